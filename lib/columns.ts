@@ -1,0 +1,114 @@
+/**
+ * Column types: the few that CSV values can have and that both warehouses store exactly, and the one lattice by which
+ * a column may widen. Trino and Iceberg allow INTEGER→BIGINT and a larger DECIMAL precision at the same scale, nothing else.
+ */
+
+export const SIMPLE_TYPES = [
+  "BOOLEAN",
+  "INTEGER",
+  "BIGINT",
+  "DOUBLE",
+  "DATE",
+  "TIMESTAMP",
+  "TIMESTAMP WITH TIME ZONE",
+  "VARCHAR",
+] as const;
+
+export type SimpleType = (typeof SIMPLE_TYPES)[number];
+export type DecimalType = `DECIMAL(${number},${number})`;
+/** Timestamps have microseconds. DECIMAL precision is at most 38. */
+export type ColumnType = SimpleType | DecimalType;
+
+export interface ColumnDefinition {
+  name: string;
+  type: ColumnType;
+  /** The header as it stood in the file. */
+  header: string;
+}
+
+export const DECIMAL_PRECISION_MAX = 38;
+
+/** The audit columns every table ends with, in this order. */
+export const AUDIT_COLUMNS = [
+  { name: "_source_file", type: "VARCHAR" },
+  { name: "_source_offset", type: "BIGINT" },
+  { name: "_source_row", type: "BIGINT" },
+  { name: "_ingested_at", type: "TIMESTAMP" },
+] as const satisfies readonly { name: string; type: ColumnType }[];
+
+/** Precision and scale of a DECIMAL, or undefined for any other type. */
+export function decimalOf(type: string): { precision: number; scale: number } | undefined {
+  const match = /^DECIMAL\((\d+),\s*(\d+)\)$/i.exec(type);
+  return match ? { precision: Number(match[1]), scale: Number(match[2]) } : undefined;
+}
+
+/** `type` in canonical spelling, or undefined if it is none of ours. Accepts any case and the alias TIMESTAMP(6). */
+export function columnTypeOf(type: string): ColumnType | undefined {
+  const upper = type
+    .trim()
+    .toUpperCase()
+    .replace(/\s+/g, " ")
+    .replace(/^TIMESTAMP\(6\)/, "TIMESTAMP");
+  const decimal = decimalOf(upper);
+  if (decimal) {
+    const { precision, scale } = decimal;
+    const legal = precision >= 1 && precision <= DECIMAL_PRECISION_MAX && scale <= precision;
+    return legal ? `DECIMAL(${precision},${scale})` : undefined;
+  }
+  return SIMPLE_TYPES.find((simple) => simple === upper);
+}
+
+/** Can a column of type `from` become `to` in place, keeping every stored value? */
+export function widens(from: ColumnType, to: ColumnType): boolean {
+  if (from === to) return true;
+  if (from === "INTEGER" && to === "BIGINT") return true;
+  const [a, b] = [decimalOf(from), decimalOf(to)];
+  return a !== undefined && b !== undefined && a.scale === b.scale && a.precision <= b.precision;
+}
+
+/**
+ * The Avro type of a value on the wire. It depends on the family only, not on the width, so that a column may widen
+ * (INTEGER→BIGINT, more DECIMAL digits) in the middle of a file without re-encoding a row: a long is a long, a decimal its unscaled bytes.
+ */
+export function avroTypeOf(type: ColumnType): object | string {
+  const decimal = decimalOf(type);
+  if (decimal) return { type: "bytes", logicalType: "decimal", precision: decimal.precision, scale: decimal.scale };
+  switch (type as SimpleType) {
+    case "BOOLEAN":
+      return "boolean";
+    case "INTEGER":
+    case "BIGINT":
+      return "long";
+    case "DOUBLE":
+      return "double";
+    case "DATE":
+      return { type: "int", logicalType: "date" };
+    case "TIMESTAMP":
+      return { type: "long", logicalType: "timestamp-micros", "adjust-to-utc": false };
+    case "TIMESTAMP WITH TIME ZONE":
+      return { type: "long", logicalType: "timestamp-micros", "adjust-to-utc": true };
+    case "VARCHAR":
+      return "string";
+  }
+}
+
+/** Avro names allow only [A-Za-z0-9_]: the columns of a writer schema are called c0, c1, …; this maps a column to its place. */
+export const avroFieldName = (index: number): string => `c${index}`;
+
+/** The Avro schema (an object to be serialised as JSON) of one row: file columns nullable and in order, then the audit columns. */
+export function rowSchemaOf(columns: readonly ColumnDefinition[]): object {
+  return {
+    type: "record",
+    name: "row",
+    fields: [
+      ...columns.map((column, index) => ({
+        name: avroFieldName(index),
+        // The column's own name travels beside the Avro-safe one.
+        column: column.name,
+        type: ["null", avroTypeOf(column.type)],
+        default: null,
+      })),
+      ...AUDIT_COLUMNS.map((column) => ({ name: column.name, column: column.name, type: avroTypeOf(column.type) })),
+    ],
+  };
+}

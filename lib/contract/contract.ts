@@ -1,0 +1,135 @@
+import { z } from "zod";
+import { AUDIT_COLUMNS, columnTypeOf, type ColumnType } from "../columns.ts";
+
+/** The sender's or the contract's word on how a file is written; what is left out is detected. */
+export const dialectOverrideSchema = z.strictObject({
+  delimiter: z.enum([",", ";", "\t", "|"]).optional(),
+  quote: z.string().length(1).nullable().optional().describe("null: quotes have no meaning"),
+  escape: z.string().length(1).optional().describe("default: the quote doubled"),
+  encoding: z.enum(["utf-8", "utf-16le", "utf-16be", "iso-8859-1", "windows-1252"]).optional(),
+  header: z.boolean().optional().describe("false: columns are column_1, column_2 …"),
+});
+export type DialectOverride = z.infer<typeof dialectOverrideSchema>;
+
+const columnSchema = z.strictObject({
+  name: z.string().regex(/^[a-z][a-z0-9_]*$/, "lower-case letters, digits and underscores, beginning with a letter"),
+  type: z.string().transform((text, context): ColumnType => {
+    const type = columnTypeOf(text);
+    if (type) return type;
+    context.addIssue(
+      `'${text}' is no column type: use BOOLEAN, INTEGER, BIGINT, DOUBLE, DECIMAL(p,s), DATE, TIMESTAMP, TIMESTAMP WITH TIME ZONE or VARCHAR`,
+    );
+    return z.NEVER;
+  }),
+  required: z.boolean().default(false).describe("the header must have it, and no row may leave it empty"),
+  format: z.string().optional().describe("how dates or timestamps are written, e.g. dd/MM/yyyy or MM/dd/yyyy HH:mm"),
+  header: z.string().optional().describe("the header in the files, if it is not the name"),
+});
+
+const checkBase = { name: z.string().min(1), column: z.string().optional() };
+export const checkSchema = z.discriminatedUnion("type", [
+  z.strictObject({ ...checkBase, type: z.literal("uniqueness"), column: z.string() }),
+  z.strictObject({ ...checkBase, type: z.literal("not_null"), column: z.string() }),
+  z.strictObject({
+    ...checkBase,
+    type: z.literal("accepted_values"),
+    column: z.string(),
+    accepted: z.array(z.union([z.string(), z.number(), z.boolean()])).min(1),
+  }),
+  z.strictObject({ ...checkBase, type: z.literal("positive"), column: z.string() }),
+  z.strictObject({
+    ...checkBase,
+    type: z.literal("range"),
+    column: z.string(),
+    min_value: z.union([z.number(), z.string()]).optional(),
+    max_value: z.union([z.number(), z.string()]).optional(),
+  }),
+  z.strictObject({
+    ...checkBase,
+    type: z.literal("row_count_range"),
+    min_count: z.number().int().optional(),
+    max_count: z.number().int().optional(),
+  }),
+  z.strictObject({ ...checkBase, type: z.literal("no_future_dates"), column: z.string() }),
+  z.strictObject({ ...checkBase, type: z.literal("custom_sql"), sql: z.string().min(1) }),
+  z.strictObject({ ...checkBase, type: z.literal("regex"), column: z.string(), pattern: z.string().min(1) }),
+  z.strictObject({
+    ...checkBase,
+    type: z.literal("freshness"),
+    column: z.string().optional(),
+    max_age: z.string().describe("e.g. 24h, 7d"),
+  }),
+  z.strictObject({
+    ...checkBase,
+    type: z.literal("referential"),
+    column: z.string(),
+    references: z.strictObject({ table: z.string(), column: z.string() }),
+  }),
+]);
+export type Check = z.infer<typeof checkSchema>;
+
+/** What a table's owner declares, in contracts/<table>.yml. Every part has a default; a table without a file has them all. */
+export const contractSchema = z
+  .strictObject({
+    table: z.string().regex(/^[a-z][a-z0-9_]*$/),
+    columns: z.array(columnSchema).default([]).describe("declared columns; others are inferred"),
+    writeMode: z.enum(["replace", "upsert", "append"]).default("replace"),
+    key: z.array(z.string()).default([]),
+    deleteMissing: z.boolean().default(false),
+    onDelete: z.enum(["keep", "remove"]).default("keep").describe("what a deleted drop does to its rows"),
+    partitioning: z.array(z.string()).default([]),
+    dialect: dialectOverrideSchema.default({}),
+    nullMarkers: z.array(z.string()).default([]).describe("besides the empty field, which is always NULL"),
+    unexpectedColumns: z.enum(["add", "ignore", "fail"]).default("add"),
+    onMismatch: z
+      .enum(["reject", "rescue", "fail"])
+      .default("reject")
+      .describe(
+        "a value that its column cannot hold: quarantine the row, keep it as JSON in _rescued, or fail the file",
+      ),
+    raggedRows: z
+      .enum(["reject", "pad"])
+      .default("reject")
+      .describe("rows with too few fields; too many are always rejected"),
+    rejects: z
+      .strictObject({ countMax: z.number().int().min(0).optional(), shareMax: z.number().min(0).max(1).optional() })
+      .default({}),
+    inferenceSampleRows: z
+      .number()
+      .int()
+      .min(1)
+      .optional()
+      .describe("infer from so many rows only; default: every row"),
+    checks: z.array(checkSchema).default([]),
+    gate: z.enum(["none", "block"]).default("none"),
+    checkAfterCommit: z.boolean().default(false),
+  })
+  .superRefine((contract, context) => {
+    const names = contract.columns.map((column) => column.name);
+    const fault = (path: (string | number)[], message: string) => context.addIssue({ code: "custom", path, message });
+    names.forEach((name, index) => {
+      if (names.indexOf(name) !== index) fault(["columns", index, "name"], `'${name}' is declared twice`);
+      if (AUDIT_COLUMNS.some((audit) => audit.name === name))
+        fault(["columns", index, "name"], `'${name}' is an audit column`);
+    });
+    if (contract.writeMode === "upsert" && contract.key.length === 0) fault(["key"], "writeMode upsert needs a key");
+    if (contract.writeMode !== "upsert" && contract.key.length > 0)
+      fault(["key"], "a key means something with writeMode upsert only");
+    if (contract.writeMode !== "upsert" && contract.deleteMissing) fault(["deleteMissing"], "needs writeMode upsert");
+    contract.key.forEach((name, index) => {
+      if (names.length > 0 && !names.includes(name)) fault(["key", index], `'${name}' is not among the columns`);
+    });
+  });
+
+export type Contract = z.infer<typeof contractSchema>;
+export type ContractColumn = Contract["columns"][number];
+
+/** The contract of a table that has no file. */
+export const defaultContract = (table: string): Contract => contractSchema.parse({ table });
+
+/** Every table's contract. */
+export interface Contracts {
+  of(table: string): Contract;
+  /** Tables that have a file. */
+  declared(): Contract[];
+}

@@ -1,0 +1,40 @@
+import { readFileSync } from "node:fs";
+import avsc from "avsc";
+import type {
+  Command,
+  CommandResult,
+  CommitEvent,
+  DeadLetter,
+  DropEvent,
+  FileEvent,
+  ParseEvent,
+  RowMessage,
+  TableSchemaEvent,
+} from "./generated.ts";
+
+/** Turns one kind of message into bytes and back. Decoding bytes that are not of this schema throws. */
+export interface Codec<T> {
+  encode(value: T): Buffer;
+  decode(bytes: Buffer): T;
+}
+
+function codec<T>(file: string): Codec<T> {
+  const schema = JSON.parse(
+    readFileSync(new URL(`../../schemas/${file}.avsc`, import.meta.url), "utf8"),
+  ) as avsc.Schema;
+  const type = avsc.Type.forSchema(schema, { wrapUnions: "auto" });
+  return {
+    encode: (value) => type.toBuffer(value),
+    decode: (bytes) => type.fromBuffer(bytes) as T,
+  };
+}
+
+export const fileEvents = codec<FileEvent>("file-event");
+export const rowMessages = codec<RowMessage>("row-message");
+export const tableSchemas = codec<TableSchemaEvent>("table-schema-event");
+export const parseEvents = codec<ParseEvent>("parse-event");
+export const commitEvents = codec<CommitEvent>("commit-event");
+export const commands = codec<Command>("command");
+export const commandResults = codec<CommandResult>("command-result");
+export const deadLetters = codec<DeadLetter>("dead-letter");
+export const dropEvents = codec<DropEvent>("drop-event");

@@ -1,0 +1,35 @@
+import type {} from "@fastify/swagger";
+import fastify, { type FastifyInstance } from "fastify";
+import { messageOf } from "../errors.ts";
+import type { Registry } from "./metrics.ts";
+
+export interface HealthOptions {
+  registry: Registry;
+  /** Throws while the service cannot do its work. */
+  ready: () => Promise<void>;
+}
+
+/** /healthz (the process lives), /readyz (its ports answer), /metrics (Prometheus text) on any fastify app. */
+export function addHealthRoutes(app: FastifyInstance, { registry, ready }: HealthOptions): void {
+  const hidden = { schema: { hide: true } } as const;
+  app.get("/healthz", hidden, () => ({ status: "ok" }));
+  app.get("/readyz", hidden, async (_request, reply) => {
+    try {
+      await ready();
+      return { status: "ready" };
+    } catch (error) {
+      return reply.code(503).send({ status: "unready", detail: messageOf(error) });
+    }
+  });
+  app.get("/metrics", hidden, async (_request, reply) =>
+    reply.type(registry.contentType).send(await registry.metrics()),
+  );
+}
+
+/** The small server of a service that has no API of its own. */
+export async function serveHealth(options: HealthOptions & { host: string; port: number }): Promise<FastifyInstance> {
+  const app = fastify({ logger: false });
+  addHealthRoutes(app, options);
+  await app.listen({ host: options.host, port: options.port });
+  return app;
+}

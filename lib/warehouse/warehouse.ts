@@ -1,0 +1,159 @@
+import type { ColumnDefinition } from "../columns.ts";
+import type { FileOutcome, Reject, RowBatch } from "../events/generated.ts";
+
+export type WriteMode = "replace" | "upsert" | "append";
+
+/** How a table is written, as its contract (or the default) says. */
+export interface TableLayout {
+  table: string;
+  mode: WriteMode;
+  /** Upsert only: the key columns, never NULL. */
+  key: readonly string[];
+  /** Upsert only: a new version of a file deletes the keys whose rows it brought last and no longer holds. */
+  deleteMissing: boolean;
+  /** Column names (identity) or Iceberg transforms such as `month(ordered_at)`. Where a warehouse has no partitions it ignores them. */
+  partitioning: readonly string[];
+}
+
+export interface TableDescription {
+  table: string;
+  /** Without the audit columns. */
+  columns: ColumnDefinition[];
+  partitioning: string[];
+}
+
+/**
+ * The rows and rejects of one parse run, kept outside the table until its file is complete: in memory while small, on disk or in
+ * the blob store beyond. Row batches come in order; nothing of them shows in the table. `discard` is idempotent and also right
+ * after a commit.
+ */
+export interface Stage {
+  readonly rowCount: number;
+  readonly rejectCount: number;
+  /** Encoded bytes held, wherever they lie. */
+  readonly sizeBytes: number;
+  append(batch: RowBatch): Promise<void>;
+  reject(rejects: readonly Reject[]): Promise<void>;
+  discard(): Promise<void>;
+}
+
+/** One complete file version on its way into a table. */
+export interface FileVersion {
+  fileId: string;
+  sourceFile: string;
+  /** The version: offset of its file event. */
+  sourceOffset: number;
+  /** The file's columns with their final types (they may be wider than when its first rows were encoded). */
+  columns: readonly ColumnDefinition[];
+  /** Absent when the object was deleted: the file then has no rows any more. */
+  stage?: Stage;
+}
+
+export interface MicroBatch {
+  layout: TableLayout;
+  /** In ascending order of sourceOffset; one sourceFile may occur more than once: its newest version wins. */
+  files: readonly FileVersion[];
+}
+
+export interface CommitReceipt {
+  /** The snapshot the commit made; null if nothing had to change. */
+  snapshotId: string | null;
+  /** How the rows got in, for metrics: inline, staged, adopted, none … */
+  strategy: string;
+  /** Rows really touched: an identical file sent again gives 0, 0, 0. */
+  rowsInserted: number;
+  rowsUpdated: number;
+  rowsDeleted: number;
+}
+
+export interface QueryOptions {
+  /** Rows beyond are cut off and `truncated` says so. */
+  rowsMax: number;
+  timeoutMs: number;
+  signal?: AbortSignal;
+}
+
+export interface QueryResult {
+  /** Types in the warehouse's own spelling, lower case. */
+  columns: { name: string; type: string }[];
+  /** BIGINT beyond 2^53 and DECIMAL as exact strings, dates and timestamps as ISO text (`2024-01-31`, `2024-01-31T12:00:00.123456`, `…Z`). */
+  rows: unknown[][];
+  truncated: boolean;
+}
+
+export type MaintenanceOperation = "optimize" | "expire_snapshots" | "remove_orphan_files";
+
+export interface TableHealth {
+  rowCount: number;
+  dataFiles: number;
+  dataBytes: number;
+  deleteFiles: number;
+  snapshots: number;
+  /** Data files below the warehouse's target size. */
+  smallFiles: number;
+  oldestSnapshotAtMs: number | null;
+}
+
+export interface MaintenanceResult {
+  status: "completed" | "failed" | "not_applicable";
+  details: string;
+  before: TableHealth;
+  after: TableHealth;
+}
+
+/** One row for `_quality_results` or `_maintenance_log`; the keys are the table's column names. */
+export type LogRow = Readonly<Record<string, string | number | boolean | Date | null>>;
+
+/**
+ * Tables that people query. All live in one schema (`lakehouse`). Every table has its file's columns in order, then
+ * _source_file VARCHAR, _source_offset BIGINT, _source_row BIGINT, _ingested_at TIMESTAMP(6) (UTC; when its file version arrived).
+ *
+ * `commit` puts a micro-batch into its table as **one atomic change**: readers see each file version whole or not at all.
+ * It is **idempotent**: committing the same file versions again, whatever happened the first time (crash, timeout, unknown outcome),
+ * changes nothing. A version older than what `record` says the table has absorbed of that file is never applied over the newer.
+ *  - replace: afterwards the table holds of each sourceFile exactly its newest version's rows. Rows equal in all file columns at the
+ *    same (_source_file, _source_row) are left untouched, version columns included.
+ *  - upsert: per key the newest (_source_offset, _source_row) wins, also inside the batch. A row whose file columns are all equal is left
+ *    untouched. deleteMissing as TableLayout says; then a key that another file sends changes hands even when unchanged.
+ *  - append: rows are added unless (_source_file, _source_offset, _source_row) is there already.
+ * A file without a stage brings no rows: replace removes its old ones, upsert with deleteMissing its keys; otherwise nothing happens.
+ *
+ * `record` notes how files ended in `_ingest_files` and their rejects in `_rejected_rows`; idempotent by file id and by
+ * (file id, row). Called after `commit`; a crash between the two is repaired by both being done again.
+ *
+ * One writer per table calls ensureTable, commit, record and maintain, one at a time; different tables go on side by side.
+ * Retryable: WAREHOUSE_UNAVAILABLE, WAREHOUSE_CONFLICT, WAREHOUSE_TIMEOUT, DISK_FULL. Final: WAREHOUSE_FAILED, SCHEMA_CONFLICT.
+ */
+export interface Warehouse {
+  readonly url: string;
+  readonly supports: { partitioning: boolean; snapshots: boolean };
+  describe(table: string): Promise<TableDescription | undefined>;
+  tables(): Promise<string[]>;
+  /**
+   * Makes the table, or adds the columns it lacks (at the end, before nothing: audit columns stay readable by name) and widens those that
+   * may widen (lib/columns `widens`). A column the files lack stays and reads NULL. Anything else: SCHEMA_CONFLICT naming column and types.
+   */
+  ensureTable(layout: TableLayout, columns: readonly ColumnDefinition[]): Promise<TableDescription>;
+  stage(table: string, runId: string): Stage;
+  commit(batch: MicroBatch, signal?: AbortSignal): Promise<CommitReceipt>;
+  record(table: string, ended: readonly { outcome: FileOutcome; stage?: Stage }[], recordedAtMs: number): Promise<void>;
+  /** Highest source offset that `record` has noted for the table, whatever became of the file. */
+  watermark(table: string): Promise<number | undefined>;
+  /** Highest source offset noted for each table. */
+  watermarks(): Promise<Map<string, number>>;
+  /** Read-only: exactly one SELECT (or WITH … SELECT, SHOW, DESCRIBE, EXPLAIN); unqualified names resolve to the lakehouse schema. QUERY_* errors. */
+  query(sql: string, options: QueryOptions): Promise<QueryResult>;
+  health(table: string): Promise<TableHealth>;
+  maintain(
+    table: string,
+    operation: MaintenanceOperation,
+    options: { retentionMs: number },
+  ): Promise<MaintenanceResult>;
+  /** Appends rows to one of our own log tables, making it first if need be. */
+  appendLog(table: "_quality_results" | "_maintenance_log", rows: readonly LogRow[]): Promise<void>;
+  /** Replaces or makes a view `name` over `select` (used for <table>_trusted). */
+  ensureView(name: string, select: string): Promise<void>;
+  /** Resolves if the warehouse answers; throws WAREHOUSE_UNAVAILABLE otherwise. */
+  ready(): Promise<void>;
+  close(): Promise<void>;
+}
