@@ -119,6 +119,8 @@ export interface FileEvent {
   dialectJson: null | string;
   /** fileId that a replay repeats */
   replayOf: null | string;
+  /** Offset of the event that a replay repeats: rows of append tables keep it as their _source_offset, so that a replay adds only what is missing */
+  versionOffset: null | number;
 }
 
 export type ParsePhase = "started" | "finished" | "failed";

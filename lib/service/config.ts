@@ -39,3 +39,47 @@ export const byteSize = z.string().transform((text, context): number => {
 export const port = z.coerce.number().int().min(0).max(65535);
 export const count = z.coerce.number().int().min(1);
 export const flag = z.enum(["true", "false", "1", "0"]).transform((text) => text === "true" || text === "1");
+
+/** What every service needs to know: where the ports are. Secrets come by environment only. */
+export const platformSettings = {
+  TRIBUTARY_DATA_DIR: z.string().default(".tributary").describe("folder of the embedded adapters"),
+  TRIBUTARY_LOG_URL: z
+    .string()
+    .optional()
+    .describe("embedded:<folder> (default: in the data folder) or kafka://host:port"),
+  TRIBUTARY_BLOB_URL: z
+    .string()
+    .optional()
+    .describe("file:<folder> (default: in the data folder) or s3://bucket/prefix"),
+  TRIBUTARY_DROPS_URL: z
+    .string()
+    .optional()
+    .describe("watched for <table>/<file>.csv: file:<folder> (default: in the data folder) or s3://csv-uploads"),
+  TRIBUTARY_WAREHOUSE_URL: z
+    .string()
+    .optional()
+    .describe("duckdb:<file> (default: in the data folder) or trino://user@host:port/catalog/schema"),
+  TRIBUTARY_STAGING_URL: z.string().optional().describe("where rows are staged for Trino: s3://bucket/prefix"),
+  TRIBUTARY_CONTRACTS_DIR: z.string().default("contracts").describe("table contracts, *.yml"),
+  TRIBUTARY_LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
+  TRIBUTARY_S3_ENDPOINT: z.string().optional(),
+  TRIBUTARY_S3_REGION: z.string().default("us-east-1"),
+  TRIBUTARY_S3_ACCESS_KEY: z.string().optional(),
+  TRIBUTARY_S3_SECRET_KEY: z.string().optional(),
+  TRIBUTARY_KAFKA_USERNAME: z.string().optional(),
+  TRIBUTARY_KAFKA_PASSWORD: z.string().optional(),
+  TRIBUTARY_TRINO_PASSWORD: z.string().optional(),
+} as const;
+
+export type PlatformSettings = z.infer<z.ZodObject<typeof platformSettings>>;
+
+/** The port URLs, with the embedded defaults filled in. */
+export function portUrls(settings: PlatformSettings): { log: string; blob: string; drops: string; warehouse: string } {
+  const folder = settings.TRIBUTARY_DATA_DIR;
+  return {
+    log: settings.TRIBUTARY_LOG_URL ?? `embedded:${folder}/log`,
+    blob: settings.TRIBUTARY_BLOB_URL ?? `file:${folder}/blobs`,
+    drops: settings.TRIBUTARY_DROPS_URL ?? `file:${folder}/drops`,
+    warehouse: settings.TRIBUTARY_WAREHOUSE_URL ?? `duckdb:${folder}/lakehouse.duckdb`,
+  };
+}

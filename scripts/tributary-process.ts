@@ -1,0 +1,75 @@
+/** Starts Tributary as a child process, as `npm start` does, on a data folder: for the demo, the benchmarks and the kill tests. */
+import { spawn, type ChildProcess } from "node:child_process";
+import { createServer } from "node:net";
+import { fileURLToPath } from "node:url";
+import { once } from "node:events";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const READY_MS_MAX = 60_000;
+
+export interface TributaryProcess {
+  url: string;
+  process: ChildProcess;
+  /** Sends the signal and resolves with the exit code once the process is gone. */
+  stop(signal?: NodeJS.Signals): Promise<number | null>;
+  /** What it has said so far on standard error. */
+  log(): string;
+}
+
+/** A TCP port of the loopback address that nobody uses right now. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+/** Resolves when /readyz answers; throws with the process's own words when it ends before. */
+export async function startTributary(
+  dataDir: string,
+  env: Record<string, string> = {},
+  nodeOptions: string[] = [],
+): Promise<TributaryProcess> {
+  const port = Number(env.TRIBUTARY_PORT ?? (await freePort()));
+  const child = spawn(process.execPath, [...nodeOptions, "--import", "tsx", "services/main.ts"], {
+    cwd: root,
+    env: {
+      ...process.env,
+      TRIBUTARY_LOG_LEVEL: "warn",
+      ...env,
+      TRIBUTARY_DATA_DIR: dataDir,
+      TRIBUTARY_PORT: String(port),
+    },
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  let said = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (said = (said + text).slice(-100_000)));
+  const exited = new Promise<number | null>((resolve) => child.once("exit", (code) => resolve(code)));
+  const url = `http://127.0.0.1:${port}`;
+  const deadline = performance.now() + READY_MS_MAX;
+  for (;;) {
+    const ready = await fetch(`${url}/readyz`).then(
+      async (response) => (await response.arrayBuffer(), response.ok),
+      () => false,
+    );
+    if (ready) break;
+    if (child.exitCode !== null || child.signalCode !== null)
+      throw new Error(`Tributary ended before it was ready:\n${said}`);
+    if (performance.now() > deadline) {
+      child.kill("SIGKILL");
+      throw new Error(`Tributary was not ready within ${READY_MS_MAX / 1000} s:\n${said}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  return {
+    url,
+    process: child,
+    log: () => said,
+    async stop(signal = "SIGTERM") {
+      child.kill(signal);
+      return exited;
+    },
+  };
+}

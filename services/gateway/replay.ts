@@ -1,0 +1,85 @@
+import { uuidv7 } from "uuidv7";
+import type { Clock } from "../../lib/clock.ts";
+import type { WriteMode } from "../../lib/warehouse/warehouse.ts";
+import type { EventLog } from "../../lib/event-log/event-log.ts";
+import { fileEvents } from "../../lib/events/avro.ts";
+import type { FileEvent } from "../../lib/events/generated.ts";
+import { TOPICS } from "../../lib/events/topics.ts";
+
+/** Which past file events to publish again; all bounds are inclusive, and what is left out does not bound. */
+export interface ReplayRange {
+  fromOffset?: number;
+  toOffset?: number;
+  fromMs?: number;
+  toMs?: number;
+  /** Begin with the first event of this source file. */
+  fromFile?: string;
+  /** Only this source file. Its rows become the newest version, also over rows that later files corrected. */
+  onlyFile?: string;
+}
+
+export interface PastEvent {
+  offset: number;
+  event: FileEvent;
+}
+
+const PUBLISH_RECORDS_MAX = 500;
+
+/**
+ * The events to publish again, oldest first. Deliberate: what a replay itself published is not repeated (its original is). A replace table
+ * needs only the newest version of each file; upsert and append tables get every version, in order, so that the end is the same.
+ */
+export function selectReplays(past: readonly PastEvent[], mode: WriteMode, range: ReplayRange): PastEvent[] {
+  const originals = past.filter(({ event }) => event.origin !== "replay").sort((a, b) => a.offset - b.offset);
+  const first =
+    range.fromFile === undefined ? 0 : originals.findIndex(({ event }) => event.sourceFile === range.fromFile);
+  if (first < 0) return [];
+  const chosen = originals
+    .slice(first)
+    .filter(({ offset }) => offset >= (range.fromOffset ?? 0) && offset <= (range.toOffset ?? Infinity))
+    .filter(
+      ({ event }) =>
+        event.receivedAtMs >= (range.fromMs ?? -Infinity) && event.receivedAtMs <= (range.toMs ?? Infinity),
+    )
+    .filter(({ event }) => range.onlyFile === undefined || event.sourceFile === range.onlyFile);
+  if (mode !== "replace") return chosen;
+  const newest = new Map(chosen.map((item) => [item.event.sourceFile, item.offset]));
+  return chosen.filter(({ offset, event }) => newest.get(event.sourceFile) === offset);
+}
+
+/** Every file event of a table that the log still holds, oldest first. */
+export async function pastEvents(log: EventLog, table: string): Promise<PastEvent[]> {
+  const found: PastEvent[] = [];
+  for (const { partition, earliest, next } of await log.offsets(TOPICS.fileEvents.name)) {
+    if (next <= earliest) continue;
+    for await (const record of log.read(TOPICS.fileEvents.name, partition, earliest, next)) {
+      if (record.key === table) found.push({ offset: record.offset, event: fileEvents.decode(record.value) });
+    }
+  }
+  return found.sort((a, b) => a.offset - b.offset);
+}
+
+/** Publishes the chosen events again, in order, under new file ids. Harmless when done twice: the same rows get a newer version. */
+export async function publishReplays(
+  log: EventLog,
+  clock: Clock,
+  chosen: readonly PastEvent[],
+): Promise<{ fileId: string; sourceFile: string; replayOf: string }[]> {
+  const published: { fileId: string; sourceFile: string; replayOf: string }[] = [];
+  for (let start = 0; start < chosen.length; start += PUBLISH_RECORDS_MAX) {
+    const events = chosen.slice(start, start + PUBLISH_RECORDS_MAX).map(({ offset, event }): FileEvent => ({
+      ...event,
+      fileId: uuidv7(),
+      origin: "replay",
+      receivedAtMs: clock.nowMs(),
+      replayOf: event.fileId,
+      versionOffset: offset,
+    }));
+    await log.publish(
+      TOPICS.fileEvents.name,
+      events.map((event) => ({ key: event.table, value: fileEvents.encode(event) })),
+    );
+    published.push(...events.map(({ fileId, sourceFile, replayOf }) => ({ fileId, sourceFile, replayOf: replayOf! })));
+  }
+  return published;
+}

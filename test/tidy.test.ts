@@ -1,0 +1,340 @@
+/** The repository's rules, as a test. Every message says what to do instead. */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import ts from "typescript";
+import { ERRORS } from "../lib/errors.ts";
+import { generateTypes } from "../scripts/generate-types.ts";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const FILE_LINES_MAX = 400;
+const FUNCTION_LINES_MAX = 70;
+
+interface Source {
+  path: string;
+  text: string;
+  tree: ts.SourceFile;
+  /** Imported modules: repository paths for relative imports, package names otherwise. Type-only imports are marked. */
+  imports: { from: string; typeOnly: boolean }[];
+}
+
+const sources = ["lib", "services", "cli"].flatMap((folder) => walk(join(root, folder))).map(readSource);
+const has = (path: string) => existsSync(join(root, path));
+const text = (path: string) => readFileSync(join(root, path), "utf8");
+
+test("imports point one way: schemas ← lib/events ← ports ← services", () => {
+  const LAYERS: [RegExp, RegExp, string][] = [
+    [
+      /^lib\/(errors|clock|retry|columns)\.ts$/,
+      /^lib\/(errors|clock|retry|columns)\.ts$/,
+      "foundation files import only each other",
+    ],
+    [/^lib\/events\//, /^lib\/(events\/|errors|columns)/, "lib/events knows only errors and columns"],
+    [/^lib\/contract\//, /^lib\/(contract\/|events\/|errors|columns)/, "contracts know only columns and errors"],
+    [/^lib\/csv\//, /^lib\/(csv\/|contract\/|events\/|errors|columns|clock)/, "the CSV engine knows no port"],
+    [/^lib\/blob\//, /^lib\/(blob\/|errors|clock|retry)/, "a port knows no other port and no service"],
+    [
+      /^lib\/event-log\//,
+      /^lib\/(event-log\/|events\/|errors|clock|retry)/,
+      "a port knows no other port and no service",
+    ],
+    [
+      /^lib\/warehouse\//,
+      /^lib\/(warehouse\/|events\/|errors|clock|retry|columns|blob\/blob-store)/,
+      "the warehouse may use a BlobStore handed in, nothing else",
+    ],
+    [
+      /^lib\/service\//,
+      /^lib\/(service\/|errors|clock|retry|event-log\/event-log|events\/)/,
+      "lib/service is about running a process",
+    ],
+    [
+      /^services\/gateway\//,
+      /^(lib\/|services\/gateway\/)/,
+      "services never import each other: move what both need into lib/",
+    ],
+    [
+      /^services\/parser\//,
+      /^(lib\/|services\/parser\/)/,
+      "services never import each other: move what both need into lib/",
+    ],
+    [
+      /^services\/committer\//,
+      /^(lib\/|services\/committer\/)/,
+      "services never import each other: move what both need into lib/",
+    ],
+    [
+      /^services\/scheduler\//,
+      /^(lib\/|services\/scheduler\/)/,
+      "services never import each other: move what both need into lib/",
+    ],
+    [/^cli\//, /^(cli\/|lib\/)/, "the CLI talks to the gateway by HTTP"],
+  ];
+  const faults = sources.flatMap((source) => {
+    const layer = LAYERS.find(([from]) => from.test(source.path));
+    if (!layer) return [];
+    return source.imports
+      .filter(({ from }) => from.startsWith("lib/") || from.startsWith("services/") || from.startsWith("cli/"))
+      .filter(({ from }) => !layer[1].test(from))
+      .map(({ from }) => `${source.path} imports ${from}: ${layer[2]}`);
+  });
+  assert.deepEqual(faults, []);
+});
+
+test("only main.ts opens adapters and reads process.env", () => {
+  const faults = sources.flatMap((source) => {
+    const isMain = /(^services\/(\w+\/)?main\.ts$)|(^cli\/)/.test(source.path);
+    const opens = source.imports.filter(({ from }) => /^lib\/(blob|event-log|warehouse)\/open\.ts$/.test(from));
+    return [
+      ...(isMain || opens.length === 0 ? [] : [`${source.path} opens an adapter: take the port as an argument`]),
+      ...(isMain || !/process\.env/.test(source.text)
+        ? []
+        : [`${source.path} reads process.env: take a setting as an argument`]),
+    ];
+  });
+  assert.deepEqual(faults, []);
+});
+
+test("services know ports, not adapters", () => {
+  const faults = sources
+    .filter(({ path }) => path.startsWith("services/") && !path.endsWith("main.ts"))
+    .flatMap((source) =>
+      source.imports
+        .filter(({ from }) => /^lib\/(blob|event-log|warehouse)\/(s3|file|kafka|embedded|trino|duckdb)/.test(from))
+        .map(({ from }) => `${source.path} imports the adapter ${from}: use the port's interface`),
+    );
+  assert.deepEqual(faults, []);
+});
+
+test("each package has one home", () => {
+  const HOMES: Record<string, RegExp> = {
+    kafkajs: /^lib\/event-log\/kafka/,
+    lmdb: /^lib\/event-log\/embedded/,
+    "@aws-sdk/client-s3": /^lib\/blob\/s3/,
+    "@aws-sdk/lib-storage": /^lib\/blob\/s3/,
+    "trino-client": /^lib\/warehouse\/trino/,
+    "@duckdb/node-api": /^lib\/warehouse\/(duckdb|trino-parquet|parquet)/,
+    "csv-parse": /^lib\/csv\/records\.ts$/,
+    "prom-client": /^lib\/service\/metrics\.ts$/,
+    fastify: /^(services\/gateway\/|lib\/service\/http\.ts$)/,
+    avsc: /^(lib\/events\/avro\.ts|lib\/csv\/encode|lib\/warehouse\/)/,
+    zod: /^(lib\/contract\/|lib\/service\/config\.ts$|services\/\w+\/config\.ts$|services\/gateway\/)/,
+    pino: /^lib\/service\/logger\.ts$/,
+    croner: /^services\/scheduler\//,
+    commander: /^cli\//,
+  };
+  const faults = sources.flatMap((source) =>
+    source.imports
+      .filter(({ from }) => HOMES[from] && !HOMES[from].test(source.path))
+      .map(({ from }) => `${source.path} imports ${from}, whose home is ${HOMES[from]!.source}: call what lives there`),
+  );
+  assert.deepEqual(faults, []);
+  for (const name of [
+    "kafkajs",
+    "@aws-sdk/client-s3",
+    "trino-client",
+    "csv-parse",
+    "zod",
+    "fastify",
+    "prom-client",
+    "avsc",
+  ]) {
+    assert.ok(
+      sources.some(({ imports }) => imports.some(({ from }) => from === name)),
+      `${name} is not used any more`,
+    );
+  }
+});
+
+test("real time is read only in lib/clock.ts", () => {
+  const faults = sources
+    .filter(({ path }) => !/^(lib\/clock\.ts|lib\/service\/run\.ts|cli\/)/.test(path))
+    .filter((source) =>
+      /\bDate\.now\(|\bnew Date\(\)|\bset(Timeout|Interval)\(|performance\.now\(/.test(withoutComments(source)),
+    )
+    .map(({ path }) => `${path} reads real time: take a Clock (lib/clock.ts)`);
+  assert.deepEqual(faults, []);
+});
+
+test("files and functions hold one idea", () => {
+  const faults = sources.flatMap((source) => {
+    const lines = source.text.split("\n").length;
+    const long = lines > FILE_LINES_MAX && !source.path.endsWith("generated.ts");
+    return [
+      ...(long ? [`${source.path} has ${lines} lines: split it at ${FILE_LINES_MAX}`] : []),
+      ...functionsOf(source.tree)
+        .filter(({ length }) => length > FUNCTION_LINES_MAX)
+        .map(({ name, length }) => `${source.path}: ${name} has ${length} lines: split it at ${FUNCTION_LINES_MAX}`),
+    ];
+  });
+  assert.deepEqual(faults, []);
+});
+
+test("no folder or file called utils, helpers, common, shared or misc", () => {
+  const faults = sources
+    .filter(({ path }) => /(^|\/)(utils?|helpers?|common|shared|misc)(\/|\.ts)/.test(path))
+    .map(({ path }) => path);
+  assert.deepEqual(faults, [], "name it after what it is about");
+});
+
+test("no import cycles", () => {
+  const graph = new Map(
+    sources.map(({ path, imports }) => [path, imports.filter(({ typeOnly }) => !typeOnly).map(({ from }) => from)]),
+  );
+  const done = new Set<string>();
+  const visit = (path: string, trail: string[]): void => {
+    assert.ok(!trail.includes(path), `import cycle: ${[...trail, path].join(" → ")}`);
+    if (done.has(path)) return;
+    for (const next of graph.get(path) ?? []) visit(next, [...trail, path]);
+    done.add(path);
+  };
+  for (const path of graph.keys()) visit(path, []);
+});
+
+test("no dead files: everything is imported, or is an entry", () => {
+  const imported = new Set(sources.flatMap(({ imports }) => imports.map(({ from }) => from)));
+  const entries = /(main\.ts$)|(-worker\.ts$)/;
+  const used = walk(join(root, "test"))
+    .concat(walk(join(root, "scripts")), walk(join(root, "bench")))
+    .map(readSource);
+  const elsewhere = new Set(used.flatMap(({ imports }) => imports.map(({ from }) => from)));
+  const dead = sources.filter(({ path }) => !imported.has(path) && !entries.test(path));
+  assert.deepEqual(
+    dead.filter(({ path }) => !elsewhere.has(path)).map(({ path }) => path),
+    [],
+    "import it or delete it",
+  );
+});
+
+test("every error code stands in docs/errors.md, and no other", () => {
+  const documented = [...text("docs/errors.md").matchAll(/^### `([A-Z_]+)`/gm)].map((match) => match[1]!);
+  assert.deepEqual(documented.sort(), Object.keys(ERRORS).sort());
+});
+
+test("every error code is raised somewhere", () => {
+  const all = sources
+    .filter(({ path }) => path !== "lib/errors.ts")
+    .map((source) => source.text)
+    .join("\n");
+  const unused = Object.keys(ERRORS).filter((code) => !all.includes(code));
+  assert.deepEqual(unused, [], "raise it or remove it");
+});
+
+test("every metric stands in docs/metrics.md, and no other; dashboards and alerts name only those", () => {
+  const defined = new Set(
+    sources.flatMap((source) => [...source.text.matchAll(/"(tributary_[a-z0-9_]+)"/g)].map((match) => match[1]!)),
+  );
+  const documented = new Set(
+    [...text("docs/metrics.md").matchAll(/`(tributary_[a-z0-9_]+)/g)].map((match) => match[1]!),
+  );
+  assert.deepEqual(
+    [...defined].filter((name) => !documented.has(name)),
+    [],
+    "describe it in docs/metrics.md",
+  );
+  assert.deepEqual(
+    [...documented].filter((name) => !defined.has(name)),
+    [],
+    "no such metric: remove it from docs/metrics.md",
+  );
+  const users = ["infra/prometheus", "infra/grafana"]
+    .filter(has)
+    .flatMap((folder) => walk(join(root, folder), /\.(ya?ml|json)$/));
+  for (const path of users) {
+    for (const [, name] of readFileSync(path, "utf8").matchAll(
+      /\b(tributary_[a-z0-9_]+?)(?:_bucket|_sum|_count)?\b(?!["']?\s*:)/g,
+    )) {
+      const known = defined.has(name!) || [...defined].some((metric) => name!.startsWith(metric));
+      assert.ok(known, `${relative(root, path)} names ${name!}, which no service exports`);
+    }
+  }
+});
+
+test("lib/events/generated.ts is fresh", () => {
+  assert.equal(text("lib/events/generated.ts"), generateTypes(join(root, "schemas")), "run `npm run generate`");
+});
+
+test("the changelog has an Unreleased heading", () => {
+  assert.match(text("CHANGELOG.md"), /^## Unreleased$/m);
+});
+
+test("decision records are numbered without gaps and say context, decision, consequence", () => {
+  const records = readdirSync(join(root, "docs/decisions")).sort();
+  records.forEach((name, index) => {
+    assert.match(name, new RegExp(`^${String(index + 1).padStart(4, "0")}-[a-z0-9-]+\\.md$`));
+    for (const heading of ["## Context", "## Decision", "## Consequence"]) {
+      assert.ok(text(`docs/decisions/${name}`).includes(heading), `${name} lacks ${heading}`);
+    }
+  });
+});
+
+test("nothing names the place where it was written, and no file is stray", () => {
+  const tracked = execFileSync("git", ["ls-files"], { cwd: root, encoding: "utf8" }).trim().split("\n").filter(has);
+  const suspicious = /\/work\/|\/tmp\/(brief|lab|stack|trino)\b|farm-/;
+  for (const path of tracked) {
+    if (path === "test/tidy.test.ts" || /\.(png|jpg|gz|zst|ico)$/.test(path)) continue;
+    assert.ok(!suspicious.test(text(path)), `${path} names a path or tool of somebody's machine`);
+  }
+});
+
+function walk(folder: string, pattern = /\.ts$/): string[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return walk(path, pattern);
+    return pattern.test(entry.name) ? [path] : [];
+  });
+}
+
+function readSource(path: string): Source {
+  const content = readFileSync(path, "utf8");
+  const tree = ts.createSourceFile(path, content, ts.ScriptTarget.ES2023, true);
+  const imports: Source["imports"] = [];
+  const add = (specifier: string, typeOnly: boolean) => {
+    if (specifier.startsWith("node:")) return;
+    const from = specifier.startsWith(".")
+      ? relative(root, resolve(dirname(path), specifier))
+      : specifier
+          .split("/")
+          .slice(0, specifier.startsWith("@") ? 2 : 1)
+          .join("/");
+    imports.push({ from, typeOnly });
+  };
+  const visit = (node: ts.Node): void => {
+    if (ts.isImportDeclaration(node) && ts.isStringLiteral(node.moduleSpecifier)) {
+      add(node.moduleSpecifier.text, node.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword);
+    } else if (ts.isExportDeclaration(node) && node.moduleSpecifier && ts.isStringLiteral(node.moduleSpecifier)) {
+      add(node.moduleSpecifier.text, node.isTypeOnly);
+    } else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
+      const [argument] = node.arguments;
+      if (argument && ts.isStringLiteral(argument)) add(argument.text, true);
+    } else if (ts.isNewExpression(node) && node.expression.getText() === "URL") {
+      const [argument] = node.arguments ?? [];
+      if (argument && ts.isStringLiteral(argument) && argument.text.endsWith(".ts")) add(argument.text, true);
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(tree);
+  return { path: relative(root, path), text: content, tree, imports };
+}
+
+function functionsOf(tree: ts.SourceFile): { name: string; length: number }[] {
+  const found: { name: string; length: number }[] = [];
+  const lineOf = (position: number) => tree.getLineAndCharacterOfPosition(position).line;
+  const visit = (node: ts.Node): void => {
+    if (ts.isFunctionLike(node) && "body" in node && node.body) {
+      const name = node.name?.getText() ?? `function at line ${lineOf(node.getStart()) + 1}`;
+      found.push({ name, length: lineOf(node.end) - lineOf(node.getStart()) + 1 });
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(tree);
+  return found;
+}
+
+function withoutComments(source: Source): string {
+  return source.text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/^\s*\/\/.*$/gm, "");
+}
