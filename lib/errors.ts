@@ -32,9 +32,11 @@ export const ERRORS = {
   ),
   BODY_TOO_LARGE: kind(false, 413, "Send a smaller body, or raise the limit the message names."),
   UNSUPPORTED_ENCODING: kind(false, 415, "Send the file plain, or with Content-Encoding gzip or zstd."),
+  UNSUPPORTED_MEDIA_TYPE: kind(false, 415, "Send the body with a Content-Type that /openapi.json names for the route."),
   UPLOAD_INCOMPLETE: kind(true, 400, "The body ended early; nothing was stored. Send it again."),
   WAIT_TIMEOUT: kind(true, 202, "The file is still on its way; ask its status link."),
   OVERLOADED: kind(true, 503, "Send again after the time in Retry-After."),
+  INTERNAL: kind(false, 500, "This is a fault of Tributary's: report it with what the log says of the request."),
   RATE_LIMITED: kind(true, 429, "Send again after the time in Retry-After."),
   // Queries
   QUERY_NOT_READ_ONLY: kind(false, 400, "Send exactly one SELECT statement."),
@@ -60,6 +62,11 @@ export const ERRORS = {
   ),
   FILE_TOO_MANY_COLUMNS: kind(false, 422, "Reduce the columns to the limit the message names."),
   FILE_QUOTE_NOT_CLOSED: kind(false, 422, "Close the quote that begins on the line the message names."),
+  FILE_ROW_TOO_LONG: kind(
+    false,
+    422,
+    "A row is longer than the limit the message names: check the line endings, or whether the file is text at all.",
+  ),
   FILE_NOT_CSV: kind(false, 422, "Send delimited text; the message says what was found instead."),
   HEADER_COLUMN_MISSING: kind(false, 422, "Add the columns the message names, or make them optional in the contract."),
   HEADER_COLUMN_UNEXPECTED: kind(
@@ -82,6 +89,12 @@ export const ERRORS = {
     422,
     "The file made its parser fail repeatedly; see the message, then `tributary replay` it.",
   ),
+  ROWS_MISSING: kind(
+    false,
+    422,
+    "The event log lost rows of the file before they were committed (see its retention); `tributary replay` it.",
+  ),
+  FILE_NOT_COMMITTED: kind(false, 422, "See the file's status; `tributary rejects <table>` lists its rejected rows."),
   BLOB_MISSING: kind(false, 422, "The raw file is no longer in the blob store; upload it again."),
   // Ports
   BLOB_NOT_FOUND: kind(false, 404, "Check the key."),
@@ -107,6 +120,11 @@ export const ERRORS = {
   WAREHOUSE_CONFLICT: kind(true, 503, "Another writer changed the table at the same time; the commit is tried again."),
   WAREHOUSE_TIMEOUT: kind(true, 503, "The statement ran past its deadline; it is tried again, harmlessly."),
   WAREHOUSE_FAILED: kind(false, 500, "See the message; the statement will not succeed as it is."),
+  WAREHOUSE_IN_USE: kind(
+    false,
+    500,
+    "Another process has this warehouse file open; stop it, or use another TRIBUTARY_DATA_DIR.",
+  ),
   WAREHOUSE_VERSION: kind(false, 500, "Run Trino 476."),
   SCHEMA_CONFLICT: kind(
     false,

@@ -1,0 +1,99 @@
+import http from "node:http";
+import https from "node:https";
+import { pipeline, type Readable } from "node:stream";
+import { text as readText } from "node:stream/consumers";
+
+/** The gateway said no, as a problem: what, why, and what to do. */
+export class Refused extends Error {
+  readonly status: number;
+  readonly code: string;
+  readonly remedy: string;
+  /** The whole problem as it came. */
+  readonly problem: Record<string, unknown>;
+
+  constructor(status: number, problem: Record<string, unknown>) {
+    const told = (field: string): string => (typeof problem[field] === "string" ? problem[field] : "");
+    super(told("detail") || `the gateway answered ${status}`);
+    this.name = "Refused";
+    this.status = status;
+    this.code = told("code") || `HTTP_${status}`;
+    this.remedy = told("remedy");
+    this.problem = problem;
+  }
+}
+
+/** Nobody answered. */
+export class Unreachable extends Error {
+  readonly url: string;
+
+  constructor(url: string, cause: Error) {
+    super(`no answer from ${url}: ${cause.message || (cause as NodeJS.ErrnoException).code || "connection failed"}`, {
+      cause,
+    });
+    this.name = "Unreachable";
+    this.url = url;
+  }
+}
+
+export interface SendOptions {
+  body?: Readable | string;
+  /** Length of a stream, where known. */
+  sizeBytes?: number | undefined;
+  contentType?: string;
+}
+
+export interface Client {
+  /** Sends a request and reads the JSON answer. Throws Refused (status ≥ 400) or Unreachable. */
+  send<T>(method: string, path: string, options?: SendOptions): Promise<T>;
+}
+
+/** @throws TypeError if the URL is none */
+export function makeClient(baseUrl: string, apiKey: string | undefined): Client {
+  const base = new URL(baseUrl.endsWith("/") ? baseUrl : `${baseUrl}/`);
+  return {
+    async send<T>(method: string, path: string, options: SendOptions = {}): Promise<T> {
+      const answer = await exchange(new URL(path.replace(/^\//, ""), base), method, apiKey, options);
+      let body: unknown;
+      try {
+        body = JSON.parse(answer.text);
+      } catch {
+        body = { detail: `${base.href} does not speak as a Tributary gateway does: ${answer.text.slice(0, 200)}` };
+        if (answer.status < 400) throw new Refused(answer.status, body as Record<string, unknown>);
+      }
+      if (answer.status >= 400) throw new Refused(answer.status, body as Record<string, unknown>);
+      return body as T;
+    },
+  };
+}
+
+function exchange(
+  url: URL,
+  method: string,
+  apiKey: string | undefined,
+  { body, sizeBytes, contentType }: SendOptions,
+): Promise<{ status: number; text: string }> {
+  const length = typeof body === "string" ? Buffer.byteLength(body) : sizeBytes;
+  const headers = {
+    accept: "application/json",
+    ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }),
+    ...(contentType === undefined ? {} : { "content-type": contentType }),
+    ...(length === undefined ? {} : { "content-length": length }),
+  };
+  return new Promise((resolve, reject) => {
+    const request = (url.protocol === "https:" ? https : http).request(url, { method, headers });
+    const fail = (error: Error): void => reject(new Unreachable(url.origin, error));
+    request.once("response", (response) => {
+      // An answer may come before the body's end: nobody wants the rest then.
+      request.off("error", fail).on("error", () => undefined);
+      if (typeof body === "object") body.destroy();
+      readText(response).then((text) => resolve({ status: response.statusCode ?? 0, text }), fail);
+    });
+    request.once("error", fail);
+    if (typeof body === "object") {
+      body.once("error", (error) => reject(error));
+      pipeline(body, request, () => undefined);
+    } else {
+      request.end(body);
+    }
+  });
+}

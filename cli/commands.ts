@@ -1,0 +1,202 @@
+import { createWriteStream } from "node:fs";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import type { Command } from "commander";
+import { ERRORS } from "../lib/errors.ts";
+import { EXIT, sizeText } from "./output.ts";
+import { salesCsv } from "./sales.ts";
+import { serve } from "./serve.ts";
+import { action, durationMs, positive } from "./session.ts";
+import * as show from "./show.ts";
+import { hasEnded, uploadFiles, waitForEnd, type FileAnswer } from "./upload.ts";
+
+export function addServe(program: Command): void {
+  program
+    .command("serve")
+    .description("run gateway, parser, committer and scheduler in one process")
+    .option("--port <port>", "port of the gateway (TRIBUTARY_PORT)")
+    .option("--host <address>", "address to listen on (TRIBUTARY_HOST)")
+    .option("--data <folder>", "where everything is kept (TRIBUTARY_DATA_DIR, default .tributary)")
+    .addHelpText("after", "\nEverything else is set by environment variables: see docs/configuration.md.")
+    .action(
+      action(async (_session, { port, host, data }: { port?: string; host?: string; data?: string }) =>
+        serve({
+          ...(port === undefined ? {} : { TRIBUTARY_PORT: port }),
+          ...(host === undefined ? {} : { TRIBUTARY_HOST: host }),
+          ...(data === undefined ? {} : { TRIBUTARY_DATA_DIR: data }),
+        }),
+      ),
+    );
+}
+
+const parameters = (flags: Readonly<Record<string, string | number>>): string =>
+  new URLSearchParams(Object.entries(flags).map(([name, value]): [string, string] => [name, String(value)])).toString();
+
+interface DialectFlags {
+  delimiter?: string;
+  encoding?: string;
+  quote?: string;
+  header: boolean;
+}
+
+const withDialect = (command: Command): Command =>
+  command
+    .option("--delimiter <name>", "comma, semicolon, tab or pipe (default: detected)")
+    .option("--encoding <name>", "utf-8, utf-16le, utf-16be, iso-8859-1 or windows-1252 (default: detected)")
+    .option("--quote <character>", "the quote character, or none (default: detected)")
+    .option("--no-header", "the first line is data");
+
+const dialectParameters = ({ delimiter, encoding, quote, header }: DialectFlags): Record<string, string> => ({
+  ...(delimiter === undefined ? {} : { delimiter }),
+  ...(encoding === undefined ? {} : { encoding }),
+  ...(quote === undefined ? {} : { quote }),
+  ...(header ? {} : { header: "false" }),
+});
+
+interface UploadFlags extends DialectFlags {
+  name?: string;
+  wait?: true;
+  timeout: number;
+}
+
+export function addUpload(program: Command): void {
+  withDialect(program.command("upload"))
+    .description("send files to a table; a file of the same name replaces the older version")
+    .argument("<table>")
+    .argument("<files...>", "plain, gzip or zstd; - is standard input")
+    .option("--name <name>", "name within the table (default: the file's own)")
+    .option("--wait", "until the rows can be queried")
+    .option("--timeout <time>", "how long to wait, together", durationMs, 600_000)
+    .addHelpText(
+      "after",
+      `
+Examples:
+  tributary upload sales data/sales_sample.csv --wait
+  tributary upload sales january.csv february.csv.gz
+  pg_dump_csv | tributary upload orders - --name orders.csv --delimiter semicolon`,
+    )
+    .action(
+      action(async (session, table: string, files: string[], flags: UploadFlags) => {
+        const progress = process.stderr.isTTY && !session.json;
+        const options = { table, files, name: flags.name, dialect: dialectParameters(flags), progress };
+        const sent = await uploadFiles(session.client, options, (file) =>
+          session.tell(`sent ${file.sourceFile} (${sizeText(file.sizeBytes)})`),
+        );
+        const deadline = performance.now() + flags.timeout;
+        const ended: FileAnswer[] = [];
+        for (const file of sent) {
+          ended.push(flags.wait ? await waitForEnd(session.client, file, deadline - performance.now()) : file);
+        }
+        session.print(ended, show.filesText);
+        if (ended.some(({ status }) => status === "failed" || status === "rejected")) {
+          for (const { error, sourceFile } of ended) {
+            if (error) session.tell(`${sourceFile}: ${error.code}: ${error.message}\n→ ${error.remedy}`);
+          }
+          return EXIT.no;
+        }
+        if (!flags.wait || ended.every(hasEnded)) return EXIT.ok;
+        session.tell(`WAIT_TIMEOUT: not all files were committed in time\n→ ${ERRORS.WAIT_TIMEOUT.remedy}`);
+        return EXIT.unfinished;
+      }),
+    );
+}
+
+export function addStatus(program: Command): void {
+  program
+    .command("status")
+    .description("what became of a file, or of the newest files")
+    .argument("[id]", "the file's id")
+    .option("--table <table>", "only files of this table")
+    .option("--status <status>", "received, parsing, parsed, committed, rejected or failed")
+    .option("--limit <n>", "how many", positive, 20)
+    .addHelpText("after", "\nWith an id the exit code is 1 if the file failed or was rejected.")
+    .action(
+      action(async ({ client, print }, id: string | undefined, flags: Record<string, string | number>) => {
+        if (id === undefined) {
+          const answer = await client.send<{ files: FileAnswer[] }>("GET", `/v1/files?${parameters(flags)}`);
+          print(answer, ({ files }) => show.filesText(files));
+          return EXIT.ok;
+        }
+        const file = await client.send<FileAnswer & Record<string, unknown>>(
+          "GET",
+          `/v1/files/${encodeURIComponent(id)}`,
+        );
+        print(file, show.fileText);
+        return file.status === "failed" || file.status === "rejected" ? EXIT.no : EXIT.ok;
+      }),
+    );
+}
+
+export function addTables(program: Command): void {
+  program
+    .command("tables")
+    .description("every table, or one: columns, rows, freshness, what is on its way")
+    .argument("[name]")
+    .action(
+      action(async ({ client, print }, name: string | undefined) => {
+        if (name === undefined) {
+          const answer = await client.send<{ tables: show.TableAnswer[] }>("GET", "/v1/tables");
+          print(answer, ({ tables }) => show.tablesText(tables));
+        } else {
+          const path = `/v1/tables/${encodeURIComponent(name)}`;
+          print(await client.send<show.TableAnswer>("GET", path), show.tableDetailText);
+        }
+        return EXIT.ok;
+      }),
+    );
+}
+
+export function addQuery(program: Command): void {
+  program
+    .command("query")
+    .description("run one SELECT")
+    .argument("<sql>")
+    .option("--limit <n>", "rows at most", positive)
+    .addHelpText("after", '\nExample:\n  tributary query "SELECT country, sum(amount) FROM sales GROUP BY country"')
+    .action(
+      action(async ({ client, print }, sql: string, { limit }: { limit?: number }) => {
+        const body = JSON.stringify({ sql, ...(limit === undefined ? {} : { rowsMax: limit }) });
+        const options = { body, contentType: "application/json" };
+        print(await client.send<show.QueryAnswer>("POST", "/v1/query", options), show.queryText);
+        return EXIT.ok;
+      }),
+    );
+}
+
+export function addRejects(program: Command): void {
+  program
+    .command("rejects")
+    .description("rows that could not be typed: where they stand and why")
+    .argument("<table>")
+    .option("--file <name>", "only of this file")
+    .option("--reason <reason>", "only for this reason")
+    .option("--column <column>", "only because of this column")
+    .option("--limit <n>", "how many", positive, 50)
+    .action(
+      action(async ({ client, print }, table: string, flags: Record<string, string | number>) => {
+        const path = `/v1/tables/${encodeURIComponent(table)}/rejects?${parameters(flags)}`;
+        const answer = await client.send<{ rejects: show.RejectAnswer[] }>("GET", path);
+        print(answer, ({ rejects }) => show.rejectsText(rejects));
+        return EXIT.ok;
+      }),
+    );
+}
+
+export function addGenerateSales(program: Command): void {
+  program
+    .command("generate-sales")
+    .description("write a made-up sales file, the same for the same seed")
+    .option("--rows <n>", "orders", positive, 200)
+    .option("--seed <n>", "what the numbers come from", positive, 1)
+    .option("--out <file>", "where to (default: standard output)")
+    .addHelpText("after", "\nExample:\n  tributary generate-sales --rows 1000000 --out million.csv")
+    .action(
+      action(async (session, { rows, seed, out }: { rows: number; seed: number; out?: string }) => {
+        const csv = Readable.from(salesCsv({ rows, seed }));
+        if (out === undefined) await pipeline(csv, process.stdout, { end: false });
+        else await pipeline(csv, createWriteStream(out));
+        if (out !== undefined) session.print({ rows, seed, out }, () => `${rows} rows in ${out}`);
+        return EXIT.ok;
+      }),
+    );
+}

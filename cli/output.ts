@@ -1,0 +1,79 @@
+import Table from "cli-table3";
+import { Refused, Unreachable } from "./client.ts";
+
+/** What scripts can rely on. */
+export const EXIT = { ok: 0, no: 1, usage: 2, unavailable: 3, unfinished: 4 } as const;
+
+/** A wrong way of asking; the message says how to ask. */
+export class UsageError extends Error {}
+
+/** Values in columns, for people. Numbers stand right. */
+export function tableText(head: readonly string[], rows: readonly (readonly unknown[])[]): string {
+  const isNumeric = head.map((_, column) => rows.length > 0 && rows.every((row) => typeof row[column] === "number"));
+  const table = new Table({
+    head: [...head],
+    colAligns: isNumeric.map((numeric) => (numeric ? "right" : "left")),
+    style: { head: [], border: [], "padding-left": 0, "padding-right": 2 },
+    chars: PLAIN_CHARS,
+  });
+  table.push(...rows.map((row) => row.map(cellText)));
+  return table.toString().replace(/ +$/gm, "");
+}
+
+const PLAIN_CHARS = Object.fromEntries(
+  ["top", "top-mid", "top-left", "top-right", "bottom", "bottom-mid", "bottom-left", "bottom-right"]
+    .concat(["left", "left-mid", "mid", "mid-mid", "right", "right-mid", "middle"])
+    .map((name) => [name, ""]),
+);
+
+/** Names and values, one a line; absent values are left out. */
+export function listText(entries: readonly (readonly [string, unknown])[]): string {
+  const shown = entries.filter(([, value]) => value !== null && value !== undefined && value !== "");
+  const width = Math.max(0, ...shown.map(([name]) => name.length));
+  return shown.map(([name, value]) => `${name.padEnd(width)}  ${cellText(value)}`).join("\n");
+}
+
+/** One line, whatever the value holds: a file must not be able to move the reader's cursor. */
+function cellText(value: unknown): string {
+  if (value === null || value === undefined) return "–";
+  const text = typeof value === "object" ? JSON.stringify(value) : String(value as string | number | boolean);
+  return text.replace(/[\p{Cc}\u2028\u2029]/gu, (character) =>
+    character === "\n" ? "⏎" : character === "\t" ? "⇥" : "·",
+  );
+}
+
+/** 1234567 → 1.2 MB. */
+export function sizeText(bytes: number): string {
+  const units = ["B", "KB", "MB", "GB", "TB"];
+  let [value, unit] = [bytes, 0];
+  for (; value >= 1024 && unit < units.length - 1; unit++) value /= 1024;
+  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]!}`;
+}
+
+/** What is told of an error on standard error, and the exit code it means. */
+export function explain(error: unknown, json: boolean): { text: string; exitCode: number } {
+  const told = describe(error);
+  if (json) return { text: JSON.stringify(told.problem), exitCode: told.exitCode };
+  const { code, detail, remedy } = told.problem;
+  return { text: `${code}: ${detail}${remedy ? `\n→ ${remedy}` : ""}`, exitCode: told.exitCode };
+}
+
+interface Told {
+  problem: { code: string; detail: string; remedy: string };
+  exitCode: number;
+}
+
+function describe(error: unknown): Told {
+  if (error instanceof Refused) {
+    const problem = { ...error.problem, code: error.code, detail: error.message, remedy: error.remedy };
+    return { problem, exitCode: error.status >= 500 || error.status === 429 ? EXIT.unavailable : EXIT.no };
+  }
+  if (error instanceof Unreachable) {
+    const remedy = "Start one with `tributary serve`, or say where it is with --url or TRIBUTARY_URL.";
+    return { problem: { code: "UNREACHABLE", detail: error.message, remedy }, exitCode: EXIT.unavailable };
+  }
+  const detail = error instanceof Error ? error.message : String(error);
+  const { code = "" } = error as NodeJS.ErrnoException;
+  const isUsage = error instanceof UsageError || ["ENOENT", "EISDIR", "EACCES"].includes(code);
+  return { problem: { code: isUsage ? "USAGE" : "FAILED", detail, remedy: "" }, exitCode: isUsage ? EXIT.usage : EXIT.no };
+}

@@ -1,0 +1,53 @@
+import { InvalidArgumentError, type Command } from "commander";
+import { makeClient, type Client } from "./client.ts";
+import { EXIT, explain } from "./output.ts";
+
+/** What every command is given. */
+export interface Session {
+  client: Client;
+  json: boolean;
+  /** Prints the answer: as it came with --json, else in words. */
+  print<T>(answer: T, inWords: (answer: T) => string): void;
+  /** Says something on standard error, unless only JSON is wanted. */
+  tell(text: string): void;
+}
+
+/**
+ * A commander action that is given a session. What it returns is the exit code (nothing: 0); what it throws is explained on standard
+ * error and becomes the exit code it means.
+ */
+export function action<Args extends unknown[]>(
+  run: (session: Session, ...args: Args) => Promise<number | undefined>,
+): (...all: [...Args, Command]) => Promise<void> {
+  return async (...all) => {
+    const command = all.at(-1) as Command;
+    const { url, apiKey, json } = command.optsWithGlobals<{ url: string; apiKey?: string; json: boolean }>();
+    try {
+      const session: Session = {
+        client: makeClient(url, apiKey ?? process.env["TRIBUTARY_API_KEY"]),
+        json,
+        print: (answer, inWords) => process.stdout.write(`${json ? JSON.stringify(answer, null, 2) : inWords(answer)}\n`),
+        tell: (text) => void (json || process.stderr.write(`${text}\n`)),
+      };
+      process.exitCode = (await run(session, ...(all.slice(0, -1) as unknown as Args))) ?? EXIT.ok;
+    } catch (error) {
+      const { text, exitCode } = explain(error, json);
+      process.stderr.write(`${text}\n`);
+      process.exitCode = exitCode;
+    }
+  };
+}
+
+/** For commander: a whole number from 1 on. */
+export function positive(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError("Write a whole number from 1 on.");
+  return value;
+}
+
+/** For commander: 30s, 5m, 2h or 500ms → milliseconds. */
+export function durationMs(text: string): number {
+  const [, amount, unit = "s"] = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text) ?? [];
+  if (amount === undefined) throw new InvalidArgumentError("Write 30s, 5m or 2h.");
+  return Number(amount) * { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }[unit as "ms" | "s" | "m" | "h"];
+}

@@ -1,0 +1,143 @@
+import { listText, sizeText, tableText } from "./output.ts";
+import type { FileAnswer } from "./upload.ts";
+
+/** The gateway's answers, for people. */
+
+interface Column {
+  name: string;
+  type: string;
+  header?: string;
+}
+
+export interface TableAnswer {
+  table: string;
+  exists: boolean;
+  declared: boolean;
+  lastCommitAt: string | null;
+  lag: { files: number; oldestSeconds: number };
+  columns: Column[] | null;
+  partitioning: string[];
+  rowCount: number | null;
+  freshness: { lastIngestedAt: string | null; lastCommitAt: string | null; lastIngestionDate: string | null };
+  contract: { writeMode?: string; key?: string[]; checks?: unknown[] };
+}
+
+export interface QueryAnswer {
+  columns: Column[];
+  rows: unknown[][];
+  truncated: boolean;
+}
+
+export interface RejectAnswer {
+  sourceFile: string;
+  row: number;
+  line: number;
+  column: string | null;
+  reason: string;
+  message: string;
+  raw: string;
+}
+
+const RAW_SHOWN = 60;
+
+export const filesText = (files: readonly FileAnswer[]): string =>
+  files.length === 0
+    ? "no files"
+    : tableText(
+        ["file", "table", "status", "rows", "rejected", "took ms", "received", "id"],
+        files.map((file) => [
+          file.sourceFile,
+          file.table,
+          file.error ? `${file.status} (${file.error.code})` : file.status,
+          file.rowsCommitted ?? file.rowsRead,
+          file.rowsRejected,
+          file.durations.totalMs,
+          file.receivedAt,
+          file.fileId,
+        ]),
+      );
+
+export function fileText(file: FileAnswer & Record<string, unknown>): string {
+  const { error, durations } = file;
+  const steps = Object.entries(durations).filter(([, ms]) => ms !== null);
+  return listText([
+    ["file", file.sourceFile],
+    ["table", file.table],
+    ["status", file.status],
+    ["error", error && `${error.code}: ${error.message}`],
+    ["remedy", error?.remedy],
+    ["rows read", file.rowsRead],
+    ["rows committed", file.rowsCommitted],
+    ["rows rejected", file.rowsRejected],
+    ["size", sizeText(file.sizeBytes)],
+    ["origin", file["origin"]],
+    ["replay of", file["replayOf"]],
+    ["encoding", file["encoding"]],
+    ["dialect", file["dialect"]],
+    ["columns", (file["columns"] as Column[] | null)?.map(({ name, type }) => `${name} ${type}`).join(", ")],
+    ["received", file.receivedAt],
+    ["committed", file["committedAt"]],
+    ["durations", steps.map(([name, ms]) => `${name.replace(/Ms$/, "")} ${ms} ms`).join(", ")],
+    ["offset", file["sourceOffset"]],
+    ["content hash", file["contentHash"]],
+    ["id", file.fileId],
+  ]);
+}
+
+export const tablesText = (tables: readonly Omit<TableAnswer, "columns">[]): string =>
+  tables.length === 0
+    ? "no tables"
+    : tableText(
+        ["table", "in warehouse", "contract", "last commit", "files on their way", "seconds behind"],
+        tables.map(({ table, exists, declared, lastCommitAt, lag }) => [
+          table,
+          exists ? "yes" : "not yet",
+          declared ? "yes" : "default",
+          lastCommitAt,
+          lag.files,
+          Math.round(lag.oldestSeconds * 10) / 10,
+        ]),
+      );
+
+export function tableDetailText(table: TableAnswer): string {
+  const { freshness, contract, lag } = table;
+  const about = listText([
+    ["table", table.table],
+    ["rows", table.rowCount],
+    ["write mode", contract.key?.length ? `${contract.writeMode} on ${contract.key.join(", ")}` : contract.writeMode],
+    ["partitioning", table.partitioning.join(", ")],
+    ["checks", contract.checks?.length],
+    ["last commit", freshness.lastCommitAt],
+    ["newest file", freshness.lastIngestedAt],
+    ["highest ingestion_date", freshness.lastIngestionDate],
+    ["on their way", lag.files > 0 ? `${lag.files} files, the oldest for ${lag.oldestSeconds.toFixed(1)} s` : null],
+  ]);
+  if (!table.columns) return `${about}\n\nno file has come yet`;
+  const columns = table.columns.map(({ name, type, header }) => [name, type, header]);
+  return `${about}\n\n${tableText(["column", "type", "header"], columns)}`;
+}
+
+export function queryText({ columns, rows, truncated }: QueryAnswer): string {
+  const text = tableText(
+    columns.map(({ name }) => name),
+    rows,
+  );
+  const count = `${rows.length} row${rows.length === 1 ? "" : "s"}`;
+  return `${text}\n(${count}${truncated ? "; more were cut off" : ""})`;
+}
+
+export const rejectsText = (rejects: readonly RejectAnswer[]): string =>
+  rejects.length === 0
+    ? "no rejected rows"
+    : tableText(
+        ["file", "line", "row", "column", "reason", "message", "raw"],
+        rejects.map(({ sourceFile, line, row, column, reason, message, raw }) => [
+          sourceFile,
+          line,
+          row,
+          column,
+          reason,
+          message,
+          raw.length > RAW_SHOWN ? `${raw.slice(0, RAW_SHOWN)}…` : raw,
+        ]),
+      );

@@ -1,0 +1,117 @@
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
+import { basename } from "node:path";
+import { Transform, type Readable } from "node:stream";
+import { SingleBar } from "cli-progress";
+import { Refused, type Client } from "./client.ts";
+import { sizeText, UsageError } from "./output.ts";
+
+/** A file's status, as far as the CLI looks at it; the rest is passed through. */
+export interface FileAnswer {
+  fileId: string;
+  table: string;
+  sourceFile: string;
+  status: string;
+  sizeBytes: number;
+  rowsRead: number | null;
+  rowsCommitted: number | null;
+  rowsRejected: number | null;
+  receivedAt: string | null;
+  durations: { totalMs: number | null };
+  error: { code: string; message: string; remedy: string } | null;
+}
+
+export interface UploadOptions {
+  table: string;
+  files: readonly string[];
+  /** Name within the table; else each file's own. */
+  name?: string | undefined;
+  /** Query parameters of the upload: the dialect. */
+  dialect: Readonly<Record<string, string>>;
+  /** Show a bar on standard error. */
+  progress: boolean;
+}
+
+/** Where a long file that was not waited for in one request stands is asked again so often. */
+const WAIT_REQUEST_MS = 60_000;
+
+/** Sends the files one after the other, streaming; `-` is standard input. */
+export async function uploadFiles(
+  client: Client,
+  options: UploadOptions,
+  onSent: (file: FileAnswer) => void,
+): Promise<FileAnswer[]> {
+  const { table, files, name, dialect } = options;
+  if (name !== undefined && files.length > 1) throw new UsageError("--name names one file: send them one by one");
+  if (files.includes("-") && name === undefined) throw new UsageError("standard input needs a name: --name <file>");
+  const answers: FileAnswer[] = [];
+  const parameters = new URLSearchParams(dialect).toString();
+  for (const file of files) {
+    const target = (name ?? basename(file)).split("/").map(encodeURIComponent).join("/");
+    const path = `/v1/tables/${encodeURIComponent(table)}/files/${target}${parameters && `?${parameters}`}`;
+    const { body, sizeBytes } = await openFile(file);
+    const bar = options.progress ? progressBar(file, sizeBytes) : undefined;
+    try {
+      const answer = await client.send<FileAnswer>("PUT", path, {
+        body: bar ? body.pipe(counting((bytes) => bar.increment(bytes))) : body,
+        sizeBytes,
+        contentType: "application/octet-stream",
+      });
+      answers.push(answer);
+      bar?.stop();
+      onSent(answer);
+    } finally {
+      bar?.stop();
+      body.destroy();
+    }
+  }
+  return answers;
+}
+
+/** The file's status once it has ended, or as it stands when the time is up. */
+export async function waitForEnd(client: Client, file: FileAnswer, timeoutMs: number): Promise<FileAnswer> {
+  const deadline = performance.now() + timeoutMs;
+  for (let current = file; ; ) {
+    const leftMs = Math.round(deadline - performance.now());
+    if (hasEnded(current) || leftMs <= 0) return current;
+    const waitMs = Math.min(leftMs, WAIT_REQUEST_MS);
+    try {
+      current = await client.send<FileAnswer>("GET", `/v1/files/${file.fileId}?wait=committed&timeout=${waitMs}ms`);
+    } catch (error) {
+      // A gateway that allows only shorter waits says so; ask it plainly then.
+      if (!(error instanceof Refused) || error.code !== "BAD_REQUEST") throw error;
+      current = await client.send<FileAnswer>("GET", `/v1/files/${file.fileId}?wait=committed`);
+    }
+  }
+}
+
+export const hasEnded = ({ status }: FileAnswer): boolean => ["committed", "rejected", "failed"].includes(status);
+
+async function openFile(file: string): Promise<{ body: Readable; sizeBytes?: number }> {
+  if (file === "-") return { body: process.stdin };
+  const info = await stat(file);
+  if (info.isDirectory()) throw new UsageError(`'${file}' is a folder: name its files`);
+  // A pipe has no length to tell.
+  return info.isFile() ? { body: createReadStream(file), sizeBytes: info.size } : { body: createReadStream(file) };
+}
+
+function counting(onBytes: (bytes: number) => void): Transform {
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      onBytes(chunk.length);
+      done(null, chunk);
+    },
+  });
+}
+
+function progressBar(file: string, sizeBytes: number | undefined): SingleBar {
+  const bar = new SingleBar({
+    format: `${basename(file)} [{bar}] {percentage}% of ${sizeText(sizeBytes ?? 0)}, {eta_formatted} left`,
+    barsize: 24,
+    hideCursor: true,
+    clearOnComplete: true,
+    stream: process.stderr,
+  });
+  bar.start(Math.max(1, sizeBytes ?? 1), 0);
+  return bar;
+}

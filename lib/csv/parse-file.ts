@@ -1,0 +1,101 @@
+import type { ColumnDefinition, ColumnType } from "../columns.ts";
+import type { Contract, DialectOverride } from "../contract/contract.ts";
+import { TributaryError, type ErrorCode } from "../errors.ts";
+import { detectDialect, type DetectedDialect, type Dialect } from "./dialect.ts";
+import type { RowOrigin } from "./encode.ts";
+import { FileParser, type ParseCounts, type ParserOutput } from "./file-parser.ts";
+import type { CsvLimits } from "./limits.ts";
+import type { RejectReason } from "./rejects.ts";
+import { textBlocks, type TextBlock } from "./text-blocks.ts";
+
+/** A file to be parsed; plain data, so that it can be sent to a worker. */
+export interface ParseJob {
+  /** As the sender called it: only to tell compressed names in messages. */
+  fileName: string;
+  contract: Contract;
+  /** The sender's word on the dialect; goes before the contract's. */
+  override: DialectOverride;
+  /** The table's columns so far, in order; empty for a new table. */
+  current: ColumnDefinition[];
+  /** The dialect pinned by the table's first file. */
+  usual?: Dialect;
+  /** For the second reading: the types that the first one found. */
+  settled?: Record<string, ColumnType>;
+  origin: RowOrigin;
+  limits: CsvLimits;
+}
+
+/** How a reading ended. */
+export interface ParseSummary extends ParseCounts {
+  outcome: "complete" | "failed";
+  columns: ColumnDefinition[];
+  /** Absent if the file failed before it could be told. */
+  dialect?: DetectedDialect;
+  rejectsByReason: Partial<Record<RejectReason, number>>;
+  /** Of UTF-8 text read. */
+  textBytes: number;
+  error?: { code: ErrorCode; message: string };
+}
+
+/**
+ * `retype` ends a reading like `end` does: a new column's type, guessed from the beginning, did not hold. What was handed out is void;
+ * read the file again with `settled: types`.
+ */
+export type ParseOutput =
+  ParserOutput | { kind: "retype"; types: Record<string, ColumnType> } | { kind: "end"; summary: ParseSummary };
+
+/**
+ * Reads a whole file: row batches and rejects in order, then one `end` or `retype`. A file that cannot be used ends with outcome
+ * `failed` and its error. Memory is bounded by the limits. Throws only what the source throws, if that is retryable or no
+ * TributaryError.
+ */
+export async function* parseFile(source: AsyncIterable<Uint8Array>, job: ParseJob): AsyncGenerator<ParseOutput> {
+  const state: { parser?: FileParser; dialect?: DetectedDialect; textBytes: number } = { textBytes: 0 };
+  const summary = (error?: { code: ErrorCode; message: string }): ParseOutput => ({
+    kind: "end",
+    summary: {
+      outcome: error ? "failed" : "complete",
+      columns: state.parser?.columns ?? [],
+      ...(state.dialect ? { dialect: state.dialect } : {}),
+      ...(state.parser?.counts ?? { rowsRead: 0, rowsAccepted: 0, rowsRejected: 0 }),
+      rejectsByReason: state.parser?.rejectsByReason ?? {},
+      textBytes: state.textBytes,
+      ...(error ? { error } : {}),
+    },
+  });
+  try {
+    for await (const block of textBlocks(source, textOptions(job))) {
+      state.textBytes += block.bytes.length;
+      if (!state.parser) {
+        state.dialect = dialectOf(block, job);
+        state.parser = new FileParser({ ...job, dialect: state.dialect });
+        state.parser.begin(block.bytes, block.last);
+      } else {
+        state.parser.push(block.bytes, block.last);
+      }
+      yield* state.parser.take();
+    }
+    yield state.parser?.retyping ? { kind: "retype", types: state.parser.settledTypes() } : summary();
+  } catch (thrown) {
+    if (!(thrown instanceof TributaryError) || thrown.retryable) throw thrown;
+    state.parser?.abandon();
+    yield* state.parser?.take() ?? [];
+    yield summary({ code: thrown.code, message: thrown.message });
+  }
+}
+
+function textOptions({ fileName, override, contract, usual, limits }: ParseJob) {
+  return { fileName, encoding: override.encoding ?? contract.dialect.encoding, usual: usual?.encoding, limits };
+}
+
+/** From the first block; `override` goes before the contract, the contract before the table's usual dialect. */
+function dialectOf(block: TextBlock, job: ParseJob): DetectedDialect {
+  const { bytes, last, encoding } = block;
+  const size = Math.min(bytes.length, job.limits.detectionBytes);
+  let text = bytes.toString("latin1", 0, size);
+  if (!last || size < bytes.length) {
+    const wholeLines = Math.max(text.lastIndexOf("\n"), text.lastIndexOf("\r")) + 1;
+    if (wholeLines > 0) text = text.slice(0, wholeLines);
+  }
+  return detectDialect(text, encoding, { ...job.contract.dialect, ...job.override }, job.usual);
+}

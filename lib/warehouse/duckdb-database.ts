@@ -1,0 +1,204 @@
+import { randomUUID } from "node:crypto";
+import { mkdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
+import { messageOf, TributaryError } from "../errors.ts";
+import { identifier, SCHEMA, stringLiteral } from "./sql.ts";
+
+/** The database that lasts, whatever its file is called. */
+export const CATALOG = "warehouse";
+/** The instance's own in-memory database, which spills to the temporary folder: staged rows, gone with the process. */
+export const STAGING = "memory";
+/** `warehouse.lakehouse`, quoted. */
+export const LAKEHOUSE = `${identifier(CATALOG)}.${identifier(SCHEMA)}`;
+
+export interface DatabaseOptions {
+  /** What DuckDB may hold in memory; it spills to disk beyond. */
+  memoryBytesMax: number;
+  threads: number;
+}
+
+/**
+ * One DuckDB instance: a database file (or memory) attached as `warehouse`, the staging database beside it, and idle connections.
+ * After opening, nothing can reach files or the network and no setting can be changed any more.
+ */
+export class Database {
+  readonly path: string;
+  readonly #instance: DuckDBInstance;
+  readonly #temporaryFolder: string;
+  #idle: DuckDBConnection[] = [];
+  readonly #busy = new Set<DuckDBConnection>();
+  #closing: Promise<void> | undefined;
+  #names = 0;
+
+  constructor(path: string, instance: DuckDBInstance, temporaryFolder: string) {
+    this.path = path;
+    this.#instance = instance;
+    this.#temporaryFolder = temporaryFolder;
+  }
+
+  /** Runs `use` with a connection that nobody else has meanwhile. Errors come as TributaryErrors. */
+  async connected<T>(use: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
+    if (this.#closing) throw closedError(this.path);
+    const connection = this.#idle.pop() ?? (await this.#connect());
+    this.#busy.add(connection);
+    try {
+      return await use(connection);
+    } catch (thrown) {
+      throw warehouseError(thrown, this.path);
+    } finally {
+      this.#busy.delete(connection);
+      if (this.#closing) connection.closeSync();
+      else this.#idle.push(connection);
+    }
+  }
+
+  /** As `connected`, with a fresh connection that is closed afterwards: whatever the session changed is forgotten. */
+  async connectedOnce<T>(use: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
+    if (this.#closing) throw closedError(this.path);
+    const connection = await this.#connect();
+    this.#busy.add(connection);
+    try {
+      return await use(connection);
+    } finally {
+      this.#busy.delete(connection);
+      connection.closeSync();
+    }
+  }
+
+  /** Runs `work` in one transaction, rolled back if it throws or `signal` aborts. */
+  async transaction<T>(work: (connection: DuckDBConnection) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    return this.connected(async (connection) => {
+      const interrupt = (): void => connection.interrupt();
+      const stopIfAborted = (): void => {
+        if (signal?.aborted) throw new TributaryError("WAREHOUSE_TIMEOUT", "the commit was interrupted and rolled back");
+      };
+      signal?.addEventListener("abort", interrupt);
+      try {
+        stopIfAborted();
+        await connection.run("BEGIN TRANSACTION");
+        const result = await work(connection);
+        stopIfAborted();
+        await connection.run("COMMIT");
+        return result;
+      } catch (thrown) {
+        await connection.run("ROLLBACK").catch(() => undefined);
+        stopIfAborted();
+        throw thrown;
+      } finally {
+        signal?.removeEventListener("abort", interrupt);
+      }
+    });
+  }
+
+  /** Runs one or more statements outside a transaction. */
+  async run(sql: string): Promise<void> {
+    await this.connected((connection) => connection.run(sql));
+  }
+
+  /** Every row of a query of ours, as arrays of DuckDB values. */
+  async rows(sql: string): Promise<unknown[][]> {
+    return this.connected((connection) => rowsOf(connection, sql));
+  }
+
+  /** A connection for appenders only: they work synchronously, so nothing may run on it besides. The caller closes it. */
+  async appenderConnection(): Promise<DuckDBConnection> {
+    if (this.#closing) throw closedError(this.path);
+    return this.#connect();
+  }
+
+  /** A name no other staging table has. */
+  stagingName(): string {
+    this.#names += 1;
+    return `stage_${this.#names}`;
+  }
+
+  /** Interrupts what runs, writes the log into the file and lets go of it. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    for (const connection of this.#busy) connection.interrupt();
+    const connection = this.#idle.pop() ?? (await this.#connect());
+    // The checkpoint is a courtesy to the next opening: without it the write-ahead log is replayed.
+    await connection.run(`CHECKPOINT ${identifier(CATALOG)}`).catch(() => undefined);
+    connection.closeSync();
+    for (const one of this.#idle) one.closeSync();
+    this.#idle = [];
+    this.#instance.closeSync();
+    await rm(this.#temporaryFolder, { recursive: true, force: true });
+  }
+
+  async #connect(): Promise<DuckDBConnection> {
+    const connection = await this.#instance.connect();
+    await connection.run(`USE ${LAKEHOUSE}`);
+    return connection;
+  }
+}
+
+/** Every row of a query, as arrays of DuckDB values. */
+export async function rowsOf(connection: DuckDBConnection, sql: string): Promise<unknown[][]> {
+  const reader = await connection.runAndReadAll(sql);
+  return reader.getRows();
+}
+
+/** Opens `path` (or `:memory:`), making file and folder if need be. A file that another process has open: WAREHOUSE_IN_USE. */
+export async function openDatabase(path: string, options: DatabaseOptions): Promise<Database> {
+  const inMemory = path === ":memory:";
+  const file = inMemory ? path : resolve(path);
+  const temporaryFolder = inMemory ? join(tmpdir(), `tributary-duckdb-${randomUUID()}`) : `${file}.tmp`;
+  if (!inMemory) await mkdir(dirname(file), { recursive: true });
+  const instance = await DuckDBInstance.create(":memory:", {
+    memory_limit: `${Math.ceil(options.memoryBytesMax / 1024)}KiB`,
+    threads: String(options.threads),
+    temp_directory: temporaryFolder,
+    // Lets big inserts stream instead of waiting for their turn.
+    preserve_insertion_order: "false",
+    autoinstall_known_extensions: "false",
+    autoload_known_extensions: "false",
+    allow_community_extensions: "false",
+  });
+  const connection = await instance.connect();
+  try {
+    await connection.run(`ATTACH ${stringLiteral("duckdb", file)} AS ${identifier(CATALOG)}`);
+    // Ours since the file is locked: what a killed process left.
+    await rm(temporaryFolder, { recursive: true, force: true });
+    await connection.run(`
+      CREATE SCHEMA IF NOT EXISTS ${LAKEHOUSE};
+      CREATE SEQUENCE IF NOT EXISTS ${identifier(CATALOG)}.main.commit_ids;
+      SET GLOBAL TimeZone = 'UTC';
+      SET GLOBAL enable_external_access = false;
+      SET GLOBAL lock_configuration = true`);
+  } catch (thrown) {
+    connection.closeSync();
+    instance.closeSync();
+    throw warehouseError(thrown, path);
+  }
+  connection.closeSync();
+  return new Database(path, instance, temporaryFolder);
+}
+
+const closedError = (path: string): TributaryError =>
+  new TributaryError("WAREHOUSE_UNAVAILABLE", `the warehouse duckdb:${path} is closed`, { retryable: false });
+
+/** DuckDB's error as one of ours; one of ours as it is. */
+export function warehouseError(thrown: unknown, path: string): unknown {
+  if (thrown instanceof TributaryError) return thrown;
+  const message = messageOf(thrown);
+  const error = (code: ConstructorParameters<typeof TributaryError>[0], text = message): TributaryError =>
+    new TributaryError(code, text, { cause: thrown });
+  if (/Could not set lock on file|Unique file handle conflict/i.test(message)) {
+    const holder = /\(PID (\d+)\)/i.exec(message)?.[1];
+    const by = holder === undefined ? "another process" : `process ${holder}`;
+    return error("WAREHOUSE_IN_USE", `duckdb:${path} is open in ${by}`);
+  }
+  if (/No space left on device|disk full|max_temp_directory_size|File too large/i.test(message)) return error("DISK_FULL");
+  if (/^TransactionContext Error.*conflict|Conflict on|write-write conflict/i.test(message)) return error("WAREHOUSE_CONFLICT");
+  if (/^INTERRUPT Error/i.test(message)) return error("WAREHOUSE_TIMEOUT");
+  if (/^(FATAL|IO|Connection|Out of Memory) Error/i.test(message)) return error("WAREHOUSE_UNAVAILABLE");
+  if (/ Error: /.test(message)) return error("WAREHOUSE_FAILED");
+  return thrown;
+}

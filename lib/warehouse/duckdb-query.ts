@@ -1,0 +1,216 @@
+import {
+  DuckDBArrayValue,
+  DuckDBBlobValue,
+  DuckDBDateValue,
+  DuckDBListValue,
+  DuckDBMapValue,
+  DuckDBStructValue,
+  DuckDBTimestampMillisecondsValue,
+  DuckDBTimestampSecondsValue,
+  DuckDBTimestampTZValue,
+  DuckDBTimestampValue,
+  StatementType,
+  type DuckDBConnection,
+  type DuckDBPreparedStatement,
+  type DuckDBValue,
+} from "@duckdb/node-api";
+import type { Clock } from "../clock.ts";
+import { messageOf, TributaryError } from "../errors.ts";
+import { STAGING, type Database } from "./duckdb-database.ts";
+import { dateText, timestampText } from "./sql.ts";
+import type { QueryOptions, QueryResult } from "./warehouse.ts";
+
+/** Queries at once; each holds one of the four threads that Node has for native work, and commits need the others. */
+const QUERIES_AT_ONCE = 2;
+
+/** SHOW, DESCRIBE, SUMMARIZE and VALUES are SELECTs to DuckDB. */
+const READ_STATEMENTS: readonly StatementType[] = [StatementType.SELECT, StatementType.EXPLAIN];
+
+/**
+ * Functions that a SELECT may call and that do more than read (or hide another's name). Reading is enforced by the transaction, by external
+ * access being off and by the statement's type; these few switch logging or force checkpoints, which none of the three forbids.
+ */
+const FORBIDDEN_FUNCTIONS =
+  /\b(enable_logging|disable_logging|truncate_duckdb_logs|(force_)?checkpoint|json_execute_serialized_sql|query_table)\b|\bquery"?\s*(\(|\/\*|--)/i;
+
+/** Runs users' queries, a few at a time, each in its own connection and read-only transaction: one consistent snapshot. */
+export class QueryRunner {
+  readonly #database: Database;
+  readonly #clock: Clock;
+  #running = 0;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(database: Database, clock: Clock) {
+    this.#database = database;
+    this.#clock = clock;
+  }
+
+  /** What Warehouse.query says; the wait for a turn counts into the time limit. */
+  async query(sql: string, options: QueryOptions): Promise<QueryResult> {
+    const limit = new Deadline(this.#clock, options);
+    try {
+      await this.#turn();
+      try {
+        limit.check();
+        return await this.#database.connectedOnce((connection) => runQuery(connection, sql, options.rowsMax, limit));
+      } finally {
+        this.#running -= 1;
+        this.#waiting.shift()?.();
+      }
+    } catch (thrown) {
+      limit.check();
+      throw queryError(thrown);
+    } finally {
+      limit.end();
+    }
+  }
+
+  async #turn(): Promise<void> {
+    while (this.#running >= QUERIES_AT_ONCE) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    this.#running += 1;
+  }
+}
+
+/** Interrupts the connection it watches when time is up or the caller gave up. */
+class Deadline {
+  readonly #timeoutMs: number;
+  readonly #signal: AbortSignal | undefined;
+  readonly #ended = new AbortController();
+  #expired = false;
+  #connection: DuckDBConnection | undefined;
+  readonly #interrupt = (): void => this.#connection?.interrupt();
+
+  constructor(clock: Clock, { timeoutMs, signal }: QueryOptions) {
+    this.#timeoutMs = timeoutMs;
+    this.#signal = signal;
+    signal?.addEventListener("abort", this.#interrupt);
+    void clock.sleep(timeoutMs, this.#ended.signal).then(() => {
+      if (this.#ended.signal.aborted) return;
+      this.#expired = true;
+      this.#interrupt();
+    });
+  }
+
+  watch(connection: DuckDBConnection): void {
+    this.#connection = connection;
+  }
+
+  /** Throws QUERY_TIMEOUT if time is up. */
+  check(): void {
+    if (this.#expired) throw new TributaryError("QUERY_TIMEOUT", `the query ran longer than ${this.#timeoutMs} ms`);
+    if (this.#signal?.aborted) throw new TributaryError("QUERY_TIMEOUT", "the query was cancelled");
+  }
+
+  end(): void {
+    this.#connection = undefined;
+    this.#signal?.removeEventListener("abort", this.#interrupt);
+    this.#ended.abort();
+  }
+}
+
+async function runQuery(
+  connection: DuckDBConnection,
+  sql: string,
+  rowsMax: number,
+  limit: Deadline,
+): Promise<QueryResult> {
+  limit.watch(connection);
+  const statements = await extract(connection, sql);
+  await connection.run("BEGIN TRANSACTION READ ONLY");
+  const statement = await statements.prepare(0);
+  try {
+    checkReadOnly(connection, statement, sql);
+    limit.check();
+    const result = await statement.stream();
+    const columns = result.columnNames().map((name, index) => ({
+      name,
+      type: result.columnType(index).toString().toLowerCase(),
+    }));
+    const rows: unknown[][] = [];
+    while (rows.length <= rowsMax) {
+      limit.check();
+      const chunk = await result.fetchChunk();
+      if (!chunk || chunk.rowCount === 0) break;
+      for (const row of chunk.getRows()) rows.push(row.map(jsonValue));
+    }
+    const truncated = rows.length > rowsMax;
+    return { columns, rows: truncated ? rows.slice(0, rowsMax) : rows, truncated };
+  } finally {
+    statement.destroySync();
+  }
+}
+
+async function extract(connection: DuckDBConnection, sql: string): ReturnType<DuckDBConnection["extractStatements"]> {
+  const notOne = "a query is exactly one SELECT, SHOW, DESCRIBE or EXPLAIN";
+  let statements;
+  try {
+    statements = await connection.extractStatements(sql);
+  } catch (thrown) {
+    // Of a text without any statement DuckDB says only that there was an error.
+    if (!/ Error: /.test(messageOf(thrown))) throw new TributaryError("QUERY_NOT_READ_ONLY", `no statement: ${notOne}`);
+    throw thrown;
+  }
+  if (statements.count !== 1) throw new TributaryError("QUERY_NOT_READ_ONLY", `${statements.count} statements: ${notOne}`);
+  return statements;
+}
+
+function checkReadOnly(connection: DuckDBConnection, statement: DuckDBPreparedStatement, sql: string): void {
+  const refuse = (what: string): never => {
+    throw new TributaryError("QUERY_NOT_READ_ONLY", `${what} is not allowed in a query`);
+  };
+  if (!READ_STATEMENTS.includes(statement.statementType)) refuse(StatementType[statement.statementType] ?? "this");
+  const forbidden = FORBIDDEN_FUNCTIONS.exec(sql);
+  if (forbidden) refuse(`'${forbidden[0]}'`);
+  // Rows that are not committed yet.
+  const staged = connection.getTableNames(sql, true).find((name) => name.toLowerCase().startsWith(`${STAGING}.`));
+  if (staged !== undefined) refuse(`'${staged}'`);
+}
+
+/** Whatever a query failed of, as a QUERY_ error with DuckDB's own words. */
+function queryError(thrown: unknown): unknown {
+  if (thrown instanceof TributaryError) return thrown;
+  const message = messageOf(thrown).replace(/^Failed to extract statements: /, "");
+  if (/read-only mode/.test(message)) {
+    return new TributaryError("QUERY_NOT_READ_ONLY", "the query would write", { cause: thrown });
+  }
+  if (/^FATAL Error/.test(message)) return new TributaryError("WAREHOUSE_UNAVAILABLE", message, { cause: thrown });
+  return new TributaryError("QUERY_FAILED", message, { cause: thrown });
+}
+
+/**
+ * A DuckDB value as JSON can carry it without loss: integers beyond 2^53 and decimals as text, dates and timestamps as ISO text, NaN and
+ * the infinities as text, bytes in base64, lists as arrays, structs and maps as objects, anything else as DuckDB writes it.
+ */
+export function jsonValue(value: DuckDBValue): unknown {
+  if (value === null || typeof value === "string" || typeof value === "boolean") return value;
+  if (typeof value === "number") return Number.isFinite(value) ? value : String(value);
+  if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
+  if (value instanceof DuckDBListValue || value instanceof DuckDBArrayValue) return value.items.map(jsonValue);
+  if (value instanceof DuckDBStructValue) {
+    return Object.fromEntries(Object.entries(value.entries).map(([name, field]) => [name, jsonValue(field)]));
+  }
+  if (value instanceof DuckDBMapValue) {
+    return Object.fromEntries(value.entries.map(({ key, value: one }) => [String(jsonValue(key)), jsonValue(one)]));
+  }
+  if (value instanceof DuckDBBlobValue) return Buffer.from(value.bytes).toString("base64");
+  return isoText(value) ?? value.toString();
+}
+
+const FIRST_MICROS = BigInt(Date.parse("0001-01-01T00:00:00Z")) * 1000n;
+const END_MICROS = BigInt(Date.parse("9999-12-31T23:59:59.999Z")) * 1000n + 1000n;
+
+/** A date's or timestamp's ISO text; undefined of other values, and where ISO text has no word for it (before year 1, after 9999, infinity). */
+function isoText(value: DuckDBValue): string | undefined {
+  const micros = microsOf(value);
+  if (micros === undefined || micros < FIRST_MICROS || micros >= END_MICROS) return undefined;
+  if (value instanceof DuckDBDateValue) return dateText(value.days);
+  return timestampText(micros) + (value instanceof DuckDBTimestampTZValue ? "Z" : "");
+}
+
+function microsOf(value: DuckDBValue): bigint | undefined {
+  if (value instanceof DuckDBDateValue) return BigInt(value.days) * 86_400_000_000n;
+  if (value instanceof DuckDBTimestampValue || value instanceof DuckDBTimestampTZValue) return value.micros;
+  if (value instanceof DuckDBTimestampSecondsValue) return value.seconds * 1_000_000n;
+  if (value instanceof DuckDBTimestampMillisecondsValue) return value.millis * 1000n;
+  return undefined;
+}

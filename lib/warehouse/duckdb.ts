@@ -1,0 +1,162 @@
+import { availableParallelism } from "node:os";
+import { systemClock, type Clock } from "../clock.ts";
+import type { ColumnDefinition } from "../columns.ts";
+import { messageOf, TributaryError } from "../errors.ts";
+import type { FileOutcome } from "../events/generated.ts";
+import { commitBatch } from "./duckdb-commit.ts";
+import { CATALOG, openDatabase, type Database } from "./duckdb-database.ts";
+import { appendLog, createInternalTables, recordEnded, watermarks } from "./duckdb-ledger.ts";
+import { QueryRunner } from "./duckdb-query.ts";
+import { describeTable, ensureTable, ensureView, qualified, tablesOf } from "./duckdb-schema.ts";
+import { DuckDbStage } from "./duckdb-stage.ts";
+import { identifier, stringLiteral } from "./sql.ts";
+import type {
+  CommitReceipt,
+  LogRow,
+  MaintenanceOperation,
+  MaintenanceResult,
+  MicroBatch,
+  QueryOptions,
+  QueryResult,
+  Stage,
+  TableDescription,
+  TableHealth,
+  TableLayout,
+  Warehouse,
+} from "./warehouse.ts";
+
+export interface DuckDbOptions {
+  clock?: Clock;
+  /** What DuckDB may hold in memory before it spills to `<file>.tmp`. Default 512 MiB. */
+  memoryBytesMax?: number;
+  /** Default: the machine's. */
+  threads?: number;
+  /** Encoded bytes that one stage holds in memory before it goes into a staging table. Default 4 MiB. */
+  stageBytesHeldMax?: number;
+}
+
+const MIB = 1024 * 1024;
+
+/**
+ * Tables in a DuckDB file, for one process: a commit is one transaction and readers see a snapshot. `duckdb:<file>` or
+ * `duckdb::memory:`. Killed at any moment the file opens again as of its last commit. Another process's file: WAREHOUSE_IN_USE.
+ */
+export async function openDuckDb(url: string, options: DuckDbOptions = {}): Promise<Warehouse> {
+  const { memoryBytesMax = 512 * MIB, threads = availableParallelism() } = options;
+  const path = url.replace(/^duckdb:/, "").replace(/^\/\/(?=\/)/, "");
+  if (path === "") throw new TributaryError("CONFIG_INVALID", `'${url}' names no file: use duckdb:<file> or duckdb::memory:`);
+  const database = await openDatabase(path, { memoryBytesMax, threads });
+  try {
+    await createInternalTables(database);
+  } catch (thrown) {
+    await database.close();
+    throw thrown;
+  }
+  return new DuckDbWarehouse(url, database, options);
+}
+
+class DuckDbWarehouse implements Warehouse {
+  readonly url: string;
+  readonly supports = { partitioning: false, snapshots: false };
+  readonly #database: Database;
+  readonly #queries: QueryRunner;
+  readonly #stageBytesHeldMax: number;
+
+  constructor(url: string, database: Database, { clock = systemClock, stageBytesHeldMax = 4 * MIB }: DuckDbOptions) {
+    this.url = url;
+    this.#database = database;
+    this.#queries = new QueryRunner(database, clock);
+    this.#stageBytesHeldMax = stageBytesHeldMax;
+  }
+
+  describe(table: string): Promise<TableDescription | undefined> {
+    return this.#database.connected((connection) => describeTable(connection, table));
+  }
+
+  tables(): Promise<string[]> {
+    return this.#database.connected(tablesOf);
+  }
+
+  ensureTable(layout: TableLayout, columns: readonly ColumnDefinition[]): Promise<TableDescription> {
+    return ensureTable(this.#database, layout, columns);
+  }
+
+  stage(_table: string, _runId: string): Stage {
+    return new DuckDbStage(this.#database, this.#stageBytesHeldMax);
+  }
+
+  commit(batch: MicroBatch, signal?: AbortSignal): Promise<CommitReceipt> {
+    return commitBatch(this.#database, batch, signal);
+  }
+
+  async record(
+    table: string,
+    ended: readonly { outcome: FileOutcome; stage?: Stage }[],
+    recordedAtMs: number,
+  ): Promise<void> {
+    if (ended.length > 0) await recordEnded(this.#database, table, ended, recordedAtMs);
+  }
+
+  async watermark(table: string): Promise<number | undefined> {
+    return (await watermarks(this.#database, table)).get(table);
+  }
+
+  watermarks(): Promise<Map<string, number>> {
+    return watermarks(this.#database);
+  }
+
+  query(sql: string, options: QueryOptions): Promise<QueryResult> {
+    return this.#queries.query(sql, options);
+  }
+
+  /** Of files and snapshots DuckDB has one each, in a way: the numbers are those of the table's blocks in the database file. */
+  async health(table: string): Promise<TableHealth> {
+    const name = stringLiteral("duckdb", qualified(table));
+    const [counts] = await this.#database.rows(
+      `SELECT (SELECT count(*) FROM ${qualified(table)}),
+         (SELECT count(DISTINCT block_id) FROM pragma_storage_info(${name}) WHERE persistent AND block_id >= 0),
+         (SELECT max(block_size) FROM pragma_database_size() WHERE database_name = '${CATALOG}')`,
+    );
+    const [rowCount, blocks, blockBytes] = counts!.map(Number);
+    return {
+      rowCount: rowCount!,
+      dataFiles: rowCount === 0 ? 0 : 1,
+      dataBytes: blocks! * blockBytes!,
+      deleteFiles: 0,
+      snapshots: 0,
+      smallFiles: 0,
+      oldestSnapshotAtMs: null,
+    };
+  }
+
+  /** optimize is a checkpoint, which also reclaims deleted rows' space; the others have no meaning here. */
+  async maintain(table: string, operation: MaintenanceOperation): Promise<MaintenanceResult> {
+    const before = await this.health(table);
+    if (operation !== "optimize") {
+      const details = "DuckDB keeps no snapshots and no files apart from the database";
+      return { status: "not_applicable", details, before, after: before };
+    }
+    try {
+      await this.#database.run(`CHECKPOINT ${identifier(CATALOG)}`);
+    } catch (thrown) {
+      return { status: "failed", details: messageOf(thrown), before, after: before };
+    }
+    return { status: "completed", details: "checkpoint", before, after: await this.health(table) };
+  }
+
+  appendLog(table: "_quality_results" | "_maintenance_log", rows: readonly LogRow[]): Promise<void> {
+    return appendLog(this.#database, table, rows);
+  }
+
+  ensureView(name: string, select: string): Promise<void> {
+    return ensureView(this.#database, name, select);
+  }
+
+  async ready(): Promise<void> {
+    await this.#database.run("SELECT 1");
+  }
+
+  close(): Promise<void> {
+    return this.#database.close();
+  }
+}

@@ -1,0 +1,25 @@
+import type { Clock } from "../clock.ts";
+import { TributaryError } from "../errors.ts";
+import type { DuckDbOptions } from "./duckdb.ts";
+import type { TrinoOptions } from "./trino.ts";
+import type { Warehouse } from "./warehouse.ts";
+
+export interface WarehouseOptions {
+  clock?: Clock;
+  duckdb?: Omit<DuckDbOptions, "clock">;
+  trino?: Omit<TrinoOptions, "clock">;
+}
+
+/** Opens the warehouse a URL names; only that adapter's code is loaded. An unknown scheme: URL_SCHEME_UNKNOWN. */
+export async function openWarehouse(url: string, options: WarehouseOptions = {}): Promise<Warehouse> {
+  const clock = options.clock ? { clock: options.clock } : {};
+  if (url.startsWith("duckdb:")) {
+    const { openDuckDb } = await import("./duckdb.ts");
+    return openDuckDb(url, { ...options.duckdb, ...clock });
+  }
+  if (url.startsWith("trino:")) {
+    const { openTrino } = await import("./trino.ts");
+    return openTrino(url, { ...options.trino, ...clock });
+  }
+  throw new TributaryError("URL_SCHEME_UNKNOWN", `'${url}': a warehouse is duckdb:<file>, duckdb::memory: or trino:…`);
+}

@@ -1,0 +1,181 @@
+import type { RowBatch } from "../events/generated.ts";
+import type { Clock } from "../clock.ts";
+import { hasCode, isRetryable } from "../errors.ts";
+import { retry } from "../retry.ts";
+import { stringLiteral, withAuditColumns, type SqlColumn } from "./sql.ts";
+import type { StatementOptions, StatementResult, TrinoClient } from "./trino-client.ts";
+import { isTooManyPartitions } from "./trino-errors.ts";
+import { changesOf, mergeStatement, newestOffsets } from "./trino-merge.ts";
+import { tableId } from "./trino-names.ts";
+import { emptySelect, groupBatches, inlineSelect, stagedSelect } from "./trino-source.ts";
+import { StagedContainer, TrinoStage, type Hoard, type StageShared } from "./trino-stage.ts";
+import type { TrinoTables } from "./trino-tables.ts";
+import type { CommitReceipt, FileVersion, MicroBatch, TableLayout } from "./warehouse.ts";
+
+const NOTHING: CommitReceipt = { snapshotId: null, strategy: "none", rowsInserted: 0, rowsUpdated: 0, rowsDeleted: 0 };
+
+/** A conflict, a lost connection or a timeout: the statement is made so that running it again is right whatever the first did. */
+const STATEMENT_RETRY = { attemptsMax: 5, backoffMsMin: 100, backoffMsMax: 3_000 };
+
+/** Rows of both the statement's text (query.max-length, 1,000,000 characters by default) and the work of reading it stay below this. */
+export const INLINE_CHARS_MAX = 900_000;
+
+export interface CommitTools {
+  client: TrinoClient;
+  clock: Clock;
+  tables: TrinoTables;
+  staging: StageShared;
+  /** A key prefix that no other call returned. */
+  newPrefix(table: string): string;
+  /** Newest offset that the ledger surely has of any of the table's files, if known. */
+  ledgerNewest(table: string): number | undefined;
+  /** Goes on beside everything else; failures are only told. */
+  later(work: Promise<unknown>): void;
+}
+
+/** What Warehouse.commit says. */
+export async function commitBatch(tools: CommitTools, batch: MicroBatch, signal?: AbortSignal): Promise<CommitReceipt> {
+  const { layout } = batch;
+  const files = await applicable(tools, batch);
+  const description = files.length === 0 ? undefined : await tools.tables.describe(layout.table);
+  if (!description) return NOTHING;
+  const target = withAuditColumns(description.columns);
+  const hoards = files.flatMap(({ stage }) => (stage instanceof TrinoStage ? [stage.rows] : []));
+  return withRows(tools, layout.table, target, hoards, async (rows, strategy) => {
+    const statement = mergeStatement({ layout, columns: description.columns, files, rows });
+    const { result, strategy: how } = await mergeAnyPartitions(tools, layout, statement, strategy, signal);
+    if (result.updateCount === 0) return NOTHING;
+    return { strategy: how, ...(await snapshotOf(tools.client, layout.table, result)) };
+  });
+}
+
+/** The versions that still have to be applied: none older than what the ledger has of its file; replace needs only the newest of each file. */
+async function applicable(tools: CommitTools, { layout, files }: MicroBatch): Promise<FileVersion[]> {
+  const bringing = files.filter(({ stage }) => stage ?? (layout.mode === "replace" || layout.deleteMissing));
+  if (layout.mode === "append" || bringing.length === 0) return bringing;
+  const fresh = await notSuperseded(tools, layout.table, bringing);
+  if (layout.mode !== "replace") return fresh;
+  const newest = newestOffsets(fresh);
+  return fresh.filter(({ sourceFile, sourceOffset }) => newest.get(sourceFile) === sourceOffset);
+}
+
+async function notSuperseded(tools: CommitTools, table: string, files: readonly FileVersion[]): Promise<FileVersion[]> {
+  const newest = tools.ledgerNewest(table);
+  if (newest !== undefined && files.every(({ sourceOffset }) => sourceOffset > newest)) return [...files];
+  await tools.tables.ensureInternal("_ingest_files");
+  const names = [...new Set(files.map(({ sourceFile }) => stringLiteral("trino", sourceFile)))];
+  const { rows } = await tools.client.run(
+    `SELECT file_key, max(source_offset) FROM ${tableId("_ingest_files")}
+     WHERE table_name = ${stringLiteral("trino", table)} AND status = 'committed' AND file_key IN (${names.join(", ")})
+     GROUP BY 1`,
+  );
+  const absorbed = new Map(rows.map(([file, offset]) => [file as string, Number(offset)]));
+  return files.filter(({ sourceFile, sourceOffset }) => sourceOffset >= (absorbed.get(sourceFile) ?? -1));
+}
+
+/**
+ * Gives `use` a SELECT of all the hoards' rows with the target's columns: in the statement's own text if that is short enough, else of
+ * staged files. What is still in memory is then put into one file for each set of columns, however many hoards it came from.
+ */
+export async function withRows<T>(
+  tools: Pick<CommitTools, "staging" | "newPrefix" | "later">,
+  table: string,
+  target: readonly SqlColumn[],
+  hoards: readonly Hoard[],
+  use: (rows: string, strategy: "inline" | "staged" | "none") => Promise<T>,
+): Promise<T> {
+  const held = hoards.flatMap((hoard) => hoard.held);
+  const spilled = hoards.filter((hoard) => hoard.spilled);
+  if (spilled.length === 0) {
+    const inline = inlineOf(target, held);
+    if (inline !== undefined) return use(inline, held.length === 0 ? "none" : "inline");
+  }
+  const containers: StagedContainer[] = [];
+  try {
+    for (const { columns, batches } of groupBatches(held)) {
+      const container = new StagedContainer(tools.staging, tools.newPrefix(table), columns);
+      containers.push(container);
+      for (const batch of batches) await container.write(batch);
+    }
+    const staged = await Promise.all([
+      ...spilled.map((hoard) => hoard.stagedTables()),
+      ...containers.map(async (container) => [await container.stagedTable()]),
+    ]);
+    const selects = staged.flat().map((one) => stagedSelect(target, one.columns, one.table));
+    return await use(selects.join("\nUNION ALL\n"), "staged");
+  } finally {
+    for (const container of containers) tools.later(container.discard());
+  }
+}
+
+/** Rows as a SELECT in text; undefined if they are too many. */
+export function inlineOf(
+  target: readonly SqlColumn[],
+  batches: readonly RowBatch[],
+  charsMax = INLINE_CHARS_MAX,
+): string | undefined {
+  const selects: string[] = [];
+  let left = charsMax;
+  for (const group of groupBatches(batches)) {
+    const select = inlineSelect(target, group, left);
+    if (select === undefined) return undefined;
+    left -= select.length;
+    selects.push(select);
+  }
+  return selects.length === 0 ? emptySelect(target) : selects.join("\nUNION ALL\n");
+}
+
+/**
+ * Runs a batch's MERGE. Trino refuses one that touches more partitions than a writer may hold open (iceberg.max-partitions-per-writer, 100
+ * unless set otherwise): it is then run while the table takes new rows unpartitioned, which still is one atomic change; the partitioning
+ * is put back right after, or by the next ensureTable. Rows of such a batch lie unpartitioned until `optimize` moves them.
+ */
+async function mergeAnyPartitions(
+  tools: CommitTools,
+  layout: TableLayout,
+  statement: string,
+  strategy: string,
+  signal: AbortSignal | undefined,
+): Promise<{ result: StatementResult; strategy: string }> {
+  const options = signal ? { signal } : {};
+  try {
+    return { result: await runRepeatable(tools, statement, options), strategy };
+  } catch (thrown) {
+    if (!isTooManyPartitions(thrown)) throw thrown;
+  }
+  tools.tables.forget(layout.table);
+  await tools.tables.partition({ ...layout, partitioning: [] });
+  try {
+    return { result: await runRepeatable(tools, statement, options), strategy: `${strategy} unpartitioned` };
+  } finally {
+    await tools.tables.partition(layout);
+  }
+}
+
+/** Runs a statement that may be run twice, again and again while it meets what passes. */
+export async function runRepeatable(
+  tools: Pick<CommitTools, "client" | "clock">,
+  statement: string,
+  options: StatementOptions = {},
+): Promise<StatementResult> {
+  const { signal } = options;
+  // What ran out of time once is not given five times as long.
+  const retryable = (thrown: unknown): boolean => isRetryable(thrown) && !hasCode(thrown, "WAREHOUSE_TIMEOUT");
+  const policy = { ...STATEMENT_RETRY, retryable, ...(signal ? { signal } : {}) };
+  return retry(tools.clock, policy, () => tools.client.run(statement, options));
+}
+
+/** The snapshot that a MERGE made and what it changed. */
+async function snapshotOf(
+  client: TrinoClient,
+  table: string,
+  { queryId, updateCount }: StatementResult,
+): Promise<Omit<CommitReceipt, "strategy">> {
+  const { rows } = await client.run(
+    `SELECT snapshot_id, CAST(summary AS JSON) FROM ${tableId(table, "$snapshots")}
+     WHERE element_at(summary, 'trino_query_id') = ${stringLiteral("trino", queryId)}`,
+  );
+  const [id, summary] = rows[0] ?? [];
+  if (id === undefined) return { snapshotId: null, rowsInserted: updateCount, rowsUpdated: 0, rowsDeleted: 0 };
+  return { snapshotId: String(id), ...changesOf(updateCount, JSON.parse(String(summary)) as Record<string, string>) };
+}

@@ -1,0 +1,148 @@
+import type { RowBatch } from "../events/generated.ts";
+import { containerKey, stagedColumnsOf, type StagedColumn } from "./trino-container.ts";
+import { decodeRows, valueAt, type DecodedValue } from "./row-decoder.ts";
+import { column, dateText, decimalText, identifier, stringLiteral, timestampText, typeText, type LiteralValue, type SqlColumn } from "./sql.ts";
+import { decimalOf, type ColumnType } from "../columns.ts";
+
+/** Rows as SQL: a SELECT whose columns are a table's, by name and type, in the table's order. Pure. */
+
+/** Row batches with the same columns. */
+export interface BatchGroup {
+  columns: readonly StagedColumn[];
+  batches: RowBatch[];
+}
+
+/** Puts batches whose rows may share a container together, in order of first appearance. */
+export function groupBatches(batches: Iterable<RowBatch>): BatchGroup[] {
+  const groups = new Map<string, BatchGroup>();
+  for (const batch of batches) {
+    const columns = stagedColumnsOf(batch.writerSchema);
+    const key = containerKey(columns);
+    const group = groups.get(key);
+    if (group) group.batches.push(batch);
+    else groups.set(key, { columns, batches: [batch] });
+  }
+  return [...groups.values()];
+}
+
+/**
+ * The rows inside the statement's own text, as one JSON string literal; undefined if that takes more than `charsMax` characters.
+ * JSON has no dates, decimals or NaN: those travel as text and are cast, exactly.
+ */
+export function inlineSelect(target: readonly SqlColumn[], group: BatchGroup, charsMax: number): string | undefined {
+  const rows: string[] = [];
+  let chars = 0;
+  for (const batch of group.batches) {
+    const decoded = decodeRows(batch);
+    for (let row = 0; row < decoded.rowCount; row++) {
+      const values = group.columns.map(({ type }, index) =>
+        jsonText(type, valueAt(decoded, decoded.columns[index]!, row)),
+      );
+      const text = `[${values.join(",")}]`;
+      chars += text.length + 1;
+      if (chars > charsMax) return undefined;
+      rows.push(text);
+    }
+  }
+  const literal = stringLiteral("trino", `[${rows.join(",")}]`);
+  if (literal.length > charsMax) return undefined;
+  const fields = group.columns.map(({ name, type }) => `${name} ${inlineType(type)}`).join(", ");
+  const names = group.columns.map(({ name }) => name).join(", ");
+  const from = `UNNEST(CAST(json_parse(${literal}) AS array(row(${fields})))) AS r(${names})`;
+  return selectList(target, group.columns, inlineType, from);
+}
+
+/** The rows of a stage table, whose columns are called as the containers'. */
+export function stagedSelect(target: readonly SqlColumn[], columns: readonly StagedColumn[], stageTable: string): string {
+  return selectList(target, columns, stageType, `${stageTable} AS r`);
+}
+
+/** No rows, with the target's columns. */
+export function emptySelect(target: readonly SqlColumn[]): string {
+  const nulls = target.map(({ name, type }) => `CAST(NULL AS ${typeText("trino", type)}) AS ${identifier(name)}`);
+  return `SELECT ${nulls.join(", ")} WHERE FALSE`;
+}
+
+/** Rows of plain values, by column name, as a SELECT; a column that a row lacks is NULL. Throws on unknown columns. */
+export function valuesSelect(
+  target: readonly SqlColumn[],
+  rows: readonly Readonly<Record<string, LiteralValue>>[],
+): string {
+  const known = new Set(target.map(({ name }) => name));
+  const cells = rows.map((row) => {
+    const stray = Object.keys(row).find((name) => !known.has(name));
+    if (stray !== undefined) throw new Error(`no such column: ${stray}`);
+    return target.map(({ name }) => plainText(row[name] ?? null));
+  });
+  const names = target.map((_, index) => `c${index}`);
+  const list = target.map(({ name, type }, index) => `CAST(r.c${index} AS ${typeText("trino", type)}) AS ${identifier(name)}`);
+  const literal = stringLiteral("trino", JSON.stringify(cells));
+  const fields = names.map((name) => `${name} VARCHAR`).join(", ");
+  const from = `UNNEST(CAST(json_parse(${literal}) AS array(row(${fields})))) AS r(${names.join(", ")})`;
+  return `SELECT ${list.join(", ")} FROM ${from}`;
+}
+
+function plainText(value: LiteralValue): string | null {
+  if (value === null) return null;
+  if (value instanceof Date) return timestampText(BigInt(value.getTime()) * 1000n).replace("T", " ");
+  if (value instanceof Uint8Array) throw new Error("no bytes here");
+  return String(value);
+}
+
+/** A stage table's column type: INTEGER and BIGINT are the same on the wire. */
+export const stageType = (type: ColumnType): string => typeText("trino", type === "INTEGER" ? "BIGINT" : type);
+
+function inlineType(type: ColumnType): string {
+  switch (type) {
+    case "BOOLEAN":
+      return "BOOLEAN";
+    case "INTEGER":
+    case "BIGINT":
+      return "BIGINT";
+    default:
+      return "VARCHAR";
+  }
+}
+
+function selectList(
+  target: readonly SqlColumn[],
+  source: readonly StagedColumn[],
+  sourceType: (type: ColumnType) => string,
+  from: string,
+): string {
+  const known = new Set(target.map(({ name }) => name));
+  const stray = source.find(({ column: name }) => !known.has(name));
+  if (stray) throw new Error(`commit: the table has no column '${stray.column}'; ensureTable comes first`);
+  const byName = new Map(source.map((one) => [one.column, one]));
+  const list = target.map(({ name, type }) => {
+    const staged = byName.get(name);
+    const wanted = typeText("trino", type);
+    if (!staged) return `CAST(NULL AS ${wanted}) AS ${identifier(name)}`;
+    const value = column(staged.name, "r");
+    return `${sourceType(staged.type) === wanted ? value : `CAST(${value} AS ${wanted})`} AS ${identifier(name)}`;
+  });
+  return `SELECT ${list.join(", ")} FROM ${from}`;
+}
+
+/** A value as the JSON that inlineType's columns are cast from. */
+function jsonText(type: ColumnType, value: DecodedValue): string {
+  if (value === null) return "null";
+  const decimal = decimalOf(type);
+  if (decimal) return `"${decimalText(value as bigint, decimal.scale)}"`;
+  switch (type) {
+    case "BOOLEAN":
+    case "INTEGER":
+    case "BIGINT":
+      return String(value);
+    case "DOUBLE":
+      return `"${Object.is(value, -0) ? "-0.0" : String(value)}"`;
+    case "DATE":
+      return `"${dateText(value as number)}"`;
+    case "TIMESTAMP":
+      return `"${timestampText(value as bigint).replace("T", " ")}"`;
+    case "TIMESTAMP WITH TIME ZONE":
+      return `"${timestampText(value as bigint).replace("T", " ")} UTC"`;
+    default:
+      return JSON.stringify(value);
+  }
+}

@@ -1,0 +1,27 @@
+/** How Trino's answers become values: exact, whatever JSON.parse would make of them. Pure. */
+
+const LONG_INTEGER = /\d{16}/;
+const STRING_OR_NUMBER = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
+
+/** JSON.parse, but an integer that a double cannot hold exactly becomes a string of its digits. */
+export function exactJson(text: string): unknown {
+  if (!LONG_INTEGER.test(text)) return JSON.parse(text);
+  const kept = text.replace(STRING_OR_NUMBER, (token) => {
+    if (token.length < 16 || !/^-?\d+$/.test(token)) return token;
+    return Number.isSafeInteger(Number(token)) ? token : `"${token}"`;
+  });
+  return JSON.parse(kept);
+}
+
+const TIMESTAMP = /^(-?\d{4,}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2})(?:\.(\d+))?(?: (.+))?$/;
+
+/** A top-level value of a result as QueryResult.rows promises: timestamps as ISO text, the rest as it came. */
+export function resultValue(type: string, value: unknown): unknown {
+  if (typeof value !== "string" || !type.startsWith("timestamp")) return value;
+  const match = TIMESTAMP.exec(value);
+  if (!match) return value;
+  const [, date, time, digits = "", zone] = match;
+  const fraction = /^0*$/.test(digits) ? "" : `.${digits}`;
+  const suffix = zone === undefined ? "" : zone === "UTC" ? "Z" : zone;
+  return `${date}T${time}${fraction}${suffix}`;
+}

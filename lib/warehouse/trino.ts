@@ -1,0 +1,273 @@
+import { randomBytes } from "node:crypto";
+import type { BlobStore } from "../blob/blob-store.ts";
+import { systemClock, type Clock } from "../clock.ts";
+import type { ColumnDefinition } from "../columns.ts";
+import { messageOf, TributaryError } from "../errors.ts";
+import type { FileOutcome } from "../events/generated.ts";
+import { identifier, INTERNAL_TABLES, type InternalTable } from "./sql.ts";
+import { TrinoClient, type TrinoTarget } from "./trino-client.ts";
+import { commitBatch, type CommitTools } from "./trino-commit.ts";
+import { appendRows, TrinoLedger } from "./trino-ledger.ts";
+import { healthOf, maintainTable } from "./trino-maintain.ts";
+import { withPhysicalNames } from "./trino-names.ts";
+import { readOnlyStatement, runQuery } from "./trino-query.ts";
+import { MemoryBudget, TrinoStage, type StageShared } from "./trino-stage.ts";
+import { LEFTOVER_AGE_MS, StageTables } from "./trino-stage-tables.ts";
+import { TrinoTables } from "./trino-tables.ts";
+import type {
+  CommitReceipt,
+  LogRow,
+  MaintenanceOperation,
+  MaintenanceResult,
+  MicroBatch,
+  QueryOptions,
+  QueryResult,
+  Stage,
+  TableDescription,
+  TableHealth,
+  TableLayout,
+  Warehouse,
+} from "./warehouse.ts";
+
+export interface TrinoOptions {
+  clock?: Clock;
+  /** Where staged files go; Trino reads the same objects under `stagingLocation`. Required. It stays the caller's to close. */
+  staging?: BlobStore;
+  /** `s3://bucket/prefix` of `staging` as Trino names it. Default: the store's URL without its query. */
+  stagingLocation?: string;
+  /** Needs https. */
+  password?: string;
+  /** Encoded bytes that all stages together hold in memory. Default 128 MiB. */
+  stagesBytesHeldMax?: number;
+  /** Encoded bytes that one stage holds in memory before it goes to `staging`. Default 8 MiB. */
+  stageBytesHeldMax?: number;
+  /** Told of what does not stand in the way: an untried server version, clean-up that failed. */
+  warn?: (message: string) => void;
+}
+
+const MIB = 1024 * 1024;
+
+/** Releases whose MERGE writes rows twice or fails for no reason (trino#26968, #29604, #30639). */
+const BAD_VERSIONS = { from: 477, to: 483 };
+const PROVEN_VERSION = 476;
+
+/** Staged files and tables of dead writers are looked for this often. */
+const SWEEP_EVERY_MS = 6 * 60 * 60 * 1000;
+
+/** All our keys in the staging store begin so; nothing else there is ever touched. */
+const STAGE_PREFIX = "stage/";
+
+/**
+ * Iceberg tables through a Trino server: `trino://user@host:port/catalog/schema`, `trino+https://…` for https. Opening sends nothing;
+ * call `ready`. Throws CONFIG_INVALID for a URL without catalog, or without a staging store.
+ */
+export async function openTrino(url: string, options: TrinoOptions = {}): Promise<Warehouse> {
+  return new TrinoWarehouse(url, options);
+}
+
+/** The server and schema that a URL names. Throws CONFIG_INVALID. */
+export function targetOf(url: string, password?: string): TrinoTarget {
+  const form = "trino://user@host:port/catalog/schema";
+  const secure = url.startsWith("trino+https:");
+  let parsed: URL;
+  try {
+    parsed = new URL(url.replace(/^trino(\+https)?:/, "http:"));
+  } catch (thrown) {
+    throw new TributaryError("CONFIG_INVALID", `'${url}' is no URL: use ${form}`, { cause: thrown });
+  }
+  const [catalog = "", schema = "lakehouse"] = parsed.pathname.split("/").filter(Boolean).map(decodeURIComponent);
+  if (catalog === "") throw new TributaryError("CONFIG_INVALID", `'${url}' names no catalog: use ${form}`);
+  const secret = password ?? (decodeURIComponent(parsed.password) || undefined);
+  if (secret !== undefined && !secure) {
+    throw new TributaryError("CONFIG_INVALID", "a password is sent by https only: use trino+https://…");
+  }
+  return {
+    server: `${secure ? "https" : "http"}://${parsed.hostname}:${parsed.port || (secure ? "443" : "8080")}`,
+    user: decodeURIComponent(parsed.username) || "tributary",
+    ...(secret === undefined ? {} : { password: secret }),
+    catalog,
+    schema,
+  };
+}
+
+class TrinoWarehouse implements Warehouse {
+  readonly url: string;
+  readonly supports = { partitioning: true, snapshots: true };
+  readonly #target: TrinoTarget;
+  readonly #client: TrinoClient;
+  readonly #clock: Clock;
+  readonly #tables: TrinoTables;
+  readonly #tools: CommitTools;
+  readonly #ledger: TrinoLedger;
+  readonly #staging: StageShared;
+  readonly #warn: (message: string) => void;
+  readonly #writer = randomBytes(6).toString("hex");
+  readonly #background = new Set<Promise<void>>();
+  #prefixes = 0;
+  #prepared: Promise<void> | undefined;
+  #sweptAtMs = -Infinity;
+  #versionSeen: string | undefined;
+
+  constructor(url: string, options: TrinoOptions) {
+    const { clock = systemClock, staging, warn = () => undefined, password } = options;
+    if (!staging) throw new TributaryError("CONFIG_INVALID", "a trino: warehouse needs a staging blob store");
+    this.url = url.replace(/:[^:@/]*@/, "@");
+    this.#target = targetOf(url, password);
+    this.#clock = clock;
+    this.#warn = warn;
+    this.#client = new TrinoClient(this.#target, clock);
+    this.#tables = new TrinoTables(this.#client, this.#target.schema);
+    const location = (options.stagingLocation ?? staging.url.replace(/\?.*$/, "")).replace(/\/+$/, "");
+    this.#staging = {
+      area: { location, blobs: staging },
+      budget: new MemoryBudget(options.stagesBytesHeldMax ?? 128 * MIB),
+      tables: new StageTables(this.#client, clock, this.#target.schema, this.#writer),
+      memoryBytesMax: options.stageBytesHeldMax ?? 8 * MIB,
+    };
+    this.#tools = {
+      client: this.#client,
+      clock,
+      tables: this.#tables,
+      staging: this.#staging,
+      newPrefix: (table) => this.#newPrefix(table),
+      ledgerNewest: (table) => this.#ledger.newest(table),
+      later: (work) => this.#later(work),
+    };
+    this.#ledger = new TrinoLedger(this.#tools);
+  }
+
+  describe(table: string): Promise<TableDescription | undefined> {
+    return this.#tables.inspect(table);
+  }
+
+  async tables(): Promise<string[]> {
+    await this.#prepare();
+    return this.#tables.names();
+  }
+
+  ensureTable(layout: TableLayout, columns: readonly ColumnDefinition[]): Promise<TableDescription> {
+    return this.#tables.ensure(layout, columns);
+  }
+
+  stage(table: string, runId: string): Stage {
+    return new TrinoStage(this.#staging, `${this.#newPrefix(table)}-${runId.replace(/[^\w-]/g, "_")}`);
+  }
+
+  async commit(batch: MicroBatch, signal?: AbortSignal): Promise<CommitReceipt> {
+    try {
+      return await commitBatch(this.#tools, batch, signal);
+    } catch (thrown) {
+      // Perhaps the table is not what it was remembered to be.
+      this.#tables.forget(batch.layout.table);
+      throw thrown;
+    }
+  }
+
+  record(
+    table: string,
+    ended: readonly { outcome: FileOutcome; stage?: Stage }[],
+    recordedAtMs: number,
+  ): Promise<void> {
+    return this.#ledger.record(table, ended, recordedAtMs);
+  }
+
+  watermark(table: string): Promise<number | undefined> {
+    return this.#ledger.watermark(table);
+  }
+
+  watermarks(): Promise<Map<string, number>> {
+    return this.#ledger.watermarks();
+  }
+
+  async query(sql: string, options: QueryOptions): Promise<QueryResult> {
+    readOnlyStatement(sql);
+    await this.#prepare();
+    return runQuery(this.#client, sql, options);
+  }
+
+  async health(table: string): Promise<TableHealth> {
+    await this.#prepare();
+    return healthOf(this.#client, table);
+  }
+
+  async maintain(
+    table: string,
+    operation: MaintenanceOperation,
+    options: { retentionMs: number },
+  ): Promise<MaintenanceResult> {
+    await this.#prepare();
+    if (operation === "remove_orphan_files") await this.#sweep();
+    return maintainTable(this.#tools, this.#target.catalog, table, operation, options.retentionMs);
+  }
+
+  appendLog(table: "_quality_results" | "_maintenance_log", rows: readonly LogRow[]): Promise<void> {
+    return appendRows(this.#tools, table, rows);
+  }
+
+  async ensureView(name: string, select: string): Promise<void> {
+    await this.#client.run(`CREATE OR REPLACE VIEW ${identifier(name)} AS ${withPhysicalNames(readOnlyStatement(select))}`);
+  }
+
+  async ready(): Promise<void> {
+    await this.#checkVersion();
+    await this.#prepare();
+    if (this.#clock.monotonicMs() - this.#sweptAtMs > SWEEP_EVERY_MS) this.#later(this.#sweep());
+  }
+
+  async close(): Promise<void> {
+    await this.#ledger.drain();
+    while (this.#background.size > 0) await Promise.all(this.#background);
+    this.#client.close();
+  }
+
+  #newPrefix(table: string): string {
+    return `${STAGE_PREFIX}${table}/${this.#clock.nowMs()}-${this.#writer}-${++this.#prefixes}`;
+  }
+
+  #later(work: Promise<unknown>): void {
+    const done = work.then(
+      () => undefined,
+      (thrown: unknown) => this.#warn(`cleaning up after Trino: ${messageOf(thrown)}`),
+    );
+    this.#background.add(done);
+    void done.then(() => this.#background.delete(done));
+  }
+
+  /** Makes our own tables where they are missing, once: queries and dashboards name them before the first row comes. */
+  async #prepare(): Promise<void> {
+    this.#prepared ??= Promise.all(
+      Object.keys(INTERNAL_TABLES).map((table) => this.#tables.ensureInternal(table as InternalTable)),
+    ).then(() => undefined);
+    try {
+      await this.#prepared;
+    } catch (thrown) {
+      this.#prepared = undefined;
+      throw thrown;
+    }
+  }
+
+  async #checkVersion(): Promise<void> {
+    const { rows } = await this.#client.run("SELECT node_version FROM system.runtime.nodes WHERE coordinator", {
+      timeoutMs: 10_000,
+    });
+    const version = String(rows[0]?.[0]);
+    const release = Number.parseInt(version, 10);
+    if (release >= BAD_VERSIONS.from && release <= BAD_VERSIONS.to) {
+      const text = `Trino ${version} is known to lose or double rows in MERGE (trino#26968, #29604, #30639)`;
+      throw new TributaryError("WAREHOUSE_VERSION", text);
+    }
+    if (release !== PROVEN_VERSION && version !== this.#versionSeen) this.#warn(`Trino ${version} is untried; 476 is`);
+    this.#versionSeen = version;
+  }
+
+  /** Removes what dead writers left in the staging area. */
+  async #sweep(): Promise<void> {
+    this.#sweptAtMs = this.#clock.monotonicMs();
+    await this.#staging.tables.sweep();
+    const before = this.#clock.nowMs() - LEFTOVER_AGE_MS;
+    const { blobs } = this.#staging.area;
+    for await (const { key, modifiedAtMs } of blobs.list(STAGE_PREFIX)) {
+      if (modifiedAtMs < before && !key.includes(`-${this.#writer}-`)) await blobs.delete(key);
+    }
+  }
+}

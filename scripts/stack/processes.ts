@@ -1,0 +1,160 @@
+import { spawn } from "node:child_process";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { dirname } from "node:path";
+import { execFileSync } from "node:child_process";
+import { systemClock } from "../../lib/clock.ts";
+
+/** What the stack remembers of a process: enough to know later that a pid is still that process. */
+export interface ProcessRecord {
+  name: string;
+  pid: number;
+  /** When the system started it, in the system's own words; undefined if it ended before that could be read. */
+  born: string | undefined;
+  log: string;
+}
+
+export interface Started {
+  record: ProcessRecord;
+  /** How it ended, once it has: "exit code 1", "signal SIGKILL" or what hindered its start. */
+  ended: Promise<string>;
+}
+
+export interface ProcessSpec {
+  name: string;
+  command: string;
+  args: readonly string[];
+  env: Readonly<Record<string, string | undefined>>;
+  cwd: string;
+  /** Standard output and error are appended here. */
+  log: string;
+}
+
+/** Starts a process of its own session, so that a Ctrl-C in the terminal or our own end does not end it. */
+export function startProcess(spec: ProcessSpec): Started {
+  mkdirSync(dirname(spec.log), { recursive: true });
+  const log = openSync(spec.log, "a", 0o600);
+  const child = spawn(spec.command, spec.args, {
+    cwd: spec.cwd,
+    env: spec.env,
+    detached: true,
+    stdio: ["ignore", log, log],
+  });
+  closeSync(log);
+  child.unref();
+  const ended = new Promise<string>((resolve) => {
+    child.once("error", (error) => resolve(`it could not be started: ${error.message}`));
+    child.once("exit", (code, signal) => resolve(signal ? `signal ${signal}` : `exit code ${code ?? "unknown"}`));
+  });
+  const pid = child.pid ?? -1;
+  return { record: { name: spec.name, pid, born: pid > 0 ? bornAt(pid) : undefined, log: spec.log }, ended };
+}
+
+/** When the living process `pid` was started, in the system's own words; undefined if there is none (a zombie counts as none). */
+export function bornAt(pid: number): string | undefined {
+  if (existsSync("/proc/self/stat")) {
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+      return fields[0] === "Z" || fields[0] === "X" ? undefined : `${bootId()} ${fields[19] ?? ""}`;
+    } catch {
+      return undefined;
+    }
+  }
+  try {
+    const [state, ...born] = execFileSync("ps", ["-o", "state=,lstart=", "-p", String(pid)], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    })
+      .trim()
+      .split(/\s+/);
+    return state === undefined || state.startsWith("Z") ? undefined : born.join(" ");
+  } catch {
+    return undefined;
+  }
+}
+
+const bootId = (): string => readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
+
+/** True while the very process that was recorded lives; another one that was given its pid does not count. */
+export function isAlive(record: ProcessRecord): boolean {
+  return record.born !== undefined && bornAt(record.pid) === record.born;
+}
+
+/**
+ * Ends processes: SIGTERM to each, then waits for them all; what still lives after `graceMs` gets SIGKILL, with everything it
+ * started. Processes that are no longer the recorded ones are left alone.
+ */
+export async function stopProcesses(records: readonly ProcessRecord[], graceMs: number): Promise<void> {
+  for (const record of records) signal(record, "SIGTERM");
+  const deadline = systemClock.monotonicMs() + graceMs;
+  while (records.some(isAlive) && systemClock.monotonicMs() < deadline) await systemClock.sleep(50);
+  for (const record of records) signal(record, "SIGKILL");
+  while (records.some(isAlive)) await systemClock.sleep(20);
+}
+
+function signal(record: ProcessRecord, name: "SIGTERM" | "SIGKILL"): void {
+  if (!isAlive(record)) return;
+  try {
+    // Each was started as the leader of its own group.
+    process.kill(name === "SIGKILL" ? -record.pid : record.pid, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
+
+/**
+ * Waits until `probe` stops throwing.
+ * @throws Error with the log's last lines if the process ends meanwhile or `withinMs` pass; what aborted, if `signal` aborts.
+ */
+export async function waitUntilReady(
+  started: Started,
+  probe: () => Promise<void>,
+  options: { withinMs: number; signal: AbortSignal },
+): Promise<void> {
+  const { record } = started;
+  const deadline = systemClock.monotonicMs() + options.withinMs;
+  let end: string | undefined;
+  void started.ended.then((how) => (end = how));
+  for (;;) {
+    options.signal.throwIfAborted();
+    try {
+      return await probe();
+    } catch (error) {
+      if (end !== undefined) throw await failure(record, `${record.name} ended while starting (${end})`);
+      if (systemClock.monotonicMs() > deadline) {
+        const seconds = Math.round(options.withinMs / 1000);
+        const cause = error instanceof Error ? error.message : String(error);
+        throw await failure(record, `${record.name} was not ready within ${seconds} s: ${cause}`);
+      }
+    }
+    await systemClock.sleep(100, options.signal);
+  }
+}
+
+async function failure(record: ProcessRecord, what: string): Promise<Error> {
+  const lines = await lastLines(record.log, 25);
+  return new Error(`${what}. The end of ${record.log}:\n${lines.map((line) => `  ${line}`).join("\n")}`);
+}
+
+/** The last lines of a text file, reading no more than its last 64 KiB. */
+export async function lastLines(path: string, count: number): Promise<string[]> {
+  if (!existsSync(path)) return [];
+  const size = statSync(path).size;
+  const file = await open(path);
+  try {
+    const start = Math.max(0, size - 65_536);
+    const buffer = Buffer.alloc(size - start);
+    await file.read(buffer, 0, buffer.length, start);
+    return buffer.toString("utf8").trimEnd().split("\n").slice(-count);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Answers once `url` gives a status below 400. */
+export async function httpAnswers(url: string): Promise<void> {
+  const response = await fetch(url, { signal: AbortSignal.timeout(5_000) });
+  await response.body?.cancel();
+  if (!response.ok) throw new Error(`${url} answers ${response.status}`);
+}

@@ -1,0 +1,80 @@
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { choosePorts, HOST } from "./ports.ts";
+
+export const PORT_NAMES = [
+  "gateway",
+  "kafka",
+  "kafkaController",
+  "s3",
+  "s3Grpc",
+  "seaweedfsMaster",
+  "seaweedfsMasterGrpc",
+  "seaweedfsVolume",
+  "seaweedfsVolumeGrpc",
+  "seaweedfsFiler",
+  "seaweedfsFilerGrpc",
+  "seaweedfsMetrics",
+  "trino",
+] as const;
+export type PortName = (typeof PORT_NAMES)[number];
+
+export const CATALOG = "iceberg";
+export const SCHEMA = "lakehouse";
+
+/** The same in every stack, and in compose unless its .env says otherwise. */
+export const BUCKETS = {
+  /** Raw files. */
+  raw: "lakehouse",
+  /** Iceberg tables. */
+  warehouse: "lakehouse-warehouse",
+  /** Watched for <table>/<file>.csv. */
+  drops: "csv-uploads",
+  /** Micro-batches on their way into tables. */
+  staging: "lakehouse-staging",
+} as const;
+
+/** What one stack keeps for its life, across stops and starts: its ports and its keys. */
+export interface StackSettings {
+  ports: Record<PortName, number>;
+  s3: { endpoint: string; region: string; accessKey: string; secretKey: string };
+  buckets: typeof BUCKETS;
+  /** 22 characters of URL-safe base64, as Kafka wants it. */
+  kafkaClusterId: string;
+}
+
+/**
+ * The settings of the stack in `data`: as they were when it has run before, otherwise free ports and new random keys.
+ * @throws PORT_IN_USE if one of its ports is taken.
+ */
+export async function loadSettings(
+  data: string,
+  fixedPorts: Readonly<Partial<Record<PortName, number>>>,
+): Promise<StackSettings> {
+  const before = await readSettings(data);
+  const ports = await choosePorts(PORT_NAMES, { ...before?.ports, ...fixedPorts });
+  const settings: StackSettings = {
+    ports,
+    s3: {
+      region: "us-east-1",
+      accessKey: `T${randomBytes(9).toString("hex").toUpperCase()}`,
+      secretKey: randomBytes(24).toString("base64url"),
+      ...before?.s3,
+      endpoint: `http://${HOST}:${ports.s3}`,
+    },
+    buckets: BUCKETS,
+    kafkaClusterId: before?.kafkaClusterId ?? randomBytes(16).toString("base64url"),
+  };
+  await writeFile(settingsPath(data), JSON.stringify(settings, undefined, 2), { mode: 0o600 });
+  return settings;
+}
+
+/** The settings of a stack that has run before. */
+export async function readSettings(data: string): Promise<StackSettings | undefined> {
+  const path = settingsPath(data);
+  return existsSync(path) ? (JSON.parse(await readFile(path, "utf8")) as StackSettings) : undefined;
+}
+
+const settingsPath = (data: string): string => join(data, "settings.json");

@@ -1,0 +1,197 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { cacheDir } from "./install.ts";
+import { findJava } from "./java.ts";
+import { startKafka } from "./kafka.ts";
+import { HOST } from "./ports.ts";
+import { createBuckets, createSchema } from "./prepare.ts";
+import { isAlive, stopProcesses, type ProcessRecord, type Started } from "./processes.ts";
+import { removeSockets, startSeaweedfs } from "./seaweedfs.ts";
+import { startServices } from "./services.ts";
+import { CATALOG, loadSettings, readSettings, SCHEMA, type PortName, type StackSettings } from "./settings.ts";
+import { startTrino } from "./trino.ts";
+
+export interface StackOptions {
+  /** Everything the stack keeps: data, logs, settings, stack.json. */
+  data: string;
+  /** 0 parsers and 0 committers with `services: false`. */
+  services: boolean;
+  parsers: number;
+  committers: number;
+  /** Trino's -Xmx, such as 2G. */
+  trinoMemory: string;
+  fixedPorts: Readonly<Partial<Record<PortName, number>>>;
+  env: Readonly<Record<string, string | undefined>>;
+  signal: AbortSignal;
+  /** Tells a person what happens, one line at a time. */
+  say: (line: string) => void;
+}
+
+/** What starting a program needs. */
+export interface StackContext {
+  data: string;
+  cache: string;
+  /** A Java home. */
+  java: string;
+  trinoMemory: string;
+  settings: StackSettings;
+  /** The little of our own environment that a server needs; no foreign credentials. */
+  env: Readonly<Record<string, string | undefined>>;
+  signal: AbortSignal;
+  say: (line: string) => void;
+  /** Where a process of that name logs. */
+  log: (name: string) => string;
+  /** Writes the process down, so that it can be stopped whatever happens to us. */
+  started: (started: Started) => Started;
+}
+
+/** What DIR/stack.json holds. */
+export interface StackFile {
+  /** Absent with --no-services. */
+  gateway?: string;
+  trino: string;
+  s3: StackSettings["s3"];
+  kafka: string;
+  catalog: string;
+  schema: string;
+  pids: number[];
+}
+
+export interface RunningStack {
+  file: StackFile;
+  settings: StackSettings;
+  processes: readonly Started[];
+}
+
+/** SeaweedFS takes 16 to 30 s to leave. */
+const STOP_MS_MAX = 60_000;
+/** A service has drained, or given up draining, after 10 s. */
+const SERVICE_STOP_MS_MAX = 15_000;
+const SERVERS = ["kafka", "seaweedfs", "trino"];
+
+/**
+ * Starts everything and resolves when all of it is ready and DIR/stack.json is written.
+ * @throws Error naming the culprit with the end of its log; everything that was started has been ended by then.
+ */
+export async function startStack(options: StackOptions): Promise<RunningStack> {
+  const { data, say } = options;
+  mkdirSync(join(data, "logs"), { recursive: true });
+  const alive = readRecords(data).filter(isAlive);
+  if (alive.length > 0) {
+    throw new Error(
+      `a stack is running in ${data} (${alive.map(({ name }) => name).join(", ")}); stop it first: npm run stack -- --stop --data ${data}`,
+    );
+  }
+  const processes: Started[] = [];
+  const context: StackContext = {
+    data,
+    cache: cacheDir(options.env),
+    java: findJava(options.env),
+    trinoMemory: options.trinoMemory,
+    settings: await loadSettings(data, options.fixedPorts),
+    env: serverEnvironment(options.env),
+    signal: options.signal,
+    say,
+    log: (name) => join(data, "logs", `${name}.log`),
+    started: (started) => {
+      processes.push(started);
+      writeFileSync(
+        recordsPath(data),
+        JSON.stringify(
+          processes.map(({ record }) => record),
+          undefined,
+          2,
+        ),
+      );
+      return started;
+    },
+  };
+  try {
+    await startServers(context);
+    if (options.services) await startServices(context, options);
+    const file = describe(context.settings, processes, options.services);
+    await writeStackFile(data, file);
+    return { file, settings: context.settings, processes };
+  } catch (error) {
+    say("starting failed; ending what was started …");
+    await stopStack(data, () => undefined);
+    throw error;
+  }
+}
+
+async function startServers(whole: StackContext): Promise<void> {
+  const { settings, say } = whole;
+  // The first failure makes the others give up waiting.
+  const failure = new AbortController();
+  const context = { ...whole, signal: AbortSignal.any([whole.signal, failure.signal]) };
+  const kafka = startKafka(context).then(() => say(`kafka      ${HOST}:${settings.ports.kafka}`));
+  const seaweedfs = startSeaweedfs(context).then(async () => {
+    await createBuckets(settings.s3, Object.values(settings.buckets));
+    say(`s3         ${settings.s3.endpoint}`);
+  });
+  const trino = startTrino(context).then(() => say(`trino      ${trinoUrl(settings)}`));
+  await allOrFirstFailure([kafka, seaweedfs, trino], failure);
+  await createSchema(trinoUrl(settings), CATALOG, SCHEMA);
+}
+
+/**
+ * Waits for all, aborting the others when one fails. All have settled when it returns or throws the first failure, so that none
+ * starts a process behind the back of who cleans up.
+ */
+export async function allOrFirstFailure(work: readonly Promise<unknown>[], others: AbortController): Promise<void> {
+  for (const each of work) each.catch((error: unknown) => others.abort(error));
+  await Promise.allSettled(work);
+  if (others.signal.aborted) throw others.signal.reason;
+}
+
+/** Ends the stack of this folder and nothing else. Resolves when all of it is gone. */
+export async function stopStack(data: string, say: (line: string) => void): Promise<void> {
+  const alive = readRecords(data).filter(isAlive);
+  if (alive.length === 0) say(`nothing of a stack in ${data} is running`);
+  else say(`stopping ${alive.map(({ name }) => name).join(", ")} (SeaweedFS takes up to 30 s) …`);
+  const isServer = ({ name }: ProcessRecord): boolean => SERVERS.includes(name);
+  // Services drain into the servers, so these go last.
+  await stopProcesses(
+    alive.filter((record) => !isServer(record)),
+    SERVICE_STOP_MS_MAX,
+  );
+  await stopProcesses(alive.filter(isServer), STOP_MS_MAX);
+  const settings = await readSettings(data);
+  if (settings) await removeSockets(settings);
+  await rm(join(data, "stack.json"), { force: true });
+  await rm(recordsPath(data), { force: true });
+}
+
+export const trinoUrl = ({ ports }: StackSettings): string => `http://${HOST}:${ports.trino}`;
+
+function describe(settings: StackSettings, processes: readonly Started[], services: boolean): StackFile {
+  return {
+    ...(services ? { gateway: `http://${HOST}:${settings.ports.gateway}` } : {}),
+    trino: trinoUrl(settings),
+    s3: settings.s3,
+    kafka: `${HOST}:${settings.ports.kafka}`,
+    catalog: CATALOG,
+    schema: SCHEMA,
+    pids: processes.map(({ record }) => record.pid),
+  };
+}
+
+/** It holds keys, so only its owner may read it. */
+async function writeStackFile(data: string, file: StackFile): Promise<void> {
+  const path = join(data, "stack.json");
+  await writeFile(`${path}.part`, JSON.stringify(file, undefined, 2) + "\n", { mode: 0o600 });
+  await rename(`${path}.part`, path);
+}
+
+const recordsPath = (data: string): string => join(data, "processes.json");
+
+function readRecords(data: string): ProcessRecord[] {
+  const path = recordsPath(data);
+  return existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as ProcessRecord[]) : [];
+}
+
+function serverEnvironment(env: StackOptions["env"]): Record<string, string | undefined> {
+  const kept = ["PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ"];
+  return Object.fromEntries(kept.filter((name) => env[name] !== undefined).map((name) => [name, env[name]]));
+}

@@ -1,0 +1,186 @@
+import type { Clock } from "../../lib/clock.ts";
+import { messageOf } from "../../lib/errors.ts";
+import type { EventLog, LogRecord, Tail } from "../../lib/event-log/event-log.ts";
+import { commandResults, commands as commandCodec, type Codec } from "../../lib/events/avro.ts";
+import type { Command, CommandResult } from "../../lib/events/generated.ts";
+import { rowsTopic, TOPICS } from "../../lib/events/topics.ts";
+import type { Logger } from "../../lib/service/logger.ts";
+import type { TableWriter } from "./commit.ts";
+import type { LaneCommands } from "./lane.ts";
+import { runMaintenance } from "./maintain.ts";
+import type { CommitterMetrics } from "./metrics.ts";
+import { runChecks } from "./quality.ts";
+
+/** Our own tables. They get a rows topic each, always empty, so that they have a lane and thereby one owner, as every table. */
+export const OWN_TABLES = ["_ingest_files", "_rejected_rows", "_quality_results", "_maintenance_log"] as const;
+
+/** Its lane carries out the commands for tables that have no rows topic, hence no lane. */
+const ODD_JOBS_TABLE = "_maintenance_log";
+
+/** Ids of finished commands kept in memory; older ones are beyond the topic's retention in any sane use. */
+const DONE_MAX = 100_000;
+
+const CATCH_UP_PAUSE_MS = 1_000;
+
+export interface CommandSettings {
+  /** How long one checks query may take. */
+  queryTimeoutMs: number;
+  /** Snapshots and orphan files younger than this are kept, unless the command says otherwise. */
+  retentionMs: number;
+}
+
+export interface CommandDeps {
+  log: EventLog;
+  clock: Clock;
+  logger: Logger;
+  metrics: CommitterMetrics;
+  settings: CommandSettings;
+}
+
+/** What a command came to. */
+export interface CommandOutcome {
+  status: string;
+  resultJson: string;
+}
+
+/**
+ * The commands not yet carried out. Commands are keyed by table, as rows are, but in another topic: the owner of a table's lane need
+ * not be the one who would get its commands. So every committer follows the whole of `commands` and `command-results`, in no group,
+ * and carries out what is for a table whose lane it has. A command whose lane moves has no result yet, and so is the new
+ * owner's. Results are read to their end before each command: a command is carried out once, except when its owner dies or loses the
+ * lane before its result is published, and every command may be repeated harmlessly.
+ */
+export class Commands implements LaneCommands {
+  readonly #deps: CommandDeps;
+  readonly #pending = new Map<string, Command>();
+  readonly #done = new Set<string>();
+  readonly #rowsTopics = new Set<string>();
+  readonly #nudge: () => void;
+  readonly #closing = new AbortController();
+  #tails: Tail[] = [];
+  #results: Tail | undefined;
+  #caughtUp = false;
+
+  private constructor(deps: CommandDeps, nudge: () => void) {
+    this.#deps = deps;
+    this.#nudge = nudge;
+  }
+
+  /** Follows the two topics; `nudge` is called whenever there may be something to do. Resolves before the past has been read. */
+  static async follow(deps: CommandDeps, nudge: () => void): Promise<Commands> {
+    const commands = new Commands(deps, nudge);
+    const results = await deps.log.tail([TOPICS.commandResults.name], (record) => commands.#onResult(record));
+    const asked = await deps.log.tail([TOPICS.commands.name], (record) => commands.#onCommand(record));
+    commands.#tails = [results, asked];
+    commands.#results = results;
+    void commands.#catchUp();
+    return commands;
+  }
+
+  next(table: string): Command | undefined {
+    if (!this.#caughtUp) return undefined;
+    for (const command of this.#pending.values()) if (this.#laneOf(command.table) === table) return command;
+    return undefined;
+  }
+
+  async carryOut(command: Command, writer: TableWriter, absorbedUpTo: number | undefined): Promise<void> {
+    const { log, clock, logger, metrics } = this.#deps;
+    const { commandId, table, kind } = command;
+    await writer.persist("command", () => this.#results!.caughtUp());
+    if (!this.#pending.has(commandId)) return;
+    const startedAtMs = clock.nowMs();
+    const outcome = await this.#run(command, writer, absorbedUpTo);
+    const finishedAtMs = clock.nowMs();
+    const result: CommandResult = { commandId, table, kind, ...outcome, startedAtMs, finishedAtMs };
+    const value = commandResults.encode(result);
+    await writer.persist("publish", () => log.publish(TOPICS.commandResults.name, [{ key: table, value }]));
+    this.#finish(commandId);
+    metrics.commands.inc({ kind, status: outcome.status });
+    metrics.commandSeconds.observe({ kind }, (finishedAtMs - startedAtMs) / 1000);
+    logger.info({ commandId, table, kind, status: outcome.status, ms: finishedAtMs - startedAtMs }, "command carried out");
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await Promise.all(this.#tails.map((tail) => tail.close()));
+  }
+
+  async #run(command: Command, writer: TableWriter, absorbedUpTo: number | undefined): Promise<CommandOutcome> {
+    const { clock, settings, metrics, logger } = this.#deps;
+    const run = { command, writer, clock, settings, metrics, logger };
+    try {
+      return await (command.kind === "checks" ? runChecks(run, absorbedUpTo) : runMaintenance(run));
+    } catch (thrown) {
+      if (writer.signal.aborted) throw thrown;
+      logger.error({ err: thrown, command }, "command failed");
+      const status = command.kind === "checks" ? "error" : "failed";
+      return { status, resultJson: JSON.stringify({ status, message: messageOf(thrown) }) };
+    }
+  }
+
+  /** A table's commands are for its lane; tables without a rows topic have none. */
+  #laneOf(table: string): string {
+    return this.#rowsTopics.has(rowsTopic(table).name) ? table : ODD_JOBS_TABLE;
+  }
+
+  #onCommand(record: LogRecord): void {
+    const command = this.#decode(record, commandCodec);
+    if (!command) return;
+    if (this.#caughtUp) void this.#place(command);
+    else this.#enqueue(command);
+  }
+
+  #onResult(record: LogRecord): void {
+    const result = this.#decode(record, commandResults);
+    if (result) this.#finish(result.commandId);
+  }
+
+  #decode<T>({ topic, offset, value }: LogRecord, codec: Codec<T>): T | undefined {
+    try {
+      return codec.decode(value);
+    } catch (thrown) {
+      this.#deps.logger.error({ topic, offset, err: thrown }, "undecodable record: skipped");
+      return undefined;
+    }
+  }
+
+  #enqueue(command: Command): void {
+    if (!this.#done.has(command.commandId)) this.#pending.set(command.commandId, command);
+  }
+
+  #finish(commandId: string): void {
+    this.#pending.delete(commandId);
+    this.#done.add(commandId);
+    if (this.#done.size > DONE_MAX) this.#done.delete(this.#done.values().next().value!);
+  }
+
+  /** A table not known to have a topic may have got one meanwhile: that must be known before any lane takes the command. */
+  async #place(command: Command): Promise<void> {
+    if (!this.#rowsTopics.has(rowsTopic(command.table).name)) await this.#learnTopics();
+    this.#enqueue(command);
+    this.#nudge();
+  }
+
+  async #learnTopics(): Promise<void> {
+    try {
+      for (const topic of await this.#deps.log.topics()) this.#rowsTopics.add(topic);
+    } catch (thrown) {
+      this.#deps.logger.warn({ err: thrown }, "the event log's topics could not be read");
+    }
+  }
+
+  /** Until all results of the past are known nothing is carried out: it may have been already. */
+  async #catchUp(): Promise<void> {
+    while (!this.#caughtUp && !this.#closing.signal.aborted) {
+      try {
+        await Promise.all(this.#tails.map((tail) => tail.caughtUp()));
+        await this.#learnTopics();
+        this.#caughtUp = true;
+        this.#nudge();
+      } catch (thrown) {
+        this.#deps.logger.warn({ err: thrown }, "commands cannot be followed, trying again");
+        await this.#deps.clock.sleep(CATCH_UP_PAUSE_MS, this.#closing.signal);
+      }
+    }
+  }
+}

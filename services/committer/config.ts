@@ -1,0 +1,52 @@
+import { z } from "zod";
+import { byteSize, count, duration, platformSettings, port } from "../../lib/service/config.ts";
+import type { CommandSettings } from "./commands.ts";
+import type { LaneSettings } from "./lane.ts";
+
+const text = (value: string) => value;
+
+/** The committer's settings in a process's environment. */
+export const committerConfig = z
+  .object({
+    ...platformSettings,
+    TRIBUTARY_COMMITTER_HOST: z.string().default("127.0.0.1").describe("where /healthz, /readyz and /metrics listen"),
+    TRIBUTARY_COMMITTER_PORT: port.default(8083),
+    TRIBUTARY_COMMIT_ROWS_MAX: count.default(1_000_000).describe("rows of one micro-batch"),
+    TRIBUTARY_COMMIT_BYTES_MAX: byteSize.prefault(text("256MB")).describe("encoded bytes of one micro-batch"),
+    TRIBUTARY_COMMIT_FILES_MAX: count.max(500).default(200).describe("files of one micro-batch"),
+    TRIBUTARY_COMMIT_INTERVAL: duration
+      .prefault(text("2s"))
+      .describe("a complete file waits at most so long for others to go with it"),
+    TRIBUTARY_COMMIT_GAP: duration
+      .prefault(text("0ms"))
+      .describe("least time between two commits of a table; raise it for fewer snapshots"),
+    TRIBUTARY_COMMIT_ATTEMPTS: count.default(5).describe("failures in a row after which a table counts as stuck"),
+    TRIBUTARY_CHECKS_TIMEOUT: duration.prefault(text("5m")).describe("one query of a quality check"),
+    TRIBUTARY_RETENTION: duration.prefault(text("7d")).describe("age up to which snapshots and orphan files are kept"),
+  })
+  .refine((settings) => settings.TRIBUTARY_COMMIT_GAP <= settings.TRIBUTARY_COMMIT_INTERVAL, {
+    path: ["TRIBUTARY_COMMIT_GAP"],
+    message: "must not be longer than TRIBUTARY_COMMIT_INTERVAL",
+  });
+
+export type CommitterConfig = z.infer<typeof committerConfig>;
+
+export type CommitterSettings = LaneSettings & CommandSettings;
+
+const BACKOFF_MS_MIN = 100;
+const BACKOFF_MS_MAX = 30_000;
+
+export function committerSettings(config: CommitterConfig): CommitterSettings {
+  return {
+    rowsMax: config.TRIBUTARY_COMMIT_ROWS_MAX,
+    bytesMax: config.TRIBUTARY_COMMIT_BYTES_MAX,
+    filesMax: config.TRIBUTARY_COMMIT_FILES_MAX,
+    ageMsMax: config.TRIBUTARY_COMMIT_INTERVAL,
+    idleGapMs: config.TRIBUTARY_COMMIT_GAP,
+    attemptsMax: config.TRIBUTARY_COMMIT_ATTEMPTS,
+    backoffMsMin: BACKOFF_MS_MIN,
+    backoffMsMax: BACKOFF_MS_MAX,
+    queryTimeoutMs: config.TRIBUTARY_CHECKS_TIMEOUT,
+    retentionMs: config.TRIBUTARY_RETENTION,
+  };
+}

@@ -1,0 +1,351 @@
+import { randomUUID } from "node:crypto";
+import type { Clock } from "../../lib/clock.ts";
+import type { Contract } from "../../lib/contract/contract.ts";
+import { hasCode, messageOf, TributaryError } from "../../lib/errors.ts";
+import type { AssignedPartition, EventLog, LogRecord } from "../../lib/event-log/event-log.ts";
+import { partitionOfKey } from "../../lib/event-log/partitioner.ts";
+import { commitEvents, rowMessages } from "../../lib/events/avro.ts";
+import type { Command, CommitEvent, RowMessage } from "../../lib/events/generated.ts";
+import { TOPICS } from "../../lib/events/topics.ts";
+import { retry } from "../../lib/retry.ts";
+import type { Logger } from "../../lib/service/logger.ts";
+import type { TableDescription, Warehouse } from "../../lib/warehouse/warehouse.ts";
+import { commitFiles, type TableWriter } from "./commit.ts";
+import { deadLetterOf } from "./dead-letter.ts";
+import { Doorbell } from "./doorbell.ts";
+import type { CommitterMetrics } from "./metrics.ts";
+import { batchLength, dueLimit, hasRoom, type BatchLimits, type Limit, type Waiting } from "./micro-batch.ts";
+import { outcomeOf, type Failure } from "./outcome.ts";
+import { ParseRuns, type EndedFile } from "./runs.ts";
+
+export interface LaneSettings extends BatchLimits {
+  /** After so many attempts in a row a failing step makes the lane "stuck". It goes on trying. */
+  attemptsMax: number;
+  backoffMsMin: number;
+  backoffMsMax: number;
+}
+
+/** What a lane asks of the commands: the next one for its table, and how to carry it out. */
+export interface LaneCommands {
+  next(table: string): Command | undefined;
+  /** Carries it out and publishes what came of it. Throws only when `writer.signal` aborts. */
+  carryOut(command: Command, writer: TableWriter, absorbedUpTo: number | undefined): Promise<void>;
+}
+
+export interface LaneDeps {
+  log: EventLog;
+  warehouse: Warehouse;
+  clock: Clock;
+  logger: Logger;
+  metrics: CommitterMetrics;
+  commands: LaneCommands;
+  settings: LaneSettings;
+}
+
+interface ReadyFile extends Waiting {
+  readonly file: EndedFile;
+}
+
+/**
+ * The one writer of a table. A lane's life is an assignment's life: it begins with what the warehouse has on record, and ends with the
+ * assignment; all it holds in memory can be had again from the log.
+ *
+ *     opening ──watermark known──▶ waiting ⇄ committing ⇄ commanding ──assignment ends, or drained──▶ closed
+ *                                     each of them, while a step keeps failing: stuck (tries on, takes no more)
+ *
+ * Two activities go on side by side: `feed` stages what the log hands over, and one writer loop commits and carries out commands,
+ * one at a time. While it commits, complete files gather for the next micro-batch; when two are full, `feed` waits.
+ *
+ * A micro-batch goes: commit → CommitEvent → dead letters → record → ack → stages discarded. Each step may happen again after a crash, and none is
+ * lost: what is not on record is redelivered, commits and records are idempotent, commit events may come twice.
+ */
+export class TableLane implements TableWriter {
+  readonly contract: Contract;
+  readonly warehouse: Warehouse;
+  /** Resolves once the writer has stopped and the stages are let go: only then may another lane write this table. */
+  readonly closed: Promise<void>;
+  description: TableDescription | undefined | "unknown" = "unknown";
+  readonly #deps: LaneDeps;
+  readonly #partition: AssignedPartition;
+  readonly #stop = new AbortController();
+  readonly #work = new Doorbell();
+  readonly #room = new Doorbell();
+  readonly #opened: Promise<ParseRuns | undefined>;
+  #ready: ReadyFile[] = [];
+  #feeding = false;
+  #draining = false;
+  #acked = 0;
+  #lastCommitAtMs: number | undefined;
+  #trouble: unknown;
+
+  /** `previous` is when the lane that had this table before, in this process, has closed. */
+  constructor(deps: LaneDeps, contract: Contract, partition: AssignedPartition, previous: Promise<void>) {
+    this.#deps = deps;
+    this.warehouse = deps.warehouse;
+    this.contract = contract;
+    this.#partition = partition;
+    if (partition.signal.aborted) this.#end();
+    else partition.signal.addEventListener("abort", () => this.#end(), { once: true });
+    this.#opened = previous.then(() => this.#open());
+    this.closed = this.#opened.then((runs) => this.#close(runs));
+  }
+
+  get table(): string {
+    return this.contract.table;
+  }
+
+  get signal(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  /** What keeps the lane from its work, if something does for longer than a few attempts. */
+  get trouble(): unknown {
+    return this.#trouble;
+  }
+
+  /** Stages records; resolves when the lane has room for more. A failure to stage ends the assignment: all comes again, to a new lane. */
+  async feed(records: readonly LogRecord[]): Promise<void> {
+    const runs = await this.#opened;
+    this.#feeding = true;
+    try {
+      for (const record of records) {
+        while (!this.#over && !hasRoom(this.#ready, this.#deps.settings)) await this.#room.wait(this.#deps.clock);
+        if (!runs || this.#over) return;
+        await this.#take(runs, record);
+      }
+    } catch (thrown) {
+      if (this.#over) return;
+      this.#end();
+      throw thrown;
+    } finally {
+      this.#feeding = false;
+      this.#work.ring();
+    }
+    while (!this.#over && !hasRoom(this.#ready, this.#deps.settings)) await this.#room.wait(this.#deps.clock);
+  }
+
+  /** Says that there may be a command. */
+  nudge(): void {
+    this.#work.ring();
+  }
+
+  /** Takes no more; commits the files that are complete, unless the warehouse makes trouble; then closes. Idempotent. */
+  async drain(): Promise<void> {
+    this.#draining = true;
+    if (this.#trouble !== undefined) this.#end();
+    this.#ring();
+    await this.closed;
+  }
+
+  /** TableWriter: tries until it succeeds, the error is not `retryable`, or the lane ends. */
+  persist = async <T>(step: string, attempt: () => Promise<T>, retryable = anyButLoss): Promise<T> => {
+    const { clock, settings, logger, metrics } = this.#deps;
+    const { attemptsMax, backoffMsMin, backoffMsMax } = settings;
+    let stuck = false;
+    const onRetry = (thrown: unknown, attempts: number): void => {
+      metrics.retries.inc({ step });
+      logger.warn({ table: this.table, step, attempts, err: thrown }, `${step} failed, trying again`);
+      if (attempts >= attemptsMax) this.#setTrouble(thrown);
+      stuck ||= attempts >= attemptsMax;
+      if (this.#draining) this.#end();
+    };
+    const options = { attemptsMax: Infinity, backoffMsMin, backoffMsMax, signal: this.signal, retryable, onRetry };
+    try {
+      return await retry(clock, options, attempt);
+    } finally {
+      if (stuck) this.#setTrouble(undefined);
+    }
+  };
+
+  get #over(): boolean {
+    return this.#draining || this.signal.aborted;
+  }
+
+  async #take(runs: ParseRuns, record: LogRecord): Promise<void> {
+    const { metrics, logger } = this.#deps;
+    let message: RowMessage;
+    try {
+      message = rowMessages.decode(record.value);
+    } catch (thrown) {
+      // Not lost in silence: the run it belonged to has a gap now, and its file ends as ROWS_MISSING.
+      logger.error({ table: this.table, offset: record.offset, err: thrown }, "no row message: skipped");
+      return metrics.flow.dropped("undecodable");
+    }
+    const step = runs.accept(record.offset, message);
+    metrics.flow.received("row_message");
+    if (step.do === "append") await step.stage.append(step.batch);
+    else if (step.do === "reject") await step.stage.reject(step.rejects);
+    else if (step.do === "skip") metrics.flow.dropped(step.because);
+    else this.#enqueue(runs);
+    await Promise.all(runs.takeDiscarded().map((stage) => stage.discard()));
+  }
+
+  #enqueue(runs: ParseRuns): void {
+    const readyAtMs = this.#deps.clock.monotonicMs();
+    this.#ready.push(...runs.release().map((file) => ({ file, stage: file.stage, readyAtMs })));
+    this.#work.ring();
+  }
+
+  async #open(): Promise<ParseRuns | undefined> {
+    this.#deps.metrics.lanes.inc();
+    try {
+      const watermark = await this.persist("open", async () => {
+        const known = await this.warehouse.watermark(this.table);
+        await this.#assertLogKeptItsPast(known);
+        return known;
+      });
+      return new ParseRuns(watermark, (runId) => this.warehouse.stage(this.table, runId));
+    } catch (thrown) {
+      if (!this.signal.aborted) throw thrown;
+      return undefined;
+    }
+  }
+
+  /** A log that was made anew counts from 0 again: its files would look absorbed, and be skipped in silence. */
+  async #assertLogKeptItsPast(watermark: number | undefined): Promise<void> {
+    if (watermark === undefined) return;
+    const ends = await this.#deps.log.offsets(TOPICS.fileEvents.name);
+    const own = partitionOfKey(this.table, ends.length);
+    const end = ends.find(({ partition }) => partition === own)?.next ?? 0;
+    if (watermark < end) return;
+    throw new TributaryError(
+      "LOG_RECREATED",
+      `table ${this.table} has absorbed file events up to offset ${watermark}, but partition ${own} of ` +
+        `${TOPICS.fileEvents.name} ends at ${end}`,
+    );
+  }
+
+  async #close(runs: ParseRuns | undefined): Promise<void> {
+    try {
+      if (runs) await this.#write(runs);
+    } catch (thrown) {
+      // What is left undone is redelivered to the next owner.
+      if (!this.signal.aborted && !hasCode(thrown, "ASSIGNMENT_LOST")) throw thrown;
+    } finally {
+      this.#end();
+      await Promise.allSettled((runs?.stages() ?? []).map((stage) => stage.discard()));
+      this.#deps.metrics.lanes.dec();
+    }
+  }
+
+  /** The writer loop. Commits and commands take turns, so that neither starves the other. */
+  async #write(runs: ParseRuns): Promise<void> {
+    const { clock, settings, commands } = this.#deps;
+    while (!this.signal.aborted) {
+      await this.#ack(runs);
+      const moment = {
+        nowMs: clock.monotonicMs(),
+        lastCommitAtMs: this.#lastCommitAtMs,
+        moreComing: this.#feeding || runs.hasOpenFiles,
+      };
+      const due = dueLimit(this.#ready, settings, moment);
+      const limit = "limit" in due ? due.limit : this.#draining && this.#ready.length > 0 ? "drain" : undefined;
+      if (limit) await this.#commit(runs, limit);
+      if (this.#draining && this.#ready.length === 0) return this.#ack(runs);
+      const command = this.#draining ? undefined : commands.next(this.table);
+      if (command) await commands.carryOut(command, this, runs.watermark);
+      if (!limit && !command) await this.#work.wait(clock, "inMs" in due ? due.inMs : undefined);
+    }
+  }
+
+  async #commit(runs: ParseRuns, limit: Limit): Promise<void> {
+    const { clock, log, settings } = this.#deps;
+    const batch = this.#ready.slice(0, batchLength(this.#ready, settings));
+    const files = batch.map(({ file }) => file);
+    const startedMs = clock.monotonicMs();
+    this.#lastCommitAtMs = startedMs;
+    const { receipts, failures } = await commitFiles(this, files);
+    const total = (field: "rowsInserted" | "rowsUpdated" | "rowsDeleted"): number =>
+      receipts.reduce((sum, receipt) => sum + receipt[field], 0);
+    const event: CommitEvent = {
+      commitId: randomUUID(),
+      table: this.table,
+      snapshotId: receipts.at(-1)?.snapshotId ?? null,
+      committedAtMs: clock.nowMs(),
+      commitMs: Math.round(clock.monotonicMs() - startedMs),
+      limit,
+      strategy: receipts.at(-1)?.strategy ?? "none",
+      rowsInserted: total("rowsInserted"),
+      rowsUpdated: total("rowsUpdated"),
+      rowsDeleted: total("rowsDeleted"),
+      files: files.map((file) => outcomeOf(file, failures.get(file))),
+    };
+    const value = commitEvents.encode(event);
+    await this.persist("publish", () => log.publish(TOPICS.commits.name, [{ key: this.table, value }]));
+    const ended = event.files.map((outcome, index) => ({ outcome, stage: files[index]!.stage }));
+    await this.#bury(files, failures);
+    await this.persist("record", () => this.warehouse.record(this.table, ended, event.committedAtMs));
+    runs.recorded(files);
+    this.#ready = this.#ready.slice(batch.length);
+    this.#room.ring();
+    await this.#ack(runs);
+    await Promise.all(files.map(({ stage }) => stage.discard()));
+    this.#count(event);
+  }
+
+  /** Files that failed here, not in their parser, become dead letters: they can be replayed from there. */
+  async #bury(files: readonly EndedFile[], failures: ReadonlyMap<EndedFile, Failure>): Promise<void> {
+    const { clock, log } = this.#deps;
+    for (const file of files) {
+      const failure = failures.get(file);
+      if (!failure || file.end.outcome === "failed") continue;
+      await this.persist("publish", async () => {
+        const value = await deadLetterOf(log, this.table, file, failure, clock.nowMs());
+        await log.publish(TOPICS.deadLetters.name, [{ key: this.table, value }]);
+      });
+    }
+  }
+
+  async #ack(runs: ParseRuns): Promise<void> {
+    const position = runs.ackable;
+    if (position === undefined || position <= this.#acked) return;
+    await this.persist("ack", () => this.#partition.ack(position));
+    this.#acked = position;
+  }
+
+  #count(event: CommitEvent): void {
+    const { metrics, logger } = this.#deps;
+    const { limit, strategy, commitMs, committedAtMs, files } = event;
+    metrics.commits.inc({ limit, strategy });
+    metrics.commitSeconds.observe({ strategy }, commitMs / 1000);
+    metrics.rows.inc({ change: "inserted" }, event.rowsInserted);
+    metrics.rows.inc({ change: "updated" }, event.rowsUpdated);
+    metrics.rows.inc({ change: "deleted" }, event.rowsDeleted);
+    for (const file of files) {
+      metrics.files.inc({ status: file.status });
+      metrics.rows.inc({ change: "committed" }, file.rowsCommitted);
+      metrics.rows.inc({ change: "rejected" }, file.rowsRejected);
+      if (file.errorCode) metrics.flow.error(file.errorCode);
+      else metrics.endToEndSeconds.observe(Math.max(0, committedAtMs - file.receivedAtMs) / 1000);
+    }
+    metrics.flow.sent("file", files.length);
+    logger.info({ ...event, files: files.length }, "committed");
+  }
+
+  #setTrouble(thrown: unknown): void {
+    if (thrown === this.#trouble) return;
+    const { metrics, logger } = this.#deps;
+    if (thrown === undefined) metrics.laneStuck.remove({ table: this.table });
+    else {
+      metrics.laneStuck.set({ table: this.table }, 1);
+      metrics.flow.error(thrown instanceof TributaryError ? thrown.code : "unknown");
+    }
+    if (thrown !== undefined && this.#trouble === undefined) {
+      logger.error({ table: this.table, err: thrown }, `the table's writer is stuck: ${messageOf(thrown)}`);
+    }
+    this.#trouble = thrown;
+  }
+
+  #end(): void {
+    this.#stop.abort();
+    this.#ring();
+  }
+
+  #ring(): void {
+    this.#work.ring();
+    this.#room.ring();
+  }
+}
+
+/** The default of what is worth trying again: everything, as long as the partition is ours. */
+const anyButLoss = (thrown: unknown): boolean => !hasCode(thrown, "ASSIGNMENT_LOST");

@@ -1,0 +1,11 @@
+import { systemClock } from "../../lib/clock.ts";
+import { loadContracts } from "../../lib/contract/load.ts";
+import { openEventLog } from "../../lib/event-log/open.ts";
+import { portUrls, readConfig } from "../../lib/service/config.ts";
+import { serveHealth } from "../../lib/service/http.ts";
+import { makeLogger } from "../../lib/service/logger.ts";
+import { makeRegistry } from "../../lib/service/metrics.ts";
+import { run } from "../../lib/service/run.ts";
+import { openWarehouse } from "../../lib/warehouse/open.ts";
+import { committerConfig, committerSettings } from "./config.ts";
+import { startCommitter } from "./service.ts";

@@ -1,0 +1,70 @@
+import type { Clock } from "../../lib/clock.ts";
+import { defaultContract, type Contract, type Contracts } from "../../lib/contract/contract.ts";
+import { messageOf, TributaryError } from "../../lib/errors.ts";
+import type { AssignedPartition, EventLog, PartitionHandler } from "../../lib/event-log/event-log.ts";
+import { GROUPS, ROWS_TOPICS, rowsTopic, tableOfRowsTopic, TOPICS } from "../../lib/events/topics.ts";
+import type { Logger } from "../../lib/service/logger.ts";
+import type { Registry } from "../../lib/service/metrics.ts";
+import type { Service } from "../../lib/service/service.ts";
+import type { Warehouse } from "../../lib/warehouse/warehouse.ts";
+import { Commands, OWN_TABLES } from "./commands.ts";
+import type { CommitterSettings } from "./config.ts";
+import { TableLane } from "./lane.ts";
+import { committerMetrics } from "./metrics.ts";
+
+export interface CommitterDeps {
+  log: EventLog;
+  warehouse: Warehouse;
+  contracts: Contracts;
+  clock: Clock;
+  logger: Logger;
+  registry: Registry;
+  settings: CommitterSettings;
+}
+
+/** rows.<table> → the table. Each assigned partition is a lane: the one writer of its table, for as long as the assignment lasts. */
+export async function startCommitter(deps: CommitterDeps): Promise<Service> {
+  const { log, warehouse, contracts, logger } = deps;
+  await log.createTopics([...Object.values(TOPICS), ...OWN_TABLES.map(rowsTopic)]);
+  const metrics = committerMetrics(deps.registry);
+  const lanes = new Map<string, TableLane>();
+  const commands = await Commands.follow({ ...deps, metrics }, () => lanes.forEach((lane) => lane.nudge()));
+  let draining: Promise<void> | undefined;
+
+  const openLane = (partition: AssignedPartition): PartitionHandler => {
+    const table = tableOfRowsTopic(partition.topic);
+    const previous = lanes.get(table)?.closed ?? Promise.resolve();
+    const lane = new TableLane({ ...deps, metrics, commands }, contractOf(contracts, table), partition, previous);
+    lanes.set(table, lane);
+    void lane.closed.then(() => lanes.get(table) === lane && lanes.delete(table));
+    if (draining) void lane.drain();
+    return (records) => lane.feed(records);
+  };
+
+  const onError = (thrown: unknown, where: { topic?: string }): void => {
+    logger.warn({ err: thrown, ...where }, `consuming rows: ${messageOf(thrown)}`);
+    metrics.flow.error(thrown instanceof TributaryError ? thrown.code : "unknown");
+  };
+  const consumer = await log.consume({ group: GROUPS.committer, topics: ROWS_TOPICS, onError }, openLane);
+
+  const drain = async (): Promise<void> => {
+    await Promise.all([...lanes.values()].map((lane) => lane.drain()));
+    await consumer.close();
+    await commands.close();
+    await Promise.all([...lanes.values()].map((lane) => lane.drain()));
+  };
+
+  return {
+    async ready() {
+      await Promise.all([log.ready(), warehouse.ready()]);
+      const stuck = [...lanes.values()].find(({ trouble }) => trouble !== undefined);
+      if (stuck) throw stuck.trouble;
+    },
+    drain: () => (draining ??= drain()),
+  };
+}
+
+/** Our own tables have no contract, and names that no contract may have. */
+function contractOf(contracts: Contracts, table: string): Contract {
+  return OWN_TABLES.some((own) => own === table) ? { ...defaultContract("own"), table } : contracts.of(table);
+}

@@ -1,0 +1,149 @@
+import { ERRORS, type ErrorCode } from "../../lib/errors.ts";
+import type { CommitEvent, FileEvent, FileOutcome, ParseEvent } from "../../lib/events/generated.ts";
+import type { FileState, FileStatus } from "./schemas.ts";
+
+/** How a file ended, with the commit that said so. */
+export interface Ending {
+  readonly commit: Omit<CommitEvent, "files">;
+  readonly outcome: FileOutcome;
+}
+
+/**
+ * What is known of one file: of each kind of event the one that counts. Events may arrive in any order, late, more than once, or never
+ * (an old topic may have lost them): each slot keeps the greatest by a total order, so every order of arrival ends in the same facts.
+ */
+export interface FileFacts {
+  readonly arrival?: { readonly event: FileEvent; readonly offset: number };
+  /** When the first parse of it began. */
+  readonly startedAtMs?: number;
+  /** A parse's end: of several the failed one (a later retry shows when it commits), then the earliest. */
+  readonly parse?: ParseEvent;
+  readonly ending?: Ending;
+}
+
+export const noFacts: FileFacts = {};
+
+/** A file has exactly one file event; a repeated delivery changes nothing. */
+export function withArrival(facts: FileFacts, event: FileEvent, offset: number): FileFacts {
+  return facts.arrival ? facts : { ...facts, arrival: { event, offset } };
+}
+
+export function withParseEvent(facts: FileFacts, event: ParseEvent): FileFacts {
+  if (event.phase === "started") {
+    const startedAtMs = Math.min(event.atMs, facts.startedAtMs ?? Infinity);
+    return startedAtMs === facts.startedAtMs ? facts : { ...facts, startedAtMs };
+  }
+  return facts.parse && parseOrder(facts.parse, event) >= 0 ? facts : { ...facts, parse: event };
+}
+
+export function withEnding(facts: FileFacts, ending: Ending): FileFacts {
+  return facts.ending && endingOrder(facts.ending, ending) >= 0 ? facts : { ...facts, ending };
+}
+
+const ENDING_RANK = { failed: 0, rejected: 1, committed: 2 } as const;
+
+/** Positive: the first counts. */
+const parseOrder = (a: ParseEvent, b: ParseEvent): number =>
+  Number(a.phase === "failed") - Number(b.phase === "failed") || b.atMs - a.atMs || textOrder(a, b);
+
+const endingOrder = (a: Ending, b: Ending): number =>
+  ENDING_RANK[a.outcome.status] - ENDING_RANK[b.outcome.status] ||
+  b.commit.committedAtMs - a.commit.committedAtMs ||
+  textOrder(a, b);
+
+/** Events that differ in nothing that matters still need one winner. */
+function textOrder(a: object, b: object): number {
+  const [left, right] = [JSON.stringify(a), JSON.stringify(b)];
+  return left === right ? 0 : left < right ? -1 : 1;
+}
+
+/** How far the file is. Never goes back as facts are added, save that a retry may commit what an earlier parse had failed at. */
+export function stateOf(facts: FileFacts): FileState {
+  if (facts.ending) return facts.ending.outcome.status;
+  if (facts.parse) return facts.parse.phase === "failed" ? "failed" : "parsed";
+  return facts.startedAtMs === undefined ? "received" : "parsing";
+}
+
+/** The table a file belongs to, once any event has named it. */
+export const tableOf = (facts: FileFacts): string | undefined =>
+  facts.arrival?.event.table ?? facts.ending?.commit.table ?? facts.parse?.table;
+
+/** When the file version arrived, epoch milliseconds, once known. */
+export const receivedAtMsOf = (facts: FileFacts): number | undefined =>
+  facts.arrival?.event.receivedAtMs ?? facts.ending?.outcome.receivedAtMs;
+
+/** What people are shown; undefined until the file's name is known (its own event, or its end, has been seen). */
+export function statusOf(fileId: string, facts: FileFacts): FileStatus | undefined {
+  const { arrival, ending, parse, startedAtMs } = facts;
+  const event = arrival?.event;
+  const outcome = ending?.outcome;
+  const sourceFile = event?.sourceFile ?? outcome?.sourceFile;
+  const table = tableOf(facts);
+  if (sourceFile === undefined || table === undefined) return undefined;
+  const receivedAtMs = receivedAtMsOf(facts) ?? null;
+  const parsedAtMs = parse?.atMs ?? outcome?.parsedAtMs ?? null;
+  const committedAtMs = outcome?.status === "committed" ? ending!.commit.committedAtMs : null;
+  const started = startedAtMs ?? null;
+  return {
+    fileId,
+    table,
+    sourceFile,
+    status: stateOf(facts),
+    kind: event?.kind ?? "put",
+    origin: event?.origin ?? null,
+    replayOf: event?.replayOf ?? null,
+    sizeBytes: event?.sizeBytes ?? outcome?.sizeBytes ?? 0,
+    contentHash: event?.contentHash ?? outcome?.contentHash ?? "",
+    etag: event?.etag ?? outcome?.etag ?? null,
+    sourceOffset: arrival?.offset ?? outcome?.sourceOffset ?? null,
+    rowsOffset: outcome?.rowsOffset ?? null,
+    rowsRead: outcome?.rowsRead ?? parse?.rowsRead ?? null,
+    rowsCommitted: outcome?.rowsCommitted ?? null,
+    rowsRejected: outcome?.rowsRejected ?? parse?.rowsRejected ?? null,
+    dialect: (fromJson(parse?.dialectJson) as Record<string, unknown> | undefined) ?? null,
+    encoding: outcome?.encoding || null,
+    columns: (fromJson(parse?.columnsJson) as FileStatus["columns"] | undefined) ?? null,
+    receivedAt: isoTime(receivedAtMs),
+    parseStartedAt: isoTime(started),
+    parsedAt: isoTime(parsedAtMs),
+    committedAt: isoTime(committedAtMs),
+    durations: {
+      queuedMs: between(receivedAtMs, started),
+      parseMs: outcome?.parseMs ?? between(started, parsedAtMs),
+      commitMs: ending?.commit.commitMs ?? null,
+      totalMs: between(receivedAtMs, committedAtMs),
+    },
+    commit: ending && {
+      commitId: ending.commit.commitId,
+      snapshotId: ending.commit.snapshotId,
+      strategy: ending.commit.strategy,
+    } || null,
+    error: errorOf(facts),
+    links: linksOf(fileId, table),
+  };
+}
+
+export const linksOf = (fileId: string, table: string): FileStatus["links"] => ({
+  self: `/v1/files/${fileId}`,
+  table: `/v1/tables/${table}`,
+  rejects: `/v1/tables/${table}/rejects?fileId=${fileId}`,
+});
+
+/** An error as people see it, with the remedy of the table in lib/errors. */
+export function describeError(code: string, message: string): NonNullable<FileStatus["error"]> {
+  return { code, message, remedy: code in ERRORS ? ERRORS[code as ErrorCode].remedy : "" };
+}
+
+/** ISO 8601 in UTC; null stays null. */
+export const isoTime = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
+
+function errorOf({ ending, parse }: FileFacts): FileStatus["error"] {
+  const ended = ending?.outcome;
+  if (ended) return ended.errorCode === null ? null : describeError(ended.errorCode, ended.errorMessage ?? "");
+  return parse?.errorCode ? describeError(parse.errorCode, parse.errorMessage ?? "") : null;
+}
+
+const between = (from: number | null, to: number | null): number | null =>
+  from === null || to === null ? null : Math.max(0, to - from);
+
+const fromJson = (text: string | null | undefined): unknown => (text ? (JSON.parse(text) as unknown) : undefined);

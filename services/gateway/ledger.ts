@@ -1,0 +1,172 @@
+import type { QueryOptions, Warehouse } from "../../lib/warehouse/warehouse.ts";
+import { describeError, linksOf } from "./file-status.ts";
+import type { FileFilter } from "./file-view.ts";
+import type { FileState, FileStatus } from "./schemas.ts";
+import type { z } from "zod";
+import type { rejectSchema } from "./schemas.ts";
+
+/** What the warehouse's own tables `_ingest_files` and `_rejected_rows` say: the past that no gateway holds in memory. */
+export interface Ledger {
+  file(fileId: string): Promise<FileStatus | undefined>;
+  /** Newest first. */
+  files(filter: FileFilter): Promise<FileStatus[]>;
+  rejects(filter: RejectFilter): Promise<Reject[]>;
+}
+
+export type Reject = z.infer<typeof rejectSchema>;
+
+export interface RejectFilter {
+  table: string;
+  fileId?: string | undefined;
+  sourceFile?: string | undefined;
+  reason?: string | undefined;
+  column?: string | undefined;
+  /** Only those after this place in the order: newest file first, then by row. */
+  after?: { sourceOffset: number; fileId: string; row: number } | undefined;
+  limit: number;
+}
+
+const FILE_COLUMNS = [
+  "file_id",
+  "table_name",
+  "file_key",
+  "status",
+  "size_bytes",
+  "content_hash",
+  "etag",
+  "source_offset",
+  "rows_offset",
+  "rows_read",
+  "rows_committed",
+  "rows_rejected",
+  "encoding",
+  "received_at",
+  "parsed_at",
+  "ingested_at",
+  "parse_ms",
+  "error_code",
+  "error_message",
+] as const;
+
+const REJECT_COLUMNS = [
+  "file_id",
+  "source_file",
+  "source_offset",
+  "source_row",
+  "line",
+  "column_name",
+  "reason",
+  "message",
+  "raw",
+  "rejected_at",
+] as const;
+
+/** @param options limits of one look-up; rowsMax is set by each call */
+export function makeLedger(warehouse: Warehouse, options: Omit<QueryOptions, "rowsMax">): Ledger {
+  const select = async <Name extends string>(
+    table: "_ingest_files" | "_rejected_rows",
+    columns: readonly Name[],
+    where: string[],
+    order: string,
+    limit: number,
+  ): Promise<Record<Name, unknown>[]> => {
+    if (!(await warehouse.describe(table))) return [];
+    const sql = `SELECT ${columns.join(", ")} FROM ${table} WHERE ${where.join(" AND ") || "TRUE"} ORDER BY ${order} LIMIT ${limit}`;
+    const { rows } = await warehouse.query(sql, { ...options, rowsMax: limit });
+    return rows.map(
+      (row) => Object.fromEntries(columns.map((name, index) => [name, row[index]])) as Record<Name, unknown>,
+    );
+  };
+
+  const files = async ({ table, status, before, limit }: FileFilter): Promise<FileStatus[]> => {
+    const where = [
+      ...(table === undefined ? [] : [`table_name = ${text(table)}`]),
+      ...(status === undefined ? [] : [`status = ${text(status)}`]),
+      ...(before === undefined ? [] : [`file_id < ${text(before)}`]),
+    ];
+    return (await select("_ingest_files", FILE_COLUMNS, where, "file_id DESC", limit)).map(statusOfRow);
+  };
+
+  return {
+    files,
+    async file(fileId) {
+      const [row] = await select("_ingest_files", FILE_COLUMNS, [`file_id = ${text(fileId)}`], "file_id", 1);
+      return row && statusOfRow(row);
+    },
+    async rejects({ table, fileId, sourceFile, reason, column, after, limit }) {
+      const where = [
+        `table_name = ${text(table)}`,
+        ...(fileId === undefined ? [] : [`file_id = ${text(fileId)}`]),
+        ...(sourceFile === undefined ? [] : [`source_file = ${text(sourceFile)}`]),
+        ...(reason === undefined ? [] : [`reason = ${text(reason)}`]),
+        ...(column === undefined ? [] : [`column_name = ${text(column)}`]),
+        ...(after === undefined ? [] : [afterPlace(after)]),
+      ];
+      const order = "source_offset DESC, file_id DESC, source_row";
+      return (await select("_rejected_rows", REJECT_COLUMNS, where, order, limit)).map((row) => ({
+        fileId: String(row.file_id),
+        sourceFile: String(row.source_file),
+        sourceOffset: Number(row.source_offset),
+        row: Number(row.source_row),
+        line: Number(row.line),
+        column: stringOrNull(row.column_name),
+        reason: String(row.reason),
+        message: String(row.message),
+        raw: stringOrNull(row.raw) ?? "",
+        rejectedAt: utc(row.rejected_at) ?? "",
+      }));
+    },
+  };
+}
+
+function afterPlace({ sourceOffset, fileId, row }: NonNullable<RejectFilter["after"]>): string {
+  const sameFile = `source_offset = ${sourceOffset} AND file_id = ${text(fileId)} AND source_row > ${row}`;
+  const olderFile = `source_offset < ${sourceOffset} OR (source_offset = ${sourceOffset} AND file_id < ${text(fileId)})`;
+  return `(${olderFile} OR (${sameFile}))`;
+}
+
+/** A literal of the text, in both warehouses' SQL. Names and ids hold no NUL: the route's schema sees to that. */
+const text = (value: string): string => `'${value.replaceAll("'", "''")}'`;
+
+const stringOrNull = (value: unknown): string | null => (value === null || value === undefined ? null : String(value as string));
+const numberOrNull = (value: unknown): number | null => (value === null || value === undefined ? null : Number(value));
+
+/** Warehouses answer timestamps without zone; ours are UTC. To milliseconds, as everywhere in the interface. */
+function utc(value: unknown): string | null {
+  if (value === null || value === undefined) return null;
+  const iso = String(value as string).replace(" ", "T");
+  return new Date(/Z$|[+-]\d\d:?\d\d$/.test(iso) ? iso : `${iso}Z`).toISOString();
+}
+
+function statusOfRow(row: Record<(typeof FILE_COLUMNS)[number], unknown>): FileStatus {
+  const [fileId, table] = [String(row.file_id), String(row.table_name)];
+  const errorCode = stringOrNull(row.error_code);
+  return {
+    fileId,
+    table,
+    sourceFile: String(row.file_key),
+    status: String(row.status) as FileState,
+    kind: row.content_hash === "" ? "deleted" : "put",
+    origin: null,
+    replayOf: null,
+    sizeBytes: Number(row.size_bytes),
+    contentHash: stringOrNull(row.content_hash) ?? "",
+    etag: stringOrNull(row.etag),
+    sourceOffset: numberOrNull(row.source_offset),
+    rowsOffset: numberOrNull(row.rows_offset),
+    rowsRead: numberOrNull(row.rows_read),
+    rowsCommitted: numberOrNull(row.rows_committed),
+    rowsRejected: numberOrNull(row.rows_rejected),
+    dialect: null,
+    encoding: stringOrNull(row.encoding),
+    columns: null,
+    receivedAt: utc(row.received_at),
+    parseStartedAt: null,
+    parsedAt: utc(row.parsed_at),
+    committedAt: row.status === "committed" ? utc(row.ingested_at) : null,
+    durations: { queuedMs: null, parseMs: numberOrNull(row.parse_ms), commitMs: null, totalMs: null },
+    commit: null,
+    error: errorCode === null ? null : describeError(errorCode, stringOrNull(row.error_message) ?? ""),
+    links: linksOf(fileId, table),
+  };
+}

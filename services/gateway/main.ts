@@ -1,0 +1,36 @@
+import { readFileSync } from "node:fs";
+import { systemClock } from "../../lib/clock.ts";
+import { loadContracts } from "../../lib/contract/load.ts";
+import { readConfig } from "../../lib/service/config.ts";
+import { makeLogger } from "../../lib/service/logger.ts";
+import { makeRegistry } from "../../lib/service/metrics.ts";
+import { run } from "../../lib/service/run.ts";
+import { portsOf } from "../ports.ts";
+import { gatewayConfig } from "./config.ts";
+import { startGateway } from "./service.ts";
+
+const logger = makeLogger({
+  service: "gateway",
+  level: process.env["TRIBUTARY_LOG_LEVEL"] ?? "info",
+  pretty: process.stderr.isTTY,
+});
+
+await run(logger, async (scope) => {
+  const settings = readConfig(gatewayConfig, process.env);
+  const ports = portsOf(scope, settings, systemClock, logger);
+  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+    version: string;
+  };
+  const gateway = await startGateway({
+    log: await ports.log(),
+    blob: await ports.blob(),
+    drops: await ports.drops(),
+    warehouse: await ports.warehouse(),
+    contracts: loadContracts(settings.TRIBUTARY_CONTRACTS_DIR),
+    clock: systemClock,
+    logger,
+    registry: makeRegistry(version),
+    settings,
+  });
+  scope.own("gateway", gateway, (service) => service.drain());
+});

@@ -1,0 +1,103 @@
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOptions } from "fastify";
+import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
+import { ERRORS, TributaryError, type ErrorCode } from "../../lib/errors.ts";
+import type { Logger } from "../../lib/service/logger.ts";
+import type { GatewayMetrics } from "./metrics.ts";
+import type { FileStatus, Problem } from "./schemas.ts";
+
+export const PROBLEM_TYPE = "application/problem+json";
+
+/** Seconds that a client refused for lack of room is asked to stay away. */
+const RETRY_AFTER_SECONDS: Partial<Record<ErrorCode, number>> = {
+  OVERLOADED: 2,
+  DISK_FULL: 60,
+  BLOB_UNAVAILABLE: 5,
+  LOG_UNAVAILABLE: 5,
+  WAREHOUSE_UNAVAILABLE: 5,
+  WAREHOUSE_CONFLICT: 2,
+  WAREHOUSE_TIMEOUT: 10,
+};
+
+/** What a code says, as RFC 9457 problem details. */
+export function problem(code: ErrorCode, detail: string, instance: string, extra: Partial<Problem> = {}): Problem {
+  return {
+    type: `urn:tributary:error:${code}`,
+    title: titleOf(code),
+    status: ERRORS[code].status,
+    code,
+    detail,
+    remedy: ERRORS[code].remedy,
+    instance,
+    ...extra,
+  };
+}
+
+const titleOf = (code: string): string => code.charAt(0) + code.slice(1).toLowerCase().replaceAll("_", " ");
+
+/** The problem that anything thrown amounts to. Total; of an unexpected error nothing but its existence is told. */
+export function problemOf(thrown: unknown, instance: string): Problem {
+  if (thrown instanceof TributaryError) return problem(thrown.code, thrown.message, instance);
+  if (hasZodFastifySchemaValidationErrors(thrown)) return validationProblem(thrown, instance);
+  const { statusCode, message = "", code = "" } = thrown as Partial<FastifyError>;
+  if (statusCode === 413) return problem("BODY_TOO_LARGE", message, instance);
+  if (statusCode === 415) return problem("UNSUPPORTED_MEDIA_TYPE", message, instance);
+  if (statusCode === 404) return problem("NOT_FOUND", message, instance);
+  if (statusCode === 429) return problem("RATE_LIMITED", message, instance);
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
+    return problem("BAD_REQUEST", message, instance);
+  }
+  if (code === "FST_ERR_CTP_INSTANCE_ALREADY_STARTED") return problem("OVERLOADED", "shutting down", instance);
+  return problem("INTERNAL", "an unexpected error; the log has the details", instance);
+}
+
+function validationProblem(
+  error: { validation: { instancePath: string; message?: string }[]; validationContext?: string | undefined },
+  instance: string,
+): Problem {
+  const place = error.validationContext === "querystring" ? "query" : (error.validationContext ?? "request");
+  const errors = error.validation.map(({ instancePath, message = "is not valid" }) => ({
+    field: [place, ...instancePath.split("/").filter(Boolean)].join("."),
+    message,
+  }));
+  return problem("BAD_REQUEST", errors.map(({ field, message }) => `${field}: ${message}`).join("; "), instance, {
+    errors,
+  });
+}
+
+/** The path without its query, which may hold what nobody should read in a log. */
+export const instanceOf = (request: FastifyRequest): string => request.url.split("?", 1)[0]!;
+
+export function sendProblem(reply: FastifyReply, body: Problem): FastifyReply {
+  const retryAfter = RETRY_AFTER_SECONDS[body.code as ErrorCode];
+  if (retryAfter !== undefined) reply.header("retry-after", retryAfter);
+  if (body.code === "UNAUTHENTICATED") reply.header("www-authenticate", "Bearer");
+  return reply.code(body.status).type(PROBLEM_TYPE).send(body);
+}
+
+/** The answer about a file that ended badly. */
+export function sendFileProblem(reply: FastifyReply, request: FastifyRequest, file: FileStatus): FastifyReply {
+  const code = file.error && file.error.code in ERRORS ? (file.error.code as ErrorCode) : "FILE_NOT_COMMITTED";
+  const detail = file.error?.message ?? `the file ended as ${file.status}`;
+  return sendProblem(reply, problem(code, detail, instanceOf(request), { status: 422, file }));
+}
+
+/** Answers what fails before any route is found: malformed paths. */
+export const frameworkErrors: NonNullable<FastifyServerOptions["frameworkErrors"]> = (error, request, reply) => {
+  void sendProblem(reply, problemOf(error, instanceOf(request)));
+};
+
+/** Every error and every unknown path of the app is answered as a problem. */
+export function addProblemHandlers(app: FastifyInstance, logger: Logger, metrics: GatewayMetrics): void {
+  app.setErrorHandler(async (error, request, reply) => {
+    const body = problemOf(error, instanceOf(request));
+    metrics.flow.error(body.code);
+    if (body.status >= 500) logger.error({ err: error, requestId: request.id, code: body.code }, "request failed");
+    else logger.debug({ requestId: request.id, code: body.code, detail: body.detail }, "request refused");
+    // The rest of a body that nobody will read must not be taken for the next request.
+    if (!request.raw.complete) reply.header("connection", "close");
+    return sendProblem(reply, body);
+  });
+  app.setNotFoundHandler(async (request, reply) =>
+    sendProblem(reply, problem("NOT_FOUND", `no ${request.method} ${instanceOf(request)}`, instanceOf(request))),
+  );
+}

@@ -1,0 +1,117 @@
+import rateLimit from "@fastify/rate-limit";
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type RawReplyDefaultExpression,
+  type RawRequestDefaultExpression,
+  type RawServerDefault,
+} from "fastify";
+import { validatorCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
+import type { BlobStore } from "../../lib/blob/blob-store.ts";
+import type { Clock } from "../../lib/clock.ts";
+import type { Contracts } from "../../lib/contract/contract.ts";
+import type { EventLog } from "../../lib/event-log/event-log.ts";
+import { addHealthRoutes } from "../../lib/service/http.ts";
+import type { Logger } from "../../lib/service/logger.ts";
+import type { Registry } from "../../lib/service/metrics.ts";
+import type { Warehouse } from "../../lib/warehouse/warehouse.ts";
+import { addAuth, type ApiKey } from "./auth.ts";
+import type { GatewaySettings } from "./config.ts";
+import type { FileView } from "./file-view.ts";
+import type { Ingest } from "./ingest.ts";
+import type { GatewayMetrics } from "./metrics.ts";
+import { addProblemHandlers, frameworkErrors } from "./problems.ts";
+import { addApiDescription } from "./routes/description.ts";
+import { addEventRoutes } from "./routes/events.ts";
+import { addFileRoutes } from "./routes/files.ts";
+import { addQueryRoutes } from "./routes/query.ts";
+import { addRejectRoutes } from "./routes/rejects.ts";
+import { addTableRoutes } from "./routes/tables.ts";
+import { addUploadRoutes } from "./routes/uploads.ts";
+import type { Waiters } from "./waiters.ts";
+
+/** What the routes work with. */
+export interface GatewayDeps {
+  log: EventLog;
+  blob: BlobStore;
+  warehouse: Warehouse;
+  contracts: Contracts;
+  clock: Clock;
+  logger: Logger;
+  registry: Registry;
+  settings: GatewaySettings;
+  metrics: GatewayMetrics;
+  view: FileView;
+  ingest: Ingest;
+  waiters: Waiters;
+  keys: readonly ApiKey[];
+  /** Aborts when the gateway drains: streams end. */
+  draining: AbortSignal;
+  /** Throws what stands in the way of work. */
+  ready: () => Promise<void>;
+}
+
+export type App = FastifyInstance<
+  RawServerDefault,
+  RawRequestDefaultExpression,
+  RawReplyDefaultExpression,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
+
+const JSON_BODY_BYTES_MAX = 1024 * 1024;
+const HEADERS_MS_MAX = 30_000;
+
+/** The app: routes only. Who listens, and where, is service.ts's business; tests inject requests. */
+export async function buildServer(deps: GatewayDeps): Promise<App> {
+  const app: App = fastify({
+    logger: false,
+    bodyLimit: JSON_BODY_BYTES_MAX,
+    // A body may take as long as it keeps coming (ingest.ts gives up on idle ones); headers may not.
+    requestTimeout: 0,
+    http: { headersTimeout: HEADERS_MS_MAX, requestTimeout: 0 },
+    forceCloseConnections: "idle",
+    frameworkErrors,
+    routerOptions: { maxParamLength: 4096, caseSensitive: true },
+  }).withTypeProvider<ZodTypeProvider>();
+  app.setValidatorCompiler(validatorCompiler);
+  // Response schemas describe (openapi.json) and are held by tests; checking every answer again would only cost time.
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  addProblemHandlers(app, deps.logger, deps.metrics);
+  countRequests(app, deps.metrics);
+  addAuth(app, deps.keys);
+  await addRateLimit(app, deps.settings.TRIBUTARY_RATE_LIMIT);
+  await addApiDescription(app);
+  addHealthRoutes(app, { registry: deps.registry, ready: deps.ready });
+  for (const add of [
+    addUploadRoutes,
+    addFileRoutes,
+    addTableRoutes,
+    addQueryRoutes,
+    addRejectRoutes,
+    addEventRoutes,
+  ]) {
+    await app.register(async (scoped: App) => add(scoped, deps));
+  }
+  return app;
+}
+
+function countRequests(app: App, metrics: GatewayMetrics): void {
+  app.addHook("onResponse", async (request, reply) => {
+    const route = request.routeOptions.url ?? "(none)";
+    metrics.requestSeconds.observe(
+      { method: request.method, route, status: String(reply.statusCode) },
+      reply.elapsedTime / 1000,
+    );
+  });
+}
+
+async function addRateLimit(app: App, perMinute: number): Promise<void> {
+  if (perMinute === 0) return;
+  await app.register(rateLimit, {
+    max: perMinute,
+    timeWindow: "1 minute",
+    keyGenerator: (request) => request.keyId ?? request.ip,
+    allowList: (request) => !request.url.startsWith("/v1/"),
+  });
+}

@@ -1,0 +1,124 @@
+import { setMaxListeners } from "node:events";
+import type { BlobStore } from "../../lib/blob/blob-store.ts";
+import type { Clock } from "../../lib/clock.ts";
+import type { Contracts } from "../../lib/contract/contract.ts";
+import { messageOf, TributaryError } from "../../lib/errors.ts";
+import type { EventLog } from "../../lib/event-log/event-log.ts";
+import { TOPICS } from "../../lib/events/topics.ts";
+import type { Logger } from "../../lib/service/logger.ts";
+import type { Registry } from "../../lib/service/metrics.ts";
+import type { Service } from "../../lib/service/service.ts";
+import type { Warehouse } from "../../lib/warehouse/warehouse.ts";
+import { checkExposure, readApiKeys } from "./auth.ts";
+import type { GatewaySettings } from "./config.ts";
+import { withArrival } from "./file-status.ts";
+import { FileView } from "./file-view.ts";
+import { makeIngest } from "./ingest.ts";
+import { gatewayMetrics } from "./metrics.ts";
+import { buildServer, type App } from "./server.ts";
+import { feedView } from "./status-feed.ts";
+import { makeWaiters } from "./waiters.ts";
+
+export interface GatewayOptions {
+  log: EventLog;
+  blob: BlobStore;
+  warehouse: Warehouse;
+  /** Watched for files; absent: uploads only. */
+  drops?: BlobStore;
+  contracts: Contracts;
+  clock: Clock;
+  logger: Logger;
+  registry: Registry;
+  settings: GatewaySettings;
+}
+
+/** How long running requests may go on once the gateway drains. */
+const DRAIN_MS_MAX = 7_000;
+
+/**
+ * Listens for uploads and questions.
+ * @throws PORT_IN_USE, CONFIG_INVALID (reachable from outside without API keys), LOG_UNAVAILABLE
+ */
+export async function startGateway(options: GatewayOptions): Promise<Service & { url: string }> {
+  const { log, blob, clock, logger, registry, settings } = options;
+  const keys = settings.TRIBUTARY_API_KEYS_FILE === undefined ? [] : readApiKeys(settings.TRIBUTARY_API_KEYS_FILE);
+  checkExposure(settings.TRIBUTARY_HOST, keys);
+  const metrics = gatewayMetrics(registry);
+  const view = new FileView(settings.TRIBUTARY_FILES_REMEMBERED);
+  const waiters = makeWaiters(view, clock, settings.TRIBUTARY_WAITERS_MAX, metrics);
+  const draining = new AbortController();
+  setMaxListeners(0, draining.signal);
+  const ingest = makeIngest({
+    log,
+    blob,
+    clock,
+    metrics,
+    limits: {
+      sizeBytesMax: settings.TRIBUTARY_UPLOAD_SIZE_MAX,
+      idleMsMax: settings.TRIBUTARY_UPLOAD_IDLE_MAX,
+      diskFreeBytesMin: settings.TRIBUTARY_DISK_FREE_MIN,
+    },
+    onAccepted: (event, offset) => view.apply(event.fileId, (facts) => withArrival(facts, event, offset)),
+  });
+  const ready = async (): Promise<void> => {
+    if (draining.signal.aborted) throw new TributaryError("OVERLOADED", "shutting down");
+    await Promise.all([log.ready(), blob.ready()]);
+  };
+
+  await log.createTopics(Object.values(TOPICS));
+  const startedAtMs = clock.nowMs();
+  const tail = await feedView(log, view, {
+    onError: (error, { topic, offset }) => logger.error({ err: error, topic, offset }, "an event cannot be read"),
+    onCommit: ({ committedAtMs }, latenciesMs) => {
+      // What the log tells of the past was measured then.
+      if (committedAtMs >= startedAtMs) for (const ms of latenciesMs) metrics.fileSeconds.observe(ms / 1000);
+    },
+  });
+  const app = await buildServer({
+    ...options,
+    metrics,
+    view,
+    ingest,
+    waiters,
+    keys,
+    draining: draining.signal,
+    ready,
+  });
+  try {
+    const url = await listen(app, settings);
+    ingest.sweep().catch((error: unknown) => logger.warn({ detail: messageOf(error) }, "incoming/ was not swept"));
+    let drained: Promise<void> | undefined;
+    const drain = async (): Promise<void> => {
+      draining.abort();
+      waiters.release();
+      await closeWithin(app, clock, DRAIN_MS_MAX);
+      await tail.close();
+    };
+    logger.info({ url }, "gateway listens");
+    return { url, ready, drain: () => (drained ??= drain()) };
+  } catch (error) {
+    await tail.close();
+    await app.close();
+    throw error;
+  }
+}
+
+async function listen(app: App, { TRIBUTARY_HOST: host, TRIBUTARY_PORT: port }: GatewaySettings): Promise<string> {
+  try {
+    return await app.listen({ host, port });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
+    throw new TributaryError("PORT_IN_USE", `${host}:${port} is taken (TRIBUTARY_PORT)`, { cause: error });
+  }
+}
+
+/** Takes nothing new, lets running requests finish, and cuts off those that take too long. */
+async function closeWithin(app: App, clock: Clock, ms: number): Promise<void> {
+  const closed = new AbortController();
+  const deadline = clock.sleep(ms, closed.signal).then(() => {
+    if (!closed.signal.aborted) app.server.closeAllConnections();
+  });
+  await app.close();
+  closed.abort();
+  await deadline;
+}

@@ -1,0 +1,16 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { systemClock } from "../../lib/clock.ts";
+import { openEventLog } from "../../lib/event-log/open.ts";
+import { eventLogContract } from "./event-log.contract.ts";
+
+eventLogContract("embedded", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "tributary-log-"));
+  return {
+    open: () => openEventLog(`embedded:${folder}`, { clock: systemClock }),
+    peer: async (log) => log,
+    patienceMs: 10_000,
+    dispose: () => rm(folder, { recursive: true }),
+  };
+});

@@ -1,0 +1,97 @@
+import { systemClock } from "../../../lib/clock.ts";
+import { contractSchema, type Contracts } from "../../../lib/contract/contract.ts";
+import { contractsOf } from "../../../lib/contract/load.ts";
+import type { EventLog } from "../../../lib/event-log/event-log.ts";
+import { commitEvents, type Codec } from "../../../lib/events/avro.ts";
+import type { CommitEvent, RowMessage } from "../../../lib/events/generated.ts";
+import { GROUPS, rowsTopic, TOPICS } from "../../../lib/events/topics.ts";
+import { silentLogger } from "../../../lib/service/logger.ts";
+import { Registry } from "../../../lib/service/metrics.ts";
+import type { Service } from "../../../lib/service/service.ts";
+import type { Warehouse } from "../../../lib/warehouse/warehouse.ts";
+import type { CommitterSettings } from "../../../services/committer/config.ts";
+import { startCommitter } from "../../../services/committer/service.ts";
+import { FakeEventLog } from "../../support/fake-event-log.ts";
+import { FakeWarehouse } from "../../support/fake-warehouse.ts";
+import { recordsOf } from "../../support/row-messages.ts";
+import { until } from "../../support/until.ts";
+
+export const SETTINGS: CommitterSettings = {
+  rowsMax: 1_000,
+  bytesMax: 1_000_000,
+  filesMax: 20,
+  ageMsMax: 200,
+  idleGapMs: 0,
+  attemptsMax: 3,
+  backoffMsMin: 1,
+  backoffMsMax: 5,
+  queryTimeoutMs: 1_000,
+  retentionMs: 1_000,
+};
+
+/** What outlives a committer: the log and the warehouse. */
+export interface World {
+  log: FakeEventLog;
+  warehouse: FakeWarehouse;
+}
+
+/** So many file events of each table exist, so that source offsets below are plausible. */
+export async function makeWorld(tables: readonly string[] = ["t"], fileEvents = 1_000): Promise<World> {
+  const log = new FakeEventLog();
+  const warehouse = new FakeWarehouse();
+  await log.createTopics([...Object.values(TOPICS), ...tables.map(rowsTopic)]);
+  for (const key of new Set(["t", ...tables])) {
+    const filler = Array.from({ length: fileEvents }, () => ({ key, value: Buffer.alloc(0) }));
+    await log.publish(TOPICS.fileEvents.name, filler);
+  }
+  return { log, warehouse };
+}
+
+export const contracts = (...declared: object[]): Contracts =>
+  contractsOf(declared.map((one) => contractSchema.parse(one)));
+
+export interface Running extends Service {
+  registry: Registry;
+}
+
+/** A committer over ports that may be the world's own, or wrapped in faults. */
+export async function start(
+  ports: { log: EventLog; warehouse: Warehouse },
+  options: { contracts?: Contracts; settings?: Partial<CommitterSettings> } = {},
+): Promise<Running> {
+  const registry = new Registry();
+  const service = await startCommitter({
+    ...ports,
+    contracts: options.contracts ?? contractsOf([]),
+    clock: systemClock,
+    logger: silentLogger(),
+    registry,
+    settings: { ...SETTINGS, ...options.settings },
+  });
+  return { ...service, registry };
+}
+
+export async function send(log: EventLog, table: string, messages: readonly RowMessage[]): Promise<void> {
+  await log.publish(rowsTopic(table).name, recordsOf(table, messages));
+}
+
+/** Every record of a topic, decoded. */
+export async function all<T>(log: EventLog, topic: string, codec: Codec<T>): Promise<T[]> {
+  const values: T[] = [];
+  for (const { partition } of await log.offsets(topic)) {
+    for await (const { value } of log.read(topic, partition, 0)) values.push(codec.decode(value));
+  }
+  return values;
+}
+
+export const commitsOf = (log: EventLog): Promise<CommitEvent[]> => all(log, TOPICS.commits.name, commitEvents);
+
+/** Waits until everything of a table has been acked. */
+export async function settled(log: EventLog, table: string): Promise<void> {
+  const topic = rowsTopic(table).name;
+  await until(`everything of ${topic} is acked`, async () => {
+    const [end] = await log.offsets(topic);
+    const [acked] = await log.groupOffsets(GROUPS.committer, topic);
+    return (acked?.offset ?? 0) === end!.next;
+  });
+}

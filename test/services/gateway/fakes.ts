@@ -1,0 +1,149 @@
+/** Ports in memory, as small as the gateway's tests allow; the contract suites prove the real ones. */
+import { createHash } from "node:crypto";
+import type { Readable } from "node:stream";
+import type { BlobStore } from "../../../lib/blob/blob-store.ts";
+import { TributaryError } from "../../../lib/errors.ts";
+import type { EventLog, LogRecord } from "../../../lib/event-log/event-log.ts";
+import type { QueryResult, TableDescription, Warehouse } from "../../../lib/warehouse/warehouse.ts";
+
+const unused = (): never => {
+  throw new Error("the fake has no such thing");
+};
+
+export interface FakeBlobStore extends BlobStore {
+  objects: Map<string, Buffer>;
+  freeBytes: number;
+  /** Called with every chunk of a streamed body, before it is stored. */
+  onChunk: () => Promise<void> | void;
+}
+
+export function fakeBlobStore(): FakeBlobStore {
+  const objects = new Map<string, Buffer>();
+  const infoOf = (key: string) => {
+    const bytes = objects.get(key);
+    if (!bytes) return undefined;
+    const etag = createHash("md5").update(bytes).digest("hex");
+    return { key, sizeBytes: bytes.length, etag, modifiedAtMs: 0 };
+  };
+  const store: FakeBlobStore = {
+    url: "memory:",
+    supports: { atomicForeignWrites: true },
+    objects,
+    freeBytes: Number.MAX_SAFE_INTEGER,
+    onChunk: () => undefined,
+    async put(key, body, options = {}) {
+      if (options.ifAbsent && objects.has(key)) throw new TributaryError("BLOB_EXISTS", key);
+      const bytes = Buffer.isBuffer(body) ? body : await readAll(body, store);
+      if (options.sizeBytes !== undefined && options.sizeBytes !== bytes.length) {
+        throw new TributaryError("UPLOAD_INCOMPLETE", `${bytes.length} of ${options.sizeBytes} bytes`);
+      }
+      objects.set(key, bytes);
+      return infoOf(key)!;
+    },
+    get: unused,
+    head: async (key) => infoOf(key),
+    async *list(prefix) {
+      for (const key of [...objects.keys()].sort()) if (key.startsWith(prefix)) yield infoOf(key)!;
+    },
+    delete: async (key) => void objects.delete(key),
+    async move(from, to) {
+      objects.set(to, objects.get(from)!);
+      objects.delete(from);
+    },
+    space: async () => ({ freeBytes: store.freeBytes, totalBytes: Number.MAX_SAFE_INTEGER }),
+    ready: async () => undefined,
+    close: async () => undefined,
+  };
+  return store;
+}
+
+async function readAll(body: Readable, store: FakeBlobStore): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of body) {
+    await store.onChunk();
+    chunks.push(chunk as Buffer);
+  }
+  return Buffer.concat(chunks);
+}
+
+export interface FakeEventLog extends EventLog {
+  records: LogRecord[];
+  /** Set to make publish fail. */
+  fault: Error | undefined;
+}
+
+/** One partition a topic. */
+export function fakeEventLog(): FakeEventLog {
+  const records: LogRecord[] = [];
+  const tails = new Set<{ topics: readonly string[]; onRecord: (record: LogRecord) => void }>();
+  const log: FakeEventLog = {
+    url: "memory:",
+    recordBytesMax: 1_000_000,
+    records,
+    fault: undefined,
+    createTopics: async () => undefined,
+    topics: async () => [...new Set(records.map(({ topic }) => topic))],
+    async publish(topic, added) {
+      if (log.fault) throw log.fault;
+      return added.map(({ key, value }) => {
+        const offset = records.filter((record) => record.topic === topic).length;
+        const record = { topic, partition: 0, offset, key, value, timestampMs: 0 };
+        records.push(record);
+        for (const { topics, onRecord } of tails) if (topics.includes(topic)) onRecord(record);
+        return { partition: 0, offset };
+      });
+    },
+    consume: unused,
+    async tail(topics, onRecord) {
+      const tail = { topics, onRecord };
+      for (const record of records) if (topics.includes(record.topic)) onRecord(record);
+      tails.add(tail);
+      return { caughtUp: async () => undefined, close: async () => void tails.delete(tail) };
+    },
+    read: unused,
+    offsets: unused,
+    groupOffsets: unused,
+    resetGroup: unused,
+    ready: async () => {
+      if (log.fault) throw log.fault;
+    },
+    close: async () => undefined,
+  };
+  return log;
+}
+
+export interface FakeWarehouse extends Warehouse {
+  described: Map<string, TableDescription>;
+  queries: string[];
+  /** What a query answers. */
+  answer: (sql: string, signal: AbortSignal | undefined) => Promise<QueryResult> | QueryResult;
+}
+
+export function fakeWarehouse(): FakeWarehouse {
+  const warehouse: FakeWarehouse = {
+    url: "memory:",
+    supports: { partitioning: false, snapshots: false },
+    described: new Map(),
+    queries: [],
+    answer: () => ({ columns: [], rows: [], truncated: false }),
+    describe: async (table) => warehouse.described.get(table),
+    tables: async () => [...warehouse.described.keys()],
+    async query(sql, { signal }) {
+      warehouse.queries.push(sql);
+      return warehouse.answer(sql, signal);
+    },
+    ensureTable: unused,
+    stage: unused,
+    commit: unused,
+    record: unused,
+    watermark: unused,
+    watermarks: unused,
+    health: unused,
+    maintain: unused,
+    appendLog: unused,
+    ensureView: unused,
+    ready: async () => undefined,
+    close: async () => undefined,
+  };
+  return warehouse;
+}

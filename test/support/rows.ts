@@ -1,0 +1,171 @@
+import { createHash, randomUUID } from "node:crypto";
+import avsc from "avsc";
+import { avroFieldName, decimalOf, rowSchemaOf, type ColumnDefinition, type ColumnType } from "../../lib/columns.ts";
+import type { FileOutcome, Reject, RowBatch } from "../../lib/events/generated.ts";
+import type { FileVersion, Stage, Warehouse } from "../../lib/warehouse/warehouse.ts";
+
+/**
+ * A cell as tests write it: numbers for INTEGER, BIGINT (or bigint) and DOUBLE, digits as text for DECIMAL, ISO text for dates and
+ * timestamps. A query gives the same back, except for BIGINTs beyond 2^53, which come as text.
+ */
+export type Cell = null | boolean | number | bigint | string;
+/** Columns by name; what is missing is NULL. `_source_row` overrides the row's ordinal. */
+export type Row = Readonly<Record<string, Cell>>;
+
+/** `columns({ id: "BIGINT", name: "VARCHAR" })`; the header is the name in capitals. */
+export function columns(types: Readonly<Record<string, ColumnType>>): ColumnDefinition[] {
+  return Object.entries(types).map(([name, type]) => ({ name, type, header: name.toUpperCase() }));
+}
+
+/** An avsc long that is a bigint, so that tests reach every 64-bit value. */
+export const exactLong = avsc.types.LongType.__with({
+  fromBuffer: (bytes: Buffer) => bytes.readBigInt64LE(),
+  toBuffer: (value: bigint) => {
+    const bytes = Buffer.alloc(8);
+    bytes.writeBigInt64LE(value);
+    return bytes;
+  },
+  fromJSON: (value: number) => BigInt(value),
+  toJSON: (value: bigint) => Number(value),
+  isValid: (value: unknown) => typeof value === "bigint",
+  compare: (a: bigint, b: bigint) => (a < b ? -1 : a > b ? 1 : 0),
+});
+
+const isLong = (schema: unknown): boolean =>
+  schema === "long" || (typeof schema === "object" && (schema as { type?: unknown }).type === "long");
+
+/** The avsc type of rows of these columns; longs and timestamps are bigints, decimals bytes, dates days. */
+export function rowType(definitions: readonly ColumnDefinition[]): avsc.Type {
+  return avsc.Type.forSchema(rowSchemaOf(definitions) as avsc.Schema, {
+    wrapUnions: false,
+    typeHook: (schema) => (isLong(schema) ? exactLong : undefined),
+  });
+}
+
+/** Big-endian two's complement in as few bytes as it takes. */
+export function decimalBytes(unscaled: bigint): Buffer {
+  const bytes: number[] = [];
+  let rest = unscaled;
+  do {
+    bytes.unshift(Number(rest & 0xffn));
+    rest >>= 8n;
+  } while (!(rest === 0n && bytes[0]! < 0x80) && !(rest === -1n && bytes[0]! >= 0x80));
+  return Buffer.from(bytes);
+}
+
+function unscaledOf(text: string, scale: number): bigint {
+  const [whole = "", fraction = ""] = text.split(".");
+  return BigInt(whole + fraction.padEnd(scale, "0"));
+}
+
+/** Microseconds since 1970 of ISO text, with or without Z. */
+export function microsOf(text: string): bigint {
+  const [seconds = "", fraction = ""] = text.replace(/Z$/, "").split(".");
+  return BigInt(Date.parse(`${seconds}Z`)) * 1000n + BigInt(fraction.padEnd(6, "0"));
+}
+
+/** A cell as its Avro type wants it. */
+function avroCell(type: ColumnType, cell: Cell): unknown {
+  if (cell === null) return null;
+  const decimal = decimalOf(type);
+  if (decimal) return decimalBytes(unscaledOf(String(cell), decimal.scale));
+  switch (type) {
+    case "INTEGER":
+    case "BIGINT":
+      return BigInt(cell);
+    case "DATE":
+      return Date.parse(`${String(cell)}T00:00:00Z`) / 86_400_000;
+    case "TIMESTAMP":
+    case "TIMESTAMP WITH TIME ZONE":
+      return microsOf(String(cell));
+    default:
+      return cell;
+  }
+}
+
+export interface Origin {
+  sourceFile: string;
+  sourceOffset: number;
+  receivedAtMs?: number;
+}
+
+/** When files of tests arrive, unless they say otherwise. */
+export const RECEIVED_AT_MS = Date.parse("2026-01-02T03:04:05.678Z");
+
+/** Plain rows as the row batches a parser would send. */
+export function rowBatches(
+  definitions: readonly ColumnDefinition[],
+  rows: readonly Row[],
+  { sourceFile, sourceOffset, receivedAtMs = RECEIVED_AT_MS }: Origin,
+  rowsPerBatch = 1000,
+): RowBatch[] {
+  const type = rowType(definitions);
+  const writerSchema = JSON.stringify(rowSchemaOf(definitions));
+  const encoded = rows.map((row, index) => {
+    const record: Record<string, unknown> = {
+      _source_file: sourceFile,
+      _source_offset: BigInt(sourceOffset),
+      _source_row: BigInt(row._source_row ?? index + 1),
+      _ingested_at: BigInt(receivedAtMs) * 1000n,
+    };
+    definitions.forEach((column, at) => (record[avroFieldName(at)] = avroCell(column.type, row[column.name] ?? null)));
+    return type.toBuffer(record);
+  });
+  const batches: RowBatch[] = [];
+  for (let firstRow = 0; firstRow < rows.length; firstRow += rowsPerBatch) {
+    const slice = encoded.slice(firstRow, firstRow + rowsPerBatch);
+    batches.push({ firstRow, rowCount: slice.length, writerSchema, rows: Buffer.concat(slice) });
+  }
+  return batches;
+}
+
+export interface TestFile extends Origin {
+  fileId?: string;
+  columns: readonly ColumnDefinition[];
+  /** null: the object was deleted. */
+  rows: readonly Row[] | null;
+  rejects?: readonly Reject[];
+  rowsPerBatch?: number;
+}
+
+/** A file version with its stage filled. */
+export async function fileVersion(warehouse: Warehouse, table: string, file: TestFile): Promise<FileVersion> {
+  const { sourceFile, sourceOffset, columns: definitions, rows, rejects = [] } = file;
+  const fileId = file.fileId ?? `${sourceFile}@${sourceOffset}`;
+  if (rows === null) return { fileId, sourceFile, sourceOffset, columns: definitions };
+  const stage = warehouse.stage(table, randomUUID());
+  for (const batch of rowBatches(definitions, rows, file, file.rowsPerBatch)) await stage.append(batch);
+  if (rejects.length > 0) await stage.reject(rejects);
+  return { fileId, sourceFile, sourceOffset, columns: definitions, stage };
+}
+
+/** How such a file ended, for `record`. */
+export function outcomeOf(version: FileVersion, status: FileOutcome["status"] = "committed"): {
+  outcome: FileOutcome;
+  stage?: Stage;
+} {
+  const { fileId, sourceFile, sourceOffset, stage } = version;
+  const rowsCommitted = status === "committed" ? (stage?.rowCount ?? 0) : 0;
+  const rowsRejected = stage?.rejectCount ?? 0;
+  const outcome: FileOutcome = {
+    fileId,
+    sourceFile,
+    sourceOffset,
+    status,
+    rowsRead: rowsCommitted + rowsRejected,
+    rowsCommitted,
+    rowsRejected,
+    sizeBytes: stage?.sizeBytes ?? 0,
+    contentHash: createHash("sha256").update(fileId).digest("hex"),
+    etag: null,
+    receivedAtMs: RECEIVED_AT_MS,
+    parsedAtMs: RECEIVED_AT_MS + 10,
+    parseMs: 5,
+    delimiter: ",",
+    encoding: "utf-8",
+    rowsOffset: sourceOffset,
+    errorCode: status === "committed" ? null : "FILE_NOT_CSV",
+    errorMessage: status === "committed" ? null : "it is not",
+  };
+  return stage ? { outcome, stage } : { outcome };
+}

@@ -1,0 +1,111 @@
+import type { TableLayout } from "../../lib/warehouse/warehouse.ts";
+import type { Cell } from "./rows.ts";
+
+/** One row of the model: its file columns, then where it came from. */
+export interface ModelRow {
+  cells: readonly Cell[];
+  file: string;
+  offset: number;
+  row: number;
+}
+
+/** A file version as the model sees it; rows null: deleted. Row n of the array is row n + 1 of the file. */
+export interface ModelFile {
+  file: string;
+  offset: number;
+  rows: readonly (readonly Cell[])[] | null;
+}
+
+export type ModelCounts = { rowsInserted: number; rowsUpdated: number; rowsDeleted: number };
+
+/** What lib/warehouse/warehouse.ts promises of commit and record, over a plain array, one row at a time. */
+export class ModelTable {
+  readonly layout: Pick<TableLayout, "mode" | "deleteMissing"> & { keyIndexes: readonly number[] };
+  rows: ModelRow[] = [];
+  readonly #recorded = new Map<string, number>();
+
+  constructor(layout: ModelTable["layout"]) {
+    this.layout = layout;
+  }
+
+  record(files: readonly ModelFile[]): void {
+    for (const { file, offset } of files) this.#recorded.set(file, Math.max(offset, this.#recorded.get(file) ?? -1));
+  }
+
+  commit(files: readonly ModelFile[]): ModelCounts {
+    if (this.layout.mode === "append") return this.#append(files);
+    const fresh = files.filter(({ file, offset }) => offset >= (this.#recorded.get(file) ?? -1));
+    return this.layout.mode === "replace" ? this.#replace(fresh) : this.#upsert(fresh);
+  }
+
+  #append(files: readonly ModelFile[]): ModelCounts {
+    let rowsInserted = 0;
+    for (const added of files.flatMap(rowsOf)) {
+      const there = this.rows.some((r) => r.file === added.file && r.offset === added.offset && r.row === added.row);
+      if (there) continue;
+      this.rows.push(added);
+      rowsInserted += 1;
+    }
+    return { rowsInserted, rowsUpdated: 0, rowsDeleted: 0 };
+  }
+
+  #replace(files: readonly ModelFile[]): ModelCounts {
+    const counts = { rowsInserted: 0, rowsUpdated: 0, rowsDeleted: 0 };
+    const newest = new Map(files.map((one) => [one.file, one]));
+    for (const version of newest.values()) {
+      const wanted = rowsOf(version);
+      const before = this.rows.filter((r) => r.file === version.file);
+      const after = wanted.map((row) => {
+        const old = before.find((r) => r.row === row.row);
+        if (!old) counts.rowsInserted += 1;
+        else if (sameCells(old, row)) return old;
+        else counts.rowsUpdated += 1;
+        return row;
+      });
+      counts.rowsDeleted += before.filter((r) => !wanted.some((w) => w.row === r.row)).length;
+      this.rows = [...this.rows.filter((r) => r.file !== version.file), ...after];
+    }
+    return counts;
+  }
+
+  #upsert(files: readonly ModelFile[]): ModelCounts {
+    const { deleteMissing } = this.layout;
+    const counts = { rowsInserted: 0, rowsUpdated: 0, rowsDeleted: 0 };
+    const before = new Map(this.rows.map((row) => [this.#key(row), row]));
+    // Version by version: who holds which key in the end …
+    const holder = new Map(this.rows.map((row) => [this.#key(row), row.file]));
+    const newest = new Map<string, ModelRow>();
+    for (const version of files) {
+      const sent = rowsOf(version);
+      for (const row of sent) {
+        holder.set(this.#key(row), row.file);
+        newest.set(this.#key(row), row);
+      }
+      const keys = new Set(sent.map((row) => this.#key(row)));
+      if (!deleteMissing) continue;
+      for (const [key, file] of holder) if (file === version.file && !keys.has(key)) holder.delete(key);
+    }
+    // … and then row by row: what that changes.
+    const after: ModelRow[] = [];
+    for (const key of holder.keys()) {
+      const [old, sent] = [before.get(key), newest.get(key)];
+      const untouched = old && (!sent || (sameCells(old, sent) && (!deleteMissing || old.file === sent.file)));
+      if (!old) counts.rowsInserted += 1;
+      else if (!untouched) counts.rowsUpdated += 1;
+      after.push(untouched ? old : sent!);
+    }
+    for (const key of before.keys()) if (!holder.has(key)) counts.rowsDeleted += 1;
+    this.rows = after;
+    return counts;
+  }
+
+  #key(row: ModelRow): string {
+    return JSON.stringify(this.layout.keyIndexes.map((index) => row.cells[index]));
+  }
+}
+
+const rowsOf = ({ file, offset, rows }: ModelFile): ModelRow[] =>
+  (rows ?? []).map((cells, index) => ({ cells, file, offset, row: index + 1 }));
+
+const sameCells = (a: ModelRow, b: ModelRow): boolean => JSON.stringify(a.cells) === JSON.stringify(b.cells);
+
