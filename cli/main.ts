@@ -4,7 +4,11 @@ import { EXIT } from "./output.ts";
 
 const program = new Command("tributary")
   .description("CSV files into tables, as a stream.")
-  .option("--url <url>", "where the gateway is (TRIBUTARY_URL)", process.env["TRIBUTARY_URL"] ?? "http://127.0.0.1:8080")
+  .option(
+    "--url <url>",
+    "where the gateway is (TRIBUTARY_URL)",
+    process.env["TRIBUTARY_URL"] ?? "http://127.0.0.1:8080",
+  )
   .option("--api-key <key>", "one of the gateway's keys (TRIBUTARY_API_KEY)")
   .option("--json", "print the gateway's answer as it is, for scripts", false)
   .configureHelp({ showGlobalOptions: true })

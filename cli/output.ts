@@ -36,7 +36,7 @@ export function listText(entries: readonly (readonly [string, unknown])[]): stri
 /** One line, whatever the value holds: a file must not be able to move the reader's cursor. */
 function cellText(value: unknown): string {
   if (value === null || value === undefined) return "–";
-  const text = typeof value === "object" ? JSON.stringify(value) : String(value as string | number | boolean);
+  const text = typeof value === "string" ? value : JSON.stringify(value);
   return text.replace(/[\p{Cc}\u2028\u2029]/gu, (character) =>
     character === "\n" ? "⏎" : character === "\t" ? "⇥" : "·",
   );
@@ -75,5 +75,8 @@ function describe(error: unknown): Told {
   const detail = error instanceof Error ? error.message : String(error);
   const { code = "" } = error as NodeJS.ErrnoException;
   const isUsage = error instanceof UsageError || ["ENOENT", "EISDIR", "EACCES"].includes(code);
-  return { problem: { code: isUsage ? "USAGE" : "FAILED", detail, remedy: "" }, exitCode: isUsage ? EXIT.usage : EXIT.no };
+  return {
+    problem: { code: isUsage ? "USAGE" : "FAILED", detail, remedy: "" },
+    exitCode: isUsage ? EXIT.usage : EXIT.no,
+  };
 }

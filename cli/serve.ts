@@ -12,7 +12,9 @@ export function serve(env: Record<string, string>): Promise<number> {
     env: { ...process.env, ...env },
   });
   // Ctrl+C reaches the child by itself where there is a terminal; a second signal would make it drop its work.
-  process.on("SIGINT", () => void (process.stdin.isTTY || child.kill("SIGINT")));
+  process.on("SIGINT", () => {
+    if (!process.stdin.isTTY) child.kill("SIGINT");
+  });
   process.on("SIGTERM", () => child.kill("SIGTERM"));
   return new Promise((resolve, reject) => {
     child.once("error", reject);

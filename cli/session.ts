@@ -7,9 +7,9 @@ export interface Session {
   client: Client;
   json: boolean;
   /** Prints the answer: as it came with --json, else in words. */
-  print<T>(answer: T, inWords: (answer: T) => string): void;
+  print: <T>(answer: T, inWords: (answer: T) => string) => void;
   /** Says something on standard error, unless only JSON is wanted. */
-  tell(text: string): void;
+  tell: (text: string) => void;
 }
 
 /**
@@ -26,8 +26,11 @@ export function action<Args extends unknown[]>(
       const session: Session = {
         client: makeClient(url, apiKey ?? process.env["TRIBUTARY_API_KEY"]),
         json,
-        print: (answer, inWords) => process.stdout.write(`${json ? JSON.stringify(answer, null, 2) : inWords(answer)}\n`),
-        tell: (text) => void (json || process.stderr.write(`${text}\n`)),
+        print: (answer, inWords) =>
+          process.stdout.write(`${json ? JSON.stringify(answer, null, 2) : inWords(answer)}\n`),
+        tell: (text) => {
+          if (!json) process.stderr.write(`${text}\n`);
+        },
       };
       process.exitCode = (await run(session, ...(all.slice(0, -1) as unknown as Args))) ?? EXIT.ok;
     } catch (error) {

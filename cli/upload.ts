@@ -71,7 +71,7 @@ export async function uploadFiles(
 /** The file's status once it has ended, or as it stands when the time is up. */
 export async function waitForEnd(client: Client, file: FileAnswer, timeoutMs: number): Promise<FileAnswer> {
   const deadline = performance.now() + timeoutMs;
-  for (let current = file; ; ) {
+  for (let current = file; ;) {
     const leftMs = Math.round(deadline - performance.now());
     if (hasEnded(current) || leftMs <= 0) return current;
     const waitMs = Math.min(leftMs, WAIT_REQUEST_MS);

@@ -15,8 +15,6 @@ export interface FileFound {
 export interface FolderListing {
   /** What every key begins with. */
   prefix: string;
-  /** Only keys after this one. */
-  after?: string;
   signal?: AbortSignal;
 }
 
@@ -51,10 +49,8 @@ export async function* listFolder(folder: string, folderKey: string, want: Folde
   yield* lookAt(files);
 }
 
-function isWanted({ key, isFolder }: Entry, { prefix, after }: FolderListing): boolean {
-  if (!key.startsWith(prefix) && !(isFolder && prefix.startsWith(key))) return false;
-  return after === undefined || compareKeys(key, after) > 0 || (isFolder && after.startsWith(key));
-}
+const isWanted = ({ key, isFolder }: Entry, { prefix }: FolderListing): boolean =>
+  key.startsWith(prefix) || (isFolder && prefix.startsWith(key));
 
 /** A file that stands in its plain place comes before a leftover of it aside, which is then passed over. */
 const inKeyOrder = (a: Entry, b: Entry): number => compareKeys(a.key, b.key) || Number(a.aside) - Number(b.aside);

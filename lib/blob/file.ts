@@ -1,7 +1,7 @@
 import { constants, type BigIntStats } from "node:fs";
 import * as fs from "node:fs/promises";
 import { dirname, join, resolve, sep } from "node:path";
-import { Readable, type Writable } from "node:stream";
+import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Clock } from "../clock.ts";
 import { TributaryError, messageOf } from "../errors.ts";
@@ -45,7 +45,7 @@ class FileStore implements BlobStore {
   readonly supports = { atomicForeignWrites: false };
   readonly #root: string;
   /** What close() has to end. */
-  readonly #streams = new Set<Readable | Writable>();
+  readonly #streams = new Set<Readable>();
   readonly #running = new Set<Promise<unknown>>();
   #closed = false;
 
@@ -88,19 +88,25 @@ class FileStore implements BlobStore {
     const { sizeBytes, signal } = options;
     await fs.mkdir(dirname(path), { recursive: true });
     await using handle = await fs.open(path, "wx");
-    const target = handle.createWriteStream({ autoClose: false, highWaterMark: READ_BYTES });
-    this.#streams.add(target);
+    let cameBytes = 0;
+    const write = async (chunks: AsyncIterable<Buffer | string>): Promise<void> => {
+      for await (const chunk of chunks) {
+        await handle.writeFile(chunk);
+        cameBytes += Buffer.byteLength(chunk);
+      }
+    };
+    this.#streams.add(source);
     try {
-      await pipeline(source, target, signal ? { signal } : {});
+      this.#checkOpen();
+      await pipeline(source, write, signal ? { signal } : {});
     } finally {
-      this.#streams.delete(target);
+      this.#streams.delete(source);
     }
-    if (sizeBytes !== undefined && target.bytesWritten !== sizeBytes) {
-      const message = `${target.bytesWritten} bytes came where ${sizeBytes} were announced`;
-      throw new TributaryError("UPLOAD_INCOMPLETE", message);
+    if (sizeBytes !== undefined && cameBytes !== sizeBytes) {
+      throw new TributaryError("UPLOAD_INCOMPLETE", `${cameBytes} bytes came where ${sizeBytes} were announced`);
     }
     await handle.sync();
-    return handle.stat({ bigint: true });
+    return await handle.stat({ bigint: true });
   }
 
   /** Gives a complete file its name, durably. */
@@ -114,8 +120,7 @@ class FileStore implements BlobStore {
         const target = (await isFolder(path)) ? aside : path;
         await (ifAbsent ? linkInstead(source, target) : fs.rename(source, target));
         if (!ifAbsent && target === path) await fs.rm(aside, { force: true });
-        await syncFolder(dirname(target));
-        return;
+        return await syncFolder(dirname(target)).catch(ignoreMissing);
       } catch (error) {
         // The folder was pruned, or the place became a folder's, in between.
         const disturbed = ["ENOENT", "ENOTDIR", "EISDIR"].includes(codeOf(error)) || (await isFolder(path));
@@ -217,7 +222,7 @@ class FileStore implements BlobStore {
     return undefined;
   }
 
-  async *list(prefix: string, options: { after?: string; signal?: AbortSignal } = {}): AsyncIterable<BlobInfo> {
+  async *list(prefix: string, options: { signal?: AbortSignal } = {}): AsyncIterable<BlobInfo> {
     this.#checkOpen();
     checkPrefix(prefix);
     const folderKey = prefix.slice(0, prefix.lastIndexOf("/") + 1);
@@ -255,13 +260,13 @@ class FileStore implements BlobStore {
     checkKey(from);
     checkKey(to);
     try {
-      // Making way for `to` may set `from` aside: then it is found anew.
-      for (let found = await this.#find(from); found && from !== to; found = await this.#find(from)) {
-        const { path } = found;
-        const moved = await this.#place(path, to, false).then(() => true, ignoreMissing);
-        if (!moved) continue;
-        await syncFolder(dirname(path));
-        await this.#prune(dirname(path));
+      if (from !== to && (await this.#find(from))) await this.#makeFolders(to);
+      // Found anew: making way for `to` may have set `from` aside.
+      const found = from === to ? undefined : await this.#find(from);
+      if (found) {
+        await this.#place(found.path, to, false);
+        await syncFolder(dirname(found.path)).catch(ignoreMissing);
+        await this.#prune(dirname(found.path));
         return;
       }
       if (!(await this.head(to))) throw new TributaryError("BLOB_NOT_FOUND", `there is no ${from}`);

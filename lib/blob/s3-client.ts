@@ -11,6 +11,8 @@ export interface S3Options {
   secretKey?: string;
   /** `http://host/bucket/key` instead of `http://bucket.host/key`. Default: true if there is an endpoint. */
   pathStyle?: boolean;
+  /** Objects a listing asks for at a time; default, and S3's limit: 1000. */
+  pageKeys?: number;
 }
 
 export interface S3Place {
@@ -93,7 +95,8 @@ const FULL = ["InsufficientStorage", "XMinioStorageFull", "QuotaExceeded", "Stor
 /** Whatever went wrong, as one of the port's errors. */
 export function failure(error: unknown, doing: string): TributaryError {
   if (error instanceof TributaryError) return error;
-  const code = answered(error, ...FULL) ? "DISK_FULL" : "BLOB_UNAVAILABLE";
+  const refused = answered(error, "KeyTooLongError") ? "BLOB_KEY_INVALID" : "BLOB_UNAVAILABLE";
+  const code = answered(error, ...FULL) ? "DISK_FULL" : refused;
   const name = error instanceof S3ServiceException ? `${error.name}: ` : "";
   return new TributaryError(code, `${doing}: ${name}${messageOf(error)}`, { cause: error });
 }

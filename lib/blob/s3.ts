@@ -56,6 +56,7 @@ class S3Store implements BlobStore {
   readonly #clock: Clock;
   readonly #bucket: string;
   readonly #prefix: string;
+  readonly #pageKeys: number;
   /** What close() has to end. */
   readonly #streams = new Set<Readable>();
   readonly #running = new Set<Promise<unknown>>();
@@ -68,6 +69,7 @@ class S3Store implements BlobStore {
     this.#clock = clock;
     this.#bucket = place.bucket;
     this.#prefix = place.prefix;
+    this.#pageKeys = options.pageKeys ?? PAGE_KEYS;
   }
 
   put(key: string, body: Readable | Buffer, options: PutOptions = {}): Promise<BlobInfo> {
@@ -111,9 +113,12 @@ class S3Store implements BlobStore {
     }
   }
 
-  /** 409 may also mean that a delete came between: then nothing is there, and the put may be tried again. */
+  /**
+   * Is the key really taken? 409 may also mean that a delete came between; and SeaweedFS takes a folder for an object. Then nothing
+   * is there, and saying BLOB_EXISTS would lose the bytes.
+   */
   async #conflict(key: string, error: unknown): Promise<TributaryError> {
-    const there = answered(error, 412) || (await this.head(key));
+    const there = await this.head(key);
     return there ? new TributaryError("BLOB_EXISTS", `${key} exists already`) : failure(error, `writing ${key}`);
   }
 
@@ -171,20 +176,19 @@ class S3Store implements BlobStore {
     return undefined;
   }
 
-  async *list(prefix: string, options: { after?: string; signal?: AbortSignal } = {}): AsyncIterable<BlobInfo> {
+  async *list(prefix: string, options: { signal?: AbortSignal } = {}): AsyncIterable<BlobInfo> {
     this.#checkOpen();
     checkPrefix(prefix);
-    const { after, signal } = options;
+    const { signal } = options;
     let token: string | undefined;
     do {
       const command = new ListObjectsV2Command({
         Bucket: this.#bucket,
         Prefix: this.#prefix + prefix,
-        MaxKeys: PAGE_KEYS,
+        MaxKeys: this.#pageKeys,
         // Without it a key with a control character would make the answer's XML unreadable.
         EncodingType: "url",
         ContinuationToken: token,
-        ...(after === undefined || token !== undefined ? {} : { StartAfter: this.#prefix + after }),
       });
       const page = await this.#client.send(command, signal ? { abortSignal: signal } : {}).catch((error: unknown) => {
         throw signal?.aborted ? error : failure(error, `listing ${this.url}`);

@@ -1,7 +1,8 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { CATALOG, rowsOf, type Database } from "./duckdb-database.ts";
-import { describeTable, qualified } from "./duckdb-schema.ts";
-import { DuckDbStage, StagedRows, type StagedPart } from "./duckdb-stage.ts";
+import { qualified, type Tables } from "./duckdb-schema.ts";
+import type { DuckDbStage} from "./duckdb-stage.ts";
+import { StagedRows, type StagedPart } from "./duckdb-stage.ts";
 import {
   allEqual,
   anyDistinct,
@@ -33,11 +34,12 @@ interface Work {
 /** What Warehouse.commit says, in one transaction. */
 export async function commitBatch(
   database: Database,
+  tables: Tables,
   batch: MicroBatch,
   signal: AbortSignal | undefined,
 ): Promise<CommitReceipt> {
   const { layout } = batch;
-  const description = await database.connected((connection) => describeTable(connection, layout.table));
+  const description = await tables.describe(layout.table);
   const files = await applicable(database, batch);
   if (!description || files.length === 0) return NOTHING;
   const columns = withAuditColumns(description.columns);
@@ -65,7 +67,7 @@ export async function commitBatch(
   }
 }
 
-/** The versions that still have to be applied: none older than what the ledger has of its file; replace needs only the newest of each file. */
+/** The versions that still have to be applied: none the ledger has, nor an older one of its file; replace needs only each file's newest. */
 async function applicable(database: Database, { layout, files }: MicroBatch): Promise<FileVersion[]> {
   if (layout.mode === "append") return [...files];
   const keys = [...new Set(files.map((file) => file.sourceFile))];
@@ -75,7 +77,7 @@ async function applicable(database: Database, { layout, files }: MicroBatch): Pr
      GROUP BY ALL`,
   );
   const absorbed = new Map(recorded.map(([key, offset]) => [key as string, Number(offset)]));
-  const fresh = files.filter((file) => file.sourceOffset >= (absorbed.get(file.sourceFile) ?? -1));
+  const fresh = files.filter((file) => file.sourceOffset > (absorbed.get(file.sourceFile) ?? -1));
   if (layout.mode !== "replace") return fresh;
   const newest = newestOffsets(fresh);
   return fresh.filter((file) => file.sourceOffset === newest.get(file.sourceFile));
@@ -155,7 +157,9 @@ async function upsertRows(work: Work): Promise<Counts> {
     OR s._source_offset = t._source_offset AND s._source_row > t._source_row)`;
   let rowsDeleted = 0;
   if (deleteMissing) {
-    const newest = [...newestOffsets(batch.files)].map(([file, offset]) => `(${stringLiteral("duckdb", file)}, ${offset})`);
+    const newest = [...newestOffsets(batch.files)].map(
+      ([file, offset]) => `(${stringLiteral("duckdb", file)}, ${offset})`,
+    );
     rowsDeleted = await changed(
       connection,
       `DELETE FROM ${table} t WHERE
@@ -198,10 +202,13 @@ async function newestByKey({ connection, source, batch }: Work): Promise<string>
 async function appendRows(work: Work): Promise<Counts> {
   const { connection, table, source, batch } = work;
   const versions = batch.files
-    .map((file) => `_source_file = ${stringLiteral("duckdb", file.sourceFile)} AND _source_offset = ${file.sourceOffset}`)
+    .map(
+      (file) => `_source_file = ${stringLiteral("duckdb", file.sourceFile)} AND _source_offset = ${file.sourceOffset}`,
+    )
     .join(" OR ");
   const nothing = { rowsUpdated: 0, rowsDeleted: 0 };
-  if (!(await anyRow(connection, `${table} WHERE ${versions}`))) return { rowsInserted: await insertAll(work), ...nothing };
+  if (!(await anyRow(connection, `${table} WHERE ${versions}`)))
+    return { rowsInserted: await insertAll(work), ...nothing };
   const sameRow = allEqual(["_source_file", "_source_offset", "_source_row"], "t", "s");
   const rowsInserted = await changed(
     connection,
@@ -230,4 +237,3 @@ async function anyRow(connection: DuckDBConnection, relation: string): Promise<b
   const rows = await rowsOf(connection, `SELECT 1 FROM ${relation} LIMIT 1`);
   return rows.length > 0;
 }
-

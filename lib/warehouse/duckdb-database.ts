@@ -72,7 +72,8 @@ export class Database {
     return this.connected(async (connection) => {
       const interrupt = (): void => connection.interrupt();
       const stopIfAborted = (): void => {
-        if (signal?.aborted) throw new TributaryError("WAREHOUSE_TIMEOUT", "the commit was interrupted and rolled back");
+        if (signal?.aborted)
+          throw new TributaryError("WAREHOUSE_TIMEOUT", "the commit was interrupted and rolled back");
       };
       signal?.addEventListener("abort", interrupt);
       try {
@@ -195,8 +196,10 @@ export function warehouseError(thrown: unknown, path: string): unknown {
     const by = holder === undefined ? "another process" : `process ${holder}`;
     return error("WAREHOUSE_IN_USE", `duckdb:${path} is open in ${by}`);
   }
-  if (/No space left on device|disk full|max_temp_directory_size|File too large/i.test(message)) return error("DISK_FULL");
-  if (/^TransactionContext Error.*conflict|Conflict on|write-write conflict/i.test(message)) return error("WAREHOUSE_CONFLICT");
+  if (/No space left on device|disk full|max_temp_directory_size|File too large/i.test(message))
+    return error("DISK_FULL");
+  if (/^TransactionContext Error.*conflict|Conflict on|write-write conflict/i.test(message))
+    return error("WAREHOUSE_CONFLICT");
   if (/^INTERRUPT Error/i.test(message)) return error("WAREHOUSE_TIMEOUT");
   if (/^(FATAL|IO|Connection|Out of Memory) Error/i.test(message)) return error("WAREHOUSE_UNAVAILABLE");
   if (/ Error: /.test(message)) return error("WAREHOUSE_FAILED");

@@ -150,7 +150,8 @@ async function extract(connection: DuckDBConnection, sql: string): ReturnType<Du
     if (!/ Error: /.test(messageOf(thrown))) throw new TributaryError("QUERY_NOT_READ_ONLY", `no statement: ${notOne}`);
     throw thrown;
   }
-  if (statements.count !== 1) throw new TributaryError("QUERY_NOT_READ_ONLY", `${statements.count} statements: ${notOne}`);
+  if (statements.count !== 1)
+    throw new TributaryError("QUERY_NOT_READ_ONLY", `${statements.count} statements: ${notOne}`);
   return statements;
 }
 

@@ -18,11 +18,44 @@ export async function tablesOf(connection: DuckDBConnection): Promise<string[]> 
   return rows.map(([name]) => name as string);
 }
 
-/** A table's file columns, or undefined if there is no such table. */
-export async function describeTable(
-  connection: DuckDBConnection,
-  table: string,
-): Promise<TableDescription | undefined> {
+/** What the tables look like. Every change of a table goes through here, so each is looked up once. */
+export class Tables {
+  readonly #database: Database;
+  readonly #known = new Map<string, TableDescription>();
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** A table's file columns, or undefined if there is no such table. */
+  async describe(table: string): Promise<TableDescription | undefined> {
+    const known = this.#known.get(table);
+    if (known) return known;
+    const found = await this.#database.connected((connection) => describeTable(connection, table));
+    if (found) this.#known.set(table, found);
+    return found;
+  }
+
+  /** What Warehouse.ensureTable says. */
+  async ensure(layout: TableLayout, wanted: readonly ColumnDefinition[]): Promise<TableDescription> {
+    const { table } = layout;
+    const existing = await this.describe(table);
+    const { columns, added, widened } = evolve(table, existing?.columns ?? [], wanted);
+    checkLayout(layout, columns);
+    if (existing && added.length === 0 && widened.length === 0) return existing;
+    this.#known.delete(table);
+    await this.#database.transaction(async (connection) => {
+      if (!existing) await create(connection, table, columns);
+      else if (added.length > 0) await rebuild(connection, table, existing.columns, columns);
+      else await widen(connection, table, widened);
+    });
+    const description = { table, columns, partitioning: [] };
+    this.#known.set(table, description);
+    return description;
+  }
+}
+
+async function describeTable(connection: DuckDBConnection, table: string): Promise<TableDescription | undefined> {
   const rows = await rowsOf(
     connection,
     `SELECT c.column_name, c.data_type, c.comment
@@ -38,31 +71,17 @@ export async function describeTable(
   return { table, columns: columns.filter((column) => !auditNames.has(column.name)), partitioning: [] };
 }
 
-/** What Warehouse.ensureTable says. */
-export async function ensureTable(
-  database: Database,
-  layout: TableLayout,
-  wanted: readonly ColumnDefinition[],
-): Promise<TableDescription> {
-  const { table } = layout;
-  const existing = await database.connected((connection) => describeTable(connection, table));
-  if (!existing) {
-    checkLayout(layout, wanted);
-    await database.transaction(async (connection) => {
-      await connection.run(`CREATE TABLE ${qualified(table)} (${tableBody(wanted)})`);
-      await comment(connection, table, wanted);
-    });
-    return { table, columns: [...wanted], partitioning: [] };
-  }
-  const { columns, added, widened } = evolve(table, existing.columns, wanted);
-  checkLayout(layout, columns);
-  if (added.length > 0) await database.transaction((connection) => rebuild(connection, table, existing.columns, columns));
-  else if (widened.length > 0) await database.transaction((connection) => widen(connection, table, widened));
-  return { table, columns, partitioning: [] };
-}
-
 const tableBody = (columns: readonly ColumnDefinition[]): string =>
   columnDefinitions("duckdb", withAuditColumns(columns));
+
+async function create(
+  connection: DuckDBConnection,
+  table: string,
+  columns: readonly ColumnDefinition[],
+): Promise<void> {
+  await connection.run(`CREATE TABLE ${qualified(table)} (${tableBody(columns)})`);
+  await comment(connection, table, columns);
+}
 
 async function widen(connection: DuckDBConnection, table: string, widened: readonly ColumnDefinition[]): Promise<void> {
   for (const { name, type } of widened) {

@@ -7,7 +7,7 @@ import { commitBatch } from "./duckdb-commit.ts";
 import { CATALOG, openDatabase, type Database } from "./duckdb-database.ts";
 import { appendLog, createInternalTables, recordEnded, watermarks } from "./duckdb-ledger.ts";
 import { QueryRunner } from "./duckdb-query.ts";
-import { describeTable, ensureTable, ensureView, qualified, tablesOf } from "./duckdb-schema.ts";
+import { ensureView, qualified, Tables, tablesOf } from "./duckdb-schema.ts";
 import { DuckDbStage } from "./duckdb-stage.ts";
 import { identifier, stringLiteral } from "./sql.ts";
 import type {
@@ -44,7 +44,8 @@ const MIB = 1024 * 1024;
 export async function openDuckDb(url: string, options: DuckDbOptions = {}): Promise<Warehouse> {
   const { memoryBytesMax = 512 * MIB, threads = availableParallelism() } = options;
   const path = url.replace(/^duckdb:/, "").replace(/^\/\/(?=\/)/, "");
-  if (path === "") throw new TributaryError("CONFIG_INVALID", `'${url}' names no file: use duckdb:<file> or duckdb::memory:`);
+  if (path === "")
+    throw new TributaryError("CONFIG_INVALID", `'${url}' names no file: use duckdb:<file> or duckdb::memory:`);
   const database = await openDatabase(path, { memoryBytesMax, threads });
   try {
     await createInternalTables(database);
@@ -59,18 +60,20 @@ class DuckDbWarehouse implements Warehouse {
   readonly url: string;
   readonly supports = { partitioning: false, snapshots: false };
   readonly #database: Database;
+  readonly #tables: Tables;
   readonly #queries: QueryRunner;
   readonly #stageBytesHeldMax: number;
 
   constructor(url: string, database: Database, { clock = systemClock, stageBytesHeldMax = 4 * MIB }: DuckDbOptions) {
     this.url = url;
     this.#database = database;
+    this.#tables = new Tables(database);
     this.#queries = new QueryRunner(database, clock);
     this.#stageBytesHeldMax = stageBytesHeldMax;
   }
 
   describe(table: string): Promise<TableDescription | undefined> {
-    return this.#database.connected((connection) => describeTable(connection, table));
+    return this.#tables.describe(table);
   }
 
   tables(): Promise<string[]> {
@@ -78,7 +81,7 @@ class DuckDbWarehouse implements Warehouse {
   }
 
   ensureTable(layout: TableLayout, columns: readonly ColumnDefinition[]): Promise<TableDescription> {
-    return ensureTable(this.#database, layout, columns);
+    return this.#tables.ensure(layout, columns);
   }
 
   stage(_table: string, _runId: string): Stage {
@@ -86,7 +89,7 @@ class DuckDbWarehouse implements Warehouse {
   }
 
   commit(batch: MicroBatch, signal?: AbortSignal): Promise<CommitReceipt> {
-    return commitBatch(this.#database, batch, signal);
+    return commitBatch(this.#database, this.#tables, batch, signal);
   }
 
   async record(

@@ -66,7 +66,8 @@ export function partitionFields(layout: TableLayout): PartitionField[] {
 export function checkLayout(layout: TableLayout, columns: readonly ColumnDefinition[]): void {
   const names = new Set(columns.map((column) => column.name));
   for (const name of layout.key) {
-    if (!names.has(name)) throw new TributaryError("CONTRACT_INVALID", `table '${layout.table}': no key column '${name}'`);
+    if (!names.has(name))
+      throw new TributaryError("CONTRACT_INVALID", `table '${layout.table}': no key column '${name}'`);
   }
   for (const audit of AUDIT_COLUMNS) names.add(audit.name);
   for (const { column } of partitionFields(layout)) {

@@ -48,7 +48,8 @@ interface SchemaField {
   column?: string;
   type: SchemaType | [string, SchemaType];
 }
-type SchemaType = string | { type: string; logicalType?: string; precision?: number; scale?: number; "adjust-to-utc"?: boolean };
+type SchemaType =
+  string | { type: string; logicalType?: string; precision?: number; scale?: number; "adjust-to-utc"?: boolean };
 
 const schemas = new Map<string, readonly RowField[]>();
 const SCHEMAS_KEPT = 256;
@@ -70,8 +71,13 @@ export function rowFieldsOf(writerSchema: string): readonly RowField[] {
 
 /** The column type of an Avro type; a long counts as BIGINT. */
 function columnType(type: SchemaType): ColumnType {
-  const { type: base, logicalType, precision = 0, scale = 0, "adjust-to-utc": utc } =
-    typeof type === "string" ? { type } : type;
+  const {
+    type: base,
+    logicalType,
+    precision = 0,
+    scale = 0,
+    "adjust-to-utc": utc,
+  } = typeof type === "string" ? { type } : type;
   switch (logicalType ?? base) {
     case "boolean":
       return "BOOLEAN";

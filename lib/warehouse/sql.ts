@@ -7,6 +7,9 @@ import type { FileOutcome, Reject } from "../events/generated.ts";
  */
 export type Dialect = "duckdb" | "trino";
 
+/** The dialect that the warehouse of a URL speaks. */
+export const dialectOf = (url: string): Dialect => (url.startsWith("trino") ? "trino" : "duckdb");
+
 /** The schema all tables live in. */
 export const SCHEMA = "lakehouse";
 

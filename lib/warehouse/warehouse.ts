@@ -110,7 +110,8 @@ export type LogRow = Readonly<Record<string, string | number | boolean | Date | 
  *
  * `commit` puts a micro-batch into its table as **one atomic change**: readers see each file version whole or not at all.
  * It is **idempotent**: committing the same file versions again, whatever happened the first time (crash, timeout, unknown outcome),
- * changes nothing. A version older than what `record` says the table has absorbed of that file is never applied over the newer.
+ * changes nothing. Except in append, a version that `record` has noted as committed is not applied again,
+ * nor is an older one of that file.
  *  - replace: afterwards the table holds of each sourceFile exactly its newest version's rows. Rows equal in all file columns at the
  *    same (_source_file, _source_row) are left untouched, version columns included.
  *  - upsert: per key the newest (_source_offset, _source_row) wins, also inside the batch. A row whose file columns are all equal is left

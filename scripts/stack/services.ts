@@ -32,43 +32,59 @@ export function testEnvironment(settings: StackSettings): Record<string, string>
   };
 }
 
-/** Starts the four services, each as its own process, as many of each as wished, and waits until the gateway is ready. */
+/** A service, how many processes of it, and what its own address is called. Only the gateway has a lasting port. */
+interface ServiceSpec {
+  name: string;
+  copies: number;
+  host: string;
+  port: string;
+}
+
+const servicesOf = (parsers: number, committers: number): ServiceSpec[] => [
+  { name: "gateway", copies: 1, host: "TRIBUTARY_HOST", port: "TRIBUTARY_PORT" },
+  { name: "parser", copies: parsers, host: "TRIBUTARY_PARSER_HOST", port: "TRIBUTARY_PARSER_PORT" },
+  { name: "committer", copies: committers, host: "TRIBUTARY_COMMITTER_HOST", port: "TRIBUTARY_COMMITTER_PORT" },
+  { name: "scheduler", copies: 1, host: "TRIBUTARY_SCHEDULER_HOST", port: "TRIBUTARY_SCHEDULER_PORT" },
+];
+
+/** Starts the four services, each as its own process, as many of each as wished, and waits until every one is ready. Their URLs, by name. */
 export async function startServices(
   context: StackContext,
   wanted: { parsers: number; committers: number; env: Readonly<Record<string, string | undefined>> },
-): Promise<void> {
-  const { settings } = context;
+): Promise<Record<string, string>> {
   const failure = new AbortController();
   const signal = AbortSignal.any([context.signal, failure.signal]);
-  const gateway = `http://${HOST}:${settings.ports.gateway}`;
-  const copies = [
-    { service: "gateway", count: 1 },
-    { service: "parser", count: wanted.parsers },
-    { service: "committer", count: wanted.committers },
-    { service: "scheduler", count: 1 },
-  ];
-  const starting = copies.flatMap(({ service, count }) =>
-    Array.from({ length: count }, async (_, index) => {
-      const name = count === 1 ? service : `${service}-${index + 1}`;
-      const port = service === "gateway" ? settings.ports.gateway : (await choosePorts(["health"], {})).health;
-      const started = context.started(
-        startProcess({
-          name,
-          command: process.execPath,
-          args: ["--import", "tsx", join(ROOT, "services", service, "main.ts")],
-          env: {
-            ...wanted.env,
-            ...platformEnvironment(settings),
-            TRIBUTARY_HOST: HOST,
-            TRIBUTARY_PORT: String(port),
-          },
-          cwd: ROOT,
-          log: context.log(name),
-        }),
-      );
-      await waitUntilReady(started, () => httpAnswers(`http://${HOST}:${port}/readyz`), { withinMs: 60_000, signal });
+  const urls: Record<string, string> = {};
+  const starting: Promise<void>[] = [];
+  for (const spec of servicesOf(wanted.parsers, wanted.committers)) {
+    for (let copy = 1; copy <= spec.copies; copy++) {
+      const name = spec.copies === 1 ? spec.name : `${spec.name}-${copy}`;
+      const port =
+        spec.name === "gateway" ? context.settings.ports.gateway : (await choosePorts(["health"], {})).health;
+      urls[name] = `http://${HOST}:${port}`;
+      starting.push(startService({ ...context, signal }, spec, { name, port, env: wanted.env }));
+    }
+  }
+  await allOrFirstFailure(starting, failure);
+  context.say(`gateway    ${urls.gateway}`);
+  return urls;
+}
+
+async function startService(
+  context: StackContext,
+  spec: ServiceSpec,
+  { name, port, env }: { name: string; port: number; env: Readonly<Record<string, string | undefined>> },
+): Promise<void> {
+  const started = context.started(
+    startProcess({
+      name,
+      command: process.execPath,
+      args: ["--import", "tsx", join(ROOT, "services", spec.name, "main.ts")],
+      env: { ...env, ...platformEnvironment(context.settings), [spec.host]: HOST, [spec.port]: String(port) },
+      cwd: ROOT,
+      log: context.log(name),
     }),
   );
-  await allOrFirstFailure(starting, failure);
-  context.say(`gateway    ${gateway}`);
+  const ready = (): Promise<void> => httpAnswers(`http://${HOST}:${port}/readyz`);
+  await waitUntilReady(started, ready, { withinMs: 60_000, signal: context.signal });
 }

@@ -15,7 +15,7 @@ import { startTrino } from "./trino.ts";
 export interface StackOptions {
   /** Everything the stack keeps: data, logs, settings, stack.json. */
   data: string;
-  /** 0 parsers and 0 committers with `services: false`. */
+  /** False: only the servers. */
   services: boolean;
   parsers: number;
   committers: number;
@@ -55,6 +55,10 @@ export interface StackFile {
   kafka: string;
   catalog: string;
   schema: string;
+  /** Each of our processes by name (parser-1 …): where it answers /healthz, /readyz and /metrics. */
+  services: Record<string, string>;
+  /** Where the servers answer Prometheus. */
+  metrics: Record<string, string>;
   pids: number[];
 }
 
@@ -109,8 +113,8 @@ export async function startStack(options: StackOptions): Promise<RunningStack> {
   };
   try {
     await startServers(context);
-    if (options.services) await startServices(context, options);
-    const file = describe(context.settings, processes, options.services);
+    const services = options.services ? await startServices(context, options) : {};
+    const file = describe(context.settings, processes, services);
     await writeStackFile(data, file);
     return { file, settings: context.settings, processes };
   } catch (error) {
@@ -165,14 +169,19 @@ export async function stopStack(data: string, say: (line: string) => void): Prom
 
 export const trinoUrl = ({ ports }: StackSettings): string => `http://${HOST}:${ports.trino}`;
 
-function describe(settings: StackSettings, processes: readonly Started[], services: boolean): StackFile {
+function describe(settings: StackSettings, processes: readonly Started[], services: Record<string, string>): StackFile {
   return {
-    ...(services ? { gateway: `http://${HOST}:${settings.ports.gateway}` } : {}),
+    ...(services.gateway === undefined ? {} : { gateway: services.gateway }),
     trino: trinoUrl(settings),
     s3: settings.s3,
     kafka: `${HOST}:${settings.ports.kafka}`,
     catalog: CATALOG,
     schema: SCHEMA,
+    services,
+    metrics: {
+      seaweedfs: `http://${HOST}:${settings.ports.seaweedfsMetrics}/metrics`,
+      trino: `${trinoUrl(settings)}/metrics`,
+    },
     pids: processes.map(({ record }) => record.pid),
   };
 }

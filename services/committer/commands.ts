@@ -4,6 +4,7 @@ import type { EventLog, LogRecord, Tail } from "../../lib/event-log/event-log.ts
 import { commandResults, commands as commandCodec, type Codec } from "../../lib/events/avro.ts";
 import type { Command, CommandResult } from "../../lib/events/generated.ts";
 import { rowsTopic, TOPICS } from "../../lib/events/topics.ts";
+import { INTERNAL_TABLES, type InternalTable } from "../../lib/warehouse/sql.ts";
 import type { Logger } from "../../lib/service/logger.ts";
 import type { TableWriter } from "./commit.ts";
 import type { LaneCommands } from "./lane.ts";
@@ -12,10 +13,10 @@ import type { CommitterMetrics } from "./metrics.ts";
 import { runChecks } from "./quality.ts";
 
 /** Our own tables. They get a rows topic each, always empty, so that they have a lane and thereby one owner, as every table. */
-export const OWN_TABLES = ["_ingest_files", "_rejected_rows", "_quality_results", "_maintenance_log"] as const;
+export const OWN_TABLES: readonly string[] = Object.keys(INTERNAL_TABLES);
 
 /** Its lane carries out the commands for tables that have no rows topic, hence no lane. */
-const ODD_JOBS_TABLE = "_maintenance_log";
+const ODD_JOBS_TABLE: InternalTable = "_maintenance_log";
 
 /** Ids of finished commands kept in memory; older ones are beyond the topic's retention in any sane use. */
 const DONE_MAX = 100_000;
@@ -27,6 +28,8 @@ export interface CommandSettings {
   queryTimeoutMs: number;
   /** Snapshots and orphan files younger than this are kept, unless the command says otherwise. */
   retentionMs: number;
+  /** Commands that one committer carries out at a time, whatever the number of its tables. */
+  commandsAtOnceMax: number;
 }
 
 export interface CommandDeps {
@@ -60,6 +63,7 @@ export class Commands implements LaneCommands {
   #tails: Tail[] = [];
   #results: Tail | undefined;
   #caughtUp = false;
+  #running = 0;
 
   private constructor(deps: CommandDeps, nudge: () => void) {
     this.#deps = deps;
@@ -78,12 +82,27 @@ export class Commands implements LaneCommands {
   }
 
   next(table: string): Command | undefined {
-    if (!this.#caughtUp) return undefined;
+    if (!this.#caughtUp || this.#running >= this.#deps.settings.commandsAtOnceMax) return undefined;
     for (const command of this.#pending.values()) if (this.#laneOf(command.table) === table) return command;
     return undefined;
   }
 
   async carryOut(command: Command, writer: TableWriter, absorbedUpTo: number | undefined): Promise<void> {
+    this.#running++;
+    try {
+      await this.#carryOut(command, writer, absorbedUpTo);
+    } finally {
+      this.#running--;
+      this.#nudge();
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await Promise.all(this.#tails.map((tail) => tail.close()));
+  }
+
+  async #carryOut(command: Command, writer: TableWriter, absorbedUpTo: number | undefined): Promise<void> {
     const { log, clock, logger, metrics } = this.#deps;
     const { commandId, table, kind } = command;
     await writer.persist("command", () => this.#results!.caughtUp());
@@ -97,12 +116,10 @@ export class Commands implements LaneCommands {
     this.#finish(commandId);
     metrics.commands.inc({ kind, status: outcome.status });
     metrics.commandSeconds.observe({ kind }, (finishedAtMs - startedAtMs) / 1000);
-    logger.info({ commandId, table, kind, status: outcome.status, ms: finishedAtMs - startedAtMs }, "command carried out");
-  }
-
-  async close(): Promise<void> {
-    this.#closing.abort();
-    await Promise.all(this.#tails.map((tail) => tail.close()));
+    logger.info(
+      { commandId, table, kind, status: outcome.status, ms: finishedAtMs - startedAtMs },
+      "command carried out",
+    );
   }
 
   async #run(command: Command, writer: TableWriter, absorbedUpTo: number | undefined): Promise<CommandOutcome> {

@@ -118,7 +118,7 @@ async function commitVersions(
       async () => {
         if (!(await ensureTable(writer, versions))) return NOTHING_TO_DO;
         const files = versions.map(({ version }) => version);
-        return await warehouse.commit({ layout: layoutOf(contract), files }, signal);
+        return warehouse.commit({ layout: layoutOf(contract), files }, signal);
       },
       isRetryable,
     );

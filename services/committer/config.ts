@@ -22,6 +22,7 @@ export const committerConfig = z
       .describe("least time between two commits of a table; raise it for fewer snapshots"),
     TRIBUTARY_COMMIT_ATTEMPTS: count.default(5).describe("failures in a row after which a table counts as stuck"),
     TRIBUTARY_CHECKS_TIMEOUT: duration.prefault(text("5m")).describe("one query of a quality check"),
+    TRIBUTARY_COMMANDS_AT_ONCE: count.default(2).describe("checks and maintenance commands running at a time"),
     TRIBUTARY_RETENTION: duration.prefault(text("7d")).describe("age up to which snapshots and orphan files are kept"),
   })
   .refine((settings) => settings.TRIBUTARY_COMMIT_GAP <= settings.TRIBUTARY_COMMIT_INTERVAL, {
@@ -47,6 +48,7 @@ export function committerSettings(config: CommitterConfig): CommitterSettings {
     backoffMsMin: BACKOFF_MS_MIN,
     backoffMsMax: BACKOFF_MS_MAX,
     queryTimeoutMs: config.TRIBUTARY_CHECKS_TIMEOUT,
+    commandsAtOnceMax: config.TRIBUTARY_COMMANDS_AT_ONCE,
     retentionMs: config.TRIBUTARY_RETENTION,
   };
 }

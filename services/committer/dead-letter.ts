@@ -30,7 +30,12 @@ export async function deadLetterOf(
 }
 
 /** Row messages tell the offset of the file event; its partition follows from the table. */
-async function findFileEvent(log: EventLog, table: string, fileId: string, offset: number): Promise<Buffer | undefined> {
+async function findFileEvent(
+  log: EventLog,
+  table: string,
+  fileId: string,
+  offset: number,
+): Promise<Buffer | undefined> {
   const topic = TOPICS.fileEvents.name;
   const own = partitionOfKey(table, TOPICS.fileEvents.partitions);
   for await (const { value } of log.read(topic, own, offset, offset + 1)) {

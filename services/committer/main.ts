@@ -1,11 +1,40 @@
+import { readFileSync } from "node:fs";
 import { systemClock } from "../../lib/clock.ts";
 import { loadContracts } from "../../lib/contract/load.ts";
-import { openEventLog } from "../../lib/event-log/open.ts";
-import { portUrls, readConfig } from "../../lib/service/config.ts";
+import { readConfig } from "../../lib/service/config.ts";
 import { serveHealth } from "../../lib/service/http.ts";
 import { makeLogger } from "../../lib/service/logger.ts";
 import { makeRegistry } from "../../lib/service/metrics.ts";
 import { run } from "../../lib/service/run.ts";
-import { openWarehouse } from "../../lib/warehouse/open.ts";
+import { portsOf } from "../ports.ts";
 import { committerConfig, committerSettings } from "./config.ts";
 import { startCommitter } from "./service.ts";
+
+const logger = makeLogger({
+  service: "committer",
+  level: process.env["TRIBUTARY_LOG_LEVEL"] ?? "info",
+  pretty: process.stderr.isTTY,
+});
+
+await run(logger, async (scope) => {
+  const config = readConfig(committerConfig, process.env);
+  const ports = portsOf(scope, config, systemClock, logger);
+  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+    version: string;
+  };
+  const registry = makeRegistry(version);
+  const committer = await startCommitter({
+    log: await ports.log(),
+    warehouse: await ports.warehouse(),
+    contracts: loadContracts(config.TRIBUTARY_CONTRACTS_DIR),
+    clock: systemClock,
+    logger,
+    registry,
+    settings: committerSettings(config),
+  });
+  scope.own("committer", committer, (service) => service.drain());
+  const { TRIBUTARY_COMMITTER_HOST: host, TRIBUTARY_COMMITTER_PORT: port } = config;
+  const http = await serveHealth({ registry, ready: () => committer.ready(), host, port });
+  scope.own("health routes", http, (app) => app.close());
+  logger.info({ host, port }, "committer runs");
+});

@@ -5,14 +5,21 @@ import { bounded, note, type CommandRun } from "./quality.ts";
 
 const DETAILS_CHARS_MAX = 1_000;
 
+/** Before and after are known only of what was really tried. */
+type Attempted = Pick<MaintenanceResult, "status" | "details"> & Partial<MaintenanceResult>;
+
 /** Optimises a table, expires its snapshots or removes its orphan files, and notes that in `_maintenance_log`, also if it failed. */
 export async function runMaintenance(run: CommandRun): Promise<CommandOutcome> {
   const { command, writer, clock, settings } = run;
   const { retentionMs = settings.retentionMs } = JSON.parse(command.argumentsJson) as { retentionMs?: number };
   const operation = command.kind as MaintenanceOperation;
-  let result: Pick<MaintenanceResult, "status" | "details"> & Partial<MaintenanceResult>;
+  let result: Attempted;
   try {
-    result = await bounded(run, () => writer.warehouse.maintain(command.table, operation, { retentionMs }));
+    result = await bounded(run, async (): Promise<Attempted> => {
+      const exists = (await writer.warehouse.describe(command.table)) !== undefined;
+      if (exists) return writer.warehouse.maintain(command.table, operation, { retentionMs });
+      return { status: "not_applicable", details: `table ${command.table} does not exist` };
+    });
   } catch (thrown) {
     if (writer.signal.aborted) throw thrown;
     result = { status: "failed", details: messageOf(thrown) };
@@ -29,8 +36,6 @@ export async function runMaintenance(run: CommandRun): Promise<CommandOutcome> {
     files_before: before?.dataFiles ?? null,
     files_after: after?.dataFiles ?? null,
   };
-  await note(run, "_maintenance_log", [
-    { ...row, run_id: command.commandId, executed_at: new Date(clock.nowMs()) },
-  ]);
+  await note(run, "_maintenance_log", [{ ...row, run_id: command.commandId, executed_at: new Date(clock.nowMs()) }]);
   return { status, resultJson: JSON.stringify(row) };
 }

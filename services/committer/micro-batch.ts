@@ -74,8 +74,8 @@ export function hasRoom(waiting: readonly Waiting[], limits: BatchLimits): boole
 }
 
 function sizeOf(waiting: readonly Waiting[]): { rows: number; bytes: number } {
-  return waiting.reduce(
-    (sum, { stage }) => ({ rows: sum.rows + stage.rowCount, bytes: sum.bytes + stage.sizeBytes }),
-    { rows: 0, bytes: 0 },
-  );
+  return waiting.reduce((sum, { stage }) => ({ rows: sum.rows + stage.rowCount, bytes: sum.bytes + stage.sizeBytes }), {
+    rows: 0,
+    bytes: 0,
+  });
 }

@@ -5,7 +5,7 @@ import type { Command } from "../../lib/events/generated.ts";
 import { retry } from "../../lib/retry.ts";
 import type { Logger } from "../../lib/service/logger.ts";
 import { columnList, tableName, withAuditColumns, type Dialect } from "../../lib/warehouse/sql.ts";
-import type { LogRow, TableDescription, Warehouse } from "../../lib/warehouse/warehouse.ts";
+import type { LogRow, TableDescription } from "../../lib/warehouse/warehouse.ts";
 import { combinedQuery, measureOf, type Measure } from "./checks.ts";
 import type { CommandOutcome, CommandSettings } from "./commands.ts";
 import type { TableWriter } from "./commit.ts";
@@ -55,9 +55,12 @@ export async function runChecks(run: CommandRun, absorbedUpTo: number | undefine
     metrics.checks.set({ table, status: one }, results.filter((result) => result.status === one).length);
   }
   const executedAt = new Date(clock.nowMs());
-  const rows = results.map(
-    (result): LogRow => ({ ...result, table_name: table, run_id: command.commandId, executed_at: executedAt }),
-  );
+  const rows = results.map((result): LogRow => ({
+    ...result,
+    table_name: table,
+    run_id: command.commandId,
+    executed_at: executedAt,
+  }));
   await note(run, "_quality_results", rows);
   if (description && writer.contract.table === table && writer.contract.gate === "block") {
     await moveTrusted(run, description, status === "passed" ? absorbedUpTo : undefined);
@@ -174,7 +177,10 @@ export async function note(
     await bounded(run, () => run.writer.warehouse.appendLog(table, rows));
   } catch (thrown) {
     if (run.writer.signal.aborted) throw thrown;
-    run.logger.error({ err: thrown, table, commandId: run.command.commandId }, `rows for ${table} could not be written`);
+    run.logger.error(
+      { err: thrown, table, commandId: run.command.commandId },
+      `rows for ${table} could not be written`,
+    );
     run.metrics.flow.dropped("unwritten_log_rows", rows.length);
   }
 }

@@ -66,5 +66,5 @@ export async function startCommitter(deps: CommitterDeps): Promise<Service> {
 
 /** Our own tables have no contract, and names that no contract may have. */
 function contractOf(contracts: Contracts, table: string): Contract {
-  return OWN_TABLES.some((own) => own === table) ? { ...defaultContract("own"), table } : contracts.of(table);
+  return OWN_TABLES.includes(table) ? { ...defaultContract("own"), table } : contracts.of(table);
 }

@@ -20,7 +20,9 @@ export const gatewaySettings = {
     .describe("no upload begins when the blob store's volume would be left with less"),
   TRIBUTARY_MULTIPART_FILES_MAX: count.default(1000).describe("files in one multipart upload"),
   TRIBUTARY_WAIT_MAX: duration.prefault("10m").describe("longest `timeout` of ?wait=committed"),
-  TRIBUTARY_WAITERS_MAX: count.default(1000).describe("requests waiting at the same time; beyond: 503 with Retry-After"),
+  TRIBUTARY_WAITERS_MAX: count
+    .default(1000)
+    .describe("requests waiting at the same time; beyond: 503 with Retry-After"),
   TRIBUTARY_PREVIEW_SIZE_MAX: byteSize.prefault("16MB").describe("of a longer body only so much is looked at"),
   TRIBUTARY_QUERY_ROWS_MAX: count.default(10_000).describe("rows of one answer; more are cut off and it says so"),
   TRIBUTARY_QUERY_TIMEOUT: duration.prefault("60s"),

@@ -113,11 +113,13 @@ export function statusOf(fileId: string, facts: FileFacts): FileStatus | undefin
       commitMs: ending?.commit.commitMs ?? null,
       totalMs: between(receivedAtMs, committedAtMs),
     },
-    commit: ending && {
-      commitId: ending.commit.commitId,
-      snapshotId: ending.commit.snapshotId,
-      strategy: ending.commit.strategy,
-    } || null,
+    commit:
+      (ending && {
+        commitId: ending.commit.commitId,
+        snapshotId: ending.commit.snapshotId,
+        strategy: ending.commit.strategy,
+      }) ||
+      null,
     error: errorOf(facts),
     links: linksOf(fileId, table),
   };

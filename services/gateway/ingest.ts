@@ -111,9 +111,7 @@ function blankEvent(
 }
 
 async function publishFile({ log, metrics, onAccepted }: IngestDeps, event: FileEvent): Promise<Accepted> {
-  const [position] = await log.publish(TOPICS.fileEvents.name, [
-    { key: event.table, value: fileEvents.encode(event) },
-  ]);
+  const [position] = await log.publish(TOPICS.fileEvents.name, [{ key: event.table, value: fileEvents.encode(event) }]);
   const { offset } = position!;
   metrics.flow.sent("file");
   onAccepted?.(event, offset);
@@ -239,7 +237,7 @@ class Measure extends Transform {
 }
 
 async function giveUpWhenIdle(clock: Clock, measure: Measure, idleMsMax: number, signal: AbortSignal): Promise<void> {
-  for (let before = -1; before !== measure.sizeBytes; ) {
+  for (let before = -1; before !== measure.sizeBytes;) {
     before = measure.sizeBytes;
     await clock.sleep(idleMsMax, signal);
     if (signal.aborted) return;
@@ -254,14 +252,7 @@ function checkLength(file: IncomingFile, sizeBytes: number): void {
 }
 
 const incomplete = (cause: unknown): TributaryError =>
-  new TributaryError(
-    "UPLOAD_INCOMPLETE",
-    `the body could not be read to its end: ${messageOf(cause)}`,
-    { cause },
-  );
+  new TributaryError("UPLOAD_INCOMPLETE", `the body could not be read to its end: ${messageOf(cause)}`, { cause });
 
 const tooLarge = (sizeBytesMax: number): TributaryError =>
-  new TributaryError(
-    "BODY_TOO_LARGE",
-    `the file is larger than ${sizeBytesMax} bytes (TRIBUTARY_UPLOAD_SIZE_MAX)`,
-  );
+  new TributaryError("BODY_TOO_LARGE", `the file is larger than ${sizeBytesMax} bytes (TRIBUTARY_UPLOAD_SIZE_MAX)`);

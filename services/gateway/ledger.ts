@@ -1,9 +1,9 @@
+import type { z } from "zod";
+import { dialectOf, stringLiteral, tableName } from "../../lib/warehouse/sql.ts";
 import type { QueryOptions, Warehouse } from "../../lib/warehouse/warehouse.ts";
 import { describeError, linksOf } from "./file-status.ts";
 import type { FileFilter } from "./file-view.ts";
-import type { FileState, FileStatus } from "./schemas.ts";
-import type { z } from "zod";
-import type { rejectSchema } from "./schemas.ts";
+import type { FileState, FileStatus, rejectSchema } from "./schemas.ts";
 
 /** What the warehouse's own tables `_ingest_files` and `_rejected_rows` say: the past that no gateway holds in memory. */
 export interface Ledger {
@@ -63,6 +63,9 @@ const REJECT_COLUMNS = [
 
 /** @param options limits of one look-up; rowsMax is set by each call */
 export function makeLedger(warehouse: Warehouse, options: Omit<QueryOptions, "rowsMax">): Ledger {
+  const text = (value: string): string => stringLiteral(dialectOf(warehouse.url), value);
+  const equal = (column: string, value: string | undefined): string[] =>
+    value === undefined ? [] : [`${column} = ${text(value)}`];
   const select = async <Name extends string>(
     table: "_ingest_files" | "_rejected_rows",
     columns: readonly Name[],
@@ -71,7 +74,7 @@ export function makeLedger(warehouse: Warehouse, options: Omit<QueryOptions, "ro
     limit: number,
   ): Promise<Record<Name, unknown>[]> => {
     if (!(await warehouse.describe(table))) return [];
-    const sql = `SELECT ${columns.join(", ")} FROM ${table} WHERE ${where.join(" AND ") || "TRUE"} ORDER BY ${order} LIMIT ${limit}`;
+    const sql = `SELECT ${columns.join(", ")} FROM ${tableName(table)} WHERE ${where.join(" AND ") || "TRUE"} ORDER BY ${order} LIMIT ${limit}`;
     const { rows } = await warehouse.query(sql, { ...options, rowsMax: limit });
     return rows.map(
       (row) => Object.fromEntries(columns.map((name, index) => [name, row[index]])) as Record<Name, unknown>,
@@ -80,8 +83,8 @@ export function makeLedger(warehouse: Warehouse, options: Omit<QueryOptions, "ro
 
   const files = async ({ table, status, before, limit }: FileFilter): Promise<FileStatus[]> => {
     const where = [
-      ...(table === undefined ? [] : [`table_name = ${text(table)}`]),
-      ...(status === undefined ? [] : [`status = ${text(status)}`]),
+      ...equal("table_name", table),
+      ...equal("status", status),
       ...(before === undefined ? [] : [`file_id < ${text(before)}`]),
     ];
     return (await select("_ingest_files", FILE_COLUMNS, where, "file_id DESC", limit)).map(statusOfRow);
@@ -90,17 +93,17 @@ export function makeLedger(warehouse: Warehouse, options: Omit<QueryOptions, "ro
   return {
     files,
     async file(fileId) {
-      const [row] = await select("_ingest_files", FILE_COLUMNS, [`file_id = ${text(fileId)}`], "file_id", 1);
+      const [row] = await select("_ingest_files", FILE_COLUMNS, equal("file_id", fileId), "file_id", 1);
       return row && statusOfRow(row);
     },
     async rejects({ table, fileId, sourceFile, reason, column, after, limit }) {
       const where = [
-        `table_name = ${text(table)}`,
-        ...(fileId === undefined ? [] : [`file_id = ${text(fileId)}`]),
-        ...(sourceFile === undefined ? [] : [`source_file = ${text(sourceFile)}`]),
-        ...(reason === undefined ? [] : [`reason = ${text(reason)}`]),
-        ...(column === undefined ? [] : [`column_name = ${text(column)}`]),
-        ...(after === undefined ? [] : [afterPlace(after)]),
+        ...equal("table_name", table),
+        ...equal("file_id", fileId),
+        ...equal("source_file", sourceFile),
+        ...equal("reason", reason),
+        ...equal("column_name", column),
+        ...(after === undefined ? [] : [afterPlace(after, text(after.fileId))]),
       ];
       const order = "source_offset DESC, file_id DESC, source_row";
       return (await select("_rejected_rows", REJECT_COLUMNS, where, order, limit)).map((row) => ({
@@ -109,38 +112,39 @@ export function makeLedger(warehouse: Warehouse, options: Omit<QueryOptions, "ro
         sourceOffset: Number(row.source_offset),
         row: Number(row.source_row),
         line: Number(row.line),
-        column: stringOrNull(row.column_name),
+        column: textOrNull(row.column_name),
         reason: String(row.reason),
         message: String(row.message),
-        raw: stringOrNull(row.raw) ?? "",
+        raw: textOrNull(row.raw) ?? "",
         rejectedAt: utc(row.rejected_at) ?? "",
       }));
     },
   };
 }
 
-function afterPlace({ sourceOffset, fileId, row }: NonNullable<RejectFilter["after"]>): string {
-  const sameFile = `source_offset = ${sourceOffset} AND file_id = ${text(fileId)} AND source_row > ${row}`;
-  const olderFile = `source_offset < ${sourceOffset} OR (source_offset = ${sourceOffset} AND file_id < ${text(fileId)})`;
+function afterPlace({ sourceOffset, row }: NonNullable<RejectFilter["after"]>, fileId: string): string {
+  const sameFile = `source_offset = ${sourceOffset} AND file_id = ${fileId} AND source_row > ${row}`;
+  const olderFile = `source_offset < ${sourceOffset} OR (source_offset = ${sourceOffset} AND file_id < ${fileId})`;
   return `(${olderFile} OR (${sameFile}))`;
 }
 
-/** A literal of the text, in both warehouses' SQL. Names and ids hold no NUL: the route's schema sees to that. */
-const text = (value: string): string => `'${value.replaceAll("'", "''")}'`;
+/** What a query answered, as text: numbers as digits; null stays null. */
+export const textOrNull = (value: unknown): string | null =>
+  value === null || value === undefined ? null : typeof value === "string" ? value : JSON.stringify(value);
 
-const stringOrNull = (value: unknown): string | null => (value === null || value === undefined ? null : String(value as string));
-const numberOrNull = (value: unknown): number | null => (value === null || value === undefined ? null : Number(value));
+const numberOrNull = (value: unknown): number | null =>
+  value === null || value === undefined ? null : Number(value);
 
 /** Warehouses answer timestamps without zone; ours are UTC. To milliseconds, as everywhere in the interface. */
 function utc(value: unknown): string | null {
-  if (value === null || value === undefined) return null;
-  const iso = String(value as string).replace(" ", "T");
+  const iso = textOrNull(value)?.replace(" ", "T");
+  if (iso === undefined) return null;
   return new Date(/Z$|[+-]\d\d:?\d\d$/.test(iso) ? iso : `${iso}Z`).toISOString();
 }
 
 function statusOfRow(row: Record<(typeof FILE_COLUMNS)[number], unknown>): FileStatus {
   const [fileId, table] = [String(row.file_id), String(row.table_name)];
-  const errorCode = stringOrNull(row.error_code);
+  const errorCode = textOrNull(row.error_code);
   return {
     fileId,
     table,
@@ -150,15 +154,15 @@ function statusOfRow(row: Record<(typeof FILE_COLUMNS)[number], unknown>): FileS
     origin: null,
     replayOf: null,
     sizeBytes: Number(row.size_bytes),
-    contentHash: stringOrNull(row.content_hash) ?? "",
-    etag: stringOrNull(row.etag),
+    contentHash: textOrNull(row.content_hash) ?? "",
+    etag: textOrNull(row.etag),
     sourceOffset: numberOrNull(row.source_offset),
     rowsOffset: numberOrNull(row.rows_offset),
     rowsRead: numberOrNull(row.rows_read),
     rowsCommitted: numberOrNull(row.rows_committed),
     rowsRejected: numberOrNull(row.rows_rejected),
     dialect: null,
-    encoding: stringOrNull(row.encoding),
+    encoding: textOrNull(row.encoding),
     columns: null,
     receivedAt: utc(row.received_at),
     parseStartedAt: null,
@@ -166,7 +170,7 @@ function statusOfRow(row: Record<(typeof FILE_COLUMNS)[number], unknown>): FileS
     committedAt: row.status === "committed" ? utc(row.ingested_at) : null,
     durations: { queuedMs: null, parseMs: numberOrNull(row.parse_ms), commitMs: null, totalMs: null },
     commit: null,
-    error: errorCode === null ? null : describeError(errorCode, stringOrNull(row.error_message) ?? ""),
+    error: errorCode === null ? null : describeError(errorCode, textOrNull(row.error_message) ?? ""),
     links: linksOf(fileId, table),
   };
 }

@@ -111,7 +111,9 @@ export const tableSchema = tableSummarySchema.extend({
 
 export const queryResultSchema = z.object({
   columns: z.array(z.object({ name: z.string(), type: z.string() })),
-  rows: z.array(z.array(z.unknown())).describe("BIGINT beyond 2^53 and DECIMAL as strings, dates and timestamps as ISO text"),
+  rows: z
+    .array(z.array(z.unknown()))
+    .describe("BIGINT beyond 2^53 and DECIMAL as strings, dates and timestamps as ISO text"),
   truncated: z.boolean(),
 });
 

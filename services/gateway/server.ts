@@ -17,10 +17,14 @@ import type { Registry } from "../../lib/service/metrics.ts";
 import type { Warehouse } from "../../lib/warehouse/warehouse.ts";
 import { addAuth, type ApiKey } from "./auth.ts";
 import type { GatewaySettings } from "./config.ts";
+import type { CommandDesk } from "./command-desk.ts";
 import type { FileView } from "./file-view.ts";
 import type { Ingest } from "./ingest.ts";
 import type { GatewayMetrics } from "./metrics.ts";
 import { addProblemHandlers, frameworkErrors } from "./problems.ts";
+import { addCommandRoutes } from "./routes/commands.ts";
+import { addConsoleRoutes } from "./routes/console.ts";
+import { addReplayRoutes } from "./routes/replays.ts";
 import { addApiDescription } from "./routes/description.ts";
 import { addEventRoutes } from "./routes/events.ts";
 import { addFileRoutes } from "./routes/files.ts";
@@ -44,6 +48,7 @@ export interface GatewayDeps {
   view: FileView;
   ingest: Ingest;
   waiters: Waiters;
+  commands: CommandDesk;
   keys: readonly ApiKey[];
   /** Aborts when the gateway drains: streams end. */
   draining: AbortSignal;
@@ -90,6 +95,9 @@ export async function buildServer(deps: GatewayDeps): Promise<App> {
     addQueryRoutes,
     addRejectRoutes,
     addEventRoutes,
+    addCommandRoutes,
+    addReplayRoutes,
+    addConsoleRoutes,
   ]) {
     await app.register(async (scoped: App) => add(scoped, deps));
   }

@@ -10,6 +10,7 @@ import type { Registry } from "../../lib/service/metrics.ts";
 import type { Service } from "../../lib/service/service.ts";
 import type { Warehouse } from "../../lib/warehouse/warehouse.ts";
 import { checkExposure, readApiKeys } from "./auth.ts";
+import { openCommandDesk } from "./command-desk.ts";
 import type { GatewaySettings } from "./config.ts";
 import { withArrival } from "./file-status.ts";
 import { FileView } from "./file-view.ts";
@@ -74,8 +75,10 @@ export async function startGateway(options: GatewayOptions): Promise<Service & {
       if (committedAtMs >= startedAtMs) for (const ms of latenciesMs) metrics.fileSeconds.observe(ms / 1000);
     },
   });
+  const commands = await openCommandDesk(log, clock);
   const app = await buildServer({
     ...options,
+    commands,
     metrics,
     view,
     ingest,
@@ -92,7 +95,7 @@ export async function startGateway(options: GatewayOptions): Promise<Service & {
       draining.abort();
       waiters.release();
       await closeWithin(app, clock, DRAIN_MS_MAX);
-      await tail.close();
+      await Promise.all([tail.close(), commands.close()]);
     };
     logger.info({ url }, "gateway listens");
     return { url, ready, drain: () => (drained ??= drain()) };

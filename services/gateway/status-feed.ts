@@ -11,7 +11,10 @@ const SHARED_TEXTS_MAX = 10_000;
 export async function feedView(
   log: EventLog,
   view: FileView,
-  options: { onError: (thrown: unknown, record: LogRecord) => void; onCommit?: (commit: { committedAtMs: number }, latenciesMs: number[]) => void },
+  options: {
+    onError: (thrown: unknown, record: LogRecord) => void;
+    onCommit?: (commit: { committedAtMs: number }, latenciesMs: number[]) => void;
+  },
 ): Promise<Tail> {
   const texts = new Map<string, string>();
   const shared = (text: string | null): string | null => {

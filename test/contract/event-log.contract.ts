@@ -34,7 +34,7 @@ interface Bench {
   log(): Promise<EventLog>;
   /** A new topic of its own for the test. */
   topic(spec?: Partial<TopicSpec>): Promise<string>;
-  waitFor<T>(what: string, condition: () => T | Promise<T>): Promise<NonNullable<T>>;
+  waitFor<T>(what: string, condition: () => T | Promise<T>): Promise<Exclude<T, false | null | undefined>>;
 }
 
 /** What every event log promises (lib/event-log/event-log.ts), as tests. */

@@ -19,7 +19,10 @@ export function commitContract(opened: Opened): void {
       test(`${layout}: rows appear whole, with where they came from`, async () => {
         const table = tableOf(layout);
         assertCounts(await table.ingest({ sourceFile: "dir/a b.csv", sourceOffset: 7, rows: [one, two] }), 2, 0, 0);
-        assert.deepEqual(await table.rows(), [[1, "one"], [2, "two"]]);
+        assert.deepEqual(await table.rows(), [
+          [1, "one"],
+          [2, "two"],
+        ]);
         assert.deepEqual(await table.rows(["_source_file", "_source_offset", "_source_row", "_ingested_at"]), [
           ["dir/a b.csv", 7, 1, "2026-01-02T03:04:05.678000"],
           ["dir/a b.csv", 7, 2, "2026-01-02T03:04:05.678000"],
@@ -37,7 +40,11 @@ export function commitContract(opened: Opened): void {
         // As after a crash between commit and record.
         assertCounts(await table.ingest(...sent), 0, 0, 0);
         assertCounts(await table.ingest(...sent), 0, 0, 0);
-        assert.deepEqual(await table.rows(), [[1, "one"], [2, "two"], [3, "three"]]);
+        assert.deepEqual(await table.rows(), [
+          [1, "one"],
+          [2, "two"],
+          [3, "three"],
+        ]);
         assert.deepEqual(await table.origins(), origins);
       });
 
@@ -48,7 +55,10 @@ export function commitContract(opened: Opened): void {
         assertCounts(await table.commitVersions(versions), 0, 0, 0);
         await versions[0]?.stage?.discard();
         await versions[0]?.stage?.discard();
-        assert.deepEqual(await table.rows(), [[1, "one"], [2, "two"]]);
+        assert.deepEqual(await table.rows(), [
+          [1, "one"],
+          [2, "two"],
+        ]);
       });
 
       test(`${layout}: what is staged and discarded never shows`, async () => {
@@ -74,10 +84,19 @@ export function commitContract(opened: Opened): void {
       test(`${layout}: a file that lacks a column reads NULL there`, async () => {
         const table = tableOf(layout);
         await table.ingest({ sourceFile: "a", sourceOffset: 1, rows: [one] });
-        await table.ingest({ sourceFile: "b", sourceOffset: 2, columns: columns({ id: "INTEGER" }), rows: [{ id: 2 }] });
+        await table.ingest({
+          sourceFile: "b",
+          sourceOffset: 2,
+          columns: columns({ id: "INTEGER" }),
+          rows: [{ id: 2 }],
+        });
         const reversed = columns({ name: "VARCHAR", id: "INTEGER" });
         await table.ingest({ sourceFile: "c", sourceOffset: 3, columns: reversed, rows: [{ id: 3, name: "x" }] });
-        assert.deepEqual(await table.rows(), [[1, "one"], [2, null], [3, "x"]]);
+        assert.deepEqual(await table.rows(), [
+          [1, "one"],
+          [2, null],
+          [3, "x"],
+        ]);
       });
     }
   });
@@ -89,15 +108,26 @@ export function commitContract(opened: Opened): void {
       await table.ingest({ sourceFile: "b", sourceOffset: 2, rows: [one] });
       const changed = { sourceFile: "a", sourceOffset: 3, rows: [one, { id: 2, name: "zwei" }] };
       assertCounts(await table.ingest(changed), 0, 1, 1);
-      assert.deepEqual(await table.rows(), [[1, "one"], [2, "zwei"], [1, "one"]]);
-      assert.deepEqual(await table.origins(), [["a", 1, 1], ["a", 3, 2], ["b", 2, 1]]);
+      assert.deepEqual(await table.rows(), [
+        [1, "one"],
+        [2, "zwei"],
+        [1, "one"],
+      ]);
+      assert.deepEqual(await table.origins(), [
+        ["a", 1, 1],
+        ["a", 3, 2],
+        ["b", 2, 1],
+      ]);
       assertCounts(await table.ingest({ ...changed, sourceOffset: 4 }), 0, 0, 0);
       assertCounts(await table.ingest({ ...changed, sourceOffset: 5, rows: [...changed.rows, three, three] }), 2, 0, 0);
     });
 
     test("an empty version and a deleted file leave nothing", async () => {
       const table = tableOf("replace");
-      await table.ingest({ sourceFile: "a", sourceOffset: 1, rows: [one] }, { sourceFile: "b", sourceOffset: 2, rows: [two] });
+      await table.ingest(
+        { sourceFile: "a", sourceOffset: 1, rows: [one] },
+        { sourceFile: "b", sourceOffset: 2, rows: [two] },
+      );
       assertCounts(await table.ingest({ sourceFile: "a", sourceOffset: 3, rows: [] }), 0, 0, 1);
       assertCounts(await table.ingest({ sourceFile: "b", sourceOffset: 4, rows: null }), 0, 0, 1);
       assert.deepEqual(await table.rows(), []);
@@ -111,7 +141,12 @@ export function commitContract(opened: Opened): void {
       const again = { ...first, sourceOffset: 3 };
       assertCounts(await table.ingest(again, { sourceFile: "a", sourceOffset: 4, rows: [] }), 0, 0, 1);
       await table.ingest({ ...first, sourceOffset: 5 });
-      assertCounts(await table.ingest({ ...first, sourceOffset: 6 }, { sourceFile: "a", sourceOffset: 7, rows: null }), 0, 0, 2);
+      assertCounts(
+        await table.ingest({ ...first, sourceOffset: 6 }, { sourceFile: "a", sourceOffset: 7, rows: null }),
+        0,
+        0,
+        2,
+      );
       assert.deepEqual(await table.rows(), []);
     });
 
@@ -126,18 +161,48 @@ export function commitContract(opened: Opened): void {
 
     test("NULL and the empty string are different, NULL and NULL are not", async () => {
       const table = tableOf("replace");
-      await table.ingest({ sourceFile: "a", sourceOffset: 1, rows: [{ id: 1, name: null }, { id: 2, name: "" }] });
-      const swapped = [{ id: 1, name: "" }, { id: 2, name: "" }, { id: null, name: null }];
+      await table.ingest({
+        sourceFile: "a",
+        sourceOffset: 1,
+        rows: [
+          { id: 1, name: null },
+          { id: 2, name: "" },
+        ],
+      });
+      const swapped = [
+        { id: 1, name: "" },
+        { id: 2, name: "" },
+        { id: null, name: null },
+      ];
       assertCounts(await table.ingest({ sourceFile: "a", sourceOffset: 2, rows: swapped }), 1, 1, 0);
       assertCounts(await table.ingest({ sourceFile: "a", sourceOffset: 3, rows: swapped }), 0, 0, 0);
-      assert.deepEqual(await table.rows(), [[1, ""], [2, ""], [null, null]]);
+      assert.deepEqual(await table.rows(), [
+        [1, ""],
+        [2, ""],
+        [null, null],
+      ]);
     });
 
     test("rows keep their ordinals when rejects stand between them", async () => {
       const table = tableOf("replace");
-      await table.ingest({ sourceFile: "a", sourceOffset: 1, rows: [{ ...one, _source_row: 2 }, { ...two, _source_row: 5 }] });
-      assert.deepEqual(await table.origins(), [["a", 1, 2], ["a", 1, 5]]);
-      assertCounts(await table.ingest({ sourceFile: "a", sourceOffset: 2, rows: [{ ...one, _source_row: 2 }] }), 0, 0, 1);
+      await table.ingest({
+        sourceFile: "a",
+        sourceOffset: 1,
+        rows: [
+          { ...one, _source_row: 2 },
+          { ...two, _source_row: 5 },
+        ],
+      });
+      assert.deepEqual(await table.origins(), [
+        ["a", 1, 2],
+        ["a", 1, 5],
+      ]);
+      assertCounts(
+        await table.ingest({ sourceFile: "a", sourceOffset: 2, rows: [{ ...one, _source_row: 2 }] }),
+        0,
+        0,
+        1,
+      );
     });
 
     test("hostile file names are only names", async () => {
@@ -160,28 +225,58 @@ export function commitContract(opened: Opened): void {
       const table = upsert();
       const twice = [{ id: 1, name: "first" }, two, { id: 1, name: "last" }];
       assertCounts(await table.ingest({ sourceFile: "a", sourceOffset: 1, rows: twice }), 2, 0, 0);
-      assert.deepEqual(await table.query("SELECT id, name FROM $t ORDER BY id"), [[1, "last"], [2, "two"]]);
+      assert.deepEqual(await table.query("SELECT id, name FROM $t ORDER BY id"), [
+        [1, "last"],
+        [2, "two"],
+      ]);
       const both = [
-        { sourceFile: "b", sourceOffset: 2, rows: [{ id: 1, name: "b" }, { id: 2, name: "b" }] },
+        {
+          sourceFile: "b",
+          sourceOffset: 2,
+          rows: [
+            { id: 1, name: "b" },
+            { id: 2, name: "b" },
+          ],
+        },
         { sourceFile: "c", sourceOffset: 3, rows: [{ id: 2, name: "c" }, three] },
       ];
       assertCounts(await table.ingest(...both), 1, 2, 0);
-      assert.deepEqual(await table.query("SELECT id, name FROM $t ORDER BY id"), [[1, "b"], [2, "c"], [3, "three"]]);
+      assert.deepEqual(await table.query("SELECT id, name FROM $t ORDER BY id"), [
+        [1, "b"],
+        [2, "c"],
+        [3, "three"],
+      ]);
       assertCounts(await table.ingest(...both), 0, 0, 0);
     });
 
     test("unchanged rows are not rewritten", async () => {
       const table = upsert();
       await table.ingest({ sourceFile: "a", sourceOffset: 1, rows: [one, two] });
-      assertCounts(await table.ingest({ sourceFile: "a", sourceOffset: 2, rows: [one, { id: 2, name: "zwei" }] }), 0, 1, 0);
-      assert.deepEqual(await table.query("SELECT id, _source_offset FROM $t ORDER BY id"), [[1, 1], [2, 2]]);
+      assertCounts(
+        await table.ingest({ sourceFile: "a", sourceOffset: 2, rows: [one, { id: 2, name: "zwei" }] }),
+        0,
+        1,
+        0,
+      );
+      assert.deepEqual(await table.query("SELECT id, _source_offset FROM $t ORDER BY id"), [
+        [1, 1],
+        [2, 2],
+      ]);
     });
 
     test("an older row never goes over a newer one", async () => {
       const table = upsert();
       await table.commit({ sourceFile: "b", sourceOffset: 5, rows: [one] });
-      assertCounts(await table.commit({ sourceFile: "a", sourceOffset: 4, rows: [{ id: 1, name: "old" }, two] }), 1, 0, 0);
-      assert.deepEqual(await table.query("SELECT id, name FROM $t ORDER BY id"), [[1, "one"], [2, "two"]]);
+      assertCounts(
+        await table.commit({ sourceFile: "a", sourceOffset: 4, rows: [{ id: 1, name: "old" }, two] }),
+        1,
+        0,
+        0,
+      );
+      assert.deepEqual(await table.query("SELECT id, name FROM $t ORDER BY id"), [
+        [1, "one"],
+        [2, "two"],
+      ]);
     });
 
     test("without deleteMissing nothing is ever deleted", async () => {
@@ -195,15 +290,27 @@ export function commitContract(opened: Opened): void {
     test("several key columns", async () => {
       const definitions = columns({ a: "INTEGER", b: "VARCHAR", v: "DECIMAL(8,2)" });
       const table = new TestTable(opened.warehouse, definitions, { mode: "upsert", key: ["b", "a"] });
-      const rows = [{ a: 1, b: "x", v: "1.00" }, { a: 1, b: "y", v: "2.00" }, { a: 2, b: "x", v: "3.00" }];
+      const rows = [
+        { a: 1, b: "x", v: "1.00" },
+        { a: 1, b: "y", v: "2.00" },
+        { a: 2, b: "x", v: "3.00" },
+      ];
       await table.ingest({ sourceFile: "f", sourceOffset: 1, rows });
-      assertCounts(await table.ingest({ sourceFile: "f", sourceOffset: 2, rows: [{ a: 1, b: "y", v: "9.00" }] }), 0, 1, 0);
+      assertCounts(
+        await table.ingest({ sourceFile: "f", sourceOffset: 2, rows: [{ a: 1, b: "y", v: "9.00" }] }),
+        0,
+        1,
+        0,
+      );
       assert.deepEqual(await table.query("SELECT v FROM $t ORDER BY a, b"), [["1.00"], ["9.00"], ["3.00"]]);
     });
 
     test("deleteMissing: a file's keys that it no longer holds go", async () => {
       const table = missing();
-      await table.ingest({ sourceFile: "a", sourceOffset: 1, rows: [one, two] }, { sourceFile: "b", sourceOffset: 2, rows: [three] });
+      await table.ingest(
+        { sourceFile: "a", sourceOffset: 1, rows: [one, two] },
+        { sourceFile: "b", sourceOffset: 2, rows: [three] },
+      );
       assertCounts(await table.ingest({ sourceFile: "a", sourceOffset: 3, rows: [two] }), 0, 0, 1);
       assertCounts(await table.ingest({ sourceFile: "b", sourceOffset: 4, rows: null }), 0, 0, 1);
       assert.deepEqual(await table.rows(), [[2, "two"]]);
@@ -214,7 +321,10 @@ export function commitContract(opened: Opened): void {
       await table.ingest({ sourceFile: "a", sourceOffset: 1, rows: [one, two] });
       assertCounts(await table.ingest({ sourceFile: "b", sourceOffset: 2, rows: [one] }), 0, 1, 0);
       assertCounts(await table.ingest({ sourceFile: "a", sourceOffset: 3, rows: [two] }), 0, 0, 0);
-      assert.deepEqual(await table.query("SELECT id, _source_file FROM $t ORDER BY id"), [[1, "b"], [2, "a"]]);
+      assert.deepEqual(await table.query("SELECT id, _source_file FROM $t ORDER BY id"), [
+        [1, "b"],
+        [2, "a"],
+      ]);
       assertCounts(await table.ingest({ sourceFile: "b", sourceOffset: 4, rows: [] }), 0, 0, 1);
       assert.deepEqual(await table.rows(), [[2, "two"]]);
     });
@@ -228,6 +338,19 @@ export function commitContract(opened: Opened): void {
       ];
       assertCounts(await table.ingest(...versions), 1, 0, 1);
       assert.deepEqual(await table.rows(), [[3, "three"]]);
+    });
+
+    test("deleteMissing: what was recorded is not undone by a replay", async () => {
+      const table = missing();
+      const history = [
+        { sourceFile: "b", sourceOffset: 1, rows: [one] },
+        { sourceFile: "a", sourceOffset: 2, rows: [one, two] },
+        { sourceFile: "a", sourceOffset: 3, rows: [two] },
+      ];
+      assertCounts(await table.ingest(...history), 1, 0, 0);
+      assertCounts(await table.ingest(...history), 0, 0, 0);
+      for (const version of history) assertCounts(await table.ingest(version), 0, 0, 0);
+      assert.deepEqual(await table.query("SELECT id, _source_file FROM $t"), [[2, "a"]]);
     });
 
     test("an older version never comes back over a recorded newer one", async () => {
@@ -249,7 +372,12 @@ export function commitContract(opened: Opened): void {
       ];
       assertCounts(await table.ingest(...batch), 1, 0, 0);
       assertCounts(await table.ingest({ sourceFile: "a", sourceOffset: 4, rows: null }), 0, 0, 0);
-      assert.deepEqual(await table.origins(), [["a", 1, 1], ["a", 2, 1], ["a", 3, 1], ["a", 1, 2]]);
+      assert.deepEqual(await table.origins(), [
+        ["a", 1, 1],
+        ["a", 2, 1],
+        ["a", 3, 1],
+        ["a", 1, 2],
+      ]);
     });
   });
 
@@ -260,13 +388,17 @@ export function commitContract(opened: Opened): void {
       let writing = true;
       const rows = (version: number): Row[] => Array.from({ length: 50 }, (_, i) => ({ id: i, name: `v${version}` }));
       const writers = tables.map(async (table) => {
-        for (const sourceOffset of [1, 2, 3]) await table.ingest({ sourceFile: "f", sourceOffset, rows: rows(sourceOffset) });
+        for (const sourceOffset of [1, 2, 3])
+          await table.ingest({ sourceFile: "f", sourceOffset, rows: rows(sourceOffset) });
       });
       const reader = (async () => {
         while (writing) {
           for (const table of tables) {
             const [[count, versions] = []] = await table.query("SELECT count(*), count(DISTINCT name) FROM $t");
-            assert.ok((count === 0 && versions === 0) || (count === 50 && versions === 1), `${String(count)} ${String(versions)}`);
+            assert.ok(
+              (count === 0 && versions === 0) || (count === 50 && versions === 1),
+              `${String(count)} ${String(versions)}`,
+            );
           }
         }
       })();

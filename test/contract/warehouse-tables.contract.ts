@@ -29,7 +29,10 @@ export function tableContract(opened: Opened): void {
       const made = await opened.warehouse.ensureTable(table.layout, table.columns);
       assert.deepEqual(made.columns, table.columns);
       assert.deepEqual((await opened.warehouse.describe(table.name))?.columns, table.columns);
-      const { columns: seen } = await opened.warehouse.query(`SELECT * FROM ${table.name}`, { rowsMax: 1, timeoutMs: 60_000 });
+      const { columns: seen } = await opened.warehouse.query(`SELECT * FROM ${table.name}`, {
+        rowsMax: 1,
+        timeoutMs: 60_000,
+      });
       const names = [...Object.keys(types), ...AUDIT_COLUMNS.map((column) => column.name)];
       assert.deepEqual(
         seen.map((column) => column.name),
@@ -56,7 +59,10 @@ export function tableContract(opened: Opened): void {
       const rows = [{ id: 2n ** 40n, extra: "x", money: "123456789012345678.99", day: "2024-02-29" }];
       await table.ingest({ sourceFile: "b", sourceOffset: 2, columns: wider, rows });
       const described = await opened.warehouse.describe(table.name);
-      assert.deepEqual(described?.columns, columns({ id: "BIGINT", money: "DECIMAL(20,2)", extra: "VARCHAR", day: "DATE" }));
+      assert.deepEqual(
+        described?.columns,
+        columns({ id: "BIGINT", money: "DECIMAL(20,2)", extra: "VARCHAR", day: "DATE" }),
+      );
       assert.deepEqual(await table.rows(["id", "money", "extra", "day"]), [
         [1, "1.50", null, null],
         [2 ** 40, "123456789012345678.99", "x", "2024-02-29"],
@@ -80,7 +86,8 @@ export function tableContract(opened: Opened): void {
         await opened.warehouse.ensureTable(table.layout, table.columns);
         await assert.rejects(opened.warehouse.ensureTable(table.layout, columns({ it: to })), (error: Error) => {
           assert.equal((error as Error & { code?: string }).code, "SCHEMA_CONFLICT");
-          for (const word of ["'it'", from, to]) assert.ok(error.message.includes(word), `${error.message}: no ${word}`);
+          for (const word of ["'it'", from, to])
+            assert.ok(error.message.includes(word), `${error.message}: no ${word}`);
           return true;
         });
         assert.deepEqual((await opened.warehouse.describe(table.name))?.columns, table.columns);
@@ -90,8 +97,18 @@ export function tableContract(opened: Opened): void {
     test("a partitioned table holds its rows; a partition column or key that does not exist is refused", async () => {
       const definitions = columns({ id: "INTEGER", day: "DATE" });
       const table = new TestTable(opened.warehouse, definitions, { partitioning: ["month(day)"] });
-      await table.ingest({ sourceFile: "a", sourceOffset: 1, rows: [{ id: 1, day: "2024-01-31" }, { id: 2, day: null }] });
-      assert.deepEqual(await table.rows(), [[1, "2024-01-31"], [2, null]]);
+      await table.ingest({
+        sourceFile: "a",
+        sourceOffset: 1,
+        rows: [
+          { id: 1, day: "2024-01-31" },
+          { id: 2, day: null },
+        ],
+      });
+      assert.deepEqual(await table.rows(), [
+        [1, "2024-01-31"],
+        [2, null],
+      ]);
       for (const layout of [{ partitioning: ["month(gone)"] }, { partitioning: ["gone"] }, { key: ["gone"] }]) {
         const bad = new TestTable(opened.warehouse, definitions, { mode: "upsert", key: ["id"], ...layout });
         await assert.rejects(opened.warehouse.ensureTable(bad.layout, definitions), { code: "CONTRACT_INVALID" });
@@ -100,11 +117,29 @@ export function tableContract(opened: Opened): void {
     });
 
     test("hostile column names are only names", async () => {
-      const names = ["order", "select", 'quo"te', "a'b", "semi;colon--", "имя", "日本", "with space", "1st", "back\\slash", "%s", "t", "s"];
-      const table = new TestTable(opened.warehouse, columns(Object.fromEntries(names.map((name) => [name, "VARCHAR"]))), {
-        mode: "upsert",
-        key: ["order", 'quo"te'],
-      });
+      const names = [
+        "order",
+        "select",
+        'quo"te',
+        "a'b",
+        "semi;colon--",
+        "имя",
+        "日本",
+        "with space",
+        "1st",
+        "back\\slash",
+        "%s",
+        "t",
+        "s",
+      ];
+      const table = new TestTable(
+        opened.warehouse,
+        columns(Object.fromEntries(names.map((name) => [name, "VARCHAR"]))),
+        {
+          mode: "upsert",
+          key: ["order", 'quo"te'],
+        },
+      );
       const row = Object.fromEntries(names.map((name) => [name, `value of ${name}`]));
       await table.ingest({ sourceFile: "a", sourceOffset: 1, rows: [row] });
       await table.ingest({ sourceFile: "a", sourceOffset: 2, rows: [{ ...row, имя: "other" }] });
@@ -113,7 +148,7 @@ export function tableContract(opened: Opened): void {
     });
 
     test("headers come back whatever they hold", async () => {
-      const headers = ["It's \"quoted\"", "", "naïve — 日本 🎉", "back\\slash; DROP TABLE x --", "tab\tand\nline"];
+      const headers = ['It\'s "quoted"', "", "naïve — 日本 🎉", "back\\slash; DROP TABLE x --", "tab\tand\nline"];
       const definitions = headers.map((header, index) => ({ name: `c${index}`, type: "INTEGER" as const, header }));
       const table = new TestTable(opened.warehouse, definitions);
       await opened.warehouse.ensureTable(table.layout, definitions);
@@ -129,7 +164,10 @@ export function tableContract(opened: Opened): void {
       const row = Object.fromEntries(definitions.map((column, index) => [column.name, index]));
       await table.ingest({ sourceFile: "a", sourceOffset: 1, rows: [row] });
       await table.ingest({ sourceFile: "a", sourceOffset: 2, rows: [row, { ...row, c499: -1 }] });
-      assert.deepEqual(await table.rows(["c0", "c498", "c499"]), [[0, 498, 499], [0, 498, -1]]);
+      assert.deepEqual(await table.rows(["c0", "c498", "c499"]), [
+        [0, 498, 499],
+        [0, 498, -1],
+      ]);
     });
 
     test("a view shows its table, before and after it grew", async () => {

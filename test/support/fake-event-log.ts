@@ -39,7 +39,11 @@ export class FakeEventLog implements EventLog {
 
   async createTopics(specs: readonly TopicSpec[]): Promise<void> {
     for (const { name, partitions } of specs) {
-      if (!this.#topics.has(name)) this.#topics.set(name, Array.from({ length: partitions }, () => []));
+      if (!this.#topics.has(name))
+        this.#topics.set(
+          name,
+          Array.from({ length: partitions }, () => []),
+        );
     }
     this.#assign();
   }

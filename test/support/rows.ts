@@ -131,7 +131,7 @@ export interface TestFile extends Origin {
 /** A file version with its stage filled. */
 export async function fileVersion(warehouse: Warehouse, table: string, file: TestFile): Promise<FileVersion> {
   const { sourceFile, sourceOffset, columns: definitions, rows, rejects = [] } = file;
-  const fileId = file.fileId ?? `${sourceFile}@${sourceOffset}`;
+  const fileId = file.fileId ?? `${table}/${sourceFile}@${sourceOffset}`;
   if (rows === null) return { fileId, sourceFile, sourceOffset, columns: definitions };
   const stage = warehouse.stage(table, randomUUID());
   for (const batch of rowBatches(definitions, rows, file, file.rowsPerBatch)) await stage.append(batch);
@@ -140,7 +140,10 @@ export async function fileVersion(warehouse: Warehouse, table: string, file: Tes
 }
 
 /** How such a file ended, for `record`. */
-export function outcomeOf(version: FileVersion, status: FileOutcome["status"] = "committed"): {
+export function outcomeOf(
+  version: FileVersion,
+  status: FileOutcome["status"] = "committed",
+): {
   outcome: FileOutcome;
   stage?: Stage;
 } {

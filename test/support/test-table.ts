@@ -30,7 +30,8 @@ export class TestTable {
 
   async files(...sent: readonly Sent[]): Promise<FileVersion[]> {
     const versions: FileVersion[] = [];
-    for (const one of sent) versions.push(await fileVersion(this.warehouse, this.name, { columns: this.columns, ...one }));
+    for (const one of sent)
+      versions.push(await fileVersion(this.warehouse, this.name, { columns: this.columns, ...one }));
     return versions;
   }
 
@@ -85,11 +86,14 @@ export class TestTable {
 /** Checks a receipt's counts: inserted, updated, deleted. */
 export function assertCounts(receipt: CommitReceipt, inserted: number, updated: number, deleted: number): void {
   const { rowsInserted, rowsUpdated, rowsDeleted, snapshotId } = receipt;
-  assert.deepEqual({ rowsInserted, rowsUpdated, rowsDeleted }, {
-    rowsInserted: inserted,
-    rowsUpdated: updated,
-    rowsDeleted: deleted,
-  });
+  assert.deepEqual(
+    { rowsInserted, rowsUpdated, rowsDeleted },
+    {
+      rowsInserted: inserted,
+      rowsUpdated: updated,
+      rowsDeleted: deleted,
+    },
+  );
   if (inserted + updated + deleted === 0) assert.equal(snapshotId, null, "nothing changed, yet there is a snapshot");
   else assert.notEqual(snapshotId, null);
 }
@@ -101,4 +105,3 @@ export const LAYOUTS: Readonly<Record<string, { mode: WriteMode; key: string[]; 
   "upsert with deleteMissing": { mode: "upsert", key: ["id"], deleteMissing: true },
   append: { mode: "append", key: [], deleteMissing: false },
 };
-

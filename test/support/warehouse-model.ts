@@ -34,7 +34,7 @@ export class ModelTable {
 
   commit(files: readonly ModelFile[]): ModelCounts {
     if (this.layout.mode === "append") return this.#append(files);
-    const fresh = files.filter(({ file, offset }) => offset >= (this.#recorded.get(file) ?? -1));
+    const fresh = files.filter(({ file, offset }) => offset > (this.#recorded.get(file) ?? -1));
     return this.layout.mode === "replace" ? this.#replace(fresh) : this.#upsert(fresh);
   }
 
@@ -76,14 +76,17 @@ export class ModelTable {
     const holder = new Map(this.rows.map((row) => [this.#key(row), row.file]));
     const newest = new Map<string, ModelRow>();
     for (const version of files) {
-      const sent = rowsOf(version);
+      const sent = rowsOf(version).filter((row) => isNewer(row, before.get(this.#key(row))));
       for (const row of sent) {
         holder.set(this.#key(row), row.file);
         newest.set(this.#key(row), row);
       }
-      const keys = new Set(sent.map((row) => this.#key(row)));
+      const keys = new Set(rowsOf(version).map((row) => this.#key(row)));
       if (!deleteMissing) continue;
-      for (const [key, file] of holder) if (file === version.file && !keys.has(key)) holder.delete(key);
+      for (const [key, file] of holder) {
+        const old = newest.has(key) ? undefined : before.get(key);
+        if (file === version.file && !keys.has(key) && version.offset > (old?.offset ?? -1)) holder.delete(key);
+      }
     }
     // … and then row by row: what that changes.
     const after: ModelRow[] = [];
@@ -107,5 +110,7 @@ export class ModelTable {
 const rowsOf = ({ file, offset, rows }: ModelFile): ModelRow[] =>
   (rows ?? []).map((cells, index) => ({ cells, file, offset, row: index + 1 }));
 
-const sameCells = (a: ModelRow, b: ModelRow): boolean => JSON.stringify(a.cells) === JSON.stringify(b.cells);
+const isNewer = (row: ModelRow, old: ModelRow | undefined): boolean =>
+  !old || row.offset > old.offset || (row.offset === old.offset && row.row > old.row);
 
+const sameCells = (a: ModelRow, b: ModelRow): boolean => JSON.stringify(a.cells) === JSON.stringify(b.cells);

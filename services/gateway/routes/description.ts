@@ -14,7 +14,8 @@ export async function addApiDescription(app: App): Promise<void> {
       info: {
         title: "Tributary",
         version: VERSION,
-        description: "CSV files into tables, as a stream. Errors are problem details (RFC 9457) with a code and a remedy.",
+        description:
+          "CSV files into tables, as a stream. Errors are problem details (RFC 9457) with a code and a remedy.",
       },
       tags: [
         { name: "files", description: "Files and what becomes of them" },
@@ -25,7 +26,7 @@ export async function addApiDescription(app: App): Promise<void> {
     },
     transform: (route) => {
       const { schema, url } = jsonSchemaTransform(route);
-      const described = withBody(schema as RouteSchema);
+      const described = withBody(schema);
       const isNamed = url.startsWith("/v1/") && url.endsWith("/*");
       return isNamed
         ? { schema: nameWildcard(described), url: url.replace(/\*$/, ":name") }

@@ -39,9 +39,7 @@ export function addRejectRoutes(app: App, { warehouse, contracts, settings }: Ga
       const more = found.length > limit && last !== undefined;
       return {
         rejects,
-        nextCursor: more
-          ? encodeCursor({ sourceOffset: last.sourceOffset, fileId: last.fileId, row: last.row })
-          : null,
+        nextCursor: more ? encodeCursor({ sourceOffset: last.sourceOffset, fileId: last.fileId, row: last.row }) : null,
       };
     },
   );

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { TributaryError } from "../../../lib/errors.ts";
 import { isoTime } from "../file-status.ts";
+import { textOrNull } from "../ledger.ts";
 import { checkTableName } from "../names.ts";
 import { tableListSchema, tableSchema, type TableSummary } from "../schemas.ts";
 import type { App, GatewayDeps } from "../server.ts";
@@ -95,7 +96,6 @@ async function measure(
   const sql = `SELECT count(*), max("_ingested_at"), ${date} FROM "${table}"`;
   const { rows } = await warehouse.query(sql, { rowsMax: 1, timeoutMs: settings.TRIBUTARY_QUERY_TIMEOUT });
   const [rowCount, lastIngestedAt, lastIngestionDate] = rows[0] ?? [];
-  const textOrNull = (value: unknown) => (value === null || value === undefined ? null : String(value as string));
   return {
     rowCount: Number(rowCount),
     lastIngestedAt: textOrNull(lastIngestedAt),

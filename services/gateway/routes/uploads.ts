@@ -1,7 +1,7 @@
-import multipart from "@fastify/multipart";
+import multipart, { type MultipartFile } from "@fastify/multipart";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
-import { TributaryError } from "../../../lib/errors.ts";
+import { messageOf, TributaryError } from "../../../lib/errors.ts";
 import { makeGate } from "../gate.ts";
 import type { Accepted } from "../ingest.ts";
 import { checkFileName, checkTableName } from "../names.ts";
@@ -62,7 +62,8 @@ export async function addUploadRoutes(app: App, deps: GatewayDeps): Promise<void
         operationId: "uploadFiles",
         tags: ["files"],
         summary: "Send several files as multipart/form-data",
-        description: "Each part with a file name is a file. Every file has its own result: 202 if all were accepted, else 207.",
+        description:
+          "Each part with a file name is a file. Every file has its own result: 202 if all were accepted, else 207.",
         consumes: ["multipart/form-data"],
         params: z.object({ table: z.string() }),
         querystring: z.strictObject(dialectParameters),
@@ -72,7 +73,10 @@ export async function addUploadRoutes(app: App, deps: GatewayDeps): Promise<void
     async (request, reply) => {
       const table = checkTableName(request.params.table, deps.contracts);
       if (!request.isMultipart()) {
-        throw new TributaryError("UNSUPPORTED_MEDIA_TYPE", "send multipart/form-data, or PUT the file to …/files/<name>");
+        throw new TributaryError(
+          "UNSUPPORTED_MEDIA_TYPE",
+          "send multipart/form-data, or PUT the file to …/files/<name>",
+        );
       }
       const dialect = dialectOf(request.query);
       const results = await gate.pass(() => takeParts(deps, request, table, dialect));
@@ -89,7 +93,7 @@ async function takeParts(
   dialect: ReturnType<typeof dialectOf>,
 ): Promise<z.infer<typeof uploadResultsSchema>["results"]> {
   const results: z.infer<typeof uploadResultsSchema>["results"] = [];
-  for await (const { file: body, filename: name } of request.files()) {
+  for await (const { file: body, filename: name } of partsOf(request)) {
     try {
       const sourceFile = checkFileName(name);
       const accepted = await deps.ingest.put({ table, sourceFile, origin: "upload", body, dialect });
@@ -105,6 +109,16 @@ async function takeParts(
   return results;
 }
 
+/** The form's files; a form that breaks off in the middle is an incomplete upload. */
+async function* partsOf(request: FastifyRequest): AsyncGenerator<MultipartFile> {
+  try {
+    yield* request.files();
+  } catch (error) {
+    if ((error as { statusCode?: number }).statusCode !== undefined) throw error;
+    throw new TributaryError("UPLOAD_INCOMPLETE", `the form broke off: ${messageOf(error)}`, { cause: error });
+  }
+}
+
 /** How long the request wants to wait, in milliseconds; undefined: not at all. */
 export function waitMsOf(
   query: { wait?: "committed" | undefined; timeout?: number | undefined },
@@ -113,14 +127,20 @@ export function waitMsOf(
   if (query.wait === undefined) return undefined;
   const waitMs = query.timeout ?? Math.min(WAIT_MS_DEFAULT, settings.TRIBUTARY_WAIT_MAX);
   if (waitMs > settings.TRIBUTARY_WAIT_MAX) {
-    throw new TributaryError("BAD_REQUEST", `query.timeout: at most ${settings.TRIBUTARY_WAIT_MAX} ms (TRIBUTARY_WAIT_MAX)`);
+    throw new TributaryError(
+      "BAD_REQUEST",
+      `query.timeout: at most ${settings.TRIBUTARY_WAIT_MAX} ms (TRIBUTARY_WAIT_MAX)`,
+    );
   }
   return waitMs;
 }
 
 function checkBody(request: FastifyRequest): void {
   if (request.isMultipart()) {
-    throw new TributaryError("UNSUPPORTED_MEDIA_TYPE", "a form goes to POST /v1/tables/<table>/files; PUT takes the file itself");
+    throw new TributaryError(
+      "UNSUPPORTED_MEDIA_TYPE",
+      "a form goes to POST /v1/tables/<table>/files; PUT takes the file itself",
+    );
   }
   const encoding = request.headers["content-encoding"]?.trim().toLowerCase() ?? "identity";
   if (!["identity", "gzip", "x-gzip", "zstd"].includes(encoding)) {
@@ -150,7 +170,8 @@ async function answer(
 ): Promise<FastifyReply> {
   if (waitMs !== undefined) {
     const ended = await deps.waiters.wait(accepted.fileId, waitMs, reply.raw);
-    if (ended) return ended.status === "committed" ? reply.code(200).send(ended) : sendFileProblem(reply, request, ended);
+    if (ended)
+      return ended.status === "committed" ? reply.code(200).send(ended) : sendFileProblem(reply, request, ended);
   }
   return reply.code(202).header("location", `/v1/files/${accepted.fileId}`).send(statusOfAccepted(deps, accepted));
 }

@@ -51,7 +51,7 @@ async function publisher(folder: string): Promise<{ child: ChildProcess; acknowl
   const child = spawn(process.execPath, ["--import", "tsx", script, folder], { stdio: ["ignore", "pipe", "inherit"] });
   const acknowledged: Acknowledged[] = [];
   let ready = false;
-  createInterface({ input: child.stdout! }).on("line", (line) => {
+  createInterface({ input: child.stdout }).on("line", (line) => {
     if (line === "ready") ready = true;
     const [value, partition, offset] = line.split(" ");
     // A line that the kill cut short acknowledges nothing.

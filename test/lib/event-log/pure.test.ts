@@ -46,7 +46,7 @@ test("assign: one owner each, balanced, and nothing moves that need not", () => 
         Array.from({ length: count }, (_, partition): Place => ({ topic: `t${topic}`, partition })),
       );
       const group: Member[] = members.map(() => ({ subscription: /t/, draining: false }));
-      const owners = assign(group, places, new Map());
+      const owners = assign(group, places, new Map<string, Member>());
       assert.equal(owners.size, places.length);
       assertBalanced(group, owners);
       assert.deepEqual(assign(group, places, owners), owners, "nothing changed, nothing moves");
@@ -75,7 +75,7 @@ test("assign: only who subscribes to a topic gets it", () => {
   const rows: Member = { subscription: /^rows\./, draining: false };
   const files: Member = { subscription: ["files"], draining: false };
   const places = ["rows.a", "rows.b", "files", "other"].map((topic) => ({ topic, partition: 0 }));
-  const owners = assign([rows, files], places, new Map());
+  const owners = assign([rows, files], places, new Map<string, Member>());
   assert.deepEqual(
     ["rows.a/0", "rows.b/0", "files/0", "other/0"].map((name) => owners.get(name)),
     [rows, rows, files, undefined],

@@ -148,7 +148,11 @@ const check = (given: object): Check => checkSchema.parse({ name: "the check", .
 
 async function fill(warehouse: Warehouse, table: string, columns: Record<string, string>, rows: unknown[][]) {
   const file = { table, sourceFile: "f", sourceOffset: 1, columns: columns as typeof COLUMNS, rows };
-  const definitions = Object.entries(file.columns).map(([name, type]): ColumnDefinition => ({ name, type, header: name }));
+  const definitions = Object.entries(file.columns).map(([name, type]): ColumnDefinition => ({
+    name,
+    type,
+    header: name,
+  }));
   const layout = { table, mode: "replace", key: [], deleteMissing: false, partitioning: [] } as const;
   await warehouse.ensureTable(layout, definitions);
   const stage = warehouse.stage(table, "run");

@@ -20,6 +20,13 @@ const command = (over: Partial<Command>): Command => ({
   ...over,
 });
 
+/** A world whose tables exist, empty. */
+async function worldOf(tables = ["t", "_ingest_files", "no_lane_of_its_own"]): Promise<World> {
+  const world = await makeWorld();
+  for (const table of tables) world.warehouse.tablesByName.set(table, { columns: [], rows: [] });
+  return world;
+}
+
 async function give(log: EventLog, ...given: Partial<Command>[]): Promise<void> {
   for (const one of given.map(command)) {
     await log.publish(TOPICS.commands.name, [{ key: one.table, value: commands.encode(one) }]);
@@ -56,7 +63,7 @@ function answering(world: World, failing: (sql: string) => number): void {
 }
 
 test("maintenance runs in the table's lane, is on record and answered; own tables have lanes too", async () => {
-  const world = await makeWorld();
+  const world = await worldOf();
   const committer = await start(world);
   await give(
     world.log,
@@ -95,7 +102,7 @@ test("maintenance runs in the table's lane, is on record and answered; own table
 });
 
 test("a command is carried out once: asked twice, after a restart, and by which committer ever", async () => {
-  const world = await makeWorld();
+  const world = await worldOf();
   const first = await start(world);
   const second = await start(world);
   await give(world.log, {}, {}, { commandId: "c2", kind: "expire_snapshots" });
@@ -114,7 +121,7 @@ test("a command is carried out once: asked twice, after a restart, and by which 
 });
 
 test("a command whose committer dies over it is the next owner's", async () => {
-  const world = await makeWorld();
+  const world = await worldOf();
   const warehouse = withFaults(world.warehouse, (method) => (method === "maintain" ? death() : undefined));
   await start({ log: world.log, warehouse });
   await give(world.log, {});
@@ -128,7 +135,7 @@ test("a command whose committer dies over it is the next owner's", async () => {
 });
 
 test("a command that fails says so, in its result and in the log table", async () => {
-  const world = await makeWorld();
+  const world = await worldOf();
   const warehouse = withFaults(world.warehouse, (method) => {
     if (method === "maintain") throw new TributaryError("WAREHOUSE_FAILED", "no such procedure");
   });
@@ -142,7 +149,7 @@ test("a command that fails says so, in its result and in the log table", async (
 });
 
 test("commands and commits take turns", async () => {
-  const world = await makeWorld();
+  const world = await worldOf();
   const given = Array.from({ length: 6 }, (_, index) => ({ commandId: `c${index}` }));
   for (let offset = 1; offset <= 60; offset++) await send(world.log, "t", file(offset));
   const warehouse = withFaults(world.warehouse, async (method, moment) => {
@@ -160,7 +167,7 @@ test("commands and commits take turns", async () => {
 });
 
 test("all checks of a run take one statement; what each found is told and on record", async () => {
-  const world = await makeWorld();
+  const world = await worldOf();
   answering(world, (sql) => (sql.includes("FROM (SELECT 1\n)") ? 3 : 0));
   const committer = await start(world, { contracts: contracts(CHECKS) });
   await send(world.log, "t", file(1));
@@ -195,7 +202,7 @@ test("all checks of a run take one statement; what each found is told and on rec
 });
 
 test("when the statement for all fails, checks are asked one by one: the broken one is an error and hides no other", async () => {
-  const world = await makeWorld();
+  const world = await worldOf();
   world.warehouse.answer = (sql) => {
     if (sql.includes("HAVING")) throw new TributaryError("QUERY_FAILED", "no grouping today");
     return [[7, 0]];
@@ -213,18 +220,21 @@ test("when the statement for all fails, checks are asked one by one: the broken 
   await committer.drain();
 });
 
-test("checks of a table that does not exist are errors", async () => {
-  const world = await makeWorld();
+test("of a table that does not exist checks are errors, and maintenance does not apply", async () => {
+  const world = await worldOf([]);
   const committer = await start(world, { contracts: contracts(CHECKS) });
   await give(world.log, { kind: "checks" });
   const [result] = await results(world.log, 1);
   assert.equal(result?.status, "error");
   assert.match(result.resultJson, /table t does not exist/);
+  await give(world.log, { commandId: "c2" });
+  assert.equal((await results(world.log, 2))[1]?.status, "not_applicable");
+  assert.deepEqual(world.warehouse.calls, []);
   await committer.drain();
 });
 
 test("gate block: the trusted view shows what had passed, and nothing before the first pass", async () => {
-  const world = await makeWorld();
+  const world = await worldOf();
   let failing = 1;
   world.warehouse.answer = (sql) => {
     if (!sql.includes("t_trusted")) return [[7, failing]];

@@ -12,7 +12,12 @@ import { until } from "../../support/until.ts";
 import { commitsOf, contracts, makeWorld, send, settled, start } from "./harness.ts";
 
 const columns = { id: "BIGINT", name: "VARCHAR" } as const;
-const version = (sourceOffset: number, sourceFile: string, rows: [number, string][], rejected: number[] = []): TestFile => ({
+const version = (
+  sourceOffset: number,
+  sourceFile: string,
+  rows: [number, string][],
+  rejected: number[] = [],
+): TestFile => ({
   table: "t",
   sourceFile,
   sourceOffset,
@@ -63,7 +68,9 @@ async function outcomeOf(
   const told = new Map((await commitsOf(log)).flatMap(({ files }) => files.map((one) => [one.fileId, { ...one }])));
   return {
     rows: warehouse.rowsOf("t"),
-    ledger: [...warehouse.ledger].map(([fileId, { outcome }]) => [fileId, outcome.status, outcome.rowsCommitted]).sort(),
+    ledger: [...warehouse.ledger]
+      .map(([fileId, { outcome }]) => [fileId, outcome.status, outcome.rowsCommitted])
+      .sort(),
     rejects: [...warehouse.rejected.keys()].sort(),
     told: [...told.values()].map(({ fileId, status, rowsRead }) => [fileId, status, rowsRead]).sort(),
   };

@@ -60,7 +60,7 @@ test("files come in, are replaced, and leave rejects; a restart takes up where t
   await send(log, "t", half.slice(2));
   await settled(log, "t");
   assert.deepEqual(
-    (await query('SELECT id, name, _source_file, _source_row FROM t ORDER BY _source_file, _source_row')).map(String),
+    (await query("SELECT id, name, _source_file, _source_row FROM t ORDER BY _source_file, _source_row")).map(String),
     ["1,eins,a.csv,1", "2,two,a.csv,2", "9,nine,a.csv,3", "4,four,b.csv,1"],
   );
   assert.deepEqual(await query("SELECT file_id, status, rows_read FROM _ingest_files ORDER BY source_offset"), [

@@ -27,6 +27,7 @@ export const SETTINGS: CommitterSettings = {
   backoffMsMax: 5,
   queryTimeoutMs: 1_000,
   retentionMs: 1_000,
+  commandsAtOnceMax: 2,
 };
 
 /** What outlives a committer: the log and the warehouse. */

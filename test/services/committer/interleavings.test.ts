@@ -37,7 +37,7 @@ test("replace: the table is the model's, whatever happens on the way", { timeout
         sourceOffset: index + 1,
         columns: { id: "BIGINT", name: "VARCHAR" },
         rows,
-        outcome: ending as "complete" | "failed",
+        outcome: ending,
       };
       const lost = messagesOf(file, { runId: "zombie" });
       if (zombie !== null) await send(world.log, "t", lost.slice(0, zombie));

@@ -106,10 +106,10 @@ interface Story {
   zombies: number[];
 }
 
-const stories = fc.array(
-  fc.record({ rows: fc.nat(4), zombies: fc.array(fc.nat(5), { maxLength: 2 }) }),
-  { minLength: 1, maxLength: 6 },
-);
+const stories = fc.array(fc.record({ rows: fc.nat(4), zombies: fc.array(fc.nat(5), { maxLength: 2 }) }), {
+  minLength: 1,
+  maxLength: 6,
+});
 
 /** rows.<table> as parsers may leave it: files in order, zombies before, among and after, and repeats. */
 function publish(all: readonly Story[], pick: (n: number) => number): RowMessage[] {

@@ -82,7 +82,10 @@ test("the contract decides how rows are written", async () => {
   await send(log, "t", messagesOf(file({ sourceFile: "b.csv", sourceOffset: 2, rows: [[2, "zwei"]] })));
   await settled(log, "t");
   assert.deepEqual(
-    warehouse.rowsOf("t").map((row) => (row as { name: string }).name).sort(),
+    warehouse
+      .rowsOf("t")
+      .map((row) => (row as { name: string }).name)
+      .sort(),
     ["one", "three", "zwei"],
   );
   await committer.drain();

@@ -38,7 +38,11 @@ test("a file that the warehouse refuses fails alone and becomes a dead letter; t
   const isPoison = ([batch]: readonly unknown[]): boolean =>
     (batch as MicroBatch).files.some(({ sourceOffset }) => sourceOffset === 3);
   const warehouse = failing(world, "commit", "WAREHOUSE_FAILED", isPoison);
-  await send(world.log, "t", [0, 1, 2, 3, 4].flatMap((offset) => messagesOf(file(offset))));
+  await send(
+    world.log,
+    "t",
+    [0, 1, 2, 3, 4].flatMap((offset) => messagesOf(file(offset))),
+  );
   const committer = await start({ log: world.log, warehouse });
   await settled(world.log, "t");
   await committer.ready();

@@ -9,7 +9,14 @@ import type { CommitEvent, FileEvent, FileOutcome, ParseEvent } from "../../../l
 import { TOPICS } from "../../../lib/events/topics.ts";
 import { silentLogger } from "../../../lib/service/logger.ts";
 import { makeRegistry } from "../../../lib/service/metrics.ts";
-import { fakeBlobStore, fakeEventLog, fakeWarehouse, type FakeBlobStore, type FakeEventLog, type FakeWarehouse } from "./fakes.ts";
+import {
+  fakeBlobStore,
+  fakeEventLog,
+  fakeWarehouse,
+  type FakeBlobStore,
+  type FakeEventLog,
+  type FakeWarehouse,
+} from "./fakes.ts";
 
 export interface TestGateway extends AsyncDisposable {
   url: string;

@@ -1,0 +1,29 @@
+# The four services in one image; compose says which one a container runs.
+FROM node:20.20.2-bookworm-slim AS build
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN npm ci --no-audit --no-fund
+COPY tsconfig.json tsconfig.build.json ./
+COPY schemas schemas
+COPY lib lib
+COPY services services
+COPY cli cli
+COPY scripts/stack scripts/stack
+# Message schemas and the console's files are read relative to the compiled code.
+RUN npm run build && cp -r schemas dist/schemas && cp -r services/gateway/console dist/services/gateway/console
+
+FROM node:20.20.2-bookworm-slim AS packages
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN npm ci --omit=dev --no-audit --no-fund
+
+FROM node:20.20.2-bookworm-slim
+ENV NODE_ENV=production
+WORKDIR /app
+COPY --from=packages /app/node_modules node_modules
+COPY --from=build /app/dist dist
+COPY package.json ./
+COPY contracts contracts
+USER node
+EXPOSE 8080
+CMD ["node", "dist/services/gateway/main.js"]

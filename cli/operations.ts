@@ -1,0 +1,186 @@
+import type { Command } from "commander";
+import { EXIT, listText, sizeText, tableText } from "./output.ts";
+import { action } from "./session.ts";
+
+/** Commands for those who run tables: checks, maintenance, health, replays. */
+
+const JSON_BODY = (body: object) => ({ body: JSON.stringify(body), contentType: "application/json" });
+const pathOf = (table: string, rest: string): string => `/v1/tables/${encodeURIComponent(table)}/${rest}`;
+
+interface ChecksAnswer {
+  status: "passed" | "failed" | "error";
+  message?: string;
+  results: {
+    check_name: string;
+    check_type: string;
+    column_name: string;
+    status: string;
+    failing_rows: number;
+    total_rows: number;
+    details: string;
+  }[];
+}
+
+export function addChecks(program: Command): void {
+  program
+    .command("checks")
+    .description("quality checks of a table's contract")
+    .command("run")
+    .description("run them now; the exit code is 0 if all passed, 1 if one failed, 2 if one could not be run")
+    .argument("<table>")
+    .option("--check <names...>", "only these")
+    .action(
+      action(async ({ client, print }, table: string, { check }: { check?: string[] }) => {
+        const body = JSON_BODY(check ? { checks: check } : {});
+        const answer = await client.send<ChecksAnswer>("POST", pathOf(table, "checks/run"), body);
+        print(answer, checksText);
+        return { passed: EXIT.ok, failed: EXIT.no, error: EXIT.usage }[answer.status];
+      }),
+    );
+}
+
+function checksText({ status, message, results }: ChecksAnswer): string {
+  if (results.length === 0) return message ?? `${status}: the contract declares no checks`;
+  const head = ["check", "type", "column", "status", "failing", "rows", "details"];
+  const rows = results.map((one) => [
+    one.check_name,
+    one.check_type,
+    one.column_name,
+    one.status,
+    one.failing_rows,
+    one.total_rows,
+    one.details,
+  ]);
+  return `${tableText(head, rows)}\n${status}`;
+}
+
+interface MaintenanceAnswer {
+  status: "completed" | "failed";
+  results: { operation: string; status: string; details: string; files_before: number; files_after: number }[];
+}
+
+export function addMaintain(program: Command): void {
+  program
+    .command("maintain")
+    .description("optimise a table, expire its snapshots, remove its orphan files")
+    .argument("<table>")
+    .option("--only <operations...>", "optimize, expire_snapshots, remove_orphan_files")
+    .action(
+      action(async ({ client, print }, table: string, { only }: { only?: string[] }) => {
+        const body = JSON_BODY(only ? { operations: only } : {});
+        const answer = await client.send<MaintenanceAnswer>("POST", pathOf(table, "maintenance/run"), body);
+        print(answer, ({ results }) =>
+          tableText(
+            ["operation", "status", "files before", "after", "details"],
+            results.map((one) => [one.operation, one.status, one.files_before, one.files_after, one.details]),
+          ),
+        );
+        return answer.status === "completed" ? EXIT.ok : EXIT.no;
+      }),
+    );
+}
+
+interface HealthAnswer {
+  table: string;
+  rowCount: number;
+  dataFiles: number;
+  dataBytes: number;
+  deleteFiles: number;
+  smallFiles: number;
+  snapshots: number;
+  oldestSnapshotAt: string | null;
+}
+
+export function addHealth(program: Command): void {
+  program
+    .command("health")
+    .description("files, sizes, delete files and snapshots of a table")
+    .argument("<table>")
+    .action(
+      action(async ({ client, print }, table: string) => {
+        print(await client.send<HealthAnswer>("GET", pathOf(table, "health")), (health) =>
+          listText([
+            ["table", health.table],
+            ["rows", health.rowCount],
+            ["data files", health.dataFiles],
+            ["of them small", health.smallFiles],
+            ["size", sizeText(health.dataBytes)],
+            ["delete files", health.deleteFiles],
+            ["snapshots", health.snapshots],
+            ["oldest snapshot", health.oldestSnapshotAt],
+          ]),
+        );
+        return EXIT.ok;
+      }),
+    );
+}
+
+interface ReplayAnswer {
+  dryRun: boolean;
+  files: { sourceFile: string; sourceOffset: number; fileId: string | null }[];
+}
+
+const replayText = ({ dryRun, files }: ReplayAnswer): string =>
+  files.length === 0
+    ? "no file versions in that range"
+    : `${tableText(
+        ["file", "version", "new id"],
+        files.map((file) => [file.sourceFile, file.sourceOffset, file.fileId]),
+      )}\n${files.length} file versions ${dryRun ? "would be published again" : "published again; `tributary status --table …` follows them"}`;
+
+/** An offset, a time (ISO 8601), or else the name of a file. */
+function placeOf(text: string): { offset: number } | { time: string } | { file: string } {
+  if (/^\d+$/.test(text)) return { offset: Number(text) };
+  if (/^\d{4}-\d\d-\d\d/.test(text)) return { time: new Date(text).toISOString() };
+  return { file: text };
+}
+
+export function addReplay(program: Command): void {
+  program
+    .command("replay")
+    .description("publish past file versions of a table again (backfill); harmless when done twice")
+    .argument("<table>")
+    .option("--from <place>", "an offset, a time (2026-01-31 or ISO 8601) or a file name")
+    .option("--to <place>", "an offset or a time")
+    .option("--only <file>", "only this file; its rows become the newest, also over later corrections by other files")
+    .option("--dry-run", "only say which files it would be")
+    .addHelpText("after", "\nExample:\n  tributary replay sales --from 2026-01-01 --dry-run")
+    .action(
+      action(
+        async (
+          { client, print },
+          table: string,
+          flags: { from?: string; to?: string; only?: string; dryRun?: true },
+        ) => {
+          const body = JSON_BODY({
+            ...(flags.from === undefined ? {} : { from: placeOf(flags.from) }),
+            ...(flags.to === undefined ? {} : { to: placeOf(flags.to) }),
+            ...(flags.only === undefined ? {} : { onlyFile: flags.only }),
+            dryRun: flags.dryRun ?? false,
+          });
+          print(await client.send<ReplayAnswer>("POST", pathOf(table, "replay"), body), replayText);
+          return EXIT.ok;
+        },
+      ),
+    );
+}
+
+/** `tributary rejects replay <table>`, below the command that lists them. */
+export function addRejectsReplay(rejects: Command): void {
+  rejects
+    .command("replay")
+    .description("read the files that have rejected rows again, for instance after the contract was mended")
+    .argument("<table>")
+    .option("--file <name>", "only this file")
+    .option("--dry-run", "only say which files it would be")
+    .action(
+      action(async ({ client, print }, table: string, flags: { file?: string; dryRun?: true }) => {
+        const body = JSON_BODY({
+          ...(flags.file === undefined ? {} : { file: flags.file }),
+          dryRun: flags.dryRun ?? false,
+        });
+        print(await client.send<ReplayAnswer>("POST", pathOf(table, "rejects/replay"), body), replayText);
+        return EXIT.ok;
+      }),
+    );
+}

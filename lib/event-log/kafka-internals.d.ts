@@ -1,0 +1,27 @@
+/** The part of kafkajs's inside that kafka-connection.ts uses, as it is in kafkajs 2.2.4. */
+declare module "kafkajs/src/consumer/batch.js" {
+  import type { Message } from "kafkajs";
+
+  export interface FetchedMessage extends Message {
+    key: Buffer | null;
+    value: Buffer | null;
+    timestamp: string;
+    offset: string;
+  }
+
+  export interface FetchedPartition {
+    partition: number;
+    highWatermark: string;
+    lastStableOffset?: string;
+    abortedTransactions: unknown[];
+    messages: FetchedMessage[];
+  }
+
+  /** What one fetch got of one partition, without control records and aborted transactions. */
+  export default class Batch {
+    readonly messages: FetchedMessage[];
+    readonly rawMessages: FetchedMessage[];
+    constructor(topic: string, fetchedOffset: string, data: FetchedPartition);
+    lastOffset(): string;
+  }
+}

@@ -1,0 +1,68 @@
+import { readFileSync } from "node:fs";
+import { parse } from "yaml";
+import { z } from "zod";
+import { systemClock } from "../../lib/clock.ts";
+import { messageOf } from "../../lib/errors.ts";
+import { openEventLog } from "../../lib/event-log/open.ts";
+import { createBuckets, createSchema } from "./prepare.ts";
+
+/**
+ * Compose's init job: `node init.js topics.yml` makes the topics, the buckets and the schema that the services expect, and leaves what
+ * exists. It reads the services' own environment.
+ */
+const settings = z.object({
+  TRIBUTARY_LOG_URL: z.string(),
+  TRIBUTARY_BLOB_URL: z.string(),
+  TRIBUTARY_DROPS_URL: z.string(),
+  TRIBUTARY_STAGING_URL: z.string(),
+  TRIBUTARY_WAREHOUSE_BUCKET: z.string(),
+  TRIBUTARY_WAREHOUSE_URL: z.string(),
+  TRIBUTARY_S3_ENDPOINT: z.string(),
+  TRIBUTARY_S3_REGION: z.string(),
+  TRIBUTARY_S3_ACCESS_KEY: z.string(),
+  TRIBUTARY_S3_SECRET_KEY: z.string(),
+});
+
+/** The shape of infra/redpanda/topics.yml. */
+const topicsFile = z.array(
+  z.strictObject({
+    name: z.string(),
+    partitions: z.number().int().min(1),
+    cleanup: z.enum(["delete", "compact"]),
+    retentionMs: z.number().optional(),
+  }),
+);
+
+async function main(topicsPath: string): Promise<void> {
+  const env = settings.parse(process.env);
+  const topics = topicsFile.parse(parse(readFileSync(topicsPath, "utf8")));
+  const log = await openEventLog(env.TRIBUTARY_LOG_URL, { clock: systemClock });
+  try {
+    await log.createTopics(
+      topics.map(({ retentionMs, ...topic }) => (retentionMs ? { ...topic, retentionMs } : topic)),
+    );
+  } finally {
+    await log.close();
+  }
+  const urls = [env.TRIBUTARY_BLOB_URL, env.TRIBUTARY_DROPS_URL, env.TRIBUTARY_STAGING_URL];
+  await createBuckets(
+    {
+      endpoint: env.TRIBUTARY_S3_ENDPOINT,
+      region: env.TRIBUTARY_S3_REGION,
+      accessKey: env.TRIBUTARY_S3_ACCESS_KEY,
+      secretKey: env.TRIBUTARY_S3_SECRET_KEY,
+    },
+    [...urls.map((url) => new URL(url).hostname), env.TRIBUTARY_WAREHOUSE_BUCKET],
+  );
+  const trino = new URL(env.TRIBUTARY_WAREHOUSE_URL);
+  const [catalog, schema] = trino.pathname.split("/").filter(Boolean);
+  await createSchema(`http://${trino.host}`, catalog!, schema!);
+  process.stderr.write(`${topics.length} topics, the buckets and ${catalog}.${schema} are there\n`);
+}
+
+try {
+  await main(process.argv[2] ?? "infra/redpanda/topics.yml");
+} catch (error) {
+  process.stderr.write(`${messageOf(error)}\n`);
+  process.exitCode = 1;
+}

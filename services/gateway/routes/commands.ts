@@ -1,0 +1,151 @@
+import { z } from "zod";
+import { TributaryError } from "../../../lib/errors.ts";
+import type { CommandKind } from "../../../lib/events/generated.ts";
+import { duration } from "../../../lib/service/config.ts";
+import { checkTableName } from "../names.ts";
+import type { App, GatewayDeps } from "../server.ts";
+import { problemResponses } from "./parameters.ts";
+
+const TIMEOUT_MS_DEFAULT = 120_000;
+const OPERATIONS = ["optimize", "expire_snapshots", "remove_orphan_files"] as const satisfies readonly CommandKind[];
+const params = z.object({ table: z.string() });
+const timeout = duration.optional().describe("how long to wait for the table's writer, e.g. 30s; default 2m");
+
+const checkResultSchema = z.object({
+  check_name: z.string(),
+  check_type: z.string(),
+  column_name: z.string(),
+  status: z.enum(["passed", "failed", "error"]),
+  failing_rows: z.number(),
+  total_rows: z.number(),
+  details: z.string(),
+});
+
+const checksSchema = z
+  .object({
+    status: z.enum(["passed", "failed", "error"]),
+    results: z.array(checkResultSchema),
+    message: z.string().optional(),
+  })
+  .meta({ id: "ChecksRun" });
+
+const maintenanceSchema = z
+  .object({
+    status: z.enum(["completed", "failed"]),
+    results: z.array(z.record(z.string(), z.unknown())).describe("as in _maintenance_log"),
+  })
+  .meta({ id: "MaintenanceRun" });
+
+const healthSchema = z
+  .object({
+    table: z.string(),
+    rowCount: z.number(),
+    dataFiles: z.number(),
+    dataBytes: z.number(),
+    deleteFiles: z.number(),
+    smallFiles: z.number().describe("below the warehouse's target size"),
+    snapshots: z.number(),
+    oldestSnapshotAt: z.string().nullable(),
+  })
+  .meta({ id: "TableHealth" });
+
+/** What a table's writer is asked to do between commits, and how the table is. */
+export function addCommandRoutes(app: App, deps: GatewayDeps): void {
+  const tableOf = async (name: string): Promise<string> => {
+    const table = checkTableName(name, deps.contracts);
+    if (!(await deps.warehouse.tables()).includes(table)) throw new TributaryError("NOT_FOUND", `no table '${table}'`);
+    return table;
+  };
+
+  app.post(
+    "/v1/tables/:table/checks/run",
+    {
+      config: { scope: "read" },
+      schema: {
+        operationId: "runChecks",
+        tags: ["tables"],
+        summary: "Run the checks of the table's contract now; the outcome is in the body",
+        params,
+        body: z
+          .strictObject({ checks: z.array(z.string()).optional().describe("names; default: all"), timeout })
+          .nullish(),
+        response: { 200: checksSchema, ...problemResponses },
+      },
+    },
+    async ({ params, body }) => {
+      const table = await tableOf(params.table);
+      const known = deps.contracts.of(table).checks.map(({ name }) => name);
+      const unknown = body?.checks?.filter((name) => !known.includes(name)) ?? [];
+      if (unknown.length > 0) {
+        throw new TributaryError(
+          "BAD_REQUEST",
+          `'${table}' has no check ${unknown.join(", ")}; it has: ${known.join(", ")}`,
+        );
+      }
+      const result = await deps.commands.ask(table, "checks", {
+        reason: "asked for by HTTP",
+        timeoutMs: body?.timeout ?? TIMEOUT_MS_DEFAULT,
+        args: body?.checks ? { checks: body.checks } : {},
+      });
+      const outcome = JSON.parse(result.resultJson) as Partial<z.infer<typeof checksSchema>>;
+      return { status: "error" as const, results: [], ...outcome };
+    },
+  );
+
+  app.post(
+    "/v1/tables/:table/maintenance/run",
+    {
+      config: { scope: "admin" },
+      schema: {
+        operationId: "runMaintenance",
+        tags: ["tables"],
+        summary: "Optimise the table, expire its snapshots, remove its orphan files; ingestion goes on meanwhile",
+        params,
+        body: z
+          .strictObject({
+            operations: z
+              .array(z.enum(OPERATIONS))
+              .min(1)
+              .default([...OPERATIONS]),
+            timeout,
+          })
+          .nullish(),
+        response: { 200: maintenanceSchema, ...problemResponses },
+      },
+    },
+    async ({ params, body }) => {
+      const table = await tableOf(params.table);
+      const results: Record<string, unknown>[] = [];
+      for (const operation of body?.operations ?? OPERATIONS) {
+        const options = { reason: "asked for by HTTP", timeoutMs: body?.timeout ?? TIMEOUT_MS_DEFAULT };
+        const { resultJson, status } = await deps.commands.ask(table, operation, options);
+        results.push({ operation, status, ...(JSON.parse(resultJson) as object) });
+      }
+      const status = results.some((result) => result.status === "failed") ? "failed" : "completed";
+      return { status, results } as const;
+    },
+  );
+
+  app.get(
+    "/v1/tables/:table/health",
+    {
+      config: { scope: "read" },
+      schema: {
+        operationId: "getTableHealth",
+        tags: ["tables"],
+        summary: "Files, sizes, delete files and snapshots of the table",
+        params,
+        response: { 200: healthSchema, ...problemResponses },
+      },
+    },
+    async ({ params }) => {
+      const table = await tableOf(params.table);
+      const { oldestSnapshotAtMs, ...health } = await deps.warehouse.health(table);
+      return {
+        table,
+        ...health,
+        oldestSnapshotAt: oldestSnapshotAtMs === null ? null : new Date(oldestSnapshotAtMs).toISOString(),
+      };
+    },
+  );
+}

@@ -1,0 +1,70 @@
+/** All four services in one process, on the embedded adapters unless the environment names others: `npm start`. */
+import { readFileSync } from "node:fs";
+import { systemClock } from "../lib/clock.ts";
+import { loadContracts } from "../lib/contract/load.ts";
+import { readConfig } from "../lib/service/config.ts";
+import { startLagGauges } from "../lib/service/lag.ts";
+import { makeLogger } from "../lib/service/logger.ts";
+import { makeRegistry } from "../lib/service/metrics.ts";
+import { run } from "../lib/service/run.ts";
+import type { Service } from "../lib/service/service.ts";
+import { committerConfig, committerSettings } from "./committer/config.ts";
+import { startCommitter } from "./committer/service.ts";
+import { gatewayConfig } from "./gateway/config.ts";
+import { startGateway } from "./gateway/service.ts";
+import { parserConfig, parserSettings } from "./parser/config.ts";
+import { startParser } from "./parser/service.ts";
+import { portsOf } from "./ports.ts";
+import { schedulerConfig, schedulerSettings } from "./scheduler/config.ts";
+import { startScheduler } from "./scheduler/service.ts";
+
+const LAG_EVERY_MS = 2_000;
+const env = process.env;
+const logger = makeLogger({
+  service: "tributary",
+  level: env["TRIBUTARY_LOG_LEVEL"] ?? "info",
+  pretty: process.stderr.isTTY,
+});
+
+await run(logger, async (scope) => {
+  const settings = readConfig(gatewayConfig, env);
+  const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+    version: string;
+  };
+  const ports = portsOf(scope, settings, systemClock, logger);
+  const shared = {
+    log: await ports.log(),
+    blob: await ports.blob(),
+    warehouse: await ports.warehouse(),
+    contracts: loadContracts(settings.TRIBUTARY_CONTRACTS_DIR),
+    clock: systemClock,
+    registry: makeRegistry(version),
+  };
+  const of = (service: string) => ({ ...shared, logger: logger.child({ service }) });
+  const drain = (service: Service): Promise<void> => service.drain();
+
+  // Opened upstream last, so that draining closes the door first and lets what is inside run through.
+  scope.own(
+    "scheduler",
+    await startScheduler({ ...of("scheduler"), settings: schedulerSettings(readConfig(schedulerConfig, env)) }),
+    drain,
+  );
+  scope.own(
+    "committer",
+    await startCommitter({ ...of("committer"), settings: committerSettings(readConfig(committerConfig, env)) }),
+    drain,
+  );
+  scope.own(
+    "parser",
+    await startParser({ ...of("parser"), settings: parserSettings(readConfig(parserConfig, env)) }),
+    drain,
+  );
+  scope.own(
+    "lag gauges",
+    startLagGauges({ ...shared, everyMs: LAG_EVERY_MS, onError: (err) => logger.warn({ err }, "lag cannot be read") }),
+    (gauges) => gauges.stop(),
+  );
+  const gateway = await startGateway({ ...of("gateway"), drops: await ports.drops(), settings });
+  scope.own("gateway", gateway, drain);
+  logger.info(`Tributary at ${gateway.url} (API page: ${gateway.url}/docs), data in ${settings.TRIBUTARY_DATA_DIR}`);
+});

@@ -1,0 +1,220 @@
+import { randomUUID } from "node:crypto";
+import type { BlobStore } from "../../lib/blob/blob-store.ts";
+import type { Clock } from "../../lib/clock.ts";
+import type { ColumnType } from "../../lib/columns.ts";
+import type { Contracts, DialectOverride } from "../../lib/contract/contract.ts";
+import type { Dialect } from "../../lib/csv/dialect.ts";
+import type { ParseJob, ParseOutput, ParseSummary } from "../../lib/csv/parse-file.ts";
+import { hasCode, type ErrorCode } from "../../lib/errors.ts";
+import type { EventLog } from "../../lib/event-log/event-log.ts";
+import type { EndOfFile, FileEvent, RowMessage } from "../../lib/events/generated.ts";
+import { rowMessages } from "../../lib/events/avro.ts";
+import { rowsTopic } from "../../lib/events/topics.ts";
+import { retry } from "../../lib/retry.ts";
+import type { Logger } from "../../lib/service/logger.ts";
+import { announce } from "./announce.ts";
+import type { ParserSettings } from "./config.ts";
+import type { ParserMetrics } from "./metrics.ts";
+import type { TableSchema, TableSchemas } from "./table-schemas.ts";
+import { WorkerCrash, type WorkerPool } from "./worker-pool.ts";
+
+export interface FileRunDeps {
+  log: EventLog;
+  blob: BlobStore;
+  contracts: Contracts;
+  clock: Clock;
+  logger: Logger;
+  metrics: ParserMetrics;
+  schemas: TableSchemas;
+  pool: WorkerPool;
+  settings: ParserSettings;
+}
+
+/** A file event at its place in the log. */
+export interface ArrivedFile {
+  event: FileEvent;
+  sourceOffset: number;
+}
+
+/** How parsing a file ended, and in which run. */
+interface Outcome {
+  runId: string;
+  summary: ParseSummary;
+}
+
+/**
+ * Does everything one file event asks for: publishes the file's rows, rejects and end-of-file, the table's schema if it changed, and
+ * what the gateway shows meanwhile. What is wrong with the file is published, not thrown.
+ * @throws what a port still answers after the retries; nothing has to be undone then, the next try has a run of its own.
+ */
+export async function parseArrived(deps: FileRunDeps, file: ArrivedFile, signal: AbortSignal): Promise<void> {
+  const { clock, settings, log } = deps;
+  const startedMs = clock.monotonicMs();
+  await log.createTopics([rowsTopic(file.event.table)]);
+  if (file.event.kind === "deleted") return publishDeleted(deps, file);
+  const tell = announce(deps, file);
+  await tell.started();
+  const known = await deps.schemas.of(file.event.table);
+  const retrying = { ...settings, signal, onRetry: (err: unknown) => deps.logger.warn({ err }, "parsing is tried again") };
+  const outcome = await retry(clock, retrying, () => parseWhole(deps, file, known, signal));
+  if (signal.aborted || !outcome) return;
+  const { summary } = outcome;
+  const parseMs = Math.round(clock.monotonicMs() - startedMs);
+  if (summary.outcome === "complete") await publishSchema(deps, file, known, summary);
+  else await tell.deadLetter(summary.error!);
+  await publishRow(deps, file, outcome.runId, endOfFile(deps, file, summary, parseMs));
+  await tell.ended(summary);
+  count(deps.metrics, summary, parseMs);
+}
+
+/** One try: reads the file once, or twice if a type did not hold. Undefined if the signal aborted. */
+async function parseWhole(
+  deps: FileRunDeps,
+  file: ArrivedFile,
+  known: TableSchema | undefined,
+  signal: AbortSignal,
+): Promise<Outcome | undefined> {
+  let settled: Record<string, ColumnType> | undefined;
+  for (let crashes = 0; ; ) {
+    const runId = randomUUID();
+    try {
+      const last = await parseOnce(deps, file, jobOf(deps, file, known, settled), runId, signal);
+      if (last?.kind === "end") return { runId, summary: last.summary };
+      if (last?.kind !== "retype") return undefined;
+      settled = last.types;
+      deps.metrics.retypings.inc();
+    } catch (thrown) {
+      if (hasCode(thrown, "BLOB_NOT_FOUND")) return failed("BLOB_MISSING", `'${file.event.blobKey}' is not in the blob store`);
+      if (!(thrown instanceof WorkerCrash)) throw thrown;
+      deps.logger.error({ err: thrown, fileId: file.event.fileId }, "a worker died over a file");
+      if (++crashes >= deps.settings.crashesMax) return failed("FILE_POISON", `the parser failed ${crashes} times: ${thrown.message}`);
+    }
+  }
+}
+
+/** Reads the file and publishes what comes of it; the last output, or undefined if the signal aborted before. */
+async function parseOnce(
+  deps: FileRunDeps,
+  file: ArrivedFile,
+  job: ParseJob,
+  runId: string,
+  signal: AbortSignal,
+): Promise<ParseOutput | undefined> {
+  const { body } = await deps.blob.get(file.event.blobKey, { signal });
+  try {
+    for await (const output of deps.pool.parse(job, body, signal)) {
+      if (output.kind === "end" || output.kind === "retype") return output;
+      await publishRow(deps, file, runId, bodyOf(output));
+    }
+    return undefined;
+  } finally {
+    body.destroy();
+  }
+}
+
+function jobOf(
+  { contracts, settings, log }: FileRunDeps,
+  { event, sourceOffset }: ArrivedFile,
+  known: TableSchema | undefined,
+  settled: Record<string, ColumnType> | undefined,
+): ParseJob {
+  const { sourceFile, receivedAtMs } = event;
+  return {
+    fileName: sourceFile,
+    contract: contracts.of(event.table),
+    override: event.dialectJson === null ? {} : (JSON.parse(event.dialectJson) as DialectOverride),
+    current: known?.columns ?? [],
+    ...(known ? { usual: known.dialect } : {}),
+    ...(settled ? { settled } : {}),
+    origin: { sourceFile, sourceOffset, receivedAtMs },
+    limits: { ...settings.limits, messageBytesMax: log.recordBytesMax },
+  };
+}
+
+const failed = (code: ErrorCode, message: string): Outcome => ({
+  runId: randomUUID(),
+  summary: {
+    outcome: "failed",
+    columns: [],
+    rowsRead: 0,
+    rowsAccepted: 0,
+    rowsRejected: 0,
+    rejectsByReason: {},
+    textBytes: 0,
+    error: { code, message },
+  },
+});
+
+function bodyOf(output: Extract<ParseOutput, { kind: "rows" | "rejects" }>): RowMessage["body"] {
+  if (output.kind === "rejects") return { "tributary.RejectBatch": { rejects: output.rejects } };
+  const { rows, ...batch } = output.batch;
+  return { "tributary.RowBatch": { ...batch, rows: Buffer.from(rows.buffer, rows.byteOffset, rows.length) } };
+}
+
+async function publishRow(deps: FileRunDeps, file: ArrivedFile, runId: string, body: RowMessage["body"]): Promise<void> {
+  const { fileId, sourceFile, table } = file.event;
+  const value = rowMessages.encode({ fileId, sourceFile, sourceOffset: file.sourceOffset, runId, body });
+  await deps.log.publish(rowsTopic(table).name, [{ key: table, value }]);
+}
+
+async function publishSchema(
+  { schemas }: FileRunDeps,
+  { event, sourceOffset }: ArrivedFile,
+  known: TableSchema | undefined,
+  { columns, dialect }: ParseSummary,
+): Promise<void> {
+  if (known && JSON.stringify(known.columns) === JSON.stringify(columns)) return;
+  const { confidence: _, ...found } = dialect!;
+  const pinned: Dialect = known?.dialect ?? found;
+  await schemas.publish(event.table, sourceOffset, { columns, dialect: pinned });
+}
+
+async function publishDeleted(deps: FileRunDeps, file: ArrivedFile): Promise<void> {
+  const known = await deps.schemas.of(file.event.table);
+  const { summary } = failed("FILE_EMPTY", "");
+  const { "tributary.EndOfFile": end } = endOfFile(deps, file, { ...summary, columns: known?.columns ?? [] }, 0);
+  const body = { "tributary.EndOfFile": { ...end, outcome: "deleted" as const, errorCode: null, errorMessage: null } };
+  await publishRow(deps, file, randomUUID(), body);
+  await announce(deps, file).ended({ ...summary, outcome: "complete" });
+  deps.metrics.files.inc({ outcome: "deleted" });
+}
+
+function endOfFile(
+  { clock }: FileRunDeps,
+  { event }: ArrivedFile,
+  summary: ParseSummary,
+  parseMs: number,
+): { "tributary.EndOfFile": EndOfFile } {
+  const { sizeBytes, contentHash, etag, receivedAtMs } = event;
+  const { outcome, columns, rowsRead, rowsAccepted, rowsRejected, dialect, error } = summary;
+  return {
+    "tributary.EndOfFile": {
+      outcome,
+      columns,
+      rowsRead,
+      rowsAccepted,
+      rowsRejected,
+      sizeBytes,
+      contentHash,
+      etag,
+      receivedAtMs,
+      parsedAtMs: clock.nowMs(),
+      parseMs,
+      delimiter: dialect?.delimiter ?? "",
+      encoding: dialect?.encoding ?? "",
+      errorCode: error?.code ?? null,
+      errorMessage: error?.message ?? null,
+    },
+  };
+}
+
+function count(metrics: ParserMetrics, summary: ParseSummary, parseMs: number): void {
+  metrics.files.inc({ outcome: summary.outcome });
+  metrics.rows.inc({ outcome: "accepted" }, summary.rowsAccepted);
+  metrics.rows.inc({ outcome: "rejected" }, summary.rowsRejected);
+  metrics.bytes.inc(summary.textBytes);
+  metrics.parseSeconds.observe(parseMs / 1000);
+  for (const [reason, n] of Object.entries(summary.rejectsByReason)) metrics.rejects.inc({ reason }, n);
+  if (summary.error) metrics.flow.error(summary.error.code);
+  metrics.flow.sent("rows", summary.rowsAccepted);
+}

@@ -1,0 +1,39 @@
+import { readFileSync } from "node:fs";
+import { systemClock } from "../../lib/clock.ts";
+import { loadContracts } from "../../lib/contract/load.ts";
+import { readConfig } from "../../lib/service/config.ts";
+import { serveHealth } from "../../lib/service/http.ts";
+import { makeLogger } from "../../lib/service/logger.ts";
+import { makeRegistry } from "../../lib/service/metrics.ts";
+import { run } from "../../lib/service/run.ts";
+import { portsOf } from "../ports.ts";
+import { parserConfig, parserSettings } from "./config.ts";
+import { startParser } from "./service.ts";
+
+const logger = makeLogger({
+  service: "parser",
+  level: process.env["TRIBUTARY_LOG_LEVEL"] ?? "info",
+  pretty: process.stderr.isTTY,
+});
+
+await run(logger, async (scope) => {
+  const settings = readConfig(parserConfig, process.env);
+  const ports = portsOf(scope, settings, systemClock, logger);
+  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+    version: string;
+  };
+  const registry = makeRegistry(version);
+  const parser = await startParser({
+    log: await ports.log(),
+    blob: await ports.blob(),
+    contracts: loadContracts(settings.TRIBUTARY_CONTRACTS_DIR),
+    clock: systemClock,
+    logger,
+    registry,
+    settings: parserSettings(settings),
+  });
+  scope.own("parser", parser, (service) => service.drain());
+  const { TRIBUTARY_PARSER_HOST: host, TRIBUTARY_PARSER_PORT: port } = settings;
+  const http = await serveHealth({ registry, ready: () => parser.ready(), host, port });
+  scope.own("http", http, (server) => server.close());
+});

@@ -1,0 +1,51 @@
+/** A worker thread: parses one file at a time, fed and drained through the port that comes with each job. It touches nothing else. */
+import { parentPort, type MessagePort } from "node:worker_threads";
+import { messageOf } from "../../lib/errors.ts";
+import { parseFile, type ParseJob, type ParseOutput } from "../../lib/csv/parse-file.ts";
+
+/** From the pool to the worker. `null` ends the file's bytes; closing the port abandons the job. */
+export type ToWorker = { kind: "bytes"; bytes: Uint8Array | null } | { kind: "taken" };
+/** From the worker to the pool. `fed`: a piece of bytes was used up. */
+export type FromWorker = { kind: "fed" } | { kind: "output"; output: ParseOutput } | { kind: "crash"; message: string };
+
+/** Outputs on their way at a time; each is at most one batch. */
+const OUTPUTS_AHEAD_MAX = 4;
+
+parentPort!.on("message", ({ job, port }: { job: ParseJob; port: MessagePort }) => {
+  parse(job, port).catch((thrown: unknown) => port.postMessage({ kind: "crash", message: messageOf(thrown) }));
+});
+
+async function parse(job: ParseJob, port: MessagePort): Promise<void> {
+  const bytes: (Uint8Array | null)[] = [];
+  let credit = OUTPUTS_AHEAD_MAX;
+  let closed = false;
+  let wake: () => void = () => undefined;
+  const changed = (): Promise<void> => new Promise((resolve) => (wake = resolve));
+  port.on("message", (message: ToWorker) => {
+    if (message.kind === "taken") credit++;
+    else bytes.push(message.bytes);
+    wake();
+  });
+  port.on("close", () => {
+    closed = true;
+    wake();
+  });
+
+  async function* source(): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      while (bytes.length === 0 && !closed) await changed();
+      const next = closed ? null : bytes.shift();
+      if (next === null || next === undefined) return;
+      port.postMessage({ kind: "fed" } satisfies FromWorker);
+      yield next;
+    }
+  }
+
+  for await (const output of parseFile(source(), job)) {
+    while (credit === 0 && !closed) await changed();
+    if (closed) return;
+    credit--;
+    const transfer = output.kind === "rows" ? [output.batch.rows.buffer as ArrayBuffer] : [];
+    port.postMessage({ kind: "output", output } satisfies FromWorker, transfer);
+  }
+}

@@ -1,0 +1,73 @@
+import type { BlobStore } from "../../lib/blob/blob-store.ts";
+import type { Clock } from "../../lib/clock.ts";
+import type { Contracts } from "../../lib/contract/contract.ts";
+import { messageOf, TributaryError } from "../../lib/errors.ts";
+import type { AssignedPartition, EventLog, PartitionHandler } from "../../lib/event-log/event-log.ts";
+import { fileEvents } from "../../lib/events/avro.ts";
+import { GROUPS, TOPICS } from "../../lib/events/topics.ts";
+import type { Logger } from "../../lib/service/logger.ts";
+import type { Registry } from "../../lib/service/metrics.ts";
+import type { Service } from "../../lib/service/service.ts";
+import type { ParserSettings } from "./config.ts";
+import { parseArrived, type FileRunDeps } from "./file-run.ts";
+import { parserMetrics } from "./metrics.ts";
+import { TableSchemas } from "./table-schemas.ts";
+import { workerPool } from "./worker-pool.ts";
+
+export interface ParserDeps {
+  log: EventLog;
+  blob: BlobStore;
+  contracts: Contracts;
+  clock: Clock;
+  logger: Logger;
+  registry: Registry;
+  settings: ParserSettings;
+}
+
+/** file-events → rows.<table>. A partition's files are parsed in order, the partitions' side by side, as many as there are workers. */
+export async function startParser(deps: ParserDeps): Promise<Service> {
+  const { log, blob, logger, settings } = deps;
+  await log.createTopics(Object.values(TOPICS));
+  const metrics = parserMetrics(deps.registry);
+  const schemas = await TableSchemas.follow(log);
+  const pool = workerPool({
+    size: settings.workers,
+    heapMibMax: settings.workerHeapMib,
+    onCrash: () => metrics.workerCrashes.inc(),
+  });
+  const running: FileRunDeps = { ...deps, metrics, schemas, pool };
+  const onError = (thrown: unknown, where: { topic?: string; partition?: number }): void => {
+    logger.warn({ err: thrown, ...where }, `consuming file events: ${messageOf(thrown)}`);
+    metrics.flow.error(thrown instanceof TributaryError ? thrown.code : "unknown");
+  };
+  const consumer = await log.consume({ group: GROUPS.parser, topics: [TOPICS.fileEvents.name], onError }, (partition) =>
+    handlerOf(running, partition),
+  );
+
+  const drain = async (): Promise<void> => {
+    await consumer.close();
+    await pool.close();
+    await schemas.close();
+  };
+  let draining: Promise<void> | undefined;
+  return {
+    async ready() {
+      await Promise.all([log.ready(), blob.ready()]);
+    },
+    drain: () => (draining ??= drain()),
+  };
+}
+
+/** The loop: take an event, parse its file, publish what it holds, ack. */
+function handlerOf(deps: FileRunDeps, partition: AssignedPartition): PartitionHandler {
+  const { signal } = partition;
+  return async (records) => {
+    for (const { value, offset } of records) {
+      if (signal.aborted) return;
+      deps.metrics.flow.received("file");
+      await parseArrived(deps, { event: fileEvents.decode(value), sourceOffset: offset }, signal);
+      if (signal.aborted) return;
+      await partition.ack(offset + 1);
+    }
+  };
+}

@@ -1,0 +1,51 @@
+import { z } from "zod";
+import { count, duration, platformSettings, port } from "../../lib/service/config.ts";
+import { isCron } from "./cron.ts";
+import type { MaintenanceSettings } from "./maintenance-policy.ts";
+import type { QualitySettings } from "./quality-policy.ts";
+import { COMMITS_KEPT } from "./table-health.ts";
+
+const text = (value: string) => value;
+const cron = z.string().refine(isCron, { message: "is no cron pattern: write e.g. 0 3 * * *" });
+
+/** The scheduler's settings in a process's environment. */
+export const schedulerConfig = z.object({
+  ...platformSettings,
+  TRIBUTARY_SCHEDULER_HOST: z.string().default("127.0.0.1").describe("where /healthz, /readyz and /metrics listen"),
+  TRIBUTARY_SCHEDULER_PORT: port.default(8084),
+  TRIBUTARY_MAINTENANCE_CRON: cron.default("0 3 * * *").describe("when every table is maintained, UTC"),
+  TRIBUTARY_CHECKS_CRON: cron.default("0 4 * * *").describe("when every table's checks run, UTC"),
+  TRIBUTARY_OPTIMIZE_COMMITS: count.max(COMMITS_KEPT).default(200).describe("commits after which a table is optimised"),
+  TRIBUTARY_EXPIRE_COMMITS: count.max(COMMITS_KEPT).default(1000).describe("commits after which snapshots are expired"),
+  TRIBUTARY_MAINTENANCE_GAP: duration
+    .prefault(text("1h"))
+    .describe("least time between two runs of one kind that a table's health asks for"),
+  TRIBUTARY_CHECKS_GAP: duration
+    .prefault(text("10s"))
+    .describe("least time between two runs of a table's checks after commits"),
+});
+
+export type SchedulerConfig = z.infer<typeof schedulerConfig>;
+
+export interface SchedulerSettings extends MaintenanceSettings, QualitySettings {
+  maintenanceCron: string;
+  checksCron: string;
+  /** How often the policies are asked. */
+  tickMs: number;
+}
+
+const TICK_MS = 1_000;
+const PATIENCE_MS = 24 * 60 * 60 * 1000;
+
+export function schedulerSettings(config: SchedulerConfig): SchedulerSettings {
+  return {
+    maintenanceCron: config.TRIBUTARY_MAINTENANCE_CRON,
+    checksCron: config.TRIBUTARY_CHECKS_CRON,
+    optimizeCommits: config.TRIBUTARY_OPTIMIZE_COMMITS,
+    expireCommits: config.TRIBUTARY_EXPIRE_COMMITS,
+    healthGapMs: config.TRIBUTARY_MAINTENANCE_GAP,
+    checksGapMs: config.TRIBUTARY_CHECKS_GAP,
+    patienceMs: PATIENCE_MS,
+    tickMs: TICK_MS,
+  };
+}

@@ -1,0 +1,39 @@
+import { readFileSync } from "node:fs";
+import { systemClock } from "../../lib/clock.ts";
+import { loadContracts } from "../../lib/contract/load.ts";
+import { readConfig } from "../../lib/service/config.ts";
+import { serveHealth } from "../../lib/service/http.ts";
+import { makeLogger } from "../../lib/service/logger.ts";
+import { makeRegistry } from "../../lib/service/metrics.ts";
+import { run } from "../../lib/service/run.ts";
+import { portsOf } from "../ports.ts";
+import { schedulerConfig, schedulerSettings } from "./config.ts";
+import { startScheduler } from "./service.ts";
+
+const logger = makeLogger({
+  service: "scheduler",
+  level: process.env["TRIBUTARY_LOG_LEVEL"] ?? "info",
+  pretty: process.stderr.isTTY,
+});
+
+await run(logger, async (scope) => {
+  const config = readConfig(schedulerConfig, process.env);
+  const ports = portsOf(scope, config, systemClock, logger);
+  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+    version: string;
+  };
+  const registry = makeRegistry(version);
+  const scheduler = await startScheduler({
+    log: await ports.log(),
+    contracts: loadContracts(config.TRIBUTARY_CONTRACTS_DIR),
+    clock: systemClock,
+    logger,
+    registry,
+    settings: schedulerSettings(config),
+  });
+  scope.own("scheduler", scheduler, (service) => service.drain());
+  const { TRIBUTARY_SCHEDULER_HOST: host, TRIBUTARY_SCHEDULER_PORT: port } = config;
+  const http = await serveHealth({ registry, ready: () => scheduler.ready(), host, port });
+  scope.own("health routes", http, (app) => app.close());
+  logger.info({ host, port }, "scheduler runs");
+});

@@ -1,0 +1,32 @@
+import type { Contract } from "../../lib/contract/contract.ts";
+import { owes, slotCommandId } from "./cron.ts";
+import type { Due, Moment } from "./maintenance-policy.ts";
+import { commitsSince, isKnown, isPending, type TableHealth } from "./table-health.ts";
+
+export interface QualitySettings {
+  /** Least time between two runs of a table's checks after commits: several commits share one run. */
+  checksGapMs: number;
+  /** A command without an answer for longer than this counts as lost. */
+  patienceMs: number;
+}
+
+/** Are a table's checks due: at the cron's time, or because of what was committed since they last ran? */
+export function checksDue(
+  contract: Contract,
+  health: TableHealth,
+  { nowMs, sinceMs, slotMs }: Moment,
+  settings: QualitySettings,
+): Due[] {
+  const { table, checks, checkAfterCommit, gate } = contract;
+  if (checks.length === 0 && gate === "none") return [];
+  if (isPending(health, "checks", nowMs, settings.patienceMs)) return [];
+  const due = (commandId: string, cause: Due["cause"], reason: string): Due[] =>
+    isKnown(health, "checks", commandId) ? [] : [{ commandId, kind: "checks", cause, reason }];
+  if (checkAfterCommit && commitsSince(health, "checks") > 0) {
+    const last = health.runs.get("checks");
+    if (last && nowMs - last.startedAtMs < settings.checksGapMs) return [];
+    return due(`commit:checks:${table}:${health.lastCommitId ?? ""}`, "commit", "rows were committed");
+  }
+  if (slotMs === undefined || !owes(health, "checks", slotMs, sinceMs)) return [];
+  return due(slotCommandId("checks", table, slotMs), "cron", "scheduled");
+}

@@ -1,0 +1,119 @@
+import type { Clock } from "../../lib/clock.ts";
+import type { Contracts } from "../../lib/contract/contract.ts";
+import { messageOf, TributaryError } from "../../lib/errors.ts";
+import type { EventLog, LogRecord } from "../../lib/event-log/event-log.ts";
+import { commandResults, commands, commitEvents } from "../../lib/events/avro.ts";
+import type { Command } from "../../lib/events/generated.ts";
+import { TOPICS } from "../../lib/events/topics.ts";
+import type { Logger } from "../../lib/service/logger.ts";
+import type { Registry } from "../../lib/service/metrics.ts";
+import type { Service } from "../../lib/service/service.ts";
+import type { SchedulerSettings } from "./config.ts";
+import { latestSlot } from "./cron.ts";
+import { maintenanceDue, type Due } from "./maintenance-policy.ts";
+import { schedulerMetrics } from "./metrics.ts";
+import { checksDue } from "./quality-policy.ts";
+import { emptyHealth, foldCommand, foldCommit, foldResult, type Health } from "./table-health.ts";
+
+export interface SchedulerDeps {
+  log: EventLog;
+  contracts: Contracts;
+  clock: Clock;
+  logger: Logger;
+  registry: Registry;
+  settings: SchedulerSettings;
+}
+
+const FOLDED = [TOPICS.commits, TOPICS.commands, TOPICS.commandResults].map(({ name }) => name);
+
+/**
+ * commits, commands, command-results and the clock → commands. It keeps nothing of its own: what it knows is folded from the log at
+ * each start. Any number of schedulers may run: a command's id follows from what causes it, and a committer carries an id out once.
+ */
+export async function startScheduler(deps: SchedulerDeps): Promise<Service> {
+  const { log, clock, logger, settings } = deps;
+  await log.createTopics(Object.values(TOPICS));
+  const metrics = schedulerMetrics(deps.registry);
+  const health = emptyHealth();
+  const sinceMs = clock.nowMs();
+  const stopping = new AbortController();
+  let trouble: unknown;
+  let closed: Promise<void> | undefined;
+
+  const onRecord = (record: LogRecord): void => {
+    try {
+      fold(health, record);
+      metrics.flow.received(record.topic);
+    } catch (thrown) {
+      logger.error({ topic: record.topic, offset: record.offset, err: thrown }, "undecodable record: skipped");
+      metrics.flow.dropped("undecodable");
+    }
+  };
+  const tail = await log.tail(FOLDED, onRecord);
+
+  const ask = async (table: string, { commandId, kind, cause, reason }: Due): Promise<void> => {
+    const command: Command = { commandId, table, kind, reason, requestedAtMs: clock.nowMs(), argumentsJson: "{}" };
+    await log.publish(TOPICS.commands.name, [{ key: table, value: commands.encode(command) }]);
+    foldCommand(health, command);
+    metrics.commands.inc({ kind, cause });
+    metrics.flow.sent("command");
+    logger.info(command, "command asked for");
+  };
+
+  const tick = async (): Promise<void> => {
+    await tail.caughtUp();
+    for (const [table, due] of allDue(health, deps, sinceMs)) for (const one of due) await ask(table, one);
+    metrics.tables.set(health.size);
+  };
+
+  const loop = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      try {
+        await tick();
+        trouble = undefined;
+      } catch (thrown) {
+        trouble = thrown;
+        logger.warn({ err: thrown }, `scheduling: ${messageOf(thrown)}`);
+        metrics.flow.error(thrown instanceof TributaryError ? thrown.code : "unknown");
+      }
+      await clock.sleep(settings.tickMs, stopping.signal);
+    }
+  };
+  const running = loop();
+
+  return {
+    async ready() {
+      await log.ready();
+      if (trouble !== undefined) throw new Error(`scheduling fails: ${messageOf(trouble)}`, { cause: trouble });
+    },
+    async drain() {
+      stopping.abort();
+      await running;
+      await (closed ??= tail.close());
+    },
+  };
+}
+
+function fold(health: Health, { topic, value }: LogRecord): void {
+  if (topic === TOPICS.commits.name) foldCommit(health, commitEvents.decode(value));
+  else if (topic === TOPICS.commands.name) foldCommand(health, commands.decode(value));
+  else foldResult(health, commandResults.decode(value));
+}
+
+/** Every table with what is due for it now. */
+function allDue(health: Health, { contracts, clock, settings }: SchedulerDeps, sinceMs: number): [string, Due[]][] {
+  const nowMs = clock.nowMs();
+  const maintenance = { nowMs, sinceMs, slotMs: latestSlot(settings.maintenanceCron, nowMs) };
+  const checks = { nowMs, sinceMs, slotMs: latestSlot(settings.checksCron, nowMs) };
+  const declared = new Map(contracts.declared().map((contract) => [contract.table, contract]));
+  return [...health].map(([table, known]) => {
+    const contract = declared.get(table);
+    return [
+      table,
+      [
+        ...maintenanceDue(table, known, maintenance, settings),
+        ...(contract ? checksDue(contract, known, checks, settings) : []),
+      ],
+    ];
+  });
+}

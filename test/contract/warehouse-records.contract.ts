@@ -1,0 +1,163 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { Reject } from "../../lib/events/generated.ts";
+import { columns, outcomeOf, RECEIVED_AT_MS } from "../support/rows.ts";
+import { READ_ALL, TestTable } from "../support/test-table.ts";
+import type { Opened } from "./warehouse.contract.ts";
+
+const COLUMNS = columns({ id: "INTEGER" });
+
+const reject = (row: number, over: Partial<Reject> = {}): Reject => ({
+  row,
+  line: row + 1,
+  column: "id",
+  reason: "type_mismatch",
+  message: "'x' is no INTEGER",
+  raw: "x",
+  ...over,
+});
+
+/** record, watermark, watermarks, appendLog. */
+export function recordContract(opened: Opened): void {
+  const read = async (sql: string): Promise<unknown[][]> => (await opened.warehouse.query(sql, READ_ALL)).rows;
+
+  describe("record", () => {
+    test("the ledger has every file once, however often it is recorded", async () => {
+      const table = new TestTable(opened.warehouse, COLUMNS);
+      const versions = await table.files(
+        {
+          sourceFile: "it's a.csv",
+          sourceOffset: 3,
+          fileId: `${table.name}-1`,
+          rows: [{ id: 1 }],
+          rejects: [reject(2)],
+        },
+        { sourceFile: "b.csv", sourceOffset: 4, fileId: `${table.name}-2`, rows: [] },
+      );
+      await table.commitVersions(versions);
+      await table.record(versions);
+      await table.record(versions);
+      await table.record(versions.slice(1));
+      const ledger = await read(
+        `SELECT file_id, file_key, table_name, status, row_count, rows_read, rows_committed, rows_rejected, source_offset, rows_offset,
+           delimiter, encoding, error_code, received_at, parsed_at, ingested_at, parse_ms
+         FROM _ingest_files WHERE table_name = '${table.name}' ORDER BY source_offset`,
+      );
+      const times = ["2026-01-02T03:04:05.678000", "2026-01-02T03:04:05.688000", "2026-01-02T03:04:06.678000", 5];
+      assert.deepEqual(ledger, [
+        [`${table.name}-1`, "it's a.csv", table.name, "committed", 1, 2, 1, 1, 3, 3, ",", "utf-8", null, ...times],
+        [`${table.name}-2`, "b.csv", table.name, "committed", 0, 0, 0, 0, 4, 4, ",", "utf-8", null, ...times],
+      ]);
+      for (const { stage } of versions) await stage?.discard();
+    });
+
+    test("rejects stand with line, column, reason and raw text, once", async () => {
+      const table = new TestTable(opened.warehouse, COLUMNS);
+      const rejects = [
+        reject(1, { raw: `a,"b'c";\\ \0 🎉\r\n`, message: 'it\'s "wrong"' }),
+        reject(2, { column: null, reason: "too_many_fields" }),
+        reject(7, { raw: "r".repeat(64 * 1024) }),
+      ];
+      const versions = await table.files({
+        sourceFile: "a",
+        sourceOffset: 9,
+        fileId: `${table.name}-1`,
+        rows: [],
+        rejects,
+      });
+      assert.equal(versions[0]?.stage?.rejectCount, 3);
+      await table.record(versions);
+      await table.record(versions);
+      const found = await read(
+        `SELECT source_file, source_offset, file_id, source_row, line, column_name, reason, message, raw, rejected_at
+         FROM _rejected_rows WHERE table_name = '${table.name}' ORDER BY source_row`,
+      );
+      assert.deepEqual(
+        found,
+        rejects.map((one) => [
+          ...["a", 9, `${table.name}-1`, one.row, one.line, one.column, one.reason, one.message, one.raw],
+          "2026-01-02T03:04:06.678000",
+        ]),
+      );
+      await versions[0]?.stage?.discard();
+    });
+
+    test("many rejects", async () => {
+      const table = new TestTable(opened.warehouse, COLUMNS);
+      const rejects = Array.from({ length: 3000 }, (_, row) => reject(row + 1, { raw: `${row},${"y".repeat(2000)}` }));
+      const versions = await table.files({
+        sourceFile: "a",
+        sourceOffset: 9,
+        fileId: `${table.name}-1`,
+        rows: [],
+        rejects,
+      });
+      await table.record(versions);
+      await table.record(versions);
+      const counts = await read(
+        `SELECT count(*), count(DISTINCT source_row), sum(length(raw)) FROM _rejected_rows WHERE table_name = '${table.name}'`,
+      );
+      assert.deepEqual(counts, [[3000, 3000, rejects.reduce((sum, one) => sum + one.raw.length, 0)]]);
+      await versions[0]?.stage?.discard();
+    });
+
+    test("watermarks are the highest offsets noted, whatever became of the file", async () => {
+      const [a, b] = [new TestTable(opened.warehouse, COLUMNS), new TestTable(opened.warehouse, COLUMNS)];
+      assert.equal(await opened.warehouse.watermark(a.name), undefined);
+      await a.ingest({ sourceFile: "f", sourceOffset: 0, fileId: `${a.name}-0`, rows: [{ id: 1 }] });
+      assert.equal(await opened.warehouse.watermark(a.name), 0);
+      await a.ingest({ sourceFile: "f", sourceOffset: 12, fileId: `${a.name}-12`, rows: [{ id: 1 }] });
+      await a.ingest({ sourceFile: "g", sourceOffset: 7, fileId: `${a.name}-7`, rows: [{ id: 1 }] });
+      const [failed] = await b.files({ sourceFile: "f", sourceOffset: 2 ** 40, fileId: `${b.name}-1`, rows: null });
+      await opened.warehouse.record(b.name, [outcomeOf(failed!, "failed")], RECEIVED_AT_MS);
+      assert.equal(await opened.warehouse.watermark(a.name), 12);
+      const all = await opened.warehouse.watermarks();
+      assert.deepEqual([all.get(a.name), all.get(b.name)], [12, 2 ** 40]);
+      assert.deepEqual(await read(`SELECT status, error_code FROM _ingest_files WHERE table_name = '${b.name}'`), [
+        ["failed", "FILE_NOT_CSV"],
+      ]);
+    });
+
+    test("log tables take rows, and are read back", async () => {
+      const run = `run-${new TestTable(opened.warehouse, COLUMNS).name}`;
+      const executed = new Date("2026-01-02T03:04:05.678Z");
+      const check = {
+        check_name: "it's unique",
+        check_type: "uniqueness",
+        table_name: "t",
+        column_name: "id",
+        run_id: run,
+      };
+      await opened.warehouse.appendLog("_quality_results", [
+        {
+          ...check,
+          status: "passed",
+          failing_rows: 0,
+          total_rows: 3_000_000_000,
+          details: null,
+          executed_at: executed,
+        },
+        { ...check, status: "failed", failing_rows: 2, details: "é'\n", executed_at: executed },
+      ]);
+      await opened.warehouse.appendLog("_quality_results", []);
+      const found = await read(
+        `SELECT check_name, status, failing_rows, total_rows, details, executed_at FROM _quality_results WHERE run_id = '${run}' ORDER BY failing_rows`,
+      );
+      assert.deepEqual(found, [
+        ["it's unique", "passed", 0, 3_000_000_000, null, "2026-01-02T03:04:05.678000"],
+        ["it's unique", "failed", 2, null, "é'\n", "2026-01-02T03:04:05.678000"],
+      ]);
+      const row = {
+        table_name: "t",
+        operation: "optimize",
+        status: "completed",
+        files_before: 9,
+        run_id: run,
+        executed_at: executed,
+      };
+      await opened.warehouse.appendLog("_maintenance_log", [row]);
+      const log = `SELECT operation, files_before, files_after FROM _maintenance_log WHERE run_id = '${run}'`;
+      assert.deepEqual(await read(log), [["optimize", 9, null]]);
+    });
+  });
+}

@@ -1,0 +1,76 @@
+import { after } from "node:test";
+import { openWarehouse } from "../../lib/warehouse/open.ts";
+import { openTestTrino, trinoGiven } from "../support/trino-server.ts";
+import { warehouseContract } from "./warehouse.contract.ts";
+
+const DUCKDB_ATTACKS = [
+  "SELECT * FROM read_csv('/etc/passwd')",
+  "SELECT * FROM read_text('/etc/passwd')",
+  "SELECT * FROM read_blob('/etc/passwd')",
+  "SELECT * FROM '/etc/passwd'",
+  "SELECT * FROM glob('/etc/*')",
+  "SELECT * FROM sniff_csv('/etc/passwd')",
+  "SELECT * FROM parquet_scan('http://localhost/x.parquet')",
+  "COPY $t TO '/tmp/stolen.csv'",
+  "COPY (SELECT 1) TO '/tmp/stolen.csv'",
+  "EXPORT DATABASE '/tmp/stolen'",
+  "ATTACH '/tmp/stolen.duckdb' AS stolen",
+  "DETACH warehouse",
+  "INSTALL httpfs",
+  "LOAD httpfs",
+  "PRAGMA memory_limit='10GB'",
+  "PRAGMA enable_profiling",
+  "SET threads = 1",
+  "SET lock_configuration = false",
+  "SET VARIABLE x = 1",
+  "RESET threads",
+  "USE memory",
+  "SELECT nextval('warehouse.main.commit_ids')",
+  "CREATE TEMP TABLE stolen AS SELECT 1",
+  "CREATE SECRET s (TYPE s3)",
+  "CHECKPOINT",
+  "FORCE CHECKPOINT",
+  "SELECT * FROM checkpoint()",
+  "FROM enable_logging('QueryLog')",
+  "CALL enable_logging()",
+  "FROM query('SELECT 1')",
+  "FROM query/**/('SELECT 1')",
+  "FROM query_table('memory.main.stage_1')",
+  "VACUUM",
+  "ROLLBACK; DROP TABLE $t",
+  "SELECT $1",
+];
+
+const TRINO_ATTACKS = [
+  "CALL system.rollback_to_snapshot('lakehouse', 't', 1)",
+  "ALTER TABLE $t EXECUTE optimize",
+  "EXPLAIN ANALYZE INSERT INTO $t SELECT * FROM $t",
+  "EXPLAIN ANALYZE VERBOSE DELETE FROM $t",
+  "EXPLAIN /* x */ ANALYZE DELETE FROM $t",
+  "SELECT * FROM TABLE(system.query(query => 'DROP TABLE x'))",
+  'SELECT * FROM TABLE("other".system."query"(query => \'DROP TABLE x\'))',
+  "PREPARE p FROM DROP TABLE $t",
+  "EXECUTE IMMEDIATE 'DROP TABLE $t'",
+  "EXECUTE p",
+  "SET SESSION query_max_run_time = '1d'",
+  "SET ROLE admin",
+  "START TRANSACTION",
+  "GRANT SELECT ON $t TO USER somebody",
+  "ANALYZE $t",
+  "TRUNCATE TABLE $t",
+  "USE other.schema",
+  "REFRESH MATERIALIZED VIEW v",
+  "MERGE INTO $t USING $t s ON FALSE WHEN NOT MATCHED THEN INSERT VALUES (1)",
+  "/* SELECT */ DROP TABLE $t",
+  "SELECT 1; DROP TABLE $t",
+];
+
+for (const url of ["duckdb::memory:"]) {
+  warehouseContract({ name: url, open: () => openWarehouse(url), histories: 25, attacks: DUCKDB_ATTACKS });
+}
+
+if (trinoGiven("warehouse contract: trino")) {
+  const server = await openTestTrino();
+  after(() => server.close());
+  warehouseContract({ name: "trino", open: () => server.open(), histories: 3, attacks: TRINO_ATTACKS });
+}

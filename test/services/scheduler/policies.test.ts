@@ -1,0 +1,177 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { contractSchema } from "../../../lib/contract/contract.ts";
+import type { CommandKind, CommitEvent, FileOutcome } from "../../../lib/events/generated.ts";
+import { isCron, latestSlot } from "../../../services/scheduler/cron.ts";
+import { maintenanceDue, type MaintenanceSettings } from "../../../services/scheduler/maintenance-policy.ts";
+import { checksDue } from "../../../services/scheduler/quality-policy.ts";
+import {
+  COMMITS_KEPT,
+  emptyHealth,
+  foldCommand,
+  foldCommit,
+  foldResult,
+  type Health,
+} from "../../../services/scheduler/table-health.ts";
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+const SLOT = Date.UTC(2024, 0, 15, 3);
+const SETTINGS: MaintenanceSettings = { optimizeCommits: 3, expireCommits: 5, healthGapMs: HOUR, patienceMs: DAY };
+
+const commit = (committedAtMs: number, over: Partial<CommitEvent> = {}): CommitEvent => ({
+  commitId: `commit-${committedAtMs}`,
+  table: "t",
+  snapshotId: null,
+  committedAtMs,
+  commitMs: 1,
+  limit: "idle",
+  strategy: "fake",
+  rowsInserted: 1,
+  rowsUpdated: 0,
+  rowsDeleted: 0,
+  files: [],
+  ...over,
+});
+
+function answer(health: Health, kind: CommandKind, startedAtMs: number, table = "t"): void {
+  const commandId = `${kind} at ${startedAtMs}`;
+  const times = { startedAtMs, finishedAtMs: startedAtMs };
+  foldResult(health, { commandId, table, kind, status: "completed", resultJson: "{}", ...times });
+}
+
+/** What is due for t, as `kind: cause`. */
+function due(health: Health, nowMs: number, sinceMs = nowMs, slotMs: number | undefined = SLOT): string[] {
+  const moment = { nowMs, sinceMs, slotMs };
+  return maintenanceDue("t", health.get("t")!, moment, SETTINGS).map(({ kind, cause }) => `${kind}: ${cause}`);
+}
+
+describe("cron", () => {
+  test("the latest slot is at or before now, in UTC", () => {
+    assert.equal(latestSlot("0 3 * * *", SLOT), SLOT);
+    assert.equal(latestSlot("0 3 * * *", SLOT - 1_000), SLOT - DAY);
+    assert.equal(latestSlot("0 3 * * *", SLOT + DAY - 1_000), SLOT);
+  });
+  test("patterns are told from other text", () => {
+    assert.deepEqual(["0 3 * * *", "*/5 * * * *", "daily", "0 25 * * *"].map(isCron), [true, true, false, false]);
+  });
+});
+
+describe("maintenance", () => {
+  const ALL = ["optimize: cron", "expire_snapshots: cron", "remove_orphan_files: cron"];
+
+  test("at the cron's time everything is due, once", () => {
+    const health = emptyHealth();
+    foldCommit(health, commit(SLOT - 5 * DAY));
+    assert.deepEqual(due(health, SLOT + 1), ALL);
+    for (const kind of ["optimize", "expire_snapshots"] as const) answer(health, kind, SLOT + 2);
+    assert.deepEqual(due(health, SLOT + 3), ["remove_orphan_files: cron"]);
+    answer(health, "remove_orphan_files", SLOT + 3);
+    assert.deepEqual(due(health, SLOT + DAY - 1), []);
+  });
+
+  test("a run that was missed is made up for once, not once a day missed", () => {
+    const health = emptyHealth();
+    foldCommit(health, commit(SLOT - 9 * DAY));
+    answer(health, "optimize", SLOT - 5 * DAY);
+    answer(health, "expire_snapshots", SLOT + 1);
+    answer(health, "remove_orphan_files", SLOT + 1);
+    const moment = { nowMs: SLOT + 6 * HOUR, sinceMs: SLOT + 6 * HOUR, slotMs: SLOT };
+    const [one, ...more] = maintenanceDue("t", health.get("t")!, moment, SETTINGS);
+    assert.equal(one?.commandId, "cron:optimize:t:2024-01-15T03:00:00.000Z");
+    assert.deepEqual(more, []);
+  });
+
+  test("a table born after the slot missed nothing; nor did our own tables on the first day", () => {
+    const health = emptyHealth();
+    foldCommit(health, commit(SLOT + HOUR));
+    assert.deepEqual(due(health, SLOT + 2 * HOUR), []);
+    const own = health.get("_ingest_files")!;
+    const moment = { nowMs: SLOT + 2 * HOUR, sinceMs: SLOT + HOUR, slotMs: SLOT };
+    assert.deepEqual(maintenanceDue("_ingest_files", own, moment, SETTINGS), []);
+    const tomorrow = { ...moment, nowMs: SLOT + DAY, slotMs: SLOT + DAY };
+    assert.equal(maintenanceDue("_ingest_files", own, tomorrow, SETTINGS).length, 3);
+  });
+
+  test("a clock that jumps to and fro makes nothing due twice", () => {
+    const health = emptyHealth();
+    foldCommit(health, commit(SLOT - 9 * DAY));
+    const kinds = ["optimize", "expire_snapshots", "remove_orphan_files"] as const;
+    for (const kind of kinds) answer(health, kind, SLOT + 10 * DAY);
+    assert.deepEqual(due(health, SLOT + 1), []);
+    assert.deepEqual(due(health, SLOT + DAY, SLOT, SLOT + DAY), []);
+  });
+
+  test("many commits ask for it between the crons, not more often than the gap", () => {
+    const health = emptyHealth();
+    const now = SLOT + 12 * HOUR;
+    for (let n = 0; n < 3; n++) foldCommit(health, commit(now - 10 + n));
+    assert.deepEqual(due(health, now), ["optimize: health"]);
+    for (let n = 0; n < 2; n++) foldCommit(health, commit(now - 5 + n));
+    assert.deepEqual(due(health, now), ["optimize: health", "expire_snapshots: health"]);
+    answer(health, "optimize", now);
+    for (let n = 1; n < 4; n++) foldCommit(health, commit(now + n));
+    assert.deepEqual(due(health, now + HOUR - 1), ["expire_snapshots: health"]);
+    assert.deepEqual(due(health, now + HOUR), ["optimize: health", "expire_snapshots: health"]);
+  });
+
+  test("while a command is under way it is not asked for again; a lost one holds nothing up for ever", () => {
+    const health = emptyHealth();
+    foldCommit(health, commit(SLOT - DAY));
+    const asked = { commandId: "by hand", table: "t", kind: "optimize" as const, reason: "", argumentsJson: "{}" };
+    foldCommand(health, { ...asked, requestedAtMs: SLOT });
+    assert.deepEqual(due(health, SLOT + 1), ALL.slice(1));
+    assert.deepEqual(due(health, SLOT + DAY + 1), ALL);
+  });
+
+  test("our own tables' health follows from what is written to them", () => {
+    const health = emptyHealth();
+    foldCommit(health, commit(1, { files: [{ rowsRejected: 2 } as FileOutcome] }));
+    foldCommit(health, commit(2));
+    answer(health, "checks", 3);
+    answer(health, "optimize", 4);
+    const counts = ["_ingest_files", "_rejected_rows", "_quality_results", "_maintenance_log"].map(
+      (table) => health.get(table)?.commitsAtMs.length,
+    );
+    assert.deepEqual(counts, [2, 1, 1, 1]);
+  });
+
+  test("what is remembered of a table is bounded", () => {
+    const health = emptyHealth();
+    for (let n = 0; n < COMMITS_KEPT + 10; n++) foldCommit(health, commit(n));
+    assert.equal(health.get("t")?.commitsAtMs.length, COMMITS_KEPT);
+    assert.equal(health.get("t")?.firstCommitAtMs, 0);
+  });
+});
+
+describe("quality", () => {
+  const declared = (over: object) =>
+    contractSchema.parse({ table: "t", checks: [{ name: "n", type: "row_count_range", min_count: 1 }], ...over });
+  const settings = { checksGapMs: 10_000, patienceMs: DAY };
+  const ids = (health: Health, nowMs: number, over: object = {}): string[] =>
+    checksDue(declared(over), health.get("t")!, { nowMs, sinceMs: nowMs, slotMs: SLOT }, settings).map(
+      ({ commandId }) => commandId,
+    );
+
+  test("daily, for tables that have checks", () => {
+    const health = emptyHealth();
+    foldCommit(health, commit(SLOT - DAY));
+    assert.deepEqual(ids(health, SLOT + 1), ["cron:checks:t:2024-01-15T03:00:00.000Z"]);
+    assert.deepEqual(ids(health, SLOT + 1, { checks: [] }), []);
+    answer(health, "checks", SLOT + 1);
+    assert.deepEqual(ids(health, SLOT + 2), []);
+  });
+
+  test("after commits, several sharing a run", () => {
+    const health = emptyHealth();
+    const now = SLOT + HOUR;
+    foldCommit(health, commit(now));
+    assert.deepEqual(ids(health, now, { checkAfterCommit: true }), [`commit:checks:t:commit-${now}`]);
+    answer(health, "checks", now + 1);
+    assert.deepEqual(ids(health, now + 1, { checkAfterCommit: true }), []);
+    foldCommit(health, commit(now + 2));
+    foldCommit(health, commit(now + 3));
+    assert.deepEqual(ids(health, now + 4, { checkAfterCommit: true }), []);
+    assert.deepEqual(ids(health, now + 10_001, { checkAfterCommit: true }), [`commit:checks:t:commit-${now + 3}`]);
+  });
+});

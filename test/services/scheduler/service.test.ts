@@ -1,0 +1,128 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { contractSchema } from "../../../lib/contract/contract.ts";
+import { contractsOf } from "../../../lib/contract/load.ts";
+import { commandResults, commands, commitEvents } from "../../../lib/events/avro.ts";
+import type { Command } from "../../../lib/events/generated.ts";
+import { TOPICS } from "../../../lib/events/topics.ts";
+import { silentLogger } from "../../../lib/service/logger.ts";
+import { Registry } from "../../../lib/service/metrics.ts";
+import type { Service } from "../../../lib/service/service.ts";
+import { startScheduler } from "../../../services/scheduler/service.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
+import { FakeEventLog } from "../../support/fake-event-log.ts";
+import { until } from "../../support/until.ts";
+
+const HOUR = 3_600_000;
+const SETTINGS = {
+  maintenanceCron: "0 3 * * *",
+  checksCron: "0 4 * * *",
+  optimizeCommits: 5,
+  expireCommits: 50,
+  healthGapMs: HOUR,
+  checksGapMs: 10_000,
+  patienceMs: 24 * HOUR,
+  tickMs: 1_000,
+};
+
+async function begin(log: FakeEventLog, clock: FakeClock, contract: object = {}): Promise<Service> {
+  const contracts = contractsOf([contractSchema.parse({ table: "t", ...contract })]);
+  const registry = new Registry();
+  return startScheduler({ log, contracts, clock, logger: silentLogger(), registry, settings: SETTINGS });
+}
+
+async function published(log: FakeEventLog): Promise<Command[]> {
+  const found: Command[] = [];
+  for (const { partition } of await log.offsets(TOPICS.commands.name)) {
+    for await (const { value } of log.read(TOPICS.commands.name, partition, 0)) found.push(commands.decode(value));
+  }
+  return found;
+}
+
+/** Distinct: a committer carries an id out once. */
+const idsOf = async (log: FakeEventLog): Promise<string[]> =>
+  [...new Set((await published(log)).map(({ commandId }) => commandId))].sort();
+
+/** Lets time pass until the scheduler has asked for so many commands. */
+const asked = (log: FakeEventLog, clock: FakeClock, count: number): Promise<string[]> =>
+  until(`${count} commands`, async () => {
+    clock.advance(1_000);
+    const ids = await idsOf(log);
+    return ids.length >= count && ids;
+  });
+
+async function commit(log: FakeEventLog, clock: FakeClock, commitId: string): Promise<void> {
+  const event = commitEvents.encode({
+    commitId,
+    table: "t",
+    snapshotId: null,
+    committedAtMs: clock.nowMs(),
+    commitMs: 1,
+    limit: "idle",
+    strategy: "fake",
+    rowsInserted: 1,
+    rowsUpdated: 0,
+    rowsDeleted: 0,
+    files: [],
+  });
+  await log.publish(TOPICS.commits.name, [{ key: "t", value: event }]);
+}
+
+async function answerAll(log: FakeEventLog, clock: FakeClock): Promise<void> {
+  for (const { commandId, table, kind } of await published(log)) {
+    const times = { startedAtMs: clock.nowMs(), finishedAtMs: clock.nowMs() };
+    const result = commandResults.encode({ commandId, table, kind, status: "completed", ...times, resultJson: "{}" });
+    await log.publish(TOPICS.commandResults.name, [{ key: table, value: result }]);
+  }
+}
+
+test("at three every table is maintained, ours too, and two schedulers ask for the same commands", async () => {
+  const log = new FakeEventLog();
+  const clock = new FakeClock(Date.UTC(2024, 0, 15, 2, 59, 50));
+  const both = [await begin(log, clock), await begin(log, clock)];
+  await commit(log, clock, "c1");
+  const ids = await asked(log, clock, 15);
+  const tables = ["_ingest_files", "_maintenance_log", "_quality_results", "_rejected_rows", "t"];
+  const kinds = ["expire_snapshots", "optimize", "remove_orphan_files"];
+  const slot = "2024-01-15T03:00:00.000Z";
+  const expected = kinds.flatMap((kind) => tables.map((table) => `cron:${kind}:${table}:${slot}`));
+  assert.deepEqual(ids, expected.sort());
+  await Promise.all(both.map((one) => one.drain()));
+});
+
+test("a scheduler that starts late makes up for what was missed, once, also after another restart", async () => {
+  const log = new FakeEventLog();
+  const clock = new FakeClock(Date.UTC(2024, 0, 10, 12));
+  const first = await begin(log, clock);
+  await commit(log, clock, "c1");
+  await first.drain();
+  clock.jumpTo(Date.UTC(2024, 0, 15, 9));
+  const second = await begin(log, clock);
+  const ids = await asked(log, clock, 3);
+  assert.ok(ids.every((id) => id.endsWith("2024-01-15T03:00:00.000Z")));
+  await second.drain();
+  const third = await begin(log, clock);
+  clock.advance(5_000);
+  await third.drain();
+  await answerAll(log, clock);
+  const fourth = await begin(log, clock);
+  clock.advance(5_000);
+  await fourth.drain();
+  const mine = (await published(log)).filter(({ table }) => table === "t");
+  assert.equal(mine.length, 3);
+});
+
+test("many commits ask for an optimize, and checks follow a commit where the contract says so", async () => {
+  const log = new FakeEventLog();
+  const clock = new FakeClock(Date.UTC(2024, 0, 15, 12));
+  const checks = [{ name: "n", type: "row_count_range", min_count: 1 }];
+  const scheduler = await begin(log, clock, { checks, checkAfterCommit: true });
+  await commit(log, clock, "c1");
+  assert.deepEqual(await asked(log, clock, 1), ["commit:checks:t:c1"]);
+  for (let n = 2; n < 6; n++) await commit(log, clock, `c${n}`);
+  const ids = await asked(log, clock, 3);
+  assert.deepEqual(ids, ["commit:checks:t:c1", "health:optimize:_ingest_files:first", "health:optimize:t:first"]);
+  await scheduler.ready();
+  await scheduler.drain();
+  await scheduler.drain();
+});
