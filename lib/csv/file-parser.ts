@@ -84,6 +84,11 @@ export class FileParser {
     return this.#plan ? definitionsOf(this.#plan.columns) : [];
   }
 
+  /** Names of the columns that the file itself has. */
+  get present(): ReadonlySet<string> {
+    return new Set(this.#plan?.columns.filter(({ field }) => field >= 0).map(({ name }) => name));
+  }
+
   get rejectsByReason(): Readonly<Partial<Record<RejectReason, number>>> {
     return this.#rejects.byReason;
   }
@@ -109,8 +114,9 @@ export class FileParser {
     if (last) this.#end();
   }
 
-  /** Ends a file that failed: its rejects, so far, are given out. */
-  abandon(): void {
+  /** Gives out what is held back for a fuller batch. For a file that failed, or of which no more is wanted. */
+  flush(): void {
+    if (this.#plan && !this.#retyping) this.#flushRows(this.#plan.columns);
     this.#rejects.flush();
   }
 
@@ -327,8 +333,7 @@ export class FileParser {
     this.#reader.end();
     if (!this.#plan) throw new TributaryError("FILE_EMPTY", "the file has no header and no rows");
     if (this.#retyping) return;
-    this.#flushRows(this.#plan.columns);
-    this.#rejects.flush();
+    this.flush();
     const { rowsRead, rowsRejected } = this.counts;
     const { shareMax } = this.#options.contract.rejects;
     if (shareMax !== undefined && rowsRejected > shareMax * rowsRead) {

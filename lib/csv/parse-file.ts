@@ -78,7 +78,7 @@ export async function* parseFile(source: AsyncIterable<Uint8Array>, job: ParseJo
     yield state.parser?.retyping ? { kind: "retype", types: state.parser.settledTypes() } : summary();
   } catch (thrown) {
     if (!(thrown instanceof TributaryError) || thrown.retryable) throw thrown;
-    state.parser?.abandon();
+    state.parser?.flush();
     yield* state.parser?.take() ?? [];
     yield summary({ code: thrown.code, message: thrown.message });
   }
@@ -89,7 +89,7 @@ function textOptions({ fileName, override, contract, usual, limits }: ParseJob) 
 }
 
 /** From the first block; `override` goes before the contract, the contract before the table's usual dialect. */
-function dialectOf(block: TextBlock, job: ParseJob): DetectedDialect {
+export function dialectOf(block: TextBlock, job: Pick<ParseJob, "contract" | "override" | "usual" | "limits">): DetectedDialect {
   const { bytes, last, encoding } = block;
   const size = Math.min(bytes.length, job.limits.detectionBytes);
   let text = bytes.toString("latin1", 0, size);

@@ -1,7 +1,7 @@
 import { Kafka, type KafkaConfig, type LogEntry } from "kafkajs";
 import Batch, { type FetchedPartition } from "kafkajs/src/consumer/batch.js";
 import type { Clock } from "../clock.ts";
-import { hasCode, TributaryError } from "../errors.ts";
+import { TributaryError } from "../errors.ts";
 import { retry } from "../retry.ts";
 import type { LogRecord, Position } from "./event-log.ts";
 import { kafkaError } from "./kafka-errors.ts";
@@ -143,7 +143,7 @@ export class KafkaConnection {
 
   /** @throws LOG_TOPIC_UNKNOWN, also for a partition that the topic does not have. */
   async assertPartition(topic: string, partition: number): Promise<void> {
-    if (partition in Array.from({ length: await this.partitionCount(topic) })) return;
+    if (partition >= 0 && partition < (await this.partitionCount(topic))) return;
     throw new TributaryError("LOG_TOPIC_UNKNOWN", `topic ${topic} has no partition ${partition}`);
   }
 
@@ -183,7 +183,8 @@ export class KafkaConnection {
 
   /** One fetch from one broker, waiting up to `waitMs` for a first byte. Throws what kafkajs throws. */
   async fetch(nodeId: number, wanted: readonly Wanted[], waitMs: number): Promise<Fetched[]> {
-    const byTopic = Map.groupBy(wanted, ({ topic }) => topic);
+    const byTopic = new Map<string, Wanted[]>();
+    for (const place of wanted) byTopic.set(place.topic, [...(byTopic.get(place.topic) ?? []), place]);
     const broker = await this.#cluster.findBroker({ nodeId });
     const { responses } = await broker.fetch({
       maxWaitTime: waitMs,
@@ -261,6 +262,3 @@ function safeOffset(text: string): number {
   if (!Number.isSafeInteger(offset)) throw new Error(`offset ${text} is beyond what Tributary counts to`);
   return offset;
 }
-
-/** True if the topic is gone or never was. */
-export const isTopicUnknown = (thrown: unknown): boolean => hasCode(thrown, "LOG_TOPIC_UNKNOWN");

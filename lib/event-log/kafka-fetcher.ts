@@ -13,7 +13,7 @@ export interface Cursor {
   readonly partition: number;
   /** What is fetched next. */
   position: number;
-  /** Bytes it can take now; 0: none, and `FetchLoop.wake` will be called when that changes. */
+  /** Bytes it can take now; 0: none, and `wake` will be called when that changes. */
   room(): number;
   /** The next records, possibly none; `position` stands behind them already. */
   deliver(records: LogRecord[]): void;
@@ -46,7 +46,10 @@ export class KafkaFetcher {
   /** Some cursor has room again. */
   wake(): void {
     this.#again = true;
-    this.#scheduling ??= this.#schedule().finally(() => (this.#scheduling = undefined));
+    this.#scheduling ??= this.#schedule().finally(() => {
+      this.#scheduling = undefined;
+      if (this.#again && !this.#stopping.signal.aborted) this.wake();
+    });
   }
 
   /** Delivers nothing more. */
@@ -70,7 +73,8 @@ export class KafkaFetcher {
       try {
         const led = await this.#connection.leaders(hungry);
         for (const nodeId of led.keys()) if (!this.#polls.has(nodeId)) this.#polls.set(nodeId, this.#poll(nodeId));
-        if ([...led.values()].flat().length < hungry.length) await this.#recover(new Error("partitions have no leader"));
+        if ([...led.values()].flat().length < hungry.length)
+          await this.#recover(new Error("partitions have no leader"));
       } catch (thrown) {
         await this.#recover(thrown);
       }

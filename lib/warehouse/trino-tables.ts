@@ -173,10 +173,15 @@ export function isMissing(thrown: unknown): boolean {
 function definitionOf(table: string, name: string, type: string, comment: unknown): ColumnDefinition {
   const known = columnTypeOf(type);
   if (!known) throw new TributaryError("WAREHOUSE_FAILED", `table '${table}', column '${name}': of type ${type}`);
-  return { name, type: known, header: typeof comment === "string" && comment !== "" ? comment : name };
+  const header = typeof comment === "string" && comment !== "" ? comment : name;
+  return { name, type: known, header: header === EMPTY_HEADER ? "" : header };
 }
 
-const commentLiteral = (header: string): string => stringLiteral("trino", header.replaceAll("\0", ""));
+/** Iceberg forgets an empty comment; this one shows nothing either. */
+const EMPTY_HEADER = "\u200b";
+
+const commentLiteral = (header: string): string =>
+  stringLiteral("trino", header.replaceAll("\0", "") || EMPTY_HEADER);
 
 const arrayText = (fields: readonly string[]): string =>
   `ARRAY[${fields.map((field) => stringLiteral("trino", field)).join(", ")}]`;

@@ -56,7 +56,9 @@ export function bornAt(pid: number): string | undefined {
     try {
       const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
       const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-      return fields[0] === "Z" || fields[0] === "X" ? undefined : `${bootId()} ${fields[19] ?? ""}`;
+      // A leader may be a zombie a moment before its last thread lets go of ports and files.
+      const ended = (fields[0] === "Z" && Number(fields[17]) <= 1) || fields[0] === "X";
+      return ended ? undefined : `${bootId()} ${fields[19] ?? ""}`;
     } catch {
       return undefined;
     }

@@ -13,7 +13,6 @@ export interface CommitterMetrics {
   retries: Counter<"step">;
   commands: Counter<"kind" | "status">;
   commandSeconds: Histogram<"kind">;
-  checks: Gauge<"table" | "status">;
 }
 
 const LATENCY_BUCKETS = [0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3, 6, 15, 30, 60, 300, 1800];
@@ -77,12 +76,6 @@ export function committerMetrics(registry: Registry): CommitterMetrics {
       help: "Duration of a command",
       labelNames: ["kind"],
       buckets: LATENCY_BUCKETS,
-      registers,
-    }),
-    checks: new Gauge({
-      name: "tributary_quality_checks",
-      help: "Checks of a table's latest run, by status: passed, failed, error",
-      labelNames: ["table", "status"],
       registers,
     }),
   };

@@ -42,7 +42,7 @@ const DETAILS_CHARS_MAX = 1_000;
  * that a broken check is an error with its message and hides no other.
  */
 export async function runChecks(run: CommandRun, absorbedUpTo: number | undefined): Promise<CommandOutcome> {
-  const { command, writer, clock, metrics } = run;
+  const { command, writer, clock } = run;
   const { warehouse } = writer;
   const table = command.table;
   const checks = checksOf(run);
@@ -51,9 +51,6 @@ export async function runChecks(run: CommandRun, absorbedUpTo: number | undefine
     ? await measure(run, checks, description)
     : checks.map((check) => resultOf(check, 0, `table ${table} does not exist`));
   const status = overall(results);
-  for (const one of ["passed", "failed", "error"] as const) {
-    metrics.checks.set({ table, status: one }, results.filter((result) => result.status === one).length);
-  }
   const executedAt = new Date(clock.nowMs());
   const rows = results.map((result): LogRow => ({
     ...result,

@@ -132,8 +132,7 @@ function afterPlace({ sourceOffset, row }: NonNullable<RejectFilter["after"]>, f
 export const textOrNull = (value: unknown): string | null =>
   value === null || value === undefined ? null : typeof value === "string" ? value : JSON.stringify(value);
 
-const numberOrNull = (value: unknown): number | null =>
-  value === null || value === undefined ? null : Number(value);
+const numberOrNull = (value: unknown): number | null => (value === null || value === undefined ? null : Number(value));
 
 /** Warehouses answer timestamps without zone; ours are UTC. To milliseconds, as everywhere in the interface. */
 function utc(value: unknown): string | null {

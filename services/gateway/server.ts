@@ -79,6 +79,8 @@ export async function buildServer(deps: GatewayDeps): Promise<App> {
     frameworkErrors,
     routerOptions: { maxParamLength: 4096, caseSensitive: true },
   }).withTypeProvider<ZodTypeProvider>();
+  // JSON is the only text taken: what a form or a page of another origin may send unasked is not.
+  app.removeContentTypeParser("text/plain");
   app.setValidatorCompiler(validatorCompiler);
   // Response schemas describe (openapi.json) and are held by tests; checking every answer again would only cost time.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));

@@ -43,13 +43,13 @@ export function announce(
     ended(summary) {
       const { rowsRead, rowsRejected, columns, dialect, error } = summary;
       const columnsJson = JSON.stringify(columns);
-      return publish(error && summary.outcome === "failed" ? "failed" : "finished", {
+      return publish(error ? "failed" : "finished", {
         rowsRead,
         rowsRejected,
         dialectJson: dialect ? JSON.stringify(dialect) : null,
         columnsJson: columnsJson.length > COLUMNS_JSON_MAX ? null : columnsJson,
-        errorCode: (summary.outcome === "failed" && error?.code) || null,
-        errorMessage: (summary.outcome === "failed" && error?.message) || null,
+        errorCode: error?.code ?? null,
+        errorMessage: error?.message ?? null,
       });
     },
     async deadLetter(error) {

@@ -27,6 +27,8 @@ export interface FileRunDeps {
   metrics: ParserMetrics;
   schemas: TableSchemas;
   pool: WorkerPool;
+  /** Tables whose rows topic is there. */
+  rowsTopics: Set<string>;
   settings: ParserSettings;
 }
 
@@ -48,9 +50,9 @@ interface Outcome {
  * @throws what a port still answers after the retries; nothing has to be undone then, the next try has a run of its own.
  */
 export async function parseArrived(deps: FileRunDeps, file: ArrivedFile, signal: AbortSignal): Promise<void> {
-  const { clock, settings, log } = deps;
+  const { clock, settings } = deps;
   const startedMs = clock.monotonicMs();
-  await log.createTopics([rowsTopic(file.event.table)]);
+  await ensureRowsTopic(deps, file.event.table);
   if (file.event.kind === "deleted") return publishDeleted(deps, file);
   const tell = announce(deps, file);
   await tell.started();
@@ -65,6 +67,12 @@ export async function parseArrived(deps: FileRunDeps, file: ArrivedFile, signal:
   await publishRow(deps, file, outcome.runId, endOfFile(deps, file, summary, parseMs));
   await tell.ended(summary);
   count(deps.metrics, summary, parseMs);
+}
+
+async function ensureRowsTopic({ log, rowsTopics }: FileRunDeps, table: string): Promise<void> {
+  if (rowsTopics.has(table)) return;
+  await log.createTopics([rowsTopic(table)]);
+  rowsTopics.add(table);
 }
 
 /** One try: reads the file once, or twice if a type did not hold. Undefined if the signal aborted. */
@@ -118,31 +126,27 @@ function jobOf(
   known: TableSchema | undefined,
   settled: Record<string, ColumnType> | undefined,
 ): ParseJob {
-  const { sourceFile, receivedAtMs } = event;
+  const { sourceFile, receivedAtMs, versionOffset } = event;
+  const contract = contracts.of(event.table);
+  // Rows of an append table keep the identity that their first version gave them, so that a replay adds only what is missing.
+  const rowOffset = contract.writeMode === "append" ? (versionOffset ?? sourceOffset) : sourceOffset;
   return {
     fileName: sourceFile,
-    contract: contracts.of(event.table),
+    contract,
     override: event.dialectJson === null ? {} : (JSON.parse(event.dialectJson) as DialectOverride),
     current: known?.columns ?? [],
     ...(known ? { usual: known.dialect } : {}),
     ...(settled ? { settled } : {}),
-    origin: { sourceFile, sourceOffset, receivedAtMs },
+    origin: { sourceFile, sourceOffset: rowOffset, receivedAtMs },
     limits: { ...settings.limits, messageBytesMax: log.recordBytesMax },
   };
 }
 
+const NOTHING_READ = { columns: [], rowsRead: 0, rowsAccepted: 0, rowsRejected: 0, rejectsByReason: {}, textBytes: 0 };
+
 const failed = (code: ErrorCode, message: string): Outcome => ({
   runId: randomUUID(),
-  summary: {
-    outcome: "failed",
-    columns: [],
-    rowsRead: 0,
-    rowsAccepted: 0,
-    rowsRejected: 0,
-    rejectsByReason: {},
-    textBytes: 0,
-    error: { code, message },
-  },
+  summary: { ...NOTHING_READ, outcome: "failed", error: { code, message } },
 });
 
 function bodyOf(output: Extract<ParseOutput, { kind: "rows" | "rejects" }>): RowMessage["body"] {
@@ -169,13 +173,13 @@ async function publishSchema(
   await schemas.publish(event.table, sourceOffset, { columns, dialect: pinned });
 }
 
+/** The file's rows are to go (or to stay, as the contract says: the committer's affair). */
 async function publishDeleted(deps: FileRunDeps, file: ArrivedFile): Promise<void> {
   const known = await deps.schemas.of(file.event.table);
-  const { summary } = failed("FILE_EMPTY", "");
-  const { "tributary.EndOfFile": end } = endOfFile(deps, file, { ...summary, columns: known?.columns ?? [] }, 0);
-  const body = { "tributary.EndOfFile": { ...end, outcome: "deleted" as const, errorCode: null, errorMessage: null } };
-  await publishRow(deps, file, randomUUID(), body);
-  await announce(deps, file).ended({ ...summary, outcome: "complete" });
+  const summary: ParseSummary = { ...NOTHING_READ, outcome: "complete", columns: known?.columns ?? [] };
+  const { "tributary.EndOfFile": end } = endOfFile(deps, file, summary, 0);
+  await publishRow(deps, file, randomUUID(), { "tributary.EndOfFile": { ...end, outcome: "deleted" } });
+  await announce(deps, file).ended(summary);
   deps.metrics.files.inc({ outcome: "deleted" });
 }
 

@@ -35,13 +35,14 @@ export async function startParser(deps: ParserDeps): Promise<Service> {
     heapMibMax: settings.workerHeapMib,
     onCrash: () => metrics.workerCrashes.inc(),
   });
-  const running: FileRunDeps = { ...deps, metrics, schemas, pool };
+  const running: FileRunDeps = { ...deps, metrics, schemas, pool, rowsTopics: new Set() };
+  let draining: Promise<void> | undefined;
   const onError = (thrown: unknown, where: { topic?: string; partition?: number }): void => {
     logger.warn({ err: thrown, ...where }, `consuming file events: ${messageOf(thrown)}`);
     metrics.flow.error(thrown instanceof TributaryError ? thrown.code : "unknown");
   };
   const consumer = await log.consume({ group: GROUPS.parser, topics: [TOPICS.fileEvents.name], onError }, (partition) =>
-    handlerOf(running, partition),
+    handlerOf(running, partition, () => draining !== undefined),
   );
 
   const drain = async (): Promise<void> => {
@@ -49,7 +50,6 @@ export async function startParser(deps: ParserDeps): Promise<Service> {
     await pool.close();
     await schemas.close();
   };
-  let draining: Promise<void> | undefined;
   return {
     async ready() {
       await Promise.all([log.ready(), blob.ready()]);
@@ -58,12 +58,12 @@ export async function startParser(deps: ParserDeps): Promise<Service> {
   };
 }
 
-/** The loop: take an event, parse its file, publish what it holds, ack. */
-function handlerOf(deps: FileRunDeps, partition: AssignedPartition): PartitionHandler {
+/** The loop: take an event, parse its file, publish what it holds, ack. While draining, the file begun is the last. */
+function handlerOf(deps: FileRunDeps, partition: AssignedPartition, draining: () => boolean): PartitionHandler {
   const { signal } = partition;
   return async (records) => {
     for (const { value, offset } of records) {
-      if (signal.aborted) return;
+      if (signal.aborted || draining()) return;
       deps.metrics.flow.received("file");
       await parseArrived(deps, { event: fileEvents.decode(value), sourceOffset: offset }, signal);
       if (signal.aborted) return;

@@ -5,6 +5,7 @@ export interface SchedulerMetrics {
   flow: FlowMetrics;
   commands: Counter<"kind" | "cause">;
   tables: Gauge;
+  checks: Gauge<"table" | "status">;
 }
 
 export function schedulerMetrics(registry: Registry): SchedulerMetrics {
@@ -18,5 +19,11 @@ export function schedulerMetrics(registry: Registry): SchedulerMetrics {
       registers,
     }),
     tables: new Gauge({ name: "tributary_scheduler_tables", help: "Tables the scheduler looks after", registers }),
+    checks: new Gauge({
+      name: "tributary_quality_checks",
+      help: "Checks of a table's contract by how they last ended: passed, failed, error",
+      labelNames: ["table", "status"],
+      registers,
+    }),
   };
 }

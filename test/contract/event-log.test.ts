@@ -14,3 +14,15 @@ eventLogContract("embedded", async () => {
     dispose: () => rm(folder, { recursive: true }),
   };
 });
+
+const kafkaUrl = process.env["TRIBUTARY_TEST_KAFKA"];
+if (!kafkaUrl && process.env["REQUIRE_STACK"] === "1") throw new Error("TRIBUTARY_TEST_KAFKA is not set");
+
+eventLogContract(
+  "kafka",
+  async () => {
+    const open = () => openEventLog(kafkaUrl!, { clock: systemClock });
+    return { open, peer: open, patienceMs: 40_000, dispose: async () => undefined };
+  },
+  kafkaUrl ? undefined : "TRIBUTARY_TEST_KAFKA is not set: no Kafka to test",
+);

@@ -7,22 +7,14 @@ import { setImmediate as turn } from "node:timers/promises";
 import { test } from "node:test";
 import { TributaryError } from "../../../lib/errors.ts";
 import { rawKey } from "../../../services/gateway/ingest.ts";
-import { fileStatusSchema, problemSchema, uploadResultsSchema, type Problem } from "../../../services/gateway/schemas.ts";
+import { fileStatusSchema, uploadResultsSchema } from "../../../services/gateway/schemas.ts";
 import { testGateway, type TestGateway } from "./gateway.ts";
+import { problemIn } from "./problem-in.ts";
 
 const CSV = "id,amount\n1,2.50\n2,3.00\n";
 const sha256 = (bytes: string | Buffer) => createHash("sha256").update(bytes).digest("hex");
 const put = (gateway: TestGateway, path: string, body: string | Buffer, headers: Record<string, string> = {}) =>
   fetch(`${gateway.url}/v1/tables/${path}`, { method: "PUT", body, headers });
-
-async function problemIn(response: Response, status: number, code: string): Promise<Problem> {
-  assert.equal(response.status, status);
-  assert.match(response.headers.get("content-type") ?? "", /^application\/problem\+json/);
-  const problem = problemSchema.strict().parse(await response.json());
-  assert.equal(problem.code, code);
-  assert.equal(problem.status, status);
-  return problem;
-}
 
 /** Resolves once the condition holds; fails after 5 s. */
 async function until(holds: () => boolean): Promise<void> {
@@ -72,7 +64,8 @@ test("a large file streams by way of incoming/ and leaves nothing there", async 
   assert.equal((await put(gateway, "sales/files/large.csv", large)).status, 202);
   const ofUnknownLength = new ReadableStream({
     start(controller) {
-      for (let start = 0; start < large.length; start += 1 << 20) controller.enqueue(large.subarray(start, start + (1 << 20)));
+      for (let start = 0; start < large.length; start += 1 << 20)
+        controller.enqueue(large.subarray(start, start + (1 << 20)));
       controller.close();
     },
   });
@@ -157,7 +150,17 @@ test("names that would lead elsewhere are refused", async () => {
       request.on("error", reject);
       request.end(CSV);
     });
-  for (const name of ["../../etc/passwd", "%2e%2e/a", "a/..%2fb", "a%00b", "%0d%0aX:%20y", "..%5cwindows", "%2Fetc", "a//b", ""]) {
+  for (const name of [
+    "../../etc/passwd",
+    "%2e%2e/a",
+    "a/..%2fb",
+    "a%00b",
+    "%0d%0aX:%20y",
+    "..%5cwindows",
+    "%2Fetc",
+    "a//b",
+    "",
+  ]) {
     await problemIn(await send(`sales/files/${name}`), 400, "FILE_NAME_INVALID");
   }
   await problemIn(await send("Sales%20X/files/a.csv"), 400, "TABLE_NAME_INVALID");
@@ -385,7 +388,9 @@ async function metricsOf(gateway: TestGateway): Promise<string> {
 }
 
 const errorCount = (metrics: string, code: string): number =>
-  Number(new RegExp(`^tributary_errors_total\\{component="gateway",code="${code}"\\} (\\d+)`, "m").exec(metrics)?.[1] ?? 0);
+  Number(
+    new RegExp(`^tributary_errors_total\\{component="gateway",code="${code}"\\} (\\d+)`, "m").exec(metrics)?.[1] ?? 0,
+  );
 
 async function untilRunning(gateway: TestGateway, uploads: number): Promise<void> {
   const deadline = performance.now() + 5_000;

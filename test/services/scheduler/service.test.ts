@@ -25,9 +25,13 @@ const SETTINGS = {
   tickMs: 1_000,
 };
 
-async function begin(log: FakeEventLog, clock: FakeClock, contract: object = {}): Promise<Service> {
+async function begin(
+  log: FakeEventLog,
+  clock: FakeClock,
+  contract: object = {},
+  registry = new Registry(),
+): Promise<Service> {
   const contracts = contractsOf([contractSchema.parse({ table: "t", ...contract })]);
-  const registry = new Registry();
   return startScheduler({ log, contracts, clock, logger: silentLogger(), registry, settings: SETTINGS });
 }
 
@@ -125,4 +129,31 @@ test("many commits ask for an optimize, and checks follow a commit where the con
   await scheduler.ready();
   await scheduler.drain();
   await scheduler.drain();
+});
+
+test("how checks last ended survives restarts as a metric; a run of some leaves the others as they were", async () => {
+  const log = new FakeEventLog();
+  const clock = new FakeClock(Date.UTC(2024, 0, 15, 12));
+  const checks = ["a", "b", "c"].map((name) => ({ name, type: "row_count_range", min_count: 1 }));
+  const first = await begin(log, clock, { checks });
+  const told = async (commandId: string, statuses: Record<string, string>): Promise<void> => {
+    const results = Object.entries(statuses).map(([check_name, status]) => ({ check_name, status }));
+    const times = { startedAtMs: clock.nowMs(), finishedAtMs: clock.nowMs() };
+    const result = { commandId, table: "t", kind: "checks", status: "failed", ...times };
+    const value = commandResults.encode({ ...result, resultJson: JSON.stringify({ results }) });
+    await log.publish(TOPICS.commandResults.name, [{ key: "t", value }]);
+  };
+  await told("1", { a: "failed", b: "error", gone: "failed" });
+  await told("2", { a: "passed" });
+  await first.drain();
+  const registry = new Registry();
+  const second = await begin(log, clock, { checks }, registry);
+  await until("the metric", async () => {
+    clock.advance(1_000);
+    const text = await registry.metrics();
+    const of = (status: string): string | undefined =>
+      new RegExp(`tributary_quality_checks\\{table="t",status="${status}"\\} (\\d+)`).exec(text)?.[1];
+    return of("passed") === "1" && of("failed") === "0" && of("error") === "1";
+  });
+  await second.drain();
 });

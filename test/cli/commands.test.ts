@@ -1,0 +1,176 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { gzipSync } from "node:zlib";
+import { TOPICS } from "../../lib/events/topics.ts";
+import { testGateway, type TestGateway } from "../services/gateway/gateway.ts";
+import { tributary } from "./tributary.ts";
+
+let gateway: TestGateway;
+let folder: string;
+const run = (args: string[], options: Parameters<typeof tributary>[1] = {}) =>
+  tributary(args, { ...options, env: { TRIBUTARY_URL: gateway.url, ...options.env }, cwd: folder });
+
+before(async () => {
+  gateway = await testGateway();
+  folder = mkdtempSync(join(tmpdir(), "tributary-cli-"));
+  writeFileSync(join(folder, "a b.csv"), "id\n1\n");
+  writeFileSync(join(folder, "b.csv.gz"), gzipSync("id\n1\n"));
+});
+after(async () => {
+  await gateway.drain();
+  rmSync(folder, { recursive: true });
+});
+
+/** Ends every file as soon as it arrives. */
+function answerFiles(status: "committed" | "failed"): () => void {
+  const failure = status === "failed" ? { errorCode: "FILE_EMPTY", errorMessage: "0 bytes" } : {};
+  const publish = gateway.log.publish.bind(gateway.log);
+  gateway.log.publish = async (topic, records) => {
+    const places = await publish(topic, records);
+    const fileId = gateway.published().at(-1)?.fileId;
+    if (topic === TOPICS.fileEvents.name) setImmediate(() => void gateway.ended(fileId!, { status, ...failure }));
+    return places;
+  };
+  return () => (gateway.log.publish = publish);
+}
+
+test("upload sends files as they are, under their own names", async () => {
+  const { code, out, err } = await run(["upload", "sales", "a b.csv", "b.csv.gz"]);
+  assert.equal(code, 0, err);
+  assert.match(err, /sent a b\.csv \(5 B\)/);
+  assert.match(out, /a b\.csv +sales +received/);
+  const [plain, zipped] = gateway.published().slice(-2);
+  assert.deepEqual([plain!.sourceFile, zipped!.sourceFile], ["a b.csv", "b.csv.gz"]);
+  assert.deepEqual(gateway.blob.objects.get(zipped!.blobKey), readFileSync(join(folder, "b.csv.gz")));
+});
+
+test("upload takes standard input, a name and a dialect", async () => {
+  const args = [
+    "upload",
+    "sales",
+    "-",
+    "--name",
+    "2024/stdin.csv",
+    "--delimiter",
+    "semicolon",
+    "--no-header",
+    "--json",
+  ];
+  const { code, out, err } = await run(args, { input: "1;2\n" });
+  assert.equal(code, 0, err);
+  const [file] = JSON.parse(out) as [{ sourceFile: string; sizeBytes: number }];
+  assert.deepEqual([file.sourceFile, file.sizeBytes, err], ["2024/stdin.csv", 4, ""]);
+  assert.equal(gateway.published().at(-1)!.dialectJson, '{"delimiter":";","header":false}');
+});
+
+test("upload --wait: 0 when committed, 1 with code and remedy when failed, 4 when not in time", async () => {
+  let stop = answerFiles("committed");
+  const committed = await run(["upload", "sales", "a b.csv", "--wait"]);
+  assert.deepEqual([committed.code, /committed/.test(committed.out)], [0, true]);
+  stop();
+  stop = answerFiles("failed");
+  const failed = await run(["upload", "sales", "a b.csv", "--wait"]);
+  stop();
+  assert.equal(failed.code, 1);
+  assert.match(failed.err, /a b\.csv: FILE_EMPTY: 0 bytes\n→ Send a file with a header/);
+  const late = await run(["upload", "sales", "a b.csv", "--wait", "--timeout", "50ms"]);
+  assert.deepEqual([late.code, /WAIT_TIMEOUT/.test(late.err)], [4, true]);
+});
+
+test("status: the newest files, or one with everything known of it", async () => {
+  const { fileId } = gateway.published()[0]!;
+  await gateway.ended(fileId, { status: "rejected", errorCode: "REJECTS_ABOVE_THRESHOLD", errorMessage: "9 of 10" });
+  const list = await run(["status", "--table", "sales", "--limit", "100"]);
+  assert.match(list.out, /a b\.csv +sales +rejected \(REJECTS_ABOVE_THRESHOLD\)/);
+  const one = await run(["status", fileId]);
+  assert.equal(one.code, 1);
+  assert.match(one.out, /^error +REJECTS_ABOVE_THRESHOLD: 9 of 10$/m);
+  const json = await run(["status", fileId, "--json"]);
+  assert.equal((JSON.parse(json.out) as { fileId: string }).fileId, fileId);
+  const unknown = await run(["status", "01000000-0000-7000-8000-000000000001"]);
+  assert.equal(unknown.code, 1);
+  assert.match(unknown.err, /^NOT_FOUND: .*\n→ /);
+});
+
+test("tables, query and rejects show what the gateway answers", async () => {
+  gateway.warehouse.described.set("orders", {
+    table: "orders",
+    columns: [{ name: "id", type: "BIGINT", header: "ID" }],
+    partitioning: [],
+  });
+  gateway.warehouse.described.set("_rejected_rows", { table: "_rejected_rows", columns: [], partitioning: [] });
+  gateway.warehouse.answer = (sql) =>
+    sql.includes("_rejected_rows")
+      ? {
+          columns: [],
+          rows: [["f", "a.csv", 1, 2, 3, "id", "type", "no number", "x\u001b[2J,\ny", "2024-01-01T00:00:00"]],
+          truncated: false,
+        }
+      : { columns: [{ name: "n", type: "bigint" }], rows: [[41], [7]], truncated: true };
+  assert.match((await run(["tables"])).out, /orders +yes +default/);
+  assert.match((await run(["tables", "orders"])).out, /^rows +41$[\s\S]*^id +BIGINT +ID$/m);
+  const query = await run(["query", "SELECT n", "--limit", "2"]);
+  assert.equal(
+    query.out,
+    " n\n41\n 7\n(2 rows; more were cut off)\n".replace(/^ n\n41\n 7/, query.out.split("\n(")[0]!),
+  );
+  assert.match(query.out, /41\n +7\n\(2 rows; more were cut off\)\n$/);
+  const rejects = await run(["rejects", "orders", "--reason", "type"]);
+  assert.match(rejects.out, /a\.csv +3 +2 +id +type +no number/);
+  assert.doesNotMatch(rejects.out, /\u001b/, "a file must not move the reader's cursor");
+  assert.match(gateway.warehouse.queries.at(-1)!, /reason = 'type'/);
+});
+
+test("errors: code, message and remedy; JSON for scripts; an exit code for each kind", async () => {
+  const refused = await run(["upload", "Bad Table", "a b.csv"]);
+  assert.deepEqual([refused.code, /TABLE_NAME_INVALID: .*'bad_table'.*\n→ /.test(refused.err)], [1, true]);
+  const asJson = await run(["tables", "none", "--json"]);
+  assert.deepEqual([asJson.code, asJson.out, (JSON.parse(asJson.err) as { code: string }).code], [1, "", "NOT_FOUND"]);
+  const unreachable = await run(["tables", "--url", "http://127.0.0.1:9"]);
+  assert.deepEqual([unreachable.code, /UNREACHABLE: .*\n→ .*tributary serve/.test(unreachable.err)], [3, true]);
+  for (const args of [
+    ["fly"],
+    ["upload", "sales"],
+    ["status", "--limit", "none"],
+    ["upload", "sales", "no-such-file.csv"],
+    ["upload", "sales", "."],
+    ["upload", "sales", "-"],
+    ["upload", "sales", "a b.csv", "b.csv.gz", "--name", "x"],
+    ["tables", "--url", "nonsense"],
+  ]) {
+    const { code, err } = await run(args);
+    assert.equal(code, 2, `${args.join(" ")}: ${err}`);
+    assert.ok(err.length > 0);
+  }
+});
+
+test("what answers but is no gateway is said to be none", async () => {
+  const server = createServer((_request, response) => response.end("<html>hello</html>")).listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  const { port } = server.address() as { port: number };
+  const { code, err } = await run(["tables", "--url", `http://127.0.0.1:${port}`]);
+  server.close();
+  assert.equal(code, 1);
+  assert.match(err, /does not speak as a Tributary gateway does/);
+});
+
+test("an upload that is refused early says why, not that the connection broke", async () => {
+  await using small = await testGateway({ TRIBUTARY_UPLOAD_SIZE_MAX: "1MB" });
+  writeFileSync(join(folder, "large.csv"), Buffer.alloc(30_000_000, "1\n"));
+  const { code, err } = await run(["upload", "sales", "large.csv"], { env: { TRIBUTARY_URL: small.url } });
+  assert.match(err, /BODY_TOO_LARGE/);
+  assert.equal(code, 1);
+});
+
+test("every command has a help text; the main one lists the exit codes", async () => {
+  const main = await run(["--help"]);
+  assert.deepEqual([main.code, /Exit codes/.test(main.out)], [0, true]);
+  const commands = [...main.out.matchAll(/^ {2}([a-z-]+) (?=.*\S)/gm)].map((match) => match[1]!);
+  for (const expected of ["serve", "upload", "status", "tables", "query", "rejects", "generate-sales"]) {
+    assert.ok(commands.includes(expected), expected);
+  }
+});

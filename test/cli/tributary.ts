@@ -1,0 +1,32 @@
+/** The command as people run it: a process of its own, from another folder. */
+import { spawn } from "node:child_process";
+import { tmpdir } from "node:os";
+import { fileURLToPath } from "node:url";
+
+export interface Ran {
+  code: number | null;
+  out: string;
+  err: string;
+}
+
+const bin = fileURLToPath(new URL("../../bin/tributary.mjs", import.meta.url));
+
+export async function tributary(
+  args: readonly string[],
+  { env = {}, input, cwd = tmpdir() }: { env?: Record<string, string>; input?: string; cwd?: string } = {},
+): Promise<Ran> {
+  const child = spawn(process.execPath, [bin, ...args], {
+    cwd,
+    env: { ...process.env, TRIBUTARY_URL: "", TRIBUTARY_API_KEY: "", ...env },
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  let [out, err] = ["", ""];
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (out += text));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (err += text));
+  child.stdin.on("error", () => undefined).end(input ?? "");
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (exitCode) => resolve(exitCode));
+  });
+  return { code, out, err };
+}
