@@ -9,8 +9,8 @@ COPY lib lib
 COPY services services
 COPY cli cli
 COPY scripts/stack scripts/stack
-# Message schemas and the console's files are read relative to the compiled code.
-RUN npm run build && cp -r schemas dist/schemas && cp -r services/gateway/console dist/services/gateway/console
+# Message schemas, the version and the console are read relative to the compiled code.
+RUN npm run build && cp -r schemas package.json dist/ && cp -r services/gateway/console dist/services/gateway/console
 
 FROM node:20.20.2-bookworm-slim AS packages
 WORKDIR /app

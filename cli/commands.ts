@@ -1,4 +1,5 @@
 import { createWriteStream } from "node:fs";
+import { basename } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Command } from "commander";
@@ -8,7 +9,7 @@ import { salesCsv } from "./sales.ts";
 import { serve } from "./serve.ts";
 import { action, durationMs, positive } from "./session.ts";
 import * as show from "./show.ts";
-import { hasEnded, uploadFiles, waitForEnd, type FileAnswer } from "./upload.ts";
+import { hasEnded, openFile, uploadFiles, waitForEnd, type FileAnswer } from "./upload.ts";
 
 export function addServe(program: Command): void {
   program
@@ -101,6 +102,30 @@ Examples:
     );
 }
 
+export function addPreview(program: Command): void {
+  withDialect(program.command("preview"))
+    .description("what would come of a file: dialect, types, change to its table, rejects; nothing is stored")
+    .argument("<file>", "only its beginning is sent")
+    .option("--table <table>", "the table it is meant for")
+    .option("--rows <n>", "rows shown", positive, 10)
+    .addHelpText("after", "\nThe exit code is 1 if the file as a whole would fail.")
+    .action(
+      action(async ({ client, print }, file: string, flags: DialectFlags & { table?: string; rows: number }) => {
+        const query = parameters({
+          name: basename(file),
+          rowsMax: flags.rows,
+          ...(flags.table === undefined ? {} : { table: flags.table }),
+          ...dialectParameters(flags),
+        });
+        const { body, sizeBytes } = await openFile(file);
+        const options = { body, sizeBytes, contentType: "application/octet-stream" };
+        const preview = await client.send<show.PreviewAnswer>("POST", `/v1/preview?${query}`, options);
+        print(preview, show.previewText);
+        return preview.error ? EXIT.no : EXIT.ok;
+      }),
+    );
+}
+
 export function addStatus(program: Command): void {
   program
     .command("status")
@@ -163,8 +188,8 @@ export function addQuery(program: Command): void {
     );
 }
 
-export function addRejects(program: Command): void {
-  program
+export function addRejects(program: Command): Command {
+  return program
     .command("rejects")
     .description("rows that could not be typed: where they stand and why")
     .argument("<table>")

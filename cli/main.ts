@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import * as commands from "./commands.ts";
+import * as operations from "./operations.ts";
 import { EXIT } from "./output.ts";
 
 const program = new Command("tributary")
@@ -32,10 +33,15 @@ Examples:
 
 commands.addServe(program);
 commands.addUpload(program);
+commands.addPreview(program);
 commands.addStatus(program);
 commands.addTables(program);
 commands.addQuery(program);
-commands.addRejects(program);
+operations.addRejectsReplay(commands.addRejects(program));
+operations.addReplay(program);
+operations.addChecks(program);
+operations.addMaintain(program);
+operations.addHealth(program);
 commands.addGenerateSales(program);
 
 // `tributary query … | head`: whoever reads has enough.

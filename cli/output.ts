@@ -74,7 +74,7 @@ function describe(error: unknown): Told {
   }
   const detail = error instanceof Error ? error.message : String(error);
   const { code = "" } = error as NodeJS.ErrnoException;
-  const isUsage = error instanceof UsageError || ["ENOENT", "EISDIR", "EACCES"].includes(code);
+  const isUsage = error instanceof UsageError || ["ENOENT", "EISDIR", "EACCES", "ERR_INVALID_URL"].includes(code);
   return {
     problem: { code: isUsage ? "USAGE" : "FAILED", detail, remedy: "" },
     exitCode: isUsage ? EXIT.usage : EXIT.no,

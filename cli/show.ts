@@ -38,6 +38,23 @@ export interface RejectAnswer {
   raw: string;
 }
 
+export interface PreviewAnswer {
+  dialect: { delimiter: string; quote: string | null; header: boolean; encoding: string; confidence: number } | null;
+  columns: (Column & { samples: unknown[] })[];
+  diff: {
+    added: { name: string; type: string }[];
+    widened: { name: string; from: string; to: string }[];
+    missing: string[];
+    conflicting: { name: string; type: string; rejects: number; example: string }[];
+  };
+  rows: unknown[][];
+  rejects: Omit<RejectAnswer, "sourceFile">[];
+  rowsRead: number;
+  rowsRejected: number;
+  complete: boolean;
+  error: { code: string; message: string; remedy: string } | null;
+}
+
 const RAW_SHOWN = 60;
 
 export const filesText = (files: readonly FileAnswer[]): string =>
@@ -124,6 +141,33 @@ export function queryText({ columns, rows, truncated }: QueryAnswer): string {
   );
   const count = `${rows.length} row${rows.length === 1 ? "" : "s"}`;
   return `${text}\n(${count}${truncated ? "; more were cut off" : ""})`;
+}
+
+const DELIMITER_NAMES: Readonly<Record<string, string>> = { ",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe" };
+
+export function previewText({ dialect, columns, diff, rows, rejects, error, ...counts }: PreviewAnswer): string {
+  const sure = dialect && dialect.confidence < 1 ? ` (${Math.round(dialect.confidence * 100)} % sure)` : "";
+  const about = listText([
+    ["would fail", error && `${error.code}: ${error.message}`],
+    ["remedy", error?.remedy],
+    ["delimiter", dialect && `${DELIMITER_NAMES[dialect.delimiter] ?? dialect.delimiter}${sure}`],
+    ["quote", dialect && (dialect.quote ?? "none")],
+    ["header", dialect && (dialect.header ? "yes" : "no")],
+    ["encoding", dialect?.encoding],
+    ["rows", `${counts.rowsRead}${counts.complete ? "" : " in its beginning"}, ${counts.rowsRejected} rejected`],
+    ["new columns", diff.added.map(({ name, type }) => `${name} ${type}`).join(", ")],
+    ["widened", diff.widened.map(({ name, from, to }) => `${name} ${from} → ${to}`).join(", ")],
+    ["not in the file", diff.missing.join(", ")],
+    ["conflicting", diff.conflicting.map(({ name, rejects: n }) => `${name} (${n} rejects)`).join(", ")],
+  ]);
+  const types = columns.map(({ name, type, header, samples }) => [name, type, header, samples.join(" · ")]);
+  const names = columns.map(({ name }) => name);
+  return [
+    about,
+    ...(columns.length > 0 ? [tableText(["column", "type", "header", "samples"], types)] : []),
+    ...(rows.length > 0 ? [tableText(names, rows)] : []),
+    ...(rejects.length > 0 ? [rejectsText(rejects.map((reject) => ({ sourceFile: "(this file)", ...reject })))] : []),
+  ].join("\n\n");
 }
 
 export const rejectsText = (rejects: readonly RejectAnswer[]): string =>

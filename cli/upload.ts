@@ -87,7 +87,8 @@ export async function waitForEnd(client: Client, file: FileAnswer, timeoutMs: nu
 
 export const hasEnded = ({ status }: FileAnswer): boolean => ["committed", "rejected", "failed"].includes(status);
 
-async function openFile(file: string): Promise<{ body: Readable; sizeBytes?: number }> {
+/** The file as a stream, and its length where it has one; `-` is standard input. Throws a UsageError for a folder. */
+export async function openFile(file: string): Promise<{ body: Readable; sizeBytes?: number }> {
   if (file === "-") return { body: process.stdin };
   const info = await stat(file);
   if (info.isDirectory()) throw new UsageError(`'${file}' is a folder: name its files`);

@@ -162,8 +162,11 @@ export class KafkaPublisher {
     const producer = this.#kafka.producer({
       idempotent: true,
       allowAutoTopicCreation: false,
-      // Partitions are chosen before; this one is never asked, but naming it keeps kafkajs from warning.
-      createPartitioner: () => () => 0,
+      // Partitions are chosen before; naming a partitioner also keeps kafkajs from warning about its default one.
+      createPartitioner:
+        () =>
+        ({ message }) =>
+          message.partition!,
       retry: { retries: RETRIES, initialRetryTime: 100, maxRetryTime: 5_000 },
     });
     await producer.connect();

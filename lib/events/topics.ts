@@ -36,9 +36,11 @@ export const ROWS_TOPICS = /^rows\.[a-z0-9_]+$/;
 /** The table of a rows topic. */
 export const tableOfRowsTopic = (topic: string): string => topic.slice(ROWS_PREFIX.length);
 
-/** Consumer groups: one a service. */
+/** Consumer groups. */
 export const GROUPS = {
   parser: "tributary-parser",
   committer: "tributary-committer",
   scheduler: "tributary-scheduler",
+  /** Of the gateways, the one that watches the drops. */
+  drops: "tributary-drops",
 } as const;

@@ -1,7 +1,7 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { CATALOG, rowsOf, type Database } from "./duckdb-database.ts";
 import { qualified, type Tables } from "./duckdb-schema.ts";
-import type { DuckDbStage} from "./duckdb-stage.ts";
+import type { DuckDbStage } from "./duckdb-stage.ts";
 import { StagedRows, type StagedPart } from "./duckdb-stage.ts";
 import {
   allEqual,

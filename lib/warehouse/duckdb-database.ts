@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
 import { messageOf, TributaryError } from "../errors.ts";
 import { identifier, SCHEMA, stringLiteral } from "./sql.ts";
@@ -31,6 +31,8 @@ export class Database {
   readonly #busy = new Set<DuckDBConnection>();
   #closing: Promise<void> | undefined;
   #names = 0;
+  #invalidated = false;
+  #reattaching: Promise<void> | undefined;
 
   constructor(path: string, instance: DuckDBInstance, temporaryFolder: string) {
     this.path = path;
@@ -40,12 +42,13 @@ export class Database {
 
   /** Runs `use` with a connection that nobody else has meanwhile. Errors come as TributaryErrors. */
   async connected<T>(use: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
-    if (this.#closing) throw closedError(this.path);
+    await this.#usable();
     const connection = this.#idle.pop() ?? (await this.#connect());
     this.#busy.add(connection);
     try {
       return await use(connection);
     } catch (thrown) {
+      this.#notice(thrown);
       throw warehouseError(thrown, this.path);
     } finally {
       this.#busy.delete(connection);
@@ -56,11 +59,14 @@ export class Database {
 
   /** As `connected`, with a fresh connection that is closed afterwards: whatever the session changed is forgotten. */
   async connectedOnce<T>(use: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
-    if (this.#closing) throw closedError(this.path);
+    await this.#usable();
     const connection = await this.#connect();
     this.#busy.add(connection);
     try {
       return await use(connection);
+    } catch (thrown) {
+      this.#notice(thrown);
+      throw thrown;
     } finally {
       this.#busy.delete(connection);
       connection.closeSync();
@@ -130,7 +136,36 @@ export class Database {
     for (const one of this.#idle) one.closeSync();
     this.#idle = [];
     this.#instance.closeSync();
+    openFiles.delete(this.path);
     await rm(this.#temporaryFolder, { recursive: true, force: true });
+  }
+
+  #notice(thrown: unknown): void {
+    if (/has been invalidated|reattach the database/.test(messageOf(thrown))) this.#invalidated = true;
+  }
+
+  /**
+   * After a checkpoint that failed (a full disk) DuckDB refuses the database until it is detached and attached again, which is done here
+   * before the next use. Staged rows survive: they are in the other database.
+   */
+  async #usable(): Promise<void> {
+    if (this.#closing) throw closedError(this.path);
+    if (!this.#invalidated) return;
+    this.#reattaching ??= this.#reattach().finally(() => (this.#reattaching = undefined));
+    await this.#reattaching;
+  }
+
+  async #reattach(): Promise<void> {
+    const connection = await this.#instance.connect();
+    try {
+      await connection.run(`DETACH DATABASE IF EXISTS ${identifier(CATALOG)}`);
+      await connection.run(attachStatement(this.path));
+      this.#invalidated = false;
+    } catch (thrown) {
+      throw warehouseError(thrown, this.path);
+    } finally {
+      connection.closeSync();
+    }
   }
 
   async #connect(): Promise<DuckDBConnection> {
@@ -139,6 +174,11 @@ export class Database {
     return connection;
   }
 }
+
+/** Files this process has open: DuckDB's lock keeps out other processes only. */
+const openFiles = new Set<string>();
+
+const attachStatement = (file: string): string => `ATTACH ${stringLiteral("duckdb", file)} AS ${identifier(CATALOG)}`;
 
 /** Every row of a query, as arrays of DuckDB values. */
 export async function rowsOf(connection: DuckDBConnection, sql: string): Promise<unknown[][]> {
@@ -149,9 +189,9 @@ export async function rowsOf(connection: DuckDBConnection, sql: string): Promise
 /** Opens `path` (or `:memory:`), making file and folder if need be. A file that another process has open: WAREHOUSE_IN_USE. */
 export async function openDatabase(path: string, options: DatabaseOptions): Promise<Database> {
   const inMemory = path === ":memory:";
-  const file = inMemory ? path : resolve(path);
+  const file = inMemory ? path : await realFile(path);
+  if (openFiles.has(file)) throw inUseError(file, "this process");
   const temporaryFolder = inMemory ? join(tmpdir(), `tributary-duckdb-${randomUUID()}`) : `${file}.tmp`;
-  if (!inMemory) await mkdir(dirname(file), { recursive: true });
   const instance = await DuckDBInstance.create(":memory:", {
     memory_limit: `${Math.ceil(options.memoryBytesMax / 1024)}KiB`,
     threads: String(options.threads),
@@ -162,25 +202,39 @@ export async function openDatabase(path: string, options: DatabaseOptions): Prom
     autoload_known_extensions: "false",
     allow_community_extensions: "false",
   });
+  if (!inMemory) openFiles.add(file);
   const connection = await instance.connect();
   try {
-    await connection.run(`ATTACH ${stringLiteral("duckdb", file)} AS ${identifier(CATALOG)}`);
+    await connection.run(attachStatement(file));
     // Ours since the file is locked: what a killed process left.
     await rm(temporaryFolder, { recursive: true, force: true });
+    const own = [file, `${file}.wal`].map((one) => stringLiteral("duckdb", one)).join(", ");
     await connection.run(`
       CREATE SCHEMA IF NOT EXISTS ${LAKEHOUSE};
       CREATE SEQUENCE IF NOT EXISTS ${identifier(CATALOG)}.main.commit_ids;
       SET GLOBAL TimeZone = 'UTC';
+      SET GLOBAL allowed_paths = [${own}];
       SET GLOBAL enable_external_access = false;
       SET GLOBAL lock_configuration = true`);
   } catch (thrown) {
     connection.closeSync();
     instance.closeSync();
-    throw warehouseError(thrown, path);
+    openFiles.delete(file);
+    throw warehouseError(thrown, file);
   }
   connection.closeSync();
-  return new Database(path, instance, temporaryFolder);
+  return new Database(file, instance, temporaryFolder);
 }
+
+/** The file's path without symbolic links, its folder made if need be. */
+async function realFile(path: string): Promise<string> {
+  const folder = dirname(resolve(path));
+  await mkdir(folder, { recursive: true });
+  return join(await realpath(folder), basename(path));
+}
+
+const inUseError = (file: string, by: string, cause?: unknown): TributaryError =>
+  new TributaryError("WAREHOUSE_IN_USE", `duckdb:${file} is open in ${by}`, { cause });
 
 const closedError = (path: string): TributaryError =>
   new TributaryError("WAREHOUSE_UNAVAILABLE", `the warehouse duckdb:${path} is closed`, { retryable: false });
@@ -193,8 +247,7 @@ export function warehouseError(thrown: unknown, path: string): unknown {
     new TributaryError(code, text, { cause: thrown });
   if (/Could not set lock on file|Unique file handle conflict/i.test(message)) {
     const holder = /\(PID (\d+)\)/i.exec(message)?.[1];
-    const by = holder === undefined ? "another process" : `process ${holder}`;
-    return error("WAREHOUSE_IN_USE", `duckdb:${path} is open in ${by}`);
+    return inUseError(path, holder === undefined ? "another process" : `process ${holder}`, thrown);
   }
   if (/No space left on device|disk full|max_temp_directory_size|File too large/i.test(message))
     return error("DISK_FULL");

@@ -1,7 +1,7 @@
 import type { FileOutcome } from "../events/generated.ts";
 import type { Database } from "./duckdb-database.ts";
 import { qualified } from "./duckdb-schema.ts";
-import type { DuckDbStage} from "./duckdb-stage.ts";
+import type { DuckDbStage } from "./duckdb-stage.ts";
 import { StagedRows, type StagedPart } from "./duckdb-stage.ts";
 import {
   columnDefinitions,

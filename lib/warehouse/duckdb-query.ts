@@ -27,11 +27,11 @@ const QUERIES_AT_ONCE = 2;
 const READ_STATEMENTS: readonly StatementType[] = [StatementType.SELECT, StatementType.EXPLAIN];
 
 /**
- * Functions that a SELECT may call and that do more than read (or hide another's name). Reading is enforced by the transaction, by external
- * access being off and by the statement's type; these few switch logging or force checkpoints, which none of the three forbids.
+ * Table functions that only read what the tables hold. Others are refused by name: they read files (DuckDB lets them at its own database
+ * and temporary files, and closing those would drop the lock), switch logging, force checkpoints, take raw pointers or hide another's name.
  */
-const FORBIDDEN_FUNCTIONS =
-  /\b(enable_logging|disable_logging|truncate_duckdb_logs|(force_)?checkpoint|json_execute_serialized_sql|query_table)\b|\bquery"?\s*(\(|\/\*|--)/i;
+const READING_FUNCTIONS =
+  /^(duckdb_(?!secrets|logs|log_contexts)\w+|pragma_\w+|generate_series|range|repeat|repeat_row|unnest|json_each|json_tree|summary|icu_calendar_names|pg_timezone_names|test_all_types)$/;
 
 /** Runs users' queries, a few at a time, each in its own connection and read-only transaction: one consistent snapshot. */
 export class QueryRunner {
@@ -39,6 +39,7 @@ export class QueryRunner {
   readonly #clock: Clock;
   #running = 0;
   readonly #waiting: (() => void)[] = [];
+  #forbiddenCalls: Promise<RegExp> | undefined;
 
   constructor(database: Database, clock: Clock) {
     this.#database = database;
@@ -52,7 +53,11 @@ export class QueryRunner {
       await this.#turn();
       try {
         limit.check();
-        return await this.#database.connectedOnce((connection) => runQuery(connection, sql, options.rowsMax, limit));
+        this.#forbiddenCalls ??= forbiddenCalls(this.#database);
+        const forbidden = await this.#forbiddenCalls;
+        return await this.#database.connectedOnce((connection) =>
+          runQuery(connection, sql, forbidden, options.rowsMax, limit),
+        );
       } finally {
         this.#running -= 1;
         this.#waiting.shift()?.();
@@ -111,11 +116,13 @@ class Deadline {
 async function runQuery(
   connection: DuckDBConnection,
   sql: string,
+  forbidden: RegExp,
   rowsMax: number,
   limit: Deadline,
 ): Promise<QueryResult> {
   limit.watch(connection);
   const statements = await extract(connection, sql);
+  checkCalls(sql, forbidden);
   await connection.run("BEGIN TRANSACTION READ ONLY");
   const statement = await statements.prepare(0);
   try {
@@ -155,16 +162,30 @@ async function extract(connection: DuckDBConnection, sql: string): ReturnType<Du
   return statements;
 }
 
+/** Calls of a table function that is not among READING_FUNCTIONS, in whatever version of DuckDB: its name, then a parenthesis or a comment. */
+async function forbiddenCalls(database: Database): Promise<RegExp> {
+  const rows = await database.rows(
+    `SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type = 'table'`,
+  );
+  const names = rows.map(([name]) => name as string).filter((name) => !READING_FUNCTIONS.test(name));
+  return new RegExp(`\\b(${names.join("|")})"?\\s*(\\(|/\\*|--)`, "i");
+}
+
+const refused = (what: string): TributaryError =>
+  new TributaryError("QUERY_NOT_READ_ONLY", `${what} is not allowed in a query`);
+
+/** Looked at before DuckDB prepares the text, since that alone opens files. */
+function checkCalls(sql: string, forbidden: RegExp): void {
+  const call = forbidden.exec(sql);
+  if (call) throw refused(`'${call[1]!}'`);
+}
+
 function checkReadOnly(connection: DuckDBConnection, statement: DuckDBPreparedStatement, sql: string): void {
-  const refuse = (what: string): never => {
-    throw new TributaryError("QUERY_NOT_READ_ONLY", `${what} is not allowed in a query`);
-  };
-  if (!READ_STATEMENTS.includes(statement.statementType)) refuse(StatementType[statement.statementType] ?? "this");
-  const forbidden = FORBIDDEN_FUNCTIONS.exec(sql);
-  if (forbidden) refuse(`'${forbidden[0]}'`);
+  const type = statement.statementType;
+  if (!READ_STATEMENTS.includes(type)) throw refused(StatementType[type] ?? "this statement");
   // Rows that are not committed yet.
   const staged = connection.getTableNames(sql, true).find((name) => name.toLowerCase().startsWith(`${STAGING}.`));
-  if (staged !== undefined) refuse(`'${staged}'`);
+  if (staged !== undefined) throw refused(`'${staged}'`);
 }
 
 /** Whatever a query failed of, as a QUERY_ error with DuckDB's own words. */
@@ -174,7 +195,8 @@ function queryError(thrown: unknown): unknown {
   if (/read-only mode/.test(message)) {
     return new TributaryError("QUERY_NOT_READ_ONLY", "the query would write", { cause: thrown });
   }
-  if (/^FATAL Error/.test(message)) return new TributaryError("WAREHOUSE_UNAVAILABLE", message, { cause: thrown });
+  if (/^FATAL Error|has been invalidated/.test(message))
+    return new TributaryError("WAREHOUSE_UNAVAILABLE", message, { cause: thrown });
   return new TributaryError("QUERY_FAILED", message, { cause: thrown });
 }
 

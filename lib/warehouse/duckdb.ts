@@ -156,7 +156,7 @@ class DuckDbWarehouse implements Warehouse {
   }
 
   async ready(): Promise<void> {
-    await this.#database.run("SELECT 1");
+    await this.#database.run(`SELECT 1 FROM ${qualified("_ingest_files")} LIMIT 1`);
   }
 
   close(): Promise<void> {

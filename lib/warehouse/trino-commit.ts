@@ -5,19 +5,21 @@ import { retry } from "../retry.ts";
 import { stringLiteral, withAuditColumns, type SqlColumn } from "./sql.ts";
 import type { StatementOptions, StatementResult, TrinoClient } from "./trino-client.ts";
 import { isTooManyPartitions } from "./trino-errors.ts";
+import { adoptFile } from "./trino-adopt.ts";
 import { changesOf, mergeStatement, newestOffsets } from "./trino-merge.ts";
 import { tableId } from "./trino-names.ts";
-import { emptySelect, groupBatches, inlineSelect, stagedSelect } from "./trino-source.ts";
-import { StagedContainer, TrinoStage, type Hoard, type StageShared } from "./trino-stage.ts";
+import { broughtColumns, emptySelect, groupBatches, inlineSelect, stagedSelect } from "./trino-source.ts";
+import type { SpooledRows } from "./trino-spool.ts";
+import { TrinoStage, type Hoard, type StageShared } from "./trino-stage.ts";
 import type { TrinoTables } from "./trino-tables.ts";
 import type { CommitReceipt, FileVersion, MicroBatch, TableLayout } from "./warehouse.ts";
 
 const NOTHING: CommitReceipt = { snapshotId: null, strategy: "none", rowsInserted: 0, rowsUpdated: 0, rowsDeleted: 0 };
 
 /** A conflict, a lost connection or a timeout: the statement is made so that running it again is right whatever the first did. */
-const STATEMENT_RETRY = { attemptsMax: 5, backoffMsMin: 100, backoffMsMax: 3_000 };
+export const STATEMENT_RETRY = { attemptsMax: 5, backoffMsMin: 100, backoffMsMax: 3_000 };
 
-/** Rows of both the statement's text (query.max-length, 1,000,000 characters by default) and the work of reading it stay below this. */
+/** Rows in a statement's text take less than this: Trino's query.max-length is 1,000,000 characters by default. */
 export const INLINE_CHARS_MAX = 900_000;
 
 export interface CommitTools {
@@ -25,6 +27,8 @@ export interface CommitTools {
   clock: Clock;
   tables: TrinoTables;
   staging: StageShared;
+  /** Files of fewer rows are not adopted. */
+  adoptRowsMin: number;
   /** A key prefix that no other call returned. */
   newPrefix(table: string): string;
   /** Newest offset that the ledger surely has of any of the table's files, if known. */
@@ -40,6 +44,8 @@ export async function commitBatch(tools: CommitTools, batch: MicroBatch, signal?
   const description = files.length === 0 ? undefined : await tools.tables.describe(layout.table);
   if (!description) return NOTHING;
   const target = withAuditColumns(description.columns);
+  const adopted = await adoptFile(tools, layout, description.partitioning, target, files, signal);
+  if (adopted) return adopted;
   const hoards = files.flatMap(({ stage }) => (stage instanceof TrinoStage ? [stage.rows] : []));
   return withRows(tools, layout.table, target, hoards, async (rows, strategy) => {
     const statement = mergeStatement({ layout, columns: description.columns, files, rows });
@@ -74,8 +80,8 @@ async function notSuperseded(tools: CommitTools, table: string, files: readonly 
 }
 
 /**
- * Gives `use` a SELECT of all the hoards' rows with the target's columns: in the statement's own text if that is short enough, else of
- * staged files. What is still in memory is then put into one file for each set of columns, however many hoards it came from.
+ * Gives `use` a SELECT of all the hoards' rows with the target's columns: in the statement's own text if that is short enough, else from
+ * Parquet files. What is still held is then put into one file for each set of columns, however many hoards it came from.
  */
 export async function withRows<T>(
   tools: Pick<CommitTools, "staging" | "newPrefix" | "later">,
@@ -85,26 +91,56 @@ export async function withRows<T>(
   use: (rows: string, strategy: "inline" | "staged" | "none") => Promise<T>,
 ): Promise<T> {
   const held = hoards.flatMap((hoard) => hoard.held);
-  const spilled = hoards.filter((hoard) => hoard.spilled);
-  if (spilled.length === 0) {
+  const spooled = hoards.flatMap((hoard) => hoard.spooled);
+  if (spooled.length === 0) {
     const inline = inlineOf(target, held);
     if (inline !== undefined) return use(inline, held.length === 0 ? "none" : "inline");
   }
-  const containers: StagedContainer[] = [];
+  const together: SpooledRows[] = [];
+  const made: StagedFile[] = [];
   try {
     for (const { columns, batches } of groupBatches(held)) {
-      const container = new StagedContainer(tools.staging, tools.newPrefix(table), columns);
-      containers.push(container);
-      for (const batch of batches) await container.write(batch);
+      const rows = await tools.staging.spool.open(columns);
+      together.push(rows);
+      for (const batch of batches) await rows.append(batch);
     }
-    const staged = await Promise.all([
-      ...spilled.map((hoard) => hoard.stagedTables()),
-      ...containers.map(async (container) => [await container.stagedTable()]),
-    ]);
-    const selects = staged.flat().map((one) => stagedSelect(target, one.columns, one.table));
+    const selects = await Promise.all(
+      [...spooled, ...together].map(async (rows) => {
+        const file = new StagedFile(tools.staging, tools.newPrefix(table));
+        made.push(file);
+        const brought = broughtColumns(target, rows.columns);
+        return stagedSelect(target, brought, await file.table(rows, brought));
+      }),
+    );
     return await use(selects.join("\nUNION ALL\n"), "staged");
   } finally {
-    for (const container of containers) tools.later(container.discard());
+    for (const rows of together) await rows.drop();
+    for (const file of made) tools.later(file.remove());
+  }
+}
+
+/** One staged Parquet file, alone in its folder, and the stage table over it. */
+class StagedFile {
+  readonly #staging: StageShared;
+  readonly #folder: string;
+  #table: string | undefined;
+
+  constructor(staging: StageShared, folder: string) {
+    this.#staging = staging;
+    this.#folder = folder;
+  }
+
+  async table(rows: SpooledRows, columns: readonly SqlColumn[]): Promise<string> {
+    const { area, tables } = this.#staging;
+    await rows.store(area.blobs, `${this.#folder}/rows.parquet`, columns);
+    this.#table = await tables.create(columns, `${area.location}/${this.#folder}/`);
+    return this.#table;
+  }
+
+  async remove(): Promise<void> {
+    const { area, tables } = this.#staging;
+    if (this.#table !== undefined) await tables.drop(this.#table);
+    await area.blobs.delete(`${this.#folder}/rows.parquet`);
   }
 }
 

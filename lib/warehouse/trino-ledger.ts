@@ -134,7 +134,7 @@ export class TrinoLedger {
     const alone: typeof rejecting = [];
     for (const one of rejecting) {
       const charsMax = INLINE_CHARS_MAX / SELECTS_A_STATEMENT;
-      const rows = one.rejects.spilled ? undefined : inlineOf(REJECT_COLUMNS, one.rejects.held, charsMax);
+      const rows = one.rejects.spooled.length > 0 ? undefined : inlineOf(REJECT_COLUMNS, one.rejects.held, charsMax);
       if (rows === undefined) alone.push(one);
       else together.push({ file: { file_id: one.outcome.fileId }, select: rejectSelect(one, rows) });
     }

@@ -1,10 +1,34 @@
+import { decimalOf, DECIMAL_PRECISION_MAX, type ColumnType } from "../columns.ts";
 import type { RowBatch } from "../events/generated.ts";
-import { containerKey, stagedColumnsOf, type StagedColumn } from "./trino-container.ts";
-import { decodeRows, valueAt, type DecodedValue } from "./row-decoder.ts";
+import { decodeRows, rowFieldsOf, valueAt, type DecodedValue } from "./row-decoder.ts";
 import { column, dateText, decimalText, identifier, stringLiteral, timestampText, typeText, type LiteralValue, type SqlColumn } from "./sql.ts";
-import { decimalOf, type ColumnType } from "../columns.ts";
 
 /** Rows as SQL: a SELECT whose columns are a table's, by name and type, in the table's order. Pure. */
+
+/** A column of staged rows: `name` while they are staged. */
+export interface StagedColumn {
+  readonly name: string;
+  /** The column's own name. */
+  readonly column: string;
+  readonly type: ColumnType;
+}
+
+/**
+ * The columns that rows of this writer schema are staged in. Writer schemas that differ only in a column's width (INTEGER or BIGINT,
+ * DECIMAL digits at one scale) encode alike and are staged alike, as wide as can be.
+ */
+export function stagedColumnsOf(writerSchema: string): StagedColumn[] {
+  return rowFieldsOf(writerSchema).map(({ name: column, type }, index) => {
+    const decimal = decimalOf(type);
+    const wide: ColumnType = decimal ? `DECIMAL(${DECIMAL_PRECISION_MAX},${decimal.scale})` : type;
+    return { name: `c${index}`, column, type: wide };
+  });
+}
+
+/** Equal for row batches that may be staged together. */
+export function groupKey(columns: readonly StagedColumn[]): string {
+  return columns.map(({ column, type }) => `${column}:${type}`).join("|");
+}
 
 /** Row batches with the same columns. */
 export interface BatchGroup {
@@ -12,12 +36,12 @@ export interface BatchGroup {
   batches: RowBatch[];
 }
 
-/** Puts batches whose rows may share a container together, in order of first appearance. */
+/** Puts batches whose rows may be staged together into one group, in order of first appearance. */
 export function groupBatches(batches: Iterable<RowBatch>): BatchGroup[] {
   const groups = new Map<string, BatchGroup>();
   for (const batch of batches) {
     const columns = stagedColumnsOf(batch.writerSchema);
-    const key = containerKey(columns);
+    const key = groupKey(columns);
     const group = groups.get(key);
     if (group) group.batches.push(batch);
     else groups.set(key, { columns, batches: [batch] });
@@ -49,12 +73,34 @@ export function inlineSelect(target: readonly SqlColumn[], group: BatchGroup, ch
   const fields = group.columns.map(({ name, type }) => `${name} ${inlineType(type)}`).join(", ");
   const names = group.columns.map(({ name }) => name).join(", ");
   const from = `UNNEST(CAST(json_parse(${literal}) AS array(row(${fields})))) AS r(${names})`;
-  return selectList(target, group.columns, inlineType, from);
+  broughtColumns(target, group.columns);
+  const byName = new Map(group.columns.map((one) => [one.column, one]));
+  const list = target.map(({ name, type }) => {
+    const staged = byName.get(name);
+    const wanted = typeText("trino", type);
+    if (!staged) return `CAST(NULL AS ${wanted}) AS ${identifier(name)}`;
+    const value = column(staged.name, "r");
+    return `${inlineType(staged.type) === wanted ? value : `CAST(${value} AS ${wanted})`} AS ${identifier(name)}`;
+  });
+  return `SELECT ${list.join(", ")} FROM ${from}`;
 }
 
-/** The rows of a stage table, whose columns are called as the containers'. */
-export function stagedSelect(target: readonly SqlColumn[], columns: readonly StagedColumn[], stageTable: string): string {
-  return selectList(target, columns, stageType, `${stageTable} AS r`);
+/** The rows of a stage table, which has some of the target's columns. */
+export function stagedSelect(target: readonly SqlColumn[], columns: readonly SqlColumn[], stageTable: string): string {
+  const known = new Set(columns.map(({ name }) => name));
+  const list = target.map(({ name, type }) =>
+    known.has(name) ? column(name, "r") : `CAST(NULL AS ${typeText("trino", type)}) AS ${identifier(name)}`,
+  );
+  return `SELECT ${list.join(", ")} FROM ${stageTable} AS r`;
+}
+
+/** The target's columns that staged rows bring. Throws if they bring one that the target lacks. */
+export function broughtColumns(target: readonly SqlColumn[], source: readonly StagedColumn[]): SqlColumn[] {
+  const known = new Set(target.map(({ name }) => name));
+  const stray = source.find(({ column: name }) => !known.has(name));
+  if (stray) throw new Error(`commit: the table has no column '${stray.column}'; ensureTable comes first`);
+  const brought = new Set(source.map((one) => one.column));
+  return target.filter(({ name }) => brought.has(name));
 }
 
 /** No rows, with the target's columns. */
@@ -89,9 +135,6 @@ function plainText(value: LiteralValue): string | null {
   return String(value);
 }
 
-/** A stage table's column type: INTEGER and BIGINT are the same on the wire. */
-export const stageType = (type: ColumnType): string => typeText("trino", type === "INTEGER" ? "BIGINT" : type);
-
 function inlineType(type: ColumnType): string {
   switch (type) {
     case "BOOLEAN":
@@ -102,26 +145,6 @@ function inlineType(type: ColumnType): string {
     default:
       return "VARCHAR";
   }
-}
-
-function selectList(
-  target: readonly SqlColumn[],
-  source: readonly StagedColumn[],
-  sourceType: (type: ColumnType) => string,
-  from: string,
-): string {
-  const known = new Set(target.map(({ name }) => name));
-  const stray = source.find(({ column: name }) => !known.has(name));
-  if (stray) throw new Error(`commit: the table has no column '${stray.column}'; ensureTable comes first`);
-  const byName = new Map(source.map((one) => [one.column, one]));
-  const list = target.map(({ name, type }) => {
-    const staged = byName.get(name);
-    const wanted = typeText("trino", type);
-    if (!staged) return `CAST(NULL AS ${wanted}) AS ${identifier(name)}`;
-    const value = column(staged.name, "r");
-    return `${sourceType(staged.type) === wanted ? value : `CAST(${value} AS ${wanted})`} AS ${identifier(name)}`;
-  });
-  return `SELECT ${list.join(", ")} FROM ${from}`;
 }
 
 /** A value as the JSON that inlineType's columns are cast from. */

@@ -1,13 +1,17 @@
 import type { Clock } from "../clock.ts";
 import { hasCode } from "../errors.ts";
-import { identifier, stringLiteral } from "./sql.ts";
-import type { TrinoClient } from "./trino-client.ts";
-import type { StagedColumn } from "./trino-container.ts";
+import { columnDefinitions, identifier, stringLiteral, type SqlColumn } from "./sql.ts";
+import type { StatementResult, TrinoClient } from "./trino-client.ts";
 import { failureOf } from "./trino-errors.ts";
-import { stageType } from "./trino-source.ts";
 
 /** What is older and another writer's was left by one that died; younger, it may wait for a commit that cannot get through. */
 export const LEFTOVER_AGE_MS = 3 * 24 * 60 * 60 * 1000;
+
+/** Makes the Parquet files in the folder `location` the table's own. One atomic change; a file that the table has already is an error. */
+export async function addFiles(client: TrinoClient, table: string, location: string): Promise<StatementResult> {
+  const folder = stringLiteral("trino", location);
+  return client.run(`ALTER TABLE ${table} EXECUTE add_files(location => ${folder}, format => 'PARQUET')`);
+}
 
 /**
  * Tables over staged files, in a schema of their own beside the tables' (`<schema>_staging`), where no user looks. A name holds the time
@@ -29,16 +33,13 @@ export class StageTables {
     this.#writer = writer;
   }
 
-  /** A table of the Avro files in the folder `location`; its qualified, quoted name. */
-  async create(columns: readonly StagedColumn[], location: string): Promise<string> {
+  /** A table of the Parquet files in the folder `location`; its qualified, quoted name. */
+  async create(columns: readonly SqlColumn[], location: string): Promise<string> {
     await this.#ensureSchema();
     const name = `stage_${this.#clock.nowMs()}_${this.#writer}_${++this.#made}`;
     const table = `${identifier(this.#schema)}.${identifier(name)}`;
-    const definitions = columns.map(({ name: column, type }) => `${identifier(column)} ${stageType(type)}`).join(", ");
-    await this.#client.run(`CREATE TABLE ${table} (${definitions}) WITH (format = 'AVRO')`);
-    await this.#client.run(
-      `ALTER TABLE ${table} EXECUTE add_files(location => ${stringLiteral("trino", location)}, format => 'AVRO')`,
-    );
+    await this.#client.run(`CREATE TABLE ${table} (${columnDefinitions("trino", columns)}) WITH (format = 'PARQUET')`);
+    await addFiles(this.#client, table, location);
     return table;
   }
 

@@ -6,11 +6,13 @@ import { messageOf, TributaryError } from "../errors.ts";
 import type { FileOutcome } from "../events/generated.ts";
 import { identifier, INTERNAL_TABLES, type InternalTable } from "./sql.ts";
 import { TrinoClient, type TrinoTarget } from "./trino-client.ts";
+import { removeAdoptedOrphans } from "./trino-adopt.ts";
 import { commitBatch, type CommitTools } from "./trino-commit.ts";
 import { appendRows, TrinoLedger } from "./trino-ledger.ts";
 import { healthOf, maintainTable } from "./trino-maintain.ts";
 import { withPhysicalNames } from "./trino-names.ts";
 import { readOnlyStatement, runQuery } from "./trino-query.ts";
+import { Spool } from "./trino-spool.ts";
 import { MemoryBudget, TrinoStage, type StageShared } from "./trino-stage.ts";
 import { LEFTOVER_AGE_MS, StageTables } from "./trino-stage-tables.ts";
 import { TrinoTables } from "./trino-tables.ts";
@@ -39,8 +41,12 @@ export interface TrinoOptions {
   password?: string;
   /** Encoded bytes that all stages together hold in memory. Default 128 MiB. */
   stagesBytesHeldMax?: number;
-  /** Encoded bytes that one stage holds in memory before it goes to `staging`. Default 8 MiB. */
+  /** Encoded bytes that one stage holds in memory before it is spooled. Default 8 MiB. */
   stageBytesHeldMax?: number;
+  /** What the spool holds in memory before it spills to a temporary folder. Default 256 MiB. */
+  spoolBytesHeldMax?: number;
+  /** A new file of at least so many rows becomes a data file of an unpartitioned table as it is. Default 20,000; Infinity: never. */
+  adoptRowsMin?: number;
   /** Told of what does not stand in the way: an untried server version, clean-up that failed. */
   warn?: (message: string) => void;
 }
@@ -121,6 +127,7 @@ class TrinoWarehouse implements Warehouse {
     this.#staging = {
       area: { location, blobs: staging },
       budget: new MemoryBudget(options.stagesBytesHeldMax ?? 128 * MIB),
+      spool: new Spool(options.spoolBytesHeldMax ?? 256 * MIB),
       tables: new StageTables(this.#client, clock, this.#target.schema, this.#writer),
       memoryBytesMax: options.stageBytesHeldMax ?? 8 * MIB,
     };
@@ -129,6 +136,7 @@ class TrinoWarehouse implements Warehouse {
       clock,
       tables: this.#tables,
       staging: this.#staging,
+      adoptRowsMin: options.adoptRowsMin ?? 20_000,
       newPrefix: (table) => this.#newPrefix(table),
       ledgerNewest: (table) => this.#ledger.newest(table),
       later: (work) => this.#later(work),
@@ -149,8 +157,8 @@ class TrinoWarehouse implements Warehouse {
     return this.#tables.ensure(layout, columns);
   }
 
-  stage(table: string, runId: string): Stage {
-    return new TrinoStage(this.#staging, `${this.#newPrefix(table)}-${runId.replace(/[^\w-]/g, "_")}`);
+  stage(_table: string, _runId: string): Stage {
+    return new TrinoStage(this.#staging);
   }
 
   async commit(batch: MicroBatch, signal?: AbortSignal): Promise<CommitReceipt> {
@@ -196,7 +204,10 @@ class TrinoWarehouse implements Warehouse {
     options: { retentionMs: number },
   ): Promise<MaintenanceResult> {
     await this.#prepare();
-    if (operation === "remove_orphan_files") await this.#sweep();
+    if (operation === "remove_orphan_files") {
+      await this.#sweep();
+      await removeAdoptedOrphans(this.#tools, table, Math.max(options.retentionMs, LEFTOVER_AGE_MS));
+    }
     return maintainTable(this.#tools, this.#target.catalog, table, operation, options.retentionMs);
   }
 
@@ -217,6 +228,7 @@ class TrinoWarehouse implements Warehouse {
   async close(): Promise<void> {
     await this.#ledger.drain();
     while (this.#background.size > 0) await Promise.all(this.#background);
+    await this.#staging.spool.close();
     this.#client.close();
   }
 

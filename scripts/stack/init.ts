@@ -1,10 +1,6 @@
-import { readFileSync } from "node:fs";
-import { parse } from "yaml";
 import { z } from "zod";
-import { systemClock } from "../../lib/clock.ts";
 import { messageOf } from "../../lib/errors.ts";
-import { openEventLog } from "../../lib/event-log/open.ts";
-import { createBuckets, createSchema } from "./prepare.ts";
+import { createBuckets, createSchema, createTopics } from "./prepare.ts";
 
 /**
  * Compose's init job: `node init.js topics.yml` makes the topics, the buckets and the schema that the services expect, and leaves what
@@ -22,16 +18,6 @@ const settings = z.object({
   TRIBUTARY_S3_ACCESS_KEY: z.string(),
   TRIBUTARY_S3_SECRET_KEY: z.string(),
 });
-
-/** The shape of infra/redpanda/topics.yml. */
-const topicsFile = z.array(
-  z.strictObject({
-    name: z.string(),
-    partitions: z.number().int().min(1),
-    cleanup: z.enum(["delete", "compact"]),
-    retentionMs: z.number().optional(),
-  }),
-);
 
 async function main(topicsPath: string): Promise<void> {
   const env = settings.parse(process.env);
@@ -57,7 +43,7 @@ async function main(topicsPath: string): Promise<void> {
   const trino = new URL(env.TRIBUTARY_WAREHOUSE_URL);
   const [catalog, schema] = trino.pathname.split("/").filter(Boolean);
   await createSchema(`http://${trino.host}`, catalog!, schema!);
-  process.stderr.write(`${topics.length} topics, the buckets and ${catalog}.${schema} are there\n`);
+  process.stderr.write(`the topics, the buckets and ${catalog}.${schema} are there\n`);
 }
 
 try {

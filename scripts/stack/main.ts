@@ -102,7 +102,7 @@ async function runWithStack(flags: Flags, line: string): Promise<number> {
     code = await runShell(line, { ...process.env, ...testEnvironment(stack.settings), REQUIRE_STACK: "1" });
     return code;
   } finally {
-    await stopStack(data, say);
+    await stopStack(data, say, { discard: flags.data === undefined });
     if (flags.data === undefined && code === 0) await rm(data, { recursive: true, force: true });
     else say(`logs: ${join(data, "logs")}`);
   }

@@ -1,4 +1,9 @@
 import { AwsClient } from "aws4fetch";
+import { readFile } from "node:fs/promises";
+import { parse } from "yaml";
+import { z } from "zod";
+import { systemClock } from "../../lib/clock.ts";
+import { openEventLog } from "../../lib/event-log/open.ts";
 
 /** An S3 store and how to sign for it. */
 export interface S3Access {
@@ -24,6 +29,29 @@ export async function createBuckets(s3: S3Access, buckets: readonly string[]): P
     if (!response.ok && response.status !== 409) {
       throw new Error(`the bucket ${bucket} could not be made: status ${response.status} ${text.slice(0, 300)}`);
     }
+  }
+}
+
+/** The shape of infra/redpanda/topics.yml. */
+const topicsFile = z.array(
+  z.strictObject({
+    name: z.string(),
+    partitions: z.number().int().min(1),
+    cleanup: z.enum(["delete", "compact"]),
+    retentionMs: z.number().optional(),
+  }),
+);
+
+/** Makes the topics that infra/redpanda/topics.yml declares; those that exist stay as they are. */
+export async function createTopics(logUrl: string, topicsPath: string): Promise<void> {
+  const topics = topicsFile.parse(parse(await readFile(topicsPath, "utf8")));
+  const log = await openEventLog(logUrl, { clock: systemClock });
+  try {
+    await log.createTopics(
+      topics.map(({ retentionMs, ...topic }) => (retentionMs ? { ...topic, retentionMs } : topic)),
+    );
+  } finally {
+    await log.close();
   }
 }
 

@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { cacheDir } from "./install.ts";
 import { findJava } from "./java.ts";
 import { startKafka } from "./kafka.ts";
+import { INFRA } from "./paths.ts";
 import { HOST } from "./ports.ts";
-import { createBuckets, createSchema } from "./prepare.ts";
+import { createBuckets, createSchema, createTopics } from "./prepare.ts";
 import { isAlive, stopProcesses, type ProcessRecord, type Started } from "./processes.ts";
 import { removeSockets, startSeaweedfs } from "./seaweedfs.ts";
 import { startServices } from "./services.ts";
@@ -68,8 +69,8 @@ export interface RunningStack {
   processes: readonly Started[];
 }
 
-/** SeaweedFS takes 16 to 30 s to leave. */
-const STOP_MS_MAX = 60_000;
+/** SeaweedFS's filer gives its streams 15 s to end, which they never do; 16 to 30 s in all. */
+const STOP_MS_MAX = 40_000;
 /** A service has drained, or given up draining, after 10 s. */
 const SERVICE_STOP_MS_MAX = 15_000;
 const SERVERS = ["kafka", "seaweedfs", "trino"];
@@ -112,7 +113,7 @@ export async function startStack(options: StackOptions): Promise<RunningStack> {
     },
   };
   try {
-    await startServers(context);
+    await startServers(context, options.services);
     const services = options.services ? await startServices(context, options) : {};
     const file = describe(context.settings, processes, services);
     await writeStackFile(data, file);
@@ -124,12 +125,16 @@ export async function startStack(options: StackOptions): Promise<RunningStack> {
   }
 }
 
-async function startServers(whole: StackContext): Promise<void> {
+async function startServers(whole: StackContext, withTopics: boolean): Promise<void> {
   const { settings, say } = whole;
   // The first failure makes the others give up waiting.
   const failure = new AbortController();
   const context = { ...whole, signal: AbortSignal.any([whole.signal, failure.signal]) };
-  const kafka = startKafka(context).then(() => say(`kafka      ${HOST}:${settings.ports.kafka}`));
+  const kafka = startKafka(context).then(async () => {
+    const address = `${HOST}:${settings.ports.kafka}`;
+    if (withTopics) await createTopics(`kafka://${address}`, `${INFRA}/redpanda/topics.yml`);
+    say(`kafka      ${address}`);
+  });
   const seaweedfs = startSeaweedfs(context).then(async () => {
     await createBuckets(settings.s3, Object.values(settings.buckets));
     say(`s3         ${settings.s3.endpoint}`);
@@ -149,18 +154,25 @@ export async function allOrFirstFailure(work: readonly Promise<unknown>[], other
   if (others.signal.aborted) throw others.signal.reason;
 }
 
-/** Ends the stack of this folder and nothing else. Resolves when all of it is gone. */
-export async function stopStack(data: string, say: (line: string) => void): Promise<void> {
+/**
+ * Ends the stack of this folder and nothing else. Resolves when all of it is gone. With `discard` the servers are given no time to put
+ * their data in order.
+ */
+export async function stopStack(
+  data: string,
+  say: (line: string) => void,
+  { discard = false }: { discard?: boolean } = {},
+): Promise<void> {
   const alive = readRecords(data).filter(isAlive);
   if (alive.length === 0) say(`nothing of a stack in ${data} is running`);
-  else say(`stopping ${alive.map(({ name }) => name).join(", ")} (SeaweedFS takes up to 30 s) …`);
+  else say(`stopping ${alive.map(({ name }) => name).join(", ")} …`);
   const isServer = ({ name }: ProcessRecord): boolean => SERVERS.includes(name);
   // Services drain into the servers, so these go last.
   await stopProcesses(
     alive.filter((record) => !isServer(record)),
     SERVICE_STOP_MS_MAX,
   );
-  await stopProcesses(alive.filter(isServer), STOP_MS_MAX);
+  await stopProcesses(alive.filter(isServer), discard ? 0 : STOP_MS_MAX);
   const settings = await readSettings(data);
   if (settings) await removeSockets(settings);
   await rm(join(data, "stack.json"), { force: true });

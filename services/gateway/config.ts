@@ -23,7 +23,7 @@ export const gatewaySettings = {
   TRIBUTARY_WAITERS_MAX: count
     .default(1000)
     .describe("requests waiting at the same time; beyond: 503 with Retry-After"),
-  TRIBUTARY_PREVIEW_SIZE_MAX: byteSize.prefault("16MB").describe("of a longer body only so much is looked at"),
+  TRIBUTARY_PREVIEW_SIZE_MAX: byteSize.prefault("1MB").describe("text that a preview looks at; the rest is not read"),
   TRIBUTARY_QUERY_ROWS_MAX: count.default(10_000).describe("rows of one answer; more are cut off and it says so"),
   TRIBUTARY_QUERY_TIMEOUT: duration.prefault("60s"),
   TRIBUTARY_QUERIES_MAX: count.default(16).describe("queries at the same time; beyond: 503 with Retry-After"),

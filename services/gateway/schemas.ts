@@ -117,6 +117,52 @@ export const queryResultSchema = z.object({
   truncated: z.boolean(),
 });
 
+const shownValue = z.union([z.string(), z.number(), z.boolean(), z.null()]);
+
+export const previewSchema = z
+  .object({
+    dialect: z
+      .object({
+        delimiter: z.string(),
+        quote: z.string().nullable(),
+        escape: z.string(),
+        header: z.boolean(),
+        encoding: z.string(),
+        confidence: z.number().describe("0 to 1; 1: sure, or given"),
+      })
+      .nullable()
+      .describe("null: the file is no text"),
+    columns: z.array(columnSchema.extend({ samples: z.array(shownValue) })),
+    diff: z
+      .object({
+        added: z.array(z.object({ name: z.string(), type: z.string() })),
+        widened: z.array(z.object({ name: z.string(), from: z.string(), to: z.string() })),
+        missing: z.array(z.string()).describe("the table has them, the file does not: NULL"),
+        conflicting: z.array(
+          z.object({ name: z.string(), type: z.string(), rejects: z.number(), example: z.string() }),
+        ),
+      })
+      .describe("what the file would do to its table"),
+    rows: z.array(z.array(shownValue)),
+    rejects: z.array(
+      z.object({
+        row: z.number(),
+        line: z.number(),
+        column: z.string().nullable(),
+        reason: z.string(),
+        message: z.string(),
+        raw: z.string(),
+      }),
+    ),
+    rowsRead: z.number(),
+    rowsAccepted: z.number(),
+    rowsRejected: z.number(),
+    complete: z.boolean().describe("the whole file was looked at"),
+    textBytes: z.number().describe("how much of its text was"),
+    error: errorSchema.nullable().describe("why the file as a whole would fail"),
+  })
+  .meta({ id: "Preview" });
+
 export const rejectSchema = z.object({
   fileId: z.string(),
   sourceFile: z.string(),

@@ -28,10 +28,12 @@ import { addReplayRoutes } from "./routes/replays.ts";
 import { addApiDescription } from "./routes/description.ts";
 import { addEventRoutes } from "./routes/events.ts";
 import { addFileRoutes } from "./routes/files.ts";
+import { addPreviewRoutes } from "./routes/preview.ts";
 import { addQueryRoutes } from "./routes/query.ts";
 import { addRejectRoutes } from "./routes/rejects.ts";
 import { addTableRoutes } from "./routes/tables.ts";
 import { addUploadRoutes } from "./routes/uploads.ts";
+import type { TableShape } from "./table-shapes.ts";
 import type { Waiters } from "./waiters.ts";
 
 /** What the routes work with. */
@@ -49,6 +51,8 @@ export interface GatewayDeps {
   ingest: Ingest;
   waiters: Waiters;
   commands: CommandDesk;
+  /** What the files so far have made of each table. */
+  shapes: ReadonlyMap<string, TableShape>;
   keys: readonly ApiKey[];
   /** Aborts when the gateway drains: streams end. */
   draining: AbortSignal;
@@ -96,6 +100,7 @@ export async function buildServer(deps: GatewayDeps): Promise<App> {
     addTableRoutes,
     addQueryRoutes,
     addRejectRoutes,
+    addPreviewRoutes,
     addEventRoutes,
     addCommandRoutes,
     addReplayRoutes,

@@ -1,9 +1,11 @@
 import { setMaxListeners } from "node:events";
+import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
 import type { BlobStore } from "../../lib/blob/blob-store.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Contracts } from "../../lib/contract/contract.ts";
 import { messageOf, TributaryError } from "../../lib/errors.ts";
-import type { EventLog } from "../../lib/event-log/event-log.ts";
+import type { EventLog, LogRecord } from "../../lib/event-log/event-log.ts";
 import { TOPICS } from "../../lib/events/topics.ts";
 import type { Logger } from "../../lib/service/logger.ts";
 import type { Registry } from "../../lib/service/metrics.ts";
@@ -14,10 +16,11 @@ import { openCommandDesk } from "./command-desk.ts";
 import type { GatewaySettings } from "./config.ts";
 import { withArrival } from "./file-status.ts";
 import { FileView } from "./file-view.ts";
-import { makeIngest } from "./ingest.ts";
-import { gatewayMetrics } from "./metrics.ts";
+import { makeIngest, type Ingest } from "./ingest.ts";
+import { gatewayMetrics, type GatewayMetrics } from "./metrics.ts";
 import { buildServer, type App } from "./server.ts";
 import { feedView } from "./status-feed.ts";
+import { followShapes, type TableShape } from "./table-shapes.ts";
 import { makeWaiters } from "./waiters.ts";
 
 export interface GatewayOptions {
@@ -45,11 +48,60 @@ export async function startGateway(options: GatewayOptions): Promise<Service & {
   const keys = settings.TRIBUTARY_API_KEYS_FILE === undefined ? [] : readApiKeys(settings.TRIBUTARY_API_KEYS_FILE);
   checkExposure(settings.TRIBUTARY_HOST, keys);
   const metrics = gatewayMetrics(registry);
-  const view = new FileView(settings.TRIBUTARY_FILES_REMEMBERED);
-  const waiters = makeWaiters(view, clock, settings.TRIBUTARY_WAITERS_MAX, metrics);
   const draining = new AbortController();
   setMaxListeners(0, draining.signal);
-  const ingest = makeIngest({
+  const ready = async (): Promise<void> => {
+    if (draining.signal.aborted) throw new TributaryError("OVERLOADED", "shutting down");
+    await Promise.all([log.ready(), blob.ready()]);
+  };
+  await log.createTopics(Object.values(TOPICS));
+  const { view, shapes, commands, close } = await openViews(options, metrics);
+  const waiters = makeWaiters(view, clock, settings.TRIBUTARY_WAITERS_MAX, metrics);
+  const ingest = ingestOf(options, metrics, view);
+  const parts = { ...options, metrics, view, shapes, commands, ingest, waiters, keys };
+  const app = await buildServer({ ...parts, draining: draining.signal, ready });
+  const unused = trackUnused(app);
+  try {
+    const url = await listen(app, settings);
+    ingest.sweep().catch((error: unknown) => logger.warn({ detail: messageOf(error) }, "incoming/ was not swept"));
+    let drained: Promise<void> | undefined;
+    const drain = async (): Promise<void> => {
+      draining.abort();
+      waiters.release();
+      for (const socket of unused) socket.destroy();
+      await closeWithin(app, clock, DRAIN_MS_MAX);
+      await close();
+    };
+    logger.info({ url }, "gateway listens");
+    return { url, ready, drain: () => (drained ??= drain()) };
+  } catch (error) {
+    await app.close();
+    await close();
+    throw error;
+  }
+}
+
+/** What the log says, kept up to date in memory. */
+async function openViews({ log, clock, logger, settings }: GatewayOptions, metrics: GatewayMetrics) {
+  const view = new FileView(settings.TRIBUTARY_FILES_REMEMBERED);
+  const shapes = new Map<string, TableShape>();
+  const startedAtMs = clock.nowMs();
+  const onError = (error: unknown, { topic, offset }: LogRecord): void =>
+    logger.error({ err: error, topic, offset }, "an event cannot be read");
+  const onCommit = ({ committedAtMs }: { committedAtMs: number }, latenciesMs: number[]): void => {
+    // What the log tells of the past was measured then.
+    if (committedAtMs >= startedAtMs) for (const ms of latenciesMs) metrics.fileSeconds.observe(ms / 1000);
+  };
+  const tails = [await feedView(log, view, { onError, onCommit }), await followShapes(log, shapes, onError)];
+  const commands = await openCommandDesk(log, clock);
+  const close = async (): Promise<void> => {
+    await Promise.all([commands, ...tails].map((one) => one.close()));
+  };
+  return { view, shapes, commands, close };
+}
+
+function ingestOf({ log, blob, clock, settings }: GatewayOptions, metrics: GatewayMetrics, view: FileView): Ingest {
+  return makeIngest({
     log,
     blob,
     clock,
@@ -59,51 +111,20 @@ export async function startGateway(options: GatewayOptions): Promise<Service & {
       idleMsMax: settings.TRIBUTARY_UPLOAD_IDLE_MAX,
       diskFreeBytesMin: settings.TRIBUTARY_DISK_FREE_MIN,
     },
+    // Whoever is told of a file may ask for it at once, before the log has told the view.
     onAccepted: (event, offset) => view.apply(event.fileId, (facts) => withArrival(facts, event, offset)),
   });
-  const ready = async (): Promise<void> => {
-    if (draining.signal.aborted) throw new TributaryError("OVERLOADED", "shutting down");
-    await Promise.all([log.ready(), blob.ready()]);
-  };
+}
 
-  await log.createTopics(Object.values(TOPICS));
-  const startedAtMs = clock.nowMs();
-  const tail = await feedView(log, view, {
-    onError: (error, { topic, offset }) => logger.error({ err: error, topic, offset }, "an event cannot be read"),
-    onCommit: ({ committedAtMs }, latenciesMs) => {
-      // What the log tells of the past was measured then.
-      if (committedAtMs >= startedAtMs) for (const ms of latenciesMs) metrics.fileSeconds.observe(ms / 1000);
-    },
+/** Connections that have not asked for anything yet (browsers open such ahead): closing the server would wait for them. */
+function trackUnused(app: App): ReadonlySet<Socket> {
+  const unused = new Set<Socket>();
+  app.server.on("connection", (socket: Socket) => {
+    unused.add(socket);
+    socket.once("close", () => unused.delete(socket));
   });
-  const commands = await openCommandDesk(log, clock);
-  const app = await buildServer({
-    ...options,
-    commands,
-    metrics,
-    view,
-    ingest,
-    waiters,
-    keys,
-    draining: draining.signal,
-    ready,
-  });
-  try {
-    const url = await listen(app, settings);
-    ingest.sweep().catch((error: unknown) => logger.warn({ detail: messageOf(error) }, "incoming/ was not swept"));
-    let drained: Promise<void> | undefined;
-    const drain = async (): Promise<void> => {
-      draining.abort();
-      waiters.release();
-      await closeWithin(app, clock, DRAIN_MS_MAX);
-      await Promise.all([tail.close(), commands.close()]);
-    };
-    logger.info({ url }, "gateway listens");
-    return { url, ready, drain: () => (drained ??= drain()) };
-  } catch (error) {
-    await tail.close();
-    await app.close();
-    throw error;
-  }
+  app.server.on("request", ({ socket }: IncomingMessage) => unused.delete(socket));
+  return unused;
 }
 
 async function listen(app: App, { TRIBUTARY_HOST: host, TRIBUTARY_PORT: port }: GatewaySettings): Promise<string> {

@@ -57,7 +57,11 @@ export async function parseArrived(deps: FileRunDeps, file: ArrivedFile, signal:
   const tell = announce(deps, file);
   await tell.started();
   const known = await deps.schemas.of(file.event.table);
-  const retrying = { ...settings, signal, onRetry: (err: unknown) => deps.logger.warn({ err }, "parsing is tried again") };
+  const retrying = {
+    ...settings,
+    signal,
+    onRetry: (err: unknown) => deps.logger.warn({ err }, "parsing is tried again"),
+  };
   const outcome = await retry(clock, retrying, () => parseWhole(deps, file, known, signal));
   if (signal.aborted || !outcome) return;
   const { summary } = outcome;
@@ -83,7 +87,7 @@ async function parseWhole(
   signal: AbortSignal,
 ): Promise<Outcome | undefined> {
   let settled: Record<string, ColumnType> | undefined;
-  for (let crashes = 0; ; ) {
+  for (let crashes = 0; ;) {
     const runId = randomUUID();
     try {
       const last = await parseOnce(deps, file, jobOf(deps, file, known, settled), runId, signal);
@@ -92,10 +96,12 @@ async function parseWhole(
       settled = last.types;
       deps.metrics.retypings.inc();
     } catch (thrown) {
-      if (hasCode(thrown, "BLOB_NOT_FOUND")) return failed("BLOB_MISSING", `'${file.event.blobKey}' is not in the blob store`);
+      if (hasCode(thrown, "BLOB_NOT_FOUND"))
+        return failed("BLOB_MISSING", `'${file.event.blobKey}' is not in the blob store`);
       if (!(thrown instanceof WorkerCrash)) throw thrown;
       deps.logger.error({ err: thrown, fileId: file.event.fileId }, "a worker died over a file");
-      if (++crashes >= deps.settings.crashesMax) return failed("FILE_POISON", `the parser failed ${crashes} times: ${thrown.message}`);
+      if (++crashes >= deps.settings.crashesMax)
+        return failed("FILE_POISON", `the parser failed ${crashes} times: ${thrown.message}`);
     }
   }
 }
@@ -155,7 +161,12 @@ function bodyOf(output: Extract<ParseOutput, { kind: "rows" | "rejects" }>): Row
   return { "tributary.RowBatch": { ...batch, rows: Buffer.from(rows.buffer, rows.byteOffset, rows.length) } };
 }
 
-async function publishRow(deps: FileRunDeps, file: ArrivedFile, runId: string, body: RowMessage["body"]): Promise<void> {
+async function publishRow(
+  deps: FileRunDeps,
+  file: ArrivedFile,
+  runId: string,
+  body: RowMessage["body"],
+): Promise<void> {
   const { fileId, sourceFile, table } = file.event;
   const value = rowMessages.encode({ fileId, sourceFile, sourceOffset: file.sourceOffset, runId, body });
   await deps.log.publish(rowsTopic(table).name, [{ key: table, value }]);

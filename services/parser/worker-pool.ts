@@ -163,7 +163,7 @@ class Exchange {
     let length = 0;
     try {
       for await (const chunk of source) {
-        for (let at = 0; at < chunk.length; ) {
+        for (let at = 0; at < chunk.length;) {
           const part = chunk.subarray(at, at + PIECE_BYTES - length);
           piece.set(part, length);
           length += part.length;

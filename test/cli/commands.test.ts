@@ -114,10 +114,6 @@ test("tables, query and rejects show what the gateway answers", async () => {
   assert.match((await run(["tables"])).out, /orders +yes +default/);
   assert.match((await run(["tables", "orders"])).out, /^rows +41$[\s\S]*^id +BIGINT +ID$/m);
   const query = await run(["query", "SELECT n", "--limit", "2"]);
-  assert.equal(
-    query.out,
-    " n\n41\n 7\n(2 rows; more were cut off)\n".replace(/^ n\n41\n 7/, query.out.split("\n(")[0]!),
-  );
   assert.match(query.out, /41\n +7\n\(2 rows; more were cut off\)\n$/);
   const rejects = await run(["rejects", "orders", "--reason", "type"]);
   assert.match(rejects.out, /a\.csv +3 +2 +id +type +no number/);

@@ -157,7 +157,10 @@ function publishing(bench: Bench): void {
         records.map(({ offset }) => offset),
         [...records.keys()],
       );
-      assert.ok(records.every(({ key }) => partitionOfKey(key!, 5) === partition));
+      assert.ok(
+        records.every(({ key }) => partitionOfKey(key!, 5) === partition),
+        "keys in place",
+      );
     });
     assert.equal(byPartition.flat().length, 2 * keys.length);
   });
@@ -199,7 +202,7 @@ function publishing(bench: Bench): void {
 
   test("publish: a record above recordBytesMax is refused, and with it the whole call", async () => {
     const [log, topic] = [await bench.log(), await bench.topic()];
-    assert.ok(log.recordBytesMax >= 1_000_000);
+    assert.ok(log.recordBytesMax >= 1_000_000, "a megabyte at least");
     const large = { key: null, value: Buffer.alloc(log.recordBytesMax + 1) };
     await assert.rejects(log.publish(topic, [text("small"), large]), code("LOG_RECORD_TOO_LARGE"));
     assert.deepEqual(await readAll(log, topic), []);
@@ -243,7 +246,7 @@ function publishing(bench: Bench): void {
     await log.publish(topic, [text("kept")]);
     await log.createTopics([{ name: topic, partitions: 7, cleanup: "compact" }]);
     assert.equal((await log.offsets(topic)).length, 2, "an existing topic stays as it is");
-    assert.ok((await log.topics()).includes(topic));
+    assert.ok((await log.topics()).includes(topic), "listed");
     const missing = unique("missing");
     await assert.rejects(log.publish(missing, [text("x")]), code("LOG_TOPIC_UNKNOWN"));
     await assert.rejects(log.offsets(missing), code("LOG_TOPIC_UNKNOWN"));
@@ -420,6 +423,30 @@ function consuming(bench: Bench): void {
 }
 
 function sharing(bench: Bench): void {
+  test("groups: what does not move goes on undisturbed when topics are made and members come and go", async (t) => {
+    const [log, prefix, group] = [await bench.log(), unique("calm"), unique("g")];
+    const peer = await bench.peer(log);
+    t.after(() => (peer === log ? undefined : peer.close()));
+    const make = (name: string) => log.createTopics([{ name: `${prefix}.${name}`, partitions: 1, cleanup: "delete" }]);
+    await make("a");
+    const topics = new RegExp(`^${prefix}`);
+    const first = await collect(t, log, { group, topics });
+    await bench.waitFor("the first topic", () => first.assignments.length === 1);
+    await make("b");
+    await bench.waitFor("the second topic", () => first.assignments.length === 2);
+    const second = await collect(t, peer, { group, topics });
+    await bench.waitFor("one for the second member", () => second.assignments.length === 1);
+    const kept = first.assignments.filter(({ signal }) => !signal.aborted);
+    assert.equal(kept.length, 1, "one stays");
+    await second.consumer.close();
+    await bench.waitFor("the takeover", () => first.assignments.length === 3);
+    await log.publish(kept[0]!.topic, [text("still here")]);
+    await bench.waitFor("its record", () => first.records.length === 1);
+    await bench.waitFor("its ack", async () => (await log.groupOffsets(group, kept[0]!.topic)).length === 1);
+    assert.equal(kept[0]!.signal.aborted, false);
+    assert.deepEqual([first.errors, second.errors], [[], []]);
+  });
+
   test("groups: two members share the partitions, never one at the same time; who stays takes over", async (t) => {
     const [log, topic, group] = [await bench.log(), await bench.topic({ partitions: 4 }), unique("g")];
     const peer = await bench.peer(log);
@@ -441,7 +468,7 @@ function sharing(bench: Bench): void {
     const all = () => [...first.records, ...second.records];
     await bench.waitFor("every record once", () => all().length >= 24);
     assert.equal(new Set(all().map(({ key }) => key)).size, 24);
-    assert.ok(first.records.length > 0 && second.records.length > 0);
+    assert.ok(first.records.length > 0 && second.records.length > 0, "both at work");
 
     await second.consumer.close();
     await bench.waitFor("the takeover", () => places(first).length === 4);
@@ -498,7 +525,7 @@ function sharing(bench: Bench): void {
     const second = await collect(t, peer, { group, topics: [topic] });
     await second.consumer.joined();
     const moved = await bench.waitFor("a partition to move", () => before.find(({ signal }) => signal.aborted));
-    await bench.waitFor("its records again", () => second.records.length > 0);
+    await bench.waitFor("its records again", () => second.records.length > 0, "both at work");
     await bench.waitFor("its ack", async () => (await log.groupOffsets(group, topic)).length > 0);
     const acked = await log.groupOffsets(group, topic);
     await assert.rejects(moved.ack(1), code("ASSIGNMENT_LOST"));
@@ -769,7 +796,7 @@ function closing(bench: Bench): void {
     });
     await started;
     const first = got.records.length;
-    assert.ok(first < 10);
+    assert.ok(first < 10, "not all at once");
     await Promise.all([got.consumer.close(), got.consumer.close()]);
     assert.deepEqual([calls, got.records.length], [1, first]);
     assert.deepEqual(await log.groupOffsets(group, topic), [{ partition: 0, offset: first }]);

@@ -11,8 +11,16 @@ import { cacheDir, install, runTool, verifySha256, type Program } from "../../sc
 import { findJava } from "../../scripts/stack/java.ts";
 import { render } from "../../scripts/stack/paths.ts";
 import { choosePorts, HOST } from "../../scripts/stack/ports.ts";
-import { bornAt, isAlive, startProcess, stopProcesses, waitUntilReady } from "../../scripts/stack/processes.ts";
+import {
+  bornAt,
+  isAlive,
+  lastLines,
+  startProcess,
+  stopProcesses,
+  waitUntilReady,
+} from "../../scripts/stack/processes.ts";
 import { loadSettings } from "../../scripts/stack/settings.ts";
+import { until } from "../support/until.ts";
 
 async function withFolder(use: (folder: string) => Promise<void>): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "tributary-test-"));
@@ -26,6 +34,13 @@ async function withFolder(use: (folder: string) => Promise<void>): Promise<void>
 const never = new AbortController().signal;
 const node = (script: string, log: string) =>
   startProcess({ name: "it", command: process.execPath, args: ["-e", script], env: process.env, cwd: tmpdir(), log });
+/** How a process ended; unlike the bare promise this keeps the test alive meanwhile. */
+async function endOf(ended: Promise<string>): Promise<string> {
+  let how: string | undefined;
+  void ended.then((text) => (how = text));
+  return until("the process to end", () => how);
+}
+
 const WAITS = "process.on('SIGTERM', () => process.exit(0)); setInterval(() => {}, 1000); console.log('here')";
 
 describe("processes of the stack", () => {
@@ -35,7 +50,7 @@ describe("processes of the stack", () => {
       assert.ok(isAlive(record));
       await stopProcesses([record], 5_000);
       assert.ok(!isAlive(record));
-      assert.match(await ended, /exit code 0|signal SIGTERM/);
+      assert.match(await endOf(ended), /exit code 0|signal SIGTERM/);
     }));
 
   it("kills what ignores SIGTERM, with its children", () =>
@@ -47,23 +62,13 @@ describe("processes of the stack", () => {
           ` { stdio: 'inherit' }); setInterval(() => {}, 1000)`,
         log,
       );
-      let pid = 0;
-      await waitUntilReady(
-        { record, ended },
-        async () => {
-          const { lastLines } = await import("../../scripts/stack/processes.ts");
-          pid = Number(/child (\d+)/.exec((await lastLines(log, 5)).join("\n"))?.[1]);
-          if (!pid) throw new Error("no child yet");
-        },
-        { withinMs: 10_000, signal: never },
-      );
+      const pid = await until("the child to live", async () => {
+        return Number(/child (\d+)/.exec((await lastLines(log, 5)).join("\n"))?.[1]);
+      });
       await stopProcesses([record], 100);
       assert.ok(!isAlive(record));
-      assert.match(await ended, /SIGKILL/);
-      for (let tries = 0; bornAt(pid) !== undefined && tries < 100; tries++) {
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
-      assert.equal(bornAt(pid), undefined);
+      assert.match(await endOf(ended), /SIGKILL/);
+      await until("the child to be gone", () => bornAt(pid) === undefined);
     }));
 
   it("leaves a process alone that merely has the recorded pid", async () => {

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { TributaryError } from "../../../lib/errors.ts";
 import type { CommandKind } from "../../../lib/events/generated.ts";
 import { duration } from "../../../lib/service/config.ts";
+import { isoTime } from "../file-status.ts";
 import { checkTableName } from "../names.ts";
 import type { App, GatewayDeps } from "../server.ts";
 import { problemResponses } from "./parameters.ts";
@@ -51,12 +52,20 @@ const healthSchema = z
 
 /** What a table's writer is asked to do between commits, and how the table is. */
 export function addCommandRoutes(app: App, deps: GatewayDeps): void {
-  const tableOf = async (name: string): Promise<string> => {
-    const table = checkTableName(name, deps.contracts);
-    if (!(await deps.warehouse.tables()).includes(table)) throw new TributaryError("NOT_FOUND", `no table '${table}'`);
-    return table;
-  };
+  addChecksRoute(app, deps);
+  addMaintenanceRoute(app, deps);
+  addHealthRoute(app, deps);
+}
 
+/** @throws NOT_FOUND if the warehouse has no such table */
+async function existing({ warehouse, contracts }: GatewayDeps, name: string): Promise<string> {
+  const own = name.startsWith("_") && (await warehouse.tables()).includes(name);
+  const table = own ? name : checkTableName(name, contracts);
+  if (!(await warehouse.tables()).includes(table)) throw new TributaryError("NOT_FOUND", `no table '${table}'`);
+  return table;
+}
+
+function addChecksRoute(app: App, deps: GatewayDeps): void {
   app.post(
     "/v1/tables/:table/checks/run",
     {
@@ -73,25 +82,25 @@ export function addCommandRoutes(app: App, deps: GatewayDeps): void {
       },
     },
     async ({ params, body }) => {
-      const table = await tableOf(params.table);
+      const table = await existing(deps, params.table);
       const known = deps.contracts.of(table).checks.map(({ name }) => name);
       const unknown = body?.checks?.filter((name) => !known.includes(name)) ?? [];
       if (unknown.length > 0) {
-        throw new TributaryError(
-          "BAD_REQUEST",
-          `'${table}' has no check ${unknown.join(", ")}; it has: ${known.join(", ")}`,
-        );
+        const message = `'${table}' has no check ${unknown.join(", ")}; it has: ${known.join(", ")}`;
+        throw new TributaryError("BAD_REQUEST", message);
       }
-      const result = await deps.commands.ask(table, "checks", {
+      const { resultJson } = await deps.commands.ask(table, "checks", {
         reason: "asked for by HTTP",
         timeoutMs: body?.timeout ?? TIMEOUT_MS_DEFAULT,
         args: body?.checks ? { checks: body.checks } : {},
       });
-      const outcome = JSON.parse(result.resultJson) as Partial<z.infer<typeof checksSchema>>;
+      const outcome = JSON.parse(resultJson) as Partial<z.infer<typeof checksSchema>>;
       return { status: "error" as const, results: [], ...outcome };
     },
   );
+}
 
+function addMaintenanceRoute(app: App, deps: GatewayDeps): void {
   app.post(
     "/v1/tables/:table/maintenance/run",
     {
@@ -114,18 +123,20 @@ export function addCommandRoutes(app: App, deps: GatewayDeps): void {
       },
     },
     async ({ params, body }) => {
-      const table = await tableOf(params.table);
+      const table = await existing(deps, params.table);
       const results: Record<string, unknown>[] = [];
       for (const operation of body?.operations ?? OPERATIONS) {
         const options = { reason: "asked for by HTTP", timeoutMs: body?.timeout ?? TIMEOUT_MS_DEFAULT };
         const { resultJson, status } = await deps.commands.ask(table, operation, options);
         results.push({ operation, status, ...(JSON.parse(resultJson) as object) });
       }
-      const status = results.some((result) => result.status === "failed") ? "failed" : "completed";
+      const status = results.some((result) => result["status"] === "failed") ? "failed" : "completed";
       return { status, results } as const;
     },
   );
+}
 
+function addHealthRoute(app: App, deps: GatewayDeps): void {
   app.get(
     "/v1/tables/:table/health",
     {
@@ -139,13 +150,9 @@ export function addCommandRoutes(app: App, deps: GatewayDeps): void {
       },
     },
     async ({ params }) => {
-      const table = await tableOf(params.table);
+      const table = await existing(deps, params.table);
       const { oldestSnapshotAtMs, ...health } = await deps.warehouse.health(table);
-      return {
-        table,
-        ...health,
-        oldestSnapshotAt: oldestSnapshotAtMs === null ? null : new Date(oldestSnapshotAtMs).toISOString(),
-      };
+      return { table, ...health, oldestSnapshotAt: isoTime(oldestSnapshotAtMs) };
     },
   );
 }
