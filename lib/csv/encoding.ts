@@ -28,7 +28,7 @@ export function detectEncoding(sample: Buffer, override?: Encoding, usual?: Enco
   if (isAscii(sample)) return usual === "windows-1252" || usual === "iso-8859-1" ? usual : "utf-8";
   if (isUtf8(withoutCutCharacter(sample))) return "utf-8";
   const { sequences, strays } = countUtf8(sample);
-  if (sequences > strays) return "utf-8";
+  if (sequences > 0 && sequences >= strays) return "utf-8";
   return usual === "iso-8859-1" ? usual : "windows-1252";
 }
 

@@ -4,6 +4,8 @@ import type { DecodedColumn, DecodedRows } from "./row-decoder.ts";
 
 /** Rows a DuckDB vector holds. */
 const VECTOR_ROWS = duckdb.vector_size();
+/** The appender keeps up to 204,800 rows outside DuckDB's memory limit: rows may be long, so it is flushed by bytes. */
+const FLUSH_BYTES = 4 * 1024 * 1024;
 const STRING_BYTES = 16;
 /** A string of at most so many bytes lies inside its 16-byte slot; a longer one has four bytes there and a pointer to all. */
 const INLINE_BYTES = 12;
@@ -14,6 +16,7 @@ const INLINE_BYTES = 12;
  * The table's columns must be those of `stagedType`, in the rows' order. Synchronous: nothing else may run on the appender's connection.
  */
 export class ChunkAppender {
+  #unflushedBytes = 0;
   readonly #appender: DuckDBAppender;
   readonly #raw: duckdb.DataChunk;
   readonly #chunk: DuckDBDataChunk;
@@ -41,6 +44,10 @@ export class ChunkAppender {
       });
       this.#appender.appendDataChunk(this.#chunk);
     }
+    this.#unflushedBytes += rows.bytes.length;
+    if (this.#unflushedBytes < FLUSH_BYTES) return;
+    this.#appender.flushSync();
+    this.#unflushedBytes = 0;
   }
 
   /** Makes everything appended visible and ends the appender. */

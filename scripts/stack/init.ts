@@ -21,15 +21,7 @@ const settings = z.object({
 
 async function main(topicsPath: string): Promise<void> {
   const env = settings.parse(process.env);
-  const topics = topicsFile.parse(parse(readFileSync(topicsPath, "utf8")));
-  const log = await openEventLog(env.TRIBUTARY_LOG_URL, { clock: systemClock });
-  try {
-    await log.createTopics(
-      topics.map(({ retentionMs, ...topic }) => (retentionMs ? { ...topic, retentionMs } : topic)),
-    );
-  } finally {
-    await log.close();
-  }
+  await createTopics(env.TRIBUTARY_LOG_URL, topicsPath);
   const urls = [env.TRIBUTARY_BLOB_URL, env.TRIBUTARY_DROPS_URL, env.TRIBUTARY_STAGING_URL];
   await createBuckets(
     {

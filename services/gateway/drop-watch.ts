@@ -191,7 +191,10 @@ export class DropWatch {
   }
 
   #enqueue(task: Task): void {
-    if (this.#busy.has(task.key) || this.#signal.aborted) return;
+    const taken = this.#memory.taken.get(task.key);
+    // A poke may have brought it in while the listing went on.
+    const done = task.version !== "gone" && taken !== undefined && isSame(taken, task.version);
+    if (done || this.#busy.has(task.key) || this.#signal.aborted) return;
     this.#busy.add(task.key);
     this.#lanes.add(task.table, task);
   }

@@ -15,14 +15,14 @@ eventLogContract("embedded", async () => {
   };
 });
 
-const kafkaUrl = process.env["TRIBUTARY_TEST_KAFKA"];
-if (!kafkaUrl && process.env["REQUIRE_STACK"] === "1") throw new Error("TRIBUTARY_TEST_KAFKA is not set");
+const broker = process.env["TRIBUTARY_TEST_KAFKA"]?.replace(/^kafka:\/\//, "");
+if (!broker && process.env["REQUIRE_STACK"] === "1") throw new Error("TRIBUTARY_TEST_KAFKA is not set");
 
 eventLogContract(
   "kafka",
   async () => {
-    const open = () => openEventLog(kafkaUrl!, { clock: systemClock });
+    const open = () => openEventLog(`kafka://${broker!}`, { clock: systemClock });
     return { open, peer: open, patienceMs: 40_000, dispose: async () => undefined };
   },
-  kafkaUrl ? undefined : "TRIBUTARY_TEST_KAFKA is not set: no Kafka to test",
+  broker ? undefined : "TRIBUTARY_TEST_KAFKA is not set: no Kafka to test",
 );

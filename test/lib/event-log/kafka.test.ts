@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
-import { Kafka, logLevel, type Admin } from "kafkajs";
+import { ConfigResourceTypes, Kafka, logLevel, type Admin } from "kafkajs";
 import { systemClock } from "../../../lib/clock.ts";
 import type { EventLog, LogRecord } from "../../../lib/event-log/event-log.ts";
 import { openEventLog } from "../../../lib/event-log/open.ts";
@@ -44,7 +44,10 @@ async function tailed(t: TestContext, log: EventLog, topic: string): Promise<str
 test("topics are made as specified, and wide enough for a whole call", options, async (t) => {
   const { log, admin, topic } = await setUp(t);
   await log.createTopics([{ name: topic, partitions: 1, cleanup: "compact", retentionBytes: 12_345_678 }]);
-  const { resources } = await admin.describeConfigs({ includeSynonyms: false, resources: [{ type: 2, name: topic }] });
+  const { resources } = await admin.describeConfigs({
+    includeSynonyms: false,
+    resources: [{ type: ConfigResourceTypes.TOPIC, name: topic }],
+  });
   const config = Object.fromEntries(resources[0]!.configEntries.map((e) => [e.configName, e.configValue]));
   assert.equal(config["cleanup.policy"], "compact");
   assert.equal(config["retention.bytes"], "12345678");

@@ -129,6 +129,7 @@ export async function startHarness({
         receivedAtMs: RECEIVED_AT_MS,
         dialectJson: null,
         replayOf: null,
+        versionOffset: null,
         ...more,
       });
     },
