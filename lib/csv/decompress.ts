@@ -107,7 +107,9 @@ const ZSTD_WINDOW_BYTES_MAX = 128 * 1024 * 1024;
 
 async function* unzstd(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const out: Uint8Array[] = [];
-  const unpacker = new Decompress((chunk) => void (chunk.length > 0 && out.push(chunk)));
+  const unpacker = new Decompress((chunk) => {
+    if (chunk.length > 0) out.push(chunk);
+  });
   const feed = (slice: Uint8Array, last: boolean): void => {
     try {
       unpacker.push(slice, last);

@@ -52,7 +52,11 @@ export function detectDialect(
   const delimiters = override.delimiter ? [override.delimiter] : DELIMITERS;
   const candidates = delimiters.flatMap((delimiter) => quotes.map((quote) => candidateOf(text, delimiter, quote)));
   const best = choose(candidates, usual);
-  const chosen = best ?? { ...candidates[0]!, delimiter: override.delimiter ?? absentDelimiter(text, usual), quote: quotes[0]! };
+  const chosen = best ?? {
+    ...candidates[0]!,
+    delimiter: override.delimiter ?? absentDelimiter(text, usual),
+    quote: quotes[0]!,
+  };
   const quote = override.quote === undefined ? chosen.quote : override.quote;
   const rows = best ? chosen.rows : candidateOf(text, chosen.delimiter, chosen.quote).rows;
   return {
@@ -66,10 +70,14 @@ export function detectDialect(
 }
 
 /** The candidate that splits the text into columns; undefined if none does: the file has one column. */
-function choose(candidates: readonly Candidate[], usual: Pick<Dialect, "delimiter" | "quote"> | undefined): Candidate | undefined {
+function choose(
+  candidates: readonly Candidate[],
+  usual: Pick<Dialect, "delimiter" | "quote"> | undefined,
+): Candidate | undefined {
   const splitting = candidates.filter(({ width, consistency }) => width >= 2 && consistency >= 0.5);
   const fitting = splitting.find(
-    ({ delimiter, quote, consistency }) => delimiter === usual?.delimiter && quote === usual.quote && consistency >= 0.9,
+    ({ delimiter, quote, consistency }) =>
+      delimiter === usual?.delimiter && quote === usual.quote && consistency >= 0.9,
   );
   if (fitting) return fitting;
   const rarity = (candidate: Candidate): number => ["\t", "|", ";", ","].indexOf(candidate.delimiter);
@@ -173,7 +181,8 @@ export function firstRowIsData(rows: readonly string[][]): boolean {
   if (!kinds.some((kind) => (kind & DATA_KINDS) !== 0)) return false;
   return kinds.every((kind, index) => {
     const below = rest.map((row) => kindOf(row[index] ?? "")).filter((other) => other !== KIND.EMPTY);
-    if (kind === KIND.EMPTY || kind === KIND.TEXT) return kind === KIND.TEXT ? below.includes(kind) || below.length === 0 : true;
+    if (kind === KIND.EMPTY || kind === KIND.TEXT)
+      return kind === KIND.TEXT ? below.includes(kind) || below.length === 0 : true;
     return below.length > 0 && below.every((other) => other === kind);
   });
 }

@@ -149,7 +149,7 @@ export class RowEncoder {
     let rest = value >= 0 ? value * 2 : -value * 2 - 1;
     let at = this.#at;
     while (rest > 0x7fffffff) {
-      out[at++] = rest % 128 | 128;
+      out[at++] = (rest % 128) | 128;
       rest = Math.floor(rest / 128);
     }
     while (rest > 127) {

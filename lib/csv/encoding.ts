@@ -23,8 +23,8 @@ export function detectEncoding(sample: Buffer, override?: Encoding, usual?: Enco
   if (startsWith(sample, UTF16LE_BOM)) return "utf-16le";
   if (startsWith(sample, UTF16BE_BOM)) return "utf-16be";
   const zeros = zeroShares(sample);
-  if (zeros.odd > 0.4 && zeros.even < 0.1) return "utf-16le";
-  if (zeros.even > 0.4 && zeros.odd < 0.1) return "utf-16be";
+  if (zeros.odd > 0.4 && zeros.even < zeros.odd / 2) return "utf-16le";
+  if (zeros.even > 0.4 && zeros.odd < zeros.even / 2) return "utf-16be";
   if (isAscii(sample)) return usual === "windows-1252" || usual === "iso-8859-1" ? usual : "utf-8";
   if (isUtf8(withoutCutCharacter(sample))) return "utf-8";
   const { sequences, strays } = countUtf8(sample);

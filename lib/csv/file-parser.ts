@@ -96,7 +96,9 @@ export class FileParser {
   /** The types of this file's new columns that hold all values seen so far. */
   settledTypes(): Record<string, ColumnType> {
     const fresh = this.#plan?.columns.filter((column) => column.fresh) ?? [];
-    return Object.fromEntries(fresh.map((column) => [column.name, column.authority === "inferred" ? typeOf(column.facts) : column.type]));
+    return Object.fromEntries(
+      fresh.map((column) => [column.name, column.authority === "inferred" ? typeOf(column.facts) : column.type]),
+    );
   }
 
   /** The file's first block, from which new columns are typed. */
@@ -255,7 +257,10 @@ export class FileParser {
     if (code === CAST.RETYPE || code === REQUIRED || onMismatch === "reject") return false;
     const text = textOf(row, column.field);
     if (onMismatch === "fail") {
-      throw new TributaryError("FILE_VALUE_MISMATCH", `line ${row.line}: ${valueMessage(REASONS[code]!, column, text)}`);
+      throw new TributaryError(
+        "FILE_VALUE_MISMATCH",
+        `line ${row.line}: ${valueMessage(REASONS[code]!, column, text)}`,
+      );
     }
     if (column.required) return false;
     (this.#rescued ??= {})[column.name] = text;
@@ -281,7 +286,7 @@ export class FileParser {
       return cast(column, row.bytes, start, end, scan) === CAST.RETYPE;
     });
     if (code === CAST.RETYPE || misfit) return this.#beginRetyping(row, plan);
-    this.#reject(row, REASONS[code]!, plan.columns[index]!);
+    this.#reject(row, REASONS[code]!, plan.columns[index]);
   }
 
   #beginRetyping(row: Row, plan: Plan): void {

@@ -101,18 +101,31 @@ function hourOf({ hour, afternoon }: Parts): number {
   return hour < 1 || hour > 12 ? -1 : (hour % 12) + 12 * afternoon;
 }
 
-function readPiece(piece: Extract<Piece, { field: string }>, bytes: Uint8Array, at: number, scan: Scan, parts: Parts): number {
+function readPiece(
+  piece: Extract<Piece, { field: string }>,
+  bytes: Uint8Array,
+  at: number,
+  scan: Scan,
+  parts: Parts,
+): number {
   if (piece.field === "S") return scanFraction(bytes, at, scan);
   if (piece.field === "X") {
     parts.offset = scanOffset(bytes, at, scan.end);
     return parts.offset === parts.offset ? scan.end : -1;
   }
   if (piece.field === "MMM") {
-    parts.month = MONTHS.indexOf(Buffer.from(bytes.subarray(at, at + 3)).toString("latin1").toLowerCase()) + 1;
+    parts.month =
+      MONTHS.indexOf(
+        Buffer.from(bytes.subarray(at, at + 3))
+          .toString("latin1")
+          .toLowerCase(),
+      ) + 1;
     return at + 3 <= scan.end ? at + 3 : -1;
   }
   if (piece.field === "a") {
-    const half = Buffer.from(bytes.subarray(at, at + 2)).toString("latin1").toLowerCase();
+    const half = Buffer.from(bytes.subarray(at, at + 2))
+      .toString("latin1")
+      .toLowerCase();
     parts.afternoon = half === "pm" ? 1 : 0;
     return half === "am" || half === "pm" ? at + 2 : -1;
   }

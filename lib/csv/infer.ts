@@ -71,7 +71,9 @@ function growSignificant(facts: Facts, scan: Scan): boolean {
 
 /** Of a scanned integer. */
 export function fitsInt32(scan: Scan): boolean {
-  return scan.intDigits < 10 || (scan.intDigits === 10 && scan.mantissa <= (scan.negative ? 2_147_483_648 : 2_147_483_647));
+  return (
+    scan.intDigits < 10 || (scan.intDigits === 10 && scan.mantissa <= (scan.negative ? 2_147_483_648 : 2_147_483_647))
+  );
 }
 
 /** Of a scanned integer. */

@@ -89,7 +89,10 @@ function textOptions({ fileName, override, contract, usual, limits }: ParseJob) 
 }
 
 /** From the first block; `override` goes before the contract, the contract before the table's usual dialect. */
-export function dialectOf(block: TextBlock, job: Pick<ParseJob, "contract" | "override" | "usual" | "limits">): DetectedDialect {
+export function dialectOf(
+  block: TextBlock,
+  job: Pick<ParseJob, "contract" | "override" | "usual" | "limits">,
+): DetectedDialect {
   const { bytes, last, encoding } = block;
   const size = Math.min(bytes.length, job.limits.detectionBytes);
   let text = bytes.toString("latin1", 0, size);

@@ -60,7 +60,12 @@ export function planColumns(input: PlanInput): Plan {
   }
   for (const column of columns) column.required ||= contract.key.includes(column.name);
   const rescued = contract.onMismatch === "rescue" ? rescuedIndex(columns) : -1;
-  return { columns, fieldCount: headers.length, rescued, nullMarkers: contract.nullMarkers.map((text) => Buffer.from(text)) };
+  return {
+    columns,
+    fieldCount: headers.length,
+    rescued,
+    nullMarkers: contract.nullMarkers.map((text) => Buffer.from(text)),
+  };
 }
 
 /** The contract's columns and those the table has besides, in the table's order where it has one. */
@@ -87,7 +92,12 @@ function positionalHeaders(fieldCount: number, existing: readonly ColumnDefiniti
 
 function planned(column: ColumnDefinition, own: ContractColumn | undefined, field: number): PlannedColumn {
   const format = own?.format === undefined ? undefined : momentFormat(own.format);
-  return { ...castColumn(column, own ? "declared" : "known", format), field, required: own?.required ?? false, fresh: false };
+  return {
+    ...castColumn(column, own ? "declared" : "known", format),
+    field,
+    required: own?.required ?? false,
+    fresh: false,
+  };
 }
 
 /**
@@ -114,10 +124,7 @@ function checkMissing(contract: Contract, names: readonly string[]): void {
   const needed = contract.columns.filter((column) => column.required).map((column) => column.name);
   const missing = [...new Set([...needed, ...contract.key])].filter((name) => !names.includes(name));
   if (missing.length === 0) return;
-  throw new TributaryError(
-    "HEADER_COLUMN_MISSING",
-    `the header lacks ${listed(missing)}; it has ${listed(names)}`,
-  );
+  throw new TributaryError("HEADER_COLUMN_MISSING", `the header lacks ${listed(missing)}; it has ${listed(names)}`);
 }
 
 function rescuedIndex(columns: PlannedColumn[]): number {

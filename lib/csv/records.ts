@@ -281,7 +281,10 @@ export class RecordReader {
 class BlockParser extends Parser {
   readonly #onRecord: (fields: readonly string[], bytesRead: number) => void;
 
-  constructor(dialect: RecordReaderOptions["dialect"], onRecord: (fields: readonly string[], bytesRead: number) => void) {
+  constructor(
+    dialect: RecordReaderOptions["dialect"],
+    onRecord: (fields: readonly string[], bytesRead: number) => void,
+  ) {
     super({
       encoding: "latin1",
       delimiter: dialect.delimiter,

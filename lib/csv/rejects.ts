@@ -29,7 +29,7 @@ export function rawText(raw: Uint8Array, bytesMax: number): string {
   if (isUtf8(bytes) && !bytes.includes(0)) return bytes.toString("utf8");
   const shown = bytes.subarray(0, Math.floor(bytesMax / 4));
   let text = "";
-  for (let at = 0; at < shown.length; ) {
+  for (let at = 0; at < shown.length;) {
     const length = characterLength(shown, at);
     if (length === 0) text += `\\x${shown[at]!.toString(16).padStart(2, "0")}`;
     else text += shown.toString("utf8", at, at + length);
@@ -56,7 +56,8 @@ export function valueMessage(reason: RejectReason, column: { name: string; type:
 
 /** What is wrong with a whole row, in one sentence. */
 export function rowMessage(reason: RejectReason, fields: number, fieldsExpected: number): string {
-  if (reason === "too_few_fields" || reason === "too_many_fields") return `${fields} fields instead of ${fieldsExpected}`;
+  if (reason === "too_few_fields" || reason === "too_many_fields")
+    return `${fields} fields instead of ${fieldsExpected}`;
   return REJECT_REASONS[reason];
 }
 

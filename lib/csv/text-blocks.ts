@@ -34,8 +34,9 @@ export async function* textBlocks(source: AsyncIterable<Uint8Array>, options: Te
   const bytes = decompress(source, limits)[Symbol.asyncIterator]();
   try {
     const { head, done } = await readHead(bytes, limits.detectionBytes);
-    const encoding = detectEncoding(head, options.encoding, options.usual);
-    refuseBinary(head, encoding, options.fileName);
+    const sample = head.subarray(0, limits.detectionBytes);
+    const encoding = detectEncoding(sample, options.encoding, options.usual);
+    refuseBinary(sample, encoding, options.fileName);
     const transcoder = transcoderOf(encoding);
     const blocks = new BlockCutter(limits.inferenceBytes, encoding);
     yield* blocks.push(transcoder.push(head));
@@ -84,7 +85,7 @@ class BlockCutter {
   }
 
   *push(piece: Uint8Array): Generator<TextBlock> {
-    for (let at = 0; at < piece.length; ) {
+    for (let at = 0; at < piece.length;) {
       if (this.#length === this.#block.length) {
         yield { bytes: this.#block, encoding: this.#encoding, last: false };
         this.#block = Buffer.allocUnsafeSlow(BLOCK_BYTES);

@@ -75,7 +75,9 @@ export class KafkaMember {
     this.#stopping.abort();
     this.#pause.abort();
     this.#wakeSettled();
-    await Promise.race([this.#running, this.#options.clock.sleep(LEAVE_MS_MAX)]);
+    const left = new AbortController();
+    const running = this.#running.finally(() => left.abort());
+    await Promise.race([running, this.#options.clock.sleep(LEAVE_MS_MAX, left.signal)]);
   }
 
   /** Acks for the group, under the generation that holds when it is sent. `isOwned` is asked before every attempt. */
@@ -124,23 +126,24 @@ export class KafkaMember {
         if (generation && !this.#mustRejoin) await this.#heartbeats(generation);
       } catch (thrown) {
         if (signal.aborted) break;
-        if (isFenced(thrown)) this.#startOver();
-        else if (!isRebalancing(thrown)) {
+        if (isFenced(thrown)) {
+          this.#memberId = "";
+          this.#ownNothing();
+        } else if (!isRebalancing(thrown)) {
           onError(kafkaError(thrown, `group ${this.#options.group} cannot be reached`));
-          if (clock.monotonicMs() - this.#lastContactMs > SESSION_MS) this.#startOver();
+          if (clock.monotonicMs() - this.#lastContactMs > SESSION_MS) this.#ownNothing();
           await clock.sleep(RETRY_MS, signal);
         }
       }
       this.#generation = undefined;
     }
     await this.#leaveGroup();
-    this.#options.assigned([]);
+    this.#ownNothing();
     this.#wakeSettled();
   }
 
-  /** The group has moved on without this member: it owns nothing, and joins as somebody new. */
-  #startOver(): void {
-    this.#memberId = "";
+  /** The group has gone on without this member, or may have. */
+  #ownNothing(): void {
     this.#lastGenerationId = -1;
     this.#options.assigned([]);
   }

@@ -2,12 +2,13 @@ import type { Kafka, Message, Producer } from "kafkajs";
 import type { Clock } from "../clock.ts";
 import { hasCode, TributaryError } from "../errors.ts";
 import type { NewRecord, Position } from "./event-log.ts";
+import { retry } from "../retry.ts";
 import { kafkaError } from "./kafka-errors.ts";
 
 /** So much of different calls goes into one request. A call alone may be larger. */
 const REQUEST_BYTES_MAX = 900_000;
-/** About 20 seconds of trying. */
-const RETRIES = 8;
+/** About 20 seconds of trying, what kafkajs tries by itself each time included. */
+const RETRY = { attemptsMax: 9, backoffMsMin: 100, backoffMsMax: 3_000 };
 
 export interface PlacedRecord extends NewRecord {
   partition: number;
@@ -80,7 +81,7 @@ export class KafkaPublisher {
   readonly #clock: Clock;
   readonly #topics = new Map<string, TopicPublisher>();
   #session: Promise<Session> | undefined;
-  #closed = false;
+  readonly #stopping = new AbortController();
 
   constructor(kafka: Kafka, clock: Clock) {
     this.#kafka = kafka;
@@ -88,7 +89,7 @@ export class KafkaPublisher {
   }
 
   async publish(topic: string, records: readonly PlacedRecord[]): Promise<Position[]> {
-    if (this.#closed) throw new TributaryError("LOG_UNAVAILABLE", "the event log is closed");
+    if (this.#stopping.signal.aborted) throw new TributaryError("LOG_UNAVAILABLE", "the event log is closed");
     let publisher = this.#topics.get(topic);
     if (!publisher) {
       publisher = new TopicPublisher((batch) => this.#send(topic, batch));
@@ -97,8 +98,9 @@ export class KafkaPublisher {
     return publisher.publish(records);
   }
 
+  /** What is being sent is still sent, if that works at once. */
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#stopping.abort();
     await Promise.all([...this.#topics.values()].map((publisher) => publisher.flush()));
     const session = await this.#session?.catch(() => undefined);
     await session?.producer.disconnect();
@@ -135,8 +137,9 @@ export class KafkaPublisher {
   }
 
   /**
-   * After a failure it may be unknown whether the batch was written. The same producer would give its sequence numbers to the
-   * next batch, which the broker might then take for a repetition and drop: so a new producer takes over.
+   * After a failure it may be unknown whether the batch was written. Sent again by the same producer it has the same sequence
+   * numbers, and the broker drops it if it has it. But once it is given up, the next batch would get those numbers and might be
+   * dropped in its place: so then a new producer takes over.
    */
   async #inSession<T>(topic: string, action: (producer: Producer) => Promise<T>): Promise<T> {
     const opening = (this.#session ??= this.#open());
@@ -144,10 +147,10 @@ export class KafkaPublisher {
     try {
       session = await opening;
       session.sends++;
-      return await action(session.producer);
-    } catch (thrown) {
-      const error = kafkaError(thrown, `publishing to ${topic} failed`);
-      if (error.code === "LOG_UNAVAILABLE") {
+      const { producer } = session;
+      return await this.#retry(() => action(producer), `publishing to ${topic} failed`);
+    } catch (error) {
+      if (!hasCode(error, "LOG_RECORD_TOO_LARGE")) {
         if (this.#session === opening) this.#session = undefined;
         if (session) session.retired = true;
       }
@@ -156,6 +159,16 @@ export class KafkaPublisher {
       if (session && --session.sends === 0 && session.retired)
         await session.producer.disconnect().catch(() => undefined);
     }
+  }
+
+  #retry<T>(action: () => Promise<T>, what: string): Promise<T> {
+    return retry(this.#clock, { ...RETRY, signal: this.#stopping.signal }, async () => {
+      try {
+        return await action();
+      } catch (thrown) {
+        throw kafkaError(thrown, what);
+      }
+    });
   }
 
   async #open(): Promise<Session> {
@@ -167,9 +180,8 @@ export class KafkaPublisher {
         () =>
         ({ message }) =>
           message.partition!,
-      retry: { retries: RETRIES, initialRetryTime: 100, maxRetryTime: 5_000 },
     });
-    await producer.connect();
+    await this.#retry(() => producer.connect(), "Kafka cannot be reached for publishing");
     return { producer, sends: 0, retired: false };
   }
 }

@@ -1,6 +1,7 @@
 import { messageOf, TributaryError } from "../errors.ts";
 import type { Clock } from "../clock.ts";
 import type { TopicSpec } from "../events/topics.ts";
+import { retry } from "../retry.ts";
 import type { Admin, Kafka, KafkaConfig, LogEntry, SASLOptions } from "kafkajs";
 import type {
   AssignedPartition,
@@ -67,6 +68,13 @@ export class KafkaEventLog implements EventLog {
     if (missing.length === 0) return;
     await this.#withAdmin("topics cannot be made", async (admin) => {
       for (const spec of missing) await createTopic(admin, spec);
+    });
+    // A broker knows a new topic a moment after its controller does. (kafkajs's own waiting fails in that moment.)
+    const waiting = { attemptsMax: 60, backoffMsMin: 50, backoffMsMax: 500, retryable: () => true };
+    await retry(this.#clock, waiting, async () => {
+      const visible = await this.#connection.topics();
+      const absent = missing.find(({ name }) => !visible.has(name));
+      if (absent) throw new TributaryError("LOG_UNAVAILABLE", `the new topic ${absent.name} does not appear`);
     });
   }
 
@@ -248,7 +256,7 @@ async function createTopic(admin: Admin, spec: TopicSpec): Promise<void> {
   try {
     await admin.createTopics({
       topics: [{ topic: name, numPartitions: partitions, configEntries }],
-      waitForLeaders: true,
+      waitForLeaders: false,
     });
   } catch (thrown) {
     const errors: unknown[] = thrown instanceof AggregateError || hasErrors(thrown) ? thrown.errors : [thrown];

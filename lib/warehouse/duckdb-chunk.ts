@@ -5,7 +5,7 @@ import type { DecodedColumn, DecodedRows } from "./row-decoder.ts";
 /** Rows a DuckDB vector holds. */
 const VECTOR_ROWS = duckdb.vector_size();
 /** The appender keeps up to 204,800 rows outside DuckDB's memory limit: rows may be long, so it is flushed by bytes. */
-const FLUSH_BYTES = 4 * 1024 * 1024;
+const FLUSH_BYTES = 8 * 1024 * 1024;
 const STRING_BYTES = 16;
 /** A string of at most so many bytes lies inside its 16-byte slot; a longer one has four bytes there and a pointer to all. */
 const INLINE_BYTES = 12;

@@ -55,7 +55,7 @@ export async function commitBatch(tools: CommitTools, batch: MicroBatch, signal?
   });
 }
 
-/** The versions that still have to be applied: none older than what the ledger has of its file; replace needs only the newest of each file. */
+/** The versions that still have to be applied: none the ledger has, nor an older one of its file; replace needs only each file's newest. */
 async function applicable(tools: CommitTools, { layout, files }: MicroBatch): Promise<FileVersion[]> {
   const bringing = files.filter(({ stage }) => stage ?? (layout.mode === "replace" || layout.deleteMissing));
   if (layout.mode === "append" || bringing.length === 0) return bringing;
@@ -76,7 +76,7 @@ async function notSuperseded(tools: CommitTools, table: string, files: readonly 
      GROUP BY 1`,
   );
   const absorbed = new Map(rows.map(([file, offset]) => [file as string, Number(offset)]));
-  return files.filter(({ sourceFile, sourceOffset }) => sourceOffset >= (absorbed.get(sourceFile) ?? -1));
+  return files.filter(({ sourceFile, sourceOffset }) => sourceOffset > (absorbed.get(sourceFile) ?? -1));
 }
 
 /**

@@ -1,4 +1,4 @@
-import { identifier, INTERNAL_TABLES } from "./sql.ts";
+import { identifier, INTERNAL_TABLES, SCHEMA } from "./sql.ts";
 import { SQL_TOKEN } from "./trino-query.ts";
 
 /**
@@ -19,11 +19,18 @@ export function logicalName(physical: string): string {
 /** The table quoted, as Trino knows it in the session's schema; `suffix` names a metadata table (`$files`). */
 export const tableId = (table: string, suffix = ""): string => identifier(physicalName(table) + suffix);
 
-/** SQL with the names of our own tables replaced by those Trino has; strings and comments stay. */
-export function withPhysicalNames(sql: string): string {
-  return sql.replace(SQL_TOKEN, (token) => {
-    const quoted = /^"(_[a-z_]+)(\$[a-z_]+)?"$/.exec(token);
+/**
+ * SQL in the port's names, in Trino's: our own tables are called as above, and the schema `lakehouse` is whichever the warehouse's URL
+ * names. Strings and comments stay.
+ */
+export function withPhysicalNames(sql: string, schema: string): string {
+  let before = "";
+  return sql.replace(SQL_TOKEN, (token, at: number) => {
+    const qualifier = before !== "." && sql[at + token.length] === ".";
+    before = token;
+    const quoted = /^"([a-z_]+)(\$[a-z_]+)?"$/.exec(token);
     const name = quoted ? quoted[1]! : token.toLowerCase();
+    if (qualifier && name === SCHEMA) return identifier(schema);
     return name in INTERNAL_TABLES ? tableId(name, quoted?.[2]) : token;
   });
 }

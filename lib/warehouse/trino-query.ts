@@ -9,8 +9,13 @@ import type { QueryOptions, QueryResult } from "./warehouse.ts";
 const RESULT_CHARS_MAX = 256 * 1024 * 1024;
 
 /** What Warehouse.query says. Trino never gets a statement that could write. */
-export async function runQuery(client: TrinoClient, sql: string, options: QueryOptions): Promise<QueryResult> {
-  const statement = withPhysicalNames(readOnlyStatement(sql));
+export async function runQuery(
+  client: TrinoClient,
+  schema: string,
+  sql: string,
+  options: QueryOptions,
+): Promise<QueryResult> {
+  const statement = withPhysicalNames(readOnlyStatement(sql), schema);
   const { timeoutMs, rowsMax, signal } = options;
   try {
     const { columns, rows, truncated } = await client.run(statement, {
@@ -54,13 +59,19 @@ export function tokensOf(sql: string): string[] {
 }
 
 const QUERY_WORDS = new Set(["SELECT", "WITH", "VALUES", "TABLE", "("]);
+const OTHER_STATEMENTS = new Set(
+  (
+    "ALTER ANALYZE CALL COMMENT COMMIT CREATE DEALLOCATE DELETE DENY DROP EXECUTE GRANT INSERT MERGE PREPARE REFRESH RESET REVOKE " +
+    "ROLLBACK SET START TRUNCATE UPDATE USE"
+  ).split(" "),
+);
 const TABLE_FUNCTIONS = new Set(["SEQUENCE", "EXCLUDE_COLUMNS", "TABLE_CHANGES"]);
 
 /**
  * The one statement of `sql`, without the semicolon at its end. In Trino's grammar a statement that begins with SELECT, WITH, VALUES, TABLE
  * or a parenthesis only reads, SHOW and DESCRIBE too, and EXPLAIN unless it says ANALYZE, which runs what follows. Table functions may do
  * anything in another catalog's system, so only those known to read may be called.
- * @throws QUERY_NOT_READ_ONLY for anything else.
+ * @throws QUERY_NOT_READ_ONLY for any other statement, QUERY_FAILED for what is none.
  */
 export function readOnlyStatement(sql: string): string {
   const tokens = tokensOf(sql);
@@ -77,6 +88,7 @@ export function readOnlyStatement(sql: string): string {
     else if (tokens[at] === "(" && tokens[1] !== "ANALYZE") at = tokens.indexOf(")") + 1;
     if (!QUERY_WORDS.has(tokens[at] ?? "") && tokens[at] !== "SHOW") refuse(`EXPLAIN of ${tokens[at] ?? "nothing"}`);
   } else if (!QUERY_WORDS.has(first) && !["SHOW", "DESCRIBE", "DESC"].includes(first)) {
+    if (!OTHER_STATEMENTS.has(first)) throw new TributaryError("QUERY_FAILED", `no statement begins with '${first}'`);
     refuse(`it begins with ${first}`);
   }
   const called = tableFunctionIn(tokens);

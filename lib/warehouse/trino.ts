@@ -190,7 +190,7 @@ class TrinoWarehouse implements Warehouse {
   async query(sql: string, options: QueryOptions): Promise<QueryResult> {
     readOnlyStatement(sql);
     await this.#prepare();
-    return runQuery(this.#client, sql, options);
+    return runQuery(this.#client, this.#target.schema, sql, options);
   }
 
   async health(table: string): Promise<TableHealth> {
@@ -216,7 +216,8 @@ class TrinoWarehouse implements Warehouse {
   }
 
   async ensureView(name: string, select: string): Promise<void> {
-    await this.#client.run(`CREATE OR REPLACE VIEW ${identifier(name)} AS ${withPhysicalNames(readOnlyStatement(select))}`);
+    const statement = withPhysicalNames(readOnlyStatement(select), this.#target.schema);
+    await this.#client.run(`CREATE OR REPLACE VIEW ${identifier(name)} AS ${statement}`);
   }
 
   async ready(): Promise<void> {

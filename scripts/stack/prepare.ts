@@ -60,9 +60,12 @@ export async function createSchema(trino: string, catalog: string, schema: strin
   await execute(trino, `CREATE SCHEMA IF NOT EXISTS ${catalog}.${schema}`);
 }
 
-/** @throws Error unless Trino has a node to run queries on: it takes statements a little earlier. */
-export const runsQueries = (trino: string): Promise<void> =>
-  execute(trino, "SELECT count(*) FROM (VALUES 1, 2) AS t (x) GROUP BY x");
+/** @throws Error unless Trino has started and has a node to run queries on, which comes a little later. */
+export async function runsQueries(trino: string): Promise<void> {
+  const response = await fetch(`${trino}/v1/info`, { signal: AbortSignal.timeout(5_000) });
+  if (((await response.json()) as { starting: boolean }).starting) throw new Error(`${trino} is still starting`);
+  await execute(trino, "SELECT count(*) FROM (VALUES 1, 2) AS t (x) GROUP BY x");
+}
 
 interface TrinoAnswer {
   nextUri?: string;

@@ -27,6 +27,12 @@ export const gatewaySettings = {
   TRIBUTARY_QUERY_ROWS_MAX: count.default(10_000).describe("rows of one answer; more are cut off and it says so"),
   TRIBUTARY_QUERY_TIMEOUT: duration.prefault("60s"),
   TRIBUTARY_QUERIES_MAX: count.default(16).describe("queries at the same time; beyond: 503 with Retry-After"),
+  TRIBUTARY_DROPS_POLL: duration
+    .optional()
+    .describe("time between two listings of the drops; default 5s for a bucket, 500ms for a folder"),
+  TRIBUTARY_DROPS_SETTLE: duration
+    .optional()
+    .describe("in a folder, a file that looked the same for so long is taken for whole; default 1s"),
   TRIBUTARY_FILES_REMEMBERED: count
     .default(100_000)
     .describe("newest files whose status is held in memory; older ones are read from _ingest_files"),

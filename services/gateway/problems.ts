@@ -93,8 +93,6 @@ export function addProblemHandlers(app: FastifyInstance, logger: Logger, metrics
     metrics.flow.error(body.code);
     if (body.status >= 500) logger.error({ err: error, requestId: request.id, code: body.code }, "request failed");
     else logger.debug({ requestId: request.id, code: body.code, detail: body.detail }, "request refused");
-    // The rest of a body that nobody will read must not be taken for the next request.
-    if (!request.raw.complete) reply.header("connection", "close");
     return sendProblem(reply, body);
   });
   app.setNotFoundHandler(async (request, reply) =>

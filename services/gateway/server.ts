@@ -28,6 +28,7 @@ import { addReplayRoutes } from "./routes/replays.ts";
 import { addApiDescription } from "./routes/description.ts";
 import { addEventRoutes } from "./routes/events.ts";
 import { addFileRoutes } from "./routes/files.ts";
+import { addNotificationRoutes } from "./routes/notifications.ts";
 import { addPreviewRoutes } from "./routes/preview.ts";
 import { addQueryRoutes } from "./routes/query.ts";
 import { addRejectRoutes } from "./routes/rejects.ts";
@@ -53,6 +54,8 @@ export interface GatewayDeps {
   commands: CommandDesk;
   /** What the files so far have made of each table. */
   shapes: ReadonlyMap<string, TableShape>;
+  /** Where files are dropped, and how to have it looked at now; absent: nothing is watched. */
+  drops: { url: string; poke(keys: readonly string[]): void } | undefined;
   keys: readonly ApiKey[];
   /** Aborts when the gateway drains: streams end. */
   draining: AbortSignal;
@@ -69,6 +72,7 @@ export type App = FastifyInstance<
 >;
 
 const JSON_BODY_BYTES_MAX = 1024 * 1024;
+const LINGER_MS = 3_000;
 const HEADERS_MS_MAX = 30_000;
 
 /** The app: routes only. Who listens, and where, is service.ts's business; tests inject requests. */
@@ -90,6 +94,7 @@ export async function buildServer(deps: GatewayDeps): Promise<App> {
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   addProblemHandlers(app, deps.logger, deps.metrics);
   countRequests(app, deps.metrics);
+  closeUnread(app, deps.clock);
   addAuth(app, deps.keys);
   await addRateLimit(app, deps.settings.TRIBUTARY_RATE_LIMIT);
   await addApiDescription(app);
@@ -101,6 +106,7 @@ export async function buildServer(deps: GatewayDeps): Promise<App> {
     addQueryRoutes,
     addRejectRoutes,
     addPreviewRoutes,
+    addNotificationRoutes,
     addEventRoutes,
     addCommandRoutes,
     addReplayRoutes,
@@ -118,6 +124,22 @@ function countRequests(app: App, metrics: GatewayMetrics): void {
       { method: request.method, route, status: String(reply.statusCode) },
       reply.elapsedTime / 1000,
     );
+  });
+}
+
+/**
+ * An answer may come before its body's end. The rest is read and thrown away for a while, so that the sender gets to see the answer;
+ * a connection closed at once would be reset under its hands.
+ */
+function closeUnread(app: App, clock: Clock): void {
+  app.addHook("onResponse", async ({ raw }) => {
+    if (raw.complete || raw.destroyed) return;
+    const closed = new AbortController();
+    raw.once("close", () => closed.abort());
+    raw.on("error", () => undefined).resume();
+    void clock.sleep(LINGER_MS, closed.signal).then(() => {
+      if (!closed.signal.aborted) raw.socket.destroy();
+    });
   });
 }
 

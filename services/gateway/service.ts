@@ -14,6 +14,7 @@ import type { Warehouse } from "../../lib/warehouse/warehouse.ts";
 import { checkExposure, readApiKeys } from "./auth.ts";
 import { openCommandDesk } from "./command-desk.ts";
 import type { GatewaySettings } from "./config.ts";
+import { startDrops, type DropPoller } from "./drops.ts";
 import { withArrival } from "./file-status.ts";
 import { FileView } from "./file-view.ts";
 import { makeIngest, type Ingest } from "./ingest.ts";
@@ -58,18 +59,21 @@ export async function startGateway(options: GatewayOptions): Promise<Service & {
   const { view, shapes, commands, close } = await openViews(options, metrics);
   const waiters = makeWaiters(view, clock, settings.TRIBUTARY_WAITERS_MAX, metrics);
   const ingest = ingestOf(options, metrics, view);
-  const parts = { ...options, metrics, view, shapes, commands, ingest, waiters, keys };
+  let poller: DropPoller | undefined;
+  const drops = options.drops && { url: options.drops.url, poke: (keys: readonly string[]) => poller?.poke(keys) };
+  const parts = { ...options, metrics, view, shapes, commands, ingest, waiters, keys, drops };
   const app = await buildServer({ ...parts, draining: draining.signal, ready });
   const unused = trackUnused(app);
   try {
     const url = await listen(app, settings);
     ingest.sweep().catch((error: unknown) => logger.warn({ detail: messageOf(error) }, "incoming/ was not swept"));
+    poller = await watchDrops(options, ingest, metrics);
     let drained: Promise<void> | undefined;
     const drain = async (): Promise<void> => {
       draining.abort();
       waiters.release();
       for (const socket of unused) socket.destroy();
-      await closeWithin(app, clock, DRAIN_MS_MAX);
+      await Promise.all([poller?.close(), closeWithin(app, clock, DRAIN_MS_MAX)]);
       await close();
     };
     logger.info({ url }, "gateway listens");
@@ -98,6 +102,24 @@ async function openViews({ log, clock, logger, settings }: GatewayOptions, metri
     await Promise.all([commands, ...tails].map((one) => one.close()));
   };
   return { view, shapes, commands, close };
+}
+
+async function watchDrops(
+  options: GatewayOptions,
+  ingest: Ingest,
+  metrics: GatewayMetrics,
+): Promise<DropPoller | undefined> {
+  const { drops, settings } = options;
+  if (!drops) return undefined;
+  const { TRIBUTARY_DROPS_POLL: pollMs, TRIBUTARY_DROPS_SETTLE: settleMs } = settings;
+  return startDrops({
+    ...options,
+    drops,
+    ingest,
+    metrics,
+    ...(pollMs === undefined ? {} : { pollMs }),
+    ...(settleMs === undefined ? {} : { settleMs }),
+  });
 }
 
 function ingestOf({ log, blob, clock, settings }: GatewayOptions, metrics: GatewayMetrics, view: FileView): Ingest {

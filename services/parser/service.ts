@@ -12,7 +12,7 @@ import type { ParserSettings } from "./config.ts";
 import { parseArrived, type FileRunDeps } from "./file-run.ts";
 import { parserMetrics } from "./metrics.ts";
 import { TableSchemas } from "./table-schemas.ts";
-import { workerPool } from "./worker-pool.ts";
+import { workerPool, type WorkerPool } from "./worker-pool.ts";
 
 export interface ParserDeps {
   log: EventLog;
@@ -22,6 +22,8 @@ export interface ParserDeps {
   logger: Logger;
   registry: Registry;
   settings: ParserSettings;
+  /** Where files are parsed; default: worker threads, as the settings say. The parser closes it. */
+  pool?: WorkerPool;
 }
 
 /** file-events → rows.<table>. A partition's files are parsed in order, the partitions' side by side, as many as there are workers. */
@@ -30,11 +32,8 @@ export async function startParser(deps: ParserDeps): Promise<Service> {
   await log.createTopics(Object.values(TOPICS));
   const metrics = parserMetrics(deps.registry);
   const schemas = await TableSchemas.follow(log);
-  const pool = workerPool({
-    size: settings.workers,
-    heapMibMax: settings.workerHeapMib,
-    onCrash: () => metrics.workerCrashes.inc(),
-  });
+  const { workers: size, workerHeapMib: heapMibMax } = settings;
+  const pool = deps.pool ?? workerPool({ size, heapMibMax, onCrash: () => metrics.workerCrashes.inc() });
   const running: FileRunDeps = { ...deps, metrics, schemas, pool, rowsTopics: new Set() };
   let draining: Promise<void> | undefined;
   const onError = (thrown: unknown, where: { topic?: string; partition?: number }): void => {

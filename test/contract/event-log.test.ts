@@ -3,7 +3,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../../lib/clock.ts";
 import { openEventLog } from "../../lib/event-log/open.ts";
+import { MemoryBroker, MemoryEventLog } from "../support/memory-event-log.ts";
 import { eventLogContract } from "./event-log.contract.ts";
+
+// What the services' tests and the simulation run on must keep the same promises.
+eventLogContract("in memory", async () => {
+  const broker = new MemoryBroker();
+  return {
+    open: async () => broker.client(),
+    peer: async (log) => (log as MemoryEventLog).broker.client(),
+    patienceMs: 10_000,
+    dispose: async () => undefined,
+  };
+});
 
 eventLogContract("embedded", async () => {
   const folder = await mkdtemp(join(tmpdir(), "tributary-log-"));

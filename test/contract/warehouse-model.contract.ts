@@ -64,7 +64,7 @@ const sent = ({ file, offset, rows }: ModelFile): Sent => ({
   sourceOffset: offset,
   fileId: `${file}@${offset}@${Math.random()}`,
   rows:
-    rows?.map((row) => Object.fromEntries(COLUMNS.map((column, index) => [column.name, row[index] ?? null]))) ?? null,
+    rows?.map((row) => Object.fromEntries(COLUMNS.map((column, index) => [column.name, row?.[index] ?? null]))) ?? null,
 });
 
 /** Commits to both; the same counts, then the same rows. */

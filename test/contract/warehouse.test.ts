@@ -1,6 +1,10 @@
-import { after } from "node:test";
+import { after, describe } from "node:test";
 import { openWarehouse } from "../../lib/warehouse/open.ts";
 import { openTestTrino, trinoGiven } from "../support/trino-server.ts";
+import { QueryableFakeWarehouse } from "../support/queryable-fake-warehouse.ts";
+import { commitContract } from "./warehouse-commits.contract.ts";
+import { modelContract } from "./warehouse-model.contract.ts";
+import { recordContract } from "./warehouse-records.contract.ts";
 import { warehouseContract } from "./warehouse.contract.ts";
 
 const DUCKDB_ATTACKS = [
@@ -72,6 +76,15 @@ const TRINO_ATTACKS = [
 for (const url of ["duckdb::memory:"]) {
   warehouseContract({ name: url, open: () => openWarehouse(url), histories: 25, attacks: DUCKDB_ATTACKS });
 }
+
+// What the services' tests and the simulation run on must keep the same promises, as far as it has any SQL or storage to keep them with.
+describe("warehouse contract: in memory", () => {
+  const subject = { name: "in memory", open: async () => new QueryableFakeWarehouse(), histories: 5, attacks: [] };
+  const opened = { subject, warehouse: new QueryableFakeWarehouse() };
+  commitContract(opened);
+  recordContract(opened);
+  modelContract(opened);
+});
 
 if (trinoGiven("warehouse contract: trino")) {
   const server = await openTestTrino();

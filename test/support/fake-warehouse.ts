@@ -1,7 +1,7 @@
 import { columnTypeOf, widens, type ColumnDefinition } from "../../lib/columns.ts";
 import { TributaryError } from "../../lib/errors.ts";
 import type { FileOutcome, Reject, RowBatch } from "../../lib/events/generated.ts";
-import { decodeRows, valueAt, type DecodedValue } from "../../lib/warehouse/row-decoder.ts";
+import { decodeRows, valueAt } from "../../lib/warehouse/row-decoder.ts";
 import type {
   CommitReceipt,
   FileVersion,
@@ -16,16 +16,9 @@ import type {
   TableLayout,
   Warehouse,
 } from "../../lib/warehouse/warehouse.ts";
+import { applied, type FakeRow } from "./fake-commit.ts";
 
-/** A row of a table: its values by column name, audit columns apart. */
-export interface FakeRow {
-  values: Readonly<Record<string, DecodedValue>>;
-  file: string;
-  offset: number;
-  row: number;
-}
-
-class FakeStage implements Stage {
+export class FakeStage implements Stage {
   rows: FakeRow[] = [];
   rejects: Reject[] = [];
   sizeBytes = 0;
@@ -51,6 +44,7 @@ class FakeStage implements Stage {
         file: String(_source_file),
         offset: Number(_source_offset),
         row: Number(_source_row),
+        ingestedAt: BigInt(_ingested_at as bigint),
       });
     }
     this.sizeBytes += batch.rows.length;
@@ -62,6 +56,12 @@ class FakeStage implements Stage {
 
   async discard(): Promise<void> {
     this.discarded = true;
+  }
+
+  /** As it is now: what a request carries that has effect later. */
+  frozen(): FakeStage {
+    const copy = new FakeStage();
+    return Object.assign(copy, { ...this, rows: [...this.rows], rejects: [...this.rejects] });
   }
 }
 
@@ -83,7 +83,7 @@ export class FakeWarehouse implements Warehouse {
   readonly url = "fake:";
   readonly supports = { partitioning: false, snapshots: false };
   readonly tablesByName = new Map<string, { columns: ColumnDefinition[]; rows: FakeRow[] }>();
-  readonly ledger = new Map<string, { table: string; outcome: FileOutcome }>();
+  readonly ledger = new Map<string, { table: string; outcome: FileOutcome; recordedAtMs: number }>();
   readonly rejected = new Map<string, Reject>();
   readonly logs: Record<string, LogRow[]> = { _quality_results: [], _maintenance_log: [] };
   readonly views = new Map<string, string>();
@@ -92,12 +92,13 @@ export class FakeWarehouse implements Warehouse {
   writersAtOnceMax = 0;
   answer: (sql: string) => unknown[][] = () => [[0]];
   readonly #writing = new Map<string, number>();
+  #snapshots = 0;
 
   /** A table's rows in a stable order, as plain values: for comparing. */
   rowsOf(table: string): unknown[] {
     const rows = [...(this.tablesByName.get(table)?.rows ?? [])];
     rows.sort((a, b) => a.file.localeCompare(b.file) || a.row - b.row || a.offset - b.offset);
-    return rows.map(({ values, ...audit }) => ({ ...values, ...audit }));
+    return rows.map(({ values, file, offset, row }) => ({ ...values, file, offset, row }));
   }
 
   async describe(table: string): Promise<TableDescription | undefined> {
@@ -112,6 +113,9 @@ export class FakeWarehouse implements Warehouse {
   async ensureTable(layout: TableLayout, columns: readonly ColumnDefinition[]): Promise<TableDescription> {
     this.calls.push("ensureTable");
     const table = this.tablesByName.get(layout.table) ?? { columns: [], rows: [] };
+    const names = new Set([...table.columns, ...columns].map(({ name }) => name));
+    const unknown = layout.key.find((name) => !names.has(name));
+    if (unknown !== undefined) throw new TributaryError("SCHEMA_CONFLICT", `no key column ${unknown}`);
     const next = [...table.columns];
     for (const column of columns) {
       const at = next.findIndex(({ name }) => name === column.name);
@@ -139,23 +143,24 @@ export class FakeWarehouse implements Warehouse {
     return this.#alone(layout.table, () => {
       const table = this.tablesByName.get(layout.table);
       if (!table) throw new Error(`commit into ${layout.table} before ensureTable`);
-      const before = new Set(table.rows);
-      const absorbed = this.#absorbed(layout.table);
-      for (const file of newestOf(files)) {
-        if (file.sourceOffset < (absorbed.get(file.sourceFile) ?? -1)) continue;
-        table.rows = applied(table.rows, file, layout);
-      }
-      const rowsInserted = table.rows.filter((row) => !before.has(row)).length;
-      const rowsDeleted = before.size - (table.rows.length - rowsInserted);
-      return { snapshotId: null, strategy: "fake", rowsInserted, rowsUpdated: 0, rowsDeleted };
+      const recorded = this.#recordedAsCommitted(layout.table);
+      const fresh = layout.mode === "append" ? files : files.filter((file) => isFresh(file, recorded));
+      const { rows, ...counts } = applied(table.rows, fresh.map(versionOf), layout);
+      table.rows = rows;
+      const changed = counts.rowsInserted + counts.rowsUpdated + counts.rowsDeleted > 0;
+      return { snapshotId: changed ? String(++this.#snapshots) : null, strategy: "fake", ...counts };
     });
   }
 
-  async record(table: string, ended: readonly { outcome: FileOutcome; stage?: Stage }[]): Promise<void> {
+  async record(
+    table: string,
+    ended: readonly { outcome: FileOutcome; stage?: Stage }[],
+    recordedAtMs: number,
+  ): Promise<void> {
     this.calls.push("record");
     await this.#alone(table, () => {
       for (const { outcome, stage } of ended) {
-        this.ledger.set(outcome.fileId, { table, outcome });
+        this.ledger.set(outcome.fileId, { table, outcome, recordedAtMs });
         for (const reject of (stage as FakeStage | undefined)?.rejects ?? []) {
           this.rejected.set(`${outcome.fileId} ${reject.row}`, reject);
         }
@@ -218,10 +223,10 @@ export class FakeWarehouse implements Warehouse {
     }
   }
 
-  #absorbed(table: string): Map<string, number> {
+  #recordedAsCommitted(table: string): Map<string, number> {
     const newest = new Map<string, number>();
     for (const entry of this.ledger.values()) {
-      if (entry.table !== table) continue;
+      if (entry.table !== table || entry.outcome.status !== "committed") continue;
       const { sourceFile, sourceOffset } = entry.outcome;
       newest.set(sourceFile, Math.max(newest.get(sourceFile) ?? -1, sourceOffset));
     }
@@ -229,55 +234,11 @@ export class FakeWarehouse implements Warehouse {
   }
 }
 
-/** In order; of several versions of one file in `replace` all are applied in turn, which leaves the newest. */
-const newestOf = (files: readonly FileVersion[]): FileVersion[] =>
-  [...files].sort((a, b) => a.sourceOffset - b.sourceOffset);
+const isFresh = ({ sourceFile, sourceOffset }: FileVersion, recorded: ReadonlyMap<string, number>): boolean =>
+  sourceOffset > (recorded.get(sourceFile) ?? -1);
 
-function applied(rows: readonly FakeRow[], file: FileVersion, layout: TableLayout): FakeRow[] {
-  const stage = file.stage as FakeStage | undefined;
-  if (stage?.discarded) throw new Error(`${file.fileId} is committed from a discarded stage`);
-  const incoming = stage?.rows ?? [];
-  if (layout.mode === "append") {
-    const known = new Set(rows.map(identityOf));
-    return [...rows, ...incoming.filter((row) => !known.has(identityOf(row)))];
-  }
-  if (layout.mode === "replace") {
-    const old = new Map(rows.filter((row) => row.file === file.sourceFile).map((row) => [row.row, row]));
-    if ([...old.values()].some((row) => row.offset > file.sourceOffset)) return [...rows];
-    const kept = rows.filter((row) => row.file !== file.sourceFile);
-    return [...kept, ...incoming.map((row) => (sameValues(old.get(row.row), row) ? old.get(row.row)! : row))];
-  }
-  return upserted(rows, incoming, file, layout);
-}
-
-function upserted(
-  rows: readonly FakeRow[],
-  incoming: readonly FakeRow[],
-  file: FileVersion,
-  layout: TableLayout,
-): FakeRow[] {
-  const keyOf = (row: FakeRow): string => JSON.stringify(layout.key.map((name) => String(row.values[name])));
-  const byKey = new Map(rows.map((row) => [keyOf(row), row]));
-  const seen = new Set<string>();
-  for (const row of incoming) {
-    const old = byKey.get(keyOf(row));
-    seen.add(keyOf(row));
-    if (old && (old.offset > row.offset || (old.offset === row.offset && old.row >= row.row))) continue;
-    const handsOver = layout.deleteMissing && old?.file !== row.file;
-    if (!sameValues(old, row) || handsOver) byKey.set(keyOf(row), row);
-  }
-  if (layout.deleteMissing) {
-    for (const [key, row] of byKey) {
-      if (row.file === file.sourceFile && !seen.has(key) && row.offset < file.sourceOffset) byKey.delete(key);
-    }
-  }
-  return [...byKey.values()];
-}
-
-const identityOf = ({ file, offset, row }: FakeRow): string => JSON.stringify([file, offset, row]);
-
-function sameValues(a: FakeRow | undefined, b: FakeRow): boolean {
-  if (!a) return false;
-  const names = new Set([...Object.keys(a.values), ...Object.keys(b.values)]);
-  return [...names].every((name) => (a.values[name] ?? null) === (b.values[name] ?? null));
+function versionOf({ fileId, sourceFile, sourceOffset, stage }: FileVersion) {
+  const held = stage as FakeStage | undefined;
+  if (held?.discarded) throw new Error(`${fileId} is committed from a discarded stage`);
+  return { sourceFile, sourceOffset, rows: held?.rows ?? [] };
 }

@@ -9,11 +9,11 @@ export interface ModelRow {
   row: number;
 }
 
-/** A file version as the model sees it; rows null: deleted. Row n of the array is row n + 1 of the file. */
+/** A file version as the model sees it; rows null: deleted. Row n of the array is row n + 1 of the file; null: it was rejected. */
 export interface ModelFile {
   file: string;
   offset: number;
-  rows: readonly (readonly Cell[])[] | null;
+  rows: readonly (readonly Cell[] | null)[] | null;
 }
 
 export type ModelCounts = { rowsInserted: number; rowsUpdated: number; rowsDeleted: number };
@@ -108,7 +108,7 @@ export class ModelTable {
 }
 
 const rowsOf = ({ file, offset, rows }: ModelFile): ModelRow[] =>
-  (rows ?? []).map((cells, index) => ({ cells, file, offset, row: index + 1 }));
+  (rows ?? []).flatMap((cells, index) => (cells ? [{ cells, file, offset, row: index + 1 }] : []));
 
 const isNewer = (row: ModelRow, old: ModelRow | undefined): boolean =>
   !old || row.offset > old.offset || (row.offset === old.offset && row.row > old.row);

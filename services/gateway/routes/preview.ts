@@ -42,7 +42,7 @@ export async function addPreviewRoutes(app: App, deps: GatewayDeps): Promise<voi
         response: { 200: previewSchema, ...problemResponses },
       },
     },
-    async (request, reply) => {
+    async (request) => {
       const { table, rowsMax } = request.query;
       if (table !== undefined) checkTableName(table, contracts);
       const override = dialectOf(request.query);
@@ -61,7 +61,6 @@ export async function addPreviewRoutes(app: App, deps: GatewayDeps): Promise<voi
           ...(shape ? { usual: shape.dialect } : {}),
         }),
       );
-      if (!request.raw.complete) reply.header("connection", "close");
       return answerOf(preview);
     },
   );

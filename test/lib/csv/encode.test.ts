@@ -97,7 +97,9 @@ const value: fc.Arbitrary<Value> = fc.oneof(
         { type: "TIMESTAMP WITH TIME ZONE", text: `${iso.slice(0, 23)}456Z`, expected: micros },
       );
     }),
-  fc.string({ unit: "binary", minLength: 1, maxLength: 80 }).map((text): Value => ({ type: "VARCHAR", text, expected: text })),
+  fc
+    .string({ unit: "binary", minLength: 1, maxLength: 80 })
+    .map((text): Value => ({ type: "VARCHAR", text, expected: text })),
   fc.constant<Value>({ type: "VARCHAR", text: "", expected: null }),
 );
 

@@ -73,6 +73,9 @@ test("table names begin with a letter and are not too long", () => {
   assert.equal(tableNameOf("Sales 2024"), "sales_2024");
   assert.equal(tableNameOf("2024"), "t_2024");
   for (const bad of ["", "---", "x".repeat(200)]) {
-    assert.throws(() => tableNameOf(bad), (error) => hasCode(error, "TABLE_NAME_INVALID"));
+    assert.throws(
+      () => tableNameOf(bad),
+      (error) => hasCode(error, "TABLE_NAME_INVALID"),
+    );
   }
 });

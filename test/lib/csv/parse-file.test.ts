@@ -16,7 +16,9 @@ test("contract: columns in any order, formats, null markers, required and key co
     key: ["order_id"],
     nullMarkers: ["NA", "-"],
   };
-  const parsed = await parse("day;Betrag;order_id;extra\n31.01.2024;1.5;A;x\nNA;-;B;NA\n;;;y\n2024-01-31;1;C;z\n", { contract });
+  const parsed = await parse("day;Betrag;order_id;extra\n31.01.2024;1.5;A;x\nNA;-;B;NA\n;;;y\n2024-01-31;1;C;z\n", {
+    contract,
+  });
   assert.deepEqual(columnsOf(parsed), ["order_id VARCHAR", "amount DECIMAL(12,2)", "day DATE", "extra VARCHAR"]);
   assert.deepEqual(parsed.rows, [
     { order_id: "A", amount: "1.50", day: "2024-01-31", extra: "x" },
@@ -36,9 +38,19 @@ test("contract: columns that are missing or unexpected", async () => {
   const code = async (content: string, setup: ParseSetup) => (await parse(content, setup)).summary.error?.code;
   assert.equal(await code("x\n1\n", { contract: { columns } }), "HEADER_COLUMN_MISSING");
   assert.equal(await code("x\n1\n", { contract: { writeMode: "upsert", key: ["id"] } }), "HEADER_COLUMN_MISSING");
-  assert.equal(await code("id,x\n1,2\n", { contract: { columns, unexpectedColumns: "fail" } }), "HEADER_COLUMN_UNEXPECTED");
-  assert.equal(await code("id,x\n1,2\n", { contract: { unexpectedColumns: "fail" }, current: { id: "INTEGER" } }), "HEADER_COLUMN_UNEXPECTED");
-  assert.equal(await code("id,x\n1,2\n", { contract: { unexpectedColumns: "fail" } }), undefined, "a new table expects nothing");
+  assert.equal(
+    await code("id,x\n1,2\n", { contract: { columns, unexpectedColumns: "fail" } }),
+    "HEADER_COLUMN_UNEXPECTED",
+  );
+  assert.equal(
+    await code("id,x\n1,2\n", { contract: { unexpectedColumns: "fail" }, current: { id: "INTEGER" } }),
+    "HEADER_COLUMN_UNEXPECTED",
+  );
+  assert.equal(
+    await code("id,x\n1,2\n", { contract: { unexpectedColumns: "fail" } }),
+    undefined,
+    "a new table expects nothing",
+  );
   const ignored = await parse("x,id\n1,2\n", { contract: { columns, unexpectedColumns: "ignore" } });
   assert.deepEqual(ignored.rows, [{ id: 2 }]);
 });
@@ -105,18 +117,30 @@ const column = fc.array(
 
 test("types are exact for the whole file, found in at most two readings, wherever the first block ends", async () => {
   await fc.assert(
-    fc.asyncProperty(column, column, fc.integer({ min: 16, max: 400 }), fc.integer({ min: 1, max: 100 }), async (a, b, first, pieceBytes) => {
-      const count = Math.min(a.length, b.length);
-      const content = `left,right,end\n${a.slice(0, count).map((value, i) => `${value},${b[i]},.\n`).join("")}`;
-      const whole = await parse(content);
-      const bits = await parse(content, { limits: { inferenceBytes: first, detectionBytes: first, batchBytesMax: 256 }, pieceBytes });
-      assert.ok(bits.readings <= 2);
-      assert.equal(whole.readings, 1);
-      assert.deepEqual(columnsOf(bits), columnsOf(whole));
-      assert.deepEqual(bits.rows, whole.rows);
-      assert.equal(whole.rows.length, count);
-      assert.deepEqual(whole.rejects, []);
-    }),
+    fc.asyncProperty(
+      column,
+      column,
+      fc.integer({ min: 16, max: 400 }),
+      fc.integer({ min: 1, max: 100 }),
+      async (a, b, first, pieceBytes) => {
+        const count = Math.min(a.length, b.length);
+        const content = `left,right,end\n${a
+          .slice(0, count)
+          .map((value, i) => `${value},${b[i]},.\n`)
+          .join("")}`;
+        const whole = await parse(content);
+        const bits = await parse(content, {
+          limits: { inferenceBytes: first, detectionBytes: first, batchBytesMax: 256 },
+          pieceBytes,
+        });
+        assert.ok(bits.readings <= 2);
+        assert.equal(whole.readings, 1);
+        assert.deepEqual(columnsOf(bits), columnsOf(whole));
+        assert.deepEqual(bits.rows, whole.rows);
+        assert.equal(whole.rows.length, count);
+        assert.deepEqual(whole.rejects, []);
+      },
+    ),
     { numRuns: 300 },
   );
 });
@@ -137,7 +161,11 @@ test("a file read again into the table it made changes nothing", async () => {
 
 test("batches stay within their limit; a row too large for a message is a reject", async () => {
   const limits = { batchBytesMax: 2_000, messageBytesMax: 20_000 };
-  const content = `a,b\n${"x".repeat(100)},1\n`.concat(`${"y".repeat(50)},2\n`.repeat(100), `${"z".repeat(30_000)},3\n`, "w,4\n");
+  const content = `a,b\n${"x".repeat(100)},1\n`.concat(
+    `${"y".repeat(50)},2\n`.repeat(100),
+    `${"z".repeat(30_000)},3\n`,
+    "w,4\n",
+  );
   const parsed = await parse(content, { limits });
   assert.deepEqual(
     parsed.rejects.map(({ reason, row }) => [reason, row]),
@@ -148,7 +176,8 @@ test("batches stay within their limit; a row too large for a message is a reject
 });
 
 test("hostile files", async (t) => {
-  const code = async (content: string | Uint8Array, setup: ParseSetup = {}) => (await parse(content, setup)).summary.error?.code;
+  const code = async (content: string | Uint8Array, setup: ParseSetup = {}) =>
+    (await parse(content, setup)).summary.error?.code;
   await t.test("empty", async () => {
     assert.equal(await code(""), "FILE_EMPTY");
     assert.equal(await code("\n\r\n\n"), "FILE_EMPTY");
@@ -169,7 +198,9 @@ test("hostile files", async (t) => {
     assert.deepEqual([wide.summary.outcome, wide.rows.length, wide.rows[0]!["c4999"]], ["complete", 1, 2]);
   });
   await t.test("NUL bytes and invalid UTF-8", async () => {
-    const parsed = await parse(Buffer.concat([Buffer.from("a,b\n1,\0x\n2,"), Buffer.from([0xff]), Buffer.from("\n3,é\n")]));
+    const parsed = await parse(
+      Buffer.concat([Buffer.from("a,b\n1,\0x\n2,"), Buffer.from([0xff]), Buffer.from("\n3,é\n")]),
+    );
     assert.deepEqual(
       parsed.rejects.map(({ reason, raw }) => [reason, raw]),
       [
@@ -180,7 +211,10 @@ test("hostile files", async (t) => {
     assert.deepEqual(parsed.rows, [{ a: 3, b: "é" }]);
   });
   await t.test("invalid bytes in the header", async () => {
-    assert.equal(await code(Buffer.concat([Buffer.from("é,é,é,a"), Buffer.from([0xff]), Buffer.from("\n1,2,3,4\n")])), "FILE_ENCODING_UNKNOWN");
+    assert.equal(
+      await code(Buffer.concat([Buffer.from("é,é,é,a"), Buffer.from([0xff]), Buffer.from("\n1,2,3,4\n")])),
+      "FILE_ENCODING_UNKNOWN",
+    );
   });
   await t.test("an open quote in 1 GB", async () => {
     async function* endless() {

@@ -42,9 +42,16 @@ export async function parse(content: string | Uint8Array, setup: ParseSetup = {}
   }
 }
 
-function decode(batch: { rows: Buffer; rowCount: number; writerSchema: string; firstRow: number }): Record<string, ShownValue>[] {
+function decode(batch: {
+  rows: Buffer;
+  rowCount: number;
+  writerSchema: string;
+  firstRow: number;
+}): Record<string, ShownValue>[] {
   const { fields } = JSON.parse(batch.writerSchema) as { fields: { column: string; type: unknown }[] };
-  const columns = fields.slice(0, -4).map(({ column, type }) => ({ name: column, type: typeOfAvro((type as unknown[])[1]) }));
+  const columns = fields
+    .slice(0, -4)
+    .map(({ column, type }) => ({ name: column, type: typeOfAvro((type as unknown[])[1]) }));
   return showRows(batch.rows, batch.rowCount, columns, Infinity).map((row) =>
     Object.fromEntries(columns.map(({ name }, index) => [name, row[index]!])),
   );
@@ -69,7 +76,10 @@ function typeOfAvro(avro: unknown): ColumnType {
   return more["adjust-to-utc"] ? "TIMESTAMP WITH TIME ZONE" : "TIMESTAMP";
 }
 
-function jobOf({ contract, current = {}, limits, job }: ParseSetup, settled: Record<string, ColumnType> | undefined): ParseJob {
+function jobOf(
+  { contract, current = {}, limits, job }: ParseSetup,
+  settled: Record<string, ColumnType> | undefined,
+): ParseJob {
   return {
     fileName: "file.csv",
     contract: contractSchema.parse({ table: "t", ...contract }),

@@ -92,7 +92,7 @@ test("every dialect, cut anywhere, reads back what was written", () => {
       };
       const text =
         table.map((row) => row.map(written).join(delimiter)).join(lineEnd) + (dialect.lastLineEnd ? lineEnd : "");
-      const got = read(cut(Buffer.from(text), places), { dialect: { delimiter: delimiter as ",", quote, escape } });
+      const got = read(cut(Buffer.from(text), places), { dialect: { delimiter: delimiter, quote, escape } });
       assert.deepEqual(
         got.map(({ fields }) => fields),
         table,
@@ -128,19 +128,31 @@ test("locating fields and csv-parse agree on any text, however it is cut", () =>
 
 test("quoting, to the letter", () => {
   const cases: [string, string[][]][] = [
-    ['a,b\n1,"x, y"\n', [["a", "b"], ["1", "x, y"]]],
+    [
+      'a,b\n1,"x, y"\n',
+      [
+        ["a", "b"],
+        ["1", "x, y"],
+      ],
+    ],
     ['"say ""hi""",2', [['say "hi"', "2"]]],
     ['"",""', [["", ""]]],
     ['""\n""', [[""], [""]]],
     ["a,,c", [["a", "", "c"]]],
     [",\n", [["", ""]]],
-    ['"line\nbreak","cr\r\nlf"\nnext,row', [["line\nbreak", "cr\r\nlf"], ["next", "row"]]],
+    [
+      '"line\nbreak","cr\r\nlf"\nnext,row',
+      [
+        ["line\nbreak", "cr\r\nlf"],
+        ["next", "row"],
+      ],
+    ],
     ['5" nail,ok', [['5" nail', "ok"]]],
     ['"a"b,c', [['"a"b', "c"]]],
     [' "a",b', [[' "a"', "b"]]],
     ["a\n\n\nb\n", [["a"], ["b"]]],
     ["a\rb\r\nc\nd", [["a"], ["b"], ["c"], ["d"]]],
-    ["{\"a\": 1},x", [['{"a": 1}', "x"]]],
+    ['{"a": 1},x', [['{"a": 1}', "x"]]],
     ['"{""a"": 1}",x', [['{"a": 1}', "x"]]],
     ["", []],
     ["\n\n", []],
@@ -204,13 +216,18 @@ test("a quote left open is one rejected row, at the end or where a later quote c
 test("rows and headers have a limit, and an open quote costs no more memory than that", () => {
   const limits = { headerBytesMax: 100, recordBytesMax: 4096 };
   const longHeader = Buffer.alloc(1000, "a");
-  assert.throws(() => read([longHeader], { limits, header: true }), (error) => hasCode(error, "FILE_HEADER_TOO_LONG"));
+  assert.throws(
+    () => read([longHeader], { limits, header: true }),
+    (error) => hasCode(error, "FILE_HEADER_TOO_LONG"),
+  );
   assert.throws(
     () => read([Buffer.from("h\n"), Buffer.alloc(5000, "a")], { limits }),
     (error) => hasCode(error, "FILE_ROW_TOO_LONG"),
   );
   const open = (): void => {
-    read([Buffer.from('h,i\n1,2\n3,"open\n'), ...Array.from({ length: 1000 }, () => Buffer.from("text, text\n"))], { limits });
+    read([Buffer.from('h,i\n1,2\n3,"open\n'), ...Array.from({ length: 1000 }, () => Buffer.from("text, text\n"))], {
+      limits,
+    });
   };
   assert.throws(open, (error) => hasCode(error, "FILE_QUOTE_NOT_CLOSED") && /line 3/.test(error.message));
 });

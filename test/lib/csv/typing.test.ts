@@ -88,7 +88,13 @@ const text = fc.oneof(
     .date({ min: new Date("0001-01-01T00:00:00Z"), max: new Date("9999-12-31T23:59:59Z"), noInvalidDate: true })
     .chain((date) => {
       const iso = date.toISOString();
-      return fc.constantFrom(iso, iso.slice(0, 10), iso.slice(0, 16), iso.slice(0, 19).replace("T", " "), `${iso.slice(0, 19)}+05:30`);
+      return fc.constantFrom(
+        iso,
+        iso.slice(0, 10),
+        iso.slice(0, 16),
+        iso.slice(0, 19).replace("T", " "),
+        `${iso.slice(0, 19)}+05:30`,
+      );
     }),
   fc.constantFrom("true", "False", "", " ", "NaN", "Infinity", "-0", "00", ".5", "5.", "1e3", "+1", "2024-02-30", "-"),
   fc.stringMatching(/^[-+.0-9eE/: TZ]{1,24}$/),
@@ -179,6 +185,12 @@ test("a declared type takes values as people write them, and never widens", () =
   }
   castText("TIMESTAMP", "1/31/2024 12:05 AM", "declared", "M/d/yyyy h:mm a");
   assert.equal(scan.seconds, Date.UTC(2024, 0, 31, 0, 5) / 1000);
-  assert.throws(() => momentFormat("dd/QQ/yyyy"), (error) => hasCode(error, "CONTRACT_INVALID"));
-  assert.throws(() => momentFormat("HH:mm"), (error) => hasCode(error, "CONTRACT_INVALID"));
+  assert.throws(
+    () => momentFormat("dd/QQ/yyyy"),
+    (error) => hasCode(error, "CONTRACT_INVALID"),
+  );
+  assert.throws(
+    () => momentFormat("HH:mm"),
+    (error) => hasCode(error, "CONTRACT_INVALID"),
+  );
 });

@@ -33,9 +33,11 @@ test("changes of state come as they happen, of one table if asked", async () => 
   await gateway.parsed(fileId);
   await gateway.ended(fileId);
   for (const expected of ["received", "parsed", "committed"]) {
-    const { value } = await events.next();
-    assert.equal(value!.event, "file");
-    const status = fileStatusSchema.strict().parse(value!.data);
+    const next = await events.next();
+    assert.ok(!next.done);
+    const { value } = next;
+    assert.equal(value.event, "file");
+    const status = fileStatusSchema.strict().parse(value.data);
     assert.deepEqual([status.fileId, status.status], [fileId, expected]);
   }
   await events.return(undefined);

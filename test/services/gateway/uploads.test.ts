@@ -196,7 +196,6 @@ test("a client that stops sending is given up; one that is slow but sends is not
   );
   const [answer] = (await once(silent, "data")) as [Buffer];
   assert.match(answer.toString(), /^HTTP\/1\.1 400 .*UPLOAD_INCOMPLETE/s);
-  assert.match(answer.toString(), /connection: close/i);
   silent.destroy();
 
   const slow = await startRaw(

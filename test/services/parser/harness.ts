@@ -52,12 +52,21 @@ export interface Harness {
   close(): Promise<void>;
 }
 
+export interface HarnessOptions {
+  contracts?: object[];
+  settings?: Partial<ParserSettings>;
+  limits?: Partial<CsvLimits>;
+  /** What the parser sees instead of the blob store. */
+  wrapBlob?: (blob: BlobStore) => BlobStore;
+}
+
 /** A parser on a log in memory and a blob store in a folder. */
 export async function startHarness({
   contracts = [],
   settings = {},
   limits = {},
-}: { contracts?: object[]; settings?: Partial<ParserSettings>; limits?: Partial<CsvLimits> } = {}): Promise<Harness> {
+  wrapBlob = (blob) => blob,
+}: HarnessOptions = {}): Promise<Harness> {
   const folder = await mkdtemp(join(tmpdir(), "tributary-parser-"));
   const log = new FakeEventLog();
   const blob = await openBlobStore(`file:${folder}`);
@@ -65,7 +74,7 @@ export async function startHarness({
   const start = (): Promise<Service> =>
     startParser({
       log,
-      blob,
+      blob: wrapBlob(blob),
       contracts: contractsOf(contracts.map((contract) => contractSchema.parse(contract))),
       clock: systemClock,
       logger: silentLogger(),
@@ -163,17 +172,20 @@ function parsedFile(messages: RowMessage[]): ParsedFile {
     messages,
     runIds: [...new Set(messages.map(({ runId }) => runId))],
     rows: ofRun.flatMap(({ body }) => ("tributary.RowBatch" in body ? decodeRows(body["tributary.RowBatch"]) : [])),
-    rejects: ofRun.flatMap(({ body }) => ("tributary.RejectBatch" in body ? body["tributary.RejectBatch"].rejects : [])),
+    rejects: ofRun.flatMap(({ body }) =>
+      "tributary.RejectBatch" in body ? body["tributary.RejectBatch"].rejects : [],
+    ),
   };
 }
 
 export function decodeRows({ writerSchema, rows, rowCount }: RowBatch): Record<string, unknown>[] {
   const schema = JSON.parse(writerSchema) as { fields: { name: string; column: string }[] };
   const type = avsc.Type.forSchema(schema as unknown as avsc.Schema, { wrapUnions: "never" as never });
+  const decodeAt = (at: number) => type.decode(rows, at) as { value: Record<string, unknown>; offset: number };
   const decoded: Record<string, unknown>[] = [];
   let at = 0;
   while (at < rows.length) {
-    const { value, offset } = type.decode(rows, at) as { value: Record<string, unknown>; offset: number };
+    const { value, offset } = decodeAt(at);
     decoded.push(Object.fromEntries(schema.fields.map((field) => [field.column, value[field.name]])));
     at = offset;
   }

@@ -1,13 +1,21 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { TOPICS } from "../../../lib/events/topics.ts";
+import { TributaryError } from "../../../lib/errors.ts";
+import { rowMessages } from "../../../lib/events/avro.ts";
+import { GROUPS, rowsTopic, TOPICS } from "../../../lib/events/topics.ts";
+import { withFaults } from "../../support/faults.ts";
+import { until } from "../../support/until.ts";
 import { deadLetters, parseEvents, RECEIVED_AT_MS, startHarness, tableSchemas } from "./harness.ts";
 
 test("a file becomes row batches, a schema and one end-of-file with exact totals", async (t) => {
   const harness = await startHarness();
   t.after(() => harness.close());
-  const { end, rows, rejects } = await harness.send("orders", "a.csv", "Id,Amount,Day\n1,2.50,2024-01-31\n2,,\n3,x,y,z\n");
+  const { end, rows, rejects } = await harness.send(
+    "orders",
+    "a.csv",
+    "Id,Amount,Day\n1,2.50,2024-01-31\n2,,\n3,x,y,z\n",
+  );
   assert.equal(end.outcome, "complete");
   assert.deepEqual(
     end.columns.map(({ name, type, header }) => [name, type, header]),
@@ -18,12 +26,16 @@ test("a file becomes row batches, a schema and one end-of-file with exact totals
     ],
   );
   assert.deepEqual([end.rowsRead, end.rowsAccepted, end.rowsRejected], [3, 2, 1]);
-  assert.deepEqual(rows.map((row) => row["_source_row"]), [1, 2]);
+  assert.deepEqual(
+    rows.map((row) => row["_source_row"]),
+    [1, 2],
+  );
   assert.equal(rows[0]!["_ingested_at"], RECEIVED_AT_MS * 1000);
   assert.equal(rows[0]!["_source_file"], "a.csv");
-  assert.deepEqual(rejects, [
-    { row: 3, line: 4, column: null, reason: "too_many_fields", message: "4 fields instead of 3", raw: "3,x,y,z" },
-  ]);
+  assert.deepEqual(
+    rejects.map((reject) => ({ ...reject })),
+    [{ row: 3, line: 4, column: null, reason: "too_many_fields", message: "4 fields instead of 3", raw: "3,x,y,z" }],
+  );
   const [schema] = await harness.all(TOPICS.tableSchemas.name, tableSchemas);
   assert.deepEqual(schema!.columns, end.columns);
   const phases = (await harness.all(TOPICS.parseEvents.name, parseEvents)).map(({ phase }) => phase);
@@ -34,7 +46,11 @@ test("later files are mapped by name, widen, and bring new columns", async (t) =
   const harness = await startHarness();
   t.after(() => harness.close());
   await harness.send("orders", "a.csv", "id,amount\n1,2.50\n");
-  const { end, rows, rejects } = await harness.send("orders", "b.csv", "note,amount,id\nhello,1.25,3000000000\nbad,1.255,4\n");
+  const { end, rows, rejects } = await harness.send(
+    "orders",
+    "b.csv",
+    "note,amount,id\nhello,1.25,3000000000\nbad,1.255,4\n",
+  );
   assert.deepEqual(
     end.columns.map(({ name, type }) => `${name} ${type}`),
     ["id BIGINT", "amount DECIMAL(18,2)", "note VARCHAR"],
@@ -49,7 +65,10 @@ test("a type that does not hold is found in one more run, whose types hold every
   t.after(() => harness.close());
   const lines = Array.from({ length: 500 }, (_, i) => (i === 400 ? "1.5,a" : i === 450 ? "2.125,b" : `${i},7`));
   const { end, rows, runIds } = await harness.send("numbers", "a.csv", ["n,m", ...lines].join("\n"));
-  assert.deepEqual(end.columns.map(({ type }) => type), ["DECIMAL(18,3)", "VARCHAR"]);
+  assert.deepEqual(
+    end.columns.map(({ type }) => type),
+    ["DECIMAL(18,3)", "VARCHAR"],
+  );
   assert.equal(rows.length, 500);
   assert.equal(runIds.length, 2);
 });
@@ -64,7 +83,10 @@ test("deleted files, unreadable files and missing blobs end with a word of it", 
   const missing = await harness.send("orders", "b.csv", "id\n1\n", { blobKey: "raw/none" });
   assert.deepEqual([missing.end.outcome, missing.end.errorCode], ["failed", "BLOB_MISSING"]);
   const letters = await harness.all(TOPICS.deadLetters.name, deadLetters);
-  assert.deepEqual(letters.map(({ errorCode }) => errorCode), ["FILE_NOT_CSV", "BLOB_MISSING"]);
+  assert.deepEqual(
+    letters.map(({ errorCode }) => errorCode),
+    ["FILE_NOT_CSV", "BLOB_MISSING"],
+  );
 });
 
 test("gzip is unpacked", async (t) => {
@@ -72,4 +94,159 @@ test("gzip is unpacked", async (t) => {
   t.after(() => harness.close());
   const { end } = await harness.send("orders", "a.csv.gz", gzipSync("id\n1\n2\n"));
   assert.deepEqual([end.outcome, end.rowsAccepted], ["complete", 2]);
+});
+
+test("a blob store that does not answer is asked again; each try is a run of its own", async (t) => {
+  let calls = 0;
+  const harness = await startHarness({
+    wrapBlob: (blob) =>
+      withFaults(blob, (method, moment) => {
+        if (method === "get" && moment === "before" && ++calls < 3) {
+          throw new TributaryError("BLOB_UNAVAILABLE", "no answer");
+        }
+      }),
+  });
+  t.after(() => harness.close());
+  const { end, rows } = await harness.send("orders", "a.csv", "id\n1\n");
+  assert.deepEqual([end.outcome, rows.length, calls], ["complete", 1, 3]);
+});
+
+test("a blob store that goes on failing leaves the file to the log, which hands it over again", async (t) => {
+  let calls = 0;
+  const harness = await startHarness({
+    settings: { attemptsMax: 2 },
+    wrapBlob: (blob) =>
+      withFaults(blob, (method, moment) => {
+        if (method === "get" && moment === "before" && ++calls < 6) {
+          throw new TributaryError("BLOB_UNAVAILABLE", "no answer");
+        }
+      }),
+  });
+  t.after(() => harness.close());
+  const { end, rows } = await harness.send("orders", "a.csv", "id\n1\n");
+  assert.deepEqual([end.outcome, rows.length, calls], ["complete", 1, 6]);
+});
+
+test("a stream that breaks in the middle of the file voids its run", async (t) => {
+  let broken = false;
+  const harness = await startHarness({
+    limits: { batchBytesMax: 4096 },
+    wrapBlob: (blob) =>
+      new Proxy(blob, {
+        get(store, name) {
+          if (name !== "get") return Reflect.get(store, name, store) as unknown;
+          return async (...args: Parameters<typeof blob.get>) => {
+            const found = await store.get(...args);
+            if (!broken) {
+              broken = true;
+              found.body.once("data", () => {
+                found.body.pause();
+                found.body.destroy(new TributaryError("BLOB_UNAVAILABLE", "the connection broke"));
+              });
+            }
+            return found;
+          };
+        },
+      }),
+  });
+  t.after(() => harness.close());
+  const { end, rows } = await harness.send("orders", "a.csv", `id\n${"1\n".repeat(200_000)}`);
+  assert.deepEqual([end.outcome, rows.length, end.rowsAccepted], ["complete", 200_000, 200_000]);
+});
+
+test("a file that kills its worker becomes a dead letter, and the next file is parsed", async (t) => {
+  const harness = await startHarness({ settings: { workerHeapMib: 1 } });
+  t.after(() => harness.close());
+  const { end } = await harness.send("orders", "a.csv", "id\n1\n");
+  assert.deepEqual([end.outcome, end.errorCode], ["failed", "FILE_POISON"]);
+  const [letter] = await harness.all(TOPICS.deadLetters.name, deadLetters);
+  assert.equal(letter!.sourceFile, "a.csv");
+  const next = await harness.send("orders", "b.csv", "id\n1\n");
+  assert.equal(next.end.errorCode, "FILE_POISON", "it got its own tries on a fresh worker");
+});
+
+test("a partition that moves in the middle of a file: the new owner parses it whole", async (t) => {
+  const harness = await startHarness({ limits: { batchBytesMax: 4096 } });
+  t.after(() => harness.close());
+  const lines = Array.from({ length: 100_000 }, (_, i) => `${i},text of row ${i}`);
+  const sent = harness.send("orders", "a.csv", ["id,text", ...lines].join("\n"));
+  await until("some rows are out", async () => {
+    if (!(await harness.log.topics()).includes("rows.orders")) return false;
+    return (await harness.log.offsets("rows.orders"))[0]!.next > 3;
+  });
+  harness.log.rebalance(GROUPS.parser);
+  const { end, rows, runIds } = await sent;
+  assert.deepEqual([end.outcome, end.rowsAccepted, rows.length], ["complete", 100_000, 100_000]);
+  assert.deepEqual([rows[0]!["id"], rows.at(-1)!["_source_row"]], [0, 100_000]);
+  assert.ok(runIds.length >= 2);
+});
+
+test("a restarted parser knows the tables' schemas and dialects", async (t) => {
+  const harness = await startHarness();
+  t.after(() => harness.close());
+  await harness.send("orders", "a.csv", "id;text\n1;x\n");
+  await harness.restart();
+  const { end } = await harness.send("orders", "b.csv", "text;more\nx;1,5\n");
+  assert.deepEqual(
+    end.columns.map(({ name }) => name),
+    ["id", "text", "more"],
+  );
+  assert.equal(end.delimiter, ";");
+  const schemas = await harness.all(TOPICS.tableSchemas.name, tableSchemas);
+  assert.deepEqual(
+    schemas.map(({ columns }) => columns.length),
+    [2, 3],
+  );
+  await harness.send("orders", "c.csv", "id;text\n1;x\n");
+  assert.equal((await harness.all(TOPICS.tableSchemas.name, tableSchemas)).length, 2, "nothing new, nothing said");
+});
+
+test("the sender's dialect goes before everything", async (t) => {
+  const harness = await startHarness({ contracts: [{ table: "orders", dialect: { delimiter: "," } }] });
+  t.after(() => harness.close());
+  const { end } = await harness.send("orders", "a.csv", "a|b,c\n1|2,3\n", { dialectJson: '{"delimiter":"|"}' });
+  assert.deepEqual([end.delimiter, end.columns.length], ["|", 2]);
+});
+
+test("rows of an append table keep the offset of their first version when they are replayed", async (t) => {
+  const harness = await startHarness({ contracts: [{ table: "events", writeMode: "append" }, { table: "orders" }] });
+  t.after(() => harness.close());
+  const appended = await harness.send("events", "a.csv", "id\n1\n", { origin: "replay", versionOffset: 4711 });
+  assert.equal(appended.rows[0]!["_source_offset"], 4711);
+  const replaced = await harness.send("orders", "a.csv", "id\n1\n", { origin: "replay", versionOffset: 4711 });
+  assert.notEqual(replaced.rows[0]!["_source_offset"], 4711);
+});
+
+test("files of one table keep their order; tables go side by side", async (t) => {
+  const harness = await startHarness({ settings: { workers: 2 } });
+  t.after(() => harness.close());
+  const content = `id\n${"1\n".repeat(1000)}`;
+  const names = Array.from({ length: 12 }, (_, i) => `f${i}.csv`);
+  await Promise.all(names.map((name, i) => harness.send(`t${i % 3}`, name, content)));
+  for (const table of ["t0", "t1", "t2"]) {
+    const messages = await harness.all(rowsTopic(table).name, rowMessages);
+    const ends = messages.filter(({ body }) => "tributary.EndOfFile" in body).map(({ sourceOffset }) => sourceOffset);
+    assert.deepEqual(
+      ends,
+      [...ends].sort((a, b) => a - b),
+    );
+    assert.equal(ends.length, 4);
+  }
+});
+
+test("what happened is counted", async (t) => {
+  const harness = await startHarness();
+  t.after(() => harness.close());
+  await harness.send("orders", "a.csv", "id,n\n1,2\n3\n");
+  await harness.send("orders", "b.csv", "");
+  const metrics = await harness.registry.metrics();
+  for (const line of [
+    'tributary_parser_files_total{outcome="complete"} 1',
+    'tributary_parser_files_total{outcome="failed"} 1',
+    'tributary_parser_rows_total{outcome="accepted"} 1',
+    'tributary_parser_rejects_total{reason="too_few_fields"} 1',
+    'tributary_errors_total{component="parser",code="FILE_EMPTY"} 1',
+  ]) {
+    assert.ok(metrics.includes(line), line);
+  }
 });

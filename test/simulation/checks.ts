@@ -1,0 +1,99 @@
+import { commitEvents } from "../../lib/events/avro.ts";
+import { TOPICS } from "../../lib/events/topics.ts";
+import type { FakeRow } from "../support/fake-commit.ts";
+import type { ModelRow } from "../support/warehouse-model.ts";
+import type { AcceptedFile } from "./schedule.ts";
+import { COLUMN_NAMES, CONTRACTS, contractOf, expectedOf, modelOf, versionOf } from "./workload.ts";
+import type { World } from "./world.ts";
+
+/** What must hold once everything has been done. */
+export function checkEnd(world: World, accepted: readonly AcceptedFile[]): void {
+  for (const { table } of CONTRACTS) {
+    checkRows(world, table);
+    checkOutcomes(world, table);
+  }
+  for (const { fileId, table, offset } of accepted) {
+    const known = world.arrived(table).some((arrived) => arrived.offset === offset && arrived.event.fileId === fileId);
+    if (!known) world.violation(`I3: accepted file ${table}@${offset} is not in the log`);
+  }
+  checkCommitEvents(world);
+}
+
+const cellsOf = ({ values }: FakeRow): string =>
+  JSON.stringify(COLUMN_NAMES.map((name) => values[name] ?? null).map((value) => (value === null ? null : String(value))));
+const modelCells = ({ cells }: ModelRow): string => JSON.stringify(COLUMN_NAMES.map((_, at) => cells[at] ?? null));
+
+/**
+ * I1: row for row. Values are compared in every mode. So is where a row came from, as far as it does not depend on how commits were cut:
+ * a row that is equal at the end of a micro-batch is left untouched and keeps the older version, which then must have held it too.
+ */
+function checkRows(world: World, table: string): void {
+  const { writeMode, deleteMissing } = contractOf(table);
+  const placeOf = (cells: string, { file, offset, row }: { file: string; offset: number; row: number }): string => {
+    if (writeMode === "append") return `${file}@${offset}#${row} ${cells}`;
+    if (writeMode === "replace") return `${file}#${row} ${cells}`;
+    return deleteMissing ? `${file} ${cells}` : cells;
+  };
+  const arrived = world.arrived(table);
+  const rows = world.warehouse.tablesByName.get(table)?.rows ?? [];
+  const found = rows.map((row) => placeOf(cellsOf(row), row)).toSorted();
+  const expected = modelOf(table, arrived, world.contents)
+    .map((row) => placeOf(modelCells(row), row))
+    .toSorted();
+  if (JSON.stringify(found) !== JSON.stringify(expected)) {
+    world.violation(`I1: ${table} holds\n  ${found.join("\n  ")}\nbut should hold\n  ${expected.join("\n  ")}`);
+  }
+  const versions = arrived.flatMap((one) => versionOf(one, world.contents) ?? []);
+  for (const row of rows) {
+    const origin = versions.find(({ file, offset }) => file === row.file && offset === row.offset);
+    const cells = origin?.rows?.[row.row - 1];
+    if (!cells || JSON.stringify(cells) !== cellsOf(row)) {
+      world.violation(`I1: ${table} has ${cellsOf(row)} from ${row.file}@${row.offset}#${row.row}, which did not hold it`);
+    }
+  }
+}
+
+/** I3, I9: every file event has one outcome on record, with the model's counts and rejects. */
+function checkOutcomes(world: World, table: string): void {
+  const { ledger, rejected } = world.warehouse;
+  for (const { offset, event } of world.arrived(table)) {
+    const name = `${table}/${event.sourceFile}@${offset}`;
+    const entry = ledger.get(event.fileId);
+    if (!entry) {
+      world.violation(`I3: ${name} has no outcome`);
+      continue;
+    }
+    const { status, sourceOffset, rowsRead, rowsCommitted, rowsRejected, errorCode } = entry.outcome;
+    const expected = expectedOf(event, world.contents.get(event.contentHash));
+    const stored = [...rejected].filter(([key]) => key.startsWith(`${event.fileId} `)).map(([, { row }]) => row);
+    const isFailed = expected.status === "failed";
+    if (status !== expected.status || (!isFailed && errorCode !== null)) {
+      world.violation(`I9: ${name} is ${status} (${errorCode}), not ${expected.status}`);
+    }
+    if (rowsRead !== rowsCommitted + rowsRejected) world.violation(`I9: ${name}: ${rowsRead} read`);
+    if (rowsCommitted !== expected.accepted) world.violation(`I9: ${name}: ${rowsCommitted}, not ${expected.accepted} rows`);
+    const sound = isFailed
+      ? stored.every((row) => expected.rejected.includes(row))
+      : JSON.stringify(stored.toSorted((a, b) => a - b)) === JSON.stringify(expected.rejected);
+    if (!sound || stored.length !== rowsRejected) {
+      world.violation(`I9: ${name}: rejects ${stored.join()} (${rowsRejected}), not ${expected.rejected.join()}`);
+    }
+    if (sourceOffset !== offset) world.violation(`I3: ${name} is on record at ${sourceOffset}`);
+  }
+}
+
+/** I3: every outcome on record was announced, and nothing else was. */
+function checkCommitEvents(world: World): void {
+  const announced = new Map<string, Set<string>>();
+  for (const { value } of world.broker.topic(TOPICS.commits.name).partitions.flatMap(({ records }) => records)) {
+    for (const { fileId, status } of commitEvents.decode(value).files) {
+      announced.set(fileId, (announced.get(fileId) ?? new Set()).add(status));
+    }
+  }
+  for (const [fileId, { outcome }] of world.warehouse.ledger) {
+    const statuses = [...(announced.get(fileId) ?? [])];
+    if (statuses.length !== 1 || statuses[0] !== outcome.status) {
+      world.violation(`I3: ${fileId} is ${outcome.status} on record, but was announced as ${statuses.join(" and ")}`);
+    }
+  }
+}

@@ -1,0 +1,230 @@
+import { createHash } from "node:crypto";
+import { Readable } from "node:stream";
+import { pastEvents, publishReplays, selectReplays } from "../../services/gateway/replay.ts";
+import { checkEnd } from "./checks.ts";
+import { CALM, Scheduler, type FaultProfile } from "./scheduler.ts";
+import { CONTRACTS, contractOf, randomContent, type Content } from "./workload.ts";
+import { World, type Role, type SimGateway, type SimProcess } from "./world.ts";
+
+/** What one schedule came to. */
+export interface Outcome {
+  seed: number;
+  violations: string[];
+  steps: number;
+  files: number;
+  faults: number;
+  trace: readonly string[];
+}
+
+const STEPS_MAX = 60_000;
+const FILE_NAMES = ["a.csv", "b.csv", "c.csv"];
+
+/** Runs one schedule: everything in it follows from the seed. Not two at a time in one process. */
+export async function runSchedule(seed: number): Promise<Outcome> {
+  const scheduler = new Scheduler(seed);
+  const random = Math.random;
+  // Backoff jitter is drawn from here, so that a seed tells its waits too.
+  Math.random = scheduler.random;
+  try {
+    const schedule = new Schedule(scheduler);
+    await schedule.run();
+    const { violations } = schedule.world;
+    const { steps, faults, trace } = scheduler;
+    return { seed, violations, steps, faults, trace, files: schedule.accepted.length };
+  } finally {
+    Math.random = random;
+  }
+}
+
+export interface AcceptedFile {
+  fileId: string;
+  table: string;
+  offset: number;
+}
+
+class Schedule {
+  readonly world: World;
+  readonly accepted: AcceptedFile[] = [];
+  readonly #scheduler: Scheduler;
+  readonly #driver;
+  readonly #clock;
+  readonly #disturbances: number;
+  readonly #tablesWithText = new Set<string>();
+  readonly #contentOf = new Map<string, Content>();
+  #processes: SimProcess[] = [];
+  #gateway: SimGateway | undefined;
+  #made = 0;
+  #acting = 0;
+
+  constructor(scheduler: Scheduler) {
+    this.#scheduler = scheduler;
+    this.#driver = scheduler.node("driver");
+    this.#clock = scheduler.clockOf(this.#driver);
+    this.world = new World(scheduler);
+    this.#disturbances = scheduler.pick([0, 0.002, 0.01, 0.03]);
+    scheduler.profile = randomProfile(scheduler);
+  }
+
+  async run(): Promise<void> {
+    const { world } = this;
+    const scheduler = this.#scheduler;
+    scheduler.onDeath.push((node) => void this.#bury(node.name));
+    const roles: Role[] = ["parser", "parser", "committer", "committer"];
+    for (const role of roles) this.#start(role);
+    const tables = CONTRACTS.map(({ table }) => table).filter(() => scheduler.chance(0.6));
+    if (tables.length === 0) tables.push(scheduler.pick(CONTRACTS).table);
+    for (let actions = 3 + scheduler.integer(12); actions > 0; actions--) void this.#act(scheduler.pick(tables));
+    let stepsToCalm = scheduler.integer(400);
+    while (world.violations.length === 0 && scheduler.steps < STEPS_MAX) {
+      const happened = await scheduler.step();
+      if (this.#acting === 0 && stepsToCalm-- <= 0) this.#calm();
+      else if (scheduler.chance(this.#disturbances)) this.#disturb();
+      if (this.#acting === 0 && scheduler.profile === CALM && world.quiet()) break;
+      if (!happened) world.violation(`I11: nothing is left to happen, but not all is done`);
+    }
+    if (scheduler.steps >= STEPS_MAX) world.violation(`I11: not done after ${STEPS_MAX} steps`);
+    if (world.violations.length === 0) checkEnd(world, this.accepted);
+    for (const { node } of this.#processes) node.die();
+  }
+
+  #calm(): void {
+    this.#scheduler.profile = CALM;
+    this.#scheduler.diskFull = false;
+  }
+
+  #start(role: Role): void {
+    this.#processes.push(this.world.process(role, `${role}-${++this.#made}`));
+  }
+
+  /** The broker notices a death after a while; later still, another process takes its place. */
+  async #bury(name: string): Promise<void> {
+    const dead = this.#processes.find(({ node }) => node.name === name);
+    if (!dead) return;
+    this.#processes = this.#processes.filter((process) => process !== dead);
+    await this.#sleep(3_000);
+    for (const member of this.world.broker.membersOf(dead.log)) void this.world.broker.evict(member);
+    await this.#sleep(500);
+    this.#start(dead.role);
+  }
+
+  #disturb(): void {
+    const scheduler = this.#scheduler;
+    const process = scheduler.pick(this.#processes);
+    switch (scheduler.integer(7)) {
+      case 0:
+        return process?.node.die();
+      case 1:
+      case 2:
+        return process && void this.#partition(process);
+      case 3:
+        return process && void this.#restart(process);
+      case 4:
+        return scheduler.jump(scheduler.pick([-86_400_000, -1_000, 1_000, 86_400_000]));
+      case 5:
+        return void this.#fillDisk();
+      case 6:
+        return this.#gateway?.node.die();
+    }
+  }
+
+  /** The process is cut off for longer than its group waits: others take over while it goes on; then it comes back. */
+  async #partition(process: SimProcess): Promise<void> {
+    const { broker } = this.world;
+    this.#scheduler.note(`${process.node.name} is cut off from its group`);
+    for (const member of broker.membersOf(process.log)) {
+      await broker.evict(member);
+      if (!member.draining) broker.join(member);
+    }
+  }
+
+  async #restart(process: SimProcess): Promise<void> {
+    if (!process.service) return;
+    this.#scheduler.note(`${process.node.name} is asked to drain`);
+    await process.service.drain();
+    process.node.die();
+  }
+
+  async #fillDisk(): Promise<void> {
+    this.#scheduler.note("the disk is full");
+    this.#scheduler.diskFull = true;
+    await this.#sleep(2_000);
+    this.#scheduler.diskFull = false;
+  }
+
+  #sleep(msMax: number): Promise<void> {
+    return this.#clock.sleep(this.#scheduler.random() * msMax);
+  }
+
+  /** One thing a user does, until it is done. */
+  async #act(table: string): Promise<void> {
+    const scheduler = this.#scheduler;
+    this.#acting++;
+    await this.#sleep(scheduler.pick([0, 50, 2_000]));
+    const kind = scheduler.random();
+    const sourceFile = scheduler.pick(FILE_NAMES);
+    if (kind < 0.12) await this.#persist((gateway) => this.#delete(gateway, table, sourceFile));
+    else if (kind < 0.24) await this.#persist((gateway) => this.#replay(gateway, table));
+    else await this.#upload(table, sourceFile, kind < 0.4);
+    this.#acting--;
+  }
+
+  async #upload(table: string, sourceFile: string, again: boolean): Promise<void> {
+    const name = `${table}/${sourceFile}`;
+    const extraIsText = this.#tablesWithText.has(table);
+    const content = (again && this.#contentOf.get(name)) || randomContent(this.#scheduler, table, extraIsText);
+    this.#contentOf.set(name, content);
+    await this.#persist(async ({ ingest }) => {
+      const bytes = Buffer.from(content.text);
+      const body = Readable.from([bytes], { objectMode: false });
+      const done = ingest.put({ table, sourceFile, origin: "upload", body, sizeBytes: bytes.length });
+      this.#expect(content);
+      const { fileId, offset } = await done;
+      this.accepted.push({ fileId, table, offset });
+      if (content.text.startsWith("id,name,extra")) this.#tablesWithText.add(table);
+    });
+  }
+
+  #expect(content: Content): void {
+    this.world.contents.set(hashOf(content.text), content);
+  }
+
+  async #delete({ ingest }: SimGateway, table: string, sourceFile: string): Promise<void> {
+    const { fileId, offset } = await ingest.deleted({ table, sourceFile, origin: "drop" });
+    this.accepted.push({ fileId, table, offset });
+  }
+
+  async #replay({ log }: SimGateway, table: string): Promise<void> {
+    const range = this.#scheduler.chance(0.5) ? {} : { onlyFile: this.#scheduler.pick(FILE_NAMES) };
+    const chosen = selectReplays(await pastEvents(log, table), contractOf(table).writeMode, range);
+    await publishReplays(log, this.#clock, chosen);
+  }
+
+  /** Tries until it is done; a gateway that dies is replaced, and whoever waited for it tries again. */
+  async #persist(attempt: (gateway: SimGateway) => Promise<void>): Promise<void> {
+    for (;;) {
+      if (!this.#gateway || this.#gateway.node.dead) this.#gateway = this.world.gateway(`gateway-${++this.#made}`);
+      const { died } = this.#gateway.node;
+      const done = attempt(this.#gateway).then(
+        () => true,
+        () => false,
+      );
+      if (await Promise.race([done, died.then(() => false)])) return;
+      await this.#sleep(200);
+    }
+  }
+}
+
+function randomProfile(scheduler: Scheduler): FaultProfile {
+  const share = (max: number): number => (scheduler.chance(0.5) ? scheduler.random() * max : 0);
+  return {
+    crash: share(0.02),
+    fail: share(0.1),
+    unknown: share(0.05),
+    late: share(0.05),
+    survive: scheduler.pick([0, 0.5, 1]),
+    slow: scheduler.pick([0.01, 0.1, 0.4]),
+    faultsMax: scheduler.integer(25),
+  };
+}
+
+const hashOf = (text: string): string => createHash("sha256").update(text).digest("hex");

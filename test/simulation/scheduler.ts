@@ -1,0 +1,231 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { Clock } from "../../lib/clock.ts";
+import { TributaryError, type ErrorCode } from "../../lib/errors.ts";
+import type { Call, CallDetail } from "../support/memory-event-log.ts";
+import { seededRandom } from "../support/random.ts";
+
+/** How likely a call meets what, and how many of these there may be in one schedule. All shares are of 1. */
+export interface FaultProfile {
+  /** The process dies, before or after the effect. */
+  crash: number;
+  /** The call fails and has had no effect. */
+  fail: number;
+  /** The call fails, but has had its effect. */
+  unknown: number;
+  /** The call fails, and has its effect some time later. */
+  late: number;
+  /** Of the calls under way when a process dies, how many still have their effect. */
+  survive: number;
+  /** How often the virtual time moves although something could happen. */
+  slow: number;
+  faultsMax: number;
+}
+
+export const CALM: FaultProfile = { crash: 0, fail: 0, unknown: 0, late: 0, survive: 0, slow: 0.02, faultsMax: 0 };
+
+/** A process of the simulation: dead, none of its calls is answered and none of its timers rings. */
+export interface SimNode {
+  readonly name: string;
+  dead: boolean;
+  /** Resolves when it dies. */
+  readonly died: Promise<void>;
+  readonly die: () => void;
+}
+
+interface Pending {
+  node: SimNode;
+  what: string;
+  /** Something happens to the world (true), or a process only learns of it. */
+  effect: boolean;
+  run: () => void;
+}
+
+interface Timer {
+  node: SimNode;
+  atMs: number;
+  seq: number;
+  ring: () => void;
+}
+
+/** What goes wrong with a port's calls, by method; the first is thrown when the call has no effect. */
+export type FaultCodes = (method: string) => { fail?: readonly ErrorCode[]; unknown?: readonly ErrorCode[] };
+
+/**
+ * Runs everything that happens between processes one thing at a time, in an order that follows from a seed alone: each port call waits
+ * to have its effect, then its caller waits to learn of it. Between two such steps the processes' own code runs until all of it waits.
+ */
+export class Scheduler {
+  readonly random: () => number;
+  profile: FaultProfile = CALM;
+  faults = 0;
+  steps = 0;
+  /** Every step, for the trace of a failing schedule. */
+  readonly trace: string[] = [];
+  readonly onDeath: ((node: SimNode) => void)[] = [];
+  diskFull = false;
+  #pending: Pending[] = [];
+  #timers: Timer[] = [];
+  #monotonicMs = 0;
+  #wallOffsetMs = Date.UTC(2024, 0, 15, 12);
+  #seq = 0;
+
+  constructor(seed: number) {
+    this.random = seededRandom(seed);
+  }
+
+  integer(below: number): number {
+    return Math.floor(this.random() * below);
+  }
+
+  chance(share: number): boolean {
+    return this.random() < share;
+  }
+
+  pick<T>(from: readonly T[]): T {
+    return from[this.integer(from.length)]!;
+  }
+
+  node(name: string): SimNode {
+    let die!: () => void;
+    const died = new Promise<void>((resolve) => (die = resolve));
+    const node: SimNode = { name, dead: false, died, die: () => this.#kill(node, die) };
+    return node;
+  }
+
+  /** Somebody sets the wall clock; no time passes. */
+  jump(ms: number): void {
+    this.#note(`the clock jumps by ${ms} ms`);
+    this.#wallOffsetMs += ms;
+  }
+
+  clockOf(node: SimNode): Clock {
+    return {
+      nowMs: () => this.#wallOffsetMs + this.#monotonicMs,
+      monotonicMs: () => this.#monotonicMs,
+      sleep: (ms, signal) =>
+        new Promise((resolve) => {
+          if (signal?.aborted) return resolve();
+          const timer = { node, atMs: this.#monotonicMs + ms, seq: this.#seq++, ring: resolve };
+          this.#timers.push(timer);
+          signal?.addEventListener("abort", () => {
+            this.#timers = this.#timers.filter((other) => other !== timer);
+            resolve();
+          });
+        }),
+    };
+  }
+
+  /** How `node` calls a port. */
+  callerOf(node: SimNode, faultsOf: FaultCodes): Call {
+    return <T>(method: string, effect: () => T | Promise<T>, detail?: CallDetail) =>
+      new Promise<Awaited<T>>((resolve, reject) => {
+        const what = `${node.name} ${method} ${detail?.topic ?? ""}`;
+        const run = (): void => this.#meet({ node, what, codes: faultsOf(method), effect, resolve, reject });
+        this.#add({ node, what, effect: true, run });
+      });
+  }
+
+  #meet<T>(call: {
+    node: SimNode;
+    what: string;
+    codes: ReturnType<FaultCodes>;
+    effect: () => T | Promise<T>;
+    resolve: (value: Awaited<T>) => void;
+    reject: (thrown: unknown) => void;
+  }): void {
+    const { node, what, codes, effect, resolve, reject } = call;
+    const answer = (give: () => void): void => this.#add({ node, what: `${what} answered`, effect: false, run: give });
+    const fail = (code: ErrorCode): void => {
+      this.#note(`${what} → ${code}`);
+      answer(() => reject(new TributaryError(code, `simulated: ${what}`)));
+    };
+    const apply = (then: () => void): void => {
+      void (async () => effect())().then(
+        (value) => {
+          then();
+          answer(() => resolve(value as Awaited<T>));
+        },
+        (thrown: unknown) => answer(() => reject(thrown)),
+      );
+    };
+    if (node.dead) return void (async () => effect())().catch(() => undefined);
+    if (this.diskFull && codes.fail?.includes("DISK_FULL")) return fail("DISK_FULL");
+    const { crash, fail: failing, unknown, late } = this.profile;
+    const dice = this.faults < this.profile.faultsMax ? this.random() : 1;
+    const among = (...shares: number[]): number => shares.findIndex((_, i) => dice < sum(shares.slice(0, i + 1)));
+    const kind = among(crash / 2, crash / 2, failing, unknown, late);
+    if (kind >= 0) this.faults++;
+    if (kind === 0) return node.die();
+    if (kind === 1) {
+      return apply(() => {
+        this.#note(`${what} had its effect`);
+        node.die();
+      });
+    }
+    if (kind === 2 && codes.fail) return fail(this.pick(codes.fail));
+    if (kind === 3 && codes.unknown) {
+      const code = this.pick(codes.unknown);
+      return void (async () => effect())().then(
+        () => fail(code),
+        (thrown: unknown) => answer(() => reject(thrown)),
+      );
+    }
+    if (kind === 4 && codes.unknown) {
+      this.#add({ node, what: `${what} late`, effect: true, run: () => void (async () => effect())().catch(() => undefined) });
+      return fail(this.pick(codes.unknown));
+    }
+    apply(() => undefined);
+  }
+
+  #add(pending: Pending): void {
+    if (!pending.node.dead) this.#pending.push(pending);
+  }
+
+  #kill(node: SimNode, resolve: () => void): void {
+    if (node.dead) return;
+    node.dead = true;
+    this.#note(`${node.name} dies`);
+    this.#timers = this.#timers.filter((timer) => timer.node !== node);
+    const { survive } = this.profile;
+    this.#pending = this.#pending.filter((one) => one.node !== node || (one.effect && this.chance(survive)));
+    resolve();
+    for (const told of this.onDeath) told(node);
+  }
+
+  /**
+   * Lets one thing happen: a call has its effect, a process learns of one, or time passes. False if nothing at all is left to happen.
+   */
+  async step(): Promise<boolean> {
+    await nextTurn();
+    for (let idle = 0; idle < 3 && this.#pending.length === 0; idle++) await nextTurn();
+    this.steps++;
+    const waits = this.#pending.length > 0 && !(this.#timers.length > 0 && this.chance(this.profile.slow));
+    if (waits) {
+      const [chosen] = this.#pending.splice(this.integer(this.#pending.length), 1);
+      this.#note(chosen!.what);
+      chosen!.run();
+      return true;
+    }
+    return this.#passTime();
+  }
+
+  #passTime(): boolean {
+    if (this.#timers.length === 0) return false;
+    const [next] = this.#timers.toSorted((a, b) => a.atMs - b.atMs || a.seq - b.seq);
+    this.#timers = this.#timers.filter((timer) => timer !== next);
+    this.#monotonicMs = Math.max(this.#monotonicMs, next!.atMs);
+    this.#note(`${next!.node.name}: ${Math.round(this.#monotonicMs)} ms`);
+    next!.ring();
+    return true;
+  }
+
+  #note(what: string): void {
+    this.trace.push(`${this.steps} ${what}`);
+  }
+
+  note(what: string): void {
+    this.#note(`— ${what}`);
+  }
+}
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);

@@ -1,0 +1,101 @@
+import { contractSchema, type Contract } from "../../lib/contract/contract.ts";
+import type { FileEvent } from "../../lib/events/generated.ts";
+import { ModelTable, type ModelFile, type ModelRow } from "../support/warehouse-model.ts";
+import type { Scheduler } from "./scheduler.ts";
+
+const COLUMNS = [
+  { name: "id", type: "INTEGER" },
+  { name: "name", type: "VARCHAR" },
+];
+/** Of every table, in this order; a column that a table lacks reads NULL. */
+export const COLUMN_NAMES = ["id", "name", "extra"];
+const REJECTS_MAX = 2;
+
+/** One table for each way to write. */
+export const CONTRACTS: readonly Contract[] = [
+  { table: "evolving", onDelete: "remove" },
+  { table: "strict", columns: COLUMNS, rejects: { countMax: REJECTS_MAX }, onDelete: "remove" },
+  { table: "upserts", columns: COLUMNS, writeMode: "upsert", key: ["id"] },
+  { table: "mirror", columns: COLUMNS, writeMode: "upsert", key: ["id"], deleteMissing: true, onDelete: "remove" },
+  { table: "appends", columns: COLUMNS, writeMode: "append" },
+].map((one) => contractSchema.parse({ dialect: { delimiter: ",", header: true, encoding: "utf-8" }, ...one }));
+
+export const contractOf = (table: string): Contract => CONTRACTS.find((contract) => contract.table === table)!;
+
+/** A file's text, and what should come of each of its rows: its cells, or null where it is rejected. */
+export interface Content {
+  text: string;
+  rows: (readonly (string | null)[] | null)[];
+}
+
+/** A random file for a table. `extraIsText`: the table is known to have its column `extra` as text. */
+export function randomContent(scheduler: Scheduler, table: string, extraIsText: boolean): Content {
+  const evolving = table === "evolving";
+  const badShare = evolving ? 0 : scheduler.pick([0, 0, 0.1, 0.6]);
+  const hasExtra = evolving && scheduler.chance(0.3);
+  const rows: Content["rows"] = [];
+  const lines = [hasExtra ? "id,name,extra" : "id,name"];
+  for (let count = scheduler.integer(9); count > 0; count--) {
+    const id = evolving && scheduler.chance(0.05) ? "3000000000" : String(1 + scheduler.integer(9));
+    const name = scheduler.chance(0.1) ? null : `n${scheduler.integer(4)}`;
+    const extra = hasExtra ? (extraIsText && scheduler.chance(0.7) ? "7" : "e") : null;
+    if (scheduler.chance(badShare)) {
+      lines.push(scheduler.chance(0.5) ? `oops,${name ?? ""}` : id);
+      rows.push(null);
+    } else {
+      lines.push([id, name ?? "", ...(hasExtra ? [extra] : [])].join(","));
+      rows.push([id, name, extra]);
+    }
+  }
+  return { text: `${lines.join("\n")}\n`, rows };
+}
+
+/** How a file should end. */
+export interface Expected {
+  status: "committed" | "rejected" | "failed";
+  accepted: number;
+  /** Ordinals of rejected rows; for a failed file only some of them are on record. */
+  rejected: number[];
+}
+
+export function expectedOf(event: FileEvent, content: Content | undefined): Expected {
+  if (event.kind === "deleted") return { status: "committed", accepted: 0, rejected: [] };
+  const rejected = content!.rows.flatMap((row, index) => (row ? [] : [index + 1]));
+  const accepted = content!.rows.length - rejected.length;
+  if (event.table === "strict" && rejected.length > REJECTS_MAX) return { status: "failed", accepted: 0, rejected };
+  return { status: accepted === 0 && rejected.length > 0 ? "rejected" : "committed", accepted, rejected };
+}
+
+export interface ArrivedEvent {
+  offset: number;
+  event: FileEvent;
+}
+
+/** What each table should hold after these file events: one after the other, with no batches, crashes or repeats. */
+export function modelOf(table: string, arrived: readonly ArrivedEvent[], contents: ReadonlyMap<string, Content>): ModelRow[] {
+  const contract = contractOf(table);
+  const { writeMode: mode, deleteMissing } = contract;
+  const model = new ModelTable({ mode, deleteMissing, keyIndexes: [0] });
+  for (const { offset, event } of arrived) {
+    const file = versionOf({ offset, event }, contents);
+    if (!file || (event.kind === "deleted" && contract.onDelete === "keep")) continue;
+    model.commit([file]);
+    model.record([file]);
+  }
+  return model.rows;
+}
+
+/** A file event as the warehouse model takes it; undefined if its file fails. */
+export function versionOf(
+  { offset, event }: ArrivedEvent,
+  contents: ReadonlyMap<string, Content>,
+): ModelFile | undefined {
+  const content = contents.get(event.contentHash);
+  if (expectedOf(event, content).status === "failed") return undefined;
+  const isAppend = contractOf(event.table).writeMode === "append";
+  return {
+    file: event.sourceFile,
+    offset: isAppend ? (event.versionOffset ?? offset) : offset,
+    rows: event.kind === "deleted" ? null : content!.rows,
+  };
+}

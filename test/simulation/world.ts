@@ -1,0 +1,289 @@
+import { contractsOf } from "../../lib/contract/load.ts";
+import { DEFAULT_LIMITS } from "../../lib/csv/limits.ts";
+import { parseFile } from "../../lib/csv/parse-file.ts";
+import type { ErrorCode } from "../../lib/errors.ts";
+import { placeName, type Place } from "../../lib/event-log/assignment.ts";
+import { fileEvents, rowMessages } from "../../lib/events/avro.ts";
+import { GROUPS, ROWS_PREFIX, rowsTopic, TOPICS } from "../../lib/events/topics.ts";
+import { silentLogger } from "../../lib/service/logger.ts";
+import { Registry } from "../../lib/service/metrics.ts";
+import type { Service } from "../../lib/service/service.ts";
+import type { Stage, Warehouse } from "../../lib/warehouse/warehouse.ts";
+import { startCommitter } from "../../services/committer/service.ts";
+import { makeIngest, type Ingest } from "../../services/gateway/ingest.ts";
+import { gatewayMetrics } from "../../services/gateway/metrics.ts";
+import { startParser } from "../../services/parser/service.ts";
+import type { WorkerPool } from "../../services/parser/worker-pool.ts";
+import { FakeStage, FakeWarehouse } from "../support/fake-warehouse.ts";
+import { MemoryBroker, type Call, type MemoryEventLog } from "../support/memory-event-log.ts";
+import { blobClient } from "./blob-model.ts";
+import type { FaultCodes, Scheduler, SimNode } from "./scheduler.ts";
+import { CONTRACTS, versionOf, type ArrivedEvent, type Content } from "./workload.ts";
+
+export type Role = "parser" | "committer";
+
+/** A process: its node, its connection to the log, and the service once it has started. */
+export interface SimProcess {
+  readonly role: Role;
+  readonly node: SimNode;
+  readonly log: MemoryEventLog;
+  service: Service | undefined;
+}
+
+export interface SimGateway {
+  readonly node: SimNode;
+  readonly log: MemoryEventLog;
+  readonly ingest: Ingest;
+}
+
+const contracts = contractsOf([...CONTRACTS]);
+const logger = silentLogger();
+
+const LOG_FAULTS: FaultCodes = (method) => {
+  if (method === "tail" || method === "revoke") return {};
+  const fail: ErrorCode[] = method === "publish" ? ["LOG_UNAVAILABLE", "DISK_FULL"] : ["LOG_UNAVAILABLE"];
+  return method === "publish" || method === "ack" ? { fail, unknown: ["LOG_UNAVAILABLE"] } : { fail };
+};
+const BLOB_FAULTS: FaultCodes = (method) =>
+  method === "put" ? { fail: ["BLOB_UNAVAILABLE", "DISK_FULL"], unknown: ["BLOB_UNAVAILABLE"] } : { fail: ["BLOB_UNAVAILABLE"] };
+const WAREHOUSE_FAULTS: FaultCodes = (method) => {
+  if (method === "stage.discard") return {};
+  if (method.startsWith("stage.")) return { fail: ["DISK_FULL"] };
+  const fail: ErrorCode[] = ["WAREHOUSE_UNAVAILABLE", "WAREHOUSE_TIMEOUT", "DISK_FULL"];
+  if (method === "commit") fail.push("WAREHOUSE_CONFLICT");
+  return { fail, unknown: ["WAREHOUSE_TIMEOUT", "WAREHOUSE_UNAVAILABLE"] };
+};
+
+/** Parses on the spot: threads would run when they like. */
+const inlinePool: WorkerPool = {
+  async *parse(job, source, signal) {
+    for await (const output of parseFile(source, job)) {
+      if (signal.aborted) return;
+      yield output;
+    }
+  },
+  close: async () => undefined,
+};
+
+/** Everything that outlives processes, and the promises that must hold at every moment. */
+export class World {
+  readonly scheduler: Scheduler;
+  readonly broker: CheckedBroker;
+  readonly objects = new Map<string, Buffer>();
+  readonly warehouse = new FakeWarehouse();
+  /** By content hash. */
+  readonly contents = new Map<string, Content>();
+  readonly violations: string[] = [];
+  readonly batchBytesMax: number;
+  readonly #committerLimits: { rowsMax: number; filesMax: number };
+
+  constructor(scheduler: Scheduler) {
+    this.scheduler = scheduler;
+    this.broker = new CheckedBroker(this);
+    this.broker.createTopics(Object.values(TOPICS));
+    this.batchBytesMax = scheduler.pick([100, 400, DEFAULT_LIMITS.batchBytesMax]);
+    this.#committerLimits = { rowsMax: scheduler.pick([3, 20, 1_000]), filesMax: scheduler.pick([1, 3, 20]) };
+  }
+
+  process(role: Role, name: string): SimProcess {
+    const node = this.scheduler.node(name);
+    const process: SimProcess = { role, node, log: this.#logOf(node), service: undefined };
+    const starting = role === "parser" ? this.#startParser(process) : this.#startCommitter(process);
+    starting.then(
+      (service) => (process.service = service),
+      () => node.die(),
+    );
+    return process;
+  }
+
+  gateway(name: string): SimGateway {
+    const node = this.scheduler.node(name);
+    const log = this.#logOf(node);
+    const ingest = makeIngest({
+      log,
+      blob: blobClient(this.objects, this.scheduler.callerOf(node, BLOB_FAULTS)),
+      clock: this.scheduler.clockOf(node),
+      metrics: gatewayMetrics(new Registry()),
+      limits: { sizeBytesMax: 1e6, idleMsMax: 1e6, diskFreeBytesMin: 0 },
+    });
+    return { node, log, ingest };
+  }
+
+  #startParser({ node, log }: SimProcess): Promise<Service> {
+    const limits = { ...DEFAULT_LIMITS, batchBytesMax: this.batchBytesMax };
+    return startParser({
+      log,
+      blob: blobClient(this.objects, this.scheduler.callerOf(node, BLOB_FAULTS)),
+      contracts,
+      clock: this.scheduler.clockOf(node),
+      logger,
+      registry: new Registry(),
+      settings: { workers: 1, workerHeapMib: 0, crashesMax: 3, attemptsMax: 3, backoffMsMin: 10, backoffMsMax: 100, limits },
+      pool: inlinePool,
+    });
+  }
+
+  #startCommitter({ node, log }: SimProcess): Promise<Service> {
+    return startCommitter({
+      log,
+      warehouse: warehouseClient(this, this.scheduler.callerOf(node, WAREHOUSE_FAULTS)),
+      contracts,
+      clock: this.scheduler.clockOf(node),
+      logger,
+      registry: new Registry(),
+      settings: {
+        ...this.#committerLimits,
+        bytesMax: 1_000_000,
+        ageMsMax: 200,
+        idleGapMs: 0,
+        attemptsMax: 3,
+        backoffMsMin: 10,
+        backoffMsMax: 200,
+        queryTimeoutMs: 1_000,
+        retentionMs: 1_000,
+        commandsAtOnceMax: 2,
+      },
+    });
+  }
+
+  #logOf(node: SimNode): MemoryEventLog {
+    return this.broker.client({
+      clock: this.scheduler.clockOf(node),
+      call: this.scheduler.callerOf(node, LOG_FAULTS),
+      fetchRecordsMax: () => 1 + this.scheduler.integer(8),
+    });
+  }
+
+  /** Every file event of a table, oldest first. */
+  arrived(table: string): ArrivedEvent[] {
+    return this.broker
+      .topic(TOPICS.fileEvents.name)
+      .partitions.flatMap(({ records }) => records.filter(({ key }) => key === table))
+      .map(({ offset, value }) => ({ offset, event: fileEvents.decode(value) }));
+  }
+
+  /** Has everything been done and acked? */
+  quiet(): boolean {
+    const done = (group: string, topic: string): boolean =>
+      this.broker
+        .topic(topic)
+        .partitions.every((place) => (this.broker.acked(group, place) ?? 0) === place.records.length);
+    const rowsTopics = [...this.broker.topics.keys()].filter((name) => name.startsWith(ROWS_PREFIX));
+    return done(GROUPS.parser, TOPICS.fileEvents.name) && rowsTopics.every((topic) => done(GROUPS.committer, topic));
+  }
+
+  violation(what: string): void {
+    this.scheduler.note(`VIOLATION: ${what}`);
+    this.violations.push(what);
+  }
+
+  /** I2: of every file a table holds exactly one version, whole (replace); of every version all rows (append). */
+  checkWholeFiles(table: string): void {
+    const mode = CONTRACTS.find((contract) => contract.table === table)?.writeMode;
+    if (mode === undefined || mode === "upsert") return;
+    const versions = this.arrived(table).flatMap((arrived) => versionOf(arrived, this.contents) ?? []);
+    const held = new Map<string, string[]>();
+    for (const { file, offset, row, values } of this.warehouse.tablesByName.get(table)?.rows ?? []) {
+      const name = mode === "append" ? `${file}@${offset}` : file;
+      const cells = ["id", "name", "extra"].map((column) => values[column] ?? null).map((v) => (v === null ? v : String(v)));
+      held.set(name, [...(held.get(name) ?? []), JSON.stringify([row, ...cells])]);
+    }
+    for (const [name, rows] of held) {
+      const whole = versions.some(({ file, offset, rows: wanted }) => {
+        if ((mode === "append" ? `${file}@${offset}` : file) !== name) return false;
+        const expected = (wanted ?? []).flatMap((cells, at) => (cells ? [JSON.stringify([at + 1, ...cells])] : []));
+        return JSON.stringify(expected.toSorted()) === JSON.stringify(rows.toSorted());
+      });
+      if (!whole) this.violation(`I2: ${table} shows ${name} as no version of it was: ${rows.join(" ")}`);
+    }
+  }
+}
+
+/** A broker that looks at every ack. */
+class CheckedBroker extends MemoryBroker {
+  readonly #world: World;
+  readonly #ended = new Map<string, { seen: number; offsets: Set<number> }>();
+
+  constructor(world: World) {
+    super();
+    this.#world = world;
+  }
+
+  override setAck(group: string, place: Place, nextOffset: number): void {
+    const from = this.acked(group, place) ?? 0;
+    if (nextOffset < from) this.#world.violation(`I5: ${group} goes back on ${placeName(place)}`);
+    const records = this.partition(place.topic, place.partition).records.slice(from, nextOffset);
+    if (group === GROUPS.parser) {
+      for (const { offset, key } of records) {
+        if (!this.#endedOf(key!).has(offset)) this.#world.violation(`I4: file event ${key}@${offset} is acked unparsed`);
+      }
+    } else if (group === GROUPS.committer) {
+      const onRecord = new Set(
+        [...this.#world.warehouse.ledger].map(([fileId]) => fileId),
+      );
+      for (const { value, offset } of records) {
+        const { fileId } = rowMessages.decode(value);
+        if (!onRecord.has(fileId)) this.#world.violation(`I4: ${placeName(place)}@${offset} is acked uncommitted`);
+      }
+    }
+    super.setAck(group, place, nextOffset);
+  }
+
+  /** Source offsets of a table whose end-of-file is in the log. */
+  #endedOf(table: string): Set<number> {
+    const { name } = rowsTopic(table);
+    const ended = this.#ended.get(name) ?? { seen: 0, offsets: new Set() };
+    this.#ended.set(name, ended);
+    const { records } = this.partition(name, 0);
+    for (; ended.seen < records.length; ended.seen++) {
+      const { body, sourceOffset } = rowMessages.decode(records[ended.seen]!.value);
+      if ("tributary.EndOfFile" in body) ended.offsets.add(sourceOffset);
+    }
+    return ended.offsets;
+  }
+}
+
+/** A process's connection to the warehouse. What a request carries is what the stage held when it was sent. */
+function warehouseClient(world: World, call: Call): Warehouse {
+  const { warehouse } = world;
+  const frozen = <T extends { stage?: Stage }>(one: T): T =>
+    one.stage ? { ...one, stage: (one.stage as FakeStage).frozen() } : one;
+  const own: Partial<Warehouse> = {
+    commit({ layout, files }, signal) {
+      const batch = { layout, files: files.map(frozen) };
+      return call("commit", async () => {
+        const receipt = await warehouse.commit(batch, signal);
+        world.checkWholeFiles(layout.table);
+        return receipt;
+      });
+    },
+    record(table, ended, recordedAtMs) {
+      const carried = ended.map(frozen);
+      return call("record", async () => {
+        const before = (await warehouse.watermark(table)) ?? -1;
+        await warehouse.record(table, carried, recordedAtMs);
+        const after = (await warehouse.watermark(table)) ?? -1;
+        if (after < before) world.violation(`I5: the watermark of ${table} goes from ${before} to ${after}`);
+      });
+    },
+    stage: () => stageClient(warehouse.stage() as FakeStage, call),
+  };
+  return new Proxy(warehouse as Warehouse, {
+    get(target, name) {
+      if (name in own) return own[name as keyof Warehouse];
+      const member: unknown = Reflect.get(target, name, target);
+      if (typeof member !== "function") return member;
+      return (...args: unknown[]) => call(String(name), () => Reflect.apply(member, target, args) as unknown);
+    },
+  });
+}
+
+function stageClient(stage: FakeStage, call: Call): Stage {
+  return new Proxy(stage, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name, target);
+      if (name !== "append" && name !== "reject" && name !== "discard") return member;
+      return (...args: unknown[]) => call(`stage.${name}`, () => Reflect.apply(member as () => unknown, target, args));
+    },
+  });
+}

@@ -1,0 +1,74 @@
+import { decimalOf, type ColumnDefinition } from "../../lib/columns.ts";
+import type { DecodedValue } from "../../lib/warehouse/row-decoder.ts";
+import { openWarehouse } from "../../lib/warehouse/open.ts";
+import type { QueryOptions, QueryResult, Warehouse } from "../../lib/warehouse/warehouse.ts";
+import type { FakeRow } from "./fake-commit.ts";
+import { FakeWarehouse } from "./fake-warehouse.ts";
+import { fileVersion, type Cell } from "./rows.ts";
+
+/** The warehouse in memory with SQL over it, so that the port's contract can be read off it: each query looks at a copy in DuckDB. */
+export class QueryableFakeWarehouse extends FakeWarehouse {
+  override async query(sql: string, options: QueryOptions): Promise<QueryResult> {
+    const copy = await openWarehouse("duckdb::memory:");
+    try {
+      for (const [name, table] of this.tablesByName) {
+        if (sql.includes(name)) await copyTable(copy, name, table.columns, table.rows);
+      }
+      const ledger = /_ingest_files|_rejected_rows/.test(sql) ? [...this.ledger] : [];
+      for (const [fileId, { table, outcome, recordedAtMs }] of ledger) {
+        const stage = copy.stage(table, fileId);
+        const rejects = [...this.rejected].filter(([key]) => key.startsWith(`${fileId} `)).map(([, reject]) => reject);
+        await stage.reject(rejects);
+        await copy.record(table, [{ outcome, stage }], recordedAtMs);
+        await stage.discard();
+      }
+      return await copy.query(sql, options);
+    } finally {
+      await copy.close();
+    }
+  }
+}
+
+async function copyTable(
+  copy: Warehouse,
+  table: string,
+  columns: readonly ColumnDefinition[],
+  rows: readonly FakeRow[],
+): Promise<void> {
+  const layout = { table, mode: "append" as const, key: [], deleteMissing: false, partitioning: [] };
+  await copy.ensureTable(layout, columns);
+  const versions = new Map<string, FakeRow[]>();
+  for (const row of rows) {
+    const name = JSON.stringify([row.file, row.offset]);
+    versions.set(name, [...(versions.get(name) ?? []), row]);
+  }
+  for (const version of versions.values()) {
+    const { file: sourceFile, offset: sourceOffset, ingestedAt } = version[0]!;
+    const plain = version.map((row) => ({
+      ...Object.fromEntries(columns.map((column) => [column.name, cellOf(column, row.values[column.name] ?? null)])),
+      _source_row: row.row,
+    }));
+    const receivedAtMs = Number(ingestedAt / 1000n);
+    const file = { sourceFile, sourceOffset, receivedAtMs, columns, rows: plain };
+    const files = [await fileVersion(copy, table, file)];
+    await copy.commit({ layout, files });
+    await files[0]!.stage!.discard();
+  }
+}
+
+function cellOf({ type }: ColumnDefinition, value: DecodedValue): Cell {
+  if (value === null) return null;
+  if (type === "DATE") return new Date(Number(value) * 86_400_000).toISOString().slice(0, 10);
+  const decimal = decimalOf(type);
+  if (decimal) return withPoint(BigInt(value), decimal.scale);
+  if (!type.startsWith("TIMESTAMP")) return value;
+  const micros = BigInt(value);
+  const seconds = new Date(Number(micros / 1000n)).toISOString().slice(0, 19);
+  return `${seconds}.${String(micros % 1_000_000n).padStart(6, "0")}`;
+}
+
+function withPoint(unscaled: bigint, scale: number): string {
+  const digits = String(unscaled < 0n ? -unscaled : unscaled).padStart(scale + 1, "0");
+  const at = digits.length - scale;
+  return `${unscaled < 0n ? "-" : ""}${digits.slice(0, at)}${scale > 0 ? `.${digits.slice(at)}` : ""}`;
+}
