@@ -86,7 +86,10 @@ class FileStore implements BlobStore {
   /** Writes and syncs a temporary file. */
   async #write(path: string, source: Readable, options: PutOptions): Promise<BigIntStats> {
     const { sizeBytes, signal } = options;
-    await fs.mkdir(dirname(path), { recursive: true });
+    // Not recursive: a root that has gone away (an unmounted volume) is not to be made anew.
+    await fs.mkdir(dirname(path)).catch((error: unknown) => {
+      if (codeOf(error) !== "EEXIST") throw error;
+    });
     await using handle = await fs.open(path, "wx");
     let cameBytes = 0;
     const write = async (chunks: AsyncIterable<Buffer | string>): Promise<void> => {
@@ -114,17 +117,18 @@ class FileStore implements BlobStore {
     const path = join(this.#root, pathOf(key));
     const aside = join(this.#root, asidePathOf(key));
     for (let attempt = 1; ; attempt++) {
-      await this.#makeFolders(key);
       try {
+        await this.#makeFolders(key);
         if (ifAbsent && (await isFile(aside))) throw exists(key);
         const target = (await isFolder(path)) ? aside : path;
         await (ifAbsent ? linkInstead(source, target) : fs.rename(source, target));
         if (!ifAbsent && target === path) await fs.rm(aside, { force: true });
         return await syncFolder(dirname(target)).catch(ignoreMissing);
       } catch (error) {
+        if (error instanceof TributaryError) throw error;
         // The folder was pruned, or the place became a folder's, in between.
         const disturbed = ["ENOENT", "ENOTDIR", "EISDIR"].includes(codeOf(error)) || (await isFolder(path));
-        if (codeOf(error) === "EEXIST" && !disturbed) throw exists(key);
+        if (codeOf(error) === "EEXIST" && ifAbsent && !disturbed) throw exists(key);
         if (!disturbed || attempt === PLACING_ATTEMPTS_MAX || !(await isFile(source))) throw error;
       }
     }
@@ -139,7 +143,7 @@ class FileStore implements BlobStore {
         await this.#clearTheWay(key);
         return fs.mkdir(folder, { recursive: true });
       });
-      if (!(await this.#holds(folder))) {
+      if ((await this.#isInside(folder)) === false) {
         throw new TributaryError("BLOB_KEY_INVALID", `the key ${key} leads through a symbolic link out of the store`);
       }
       if (first === undefined) continue;
@@ -181,7 +185,7 @@ class FileStore implements BlobStore {
     for (const place of [pathOf(key), asidePathOf(key), pathOf(key)]) {
       const path = join(this.#root, place);
       try {
-        if (!(await this.#holds(dirname(path)))) continue;
+        if (!(await this.#isInside(dirname(path)))) continue;
         // Without O_NONBLOCK, opening a named pipe would wait for its writer.
         const handle = await fs.open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
         if ((await handle.stat()).isFile()) return handle;
@@ -194,10 +198,11 @@ class FileStore implements BlobStore {
     return undefined;
   }
 
-  /** Is there such a folder, and inside the root once its symbolic links are resolved? */
-  async #holds(folder: string): Promise<boolean> {
+  /** Does a folder lie inside the root once its symbolic links are resolved? Undefined if there is none. */
+  async #isInside(folder: string): Promise<boolean | undefined> {
     const real = await fs.realpath(folder).catch(ignoreMissing);
-    return real === this.#root || real?.startsWith(this.#root + sep) === true || this.#root === sep;
+    if (real === undefined) return undefined;
+    return real === this.#root || real.startsWith(this.#root + sep) || this.#root === sep;
   }
 
   async head(key: string): Promise<BlobInfo | undefined> {
@@ -216,7 +221,7 @@ class FileStore implements BlobStore {
   async #find(key: string): Promise<{ path: string; stats: BigIntStats } | undefined> {
     for (const place of [pathOf(key), asidePathOf(key), pathOf(key)]) {
       const path = join(this.#root, place);
-      const stats = (await this.#holds(dirname(path))) && (await lookAt(path));
+      const stats = (await this.#isInside(dirname(path))) && (await lookAt(path));
       if (stats && stats.isFile()) return { path, stats };
     }
     return undefined;
@@ -228,7 +233,7 @@ class FileStore implements BlobStore {
     const folderKey = prefix.slice(0, prefix.lastIndexOf("/") + 1);
     const folder = join(this.#root, folderKey === "" ? "" : pathOf(folderKey.slice(0, -1)));
     try {
-      if (await this.#holds(folder)) {
+      if (await this.#isInside(folder)) {
         for await (const { key, stats } of listFolder(folder, folderKey, { ...options, prefix })) {
           yield infoOf(key, stats);
         }

@@ -25,7 +25,8 @@ const PAGE_KEYS = 1000;
 /**
  * A bucket, or what lies under a prefix of one, on AWS or any compatible server. Needs conditional puts (If-None-Match) for
  * `ifAbsent`: AWS, SeaweedFS, MinIO, R2 and Ceph have them. A retry after a lost answer may find its own object and report
- * BLOB_EXISTS; the object is then whole. Sends nothing until it is used.
+ * BLOB_EXISTS; the object is then whole. (SeaweedFS 4.48 decides a little before it makes an object of many parts, so that of puts
+ * which end together several may win.) Sends nothing until it is used.
  */
 export function openS3Store(url: string, clock: Clock, options: S3Options = {}): BlobStore {
   return new S3Store(url, clock, options);

@@ -50,7 +50,7 @@ export class KafkaMember {
   /** Aborted to end a heartbeat pause. */
   #pause = new AbortController();
   #mustRejoin = false;
-  readonly #settled = new Set<() => void>();
+  readonly #waiting = new Set<() => void>();
 
   constructor(options: KafkaMemberOptions) {
     this.#options = options;
@@ -60,9 +60,7 @@ export class KafkaMember {
 
   /** Resolves when the member is part of a generation, or has left. */
   async settled(): Promise<void> {
-    while (!this.#generation && !this.#stopping.signal.aborted) {
-      await new Promise<void>((resolve) => this.#settled.add(resolve));
-    }
+    while (!this.#generation && !this.#stopping.signal.aborted) await this.#change();
   }
 
   /** Keeps what it has, gets nothing new. */
@@ -74,7 +72,7 @@ export class KafkaMember {
   async leave(): Promise<void> {
     this.#stopping.abort();
     this.#pause.abort();
-    this.#wakeSettled();
+    this.#announce();
     const left = new AbortController();
     const running = this.#running.finally(() => left.abort());
     await Promise.race([running, this.#options.clock.sleep(LEAVE_MS_MAX, left.signal)]);
@@ -84,7 +82,8 @@ export class KafkaMember {
   async commit({ topic, partition }: Place, offset: number, isOwned: () => boolean): Promise<void> {
     const { group, clock, connection } = this.#options;
     for (let attempt = 1; ; attempt++) {
-      await this.settled();
+      // While the group settles an ack waits; if this member loses the partition meanwhile, in vain.
+      while (!this.#generation && isOwned()) await this.#change();
       const generation = this.#generation;
       if (!isOwned() || !generation) {
         throw new TributaryError("ASSIGNMENT_LOST", `${topic}/${partition} is no longer assigned to this consumer`);
@@ -139,13 +138,13 @@ export class KafkaMember {
     }
     await this.#leaveGroup();
     this.#ownNothing();
-    this.#wakeSettled();
   }
 
   /** The group has gone on without this member, or may have. */
   #ownNothing(): void {
     this.#lastGenerationId = -1;
     this.#options.assigned([]);
+    this.#announce();
   }
 
   async #join(): Promise<Generation | undefined> {
@@ -188,7 +187,7 @@ export class KafkaMember {
     this.#mustRejoin = claims.some((name) => !names.has(name));
     assigned(places);
     this.#generation = { id: joined.generationId, coordinator };
-    this.#wakeSettled();
+    this.#announce();
     return this.#generation;
   }
 
@@ -243,8 +242,13 @@ export class KafkaMember {
     }
   }
 
-  #wakeSettled(): void {
-    for (const resolve of this.#settled) resolve();
-    this.#settled.clear();
+  /** Resolves when the member has joined a generation or has lost what it owned. */
+  #change(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.add(resolve));
+  }
+
+  #announce(): void {
+    for (const resolve of this.#waiting) resolve();
+    this.#waiting.clear();
   }
 }

@@ -33,6 +33,7 @@ export interface KafkaEventLogOptions {
   username?: string;
   password?: string;
   clientId?: string;
+  /** Told of trouble while tails read; consumers have their own `onError`. */
   onError?: (thrown: unknown) => void;
   /** kafkajs's own log; dropped if absent. */
   onLog?: (entry: LogEntry) => void;

@@ -1,17 +1,10 @@
-import type { Clock } from "../clock.ts";
 import { TributaryError } from "../errors.ts";
-import { EmbeddedEventLog } from "./embedded.ts";
+import { EmbeddedEventLog, type EmbeddedEventLogOptions } from "./embedded.ts";
 import type { EventLog } from "./event-log.ts";
-import { KafkaEventLog } from "./kafka.ts";
+import { KafkaEventLog, type KafkaEventLogOptions } from "./kafka.ts";
 
-export interface OpenEventLogOptions {
-  clock: Clock;
-  /** Told of failures of the log's own background work; consumers have their own `onError`. */
-  onError?: (thrown: unknown) => void;
-  /** Kafka's SASL credentials; the URL names the mechanism. */
-  username?: string;
-  password?: string;
-}
+/** What is meant for the other adapter is ignored. */
+export interface OpenEventLogOptions extends EmbeddedEventLogOptions, KafkaEventLogOptions {}
 
 /**
  * Opens the event log that the URL names: `embedded:<folder>` or `kafka://host:port[,host:port][?tls=true&saslMechanism=…]`.

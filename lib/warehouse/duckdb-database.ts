@@ -31,6 +31,9 @@ export class Database {
   readonly #busy = new Set<DuckDBConnection>();
   #closing: Promise<void> | undefined;
   #names = 0;
+  /** Transactions that run, each until it ended either way. */
+  readonly #writing = new Set<Promise<void>>();
+  #checkpointing: Promise<void> | undefined;
   #invalidated = false;
   #reattaching: Promise<void> | undefined;
 
@@ -75,6 +78,26 @@ export class Database {
 
   /** Runs `work` in one transaction, rolled back if it throws or `signal` aborts. */
   async transaction<T>(work: (connection: DuckDBConnection) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    while (this.#checkpointing) await this.#checkpointing;
+    const running = this.#transact(work, signal);
+    const ended = running.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#writing.add(ended);
+    void ended.then(() => this.#writing.delete(ended));
+    return running;
+  }
+
+  /** Writes the log into the file. DuckDB refuses that while a transaction writes: running ones end first, new ones wait meanwhile. */
+  async checkpoint(): Promise<void> {
+    while (this.#checkpointing) await this.#checkpointing;
+    const running = Promise.all(this.#writing).then(() => this.run(`CHECKPOINT ${identifier(CATALOG)}`));
+    this.#checkpointing = running.catch(() => undefined).finally(() => (this.#checkpointing = undefined));
+    return running;
+  }
+
+  #transact<T>(work: (connection: DuckDBConnection) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
     return this.connected(async (connection) => {
       const interrupt = (): void => connection.interrupt();
       const stopIfAborted = (): void => {

@@ -86,5 +86,6 @@ export async function watermarks(database: Database, table?: string): Promise<Ma
 /** What Warehouse.appendLog says. */
 export async function appendLog(database: Database, table: InternalTable, rows: readonly LogRow[]): Promise<void> {
   if (rows.length === 0) return;
-  await database.run(`INSERT INTO ${qualified(table)} VALUES ${valuesOf("duckdb", INTERNAL_TABLES[table], rows)}`);
+  const insert = `INSERT INTO ${qualified(table)} VALUES ${valuesOf("duckdb", INTERNAL_TABLES[table], rows)}`;
+  await database.transaction((connection) => connection.run(insert));
 }

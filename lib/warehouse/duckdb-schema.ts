@@ -128,7 +128,7 @@ async function renewViews(connection: DuckDBConnection): Promise<void> {
 
 /** What Warehouse.ensureView says. */
 export async function ensureView(database: Database, name: string, select: string): Promise<void> {
-  await database.connected(async (connection) => {
+  await database.transaction(async (connection) => {
     const statements = await connection.extractStatements(`CREATE OR REPLACE VIEW ${qualified(name)} AS ${select}`);
     if (statements.count !== 1) throw new TributaryError("WAREHOUSE_FAILED", `view '${name}': not one SELECT`);
     const statement = await statements.prepare(0);

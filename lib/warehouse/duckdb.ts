@@ -9,7 +9,7 @@ import { appendLog, createInternalTables, recordEnded, watermarks } from "./duck
 import { QueryRunner } from "./duckdb-query.ts";
 import { ensureView, qualified, Tables, tablesOf } from "./duckdb-schema.ts";
 import { DuckDbStage } from "./duckdb-stage.ts";
-import { identifier, stringLiteral } from "./sql.ts";
+import { stringLiteral } from "./sql.ts";
 import type {
   CommitReceipt,
   LogRow,
@@ -140,9 +140,12 @@ class DuckDbWarehouse implements Warehouse {
       return { status: "not_applicable", details, before, after: before };
     }
     try {
-      await this.#database.run(`CHECKPOINT ${identifier(CATALOG)}`);
+      await this.#database.checkpoint();
     } catch (thrown) {
-      return { status: "failed", details: messageOf(thrown), before, after: before };
+      const message = messageOf(thrown);
+      if (!/Cannot CHECKPOINT/.test(message)) return { status: "failed", details: message, before, after: before };
+      const details = "a query still reads an older state; DuckDB checkpoints by itself with a later commit";
+      return { status: "not_applicable", details, before, after: before };
     }
     return { status: "completed", details: "checkpoint", before, after: await this.health(table) };
   }

@@ -95,6 +95,10 @@ export async function buildServer(deps: GatewayDeps): Promise<App> {
   addProblemHandlers(app, deps.logger, deps.metrics);
   countRequests(app, deps.metrics);
   closeUnread(app, deps.clock);
+  app.addHook("onSend", async (_request, reply) => {
+    // Connections that have been answered must not keep a draining server waiting.
+    if (deps.draining.aborted) reply.header("connection", "close");
+  });
   addAuth(app, deps.keys);
   await addRateLimit(app, deps.settings.TRIBUTARY_RATE_LIMIT);
   await addApiDescription(app);

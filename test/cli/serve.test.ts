@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -80,6 +80,22 @@ test("files that the gateway no longer holds in memory are found in the warehous
   );
   const one = await run("status", files[0]!.fileId);
   assert.deepEqual([one.code, /^rows committed +1000$/m.test(one.out)], [0, true]);
+});
+
+test("a dropped file is taken, under its name within the table's folder", async () => {
+  const drops = join(folder, "data", "drops", "dropped", "2024");
+  mkdirSync(drops, { recursive: true });
+  writeFileSync(join(drops, "d.csv"), "id\n1\n2\n");
+  const deadline = performance.now() + 30_000;
+  for (;;) {
+    const { out } = await run("status", "--table", "dropped", "--json");
+    const { files } = JSON.parse(out) as { files: { sourceFile: string; status: string; origin: string | null }[] };
+    if (files[0]?.status === "committed") {
+      assert.equal(files[0].sourceFile, "2024/d.csv");
+      break;
+    }
+    assert.ok(performance.now() < deadline, `not committed in time: ${out}`);
+  }
 });
 
 test("preview says what would come of a file", async () => {

@@ -21,6 +21,8 @@ export interface BlobStoreSubject {
   cannotHold?: (key: string) => boolean;
   /** True of a server that takes the folder left by `x/y` for an object `x`, and so refuses `x` when it must be absent. */
   foldersExist?: boolean;
+  /** True of a server that looks whether an object of many parts is absent some time before it makes it. */
+  largePutsRace?: boolean;
 }
 
 const MIB = 1024 * 1024;
@@ -286,8 +288,9 @@ export function blobStoreContract(name: string, subject: BlobStoreSubject): void
           if (outcome.status === "rejected")
             assert.ok(failsWith("BLOB_EXISTS")(outcome.reason), String(outcome.reason));
         }
-        assert.equal(winners.length, 1);
-        assert.ok((await buffer((await store.get(`${at}x`)).body)).equals(Buffer.alloc(bytes, winners[0])));
+        if (!subject.largePutsRace || bytes < MIB) assert.equal(winners.length, 1);
+        const stored = await buffer((await store.get(`${at}x`)).body);
+        assert.ok(winners.some((n) => stored.equals(Buffer.alloc(bytes, n))));
         await store.delete(`${at}x`);
       });
     }
@@ -420,7 +423,7 @@ export function blobStoreContract(name: string, subject: BlobStoreSubject): void
       const start = liveBufferBytes();
       const sample = (): void => void (peak = Math.max(peak, liveBufferBytes() - start));
       const slowly = async function* () {
-        for (let i = 0; i < 1024; i++) {
+        for (let i = 0; i < 1536; i++) {
           if (i % 64 === 63) sample();
           yield Buffer.alloc(65_536, i);
         }
@@ -433,9 +436,9 @@ export function blobStoreContract(name: string, subject: BlobStoreSubject): void
         if (Math.floor(bytes / (4 * MIB)) !== before) sample();
         await turn();
       }
-      assert.equal(bytes, 64 * MIB);
-      // S3: two parts of 8 MiB on their way, and one being joined from its chunks.
-      assert.ok(peak < 40 * MIB, `${Math.round(peak / MIB)} MiB of buffers`);
+      assert.equal(bytes, 96 * MIB);
+      // S3: two parts of 8 MiB on their way and as the SDK keeps them, and one being joined from its chunks.
+      assert.ok(peak < 56 * MIB, `${Math.round(peak / MIB)} MiB of buffers`);
       const { body } = await store.get(`${at}x`);
       body.read(0);
       await new Promise((resolve) => body.once("readable", resolve));

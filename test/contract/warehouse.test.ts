@@ -79,7 +79,7 @@ for (const url of ["duckdb::memory:"]) {
 
 // What the services' tests and the simulation run on must keep the same promises, as far as it has any SQL or storage to keep them with.
 describe("warehouse contract: in memory", () => {
-  const subject = { name: "in memory", open: async () => new QueryableFakeWarehouse(), histories: 5, attacks: [] };
+  const subject = { name: "in memory", open: async () => new QueryableFakeWarehouse(), histories: 3, attacks: [] };
   const opened = { subject, warehouse: new QueryableFakeWarehouse() };
   commitContract(opened);
   recordContract(opened);

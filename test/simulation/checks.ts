@@ -20,7 +20,9 @@ export function checkEnd(world: World, accepted: readonly AcceptedFile[]): void 
 }
 
 const cellsOf = ({ values }: FakeRow): string =>
-  JSON.stringify(COLUMN_NAMES.map((name) => values[name] ?? null).map((value) => (value === null ? null : String(value))));
+  JSON.stringify(
+    COLUMN_NAMES.map((name) => values[name] ?? null).map((value) => (value === null ? null : String(value))),
+  );
 const modelCells = ({ cells }: ModelRow): string => JSON.stringify(COLUMN_NAMES.map((_, at) => cells[at] ?? null));
 
 /**
@@ -48,7 +50,9 @@ function checkRows(world: World, table: string): void {
     const origin = versions.find(({ file, offset }) => file === row.file && offset === row.offset);
     const cells = origin?.rows?.[row.row - 1];
     if (!cells || JSON.stringify(cells) !== cellsOf(row)) {
-      world.violation(`I1: ${table} has ${cellsOf(row)} from ${row.file}@${row.offset}#${row.row}, which did not hold it`);
+      world.violation(
+        `I1: ${table} has ${cellsOf(row)} from ${row.file}@${row.offset}#${row.row}, which did not hold it`,
+      );
     }
   }
 }
@@ -71,7 +75,8 @@ function checkOutcomes(world: World, table: string): void {
       world.violation(`I9: ${name} is ${status} (${errorCode}), not ${expected.status}`);
     }
     if (rowsRead !== rowsCommitted + rowsRejected) world.violation(`I9: ${name}: ${rowsRead} read`);
-    if (rowsCommitted !== expected.accepted) world.violation(`I9: ${name}: ${rowsCommitted}, not ${expected.accepted} rows`);
+    if (rowsCommitted !== expected.accepted)
+      world.violation(`I9: ${name}: ${rowsCommitted}, not ${expected.accepted} rows`);
     const sound = isFailed
       ? stored.every((row) => expected.rejected.includes(row))
       : JSON.stringify(stored.toSorted((a, b) => a - b)) === JSON.stringify(expected.rejected);

@@ -79,10 +79,13 @@ class Schedule {
       const happened = await scheduler.step();
       if (this.#acting === 0 && stepsToCalm-- <= 0) this.#calm();
       else if (scheduler.chance(this.#disturbances)) this.#disturb();
-      if (this.#acting === 0 && scheduler.profile === CALM && world.quiet()) break;
-      if (!happened) world.violation(`I11: nothing is left to happen, but not all is done`);
+      const over = !happened || (this.#acting === 0 && scheduler.profile === CALM);
+      if (over && this.#acting === 0 && world.undone().length === 0) break;
+      if (!happened)
+        world.violation(`I11: nothing is left to happen, but ${this.#acting} acts and ${world.undone().join(", ")}`);
     }
-    if (scheduler.steps >= STEPS_MAX) world.violation(`I11: not done after ${STEPS_MAX} steps`);
+    if (scheduler.steps >= STEPS_MAX)
+      world.violation(`I11: not done after ${STEPS_MAX} steps: ${world.undone().join(", ")}`);
     if (world.violations.length === 0) checkEnd(world, this.accepted);
     for (const { node } of this.#processes) node.die();
   }
@@ -133,7 +136,7 @@ class Schedule {
     this.#scheduler.note(`${process.node.name} is cut off from its group`);
     for (const member of broker.membersOf(process.log)) {
       await broker.evict(member);
-      if (!member.draining) broker.join(member);
+      if (!member.draining && !process.node.dead) broker.join(member);
     }
   }
 

@@ -32,6 +32,9 @@ export interface SimNode {
   readonly die: () => void;
 }
 
+/** Steps of a trace that are kept: about the last so many. */
+const TRACE_MAX = 20_000;
+
 interface Pending {
   node: SimNode;
   what: string;
@@ -100,17 +103,22 @@ export class Scheduler {
 
   clockOf(node: SimNode): Clock {
     return {
-      nowMs: () => this.#wallOffsetMs + this.#monotonicMs,
+      nowMs: () => this.#wallOffsetMs + Math.floor(this.#monotonicMs),
       monotonicMs: () => this.#monotonicMs,
       sleep: (ms, signal) =>
         new Promise((resolve) => {
           if (signal?.aborted) return resolve();
-          const timer = { node, atMs: this.#monotonicMs + ms, seq: this.#seq++, ring: resolve };
-          this.#timers.push(timer);
-          signal?.addEventListener("abort", () => {
+          const ring = (): void => {
+            signal?.removeEventListener("abort", stop);
+            resolve();
+          };
+          const timer = { node, atMs: this.#monotonicMs + ms, seq: this.#seq++, ring };
+          const stop = (): void => {
             this.#timers = this.#timers.filter((other) => other !== timer);
             resolve();
-          });
+          };
+          this.#timers.push(timer);
+          signal?.addEventListener("abort", stop, { once: true });
         }),
     };
   }
@@ -120,7 +128,11 @@ export class Scheduler {
     return <T>(method: string, effect: () => T | Promise<T>, detail?: CallDetail) =>
       new Promise<Awaited<T>>((resolve, reject) => {
         const what = `${node.name} ${method} ${detail?.topic ?? ""}`;
-        const run = (): void => this.#meet({ node, what, codes: faultsOf(method), effect, resolve, reject });
+        const run = (): void => {
+          // A member that never says another word is soon out of its group again.
+          if (node.dead && method === "consume") return;
+          this.#meet({ node, what, codes: faultsOf(method), effect, resolve, reject });
+        };
         this.#add({ node, what, effect: true, run });
       });
   }
@@ -171,7 +183,12 @@ export class Scheduler {
       );
     }
     if (kind === 4 && codes.unknown) {
-      this.#add({ node, what: `${what} late`, effect: true, run: () => void (async () => effect())().catch(() => undefined) });
+      this.#add({
+        node,
+        what: `${what} late`,
+        effect: true,
+        run: () => void (async () => effect())().catch(() => undefined),
+      });
       return fail(this.pick(codes.unknown));
     }
     apply(() => undefined);
@@ -221,6 +238,7 @@ export class Scheduler {
 
   #note(what: string): void {
     this.trace.push(`${this.steps} ${what}`);
+    if (this.trace.length > TRACE_MAX) this.trace.splice(0, TRACE_MAX / 2);
   }
 
   note(what: string): void {

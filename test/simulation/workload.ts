@@ -72,7 +72,11 @@ export interface ArrivedEvent {
 }
 
 /** What each table should hold after these file events: one after the other, with no batches, crashes or repeats. */
-export function modelOf(table: string, arrived: readonly ArrivedEvent[], contents: ReadonlyMap<string, Content>): ModelRow[] {
+export function modelOf(
+  table: string,
+  arrived: readonly ArrivedEvent[],
+  contents: ReadonlyMap<string, Content>,
+): ModelRow[] {
   const contract = contractOf(table);
   const { writeMode: mode, deleteMissing } = contract;
   const model = new ModelTable({ mode, deleteMissing, keyIndexes: [0] });

@@ -45,7 +45,9 @@ const LOG_FAULTS: FaultCodes = (method) => {
   return method === "publish" || method === "ack" ? { fail, unknown: ["LOG_UNAVAILABLE"] } : { fail };
 };
 const BLOB_FAULTS: FaultCodes = (method) =>
-  method === "put" ? { fail: ["BLOB_UNAVAILABLE", "DISK_FULL"], unknown: ["BLOB_UNAVAILABLE"] } : { fail: ["BLOB_UNAVAILABLE"] };
+  method === "put"
+    ? { fail: ["BLOB_UNAVAILABLE", "DISK_FULL"], unknown: ["BLOB_UNAVAILABLE"] }
+    : { fail: ["BLOB_UNAVAILABLE"] };
 const WAREHOUSE_FAULTS: FaultCodes = (method) => {
   if (method === "stage.discard") return {};
   if (method.startsWith("stage.")) return { fail: ["DISK_FULL"] };
@@ -118,7 +120,15 @@ export class World {
       clock: this.scheduler.clockOf(node),
       logger,
       registry: new Registry(),
-      settings: { workers: 1, workerHeapMib: 0, crashesMax: 3, attemptsMax: 3, backoffMsMin: 10, backoffMsMax: 100, limits },
+      settings: {
+        workers: 1,
+        workerHeapMib: 0,
+        crashesMax: 3,
+        attemptsMax: 3,
+        backoffMsMin: 10,
+        backoffMsMax: 100,
+        limits,
+      },
       pool: inlinePool,
     });
   }
@@ -162,14 +172,16 @@ export class World {
       .map(({ offset, value }) => ({ offset, event: fileEvents.decode(value) }));
   }
 
-  /** Has everything been done and acked? */
-  quiet(): boolean {
-    const done = (group: string, topic: string): boolean =>
-      this.broker
-        .topic(topic)
-        .partitions.every((place) => (this.broker.acked(group, place) ?? 0) === place.records.length);
-    const rowsTopics = [...this.broker.topics.keys()].filter((name) => name.startsWith(ROWS_PREFIX));
-    return done(GROUPS.parser, TOPICS.fileEvents.name) && rowsTopics.every((topic) => done(GROUPS.committer, topic));
+  /** What is not acked yet; empty when everything has been done. */
+  undone(): string[] {
+    return [...this.broker.topics.values()].flatMap(({ spec, partitions }) => {
+      const isRows = spec.name.startsWith(ROWS_PREFIX);
+      if (!isRows && spec.name !== TOPICS.fileEvents.name) return [];
+      return partitions.flatMap((place) => {
+        const acked = this.broker.acked(isRows ? GROUPS.committer : GROUPS.parser, place) ?? 0;
+        return acked === place.records.length ? [] : [`${placeName(place)} at ${acked} of ${place.records.length}`];
+      });
+    });
   }
 
   violation(what: string): void {
@@ -185,7 +197,9 @@ export class World {
     const held = new Map<string, string[]>();
     for (const { file, offset, row, values } of this.warehouse.tablesByName.get(table)?.rows ?? []) {
       const name = mode === "append" ? `${file}@${offset}` : file;
-      const cells = ["id", "name", "extra"].map((column) => values[column] ?? null).map((v) => (v === null ? v : String(v)));
+      const cells = ["id", "name", "extra"]
+        .map((column) => values[column] ?? null)
+        .map((v) => (v === null ? v : String(v)));
       held.set(name, [...(held.get(name) ?? []), JSON.stringify([row, ...cells])]);
     }
     for (const [name, rows] of held) {
@@ -215,12 +229,11 @@ class CheckedBroker extends MemoryBroker {
     const records = this.partition(place.topic, place.partition).records.slice(from, nextOffset);
     if (group === GROUPS.parser) {
       for (const { offset, key } of records) {
-        if (!this.#endedOf(key!).has(offset)) this.#world.violation(`I4: file event ${key}@${offset} is acked unparsed`);
+        if (!this.#endedOf(key!).has(offset))
+          this.#world.violation(`I4: file event ${key}@${offset} is acked unparsed`);
       }
     } else if (group === GROUPS.committer) {
-      const onRecord = new Set(
-        [...this.#world.warehouse.ledger].map(([fileId]) => fileId),
-      );
+      const onRecord = new Set([...this.#world.warehouse.ledger].map(([fileId]) => fileId));
       for (const { value, offset } of records) {
         const { fileId } = rowMessages.decode(value);
         if (!onRecord.has(fileId)) this.#world.violation(`I4: ${placeName(place)}@${offset} is acked uncommitted`);

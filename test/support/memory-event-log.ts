@@ -131,7 +131,7 @@ export class MemoryBroker {
   }
 
   join(member: MemoryMember): void {
-    this.#members.push(member);
+    if (!this.#members.includes(member)) this.#members.push(member);
     this.rebalance(member.group);
   }
 
@@ -395,11 +395,7 @@ class MemoryTail implements Tail {
   readonly #running: Promise<void>;
   readonly #progress = new Set<() => void>();
 
-  constructor(
-    client: MemoryEventLog,
-    partitions: readonly MemoryPartition[],
-    onRecord: (record: LogRecord) => void,
-  ) {
+  constructor(client: MemoryEventLog, partitions: readonly MemoryPartition[], onRecord: (record: LogRecord) => void) {
     this.#client = client;
     this.#positions = new Map(partitions.map((partition) => [partition, 0]));
     this.#running = this.#run(onRecord);

@@ -14,6 +14,9 @@ export class QueryableFakeWarehouse extends FakeWarehouse {
       for (const [name, table] of this.tablesByName) {
         if (sql.includes(name)) await copyTable(copy, name, table.columns, table.rows);
       }
+      for (const name of ["_quality_results", "_maintenance_log"] as const) {
+        if (sql.includes(name)) await copy.appendLog(name, this.logs[name]!);
+      }
       const ledger = /_ingest_files|_rejected_rows/.test(sql) ? [...this.ledger] : [];
       for (const [fileId, { table, outcome, recordedAtMs }] of ledger) {
         const stage = copy.stage(table, fileId);

@@ -8,7 +8,12 @@ import { TrinoClient } from "../../lib/warehouse/trino-client.ts";
 import { openTrino, targetOf, type TrinoOptions } from "../../lib/warehouse/trino.ts";
 import type { Warehouse } from "../../lib/warehouse/warehouse.ts";
 
-const { TRIBUTARY_TEST_TRINO: url, TRIBUTARY_TEST_S3: s3, TRIBUTARY_TEST_STAGING: staging, REQUIRE_STACK } = process.env;
+const {
+  TRIBUTARY_TEST_TRINO: url,
+  TRIBUTARY_TEST_S3: s3,
+  TRIBUTARY_TEST_STAGING: staging,
+  REQUIRE_STACK,
+} = process.env;
 
 /** A real Trino, in a schema of its own that `close` drops. */
 export interface TestTrino {

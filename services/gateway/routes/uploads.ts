@@ -2,7 +2,7 @@ import multipart, { type MultipartFile } from "@fastify/multipart";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { messageOf, TributaryError } from "../../../lib/errors.ts";
-import { makeGate } from "../gate.ts";
+import { makeGate, type Gate } from "../gate.ts";
 import type { Accepted } from "../ingest.ts";
 import { checkFileName, checkTableName } from "../names.ts";
 import { instanceOf, problemOf, sendFileProblem } from "../problems.ts";
@@ -18,7 +18,11 @@ export async function addUploadRoutes(app: App, deps: GatewayDeps): Promise<void
   await app.register(multipart, {
     limits: { files: deps.settings.TRIBUTARY_MULTIPART_FILES_MAX, fileSize: Infinity, fields: 100, fieldSize: 10_000 },
   });
+  addBodyUpload(app, deps, gate);
+  addFormUpload(app, deps, gate);
+}
 
+function addBodyUpload(app: App, deps: GatewayDeps, gate: Gate): void {
   app.put(
     "/v1/tables/:table/files/*",
     {
@@ -53,7 +57,9 @@ export async function addUploadRoutes(app: App, deps: GatewayDeps): Promise<void
       return answer(deps, request, reply, accepted, waitMs);
     },
   );
+}
 
+function addFormUpload(app: App, deps: GatewayDeps, gate: Gate): void {
   app.post(
     "/v1/tables/:table/files",
     {

@@ -187,7 +187,7 @@ test("a process killed while it puts leaves nothing in sight, and the next openi
     stdio: [...stdio],
   });
   let said = "";
-  for await (const chunk of child.stdout!) {
+  for await (const chunk of child.stdout) {
     said += String(chunk);
     if (keys.slice(1).every((key) => said.includes(key))) break;
   }

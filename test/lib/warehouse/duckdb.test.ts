@@ -156,6 +156,53 @@ describe("closing", () => {
   });
 });
 
+describe("optimize", () => {
+  test("completes between the commits of other tables", async () => {
+    await withWarehouse(newFile(), async (warehouse) => {
+      const [busy, idle] = [new TestTable(warehouse, COLUMNS), new TestTable(warehouse, COLUMNS)];
+      await idle.ingest({ sourceFile: "a", sourceOffset: 1, fileId: "idle", rows: [{ id: 1, text: "x" }] });
+      let writing = true;
+      const writer = (async () => {
+        for (const sourceOffset of [1, 2, 3, 4, 5]) {
+          const rows = Array.from({ length: 500 }, (_, id) => ({ id, text: `version ${sourceOffset}` }));
+          await busy.ingest({ sourceFile: "a", sourceOffset, rows });
+        }
+      })().finally(() => (writing = false));
+      while (writing) {
+        const { status, details } = await warehouse.maintain(idle.name, "optimize", { retentionMs: 0 });
+        assert.equal(status, "completed", details);
+      }
+      await writer;
+    });
+  });
+
+  test("says so where a query still reads what was before, and blocks neither", async () => {
+    await withWarehouse(newFile(), async (warehouse) => {
+      const table = new TestTable(warehouse, COLUMNS);
+      const rows = Array.from({ length: 3000 }, (_, id) => ({ id, text: "x" }));
+      await table.ingest({ sourceFile: "a", sourceOffset: 1, rows });
+      const cancel = new AbortController();
+      const long = `SELECT count(*) FROM ${table.name} a, range(100000000) b WHERE a.id + b.range = -1`;
+      const asked = assert.rejects(warehouse.query(long, { ...READ_ALL, signal: cancel.signal }), {
+        code: "QUERY_TIMEOUT",
+      });
+      for (const sourceOffset of [2, 3]) {
+        await table.ingest({
+          sourceFile: "a",
+          sourceOffset,
+          rows: rows.map((row) => ({ ...row, text: `${sourceOffset}` })),
+        });
+        const { status } = await warehouse.maintain(table.name, "optimize", { retentionMs: 0 });
+        assert.ok(["completed", "not_applicable"].includes(status), status);
+      }
+      cancel.abort();
+      await asked;
+      const { status } = await warehouse.maintain(table.name, "optimize", { retentionMs: 0 });
+      assert.equal(status, "completed");
+    });
+  });
+});
+
 describe("staging", () => {
   test("staged rows are out of every query's reach", async () => {
     const warehouse = await openWarehouse("duckdb::memory:", { duckdb: { stageBytesHeldMax: 0 } });

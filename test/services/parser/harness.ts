@@ -181,11 +181,10 @@ function parsedFile(messages: RowMessage[]): ParsedFile {
 export function decodeRows({ writerSchema, rows, rowCount }: RowBatch): Record<string, unknown>[] {
   const schema = JSON.parse(writerSchema) as { fields: { name: string; column: string }[] };
   const type = avsc.Type.forSchema(schema as unknown as avsc.Schema, { wrapUnions: "never" as never });
-  const decodeAt = (at: number) => type.decode(rows, at) as { value: Record<string, unknown>; offset: number };
   const decoded: Record<string, unknown>[] = [];
   let at = 0;
   while (at < rows.length) {
-    const { value, offset } = decodeAt(at);
+    const { value, offset }: { value: Record<string, unknown>; offset: number } = type.decode(rows, at);
     decoded.push(Object.fromEntries(schema.fields.map((field) => [field.column, value[field.name]])));
     at = offset;
   }
