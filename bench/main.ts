@@ -1,20 +1,44 @@
-/** `npm run bench -- [embedded] [--rows N] [--rounds N]`: prints one JSON line per benchmark. */
+/**
+ * `npm run bench [-- --rows N --rounds N --files N]`: the embedded default.
+ * `npm run bench -- --stack DIR [--only NAME] [--rows N]`: the local stack that runs in DIR. One JSON line per benchmark.
+ */
 import { parseArgs } from "node:util";
-import { bigFile, manyFiles, smallFileLatency } from "./embedded.ts";
+import * as embedded from "./embedded.ts";
+import * as stacked from "./stack.ts";
 
 const { values } = parseArgs({
-  allowPositionals: true,
   options: {
+    stack: { type: "string" },
+    only: { type: "string" },
     rows: { type: "string", default: "1000000" },
     rounds: { type: "string", default: "3" },
     files: { type: "string", default: "1000" },
+    seconds: { type: "string", default: "120" },
   },
 });
-const print = (name: string, result: object): void => console.log(JSON.stringify({ bench: name, ...result }));
+const [rows, rounds, files] = [Number(values.rows), Number(values.rounds), Number(values.files)];
 
-const rows = Number(values.rows);
-const rounds = Number(values.rounds);
-print("big file, upsert by contract (sales)", await bigFile({ rows, rounds, table: "sales" }));
-print("big file, types inferred (replace)", await bigFile({ rows, rounds, table: "orders" }));
-print("100-row file, upload to queryable", await smallFileLatency({ files: 40 }));
-print("many small files", await manyFiles({ files: Number(values.files), tables: 20, rowsPerFile: 20 }));
+function ofEmbedded(): Record<string, () => Promise<object>> {
+  return {
+    upsert: () => embedded.bigFile({ rows, rounds, table: "sales" }),
+    inferred: () => embedded.bigFile({ rows, rounds, table: "orders" }),
+    latency: () => embedded.smallFileLatency({ files: 40 }),
+    many: () => embedded.manyFiles({ files, tables: 20, rowsPerFile: 20 }),
+  };
+}
+
+function ofStack(folder: string): Record<string, () => Promise<object>> {
+  const stack = stacked.readStack(folder);
+  return {
+    big: () => stacked.bigFile(stack, rows),
+    latency: () => stacked.smallFileLatency(stack, 30),
+    steady: () => stacked.steadyLoad(stack, { tables: 20, filesPerS: 10, forS: Number(values.seconds) }),
+    literals: () => stacked.literalMerges(stack, 1_000),
+  };
+}
+
+const benchmarks = values.stack === undefined ? ofEmbedded() : ofStack(values.stack);
+for (const [name, run] of Object.entries(benchmarks)) {
+  if (values.only !== undefined && values.only !== name) continue;
+  console.log(JSON.stringify({ bench: name, ...(await run()) }));
+}

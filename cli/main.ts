@@ -42,6 +42,7 @@ operations.addReplay(program);
 operations.addChecks(program);
 operations.addMaintain(program);
 operations.addHealth(program);
+operations.addLog(program);
 commands.addGenerateSales(program);
 
 // `tributary query … | head`: whoever reads has enough.

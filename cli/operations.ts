@@ -165,6 +165,31 @@ export function addReplay(program: Command): void {
     );
 }
 
+interface AdoptAnswer {
+  base: number;
+  tables: number;
+  repeated: number;
+}
+
+export function addLog(program: Command): void {
+  program
+    .command("log")
+    .description("the event log as a whole")
+    .command("adopt-recreated")
+    .description("go on with an event log that lost its past (LOG_RECREATED); the tables keep what they hold")
+    .action(
+      action(async ({ client, print }) => {
+        print(
+          await client.send<AdoptAnswer>("POST", "/v1/log/adopt-recreated", JSON_BODY({})),
+          ({ base, tables, repeated }) =>
+            `adopted: file versions go on from ${base} for ${tables} tables` +
+            (repeated > 0 ? `; ${repeated} that had come in before are repeated` : ""),
+        );
+        return EXIT.ok;
+      }),
+    );
+}
+
 /** `tributary rejects replay <table>`, below the command that lists them. */
 export function addRejectsReplay(rejects: Command): void {
   rejects

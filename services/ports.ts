@@ -2,6 +2,7 @@
 import { openBlobStore } from "../lib/blob/open.ts";
 import type { BlobStore } from "../lib/blob/blob-store.ts";
 import type { Clock } from "../lib/clock.ts";
+import { withEpochs } from "../lib/event-log/epochs.ts";
 import { openEventLog } from "../lib/event-log/open.ts";
 import type { EventLog } from "../lib/event-log/event-log.ts";
 import { portUrls, type PlatformSettings } from "../lib/service/config.ts";
@@ -29,15 +30,11 @@ export function portsOf(scope: Scope, settings: PlatformSettings, clock: Clock, 
   const store = async (url: string): Promise<BlobStore> =>
     scope.own(url, await openBlobStore(url, { s3: defined(s3) }), (blob) => blob.close());
   return {
-    log: async () =>
-      scope.own(
-        "event log",
-        await openEventLog(urls.log, {
-          clock,
-          onError: (err) => logger.warn({ err }, "event log"),
-        }),
-        (log) => log.close(),
-      ),
+    async log() {
+      const onError = (err: unknown): void => logger.warn({ err }, "event log");
+      const opened = await openEventLog(urls.log, { clock, onError });
+      return scope.own("event log", await withEpochs(opened), (log) => log.close());
+    },
     blob: () => store(urls.blob),
     drops: () => store(urls.drops),
     async warehouse() {

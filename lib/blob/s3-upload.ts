@@ -11,9 +11,9 @@ import type { Readable } from "node:stream";
 import { TributaryError } from "../errors.ts";
 import { bareEtag } from "./s3-client.ts";
 
-/** S3's limits: parts of 5 MiB or more (the last may be less), at most 10,000. */
-export const PART_BYTES_MIN = 5 * 1024 * 1024;
+/** S3's limit. */
 const PARTS_MAX = 10_000;
+const FIRST_BUFFER_BYTES = 256 * 1024;
 /** Parts on their way at the same time, beside the one being filled. */
 const PARTS_AT_ONCE = 2;
 
@@ -21,7 +21,7 @@ export interface Upload {
   bucket: string;
   objectKey: string;
   body: Readable;
-  /** Memory of an upload: three times this. 10,000 of them are the largest object of unknown size. */
+  /** At least 5 MiB. Memory of an upload: three times this. 10,000 of them are the largest object of unknown size. */
   partBytes: number;
   ifAbsent: boolean;
   sizeBytes?: number | undefined;
@@ -40,13 +40,17 @@ export interface Uploaded {
  */
 export async function upload(client: S3Client, upload: Upload): Promise<Uploaded> {
   const partBytes = Math.max(upload.partBytes, Math.ceil((upload.sizeBytes ?? 0) / PARTS_MAX));
-  const parts = partsOf(upload.body, partBytes);
+  let multipart: Multipart | undefined;
   try {
-    const first = await parts.next();
-    const bytes = first.done ? Buffer.alloc(0) : first.value;
-    return await (bytes.length < partBytes ? putWhole(client, upload, bytes) : putParts(client, upload, bytes, parts));
-  } finally {
-    await parts.return(undefined);
+    for await (const bytes of partsOf(upload.body, partBytes)) {
+      if (!multipart && bytes.length < partBytes) return await putWhole(client, upload, bytes);
+      multipart ??= await beginMultipart(client, upload);
+      await multipart.send(bytes);
+    }
+    return await (multipart ? multipart.complete() : putWhole(client, upload, Buffer.alloc(0)));
+  } catch (error) {
+    await multipart?.abort();
+    throw error;
   }
 }
 
@@ -64,50 +68,52 @@ async function putWhole(client: S3Client, upload: Upload, bytes: Buffer): Promis
   return { etag: bareEtag(answer.ETag), sizeBytes: bytes.length };
 }
 
-async function putParts(
-  client: S3Client,
-  upload: Upload,
-  first: Buffer,
-  rest: AsyncGenerator<Buffer, void>,
-): Promise<Uploaded> {
+interface Multipart {
+  /** Resolves when there is room for another part. */
+  send(bytes: Buffer): Promise<void>;
+  complete(): Promise<Uploaded>;
+  /** Waits for what is on its way and removes it. Does not throw. */
+  abort(): Promise<void>;
+}
+
+async function beginMultipart(client: S3Client, upload: Upload): Promise<Multipart> {
   const place = { Bucket: upload.bucket, Key: upload.objectKey };
   const { UploadId } = await client.send(new CreateMultipartUploadCommand(place));
   const sending = new Set<Promise<void>>();
-  try {
-    const done: CompletedPart[] = [];
-    const send = async (bytes: Buffer, PartNumber: number): Promise<void> => {
-      const command = new UploadPartCommand({ ...place, UploadId, PartNumber, Body: bytes });
-      const { ETag } = await client.send(command, upload.signal ? { abortSignal: upload.signal } : {});
-      done.push({ PartNumber, ETag });
-    };
-    let sizeBytes = 0;
-    let number = 0;
-    for (let part: IteratorResult<Buffer, void> = { value: first }; !part.done; part = await rest.next()) {
-      if (++number > PARTS_MAX) throw tooLarge(upload);
-      sizeBytes += part.value.length;
+  const done: CompletedPart[] = [];
+  let sizeBytes = 0;
+  let count = 0;
+
+  const sendPart = async (Body: Buffer, PartNumber: number): Promise<void> => {
+    const command = new UploadPartCommand({ ...place, UploadId, PartNumber, Body });
+    const { ETag } = await client.send(command, upload.signal ? { abortSignal: upload.signal } : {});
+    done.push({ PartNumber, ETag });
+  };
+  return {
+    async send(bytes) {
+      if (++count > PARTS_MAX) throw tooLarge(upload);
+      sizeBytes += bytes.length;
       // One that failed stays, for the race or the final wait to find.
-      const sent = send(part.value, number).then(() => void sending.delete(sent));
+      const sent = sendPart(bytes, count).then(() => void sending.delete(sent));
       sent.catch(() => undefined);
       sending.add(sent);
       if (sending.size >= PARTS_AT_ONCE) await Promise.race(sending);
-    }
-    await Promise.all(sending);
-    checkComplete(upload, sizeBytes);
-    const Parts = done.sort((a, b) => a.PartNumber! - b.PartNumber!);
-    const condition = upload.ifAbsent ? { IfNoneMatch: "*" } : {};
-    const command = new CompleteMultipartUploadCommand({
-      ...place,
-      UploadId,
-      MultipartUpload: { Parts },
-      ...condition,
-    });
-    return { etag: bareEtag((await client.send(command)).ETag), sizeBytes };
-  } catch (error) {
-    await Promise.allSettled(sending);
-    // If this fails too, the bucket's lifecycle rule for unfinished uploads removes the parts; they are never visible.
-    await client.send(new AbortMultipartUploadCommand({ ...place, UploadId })).catch(() => undefined);
-    throw error;
-  }
+    },
+    async complete() {
+      await Promise.all(sending);
+      checkComplete(upload, sizeBytes);
+      const Parts = done.sort((a, b) => a.PartNumber! - b.PartNumber!);
+      const condition = upload.ifAbsent ? { IfNoneMatch: "*" } : {};
+      const MultipartUpload = { Parts };
+      const command = new CompleteMultipartUploadCommand({ ...place, UploadId, MultipartUpload, ...condition });
+      return { etag: bareEtag((await client.send(command)).ETag), sizeBytes };
+    },
+    async abort() {
+      await Promise.allSettled(sending);
+      // If this fails too, the bucket's rule for unfinished uploads removes the parts; they are never visible.
+      await client.send(new AbortMultipartUploadCommand({ ...place, UploadId })).catch(() => undefined);
+    },
+  };
 }
 
 /** The last look before the object becomes visible. */
@@ -122,19 +128,21 @@ const tooLarge = ({ objectKey, partBytes }: Upload): TributaryError =>
 
 /** Buffers of exactly `partBytes`; the last one is shorter, and missing if nothing is left for it. */
 async function* partsOf(body: Readable, partBytes: number): AsyncGenerator<Buffer, void> {
-  let chunks: Buffer[] = [];
-  let bytes = 0;
+  // The first buffer grows, since most bodies are short; those that follow it have their full length at once.
+  let part = Buffer.allocUnsafe(Math.min(partBytes, FIRST_BUFFER_BYTES));
+  let filled = 0;
   for await (const piece of body as AsyncIterable<Buffer | string>) {
     let chunk = typeof piece === "string" ? Buffer.from(piece) : piece;
-    while (bytes + chunk.length >= partBytes) {
-      const taken = partBytes - bytes;
-      yield Buffer.concat([...chunks, chunk.subarray(0, taken)], partBytes);
-      chunk = chunk.subarray(taken);
-      chunks = [];
-      bytes = 0;
+    while (chunk.length > 0) {
+      if (filled === part.length) part = Buffer.concat([part], Math.min(partBytes, 4 * part.length));
+      const copied = chunk.copy(part, filled);
+      filled += copied;
+      chunk = chunk.subarray(copied);
+      if (filled < partBytes) continue;
+      yield part;
+      part = Buffer.allocUnsafe(partBytes);
+      filled = 0;
     }
-    if (chunk.length > 0) chunks.push(chunk);
-    bytes += chunk.length;
   }
-  if (bytes > 0) yield Buffer.concat(chunks, bytes);
+  if (filled > 0) yield part.subarray(0, filled);
 }

@@ -140,7 +140,8 @@ function fit(column: CastColumn, kind: number, scan: Scan, bytes: Uint8Array): n
     case FAMILY.DECIMAL:
       return fitDecimal(column, kind, scan, bytes);
     case FAMILY.DOUBLE:
-      return codeOf(kind <= KIND.DOUBLE);
+      if (kind > KIND.DOUBLE) return CAST.MISMATCH;
+      return scan.intDigits > DOUBLE_INTEGER_DIGITS_MAX ? CAST.OUT_OF_RANGE : CAST.OK;
     case FAMILY.BOOLEAN:
       return codeOf(kind === KIND.BOOLEAN);
     case FAMILY.DATE:
@@ -157,6 +158,9 @@ function fit(column: CastColumn, kind: number, scan: Scan, bytes: Uint8Array): n
       return CAST.OK;
   }
 }
+
+/** 10^308 is a double, 10^309 is none. */
+const DOUBLE_INTEGER_DIGITS_MAX = 308;
 
 const codeOf = (fits: boolean): number => (fits ? CAST.OK : CAST.MISMATCH);
 

@@ -23,14 +23,17 @@ export function detectEncoding(sample: Buffer, override?: Encoding, usual?: Enco
   if (startsWith(sample, UTF16LE_BOM)) return "utf-16le";
   if (startsWith(sample, UTF16BE_BOM)) return "utf-16be";
   const zeros = zeroShares(sample);
-  if (zeros.odd > 0.4 && zeros.even < zeros.odd / 2) return "utf-16le";
-  if (zeros.even > 0.4 && zeros.odd < zeros.even / 2) return "utf-16be";
+  if (zeros.odd > UTF16_ZEROS && zeros.even < zeros.odd / 2) return "utf-16le";
+  if (zeros.even > UTF16_ZEROS && zeros.odd < zeros.even / 2) return "utf-16be";
   if (isAscii(sample)) return usual === "windows-1252" || usual === "iso-8859-1" ? usual : "utf-8";
   if (isUtf8(withoutCutCharacter(sample))) return "utf-8";
   const { sequences, strays } = countUtf8(sample);
   if (sequences > 0 && sequences >= strays) return "utf-8";
   return usual === "iso-8859-1" ? usual : "windows-1252";
 }
+
+/** Share of zeros at every other byte in UTF-16 of Latin script; other scripts are told by their byte-order mark only. */
+const UTF16_ZEROS = 0.6;
 
 const startsWith = (bytes: Buffer, prefix: Buffer): boolean => bytes.subarray(0, prefix.length).equals(prefix);
 

@@ -159,11 +159,13 @@ export class FileParser {
     if (row.count > limits.columnsMax) {
       throw new TributaryError("FILE_TOO_MANY_COLUMNS", `${row.count} columns; the limit is ${limits.columnsMax}`);
     }
-    if (row.fault && dialect.header) {
-      throw new TributaryError("FILE_ENCODING_UNKNOWN", `the header cannot be read: ${row.fault.replaceAll("_", " ")}`);
-    }
-    const header = dialect.header ? textsOf(row).map((text) => text.trim()) : undefined;
+    if (row.fault && dialect.header) throw headerFault(row);
+    const header = dialect.header ? textsOf(row).map((text) => text.trim().slice(0, HEADER_LENGTH_MAX)) : undefined;
     const plan = planColumns({ header, fieldCount: row.count, contract, current, ...(settled ? { settled } : {}) });
+    if (plan.columns.length > limits.columnsMax) {
+      const sum = `the table would have ${plan.columns.length} columns`;
+      throw new TributaryError("FILE_TOO_MANY_COLUMNS", `${sum}; the limit is ${limits.columnsMax}`);
+    }
     const schemaBytes = Buffer.byteLength(writerSchemaOf(definitionsOf(plan.columns))) + 16 * plan.columns.length;
     this.#rowBytesMax = limits.messageBytesMax - ENVELOPE_BYTES - Buffer.byteLength(origin.sourceFile) - schemaBytes;
     this.#batchBytesMax = Math.min(limits.batchBytesMax, this.#rowBytesMax);
@@ -349,6 +351,14 @@ export class FileParser {
     }
   }
 }
+
+const headerFault = ({ fault, line }: Row): TributaryError =>
+  fault === "quote_not_closed"
+    ? new TributaryError("FILE_QUOTE_NOT_CLOSED", `a quote opens in the header (line ${line}) that is not closed`)
+    : new TributaryError("FILE_ENCODING_UNKNOWN", `the header cannot be read: ${fault?.replaceAll("_", " ")}`);
+
+/** Of a header no more is kept (and compared): a table's headers travel together in one message. */
+const HEADER_LENGTH_MAX = 256;
 
 /** Beyond the CAST codes: an empty field that may not be. */
 const REQUIRED = 5;

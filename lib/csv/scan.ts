@@ -136,8 +136,17 @@ function scanNumber(bytes: Uint8Array, scan: Scan, lenient = false): number {
     if (at === end) return KIND.DECIMAL;
   } else if (written === 0) {
     return KIND.TEXT;
+  } else {
+    scan.mantissa = mantissa;
   }
-  return (byte | 0x20) === 0x65 /* e */ && isExponent(bytes, at + 1, end) ? KIND.DOUBLE : KIND.TEXT;
+  const exponent = (byte | 0x20) === 0x65 /* e */ && isExponent(bytes, at + 1, end);
+  return exponent && isRepresentable(bytes, scan) ? KIND.DOUBLE : KIND.TEXT;
+}
+
+/** False for numbers that a double would turn into infinity or zero. */
+function isRepresentable(bytes: Uint8Array, { start, end, mantissa }: Scan): boolean {
+  const value = Number(Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString("latin1"));
+  return Number.isFinite(value) && (value !== 0 || mantissa === 0);
 }
 
 function isExponent(bytes: Uint8Array, at: number, end: number): boolean {

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { storedBytes, type EmbeddedStore, type StoredPartition, type StoredTopic } from "./embedded-store.ts";
+import { storedBytes } from "./embedded-records.ts";
+import type { EmbeddedStore, StoredPartition, StoredTopic } from "./embedded-store.ts";
 import type { LogRecord } from "./event-log.ts";
 
 /** How long an emptied key stays visible, so that a slow tail still learns that it is gone. As Kafka does. */

@@ -1,14 +1,16 @@
-import { mkdirSync, realpathSync } from "node:fs";
+import { mkdirSync, realpathSync, statfsSync } from "node:fs";
 import { open, type Database, type RootDatabase } from "lmdb";
 import { messageOf, TributaryError } from "../errors.ts";
 import type { TopicSpec } from "../events/topics.ts";
+import { decodeRecord, encodeRecord, offsetOfKey, recordKey, storedBytes } from "./embedded-records.ts";
 import type { LogRecord } from "./event-log.ts";
 
 /** So much goes into one LMDB transaction, unless one write alone is larger. */
 const TRANSACTION_BYTES_MAX = 32 * 1024 * 1024;
 /** Bookkeeping of one record, counted so that many tiny records are bounded too. */
 const RECORD_OVERHEAD_BYTES = 128;
-const HEADER_BYTES = 12;
+/** With less than this the disk is full. */
+const NO_SPACE_BYTES = 1024 * 1024;
 
 interface Bounds {
   earliest: number;
@@ -82,7 +84,9 @@ export class EmbeddedStore {
     this.folder = claimFolder(folder);
     try {
       // Without overlapping sync a transaction is flushed before it counts as committed, hence before its writes resolve.
-      this.#root = open({ path: this.folder, noSubdir: false, overlappingSync: false, cache: false, maxReaders: 32 });
+      // Without turn batching LMDB makes no batches of its own, whose failures nobody could catch.
+      const options = { overlappingSync: false, eventTurnBatching: false, cache: false, maxReaders: 32 };
+      this.#root = open({ path: this.folder, noSubdir: false, ...options });
       this.#records = this.#root.openDB({ name: "records", keyEncoding: "binary", encoding: "binary" });
       this.#meta = this.#root.openDB({ name: "meta", encoding: "json" });
       this.#nextId = (this.#meta.get(["next id"]) as number | undefined) ?? 0;
@@ -196,7 +200,7 @@ export class EmbeddedStore {
     if (from < to) {
       const range = { start: recordKey(partition.id, from), end: recordKey(partition.id, to) };
       for (const { key, value } of this.#records.getRange(range)) {
-        const offset = Number(key.readBigUInt64BE(4));
+        const offset = offsetOfKey(key);
         if (bytes >= bytesMax) return { records, nextOffset: offset };
         records.push(decodeRecord(partition, offset, value));
         bytes += value.length + RECORD_OVERHEAD_BYTES;
@@ -286,7 +290,9 @@ export class EmbeddedStore {
         await this.#commit(writes);
       } catch (thrown) {
         for (const partition of this.#touched) partition.staged = partition.durable;
-        const error = storeError(thrown, `the event log in ${this.folder} cannot be written`);
+        const cause = await commitError(thrown);
+        const full = hasNoSpace(this.folder);
+        const error = storeError(cause, `the event log in ${this.folder} cannot be written`, full);
         for (const write of writes) write.reject(error);
         continue;
       }
@@ -311,11 +317,14 @@ export class EmbeddedStore {
   async #commit(writes: readonly Write[]): Promise<void> {
     this.#puts = new Set();
     this.#touched = new Set();
-    // All puts of one turn share a transaction, and come into it in order: bounds follow the records they vouch for.
-    for (const write of writes) write.stage();
-    for (const { id, staged } of this.#touched) {
-      this.#put(this.#meta.put(["bounds", id], [staged.earliest, staged.next, staged.bytes]));
-    }
+    // What a batch puts shares a transaction, and comes into it in order: bounds follow the records they vouch for.
+    const batch = this.#root.batch(() => {
+      for (const write of writes) write.stage();
+      for (const { id, staged } of this.#touched) {
+        this.#put(this.#meta.put(["bounds", id], [staged.earliest, staged.next, staged.bytes]));
+      }
+    });
+    this.#put(batch);
     await Promise.all(this.#puts);
   }
 }
@@ -341,45 +350,23 @@ function wake(partition: StoredPartition): void {
   for (const callback of callbacks) callback();
 }
 
-function recordKey(partitionId: number, offset: number): Buffer {
-  const key = Buffer.allocUnsafe(12);
-  key.writeUInt32BE(partitionId, 0);
-  key.writeBigUInt64BE(BigInt(offset), 4);
-  return key;
+/** What was wrong with a transaction comes by a promise of its own, which nobody else looks after. */
+async function commitError(thrown: unknown): Promise<unknown> {
+  if (!(thrown instanceof Error && "commitError" in thrown)) return thrown;
+  return Promise.resolve(thrown.commitError).then(
+    () => thrown,
+    (reason: unknown) => reason,
+  );
 }
 
-/** What a record takes on disk, LMDB's own pages not counted. */
-export function storedBytes(key: string | null, value: Buffer): number {
-  return HEADER_BYTES + (key === null ? 0 : Buffer.byteLength(key)) + value.length;
+/** A full disk shows as several errors. */
+function hasNoSpace(folder: string): boolean {
+  const { bavail, bsize } = statfsSync(folder);
+  return bavail * bsize < NO_SPACE_BYTES;
 }
 
-/** timestamp f64 · key length i32 (−1: null) · key · value */
-function encodeRecord(key: string | null, value: Buffer, timestampMs: number): Buffer {
-  const keyBytes = key === null ? 0 : Buffer.byteLength(key);
-  const stored = Buffer.allocUnsafe(HEADER_BYTES + keyBytes + value.length);
-  stored.writeDoubleBE(timestampMs, 0);
-  stored.writeInt32BE(key === null ? -1 : keyBytes, 8);
-  if (key !== null) stored.write(key, HEADER_BYTES);
-  value.copy(stored, HEADER_BYTES + keyBytes);
-  return stored;
-}
-
-function decodeRecord({ topic, partition }: StoredPartition, offset: number, stored: Buffer): LogRecord {
-  const keyBytes = stored.readInt32BE(8);
-  const valueStart = HEADER_BYTES + Math.max(0, keyBytes);
-  return {
-    topic,
-    partition,
-    offset,
-    key: keyBytes < 0 ? null : stored.toString("utf8", HEADER_BYTES, valueStart),
-    value: stored.subarray(valueStart),
-    timestampMs: stored.readDoubleBE(0),
-  };
-}
-
-function storeError(thrown: unknown, what: string): TributaryError {
+function storeError(thrown: unknown, what: string, full = false): TributaryError {
   if (thrown instanceof TributaryError) return thrown;
-  const message = messageOf(thrown);
-  const full = /no space left|ENOSPC|MDB_MAP_FULL|quota/i.test(message);
-  return new TributaryError(full ? "DISK_FULL" : "LOG_UNAVAILABLE", `${what}: ${message}`, { cause: thrown });
+  const code = full || /no space left|ENOSPC/i.test(messageOf(thrown)) ? "DISK_FULL" : "LOG_UNAVAILABLE";
+  return new TributaryError(code, `${what}: ${messageOf(thrown)}`, { cause: thrown });
 }

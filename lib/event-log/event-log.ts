@@ -20,7 +20,10 @@ export interface Position {
   offset: number;
 }
 
-/** One partition, as long as this consumer owns it. When it moves away or the consumer closes, `signal` aborts. */
+/**
+ * One partition, as long as this consumer owns it. When it moves away or the consumer closes, `signal` aborts: with the same
+ * reason, ASSIGNMENT_LOST, but after a move acks throw at once, while a closing consumer still takes them until `close` resolves.
+ */
 export interface AssignedPartition {
   readonly topic: string;
   readonly partition: number;
@@ -48,12 +51,15 @@ export interface ConsumeOptions {
 export interface Consumer {
   /** Waits until it has had a first assignment (maybe of nothing). */
   joined(): Promise<void>;
-  /** Drain: hands out no more records, waits for running handlers, leaves the group. Acks remain possible until it resolves. Idempotent. */
+  /**
+   * Drain: hands out no more records, waits for running handlers, leaves the group. Acks remain possible until it resolves.
+   * Idempotent. Not to be awaited by a handler, which it waits for.
+   */
   close(): Promise<void>;
 }
 
 export interface Tail {
-  /** Resolves when every record that was in the topics at the moment of the call has been handed over. */
+  /** Resolves when every record that was in the topics at the moment of the call has been handed over. @throws LOG_UNAVAILABLE */
   caughtUp(): Promise<void>;
   close(): Promise<void>;
 }
@@ -67,8 +73,9 @@ export interface Tail {
  *   (otherwise: at least once; readers are idempotent).
  * - `consume`: at any time at most one live consumer of a group owns a partition. `assigned` is called when a partition is gained;
  *   the handler it returns lives exactly as long as the assignment, hence so may its state. A new assignment begins at the group's
- *   ack (or the earliest record). After *any* interruption (rebalance, handler failure, reconnect) unacked records come again,
- *   through a new assignment. A handler that throws ends its assignment; a new one follows after a growing pause (100 ms to 10 s).
+ *   ack (or the earliest record). After *any* interruption (a move, handler failure, lost connection) unacked records come again,
+ *   through a new assignment. A rebalance interrupts only what it moves. A handler that throws ends its assignment; a new one
+ *   follows after a growing pause (100 ms to 10 s).
  * - `tail` hands over every record of the topics from the earliest, then for ever, belonging to no group: for views. Compacted
  *   topics may skip superseded records.
  * - Records of compacted topics: the newest of each key stays; older ones may go. Empty value = the key is gone.
@@ -92,7 +99,10 @@ export interface EventLog {
   offsets(topic: string): Promise<{ partition: number; earliest: number; next: number }[]>;
   /** What a group has acked; partitions it never acked are absent. */
   groupOffsets(group: string, topic: string): Promise<Position[]>;
-  /** Sets a group's position by hand (replay); only while the group has no live member on that topic, else throws BAD_REQUEST. */
+  /**
+   * Sets a group's position by hand (replay). Only while the group has no live member on that topic (with Kafka: on any topic);
+   * otherwise, and for offsets that the topic does not have, throws BAD_REQUEST.
+   */
   resetGroup(group: string, topic: string, positions: readonly Position[]): Promise<void>;
   /** Resolves if the log answers; throws LOG_UNAVAILABLE otherwise. */
   ready(): Promise<void>;

@@ -7,6 +7,7 @@ import type {
   DeadLetter,
   DropEvent,
   FileEvent,
+  LogEpoch,
   ParseEvent,
   RowMessage,
   TableSchemaEvent,
@@ -38,3 +39,4 @@ export const commands = codec<Command>("command");
 export const commandResults = codec<CommandResult>("command-result");
 export const deadLetters = codec<DeadLetter>("dead-letter");
 export const dropEvents = codec<DropEvent>("drop-event");
+export const logEpochs = codec<LogEpoch>("log-epoch");

@@ -123,6 +123,13 @@ export interface FileEvent {
   versionOffset: null | number;
 }
 
+/** The event log was made anew, and adopted: offsets of its file events count on from where those of the lost log ended. Key: epoch; compacted. */
+export interface LogEpoch {
+  /** What is added to a file event's offset in this log */
+  base: number;
+  adoptedAtMs: number;
+}
+
 export type ParsePhase = "started" | "finished" | "failed";
 
 /** A parse began or ended: what the gateway shows as status between received and committed. Key: table. */

@@ -21,6 +21,7 @@ export const TOPICS = {
   commandResults: { name: "command-results", partitions: 1, cleanup: "delete", retentionMs: 30 * DAY_MS },
   deadLetters: { name: "dead-letters", partitions: 1, cleanup: "delete", retentionMs: 30 * DAY_MS },
   drops: { name: "drops", partitions: 1, cleanup: "compact" },
+  logEpochs: { name: "log-epochs", partitions: 1, cleanup: "compact" },
 } as const satisfies Record<string, TopicSpec>;
 
 export const ROWS_PREFIX = "rows.";

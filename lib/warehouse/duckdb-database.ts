@@ -52,7 +52,7 @@ export class Database {
       return await use(connection);
     } catch (thrown) {
       this.#notice(thrown);
-      throw warehouseError(thrown, this.path);
+      throw this.#closing ? closedError(this.path, thrown) : warehouseError(thrown, this.path);
     } finally {
       this.#busy.delete(connection);
       if (this.#closing) connection.closeSync();
@@ -259,8 +259,8 @@ async function realFile(path: string): Promise<string> {
 const inUseError = (file: string, by: string, cause?: unknown): TributaryError =>
   new TributaryError("WAREHOUSE_IN_USE", `duckdb:${file} is open in ${by}`, { cause });
 
-const closedError = (path: string): TributaryError =>
-  new TributaryError("WAREHOUSE_UNAVAILABLE", `the warehouse duckdb:${path} is closed`, { retryable: false });
+const closedError = (path: string, cause?: unknown): TributaryError =>
+  new TributaryError("WAREHOUSE_UNAVAILABLE", `the warehouse duckdb:${path} is closed`, { cause, retryable: false });
 
 /** DuckDB's error as one of ours; one of ours as it is. */
 export function warehouseError(thrown: unknown, path: string): unknown {

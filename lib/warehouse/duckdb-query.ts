@@ -33,15 +33,19 @@ const READ_STATEMENTS: readonly StatementType[] = [StatementType.SELECT, Stateme
 const READING_FUNCTIONS =
   /^(duckdb_(?!secrets|logs|log_contexts)\w+|pragma_\w+|generate_series|range|repeat|repeat_row|unnest|json_each|json_tree|summary|icu_calendar_names|pg_timezone_names|test_all_types)$/;
 
-/** Runs users' queries, a few at a time, each in its own connection and read-only transaction: one consistent snapshot. */
+/**
+ * Runs users' queries, a few at a time, each in its own connection and read-only transaction: one consistent snapshot.
+ * `forbidden` is what `forbiddenCalls` says of this DuckDB.
+ */
 export class QueryRunner {
   readonly #database: Database;
   readonly #clock: Clock;
   #running = 0;
   readonly #waiting: (() => void)[] = [];
-  #forbiddenCalls: Promise<RegExp> | undefined;
+  readonly #forbidden: RegExp;
 
-  constructor(database: Database, clock: Clock) {
+  constructor(database: Database, clock: Clock, forbidden: RegExp) {
+    this.#forbidden = forbidden;
     this.#database = database;
     this.#clock = clock;
   }
@@ -53,10 +57,8 @@ export class QueryRunner {
       await this.#turn();
       try {
         limit.check();
-        this.#forbiddenCalls ??= forbiddenCalls(this.#database);
-        const forbidden = await this.#forbiddenCalls;
         return await this.#database.connectedOnce((connection) =>
-          runQuery(connection, sql, forbidden, options.rowsMax, limit),
+          runQuery(connection, sql, this.#forbidden, options.rowsMax, limit),
         );
       } finally {
         this.#running -= 1;
@@ -163,7 +165,7 @@ async function extract(connection: DuckDBConnection, sql: string): ReturnType<Du
 }
 
 /** Calls of a table function that is not among READING_FUNCTIONS, in whatever version of DuckDB: its name, then a parenthesis or a comment. */
-async function forbiddenCalls(database: Database): Promise<RegExp> {
+export async function forbiddenCalls(database: Database): Promise<RegExp> {
   const rows = await database.rows(
     `SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type = 'table'`,
   );

@@ -6,7 +6,7 @@ import type { FileOutcome } from "../events/generated.ts";
 import { commitBatch } from "./duckdb-commit.ts";
 import { CATALOG, openDatabase, type Database } from "./duckdb-database.ts";
 import { appendLog, createInternalTables, recordEnded, watermarks } from "./duckdb-ledger.ts";
-import { QueryRunner } from "./duckdb-query.ts";
+import { forbiddenCalls, QueryRunner } from "./duckdb-query.ts";
 import { ensureView, qualified, Tables, tablesOf } from "./duckdb-schema.ts";
 import { DuckDbStage } from "./duckdb-stage.ts";
 import { stringLiteral } from "./sql.ts";
@@ -49,11 +49,12 @@ export async function openDuckDb(url: string, options: DuckDbOptions = {}): Prom
   const database = await openDatabase(path, { memoryBytesMax, threads });
   try {
     await createInternalTables(database);
+    const queries = new QueryRunner(database, options.clock ?? systemClock, await forbiddenCalls(database));
+    return new DuckDbWarehouse(url, database, queries, options.stageBytesHeldMax ?? 4 * MIB);
   } catch (thrown) {
     await database.close();
     throw thrown;
   }
-  return new DuckDbWarehouse(url, database, options);
 }
 
 class DuckDbWarehouse implements Warehouse {
@@ -64,11 +65,11 @@ class DuckDbWarehouse implements Warehouse {
   readonly #queries: QueryRunner;
   readonly #stageBytesHeldMax: number;
 
-  constructor(url: string, database: Database, { clock = systemClock, stageBytesHeldMax = 4 * MIB }: DuckDbOptions) {
+  constructor(url: string, database: Database, queries: QueryRunner, stageBytesHeldMax: number) {
     this.url = url;
     this.#database = database;
     this.#tables = new Tables(database);
-    this.#queries = new QueryRunner(database, clock);
+    this.#queries = queries;
     this.#stageBytesHeldMax = stageBytesHeldMax;
   }
 

@@ -17,9 +17,12 @@ export async function openWarehouse(url: string, options: WarehouseOptions = {})
     const { openDuckDb } = await import("./duckdb.ts");
     return openDuckDb(url, { ...options.duckdb, ...clock });
   }
-  if (url.startsWith("trino:")) {
+  if (/^trino(\+https)?:/.test(url)) {
     const { openTrino } = await import("./trino.ts");
     return openTrino(url, { ...options.trino, ...clock });
   }
-  throw new TributaryError("URL_SCHEME_UNKNOWN", `'${url}': a warehouse is duckdb:<file>, duckdb::memory: or trino:…`);
+  throw new TributaryError(
+    "URL_SCHEME_UNKNOWN",
+    `'${url}': a warehouse is duckdb:<file>, duckdb::memory: or trino://…`,
+  );
 }

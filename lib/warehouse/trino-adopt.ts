@@ -32,7 +32,8 @@ export async function adoptFile(
 ): Promise<CommitReceipt | undefined> {
   const [file] = files;
   const stage = file?.stage;
-  if (!file || files.length > 1 || !(stage instanceof TrinoStage) || stage.rowCount < tools.adoptRowsMin) return undefined;
+  if (!file || files.length > 1 || !(stage instanceof TrinoStage) || stage.rowCount < tools.adoptRowsMin)
+    return undefined;
   if (layout.mode === "upsert" || layout.partitioning.length > 0 || partitioning.length > 0) return undefined;
   if (await hasRowsOf(tools, layout, file)) return undefined;
   const [rows, ...others] = await stage.rows.spool();
@@ -79,7 +80,8 @@ export async function removeAdoptedOrphans(tools: CommitTools, table: string, ag
   const { blobs, location } = tools.staging.area;
   const before = tools.clock.nowMs() - ageMs;
   const old: string[] = [];
-  for await (const { key, modifiedAtMs } of blobs.list(`${ADOPTED_PREFIX}${table}/`)) if (modifiedAtMs < before) old.push(key);
+  for await (const { key, modifiedAtMs } of blobs.list(`${ADOPTED_PREFIX}${table}/`))
+    if (modifiedAtMs < before) old.push(key);
   if (old.length === 0) return;
   const { rows } = await tools.client.run(
     `SELECT DISTINCT data_file.file_path FROM ${tableId(table, "$all_entries")}

@@ -1,4 +1,5 @@
 import { Agent as HttpAgent } from "node:http";
+import { Agent as HttpsAgent } from "node:https";
 import { BasicAuth, Trino, type ConnectionOptions, type QueryResult } from "trino-client";
 import type { Clock } from "../clock.ts";
 import { retry } from "../retry.ts";
@@ -45,7 +46,7 @@ interface HttpSettings {
   signal?: AbortSignal | undefined;
   timeout?: number;
   httpAgent?: HttpAgent;
-  httpsAgent?: { destroy(): void };
+  httpsAgent?: HttpsAgent;
 }
 
 type Page = QueryResult & { updateCount?: number };
@@ -66,7 +67,7 @@ export class TrinoClient {
   readonly server: string;
   readonly #target: TrinoTarget;
   readonly #clock: Clock;
-  readonly #agent = new HttpAgent({ keepAlive: true });
+  readonly #agents = { httpAgent: new HttpAgent({ keepAlive: true }), httpsAgent: new HttpsAgent({ keepAlive: true }) };
 
   constructor(target: TrinoTarget, clock: Clock) {
     this.server = target.server;
@@ -83,7 +84,7 @@ export class TrinoClient {
       if (!finished.signal.aborted) deadline.abort();
     });
     const stop = options.signal ? AbortSignal.any([options.signal, deadline.signal]) : deadline.signal;
-    const statement = new Statement(this.#target, this.#agent, this.#clock, options.session ?? {}, stop);
+    const statement = new Statement(this.#target, this.#agents, this.#clock, options.session ?? {}, stop);
     try {
       return await statement.run(sql, options);
     } catch (thrown) {
@@ -99,7 +100,6 @@ export class TrinoClient {
       throw thrown;
     } finally {
       finished.abort();
-      statement.close();
     }
   }
 
@@ -111,7 +111,8 @@ export class TrinoClient {
 
   /** Lets go of the idle connections. */
   close(): void {
-    this.#agent.destroy();
+    this.#agents.httpAgent.destroy();
+    this.#agents.httpsAgent.destroy();
   }
 }
 
@@ -128,7 +129,7 @@ class Statement {
 
   constructor(
     target: TrinoTarget,
-    agent: HttpAgent,
+    agents: Required<Pick<HttpSettings, "httpAgent" | "httpsAgent">>,
     clock: Clock,
     session: Readonly<Record<string, string>>,
     stop: AbortSignal,
@@ -138,10 +139,8 @@ class Statement {
     this.#stop = stop;
     this.#trino = Trino.create(connectionOptions(target, session));
     this.#http = (this.#trino as unknown as { client: { clientConfig: HttpSettings } }).client.clientConfig;
-    this.#http.httpAgent = agent;
-    this.#http.timeout = POLL_TIMEOUT_MS;
-    this.#http.signal = stop;
-    this.#http.transformResponse = (body) => this.#read(body);
+    const transformResponse = (body: unknown): unknown => this.#read(body);
+    Object.assign(this.#http, { ...agents, timeout: POLL_TIMEOUT_MS, signal: stop, transformResponse });
   }
 
   async run(sql: string, options: StatementOptions): Promise<StatementResult> {
@@ -182,13 +181,9 @@ class Statement {
     await this.#trino.cancel(this.#queryId).catch(() => undefined);
   }
 
-  close(): void {
-    this.#http.httpsAgent?.destroy();
-  }
-
   async #submit(sql: string): Promise<AsyncIterator<Page, Page>> {
     try {
-      return (await this.#trino.query(sql)) as unknown as AsyncIterator<Page, Page>;
+      return await this.#trino.query(sql);
     } catch (thrown) {
       throw transportError(thrown, this.#server);
     }

@@ -211,7 +211,7 @@ async function snapshotOf(
     `SELECT snapshot_id, CAST(summary AS JSON) FROM ${tableId(table, "$snapshots")}
      WHERE element_at(summary, 'trino_query_id') = ${stringLiteral("trino", queryId)}`,
   );
-  const [id, summary] = rows[0] ?? [];
+  const [id, summary] = (rows[0] ?? []) as [(string | number)?, string?];
   if (id === undefined) return { snapshotId: null, rowsInserted: updateCount, rowsUpdated: 0, rowsDeleted: 0 };
-  return { snapshotId: String(id), ...changesOf(updateCount, JSON.parse(String(summary)) as Record<string, string>) };
+  return { snapshotId: String(id), ...changesOf(updateCount, JSON.parse(summary ?? "{}") as Record<string, string>) };
 }

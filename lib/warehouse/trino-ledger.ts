@@ -116,7 +116,13 @@ export class TrinoLedger {
     }
     await this.#tools.tables.ensureInternal("_ingest_files");
     for (const some of chunks([...rows.values()], ROWS_A_STATEMENT)) {
-      await insertNew(this.#tools, "_ingest_files", valuesSelect(INTERNAL_TABLES._ingest_files, some), ["file_id"], some);
+      await insertNew(
+        this.#tools,
+        "_ingest_files",
+        valuesSelect(INTERNAL_TABLES._ingest_files, some),
+        ["file_id"],
+        some,
+      );
     }
     for (const { table, outcome } of ended) {
       const known = this.#newest.get(table);
@@ -140,13 +146,23 @@ export class TrinoLedger {
     }
     for (const some of chunks(together, SELECTS_A_STATEMENT)) {
       const select = some.map((one) => one.select).join("\nUNION ALL\n");
-      await insertNew(this.#tools, "_rejected_rows", select, ["file_id", "source_row"], some.map((one) => one.file));
+      await insertNew(
+        this.#tools,
+        "_rejected_rows",
+        select,
+        ["file_id", "source_row"],
+        some.map((one) => one.file),
+      );
     }
     for (const one of alone) {
       await withRows(this.#tools, one.table, REJECT_COLUMNS, [one.rejects], (rows) =>
-        insertNew(this.#tools, "_rejected_rows", rejectSelect(one, rows), ["file_id", "source_row"], [
-          { file_id: one.outcome.fileId },
-        ]),
+        insertNew(
+          this.#tools,
+          "_rejected_rows",
+          rejectSelect(one, rows),
+          ["file_id", "source_row"],
+          [{ file_id: one.outcome.fileId }],
+        ),
       );
     }
   }
@@ -203,5 +219,7 @@ export async function appendRows(tools: CommitTools, table: InternalTable, rows:
 }
 
 function chunks<T>(list: readonly T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(list.length / size) }, (_, index) => list.slice(index * size, (index + 1) * size));
+  return Array.from({ length: Math.ceil(list.length / size) }, (_, index) =>
+    list.slice(index * size, (index + 1) * size),
+  );
 }

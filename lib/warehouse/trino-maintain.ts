@@ -69,7 +69,9 @@ export async function maintainTable(
     });
   } catch (thrown) {
     if (isRetryable(thrown)) throw thrown;
-    const remedy = isTooManyPartitions(thrown) ? "; raise iceberg.max-partitions-per-writer in Trino's catalog file" : "";
+    const remedy = isTooManyPartitions(thrown)
+      ? "; raise iceberg.max-partitions-per-writer in Trino's catalog file"
+      : "";
     return { status: "failed", details: messageOf(thrown) + remedy, before, after: before };
   }
   const after = await healthOf(tools.client, table);

@@ -166,4 +166,3 @@ export function changesOf(
   const rowsUpdated = Math.min(added, Math.max(0, deleted - rowsDeleted));
   return { rowsInserted: added - rowsUpdated, rowsUpdated, rowsDeleted };
 }
-

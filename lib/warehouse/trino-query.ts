@@ -38,7 +38,8 @@ export async function runQuery(
 /** A query's failure in the QUERY_ codes; what is no fault of the query stays as it is. */
 export function queryError(thrown: unknown): unknown {
   if (!(thrown instanceof TributaryError)) return thrown;
-  if (thrown.code === "WAREHOUSE_TIMEOUT") return new TributaryError("QUERY_TIMEOUT", thrown.message, { cause: thrown });
+  if (thrown.code === "WAREHOUSE_TIMEOUT")
+    return new TributaryError("QUERY_TIMEOUT", thrown.message, { cause: thrown });
   const failure = failureOf(thrown);
   if (failure && (thrown.code === "WAREHOUSE_FAILED" || failure.errorType === "INSUFFICIENT_RESOURCES")) {
     return new TributaryError("QUERY_FAILED", failure.message, { cause: thrown });

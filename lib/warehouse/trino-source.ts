@@ -1,7 +1,17 @@
 import { decimalOf, DECIMAL_PRECISION_MAX, type ColumnType } from "../columns.ts";
 import type { RowBatch } from "../events/generated.ts";
 import { decodeRows, rowFieldsOf, valueAt, type DecodedValue } from "./row-decoder.ts";
-import { column, dateText, decimalText, identifier, stringLiteral, timestampText, typeText, type LiteralValue, type SqlColumn } from "./sql.ts";
+import {
+  column,
+  dateText,
+  decimalText,
+  identifier,
+  stringLiteral,
+  timestampText,
+  typeText,
+  type LiteralValue,
+  type SqlColumn,
+} from "./sql.ts";
 
 /** Rows as SQL: a SELECT whose columns are a table's, by name and type, in the table's order. Pure. */
 
@@ -121,7 +131,9 @@ export function valuesSelect(
     return target.map(({ name }) => plainText(row[name] ?? null));
   });
   const names = target.map((_, index) => `c${index}`);
-  const list = target.map(({ name, type }, index) => `CAST(r.c${index} AS ${typeText("trino", type)}) AS ${identifier(name)}`);
+  const list = target.map(
+    ({ name, type }, index) => `CAST(r.c${index} AS ${typeText("trino", type)}) AS ${identifier(name)}`,
+  );
   const literal = stringLiteral("trino", JSON.stringify(cells));
   const fields = names.map((name) => `${name} VARCHAR`).join(", ");
   const from = `UNNEST(CAST(json_parse(${literal}) AS array(row(${fields})))) AS r(${names.join(", ")})`;

@@ -92,7 +92,11 @@ export class TrinoTables {
     } finally {
       this.forget(table);
     }
-    const description = { table, columns, partitioning: repartition ? [...layout.partitioning] : existing.partitioning };
+    const description = {
+      table,
+      columns,
+      partitioning: repartition ? [...layout.partitioning] : existing.partitioning,
+    };
     this.#known.set(table, description);
     return description;
   }
@@ -135,7 +139,8 @@ export class TrinoTables {
        WITH (format = 'PARQUET'${partitioning})`,
     );
     const made = await this.inspect(layout.table);
-    if (!made) throw new TributaryError("WAREHOUSE_CONFLICT", `table '${layout.table}' vanished right after it was made`);
+    if (!made)
+      throw new TributaryError("WAREHOUSE_CONFLICT", `table '${layout.table}' vanished right after it was made`);
     return made;
   }
 
@@ -180,8 +185,7 @@ function definitionOf(table: string, name: string, type: string, comment: unknow
 /** Iceberg forgets an empty comment; this one shows nothing either. */
 const EMPTY_HEADER = "\u200b";
 
-const commentLiteral = (header: string): string =>
-  stringLiteral("trino", header.replaceAll("\0", "") || EMPTY_HEADER);
+const commentLiteral = (header: string): string => stringLiteral("trino", header.replaceAll("\0", "") || EMPTY_HEADER);
 
 const arrayText = (fields: readonly string[]): string =>
   `ARRAY[${fields.map((field) => stringLiteral("trino", field)).join(", ")}]`;

@@ -3,11 +3,11 @@ import type { Clock } from "../../lib/clock.ts";
 import type { Contract } from "../../lib/contract/contract.ts";
 import { hasCode, messageOf, TributaryError } from "../../lib/errors.ts";
 import type { AssignedPartition, EventLog, LogRecord } from "../../lib/event-log/event-log.ts";
-import { partitionOfKey } from "../../lib/event-log/partitioner.ts";
 import { commitEvents, rowMessages } from "../../lib/events/avro.ts";
 import type { Command, CommitEvent, RowMessage } from "../../lib/events/generated.ts";
 import { TOPICS } from "../../lib/events/topics.ts";
 import { retry } from "../../lib/retry.ts";
+import { assertLogKeptItsPast } from "../../lib/service/log-past.ts";
 import type { Logger } from "../../lib/service/logger.ts";
 import type { TableDescription, Warehouse } from "../../lib/warehouse/warehouse.ts";
 import { commitFiles, type TableWriter } from "./commit.ts";
@@ -191,7 +191,7 @@ export class TableLane implements TableWriter {
     try {
       const watermark = await this.persist("open", async () => {
         const known = await this.warehouse.watermark(this.table);
-        await this.#assertLogKeptItsPast(known);
+        if (known !== undefined) await assertLogKeptItsPast(this.#deps.log, new Map([[this.table, known]]));
         return known;
       });
       return new ParseRuns(watermark, (runId) => this.warehouse.stage(this.table, runId));
@@ -199,20 +199,6 @@ export class TableLane implements TableWriter {
       if (!this.signal.aborted) throw thrown;
       return undefined;
     }
-  }
-
-  /** A log that was made anew counts from 0 again: its files would look absorbed, and be skipped in silence. */
-  async #assertLogKeptItsPast(watermark: number | undefined): Promise<void> {
-    if (watermark === undefined) return;
-    const ends = await this.#deps.log.offsets(TOPICS.fileEvents.name);
-    const own = partitionOfKey(this.table, ends.length);
-    const end = ends.find(({ partition }) => partition === own)?.next ?? 0;
-    if (watermark < end) return;
-    throw new TributaryError(
-      "LOG_RECREATED",
-      `table ${this.table} has absorbed file events up to offset ${watermark}, but partition ${own} of ` +
-        `${TOPICS.fileEvents.name} ends at ${end}`,
-    );
   }
 
   async #close(runs: ParseRuns | undefined): Promise<void> {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { BlobInfo } from "../../lib/blob/blob-store.ts";
 import { hasCode, isRetryable, messageOf, TributaryError } from "../../lib/errors.ts";
 import { readDropKey } from "./drop-keys.ts";
@@ -63,6 +64,8 @@ export class DropWatch {
     this.#signal = signal;
     this.#settleMs = options.drops.supports.atomicForeignWrites ? 0 : (options.settleMs ?? SETTLE_MS);
     this.#lanes = makeTableLanes(options.tablesAtOnce ?? TABLES_AT_ONCE, (task) => this.#take(task));
+    // Every object that is being read listens too.
+    setMaxListeners(0, signal);
     signal.addEventListener("abort", () => this.#wake(), { once: true });
   }
 
@@ -73,6 +76,7 @@ export class DropWatch {
     for (let failures = 0; !this.#signal.aborted;) {
       const woken = new AbortController();
       this.#wake = () => woken.abort();
+      const startMs = clock.monotonicMs();
       try {
         await this.#list();
         if (failures > 0) logger.info("the drops can be listed again");
@@ -82,8 +86,9 @@ export class DropWatch {
         if (failures++ === 0) logger.warn({ detail: messageOf(error) }, "the drops cannot be listed; trying again");
         metrics.flow.error(codeOf(error));
       }
-      const pauseMs = failures === 0 ? pollMs : Math.max(pollMs, backoffMs(failures));
-      await clock.sleep(pauseMs, woken.signal);
+      // Listing, however long it takes, is not to be all that is done.
+      const pauseMs = failures === 0 ? clock.monotonicMs() - startMs : backoffMs(failures);
+      await clock.sleep(Math.max(pollMs, pauseMs), woken.signal);
     }
     await Promise.all([this.#poked, this.#lanes.stop()]);
   }
@@ -216,8 +221,13 @@ export class DropWatch {
     const { drops, ingest } = this.#options;
     const { body, info } = await drops.get(key, { ifMatch: etag, signal: this.#signal });
     const { sizeBytes } = info;
-    const { fileId } = await ingest.put({ table, sourceFile, origin: "drop", body, sizeBytes, etag });
-    await this.#record(info, fileId);
+    try {
+      const { fileId } = await ingest.put({ table, sourceFile, origin: "drop", body, sizeBytes, etag });
+      await this.#record(info, fileId);
+    } finally {
+      // It may have been refused before it was read.
+      body.destroy();
+    }
   }
 
   async #takeGone({ table, sourceFile, key }: Task): Promise<void> {

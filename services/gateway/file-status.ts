@@ -2,22 +2,76 @@ import { ERRORS, type ErrorCode } from "../../lib/errors.ts";
 import type { CommitEvent, FileEvent, FileOutcome, ParseEvent } from "../../lib/events/generated.ts";
 import type { FileState, FileStatus } from "./schemas.ts";
 
+/** What is kept of the events: what is shown. Very many files are remembered, and a byte of each counts. */
+type Arrival = Pick<
+  FileEvent,
+  "table" | "sourceFile" | "kind" | "origin" | "sizeBytes" | "contentHash" | "etag" | "receivedAtMs" | "replayOf"
+> & { readonly offset: number };
+
+type ParseEnd = Omit<ParseEvent, "fileId" | "sourceOffset">;
+
 /** How a file ended, with the commit that said so. */
 export interface Ending {
-  readonly commit: Omit<CommitEvent, "files">;
-  readonly outcome: FileOutcome;
+  readonly commit: Pick<CommitEvent, "commitId" | "table" | "snapshotId" | "committedAtMs" | "commitMs" | "strategy">;
+  readonly outcome: Omit<FileOutcome, "fileId" | "delimiter">;
 }
+
+// Literals, not rest patterns: those make objects three times the size.
+
+const arrivalOf = (event: FileEvent, offset: number): Arrival => ({
+  table: event.table,
+  sourceFile: event.sourceFile,
+  kind: event.kind,
+  origin: event.origin,
+  sizeBytes: event.sizeBytes,
+  contentHash: event.contentHash,
+  etag: event.etag,
+  receivedAtMs: event.receivedAtMs,
+  replayOf: event.replayOf,
+  offset,
+});
+
+const parseEndOf = (event: ParseEvent): ParseEnd => ({
+  table: event.table,
+  phase: event.phase,
+  atMs: event.atMs,
+  rowsRead: event.rowsRead,
+  rowsRejected: event.rowsRejected,
+  dialectJson: event.dialectJson,
+  columnsJson: event.columnsJson,
+  errorCode: event.errorCode,
+  errorMessage: event.errorMessage,
+});
+
+const outcomeOf = (outcome: FileOutcome): Ending["outcome"] => ({
+  sourceFile: outcome.sourceFile,
+  sourceOffset: outcome.sourceOffset,
+  status: outcome.status,
+  rowsRead: outcome.rowsRead,
+  rowsCommitted: outcome.rowsCommitted,
+  rowsRejected: outcome.rowsRejected,
+  sizeBytes: outcome.sizeBytes,
+  contentHash: outcome.contentHash,
+  etag: outcome.etag,
+  receivedAtMs: outcome.receivedAtMs,
+  parsedAtMs: outcome.parsedAtMs,
+  parseMs: outcome.parseMs,
+  encoding: outcome.encoding,
+  rowsOffset: outcome.rowsOffset,
+  errorCode: outcome.errorCode,
+  errorMessage: outcome.errorMessage,
+});
 
 /**
  * What is known of one file: of each kind of event the one that counts. Events may arrive in any order, late, more than once, or never
  * (an old topic may have lost them): each slot keeps the greatest by a total order, so every order of arrival ends in the same facts.
  */
 export interface FileFacts {
-  readonly arrival?: { readonly event: FileEvent; readonly offset: number };
+  readonly arrival?: Arrival;
   /** When the first parse of it began. */
   readonly startedAtMs?: number;
   /** A parse's end: of several the failed one (a later retry shows when it commits), then the earliest. */
-  readonly parse?: ParseEvent;
+  readonly parse?: ParseEnd;
   readonly ending?: Ending;
 }
 
@@ -25,7 +79,7 @@ export const noFacts: FileFacts = {};
 
 /** A file has exactly one file event; a repeated delivery changes nothing. */
 export function withArrival(facts: FileFacts, event: FileEvent, offset: number): FileFacts {
-  return facts.arrival ? facts : { ...facts, arrival: { event, offset } };
+  return facts.arrival ? facts : { ...facts, arrival: arrivalOf(event, offset) };
 }
 
 export function withParseEvent(facts: FileFacts, event: ParseEvent): FileFacts {
@@ -33,17 +87,19 @@ export function withParseEvent(facts: FileFacts, event: ParseEvent): FileFacts {
     const startedAtMs = Math.min(event.atMs, facts.startedAtMs ?? Infinity);
     return startedAtMs === facts.startedAtMs ? facts : { ...facts, startedAtMs };
   }
-  return facts.parse && parseOrder(facts.parse, event) >= 0 ? facts : { ...facts, parse: event };
+  const parse = parseEndOf(event);
+  return facts.parse && parseOrder(facts.parse, parse) >= 0 ? facts : { ...facts, parse };
 }
 
-export function withEnding(facts: FileFacts, ending: Ending): FileFacts {
+export function withEnding(facts: FileFacts, commit: Ending["commit"], outcome: FileOutcome): FileFacts {
+  const ending = { commit, outcome: outcomeOf(outcome) };
   return facts.ending && endingOrder(facts.ending, ending) >= 0 ? facts : { ...facts, ending };
 }
 
 const ENDING_RANK = { failed: 0, rejected: 1, committed: 2 } as const;
 
 /** Positive: the first counts. */
-const parseOrder = (a: ParseEvent, b: ParseEvent): number =>
+const parseOrder = (a: ParseEnd, b: ParseEnd): number =>
   Number(a.phase === "failed") - Number(b.phase === "failed") || b.atMs - a.atMs || textOrder(a, b);
 
 const endingOrder = (a: Ending, b: Ending): number =>
@@ -66,18 +122,17 @@ export function stateOf(facts: FileFacts): FileState {
 
 /** The table a file belongs to, once any event has named it. */
 export const tableOf = (facts: FileFacts): string | undefined =>
-  facts.arrival?.event.table ?? facts.ending?.commit.table ?? facts.parse?.table;
+  facts.arrival?.table ?? facts.ending?.commit.table ?? facts.parse?.table;
 
 /** When the file version arrived, epoch milliseconds, once known. */
 export const receivedAtMsOf = (facts: FileFacts): number | undefined =>
-  facts.arrival?.event.receivedAtMs ?? facts.ending?.outcome.receivedAtMs;
+  facts.arrival?.receivedAtMs ?? facts.ending?.outcome.receivedAtMs;
 
 /** What people are shown; undefined until the file's name is known (its own event, or its end, has been seen). */
 export function statusOf(fileId: string, facts: FileFacts): FileStatus | undefined {
   const { arrival, ending, parse, startedAtMs } = facts;
-  const event = arrival?.event;
   const outcome = ending?.outcome;
-  const sourceFile = event?.sourceFile ?? outcome?.sourceFile;
+  const sourceFile = arrival?.sourceFile ?? outcome?.sourceFile;
   const table = tableOf(facts);
   if (sourceFile === undefined || table === undefined) return undefined;
   const receivedAtMs = receivedAtMsOf(facts) ?? null;
@@ -89,12 +144,12 @@ export function statusOf(fileId: string, facts: FileFacts): FileStatus | undefin
     table,
     sourceFile,
     status: stateOf(facts),
-    kind: event?.kind ?? "put",
-    origin: event?.origin ?? null,
-    replayOf: event?.replayOf ?? null,
-    sizeBytes: event?.sizeBytes ?? outcome?.sizeBytes ?? 0,
-    contentHash: event?.contentHash ?? outcome?.contentHash ?? "",
-    etag: event?.etag ?? outcome?.etag ?? null,
+    kind: arrival?.kind ?? "put",
+    origin: arrival?.origin ?? null,
+    replayOf: arrival?.replayOf ?? null,
+    sizeBytes: arrival?.sizeBytes ?? outcome?.sizeBytes ?? 0,
+    contentHash: arrival?.contentHash ?? outcome?.contentHash ?? "",
+    etag: arrival?.etag ?? outcome?.etag ?? null,
     sourceOffset: arrival?.offset ?? outcome?.sourceOffset ?? null,
     rowsOffset: outcome?.rowsOffset ?? null,
     rowsRead: outcome?.rowsRead ?? parse?.rowsRead ?? null,

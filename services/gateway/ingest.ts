@@ -23,6 +23,8 @@ export interface IngestDeps {
   clock: Clock;
   metrics: GatewayMetrics;
   limits: { sizeBytesMax: number; idleMsMax: number; diskFreeBytesMin: number };
+  /** Throws while no file may come in. */
+  admit?: () => Promise<void>;
   /** Told of every event once it is durable. */
   onAccepted?: (event: FileEvent, offset: number) => void;
 }
@@ -67,6 +69,7 @@ export function makeIngest(deps: IngestDeps): Ingest {
   const publish = (event: FileEvent): Promise<Accepted> => publishFile(deps, event);
   return {
     async put(file) {
+      await deps.admit?.();
       metrics.flow.received("file");
       await checkRoom(blob, limits.diskFreeBytesMin, file.sizeBytes ?? 0);
       const stored = await store(deps, file);
@@ -79,7 +82,10 @@ export function makeIngest(deps: IngestDeps): Ingest {
         dialectJson: file.dialect && Object.keys(file.dialect).length > 0 ? JSON.stringify(file.dialect) : null,
       });
     },
-    deleted: (file) => publish(blankEvent(uuidv7(), clock.nowMs(), file)),
+    async deleted(file) {
+      await deps.admit?.();
+      return publish(blankEvent(uuidv7(), clock.nowMs(), file));
+    },
     async sweep() {
       for await (const { key, modifiedAtMs } of blob.list(INCOMING_PREFIX)) {
         if (modifiedAtMs < clock.nowMs() - INCOMING_AGE_MS_MAX) await blob.delete(key);

@@ -28,6 +28,7 @@ import { addReplayRoutes } from "./routes/replays.ts";
 import { addApiDescription } from "./routes/description.ts";
 import { addEventRoutes } from "./routes/events.ts";
 import { addFileRoutes } from "./routes/files.ts";
+import { addLogRoutes } from "./routes/log.ts";
 import { addNotificationRoutes } from "./routes/notifications.ts";
 import { addPreviewRoutes } from "./routes/preview.ts";
 import { addQueryRoutes } from "./routes/query.ts";
@@ -114,6 +115,7 @@ export async function buildServer(deps: GatewayDeps): Promise<App> {
     addEventRoutes,
     addCommandRoutes,
     addReplayRoutes,
+    addLogRoutes,
     addConsoleRoutes,
   ]) {
     await app.register(async (scoped: App) => add(scoped, deps));

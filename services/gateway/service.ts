@@ -18,6 +18,7 @@ import { startDrops, type DropPoller } from "./drops.ts";
 import { withArrival } from "./file-status.ts";
 import { FileView } from "./file-view.ts";
 import { makeIngest, type Ingest } from "./ingest.ts";
+import { guardLog, type LogGuard } from "./log-guard.ts";
 import { gatewayMetrics, type GatewayMetrics } from "./metrics.ts";
 import { buildServer, type App } from "./server.ts";
 import { feedView } from "./status-feed.ts";
@@ -53,12 +54,13 @@ export async function startGateway(options: GatewayOptions): Promise<Service & {
   setMaxListeners(0, draining.signal);
   const ready = async (): Promise<void> => {
     if (draining.signal.aborted) throw new TributaryError("OVERLOADED", "shutting down");
-    await Promise.all([log.ready(), blob.ready()]);
+    await Promise.all([log.ready(), blob.ready(), guard.assert()]);
   };
   await log.createTopics(Object.values(TOPICS));
+  const guard = await guardLog(options);
   const { view, shapes, commands, close } = await openViews(options, metrics);
   const waiters = makeWaiters(view, clock, settings.TRIBUTARY_WAITERS_MAX, metrics);
-  const ingest = ingestOf(options, metrics, view);
+  const ingest = ingestOf(options, guard, metrics, view);
   let poller: DropPoller | undefined;
   const drops = options.drops && { url: options.drops.url, poke: (keys: readonly string[]) => poller?.poke(keys) };
   const parts = { ...options, metrics, view, shapes, commands, ingest, waiters, keys, drops };
@@ -122,7 +124,12 @@ async function watchDrops(
   });
 }
 
-function ingestOf({ log, blob, clock, settings }: GatewayOptions, metrics: GatewayMetrics, view: FileView): Ingest {
+function ingestOf(
+  { log, blob, clock, settings }: GatewayOptions,
+  guard: LogGuard,
+  metrics: GatewayMetrics,
+  view: FileView,
+): Ingest {
   return makeIngest({
     log,
     blob,
@@ -133,6 +140,7 @@ function ingestOf({ log, blob, clock, settings }: GatewayOptions, metrics: Gatew
       idleMsMax: settings.TRIBUTARY_UPLOAD_IDLE_MAX,
       diskFreeBytesMin: settings.TRIBUTARY_DISK_FREE_MIN,
     },
+    admit: () => guard.assert(),
     // Whoever is told of a file may ask for it at once, before the log has told the view.
     onAccepted: (event, offset) => view.apply(event.fileId, (facts) => withArrival(facts, event, offset)),
   });

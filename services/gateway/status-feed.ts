@@ -4,7 +4,7 @@ import { TOPICS } from "../../lib/events/topics.ts";
 import { withArrival, withEnding, withParseEvent } from "./file-status.ts";
 import type { FileView } from "./file-view.ts";
 
-/** Texts that repeat from event to event (a table's columns, its dialect) are held once. */
+/** Texts that repeat from event to event (a table's name, columns, dialect) are held once. */
 const SHARED_TEXTS_MAX = 10_000;
 
 /** Keeps the view up with the log: file-events, parse-events and commits, from the earliest record kept and then for ever. */
@@ -17,34 +17,41 @@ export async function feedView(
   },
 ): Promise<Tail> {
   const texts = new Map<string, string>();
-  const shared = (text: string | null): string | null => {
-    if (text === null) return null;
+  const shared = <Text extends string | null>(text: Text): Text => {
+    if (text === null) return text;
     const held = texts.get(text);
     if (held === undefined && texts.size < SHARED_TEXTS_MAX) texts.set(text, text);
-    return held ?? text;
+    return (held ?? text) as Text;
   };
 
   const readers: Record<string, (record: LogRecord) => void> = {
     [TOPICS.fileEvents.name]: ({ value, offset }) => {
       const event = fileEvents.decode(value);
-      event.dialectJson = shared(event.dialectJson);
-      view.apply(event.fileId, (facts) => withArrival(facts, event, offset));
+      view.apply(event.fileId, (facts) => withArrival(facts, { ...event, table: shared(event.table) }, offset));
     },
     [TOPICS.parseEvents.name]: ({ value }) => {
       const event = parseEvents.decode(value);
-      event.dialectJson = shared(event.dialectJson);
-      event.columnsJson = shared(event.columnsJson);
-      view.apply(event.fileId, (facts) => withParseEvent(facts, event));
+      const texts = {
+        table: shared(event.table),
+        dialectJson: shared(event.dialectJson),
+        columnsJson: shared(event.columnsJson),
+      };
+      view.apply(event.fileId, (facts) => withParseEvent(facts, { ...event, ...texts }));
     },
     [TOPICS.commits.name]: ({ value }) => {
-      const { files, ...commit } = commitEvents.decode(value);
-      view.noteCommit(commit.table, commit.committedAtMs);
-      for (const outcome of files) view.apply(outcome.fileId, (facts) => withEnding(facts, { commit, outcome }));
+      const { files, commitId, snapshotId, committedAtMs, commitMs, ...event } = commitEvents.decode(value);
+      const [table, strategy] = [shared(event.table), shared(event.strategy)];
+      const commit = { commitId, table, snapshotId, committedAtMs, commitMs, strategy };
+      view.noteCommit(table, committedAtMs);
+      for (const outcome of files) {
+        const ended = { ...outcome, encoding: shared(outcome.encoding) };
+        view.apply(outcome.fileId, (facts) => withEnding(facts, commit, ended));
+      }
       options.onCommit?.(
         commit,
         files
           .filter(({ status }) => status === "committed")
-          .map(({ receivedAtMs }) => Math.max(0, commit.committedAtMs - receivedAtMs)),
+          .map(({ receivedAtMs }) => Math.max(0, committedAtMs - receivedAtMs)),
       );
     },
   };

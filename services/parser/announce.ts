@@ -1,8 +1,8 @@
 import type { Clock } from "../../lib/clock.ts";
 import type { ParseSummary } from "../../lib/csv/parse-file.ts";
-import type { EventLog } from "../../lib/event-log/event-log.ts";
+import type { EventLog, LogRecord } from "../../lib/event-log/event-log.ts";
 import { deadLetters, fileEvents, parseEvents } from "../../lib/events/avro.ts";
-import type { FileEvent, ParseEvent } from "../../lib/events/generated.ts";
+import type { DeadLetter, FileEvent, ParseEvent } from "../../lib/events/generated.ts";
 import { TOPICS } from "../../lib/events/topics.ts";
 
 /** Columns are shown beside a file's status only while that stays a small message. */
@@ -53,18 +53,31 @@ export function announce(
       });
     },
     async deadLetter(error) {
-      const value = deadLetters.encode({
-        fileId,
-        table,
-        sourceFile,
-        sourceOffset,
-        attempts: 1,
-        atMs: clock.nowMs(),
-        errorCode: error.code,
-        errorMessage: error.message,
-        event: fileEvents.encode(event),
-      });
-      await log.publish(TOPICS.deadLetters.name, [{ key: table, value }]);
+      const about = { fileId, table, sourceFile, sourceOffset };
+      await publishDeadLetter({ log, clock }, about, error, fileEvents.encode(event));
     },
   };
+}
+
+/** An event that is none: kept as a dead letter under the key it came with. */
+export async function bury(ports: { log: EventLog; clock: Clock }, record: LogRecord, message: string): Promise<void> {
+  const about = { fileId: "", table: record.key ?? "", sourceFile: "", sourceOffset: record.offset };
+  await publishDeadLetter(ports, about, { code: "FILE_POISON", message }, record.value);
+}
+
+async function publishDeadLetter(
+  { log, clock }: { log: EventLog; clock: Clock },
+  about: Pick<DeadLetter, "fileId" | "table" | "sourceFile" | "sourceOffset">,
+  error: NonNullable<ParseSummary["error"]>,
+  event: Buffer,
+): Promise<void> {
+  const value = deadLetters.encode({
+    ...about,
+    attempts: 1,
+    atMs: clock.nowMs(),
+    errorCode: error.code,
+    errorMessage: error.message,
+    event,
+  });
+  await log.publish(TOPICS.deadLetters.name, [{ key: about.table, value }]);
 }

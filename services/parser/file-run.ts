@@ -2,10 +2,10 @@ import { randomUUID } from "node:crypto";
 import type { BlobStore } from "../../lib/blob/blob-store.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { ColumnType } from "../../lib/columns.ts";
-import type { Contracts, DialectOverride } from "../../lib/contract/contract.ts";
+import { dialectOverrideSchema, type Contracts } from "../../lib/contract/contract.ts";
 import type { Dialect } from "../../lib/csv/dialect.ts";
 import type { ParseJob, ParseOutput, ParseSummary } from "../../lib/csv/parse-file.ts";
-import { hasCode, type ErrorCode } from "../../lib/errors.ts";
+import { hasCode, isRetryable, messageOf, type ErrorCode } from "../../lib/errors.ts";
 import type { EventLog } from "../../lib/event-log/event-log.ts";
 import type { EndOfFile, FileEvent, RowMessage } from "../../lib/events/generated.ts";
 import { rowMessages } from "../../lib/events/avro.ts";
@@ -64,13 +64,21 @@ export async function parseArrived(deps: FileRunDeps, file: ArrivedFile, signal:
   };
   const outcome = await retry(clock, retrying, () => parseWhole(deps, file, known, signal));
   if (signal.aborted || !outcome) return;
-  const { summary } = outcome;
-  const parseMs = Math.round(clock.monotonicMs() - startedMs);
-  if (summary.outcome === "complete") await publishSchema(deps, file, known, summary);
-  else await tell.deadLetter(summary.error!);
-  await publishRow(deps, file, outcome.runId, endOfFile(deps, file, summary, parseMs));
-  await tell.ended(summary);
-  count(deps.metrics, summary, parseMs);
+  const end = async ({ runId, summary }: Outcome): Promise<void> => {
+    const parseMs = Math.round(clock.monotonicMs() - startedMs);
+    if (summary.outcome === "complete") await publishSchema(deps, file, known, summary);
+    else await tell.deadLetter(summary.error!);
+    await publishRow(deps, file, runId, endOfFile(deps, file, summary, parseMs));
+    await tell.ended(summary);
+    count(deps.metrics, summary, parseMs);
+  };
+  try {
+    await end(outcome);
+  } catch (thrown) {
+    // A table of absurdly many columns may not go into one message: then the file fails, and not the partition with it.
+    if (!hasCode(thrown, "LOG_RECORD_TOO_LARGE")) throw thrown;
+    await end(failed("FILE_TOO_MANY_COLUMNS", thrown.message));
+  }
 }
 
 async function ensureRowsTopic({ log, rowsTopics }: FileRunDeps, table: string): Promise<void> {
@@ -96,12 +104,17 @@ async function parseWhole(
       settled = last.types;
       deps.metrics.retypings.inc();
     } catch (thrown) {
-      if (hasCode(thrown, "BLOB_NOT_FOUND"))
+      if (signal.aborted) return undefined;
+      if (isRetryable(thrown)) throw thrown;
+      if (hasCode(thrown, "BLOB_NOT_FOUND")) {
         return failed("BLOB_MISSING", `'${file.event.blobKey}' is not in the blob store`);
-      if (!(thrown instanceof WorkerCrash)) throw thrown;
-      deps.logger.error({ err: thrown, fileId: file.event.fileId }, "a worker died over a file");
-      if (++crashes >= deps.settings.crashesMax)
+      }
+      deps.logger.error({ err: thrown, fileId: file.event.fileId }, "parsing failed in a way that it should not");
+      // Whatever it is, it must not stand in the way of the files behind this one.
+      if (!(thrown instanceof WorkerCrash)) return failed("FILE_POISON", messageOf(thrown));
+      if (++crashes >= deps.settings.crashesMax) {
         return failed("FILE_POISON", `the parser failed ${crashes} times: ${thrown.message}`);
+      }
     }
   }
 }
@@ -139,7 +152,7 @@ function jobOf(
   return {
     fileName: sourceFile,
     contract,
-    override: event.dialectJson === null ? {} : (JSON.parse(event.dialectJson) as DialectOverride),
+    override: event.dialectJson === null ? {} : dialectOverrideSchema.parse(JSON.parse(event.dialectJson)),
     current: known?.columns ?? [],
     ...(known ? { usual: known.dialect } : {}),
     ...(settled ? { settled } : {}),

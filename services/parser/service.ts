@@ -2,12 +2,14 @@ import type { BlobStore } from "../../lib/blob/blob-store.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Contracts } from "../../lib/contract/contract.ts";
 import { messageOf, TributaryError } from "../../lib/errors.ts";
-import type { AssignedPartition, EventLog, PartitionHandler } from "../../lib/event-log/event-log.ts";
+import type { AssignedPartition, EventLog, LogRecord, PartitionHandler } from "../../lib/event-log/event-log.ts";
 import { fileEvents } from "../../lib/events/avro.ts";
+import type { FileEvent } from "../../lib/events/generated.ts";
 import { GROUPS, TOPICS } from "../../lib/events/topics.ts";
 import type { Logger } from "../../lib/service/logger.ts";
 import type { Registry } from "../../lib/service/metrics.ts";
 import type { Service } from "../../lib/service/service.ts";
+import { bury } from "./announce.ts";
 import type { ParserSettings } from "./config.ts";
 import { parseArrived, type FileRunDeps } from "./file-run.ts";
 import { parserMetrics } from "./metrics.ts";
@@ -61,12 +63,23 @@ export async function startParser(deps: ParserDeps): Promise<Service> {
 function handlerOf(deps: FileRunDeps, partition: AssignedPartition, draining: () => boolean): PartitionHandler {
   const { signal } = partition;
   return async (records) => {
-    for (const { value, offset } of records) {
+    for (const record of records) {
       if (signal.aborted || draining()) return;
-      deps.metrics.flow.received("file");
-      await parseArrived(deps, { event: fileEvents.decode(value), sourceOffset: offset }, signal);
+      const event = eventOf(record);
+      if (event) await parseArrived(deps, { event, sourceOffset: record.offset }, signal);
+      else await bury(deps, record, "the event cannot be decoded");
       if (signal.aborted) return;
-      await partition.ack(offset + 1);
+      deps.metrics.flow.received("file");
+      await partition.ack(record.offset + 1);
     }
   };
+}
+
+/** Undefined if the record's bytes are no file event. */
+function eventOf({ value }: LogRecord): FileEvent | undefined {
+  try {
+    return fileEvents.decode(value);
+  } catch {
+    return undefined;
+  }
 }

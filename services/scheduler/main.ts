@@ -3,6 +3,7 @@ import { systemClock } from "../../lib/clock.ts";
 import { loadContracts } from "../../lib/contract/load.ts";
 import { readConfig } from "../../lib/service/config.ts";
 import { serveHealth } from "../../lib/service/http.ts";
+import { startLagGauges } from "../../lib/service/lag.ts";
 import { makeLogger } from "../../lib/service/logger.ts";
 import { makeRegistry } from "../../lib/service/metrics.ts";
 import { run } from "../../lib/service/run.ts";
@@ -16,6 +17,9 @@ const logger = makeLogger({
   pretty: process.stderr.isTTY,
 });
 
+/** Prometheus asks every 15 s. */
+const LAG_EVERY_MS = 10_000;
+
 await run(logger, async (scope) => {
   const config = readConfig(schedulerConfig, process.env);
   const ports = portsOf(scope, config, systemClock, logger);
@@ -23,8 +27,9 @@ await run(logger, async (scope) => {
     version: string;
   };
   const registry = makeRegistry(version);
+  const log = await ports.log();
   const scheduler = await startScheduler({
-    log: await ports.log(),
+    log,
     contracts: loadContracts(config.TRIBUTARY_CONTRACTS_DIR),
     clock: systemClock,
     logger,
@@ -32,6 +37,9 @@ await run(logger, async (scope) => {
     settings: schedulerSettings(config),
   });
   scope.own("scheduler", scheduler, (service) => service.drain());
+  const onError = (err: unknown): void => logger.warn({ err }, "lag cannot be read");
+  const lag = startLagGauges({ log, clock: systemClock, registry, everyMs: LAG_EVERY_MS, onError });
+  scope.own("lag gauges", lag, (gauges) => gauges.stop());
   const { TRIBUTARY_SCHEDULER_HOST: host, TRIBUTARY_SCHEDULER_PORT: port } = config;
   const http = await serveHealth({ registry, ready: () => scheduler.ready(), host, port });
   scope.own("health routes", http, (app) => app.close());

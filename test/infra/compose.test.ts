@@ -52,7 +52,9 @@ const interpolate = (text: string, values: Record<string, string>): string =>
 
 describe("infra/compose.yml", () => {
   it("is what the Compose Specification allows", () => {
-    const schema = JSON.parse(readFileSync(join(import.meta.dirname, "compose-spec.schema.json"), "utf8")) as { $schema?: string };
+    const schema = JSON.parse(readFileSync(join(import.meta.dirname, "compose-spec.schema.json"), "utf8")) as {
+      $schema?: string;
+    };
     delete schema.$schema; // its draft-07 is what Ajv speaks; the URL's spelling it does not know
     const ajv = new Ajv({ strict: false, allErrors: true });
     const valid = ajv.compile(schema);

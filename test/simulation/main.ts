@@ -19,6 +19,7 @@ for (let seed = first; seed < first + count; seed++) {
   total.steps += steps;
   total.files += files;
   total.faults += faults;
+  if ((seed - first + 1) % 500 === 0) console.log(`${seed - first + 1} schedules`);
   if (violations.length > 0) {
     total.failed.push(seed);
     if (values.trace) console.log(trace.join("\n"));

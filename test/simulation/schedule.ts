@@ -71,7 +71,7 @@ class Schedule {
     scheduler.onDeath.push((node) => void this.#bury(node.name));
     const roles: Role[] = ["parser", "parser", "committer", "committer"];
     for (const role of roles) this.#start(role);
-    const tables = CONTRACTS.map(({ table }) => table).filter(() => scheduler.chance(0.6));
+    const tables = CONTRACTS.map(({ table }) => table).filter(() => scheduler.chance(0.4));
     if (tables.length === 0) tables.push(scheduler.pick(CONTRACTS).table);
     for (let actions = 3 + scheduler.integer(12); actions > 0; actions--) void this.#act(scheduler.pick(tables));
     let stepsToCalm = scheduler.integer(400);
@@ -225,6 +225,7 @@ function randomProfile(scheduler: Scheduler): FaultProfile {
     unknown: share(0.05),
     late: share(0.05),
     survive: scheduler.pick([0, 0.5, 1]),
+    stall: scheduler.pick([0, 0.01, 0.1]),
     slow: scheduler.pick([0.01, 0.1, 0.4]),
     faultsMax: scheduler.integer(25),
   };

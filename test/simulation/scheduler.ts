@@ -16,12 +16,14 @@ export interface FaultProfile {
   late: number;
   /** Of the calls under way when a process dies, how many still have their effect. */
   survive: number;
+  /** How many calls are held up for up to STALL_STEPS_MAX steps, while everything else goes on. */
+  stall: number;
   /** How often the virtual time moves although something could happen. */
   slow: number;
   faultsMax: number;
 }
 
-export const CALM: FaultProfile = { crash: 0, fail: 0, unknown: 0, late: 0, survive: 0, slow: 0.02, faultsMax: 0 };
+export const CALM: FaultProfile = { crash: 0, fail: 0, unknown: 0, late: 0, survive: 0, stall: 0, slow: 0.02, faultsMax: 0 };
 
 /** A process of the simulation: dead, none of its calls is answered and none of its timers rings. */
 export interface SimNode {
@@ -34,6 +36,7 @@ export interface SimNode {
 
 /** Steps of a trace that are kept: about the last so many. */
 const TRACE_MAX = 20_000;
+const STALL_STEPS_MAX = 200;
 
 interface Pending {
   node: SimNode;
@@ -41,6 +44,8 @@ interface Pending {
   /** Something happens to the world (true), or a process only learns of it. */
   effect: boolean;
   run: () => void;
+  /** Not chosen before this step, unless there is no other. */
+  notBefore?: number;
 }
 
 interface Timer {
@@ -126,7 +131,7 @@ export class Scheduler {
   /** How `node` calls a port. */
   callerOf(node: SimNode, faultsOf: FaultCodes): Call {
     return <T>(method: string, effect: () => T | Promise<T>, detail?: CallDetail) =>
-      new Promise<Awaited<T>>((resolve, reject) => {
+      new Promise<T>((resolve, reject) => {
         const what = `${node.name} ${method} ${detail?.topic ?? ""}`;
         const run = (): void => {
           // A member that never says another word is soon out of its group again.
@@ -142,7 +147,7 @@ export class Scheduler {
     what: string;
     codes: ReturnType<FaultCodes>;
     effect: () => T | Promise<T>;
-    resolve: (value: Awaited<T>) => void;
+    resolve: (value: T) => void;
     reject: (thrown: unknown) => void;
   }): void {
     const { node, what, codes, effect, resolve, reject } = call;
@@ -155,7 +160,7 @@ export class Scheduler {
       void (async () => effect())().then(
         (value) => {
           then();
-          answer(() => resolve(value as Awaited<T>));
+          answer(() => resolve(value));
         },
         (thrown: unknown) => answer(() => reject(thrown)),
       );
@@ -195,7 +200,11 @@ export class Scheduler {
   }
 
   #add(pending: Pending): void {
-    if (!pending.node.dead) this.#pending.push(pending);
+    if (pending.node.dead) return;
+    if (pending.effect && this.chance(this.profile.stall)) {
+      pending.notBefore = this.steps + this.integer(STALL_STEPS_MAX);
+    }
+    this.#pending.push(pending);
   }
 
   #kill(node: SimNode, resolve: () => void): void {
@@ -218,9 +227,11 @@ export class Scheduler {
     this.steps++;
     const waits = this.#pending.length > 0 && !(this.#timers.length > 0 && this.chance(this.profile.slow));
     if (waits) {
-      const [chosen] = this.#pending.splice(this.integer(this.#pending.length), 1);
-      this.#note(chosen!.what);
-      chosen!.run();
+      const free = this.#pending.filter(({ notBefore = 0 }) => notBefore <= this.steps);
+      const chosen = this.pick(free.length > 0 ? free : this.#pending);
+      this.#pending.splice(this.#pending.indexOf(chosen), 1);
+      this.#note(chosen.what);
+      chosen.run();
       return true;
     }
     return this.#passTime();

@@ -262,10 +262,10 @@ function warehouseClient(world: World, call: Call): Warehouse {
   const frozen = <T extends { stage?: Stage }>(one: T): T =>
     one.stage ? { ...one, stage: (one.stage as FakeStage).frozen() } : one;
   const own: Partial<Warehouse> = {
-    commit({ layout, files }, signal) {
+    commit({ layout, files }) {
       const batch = { layout, files: files.map(frozen) };
       return call("commit", async () => {
-        const receipt = await warehouse.commit(batch, signal);
+        const receipt = await warehouse.commit(batch);
         world.checkWholeFiles(layout.table);
         return receipt;
       });

@@ -1,14 +1,18 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { existsSync, readFileSync, statSync } from "node:fs";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
-import { ROOT } from "../../scripts/stack/paths.ts";
-import { bornAt } from "../../scripts/stack/processes.ts";
+import { parse, stringify } from "yaml";
+import { DASHBOARDS } from "../../scripts/stack/dashboard-panels.ts";
+import { INFRA, ROOT } from "../../scripts/stack/paths.ts";
+import { choosePorts, HOST } from "../../scripts/stack/ports.ts";
+import { bornAt, httpAnswers, startProcess, stopProcesses, waitUntilReady } from "../../scripts/stack/processes.ts";
 import type { StackFile } from "../../scripts/stack/stack.ts";
+import { until } from "../support/until.ts";
 
 /** Starts and stops real servers (a minute or two), so it asks for the same sign as every test of real servers. */
 const wanted = process.env.REQUIRE_STACK === "1" || process.env.TRIBUTARY_TEST_TRINO !== undefined;
@@ -35,49 +39,146 @@ async function rowsOf(trino: string, statement: string): Promise<unknown[][]> {
   }
 }
 
-test("the servers start, keep their data over a restart, and stop", { skip, timeout: 400_000 }, async (t) => {
-  const data = await mkdtemp(join(tmpdir(), "tributary-stack-test-"));
-  const start = () => stack("--no-services", "--detach", "--trino-memory", "1G", "--data", data);
-  const pids: number[] = [];
+/** Sends a file to the table sales and waits until its rows can be queried. */
+async function upload({ gateway }: StackFile, name: string, body: Buffer): Promise<void> {
+  const url = `${gateway}/v1/tables/sales/files/${name}?wait=committed&timeout=3m`;
+  const response = await fetch(url, { method: "PUT", body: new Uint8Array(body) });
+  const answer = (await response.json()) as { status: string };
+  assert.equal(answer.status, "committed", JSON.stringify(answer));
+}
+
+const noPrometheus = (() => {
   try {
-    await t.test("start", async () => {
-      await start();
-      const file = readStack(data);
-      pids.push(...file.pids);
-      assert.equal(file.pids.length, 3);
-      assert.equal(statSync(join(data, "stack.json")).mode & 0o077, 0, "only its owner may read the keys");
-      await rowsOf(file.trino, "CREATE TABLE iceberg.lakehouse._kept (id bigint)");
-      await rowsOf(file.trino, "INSERT INTO iceberg.lakehouse._kept VALUES 7");
-      assert.match(
-        JSON.stringify(await rowsOf(file.trino, 'SELECT "$path" FROM iceberg.lakehouse._kept')),
-        /s3:\/\/lakehouse-warehouse\//,
-      );
-    });
+    execFileSync("prometheus", ["--version"], { stdio: "ignore" });
+    return false;
+  } catch {
+    return process.env.REQUIRE_STACK === "1" ? false : "prometheus is not on the PATH (Debian: prometheus)";
+  }
+})();
 
-    await t.test("tells no key to its logs", async () => {
-      const { s3 } = readStack(data);
-      for (const name of await readdir(join(data, "logs"))) {
-        assert.ok(!(await readFile(join(data, "logs", name), "utf8")).includes(s3.secretKey), name);
-      }
-    });
+interface Scrape {
+  job_name: string;
+  dns_sd_configs?: unknown;
+  static_configs?: { targets: string[] }[];
+}
 
-    await t.test("a second start in the same folder is refused and disturbs nothing", async () => {
-      await assert.rejects(start(), /a stack is running in/);
-      assert.deepEqual(await rowsOf(readStack(data).trino, "SELECT * FROM iceberg.lakehouse._kept"), [[7]]);
-    });
-
-    await t.test("stop and start again", async () => {
-      await stack("--stop", "--data", data);
-      for (const pid of pids) assert.equal(bornAt(pid), undefined);
-      assert.ok(!existsSync(join(data, "stack.json")));
-      await start();
-      assert.deepEqual(await rowsOf(readStack(data).trino, "SELECT * FROM iceberg.lakehouse._kept"), [[7]]);
+/** Runs Prometheus with infra's configuration, but for where the stack's processes are; `ask` tells how many series a query has. */
+async function withPrometheus(
+  file: StackFile,
+  folder: string,
+  use: (ask: (query: string) => Promise<number>) => Promise<void>,
+): Promise<void> {
+  const { port } = await choosePorts(["port"], {});
+  const targets = (job: string): string[] =>
+    Object.entries({ ...file.services, ...file.metrics })
+      .filter(([name]) => name.replace(/-\d+$/, "") === job)
+      .map(([, url]) => new URL(url).host);
+  const config = parse(await readFile(join(INFRA, "prometheus", "prometheus.yml"), "utf8")) as {
+    scrape_configs: Scrape[];
+  };
+  const scrape_configs = config.scrape_configs
+    .filter(({ job_name }) => targets(job_name).length > 0)
+    .map(({ dns_sd_configs: _, ...job }) => ({ ...job, static_configs: [{ targets: targets(job.job_name) }] }));
+  const path = join(folder, "prometheus.yml");
+  await writeFile(path, stringify({ global: { scrape_interval: "1s" }, scrape_configs }));
+  const url = `http://${HOST}:${port}`;
+  const prometheus = startProcess({
+    name: "prometheus",
+    command: "prometheus",
+    args: [
+      `--config.file=${path}`,
+      `--storage.tsdb.path=${join(folder, "prometheus")}`,
+      `--web.listen-address=${HOST}:${port}`,
+    ],
+    env: process.env,
+    cwd: folder,
+    log: join(folder, "logs", "prometheus.log"),
+  });
+  try {
+    const signal = AbortSignal.timeout(60_000);
+    await waitUntilReady(prometheus, () => httpAnswers(`${url}/-/ready`), { withinMs: 30_000, signal });
+    await use(async (query) => {
+      const response = await fetch(`${url}/api/v1/query?query=${encodeURIComponent(query)}`);
+      const answer = (await response.json()) as { status: string; error?: string; data: { result: unknown[] } };
+      assert.equal(answer.status, "success", `${query}: ${answer.error ?? ""}`);
+      return answer.data.result.length;
     });
   } finally {
-    await stack("--stop", "--data", data);
-    await rm(data, { recursive: true, force: true });
+    await stopProcesses([prometheus.record], 10_000);
   }
-});
+}
+
+test(
+  "the whole stack starts, works, keeps its data over a restart, and stops",
+  { skip, timeout: 600_000 },
+  async (t) => {
+    const data = await mkdtemp(join(tmpdir(), "tributary-stack-test-"));
+    const start = (...more: string[]) => stack("--detach", "--trino-memory", "1G", "--data", data, ...more);
+    const count = "SELECT count(*) FROM iceberg.lakehouse.sales";
+    let pids: number[] = [];
+    try {
+      await t.test("starts four services, two parsers among them", async () => {
+        await start("--parsers", "2");
+        const file = readStack(data);
+        pids = file.pids;
+        assert.deepEqual(Object.keys(file.services), ["gateway", "parser-1", "parser-2", "committer", "scheduler"]);
+        assert.equal(pids.length, 3 + 5);
+        assert.equal(statSync(join(data, "stack.json")).mode & 0o077, 0, "only its owner may read the keys");
+      });
+
+      await t.test("takes files in", async () => {
+        const file = readStack(data);
+        const sample = await readFile(join(ROOT, "data", "sales_sample.csv"));
+        await upload(file, "sales_sample.csv", sample);
+        assert.deepEqual(await rowsOf(file.trino, count), [[200]]);
+        const header = sample.toString("utf8").split("\n")[0]!;
+        await upload(
+          file,
+          "faulty.csv",
+          Buffer.from(`${header}\nORD-1,CUST-1,1.00,Italy,2024-01-01\nORD-2,CUST-1,much,Italy,2024-01-01\n`),
+        );
+        const path = await rowsOf(file.trino, 'SELECT DISTINCT "$path" FROM iceberg.lakehouse.sales');
+        assert.match(JSON.stringify(path), /s3:\/\/lakehouse-warehouse\//);
+      });
+
+      await t.test("gives every panel of the dashboards something to show", { skip: noPrometheus }, () =>
+        withPrometheus(readStack(data), data, async (ask) => {
+          for (const { panels } of Object.values(DASHBOARDS)) {
+            for (const { title, queries, redpandaOnly } of panels) {
+              if (redpandaOnly) continue;
+              for (const [expr] of queries) {
+                await until(`${title}: ${expr}`, async () => (await ask(expr)) > 0, 60_000);
+              }
+            }
+          }
+        }),
+      );
+
+      await t.test("tells no key to its logs", async () => {
+        const { s3 } = readStack(data);
+        for (const name of await readdir(join(data, "logs"))) {
+          assert.ok(!(await readFile(join(data, "logs", name), "utf8")).includes(s3.secretKey), name);
+        }
+      });
+
+      await t.test("refuses a second start in the same folder, undisturbed", async () => {
+        await assert.rejects(start(), /a stack is running in/);
+        assert.deepEqual(await rowsOf(readStack(data).trino, count), [[201]]);
+      });
+
+      await t.test("stops, all of it, and starts again with its data", async () => {
+        await stack("--stop", "--data", data);
+        for (const pid of pids) assert.equal(bornAt(pid), undefined);
+        assert.ok(!existsSync(join(data, "stack.json")));
+        await start("--no-services");
+        assert.deepEqual(await rowsOf(readStack(data).trino, count), [[201]]);
+      });
+    } finally {
+      await stack("--stop", "--data", data);
+      await rm(data, { recursive: true, force: true });
+    }
+  },
+);
 
 test("--stop where nothing runs is no error", { skip }, async () => {
   const data = await mkdtemp(join(tmpdir(), "tributary-stack-test-"));

@@ -27,7 +27,7 @@ export interface MemoryPartition extends Place {
  * How a client reaches its broker: `effect` is what happens there, at one moment. Lets a simulation decide when that is, whether it is at
  * all, and whether the client learns of it. `deliver` and `tail` hand records over; `revoke` tells a member that it lost partitions.
  */
-export type Call = <T>(method: string, effect: () => T, detail?: CallDetail) => Promise<T>;
+export type Call = <T>(method: string, effect: () => T | Promise<T>, detail?: CallDetail) => Promise<T>;
 
 export interface CallDetail {
   topic?: string;

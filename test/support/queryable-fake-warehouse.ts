@@ -5,10 +5,11 @@ import type { QueryOptions, QueryResult, Warehouse } from "../../lib/warehouse/w
 import type { FakeRow } from "./fake-commit.ts";
 import { FakeWarehouse } from "./fake-warehouse.ts";
 import { fileVersion, type Cell } from "./rows.ts";
+import { READ_ALL } from "./test-table.ts";
 
 /** The warehouse in memory with SQL over it, so that the port's contract can be read off it: each query looks at a copy in DuckDB. */
 export class QueryableFakeWarehouse extends FakeWarehouse {
-  override async query(sql: string, options: QueryOptions): Promise<QueryResult> {
+  override async query(sql: string, options: QueryOptions = READ_ALL): Promise<QueryResult> {
     const copy = await openWarehouse("duckdb::memory:");
     try {
       for (const [name, table] of this.tablesByName) {

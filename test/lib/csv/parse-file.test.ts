@@ -216,6 +216,11 @@ test("hostile files", async (t) => {
       "FILE_ENCODING_UNKNOWN",
     );
   });
+  await t.test("an open quote in the header, NULs in every row", async () => {
+    assert.equal(await code('"a,b\n1,2\n'), "FILE_QUOTE_NOT_CLOSED");
+    const nuls = await parse(`a,b\n${"x,\0\n".repeat(100)}`);
+    assert.deepEqual(nuls.summary.rejectsByReason, { nul_byte: 100 });
+  });
   await t.test("an open quote in 1 GB", async () => {
     async function* endless() {
       yield Buffer.from('a,b\n1,"open\n');

@@ -57,6 +57,9 @@ test("the type of a column", () => {
     ["VARCHAR", "1e5", "12345678901234567"],
     ["VARCHAR", "1e5", "0.123456789012345678"],
     ["VARCHAR", "1e20240131"],
+    ["VARCHAR", "1e999"],
+    ["VARCHAR", "1e-999"],
+    ["DOUBLE", "0e-999", "1.5E+300"],
     ["DATE", "2024-02-29", "2024/01/31"],
     ["VARCHAR", "2023-02-29"],
     ["VARCHAR", "01/02/2024"],
@@ -157,6 +160,7 @@ test("values a type cannot hold are told apart", () => {
     ["BOOLEAN", "yes", CAST.MISMATCH],
     ["INTEGER", "007", CAST.MISMATCH],
     ["INTEGER", " ", CAST.NULL],
+    ["DOUBLE", "9".repeat(400), CAST.OUT_OF_RANGE],
   ];
   for (const [type, value, code] of cases) assert.equal(castText(type, value), code, `${value} as ${type}`);
 });

@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { codeOfFailure, isFileThereAlready, isTooManyPartitions, statementError } from "../../../lib/warehouse/trino-errors.ts";
+import {
+  codeOfFailure,
+  isFileThereAlready,
+  isTooManyPartitions,
+  statementError,
+} from "../../../lib/warehouse/trino-errors.ts";
 import { changesOf, mergeStatement } from "../../../lib/warehouse/trino-merge.ts";
 import { logicalName, physicalName, withPhysicalNames } from "../../../lib/warehouse/trino-names.ts";
 import { readOnlyStatement, tokensOf } from "../../../lib/warehouse/trino-query.ts";
@@ -18,14 +23,17 @@ const LAYOUT: TableLayout = { table: "t", mode: "replace", key: [], deleteMissin
 
 describe("exact JSON", () => {
   test("integers beyond 2^53 come as text, everything else as JSON.parse has it", () => {
-    const text = '{"data":[[9007199254740993,-9223372036854775808,9007199254740991,1.2345678901234567E19,0.1234567890123456789]]}';
+    const text =
+      '{"data":[[9007199254740993,-9223372036854775808,9007199254740991,1.2345678901234567E19,0.1234567890123456789]]}';
     assert.deepEqual(exactJson(text), {
       data: [["9007199254740993", "-9223372036854775808", 9007199254740991, 12345678901234567000, 0.12345678901234568]],
     });
   });
 
   test("digits inside strings stay, whatever surrounds them", () => {
-    const value = { 'a"12345678901234567890': ['\\"9007199254740993', "9007199254740993,", 'x\\\\"', 1e300, -0.5, null, true] };
+    const value = {
+      'a"12345678901234567890': ['\\"9007199254740993', "9007199254740993,", 'x\\\\"', 1e300, -0.5, null, true],
+    };
     assert.deepEqual(exactJson(JSON.stringify(value)), value);
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 4 }), (json) => {
@@ -40,7 +48,10 @@ describe("exact JSON", () => {
   test("timestamps become ISO text", () => {
     assert.equal(resultValue("timestamp(6)", "2024-01-31 12:00:00.123456"), "2024-01-31T12:00:00.123456");
     assert.equal(resultValue("timestamp(6)", "2024-01-31 12:00:00.000000"), "2024-01-31T12:00:00");
-    assert.equal(resultValue("timestamp(6) with time zone", "2024-01-31 12:00:00.500000 UTC"), "2024-01-31T12:00:00.500000Z");
+    assert.equal(
+      resultValue("timestamp(6) with time zone", "2024-01-31 12:00:00.500000 UTC"),
+      "2024-01-31T12:00:00.500000Z",
+    );
     assert.equal(resultValue("varchar", "2024-01-31 12:00:00"), "2024-01-31 12:00:00");
     assert.equal(resultValue("decimal(20,2)", "1.10"), "1.10");
   });
@@ -53,10 +64,18 @@ describe("failures", () => {
       "WAREHOUSE_CONFLICT",
       failure("ICEBERG_COMMIT_ERROR", "EXTERNAL", "Failed to commit the transaction during write"),
       failure("TRANSACTION_CONFLICT", "EXTERNAL"),
-      failure("GENERIC_INTERNAL_ERROR", "INTERNAL_ERROR", "Found conflicting files that can contain records matching true"),
+      failure(
+        "GENERIC_INTERNAL_ERROR",
+        "INTERNAL_ERROR",
+        "Found conflicting files that can contain records matching true",
+      ),
       failure("ICEBERG_CATALOG_ERROR", "EXTERNAL", "Requirement failed: branch main has changed"),
     ],
-    ["WAREHOUSE_TIMEOUT", failure("EXCEEDED_TIME_LIMIT", "INSUFFICIENT_RESOURCES"), failure("USER_CANCELED", "USER_ERROR")],
+    [
+      "WAREHOUSE_TIMEOUT",
+      failure("EXCEEDED_TIME_LIMIT", "INSUFFICIENT_RESOURCES"),
+      failure("USER_CANCELED", "USER_ERROR"),
+    ],
     [
       "WAREHOUSE_UNAVAILABLE",
       failure("SERVER_STARTING_UP", "INTERNAL_ERROR"),
@@ -80,9 +99,15 @@ describe("failures", () => {
       message: "Failed to load table",
       cause: { type: "org.apache.iceberg.exceptions.BadRequestException", message: "name must start with a letter" },
     };
-    const error = statementError({ ...failure("ICEBERG_CATALOG_ERROR", "EXTERNAL", "Failed to load table"), failureInfo }, "q1");
+    const error = statementError(
+      { ...failure("ICEBERG_CATALOG_ERROR", "EXTERNAL", "Failed to load table"), failureInfo },
+      "q1",
+    );
     assert.equal(error.code, "WAREHOUSE_FAILED");
-    assert.match(error.message, /Failed to load table: name must start with a letter \(ICEBERG_CATALOG_ERROR, query q1\)/);
+    assert.match(
+      error.message,
+      /Failed to load table: name must start with a letter \(ICEBERG_CATALOG_ERROR, query q1\)/,
+    );
   });
 
   test("the failures a commit answers in its own way", () => {
@@ -93,7 +118,13 @@ describe("failures", () => {
 });
 
 describe("rows as SQL", () => {
-  const definitions = columns({ id: "BIGINT", "na'me": "VARCHAR", amount: "DECIMAL(5,2)", at: "TIMESTAMP", ratio: "DOUBLE" });
+  const definitions = columns({
+    id: "BIGINT",
+    "na'me": "VARCHAR",
+    amount: "DECIMAL(5,2)",
+    at: "TIMESTAMP",
+    ratio: "DOUBLE",
+  });
   const rows = [
     { id: 9007199254740993n, "na'me": "O'Hara\\\"", amount: "-1.20", at: "2024-01-31T12:00:00.000001", ratio: -0 },
     { id: 1, "na'me": null, amount: null, at: null, ratio: Number.NaN },
@@ -149,7 +180,11 @@ describe("merge statements", () => {
     // 3 inserted, 4 updated (a delete and an insert each), 2 deleted.
     assert.deepEqual(changesOf(9, summary), { rowsInserted: 3, rowsUpdated: 4, rowsDeleted: 2 });
     assert.deepEqual(changesOf(5, { "added-records": "5" }), { rowsInserted: 5, rowsUpdated: 0, rowsDeleted: 0 });
-    assert.deepEqual(changesOf(2, { "added-position-deletes": "2" }), { rowsInserted: 0, rowsUpdated: 0, rowsDeleted: 2 });
+    assert.deepEqual(changesOf(2, { "added-position-deletes": "2" }), {
+      rowsInserted: 0,
+      rowsUpdated: 0,
+      rowsDeleted: 2,
+    });
   });
 });
 
@@ -163,7 +198,10 @@ describe("names and targets", () => {
       withPhysicalNames(sql, "other"),
       `SELECT '_ingest_files', x."tributary_ingest_files" FROM "other"."tributary_ingest_files" -- _ingest_files`,
     );
-    assert.equal(withPhysicalNames('SELECT 1 FROM "_ingest_files$snapshots"', "s"), 'SELECT 1 FROM "tributary_ingest_files$snapshots"');
+    assert.equal(
+      withPhysicalNames('SELECT 1 FROM "_ingest_files$snapshots"', "s"),
+      'SELECT 1 FROM "tributary_ingest_files$snapshots"',
+    );
   });
 
   test("a URL names server, user, catalog and schema", () => {
@@ -184,7 +222,8 @@ describe("names and targets", () => {
     const partitioning = ["day", "month(at)", "bucket(id, 16)"];
     assert.deepEqual(partitionTexts({ ...LAYOUT, partitioning }), partitioning);
     assert.deepEqual(partitionTexts({ ...LAYOUT, partitioning: ["Odd name"] }), ['"Odd name"']);
-    const created = "WITH (\n   format = 'PARQUET',\n   partitioning = ARRAY['day','month(at)','bucket(id, 16)'],\n   x = 1\n)";
+    const created =
+      "WITH (\n   format = 'PARQUET',\n   partitioning = ARRAY['day','month(at)','bucket(id, 16)'],\n   x = 1\n)";
     assert.deepEqual(partitioningIn(created), partitioning);
     assert.deepEqual(partitioningIn("WITH (format = 'PARQUET')"), []);
   });
@@ -192,7 +231,14 @@ describe("names and targets", () => {
 
 describe("read-only statements", () => {
   test("comments, strings and quoted names hide nothing", () => {
-    assert.deepEqual(tokensOf("sel /* x */ 'a;''b' -- c\n \"d;e\" (1.5)"), ["SEL", "'a;''b'", '"d;e"', "(", "1.5", ")"]);
+    assert.deepEqual(tokensOf("sel /* x */ 'a;''b' -- c\n \"d;e\" (1.5)"), [
+      "SEL",
+      "'a;''b'",
+      '"d;e"',
+      "(",
+      "1.5",
+      ")",
+    ]);
   });
 
   test("what reads is let through without its semicolon", () => {

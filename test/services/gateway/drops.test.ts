@@ -400,29 +400,42 @@ test("a version that cannot be taken is tried again later, or never if that is n
   };
   const clock = new FakeClock();
   await start({ clock });
-  const pass = async (ms: number) => {
+  const pass = async (ms: number, step: number) => {
     const goal = drops.listings + 2;
     clock.advance(ms);
     await until("two listings", () => {
-      clock.advance(5);
+      clock.advance(step);
       return drops.listings >= goal;
     });
   };
   await until("the first tries", () => counted.length === 2);
-  await pass(500);
+  await pass(500, 5);
   assert.equal(tries["t/full.csv"], 1);
   await until("the file", async () => {
-    await pass(1_000);
+    await pass(1_000, 500);
     return ingest.seen.length === 1;
   });
-  await pass(100_000);
+  await pass(100_000, 100_000);
   assert.deepEqual(tries, { "t/full.csv": 4, "u/large.csv": 1 });
   ingest.fault = () => undefined;
   drops.drop("u/large.csv", "smaller");
   await until("its new version", async () => {
-    await pass(1_000);
+    await pass(1_000, 500);
     return ingest.seen.includes("u/large.csv=smaller");
   });
+});
+
+test("an object that is refused before it is read is let go of", async (context) => {
+  const { drops, ingest, start, counted } = await scene(context);
+  drops.drop("t/x.csv", "x");
+  let body: Readable | undefined;
+  const put = (file: IncomingFile): Promise<Accepted> => {
+    body = file.body;
+    throw new TributaryError("DISK_FULL", "no room");
+  };
+  await start({ ingest: { put, deleted: (file) => ingest.deleted(file) } });
+  await until("the refusal", () => counted.length === 1);
+  assert.ok(body?.destroyed);
 });
 
 test("a poke with keys takes them at once, one without lists", async (context) => {

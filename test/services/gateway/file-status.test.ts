@@ -41,8 +41,8 @@ const parses =
 const ends =
   (outcome: Partial<FileOutcome>, commit: Partial<CommitEvent> = {}): Step =>
   (facts) => {
-    const { files: _, ...rest } = { ...commitEvent([]), ...commit };
-    return withEnding(facts, { commit: rest, outcome: { ...fileOutcome(ID), sourceFile: "2024/f.csv", ...outcome } });
+    const said = { ...fileOutcome(ID), sourceFile: "2024/f.csv", ...outcome };
+    return withEnding(facts, { ...commitEvent([]), ...commit }, said);
   };
 const fold = (steps: readonly Step[]): FileFacts => steps.reduce((facts, step) => step(facts), noFacts);
 

@@ -27,8 +27,7 @@ function arrive(view: FileView, n: number, table = "sales", receivedAtMs = n): v
 }
 
 function end(view: FileView, n: number, table = "sales"): void {
-  const { files: _, ...commit } = { ...commitEvent([]), table };
-  view.apply(idOf(n), (facts) => withEnding(facts, { commit, outcome: fileOutcome(idOf(n)) }));
+  view.apply(idOf(n), (facts) => withEnding(facts, { ...commitEvent([]), table }, fileOutcome(idOf(n))));
 }
 
 const names = (files: FileStatus[]): string[] => files.map(({ sourceFile }) => sourceFile);

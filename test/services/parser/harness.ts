@@ -184,9 +184,9 @@ export function decodeRows({ writerSchema, rows, rowCount }: RowBatch): Record<s
   const decoded: Record<string, unknown>[] = [];
   let at = 0;
   while (at < rows.length) {
-    const { value, offset }: { value: Record<string, unknown>; offset: number } = type.decode(rows, at);
-    decoded.push(Object.fromEntries(schema.fields.map((field) => [field.column, value[field.name]])));
-    at = offset;
+    const next: { value: Record<string, unknown>; offset: number } = type.decode(rows, at);
+    decoded.push(Object.fromEntries(schema.fields.map((field) => [field.column, next.value[field.name]])));
+    at = next.offset;
   }
   if (decoded.length !== rowCount) throw new Error(`${decoded.length} rows, but the batch says ${rowCount}`);
   return decoded;

@@ -250,3 +250,24 @@ test("what happened is counted", async (t) => {
     assert.ok(metrics.includes(line), line);
   }
 });
+
+test("events that make no sense do not stand in the way of others", async (t) => {
+  const harness = await startHarness();
+  t.after(() => harness.close());
+  await harness.log.publish(TOPICS.fileEvents.name, [{ key: "orders", value: Buffer.from("no Avro at all") }]);
+  const odd = await harness.send("orders", "a.csv", "id\n1\n", { dialectJson: "{" });
+  assert.equal(odd.end.errorCode, "FILE_POISON");
+  const escaping = await harness.send("orders", "a.csv", "id\n1\n", { blobKey: "../a" });
+  assert.equal(escaping.end.outcome, "failed");
+  const { end } = await harness.send("orders", "b.csv", "id\n1\n");
+  assert.equal(end.outcome, "complete");
+  const letters = await harness.all(TOPICS.deadLetters.name, deadLetters);
+  assert.deepEqual(
+    letters.map(({ event, sourceFile }) => [sourceFile, event.length > 0]),
+    [
+      ["", true],
+      ["a.csv", true],
+      ["a.csv", true],
+    ],
+  );
+});

@@ -1,0 +1,196 @@
+/** Benchmarks of the local stack (Kafka, SeaweedFS, Trino, the services as processes): `npm run stack -- --detach --data DIR` first. */
+import { execFileSync } from "node:child_process";
+import { createReadStream, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { fileURLToPath } from "node:url";
+
+const cli = fileURLToPath(new URL("../bin/tributary.mjs", import.meta.url));
+
+export interface Stack {
+  gateway: string;
+  trino: string;
+  catalog: string;
+  schema: string;
+  pids: number[];
+}
+
+export const readStack = (folder: string): Stack =>
+  JSON.parse(readFileSync(join(folder, "stack.json"), "utf8")) as Stack;
+
+type Answer = { nextUri?: string; data?: unknown[][]; error?: { message: string } };
+
+/** Runs one statement on Trino, as any client would, and returns its rows. */
+export async function statement(stack: Stack, sql: string): Promise<unknown[][]> {
+  const headers = { "x-trino-user": "bench", "x-trino-catalog": stack.catalog, "x-trino-schema": stack.schema };
+  const ask = async (url: string, init: RequestInit): Promise<Answer> =>
+    (await (await fetch(url, init)).json()) as Answer;
+  let answer = await ask(`${stack.trino}/v1/statement`, { method: "POST", body: sql, headers });
+  const rows: unknown[][] = [];
+  for (;;) {
+    rows.push(...(answer.data ?? []));
+    if (answer.error) throw new Error(`${answer.error.message}\n${sql.slice(0, 300)}`);
+    if (answer.nextUri === undefined) return rows;
+    answer = await ask(answer.nextUri, { headers });
+  }
+}
+
+async function upload(stack: Stack, table: string, name: string, body: Readable | string): Promise<void> {
+  const url = `${stack.gateway}/v1/tables/${table}/files/${name}?wait=committed&timeout=10m`;
+  const init =
+    typeof body === "string"
+      ? { method: "PUT", body }
+      : ({ method: "PUT", body: Readable.toWeb(body) as ReadableStream, duplex: "half" } as RequestInit);
+  const response = await fetch(url, init);
+  const text = await response.text();
+  if (response.status !== 200) throw new Error(`${url} answered ${response.status}: ${text.slice(0, 500)}`);
+}
+
+async function seconds(work: () => Promise<unknown>): Promise<number> {
+  const startedMs = performance.now();
+  await work();
+  return (performance.now() - startedMs) / 1000;
+}
+
+const count = async (stack: Stack, table: string): Promise<number> =>
+  Number((await statement(stack, `SELECT count(*) FROM ${table}`))[0]![0]);
+
+async function expectCount(stack: Stack, table: string, rows: number): Promise<void> {
+  const found = await count(stack, table);
+  if (found !== rows) throw new Error(`${table} holds ${found} rows, not ${rows}`);
+}
+
+const unique = (prefix: string): string => `${prefix}_${Date.now().toString(36)}`;
+const percentile = (values: readonly number[], share: number): number =>
+  [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))] ?? Number.NaN;
+
+/**
+ * A big sales file: as the first version of a file of an unpartitioned table (adopted), into the sales table (upsert, partitioned; MERGE), and
+ * beside it the same rows merged by Trino alone from Parquet that lies ready, into a table like sales.
+ */
+export async function bigFile(stack: Stack, rows: number): Promise<object> {
+  const folder = mkdtempSync(join(tmpdir(), "tributary-bench-"));
+  try {
+    const csv = join(folder, "big.csv");
+    execFileSync(process.execPath, [cli, "generate-sales", "--rows", String(rows), "--out", csv]);
+    const adopted = unique("orders");
+    const file = (): Readable => createReadStream(csv, { highWaterMark: 1 << 20 });
+    const adoptS = await seconds(() => upload(stack, adopted, "big.csv", file()));
+    await expectCount(stack, adopted, rows);
+    await statement(stack, "DELETE FROM sales").catch(() => undefined); // the first run has no sales table yet
+    const mergeS = await seconds(() => upload(stack, "sales", unique("big"), file()));
+    await expectCount(stack, "sales", rows);
+    const target = unique("alone");
+    const columns =
+      "order_id, customer_id, amount, country, ingestion_date, _source_file, _source_offset, _source_row, _ingested_at";
+    await statement(
+      stack,
+      `CREATE TABLE ${target} WITH (partitioning = ARRAY['ingestion_date']) AS SELECT ${columns} FROM sales WITH NO DATA`,
+    );
+    const values = columns
+      .split(", ")
+      .map((name) => `s.${name}`)
+      .join(", ");
+    const aloneS = await seconds(() =>
+      statement(
+        stack,
+        `MERGE INTO ${target} t USING (SELECT ${columns} FROM ${adopted}) s ON t.order_id = s.order_id
+         WHEN MATCHED THEN UPDATE SET amount = s.amount WHEN NOT MATCHED THEN INSERT (${columns}) VALUES (${values})`,
+      ),
+    );
+    await statement(stack, `DROP TABLE ${target}`);
+    const rate = (took: number): number => Math.round(rows / took);
+    return {
+      rows,
+      adoptedRowsPerS: rate(adoptS),
+      mergedRowsPerS: rate(mergeS),
+      trinoAloneRowsPerS: rate(aloneS),
+      mergedToTrinoAlone: Number((aloneS / mergeS).toFixed(2)),
+    };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function smallCsv(seed: number, rows: number): string {
+  const lines = Array.from(
+    { length: rows },
+    (_, i) => `${seed * rows + i},name ${i},${(i * 1.25).toFixed(2)},2024-01-${String((i % 28) + 1).padStart(2, "0")}`,
+  );
+  return `id,name,amount,day\n${lines.join("\n")}\n`;
+}
+
+/** Files of 100 rows, one after the other: upload to visible. */
+export async function smallFileLatency(stack: Stack, files: number): Promise<object> {
+  const table = unique("small");
+  const tookMs: number[] = [];
+  for (let n = 0; n <= files; n++) {
+    const took = await seconds(() => upload(stack, table, `f${n}.csv`, smallCsv(n, 100)));
+    if (n > 0) tookMs.push(took * 1000); // the first one makes the table
+  }
+  await expectCount(stack, table, (files + 1) * 100);
+  return { files, medianMs: Math.round(percentile(tookMs, 0.5)), p95Ms: Math.round(percentile(tookMs, 0.95)) };
+}
+
+/** `tables` tables at once, `filesPerS` files a second in all, for `forS` seconds: upload to visible, and the snapshots that took. */
+export async function steadyLoad(
+  stack: Stack,
+  options: { tables: number; filesPerS: number; forS: number },
+): Promise<object> {
+  const { tables, filesPerS, forS } = options;
+  const names = Array.from({ length: tables }, (_, t) => `${unique("steady")}_${t}`);
+  await Promise.all(names.map((name) => upload(stack, name, "first.csv", smallCsv(0, 100))));
+  const tookMs: number[] = [];
+  const pending: Promise<void>[] = [];
+  const startedMs = performance.now();
+  for (let n = 0; n < filesPerS * forS; n++) {
+    const dueMs = startedMs + (n * 1000) / filesPerS;
+    const waitMs = dueMs - performance.now();
+    if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+    const sent = upload(stack, names[n % tables]!, `f${n}.csv`, smallCsv(n + 1, 100));
+    pending.push(sent.then(() => void tookMs.push(performance.now() - dueMs)));
+  }
+  await Promise.all(pending);
+  const tookS = (performance.now() - startedMs) / 1000;
+  let rows = 0;
+  let snapshots = 0;
+  for (const name of names) {
+    rows += await count(stack, name);
+    snapshots += Number((await statement(stack, `SELECT count(*) FROM "${name}$snapshots"`))[0]![0]);
+  }
+  const expected = (filesPerS * forS + tables) * 100;
+  return {
+    tables,
+    files: filesPerS * forS,
+    medianMs: Math.round(percentile(tookMs, 0.5)),
+    p95Ms: Math.round(percentile(tookMs, 0.95)),
+    lostRows: expected - rows,
+    snapshotsPerTableAndS: Number((snapshots / tables / tookS).toFixed(2)),
+  };
+}
+
+/** The way of the batch pipelines we replace: MERGE with 50 literal rows a statement. */
+export async function literalMerges(stack: Stack, rows: number): Promise<object> {
+  const table = unique("literals");
+  await statement(
+    stack,
+    `CREATE TABLE ${table} (order_id varchar, customer_id varchar, amount double, country varchar, ingestion_date date) WITH (partitioning = ARRAY['ingestion_date'])`,
+  );
+  const took = await seconds(async () => {
+    for (let from = 0; from < rows; from += 50) {
+      const values = Array.from(
+        { length: 50 },
+        (_, i) =>
+          `('ORD-${from + i}', 'CUST-${i}', DOUBLE '${i}.5', 'Italy', DATE '2024-01-${String((i % 26) + 1).padStart(2, "0")}')`,
+      );
+      await statement(
+        stack,
+        `MERGE INTO ${table} t USING (VALUES ${values.join(", ")}) s (order_id, customer_id, amount, country, ingestion_date) ON t.order_id = s.order_id
+         WHEN MATCHED THEN UPDATE SET amount = s.amount WHEN NOT MATCHED THEN INSERT VALUES (s.order_id, s.customer_id, s.amount, s.country, s.ingestion_date)`,
+      );
+    }
+  });
+  await statement(stack, `DROP TABLE ${table}`);
+  return { rows, rowsPerS: Math.round(rows / took) };
+}
