@@ -39,7 +39,7 @@ async function start(folder: string) {
     gateway,
     log,
     async put(file: string, rows: string) {
-      const url = `${gateway.url}/v1/tables/t/files/${file}?wait=30s`;
+      const url = `${gateway.url}/v1/tables/t/files/${file}?wait=committed`;
       const response = await fetch(url, { method: "PUT", body: `id,name\n${rows}` });
       return { status: response.status, body: (await response.json()) as { code?: string; status?: string } };
     },
