@@ -120,7 +120,6 @@ test("each package has one home", () => {
     kafkajs: /^lib\/event-log\/kafka/,
     lmdb: /^lib\/event-log\/embedded/,
     "@aws-sdk/client-s3": /^lib\/blob\/s3/,
-    "@aws-sdk/lib-storage": /^lib\/blob\/s3/,
     "trino-client": /^lib\/warehouse\/trino/,
     "@duckdb/node-api": /^lib\/warehouse\/(duckdb|trino-spool)/,
     "csv-parse": /^lib\/csv\/records\.ts$/,

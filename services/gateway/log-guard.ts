@@ -5,7 +5,7 @@ import { assertLogKeptItsPast } from "../../lib/service/log-past.ts";
 import type { Logger } from "../../lib/service/logger.ts";
 import type { Warehouse } from "../../lib/warehouse/warehouse.ts";
 
-/** Looks again no sooner than after this. */
+/** While the warehouse does not answer it is asked again no sooner than after this. */
 const AGAIN_MS_MIN = 1_000;
 
 /** Keeps files out of a log that was made anew: they would be taken for old ones. */
@@ -43,7 +43,7 @@ export async function guardLog(deps: {
   return {
     async assert() {
       if (state === "kept") return;
-      if (clock.monotonicMs() - lookedAtMs >= AGAIN_MS_MIN) await look();
+      if (state !== "unknown" || clock.monotonicMs() - lookedAtMs >= AGAIN_MS_MIN) await look();
       if (typeof state === "object") throw state.recreated;
     },
   };

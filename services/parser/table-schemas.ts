@@ -14,7 +14,7 @@ export interface TableSchema {
 /** A view of the newest schema of every table, as all parsers published them. */
 export class TableSchemas {
   readonly #log: EventLog;
-  readonly #byTable = new Map<string, TableSchema>();
+  readonly #byTable = new Map<string, TableSchema & { sourceOffset: number }>();
   #caughtUp: () => Promise<void> = () => Promise.resolve();
   #close: () => Promise<void> = () => Promise.resolve();
 
@@ -49,8 +49,11 @@ export class TableSchemas {
   }
 
   #take(value: Buffer): void {
-    const { table, columns, dialectJson } = tableSchemas.decode(value);
+    const { table, sourceOffset, columns, dialectJson } = tableSchemas.decode(value);
+    // A parser that lost its partition may still have its word; what a newer file has made of the table stands.
+    if (sourceOffset < (this.#byTable.get(table)?.sourceOffset ?? -1)) return;
     this.#byTable.set(table, {
+      sourceOffset,
       columns: columns.map(({ name, type, header }) => ({ name, type: type as ColumnType, header })),
       dialect: JSON.parse(dialectJson) as Dialect,
     });

@@ -6,6 +6,7 @@ const { values } = parseArgs({
     schedules: { type: "string", default: "1000" },
     seed: { type: "string" },
     from: { type: "string" },
+    bail: { type: "boolean", default: false },
     trace: { type: "boolean", default: false },
   },
 });
@@ -25,6 +26,7 @@ for (let seed = first; seed < first + count; seed++) {
     if (values.trace) console.log(trace.join("\n"));
     console.log(`seed ${seed}:\n${violations.join("\n")}`);
     process.exitCode = 1;
+    if (values.bail) break;
   }
 }
 const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);

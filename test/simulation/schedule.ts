@@ -49,6 +49,7 @@ class Schedule {
   readonly #driver;
   readonly #clock;
   readonly #disturbances: number;
+  readonly #fileNames: readonly string[];
   readonly #tablesWithText = new Set<string>();
   readonly #contentOf = new Map<string, Content>();
   #processes: SimProcess[] = [];
@@ -62,6 +63,7 @@ class Schedule {
     this.#clock = scheduler.clockOf(this.#driver);
     this.world = new World(scheduler);
     this.#disturbances = scheduler.pick([0, 0.002, 0.01, 0.03]);
+    this.#fileNames = scheduler.pick([FILE_NAMES, FILE_NAMES.slice(0, 1)]);
     scheduler.profile = randomProfile(scheduler);
   }
 
@@ -164,7 +166,7 @@ class Schedule {
     this.#acting++;
     await this.#sleep(scheduler.pick([0, 50, 2_000]));
     const kind = scheduler.random();
-    const sourceFile = scheduler.pick(FILE_NAMES);
+    const sourceFile = scheduler.pick(this.#fileNames);
     if (kind < 0.12) await this.#persist((gateway) => this.#delete(gateway, table, sourceFile));
     else if (kind < 0.24) await this.#persist((gateway) => this.#replay(gateway, table));
     else await this.#upload(table, sourceFile, kind < 0.4);
@@ -225,7 +227,7 @@ function randomProfile(scheduler: Scheduler): FaultProfile {
     unknown: share(0.05),
     late: share(0.05),
     survive: scheduler.pick([0, 0.5, 1]),
-    stall: scheduler.pick([0, 0.01, 0.1]),
+    stall: scheduler.pick([0, 0.01, 0.1, 0.3]),
     slow: scheduler.pick([0.01, 0.1, 0.4]),
     faultsMax: scheduler.integer(25),
   };

@@ -77,14 +77,14 @@ export class World {
   readonly contents = new Map<string, Content>();
   readonly violations: string[] = [];
   readonly batchBytesMax: number;
-  readonly #committerLimits: { rowsMax: number; filesMax: number };
+  readonly #committerLimits: { rowsMax: number; filesMax: number; idleGapMs: number };
 
   constructor(scheduler: Scheduler) {
     this.scheduler = scheduler;
     this.broker = new CheckedBroker(this);
     this.broker.createTopics(Object.values(TOPICS));
     this.batchBytesMax = scheduler.pick([100, 400, DEFAULT_LIMITS.batchBytesMax]);
-    this.#committerLimits = { rowsMax: scheduler.pick([3, 20, 1_000]), filesMax: scheduler.pick([1, 3, 20]) };
+    this.#committerLimits = { rowsMax: scheduler.pick([3, 20, 1_000]), filesMax: scheduler.pick([1, 3, 20]), idleGapMs: scheduler.pick([0, 0, 150]) };
   }
 
   process(role: Role, name: string): SimProcess {
@@ -145,7 +145,6 @@ export class World {
         ...this.#committerLimits,
         bytesMax: 1_000_000,
         ageMsMax: 200,
-        idleGapMs: 0,
         attemptsMax: 3,
         backoffMsMin: 10,
         backoffMsMax: 200,

@@ -1,0 +1,216 @@
+/**
+ * Breaks the code on purpose, one way for each invariant of docs/INVARIANTS.md, in a copy of the tree, and runs the test that should
+ * notice. `node --import tsx scripts/mutation-check.ts [I3 …]`; exits 1 if a break went unnoticed.
+ */
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+interface Mutation {
+  invariant: string;
+  /** What is broken, in words. */
+  what: string;
+  file: string;
+  from: string;
+  to: string;
+  /** Arguments of node that run what should fail. */
+  run: readonly string[];
+}
+
+const COPIED = ["lib", "services", "schemas", "scripts", "test", "docs", "infra", "contracts", "package.json", "tsconfig.json"];
+const RUN_MS_MAX = 300_000;
+
+const simulate = (schedules: number): string[] => [
+  "test/simulation/main.ts",
+  "--bail",
+  ...["--from", "1", "--schedules", String(schedules)],
+];
+const test = (file: string, name?: string): string[] => [
+  "--test",
+  ...(name === undefined ? [] : [`--test-name-pattern=${name}`]),
+  file,
+];
+
+export const MUTATIONS: readonly Mutation[] = [
+  {
+    invariant: "I1",
+    what: "an append adds rows that are there already",
+    file: "lib/warehouse/duckdb-commit.ts",
+    from: "NOT EXISTS (SELECT 1 FROM ${table} t WHERE ${sameRow})`,\n  );\n  return { rowsInserted, ...nothing };",
+    to: "TRUE`,\n  );\n  return { rowsInserted, ...nothing };",
+    run: test("test/contract/warehouse.test.ts", "append: the same micro-batch again"),
+  },
+  {
+    invariant: "I2",
+    what: "a run with missing rows is committed",
+    file: "services/committer/outcome.ts",
+    from: "if (missing !== undefined) return",
+    to: "if (missing === null) return",
+    run: test("test/services/committer/trouble.test.ts", "bytes that are no row message"),
+  },
+  {
+    invariant: "I3",
+    what: "the file after the watermark counts as absorbed",
+    file: "services/committer/watermark.ts",
+    from: "sourceOffset <= watermark;",
+    to: "sourceOffset <= watermark + 1;",
+    run: simulate(50),
+  },
+  {
+    invariant: "I4",
+    what: "the committer acks what it has read, not what is on record",
+    file: "services/committer/watermark.ts",
+    from: "position = Math.min(position, firstOffset);",
+    to: "position = Math.max(position, firstOffset);",
+    run: simulate(50),
+  },
+  {
+    invariant: "I4",
+    what: "the parser acks a file before it is parsed",
+    file: "services/parser/service.ts",
+    from: "await parseArrived(",
+    to: "void parseArrived(",
+    run: simulate(50),
+  },
+  {
+    invariant: "I5",
+    what: "the watermark is the lowest offset on record",
+    file: "lib/warehouse/duckdb-ledger.ts",
+    from: "max(source_offset)",
+    to: "min(source_offset)",
+    run: test("test/contract/warehouse.test.ts", "watermarks are the highest offsets"),
+  },
+  {
+    invariant: "I6",
+    what: "runs of a file are mixed",
+    file: "services/committer/runs.ts",
+    from: "const run = this.#runOf(file, runId);",
+    to: 'const run = this.#runOf(file, runId && "any");',
+    run: simulate(400),
+  },
+  {
+    invariant: "I7",
+    what: "a file is released while an older one is still open",
+    file: "services/committer/runs.ts",
+    from: "if (!file.ended) break;",
+    to: "if (!file.ended) continue;",
+    run: test("test/services/committer/runs.test.ts", "files are released in order"),
+  },
+  {
+    invariant: "I7",
+    what: "an older version goes over a recorded newer one",
+    file: "lib/warehouse/duckdb-commit.ts",
+    from: "file.sourceOffset > (absorbed.get(file.sourceFile) ?? -1)",
+    to: "file.sourceOffset > -1",
+    run: test("test/contract/warehouse.test.ts", "an older version never comes back"),
+  },
+  {
+    invariant: "I8",
+    what: "a replay gives an append table's rows a new identity",
+    file: "services/parser/file-run.ts",
+    from: "(versionOffset ?? sourceOffset)",
+    to: "sourceOffset",
+    run: simulate(200),
+  },
+  {
+    invariant: "I9",
+    what: "rows of a failed file count as read",
+    file: "services/committer/outcome.ts",
+    from: "rowsRead: rowsCommitted + rowsRejected,",
+    to: "rowsRead: end.rowsRead + 1,",
+    run: simulate(50),
+  },
+  {
+    invariant: "I10",
+    what: "a lane takes in files without end",
+    file: "services/committer/micro-batch.ts",
+    from: "return waiting.length < 2 * limits.filesMax &&",
+    to: "return waiting.length < 2e9 ||",
+    run: test("test/simulation/bounds.test.ts"),
+  },
+  {
+    invariant: "I11",
+    what: "a failing step is not tried again",
+    file: "services/committer/lane.ts",
+    from: "const options = { attemptsMax: Infinity,",
+    to: "const options = { attemptsMax: 1,",
+    run: simulate(100),
+  },
+  {
+    invariant: "I12",
+    what: "of two endings the first to arrive is shown",
+    file: "services/gateway/file-status.ts",
+    from: "facts.ending && endingOrder(facts.ending, ending) >= 0 ?",
+    to: "facts.ending ?",
+    run: test("test/services/gateway/file-status.test.ts"),
+  },
+  {
+    invariant: "I13",
+    what: "a lane does not wait for the one before it",
+    file: "services/committer/lane.ts",
+    from: "this.#opened = previous.then(() => this.#open());",
+    to: "this.#opened = Promise.resolve().then(() => this.#open());",
+    run: test("test/services/committer/interleavings.test.ts"),
+  },
+  {
+    invariant: "I14",
+    what: "a stale parser's schema replaces a newer one",
+    file: "services/parser/table-schemas.ts",
+    from: "if (sourceOffset <",
+    to: "if (sourceOffset < 0 &&  sourceOffset <",
+    run: test("test/services/parser/table-schemas.test.ts"),
+  },
+  {
+    invariant: "I15",
+    what: "a recreated log is taken as it is",
+    file: "lib/service/log-past.ts",
+    from: "if (watermark < end) continue;",
+    to: "if (watermark < end || end >= 0) continue;",
+    run: test("test/services/committer/trouble.test.ts", "a log made anew"),
+  },
+  {
+    invariant: "I15",
+    what: "an adopted log has no base",
+    file: "lib/event-log/epochs.ts",
+    from: "return topic === REBASED_TOPIC ? this.#base() : 0;",
+    to: "return topic === REBASED_TOPIC ? 0 : 0;",
+    run: test("test/flow/log-recreated.test.ts"),
+  },
+];
+
+function main(): void {
+  const root = fileURLToPath(new URL("..", import.meta.url));
+  const copy = mkdtempSync(join(tmpdir(), "tributary-mutants-"));
+  const wanted = process.argv.slice(2);
+  let unnoticed = 0;
+  try {
+    for (const name of COPIED) cpSync(join(root, name), join(copy, name), { recursive: true });
+    symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
+    for (const mutation of MUTATIONS) {
+      if (wanted.length > 0 && !wanted.includes(mutation.invariant)) continue;
+      const verdict = tried(copy, mutation);
+      if (verdict !== "noticed") unnoticed++;
+      console.log(`| ${mutation.invariant} | ${mutation.what} | ${mutation.run.filter((arg) => !arg.startsWith("--")).at(0)} | ${verdict} |`);
+    }
+  } finally {
+    rmSync(copy, { recursive: true, force: true });
+  }
+  process.exitCode = unnoticed > 0 ? 1 : 0;
+}
+
+function tried(copy: string, { file, from, to, run }: Mutation): string {
+  const path = join(copy, file);
+  const text = readFileSync(path, "utf8");
+  if (text.split(from).length !== 2) return `the text to break is not there once: ${file}`;
+  writeFileSync(path, text.replace(from, () => to));
+  try {
+    const { status } = spawnSync(process.execPath, ["--import", "tsx", ...run], { cwd: copy, timeout: RUN_MS_MAX });
+    return status === 0 ? "NOT NOTICED" : "noticed";
+  } finally {
+    writeFileSync(path, text);
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) main();

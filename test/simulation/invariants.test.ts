@@ -1,0 +1,30 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { MUTATIONS } from "../../scripts/mutation-check.ts";
+
+const text = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
+const tableRows = (markdown: string): string[][] =>
+  markdown
+    .split("\n")
+    .filter((line) => line.startsWith("| I"))
+    .map((line) => line.slice(2, -2).split(" | "));
+
+test("docs/INVARIANTS.md names tests that exist, at least one for each invariant, and each is broken on purpose", () => {
+  const rows = tableRows(text("docs/INVARIANTS.md"));
+  const declared = rows.filter((cells) => cells.length === 2).map(([id]) => id!);
+  const mapped = rows.filter((cells) => cells.length === 3 && cells[0] !== "invariant");
+  const covered = new Set<string>();
+  for (const [ids, file, name] of mapped) {
+    for (const id of ids!.split(" ")) covered.add(id);
+    assert.ok(text(file!).includes(name!), `${file} has no test '${name}'`);
+  }
+  assert.deepEqual([...covered].toSorted(), declared.toSorted());
+  assert.deepEqual([...new Set(MUTATIONS.map(({ invariant }) => invariant))].toSorted(), declared.toSorted());
+});
+
+test("every deliberate break of scripts/mutation-check.ts still finds its place", () => {
+  for (const { file, from, what } of MUTATIONS) {
+    assert.equal(text(file).split(from).length, 2, `${what}: the text to break is not there once in ${file}`);
+  }
+});
