@@ -43,14 +43,25 @@ export interface SendOptions {
 }
 
 export interface Client {
+  /** Where the gateway is. */
+  url: string;
   /** Sends a request and reads the JSON answer. Throws Refused (status ≥ 400) or Unreachable. */
   send<T>(method: string, path: string, options?: SendOptions): Promise<T>;
+  /** Server-sent events as they come, each parsed as JSON; ends when the gateway or `signal` ends it. Throws as `send` does. */
+  events<T>(path: string, signal: AbortSignal): AsyncGenerator<T, void>;
 }
+
+/** What fetch failed by stands in its cause. */
+const asError = (thrown: unknown): Error => {
+  const { cause } = thrown as Error;
+  return cause instanceof Error ? cause : (thrown as Error);
+};
 
 /** @throws TypeError if the URL is none */
 export function makeClient(baseUrl: string, apiKey: string | undefined): Client {
   const base = new URL(baseUrl.endsWith("/") ? baseUrl : `${baseUrl}/`);
   return {
+    url: base.href,
     async send<T>(method: string, path: string, options: SendOptions = {}): Promise<T> {
       const answer = await exchange(new URL(path.replace(/^\//, ""), base), method, apiKey, options);
       let body: unknown;
@@ -63,7 +74,32 @@ export function makeClient(baseUrl: string, apiKey: string | undefined): Client 
       if (answer.status >= 400) throw new Refused(answer.status, body as Record<string, unknown>);
       return body as T;
     },
+    async *events<T>(path: string, signal: AbortSignal): AsyncGenerator<T, void> {
+      const url = new URL(path.replace(/^\//, ""), base);
+      try {
+        const headers = apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
+        const response = await fetch(url, { headers, signal });
+        if (!response.ok) throw new Refused(response.status, (await response.json()) as Record<string, unknown>);
+        if (response.body) yield* eventData<T>(response.body);
+      } catch (error) {
+        if (signal.aborted) return;
+        throw error instanceof Refused ? error : new Unreachable(url.origin, asError(error));
+      }
+    },
   };
+}
+
+async function* eventData<T>(body: NonNullable<Response["body"]>): AsyncGenerator<T, void> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const chunk of body) {
+    const events = (text + decoder.decode(chunk as Uint8Array, { stream: true })).split("\n\n");
+    text = events.pop()!;
+    for (const event of events) {
+      const data = event.split("\n").filter((line) => line.startsWith("data:"));
+      if (data.length > 0) yield JSON.parse(data.map((line) => line.slice("data:".length)).join("\n")) as T;
+    }
+  }
 }
 
 function exchange(

@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 import * as commands from "./commands.ts";
 import * as operations from "./operations.ts";
 import { EXIT } from "./output.ts";
+import { addTop } from "./top.ts";
 
 const program = new Command("tributary")
   .description("CSV files into tables, as a stream.")
@@ -36,6 +37,7 @@ commands.addUpload(program);
 commands.addPreview(program);
 commands.addStatus(program);
 commands.addTables(program);
+addTop(program);
 commands.addQuery(program);
 operations.addRejectsReplay(commands.addRejects(program));
 operations.addReplay(program);

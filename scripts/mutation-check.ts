@@ -19,7 +19,18 @@ interface Mutation {
   run: readonly string[];
 }
 
-const COPIED = ["lib", "services", "schemas", "scripts", "test", "docs", "infra", "contracts", "package.json", "tsconfig.json"];
+const COPIED = [
+  "lib",
+  "services",
+  "schemas",
+  "scripts",
+  "test",
+  "docs",
+  "infra",
+  "contracts",
+  "package.json",
+  "tsconfig.json",
+];
 const RUN_MS_MAX = 300_000;
 
 const simulate = (schedules: number): string[] => [
@@ -88,7 +99,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: "services/committer/runs.ts",
     from: "const run = this.#runOf(file, runId);",
     to: 'const run = this.#runOf(file, runId && "any");',
-    run: simulate(400),
+    run: test("test/services/committer/runs.test.ts", "the first run that ends wins"),
   },
   {
     invariant: "I7",
@@ -152,7 +163,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: "services/committer/lane.ts",
     from: "this.#opened = previous.then(() => this.#open());",
     to: "this.#opened = Promise.resolve().then(() => this.#open());",
-    run: test("test/services/committer/interleavings.test.ts"),
+    run: test("test/simulation/bounds.test.ts", "a lane that takes over"),
   },
   {
     invariant: "I14",
@@ -192,7 +203,9 @@ function main(): void {
       if (wanted.length > 0 && !wanted.includes(mutation.invariant)) continue;
       const verdict = tried(copy, mutation);
       if (verdict !== "noticed") unnoticed++;
-      console.log(`| ${mutation.invariant} | ${mutation.what} | ${mutation.run.filter((arg) => !arg.startsWith("--")).at(0)} | ${verdict} |`);
+      console.log(
+        `| ${mutation.invariant} | ${mutation.what} | ${mutation.run.filter((arg) => !arg.startsWith("--")).at(0)} | ${verdict} |`,
+      );
     }
   } finally {
     rmSync(copy, { recursive: true, force: true });
@@ -200,14 +213,25 @@ function main(): void {
   process.exitCode = unnoticed > 0 ? 1 : 0;
 }
 
+/** Commands that pass as long as nothing is broken. */
+const sound = new Map<string, boolean>();
+
+const passes = (copy: string, run: readonly string[]): boolean =>
+  spawnSync(process.execPath, ["--import", "tsx", ...run], { cwd: copy, timeout: RUN_MS_MAX }).status === 0;
+
 function tried(copy: string, { file, from, to, run }: Mutation): string {
+  const command = run.join(" ");
+  if (!sound.has(command)) sound.set(command, passes(copy, run));
+  if (!sound.get(command)) return "fails without it, too";
   const path = join(copy, file);
   const text = readFileSync(path, "utf8");
   if (text.split(from).length !== 2) return `the text to break is not there once: ${file}`;
-  writeFileSync(path, text.replace(from, () => to));
+  writeFileSync(
+    path,
+    text.replace(from, () => to),
+  );
   try {
-    const { status } = spawnSync(process.execPath, ["--import", "tsx", ...run], { cwd: copy, timeout: RUN_MS_MAX });
-    return status === 0 ? "NOT NOTICED" : "noticed";
+    return passes(copy, run) ? "NOT NOTICED" : "noticed";
   } finally {
     writeFileSync(path, text);
   }

@@ -49,7 +49,7 @@ test("imports point one way: schemas ← lib/events ← ports ← services", () 
     ],
     [
       /^lib\/service\//,
-      /^lib\/(service\/|errors|clock|retry|event-log\/event-log|events\/)/,
+      /^lib\/(service\/|errors|clock|retry|event-log\/(event-log|partitioner|epochs)|events\/)/,
       "lib/service is about running a process",
     ],
     [

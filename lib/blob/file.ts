@@ -40,6 +40,17 @@ export async function openFileStore(url: string, clock: Clock): Promise<BlobStor
   }
 }
 
+/** Makes a folder and those above it; a deletion may prune one of them in between. Returns the topmost that it made. */
+async function makeFolder(folder: string): Promise<string | undefined> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await fs.mkdir(folder, { recursive: true });
+    } catch (error) {
+      if (codeOf(error) !== "ENOENT" || attempt === PLACING_ATTEMPTS_MAX) throw error;
+    }
+  }
+}
+
 class FileStore implements BlobStore {
   readonly url: string;
   readonly supports = { atomicForeignWrites: false };
@@ -138,10 +149,10 @@ class FileStore implements BlobStore {
   async #makeFolders(key: string): Promise<void> {
     for (const place of new Set([pathOf(key), asidePathOf(key)].map((path) => dirname(path)))) {
       const folder = join(this.#root, place);
-      const first = await fs.mkdir(folder, { recursive: true }).catch(async (error: unknown) => {
+      const first = await makeFolder(folder).catch(async (error: unknown) => {
         if (!["EEXIST", "ENOTDIR"].includes(codeOf(error))) throw error;
         await this.#clearTheWay(key);
-        return fs.mkdir(folder, { recursive: true });
+        return makeFolder(folder);
       });
       if ((await this.#isInside(folder)) === false) {
         throw new TributaryError("BLOB_KEY_INVALID", `the key ${key} leads through a symbolic link out of the store`);

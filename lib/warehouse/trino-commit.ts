@@ -4,7 +4,7 @@ import { hasCode, isRetryable } from "../errors.ts";
 import { retry } from "../retry.ts";
 import { stringLiteral, withAuditColumns, type SqlColumn } from "./sql.ts";
 import type { StatementOptions, StatementResult, TrinoClient } from "./trino-client.ts";
-import { isTooManyPartitions } from "./trino-errors.ts";
+import { isTooManyPartitions, STATEMENT_RETRY } from "./trino-errors.ts";
 import { adoptFile } from "./trino-adopt.ts";
 import { changesOf, mergeStatement, newestOffsets } from "./trino-merge.ts";
 import { tableId } from "./trino-names.ts";
@@ -15,9 +15,6 @@ import type { TrinoTables } from "./trino-tables.ts";
 import type { CommitReceipt, FileVersion, MicroBatch, TableLayout } from "./warehouse.ts";
 
 const NOTHING: CommitReceipt = { snapshotId: null, strategy: "none", rowsInserted: 0, rowsUpdated: 0, rowsDeleted: 0 };
-
-/** A conflict, a lost connection or a timeout: the statement is made so that running it again is right whatever the first did. */
-export const STATEMENT_RETRY = { attemptsMax: 5, backoffMsMin: 100, backoffMsMax: 3_000 };
 
 /** Rows in a statement's text take less than this: Trino's query.max-length is 1,000,000 characters by default. */
 export const INLINE_CHARS_MAX = 900_000;

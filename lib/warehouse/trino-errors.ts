@@ -9,6 +9,9 @@ export interface TrinoFailure {
   errorType: string;
 }
 
+/** A conflict, a lost connection or a timeout: the statement is made so that running it again is right whatever the first did. */
+export const STATEMENT_RETRY = { attemptsMax: 5, backoffMsMin: 100, backoffMsMax: 3_000 };
+
 const CONFLICT_NAMES = new Set(["ICEBERG_COMMIT_ERROR", "TRANSACTION_CONFLICT"]);
 const CONFLICT_MESSAGES =
   /found (new )?conflicting|conflicting (files|delete)|cannot commit|commit ?failed|has (been )?changed since|branch main has changed|requirement failed|position delete for replaced data file|concurrent(ly)? (update|modif)/i;

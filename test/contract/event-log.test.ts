@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../../lib/clock.ts";
 import { openEventLog } from "../../lib/event-log/open.ts";
-import { MemoryBroker, MemoryEventLog } from "../support/memory-event-log.ts";
+import { MemoryBroker, type MemoryEventLog } from "../support/memory-event-log.ts";
 import { eventLogContract } from "./event-log.contract.ts";
 
 // What the services' tests and the simulation run on must keep the same promises.

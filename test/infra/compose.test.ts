@@ -238,3 +238,39 @@ describe("configuration files", () => {
     );
   });
 });
+
+describe("Dockerfile", () => {
+  const dockerfile = readFileSync(join(ROOT, "Dockerfile"), "utf8");
+  const sources = [...dockerfile.matchAll(/^COPY (?!--from)(.+)$/gm)].flatMap(([, words]) =>
+    words!.split(" ").slice(0, -1),
+  );
+
+  it("copies only what exists and .dockerignore lets through", () => {
+    const passing = new Set(
+      readFileSync(join(ROOT, ".dockerignore"), "utf8")
+        .match(/^!.+$/gm)!
+        .map((line) => line.slice(1)),
+    );
+    for (const source of sources) {
+      assert.ok(existsSync(join(ROOT, source)), source);
+      assert.ok(passing.has(source), `${source} is ignored`);
+    }
+  });
+
+  it("copies all that is compiled, the init job included", () => {
+    const { include } = JSON.parse(readFileSync(join(ROOT, "tsconfig.build.json"), "utf8")) as { include: string[] };
+    for (const folder of include)
+      assert.ok(
+        sources.some((source) => folder.startsWith(source)),
+        folder,
+      );
+    assert.ok(include.includes("scripts/stack/init.ts"));
+  });
+
+  it("does not run as root, nor with development packages", () => {
+    const last = dockerfile.slice(dockerfile.lastIndexOf("FROM "));
+    assert.match(last, /^USER node$/m);
+    assert.match(last, /COPY --from=packages/);
+    assert.match(dockerfile, /npm ci --omit=dev/);
+  });
+});

@@ -23,7 +23,16 @@ export interface FaultProfile {
   faultsMax: number;
 }
 
-export const CALM: FaultProfile = { crash: 0, fail: 0, unknown: 0, late: 0, survive: 0, stall: 0, slow: 0.02, faultsMax: 0 };
+export const CALM: FaultProfile = {
+  crash: 0,
+  fail: 0,
+  unknown: 0,
+  late: 0,
+  survive: 0,
+  stall: 0,
+  slow: 0.02,
+  faultsMax: 0,
+};
 
 /** A process of the simulation: dead, none of its calls is answered and none of its timers rings. */
 export interface SimNode {

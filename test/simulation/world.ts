@@ -8,13 +8,14 @@ import { GROUPS, ROWS_PREFIX, rowsTopic, TOPICS } from "../../lib/events/topics.
 import { silentLogger } from "../../lib/service/logger.ts";
 import { Registry } from "../../lib/service/metrics.ts";
 import type { Service } from "../../lib/service/service.ts";
-import type { Stage, Warehouse } from "../../lib/warehouse/warehouse.ts";
+import type { CommitReceipt, Stage, Warehouse } from "../../lib/warehouse/warehouse.ts";
 import { startCommitter } from "../../services/committer/service.ts";
 import { makeIngest, type Ingest } from "../../services/gateway/ingest.ts";
 import { gatewayMetrics } from "../../services/gateway/metrics.ts";
 import { startParser } from "../../services/parser/service.ts";
 import type { WorkerPool } from "../../services/parser/worker-pool.ts";
-import { FakeStage, FakeWarehouse } from "../support/fake-warehouse.ts";
+import type { FakeStage } from "../support/fake-warehouse.ts";
+import { FakeWarehouse } from "../support/fake-warehouse.ts";
 import { MemoryBroker, type Call, type MemoryEventLog } from "../support/memory-event-log.ts";
 import { blobClient } from "./blob-model.ts";
 import type { FaultCodes, Scheduler, SimNode } from "./scheduler.ts";
@@ -84,7 +85,11 @@ export class World {
     this.broker = new CheckedBroker(this);
     this.broker.createTopics(Object.values(TOPICS));
     this.batchBytesMax = scheduler.pick([100, 400, DEFAULT_LIMITS.batchBytesMax]);
-    this.#committerLimits = { rowsMax: scheduler.pick([3, 20, 1_000]), filesMax: scheduler.pick([1, 3, 20]), idleGapMs: scheduler.pick([0, 0, 150]) };
+    this.#committerLimits = {
+      rowsMax: scheduler.pick([3, 20, 1_000]),
+      filesMax: scheduler.pick([1, 3, 20]),
+      idleGapMs: scheduler.pick([0, 0, 150]),
+    };
   }
 
   process(role: Role, name: string): SimProcess {
@@ -258,29 +263,42 @@ class CheckedBroker extends MemoryBroker {
 /** A process's connection to the warehouse. What a request carries is what the stage held when it was sent. */
 function warehouseClient(world: World, call: Call): Warehouse {
   const { warehouse } = world;
+  const writing = new Set<string>();
+  /** I13: of a process one lane at a time writes a table. */
+  const alone = async <T>(table: string, write: () => Promise<T>): Promise<T> => {
+    if (writing.has(table)) world.violation(`I13: two lanes of a process write ${table}`);
+    writing.add(table);
+    try {
+      return await write();
+    } finally {
+      writing.delete(table);
+    }
+  };
   const frozen = <T extends { stage?: Stage }>(one: T): T =>
     one.stage ? { ...one, stage: (one.stage as FakeStage).frozen() } : one;
   const own: Partial<Warehouse> = {
     commit({ layout, files }) {
       const batch = { layout, files: files.map(frozen) };
-      return call("commit", async () => {
+      const effect = async (): Promise<CommitReceipt> => {
         const receipt = await warehouse.commit(batch);
         world.checkWholeFiles(layout.table);
         return receipt;
-      });
+      };
+      return alone(layout.table, () => call("commit", effect));
     },
     record(table, ended, recordedAtMs) {
       const carried = ended.map(frozen);
-      return call("record", async () => {
+      const effect = async (): Promise<void> => {
         const before = (await warehouse.watermark(table)) ?? -1;
         await warehouse.record(table, carried, recordedAtMs);
         const after = (await warehouse.watermark(table)) ?? -1;
         if (after < before) world.violation(`I5: the watermark of ${table} goes from ${before} to ${after}`);
-      });
+      };
+      return alone(table, () => call("record", effect));
     },
     stage: () => stageClient(warehouse.stage() as FakeStage, call),
   };
-  return new Proxy(warehouse as Warehouse, {
+  return new Proxy(warehouse, {
     get(target, name) {
       if (name in own) return own[name as keyof Warehouse];
       const member: unknown = Reflect.get(target, name, target);
@@ -295,7 +313,8 @@ function stageClient(stage: FakeStage, call: Call): Stage {
     get(target, name) {
       const member: unknown = Reflect.get(target, name, target);
       if (name !== "append" && name !== "reject" && name !== "discard") return member;
-      return (...args: unknown[]) => call(`stage.${name}`, () => Reflect.apply(member as () => unknown, target, args));
+      const method = member as (...args: unknown[]) => Promise<void>;
+      return (...args: unknown[]) => call(`stage.${name}`, () => Reflect.apply(method, target, args));
     },
   });
 }

@@ -44,7 +44,7 @@ export class FakeStage implements Stage {
         file: String(_source_file),
         offset: Number(_source_offset),
         row: Number(_source_row),
-        ingestedAt: BigInt(_ingested_at as bigint),
+        ingestedAt: _ingested_at as bigint,
       });
     }
     this.sizeBytes += batch.rows.length;
@@ -61,7 +61,8 @@ export class FakeStage implements Stage {
   /** As it is now: what a request carries that has effect later. */
   frozen(): FakeStage {
     const copy = new FakeStage();
-    return Object.assign(copy, { ...this, rows: [...this.rows], rejects: [...this.rejects] });
+    const { sizeBytes, discarded } = this;
+    return Object.assign(copy, { sizeBytes, discarded, rows: [...this.rows], rejects: [...this.rejects] });
   }
 }
 

@@ -1,59 +1,73 @@
 /** The gateway's HTTP interface, as the console uses it. */
 
-let apiKey = sessionStorage.getItem("tributary-key") ?? "";
+const KEY = "tributary-key";
+const PREVIEW_BYTES_MAX = 4 * 1024 * 1024;
+const RECONNECT_MS = 2000;
+let apiKey = sessionStorage.getItem(KEY) ?? "";
 
+export const hasKey = () => apiKey !== "";
+
+/** The empty text forgets the key. Fires `key-changed` on the document. */
 export function useKey(key) {
   apiKey = key;
-  sessionStorage.setItem("tributary-key", key);
+  if (key) sessionStorage.setItem(KEY, key);
+  else sessionStorage.removeItem(KEY);
+  document.dispatchEvent(new Event("key-changed"));
 }
 
 const headers = (more = {}) => (apiKey ? { authorization: `Bearer ${apiKey}`, ...more } : more);
 
-/** A problem as the gateway describes it: code, detail, remedy. */
+/** A problem as the gateway describes it: code, detail, remedy. A missing or unknown key fires `key-needed` on the document. */
 export class Problem extends Error {
   constructor(status, body) {
-    super(body.detail ?? `the gateway answered ${status}`);
+    super(body.detail ?? (status ? `the gateway answered ${status}` : "the gateway cannot be reached"));
     this.status = status;
     this.code = body.code ?? "";
     this.remedy = body.remedy ?? "";
+    if (status === 401) document.dispatchEvent(new CustomEvent("key-needed", { detail: this.message }));
   }
 }
 
 export async function call(path, init = {}) {
-  const response = await fetch(path, { ...init, headers: headers(init.headers) });
+  const response = await fetch(path, { ...init, headers: headers(init.headers) }).catch(() => {
+    throw new Problem(0, {});
+  });
   const body = await response.json().catch(() => ({}));
   if (!response.ok) throw new Problem(response.status, body);
   return body;
 }
 
-export const post = (path, body) =>
+export const post = (path, body = {}) =>
   call(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
 
 export const query = (sql) => post("/v1/query", { sql });
 
-/** What the gateway would make of the file's beginning, without loading it. */
-export const preview = (file, table) =>
-  call(`/v1/preview?name=${encodeURIComponent(file.name)}${table ? `&table=${encodeURIComponent(table)}` : ""}`, {
+export const tablePath = (table) => `/v1/tables/${encodeURIComponent(table)}`;
+
+/** What would come of the file, from its beginning; nothing is stored. */
+export async function preview(file, table) {
+  const begin = file.slice(0, PREVIEW_BYTES_MAX);
+  const about = new URLSearchParams({ name: file.name, ...(table ? { table } : {}) });
+  const seen = await call(`/v1/preview?${about}`, {
     method: "POST",
     headers: { "content-type": "application/octet-stream" },
-    body: file.slice(0, 4 * 1024 * 1024),
+    body: begin,
   });
+  return { ...seen, complete: seen.complete && begin.size === file.size };
+}
 
-/** Uploads with progress (XMLHttpRequest, since fetch tells none). */
+/** Uploads with progress (XMLHttpRequest, since fetch tells none); `onProgress` is given a share from 0 to 1. */
 export function upload(file, table, onProgress) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    request.open("PUT", `/v1/tables/${encodeURIComponent(table)}/files/${encodeURIComponent(file.name)}`);
-    for (const [name, value] of Object.entries(headers())) request.setRequestHeader(name, value);
-    request.upload.onprogress = (event) => onProgress(event.loaded / Math.max(1, event.total));
-    request.onerror = () => reject(new Problem(0, { detail: "the gateway cannot be reached" }));
+    request.open("PUT", `${tablePath(table)}/files/${encodeURIComponent(file.name)}`);
+    for (const [name, value] of Object.entries(headers({ "content-type": "application/octet-stream" })))
+      request.setRequestHeader(name, value);
+    request.responseType = "json";
+    request.upload.onprogress = ({ loaded, total }) => onProgress(loaded / Math.max(1, total));
+    request.onerror = () => reject(new Problem(0, {}));
     request.onload = () => {
-      let body = {};
-      try {
-        body = JSON.parse(request.responseText);
-      } catch {
-        // not JSON: the status says enough
-      }
+      const body = request.response ?? {};
       if (request.status < 300) resolve(body);
       else reject(new Problem(request.status, body));
     };
@@ -61,32 +75,37 @@ export function upload(file, table, onProgress) {
   });
 }
 
-/** Calls `onFile` for each change of a file's status, for ever; reconnects by itself. */
+/** Calls `onFile` for each change of a file's status, for ever. Reconnects by itself; waits for a key where one is needed. */
 export async function follow(onFile, onConnected) {
   for (;;) {
+    let needsKey = false;
     try {
       const response = await fetch("/v1/events", { headers: headers() });
-      if (!response.ok) throw new Problem(response.status, {});
+      if (!response.ok) throw new Problem(response.status, await response.json().catch(() => ({})));
       onConnected(true);
-      let text = "";
-      for await (const chunk of chunks(response.body.pipeThrough(new TextDecoderStream()))) {
-        text += chunk;
-        const events = text.split("\n\n");
-        text = events.pop();
-        for (const event of events) {
-          const data = event.split("\n").filter((line) => line.startsWith("data:")).map((line) => line.slice(5)).join("\n");
-          if (data) onFile(JSON.parse(data));
-        }
-      }
-    } catch {
-      // shown as "not connected" below; tried again
+      for await (const file of eventsOf(response.body)) onFile(file);
+    } catch (problem) {
+      // The header says that it is not connected; it is tried again.
+      needsKey = problem.status === 401;
     }
     onConnected(false);
-    await new Promise((resolve) => setTimeout(resolve, 2000));
+    await new Promise((resolve) => {
+      if (!needsKey) setTimeout(resolve, RECONNECT_MS);
+      document.addEventListener("key-changed", resolve, { once: true });
+    });
   }
 }
 
-async function* chunks(stream) {
-  const reader = stream.getReader();
-  for (let next = await reader.read(); !next.done; next = await reader.read()) yield next.value;
+/** The data of server-sent events, each a JSON text. */
+async function* eventsOf(body) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  for (let next = await reader.read(); !next.done; next = await reader.read()) {
+    const events = (text + next.value).split("\n\n");
+    text = events.pop();
+    for (const event of events) {
+      const data = event.split("\n").filter((line) => line.startsWith("data:"));
+      if (data.length > 0) yield JSON.parse(data.map((line) => line.slice(5)).join("\n"));
+    }
+  }
 }

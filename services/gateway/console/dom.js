@@ -9,36 +9,118 @@ export function element(tag, attributes = {}, ...children) {
     if (name === "on") for (const [event, handler] of Object.entries(value)) made.addEventListener(event, handler);
     else made.setAttribute(name, value === true ? "" : value);
   }
-  made.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  made.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
   return made;
 }
 
-const isNumber = (value) => typeof value === "number" || (typeof value === "string" && /^-?\d+(\.\d+)?$/.test(value));
+/** Says it to those who listen instead of look. */
+export const announce = (text) => (byId("announce").textContent = text);
 
-export function cell(value) {
-  if (value === null || value === undefined) return element("td", {}, element("span", { class: "null" }, "NULL"));
-  return element("td", { class: isNumber(value) ? "n" : null }, typeof value === "object" ? JSON.stringify(value) : String(value));
+/** Draws anew and leaves the keyboard where it was: on the element with the same `data-key`, and what was open stays open. */
+export function redraw(place, ...children) {
+  const keyOf = (node) => (node?.dataset.key === undefined ? undefined : `[data-key="${CSS.escape(node.dataset.key)}"]`);
+  const focused = place.contains(document.activeElement) ? keyOf(document.activeElement) : undefined;
+  const open = [...place.querySelectorAll("details[open][data-key]")].map(keyOf);
+  const scrolled = [...place.querySelectorAll(".scroll[data-key]")].map((node) => [keyOf(node), node.scrollLeft, node.scrollTop]);
+  place.replaceChildren(...children.flat(Infinity).filter(Boolean));
+  for (const selector of open) place.querySelector(selector)?.setAttribute("open", "");
+  for (const [selector, left, top] of scrolled) place.querySelector(selector)?.scrollTo(left, top);
+  if (focused) place.querySelector(focused)?.focus({ preventScroll: true });
 }
 
-export const dataTable = (label, columns, rows) =>
-  element("div", { class: "card scroll", tabindex: "0", role: "region", "aria-label": label },
-    element("table", {},
-      element("thead", {}, element("tr", {}, columns.map((name) => element("th", { scope: "col" }, name)))),
-      element("tbody", {}, rows.map((row) => element("tr", {}, row.map((value) => (value instanceof Node ? element("td", {}, value) : cell(value))))))));
+/** Runs `work`; a problem is shown in `place` with its remedy. */
+export async function guarded(place, work) {
+  try {
+    await work();
+  } catch (problem) {
+    place.replaceChildren(problemCard(problem));
+  }
+}
+
+export const button = (label, onClick, attributes = {}) =>
+  element("button", { type: "button", "data-key": `button ${label}`, on: { click: onClick }, ...attributes }, label);
+
+const NULL = () => element("span", { class: "null" }, "NULL");
+
+/** A value of a row as it is: text, number or NULL. */
+export const shown = (value) =>
+  value === null || value === undefined ? NULL() : typeof value === "object" ? JSON.stringify(value) : String(value);
+
+/**
+ * A table in a card that scrolls. Columns are `{ name, numeric, wrap, hint }` or names; cells are nodes or values.
+ */
+export function dataTable(label, columns, rows, empty = "nothing yet") {
+  const about = columns.map((column) => (typeof column === "string" ? { name: column } : column));
+  if (rows.length === 0) return element("p", { class: "card pad hint" }, empty);
+  const classOf = ({ numeric, wrap }) => (numeric ? "n" : wrap ? "wrap" : null);
+  const head = about.map((column) =>
+    element("th", { scope: "col", class: classOf(column) }, column.name, column.hint && element("small", {}, column.hint)),
+  );
+  const body = rows.map((row) =>
+    element("tr", {}, row.map((value, at) =>
+      element("td", { class: classOf(about[at] ?? {}) }, value instanceof Node ? value : shown(value)))),
+  );
+  return element("div", { class: "card scroll", tabindex: "0", role: "region", "aria-label": label, "data-key": `region ${label}` },
+    element("table", {}, element("thead", {}, element("tr", {}, head)), element("tbody", {}, body)));
+}
 
 export const problemCard = (problem) =>
-  element("div", { class: "card problem", role: "alert" },
-    element("strong", {}, problem.code ? `${problem.code}: ` : ""), problem.message,
-    problem.remedy ? element("p", { class: "hint" }, `→ ${problem.remedy}`) : null);
+  element("div", { class: "card pad problem", role: "alert" },
+    element("p", {}, element("strong", {}, problem.code || "Not done"), " ", problem.message),
+    problem.remedy && element("p", { class: "hint" }, problem.remedy));
 
-export const state = (text) => element("span", { class: `state ${text}` }, text);
+export const waiting = (text) => element("p", { class: "hint waiting" }, text);
 
-export const ago = (iso) => {
-  if (!iso) return "–";
-  const seconds = Math.max(0, (Date.now() - Date.parse(iso)) / 1000);
+const TONES = {
+  committed: "good", passed: "good", completed: "good", loads: "good",
+  failed: "bad", rejected: "bad", error: "bad", conflict: "bad",
+  received: "busy", parsing: "busy", parsed: "busy", new: "busy", widened: "busy",
+};
+
+/** A state as a pill; what it means is in the text, colour only helps. */
+export const pill = (text, tone = TONES[text] ?? "calm") => element("span", { class: `pill ${tone}` }, text);
+
+export const tiles = (entries) =>
+  element("dl", { class: "tiles" }, entries.map(([name, value, tone]) =>
+    element("div", { class: tone ?? null }, element("dt", {}, name), element("dd", {}, value))));
+
+const whole = new Intl.NumberFormat("en");
+export const count = (value) => (value === null || value === undefined ? "–" : whole.format(value));
+export const plural = (value, noun) => `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
+
+export function size(bytes) {
+  if (bytes === null || bytes === undefined) return "–";
+  const units = ["B", "KB", "MB", "GB", "TB"];
+  let [value, unit] = [bytes, 0];
+  for (; value >= 1024 && unit < units.length - 1; unit++) value /= 1024;
+  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
+}
+
+/** A time of the gateway or of a query; one without a zone is UTC. Milliseconds, or NaN. */
+const timeOf = (text) => {
+  const iso = text.trim().replace(" UTC", "Z").replace(/^(\d{4}-\d\d-\d\d) /, "$1T").replace(/(\.\d{3})\d+/, "$1");
+  return Date.parse(/([zZ]|[+-]\d\d:?\d\d)$/.test(iso) ? iso : `${iso}Z`);
+};
+
+/** How long ago, with the exact time on hover. */
+export function ago(text) {
+  const ms = text ? timeOf(text) : NaN;
+  if (Number.isNaN(ms)) return "–";
+  return element("time", { datetime: new Date(ms).toISOString(), title: new Date(ms).toLocaleString() }, agoText(ms));
+}
+
+function agoText(ms) {
+  const seconds = Math.max(0, (Date.now() - ms) / 1000);
+  if (seconds < 5) return "just now";
   if (seconds < 90) return `${Math.round(seconds)} s ago`;
   if (seconds < 5400) return `${Math.round(seconds / 60)} min ago`;
-  return new Date(iso).toLocaleString();
+  if (seconds < 129_600) return `${Math.round(seconds / 3600)} h ago`;
+  return new Date(ms).toISOString().slice(0, 10);
+}
+
+/** Keeps the times on the page true as they pass. */
+export const refreshTimes = () => {
+  for (const time of document.querySelectorAll("main time")) time.textContent = agoText(Date.parse(time.dateTime));
 };
 
 export const took = (ms) => (ms === null || ms === undefined ? "–" : ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`);

@@ -1,0 +1,220 @@
+import type { Command } from "commander";
+import { systemClock } from "../lib/clock.ts";
+import { Unreachable, type Client } from "./client.ts";
+import { EXIT, tableText } from "./output.ts";
+import { action, durationMs } from "./session.ts";
+import type { TableAnswer } from "./show.ts";
+import type { FileAnswer } from "./upload.ts";
+
+/** Rates are means over so long. */
+const WINDOW_SECONDS = 10;
+const FILES_SEEDED = 1_000;
+const FILES_KEPT_MAX = 10_000;
+const RECONNECT_MS = 1_000;
+const SCREEN = {
+  enter: "\x1b[?1049h\x1b[?25l",
+  leave: "\x1b[?25h\x1b[?1049l",
+  home: "\x1b[H",
+  rest: "\x1b[J",
+  line: "\x1b[K",
+};
+
+type TopFile = FileAnswer & { committedAt: string | null };
+type Summary = Pick<TableAnswer, "table" | "lastCommitAt" | "lag">;
+
+/** A table as `top` shows it. */
+export interface TopTable {
+  table: string;
+  /** Rows committed per second, over the last WINDOW_SECONDS. */
+  rowsPerSecond: number;
+  filesWaiting: number;
+  secondsBehind: number;
+  lastCommitAt: string | null;
+  /** In the newest version of each file, among the files that `top` has seen. */
+  rowsRejected: number;
+}
+
+export interface Top {
+  at: string;
+  tables: TopTable[];
+}
+
+/** `tributary top`: what goes into each table right now. */
+export function addTop(program: Command): void {
+  program
+    .command("top")
+    .description(
+      "what goes into each table right now: rows per second, files waiting, seconds behind, last commit, rejects",
+    )
+    .option("--once", "say it once and end")
+    .option("--every <time>", "how often it is said anew", durationMs, 1_000)
+    .addHelpText(
+      "after",
+      `
+On a terminal the table is drawn anew in place; elsewhere each table is a line; with --json each time is a line.
+Ctrl+C ends it.
+
+Examples:
+  tributary top
+  tributary top --once --json
+  tributary top --every 10s >> top.log`,
+    )
+    .action(
+      action(async ({ client, json, print }, flags: { once?: true; every: number }) => {
+        const files = new Map<string, TopFile>();
+        if (flags.once) {
+          await seed(client, files);
+          print(await look(client, files), topText);
+          return EXIT.ok;
+        }
+        await untilInterrupted((signal) => watch(client, files, flags.every, json, signal));
+        return EXIT.ok;
+      }),
+    );
+}
+
+async function untilInterrupted(run: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  const interrupted = new AbortController();
+  const interrupt = (): void => interrupted.abort();
+  process.once("SIGINT", interrupt).once("SIGTERM", interrupt);
+  try {
+    await run(interrupted.signal);
+  } finally {
+    interrupt();
+    process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
+  }
+}
+
+/** Throws only what stands in the way at the beginning; a gateway that goes away later is waited for. */
+async function watch(
+  client: Client,
+  files: Map<string, TopFile>,
+  everyMs: number,
+  json: boolean,
+  signal: AbortSignal,
+): Promise<void> {
+  await seed(client, files);
+  const { stdout } = process;
+  const redraws = stdout.isTTY && !json;
+  const following = follow(client, files, signal);
+  if (redraws) stdout.write(SCREEN.enter);
+  try {
+    for (let wasThere = true; !signal.aborted; await systemClock.sleep(everyMs, signal)) {
+      const top = await look(client, files).catch(unlessAway);
+      if (signal.aborted) break;
+      if (redraws) stdout.write(frame(top, client));
+      else if (top) stdout.write(json ? `${JSON.stringify(top)}\n` : linesText(top));
+      else if (wasThere) process.stderr.write("no answer from the gateway; waiting for it\n");
+      wasThere = top !== undefined;
+    }
+  } finally {
+    if (redraws) stdout.write(SCREEN.leave);
+  }
+  await following;
+}
+
+function unlessAway(error: unknown): undefined {
+  if (!(error instanceof Unreachable)) throw error;
+}
+
+/** The newest files: what has happened before anything is told live. */
+async function seed(client: Client, files: Map<string, TopFile>): Promise<void> {
+  const { files: newest } = await client.send<{ files: TopFile[] }>("GET", `/v1/files?limit=${FILES_SEEDED}`);
+  for (const file of newest.reverse()) files.set(file.fileId, file);
+}
+
+/** Keeps `files` up with the gateway until `signal`; comes back after a loss, and reads what it has missed. */
+async function follow(client: Client, files: Map<string, TopFile>, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      for await (const file of client.events<TopFile>("/v1/events", signal)) {
+        files.delete(file.fileId);
+        files.set(file.fileId, file);
+        if (files.size > FILES_KEPT_MAX) files.delete(files.keys().next().value!);
+      }
+      await systemClock.sleep(RECONNECT_MS, signal);
+      if (!signal.aborted) await seed(client, files);
+    } catch {
+      // The tables' own answers say that the gateway is away, or refuses.
+      await systemClock.sleep(RECONNECT_MS, signal);
+    }
+  }
+}
+
+async function look(client: Client, files: ReadonlyMap<string, TopFile>): Promise<Top> {
+  const { tables } = await client.send<{ tables: Summary[] }>("GET", "/v1/tables");
+  return topOf(tables, [...files.values()], systemClock.nowMs());
+}
+
+/** What `top` shows, from the tables' summaries and the files seen. */
+export function topOf(tables: readonly Summary[], files: readonly TopFile[], nowMs: number): Top {
+  const since = nowMs - WINDOW_SECONDS * 1_000;
+  const committed = new Map<string, number>();
+  const newest = new Map<string, TopFile>();
+  for (const file of files) {
+    if (file.committedAt !== null && Date.parse(file.committedAt) > since)
+      committed.set(file.table, (committed.get(file.table) ?? 0) + (file.rowsCommitted ?? 0));
+    const name = JSON.stringify([file.table, file.sourceFile]);
+    const before = newest.get(name);
+    if (file.rowsRejected !== null && (!before || before.fileId < file.fileId)) newest.set(name, file);
+  }
+  const rejected = new Map<string, number>();
+  for (const { table, rowsRejected } of newest.values())
+    rejected.set(table, (rejected.get(table) ?? 0) + (rowsRejected ?? 0));
+  return {
+    at: new Date(nowMs).toISOString(),
+    tables: tables.map(({ table, lag, lastCommitAt }) => ({
+      table,
+      rowsPerSecond: Math.round(((committed.get(table) ?? 0) / WINDOW_SECONDS) * 10) / 10,
+      filesWaiting: lag.files,
+      secondsBehind: Math.round(lag.oldestSeconds * 10) / 10,
+      lastCommitAt,
+      rowsRejected: rejected.get(table) ?? 0,
+    })),
+  };
+}
+
+const topText = ({ at, tables }: Top): string =>
+  tables.length === 0
+    ? "no tables"
+    : tableText(
+        ["table", "rows/s", "files waiting", "seconds behind", "last commit", "rejected"],
+        tables.map((one) => [
+          one.table,
+          one.rowsPerSecond,
+          one.filesWaiting,
+          one.secondsBehind,
+          agoText(one.lastCommitAt, Date.parse(at)),
+          one.rowsRejected,
+        ]),
+      );
+
+function agoText(iso: string | null, nowMs: number): string | null {
+  if (iso === null) return null;
+  const seconds = Math.max(0, Math.round((nowMs - Date.parse(iso)) / 1_000));
+  if (seconds < 120) return `${seconds} s ago`;
+  return seconds < 7_200 ? `${Math.round(seconds / 60)} min ago` : iso;
+}
+
+/** One line a table, for logs: nothing stands still, so each says when. */
+const linesText = ({ at, tables }: Top): string =>
+  tables
+    .map(
+      (one) =>
+        `${at} ${one.table} rows_per_second=${one.rowsPerSecond} files_waiting=${one.filesWaiting} ` +
+        `seconds_behind=${one.secondsBehind} last_commit=${one.lastCommitAt ?? "-"} rows_rejected=${one.rowsRejected}\n`,
+    )
+    .join("");
+
+/** The terminal's whole screen, drawn over the one before: no flicker. */
+function frame(top: Top | undefined, { url }: Client): string {
+  const { rows = 24, columns = 80 } = process.stdout;
+  const text = top ? topText(top) : "no answer; waiting for the gateway";
+  const lines = [
+    `tributary top · ${url} · ${top?.at.slice(11, 19) ?? "--:--:--"} UTC · Ctrl+C ends it`,
+    "",
+    ...text.split("\n"),
+  ];
+  const shown = lines.length >= rows ? [...lines.slice(0, rows - 2), `… ${lines.length - rows + 2} more`] : lines;
+  return SCREEN.home + shown.map((line) => `${line.slice(0, columns)}${SCREEN.line}`).join("\n") + SCREEN.rest;
+}

@@ -1,0 +1,50 @@
+/** The query box: one SELECT, its rows, and the rows as CSV. */
+import { query } from "./api.js";
+import { announce, button, byId, count, dataTable, element, guarded, plural, waiting } from "./dom.js";
+
+const ROWS_SHOWN_MAX = 500;
+const NUMERIC = /^(tinyint|smallint|integer|int|bigint|hugeint|ubigint|double|real|float|decimal)/i;
+
+/** Opened for a table: asks for its newest rows. */
+export function showQuery(table) {
+  if (!table) return;
+  byId("sql").value = `SELECT *\nFROM ${/^[a-z_][a-z0-9_]*$/.test(table) ? table : `"${table.replaceAll('"', '""')}"`}\nLIMIT 50`;
+  void run();
+}
+
+const run = () => guarded(byId("query-result"), runQuery);
+
+async function runQuery() {
+  const place = byId("query-result");
+  place.replaceChildren(waiting("running …"));
+  const startedMs = performance.now();
+  const { columns, rows, truncated } = await query(byId("sql").value);
+  const said = `${plural(rows.length, "row")}${truncated ? " (more were cut off)" : ""} in ${count(Math.round(performance.now() - startedMs))} ms`;
+  place.replaceChildren(
+    element("p", { class: "head" },
+      element("span", {}, said, rows.length > ROWS_SHOWN_MAX && `, the first ${ROWS_SHOWN_MAX} shown`),
+      rows.length > 0 && button("Download as CSV", () => download(columns, rows), { class: "quiet" })),
+    dataTable("Result",
+      columns.map(({ name, type }) => ({ name, hint: type, numeric: NUMERIC.test(type) })),
+      rows.slice(0, ROWS_SHOWN_MAX), "No rows."));
+  announce(said);
+}
+
+function download(columns, rows) {
+  const field = (value) => {
+    const text = value === null ? "" : typeof value === "object" ? JSON.stringify(value) : String(value);
+    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  const lines = [columns.map(({ name }) => name), ...rows].map((row) => row.map(field).join(","));
+  const url = URL.createObjectURL(new Blob([`${lines.join("\r\n")}\r\n`], { type: "text/csv" }));
+  element("a", { href: url, download: "result.csv" }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
+
+byId("query-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  void run();
+});
+byId("sql").addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) byId("query-form").requestSubmit();
+});
