@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { systemClock } from "../lib/clock.ts";
-import { Unreachable, type Client } from "./client.ts";
+import { Refused, Unreachable, type Client } from "./client.ts";
 import { EXIT, tableText } from "./output.ts";
 import { action, durationMs } from "./session.ts";
 import type { TableAnswer } from "./show.ts";
@@ -114,7 +114,8 @@ async function watch(
 }
 
 function unlessAway(error: unknown): undefined {
-  if (!(error instanceof Unreachable)) throw error;
+  const isAway = error instanceof Unreachable || (error instanceof Refused && error.status >= 500);
+  if (!isAway) throw error;
 }
 
 /** The newest files: what has happened before anything is told live. */

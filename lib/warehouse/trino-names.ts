@@ -1,5 +1,5 @@
 import { identifier, INTERNAL_TABLES, SCHEMA } from "./sql.ts";
-import { SQL_TOKEN } from "./trino-query.ts";
+import { SQL_TOKEN } from "./trino-tokens.ts";
 
 /**
  * What our own tables are called in Trino. Iceberg catalogs that follow the rules of S3 table buckets (SeaweedFS, AWS) refuse names that

@@ -2,6 +2,7 @@ import { TributaryError } from "../errors.ts";
 import type { TrinoClient } from "./trino-client.ts";
 import { failureOf } from "./trino-errors.ts";
 import { withPhysicalNames } from "./trino-names.ts";
+import { tokensOf } from "./trino-tokens.ts";
 import { resultValue } from "./trino-values.ts";
 import type { QueryOptions, QueryResult } from "./warehouse.ts";
 
@@ -45,18 +46,6 @@ export function queryError(thrown: unknown): unknown {
     return new TributaryError("QUERY_FAILED", failure.message, { cause: thrown });
   }
   return thrown;
-}
-
-/** Space, a comment, a string, a quoted name, a word, a number or any other character. */
-export const SQL_TOKEN =
-  /\s+|--[^\n\r]*|\/\*[\s\S]*?\*\/|'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|[A-Za-z_@][\w@]*|\d[\w.]*|[\s\S]/g;
-const IGNORED = /^(\s|--|\/\*)/;
-
-/** The tokens of a statement, words in upper case, without space and comments; strings and quoted names as one token each. */
-export function tokensOf(sql: string): string[] {
-  return (sql.match(SQL_TOKEN) ?? [])
-    .filter((token) => !IGNORED.test(token) || token === "/*")
-    .map((token) => (/^[A-Za-z_]/.test(token) ? token.toUpperCase() : token));
 }
 
 const QUERY_WORDS = new Set(["SELECT", "WITH", "VALUES", "TABLE", "("]);

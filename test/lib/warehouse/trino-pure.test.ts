@@ -9,7 +9,8 @@ import {
 } from "../../../lib/warehouse/trino-errors.ts";
 import { changesOf, mergeStatement } from "../../../lib/warehouse/trino-merge.ts";
 import { logicalName, physicalName, withPhysicalNames } from "../../../lib/warehouse/trino-names.ts";
-import { readOnlyStatement, tokensOf } from "../../../lib/warehouse/trino-query.ts";
+import { readOnlyStatement } from "../../../lib/warehouse/trino-query.ts";
+import { tokensOf } from "../../../lib/warehouse/trino-tokens.ts";
 import { groupBatches, inlineSelect, stagedColumnsOf, valuesSelect } from "../../../lib/warehouse/trino-source.ts";
 import { partitioningIn, partitionTexts } from "../../../lib/warehouse/trino-tables.ts";
 import { exactJson, resultValue } from "../../../lib/warehouse/trino-values.ts";
