@@ -209,7 +209,9 @@ const linesText = ({ at, tables }: Top): string =>
 
 /** The terminal's whole screen, drawn over the one before: no flicker. */
 function frame(top: Top | undefined, { url }: Client): string {
-  const { rows = 24, columns = 80 } = process.stdout;
+  // Some pseudo-terminals say 0.
+  const rows = process.stdout.rows || 24;
+  const columns = process.stdout.columns || 80;
   const text = top ? topText(top) : "no answer; waiting for the gateway";
   const lines = [
     `tributary top · ${url} · ${top?.at.slice(11, 19) ?? "--:--:--"} UTC · Ctrl+C ends it`,

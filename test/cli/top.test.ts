@@ -3,6 +3,8 @@ import { spawn } from "node:child_process";
 import { tmpdir } from "node:os";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { defaultContract } from "../../lib/contract/contract.ts";
+import { contractsOf } from "../../lib/contract/load.ts";
 import { topOf, type Top } from "../../cli/top.ts";
 import { testGateway, type TestGateway } from "../services/gateway/gateway.ts";
 import { until } from "../support/until.ts";
@@ -13,7 +15,7 @@ const WAIT_MS = 20_000;
 let gateway: TestGateway;
 
 before(async () => {
-  gateway = await testGateway();
+  gateway = await testGateway({}, { contracts: contractsOf([defaultContract("sales")]) });
 });
 after(() => gateway.drain());
 
@@ -24,7 +26,13 @@ async function upload(name: string): Promise<string> {
 
 test("rates are of the last ten seconds, rejects of each file's newest version", () => {
   const nowMs = Date.parse("2026-01-01T00:01:00Z");
-  const file = (fileId: string, sourceFile: string, committedAt: string | null, rows: number, rejects: number | null) => ({
+  const file = (
+    fileId: string,
+    sourceFile: string,
+    committedAt: string | null,
+    rows: number,
+    rejects: number | null,
+  ) => ({
     ...{ fileId, table: "sales", sourceFile, status: "committed", sizeBytes: 1, rowsRead: rows, rowsCommitted: rows },
     ...{ rowsRejected: rejects, receivedAt: null, durations: { totalMs: null }, error: null, committedAt },
   });
