@@ -47,8 +47,11 @@ export interface Client {
   url: string;
   /** Sends a request and reads the JSON answer. Throws Refused (status ≥ 400) or Unreachable. */
   send<T>(method: string, path: string, options?: SendOptions): Promise<T>;
-  /** Server-sent events as they come, each parsed as JSON; ends when the gateway or `signal` ends it. Throws as `send` does. */
-  events<T>(path: string, signal: AbortSignal): AsyncGenerator<T, void>;
+  /**
+   * Server-sent events as they come, each parsed as JSON; ends when the gateway or `signal` ends it. Nothing that happens after `onOpen`
+   * is missed. Throws as `send` does.
+   */
+  events<T>(path: string, signal: AbortSignal, onOpen?: () => void): AsyncGenerator<T, void>;
 }
 
 /** What fetch failed by stands in its cause. */
@@ -74,12 +77,13 @@ export function makeClient(baseUrl: string, apiKey: string | undefined): Client 
       if (answer.status >= 400) throw new Refused(answer.status, body as Record<string, unknown>);
       return body as T;
     },
-    async *events<T>(path: string, signal: AbortSignal): AsyncGenerator<T, void> {
+    async *events<T>(path: string, signal: AbortSignal, onOpen?: () => void): AsyncGenerator<T, void> {
       const url = new URL(path.replace(/^\//, ""), base);
       try {
         const headers = apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
         const response = await fetch(url, { headers, signal });
         if (!response.ok) throw new Refused(response.status, (await response.json()) as Record<string, unknown>);
+        onOpen?.();
         if (response.body) yield* eventData<T>(response.body);
       } catch (error) {
         if (signal.aborted) return;

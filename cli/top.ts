@@ -118,27 +118,26 @@ function unlessAway(error: unknown): undefined {
   if (!isAway) throw error;
 }
 
-/** The newest files: what has happened before anything is told live. */
+/** The newest files: what has happened before anything is told live. What was told live meanwhile is newer. */
 async function seed(client: Client, files: Map<string, TopFile>): Promise<void> {
   const { files: newest } = await client.send<{ files: TopFile[] }>("GET", `/v1/files?limit=${FILES_SEEDED}`);
-  for (const file of newest.reverse()) files.set(file.fileId, file);
+  for (const file of newest.reverse()) if (!files.get(file.fileId)?.committedAt) files.set(file.fileId, file);
 }
 
 /** Keeps `files` up with the gateway until `signal`; comes back after a loss, and reads what it has missed. */
 async function follow(client: Client, files: Map<string, TopFile>, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     try {
-      for await (const file of client.events<TopFile>("/v1/events", signal)) {
+      const catchUp = (): void => void seed(client, files).catch(() => undefined);
+      for await (const file of client.events<TopFile>("/v1/events", signal, catchUp)) {
         files.delete(file.fileId);
         files.set(file.fileId, file);
         if (files.size > FILES_KEPT_MAX) files.delete(files.keys().next().value!);
       }
-      await systemClock.sleep(RECONNECT_MS, signal);
-      if (!signal.aborted) await seed(client, files);
     } catch {
       // The tables' own answers say that the gateway is away, or refuses.
-      await systemClock.sleep(RECONNECT_MS, signal);
     }
+    await systemClock.sleep(RECONNECT_MS, signal);
   }
 }
 

@@ -57,7 +57,8 @@ describe("console", { skip: chromium ? false : missing }, () => {
     folder = mkdtempSync(join(tmpdir(), "tributary-console-"));
     const key = { id: "console", sha256: createHash("sha256").update("secret").digest("hex"), scopes: ["admin"] };
     const env = { TRIBUTARY_API_KEYS_FILE: write("keys.json", JSON.stringify([key])) };
-    [tributary, browser] = await Promise.all([startTributary(join(folder, "data"), env), openBrowser(chromium!)]);
+    browser = await openBrowser(chromium!);
+    tributary = await startTributary(join(folder, "data"), env);
     context = await browser.newContext();
     context.setDefaultTimeout(WAIT_MS);
     page = await context.newPage();
@@ -142,6 +143,8 @@ describe("console", { skip: chromium ? false : missing }, () => {
       .getByRole("row", { name: /sales_country_accepted.* failed 1 of 201/ })
       .last()
       .waitFor();
+    const focused = await page.evaluate("document.activeElement.textContent");
+    assert.equal(focused, "Run checks", "the page is drawn anew, and the keyboard stays where it was");
     await page.getByRole("button", { name: "Run maintenance" }).focus();
     await page.keyboard.press("Enter");
     await page.getByText(/optimize: completed/).waitFor();

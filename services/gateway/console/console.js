@@ -1,7 +1,7 @@
 /** The console: upload with preview, files live, tables with checks, rejects and maintenance, a query box. No build step. */
 import { call, follow, hasKey, useKey } from "./api.js";
-import { announce, byId, element, guarded, refreshTimes } from "./dom.js";
-import { drawFiles, FILES_SHOWN_MAX, isBusy, noteFile, onFile } from "./files.js";
+import { byId, element, guarded, refreshTimes } from "./dom.js";
+import { drawFiles, FILES_SHOWN_MAX, noteFile, onFile } from "./files.js";
 import { showQuery } from "./query.js";
 import { refreshTable, showTables, tableChanged } from "./tables.js";
 import { fileMoved, knowTables } from "./upload.js";
@@ -76,31 +76,27 @@ byId("forget-key").hidden = !hasKey();
 
 // Live
 
-onFile((file, isLive) => {
+onFile((file) => {
   fileMoved(file);
   tableChanged(file);
-  if (isLive && !isBusy(file)) announce(`${file.sourceFile}: ${file.status}`);
 });
 
 async function start() {
   const problem = element("div");
   await guarded(problem, async () => {
     const [{ files }, { tables }] = await Promise.all([call(`/v1/files?limit=${FILES_SHOWN_MAX}`), call("/v1/tables")]);
-    for (const file of files.reverse()) noteFile(file, false);
+    for (const file of files.reverse()) noteFile(file);
     knowTables(tables);
   });
   if (!problem.firstChild || !byId("key-form").hidden) return;
   byId("live-text").textContent = problem.textContent;
 }
 
-void follow(
-  (file) => noteFile(file, true),
-  (connected) => {
-    byId("live").classList.toggle("on", connected);
-    byId("live-text").textContent = connected ? "live" : "not connected";
-    if (connected) void start();
-  },
-);
+void follow(noteFile, (connected) => {
+  byId("live").classList.toggle("on", connected);
+  byId("live-text").textContent = connected ? "live" : "not connected";
+  if (connected) void start();
+});
 setInterval(refreshTimes, TIMES_EVERY_MS);
 setInterval(() => {
   if (!document.hidden && place().view === "tables") void refreshTable();

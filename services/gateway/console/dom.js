@@ -18,10 +18,15 @@ export const announce = (text) => (byId("announce").textContent = text);
 
 /** Draws anew and leaves the keyboard where it was: on the element with the same `data-key`, and what was open stays open. */
 export function redraw(place, ...children) {
-  const keyOf = (node) => (node?.dataset.key === undefined ? undefined : `[data-key="${CSS.escape(node.dataset.key)}"]`);
+  const keyOf = (node) =>
+    node?.dataset.key === undefined ? undefined : `[data-key="${CSS.escape(node.dataset.key)}"]`;
   const focused = place.contains(document.activeElement) ? keyOf(document.activeElement) : undefined;
   const open = [...place.querySelectorAll("details[open][data-key]")].map(keyOf);
-  const scrolled = [...place.querySelectorAll(".scroll[data-key]")].map((node) => [keyOf(node), node.scrollLeft, node.scrollTop]);
+  const scrolled = [...place.querySelectorAll(".scroll[data-key]")].map((node) => [
+    keyOf(node),
+    node.scrollLeft,
+    node.scrollTop,
+  ]);
   place.replaceChildren(...children.flat(Infinity).filter(Boolean));
   for (const selector of open) place.querySelector(selector)?.setAttribute("open", "");
   for (const [selector, left, top] of scrolled) place.querySelector(selector)?.scrollTo(left, top);
@@ -54,35 +59,66 @@ export function dataTable(label, columns, rows, empty = "nothing yet") {
   if (rows.length === 0) return element("p", { class: "card pad hint" }, empty);
   const classOf = ({ numeric, wrap }) => (numeric ? "n" : wrap ? "wrap" : null);
   const head = about.map((column) =>
-    element("th", { scope: "col", class: classOf(column) }, column.name, column.hint && element("small", {}, column.hint)),
+    element(
+      "th",
+      { scope: "col", class: classOf(column) },
+      column.name,
+      column.hint && element("small", {}, column.hint),
+    ),
   );
   const body = rows.map((row) =>
-    element("tr", {}, row.map((value, at) =>
-      element("td", { class: classOf(about[at] ?? {}) }, value instanceof Node ? value : shown(value)))),
+    element(
+      "tr",
+      {},
+      row.map((value, at) =>
+        element("td", { class: classOf(about[at] ?? {}) }, value instanceof Node ? value : shown(value)),
+      ),
+    ),
   );
-  return element("div", { class: "card scroll", tabindex: "0", role: "region", "aria-label": label, "data-key": `region ${label}` },
-    element("table", {}, element("thead", {}, element("tr", {}, head)), element("tbody", {}, body)));
+  return element(
+    "div",
+    { class: "card scroll", tabindex: "0", role: "region", "aria-label": label, "data-key": `region ${label}` },
+    element("table", {}, element("thead", {}, element("tr", {}, head)), element("tbody", {}, body)),
+  );
 }
 
 export const problemCard = (problem) =>
-  element("div", { class: "card pad problem", role: "alert" },
+  element(
+    "div",
+    { class: "card pad problem", role: "alert" },
     element("p", {}, element("strong", {}, problem.code || "Not done"), " ", problem.message),
-    problem.remedy && element("p", { class: "hint" }, problem.remedy));
+    problem.remedy && element("p", { class: "hint" }, problem.remedy),
+  );
 
 export const waiting = (text) => element("p", { class: "hint waiting" }, text);
 
 const TONES = {
-  committed: "good", passed: "good", completed: "good", loads: "good",
-  failed: "bad", rejected: "bad", error: "bad", conflict: "bad",
-  received: "busy", parsing: "busy", parsed: "busy", new: "busy", widened: "busy",
+  committed: "good",
+  passed: "good",
+  completed: "good",
+  loads: "good",
+  failed: "bad",
+  rejected: "bad",
+  error: "bad",
+  conflict: "bad",
+  received: "busy",
+  parsing: "busy",
+  parsed: "busy",
+  new: "busy",
+  widened: "busy",
 };
 
 /** A state as a pill; what it means is in the text, colour only helps. */
 export const pill = (text, tone = TONES[text] ?? "calm") => element("span", { class: `pill ${tone}` }, text);
 
 export const tiles = (entries) =>
-  element("dl", { class: "tiles" }, entries.map(([name, value, tone]) =>
-    element("div", { class: tone ?? null }, element("dt", {}, name), element("dd", {}, value))));
+  element(
+    "dl",
+    { class: "tiles" },
+    entries.map(([name, value, tone]) =>
+      element("div", { class: tone ?? null }, element("dt", {}, name), element("dd", {}, value)),
+    ),
+  );
 
 const whole = new Intl.NumberFormat("en");
 export const count = (value) => (value === null || value === undefined ? "–" : whole.format(value));
@@ -98,7 +134,11 @@ export function size(bytes) {
 
 /** A time of the gateway or of a query; one without a zone is UTC. Milliseconds, or NaN. */
 const timeOf = (text) => {
-  const iso = text.trim().replace(" UTC", "Z").replace(/^(\d{4}-\d\d-\d\d) /, "$1T").replace(/(\.\d{3})\d+/, "$1");
+  const iso = text
+    .trim()
+    .replace(" UTC", "Z")
+    .replace(/^(\d{4}-\d\d-\d\d) /, "$1T")
+    .replace(/(\.\d{3})\d+/, "$1");
   return Date.parse(/([zZ]|[+-]\d\d:?\d\d)$/.test(iso) ? iso : `${iso}Z`);
 };
 
@@ -123,4 +163,5 @@ export const refreshTimes = () => {
   for (const time of document.querySelectorAll("main time")) time.textContent = agoText(Date.parse(time.dateTime));
 };
 
-export const took = (ms) => (ms === null || ms === undefined ? "–" : ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`);
+export const took = (ms) =>
+  ms === null || ms === undefined ? "–" : ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`;

@@ -2,10 +2,11 @@
 import { ago, byId, count, dataTable, element, pill, redraw, took } from "./dom.js";
 
 export const FILES_SHOWN_MAX = 200;
+const DRAW_EVERY_MS = 150;
 const files = new Map();
 const listeners = [];
 
-/** `listener` is called with each file whose state is told, and whether it was told live. */
+/** `listener` is called with each file whose state is told. */
 export const onFile = (listener) => listeners.push(listener);
 
 export const isBusy = ({ status }) => status === "received" || status === "parsing" || status === "parsed";
@@ -15,10 +16,10 @@ const newestFirst = () => [...files.values()].sort((a, b) => (a.fileId < b.fileI
 /** Newest first. */
 export const filesOf = (table) => newestFirst().filter((file) => file.table === table);
 
-export function noteFile(file, isLive) {
+export function noteFile(file) {
   files.set(file.fileId, file);
   if (files.size > FILES_SHOWN_MAX) files.delete([...files.keys()].sort()[0]);
-  for (const listener of listeners) listener(file, isLive);
+  for (const listener of listeners) listener(file);
   drawSoon();
 }
 
@@ -26,10 +27,10 @@ let drawing = false;
 function drawSoon() {
   if (drawing) return;
   drawing = true;
-  requestAnimationFrame(() => {
+  setTimeout(() => {
     drawing = false;
     drawFiles();
-  });
+  }, DRAW_EVERY_MS);
 }
 
 const FILTERS = {
@@ -53,9 +54,21 @@ export function drawFiles() {
 export const fileTable = (label, chosen, { withTable = true } = {}) =>
   dataTable(
     label,
-    ["File", ...(withTable ? ["Table"] : []), "State", ...["Rows", "Rejected", "Took"].map((name) => ({ name, numeric: true })), "Received", { name: "", wrap: true }],
+    [
+      "File",
+      ...(withTable ? ["Table"] : []),
+      "State",
+      ...["Rows", "Rejected", "Took"].map((name) => ({ name, numeric: true })),
+      "Received",
+      { name: "", wrap: true },
+    ],
     chosen.map((file) => [
-      element("span", { title: `${file.fileId} · version ${file.sourceOffset ?? "–"}` }, file.sourceFile, file.origin === "replay" && element("small", {}, " read again")),
+      element(
+        "span",
+        { title: `${file.fileId} · version ${file.sourceOffset ?? "–"}` },
+        file.sourceFile,
+        file.origin === "replay" && element("small", {}, " read again"),
+      ),
       ...(withTable ? [tableLink(file.table)] : []),
       pill(file.status),
       count(file.rowsCommitted ?? file.rowsRead),
@@ -70,6 +83,12 @@ export const fileTable = (label, chosen, { withTable = true } = {}) =>
 export const tableLink = (table) => element("a", { href: `#tables/${table}`, "data-key": `table ${table}` }, table);
 
 export const faultOf = ({ code, message, remedy }) =>
-  element("span", { class: "fault" }, element("strong", {}, code), ` ${message} `, element("span", { class: "hint" }, remedy));
+  element(
+    "span",
+    { class: "fault" },
+    element("strong", {}, code),
+    ` ${message} `,
+    element("span", { class: "hint" }, remedy),
+  );
 
 byId("file-filter").addEventListener("change", drawFiles);

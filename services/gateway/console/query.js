@@ -8,7 +8,8 @@ const NUMERIC = /^(tinyint|smallint|integer|int|bigint|hugeint|ubigint|double|re
 /** Opened for a table: asks for its newest rows. */
 export function showQuery(table) {
   if (!table) return;
-  byId("sql").value = `SELECT *\nFROM ${/^[a-z_][a-z0-9_]*$/.test(table) ? table : `"${table.replaceAll('"', '""')}"`}\nLIMIT 50`;
+  byId("sql").value =
+    `SELECT *\nFROM ${/^[a-z_][a-z0-9_]*$/.test(table) ? table : `"${table.replaceAll('"', '""')}"`}\nLIMIT 50`;
   void run();
 }
 
@@ -21,12 +22,19 @@ async function runQuery() {
   const { columns, rows, truncated } = await query(byId("sql").value);
   const said = `${plural(rows.length, "row")}${truncated ? " (more were cut off)" : ""} in ${count(Math.round(performance.now() - startedMs))} ms`;
   place.replaceChildren(
-    element("p", { class: "head" },
+    element(
+      "p",
+      { class: "head" },
       element("span", {}, said, rows.length > ROWS_SHOWN_MAX && `, the first ${ROWS_SHOWN_MAX} shown`),
-      rows.length > 0 && button("Download as CSV", () => download(columns, rows), { class: "quiet" })),
-    dataTable("Result",
+      rows.length > 0 && button("Download as CSV", () => download(columns, rows), { class: "quiet" }),
+    ),
+    dataTable(
+      "Result",
       columns.map(({ name, type }) => ({ name, hint: type, numeric: NUMERIC.test(type) })),
-      rows.slice(0, ROWS_SHOWN_MAX), "No rows."));
+      rows.slice(0, ROWS_SHOWN_MAX),
+      "No rows.",
+    ),
+  );
   announce(said);
 }
 

@@ -1,7 +1,23 @@
 /** Choosing files, seeing what would come of them, sending them, and following them into the table. */
 import { preview, upload } from "./api.js";
 import { isBusy, faultOf } from "./files.js";
-import { announce, button, byId, count, dataTable, element, guarded, pill, plural, problemCard, redraw, size, tiles, took, waiting } from "./dom.js";
+import {
+  announce,
+  button,
+  byId,
+  count,
+  dataTable,
+  element,
+  guarded,
+  pill,
+  plural,
+  problemCard,
+  redraw,
+  size,
+  tiles,
+  took,
+  waiting,
+} from "./dom.js";
 
 const ROWS_SHOWN = 8;
 /** What was chosen: `{ file, sent, share, status, problem }`, and its place in the list. */
@@ -17,7 +33,11 @@ export function knowTables(tables) {
 
 /** sales_2024-01.csv → sales if there is such a table, else sales_2024_01. */
 function tableOf(fileName) {
-  const plain = fileName.replace(/\..*$/, "").toLowerCase().replace(/[^a-z0-9]+/g, "_").replace(/^[^a-z]+|_+$/g, "");
+  const plain = fileName
+    .replace(/\..*$/, "")
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, "_")
+    .replace(/^[^a-z]+|_+$/g, "");
   const fitting = known.filter((table) => plain === table || plain.startsWith(`${table}_`));
   return fitting.sort((a, b) => b.length - a.length)[0] ?? (plain || "data");
 }
@@ -39,23 +59,46 @@ function choose(files) {
 function draw(item) {
   const { file, row, sent, share, status, problem } = item;
   byId("upload-all").hidden = queue.filter((each) => !each.sent).length < 2;
-  redraw(row,
-    element("div", { class: "grow" },
-      element("strong", {}, file.name), " ", element("span", { class: "hint" }, size(file.size)),
-      sent && !status && !problem && element("progress", { max: "1", value: String(share ?? 0), "aria-label": `Progress of ${file.name}` }),
+  redraw(
+    row,
+    element(
+      "div",
+      { class: "grow" },
+      element("strong", {}, file.name),
+      " ",
+      element("span", { class: "hint" }, size(file.size)),
+      sent &&
+        !status &&
+        !problem &&
+        element("progress", { max: "1", value: String(share ?? 0), "aria-label": `Progress of ${file.name}` }),
       problem && problemCard(problem),
-      status?.error && element("p", {}, faultOf(status.error))),
+      status?.error && element("p", {}, faultOf(status.error)),
+    ),
     status && element("span", { class: "row" }, outcome(status), pill(status.status)),
-    queue.length > 1 && button("Preview", () => look(item), { class: "quiet", "aria-label": `Preview ${file.name}`, "aria-pressed": String(item === shownItem) }),
-    (!sent || problem) && button("Upload", () => void send(item), { "aria-label": `Upload ${file.name}` }));
+    queue.length > 1 &&
+      button("Preview", () => look(item), {
+        class: "quiet",
+        "aria-label": `Preview ${file.name}`,
+        "aria-pressed": String(item === shownItem),
+      }),
+    (!sent || problem) && button("Upload", () => void send(item), { "aria-label": `Upload ${file.name}` }),
+  );
 }
 
 function outcome({ status, table, rowsCommitted, rowsRejected, durations }) {
-  if (status !== "committed") return element("span", { class: "hint" }, status === "received" ? "stored, waiting for its turn" : "");
-  return element("span", {},
-    `${plural(rowsCommitted, "row")} in `, element("a", { href: `#tables/${table}` }, table),
+  if (status !== "committed")
+    return element("span", { class: "hint" }, status === "received" ? "stored, waiting for its turn" : "");
+  return element(
+    "span",
+    {},
+    `${plural(rowsCommitted, "row")} in `,
+    element("a", { href: `#tables/${table}` }, table),
     ` after ${took(durations.totalMs)}`,
-    rowsRejected > 0 && [", ", element("a", { class: "bad", href: `#tables/${table}` }, `${count(rowsRejected)} rejected`)]);
+    rowsRejected > 0 && [
+      ", ",
+      element("a", { class: "bad", href: `#tables/${table}` }, `${count(rowsRejected)} rejected`),
+    ],
+  );
 }
 
 async function send(item) {
@@ -84,6 +127,7 @@ export function fileMoved(status) {
     if (item.status && !isBusy(item.status) && isBusy(status)) continue;
     item.moved = status;
     if (item.status) {
+      if (item.status.status !== status.status && !isBusy(status)) announce(`${status.sourceFile}: ${status.status}`);
       item.status = status;
       draw(item);
     }
@@ -110,7 +154,8 @@ async function showPreview(item) {
   // Another file or table was chosen meanwhile.
   if (!seen || item !== shownItem || table !== byId("table-name").value.trim()) return;
   const title = `Preview of ${file.name}`;
-  redraw(place,
+  redraw(
+    place,
     element("h2", {}, title),
     seen.error && element("div", { class: "card pad problem", role: "alert" }, faultOf(seen.error)),
     tiles([
@@ -120,10 +165,20 @@ async function showPreview(item) {
       ["Written as", dialectText(seen.dialect)],
       ["To table", known.includes(table) ? changeText(seen.diff) : `new: ${table}`],
     ]),
-    element("h3", {}, "Columns"), columnTable(seen, known.includes(table)),
+    element("h3", {}, "Columns"),
+    columnTable(seen, known.includes(table)),
     element("h3", {}, "First rows"),
-    dataTable("First rows", seen.columns.map(({ name, type }) => ({ name, hint: type, numeric: isNumeric(type) })), seen.rows.slice(0, ROWS_SHOWN), "No row would load."),
-    seen.rejects.length > 0 && [element("h3", {}, "Would be rejected"), rejectTable("Rows that would be rejected", seen.rejects)]);
+    dataTable(
+      "First rows",
+      seen.columns.map(({ name, type }) => ({ name, hint: type, numeric: isNumeric(type) })),
+      seen.rows.slice(0, ROWS_SHOWN),
+      "No row would load.",
+    ),
+    seen.rejects.length > 0 && [
+      element("h3", {}, "Would be rejected"),
+      rejectTable("Rows that would be rejected", seen.rejects),
+    ],
+  );
   announce(`${title}: ${plural(seen.rowsAccepted, "row")} would load, ${count(seen.rowsRejected)} would be rejected`);
 }
 
@@ -132,11 +187,19 @@ const isNumeric = (type) => /^(INTEGER|BIGINT|DECIMAL|DOUBLE)/.test(type);
 const DELIMITERS = { ",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe" };
 
 const dialectText = (dialect) =>
-  dialect ? `${DELIMITERS[dialect.delimiter] ?? dialect.delimiter}, ${dialect.encoding.toUpperCase()}${dialect.header ? "" : ", no header"}` : "no text";
+  dialect
+    ? `${DELIMITERS[dialect.delimiter] ?? dialect.delimiter}, ${dialect.encoding.toUpperCase()}${dialect.header ? "" : ", no header"}`
+    : "no text";
 
 function changeText({ added, widened, missing, conflicting }) {
-  const parts = [[added, "new"], [widened, "widened"], [missing, "missing"], [conflicting, "in conflict"]]
-    .filter(([list]) => list.length > 0).map(([list, what]) => `${list.length} ${what}`);
+  const parts = [
+    [added, "new"],
+    [widened, "widened"],
+    [missing, "missing"],
+    [conflicting, "in conflict"],
+  ]
+    .filter(([list]) => list.length > 0)
+    .map(([list, what]) => `${list.length} ${what}`);
   return parts.length === 0 ? "fits as it is" : parts.join(", ");
 }
 
@@ -146,29 +209,56 @@ function columnTable({ columns, diff }, exists) {
   const [added, widened, conflicting] = [by(diff.added), by(diff.widened), by(diff.conflicting)];
   const changeOf = (name) => {
     const conflict = conflicting.get(name);
-    if (conflict) return element("span", {}, pill("conflict"), ` ${plural(conflict.rejects, "value")}: ${conflict.example}`);
+    if (conflict)
+      return element("span", {}, pill("conflict"), ` ${plural(conflict.rejects, "value")}: ${conflict.example}`);
     const wider = widened.get(name);
     if (wider) return element("span", {}, pill("widened"), ` ${wider.from} → ${wider.to}`);
     return added.has(name) ? pill("new", exists ? "busy" : "calm") : element("span", { class: "hint" }, "as it is");
   };
-  return dataTable("Columns of the file",
+  return dataTable(
+    "Columns of the file",
     ["Column", "Type", "In the file", { name: "Samples", wrap: true }, { name: "Change to the table", wrap: true }],
     [
-      ...columns.map(({ name, type, header, samples }) =>
-        [element("strong", {}, name), element("code", {}, type), header, samples.map((sample) => sample ?? "NULL").join(" · "), changeOf(name)]),
-      ...diff.missing.map((name) =>
-        [element("strong", {}, name), "", element("span", { class: "hint" }, "not in this file"), "", element("span", { class: "hint" }, "NULL")]),
-    ], "No columns.");
+      ...columns.map(({ name, type, header, samples }) => [
+        element("strong", {}, name),
+        element("code", {}, type),
+        header,
+        samples.map((sample) => sample ?? "NULL").join(" · "),
+        changeOf(name),
+      ]),
+      ...diff.missing.map((name) => [
+        element("strong", {}, name),
+        "",
+        element("span", { class: "hint" }, "not in this file"),
+        "",
+        element("span", { class: "hint" }, "NULL"),
+      ]),
+    ],
+    "No columns.",
+  );
 }
 
 /** Rejected rows; `fileOf` makes the cell that says of which file, where there are several. */
 export const rejectTable = (label, rejects, fileOf) =>
-  dataTable(label,
-    [...(fileOf ? ["File"] : []), { name: "Line", numeric: true }, "Column", "Reason", { name: "What is wrong", wrap: true }, { name: "Text of the row", wrap: true }],
+  dataTable(
+    label,
+    [
+      ...(fileOf ? ["File"] : []),
+      { name: "Line", numeric: true },
+      "Column",
+      "Reason",
+      { name: "What is wrong", wrap: true },
+      { name: "Text of the row", wrap: true },
+    ],
     rejects.map((reject) => [
       ...(fileOf ? [fileOf(reject)] : []),
-      count(reject.line), reject.column ?? element("span", { class: "hint" }, "whole row"), pill(reject.reason, "bad"), reject.message,
-      element("code", { class: "raw" }, reject.raw)]));
+      count(reject.line),
+      reject.column ?? element("span", { class: "hint" }, "whole row"),
+      pill(reject.reason, "bad"),
+      reject.message,
+      element("code", { class: "raw" }, reject.raw),
+    ]),
+  );
 
 // Wiring
 

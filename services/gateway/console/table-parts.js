@@ -1,0 +1,253 @@
+/** The parts of a table's page. */
+import { post, tablePath } from "./api.js";
+import { filesOf } from "./files.js";
+import { ago, announce, button, count, dataTable, element, guarded, pill, plural, waiting } from "./dom.js";
+import { rejectTable } from "./upload.js";
+
+const RUNS_SHOWN = 12;
+/** What was last asked for on the page, and what came of it. */
+export const outcome = element("div");
+
+/** A titled part of the page; `actions` stand beside the title. */
+export const part = (title, actions, ...content) =>
+  element(
+    "section",
+    { "aria-label": title, class: "part" },
+    element("div", { class: "head" }, element("h2", {}, title), actions && element("span", { class: "row" }, actions)),
+    content,
+  );
+
+/** A button that asks the gateway for work; what came of it is shown above, and `table-acted` fires on the document. */
+function act(label, told, work, attributes = {}) {
+  return button(
+    label,
+    async ({ target }) => {
+      if (target.ariaDisabled === "true") return;
+      // Not `disabled`: that would take the keyboard's focus away.
+      target.ariaDisabled = "true";
+      outcome.replaceChildren(waiting(`${told} …`));
+      announce(`${told} …`);
+      await guarded(outcome, async () => {
+        const { text, tone } = await work();
+        outcome.replaceChildren(element("p", { class: `card pad said ${tone}`, role: "status" }, text));
+      });
+      target.ariaDisabled = null;
+      document.dispatchEvent(new Event("table-acted"));
+    },
+    { class: "quiet", "data-key": `act ${label} ${attributes["aria-label"] ?? ""}`, ...attributes },
+  );
+}
+
+// Checks
+
+export function checksPart(name, declared, runs) {
+  const names = new Set([...declared.map((check) => check.name), ...runs.keys()]);
+  const run =
+    declared.length > 0 &&
+    act("Run checks", "running the checks", async () => {
+      const { status, results, message } = await post(`${tablePath(name)}/checks/run`);
+      const failed = results.filter((result) => result.status !== "passed");
+      if (results.length === 0) return { text: message ?? "The contract declares no checks.", tone: "calm" };
+      if (status === "passed") return { text: `All ${plural(results.length, "check")} passed.`, tone: "good" };
+      return {
+        text: `${failed.length} of ${plural(results.length, "check")} did not pass: ${failed.map((result) => result.check_name).join(", ")}.`,
+        tone: "bad",
+      };
+    });
+  return part(
+    "Checks",
+    run,
+    dataTable(
+      "Checks",
+      ["Check", "Last", { name: "Failing", numeric: true }, { name: "Runs", hint: "newest right" }, "When"],
+      [...names].map((check) => {
+        const [last, ...older] = runs.get(check) ?? [];
+        const rule = declared.find((one) => one.name === check);
+        return [
+          element(
+            "span",
+            {},
+            check,
+            element(
+              "small",
+              { class: "under" },
+              `${rule?.type ?? last?.check_type ?? ""} ${rule?.column ?? last?.column_name ?? ""}`,
+            ),
+          ),
+          last ? element("span", { title: last.details }, pill(last.status)) : pill("not run"),
+          last ? `${count(last.failing_rows)} of ${count(last.total_rows)}` : "–",
+          last ? runDots([last, ...older].slice(0, RUNS_SHOWN).reverse()) : "",
+          element("span", {}, ago(last?.executed_at)),
+        ];
+      }),
+      "The contract declares no checks.",
+    ),
+  );
+}
+
+const runDots = (runs) =>
+  element(
+    "span",
+    { class: "runs", role: "img", "aria-label": `last runs: ${runs.map(({ status }) => status).join(", ")}` },
+    runs.map(({ status, executed_at: at, failing_rows: failing }) =>
+      element("i", { class: status, title: `${at} ${status}, ${failing} failing` }),
+    ),
+  );
+
+// Rejects
+
+/** Rejects of each file's newest version; what a newer version has settled is past. `rejects` are newest first. */
+export function standing(name, rejects) {
+  const newest = new Map();
+  const note = ({ sourceFile, sourceOffset }) =>
+    newest.set(sourceFile, Math.max(sourceOffset, newest.get(sourceFile) ?? -1));
+  filesOf(name)
+    .filter(({ status }) => status === "committed")
+    .forEach(note);
+  rejects.forEach(note);
+  return rejects.filter(({ sourceFile, sourceOffset }) => sourceOffset === newest.get(sourceFile));
+}
+
+export function rejectsPart(name, rejects, all) {
+  const again = (label, body, attributes) =>
+    act(
+      label,
+      "asking for them to be read again",
+      async () => {
+        const { files } = await post(`${tablePath(name)}/rejects/replay`, body);
+        return files.length === 0
+          ? { text: "No file with rejected rows is left to read again.", tone: "calm" }
+          : {
+              text: `${plural(files.length, "file")} will be read again: ${files.map(({ sourceFile }) => sourceFile).join(", ")}. Rows that fit now will load.`,
+              tone: "good",
+            };
+      },
+      attributes,
+    );
+  const firstOf = new Map();
+  for (const reject of rejects) if (!firstOf.has(reject.sourceFile)) firstOf.set(reject.sourceFile, reject);
+  const fileOf = (reject) =>
+    element(
+      "span",
+      {},
+      reject.sourceFile,
+      " ",
+      firstOf.get(reject.sourceFile) === reject &&
+        firstOf.size > 1 &&
+        again(
+          "Read again",
+          { file: reject.sourceFile },
+          { class: "quiet small", "aria-label": `Read ${reject.sourceFile} again` },
+        ),
+    );
+  return part(
+    "Rejected rows",
+    rejects.length > 0 && again("Read again", {}, { "aria-label": "Read all files with rejected rows again" }),
+    rejects.length === 0
+      ? element("p", { class: "card pad hint" }, "None: every row that was read is in the table.")
+      : rejectTable("Rejected rows", rejects, fileOf),
+    all.rejects.length > rejects.length &&
+      element("p", { class: "hint" }, "Those of earlier versions of these files are in the table _rejected_rows."),
+    all.nextCursor && element("p", { class: "hint" }, "Among the newest; all are in the table _rejected_rows."),
+  );
+}
+
+// Schema, contract, maintenance
+
+export function schemaPart({ columns, contract }) {
+  const declared = new Map((contract.columns ?? []).map((column) => [column.name, column]));
+  const names = columns ?? contract.columns ?? [];
+  return part(
+    "Schema",
+    null,
+    dataTable(
+      "Schema",
+      ["Column", "Type", ""],
+      names.map(({ name, type }) => [
+        element("strong", {}, name),
+        element("code", {}, type),
+        element(
+          "span",
+          { class: "hint" },
+          [
+            contract.key?.includes(name) && "key",
+            declared.get(name)?.required && "required",
+            declared.get(name)?.format,
+          ]
+            .filter(Boolean)
+            .join(", "),
+        ),
+      ]),
+      "No file has come yet.",
+    ),
+  );
+}
+
+export function contractPart({ declared, contract, partitioning }) {
+  const { writeMode, key, onMismatch, unexpectedColumns, rejects = {}, gate } = contract;
+  const lines = [
+    ["Writes", key?.length ? `${writeMode} on ${key.join(", ")}` : writeMode],
+    ["Misfit value", onMismatch],
+    ["Unknown column", unexpectedColumns],
+    [
+      "Rejects allowed",
+      rejects.shareMax !== undefined
+        ? `${rejects.shareMax * 100} %`
+        : rejects.countMax !== undefined
+          ? count(rejects.countMax)
+          : "any number",
+    ],
+    ["Partitioned by", partitioning.join(", ") || "nothing"],
+    ["Gate", gate ?? "none"],
+  ];
+  return part(
+    "Contract",
+    element("span", { class: "hint" }, declared ? "declared" : "default"),
+    element(
+      "div",
+      { class: "card pad" },
+      element(
+        "dl",
+        { class: "pairs" },
+        lines.map(([term, value]) => [element("dt", {}, term), element("dd", {}, String(value))]),
+      ),
+      element(
+        "details",
+        { "data-key": "contract" },
+        element("summary", { "data-key": "contract summary" }, "All of it"),
+        element("pre", { tabindex: "0" }, JSON.stringify(contract, null, 2)),
+      ),
+    ),
+  );
+}
+
+export function maintenancePart(name, runs, health) {
+  const run = act("Run maintenance", "maintaining the table", async () => {
+    const { status, results } = await post(`${tablePath(name)}/maintenance/run`);
+    return {
+      text: results.map((result) => `${result.operation}: ${result.status.replaceAll("_", " ")}`).join(" · "),
+      tone: status === "completed" ? "good" : "bad",
+    };
+  });
+  return part(
+    "Maintenance",
+    run,
+    health &&
+      element(
+        "p",
+        { class: "hint" },
+        `${plural(health.dataFiles, "data file")}, ${count(health.smallFiles)} small, ${plural(health.deleteFiles, "delete file")}, ${plural(health.snapshots, "snapshot")}`,
+      ),
+    dataTable(
+      "Maintenance history",
+      ["Operation", "State", { name: "Files", numeric: true }, "When"],
+      runs.map((one) => [
+        element("span", { title: one.details }, one.operation.replaceAll("_", " ")),
+        pill(one.status.replaceAll("_", " ")),
+        `${count(one.files_before)} → ${count(one.files_after)}`,
+        element("span", {}, ago(one.executed_at)),
+      ]),
+      "Not maintained yet.",
+    ),
+  );
+}
