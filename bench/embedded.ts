@@ -124,7 +124,7 @@ async function put(
     method: "PUT",
     body: Readable.toWeb(body) as ReadableStream,
     duplex: "half",
-  } as RequestInit);
+  });
   const text = await response.text();
   if (!response.ok) throw new Error(`${path} answered ${response.status}: ${text}`);
   return { status: response.status, text };

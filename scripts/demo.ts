@@ -80,8 +80,8 @@ async function report(): Promise<void> {
   });
   table.push(...rows);
   say(`\n${sql}\n${table.toString()}`);
-  const orders = rows.reduce((sum, [, count]) => sum + Number(count), 0);
-  const cents = rows.reduce((sum, [, , revenue]) => sum + BigInt(String(revenue).replace(".", "")), 0n);
+  const orders = rows.reduce((sum, [, count]) => sum + count, 0);
+  const cents = rows.reduce((sum, [, , revenue]) => sum + BigInt(revenue.replace(".", "")), 0n);
   say(`total: ${orders} orders, revenue ${String(cents).replace(/(\d\d)$/, ".$1")}`);
   if (orders !== 201) throw new Error(`expected 201 orders (200 + 1 new, 2 corrected in place), found ${orders}`);
 }

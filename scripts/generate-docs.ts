@@ -105,7 +105,7 @@ export function configurationPage(): string {
 function defaultOf(setting: z.ZodType): string {
   const parsed = setting.safeParse(undefined);
   if (!parsed.success) return "(must be given)";
-  return parsed.data === undefined ? "–" : `\`${String(parsed.data)}\``;
+  return parsed.data === undefined ? "–" : `\`${JSON.stringify(parsed.data).replaceAll('"', "")}\``;
 }
 
 export const pages = async (): Promise<Record<string, string>> => ({

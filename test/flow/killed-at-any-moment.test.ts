@@ -38,7 +38,8 @@ test(`kill -9 at any moment loses and doubles nothing (seed ${SEED})`, { timeout
       for (const version of model.values()) await put(tributary, version);
     }
     await until("all files have ended", async () => (await waiting(tributary)) === 0, 60_000);
-    for (const table of TABLES) assert.deepEqual(await rowsOf(tributary, table), expected(model, table), `table ${table}`);
+    for (const table of TABLES)
+      assert.deepEqual(await rowsOf(tributary, table), expected(model, table), `table ${table}`);
     assert.equal(await tributary.stop("SIGTERM"), 0, "SIGTERM drains and exits 0");
   } finally {
     await tributary.stop("SIGKILL");
@@ -72,7 +73,9 @@ async function put(tributary: TributaryProcess, { table, file, rows }: Version):
 }
 
 async function waiting(tributary: TributaryProcess): Promise<number> {
-  const { tables } = (await (await fetch(`${tributary.url}/v1/tables`)).json()) as { tables: { lag: { files: number } }[] };
+  const { tables } = (await (await fetch(`${tributary.url}/v1/tables`)).json()) as {
+    tables: { lag: { files: number } }[];
+  };
   return tables.reduce((sum, { lag }) => sum + lag.files, 0);
 }
 
