@@ -13,7 +13,8 @@ const installed = `${root}node_modules/.package-lock.json`;
 if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(`${root}package-lock.json`).mtimeMs) {
   process.stderr.write("Installing packages (once) …\n");
   const npm = process.env.npm_execpath;
-  const options = ["ci", "--no-audit", "--no-fund", "--loglevel=error"];
+  // Not `npm ci`: it refuses when a registry lacks an optional binary of some other platform.
+  const options = ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"];
   if (npm) execFileSync(process.execPath, [npm, ...options], { cwd: root, stdio: ["ignore", 2, 2] });
   else execFileSync("npm", options, { cwd: root, stdio: ["ignore", 2, 2], shell: process.platform === "win32" });
 }
