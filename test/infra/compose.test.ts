@@ -271,6 +271,6 @@ describe("Dockerfile", () => {
     const last = dockerfile.slice(dockerfile.lastIndexOf("FROM "));
     assert.match(last, /^USER node$/m);
     assert.match(last, /COPY --from=packages/);
-    assert.match(dockerfile, /npm ci --omit=dev/);
+    assert.match(dockerfile, /npm install --no-save --omit=dev/);
   });
 });
