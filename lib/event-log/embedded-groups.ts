@@ -134,5 +134,7 @@ function laneSource(store: EmbeddedStore, partition: StoredPartition, options: C
       }
       await store.ack(options.group, partition, nextOffset);
     },
+    // One process: who loses a partition knows at once.
+    confirm: () => Promise.resolve(),
   };
 }

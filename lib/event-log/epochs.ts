@@ -114,6 +114,7 @@ class RebasedLog implements EventLog {
       partition: partition.partition,
       signal: partition.signal,
       ack: (nextOffset) => partition.ack(nextOffset - base),
+      confirm: () => partition.confirm(),
     });
     return async (records) => {
       if ((await this.#currentBaseOf(partition.topic)) !== base) {

@@ -33,6 +33,8 @@ export interface AssignedPartition {
    * Throws ASSIGNMENT_LOST once the partition belongs to another: its owner will see the unacked records again.
    */
   ack(nextOffset: number): Promise<void>;
+  /** Asks the log itself whether the partition is still this consumer's. Throws ASSIGNMENT_LOST if not, LOG_UNAVAILABLE if it cannot tell. */
+  confirm(): Promise<void>;
 }
 
 /** Gets records in offset order. Until the promise resolves no further records of this partition come: that is the backpressure. */

@@ -122,6 +122,7 @@ export class KafkaConsumer implements Consumer {
         acking = done.catch(() => undefined);
         return done;
       },
+      confirm: () => this.#member.confirm(queue, isOwned),
     };
   }
 }

@@ -32,6 +32,13 @@ interface Generation {
   coordinator: Broker;
 }
 
+/** How a member says to its coordinator in which generation it speaks. */
+interface GenerationOfMember {
+  groupId: string;
+  groupGenerationId: number;
+  memberId: string;
+}
+
 /**
  * Membership in a consumer group, apart from any reading: heartbeats go on whatever handlers do. Rebalances are cooperative (see
  * kafka-protocol.ts): the member keeps what it has while the group settles, and acks wait that long. A member that the group
@@ -80,24 +87,39 @@ export class KafkaMember {
 
   /** Acks for the group, under the generation that holds when it is sent. `isOwned` is asked before every attempt. */
   async commit({ topic, partition }: Place, offset: number, isOwned: () => boolean): Promise<void> {
+    await this.#asOwner({ topic, partition }, isOwned, "acked", (coordinator, generation) =>
+      coordinator.offsetCommit({
+        ...generation,
+        topics: [{ topic, partitions: [{ partition, offset: String(offset) }] }],
+      }),
+    );
+  }
+
+  /** What AssignedPartition.confirm says. The partition has no other owner while this member's generation lasts. */
+  async confirm(place: Place, isOwned: () => boolean): Promise<void> {
+    await this.#asOwner(place, isOwned, "confirmed", (coordinator, generation) => coordinator.heartbeat(generation));
+  }
+
+  async #asOwner(
+    { topic, partition }: Place,
+    isOwned: () => boolean,
+    done: string,
+    request: (coordinator: Broker, generation: GenerationOfMember) => Promise<unknown>,
+  ): Promise<void> {
     const { group, clock, connection } = this.#options;
     for (let attempt = 1; ; attempt++) {
-      // While the group settles an ack waits; if this member loses the partition meanwhile, in vain.
+      // While the group settles it waits; if this member loses the partition meanwhile, in vain.
       while (!this.#generation && isOwned()) await this.#change();
       const generation = this.#generation;
       if (!isOwned() || !generation) {
         throw new TributaryError("ASSIGNMENT_LOST", `${topic}/${partition} is no longer assigned to this consumer`);
       }
+      const { id: groupGenerationId, coordinator } = generation;
       try {
-        await generation.coordinator.offsetCommit({
-          groupId: group,
-          groupGenerationId: generation.id,
-          memberId: this.#memberId,
-          topics: [{ topic, partitions: [{ partition, offset: String(offset) }] }],
-        });
+        await request(coordinator, { groupId: group, groupGenerationId, memberId: this.#memberId });
         return;
       } catch (thrown) {
-        if (attempt >= COMMIT_ATTEMPTS_MAX) throw kafkaError(thrown, `${topic}/${partition} cannot be acked`);
+        if (attempt >= COMMIT_ATTEMPTS_MAX) throw kafkaError(thrown, `${topic}/${partition} cannot be ${done}`);
         if (isFenced(thrown) || isRebalancing(thrown)) this.#rejoin(generation);
         else {
           await clock.sleep(RETRY_MS * attempt, this.#stopping.signal);

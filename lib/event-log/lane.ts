@@ -14,6 +14,8 @@ export interface LaneSource {
   take(signal: AbortSignal): Promise<LogRecord[]>;
   /** Durably; a lower offset than before changes nothing. */
   ack(nextOffset: number): Promise<void>;
+  /** What AssignedPartition.confirm says. */
+  confirm(): Promise<void>;
 }
 
 export interface LaneOptions {
@@ -85,10 +87,11 @@ export class Lane {
     const { source, topic, partition, assigned } = this.#options;
     await source.rewind();
     if (this.#stopping.signal.aborted) return;
-    const assignment = new Assignment(topic, partition, async (nextOffset) => {
+    const ack = async (nextOffset: number): Promise<void> => {
       await source.ack(nextOffset);
       this.#failures = 0;
-    });
+    };
+    const assignment = new Assignment(topic, partition, { ack, confirm: () => source.confirm() });
     this.#assignment = assignment;
     const handle = assigned(assignment);
     for (;;) {
@@ -105,13 +108,13 @@ class Assignment implements AssignedPartition {
   readonly topic: string;
   readonly partition: number;
   readonly #over = new AbortController();
-  readonly #ack: (nextOffset: number) => Promise<void>;
+  readonly #source: Pick<LaneSource, "ack" | "confirm">;
   #ended = false;
 
-  constructor(topic: string, partition: number, ack: (nextOffset: number) => Promise<void>) {
+  constructor(topic: string, partition: number, source: Pick<LaneSource, "ack" | "confirm">) {
     this.topic = topic;
     this.partition = partition;
-    this.#ack = ack;
+    this.#source = source;
   }
 
   get signal(): AbortSignal {
@@ -121,7 +124,12 @@ class Assignment implements AssignedPartition {
   async ack(nextOffset: number): Promise<void> {
     if (!Number.isSafeInteger(nextOffset) || nextOffset < 0) throw new Error(`no offset to ack: ${nextOffset}`);
     if (this.#ended) throw assignmentLost(this.topic, this.partition);
-    await this.#ack(nextOffset);
+    await this.#source.ack(nextOffset);
+  }
+
+  async confirm(): Promise<void> {
+    if (!this.#ended) await this.#source.confirm();
+    if (this.#ended) throw assignmentLost(this.topic, this.partition);
   }
 
   /** The consumer closes: no more records, but what is in hand may still be acked. */

@@ -11,6 +11,7 @@ import { ensureView, qualified, Tables, tablesOf } from "./duckdb-schema.ts";
 import { DuckDbStage } from "./duckdb-stage.ts";
 import { stringLiteral } from "./sql.ts";
 import type {
+  CommitOptions,
   CommitReceipt,
   LogRow,
   MaintenanceOperation,
@@ -89,7 +90,8 @@ class DuckDbWarehouse implements Warehouse {
     return new DuckDbStage(this.#database, this.#stageBytesHeldMax);
   }
 
-  commit(batch: MicroBatch, signal?: AbortSignal): Promise<CommitReceipt> {
+  /** One process has the file, and its writers of a table follow each other: `confirmOwner` is never asked. */
+  commit(batch: MicroBatch, { signal }: CommitOptions = {}): Promise<CommitReceipt> {
     return commitBatch(this.#database, this.#tables, batch, signal);
   }
 

@@ -1,11 +1,10 @@
 import { createHash } from "node:crypto";
-import { hasCode, isRetryable } from "../errors.ts";
-import { retry } from "../retry.ts";
 import { stringLiteral, type SqlColumn } from "./sql.ts";
 import type { CommitTools } from "./trino-commit.ts";
 import type { TrinoClient } from "./trino-client.ts";
-import { isFileThereAlready, STATEMENT_RETRY } from "./trino-errors.ts";
+import { isFileThereAlready } from "./trino-errors.ts";
 import { tableId } from "./trino-names.ts";
+import { snapshotIn, snapshotNow, writtenByOthers, type SnapshotId } from "./trino-seen.ts";
 import { broughtColumns } from "./trino-source.ts";
 import { addFiles } from "./trino-stage-tables.ts";
 import { TrinoStage } from "./trino-stage.ts";
@@ -13,6 +12,16 @@ import type { CommitReceipt, FileVersion, TableLayout } from "./warehouse.ts";
 
 /** Files that are part of a table. They outlive every commit: only the table's own maintenance may remove them. */
 const ADOPTED_PREFIX = "adopted/";
+
+/** What adoptFile goes by. */
+export interface Adoption {
+  layout: TableLayout;
+  partitioning: readonly string[];
+  target: readonly SqlColumn[];
+  files: readonly FileVersion[];
+  seen: SnapshotId;
+  confirmOwner: () => Promise<void>;
+}
 
 /**
  * Takes a file's rows into its table by making their Parquet file one of the table's data files: no row is read again, so it costs the
@@ -22,20 +31,13 @@ const ADOPTED_PREFIX = "adopted/";
  * The data file's key is made of its rows' bytes, so whoever tries again, here or elsewhere, names the same file, and Trino refuses what
  * the table has already.
  */
-export async function adoptFile(
-  tools: CommitTools,
-  layout: TableLayout,
-  partitioning: readonly string[],
-  target: readonly SqlColumn[],
-  files: readonly FileVersion[],
-  signal: AbortSignal | undefined,
-): Promise<CommitReceipt | undefined> {
+export async function adoptFile(tools: CommitTools, adoption: Adoption): Promise<CommitReceipt | undefined> {
+  const { layout, partitioning, target, files, seen } = adoption;
   const [file] = files;
   const stage = file?.stage;
   if (!file || files.length > 1 || !(stage instanceof TrinoStage) || stage.rowCount < tools.adoptRowsMin)
     return undefined;
   if (layout.mode === "upsert" || layout.partitioning.length > 0 || partitioning.length > 0) return undefined;
-  if (await hasRowsOf(tools, layout, file)) return undefined;
   const [rows, ...others] = await stage.rows.spool();
   if (!rows || others.length > 0) return undefined;
 
@@ -44,35 +46,56 @@ export async function adoptFile(
   const shape = createHash("sha256").update(rows.fingerprint()).update(JSON.stringify(brought)).digest("hex");
   const folder = `${ADOPTED_PREFIX}${layout.table}/${shape}`;
   await rows.store(blobs, `${folder}/rows.parquet`, brought);
-
-  const retryable = (thrown: unknown): boolean => isRetryable(thrown) && !hasCode(thrown, "WAREHOUSE_TIMEOUT");
-  const policy = { ...STATEMENT_RETRY, retryable, ...(signal ? { signal } : {}) };
-  return retry(tools.clock, policy, async (attempt) => {
-    try {
-      await addFiles(tools.client, tableId(layout.table), `${location}/${folder}/`);
-    } catch (thrown) {
-      if (!isFileThereAlready(thrown)) throw thrown;
-      // Of an attempt before, whose answer was lost: here, or in a process that died.
-      if (attempt === 1) return { strategy: "none", snapshotId: null, rowsInserted: 0, rowsUpdated: 0, rowsDeleted: 0 };
-    }
-    const snapshotId = await newestSnapshot(tools.client, layout.table);
-    return { strategy: "adopted", snapshotId, rowsInserted: stage.rowCount, rowsUpdated: 0, rowsDeleted: 0 };
-  });
+  if (await hasRowsOf(tools.client, layout, file, seen)) return undefined;
+  try {
+    await addFiles(tools.client, tableId(layout.table), `${location}/${folder}/`);
+  } catch (thrown) {
+    if (isFileThereAlready(thrown)) return undefined;
+    throw thrown;
+  }
+  const snapshotId = await confirmAdopted(tools, adoption, `${location}/${folder}/rows.parquet`);
+  return { strategy: "adopted", snapshotId, rowsInserted: stage.rowCount, rowsUpdated: 0, rowsDeleted: 0 };
 }
 
-/** The snapshot a table shows. (The one add_files makes does not tell its query, as a MERGE's does.) */
-async function newestSnapshot(client: TrinoClient, table: string): Promise<string | null> {
-  const { rows } = await client.run(`SELECT snapshot_id FROM ${tableId(table, "$refs")} WHERE name = 'main'`);
-  return rows[0] ? String(rows[0][0]) : null;
-}
-
-async function hasRowsOf(tools: CommitTools, layout: TableLayout, file: FileVersion): Promise<boolean> {
-  const version = layout.mode === "append" ? ` AND "_source_offset" = ${file.sourceOffset}` : "";
-  const { rows } = await tools.client.run(
-    `SELECT 1 FROM ${tableId(layout.table)}
-     WHERE "_source_file" = ${stringLiteral("trino", file.sourceFile)}${version} LIMIT 1`,
+/**
+ * The snapshot that add_files has made. It cannot be made on a condition, as a MERGE can: if the table was written by somebody else a moment before
+ * and has another writer now, the file is taken out again.
+ */
+async function confirmAdopted(
+  { client }: CommitTools,
+  { layout, seen, confirmOwner }: Adoption,
+  path: string,
+): Promise<string> {
+  const table = layout.table;
+  const { rows } = await client.run(
+    `SELECT snapshot_id, parent_id FROM ${tableId(table, "$snapshots")} WHERE snapshot_id = ${snapshotNow(table)}`,
   );
-  return rows.length > 0;
+  const [snapshotId, parentId] = (rows[0] ?? []).map(snapshotIn);
+  if (typeof snapshotId === "string" && parentId === seen) return snapshotId;
+  try {
+    await confirmOwner();
+  } catch (thrown) {
+    await client.run(`DELETE FROM ${tableId(table)} WHERE "$path" = ${stringLiteral("trino", path)}`);
+    throw thrown;
+  }
+  throw writtenByOthers(table);
+}
+
+/** @throws WAREHOUSE_CONFLICT if the table is not as seen. */
+async function hasRowsOf(
+  client: TrinoClient,
+  { table, mode }: TableLayout,
+  file: FileVersion,
+  seen: SnapshotId,
+): Promise<boolean> {
+  const version = mode === "append" ? ` AND "_source_offset" = ${file.sourceOffset}` : "";
+  const { rows } = await client.run(
+    `SELECT ${snapshotNow(table)}, EXISTS (SELECT 1 FROM ${tableId(table)}
+     WHERE "_source_file" = ${stringLiteral("trino", file.sourceFile)}${version})`,
+  );
+  const [snapshot, exists] = rows[0] ?? [];
+  if (snapshotIn(snapshot) !== seen) throw writtenByOthers(table);
+  return exists === true;
 }
 
 /** Removes files that were stored to be adopted by the table and never were. Younger than `ageMs` they may be on their way. */

@@ -8,11 +8,12 @@ import { isTooManyPartitions, STATEMENT_RETRY } from "./trino-errors.ts";
 import { adoptFile } from "./trino-adopt.ts";
 import { changesOf, mergeStatement, newestOffsets } from "./trino-merge.ts";
 import { tableId } from "./trino-names.ts";
+import type { SeenTables } from "./trino-seen.ts";
 import { broughtColumns, emptySelect, groupBatches, inlineSelect, stagedSelect } from "./trino-source.ts";
 import type { SpooledRows } from "./trino-spool.ts";
 import { TrinoStage, type Hoard, type StageShared } from "./trino-stage.ts";
 import type { TrinoTables } from "./trino-tables.ts";
-import type { CommitReceipt, FileVersion, MicroBatch, TableLayout } from "./warehouse.ts";
+import type { CommitOptions, CommitReceipt, FileVersion, MicroBatch, TableLayout } from "./warehouse.ts";
 
 const NOTHING: CommitReceipt = { snapshotId: null, strategy: "none", rowsInserted: 0, rowsUpdated: 0, rowsDeleted: 0 };
 
@@ -23,6 +24,7 @@ export interface CommitTools {
   client: TrinoClient;
   clock: Clock;
   tables: TrinoTables;
+  seen: SeenTables;
   staging: StageShared;
   /** Files of fewer rows are not adopted. */
   adoptRowsMin: number;
@@ -34,37 +36,78 @@ export interface CommitTools {
   later(work: Promise<unknown>): void;
 }
 
-/** What Warehouse.commit says. */
-export async function commitBatch(tools: CommitTools, batch: MicroBatch, signal?: AbortSignal): Promise<CommitReceipt> {
-  const { layout } = batch;
-  const files = await applicable(tools, batch);
-  const description = files.length === 0 ? undefined : await tools.tables.describe(layout.table);
-  if (!description) return NOTHING;
-  const target = withAuditColumns(description.columns);
-  const adopted = await adoptFile(tools, layout, description.partitioning, target, files, signal);
-  if (adopted) return adopted;
-  const hoards = files.flatMap(({ stage }) => (stage instanceof TrinoStage ? [stage.rows] : []));
-  return withRows(tools, layout.table, target, hoards, async (rows, strategy) => {
-    const statement = mergeStatement({ layout, columns: description.columns, files, rows });
-    const { result, strategy: how } = await mergeAnyPartitions(tools, layout, statement, strategy, signal);
-    if (result.updateCount === 0) return NOTHING;
-    return { strategy: how, ...(await snapshotOf(tools.client, layout.table, result)) };
+/**
+ * What Warehouse.commit says. Whatever goes wrong on the way (a conflict, an outcome that stays unknown), the next attempt begins by looking: at
+ * the table, whether it still is this writer's, and at the ledger.
+ */
+export async function commitBatch(
+  tools: CommitTools,
+  batch: MicroBatch,
+  options: CommitOptions = {},
+): Promise<CommitReceipt> {
+  const { table } = batch.layout;
+  return repeat(tools.clock, options.signal, async () => {
+    try {
+      const receipt = await commitOnce(tools, batch, options);
+      if (receipt.snapshotId !== null) tools.seen.note(table, receipt.snapshotId);
+      else if (receipt.strategy !== NOTHING.strategy) tools.seen.forget(table);
+      return receipt;
+    } catch (thrown) {
+      tools.seen.forget(table);
+      throw thrown;
+    }
   });
 }
 
-/** The versions that still have to be applied: none the ledger has, nor an older one of its file; replace needs only each file's newest. */
-async function applicable(tools: CommitTools, { layout, files }: MicroBatch): Promise<FileVersion[]> {
-  const bringing = files.filter(({ stage }) => stage ?? (layout.mode === "replace" || layout.deleteMissing));
-  if (layout.mode === "append" || bringing.length === 0) return bringing;
-  const fresh = await notSuperseded(tools, layout.table, bringing);
+async function commitOnce(
+  tools: CommitTools,
+  batch: MicroBatch,
+  { signal, confirmOwner = async () => undefined }: CommitOptions,
+): Promise<CommitReceipt> {
+  const { layout } = batch;
+  const { table } = layout;
+  const bringing = batch.files.filter(({ stage }) => stage ?? (layout.mode === "replace" || layout.deleteMissing));
+  const description = bringing.length === 0 ? undefined : await tools.tables.describe(table);
+  if (!description) return NOTHING;
+  const known = tools.seen.get(table);
+  const seen = known === undefined ? await tools.seen.look(table, confirmOwner) : known;
+  // Having had to look, what this process remembers of the ledger does not count either.
+  const newest = known === undefined ? undefined : tools.ledgerNewest(table);
+  const files = await applicable(tools, { layout, files: bringing }, newest);
+  if (files.length === 0) return NOTHING;
+  const target = withAuditColumns(description.columns);
+  const adoption = { layout, partitioning: description.partitioning, target, files, seen, confirmOwner };
+  const adopted = await adoptFile(tools, adoption);
+  if (adopted) return adopted;
+  const hoards = files.flatMap(({ stage }) => (stage instanceof TrinoStage ? [stage.rows] : []));
+  return withRows(tools, table, target, hoards, async (rows, strategy) => {
+    const statement = mergeStatement({ layout, columns: description.columns, files, rows, seen });
+    const { result, strategy: how } = await mergeAnyPartitions(tools, layout, statement, strategy, signal);
+    if (result.updateCount > 0) return { strategy: how, ...(await snapshotOf(tools.client, table, result)) };
+    // All was there already, or the table was not as seen.
+    await tools.seen.assertAsSeen(table, seen);
+    return NOTHING;
+  });
+}
+
+/**
+ * The versions that still have to be applied: none the ledger has, nor an older one of its file; replace needs only each file's newest.
+ * `recorded` is the newest offset that the ledger has of the table's files, if known.
+ */
+async function applicable(
+  tools: CommitTools,
+  { layout, files }: MicroBatch,
+  recorded: number | undefined,
+): Promise<readonly FileVersion[]> {
+  if (layout.mode === "append") return files;
+  const known = recorded !== undefined && files.every(({ sourceOffset }) => sourceOffset > recorded);
+  const fresh = known ? files : await notSuperseded(tools, layout.table, files);
   if (layout.mode !== "replace") return fresh;
   const newest = newestOffsets(fresh);
   return fresh.filter(({ sourceFile, sourceOffset }) => newest.get(sourceFile) === sourceOffset);
 }
 
 async function notSuperseded(tools: CommitTools, table: string, files: readonly FileVersion[]): Promise<FileVersion[]> {
-  const newest = tools.ledgerNewest(table);
-  if (newest !== undefined && files.every(({ sourceOffset }) => sourceOffset > newest)) return [...files];
   await tools.tables.ensureInternal("_ingest_files");
   const names = [...new Set(files.map(({ sourceFile }) => stringLiteral("trino", sourceFile)))];
   const { rows } = await tools.client.run(
@@ -172,14 +215,14 @@ async function mergeAnyPartitions(
 ): Promise<{ result: StatementResult; strategy: string }> {
   const options = signal ? { signal } : {};
   try {
-    return { result: await runRepeatable(tools, statement, options), strategy };
+    return { result: await tools.client.run(statement, options), strategy };
   } catch (thrown) {
     if (!isTooManyPartitions(thrown)) throw thrown;
   }
   tools.tables.forget(layout.table);
   await tools.tables.partition({ ...layout, partitioning: [] });
   try {
-    return { result: await runRepeatable(tools, statement, options), strategy: `${strategy} unpartitioned` };
+    return { result: await tools.client.run(statement, options), strategy: `${strategy} unpartitioned` };
   } finally {
     await tools.tables.partition(layout);
   }
@@ -191,11 +234,13 @@ export async function runRepeatable(
   statement: string,
   options: StatementOptions = {},
 ): Promise<StatementResult> {
-  const { signal } = options;
-  // What ran out of time once is not given five times as long.
+  return repeat(tools.clock, options.signal, () => tools.client.run(statement, options));
+}
+
+/** What ran out of time once is not given five times as long. */
+function repeat<T>(clock: Clock, signal: AbortSignal | undefined, attempt: () => Promise<T>): Promise<T> {
   const retryable = (thrown: unknown): boolean => isRetryable(thrown) && !hasCode(thrown, "WAREHOUSE_TIMEOUT");
-  const policy = { ...STATEMENT_RETRY, retryable, ...(signal ? { signal } : {}) };
-  return retry(tools.clock, policy, () => tools.client.run(statement, options));
+  return retry(clock, { ...STATEMENT_RETRY, retryable, ...(signal ? { signal } : {}) }, attempt);
 }
 
 /** The snapshot that a MERGE made and what it changed. */

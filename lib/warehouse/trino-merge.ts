@@ -1,6 +1,7 @@
 import type { ColumnDefinition } from "../columns.ts";
 import { allEqual, anyDistinct, column, columnList, identifier, stringLiteral, withAuditColumns } from "./sql.ts";
-import type { TableLayout } from "./warehouse.ts";
+import { whileAsSeen, type SnapshotId } from "./trino-seen.ts";
+import type { TableLayout, WriteMode } from "./warehouse.ts";
 
 /** The one statement that takes a micro-batch into its table, for each write mode as Warehouse.commit promises. Pure. */
 
@@ -18,21 +19,36 @@ export interface MergeInput {
   files: readonly AppliedFile[];
   /** A SELECT of the batch's rows with the table's columns and the audit columns. */
   rows: string;
+  /** Of a table that is not as its writer has seen it nothing changes. */
+  seen: SnapshotId;
 }
 
 const IDENTITY = ["_source_file", "_source_offset", "_source_row"] as const;
 
 /** The MERGE of a batch. Nothing it finds already as it should be is written again; if all is, it makes no snapshot. */
 export function mergeStatement(input: MergeInput): string {
-  switch (input.layout.mode) {
-    case "replace":
-      return mergeReplace(input);
-    case "upsert":
-      return mergeUpsert(input);
-    case "append":
-      return mergeAppend(input);
-  }
+  const { layout, seen } = input;
+  const { source, on, when } = PARTS[layout.mode](input);
+  return [
+    `MERGE INTO ${identifier(layout.table)} AS t USING (`,
+    whileAsSeen(source, layout.table, seen),
+    `) AS s ON ${on}`,
+    ...when,
+  ].join("\n");
 }
+
+/** What differs between the write modes: the source's rows, what they match, and what becomes of them. */
+interface MergeParts {
+  source: string;
+  on: string;
+  when: readonly string[];
+}
+
+const PARTS: Record<WriteMode, (input: MergeInput) => MergeParts> = {
+  replace: mergeReplace,
+  upsert: mergeUpsert,
+  append: mergeAppend,
+};
 
 /** `t."_source_file" IN (…)`, which lets Trino skip data files by their statistics. */
 function ofFiles(files: readonly AppliedFile[], alias: string): string {
@@ -52,13 +68,13 @@ function updateClause(columns: readonly ColumnDefinition[], except: readonly str
   return `UPDATE SET ${names.map((name) => `${identifier(name)} = ${column(name, "s")}`).join(", ")}`;
 }
 
-function mergeAppend({ layout, columns, files, rows }: MergeInput): string {
+function mergeAppend({ columns, files, rows }: MergeInput): MergeParts {
   const offsets = [...new Set(files.map(({ sourceOffset }) => sourceOffset))].join(", ");
-  return [
-    `MERGE INTO ${identifier(layout.table)} AS t USING (${rows}) AS s`,
-    `ON ${allEqual(IDENTITY, "t", "s")} AND ${ofFiles(files, "t")} AND t."_source_offset" IN (${offsets})`,
-    `WHEN NOT MATCHED THEN ${insertClause(columns)}`,
-  ].join("\n");
+  return {
+    source: rows,
+    on: `${allEqual(IDENTITY, "t", "s")} AND ${ofFiles(files, "t")} AND t."_source_offset" IN (${offsets})`,
+    when: [`WHEN NOT MATCHED THEN ${insertClause(columns)}`],
+  };
 }
 
 /**
@@ -66,12 +82,11 @@ function mergeAppend({ layout, columns, files, rows }: MergeInput): string {
  * away. `_m_…` is the identity of the table's row that a difference is about. A table that was written in another mode before may hold
  * several rows of one (_source_file, _source_row): all but the newest go.
  */
-function mergeReplace({ layout, columns, files, rows }: MergeInput): string {
+function mergeReplace({ layout, columns, files, rows }: MergeInput): MergeParts {
   const table = identifier(layout.table);
   const names = allNames(columns);
   const fileColumns = columns.map(({ name }) => name);
-  return [
-    `MERGE INTO ${table} AS t USING (`,
+  const source = [
     `SELECT ${columnList(names, "n")},`,
     ...IDENTITY.map((name) => `COALESCE(${column(name, "o")}, ${column(name, "n")}) AS ${identifier(`_m${name}`)},`),
     `n."_source_row" IS NULL AS "_gone"`,
@@ -80,30 +95,37 @@ function mergeReplace({ layout, columns, files, rows }: MergeInput): string {
     `FROM ${table} AS b WHERE ${ofFiles(files, "b")}) AS o`,
     `ON ${allEqual(["_source_file", "_source_row", "_nth"], "n", "o")}`,
     `WHERE n."_source_row" IS NULL OR o."_source_row" IS NULL OR ${anyDistinct(fileColumns, "n", "o")}`,
-    `) AS s`,
-    `ON ${IDENTITY.map((name) => `${column(name, "t")} = ${column(`_m${name}`, "s")}`).join(" AND ")} AND ${ofFiles(files, "t")}`,
-    `WHEN MATCHED AND s."_gone" THEN DELETE`,
-    `WHEN MATCHED THEN ${updateClause(columns)}`,
-    `WHEN NOT MATCHED THEN ${insertClause(columns)}`,
   ].join("\n");
+  const identical = IDENTITY.map((name) => `${column(name, "t")} = ${column(`_m${name}`, "s")}`).join(" AND ");
+  return {
+    source,
+    on: `${identical} AND ${ofFiles(files, "t")}`,
+    when: [
+      `WHEN MATCHED AND s."_gone" THEN DELETE`,
+      `WHEN MATCHED THEN ${updateClause(columns)}`,
+      `WHEN NOT MATCHED THEN ${insertClause(columns)}`,
+    ],
+  };
 }
 
-function mergeUpsert(input: MergeInput): string {
+function mergeUpsert(input: MergeInput): MergeParts {
   const { layout, columns } = input;
+  const { deleteMissing } = layout;
   const fileColumns = columns.map(({ name }) => name).filter((name) => !layout.key.includes(name));
   // Trino also evaluates it where nothing matched, and there refuses to compare rows: (a, b) > (NULL, NULL).
   const newer = `(s."_source_offset" > t."_source_offset"
     OR s."_source_offset" = t."_source_offset" AND s."_source_row" > t."_source_row")`;
   const distinct = anyDistinct(fileColumns, "s", "t");
-  const changes = layout.deleteMissing ? `(${distinct} OR s."_source_file" <> t."_source_file")` : distinct;
-  return [
-    `MERGE INTO ${identifier(layout.table)} AS t USING (`,
-    layout.deleteMissing ? upsertWithMissing(input) : newestByKey(input),
-    `) AS s ON ${allEqual(layout.key, "t", "s")}`,
-    ...(layout.deleteMissing ? [`WHEN MATCHED AND s."_gone" AND ${newer} THEN DELETE`] : []),
-    `WHEN MATCHED AND ${layout.deleteMissing ? `NOT s."_gone" AND ` : ""}${newer} AND ${changes} THEN ${updateClause(columns, layout.key)}`,
-    `WHEN NOT MATCHED ${layout.deleteMissing ? `AND NOT s."_gone" ` : ""}THEN ${insertClause(columns)}`,
-  ].join("\n");
+  const changes = deleteMissing ? `(${distinct} OR s."_source_file" <> t."_source_file")` : distinct;
+  return {
+    source: deleteMissing ? upsertWithMissing(input) : newestByKey(input),
+    on: allEqual(layout.key, "t", "s"),
+    when: [
+      ...(deleteMissing ? [`WHEN MATCHED AND s."_gone" AND ${newer} THEN DELETE`] : []),
+      `WHEN MATCHED AND ${deleteMissing ? `NOT s."_gone" AND ` : ""}${newer} AND ${changes} THEN ${updateClause(columns, layout.key)}`,
+      `WHEN NOT MATCHED ${deleteMissing ? `AND NOT s."_gone" ` : ""}THEN ${insertClause(columns)}`,
+    ],
+  };
 }
 
 /** One row a key, the newest. */

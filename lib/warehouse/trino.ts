@@ -12,11 +12,13 @@ import { appendRows, TrinoLedger } from "./trino-ledger.ts";
 import { healthOf, maintainTable } from "./trino-maintain.ts";
 import { withPhysicalNames } from "./trino-names.ts";
 import { readOnlyStatement, runQuery } from "./trino-query.ts";
+import { SeenTables } from "./trino-seen.ts";
 import { Spool } from "./trino-spool.ts";
 import { MemoryBudget, TrinoStage, type StageShared } from "./trino-stage.ts";
 import { LEFTOVER_AGE_MS, StageTables } from "./trino-stage-tables.ts";
 import { TrinoTables } from "./trino-tables.ts";
 import type {
+  CommitOptions,
   CommitReceipt,
   LogRow,
   MaintenanceOperation,
@@ -135,6 +137,7 @@ class TrinoWarehouse implements Warehouse {
       client: this.#client,
       clock,
       tables: this.#tables,
+      seen: new SeenTables(this.#client),
       staging: this.#staging,
       adoptRowsMin: options.adoptRowsMin ?? 20_000,
       newPrefix: (table) => this.#newPrefix(table),
@@ -161,9 +164,9 @@ class TrinoWarehouse implements Warehouse {
     return new TrinoStage(this.#staging);
   }
 
-  async commit(batch: MicroBatch, signal?: AbortSignal): Promise<CommitReceipt> {
+  async commit(batch: MicroBatch, options?: CommitOptions): Promise<CommitReceipt> {
     try {
-      return await commitBatch(this.#tools, batch, signal);
+      return await commitBatch(this.#tools, batch, options);
     } catch (thrown) {
       // Perhaps the table is not what it was remembered to be.
       this.#tables.forget(batch.layout.table);
@@ -208,7 +211,11 @@ class TrinoWarehouse implements Warehouse {
       await this.#sweep();
       await removeAdoptedOrphans(this.#tools, table, Math.max(options.retentionMs, LEFTOVER_AGE_MS));
     }
-    return maintainTable(this.#tools, this.#target.catalog, table, operation, options.retentionMs);
+    try {
+      return await maintainTable(this.#tools, this.#target.catalog, table, operation, options.retentionMs);
+    } finally {
+      this.#tools.seen.forget(table);
+    }
   }
 
   appendLog(table: "_quality_results" | "_maintenance_log", rows: readonly LogRow[]): Promise<void> {

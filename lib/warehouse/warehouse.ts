@@ -55,6 +55,12 @@ export interface MicroBatch {
   files: readonly FileVersion[];
 }
 
+export interface CommitOptions {
+  signal?: AbortSignal;
+  /** Throws if the table is no longer this writer's. Asked whenever somebody else may have written to it since it was last asked. */
+  confirmOwner?: () => Promise<void>;
+}
+
 export interface CommitReceipt {
   /** The snapshot the commit made; null if nothing had to change. */
   snapshotId: string | null;
@@ -122,7 +128,9 @@ export type LogRow = Readonly<Record<string, string | number | boolean | Date | 
  * `record` notes how files ended in `_ingest_files` and their rejects in `_rejected_rows`; idempotent by file id and by
  * (file id, row). Called after `commit`; a crash between the two is repaired by both being done again.
  *
- * One writer per table calls ensureTable, commit, record and maintain, one at a time; different tables go on side by side.
+ * One writer per table calls ensureTable, commit, record and maintain, one at a time; different tables go on side by side. A writer that has
+ * lost its table and does not know it yet changes nothing once its successor has changed the table: where writers are several processes, a
+ * commit goes through only on the table as this writer last saw it, and what is seen anew is followed by `confirmOwner`.
  * Retryable: WAREHOUSE_UNAVAILABLE, WAREHOUSE_CONFLICT, WAREHOUSE_TIMEOUT, DISK_FULL. Final: WAREHOUSE_FAILED, SCHEMA_CONFLICT.
  */
 export interface Warehouse {
@@ -136,7 +144,7 @@ export interface Warehouse {
    */
   ensureTable(layout: TableLayout, columns: readonly ColumnDefinition[]): Promise<TableDescription>;
   stage(table: string, runId: string): Stage;
-  commit(batch: MicroBatch, signal?: AbortSignal): Promise<CommitReceipt>;
+  commit(batch: MicroBatch, options?: CommitOptions): Promise<CommitReceipt>;
   record(table: string, ended: readonly { outcome: FileOutcome; stage?: Stage }[], recordedAtMs: number): Promise<void>;
   /** Highest source offset that `record` has noted for the table, whatever became of the file. */
   watermark(table: string): Promise<number | undefined>;

@@ -1,6 +1,6 @@
 import type { ColumnDefinition } from "../../lib/columns.ts";
 import type { Contract } from "../../lib/contract/contract.ts";
-import { isRetryable } from "../../lib/errors.ts";
+import { hasCode, isRetryable } from "../../lib/errors.ts";
 import { evolve } from "../../lib/warehouse/evolution.ts";
 import type {
   CommitReceipt,
@@ -25,6 +25,8 @@ export interface TableWriter {
   readonly contract: Contract;
   readonly persist: Persist;
   readonly signal: AbortSignal;
+  /** Throws ASSIGNMENT_LOST if the table has got another writer. */
+  confirmOwner(): Promise<void>;
   /** What the table looks like, as this writer last saw it; "unknown" makes it look again. */
   description: TableDescription | undefined | "unknown";
 }
@@ -112,19 +114,20 @@ async function commitVersions(
 ): Promise<CommitReceipt[]> {
   if (versions.length === 0) return [];
   const { warehouse, contract, signal } = writer;
+  const confirmOwner = (): Promise<void> => writer.confirmOwner();
   try {
     const receipt = await writer.persist(
       "commit",
       async () => {
         if (!(await ensureTable(writer, versions))) return NOTHING_TO_DO;
         const files = versions.map(({ version }) => version);
-        return warehouse.commit({ layout: layoutOf(contract), files }, signal);
+        return warehouse.commit({ layout: layoutOf(contract), files }, { signal, confirmOwner });
       },
       isRetryable,
     );
     return [receipt];
   } catch (thrown) {
-    if (signal.aborted) throw thrown;
+    if (signal.aborted || hasCode(thrown, "ASSIGNMENT_LOST")) throw thrown;
     writer.description = "unknown";
     if (versions.length === 1) {
       failures.set(versions[0]!.file, failureOf(thrown));

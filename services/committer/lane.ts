@@ -98,6 +98,10 @@ export class TableLane implements TableWriter {
     return this.#stop.signal;
   }
 
+  confirmOwner(): Promise<void> {
+    return this.#partition.confirm();
+  }
+
   /** What keeps the lane from its work, if something does for longer than a few attempts. */
   get trouble(): unknown {
     return this.#trouble;

@@ -531,6 +531,9 @@ function sharing(bench: Bench): void {
     await bench.waitFor("all of it acked", isAcked);
     const acked = await log.groupOffsets(group, topic);
     await assert.rejects(moved.ack(1), code("ASSIGNMENT_LOST"));
+    await assert.rejects(moved.confirm(), code("ASSIGNMENT_LOST"));
+    const kept = first.assignments.find(({ signal }) => !signal.aborted);
+    await kept!.confirm();
     assert.deepEqual(await log.groupOffsets(group, topic), acked);
   });
 

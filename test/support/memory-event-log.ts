@@ -230,6 +230,9 @@ export class MemoryMember implements Consumer, Member {
     const { group } = this;
     const detail = { topic: partition.topic, partition: partition.partition };
     let position = 0;
+    const assertOwned = (): void => {
+      if (!this.owned.has(placeName(partition))) throw assignmentLost(partition.topic, partition.partition);
+    };
     return {
       rewind: () => call("rewind", () => void (position = broker.acked(group, partition) ?? 0), detail),
       take: async (signal) => {
@@ -250,11 +253,12 @@ export class MemoryMember implements Consumer, Member {
             if (nextOffset > partition.records.length) {
               throw new TributaryError("BAD_REQUEST", `${placeName(partition)} has no offset ${nextOffset}`);
             }
-            if (!this.owned.has(placeName(partition))) throw assignmentLost(partition.topic, partition.partition);
+            assertOwned();
             broker.setAck(group, partition, Math.max(broker.acked(group, partition) ?? 0, nextOffset));
           },
           { ...detail, nextOffset },
         ),
+      confirm: () => call("confirm", assertOwned, detail),
     };
   }
 

@@ -20,8 +20,8 @@ export interface TestTrino {
   readonly url: string;
   readonly client: TrinoClient;
   readonly staging: BlobStore;
-  /** Another warehouse over the same schema; `close` does not close it. */
-  open(options?: TrinoOptions): Promise<Warehouse>;
+  /** Another warehouse over the same schema, through `address` (host:port) if given; `close` does not close it. */
+  open(options?: TrinoOptions, address?: string): Promise<Warehouse>;
   close(): Promise<void>;
 }
 
@@ -45,7 +45,7 @@ export async function openTestTrino(): Promise<TestTrino> {
     url: own,
     client,
     staging: blobs,
-    open: (options = {}) => openTrino(own, { staging: blobs, ...options }),
+    open: (options = {}, address) => openTrino(through(own, address), { staging: blobs, ...options }),
     close: async () => {
       const { catalog, schema } = target;
       for (const name of [schema, `${schema}_staging`]) {
@@ -56,3 +56,7 @@ export async function openTestTrino(): Promise<TestTrino> {
     },
   };
 }
+
+/** The URL with another host and port. */
+const through = (url: string, address?: string): string =>
+  address === undefined ? url : url.replace(/(?<=@)[^/]+/, address);

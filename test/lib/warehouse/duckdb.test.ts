@@ -149,9 +149,9 @@ describe("closing", () => {
     const versions = await table.files({ sourceFile: "a", sourceOffset: 1, rows: [{ id: 1, text: "x" }] });
     await warehouse.ensureTable(table.layout, COLUMNS);
     const batch = { layout: table.layout, files: versions };
-    await assert.rejects(warehouse.commit(batch, AbortSignal.abort()), { code: "WAREHOUSE_TIMEOUT" });
+    await assert.rejects(warehouse.commit(batch, { signal: AbortSignal.abort() }), { code: "WAREHOUSE_TIMEOUT" });
     assert.deepEqual(await table.rows(), []);
-    assertCounts(await warehouse.commit(batch, new AbortController().signal), 1, 0, 0);
+    assertCounts(await warehouse.commit(batch, { signal: new AbortController().signal }), 1, 0, 0);
     await warehouse.close();
   });
 });

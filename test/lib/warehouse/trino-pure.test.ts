@@ -162,7 +162,7 @@ describe("rows as SQL", () => {
 });
 
 describe("merge statements", () => {
-  const input = { layout: LAYOUT, columns: columns({ id: "BIGINT", v: "VARCHAR" }), rows: "SELECT 1" };
+  const input = { layout: LAYOUT, columns: columns({ id: "BIGINT", v: "VARCHAR" }), rows: "SELECT 1", seen: "7" };
 
   test("names of files are literals", () => {
     const sql = mergeStatement({ ...input, files: [{ sourceFile: "it's; DROP", sourceOffset: 1 }] });

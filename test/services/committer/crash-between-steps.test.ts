@@ -115,6 +115,7 @@ function withDyingAck(log: EventLog, plan: (...call: [string, FaultMoment, reado
               await partition.ack(nextOffset);
               await plan("ack", "after", []);
             },
+            confirm: () => partition.confirm(),
           });
         });
     },

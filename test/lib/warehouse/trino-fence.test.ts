@@ -1,0 +1,147 @@
+import assert from "node:assert/strict";
+import { after, describe, test, type TestContext } from "node:test";
+import { TributaryError } from "../../../lib/errors.ts";
+import type { CommitOptions, CommitReceipt, TableLayout, Warehouse } from "../../../lib/warehouse/warehouse.ts";
+import { columns, type Row } from "../../support/rows.ts";
+import { assertCounts, LAYOUTS, TestTable, type Sent } from "../../support/test-table.ts";
+import { trinoProxy, type Detour } from "../../support/trino-proxy.ts";
+import { openTestTrino, trinoGiven } from "../../support/trino-server.ts";
+
+const COLUMNS = columns({ id: "BIGINT", name: "VARCHAR" });
+const rowsFrom = (first: number, count: number, name: string): Row[] =>
+  Array.from({ length: count }, (_, k) => ({ id: first + k, name }));
+
+const lost: CommitOptions = {
+  confirmOwner: () => Promise.reject(new TributaryError("ASSIGNMENT_LOST", "the table is another's")),
+};
+
+/** The same table, written through another warehouse: another process's view of it. */
+function through(warehouse: Warehouse, table: TestTable): TestTable {
+  return Object.assign(new TestTable(warehouse, table.columns), { layout: table.layout });
+}
+
+async function commit(table: TestTable, options: CommitOptions, ...sent: Sent[]): Promise<CommitReceipt> {
+  const files = await table.files(...sent);
+  for (const file of files) await table.warehouse.ensureTable(table.layout, file.columns);
+  try {
+    return await table.warehouse.commit({ layout: table.layout, files }, options);
+  } finally {
+    for (const { stage } of files) await stage?.discard();
+  }
+}
+
+if (trinoGiven("trino: a table has one writer")) {
+  const server = await openTestTrino();
+  after(() => server.close());
+
+  /** The writer that had the table, and the one that has it now. */
+  async function twoWriters(t: TestContext, layout: Partial<TableLayout>, adoptRowsMin = Infinity) {
+    const [old, successor] = [await server.open({ adoptRowsMin }), await server.open({ adoptRowsMin })];
+    t.after(async () => {
+      await old.close();
+      await successor.close();
+    });
+    const zombie = new TestTable(old, COLUMNS, layout);
+    return { zombie, owner: through(successor, zombie) };
+  }
+
+  /** A warehouse whose statements may meet with trouble on their way. */
+  async function troubled(t: TestContext, adoptRowsMin: number, detour: (sql: string) => Detour | undefined) {
+    const proxy = await trinoProxy(`http://${new URL(server.url.replace("trino:", "http:")).host}`, detour);
+    const warehouse = await server.open({ adoptRowsMin }, proxy.address);
+    t.after(async () => {
+      await warehouse.close();
+      await proxy.close();
+    });
+    return warehouse;
+  }
+
+  /** Applies to the first statement that matches. */
+  const once = (pattern: RegExp, detour: Detour) => {
+    let done = false;
+    return (sql: string): Detour | undefined => {
+      if (done || !pattern.test(sql)) return undefined;
+      done = true;
+      return detour;
+    };
+  };
+
+  describe("trino: a table has one writer", () => {
+    for (const [name, layout] of Object.entries(LAYOUTS)) {
+      test(`${name}: who has lost the table changes nothing after its successor's commit, recorded or not`, async (t) => {
+        const { zombie, owner } = await twoWriters(t, layout);
+        await commit(zombie, {}, { sourceFile: "f", sourceOffset: 1, rows: rowsFrom(0, 3, "old") });
+        await commit(owner, {}, { sourceFile: "f", sourceOffset: 3, rows: rowsFrom(1, 1, "new") });
+        const before = await owner.origins();
+        const late = { sourceFile: "f", sourceOffset: 2, rows: rowsFrom(0, 3, "between") };
+        await assert.rejects(commit(zombie, lost, late), { code: "ASSIGNMENT_LOST" });
+        assert.deepEqual(await owner.origins(), before);
+      });
+    }
+
+    test("who still has the table looks again, and goes on", async (t) => {
+      const { zombie: writer, owner: other } = await twoWriters(t, LAYOUTS["replace"]!);
+      await commit(writer, {}, { sourceFile: "f", sourceOffset: 1, rows: rowsFrom(0, 3, "a") });
+      await commit(other, {}, { sourceFile: "g", sourceOffset: 2, rows: rowsFrom(0, 3, "b") });
+      let asked = 0;
+      const confirmOwner = async (): Promise<void> => void (asked += 1);
+      const third = { sourceFile: "h", sourceOffset: 3, rows: rowsFrom(0, 3, "c") };
+      assertCounts(await commit(writer, { confirmOwner }, third), 3, 0, 0);
+      assert.equal(asked, 1);
+      assertCounts(await commit(writer, { confirmOwner }, { ...third, sourceFile: "i", sourceOffset: 4 }), 3, 0, 0);
+      assert.equal(asked, 1, "nobody came between");
+    });
+
+    test("adopting too is for the owner only, even if its successor comes in the very last moment", async (t) => {
+      const { zombie, owner } = await twoWriters(t, LAYOUTS["replace"]!, 2);
+      await commit(owner, {}, { sourceFile: "e", sourceOffset: 0, rows: rowsFrom(0, 1, "x") });
+      await commit(zombie, {}, { sourceFile: "f", sourceOffset: 1, rows: rowsFrom(0, 2, "f") });
+      await commit(owner, {}, { sourceFile: "g", sourceOffset: 2, rows: rowsFrom(0, 2, "g") });
+      const file = { sourceFile: "h", sourceOffset: 3, rows: rowsFrom(0, 2, "h") };
+      await assert.rejects(commit(zombie, lost, file), { code: "ASSIGNMENT_LOST" });
+
+      const interposed = once(/EXECUTE add_files/, {
+        before: () => commit(owner, {}, { sourceFile: "i", sourceOffset: 4, rows: rowsFrom(0, 2, "i") }),
+      });
+      const late = through(await troubled(t, 2, interposed), owner);
+      let confirmed = 0;
+      const confirmOwner = async (): Promise<void> => {
+        if (++confirmed > 1) await lost.confirmOwner!();
+      };
+      await assert.rejects(commit(late, { confirmOwner }, file), { code: "ASSIGNMENT_LOST" });
+      assert.deepEqual(
+        (await owner.rows(["_source_file"])).map(([name]) => name),
+        ["e", "f", "f", "g", "g", "i", "i"],
+      );
+      assertCounts(await commit(owner, {}, file), 2, 0, 0);
+    });
+
+    test("a MERGE that another came before is made anew, from the table and the ledger as they are then", async (t) => {
+      const { owner } = await twoWriters(t, LAYOUTS["replace"]!);
+      await commit(owner, {}, { sourceFile: "f", sourceOffset: 1, rows: rowsFrom(0, 3, "old") });
+      const interposed = once(/^MERGE/, {
+        before: () => owner.ingest({ sourceFile: "f", sourceOffset: 3, rows: rowsFrom(0, 2, "new") }),
+      });
+      const writer = through(await troubled(t, Infinity, interposed), owner);
+      const older = { sourceFile: "f", sourceOffset: 2, rows: rowsFrom(0, 3, "between") };
+      assertCounts(await commit(writer, {}, older), 0, 0, 0);
+      assert.deepEqual(await owner.rows(), [
+        [0, "new"],
+        [1, "new"],
+      ]);
+    });
+
+    for (const [what, pattern, adoptRowsMin] of [
+      ["MERGE", /^MERGE/, Infinity],
+      ["add_files", /EXECUTE add_files/, 2],
+    ] as const) {
+      test(`${what}: a statement whose answer is lost is not made twice`, async (t) => {
+        const warehouse = await troubled(t, adoptRowsMin, once(pattern, { lost: true }));
+        const table = new TestTable(warehouse, COLUMNS);
+        await commit(table, {}, { sourceFile: "f", sourceOffset: 1, rows: rowsFrom(0, 50, "x") });
+        assert.equal((await table.rows()).length, 50);
+        assertCounts(await commit(table, {}, { sourceFile: "f", sourceOffset: 2, rows: rowsFrom(0, 49, "x") }), 0, 0, 1);
+      });
+    }
+  });
+}
