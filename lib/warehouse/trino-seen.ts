@@ -49,7 +49,8 @@ export class SeenTables {
   }
 }
 
-export const snapshotIn = (value: unknown): SnapshotId => (value == null ? null : String(value));
+export const snapshotIn = (value: unknown): SnapshotId =>
+  typeof value === "string" || typeof value === "number" ? String(value) : null;
 
 /** The table's snapshot, as an expression. Within one statement it belongs to what the statement reads of the table. */
 export const snapshotNow = (table: string): string =>

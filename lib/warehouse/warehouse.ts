@@ -128,7 +128,7 @@ export type LogRow = Readonly<Record<string, string | number | boolean | Date | 
  * `record` notes how files ended in `_ingest_files` and their rejects in `_rejected_rows`; idempotent by file id and by
  * (file id, row). Called after `commit`; a crash between the two is repaired by both being done again.
  *
- * One writer per table calls ensureTable, commit, record and maintain, one at a time; different tables go on side by side. A writer that has
+ * One writer per table calls ensureTable, commit and maintain, one at a time; `record` may go on beside them, and so may other tables. A writer that has
  * lost its table and does not know it yet changes nothing once its successor has changed the table: where writers are several processes, a
  * commit goes through only on the table as this writer last saw it, and what is seen anew is followed by `confirmOwner`.
  * Retryable: WAREHOUSE_UNAVAILABLE, WAREHOUSE_CONFLICT, WAREHOUSE_TIMEOUT, DISK_FULL. Final: WAREHOUSE_FAILED, SCHEMA_CONFLICT.

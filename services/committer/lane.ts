@@ -14,8 +14,9 @@ import { commitFiles, type TableWriter } from "./commit.ts";
 import { deadLetterOf } from "./dead-letter.ts";
 import { Doorbell } from "./doorbell.ts";
 import type { CommitterMetrics } from "./metrics.ts";
-import { batchLength, dueLimit, hasRoom, type BatchLimits, type Limit, type Waiting } from "./micro-batch.ts";
+import { batchLength, dueLimit, hasRoom, type BatchLimits, type Limit } from "./micro-batch.ts";
 import { outcomeOf, type Failure } from "./outcome.ts";
+import { Recording, type ReadyFile } from "./recording.ts";
 import { ParseRuns, type EndedFile } from "./runs.ts";
 
 export interface LaneSettings extends BatchLimits {
@@ -42,10 +43,6 @@ export interface LaneDeps {
   settings: LaneSettings;
 }
 
-interface ReadyFile extends Waiting {
-  readonly file: EndedFile;
-}
-
 /**
  * The one writer of a table. A lane's life is an assignment's life: it begins with what the warehouse has on record, and ends with the
  * assignment; all it holds in memory can be had again from the log.
@@ -56,8 +53,9 @@ interface ReadyFile extends Waiting {
  * Two activities go on side by side: `feed` stages what the log hands over, and one writer loop commits and carries out commands,
  * one at a time. While it commits, complete files gather for the next micro-batch; when two are full, `feed` waits.
  *
- * A micro-batch goes: commit → CommitEvent → dead letters → record → ack → stages discarded. Each step may happen again after a crash, and none is
- * lost: what is not on record is redelivered, commits and records are idempotent, commit events may come twice.
+ * A micro-batch goes: commit → CommitEvent → dead letters → record → ack → stages discarded; from the record on beside the next commit, where
+ * that is safe (recording.ts). Each step may happen again after a crash, and none is lost: what is not on record is redelivered,
+ * commits and records are idempotent, commit events may come twice.
  */
 export class TableLane implements TableWriter {
   readonly contract: Contract;
@@ -72,6 +70,7 @@ export class TableLane implements TableWriter {
   readonly #room = new Doorbell();
   readonly #opened: Promise<ParseRuns | undefined>;
   #ready: ReadyFile[] = [];
+  readonly #recording = new Recording();
   #feeding = false;
   #draining = false;
   #acked = 0;
@@ -113,7 +112,7 @@ export class TableLane implements TableWriter {
     this.#feeding = true;
     try {
       for (const record of records) {
-        while (!this.#over && !hasRoom(this.#ready, this.#deps.settings)) await this.#room.wait(this.#deps.clock);
+        await this.#untilRoom();
         if (!runs || this.#over) return;
         await this.#take(runs, record);
       }
@@ -125,7 +124,7 @@ export class TableLane implements TableWriter {
       this.#feeding = false;
       this.#work.ring();
     }
-    while (!this.#over && !hasRoom(this.#ready, this.#deps.settings)) await this.#room.wait(this.#deps.clock);
+    await this.#untilRoom();
   }
 
   /** Says that there may be a command. */
@@ -163,6 +162,12 @@ export class TableLane implements TableWriter {
 
   get #over(): boolean {
     return this.#draining || this.signal.aborted;
+  }
+
+  async #untilRoom(): Promise<void> {
+    const { clock, settings } = this.#deps;
+    const held = (): ReadyFile[] => [...this.#recording.batch, ...this.#ready];
+    while (!this.#over && !hasRoom(held(), settings)) await this.#room.wait(clock);
   }
 
   async #take(runs: ParseRuns, record: LogRecord): Promise<void> {
@@ -213,6 +218,7 @@ export class TableLane implements TableWriter {
       if (!this.signal.aborted && !hasCode(thrown, "ASSIGNMENT_LOST")) throw thrown;
     } finally {
       this.#end();
+      await this.#recording.done().catch(() => undefined);
       await Promise.allSettled((runs?.stages() ?? []).map((stage) => stage.discard()));
       this.#deps.metrics.lanes.dec();
     }
@@ -222,6 +228,7 @@ export class TableLane implements TableWriter {
   async #write(runs: ParseRuns): Promise<void> {
     const { clock, settings, commands } = this.#deps;
     while (!this.signal.aborted) {
+      if (this.#recording.batch.length === 0) await this.#recording.done();
       await this.#ack(runs);
       const moment = {
         nowMs: clock.monotonicMs(),
@@ -231,16 +238,18 @@ export class TableLane implements TableWriter {
       const due = dueLimit(this.#ready, settings, moment);
       const limit = "limit" in due ? due.limit : this.#draining && this.#ready.length > 0 ? "drain" : undefined;
       if (limit) await this.#commit(runs, limit);
-      if (this.#draining && this.#ready.length === 0) return this.#ack(runs);
       const command = this.#draining ? undefined : commands.next(this.table);
+      if (command || (this.#draining && !limit)) await this.#recording.done();
       if (command) await commands.carryOut(command, this, runs.watermark);
-      if (!limit && !command) await this.#work.wait(clock, "inMs" in due ? due.inMs : undefined);
+      else if (this.#draining && !limit) return this.#ack(runs);
+      else if (!limit) await this.#work.wait(clock, "inMs" in due ? due.inMs : undefined);
     }
   }
 
   async #commit(runs: ParseRuns, limit: Limit): Promise<void> {
     const { clock, log, settings } = this.#deps;
     const batch = this.#ready.slice(0, batchLength(this.#ready, settings));
+    if (!this.#recording.allows(batch, this.contract)) await this.#recording.done();
     const files = batch.map(({ file }) => file);
     const startedMs = clock.monotonicMs();
     this.#lastCommitAtMs = startedMs;
@@ -262,15 +271,23 @@ export class TableLane implements TableWriter {
     };
     const value = commitEvents.encode(event);
     await this.persist("publish", () => log.publish(TOPICS.commits.name, [{ key: this.table, value }]));
-    const ended = event.files.map((outcome, index) => ({ outcome, stage: files[index]!.stage }));
+    this.#count(event);
     await this.#bury(files, failures);
+    await this.#recording.done();
+    this.#ready = this.#ready.slice(batch.length);
+    this.#recording.begin(
+      batch,
+      () => this.#record(runs, files, event),
+      () => this.#ring(),
+    );
+  }
+
+  async #record(runs: ParseRuns, files: readonly EndedFile[], event: CommitEvent): Promise<void> {
+    const ended = event.files.map((outcome, index) => ({ outcome, stage: files[index]!.stage }));
     await this.persist("record", () => this.warehouse.record(this.table, ended, event.committedAtMs));
     runs.recorded(files);
-    this.#ready = this.#ready.slice(batch.length);
-    this.#room.ring();
     await this.#ack(runs);
     await Promise.all(files.map(({ stage }) => stage.discard()));
-    this.#count(event);
   }
 
   /** Files that failed here, not in their parser, become dead letters: they can be replayed from there. */
@@ -290,7 +307,7 @@ export class TableLane implements TableWriter {
     const position = runs.ackable;
     if (position === undefined || position <= this.#acked) return;
     await this.persist("ack", () => this.#partition.ack(position));
-    this.#acked = position;
+    this.#acked = Math.max(this.#acked, position);
   }
 
   #count(event: CommitEvent): void {

@@ -263,15 +263,23 @@ class CheckedBroker extends MemoryBroker {
 /** A process's connection to the warehouse. What a request carries is what the stage held when it was sent. */
 function warehouseClient(world: World, call: Call): Warehouse {
   const { warehouse } = world;
-  const writing = new Set<string>();
-  /** I13: of a process one lane at a time writes a table. */
-  const alone = async <T>(table: string, write: () => Promise<T>): Promise<T> => {
-    if (writing.has(table)) world.violation(`I13: two lanes of a process write ${table}`);
-    writing.add(table);
+  const writing = new Map<string, readonly string[]>();
+  /** I13: of a process one commit and one record of a table go on at a time, and beside each other only about different files. */
+  const alone = async <T>(
+    what: "commit" | "record",
+    table: string,
+    files: readonly string[],
+    write: () => Promise<T>,
+  ): Promise<T> => {
+    if (writing.has(`${what} ${table}`)) world.violation(`I13: two lanes of a process ${what} to ${table}`);
+    const beside = writing.get(`${what === "commit" ? "record" : "commit"} ${table}`) ?? [];
+    const shared = files.filter((name) => beside.includes(name));
+    if (shared.length > 0) world.violation(`I13: ${shared.join()} of ${table} in a commit and a record at once`);
+    writing.set(`${what} ${table}`, files);
     try {
       return await write();
     } finally {
-      writing.delete(table);
+      writing.delete(`${what} ${table}`);
     }
   };
   const frozen = <T extends { stage?: Stage }>(one: T): T =>
@@ -284,7 +292,8 @@ function warehouseClient(world: World, call: Call): Warehouse {
         world.checkWholeFiles(layout.table);
         return receipt;
       };
-      return alone(layout.table, () => call("commit", effect));
+      const names = files.map(({ sourceFile }) => sourceFile);
+      return alone("commit", layout.table, names, () => call("commit", effect));
     },
     record(table, ended, recordedAtMs) {
       const carried = ended.map(frozen);
@@ -294,7 +303,8 @@ function warehouseClient(world: World, call: Call): Warehouse {
         const after = (await warehouse.watermark(table)) ?? -1;
         if (after < before) world.violation(`I5: the watermark of ${table} goes from ${before} to ${after}`);
       };
-      return alone(table, () => call("record", effect));
+      const names = ended.map(({ outcome }) => outcome.sourceFile);
+      return alone("record", table, names, () => call("record", effect));
     },
     stage: () => stageClient(warehouse.stage() as FakeStage, call),
   };

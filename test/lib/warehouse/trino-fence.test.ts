@@ -140,7 +140,12 @@ if (trinoGiven("trino: a table has one writer")) {
         const table = new TestTable(warehouse, COLUMNS);
         await commit(table, {}, { sourceFile: "f", sourceOffset: 1, rows: rowsFrom(0, 50, "x") });
         assert.equal((await table.rows()).length, 50);
-        assertCounts(await commit(table, {}, { sourceFile: "f", sourceOffset: 2, rows: rowsFrom(0, 49, "x") }), 0, 0, 1);
+        assertCounts(
+          await commit(table, {}, { sourceFile: "f", sourceOffset: 2, rows: rowsFrom(0, 49, "x") }),
+          0,
+          0,
+          1,
+        );
       });
     }
   });
