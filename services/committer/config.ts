@@ -20,6 +20,9 @@ export const committerConfig = z
     TRIBUTARY_COMMIT_GAP: duration
       .prefault(text("0ms"))
       .describe("least time between two commits of a table; raise it for fewer snapshots"),
+    TRIBUTARY_COMMITS_AT_ONCE: count
+      .default(4)
+      .describe("tables committed to at a time by one process; more only help a warehouse with cores to spare"),
     TRIBUTARY_COMMIT_ATTEMPTS: count.default(5).describe("failures in a row after which a table counts as stuck"),
     TRIBUTARY_CHECKS_TIMEOUT: duration.prefault(text("5m")).describe("one query of a quality check"),
     TRIBUTARY_COMMANDS_AT_ONCE: count.default(2).describe("checks and maintenance commands running at a time"),
@@ -32,7 +35,10 @@ export const committerConfig = z
 
 export type CommitterConfig = z.infer<typeof committerConfig>;
 
-export type CommitterSettings = LaneSettings & CommandSettings;
+export interface CommitterSettings extends LaneSettings, CommandSettings {
+  /** Commits that go on at a time, whatever the number of tables. */
+  commitsAtOnceMax: number;
+}
 
 const BACKOFF_MS_MIN = 100;
 const BACKOFF_MS_MAX = 30_000;
@@ -42,6 +48,7 @@ export function committerSettings(config: CommitterConfig): CommitterSettings {
     rowsMax: config.TRIBUTARY_COMMIT_ROWS_MAX,
     bytesMax: config.TRIBUTARY_COMMIT_BYTES_MAX,
     filesMax: config.TRIBUTARY_COMMIT_FILES_MAX,
+    commitsAtOnceMax: config.TRIBUTARY_COMMITS_AT_ONCE,
     ageMsMax: config.TRIBUTARY_COMMIT_INTERVAL,
     idleGapMs: config.TRIBUTARY_COMMIT_GAP,
     attemptsMax: config.TRIBUTARY_COMMIT_ATTEMPTS,

@@ -1,3 +1,4 @@
+import type { SemaphoreInterface } from "async-mutex";
 import { randomUUID } from "node:crypto";
 import type { Clock } from "../../lib/clock.ts";
 import type { Contract } from "../../lib/contract/contract.ts";
@@ -40,6 +41,8 @@ export interface LaneDeps {
   logger: Logger;
   metrics: CommitterMetrics;
   commands: LaneCommands;
+  /** Only so many lanes commit at a time; while one waits for its turn, files gather. */
+  turns: Pick<SemaphoreInterface, "acquire">;
   settings: LaneSettings;
 }
 
@@ -76,6 +79,7 @@ export class TableLane implements TableWriter {
   #acked = 0;
   #lastCommitAtMs: number | undefined;
   #trouble: unknown;
+  #endTurn = (): void => undefined;
 
   /** `previous` is when the lane that had this table before, in this process, has closed. */
   constructor(deps: LaneDeps, contract: Contract, partition: AssignedPartition, previous: Promise<void>) {
@@ -146,6 +150,8 @@ export class TableLane implements TableWriter {
     const { attemptsMax, backoffMsMin, backoffMsMax } = settings;
     let stuck = false;
     const onRetry = (thrown: unknown, attempts: number): void => {
+      // Whoever has trouble does not keep the others waiting.
+      this.#endTurn();
       metrics.retries.inc({ step });
       logger.warn({ table: this.table, step, attempts, err: thrown }, `${step} failed, trying again`);
       if (attempts >= attemptsMax) this.#setTrouble(thrown);
@@ -226,7 +232,7 @@ export class TableLane implements TableWriter {
 
   /** The writer loop. Commits and commands take turns, so that neither starves the other. */
   async #write(runs: ParseRuns): Promise<void> {
-    const { clock, settings, commands } = this.#deps;
+    const { clock, settings, commands, turns } = this.#deps;
     while (!this.signal.aborted) {
       if (this.#recording.batch.length === 0) await this.#recording.done();
       await this.#ack(runs);
@@ -237,7 +243,14 @@ export class TableLane implements TableWriter {
       };
       const due = dueLimit(this.#ready, settings, moment);
       const limit = "limit" in due ? due.limit : this.#draining && this.#ready.length > 0 ? "drain" : undefined;
-      if (limit) await this.#commit(runs, limit);
+      if (limit) {
+        [, this.#endTurn] = await turns.acquire();
+        try {
+          if (!this.signal.aborted) await this.#commit(runs, limit);
+        } finally {
+          this.#endTurn();
+        }
+      }
       const command = this.#draining ? undefined : commands.next(this.table);
       if (command || (this.#draining && !limit)) await this.#recording.done();
       if (command) await commands.carryOut(command, this, runs.watermark);
@@ -254,6 +267,7 @@ export class TableLane implements TableWriter {
     const startedMs = clock.monotonicMs();
     this.#lastCommitAtMs = startedMs;
     const { receipts, failures } = await commitFiles(this, files);
+    this.#endTurn();
     const total = (field: "rowsInserted" | "rowsUpdated" | "rowsDeleted"): number =>
       receipts.reduce((sum, receipt) => sum + receipt[field], 0);
     const event: CommitEvent = {

@@ -1,3 +1,4 @@
+import { Semaphore } from "async-mutex";
 import type { Clock } from "../../lib/clock.ts";
 import { defaultContract, type Contract, type Contracts } from "../../lib/contract/contract.ts";
 import { messageOf, TributaryError } from "../../lib/errors.ts";
@@ -29,12 +30,14 @@ export async function startCommitter(deps: CommitterDeps): Promise<Service> {
   const metrics = committerMetrics(deps.registry);
   const lanes = new Map<string, TableLane>();
   const commands = await Commands.follow({ ...deps, metrics }, () => lanes.forEach((lane) => lane.nudge()));
+  const turns = new Semaphore(deps.settings.commitsAtOnceMax);
   let draining: Promise<void> | undefined;
 
   const openLane = (partition: AssignedPartition): PartitionHandler => {
     const table = tableOfRowsTopic(partition.topic);
     const previous = lanes.get(table)?.closed ?? Promise.resolve();
-    const lane = new TableLane({ ...deps, metrics, commands }, contractOf(contracts, table), partition, previous);
+    const laneDeps = { ...deps, metrics, commands, turns };
+    const lane = new TableLane(laneDeps, contractOf(contracts, table), partition, previous);
     lanes.set(table, lane);
     void lane.closed.then(() => lanes.get(table) === lane && lanes.delete(table));
     if (draining) void lane.drain();

@@ -155,6 +155,7 @@ export class World {
         backoffMsMax: 200,
         queryTimeoutMs: 1_000,
         retentionMs: 1_000,
+        commitsAtOnceMax: 2,
         commandsAtOnceMax: 2,
       },
     });

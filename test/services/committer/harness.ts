@@ -27,6 +27,7 @@ export const SETTINGS: CommitterSettings = {
   backoffMsMax: 5,
   queryTimeoutMs: 1_000,
   retentionMs: 1_000,
+  commitsAtOnceMax: 4,
   commandsAtOnceMax: 2,
 };
 

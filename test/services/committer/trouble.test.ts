@@ -71,7 +71,7 @@ for (const step of ["commit", "record", "watermark", "describe"] as const) {
     const about = ([first]: readonly unknown[]): boolean =>
       first === "t" || (first as MicroBatch).layout?.table === "t";
     const warehouse = failing(world, step, "WAREHOUSE_UNAVAILABLE", (args) => down && about(args));
-    const committer = await start({ log: world.log, warehouse });
+    const committer = await start({ log: world.log, warehouse }, { settings: { commitsAtOnceMax: 1 } });
     for (let offset = 1; offset <= 60; offset++) await send(world.log, "t", messagesOf(file(offset)));
     await send(world.log, "other", messagesOf(file(1, { table: "other" })));
     await until("the service is not ready", () => committer.ready().then(() => false, () => true)); // prettier-ignore
