@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
+import { statement as runStatement } from "../scripts/stack/statement.ts";
 
 const cli = fileURLToPath(new URL("../bin/tributary.mjs", import.meta.url));
 
@@ -19,22 +20,8 @@ export interface Stack {
 export const readStack = (folder: string): Stack =>
   JSON.parse(readFileSync(join(folder, "stack.json"), "utf8")) as Stack;
 
-type Answer = { nextUri?: string; data?: unknown[][]; error?: { message: string } };
-
 /** Runs one statement on Trino, as any client would, and returns its rows. */
-export async function statement(stack: Stack, sql: string): Promise<unknown[][]> {
-  const headers = { "x-trino-user": "bench", "x-trino-catalog": stack.catalog, "x-trino-schema": stack.schema };
-  const ask = async (url: string, init: RequestInit): Promise<Answer> =>
-    (await (await fetch(url, init)).json()) as Answer;
-  let answer = await ask(`${stack.trino}/v1/statement`, { method: "POST", body: sql, headers });
-  const rows: unknown[][] = [];
-  for (;;) {
-    rows.push(...(answer.data ?? []));
-    if (answer.error) throw new Error(`${answer.error.message}\n${sql.slice(0, 300)}`);
-    if (answer.nextUri === undefined) return rows;
-    answer = await ask(answer.nextUri, { headers });
-  }
-}
+export const statement = (stack: Stack, sql: string): Promise<unknown[][]> => runStatement(stack.trino, sql, stack);
 
 async function upload(stack: Stack, table: string, name: string, body: Readable | string): Promise<void> {
   const url = `${stack.gateway}/v1/tables/${table}/files/${name}?wait=committed&timeout=10m`;

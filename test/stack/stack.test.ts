@@ -12,6 +12,7 @@ import { INFRA, ROOT } from "../../scripts/stack/paths.ts";
 import { choosePorts, HOST } from "../../scripts/stack/ports.ts";
 import { bornAt, httpAnswers, startProcess, stopProcesses, waitUntilReady } from "../../scripts/stack/processes.ts";
 import type { StackFile } from "../../scripts/stack/stack.ts";
+import { statement } from "../../scripts/stack/statement.ts";
 import { until } from "../support/until.ts";
 
 /** Starts and stops real servers (a minute or two), so it asks for the same sign as every test of real servers. */
@@ -22,22 +23,6 @@ const stack = (...args: string[]): Promise<{ stdout: string; stderr: string }> =
   promisify(execFile)(process.execPath, ["--import", "tsx", "scripts/stack/main.ts", ...args], { cwd: ROOT });
 
 const readStack = (data: string): StackFile => JSON.parse(readFileSync(join(data, "stack.json"), "utf8")) as StackFile;
-
-/** Rows of one statement. */
-async function rowsOf(trino: string, statement: string): Promise<unknown[][]> {
-  type Answer = { nextUri?: string; data?: unknown[][]; error?: { message: string } };
-  const headers = { "x-trino-user": "test" };
-  const ask = async (url: string, init: RequestInit): Promise<Answer> =>
-    (await (await fetch(url, init)).json()) as Answer;
-  let answer = await ask(`${trino}/v1/statement`, { method: "POST", body: statement, headers });
-  const rows: unknown[][] = [];
-  for (;;) {
-    rows.push(...(answer.data ?? []));
-    if (answer.error) throw new Error(answer.error.message);
-    if (answer.nextUri === undefined) return rows;
-    answer = await ask(answer.nextUri, { headers });
-  }
-}
 
 /** Sends a file to the table sales and waits until its rows can be queried. */
 async function upload({ gateway }: StackFile, name: string, body: Buffer): Promise<void> {
@@ -130,14 +115,14 @@ test(
         const file = readStack(data);
         const sample = await readFile(join(ROOT, "data", "sales_sample.csv"));
         await upload(file, "sales_sample.csv", sample);
-        assert.deepEqual(await rowsOf(file.trino, count), [[200]]);
+        assert.deepEqual(await statement(file.trino, count), [[200]]);
         const header = sample.toString("utf8").split("\n")[0]!;
         await upload(
           file,
           "faulty.csv",
           Buffer.from(`${header}\nORD-1,CUST-1,1.00,Italy,2024-01-01\nORD-2,CUST-1,much,Italy,2024-01-01\n`),
         );
-        const path = await rowsOf(file.trino, 'SELECT DISTINCT "$path" FROM iceberg.lakehouse.sales');
+        const path = await statement(file.trino, 'SELECT DISTINCT "$path" FROM iceberg.lakehouse.sales');
         assert.match(JSON.stringify(path), /s3:\/\/lakehouse-warehouse\//);
       });
 
@@ -163,7 +148,7 @@ test(
 
       await t.test("refuses a second start in the same folder, undisturbed", async () => {
         await assert.rejects(start(), /a stack is running in/);
-        assert.deepEqual(await rowsOf(readStack(data).trino, count), [[201]]);
+        assert.deepEqual(await statement(readStack(data).trino, count), [[201]]);
       });
 
       await t.test("stops, all of it, and starts again with its data", async () => {
@@ -171,7 +156,7 @@ test(
         for (const pid of pids) assert.equal(bornAt(pid), undefined);
         assert.ok(!existsSync(join(data, "stack.json")));
         await start("--no-services");
-        assert.deepEqual(await rowsOf(readStack(data).trino, count), [[201]]);
+        assert.deepEqual(await statement(readStack(data).trino, count), [[201]]);
       });
     } finally {
       await stack("--stop", "--data", data);
