@@ -72,7 +72,7 @@ export async function startKafka(context: StackContext): Promise<Started> {
       log: context.log("kafka"),
     }),
   );
-  await waitUntilReady(started, () => accepts(ports.kafka), { withinMs: 60_000, signal: context.signal });
+  await waitUntilReady(started, () => accepts(ports.kafka), { withinMs: 180_000, signal: context.signal });
   return started;
 }
 

@@ -15,6 +15,7 @@ export interface ProcessRecord {
 }
 
 export interface Started {
+  spec: ProcessSpec;
   record: ProcessRecord;
   /** How it ended, once it has: "exit code 1", "signal SIGKILL" or what hindered its start. */
   ended: Promise<string>;
@@ -47,7 +48,7 @@ export function startProcess(spec: ProcessSpec): Started {
     child.once("exit", (code, signal) => resolve(signal ? `signal ${signal}` : `exit code ${code ?? "unknown"}`));
   });
   const pid = child.pid ?? -1;
-  return { record: { name: spec.name, pid, born: pid > 0 ? bornAt(pid) : undefined, log: spec.log }, ended };
+  return { spec, record: { name: spec.name, pid, born: pid > 0 ? bornAt(pid) : undefined, log: spec.log }, ended };
 }
 
 /** When the living process `pid` was started, in the system's own words; undefined if there is none (a zombie counts as none). */

@@ -33,6 +33,13 @@ export async function startSeaweedfs(context: StackContext): Promise<Started> {
   const identities = join(folder, "s3.json");
   const keys = { TRIBUTARY_S3_ACCESS_KEY: s3.accessKey, TRIBUTARY_S3_SECRET_KEY: s3.secretKey };
   await writeFile(identities, await render(`${INFRA}/seaweedfs/s3.json`, keys), { mode: 0o600 });
+  const notify = {
+    TRIBUTARY_GATEWAY_URL: `http://${HOST}:${ports.gateway}`,
+    TRIBUTARY_NOTIFICATIONS_KEY: "",
+    TRIBUTARY_DROPS_BUCKET: context.settings.buckets.drops,
+  };
+  // Read from the folder that the server runs in.
+  await writeFile(join(folder, "notification.toml"), await render(`${INFRA}/seaweedfs/notification.toml`, notify));
 
   const started = context.started(
     startProcess({
@@ -68,7 +75,7 @@ export async function startSeaweedfs(context: StackContext): Promise<Started> {
       await httpAnswers(`http://${HOST}:${ports.seaweedfsVolume}/healthz`);
       await httpAnswers(`http://${HOST}:${ports.s3}/healthz`);
     },
-    { withinMs: 60_000, signal: context.signal },
+    { withinMs: 180_000, signal: context.signal },
   );
   return started;
 }

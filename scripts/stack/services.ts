@@ -86,5 +86,5 @@ async function startService(
     }),
   );
   const ready = (): Promise<void> => httpAnswers(`http://${HOST}:${port}/readyz`);
-  await waitUntilReady(started, ready, { withinMs: 60_000, signal: context.signal });
+  await waitUntilReady(started, ready, { withinMs: 180_000, signal: context.signal });
 }

@@ -7,7 +7,7 @@ import { startKafka } from "./kafka.ts";
 import { INFRA } from "./paths.ts";
 import { HOST } from "./ports.ts";
 import { createBuckets, createSchema, createTopics } from "./prepare.ts";
-import { isAlive, stopProcesses, type ProcessRecord, type Started } from "./processes.ts";
+import { isAlive, startProcess, stopProcesses, type ProcessRecord, type Started } from "./processes.ts";
 import { removeSockets, startSeaweedfs } from "./seaweedfs.ts";
 import { startServices } from "./services.ts";
 import { CATALOG, loadSettings, readSettings, SCHEMA, type PortName, type StackSettings } from "./settings.ts";
@@ -67,6 +67,8 @@ export interface RunningStack {
   file: StackFile;
   settings: StackSettings;
   processes: readonly Started[];
+  /** Starts a process that has ended once more, just as it was started; does not wait until it is ready. */
+  restart(name: string): Started;
 }
 
 /** SeaweedFS's filer gives its streams 15 s to end, which they never do; 16 to 30 s in all. */
@@ -100,7 +102,8 @@ export async function startStack(options: StackOptions): Promise<RunningStack> {
     say,
     log: (name) => join(data, "logs", `${name}.log`),
     started: (started) => {
-      processes.push(started);
+      const before = processes.findIndex(({ record }) => record.name === started.record.name);
+      processes.splice(before < 0 ? processes.length : before, 1, started);
       writeFileSync(
         recordsPath(data),
         JSON.stringify(
@@ -117,7 +120,12 @@ export async function startStack(options: StackOptions): Promise<RunningStack> {
     const services = options.services ? await startServices(context, options) : {};
     const file = describe(context.settings, processes, services);
     await writeStackFile(data, file);
-    return { file, settings: context.settings, processes };
+    const restart = (name: string): Started => {
+      const before = processes.find(({ record }) => record.name === name);
+      if (!before || isAlive(before.record)) throw new Error(`${name} is no process of this stack that has ended`);
+      return context.started(startProcess(before.spec));
+    };
+    return { file, settings: context.settings, processes, restart };
   } catch (error) {
     say("starting failed; ending what was started …");
     await stopStack(data, () => undefined);

@@ -88,7 +88,7 @@ export async function startTrino(context: StackContext): Promise<Started> {
     }),
   );
   await waitUntilReady(started, () => runsQueries(`http://${HOST}:${ports.trino}`), {
-    withinMs: 180_000,
+    withinMs: 300_000,
     signal: context.signal,
   });
   return started;

@@ -219,8 +219,10 @@ describe("configuration files", () => {
   });
 
   it("templates name only variables that are given", () => {
+    const seaweedfs = [read("seaweedfs/start.sh"), readFileSync(join(ROOT, "scripts/stack/seaweedfs.ts"), "utf8")];
     const given = {
-      "seaweedfs/s3.json": [read("seaweedfs/start.sh"), readFileSync(join(ROOT, "scripts/stack/seaweedfs.ts"), "utf8")],
+      "seaweedfs/s3.json": seaweedfs,
+      "seaweedfs/notification.toml": seaweedfs,
       "kafka/server.properties": [readFileSync(join(ROOT, "scripts/stack/kafka.ts"), "utf8")],
     };
     for (const [file, givers] of Object.entries(given)) {
