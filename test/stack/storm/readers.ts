@@ -1,0 +1,39 @@
+import { systemClock } from "../../../lib/clock.ts";
+import { statement, type Session } from "../../../scripts/stack/statement.ts";
+import { TABLES } from "./tables.ts";
+
+const PAUSE_MS = 500;
+
+/** What the readers saw while the storm went on. */
+export interface Seen {
+  reads: number;
+  /** Files of which a reader saw a part, or parts of two versions. */
+  torn: string[];
+}
+
+/**
+ * Reads the tables that promise whole files, again and again, as an outside client of Trino: every row says how many rows its version of the file
+ * has, so a reader can tell. Reads that fail (Trino is away) do not count.
+ */
+export async function readMeanwhile(trino: string, session: Session, signal: AbortSignal): Promise<Seen> {
+  const seen: Seen = { reads: 0, torn: [] };
+  const whole = TABLES.filter(({ mode }) => mode !== "upsert");
+  for (let n = 0; !signal.aborted; n++) {
+    const { name, mode } = whole[n % whole.length]!;
+    const version = mode === "append" ? "_source_file, stamp" : "_source_file";
+    try {
+      const torn = await statement(
+        trino,
+        `SELECT ${version}, count(*), count(DISTINCT stamp), min(size), max(size) FROM ${name} GROUP BY ${version}
+         HAVING count(DISTINCT stamp) <> 1 OR count(*) <> min(size) OR count(*) <> max(size)`,
+        session,
+      );
+      seen.reads += 1;
+      for (const row of torn) seen.torn.push(`${name}: ${row.join(", ")}`);
+    } catch {
+      // Trino is away, or the table has not been made yet.
+    }
+    await systemClock.sleep(PAUSE_MS, signal);
+  }
+  return seen;
+}

@@ -1,0 +1,105 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { stringify } from "yaml";
+import { openBlobStore } from "../../../lib/blob/open.ts";
+import { systemClock } from "../../../lib/clock.ts";
+import { startStack, stopStack } from "../../../scripts/stack/stack.ts";
+import { seededRandom } from "../../support/random.ts";
+import { until } from "../../support/until.ts";
+import { storm } from "./faults.ts";
+import { readMeanwhile } from "./readers.ts";
+import { TABLES } from "./tables.ts";
+import { sendTraffic } from "./traffic.ts";
+import { faultsFound, outstanding, readLedger } from "./verdict.ts";
+
+export interface StormRun {
+  /** Folder of the stack; what it logs stays there. */
+  data: string;
+  seed: number;
+  forMs: number;
+  /** Longest time between two faults. */
+  calmMsMax: number;
+  trinoMemory: string;
+  say: (line: string) => void;
+}
+
+export interface StormReport {
+  seed: number;
+  /** How often each kind of fault happened. */
+  faults: Readonly<Record<string, number>>;
+  sent: number;
+  accepted: number;
+  refused: number;
+  files: number;
+  rows: number;
+  reads: number;
+  /** From the end of the faults until everything was on record. */
+  recoveryS: number;
+  /** What is not as it must be; empty: all is well. */
+  wrong: string[];
+}
+
+const RECOVERY_MS_MAX = 300_000;
+const SENDERS = 4;
+
+/**
+ * Starts a stack with two parsers and two committers, sends it files, drops and replays while its processes are killed and frozen, waits until it
+ * has worked everything off, and compares every table with what was sent, row for row.
+ */
+export async function runStorm({ data, seed, forMs, calmMsMax, trinoMemory, say }: StormRun): Promise<StormReport> {
+  await mkdir(join(data, "contracts"), { recursive: true });
+  for (const { name, contract } of TABLES) {
+    if (contract) await writeFile(join(data, "contracts", `${name}.yml`), stringify({ table: name, ...contract }));
+  }
+  const interrupted = new AbortController();
+  const stack = await startStack({
+    data,
+    services: true,
+    parsers: 2,
+    committers: 2,
+    trinoMemory,
+    fixedPorts: {},
+    env: { ...process.env, TRIBUTARY_CONTRACTS_DIR: join(data, "contracts") },
+    signal: interrupted.signal,
+    say,
+  });
+  try {
+    const { gateway, trino, s3, catalog, schema } = stack.file;
+    const session = { catalog, schema };
+    const drops = await openBlobStore(`s3://${stack.settings.buckets.drops}`, { s3 });
+    const stop = AbortSignal.timeout(forMs);
+    const done = new AbortController();
+    const reading = readMeanwhile(trino, session, done.signal);
+    const [sent, counts] = await Promise.all([
+      sendTraffic({ gateway: gateway!, drops, random: seededRandom(seed), senders: SENDERS, signal: stop }),
+      storm({ stack, random: seededRandom(seed + 1), calmMsMax, signal: stop, say }),
+    ]);
+    say("the faults are over; waiting until everything is on record");
+    const overMs = systemClock.monotonicMs();
+    let left: string[] = [];
+    const settled = async (): Promise<boolean> => {
+      left = await readLedger(trino, session).then((ledger) => outstanding(sent, ledger), (thrown: unknown) => [String(thrown)]); // prettier-ignore
+      await systemClock.sleep(500);
+      return left.length === 0;
+    };
+    const late = await until("everything is on record", settled, RECOVERY_MS_MAX).then(
+      () => [],
+      () => [
+        `not on record after ${RECOVERY_MS_MAX / 1000} s: ${left.slice(0, 10).join(", ")} (${left.length} in all)`,
+      ],
+    );
+    const recoveryS = Math.round((systemClock.monotonicMs() - overMs) / 1000);
+    done.abort();
+    const seen = await reading;
+    const ledger = await readLedger(trino, session);
+    const wrong = [...late, ...seen.torn.map((one) => `torn: ${one}`), ...(await faultsFound(trino, session, sent))];
+    await drops.close();
+    return {
+      ...{ seed, faults: Object.fromEntries(counts), recoveryS, wrong },
+      ...{ sent: sent.sent, accepted: sent.accepted.size, refused: sent.refused },
+      ...{ files: ledger.length, rows: ledger.reduce((sum, { committed }) => sum + committed, 0), reads: seen.reads },
+    };
+  } finally {
+    await stopStack(data, say);
+  }
+}

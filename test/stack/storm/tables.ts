@@ -1,0 +1,76 @@
+import { createHash } from "node:crypto";
+
+/** How a table of the storm is written, and the contract that says so; undefined: it has none. */
+export interface StormTable {
+  name: string;
+  mode: "replace" | "upsert" | "append";
+  deleteMissing?: boolean;
+  /** Files come by being dropped into the bucket; a deleted one takes its rows along. */
+  dropped?: boolean;
+  /** Some of its rows are written so that they must be rejected. */
+  rejects?: boolean;
+  contract?: object;
+}
+
+const COLUMNS = [
+  { name: "id", type: "INTEGER" },
+  { name: "stamp", type: "VARCHAR" },
+  { name: "size", type: "INTEGER" },
+  { name: "amount", type: "DECIMAL(12,2)" },
+  { name: "day", type: "DATE" },
+];
+
+/** One table for each way to write, and each way for files to come. */
+export const TABLES: readonly StormTable[] = [
+  { name: "plain", mode: "replace" },
+  { name: "days", mode: "replace", contract: { columns: COLUMNS, partitioning: ["day"] } },
+  { name: "strict", mode: "replace", rejects: true, contract: { columns: COLUMNS } },
+  { name: "keyed", mode: "upsert", rejects: true, contract: { columns: COLUMNS, writeMode: "upsert", key: ["id"] } },
+  {
+    name: "mirror",
+    mode: "upsert",
+    deleteMissing: true,
+    contract: { columns: COLUMNS, writeMode: "upsert", key: ["id"], deleteMissing: true },
+  },
+  { name: "journal", mode: "append", contract: { columns: COLUMNS, writeMode: "append" } },
+  { name: "dropped", mode: "replace", dropped: true, contract: { columns: COLUMNS, onDelete: "remove" } },
+];
+
+/** A row as text; of a rejected row nothing is expected. */
+export type StormRow = readonly [id: string, stamp: string, size: string, amount: string, day: string];
+
+/** One file's content. No two are the same: every row carries the stamp. */
+export interface Content {
+  table: string;
+  file: string;
+  text: string;
+  hash: string;
+  /** Row n + 1 of the file; null where it must be rejected. */
+  rows: readonly (StormRow | null)[];
+}
+
+const FILES = 4;
+const LARGE_ROWS = 25_000;
+const KEYS = 500;
+
+/** A new version of one of the table's files: mostly small, now and then one that is staged or adopted. Each sender has its own drops. */
+export function newContent(table: StormTable, sender: number, stamp: string, random: () => number): Content {
+  const below = (n: number): number => Math.floor(random() * n);
+  const count = random() < 0.03 ? LARGE_ROWS + below(5_000) : below(120);
+  const bad = new Set(table.rejects ? Array.from({ length: below(3) }, () => below(count)) : []);
+  const size = String(count - [...bad].filter((index) => index < count).length);
+  const rows = Array.from({ length: count }, (_, index): StormRow => {
+    const id = table.mode === "upsert" ? below(KEYS) + (count > KEYS ? index * KEYS : 0) : index;
+    const day = `2024-${String(1 + below(12)).padStart(2, "0")}-${String(1 + below(28)).padStart(2, "0")}`;
+    return [String(id), stamp, size, `${below(100_000)}.${String(below(100)).padStart(2, "0")}`, day];
+  });
+  const lines = rows.map((row, index) => (bad.has(index) ? row.with(3, "much") : row).join(","));
+  const text = ["id,stamp,size,amount,day", ...lines, ""].join("\n");
+  return {
+    table: table.name,
+    file: table.dropped ? `f${below(FILES)}-${sender}.csv` : `f${below(FILES)}.csv`,
+    text,
+    hash: createHash("sha256").update(text).digest("hex"),
+    rows: rows.map((row, index) => (bad.has(index) ? null : row)),
+  };
+}

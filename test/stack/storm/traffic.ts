@@ -1,0 +1,107 @@
+import type { BlobStore } from "../../../lib/blob/blob-store.ts";
+import { systemClock } from "../../../lib/clock.ts";
+import { newContent, TABLES, type Content, type StormTable } from "./tables.ts";
+
+/** What was sent, and what became of it as far as the sender was told. */
+export interface Sent {
+  /** Every content that may have arrived, by its hash. */
+  readonly contents: Map<string, Content>;
+  /** Ids of the files that were accepted. */
+  readonly accepted: Set<string>;
+  /** The newest content of every drop whose put was answered; null: it was deleted. Absent: the last answer was lost. */
+  readonly drops: Map<string, Content | null>;
+  /** Requests that brought no answer, or one that says to come again. */
+  refused: number;
+  sent: number;
+  /** Answers that no gateway may give, whatever trouble it is in. */
+  readonly unexpected: string[];
+}
+
+export interface TrafficOptions {
+  gateway: string;
+  drops: BlobStore;
+  random: () => number;
+  /** Senders at a time. */
+  senders: number;
+  signal: AbortSignal;
+}
+
+const REQUEST_MS_MAX = 20_000;
+
+/** Sends files, drops, deletions, replays and maintenance, without a pause, until told to stop. */
+export async function sendTraffic(options: TrafficOptions): Promise<Sent> {
+  const sent: Sent = {
+    contents: new Map(),
+    accepted: new Set(),
+    drops: new Map(),
+    refused: 0,
+    sent: 0,
+    unexpected: [],
+  };
+  await Promise.all(Array.from({ length: options.senders }, (_, sender) => sendAsOne(options, sent, sender)));
+  return sent;
+}
+
+async function sendAsOne(options: TrafficOptions, sent: Sent, sender: number): Promise<void> {
+  const { random, signal } = options;
+  for (let n = 0; !signal.aborted; n++) {
+    const table = TABLES[Math.floor(random() * TABLES.length)]!;
+    const content = newContent(table, sender, `s${sender}-${n}`, random);
+    sent.sent += 1;
+    try {
+      if (table.dropped) await drop(options, sent, content);
+      else if (random() < 0.02) await replay(options, table);
+      else if (random() < 0.02) await optimize(options, table);
+      else await upload(options, sent, content);
+    } catch {
+      sent.refused += 1;
+    }
+    await systemClock.sleep(50 + random() * 250, signal);
+  }
+}
+
+async function upload({ gateway }: TrafficOptions, sent: Sent, content: Content): Promise<void> {
+  sent.contents.set(content.hash, content);
+  const url = `${gateway}/v1/tables/${content.table}/files/${content.file}`;
+  const response = await fetch(url, {
+    method: "PUT",
+    body: content.text,
+    signal: AbortSignal.timeout(REQUEST_MS_MAX),
+  });
+  const answer = (await response.json()) as { fileId?: string; code?: string };
+  if (response.status === 202 && answer.fileId !== undefined) sent.accepted.add(answer.fileId);
+  else if (response.status === 503 || response.status === 429 || response.status === 507) sent.refused += 1;
+  else sent.unexpected.push(`${url} answered ${response.status}: ${JSON.stringify(answer)}`);
+}
+
+async function drop({ drops, random }: TrafficOptions, sent: Sent, content: Content): Promise<void> {
+  const key = `${content.table}/${content.file}`;
+  sent.drops.delete(key);
+  if (random() < 0.1) {
+    await drops.delete(key);
+    sent.drops.set(key, null);
+    return;
+  }
+  sent.contents.set(content.hash, content);
+  await drops.put(key, Buffer.from(content.text));
+  sent.drops.set(key, content);
+}
+
+async function replay({ gateway }: TrafficOptions, table: StormTable): Promise<void> {
+  await post(`${gateway}/v1/tables/${table.name}/replay`, {});
+}
+
+/** So that maintenance races with commits, kills and freezes. */
+async function optimize({ gateway }: TrafficOptions, table: StormTable): Promise<void> {
+  await post(`${gateway}/v1/tables/${table.name}/maintenance/run`, { operations: ["optimize"] });
+}
+
+async function post(url: string, body: object): Promise<void> {
+  const response = await fetch(url, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+    signal: AbortSignal.timeout(REQUEST_MS_MAX),
+  });
+  await response.text();
+}

@@ -1,0 +1,156 @@
+import { statement, type Session } from "../../../scripts/stack/statement.ts";
+import { TABLES, type Content, type StormRow, type StormTable } from "./tables.ts";
+import type { Sent } from "./traffic.ts";
+
+/** A file version as `_ingest_files` has it. */
+interface LedgerRow {
+  fileId: string;
+  table: string;
+  file: string;
+  offset: number;
+  hash: string;
+  status: string;
+  read: number;
+  committed: number;
+  rejected: number;
+  error: string | null;
+}
+
+/** `_ingest_files`, oldest first. */
+export async function readLedger(trino: string, session: Session): Promise<LedgerRow[]> {
+  const rows = await statement(
+    trino,
+    `SELECT file_id, table_name, file_key, source_offset, content_hash, status, rows_read, rows_committed, rows_rejected,
+       error_code || ': ' || error_message
+     FROM tributary_ingest_files ORDER BY source_offset`,
+    session,
+  );
+  return rows.map(([fileId, table, file, offset, hash, status, read, committed, rejected, error]) => ({
+    ...{ fileId: String(fileId), table: String(table), file: String(file), offset: Number(offset) },
+    ...{ hash: String(hash), status: String(status), error: error as string | null },
+    ...{ read: Number(read), committed: Number(committed), rejected: Number(rejected) },
+  }));
+}
+
+/** What was sent and is not on record yet. */
+export function outstanding({ accepted, drops }: Sent, ledger: readonly LedgerRow[]): string[] {
+  const ids = new Set(ledger.map(({ fileId }) => fileId));
+  const newest = new Map(ledger.map((row) => [`${row.table}/${row.file}`, row]));
+  const missingDrops = [...drops].filter(([key, content]) => {
+    const found = newest.get(key);
+    return content === null ? found !== undefined && !isDeletion(found) : found?.hash !== content.hash;
+  });
+  return [...[...accepted].filter((id) => !ids.has(id)), ...missingDrops.map(([key]) => key)];
+}
+
+const isDeletion = ({ read, hash, status }: LedgerRow): boolean => status === "committed" && read === 0 && hash === "";
+
+/** Everything that is not as it must be after the storm; empty: nothing was lost, doubled or torn. */
+export async function faultsFound(trino: string, session: Session, sent: Sent): Promise<string[]> {
+  const ledger = await readLedger(trino, session);
+  const faults = [...sent.unexpected, ...ledgerFaults(ledger, sent)];
+  const rejected = await statement(
+    trino,
+    `SELECT file_id, count(*), count(DISTINCT source_row) FROM tributary_rejected_rows GROUP BY file_id`,
+    session,
+  );
+  const rejects = new Map(rejected.map(([id, rows, distinct]) => [String(id), [Number(rows), Number(distinct)]]));
+  for (const { fileId, rejected: expected } of ledger) {
+    const [rows, distinct] = rejects.get(fileId) ?? [0, 0];
+    if (rows !== expected || distinct !== expected)
+      faults.push(
+        `${fileId}: ${expected} rejects, of which ${rows} rows and ${distinct} distinct are in _rejected_rows`,
+      );
+  }
+  for (const table of TABLES) {
+    const versions = ledger.filter((row) => row.table === table.name);
+    faults.push(...(await tableFaults(trino, session, table, versions, sent.contents)));
+  }
+  return faults;
+}
+
+function ledgerFaults(ledger: readonly LedgerRow[], sent: Sent): string[] {
+  const faults: string[] = [];
+  const seen = new Set<string>();
+  for (const row of ledger) {
+    if (seen.has(row.fileId)) faults.push(`${row.fileId} is on record twice`);
+    seen.add(row.fileId);
+    if (isDeletion(row)) continue;
+    const content = sent.contents.get(row.hash);
+    if (!content) faults.push(`${row.fileId} holds what nobody sent: ${JSON.stringify(row)}`);
+    else {
+      const rejected = content.rows.filter((one) => one === null).length;
+      const expected = [content.rows.length, content.rows.length - rejected, rejected];
+      if (row.status === "failed" || [row.read, row.committed, row.rejected].join() !== expected.join())
+        faults.push(`${row.fileId} should have read, committed, rejected ${expected.join()}: ${JSON.stringify(row)}`);
+    }
+  }
+  for (const id of sent.accepted) if (!seen.has(id)) faults.push(`${id} was accepted and is not on record`);
+  return faults;
+}
+
+async function tableFaults(
+  trino: string,
+  session: Session,
+  table: StormTable,
+  versions: readonly LedgerRow[],
+  contents: ReadonlyMap<string, Content>,
+): Promise<string[]> {
+  if (versions.length === 0) return [];
+  const rows = await statement(
+    trino,
+    `SELECT CAST(id AS VARCHAR), stamp, CAST(size AS VARCHAR), CAST(amount AS VARCHAR), CAST(day AS VARCHAR), _source_file,
+       CAST(_source_row AS VARCHAR) FROM ${table.name}`,
+    session,
+  );
+  const found = rows.map((row) => row.join("|")).sort();
+  const expected = expectedRows(table, versions, contents).sort();
+  const missing = difference(expected, found);
+  const extra = difference(found, expected);
+  if (missing.length + extra.length === 0) return [];
+  const some = (lines: readonly string[]): string => lines.slice(0, 3).join("  ");
+  return [
+    `${table.name}: ${found.length} rows instead of ${expected.length}; missing ${missing.length}: ${some(missing)}; too many ${extra.length}: ${some(extra)}`,
+  ];
+}
+
+/** What of `these` is not in `others`, as often as it occurs; both sorted. */
+function difference(these: readonly string[], others: readonly string[]): string[] {
+  const left = new Map<string, number>();
+  for (const one of others) left.set(one, (left.get(one) ?? 0) + 1);
+  return these.filter((one) => {
+    const count = left.get(one) ?? 0;
+    left.set(one, count - 1);
+    return count <= 0;
+  });
+}
+
+/** The table as if every version on record had been applied once, in order. */
+function expectedRows(
+  { mode, deleteMissing = false }: StormTable,
+  versions: readonly LedgerRow[],
+  contents: ReadonlyMap<string, Content>,
+): string[] {
+  const linesOf = (row: LedgerRow): { key: string; line: string }[] =>
+    (contents.get(row.hash)?.rows ?? []).flatMap((cells: StormRow | null, index) =>
+      cells ? [{ key: cells[0], line: [...cells, row.file, index + 1].join("|") }] : [],
+    );
+  if (mode === "append") {
+    // A replay has the content of its original, and adds nothing.
+    const originals = new Map(versions.map((row) => [row.hash, row]));
+    return [...originals.values()].flatMap((row) => linesOf(row).map(({ line }) => line));
+  }
+  if (mode === "replace") {
+    const newest = new Map(versions.map((row) => [row.file, row]));
+    return [...newest.values()].flatMap((row) => linesOf(row).map(({ line }) => line));
+  }
+  const held = new Map<string, { file: string; line: string }>();
+  for (const version of versions) {
+    const lines = linesOf(version);
+    const keys = new Set(lines.map(({ key }) => key));
+    for (const { key, line } of lines) held.set(key, { file: version.file, line });
+    if (!deleteMissing) continue;
+    for (const [key, { file }] of held) if (file === version.file && !keys.has(key)) held.delete(key);
+  }
+  return [...held.values()].map(({ line }) => line);
+}
