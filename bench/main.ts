@@ -4,6 +4,7 @@
  */
 import { parseArgs } from "node:util";
 import * as embedded from "./embedded.ts";
+import { hugeFile, upsertScaling } from "./stack-large.ts";
 import * as stacked from "./stack.ts";
 
 const { values } = parseArgs({
@@ -14,6 +15,7 @@ const { values } = parseArgs({
     rounds: { type: "string", default: "3" },
     files: { type: "string", default: "1000" },
     seconds: { type: "string", default: "120" },
+    bytes: { type: "string", default: "2000000000" },
   },
 });
 const [rows, rounds, files] = [Number(values.rows), Number(values.rounds), Number(values.files)];
@@ -34,6 +36,8 @@ function ofStack(folder: string): Record<string, () => Promise<object>> {
     latency: () => stacked.smallFileLatency(stack, 30),
     steady: () => stacked.steadyLoad(stack, { tables: 20, filesPerS: 10, forS: Number(values.seconds) }),
     literals: () => stacked.literalMerges(stack, 1_000),
+    scaling: () => upsertScaling(stack, { small: 100_000, large: 5 * rows, changed: 10_000 }),
+    huge: () => hugeFile(stack, folder, Number(values.bytes)),
   };
 }
 

@@ -23,7 +23,7 @@ export const readStack = (folder: string): Stack =>
 /** Runs one statement on Trino, as any client would, and returns its rows. */
 export const statement = (stack: Stack, sql: string): Promise<unknown[][]> => runStatement(stack.trino, sql, stack);
 
-async function upload(stack: Stack, table: string, name: string, body: Readable | string): Promise<void> {
+export async function upload(stack: Stack, table: string, name: string, body: Readable | string): Promise<void> {
   const url = `${stack.gateway}/v1/tables/${table}/files/${name}?wait=committed&timeout=10m`;
   const init =
     typeof body === "string"
@@ -34,7 +34,7 @@ async function upload(stack: Stack, table: string, name: string, body: Readable 
   if (response.status !== 200) throw new Error(`${url} answered ${response.status}: ${text.slice(0, 500)}`);
 }
 
-async function seconds(work: () => Promise<unknown>): Promise<number> {
+export async function seconds(work: () => Promise<unknown>): Promise<number> {
   const startedMs = performance.now();
   await work();
   return (performance.now() - startedMs) / 1000;
@@ -43,12 +43,13 @@ async function seconds(work: () => Promise<unknown>): Promise<number> {
 const count = async (stack: Stack, table: string): Promise<number> =>
   Number((await statement(stack, `SELECT count(*) FROM ${table}`))[0]![0]);
 
-async function expectCount(stack: Stack, table: string, rows: number): Promise<void> {
+export async function expectCount(stack: Stack, table: string, rows: number): Promise<void> {
   const found = await count(stack, table);
   if (found !== rows) throw new Error(`${table} holds ${found} rows, not ${rows}`);
 }
 
-const unique = (prefix: string): string => `${prefix}_${Date.now().toString(36)}`;
+export const unique = (prefix: string): string => `${prefix}_${Date.now().toString(36)}`;
+export const median = (values: readonly number[]): number => percentile(values, 0.5);
 const percentile = (values: readonly number[], share: number): number =>
   [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))] ?? Number.NaN;
 

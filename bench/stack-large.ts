@@ -1,0 +1,107 @@
+/** Benchmarks of the local stack that take their time: an upsert into tables of two sizes, and a file larger than any memory. */
+import { execFileSync } from "node:child_process";
+import { createReadStream, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { Readable } from "node:stream";
+import { fileURLToPath } from "node:url";
+import { expectCount, median, seconds, statement, unique, upload, type Stack } from "./stack.ts";
+
+const cli = fileURLToPath(new URL("../bin/tributary.mjs", import.meta.url));
+const CHUNK_BYTES = 1 << 20;
+
+/**
+ * `changed` random orders with new amounts, merged into the sales table when it holds `small` orders and when it holds `large`, three times each;
+ * medians, and how many times longer the larger takes.
+ */
+export async function upsertScaling(
+  stack: Stack,
+  { small, large, changed }: { small: number; large: number; changed: number },
+): Promise<object> {
+  const folder = mkdtempSync(join(tmpdir(), "tributary-bench-"));
+  try {
+    await statement(stack, "DELETE FROM sales").catch(() => undefined); // the first run has no sales table yet
+    const took: number[] = [];
+    for (const rows of [small, large]) {
+      const csv = join(folder, `${rows}.csv`);
+      execFileSync(process.execPath, [cli, "generate-sales", "--rows", String(rows), "--out", csv]);
+      await upload(stack, "sales", unique("base"), createReadStream(csv, { highWaterMark: CHUNK_BYTES }));
+      await expectCount(stack, "sales", rows);
+      const rounds: number[] = [];
+      for (let round = 0; round < 3; round++) {
+        const changes = await someWithNewAmounts(csv, rows, changed, round);
+        rounds.push(await seconds(() => upload(stack, "sales", unique(`changes${round}`), changes)));
+      }
+      await expectCount(stack, "sales", rows);
+      took.push(median(rounds));
+    }
+    const [smallS, largeS] = took as [number, number];
+    return { changed, small, smallS: toMs(smallS), large, largeS: toMs(largeS), ratio: toMs(largeS / smallS) };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const toMs = (value: number): number => Number(value.toFixed(3));
+
+/** `count` orders of the file, evenly spread from a place that each round has for itself, with amounts of their own. */
+async function someWithNewAmounts(csv: string, rows: number, count: number, round: number): Promise<string> {
+  const step = Math.floor(rows / count);
+  const lines: string[] = [];
+  let number = -1;
+  for await (const line of createInterface({ input: createReadStream(csv) })) {
+    if (number < 0) lines.push(line);
+    else if (number % step === round % step && lines.length <= count) {
+      const cells = line.split(",");
+      cells[2] = `${round + 1}.${String(number % 100).padStart(2, "0")}`;
+      lines.push(cells.join(","));
+    }
+    number++;
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+/** One file of `bytes`, made while it is sent; how long it takes, and the most memory each service has ever held. */
+export async function hugeFile(stack: Stack, folder: string, bytes: number): Promise<object> {
+  const table = unique("huge");
+  const made = { rows: 0 };
+  const tookS = await seconds(() => upload(stack, table, "huge.csv", Readable.from(wideRows(bytes, made))));
+  await expectCount(stack, table, made.rows);
+  return {
+    gigabytes: toMs(bytes / 1e9),
+    rows: made.rows,
+    tookS: toMs(tookS),
+    megabytesPerS: Math.round(bytes / 1e6 / tookS),
+    peakRssMb: peakRssOfServices(folder),
+  };
+}
+
+/** Rows of about 600 bytes, in chunks, until there are `bytes` of them. */
+function* wideRows(bytes: number, made: { rows: number }): Generator<Buffer> {
+  const text = "a field of some length, as free text in exports is; ".repeat(5);
+  let left = bytes;
+  let chunk = "id,name,amount,day,note,remark\n";
+  for (let id = 0; left > 0; id++) {
+    chunk += `${id},customer ${id % 9_973},${id % 1_000}.${(id % 90) + 10},2024-01-${(id % 18) + 10},${id} ${text},${text}${id % 77}\n`;
+    made.rows += 1;
+    if (chunk.length < CHUNK_BYTES) continue;
+    left -= chunk.length;
+    yield Buffer.from(chunk);
+    chunk = "";
+  }
+}
+
+/** VmHWM of every service of the stack in the folder, in MB. */
+function peakRssOfServices(folder: string): Record<string, number> {
+  const servers = ["kafka", "seaweedfs", "trino"];
+  const processes = JSON.parse(readFileSync(join(folder, "processes.json"), "utf8")) as { name: string; pid: number }[];
+  return Object.fromEntries(
+    processes
+      .filter(({ name }) => !servers.includes(name))
+      .map(({ name, pid }) => {
+        const [, kib] = /^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))!;
+        return [name, Math.round(Number(kib) / 1024)];
+      }),
+  );
+}
