@@ -17,8 +17,13 @@ const kind = (retryable: boolean, status: number, remedy: string): ErrorKind => 
 export const ERRORS = {
   // Requests
   BAD_REQUEST: kind(false, 400, "Correct the request as the message says; /openapi.json describes every field."),
-  UNAUTHENTICATED: kind(false, 401, "Send an API key in the header `Authorization: Bearer <key>`."),
-  FORBIDDEN: kind(false, 403, "Use a key whose scopes include the one the message names."),
+  UNAUTHENTICATED: kind(false, 401, "Send an API key or a token in the header `Authorization: Bearer …`."),
+  FORBIDDEN: kind(false, 403, "Use a key or a token whose scopes include the one the message names."),
+  IDENTITY_UNAVAILABLE: kind(
+    true,
+    503,
+    "Check that the token issuer answers (TRIBUTARY_OIDC_ISSUER); the log says why.",
+  ),
   NOT_FOUND: kind(false, 404, "Check the name or the id; `tributary tables` and `tributary status` list what exists."),
   TABLE_NAME_INVALID: kind(
     false,
@@ -30,6 +35,7 @@ export const ERRORS = {
     400,
     "Use a relative file name without '..', NUL or control characters, at most 512 bytes.",
   ),
+  HEADERS_TOO_LARGE: kind(false, 431, "Send a shorter path and fewer or shorter headers: 16 KiB together."),
   BODY_TOO_LARGE: kind(false, 413, "Send a smaller body, or raise the limit the message names."),
   UNSUPPORTED_ENCODING: kind(false, 415, "Send the file plain, or with Content-Encoding gzip or zstd."),
   UNSUPPORTED_MEDIA_TYPE: kind(false, 415, "Send the body with a Content-Type that /openapi.json names for the route."),

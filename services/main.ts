@@ -4,7 +4,7 @@ import { systemClock } from "../lib/clock.ts";
 import { loadContracts } from "../lib/contract/load.ts";
 import { readConfig } from "../lib/service/config.ts";
 import { startLagGauges } from "../lib/service/lag.ts";
-import { makeLogger } from "../lib/service/logger.ts";
+import { makeAuditLogger, makeLogger, secretsIn } from "../lib/service/logger.ts";
 import { makeRegistry } from "../lib/service/metrics.ts";
 import { run } from "../lib/service/run.ts";
 import type { Service } from "../lib/service/service.ts";
@@ -24,6 +24,7 @@ const logger = makeLogger({
   service: "tributary",
   level: env["TRIBUTARY_LOG_LEVEL"] ?? "info",
   pretty: process.stderr.isTTY,
+  secrets: secretsIn(env),
 });
 
 await run(logger, async (scope) => {
@@ -64,7 +65,16 @@ await run(logger, async (scope) => {
     startLagGauges({ ...shared, everyMs: LAG_EVERY_MS, onError: (err) => logger.warn({ err }, "lag cannot be read") }),
     (gauges) => gauges.stop(),
   );
-  const gateway = await startGateway({ ...of("gateway"), drops: await ports.drops(), settings });
+  const { TRIBUTARY_AUDIT_FILE: auditFile } = settings;
+  const onAuditError = (err: unknown): void => logger.error({ err }, "the audit log cannot be written");
+  const gateway = await startGateway({
+    ...of("gateway"),
+    drops: await ports.drops(),
+    settings,
+    ca: ports.ca,
+    metricsPublic: settings.TRIBUTARY_METRICS_PUBLIC,
+    ...(auditFile === undefined ? {} : { audit: makeAuditLogger(auditFile, "gateway", secretsIn(env), onAuditError) }),
+  });
   scope.own("gateway", gateway, drain);
   logger.info(`Tributary at ${gateway.url} (API page: ${gateway.url}/docs), data in ${settings.TRIBUTARY_DATA_DIR}`);
 });

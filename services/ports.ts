@@ -1,10 +1,14 @@
 /** Opens the ports a process needs, by URL. Used by main.ts files only: services themselves get ports as arguments. */
+import { readFileSync } from "node:fs";
+import { rootCertificates } from "node:tls";
 import { openBlobStore } from "../lib/blob/open.ts";
 import type { BlobStore } from "../lib/blob/blob-store.ts";
 import type { Clock } from "../lib/clock.ts";
 import { withEpochs } from "../lib/event-log/epochs.ts";
 import { openEventLog } from "../lib/event-log/open.ts";
 import type { EventLog } from "../lib/event-log/event-log.ts";
+import type { KafkaTls } from "../lib/event-log/open.ts";
+import { messageOf, TributaryError } from "../lib/errors.ts";
 import { portUrls, type PlatformSettings } from "../lib/service/config.ts";
 import type { Logger } from "../lib/service/logger.ts";
 import type { Scope } from "../lib/service/scope.ts";
@@ -12,6 +16,8 @@ import { openWarehouse } from "../lib/warehouse/open.ts";
 import type { Warehouse } from "../lib/warehouse/warehouse.ts";
 
 export interface Ports {
+  /** What TLS trusts, where that is not Node's own certificates alone. */
+  ca: string[] | undefined;
   log(): Promise<EventLog>;
   blob(): Promise<BlobStore>;
   drops(): Promise<BlobStore>;
@@ -21,29 +27,71 @@ export interface Ports {
 /** Each port is opened at its first use and closed with the scope. Credentials come from the settings, never from a URL. */
 export function portsOf(scope: Scope, settings: PlatformSettings, clock: Clock, logger: Logger): Ports {
   const urls = portUrls(settings);
+  const ca = certificatesOf(settings);
   const s3 = {
     endpoint: settings.TRIBUTARY_S3_ENDPOINT,
     region: settings.TRIBUTARY_S3_REGION,
     accessKey: settings.TRIBUTARY_S3_ACCESS_KEY,
     secretKey: settings.TRIBUTARY_S3_SECRET_KEY,
+    ca,
+  };
+  const kafka = {
+    tls: kafkaTlsOf(settings, ca),
+    saslMechanism: settings.TRIBUTARY_KAFKA_SASL,
+    username: settings.TRIBUTARY_KAFKA_USERNAME,
+    password: settings.TRIBUTARY_KAFKA_PASSWORD,
   };
   const store = async (url: string): Promise<BlobStore> =>
     scope.own(url, await openBlobStore(url, { s3: defined(s3) }), (blob) => blob.close());
   return {
+    ca,
     async log() {
       const onError = (err: unknown): void => logger.warn({ err }, "event log");
-      const opened = await openEventLog(urls.log, { clock, onError });
+      const opened = await openEventLog(urls.log, { clock, onError, ...defined(kafka) });
       return scope.own("event log", await withEpochs(opened), (log) => log.close());
     },
     blob: () => store(urls.blob),
     drops: () => store(urls.drops),
     async warehouse() {
       const staging = settings.TRIBUTARY_STAGING_URL;
-      const trino = staging === undefined ? {} : { staging: await store(staging) };
+      const login = defined({ password: settings.TRIBUTARY_TRINO_PASSWORD, ca });
+      const warn = (detail: string): void => logger.warn({ detail }, "warehouse");
+      const trino = { ...login, warn, ...(staging === undefined ? {} : { staging: await store(staging) }) };
       const opened = await openWarehouse(urls.warehouse, { clock, trino });
       return scope.own("warehouse", opened, (warehouse) => warehouse.close());
     },
   };
+}
+
+/** @throws CONFIG_INVALID */
+function certificatesOf({ TRIBUTARY_CA_FILE: path }: PlatformSettings): string[] | undefined {
+  return path === undefined ? undefined : [...rootCertificates, readPem("TRIBUTARY_CA_FILE", path)];
+}
+
+/** @throws CONFIG_INVALID */
+function kafkaTlsOf(settings: PlatformSettings, ca: string[] | undefined): boolean | KafkaTls {
+  const { TRIBUTARY_KAFKA_CERT_FILE: cert, TRIBUTARY_KAFKA_KEY_FILE: key } = settings;
+  if ((cert === undefined) !== (key === undefined)) {
+    const message = "TRIBUTARY_KAFKA_CERT_FILE, TRIBUTARY_KAFKA_KEY_FILE: one is set and the other is not";
+    throw new TributaryError("CONFIG_INVALID", message);
+  }
+  const isWanted =
+    settings.TRIBUTARY_KAFKA_TLS || cert !== undefined || /[?&]tls=true/.test(settings.TRIBUTARY_LOG_URL ?? "");
+  if (!isWanted) return false;
+  return defined({
+    ca,
+    cert: cert && readPem("TRIBUTARY_KAFKA_CERT_FILE", cert),
+    key: key && readPem("TRIBUTARY_KAFKA_KEY_FILE", key),
+  });
+}
+
+/** @throws CONFIG_INVALID */
+function readPem(setting: string, path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw new TributaryError("CONFIG_INVALID", `${setting}: ${messageOf(error)}`);
+  }
 }
 
 /** Without the entries that are undefined. */

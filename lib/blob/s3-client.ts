@@ -9,6 +9,8 @@ export interface S3Options {
   /** Without keys the SDK looks where AWS tools look: environment, profile, instance role. */
   accessKey?: string;
   secretKey?: string;
+  /** PEM certificates trusted instead of Node's own. */
+  ca?: readonly string[];
   /** `http://host/bucket/key` instead of `http://bucket.host/key`. Default: true if there is an endpoint. */
   pathStyle?: boolean;
   /** Objects a listing asks for at a time; default, and S3's limit: 1000. */
@@ -49,7 +51,7 @@ export function placeOf(url: string, defaults: S3Options): S3Place {
 
 /** A client with bounded retries and timeouts that any S3-compatible server understands. */
 export function makeClient(options: S3Options): S3Client {
-  const { endpoint, region = "us-east-1", accessKey, secretKey, pathStyle = endpoint !== undefined } = options;
+  const { endpoint, region = "us-east-1", accessKey, secretKey, ca, pathStyle = endpoint !== undefined } = options;
   return withoutVersionWarning(
     () =>
       new S3Client({
@@ -63,7 +65,7 @@ export function makeClient(options: S3Options): S3Client {
           connectionTimeout: CONNECT_MS_MAX,
           socketTimeout: IDLE_MS_MAX,
           httpAgent: { keepAlive: true, maxSockets: SOCKETS_MAX },
-          httpsAgent: { keepAlive: true, maxSockets: SOCKETS_MAX },
+          httpsAgent: { keepAlive: true, maxSockets: SOCKETS_MAX, ...(ca ? { ca: [...ca] } : {}) },
         },
         ...(endpoint === undefined ? {} : { endpoint }),
         ...(accessKey && secretKey ? { credentials: { accessKeyId: accessKey, secretAccessKey: secretKey } } : {}),

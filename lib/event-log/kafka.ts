@@ -32,11 +32,23 @@ export interface KafkaEventLogOptions {
   /** For SASL; never part of the URL, never logged. */
   username?: string;
   password?: string;
+  saslMechanism?: string;
+  /** `true`: TLS by Node's own certificates. */
+  tls?: boolean | KafkaTls;
   clientId?: string;
   /** Told of trouble while tails read; consumers have their own `onError`. */
   onError?: (thrown: unknown) => void;
   /** kafkajs's own log; dropped if absent. */
   onLog?: (entry: LogEntry) => void;
+}
+
+/** PEM texts. */
+export interface KafkaTls {
+  /** Trusted instead of Node's own. */
+  ca?: string[];
+  /** What the client shows. */
+  cert?: string;
+  key?: string;
 }
 
 /** Kafka, or what speaks its protocol (Redpanda). URL: kafka://host:port[,host:port…][?tls=true&saslMechanism=scram-sha-512] */
@@ -271,19 +283,29 @@ function hasErrors(thrown: unknown): thrown is Error & { errors: unknown[] } {
 
 function configOf(url: string, options: KafkaEventLogOptions): KafkaConfig {
   const match = /^kafka:\/\/([^/?#]+)\/?(?:\?(.*))?$/.exec(url);
+  // The URL is not repeated where it may hold a password.
+  if (url.includes("@")) throw new TributaryError("CONFIG_INVALID", "a Kafka URL holds no user: set TRIBUTARY_KAFKA_…");
   if (!match) throw new TributaryError("CONFIG_INVALID", `'${url}' is no Kafka URL: write kafka://host:port,host:port`);
   const query = new URLSearchParams(match[2] ?? "");
-  const mechanism = query.get("saslMechanism");
+  const mechanism = query.get("saslMechanism") ?? options.saslMechanism;
+  const tls = options.tls ?? false;
+  if (mechanism === "plain" && tls === false && query.get("tls") !== "true" && !isLocal(match[1]!)) {
+    throw new TributaryError("CONFIG_INVALID", "saslMechanism plain sends the password as it is: it needs TLS");
+  }
   return {
     clientId: options.clientId ?? "tributary",
     brokers: match[1]!.split(","),
     connectionTimeout: 3_000,
     requestTimeout: 30_000,
     retry: { retries: 3, initialRetryTime: 100, maxRetryTime: 1_000 },
-    ...(query.get("tls") === "true" ? { ssl: true } : {}),
+    ...(tls !== false || query.get("tls") === "true" ? { ssl: typeof tls === "object" ? tls : true } : {}),
     ...(mechanism ? { sasl: saslOf(mechanism, options) } : {}),
   };
 }
+
+/** Brokers of this machine only: nobody else reads what is sent. */
+const isLocal = (brokers: string): boolean =>
+  brokers.split(",").every((broker) => /^(localhost|127\.[\d.]+|\[::1\])(:\d+)?$/.test(broker));
 
 function saslOf(mechanism: string, { username, password }: KafkaEventLogOptions): SASLOptions {
   if (mechanism !== "plain" && mechanism !== "scram-sha-256" && mechanism !== "scram-sha-512") {

@@ -3,6 +3,8 @@ import { EmbeddedEventLog, type EmbeddedEventLogOptions } from "./embedded.ts";
 import type { EventLog } from "./event-log.ts";
 import { KafkaEventLog, type KafkaEventLogOptions } from "./kafka.ts";
 
+export type { KafkaTls } from "./kafka.ts";
+
 /** What is meant for the other adapter is ignored. */
 export interface OpenEventLogOptions extends EmbeddedEventLogOptions, KafkaEventLogOptions {}
 

@@ -40,35 +40,50 @@ export const port = z.coerce.number().int().min(0).max(65535);
 export const count = z.coerce.number().int().min(1);
 export const flag = z.enum(["true", "false", "1", "0"]).transform((text) => text === "true" || text === "1");
 
+/** A URL that may end up in messages: passwords have settings of their own. */
+const place = z.string().refine((url) => !/^[a-z0-9+.-]+:\/\/[^/?#]*:[^/?#]*@/i.test(url), {
+  message: "holds a password: set it in a setting of its own (…_PASSWORD, …_SECRET_KEY)",
+});
+
 /** What every service needs to know: where the ports are. Secrets come by environment only. */
 export const platformSettings = {
   TRIBUTARY_DATA_DIR: z.string().default(".tributary").describe("folder of the embedded adapters"),
-  TRIBUTARY_LOG_URL: z
-    .string()
+  TRIBUTARY_LOG_URL: place
     .optional()
-    .describe("embedded:<folder> (default: in the data folder) or kafka://host:port"),
-  TRIBUTARY_BLOB_URL: z
-    .string()
-    .optional()
-    .describe("file:<folder> (default: in the data folder) or s3://bucket/prefix"),
-  TRIBUTARY_DROPS_URL: z
-    .string()
+    .describe("embedded:<folder> (default: in the data folder) or kafka://host:port[,host:port]"),
+  TRIBUTARY_BLOB_URL: place.optional().describe("file:<folder> (default: in the data folder) or s3://bucket/prefix"),
+  TRIBUTARY_DROPS_URL: place
     .optional()
     .describe("watched for <table>/<file>.csv: file:<folder> (default: in the data folder) or s3://csv-uploads"),
-  TRIBUTARY_WAREHOUSE_URL: z
-    .string()
+  TRIBUTARY_WAREHOUSE_URL: place
     .optional()
-    .describe("duckdb:<file> (default: in the data folder) or trino://user@host:port/catalog/schema"),
-  TRIBUTARY_STAGING_URL: z.string().optional().describe("where rows are staged for Trino: s3://bucket/prefix"),
+    .describe(
+      "duckdb:<file> (default: in the data folder) or trino://user@host:port/catalog/schema; trino+https://… for TLS",
+    ),
+  TRIBUTARY_STAGING_URL: place.optional().describe("where rows are staged for Trino: s3://bucket/prefix"),
   TRIBUTARY_CONTRACTS_DIR: z.string().default("contracts").describe("table contracts, *.yml"),
   TRIBUTARY_LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
-  TRIBUTARY_S3_ENDPOINT: z.string().optional(),
+  TRIBUTARY_METRICS_PUBLIC: flag
+    .prefault("false")
+    .describe("/metrics is for everybody who reaches it: only in a trusted network"),
+  TRIBUTARY_CA_FILE: z
+    .string()
+    .optional()
+    .describe("PEM certificates trusted besides Node's own: Kafka, S3, Trino, the token issuer"),
+  TRIBUTARY_S3_ENDPOINT: place.optional(),
   TRIBUTARY_S3_REGION: z.string().default("us-east-1"),
   TRIBUTARY_S3_ACCESS_KEY: z.string().optional(),
   TRIBUTARY_S3_SECRET_KEY: z.string().optional(),
+  TRIBUTARY_KAFKA_TLS: flag.prefault("false").describe("speak TLS with Kafka, as ?tls=true in its URL does"),
+  TRIBUTARY_KAFKA_CERT_FILE: z.string().optional().describe("PEM client certificate for Kafka; implies TLS"),
+  TRIBUTARY_KAFKA_KEY_FILE: z.string().optional().describe("its PEM key"),
+  TRIBUTARY_KAFKA_SASL: z
+    .enum(["plain", "scram-sha-256", "scram-sha-512"])
+    .optional()
+    .describe("how to log in to Kafka"),
   TRIBUTARY_KAFKA_USERNAME: z.string().optional(),
   TRIBUTARY_KAFKA_PASSWORD: z.string().optional(),
-  TRIBUTARY_TRINO_PASSWORD: z.string().optional(),
+  TRIBUTARY_TRINO_PASSWORD: z.string().optional().describe("of the user in TRIBUTARY_WAREHOUSE_URL; by https only"),
 } as const;
 
 export type PlatformSettings = z.infer<z.ZodObject<typeof platformSettings>>;

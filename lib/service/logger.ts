@@ -1,13 +1,25 @@
 import { pino, type Logger } from "pino";
+import { messageOf, TributaryError } from "../errors.ts";
 
 export type { Logger };
 
+export interface LoggerOptions {
+  service: string;
+  level: string;
+  pretty?: boolean;
+  /** Texts that no line may hold (`secretsIn`). */
+  secrets?: readonly string[];
+}
+
+const REDACTED = "[redacted]";
+
 /** JSON lines on standard error. Keys and secrets are redacted wherever they stand. */
-export function makeLogger(options: { service: string; level: string; pretty?: boolean }): Logger {
+export function makeLogger({ service, level, pretty = false, secrets = [] }: LoggerOptions): Logger {
+  const clean = cleaner(secrets);
   return pino(
     {
-      level: options.level,
-      base: { service: options.service },
+      level,
+      base: { service },
       redact: {
         paths: [
           "*.secretKey",
@@ -17,15 +29,67 @@ export function makeLogger(options: { service: string; level: string; pretty?: b
           "req.headers.authorization",
           "headers.authorization",
         ],
-        censor: "[redacted]",
+        censor: REDACTED,
       },
-      ...(options.pretty
-        ? { transport: { target: "pino-pretty", options: { destination: 2, ignore: "pid,hostname" } } }
-        : {}),
+      hooks: { streamWrite: clean },
+      ...(pretty ? { transport: { target: "pino-pretty", options: { destination: 2, ignore: "pid,hostname" } } } : {}),
     },
-    ...(options.pretty ? [] : [pino.destination(2)]),
+    ...(pretty ? [] : [pino.destination(2)]),
   );
+}
+
+/** The audit log in a file of its own, JSON lines, each written before the next request's. @throws CONFIG_INVALID if it cannot be opened */
+export function makeAuditLogger(
+  path: string,
+  service: string,
+  secrets: readonly string[],
+  onError: (thrown: unknown) => void,
+) {
+  try {
+    const file = pino.destination({ dest: path, append: true, mkdir: true, mode: 0o600, sync: true });
+    file.on("error", onError);
+    const options = { base: { service, audit: true }, hooks: { streamWrite: cleaner(secrets) } };
+    return pino(options, file);
+  } catch (error) {
+    throw new TributaryError("CONFIG_INVALID", `TRIBUTARY_AUDIT_FILE: ${messageOf(error)}`);
+  }
 }
 
 /** For tests: says nothing. */
 export const silentLogger = (): Logger => pino({ level: "silent" });
+
+/** Shorter texts stand in a line by chance. */
+const SECRET_CHARS_MIN = 6;
+
+/** The secrets among environment variables, by their names. */
+export const secretsIn = (env: Readonly<Record<string, string | undefined>>): string[] =>
+  Object.entries(env)
+    .filter(([name]) => /(PASSWORD|SECRET|TOKEN|API_KEY)/.test(name) && !/_(FILE|URL)$/.test(name))
+    .flatMap(([, value]) => (value !== undefined && value.length >= SECRET_CHARS_MIN ? [value] : []));
+
+/** Keys of ours, signed tokens, and what follows the word Bearer. */
+const CREDENTIALS = /\btby_[\w-]{20,}|\beyJ[\w-]{5,}\.[\w-]+\.[\w-]*|(?<=\bBearer )[^\s"\\]+/gi;
+/** Control characters as JSON escapes them or leaves them, but for the line breaks and tabs of stack traces. */
+const CONTROLS = /\\u00(?:0[0-8bcef]|1[0-9a-f])|\\[bfr]|[\u007f-\u009f]/g;
+
+/**
+ * What every finished line goes through: secrets go, and so do control characters, by which a value that came from outside could move
+ * the cursor of whoever reads the log on a terminal. Line breaks stay escaped in the JSON; pino-pretty indents what follows them.
+ */
+export function cleaner(secrets: readonly string[]): (line: string) => string {
+  const escaped = [...new Set(secrets.map((secret) => JSON.stringify(secret).slice(1, -1)))];
+  return (line) => {
+    let text = line;
+    for (const secret of escaped) text = text.replaceAll(secret, REDACTED);
+    return text
+      .replace(CREDENTIALS, REDACTED)
+      .replace(CONTROLS, (match, at: number, whole: string) => (isEscaped(whole, at) ? match : "\ufffd"));
+  };
+}
+
+/** Whether the backslash at `at` is itself the second of a pair. */
+function isEscaped(text: string, at: number): boolean {
+  let before = 0;
+  while (text[at - 1 - before] === "\\") before++;
+  return before % 2 === 1;
+}

@@ -13,6 +13,8 @@ export interface TrinoTarget {
   user: string;
   /** Sent by https only. */
   password?: string;
+  /** PEM certificates trusted instead of Node's own. */
+  ca?: readonly string[];
   catalog: string;
   schema: string;
 }
@@ -67,12 +69,17 @@ export class TrinoClient {
   readonly server: string;
   readonly #target: TrinoTarget;
   readonly #clock: Clock;
-  readonly #agents = { httpAgent: new HttpAgent({ keepAlive: true }), httpsAgent: new HttpsAgent({ keepAlive: true }) };
+  readonly #agents: { httpAgent: HttpAgent; httpsAgent: HttpsAgent };
 
   constructor(target: TrinoTarget, clock: Clock) {
     this.server = target.server;
     this.#target = target;
     this.#clock = clock;
+    const ca = target.ca ? { ca: [...target.ca] } : {};
+    this.#agents = {
+      httpAgent: new HttpAgent({ keepAlive: true }),
+      httpsAgent: new HttpsAgent({ keepAlive: true, ...ca }),
+    };
   }
 
   /** Runs one statement to its end. */

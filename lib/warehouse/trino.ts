@@ -41,6 +41,8 @@ export interface TrinoOptions {
   stagingLocation?: string;
   /** Needs https. */
   password?: string;
+  /** PEM certificates trusted instead of Node's own. */
+  ca?: readonly string[];
   /** Encoded bytes that all stages together hold in memory. Default 128 MiB. */
   stagesBytesHeldMax?: number;
   /** Encoded bytes that one stage holds in memory before it is spooled. Default 8 MiB. */
@@ -73,26 +75,28 @@ export async function openTrino(url: string, options: TrinoOptions = {}): Promis
   return new TrinoWarehouse(url, options);
 }
 
-/** The server and schema that a URL names. Throws CONFIG_INVALID. */
+/** The server and schema that a URL names; a password is none of its parts. Throws CONFIG_INVALID, repeating no password. */
 export function targetOf(url: string, password?: string): TrinoTarget {
   const form = "trino://user@host:port/catalog/schema";
   const secure = url.startsWith("trino+https:");
   let parsed: URL;
   try {
     parsed = new URL(url.replace(/^trino(\+https)?:/, "http:"));
-  } catch (thrown) {
-    throw new TributaryError("CONFIG_INVALID", `'${url}' is no URL: use ${form}`, { cause: thrown });
+  } catch {
+    throw new TributaryError("CONFIG_INVALID", `the warehouse's URL is none: use ${form}`);
+  }
+  if (parsed.password !== "") {
+    throw new TributaryError("CONFIG_INVALID", "a password does not stand in a URL: set TRIBUTARY_TRINO_PASSWORD");
   }
   const [catalog = "", schema = "lakehouse"] = parsed.pathname.split("/").filter(Boolean).map(decodeURIComponent);
   if (catalog === "") throw new TributaryError("CONFIG_INVALID", `'${url}' names no catalog: use ${form}`);
-  const secret = password ?? (decodeURIComponent(parsed.password) || undefined);
-  if (secret !== undefined && !secure) {
+  if (password !== undefined && !secure) {
     throw new TributaryError("CONFIG_INVALID", "a password is sent by https only: use trino+https://…");
   }
   return {
     server: `${secure ? "https" : "http"}://${parsed.hostname}:${parsed.port || (secure ? "443" : "8080")}`,
     user: decodeURIComponent(parsed.username) || "tributary",
-    ...(secret === undefined ? {} : { password: secret }),
+    ...(password === undefined ? {} : { password }),
     catalog,
     schema,
   };
@@ -117,10 +121,10 @@ class TrinoWarehouse implements Warehouse {
   #versionSeen: string | undefined;
 
   constructor(url: string, options: TrinoOptions) {
-    const { clock = systemClock, staging, warn = () => undefined, password } = options;
+    const { clock = systemClock, staging, warn = () => undefined, password, ca } = options;
     if (!staging) throw new TributaryError("CONFIG_INVALID", "a trino: warehouse needs a staging blob store");
-    this.url = url.replace(/:[^:@/]*@/, "@");
-    this.#target = targetOf(url, password);
+    this.url = url;
+    this.#target = { ...targetOf(url, password), ...(ca ? { ca } : {}) };
     this.#clock = clock;
     this.#warn = warn;
     this.#client = new TrinoClient(this.#target, clock);

@@ -2,8 +2,9 @@ import { readFileSync } from "node:fs";
 import { systemClock } from "../../lib/clock.ts";
 import { loadContracts } from "../../lib/contract/load.ts";
 import { readConfig } from "../../lib/service/config.ts";
+import { checkHealthExposure } from "../../lib/service/exposure.ts";
 import { serveHealth } from "../../lib/service/http.ts";
-import { makeLogger } from "../../lib/service/logger.ts";
+import { makeLogger, secretsIn } from "../../lib/service/logger.ts";
 import { makeRegistry } from "../../lib/service/metrics.ts";
 import { run } from "../../lib/service/run.ts";
 import { portsOf } from "../ports.ts";
@@ -14,10 +15,13 @@ const logger = makeLogger({
   service: "committer",
   level: process.env["TRIBUTARY_LOG_LEVEL"] ?? "info",
   pretty: process.stderr.isTTY,
+  secrets: secretsIn(process.env),
 });
 
 await run(logger, async (scope) => {
   const config = readConfig(committerConfig, process.env);
+  const { TRIBUTARY_COMMITTER_HOST: host, TRIBUTARY_COMMITTER_PORT: port } = config;
+  checkHealthExposure("TRIBUTARY_COMMITTER_HOST", host, config.TRIBUTARY_METRICS_PUBLIC);
   const ports = portsOf(scope, config, systemClock, logger);
   const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
     version: string;
@@ -33,7 +37,6 @@ await run(logger, async (scope) => {
     settings: committerSettings(config),
   });
   scope.own("committer", committer, (service) => service.drain());
-  const { TRIBUTARY_COMMITTER_HOST: host, TRIBUTARY_COMMITTER_PORT: port } = config;
   const http = await serveHealth({ registry, ready: () => committer.ready(), host, port });
   scope.own("health routes", http, (app) => app.close());
   logger.info({ host, port }, "committer runs");

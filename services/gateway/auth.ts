@@ -1,21 +1,19 @@
-import { createHash, timingSafeEqual } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { isIP } from "node:net";
-import type { FastifyInstance, FastifyRequest } from "fastify";
-import { parse as parseYaml } from "yaml";
-import { z } from "zod";
-import { messageOf, TributaryError } from "../../lib/errors.ts";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { TributaryError } from "../../lib/errors.ts";
+import type { Scope } from "../../lib/service/api-keys.ts";
+import { isLoopback } from "../../lib/service/exposure.ts";
+import type { ApiKeys } from "./api-keys.ts";
+import type { TokenVerifier } from "./oidc.ts";
 
-export const scopes = ["upload", "read", "query", "admin"] as const;
-/** What a key may do; `admin` includes the others. */
-export type Scope = (typeof scopes)[number];
-
-const apiKeySchema = z.strictObject({
-  id: z.string().min(1),
-  sha256: z.string().regex(/^[0-9a-f]{64}$/i, "the SHA-256 of the key, 64 hexadecimal digits"),
-  scopes: z.array(z.enum(scopes)).min(1),
-});
-export type ApiKey = z.infer<typeof apiKeySchema>;
+/** Who sends a request, as an API key or a token says. */
+export interface Caller {
+  kind: "key" | "token";
+  /** The key's id, or the token's subject. */
+  id: string;
+  scopes: readonly Scope[];
+  /** Whether key or token is still good, for requests that last. */
+  holds(): boolean;
+}
 
 declare module "fastify" {
   interface FastifyContextConfig {
@@ -23,67 +21,95 @@ declare module "fastify" {
     scope?: Scope;
   }
   interface FastifyRequest {
-    /** Id of the key the request came with; null where none is needed. */
-    keyId: string | null;
+    /** Null where nobody needs to say who he is, and before he has. */
+    caller: Caller | null;
   }
 }
 
-/**
- * Reads the API keys: a YAML or JSON list, which holds hashes only.
- * @throws CONFIG_INVALID naming every fault
- */
-export function readApiKeys(path: string): ApiKey[] {
-  let document: unknown;
-  try {
-    document = parseYaml(readFileSync(path, "utf8"));
-  } catch (error) {
-    throw new TributaryError("CONFIG_INVALID", `TRIBUTARY_API_KEYS_FILE: ${messageOf(error)}`);
-  }
-  const parsed = z.array(apiKeySchema).min(1).safeParse(document);
-  if (parsed.success) return parsed.data;
-  const faults = parsed.error.issues.map((issue) => `${issue.path.join(".") || "(top)"}: ${issue.message}`);
-  throw new TributaryError("CONFIG_INVALID", `TRIBUTARY_API_KEYS_FILE ${path}:\n  ${faults.join("\n  ")}`);
+/** Whom the gateway knows. Without either, it trusts this machine and answers nobody else. */
+export interface Identities {
+  keys?: ApiKeys | undefined;
+  tokens?: TokenVerifier | undefined;
 }
+
+export const areKnown = ({ keys, tokens }: Identities): boolean => keys !== undefined || tokens !== undefined;
 
 /** @throws CONFIG_INVALID where everybody in the network could do everything */
-export function checkExposure(host: string, keys: readonly ApiKey[]): void {
-  if (keys.length > 0 || isLoopback(host)) return;
+export function checkExposure(host: string, identities: Identities): void {
+  if (areKnown(identities) || isLoopback(host)) return;
   throw new TributaryError(
     "CONFIG_INVALID",
-    `TRIBUTARY_HOST is ${host}, which others can reach, and there are no API keys: ` +
-      "set TRIBUTARY_API_KEYS_FILE, or TRIBUTARY_HOST to 127.0.0.1",
+    `TRIBUTARY_HOST is ${host}, which others can reach, and there are neither API keys nor a token issuer: ` +
+      "set TRIBUTARY_API_KEYS_FILE or TRIBUTARY_OIDC_ISSUER, or TRIBUTARY_HOST to 127.0.0.1",
   );
 }
 
-const isLoopback = (host: string): boolean =>
-  host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
+export interface AuthOptions {
+  identities: Identities;
+  /** Failed authentications of one address in a minute. While there were more, what it brings is not looked at. */
+  failuresMax: number;
+  /** /metrics is for everybody. */
+  metricsPublic: boolean;
+}
 
-/** Lets a request through to a /v1 route only with a key that has the route's scope; without any keys, only from this machine. */
-export function addAuth(app: FastifyInstance, keys: readonly ApiKey[]): void {
-  app.decorateRequest("keyId", null);
+const MINUTE_MS = 60_000;
+
+/**
+ * Lets a request through to a /v1 route only with a key or token that has the route's scope; without any, only from this machine.
+ * Wants the rate limit registered.
+ */
+export function addAuth(app: FastifyInstance, { identities, failuresMax, metricsPublic }: AuthOptions): void {
+  app.decorateRequest("caller", null);
   app.addHook("onRoute", (route) => {
     if (route.path.startsWith("/v1/") && !route.config?.scope) throw new Error(`${route.path} names no scope`);
   });
-  app.addHook("onRequest", async (request) => {
-    const scope = request.routeOptions.config.scope;
-    if (keys.length === 0) return checkSameOrigin(request);
-    if (!scope) return;
-    const key = keyOf(request, keys);
-    if (!key.scopes.includes(scope) && !key.scopes.includes("admin")) {
-      throw new TributaryError("FORBIDDEN", `the key '${key.id}' lacks the scope '${scope}'`);
+  if (!areKnown(identities)) {
+    app.addHook("onRequest", async (request) => checkSameOrigin(request));
+    return;
+  }
+  const failures = app.createRateLimit({
+    max: failuresMax,
+    timeWindow: MINUTE_MS,
+    keyGenerator: ({ ip }) => ip,
+    allowList: () => false,
+  });
+  const authenticate = async (request: FastifyRequest, reply: FastifyReply): Promise<Caller> => {
+    const before = await failures(request, { increment: false });
+    if (!before.isAllowed && before.remaining === 0) throw lockedOut(reply, before.ttlInSeconds);
+    try {
+      return await callerOf(request, identities);
+    } catch (error) {
+      // Who brings nothing has not guessed.
+      if (request.headers.authorization !== undefined) await failures(request);
+      throw error;
     }
-    request.keyId = key.id;
+  };
+  app.addHook("onRequest", async (request, reply) => {
+    const { url, config } = request.routeOptions;
+    const scope = config.scope ?? (url === "/metrics" && !metricsPublic ? "read" : undefined);
+    if (!scope) return;
+    const caller = await authenticate(request, reply);
+    request.caller = caller;
+    if (caller.scopes.includes(scope) || caller.scopes.includes("admin")) return;
+    throw new TributaryError("FORBIDDEN", `the ${caller.kind} '${caller.id}' lacks the scope '${scope}'`);
   });
 }
 
-function keyOf(request: FastifyRequest, keys: readonly ApiKey[]): ApiKey {
+async function callerOf(request: FastifyRequest, { keys, tokens }: Identities): Promise<Caller> {
   const [, secret] = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? "") ?? [];
-  if (secret === undefined) throw new TributaryError("UNAUTHENTICATED", "the request brings no API key");
-  const hash = createHash("sha256").update(secret).digest();
-  // All keys are compared, each in constant time.
-  const matching = keys.filter((key) => timingSafeEqual(hash, Buffer.from(key.sha256, "hex")));
-  if (!matching[0]) throw new TributaryError("UNAUTHENTICATED", "the API key is not known");
-  return matching[0];
+  if (secret === undefined) throw new TributaryError("UNAUTHENTICATED", "the request brings no API key and no token");
+  const caller = keys?.callerOf(secret);
+  if (caller) return caller;
+  if (tokens?.recognises(secret)) return tokens.callerOf(secret);
+  throw new TributaryError(
+    "UNAUTHENTICATED",
+    keys ? "the API key is not known" : "what the request brings is no token",
+  );
+}
+
+function lockedOut(reply: FastifyReply, seconds: number): TributaryError {
+  reply.header("retry-after", Math.max(1, seconds));
+  return new TributaryError("RATE_LIMITED", "too many failed authentications came from this address");
 }
 
 /** Without keys this machine is trusted, but not the web pages that its browser shows: neither by their origin nor by a rebound name. */
@@ -93,7 +119,7 @@ function checkSameOrigin(request: FastifyRequest): void {
   if (name === undefined || !isLoopback(name)) {
     throw new TributaryError("FORBIDDEN", "without API keys only requests to this machine's own name are answered");
   }
-  if (origin !== undefined && origin !== `http://${host ?? ""}`) {
+  if (origin !== undefined && origin !== `${request.protocol}://${host ?? ""}`) {
     throw new TributaryError("FORBIDDEN", "without API keys no page of another origin may send requests");
   }
 }

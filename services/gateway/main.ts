@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { systemClock } from "../../lib/clock.ts";
 import { loadContracts } from "../../lib/contract/load.ts";
 import { readConfig } from "../../lib/service/config.ts";
-import { makeLogger } from "../../lib/service/logger.ts";
+import { makeAuditLogger, makeLogger, secretsIn } from "../../lib/service/logger.ts";
 import { makeRegistry } from "../../lib/service/metrics.ts";
 import { run } from "../../lib/service/run.ts";
 import { portsOf } from "../ports.ts";
@@ -13,6 +13,7 @@ const logger = makeLogger({
   service: "gateway",
   level: process.env["TRIBUTARY_LOG_LEVEL"] ?? "info",
   pretty: process.stderr.isTTY,
+  secrets: secretsIn(process.env),
 });
 
 await run(logger, async (scope) => {
@@ -21,6 +22,8 @@ await run(logger, async (scope) => {
   const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
     version: string;
   };
+  const { TRIBUTARY_AUDIT_FILE: auditFile } = settings;
+  const onAuditError = (err: unknown): void => logger.error({ err }, "the audit log cannot be written");
   const gateway = await startGateway({
     log: await ports.log(),
     blob: await ports.blob(),
@@ -31,6 +34,11 @@ await run(logger, async (scope) => {
     logger,
     registry: makeRegistry(version),
     settings,
+    ca: ports.ca,
+    metricsPublic: settings.TRIBUTARY_METRICS_PUBLIC,
+    ...(auditFile === undefined
+      ? {}
+      : { audit: makeAuditLogger(auditFile, "gateway", secretsIn(process.env), onAuditError) }),
   });
   scope.own("gateway", gateway, (service) => service.drain());
 });

@@ -9,6 +9,8 @@ export interface GatewayMetrics {
   uploadsRunning: Gauge;
   waiters: Gauge;
   eventStreams: Gauge;
+  /** 1 while a file of keys or certificates as it stands cannot be used, and the older state holds. */
+  staleFiles: Gauge<"file">;
   /** From arrival to queryable, as every gateway sees it: average over gateways, do not add. */
   fileSeconds: Histogram;
 }
@@ -36,6 +38,12 @@ export function gatewayMetrics(registry: Registry): GatewayMetrics {
       registers,
     }),
     eventStreams: new Gauge({ name: "tributary_event_streams", help: "Clients of /v1/events", registers }),
+    staleFiles: new Gauge({
+      name: "tributary_stale_files",
+      help: "1 while the changed file of API keys (api-keys) or the certificate (tls) cannot be used, and the older state holds",
+      labelNames: ["file"],
+      registers,
+    }),
     fileSeconds: new Histogram({
       name: "tributary_file_seconds",
       help: "Files from arrival to queryable",

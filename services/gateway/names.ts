@@ -43,7 +43,7 @@ function fileNameFault(name: string): string | undefined {
 }
 
 /** A name as it may stand in a message: short, without control characters. */
-function printable(name: string): string {
+export function printable(name: string, charsMax = 80): string {
   const clean = name.replace(/[\p{Cc}\p{Cs}\u2028\u2029]/gu, "�");
-  return clean.length > 80 ? `${clean.slice(0, 80)}…` : clean;
+  return clean.length > charsMax ? `${clean.slice(0, charsMax)}…` : clean;
 }

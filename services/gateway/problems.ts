@@ -1,4 +1,6 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOptions } from "fastify";
+import { STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
 import { ERRORS, TributaryError, type ErrorCode } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/service/logger.ts";
@@ -10,6 +12,7 @@ export const PROBLEM_TYPE = "application/problem+json";
 /** Seconds that a client refused for lack of room is asked to stay away. */
 const RETRY_AFTER_SECONDS: Partial<Record<ErrorCode, number>> = {
   OVERLOADED: 2,
+  IDENTITY_UNAVAILABLE: 5,
   DISK_FULL: 60,
   BLOB_UNAVAILABLE: 5,
   LOG_UNAVAILABLE: 5,
@@ -71,6 +74,7 @@ export function sendProblem(reply: FastifyReply, body: Problem): FastifyReply {
   const retryAfter = RETRY_AFTER_SECONDS[body.code as ErrorCode];
   if (retryAfter !== undefined) reply.header("retry-after", retryAfter);
   if (body.code === "UNAUTHENTICATED") reply.header("www-authenticate", "Bearer");
+  reply.request.problemCode = body.code;
   return reply.code(body.status).type(PROBLEM_TYPE).send(body);
 }
 
@@ -85,6 +89,25 @@ export function sendFileProblem(reply: FastifyReply, request: FastifyRequest, fi
 export const frameworkErrors: NonNullable<FastifyServerOptions["frameworkErrors"]> = (error, request, reply) => {
   void sendProblem(reply, problemOf(error, instanceOf(request)));
 };
+
+/** Answers what is no request that Node can read: headers beyond the limit, or no HTTP at all. */
+export function clientError(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy();
+  const body =
+    error.code === "HPE_HEADER_OVERFLOW"
+      ? problem("HEADERS_TOO_LARGE", "path and headers are larger than the server takes", "")
+      : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
+        ? problem("BAD_REQUEST", "the headers did not come in time", "", { status: 408 })
+        : problem("BAD_REQUEST", "this is no HTTP request", "");
+  const text = JSON.stringify(body);
+  const head = [
+    `HTTP/1.1 ${body.status} ${STATUS_CODES[body.status] ?? ""}`,
+    `Content-Type: ${PROBLEM_TYPE}`,
+    `Content-Length: ${Buffer.byteLength(text)}`,
+    "Connection: close",
+  ];
+  socket.end(`${head.join("\r\n")}\r\n\r\n${text}`, () => socket.destroy());
+}
 
 /** Every error and every unknown path of the app is answered as a problem. */
 export function addProblemHandlers(app: FastifyInstance, logger: Logger, metrics: GatewayMetrics): void {

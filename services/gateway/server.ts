@@ -2,6 +2,7 @@ import rateLimit from "@fastify/rate-limit";
 import fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
+  type FastifyServerOptions,
   type RawReplyDefaultExpression,
   type RawRequestDefaultExpression,
   type RawServerDefault,
@@ -15,13 +16,14 @@ import { addHealthRoutes } from "../../lib/service/http.ts";
 import type { Logger } from "../../lib/service/logger.ts";
 import type { Registry } from "../../lib/service/metrics.ts";
 import type { Warehouse } from "../../lib/warehouse/warehouse.ts";
-import { addAuth, type ApiKey } from "./auth.ts";
+import { addAudit } from "./audit.ts";
+import { addAuth, type Identities } from "./auth.ts";
 import type { GatewaySettings } from "./config.ts";
 import type { CommandDesk } from "./command-desk.ts";
 import type { FileView } from "./file-view.ts";
 import type { Ingest } from "./ingest.ts";
 import type { GatewayMetrics } from "./metrics.ts";
-import { addProblemHandlers, frameworkErrors } from "./problems.ts";
+import { addProblemHandlers, clientError, frameworkErrors } from "./problems.ts";
 import { addCommandRoutes } from "./routes/commands.ts";
 import { addConsoleRoutes } from "./routes/console.ts";
 import { addReplayRoutes } from "./routes/replays.ts";
@@ -36,6 +38,7 @@ import { addRejectRoutes } from "./routes/rejects.ts";
 import { addTableRoutes } from "./routes/tables.ts";
 import { addUploadRoutes } from "./routes/uploads.ts";
 import type { TableShape } from "./table-shapes.ts";
+import type { TlsFiles } from "./tls.ts";
 import type { Waiters } from "./waiters.ts";
 
 /** What the routes work with. */
@@ -57,7 +60,13 @@ export interface GatewayDeps {
   shapes: ReadonlyMap<string, TableShape>;
   /** Where files are dropped, and how to have it looked at now; absent: nothing is watched. */
   drops: { url: string; poke(keys: readonly string[]): void } | undefined;
-  keys: readonly ApiKey[];
+  identities: Identities;
+  /** Where who did what is told. */
+  audit: Logger;
+  /** Absent: plain HTTP. */
+  tls: TlsFiles | undefined;
+  /** /metrics is for everybody. */
+  metricsPublic: boolean;
   /** Aborts when the gateway drains: streams end. */
   draining: AbortSignal;
   /** Throws what stands in the way of work. */
@@ -75,33 +84,30 @@ export type App = FastifyInstance<
 const JSON_BODY_BYTES_MAX = 1024 * 1024;
 const LINGER_MS = 3_000;
 const HEADERS_MS_MAX = 30_000;
+/** Request line and headers together. */
+const HEADER_BYTES_MAX = 16 * 1024;
 
 /** The app: routes only. Who listens, and where, is service.ts's business; tests inject requests. */
 export async function buildServer(deps: GatewayDeps): Promise<App> {
-  const app: App = fastify({
-    logger: false,
-    bodyLimit: JSON_BODY_BYTES_MAX,
-    // A body may take as long as it keeps coming (ingest.ts gives up on idle ones); headers may not.
-    requestTimeout: 0,
-    http: { headersTimeout: HEADERS_MS_MAX, requestTimeout: 0 },
-    forceCloseConnections: "idle",
-    frameworkErrors,
-    routerOptions: { maxParamLength: 4096, caseSensitive: true },
-  }).withTypeProvider<ZodTypeProvider>();
+  const app: App = fastify(serverOptions(deps)).withTypeProvider<ZodTypeProvider>();
   // JSON is the only text taken: what a form or a page of another origin may send unasked is not.
   app.removeContentTypeParser("text/plain");
   app.setValidatorCompiler(validatorCompiler);
   // Response schemas describe (openapi.json) and are held by tests; checking every answer again would only cost time.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   addProblemHandlers(app, deps.logger, deps.metrics);
+  addAudit(app, deps.audit, deps.clock);
   countRequests(app, deps.metrics);
   closeUnread(app, deps.clock);
+  closeIdle(app, deps.settings.TRIBUTARY_UPLOAD_IDLE_MAX);
   app.addHook("onSend", async (_request, reply) => {
+    reply.header("x-content-type-options", "nosniff");
     // Connections that have been answered must not keep a draining server waiting.
     if (deps.draining.aborted) reply.header("connection", "close");
   });
-  addAuth(app, deps.keys);
   await addRateLimit(app, deps.settings.TRIBUTARY_RATE_LIMIT);
+  const { identities, metricsPublic } = deps;
+  addAuth(app, { identities, metricsPublic, failuresMax: deps.settings.TRIBUTARY_AUTH_FAILURES_MAX });
   await addApiDescription(app);
   addHealthRoutes(app, { registry: deps.registry, ready: deps.ready });
   for (const add of [
@@ -121,6 +127,24 @@ export async function buildServer(deps: GatewayDeps): Promise<App> {
     await app.register(async (scoped: App) => add(scoped, deps));
   }
   return app;
+}
+
+function serverOptions({ tls, settings }: GatewayDeps): FastifyServerOptions {
+  const limits = { headersTimeout: HEADERS_MS_MAX, requestTimeout: 0, maxHeaderSize: HEADER_BYTES_MAX };
+  const options = {
+    logger: false,
+    bodyLimit: JSON_BODY_BYTES_MAX,
+    // A body may take as long as it keeps coming (closeIdle and ingest.ts give up on idle ones); headers may not.
+    requestTimeout: 0,
+    ...(tls ? { https: { ...limits, cert: tls.cert, key: tls.key } } : { http: limits }),
+    ...(settings.TRIBUTARY_TRUSTED_PROXIES ? { trustProxy: settings.TRIBUTARY_TRUSTED_PROXIES } : {}),
+    forceCloseConnections: "idle",
+    frameworkErrors,
+    clientErrorHandler: clientError,
+    routerOptions: { maxParamLength: 4096, caseSensitive: true },
+  };
+  // With https the server's type would be another; the routes do not care.
+  return options as FastifyServerOptions;
 }
 
 function countRequests(app: App, metrics: GatewayMetrics): void {
@@ -149,12 +173,26 @@ function closeUnread(app: App, clock: Clock): void {
   });
 }
 
+/**
+ * A body of which no byte comes for long is not waited for. Uploads are watched more closely (ingest.ts), and get an answer; this is for
+ * whatever else reads a body.
+ */
+function closeIdle(app: App, idleMsMax: number): void {
+  app.addHook("onRequest", async ({ raw }, reply) => {
+    if (raw.headers["content-length"] === undefined && raw.headers["transfer-encoding"] === undefined) return;
+    raw.socket.setTimeout(2 * idleMsMax);
+    raw.once("end", () => {
+      if (!reply.raw.writableFinished) raw.socket.setTimeout(0);
+    });
+  });
+}
+
 async function addRateLimit(app: App, perMinute: number): Promise<void> {
-  if (perMinute === 0) return;
   await app.register(rateLimit, {
+    global: perMinute > 0,
     max: perMinute,
     timeWindow: "1 minute",
-    keyGenerator: (request) => request.keyId ?? request.ip,
+    keyGenerator: ({ caller, ip }) => (caller ? `${caller.kind} ${caller.id}` : ip),
     allowList: (request) => !request.url.startsWith("/v1/"),
   });
 }

@@ -11,9 +11,9 @@ import type { Logger } from "../../lib/service/logger.ts";
 import type { Registry } from "../../lib/service/metrics.ts";
 import type { Service } from "../../lib/service/service.ts";
 import type { Warehouse } from "../../lib/warehouse/warehouse.ts";
-import { checkExposure, readApiKeys } from "./auth.ts";
 import { openCommandDesk } from "./command-desk.ts";
 import type { GatewaySettings } from "./config.ts";
+import { openDoor } from "./door.ts";
 import { startDrops, type DropPoller } from "./drops.ts";
 import { withArrival } from "./file-status.ts";
 import { FileView } from "./file-view.ts";
@@ -36,6 +36,12 @@ export interface GatewayOptions {
   logger: Logger;
   registry: Registry;
   settings: GatewaySettings;
+  /** Where who did what is told; default: `logger`, marked. */
+  audit?: Logger;
+  /** PEM certificates trusted instead of Node's own, when the token issuer is asked. */
+  ca?: readonly string[] | undefined;
+  /** /metrics is for everybody, also where keys or tokens are needed for the rest. */
+  metricsPublic?: boolean;
 }
 
 /** How long running requests may go on once the gateway drains. */
@@ -43,13 +49,12 @@ const DRAIN_MS_MAX = 7_000;
 
 /**
  * Listens for uploads and questions.
- * @throws PORT_IN_USE, CONFIG_INVALID (reachable from outside without API keys), LOG_UNAVAILABLE
+ * @throws PORT_IN_USE, CONFIG_INVALID (reachable from outside without API keys or a token issuer), LOG_UNAVAILABLE
  */
 export async function startGateway(options: GatewayOptions): Promise<Service & { url: string }> {
   const { log, blob, clock, logger, registry, settings } = options;
-  const keys = settings.TRIBUTARY_API_KEYS_FILE === undefined ? [] : readApiKeys(settings.TRIBUTARY_API_KEYS_FILE);
-  checkExposure(settings.TRIBUTARY_HOST, keys);
   const metrics = gatewayMetrics(registry);
+  const door = openDoor(options, metrics);
   const draining = new AbortController();
   setMaxListeners(0, draining.signal);
   const ready = async (): Promise<void> => {
@@ -63,19 +68,21 @@ export async function startGateway(options: GatewayOptions): Promise<Service & {
   const ingest = ingestOf(options, guard, metrics, view);
   let poller: DropPoller | undefined;
   const drops = options.drops && { url: options.drops.url, poke: (keys: readonly string[]) => poller?.poke(keys) };
-  const parts = { ...options, metrics, view, shapes, commands, ingest, waiters, keys, drops };
-  const app = await buildServer({ ...parts, draining: draining.signal, ready });
+  const parts = { ...options, ...door, metrics, view, shapes, commands, ingest, waiters, drops };
+  const { audit = logger.child({ audit: true }, { level: "info" }), metricsPublic = false } = options;
+  const app = await buildServer({ ...parts, audit, metricsPublic, draining: draining.signal, ready });
   const unused = trackUnused(app);
   try {
     const url = await listen(app, settings);
     ingest.sweep().catch((error: unknown) => logger.warn({ detail: messageOf(error) }, "incoming/ was not swept"));
     poller = await watchDrops(options, ingest, metrics);
+    const following = door.follow(app.server);
     let drained: Promise<void> | undefined;
     const drain = async (): Promise<void> => {
       draining.abort();
       waiters.release();
       for (const socket of unused) socket.destroy();
-      await Promise.all([poller?.close(), closeWithin(app, clock, DRAIN_MS_MAX)]);
+      await Promise.all([following.close(), poller?.close(), closeWithin(app, clock, DRAIN_MS_MAX)]);
       await close();
     };
     logger.info({ url }, "gateway listens");

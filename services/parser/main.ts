@@ -2,8 +2,9 @@ import { readFileSync } from "node:fs";
 import { systemClock } from "../../lib/clock.ts";
 import { loadContracts } from "../../lib/contract/load.ts";
 import { readConfig } from "../../lib/service/config.ts";
+import { checkHealthExposure } from "../../lib/service/exposure.ts";
 import { serveHealth } from "../../lib/service/http.ts";
-import { makeLogger } from "../../lib/service/logger.ts";
+import { makeLogger, secretsIn } from "../../lib/service/logger.ts";
 import { makeRegistry } from "../../lib/service/metrics.ts";
 import { run } from "../../lib/service/run.ts";
 import { portsOf } from "../ports.ts";
@@ -14,10 +15,13 @@ const logger = makeLogger({
   service: "parser",
   level: process.env["TRIBUTARY_LOG_LEVEL"] ?? "info",
   pretty: process.stderr.isTTY,
+  secrets: secretsIn(process.env),
 });
 
 await run(logger, async (scope) => {
   const settings = readConfig(parserConfig, process.env);
+  const { TRIBUTARY_PARSER_HOST: host, TRIBUTARY_PARSER_PORT: port } = settings;
+  checkHealthExposure("TRIBUTARY_PARSER_HOST", host, settings.TRIBUTARY_METRICS_PUBLIC);
   const ports = portsOf(scope, settings, systemClock, logger);
   const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
     version: string;
@@ -33,7 +37,6 @@ await run(logger, async (scope) => {
     settings: parserSettings(settings),
   });
   scope.own("parser", parser, (service) => service.drain());
-  const { TRIBUTARY_PARSER_HOST: host, TRIBUTARY_PARSER_PORT: port } = settings;
   const http = await serveHealth({ registry, ready: () => parser.ready(), host, port });
   scope.own("http", http, (server) => server.close());
 });

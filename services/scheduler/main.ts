@@ -2,9 +2,10 @@ import { readFileSync } from "node:fs";
 import { systemClock } from "../../lib/clock.ts";
 import { loadContracts } from "../../lib/contract/load.ts";
 import { readConfig } from "../../lib/service/config.ts";
+import { checkHealthExposure } from "../../lib/service/exposure.ts";
 import { serveHealth } from "../../lib/service/http.ts";
 import { startLagGauges } from "../../lib/service/lag.ts";
-import { makeLogger } from "../../lib/service/logger.ts";
+import { makeLogger, secretsIn } from "../../lib/service/logger.ts";
 import { makeRegistry } from "../../lib/service/metrics.ts";
 import { run } from "../../lib/service/run.ts";
 import { portsOf } from "../ports.ts";
@@ -15,6 +16,7 @@ const logger = makeLogger({
   service: "scheduler",
   level: process.env["TRIBUTARY_LOG_LEVEL"] ?? "info",
   pretty: process.stderr.isTTY,
+  secrets: secretsIn(process.env),
 });
 
 /** Prometheus asks every 15 s. */
@@ -22,6 +24,8 @@ const LAG_EVERY_MS = 10_000;
 
 await run(logger, async (scope) => {
   const config = readConfig(schedulerConfig, process.env);
+  const { TRIBUTARY_SCHEDULER_HOST: host, TRIBUTARY_SCHEDULER_PORT: port } = config;
+  checkHealthExposure("TRIBUTARY_SCHEDULER_HOST", host, config.TRIBUTARY_METRICS_PUBLIC);
   const ports = portsOf(scope, config, systemClock, logger);
   const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
     version: string;
@@ -40,7 +44,6 @@ await run(logger, async (scope) => {
   const onError = (err: unknown): void => logger.warn({ err }, "lag cannot be read");
   const lag = startLagGauges({ log, clock: systemClock, registry, everyMs: LAG_EVERY_MS, onError });
   scope.own("lag gauges", lag, (gauges) => gauges.stop());
-  const { TRIBUTARY_SCHEDULER_HOST: host, TRIBUTARY_SCHEDULER_PORT: port } = config;
   const http = await serveHealth({ registry, ready: () => scheduler.ready(), host, port });
   scope.own("health routes", http, (app) => app.close());
   logger.info({ host, port }, "scheduler runs");

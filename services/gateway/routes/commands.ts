@@ -81,7 +81,8 @@ function addChecksRoute(app: App, deps: GatewayDeps): void {
         response: { 200: checksSchema, ...problemResponses },
       },
     },
-    async ({ params, body }) => {
+    async ({ params, body, audited }) => {
+      audited["checks"] = body?.checks ?? "all";
       const table = await existing(deps, params.table);
       const known = deps.contracts.of(table).checks.map(({ name }) => name);
       const unknown = body?.checks?.filter((name) => !known.includes(name)) ?? [];
@@ -122,7 +123,8 @@ function addMaintenanceRoute(app: App, deps: GatewayDeps): void {
         response: { 200: maintenanceSchema, ...problemResponses },
       },
     },
-    async ({ params, body }) => {
+    async ({ params, body, audited }) => {
+      audited["operations"] = body?.operations ?? OPERATIONS;
       const table = await existing(deps, params.table);
       const results: Record<string, unknown>[] = [];
       for (const operation of body?.operations ?? OPERATIONS) {

@@ -25,7 +25,7 @@ export function addEventRoutes(app: App, { view, clock, settings, metrics, drain
         response: { 200: z.string().describe("text/event-stream"), ...problemResponses },
       },
     },
-    async ({ query: { table } }, reply) =>
+    async ({ query: { table }, caller }, reply) =>
       gate.pass(async () => {
         reply.hijack();
         const { raw } = reply;
@@ -50,6 +50,7 @@ export function addEventRoutes(app: App, { view, clock, settings, metrics, drain
         });
         while (!ended.signal.aborted) {
           await clock.sleep(HEARTBEAT_MS, ended.signal);
+          if (caller && !caller.holds()) end();
           if (!ended.signal.aborted) send(": beat\n\n");
         }
         stop();

@@ -32,9 +32,10 @@ export function addNotificationRoutes(app: App, { drops }: GatewayDeps): void {
         },
       },
     },
-    async ({ body }, reply) => {
+    async ({ body, audited }, reply) => {
       if (!drops) throw new TributaryError("NOT_FOUND", "this gateway watches no drops");
       const keys = readNotification(body, drops.url).map(({ key }) => key);
+      audited["objects"] = keys.length;
       if (keys.length > 0) drops.poke(keys);
       return reply.code(202).send({ objects: keys.length });
     },

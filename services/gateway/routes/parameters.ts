@@ -6,6 +6,15 @@ import { problemSchema } from "../schemas.ts";
 
 /** Parameters that several routes share. */
 
+/** Of a form only its files count: what else it holds is little. Their number has a setting of its own, their size too. */
+export const FORM_LIMITS = {
+  fileSize: Infinity,
+  fields: 100,
+  fieldSize: 10_000,
+  fieldNameSize: 100,
+  headerPairs: 100,
+} as const;
+
 const problemResponse = {
   description: "what happened, and what to do about it",
   content: { "application/problem+json": { schema: problemSchema } },

@@ -10,7 +10,7 @@ import { makeGate } from "../gate.ts";
 import { checkTableName } from "../names.ts";
 import { previewSchema } from "../schemas.ts";
 import type { App, GatewayDeps } from "../server.ts";
-import { dialectOf, dialectParameters, plainText, problemResponses } from "./parameters.ts";
+import { dialectOf, dialectParameters, FORM_LIMITS, plainText, problemResponses } from "./parameters.ts";
 
 /** Parsing happens in this process, beside the uploads: few at a time, and each looks at little. */
 const PREVIEWS_MAX = 4;
@@ -21,12 +21,12 @@ export async function addPreviewRoutes(app: App, deps: GatewayDeps): Promise<voi
   const gate = makeGate(PREVIEWS_MAX, "previews");
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (_request, payload, done) => done(null, payload));
-  await app.register(multipart, { limits: { files: 1, fileSize: Infinity } });
+  await app.register(multipart, { limits: { ...FORM_LIMITS, files: 1 } });
 
   app.post(
     "/v1/preview",
     {
-      config: { scope: "read" },
+      config: { scope: "read", reads: true },
       schema: {
         operationId: "previewFile",
         tags: ["files"],

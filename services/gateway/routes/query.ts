@@ -11,7 +11,7 @@ export function addQueryRoutes(app: App, { warehouse, settings }: GatewayDeps): 
   app.post(
     "/v1/query",
     {
-      config: { scope: "query" },
+      config: { scope: "query", reads: true },
       schema: {
         operationId: "query",
         tags: ["tables"],

@@ -67,11 +67,12 @@ export function addReplayRoutes(app: App, deps: GatewayDeps): void {
         response: { 202: replaySchema, 200: replaySchema, ...problemResponses },
       },
     },
-    async ({ params, body }, reply) => {
+    async ({ params, body, audited }, reply) => {
+      const { dryRun = false, ...range } = body ?? {};
+      Object.assign(audited, { dryRun, range });
       const table = checkTableName(params.table, deps.contracts);
-      const dryRun = body?.dryRun ?? false;
       const past = await pastEvents(deps.log, table);
-      const chosen = selectReplays(past, deps.contracts.of(table).writeMode, rangeOf(body ?? {}));
+      const chosen = selectReplays(past, deps.contracts.of(table).writeMode, rangeOf(range));
       return reply.code(dryRun ? 200 : 202).send(await replay(table, chosen, dryRun));
     },
   );
@@ -89,10 +90,11 @@ export function addReplayRoutes(app: App, deps: GatewayDeps): void {
         response: { 202: replaySchema, 200: replaySchema, ...problemResponses },
       },
     },
-    async ({ params, body }, reply) => {
+    async ({ params, body, audited }, reply) => {
+      const { dryRun = false, file } = body ?? {};
+      Object.assign(audited, { dryRun, ...(file === undefined ? {} : { file }) });
       const table = checkTableName(params.table, deps.contracts);
-      const dryRun = body?.dryRun ?? false;
-      const rejected = await filesWithRejects(deps, table, body?.file);
+      const rejected = await filesWithRejects(deps, table, file);
       const newest = new Map((await pastEvents(deps.log, table)).map((item) => [item.event.sourceFile, item]));
       const chosen = [...newest.values()]
         .filter(({ event }) => event.kind === "put" && rejected.has(event.sourceFile))

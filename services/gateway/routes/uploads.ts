@@ -2,22 +2,28 @@ import multipart, { type MultipartFile } from "@fastify/multipart";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { messageOf, TributaryError } from "../../../lib/errors.ts";
+import { auditedFiles } from "../audit.ts";
 import { makeGate, type Gate } from "../gate.ts";
 import type { Accepted } from "../ingest.ts";
 import { checkFileName, checkTableName } from "../names.ts";
 import { instanceOf, problemOf, sendFileProblem } from "../problems.ts";
 import { fileStatusSchema, uploadResultsSchema, type FileStatus } from "../schemas.ts";
 import type { App, GatewayDeps } from "../server.ts";
-import { dialectOf, dialectParameters, problemResponses, WAIT_MS_DEFAULT, waitParameters } from "./parameters.ts";
+import {
+  dialectOf,
+  dialectParameters,
+  FORM_LIMITS,
+  problemResponses,
+  WAIT_MS_DEFAULT,
+  waitParameters,
+} from "./parameters.ts";
 
 /** Files come in: one as a raw body, or several as a form. */
 export async function addUploadRoutes(app: App, deps: GatewayDeps): Promise<void> {
   const gate = makeGate(deps.settings.TRIBUTARY_UPLOADS_MAX, "uploads", deps.metrics.uploadsRunning);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (_request, payload, done) => done(null, payload));
-  await app.register(multipart, {
-    limits: { files: deps.settings.TRIBUTARY_MULTIPART_FILES_MAX, fileSize: Infinity, fields: 100, fieldSize: 10_000 },
-  });
+  await app.register(multipart, { limits: { ...FORM_LIMITS, files: deps.settings.TRIBUTARY_MULTIPART_FILES_MAX } });
   addBodyUpload(app, deps, gate);
   addFormUpload(app, deps, gate);
 }
@@ -54,6 +60,7 @@ function addBodyUpload(app: App, deps: GatewayDeps, gate: Gate): void {
       const accepted = await gate.pass(() =>
         deps.ingest.put({ table, sourceFile, origin: "upload", body: request.raw, sizeBytes, dialect }),
       );
+      request.audited["fileId"] = accepted.fileId;
       return answer(deps, request, reply, accepted, waitMs);
     },
   );
@@ -86,6 +93,7 @@ function addFormUpload(app: App, deps: GatewayDeps, gate: Gate): void {
       }
       const dialect = dialectOf(request.query);
       const results = await gate.pass(() => takeParts(deps, request, table, dialect));
+      Object.assign(request.audited, auditedFiles(results));
       if (results.length === 0) throw new TributaryError("BAD_REQUEST", "the form holds no file");
       return reply.code(results.every(({ file }) => file) ? 202 : 207).send({ results });
     },
