@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import http from "node:http";
 import https from "node:https";
 import { pipeline, type Readable } from "node:stream";
@@ -54,19 +55,21 @@ export interface Client {
   events<T>(path: string, signal: AbortSignal, onOpen?: () => void): AsyncGenerator<T, void>;
 }
 
-/** What fetch failed by stands in its cause. */
-const asError = (thrown: unknown): Error => {
-  const { cause } = thrown as Error;
-  return cause instanceof Error ? cause : (thrown as Error);
-};
+/** Who asks, and whom he trusts. */
+export interface Credentials {
+  /** An API key, or a token of the issuer that the gateway trusts. */
+  apiKey?: string | undefined;
+  /** PEM certificates trusted instead of Node's own. */
+  ca?: readonly string[] | undefined;
+}
 
 /** @throws TypeError if the URL is none */
-export function makeClient(baseUrl: string, apiKey: string | undefined): Client {
+export function makeClient(baseUrl: string, credentials: Credentials): Client {
   const base = new URL(baseUrl.endsWith("/") ? baseUrl : `${baseUrl}/`);
   return {
     url: base.href,
     async send<T>(method: string, path: string, options: SendOptions = {}): Promise<T> {
-      const answer = await exchange(new URL(path.replace(/^\//, ""), base), method, apiKey, options);
+      const answer = await exchange(new URL(path.replace(/^\//, ""), base), method, credentials, options);
       let body: unknown;
       try {
         body = JSON.parse(answer.text);
@@ -80,24 +83,25 @@ export function makeClient(baseUrl: string, apiKey: string | undefined): Client 
     async *events<T>(path: string, signal: AbortSignal, onOpen?: () => void): AsyncGenerator<T, void> {
       const url = new URL(path.replace(/^\//, ""), base);
       try {
-        const headers = apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
-        const response = await fetch(url, { headers, signal });
-        if (!response.ok) throw new Refused(response.status, (await response.json()) as Record<string, unknown>);
+        const asked = request(url, { signal }, credentials);
+        asked.end();
+        const [response] = (await once(asked, "response")) as [http.IncomingMessage];
+        const { statusCode: status = 0 } = response;
+        if (status >= 400) throw new Refused(status, JSON.parse(await readText(response)) as Record<string, unknown>);
         onOpen?.();
-        if (response.body) yield* eventData<T>(response.body);
+        yield* eventData<T>(response);
       } catch (error) {
         if (signal.aborted) return;
-        throw error instanceof Refused ? error : new Unreachable(url.origin, asError(error));
+        throw error instanceof Refused ? error : new Unreachable(url.origin, error as Error);
       }
     },
   };
 }
 
-async function* eventData<T>(body: NonNullable<Response["body"]>): AsyncGenerator<T, void> {
-  const decoder = new TextDecoder();
+async function* eventData<T>(body: Readable): AsyncGenerator<T, void> {
   let text = "";
-  for await (const chunk of body) {
-    const events = (text + decoder.decode(chunk as Uint8Array, { stream: true })).split("\n\n");
+  for await (const chunk of body.setEncoding("utf8")) {
+    const events = (text + (chunk as string)).split("\n\n");
     text = events.pop()!;
     for (const event of events) {
       const data = event.split("\n").filter((line) => line.startsWith("data:"));
@@ -106,34 +110,43 @@ async function* eventData<T>(body: NonNullable<Response["body"]>): AsyncGenerato
   }
 }
 
+/** A request with its sender's credentials, not yet sent. */
+function request(url: URL, options: http.RequestOptions, { apiKey, ca }: Credentials): http.ClientRequest {
+  const headers = {
+    ...(options.headers as http.OutgoingHttpHeaders | undefined),
+    ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }),
+  };
+  if (url.protocol !== "https:") return http.request(url, { ...options, headers });
+  return https.request(url, { ...options, headers, ...(ca ? { ca: [...ca] } : {}) });
+}
+
 function exchange(
   url: URL,
   method: string,
-  apiKey: string | undefined,
+  credentials: Credentials,
   { body, sizeBytes, contentType }: SendOptions,
 ): Promise<{ status: number; text: string }> {
   const length = typeof body === "string" ? Buffer.byteLength(body) : sizeBytes;
   const headers = {
     accept: "application/json",
-    ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }),
     ...(contentType === undefined ? {} : { "content-type": contentType }),
     ...(length === undefined ? {} : { "content-length": length }),
   };
   return new Promise((resolve, reject) => {
-    const request = (url.protocol === "https:" ? https : http).request(url, { method, headers });
+    const asked = request(url, { method, headers }, credentials);
     const fail = (error: Error): void => reject(new Unreachable(url.origin, error));
-    request.once("response", (response) => {
+    asked.once("response", (response) => {
       // An answer may come before the body's end: nobody wants the rest then.
-      request.off("error", fail).on("error", () => undefined);
+      asked.off("error", fail).on("error", () => undefined);
       if (typeof body === "object") body.destroy();
       readText(response).then((text) => resolve({ status: response.statusCode ?? 0, text }), fail);
     });
-    request.once("error", fail);
+    asked.once("error", fail);
     if (typeof body === "object") {
       body.once("error", (error) => reject(error));
-      pipeline(body, request, () => undefined);
+      pipeline(body, asked, () => undefined);
     } else {
-      request.end(body);
+      asked.end(body);
     }
   });
 }

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import * as commands from "./commands.ts";
+import { addKeys } from "./keys.ts";
 import * as operations from "./operations.ts";
 import { EXIT } from "./output.ts";
 import { addTop } from "./top.ts";
@@ -9,9 +10,10 @@ const program = new Command("tributary")
   .option(
     "--url <url>",
     "where the gateway is (TRIBUTARY_URL)",
-    process.env["TRIBUTARY_URL"] ?? "http://127.0.0.1:8080",
+    process.env["TRIBUTARY_URL"] || "http://127.0.0.1:8080",
   )
-  .option("--api-key <key>", "one of the gateway's keys (TRIBUTARY_API_KEY)")
+  .option("--api-key <key>", "one of the gateway's keys, or a token (better: TRIBUTARY_API_KEY)")
+  .option("--ca-file <file>", "PEM certificates trusted besides Node's own (TRIBUTARY_CA_FILE)")
   .option("--json", "print the gateway's answer as it is, for scripts", false)
   .configureHelp({ showGlobalOptions: true })
   .showHelpAfterError("(--help says more)")
@@ -45,6 +47,7 @@ operations.addChecks(program);
 operations.addMaintain(program);
 operations.addHealth(program);
 operations.addLog(program);
+addKeys(program);
 commands.addGenerateSales(program);
 
 // `tributary query … | head`: whoever reads has enough.

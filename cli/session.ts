@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { rootCertificates } from "node:tls";
 import { InvalidArgumentError, type Command } from "commander";
 import { makeClient, type Client } from "./client.ts";
 import { EXIT, explain } from "./output.ts";
@@ -21,10 +23,10 @@ export function action<Args extends unknown[]>(
 ): (...all: [...Args, Command]) => Promise<void> {
   return async (...all) => {
     const command = all.at(-1) as Command;
-    const { url, apiKey, json } = command.optsWithGlobals<{ url: string; apiKey?: string; json: boolean }>();
+    const { url, apiKey, caFile, json } = command.optsWithGlobals<GlobalFlags>();
     try {
       const session: Session = {
-        client: makeClient(url, apiKey ?? process.env["TRIBUTARY_API_KEY"]),
+        client: makeClient(url, { apiKey: apiKey ?? process.env["TRIBUTARY_API_KEY"], ca: certificatesOf(caFile) }),
         json,
         print: (answer, inWords) =>
           process.stdout.write(`${json ? JSON.stringify(answer, null, 2) : inWords(answer)}\n`),
@@ -41,6 +43,17 @@ export function action<Args extends unknown[]>(
   };
 }
 
+interface GlobalFlags {
+  url: string;
+  apiKey?: string;
+  caFile?: string;
+  json: boolean;
+}
+
+function certificatesOf(caFile = process.env["TRIBUTARY_CA_FILE"]): string[] | undefined {
+  return caFile ? [...rootCertificates, readFileSync(caFile, "utf8")] : undefined;
+}
+
 /** For commander: a whole number from 1 on. */
 export function positive(text: string): number {
   const value = Number(text);
@@ -48,9 +61,11 @@ export function positive(text: string): number {
   return value;
 }
 
-/** For commander: 30s, 5m, 2h or 500ms → milliseconds. */
+/** For commander: 30s, 5m, 2h, 90d or 500ms → milliseconds. */
 export function durationMs(text: string): number {
-  const [, amount, unit = "s"] = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text) ?? [];
-  if (amount === undefined) throw new InvalidArgumentError("Write 30s, 5m or 2h.");
-  return Number(amount) * { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }[unit as "ms" | "s" | "m" | "h"];
+  const [, amount, unit = "s"] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)?$/.exec(text) ?? [];
+  if (amount === undefined) throw new InvalidArgumentError("Write 30s, 5m, 2h or 90d.");
+  return (
+    Number(amount) * { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }[unit as "ms" | "s" | "m" | "h" | "d"]
+  );
 }

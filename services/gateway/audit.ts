@@ -68,13 +68,11 @@ export function auditedFiles(
   results: readonly { name: string; file?: { fileId: string } | undefined; problem?: { code: string } | undefined }[],
 ) {
   return {
-    files: results
-      .slice(0, FILES_NAMED_MAX)
-      .map(({ name, file, problem }) => ({
-        file: printable(name, NAME_CHARS_MAX),
-        fileId: file?.fileId,
-        code: problem?.code,
-      })),
+    files: results.slice(0, FILES_NAMED_MAX).map(({ name, file, problem }) => ({
+      file: printable(name, NAME_CHARS_MAX),
+      fileId: file?.fileId,
+      code: problem?.code,
+    })),
     fileCount: results.length,
   };
 }

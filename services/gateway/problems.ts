@@ -21,6 +21,10 @@ const RETRY_AFTER_SECONDS: Partial<Record<ErrorCode, number>> = {
   WAREHOUSE_TIMEOUT: 10,
 };
 
+/** What a request said is repeated to it, but not at any length. */
+const DETAIL_CHARS_MAX = 4_000;
+const INSTANCE_CHARS_MAX = 512;
+
 /** What a code says, as RFC 9457 problem details. */
 export function problem(code: ErrorCode, detail: string, instance: string, extra: Partial<Problem> = {}): Problem {
   return {
@@ -28,9 +32,9 @@ export function problem(code: ErrorCode, detail: string, instance: string, extra
     title: titleOf(code),
     status: ERRORS[code].status,
     code,
-    detail,
+    detail: detail.slice(0, DETAIL_CHARS_MAX),
     remedy: ERRORS[code].remedy,
-    instance,
+    instance: instance.slice(0, INSTANCE_CHARS_MAX),
     ...extra,
   };
 }

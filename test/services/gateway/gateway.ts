@@ -47,6 +47,7 @@ export async function testGateway(
     contracts: contractsOf([]),
     clock: systemClock,
     logger: silentLogger(),
+    audit: silentLogger(),
     registry: makeRegistry("test"),
     settings: settingsOf(env),
     ...options,
