@@ -68,7 +68,7 @@ export const secretsIn = (env: Readonly<Record<string, string | undefined>>): st
     .flatMap(([, value]) => (value !== undefined && value.length >= SECRET_CHARS_MIN ? [value] : []));
 
 /** Keys of ours, signed tokens, and what follows the word Bearer. */
-const CREDENTIALS = /\btby_[\w-]{20,}|\beyJ[\w-]{5,}\.[\w-]+\.[\w-]*|(?<=\bBearer )[^\s"\\]+/gi;
+const CREDENTIALS = /\btby_[\w-]{20,}|\beyJ[\w-]{5,}\.[\w-]+\.[\w-]*|(?<=\bBearer )[^\s"\\]{6,}/gi;
 /** Control characters as JSON escapes them or leaves them, but for the line breaks and tabs of stack traces. */
 const CONTROLS = /\\u00(?:0[0-8bcef]|1[0-9a-f])|\\[bfr]|[\u007f-\u009f]/g;
 

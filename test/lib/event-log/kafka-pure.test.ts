@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { test } from "node:test";
+import { createServer as createTlsServer } from "node:tls";
 import fc from "fast-check";
 import { hasCode } from "../../../lib/errors.ts";
 import { systemClock } from "../../../lib/clock.ts";
@@ -13,7 +15,8 @@ import {
   encodeJoin,
 } from "../../../lib/event-log/kafka-protocol.ts";
 import { KafkaQueue } from "../../../lib/event-log/kafka-queue.ts";
-import { openEventLog } from "../../../lib/event-log/open.ts";
+import { openEventLog, type KafkaTls } from "../../../lib/event-log/open.ts";
+import { selfSigned } from "../../support/certificates.ts";
 
 test("join requests and assignments survive Kafka's encoding", () => {
   const request = { topics: ["rows.a", "rows.ü"], owned: ["rows.a/0"], generation: 7, draining: true };
@@ -153,6 +156,41 @@ test("Kafka URLs that cannot be used are refused with what is wrong", async () =
   await refused("kafka://");
   await refused("kafka://h:1?saslMechanism=magic", { username: "u", password: "p" });
   await refused("kafka://h:1?saslMechanism=plain");
+  await refused("kafka://h:1?saslMechanism=plain", { username: "u", password: "p" });
+  await refused("kafka://h:1", { saslMechanism: "plain", username: "u", password: "p" });
+});
+
+test("a password in a Kafka URL is refused, and not repeated", async () => {
+  await assert.rejects(openEventLog("kafka://user:hunter2@broker:9092", { clock: systemClock }), (error) => {
+    assert.ok(hasCode(error, "CONFIG_INVALID"));
+    return !error.message.includes("hunter2");
+  });
+});
+
+test("TLS: the broker's certificate is checked, and the client's own is shown", async () => {
+  const [own, client] = await Promise.all([selfSigned("broker"), selfSigned("client")]);
+  const seen: string[] = [];
+  const options = { ...own, ca: [client.cert], requestCert: true, rejectUnauthorized: true };
+  const broker = createTlsServer(options, (socket) => {
+    seen.push(String(socket.getPeerCertificate().subject.CN));
+    socket.destroy();
+  }).listen(0, "127.0.0.1");
+  await once(broker, "listening");
+  broker.on("tlsClientError", () => seen.push("refused"));
+  const url = `kafka://localhost:${(broker.address() as { port: number }).port}`;
+  const connect = async (tls: KafkaTls | true): Promise<void> => {
+    const log = await openEventLog(url, { clock: systemClock, tls });
+    await assert.rejects(log.ready(), (error) => hasCode(error, "LOG_UNAVAILABLE"));
+    await log.close();
+  };
+  await connect({ ca: [own.cert], ...{ cert: client.cert, key: client.key } });
+  assert.deepEqual([...new Set(seen)], ["client"]);
+  seen.length = 0;
+  await connect({ ca: [client.cert], ...{ cert: client.cert, key: client.key } });
+  await connect(true);
+  await connect({ ca: [own.cert] });
+  assert.ok(!seen.includes("client"));
+  broker.close();
 });
 
 test("a Kafka that is not there: LOG_UNAVAILABLE, and close leaves nothing behind", async () => {

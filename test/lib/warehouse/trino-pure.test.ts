@@ -212,9 +212,9 @@ describe("names and targets", () => {
       catalog: "ice",
       schema: "lake",
     });
-    assert.equal(targetOf("trino+https://me:secret@host/ice").server, "https://host:443");
+    assert.equal(targetOf("trino+https://me@host/ice").server, "https://host:443");
     assert.equal(targetOf("trino+https://me@host/ice", "secret").password, "secret");
-    for (const url of ["trino://host", "trino://me:secret@host/ice", "trino:"]) {
+    for (const url of ["trino://host", "trino+https://me:secret@host/ice", "trino:"]) {
       assert.throws(() => targetOf(url), { code: "CONFIG_INVALID" }, url);
     }
   });
