@@ -46,6 +46,7 @@ export const ERRORS = {
   RATE_LIMITED: kind(true, 429, "Send again after the time in Retry-After."),
   // Queries
   QUERY_NOT_READ_ONLY: kind(false, 400, "Send exactly one SELECT statement."),
+  QUERY_NOT_ALLOWED: kind(false, 403, "Read the tables of the schema `lakehouse`, and information_schema; no others."),
   QUERY_FAILED: kind(false, 400, "Correct the SQL as the message says."),
   QUERY_TIMEOUT: kind(false, 408, "Narrow the query, or raise the query time limit."),
   // Files that cannot be read at all (dead letters)

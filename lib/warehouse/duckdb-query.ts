@@ -12,12 +12,14 @@ import {
   StatementType,
   type DuckDBConnection,
   type DuckDBPreparedStatement,
+  type DuckDBResult,
   type DuckDBValue,
 } from "@duckdb/node-api";
 import type { Clock } from "../clock.ts";
 import { messageOf, TributaryError } from "../errors.ts";
 import { STAGING, type Database } from "./duckdb-database.ts";
 import { dateText, timestampText } from "./sql.ts";
+import { tokensOf } from "./trino-tokens.ts";
 import type { QueryOptions, QueryResult } from "./warehouse.ts";
 
 /** Queries at once; each holds one of the four threads that Node has for native work, and commits need the others. */
@@ -31,7 +33,16 @@ const READ_STATEMENTS: readonly StatementType[] = [StatementType.SELECT, Stateme
  * and temporary files, and closing those would drop the lock), switch logging, force checkpoints, take raw pointers or hide another's name.
  */
 const READING_FUNCTIONS =
-  /^(duckdb_(?!secrets|logs|log_contexts)\w+|pragma_\w+|generate_series|range|repeat|repeat_row|unnest|json_each|json_tree|summary|icu_calendar_names|pg_timezone_names|test_all_types)$/;
+  /^(duckdb_(?!secrets|logs|log_contexts|settings|databases)\w+|pragma_(?!database_list)\w+|generate_series|range|repeat|repeat_row|unnest|json_each|json_tree|summary|icu_calendar_names|pg_timezone_names|test_all_types)$/;
+
+/** Scalar functions that read no table either: they tell of the machine's files, write into the server's log, or only pass time. */
+const OTHER_FUNCTIONS = ["current_setting", "write_log", "sleep_ms"];
+
+/** Views that tell what those functions would. */
+const OTHER_VIEWS = ["duckdb_databases", "pragma_database_list", "duckdb_logs"];
+
+/** A result beyond so many characters is cut off, whatever its rows: one row may be very wide. */
+const RESULT_CHARS_MAX = 64 * 1024 * 1024;
 
 /**
  * Runs users' queries, a few at a time, each in its own connection and read-only transaction: one consistent snapshot.
@@ -135,19 +146,35 @@ async function runQuery(
       name,
       type: result.columnType(index).toString().toLowerCase(),
     }));
-    const rows: unknown[][] = [];
-    while (rows.length <= rowsMax) {
-      limit.check();
-      const chunk = await result.fetchChunk();
-      if (!chunk || chunk.rowCount === 0) break;
-      for (const row of chunk.getRows()) rows.push(row.map(jsonValue));
-    }
-    const truncated = rows.length > rowsMax;
-    return { columns, rows: truncated ? rows.slice(0, rowsMax) : rows, truncated };
+    return { columns, ...(await readRows(result, rowsMax, limit)) };
   } finally {
     statement.destroySync();
   }
 }
+
+async function readRows(
+  result: DuckDBResult,
+  rowsMax: number,
+  limit: Deadline,
+): Promise<Pick<QueryResult, "rows" | "truncated">> {
+  const rows: unknown[][] = [];
+  let chars = 0;
+  for (;;) {
+    limit.check();
+    const chunk = await result.fetchChunk();
+    if (!chunk || chunk.rowCount === 0) return { rows, truncated: false };
+    for (let index = 0; index < chunk.rowCount; index++) {
+      if (rows.length === rowsMax || chars > RESULT_CHARS_MAX) return { rows, truncated: true };
+      const row = chunk.getRowValues(index).map(jsonValue);
+      for (const value of row) chars += charsOf(value);
+      rows.push(row);
+    }
+  }
+}
+
+/** About as many characters as the value is in JSON. */
+const charsOf = (value: unknown): number =>
+  typeof value === "string" ? value.length : typeof value === "object" ? JSON.stringify(value).length : 8;
 
 async function extract(connection: DuckDBConnection, sql: string): ReturnType<DuckDBConnection["extractStatements"]> {
   const notOne = "a query is exactly one SELECT, SHOW, DESCRIBE or EXPLAIN";
@@ -164,13 +191,14 @@ async function extract(connection: DuckDBConnection, sql: string): ReturnType<Du
   return statements;
 }
 
-/** Calls of a table function that is not among READING_FUNCTIONS, in whatever version of DuckDB: its name, then a parenthesis or a comment. */
+/** Calls of a function that is not among READING_FUNCTIONS, in whatever version of DuckDB: its name, then a parenthesis or a comment. */
 export async function forbiddenCalls(database: Database): Promise<RegExp> {
   const rows = await database.rows(
     `SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type = 'table'`,
   );
   const names = rows.map(([name]) => name as string).filter((name) => !READING_FUNCTIONS.test(name));
-  return new RegExp(`\\b(${names.join("|")})"?\\s*(\\(|/\\*|--)`, "i");
+  const called = `\\b(${[...names, ...OTHER_FUNCTIONS].join("|")})"?\\s*(?:\\(|/\\*|--)`;
+  return new RegExp(`${called}|\\b(${OTHER_VIEWS.join("|")})\\b`, "i");
 }
 
 const refused = (what: string): TributaryError =>
@@ -178,8 +206,9 @@ const refused = (what: string): TributaryError =>
 
 /** Looked at before DuckDB prepares the text, since that alone opens files. */
 function checkCalls(sql: string, forbidden: RegExp): void {
+  if (tokensOf(sql).includes("PRAGMA")) throw refused("PRAGMA");
   const call = forbidden.exec(sql);
-  if (call) throw refused(`'${call[1]!}'`);
+  if (call) throw refused(`'${call[1] ?? call[2]!}'`);
 }
 
 function checkReadOnly(connection: DuckDBConnection, statement: DuckDBPreparedStatement, sql: string): void {

@@ -2,30 +2,36 @@ import { TributaryError } from "../errors.ts";
 import type { TrinoClient } from "./trino-client.ts";
 import { failureOf } from "./trino-errors.ts";
 import { withPhysicalNames } from "./trino-names.ts";
-import { tokensOf } from "./trino-tokens.ts";
+import { SCHEMA } from "./sql.ts";
+import { SQL_TOKEN, tokensOf } from "./trino-tokens.ts";
 import { resultValue } from "./trino-values.ts";
 import type { QueryOptions, QueryResult } from "./warehouse.ts";
 
 /** A result beyond so many characters of JSON is cut off, whatever its rows: one row may be very wide. */
 const RESULT_CHARS_MAX = 256 * 1024 * 1024;
 
-/** What Warehouse.query says. Trino never gets a statement that could write. */
+/** What Warehouse.query says. Trino never gets a statement that could write, nor one that reads beyond the warehouse's schema. */
 export async function runQuery(
   client: TrinoClient,
-  schema: string,
+  { catalog, schema }: OwnSchema,
   sql: string,
   options: QueryOptions,
 ): Promise<QueryResult> {
   const statement = withPhysicalNames(readOnlyStatement(sql), schema);
   const { timeoutMs, rowsMax, signal } = options;
+  const limits = {
+    timeoutMs,
+    session: { query_max_run_time: `${Math.max(1, Math.ceil(timeoutMs / 1000))}s` },
+    ...(signal ? { signal } : {}),
+  };
   try {
-    const { columns, rows, truncated } = await client.run(statement, {
-      timeoutMs,
-      rowsMax,
-      pageCharsMax: RESULT_CHARS_MAX,
-      session: { query_max_run_time: `${Math.max(1, Math.ceil(timeoutMs / 1000))}s` },
-      ...(signal ? { signal } : {}),
-    });
+    const doubtful = doubtfulQuery(statement, schema);
+    if (doubtful !== undefined) {
+      const { rows } = await client.run(`EXPLAIN (TYPE IO, FORMAT JSON) ${doubtful}`, limits);
+      assertOwn(String(rows[0]?.[0]), { catalog, schema });
+    }
+    const asked = { ...limits, rowsMax, pageCharsMax: RESULT_CHARS_MAX };
+    const { columns, rows, truncated } = await client.run(statement, asked);
     return {
       columns: columns.map(({ name, type }) => ({ name, type: type.toLowerCase() })),
       rows: rows.map((row) => row.map((value, index) => resultValue(columns[index]!.type, value))),
@@ -33,6 +39,75 @@ export async function runQuery(
     };
   } catch (thrown) {
     throw queryError(thrown);
+  }
+}
+
+export interface OwnSchema {
+  catalog: string;
+  schema: string;
+}
+
+/** Says of every schema's tables what they are called; only our own are shown, and what holds for all of them. */
+const SHOWN = new Set(["TABLES", "COLUMNS", "CREATE", "STATS", "FUNCTIONS"]);
+
+const nameOf = (token: string): string => (token.startsWith('"') ? token.slice(1, -1) : token.toLowerCase());
+const isName = (token: string | undefined): boolean => token !== undefined && /^["A-Za-z_]/.test(token);
+
+/** The dotted names of a statement, part by part; `t.*` has two parts. */
+function dottedNames(tokens: readonly string[]): string[][] {
+  const found: string[][] = [];
+  for (let at = 0; at < tokens.length; at++) {
+    if (!isName(tokens[at]) || tokens[at + 1] !== ".") continue;
+    const parts = [nameOf(tokens[at]!)];
+    for (; tokens[at + 1] === "." && tokens[at + 2] !== undefined; at += 2) parts.push(nameOf(tokens[at + 2]!));
+    found.push(parts);
+  }
+  return found;
+}
+
+/**
+ * The query in a read-only statement, if by its names alone it might read tables of another schema; undefined: it does not. A name of two
+ * parts is a table of the schema that its first part is, or a column of an alias; which, Trino knows.
+ * @throws QUERY_NOT_ALLOWED for SHOW and DESCRIBE of what is not ours
+ */
+export function doubtfulQuery(statement: string, schema: string): string | undefined {
+  const own = new Set([schema, SCHEMA, "information_schema"]);
+  const isOurs = ([first, second, ...more]: readonly string[]): boolean =>
+    second !== undefined && more.length === 0 && own.has(first!);
+  const tokens = tokensOf(statement);
+  const start = tokens[0] === "EXPLAIN" ? explained(tokens) : 0;
+  const [first = "", second = "", third = ""] = tokens.slice(start);
+  const names = dottedNames(tokens.slice(start));
+  if (QUERY_WORDS.has(first)) return names.every(isOurs) ? undefined : textFrom(statement, start);
+  const from = tokens.findIndex((token, at) => at > start && (token === "FROM" || token === "IN"));
+  const isTable = second !== "CREATE" || third === "TABLE" || third === "VIEW";
+  const isShown = first !== "SHOW" || (SHOWN.has(second) && isTable && !tokens.includes("("));
+  const isOwnSchema = second !== "TABLES" || from < 0 || own.has(nameOf(tokens[from + 1] ?? ""));
+  if (isShown && isOwnSchema && names.every(isOurs)) return undefined;
+  throw new TributaryError("QUERY_NOT_ALLOWED", `only tables of '${SCHEMA}' are shown and described`);
+}
+
+/** The statement's text from its token of that index on. */
+function textFrom(statement: string, index: number): string {
+  let seen = -1;
+  for (const { 0: token, index: at } of statement.matchAll(SQL_TOKEN)) {
+    if (tokensOf(token).length > 0 && ++seen === index) return statement.slice(at);
+  }
+  throw new Error("there is no such token");
+}
+
+/** @throws QUERY_NOT_ALLOWED if Trino's plan of input and output names tables of another schema */
+export function assertOwn(plan: string, { catalog, schema }: OwnSchema): void {
+  const { inputTableColumnInfos: inputs } = JSON.parse(plan) as {
+    inputTableColumnInfos: { table: { catalog: string; schemaTable: { schema: string; table: string } } }[];
+  };
+  for (const { table } of inputs) {
+    const { schema: place, table: name } = table.schemaTable;
+    if (table.catalog === catalog && (place === schema || place === "information_schema")) continue;
+    throw new TributaryError(
+      "QUERY_NOT_ALLOWED",
+      `${table.catalog}.${place}.${name} is none of the tables of '${SCHEMA}'`,
+    );
   }
 }
 
@@ -73,9 +148,7 @@ export function readOnlyStatement(sql: string): string {
   if (tokens.includes(";")) refuse("there are several statements");
   const first = tokens[0]!;
   if (first === "EXPLAIN") {
-    let at = 1;
-    if (tokens[at] === "ANALYZE" && tokens[++at] === "VERBOSE") at++;
-    else if (tokens[at] === "(" && tokens[1] !== "ANALYZE") at = tokens.indexOf(")") + 1;
+    const at = explained(tokens);
     if (!QUERY_WORDS.has(tokens[at] ?? "") && tokens[at] !== "SHOW") refuse(`EXPLAIN of ${tokens[at] ?? "nothing"}`);
   } else if (!QUERY_WORDS.has(first) && !["SHOW", "DESCRIBE", "DESC"].includes(first)) {
     if (!OTHER_STATEMENTS.has(first)) throw new TributaryError("QUERY_FAILED", `no statement begins with '${first}'`);
@@ -84,6 +157,13 @@ export function readOnlyStatement(sql: string): string {
   const called = tableFunctionIn(tokens);
   if (called !== undefined) refuse(`the table function ${called} is not allowed`);
   return sql.replace(/[\s;]+$/, "");
+}
+
+/** Where in the tokens of an EXPLAIN what it explains begins. */
+function explained(tokens: readonly string[]): number {
+  if (tokens[1] === "(") return tokens.indexOf(")") + 1;
+  if (tokens[1] !== "ANALYZE") return 1;
+  return tokens[2] === "VERBOSE" ? 3 : 2;
 }
 
 /** A call `TABLE(name(…))` of a function that is not known to read only. */

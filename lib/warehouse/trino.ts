@@ -197,7 +197,7 @@ class TrinoWarehouse implements Warehouse {
   async query(sql: string, options: QueryOptions): Promise<QueryResult> {
     readOnlyStatement(sql);
     await this.#prepare();
-    return runQuery(this.#client, this.#target.schema, sql, options);
+    return runQuery(this.#client, this.#target, sql, options);
   }
 
   async health(table: string): Promise<TableHealth> {

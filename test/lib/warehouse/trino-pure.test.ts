@@ -9,7 +9,7 @@ import {
 } from "../../../lib/warehouse/trino-errors.ts";
 import { changesOf, mergeStatement } from "../../../lib/warehouse/trino-merge.ts";
 import { logicalName, physicalName, withPhysicalNames } from "../../../lib/warehouse/trino-names.ts";
-import { readOnlyStatement } from "../../../lib/warehouse/trino-query.ts";
+import { assertOwn, doubtfulQuery, readOnlyStatement } from "../../../lib/warehouse/trino-query.ts";
 import { tokensOf } from "../../../lib/warehouse/trino-tokens.ts";
 import { groupBatches, inlineSelect, stagedColumnsOf, valuesSelect } from "../../../lib/warehouse/trino-source.ts";
 import { partitioningIn, partitionTexts } from "../../../lib/warehouse/trino-tables.ts";
@@ -227,6 +227,70 @@ describe("names and targets", () => {
       "WITH (\n   format = 'PARQUET',\n   partitioning = ARRAY['day','month(at)','bucket(id, 16)'],\n   x = 1\n)";
     assert.deepEqual(partitioningIn(created), partitioning);
     assert.deepEqual(partitioningIn("WITH (format = 'PARQUET')"), []);
+  });
+});
+
+describe("queries stay in their schema", () => {
+  test("by its names alone a query is ours, or Trino is asked about it", () => {
+    for (const sql of [
+      "SELECT 1",
+      "SELECT id, 1.5, 'system.runtime.x' FROM sales -- system.runtime.queries",
+      'SELECT * FROM "own"."sales" WHERE own.sales > 1',
+      "SELECT * FROM lakehouse.sales",
+      "EXPLAIN SELECT id FROM own.sales",
+      "SELECT * FROM information_schema.tables",
+      "SHOW TABLES",
+      "SHOW TABLES FROM own LIKE 'a%'",
+      "SHOW COLUMNS FROM own.sales",
+      "SHOW CREATE TABLE sales",
+      "DESCRIBE own.sales",
+    ]) {
+      assert.equal(doubtfulQuery(sql, "own"), undefined, sql);
+    }
+    for (const [sql, query = sql] of [
+      ["SELECT s.id FROM sales s"],
+      ["SELECT * FROM other.sales"],
+      ["SELECT * FROM system . /* x */ runtime . queries"],
+      ["SELECT * FROM own.sales.part"],
+      ['TABLE "system".runtime.queries'],
+      ["EXPLAIN /* x */ (TYPE IO) SELECT * FROM a.b", "SELECT * FROM a.b"],
+      ["EXPLAIN ANALYZE VERBOSE SELECT * FROM a.b.c", "SELECT * FROM a.b.c"],
+    ] as const) {
+      assert.equal(doubtfulQuery(sql, "own"), query);
+    }
+  });
+
+  test("what is not ours is neither shown nor described", () => {
+    for (const sql of [
+      "SHOW CATALOGS",
+      "SHOW TABLES FROM other",
+      "DESC other.t",
+      "EXPLAIN SHOW SCHEMAS",
+      "SHOW CREATE SCHEMA own",
+    ]) {
+      assert.throws(() => doubtfulQuery(sql, "own"), { code: "QUERY_NOT_ALLOWED" }, sql);
+    }
+  });
+
+  test("a plan that reads other tables is refused by their name", () => {
+    const plan = (...names: string[]) =>
+      JSON.stringify({
+        inputTableColumnInfos: names.map((name) => {
+          const [catalog, schema, table] = name.split(".");
+          return { table: { catalog, schemaTable: { schema, table } } };
+        }),
+      });
+    const own = { catalog: "iceberg", schema: "own" };
+    assertOwn(plan(), own);
+    assertOwn(plan("iceberg.own.sales", "iceberg.own.sales$files", "iceberg.information_schema.tables"), own);
+    for (const name of [
+      "system.runtime.queries",
+      "other.own.sales",
+      "iceberg.own_staging.stage",
+      "other.information_schema.tables",
+    ]) {
+      assert.throws(() => assertOwn(plan("iceberg.own.sales", name), own), { code: "QUERY_NOT_ALLOWED" }, name);
+    }
   });
 });
 
