@@ -25,6 +25,7 @@ export const ERRORS = {
     "Check that the token issuer answers (TRIBUTARY_OIDC_ISSUER); the log says why.",
   ),
   NOT_FOUND: kind(false, 404, "Check the name or the id; `tributary tables` and `tributary status` list what exists."),
+  METHOD_NOT_ALLOWED: kind(false, 405, "Use a method that the header Allow names; /openapi.json describes them."),
   TABLE_NAME_INVALID: kind(
     false,
     400,

@@ -128,6 +128,7 @@ test("each package has one home", () => {
     avsc: /^(lib\/events\/avro\.ts|lib\/csv\/encode|lib\/warehouse\/)/,
     zod: /^(lib\/contract\/|lib\/service\/config\.ts$|services\/\w+\/config\.ts$|services\/gateway\/)/,
     pino: /^lib\/service\/logger\.ts$/,
+    jose: /^services\/gateway\/oidc\.ts$/,
     croner: /^services\/scheduler\//,
     commander: /^cli\//,
   };

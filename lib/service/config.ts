@@ -16,15 +16,16 @@ export function readConfig<Schema extends z.ZodType>(
   throw new TributaryError("CONFIG_INVALID", `settings have faults:\n  ${faults.join("\n  ")}`);
 }
 
+const DURATION = /^\s*(\d{1,12}(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*$/;
+
 /** "30s", "5m", "250ms", "2h", "7d" or bare milliseconds → milliseconds. */
-export const duration = z.string().transform((text, context): number => {
-  const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?$/.exec(text.trim());
-  if (!match) {
-    context.addIssue(`'${text}' is no duration: write 250ms, 30s, 5m, 2h or 7d`);
-    return z.NEVER;
-  }
-  return Math.round(Number(match[1]) * { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }[match[2] ?? "ms"]!);
-});
+export const duration = z
+  .string()
+  .regex(DURATION, { error: ({ input }) => `'${String(input)}' is no duration: write 250ms, 30s, 5m, 2h or 7d` })
+  .transform((text): number => {
+    const [, amount, unit = "ms"] = DURATION.exec(text)!;
+    return Math.round(Number(amount) * { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }[unit]!);
+  });
 
 /** "64MB", "512KiB", "2GB" or bare bytes → bytes (K = 1024). */
 export const byteSize = z.string().transform((text, context): number => {

@@ -113,16 +113,37 @@ export function clientError(error: Error & { code?: string }, socket: Socket): v
   socket.end(`${head.join("\r\n")}\r\n\r\n${text}`, () => socket.destroy());
 }
 
+/** Tells which methods a path has: the router itself looks for path and method at once. */
+function routesByPath(app: FastifyInstance): (path: string) => string[] {
+  const routes: { pattern: RegExp; methods: string[] }[] = [];
+  app.addHook("onRoute", ({ url, method }) => {
+    const pattern = url
+      .replace(/[.+?^$()|[\]\\]/g, "\\$&")
+      .replace(/\*/g, ".*")
+      .replace(/:\w+/g, "[^/]+");
+    routes.push({ pattern: new RegExp(`^${pattern}$`), methods: [method].flat() });
+  });
+  return (path) => [...new Set(routes.flatMap(({ pattern, methods }) => (pattern.test(path) ? methods : [])))].sort();
+}
+
 /** Every error and every unknown path of the app is answered as a problem. */
 export function addProblemHandlers(app: FastifyInstance, logger: Logger, metrics: GatewayMetrics): void {
+  const methodsOf = routesByPath(app);
+  const unknown = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    const instance = instanceOf(request);
+    const allowed = methodsOf(instance);
+    const what = `no ${request.method} ${instance}`;
+    if (allowed.length === 0) return sendProblem(reply, problem("NOT_FOUND", what, instance));
+    return sendProblem(reply.header("allow", allowed.join(", ")), problem("METHOD_NOT_ALLOWED", what, instance));
+  };
+  app.setNotFoundHandler(async (request, reply) => unknown(request, reply));
   app.setErrorHandler(async (error, request, reply) => {
+    // Of what does not exist nothing else is wrong.
+    if (request.is404) return unknown(request, reply);
     const body = problemOf(error, instanceOf(request));
     metrics.flow.error(body.code);
     if (body.status >= 500) logger.error({ err: error, requestId: request.id, code: body.code }, "request failed");
     else logger.debug({ requestId: request.id, code: body.code, detail: body.detail }, "request refused");
     return sendProblem(reply, body);
   });
-  app.setNotFoundHandler(async (request, reply) =>
-    sendProblem(reply, problem("NOT_FOUND", `no ${request.method} ${instanceOf(request)}`, instanceOf(request))),
-  );
 }

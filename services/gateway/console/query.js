@@ -38,9 +38,12 @@ async function runQuery() {
   announce(said);
 }
 
+/** A spreadsheet would run it; numbers it may have. The apostrophe says that it is text. */
+const harmless = (text) => (/^[=+\-@\t\r]/.test(text) && !/^[+-]?\d+(\.\d+)?$/.test(text) ? `'${text}` : text);
+
 function download(columns, rows) {
   const field = (value) => {
-    const text = value === null ? "" : typeof value === "object" ? JSON.stringify(value) : String(value);
+    const text = harmless(value === null ? "" : typeof value === "object" ? JSON.stringify(value) : String(value));
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
   const lines = [columns.map(({ name }) => name), ...rows].map((row) => row.map(field).join(","));

@@ -5,7 +5,7 @@ import { duration } from "../../../lib/service/config.ts";
 import { isoTime } from "../file-status.ts";
 import { checkTableName } from "../names.ts";
 import type { App, GatewayDeps } from "../server.ts";
-import { problemResponses } from "./parameters.ts";
+import { problemResponses, unfinishedResponse } from "./parameters.ts";
 
 const TIMEOUT_MS_DEFAULT = 120_000;
 const OPERATIONS = ["optimize", "expire_snapshots", "remove_orphan_files"] as const satisfies readonly CommandKind[];
@@ -78,7 +78,7 @@ function addChecksRoute(app: App, deps: GatewayDeps): void {
         body: z
           .strictObject({ checks: z.array(z.string()).optional().describe("names; default: all"), timeout })
           .nullish(),
-        response: { 200: checksSchema, ...problemResponses },
+        response: { 200: checksSchema, 202: unfinishedResponse, ...problemResponses },
       },
     },
     async ({ params, body, audited }) => {
@@ -120,7 +120,7 @@ function addMaintenanceRoute(app: App, deps: GatewayDeps): void {
             timeout,
           })
           .nullish(),
-        response: { 200: maintenanceSchema, ...problemResponses },
+        response: { 200: maintenanceSchema, 202: unfinishedResponse, ...problemResponses },
       },
     },
     async ({ params, body, audited }) => {

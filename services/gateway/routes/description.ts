@@ -32,10 +32,29 @@ export async function addApiDescription(app: App): Promise<void> {
         ? { schema: nameWildcard(described), url: url.replace(/\*$/, ":name") }
         : { schema: described, url };
     },
-    transformObject: jsonSchemaTransformObject,
+    transformObject: (document) => withOptionalBodies(jsonSchemaTransformObject(document)),
   });
   app.get("/openapi.json", { schema: { hide: true } }, () => app.swagger());
   await app.register(swaggerUi, { routePrefix: "/docs", staticCSP: true, uiConfig: { deepLinking: true } });
+}
+
+/** As much of an OpenAPI document as is touched here. */
+interface Described {
+  paths: Record<string, { post?: { requestBody?: RequestBody } }>;
+}
+
+interface RequestBody {
+  required?: boolean;
+  content: Record<string, { schema?: { anyOf?: { type?: string }[] } }>;
+}
+
+/** A body that may be null may be left out; the plugin says of every body that it must be there. */
+function withOptionalBodies<Document>(document: Document): Document {
+  for (const { post } of Object.values((document as Described).paths)) {
+    const json = post?.requestBody?.content["application/json"];
+    if (json?.schema?.anyOf?.some(({ type }) => type === "null")) post!.requestBody!.required = false;
+  }
+  return document;
 }
 
 interface RouteSchema extends FastifySchema {

@@ -20,6 +20,9 @@ const problemResponse = {
   content: { "application/problem+json": { schema: problemSchema } },
 } as const;
 
+/** Not refused and not done in time either. */
+export const unfinishedResponse = { ...problemResponse, description: "not done in time; it goes on" } as const;
+
 export const problemResponses = { "4xx": problemResponse, "5xx": problemResponse } as const;
 
 const DELIMITERS = { comma: ",", semicolon: ";", tab: "\t", pipe: "|" } as const;
@@ -69,7 +72,7 @@ export const WAIT_MS_DEFAULT = 30_000;
 export const plainText = z
   .string()
   .max(1024)
-  .regex(/^[^\p{Cc}]*$/u, "holds a control character");
+  .regex(/^[^\u0000-\u001f\u007f-\u009f]*$/, "holds a control character");
 
 /** A place in a list, opaque to clients. */
 export const encodeCursor = (place: unknown): string => Buffer.from(JSON.stringify(place)).toString("base64url");

@@ -256,7 +256,9 @@ test("GET /v1/tables/{t}/rejects: where, what and why, in pages", async () => {
 test("what does not exist is a problem too", async () => {
   await using gateway = await testGateway();
   await problemIn(await get(gateway, "/v1/nothing"), 404, "NOT_FOUND");
-  await problemIn(await fetch(`${gateway.url}/v1/tables`, { method: "DELETE" }), 404, "NOT_FOUND");
+  const refused = await fetch(`${gateway.url}/v1/tables/t/files/a/b.csv`, { method: "DELETE" });
+  assert.equal(refused.headers.get("allow"), "PUT");
+  await problemIn(refused, 405, "METHOD_NOT_ALLOWED");
 });
 
 test("health, readiness and metrics", async () => {

@@ -1,0 +1,138 @@
+/**
+ * Sends the gateway what its own /openapi.json allows, and what it forbids, and looks at every answer: `npm run fuzz:api`. By Schemathesis,
+ * installed by pip into the cache, against an embedded gateway with API keys in a temporary folder.
+ */
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { messageOf } from "../lib/errors.ts";
+import { hashOf, newSecret } from "../lib/service/api-keys.ts";
+import { cacheDir, install, PYTHON_MISSING, runTool, type Program } from "./stack/install.ts";
+import { startTributary } from "./tributary-process.ts";
+
+const REQUIREMENTS = fileURLToPath(new URL("../test/fuzz/requirements.txt", import.meta.url));
+const VERSION = /^schemathesis==(.+)$/m.exec(readFileSync(REQUIREMENTS, "utf8"))![1]!;
+
+const program: Program = {
+  name: "schemathesis",
+  version: VERSION,
+  async build(into) {
+    const args = ["-m", "pip", "install", "--no-deps", "--target", into, "-r", REQUIREMENTS];
+    await runTool("python3", args, { missing: PYTHON_MISSING, cwd: into });
+  },
+};
+
+/**
+ * The checks that no answer may fail. One of Schemathesis's is left out: that all that the schema allows is accepted. What SQL, file,
+ * cursor or check name is good, no schema can say.
+ */
+const CHECKS = [
+  "not_a_server_error",
+  "status_code_conformance",
+  "content_type_conformance",
+  "response_headers_conformance",
+  "response_schema_conformance",
+  "negative_data_rejection",
+  "missing_required_header",
+  "unsupported_method",
+  "allow_header_conformance",
+  "use_after_free",
+  "ensure_resource_availability",
+  "ignored_auth",
+  "object_level_authorization",
+];
+
+/** Something to find: a row that is taken, and one that is not. */
+const SAMPLE = "id,amount\n1,2\nx,3\n";
+
+export interface FuzzOptions {
+  /** How long it may send, in seconds. */
+  secondsMax: number;
+  /** Cases for each operation. */
+  examplesMax: number;
+  seed: number;
+  say: (line: string) => void;
+}
+
+export interface FuzzResult {
+  passed: boolean;
+  operations: number;
+  cases: number;
+  /** What Schemathesis printed: of every failure the request that repeats it. */
+  report: string;
+}
+
+/** @throws Error that says what is missing, if Schemathesis cannot be installed */
+export async function fuzzApi({ secondsMax, examplesMax, seed, say }: FuzzOptions): Promise<FuzzResult> {
+  const home = await install(cacheDir(process.env), program, say);
+  const folder = await mkdtemp(join(tmpdir(), "tributary-fuzz-"));
+  const key = newSecret();
+  const keysFile = join(folder, "keys.json");
+  await writeFile(keysFile, JSON.stringify([{ id: "fuzz", sha256: hashOf(key).toString("hex"), scopes: ["admin"] }]));
+  const tributary = await startTributary(join(folder, "data"), {
+    TRIBUTARY_API_KEYS_FILE: keysFile,
+    TRIBUTARY_CONTRACTS_DIR: join(folder, "contracts"),
+    TRIBUTARY_AUDIT_FILE: join(folder, "audit.jsonl"),
+    TRIBUTARY_AUTH_FAILURES_MAX: "1000000",
+    TRIBUTARY_WAIT_MAX: "2s",
+  });
+  try {
+    const authorization = `Bearer ${key}`;
+    const place = `${tributary.url}/v1/tables/sales/files/sample.csv?wait=committed&timeout=2s`;
+    await fetch(place, { method: "PUT", body: SAMPLE, headers: { authorization } });
+    const args = ["-m", "schemathesis.cli", "--no-color", "run", `${tributary.url}/openapi.json`];
+    const header = ["--header", `Authorization: ${authorization}`];
+    const limits = ["--max-time", String(secondsMax), "--max-examples", String(examplesMax), "--request-timeout", "15"];
+    // The one operation that answers for ever is for test/services/gateway/events.test.ts.
+    const without = ["--exclude-operation-id", "streamEvents"];
+    const checks = ["--checks", CHECKS.join(","), "--continue-on-failure", "--no-shrink", "--seed", String(seed)];
+    const report = await run("python3", [...args, ...header, ...limits, ...without, ...checks], {
+      cwd: folder,
+      env: { ...process.env, PYTHONPATH: home, PYTHONDONTWRITEBYTECODE: "1" },
+    });
+    const numberIn = (pattern: RegExp): number => Number(pattern.exec(report.text)?.[1] ?? 0);
+    return {
+      passed: report.code === 0,
+      operations: numberIn(/Tested: (\d+)/),
+      cases: numberIn(/(\d+) generated/),
+      report: report.text,
+    };
+  } finally {
+    await tributary.stop();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function run(
+  command: string,
+  args: readonly string[],
+  options: { cwd: string; env: NodeJS.ProcessEnv },
+): Promise<{ code: number | null; text: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { ...options, stdio: ["ignore", "pipe", "pipe"] });
+    let text = "";
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding("utf8").on("data", (chunk: string) => (text = (text + chunk).slice(-200_000)));
+    }
+    child.once("error", reject);
+    child.once("close", (code) => resolve({ code, text }));
+  });
+}
+
+if (import.meta.url === `file://${process.argv[1] ?? ""}`) {
+  const [seconds = "120", seed = String(Date.now() % 1_000_000)] = process.argv.slice(2);
+  const say = (line: string): void => void process.stderr.write(`${line}\n`);
+  try {
+    const options = { secondsMax: Number(seconds), examplesMax: 200, seed: Number(seed), say };
+    const { passed, operations, cases, report } = await fuzzApi(options);
+    say(report);
+    say(`${operations} operations, ${cases} cases, seed ${seed}: ${passed ? "no fault" : "faults, see above"}`);
+    process.exitCode = passed ? 0 : 1;
+  } catch (error) {
+    say(messageOf(error));
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,34 @@
+/** A short run of `npm run fuzz:api`. Needs Python 3 with pip; without it, it says so and is skipped. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { test } from "node:test";
+import { fuzzApi } from "../../scripts/fuzz-api.ts";
+
+const SECONDS_MAX = 25;
+const OPERATIONS = 16;
+
+const hasPip = spawnSync("python3", ["-m", "pip", "--version"]).status === 0;
+const missing = "no Python 3 with pip: the HTTP interface is not fuzzed";
+if (!hasPip && process.env["REQUIRE_STACK"] === "1") throw new Error(missing);
+if (!hasPip) process.stderr.write(`SKIPPED: ${missing}\n`);
+
+test(
+  "no request, allowed or not, gets an answer that /openapi.json does not describe",
+  { skip: hasPip ? false : missing },
+  async (t) => {
+    const seed = Date.now() % 1_000_000;
+    const say = (line: string): void => t.diagnostic(line);
+    const { passed, operations, cases, report } = await fuzzApi({
+      secondsMax: SECONDS_MAX,
+      examplesMax: 50,
+      seed,
+      say,
+    });
+    t.diagnostic(`${operations} operations, ${cases} cases, seed ${seed}`);
+    assert.ok(passed, report);
+    assert.ok(
+      operations === OPERATIONS && cases >= OPERATIONS,
+      `only ${operations} operations were tested:\n${report}`,
+    );
+  },
+);
