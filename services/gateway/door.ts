@@ -41,10 +41,11 @@ export function openDoor({ clock, logger, settings, ca }: DoorOptions, metrics: 
     identities,
     tls,
     follow(server) {
-      const following = [identities.keys?.follow(), tls && followTlsFiles(server as Server, tls, stateOf("tls"))];
+      const keys = identities.keys?.follow();
+      const certificate = tls && followTlsFiles(server as Server, tls, stateOf("tls"));
       return {
         async close() {
-          await Promise.all(following.map((one) => one?.close()));
+          await Promise.all([keys?.close(), certificate?.close()]);
         },
       };
     },

@@ -32,18 +32,6 @@ const replaySchema = z
 
 /** Backfills: past file versions are published again. Harmless when done twice. */
 export function addReplayRoutes(app: App, deps: GatewayDeps): void {
-  const replay = async (table: string, chosen: readonly PastEvent[], dryRun: boolean) => {
-    const published = dryRun ? [] : await publishReplays(deps.log, deps.clock, chosen);
-    const idOf = new Map(published.map(({ replayOf, fileId }) => [replayOf, fileId]));
-    const files = chosen.map(({ offset, event }) => ({
-      sourceFile: event.sourceFile,
-      sourceOffset: offset,
-      replayOf: event.fileId,
-      fileId: idOf.get(event.fileId) ?? null,
-    }));
-    return { table, dryRun, files };
-  };
-
   app.post(
     "/v1/tables/:table/replay",
     {
@@ -73,7 +61,7 @@ export function addReplayRoutes(app: App, deps: GatewayDeps): void {
       const table = checkTableName(params.table, deps.contracts);
       const past = await pastEvents(deps.log, table);
       const chosen = selectReplays(past, deps.contracts.of(table).writeMode, rangeOf(range));
-      return reply.code(dryRun ? 200 : 202).send(await replay(table, chosen, dryRun));
+      return reply.code(dryRun ? 200 : 202).send(await replay(deps, table, chosen, dryRun));
     },
   );
 
@@ -99,9 +87,26 @@ export function addReplayRoutes(app: App, deps: GatewayDeps): void {
       const chosen = [...newest.values()]
         .filter(({ event }) => event.kind === "put" && rejected.has(event.sourceFile))
         .sort((a, b) => a.offset - b.offset);
-      return reply.code(dryRun ? 200 : 202).send(await replay(table, chosen, dryRun));
+      return reply.code(dryRun ? 200 : 202).send(await replay(deps, table, chosen, dryRun));
     },
   );
+}
+
+async function replay(
+  { log, clock }: GatewayDeps,
+  table: string,
+  chosen: readonly PastEvent[],
+  dryRun: boolean,
+): Promise<z.infer<typeof replaySchema>> {
+  const published = dryRun ? [] : await publishReplays(log, clock, chosen);
+  const idOf = new Map(published.map(({ replayOf, fileId }) => [replayOf, fileId]));
+  const files = chosen.map(({ offset, event }) => ({
+    sourceFile: event.sourceFile,
+    sourceOffset: offset,
+    replayOf: event.fileId,
+    fileId: idOf.get(event.fileId) ?? null,
+  }));
+  return { table, dryRun, files };
 }
 
 function rangeOf(body: {

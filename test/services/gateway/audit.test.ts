@@ -39,7 +39,7 @@ async function told({ lines }: CapturedLog, count: number): Promise<Record<strin
   return lines.map(({ level: _l, time: _t, pid: _p, hostname: _h, msg: _m, at, from, requestId, fileId, ...line }) => {
     assert.equal(new Date(String(at)).toISOString(), at);
     assert.ok(from === "127.0.0.1" && typeof requestId === "string");
-    return { ...line, ...(fileId === undefined ? {} : { hasFile: /^[0-9a-f-]{36}$/.test(String(fileId)) }) };
+    return { ...line, ...(fileId === undefined ? {} : { hasFile: /^[0-9a-f-]{36}$/.test(fileId as string) }) };
   });
 }
 

@@ -53,9 +53,16 @@ beforeEach(async () => {
   [asked, status] = [0, 200];
 });
 
+interface Signing {
+  key?: CryptoKey | Uint8Array;
+  alg?: string;
+  kid?: string;
+  expires?: string;
+}
+
 const token = (
   claims: JWTPayload = {},
-  { key = first!.privateKey as CryptoKey | Uint8Array, alg = "RS256", kid = "one", expires = "5m" } = {},
+  { key = first!.privateKey, alg = "RS256", kid = "one", expires = "5m" }: Signing = {},
 ): Promise<string> =>
   new SignJWT({ iss: issuer, aud: AUDIENCE, sub: "alice", scope: "tributary:read openid", ...claims })
     .setProtectedHeader({ alg, kid, typ: "at+jwt" })
@@ -134,7 +141,7 @@ const verifierOf = (more: Record<string, string> = {}, options: { cooldownMs?: n
 const codeOf = async (work: Promise<unknown>): Promise<ErrorCode | undefined> =>
   work.then(
     () => undefined,
-    (error: { code: ErrorCode }) => error.code,
+    (error: unknown) => (error as { code: ErrorCode }).code,
   );
 
 test("a key that the issuer has changed is fetched when its id comes, but not for every unknown id", async () => {
