@@ -1,5 +1,6 @@
 /** The query box: one SELECT, its rows, and the rows as CSV. */
 import { query } from "./api.js";
+import { csvText } from "./csv.js";
 import { announce, button, byId, count, dataTable, element, guarded, plural, waiting } from "./dom.js";
 
 const ROWS_SHOWN_MAX = 500;
@@ -38,16 +39,9 @@ async function runQuery() {
   announce(said);
 }
 
-/** A spreadsheet would run it; numbers it may have. The apostrophe says that it is text. */
-const harmless = (text) => (/^[=+\-@\t\r]/.test(text) && !/^[+-]?\d+(\.\d+)?$/.test(text) ? `'${text}` : text);
-
 function download(columns, rows) {
-  const field = (value) => {
-    const text = harmless(value === null ? "" : typeof value === "object" ? JSON.stringify(value) : String(value));
-    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  };
-  const lines = [columns.map(({ name }) => name), ...rows].map((row) => row.map(field).join(","));
-  const url = URL.createObjectURL(new Blob([`${lines.join("\r\n")}\r\n`], { type: "text/csv" }));
+  const header = columns.map(({ name }) => name);
+  const url = URL.createObjectURL(new Blob([csvText(header, rows)], { type: "text/csv" }));
   element("a", { href: url, download: "result.csv" }).click();
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
