@@ -139,6 +139,12 @@ export const ERRORS = {
     422,
     "Declare the column's type in the table's contract, or load the file into another table.",
   ),
+  SUPERSET_UNAVAILABLE: kind(
+    true,
+    503,
+    "Check that Superset answers at TRIBUTARY_SUPERSET_URL and takes the user and password.",
+  ),
+  SUPERSET_FAILED: kind(false, 500, "See what Superset says in the message, and its log; it is asked again later."),
   DISK_FULL: kind(true, 507, "Free space on the data volume."),
   // Set-up
   CONFIG_INVALID: kind(false, 500, "Correct every setting the message lists."),

@@ -11,6 +11,8 @@ import { gatewayConfig } from "../services/gateway/config.ts";
 import { gatewayMetrics } from "../services/gateway/metrics.ts";
 import { parserConfig } from "../services/parser/config.ts";
 import { parserMetrics } from "../services/parser/metrics.ts";
+import { registrarConfig } from "../services/registrar/config.ts";
+import { registrarMetrics } from "../services/registrar/metrics.ts";
 import { schedulerConfig } from "../services/scheduler/config.ts";
 import { schedulerMetrics } from "../services/scheduler/metrics.ts";
 
@@ -35,7 +37,7 @@ export function errorsPage(): string {
   ].join("\n");
 }
 
-/** Every metric that the four services export, with the components that share a counter listed once. */
+/** Every metric that the services export, with the components that share a counter listed once. */
 export async function metricsPage(): Promise<string> {
   const registry = makeRegistry("0");
   registerAll(registry);
@@ -61,6 +63,7 @@ function registerAll(registry: Registry): void {
   parserMetrics(registry);
   committerMetrics(registry);
   schedulerMetrics(registry);
+  registrarMetrics(registry);
   const never = { nowMs: () => 0, monotonicMs: () => 0, sleep: () => new Promise<void>(() => undefined) };
   const nothing = { topics: () => new Promise(() => undefined) } as never;
   startLagGauges({ log: nothing, clock: never, registry, everyMs: 1, onError: () => undefined });
@@ -72,6 +75,7 @@ export function configurationPage(): string {
     ["Parser", parserConfig],
     ["Committer", committerConfig],
     ["Scheduler", schedulerConfig],
+    ["Registrar", registrarConfig],
   ];
   const seen = new Set<string>();
   const rows = (schema: z.ZodObject, wanted: (name: string) => boolean): string[] =>
@@ -91,7 +95,7 @@ export function configurationPage(): string {
   return [
     "# Configuration",
     HEAD,
-    "By environment variable. Durations are written `250ms`, `30s`, `5m`, `2h`, `7d`; sizes `512KB`, `64MB`, `2GB`. All faults are reported at once, at start. `npm start` reads all of them.\n",
+    "By environment variable. Durations are written `250ms`, `30s`, `5m`, `2h`, `7d`; sizes `512KB`, `64MB`, `2GB`. All faults are reported at once, at start. `npm start` reads all of them but the registrar's.\n",
     ...table("All services", rows(gatewayConfig, everywhere)),
     ...parts.flatMap(([title, schema]) =>
       table(

@@ -73,6 +73,11 @@ test("imports point one way: schemas ← lib/events ← ports ← services", () 
       "services never import each other: move what both need into lib/",
     ],
     [
+      /^services\/registrar\//,
+      /^(lib\/|services\/registrar\/)/,
+      "services never import each other: move what both need into lib/",
+    ],
+    [
       /^cli\//,
       /^(cli\/|lib\/|services\/main\.ts)/,
       "the CLI talks to the gateway by HTTP, and starts services/main.ts as a child",

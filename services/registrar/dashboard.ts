@@ -1,0 +1,139 @@
+import { nameUuid } from "./name-uuid.ts";
+import type { SupersetApi } from "./superset-api.ts";
+
+/** A chart over one dataset, as Superset's chart editor would save it. */
+export interface ChartDefinition {
+  name: string;
+  vizType: string;
+  /** What the editor shows and the browser asks for. */
+  params: Record<string, unknown>;
+  /** What the chart's own data API asks for: reports and other programs. */
+  query: Record<string, unknown>;
+  /** Of the dashboard's 12 columns. */
+  width: number;
+  /** In units of 8 pixels. */
+  height: number;
+}
+
+export interface DashboardDefinition {
+  title: string;
+  /** Its address: /superset/dashboard/<slug>/ */
+  slug: string;
+  table: string;
+  /** It is made only over a table that has these: other people's tables may have the same name. */
+  columns: readonly string[];
+  rows: readonly (readonly ChartDefinition[])[];
+}
+
+/** A dashboard's layout: nodes by id. Of a chart's node `meta` says which it is. */
+type Layout = Record<string, LayoutNode | string>;
+interface LayoutNode {
+  id: string;
+  type: string;
+  children: string[];
+  parents?: string[];
+  meta?: Record<string, unknown>;
+}
+
+interface DashboardAnswer {
+  result: { id: number; position_json: string | null; json_metadata: string | null };
+}
+
+/**
+ * Makes the charts and the dashboard that are not there. What is there is left as it is: people may have changed it. A chart that was
+ * deleted is made again, and put in its old place if the dashboard still has it.
+ */
+export async function ensureDashboard(
+  api: SupersetApi,
+  definition: DashboardDefinition,
+  datasetId: number,
+): Promise<"made" | "mended" | "complete" | "not about this table"> {
+  const dataset = await api.get<{ result: { columns: { column_name: string }[] } }>(`dataset/${datasetId}`);
+  const columns = new Set(dataset.result.columns.map(({ column_name: name }) => name));
+  if (!definition.columns.every((name) => columns.has(name))) return "not about this table";
+
+  const ids = new Map<string, number>();
+  for (const chart of definition.rows.flat()) ids.set(chart.name, await ensureChart(api, chart, datasetId));
+
+  const uuid = nameUuid("dashboard", definition.slug);
+  let dashboard = await api.find<DashboardAnswer>(`dashboard/${uuid}`);
+  if (!dashboard) {
+    const { title, slug } = definition;
+    await api.post("dashboard/", { dashboard_title: title, slug, uuid, published: true });
+    dashboard = await api.get<DashboardAnswer>(`dashboard/${uuid}`);
+  }
+  const { id, position_json: layout, json_metadata: metadata } = dashboard.result;
+  const positions = layoutOwed(definition, ids, JSON.parse(layout || "{}") as Layout);
+  if (!positions) return "complete";
+  // Superset takes the layout and ties its charts to the dashboard in one transaction; other metadata must come along or is lost.
+  const known = JSON.parse(metadata || "{}") as object;
+  await api.put(`dashboard/${id}`, { json_metadata: JSON.stringify({ ...known, positions }) });
+  return layout && layout !== "{}" ? "mended" : "made";
+}
+
+const chartUuid = (name: string): string => nameUuid("chart", name);
+
+async function ensureChart(api: SupersetApi, chart: ChartDefinition, datasetId: number): Promise<number> {
+  const uuid = chartUuid(chart.name);
+  const found = await api.find<{ result: { id: number } }>(`chart/${uuid}`);
+  if (found) return found.result.id;
+  const datasource = { id: datasetId, type: "table" };
+  const params = { ...chart.params, viz_type: chart.vizType, datasource: `${datasetId}__table` };
+  const context = { datasource, force: false, queries: [chart.query], form_data: params };
+  const { id } = await api.post<{ id: number }>("chart/", {
+    uuid,
+    slice_name: chart.name,
+    viz_type: chart.vizType,
+    datasource_id: datasetId,
+    datasource_type: "table",
+    params: JSON.stringify(params),
+    query_context: JSON.stringify({ ...context, result_format: "json", result_type: "full" }),
+  });
+  return id;
+}
+
+/** The layout that the dashboard should get: ours for a new one, the present one where a chart was made again; else undefined. */
+export function layoutOwed(
+  definition: DashboardDefinition,
+  ids: ReadonlyMap<string, number>,
+  present: Layout,
+): Layout | undefined {
+  if (Object.keys(present).length === 0) return layoutOf(definition, ids);
+  const idOf = new Map([...ids].map(([name, id]) => [chartUuid(name), id]));
+  let changed = false;
+  const mended = Object.entries(present).map(([key, node]) => {
+    const meta = typeof node === "string" ? undefined : node.meta;
+    const id = idOf.get(String(meta?.["uuid"]));
+    if (id === undefined || meta?.["chartId"] === id) return [key, node] as const;
+    changed = true;
+    return [key, { ...(node as LayoutNode), meta: { ...meta, chartId: id } }] as const;
+  });
+  return changed ? Object.fromEntries(mended) : undefined;
+}
+
+function layoutOf({ title, rows }: DashboardDefinition, ids: ReadonlyMap<string, number>): Layout {
+  const layout: Layout = {
+    DASHBOARD_VERSION_KEY: "v2",
+    ROOT_ID: { id: "ROOT_ID", type: "ROOT", children: ["GRID_ID"] },
+    GRID_ID: { id: "GRID_ID", type: "GRID", children: rows.map((_, at) => `ROW-${at}`), parents: ["ROOT_ID"] },
+    HEADER_ID: { id: "HEADER_ID", type: "HEADER", children: [], meta: { text: title } },
+  };
+  rows.forEach((charts, at) => {
+    const row = `ROW-${at}`;
+    const children = charts.map(({ name }) => `CHART-${ids.get(name)!}`);
+    const parents = ["ROOT_ID", "GRID_ID"];
+    layout[row] = { id: row, type: "ROW", children, parents, meta: { background: "BACKGROUND_TRANSPARENT" } };
+    for (const { name, width, height } of charts) {
+      const chartId = ids.get(name)!;
+      const meta = { chartId, uuid: chartUuid(name), sliceName: name, width, height };
+      layout[`CHART-${chartId}`] = {
+        id: `CHART-${chartId}`,
+        type: "CHART",
+        children: [],
+        parents: [...parents, row],
+        meta,
+      };
+    }
+  });
+  return layout;
+}

@@ -1,0 +1,41 @@
+import { readFileSync } from "node:fs";
+import { systemClock } from "../../lib/clock.ts";
+import { readConfig } from "../../lib/service/config.ts";
+import { serveHealth } from "../../lib/service/http.ts";
+import { makeLogger } from "../../lib/service/logger.ts";
+import { makeRegistry } from "../../lib/service/metrics.ts";
+import { run } from "../../lib/service/run.ts";
+import { INTERNAL_TABLES } from "../../lib/warehouse/sql.ts";
+import { physicalName } from "../../lib/warehouse/trino-names.ts";
+import { portsOf } from "../ports.ts";
+import { registrarConfig, registrarSettings } from "./config.ts";
+import { startRegistrar } from "./service.ts";
+
+const logger = makeLogger({
+  service: "registrar",
+  level: process.env["TRIBUTARY_LOG_LEVEL"] ?? "info",
+  pretty: process.stderr.isTTY,
+});
+
+await run(logger, async (scope) => {
+  const config = readConfig(registrarConfig, process.env);
+  const settings = registrarSettings(config);
+  const ports = portsOf(scope, config, systemClock, logger);
+  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+    version: string;
+  };
+  const registry = makeRegistry(version);
+  const registrar = await startRegistrar({
+    log: await ports.log(),
+    ownTables: new Map(Object.entries(INTERNAL_TABLES).map(([name, columns]) => [physicalName(name), columns])),
+    clock: systemClock,
+    logger,
+    registry,
+    settings,
+  });
+  scope.own("registrar", registrar, (service) => service.drain());
+  const { TRIBUTARY_REGISTRAR_HOST: host, TRIBUTARY_REGISTRAR_PORT: port } = config;
+  const http = await serveHealth({ registry, ready: () => registrar.ready(), host, port });
+  scope.own("health routes", http, (app) => app.close());
+  logger.info({ host, port, superset: settings.superset.url }, "registrar runs");
+});

@@ -1,0 +1,19 @@
+import { createHash } from "node:crypto";
+
+/**
+ * A UUID (version 8) that follows from the words: what we make in Superset has the same one whoever makes it, so that it is found again
+ * and cannot be made twice, by two registrars at one moment either.
+ */
+export function nameUuid(...words: string[]): string {
+  const hex = createHash("sha256")
+    .update(["tributary", ...words].join("/"))
+    .digest("hex");
+  const variant = ((parseInt(hex[16]!, 16) & 0b11) | 0b1000).toString(16);
+  return [
+    hex.slice(0, 8),
+    hex.slice(8, 12),
+    `8${hex.slice(13, 16)}`,
+    variant + hex.slice(17, 20),
+    hex.slice(20, 32),
+  ].join("-");
+}

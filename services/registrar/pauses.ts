@@ -1,0 +1,17 @@
+/** Who failed, how often in a row, and until when it is left alone. */
+export type Pauses = Map<string, { failures: number; untilMs: number }>;
+
+export const isPaused = (pauses: Pauses, name: string, nowMs: number): boolean =>
+  (pauses.get(name)?.untilMs ?? -Infinity) > nowMs;
+
+/** Doubles the pause with each failure in a row, from `minMs` up to `maxMs`. How many there were. */
+export function pause(
+  pauses: Pauses,
+  name: string,
+  nowMs: number,
+  { minMs, maxMs }: { minMs: number; maxMs: number },
+): number {
+  const failures = (pauses.get(name)?.failures ?? 0) + 1;
+  pauses.set(name, { failures, untilMs: nowMs + Math.min(maxMs, minMs * 2 ** Math.min(failures - 1, 30)) });
+  return failures;
+}
