@@ -2,6 +2,7 @@
 # Brings Superset's metadata up to date and makes the administrator; harmless when repeated.
 set -eu
 superset db upgrade
-superset fab create-admin --username "$SUPERSET_ADMIN_USER" --firstname Superset --lastname Admin \
-    --email admin@localhost --password "$SUPERSET_ADMIN_PASSWORD"
+# By environment, since others on this machine may list arguments.
+FLASK_FAB_CREATE_ADMIN_PASSWORD="$SUPERSET_ADMIN_PASSWORD" superset fab create-admin --username "$SUPERSET_ADMIN_USER" \
+    --firstname Superset --lastname Admin --email admin@localhost
 superset init

@@ -14,6 +14,7 @@ interface Flags {
   stop?: boolean;
   run?: string;
   services: boolean;
+  superset?: boolean;
   parsers: number;
   committers: number;
   trinoMemory: string;
@@ -47,6 +48,7 @@ const command = new Command("npm run stack --")
     "start the servers in a temporary folder, run the command with TRIBUTARY_TEST_… set, end them",
   )
   .option("--no-services", "start only the servers")
+  .option("--superset", "Superset too, with a dataset for every table and the sales dashboard")
   .option("--parsers <count>", "how many parsers", countOf, 1)
   .option("--committers <count>", "how many committers", countOf, 1)
   .addOption(new Option("--trino-memory <size>", "Trino's heap").env("TRIBUTARY_STACK_TRINO_MEMORY").default("2G"))
@@ -120,6 +122,7 @@ function runShell(line: string, env: NodeJS.ProcessEnv): Promise<number> {
 const stackOptions = (flags: Flags, data: string): StackOptions => ({
   data,
   services: flags.services,
+  superset: flags.superset ?? false,
   parsers: flags.parsers,
   committers: flags.committers,
   trinoMemory: flags.trinoMemory,

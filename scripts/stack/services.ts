@@ -4,6 +4,7 @@ import { choosePorts, HOST } from "./ports.ts";
 import { httpAnswers, startProcess, waitUntilReady } from "./processes.ts";
 import { CATALOG, SCHEMA, type StackSettings } from "./settings.ts";
 import { allOrFirstFailure, type StackContext } from "./stack.ts";
+import { supersetEnvironment } from "./superset.ts";
 
 /** Where everything is: what each service reads from its environment (lib/service/config.ts). */
 export function platformEnvironment({ ports, s3, buckets }: StackSettings): Record<string, string> {
@@ -38,25 +39,42 @@ interface ServiceSpec {
   copies: number;
   host: string;
   port: string;
+  /** What it reads beside what all services read. */
+  env?: Record<string, string>;
 }
 
-const servicesOf = (parsers: number, committers: number): ServiceSpec[] => [
+interface WantedServices {
+  parsers: number;
+  committers: number;
+  superset: boolean;
+}
+
+const servicesOf = ({ parsers, committers, superset }: WantedServices, settings: StackSettings): ServiceSpec[] => [
   { name: "gateway", copies: 1, host: "TRIBUTARY_HOST", port: "TRIBUTARY_PORT" },
   { name: "parser", copies: parsers, host: "TRIBUTARY_PARSER_HOST", port: "TRIBUTARY_PARSER_PORT" },
   { name: "committer", copies: committers, host: "TRIBUTARY_COMMITTER_HOST", port: "TRIBUTARY_COMMITTER_PORT" },
   { name: "scheduler", copies: 1, host: "TRIBUTARY_SCHEDULER_HOST", port: "TRIBUTARY_SCHEDULER_PORT" },
+  ...(superset ? [registrarOf(settings)] : []),
 ];
 
-/** Starts the four services, each as its own process, as many of each as wished, and waits until every one is ready. Their URLs, by name. */
+const registrarOf = (settings: StackSettings): ServiceSpec => ({
+  name: "registrar",
+  copies: 1,
+  host: "TRIBUTARY_REGISTRAR_HOST",
+  port: "TRIBUTARY_REGISTRAR_PORT",
+  env: supersetEnvironment(settings),
+});
+
+/** Starts the services, each as its own process, as many of each as wished, and waits until every one is ready. Their URLs, by name. */
 export async function startServices(
   context: StackContext,
-  wanted: { parsers: number; committers: number; env: Readonly<Record<string, string | undefined>> },
+  wanted: WantedServices & { env: Readonly<Record<string, string | undefined>> },
 ): Promise<Record<string, string>> {
   const failure = new AbortController();
   const signal = AbortSignal.any([context.signal, failure.signal]);
   const urls: Record<string, string> = {};
   const starting: Promise<void>[] = [];
-  for (const spec of servicesOf(wanted.parsers, wanted.committers)) {
+  for (const spec of servicesOf(wanted, context.settings)) {
     for (let copy = 1; copy <= spec.copies; copy++) {
       const name = spec.copies === 1 ? spec.name : `${spec.name}-${copy}`;
       const port =
@@ -80,7 +98,13 @@ async function startService(
       name,
       command: process.execPath,
       args: ["--import", "tsx", join(ROOT, "services", spec.name, "main.ts")],
-      env: { ...env, ...platformEnvironment(context.settings), [spec.host]: HOST, [spec.port]: String(port) },
+      env: {
+        ...env,
+        ...platformEnvironment(context.settings),
+        ...spec.env,
+        [spec.host]: HOST,
+        [spec.port]: String(port),
+      },
       cwd: ROOT,
       log: context.log(name),
     }),

@@ -18,6 +18,7 @@ export const PORT_NAMES = [
   "seaweedfsFilerGrpc",
   "seaweedfsMetrics",
   "trino",
+  "superset",
 ] as const;
 export type PortName = (typeof PORT_NAMES)[number];
 
@@ -41,6 +42,8 @@ export interface StackSettings {
   ports: Record<PortName, number>;
   s3: { endpoint: string; region: string; accessKey: string; secretKey: string };
   buckets: typeof BUCKETS;
+  /** Superset's administrator, and the key that signs its sessions and encrypts the connections it keeps. */
+  superset: { user: string; password: string; secretKey: string };
   /** 22 characters of URL-safe base64, as Kafka wants it. */
   kafkaClusterId: string;
 }
@@ -60,11 +63,12 @@ export async function loadSettings(
     s3: {
       region: "us-east-1",
       accessKey: `T${randomBytes(9).toString("hex").toUpperCase()}`,
-      secretKey: randomBytes(24).toString("base64url"),
+      secretKey: random(),
       ...before?.s3,
       endpoint: `http://${HOST}:${ports.s3}`,
     },
     buckets: BUCKETS,
+    superset: before?.superset ?? { user: "admin", password: random(), secretKey: random() },
     kafkaClusterId: before?.kafkaClusterId ?? randomBytes(16).toString("base64url"),
   };
   await writeFile(settingsPath(data), JSON.stringify(settings, undefined, 2), { mode: 0o600 });
@@ -76,5 +80,7 @@ export async function readSettings(data: string): Promise<StackSettings | undefi
   const path = settingsPath(data);
   return existsSync(path) ? (JSON.parse(await readFile(path, "utf8")) as StackSettings) : undefined;
 }
+
+const random = (): string => randomBytes(24).toString("base64url");
 
 const settingsPath = (data: string): string => join(data, "settings.json");

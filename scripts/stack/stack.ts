@@ -11,6 +11,7 @@ import { isAlive, startProcess, stopProcesses, type ProcessRecord, type Started 
 import { removeSockets, startSeaweedfs } from "./seaweedfs.ts";
 import { startServices } from "./services.ts";
 import { CATALOG, loadSettings, readSettings, SCHEMA, type PortName, type StackSettings } from "./settings.ts";
+import { startSuperset, supersetUrl } from "./superset.ts";
 import { startTrino } from "./trino.ts";
 
 export interface StackOptions {
@@ -18,6 +19,8 @@ export interface StackOptions {
   data: string;
   /** False: only the servers. */
   services: boolean;
+  /** Superset too, and with the services the one that keeps it in line with the tables. */
+  superset: boolean;
   parsers: number;
   committers: number;
   /** Trino's -Xmx, such as 2G. */
@@ -54,6 +57,8 @@ export interface StackFile {
   trino: string;
   s3: StackSettings["s3"];
   kafka: string;
+  /** Only with --superset. */
+  superset?: { url: string; user: string; password: string };
   catalog: string;
   schema: string;
   /** Each of our processes by name (parser-1 …): where it answers /healthz, /readyz and /metrics. */
@@ -116,9 +121,9 @@ export async function startStack(options: StackOptions): Promise<RunningStack> {
     },
   };
   try {
-    await startServers(context, options.services);
+    await startServers(context, options);
     const services = options.services ? await startServices(context, options) : {};
-    const file = describe(context.settings, processes, services);
+    const file = describe(context.settings, processes, services, options);
     await writeStackFile(data, file);
     const restart = (name: string): Started => {
       const before = processes.find(({ record }) => record.name === name);
@@ -133,14 +138,14 @@ export async function startStack(options: StackOptions): Promise<RunningStack> {
   }
 }
 
-async function startServers(whole: StackContext, withTopics: boolean): Promise<void> {
+async function startServers(whole: StackContext, wanted: { services: boolean; superset: boolean }): Promise<void> {
   const { settings, say } = whole;
   // The first failure makes the others give up waiting.
   const failure = new AbortController();
   const context = { ...whole, signal: AbortSignal.any([whole.signal, failure.signal]) };
   const kafka = startKafka(context).then(async () => {
     const address = `${HOST}:${settings.ports.kafka}`;
-    if (withTopics) await createTopics(`kafka://${address}`, `${INFRA}/redpanda/topics.yml`);
+    if (wanted.services) await createTopics(`kafka://${address}`, `${INFRA}/redpanda/topics.yml`);
     say(`kafka      ${address}`);
   });
   const seaweedfs = startSeaweedfs(context).then(async () => {
@@ -148,7 +153,8 @@ async function startServers(whole: StackContext, withTopics: boolean): Promise<v
     say(`s3         ${settings.s3.endpoint}`);
   });
   const trino = startTrino(context).then(() => say(`trino      ${trinoUrl(settings)}`));
-  await allOrFirstFailure([kafka, seaweedfs, trino], failure);
+  const superset = wanted.superset ? [startSuperset(context)] : [];
+  await allOrFirstFailure([kafka, seaweedfs, trino, ...superset], failure);
   await createSchema(trinoUrl(settings), CATALOG, SCHEMA);
 }
 
@@ -189,12 +195,19 @@ export async function stopStack(
 
 export const trinoUrl = ({ ports }: StackSettings): string => `http://${HOST}:${ports.trino}`;
 
-function describe(settings: StackSettings, processes: readonly Started[], services: Record<string, string>): StackFile {
+function describe(
+  settings: StackSettings,
+  processes: readonly Started[],
+  services: Record<string, string>,
+  wanted: { superset: boolean },
+): StackFile {
+  const { user, password } = settings.superset;
   return {
     ...(services.gateway === undefined ? {} : { gateway: services.gateway }),
     trino: trinoUrl(settings),
     s3: settings.s3,
     kafka: `${HOST}:${settings.ports.kafka}`,
+    ...(wanted.superset ? { superset: { url: supersetUrl(settings), user, password } } : {}),
     catalog: CATALOG,
     schema: SCHEMA,
     services,

@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
  */
 export function nameUuid(...words: string[]): string {
   const hex = createHash("sha256")
-    .update(["tributary", ...words].join("/"))
+    .update(JSON.stringify(["tributary", ...words]))
     .digest("hex");
   const variant = ((parseInt(hex[16]!, 16) & 0b11) | 0b1000).toString(16);
   return [

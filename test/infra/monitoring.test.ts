@@ -126,6 +126,7 @@ it("Prometheus asks every service of compose that has metrics", () => {
     "parser",
     "committer",
     "scheduler",
+    "registrar",
     "redpanda",
     "seaweedfs",
     "trino",

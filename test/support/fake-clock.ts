@@ -21,8 +21,12 @@ export class FakeClock implements Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
     if (signal?.aborted) return Promise.resolve();
     return new Promise((resolve) => {
-      this.#sleepers.push({ untilMs: this.#monotonicMs + ms, wake: resolve });
-      signal?.addEventListener("abort", () => resolve(), { once: true });
+      const wake = (): void => {
+        signal?.removeEventListener("abort", wake);
+        resolve();
+      };
+      this.#sleepers.push({ untilMs: this.#monotonicMs + ms, wake });
+      signal?.addEventListener("abort", wake);
     });
   }
 
