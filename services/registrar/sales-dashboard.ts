@@ -22,6 +22,8 @@ const ORDERS = metric("Orders", "COUNT", "order_id");
 const AVERAGE = metric("Average order value", "AVG", "amount");
 
 const AMOUNT_FORMAT = ",.2f";
+/** Along an axis. */
+const ROUND_FORMAT = ",.0f";
 const COUNT_FORMAT = ",d";
 const ROWS_MAX = 10_000;
 
@@ -61,7 +63,10 @@ const REVENUE_BY_COUNTRY: ChartDefinition = {
     adhoc_filters: [],
     row_limit: ROWS_MAX,
     orientation: "vertical",
-    y_axis_format: AMOUNT_FORMAT,
+    // All countries, so slanted.
+    xAxisLabelInterval: "0",
+    xAxisLabelRotation: 45,
+    y_axis_format: ROUND_FORMAT,
     show_legend: false,
     rich_tooltip: true,
   },
@@ -79,7 +84,7 @@ const ORDERS_BY_COUNTRY: ChartDefinition = {
     adhoc_filters: [],
     row_limit: 100,
     sort_by_metric: true,
-    label_type: "key_percent",
+    label_type: "key",
     number_format: COUNT_FORMAT,
     show_labels: true,
     show_legend: false,
@@ -143,7 +148,7 @@ const TOP_CUSTOMERS: ChartDefinition = {
     order_desc: true,
     adhoc_filters: [],
     row_limit: 10,
-    show_cell_bars: true,
+    show_cell_bars: false,
     column_config: {
       [REVENUE.label]: { d3NumberFormat: AMOUNT_FORMAT },
       [ORDERS.label]: { d3NumberFormat: COUNT_FORMAT },
@@ -156,7 +161,7 @@ const TOP_CUSTOMERS: ChartDefinition = {
     row_limit: 10,
   }),
   width: 12,
-  height: 55,
+  height: 48,
 };
 
 /** The sample's own dashboard: what a lakehouse of sales is looked at for first. */
@@ -172,7 +177,7 @@ export const SALES_DASHBOARD: DashboardDefinition = {
       bigNumber("Average Order Value", AVERAGE, AMOUNT_FORMAT),
     ],
     [REVENUE_BY_COUNTRY, ORDERS_BY_COUNTRY],
-    [daily("Daily Revenue Trend", REVENUE, AMOUNT_FORMAT), daily("Daily Orders Trend", ORDERS, COUNT_FORMAT)],
+    [daily("Daily Revenue Trend", REVENUE, ROUND_FORMAT), daily("Daily Orders Trend", ORDERS, COUNT_FORMAT)],
     [TOP_CUSTOMERS],
   ],
 };
