@@ -89,8 +89,8 @@ const ORDERS_BY_COUNTRY: ChartDefinition = {
     show_labels: true,
     show_legend: false,
     donut: true,
-    innerRadius: 40,
-    outerRadius: 70,
+    innerRadius: 35,
+    outerRadius: 60,
   },
   query: query({ columns: ["country"], metrics: [ORDERS], orderby: [[ORDERS, false]], row_limit: 100 }),
   width: 5,
@@ -161,7 +161,7 @@ const TOP_CUSTOMERS: ChartDefinition = {
     row_limit: 10,
   }),
   width: 12,
-  height: 48,
+  height: 51,
 };
 
 /** The sample's own dashboard: what a lakehouse of sales is looked at for first. */

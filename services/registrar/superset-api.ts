@@ -101,7 +101,13 @@ export class SupersetApi {
     try {
       response = await fetch(`${this.#url}/api/v1/${path}${search}`, {
         method,
-        headers: { ...this.#headers, accept: "application/json", ...(body && { "content-type": "application/json" }) },
+        // Superset's server ends idle connections after two seconds: one kept for later may end under the request.
+        headers: {
+          ...this.#headers,
+          connection: "close",
+          accept: "application/json",
+          ...(body && { "content-type": "application/json" }),
+        },
         ...(body && { body: JSON.stringify(body) }),
         signal: AbortSignal.any([this.#signal, AbortSignal.timeout(ANSWER_MS_MAX)]),
       });

@@ -27,6 +27,8 @@ if (skip) process.stderr.write(`SKIPPED: ${missing}\n`);
 
 /** Generous: the machine may be busy with more than this. */
 const REGISTERED_MS_MAX = 120_000;
+/** A login lasts for 15 minutes. */
+const LOGIN_MS = 300_000;
 const SALES = "iceberg.lakehouse.sales";
 /** Of each chart, what it must show as Trino says it: the first column (of several) names, the others are numbers. */
 const EXPECTED: Record<string, string> = {
@@ -55,7 +57,14 @@ describe("Superset", { skip, timeout: 1_800_000 }, () => {
     promisify(execFile)(process.execPath, ["--import", "tsx", "scripts/stack/main.ts", ...args, "--data", data], {
       cwd: ROOT,
     });
-  const login = (): Promise<SupersetApi> => SupersetApi.login(file.superset!, AbortSignal.timeout(300_000));
+  let session: { api: Promise<SupersetApi>; sinceMs: number } | undefined;
+  const login = (): Promise<SupersetApi> => {
+    if (!session || performance.now() - session.sinceMs > LOGIN_MS) {
+      const never = new AbortController().signal;
+      session = { api: SupersetApi.login(file.superset!, never), sinceMs: performance.now() };
+    }
+    return session.api;
+  };
   const all = async <T>(resource: string, orderBy: string, ...columns: string[]): Promise<T[]> =>
     (await login()).list<T>(resource, { filters: [], columns, orderBy });
   const datasets = async (): Promise<string[]> =>
@@ -82,6 +91,16 @@ describe("Superset", { skip, timeout: 1_800_000 }, () => {
     const startMs = performance.now();
     await until(`the dataset ${table}`, async () => (await datasets()).includes(table), REGISTERED_MS_MAX);
     t.diagnostic(`${table} is a dataset ${Math.round(performance.now() - startMs)} ms after its commit was told`);
+  }
+
+  /** Waits until the registrar has nothing left to do. */
+  async function idle(): Promise<void> {
+    const metrics = async (): Promise<string> => (await fetch(`${file.services.registrar!}/metrics`)).text();
+    await until(
+      "nothing left",
+      async () => /^tributary_registrar_pending 0$/m.test(await metrics()),
+      REGISTERED_MS_MAX,
+    );
   }
 
   before(async () => {
@@ -203,6 +222,7 @@ describe("Superset", { skip, timeout: 1_800_000 }, () => {
         "position_json",
       ),
     });
+    await idle();
     const earlier = await state();
     await stopProcesses([await recordOf("registrar")], 15_000);
     const settings = (await readSettings(data))!;
