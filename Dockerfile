@@ -1,4 +1,4 @@
-# The four services in one image; compose says which one a container runs.
+# The services in one image; compose says which one a container runs.
 FROM node:20.20.2-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json ./

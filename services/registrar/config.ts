@@ -15,7 +15,7 @@ export const registrarConfig = z.object({
   TRIBUTARY_SUPERSET_USER: z.string().default("admin").describe("may write databases, datasets, charts, dashboards"),
   TRIBUTARY_SUPERSET_PASSWORD: z.string().describe("the password of that user"),
   TRIBUTARY_SUPERSET_TRINO_URL: z
-    .string()
+    .url({ protocol: /^trino$/, error: "is no URL: write trino://user@host:port/catalog/schema" })
     .optional()
     .describe("how Superset reaches Trino (default: TRIBUTARY_WAREHOUSE_URL, as the user `superset`)"),
   TRIBUTARY_SUPERSET_RESYNC: duration

@@ -82,7 +82,7 @@ export class Registration {
       if (this.#pauses.delete(SUPERSET)) logger.info("Superset can be worked with again");
     } catch (thrown) {
       if (signal.aborted) return;
-      metrics.flow.error(thrown instanceof TributaryError ? thrown.code : "INTERNAL");
+      metrics.flow.error(codeOf(thrown));
       const level = this.#pause(SUPERSET) === 1 ? "warn" : "debug";
       logger[level]({ detail: messageOf(thrown) }, "Superset cannot be worked with; it is tried again");
     }
@@ -107,12 +107,12 @@ export class Registration {
       await carryOut(round);
       this.#pauses.delete(name);
     } catch (thrown) {
-      if (!hasCode(thrown, "SUPERSET_FAILED")) throw thrown;
+      if (hasCode(thrown, "SUPERSET_UNAVAILABLE")) throw thrown;
       metrics.datasets.inc({ outcome: "failed" });
-      metrics.flow.error(thrown.code);
+      metrics.flow.error(codeOf(thrown));
       const failures = this.#pause(name);
       const level = failures === 1 ? "warn" : "debug";
-      logger[level]({ name, failures, detail: thrown.message }, "Superset did not take it; it is tried again");
+      logger[level]({ name, failures, detail: messageOf(thrown) }, "Superset did not take it; it is tried again");
     }
   }
 
@@ -167,3 +167,6 @@ export class Registration {
     this.#options.logger.info({ dashboard, table }, `dashboard: ${outcome}`);
   }
 }
+
+/** What is no error of ours is an answer that nobody expected. */
+const codeOf = (thrown: unknown): string => (thrown instanceof TributaryError ? thrown.code : "SUPERSET_FAILED");
