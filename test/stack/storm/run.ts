@@ -57,6 +57,7 @@ export async function runStorm({ data, seed, forMs, calmMsMax, trinoMemory, say 
     services: true,
     parsers: 2,
     committers: 2,
+    superset: false,
     trinoMemory,
     fixedPorts: {},
     env: { ...process.env, TRIBUTARY_CONTRACTS_DIR: join(data, "contracts") },
