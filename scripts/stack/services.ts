@@ -46,7 +46,7 @@ interface ServiceSpec {
 interface WantedServices {
   parsers: number;
   committers: number;
-  superset: boolean;
+  superset?: boolean;
 }
 
 const servicesOf = ({ parsers, committers, superset }: WantedServices, settings: StackSettings): ServiceSpec[] => [

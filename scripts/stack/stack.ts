@@ -20,7 +20,7 @@ export interface StackOptions {
   /** False: only the servers. */
   services: boolean;
   /** Superset too, and with the services the one that keeps it in line with the tables. */
-  superset: boolean;
+  superset?: boolean;
   parsers: number;
   committers: number;
   /** Trino's -Xmx, such as 2G. */
@@ -138,7 +138,7 @@ export async function startStack(options: StackOptions): Promise<RunningStack> {
   }
 }
 
-async function startServers(whole: StackContext, wanted: { services: boolean; superset: boolean }): Promise<void> {
+async function startServers(whole: StackContext, wanted: { services: boolean; superset?: boolean }): Promise<void> {
   const { settings, say } = whole;
   // The first failure makes the others give up waiting.
   const failure = new AbortController();
@@ -199,7 +199,7 @@ function describe(
   settings: StackSettings,
   processes: readonly Started[],
   services: Record<string, string>,
-  wanted: { superset: boolean },
+  wanted: { superset?: boolean },
 ): StackFile {
   const { user, password } = settings.superset;
   return {

@@ -75,6 +75,8 @@ export async function startSuperset(context: StackContext): Promise<Started> {
     ...context.env,
     PATH: `${join(home, "bin")}:${context.env.PATH ?? ""}`,
     PYTHONPATH: home,
+    // The settings lie in the checkout, which is to stay as it is.
+    PYTHONDONTWRITEBYTECODE: "1",
     FLASK_APP: "superset.app:create_app()",
     SUPERSET_CONFIG_PATH: `${INFRA}/superset/superset_config.py`,
     SUPERSET_SECRET_KEY: secretKey,
