@@ -24,7 +24,7 @@ async function dropOld(store: EmbeddedStore, { spec }: StoredTopic, partition: S
     let kept = bytes;
     const isOld = (record: LogRecord): boolean => {
       if (record.timestampMs >= nowMs - retentionMs && kept <= retentionBytes) return false;
-      kept -= storedBytes(record.key, record.value);
+      kept -= storedBytes(record);
       return true;
     };
     const firstKept = records.findIndex((record) => !isOld(record));

@@ -3,7 +3,7 @@ import { open, type Database, type RootDatabase } from "lmdb";
 import { messageOf, TributaryError } from "../errors.ts";
 import type { TopicSpec } from "../events/topics.ts";
 import { decodeRecord, encodeRecord, offsetOfKey, recordKey, storedBytes } from "./embedded-records.ts";
-import type { LogRecord } from "./event-log.ts";
+import type { LogRecord, NewRecord } from "./event-log.ts";
 
 /** So much goes into one LMDB transaction, unless one write alone is larger. */
 const TRANSACTION_BYTES_MAX = 32 * 1024 * 1024;
@@ -37,10 +37,8 @@ export interface StoredTopic {
   readonly partitions: readonly StoredPartition[];
 }
 
-export interface PlacedRecord {
+export interface PlacedRecord extends NewRecord {
   partition: StoredPartition;
-  key: string | null;
-  value: Buffer;
 }
 
 interface Ack {
@@ -176,9 +174,10 @@ export class EmbeddedStore {
     const offsets: number[] = [];
     const bytes = records.reduce((sum, { value }) => sum + value.length + RECORD_OVERHEAD_BYTES, 0);
     await this.#write(bytes, () => {
-      for (const { partition, key, value } of records) {
+      for (const record of records) {
+        const { partition } = record;
         const offset = partition.staged.next;
-        const stored = encodeRecord(key, value, timestampMs);
+        const stored = encodeRecord(record, timestampMs);
         this.#put(this.#records.put(recordKey(partition.id, offset), stored));
         this.#stage(partition, { next: offset + 1, bytes: partition.staged.bytes + stored.length });
         offsets.push(offset);
@@ -213,9 +212,9 @@ export class EmbeddedStore {
   async remove(partition: StoredPartition, records: readonly LogRecord[], earliest: number): Promise<void> {
     await this.#write(0, () => {
       let { bytes } = partition.staged;
-      for (const { offset, key, value } of records) {
-        this.#put(this.#records.remove(recordKey(partition.id, offset)));
-        bytes -= storedBytes(key, value);
+      for (const record of records) {
+        this.#put(this.#records.remove(recordKey(partition.id, record.offset)));
+        bytes -= storedBytes(record);
       }
       this.#stage(partition, { bytes, earliest: Math.max(earliest, partition.staged.earliest) });
     });

@@ -67,14 +67,15 @@ export class EmbeddedEventLog implements EventLog {
     return placed.map(({ partition }, index) => ({ partition: partition.partition, offset: offsets[index]! }));
   }
 
-  #place({ spec, partitions }: StoredTopic, { key, value }: NewRecord): PlacedRecord {
+  #place({ spec, partitions }: StoredTopic, record: NewRecord): PlacedRecord {
+    const { key, value } = record;
     const bytes = value.length + (key === null ? 0 : Buffer.byteLength(key));
     if (bytes > RECORD_BYTES_MAX) {
       const what = `a record for ${spec.name} has ${bytes} bytes; at most ${RECORD_BYTES_MAX} are taken`;
       throw new TributaryError("LOG_RECORD_TOO_LARGE", what);
     }
     const partition = key === null ? this.#spread++ % partitions.length : partitionOfKey(key, partitions.length);
-    return { partition: partitions[partition]!, key, value };
+    return { ...record, partition: partitions[partition]! };
   }
 
   async consume(

@@ -1,5 +1,8 @@
 import type { TopicSpec } from "../events/topics.ts";
 
+/** Short texts that travel with a record and mean nothing to the log, such as a trace's context. */
+export type RecordHeaders = Readonly<Record<string, string>>;
+
 /** Offsets are safe integers (2^53 is beyond any log's life); an adapter that meets a larger one crashes. */
 export interface LogRecord {
   topic: string;
@@ -8,11 +11,14 @@ export interface LogRecord {
   key: string | null;
   value: Buffer;
   timestampMs: number;
+  /** Absent where there are none. */
+  headers?: RecordHeaders;
 }
 
 export interface NewRecord {
   key: string | null;
   value: Buffer;
+  headers?: RecordHeaders;
 }
 
 export interface Position {
@@ -80,6 +86,7 @@ export interface Tail {
  *   follows after a growing pause (100 ms to 10 s).
  * - `tail` hands over every record of the topics from the earliest, then for ever, belonging to no group: for views. Compacted
  *   topics may skip superseded records.
+ * - Headers come back as they were given.
  * - Records of compacted topics: the newest of each key stays; older ones may go. Empty value = the key is gone.
  * - `offsets` and `groupOffsets` work with no live member: lag = next − acked.
  * - Failures are LOG_UNAVAILABLE (retryable), LOG_TOPIC_UNKNOWN, LOG_RECORD_TOO_LARGE, DISK_FULL.

@@ -1,9 +1,9 @@
-import { Kafka, type KafkaConfig, type LogEntry } from "kafkajs";
+import { Kafka, type IHeaders, type KafkaConfig, type LogEntry } from "kafkajs";
 import Batch, { type FetchedPartition } from "kafkajs/src/consumer/batch.js";
 import type { Clock } from "../clock.ts";
 import { TributaryError } from "../errors.ts";
 import { retry } from "../retry.ts";
-import type { LogRecord, Position } from "./event-log.ts";
+import type { LogRecord, Position, RecordHeaders } from "./event-log.ts";
 import { kafkaError } from "./kafka-errors.ts";
 
 /** One partition to fetch from. */
@@ -245,16 +245,26 @@ function makeCluster(kafka: Kafka): Cluster {
 function decodeFetched(topic: string, from: number, data: FetchedPartition): Fetched {
   const { partition, highWatermark, lastStableOffset } = data;
   const batch = new Batch(topic, String(from), data);
-  const records = batch.messages.map(({ key, value, offset, timestamp }) => ({
+  const records = batch.messages.map(({ key, value, offset, timestamp, headers }): LogRecord => ({
     topic,
     partition,
     offset: safeOffset(offset),
     key: key === null ? null : key.toString("utf8"),
     value: value ?? Buffer.alloc(0),
     timestampMs: Number(timestamp),
+    ...headersOf(headers),
   }));
   const nextOffset = batch.rawMessages.length === 0 ? from : Math.max(from, safeOffset(batch.lastOffset()) + 1);
   return { topic, partition, records, nextOffset, end: safeOffset(lastStableOffset ?? highWatermark) };
+}
+
+/** Ours are texts; of a header that stands several times the last counts. */
+function headersOf(headers: IHeaders | undefined): { headers?: RecordHeaders } {
+  const entries = Object.entries(headers ?? {});
+  if (entries.length === 0) return {};
+  const text = (value: IHeaders[string]): string =>
+    (Array.isArray(value) ? (value.at(-1) ?? "") : (value ?? "")).toString();
+  return { headers: Object.fromEntries(entries.map(([name, value]) => [name, text(value)])) };
 }
 
 function safeOffset(text: string): number {

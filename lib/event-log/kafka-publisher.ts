@@ -120,12 +120,13 @@ export class KafkaPublisher {
 
   async #sendBatch(topic: string, records: readonly PlacedRecord[]): Promise<Position[]> {
     const timestamp = String(this.#clock.nowMs());
-    const messages = records.map(({ key, value, partition }): Message => ({
+    const messages = records.map(({ key, value, partition, headers }): Message => ({
       key,
       // Kafka says that a key is gone with no value at all.
       value: value.length === 0 ? null : value,
       partition,
       timestamp,
+      ...(headers ? { headers } : {}),
     }));
     const written = await this.#inSession(topic, (producer) => producer.send({ topic, messages, acks: -1 }));
     const next = new Map(written.map(({ partition, baseOffset }) => [partition, Number(baseOffset)]));

@@ -99,13 +99,15 @@ export class KafkaEventLog implements EventLog {
     if (records.length === 0) return [];
     this.#refuseIfClosed();
     const partitions = await this.#connection.partitionCount(topic);
-    const placed = records.map(({ key, value }) => {
+    const placed = records.map((record) => {
+      const { key, value } = record;
       const bytes = value.length + (key === null ? 0 : Buffer.byteLength(key));
       if (bytes > RECORD_BYTES_MAX) {
         const what = `a record for ${topic} has ${bytes} bytes; at most ${RECORD_BYTES_MAX} are taken`;
         throw new TributaryError("LOG_RECORD_TOO_LARGE", what);
       }
-      return { key, value, partition: key === null ? this.#spread++ % partitions : partitionOfKey(key, partitions) };
+      const partition = key === null ? this.#spread++ % partitions : partitionOfKey(key, partitions);
+      return { ...record, partition };
     });
     return this.#publisher.publish(topic, placed);
   }

@@ -138,6 +138,30 @@ function publishing(bench: Bench): void {
     assert.deepEqual(await log.publish(topic, []), []);
   });
 
+  test("publish: headers come back as they were given, with and without a key, and only where they were", async () => {
+    const [log, topic] = [await bench.log(), await bench.topic()];
+    const headers = { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "x-ü": "größe\n" };
+    const value = Buffer.from("v");
+    const given = [
+      { key: "k", value, headers },
+      { key: "k", value },
+      { key: null, value, headers },
+      { key: "k", value: Buffer.alloc(0), headers },
+      { key: "", value, headers },
+    ];
+    await log.publish(topic, given);
+    const handed: LogRecord[] = [];
+    const tail = await log.tail([topic], (record) => handed.push(record));
+    await tail.caughtUp();
+    await tail.close();
+    for (const records of [await readAll(log, topic), handed]) {
+      assert.deepEqual(
+        records.map(({ key, value, headers }) => (headers ? { key, value, headers } : { key, value })),
+        given,
+      );
+    }
+  });
+
   test("publish: a key decides its partition, for ever and on every log alike", async () => {
     const [log, topic] = [await bench.log(), await bench.topic({ partitions: 5 })];
     const keys = [...numbers(40).map((n) => `table_${n}`), "ключ", "", "表"];

@@ -90,10 +90,11 @@ export class MemoryBroker {
 
   append(topic: string, records: readonly NewRecord[], timestampMs: number): Position[] {
     const { partitions } = this.topic(topic);
-    const positions = records.map(({ key, value }): Position => {
+    const positions = records.map(({ key, value, headers }): Position => {
       const partition = key === null ? this.#spread++ % partitions.length : partitionOfKey(key, partitions.length);
       const { records } = partitions[partition]!;
-      records.push({ topic, partition, offset: records.length, key, value: Buffer.from(value), timestampMs });
+      const record = { topic, partition, offset: records.length, key, value: Buffer.from(value), timestampMs };
+      records.push(headers ? { ...record, headers } : record);
       return { partition, offset: records.length - 1 };
     });
     for (const wake of [...this.#waiting]) wake();
