@@ -182,6 +182,16 @@ export function isRetryable(thrown: unknown): boolean {
   return thrown instanceof TributaryError && thrown.retryable;
 }
 
+/** The code of whatever was thrown; INTERNAL if it is no error of ours. */
+export function codeOf(thrown: unknown): ErrorCode {
+  return thrown instanceof TributaryError ? thrown.code : "INTERNAL";
+}
+
+/** A code as a message carries it; INTERNAL if this version does not know it. */
+export function knownCode(code: string): ErrorCode {
+  return Object.hasOwn(ERRORS, code) ? (code as ErrorCode) : "INTERNAL";
+}
+
 export function hasCode(thrown: unknown, code: ErrorCode): thrown is TributaryError {
   return thrown instanceof TributaryError && thrown.code === code;
 }

@@ -42,6 +42,7 @@ await run(logger, async (scope) => {
     registry: makeRegistry(version),
   };
   const of = (service: string) => ({ ...shared, logger: logger.child({ service }) });
+  const traced = async (service: string) => ({ ...of(service), tracer: await ports.tracer(service, version) });
   const drain = (service: Service): Promise<void> => service.drain();
 
   // Opened upstream last, so that draining closes the door first and lets what is inside run through.
@@ -52,12 +53,15 @@ await run(logger, async (scope) => {
   );
   scope.own(
     "committer",
-    await startCommitter({ ...of("committer"), settings: committerSettings(readConfig(committerConfig, env)) }),
+    await startCommitter({
+      ...(await traced("committer")),
+      settings: committerSettings(readConfig(committerConfig, env)),
+    }),
     drain,
   );
   scope.own(
     "parser",
-    await startParser({ ...of("parser"), settings: parserSettings(readConfig(parserConfig, env)) }),
+    await startParser({ ...(await traced("parser")), settings: parserSettings(readConfig(parserConfig, env)) }),
     drain,
   );
   scope.own(
@@ -68,7 +72,7 @@ await run(logger, async (scope) => {
   const { TRIBUTARY_AUDIT_FILE: auditFile } = settings;
   const onAuditError = (err: unknown): void => logger.error({ err }, "the audit log cannot be written");
   const gateway = await startGateway({
-    ...of("gateway"),
+    ...(await traced("gateway")),
     drops: await ports.drops(),
     settings,
     ca: ports.ca,

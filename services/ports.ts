@@ -1,4 +1,4 @@
-/** Opens the ports a process needs, by URL. Used by main.ts files only: services themselves get ports as arguments. */
+/** Opens the ports a process needs, by URL, and its tracer. Used by main.ts files only: services themselves get them as arguments. */
 import { readFileSync } from "node:fs";
 import { rootCertificates } from "node:tls";
 import { openBlobStore } from "../lib/blob/open.ts";
@@ -12,6 +12,7 @@ import { messageOf, TributaryError } from "../lib/errors.ts";
 import { portUrls, type PlatformSettings } from "../lib/service/config.ts";
 import type { Logger } from "../lib/service/logger.ts";
 import type { Scope } from "../lib/service/scope.ts";
+import { untraced, type Tracer } from "../lib/service/tracing.ts";
 import { openWarehouse } from "../lib/warehouse/open.ts";
 import type { Warehouse } from "../lib/warehouse/warehouse.ts";
 
@@ -22,6 +23,7 @@ export interface Ports {
   blob(): Promise<BlobStore>;
   drops(): Promise<BlobStore>;
   warehouse(): Promise<Warehouse>;
+  tracer(service: string, version: string): Promise<Tracer>;
 }
 
 /** Each port is opened at its first use and closed with the scope. Credentials come from the settings, never from a URL. */
@@ -59,6 +61,14 @@ export function portsOf(scope: Scope, settings: PlatformSettings, clock: Clock, 
       const trino = { ...login, warn, ...(staging === undefined ? {} : { staging: await store(staging) }) };
       const opened = await openWarehouse(urls.warehouse, { clock, trino });
       return scope.own("warehouse", opened, (warehouse) => warehouse.close());
+    },
+    async tracer(service, version) {
+      const { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, TRIBUTARY_TRACES_SHARE: share } = settings;
+      if (endpoint === undefined) return untraced;
+      const { openOtlpTracer } = await import("../lib/service/tracing-otlp.ts");
+      const onError = (err: unknown): void => logger.warn({ err, endpoint }, "traces cannot be sent");
+      const about = { endpoint, share, service: `tributary-${service}`, version, clock, onError };
+      return scope.own("tracer", openOtlpTracer(about), (tracer) => tracer.close());
     },
   };
 }

@@ -134,6 +134,10 @@ test("each package has one home", () => {
     zod: /^(lib\/contract\/|lib\/service\/config\.ts$|services\/\w+\/config\.ts$|services\/gateway\/)/,
     pino: /^lib\/service\/logger\.ts$/,
     jose: /^services\/gateway\/oidc\.ts$/,
+    "@opentelemetry/api": /^lib\/service\/tracing-otlp\.ts$/,
+    "@opentelemetry/sdk-trace": /^lib\/service\/tracing-otlp\.ts$/,
+    "@opentelemetry/exporter-trace-otlp-http": /^lib\/service\/tracing-otlp\.ts$/,
+    "@opentelemetry/resources": /^lib\/service\/tracing-otlp\.ts$/,
     croner: /^services\/scheduler\//,
     commander: /^cli\//,
   };

@@ -63,6 +63,13 @@ export const platformSettings = {
     ),
   TRIBUTARY_STAGING_URL: place.optional().describe("where rows are staged for Trino: s3://bucket/prefix"),
   TRIBUTARY_CONTRACTS_DIR: z.string().default("contracts").describe("table contracts, *.yml"),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe(
+      "traces of the files, upload to commit, go there by OTLP/HTTP, e.g. http://localhost:4318; default: none",
+    ),
+  TRIBUTARY_TRACES_SHARE: z.coerce.number().min(0).max(1).default(1).describe("how many of the files are traced"),
   TRIBUTARY_LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
   TRIBUTARY_METRICS_PUBLIC: flag
     .prefault("false")

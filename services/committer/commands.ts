@@ -107,6 +107,7 @@ export class Commands implements LaneCommands {
     const { commandId, table, kind } = command;
     await writer.persist("command", () => this.#results!.caughtUp());
     if (!this.#pending.has(commandId)) return;
+    metrics.flow.received("command");
     const startedAtMs = clock.nowMs();
     const outcome = await this.#run(command, writer, absorbedUpTo);
     const finishedAtMs = clock.nowMs();
@@ -114,6 +115,7 @@ export class Commands implements LaneCommands {
     const value = commandResults.encode(result);
     await writer.persist("publish", () => log.publish(TOPICS.commandResults.name, [{ key: table, value }]));
     this.#finish(commandId);
+    metrics.flow.sent("command_result");
     metrics.commands.inc({ kind, status: outcome.status });
     metrics.commandSeconds.observe({ kind }, (finishedAtMs - startedAtMs) / 1000);
     logger.info(

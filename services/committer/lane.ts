@@ -2,7 +2,7 @@ import type { SemaphoreInterface } from "async-mutex";
 import { randomUUID } from "node:crypto";
 import type { Clock } from "../../lib/clock.ts";
 import type { Contract } from "../../lib/contract/contract.ts";
-import { hasCode, messageOf, TributaryError } from "../../lib/errors.ts";
+import { codeOf, hasCode, messageOf } from "../../lib/errors.ts";
 import type { AssignedPartition, EventLog, LogRecord } from "../../lib/event-log/event-log.ts";
 import { commitEvents, rowMessages } from "../../lib/events/avro.ts";
 import type { Command, CommitEvent, RowMessage } from "../../lib/events/generated.ts";
@@ -10,8 +10,10 @@ import { TOPICS } from "../../lib/events/topics.ts";
 import { retry } from "../../lib/retry.ts";
 import { assertLogKeptItsPast } from "../../lib/service/log-past.ts";
 import type { Logger } from "../../lib/service/logger.ts";
+import type { Tracer } from "../../lib/service/tracing.ts";
 import type { TableDescription, Warehouse } from "../../lib/warehouse/warehouse.ts";
 import { commitFiles, type TableWriter } from "./commit.ts";
+import { countCommit } from "./count.ts";
 import { deadLetterOf } from "./dead-letter.ts";
 import { Doorbell } from "./doorbell.ts";
 import type { CommitterMetrics } from "./metrics.ts";
@@ -19,6 +21,7 @@ import { batchLength, dueLimit, hasRoom, type BatchLimits, type Limit } from "./
 import { outcomeOf, type Failure } from "./outcome.ts";
 import { Recording, type ReadyFile } from "./recording.ts";
 import { ParseRuns, type EndedFile } from "./runs.ts";
+import { FileTraces } from "./traces.ts";
 
 export interface LaneSettings extends BatchLimits {
   /** After so many attempts in a row a failing step makes the lane "stuck". It goes on trying. */
@@ -40,6 +43,7 @@ export interface LaneDeps {
   clock: Clock;
   logger: Logger;
   metrics: CommitterMetrics;
+  tracer: Tracer;
   commands: LaneCommands;
   /** Only so many lanes commit at a time; while one waits for its turn, files gather. */
   turns: Pick<SemaphoreInterface, "acquire">;
@@ -72,6 +76,7 @@ export class TableLane implements TableWriter {
   readonly #work = new Doorbell();
   readonly #room = new Doorbell();
   readonly #opened: Promise<ParseRuns | undefined>;
+  readonly #traces: FileTraces;
   #ready: ReadyFile[] = [];
   readonly #recording = new Recording();
   #feeding = false;
@@ -87,6 +92,7 @@ export class TableLane implements TableWriter {
     this.warehouse = deps.warehouse;
     this.contract = contract;
     this.#partition = partition;
+    this.#traces = new FileTraces(deps.tracer);
     if (partition.signal.aborted) this.#end();
     else partition.signal.addEventListener("abort", () => this.#end(), { once: true });
     this.#opened = previous.then(() => this.#open());
@@ -153,6 +159,7 @@ export class TableLane implements TableWriter {
       // Whoever has trouble does not keep the others waiting.
       this.#endTurn();
       metrics.retries.inc({ step });
+      metrics.flow.error(codeOf(thrown));
       logger.warn({ table: this.table, step, attempts, err: thrown }, `${step} failed, trying again`);
       if (attempts >= attemptsMax) this.#setTrouble(thrown);
       stuck ||= attempts >= attemptsMax;
@@ -188,6 +195,7 @@ export class TableLane implements TableWriter {
     }
     const step = runs.accept(record.offset, message);
     metrics.flow.received("row_message");
+    if (step.do === "end") this.#traces.note(record);
     if (step.do === "append") await step.stage.append(step.batch);
     else if (step.do === "reject") await step.stage.reject(step.rejects);
     else if (step.do === "skip") metrics.flow.dropped(step.because);
@@ -285,7 +293,6 @@ export class TableLane implements TableWriter {
     };
     const value = commitEvents.encode(event);
     await this.persist("publish", () => log.publish(TOPICS.commits.name, [{ key: this.table, value }]));
-    this.#count(event);
     await this.#bury(files, failures);
     await this.#recording.done();
     this.#ready = this.#ready.slice(batch.length);
@@ -302,6 +309,10 @@ export class TableLane implements TableWriter {
     runs.recorded(files);
     await this.#ack(runs);
     await Promise.all(files.map(({ stage }) => stage.discard()));
+    const { metrics, clock, logger } = this.#deps;
+    countCommit(metrics, event, clock.nowMs());
+    this.#traces.recorded(event, clock.nowMs());
+    logger.info({ ...event, files: event.files.length }, "committed");
   }
 
   /** Files that failed here, not in their parser, become dead letters: they can be replayed from there. */
@@ -314,6 +325,7 @@ export class TableLane implements TableWriter {
         const value = await deadLetterOf(log, this.table, file, failure, clock.nowMs());
         await log.publish(TOPICS.deadLetters.name, [{ key: this.table, value }]);
       });
+      this.#deps.metrics.flow.sent("dead_letter");
     }
   }
 
@@ -324,33 +336,11 @@ export class TableLane implements TableWriter {
     this.#acked = Math.max(this.#acked, position);
   }
 
-  #count(event: CommitEvent): void {
-    const { metrics, logger } = this.#deps;
-    const { limit, strategy, commitMs, committedAtMs, files } = event;
-    metrics.commits.inc({ limit, strategy });
-    metrics.commitSeconds.observe({ strategy }, commitMs / 1000);
-    metrics.rows.inc({ change: "inserted" }, event.rowsInserted);
-    metrics.rows.inc({ change: "updated" }, event.rowsUpdated);
-    metrics.rows.inc({ change: "deleted" }, event.rowsDeleted);
-    for (const file of files) {
-      metrics.files.inc({ status: file.status });
-      metrics.rows.inc({ change: "committed" }, file.rowsCommitted);
-      metrics.rows.inc({ change: "rejected" }, file.rowsRejected);
-      if (file.errorCode) metrics.flow.error(file.errorCode);
-      else metrics.endToEndSeconds.observe(Math.max(0, committedAtMs - file.receivedAtMs) / 1000);
-    }
-    metrics.flow.sent("file", files.length);
-    logger.info({ ...event, files: files.length }, "committed");
-  }
-
   #setTrouble(thrown: unknown): void {
     if (thrown === this.#trouble) return;
     const { metrics, logger } = this.#deps;
     if (thrown === undefined) metrics.laneStuck.remove({ table: this.table });
-    else {
-      metrics.laneStuck.set({ table: this.table }, 1);
-      metrics.flow.error(thrown instanceof TributaryError ? thrown.code : "unknown");
-    }
+    else metrics.laneStuck.set({ table: this.table }, 1);
     if (thrown !== undefined && this.#trouble === undefined) {
       logger.error({ table: this.table, err: thrown }, `the table's writer is stuck: ${messageOf(thrown)}`);
     }

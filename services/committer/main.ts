@@ -34,6 +34,7 @@ await run(logger, async (scope) => {
     clock: systemClock,
     logger,
     registry,
+    tracer: await ports.tracer("committer", version),
     settings: committerSettings(config),
   });
   scope.own("committer", committer, (service) => service.drain());

@@ -1,13 +1,63 @@
-import { Counter, flowMetrics, Gauge, Histogram, type FlowMetrics, type Registry } from "../../lib/service/metrics.ts";
+import type { Clock } from "../../lib/clock.ts";
+import {
+  closedCounter,
+  Counter,
+  flowMetrics,
+  Gauge,
+  Histogram,
+  type FlowMetrics,
+  type FlowSpec,
+  type Registry,
+} from "../../lib/service/metrics.ts";
+import { SlowestFiles } from "./slowest-files.ts";
+
+export const COMMITTER_FLOW = {
+  received: {
+    row_message: "a message of a rows topic is taken up; again after a redelivery",
+    command: "a command for a table of this committer is taken up",
+  },
+  sent: {
+    file: "a file's end is on record and announced, whatever it was",
+    dead_letter: "a file that failed here is kept as a dead letter",
+    command_result: "what came of a command is announced",
+  },
+  dropped: {
+    absorbed: {
+      intentional: true,
+      when: "a message is of a file version that the table has, or that a newer one replaced",
+    },
+    superseded: { intentional: true, when: "a message is of another parse of a file that has ended" },
+    repeated: { intentional: true, when: "a message has been seen before" },
+    incomplete: {
+      intentional: false,
+      when: "a message is of a parse of which rows were lost; the file waits for another parse, or fails",
+    },
+    undecodable: {
+      intentional: false,
+      when: "a record of a rows topic is no row message; its file ends as ROWS_MISSING",
+    },
+    unwritten_log_rows: {
+      intentional: false,
+      when: "rows for _quality_results or _maintenance_log could not be written",
+    },
+  },
+} as const satisfies FlowSpec;
+
+/** What a file spends its time on, from its arrival until it is on record: they follow each other without gaps. */
+export const FILE_STEPS = ["wait", "parse", "queue", "commit", "record"] as const;
+export type FileStep = (typeof FILE_STEPS)[number];
 
 /** Everything the committer counts. Label sets are closed, except `table`, which only few tables have at a time. */
 export interface CommitterMetrics {
-  flow: FlowMetrics;
+  flow: FlowMetrics<typeof COMMITTER_FLOW>;
   commits: Counter<"limit" | "strategy">;
   commitSeconds: Histogram<"strategy">;
   files: Counter<"status">;
+  fileBytes: Counter<"status">;
   rows: Counter<"change">;
   endToEndSeconds: Histogram;
+  stepSeconds: Histogram<"step">;
+  slowest: SlowestFiles;
   lanes: Gauge;
   laneStuck: Gauge<"table">;
   retries: Counter<"step">;
@@ -16,42 +66,15 @@ export interface CommitterMetrics {
 }
 
 const LATENCY_BUCKETS = [0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3, 6, 15, 30, 60, 300, 1800];
+const STATUSES = ["committed", "rejected", "failed"];
 
-export function committerMetrics(registry: Registry): CommitterMetrics {
+export function committerMetrics(registry: Registry, clock: Clock): CommitterMetrics {
   const registers = [registry];
   return {
-    flow: flowMetrics(registry, "committer"),
-    commits: new Counter({
-      name: "tributary_committer_commits_total",
-      help: "Micro-batches that ended, by the limit that asked for them and how the rows reached the table",
-      labelNames: ["limit", "strategy"],
-      registers,
-    }),
-    commitSeconds: new Histogram({
-      name: "tributary_committer_commit_seconds",
-      help: "Duration of a table commit, retries included",
-      labelNames: ["strategy"],
-      buckets: LATENCY_BUCKETS,
-      registers,
-    }),
-    files: new Counter({
-      name: "tributary_committer_files_total",
-      help: "Files that ended, by status: committed, rejected, failed",
-      labelNames: ["status"],
-      registers,
-    }),
-    rows: new Counter({
-      name: "tributary_committer_rows_total",
-      help: "Rows by what became of them: committed or rejected; inserted, updated or deleted in a table",
-      labelNames: ["change"],
-      registers,
-    }),
-    endToEndSeconds: new Histogram({
-      name: "tributary_committer_end_to_end_seconds",
-      help: "From a file's arrival until its rows can be queried",
-      buckets: LATENCY_BUCKETS,
-      registers,
-    }),
+    flow: flowMetrics(registry, "committer", COMMITTER_FLOW),
+    ...commitMetrics(registers),
+    ...fileMetrics(registry, clock),
+    ...commandMetrics(registers),
     lanes: new Gauge({ name: "tributary_committer_lanes", help: "Tables this committer writes", registers }),
     laneStuck: new Gauge({
       name: "tributary_committer_lane_stuck",
@@ -65,6 +88,83 @@ export function committerMetrics(registry: Registry): CommitterMetrics {
       labelNames: ["step"],
       registers,
     }),
+  };
+}
+
+function commitMetrics(registers: Registry[]): Pick<CommitterMetrics, "commits" | "commitSeconds"> {
+  return {
+    commits: new Counter({
+      name: "tributary_committer_commits_total",
+      help: "Micro-batches that ended, by the limit that asked for them (rows, bytes, files, age, idle, drain) and how the rows reached the table",
+      labelNames: ["limit", "strategy"],
+      registers,
+    }),
+    commitSeconds: new Histogram({
+      name: "tributary_committer_commit_seconds",
+      help: "Duration of a table commit, retries included",
+      labelNames: ["strategy"],
+      buckets: LATENCY_BUCKETS,
+      registers,
+    }),
+  };
+}
+
+function fileMetrics(
+  registry: Registry,
+  clock: Clock,
+): Pick<CommitterMetrics, "files" | "fileBytes" | "rows" | "endToEndSeconds" | "stepSeconds" | "slowest"> {
+  const registers = [registry];
+  const slowest = new SlowestFiles();
+  new Gauge({
+    name: "tributary_committer_slow_file_seconds",
+    help: "The ten slowest files of the last 15 minutes, by step: wait, parse, queue, commit, record. `tributary status <file_id>` tells their names",
+    labelNames: ["table", "file_id", "step"],
+    registers,
+    collect() {
+      this.reset();
+      for (const { table, fileId, stepsMs } of slowest.at(clock.nowMs())) {
+        for (const step of FILE_STEPS) this.set({ table, file_id: fileId, step }, stepsMs[step] / 1000);
+      }
+    },
+  });
+  return {
+    files: closedCounter(registry, {
+      name: "tributary_committer_files_total",
+      help: "Files that ended, by status: committed, rejected, failed",
+      label: "status",
+      values: STATUSES,
+    }),
+    fileBytes: closedCounter(registry, {
+      name: "tributary_committer_file_bytes_total",
+      help: "Bytes of the raw files that ended, by status",
+      label: "status",
+      values: STATUSES,
+    }),
+    rows: closedCounter(registry, {
+      name: "tributary_committer_rows_total",
+      help: "Rows by what became of them: committed or rejected; inserted, updated or deleted in a table",
+      label: "change",
+      values: ["committed", "rejected", "inserted", "updated", "deleted"],
+    }),
+    endToEndSeconds: new Histogram({
+      name: "tributary_committer_end_to_end_seconds",
+      help: "From a file's arrival (its bytes are stored) until its rows can be queried",
+      buckets: LATENCY_BUCKETS,
+      registers,
+    }),
+    stepSeconds: new Histogram({
+      name: "tributary_committer_file_step_seconds",
+      help: "What files spend their time on: wait for a parser, parse, queue for the commit, commit, record",
+      labelNames: ["step"],
+      buckets: LATENCY_BUCKETS,
+      registers,
+    }),
+    slowest,
+  };
+}
+
+function commandMetrics(registers: Registry[]): Pick<CommitterMetrics, "commands" | "commandSeconds"> {
+  return {
     commands: new Counter({
       name: "tributary_committer_commands_total",
       help: "Commands carried out, by kind and status",

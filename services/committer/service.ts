@@ -1,12 +1,13 @@
 import { Semaphore } from "async-mutex";
 import type { Clock } from "../../lib/clock.ts";
 import { defaultContract, type Contract, type Contracts } from "../../lib/contract/contract.ts";
-import { messageOf, TributaryError } from "../../lib/errors.ts";
+import { codeOf, messageOf } from "../../lib/errors.ts";
 import type { AssignedPartition, EventLog, PartitionHandler } from "../../lib/event-log/event-log.ts";
 import { GROUPS, ROWS_TOPICS, rowsTopic, tableOfRowsTopic, TOPICS } from "../../lib/events/topics.ts";
 import type { Logger } from "../../lib/service/logger.ts";
 import type { Registry } from "../../lib/service/metrics.ts";
 import type { Service } from "../../lib/service/service.ts";
+import { untraced, type Tracer } from "../../lib/service/tracing.ts";
 import type { Warehouse } from "../../lib/warehouse/warehouse.ts";
 import { Commands, OWN_TABLES } from "./commands.ts";
 import type { CommitterSettings } from "./config.ts";
@@ -21,13 +22,15 @@ export interface CommitterDeps {
   logger: Logger;
   registry: Registry;
   settings: CommitterSettings;
+  /** Default: nothing is traced. */
+  tracer?: Tracer;
 }
 
 /** rows.<table> → the table. Each assigned partition is a lane: the one writer of its table, for as long as the assignment lasts. */
 export async function startCommitter(deps: CommitterDeps): Promise<Service> {
-  const { log, warehouse, contracts, logger } = deps;
+  const { log, warehouse, contracts, logger, tracer = untraced } = deps;
   await log.createTopics([...Object.values(TOPICS), ...OWN_TABLES.map(rowsTopic)]);
-  const metrics = committerMetrics(deps.registry);
+  const metrics = committerMetrics(deps.registry, deps.clock);
   const lanes = new Map<string, TableLane>();
   const commands = await Commands.follow({ ...deps, metrics }, () => lanes.forEach((lane) => lane.nudge()));
   const turns = new Semaphore(deps.settings.commitsAtOnceMax);
@@ -36,7 +39,7 @@ export async function startCommitter(deps: CommitterDeps): Promise<Service> {
   const openLane = (partition: AssignedPartition): PartitionHandler => {
     const table = tableOfRowsTopic(partition.topic);
     const previous = lanes.get(table)?.closed ?? Promise.resolve();
-    const laneDeps = { ...deps, metrics, commands, turns };
+    const laneDeps = { ...deps, metrics, tracer, commands, turns };
     const lane = new TableLane(laneDeps, contractOf(contracts, table), partition, previous);
     lanes.set(table, lane);
     void lane.closed.then(() => lanes.get(table) === lane && lanes.delete(table));
@@ -46,7 +49,7 @@ export async function startCommitter(deps: CommitterDeps): Promise<Service> {
 
   const onError = (thrown: unknown, where: { topic?: string }): void => {
     logger.warn({ err: thrown, ...where }, `consuming rows: ${messageOf(thrown)}`);
-    metrics.flow.error(thrown instanceof TributaryError ? thrown.code : "unknown");
+    metrics.flow.error(codeOf(thrown));
   };
   const consumer = await log.consume({ group: GROUPS.committer, topics: ROWS_TOPICS, onError }, openLane);
 

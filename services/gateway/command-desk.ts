@@ -5,6 +5,7 @@ import type { EventLog, Tail } from "../../lib/event-log/event-log.ts";
 import { commandResults, commands } from "../../lib/events/avro.ts";
 import type { CommandKind, CommandResult } from "../../lib/events/generated.ts";
 import { TOPICS } from "../../lib/events/topics.ts";
+import type { GatewayMetrics } from "./metrics.ts";
 
 /** Asks the tables' writers for something and waits for their answer. */
 export interface CommandDesk {
@@ -22,7 +23,11 @@ export interface CommandDesk {
 
 const ASKED_MAX = 1_000;
 
-export async function openCommandDesk(log: EventLog, clock: Clock): Promise<CommandDesk> {
+export async function openCommandDesk(
+  log: EventLog,
+  clock: Clock,
+  flow: Pick<GatewayMetrics["flow"], "sent">,
+): Promise<CommandDesk> {
   const asked = new Map<string, (result: CommandResult) => void>();
   const tail: Tail = await log.tail([TOPICS.commandResults.name], ({ value }) => {
     const result = commandResults.decode(value);
@@ -45,6 +50,7 @@ export async function openCommandDesk(log: EventLog, clock: Clock): Promise<Comm
           argumentsJson: JSON.stringify(args),
         };
         await log.publish(TOPICS.commands.name, [{ key: table, value: commands.encode(command) }]);
+        flow.sent("command");
         const late = clock.sleep(timeoutMs, answered.signal).then(() => undefined);
         const result = await Promise.race([answer, late]);
         if (result) return result;

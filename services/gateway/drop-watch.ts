@@ -1,6 +1,6 @@
 import { setMaxListeners } from "node:events";
 import type { BlobInfo } from "../../lib/blob/blob-store.ts";
-import { hasCode, isRetryable, messageOf, TributaryError } from "../../lib/errors.ts";
+import { codeOf, hasCode, isRetryable, messageOf } from "../../lib/errors.ts";
 import { readDropKey } from "./drop-keys.ts";
 import { fileOf, type DropMemory } from "./drop-memory.ts";
 import type { DropsOptions } from "./drops.ts";
@@ -270,5 +270,3 @@ function byAge(a: Task, b: Task): number {
   if (ageOf(a) !== ageOf(b)) return ageOf(a) < ageOf(b) ? -1 : 1;
   return a.key < b.key ? -1 : 1;
 }
-
-const codeOf = (error: unknown): string => (error instanceof TributaryError ? error.code : "INTERNAL");

@@ -4,11 +4,12 @@ import { uuidv7 } from "uuidv7";
 import type { BlobStore } from "../../lib/blob/blob-store.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { DialectOverride } from "../../lib/contract/contract.ts";
-import { hasCode, messageOf, TributaryError } from "../../lib/errors.ts";
+import { codeOf, hasCode, messageOf, TributaryError } from "../../lib/errors.ts";
 import type { EventLog } from "../../lib/event-log/event-log.ts";
 import { fileEvents } from "../../lib/events/avro.ts";
 import type { FileEvent, FileOrigin } from "../../lib/events/generated.ts";
 import { TOPICS } from "../../lib/events/topics.ts";
+import { carrying, untraced, type Span, type Tracer } from "../../lib/service/tracing.ts";
 import type { GatewayMetrics } from "./metrics.ts";
 
 /** A body up to this size goes through memory, straight to its place; a longer one by way of `incoming/`. */
@@ -22,6 +23,8 @@ export interface IngestDeps {
   blob: BlobStore;
   clock: Clock;
   metrics: GatewayMetrics;
+  /** Default: nothing is traced. */
+  tracer?: Tracer;
   limits: { sizeBytesMax: number; idleMsMax: number; diskFreeBytesMin: number };
   /** Throws while no file may come in. */
   admit?: () => Promise<void>;
@@ -39,6 +42,8 @@ export interface IncomingFile {
   sizeBytes?: number | undefined;
   etag?: string | undefined;
   dialect?: DialectOverride | undefined;
+  /** The sender's trace, which the file's becomes part of. */
+  traceparent?: string | undefined;
 }
 
 /** The event is durable: the file will be in its table, or its status will say why not. */
@@ -66,25 +71,28 @@ export const rawKey = (contentHash: string): string => `raw/sha256/${contentHash
 
 export function makeIngest(deps: IngestDeps): Ingest {
   const { blob, clock, metrics, limits } = deps;
-  const publish = (event: FileEvent): Promise<Accepted> => publishFile(deps, event);
   return {
     async put(file) {
       await deps.admit?.();
       metrics.flow.received("file");
-      await checkRoom(blob, limits.diskFreeBytesMin, file.sizeBytes ?? 0);
-      const stored = await store(deps, file);
-      metrics.uploadBytes.inc(stored.sizeBytes);
-      return publish({
-        ...blankEvent(uuidv7(), clock.nowMs(), file),
-        kind: "put",
-        blobKey: rawKey(stored.contentHash),
-        ...stored,
-        dialectJson: file.dialect && Object.keys(file.dialect).length > 0 ? JSON.stringify(file.dialect) : null,
+      return inSpan(deps, file, async (span) => {
+        await checkRoom(blob, limits.diskFreeBytesMin, file.sizeBytes ?? 0);
+        const stored = await store(deps, file);
+        metrics.uploadBytes.inc(stored.sizeBytes);
+        const event: FileEvent = {
+          ...blankEvent(uuidv7(), clock.nowMs(), file),
+          kind: "put",
+          blobKey: rawKey(stored.contentHash),
+          ...stored,
+          dialectJson: file.dialect && Object.keys(file.dialect).length > 0 ? JSON.stringify(file.dialect) : null,
+        };
+        return publishFile(deps, event, span);
       });
     },
     async deleted(file) {
       await deps.admit?.();
-      return publish(blankEvent(uuidv7(), clock.nowMs(), file));
+      metrics.flow.received("deletion");
+      return inSpan(deps, file, (span) => publishFile(deps, blankEvent(uuidv7(), clock.nowMs(), file), span));
     },
     async sweep() {
       for await (const { key, modifiedAtMs } of blob.list(INCOMING_PREFIX)) {
@@ -92,6 +100,29 @@ export function makeIngest(deps: IngestDeps): Ingest {
       }
     },
   };
+}
+
+/** The first span of a file's trace: from its first byte until its event is durable. */
+async function inSpan(
+  { tracer = untraced }: IngestDeps,
+  { table, sourceFile, origin, traceparent }: Pick<IncomingFile, "table" | "sourceFile" | "origin" | "traceparent">,
+  work: (span: Span) => Promise<Accepted>,
+): Promise<Accepted> {
+  const attributes = {
+    "tributary.table": table,
+    "tributary.source_file": sourceFile,
+    "tributary.origin": origin,
+  };
+  const span = tracer.start("receive", { parent: traceparent, attributes });
+  try {
+    const accepted = await work(span);
+    span.set({ "tributary.file_id": accepted.fileId, "tributary.size_bytes": accepted.event.sizeBytes });
+    span.end();
+    return accepted;
+  } catch (thrown) {
+    span.end({ errorCode: codeOf(thrown) });
+    throw thrown;
+  }
 }
 
 function blankEvent(
@@ -116,10 +147,15 @@ function blankEvent(
   };
 }
 
-async function publishFile({ log, metrics, onAccepted }: IngestDeps, event: FileEvent): Promise<Accepted> {
-  const [position] = await log.publish(TOPICS.fileEvents.name, [{ key: event.table, value: fileEvents.encode(event) }]);
+async function publishFile(
+  { log, metrics, onAccepted }: IngestDeps,
+  event: FileEvent,
+  { traceparent }: Span,
+): Promise<Accepted> {
+  const record = { key: event.table, value: fileEvents.encode(event), ...carrying(traceparent) };
+  const [position] = await log.publish(TOPICS.fileEvents.name, [record]);
   const { offset } = position!;
-  metrics.flow.sent("file");
+  metrics.flow.sent(event.kind === "put" ? "file" : "deletion");
   onAccepted?.(event, offset);
   return { fileId: event.fileId, offset, event };
 }

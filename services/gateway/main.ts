@@ -33,6 +33,7 @@ await run(logger, async (scope) => {
     clock: systemClock,
     logger,
     registry: makeRegistry(version),
+    tracer: await ports.tracer("gateway", version),
     settings,
     ca: ports.ca,
     metricsPublic: settings.TRIBUTARY_METRICS_PUBLIC,

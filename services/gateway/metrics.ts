@@ -1,8 +1,37 @@
-import { Counter, flowMetrics, Gauge, Histogram, type FlowMetrics, type Registry } from "../../lib/service/metrics.ts";
+import type { BlobStore } from "../../lib/blob/blob-store.ts";
+import {
+  Counter,
+  flowMetrics,
+  Gauge,
+  Histogram,
+  type FlowMetrics,
+  type FlowSpec,
+  type Registry,
+} from "../../lib/service/metrics.ts";
+
+export const GATEWAY_FLOW = {
+  received: {
+    file: "a file begins to come in, by upload or from the drops",
+    deletion: "a dropped file is found gone",
+  },
+  sent: {
+    file: "a file's event is durable",
+    deletion: "a deletion's event is durable",
+    replay: "the event that repeats a past file is durable",
+    command: "a command asked for over HTTP is durable",
+  },
+  dropped: {
+    drop_unfit: {
+      intentional: true,
+      when: "a dropped object's name tells no table, or is no file's; it stays where it is",
+    },
+    undecodable: { intentional: false, when: "an event of the log cannot be read; what it said is not shown" },
+  },
+} as const satisfies FlowSpec;
 
 /** Every metric of the gateway; docs/metrics.md describes them. */
 export interface GatewayMetrics {
-  flow: FlowMetrics;
+  flow: FlowMetrics<typeof GATEWAY_FLOW>;
   /** `route` is the pattern, never the path. */
   requestSeconds: Histogram<"method" | "route" | "status">;
   uploadBytes: Counter;
@@ -11,14 +40,12 @@ export interface GatewayMetrics {
   eventStreams: Gauge;
   /** 1 while a file of keys or certificates as it stands cannot be used, and the older state holds. */
   staleFiles: Gauge<"file">;
-  /** From arrival to queryable, as every gateway sees it: average over gateways, do not add. */
-  fileSeconds: Histogram;
 }
 
 export function gatewayMetrics(registry: Registry): GatewayMetrics {
   const registers = [registry];
   return {
-    flow: flowMetrics(registry, "gateway"),
+    flow: flowMetrics(registry, "gateway", GATEWAY_FLOW),
     requestSeconds: new Histogram({
       name: "tributary_http_request_seconds",
       help: "HTTP requests by method, route pattern and status",
@@ -44,11 +71,22 @@ export function gatewayMetrics(registry: Registry): GatewayMetrics {
       labelNames: ["file"],
       registers,
     }),
-    fileSeconds: new Histogram({
-      name: "tributary_file_seconds",
-      help: "Files from arrival to queryable",
-      buckets: [0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600],
-      registers,
-    }),
   };
+}
+
+/** How full the disk of the blob store is, asked at each scrape. Stores that do not know (S3) have no series. */
+export function registerDisk(registry: Registry, blob: BlobStore): void {
+  new Gauge({
+    name: "tributary_disk_bytes",
+    help: "The blob store's disk, where it is a folder: total and free",
+    labelNames: ["kind"],
+    registers: [registry],
+    async collect() {
+      this.reset();
+      const space = await blob.space().catch(() => undefined);
+      if (!space) return;
+      this.set({ kind: "total" }, space.totalBytes);
+      this.set({ kind: "free" }, space.freeBytes);
+    },
+  });
 }

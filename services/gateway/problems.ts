@@ -2,7 +2,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, Fasti
 import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
-import { ERRORS, TributaryError, type ErrorCode } from "../../lib/errors.ts";
+import { ERRORS, knownCode, TributaryError, type ErrorCode } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/service/logger.ts";
 import type { GatewayMetrics } from "./metrics.ts";
 import type { FileStatus, Problem } from "./schemas.ts";
@@ -141,7 +141,7 @@ export function addProblemHandlers(app: FastifyInstance, logger: Logger, metrics
     // Of what does not exist nothing else is wrong.
     if (request.is404) return unknown(request, reply);
     const body = problemOf(error, instanceOf(request));
-    metrics.flow.error(body.code);
+    metrics.flow.error(knownCode(body.code));
     if (body.status >= 500) logger.error({ err: error, requestId: request.id, code: body.code }, "request failed");
     else logger.debug({ requestId: request.id, code: body.code, detail: body.detail }, "request refused");
     return sendProblem(reply, body);

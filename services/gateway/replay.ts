@@ -5,6 +5,7 @@ import type { EventLog } from "../../lib/event-log/event-log.ts";
 import { fileEvents } from "../../lib/events/avro.ts";
 import type { FileEvent } from "../../lib/events/generated.ts";
 import { TOPICS } from "../../lib/events/topics.ts";
+import type { GatewayMetrics } from "./metrics.ts";
 
 /** Which past file events to publish again; all bounds are inclusive, and what is left out does not bound. */
 export interface ReplayRange {
@@ -61,8 +62,7 @@ export async function pastEvents(log: EventLog, table: string): Promise<PastEven
 
 /** Publishes the chosen events again, in order, under new file ids. Harmless when done twice: the same rows get a newer version. */
 export async function publishReplays(
-  log: EventLog,
-  clock: Clock,
+  { log, clock, metrics }: { log: EventLog; clock: Clock; metrics: GatewayMetrics },
   chosen: readonly PastEvent[],
 ): Promise<{ fileId: string; sourceFile: string; replayOf: string }[]> {
   const published: { fileId: string; sourceFile: string; replayOf: string }[] = [];
@@ -79,6 +79,7 @@ export async function publishReplays(
       TOPICS.fileEvents.name,
       events.map((event) => ({ key: event.table, value: fileEvents.encode(event) })),
     );
+    metrics.flow.sent("replay", events.length);
     published.push(...events.map(({ fileId, sourceFile, replayOf }) => ({ fileId, sourceFile, replayOf: replayOf! })));
   }
   return published;

@@ -10,6 +10,7 @@ import { TOPICS } from "../../lib/events/topics.ts";
 import type { Logger } from "../../lib/service/logger.ts";
 import type { Registry } from "../../lib/service/metrics.ts";
 import type { Service } from "../../lib/service/service.ts";
+import { untraced, type Tracer } from "../../lib/service/tracing.ts";
 import type { Warehouse } from "../../lib/warehouse/warehouse.ts";
 import { openCommandDesk } from "./command-desk.ts";
 import type { GatewaySettings } from "./config.ts";
@@ -19,7 +20,7 @@ import { withArrival } from "./file-status.ts";
 import { FileView } from "./file-view.ts";
 import { makeIngest, type Ingest } from "./ingest.ts";
 import { guardLog, type LogGuard } from "./log-guard.ts";
-import { gatewayMetrics, type GatewayMetrics } from "./metrics.ts";
+import { gatewayMetrics, registerDisk, type GatewayMetrics } from "./metrics.ts";
 import { buildServer, type App } from "./server.ts";
 import { feedView } from "./status-feed.ts";
 import { followShapes, type TableShape } from "./table-shapes.ts";
@@ -42,6 +43,8 @@ export interface GatewayOptions {
   ca?: readonly string[] | undefined;
   /** /metrics is for everybody, also where keys or tokens are needed for the rest. */
   metricsPublic?: boolean;
+  /** Default: nothing is traced. */
+  tracer?: Tracer;
 }
 
 /** How long running requests may go on once the gateway drains. */
@@ -55,6 +58,7 @@ export async function startGateway(options: GatewayOptions): Promise<Service & {
   const { log, blob, clock, logger, registry, settings } = options;
   const metrics = gatewayMetrics(registry);
   const door = openDoor(options, metrics);
+  registerDisk(registry, blob);
   const draining = new AbortController();
   setMaxListeners(0, draining.signal);
   const ready = async (): Promise<void> => {
@@ -98,15 +102,12 @@ export async function startGateway(options: GatewayOptions): Promise<Service & {
 async function openViews({ log, clock, logger, settings }: GatewayOptions, metrics: GatewayMetrics) {
   const view = new FileView(settings.TRIBUTARY_FILES_REMEMBERED);
   const shapes = new Map<string, TableShape>();
-  const startedAtMs = clock.nowMs();
-  const onError = (error: unknown, { topic, offset }: LogRecord): void =>
+  const onError = (error: unknown, { topic, offset }: LogRecord): void => {
+    metrics.flow.dropped("undecodable");
     logger.error({ err: error, topic, offset }, "an event cannot be read");
-  const onCommit = ({ committedAtMs }: { committedAtMs: number }, latenciesMs: number[]): void => {
-    // What the log tells of the past was measured then.
-    if (committedAtMs >= startedAtMs) for (const ms of latenciesMs) metrics.fileSeconds.observe(ms / 1000);
   };
-  const tails = [await feedView(log, view, { onError, onCommit }), await followShapes(log, shapes, onError)];
-  const commands = await openCommandDesk(log, clock);
+  const tails = [await feedView(log, view, onError), await followShapes(log, shapes, onError)];
+  const commands = await openCommandDesk(log, clock, metrics.flow);
   const close = async (): Promise<void> => {
     await Promise.all([commands, ...tails].map((one) => one.close()));
   };
@@ -132,7 +133,7 @@ async function watchDrops(
 }
 
 function ingestOf(
-  { log, blob, clock, settings }: GatewayOptions,
+  { log, blob, clock, settings, tracer = untraced }: GatewayOptions,
   guard: LogGuard,
   metrics: GatewayMetrics,
   view: FileView,
@@ -142,6 +143,7 @@ function ingestOf(
     blob,
     clock,
     metrics,
+    tracer,
     limits: {
       sizeBytesMax: settings.TRIBUTARY_UPLOAD_SIZE_MAX,
       idleMsMax: settings.TRIBUTARY_UPLOAD_IDLE_MAX,

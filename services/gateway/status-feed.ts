@@ -11,10 +11,7 @@ const SHARED_TEXTS_MAX = 10_000;
 export async function feedView(
   log: EventLog,
   view: FileView,
-  options: {
-    onError: (thrown: unknown, record: LogRecord) => void;
-    onCommit?: (commit: { committedAtMs: number }, latenciesMs: number[]) => void;
-  },
+  onError: (thrown: unknown, record: LogRecord) => void,
 ): Promise<Tail> {
   const texts = new Map<string, string>();
   const shared = <Text extends string | null>(text: Text): Text => {
@@ -47,12 +44,6 @@ export async function feedView(
         const ended = { ...outcome, encoding: shared(outcome.encoding) };
         view.apply(outcome.fileId, (facts) => withEnding(facts, commit, ended));
       }
-      options.onCommit?.(
-        commit,
-        files
-          .filter(({ status }) => status === "committed")
-          .map(({ receivedAtMs }) => Math.max(0, committedAtMs - receivedAtMs)),
-      );
     },
   };
 
@@ -60,7 +51,7 @@ export async function feedView(
     try {
       readers[record.topic]!(record);
     } catch (error) {
-      options.onError(error, record);
+      onError(error, record);
     }
   });
 }

@@ -5,13 +5,14 @@ import type { ColumnType } from "../../lib/columns.ts";
 import { dialectOverrideSchema, type Contracts } from "../../lib/contract/contract.ts";
 import type { Dialect } from "../../lib/csv/dialect.ts";
 import type { ParseJob, ParseOutput, ParseSummary } from "../../lib/csv/parse-file.ts";
-import { hasCode, isRetryable, messageOf, type ErrorCode } from "../../lib/errors.ts";
+import { codeOf, hasCode, isRetryable, messageOf, type ErrorCode } from "../../lib/errors.ts";
 import type { EventLog } from "../../lib/event-log/event-log.ts";
 import type { EndOfFile, FileEvent, RowMessage } from "../../lib/events/generated.ts";
 import { rowMessages } from "../../lib/events/avro.ts";
 import { rowsTopic } from "../../lib/events/topics.ts";
 import { retry } from "../../lib/retry.ts";
 import type { Logger } from "../../lib/service/logger.ts";
+import { carrying, type Tracer } from "../../lib/service/tracing.ts";
 import { announce } from "./announce.ts";
 import type { ParserSettings } from "./config.ts";
 import type { ParserMetrics } from "./metrics.ts";
@@ -25,6 +26,7 @@ export interface FileRunDeps {
   clock: Clock;
   logger: Logger;
   metrics: ParserMetrics;
+  tracer: Tracer;
   schemas: TableSchemas;
   pool: WorkerPool;
   /** Tables whose rows topic is there. */
@@ -36,6 +38,8 @@ export interface FileRunDeps {
 export interface ArrivedFile {
   event: FileEvent;
   sourceOffset: number;
+  /** Of its parse's span: what is published of the file carries it on. */
+  traceparent: string | undefined;
 }
 
 /** How parsing a file ended, and in which run. */
@@ -46,10 +50,15 @@ interface Outcome {
 
 /**
  * Does everything one file event asks for: publishes the file's rows, rejects and end-of-file, the table's schema if it changed, and
- * what the gateway shows meanwhile. What is wrong with the file is published, not thrown.
+ * what the gateway shows meanwhile. What is wrong with the file is published, not thrown. Returns what was published; undefined if the
+ * signal aborted first.
  * @throws what a port still answers after the retries; nothing has to be undone then, the next try has a run of its own.
  */
-export async function parseArrived(deps: FileRunDeps, file: ArrivedFile, signal: AbortSignal): Promise<void> {
+export async function parseArrived(
+  deps: FileRunDeps,
+  file: ArrivedFile,
+  signal: AbortSignal,
+): Promise<ParseSummary | undefined> {
   const { clock, settings } = deps;
   const startedMs = clock.monotonicMs();
   await ensureRowsTopic(deps, file.event.table);
@@ -60,24 +69,28 @@ export async function parseArrived(deps: FileRunDeps, file: ArrivedFile, signal:
   const retrying = {
     ...settings,
     signal,
-    onRetry: (err: unknown) => deps.logger.warn({ err }, "parsing is tried again"),
+    onRetry: (err: unknown) => {
+      deps.metrics.flow.error(codeOf(err));
+      deps.logger.warn({ err }, "parsing is tried again");
+    },
   };
   const outcome = await retry(clock, retrying, () => parseWhole(deps, file, known, signal));
-  if (signal.aborted || !outcome) return;
-  const end = async ({ runId, summary }: Outcome): Promise<void> => {
+  if (signal.aborted || !outcome) return undefined;
+  const end = async ({ runId, summary }: Outcome): Promise<ParseSummary> => {
     const parseMs = Math.round(clock.monotonicMs() - startedMs);
     if (summary.outcome === "complete") await publishSchema(deps, file, known, summary);
     else await tell.deadLetter(summary.error!);
     await publishRow(deps, file, runId, endOfFile(deps, file, summary, parseMs));
     await tell.ended(summary);
     count(deps.metrics, summary, parseMs);
+    return summary;
   };
   try {
-    await end(outcome);
+    return await end(outcome);
   } catch (thrown) {
     // A table of absurdly many columns may not go into one message: then the file fails, and not the partition with it.
     if (!hasCode(thrown, "LOG_RECORD_TOO_LARGE")) throw thrown;
-    await end(failed("FILE_TOO_MANY_COLUMNS", thrown.message));
+    return end(failed("FILE_TOO_MANY_COLUMNS", thrown.message));
   }
 }
 
@@ -182,7 +195,7 @@ async function publishRow(
 ): Promise<void> {
   const { fileId, sourceFile, table } = file.event;
   const value = rowMessages.encode({ fileId, sourceFile, sourceOffset: file.sourceOffset, runId, body });
-  await deps.log.publish(rowsTopic(table).name, [{ key: table, value }]);
+  await deps.log.publish(rowsTopic(table).name, [{ key: table, value, ...carrying(file.traceparent) }]);
 }
 
 async function publishSchema(
@@ -198,13 +211,15 @@ async function publishSchema(
 }
 
 /** The file's rows are to go (or to stay, as the contract says: the committer's affair). */
-async function publishDeleted(deps: FileRunDeps, file: ArrivedFile): Promise<void> {
+async function publishDeleted(deps: FileRunDeps, file: ArrivedFile): Promise<ParseSummary> {
   const known = await deps.schemas.of(file.event.table);
   const summary: ParseSummary = { ...NOTHING_READ, outcome: "complete", columns: known?.columns ?? [] };
   const { "tributary.EndOfFile": end } = endOfFile(deps, file, summary, 0);
   await publishRow(deps, file, randomUUID(), { "tributary.EndOfFile": { ...end, outcome: "deleted" } });
   await announce(deps, file).ended(summary);
   deps.metrics.files.inc({ outcome: "deleted" });
+  deps.metrics.flow.sent("file");
+  return summary;
 }
 
 function endOfFile(
@@ -243,6 +258,11 @@ function count(metrics: ParserMetrics, summary: ParseSummary, parseMs: number): 
   metrics.bytes.inc(summary.textBytes);
   metrics.parseSeconds.observe(parseMs / 1000);
   for (const [reason, n] of Object.entries(summary.rejectsByReason)) metrics.rejects.inc({ reason }, n);
-  if (summary.error) metrics.flow.error(summary.error.code);
+  if (summary.error) {
+    metrics.flow.error(summary.error.code);
+    metrics.flow.sent("dead_letter");
+  }
+  metrics.flow.sent("file");
   metrics.flow.sent("rows", summary.rowsAccepted);
+  metrics.flow.sent("rejects", summary.rowsRejected);
 }

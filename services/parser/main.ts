@@ -34,6 +34,7 @@ await run(logger, async (scope) => {
     clock: systemClock,
     logger,
     registry,
+    tracer: await ports.tracer("parser", version),
     settings: parserSettings(settings),
   });
   scope.own("parser", parser, (service) => service.drain());

@@ -1,8 +1,30 @@
-import { Counter, flowMetrics, Histogram, type FlowMetrics, type Registry } from "../../lib/service/metrics.ts";
+import { REJECT_REASONS } from "../../lib/csv/rejects.ts";
+import {
+  closedCounter,
+  Counter,
+  flowMetrics,
+  Histogram,
+  type FlowMetrics,
+  type FlowSpec,
+  type Registry,
+} from "../../lib/service/metrics.ts";
+
+export const PARSER_FLOW = {
+  received: { file: "a file event is taken up; again after a redelivery" },
+  sent: {
+    file: "a file's end, or its deletion, is durable in its table's rows topic",
+    rows: "its accepted rows are, counted with its end",
+    rejects: "its rejected rows are, counted with its end",
+    dead_letter: "the event of a file that could not be read is kept as a dead letter",
+  },
+  dropped: {
+    undecodable: { intentional: false, when: "a file event's bytes are none; they are kept as a dead letter" },
+  },
+} as const satisfies FlowSpec;
 
 /** Everything the parser counts. All label sets are closed. */
 export interface ParserMetrics {
-  flow: FlowMetrics;
+  flow: FlowMetrics<typeof PARSER_FLOW>;
   files: Counter<"outcome">;
   rows: Counter<"outcome">;
   bytes: Counter;
@@ -17,25 +39,25 @@ const PARSE_BUCKETS = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300
 export function parserMetrics(registry: Registry): ParserMetrics {
   const registers = [registry];
   return {
-    flow: flowMetrics(registry, "parser"),
-    files: new Counter({
+    flow: flowMetrics(registry, "parser", PARSER_FLOW),
+    files: closedCounter(registry, {
       name: "tributary_parser_files_total",
       help: "Files parsed, by outcome: complete, failed, deleted",
-      labelNames: ["outcome"],
-      registers,
+      label: "outcome",
+      values: ["complete", "failed", "deleted"],
     }),
-    rows: new Counter({
+    rows: closedCounter(registry, {
       name: "tributary_parser_rows_total",
       help: "Rows read, by outcome: accepted or rejected",
-      labelNames: ["outcome"],
-      registers,
+      label: "outcome",
+      values: ["accepted", "rejected"],
     }),
     bytes: new Counter({ name: "tributary_parser_text_bytes_total", help: "Bytes of text read, unpacked", registers }),
-    rejects: new Counter({
+    rejects: closedCounter(registry, {
       name: "tributary_parser_rejects_total",
       help: "Rejected rows by reason",
-      labelNames: ["reason"],
-      registers,
+      label: "reason",
+      values: Object.keys(REJECT_REASONS),
     }),
     parseSeconds: new Histogram({
       name: "tributary_parser_parse_seconds",

@@ -1,7 +1,7 @@
 import type { BlobStore } from "../../lib/blob/blob-store.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Contracts } from "../../lib/contract/contract.ts";
-import { messageOf, TributaryError } from "../../lib/errors.ts";
+import { codeOf, messageOf } from "../../lib/errors.ts";
 import type { AssignedPartition, EventLog, LogRecord, PartitionHandler } from "../../lib/event-log/event-log.ts";
 import { fileEvents } from "../../lib/events/avro.ts";
 import type { FileEvent } from "../../lib/events/generated.ts";
@@ -9,6 +9,7 @@ import { GROUPS, TOPICS } from "../../lib/events/topics.ts";
 import type { Logger } from "../../lib/service/logger.ts";
 import type { Registry } from "../../lib/service/metrics.ts";
 import type { Service } from "../../lib/service/service.ts";
+import { untraced, type Tracer } from "../../lib/service/tracing.ts";
 import { bury } from "./announce.ts";
 import type { ParserSettings } from "./config.ts";
 import { parseArrived, type FileRunDeps } from "./file-run.ts";
@@ -24,23 +25,25 @@ export interface ParserDeps {
   logger: Logger;
   registry: Registry;
   settings: ParserSettings;
+  /** Default: nothing is traced. */
+  tracer?: Tracer;
   /** Where files are parsed; default: worker threads, as the settings say. The parser closes it. */
   pool?: WorkerPool;
 }
 
 /** file-events → rows.<table>. A partition's files are parsed in order, the partitions' side by side, as many as there are workers. */
 export async function startParser(deps: ParserDeps): Promise<Service> {
-  const { log, blob, logger, settings } = deps;
+  const { log, blob, logger, settings, tracer = untraced } = deps;
   await log.createTopics(Object.values(TOPICS));
   const metrics = parserMetrics(deps.registry);
   const schemas = await TableSchemas.follow(log);
   const { workers: size, workerHeapMib: heapMibMax } = settings;
   const pool = deps.pool ?? workerPool({ size, heapMibMax, onCrash: () => metrics.workerCrashes.inc() });
-  const running: FileRunDeps = { ...deps, metrics, schemas, pool, rowsTopics: new Set() };
+  const running: FileRunDeps = { ...deps, metrics, tracer, schemas, pool, rowsTopics: new Set() };
   let draining: Promise<void> | undefined;
   const onError = (thrown: unknown, where: { topic?: string; partition?: number }): void => {
     logger.warn({ err: thrown, ...where }, `consuming file events: ${messageOf(thrown)}`);
-    metrics.flow.error(thrown instanceof TributaryError ? thrown.code : "unknown");
+    metrics.flow.error(codeOf(thrown));
   };
   const consumer = await log.consume({ group: GROUPS.parser, topics: [TOPICS.fileEvents.name], onError }, (partition) =>
     handlerOf(running, partition, () => draining !== undefined),
@@ -65,14 +68,41 @@ function handlerOf(deps: FileRunDeps, partition: AssignedPartition, draining: ()
   return async (records) => {
     for (const record of records) {
       if (signal.aborted || draining()) return;
-      const event = eventOf(record);
-      if (event) await parseArrived(deps, { event, sourceOffset: record.offset }, signal);
-      else await bury(deps, record, "the event cannot be decoded");
-      if (signal.aborted) return;
       deps.metrics.flow.received("file");
+      const event = eventOf(record);
+      if (event) await parseTraced(deps, record, event, signal);
+      else await buryUndecodable(deps, record);
+      if (signal.aborted) return;
       await partition.ack(record.offset + 1);
     }
   };
+}
+
+/** The span ends with the parse, also with one that has to be made again. */
+async function parseTraced(deps: FileRunDeps, record: LogRecord, event: FileEvent, signal: AbortSignal): Promise<void> {
+  const { fileId, table, sourceFile } = event;
+  const span = deps.tracer.start("parse", {
+    parent: record.headers?.["traceparent"],
+    attributes: { "tributary.file_id": fileId, "tributary.table": table, "tributary.source_file": sourceFile },
+  });
+  try {
+    const summary = await parseArrived(
+      deps,
+      { event, sourceOffset: record.offset, traceparent: span.traceparent },
+      signal,
+    );
+    if (summary) span.set({ "tributary.rows_read": summary.rowsRead, "tributary.rows_rejected": summary.rowsRejected });
+    span.end({ errorCode: summary ? (summary.error?.code ?? null) : "ASSIGNMENT_LOST" });
+  } catch (thrown) {
+    span.end({ errorCode: codeOf(thrown) });
+    throw thrown;
+  }
+}
+
+async function buryUndecodable(deps: FileRunDeps, record: LogRecord): Promise<void> {
+  await bury(deps, record, "the event cannot be decoded");
+  deps.metrics.flow.dropped("undecodable");
+  deps.metrics.flow.sent("dead_letter");
 }
 
 /** Undefined if the record's bytes are no file event. */

@@ -1,8 +1,25 @@
-import { Counter, flowMetrics, Gauge, type FlowMetrics, type Registry } from "../../lib/service/metrics.ts";
+import {
+  closedCounter,
+  flowMetrics,
+  Gauge,
+  type Counter,
+  type FlowMetrics,
+  type FlowSpec,
+  type Registry,
+} from "../../lib/service/metrics.ts";
+
+export const REGISTRAR_FLOW = {
+  received: {
+    "table-schemas": "a table's columns are folded, those of the past at each start",
+    commits: "a commit is, those of the past at each start",
+  },
+  sent: { dataset: "Superset has a table's dataset with its columns" },
+  dropped: { undecodable: { intentional: false, when: "a record of these topics cannot be read" } },
+} as const satisfies FlowSpec;
 
 /** Everything the registrar counts. */
 export interface RegistrarMetrics {
-  flow: FlowMetrics;
+  flow: FlowMetrics<typeof REGISTRAR_FLOW>;
   datasets: Counter<"outcome">;
   pending: Gauge;
 }
@@ -10,12 +27,12 @@ export interface RegistrarMetrics {
 export function registrarMetrics(registry: Registry): RegistrarMetrics {
   const registers = [registry];
   return {
-    flow: flowMetrics(registry, "registrar"),
-    datasets: new Counter({
+    flow: flowMetrics(registry, "registrar", REGISTRAR_FLOW),
+    datasets: closedCounter(registry, {
       name: "tributary_registrar_datasets_total",
       help: "Datasets in Superset by what was done: registered, refreshed, failed (failed dashboards included)",
-      labelNames: ["outcome"],
-      registers,
+      label: "outcome",
+      values: ["registered", "refreshed", "failed"],
     }),
     pending: new Gauge({
       name: "tributary_registrar_pending",

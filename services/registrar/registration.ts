@@ -1,5 +1,5 @@
 import type { Clock } from "../../lib/clock.ts";
-import { hasCode, messageOf, TributaryError } from "../../lib/errors.ts";
+import { hasCode, messageOf, TributaryError, type ErrorCode } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/service/logger.ts";
 import type { RegistrarSettings } from "./config.ts";
 import { ensureDashboard, type DashboardDefinition } from "./dashboard.ts";
@@ -169,4 +169,4 @@ export class Registration {
 }
 
 /** What is no error of ours is an answer that nobody expected. */
-const codeOf = (thrown: unknown): string => (thrown instanceof TributaryError ? thrown.code : "SUPERSET_FAILED");
+const codeOf = (thrown: unknown): ErrorCode => (thrown instanceof TributaryError ? thrown.code : "SUPERSET_FAILED");

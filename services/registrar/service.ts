@@ -7,7 +7,7 @@ import type { Logger } from "../../lib/service/logger.ts";
 import type { Registry } from "../../lib/service/metrics.ts";
 import type { Service } from "../../lib/service/service.ts";
 import type { RegistrarSettings } from "./config.ts";
-import { registrarMetrics } from "./metrics.ts";
+import { registrarMetrics, type REGISTRAR_FLOW } from "./metrics.ts";
 import { Registration } from "./registration.ts";
 import { SALES_DASHBOARD } from "./sales-dashboard.ts";
 import { columnsKey, foldCommit, foldSchema, type KnownTables } from "./tables.ts";
@@ -43,7 +43,7 @@ export async function startRegistrar(deps: RegistrarDeps): Promise<Service> {
   const onRecord = (record: LogRecord): void => {
     try {
       fold(tables, record);
-      metrics.flow.received(record.topic);
+      metrics.flow.received(record.topic as keyof typeof REGISTRAR_FLOW.received);
     } catch (thrown) {
       logger.error({ topic: record.topic, offset: record.offset, err: thrown }, "undecodable record: skipped");
       metrics.flow.dropped("undecodable");

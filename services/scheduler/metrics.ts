@@ -1,17 +1,35 @@
-import { Counter, flowMetrics, Gauge, type FlowMetrics, type Registry } from "../../lib/service/metrics.ts";
+import {
+  Counter,
+  flowMetrics,
+  Gauge,
+  type FlowMetrics,
+  type FlowSpec,
+  type Registry,
+} from "../../lib/service/metrics.ts";
+
+export const SCHEDULER_FLOW = {
+  received: {
+    commits: "a commit is folded, those of the past at each start",
+    commands: "a command is, its own included",
+    "command-results": "a command's end is",
+  },
+  sent: { command: "a command is durable" },
+  dropped: { undecodable: { intentional: false, when: "a record of these topics cannot be read" } },
+} as const satisfies FlowSpec;
 
 /** Everything the scheduler counts. */
 export interface SchedulerMetrics {
-  flow: FlowMetrics;
+  flow: FlowMetrics<typeof SCHEDULER_FLOW>;
   commands: Counter<"kind" | "cause">;
   tables: Gauge;
   checks: Gauge<"table" | "status">;
+  gateHeld: Gauge<"table">;
 }
 
 export function schedulerMetrics(registry: Registry): SchedulerMetrics {
   const registers = [registry];
   return {
-    flow: flowMetrics(registry, "scheduler"),
+    flow: flowMetrics(registry, "scheduler", SCHEDULER_FLOW),
     commands: new Counter({
       name: "tributary_scheduler_commands_total",
       help: "Commands asked for, by kind and cause: cron, health, commit",
@@ -23,6 +41,12 @@ export function schedulerMetrics(registry: Registry): SchedulerMetrics {
       name: "tributary_quality_checks",
       help: "Checks of a table's contract by how they last ended: passed, failed, error",
       labelNames: ["table", "status"],
+      registers,
+    }),
+    gateHeld: new Gauge({
+      name: "tributary_quality_gate_held",
+      help: "Of tables with `gate: block`: 1 while checks that did not pass keep new data out of <table>_trusted",
+      labelNames: ["table"],
       registers,
     }),
   };

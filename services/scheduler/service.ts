@@ -1,6 +1,6 @@
 import type { Clock } from "../../lib/clock.ts";
 import type { Contracts } from "../../lib/contract/contract.ts";
-import { messageOf, TributaryError } from "../../lib/errors.ts";
+import { codeOf, messageOf } from "../../lib/errors.ts";
 import type { EventLog, LogRecord } from "../../lib/event-log/event-log.ts";
 import { commandResults, commands, commitEvents } from "../../lib/events/avro.ts";
 import type { Command } from "../../lib/events/generated.ts";
@@ -12,7 +12,7 @@ import { countChecks, foldChecks, type CheckStatuses } from "./check-status.ts";
 import type { SchedulerSettings } from "./config.ts";
 import { latestSlot } from "./cron.ts";
 import { maintenanceDue, type Due } from "./maintenance-policy.ts";
-import { schedulerMetrics } from "./metrics.ts";
+import { schedulerMetrics, type SCHEDULER_FLOW } from "./metrics.ts";
 import { checksDue } from "./quality-policy.ts";
 import { emptyHealth, foldCommand, foldCommit, foldResult, type Health } from "./table-health.ts";
 
@@ -45,7 +45,7 @@ export async function startScheduler(deps: SchedulerDeps): Promise<Service> {
   const onRecord = (record: LogRecord): void => {
     try {
       fold(health, checked, record);
-      metrics.flow.received(record.topic);
+      metrics.flow.received(record.topic as keyof typeof SCHEDULER_FLOW.received);
     } catch (thrown) {
       logger.error({ topic: record.topic, offset: record.offset, err: thrown }, "undecodable record: skipped");
       metrics.flow.dropped("undecodable");
@@ -66,9 +66,11 @@ export async function startScheduler(deps: SchedulerDeps): Promise<Service> {
     await tail.caughtUp();
     for (const [table, due] of allDue(health, deps, sinceMs)) for (const one of due) await ask(table, one);
     metrics.tables.set(health.size);
-    for (const { table, checks } of deps.contracts.declared()) {
+    for (const { table, checks, gate } of deps.contracts.declared()) {
       const names = checks.map(({ name }) => name);
-      for (const [status, n] of countChecks(checked, table, names)) metrics.checks.set({ table, status }, n);
+      const ended = countChecks(checked, table, names);
+      for (const [status, n] of ended) metrics.checks.set({ table, status }, n);
+      if (gate === "block") metrics.gateHeld.set({ table }, ended.get("failed")! + ended.get("error")! > 0 ? 1 : 0);
     }
   };
 
@@ -80,7 +82,7 @@ export async function startScheduler(deps: SchedulerDeps): Promise<Service> {
       } catch (thrown) {
         trouble = thrown;
         logger.warn({ err: thrown }, `scheduling: ${messageOf(thrown)}`);
-        metrics.flow.error(thrown instanceof TributaryError ? thrown.code : "unknown");
+        metrics.flow.error(codeOf(thrown));
       }
       await clock.sleep(settings.tickMs, stopping.signal);
     }

@@ -93,12 +93,12 @@ export function addReplayRoutes(app: App, deps: GatewayDeps): void {
 }
 
 async function replay(
-  { log, clock }: GatewayDeps,
+  deps: GatewayDeps,
   table: string,
   chosen: readonly PastEvent[],
   dryRun: boolean,
 ): Promise<z.infer<typeof replaySchema>> {
-  const published = dryRun ? [] : await publishReplays(log, clock, chosen);
+  const published = dryRun ? [] : await publishReplays(deps, chosen);
   const idOf = new Map(published.map(({ replayOf, fileId }) => [replayOf, fileId]));
   const files = chosen.map(({ offset, event }) => ({
     sourceFile: event.sourceFile,

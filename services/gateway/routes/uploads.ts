@@ -1,7 +1,7 @@
 import multipart, { type MultipartFile } from "@fastify/multipart";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
-import { messageOf, TributaryError } from "../../../lib/errors.ts";
+import { knownCode, messageOf, TributaryError } from "../../../lib/errors.ts";
 import { auditedFiles } from "../audit.ts";
 import { makeGate, type Gate } from "../gate.ts";
 import type { Accepted } from "../ingest.ts";
@@ -58,7 +58,10 @@ function addBodyUpload(app: App, deps: GatewayDeps, gate: Gate): void {
       checkBody(request);
       const sizeBytes = contentLengthOf(request);
       const accepted = await gate.pass(() =>
-        deps.ingest.put({ table, sourceFile, origin: "upload", body: request.raw, sizeBytes, dialect }),
+        deps.ingest.put({
+          ...{ table, sourceFile, origin: "upload", body: request.raw, sizeBytes, dialect },
+          traceparent: traceparentOf(request),
+        }),
       );
       request.audited["fileId"] = accepted.fileId;
       return answer(deps, request, reply, accepted, waitMs);
@@ -110,11 +113,12 @@ async function takeParts(
   for await (const { file: body, filename: name } of partsOf(request)) {
     try {
       const sourceFile = checkFileName(name);
-      const accepted = await deps.ingest.put({ table, sourceFile, origin: "upload", body, dialect });
+      const traceparent = traceparentOf(request);
+      const accepted = await deps.ingest.put({ table, sourceFile, origin: "upload", body, dialect, traceparent });
       results.push({ name, file: statusOfAccepted(deps, accepted) });
     } catch (error) {
       const problem = problemOf(error, instanceOf(request));
-      deps.metrics.flow.error(problem.code);
+      deps.metrics.flow.error(knownCode(problem.code));
       results.push({ name, problem });
       // The parts that follow can be reached only through this one.
       body.resume();
@@ -161,6 +165,9 @@ function checkBody(request: FastifyRequest): void {
     throw new TributaryError("UNSUPPORTED_ENCODING", `Content-Encoding '${encoding}'`);
   }
 }
+
+/** W3C trace context of the sender, if it sent one. Whatever is in it: it is checked where it is used. */
+const traceparentOf = (request: FastifyRequest): string | undefined => request.headers["traceparent"]?.toString();
 
 function contentLengthOf(request: FastifyRequest): number | undefined {
   const length = request.headers["content-length"];

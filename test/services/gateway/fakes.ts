@@ -85,9 +85,9 @@ export function fakeEventLog(): FakeEventLog {
     topics: async () => [...new Set(records.map(({ topic }) => topic))],
     async publish(topic, added) {
       if (log.fault) throw log.fault;
-      return added.map(({ key, value }) => {
+      return added.map((added) => {
         const offset = records.filter((record) => record.topic === topic).length;
-        const record = { topic, partition: 0, offset, key, value, timestampMs: 0 };
+        const record = { ...added, topic, partition: 0, offset, timestampMs: 0 };
         records.push(record);
         for (const { topics, onRecord } of tails) if (topics.includes(topic)) onRecord(record);
         return { partition: 0, offset };

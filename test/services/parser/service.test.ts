@@ -234,23 +234,6 @@ test("files of one table keep their order; tables go side by side", async (t) =>
   }
 });
 
-test("what happened is counted", async (t) => {
-  const harness = await startHarness();
-  t.after(() => harness.close());
-  await harness.send("orders", "a.csv", "id,n\n1,2\n3\n");
-  await harness.send("orders", "b.csv", "");
-  const metrics = await harness.registry.metrics();
-  for (const line of [
-    'tributary_parser_files_total{outcome="complete"} 1',
-    'tributary_parser_files_total{outcome="failed"} 1',
-    'tributary_parser_rows_total{outcome="accepted"} 1',
-    'tributary_parser_rejects_total{reason="too_few_fields"} 1',
-    'tributary_errors_total{component="parser",code="FILE_EMPTY"} 1',
-  ]) {
-    assert.ok(metrics.includes(line), line);
-  }
-});
-
 test("events that make no sense do not stand in the way of others", async (t) => {
   const harness = await startHarness();
   t.after(() => harness.close());

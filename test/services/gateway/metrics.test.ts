@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { TributaryError } from "../../../lib/errors.ts";
+import { TOPICS } from "../../../lib/events/topics.ts";
+import { Registry } from "../../../lib/service/metrics.ts";
+import { GATEWAY_FLOW } from "../../../services/gateway/metrics.ts";
+import { assertFlow, seriesOf, uncounted, type Flow } from "../../support/counted.ts";
+import { FakeEventLog } from "../../support/fake-event-log.ts";
+import { until } from "../../support/until.ts";
+import { testGateway } from "./gateway.ts";
+import { memoryDrops } from "./memory-drops.ts";
+
+const flows: Flow[] = [];
+
+test("uploads, drops, replays and commands", async () => {
+  const [log, registry, drops] = [new FakeEventLog(), new Registry(), memoryDrops()];
+  await using gateway = await testGateway({ TRIBUTARY_DROPS_POLL: "20ms" }, { log, registry, drops });
+  gateway.warehouse.described.set("sales", { table: "sales", columns: [], partitioning: [] });
+  const post = (path: string, body: object = {}) =>
+    fetch(`${gateway.url}${path}`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+  const upload = (table: string) =>
+    fetch(`${gateway.url}/v1/tables/${table}/files/a.csv`, { method: "PUT", body: "id\n1\n" });
+  assert.equal((await upload("sales")).status, 202);
+  assert.equal((await upload("no table")).status, 400);
+  drops.drop("sales/b.csv", "id\n2\n");
+  drops.drop("stray.csv", "id\n3\n");
+  await until("the drop is in", async () => (await seriesOf(registry, "tributary_ingest_bytes_total")) === 10);
+  drops.remove("sales/b.csv");
+  assert.equal((await post("/v1/tables/sales/replay", { onlyFile: "a.csv" })).status, 202);
+  assert.equal((await post("/v1/tables/sales/checks/run", { timeout: "1ms" })).status, 202);
+  await log.publish(TOPICS.commits.name, [{ key: "sales", value: Buffer.from("no Avro") }]);
+  flows.push(
+    await assertFlow(registry, "gateway", {
+      received: { file: 2, deletion: 1 },
+      sent: { file: 2, deletion: 1, replay: 1, command: 1 },
+      errors: { TABLE_NAME_INVALID: 1, WAIT_TIMEOUT: 1 },
+      dropped: { drop_unfit: 1, "undecodable!": 1 },
+    }),
+  );
+  const route = 'method="PUT",route="/v1/tables/:table/files/*"';
+  assert.equal(await seriesOf(registry, `tributary_http_request_seconds_count{${route},status="202"}`), 1);
+  assert.equal(await seriesOf(registry, `tributary_http_request_seconds_count{${route},status="400"}`), 1);
+});
+
+test("an upload whose event is not durable was received, and is not sent", async () => {
+  const registry = new Registry();
+  await using gateway = await testGateway({}, { registry });
+  gateway.log.fault = new TributaryError("LOG_UNAVAILABLE", "the broker is away");
+  const answer = await fetch(`${gateway.url}/v1/tables/sales/files/a.csv`, { method: "PUT", body: "id\n1\n" });
+  assert.equal(answer.status, 503);
+  await assertFlow(registry, "gateway", { received: { file: 1 }, errors: { LOG_UNAVAILABLE: 1 } });
+  gateway.log.fault = undefined;
+});
+
+test("the disk is told by stores that know it, and one that fails leaves no number", async () => {
+  const registry = new Registry();
+  await using gateway = await testGateway({}, { registry });
+  gateway.blob.freeBytes = 12_345;
+  assert.equal(await seriesOf(registry, 'tributary_disk_bytes{kind="free"}'), 12_345);
+  gateway.blob.space = () => Promise.reject(new TributaryError("BLOB_UNAVAILABLE", "away"));
+  assert.equal(await seriesOf(registry, 'tributary_disk_bytes{kind="free"}'), undefined);
+});
+
+test("no value of the specification is left uncounted", () => {
+  assert.deepEqual(uncounted(GATEWAY_FLOW, flows), []);
+});

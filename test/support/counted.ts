@@ -1,0 +1,62 @@
+/** "Run it, then these were counted": holds a component to what its specification says of the four counters. */
+import assert from "node:assert/strict";
+import type { FlowSpec, Registry } from "../../lib/service/metrics.ts";
+import { until } from "./until.ts";
+
+/** The four counters of a component, without what is 0. `errors` are by code; a reason is marked `!` if it is not intentional. */
+export interface Flow {
+  received: Record<string, number>;
+  sent: Record<string, number>;
+  errors: Record<string, number>;
+  dropped: Record<string, number>;
+}
+
+const COUNTERS = { received: "kind", sent: "kind", errors: "code", dropped: "reason" } as const;
+
+export async function flowOf(registry: Registry, component: string): Promise<Flow> {
+  const flow: Flow = { received: {}, sent: {}, errors: {}, dropped: {} };
+  for (const metric of await registry.getMetricsAsJSON()) {
+    const counter = /^tributary_(received|sent|errors|dropped)_total$/.exec(metric.name)?.[1] as keyof Flow | undefined;
+    if (!counter) continue;
+    for (const { labels, value } of metric.values as { labels: Record<string, string>; value: number }[]) {
+      if (labels["component"] !== component || value === 0) continue;
+      const mark = labels["intentional"] === "false" ? "!" : "";
+      flow[counter][`${labels[COUNTERS[counter]]}${mark}`] = value;
+    }
+  }
+  return flow;
+}
+
+/** Waits until the component has counted exactly this, no more and no less. Returns what it has counted. */
+export async function assertFlow(registry: Registry, component: string, expected: Partial<Flow>): Promise<Flow> {
+  const wanted = { received: {}, sent: {}, errors: {}, dropped: {}, ...expected };
+  const isWanted = async (): Promise<boolean> => {
+    try {
+      assert.deepEqual(await flowOf(registry, component), wanted);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  await until(`${component} has counted`, isWanted, 5_000).catch(() => undefined);
+  const flow = await flowOf(registry, component);
+  assert.deepEqual(flow, wanted);
+  return flow;
+}
+
+/** What the specification names and none of the flows has counted. */
+export function uncounted(spec: FlowSpec, flows: readonly Flow[]): string[] {
+  const names = (part: "received" | "sent" | "dropped"): string[] =>
+    Object.keys(spec[part]).map((name) => (part === "dropped" && !spec.dropped[name]!.intentional ? `${name}!` : name));
+  return (["received", "sent", "dropped"] as const).flatMap((part) =>
+    names(part)
+      .filter((name) => !flows.some((flow) => name in flow[part]))
+      .map((name) => `${part} ${name}`),
+  );
+}
+
+/** The value of one series, as /metrics shows it; undefined if it has none. */
+export async function seriesOf(registry: Registry, series: string): Promise<number | undefined> {
+  const line = (await registry.metrics()).split("\n").find((text) => text.startsWith(`${series} `));
+  return line === undefined ? undefined : Number(line.slice(series.length + 1));
+}
