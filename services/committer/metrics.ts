@@ -163,14 +163,19 @@ function fileMetrics(
   };
 }
 
+const MAINTENANCE = ["optimize", "expire_snapshots", "remove_orphan_files"];
+
 function commandMetrics(registers: Registry[]): Pick<CommitterMetrics, "commands" | "commandSeconds"> {
+  const commands = new Counter({
+    name: "tributary_committer_commands_total",
+    help: "Commands carried out, by kind and status",
+    labelNames: ["kind", "status"],
+    registers,
+  });
+  for (const status of ["passed", "failed", "error"]) commands.inc({ kind: "checks", status }, 0);
+  for (const kind of MAINTENANCE) for (const status of ["completed", "failed"]) commands.inc({ kind, status }, 0);
   return {
-    commands: new Counter({
-      name: "tributary_committer_commands_total",
-      help: "Commands carried out, by kind and status",
-      labelNames: ["kind", "status"],
-      registers,
-    }),
+    commands,
     commandSeconds: new Histogram({
       name: "tributary_committer_command_seconds",
       help: "Duration of a command",

@@ -4,13 +4,16 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { parse } from "yaml";
-import { DASHBOARDS } from "../../scripts/stack/dashboard-panels.ts";
+import { DASHBOARDS, type Panel } from "../../scripts/stack/dashboard-panels.ts";
 import { dashboardFile, grafanaJson } from "../../scripts/stack/dashboards.ts";
 import { INFRA, ROOT } from "../../scripts/stack/paths.ts";
+import { missing } from "./programs.ts";
 
 const read = (path: string): string => readFileSync(join(INFRA, path), "utf8");
 const alerts = parse(read("prometheus/alerts.yml")) as {
-  groups: { rules: { alert: string; expr: string; labels: { severity: string } }[] }[];
+  groups: {
+    rules: { alert: string; expr: string; labels: { severity: string }; annotations: Record<string, string> }[];
+  }[];
 };
 const rules = alerts.groups.flatMap(({ rules }) => rules);
 
@@ -25,38 +28,81 @@ function assertKnown(expr: string, where: string): void {
   for (const [name] of expr.matchAll(/\btributary_\w+/g)) assert.ok(ours.has(name), `${where}: no metric ${name}`);
 }
 
-const hasPromtool = (() => {
-  try {
-    execFileSync("promtool", ["--version"], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-})();
-const skip =
-  hasPromtool || process.env.REQUIRE_STACK === "1" ? false : "promtool is not on the PATH (Debian: prometheus)";
-
 describe("alerts", () => {
-  it("pass promtool's checks and unit tests", { skip }, () => {
+  it("pass promtool's checks and unit tests", { skip: missing("promtool", "prometheus") }, () => {
     const options = { cwd: join(INFRA, "prometheus"), encoding: "utf8" } as const;
     execFileSync("promtool", ["check", "config", "prometheus.yml"], options);
     execFileSync("promtool", ["test", "rules", "alerts.test.yml"], options);
   });
 
-  it("each has a severity and a unit test that makes it fire", () => {
+  it("each has a severity, and unit tests in which it fires and in which it does not", () => {
     const tested = read("prometheus/alerts.test.yml");
     for (const { alert, labels } of rules) {
       assert.match(labels.severity, /^(none|warning|critical)$/, alert);
-      assert.match(tested, new RegExp(`alertname: ${alert},?\\s+exp_alerts`), alert);
+      assert.match(tested, new RegExp(`alertname: ${alert},?\\s+exp_alerts`), `${alert} fires`);
+      if (alert === "Watchdog") continue;
+      assert.match(tested, new RegExp(`alertname: ${alert} \\}`), `${alert} does not fire`);
     }
+    assert.equal(new Set(rules.map(({ alert }) => alert)).size, rules.length);
   });
 
   it("ask for metrics that exist", () => {
     for (const { alert, expr } of rules) assertKnown(expr, alert);
   });
+
+  it("each leads to a heading of the operating guide", () => {
+    const anchors = [...readFileSync(join(ROOT, "docs/operating.md"), "utf8").matchAll(/^#+ (.+)$/gm)].map(
+      ([, heading]) => `docs/operating.md#${anchorOf(heading!)}`,
+    );
+    for (const { alert, annotations } of rules) {
+      assert.ok(anchors.includes(annotations["runbook_url"]!), `${alert}: ${annotations["runbook_url"]}`);
+    }
+  });
+});
+
+/** As GitHub makes it of a heading. */
+const anchorOf = (heading: string): string =>
+  heading
+    .toLowerCase()
+    .replace(/[^\w\- ]/g, "")
+    .replaceAll(" ", "-");
+
+describe("Alertmanager", () => {
+  const { route, inhibit_rules } = parse(read("alertmanager/alertmanager.yml")) as {
+    route: { routes: { matchers: string[] }[] };
+    inhibit_rules: { source_matchers: string[]; target_matchers: string[] }[];
+  };
+
+  it("takes its configuration", { skip: missing("amtool", "prometheus-alertmanager") }, () => {
+    execFileSync("amtool", ["check-config", join(INFRA, "alertmanager/alertmanager.yml")], { stdio: "ignore" });
+    const route = (labels: string): string =>
+      execFileSync(
+        "amtool",
+        ["config", "routes", "test", `--config.file=${INFRA}/alertmanager/alertmanager.yml`, labels],
+        {
+          encoding: "utf8",
+        },
+      ).trim();
+    assert.equal(route("alertname=Watchdog"), "watchdog");
+    assert.equal(route("alertname=TableStuck"), "operators");
+  });
+
+  it("names only alerts that exist", () => {
+    const names = [...route.routes.map(({ matchers }) => matchers), ...inhibit_rules.flatMap(Object.values<string[]>)]
+      .flat()
+      .flatMap((matcher) => /"(.+)"/.exec(matcher)![1]!.split("|"));
+    for (const name of names)
+      assert.ok(
+        rules.some(({ alert }) => alert === name),
+        name,
+      );
+  });
 });
 
 describe("dashboards", () => {
+  const panelsOf = (name: string): { gridPos: Record<"x" | "y" | "w" | "h", number>; id: number; type: string }[] =>
+    (JSON.parse(read(`grafana/dashboards/${name}.json`)) as { panels: never }).panels;
+
   it("are written by scripts/stack/dashboards.ts", () => {
     for (const [name, dashboard] of Object.entries(DASHBOARDS)) {
       assert.equal(read(`grafana/dashboards/${name}.json`), dashboardFile(dashboard), `${name}: run the script again`);
@@ -81,13 +127,22 @@ describe("dashboards", () => {
     }
   });
 
-  it("have panels that do not overlap and fit", () => {
-    for (const dashboard of Object.values(DASHBOARDS)) {
+  it("show what they promise", () => {
+    const titles = (name: string): string[] => DASHBOARDS[name]!.panels.map(({ title }: Panel) => title);
+    const promised = {
+      "lakehouse-platform-overview":
+        "Services up, Commits, Rows, Files by status, Storage used, Broker throughput, Commit duration, Failure rate, End-to-end latency, Objects, Disk",
+      "ingestion-lag":
+        "Lag by group, Lag by topic, Lag by table, Seconds behind, Time to catch up (ETA), Catch-up ETA by table, Slowest files, Commit waterfall of the slowest files, Where the time goes",
+    };
+    for (const [name, list] of Object.entries(promised))
+      for (const title of list.split(", ")) assert.ok(titles(name).includes(title), `${name}: ${title}`);
+  });
+
+  it("have panels that do not overlap and fit, with ids and queries that nothing confuses", () => {
+    for (const [name, dashboard] of Object.entries(DASHBOARDS)) {
       const taken = new Set<string>();
-      const { panels } = grafanaJson(dashboard) as {
-        panels: { gridPos: { x: number; y: number; w: number; h: number } }[];
-      };
-      for (const { gridPos } of panels) {
+      for (const { gridPos } of panelsOf(name)) {
         assert.ok(gridPos.x + gridPos.w <= 24);
         for (let x = gridPos.x; x < gridPos.x + gridPos.w; x++) {
           for (let y = gridPos.y; y < gridPos.y + gridPos.h; y++) {
@@ -96,7 +151,15 @@ describe("dashboards", () => {
           }
         }
       }
+      const { panels } = grafanaJson(dashboard);
+      assert.equal(new Set(panels.map(({ id }) => id)).size, panels.length);
+      for (const { title, targets } of panels) {
+        assert.ok(targets.length > 0, title);
+        assert.equal(new Set(targets.map(({ refId }) => refId)).size, targets.length, title);
+      }
     }
+    const uids = Object.values(DASHBOARDS).map(({ uid }) => uid);
+    assert.equal(new Set(uids).size, uids.length);
   });
 
   it("ask the provisioned data source, from the provisioned folder", () => {

@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
+import { Registry } from "../../lib/service/metrics.ts";
+import { gatewayMetrics } from "../../services/gateway/metrics.ts";
 import { pastEvents, publishReplays, selectReplays } from "../../services/gateway/replay.ts";
 import { checkEnd } from "./checks.ts";
 import { CALM, Scheduler, type FaultProfile } from "./scheduler.ts";
@@ -201,7 +203,7 @@ class Schedule {
   async #replay({ log }: SimGateway, table: string): Promise<void> {
     const range = this.#scheduler.chance(0.5) ? {} : { onlyFile: this.#scheduler.pick(FILE_NAMES) };
     const chosen = selectReplays(await pastEvents(log, table), contractOf(table).writeMode, range);
-    await publishReplays(log, this.#clock, chosen);
+    await publishReplays({ log, clock: this.#clock, metrics: gatewayMetrics(new Registry()) }, chosen);
   }
 
   /** Tries until it is done; a gateway that dies is replaced, and whoever waited for it tries again. */

@@ -1,18 +1,17 @@
 import assert from "node:assert/strict";
 import { execFile, execFileSync } from "node:child_process";
 import { existsSync, readFileSync, statSync } from "node:fs";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
-import { parse, stringify } from "yaml";
 import { DASHBOARDS } from "../../scripts/stack/dashboard-panels.ts";
-import { INFRA, ROOT } from "../../scripts/stack/paths.ts";
-import { choosePorts, HOST } from "../../scripts/stack/ports.ts";
-import { bornAt, httpAnswers, startProcess, stopProcesses, waitUntilReady } from "../../scripts/stack/processes.ts";
+import { ROOT } from "../../scripts/stack/paths.ts";
+import { bornAt } from "../../scripts/stack/processes.ts";
 import type { StackFile } from "../../scripts/stack/stack.ts";
 import { statement } from "../../scripts/stack/statement.ts";
+import { withPrometheus } from "../support/prometheus.ts";
 import { until } from "../support/until.ts";
 
 /** Starts and stops real servers (a minute or two), so it asks for the same sign as every test of real servers. */
@@ -41,57 +40,12 @@ const noPrometheus = (() => {
   }
 })();
 
-interface Scrape {
-  job_name: string;
-  dns_sd_configs?: unknown;
-  static_configs?: { targets: string[] }[];
-}
-
-/** Runs Prometheus with infra's configuration, but for where the stack's processes are; `ask` tells how many series a query has. */
-async function withPrometheus(
-  file: StackFile,
-  folder: string,
-  use: (ask: (query: string) => Promise<number>) => Promise<void>,
-): Promise<void> {
-  const { port } = await choosePorts(["port"], {});
-  const targets = (job: string): string[] =>
+const targetsOf =
+  (file: StackFile) =>
+  (job: string): string[] =>
     Object.entries({ ...file.services, ...file.metrics })
       .filter(([name]) => name.replace(/-\d+$/, "") === job)
       .map(([, url]) => new URL(url).host);
-  const config = parse(await readFile(join(INFRA, "prometheus", "prometheus.yml"), "utf8")) as {
-    scrape_configs: Scrape[];
-  };
-  const scrape_configs = config.scrape_configs
-    .filter(({ job_name }) => targets(job_name).length > 0)
-    .map(({ dns_sd_configs: _, ...job }) => ({ ...job, static_configs: [{ targets: targets(job.job_name) }] }));
-  const path = join(folder, "prometheus.yml");
-  await writeFile(path, stringify({ global: { scrape_interval: "1s" }, scrape_configs }));
-  const url = `http://${HOST}:${port}`;
-  const prometheus = startProcess({
-    name: "prometheus",
-    command: "prometheus",
-    args: [
-      `--config.file=${path}`,
-      `--storage.tsdb.path=${join(folder, "prometheus")}`,
-      `--web.listen-address=${HOST}:${port}`,
-    ],
-    env: process.env,
-    cwd: folder,
-    log: join(folder, "logs", "prometheus.log"),
-  });
-  try {
-    const signal = AbortSignal.timeout(60_000);
-    await waitUntilReady(prometheus, () => httpAnswers(`${url}/-/ready`), { withinMs: 30_000, signal });
-    await use(async (query) => {
-      const response = await fetch(`${url}/api/v1/query?query=${encodeURIComponent(query)}`);
-      const answer = (await response.json()) as { status: string; error?: string; data: { result: unknown[] } };
-      assert.equal(answer.status, "success", `${query}: ${answer.error ?? ""}`);
-      return answer.data.result.length;
-    });
-  } finally {
-    await stopProcesses([prometheus.record], 10_000);
-  }
-}
 
 test(
   "the whole stack starts, works, keeps its data over a restart, and stops",
@@ -127,12 +81,12 @@ test(
       });
 
       await t.test("gives every panel of the dashboards something to show", { skip: noPrometheus }, () =>
-        withPrometheus(readStack(data), data, async (ask) => {
+        withPrometheus(targetsOf(readStack(data)), data, async ({ ask }) => {
           for (const { panels } of Object.values(DASHBOARDS)) {
             for (const { title, queries, redpandaOnly } of panels) {
               if (redpandaOnly) continue;
               for (const [expr] of queries) {
-                await until(`${title}: ${expr}`, async () => (await ask(expr)) > 0, 60_000);
+                await until(`${title}: ${expr}`, async () => (await ask(expr)).length > 0, 60_000);
               }
             }
           }
