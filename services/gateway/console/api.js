@@ -44,10 +44,10 @@ export const query = (sql) => post("/v1/query", { sql });
 
 export const tablePath = (table) => `/v1/tables/${encodeURIComponent(table)}`;
 
-/** What would come of the file, from its beginning; nothing is stored. */
-export async function preview(file, table) {
+/** What would come of the file, from its beginning; nothing is stored. `dialect` holds what was not left to detection. */
+export async function preview(file, table, dialect) {
   const begin = file.slice(0, PREVIEW_BYTES_MAX);
-  const about = new URLSearchParams({ name: file.name, ...(table ? { table } : {}) });
+  const about = new URLSearchParams({ name: file.name, ...(table ? { table } : {}), ...dialect });
   const seen = await call(`/v1/preview?${about}`, {
     method: "POST",
     headers: { "content-type": "application/octet-stream" },
@@ -56,16 +56,22 @@ export async function preview(file, table) {
   return { ...seen, complete: seen.complete && begin.size === file.size };
 }
 
-/** Uploads with progress (XMLHttpRequest, since fetch tells none); `onProgress` is given a share from 0 to 1. */
-export function upload(file, table, onProgress) {
+/**
+ * Uploads with progress (XMLHttpRequest, since fetch tells none); `onProgress` is given a share from 0 to 1. Nothing is stored of an upload
+ * that `signal` breaks off.
+ */
+export function upload(file, table, dialect, onProgress, signal) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    request.open("PUT", `${tablePath(table)}/files/${encodeURIComponent(file.name)}`);
+    const how = new URLSearchParams(dialect).toString();
+    request.open("PUT", `${tablePath(table)}/files/${encodeURIComponent(file.name)}${how && `?${how}`}`);
     for (const [name, value] of Object.entries(headers({ "content-type": "application/octet-stream" })))
       request.setRequestHeader(name, value);
     request.responseType = "json";
     request.upload.onprogress = ({ loaded, total }) => onProgress(loaded / Math.max(1, total));
     request.onerror = () => reject(new Problem(0, {}));
+    request.onabort = () => reject(new Problem(0, { code: "Cancelled", detail: "nothing of it was stored" }));
+    signal.addEventListener("abort", () => request.abort());
     request.onload = () => {
       const body = request.response ?? {};
       if (request.status < 300) resolve(body);

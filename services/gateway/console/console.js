@@ -1,34 +1,39 @@
 /** The console: upload with preview, files live, tables with checks, rejects and maintenance, a query box. No build step. */
 import { call, follow, hasKey, useKey } from "./api.js";
 import { byId, element, guarded, refreshTimes } from "./dom.js";
+import { showFile } from "./file-page.js";
 import { drawFiles, FILES_SHOWN_MAX, noteFile, onFile } from "./files.js";
-import { showQuery } from "./query.js";
-import { refreshTable, showTables, tableChanged } from "./tables.js";
+import { offerTables, showQuery } from "./query.js";
+import { refreshList, refreshTable, showTables, tableChanged } from "./tables.js";
 import { fileMoved, knowTables } from "./upload.js";
 
 const TIMES_EVERY_MS = 5_000;
 const TABLES_EVERY_MS = 10_000;
+/** A table's page asks the warehouse; what happens to the table is read at once anyhow. */
+const TABLE_EVERY_MS = 60_000;
 const VIEWS = { upload: "Upload", files: "Files", tables: "Tables", query: "Query" };
 
+/** #view/name/part */
 function place() {
-  const [view, ...rest] = location.hash.slice(1).split("/");
+  const [view, name = "", part = ""] = location.hash.slice(1).split("/");
   try {
-    return { view: view in VIEWS ? view : "upload", name: decodeURIComponent(rest.join("/")) };
+    return { view: view in VIEWS ? view : "upload", name: decodeURIComponent(name), part };
   } catch {
-    return { view: "upload", name: "" };
+    return { view: "upload", name: "", part: "" };
   }
 }
 
 function show() {
-  const { view, name } = place();
+  const { view, name, part } = place();
   for (const each of Object.keys(VIEWS)) byId(`view-${each}`).hidden = each !== view;
-  for (const link of document.querySelectorAll("nav a")) {
+  for (const link of document.querySelectorAll(".bar nav a")) {
     if (link.getAttribute("href") === `#${view}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
   document.title = `${name || VIEWS[view]} · Tributary`;
-  if (view === "tables") void showTables(name);
-  if (view === "files") drawFiles();
+  if (view === "tables") void showTables(name, part);
+  if (view === "files") void showFile(name);
+  drawFiles();
   if (view === "query") showQuery(name);
 }
 
@@ -70,7 +75,7 @@ byId("key-form").addEventListener("submit", (event) => {
 });
 byId("forget-key").addEventListener("click", () => {
   useKey("");
-  location.reload();
+  location.reload(); // nothing that the key has shown stays on the page
 });
 byId("forget-key").hidden = !hasKey();
 
@@ -87,6 +92,8 @@ async function start() {
     const [{ files }, { tables }] = await Promise.all([call(`/v1/files?limit=${FILES_SHOWN_MAX}`), call("/v1/tables")]);
     for (const file of files.reverse()) noteFile(file);
     knowTables(tables);
+    offerTables(tables);
+    drawFiles({ known: true });
   });
   if (!problem.firstChild || !byId("key-form").hidden) return;
   byId("live-text").textContent = problem.textContent;
@@ -98,7 +105,10 @@ void follow(noteFile, (connected) => {
   if (connected) void start();
 });
 setInterval(refreshTimes, TIMES_EVERY_MS);
-setInterval(() => {
-  if (!document.hidden && place().view === "tables") void refreshTable();
-}, TABLES_EVERY_MS);
+const whileShown = (work, everyMs) =>
+  setInterval(() => {
+    if (!document.hidden && place().view === "tables") void work();
+  }, everyMs);
+whileShown(refreshList, TABLES_EVERY_MS);
+whileShown(refreshTable, TABLE_EVERY_MS);
 show();

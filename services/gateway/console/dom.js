@@ -51,35 +51,56 @@ const NULL = () => element("span", { class: "null" }, "NULL");
 export const shown = (value) =>
   value === null || value === undefined ? NULL() : typeof value === "object" ? JSON.stringify(value) : String(value);
 
+/** What overflows its card can be scrolled, so the keyboard must get there; what does not is no stop on its way. */
+const overflowing = new ResizeObserver((entries) => {
+  for (const { target } of entries) {
+    if (target.scrollWidth > target.clientWidth || target.scrollHeight > target.clientHeight) target.tabIndex = 0;
+    else target.removeAttribute("tabindex");
+  }
+});
+
 /**
- * A table in a card that scrolls. Columns are `{ name, numeric, wrap, hint }` or names; cells are nodes or values.
+ * A table in a card that scrolls. Columns are `{ name, numeric, wrap, hint }` or names; cells are nodes or values. On a narrow screen each
+ * row becomes a list of its cells, unless it is `wide`: data, whose columns belong under each other.
  */
-export function dataTable(label, columns, rows, empty = "nothing yet") {
+export function dataTable(label, columns, rows, empty = "nothing yet", { wide = false } = {}) {
   const about = columns.map((column) => (typeof column === "string" ? { name: column } : column));
   if (rows.length === 0) return element("p", { class: "card pad hint" }, empty);
   const classOf = ({ numeric, wrap }) => (numeric ? "n" : wrap ? "wrap" : null);
+  // Laid out as lists, the elements would lose what they are to a screen reader; the roles say it again.
   const head = about.map((column) =>
     element(
       "th",
-      { scope: "col", class: classOf(column) },
-      column.name,
+      { scope: "col", role: "columnheader", class: classOf(column) },
+      column.name || element("span", { class: "unseen" }, "more"),
       column.hint && element("small", {}, column.hint),
     ),
   );
   const body = rows.map((row) =>
     element(
       "tr",
-      {},
+      { role: "row" },
       row.map((value, at) =>
-        element("td", { class: classOf(about[at] ?? {}) }, value instanceof Node ? value : shown(value)),
+        element(
+          "td",
+          { role: "cell", class: classOf(about[at] ?? {}), "data-label": about[at]?.name },
+          value instanceof Node ? value : shown(value),
+        ),
       ),
     ),
   );
-  return element(
+  const card = element(
     "div",
-    { class: "card scroll", tabindex: "0", role: "region", "aria-label": label, "data-key": `region ${label}` },
-    element("table", {}, element("thead", {}, element("tr", {}, head)), element("tbody", {}, body)),
+    { class: `card scroll${wide ? "" : " stack"}`, role: "region", "aria-label": label, "data-key": `region ${label}` },
+    element(
+      "table",
+      { role: "table", "aria-label": label },
+      element("thead", { role: "rowgroup" }, element("tr", { role: "row" }, head)),
+      element("tbody", { role: "rowgroup" }, body),
+    ),
   );
+  overflowing.observe(card);
+  return card;
 }
 
 export const problemCard = (problem) =>
@@ -88,6 +109,16 @@ export const problemCard = (problem) =>
     { class: "card pad problem", role: "alert" },
     element("p", {}, element("strong", {}, problem.code || "Not done"), " ", problem.message),
     problem.remedy && element("p", { class: "hint" }, problem.remedy),
+  );
+
+/** A list of terms and what they are; entries without a value are left out. */
+export const pairs = (entries) =>
+  element(
+    "dl",
+    { class: "pairs" },
+    entries
+      .filter(([, value]) => value !== null && value !== undefined && value !== "")
+      .map(([term, value]) => [element("dt", {}, term), element("dd", {}, value)]),
   );
 
 export const waiting = (text) => element("p", { class: "hint waiting" }, text);

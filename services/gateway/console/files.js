@@ -1,10 +1,13 @@
-/** The files and how far they are. */
+/** The files and how far they are: the list, and the newest of them below the upload. */
 import { ago, byId, count, dataTable, element, pill, redraw, took } from "./dom.js";
 
 export const FILES_SHOWN_MAX = 200;
+const RECENT_SHOWN = 5;
 const DRAW_EVERY_MS = 150;
 const files = new Map();
 const listeners = [];
+/** Has the gateway told its files? Before, none shown means nothing. */
+let told = false;
 
 /** `listener` is called with each file whose state is told. */
 export const onFile = (listener) => listeners.push(listener);
@@ -15,6 +18,8 @@ const newestFirst = () => [...files.values()].sort((a, b) => (a.fileId < b.fileI
 
 /** Newest first. */
 export const filesOf = (table) => newestFirst().filter((file) => file.table === table);
+
+export const fileById = (fileId) => files.get(fileId);
 
 export function noteFile(file) {
   files.set(file.fileId, file);
@@ -41,17 +46,58 @@ const FILTERS = {
   failed: ({ status }) => status === "failed" || status === "rejected",
 };
 
-export function drawFiles() {
+/** `known`: the gateway has told all it has. */
+export function drawFiles({ known = false } = {}) {
+  told ||= known;
   const busy = [...files.values()].filter(isBusy).length;
   byId("busy-count").hidden = busy === 0;
   byId("busy-count").textContent = `${busy} on their way`;
-  if (byId("view-files").hidden) return;
+  if (!byId("view-upload").hidden) drawRecent();
+  if (byId("view-files").hidden || byId("files-part").hidden) return;
   const chosen = newestFirst().filter(FILTERS[byId("file-filter").value]);
   byId("file-count").textContent = `${count(chosen.length)} of the newest ${count(files.size)}, live`;
-  redraw(byId("file-list"), fileTable("Files, newest first", chosen));
+  const empty =
+    files.size > 0 ? "No file is in this state." : "No files yet. Upload one, or drop one into the drop folder.";
+  redraw(byId("file-list"), fileTable("Files, newest first", chosen, { empty }));
 }
 
-export const fileTable = (label, chosen, { withTable = true } = {}) =>
+function drawRecent() {
+  if (!told) return;
+  const recent = newestFirst().slice(0, RECENT_SHOWN);
+  redraw(
+    byId("recent"),
+    recent.length === 0
+      ? firstSteps()
+      : [
+          element(
+            "div",
+            { class: "head" },
+            element("h2", {}, "Newest files"),
+            element("a", { href: "#files", "data-key": "all files" }, "All files"),
+          ),
+          fileTable("Newest files", recent),
+        ],
+  );
+}
+
+const firstSteps = () =>
+  element(
+    "div",
+    { class: "card pad" },
+    element("h2", {}, "No file has come yet"),
+    element(
+      "p",
+      { class: "hint" },
+      "A file's name, or what you write above, says which table it goes into; the first file makes the table. Other ways in:",
+    ),
+    element("pre", { tabindex: "0" }, [
+      `curl -T sales.csv ${location.origin}/v1/tables/sales/files/sales.csv\n`,
+      "npm run tributary -- upload sales sales.csv --wait\n",
+      "cp sales.csv .tributary/drops/sales/",
+    ]),
+  );
+
+export const fileTable = (label, chosen, { withTable = true, empty = "No files yet." } = {}) =>
   dataTable(
     label,
     [
@@ -65,22 +111,30 @@ export const fileTable = (label, chosen, { withTable = true } = {}) =>
     chosen.map((file) => [
       element(
         "span",
-        { title: `${file.fileId} · version ${file.sourceOffset ?? "–"}` },
-        file.sourceFile,
-        file.origin === "replay" && element("small", {}, " read again"),
+        {},
+        element("a", { href: `#files/${file.fileId}`, "data-key": `file ${file.fileId}` }, file.sourceFile),
+        file.origin === "replay" && element("small", {}, " replayed"),
+        file.kind === "deleted" && element("small", {}, " deleted"),
       ),
       ...(withTable ? [tableLink(file.table)] : []),
       pill(file.status),
       count(file.rowsCommitted ?? file.rowsRead),
-      file.rowsRejected ? element("a", { href: `#tables/${file.table}` }, count(file.rowsRejected)) : "0",
+      file.rowsRejected ? rejectsLink(file) : "0",
       took(file.durations?.totalMs),
       element("span", {}, ago(file.receivedAt)),
       file.error ? faultOf(file.error) : "",
     ]),
-    "No files yet. Upload one, or drop one into the drop folder.",
+    empty,
   );
 
 export const tableLink = (table) => element("a", { href: `#tables/${table}`, "data-key": `table ${table}` }, table);
+
+export const rejectsLink = ({ fileId, table, rowsRejected }, noun = "") =>
+  element(
+    "a",
+    { class: "bad", href: `#tables/${table}/rejects`, "data-key": `rejects ${fileId}` },
+    `${count(rowsRejected)}${noun}`,
+  );
 
 export const faultOf = ({ code, message, remedy }) =>
   element(
@@ -91,4 +145,4 @@ export const faultOf = ({ code, message, remedy }) =>
     element("span", { class: "hint" }, remedy),
   );
 
-byId("file-filter").addEventListener("change", drawFiles);
+byId("file-filter").addEventListener("change", () => drawFiles());

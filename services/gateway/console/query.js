@@ -1,17 +1,28 @@
 /** The query box: one SELECT, its rows, and the rows as CSV. */
 import { query } from "./api.js";
 import { csvText } from "./csv.js";
-import { announce, button, byId, count, dataTable, element, guarded, plural, waiting } from "./dom.js";
+import { announce, button, byId, count, dataTable, element, guarded, plural, redraw, waiting } from "./dom.js";
 
 const ROWS_SHOWN_MAX = 500;
 const NUMERIC = /^(tinyint|smallint|integer|int|bigint|hugeint|ubigint|double|real|float|decimal)/i;
 
-/** Opened for a table: asks for its newest rows. */
+const OWN_TABLES = ["_ingest_files", "_rejected_rows", "_quality_results", "_maintenance_log"];
+
+/** Opened for a table: asks for some of its rows. */
 export function showQuery(table) {
   if (!table) return;
   byId("sql").value =
     `SELECT *\nFROM ${/^[a-z_][a-z0-9_]*$/.test(table) ? table : `"${table.replaceAll('"', '""')}"`}\nLIMIT 50`;
   void run();
+}
+
+/** What there is to ask about, each at a click. */
+export function offerTables(tables) {
+  const names = [...tables.filter(({ exists }) => exists).map(({ table }) => table), ...OWN_TABLES];
+  redraw(
+    byId("query-tables"),
+    names.map((name) => element("a", { class: "chip", href: `#query/${name}`, "data-key": `query ${name}` }, name)),
+  );
 }
 
 const run = () => guarded(byId("query-result"), runQuery);
@@ -34,6 +45,7 @@ async function runQuery() {
       columns.map(({ name, type }) => ({ name, hint: type, numeric: NUMERIC.test(type) })),
       rows.slice(0, ROWS_SHOWN_MAX),
       "No rows.",
+      { wide: true },
     ),
   );
   announce(said);

@@ -1,8 +1,6 @@
 /** The parts of a table's page. */
 import { post, tablePath } from "./api.js";
-import { filesOf } from "./files.js";
-import { ago, announce, button, count, dataTable, element, guarded, pill, plural, waiting } from "./dom.js";
-import { rejectTable } from "./upload.js";
+import { ago, announce, button, count, dataTable, element, guarded, pairs, pill, plural, waiting } from "./dom.js";
 
 const RUNS_SHOWN = 12;
 /** What was last asked for on the page, and what came of it. */
@@ -18,7 +16,7 @@ export const part = (title, actions, ...content) =>
   );
 
 /** A button that asks the gateway for work; what came of it is shown above, and `table-acted` fires on the document. */
-function act(label, told, work, attributes = {}) {
+export function act(label, told, work, attributes = {}) {
   return button(
     label,
     async ({ target }) => {
@@ -73,8 +71,9 @@ export function checksPart(name, declared, runs) {
               { class: "under" },
               `${rule?.type ?? last?.check_type ?? ""} ${rule?.column ?? last?.column_name ?? ""}`,
             ),
+            last && last.status !== "passed" && element("small", { class: "under bad" }, last.details),
           ),
-          last ? element("span", { title: last.details }, pill(last.status)) : pill("not run"),
+          last ? pill(last.status) : pill("not run"),
           last ? `${count(last.failing_rows)} of ${count(last.total_rows)}` : "–",
           last ? runDots([last, ...older].slice(0, RUNS_SHOWN).reverse()) : "",
           element("span", {}, ago(last?.executed_at)),
@@ -93,64 +92,6 @@ const runDots = (runs) =>
       element("i", { class: status, title: `${at} ${status}, ${failing} failing` }),
     ),
   );
-
-// Rejects
-
-/** Rejects of each file's newest version; what a newer version has settled is past. `rejects` are newest first. */
-export function standing(name, rejects) {
-  const newest = new Map();
-  const note = ({ sourceFile, sourceOffset }) =>
-    newest.set(sourceFile, Math.max(sourceOffset, newest.get(sourceFile) ?? -1));
-  filesOf(name)
-    .filter(({ status }) => status === "committed")
-    .forEach(note);
-  rejects.forEach(note);
-  return rejects.filter(({ sourceFile, sourceOffset }) => sourceOffset === newest.get(sourceFile));
-}
-
-export function rejectsPart(name, rejects, all) {
-  const again = (label, body, attributes) =>
-    act(
-      label,
-      "asking for them to be read again",
-      async () => {
-        const { files } = await post(`${tablePath(name)}/rejects/replay`, body);
-        return files.length === 0
-          ? { text: "No file with rejected rows is left to read again.", tone: "calm" }
-          : {
-              text: `${plural(files.length, "file")} will be read again: ${files.map(({ sourceFile }) => sourceFile).join(", ")}. Rows that fit now will load.`,
-              tone: "good",
-            };
-      },
-      attributes,
-    );
-  const firstOf = new Map();
-  for (const reject of rejects) if (!firstOf.has(reject.sourceFile)) firstOf.set(reject.sourceFile, reject);
-  const fileOf = (reject) =>
-    element(
-      "span",
-      {},
-      reject.sourceFile,
-      " ",
-      firstOf.get(reject.sourceFile) === reject &&
-        firstOf.size > 1 &&
-        again(
-          "Read again",
-          { file: reject.sourceFile },
-          { class: "quiet small", "aria-label": `Read ${reject.sourceFile} again` },
-        ),
-    );
-  return part(
-    "Rejected rows",
-    rejects.length > 0 && again("Read again", {}, { "aria-label": "Read all files with rejected rows again" }),
-    rejects.length === 0
-      ? element("p", { class: "card pad hint" }, "None: every row that was read is in the table.")
-      : rejectTable("Rejected rows", rejects, fileOf),
-    all.rejects.length > rejects.length &&
-      element("p", { class: "hint" }, "Those of earlier versions of these files are in the table _rejected_rows."),
-    all.nextCursor && element("p", { class: "hint" }, "Among the newest; all are in the table _rejected_rows."),
-  );
-}
 
 // Schema, contract, maintenance
 
@@ -183,6 +124,10 @@ export function schemaPart({ columns, contract }) {
   );
 }
 
+/** What a table with `gate: block` lets its readers see: "open" while all checks pass, else "held"; undefined without such a gate. */
+export const gateOf = ({ gate }, failing) =>
+  gate !== "block" || failing === undefined ? undefined : failing === 0 ? "open" : "held";
+
 export function contractPart({ declared, contract, partitioning }) {
   const { writeMode, key, onMismatch, unexpectedColumns, rejects = {}, gate } = contract;
   const lines = [
@@ -206,11 +151,7 @@ export function contractPart({ declared, contract, partitioning }) {
     element(
       "div",
       { class: "card pad" },
-      element(
-        "dl",
-        { class: "pairs" },
-        lines.map(([term, value]) => [element("dt", {}, term), element("dd", {}, String(value))]),
-      ),
+      pairs(lines.map(([term, value]) => [term, String(value)])),
       element(
         "details",
         { "data-key": "contract" },
@@ -240,11 +181,20 @@ export function maintenancePart(name, runs, health) {
       ),
     dataTable(
       "Maintenance history",
-      ["Operation", "State", { name: "Files", numeric: true }, "When"],
+      [
+        "Operation",
+        "State",
+        { name: "Files", numeric: true },
+        { name: "Snapshots", numeric: true },
+        { name: "Details", wrap: true },
+        "When",
+      ],
       runs.map((one) => [
-        element("span", { title: one.details }, one.operation.replaceAll("_", " ")),
+        one.operation.replaceAll("_", " "),
         pill(one.status.replaceAll("_", " ")),
         `${count(one.files_before)} → ${count(one.files_after)}`,
+        `${count(one.snapshots_before)} → ${count(one.snapshots_after)}`,
+        element("span", { class: "hint" }, one.details ?? ""),
         element("span", {}, ago(one.executed_at)),
       ]),
       "Not maintained yet.",

@@ -2,56 +2,57 @@
 import { call, query, tablePath } from "./api.js";
 import { ago, byId, count, dataTable, element, guarded, pill, redraw, size, tiles, waiting } from "./dom.js";
 import { fileTable, filesOf, isBusy, tableLink } from "./files.js";
-import {
-  checksPart,
-  contractPart,
-  maintenancePart,
-  outcome,
-  part,
-  rejectsPart,
-  schemaPart,
-  standing,
-} from "./table-parts.js";
+import { offerTables } from "./query.js";
+import { checksPart, contractPart, gateOf, maintenancePart, outcome, part, schemaPart } from "./table-parts.js";
+import { readRejects, rejectsPart, standing } from "./rejects.js";
 import { knowTables } from "./upload.js";
 
-const REJECTS_SHOWN = 200;
 const FILES_SHOWN = 20;
 const SETTLE_MS = 700;
 let selected = "";
-let drawnFor = "";
+/** What is known of the selected table; a part that has not been read yet is undefined. */
+let known = {};
+/** The part of the page that the address names, until it has been shown. */
+let wanted = "";
 
-/** Draws the list, or the table's page. */
-export async function showTables(table) {
-  selected = table;
-  if (drawnFor !== table) {
+/** Draws the list, or the table's page; `partName` is scrolled to. */
+export async function showTables(table, partName) {
+  if (selected !== table || !table) {
     outcome.replaceChildren();
+    byId("table-overview").replaceChildren();
     byId("table-detail").replaceChildren(table ? waiting(`reading ${table} …`) : "");
+    known = {};
   }
+  selected = table;
+  wanted = partName;
   byId("tables-title").textContent = table || "Tables";
-  await refreshTable();
+  await (table ? refreshTable() : refreshList());
 }
 
-/** Reads again what is shown. */
-export const refreshTable = () =>
-  guarded(byId(selected ? "table-detail" : "table-overview"), () => (selected ? showTable(selected) : showList()));
+/** Reads the list again, if it is what is shown. */
+export async function refreshList() {
+  if (selected) return;
+  await guarded(byId("table-overview"), async () => {
+    const { tables } = await call("/v1/tables");
+    if (selected) return;
+    knowTables(tables);
+    offerTables(tables);
+    drawList(tables);
+  });
+}
 
 let timer;
 /** A file has ended: what it changes is read again, not more often than every SETTLE_MS. */
 export function tableChanged(file) {
   if (byId("view-tables").hidden || (selected && file.table !== selected)) return;
-  if (selected && isBusy(file)) return;
+  if (selected && isBusy(file)) return drawTable();
   timer ??= setTimeout(() => {
     timer = undefined;
-    void refreshTable();
+    void (selected ? refreshTable() : refreshList());
   }, SETTLE_MS);
 }
 
-async function showList() {
-  const { tables } = await call("/v1/tables");
-  if (selected) return;
-  knowTables(tables);
-  byId("table-detail").replaceChildren();
-  drawnFor = "";
+function drawList(tables) {
   redraw(
     byId("table-overview"),
     dataTable(
@@ -61,7 +62,7 @@ async function showList() {
         "Contract",
         "State",
         { name: "Files waiting", numeric: true },
-        { name: "Seconds behind", numeric: true },
+        { name: "Behind", numeric: true },
         "Last commit",
         "",
       ],
@@ -70,7 +71,7 @@ async function showList() {
         declared ? "declared" : element("span", { class: "hint" }, "default"),
         stateOf(exists, lag),
         count(lag.files),
-        lag.oldestSeconds.toFixed(1),
+        `${lag.oldestSeconds.toFixed(1)} s`,
         element("span", {}, ago(lastCommitAt)),
         exists ? element("a", { href: `#query/${table}`, "aria-label": `Query ${table}` }, "Query") : "",
       ]),
@@ -82,44 +83,58 @@ async function showList() {
 const stateOf = (exists, { files }) =>
   files > 0 ? pill("loading", "busy") : exists ? pill("up to date", "good") : pill("no file yet");
 
-async function showTable(name) {
+/** Reads the table's page again, if one is shown. Each part is drawn as it comes: a warehouse may take seconds for one of them. */
+export async function refreshTable() {
+  const name = selected;
+  if (!name) return;
   const path = tablePath(name);
-  const [table, all, checks, maintenance, health] = await Promise.all([
-    call(path),
-    call(`${path}/rejects?limit=${REJECTS_SHOWN}`),
-    history("_quality_results", name, 400),
-    history("_maintenance_log", name, 15),
-    call(`${path}/health`).catch(() => undefined),
-  ]);
-  if (name !== selected) return;
-  drawnFor = name;
-  const rejects = standing(name, all.rejects);
-  const runs = Map.groupBy(checks, (run) => run.check_name);
-  byId("table-overview").replaceChildren();
+  const note = (key) => (value) => {
+    if (name !== selected) return;
+    known = { ...known, [key]: value };
+    if (known.table) drawTable();
+  };
+  await guarded(byId("table-detail"), async () => {
+    await Promise.all([
+      call(path).then(note("table")),
+      readRejects(name).then(note("rejects")),
+      history("_quality_results", name, 400).then(note("checks")),
+      history("_maintenance_log", name, 15).then(note("maintenance")),
+      call(`${path}/health`).then(note("health"), () => note("health")(null)),
+    ]);
+  });
+}
+
+function drawTable() {
+  const { table, rejects, checks, maintenance, health } = known;
+  if (!table) return;
+  const name = selected;
+  const runs = checks && Map.groupBy(checks, (run) => run.check_name);
   redraw(
     byId("table-detail"),
     header(name, table),
     outcome,
-    numbers(
-      table,
-      health,
-      [...runs.values()].map(([last]) => last.status),
-      `${count(rejects.length)}${all.nextCursor ? "+" : ""}`,
-    ),
+    numbers(table, health, runs, rejects && standing(name, rejects)),
     element(
       "div",
       { class: "columns" },
-      checksPart(name, table.contract.checks ?? [], runs),
+      runs ? checksPart(name, table.contract.checks ?? [], runs) : part("Checks", null, waiting("reading …")),
       element("div", {}, schemaPart(table), contractPart(table)),
     ),
-    rejectsPart(name, rejects, all),
+    rejects ? rejectsPart(name, rejects, drawTable) : part("Rejected rows", null, waiting("reading …")),
     part(
       "Files",
       null,
-      fileTable(`Files of ${name}, newest first`, filesOf(name).slice(0, FILES_SHOWN), { withTable: false }),
+      fileTable(`Files of ${name}, newest first`, filesOf(name).slice(0, FILES_SHOWN), {
+        withTable: false,
+        empty: "None of the newest files is of this table.",
+      }),
     ),
-    maintenancePart(name, maintenance, health),
+    maintenance ? maintenancePart(name, maintenance, health) : part("Maintenance", null, waiting("reading …")),
   );
+  if (wanted === "rejects" && rejects) {
+    wanted = "";
+    byId("table-detail").querySelector("[aria-label='Rejected rows']").scrollIntoView({ block: "start" });
+  }
 }
 
 const header = (name, { exists, lag, contract }) =>
@@ -143,15 +158,12 @@ const writeText = ({ writeMode, key }) =>
     upsert: `newest row per ${(key ?? []).join(", ")} wins`,
   })[writeMode] ?? "";
 
-const passedText = (states) =>
-  states.length === 0
-    ? "–"
-    : states.every((state) => state === "passed")
-      ? "passed"
-      : `${states.filter((state) => state !== "passed").length} failing`;
-
-const numbers = ({ rowCount, lag, freshness }, health, checkStates, rejected) =>
-  tiles([
+function numbers({ rowCount, lag, freshness, contract }, health, runs, rejects) {
+  const states = runs && [...runs.values()].map(([last]) => last.status);
+  const failing = states?.filter((state) => state !== "passed").length;
+  const rejected = rejects && `${count(rejects.rows.length)}${rejects.more ? "+" : ""}`;
+  const gate = gateOf(contract, failing);
+  return tiles([
     ["Rows", count(rowCount)],
     ["Last commit", ago(freshness.lastCommitAt)],
     ["Newest data", freshness.lastIngestionDate ?? ago(freshness.lastIngestedAt)],
@@ -159,12 +171,14 @@ const numbers = ({ rowCount, lag, freshness }, health, checkStates, rejected) =>
     ["Behind", `${lag.oldestSeconds.toFixed(1)} s`, lag.oldestSeconds > 60 ? "bad" : null],
     [
       "Checks",
-      passedText(checkStates),
-      checkStates.length === 0 ? null : checkStates.every((state) => state === "passed") ? "good" : "bad",
+      !states ? "…" : states.length === 0 ? "–" : failing === 0 ? "passed" : `${failing} failing`,
+      !states?.length ? null : failing === 0 ? "good" : "bad",
     ],
-    ["Rejected rows", rejected, rejected === "0" ? null : "bad"],
-    ["Size", size(health?.dataBytes)],
+    ...(gate ? [["Gate", gate, gate === "held" ? "bad" : "good"]] : []),
+    ["Rejected rows", rejected ?? "…", !rejected || rejected === "0" ? null : "bad"],
+    ["Size", health === undefined ? "…" : size(health?.dataBytes)],
   ]);
+}
 
 /** A log of the warehouse about the table, newest first; empty where the key may not query, or nothing has been logged. */
 async function history(log, table, limit) {

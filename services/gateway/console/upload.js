@@ -1,6 +1,6 @@
 /** Choosing files, seeing what would come of them, sending them, and following them into the table. */
 import { preview, upload } from "./api.js";
-import { isBusy, faultOf } from "./files.js";
+import { isBusy, faultOf, rejectsLink } from "./files.js";
 import {
   announce,
   button,
@@ -67,10 +67,7 @@ function draw(item) {
       element("strong", {}, file.name),
       " ",
       element("span", { class: "hint" }, size(file.size)),
-      sent &&
-        !status &&
-        !problem &&
-        element("progress", { max: "1", value: String(share ?? 0), "aria-label": `Progress of ${file.name}` }),
+      sent && !status && !problem && progress(item),
       problem && problemCard(problem),
       status?.error && element("p", {}, faultOf(status.error)),
     ),
@@ -81,11 +78,15 @@ function draw(item) {
         "aria-label": `Preview ${file.name}`,
         "aria-pressed": String(item === shownItem),
       }),
+    sent &&
+      !status &&
+      !problem &&
+      button("Cancel", () => item.cancel(), { class: "quiet", "aria-label": `Cancel ${file.name}` }),
     (!sent || problem) && button("Upload", () => void send(item), { "aria-label": `Upload ${file.name}` }),
   );
 }
 
-function outcome({ status, table, rowsCommitted, rowsRejected, durations }) {
+function outcome({ fileId, status, table, rowsCommitted, rowsRejected, durations }) {
   if (status !== "committed")
     return element("span", { class: "hint" }, status === "received" ? "stored, waiting for its turn" : "");
   return element(
@@ -94,23 +95,33 @@ function outcome({ status, table, rowsCommitted, rowsRejected, durations }) {
     `${plural(rowsCommitted, "row")} in `,
     element("a", { href: `#tables/${table}` }, table),
     ` after ${took(durations.totalMs)}`,
-    rowsRejected > 0 && [
-      ", ",
-      element("a", { class: "bad", href: `#tables/${table}` }, `${count(rowsRejected)} rejected`),
-    ],
+    rowsRejected > 0 && [", ", rejectsLink({ fileId, table, rowsRejected }, " rejected")],
   );
 }
 
+const progress = ({ file, share = 0 }) => [
+  element("progress", { max: "1", value: String(share), "aria-label": `Progress of ${file.name}` }),
+  element("small", { class: "sent" }, progressText(share)),
+];
+
+const progressText = (share) => (share < 1 ? `${Math.floor(share * 100)} % sent` : "sent; being stored");
+
 async function send(item) {
-  Object.assign(item, { sent: true, share: 0, problem: undefined, status: undefined });
+  const cancelled = new AbortController();
+  const cancel = () => cancelled.abort();
+  Object.assign(item, { sent: true, share: 0, problem: undefined, status: undefined, cancel });
   draw(item);
   announce(`${item.file.name}: uploading`);
   try {
-    const status = await upload(item.file, byId("table-name").value.trim(), (share) => {
+    const onProgress = (share) => {
       item.share = share;
       const bar = item.row.querySelector("progress");
-      if (bar) bar.value = share;
-    });
+      if (!bar) return;
+      bar.value = share;
+      item.row.querySelector(".sent").textContent = progressText(share);
+    };
+    const table = byId("table-name").value.trim();
+    const status = await upload(item.file, table, givenDialect(), onProgress, cancelled.signal);
     // What came live meanwhile is newer than the answer.
     item.status = item.moved?.fileId === status.fileId ? item.moved : status;
   } catch (problem) {
@@ -143,12 +154,19 @@ function look(item) {
   void guarded(byId("preview"), () => showPreview(item));
 }
 
+/** How the files are written, where somebody knows better than detection. */
+const givenDialect = () =>
+  Object.fromEntries(
+    ["delimiter", "encoding", "header"].map((name) => [name, byId(name).value]).filter(([, value]) => value !== ""),
+  );
+
 async function showPreview(item) {
   const { file } = item;
   const table = byId("table-name").value.trim();
   const place = byId("preview");
   place.replaceChildren(waiting(`looking at ${file.name} …`));
-  const seen = await preview(file, table).catch((problem) => {
+  const dialect = givenDialect();
+  const seen = await preview(file, table, dialect).catch((problem) => {
     if (item === shownItem) throw problem;
   });
   // Another file or table was chosen meanwhile.
@@ -173,6 +191,7 @@ async function showPreview(item) {
       seen.columns.map(({ name, type }) => ({ name, hint: type, numeric: isNumeric(type) })),
       seen.rows.slice(0, ROWS_SHOWN),
       "No row would load.",
+      { wide: true },
     ),
     seen.rejects.length > 0 && [
       element("h3", {}, "Would be rejected"),
@@ -186,7 +205,7 @@ const isNumeric = (type) => /^(INTEGER|BIGINT|DECIMAL|DOUBLE)/.test(type);
 
 const DELIMITERS = { ",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe" };
 
-const dialectText = (dialect) =>
+export const dialectText = (dialect) =>
   dialect
     ? `${DELIMITERS[dialect.delimiter] ?? dialect.delimiter}, ${dialect.encoding.toUpperCase()}${dialect.header ? "" : ", no header"}`
     : "no text";
@@ -268,7 +287,7 @@ byId("picker").addEventListener("change", ({ target }) => {
   target.value = ""; // the same file can be chosen again
 });
 byId("table-name").addEventListener("input", () => (tableWasTyped = true));
-byId("table-name").addEventListener("change", chosenFile);
+for (const name of ["table-name", "delimiter", "encoding", "header"]) byId(name).addEventListener("change", chosenFile);
 byId("upload-all").addEventListener("click", async () => {
   for (const item of queue.filter(({ sent }) => !sent)) await send(item);
 });
