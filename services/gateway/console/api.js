@@ -3,6 +3,8 @@
 const KEY = "tributary-key";
 const PREVIEW_BYTES_MAX = 4 * 1024 * 1024;
 const RECONNECT_MS = 2000;
+/** The gateway says something every 15 s; when it does not, the connection is gone without a word. */
+const SILENCE_MS_MAX = 40_000;
 let apiKey = sessionStorage.getItem(KEY) ?? "";
 
 export const hasKey = () => apiKey !== "";
@@ -85,15 +87,18 @@ export function upload(file, table, dialect, onProgress, signal) {
 export async function follow(onFile, onConnected) {
   for (;;) {
     let needsKey = false;
+    const lost = new AbortController();
+    const alive = watchdog(SILENCE_MS_MAX, () => lost.abort());
     try {
-      const response = await fetch("/v1/events", { headers: headers() });
+      const response = await fetch("/v1/events", { headers: headers(), signal: lost.signal });
       if (!response.ok) throw new Problem(response.status, await response.json().catch(() => ({})));
       onConnected(true);
-      for await (const file of eventsOf(response.body)) onFile(file);
+      for await (const file of eventsOf(response.body, alive)) onFile(file);
     } catch (problem) {
       // The header says that it is not connected; it is tried again.
       needsKey = problem.status === 401;
     }
+    alive.stop();
     onConnected(false);
     await new Promise((resolve) => {
       if (!needsKey) setTimeout(resolve, RECONNECT_MS);
@@ -102,11 +107,25 @@ export async function follow(onFile, onConnected) {
   }
 }
 
+/** Calls `bark` when `fed` has not been called for so long. */
+function watchdog(ms, bark) {
+  let timer = setTimeout(bark, ms);
+  const stop = () => clearTimeout(timer);
+  return {
+    fed() {
+      stop();
+      timer = setTimeout(bark, ms);
+    },
+    stop,
+  };
+}
+
 /** The data of server-sent events, each a JSON text. */
-async function* eventsOf(body) {
+async function* eventsOf(body, alive) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
   for (let next = await reader.read(); !next.done; next = await reader.read()) {
+    alive.fed();
     const events = (text + next.value).split("\n\n");
     text = events.pop();
     for (const event of events) {

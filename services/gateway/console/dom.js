@@ -91,7 +91,7 @@ export function dataTable(label, columns, rows, empty = "nothing yet", { wide = 
   );
   const card = element(
     "div",
-    { class: `card scroll${wide ? "" : " stack"}`, role: "region", "aria-label": label, "data-key": `region ${label}` },
+    { class: `card scroll${wide ? "" : " stack"}`, role: "group", "aria-label": label, "data-key": `region ${label}` },
     element(
       "table",
       { role: "table", "aria-label": label },
