@@ -11,6 +11,7 @@ const WINDOW_SECONDS = 10;
 const FILES_SEEDED = 1_000;
 const FILES_KEPT_MAX = 10_000;
 const RECONNECT_MS = 1_000;
+const EVERY_MS = 1_000;
 const SCREEN = {
   enter: "\x1b[?1049h\x1b[?25l",
   leave: "\x1b[?25h\x1b[?1049l",
@@ -46,28 +47,33 @@ export function addTop(program: Command): void {
     .description(
       "what goes into each table right now: rows per second, files waiting, seconds behind, last commit, rejects",
     )
-    .option("--once", "say it once and end")
-    .option("--every <time>", "how often it is said anew", durationMs, 1_000)
+    .option(
+      "--once",
+      "say it once and end; so it is where there is no terminal, or with --json, unless --every is given",
+    )
+    .option("--every <time>", "say it anew so often; on a terminal: 1s", durationMs)
     .addHelpText(
       "after",
       `
-On a terminal the table is drawn anew in place; elsewhere each table is a line; with --json each time is a line.
-Ctrl+C ends it.
+On a terminal the table is drawn anew in place, what is behind first. Elsewhere, with --every, each table is a line, and
+with --json each time. Ctrl+C ends it.
 
 Examples:
   tributary top
-  tributary top --once --json
+  tributary top --json
   tributary top --every 10s >> top.log`,
     )
     .action(
-      action(async ({ client, json, print }, flags: { once?: true; every: number }) => {
+      action(async ({ client, json, print }, flags: { once?: true; every?: number }) => {
         const files = new Map<string, TopFile>();
-        if (flags.once) {
+        const { stdout } = process;
+        const goesOn = !flags.once && (flags.every !== undefined || (stdout.isTTY && !json));
+        if (!goesOn) {
           await seed(client, files);
-          print(await look(client, files), topText);
+          print(await look(client, files), (top) => topText(top, stdout.isTTY ? widthOf(stdout) : Infinity));
           return EXIT.ok;
         }
-        await untilInterrupted((signal) => watch(client, files, flags.every, json, signal));
+        await untilInterrupted((signal) => watch(client, files, flags.every ?? EVERY_MS, json, signal));
         return EXIT.ok;
       }),
     );
@@ -97,18 +103,20 @@ async function watch(
   const { stdout } = process;
   const redraws = stdout.isTTY && !json;
   const following = follow(client, files, signal);
-  if (redraws) stdout.write(SCREEN.enter);
+  let top: Top | undefined;
+  const draw = (): boolean => stdout.write(frame(top, client));
+  if (redraws) stdout.on("resize", draw).write(SCREEN.enter);
   try {
     for (let wasThere = true; !signal.aborted; await systemClock.sleep(everyMs, signal)) {
-      const top = await look(client, files).catch(unlessAway);
+      top = await look(client, files).catch(unlessAway);
       if (signal.aborted) break;
-      if (redraws) stdout.write(frame(top, client));
+      if (redraws) draw();
       else if (top) stdout.write(json ? `${JSON.stringify(top)}\n` : linesText(top));
       else if (wasThere) process.stderr.write("no answer from the gateway; waiting for it\n");
       wasThere = top !== undefined;
     }
   } finally {
-    if (redraws) stdout.write(SCREEN.leave);
+    if (redraws) stdout.off("resize", draw).write(SCREEN.leave);
   }
   await following;
 }
@@ -146,7 +154,7 @@ async function look(client: Client, files: ReadonlyMap<string, TopFile>): Promis
   return topOf(tables, [...files.values()], systemClock.nowMs());
 }
 
-/** What `top` shows, from the tables' summaries and the files seen. */
+/** What `top` shows, from the tables' summaries and the files seen: what is furthest behind first, then what goes fastest. */
 export function topOf(tables: readonly Summary[], files: readonly TopFile[], nowMs: number): Top {
   const since = nowMs - WINDOW_SECONDS * 1_000;
   const committed = new Map<string, number>();
@@ -161,33 +169,59 @@ export function topOf(tables: readonly Summary[], files: readonly TopFile[], now
   const rejected = new Map<string, number>();
   for (const { table, rowsRejected } of newest.values())
     rejected.set(table, (rejected.get(table) ?? 0) + (rowsRejected ?? 0));
-  return {
-    at: new Date(nowMs).toISOString(),
-    tables: tables.map(({ table, lag, lastCommitAt }) => ({
-      table,
-      rowsPerSecond: Math.round(((committed.get(table) ?? 0) / WINDOW_SECONDS) * 10) / 10,
-      filesWaiting: lag.files,
-      secondsBehind: Math.round(lag.oldestSeconds * 10) / 10,
-      lastCommitAt,
-      rowsRejected: rejected.get(table) ?? 0,
-    })),
-  };
+  const shown = tables.map(({ table, lag, lastCommitAt }) => ({
+    table,
+    rowsPerSecond: Math.round(((committed.get(table) ?? 0) / WINDOW_SECONDS) * 10) / 10,
+    filesWaiting: lag.files,
+    secondsBehind: Math.round(lag.oldestSeconds * 10) / 10,
+    lastCommitAt,
+    rowsRejected: rejected.get(table) ?? 0,
+  }));
+  const order = (a: TopTable, b: TopTable): number =>
+    b.secondsBehind - a.secondsBehind || b.rowsPerSecond - a.rowsPerSecond || (a.table < b.table ? -1 : 1);
+  return { at: new Date(nowMs).toISOString(), tables: shown.sort(order) };
 }
 
-const topText = ({ at, tables }: Top): string =>
-  tables.length === 0
-    ? "no tables"
-    : tableText(
-        ["table", "rows/s", "files waiting", "seconds behind", "last commit", "rejected"],
-        tables.map((one) => [
-          one.table,
-          one.rowsPerSecond,
-          one.filesWaiting,
-          one.secondsBehind,
-          agoText(one.lastCommitAt, Date.parse(at)),
-          one.rowsRejected,
-        ]),
-      );
+interface Column {
+  head: string;
+  of: (table: TopTable, atMs: number) => string | number | null;
+}
+
+/** As they stand; a narrow terminal goes without the last ones. */
+const COLUMNS: readonly Column[] = [
+  { head: "table", of: ({ table }) => table },
+  { head: "rows/s", of: ({ rowsPerSecond }) => rowsPerSecond },
+  { head: "seconds behind", of: ({ secondsBehind }) => secondsBehind },
+  { head: "files waiting", of: ({ filesWaiting }) => filesWaiting },
+  { head: "last commit", of: ({ lastCommitAt }, atMs) => agoText(lastCommitAt, atMs) },
+  { head: "rejected", of: ({ rowsRejected }) => rowsRejected },
+];
+const TABLE_CHARS_MIN = 8;
+
+/** The table, in lines of at most `width` characters: columns that do not fit are left out, then names are cut. */
+export function topText({ at, tables }: Top, width: number): string {
+  if (tables.length === 0) return "no tables";
+  const textOf = (columns: readonly Column[], nameMax: number): string =>
+    tableText(
+      columns.map(({ head }) => head),
+      tables.map((one) => {
+        const table = one.table.length > nameMax ? `${one.table.slice(0, nameMax - 1)}…` : one.table;
+        return columns.map(({ of }) => of({ ...one, table }, Date.parse(at)));
+      }),
+    );
+  const widthOfText = (text: string): number => Math.max(...text.split("\n").map((line) => line.length));
+  for (let columns = COLUMNS.length; ; columns--) {
+    const shown = COLUMNS.slice(0, columns);
+    const text = textOf(shown, Infinity);
+    const over = widthOfText(text) - width;
+    if (over <= 0) return text;
+    const longest = Math.max(...tables.map(({ table }) => table.length));
+    const nameMax = Math.max(TABLE_CHARS_MIN, longest - over);
+    // Names give way before columns do.
+    const cut = textOf(shown, nameMax);
+    if (widthOfText(cut) <= width || columns === 1) return cut;
+  }
+}
 
 function agoText(iso: string | null, nowMs: number): string | null {
   if (iso === null) return null;
@@ -206,14 +240,16 @@ const linesText = ({ at, tables }: Top): string =>
     )
     .join("");
 
+// Some pseudo-terminals say 0.
+const widthOf = ({ columns }: NodeJS.WriteStream): number => columns || 80;
+
 /** The terminal's whole screen, drawn over the one before: no flicker. */
 function frame(top: Top | undefined, { url }: Client): string {
-  // Some pseudo-terminals say 0.
   const rows = process.stdout.rows || 24;
-  const columns = process.stdout.columns || 80;
-  const text = top ? topText(top) : "no answer; waiting for the gateway";
+  const columns = widthOf(process.stdout);
+  const text = top ? topText(top, columns) : "no answer; waiting for the gateway";
   const lines = [
-    `tributary top · ${url} · ${top?.at.slice(11, 19) ?? "--:--:--"} UTC · Ctrl+C ends it`,
+    `${top?.at.slice(11, 19) ?? "--:--:--"} UTC · Ctrl+C ends it · ${url}`,
     "",
     ...text.split("\n"),
   ];

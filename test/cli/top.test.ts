@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { tmpdir } from "node:os";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { defaultContract } from "../../lib/contract/contract.ts";
 import { contractsOf } from "../../lib/contract/load.ts";
-import { topOf, type Top } from "../../cli/top.ts";
+import { topOf, topText, type Top } from "../../cli/top.ts";
 import { testGateway, type TestGateway } from "../services/gateway/gateway.ts";
 import { until } from "../support/until.ts";
 import { tributary } from "./tributary.ts";
@@ -56,13 +56,44 @@ test("rates are of the last ten seconds, rejects of each file's newest version",
   ]);
 });
 
-test("--once says it once: a table for people, JSON for machines", async () => {
+test("what is furthest behind stands first, then what goes fastest", () => {
+  const nowMs = Date.parse("2026-01-01T00:01:00Z");
+  const summary = (table: string, oldestSeconds: number) => ({
+    ...{ table, lastCommitAt: null },
+    lag: { files: 1, oldestSeconds },
+  });
+  const { tables } = topOf([summary("calm", 0), summary("late", 3), summary("later", 70), summary("b", 0)], [], nowMs);
+  assert.deepEqual(
+    tables.map(({ table }) => table),
+    ["later", "late", "b", "calm"],
+  );
+});
+
+test("in a narrow terminal names are cut and columns left out, never lines", () => {
+  const one = { rowsPerSecond: 1234.5, filesWaiting: 12, secondsBehind: 3.4, lastCommitAt: null, rowsRejected: 7 };
+  const top: Top = {
+    at: "2026-01-01T00:00:00.000Z",
+    tables: ["sales", "a_table_with_a_rather_long_name"].map((table) => ({ table, ...one })),
+  };
+  const heads = (width: number): string => topText(top, width).split("\n")[0]!.replace(/ {2,}/g, "|");
+  assert.equal(heads(120), "table|rows/s|seconds behind|files waiting|last commit|rejected");
+  assert.equal(heads(50), "table|rows/s|seconds behind|files waiting");
+  assert.equal(heads(40), "table|rows/s|seconds behind");
+  assert.equal(heads(20), "table|rows/s");
+  for (let width = 10; width < 120; width++)
+    for (const line of topText(top, width).split("\n")) assert.ok(line.length <= width, `${width}: '${line}'`);
+  assert.match(topText(top, 75), /a_table\w*…/);
+});
+
+test("without a terminal it is said once: a table for people, JSON for machines", async () => {
   await gateway.ended(await upload("first.csv"), {}, { committedAtMs: Date.now() });
   const env = { TRIBUTARY_URL: gateway.url };
-  const inWords = await tributary(["top", "--once"], { env });
-  assert.equal(inWords.code, 0, inWords.err);
-  assert.match(inWords.out, /^table +rows\/s +files waiting +seconds behind +last commit +rejected\n/);
-  const { out } = await tributary(["top", "--once", "--json"], { env });
+  for (const args of [["top"], ["top", "--once"]]) {
+    const inWords = await tributary(args, { env });
+    assert.equal(inWords.code, 0, inWords.err);
+    assert.match(inWords.out, /^table +rows\/s +seconds behind +files waiting +last commit +rejected\n/);
+  }
+  const { out } = await tributary(["top", "--json"], { env });
   const { tables } = JSON.parse(out) as Top;
   assert.deepEqual(
     tables.map(({ table, filesWaiting, rowsRejected }) => [table, filesWaiting, rowsRejected]),
@@ -72,7 +103,7 @@ test("--once says it once: a table for people, JSON for machines", async () => {
   assert.equal(nobody.code, 3);
 });
 
-test("without a terminal it says a line a table, follows what happens live, and Ctrl+C ends it with 0", async () => {
+test("without a terminal --every says a line a table, follows what happens live, and Ctrl+C ends it with 0", async () => {
   const child = spawn(process.execPath, [bin, "--url", gateway.url, "top", "--every", "50ms"], {
     cwd: tmpdir(),
     stdio: ["ignore", "pipe", "inherit"],
@@ -92,3 +123,30 @@ test("without a terminal it says a line a table, follows what happens live, and 
   assert.equal(await ended, 0);
   assert.ok(!out.includes("\x1b"), "no escape sequences outside a terminal");
 });
+
+const noScript = spawnSync("script", ["--version"]).error ? "script is not on the PATH (Debian: bsdutils)" : false;
+
+test(
+  "on a terminal it draws in place, within its size, and leaves the screen as it was",
+  { skip: noScript },
+  async () => {
+    const run = `stty cols 34 rows 5; exec '${process.execPath}' '${bin}' --url ${gateway.url} top --every 50ms`;
+    const child = spawn("script", ["-qfec", run, "/dev/null"], { stdio: ["pipe", "pipe", "inherit"] });
+    const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
+    let out = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => (out += text));
+    await until("two frames", () => out.split("\x1b[H").length > 3, WAIT_MS);
+    child.stdin.write("\x03");
+    assert.equal(await ended, 0);
+    assert.ok(
+      out.startsWith("\x1b[?1049h\x1b[?25l") && out.trimEnd().endsWith("\x1b[?25h\x1b[?1049l"),
+      "its own screen",
+    );
+    const frames = out.split("\x1b[H").slice(1, -1);
+    for (const frame of frames) {
+      const lines = frame.replace(/\x1b\[[?\w]*[A-Za-z]/g, "").split(/\r?\n/);
+      assert.ok(lines.length <= 5);
+      for (const line of lines) assert.ok(line.length <= 34, line);
+    }
+  },
+);
