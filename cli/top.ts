@@ -248,11 +248,7 @@ function frame(top: Top | undefined, { url }: Client): string {
   const rows = process.stdout.rows || 24;
   const columns = widthOf(process.stdout);
   const text = top ? topText(top, columns) : "no answer; waiting for the gateway";
-  const lines = [
-    `${top?.at.slice(11, 19) ?? "--:--:--"} UTC · Ctrl+C ends it · ${url}`,
-    "",
-    ...text.split("\n"),
-  ];
+  const lines = [`${top?.at.slice(11, 19) ?? "--:--:--"} UTC · Ctrl+C ends it · ${url}`, "", ...text.split("\n")];
   const shown = lines.length >= rows ? [...lines.slice(0, rows - 2), `… ${lines.length - rows + 2} more`] : lines;
   return SCREEN.home + shown.map((line) => `${line.slice(0, columns)}${SCREEN.line}`).join("\n") + SCREEN.rest;
 }
