@@ -10,7 +10,7 @@ import {
   type SpanExporter,
 } from "@opentelemetry/sdk-trace";
 import type { Clock } from "../clock.ts";
-import type { Tracer } from "./tracing.ts";
+import { readTraceparent, type Tracer } from "./tracing.ts";
 
 export interface OtlpOptions {
   /** Spans go to `<endpoint>/v1/traces`. */
@@ -68,13 +68,17 @@ export function openOtlpTracer(options: OtlpOptions): Tracer & { close(): Promis
   };
 }
 
-/** What is no valid context begins a trace of its own. */
+/** What is no context begins a trace of its own. */
 function contextOf(traceparent: string | undefined): Context {
-  const [, traceId, spanId, flags] =
-    /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-|$)/.exec(traceparent ?? "") ?? [];
-  if (traceId === undefined || spanId === undefined || flags === undefined) return ROOT_CONTEXT;
-  const traceFlags = Number.parseInt(flags, 16) & TraceFlags.SAMPLED;
-  return trace.setSpanContext(ROOT_CONTEXT, { traceId, spanId, traceFlags, isRemote: true });
+  const parent = readTraceparent(traceparent);
+  if (!parent) return ROOT_CONTEXT;
+  const { traceId, spanId, flags } = parent;
+  return trace.setSpanContext(ROOT_CONTEXT, {
+    traceId,
+    spanId,
+    traceFlags: flags & TraceFlags.SAMPLED,
+    isRemote: true,
+  });
 }
 
 /** The exporter, whose failures are told. The SDK would keep them to itself. */

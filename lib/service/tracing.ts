@@ -24,6 +24,21 @@ export const untraced: Tracer = {
   start: (_name, { parent }) => ({ traceparent: parent, set: () => undefined, end: () => undefined }),
 };
 
+export interface TraceContext {
+  traceId: string;
+  spanId: string;
+  /** Bit 0: the trace is recorded. */
+  flags: number;
+}
+
+/** A W3C traceparent taken apart; undefined if the text is none. */
+export function readTraceparent(text: string | undefined): TraceContext | undefined {
+  const [, traceId, spanId, flags] =
+    /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})$/.exec(text ?? "") ?? [];
+  if (traceId === undefined || spanId === undefined || flags === undefined) return undefined;
+  return { traceId, spanId, flags: Number.parseInt(flags, 16) };
+}
+
 /** The trace context as a record of the event log carries it. */
 export const carrying = (traceparent: string | undefined): { headers?: { traceparent: string } } =>
   traceparent === undefined ? {} : { headers: { traceparent } };

@@ -61,7 +61,7 @@ const embedded: Profile = { name: "embedded", skip: false, waitMs: 20_000, start
  */
 function stack(env: NodeJS.ProcessEnv): Profile {
   const { TRIBUTARY_TEST_GATEWAY: url, TRIBUTARY_TEST_GATEWAY_KEY: key } = env;
-  const profile = { name: "stack", skip: false, waitMs: 90_000 } as const;
+  const profile = { name: "stack", skip: false, waitMs: 180_000 } as const;
   if (url) return { ...profile, start: async () => ({ url, ...(key ? { key } : {}), stop: async () => undefined }) };
   const { TRIBUTARY_TEST_KAFKA: kafka, TRIBUTARY_TEST_S3: s3, TRIBUTARY_TEST_TRINO: trino } = env;
   const staging = env["TRIBUTARY_TEST_STAGING"];

@@ -29,6 +29,17 @@ let tableWasTyped = false;
 export function knowTables(tables) {
   known = tables.map(({ table }) => table);
   byId("table-list").replaceChildren(...known.map((table) => element("option", { value: table })));
+  suggestTable();
+}
+
+/** The table that the first file's name speaks of. It may be found only once the tables are known, after the file was chosen. */
+function suggestTable() {
+  const [first] = queue;
+  if (!first || tableWasTyped || queue.some(({ sent }) => sent)) return;
+  const suggested = tableOf(first.file.name);
+  if (byId("table-name").value === suggested) return;
+  byId("table-name").value = suggested;
+  if (shownItem) look(shownItem);
 }
 
 /** sales_2024-01.csv → sales if there is such a table, else sales_2024_01. */
@@ -45,10 +56,9 @@ function tableOf(fileName) {
 function choose(files) {
   if (files.length === 0) return;
   queue = [...files].map((file) => ({ file, row: element("li") }));
-  if (!tableWasTyped || !byId("table-name").value) {
-    byId("table-name").value = tableOf(files[0].name);
-    tableWasTyped = false;
-  }
+  shownItem = undefined;
+  if (!byId("table-name").value) tableWasTyped = false;
+  suggestTable();
   byId("queue-part").hidden = false;
   byId("queue-title").textContent = plural(queue.length, "file");
   byId("queue").replaceChildren(...queue.map(({ row }) => row));

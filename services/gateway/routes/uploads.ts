@@ -2,6 +2,7 @@ import multipart, { type MultipartFile } from "@fastify/multipart";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { knownCode, messageOf, TributaryError } from "../../../lib/errors.ts";
+import { readTraceparent } from "../../../lib/service/tracing.ts";
 import { auditedFiles } from "../audit.ts";
 import { makeGate, type Gate } from "../gate.ts";
 import type { Accepted } from "../ingest.ts";
@@ -166,8 +167,11 @@ function checkBody(request: FastifyRequest): void {
   }
 }
 
-/** W3C trace context of the sender, if it sent one. Whatever is in it: it is checked where it is used. */
-const traceparentOf = (request: FastifyRequest): string | undefined => request.headers["traceparent"]?.toString();
+/** Trace context of the sender, if it sent one. Anything else in that header goes no further. */
+function traceparentOf({ headers }: FastifyRequest): string | undefined {
+  const given = headers["traceparent"]?.toString();
+  return readTraceparent(given) ? given : undefined;
+}
 
 function contentLengthOf(request: FastifyRequest): number | undefined {
   const length = request.headers["content-length"];
