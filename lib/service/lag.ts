@@ -101,54 +101,27 @@ export function lagReader(log: EventLog): (nowMs: number) => Promise<Lags> {
 
 /** The four lag gauges. Filled at each scrape from what `latest` gives; without it they have no series. */
 function registerGauges(registry: Registry, latest: () => Lags | undefined): void {
-  const gauge = <Name extends string>(
-    about: { name: string; help: string; labelNames: Name[] },
-    of: (lags: Lags) => (Record<Name, string | number> & { value: number })[],
-  ): void => {
+  const gauge = (name: string, of: "partitions" | "tables", value: "messages" | "seconds", help: string): void => {
     new Gauge({
-      ...about,
+      name,
+      help,
+      labelNames: of === "partitions" ? ["group", "topic", "partition"] : ["group", "table"],
       registers: [registry],
       collect() {
         this.reset();
-        for (const { value, ...labels } of of(latest() ?? { partitions: [], tables: [] }))
-          this.set(labels as unknown as Record<Name, string | number>, value);
+        for (const { messages, seconds, ...labels } of latest()?.[of] ?? [])
+          this.set(labels, value === "messages" ? messages : seconds);
       },
     });
   };
-  const partition: ("group" | "topic" | "partition")[] = ["group", "topic", "partition"];
-  const table: ("group" | "table")[] = ["group", "table"];
-  gauge(
-    {
-      name: "tributary_consumer_lag_messages",
-      help: "Records of a partition that the group has not acked. No series: the log has not told for 30 s",
-      labelNames: partition,
-    },
-    (lags) => lags.partitions.map(({ messages, seconds: _, ...labels }) => ({ ...labels, value: messages })),
-  );
-  gauge(
-    {
-      name: "tributary_consumer_lag_seconds",
-      help: "Age of the oldest record of a partition that the group has not acked",
-      labelNames: partition,
-    },
-    (lags) => lags.partitions.map(({ seconds, messages: _, ...labels }) => ({ ...labels, value: seconds })),
-  );
-  gauge(
-    {
-      name: "tributary_table_lag_messages",
-      help: `Records of a table that the group has not acked; of file events the oldest ${WAITING_MAX} of a partition are counted`,
-      labelNames: table,
-    },
-    (lags) => lags.tables.map(({ messages, seconds: _, ...labels }) => ({ ...labels, value: messages })),
-  );
-  gauge(
-    {
-      name: "tributary_table_lag_seconds",
-      help: "Age of the oldest record of a table that the group has not acked",
-      labelNames: table,
-    },
-    (lags) => lags.tables.map(({ seconds, messages: _, ...labels }) => ({ ...labels, value: seconds })),
-  );
+  const ofPartition = "of a partition that the group has not acked";
+  const ofTable = "of a table that the group has not acked";
+  const unknown = "No series: the log has not told for 30 s";
+  const counted = `of file events the oldest ${WAITING_MAX} of a partition are counted`;
+  gauge("tributary_consumer_lag_messages", "partitions", "messages", `Records ${ofPartition}. ${unknown}`);
+  gauge("tributary_consumer_lag_seconds", "partitions", "seconds", `Age of the oldest record ${ofPartition}`);
+  gauge("tributary_table_lag_messages", "tables", "messages", `Records ${ofTable}; ${counted}`);
+  gauge("tributary_table_lag_seconds", "tables", "seconds", `Age of the oldest record ${ofTable}`);
 }
 
 export interface LagGauges {

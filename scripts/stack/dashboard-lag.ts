@@ -1,5 +1,5 @@
 /** The panels of "Ingestion Lag". */
-import { quantile, type Panel } from "./dashboard-panel.ts";
+import { END_TO_END, type Panel } from "./dashboard-panel.ts";
 
 /** Every scheduler measures the same lag: one of them counts. */
 const LAG = "max by (group, topic, partition) (tributary_consumer_lag_messages)";
@@ -145,17 +145,7 @@ export const INGESTION_LAG: readonly Panel[] = [
     width: 12,
     queries: [[`topk(10, sum by (table, file_id) (${SLOW}))`, "Seconds"]],
   },
-  {
-    title: "End-to-end latency",
-    about: "From a file's arrival until its rows can be queried.",
-    kind: "timeseries",
-    unit: "s",
-    width: 12,
-    queries: [
-      [quantile(0.5, "tributary_committer_end_to_end_seconds"), "half"],
-      [quantile(0.95, "tributary_committer_end_to_end_seconds"), "95 %"],
-    ],
-  },
+  { ...END_TO_END, width: 12 },
   {
     title: "Pace",
     about: "What each service hands on, a second.",

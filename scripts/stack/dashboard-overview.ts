@@ -1,5 +1,5 @@
 /** The panels of "Lakehouse Platform Overview". */
-import { quantile, type Panel } from "./dashboard-panel.ts";
+import { END_TO_END, quantile, type Panel } from "./dashboard-panel.ts";
 
 const OURS = 'job=~"gateway|parser|committer|scheduler"';
 const rows = (change: string, window: string): string =>
@@ -194,18 +194,7 @@ export const OVERVIEW: readonly Panel[] = [
       [quantile(0.95, "tributary_committer_commit_seconds"), "95 %"],
     ],
   },
-  {
-    title: "End-to-end latency",
-    about: "From a file's arrival until its rows can be queried.",
-    kind: "timeseries",
-    unit: "s",
-    width: 8,
-    queries: [
-      [quantile(0.5, "tributary_committer_end_to_end_seconds"), "half"],
-      [quantile(0.95, "tributary_committer_end_to_end_seconds"), "95 %"],
-      [quantile(0.99, "tributary_committer_end_to_end_seconds"), "99 %"],
-    ],
-  },
+  { ...END_TO_END, width: 8 },
   {
     title: "Parsing",
     about: "Text read a second, unpacked.",

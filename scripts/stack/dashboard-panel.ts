@@ -30,3 +30,16 @@ export interface Dashboard {
 
 export const quantile = (q: number, histogram: string, by = ""): string =>
   `histogram_quantile(${q}, sum by (le${by}) (rate(${histogram}_bucket[5m])))`;
+
+/** On both dashboards. */
+export const END_TO_END: Omit<Panel, "width"> = {
+  title: "End-to-end latency",
+  about: "From a file's arrival until its rows can be queried.",
+  kind: "timeseries",
+  unit: "s",
+  queries: [
+    [quantile(0.5, "tributary_committer_end_to_end_seconds"), "half"],
+    [quantile(0.95, "tributary_committer_end_to_end_seconds"), "95 %"],
+    [quantile(0.99, "tributary_committer_end_to_end_seconds"), "99 %"],
+  ],
+};
