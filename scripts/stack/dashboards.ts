@@ -12,8 +12,14 @@ import { pathToFileURL } from "node:url";
 import { DASHBOARDS, type Dashboard, type Panel } from "./dashboard-panels.ts";
 import { INFRA } from "./paths.ts";
 
-/** What the SDK's types are as JSON: its enumerations are texts. */
-type Json<T> = T extends string ? `${T}` : T extends object ? { [K in keyof T]: Json<T[K]> } : T;
+/** What the SDK's types are as JSON: its enumerations are texts and numbers. */
+type Json<T> = T extends string
+  ? `${T}`
+  : T extends number
+    ? number
+    : T extends object
+      ? { [K in keyof T]: Json<T[K]> }
+      : T;
 
 type PanelJson = Omit<Json<grafana.Panel>, "targets"> & { targets: Json<Partial<QueryFields>>[] };
 /** Without the builder's mark. */

@@ -339,9 +339,9 @@ function consoleSuite(profile: Profile): void {
   test("accessible: each view, light and dark, wide and narrow, keeps the rules that can be tested", async () => {
     const views = ["", "#files", "#tables", "#tables/sales", "#query/sales"];
     const look = async (where: string): Promise<void> => {
-      const found = (await page.evaluate(`${AXE};axe.run(document, { resultTypes: ["violations"] })`)) as {
+      const found = await page.evaluate<{
         violations: { id: string; nodes: { html: string; failureSummary: string }[] }[];
-      };
+      }>(`${AXE};axe.run(document, { resultTypes: ["violations"] })`);
       const faults = found.violations.flatMap(({ id, nodes }) =>
         nodes.map(({ html, failureSummary }) => `${id}: ${html}: ${failureSummary}`),
       );

@@ -27,9 +27,9 @@ export interface Rule {
 
 export interface Prometheus {
   /** The series that a query has now. */
-  ask(query: string): Promise<Series[]>;
-  /** The alerts, once each has been evaluated. */
-  rules(): Promise<Rule[]>;
+  ask: (query: string) => Promise<Series[]>;
+  /** The alerts as they are now. */
+  rules: () => Promise<Rule[]>;
 }
 
 /** `targets` tells where a job's processes listen; jobs without any are left out. */
