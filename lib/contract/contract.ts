@@ -102,7 +102,7 @@ export const contractSchema = z
       .describe("infer from so many rows only; default: every row"),
     checks: z.array(checkSchema).default([]),
     gate: z.enum(["none", "block"]).default("none"),
-    checkAfterCommit: z.boolean().default(false),
+    checkAfterCommit: z.boolean().optional().describe("default: only with gate: block, whose table would else lag a day"),
   })
   .superRefine((contract, context) => {
     const names = contract.columns.map((column) => column.name);

@@ -6,7 +6,7 @@ import { stringLiteral, withAuditColumns, type SqlColumn } from "./sql.ts";
 import type { StatementOptions, StatementResult, TrinoClient } from "./trino-client.ts";
 import { isTooManyPartitions, STATEMENT_RETRY } from "./trino-errors.ts";
 import { adoptFile } from "./trino-adopt.ts";
-import { changesOf, mergeStatement, newestOffsets } from "./trino-merge.ts";
+import { changesOf, filesIn, mergeStatement, newestOffsets } from "./trino-merge.ts";
 import { tableId } from "./trino-names.ts";
 import type { SeenTables } from "./trino-seen.ts";
 import { broughtColumns, emptySelect, groupBatches, inlineSelect, stagedSelect } from "./trino-source.ts";
@@ -255,5 +255,6 @@ async function snapshotOf(
   );
   const [id, summary] = (rows[0] ?? []) as [(string | number)?, string?];
   if (id === undefined) return { snapshotId: null, rowsInserted: updateCount, rowsUpdated: 0, rowsDeleted: 0 };
-  return { snapshotId: String(id), ...changesOf(updateCount, JSON.parse(summary ?? "{}") as Record<string, string>) };
+  const changes = changesOf(updateCount, JSON.parse(summary ?? "{}") as Record<string, string>);
+  return { snapshotId: String(id), ...filesIn(summary), ...changes };
 }

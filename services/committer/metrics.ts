@@ -13,6 +13,7 @@ export interface CommitterMetrics {
   retries: Counter<"step">;
   commands: Counter<"kind" | "status">;
   commandSeconds: Histogram<"kind">;
+  stepSeconds: Histogram<"kind">;
 }
 
 const LATENCY_BUCKETS = [0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3, 6, 15, 30, 60, 300, 1800];
@@ -74,6 +75,13 @@ export function committerMetrics(registry: Registry): CommitterMetrics {
     commandSeconds: new Histogram({
       name: "tributary_committer_command_seconds",
       help: "Duration of a command",
+      labelNames: ["kind"],
+      buckets: LATENCY_BUCKETS,
+      registers,
+    }),
+    stepSeconds: new Histogram({
+      name: "tributary_committer_command_step_seconds",
+      help: "How long one step of a command held its table's writer: rows that came meanwhile waited",
       labelNames: ["kind"],
       buckets: LATENCY_BUCKETS,
       registers,

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { byteSize, count, duration, platformSettings, port } from "../../lib/service/config.ts";
+import { byteSize, count, duration, maintenanceSettings, platformSettings, port } from "../../lib/service/config.ts";
 
 /** The gateway's settings, by environment variable. Every limit that a request can meet stands here. */
 export const gatewaySettings = {
@@ -43,6 +43,7 @@ export const gatewaySettings = {
     .min(0)
     .default(0)
     .describe("requests a minute of one key (or address, without keys); 0: no limit"),
+  ...maintenanceSettings,
 } as const;
 
 /** The gateway's settings in a process's environment. */

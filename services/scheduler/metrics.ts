@@ -6,6 +6,7 @@ export interface SchedulerMetrics {
   commands: Counter<"kind" | "cause">;
   tables: Gauge;
   checks: Gauge<"table" | "status">;
+  heldBackSeconds: Gauge<"table">;
 }
 
 export function schedulerMetrics(registry: Registry): SchedulerMetrics {
@@ -23,6 +24,12 @@ export function schedulerMetrics(registry: Registry): SchedulerMetrics {
       name: "tributary_quality_checks",
       help: "Checks of a table's contract by how they last ended: passed, failed, error",
       labelNames: ["table", "status"],
+      registers,
+    }),
+    heldBackSeconds: new Gauge({
+      name: "tributary_quality_gate_held_back_seconds",
+      help: "For how long <table>_trusted has been held back by checks that do not pass; 0: it is not",
+      labelNames: ["table"],
       registers,
     }),
   };

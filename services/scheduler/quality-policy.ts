@@ -17,7 +17,7 @@ export function checksDue(
   { nowMs, sinceMs, slotMs }: Moment,
   settings: QualitySettings,
 ): Due[] {
-  const { table, checks, checkAfterCommit, gate } = contract;
+  const { table, checks, gate, checkAfterCommit = gate === "block" } = contract;
   if (checks.length === 0 && gate === "none") return [];
   if (isPending(health, "checks", nowMs, settings.patienceMs)) return [];
   const due = (commandId: string, cause: Due["cause"], reason: string): Due[] =>
@@ -27,6 +27,6 @@ export function checksDue(
     if (last && nowMs - last.startedAtMs < settings.checksGapMs) return [];
     return due(`commit:checks:${table}:${health.lastCommitId ?? ""}`, "commit", "rows were committed");
   }
-  if (slotMs === undefined || !owes(health, "checks", slotMs, sinceMs)) return [];
+  if (slotMs === undefined || !owes(health, "checks", { slotMs, sinceMs, nowMs })) return [];
   return due(slotCommandId("checks", table, slotMs), "cron", "scheduled");
 }

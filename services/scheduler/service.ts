@@ -8,7 +8,7 @@ import { TOPICS } from "../../lib/events/topics.ts";
 import type { Logger } from "../../lib/service/logger.ts";
 import type { Registry } from "../../lib/service/metrics.ts";
 import type { Service } from "../../lib/service/service.ts";
-import { countChecks, foldChecks, type CheckStatuses } from "./check-status.ts";
+import { countChecks, emptyQuality, foldChecks, heldBackSeconds, type Quality } from "./check-status.ts";
 import type { SchedulerSettings } from "./config.ts";
 import { latestSlot } from "./cron.ts";
 import { maintenanceDue, type Due } from "./maintenance-policy.ts";
@@ -36,7 +36,7 @@ export async function startScheduler(deps: SchedulerDeps): Promise<Service> {
   await log.createTopics(Object.values(TOPICS));
   const metrics = schedulerMetrics(deps.registry);
   const health = emptyHealth();
-  const checked: CheckStatuses = new Map();
+  const quality = emptyQuality();
   const sinceMs = clock.nowMs();
   const stopping = new AbortController();
   let trouble: unknown;
@@ -44,7 +44,7 @@ export async function startScheduler(deps: SchedulerDeps): Promise<Service> {
 
   const onRecord = (record: LogRecord): void => {
     try {
-      fold(health, checked, record);
+      fold(health, quality, record);
       metrics.flow.received(record.topic);
     } catch (thrown) {
       logger.error({ topic: record.topic, offset: record.offset, err: thrown }, "undecodable record: skipped");
@@ -66,9 +66,10 @@ export async function startScheduler(deps: SchedulerDeps): Promise<Service> {
     await tail.caughtUp();
     for (const [table, due] of allDue(health, deps, sinceMs)) for (const one of due) await ask(table, one);
     metrics.tables.set(health.size);
-    for (const { table, checks } of deps.contracts.declared()) {
+    for (const { table, checks, gate } of deps.contracts.declared()) {
       const names = checks.map(({ name }) => name);
-      for (const [status, n] of countChecks(checked, table, names)) metrics.checks.set({ table, status }, n);
+      for (const [status, n] of countChecks(quality, table, names)) metrics.checks.set({ table, status }, n);
+      if (gate === "block") metrics.heldBackSeconds.set({ table }, heldBackSeconds(quality, table, clock.nowMs()));
     }
   };
 
@@ -100,12 +101,12 @@ export async function startScheduler(deps: SchedulerDeps): Promise<Service> {
   };
 }
 
-function fold(health: Health, checked: CheckStatuses, { topic, value }: LogRecord): void {
+function fold(health: Health, quality: Quality, { topic, value }: LogRecord): void {
   if (topic === TOPICS.commits.name) return foldCommit(health, commitEvents.decode(value));
   if (topic === TOPICS.commands.name) return foldCommand(health, commands.decode(value));
   const result = commandResults.decode(value);
   foldResult(health, result);
-  foldChecks(checked, result);
+  foldChecks(quality, result);
 }
 
 /** Every table with what is due for it now. */

@@ -5,6 +5,7 @@ import { modelContract } from "./warehouse-model.contract.ts";
 import { queryContract } from "./warehouse-queries.contract.ts";
 import { recordContract } from "./warehouse-records.contract.ts";
 import { tableContract } from "./warehouse-tables.contract.ts";
+import { trustedContract } from "./warehouse-trusted.contract.ts";
 import { valueContract } from "./warehouse-values.contract.ts";
 
 /** A warehouse to be held to the contract of lib/warehouse/warehouse.ts. Every test uses tables of its own. */
@@ -38,6 +39,7 @@ export function warehouseContract(subject: WarehouseSubject): void {
     });
     after(() => warehouse?.close());
     tableContract(opened);
+    trustedContract(opened);
     commitContract(opened);
     valueContract(opened);
     recordContract(opened);

@@ -17,7 +17,14 @@ import {
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 const SLOT = Date.UTC(2024, 0, 15, 3);
-const SETTINGS: MaintenanceSettings = { optimizeCommits: 3, expireCommits: 5, healthGapMs: HOUR, patienceMs: DAY };
+const SETTINGS: MaintenanceSettings = {
+  optimizeFiles: 3,
+  optimizeDeletes: 0.3,
+  snapshotsMax: 4,
+  retentionMs: 7 * DAY,
+  healthGapMs: HOUR,
+  patienceMs: DAY,
+};
 
 const commit = (committedAtMs: number, over: Partial<CommitEvent> = {}): CommitEvent => ({
   commitId: `commit-${committedAtMs}`,
@@ -31,6 +38,7 @@ const commit = (committedAtMs: number, over: Partial<CommitEvent> = {}): CommitE
   rowsUpdated: 0,
   rowsDeleted: 0,
   files: [],
+  tableFiles: null,
   ...over,
 });
 

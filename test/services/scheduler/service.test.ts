@@ -17,8 +17,10 @@ const HOUR = 3_600_000;
 const SETTINGS = {
   maintenanceCron: "0 3 * * *",
   checksCron: "0 4 * * *",
-  optimizeCommits: 5,
-  expireCommits: 50,
+  optimizeFiles: 5,
+  optimizeDeletes: 0.3,
+  snapshotsMax: 50,
+  retentionMs: 7 * 24 * HOUR,
   healthGapMs: HOUR,
   checksGapMs: 10_000,
   patienceMs: 24 * HOUR,
@@ -68,6 +70,7 @@ async function commit(log: FakeEventLog, clock: FakeClock, commitId: string): Pr
     rowsUpdated: 0,
     rowsDeleted: 0,
     files: [],
+    tableFiles: null,
   });
   await log.publish(TOPICS.commits.name, [{ key: "t", value: event }]);
 }
