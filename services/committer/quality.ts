@@ -1,5 +1,5 @@
 import type { Clock } from "../../lib/clock.ts";
-import type { Check } from "../../lib/contract/contract.ts";
+import { checkType, type Check } from "../../lib/contract/contract.ts";
 import { isRetryable, messageOf } from "../../lib/errors.ts";
 import type { Command } from "../../lib/events/generated.ts";
 import { retry } from "../../lib/retry.ts";
@@ -148,7 +148,7 @@ function resultOf(check: Check, total: number, measured: number | string): Check
   const status = typeof measured === "string" ? "error" : failed > 0 ? "failed" : "passed";
   return {
     check_name: check.name,
-    check_type: check.type,
+    check_type: checkType(check),
     column_name: check.column ?? "",
     status,
     failing_rows: failed,

@@ -20,7 +20,8 @@ export interface TableHealth {
   firstCommitAtMs: number | undefined;
   /** When the latest commits were made that changed the table, oldest first, at most COMMITS_KEPT. */
   commitsAtMs: number[];
-  lastCommitId: string | undefined;
+  /** Whether it changed anything or not: one that found its rows there already may be the repetition of one that was not told of. */
+  lastCommit: { commitId: string; atMs: number } | undefined;
   /** What the table consisted of after its latest commit, where commits say so. */
   files: { atMs: number; files: TableFiles } | undefined;
   /** As measured after its latest maintenance. */
@@ -47,7 +48,8 @@ export function emptyHealth(): Health {
 export function foldCommit(health: Health, event: CommitEvent): void {
   const table = of(health, event.table);
   const { committedAtMs: atMs, commitId, tableFiles } = event;
-  committed(table, atMs, commitId, event.snapshotId !== null);
+  const changed = event.rowsInserted + event.rowsUpdated + event.rowsDeleted > 0;
+  committed(table, atMs, commitId, changed);
   if (tableFiles) table.files = { atMs, files: tableFiles };
   committed(of(health, "_ingest_files"), atMs, commitId);
   if (event.files.some(({ rowsRejected }) => rowsRejected > 0)) {
@@ -89,9 +91,10 @@ export function isKnown(table: TableHealth, kind: CommandKind, commandId: string
   return table.asked.get(kind)?.commandId === commandId || table.runs.get(kind)?.commandId === commandId;
 }
 
-/** Commits since a command of this kind last began; at most COMMITS_KEPT. */
-export function commitsSince(table: TableHealth, kind: CommandKind): number {
-  return commitsAfter(table, table.runs.get(kind)?.startedAtMs ?? -Infinity);
+/** Has anything been committed since checks last began? A run that began in the future was told by a clock that has been put back since. */
+export function committedSinceChecks({ lastCommit, runs }: TableHealth, nowMs: number): boolean {
+  const startedAtMs = runs.get("checks")?.startedAtMs ?? -Infinity;
+  return lastCommit !== undefined && (lastCommit.atMs > startedAtMs || startedAtMs > nowMs);
 }
 
 /**
@@ -109,11 +112,12 @@ export function stateOf(table: TableHealth): TableState {
     deleteFiles,
     mergeableFiles: before.mergeableFiles + Math.max(0, dataFiles - before.dataFiles),
     snapshots: before.snapshots + since,
-    snapshotsSinceExpiry: commitsSince(table, "expire_snapshots"),
+    snapshotsSinceExpiry: commitsAfter(table, table.runs.get("expire_snapshots")?.startedAtMs ?? -Infinity),
     orphansSinceMs: table.runs.get("remove_orphan_files")?.startedAtMs ?? table.firstCommitAtMs ?? null,
   };
 }
 
+/** Commits that changed the table after a moment; at most COMMITS_KEPT. */
 const commitsAfter = ({ commitsAtMs }: TableHealth, atMs: number): number =>
   commitsAtMs.reduce((count, committedAtMs) => count + (committedAtMs > atMs ? 1 : 0), 0);
 
@@ -123,7 +127,7 @@ function of(health: Health, table: string): TableHealth {
   const made: TableHealth = {
     firstCommitAtMs: undefined,
     commitsAtMs: [],
-    lastCommitId: undefined,
+    lastCommit: undefined,
     files: undefined,
     measured: undefined,
     runs: new Map(),
@@ -136,7 +140,7 @@ function of(health: Health, table: string): TableHealth {
 
 function committed(table: TableHealth, atMs: number, commitId: string, changed = true): void {
   table.firstCommitAtMs = Math.min(table.firstCommitAtMs ?? atMs, atMs);
-  table.lastCommitId = commitId;
+  table.lastCommit = { commitId, atMs };
   if (!changed) return;
   table.commitsAtMs.push(atMs);
   if (table.commitsAtMs.length > COMMITS_KEPT) table.commitsAtMs.shift();

@@ -1,5 +1,6 @@
 import { after, before, describe } from "node:test";
 import type { Warehouse } from "../../lib/warehouse/warehouse.ts";
+import { checksContract } from "./warehouse-checks.contract.ts";
 import { commitContract } from "./warehouse-commits.contract.ts";
 import { modelContract } from "./warehouse-model.contract.ts";
 import { queryContract } from "./warehouse-queries.contract.ts";
@@ -40,6 +41,7 @@ export function warehouseContract(subject: WarehouseSubject): void {
     after(() => warehouse?.close());
     tableContract(opened);
     trustedContract(opened);
+    checksContract(opened);
     commitContract(opened);
     valueContract(opened);
     recordContract(opened);
