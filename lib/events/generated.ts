@@ -51,7 +51,6 @@ export interface FileOutcome {
 
 export interface TableFiles {
   dataFiles: number;
-  dataBytes: number;
   deleteFiles: number;
 }
 

@@ -14,6 +14,8 @@ const ORPHAN_AGE_MS_MIN = 60 * 60 * 1000;
 /** However many there are, snapshots younger than this stay: queries may still read them. */
 const SNAPSHOT_AGE_MS_MIN = 60 * 60 * 1000;
 
+const SNAPSHOTS_ANY = Number.MAX_SAFE_INTEGER;
+
 /** What Iceberg lets a snapshot's time lie before its predecessor's, and again as much. */
 const CLOCK_MARGIN_MS = 2 * 60 * 1000;
 
@@ -58,7 +60,7 @@ export async function maintainTable(
   }
   const { ageMs, why } =
     operation === "expire_snapshots"
-      ? await snapshotAge(tools.client, table, options)
+      ? expiryAge(table, await snapshotAges(tools.client, table, options.snapshotsMax ?? SNAPSHOTS_ANY), options)
       : { ageMs: Math.max(options.retentionMs, ORPHAN_AGE_MS_MIN), why: "" };
   const details = `older than ${spanText(ageMs)}${why}`;
   const { signal } = options;
@@ -81,28 +83,45 @@ export async function maintainTable(
   return { status: "completed", details };
 }
 
-/**
- * From which age on snapshots go: the retention; earlier, where there are more than may stay; later, if `<table>_trusted` stands on an
- * older one. Ages are told by Trino, whose clock counts.
- */
-async function snapshotAge(
-  client: TrinoClient,
-  table: string,
-  { retentionMs, snapshotsMax = Infinity }: MaintenanceOptions,
-): Promise<{ ageMs: number; why: string }> {
+/** What decides which snapshots go. Ages in milliseconds, as Trino's clock tells them. */
+export interface SnapshotAges {
+  count: number;
+  /** Of the oldest among those that may stay by their number. */
+  oldestKept: number;
+  /** Of the one that `<table>_trusted` stands on, if it stands on any but the newest, which stays anyhow. */
+  trusted: number | undefined;
+}
+
+async function snapshotAges(client: TrinoClient, table: string, snapshotsMax: number): Promise<SnapshotAges> {
   const trusted = (await viewOf(client, table))?.snapshot;
   const { rows } = await client.run(
-    `SELECT count(*), max(age) FILTER (WHERE nth <= ${Math.min(snapshotsMax, Number.MAX_SAFE_INTEGER)}), max(age) FILTER (WHERE snapshot_id = ${trusted ?? -1})
+    `SELECT count(*), max(age) FILTER (WHERE nth <= ${snapshotsMax}), max(age) FILTER (WHERE nth > 1 AND snapshot_id = ${trusted ?? -1})
      FROM (SELECT snapshot_id, date_diff('millisecond', committed_at, current_timestamp) AS age,
        row_number() OVER (ORDER BY committed_at DESC) AS nth FROM ${tableId(table, "$snapshots")})`,
   );
-  const [count, ageOfKept, ageOfTrusted] = rows[0] ?? [];
-  const early = Math.max(Number(ageOfKept ?? 0), SNAPSHOT_AGE_MS_MIN);
-  const bound = Number(count ?? 0) > snapshotsMax && early < retentionMs;
-  const ageMs = bound ? early : retentionMs;
-  const neededMs = ageOfTrusted == null ? 0 : Number(ageOfTrusted) + CLOCK_MARGIN_MS;
-  if (neededMs > ageMs) return { ageMs: neededMs, why: `: ${trustedName(table)} stands on one` };
-  return { ageMs, why: bound ? `: of more than ${snapshotsMax} none older stays` : "" };
+  const [count, oldestKept, ageOfTrusted] = rows[0] ?? [];
+  return {
+    count: Number(count ?? 0),
+    oldestKept: Number(oldestKept ?? 0),
+    trusted: ageOfTrusted == null ? undefined : Number(ageOfTrusted),
+  };
+}
+
+/**
+ * From which age on snapshots go: the retention; earlier, where there are more than may stay; later, if `<table>_trusted` stands on an
+ * older one. Exported for its test.
+ */
+export function expiryAge(
+  table: string,
+  { count, oldestKept, trusted }: SnapshotAges,
+  { retentionMs, snapshotsMax = SNAPSHOTS_ANY }: MaintenanceOptions,
+): { ageMs: number; why: string } {
+  const early = Math.max(oldestKept, SNAPSHOT_AGE_MS_MIN);
+  const tooMany = count > snapshotsMax && early < retentionMs;
+  const ageMs = tooMany ? early : retentionMs;
+  const needed = trusted === undefined ? 0 : trusted + CLOCK_MARGIN_MS;
+  if (needed > ageMs) return { ageMs: needed, why: `: ${trustedName(table)} stands on one` };
+  return { ageMs, why: tooMany ? `: more than ${snapshotsMax} were there` : "" };
 }
 
 const UNITS: readonly (readonly [string, number])[] = [

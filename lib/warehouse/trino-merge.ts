@@ -192,10 +192,7 @@ export function changesOf(
 /** What a table consists of after the snapshot of this summary, as JSON text, if it says so. */
 export function filesIn(summaryJson: unknown): Pick<CommitReceipt, "files"> {
   const summary = (typeof summaryJson === "string" ? JSON.parse(summaryJson) : {}) as Record<string, string>;
-  const [dataFiles, dataBytes, deleteFiles] = ["total-data-files", "total-files-size", "total-delete-files"].map((key) =>
-    Number(summary[key]),
-  ) as [number, number, number];
-  return [dataFiles, dataBytes, deleteFiles].every(Number.isSafeInteger)
-    ? { files: { dataFiles, dataBytes, deleteFiles } }
-    : {};
+  const dataFiles = Number(summary["total-data-files"]);
+  const deleteFiles = Number(summary["total-delete-files"]);
+  return Number.isNaN(dataFiles + deleteFiles) ? {} : { files: { dataFiles, deleteFiles } };
 }

@@ -104,7 +104,7 @@ export interface TableHealth {
 }
 
 /** What a table's newest snapshot consists of, as far as the warehouse says so for nothing. */
-export type TableFiles = Pick<TableHealth, "dataFiles" | "dataBytes" | "deleteFiles">;
+export type TableFiles = Pick<TableHealth, "dataFiles" | "deleteFiles">;
 
 export interface MaintenanceOptions {
   /** Older snapshots and orphan files go. */

@@ -156,7 +156,7 @@ describe("maintenance", () => {
   test("where commits say how many files there are, that counts: files, not commits", () => {
     const health = emptyHealth();
     const now = SLOT + 12 * HOUR;
-    const files = (dataFiles: number, deleteFiles = 0) => ({ tableFiles: { dataFiles, deleteFiles, dataBytes: 1 } });
+    const files = (dataFiles: number, deleteFiles = 0) => ({ tableFiles: { dataFiles, deleteFiles } });
     answer(health, "optimize", now - 2 * HOUR, { health: { dataFiles: 50 } });
     foldCommit(health, commit(now - 3, files(52)));
     assert.deepEqual(due(health, now), []);
@@ -171,9 +171,9 @@ describe("maintenance", () => {
 
   test("a few delete files cost nothing, whatever their share", () => {
     const health = emptyHealth();
-    foldCommit(health, commit(SLOT + HOUR, { tableFiles: { dataFiles: 1, deleteFiles: 4, dataBytes: 1 } }));
+    foldCommit(health, commit(SLOT + HOUR, { tableFiles: { dataFiles: 1, deleteFiles: 4 } }));
     assert.deepEqual(due(health, SLOT + HOUR), []);
-    foldCommit(health, commit(SLOT + HOUR, { tableFiles: { dataFiles: 1, deleteFiles: 5, dataBytes: 1 } }));
+    foldCommit(health, commit(SLOT + HOUR, { tableFiles: { dataFiles: 1, deleteFiles: 5 } }));
     assert.deepEqual(due(health, SLOT + HOUR), ["optimize: health"]);
   });
 
