@@ -113,10 +113,7 @@ interface ScanPoint {
 async function scanned(stack: Stack, tables: { off: string; fresh: string; batches: number }): Promise<ScanPoint> {
   const { off, fresh, batches } = tables;
   await statement(stack, `DROP TABLE IF EXISTS ${fresh}`);
-  await statement(
-    stack,
-    `CREATE TABLE ${fresh} WITH (partitioning = ARRAY['ingestion_date']) AS SELECT * FROM ${off}`,
-  );
+  await statement(stack, `CREATE TABLE ${fresh} WITH (partitioning = ARRAY['ingestion_date']) AS SELECT * FROM ${off}`);
   const scan = (table: string): string =>
     `SELECT country, count(*), sum(amount), max(ingestion_date) FROM ${table} GROUP BY country ORDER BY country`;
   const took: Record<string, number[]> = { sales: [], [off]: [], [fresh]: [] };
@@ -167,7 +164,10 @@ export async function maintainedLatency(stack: Stack, options: { rows: number; f
 }
 
 function bigCsv(seed: number, rows: number, version = 0): string {
-  const lines = Array.from({ length: rows }, (_, i) => `${seed * rows + i},name ${(i * 7919) % 9973},${(i + version) % 1000}.25`);
+  const lines = Array.from(
+    { length: rows },
+    (_, i) => `${seed * rows + i},name ${(i * 7919) % 9973},${(i + version) % 1000}.25`,
+  );
   return `id,name,amount\n${lines.join("\n")}\n`;
 }
 

@@ -121,7 +121,10 @@ export const contractSchema = z
       .describe("infer from so many rows only; default: every row"),
     checks: z.array(checkSchema).default([]),
     gate: z.enum(["none", "block"]).default("none"),
-    checkAfterCommit: z.boolean().optional().describe("default: only with gate: block, whose table would else lag a day"),
+    checkAfterCommit: z
+      .boolean()
+      .optional()
+      .describe("default: only with gate: block, whose table would else lag a day"),
   })
   .superRefine((contract, context) => {
     const names = contract.columns.map((column) => column.name);
@@ -133,7 +136,8 @@ export const contractSchema = z
     });
     const checks = contract.checks.map(({ name }) => name);
     checks.forEach((name, index) => {
-      if (checks.indexOf(name) !== index) fault(["checks", index, "name"], `'${name}' is the name of another check too`);
+      if (checks.indexOf(name) !== index)
+        fault(["checks", index, "name"], `'${name}' is the name of another check too`);
     });
     if (contract.writeMode === "upsert" && contract.key.length === 0) fault(["key"], "writeMode upsert needs a key");
     if (contract.writeMode !== "upsert" && contract.key.length > 0)

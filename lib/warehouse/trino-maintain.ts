@@ -32,7 +32,9 @@ export async function healthOf({ client, tables }: CommitTools, table: string): 
       `SELECT count(*), CAST(to_unixtime(min(committed_at)) * 1000 AS BIGINT) FROM ${tableId(table, "$snapshots")}`,
     ),
   ]);
-  const [dataFiles, dataBytes, deleteFiles, smallFiles, mergeableFiles] = (files.rows[0] ?? []).map((n) => Number(n ?? 0));
+  const [dataFiles, dataBytes, deleteFiles, smallFiles, mergeableFiles] = (files.rows[0] ?? []).map((n) =>
+    Number(n ?? 0),
+  );
   const [count, oldest] = snapshots.rows[0] ?? [];
   return {
     dataFiles: dataFiles!,

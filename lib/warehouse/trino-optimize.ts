@@ -141,7 +141,8 @@ function condition(field: SlicingField, parts: readonly Part[]): string {
   const values = parts.flatMap(({ value }) => (value === null ? [] : [value]));
   const period = PERIODS[field.transform];
   const one = (value: string): string => {
-    if (!period) return `${name} = ${literal("trino", field.type, field.type === "BOOLEAN" ? value === "true" : value)}`;
+    if (!period)
+      return `${name} = ${literal("trino", field.type, field.type === "BOOLEAN" ? value === "true" : value)}`;
     const [from, to] = period(value).map((ms) => literal("trino", field.type, new Date(ms)));
     return `(${name} >= ${from} AND ${name} < ${to})`;
   };

@@ -26,7 +26,9 @@ export const committerConfig = z
     TRIBUTARY_COMMIT_ATTEMPTS: count.default(5).describe("failures in a row after which a table counts as stuck"),
     TRIBUTARY_CHECKS_TIMEOUT: duration
       .prefault(text("1m"))
-      .describe("all checks of one run together; what is not done by then ends as error. The table's commits wait so long"),
+      .describe(
+        "all checks of one run together; what is not done by then ends as error. The table's commits wait so long",
+      ),
     TRIBUTARY_COMMANDS_AT_ONCE: count.default(2).describe("checks and maintenance commands running at a time"),
     TRIBUTARY_MAINTENANCE_HOLD: duration
       .prefault(text("15s"))

@@ -124,7 +124,9 @@ test("gate: block shows what has passed, checks by itself after commits, and say
   await shows([[1, 10], [2, 20]]); // prettier-ignore
   await send("gated", "b.csv", "id,amount\n1,-1\n3,30\n");
   const held = async () => {
-    const { gate } = JSON.parse((await run("health", "gated", "--json")).out) as { gate: { heldBackSince: string | null } };
+    const { gate } = JSON.parse((await run("health", "gated", "--json")).out) as {
+      gate: { heldBackSince: string | null };
+    };
     return gate.heldBackSince !== null && gate;
   };
   const gate = await until("the gate to be held back", held, PATIENCE_MS);

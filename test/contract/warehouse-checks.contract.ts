@@ -100,7 +100,10 @@ const BROKEN: [object, RegExp][] = [
   [{ type: "referential", column: "id", references: { table: "no_such_table", column: "key" } }, /no_such_table/i],
   [{ type: "custom_sql", sql: "SELECT nonsense FROM $t" }, /nonsense/],
   [{ type: "custom_sql", sql: "DELETE FROM $t" }, /./],
-  [{ type: "custom_sql", sql: "SELECT 1) AS c) AS q0 (n); DELETE FROM $t; SELECT 1 FROM (SELECT 1 FROM (SELECT 1" }, /statements/],
+  [
+    { type: "custom_sql", sql: "SELECT 1) AS c) AS q0 (n); DELETE FROM $t; SELECT 1 FROM (SELECT 1 FROM (SELECT 1" },
+    /statements/,
+  ],
   [{ type: "uniqueness_of_sorts", column: "id" }, /unknown check type: uniqueness_of_sorts/],
 ];
 

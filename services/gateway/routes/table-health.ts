@@ -70,7 +70,12 @@ export function addTableHealthRoute(app: App, deps: GatewayDeps): void {
         deleteShare: files.dataFiles === 0 ? 0 : files.deleteFiles / files.dataFiles,
         oldestSnapshotAt: isoTime(oldestSnapshotAtMs),
         due: dueOf(deps, health, runs),
-        lastRuns: runs.map(({ operation, status, details, executedAt }) => ({ operation, status, details, executedAt })),
+        lastRuns: runs.map(({ operation, status, details, executedAt }) => ({
+          operation,
+          status,
+          details,
+          executedAt,
+        })),
         gate,
       };
     },
@@ -78,7 +83,10 @@ export function addTableHealthRoute(app: App, deps: GatewayDeps): void {
 }
 
 /** What a table's `gate: block` shows and since when it is held back; null without one. */
-export async function gateOf({ warehouse, contracts }: GatewayDeps, table: string): Promise<z.infer<typeof gateSchema>> {
+export async function gateOf(
+  { warehouse, contracts }: GatewayDeps,
+  table: string,
+): Promise<z.infer<typeof gateSchema>> {
   if (contracts.of(table).gate !== "block") return null;
   const trusted = await warehouse.trusted(table);
   return {

@@ -140,7 +140,10 @@ if (trinoGiven("trino: maintenance on a real server")) {
 
     test("more partitions than a slice holds go in several, and the table may be written in between", async () => {
       const table = new TestTable(await opened, columns({ day: "DATE", n: "INTEGER" }), { partitioning: ["day"] });
-      const rows = Array.from({ length: 60 }, (_, n): Row => ({ day: new Date(n * DAY).toISOString().slice(0, 10), n }));
+      const rows = Array.from({ length: 60 }, (_, n): Row => ({
+        day: new Date(n * DAY).toISOString().slice(0, 10),
+        n,
+      }));
       await table.ingest({ sourceFile: "a", sourceOffset: 1, rows });
       await table.ingest({ sourceFile: "b", sourceOffset: 2, rows });
       const first = await table.warehouse.maintain(table.name, "optimize", { retentionMs: 0 });
@@ -178,7 +181,8 @@ if (trinoGiven("trino: maintenance on a real server")) {
 
     test("a step whose time is up is given up and changes nothing", async () => {
       const table = new TestTable(await opened, columns({ n: "INTEGER" }));
-      for (const sourceOffset of [1, 2]) await table.ingest({ sourceFile: `f${sourceOffset}`, sourceOffset, rows: [{ n: 1 }] });
+      for (const sourceOffset of [1, 2])
+        await table.ingest({ sourceFile: `f${sourceOffset}`, sourceOffset, rows: [{ n: 1 }] });
       const before = await table.warehouse.health(table.name);
       for (const operation of ["optimize", "expire_snapshots", "remove_orphan_files"] as const) {
         const options = { retentionMs: 7 * DAY, signal: AbortSignal.abort() };
@@ -214,7 +218,12 @@ if (trinoGiven("trino: maintenance on a real server")) {
       const warehouse = await server.open({ adoptRowsMin: 3 });
       const table = new TestTable(warehouse, columns({ n: "INTEGER" }));
       const told: unknown[] = [];
-      for (const [sourceFile, sourceOffset, count] of [["a", 1, 1], ["b", 2, 5], ["a", 3, 2]] as const) { // prettier-ignore
+      for (const [sourceFile, sourceOffset, count] of [
+        ["a", 1, 1],
+        ["b", 2, 5],
+        ["a", 3, 2],
+      ] as const) {
+        // prettier-ignore
         const rows = Array.from({ length: count }, (_, n): Row => ({ n: n + sourceOffset }));
         const { strategy, files } = await table.ingest({ sourceFile, sourceOffset, rows });
         told.push([strategy, files?.dataFiles, files?.deleteFiles]);
