@@ -32,6 +32,8 @@ export interface CommitTools {
   newPrefix(table: string): string;
   /** Newest offset that the ledger surely has of any of the table's files, if known. */
   ledgerNewest(table: string): number | undefined;
+  /** How many parts of a table one step of its optimize may take, where fewer than usual. */
+  slicePartsMax: Map<string, number>;
   /** Goes on beside everything else; failures are only told. */
   later(work: Promise<unknown>): void;
 }

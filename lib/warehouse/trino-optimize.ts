@@ -13,8 +13,8 @@ export const SMALL_FILE_BYTES = 32 * 1024 * 1024;
 /** About so much is rewritten in one statement: what comes of it is no small file, and the table's writer waits seconds, not minutes. */
 const SLICE_BYTES = 64 * 1024 * 1024;
 
-/** Fewer than a writer of Trino's may hold open by default. */
-const SLICE_PARTITIONS_MAX = 50;
+/** Values of the field a table is sliced by, in one statement; as partitions fewer than a writer of Trino's may hold open by default. */
+const SLICE_PARTS_MAX = 50;
 
 /** Maintenance may rewrite a whole table where it cannot be divided. */
 export const MAINTENANCE_TIMEOUT_MS = 60 * 60 * 1000;
@@ -40,7 +40,8 @@ interface Slice {
 
 /**
  * One step of `optimize`: the next partitions, in the order of their values, that have files to merge or delete files to apply; about
- * SLICE_BYTES of them. Whole partitions, never single files: only then do their delete files go as well.
+ * SLICE_BYTES of them. Whole partitions, never single files: only then do their delete files go as well. A step that took too long is
+ * tried again with half as many, and those after it grow by one at a time.
  */
 export async function optimizeSlice(
   tools: CommitTools,
@@ -48,14 +49,16 @@ export async function optimizeSlice(
   { cursor, signal }: MaintenanceOptions,
 ): Promise<MaintenanceResult> {
   const field = slicingField(description);
-  const slice = nextSlice(await partsInNeed(tools.client, description, field), cursor);
+  const { table } = description;
+  const partsMax = tools.slicePartsMax.get(table) ?? SLICE_PARTS_MAX;
+  const slice = nextSlice(await partsInNeed(tools.client, description, field), cursor, partsMax);
   if (!slice) return { status: "completed", details: "nothing to merge" };
   const { parts, thresholdBytes, next } = slice;
   const where = field && condition(field, parts);
   const optimize = (condition: string): Promise<unknown> =>
     runRepeatable(
       tools,
-      `ALTER TABLE ${tableId(description.table)} EXECUTE optimize(file_size_threshold => '${thresholdBytes}B')${condition}`,
+      `ALTER TABLE ${tableId(table)} EXECUTE optimize(file_size_threshold => '${thresholdBytes}B')${condition}`,
       { timeoutMs: MAINTENANCE_TIMEOUT_MS, ...(signal ? { signal } : {}) },
     );
   const rest = next === undefined ? {} : { next };
@@ -66,11 +69,16 @@ export async function optimizeSlice(
       return optimize("");
     });
   } catch (thrown) {
+    if (signal?.aborted && parts.length > 1) {
+      tools.slicePartsMax.set(table, Math.ceil(parts.length / 2));
+      return { status: "divided", details: sumOf(parts), next: cursor ?? "" };
+    }
     if (signal?.aborted) return { status: "given up", details: sumOf(parts), ...rest };
     if (isRetryable(thrown)) throw thrown;
     const remedy = isTooManyPartitions(thrown) ? "; raise iceberg.max-partitions-per-writer" : "";
     return { status: "failed", details: messageOf(thrown) + remedy, ...rest };
   }
+  if (partsMax < SLICE_PARTS_MAX) tools.slicePartsMax.set(table, partsMax + 1);
   return { status: "completed", details: sumOf(parts), ...rest };
 }
 
@@ -80,14 +88,18 @@ function sumOf(parts: readonly Part[]): string {
 }
 
 /** Exported for its test. Parts go by value, NULL first; a part larger than a slice is one by itself, smaller files first. */
-export function nextSlice(parts: readonly Part[], cursor: string | undefined): Slice | undefined {
+export function nextSlice(
+  parts: readonly Part[],
+  cursor: string | undefined,
+  partsMax = SLICE_PARTS_MAX,
+): Slice | undefined {
   const waiting = parts.map((part) => ({ part, key: keyOf(part) })).sort((a, b) => (a.key < b.key ? -1 : 1));
   const left = cursor === undefined ? waiting : waiting.filter(({ key }) => key > cursor);
   const taken: typeof left = [];
   let bytes = 0;
   for (const one of left) {
     bytes += one.part.bytes;
-    if (taken.length > 0 && (bytes > SLICE_BYTES || taken.length >= SLICE_PARTITIONS_MAX)) break;
+    if (taken.length > 0 && (bytes > SLICE_BYTES || taken.length >= partsMax)) break;
     taken.push(one);
   }
   const [first] = taken;
@@ -100,7 +112,8 @@ export function nextSlice(parts: readonly Part[], cursor: string | undefined): S
   };
 }
 
-const keyOf = ({ value }: Part): string => (value === null ? "" : `=${value}`);
+/** Every key comes behind the empty text. */
+const keyOf = ({ value }: Part): string => (value === null ? "-" : `=${value}`);
 
 interface SlicingField extends PartitionField {
   type: SqlColumn["type"];

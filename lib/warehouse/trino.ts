@@ -144,6 +144,7 @@ class TrinoWarehouse implements Warehouse {
       adoptRowsMin: options.adoptRowsMin ?? 20_000,
       newPrefix: (table) => this.#newPrefix(table),
       ledgerNewest: (table) => this.#ledger.newest(table),
+      slicePartsMax: new Map(),
       later: (work) => this.#later(work),
     };
     this.#ledger = new TrinoLedger(this.#tools);

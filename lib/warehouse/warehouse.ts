@@ -118,8 +118,11 @@ export interface MaintenanceOptions {
 }
 
 export interface MaintenanceResult {
-  /** `given up`: the signal came first, and the table is as it was; `next` then goes on behind what was given up. */
-  status: "completed" | "failed" | "not_applicable" | "given up";
+  /**
+   * The signal came first, and the table is as it was: `divided`, and `next` does the same in smaller steps; or `given up`, where it cannot
+   * be divided any more, and `next` goes on behind it.
+   */
+  status: "completed" | "failed" | "not_applicable" | "divided" | "given up";
   details: string;
   /** There is more to do: another step with this as its cursor does it. The table may be written between the steps. */
   next?: string;

@@ -16,8 +16,8 @@ const STEPS_MAX = 1_000;
 /** What has been done of a command so far. */
 export interface MaintenanceWork {
   before: TableHealth;
-  /** Where to go on; undefined: all is done but to tell it. */
-  cursor: string | undefined;
+  /** What comes next: a step, from the cursor on if there is one; undefined: all is done but to tell it. */
+  next: { cursor?: string } | undefined;
   /** What each step came to. */
   steps: readonly Pick<MaintenanceResult, "status" | "details">[];
 }
@@ -38,13 +38,15 @@ export async function maintainStep(
       return await finish(run, [{ status: "not_applicable", details: `table ${table} does not exist` }]);
     }
     const health = (): Promise<TableHealth> => bounded(run, () => warehouse.health(table));
-    if (work && work.cursor === undefined) return await finish(run, work.steps, work.before, await health());
-    const { before, cursor, steps } = work ?? { before: await health(), cursor: undefined, steps: [] };
-    const step = await bounded(run, () => warehouse.maintain(table, ...operationOf(run, cursor)));
+    if (!work) return { before: await health(), next: {}, steps: [] };
+    const { before, next, steps } = work;
+    if (!next) return await finish(run, steps, before, await health());
+    const step = await bounded(run, () => warehouse.maintain(table, ...operationOf(run, next)));
     // Given up because the writer drains: the command is the next owner's.
     if (signal.aborted && writer.mustYield(Infinity)) throw signal.reason;
     const done = [...steps, { status: step.status, details: step.details }];
-    return { before, cursor: done.length < STEPS_MAX ? step.next : undefined, steps: done };
+    const goesOn = step.next !== undefined && done.length < STEPS_MAX;
+    return { before, next: goesOn ? { cursor: step.next! } : undefined, steps: done };
   } catch (thrown) {
     if (signal.aborted) throw thrown;
     return finish(run, [{ status: "failed", details: messageOf(thrown) }], work?.before);
@@ -53,11 +55,11 @@ export async function maintainStep(
 
 function operationOf(
   { command, settings, signal }: CommandRun,
-  cursor: string | undefined,
+  next: { cursor?: string },
 ): [MaintenanceOperation, MaintenanceOptions] {
   const { retentionMs = settings.retentionMs } = JSON.parse(command.argumentsJson) as { retentionMs?: number };
-  const options = { retentionMs, snapshotsMax: settings.snapshotsMax, signal };
-  return [command.kind as MaintenanceOperation, cursor === undefined ? options : { ...options, cursor }];
+  const options = { retentionMs, snapshotsMax: settings.snapshotsMax, signal, ...next };
+  return [command.kind as MaintenanceOperation, options];
 }
 
 async function finish(

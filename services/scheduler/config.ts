@@ -16,8 +16,8 @@ export const schedulerConfig = z.object({
   TRIBUTARY_CHECKS_CRON: cron.default("0 4 * * *").describe("when every table's checks run, UTC"),
   ...maintenanceSettings,
   TRIBUTARY_MAINTENANCE_GAP: duration
-    .prefault(text("1m"))
-    .describe("least time between two runs of one kind that a table's health asks for"),
+    .prefault(text("10s"))
+    .describe("least time between two runs of one kind that a table's health asks for; at least five times as long as the last took"),
   TRIBUTARY_CHECKS_GAP: duration
     .prefault(text("10s"))
     .describe("least time between two runs of a table's checks after commits"),

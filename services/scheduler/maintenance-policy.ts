@@ -29,8 +29,8 @@ export interface Moment {
 
 const OPERATIONS = ["optimize", "expire_snapshots", "remove_orphan_files"] as const satisfies CommandKind[];
 
-/** A table's maintenance takes at most a tenth of its writer's time, the cron's apart. */
-const REST_FACTOR = 10;
+/** A table's maintenance takes at most a fifth of its writer's time, the cron's apart. */
+const REST_FACTOR = 5;
 
 /** What a table's maintenance needs now: everything at the cron's time, and between by its health. */
 export function maintenanceDue(

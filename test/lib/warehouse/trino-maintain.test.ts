@@ -191,6 +191,27 @@ if (trinoGiven("trino: maintenance on a real server")) {
       assert.deepEqual(await table.warehouse.health(table.name), before);
     });
 
+    test("a step whose time is up is tried again in smaller ones, down to one partition; then it is given up", async () => {
+      const table = new TestTable(await opened, columns({ day: "DATE" }), { partitioning: ["day"] });
+      const rows = ["2024-01-01", "2024-01-02", "2024-01-03"].map((day): Row => ({ day }));
+      for (const sourceOffset of [1, 2]) await table.ingest({ sourceFile: `f${sourceOffset}`, sourceOffset, rows });
+      const signal = AbortSignal.abort();
+      let cursor: string | undefined;
+      const seen: string[] = [];
+      for (let n = 0; n < 4; n++) {
+        const options = { retentionMs: 0, signal, ...(cursor === undefined ? {} : { cursor }) };
+        const { status, details, next } = await table.warehouse.maintain(table.name, "optimize", options);
+        seen.push(`${status}: ${details}`);
+        cursor = next;
+      }
+      const files = (count: number): string => `${count} data files and 0 delete files`;
+      assert.deepEqual(seen, [`divided: ${files(6)}`, `divided: ${files(4)}`, `given up: ${files(2)}`, `given up: ${files(2)}`]); // prettier-ignore
+      assert.equal(cursor, "=2024-01-02");
+      const last = await table.warehouse.maintain(table.name, "optimize", { retentionMs: 0, cursor });
+      assert.deepEqual([last.status, last.details, last.next], ["completed", files(2), undefined]);
+      assert.equal((await table.warehouse.health(table.name)).mergeableFiles, 2);
+    });
+
     test("trusted data follows an optimize, so that the old files can go; it is the same after a restart", async () => {
       const table = new TestTable(await opened, columns({ n: "INTEGER" }));
       const { warehouse, name } = table;
