@@ -5,7 +5,9 @@
 import { parseArgs } from "node:util";
 import * as embedded from "./embedded.ts";
 import { hugeFile, upsertScaling } from "./stack-large.ts";
+import * as checks from "./checks.ts";
 import * as stacked from "./stack.ts";
+import { maintainedLatency, upkeep } from "./upkeep.ts";
 
 const { values } = parseArgs({
   options: {
@@ -16,6 +18,7 @@ const { values } = parseArgs({
     files: { type: "string", default: "1000" },
     seconds: { type: "string", default: "120" },
     bytes: { type: "string", default: "2000000000" },
+    batches: { type: "string", default: "1000" },
   },
 });
 const [rows, rounds, files] = [Number(values.rows), Number(values.rounds), Number(values.files)];
@@ -25,6 +28,7 @@ function ofEmbedded(): Record<string, () => Promise<object>> {
     upsert: () => embedded.bigFile({ rows, rounds, table: "sales" }),
     inferred: () => embedded.bigFile({ rows, rounds, table: "orders" }),
     latency: () => embedded.smallFileLatency({ files: 40 }),
+    checks: () => checks.ofDuckDb(rows, rounds),
     many: () => embedded.manyFiles({ files, tables: 20, rowsPerFile: 20 }),
   };
 }
@@ -38,6 +42,9 @@ function ofStack(folder: string): Record<string, () => Promise<object>> {
     literals: () => stacked.literalMerges(stack, 1_000),
     scaling: () => upsertScaling(stack, { small: 100_000, large: 5 * rows, changed: 10_000 }),
     huge: () => hugeFile(stack, folder, Number(values.bytes)),
+    checks: () => checks.ofTrino(stack, rows, rounds),
+    upkeep: () => upkeep(stack, Number(values.batches)),
+    maintain: () => maintainedLatency(stack, { rows, forS: Number(values.seconds) }),
   };
 }
 

@@ -5,13 +5,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import { statement as runStatement } from "../scripts/stack/statement.ts";
+import * as trino from "../scripts/stack/statement.ts";
 
 const cli = fileURLToPath(new URL("../bin/tributary.mjs", import.meta.url));
 
 export interface Stack {
   gateway: string;
   trino: string;
+  s3: { endpoint: string; region: string; accessKey: string; secretKey: string };
   catalog: string;
   schema: string;
   pids: number[];
@@ -21,7 +22,10 @@ export const readStack = (folder: string): Stack =>
   JSON.parse(readFileSync(join(folder, "stack.json"), "utf8")) as Stack;
 
 /** Runs one statement on Trino, as any client would, and returns its rows. */
-export const statement = (stack: Stack, sql: string): Promise<unknown[][]> => runStatement(stack.trino, sql, stack);
+export const statement = (stack: Stack, sql: string): Promise<unknown[][]> => trino.statement(stack.trino, sql, stack);
+
+/** The same, with what it cost the server. */
+export const answersTo = (stack: Stack, sql: string): Promise<trino.Answer> => trino.answersTo(stack.trino, sql, stack);
 
 export async function upload(stack: Stack, table: string, name: string, body: Readable | string): Promise<void> {
   const url = `${stack.gateway}/v1/tables/${table}/files/${name}?wait=committed&timeout=10m`;
@@ -40,7 +44,7 @@ export async function seconds(work: () => Promise<unknown>): Promise<number> {
   return (performance.now() - startedMs) / 1000;
 }
 
-const count = async (stack: Stack, table: string): Promise<number> =>
+export const count = async (stack: Stack, table: string): Promise<number> =>
   Number((await statement(stack, `SELECT count(*) FROM ${table}`))[0]![0]);
 
 export async function expectCount(stack: Stack, table: string, rows: number): Promise<void> {
@@ -50,7 +54,7 @@ export async function expectCount(stack: Stack, table: string, rows: number): Pr
 
 export const unique = (prefix: string): string => `${prefix}_${Date.now().toString(36)}`;
 export const median = (values: readonly number[]): number => percentile(values, 0.5);
-const percentile = (values: readonly number[], share: number): number =>
+export const percentile = (values: readonly number[], share: number): number =>
   [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))] ?? Number.NaN;
 
 /**

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { EXIT, listText, sizeText, tableText } from "./output.ts";
 import { action } from "./session.ts";
+import { gateText, type GateAnswer } from "./show.ts";
 
 /** Commands for those who run tables: checks, maintenance, health, replays. */
 
@@ -10,6 +11,7 @@ const pathOf = (table: string, rest: string): string => `/v1/tables/${encodeURIC
 interface ChecksAnswer {
   status: "passed" | "failed" | "error";
   message?: string;
+  gate?: GateAnswer;
   results: {
     check_name: string;
     check_type: string;
@@ -33,14 +35,15 @@ export function addChecks(program: Command): void {
       action(async ({ client, print }, table: string, { check }: { check?: string[] }) => {
         const body = JSON_BODY(check ? { checks: check } : {});
         const answer = await client.send<ChecksAnswer>("POST", pathOf(table, "checks/run"), body);
-        print(answer, checksText);
+        print(answer, (told) => checksText(table, told));
         return { passed: EXIT.ok, failed: EXIT.no, error: EXIT.usage }[answer.status];
       }),
     );
 }
 
-function checksText({ status, message, results }: ChecksAnswer): string {
-  if (results.length === 0) return message ?? `${status}: the contract declares no checks`;
+function checksText(table: string, { status, message, gate, results }: ChecksAnswer): string {
+  const end = [status, message, gate && `${table}_trusted: ${gateText(gate)}`].filter(Boolean).join("\n");
+  if (results.length === 0) return message ? end : `the contract declares no checks\n${end}`;
   const head = ["check", "type", "column", "status", "failing", "rows", "details"];
   const rows = results.map((one) => [
     one.check_name,
@@ -51,7 +54,7 @@ function checksText({ status, message, results }: ChecksAnswer): string {
     one.total_rows,
     one.details,
   ]);
-  return `${tableText(head, rows)}\n${status}`;
+  return `${tableText(head, rows)}\n${end}`;
 }
 
 interface MaintenanceAnswer {
@@ -85,34 +88,47 @@ interface HealthAnswer {
   rowCount: number;
   dataFiles: number;
   dataBytes: number;
-  deleteFiles: number;
   smallFiles: number;
+  mergeableFiles: number;
+  deleteFiles: number;
+  deleteShare: number;
   snapshots: number;
   oldestSnapshotAt: string | null;
+  due: { operation: string; reason: string }[];
+  lastRuns: { operation: string; status: string; details: string; executedAt: string }[];
+  gate: GateAnswer | null;
 }
 
 export function addHealth(program: Command): void {
   program
     .command("health")
-    .description("files, sizes, delete files and snapshots of a table")
+    .description("a table's files, sizes, delete files and snapshots; what maintenance is due, and why")
     .argument("<table>")
     .action(
       action(async ({ client, print }, table: string) => {
-        print(await client.send<HealthAnswer>("GET", pathOf(table, "health")), (health) =>
-          listText([
-            ["table", health.table],
-            ["rows", health.rowCount],
-            ["data files", health.dataFiles],
-            ["of them small", health.smallFiles],
-            ["size", sizeText(health.dataBytes)],
-            ["delete files", health.deleteFiles],
-            ["snapshots", health.snapshots],
-            ["oldest snapshot", health.oldestSnapshotAt],
-          ]),
-        );
+        print(await client.send<HealthAnswer>("GET", pathOf(table, "health")), healthText);
         return EXIT.ok;
       }),
     );
+}
+
+function healthText(health: HealthAnswer): string {
+  const { due, lastRuns, gate } = health;
+  const about = listText([
+    ["table", health.table],
+    ["rows", health.rowCount],
+    ["data files", health.dataFiles],
+    ["of them small", `${health.smallFiles}; merging saves ${health.mergeableFiles}`],
+    ["size", sizeText(health.dataBytes)],
+    ["delete files", `${health.deleteFiles}, ${health.deleteShare.toFixed(2)} for each data file`],
+    ["snapshots", health.snapshots],
+    ["oldest snapshot", health.oldestSnapshotAt],
+    ["trusted data", gate && `${gate.relation}: ${gateText(gate)}`],
+    ["due", due.length === 0 ? "nothing" : due.map(({ operation, reason }) => `${operation}: ${reason}`).join("; ")],
+  ]);
+  if (lastRuns.length === 0) return about;
+  const runs = lastRuns.map(({ operation, status, executedAt, details }) => [operation, status, executedAt, details]);
+  return `${about}\n\n${tableText(["last run of", "status", "at", "details"], runs)}`;
 }
 
 interface ReplayAnswer {

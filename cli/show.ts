@@ -19,8 +19,20 @@ export interface TableAnswer {
   partitioning: string[];
   rowCount: number | null;
   freshness: { lastIngestedAt: string | null; lastCommitAt: string | null; lastIngestionDate: string | null };
+  gate: GateAnswer | null;
   contract: { writeMode?: string; key?: string[]; checks?: unknown[] };
 }
+
+export interface GateAnswer {
+  relation?: string;
+  trustedAsOf: string | null;
+  heldBackSince: string | null;
+}
+
+/** "as of 2026-01-31T12:00:00.000Z, held back since …". */
+export const gateText = ({ trustedAsOf, heldBackSince }: GateAnswer): string =>
+  (trustedAsOf === null ? "empty: no checks have passed yet" : `as of ${trustedAsOf}`) +
+  (heldBackSince === null ? "" : `, held back since ${heldBackSince}`);
 
 export interface QueryAnswer {
   columns: Column[];
@@ -124,6 +136,7 @@ export function tableDetailText(table: TableAnswer): string {
     ["write mode", contract.key?.length ? `${contract.writeMode} on ${contract.key.join(", ")}` : contract.writeMode],
     ["partitioning", table.partitioning.join(", ")],
     ["checks", contract.checks?.length],
+    ["trusted data", table.gate && `${table.gate.relation}: ${gateText(table.gate)}`],
     ["last commit", freshness.lastCommitAt],
     ["newest file", freshness.lastIngestedAt],
     ["highest ingestion_date", freshness.lastIngestionDate],

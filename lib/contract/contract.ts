@@ -27,7 +27,7 @@ const columnSchema = z.strictObject({
 });
 
 const checkBase = { name: z.string().min(1), column: z.string().optional() };
-export const checkSchema = z.discriminatedUnion("type", [
+const knownCheckSchema = z.discriminatedUnion("type", [
   z.strictObject({ ...checkBase, type: z.literal("uniqueness"), column: z.string() }),
   z.strictObject({ ...checkBase, type: z.literal("not_null"), column: z.string() }),
   z.strictObject({
@@ -66,7 +66,26 @@ export const checkSchema = z.discriminatedUnion("type", [
     references: z.strictObject({ table: z.string(), column: z.string() }),
   }),
 ]);
+
+/** A check of a type that this version does not know: it ends as an error each time, and hides no other. */
+const unknownCheckSchema = z
+  .looseObject({ ...checkBase, type: z.string() })
+  .transform(({ name, column, type }) => ({ name, column, type: "unknown" as const, declaredType: type }));
+
+const knownTypes = new Set<unknown>(knownCheckSchema.options.map(({ shape }) => shape.type.value));
+
+export const checkSchema = z.unknown().transform((given, context) => {
+  const type = typeof given === "object" && given !== null && "type" in given ? given.type : undefined;
+  const known = typeof type !== "string" || knownTypes.has(type);
+  const parsed = known ? knownCheckSchema.safeParse(given) : unknownCheckSchema.safeParse(given);
+  if (parsed.success) return parsed.data;
+  for (const { path, message } of parsed.error.issues) context.addIssue({ code: "custom", path, message });
+  return z.NEVER;
+});
 export type Check = z.infer<typeof checkSchema>;
+
+/** The type as the contract names it. */
+export const checkType = (check: Check): string => (check.type === "unknown" ? check.declaredType : check.type);
 
 /** What a table's owner declares, in contracts/<table>.yml. Every part has a default; a table without a file has them all. */
 export const contractSchema = z
@@ -102,7 +121,10 @@ export const contractSchema = z
       .describe("infer from so many rows only; default: every row"),
     checks: z.array(checkSchema).default([]),
     gate: z.enum(["none", "block"]).default("none"),
-    checkAfterCommit: z.boolean().default(false),
+    checkAfterCommit: z
+      .boolean()
+      .optional()
+      .describe("default: only with gate: block, whose table would else lag a day"),
   })
   .superRefine((contract, context) => {
     const names = contract.columns.map((column) => column.name);
@@ -111,6 +133,11 @@ export const contractSchema = z
       if (names.indexOf(name) !== index) fault(["columns", index, "name"], `'${name}' is declared twice`);
       if (AUDIT_COLUMNS.some((audit) => audit.name === name))
         fault(["columns", index, "name"], `'${name}' is an audit column`);
+    });
+    const checks = contract.checks.map(({ name }) => name);
+    checks.forEach((name, index) => {
+      if (checks.indexOf(name) !== index)
+        fault(["checks", index, "name"], `'${name}' is the name of another check too`);
     });
     if (contract.writeMode === "upsert" && contract.key.length === 0) fault(["key"], "writeMode upsert needs a key");
     if (contract.writeMode !== "upsert" && contract.key.length > 0)
@@ -124,8 +151,8 @@ export const contractSchema = z
 export type Contract = z.infer<typeof contractSchema>;
 export type ContractColumn = Contract["columns"][number];
 
-/** The contract of a table that has no file. */
-export const defaultContract = (table: string): Contract => contractSchema.parse({ table });
+/** The contract of a table that has no file; also of our own tables, whose names (`_…`) no contract may have. */
+export const defaultContract = (table: string): Contract => ({ ...contractSchema.parse({ table: "any" }), table });
 
 /** Every table's contract. */
 export interface Contracts {

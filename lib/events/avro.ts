@@ -19,14 +19,37 @@ export interface Codec<T> {
   decode(bytes: Buffer): T;
 }
 
+/** Fields are only ever added at the end of a message, with a default: a record written before lacks the last ones. */
 function codec<T>(file: string): Codec<T> {
   const schema = JSON.parse(
     readFileSync(new URL(`../../schemas/${file}.avsc`, import.meta.url), "utf8"),
-  ) as avsc.Schema;
-  const type = avsc.Type.forSchema(schema, { wrapUnions: "auto" });
+  ) as avsc.schema.RecordType;
+  const typeOf = (fields: avsc.schema.RecordType["fields"]): avsc.Type =>
+    avsc.Type.forSchema({ ...schema, fields }, { wrapUnions: "auto" });
+  const type = typeOf(schema.fields);
+  const resolvers: avsc.Resolver[] = [];
+  for (let count = schema.fields.length; "default" in (schema.fields[count - 1] ?? {}); count--) {
+    resolvers.push(type.createResolver(typeOf(schema.fields.slice(0, count - 1))));
+  }
+  const decodeOlder = (bytes: Buffer, thrown: unknown): T => {
+    for (const resolver of resolvers) {
+      try {
+        return type.fromBuffer(bytes, resolver) as T;
+      } catch {
+        // Perhaps it is older still.
+      }
+    }
+    throw thrown;
+  };
   return {
     encode: (value) => type.toBuffer(value),
-    decode: (bytes) => type.fromBuffer(bytes) as T,
+    decode: (bytes) => {
+      try {
+        return type.fromBuffer(bytes) as T;
+      } catch (thrown) {
+        return decodeOlder(bytes, thrown);
+      }
+    },
   };
 }
 

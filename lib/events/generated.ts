@@ -49,6 +49,11 @@ export interface FileOutcome {
   errorMessage: null | string;
 }
 
+export interface TableFiles {
+  dataFiles: number;
+  deleteFiles: number;
+}
+
 /** A micro-batch is in the table and queryable (or its files ended without rows). Key: table. */
 export interface CommitEvent {
   commitId: string;
@@ -65,6 +70,8 @@ export interface CommitEvent {
   rowsUpdated: number;
   rowsDeleted: number;
   files: FileOutcome[];
+  /** What the table consists of after the commit; null where the warehouse does not say */
+  tableFiles: null | TableFiles;
 }
 
 /** A file that could not be read at all. Key: table. The event is kept whole, so that it can be replayed. */

@@ -94,6 +94,29 @@ export const platformSettings = {
   TRIBUTARY_TRINO_PASSWORD: z.string().optional().describe("of the user in TRIBUTARY_WAREHOUSE_URL; by https only"),
 } as const;
 
+const text = (value: string) => value;
+
+/** How much of a table's past is kept: what its writer acts on. */
+export const retentionSettings = {
+  TRIBUTARY_RETENTION: duration.prefault(text("7d")).describe("age up to which snapshots and orphan files are kept"),
+  TRIBUTARY_SNAPSHOTS_MAX: count
+    .default(1_000)
+    .describe("snapshots of a table that are kept; of more, those older than an hour go before their time"),
+} as const;
+
+/** When a table's state asks for maintenance: the scheduler acts on it, the gateway tells it. */
+export const maintenanceSettings = {
+  ...retentionSettings,
+  TRIBUTARY_OPTIMIZE_FILES: count
+    .default(20)
+    .describe("a table is optimised without waiting for the cron when merging small files would save so many"),
+  TRIBUTARY_OPTIMIZE_DELETES: z.coerce
+    .number()
+    .positive()
+    .default(0.3)
+    .describe("… or when it has so many delete files for each data file"),
+} as const;
+
 export type PlatformSettings = z.infer<z.ZodObject<typeof platformSettings>>;
 
 /** The port URLs, with the embedded defaults filled in. */

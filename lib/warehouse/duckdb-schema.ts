@@ -87,7 +87,6 @@ async function widen(connection: DuckDBConnection, table: string, widened: reado
   for (const { name, type } of widened) {
     await connection.run(`ALTER TABLE ${qualified(table)} ALTER COLUMN ${identifier(name)} TYPE ${type}`);
   }
-  await renewViews(connection);
 }
 
 /** Copies the table into one with the new columns, since DuckDB can add a column only after the audit columns. (0.4 s a million rows.) */
@@ -104,7 +103,6 @@ async function rebuild(
   await connection.run(`INSERT INTO ${qualified(table)} (${names}) SELECT ${names} FROM ${qualified(old)}`);
   await connection.run(`DROP TABLE ${qualified(old)}`);
   await comment(connection, table, after);
-  await renewViews(connection);
 }
 
 /** Keeps each column's header as its comment. */
@@ -118,24 +116,4 @@ async function comment(
       `COMMENT ON COLUMN ${qualified(table)}.${identifier(name)} IS ${literal("duckdb", "VARCHAR", header.replaceAll("\0", ""))}`,
   );
   await connection.run(comments.join(";"));
-}
-
-/** A view remembers the columns its table had: made again from its own text, it has those the table has now. */
-async function renewViews(connection: DuckDBConnection): Promise<void> {
-  const views = await rowsOf(connection, `SELECT sql FROM duckdb_views() WHERE ${inLakehouse} AND NOT internal`);
-  for (const [sql] of views) await connection.run((sql as string).replace(/^CREATE VIEW/, "CREATE OR REPLACE VIEW"));
-}
-
-/** What Warehouse.ensureView says. */
-export async function ensureView(database: Database, name: string, select: string): Promise<void> {
-  await database.transaction(async (connection) => {
-    const statements = await connection.extractStatements(`CREATE OR REPLACE VIEW ${qualified(name)} AS ${select}`);
-    if (statements.count !== 1) throw new TributaryError("WAREHOUSE_FAILED", `view '${name}': not one SELECT`);
-    const statement = await statements.prepare(0);
-    try {
-      await statement.run();
-    } finally {
-      statement.destroySync();
-    }
-  });
 }

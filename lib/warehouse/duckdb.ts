@@ -7,8 +7,9 @@ import { commitBatch } from "./duckdb-commit.ts";
 import { CATALOG, openDatabase, type Database } from "./duckdb-database.ts";
 import { appendLog, createInternalTables, recordEnded, watermarks } from "./duckdb-ledger.ts";
 import { forbiddenCalls, QueryRunner } from "./duckdb-query.ts";
-import { ensureView, qualified, Tables, tablesOf } from "./duckdb-schema.ts";
+import { qualified, Tables, tablesOf } from "./duckdb-schema.ts";
 import { DuckDbStage } from "./duckdb-stage.ts";
+import { holdBack, trust, trustedOf } from "./duckdb-trusted.ts";
 import { stringLiteral } from "./sql.ts";
 import type {
   CommitOptions,
@@ -23,6 +24,7 @@ import type {
   TableDescription,
   TableHealth,
   TableLayout,
+  Trusted,
   Warehouse,
 } from "./warehouse.ts";
 
@@ -119,46 +121,59 @@ class DuckDbWarehouse implements Warehouse {
   async health(table: string): Promise<TableHealth> {
     const name = stringLiteral("duckdb", qualified(table));
     const [counts] = await this.#database.rows(
-      `SELECT (SELECT count(*) FROM ${qualified(table)}),
+      `SELECT EXISTS (FROM ${qualified(table)}),
          (SELECT count(DISTINCT block_id) FROM pragma_storage_info(${name}) WHERE persistent AND block_id >= 0),
          (SELECT max(block_size) FROM pragma_database_size() WHERE database_name = '${CATALOG}')`,
     );
-    const [rowCount, blocks, blockBytes] = counts!.map(Number);
+    const [dataFiles, blocks, blockBytes] = counts!.map(Number);
     return {
-      rowCount: rowCount!,
-      dataFiles: rowCount === 0 ? 0 : 1,
+      dataFiles: dataFiles!,
       dataBytes: blocks! * blockBytes!,
       deleteFiles: 0,
-      snapshots: 0,
       smallFiles: 0,
+      mergeableFiles: 0,
+      snapshots: 0,
       oldestSnapshotAtMs: null,
     };
   }
 
   /** optimize is a checkpoint, which also reclaims deleted rows' space; the others have no meaning here. */
-  async maintain(table: string, operation: MaintenanceOperation): Promise<MaintenanceResult> {
-    const before = await this.health(table);
+  async maintain(_table: string, operation: MaintenanceOperation): Promise<MaintenanceResult> {
     if (operation !== "optimize") {
       const details = "DuckDB keeps no snapshots and no files apart from the database";
-      return { status: "not_applicable", details, before, after: before };
+      return { status: "not_applicable", details };
     }
     try {
       await this.#database.checkpoint();
     } catch (thrown) {
       const message = messageOf(thrown);
-      if (!/Cannot CHECKPOINT/.test(message)) return { status: "failed", details: message, before, after: before };
+      if (!/Cannot CHECKPOINT/.test(message)) return { status: "failed", details: message };
       const details = "a query still reads an older state; DuckDB checkpoints by itself with a later commit";
-      return { status: "not_applicable", details, before, after: before };
+      return { status: "not_applicable", details };
     }
-    return { status: "completed", details: "checkpoint", before, after: await this.health(table) };
+    return { status: "completed", details: "checkpoint" };
   }
 
   appendLog(table: "_quality_results" | "_maintenance_log", rows: readonly LogRow[]): Promise<void> {
     return appendLog(this.#database, table, rows);
   }
 
-  ensureView(name: string, select: string): Promise<void> {
-    return ensureView(this.#database, name, select);
+  /** One process has the file, and in it each table one writer. */
+  async version(): Promise<string> {
+    return "current";
+  }
+
+  async trust(table: string, _version: string, atMs: number): Promise<boolean> {
+    await trust(this.#database, table, atMs);
+    return true;
+  }
+
+  holdBack(table: string, sinceMs: number | null): Promise<void> {
+    return holdBack(this.#database, table, sinceMs);
+  }
+
+  trusted(table: string): Promise<Trusted | undefined> {
+    return trustedOf(this.#database, table);
   }
 
   async ready(): Promise<void> {

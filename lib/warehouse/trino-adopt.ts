@@ -4,6 +4,7 @@ import type { CommitTools } from "./trino-commit.ts";
 import type { TrinoClient } from "./trino-client.ts";
 import { isFileThereAlready } from "./trino-errors.ts";
 import { tableId } from "./trino-names.ts";
+import { filesIn } from "./trino-merge.ts";
 import { snapshotIn, snapshotNow, writtenByOthers, type SnapshotId } from "./trino-seen.ts";
 import { broughtColumns } from "./trino-source.ts";
 import { addFiles } from "./trino-stage-tables.ts";
@@ -53,8 +54,8 @@ export async function adoptFile(tools: CommitTools, adoption: Adoption): Promise
     if (isFileThereAlready(thrown)) return undefined;
     throw thrown;
   }
-  const snapshotId = await confirmAdopted(tools, adoption, `${location}/${folder}/rows.parquet`);
-  return { strategy: "adopted", snapshotId, rowsInserted: stage.rowCount, rowsUpdated: 0, rowsDeleted: 0 };
+  const made = await confirmAdopted(tools, adoption, `${location}/${folder}/rows.parquet`);
+  return { strategy: "adopted", ...made, rowsInserted: stage.rowCount, rowsUpdated: 0, rowsDeleted: 0 };
 }
 
 /**
@@ -65,13 +66,14 @@ async function confirmAdopted(
   { client }: CommitTools,
   { layout, seen, confirmOwner }: Adoption,
   path: string,
-): Promise<string> {
+): Promise<Pick<CommitReceipt, "snapshotId" | "files">> {
   const table = layout.table;
   const { rows } = await client.run(
-    `SELECT snapshot_id, parent_id FROM ${tableId(table, "$snapshots")} WHERE snapshot_id = ${snapshotNow(table)}`,
+    `SELECT snapshot_id, parent_id, CAST(summary AS JSON) FROM ${tableId(table, "$snapshots")}
+     WHERE snapshot_id = ${snapshotNow(table)}`,
   );
-  const [snapshotId, parentId] = (rows[0] ?? []).map(snapshotIn);
-  if (typeof snapshotId === "string" && parentId === seen) return snapshotId;
+  const [snapshotId, parentId] = (rows[0]?.slice(0, 2) ?? []).map(snapshotIn);
+  if (typeof snapshotId === "string" && parentId === seen) return { snapshotId, ...filesIn(rows[0]![2]) };
   try {
     await confirmOwner();
   } catch (thrown) {

@@ -6,7 +6,7 @@ import { stringLiteral, withAuditColumns, type SqlColumn } from "./sql.ts";
 import type { StatementOptions, StatementResult, TrinoClient } from "./trino-client.ts";
 import { isTooManyPartitions, STATEMENT_RETRY } from "./trino-errors.ts";
 import { adoptFile } from "./trino-adopt.ts";
-import { changesOf, mergeStatement, newestOffsets } from "./trino-merge.ts";
+import { changesOf, filesIn, mergeStatement, newestOffsets } from "./trino-merge.ts";
 import { tableId } from "./trino-names.ts";
 import type { SeenTables } from "./trino-seen.ts";
 import { broughtColumns, emptySelect, groupBatches, inlineSelect, stagedSelect } from "./trino-source.ts";
@@ -32,6 +32,8 @@ export interface CommitTools {
   newPrefix(table: string): string;
   /** Newest offset that the ledger surely has of any of the table's files, if known. */
   ledgerNewest(table: string): number | undefined;
+  /** How many parts of a table one step of its optimize may take, where fewer than usual. */
+  slicePartsMax: Map<string, number>;
   /** Goes on beside everything else; failures are only told. */
   later(work: Promise<unknown>): void;
 }
@@ -255,5 +257,6 @@ async function snapshotOf(
   );
   const [id, summary] = (rows[0] ?? []) as [(string | number)?, string?];
   if (id === undefined) return { snapshotId: null, rowsInserted: updateCount, rowsUpdated: 0, rowsDeleted: 0 };
-  return { snapshotId: String(id), ...changesOf(updateCount, JSON.parse(summary ?? "{}") as Record<string, string>) };
+  const changes = changesOf(updateCount, JSON.parse(summary ?? "{}") as Record<string, string>);
+  return { snapshotId: String(id), ...filesIn(summary), ...changes };
 }

@@ -1,7 +1,7 @@
 import type { ColumnDefinition } from "../columns.ts";
 import { allEqual, anyDistinct, column, columnList, identifier, stringLiteral, withAuditColumns } from "./sql.ts";
 import { whileAsSeen, type SnapshotId } from "./trino-seen.ts";
-import type { TableLayout, WriteMode } from "./warehouse.ts";
+import type { CommitReceipt, TableLayout, WriteMode } from "./warehouse.ts";
 
 /** The one statement that takes a micro-batch into its table, for each write mode as Warehouse.commit promises. Pure. */
 
@@ -187,4 +187,12 @@ export function changesOf(
   const rowsDeleted = Math.max(0, updateCount - added);
   const rowsUpdated = Math.min(added, Math.max(0, deleted - rowsDeleted));
   return { rowsInserted: added - rowsUpdated, rowsUpdated, rowsDeleted };
+}
+
+/** What a table consists of after the snapshot of this summary, as JSON text, if it says so. */
+export function filesIn(summaryJson: unknown): Pick<CommitReceipt, "files"> {
+  const summary = (typeof summaryJson === "string" ? JSON.parse(summaryJson) : {}) as Record<string, string>;
+  const dataFiles = Number(summary["total-data-files"]);
+  const deleteFiles = Number(summary["total-delete-files"]);
+  return Number.isNaN(dataFiles + deleteFiles) ? {} : { files: { dataFiles, deleteFiles } };
 }

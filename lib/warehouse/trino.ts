@@ -4,24 +4,25 @@ import { systemClock, type Clock } from "../clock.ts";
 import type { ColumnDefinition } from "../columns.ts";
 import { messageOf, TributaryError } from "../errors.ts";
 import type { FileOutcome } from "../events/generated.ts";
-import { identifier, INTERNAL_TABLES, type InternalTable } from "./sql.ts";
+import { INTERNAL_TABLES, type InternalTable } from "./sql.ts";
 import { TrinoClient, type TrinoTarget } from "./trino-client.ts";
 import { removeAdoptedOrphans } from "./trino-adopt.ts";
 import { commitBatch, type CommitTools } from "./trino-commit.ts";
 import { appendRows, TrinoLedger } from "./trino-ledger.ts";
 import { healthOf, maintainTable } from "./trino-maintain.ts";
-import { withPhysicalNames } from "./trino-names.ts";
 import { readOnlyStatement, runQuery } from "./trino-query.ts";
 import { SeenTables } from "./trino-seen.ts";
 import { Spool } from "./trino-spool.ts";
 import { MemoryBudget, TrinoStage, type StageShared } from "./trino-stage.ts";
 import { LEFTOVER_AGE_MS, StageTables } from "./trino-stage-tables.ts";
 import { TrinoTables } from "./trino-tables.ts";
+import { currentSnapshot, holdBack, trust, trustedOf } from "./trino-trusted.ts";
 import type {
   CommitOptions,
   CommitReceipt,
   LogRow,
   MaintenanceOperation,
+  MaintenanceOptions,
   MaintenanceResult,
   MicroBatch,
   QueryOptions,
@@ -30,6 +31,7 @@ import type {
   TableDescription,
   TableHealth,
   TableLayout,
+  Trusted,
   Warehouse,
 } from "./warehouse.ts";
 
@@ -146,6 +148,7 @@ class TrinoWarehouse implements Warehouse {
       adoptRowsMin: options.adoptRowsMin ?? 20_000,
       newPrefix: (table) => this.#newPrefix(table),
       ledgerNewest: (table) => this.#ledger.newest(table),
+      slicePartsMax: new Map(),
       later: (work) => this.#later(work),
     };
     this.#ledger = new TrinoLedger(this.#tools);
@@ -202,13 +205,13 @@ class TrinoWarehouse implements Warehouse {
 
   async health(table: string): Promise<TableHealth> {
     await this.#prepare();
-    return healthOf(this.#client, table);
+    return healthOf(this.#tools, table);
   }
 
   async maintain(
     table: string,
     operation: MaintenanceOperation,
-    options: { retentionMs: number },
+    options: MaintenanceOptions,
   ): Promise<MaintenanceResult> {
     await this.#prepare();
     if (operation === "remove_orphan_files") {
@@ -216,7 +219,7 @@ class TrinoWarehouse implements Warehouse {
       await removeAdoptedOrphans(this.#tools, table, Math.max(options.retentionMs, LEFTOVER_AGE_MS));
     }
     try {
-      return await maintainTable(this.#tools, this.#target.catalog, table, operation, options.retentionMs);
+      return await maintainTable(this.#tools, this.#target.catalog, table, operation, options);
     } finally {
       this.#tools.seen.forget(table);
     }
@@ -226,9 +229,20 @@ class TrinoWarehouse implements Warehouse {
     return appendRows(this.#tools, table, rows);
   }
 
-  async ensureView(name: string, select: string): Promise<void> {
-    const statement = withPhysicalNames(readOnlyStatement(select), this.#target.schema);
-    await this.#client.run(`CREATE OR REPLACE VIEW ${identifier(name)} AS ${statement}`);
+  version(table: string): Promise<string> {
+    return currentSnapshot(this.#client, table);
+  }
+
+  trust(table: string, version: string, atMs: number): Promise<boolean> {
+    return trust(this.#tools, table, version, { asOfMs: atMs, heldBackSinceMs: null });
+  }
+
+  holdBack(table: string, sinceMs: number | null): Promise<void> {
+    return holdBack(this.#tools, table, sinceMs);
+  }
+
+  trusted(table: string): Promise<Trusted | undefined> {
+    return trustedOf(this.#client, table);
   }
 
   async ready(): Promise<void> {

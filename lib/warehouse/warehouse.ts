@@ -70,6 +70,8 @@ export interface CommitReceipt {
   rowsInserted: number;
   rowsUpdated: number;
   rowsDeleted: number;
+  /** What the table consists of now; undefined where that is not known. */
+  files?: TableFiles;
 }
 
 export interface QueryOptions {
@@ -90,21 +92,48 @@ export interface QueryResult {
 export type MaintenanceOperation = "optimize" | "expire_snapshots" | "remove_orphan_files";
 
 export interface TableHealth {
-  rowCount: number;
   dataFiles: number;
   dataBytes: number;
   deleteFiles: number;
-  snapshots: number;
-  /** Data files below the warehouse's target size. */
+  /** Data files below the size that `optimize` is content with. */
   smallFiles: number;
+  /** How many fewer there would be if each partition's small files were one: what `optimize` is for. */
+  mergeableFiles: number;
+  snapshots: number;
   oldestSnapshotAtMs: number | null;
 }
 
+/** What a table's newest snapshot consists of, as far as the warehouse says so for nothing. */
+export type TableFiles = Pick<TableHealth, "dataFiles" | "deleteFiles">;
+
+export interface MaintenanceOptions {
+  /** Older snapshots and orphan files go. */
+  retentionMs: number;
+  /** Of more snapshots than this the oldest go before their time, but none younger than an hour. Default: any number may stay. */
+  snapshotsMax?: number;
+  /** Where the step before ended: its `next`. */
+  cursor?: string;
+  /** Gives the step up. */
+  signal?: AbortSignal;
+}
+
 export interface MaintenanceResult {
-  status: "completed" | "failed" | "not_applicable";
+  /**
+   * The signal came first, and the table is as it was: `divided`, and `next` does the same in smaller steps; or `given up`, where it cannot
+   * be divided any more, and `next` goes on behind it.
+   */
+  status: "completed" | "failed" | "not_applicable" | "divided" | "given up";
   details: string;
-  before: TableHealth;
-  after: TableHealth;
+  /** There is more to do: another step with this as its cursor does it. The table may be written between the steps. */
+  next?: string;
+}
+
+/** What `<table>_trusted` shows. */
+export interface Trusted {
+  /** The table as it was then; null: nothing, since no checks have passed yet. */
+  asOfMs: number | null;
+  /** Since when checks have not passed; null: they passed when they last ran, or have not run yet. */
+  heldBackSinceMs: number | null;
 }
 
 /** One row for `_quality_results` or `_maintenance_log`; the keys are the table's column names. */
@@ -128,7 +157,7 @@ export type LogRow = Readonly<Record<string, string | number | boolean | Date | 
  * `record` notes how files ended in `_ingest_files` and their rejects in `_rejected_rows`; idempotent by file id and by
  * (file id, row). Called after `commit`; a crash between the two is repaired by both being done again.
  *
- * One writer per table calls ensureTable, commit and maintain, one at a time; `record` may go on beside them, and so may other tables. A writer that has
+ * One writer per table calls ensureTable, commit, maintain, trust and holdBack, one at a time; `record` may go on beside them, and so may other tables. A writer that has
  * lost its table and does not know it yet changes nothing once its successor has changed the table: where writers are several processes, a
  * commit goes through only on the table as this writer last saw it, and what is seen anew is followed by `confirmOwner`.
  * Retryable: WAREHOUSE_UNAVAILABLE, WAREHOUSE_CONFLICT, WAREHOUSE_TIMEOUT, DISK_FULL. Final: WAREHOUSE_FAILED, SCHEMA_CONFLICT.
@@ -153,15 +182,22 @@ export interface Warehouse {
   /** Read-only: exactly one SELECT (or WITH … SELECT, SHOW, DESCRIBE, EXPLAIN); unqualified names resolve to the lakehouse schema. QUERY_* errors. */
   query(sql: string, options: QueryOptions): Promise<QueryResult>;
   health(table: string): Promise<TableHealth>;
-  maintain(
-    table: string,
-    operation: MaintenanceOperation,
-    options: { retentionMs: number },
-  ): Promise<MaintenanceResult>;
+  /** One step of maintenance: short, where the work can be divided. It never changes what the table or `<table>_trusted` shows. */
+  maintain(table: string, operation: MaintenanceOperation, options: MaintenanceOptions): Promise<MaintenanceResult>;
   /** Appends rows to one of our own log tables, making it first if need be. */
   appendLog(table: "_quality_results" | "_maintenance_log", rows: readonly LogRow[]): Promise<void>;
-  /** Replaces or makes a view `name` over `select` (used for <table>_trusted). */
-  ensureView(name: string, select: string): Promise<void>;
+  /** Which state of its rows the table is in: equal answers, equal rows. Where nobody but its one writer can change it, any constant will do. */
+  version(table: string): Promise<string>;
+  /**
+   * Makes `<table>_trusted` show the table as it is now, row for row and column for column, until the next call, whatever becomes of the
+   * table meanwhile, maintenance included. Readers see either the old or the new state. False, and nothing done, if the table is not at
+   * `version` any more.
+   */
+  trust(table: string, version: string, atMs: number): Promise<boolean>;
+  /** Notes that `<table>_trusted` is held back, since the earliest of such calls; makes it, empty, if there is none. null: only makes it. */
+  holdBack(table: string, sinceMs: number | null): Promise<void>;
+  /** What `<table>_trusted` shows; undefined if there is none. */
+  trusted(table: string): Promise<Trusted | undefined>;
   /** Resolves if the warehouse answers; throws WAREHOUSE_UNAVAILABLE otherwise. */
   ready(): Promise<void>;
   close(): Promise<void>;

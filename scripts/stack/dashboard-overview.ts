@@ -132,7 +132,7 @@ export const OVERVIEW: readonly Panel[] = [
     unit: "none",
     width: 3,
     limits: [1, 1],
-    queries: [["sum(max by (table) (tributary_quality_gate_held)) or vector(0)", "held"]],
+    queries: [["count(max by (table) (tributary_quality_gate_held_back_seconds) > 0) or vector(0)", "held"]],
   },
   {
     title: "Checks failing",

@@ -8,13 +8,25 @@ interface Page {
   nextUri?: string;
   data?: unknown[][];
   error?: { message: string; errorName: string };
+  stats?: { processedRows: number; cpuTimeMillis: number };
+}
+
+/** What a statement gave, and what it cost the server. */
+export interface Answer {
+  rows: unknown[][];
+  processedRows: number;
+  cpuMs: number;
 }
 
 /**
  * Runs one statement on Trino to its end, as any outside client would, and returns its rows. `trino` is http://host:port.
  * @throws Error with Trino's message, or what fetch throws while nobody answers
  */
-export async function statement(trino: string, sql: string, session: Session = {}): Promise<unknown[][]> {
+export const statement = async (trino: string, sql: string, session: Session = {}): Promise<unknown[][]> =>
+  (await answersTo(trino, sql, session)).rows;
+
+/** As `statement`, with what it cost. */
+export async function answersTo(trino: string, sql: string, session: Session = {}): Promise<Answer> {
   const headers = {
     "x-trino-user": "tributary",
     ...(session.catalog === undefined ? {} : { "x-trino-catalog": session.catalog }),
@@ -30,7 +42,10 @@ export async function statement(trino: string, sql: string, session: Session = {
   for (;;) {
     rows.push(...(page.data ?? []));
     if (page.error) throw new Error(`${sql.slice(0, 300)}: ${page.error.errorName}: ${page.error.message}`);
-    if (page.nextUri === undefined) return rows;
+    if (page.nextUri === undefined) {
+      const { processedRows = 0, cpuTimeMillis: cpuMs = 0 } = page.stats ?? {};
+      return { rows, processedRows, cpuMs };
+    }
     page = await ask(page.nextUri, { headers });
   }
 }

@@ -117,6 +117,8 @@ function sqlOf(check: Check, context: CheckContext): Sql {
     case "custom_sql":
       // The line break ends a comment that the user's SQL may end with.
       return { by: "alone", sql: `SELECT count(*) FROM (${check.sql.trim().replace(/;\s*$/, "")}\n) AS c` };
+    case "unknown":
+      throw new Error(`unknown check type: ${check.declaredType}`);
   }
 }
 

@@ -8,9 +8,9 @@ import { INTERNAL_TABLES, type InternalTable } from "../../lib/warehouse/sql.ts"
 import type { Logger } from "../../lib/service/logger.ts";
 import type { TableWriter } from "./commit.ts";
 import type { LaneCommands } from "./lane.ts";
-import { runMaintenance } from "./maintain.ts";
+import { maintainStep, type MaintenanceWork } from "./maintain.ts";
 import type { CommitterMetrics } from "./metrics.ts";
-import { runChecks } from "./quality.ts";
+import { runChecks, type CommandRun } from "./quality.ts";
 
 /** Our own tables. They get a rows topic each, always empty, so that they have a lane and thereby one owner, as every table. */
 export const OWN_TABLES: readonly string[] = Object.keys(INTERNAL_TABLES);
@@ -23,11 +23,18 @@ const DONE_MAX = 100_000;
 
 const CATCH_UP_PAUSE_MS = 1_000;
 
+/** How often it is looked whether a running command has to make way. */
+const YIELD_EVERY_MS = 250;
+
 export interface CommandSettings {
-  /** How long one checks query may take. */
-  queryTimeoutMs: number;
+  /** How long all checks of one run may take together. */
+  checksTimeoutMs: number;
   /** Snapshots and orphan files younger than this are kept, unless the command says otherwise. */
   retentionMs: number;
+  /** More snapshots than this are expired before their time. */
+  snapshotsMax: number;
+  /** A step of maintenance is given up once rows have waited for it so long. */
+  maintenanceHoldMs: number;
   /** Commands that one committer carries out at a time, whatever the number of its tables. */
   commandsAtOnceMax: number;
 }
@@ -46,17 +53,26 @@ export interface CommandOutcome {
   resultJson: string;
 }
 
+/** A command between two of its steps. */
+interface Underway {
+  startedAtMs: number;
+  work?: MaintenanceWork;
+}
+
 /**
  * The commands not yet carried out. Commands are keyed by table, as rows are, but in another topic: the owner of a table's lane need
  * not be the one who would get its commands. So every committer follows the whole of `commands` and `command-results`, in no group,
  * and carries out what is for a table whose lane it has. A command whose lane moves has no result yet, and so is the new
  * owner's. Results are read to their end before each command: a command is carried out once, except when its owner dies or loses the
  * lane before its result is published, and every command may be repeated harmlessly.
+ *
+ * A command holds its table's lane for one step at a time: between two, the lane commits what waits, and other commands have their turn.
  */
 export class Commands implements LaneCommands {
   readonly #deps: CommandDeps;
   readonly #pending = new Map<string, Command>();
   readonly #done = new Set<string>();
+  readonly #underway = new Map<string, Underway>();
   readonly #rowsTopics = new Set<string>();
   readonly #nudge: () => void;
   readonly #closing = new AbortController();
@@ -87,10 +103,10 @@ export class Commands implements LaneCommands {
     return undefined;
   }
 
-  async carryOut(command: Command, writer: TableWriter, absorbedUpTo: number | undefined): Promise<void> {
+  async carryOut(command: Command, writer: TableWriter): Promise<void> {
     this.#running++;
     try {
-      await this.#carryOut(command, writer, absorbedUpTo);
+      await this.#carryOut(command, writer);
     } finally {
       this.#running--;
       this.#nudge();
@@ -102,14 +118,16 @@ export class Commands implements LaneCommands {
     await Promise.all(this.#tails.map((tail) => tail.close()));
   }
 
-  async #carryOut(command: Command, writer: TableWriter, absorbedUpTo: number | undefined): Promise<void> {
+  async #carryOut(command: Command, writer: TableWriter): Promise<void> {
     const { log, clock, logger, metrics } = this.#deps;
     const { commandId, table, kind } = command;
     await writer.persist("command", () => this.#results!.caughtUp());
     if (!this.#pending.has(commandId)) return;
-    metrics.flow.received("command");
-    const startedAtMs = clock.nowMs();
-    const outcome = await this.#run(command, writer, absorbedUpTo);
+    if (!this.#underway.has(commandId)) metrics.flow.received("command");
+    const underway = this.#underway.get(commandId) ?? { startedAtMs: clock.nowMs() };
+    const outcome = await this.#step(command, writer, underway);
+    if (outcome === undefined) return this.#putOff(command, underway);
+    const { startedAtMs } = underway;
     const finishedAtMs = clock.nowMs();
     const result: CommandResult = { commandId, table, kind, ...outcome, startedAtMs, finishedAtMs };
     const value = commandResults.encode(result);
@@ -117,24 +135,54 @@ export class Commands implements LaneCommands {
     this.#finish(commandId);
     metrics.flow.sent("command_result");
     metrics.commands.inc({ kind, status: outcome.status });
-    metrics.commandSeconds.observe({ kind }, (finishedAtMs - startedAtMs) / 1000);
+    metrics.commandSeconds.observe({ kind }, Math.max(0, finishedAtMs - startedAtMs) / 1000);
     logger.info(
       { commandId, table, kind, status: outcome.status, ms: finishedAtMs - startedAtMs },
       "command carried out",
     );
   }
 
-  async #run(command: Command, writer: TableWriter, absorbedUpTo: number | undefined): Promise<CommandOutcome> {
+  /** One step; what the command came to, or undefined if it has to go on later. */
+  async #step(command: Command, writer: TableWriter, underway: Underway): Promise<CommandOutcome | undefined> {
     const { clock, settings, metrics, logger } = this.#deps;
-    const run = { command, writer, clock, settings, metrics, logger };
+    const isChecks = command.kind === "checks";
+    const stepStartedMs = clock.monotonicMs();
+    const yielding = new AbortController();
+    const ended = new AbortController();
+    void this.#watch(writer, isChecks ? Infinity : settings.maintenanceHoldMs, yielding, ended.signal);
+    const signal = AbortSignal.any([writer.signal, yielding.signal]);
+    const run: CommandRun = { command, writer, signal, clock, settings, metrics, logger };
     try {
-      return await (command.kind === "checks" ? runChecks(run, absorbedUpTo) : runMaintenance(run));
+      if (isChecks) return await runChecks(run);
+      const step = await maintainStep(run, underway.work);
+      if ("resultJson" in step) return step;
+      underway.work = step;
+      return undefined;
     } catch (thrown) {
       if (writer.signal.aborted) throw thrown;
+      // The writer drains: whoever has the table next carries it out.
+      if (yielding.signal.aborted) return undefined;
       logger.error({ err: thrown, command }, "command failed");
-      const status = command.kind === "checks" ? "error" : "failed";
+      const status = isChecks ? "error" : "failed";
       return { status, resultJson: JSON.stringify({ status, message: messageOf(thrown) }) };
+    } finally {
+      ended.abort();
+      metrics.commandStepSeconds.observe({ kind: command.kind }, (clock.monotonicMs() - stepStartedMs) / 1000);
     }
+  }
+
+  async #watch(writer: TableWriter, holdMs: number, yielding: AbortController, ended: AbortSignal): Promise<void> {
+    while (!ended.aborted && !yielding.signal.aborted) {
+      await this.#deps.clock.sleep(YIELD_EVERY_MS, ended);
+      if (!ended.aborted && writer.mustYield(holdMs)) yielding.abort();
+    }
+  }
+
+  /** Behind the table's other commands. */
+  #putOff(command: Command, underway: Underway): void {
+    if (!this.#pending.delete(command.commandId)) return;
+    this.#pending.set(command.commandId, command);
+    this.#underway.set(command.commandId, underway);
   }
 
   /** A table's commands are for its lane; tables without a rows topic have none. */
@@ -169,6 +217,7 @@ export class Commands implements LaneCommands {
 
   #finish(commandId: string): void {
     this.#pending.delete(commandId);
+    this.#underway.delete(commandId);
     this.#done.add(commandId);
     if (this.#done.size > DONE_MAX) this.#done.delete(this.#done.values().next().value!);
   }

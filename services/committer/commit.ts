@@ -27,6 +27,8 @@ export interface TableWriter {
   readonly signal: AbortSignal;
   /** Throws ASSIGNMENT_LOST if the table has got another writer. */
   confirmOwner(): Promise<void>;
+  /** Must a command make way: because the writer drains, or because rows have waited for longer than `afterMs`? */
+  mustYield(afterMs: number): boolean;
   /** What the table looks like, as this writer last saw it; "unknown" makes it look again. */
   description: TableDescription | undefined | "unknown";
 }
@@ -161,6 +163,7 @@ async function ensureTable(writer: TableWriter, versions: readonly Version[]): P
   if (description && !changed) return true;
   if (versions.every(({ version }) => !version.stage)) return description !== undefined;
   writer.description = await writer.warehouse.ensureTable(layoutOf(writer.contract), columns);
+  if (writer.contract.gate === "block") await writer.warehouse.holdBack(writer.contract.table, null);
   return true;
 }
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { byteSize, count, duration, platformSettings, port } from "../../lib/service/config.ts";
+import { byteSize, count, duration, platformSettings, port, retentionSettings } from "../../lib/service/config.ts";
 import type { CommandSettings } from "./commands.ts";
 import type { LaneSettings } from "./lane.ts";
 
@@ -24,9 +24,16 @@ export const committerConfig = z
       .default(4)
       .describe("tables committed to at a time by one process; more only help a warehouse with cores to spare"),
     TRIBUTARY_COMMIT_ATTEMPTS: count.default(5).describe("failures in a row after which a table counts as stuck"),
-    TRIBUTARY_CHECKS_TIMEOUT: duration.prefault(text("5m")).describe("one query of a quality check"),
+    TRIBUTARY_CHECKS_TIMEOUT: duration
+      .prefault(text("1m"))
+      .describe(
+        "all checks of one run together; what is not done by then ends as error. The table's commits wait so long",
+      ),
     TRIBUTARY_COMMANDS_AT_ONCE: count.default(2).describe("checks and maintenance commands running at a time"),
-    TRIBUTARY_RETENTION: duration.prefault(text("7d")).describe("age up to which snapshots and orphan files are kept"),
+    TRIBUTARY_MAINTENANCE_HOLD: duration
+      .prefault(text("15s"))
+      .describe("rows wait at most so long for a step of their table's maintenance: it is given up then"),
+    ...retentionSettings,
   })
   .refine((settings) => settings.TRIBUTARY_COMMIT_GAP <= settings.TRIBUTARY_COMMIT_INTERVAL, {
     path: ["TRIBUTARY_COMMIT_GAP"],
@@ -54,8 +61,10 @@ export function committerSettings(config: CommitterConfig): CommitterSettings {
     attemptsMax: config.TRIBUTARY_COMMIT_ATTEMPTS,
     backoffMsMin: BACKOFF_MS_MIN,
     backoffMsMax: BACKOFF_MS_MAX,
-    queryTimeoutMs: config.TRIBUTARY_CHECKS_TIMEOUT,
+    checksTimeoutMs: config.TRIBUTARY_CHECKS_TIMEOUT,
     commandsAtOnceMax: config.TRIBUTARY_COMMANDS_AT_ONCE,
+    maintenanceHoldMs: config.TRIBUTARY_MAINTENANCE_HOLD,
     retentionMs: config.TRIBUTARY_RETENTION,
+    snapshotsMax: config.TRIBUTARY_SNAPSHOTS_MAX,
   };
 }

@@ -21,7 +21,7 @@ export function countCommit(metrics: CommitterMetrics, event: CommitEvent, recor
     }
     metrics.endToEndSeconds.observe(Math.max(0, committedAtMs - file.receivedAtMs) / 1000);
     const stepsMs = stepsOf(file, event, recordedAtMs);
-    for (const [step, ms] of Object.entries(stepsMs)) metrics.stepSeconds.observe({ step }, ms / 1000);
+    for (const [step, ms] of Object.entries(stepsMs)) metrics.fileStepSeconds.observe({ step }, ms / 1000);
     metrics.slowest.note({ table, fileId: file.fileId, stepsMs }, recordedAtMs);
   }
   metrics.flow.sent("file", files.length);

@@ -33,8 +33,8 @@ export interface LaneSettings extends BatchLimits {
 /** What a lane asks of the commands: the next one for its table, and how to carry it out. */
 export interface LaneCommands {
   next(table: string): Command | undefined;
-  /** Carries it out and publishes what came of it. Throws only when `writer.signal` aborts. */
-  carryOut(command: Command, writer: TableWriter, absorbedUpTo: number | undefined): Promise<void>;
+  /** Carries out one step of it, and publishes what came of it after the last. Throws only when `writer.signal` aborts. */
+  carryOut(command: Command, writer: TableWriter): Promise<void>;
 }
 
 export interface LaneDeps {
@@ -150,6 +150,12 @@ export class TableLane implements TableWriter {
     await this.closed;
   }
 
+  /** TableWriter: does the lane drain, or has a complete file waited for longer than this? */
+  mustYield(afterMs: number): boolean {
+    const [oldest] = this.#ready;
+    return this.#draining || (oldest !== undefined && this.#deps.clock.monotonicMs() - oldest.readyAtMs > afterMs);
+  }
+
   /** TableWriter: tries until it succeeds, the error is not `retryable`, or the lane ends. */
   persist = async <T>(step: string, attempt: () => Promise<T>, retryable = anyButLoss): Promise<T> => {
     const { clock, settings, logger, metrics } = this.#deps;
@@ -261,7 +267,7 @@ export class TableLane implements TableWriter {
       }
       const command = this.#draining ? undefined : commands.next(this.table);
       if (command || (this.#draining && !limit)) await this.#recording.done();
-      if (command) await commands.carryOut(command, this, runs.watermark);
+      if (command) await commands.carryOut(command, this);
       else if (this.#draining && !limit) return this.#ack(runs);
       else if (!limit) await this.#work.wait(clock, "inMs" in due ? due.inMs : undefined);
     }
@@ -289,6 +295,7 @@ export class TableLane implements TableWriter {
       rowsInserted: total("rowsInserted"),
       rowsUpdated: total("rowsUpdated"),
       rowsDeleted: total("rowsDeleted"),
+      tableFiles: receipts.at(-1)?.files ?? null,
       files: files.map((file) => outcomeOf(file, failures.get(file))),
     };
     const value = commitEvents.encode(event);

@@ -56,13 +56,14 @@ export interface CommitterMetrics {
   fileBytes: Counter<"status">;
   rows: Counter<"change">;
   endToEndSeconds: Histogram;
-  stepSeconds: Histogram<"step">;
+  fileStepSeconds: Histogram<"step">;
   slowest: SlowestFiles;
   lanes: Gauge;
   laneStuck: Gauge<"table">;
   retries: Counter<"step">;
   commands: Counter<"kind" | "status">;
   commandSeconds: Histogram<"kind">;
+  commandStepSeconds: Histogram<"kind">;
 }
 
 const LATENCY_BUCKETS = [0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3, 6, 15, 30, 60, 300, 1800];
@@ -112,7 +113,7 @@ function commitMetrics(registers: Registry[]): Pick<CommitterMetrics, "commits" 
 function fileMetrics(
   registry: Registry,
   clock: Clock,
-): Pick<CommitterMetrics, "files" | "fileBytes" | "rows" | "endToEndSeconds" | "stepSeconds" | "slowest"> {
+): Pick<CommitterMetrics, "files" | "fileBytes" | "rows" | "endToEndSeconds" | "fileStepSeconds" | "slowest"> {
   const registers = [registry];
   const slowest = new SlowestFiles();
   new Gauge({
@@ -152,7 +153,7 @@ function fileMetrics(
       buckets: LATENCY_BUCKETS,
       registers,
     }),
-    stepSeconds: new Histogram({
+    fileStepSeconds: new Histogram({
       name: "tributary_committer_file_step_seconds",
       help: "What files spend their time on: wait for a parser, parse, queue for the commit, commit, record",
       labelNames: ["step"],
@@ -165,7 +166,7 @@ function fileMetrics(
 
 const MAINTENANCE = ["optimize", "expire_snapshots", "remove_orphan_files"];
 
-function commandMetrics(registers: Registry[]): Pick<CommitterMetrics, "commands" | "commandSeconds"> {
+function commandMetrics(registers: Registry[]): Pick<CommitterMetrics, "commands" | "commandSeconds" | "commandStepSeconds"> {
   const commands = new Counter({
     name: "tributary_committer_commands_total",
     help: "Commands carried out, by kind and status",
@@ -179,6 +180,13 @@ function commandMetrics(registers: Registry[]): Pick<CommitterMetrics, "commands
     commandSeconds: new Histogram({
       name: "tributary_committer_command_seconds",
       help: "Duration of a command",
+      labelNames: ["kind"],
+      buckets: LATENCY_BUCKETS,
+      registers,
+    }),
+    commandStepSeconds: new Histogram({
+      name: "tributary_committer_command_step_seconds",
+      help: "How long one step of a command held its table's writer: rows that came meanwhile waited",
       labelNames: ["kind"],
       buckets: LATENCY_BUCKETS,
       registers,

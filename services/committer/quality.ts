@@ -1,11 +1,11 @@
 import type { Clock } from "../../lib/clock.ts";
-import type { Check } from "../../lib/contract/contract.ts";
+import { checkType, type Check } from "../../lib/contract/contract.ts";
 import { isRetryable, messageOf } from "../../lib/errors.ts";
 import type { Command } from "../../lib/events/generated.ts";
 import { retry } from "../../lib/retry.ts";
 import type { Logger } from "../../lib/service/logger.ts";
-import { columnList, tableName, withAuditColumns, type Dialect } from "../../lib/warehouse/sql.ts";
-import type { LogRow, TableDescription } from "../../lib/warehouse/warehouse.ts";
+import { dialectOf } from "../../lib/warehouse/sql.ts";
+import type { LogRow, TableDescription, Trusted } from "../../lib/warehouse/warehouse.ts";
 import { combinedQuery, measureOf, type Measure } from "./checks.ts";
 import type { CommandOutcome, CommandSettings } from "./commands.ts";
 import type { TableWriter } from "./commit.ts";
@@ -15,6 +15,8 @@ import type { CommitterMetrics } from "./metrics.ts";
 export interface CommandRun {
   command: Command;
   writer: TableWriter;
+  /** Aborts when the lane ends, and when the command must make way. */
+  signal: AbortSignal;
   clock: Clock;
   settings: CommandSettings;
   metrics: CommitterMetrics;
@@ -37,40 +39,64 @@ export interface CheckResult {
 const DETAILS_CHARS_MAX = 1_000;
 
 /**
- * Runs a table's checks, notes them in `_quality_results` and, where the contract says `gate: block`, moves `<table>_trusted`
- * forward to `absorbedUpTo` if all passed. One statement measures all checks of the table; if it fails they are asked one by one, so
- * that a broken check is an error with its message and hides no other.
+ * Runs a table's checks, notes them in `_quality_results` and, where the contract says `gate: block` and all its checks ran, lets
+ * `<table>_trusted` show the table as they found it, or notes that it is held back. One statement measures all checks of the table; if it
+ * fails they are asked one by one, so that a broken check is an error with its message and hides no other.
  */
-export async function runChecks(run: CommandRun, absorbedUpTo: number | undefined): Promise<CommandOutcome> {
+export async function runChecks(run: CommandRun): Promise<CommandOutcome> {
   const { command, writer, clock } = run;
   const { warehouse } = writer;
   const table = command.table;
-  const checks = checksOf(run);
+  const { checks, all } = checksOf(run);
+  const executedAtMs = clock.nowMs();
   const description = await bounded(run, () => warehouse.describe(table));
+  const gated = all && description !== undefined && writer.contract.gate === "block";
+  const version = gated ? await bounded(run, () => warehouse.version(table)) : undefined;
   const results = description
     ? await measure(run, checks, description)
     : checks.map((check) => resultOf(check, 0, `table ${table} does not exist`));
-  const status = overall(results);
-  const executedAt = new Date(clock.nowMs());
   const rows = results.map((result): LogRow => ({
     ...result,
     table_name: table,
     run_id: command.commandId,
-    executed_at: executedAt,
+    executed_at: new Date(executedAtMs),
   }));
   await note(run, "_quality_results", rows);
-  if (description && writer.contract.table === table && writer.contract.gate === "block") {
-    await moveTrusted(run, description, status === "passed" ? absorbedUpTo : undefined);
+  const status = overall(results);
+  if (version === undefined) return { status, resultJson: JSON.stringify({ status, results }) };
+  try {
+    const gate = gateText(await moveGate(run, version, status === "passed", executedAtMs));
+    return { status, resultJson: JSON.stringify({ status, results, gate }) };
+  } catch (thrown) {
+    if (run.signal.aborted) throw thrown;
+    const message = `${table}_trusted stays as it was: ${messageOf(thrown)}`;
+    run.logger.error({ err: thrown, table }, message);
+    return { status: "error", resultJson: JSON.stringify({ status: "error", results, message }) };
   }
-  return { status, resultJson: JSON.stringify({ status, results }) };
 }
 
 /** All checks of the contract, or those the command names. */
-function checksOf({ command, writer }: CommandRun): readonly Check[] {
+function checksOf({ command, writer }: CommandRun): { checks: readonly Check[]; all: boolean } {
   const { checks: names } = JSON.parse(command.argumentsJson) as { checks?: string[] };
   const { table, checks } = writer.contract;
-  if (table !== command.table) return [];
-  return names ? checks.filter(({ name }) => names.includes(name)) : checks;
+  if (table !== command.table) return { checks: [], all: false };
+  return { checks: names ? checks.filter(({ name }) => names.includes(name)) : checks, all: names === undefined };
+}
+
+/** `version` is the state of the table that the checks saw, unless somebody else wrote it meanwhile; then nothing moves. */
+async function moveGate(run: CommandRun, version: string, passed: boolean, atMs: number): Promise<Trusted | undefined> {
+  const { warehouse, contract } = run.writer;
+  const { table } = contract;
+  if (!passed) await bounded(run, () => warehouse.holdBack(table, atMs));
+  else if (!(await bounded(run, () => warehouse.trust(table, version, atMs)))) {
+    run.logger.warn({ table }, "the table was written while its checks ran: they do not count for its trusted data");
+  }
+  return bounded(run, () => warehouse.trusted(table));
+}
+
+function gateText(trusted: Trusted | undefined): object {
+  const text = (ms: number | null | undefined): string | null => (ms == null ? null : new Date(ms).toISOString());
+  return { trustedAsOf: text(trusted?.asOfMs), heldBackSince: text(trusted?.heldBackSinceMs) };
 }
 
 async function measure(
@@ -78,19 +104,22 @@ async function measure(
   checks: readonly Check[],
   { table, columns }: TableDescription,
 ): Promise<CheckResult[]> {
-  const dialect: Dialect = run.writer.warehouse.url.startsWith("trino") ? "trino" : "duckdb";
-  const context = { table, columns, dialect, nowMs: run.clock.nowMs() };
+  const context = { table, columns, dialect: dialectOf(run.writer.warehouse.url), nowMs: run.clock.nowMs() };
+  const deadlineMs = run.clock.monotonicMs() + run.settings.checksTimeoutMs;
   const measures = checks.map((check) => measureOf(check, context));
   const together = measures.filter(({ by }) => by === "aggregate" || by === "subquery");
   const measured = new Map<Measure, number | string>();
   let total = 0;
   const ask = async (asked: readonly Measure[]): Promise<void> => {
-    const [rows, ...failing] = await numbers(run, combinedQuery(table, asked));
+    const [rows, ...failing] = await numbers(run, combinedQuery(table, asked), deadlineMs);
     total = rows ?? 0;
     asked.forEach((one, index) => measured.set(one, failing[index] ?? 0));
   };
   const askAlone = async (one: Measure): Promise<void> => {
-    await ask([one]).catch((thrown: unknown) => measured.set(one, messageOf(thrown)));
+    await ask([one]).catch((thrown: unknown) => {
+      if (run.signal.aborted) throw thrown;
+      measured.set(one, messageOf(thrown));
+    });
   };
   await ask(together).catch(async () => {
     for (const one of together) await askAlone(one);
@@ -102,11 +131,14 @@ async function measure(
   return measures.map((one) => resultOf(one.check, total, measured.get(one)!));
 }
 
-/** The first row of a query, as numbers. */
-async function numbers(run: CommandRun, sql: string): Promise<number[]> {
-  const { warehouse, signal } = run.writer;
-  const options = { rowsMax: 1, timeoutMs: run.settings.queryTimeoutMs, signal };
-  const { rows } = await bounded(run, () => warehouse.query(sql, options));
+/** The first row of a query, as numbers. What takes longer than the run has left is given up: the table's commits wait behind it. */
+async function numbers(run: CommandRun, sql: string, deadlineMs: number): Promise<number[]> {
+  const { signal, clock, settings, writer } = run;
+  const timeoutMs = Math.ceil(deadlineMs - clock.monotonicMs());
+  if (timeoutMs <= 0) {
+    throw new Error(`not asked: the run had used up its ${settings.checksTimeoutMs} ms (TRIBUTARY_CHECKS_TIMEOUT)`);
+  }
+  const { rows } = await bounded(run, () => writer.warehouse.query(sql, { rowsMax: 1, timeoutMs, signal }));
   return (rows[0] ?? []).map(Number);
 }
 
@@ -116,7 +148,7 @@ function resultOf(check: Check, total: number, measured: number | string): Check
   const status = typeof measured === "string" ? "error" : failed > 0 ? "failed" : "passed";
   return {
     check_name: check.name,
-    check_type: check.type,
+    check_type: checkType(check),
     column_name: check.column ?? "",
     status,
     failing_rows: failed,
@@ -146,21 +178,6 @@ function detailsOf(check: Check, failed: number, total: number): string {
 function overall(results: readonly CheckResult[]): CheckStatus {
   if (results.some(({ status }) => status === "error")) return "error";
   return results.some(({ status }) => status === "failed") ? "failed" : "passed";
-}
-
-/**
- * `<table>_trusted` shows the rows of the file versions that were in the table when its checks last passed. Without a pass it stays as it
- * is; if it does not exist, or its table's columns have changed under it, it shows nothing.
- */
-async function moveTrusted(run: CommandRun, table: TableDescription, passedUpTo: number | undefined): Promise<void> {
-  const { warehouse } = run.writer;
-  const view = `${table.table}_trusted`;
-  const columns = columnList(withAuditColumns(table.columns).map(({ name }) => name));
-  const show = (condition: string): Promise<void> =>
-    warehouse.ensureView(view, `SELECT ${columns} FROM ${tableName(table.table)} WHERE ${condition}`);
-  if (passedUpTo !== undefined) return bounded(run, () => show(`"_source_offset" <= ${passedUpTo}`));
-  const readable = await numbers(run, `SELECT count(*) FROM ${tableName(view)}`).catch(() => undefined);
-  if (!readable) await bounded(run, () => show("FALSE"));
 }
 
 /** Appends to one of our own tables. A failure is told, not thrown: the command itself has been carried out. */

@@ -1,7 +1,7 @@
 import { Semaphore } from "async-mutex";
 import type { Clock } from "../../lib/clock.ts";
-import { defaultContract, type Contract, type Contracts } from "../../lib/contract/contract.ts";
-import { codeOf, messageOf } from "../../lib/errors.ts";
+import type { Contracts } from "../../lib/contract/contract.ts";
+import { codeOf, messageOf, TributaryError } from "../../lib/errors.ts";
 import type { AssignedPartition, EventLog, PartitionHandler } from "../../lib/event-log/event-log.ts";
 import { GROUPS, ROWS_TOPICS, rowsTopic, tableOfRowsTopic, TOPICS } from "../../lib/events/topics.ts";
 import type { Logger } from "../../lib/service/logger.ts";
@@ -40,7 +40,7 @@ export async function startCommitter(deps: CommitterDeps): Promise<Service> {
     const table = tableOfRowsTopic(partition.topic);
     const previous = lanes.get(table)?.closed ?? Promise.resolve();
     const laneDeps = { ...deps, metrics, tracer, commands, turns };
-    const lane = new TableLane(laneDeps, contractOf(contracts, table), partition, previous);
+    const lane = new TableLane(laneDeps, contracts.of(table), partition, previous);
     lanes.set(table, lane);
     void lane.closed.then(() => lanes.get(table) === lane && lanes.delete(table));
     if (draining) void lane.drain();
@@ -68,9 +68,4 @@ export async function startCommitter(deps: CommitterDeps): Promise<Service> {
     },
     drain: () => (draining ??= drain()),
   };
-}
-
-/** Our own tables have no contract, and names that no contract may have. */
-function contractOf(contracts: Contracts, table: string): Contract {
-  return OWN_TABLES.includes(table) ? { ...defaultContract("own"), table } : contracts.of(table);
 }

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { scopes, type Scope } from "../../lib/service/api-keys.ts";
-import { byteSize, count, duration, platformSettings, port } from "../../lib/service/config.ts";
+import { byteSize, count, duration, maintenanceSettings, platformSettings, port } from "../../lib/service/config.ts";
 
 const list = z.string().transform((text) =>
   text
@@ -109,6 +109,7 @@ export const gatewaySettings = {
   TRIBUTARY_AUTH_FAILURES_MAX: count
     .default(20)
     .describe("failed authentications of one address in a minute; beyond: 429, whatever it brings"),
+  ...maintenanceSettings,
 } as const;
 
 /** The gateway's settings in a process's environment. */

@@ -135,7 +135,7 @@ export const textOrNull = (value: unknown): string | null =>
 const numberOrNull = (value: unknown): number | null => (value === null || value === undefined ? null : Number(value));
 
 /** Warehouses answer timestamps without zone; ours are UTC. To milliseconds, as everywhere in the interface. */
-function utc(value: unknown): string | null {
+export function utc(value: unknown): string | null {
   const iso = textOrNull(value)?.replace(" ", "T");
   if (iso === undefined) return null;
   return new Date(/Z$|[+-]\d\d:?\d\d$/.test(iso) ? iso : `${iso}Z`).toISOString();

@@ -97,6 +97,15 @@ export const tableSummarySchema = z.object({
 export type TableSummary = z.infer<typeof tableSummarySchema>;
 export const tableListSchema = z.object({ tables: z.array(tableSummarySchema) });
 
+export const gateSchema = z
+  .object({
+    relation: z.string().describe("shows the table as it was when its checks last passed"),
+    trustedAsOf: time.nullable().describe("when that was; null: never, it is empty"),
+    heldBackSince: time.nullable().describe("since when checks have not passed; null: they passed when they last ran"),
+  })
+  .nullable()
+  .describe("null: the contract does not say gate: block");
+
 export const tableSchema = tableSummarySchema.extend({
   columns: z.array(columnSchema).nullable().describe("null: no file has come yet; audit columns not included"),
   partitioning: z.array(z.string()),
@@ -106,6 +115,7 @@ export const tableSchema = tableSummarySchema.extend({
     lastCommitAt: time.nullable(),
     lastIngestionDate: z.string().nullable().describe("highest ingestion_date, where the table has that column"),
   }),
+  gate: gateSchema,
   contract: z.record(z.string(), z.unknown()).describe("as declared, defaults filled in"),
 });
 

@@ -1,9 +1,8 @@
 import { z } from "zod";
-import { count, duration, platformSettings, port } from "../../lib/service/config.ts";
+import { duration, maintenanceSettings, platformSettings, port } from "../../lib/service/config.ts";
 import { isCron } from "./cron.ts";
 import type { MaintenanceSettings } from "./maintenance-policy.ts";
 import type { QualitySettings } from "./quality-policy.ts";
-import { COMMITS_KEPT } from "./table-health.ts";
 
 const text = (value: string) => value;
 const cron = z.string().refine(isCron, { message: "is no cron pattern: write e.g. 0 3 * * *" });
@@ -15,11 +14,10 @@ export const schedulerConfig = z.object({
   TRIBUTARY_SCHEDULER_PORT: port.default(8084),
   TRIBUTARY_MAINTENANCE_CRON: cron.default("0 3 * * *").describe("when every table is maintained, UTC"),
   TRIBUTARY_CHECKS_CRON: cron.default("0 4 * * *").describe("when every table's checks run, UTC"),
-  TRIBUTARY_OPTIMIZE_COMMITS: count.max(COMMITS_KEPT).default(200).describe("commits after which a table is optimised"),
-  TRIBUTARY_EXPIRE_COMMITS: count.max(COMMITS_KEPT).default(1000).describe("commits after which snapshots are expired"),
+  ...maintenanceSettings,
   TRIBUTARY_MAINTENANCE_GAP: duration
-    .prefault(text("1h"))
-    .describe("least time between two runs of one kind that a table's health asks for"),
+    .prefault(text("10s"))
+    .describe("least time between two runs of one kind that a table's health asks for; at least five times as long as the last took"),
   TRIBUTARY_CHECKS_GAP: duration
     .prefault(text("10s"))
     .describe("least time between two runs of a table's checks after commits"),
@@ -41,8 +39,10 @@ export function schedulerSettings(config: SchedulerConfig): SchedulerSettings {
   return {
     maintenanceCron: config.TRIBUTARY_MAINTENANCE_CRON,
     checksCron: config.TRIBUTARY_CHECKS_CRON,
-    optimizeCommits: config.TRIBUTARY_OPTIMIZE_COMMITS,
-    expireCommits: config.TRIBUTARY_EXPIRE_COMMITS,
+    optimizeFiles: config.TRIBUTARY_OPTIMIZE_FILES,
+    optimizeDeletes: config.TRIBUTARY_OPTIMIZE_DELETES,
+    snapshotsMax: config.TRIBUTARY_SNAPSHOTS_MAX,
+    retentionMs: config.TRIBUTARY_RETENTION,
     healthGapMs: config.TRIBUTARY_MAINTENANCE_GAP,
     checksGapMs: config.TRIBUTARY_CHECKS_GAP,
     patienceMs: PATIENCE_MS,

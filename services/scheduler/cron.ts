@@ -21,11 +21,16 @@ export function isCron(pattern: string): boolean {
 
 /**
  * Has this kind of command still to run for the slot? A run that was missed while nobody was scheduling is made up for once; a table
- * that was not there at the slot missed nothing. `sinceMs`: when this scheduler began. A clock that jumps back finds its slots used.
+ * that was not there at the slot missed nothing. `sinceMs`: when this scheduler began.
  */
-export function owes(table: TableHealth, kind: CommandKind, slotMs: number, sinceMs: number): boolean {
+export function owes(
+  table: TableHealth,
+  kind: CommandKind,
+  { slotMs, sinceMs, nowMs }: { slotMs: number; sinceMs: number; nowMs: number },
+): boolean {
   const last = table.runs.get(kind);
-  if (last) return last.startedAtMs < slotMs;
+  // A run that began in the future was told by a clock that has been put back since: it must not stand for all slots until then.
+  if (last && last.startedAtMs <= nowMs) return last.startedAtMs < slotMs;
   return slotMs >= sinceMs || (table.firstCommitAtMs !== undefined && table.firstCommitAtMs <= slotMs);
 }
 

@@ -1,12 +1,9 @@
 import type { CommandKind } from "../../lib/events/generated.ts";
+import { needsOf, type MaintenanceLimits } from "../../lib/maintenance/needs.ts";
 import { owes, slotCommandId } from "./cron.ts";
-import { commitsSince, isKnown, isPending, type TableHealth } from "./table-health.ts";
+import { isKnown, isPending, stateOf, type TableHealth } from "./table-health.ts";
 
-export interface MaintenanceSettings {
-  /** After so many commits a table is optimised without waiting for the cron. At most COMMITS_KEPT. */
-  optimizeCommits: number;
-  /** After so many commits its snapshots are expired without waiting for the cron. At most COMMITS_KEPT. */
-  expireCommits: number;
+export interface MaintenanceSettings extends MaintenanceLimits {
   /** Least time between two runs of one kind that the table's health asks for. */
   healthGapMs: number;
   /** A command without an answer for longer than this counts as lost. */
@@ -32,6 +29,9 @@ export interface Moment {
 
 const OPERATIONS = ["optimize", "expire_snapshots", "remove_orphan_files"] as const satisfies CommandKind[];
 
+/** A table's maintenance takes at most a fifth of its writer's time, the cron's apart. */
+const REST_FACTOR = 5;
+
 /** What a table's maintenance needs now: everything at the cron's time, and between by its health. */
 export function maintenanceDue(
   table: string,
@@ -39,31 +39,32 @@ export function maintenanceDue(
   { nowMs, sinceMs, slotMs }: Moment,
   settings: MaintenanceSettings,
 ): Due[] {
-  const due: Due[] = [];
-  for (const kind of OPERATIONS) {
-    if (isPending(health, kind, nowMs, settings.patienceMs)) continue;
-    if (slotMs !== undefined && owes(health, kind, slotMs, sinceMs)) {
-      due.push({ commandId: slotCommandId(kind, table, slotMs), kind, cause: "cron", reason: "scheduled" });
-    } else {
-      due.push(...healthDue(table, kind, health, nowMs, settings));
+  const reasons = new Map(
+    needsOf(stateOf(health), settings, nowMs).map(({ operation, reason }) => [operation, reason]),
+  );
+  const due = OPERATIONS.flatMap((kind): Due[] => {
+    if (isPending(health, kind, nowMs, settings.patienceMs)) return [];
+    if (slotMs !== undefined && owes(health, kind, { slotMs, sinceMs, nowMs })) {
+      const commandId = slotCommandId(kind, table, slotMs);
+      if (!isKnown(health, kind, commandId)) return [{ commandId, kind, cause: "cron", reason: "scheduled" }];
     }
-  }
+    const reason = reasons.get(kind);
+    return reason === undefined || rests(health, kind, nowMs, settings) ? [] : [healthDue(table, kind, health, reason)];
+  });
   return due.filter(({ kind, commandId }) => !isKnown(health, kind, commandId));
 }
 
-/** The command's id follows from the run it comes after: two schedulers ask for the same one. */
-function healthDue(
-  table: string,
-  kind: (typeof OPERATIONS)[number],
-  health: TableHealth,
-  nowMs: number,
-  settings: MaintenanceSettings,
-): Due[] {
-  const limits = { optimize: settings.optimizeCommits, expire_snapshots: settings.expireCommits };
-  if (kind === "remove_orphan_files") return [];
+/** Was the last run of this kind a moment ago, or so long that the table has earned a rest? */
+function rests(health: TableHealth, kind: CommandKind, nowMs: number, { healthGapMs }: MaintenanceSettings): boolean {
   const last = health.runs.get(kind);
-  const commits = commitsSince(health, kind);
-  if (commits < limits[kind] || (last && nowMs - last.startedAtMs < settings.healthGapMs)) return [];
+  if (!last || last.startedAtMs > nowMs) return false;
+  const gapMs = Math.max(healthGapMs, REST_FACTOR * (last.finishedAtMs - last.startedAtMs));
+  return nowMs - last.startedAtMs < gapMs;
+}
+
+/** The command's id follows from the run it comes after: two schedulers ask for the same one. */
+function healthDue(table: string, kind: CommandKind, health: TableHealth, reason: string): Due {
+  const last = health.runs.get(kind);
   const commandId = `health:${kind}:${table}:${last ? new Date(last.startedAtMs).toISOString() : "first"}`;
-  return [{ commandId, kind, cause: "health", reason: `${commits} commits since the last ${kind}` }];
+  return { commandId, kind, cause: "health", reason };
 }

@@ -23,7 +23,7 @@ export interface SchedulerMetrics {
   commands: Counter<"kind" | "cause">;
   tables: Gauge;
   checks: Gauge<"table" | "status">;
-  gateHeld: Gauge<"table">;
+  heldBackSeconds: Gauge<"table">;
 }
 
 export function schedulerMetrics(registry: Registry): SchedulerMetrics {
@@ -43,9 +43,9 @@ export function schedulerMetrics(registry: Registry): SchedulerMetrics {
       labelNames: ["table", "status"],
       registers,
     }),
-    gateHeld: new Gauge({
-      name: "tributary_quality_gate_held",
-      help: "Of tables with `gate: block`: 1 while checks that did not pass keep new data out of <table>_trusted",
+    heldBackSeconds: new Gauge({
+      name: "tributary_quality_gate_held_back_seconds",
+      help: "For how long <table>_trusted has been held back by checks that do not pass; 0: it is not",
       labelNames: ["table"],
       registers,
     }),

@@ -1,7 +1,7 @@
 import type { Contract } from "../../lib/contract/contract.ts";
 import { owes, slotCommandId } from "./cron.ts";
 import type { Due, Moment } from "./maintenance-policy.ts";
-import { commitsSince, isKnown, isPending, type TableHealth } from "./table-health.ts";
+import { committedSinceChecks, isKnown, isPending, type TableHealth } from "./table-health.ts";
 
 export interface QualitySettings {
   /** Least time between two runs of a table's checks after commits: several commits share one run. */
@@ -17,16 +17,16 @@ export function checksDue(
   { nowMs, sinceMs, slotMs }: Moment,
   settings: QualitySettings,
 ): Due[] {
-  const { table, checks, checkAfterCommit, gate } = contract;
+  const { table, checks, gate, checkAfterCommit = gate === "block" } = contract;
   if (checks.length === 0 && gate === "none") return [];
   if (isPending(health, "checks", nowMs, settings.patienceMs)) return [];
   const due = (commandId: string, cause: Due["cause"], reason: string): Due[] =>
     isKnown(health, "checks", commandId) ? [] : [{ commandId, kind: "checks", cause, reason }];
-  if (checkAfterCommit && commitsSince(health, "checks") > 0) {
-    const last = health.runs.get("checks");
-    if (last && nowMs - last.startedAtMs < settings.checksGapMs) return [];
-    return due(`commit:checks:${table}:${health.lastCommitId ?? ""}`, "commit", "rows were committed");
+  if (checkAfterCommit && committedSinceChecks(health, nowMs)) {
+    const restedMs = nowMs - (health.runs.get("checks")?.startedAtMs ?? -Infinity);
+    if (restedMs >= 0 && restedMs < settings.checksGapMs) return [];
+    return due(`commit:checks:${table}:${health.lastCommit?.commitId ?? ""}`, "commit", "rows were committed");
   }
-  if (slotMs === undefined || !owes(health, "checks", slotMs, sinceMs)) return [];
+  if (slotMs === undefined || !owes(health, "checks", { slotMs, sinceMs, nowMs })) return [];
   return due(slotCommandId("checks", table, slotMs), "cron", "scheduled");
 }

@@ -8,7 +8,7 @@ import { TOPICS } from "../../lib/events/topics.ts";
 import type { Logger } from "../../lib/service/logger.ts";
 import type { Registry } from "../../lib/service/metrics.ts";
 import type { Service } from "../../lib/service/service.ts";
-import { countChecks, foldChecks, type CheckStatuses } from "./check-status.ts";
+import { countChecks, emptyQuality, foldChecks, heldBackSeconds, type Quality } from "./check-status.ts";
 import type { SchedulerSettings } from "./config.ts";
 import { latestSlot } from "./cron.ts";
 import { maintenanceDue, type Due } from "./maintenance-policy.ts";
@@ -36,7 +36,7 @@ export async function startScheduler(deps: SchedulerDeps): Promise<Service> {
   await log.createTopics(Object.values(TOPICS));
   const metrics = schedulerMetrics(deps.registry);
   const health = emptyHealth();
-  const checked: CheckStatuses = new Map();
+  const quality = emptyQuality();
   const sinceMs = clock.nowMs();
   const stopping = new AbortController();
   let trouble: unknown;
@@ -44,7 +44,7 @@ export async function startScheduler(deps: SchedulerDeps): Promise<Service> {
 
   const onRecord = (record: LogRecord): void => {
     try {
-      fold(health, checked, record);
+      fold(health, quality, record);
       metrics.flow.received(record.topic as keyof typeof SCHEDULER_FLOW.received);
     } catch (thrown) {
       logger.error({ topic: record.topic, offset: record.offset, err: thrown }, "undecodable record: skipped");
@@ -68,9 +68,8 @@ export async function startScheduler(deps: SchedulerDeps): Promise<Service> {
     metrics.tables.set(health.size);
     for (const { table, checks, gate } of deps.contracts.declared()) {
       const names = checks.map(({ name }) => name);
-      const ended = countChecks(checked, table, names);
-      for (const [status, n] of ended) metrics.checks.set({ table, status }, n);
-      if (gate === "block") metrics.gateHeld.set({ table }, ended.get("failed")! + ended.get("error")! > 0 ? 1 : 0);
+      for (const [status, n] of countChecks(quality, table, names)) metrics.checks.set({ table, status }, n);
+      if (gate === "block") metrics.heldBackSeconds.set({ table }, heldBackSeconds(quality, table, clock.nowMs()));
     }
   };
 
@@ -102,12 +101,12 @@ export async function startScheduler(deps: SchedulerDeps): Promise<Service> {
   };
 }
 
-function fold(health: Health, checked: CheckStatuses, { topic, value }: LogRecord): void {
+function fold(health: Health, quality: Quality, { topic, value }: LogRecord): void {
   if (topic === TOPICS.commits.name) return foldCommit(health, commitEvents.decode(value));
   if (topic === TOPICS.commands.name) return foldCommand(health, commands.decode(value));
   const result = commandResults.decode(value);
   foldResult(health, result);
-  foldChecks(checked, result);
+  foldChecks(quality, result);
 }
 
 /** Every table with what is due for it now. */

@@ -1,25 +1,37 @@
+import { COMMITS_KEPT, type TableState } from "../../lib/maintenance/needs.ts";
+import type { Command, CommandKind, CommandResult, CommitEvent, TableFiles } from "../../lib/events/generated.ts";
 import { INTERNAL_TABLES } from "../../lib/warehouse/sql.ts";
-import type { Command, CommandKind, CommandResult, CommitEvent } from "../../lib/events/generated.ts";
+import type { TableHealth as MeasuredHealth } from "../../lib/warehouse/warehouse.ts";
 
-/** Commits of a table that are remembered one by one; no policy asks for more. */
-export const COMMITS_KEPT = 1_000;
+export { COMMITS_KEPT };
+
+/** Ids of cron commands remembered of a table. */
+const SLOT_IDS_KEPT = 100;
 
 export interface LastRun {
   commandId: string;
   startedAtMs: number;
+  finishedAtMs: number;
   status: string;
 }
 
-/** What the scheduler knows of a table. */
+/** What the scheduler knows of a table. "Latest" is the log's order, not the clocks': those may be put back. */
 export interface TableHealth {
   firstCommitAtMs: number | undefined;
-  /** When the latest commits were made, oldest first, at most COMMITS_KEPT. */
+  /** When the latest commits were made that changed the table, oldest first, at most COMMITS_KEPT. */
   commitsAtMs: number[];
-  lastCommitId: string | undefined;
+  /** Whether it changed anything or not: one that found its rows there already may be the repetition of one that was not told of. */
+  lastCommit: { commitId: string; atMs: number } | undefined;
+  /** What the table consisted of after its latest commit, where commits say so. */
+  files: { atMs: number; files: TableFiles } | undefined;
+  /** As measured after its latest maintenance. */
+  measured: { atMs: number; health: MeasuredHealth } | undefined;
   /** The latest finished command of each kind. */
   runs: Map<string, LastRun>;
   /** The latest command of each kind. */
   asked: Map<CommandKind, { commandId: string; requestedAtMs: number }>;
+  /** Ids of the latest cron commands, asked for or finished. */
+  slotIds: Set<string>;
 }
 
 /** Every table's health, by name. */
@@ -34,23 +46,34 @@ export function emptyHealth(): Health {
 
 /** Folds a commit. It also wrote to the ledger, and to the rejects if there were any. */
 export function foldCommit(health: Health, event: CommitEvent): void {
-  committed(of(health, event.table), event.committedAtMs, event.commitId);
-  committed(of(health, "_ingest_files"), event.committedAtMs, event.commitId);
+  const table = of(health, event.table);
+  const { committedAtMs: atMs, commitId, tableFiles } = event;
+  const changed = event.rowsInserted + event.rowsUpdated + event.rowsDeleted > 0;
+  committed(table, atMs, commitId, changed);
+  if (tableFiles) table.files = { atMs, files: tableFiles };
+  committed(of(health, "_ingest_files"), atMs, commitId);
   if (event.files.some(({ rowsRejected }) => rowsRejected > 0)) {
-    committed(of(health, "_rejected_rows"), event.committedAtMs, event.commitId);
+    committed(of(health, "_rejected_rows"), atMs, commitId);
   }
 }
 
 /** Folds a command, asked by whomever. */
 export function foldCommand(health: Health, { table, kind, commandId, requestedAtMs }: Command): void {
-  const { asked } = of(health, table);
-  if (requestedAtMs >= (asked.get(kind)?.requestedAtMs ?? -Infinity)) asked.set(kind, { commandId, requestedAtMs });
+  const { asked, slotIds } = of(health, table);
+  asked.set(kind, { commandId, requestedAtMs });
+  remember(slotIds, commandId);
 }
 
 /** Folds a command's end. It also wrote to a log table. */
-export function foldResult(health: Health, { table, kind, commandId, startedAtMs, status }: CommandResult): void {
-  const { runs } = of(health, table);
-  if (startedAtMs >= (runs.get(kind)?.startedAtMs ?? -Infinity)) runs.set(kind, { commandId, startedAtMs, status });
+export function foldResult(health: Health, result: CommandResult): void {
+  const { table: name, kind, commandId, startedAtMs, finishedAtMs, status } = result;
+  const table = of(health, name);
+  table.runs.set(kind, { commandId, startedAtMs, finishedAtMs, status });
+  remember(table.slotIds, commandId);
+  if (kind !== "checks") {
+    const { health: measured } = JSON.parse(result.resultJson) as { health?: MeasuredHealth };
+    if (measured) table.measured = { atMs: finishedAtMs, health: measured };
+  }
   committed(of(health, kind === "checks" ? "_quality_results" : "_maintenance_log"), startedAtMs, commandId);
 }
 
@@ -64,14 +87,39 @@ export function isPending(table: TableHealth, kind: CommandKind, nowMs: number, 
 
 /** Has exactly this command been asked for or carried out, as far as is known? */
 export function isKnown(table: TableHealth, kind: CommandKind, commandId: string): boolean {
+  if (table.slotIds.has(commandId)) return true;
   return table.asked.get(kind)?.commandId === commandId || table.runs.get(kind)?.commandId === commandId;
 }
 
-/** Commits since a command of this kind last began; at most COMMITS_KEPT. */
-export function commitsSince({ commitsAtMs, runs }: TableHealth, kind: CommandKind): number {
-  const lastAtMs = runs.get(kind)?.startedAtMs ?? -Infinity;
-  return commitsAtMs.reduce((count, atMs) => count + (atMs > lastAtMs ? 1 : 0), 0);
+/** Has anything been committed since checks last began? A run that began in the future was told by a clock that has been put back since. */
+export function committedSinceChecks({ lastCommit, runs }: TableHealth, nowMs: number): boolean {
+  const startedAtMs = runs.get("checks")?.startedAtMs ?? -Infinity;
+  return lastCommit !== undefined && (lastCommit.atMs > startedAtMs || startedAtMs > nowMs);
 }
+
+/**
+ * What the table consists of by now, as far as can be told without asking the warehouse: what was measured after its latest maintenance,
+ * and what came since. Where commits do not say how many files there are, each counts as one more.
+ */
+export function stateOf(table: TableHealth): TableState {
+  const { measured, files } = table;
+  const since = commitsAfter(table, measured?.atMs ?? -Infinity);
+  const before = measured?.health ?? { dataFiles: 0, deleteFiles: 0, mergeableFiles: 0, snapshots: 0 };
+  const newer = files && files.atMs > (measured?.atMs ?? -Infinity) ? files.files : undefined;
+  const { dataFiles, deleteFiles } = newer ?? { ...before, dataFiles: before.dataFiles + since };
+  return {
+    dataFiles,
+    deleteFiles,
+    mergeableFiles: before.mergeableFiles + Math.max(0, dataFiles - before.dataFiles),
+    snapshots: before.snapshots + since,
+    snapshotsSinceExpiry: commitsAfter(table, table.runs.get("expire_snapshots")?.startedAtMs ?? -Infinity),
+    orphansSinceMs: table.runs.get("remove_orphan_files")?.startedAtMs ?? table.firstCommitAtMs ?? null,
+  };
+}
+
+/** Commits that changed the table after a moment; at most COMMITS_KEPT. */
+const commitsAfter = ({ commitsAtMs }: TableHealth, atMs: number): number =>
+  commitsAtMs.reduce((count, committedAtMs) => count + (committedAtMs > atMs ? 1 : 0), 0);
 
 function of(health: Health, table: string): TableHealth {
   const known = health.get(table);
@@ -79,17 +127,27 @@ function of(health: Health, table: string): TableHealth {
   const made: TableHealth = {
     firstCommitAtMs: undefined,
     commitsAtMs: [],
-    lastCommitId: undefined,
+    lastCommit: undefined,
+    files: undefined,
+    measured: undefined,
     runs: new Map(),
     asked: new Map(),
+    slotIds: new Set(),
   };
   health.set(table, made);
   return made;
 }
 
-function committed(table: TableHealth, atMs: number, commitId: string): void {
+function committed(table: TableHealth, atMs: number, commitId: string, changed = true): void {
   table.firstCommitAtMs = Math.min(table.firstCommitAtMs ?? atMs, atMs);
+  table.lastCommit = { commitId, atMs };
+  if (!changed) return;
   table.commitsAtMs.push(atMs);
-  table.lastCommitId = commitId;
   if (table.commitsAtMs.length > COMMITS_KEPT) table.commitsAtMs.shift();
+}
+
+function remember(slotIds: Set<string>, commandId: string): void {
+  if (!commandId.startsWith("cron:")) return;
+  slotIds.add(commandId);
+  if (slotIds.size > SLOT_IDS_KEPT) slotIds.delete(slotIds.values().next().value!);
 }

@@ -1,10 +1,12 @@
 import { after, before, describe } from "node:test";
 import type { Warehouse } from "../../lib/warehouse/warehouse.ts";
+import { checksContract } from "./warehouse-checks.contract.ts";
 import { commitContract } from "./warehouse-commits.contract.ts";
 import { modelContract } from "./warehouse-model.contract.ts";
 import { queryContract } from "./warehouse-queries.contract.ts";
 import { recordContract } from "./warehouse-records.contract.ts";
 import { tableContract } from "./warehouse-tables.contract.ts";
+import { trustedContract } from "./warehouse-trusted.contract.ts";
 import { valueContract } from "./warehouse-values.contract.ts";
 
 /** A warehouse to be held to the contract of lib/warehouse/warehouse.ts. Every test uses tables of its own. */
@@ -38,6 +40,8 @@ export function warehouseContract(subject: WarehouseSubject): void {
     });
     after(() => warehouse?.close());
     tableContract(opened);
+    trustedContract(opened);
+    checksContract(opened);
     commitContract(opened);
     valueContract(opened);
     recordContract(opened);

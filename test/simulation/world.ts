@@ -153,9 +153,11 @@ export class World {
         attemptsMax: 3,
         backoffMsMin: 10,
         backoffMsMax: 200,
-        queryTimeoutMs: 1_000,
+        checksTimeoutMs: 1_000,
         retentionMs: 1_000,
         commitsAtOnceMax: 2,
+        snapshotsMax: 1_000,
+        maintenanceHoldMs: 1_000,
         commandsAtOnceMax: 2,
       },
     });

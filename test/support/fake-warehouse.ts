@@ -7,6 +7,7 @@ import type {
   FileVersion,
   LogRow,
   MaintenanceOperation,
+  MaintenanceOptions,
   MaintenanceResult,
   MicroBatch,
   QueryResult,
@@ -14,6 +15,7 @@ import type {
   TableDescription,
   TableHealth,
   TableLayout,
+  Trusted,
   Warehouse,
 } from "../../lib/warehouse/warehouse.ts";
 import { applied, type FakeRow } from "./fake-commit.ts";
@@ -67,12 +69,12 @@ export class FakeStage implements Stage {
 }
 
 const HEALTH: TableHealth = {
-  rowCount: 0,
   dataFiles: 1,
   dataBytes: 1,
   deleteFiles: 0,
-  snapshots: 1,
   smallFiles: 0,
+  mergeableFiles: 0,
+  snapshots: 1,
   oldestSnapshotAtMs: null,
 };
 
@@ -87,12 +89,19 @@ export class FakeWarehouse implements Warehouse {
   readonly ledger = new Map<string, { table: string; outcome: FileOutcome; recordedAtMs: number }>();
   readonly rejected = new Map<string, Reject>();
   readonly logs: Record<string, LogRow[]> = { _quality_results: [], _maintenance_log: [] };
-  readonly views = new Map<string, string>();
+  /** Of each table: what its trusted relation tells, and the rows it shows. */
+  readonly trustedByName = new Map<string, { shown: Trusted; rows: readonly FakeRow[] }>();
   readonly stages: FakeStage[] = [];
   readonly calls: string[] = [];
   writersAtOnceMax = 0;
-  answer: (sql: string) => unknown[][] = () => [[0]];
+  answer: (sql: string) => unknown[][] | Promise<unknown[][]> = () => [[0]];
+  /** What a step of maintenance comes to. */
+  maintenance: (options: MaintenanceOptions) => MaintenanceResult | Promise<MaintenanceResult> = () => ({
+    status: "completed",
+    details: "done",
+  });
   readonly #writing = new Map<string, number>();
+  readonly #versions = new Map<string, number>();
   #snapshots = 0;
 
   /** A table's rows in a stable order, as plain values: for comparing. */
@@ -149,7 +158,8 @@ export class FakeWarehouse implements Warehouse {
       const { rows, ...counts } = applied(table.rows, fresh.map(versionOf), layout);
       table.rows = rows;
       const changed = counts.rowsInserted + counts.rowsUpdated + counts.rowsDeleted > 0;
-      return { snapshotId: changed ? String(++this.#snapshots) : null, strategy: "fake", ...counts };
+      if (changed) this.#versions.set(layout.table, ++this.#snapshots);
+      return { snapshotId: changed ? String(this.#snapshots) : null, strategy: "fake", ...counts };
     });
   }
 
@@ -182,24 +192,45 @@ export class FakeWarehouse implements Warehouse {
 
   async query(sql: string): Promise<QueryResult> {
     this.calls.push("query");
-    return { columns: [], rows: this.answer(sql), truncated: false };
+    return { columns: [], rows: await this.answer(sql), truncated: false };
   }
 
   async health(): Promise<TableHealth> {
     return HEALTH;
   }
 
-  async maintain(table: string, operation: MaintenanceOperation): Promise<MaintenanceResult> {
+  async maintain(
+    table: string,
+    operation: MaintenanceOperation,
+    options: MaintenanceOptions,
+  ): Promise<MaintenanceResult> {
     this.calls.push(`${operation} ${table}`);
-    return { status: "completed", details: operation, before: HEALTH, after: HEALTH };
+    return this.maintenance(options);
   }
 
   async appendLog(table: string, rows: readonly LogRow[]): Promise<void> {
     this.logs[table]!.push(...rows);
   }
 
-  async ensureView(name: string, select: string): Promise<void> {
-    this.views.set(name, select);
+  async version(table: string): Promise<string> {
+    return String(this.#versions.get(table) ?? 0);
+  }
+
+  async trust(table: string, version: string, asOfMs: number): Promise<boolean> {
+    if (version !== (await this.version(table))) return false;
+    const rows = [...this.tablesByName.get(table)!.rows];
+    this.trustedByName.set(table, { shown: { asOfMs, heldBackSinceMs: null }, rows });
+    return true;
+  }
+
+  async holdBack(table: string, sinceMs: number | null): Promise<void> {
+    const { shown, rows } = this.trustedByName.get(table) ?? { shown: { asOfMs: null, heldBackSinceMs: null }, rows: [] };
+    const heldBackSinceMs = shown.heldBackSinceMs ?? sinceMs;
+    this.trustedByName.set(table, { shown: { ...shown, heldBackSinceMs }, rows });
+  }
+
+  async trusted(table: string): Promise<Trusted | undefined> {
+    return this.trustedByName.get(table)?.shown;
   }
 
   async ready(): Promise<void> {

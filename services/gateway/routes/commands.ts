@@ -2,10 +2,9 @@ import { z } from "zod";
 import { TributaryError } from "../../../lib/errors.ts";
 import type { CommandKind } from "../../../lib/events/generated.ts";
 import { duration } from "../../../lib/service/config.ts";
-import { isoTime } from "../file-status.ts";
-import { checkTableName } from "../names.ts";
 import type { App, GatewayDeps } from "../server.ts";
 import { problemResponses, unfinishedResponse } from "./parameters.ts";
+import { addTableHealthRoute, existingTable } from "./table-health.ts";
 
 const TIMEOUT_MS_DEFAULT = 120_000;
 const OPERATIONS = ["optimize", "expire_snapshots", "remove_orphan_files"] as const satisfies readonly CommandKind[];
@@ -27,6 +26,10 @@ const checksSchema = z
     status: z.enum(["passed", "failed", "error"]),
     results: z.array(checkResultSchema),
     message: z.string().optional(),
+    gate: z
+      .object({ trustedAsOf: z.string().nullable(), heldBackSince: z.string().nullable() })
+      .optional()
+      .describe("with gate: block, what <table>_trusted shows now"),
   })
   .meta({ id: "ChecksRun" });
 
@@ -37,32 +40,11 @@ const maintenanceSchema = z
   })
   .meta({ id: "MaintenanceRun" });
 
-const healthSchema = z
-  .object({
-    table: z.string(),
-    rowCount: z.number(),
-    dataFiles: z.number(),
-    dataBytes: z.number(),
-    deleteFiles: z.number(),
-    smallFiles: z.number().describe("below the warehouse's target size"),
-    snapshots: z.number(),
-    oldestSnapshotAt: z.string().nullable(),
-  })
-  .meta({ id: "TableHealth" });
-
 /** What a table's writer is asked to do between commits, and how the table is. */
 export function addCommandRoutes(app: App, deps: GatewayDeps): void {
   addChecksRoute(app, deps);
   addMaintenanceRoute(app, deps);
-  addHealthRoute(app, deps);
-}
-
-/** @throws NOT_FOUND if the warehouse has no such table */
-async function existing({ warehouse, contracts }: GatewayDeps, name: string): Promise<string> {
-  const own = name.startsWith("_") && (await warehouse.tables()).includes(name);
-  const table = own ? name : checkTableName(name, contracts);
-  if (!(await warehouse.tables()).includes(table)) throw new TributaryError("NOT_FOUND", `no table '${table}'`);
-  return table;
+  addTableHealthRoute(app, deps);
 }
 
 function addChecksRoute(app: App, deps: GatewayDeps): void {
@@ -83,7 +65,7 @@ function addChecksRoute(app: App, deps: GatewayDeps): void {
     },
     async ({ params, body, audited }) => {
       audited["checks"] = body?.checks ?? "all";
-      const table = await existing(deps, params.table);
+      const table = await existingTable(deps, params.table);
       const known = deps.contracts.of(table).checks.map(({ name }) => name);
       const unknown = body?.checks?.filter((name) => !known.includes(name)) ?? [];
       if (unknown.length > 0) {
@@ -125,7 +107,7 @@ function addMaintenanceRoute(app: App, deps: GatewayDeps): void {
     },
     async ({ params, body, audited }) => {
       audited["operations"] = body?.operations ?? OPERATIONS;
-      const table = await existing(deps, params.table);
+      const table = await existingTable(deps, params.table);
       const results: Record<string, unknown>[] = [];
       for (const operation of body?.operations ?? OPERATIONS) {
         const options = { reason: "asked for by HTTP", timeoutMs: body?.timeout ?? TIMEOUT_MS_DEFAULT };
@@ -134,27 +116,6 @@ function addMaintenanceRoute(app: App, deps: GatewayDeps): void {
       }
       const status = results.some((result) => result["status"] === "failed") ? "failed" : "completed";
       return { status, results } as const;
-    },
-  );
-}
-
-function addHealthRoute(app: App, deps: GatewayDeps): void {
-  app.get(
-    "/v1/tables/:table/health",
-    {
-      config: { scope: "read" },
-      schema: {
-        operationId: "getTableHealth",
-        tags: ["tables"],
-        summary: "Files, sizes, delete files and snapshots of the table",
-        params,
-        response: { 200: healthSchema, ...problemResponses },
-      },
-    },
-    async ({ params }) => {
-      const table = await existing(deps, params.table);
-      const { oldestSnapshotAtMs, ...health } = await deps.warehouse.health(table);
-      return { table, ...health, oldestSnapshotAt: isoTime(oldestSnapshotAtMs) };
     },
   );
 }

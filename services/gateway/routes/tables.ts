@@ -6,6 +6,7 @@ import { checkTableName } from "../names.ts";
 import { tableListSchema, tableSchema, type TableSummary } from "../schemas.ts";
 import type { App, GatewayDeps } from "../server.ts";
 import { problemResponses } from "./parameters.ts";
+import { gateOf } from "./table-health.ts";
 
 const INGESTION_DATE = "ingestion_date";
 
@@ -82,6 +83,7 @@ async function describeTable(deps: GatewayDeps, table: string): Promise<z.infer<
       lastCommitAt: summary.lastCommitAt,
       lastIngestionDate: content?.lastIngestionDate ?? null,
     },
+    gate: description ? await gateOf(deps, table) : null,
     contract: deps.contracts.of(table),
   };
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { systemClock } from "../../../lib/clock.ts";
 import type { EventLog } from "../../../lib/event-log/event-log.ts";
 import { commandResults, commands } from "../../../lib/events/avro.ts";
 import type { Command, CommandResult } from "../../../lib/events/generated.ts";
@@ -89,7 +90,7 @@ test("maintenance runs in the table's lane, is on record and answered; own table
       table_name: "t",
       operation: "optimize",
       status: "completed",
-      details: "optimize",
+      details: "data files 1 → 1, delete files 0 → 0",
       snapshots_before: 1,
       snapshots_after: 1,
       files_before: 1,
@@ -232,30 +233,197 @@ test("of a table that does not exist checks are errors, and maintenance does not
   await committer.drain();
 });
 
-test("gate block: the trusted view shows what had passed, and nothing before the first pass", async () => {
-  const world = await worldOf();
-  let failing = 1;
-  world.warehouse.answer = (sql) => {
-    if (!sql.includes("t_trusted")) return [[7, failing]];
-    if (!world.warehouse.views.has("t_trusted")) throw new TributaryError("QUERY_FAILED", "no such view");
-    return [[0]];
-  };
-  const enough = { name: "enough", type: "row_count_range", min_count: 1 };
-  const committer = await start(world, { contracts: contracts({ table: "t", gate: "block", checks: [enough] }) });
-  const view = async (commandId: string, count: number): Promise<string | undefined> => {
+const ENOUGH = { name: "enough", type: "row_count_range", min_count: 1 };
+const GATED = { table: "t", gate: "block", checks: [ENOUGH, { ...ENOUGH, name: "more" }] };
+
+/** A committer whose checks fail as often as `failing` says, and what its trusted relation shows after each run of them. */
+async function gatedWorld() {
+  const world = await worldOf([]);
+  const state = { failing: 0 };
+  world.warehouse.answer = () => [[7, state.failing, state.failing]];
+  const committer = await start(world, { contracts: contracts(GATED) });
+  let asked = 0;
+  const check = async (args: object = {}): Promise<{ status: string; told: Record<string, unknown> }> => {
     await settled(world.log, "t");
-    await give(world.log, { commandId, kind: "checks" });
-    await results(world.log, count);
-    return world.warehouse.views.get("t_trusted")?.replace(/^.* WHERE /, "");
+    await give(world.log, { commandId: `c${++asked}`, kind: "checks", argumentsJson: JSON.stringify(args) });
+    const { status, resultJson } = (await results(world.log, asked))[asked - 1]!;
+    return { status, told: JSON.parse(resultJson) as Record<string, unknown> };
   };
+  const shown = (): unknown[] => world.warehouse.trustedByName.get("t")!.rows.map(({ offset }) => offset);
+  return { world, committer, state, check, shown };
+}
+
+test("gate block: trusted data is there, empty, from the table's beginning, and moves only when all checks pass", async () => {
+  const { world, committer, state, check, shown } = await gatedWorld();
   await send(world.log, "t", file(5));
-  assert.equal(await view("c1", 1), "FALSE");
-  failing = 0;
-  assert.equal(await view("c2", 2), '"_source_offset" <= 5');
-  failing = 1;
+  await settled(world.log, "t");
+  assert.deepEqual(shown(), []);
+  assert.deepEqual(await world.warehouse.trusted("t"), { asOfMs: null, heldBackSinceMs: null });
+  state.failing = 1;
+  const first = await check();
+  assert.deepEqual(shown(), []);
+  const { heldBackSince, trustedAsOf } = first.told["gate"] as Record<string, string | null>;
+  assert.equal(trustedAsOf, null);
+  assert.ok(Date.parse(heldBackSince!) > 0);
+  state.failing = 0;
+  await check();
+  assert.deepEqual(shown(), [5, 5]);
+  state.failing = 1;
   await send(world.log, "t", file(6));
-  assert.equal(await view("c3", 3), '"_source_offset" <= 5');
-  failing = 0;
-  assert.equal(await view("c4", 4), '"_source_offset" <= 6');
+  const held = await check();
+  assert.deepEqual(shown(), [5, 5]);
+  const again = await check();
+  assert.deepEqual(again.told["gate"], held.told["gate"], "held back since the first of them");
+  state.failing = 0;
+  const passed = await check();
+  assert.deepEqual((passed.told["gate"] as { heldBackSince: unknown }).heldBackSince, null);
   await committer.drain();
+});
+
+test("gate block: a run of some of the checks moves nothing, in either direction", async () => {
+  const { world, committer, state, check, shown } = await gatedWorld();
+  await send(world.log, "t", file(5));
+  const some = await check({ checks: ["enough"] });
+  assert.equal(some.status, "passed");
+  assert.equal(some.told["gate"], undefined);
+  assert.deepEqual(shown(), []);
+  state.failing = 1;
+  assert.equal((await check({ checks: ["enough"] })).status, "failed");
+  assert.deepEqual(await world.warehouse.trusted("t"), { asOfMs: null, heldBackSinceMs: null });
+  await committer.drain();
+});
+
+test("gate block: checks of a table that somebody else wrote meanwhile do not count", async () => {
+  const { world, committer, check, shown } = await gatedWorld();
+  await send(world.log, "t", file(5));
+  await settled(world.log, "t");
+  world.warehouse.answer = async () => {
+    const layout = { table: "t", mode: "replace", key: [], deleteMissing: false, partitioning: [] } as const;
+    const gone = { fileId: "x", sourceFile: "f", sourceOffset: 9, columns: [] };
+    await world.warehouse.commit({ layout, files: [gone] });
+    return [[7, 0, 0]];
+  };
+  assert.equal((await check()).status, "passed");
+  assert.deepEqual(shown(), []);
+  await committer.drain();
+});
+
+test("gate block: trusted data that cannot be moved is an error that says so, with the results", async () => {
+  const world = await worldOf([]);
+  world.warehouse.answer = () => [[7, 0, 0]];
+  const warehouse = withFaults(world.warehouse, (method) => {
+    if (method === "trust") throw new TributaryError("WAREHOUSE_FAILED", "there is a table of that name");
+  });
+  const committer = await start({ log: world.log, warehouse }, { contracts: contracts(GATED) });
+  await send(world.log, "t", file(5));
+  await settled(world.log, "t");
+  await give(world.log, { kind: "checks" });
+  const [result] = await results(world.log, 1);
+  assert.equal(result?.status, "error");
+  const told = JSON.parse(result.resultJson) as { message: string; results: { status: string }[] };
+  assert.match(told.message, /t_trusted stays as it was: there is a table of that name/);
+  assert.deepEqual(told.results.map(({ status }) => status), ["passed", "passed"]); // prettier-ignore
+  await committer.drain();
+});
+
+test("a run of checks has so much time and no more: what is left then is an error", async () => {
+  const world = await worldOf();
+  const timeouts: number[] = [];
+  const warehouse = withFaults(world.warehouse, async (method, moment, args) => {
+    if (method !== "query" || moment !== "before") return;
+    const { timeoutMs } = args[1] as { timeoutMs: number };
+    timeouts.push(timeoutMs);
+    await systemClock.sleep(timeoutMs + 1);
+    throw new TributaryError("QUERY_TIMEOUT", "too slow");
+  });
+  const committer = await start(
+    { log: world.log, warehouse },
+    { contracts: contracts(CHECKS), settings: { checksTimeoutMs: 20 } },
+  );
+  await give(world.log, { kind: "checks" });
+  const [result] = await results(world.log, 1);
+  assert.equal(result?.status, "error");
+  assert.match(result.resultJson, /not asked: the run had used up its 20 ms \(TRIBUTARY_CHECKS_TIMEOUT\)/);
+  assert.deepEqual(timeouts, [20]);
+  await committer.drain();
+});
+
+/** Maintenance in so many steps; notes the cursors it was given. */
+function steps(world: World, count: number): (string | undefined)[] {
+  const cursors: (string | undefined)[] = [];
+  world.warehouse.maintenance = ({ cursor }) => {
+    cursors.push(cursor);
+    const step = Number(cursor ?? 0) + 1;
+    return { status: "completed", details: `step ${step}`, ...(step < count ? { next: String(step) } : {}) };
+  };
+  return cursors;
+}
+
+test("maintenance goes in steps; between them the table is written and other commands have their turn", async () => {
+  const world = await worldOf();
+  const cursors = steps(world, 4);
+  const plain = world.warehouse.maintenance;
+  let offset = 0;
+  world.warehouse.maintenance = async (options) => {
+    if (cursors.length === 1) await give(world.log, { commandId: "c2", kind: "checks" });
+    if (cursors.length < 3) {
+      await send(world.log, "t", file(++offset));
+      await until("the file to be complete", () => world.warehouse.stages.length >= offset);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    return plain(options);
+  };
+  const committer = await start(world);
+  await give(world.log, { commandId: "c1" });
+  const found = await results(world.log, 2);
+  assert.deepEqual(cursors, [undefined, "1", "2", "3"]);
+  assert.deepEqual(found.map(({ commandId }) => commandId), ["c2", "c1"]); // prettier-ignore
+  assert.match(found[1]!.resultJson, /"details":"data files 1 → 1, delete files 0 → 0; 4 steps"/);
+  assert.equal(world.warehouse.logs._maintenance_log!.length, 1);
+  const turns = world.warehouse.calls.filter((call) => /^(commit|optimize)/.test(call)).join(" ");
+  assert.match(turns, /optimize t commit optimize t/);
+  await committer.drain();
+});
+
+test("a step that rows have waited for too long is given up, and the command says so", async () => {
+  const world = await worldOf();
+  world.warehouse.maintenance = ({ cursor, signal }) => {
+    if (cursor !== undefined) return { status: "completed", details: "the rest" };
+    return new Promise((resolve) => {
+      const giveUp = (): void => resolve({ status: "given up", details: "9 data files", next: "1" });
+      signal!.addEventListener("abort", giveUp, { once: true });
+    });
+  };
+  const committer = await start(world, { settings: { maintenanceHoldMs: 1 } });
+  await give(world.log, { commandId: "c1" });
+  await until("the step to run", () => world.warehouse.calls.includes("optimize t"));
+  await send(world.log, "t", file(1));
+  const [result] = await results(world.log, 1);
+  assert.equal(result?.status, "failed");
+  assert.match(result.resultJson, /9 data files: given up, since rows waited for more than 1 ms/);
+  await settled(world.log, "t");
+  const turns = world.warehouse.calls.filter((call) => /^(commit|optimize)/.test(call));
+  assert.deepEqual(turns, ["optimize t", "commit", "optimize t"]);
+  await committer.drain();
+});
+
+test("a committer that drains gives its command up, and the next owner carries it out", async () => {
+  const world = await worldOf();
+  let hold = true;
+  world.warehouse.maintenance = ({ signal }) =>
+    hold
+      ? new Promise((resolve) => {
+          signal!.addEventListener("abort", () => resolve({ status: "given up", details: "" }), { once: true });
+        })
+      : { status: "completed", details: "" };
+  const first = await start(world);
+  await give(world.log, { commandId: "c1" });
+  await until("the step to run", () => world.warehouse.calls.includes("optimize t"));
+  await first.drain();
+  assert.deepEqual(await resultsOf(world.log), []);
+  assert.deepEqual(world.warehouse.logs._maintenance_log, []);
+  hold = false;
+  const second = await start(world);
+  assert.equal((await results(world.log, 1))[0]?.status, "completed");
+  await second.drain();
 });

@@ -25,9 +25,11 @@ export const SETTINGS: CommitterSettings = {
   attemptsMax: 3,
   backoffMsMin: 1,
   backoffMsMax: 5,
-  queryTimeoutMs: 1_000,
+  checksTimeoutMs: 1_000,
   retentionMs: 1_000,
   commitsAtOnceMax: 4,
+  snapshotsMax: 1_000,
+  maintenanceHoldMs: 1_000,
   commandsAtOnceMax: 2,
 };
 

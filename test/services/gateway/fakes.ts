@@ -141,7 +141,10 @@ export function fakeWarehouse(): FakeWarehouse {
     health: unused,
     maintain: unused,
     appendLog: unused,
-    ensureView: unused,
+    version: unused,
+    trust: unused,
+    holdBack: unused,
+    trusted: unused,
     ready: async () => undefined,
     close: async () => undefined,
   };

@@ -123,4 +123,5 @@ export const commitEvent = (files: FileOutcome[]): CommitEvent => ({
   rowsUpdated: 0,
   rowsDeleted: 0,
   files,
+  tableFiles: null,
 });

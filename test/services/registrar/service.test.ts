@@ -107,7 +107,7 @@ async function committed(table: string, sourceOffset: number, columns: string[])
   };
   const value = commitEvents.encode({
     ...{ commitId: `${table}-${sourceOffset}`, table, snapshotId: null, committedAtMs: 0, commitMs: 1, limit: "idle" },
-    ...{ strategy: "fake", rowsInserted: 1, rowsUpdated: 0, rowsDeleted: 0, files: [file] },
+    ...{ strategy: "fake", rowsInserted: 1, rowsUpdated: 0, rowsDeleted: 0, files: [file], tableFiles: null },
   });
   await log.publish(TOPICS.commits.name, [{ key: table, value }]);
 }

@@ -35,21 +35,22 @@ test("commits come in, commands go out; a failed publish is an error and is made
     ...{ log, contracts, clock, registry, logger: silentLogger(), settings: SETTINGS },
   });
   const publish = (topic: string, value: Buffer) => broker.publish(topic, [{ key: "sales", value }]);
-  const gate = (table: string) => seriesOf(registry, `tributary_quality_gate_held{table="${table}"}`);
+  const heldBack = (table: string) => seriesOf(registry, `tributary_quality_gate_held_back_seconds{table="${table}"}`);
   await publish(TOPICS.commits.name, commitEvents.encode({ ...commitEvent([]), committedAtMs: clock.nowMs() }));
   await publish(TOPICS.commits.name, Buffer.from("no Avro"));
   const asked = () => seriesOf(registry, 'tributary_scheduler_commands_total{kind="checks",cause="commit"}');
   await until("checks are asked for", async () => (clock.advance(1_000), (await asked()) === 1));
-  assert.equal(await gate("sales"), 0);
+  assert.equal(await heldBack("sales"), 0);
   const results = [{ check_name: "some", status: "failed" }];
+  const gate = { trustedAsOf: null, heldBackSince: new Date(clock.nowMs()).toISOString() };
   const times = { startedAtMs: clock.nowMs(), finishedAtMs: clock.nowMs() };
   const result = { commandId: "commit:checks:sales:c1", table: "sales", kind: "checks", status: "failed", ...times };
   await publish(
     TOPICS.commandResults.name,
-    commandResults.encode({ ...result, resultJson: JSON.stringify({ results }) }),
+    commandResults.encode({ ...result, resultJson: JSON.stringify({ results, gate }) }),
   );
-  await until("the gate is held", async () => (clock.advance(1_000), (await gate("sales")) === 1));
-  assert.equal(await gate("open"), undefined, "it has no gate");
+  await until("the gate is held", async () => (clock.advance(1_000), (await heldBack("sales"))! > 0));
+  assert.equal(await heldBack("open"), undefined, "it has no gate");
   const flow = await assertFlow(registry, "scheduler", {
     received: { commits: 1, commands: 1, "command-results": 1 },
     sent: { command: 1 },

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { contractSchema } from "../../../lib/contract/contract.ts";
 import type { CommandKind, CommitEvent, FileOutcome } from "../../../lib/events/generated.ts";
+import type { TableHealth } from "../../../lib/warehouse/warehouse.ts";
 import { isCron, latestSlot } from "../../../services/scheduler/cron.ts";
 import { maintenanceDue, type MaintenanceSettings } from "../../../services/scheduler/maintenance-policy.ts";
 import { checksDue } from "../../../services/scheduler/quality-policy.ts";
@@ -11,13 +12,23 @@ import {
   foldCommand,
   foldCommit,
   foldResult,
+  stateOf,
   type Health,
 } from "../../../services/scheduler/table-health.ts";
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 const SLOT = Date.UTC(2024, 0, 15, 3);
-const SETTINGS: MaintenanceSettings = { optimizeCommits: 3, expireCommits: 5, healthGapMs: HOUR, patienceMs: DAY };
+const SETTINGS: MaintenanceSettings = {
+  optimizeFiles: 3,
+  optimizeDeletes: 0.3,
+  snapshotsMax: 100,
+  retentionMs: 7 * DAY,
+  healthGapMs: HOUR,
+  patienceMs: DAY,
+};
+
+const iso = (ms: number): string => new Date(ms).toISOString();
 
 const commit = (committedAtMs: number, over: Partial<CommitEvent> = {}): CommitEvent => ({
   commitId: `commit-${committedAtMs}`,
@@ -31,19 +42,28 @@ const commit = (committedAtMs: number, over: Partial<CommitEvent> = {}): CommitE
   rowsUpdated: 0,
   rowsDeleted: 0,
   files: [],
+  tableFiles: null,
   ...over,
 });
 
-function answer(health: Health, kind: CommandKind, startedAtMs: number, table = "t"): void {
-  const commandId = `${kind} at ${startedAtMs}`;
-  const times = { startedAtMs, finishedAtMs: startedAtMs };
-  foldResult(health, { commandId, table, kind, status: "completed", resultJson: "{}", ...times });
+/** A command ends; `over.health` is what was measured afterwards. */
+function answer(
+  health: Health,
+  kind: CommandKind,
+  startedAtMs: number,
+  over: { table?: string; commandId?: string; health?: Partial<TableHealth>; tookMs?: number } = {},
+): void {
+  const { table = "t", commandId = `${kind} at ${startedAtMs}`, tookMs = 0 } = over;
+  const measured = over.health && { dataFiles: 1, deleteFiles: 0, mergeableFiles: 0, snapshots: 1, ...over.health };
+  const resultJson = JSON.stringify({ health: measured });
+  const times = { startedAtMs, finishedAtMs: startedAtMs + tookMs };
+  foldResult(health, { commandId, table, kind, status: "completed", resultJson, ...times });
 }
 
 /** What is due for t, as `kind: cause`. */
-function due(health: Health, nowMs: number, sinceMs = nowMs, slotMs: number | undefined = SLOT): string[] {
+function due(health: Health, nowMs: number, sinceMs = nowMs, slotMs = SLOT, settings = SETTINGS): string[] {
   const moment = { nowMs, sinceMs, slotMs };
-  return maintenanceDue("t", health.get("t")!, moment, SETTINGS).map(({ kind, cause }) => `${kind}: ${cause}`);
+  return maintenanceDue("t", health.get("t")!, moment, settings).map(({ kind, cause }) => `${kind}: ${cause}`);
 }
 
 describe("cron", () => {
@@ -93,26 +113,103 @@ describe("maintenance", () => {
     assert.equal(maintenanceDue("_ingest_files", own, tomorrow, SETTINGS).length, 3);
   });
 
-  test("a clock that jumps to and fro makes nothing due twice", () => {
+  const KINDS = ["optimize", "expire_snapshots", "remove_orphan_files"] as const;
+
+  test("a scheduler's clock that jumps to and fro makes nothing due twice", () => {
     const health = emptyHealth();
     foldCommit(health, commit(SLOT - 9 * DAY));
-    const kinds = ["optimize", "expire_snapshots", "remove_orphan_files"] as const;
-    for (const kind of kinds) answer(health, kind, SLOT + 10 * DAY);
-    assert.deepEqual(due(health, SLOT + 1), []);
-    assert.deepEqual(due(health, SLOT + DAY, SLOT, SLOT + DAY), []);
+    for (const kind of KINDS) answer(health, kind, SLOT + 1, { commandId: `cron:${kind}:t:${iso(SLOT)}` });
+    assert.deepEqual(due(health, SLOT + 5 * DAY, SLOT, SLOT + 5 * DAY), ALL);
+    // The committer's clock is right: it carries them out now.
+    for (const kind of KINDS) answer(health, kind, SLOT + 2, { commandId: `cron:${kind}:t:${iso(SLOT + 5 * DAY)}` });
+    assert.deepEqual(due(health, SLOT + 3), []);
+    assert.deepEqual(due(health, SLOT + DAY, SLOT, SLOT + DAY), ALL);
+    for (const kind of KINDS) answer(health, kind, SLOT + DAY, { commandId: `cron:${kind}:t:${iso(SLOT + DAY)}` });
+    assert.deepEqual(due(health, SLOT + 5 * DAY, SLOT, SLOT + 5 * DAY), [], "that slot has been used");
   });
 
-  test("many commits ask for it between the crons, not more often than the gap", () => {
+  test("runs told by a clock that was ahead do not stand for all days until then", () => {
+    const health = emptyHealth();
+    foldCommit(health, commit(SLOT - 9 * DAY));
+    for (const kind of KINDS) answer(health, kind, SLOT + 100 * DAY);
+    assert.deepEqual(due(health, SLOT + 1), ALL);
+    for (const kind of KINDS) answer(health, kind, SLOT + 1, { commandId: `cron:${kind}:t:${iso(SLOT)}` });
+    assert.deepEqual(due(health, SLOT + 2), []);
+    assert.deepEqual(due(health, SLOT + DAY, SLOT, SLOT + DAY), ALL);
+  });
+
+  test("small files ask for it between the crons, not more often than the gap", () => {
     const health = emptyHealth();
     const now = SLOT + 12 * HOUR;
-    for (let n = 0; n < 3; n++) foldCommit(health, commit(now - 10 + n));
+    for (let n = 0; n < 2; n++) foldCommit(health, commit(now - 10 + n));
+    assert.deepEqual(due(health, now), []);
+    foldCommit(health, commit(now - 7));
     assert.deepEqual(due(health, now), ["optimize: health"]);
-    for (let n = 0; n < 2; n++) foldCommit(health, commit(now - 5 + n));
-    assert.deepEqual(due(health, now), ["optimize: health", "expire_snapshots: health"]);
-    answer(health, "optimize", now);
-    for (let n = 1; n < 4; n++) foldCommit(health, commit(now + n));
-    assert.deepEqual(due(health, now + HOUR - 1), ["expire_snapshots: health"]);
-    assert.deepEqual(due(health, now + HOUR), ["optimize: health", "expire_snapshots: health"]);
+    answer(health, "optimize", now, { health: {} });
+    for (let n = 1; n < 3; n++) foldCommit(health, commit(now + n));
+    assert.deepEqual(due(health, now + HOUR), []);
+    foldCommit(health, commit(now + 3));
+    assert.deepEqual(due(health, now + HOUR - 1), []);
+    assert.deepEqual(due(health, now + HOUR), ["optimize: health"]);
+  });
+
+  test("where commits say how many files there are, that counts: files, not commits", () => {
+    const health = emptyHealth();
+    const now = SLOT + 12 * HOUR;
+    const files = (dataFiles: number, deleteFiles = 0) => ({ tableFiles: { dataFiles, deleteFiles } });
+    answer(health, "optimize", now - 2 * HOUR, { health: { dataFiles: 50 } });
+    foldCommit(health, commit(now - 3, files(52)));
+    assert.deepEqual(due(health, now), []);
+    foldCommit(health, commit(now - 2, files(53)));
+    assert.deepEqual(due(health, now), ["optimize: health"]);
+    answer(health, "optimize", now - HOUR, { health: { dataFiles: 50 } });
+    foldCommit(health, commit(now - 1, files(50, 14)));
+    assert.deepEqual(due(health, now), []);
+    foldCommit(health, commit(now, files(50, 15)));
+    assert.deepEqual(due(health, now), ["optimize: health"]);
+  });
+
+  test("a few delete files cost nothing, whatever their share", () => {
+    const health = emptyHealth();
+    foldCommit(health, commit(SLOT + HOUR, { tableFiles: { dataFiles: 1, deleteFiles: 4 } }));
+    assert.deepEqual(due(health, SLOT + HOUR), []);
+    foldCommit(health, commit(SLOT + HOUR, { tableFiles: { dataFiles: 1, deleteFiles: 5 } }));
+    assert.deepEqual(due(health, SLOT + HOUR), ["optimize: health"]);
+  });
+
+  test("more snapshots than may stay ask for their expiry; where that helped little, not at once again", () => {
+    const health = emptyHealth();
+    const now = SLOT + 12 * HOUR;
+    const dueNow = (nowMs: number): string[] => due(health, nowMs, nowMs, SLOT, { ...SETTINGS, snapshotsMax: 4 });
+    answer(health, "optimize", now - HOUR, { health: { snapshots: 3 } });
+    foldCommit(health, commit(now - 2));
+    assert.deepEqual(dueNow(now), []);
+    foldCommit(health, commit(now - 1));
+    assert.deepEqual(dueNow(now), ["expire_snapshots: health"]);
+    answer(health, "expire_snapshots", now, { health: { snapshots: 5 } });
+    foldCommit(health, commit(now + 1));
+    assert.deepEqual(dueNow(now + HOUR), []);
+    foldCommit(health, commit(now + 2));
+    assert.deepEqual(dueNow(now + HOUR), ["expire_snapshots: health"]);
+  });
+
+  test("orphan files that nobody has looked for within the retention ask for it, whatever the cron", () => {
+    const health = emptyHealth();
+    foldCommit(health, commit(SLOT));
+    answer(health, "optimize", SLOT, { health: {} });
+    assert.deepEqual(due(health, SLOT + 7 * DAY, SLOT, SLOT - DAY), []);
+    assert.deepEqual(due(health, SLOT + 7 * DAY + 1, SLOT, SLOT - DAY), ["remove_orphan_files: health"]);
+    answer(health, "remove_orphan_files", SLOT + 7 * DAY + 1);
+    assert.deepEqual(due(health, SLOT + 8 * DAY, SLOT, SLOT - DAY), []);
+  });
+
+  test("a table whose maintenance takes long rests five times as long", () => {
+    const health = emptyHealth();
+    const now = SLOT + 2 * HOUR;
+    answer(health, "optimize", now, { health: {}, tookMs: HOUR });
+    for (let n = 1; n < 5; n++) foldCommit(health, commit(now + HOUR + n));
+    assert.deepEqual(due(health, now + 5 * HOUR - 1), []);
+    assert.deepEqual(due(health, now + 5 * HOUR), ["optimize: health"]);
   });
 
   test("while a command is under way it is not asked for again; a lost one holds nothing up for ever", () => {
@@ -130,6 +227,7 @@ describe("maintenance", () => {
     foldCommit(health, commit(2));
     answer(health, "checks", 3);
     answer(health, "optimize", 4);
+    assert.equal(stateOf(health.get("_ingest_files")!).mergeableFiles, 2);
     const counts = ["_ingest_files", "_rejected_rows", "_quality_results", "_maintenance_log"].map(
       (table) => health.get(table)?.commitsAtMs.length,
     );
@@ -173,5 +271,33 @@ describe("quality", () => {
     foldCommit(health, commit(now + 3));
     assert.deepEqual(ids(health, now + 4, { checkAfterCommit: true }), []);
     assert.deepEqual(ids(health, now + 10_001, { checkAfterCommit: true }), [`commit:checks:t:commit-${now + 3}`]);
+  });
+
+  test("a gated table is checked after commits unless it says otherwise: its trusted data would lag a day", () => {
+    const health = emptyHealth();
+    const now = SLOT + HOUR;
+    foldCommit(health, commit(now));
+    assert.deepEqual(ids(health, now, { gate: "block" }), [`commit:checks:t:commit-${now}`]);
+    assert.deepEqual(ids(health, now, { gate: "block", checkAfterCommit: false }), []);
+    assert.deepEqual(ids(health, now), []);
+  });
+
+  test("a commit that changed nothing is checked too: it may repeat one that nobody was told of", () => {
+    const health = emptyHealth();
+    const now = SLOT + HOUR;
+    answer(health, "checks", now - 20_000);
+    foldCommit(health, commit(now, { rowsInserted: 0 }));
+    assert.deepEqual(ids(health, now, { checkAfterCommit: true }), [`commit:checks:t:commit-${now}`]);
+    assert.equal(health.get("t")?.commitsAtMs.length, 0);
+  });
+
+  test("checks told by a clock that was ahead do not keep later commits unchecked", () => {
+    const health = emptyHealth();
+    const now = SLOT + HOUR;
+    answer(health, "checks", now + 100 * DAY);
+    foldCommit(health, commit(now));
+    assert.deepEqual(ids(health, now, { checkAfterCommit: true }), [`commit:checks:t:commit-${now}`]);
+    answer(health, "checks", now + 1);
+    assert.deepEqual(ids(health, now + DAY / 2, { checkAfterCommit: true }), []);
   });
 });

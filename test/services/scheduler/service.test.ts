@@ -17,8 +17,10 @@ const HOUR = 3_600_000;
 const SETTINGS = {
   maintenanceCron: "0 3 * * *",
   checksCron: "0 4 * * *",
-  optimizeCommits: 5,
-  expireCommits: 50,
+  optimizeFiles: 5,
+  optimizeDeletes: 0.3,
+  snapshotsMax: 50,
+  retentionMs: 7 * 24 * HOUR,
   healthGapMs: HOUR,
   checksGapMs: 10_000,
   patienceMs: 24 * HOUR,
@@ -68,12 +70,20 @@ async function commit(log: FakeEventLog, clock: FakeClock, commitId: string): Pr
     rowsUpdated: 0,
     rowsDeleted: 0,
     files: [],
+    tableFiles: null,
   });
   await log.publish(TOPICS.commits.name, [{ key: "t", value: event }]);
 }
 
-async function answerAll(log: FakeEventLog, clock: FakeClock): Promise<void> {
+const answered = new WeakMap<FakeEventLog, Set<string>>();
+
+/** Answers, once each, what has been asked for. */
+async function answerNew(log: FakeEventLog, clock: FakeClock): Promise<void> {
+  const done = answered.get(log) ?? new Set<string>();
+  answered.set(log, done);
   for (const { commandId, table, kind } of await published(log)) {
+    if (done.has(commandId)) continue;
+    done.add(commandId);
     const times = { startedAtMs: clock.nowMs(), finishedAtMs: clock.nowMs() };
     const result = commandResults.encode({ commandId, table, kind, status: "completed", ...times, resultJson: "{}" });
     await log.publish(TOPICS.commandResults.name, [{ key: table, value: result }]);
@@ -108,7 +118,7 @@ test("a scheduler that starts late makes up for what was missed, once, also afte
   const third = await begin(log, clock);
   clock.advance(5_000);
   await third.drain();
-  await answerAll(log, clock);
+  await answerNew(log, clock);
   const fourth = await begin(log, clock);
   clock.advance(5_000);
   await fourth.drain();
@@ -156,4 +166,67 @@ test("how checks last ended survives restarts as a metric; a run of some leaves 
     return of("passed") === "1" && of("failed") === "0" && of("error") === "1";
   });
   await second.drain();
+});
+
+test("a gate that is held back tells for how long, across restarts, until its checks pass", async () => {
+  const log = new FakeEventLog();
+  const clock = new FakeClock(Date.UTC(2024, 0, 15, 12));
+  const contract = { gate: "block", checks: [{ name: "a", type: "row_count_range", min_count: 1 }] };
+  const told = async (commandId: string, heldBackSince: string | null): Promise<void> => {
+    const times = { startedAtMs: clock.nowMs(), finishedAtMs: clock.nowMs() };
+    const result = { commandId, table: "t", kind: "checks", status: "failed", ...times };
+    const resultJson = JSON.stringify({ results: [], gate: { trustedAsOf: null, heldBackSince } });
+    await log.publish(TOPICS.commandResults.name, [{ key: "t", value: commandResults.encode({ ...result, resultJson }) }]); // prettier-ignore
+  };
+  const shows = async (registry: Registry, atLeast: number, atMost: number): Promise<void> => {
+    await until(`${atLeast} to ${atMost} s held back`, async () => {
+      clock.advance(1_000);
+      const text = await registry.metrics();
+      const seconds = /tributary_quality_gate_held_back_seconds\{table="t"\} ([\d.]+)/.exec(text)?.[1];
+      return seconds !== undefined && Number(seconds) >= atLeast && Number(seconds) <= atMost;
+    });
+  };
+  await log.createTopics(Object.values(TOPICS));
+  await told("1", new Date(clock.nowMs() - 3_600_000).toISOString());
+  for (const registry of [new Registry(), new Registry()]) {
+    const scheduler = await begin(log, clock, contract, registry);
+    await shows(registry, 3_600, 3_600 + 3_600);
+    await scheduler.drain();
+  }
+  const registry = new Registry();
+  const scheduler = await begin(log, clock, contract, registry);
+  await told("2", null);
+  await shows(registry, 0, 0);
+  await scheduler.drain();
+});
+
+test("a clock set forward and back again makes no day's run twice, and none is left out later", async () => {
+  const log = new FakeEventLog();
+  const clock = new FakeClock(Date.UTC(2024, 0, 15, 12));
+  const scheduler = await begin(log, clock);
+  await commit(log, clock, "c1");
+  const slotsOf = async (): Promise<string[]> =>
+    [...new Set((await idsOf(log)).filter((id) => id.startsWith("cron:optimize:t:")).map((id) => id.slice(16)))].sort();
+  const slots = (count: number): Promise<string[]> =>
+    until(`${count} slots`, async () => {
+      clock.advance(1_000);
+      await answerNew(log, clock);
+      const found = await slotsOf();
+      return found.length >= count && found;
+    });
+  clock.jumpTo(Date.UTC(2024, 0, 16, 4));
+  await slots(1);
+  clock.jumpTo(Date.UTC(2024, 0, 18, 4));
+  await slots(2);
+  clock.jumpTo(Date.UTC(2024, 0, 16, 4));
+  for (let n = 0; n < 20; n++) {
+    clock.advance(1_000);
+    await answerNew(log, clock);
+  }
+  assert.equal((await slotsOf()).length, 2);
+  clock.jumpTo(Date.UTC(2024, 0, 17, 4));
+  assert.deepEqual(await slots(3), ["16", "17", "18"].map((day) => `2024-01-${day}T03:00:00.000Z`)); // prettier-ignore
+  const asked = (await published(log)).filter(({ commandId }) => commandId.startsWith("cron:optimize:t:"));
+  assert.equal(asked.length, 3, "each was asked for once");
+  await scheduler.drain();
 });
