@@ -15,6 +15,8 @@ import { classify, newScan } from "./scan.ts";
 /** Everything about one file that decides what comes of it. */
 export interface FileParserOptions {
   dialect: Dialect;
+  /** Line on which the text begins that is handed in. */
+  firstLine: number;
   contract: Contract;
   /** The table's columns so far. */
   current: readonly ColumnDefinition[];
@@ -130,8 +132,15 @@ export class FileParser {
   }
 
   #newReader(onRow: (row: Row) => void): RecordReader {
-    const { dialect, limits } = this.#options;
-    return new RecordReader({ dialect, limits, fieldsMax: limits.columnsMax + 1, header: dialect.header, onRow });
+    const { dialect, firstLine, limits } = this.#options;
+    return new RecordReader({
+      dialect,
+      firstLine,
+      limits,
+      fieldsMax: limits.columnsMax + 1,
+      header: dialect.header,
+      onRow,
+    });
   }
 
   /** Reads the first block once ahead, for the header and the types of new columns. */
