@@ -300,9 +300,12 @@ export class FileParser {
     this.#reject(row, REASONS[code]!, plan.columns[index]);
   }
 
+  /** Rows that have not been handed out are void, and do not count; rejects stay, for a file that fails before its second reading. */
   #beginRetyping(row: Row, plan: Plan): void {
     this.#retyping = true;
-    this.#outputs = [];
+    this.#flushRows(plan.columns);
+    for (const output of this.#outputs) if (output.kind === "rows") this.counts.rowsAccepted -= output.batch.rowCount;
+    this.#outputs = this.#outputs.filter(({ kind }) => kind === "rejects");
     this.#observeRow(row, plan);
   }
 

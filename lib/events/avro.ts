@@ -1,5 +1,7 @@
 import { readFileSync } from "node:fs";
 import avsc from "avsc";
+import { messageOf } from "../errors.ts";
+import { checkerOf, type Schema } from "./wire.ts";
 import type {
   Command,
   CommandResult,
@@ -13,20 +15,26 @@ import type {
   TableSchemaEvent,
 } from "./generated.ts";
 
-/** Turns one kind of message into bytes and back. Decoding bytes that are not of this schema throws. */
+/** Turns one kind of message into bytes and back. Decoding bytes that are not of this schema throws at once, whatever they promise. */
 export interface Codec<T> {
   encode(value: T): Buffer;
   decode(bytes: Buffer): T;
 }
 
 function codec<T>(file: string): Codec<T> {
-  const schema = JSON.parse(
-    readFileSync(new URL(`../../schemas/${file}.avsc`, import.meta.url), "utf8"),
-  ) as avsc.Schema;
-  const type = avsc.Type.forSchema(schema, { wrapUnions: "auto" });
+  const schema = JSON.parse(readFileSync(new URL(`../../schemas/${file}.avsc`, import.meta.url), "utf8")) as Schema;
+  const type = avsc.Type.forSchema(schema as avsc.Schema, { wrapUnions: "auto" });
+  const check = checkerOf(schema);
   return {
     encode: (value) => type.toBuffer(value),
-    decode: (bytes) => type.fromBuffer(bytes) as T,
+    decode(bytes) {
+      try {
+        check(bytes);
+        return type.fromBuffer(bytes) as T;
+      } catch (cause) {
+        throw new Error(`message: no ${file}: ${messageOf(cause)}`, { cause });
+      }
+    },
   };
 }
 

@@ -1,4 +1,5 @@
 import { avroFieldName, columnTypeOf, decimalOf, type ColumnType } from "../columns.ts";
+import { messageOf } from "../errors.ts";
 import type { RowBatch } from "../events/generated.ts";
 
 /**
@@ -58,15 +59,23 @@ const SCHEMAS_KEPT = 256;
 export function rowFieldsOf(writerSchema: string): readonly RowField[] {
   const known = schemas.get(writerSchema);
   if (known) return known;
-  const { fields } = JSON.parse(writerSchema) as { fields: SchemaField[] };
-  const parsed = fields.map((field, index): RowField => {
-    const nullable = Array.isArray(field.type);
-    const type = columnType(Array.isArray(field.type) ? field.type[1] : field.type);
-    return { name: field.column ?? field.name ?? avroFieldName(index), type, kind: kindOf(type), nullable };
-  });
+  const parsed = parseFields(writerSchema);
   if (schemas.size >= SCHEMAS_KEPT) schemas.clear();
   schemas.set(writerSchema, parsed);
   return parsed;
+}
+
+function parseFields(writerSchema: string): RowField[] {
+  try {
+    const { fields } = JSON.parse(writerSchema) as { fields: SchemaField[] };
+    return fields.map((field, index): RowField => {
+      const nullable = Array.isArray(field.type);
+      const type = columnType(Array.isArray(field.type) ? field.type[1] : field.type);
+      return { name: field.column ?? field.name ?? avroFieldName(index), type, kind: kindOf(type), nullable };
+    });
+  } catch (cause) {
+    throw new Error(`row batch: no schema of rows: ${messageOf(cause)}`, { cause });
+  }
 }
 
 /** The column type of an Avro type; a long counts as BIGINT. */
@@ -96,7 +105,7 @@ function columnType(type: SchemaType): ColumnType {
       if (decimal) return decimal;
     }
   }
-  throw new Error(`no type of a row: ${JSON.stringify(type)}`);
+  throw new Error(`no type: ${JSON.stringify(type)}`);
 }
 
 /** How values of a column type are decoded. */
@@ -127,7 +136,12 @@ export function kindOf(type: ColumnType): ColumnKind {
  */
 export function decodeRows(batch: RowBatch): DecodedRows {
   const { rowCount, rows } = batch;
-  const columns = rowFieldsOf(batch.writerSchema).map((field): DecodedColumn => ({
+  const fields = rowFieldsOf(batch.writerSchema);
+  // A value takes a byte at least: no count makes us allot more than the bytes are worth.
+  if (!(rowCount >= 0 && rowCount * fields.length <= rows.length && (fields.length > 0 || rowCount === 0))) {
+    throw new Error(`row batch: ${rowCount} rows of ${fields.length} columns in ${rows.length} bytes`);
+  }
+  const columns = fields.map((field): DecodedColumn => ({
     ...field,
     valid: new Uint8Array(rowCount),
     words: new Int32Array(rowCount * WORDS[field.kind]),
