@@ -16,11 +16,11 @@ const BLOCK_BYTES_MAX = 128 * 1024;
 
 /** The unpacked bytes of all frames. @throws FILE_EXPANDS_TOO_FAR for too large a window; plain errors for damaged data; what the source throws. */
 export async function* unzstd(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const { create64 } = await xxhash();
+  const hashes = await xxhash();
   const frames = new FrameReader();
   const out: Uint8Array[] = [];
   let unpacker: Decompress | undefined;
-  let hash = create64();
+  let hash = hashes.create64();
   for await (const chunk of bytes) {
     for (let at = 0; at < chunk.length; at += SLICE_BYTES) {
       for (const part of frames.push(chunk.subarray(at, at + SLICE_BYTES))) {
@@ -37,7 +37,7 @@ export async function* unzstd(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<
           throw new Error("the checksum of a frame is wrong");
         }
         unpacker = undefined;
-        hash = create64();
+        hash = hashes.create64();
       }
     }
   }

@@ -154,7 +154,7 @@ export function statusOf(fileId: string, facts: FileFacts): FileStatus | undefin
     sourceOffset: arrival?.offset ?? outcome?.sourceOffset ?? null,
     rowsOffset: outcome?.rowsOffset ?? null,
     // Of a failed file only its rejects are kept, and so only they count as read: as its outcome will say.
-    rowsRead: outcome?.rowsRead ?? (failed ? parse!.rowsRejected : parse?.rowsRead) ?? null,
+    rowsRead: outcome?.rowsRead ?? (failed ? parse.rowsRejected : parse?.rowsRead) ?? null,
     rowsCommitted: outcome?.rowsCommitted ?? (failed ? 0 : null),
     rowsRejected: outcome?.rowsRejected ?? parse?.rowsRejected ?? null,
     dialect: (fromJson(parse?.dialectJson) as Record<string, unknown> | undefined) ?? null,

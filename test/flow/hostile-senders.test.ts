@@ -81,7 +81,9 @@ test("a file that kills its worker thread is set aside after a few tries, and th
   const starved = workerPool({ size: 1, heapMibMax: 1, onCrash: (thrown) => deaths.push(thrown) });
   const pool: WorkerPool = {
     parse: (job, source, signal) => (job.fileName === "poison.csv" ? starved : sound).parse(job, source, signal),
-    close: async () => void (await Promise.all([sound.close(), starved.close()])),
+    close: async () => {
+      await Promise.all([sound.close(), starved.close()]);
+    },
   };
   const { put, query, log } = await start(t, { pool });
   const [poison, ...others] = await Promise.all([

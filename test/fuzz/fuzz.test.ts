@@ -7,5 +7,5 @@ const SHARE = 0.4;
 const SEED = Number(process.env["TRIBUTARY_TEST_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 
 describe(`fuzzing (TRIBUTARY_TEST_SEED=${SEED})`, () => {
-  for (const { name, chunk, run } of TARGETS) test(name, () => run(Math.ceil(chunk * SHARE), SEED));
+  for (const target of TARGETS) test(target.name, () => target.run(Math.ceil(target.chunk * SHARE), SEED));
 });

@@ -26,12 +26,13 @@ async function work({ seconds, targets, seed }: Order): Promise<void> {
   const chosen = TARGETS.filter(({ name }) => targets.length === 0 || targets.includes(name));
   const deadlineMs = performance.now() + seconds * 1_000;
   for (let chunkSeed = seed; performance.now() < deadlineMs; chunkSeed++) {
-    for (const { name, chunk, run } of chosen) {
+    for (const target of chosen) {
+      const { name, chunk } = target;
       if (performance.now() >= deadlineMs) break;
       say({ kind: "begins", target: name, seed: chunkSeed });
       const startMs = performance.now();
       try {
-        await run(chunk, chunkSeed);
+        await target.run(chunk, chunkSeed);
       } catch (thrown) {
         say({
           kind: "fails",

@@ -69,7 +69,7 @@ const CODECS: Record<string, codecs.Codec<unknown>> = {
   "dead-letter": codecs.deadLetters,
   "drop-event": codecs.dropEvents,
   "log-epoch": codecs.logEpochs,
-} as Record<string, codecs.Codec<unknown>>;
+};
 
 const messageOfAnyKind = fc.oneof(
   ...readdirSync(folder).map((file) => {

@@ -11,7 +11,12 @@ export interface Target {
 
 /** `check` throws if something does not hold for the value. */
 export function target<T>(name: string, chunk: number, values: fc.Arbitrary<T>, check: (value: T) => unknown): Target {
-  const property = fc.asyncProperty(values, async (value) => void (await check(value)));
-  const options = { includeErrorInReport: true };
-  return { name, chunk, run: (numRuns, seed) => fc.assert(property, { ...options, numRuns, seed }) as Promise<void> };
+  const property = fc.asyncProperty(values, async (value) => {
+    await check(value);
+  });
+  return {
+    name,
+    chunk,
+    run: async (numRuns, seed) => fc.assert(property, { numRuns, seed, includeErrorInReport: true }),
+  };
 }
