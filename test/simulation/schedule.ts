@@ -201,7 +201,7 @@ class Schedule {
   async #replay({ log }: SimGateway, table: string): Promise<void> {
     const range = this.#scheduler.chance(0.5) ? {} : { onlyFile: this.#scheduler.pick(FILE_NAMES) };
     const chosen = selectReplays(await pastEvents(log, table), contractOf(table).writeMode, range);
-    await publishReplays(log, this.#clock, chosen);
+    await publishReplays(log, this.#clock, chosen, contractOf(table).writeMode === "append");
   }
 
   /** Tries until it is done; a gateway that dies is replaced, and whoever waited for it tries again. */
