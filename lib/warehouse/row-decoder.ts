@@ -141,14 +141,32 @@ export function decodeRows(batch: RowBatch): DecodedRows {
   if (!(rowCount >= 0 && rowCount * fields.length <= rows.length && (fields.length > 0 || rowCount === 0))) {
     throw new Error(`row batch: ${rowCount} rows of ${fields.length} columns in ${rows.length} bytes`);
   }
-  const columns = fields.map((field): DecodedColumn => ({
+  const columns = emptyColumns(fields, rowCount);
+  const end = new RowReader(rows).read(columns, rowCount);
+  if (end !== rows.length) throw new Error(`row batch: ${rowCount} rows end at byte ${end} of ${rows.length}`);
+  return { rowCount, columns, bytes: rows };
+}
+
+const emptyColumns = (fields: readonly RowField[], rowCount: number): DecodedColumn[] =>
+  fields.map((field) => ({
     ...field,
     valid: new Uint8Array(rowCount),
     words: new Int32Array(rowCount * WORDS[field.kind]),
   }));
-  const end = new RowReader(rows).read(columns, rowCount);
-  if (end !== rows.length) throw new Error(`row batch: ${rowCount} rows end at byte ${end} of ${rows.length}`);
-  return { rowCount, columns, bytes: rows };
+
+/**
+ * The offset that a batch's rows carry as their _source_offset: that of their file version, or of the one which that repeats. By its first
+ * row; undefined if there is none, or none that can be decoded.
+ */
+export function sourceOffsetOf({ writerSchema, rows }: RowBatch): number | undefined {
+  try {
+    const columns = emptyColumns(rowFieldsOf(writerSchema), 1);
+    new RowReader(rows).read(columns, 1);
+    const offset = columns.find(({ name }) => name === "_source_offset");
+    return offset && Number(longAt(offset.words, 0));
+  } catch {
+    return undefined;
+  }
 }
 
 /** Walks over Avro's binary encoding. `low` and `high` are the halves of the long read last. */

@@ -189,7 +189,7 @@ test("corrected by hand, rejected rows take their place in a new version of the 
         "5,6,too_many_fields,4 fields instead of 3,5,5.00,five,extra",
       ],
     );
-    const mended = edit(sheet, ["n/a,two", '2.00,"two, ""corrected"""'], ["five,extra", "five"]);
+    const mended = edit(sheet, ["2,n/a,two", '2,2.00,"two, ""corrected"""'], ["five,extra", "five"]);
     const dry = await sendBack(pipeline, table, mended, "?dryRun=true");
     assert.deepEqual([dry["rowsCorrected"], dry["rowsUnchanged"], dry["rowsLeft"], dry["file"]], [2, 1, 0, null]);
     const files = await settled(pipeline, table);
@@ -233,7 +233,7 @@ test("a file that failed by its rejects is mended on the sheet, and then all of 
   const done = await sendBack(
     pipeline,
     "replaced",
-    edit(await exported(pipeline, "replaced"), ["n/a", "2.00"], ["four,", "4.00,"]),
+    edit(await exported(pipeline, "replaced"), ["2,n/a", "2,2.00"], ["4,four,", "4,4.00,"]),
   );
   assert.equal(done["rowsCorrected"], 2, done.detail);
   await settled(pipeline, "replaced");
@@ -276,7 +276,7 @@ test("files in other encodings and dialects, and hostile text, come back from th
 test("a sheet that is not in order changes nothing and says where it is wrong", async (t) => {
   const pipeline = await start(t, folderOf(t));
   const bytes = Buffer.concat([
-    Buffer.from(FILE),
+    Buffer.from(`${FILE}8,8,äöü\n`),
     Buffer.from("6,6,M\xfcller\n", "latin1"),
     Buffer.from('7,7,"open\n'),
   ]);
@@ -295,8 +295,8 @@ test("a sheet that is not in order changes nothing and says where it is wrong", 
     [edit(sheet, [`${fileId},2,3`, `${fileId},4,3`]), /line 3 of the sheet: row 4 comes twice/],
     [edit(sheet, [`${fileId},2,3`, `${fileId},two,3`]), /line 2 of the sheet: _row is 'two'/],
     [
-      edit(sheet, [`${fileId},2,3`, `${fileId},7,3`]),
-      /row 7 of 'a.csv' was rejected as quote_not_closed: mend the file itself/,
+      edit(sheet, [`${fileId},2,3`, `${fileId},8,3`]),
+      /row 8 of 'a.csv' was rejected as quote_not_closed: mend the file itself/,
     ],
     [edit(sheet, [`${fileId},2,3`, `other,2,3`]), /about several files/],
     [edit(sheet, ["6,6,M", "6,66,M"]), /line 5 of the sheet: it still holds \ufffd/],
