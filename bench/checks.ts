@@ -19,7 +19,7 @@ interface Cost {
 /** How the bench reaches a warehouse whose table TABLE is like sales. */
 interface Subject {
   dialect: Dialect;
-  measure(sql: string): Promise<Cost>;
+  measure: (sql: string) => Promise<Cost>;
 }
 
 export interface Comparison {

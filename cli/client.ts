@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import http from "node:http";
+import http, { type IncomingHttpHeaders } from "node:http";
 import https from "node:https";
 import { pipeline, type Readable } from "node:stream";
 import { text as readText } from "node:stream/consumers";
@@ -48,6 +48,8 @@ export interface Client {
   url: string;
   /** Sends a request and reads the JSON answer. Throws Refused (status ≥ 400) or Unreachable. */
   send<T>(method: string, path: string, options?: SendOptions): Promise<T>;
+  /** What is no JSON, as text. Throws as `send` does. */
+  download(path: string): Promise<{ text: string; headers: IncomingHttpHeaders }>;
   /**
    * Server-sent events as they come, each parsed as JSON; ends when the gateway or `signal` ends it. Nothing that happens after `onOpen`
    * is missed. Throws as `send` does.
@@ -69,16 +71,12 @@ export function makeClient(baseUrl: string, credentials: Credentials): Client {
   return {
     url: base.href,
     async send<T>(method: string, path: string, options: SendOptions = {}): Promise<T> {
-      const answer = await exchange(new URL(path.replace(/^\//, ""), base), method, credentials, options);
-      let body: unknown;
-      try {
-        body = JSON.parse(answer.text);
-      } catch {
-        body = { detail: `${base.href} does not speak as a Tributary gateway does: ${answer.text.slice(0, 200)}` };
-        if (answer.status < 400) throw new Refused(answer.status, body as Record<string, unknown>);
-      }
-      if (answer.status >= 400) throw new Refused(answer.status, body as Record<string, unknown>);
-      return body as T;
+      return jsonOf(base, await exchange(new URL(path.replace(/^\//, ""), base), method, credentials, options)) as T;
+    },
+    async download(path) {
+      const answer = await exchange(new URL(path.replace(/^\//, ""), base), "GET", credentials, {});
+      if (answer.status >= 400) jsonOf(base, answer);
+      return answer;
     },
     async *events<T>(path: string, signal: AbortSignal, onOpen?: () => void): AsyncGenerator<T, void> {
       const url = new URL(path.replace(/^\//, ""), base);
@@ -96,6 +94,25 @@ export function makeClient(baseUrl: string, credentials: Credentials): Client {
       }
     },
   };
+}
+
+/** Throws Refused if the answer is no, or none that a gateway gives. */
+function jsonOf(base: URL, { status, text }: Answer): unknown {
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    body = { detail: `${base.href} does not speak as a Tributary gateway does: ${text.slice(0, 200)}` };
+    if (status < 400) throw new Refused(status, body as Record<string, unknown>);
+  }
+  if (status >= 400) throw new Refused(status, body as Record<string, unknown>);
+  return body;
+}
+
+interface Answer {
+  status: number;
+  text: string;
+  headers: IncomingHttpHeaders;
 }
 
 async function* eventData<T>(body: Readable): AsyncGenerator<T, void> {
@@ -125,7 +142,7 @@ function exchange(
   method: string,
   credentials: Credentials,
   { body, sizeBytes, contentType }: SendOptions,
-): Promise<{ status: number; text: string }> {
+): Promise<Answer> {
   const length = typeof body === "string" ? Buffer.byteLength(body) : sizeBytes;
   const headers = {
     accept: "application/json",
@@ -139,7 +156,10 @@ function exchange(
       // An answer may come before the body's end: nobody wants the rest then.
       asked.off("error", fail).on("error", () => undefined);
       if (typeof body === "object") body.destroy();
-      readText(response).then((text) => resolve({ status: response.statusCode ?? 0, text }), fail);
+      readText(response).then(
+        (text) => resolve({ status: response.statusCode ?? 0, text, headers: response.headers }),
+        fail,
+      );
     });
     asked.once("error", fail);
     if (typeof body === "object") {

@@ -188,25 +188,6 @@ export function addQuery(program: Command): void {
     );
 }
 
-export function addRejects(program: Command): Command {
-  return program
-    .command("rejects")
-    .description("rows that could not be typed: where they stand and why")
-    .argument("<table>")
-    .option("--file <name>", "only of this file")
-    .option("--reason <reason>", "only for this reason")
-    .option("--column <column>", "only because of this column")
-    .option("--limit <n>", "how many", positive, 50)
-    .action(
-      action(async ({ client, print }, table: string, flags: Record<string, string | number>) => {
-        const path = `/v1/tables/${encodeURIComponent(table)}/rejects?${parameters(flags)}`;
-        const answer = await client.send<{ rejects: show.RejectAnswer[] }>("GET", path);
-        print(answer, ({ rejects }) => show.rejectsText(rejects));
-        return EXIT.ok;
-      }),
-    );
-}
-
 export function addGenerateSales(program: Command): void {
   program
     .command("generate-sales")

@@ -3,6 +3,7 @@ import * as commands from "./commands.ts";
 import { addKeys } from "./keys.ts";
 import * as operations from "./operations.ts";
 import { EXIT } from "./output.ts";
+import { addRejects } from "./rejects.ts";
 import { addTop } from "./top.ts";
 
 const program = new Command("tributary")
@@ -41,7 +42,7 @@ commands.addStatus(program);
 commands.addTables(program);
 addTop(program);
 commands.addQuery(program);
-operations.addRejectsReplay(commands.addRejects(program));
+addRejects(program);
 operations.addReplay(program);
 operations.addChecks(program);
 operations.addMaintain(program);

@@ -131,12 +131,12 @@ function healthText(health: HealthAnswer): string {
   return `${about}\n\n${tableText(["last run of", "status", "at", "details"], runs)}`;
 }
 
-interface ReplayAnswer {
+export interface ReplayAnswer {
   dryRun: boolean;
   files: { sourceFile: string; sourceOffset: number; fileId: string | null }[];
 }
 
-const replayText = ({ dryRun, files }: ReplayAnswer): string =>
+export const replayText = ({ dryRun, files }: ReplayAnswer): string =>
   files.length === 0
     ? "no file versions in that range"
     : `${tableText(
@@ -201,26 +201,6 @@ export function addLog(program: Command): void {
             `adopted: file versions go on from ${base} for ${tables} tables` +
             (repeated > 0 ? `; ${repeated} that had come in before are repeated` : ""),
         );
-        return EXIT.ok;
-      }),
-    );
-}
-
-/** `tributary rejects replay <table>`, below the command that lists them. */
-export function addRejectsReplay(rejects: Command): void {
-  rejects
-    .command("replay")
-    .description("read the files that have rejected rows again, for instance after the contract was mended")
-    .argument("<table>")
-    .option("--file <name>", "only this file")
-    .option("--dry-run", "only say which files it would be")
-    .action(
-      action(async ({ client, print }, table: string, flags: { file?: string; dryRun?: true }) => {
-        const body = JSON_BODY({
-          ...(flags.file === undefined ? {} : { file: flags.file }),
-          dryRun: flags.dryRun ?? false,
-        });
-        print(await client.send<ReplayAnswer>("POST", pathOf(table, "rejects/replay"), body), replayText);
         return EXIT.ok;
       }),
     );

@@ -33,11 +33,14 @@ export function listText(entries: readonly (readonly [string, unknown])[]): stri
   return shown.map(([name, value]) => `${name.padEnd(width)}  ${cellText(value)}`).join("\n");
 }
 
-/** One line, whatever the value holds: a file must not be able to move the reader's cursor. */
 function cellText(value: unknown): string {
   if (value === null || value === undefined) return "–";
-  const text = typeof value === "string" ? value : JSON.stringify(value);
-  return text.replace(/[\p{Cc}\u2028\u2029]/gu, (character) =>
+  return lineText(typeof value === "string" ? value : JSON.stringify(value));
+}
+
+/** Text as one line, whatever it holds: a file must not be able to move the reader's cursor, nor turn the reading direction. */
+export function lineText(text: string): string {
+  return text.replace(/[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu, (character) =>
     character === "\n" ? "⏎" : character === "\t" ? "⇥" : "·",
   );
 }

@@ -34,7 +34,8 @@ export function action<Args extends unknown[]>(
           if (!json) process.stderr.write(`${text}\n`);
         },
       };
-      process.exitCode = (await run(session, ...(all.slice(0, -1) as unknown as Args))) ?? EXIT.ok;
+      const args = all.slice(0, -2);
+      process.exitCode = (await run(session, ...([...args, flagsOf(command)] as unknown as Args))) ?? EXIT.ok;
     } catch (error) {
       const { text, exitCode } = explain(error, json);
       process.stderr.write(`${text}\n`);
@@ -52,6 +53,12 @@ interface GlobalFlags {
 
 function certificatesOf(caFile = process.env["TRIBUTARY_CA_FILE"]): string[] | undefined {
   return caFile ? [...rootCertificates, readFileSync(caFile, "utf8")] : undefined;
+}
+
+/** The command's own flags, and those that commander took for its parent's because they are called alike: `rejects replay t --file f`. */
+function flagsOf(command: Command): object {
+  const { parent } = command;
+  return { ...(parent?.parent ? parent.opts() : {}), ...command.opts() };
 }
 
 /** For commander: a whole number from 1 on. */

@@ -48,6 +48,8 @@ export interface RejectAnswer {
   reason: string;
   message: string;
   raw: string;
+  /** null: the raw file is gone. */
+  context?: { header: string | null; lines: { line: number; text: string }[] } | null;
 }
 
 export interface PreviewAnswer {

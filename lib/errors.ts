@@ -103,6 +103,11 @@ export const ERRORS = {
     "The event log lost rows of the file before they were committed (see its retention); `tributary replay` it.",
   ),
   FILE_NOT_COMMITTED: kind(false, 422, "See the file's status; `tributary rejects <table>` lists its rejected rows."),
+  FILE_SUPERSEDED: kind(
+    false,
+    409,
+    "Export the rejected rows of the newest version (`tributary rejects export`), and correct those.",
+  ),
   BLOB_MISSING: kind(false, 422, "The raw file is no longer in the blob store; upload it again."),
   // Ports
   BLOB_NOT_FOUND: kind(false, 404, "Check the key."),

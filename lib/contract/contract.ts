@@ -151,6 +151,13 @@ export const contractSchema = z
 export type Contract = z.infer<typeof contractSchema>;
 export type ContractColumn = Contract["columns"][number];
 
+/**
+ * Do the rows of a repeated version keep its offset? Then the repetition adds what is missing and goes over nothing newer. In replace
+ * tables a row's place is enough; with deleteMissing a version must be newer than the rows that it takes away.
+ */
+export const keepsVersions = ({ writeMode, deleteMissing }: Pick<Contract, "writeMode" | "deleteMissing">): boolean =>
+  writeMode === "append" || (writeMode === "upsert" && !deleteMissing);
+
 /** The contract of a table that has no file; also of our own tables, whose names (`_…`) no contract may have. */
 export const defaultContract = (table: string): Contract => ({ ...contractSchema.parse({ table: "any" }), table });
 

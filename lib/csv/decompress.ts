@@ -1,8 +1,8 @@
 import { pipeline, Readable, type Transform } from "node:stream";
 import zlib from "node:zlib";
-import { Decompress } from "fzstd";
 import { messageOf, TributaryError } from "../errors.ts";
 import type { CsvLimits } from "./limits.ts";
+import { unzstd } from "./zstd.ts";
 
 export type Compression = "none" | "gzip" | "zstd";
 
@@ -79,14 +79,7 @@ async function sniff(
 function unpack(bytes: AsyncIterable<Uint8Array>, compression: Compression): AsyncIterable<Uint8Array> {
   if (compression === "none") return bytes;
   if (compression === "gzip") return through(bytes, zlib.createGunzip({ chunkSize: 256 * 1024 }));
-  const native = nativeZstd();
-  return native ? through(bytes, native) : unzstd(bytes);
-}
-
-/** Node 22.15 and later bring zstd along. */
-function nativeZstd(): Transform | undefined {
-  const { createZstdDecompress } = zlib as unknown as { createZstdDecompress?: (options: object) => Transform };
-  return createZstdDecompress?.({ chunkSize: 256 * 1024 });
+  return unzstdOrCorrupt(bytes);
 }
 
 async function* through(bytes: AsyncIterable<Uint8Array>, unpacker: Transform): AsyncGenerator<Uint8Array> {
@@ -100,45 +93,20 @@ async function* through(bytes: AsyncIterable<Uint8Array>, unpacker: Transform): 
   }
 }
 
-/** Compressed bytes unpacked at a time: a few bytes may stand for 128 KiB. */
-const ZSTD_SLICE_BYTES = 2048;
-/** What the zstd tool, too, refuses to allot unasked. */
-const ZSTD_WINDOW_BYTES_MAX = 128 * 1024 * 1024;
-
-async function* unzstd(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const out: Uint8Array[] = [];
-  const unpacker = new Decompress((chunk) => {
-    if (chunk.length > 0) out.push(chunk);
-  });
-  const feed = (slice: Uint8Array, last: boolean): void => {
+async function* unzstdOrCorrupt(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let failing = false;
+  const source = async function* () {
     try {
-      unpacker.push(slice, last);
+      yield* bytes;
     } catch (error) {
-      throw corrupt(error);
+      failing = true;
+      throw error;
     }
   };
-  let first = true;
-  for await (const chunk of bytes) {
-    if (first) checkZstdWindow(chunk);
-    first = false;
-    for (let at = 0; at < chunk.length; at += ZSTD_SLICE_BYTES) {
-      feed(chunk.subarray(at, at + ZSTD_SLICE_BYTES), false);
-      yield* out.splice(0);
-    }
-  }
-  feed(new Uint8Array(0), true);
-  yield* out.splice(0);
-}
-
-/** Refuses a frame whose header asks for an absurd amount of memory. */
-function checkZstdWindow(frame: Uint8Array): void {
-  const descriptor = frame[4] ?? 0;
-  const singleSegment = (descriptor & 0x20) !== 0;
-  if (singleSegment) return;
-  const window = frame[5] ?? 0;
-  const base = 2 ** (10 + (window >> 3));
-  if (base + (base / 8) * (window & 7) > ZSTD_WINDOW_BYTES_MAX) {
-    throw new TributaryError("FILE_EXPANDS_TOO_FAR", "the zstd frame asks for a window of more than 128 MiB");
+  try {
+    yield* unzstd(source());
+  } catch (error) {
+    throw failing || error instanceof TributaryError ? error : corrupt(error);
   }
 }
 

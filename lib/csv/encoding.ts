@@ -9,19 +9,20 @@ const UTF16LE_BOM = Buffer.from([0xff, 0xfe]);
 const UTF16BE_BOM = Buffer.from([0xfe, 0xff]);
 
 /**
- * The encoding of a file by its first bytes: a byte-order mark decides; else zeros at every other byte mean UTF-16; else valid
- * UTF-8 is UTF-8, also with a few damaged places (their rows become rejects); what is left is Windows-1252, which every byte fits.
- * Plain ASCII says nothing, so the table's usual encoding holds.
- * @throws FILE_ENCODING_UNKNOWN for UTF-32.
+ * The encoding of a file by its first bytes: a byte-order mark decides, whatever was declared (nothing else begins so by chance);
+ * then the declared one; else zeros at every other byte mean UTF-16; else valid UTF-8 is UTF-8, also with a few damaged places
+ * (their rows become rejects); what is left is Windows-1252, which every byte fits. Plain ASCII says nothing, so the table's usual
+ * encoding holds.
+ * @throws FILE_ENCODING_UNKNOWN for UTF-32, and for UTF-16 that is declared of plain ASCII.
  */
 export function detectEncoding(sample: Buffer, override?: Encoding, usual?: Encoding): Encoding {
-  if (override) return override;
   if (startsWith(sample, Buffer.from([0xff, 0xfe, 0, 0])) || startsWith(sample, Buffer.from([0, 0, 0xfe, 0xff]))) {
     throw new TributaryError("FILE_ENCODING_UNKNOWN", "the file is UTF-32");
   }
   if (startsWith(sample, UTF8_BOM)) return "utf-8";
   if (startsWith(sample, UTF16LE_BOM)) return "utf-16le";
   if (startsWith(sample, UTF16BE_BOM)) return "utf-16be";
+  if (override) return declared(override, sample);
   const zeros = zeroShares(sample);
   if (zeros.odd > UTF16_ZEROS && zeros.even < zeros.odd / 2) return "utf-16le";
   if (zeros.even > UTF16_ZEROS && zeros.odd < zeros.even / 2) return "utf-16be";
@@ -30,6 +31,14 @@ export function detectEncoding(sample: Buffer, override?: Encoding, usual?: Enco
   const { sequences, strays } = countUtf8(sample);
   if (sequences > 0 && sequences >= strays) return "utf-8";
   return usual === "iso-8859-1" ? usual : "windows-1252";
+}
+
+/** Pairs of ASCII letters would pass for Chinese. */
+function declared(encoding: Encoding, sample: Buffer): Encoding {
+  if (encoding.startsWith("utf-16") && sample.length > 0 && isAscii(sample) && !sample.includes(0)) {
+    throw new TributaryError("FILE_ENCODING_UNKNOWN", `the file is declared to be ${encoding}, but holds plain ASCII`);
+  }
+  return encoding;
 }
 
 /** Share of zeros at every other byte in UTF-16 of Latin script; other scripts are told by their byte-order mark only. */
@@ -181,39 +190,4 @@ function utf8Of(text: string): Buffer {
     parts.push(lone ? Buffer.from([0xed, 0x80 | ((code >> 6) & 0x3f), 0x80 | (code & 0x3f)]) : Buffer.from(part));
   }
   return Buffer.concat(parts);
-}
-
-const MAGICS: [magic: Buffer, name: string][] = [
-  [Buffer.from("PK\x03\x04"), "a ZIP archive (an Excel workbook, perhaps)"],
-  [Buffer.from("PK\x05\x06"), "an empty ZIP archive"],
-  [Buffer.from([0xd0, 0xcf, 0x11, 0xe0]), "an old Excel workbook"],
-  [Buffer.from("PAR1"), "a Parquet file"],
-  [Buffer.from("%PDF-"), "a PDF document"],
-  [Buffer.from("Obj\x01"), "an Avro file"],
-  [Buffer.from("ORC"), "an ORC file"],
-  [Buffer.from("BZh"), "bzip2-compressed data"],
-  [Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a]), "xz-compressed data"],
-  [Buffer.from([0x37, 0x7a, 0xbc, 0xaf]), "a 7-Zip archive"],
-  [Buffer.from([0x89, 0x50, 0x4e, 0x47]), "a PNG image"],
-  [Buffer.from([0xff, 0xd8, 0xff]), "a JPEG image"],
-  [Buffer.from("SQLite format 3"), "an SQLite database"],
-];
-
-/** Share of control characters beyond which bytes are no text. */
-const CONTROL_SHARE_MAX = 0.3;
-
-/** What the bytes look like if they are no delimited text, else undefined. UTF-16 must have become UTF-8 before, magic numbers not. */
-export function looksBinary(sample: Buffer): string | undefined {
-  // "ORC" may well begin a header; the real thing goes on with control characters.
-  const magic = MAGICS.find(([bytes]) => startsWith(sample, bytes) && !(isAsciiText(sample) && bytes.length < 4));
-  if (magic) return magic[1];
-  return controlShare(sample) > CONTROL_SHARE_MAX ? "binary data" : undefined;
-}
-
-const isAsciiText = (sample: Buffer): boolean => isAscii(sample) && controlShare(sample) === 0;
-
-function controlShare(sample: Buffer): number {
-  let controls = 0;
-  for (const byte of sample) if (byte < 32 && byte !== 9 && byte !== 10 && byte !== 13) controls++;
-  return sample.length === 0 ? 0 : controls / sample.length;
 }

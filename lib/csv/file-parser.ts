@@ -15,6 +15,8 @@ import { classify, newScan } from "./scan.ts";
 /** Everything about one file that decides what comes of it. */
 export interface FileParserOptions {
   dialect: Dialect;
+  /** Line on which the text begins that is handed in. */
+  firstLine: number;
   contract: Contract;
   /** The table's columns so far. */
   current: readonly ColumnDefinition[];
@@ -130,8 +132,15 @@ export class FileParser {
   }
 
   #newReader(onRow: (row: Row) => void): RecordReader {
-    const { dialect, limits } = this.#options;
-    return new RecordReader({ dialect, limits, fieldsMax: limits.columnsMax + 1, header: dialect.header, onRow });
+    const { dialect, firstLine, limits } = this.#options;
+    return new RecordReader({
+      dialect,
+      firstLine,
+      limits,
+      fieldsMax: limits.columnsMax + 1,
+      header: dialect.header,
+      onRow,
+    });
   }
 
   /** Reads the first block once ahead, for the header and the types of new columns. */
@@ -291,9 +300,12 @@ export class FileParser {
     this.#reject(row, REASONS[code]!, plan.columns[index]);
   }
 
+  /** Rows that have not been handed out are void, and do not count; rejects stay, for a file that fails before its second reading. */
   #beginRetyping(row: Row, plan: Plan): void {
     this.#retyping = true;
-    this.#outputs = [];
+    this.#flushRows(plan.columns);
+    for (const output of this.#outputs) if (output.kind === "rows") this.counts.rowsAccepted -= output.batch.rowCount;
+    this.#outputs = this.#outputs.filter(({ kind }) => kind === "rejects");
     this.#observeRow(row, plan);
   }
 

@@ -1,7 +1,7 @@
 import type { ColumnDefinition, ColumnType } from "../columns.ts";
 import type { Contract, DialectOverride } from "../contract/contract.ts";
 import { TributaryError, type ErrorCode } from "../errors.ts";
-import { detectDialect, type DetectedDialect, type Dialect } from "./dialect.ts";
+import { detectDialect, type Delimiter, type DetectedDialect, type Dialect } from "./dialect.ts";
 import type { RowOrigin } from "./encode.ts";
 import { FileParser, type ParseCounts, type ParserOutput } from "./file-parser.ts";
 import type { CsvLimits } from "./limits.ts";
@@ -67,9 +67,10 @@ export async function* parseFile(source: AsyncIterable<Uint8Array>, job: ParseJo
     for await (const block of textBlocks(source, textOptions(job))) {
       state.textBytes += block.bytes.length;
       if (!state.parser) {
-        state.dialect = dialectOf(block, job);
-        state.parser = new FileParser({ ...job, dialect: state.dialect });
-        state.parser.begin(block.bytes, block.last);
+        const { dialect, firstLine, bytes } = beginningOf(block, job);
+        state.dialect = dialect;
+        state.parser = new FileParser({ ...job, dialect, firstLine });
+        state.parser.begin(bytes, block.last);
       } else {
         state.parser.push(block.bytes, block.last);
       }
@@ -88,17 +89,28 @@ function textOptions({ fileName, override, contract, usual, limits }: ParseJob) 
   return { fileName, encoding: override.encoding ?? contract.dialect.encoding, usual: usual?.encoding, limits };
 }
 
-/** From the first block; `override` goes before the contract, the contract before the table's usual dialect. */
-export function dialectOf(
+/** What a file's first block says of it, and the text with which its header or first row begins. */
+export interface Beginning {
+  dialect: DetectedDialect;
+  bytes: Buffer;
+  /** Line on which `bytes` begin. */
+  firstLine: number;
+}
+
+/** `override` goes before the contract, the contract before a line `sep=;` (Excel's), and that before the table's usual dialect. */
+export function beginningOf(
   block: TextBlock,
   job: Pick<ParseJob, "contract" | "override" | "usual" | "limits">,
-): DetectedDialect {
-  const { bytes, last, encoding } = block;
+): Beginning {
+  const said = /^sep=([,;\t|])(\r\n|\n|\r|$)/i.exec(block.bytes.toString("latin1", 0, 8));
+  const bytes = said ? block.bytes.subarray(said[0].length) : block.bytes;
   const size = Math.min(bytes.length, job.limits.detectionBytes);
   let text = bytes.toString("latin1", 0, size);
-  if (!last || size < bytes.length) {
+  if (!block.last || size < bytes.length) {
     const wholeLines = Math.max(text.lastIndexOf("\n"), text.lastIndexOf("\r")) + 1;
     if (wholeLines > 0) text = text.slice(0, wholeLines);
   }
-  return detectDialect(text, encoding, { ...job.contract.dialect, ...job.override }, job.usual);
+  const delimiter = said ? { delimiter: said[1] as Delimiter } : {};
+  const given = { ...delimiter, ...job.contract.dialect, ...job.override };
+  return { dialect: detectDialect(text, block.encoding, given, job.usual), bytes, firstLine: said ? 2 : 1 };
 }

@@ -6,7 +6,7 @@ import { showRows, type ShownValue } from "./decode.ts";
 import type { DetectedDialect, Dialect } from "./dialect.ts";
 import { FileParser, type ParseCounts, type ParserOutput } from "./file-parser.ts";
 import { DEFAULT_LIMITS, type CsvLimits } from "./limits.ts";
-import { dialectOf } from "./parse-file.ts";
+import { beginningOf } from "./parse-file.ts";
 import { textBlocks, type TextBlock } from "./text-blocks.ts";
 
 export interface PreviewOptions {
@@ -69,8 +69,10 @@ export async function previewFile(body: AsyncIterable<Uint8Array>, options: Prev
   let error: Preview["error"];
   try {
     await readBlocks(body, options, limits, blocks);
-    dialect = dialectOf(blocks[0]!, job);
-    parsed = parseBlocks(blocks, { ...job, dialect });
+    const { firstLine, bytes, ...found } = beginningOf(blocks[0]!, job);
+    dialect = found.dialect;
+    const first = { ...blocks[0]!, bytes };
+    parsed = parseBlocks([first, ...blocks.slice(1)], { ...job, dialect, firstLine });
     error = parsed.error;
   } catch (thrown) {
     error = errorOf(thrown);

@@ -29,6 +29,8 @@ export interface RecordReaderOptions {
   fieldsMax: number;
   /** The first row is the header and has its limit. */
   header: boolean;
+  /** Line on which the text begins. Default 1. */
+  firstLine?: number;
   onRow: (row: Row) => void;
 }
 
@@ -57,7 +59,7 @@ export class RecordReader {
   #rest: Buffer = Buffer.alloc(0);
   /** A row that is still open is looked at again only when so much of it is there (so that long rows cost no square). */
   #retryAt = 0;
-  #line = 1;
+  #line: number;
   #rows = 0;
   #scratch: Buffer = Buffer.alloc(0);
   /** Where the row being handed over stands. */
@@ -67,6 +69,7 @@ export class RecordReader {
 
   constructor(options: RecordReaderOptions) {
     this.#options = options;
+    this.#line = options.firstLine ?? 1;
     this.#delimiter = options.dialect.delimiter.charCodeAt(0);
     this.#quoteByte = options.dialect.quote === null ? -1 : Buffer.from(options.dialect.quote)[0]!;
     this.#escapeByte = Buffer.from(options.dialect.escape)[0]!;

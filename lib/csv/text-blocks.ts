@@ -1,6 +1,7 @@
 import { TributaryError } from "../errors.ts";
 import { decompress, namedCompressed } from "./decompress.ts";
-import { detectEncoding, looksBinary, transcoderOf, type Encoding } from "./encoding.ts";
+import { detectEncoding, transcoderOf, type Encoding } from "./encoding.ts";
+import { looksBinary, looksMarkedUp, MARKUP_SAMPLE_BYTES } from "./foreign.ts";
 import type { CsvLimits } from "./limits.ts";
 
 /** A piece of a file's text. */
@@ -39,7 +40,9 @@ export async function* textBlocks(source: AsyncIterable<Uint8Array>, options: Te
     refuseBinary(sample, encoding, options.fileName);
     const transcoder = transcoderOf(encoding);
     const blocks = new BlockCutter(limits.inferenceBytes, encoding);
-    yield* blocks.push(transcoder.push(head));
+    const text = transcoder.push(head);
+    refuseMarkup(text);
+    yield* blocks.push(text);
     while (!done) {
       const next = await bytes.next();
       if (next.done) break;
@@ -67,10 +70,16 @@ async function readHead(bytes: AsyncIterator<Uint8Array>, size: number): Promise
 function refuseBinary(head: Buffer, encoding: Encoding, fileName: string): void {
   const found = encoding.startsWith("utf-16") ? undefined : looksBinary(head);
   if (found === undefined) return;
-  if (namedCompressed(fileName)) {
+  if (namedCompressed(fileName) && found === "binary data") {
     throw new TributaryError("FILE_CORRUPT", `'${fileName}' is named like compressed data, but holds ${found}`);
   }
   throw new TributaryError("FILE_NOT_CSV", `the file looks like ${found}`);
+}
+
+function refuseMarkup(text: Uint8Array): void {
+  const sample = Buffer.from(text.buffer, text.byteOffset, Math.min(text.length, MARKUP_SAMPLE_BYTES));
+  const found = looksMarkedUp(sample.toString("utf8"));
+  if (found !== undefined) throw new TributaryError("FILE_NOT_CSV", `the file looks like ${found}`);
 }
 
 /** Cuts a stream of pieces into blocks of exact size; a full block is given out once it is sure not to be the last. */

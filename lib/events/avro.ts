@@ -1,5 +1,7 @@
 import { readFileSync } from "node:fs";
 import avsc from "avsc";
+import { messageOf } from "../errors.ts";
+import { checkerOf, type Schema } from "./wire.ts";
 import type {
   Command,
   CommandResult,
@@ -13,7 +15,7 @@ import type {
   TableSchemaEvent,
 } from "./generated.ts";
 
-/** Turns one kind of message into bytes and back. Decoding bytes that are not of this schema throws. */
+/** Turns one kind of message into bytes and back. Decoding bytes that are not of this schema throws at once, whatever they promise. */
 export interface Codec<T> {
   encode(value: T): Buffer;
   decode(bytes: Buffer): T;
@@ -23,33 +25,41 @@ export interface Codec<T> {
 function codec<T>(file: string): Codec<T> {
   const schema = JSON.parse(
     readFileSync(new URL(`../../schemas/${file}.avsc`, import.meta.url), "utf8"),
-  ) as avsc.schema.RecordType;
-  const typeOf = (fields: avsc.schema.RecordType["fields"]): avsc.Type =>
-    avsc.Type.forSchema({ ...schema, fields }, { wrapUnions: "auto" });
-  const type = typeOf(schema.fields);
-  const resolvers: avsc.Resolver[] = [];
+  ) as RecordSchema;
+  const type = typeOf(schema);
+  const decoders = [decoder(schema, type)];
   for (let count = schema.fields.length; "default" in (schema.fields[count - 1] ?? {}); count--) {
-    resolvers.push(type.createResolver(typeOf(schema.fields.slice(0, count - 1))));
+    decoders.push(decoder(schema, type, count - 1));
   }
-  const decodeOlder = (bytes: Buffer, thrown: unknown): T => {
-    for (const resolver of resolvers) {
-      try {
-        return type.fromBuffer(bytes, resolver) as T;
-      } catch {
-        // Perhaps it is older still.
-      }
-    }
-    throw thrown;
-  };
   return {
     encode: (value) => type.toBuffer(value),
-    decode: (bytes) => {
-      try {
-        return type.fromBuffer(bytes) as T;
-      } catch (thrown) {
-        return decodeOlder(bytes, thrown);
+    decode(bytes) {
+      let first: unknown;
+      for (const decode of decoders) {
+        try {
+          return decode(bytes) as T;
+        } catch (thrown) {
+          first ??= thrown;
+        }
       }
+      throw new Error(`message: no ${file}: ${messageOf(first)}`, { cause: first });
     },
+  };
+}
+
+type RecordSchema = avsc.schema.RecordType & Extract<Schema, { type: string }>;
+
+const typeOf = (schema: RecordSchema): avsc.Type => avsc.Type.forSchema(schema, { wrapUnions: "auto" });
+
+/** Reads messages that were written with the schema's first fields only, or with all of them. */
+function decoder(schema: RecordSchema, type: avsc.Type, fieldCount = schema.fields.length): (bytes: Buffer) => unknown {
+  const isCurrent = fieldCount === schema.fields.length;
+  const written = isCurrent ? schema : ({ ...schema, fields: schema.fields.slice(0, fieldCount) } as RecordSchema);
+  const resolver = isCurrent ? undefined : type.createResolver(typeOf(written));
+  const check = checkerOf(written);
+  return (bytes) => {
+    check(bytes);
+    return type.fromBuffer(bytes, resolver) as unknown;
   };
 }
 

@@ -124,9 +124,9 @@ export interface FileEvent {
   receivedAtMs: number;
   /** The sender's dialect override: JSON of lib/contract DialectOverride */
   dialectJson: null | string;
-  /** fileId that a replay repeats */
+  /** fileId that a replay repeats, or a correction corrects */
   replayOf: null | string;
-  /** Offset of the event that a replay repeats: rows of append tables keep it as their _source_offset, so that a replay adds only what is missing */
+  /** Set where rows are to keep the offset of the version that is repeated or corrected as their _source_offset, so that they add what is missing and go over nothing newer (lib/contract keepsVersions) */
   versionOffset: null | number;
 }
 

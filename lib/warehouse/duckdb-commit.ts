@@ -201,11 +201,7 @@ async function newestByKey({ connection, source, batch }: Work): Promise<string>
 
 async function appendRows(work: Work): Promise<Counts> {
   const { connection, table, source, batch } = work;
-  const versions = batch.files
-    .map(
-      (file) => `_source_file = ${stringLiteral("duckdb", file.sourceFile)} AND _source_offset = ${file.sourceOffset}`,
-    )
-    .join(" OR ");
+  const versions = batch.files.map(ofVersion).join(" OR ");
   const nothing = { rowsUpdated: 0, rowsDeleted: 0 };
   if (!(await anyRow(connection, `${table} WHERE ${versions}`)))
     return { rowsInserted: await insertAll(work), ...nothing };
@@ -215,6 +211,12 @@ async function appendRows(work: Work): Promise<Counts> {
     `INSERT INTO ${table} SELECT s.* FROM ${source} s WHERE NOT EXISTS (SELECT 1 FROM ${table} t WHERE ${sameRow})`,
   );
   return { rowsInserted, ...nothing };
+}
+
+/** A file version's rows, by what they carry: they may keep the offset of the version that theirs repeats. */
+function ofVersion({ sourceFile, sourceOffset, stage }: FileVersion): string {
+  const offset = (stage as DuckDbStage | undefined)?.rowsOffset ?? sourceOffset;
+  return `_source_file = ${stringLiteral("duckdb", sourceFile)} AND _source_offset = ${offset}`;
 }
 
 const insertAll = ({ connection, table, source }: Work): Promise<number> =>

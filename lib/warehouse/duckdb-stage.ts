@@ -4,7 +4,7 @@ import type { Reject, RowBatch } from "../events/generated.ts";
 import { ChunkAppender } from "./duckdb-chunk.ts";
 import { STAGING, type Database } from "./duckdb-database.ts";
 import { rejectBatch } from "./reject-rows.ts";
-import { decodeRows, rowFieldsOf, type RowField } from "./row-decoder.ts";
+import { decodeRows, rowFieldsOf, sourceOffsetOf, type RowField } from "./row-decoder.ts";
 import { columnDefinitions, identifier, type SqlColumn } from "./sql.ts";
 import type { Stage } from "./warehouse.ts";
 
@@ -115,6 +115,8 @@ export class DuckDbStage implements Stage {
   readonly #rows: Hoard;
   readonly #rejects: Hoard;
   #discarded = false;
+  /** What the rows carry as their _source_offset, once there is one. */
+  rowsOffset: number | undefined;
 
   /** Up to `bytesHeldMax` encoded bytes of rows, and as many of rejects, stay in memory as they came. */
   constructor(database: Database, bytesHeldMax: number) {
@@ -136,6 +138,7 @@ export class DuckDbStage implements Stage {
 
   async append(batch: RowBatch): Promise<void> {
     if (this.#discarded) throw new Error("stage: discarded");
+    this.rowsOffset ??= sourceOffsetOf(batch);
     await this.#rows.add(batch);
   }
 

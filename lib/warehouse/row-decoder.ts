@@ -1,4 +1,5 @@
 import { avroFieldName, columnTypeOf, decimalOf, type ColumnType } from "../columns.ts";
+import { messageOf } from "../errors.ts";
 import type { RowBatch } from "../events/generated.ts";
 
 /**
@@ -58,15 +59,23 @@ const SCHEMAS_KEPT = 256;
 export function rowFieldsOf(writerSchema: string): readonly RowField[] {
   const known = schemas.get(writerSchema);
   if (known) return known;
-  const { fields } = JSON.parse(writerSchema) as { fields: SchemaField[] };
-  const parsed = fields.map((field, index): RowField => {
-    const nullable = Array.isArray(field.type);
-    const type = columnType(Array.isArray(field.type) ? field.type[1] : field.type);
-    return { name: field.column ?? field.name ?? avroFieldName(index), type, kind: kindOf(type), nullable };
-  });
+  const parsed = parseFields(writerSchema);
   if (schemas.size >= SCHEMAS_KEPT) schemas.clear();
   schemas.set(writerSchema, parsed);
   return parsed;
+}
+
+function parseFields(writerSchema: string): RowField[] {
+  try {
+    const { fields } = JSON.parse(writerSchema) as { fields: SchemaField[] };
+    return fields.map((field, index): RowField => {
+      const nullable = Array.isArray(field.type);
+      const type = columnType(Array.isArray(field.type) ? field.type[1] : field.type);
+      return { name: field.column ?? field.name ?? avroFieldName(index), type, kind: kindOf(type), nullable };
+    });
+  } catch (cause) {
+    throw new Error(`row batch: no schema of rows: ${messageOf(cause)}`, { cause });
+  }
 }
 
 /** The column type of an Avro type; a long counts as BIGINT. */
@@ -96,7 +105,7 @@ function columnType(type: SchemaType): ColumnType {
       if (decimal) return decimal;
     }
   }
-  throw new Error(`no type of a row: ${JSON.stringify(type)}`);
+  throw new Error(`no type: ${JSON.stringify(type)}`);
 }
 
 /** How values of a column type are decoded. */
@@ -127,14 +136,37 @@ export function kindOf(type: ColumnType): ColumnKind {
  */
 export function decodeRows(batch: RowBatch): DecodedRows {
   const { rowCount, rows } = batch;
-  const columns = rowFieldsOf(batch.writerSchema).map((field): DecodedColumn => ({
+  const fields = rowFieldsOf(batch.writerSchema);
+  // A value takes a byte at least: no count makes us allot more than the bytes are worth.
+  if (!(rowCount >= 0 && rowCount * fields.length <= rows.length && (fields.length > 0 || rowCount === 0))) {
+    throw new Error(`row batch: ${rowCount} rows of ${fields.length} columns in ${rows.length} bytes`);
+  }
+  const columns = emptyColumns(fields, rowCount);
+  const end = new RowReader(rows).read(columns, rowCount);
+  if (end !== rows.length) throw new Error(`row batch: ${rowCount} rows end at byte ${end} of ${rows.length}`);
+  return { rowCount, columns, bytes: rows };
+}
+
+const emptyColumns = (fields: readonly RowField[], rowCount: number): DecodedColumn[] =>
+  fields.map((field) => ({
     ...field,
     valid: new Uint8Array(rowCount),
     words: new Int32Array(rowCount * WORDS[field.kind]),
   }));
-  const end = new RowReader(rows).read(columns, rowCount);
-  if (end !== rows.length) throw new Error(`row batch: ${rowCount} rows end at byte ${end} of ${rows.length}`);
-  return { rowCount, columns, bytes: rows };
+
+/**
+ * The offset that a batch's rows carry as their _source_offset: that of their file version, or of the one which that repeats. By its first
+ * row; undefined if there is none, or none that can be decoded.
+ */
+export function sourceOffsetOf({ writerSchema, rows }: RowBatch): number | undefined {
+  try {
+    const columns = emptyColumns(rowFieldsOf(writerSchema), 1);
+    new RowReader(rows).read(columns, 1);
+    const offset = columns.find(({ name }) => name === "_source_offset");
+    return offset && Number(longAt(offset.words, 0));
+  } catch {
+    return undefined;
+  }
 }
 
 /** Walks over Avro's binary encoding. `low` and `high` are the halves of the long read last. */

@@ -90,7 +90,8 @@ async function hasRowsOf(
   file: FileVersion,
   seen: SnapshotId,
 ): Promise<boolean> {
-  const version = mode === "append" ? ` AND "_source_offset" = ${file.sourceOffset}` : "";
+  const offset = (file.stage as TrinoStage | undefined)?.rowsOffset ?? file.sourceOffset;
+  const version = mode === "append" ? ` AND "_source_offset" = ${offset}` : "";
   const { rows } = await client.run(
     `SELECT ${snapshotNow(table)}, EXISTS (SELECT 1 FROM ${tableId(table)}
      WHERE "_source_file" = ${stringLiteral("trino", file.sourceFile)}${version})`,

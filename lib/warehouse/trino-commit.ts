@@ -83,7 +83,8 @@ async function commitOnce(
   if (adopted) return adopted;
   const hoards = files.flatMap(({ stage }) => (stage instanceof TrinoStage ? [stage.rows] : []));
   return withRows(tools, table, target, hoards, async (rows, strategy) => {
-    const statement = mergeStatement({ layout, columns: description.columns, files, rows, seen });
+    const applied = files.map((file) => ({ ...file, rowsOffset: (file.stage as TrinoStage | undefined)?.rowsOffset }));
+    const statement = mergeStatement({ layout, columns: description.columns, files: applied, rows, seen });
     const { result, strategy: how } = await mergeAnyPartitions(tools, layout, statement, strategy, signal);
     if (result.updateCount > 0) return { strategy: how, ...(await snapshotOf(tools.client, table, result)) };
     // All was there already, or the table was not as seen.

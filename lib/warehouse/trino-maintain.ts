@@ -3,7 +3,6 @@ import { runRepeatable, type CommitTools } from "./trino-commit.ts";
 import type { TrinoClient } from "./trino-client.ts";
 import { tableId } from "./trino-names.ts";
 import { MAINTENANCE_TIMEOUT_MS, optimizeSlice, partitionsSelect } from "./trino-optimize.ts";
-import { isMissing } from "./trino-tables.ts";
 import { followingOptimize, viewOf } from "./trino-trusted.ts";
 import { trustedName } from "./trusted.ts";
 import type { MaintenanceOperation, MaintenanceOptions, MaintenanceResult, TableHealth } from "./warehouse.ts";

@@ -9,6 +9,8 @@ import type { CommitReceipt, TableLayout, WriteMode } from "./warehouse.ts";
 export interface AppliedFile {
   sourceFile: string;
   sourceOffset: number;
+  /** What its rows carry as their _source_offset, where that is another. */
+  rowsOffset?: number | undefined;
 }
 
 export interface MergeInput {
@@ -69,7 +71,7 @@ function updateClause(columns: readonly ColumnDefinition[], except: readonly str
 }
 
 function mergeAppend({ columns, files, rows }: MergeInput): MergeParts {
-  const offsets = [...new Set(files.map(({ sourceOffset }) => sourceOffset))].join(", ");
+  const offsets = [...new Set(files.map(({ sourceOffset, rowsOffset }) => rowsOffset ?? sourceOffset))].join(", ");
   return {
     source: rows,
     on: `${allEqual(IDENTITY, "t", "s")} AND ${ofFiles(files, "t")} AND t."_source_offset" IN (${offsets})`,

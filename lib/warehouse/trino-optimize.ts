@@ -175,7 +175,7 @@ async function partsInNeed(
      FROM partitions WHERE small_files > 1 OR delete_files > 0 GROUP BY part`,
   );
   return rows.map(([part, dataFiles, deleteFiles, bytes, fileBytesMax]) => ({
-    value: part === null ? null : String(part),
+    value: part as string | null,
     dataFiles: Number(dataFiles),
     deleteFiles: Number(deleteFiles),
     bytes: Number(bytes),

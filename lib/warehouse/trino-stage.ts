@@ -1,6 +1,7 @@
 import type { BlobStore } from "../blob/blob-store.ts";
 import type { Reject, RowBatch } from "../events/generated.ts";
 import { rejectBatch } from "./reject-rows.ts";
+import { sourceOffsetOf } from "./row-decoder.ts";
 import { groupKey, stagedColumnsOf } from "./trino-source.ts";
 import type { Spool, SpooledRows } from "./trino-spool.ts";
 import type { StageTables } from "./trino-stage-tables.ts";
@@ -48,6 +49,8 @@ export class TrinoStage implements Stage {
   readonly rows: Hoard;
   readonly rejects: Hoard;
   #discarded = false;
+  /** What the rows carry as their _source_offset, once there is one. */
+  rowsOffset: number | undefined;
 
   constructor(shared: StageShared) {
     this.rows = new Hoard(shared);
@@ -68,6 +71,7 @@ export class TrinoStage implements Stage {
 
   async append(batch: RowBatch): Promise<void> {
     if (this.#discarded) throw new Error("stage: discarded");
+    this.rowsOffset ??= sourceOffsetOf(batch);
     await this.rows.add(batch);
   }
 

@@ -18,7 +18,8 @@ export interface TrustedTools {
 /** The snapshot that a table shows. */
 export async function currentSnapshot(client: TrinoClient, table: string): Promise<string> {
   const { rows } = await client.run(`SELECT snapshot_id FROM ${tableId(table, "$refs")} WHERE name = 'main'`);
-  return String(rows[0]?.[0] ?? "");
+  const id = rows[0]?.[0] as bigint | number | undefined;
+  return String(id ?? "");
 }
 
 /** What Warehouse.trusted says. */

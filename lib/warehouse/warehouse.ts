@@ -41,7 +41,7 @@ export interface Stage {
 export interface FileVersion {
   fileId: string;
   sourceFile: string;
-  /** The version: offset of its file event. */
+  /** The version: offset of its file event. Its rows may carry an older one, that of the version which it repeats or corrects. */
   sourceOffset: number;
   /** The file's columns with their final types (they may be wider than when its first rows were encoded). */
   columns: readonly ColumnDefinition[];

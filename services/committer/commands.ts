@@ -98,6 +98,8 @@ export class Commands implements LaneCommands {
   }
 
   next(table: string): Command | undefined {
+    // A table with a lane has a topic. It may be younger than the command, and then nobody else would be the one to carry it out.
+    this.#rowsTopics.add(rowsTopic(table).name);
     if (!this.#caughtUp || this.#running >= this.#deps.settings.commandsAtOnceMax) return undefined;
     for (const command of this.#pending.values()) if (this.#laneOf(command.table) === table) return command;
     return undefined;

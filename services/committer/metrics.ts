@@ -166,7 +166,9 @@ function fileMetrics(
 
 const MAINTENANCE = ["optimize", "expire_snapshots", "remove_orphan_files"];
 
-function commandMetrics(registers: Registry[]): Pick<CommitterMetrics, "commands" | "commandSeconds" | "commandStepSeconds"> {
+function commandMetrics(
+  registers: Registry[],
+): Pick<CommitterMetrics, "commands" | "commandSeconds" | "commandStepSeconds"> {
   const commands = new Counter({
     name: "tributary_committer_commands_total",
     help: "Commands carried out, by kind and status",

@@ -139,6 +139,7 @@ export function statusOf(fileId: string, facts: FileFacts): FileStatus | undefin
   const parsedAtMs = parse?.atMs ?? outcome?.parsedAtMs ?? null;
   const committedAtMs = outcome?.status === "committed" ? ending!.commit.committedAtMs : null;
   const started = startedAtMs ?? null;
+  const failed = !outcome && parse?.phase === "failed";
   return {
     fileId,
     table,
@@ -152,8 +153,9 @@ export function statusOf(fileId: string, facts: FileFacts): FileStatus | undefin
     etag: arrival?.etag ?? outcome?.etag ?? null,
     sourceOffset: arrival?.offset ?? outcome?.sourceOffset ?? null,
     rowsOffset: outcome?.rowsOffset ?? null,
-    rowsRead: outcome?.rowsRead ?? parse?.rowsRead ?? null,
-    rowsCommitted: outcome?.rowsCommitted ?? null,
+    // Of a failed file only its rejects are kept, and so only they count as read: as its outcome will say.
+    rowsRead: outcome?.rowsRead ?? (failed ? parse.rowsRejected : parse?.rowsRead) ?? null,
+    rowsCommitted: outcome?.rowsCommitted ?? (failed ? 0 : null),
     rowsRejected: outcome?.rowsRejected ?? parse?.rowsRejected ?? null,
     dialect: (fromJson(parse?.dialectJson) as Record<string, unknown> | undefined) ?? null,
     encoding: outcome?.encoding || null,

@@ -44,6 +44,8 @@ export interface IncomingFile {
   dialect?: DialectOverride | undefined;
   /** The sender's trace, which the file's becomes part of. */
   traceparent?: string | undefined;
+  /** A correction: the file that it corrects, and the version whose offset its rows keep, if they do. */
+  corrects?: { fileId: string; versionOffset: number | null } | undefined;
 }
 
 /** The event is durable: the file will be in its table, or its status will say why not. */
@@ -84,6 +86,8 @@ export function makeIngest(deps: IngestDeps): Ingest {
           kind: "put",
           blobKey: rawKey(stored.contentHash),
           ...stored,
+          replayOf: file.corrects?.fileId ?? null,
+          versionOffset: file.corrects?.versionOffset ?? null,
           dialectJson: file.dialect && Object.keys(file.dialect).length > 0 ? JSON.stringify(file.dialect) : null,
         };
         return publishFile(deps, event, span);

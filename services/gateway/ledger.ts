@@ -1,29 +1,14 @@
-import type { z } from "zod";
 import { dialectOf, stringLiteral, tableName } from "../../lib/warehouse/sql.ts";
 import type { QueryOptions, Warehouse } from "../../lib/warehouse/warehouse.ts";
 import { describeError, linksOf } from "./file-status.ts";
 import type { FileFilter } from "./file-view.ts";
-import type { FileState, FileStatus, rejectSchema } from "./schemas.ts";
+import type { FileState, FileStatus } from "./schemas.ts";
 
-/** What the warehouse's own tables `_ingest_files` and `_rejected_rows` say: the past that no gateway holds in memory. */
+/** What the warehouse's own table `_ingest_files` says: the past that no gateway holds in memory. */
 export interface Ledger {
   file(fileId: string): Promise<FileStatus | undefined>;
   /** Newest first. */
   files(filter: FileFilter): Promise<FileStatus[]>;
-  rejects(filter: RejectFilter): Promise<Reject[]>;
-}
-
-export type Reject = z.infer<typeof rejectSchema>;
-
-export interface RejectFilter {
-  table: string;
-  fileId?: string | undefined;
-  sourceFile?: string | undefined;
-  reason?: string | undefined;
-  column?: string | undefined;
-  /** Only those after this place in the order: newest file first, then by row. */
-  after?: { sourceOffset: number; fileId: string; row: number } | undefined;
-  limit: number;
 }
 
 const FILE_COLUMNS = [
@@ -48,33 +33,19 @@ const FILE_COLUMNS = [
   "error_message",
 ] as const;
 
-const REJECT_COLUMNS = [
-  "file_id",
-  "source_file",
-  "source_offset",
-  "source_row",
-  "line",
-  "column_name",
-  "reason",
-  "message",
-  "raw",
-  "rejected_at",
-] as const;
-
 /** @param options limits of one look-up; rowsMax is set by each call */
 export function makeLedger(warehouse: Warehouse, options: Omit<QueryOptions, "rowsMax">): Ledger {
   const text = (value: string): string => stringLiteral(dialectOf(warehouse.url), value);
   const equal = (column: string, value: string | undefined): string[] =>
     value === undefined ? [] : [`${column} = ${text(value)}`];
   const select = async <Name extends string>(
-    table: "_ingest_files" | "_rejected_rows",
     columns: readonly Name[],
     where: string[],
     order: string,
     limit: number,
   ): Promise<Record<Name, unknown>[]> => {
-    if (!(await warehouse.describe(table))) return [];
-    const sql = `SELECT ${columns.join(", ")} FROM ${tableName(table)} WHERE ${where.join(" AND ") || "TRUE"} ORDER BY ${order} LIMIT ${limit}`;
+    if (!(await warehouse.describe("_ingest_files"))) return [];
+    const sql = `SELECT ${columns.join(", ")} FROM ${tableName("_ingest_files")} WHERE ${where.join(" AND ") || "TRUE"} ORDER BY ${order} LIMIT ${limit}`;
     const { rows } = await warehouse.query(sql, { ...options, rowsMax: limit });
     return rows.map(
       (row) => Object.fromEntries(columns.map((name, index) => [name, row[index]])) as Record<Name, unknown>,
@@ -87,45 +58,16 @@ export function makeLedger(warehouse: Warehouse, options: Omit<QueryOptions, "ro
       ...equal("status", status),
       ...(before === undefined ? [] : [`file_id < ${text(before)}`]),
     ];
-    return (await select("_ingest_files", FILE_COLUMNS, where, "file_id DESC", limit)).map(statusOfRow);
+    return (await select(FILE_COLUMNS, where, "file_id DESC", limit)).map(statusOfRow);
   };
 
   return {
     files,
     async file(fileId) {
-      const [row] = await select("_ingest_files", FILE_COLUMNS, equal("file_id", fileId), "file_id", 1);
+      const [row] = await select(FILE_COLUMNS, equal("file_id", fileId), "file_id", 1);
       return row && statusOfRow(row);
     },
-    async rejects({ table, fileId, sourceFile, reason, column, after, limit }) {
-      const where = [
-        ...equal("table_name", table),
-        ...equal("file_id", fileId),
-        ...equal("source_file", sourceFile),
-        ...equal("reason", reason),
-        ...equal("column_name", column),
-        ...(after === undefined ? [] : [afterPlace(after, text(after.fileId))]),
-      ];
-      const order = "source_offset DESC, file_id DESC, source_row";
-      return (await select("_rejected_rows", REJECT_COLUMNS, where, order, limit)).map((row) => ({
-        fileId: String(row.file_id),
-        sourceFile: String(row.source_file),
-        sourceOffset: Number(row.source_offset),
-        row: Number(row.source_row),
-        line: Number(row.line),
-        column: textOrNull(row.column_name),
-        reason: String(row.reason),
-        message: String(row.message),
-        raw: textOrNull(row.raw) ?? "",
-        rejectedAt: utc(row.rejected_at) ?? "",
-      }));
-    },
   };
-}
-
-function afterPlace({ sourceOffset, row }: NonNullable<RejectFilter["after"]>, fileId: string): string {
-  const sameFile = `source_offset = ${sourceOffset} AND file_id = ${fileId} AND source_row > ${row}`;
-  const olderFile = `source_offset < ${sourceOffset} OR (source_offset = ${sourceOffset} AND file_id < ${fileId})`;
-  return `(${olderFile} OR (${sameFile}))`;
 }
 
 /** What a query answered, as text: numbers as digits; null stays null. */

@@ -35,6 +35,7 @@ function fileNameFault(name: string): string | undefined {
   if (name === "") return "is empty";
   if (Buffer.byteLength(name) > FILE_NAME_BYTES_MAX) return `is longer than ${FILE_NAME_BYTES_MAX} bytes`;
   if (/[\p{Cc}\p{Cs}\u2028\u2029]/u.test(name)) return "holds a control character or half a character";
+  if (/[\u202a-\u202e\u2066-\u2069]/.test(name)) return "holds a character that turns the reading direction";
   const segments = name.split(/[/\\]/);
   if (segments[0] === "") return "begins with a slash";
   if (segments.some((segment) => segment === "..")) return "holds '..'";
@@ -44,6 +45,6 @@ function fileNameFault(name: string): string | undefined {
 
 /** A name as it may stand in a message: short, without control characters. */
 export function printable(name: string, charsMax = 80): string {
-  const clean = name.replace(/[\p{Cc}\p{Cs}\u2028\u2029]/gu, "�");
+  const clean = name.replace(/[\p{Cc}\p{Cs}\u2028-\u202e\u2066-\u2069]/gu, "�");
   return clean.length > charsMax ? `${clean.slice(0, charsMax)}…` : clean;
 }

@@ -26,12 +26,18 @@ export interface PastEvent {
 
 const PUBLISH_RECORDS_MAX = 500;
 
+/** The version that an event brings, or repeats, or corrects: its rows' `_source_offset` where versions are kept. */
+export const versionOf = ({ offset, event }: PastEvent): number => event.versionOffset ?? offset;
+
+/** Corrections stand where what they correct stood. */
+const byVersion = (a: PastEvent, b: PastEvent): number => versionOf(a) - versionOf(b) || a.offset - b.offset;
+
 /**
- * The events to publish again, oldest first. Deliberate: what a replay itself published is not repeated (its original is). A replace table
- * needs only the newest version of each file; upsert and append tables get every version, in order, so that the end is the same.
+ * The events to publish again, oldest version first. Deliberate: what a replay itself published is not repeated (its original is). A
+ * replace table needs only the newest version of each file; upsert and append tables get every version, in order, so that the end is the same.
  */
 export function selectReplays(past: readonly PastEvent[], mode: WriteMode, range: ReplayRange): PastEvent[] {
-  const originals = past.filter(({ event }) => event.origin !== "replay").sort((a, b) => a.offset - b.offset);
+  const originals = past.filter(({ event }) => event.origin !== "replay").sort(byVersion);
   const first =
     range.fromFile === undefined ? 0 : originals.findIndex(({ event }) => event.sourceFile === range.fromFile);
   if (first < 0) return [];
@@ -48,32 +54,60 @@ export function selectReplays(past: readonly PastEvent[], mode: WriteMode, range
   return chosen.filter(({ offset, event }) => newest.get(event.sourceFile) === offset);
 }
 
+/**
+ * The events to publish again so that rejected rows get another chance, oldest first: of each file, or in append tables of each
+ * version of it, the last attempt, if it is among those with rejects.
+ */
+export function selectRejected(past: readonly PastEvent[], mode: WriteMode, fileIds: ReadonlySet<string>): PastEvent[] {
+  const attempts = new Map<string, PastEvent>();
+  for (const item of past.toSorted((a, b) => a.offset - b.offset)) {
+    const { sourceFile, fileId, kind } = item.event;
+    if (mode !== "append" && !fileIds.has(fileId)) continue;
+    if (kind === "put") attempts.set(mode === "append" ? `${versionOf(item)} ${sourceFile}` : fileId, item);
+  }
+  return [...attempts.values()].filter(({ event }) => fileIds.has(event.fileId)).sort(byVersion);
+}
+
 /** Every file event of a table that the log still holds, oldest first. */
 export async function pastEvents(log: EventLog, table: string): Promise<PastEvent[]> {
   const found: PastEvent[] = [];
   for (const { partition, earliest, next } of await log.offsets(TOPICS.fileEvents.name)) {
     if (next <= earliest) continue;
     for await (const record of log.read(TOPICS.fileEvents.name, partition, earliest, next)) {
-      if (record.key === table) found.push({ offset: record.offset, event: fileEvents.decode(record.value) });
+      const event = record.key === table ? eventOf(record.value) : undefined;
+      if (event) found.push({ offset: record.offset, event });
     }
   }
   return found.sort((a, b) => a.offset - b.offset);
 }
 
-/** Publishes the chosen events again, in order, under new file ids. Harmless when done twice: the same rows get a newer version. */
+/** Undefined for bytes that are no file event: the parser has buried them. */
+function eventOf(value: Buffer): FileEvent | undefined {
+  try {
+    return fileEvents.decode(value);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Publishes the chosen events again, in order, under new file ids. `keepVersions`: their rows keep the version they had; else they
+ * become the newest. Harmless when done twice.
+ */
 export async function publishReplays(
   { log, clock, metrics }: { log: EventLog; clock: Clock; metrics: GatewayMetrics },
   chosen: readonly PastEvent[],
+  keepVersions: boolean,
 ): Promise<{ fileId: string; sourceFile: string; replayOf: string }[]> {
   const published: { fileId: string; sourceFile: string; replayOf: string }[] = [];
   for (let start = 0; start < chosen.length; start += PUBLISH_RECORDS_MAX) {
-    const events = chosen.slice(start, start + PUBLISH_RECORDS_MAX).map(({ offset, event }): FileEvent => ({
-      ...event,
+    const events = chosen.slice(start, start + PUBLISH_RECORDS_MAX).map((item): FileEvent => ({
+      ...item.event,
       fileId: uuidv7(),
       origin: "replay",
       receivedAtMs: clock.nowMs(),
-      replayOf: event.fileId,
-      versionOffset: offset,
+      replayOf: item.event.fileId,
+      versionOffset: keepVersions ? versionOf(item) : null,
     }));
     await log.publish(
       TOPICS.fileEvents.name,

@@ -184,7 +184,41 @@ export const rejectSchema = z.object({
   message: z.string(),
   raw: z.string().describe("the row's text as it stood in the file"),
   rejectedAt: z.string(),
+  context: z
+    .object({
+      header: z.string().nullable().describe("the file's first line"),
+      lines: z.array(z.object({ line: z.number(), text: z.string() })).describe("the lines around, the row's own too"),
+    })
+    .nullable()
+    .optional()
+    .describe("with `context`; null: the raw file is gone, or cannot be read any more"),
 });
+
+export const rejectCountSchema = z.object({
+  sourceFile: z.string(),
+  reason: z.string(),
+  column: z.string().nullable(),
+  rows: z.number(),
+});
+export const rejectCountsSchema = z.object({
+  total: z.number(),
+  groups: z.array(rejectCountSchema).describe("by file, reason and column, most rows first"),
+  truncated: z.boolean().describe("there are more groups; `total` counts those shown"),
+});
+
+export const correctionSchema = z
+  .object({
+    table: z.string(),
+    sourceFile: z.string(),
+    corrects: z.string().describe("id of the version that is corrected"),
+    dryRun: z.boolean(),
+    rowsCorrected: z.number().describe("rows that the new version has as sent"),
+    rowsUnchanged: z.number().describe("rows sent as they had been exported: they stay as they are, and rejected"),
+    rowsLeft: z.number().describe("rejected rows that were not sent"),
+    file: fileStatusSchema.nullable().describe("the new version; null in a dry run"),
+  })
+  .meta({ id: "Correction" });
+
 export const rejectListSchema = z.object({
   rejects: z.array(rejectSchema).describe("newest file first, then by row"),
   nextCursor: z.string().nullable(),

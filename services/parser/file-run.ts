@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { BlobStore } from "../../lib/blob/blob-store.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { ColumnType } from "../../lib/columns.ts";
-import { dialectOverrideSchema, type Contracts } from "../../lib/contract/contract.ts";
+import { dialectOverrideSchema, keepsVersions, type Contracts } from "../../lib/contract/contract.ts";
 import type { Dialect } from "../../lib/csv/dialect.ts";
 import type { ParseJob, ParseOutput, ParseSummary } from "../../lib/csv/parse-file.ts";
 import { codeOf, hasCode, isRetryable, messageOf, type ErrorCode } from "../../lib/errors.ts";
@@ -160,8 +160,7 @@ function jobOf(
 ): ParseJob {
   const { sourceFile, receivedAtMs, versionOffset } = event;
   const contract = contracts.of(event.table);
-  // Rows of an append table keep the identity that their first version gave them, so that a replay adds only what is missing.
-  const rowOffset = contract.writeMode === "append" ? (versionOffset ?? sourceOffset) : sourceOffset;
+  const rowOffset = keepsVersions(contract) ? (versionOffset ?? sourceOffset) : sourceOffset;
   return {
     fileName: sourceFile,
     contract,

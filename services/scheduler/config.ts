@@ -17,7 +17,9 @@ export const schedulerConfig = z.object({
   ...maintenanceSettings,
   TRIBUTARY_MAINTENANCE_GAP: duration
     .prefault(text("10s"))
-    .describe("least time between two runs of one kind that a table's health asks for; at least five times as long as the last took"),
+    .describe(
+      "least time between two runs of one kind that a table's health asks for; at least five times as long as the last took",
+    ),
   TRIBUTARY_CHECKS_GAP: duration
     .prefault(text("10s"))
     .describe("least time between two runs of a table's checks after commits"),

@@ -102,7 +102,9 @@ test("tables, query and rejects show what the gateway answers", async () => {
     columns: [{ name: "id", type: "BIGINT", header: "ID" }],
     partitioning: [],
   });
-  gateway.warehouse.described.set("_rejected_rows", { table: "_rejected_rows", columns: [], partitioning: [] });
+  for (const table of ["_rejected_rows", "_ingest_files"]) {
+    gateway.warehouse.described.set(table, { table, columns: [], partitioning: [] });
+  }
   gateway.warehouse.answer = (sql) =>
     sql.includes("_rejected_rows")
       ? {

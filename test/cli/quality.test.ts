@@ -96,7 +96,7 @@ test("a failing check: exit code 1 and its rows; the HTTP answer is 200 with the
   const body = (await response.json()) as { status: string; results: Record<string, unknown>[] };
   assert.equal(body.status, "failed");
   assert.deepEqual(
-    body.results.filter(({ status }) => status !== "passed").map(({ check_name: name, details, ...rest }) => [name, rest]), // prettier-ignore
+    body.results.filter(({ status }) => status !== "passed").map(({ check_name: name, details: _details, ...rest }) => [name, rest]), // prettier-ignore
     [
       ["sales_amount_positive", { check_type: "positive", column_name: "amount", status: "failed", failing_rows: 1, total_rows: 201 }], // prettier-ignore
       ["sales_amount_reasonable_range", { check_type: "range", column_name: "amount", status: "failed", failing_rows: 1, total_rows: 201 }], // prettier-ignore

@@ -305,6 +305,25 @@ export function commitContract(opened: Opened): void {
       assert.deepEqual(await table.query("SELECT v FROM $t ORDER BY a, b"), [["1.00"], ["9.00"], ["3.00"]]);
     });
 
+    test("a repeated version whose rows keep their offset adds what is missing, and goes over nothing newer", async () => {
+      const table = tableOf("upsert");
+      const [newer, older] = [
+        { id: 1, name: "newer" },
+        { id: 2, name: "older" },
+      ];
+      await table.ingest({ sourceFile: "before", sourceOffset: 1, rows: [older] });
+      await table.ingest({ sourceFile: "a", sourceOffset: 2, rows: [one, { ...three, _source_row: 3 }] });
+      await table.ingest({ sourceFile: "after", sourceOffset: 3, rows: [newer] });
+      const repeated = { sourceFile: "a", sourceOffset: 7, rowsOffset: 2, rows: [one, two, three] };
+      assertCounts(await table.ingest(repeated), 0, 1, 0);
+      assertCounts(await table.ingest({ ...repeated, sourceOffset: 8, fileId: "again" }), 0, 0, 0);
+      assert.deepEqual(await table.query("SELECT id, name, _source_file, _source_offset FROM $t ORDER BY id"), [
+        [1, "newer", "after", 3],
+        [2, "two", "a", 2],
+        [3, "three", "a", 2],
+      ]);
+    });
+
     test("deleteMissing: a file's keys that it no longer holds go", async () => {
       const table = missing();
       await table.ingest(
@@ -377,6 +396,20 @@ export function commitContract(opened: Opened): void {
         ["a", 2, 1],
         ["a", 3, 1],
         ["a", 1, 2],
+      ]);
+    });
+
+    test("a repeated version whose rows keep their offset adds what is missing, once", async () => {
+      const table = tableOf("append");
+      const first = { sourceFile: "a", sourceOffset: 1, rows: [one, { ...three, _source_row: 3 }] };
+      const repeated = { sourceFile: "a", sourceOffset: 7, rowsOffset: 1, rows: [one, two, three] };
+      await table.ingest(first);
+      assertCounts(await table.ingest(repeated), 1, 0, 0);
+      assertCounts(await table.ingest({ ...repeated, sourceOffset: 9, fileId: "again" }), 0, 0, 0);
+      assert.deepEqual(await table.origins(), [
+        ["a", 1, 1],
+        ["a", 1, 2],
+        ["a", 1, 3],
       ]);
     });
   });

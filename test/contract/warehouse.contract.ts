@@ -5,6 +5,7 @@ import { commitContract } from "./warehouse-commits.contract.ts";
 import { modelContract } from "./warehouse-model.contract.ts";
 import { queryContract } from "./warehouse-queries.contract.ts";
 import { recordContract } from "./warehouse-records.contract.ts";
+import { rejectContract } from "./warehouse-rejects.contract.ts";
 import { tableContract } from "./warehouse-tables.contract.ts";
 import { trustedContract } from "./warehouse-trusted.contract.ts";
 import { valueContract } from "./warehouse-values.contract.ts";
@@ -45,6 +46,7 @@ export function warehouseContract(subject: WarehouseSubject): void {
     commitContract(opened);
     valueContract(opened);
     recordContract(opened);
+    rejectContract(opened);
     queryContract(opened);
     modelContract(opened);
   });

@@ -4,54 +4,15 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { z } from "zod";
-import { openBlobStore } from "../../lib/blob/open.ts";
-import { systemClock } from "../../lib/clock.ts";
-import { contractsOf } from "../../lib/contract/load.ts";
 import { hasCode } from "../../lib/errors.ts";
-import { withEpochs } from "../../lib/event-log/epochs.ts";
-import { openEventLog } from "../../lib/event-log/open.ts";
-import { silentLogger } from "../../lib/service/logger.ts";
-import { Registry } from "../../lib/service/metrics.ts";
-import { openWarehouse } from "../../lib/warehouse/open.ts";
-import { startCommitter } from "../../services/committer/service.ts";
-import { gatewaySettings } from "../../services/gateway/config.ts";
-import { startGateway } from "../../services/gateway/service.ts";
-import { parserConfig, parserSettings } from "../../services/parser/config.ts";
-import { startParser } from "../../services/parser/service.ts";
-import { SETTINGS } from "../services/committer/harness.ts";
+import { startPipeline } from "./pipeline.ts";
 
-/** All but the scheduler, in this process, on a folder. */
+const ROWS = "SELECT _source_file, id, name, _source_offset FROM t ORDER BY 1, 2";
+
 async function start(folder: string) {
-  const log = await withEpochs(await openEventLog(`embedded:${folder}/log`, { clock: systemClock }));
-  const blob = await openBlobStore(`file:${folder}/blobs`);
-  const warehouse = await openWarehouse(`duckdb:${folder}/warehouse.duckdb`);
-  const shared = { log, blob, warehouse, contracts: contractsOf([]), clock: systemClock, logger: silentLogger() };
-  const committer = await startCommitter({ ...shared, registry: new Registry(), settings: SETTINGS });
-  const settings = { ...parserSettings(parserConfig.parse({})), workers: 1 };
-  const parser = await startParser({ ...shared, registry: new Registry(), settings });
-  const gateway = await startGateway({
-    ...shared,
-    registry: new Registry(),
-    settings: z.object(gatewaySettings).parse({ TRIBUTARY_PORT: "0" }),
-  });
-  return {
-    gateway,
-    log,
-    async put(file: string, rows: string) {
-      const url = `${gateway.url}/v1/tables/t/files/${file}?wait=committed`;
-      const response = await fetch(url, { method: "PUT", body: `id,name\n${rows}` });
-      return { status: response.status, body: (await response.json()) as { code?: string; status?: string } };
-    },
-    async rows() {
-      const sql = "SELECT _source_file, id, name, _source_offset FROM t ORDER BY 1, 2";
-      return (await warehouse.query(sql, { rowsMax: 100, timeoutMs: 10_000 })).rows;
-    },
-    async stop() {
-      for (const service of [gateway, parser, committer]) await service.drain();
-      for (const port of [log, blob, warehouse]) await port.close();
-    },
-  };
+  const pipeline = await startPipeline(folder);
+  const put = (file: string, rows: string) => pipeline.put("t", file, `id,name\n${rows}`);
+  return { ...pipeline, put, rows: () => pipeline.query(ROWS) };
 }
 
 test("a recreated event log is refused until it is adopted, and then new versions replace old rows", async (t) => {

@@ -39,3 +39,66 @@ export function blobClient(objects: Map<string, Buffer>, call: Call): BlobStore 
     close: async () => undefined,
   };
 }
+
+/** What lies in the drop store, each version with an etag of its own. */
+export class DroppedObjects {
+  readonly #objects = new Map<string, { bytes: Buffer; etag: string }>();
+  #versions = 0;
+
+  get versions(): ReadonlyMap<string, { etag: string }> {
+    return this.#objects;
+  }
+
+  drop(key: string, text: string): void {
+    this.#objects.set(key, { bytes: Buffer.from(text), etag: `v${++this.#versions}` });
+  }
+
+  remove(key: string): void {
+    this.#objects.delete(key);
+  }
+
+  /** A gateway's connection: as much of a BlobStore as watching takes. A listing comes in pages, between which things change. */
+  client(call: Call): BlobStore {
+    const infoOf = (key: string): BlobInfo | undefined => {
+      const found = this.#objects.get(key);
+      return found && { key, etag: found.etag, sizeBytes: found.bytes.length, modifiedAtMs: 0 };
+    };
+    const refuse = (): never => {
+      throw new Error("nobody writes to the drops");
+    };
+    const keys = () => [...this.#objects.keys()].toSorted();
+    return {
+      url: "memory:drops",
+      supports: { atomicForeignWrites: true },
+      get: (key, { ifMatch } = {}) =>
+        call("get", () => {
+          const [found, info] = [this.#objects.get(key), infoOf(key)];
+          if (!found || !info) throw new TributaryError("BLOB_NOT_FOUND", key);
+          if (ifMatch !== undefined && ifMatch !== found.etag) throw new TributaryError("BLOB_CHANGED", key);
+          return { body: Readable.from([found.bytes], { objectMode: false }), info };
+        }),
+      head: (key) => call("head", () => infoOf(key)),
+      async *list() {
+        for (let after = ""; ;) {
+          const page = await call("list", () =>
+            keys()
+              .filter((key) => key > after)
+              .slice(0, PAGE_KEYS)
+              .flatMap((key) => infoOf(key) ?? []),
+          );
+          yield* page;
+          if (page.length < PAGE_KEYS) return;
+          after = page.at(-1)!.key;
+        }
+      },
+      put: refuse,
+      delete: refuse,
+      move: refuse,
+      space: async () => undefined,
+      ready: async () => undefined,
+      close: async () => undefined,
+    };
+  }
+}
+
+const PAGE_KEYS = 2;

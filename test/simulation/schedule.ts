@@ -1,11 +1,14 @@
 import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
+import { keepsVersions } from "../../lib/contract/contract.ts";
+import { commands } from "../../lib/events/avro.ts";
+import { TOPICS } from "../../lib/events/topics.ts";
 import { Registry } from "../../lib/service/metrics.ts";
 import { gatewayMetrics } from "../../services/gateway/metrics.ts";
-import { pastEvents, publishReplays, selectReplays } from "../../services/gateway/replay.ts";
+import { pastEvents, publishReplays, selectRejected, selectReplays, versionOf } from "../../services/gateway/replay.ts";
 import { checkEnd } from "./checks.ts";
 import { CALM, Scheduler, type FaultProfile } from "./scheduler.ts";
-import { CONTRACTS, contractOf, randomContent, type Content } from "./workload.ts";
+import { CONTRACTS, contractOf, mended, randomContent, type Content } from "./workload.ts";
 import { World, type Role, type SimGateway, type SimProcess } from "./world.ts";
 
 /** What one schedule came to. */
@@ -20,6 +23,7 @@ export interface Outcome {
 
 const STEPS_MAX = 60_000;
 const FILE_NAMES = ["a.csv", "b.csv", "c.csv"];
+const DROPPED_NAMES = ["d.csv", "e.csv"];
 
 /** Runs one schedule: everything in it follows from the seed. Not two at a time in one process. */
 export async function runSchedule(seed: number): Promise<Outcome> {
@@ -73,7 +77,7 @@ class Schedule {
     const { world } = this;
     const scheduler = this.#scheduler;
     scheduler.onDeath.push((node) => void this.#bury(node.name));
-    const roles: Role[] = ["parser", "parser", "committer", "committer"];
+    const roles: Role[] = ["parser", "parser", "committer", "committer", "watcher", "watcher"];
     for (const role of roles) this.#start(role);
     const tables = CONTRACTS.map(({ table }) => table).filter(() => scheduler.chance(0.4));
     if (tables.length === 0) tables.push(scheduler.pick(CONTRACTS).table);
@@ -169,10 +173,63 @@ class Schedule {
     await this.#sleep(scheduler.pick([0, 50, 2_000]));
     const kind = scheduler.random();
     const sourceFile = scheduler.pick(this.#fileNames);
-    if (kind < 0.12) await this.#persist((gateway) => this.#delete(gateway, table, sourceFile));
-    else if (kind < 0.24) await this.#persist((gateway) => this.#replay(gateway, table));
-    else await this.#upload(table, sourceFile, kind < 0.4);
+    if (kind < 0.08) await this.#persist((gateway) => this.#delete(gateway, table, sourceFile));
+    else if (kind < 0.16) await this.#persist((gateway) => this.#replay(gateway, table));
+    else if (kind < 0.22) await this.#persist((gateway) => this.#replayRejected(gateway, table));
+    else if (kind < 0.3) await this.#persist((gateway) => this.#correct(gateway, table, sourceFile));
+    else if (kind < 0.36) await this.#persist((gateway) => this.#command(gateway, table));
+    else if (kind < 0.56) this.#drop(table);
+    else await this.#upload(table, sourceFile, kind < 0.7);
     this.#acting--;
+  }
+
+  /** Somebody puts an object into the drop store, or takes one away: files of their own, since a name has one source. */
+  #drop(table: string): void {
+    const scheduler = this.#scheduler;
+    const key = `${table}/${scheduler.pick(DROPPED_NAMES)}`;
+    if (this.world.dropped.has(key) && scheduler.chance(0.3)) return this.world.drops.remove(key);
+    const content = randomContent(scheduler, table, this.#tablesWithText.has(table));
+    // Only uploads bring the column that decides a type: which of two sources comes first is not known here.
+    if (content.text.startsWith("id,name,extra")) return;
+    this.#expect(content);
+    this.world.drops.drop(key, content.text);
+    this.world.dropped.add(key);
+  }
+
+  /** What `rejects replay` does. */
+  async #replayRejected({ log }: SimGateway, table: string): Promise<void> {
+    const contract = contractOf(table);
+    const rejected = [...this.world.warehouse.ledger].flatMap(([id, { outcome }]) =>
+      outcome.rowsRejected > 0 ? [id] : [],
+    );
+    const chosen = selectRejected(await pastEvents(log, table), contract.writeMode, new Set(rejected));
+    await publishReplays(this.#republishing(log), chosen, keepsVersions(contract));
+  }
+
+  /** What `rejects correct` does, for all of a file's rejected rows. */
+  async #correct({ log, ingest }: SimGateway, table: string, sourceFile: string): Promise<void> {
+    const newest = (await pastEvents(log, table)).filter(({ event }) => event.sourceFile === sourceFile).at(-1);
+    const content = newest && this.world.contents.get(newest.event.contentHash);
+    if (!content?.rows.includes(null)) return;
+    const right = mended(this.#scheduler, content);
+    this.#expect(right);
+    const versionOffset = keepsVersions(contractOf(table)) ? versionOf(newest!) : null;
+    const body = Readable.from([Buffer.from(right.text)], { objectMode: false });
+    const corrects = { fileId: newest!.event.fileId, versionOffset };
+    const { fileId, offset } = await ingest.put({ table, sourceFile, origin: "upload", body, corrects });
+    this.accepted.push({ fileId, table, offset });
+  }
+
+  async #command({ log }: SimGateway, table: string): Promise<void> {
+    const command = {
+      commandId: `command-${++this.#made}`,
+      table,
+      kind: this.#scheduler.pick(["checks", "optimize"] as const),
+      reason: "",
+      requestedAtMs: this.#clock.nowMs(),
+      argumentsJson: "{}",
+    };
+    await log.publish(TOPICS.commands.name, [{ key: table, value: commands.encode(command) }]);
   }
 
   async #upload(table: string, sourceFile: string, again: boolean): Promise<void> {
@@ -200,10 +257,14 @@ class Schedule {
     this.accepted.push({ fileId, table, offset });
   }
 
+  #republishing(log: SimGateway["log"]): Parameters<typeof publishReplays>[0] {
+    return { log, clock: this.#clock, metrics: gatewayMetrics(new Registry()) };
+  }
+
   async #replay({ log }: SimGateway, table: string): Promise<void> {
     const range = this.#scheduler.chance(0.5) ? {} : { onlyFile: this.#scheduler.pick(FILE_NAMES) };
     const chosen = selectReplays(await pastEvents(log, table), contractOf(table).writeMode, range);
-    await publishReplays({ log, clock: this.#clock, metrics: gatewayMetrics(new Registry()) }, chosen);
+    await publishReplays(this.#republishing(log), chosen, contractOf(table).writeMode === "append");
   }
 
   /** Tries until it is done; a gateway that dies is replaced, and whoever waited for it tries again. */

@@ -1,4 +1,4 @@
-import { contractSchema, type Contract } from "../../lib/contract/contract.ts";
+import { contractSchema, keepsVersions, type Contract } from "../../lib/contract/contract.ts";
 import type { FileEvent } from "../../lib/events/generated.ts";
 import { ModelTable, type ModelFile, type ModelRow } from "../support/warehouse-model.ts";
 import type { Scheduler } from "./scheduler.ts";
@@ -15,7 +15,13 @@ const REJECTS_MAX = 2;
 export const CONTRACTS: readonly Contract[] = [
   { table: "evolving", onDelete: "remove" },
   { table: "strict", columns: COLUMNS, rejects: { countMax: REJECTS_MAX }, onDelete: "remove" },
-  { table: "upserts", columns: COLUMNS, writeMode: "upsert", key: ["id"] },
+  {
+    table: "upserts",
+    columns: COLUMNS,
+    writeMode: "upsert",
+    key: ["id"],
+    checks: [{ name: "unique", type: "uniqueness", column: "id" }],
+  },
   { table: "mirror", columns: COLUMNS, writeMode: "upsert", key: ["id"], deleteMissing: true, onDelete: "remove" },
   { table: "appends", columns: COLUMNS, writeMode: "append" },
 ].map((one) => contractSchema.parse({ dialect: { delimiter: ",", header: true, encoding: "utf-8" }, ...one }));
@@ -96,10 +102,19 @@ export function versionOf(
 ): ModelFile | undefined {
   const content = contents.get(event.contentHash);
   if (expectedOf(event, content).status === "failed") return undefined;
-  const isAppend = contractOf(event.table).writeMode === "append";
+  const keeps = keepsVersions(contractOf(event.table));
   return {
     file: event.sourceFile,
-    offset: isAppend ? (event.versionOffset ?? offset) : offset,
+    offset: keeps ? (event.versionOffset ?? offset) : offset,
+    version: offset,
     rows: event.kind === "deleted" ? null : content!.rows,
   };
+}
+
+/** The file with each rejected row put right, in its place. */
+export function mended(scheduler: Scheduler, { text, rows }: Content): Content {
+  const [header, ...lines] = text.trimEnd().split("\n");
+  const right = rows.map((row) => row ?? [String(1 + scheduler.integer(9)), `m${scheduler.integer(4)}`, null]);
+  const mendedLines = lines.map((line, at) => (rows[at] ? line : right[at]!.slice(0, 2).join(",")));
+  return { text: `${[header, ...mendedLines].join("\n")}\n`, rows: right };
 }

@@ -3,12 +3,14 @@ import { DEFAULT_LIMITS } from "../../lib/csv/limits.ts";
 import { parseFile } from "../../lib/csv/parse-file.ts";
 import type { ErrorCode } from "../../lib/errors.ts";
 import { placeName, type Place } from "../../lib/event-log/assignment.ts";
-import { fileEvents, rowMessages } from "../../lib/events/avro.ts";
+import { commandResults, commands, fileEvents, rowMessages } from "../../lib/events/avro.ts";
+import type { Command } from "../../lib/events/generated.ts";
 import { GROUPS, ROWS_PREFIX, rowsTopic, TOPICS } from "../../lib/events/topics.ts";
 import { silentLogger } from "../../lib/service/logger.ts";
 import { Registry } from "../../lib/service/metrics.ts";
 import type { Service } from "../../lib/service/service.ts";
 import type { CommitReceipt, Stage, Warehouse } from "../../lib/warehouse/warehouse.ts";
+import { startDrops } from "../../services/gateway/drops.ts";
 import { startCommitter } from "../../services/committer/service.ts";
 import { makeIngest, type Ingest } from "../../services/gateway/ingest.ts";
 import { gatewayMetrics } from "../../services/gateway/metrics.ts";
@@ -17,11 +19,11 @@ import type { WorkerPool } from "../../services/parser/worker-pool.ts";
 import type { FakeStage } from "../support/fake-warehouse.ts";
 import { FakeWarehouse } from "../support/fake-warehouse.ts";
 import { MemoryBroker, type Call, type MemoryEventLog } from "../support/memory-event-log.ts";
-import { blobClient } from "./blob-model.ts";
+import { blobClient, DroppedObjects } from "./blob-model.ts";
 import type { FaultCodes, Scheduler, SimNode } from "./scheduler.ts";
 import { CONTRACTS, versionOf, type ArrivedEvent, type Content } from "./workload.ts";
 
-export type Role = "parser" | "committer";
+export type Role = "parser" | "committer" | "watcher";
 
 /** A process: its node, its connection to the log, and the service once it has started. */
 export interface SimProcess {
@@ -73,6 +75,9 @@ export class World {
   readonly scheduler: Scheduler;
   readonly broker: CheckedBroker;
   readonly objects = new Map<string, Buffer>();
+  readonly drops = new DroppedObjects();
+  /** Keys that were ever dropped. */
+  readonly dropped = new Set<string>();
   readonly warehouse = new FakeWarehouse();
   /** By content hash. */
   readonly contents = new Map<string, Content>();
@@ -95,7 +100,11 @@ export class World {
   process(role: Role, name: string): SimProcess {
     const node = this.scheduler.node(name);
     const process: SimProcess = { role, node, log: this.#logOf(node), service: undefined };
-    const starting = role === "parser" ? this.#startParser(process) : this.#startCommitter(process);
+    const starting = {
+      parser: () => this.#startParser(process),
+      committer: () => this.#startCommitter(process),
+      watcher: () => this.#startWatcher(process),
+    }[role]();
     starting.then(
       (service) => (process.service = service),
       () => node.die(),
@@ -106,14 +115,31 @@ export class World {
   gateway(name: string): SimGateway {
     const node = this.scheduler.node(name);
     const log = this.#logOf(node);
-    const ingest = makeIngest({
+    return { node, log, ingest: this.#ingestOf(node, log) };
+  }
+
+  #ingestOf(node: SimNode, log: MemoryEventLog): Ingest {
+    return makeIngest({
       log,
       blob: blobClient(this.objects, this.scheduler.callerOf(node, BLOB_FAULTS)),
       clock: this.scheduler.clockOf(node),
       metrics: gatewayMetrics(new Registry()),
       limits: { sizeBytesMax: 1e6, idleMsMax: 1e6, diskFreeBytesMin: 0 },
     });
-    return { node, log, ingest };
+  }
+
+  async #startWatcher({ node, log }: SimProcess): Promise<Service> {
+    const poller = await startDrops({
+      log,
+      drops: this.drops.client(this.scheduler.callerOf(node, BLOB_FAULTS)),
+      ingest: this.#ingestOf(node, log),
+      contracts,
+      clock: this.scheduler.clockOf(node),
+      logger,
+      metrics: gatewayMetrics(new Registry()),
+      pollMs: 500,
+    });
+    return { ready: async () => undefined, drain: () => poller.close() };
   }
 
   #startParser({ node, log }: SimProcess): Promise<Service> {
@@ -179,8 +205,36 @@ export class World {
       .map(({ offset, value }) => ({ offset, event: fileEvents.decode(value) }));
   }
 
-  /** What is not acked yet; empty when everything has been done. */
+  /** Every command that was asked for. */
+  commands(): Command[] {
+    const { partitions } = this.broker.topic(TOPICS.commands.name);
+    return partitions.flatMap(({ records }) => records.map(({ value }) => commands.decode(value)));
+  }
+
+  /** Keys of the drop store whose file's newest event from there does not say what lies there now. */
+  #dropsUntaken(): string[] {
+    return [...this.dropped].filter((key) => {
+      const [table, sourceFile] = key.split("/") as [string, string];
+      const own = this.arrived(table).filter(({ event }) => event.origin === "drop" && event.sourceFile === sourceFile);
+      const [newest, lying] = [own.at(-1)?.event, this.drops.versions.get(key)];
+      return lying ? newest?.kind !== "put" || newest.etag !== lying.etag : newest?.kind === "put";
+    });
+  }
+
+  #unanswered(): string[] {
+    const { partitions } = this.broker.topic(TOPICS.commandResults.name);
+    const answered = new Set(
+      partitions.flatMap(({ records }) => records.map(({ value }) => commandResults.decode(value).commandId)),
+    );
+    return this.commands().flatMap(({ commandId }) => (answered.has(commandId) ? [] : [`command ${commandId}`]));
+  }
+
+  /** What is not taken, not acked or not answered yet; empty when everything has been done. */
   undone(): string[] {
+    return [...this.#dropsUntaken(), ...this.#unanswered(), ...this.#unacked()];
+  }
+
+  #unacked(): string[] {
     return [...this.broker.topics.values()].flatMap(({ spec, partitions }) => {
       const isRows = spec.name.startsWith(ROWS_PREFIX);
       if (!isRows && spec.name !== TOPICS.fileEvents.name) return [];

@@ -224,7 +224,10 @@ export class FakeWarehouse implements Warehouse {
   }
 
   async holdBack(table: string, sinceMs: number | null): Promise<void> {
-    const { shown, rows } = this.trustedByName.get(table) ?? { shown: { asOfMs: null, heldBackSinceMs: null }, rows: [] };
+    const { shown, rows } = this.trustedByName.get(table) ?? {
+      shown: { asOfMs: null, heldBackSinceMs: null },
+      rows: [],
+    };
     const heldBackSinceMs = shown.heldBackSinceMs ?? sinceMs;
     this.trustedByName.set(table, { shown: { ...shown, heldBackSinceMs }, rows });
   }

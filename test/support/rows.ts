@@ -86,6 +86,8 @@ function avroCell(type: ColumnType, cell: Cell): unknown {
 export interface Origin {
   sourceFile: string;
   sourceOffset: number;
+  /** What the rows carry as _source_offset, if it is not the version's own. */
+  rowsOffset?: number;
   receivedAtMs?: number;
 }
 
@@ -96,7 +98,7 @@ export const RECEIVED_AT_MS = Date.parse("2026-01-02T03:04:05.678Z");
 export function rowBatches(
   definitions: readonly ColumnDefinition[],
   rows: readonly Row[],
-  { sourceFile, sourceOffset, receivedAtMs = RECEIVED_AT_MS }: Origin,
+  { sourceFile, sourceOffset, rowsOffset = sourceOffset, receivedAtMs = RECEIVED_AT_MS }: Origin,
   rowsPerBatch = 1000,
 ): RowBatch[] {
   const type = rowType(definitions);
@@ -104,7 +106,7 @@ export function rowBatches(
   const encoded = rows.map((row, index) => {
     const record: Record<string, unknown> = {
       _source_file: sourceFile,
-      _source_offset: BigInt(sourceOffset),
+      _source_offset: BigInt(rowsOffset),
       _source_row: BigInt(row._source_row ?? index + 1),
       _ingested_at: BigInt(receivedAtMs) * 1000n,
     };

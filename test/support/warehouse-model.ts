@@ -13,6 +13,8 @@ export interface ModelRow {
 export interface ModelFile {
   file: string;
   offset: number;
+  /** Offset of the version itself, where its rows keep an older one. */
+  version?: number;
   rows: readonly (readonly Cell[] | null)[] | null;
 }
 
@@ -29,12 +31,14 @@ export class ModelTable {
   }
 
   record(files: readonly ModelFile[]): void {
-    for (const { file, offset } of files) this.#recorded.set(file, Math.max(offset, this.#recorded.get(file) ?? -1));
+    for (const { file, offset, version = offset } of files) {
+      this.#recorded.set(file, Math.max(version, this.#recorded.get(file) ?? -1));
+    }
   }
 
   commit(files: readonly ModelFile[]): ModelCounts {
     if (this.layout.mode === "append") return this.#append(files);
-    const fresh = files.filter(({ file, offset }) => offset > (this.#recorded.get(file) ?? -1));
+    const fresh = files.filter(({ file, offset, version = offset }) => version > (this.#recorded.get(file) ?? -1));
     return this.layout.mode === "replace" ? this.#replace(fresh) : this.#upsert(fresh);
   }
 

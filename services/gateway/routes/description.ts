@@ -20,6 +20,7 @@ export async function addApiDescription(app: App): Promise<void> {
       tags: [
         { name: "files", description: "Files and what becomes of them" },
         { name: "tables", description: "What they are in" },
+        { name: "rejects", description: "Rows that could not be typed, and their correction" },
       ],
       components: { securitySchemes: { key: { type: "http", scheme: "bearer" } } },
       security: [{ key: [] }],

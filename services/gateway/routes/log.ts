@@ -39,7 +39,7 @@ export function addLogRoutes(app: App, { log, warehouse, clock, logger, metrics 
       await log.publish(TOPICS.logEpochs.name, [{ key: EPOCH_KEY, value }]);
       // What came in before was taken for old: its new versions are not.
       const early = (await Promise.all([...(await earlyTables())].map((table) => pastEvents(log, table)))).flat();
-      await publishReplays({ log, clock, metrics }, early);
+      await publishReplays({ log, clock, metrics }, early, false);
       logger.warn({ base, tables: watermarks.size, repeated: early.length }, "the recreated event log is adopted");
       return { base, tables: watermarks.size, repeated: early.length };
     },

@@ -1,11 +1,18 @@
 import { z } from "zod";
-import { dialectOf, stringLiteral, tableName } from "../../../lib/warehouse/sql.ts";
+import { keepsVersions } from "../../../lib/contract/contract.ts";
 import { checkTableName } from "../names.ts";
-import { pastEvents, publishReplays, selectReplays, type PastEvent, type ReplayRange } from "../replay.ts";
+import {
+  pastEvents,
+  publishReplays,
+  selectRejected,
+  selectReplays,
+  type PastEvent,
+  type ReplayRange,
+} from "../replay.ts";
+import { makeRejectLedger } from "../reject-ledger.ts";
 import type { App, GatewayDeps } from "../server.ts";
 import { problemResponses } from "./parameters.ts";
 
-const REJECTED_FILES_MAX = 10_000;
 const params = z.object({ table: z.string() });
 const place = z
   .strictObject({
@@ -32,6 +39,7 @@ const replaySchema = z
 
 /** Backfills: past file versions are published again. Harmless when done twice. */
 export function addReplayRoutes(app: App, deps: GatewayDeps): void {
+  const ledger = makeRejectLedger(deps.warehouse, { timeoutMs: deps.settings.TRIBUTARY_QUERY_TIMEOUT });
   app.post(
     "/v1/tables/:table/replay",
     {
@@ -60,8 +68,9 @@ export function addReplayRoutes(app: App, deps: GatewayDeps): void {
       Object.assign(audited, { dryRun, range });
       const table = checkTableName(params.table, deps.contracts);
       const past = await pastEvents(deps.log, table);
-      const chosen = selectReplays(past, deps.contracts.of(table).writeMode, rangeOf(range));
-      return reply.code(dryRun ? 200 : 202).send(await replay(deps, table, chosen, dryRun));
+      const { writeMode } = deps.contracts.of(table);
+      const chosen = selectReplays(past, writeMode, rangeOf(range));
+      return reply.code(dryRun ? 200 : 202).send(await replay(deps, table, chosen, writeMode === "append", dryRun));
     },
   );
 
@@ -71,8 +80,10 @@ export function addReplayRoutes(app: App, deps: GatewayDeps): void {
       config: { scope: "admin" },
       schema: {
         operationId: "replayRejects",
-        tags: ["tables"],
+        tags: ["rejects"],
         summary: "Read the files that have rejected rows again, for instance after the contract was mended",
+        description:
+          "What fits now is added. In upsert and append tables rows that are there already stay as they are, and nothing newer is gone over.",
         params,
         body: z.strictObject({ file: z.string().optional(), dryRun: z.boolean().default(false) }).nullish(),
         response: { 202: replaySchema, 200: replaySchema, ...problemResponses },
@@ -82,12 +93,11 @@ export function addReplayRoutes(app: App, deps: GatewayDeps): void {
       const { dryRun = false, file } = body ?? {};
       Object.assign(audited, { dryRun, ...(file === undefined ? {} : { file }) });
       const table = checkTableName(params.table, deps.contracts);
-      const rejected = await filesWithRejects(deps, table, file);
-      const newest = new Map((await pastEvents(deps.log, table)).map((item) => [item.event.sourceFile, item]));
-      const chosen = [...newest.values()]
-        .filter(({ event }) => event.kind === "put" && rejected.has(event.sourceFile))
-        .sort((a, b) => a.offset - b.offset);
-      return reply.code(dryRun ? 200 : 202).send(await replay(deps, table, chosen, dryRun));
+      const contract = deps.contracts.of(table);
+      const { writeMode } = contract;
+      const rejected = await ledger.files(table, { file, all: writeMode === "append" });
+      const chosen = selectRejected(await pastEvents(deps.log, table), writeMode, rejected);
+      return reply.code(dryRun ? 200 : 202).send(await replay(deps, table, chosen, keepsVersions(contract), dryRun));
     },
   );
 }
@@ -96,9 +106,10 @@ async function replay(
   deps: GatewayDeps,
   table: string,
   chosen: readonly PastEvent[],
+  keepVersions: boolean,
   dryRun: boolean,
 ): Promise<z.infer<typeof replaySchema>> {
-  const published = dryRun ? [] : await publishReplays(deps, chosen);
+  const published = dryRun ? [] : await publishReplays(deps, chosen, keepVersions);
   const idOf = new Map(published.map(({ replayOf, fileId }) => [replayOf, fileId]));
   const files = chosen.map(({ offset, event }) => ({
     sourceFile: event.sourceFile,
@@ -123,16 +134,4 @@ function rangeOf(body: {
     ...(to?.time === undefined ? {} : { toMs: Date.parse(to.time) }),
     ...(onlyFile === undefined ? {} : { onlyFile }),
   };
-}
-
-/** Source files of the table whose newest recorded version has rejects. */
-async function filesWithRejects(deps: GatewayDeps, table: string, file?: string): Promise<Set<string>> {
-  const text = (value: string): string => stringLiteral(dialectOf(deps.warehouse.url), value);
-  const only = file === undefined ? "" : ` AND file_key = ${text(file)}`;
-  const sql =
-    `SELECT file_key FROM ${tableName("_ingest_files")} WHERE table_name = ${text(table)}${only} ` +
-    "GROUP BY file_key HAVING max_by(rows_rejected, source_offset) > 0";
-  const options = { rowsMax: REJECTED_FILES_MAX, timeoutMs: deps.settings.TRIBUTARY_QUERY_TIMEOUT };
-  const { rows } = await deps.warehouse.query(sql, options);
-  return new Set(rows.map(([name]) => String(name)));
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { detectEncoding, looksBinary, transcoderOf, type Encoding } from "../../../lib/csv/encoding.ts";
+import { detectEncoding, transcoderOf, type Encoding } from "../../../lib/csv/encoding.ts";
 import { hasCode } from "../../../lib/errors.ts";
 import { parse } from "./parsing.ts";
 
@@ -95,11 +95,4 @@ test("damage beyond the sample is a rejected row, never a replacement character"
   ]);
   const { rows, rejects } = await parse(bytes, { limits: { detectionBytes: 512, inferenceBytes: 512 } });
   assert.deepEqual([rows.length, rejects.length, rejects[0]!.raw, rejects[0]!.line], [1001, 1, "caf\\xe9", 1002]);
-});
-
-test("what is no text says what it is", () => {
-  assert.match(looksBinary(Buffer.from("PK\x03\x04"))!, /ZIP/);
-  assert.match(looksBinary(Buffer.from("SQLite format 3\0"))!, /SQLite/);
-  assert.equal(looksBinary(Buffer.from("ORC_ID,name\n1,x\n")), undefined);
-  assert.equal(looksBinary(Buffer.from("a,b\n\0,1\n")), undefined);
 });

@@ -106,6 +106,15 @@ test("columns that are empty at first get their type from the first value", asyn
   assert.equal(parsed.rows.length, 301);
 });
 
+test("a file that fails while its types are sought again counts what was handed out: its rejects, and no void row", async () => {
+  const content = `n,m\n${"1\n".repeat(3)}${"1,1\n".repeat(200)}x,1\n2,"open\n${"y,1\n".repeat(500)}`;
+  const limits = { ...SMALL, recordBytesMax: 1_000, batchBytesMax: 400 };
+  const { summary, rows, rejects, readings } = await parse(content, { limits });
+  assert.deepEqual([readings, summary.error?.code], [1, "FILE_QUOTE_NOT_CLOSED"]);
+  assert.deepEqual([summary.rowsAccepted, summary.rowsRejected], [rows.length, rejects.length]);
+  assert.equal(rejects.length, 3);
+});
+
 /** Rows whose values drift: mostly of one kind, now and then another. */
 const column = fc.array(
   fc.oneof(

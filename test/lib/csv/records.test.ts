@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Parser } from "csv-parse";
 import fc from "fast-check";
 import { RecordReader, type Row, type RecordReaderOptions } from "../../../lib/csv/records.ts";
 import { hasCode } from "../../../lib/errors.ts";
+import { readByCsvParse } from "../../fuzz/csv-parse.ts";
 
 interface Read {
   fields: string[];
@@ -46,26 +46,6 @@ const fieldsOf = (text: string, options: Partial<RecordReaderOptions> = {}): str
 function cut(bytes: Buffer, places: readonly number[]): Uint8Array[] {
   const at = [...new Set(places.map((place) => place % (bytes.length + 1)))].sort((a, b) => a - b);
   return [0, ...at].map((start, index) => bytes.subarray(start, at[index] ?? bytes.length));
-}
-
-/** What csv-parse alone makes of the text; undefined if it ends within quotes. */
-function readByCsvParse(text: string, dialect: RecordReaderOptions["dialect"]): string[][] | undefined {
-  const records: string[][] = [];
-  const parser = new Parser({
-    delimiter: dialect.delimiter,
-    quote: dialect.quote,
-    escape: dialect.escape,
-    record_delimiter: ["\r\n", "\n", "\r"],
-    relax_column_count: true,
-    relax_quotes: true,
-    skip_empty_lines: true,
-  });
-  parser.push = (record: string[] | null) => record === null || records.push(record) > 0;
-  let failed = false;
-  const done = (error?: Error | null) => void (failed ||= Boolean(error));
-  parser._transform(Buffer.from(text), "utf8", done);
-  if (!failed) parser._flush(done);
-  return failed ? undefined : records;
 }
 
 test("every dialect, cut anywhere, reads back what was written", () => {

@@ -132,6 +132,10 @@ describe("row decoder", () => {
     );
     assert.throws(() => decodeRows({ ...batch, rowCount: 1 }), /end at byte/);
     assert.throws(() => decodeRows({ ...batch, rowCount: 3 }), /row batch/);
+    for (const rowCount of [-1, NaN, 2 ** 31 - 1]) assert.throws(() => decodeRows({ ...batch, rowCount }), /row batch/);
+    for (const writerSchema of ["", "{}", '{"fields":[{"name":"a","type":"map"}]}', '{"fields":[]}', "null"]) {
+      assert.throws(() => decodeRows({ ...batch, writerSchema }), /^Error: row batch/);
+    }
     for (let length = 0; length < batch.rows.length; length++) {
       assert.throws(() => decodeRows({ ...batch, rows: batch.rows.subarray(0, length) }), /row batch/);
     }

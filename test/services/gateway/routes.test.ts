@@ -213,7 +213,9 @@ test("GET /v1/tables/{t}/rejects: where, what and why, in pages", async () => {
   const list = async (query: string) =>
     rejectListSchema.strict().parse(await json(get(gateway, `/v1/tables/sales/rejects?${query}`)));
   assert.deepEqual(await list(""), { rejects: [], nextCursor: null });
-  gateway.warehouse.described.set("_rejected_rows", { table: "_rejected_rows", columns: [], partitioning: [] });
+  for (const table of ["_rejected_rows", "_ingest_files"]) {
+    gateway.warehouse.described.set(table, { table, columns: [], partitioning: [] });
+  }
   const row = (n: number) => [
     OLD_ID,
     "a.csv",
@@ -230,7 +232,7 @@ test("GET /v1/tables/{t}/rejects: where, what and why, in pages", async () => {
   const first = await list(`limit=1&file=${encodeURIComponent("o'hara.csv")}&reason=type&column=amount`);
   assert.match(
     gateway.warehouse.queries.at(-1)!,
-    /source_file = 'o''hara.csv' AND reason = 'type' AND column_name = 'amount'.*LIMIT 2$/,
+    /r.source_file = 'o''hara.csv' AND r.reason = 'type' AND r.column_name = 'amount'.*LIMIT 2$/,
   );
   assert.deepEqual(first.rejects, [
     {

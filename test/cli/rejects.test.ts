@@ -1,0 +1,90 @@
+/** `tributary rejects …` as people use it, on a whole pipeline. */
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { startPipeline, type Pipeline } from "../flow/pipeline.ts";
+import { until } from "../support/until.ts";
+import { tributary } from "./tributary.ts";
+
+const COLUMNS = [
+  { name: "id", type: "INTEGER" },
+  { name: "amount", type: "DECIMAL(8,2)" },
+];
+
+let pipeline: Pipeline;
+let folder: string;
+const run = (...args: string[]) =>
+  tributary(["rejects", ...args], { env: { TRIBUTARY_URL: pipeline.gateway.url }, cwd: folder });
+
+before(async () => {
+  folder = mkdtempSync(join(tmpdir(), "tributary-cli-rejects-"));
+  pipeline = await startPipeline(join(folder, "data"), { contracts: [{ table: "sales", columns: COLUMNS }] });
+  await pipeline.put("sales", "a.csv", "id,amount\n1,1.00\n2,two\n3,3.00\nfour,4.00\n");
+  await pipeline.put("sales", "b.csv", "id,amount\n7,\u001b[2J\n");
+  const recorded = () => pipeline.query("SELECT count(*) FROM _ingest_files");
+  await until("both are on record", async () => JSON.stringify(await recorded()) === "[[2]]");
+});
+after(async () => {
+  await pipeline.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test("listed, filtered, counted, and seen among the lines of their file", async () => {
+  const all = await run("sales");
+  assert.equal(all.code, 0, all.err);
+  assert.match(all.out, /b\.csv +2 +1 +amount +type_mismatch/);
+  assert.doesNotMatch(all.out, /\u001b/);
+  const some = await run("sales", "--limit", "1");
+  assert.match(some.err, /1 of 3; --limit shows more/);
+  const filtered = await run("sales", "--file", "a.csv", "--lines", "3-4", "--json");
+  const { rejects } = JSON.parse(filtered.out) as { rejects: { row: number }[] };
+  assert.deepEqual(
+    rejects.map(({ row }) => row),
+    [2],
+  );
+  assert.match((await run("sales", "--counts")).out, /a\.csv +type_mismatch +amount +1\n[\s\S]*3 rejected rows/);
+  const seen = await run("sales", "--file", "a.csv", "--column", "amount", "--context", "1");
+  assert.match(seen.out, /a\.csv:3 {2}type_mismatch \(amount\): 'two' is no DECIMAL/);
+  assert.match(seen.out, /^ {8,}2 \| 1,1\.00\n> +3 \| 2,two\n +4 \| 3,3\.00$/m);
+  assert.deepEqual([(await run("sales", "--lines", "x")).code, (await run("sales", "--context", "0")).code], [2, 2]);
+});
+
+test("exported, corrected by hand, sent back and waited for", async () => {
+  const exported = await run("export", "sales", "a.csv", "--out", "sheet.csv");
+  assert.match(exported.out, /tributary rejects correct sales sheet\.csv --wait/, exported.err);
+  const sheet = readFileSync(join(folder, "sheet.csv"), "utf8");
+  writeFileSync(join(folder, "sheet.csv"), sheet.replace("2,two", "2,2.00"));
+  const dry = await run("correct", "sales", "sheet.csv", "--dry-run");
+  assert.match(dry.out, /^would be corrected +1$/m, dry.err);
+  const done = await run("correct", "sales", "sheet.csv", "--wait");
+  assert.equal(done.code, 0, done.err);
+  assert.match(done.out, /^corrected +1\nsent unchanged +1\nnot sent +0\nnew version +committed, 1 rejected$/m);
+  assert.deepEqual(await pipeline.query("SELECT id FROM sales WHERE _source_file = 'a.csv' ORDER BY 1"), [
+    [1],
+    [2],
+    [3],
+  ]);
+  const again = await run("correct", "sales", "sheet.csv");
+  assert.deepEqual([again.code, /FILE_SUPERSEDED: .*\n→ Export/.test(again.err)], [1, true], again.err);
+  assert.equal((await run("correct", "sales", "no-such-sheet.csv")).code, 2);
+});
+
+test("replay reads only the file that is named", async () => {
+  const dry = await run("replay", "sales", "--file", "b.csv", "--dry-run", "--json");
+  const { files } = JSON.parse(dry.out) as { files: { sourceFile: string }[] };
+  assert.deepEqual(
+    files.map(({ sourceFile }) => sourceFile),
+    ["b.csv"],
+    dry.err,
+  );
+  const none = await run("replay", "sales", "--file", "c.csv");
+  assert.match(none.out, /no file with rejected rows is left/);
+});
+
+test("help says how rejects are mended", async () => {
+  const { out } = await run("--help");
+  for (const command of ["export", "correct", "replay"])
+    assert.match(out, new RegExp(`tributary rejects ${command} sales`));
+});

@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { Reject } from "../../lib/events/generated.ts";
+import { makeRejectLedger } from "../../services/gateway/reject-ledger.ts";
+import { columns, outcomeOf, RECEIVED_AT_MS } from "../support/rows.ts";
+import { TestTable, type Sent } from "../support/test-table.ts";
+import type { Opened } from "./warehouse.contract.ts";
+
+const COLUMNS = columns({ id: "INTEGER" });
+const RECORDED_AT_MS = RECEIVED_AT_MS + 1000;
+
+const reject = (row: number, over: Partial<Reject> = {}): Reject => ({
+  row,
+  line: row + 1,
+  column: "id",
+  reason: "type_mismatch",
+  message: "'x' is no INTEGER",
+  raw: "x",
+  ...over,
+});
+
+/** Rejects as the gateway asks for them, and files that fail by them. */
+export function rejectContract(opened: Opened): void {
+  describe("rejects", () => {
+    /** Commits and records the files, or only records that they failed. */
+    const end = async (table: TestTable, status: "committed" | "failed", ...sent: Sent[]): Promise<void> => {
+      const versions = await table.files(...sent);
+      if (status === "committed") await table.commitVersions(versions);
+      const ended = versions.map((version) => outcomeOf(version, status));
+      await opened.warehouse.record(table.name, ended, RECORDED_AT_MS);
+      for (const { stage } of versions) await stage?.discard();
+    };
+
+    test("a file that failed by its rejects is nowhere in the table, its rejects stand, and the mended file is taken", async () => {
+      const table = new TestTable(opened.warehouse, COLUMNS);
+      const older = { sourceFile: "a.csv", sourceOffset: 1, fileId: `${table.name}-1`, rows: [{ id: 1 }] };
+      await end(table, "committed", older);
+      const rejects = [reject(2), reject(3)];
+      await end(table, "failed", { ...older, sourceOffset: 2, fileId: `${table.name}-2`, rows: [{ id: 9 }], rejects });
+      assert.deepEqual(await table.rows(), [[1]], "the version before stands");
+      const counts = await table.query(
+        `SELECT rows_read, rows_committed, rows_rejected,
+           (SELECT count(*) FROM _rejected_rows WHERE table_name = '${table.name}')
+         FROM _ingest_files WHERE file_id = '${table.name}-2'`,
+      );
+      assert.deepEqual(counts, [[2, 0, 2, 2]]);
+      await end(table, "committed", { ...older, sourceOffset: 3, fileId: `${table.name}-3`, rows: [{ id: 9 }] });
+      assert.deepEqual(await table.rows(), [[9]]);
+    });
+
+    test("are found by every filter, counted, paged, and stand until a newer version has settled them", async () => {
+      const table = new TestTable(opened.warehouse, COLUMNS);
+      const ledger = makeRejectLedger(opened.warehouse, { timeoutMs: 60_000 });
+      const [first, second, third] = [1, 2, 3].map((n) => `${table.name}-${n}`) as [string, string, string];
+      const rejects = [reject(1, { column: "it's" }), reject(4, { reason: "too_few_fields", column: null })];
+      await end(table, "committed", { sourceFile: "o'hara.csv", sourceOffset: 1, fileId: first, rows: [], rejects });
+      const many = Array.from({ length: 5 }, (_, at) => reject(at + 1));
+      await end(table, "failed", { sourceFile: "b.csv", sourceOffset: 2, fileId: second, rows: [], rejects: many });
+      const all = { table: table.name, all: false };
+      const rows = async (filter: object, limit = 100) =>
+        (await ledger.list({ ...all, ...filter }, { limit })).map(({ fileId, row }) => `${fileId.slice(-1)}:${row}`);
+      assert.deepEqual(await rows({}), ["2:1", "2:2", "2:3", "2:4", "2:5", "1:1", "1:4"]);
+      assert.deepEqual(await rows({ file: "o'hara.csv", column: "it's" }), ["1:1"]);
+      assert.deepEqual(await rows({ reason: "too_few_fields" }), ["1:4"]);
+      assert.deepEqual(await rows({ lineFrom: 5, lineTo: 6 }), ["2:4", "2:5", "1:4"]);
+      assert.deepEqual(await rows({ fileId: first, sinceMs: RECORDED_AT_MS, untilMs: RECORDED_AT_MS }), ["1:1", "1:4"]);
+      assert.deepEqual(await rows({ sinceMs: RECORDED_AT_MS + 1 }), []);
+      const [, , third2] = await ledger.list(all, { limit: 3 });
+      const after = { sourceOffset: third2!.sourceOffset, fileId: third2!.fileId, row: third2!.row };
+      assert.deepEqual(
+        (await ledger.list(all, { after, limit: 2 })).map(({ row }) => row),
+        [4, 5],
+      );
+      assert.deepEqual(await ledger.counts(all), [
+        { sourceFile: "b.csv", reason: "type_mismatch", column: "id", rows: 5 },
+        { sourceFile: "o'hara.csv", reason: "too_few_fields", column: null, rows: 1 },
+        { sourceFile: "o'hara.csv", reason: "type_mismatch", column: "it's", rows: 1 },
+      ]);
+      assert.deepEqual([...(await ledger.ofFile(first, 10)).keys()], [1, 4]);
+      const version = await ledger.version(first);
+      assert.deepEqual([version?.sourceFile, version?.sourceOffset, version?.rowsRejected], ["o'hara.csv", 1, 2]);
+      assert.equal(await ledger.version("none"), undefined);
+
+      await end(table, "failed", { sourceFile: "o'hara.csv", sourceOffset: 3, fileId: third, rows: [] });
+      assert.deepEqual(await rows({ file: "o'hara.csv" }), ["1:1", "1:4"], "a version that failed settles nothing");
+      assert.deepEqual([...(await ledger.files(table.name, { all: false }))].toSorted(), [first, second]);
+      await end(table, "committed", { sourceFile: "o'hara.csv", sourceOffset: 4, fileId: `${table.name}-4`, rows: [] });
+      assert.deepEqual(await rows({ file: "o'hara.csv" }), []);
+      assert.deepEqual(await rows({ file: "o'hara.csv", all: true }), ["1:1", "1:4"]);
+      assert.deepEqual([...(await ledger.files(table.name, { all: false }))], [second]);
+      assert.equal((await ledger.files(table.name, { all: true, file: "o'hara.csv" })).size, 1);
+    });
+  });
+}

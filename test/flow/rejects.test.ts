@@ -1,0 +1,313 @@
+/** Rejected rows as a user meets them: found, seen in their place, mended by contract or by hand, in every write mode; counts stay right. */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test, type TestContext } from "node:test";
+import { until } from "../support/until.ts";
+import { startPipeline, type Body, type Pipeline } from "./pipeline.ts";
+
+const COLUMNS = [
+  { name: "id", type: "INTEGER" },
+  { name: "amount", type: "DECIMAL(8,2)" },
+  { name: "note", type: "VARCHAR" },
+];
+const MODES = {
+  replaced: { table: "replaced", columns: COLUMNS },
+  upserted: { table: "upserted", columns: COLUMNS, writeMode: "upsert", key: ["id"] },
+  mirrored: { table: "mirrored", columns: COLUMNS, writeMode: "upsert", key: ["id"], deleteMissing: true },
+  appended: { table: "appended", columns: COLUMNS, writeMode: "append" },
+} as const;
+type Table = keyof typeof MODES;
+const TABLES = Object.keys(MODES) as Table[];
+
+const FILE = 'id,amount,note\n1,1.50,one\n2,n/a,two\n3,3.00,"three, or so"\n4,four,\n5,5.00,five,extra\n';
+
+function folderOf(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), "tributary-rejects-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+async function start(t: TestContext, folder: string, more: object = {}): Promise<Pipeline> {
+  const pipeline = await startPipeline(folder, { contracts: Object.values(MODES).map((one) => ({ ...one, ...more })) });
+  t.after(() => pipeline.stop());
+  return pipeline;
+}
+
+const rowsOf = (pipeline: Pipeline, table: Table): Promise<unknown[][]> =>
+  pipeline.query(`SELECT id, amount, note, _source_row FROM ${table} ORDER BY id, _source_row`);
+
+/** Every file of the table has ended and adds up; returns how many there are. */
+async function settled({ send, query }: Pipeline, table: Table): Promise<number> {
+  await until("all files are on record", async () => {
+    const { body } = await send("GET", `/v1/tables/${table}`);
+    const [[recorded]] = (await query(`SELECT count(*) FROM _ingest_files WHERE table_name = '${table}'`)) as [
+      [number],
+    ];
+    const { files } = (await send("GET", `/v1/files?table=${table}&limit=1000`)).body as unknown as {
+      files: unknown[];
+    };
+    return (body["lag"] as { files: number }).files === 0 && files.length === recorded;
+  });
+  const sql = `SELECT rows_read, rows_committed + rows_rejected,
+    (SELECT count(*) FROM _rejected_rows r WHERE r.file_id = f.file_id), rows_rejected
+    FROM _ingest_files f WHERE table_name = '${table}'`;
+  const files = await query(sql);
+  for (const [read, ended, quarantined, rejected] of files) assert.deepEqual([read, quarantined], [ended, rejected]);
+  return files.length;
+}
+
+interface Listed {
+  rejects: { row: number; line: number; reason: string; column: string | null; context?: unknown; fileId: string }[];
+}
+
+async function listed({ send }: Pipeline, table: Table, query = ""): Promise<Listed["rejects"]> {
+  const { status, body } = await send("GET", `/v1/tables/${table}/rejects?${query}`);
+  assert.equal(status, 200, JSON.stringify(body));
+  return (body as unknown as Listed).rejects;
+}
+
+test("rejects are found by file, reason, column, line and time, counted, and seen with the lines around them", async (t) => {
+  const pipeline = await start(t, folderOf(t));
+  await pipeline.put("replaced", "a.csv", FILE);
+  await pipeline.put("replaced", "b.csv", "id,amount,note\nx,1,\n");
+  await settled(pipeline, "replaced");
+  const found = async (query: string) =>
+    (await listed(pipeline, "replaced", query)).map(({ row, reason }) => `${row} ${reason}`);
+  assert.deepEqual(await found(""), ["1 type_mismatch", "2 type_mismatch", "4 type_mismatch", "5 too_many_fields"]);
+  assert.deepEqual(await found("file=b.csv"), ["1 type_mismatch"]);
+  assert.deepEqual(await found("reason=too_many_fields"), ["5 too_many_fields"]);
+  assert.deepEqual(await found("column=id"), ["1 type_mismatch"]);
+  assert.deepEqual(await found("file=a.csv&lineFrom=4&lineTo=5"), ["4 type_mismatch"]);
+  assert.deepEqual(await found("since=2000-01-01&until=2000-01-02T00:00:00Z"), []);
+  assert.equal((await found("since=2000-01-01&until=2999-12-31")).length, 4);
+  const counts = (await pipeline.send("GET", "/v1/tables/replaced/rejects/counts")).body;
+  assert.deepEqual(counts, {
+    total: 4,
+    groups: [
+      { sourceFile: "a.csv", reason: "type_mismatch", column: "amount", rows: 2 },
+      { sourceFile: "a.csv", reason: "too_many_fields", column: null, rows: 1 },
+      { sourceFile: "b.csv", reason: "type_mismatch", column: "id", rows: 1 },
+    ],
+    truncated: false,
+  });
+  const [second] = await listed(pipeline, "replaced", "file=a.csv&context=1&limit=1");
+  assert.deepEqual(second!.context, {
+    header: "id,amount,note",
+    lines: [
+      { line: 2, text: "1,1.50,one" },
+      { line: 3, text: "2,n/a,two" },
+      { line: 4, text: '3,3.00,"three, or so"' },
+    ],
+  });
+  await pipeline.put("replaced", "a.csv", "id,amount,note\n1,1,\n");
+  await settled(pipeline, "replaced");
+  assert.deepEqual(await found(""), ["1 type_mismatch"], "a newer version has settled those of a.csv");
+  assert.equal((await found("all=true")).length, 4);
+  for (const bad of ["lineFrom=0", "since=yesterday", "context=21", "all=perhaps", "reason=a%00b"]) {
+    assert.equal((await pipeline.send("GET", `/v1/tables/replaced/rejects?${bad}`)).body.code, "BAD_REQUEST", bad);
+  }
+});
+
+test("after the contract was mended a replay adds what was rejected, once, and goes over nothing newer", async (t) => {
+  const folder = folderOf(t);
+  const before = await startPipeline(folder, { contracts: Object.values(MODES) });
+  for (const table of TABLES) {
+    await before.put(table, "a.csv", FILE);
+    await before.put(table, "later.csv", "id,amount,note\n2,22.00,newer\n3,33.00,newer\n");
+    await settled(before, table);
+  }
+  await before.stop();
+  const after = await start(t, folder, { nullMarkers: ["n/a", "four"] });
+  for (const table of TABLES) {
+    const replay = () => after.send("POST", `/v1/tables/${table}/rejects/replay`, {});
+    const [first, second] = [await replay(), await settled(after, table).then(replay)];
+    assert.deepEqual([first.status, (first.body["files"] as unknown[]).length], [202, 1], table);
+    assert.equal(
+      (second.body["files"] as unknown[]).length,
+      1,
+      "a row with too many fields is still there to be mended",
+    );
+    await settled(after, table);
+    assert.deepEqual(
+      (await listed(after, table)).map(({ row }) => row),
+      [5],
+    );
+  }
+  const newer = [
+    [2, "22.00", "newer", 1],
+    [3, "33.00", "newer", 2],
+  ];
+  const mended = [
+    [2, null, "two", 2],
+    [3, "3.00", "three, or so", 3],
+  ];
+  const others = (three: unknown[][]) => [[1, "1.50", "one", 1], ...three, [4, null, null, 4]];
+  const both = [mended[0], newer[0], newer[1], mended[1]].map((row) => row!);
+  const sorted = (rows: unknown[][]) => rows.map((row) => JSON.stringify(row)).toSorted();
+  assert.deepEqual(sorted(await rowsOf(after, "replaced")), sorted(others(both)));
+  assert.deepEqual(sorted(await rowsOf(after, "appended")), sorted(others(both)), "nothing twice");
+  assert.deepEqual(sorted(await rowsOf(after, "upserted")), sorted(others(newer)), "what came later stands");
+  assert.deepEqual(
+    sorted(await rowsOf(after, "mirrored")),
+    sorted(others(mended)),
+    "the newest version takes its keys",
+  );
+});
+
+/** What a user does with the sheet. */
+const edit = (sheet: string, ...changes: readonly [from: string, to: string][]): string =>
+  changes.reduce((text, [from, to]) => {
+    assert.equal(text.split(from).length, 2, `${from} is once in ${text}`);
+    return text.replace(from, to);
+  }, sheet);
+
+async function exported(pipeline: Pipeline, table: Table, file = "a.csv"): Promise<string> {
+  const { status, text, body } = await pipeline.send("GET", `/v1/tables/${table}/rejects/export?file=${file}`);
+  assert.equal(status, 200, body.detail);
+  return text;
+}
+
+const sendBack = async (pipeline: Pipeline, table: Table, sheet: string, query = ""): Promise<Body> =>
+  (await pipeline.send("POST", `/v1/tables/${table}/rejects/corrections${query}`, sheet)).body;
+
+test("corrected by hand, rejected rows take their place in a new version of the file, in every write mode", async (t) => {
+  const pipeline = await start(t, folderOf(t));
+  for (const table of TABLES) {
+    await pipeline.put(table, "a.csv", FILE);
+    await pipeline.put(table, "later.csv", "id,amount,note\n2,22.00,newer\n");
+    await settled(pipeline, table);
+    const sheet = await exported(pipeline, table);
+    const [head, ...lines] = sheet.replace("\ufeff", "").trimEnd().split("\r\n");
+    assert.equal(head, "_file_id,_row,_line,_reason,_message,id,amount,note");
+    assert.deepEqual(
+      lines.map((line) => line.replace(/^[^,]+,/, "")),
+      [
+        "2,3,type_mismatch,\"'n/a' is no DECIMAL(8,2), which 'amount' holds\",2,n/a,two",
+        "4,5,type_mismatch,\"'four' is no DECIMAL(8,2), which 'amount' holds\",4,four,",
+        "5,6,too_many_fields,4 fields instead of 3,5,5.00,five,extra",
+      ],
+    );
+    const mended = edit(sheet, ["2,n/a,two", '2,2.00,"two, ""corrected"""'], ["five,extra", "five"]);
+    const dry = await sendBack(pipeline, table, mended, "?dryRun=true");
+    assert.deepEqual([dry["rowsCorrected"], dry["rowsUnchanged"], dry["rowsLeft"], dry["file"]], [2, 1, 0, null]);
+    const files = await settled(pipeline, table);
+    const done = await sendBack(pipeline, table, mended);
+    assert.equal(done["rowsCorrected"], 2, done.detail);
+    assert.equal(await settled(pipeline, table), files + 1);
+    assert.deepEqual(
+      (await listed(pipeline, table)).map(({ row }) => row),
+      [4],
+      "the row that nobody mended",
+    );
+    const again = await sendBack(pipeline, table, mended);
+    assert.equal(again.code, "FILE_SUPERSEDED", "the sheet is of a version that is no longer the newest");
+  }
+  const two = [2, "2.00", 'two, "corrected"', 2];
+  const newer = [2, "22.00", "newer", 1];
+  const others = (...twos: unknown[][]) => [
+    [1, "1.50", "one", 1],
+    ...twos,
+    [3, "3.00", "three, or so", 3],
+    [5, "5.00", "five", 5],
+  ];
+  assert.deepEqual(await rowsOf(pipeline, "replaced"), others(newer, two));
+  assert.deepEqual(await rowsOf(pipeline, "appended"), others(newer, two));
+  assert.deepEqual(await rowsOf(pipeline, "upserted"), others(newer));
+  assert.deepEqual(await rowsOf(pipeline, "mirrored"), others(two));
+  const identities = await pipeline.query("SELECT DISTINCT _source_offset FROM appended WHERE _source_file = 'a.csv'");
+  assert.equal(identities.length, 1, "rows of an append table keep their version");
+  await pipeline.send("POST", "/v1/tables/appended/replay", {});
+  await settled(pipeline, "appended");
+  assert.deepEqual(await rowsOf(pipeline, "appended"), others(newer, two), "a replay of all of it adds nothing");
+});
+
+test("a file that failed by its rejects is mended on the sheet, and then all of it is in", async (t) => {
+  const folder = folderOf(t);
+  const pipeline = await start(t, folder, { rejects: { countMax: 1 } });
+  const failed = await pipeline.put("replaced", "a.csv", FILE);
+  assert.deepEqual([failed.status, failed.body.code], [422, "REJECTS_ABOVE_THRESHOLD"]);
+  await settled(pipeline, "replaced");
+  assert.equal(await pipeline.warehouse.describe("replaced"), undefined, "nothing of it was committed");
+  const done = await sendBack(
+    pipeline,
+    "replaced",
+    edit(await exported(pipeline, "replaced"), ["2,n/a", "2,2.00"], ["4,four,", "4,4.00,"]),
+  );
+  assert.equal(done["rowsCorrected"], 2, done.detail);
+  await settled(pipeline, "replaced");
+  assert.deepEqual(
+    (await rowsOf(pipeline, "replaced")).map(([id]) => id),
+    [1, 2, 3, 4],
+  );
+  assert.deepEqual(
+    (await listed(pipeline, "replaced")).map(({ row }) => row),
+    [5],
+  );
+});
+
+test("files in other encodings and dialects, and hostile text, come back from the sheet as they were", async (t) => {
+  const pipeline = await start(t, folderOf(t));
+  const latin = Buffer.from(
+    'id;amount;note\r\n1;1,5;Käthe\r\n2;2.50;=HYPERLINK("x")\r\n3;x;"say ""hi"";\nbye"\r\n',
+    "latin1",
+  );
+  await pipeline.put("replaced", "a.csv", latin);
+  await settled(pipeline, "replaced");
+  const sheet = await exported(pipeline, "replaced");
+  assert.match(sheet, /,1,"1,5",Käthe\r\n/);
+  await sendBack(pipeline, "replaced", edit(sheet, ['"1,5"', "1.5"], [",x,", ",-3,"]).replaceAll("\r\n", "\n"));
+  await settled(pipeline, "replaced");
+  assert.deepEqual(await rowsOf(pipeline, "replaced"), [
+    [1, "1.50", "Käthe", 1],
+    [2, "2.50", '=HYPERLINK("x")', 2],
+    [3, "-3.00", 'say "hi";\nbye', 3],
+  ]);
+  await pipeline.put("replaced", "f.csv", "id,amount,note\nx,1,=1+1\n");
+  await settled(pipeline, "replaced");
+  const guarded = await exported(pipeline, "replaced", "f.csv");
+  assert.match(guarded, /,x,1,'=1\+1\r\n/, "no spreadsheet is given a formula");
+  await sendBack(pipeline, "replaced", edit(guarded, [",x,1,", ",7,1,"]));
+  await settled(pipeline, "replaced");
+  assert.deepEqual(await pipeline.query("SELECT id, note FROM replaced WHERE _source_file = 'f.csv'"), [[7, "=1+1"]]);
+});
+
+test("a sheet that is not in order changes nothing and says where it is wrong", async (t) => {
+  const pipeline = await start(t, folderOf(t));
+  const bytes = Buffer.concat([
+    Buffer.from(`${FILE}8,8,äöü\n`),
+    Buffer.from("6,6,M\xfcller\n", "latin1"),
+    Buffer.from('7,7,"open\n'),
+  ]);
+  await pipeline.put("replaced", "a.csv", bytes);
+  const files = await settled(pipeline, "replaced");
+  const answer = await pipeline.send("GET", "/v1/tables/replaced/rejects/export?file=a.csv");
+  assert.equal(answer.headers.get("x-tributary-left-out"), "1", "the open quote");
+  const sheet = answer.text;
+  const fileId = (await listed(pipeline, "replaced"))[0]!.fileId;
+  const cases: [sheet: string, message: RegExp][] = [
+    ["", /cannot be read: the file has no header|holds no rows/],
+    [sheet, /no row of the sheet differs/],
+    ["id,amount\n1,2\n", /first columns must be _file_id, _row/],
+    [edit(sheet, ["id,amount,note", "id,note,amount"]), /column 2 of the sheet is 'note'; the file's is 'amount'/],
+    [edit(sheet, [`${fileId},2,3`, `${fileId},1,3`]), /line 2 of the sheet: row 1 of 'a.csv' was not rejected/],
+    [edit(sheet, [`${fileId},2,3`, `${fileId},4,3`]), /line 3 of the sheet: row 4 comes twice/],
+    [edit(sheet, [`${fileId},2,3`, `${fileId},two,3`]), /line 2 of the sheet: _row is 'two'/],
+    [
+      edit(sheet, [`${fileId},2,3`, `${fileId},8,3`]),
+      /row 8 of 'a.csv' was rejected as quote_not_closed: mend the file itself/,
+    ],
+    [edit(sheet, [`${fileId},2,3`, `other,2,3`]), /about several files/],
+    [edit(sheet, ["6,6,M", "6,66,M"]), /line 5 of the sheet: it still holds \ufffd/],
+    [sheet.replaceAll(fileId, "0190b0f0-0000-7000-8000-000000000000"), /has no file 0190b0f0/],
+  ];
+  for (const [text, message] of cases) {
+    const { detail, code } = await sendBack(pipeline, "replaced", text);
+    assert.match(detail ?? "(accepted)", message);
+    assert.ok(["BAD_REQUEST", "NOT_FOUND"].includes(code!));
+  }
+  assert.equal(await settled(pipeline, "replaced"), files);
+  const unknown = await pipeline.send("GET", "/v1/tables/replaced/rejects/export?file=nothing.csv");
+  assert.deepEqual([unknown.status, unknown.body.code], [404, "NOT_FOUND"]);
+});

@@ -1,0 +1,138 @@
+/** A file read as the parser reads it, with everything checked that must hold of any reading of any file. */
+import assert from "node:assert/strict";
+import { isUtf8 } from "node:buffer";
+import { contractSchema } from "../../lib/contract/contract.ts";
+import type { ColumnDefinition, ColumnType } from "../../lib/columns.ts";
+import { showRows } from "../../lib/csv/decode.ts";
+import type { EncodedRows } from "../../lib/csv/file-parser.ts";
+import { DEFAULT_LIMITS, type CsvLimits } from "../../lib/csv/limits.ts";
+import { parseFile, type ParseJob, type ParseSummary } from "../../lib/csv/parse-file.ts";
+import { REJECT_REASONS } from "../../lib/csv/rejects.ts";
+import { ERRORS } from "../../lib/errors.ts";
+import type { Reject } from "../../lib/events/generated.ts";
+import { decodeRows, valueAt, type DecodedValue } from "../../lib/warehouse/row-decoder.ts";
+
+export interface Setup {
+  contract?: object;
+  current?: ColumnDefinition[];
+  usual?: ParseJob["usual"];
+  override?: ParseJob["override"];
+  limits?: Partial<CsvLimits>;
+}
+
+export interface Reading {
+  summary: ParseSummary;
+  /** By ordinal in the file; the file's columns only. */
+  rows: Map<number, DecodedValue[]>;
+  rejects: Reject[];
+}
+
+/** Reads it once, or twice if a type did not hold; in pieces of these sizes, over and over. */
+export async function readFile(bytes: Buffer, setup: Setup, pieces: readonly number[] = [1 << 16]): Promise<Reading> {
+  let settled: Record<string, ColumnType> | undefined;
+  for (let readings = 1; readings <= 2; readings++) {
+    const job = jobOf(setup, settled);
+    const reading = {
+      rows: new Map<number, DecodedValue[]>(),
+      rejects: [] as Reject[],
+      summary: undefined as ParseSummary | undefined,
+    };
+    let ended = 0;
+    let accepted = 0;
+    for await (const output of parseFile(piecesOf(bytes, pieces), job)) {
+      assert.equal(ended, 0, "nothing comes after the end");
+      if (output.kind === "rejects") reading.rejects.push(...output.rejects);
+      else if (output.kind === "rows") {
+        assert.equal(output.batch.firstRow, accepted, "batches follow one another");
+        accepted += output.batch.rowCount;
+        takeBatch(output.batch, reading.rows, job.limits);
+      } else {
+        ended++;
+        if (output.kind === "retype") settled = output.types;
+        else reading.summary = output.summary;
+      }
+    }
+    assert.equal(ended, 1, "there is one end");
+    if (!reading.summary) continue;
+    const whole = { ...reading, summary: reading.summary };
+    checkReading(whole, job);
+    return whole;
+  }
+  throw new Error("a third reading would be needed");
+}
+
+function jobOf(
+  { contract, current = [], usual, override = {}, limits }: Setup,
+  settled?: Record<string, ColumnType>,
+): ParseJob {
+  return {
+    fileName: "file.csv",
+    contract: contractSchema.parse({ table: "t", ...contract }),
+    override,
+    current,
+    ...(usual ? { usual } : {}),
+    ...(settled ? { settled } : {}),
+    origin: { sourceFile: "file.csv", sourceOffset: 7, receivedAtMs: 1_700_000_000_000 },
+    limits: { ...DEFAULT_LIMITS, ...limits },
+  };
+}
+
+async function* piecesOf(bytes: Buffer, sizes: readonly number[]): AsyncGenerator<Uint8Array> {
+  for (let at = 0, turn = 0; at < bytes.length; turn++) {
+    const size = Math.max(1, sizes[turn % sizes.length] ?? 1);
+    yield bytes.subarray(at, at + size);
+    at += size;
+  }
+}
+
+/** Both decoders read the batch, and agree on which values are NULL. */
+function takeBatch(batch: EncodedRows, rows: Map<number, DecodedValue[]>, limits: CsvLimits): void {
+  assert.ok(batch.rows.length + batch.writerSchema.length <= limits.messageBytesMax, "a batch fits into a message");
+  const decoded = decodeRows(batch);
+  const columns = decoded.columns.slice(0, -4);
+  const shown = showRows(batch.rows, batch.rowCount, columns, Infinity);
+  const [file, offset, ordinal] = decoded.columns.slice(-4);
+  for (let row = 0; row < batch.rowCount; row++) {
+    const values = columns.map((column) => valueAt(decoded, column, row));
+    assert.deepEqual(
+      shown[row]!.map((value) => value === null),
+      values.map((value) => value === null),
+    );
+    for (const column of columns) {
+      if (column.kind !== "string" || column.valid[row] === 0) continue;
+      const text = decoded.bytes.subarray(column.words[row * 2], column.words[row * 2 + 1]);
+      assert.ok(isUtf8(text) && !text.includes(0), "text is text");
+    }
+    assert.deepEqual([valueAt(decoded, file!, row), valueAt(decoded, offset!, row)], ["file.csv", 7n]);
+    const place = Number(valueAt(decoded, ordinal!, row));
+    assert.ok(!rows.has(place), `row ${place} comes once`);
+    rows.set(place, values);
+  }
+}
+
+function checkReading({ summary, rows, rejects }: Reading, { limits }: ParseJob): void {
+  const { outcome, error, rowsRead, rowsAccepted, rowsRejected, rejectsByReason } = summary;
+  assert.equal(rows.size, rowsAccepted, "accepted rows are those that came");
+  assert.equal(rejects.length, rowsRejected, "rejects are those that came");
+  assert.equal(
+    Object.values(rejectsByReason).reduce((sum, n) => sum + n, 0),
+    rowsRejected,
+  );
+  let [row, line] = [0, 0];
+  for (const reject of rejects) {
+    assert.ok(reject.row > row && reject.line > line, "rejects come in order");
+    assert.ok(reject.reason in REJECT_REASONS && reject.message !== "");
+    assert.ok(Buffer.byteLength(reject.raw) <= limits.rawBytesMax && !reject.raw.includes("\0"));
+    assert.ok(!rows.has(reject.row), "a row is accepted or rejected");
+    ({ row, line } = reject);
+  }
+  if (outcome === "complete") {
+    assert.equal(rowsRead, rowsAccepted + rowsRejected, "rows read = rows accepted + rows rejected");
+    assert.ok(rowsRead === 0 || Math.max(row, ...rows.keys()) === rowsRead, "every ordinal is accounted for");
+    assert.ok(error === undefined && summary.columns.length > 0 && summary.dialect);
+  } else {
+    assert.ok(error && error.code in ERRORS && !ERRORS[error.code].retryable && error.message !== "");
+  }
+  const names = summary.columns.map(({ name }) => name);
+  assert.equal(new Set(names).size, names.length, "column names differ");
+}

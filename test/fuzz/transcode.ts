@@ -1,0 +1,17 @@
+/** 0x80…0x9f of Windows-1252 that differ from Latin-1, as UTF-16 code units. */
+const WINDOWS_1252 = "€\u0081‚ƒ„…†‡ˆ‰Š‹Œ\u008dŽ\u008f\u0090‘’“”•–—˜™š›œ\u009džŸ";
+
+/** Text in an encoding; what it cannot write becomes `?`. */
+export function transcodeTo(text: string, encoding: string): Buffer {
+  if (encoding === "utf-16le") return Buffer.from(text, "utf16le");
+  if (encoding === "utf-16be") return Buffer.from(text, "utf16le").swap16();
+  if (encoding === "utf-8") return Buffer.from(text);
+  const bytes = Array.from(text, (character) => {
+    const code = character.codePointAt(0)!;
+    if (encoding === "iso-8859-1") return code < 0x100 ? code : 0x3f;
+    const special = WINDOWS_1252.indexOf(character);
+    if (special >= 0) return 0x80 + special;
+    return code < 0x80 || (code >= 0xa0 && code < 0x100) ? code : 0x3f;
+  });
+  return Buffer.from(bytes);
+}
