@@ -83,28 +83,9 @@ export function makeRejectLedger(warehouse: Warehouse, options: Omit<QueryOption
   /** The rejected rows that a filter means, as `FROM … WHERE …`. */
   const rejected = (filter: RejectFilter): string => {
     const { table, all } = filter;
-    const where = [`r.table_name = ${text(table)}`, ...conditions(filter), ...(all ? [] : [STANDING])];
+    const where = [`r.table_name = ${text(table)}`, ...conditionsOf(dialect, filter), ...(all ? [] : [STANDING])];
     const newest = all ? "" : ` LEFT JOIN ${newestVersions(text(table))} n ON n.file_key = r.source_file`;
     return `FROM ${tableName("_rejected_rows")} r${newest} WHERE ${where.join(" AND ")}`;
-  };
-  const conditions = (filter: RejectFilter): string[] => {
-    const { fileId, file, reason, column, lineFrom, lineTo, sinceMs, untilMs } = filter;
-    const equal = (name: string, value: string | undefined): string[] =>
-      value === undefined ? [] : [`r.${name} = ${text(value)}`];
-    const bound = (name: string, sign: string, value: string | undefined): string[] =>
-      value === undefined ? [] : [`r.${name} ${sign} ${value}`];
-    const time = (ms: number | undefined) =>
-      ms === undefined ? undefined : literal(dialect, "TIMESTAMP", new Date(ms));
-    return [
-      ...equal("file_id", fileId),
-      ...equal("source_file", file),
-      ...equal("reason", reason),
-      ...equal("column_name", column),
-      ...bound("line", ">=", lineFrom?.toFixed()),
-      ...bound("line", "<=", lineTo?.toFixed()),
-      ...bound("rejected_at", ">=", time(sinceMs)),
-      ...bound("rejected_at", "<=", time(untilMs)),
-    ];
   };
 
   return {
@@ -144,23 +125,32 @@ export function makeRejectLedger(warehouse: Warehouse, options: Omit<QueryOption
       return new Set((await rowsOf(`${sql} LIMIT ${FILES_MAX}`, FILES_MAX)).map(([fileId]) => String(fileId)));
     },
     async version(fileId) {
-      const columns =
-        "table_name, file_key, source_offset, status, content_hash, delimiter, encoding, rows_read, rows_rejected";
-      const sql = `SELECT ${columns} FROM ${tableName("_ingest_files")} WHERE file_id = ${text(fileId)} LIMIT 1`;
+      const sql = `SELECT ${VERSION_COLUMNS} FROM ${tableName("_ingest_files")} WHERE file_id = ${text(fileId)} LIMIT 1`;
       const [row] = await rowsOf(sql, 1);
-      if (!row) return undefined;
-      const [table, sourceFile, sourceOffset, status, contentHash, delimiter, encoding, ...counts] = row;
-      const said = { table, sourceFile, status, contentHash, delimiter, encoding };
-      const texts = Object.fromEntries(Object.entries(said).map(([name, value]) => [name, textOrNull(value) ?? ""]));
-      const [rowsRead, rowsRejected] = counts.map(Number) as [number, number];
-      return {
-        ...(texts as Record<keyof typeof said, string>),
-        sourceOffset: Number(sourceOffset),
-        rowsRead,
-        rowsRejected,
-      };
+      return row && versionOf(row);
     },
   };
+}
+
+/** What a filter asks of `_rejected_rows r`. */
+function conditionsOf(dialect: ReturnType<typeof dialectOf>, filter: RejectFilter): string[] {
+  const { fileId, file, reason, column, lineFrom, lineTo, sinceMs, untilMs } = filter;
+  const equal = (name: string, value: string | undefined): string[] =>
+    value === undefined ? [] : [`r.${name} = ${stringLiteral(dialect, value)}`];
+  const bound = (name: string, sign: string, value: string | undefined): string[] =>
+    value === undefined ? [] : [`r.${name} ${sign} ${value}`];
+  const time = (ms: number | undefined): string | undefined =>
+    ms === undefined ? undefined : literal(dialect, "TIMESTAMP", new Date(ms));
+  return [
+    ...equal("file_id", fileId),
+    ...equal("source_file", file),
+    ...equal("reason", reason),
+    ...equal("column_name", column),
+    ...bound("line", ">=", lineFrom?.toFixed()),
+    ...bound("line", "<=", lineTo?.toFixed()),
+    ...bound("rejected_at", ">=", time(sinceMs)),
+    ...bound("rejected_at", "<=", time(untilMs)),
+  ];
 }
 
 /**
@@ -177,6 +167,24 @@ function afterPlace({ sourceOffset, row }: RejectPlace, fileId: string): string 
   const sameFile = `r.source_offset = ${sourceOffset} AND r.file_id = ${fileId} AND r.source_row > ${row}`;
   const olderFile = `r.source_offset < ${sourceOffset} OR (r.source_offset = ${sourceOffset} AND r.file_id < ${fileId})`;
   return `(${olderFile} OR (${sameFile}))`;
+}
+
+const VERSION_COLUMNS =
+  "table_name, file_key, source_offset, status, content_hash, delimiter, encoding, rows_read, rows_rejected";
+
+function versionOf(row: readonly unknown[]): ReadVersion {
+  const [table, sourceFile, sourceOffset, status, contentHash, delimiter, encoding, rowsRead, rowsRejected] = row;
+  return {
+    table: textOrNull(table) ?? "",
+    sourceFile: textOrNull(sourceFile) ?? "",
+    sourceOffset: Number(sourceOffset),
+    status: textOrNull(status) ?? "",
+    contentHash: textOrNull(contentHash) ?? "",
+    delimiter: textOrNull(delimiter) ?? "",
+    encoding: textOrNull(encoding) ?? "",
+    rowsRead: Number(rowsRead),
+    rowsRejected: Number(rowsRejected),
+  };
 }
 
 function rejectOf(cells: unknown[]): Reject {

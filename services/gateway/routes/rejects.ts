@@ -119,11 +119,13 @@ function addLists(app: App, { ledger, blob, limits }: CorrectionDeps, { contract
   );
 }
 
-function addSheets(app: App, correcting: CorrectionDeps, { contracts, view }: GatewayDeps, gate: Gate): void {
-  const { ledger, limits } = correcting;
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser("*", (_request, payload, done) => done(null, payload));
+function addSheets(app: App, correcting: CorrectionDeps, deps: GatewayDeps, gate: Gate): void {
+  addExport(app, correcting, deps, gate);
+  addCorrections(app, correcting, deps, gate);
+}
 
+function addExport(app: App, correcting: CorrectionDeps, { contracts }: GatewayDeps, gate: Gate): void {
+  const { ledger } = correcting;
   app.get(
     "/v1/tables/:table/rejects/export",
     {
@@ -158,6 +160,12 @@ function addSheets(app: App, correcting: CorrectionDeps, { contracts, view }: Ga
         .send(text);
     },
   );
+}
+
+function addCorrections(app: App, correcting: CorrectionDeps, { contracts, view }: GatewayDeps, gate: Gate): void {
+  const { limits } = correcting;
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("*", (_request, payload, done) => done(null, payload));
 
   app.post(
     "/v1/tables/:table/rejects/corrections",
