@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import * as commands from "./commands.ts";
 import { addKeys } from "./keys.ts";
+import { addReplay } from "./replay.ts";
 import * as operations from "./operations.ts";
 import { EXIT } from "./output.ts";
 import { addRejects } from "./rejects.ts";
@@ -43,7 +44,7 @@ commands.addTables(program);
 addTop(program);
 commands.addQuery(program);
 addRejects(program);
-operations.addReplay(program);
+addReplay(program);
 operations.addChecks(program);
 operations.addMaintain(program);
 operations.addHealth(program);

@@ -131,56 +131,6 @@ function healthText(health: HealthAnswer): string {
   return `${about}\n\n${tableText(["last run of", "status", "at", "details"], runs)}`;
 }
 
-export interface ReplayAnswer {
-  dryRun: boolean;
-  files: { sourceFile: string; sourceOffset: number; fileId: string | null }[];
-}
-
-export const replayText = ({ dryRun, files }: ReplayAnswer): string =>
-  files.length === 0
-    ? "no file versions in that range"
-    : `${tableText(
-        ["file", "version", "new id"],
-        files.map((file) => [file.sourceFile, file.sourceOffset, file.fileId]),
-      )}\n${files.length} file versions ${dryRun ? "would be published again" : "published again; `tributary status --table …` follows them"}`;
-
-/** An offset, a time (ISO 8601), or else the name of a file. */
-function placeOf(text: string): { offset: number } | { time: string } | { file: string } {
-  if (/^\d+$/.test(text)) return { offset: Number(text) };
-  if (/^\d{4}-\d\d-\d\d/.test(text)) return { time: new Date(text).toISOString() };
-  return { file: text };
-}
-
-export function addReplay(program: Command): void {
-  program
-    .command("replay")
-    .description("publish past file versions of a table again (backfill); harmless when done twice")
-    .argument("<table>")
-    .option("--from <place>", "an offset, a time (2026-01-31 or ISO 8601) or a file name")
-    .option("--to <place>", "an offset or a time")
-    .option("--only <file>", "only this file; its rows become the newest, also over later corrections by other files")
-    .option("--dry-run", "only say which files it would be")
-    .addHelpText("after", "\nExample:\n  tributary replay sales --from 2026-01-01 --dry-run")
-    .action(
-      action(
-        async (
-          { client, print },
-          table: string,
-          flags: { from?: string; to?: string; only?: string; dryRun?: true },
-        ) => {
-          const body = JSON_BODY({
-            ...(flags.from === undefined ? {} : { from: placeOf(flags.from) }),
-            ...(flags.to === undefined ? {} : { to: placeOf(flags.to) }),
-            ...(flags.only === undefined ? {} : { onlyFile: flags.only }),
-            dryRun: flags.dryRun ?? false,
-          });
-          print(await client.send<ReplayAnswer>("POST", pathOf(table, "replay"), body), replayText);
-          return EXIT.ok;
-        },
-      ),
-    );
-}
-
 interface AdoptAnswer {
   base: number;
   tables: number;

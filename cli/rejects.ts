@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { ERRORS } from "../lib/errors.ts";
 import type { Client } from "./client.ts";
 import { EXIT, lineText, listText, tableText, UsageError } from "./output.ts";
-import { replayText, type ReplayAnswer } from "./operations.ts";
+import { replay, withReplayFlags } from "./replay.ts";
 import { action, durationMs, positive } from "./session.ts";
 import { rejectsText, type RejectAnswer } from "./show.ts";
 import { hasEnded, waitForEnd, type FileAnswer } from "./upload.ts";
@@ -169,7 +169,7 @@ function addCorrect(rejects: Command): void {
           { client, print, tell },
           table: string,
           sheet: string,
-          { dryRun, wait, timeout }: { dryRun?: true; wait?: true; timeout: number },
+          { dryRun, wait, timeout }: { dryRun?: true; wait?: boolean; timeout: number },
         ) => {
           const body = sheet === "-" ? process.stdin : createReadStream(sheet);
           const path = pathOf(table, `/corrections${queryOf({ dryRun: dryRun && "true" })}`);
@@ -188,30 +188,20 @@ function addCorrect(rejects: Command): void {
 }
 
 function addReplay(rejects: Command): void {
-  rejects
-    .command("replay")
+  withReplayFlags(rejects.command("replay"))
     .description("read the files that have rejected rows again, for instance after the contract was mended")
     .argument("<table>")
     .option("--file <name>", "only this file")
-    .option("--dry-run", "only say which files it would be")
     .addHelpText(
       "after",
       "\nWhat fits now is added; in upsert and append tables nothing that is there already is gone over.",
     )
     .action(
-      action(
-        async ({ client, print }, table: string, { file, dryRun = false }: { file?: string; dryRun?: boolean }) => {
-          const body = JSON.stringify({ ...(file === undefined ? {} : { file }), dryRun });
-          const answer = await client.send<ReplayAnswer>("POST", pathOf(table, "/replay"), {
-            body,
-            contentType: "application/json",
-          });
-          print(answer, (replayed) =>
-            replayed.files.length === 0 ? "no file with rejected rows is left to read again" : replayText(replayed),
-          );
-          return EXIT.ok;
-        },
-      ),
+      action((session, table: string, flags: { file?: string; dryRun?: boolean; wait?: boolean; timeout: number }) => {
+        const body = flags.file === undefined ? {} : { file: flags.file };
+        const nothing = "no file with rejected rows is left to read again";
+        return replay(session, pathOf(table, "/replay"), body, flags, nothing);
+      }),
     );
 }
 

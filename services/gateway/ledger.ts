@@ -1,5 +1,5 @@
 import { dialectOf, stringLiteral, tableName } from "../../lib/warehouse/sql.ts";
-import type { QueryOptions, Warehouse } from "../../lib/warehouse/warehouse.ts";
+import type { QueryOptions, Warehouse, WriteMode } from "../../lib/warehouse/warehouse.ts";
 import { describeError, linksOf } from "./file-status.ts";
 import type { FileFilter } from "./file-view.ts";
 import type { FileState, FileStatus } from "./schemas.ts";
@@ -9,6 +9,22 @@ export interface Ledger {
   file(fileId: string): Promise<FileStatus | undefined>;
   /** Newest first. */
   files(filter: FileFilter): Promise<FileStatus[]>;
+  /** Every version of the table's files that is on record, oldest first; of an append table only those whose rows stand in it. */
+  versions(table: string, mode: WriteMode): Promise<RecordedVersion[]>;
+}
+
+/** A file version, as far as it can be read again from the raw bytes. */
+export interface RecordedVersion {
+  fileId: string;
+  sourceFile: string;
+  sourceOffset: number;
+  sizeBytes: number;
+  /** Empty: the file was deleted. */
+  contentHash: string;
+  etag: string | null;
+  receivedAtMs: number;
+  delimiter: string | null;
+  encoding: string | null;
 }
 
 const FILE_COLUMNS = [
@@ -32,6 +48,20 @@ const FILE_COLUMNS = [
   "error_code",
   "error_message",
 ] as const;
+
+const VERSION_COLUMNS = [
+  "file_id",
+  "file_key",
+  "source_offset",
+  "size_bytes",
+  "content_hash",
+  "etag",
+  "received_at",
+  "delimiter",
+  "encoding",
+] as const;
+
+const VERSIONS_PAGE = 10_000;
 
 /** @param options limits of one look-up; rowsMax is set by each call */
 export function makeLedger(warehouse: Warehouse, options: Omit<QueryOptions, "rowsMax">): Ledger {
@@ -67,6 +97,21 @@ export function makeLedger(warehouse: Warehouse, options: Omit<QueryOptions, "ro
       const [row] = await select(FILE_COLUMNS, equal("file_id", fileId), "file_id", 1);
       return row && statusOfRow(row);
     },
+    async versions(table, mode) {
+      // In an append table a repetition's rows stand under the offset of what it repeats: its own record must not come in as one more.
+      const own =
+        mode === "append" && (await warehouse.describe(table))
+          ? [`source_offset IN (SELECT _source_offset FROM ${tableName(table)})`]
+          : [];
+      const found: RecordedVersion[] = [];
+      for (let page; page === undefined || page.length === VERSIONS_PAGE;) {
+        const after = found.at(-1);
+        const where = [...equal("table_name", table), ...own, `source_offset > ${after?.sourceOffset ?? -1}`];
+        page = await select(VERSION_COLUMNS, where, "source_offset", VERSIONS_PAGE);
+        found.push(...page.map(versionOfRow));
+      }
+      return found;
+    },
   };
 }
 
@@ -81,6 +126,20 @@ export function utc(value: unknown): string | null {
   const iso = textOrNull(value)?.replace(" ", "T");
   if (iso === undefined) return null;
   return new Date(/Z$|[+-]\d\d:?\d\d$/.test(iso) ? iso : `${iso}Z`).toISOString();
+}
+
+function versionOfRow(row: Record<(typeof VERSION_COLUMNS)[number], unknown>): RecordedVersion {
+  return {
+    fileId: String(row.file_id),
+    sourceFile: String(row.file_key),
+    sourceOffset: Number(row.source_offset),
+    sizeBytes: Number(row.size_bytes),
+    contentHash: textOrNull(row.content_hash) ?? "",
+    etag: textOrNull(row.etag),
+    receivedAtMs: Date.parse(utc(row.received_at) ?? ""),
+    delimiter: textOrNull(row.delimiter),
+    encoding: textOrNull(row.encoding),
+  };
 }
 
 function statusOfRow(row: Record<(typeof FILE_COLUMNS)[number], unknown>): FileStatus {

@@ -1,6 +1,7 @@
 /** Checks, gate and maintenance as a user has them: `tributary serve` with contracts, and commands and HTTP against it. */
 import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -58,8 +59,10 @@ before(async () => {
   const ready = () => fetch(`${url}/readyz`).then(async (response) => (await response.text(), response.ok), () => false); // prettier-ignore
   await until("tributary serve", ready, PATIENCE_MS);
 });
-after(() => {
-  server.kill("SIGKILL");
+after(async () => {
+  // Not SIGKILL: the services are the command's child.
+  server.kill("SIGTERM");
+  if (server.exitCode === null) await once(server, "exit");
   rmSync(folder, { recursive: true, force: true });
 });
 

@@ -9,8 +9,8 @@ import { startPipeline } from "./pipeline.ts";
 
 const ROWS = "SELECT _source_file, id, name, _source_offset FROM t ORDER BY 1, 2";
 
-async function start(folder: string) {
-  const pipeline = await startPipeline(folder);
+async function start(folder: string, contracts: object[] = []) {
+  const pipeline = await startPipeline(folder, { contracts });
   const put = (file: string, rows: string) => pipeline.put("t", file, `id,name\n${rows}`);
   return { ...pipeline, put, rows: () => pipeline.query(ROWS) };
 }
@@ -50,4 +50,32 @@ test("a recreated event log is refused until it is adopted, and then new version
     ["b.csv", 7, "sept", 3],
   ]);
   await again.stop();
+});
+
+test("a lost log's versions are replayed from the record and the raw bytes; what is gone is named", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "tributary-recreated-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const contracts = [{ table: "t", writeMode: "append" }];
+  const before = await start(folder, contracts);
+  await before.put("a.csv", "1,one\n");
+  await before.put("b.csv", "2,two\n");
+  const gone = String((await before.put("c.csv", "3,three\n")).body.contentHash);
+  assert.equal((await before.send("POST", "/v1/tables/t/replay", { onlyFile: "a.csv" })).status, 202);
+  assert.equal((await before.put("a.csv", "1,uno\n")).body.status, "committed", "behind the replay");
+  const expected = await before.rows();
+  assert.equal(expected.length, 4, "an append table has both versions of a.csv, and none twice");
+  await before.stop();
+  await rm(join(folder, "log"), { recursive: true });
+  await rm(join(folder, "blobs", "raw", "sha256", gone.slice(0, 2), gone));
+
+  const after = await start(folder, contracts);
+  t.after(() => after.stop());
+  await after.send("POST", "/v1/log/adopt-recreated");
+  assert.equal((await after.put("d.csv", "4,four\n")).body.status, "committed");
+  const { body } = await after.send("POST", "/v1/tables/t/replay", {});
+  const { files, missing } = body as Record<"files" | "missing", { sourceFile: string }[]>;
+  assert.deepEqual([files, missing].map((all) => all.map(({ sourceFile }) => sourceFile)), [["a.csv", "b.csv", "a.csv", "d.csv"], ["c.csv"]]); // prettier-ignore
+  assert.equal((await after.put("e.csv", "5,five\n")).body.status, "committed", "behind the replays");
+  const rows = await after.rows();
+  assert.deepEqual(rows.filter(([file]) => file !== "d.csv" && file !== "e.csv"), expected, "nothing is doubled"); // prettier-ignore
 });

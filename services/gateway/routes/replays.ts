@@ -1,14 +1,9 @@
 import { z } from "zod";
 import { keepsVersions } from "../../../lib/contract/contract.ts";
 import { checkTableName } from "../names.ts";
-import {
-  pastEvents,
-  publishReplays,
-  selectRejected,
-  selectReplays,
-  type PastEvent,
-  type ReplayRange,
-} from "../replay.ts";
+import { makeLedger } from "../ledger.ts";
+import { pastVersions, withRawBytes } from "../past-versions.ts";
+import { publishReplays, selectRejected, selectReplays, type PastEvent, type ReplayRange } from "../replay.ts";
 import { makeRejectLedger } from "../reject-ledger.ts";
 import type { App, GatewayDeps } from "../server.ts";
 import { problemResponses } from "./parameters.ts";
@@ -34,12 +29,17 @@ const replaySchema = z
         fileId: z.string().nullable().describe("of the new version; null in a dry run"),
       }),
     ),
+    missing: z
+      .array(z.object({ sourceFile: z.string(), sourceOffset: z.number(), contentHash: z.string() }))
+      .describe("left out: their raw bytes are no longer in the blob store"),
   })
   .meta({ id: "Replay" });
 
 /** Backfills: past file versions are published again. Harmless when done twice. */
 export function addReplayRoutes(app: App, deps: GatewayDeps): void {
-  const ledger = makeRejectLedger(deps.warehouse, { timeoutMs: deps.settings.TRIBUTARY_QUERY_TIMEOUT });
+  const limits = { timeoutMs: deps.settings.TRIBUTARY_QUERY_TIMEOUT };
+  const rejects = makeRejectLedger(deps.warehouse, limits);
+  const past = { ...deps, ledger: makeLedger(deps.warehouse, limits) };
   app.post(
     "/v1/tables/:table/replay",
     {
@@ -48,6 +48,8 @@ export function addReplayRoutes(app: App, deps: GatewayDeps): void {
         operationId: "replay",
         tags: ["tables"],
         summary: "Publish past file versions of the table again (backfill)",
+        description:
+          "From the log, and where it does not go back so far, from `_ingest_files` and the raw bytes in the blob store.",
         params,
         body: z
           .strictObject({
@@ -67,9 +69,8 @@ export function addReplayRoutes(app: App, deps: GatewayDeps): void {
       const { dryRun = false, ...range } = body ?? {};
       Object.assign(audited, { dryRun, range });
       const table = checkTableName(params.table, deps.contracts);
-      const past = await pastEvents(deps.log, table);
       const { writeMode } = deps.contracts.of(table);
-      const chosen = selectReplays(past, writeMode, rangeOf(range));
+      const chosen = selectReplays(await pastVersions(past, table, writeMode), writeMode, rangeOf(range));
       return reply.code(dryRun ? 200 : 202).send(await replay(deps, table, chosen, writeMode === "append", dryRun));
     },
   );
@@ -95,8 +96,8 @@ export function addReplayRoutes(app: App, deps: GatewayDeps): void {
       const table = checkTableName(params.table, deps.contracts);
       const contract = deps.contracts.of(table);
       const { writeMode } = contract;
-      const rejected = await ledger.files(table, { file, all: writeMode === "append" });
-      const chosen = selectRejected(await pastEvents(deps.log, table), writeMode, rejected);
+      const rejected = await rejects.files(table, { file, all: writeMode === "append" });
+      const chosen = selectRejected(await pastVersions(past, table, writeMode), writeMode, rejected);
       return reply.code(dryRun ? 200 : 202).send(await replay(deps, table, chosen, keepsVersions(contract), dryRun));
     },
   );
@@ -109,15 +110,21 @@ async function replay(
   keepVersions: boolean,
   dryRun: boolean,
 ): Promise<z.infer<typeof replaySchema>> {
-  const published = dryRun ? [] : await publishReplays(deps, chosen, keepVersions);
+  const { there, missing } = await withRawBytes(deps, chosen);
+  const published = dryRun ? [] : await publishReplays(deps, there, keepVersions);
   const idOf = new Map(published.map(({ replayOf, fileId }) => [replayOf, fileId]));
-  const files = chosen.map(({ offset, event }) => ({
+  const files = there.map(({ offset, event }) => ({
     sourceFile: event.sourceFile,
     sourceOffset: offset,
     replayOf: event.fileId,
     fileId: idOf.get(event.fileId) ?? null,
   }));
-  return { table, dryRun, files };
+  return {
+    ...{ table, dryRun, files },
+    missing: missing.map(({ offset, event: { sourceFile, contentHash } }) => ({
+      ...{ sourceFile, sourceOffset: offset, contentHash },
+    })),
+  };
 }
 
 function rangeOf(body: {
