@@ -166,6 +166,14 @@ export const MUTATIONS: readonly Mutation[] = [
     run: test("test/simulation/bounds.test.ts", "a lane that takes over"),
   },
   {
+    invariant: "I13",
+    what: "a commit does not wait for the record of the same files",
+    file: "services/committer/recording.ts",
+    from: "return !deleteMissing && !next.some(({ file }) => names.has(file.sourceFile));",
+    to: "return deleteMissing || names.size >= 0 || next.length > 0;",
+    run: test("test/services/committer/recording.test.ts"),
+  },
+  {
     invariant: "I14",
     what: "a stale parser's schema replaces a newer one",
     file: "services/parser/table-schemas.ts",

@@ -1,5 +1,4 @@
 /** All four services in one process, on the embedded adapters unless the environment names others: `npm start`. */
-import { readFileSync } from "node:fs";
 import { systemClock } from "../lib/clock.ts";
 import { loadContracts } from "../lib/contract/load.ts";
 import { readConfig } from "../lib/service/config.ts";
@@ -7,6 +6,7 @@ import { startLagGauges } from "../lib/service/lag.ts";
 import { makeAuditLogger, makeLogger, secretsIn } from "../lib/service/logger.ts";
 import { makeRegistry } from "../lib/service/metrics.ts";
 import { run } from "../lib/service/run.ts";
+import { version } from "../lib/service/version.ts";
 import type { Service } from "../lib/service/service.ts";
 import { committerConfig, committerSettings } from "./committer/config.ts";
 import { startCommitter } from "./committer/service.ts";
@@ -29,9 +29,6 @@ const logger = makeLogger({
 
 await run(logger, async (scope) => {
   const settings = readConfig(gatewayConfig, env);
-  const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
-    version: string;
-  };
   const ports = portsOf(scope, settings, systemClock, logger);
   const shared = {
     log: await ports.log(),

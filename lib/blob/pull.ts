@@ -14,7 +14,7 @@ export interface Source {
  * that was never read nor one that waits for bytes.)
  */
 export function pullFrom({ next, close, highWaterMark, signal }: Source): Readable {
-  return new Readable({
+  const body = new Readable({
     ...(highWaterMark === undefined ? {} : { highWaterMark }),
     ...(signal === undefined ? {} : { signal }),
     read() {
@@ -30,4 +30,6 @@ export function pullFrom({ next, close, highWaterMark, signal }: Source): Readab
       );
     },
   });
+  // Whoever reads is told. Without a listener an abort that comes before anybody reads would end the process.
+  return body.on("error", () => undefined);
 }

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { systemClock } from "../../lib/clock.ts";
 import { loadContracts } from "../../lib/contract/load.ts";
 import { readConfig } from "../../lib/service/config.ts";
@@ -7,6 +6,7 @@ import { serveHealth } from "../../lib/service/http.ts";
 import { makeLogger, secretsIn } from "../../lib/service/logger.ts";
 import { makeRegistry } from "../../lib/service/metrics.ts";
 import { run } from "../../lib/service/run.ts";
+import { version } from "../../lib/service/version.ts";
 import { portsOf } from "../ports.ts";
 import { committerConfig, committerSettings } from "./config.ts";
 import { startCommitter } from "./service.ts";
@@ -23,9 +23,6 @@ await run(logger, async (scope) => {
   const { TRIBUTARY_COMMITTER_HOST: host, TRIBUTARY_COMMITTER_PORT: port } = config;
   checkHealthExposure("TRIBUTARY_COMMITTER_HOST", host, config.TRIBUTARY_METRICS_PUBLIC);
   const ports = portsOf(scope, config, systemClock, logger);
-  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
-    version: string;
-  };
   const registry = makeRegistry(version);
   const committer = await startCommitter({
     log: await ports.log(),

@@ -1,10 +1,10 @@
-import { readFileSync } from "node:fs";
 import { systemClock } from "../../lib/clock.ts";
 import { loadContracts } from "../../lib/contract/load.ts";
 import { readConfig } from "../../lib/service/config.ts";
 import { makeAuditLogger, makeLogger, secretsIn } from "../../lib/service/logger.ts";
 import { makeRegistry } from "../../lib/service/metrics.ts";
 import { run } from "../../lib/service/run.ts";
+import { version } from "../../lib/service/version.ts";
 import { portsOf } from "../ports.ts";
 import { gatewayConfig } from "./config.ts";
 import { startGateway } from "./service.ts";
@@ -19,9 +19,6 @@ const logger = makeLogger({
 await run(logger, async (scope) => {
   const settings = readConfig(gatewayConfig, process.env);
   const ports = portsOf(scope, settings, systemClock, logger);
-  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
-    version: string;
-  };
   const { TRIBUTARY_AUDIT_FILE: auditFile } = settings;
   const onAuditError = (err: unknown): void => logger.error({ err }, "the audit log cannot be written");
   const gateway = await startGateway({

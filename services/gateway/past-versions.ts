@@ -60,7 +60,9 @@ export async function withRawBytes(
   const [there, missing]: [PastEvent[], PastEvent[]] = [[], []];
   for (let start = 0; start < chosen.length; start += LOOKUPS_AT_ONCE) {
     const some = chosen.slice(start, start + LOOKUPS_AT_ONCE);
-    const infos = await Promise.all(some.map(({ event }) => event.kind === "deleted" || blob.head(event.blobKey)));
+    const infos = await Promise.all(
+      some.map(({ event }) => (event.kind === "deleted" ? Promise.resolve(true) : blob.head(event.blobKey))),
+    );
     some.forEach((item, n) => (infos[n] ? there : missing).push(item));
   }
   return { there, missing };

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { systemClock } from "../../lib/clock.ts";
 import { loadContracts } from "../../lib/contract/load.ts";
 import { readConfig } from "../../lib/service/config.ts";
@@ -7,6 +6,7 @@ import { serveHealth } from "../../lib/service/http.ts";
 import { makeLogger, secretsIn } from "../../lib/service/logger.ts";
 import { makeRegistry } from "../../lib/service/metrics.ts";
 import { run } from "../../lib/service/run.ts";
+import { version } from "../../lib/service/version.ts";
 import { portsOf } from "../ports.ts";
 import { parserConfig, parserSettings } from "./config.ts";
 import { startParser } from "./service.ts";
@@ -23,9 +23,6 @@ await run(logger, async (scope) => {
   const { TRIBUTARY_PARSER_HOST: host, TRIBUTARY_PARSER_PORT: port } = settings;
   checkHealthExposure("TRIBUTARY_PARSER_HOST", host, settings.TRIBUTARY_METRICS_PUBLIC);
   const ports = portsOf(scope, settings, systemClock, logger);
-  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
-    version: string;
-  };
   const registry = makeRegistry(version);
   const parser = await startParser({
     log: await ports.log(),

@@ -1,10 +1,10 @@
-import { readFileSync } from "node:fs";
 import { systemClock } from "../../lib/clock.ts";
 import { readConfig } from "../../lib/service/config.ts";
 import { serveHealth } from "../../lib/service/http.ts";
 import { makeLogger } from "../../lib/service/logger.ts";
 import { makeRegistry } from "../../lib/service/metrics.ts";
 import { run } from "../../lib/service/run.ts";
+import { version } from "../../lib/service/version.ts";
 import { INTERNAL_TABLES } from "../../lib/warehouse/sql.ts";
 import { physicalName } from "../../lib/warehouse/trino-names.ts";
 import { portsOf } from "../ports.ts";
@@ -21,9 +21,6 @@ await run(logger, async (scope) => {
   const config = readConfig(registrarConfig, process.env);
   const settings = registrarSettings(config);
   const ports = portsOf(scope, config, systemClock, logger);
-  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
-    version: string;
-  };
   const registry = makeRegistry(version);
   const registrar = await startRegistrar({
     log: await ports.log(),

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { systemClock } from "../../lib/clock.ts";
 import { loadContracts } from "../../lib/contract/load.ts";
 import { readConfig } from "../../lib/service/config.ts";
@@ -8,6 +7,7 @@ import { startLagGauges } from "../../lib/service/lag.ts";
 import { makeLogger, secretsIn } from "../../lib/service/logger.ts";
 import { makeRegistry } from "../../lib/service/metrics.ts";
 import { run } from "../../lib/service/run.ts";
+import { version } from "../../lib/service/version.ts";
 import { portsOf } from "../ports.ts";
 import { schedulerConfig, schedulerSettings } from "./config.ts";
 import { startScheduler } from "./service.ts";
@@ -27,9 +27,6 @@ await run(logger, async (scope) => {
   const { TRIBUTARY_SCHEDULER_HOST: host, TRIBUTARY_SCHEDULER_PORT: port } = config;
   checkHealthExposure("TRIBUTARY_SCHEDULER_HOST", host, config.TRIBUTARY_METRICS_PUBLIC);
   const ports = portsOf(scope, config, systemClock, logger);
-  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
-    version: string;
-  };
   const registry = makeRegistry(version);
   const log = await ports.log();
   const scheduler = await startScheduler({

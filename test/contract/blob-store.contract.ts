@@ -448,6 +448,17 @@ export function blobStoreContract(name: string, subject: BlobStoreSubject): void
       await store.delete(`${at}x`);
     });
 
+    test("a signal that aborts before anybody reads breaks the reading only", async () => {
+      const at = fresh();
+      await store.put(`${at}x`, Buffer.alloc(MIB));
+      const abort = new AbortController();
+      const { body } = await store.get(`${at}x`, { signal: abort.signal });
+      const closed = new Promise((resolve) => body.once("close", resolve));
+      abort.abort();
+      await closed;
+      await assert.rejects(buffer(body));
+    });
+
     test("ends a read when its signal aborts", async () => {
       const at = fresh();
       await store.put(`${at}x`, chunks(20, MIB));

@@ -151,7 +151,7 @@ test("no line of any log holds a secret, whatever fails, and each line is one", 
     raw.on("error", resolve).end();
   });
   await until("the token's failure in the log", () => tributary.log().includes("IDENTITY_UNAVAILABLE"));
-  assert.equal(await tributary.stop("SIGTERM"), 0);
+  assert.equal(await tributary.stop("SIGTERM"), 0, tributary.log().slice(-3_000));
   const logs = { log: tributary.log(), audit: readFileSync(auditFile(), "utf8") };
   for (const [name, text] of Object.entries(logs)) {
     const lines = text.trim().split("\n");

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { fuzzApi } from "../../scripts/fuzz-api.ts";
 
 const SECONDS_MAX = 25;
-const OPERATIONS = 16;
+const OPERATIONS_MIN = 19;
 
 const hasPip = spawnSync("python3", ["-m", "pip", "--version"]).status === 0;
 const missing = "no Python 3 with pip: the HTTP interface is not fuzzed";
@@ -18,7 +18,7 @@ test(
   async (t) => {
     const seed = Date.now() % 1_000_000;
     const say = (line: string): void => t.diagnostic(line);
-    const { passed, operations, cases, report } = await fuzzApi({
+    const { passed, operations, tested, cases, report } = await fuzzApi({
       secondsMax: SECONDS_MAX,
       examplesMax: 50,
       seed,
@@ -26,9 +26,7 @@ test(
     });
     t.diagnostic(`${operations} operations, ${cases} cases, seed ${seed}`);
     assert.ok(passed, report);
-    assert.ok(
-      operations === OPERATIONS && cases >= OPERATIONS,
-      `only ${operations} operations were tested:\n${report}`,
-    );
+    assert.ok(operations >= OPERATIONS_MIN, `only ${operations} operations were to be tested:\n${report}`);
+    assert.ok(tested === operations && cases >= operations, `only ${tested} operations were tested:\n${report}`);
   },
 );

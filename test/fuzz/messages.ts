@@ -15,10 +15,11 @@ type Schema =
   | readonly Schema[]
   | { type: string; fields?: { name: string; type: Schema }[]; items?: Schema; symbols?: string[]; name?: string };
 
-/** Values of an Avro schema, as the codecs want them: unions of records are wrapped under the record's full name. */
+/** Values of an Avro schema, as the codecs want them: in unions of several records each is wrapped under its full name. */
 function valuesOf(schema: Schema): fc.Arbitrary<unknown> {
   if (Array.isArray(schema)) {
-    return fc.oneof(...schema.map((branch: Schema) => (isRecord(branch) ? wrapped(branch) : valuesOf(branch))));
+    const branches = schema as readonly Schema[];
+    return fc.oneof(...branches.map(branches.filter(isRecord).length > 1 ? wrapped : valuesOf));
   }
   const {
     type,

@@ -27,6 +27,7 @@ export interface TrafficOptions {
 }
 
 const REQUEST_MS_MAX = 20_000;
+const REPLAYED_MS = 15_000;
 
 /** Sends files, drops, deletions, replays and maintenance, without a pause, until told to stop. */
 export async function sendTraffic(options: TrafficOptions): Promise<Sent> {
@@ -87,8 +88,10 @@ async function drop({ drops, random }: TrafficOptions, sent: Sent, content: Cont
   sent.drops.set(key, content);
 }
 
+/** Of the last seconds only: each would bring more than the last. */
 async function replay({ gateway }: TrafficOptions, table: StormTable): Promise<void> {
-  await post(`${gateway}/v1/tables/${table.name}/replay`, {});
+  const time = new Date(systemClock.nowMs() - REPLAYED_MS).toISOString();
+  await post(`${gateway}/v1/tables/${table.name}/replay`, { from: { time } });
 }
 
 /** So that maintenance races with commits, kills and freezes. */
