@@ -3,6 +3,7 @@ import { mkdir, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
+import { systemClock } from "../clock.ts";
 import { messageOf, TributaryError } from "../errors.ts";
 import { identifier, SCHEMA, stringLiteral } from "./sql.ts";
 
@@ -12,6 +13,9 @@ export const CATALOG = "warehouse";
 export const STAGING = "memory";
 /** `warehouse.lakehouse`, quoted. */
 export const LAKEHOUSE = `${identifier(CATALOG)}.${identifier(SCHEMA)}`;
+
+const INTERRUPT_EVERY_MS = 5;
+const INTERRUPTS_MAX = 1_000;
 
 export interface DatabaseOptions {
   /** What DuckDB may hold in memory; it spills to disk beyond. */
@@ -49,6 +53,7 @@ export class Database {
     const connection = this.#idle.pop() ?? (await this.#connect());
     this.#busy.add(connection);
     try {
+      if (this.#closing) throw closedError(this.path);
       return await use(connection);
     } catch (thrown) {
       this.#notice(thrown);
@@ -66,6 +71,7 @@ export class Database {
     const connection = await this.#connect();
     this.#busy.add(connection);
     try {
+      if (this.#closing) throw closedError(this.path);
       return await use(connection);
     } catch (thrown) {
       this.#notice(thrown);
@@ -78,8 +84,8 @@ export class Database {
 
   /** Runs `work` in one transaction, rolled back if it throws or `signal` aborts. */
   async transaction<T>(work: (connection: DuckDBConnection) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    while (this.#checkpointing) await this.#checkpointing;
-    const running = this.#transact(work, signal);
+    // Only the checkpoint that runs now: a later one waits for this transaction.
+    const running = Promise.resolve(this.#checkpointing).then(() => this.#transact(work, signal));
     const ended = running.then(
       () => undefined,
       () => undefined,
@@ -151,7 +157,11 @@ export class Database {
   }
 
   async #close(): Promise<void> {
-    for (const connection of this.#busy) connection.interrupt();
+    // Between two statements of a connection an interrupt is lost: so again, until all have ended.
+    for (let n = 0; this.#busy.size > 0 && n < INTERRUPTS_MAX; n++) {
+      for (const connection of this.#busy) connection.interrupt();
+      await systemClock.sleep(INTERRUPT_EVERY_MS);
+    }
     const connection = this.#idle.pop() ?? (await this.#connect());
     // The checkpoint is a courtesy to the next opening: without it the write-ahead log is replayed.
     await connection.run(`CHECKPOINT ${identifier(CATALOG)}`).catch(() => undefined);
