@@ -35,6 +35,9 @@ const REJECT_COLUMNS = INTERNAL_TABLES._rejected_rows.filter(({ name }) =>
 const ROWS_A_STATEMENT = 1_000;
 const SELECTS_A_STATEMENT = 40;
 
+/** Least time from one write to the next, so that under load more goes into each: a write costs Trino as much CPU as a small commit. */
+const WRITE_GAP_MS = 500;
+
 /**
  * `_ingest_files` and `_rejected_rows`. Every INSERT makes a snapshot, so calls that wait while one is on its way go together in the next:
  * one statement for all tables. Rows are only added (never a MERGE), so that processes do not conflict with each other.
@@ -44,6 +47,8 @@ export class TrinoLedger {
   readonly #newest = new Map<string, number>();
   #waiting: Entry[] = [];
   #running: Promise<void> | undefined;
+  /** When the next write may begin, monotonic. */
+  #nextMs = 0;
 
   constructor(tools: CommitTools) {
     this.#tools = tools;
@@ -93,6 +98,8 @@ export class TrinoLedger {
 
   async #run(): Promise<void> {
     while (this.#waiting.length > 0) {
+      await this.#tools.clock.sleep(Math.max(0, this.#nextMs - this.#tools.clock.monotonicMs()));
+      this.#nextMs = this.#tools.clock.monotonicMs() + WRITE_GAP_MS;
       const entries = this.#waiting;
       this.#waiting = [];
       try {

@@ -152,7 +152,7 @@ test("a command that fails says so, in its result and in the log table", async (
 test("commands and commits take turns", async () => {
   const world = await worldOf();
   const given = Array.from({ length: 6 }, (_, index) => ({ commandId: `c${index}` }));
-  for (let offset = 1; offset <= 60; offset++) await send(world.log, "t", file(offset));
+  for (let offset = 1; offset <= 600; offset++) await send(world.log, "t", file(offset));
   const warehouse = withFaults(world.warehouse, async (method, moment) => {
     if (method !== "commit" || moment !== "before") return;
     await give(world.log, ...given.splice(0));
