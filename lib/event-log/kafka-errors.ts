@@ -44,3 +44,6 @@ export function isFenced(thrown: unknown): boolean {
 
 /** The group is finding out who reads what: join again. */
 export const isRebalancing = (thrown: unknown): boolean => kafkaErrorType(thrown) === "REBALANCE_IN_PROGRESS";
+
+/** A broker that has just taken the group over still reads what it was: soon it will know. */
+export const isLoading = (thrown: unknown): boolean => kafkaErrorType(thrown) === "GROUP_LOAD_IN_PROGRESS";
