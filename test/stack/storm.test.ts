@@ -10,11 +10,11 @@ const wanted = process.env.REQUIRE_STACK === "1";
 const skip = wanted ? false : "set REQUIRE_STACK=1: it starts a stack of its own, and takes minutes";
 if (skip) process.stderr.write(`SKIPPED: ${skip}\n`);
 
-test("a minute of kills and freezes loses, doubles and tears nothing", { skip, timeout: 900_000 }, async (t) => {
+test("a minute of kills and freezes loses, doubles and tears nothing", { skip, timeout: 1_200_000 }, async (t) => {
   const data = await mkdtemp(join(tmpdir(), "tributary-storm-test-"));
   const seed = Number(process.env.TRIBUTARY_TEST_SEED ?? Date.now() % 1_000_000);
   const report = await runStorm({
-    ...{ data, seed, forMs: 60_000, calmMsMax: 6_000, trinoMemory: "1G" },
+    ...{ data, seed, forMs: 60_000, calmMsMax: 6_000, trinoMemory: "2G" },
     say: (line) => t.diagnostic(line),
   });
   t.diagnostic(JSON.stringify(report));

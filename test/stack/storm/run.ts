@@ -39,7 +39,7 @@ export interface StormReport {
   wrong: string[];
 }
 
-const RECOVERY_MS_MAX = 300_000;
+const RECOVERY_MS_MAX = 600_000;
 const SENDERS = 4;
 
 /**
