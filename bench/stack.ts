@@ -28,15 +28,26 @@ export const statement = (stack: Stack, sql: string): Promise<unknown[][]> => tr
 export const answersTo = (stack: Stack, sql: string): Promise<trino.Answer> => trino.answersTo(stack.trino, sql, stack);
 
 export async function upload(stack: Stack, table: string, name: string, body: Readable | string): Promise<void> {
-  const url = `${stack.gateway}/v1/tables/${table}/files/${name}?wait=committed&timeout=10m`;
+  const url = `${stack.gateway}/v1/tables/${table}/files/${name}?${WAIT}`;
   const init =
     typeof body === "string"
       ? { method: "PUT", body }
       : ({ method: "PUT", body: Readable.toWeb(body) as ReadableStream, duplex: "half" } as RequestInit);
+  let answer = await statusOf(url, init);
+  // Asked again while it is not finished: no client waits for one answer for ever.
+  while (!ENDED.includes(answer.status)) answer = await statusOf(`${stack.gateway}/v1/files/${answer.fileId}?${WAIT}`);
+  if (answer.status !== "committed") throw new Error(`${name} ended ${answer.status}`);
+}
+
+async function statusOf(url: string, init?: RequestInit): Promise<{ fileId: string; status: string }> {
   const response = await fetch(url, init);
   const text = await response.text();
-  if (response.status !== 200) throw new Error(`${url} answered ${response.status}: ${text.slice(0, 500)}`);
+  if (!response.ok) throw new Error(`${url} answered ${response.status}: ${text.slice(0, 500)}`);
+  return JSON.parse(text) as { fileId: string; status: string };
 }
+
+const ENDED = ["committed", "rejected", "failed"];
+const WAIT = "wait=committed&timeout=2m";
 
 export async function seconds(work: () => Promise<unknown>): Promise<number> {
   const startedMs = performance.now();
