@@ -3,13 +3,12 @@ import { basename } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Command } from "commander";
-import { ERRORS } from "../lib/errors.ts";
 import { EXIT, sizeText } from "./output.ts";
 import { salesCsv } from "./sales.ts";
 import { serve } from "./serve.ts";
 import { action, durationMs, positive } from "./session.ts";
 import * as show from "./show.ts";
-import { hasEnded, openFile, uploadFiles, waitForEnd, type FileAnswer } from "./upload.ts";
+import { exitCodeOf, hasEnded, openFile, uploadFiles, waitForEnd, type FileAnswer } from "./upload.ts";
 
 export function addServe(program: Command): void {
   program
@@ -89,15 +88,10 @@ Examples:
           ended.push(flags.wait ? await waitForEnd(session.client, file, deadline - performance.now()) : file);
         }
         session.print(ended, show.filesText);
-        if (ended.some(({ status }) => status === "failed" || status === "rejected")) {
-          for (const { error, sourceFile } of ended) {
-            if (error) session.tell(`${sourceFile}: ${error.code}: ${error.message}\n→ ${error.remedy}`);
-          }
-          return EXIT.no;
+        for (const { error, sourceFile } of ended) {
+          if (error) session.tell(`${sourceFile}: ${error.code}: ${error.message}\n→ ${error.remedy}`);
         }
-        if (!flags.wait || ended.every(hasEnded)) return EXIT.ok;
-        session.tell(`WAIT_TIMEOUT: not all files were committed in time\n→ ${ERRORS.WAIT_TIMEOUT.remedy}`);
-        return EXIT.unfinished;
+        return exitCodeOf(session, flags.wait ? ended : ended.filter(hasEnded));
       }),
     );
 }

@@ -1,9 +1,8 @@
-import { SingleBar } from "cli-progress";
 import type { Command } from "commander";
 import { ERRORS } from "../lib/errors.ts";
 import { EXIT, tableText } from "./output.ts";
 import { action, durationMs, type Session } from "./session.ts";
-import { hasEnded, waitForEnd, type FileAnswer } from "./upload.ts";
+import { barOf, exitCodeOf, waitForEnd, type FileAnswer } from "./upload.ts";
 
 interface ReplayAnswer {
   dryRun: boolean;
@@ -43,23 +42,13 @@ export async function replay(
       `${sourceFile}, version ${sourceOffset}: left out, its raw bytes are gone\n→ ${ERRORS.BLOB_MISSING.remedy}`,
     );
   }
-  if (answer.missing.length > 0 || ended?.some(({ status }) => status === "failed" || status === "rejected"))
-    return EXIT.no;
-  if (!ended || ended.every(hasEnded)) return EXIT.ok;
-  session.tell(`WAIT_TIMEOUT: not all files were committed in time\n→ ${ERRORS.WAIT_TIMEOUT.remedy}`);
-  return EXIT.unfinished;
+  return answer.missing.length > 0 ? EXIT.no : exitCodeOf(session, ended ?? []);
 }
 
 /** How each of them ended, or stands when the time is up; a bar on standard error meanwhile. */
 async function follow({ client, json }: Session, { files }: ReplayAnswer, timeoutMs: number): Promise<FileAnswer[]> {
   const deadline = performance.now() + timeoutMs;
-  const bar = new SingleBar({
-    format: "[{bar}] {value} of {total} file versions, {eta_formatted} left",
-    barsize: 24,
-    hideCursor: true,
-    clearOnComplete: true,
-    stream: process.stderr,
-  });
+  const bar = barOf("[{bar}] {value} of {total} file versions, {eta_formatted} left");
   const shown = process.stderr.isTTY && !json;
   if (shown) bar.start(files.length, 0);
   const ended: FileAnswer[] = [];

@@ -4,7 +4,9 @@ import { basename } from "node:path";
 import { Transform, type Readable } from "node:stream";
 import { SingleBar } from "cli-progress";
 import { Refused, type Client } from "./client.ts";
-import { sizeText, UsageError } from "./output.ts";
+import { ERRORS } from "../lib/errors.ts";
+import { EXIT, sizeText, UsageError } from "./output.ts";
+import type { Session } from "./session.ts";
 
 /** A file's status, as far as the CLI looks at it; the rest is passed through. */
 export interface FileAnswer {
@@ -106,13 +108,19 @@ function counting(onBytes: (bytes: number) => void): Transform {
 }
 
 function progressBar(file: string, sizeBytes: number | undefined): SingleBar {
-  const bar = new SingleBar({
-    format: `${basename(file)} [{bar}] {percentage}% of ${sizeText(sizeBytes ?? 0)}, {eta_formatted} left`,
-    barsize: 24,
-    hideCursor: true,
-    clearOnComplete: true,
-    stream: process.stderr,
-  });
+  const bar = barOf(`${basename(file)} [{bar}] {percentage}% of ${sizeText(sizeBytes ?? 0)}, {eta_formatted} left`);
   bar.start(Math.max(1, sizeBytes ?? 1), 0);
   return bar;
+}
+
+/** A bar on standard error, that goes when it is full. */
+export const barOf = (format: string): SingleBar =>
+  new SingleBar({ format, barsize: 24, hideCursor: true, clearOnComplete: true, stream: process.stderr });
+
+/** The exit code that says how the files waited for have ended; it is told if some have not. */
+export function exitCodeOf({ tell }: Pick<Session, "tell">, files: readonly FileAnswer[]): number {
+  if (files.some(({ status }) => status === "failed" || status === "rejected")) return EXIT.no;
+  if (files.every(hasEnded)) return EXIT.ok;
+  tell(`WAIT_TIMEOUT: not all files were committed in time\n→ ${ERRORS.WAIT_TIMEOUT.remedy}`);
+  return EXIT.unfinished;
 }

@@ -127,7 +127,7 @@ export function makeRejectLedger(warehouse: Warehouse, options: Omit<QueryOption
     async version(fileId) {
       const sql = `SELECT ${VERSION_COLUMNS} FROM ${tableName("_ingest_files")} WHERE file_id = ${text(fileId)} LIMIT 1`;
       const [row] = await rowsOf(sql, 1);
-      return row && versionOf(row);
+      return row && readVersionOf(row);
     },
   };
 }
@@ -172,7 +172,7 @@ function afterPlace({ sourceOffset, row }: RejectPlace, fileId: string): string 
 const VERSION_COLUMNS =
   "table_name, file_key, source_offset, status, content_hash, delimiter, encoding, rows_read, rows_rejected";
 
-function versionOf(row: readonly unknown[]): ReadVersion {
+function readVersionOf(row: readonly unknown[]): ReadVersion {
   const [table, sourceFile, sourceOffset, status, contentHash, delimiter, encoding, rowsRead, rowsRejected] = row;
   return {
     table: textOrNull(table) ?? "",

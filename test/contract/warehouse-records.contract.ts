@@ -1,21 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { Reject } from "../../lib/events/generated.ts";
-import { columns, outcomeOf, RECEIVED_AT_MS } from "../support/rows.ts";
+import { columns, outcomeOf, RECEIVED_AT_MS, reject } from "../support/rows.ts";
 import { READ_ALL, TestTable } from "../support/test-table.ts";
 import type { Opened } from "./warehouse.contract.ts";
 
 const COLUMNS = columns({ id: "INTEGER" });
-
-const reject = (row: number, over: Partial<Reject> = {}): Reject => ({
-  row,
-  line: row + 1,
-  column: "id",
-  reason: "type_mismatch",
-  message: "'x' is no INTEGER",
-  raw: "x",
-  ...over,
-});
 
 /** record, watermark, watermarks, appendLog. */
 export function recordContract(opened: Opened): void {

@@ -1,23 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { Reject } from "../../lib/events/generated.ts";
 import { makeRejectLedger } from "../../services/gateway/reject-ledger.ts";
-import { columns, outcomeOf, RECEIVED_AT_MS } from "../support/rows.ts";
+import { columns, outcomeOf, RECEIVED_AT_MS, reject } from "../support/rows.ts";
 import { TestTable, type Sent } from "../support/test-table.ts";
 import type { Opened } from "./warehouse.contract.ts";
 
 const COLUMNS = columns({ id: "INTEGER" });
 const RECORDED_AT_MS = RECEIVED_AT_MS + 1000;
-
-const reject = (row: number, over: Partial<Reject> = {}): Reject => ({
-  row,
-  line: row + 1,
-  column: "id",
-  reason: "type_mismatch",
-  message: "'x' is no INTEGER",
-  raw: "x",
-  ...over,
-});
 
 /** Rejects as the gateway asks for them, and files that fail by them. */
 export function rejectContract(opened: Opened): void {

@@ -3,17 +3,13 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import avsc from "avsc";
 import fc from "fast-check";
-import { rowSchemaOf, type ColumnType } from "../../lib/columns.ts";
+import { rowSchemaOf, SIMPLE_TYPES, type ColumnType } from "../../lib/columns.ts";
 import * as codecs from "../../lib/events/avro.ts";
+import type { Schema } from "../../lib/events/wire.ts";
 import { decodeRows } from "../../lib/warehouse/row-decoder.ts";
 import { columns } from "../support/rows.ts";
 import { damage, damaged } from "./files.ts";
 import { target, type Target } from "./target.ts";
-
-type Schema =
-  | string
-  | readonly Schema[]
-  | { type: string; fields?: { name: string; type: Schema }[]; items?: Schema; symbols?: string[]; name?: string };
 
 /** Values of an Avro schema, as the codecs want them: in unions of several records each is wrapped under its full name. */
 function valuesOf(schema: Schema): fc.Arbitrary<unknown> {
@@ -96,17 +92,7 @@ const damages = fc.array(fc.oneof({ weight: 3, arbitrary: damage }, { weight: 1,
   maxLength: 3,
 });
 
-const TYPES: readonly ColumnType[] = [
-  "BOOLEAN",
-  "INTEGER",
-  "BIGINT",
-  "DOUBLE",
-  "DATE",
-  "TIMESTAMP",
-  "TIMESTAMP WITH TIME ZONE",
-  "VARCHAR",
-  "DECIMAL(38,4)",
-];
+const TYPES: readonly ColumnType[] = [...SIMPLE_TYPES, "DECIMAL(38,4)"];
 const types = fc.array(fc.constantFrom(...TYPES), { maxLength: 5 });
 
 /** A batch of rows of these columns, its bytes damaged or not; its row count and its schema may be wrong. */

@@ -121,6 +121,17 @@ export function rowBatches(
   return batches;
 }
 
+/** A rejected row of a column `id`. */
+export const reject = (row: number, over: Partial<Reject> = {}): Reject => ({
+  row,
+  line: row + 1,
+  column: "id",
+  reason: "type_mismatch",
+  message: "'x' is no INTEGER",
+  raw: "x",
+  ...over,
+});
+
 export interface TestFile extends Origin {
   fileId?: string;
   columns: readonly ColumnDefinition[];
