@@ -175,12 +175,12 @@ function closeUnread(app: App, clock: Clock): void {
 
 /**
  * A body of which no byte comes for long is not waited for. Uploads are watched more closely (ingest.ts), and get an answer; this is for
- * whatever else reads a body.
+ * whatever else reads a body. An upload's end may take twice the time to be noticed: this must not come before its answer.
  */
 function closeIdle(app: App, idleMsMax: number): void {
   app.addHook("onRequest", async ({ raw }, reply) => {
     if (raw.headers["content-length"] === undefined && raw.headers["transfer-encoding"] === undefined) return;
-    raw.socket.setTimeout(2 * idleMsMax);
+    raw.socket.setTimeout(3 * idleMsMax);
     raw.once("end", () => {
       if (!reply.raw.writableFinished) raw.socket.setTimeout(0);
     });
