@@ -133,6 +133,7 @@ export async function withRows<T>(
   hoards: readonly Hoard[],
   use: (rows: string, strategy: "inline" | "staged" | "none") => Promise<T>,
 ): Promise<T> {
+  for (const hoard of hoards) if (hoard.spooled.length > 0) await hoard.spool();
   const held = hoards.flatMap((hoard) => hoard.held);
   const spooled = hoards.flatMap((hoard) => hoard.spooled);
   if (spooled.length === 0) {
@@ -143,9 +144,9 @@ export async function withRows<T>(
   const made: StagedFile[] = [];
   try {
     for (const { columns, batches } of groupBatches(held)) {
-      const rows = await tools.staging.spool.open(columns);
+      const rows = tools.staging.spool.open(columns);
       together.push(rows);
-      for (const batch of batches) await rows.append(batch);
+      await rows.add(batches);
     }
     const selects = await Promise.all(
       [...spooled, ...together].map(async (rows) => {

@@ -2,7 +2,7 @@ import type { BlobStore } from "../blob/blob-store.ts";
 import type { Reject, RowBatch } from "../events/generated.ts";
 import { rejectBatch } from "./reject-rows.ts";
 import { sourceOffsetOf } from "./row-decoder.ts";
-import { groupKey, stagedColumnsOf } from "./trino-source.ts";
+import { groupBatches, groupKey, stagedColumnsOf, type StagedColumn } from "./trino-source.ts";
 import type { Spool, SpooledRows } from "./trino-spool.ts";
 import type { StageTables } from "./trino-stage-tables.ts";
 import type { Stage } from "./warehouse.ts";
@@ -40,7 +40,7 @@ export interface StageShared {
   budget: MemoryBudget;
   spool: Spool;
   tables: StageTables;
-  /** A stage whose rows, or rejects, outgrow this are spooled, even if the budget would hold them. */
+  /** Of a stage's rows, and of its rejects, so much is held in memory at most: then it becomes a piece of a spool. */
   memoryBytesMax: number;
 }
 
@@ -87,7 +87,7 @@ export class TrinoStage implements Stage {
   }
 }
 
-/** Row batches in memory while they fit, else spooled, one spool for each set of columns. */
+/** Row batches in memory while they fit; beyond, piece by piece in spools, one for each set of columns. */
 export class Hoard {
   count = 0;
   sizeBytes = 0;
@@ -100,37 +100,40 @@ export class Hoard {
     this.#shared = shared;
   }
 
+  /** Adds the batch's rows: all of them, or none if it throws. */
   async add(batch: RowBatch): Promise<void> {
     if (batch.rowCount === 0) return;
+    if (!this.#hold(batch)) {
+      await this.spool();
+      if (!this.#hold(batch)) await this.#spoolOf(stagedColumnsOf(batch.writerSchema)).add([batch]);
+    }
     this.count += batch.rowCount;
     this.sizeBytes += batch.rows.length;
-    if (this.#spooled) return this.#pour(batch);
-    if (this.#hold(batch)) return;
-    await this.spool();
-    await this.#pour(batch);
   }
 
-  /** What is still in memory as it came: everything, or nothing once it is spooled. */
+  /** What is in memory as it came. */
   get held(): readonly RowBatch[] {
     return this.#held;
   }
 
-  /** Empty while everything is held. */
+  /** What is not in memory. */
   get spooled(): readonly SpooledRows[] {
     return [...(this.#spooled?.values() ?? [])];
   }
 
-  /** Spools what is held. */
+  /** Spools what is held. Repeatable. */
   async spool(): Promise<readonly SpooledRows[]> {
-    this.#spooled ??= new Map();
-    for (const batch of this.#held) await this.#pour(batch);
-    this.#release();
+    for (const { columns, batches } of groupBatches(this.#held)) {
+      await this.#spoolOf(columns).add(batches);
+      const gone = new Set(batches);
+      this.#keep(this.#held.filter((batch) => !gone.has(batch)));
+    }
     return this.spooled;
   }
 
   /** Idempotent. */
   async discard(): Promise<void> {
-    this.#release();
+    this.#keep([]);
     for (const rows of this.spooled) await rows.drop();
     this.#spooled = undefined;
   }
@@ -143,17 +146,18 @@ export class Hoard {
     return true;
   }
 
-  async #pour(batch: RowBatch): Promise<void> {
-    const columns = stagedColumnsOf(batch.writerSchema);
+  #spoolOf(columns: readonly StagedColumn[]): SpooledRows {
     const key = groupKey(columns);
-    let rows = this.#spooled!.get(key);
-    if (!rows) this.#spooled!.set(key, (rows = await this.#shared.spool.open(columns)));
-    await rows.append(batch);
+    this.#spooled ??= new Map();
+    let rows = this.#spooled.get(key);
+    if (!rows) this.#spooled.set(key, (rows = this.#shared.spool.open(columns)));
+    return rows;
   }
 
-  #release(): void {
-    this.#held = [];
-    this.#shared.budget.give(this.#heldBytes);
-    this.#heldBytes = 0;
+  #keep(held: RowBatch[]): void {
+    const bytes = held.reduce((sum, { rows }) => sum + rows.length, 0);
+    this.#shared.budget.give(this.#heldBytes - bytes);
+    this.#held = held;
+    this.#heldBytes = bytes;
   }
 }

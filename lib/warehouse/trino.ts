@@ -47,10 +47,8 @@ export interface TrinoOptions {
   ca?: readonly string[];
   /** Encoded bytes that all stages together hold in memory. Default 128 MiB. */
   stagesBytesHeldMax?: number;
-  /** Encoded bytes that one stage holds in memory before it is spooled. Default 8 MiB. */
+  /** Encoded bytes that one stage holds in memory before they become a piece of the spool. Default 8 MiB. */
   stageBytesHeldMax?: number;
-  /** What the spool holds in memory before it spills to a temporary folder. Default 256 MiB. */
-  spoolBytesHeldMax?: number;
   /** A new file of at least so many rows becomes a data file of an unpartitioned table as it is. Default 20,000; Infinity: never. */
   adoptRowsMin?: number;
   /** Told of what does not stand in the way: an untried server version, clean-up that failed. */
@@ -135,7 +133,7 @@ class TrinoWarehouse implements Warehouse {
     this.#staging = {
       area: { location, blobs: staging },
       budget: new MemoryBudget(options.stagesBytesHeldMax ?? 128 * MIB),
-      spool: new Spool(options.spoolBytesHeldMax ?? 256 * MIB),
+      spool: new Spool(),
       tables: new StageTables(this.#client, clock, this.#target.schema, this.#writer),
       memoryBytesMax: options.stageBytesHeldMax ?? 8 * MIB,
     };
