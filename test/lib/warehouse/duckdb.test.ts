@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { DuckDBInstance } from "@duckdb/node-api";
 import { openWarehouse } from "../../../lib/warehouse/open.ts";
 import type { Warehouse } from "../../../lib/warehouse/warehouse.ts";
 import { columns, rowBatches } from "../../support/rows.ts";
@@ -109,6 +110,38 @@ describe("a DuckDB file", () => {
     await writeFile(join(`${file}.tmp`, "left"), "x");
     await withWarehouse(file, async () => assert.ok(!existsSync(join(`${file}.tmp`, "left"))));
     assert.ok(!existsSync(`${file}.tmp`));
+  });
+
+  test("takes rows for a very wide table after a checkpoint too, in half of what DuckDB's usual blocks need", async () => {
+    const wide = columns(Object.fromEntries(Array.from({ length: 250 }, (_, index) => [`c${index}`, "INTEGER"])));
+    const warehouse = await openWarehouse(`duckdb:${newFile()}`, { duckdb: { memoryBytesMax: 64 * 2 ** 20 } });
+    const table = new TestTable(warehouse, wide);
+    for (const sourceOffset of [1, 2, 3]) {
+      const rows = [{ c0: sourceOffset, c249: 1 }];
+      assertCounts(await table.ingest({ sourceFile: `${sourceOffset}`, sourceOffset, rows }), 1, 0, 0);
+      const { status, details } = await warehouse.maintain(table.name, "optimize", { retentionMs: 0 });
+      assert.equal(status, "completed", details);
+    }
+    assert.deepEqual(await table.rows(["c0", "c1", "c249"]), [
+      [1, null, 1],
+      [2, null, 1],
+      [3, null, 1],
+    ]);
+    await warehouse.close();
+  });
+
+  test("of another block size is taken as it is", async () => {
+    const file = newFile();
+    await mkdir(join(file, ".."), { recursive: true });
+    const instance = await DuckDBInstance.create(file);
+    instance.closeSync();
+    await withWarehouse(file, async (warehouse) => {
+      const table = new TestTable(warehouse, COLUMNS);
+      await table.ingest({ sourceFile: "a", sourceOffset: 1, rows: [{ id: 1, text: "x" }] });
+      assert.deepEqual(await table.rows(["id"]), [[1]]);
+      const sizes = "SELECT block_size FROM pragma_database_size() WHERE database_name = 'warehouse'";
+      assert.deepEqual(await rowsOf(warehouse, sizes), [[262_144]]);
+    });
   });
 
   test("that is no database is refused, and stays as it was", async () => {
