@@ -213,12 +213,11 @@ export class Database {
 const openFiles = new Set<string>();
 
 /**
- * The block size of new files, DuckDB's smallest; a file keeps the one that it was made with. Rows that come to a table after a checkpoint
- * take a block of memory for each column and one more for its NULLs, all held at once: of DuckDB's usual 256 KiB a table of 2,000 columns
- * takes a gigabyte, of these a sixteenth. (Of 64 KiB it fits too, but not always beside the next checkpoint.) The price is disk: columns
- * of text compress less well, to a file of up to twice the size.
+ * The block size of new files; a file keeps the one that it was made with. Rows that come to a table after a checkpoint take a block of
+ * memory for each column and one more for its NULLs, all held at once: with DuckDB's usual 256 KiB a table of 2,000 columns takes a
+ * gigabyte, with these a quarter of it. Smaller ones would nearly double the file, since columns of text compress less well in them.
  */
-const BLOCK_BYTES = 16 * 1024;
+const BLOCK_BYTES = 64 * 1024;
 
 function attachStatement(file: string): string {
   const options = existsSync(file) ? "" : ` (BLOCK_SIZE ${BLOCK_BYTES})`;
@@ -300,6 +299,8 @@ export function warehouseError(thrown: unknown, path: string): unknown {
     return error("WAREHOUSE_CONFLICT");
   if (/^INTERRUPT Error/i.test(message)) return error("WAREHOUSE_TIMEOUT");
   if (/^(FATAL|IO|Connection|Out of Memory) Error/i.test(message)) return error("WAREHOUSE_UNAVAILABLE");
+  // Memory that others hold now, a checkpoint for one, is free again soon.
+  if (/could not allocate block|failed to (allocate|pin)/i.test(message)) return error("WAREHOUSE_UNAVAILABLE");
   if (/ Error: /.test(message)) return error("WAREHOUSE_FAILED");
   return thrown;
 }

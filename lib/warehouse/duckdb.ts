@@ -30,7 +30,7 @@ import type {
 
 export interface DuckDbOptions {
   clock?: Clock;
-  /** What DuckDB may hold in memory before it spills to `<file>.tmp`. Default 512 MiB. */
+  /** What DuckDB may hold in memory before it spills to `<file>.tmp`. Default 768 MiB. */
   memoryBytesMax?: number;
   /** Default: the machine's. */
   threads?: number;
@@ -45,7 +45,7 @@ const MIB = 1024 * 1024;
  * `duckdb::memory:`. Killed at any moment the file opens again as of its last commit. Another process's file: WAREHOUSE_IN_USE.
  */
 export async function openDuckDb(url: string, options: DuckDbOptions = {}): Promise<Warehouse> {
-  const { memoryBytesMax = 512 * MIB, threads = availableParallelism() } = options;
+  const { memoryBytesMax = 768 * MIB, threads = availableParallelism() } = options;
   const path = url.replace(/^duckdb:/, "").replace(/^\/\/(?=\/)/, "");
   if (path === "")
     throw new TributaryError("CONFIG_INVALID", `'${url}' names no file: use duckdb:<file> or duckdb::memory:`);
