@@ -14,7 +14,7 @@ export interface TakenVersion {
 }
 
 /** What the newest file event of a dropped file says. */
-export type DropFileEvent = Pick<FileEvent, "kind" | "etag" | "fileId">;
+export type DropFileEvent = Pick<FileEvent, "kind" | "etag" | "sizeBytes" | "fileId">;
 
 /** What has been taken from the drop store: the compacted topic `drops`, as a map. */
 export interface DropMemory {
@@ -92,8 +92,8 @@ export async function openDropMemory(
           next.set(partition, record.offset + 1);
           const event = decode(record.value);
           if (event?.origin !== "drop") continue;
-          const { kind, etag, fileId } = event;
-          newest.set(fileOf(event.table, event.sourceFile), { kind, etag, fileId });
+          const { kind, etag, sizeBytes, fileId } = event;
+          newest.set(fileOf(event.table, event.sourceFile), { kind, etag, sizeBytes, fileId });
         }
       }
     },

@@ -2,7 +2,7 @@ import { setMaxListeners } from "node:events";
 import type { BlobInfo } from "../../lib/blob/blob-store.ts";
 import { codeOf, hasCode, isRetryable, messageOf } from "../../lib/errors.ts";
 import { readDropKey } from "./drop-keys.ts";
-import { fileOf, type DropMemory } from "./drop-memory.ts";
+import { fileOf, type DropFileEvent, type DropMemory } from "./drop-memory.ts";
 import type { DropsOptions } from "./drops.ts";
 import { makeTableLanes, type TableLanes } from "./table-lanes.ts";
 
@@ -123,11 +123,14 @@ export class DropWatch {
     const seen = new Set<string>();
     const found: Task[] = [];
     const room = TASKS_MAX - this.#lanes.size;
+    const unlisted = new Map(this.#memory.fileEvents);
     for await (const version of drops.list("", { signal: this.#signal })) {
+      if (unlisted.size > 0) this.#strike(unlisted, version.key);
       if (this.#memory.taken.has(version.key)) seen.add(version.key);
       const task = await this.#examine(version);
       if (task && found.length < room) found.push(task);
     }
+    await this.#recordUnlisted(unlisted);
     this.#memory.fileEvents.clear();
     for (const trace of [this.#unsettled, this.#troubles]) {
       for (const [key, { listing }] of trace) if (listing !== this.#listing && !this.#busy.has(key)) trace.delete(key);
@@ -151,6 +154,21 @@ export class DropWatch {
     }
     if (!this.#isSettled(version) || this.#isPausing(version)) return undefined;
     return { table: target.table, sourceFile: target.sourceFile, key, version };
+  }
+
+  #strike(files: Map<string, DropFileEvent>, key: string): void {
+    const target = readDropKey(key, this.#options.contracts);
+    if (target.kind === "file") files.delete(fileOf(target.table, target.sourceFile));
+  }
+
+  /** Makes up for the drop events of versions that were taken without one and whose objects are gone: else nobody would miss them. */
+  async #recordUnlisted(files: ReadonlyMap<string, DropFileEvent>): Promise<void> {
+    if (files.size === 0) return;
+    const recorded = new Set([...this.#memory.taken.values()].map(({ fileId }) => fileId));
+    for (const [file, { kind, etag, sizeBytes, fileId }] of files) {
+      if (kind !== "put" || etag === null || recorded.has(fileId)) continue;
+      await this.#record({ key: file, etag, sizeBytes }, fileId);
+    }
   }
 
   #tellUnfit(key: string, reason: string): void {
@@ -239,14 +257,15 @@ export class DropWatch {
     await this.#memory.record({ objectKey: key, etag, sizeBytes, fileId, deleted: true });
   }
 
-  async #record({ key, etag, sizeBytes }: BlobInfo, fileId: string): Promise<void> {
+  async #record({ key, etag, sizeBytes }: Pick<BlobInfo, "key" | "etag" | "sizeBytes">, fileId: string): Promise<void> {
     await this.#memory.record({ objectKey: key, etag, sizeBytes, fileId, deleted: false });
   }
 
   #noteTrouble({ key, version }: Task, error: unknown): void {
     const { clock, logger, metrics } = this.#options;
     const code = codeOf(error);
-    if (code === "LOG_UNAVAILABLE") this.#recalled = false;
+    // Its file event may be in the log by now, and its drop event not.
+    this.#recalled = false;
     if (version === "gone" || ["BLOB_NOT_FOUND", "BLOB_CHANGED"].includes(code)) {
       logger.debug({ key, detail: messageOf(error) }, "a dropped object changed while it was taken; looking again");
       return;

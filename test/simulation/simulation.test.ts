@@ -11,7 +11,11 @@ import { runSchedule } from "./schedule.ts";
 const BUDGET_MS = 20_000;
 
 /** What was wrong when the seed was found. The meaning of a seed changes with the simulation: then the test is worth no less than any. */
-const REGRESSIONS: Record<number, string> = {};
+const REGRESSIONS: Record<number, string> = {
+  704530: "a dropped object went while its drop event was lacking: nobody missed it, and its rows stayed",
+  705514: "the same",
+  707268: "the same",
+};
 
 const only = process.env["TRIBUTARY_SIM_SEED"];
 

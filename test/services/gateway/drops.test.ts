@@ -202,6 +202,21 @@ test("takes nothing twice when a process dies between the file event and the dro
   assert.equal((await remembered()).get("t/x.csv")!.fileId, "file-000001");
 });
 
+test("misses an object that goes while its drop event is lacking, whatever kept that off", async (context) => {
+  for (const code of ["DISK_FULL", "LOG_UNAVAILABLE"] as const) {
+    const { drops, ingest, start, remembered } = await scene(context);
+    drops.drop("t/x.csv", "one");
+    ingest.fault = (moment) => {
+      if (moment === "before") return;
+      drops.remove("t/x.csv");
+      throw new TributaryError(code, "simulated");
+    };
+    await start();
+    await until("the deletion", async () => (await remembered()).get("t/x.csv")?.deleted === true);
+    assert.deepEqual(ingest.seen, ["t/x.csv=one", "-t/x.csv"]);
+  }
+});
+
 test("takes nothing twice when the answer of the log is lost", async (context) => {
   const { drops, ingest, start, remembered, counted } = await scene(context);
   drops.drop("t/x.csv", "one");
