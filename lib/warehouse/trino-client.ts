@@ -84,29 +84,33 @@ export class TrinoClient {
 
   /** Runs one statement to its end. */
   async run(sql: string, options: StatementOptions = {}): Promise<StatementResult> {
-    const deadline = new AbortController();
+    const stopping = new AbortController();
+    const stop = (): void => stopping.abort();
     const finished = new AbortController();
     const timeoutMs = options.timeoutMs ?? DEADLINE_DEFAULT_MS;
     void this.#clock.sleep(timeoutMs, finished.signal).then(() => {
-      if (!finished.signal.aborted) deadline.abort();
+      if (!finished.signal.aborted) stop();
     });
-    const stop = options.signal ? AbortSignal.any([options.signal, deadline.signal]) : deadline.signal;
-    const statement = new Statement(this.#target, this.#agents, this.#clock, options.session ?? {}, stop);
+    // Not AbortSignal.any: the caller's signal may live for weeks, and Node 20 would keep a trace of every statement in it.
+    options.signal?.addEventListener("abort", stop);
+    if (options.signal?.aborted) stop();
+    const statement = new Statement(this.#target, this.#agents, this.#clock, options.session ?? {}, stopping.signal);
     try {
       return await statement.run(sql, options);
     } catch (thrown) {
       await statement.cancel();
-      if (deadline.signal.aborted) {
+      if (options.signal?.aborted) {
+        throw new TributaryError("WAREHOUSE_TIMEOUT", "Trino: cancelled by the caller", { cause: thrown });
+      }
+      if (stopping.signal.aborted) {
         throw new TributaryError("WAREHOUSE_TIMEOUT", `Trino: no end after ${timeoutMs} ms; cancelled`, {
           cause: thrown,
         });
       }
-      if (options.signal?.aborted) {
-        throw new TributaryError("WAREHOUSE_TIMEOUT", "Trino: cancelled by the caller", { cause: thrown });
-      }
       throw thrown;
     } finally {
       finished.abort();
+      options.signal?.removeEventListener("abort", stop);
     }
   }
 

@@ -47,7 +47,6 @@ export async function startDrops(options: DropsOptions): Promise<DropPoller> {
   const memory = await openDropMemory(log, clock, (err) =>
     logger.error({ err }, "an event of the drops cannot be read"),
   );
-  const closing = new AbortController();
   let watch: DropWatch | undefined;
   let watching = Promise.resolve();
   const consumer = await log.consume(
@@ -57,9 +56,8 @@ export async function startDrops(options: DropsOptions): Promise<DropPoller> {
       onError: (error) => logger.warn({ detail: messageOf(error) }, "watching the drops: the log"),
     },
     (partition) => {
-      const signal = AbortSignal.any([partition.signal, closing.signal]);
       watching = watching.then(async () => {
-        watch = new DropWatch(options, memory, signal);
+        watch = new DropWatch(options, memory, partition.signal);
         await watch.run();
         watch = undefined;
       });
@@ -67,7 +65,6 @@ export async function startDrops(options: DropsOptions): Promise<DropPoller> {
     },
   );
   const close = async (): Promise<void> => {
-    closing.abort();
     await Promise.all([consumer.close(), watching]);
     await memory.close();
   };
