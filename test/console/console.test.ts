@@ -104,7 +104,7 @@ function consoleSuite(profile: Profile): void {
     await page.getByLabel("API key").fill(target.key);
     await page.keyboard.press("Enter");
     await page.locator("#live.on").waitFor();
-    assert.equal(await page.locator("#key-form").isVisible(), false);
+    await page.locator("#key-form").waitFor({ state: "hidden" });
     assert.equal(await page.evaluate("localStorage.length"), 0, "the key is kept in this tab only");
     assert.doesNotMatch(page.url(), /secret/);
   });
@@ -356,6 +356,7 @@ function consoleSuite(profile: Profile): void {
           if (view === "") await choose(write("sales_rough.csv", ROUGH));
           if (view.startsWith("#tables/")) await card("Maintenance history").waitFor();
           if (view.startsWith("#query/")) await card("Result").waitFor();
+          await page.waitForFunction("document.querySelector('.waiting') === null");
           await look(`${view || "#upload"} ${colorScheme} ${width}`);
           const overflow = await page.evaluate("document.documentElement.scrollWidth - innerWidth");
           assert.equal(overflow, 0, `${view} at ${width} does not scroll sideways`);
