@@ -39,26 +39,11 @@ export class Spool {
    * @throws DISK_FULL · WAREHOUSE_FAILED for what DuckDB refuses.
    */
   async exclusively<T>(work: (connection: DuckDBConnection, path: string) => Promise<T>): Promise<T> {
-    return this.#oneAtATime.runExclusive(async () => {
-      try {
-        this.#opened ??= await this.#open();
-        const { instance, folder } = this.#opened;
-        const path = join(folder, `${++this.#names}.parquet`);
-        const connection = await instance.connect();
-        try {
-          // Rows appended in a transaction can spill; committed by the flush, 2,000 columns would take half a gigabyte.
-          await connection.run("BEGIN TRANSACTION");
-          return await work(connection, path);
-        } catch (thrown) {
-          await rm(path, { force: true });
-          throw thrown;
-        } finally {
-          connection.closeSync();
-        }
-      } catch (thrown) {
-        throw spoolError(thrown);
-      }
-    });
+    try {
+      return await this.#oneAtATime.runExclusive(() => this.#connected(work));
+    } catch (thrown) {
+      throw spoolError(thrown);
+    }
   }
 
   /** Waits for the piece at hand. */
@@ -69,6 +54,23 @@ export class Spool {
       opened?.instance.closeSync();
       if (opened) await rm(opened.folder, { recursive: true, force: true });
     });
+  }
+
+  async #connected<T>(work: (connection: DuckDBConnection, path: string) => Promise<T>): Promise<T> {
+    this.#opened ??= await this.#open();
+    const { instance, folder } = this.#opened;
+    const path = join(folder, `${++this.#names}.parquet`);
+    const connection = await instance.connect();
+    try {
+      // Rows appended in a transaction can spill; committed by the flush, 2,000 columns would take half a gigabyte.
+      await connection.run("BEGIN TRANSACTION");
+      return await work(connection, path);
+    } catch (thrown) {
+      await rm(path, { force: true });
+      throw thrown;
+    } finally {
+      connection.closeSync();
+    }
   }
 
   async #open(): Promise<{ instance: DuckDBInstance; folder: string }> {

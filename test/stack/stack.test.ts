@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { execFile, execFileSync } from "node:child_process";
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { createReadStream, existsSync, readFileSync, statSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import { openBlobStore } from "../../lib/blob/open.ts";
@@ -13,6 +14,7 @@ import { ROOT } from "../../scripts/stack/paths.ts";
 import { bornAt } from "../../scripts/stack/processes.ts";
 import type { StackFile } from "../../scripts/stack/stack.ts";
 import { statement } from "../../scripts/stack/statement.ts";
+import { missing } from "../infra/programs.ts";
 import { withPrometheus } from "../support/prometheus.ts";
 import { until } from "../support/until.ts";
 
@@ -36,15 +38,6 @@ async function upload({ gateway }: StackFile, name: string, body: Buffer): Promi
   const answer = (await response.json()) as { status: string };
   assert.equal(answer.status, "committed", JSON.stringify(answer));
 }
-
-const noPrometheus = (() => {
-  try {
-    execFileSync("prometheus", ["--version"], { stdio: "ignore" });
-    return false;
-  } catch {
-    return process.env.REQUIRE_PROMETHEUS === "1" ? false : "prometheus is not on the PATH (Debian: prometheus)";
-  }
-})();
 
 const targetsOf =
   (file: StackFile) =>
@@ -84,7 +77,7 @@ test(
         );
         const binary = await fetch(`${file.gateway}/v1/tables/binary/files/a.csv?wait=committed&timeout=3m`, {
           method: "PUT",
-          body: new Uint8Array(await readFile(process.execPath)).subarray(0, 4096),
+          body: new Uint8Array(await buffer(createReadStream(process.execPath, { end: 4095 }))),
         });
         assert.equal(((await binary.json()) as { code: string }).code, "FILE_NOT_CSV");
         const path = await statement(file.trino, 'SELECT DISTINCT "$path" FROM iceberg.lakehouse.sales');
@@ -97,21 +90,24 @@ test(
         await drops.put("dropped/a.csv", Readable.from(["id,name\n1,x\n2,y\n"]));
         await drops.close();
         const rows = (): Promise<unknown[][]> => statement(trino, "SELECT count(*) FROM iceberg.lakehouse.dropped");
-        const missing = (): unknown[][] => [];
-        await until("its rows", async () => String(await rows().catch(missing)) === "2", 120_000);
+        const none = (): unknown[][] => [];
+        await until("its rows", async () => String(await rows().catch(none)) === "2", 120_000);
       });
 
-      await t.test("gives every panel of the dashboards something to show", { skip: noPrometheus }, () =>
-        withPrometheus(targetsOf(readStack(data)), data, async ({ ask }) => {
-          for (const { panels } of Object.values(DASHBOARDS)) {
-            for (const { title, queries, redpandaOnly } of panels) {
-              if (redpandaOnly) continue;
-              for (const [expr] of queries) {
-                await until(`${title}: ${expr}`, async () => (await ask(expr)).length > 0, 60_000);
+      await t.test(
+        "gives every panel of the dashboards something to show",
+        { skip: missing("prometheus", "prometheus", "REQUIRE_PROMETHEUS") },
+        () =>
+          withPrometheus(targetsOf(readStack(data)), data, async ({ ask }) => {
+            for (const { panels } of Object.values(DASHBOARDS)) {
+              for (const { title, queries, redpandaOnly } of panels) {
+                if (redpandaOnly) continue;
+                for (const [expr] of queries) {
+                  await until(`${title}: ${expr}`, async () => (await ask(expr)).length > 0, 60_000);
+                }
               }
             }
-          }
-        }),
+          }),
       );
 
       await t.test("tells no key to its logs", async () => {
