@@ -1,15 +1,15 @@
 import { createHash } from "node:crypto";
 import { stringLiteral, type SqlColumn } from "./sql.ts";
-import type { CommitTools } from "./trino-commit.ts";
+import type { Committed, CommitTools } from "./trino-commit.ts";
 import type { TrinoClient } from "./trino-client.ts";
 import { isFileThereAlready } from "./trino-errors.ts";
 import { tableId } from "./trino-names.ts";
-import { filesIn } from "./trino-merge.ts";
+import { filesIn, rowsIn, summaryIn, type SnapshotSummary } from "./trino-merge.ts";
 import { snapshotIn, snapshotNow, writtenByOthers, type SnapshotId } from "./trino-seen.ts";
 import { broughtColumns } from "./trino-source.ts";
 import { addFiles } from "./trino-stage-tables.ts";
 import { TrinoStage } from "./trino-stage.ts";
-import type { CommitReceipt, FileVersion, TableLayout } from "./warehouse.ts";
+import type { FileVersion, TableLayout } from "./warehouse.ts";
 
 /** Files that are part of a table. They outlive every commit: only the table's own maintenance may remove them. */
 const ADOPTED_PREFIX = "adopted/";
@@ -32,7 +32,7 @@ export interface Adoption {
  * The data file's key is made of its rows' bytes, so whoever tries again, here or elsewhere, names the same file, and Trino refuses what
  * the table has already.
  */
-export async function adoptFile(tools: CommitTools, adoption: Adoption): Promise<CommitReceipt | undefined> {
+export async function adoptFile(tools: CommitTools, adoption: Adoption): Promise<Committed | undefined> {
   const { layout, partitioning, target, files, seen } = adoption;
   const [file] = files;
   const stage = file?.stage;
@@ -54,8 +54,12 @@ export async function adoptFile(tools: CommitTools, adoption: Adoption): Promise
     if (isFileThereAlready(thrown)) return undefined;
     throw thrown;
   }
-  const made = await confirmAdopted(tools, adoption, `${location}/${folder}/rows.parquet`);
-  return { strategy: "adopted", ...made, rowsInserted: stage.rowCount, rowsUpdated: 0, rowsDeleted: 0 };
+  const { snapshot, summary } = await confirmAdopted(tools, adoption, `${location}/${folder}/rows.parquet`);
+  const counts = { rowsInserted: stage.rowCount, rowsUpdated: 0, rowsDeleted: 0 };
+  return {
+    receipt: { strategy: "adopted", snapshotId: snapshot, ...filesIn(summary), ...counts },
+    made: { snapshot, rows: rowsIn(summary) },
+  };
 }
 
 /**
@@ -66,14 +70,15 @@ async function confirmAdopted(
   { client }: CommitTools,
   { layout, seen, confirmOwner }: Adoption,
   path: string,
-): Promise<Pick<CommitReceipt, "snapshotId" | "files">> {
+): Promise<{ snapshot: string; summary: SnapshotSummary }> {
   const table = layout.table;
   const { rows } = await client.run(
     `SELECT snapshot_id, parent_id, CAST(summary AS JSON) FROM ${tableId(table, "$snapshots")}
      WHERE snapshot_id = ${snapshotNow(table)}`,
   );
-  const [snapshotId, parentId] = (rows[0]?.slice(0, 2) ?? []).map(snapshotIn);
-  if (typeof snapshotId === "string" && parentId === seen) return { snapshotId, ...filesIn(rows[0]![2]) };
+  const [id, parent, json] = rows[0] ?? [];
+  const snapshot = snapshotIn(id);
+  if (snapshot !== null && snapshotIn(parent) === seen) return { snapshot, summary: summaryIn(json) };
   try {
     await confirmOwner();
   } catch (thrown) {

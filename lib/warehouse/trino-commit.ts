@@ -6,9 +6,9 @@ import { stringLiteral, withAuditColumns, type SqlColumn } from "./sql.ts";
 import type { StatementOptions, StatementResult, TrinoClient } from "./trino-client.ts";
 import { isTooManyPartitions, STATEMENT_RETRY } from "./trino-errors.ts";
 import { adoptFile } from "./trino-adopt.ts";
-import { changesOf, filesIn, mergeStatement, newestOffsets } from "./trino-merge.ts";
+import { changesOf, filesIn, mergeStatement, newestOffsets, rowsIn, summaryIn } from "./trino-merge.ts";
 import { tableId } from "./trino-names.ts";
-import type { SeenTables } from "./trino-seen.ts";
+import { snapshotIn, writtenByOthers, type Made, type SeenTables, type SnapshotId } from "./trino-seen.ts";
 import { broughtColumns, emptySelect, groupBatches, inlineSelect, stagedSelect } from "./trino-source.ts";
 import type { SpooledRows } from "./trino-spool.ts";
 import { TrinoStage, type Hoard, type StageShared } from "./trino-stage.ts";
@@ -50,8 +50,8 @@ export async function commitBatch(
   const { table } = batch.layout;
   return repeat(tools.clock, options.signal, async () => {
     try {
-      const receipt = await commitOnce(tools, batch, options);
-      if (receipt.snapshotId !== null) tools.seen.note(table, receipt.snapshotId);
+      const { receipt, made } = await commitOnce(tools, batch, options);
+      if (made) tools.seen.note(table, made, namesOf(batch.files));
       else if (receipt.strategy !== NOTHING.strategy) tools.seen.forget(table);
       return receipt;
     } catch (thrown) {
@@ -61,36 +61,61 @@ export async function commitBatch(
   });
 }
 
+/** What a commit has come to. */
+export interface Committed {
+  receipt: CommitReceipt;
+  /** What it has made of the table that was seen; undefined if nothing, or if another has written in between. */
+  made?: Made | undefined;
+}
+
+const namesOf = (files: readonly FileVersion[]): string[] => files.map(({ sourceFile }) => sourceFile);
+
 async function commitOnce(
   tools: CommitTools,
   batch: MicroBatch,
   { signal, confirmOwner = async () => undefined }: CommitOptions,
-): Promise<CommitReceipt> {
+): Promise<Committed> {
   const { layout } = batch;
   const { table } = layout;
   const bringing = batch.files.filter(({ stage }) => stage ?? (layout.mode === "replace" || layout.deleteMissing));
   const description = bringing.length === 0 ? undefined : await tools.tables.describe(table);
-  if (!description) return NOTHING;
-  const known = tools.seen.get(table);
+  if (!description) return { receipt: NOTHING };
+  const known = await stillKnown(tools, table, bringing);
   const seen = known === undefined ? await tools.seen.look(table, confirmOwner) : known;
   // Having had to look, what this process remembers of the ledger does not count either.
   const newest = known === undefined ? undefined : tools.ledgerNewest(table);
   const files = await applicable(tools, { layout, files: bringing }, newest);
-  if (files.length === 0) return NOTHING;
+  if (files.length === 0) return { receipt: NOTHING };
   const target = withAuditColumns(description.columns);
   const adoption = { layout, partitioning: description.partitioning, target, files, seen, confirmOwner };
   const adopted = await adoptFile(tools, adoption);
   if (adopted) return adopted;
+  const newFiles =
+    known !== undefined && layout.mode !== "upsert" && (await tools.seen.holdsNone(table, namesOf(files)));
   const hoards = files.flatMap(({ stage }) => (stage instanceof TrinoStage ? [stage.rows] : []));
-  return withRows(tools, table, target, hoards, async (rows, strategy) => {
+  return withRows(tools, table, target, hoards, async ({ select: rows, strategy, alone }) => {
     const applied = files.map((file) => ({ ...file, rowsOffset: (file.stage as TrinoStage | undefined)?.rowsOffset }));
-    const statement = mergeStatement({ layout, columns: description.columns, files: applied, rows, seen });
-    const { result, strategy: how } = await mergeAnyPartitions(tools, layout, statement, strategy, signal);
-    if (result.updateCount > 0) return { strategy: how, ...(await snapshotOf(tools.client, table, result)) };
+    const keysUnique = layout.mode === "upsert" && (await alone?.areUnique(layout.key)) === true;
+    const input = { layout, columns: description.columns, files: applied, rows, seen, newFiles, keysUnique };
+    const { result, strategy: how } = await mergeAnyPartitions(tools, layout, mergeStatement(input), strategy, signal);
+    if (result.updateCount > 0) return snapshotOf(tools.client, table, { ...result, seen, strategy: how });
     // All was there already, or the table was not as seen.
-    await tools.seen.assertAsSeen(table, seen);
-    return NOTHING;
+    if (!(await tools.seen.isAsSeen(table, seen))) throw writtenByOthers(table);
+    return { receipt: NOTHING };
   });
+}
+
+/** The snapshot that the writer has seen, if it need not look anew. A large batch is not made in vain: it asks before, not after. */
+async function stillKnown(
+  { seen }: CommitTools,
+  table: string,
+  files: readonly FileVersion[],
+): Promise<SnapshotId | undefined> {
+  const known = seen.get(table);
+  const large = files.some(({ stage }) => stage instanceof TrinoStage && stage.rows.spooled.length > 0);
+  if (known === undefined || !large || (await seen.isAsSeen(table, known))) return known;
+  seen.forget(table);
+  return undefined;
 }
 
 /**
@@ -122,6 +147,14 @@ async function notSuperseded(tools: CommitTools, table: string, files: readonly 
   return files.filter(({ sourceFile, sourceOffset }) => sourceOffset > (absorbed.get(sourceFile) ?? -1));
 }
 
+/** Rows as a statement gets them. */
+export interface GivenRows {
+  select: string;
+  strategy: "inline" | "staged" | "none";
+  /** The one place they all lie in, if there is one. */
+  alone?: SpooledRows;
+}
+
 /**
  * Gives `use` a SELECT of all the hoards' rows with the target's columns: in the statement's own text if that is short enough, else from
  * Parquet files. What is still held is then put into one file for each set of columns, however many hoards it came from.
@@ -131,14 +164,14 @@ export async function withRows<T>(
   table: string,
   target: readonly SqlColumn[],
   hoards: readonly Hoard[],
-  use: (rows: string, strategy: "inline" | "staged" | "none") => Promise<T>,
+  use: (rows: GivenRows) => Promise<T>,
 ): Promise<T> {
   for (const hoard of hoards) if (hoard.spooled.length > 0) await hoard.spool();
   const held = hoards.flatMap((hoard) => hoard.held);
   const spooled = hoards.flatMap((hoard) => hoard.spooled);
   if (spooled.length === 0) {
     const inline = inlineOf(target, held);
-    if (inline !== undefined) return use(inline, held.length === 0 ? "none" : "inline");
+    if (inline !== undefined) return use({ select: inline, strategy: held.length === 0 ? "none" : "inline" });
   }
   const together: SpooledRows[] = [];
   const made: StagedFile[] = [];
@@ -148,15 +181,17 @@ export async function withRows<T>(
       together.push(rows);
       await rows.add(batches);
     }
+    const all = [...spooled, ...together];
     const selects = await Promise.all(
-      [...spooled, ...together].map(async (rows) => {
+      all.map(async (rows) => {
         const file = new StagedFile(tools.staging, tools.newPrefix(table));
         made.push(file);
         const brought = broughtColumns(target, rows.columns);
         return stagedSelect(target, brought, await file.table(rows, brought));
       }),
     );
-    return await use(selects.join("\nUNION ALL\n"), "staged");
+    const alone = all.length === 1 ? { alone: all[0]! } : {};
+    return await use({ select: selects.join("\nUNION ALL\n"), strategy: "staged", ...alone });
   } finally {
     for (const rows of together) await rows.drop();
     for (const file of made) tools.later(file.remove());
@@ -247,18 +282,29 @@ function repeat<T>(clock: Clock, signal: AbortSignal | undefined, attempt: () =>
   return retry(clock, { ...STATEMENT_RETRY, retryable, ...(signal ? { signal } : {}) }, attempt);
 }
 
-/** The snapshot that a MERGE made and what it changed. */
-async function snapshotOf(
-  client: TrinoClient,
+/** The snapshot that a MERGE made, and what it changed. */
+export async function snapshotOf(
+  client: Pick<TrinoClient, "run">,
   table: string,
-  { queryId, updateCount }: StatementResult,
-): Promise<Omit<CommitReceipt, "strategy">> {
+  {
+    queryId,
+    updateCount,
+    seen,
+    strategy,
+  }: Pick<StatementResult, "queryId" | "updateCount"> & { seen: SnapshotId; strategy: string },
+): Promise<Committed> {
   const { rows } = await client.run(
-    `SELECT snapshot_id, CAST(summary AS JSON) FROM ${tableId(table, "$snapshots")}
+    `SELECT snapshot_id, parent_id, CAST(summary AS JSON) FROM ${tableId(table, "$snapshots")}
      WHERE element_at(summary, 'trino_query_id') = ${stringLiteral("trino", queryId)}`,
   );
-  const [id, summary] = (rows[0] ?? []) as [(string | number)?, string?];
-  if (id === undefined) return { snapshotId: null, rowsInserted: updateCount, rowsUpdated: 0, rowsDeleted: 0 };
-  const changes = changesOf(updateCount, JSON.parse(summary ?? "{}") as Record<string, string>);
-  return { snapshotId: String(id), ...filesIn(summary), ...changes };
+  const [id, parent, json] = rows[0] ?? [];
+  const snapshotId = snapshotIn(id);
+  if (snapshotId === null)
+    return { receipt: { strategy, snapshotId, rowsInserted: updateCount, rowsUpdated: 0, rowsDeleted: 0 } };
+  const summary = summaryIn(json);
+  return {
+    receipt: { strategy, snapshotId, ...filesIn(summary), ...changesOf(updateCount, summary) },
+    // Another's commit of other files is no conflict, but it may have come in between.
+    made: snapshotIn(parent) === seen ? { snapshot: snapshotId, rows: rowsIn(summary) } : undefined,
+  };
 }

@@ -162,11 +162,11 @@ export class TrinoLedger {
       );
     }
     for (const one of alone) {
-      await withRows(this.#tools, one.table, REJECT_COLUMNS, [one.rejects], (rows) =>
+      await withRows(this.#tools, one.table, REJECT_COLUMNS, [one.rejects], ({ select }) =>
         insertNew(
           this.#tools,
           "_rejected_rows",
-          rejectSelect(one, rows),
+          rejectSelect(one, select),
           ["file_id", "source_row"],
           [{ file_id: one.outcome.fileId }],
         ),

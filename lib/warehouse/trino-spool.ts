@@ -144,6 +144,29 @@ export class SpooledRows {
     }
   }
 
+  /**
+   * Have no two rows the same in these of the target's columns? False too where that takes more memory than there is to find out, and for
+   * floating point, where engines differ in what is the same.
+   */
+  async areUnique(columns: readonly string[]): Promise<boolean> {
+    const keys = columns.map((name) => this.columns.find(({ column }) => column === name));
+    if (keys.some((key) => key === undefined || key.type === "DOUBLE")) return false;
+    const list = keys.map((key) => identifier(key!.name)).join(", ");
+    const pieces = this.#pieces.map((path) => stringLiteral("duckdb", path)).join(", ");
+    try {
+      return await this.#spool.exclusively(async (connection) => {
+        const rows = `SELECT ${list} FROM read_parquet([${pieces}])`;
+        const found = await connection.runAndReadAll(
+          `SELECT (SELECT count(*) FROM (${rows})) = (SELECT count(*) FROM (SELECT DISTINCT * FROM (${rows})))`,
+        );
+        return found.getRows()[0]?.[0] === true;
+      });
+    } catch (thrown) {
+      if (!/out of memory/i.test(messageOf(thrown))) throw thrown;
+      return false;
+    }
+  }
+
   /** Idempotent. */
   async drop(): Promise<void> {
     const pieces = this.#pieces;

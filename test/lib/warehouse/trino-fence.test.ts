@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, describe, test, type TestContext } from "node:test";
 import { TributaryError } from "../../../lib/errors.ts";
 import type { CommitOptions, CommitReceipt, TableLayout, Warehouse } from "../../../lib/warehouse/warehouse.ts";
+import { mergeStatement } from "../../../lib/warehouse/trino-merge.ts";
 import { columns, type Row } from "../../support/rows.ts";
 import { assertCounts, LAYOUTS, TestTable, type Sent } from "../../support/test-table.ts";
 import { trinoProxy, type Detour } from "../../support/trino-proxy.ts";
@@ -130,6 +131,63 @@ if (trinoGiven("trino: a table has one writer")) {
         [1, "new"],
       ]);
     });
+
+    for (const mode of ["replace", "append"] as const) {
+      test(`${mode}: rows of files that the table has nothing of are only inserted, until somebody else has written`, async (t) => {
+        const merges: string[] = [];
+        const notes = (sql: string): undefined => {
+          if (sql.startsWith("MERGE")) merges.push(sql);
+        };
+        const { owner: other } = await twoWriters(t, LAYOUTS[mode]!);
+        const writer = through(await troubled(t, Infinity, notes), other);
+        const send = async (sourceFile: string, sourceOffset: number, id: number) => {
+          await commit(writer, {}, { sourceFile, sourceOffset, rows: rowsFrom(id, 2, sourceFile) });
+          return merges.at(-1)!.includes("ON false") ? "inserted" : "compared";
+        };
+        await commit(other, {}, { sourceFile: "old", sourceOffset: 1, rows: rowsFrom(0, 2, "old") });
+        assert.equal(await send("a", 2, 10), "compared", "it had to look");
+        assert.equal(await send("b", 3, 20), "inserted");
+        assert.equal(await send("b", 4, 21), "compared", "it brought that one itself");
+        assert.equal(await send("old", 5, 1), "compared", "the table had that one");
+        assert.equal(await send("c", 6, 30), "inserted");
+        await commit(other, {}, { sourceFile: "d", sourceOffset: 7, rows: rowsFrom(40, 2, "d") });
+        assert.equal(await send("d", 7, 40), "compared", "another has brought that one");
+        assert.equal(await send("e", 8, 50), "compared", "how large the table is now, it learns by its own commit");
+        assert.equal(await send("f", 9, 60), "inserted");
+        const again = mode === "append" ? ["b", "old"] : [];
+        const versions = ["a", "b", "c", "d", "e", "f", "old", ...again].sort();
+        const found = (await writer.rows(["_source_file"])).map(([name]) => name);
+        assert.deepEqual(
+          found,
+          versions.flatMap((name) => [name, name]),
+        );
+      });
+
+      test(`${mode}: a MERGE that only inserts fails beside another's rows, of whatever file`, async (t) => {
+        const { owner } = await twoWriters(t, LAYOUTS[mode]!);
+        for (const [sourceFile, sourceOffset] of [
+          ["a", 1],
+          ["b", 2],
+        ] as const)
+          await commit(owner, {}, { sourceFile, sourceOffset, rows: rowsFrom(0, 2, sourceFile) });
+        const table = `"${owner.name}"`;
+        const slow =
+          "SELECT count(*) FROM UNNEST(sequence(1, 10000)) a(x) CROSS JOIN UNNEST(sequence(1, 8000)) b(y) WHERE x * y % 7 = 9";
+        const merge = mergeStatement({
+          layout: owner.layout,
+          columns: COLUMNS,
+          files: [{ sourceFile: "c", sourceOffset: 3 }],
+          rows: `SELECT * FROM ${table} WHERE (${slow}) = 0`,
+          seen: await owner.warehouse.version(owner.name),
+          newFiles: true,
+        });
+        const merged = server.client.run(merge);
+        const inserted = server.client.run(`INSERT INTO ${table} SELECT * FROM ${table} WHERE "_source_file" = 'b'`);
+        const [first, second] = await Promise.allSettled([merged, inserted]);
+        assert.equal(second.status, "fulfilled");
+        assert.match(String((first as PromiseRejectedResult).reason), /conflicting files/);
+      });
+    }
 
     for (const [what, pattern, adoptRowsMin] of [
       ["MERGE", /^MERGE/, Infinity],

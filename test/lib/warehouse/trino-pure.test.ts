@@ -7,6 +7,8 @@ import {
   isTooManyPartitions,
   statementError,
 } from "../../../lib/warehouse/trino-errors.ts";
+import type { TrinoClient } from "../../../lib/warehouse/trino-client.ts";
+import { snapshotOf } from "../../../lib/warehouse/trino-commit.ts";
 import { changesOf, mergeStatement } from "../../../lib/warehouse/trino-merge.ts";
 import { logicalName, physicalName, withPhysicalNames } from "../../../lib/warehouse/trino-names.ts";
 import { assertOwn, doubtfulQuery, readOnlyStatement } from "../../../lib/warehouse/trino-query.ts";
@@ -176,6 +178,25 @@ describe("merge statements", () => {
     assert.doesNotMatch(mergeStatement({ ...input, layout, files: files.slice(1) }), /"_source_offset" < 2\)/);
   });
 
+  test("rows of files that the table has nothing of meet nothing, but by a key", () => {
+    const files = [{ sourceFile: "f", sourceOffset: 1 }];
+    for (const mode of ["replace", "append"] as const) {
+      const sql = mergeStatement({ ...input, layout: { ...LAYOUT, mode }, files, newFiles: true });
+      assert.match(sql, /\) AS s ON false\nWHEN NOT MATCHED THEN INSERT/);
+      assert.match(sql, /IS NOT DISTINCT FROM BIGINT '7'/, "on the condition of what was seen all the same");
+      assert.doesNotMatch(sql, /JOIN|UPDATE|DELETE/);
+    }
+    const layout: TableLayout = { ...LAYOUT, mode: "upsert", key: ["id"] };
+    assert.match(mergeStatement({ ...input, layout, files, newFiles: true }), /ON t\."id" = s\."id"/);
+  });
+
+  test("of rows whose keys are unique none is looked for that is newest", () => {
+    const layout: TableLayout = { ...LAYOUT, mode: "upsert", key: ["id"] };
+    const files = [{ sourceFile: "f", sourceOffset: 1 }];
+    assert.match(mergeStatement({ ...input, layout, files }), /row_number/);
+    assert.doesNotMatch(mergeStatement({ ...input, layout, files, keysUnique: true }), /row_number/);
+  });
+
   test("counts come from the statement and its snapshot", () => {
     const summary = { "added-records": "7", "added-position-deletes": "6" };
     // 3 inserted, 4 updated (a delete and an insert each), 2 deleted.
@@ -186,6 +207,34 @@ describe("merge statements", () => {
       rowsUpdated: 0,
       rowsDeleted: 2,
     });
+  });
+});
+
+describe("the snapshot a MERGE made", () => {
+  const made = async (row: readonly unknown[] | undefined) => {
+    const client = { run: () => Promise.resolve({ rows: row ? [row] : [] }) };
+    const statement = { queryId: "q", updateCount: 2, seen: "7", strategy: "inline" };
+    return snapshotOf(client as unknown as TrinoClient, "t", statement);
+  };
+  const summary = JSON.stringify({ "added-records": "2", "total-records": "5" });
+
+  test("what was seen and it: the writer still knows its table", async () => {
+    const { receipt, made: after } = await made(["8", "7", summary]);
+    assert.deepEqual(after, { snapshot: "8", rows: 5 });
+    assert.equal(receipt.snapshotId, "8");
+    assert.equal(receipt.rowsInserted, 2);
+  });
+
+  test("another's came in between, of other files: it has to look", async () => {
+    const { receipt, made: after } = await made(["9", "8", summary]);
+    assert.equal(after, undefined);
+    assert.equal(receipt.snapshotId, "9");
+  });
+
+  test("none is found: it has to look", async () => {
+    const { receipt, made: after } = await made(undefined);
+    assert.equal(after, undefined);
+    assert.deepEqual([receipt.snapshotId, receipt.rowsInserted], [null, 2]);
   });
 });
 

@@ -95,3 +95,26 @@ test("spool: 2,000 columns, and rows of 100 KB, need no more memory than others"
   await rm(join(folder, "rows.parquet"), { force: true });
   assert.deepEqual(await stored(folder, others, "count(*), sum(length(text))::BIGINT"), ["2100", "210000000"]);
 });
+
+test("spool: keys are unique, or not, over all pieces", async (t) => {
+  const { spool } = await spooling(t);
+  const wide = columns({ id: "BIGINT", name: "VARCHAR", ratio: "DOUBLE" });
+  const rowsOf = async (...pieces: Row[][]): Promise<SpooledRows> => {
+    const batches = pieces.map((piece) => rowBatches(wide, piece, ORIGIN)[0]!);
+    const rows = spool.open(stagedColumnsOf(batches[0]!.writerSchema));
+    for (const batch of batches) await rows.add([batch]);
+    return rows;
+  };
+  const first = [
+    { id: 1, name: "a", ratio: 1 },
+    { id: 1, name: null, ratio: 2 },
+    { id: 2, name: "a", ratio: 3 },
+  ];
+  const once = await rowsOf(first, [{ id: 2, name: "b", ratio: 4 }]);
+  assert.equal(await once.areUnique(["id", "name"]), true);
+  assert.equal(await once.areUnique(["id"]), false);
+  assert.equal(await once.areUnique(["ratio"]), false, "not asked of floating point");
+  assert.equal(await once.areUnique(["id", "other"]), false, "not known of a column that the rows lack");
+  const twice = await rowsOf(first, [{ id: 1, name: null, ratio: 4 }]);
+  assert.equal(await twice.areUnique(["id", "name"]), false);
+});
