@@ -152,8 +152,10 @@ export class Commands implements LaneCommands {
     const yielding = new AbortController();
     const ended = new AbortController();
     void this.#watch(writer, isChecks ? Infinity : settings.maintenanceHoldMs, yielding, ended.signal);
-    const signal = AbortSignal.any([writer.signal, yielding.signal]);
-    const run: CommandRun = { command, writer, signal, clock, settings, metrics, logger };
+    // Not AbortSignal.any: on Node 20 the writer's signal would keep a trace of every command.
+    if (writer.signal.aborted) yielding.abort();
+    writer.signal.addEventListener("abort", () => yielding.abort(), { once: true, signal: ended.signal });
+    const run: CommandRun = { command, writer, signal: yielding.signal, clock, settings, metrics, logger };
     try {
       if (isChecks) return await runChecks(run);
       const step = await maintainStep(run, underway.work);

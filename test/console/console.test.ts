@@ -356,7 +356,9 @@ function consoleSuite(profile: Profile): void {
           if (view === "") await choose(write("sales_rough.csv", ROUGH));
           if (view.startsWith("#tables/")) await card("Maintenance history").waitFor();
           if (view.startsWith("#query/")) await card("Result").waitFor();
-          await page.waitForFunction("document.querySelector('.waiting') === null");
+          // Not waitForFunction: it evaluates text in the page, which its content security policy forbids.
+          const waiting = page.locator(".waiting");
+          while ((await waiting.count()) > 0) await waiting.first().waitFor({ state: "detached" });
           await look(`${view || "#upload"} ${colorScheme} ${width}`);
           const overflow = await page.evaluate("document.documentElement.scrollWidth - innerWidth");
           assert.equal(overflow, 0, `${view} at ${width} does not scroll sideways`);

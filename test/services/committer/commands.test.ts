@@ -305,6 +305,7 @@ test("gate block: checks of a table that somebody else wrote meanwhile do not co
   };
   assert.equal((await check()).status, "passed");
   assert.deepEqual(shown(), []);
+  assert.equal((await world.warehouse.trusted("t"))?.asOfMs, null);
   await committer.drain();
 });
 

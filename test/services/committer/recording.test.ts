@@ -1,7 +1,9 @@
 /** What goes on side by side in a committer: a record beside the next commit, and only so many commits. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Contract } from "../../../lib/contract/contract.ts";
 import type { MicroBatch } from "../../../lib/warehouse/warehouse.ts";
+import { Recording, type ReadyFile } from "../../../services/committer/recording.ts";
 import { withFaults } from "../../support/faults.ts";
 import { messagesOf, type TestFile } from "../../support/row-messages.ts";
 import { until } from "../../support/until.ts";
@@ -67,6 +69,17 @@ for (const [why, over, declared] of [
     await committer.drain();
   });
 }
+
+test("while a record is under way, files it holds too may not be committed, nor any whose missing keys would come back", () => {
+  const ready = (sourceFile: string): ReadyFile => ({ file: { sourceFile } }) as ReadyFile;
+  const recording = new Recording();
+  const keeping = { deleteMissing: false } as Contract;
+  assert.ok(recording.allows([ready("f1")], { ...keeping, deleteMissing: true }), "there is none yet");
+  recording.begin([ready("f1"), ready("f2")], () => new Promise(() => undefined), () => undefined); // prettier-ignore
+  assert.ok(recording.allows([ready("f3")], keeping));
+  assert.ok(!recording.allows([ready("f3"), ready("f2")], keeping));
+  assert.ok(!recording.allows([ready("f3")], { ...keeping, deleteMissing: true }));
+});
 
 test("a drain waits for the record", async () => {
   const world = await makeWorld();
