@@ -30,6 +30,11 @@ export class FakeClock implements Clock {
     });
   }
 
+  /** How many wait for their time. */
+  get sleepers(): number {
+    return this.#sleepers.length;
+  }
+
   /** Time passes. */
   advance(ms: number): void {
     this.#nowMs += ms;
