@@ -59,7 +59,8 @@ export async function startKafka(context: StackContext): Promise<Started> {
     ...args,
   ];
   if (!existsSync(join(dataDir, "meta.properties"))) {
-    const format = ["format", "--cluster-id", context.settings.kafkaClusterId, "--config", properties];
+    // With "=": an id may begin with a hyphen.
+    const format = ["format", `--cluster-id=${context.settings.kafkaClusterId}`, "--config", properties];
     await runTool(java, run("kafka.tools.StorageTool", ...format), { missing: `${java} is gone`, cwd: folder });
   }
   const started = context.started(
