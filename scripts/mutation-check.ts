@@ -174,6 +174,14 @@ export const MUTATIONS: readonly Mutation[] = [
     run: test("test/services/committer/recording.test.ts"),
   },
   {
+    invariant: "I13",
+    what: "what another committed in between counts as seen",
+    file: "lib/warehouse/trino-commit.ts",
+    from: "made: snapshotIn(parent) === seen ?",
+    to: "made: snapshotIn(parent) !== undefined ?",
+    run: test("test/lib/warehouse/trino-pure.test.ts", "another's came in between"),
+  },
+  {
     invariant: "I14",
     what: "a stale parser's schema replaces a newer one",
     file: "services/parser/table-schemas.ts",
