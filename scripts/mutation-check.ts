@@ -126,6 +126,14 @@ export const MUTATIONS: readonly Mutation[] = [
     run: simulate(200),
   },
   {
+    invariant: "I8",
+    what: "a version and its replay in one micro-batch are both appended",
+    file: "lib/warehouse/duckdb-commit.ts",
+    from: "const source = repeated ? eachRowOnce(work.source) : work.source;",
+    to: "const source = repeated ? work.source : eachRowOnce(work.source);",
+    run: test("test/contract/warehouse.test.ts", "in one micro-batch bring each row once"),
+  },
+  {
     invariant: "I9",
     what: "rows of a failed file count as read",
     file: "services/committer/outcome.ts",

@@ -199,12 +199,19 @@ async function newestByKey({ connection, source, batch }: Work): Promise<string>
     QUALIFY row_number() OVER (PARTITION BY ${key} ORDER BY s._source_offset DESC, s._source_row DESC) = 1)`;
 }
 
+/** A version and its replay may come in one batch: the same rows, or some that the one lacks. */
+const eachRowOnce = (source: string): string =>
+  `(SELECT s.* FROM ${source} s
+    QUALIFY row_number() OVER (PARTITION BY s._source_file, s._source_offset, s._source_row ORDER BY s._ingested_at) = 1)`;
+
 async function appendRows(work: Work): Promise<Counts> {
-  const { connection, table, source, batch } = work;
-  const versions = batch.files.map(ofVersion).join(" OR ");
+  const { connection, table, batch } = work;
+  const versions = batch.files.map(ofVersion);
+  const repeated = new Set(versions).size < versions.length;
+  const source = repeated ? eachRowOnce(work.source) : work.source;
   const nothing = { rowsUpdated: 0, rowsDeleted: 0 };
-  if (!(await anyRow(connection, `${table} WHERE ${versions}`)))
-    return { rowsInserted: await insertAll(work), ...nothing };
+  if (!(await anyRow(connection, `${table} WHERE ${versions.join(" OR ")}`)))
+    return { rowsInserted: await insertAll({ ...work, source }), ...nothing };
   const sameRow = allEqual(["_source_file", "_source_offset", "_source_row"], "t", "s");
   const rowsInserted = await changed(
     connection,

@@ -84,17 +84,29 @@ function updateClause(columns: readonly ColumnDefinition[], except: readonly str
  * There is nothing to meet. It costs half of what comparing costs, and stays a MERGE: Iceberg lets none through beside which another has added
  * rows, of whatever file, where an INSERT would simply come after.
  */
-function onlyInsert({ columns, rows }: MergeInput): MergeParts {
-  return { source: rows, on: "false", when: [`WHEN NOT MATCHED THEN ${insertClause(columns)}`] };
+function onlyInsert(input: MergeInput): MergeParts {
+  const { columns } = input;
+  return { source: eachRowOnce(input), on: "false", when: [`WHEN NOT MATCHED THEN ${insertClause(columns)}`] };
 }
 
-function mergeAppend({ columns, files, rows }: MergeInput): MergeParts {
+function mergeAppend(input: MergeInput): MergeParts {
+  const { columns, files } = input;
   const offsets = [...new Set(files.map(({ sourceOffset, rowsOffset }) => rowsOffset ?? sourceOffset))].join(", ");
   return {
-    source: rows,
+    source: eachRowOnce(input),
     on: `${allEqual(IDENTITY, "t", "s")} AND ${ofFiles(files, "t")} AND t."_source_offset" IN (${offsets})`,
     when: [`WHEN NOT MATCHED THEN ${insertClause(columns)}`],
   };
+}
+
+/** A version and its replay may come in one batch: the same rows, or some that the one lacks. */
+function eachRowOnce({ columns, files, rows }: MergeInput): string {
+  const versions = files.map(
+    ({ sourceFile, sourceOffset, rowsOffset = sourceOffset }) => `${rowsOffset} ${sourceFile}`,
+  );
+  if (new Set(versions).size === versions.length) return rows;
+  const ranked = `SELECT *, row_number() OVER (PARTITION BY ${columnList(IDENTITY)} ORDER BY "_ingested_at") AS "_nth" FROM (${rows})`;
+  return `SELECT ${columnList(allNames(columns))} FROM (${ranked}) WHERE "_nth" = 1`;
 }
 
 /**

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { columns, type Row } from "../support/rows.ts";
-import { assertCounts, LAYOUTS, TestTable } from "../support/test-table.ts";
+import { assertCounts, LAYOUTS, TestTable, type Sent } from "../support/test-table.ts";
 import type { Opened } from "./warehouse.contract.ts";
 
 const COLUMNS = columns({ id: "INTEGER", name: "VARCHAR" });
@@ -411,6 +411,28 @@ export function commitContract(opened: Opened): void {
         ["a", 1, 2],
         ["a", 1, 3],
       ]);
+    });
+
+    test("a version and its replays in one micro-batch bring each row once", async () => {
+      const table = tableOf("append");
+      const batchOf = (sourceFile: string, from: number): Sent[] => [
+        { sourceFile, sourceOffset: from, rows: [one, { ...three, _source_row: 3 }] },
+        { sourceFile, sourceOffset: from + 1, rows: [one] },
+        { sourceFile, sourceOffset: from + 2, rowsOffset: from, rows: [one, two, three] },
+        { sourceFile, sourceOffset: from + 3, rowsOffset: from, rows: [one, two, three] },
+      ];
+      const whole = (sourceFile: string, from: number): [string, number, number][] => [
+        [sourceFile, from, 1],
+        [sourceFile, from, 2],
+        [sourceFile, from, 3],
+        [sourceFile, from + 1, 1],
+      ];
+      // Into an empty table, of a new file, and beside what is there.
+      assertCounts(await table.ingest(...batchOf("a", 1)), 4, 0, 0);
+      assertCounts(await table.ingest(...batchOf("b", 5)), 4, 0, 0);
+      assertCounts(await table.ingest(...batchOf("b", 9)), 4, 0, 0);
+      const inOrder = (rows: unknown[]): string[] => rows.map((row) => JSON.stringify(row)).sort();
+      assert.deepEqual(inOrder(await table.origins()), inOrder([...whole("a", 1), ...whole("b", 5), ...whole("b", 9)]));
     });
   });
 
