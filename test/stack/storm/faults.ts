@@ -66,7 +66,6 @@ export async function storm({
   await Promise.all(away.values());
   over.abort();
   await watching;
-  for (const { record } of stack.processes) if (!isAlive(record)) stack.restart(record.name);
   return counts;
 }
 
@@ -91,7 +90,7 @@ async function frozen({ record }: Started, awayMs: number): Promise<void> {
 const RESTART_MS = 1_000;
 
 /** What ends by itself, as a service does whose log is away when it starts, is started again: in compose `restart: unless-stopped` does so. */
-async function restartEnded(
+export async function restartEnded(
   stack: RunningStack,
   isAway: (name: string) => boolean,
   signal: AbortSignal,

@@ -6,7 +6,7 @@ import { systemClock } from "../../../lib/clock.ts";
 import { startStack, stopStack } from "../../../scripts/stack/stack.ts";
 import { seededRandom } from "../../support/random.ts";
 import { until } from "../../support/until.ts";
-import { storm } from "./faults.ts";
+import { restartEnded, storm } from "./faults.ts";
 import { readMeanwhile } from "./readers.ts";
 import { TABLES } from "./tables.ts";
 import { sendTraffic } from "./traffic.ts";
@@ -83,12 +83,16 @@ export async function runStorm({ data, seed, forMs, calmMsMax, trinoMemory, say 
       await systemClock.sleep(500);
       return left.length === 0;
     };
+    const recovered = new AbortController();
+    const watching = restartEnded(stack, () => false, recovered.signal);
     const late = await until("everything is on record", settled, RECOVERY_MS_MAX).then(
       () => [],
       () => [
         `not on record after ${RECOVERY_MS_MAX / 1000} s: ${left.slice(0, 10).join(", ")} (${left.length} in all)`,
       ],
     );
+    recovered.abort();
+    await watching;
     const recoveryS = Math.round((systemClock.monotonicMs() - overMs) / 1000);
     done.abort();
     const seen = await reading;
