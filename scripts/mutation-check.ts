@@ -129,8 +129,8 @@ export const MUTATIONS: readonly Mutation[] = [
     invariant: "I8",
     what: "a version and its replay in one micro-batch are both appended",
     file: "lib/warehouse/duckdb-commit.ts",
-    from: "const source = repeated ? eachRowOnce(work.source) : work.source;",
-    to: "const source = repeated ? work.source : eachRowOnce(work.source);",
+    from: "const repeated = new Set(versions).size < versions.length;",
+    to: "const repeated = versions.length < 0;",
     run: test("test/contract/warehouse.test.ts", "in one micro-batch bring each row once"),
   },
   {

@@ -192,27 +192,31 @@ function supersededRows(files: readonly FileVersion[]): string {
 
 /** The staged rows with each key once. Most batches have no key twice: finding that out costs a seventh of sorting them. */
 async function newestByKey({ connection, source, batch }: Work): Promise<string> {
-  const key = columnList(batch.layout.key, "s");
-  const twice = await anyRow(connection, `(SELECT 1 FROM ${source} s GROUP BY ${key} HAVING count(*) > 1)`);
-  if (!twice) return source;
-  return `(SELECT s.* FROM ${source} s
-    QUALIFY row_number() OVER (PARTITION BY ${key} ORDER BY s._source_offset DESC, s._source_row DESC) = 1)`;
+  const { key } = batch.layout;
+  const twice = await anyRow(
+    connection,
+    `(SELECT 1 FROM ${source} s GROUP BY ${columnList(key, "s")} HAVING count(*) > 1)`,
+  );
+  return twice ? firstOfEach(source, key, "s._source_offset DESC, s._source_row DESC") : source;
 }
 
-/** A version and its replay may come in one batch: the same rows, or some that the one lacks. */
-const eachRowOnce = (source: string): string =>
+/** Of the staged rows that are equal in these columns, the first in this order. */
+const firstOfEach = (source: string, names: readonly string[], order: string): string =>
   `(SELECT s.* FROM ${source} s
-    QUALIFY row_number() OVER (PARTITION BY s._source_file, s._source_offset, s._source_row ORDER BY s._ingested_at) = 1)`;
+    QUALIFY row_number() OVER (PARTITION BY ${columnList(names, "s")} ORDER BY ${order}) = 1)`;
+
+const IDENTITY = ["_source_file", "_source_offset", "_source_row"];
 
 async function appendRows(work: Work): Promise<Counts> {
   const { connection, table, batch } = work;
   const versions = batch.files.map(ofVersion);
+  // A version and its replay may come in one batch: the same rows, or some that the one lacks.
   const repeated = new Set(versions).size < versions.length;
-  const source = repeated ? eachRowOnce(work.source) : work.source;
+  const source = repeated ? firstOfEach(work.source, IDENTITY, "s._ingested_at") : work.source;
   const nothing = { rowsUpdated: 0, rowsDeleted: 0 };
   if (!(await anyRow(connection, `${table} WHERE ${versions.join(" OR ")}`)))
     return { rowsInserted: await insertAll({ ...work, source }), ...nothing };
-  const sameRow = allEqual(["_source_file", "_source_offset", "_source_row"], "t", "s");
+  const sameRow = allEqual(IDENTITY, "t", "s");
   const rowsInserted = await changed(
     connection,
     `INSERT INTO ${table} SELECT s.* FROM ${source} s WHERE NOT EXISTS (SELECT 1 FROM ${table} t WHERE ${sameRow})`,

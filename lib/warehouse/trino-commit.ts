@@ -90,8 +90,7 @@ async function commitOnce(
   const adoption = { layout, partitioning: description.partitioning, target, files, seen, confirmOwner };
   const adopted = await adoptFile(tools, adoption);
   if (adopted) return adopted;
-  const newFiles =
-    known !== undefined && layout.mode !== "upsert" && (await tools.seen.holdsNone(table, namesOf(files)));
+  const newFiles = layout.mode !== "upsert" && (await tools.seen.holdsNone(table, namesOf(files)));
   const hoards = files.flatMap(({ stage }) => (stage instanceof TrinoStage ? [stage.rows] : []));
   return withRows(tools, table, target, hoards, async ({ select: rows, strategy, alone }) => {
     const applied = files.map((file) => ({ ...file, rowsOffset: (file.stage as TrinoStage | undefined)?.rowsOffset }));
@@ -113,9 +112,7 @@ async function stillKnown(
 ): Promise<SnapshotId | undefined> {
   const known = seen.get(table);
   const large = files.some(({ stage }) => stage instanceof TrinoStage && stage.rows.spooled.length > 0);
-  if (known === undefined || !large || (await seen.isAsSeen(table, known))) return known;
-  seen.forget(table);
-  return undefined;
+  return known === undefined || !large || (await seen.isAsSeen(table, known)) ? known : undefined;
 }
 
 /**

@@ -100,12 +100,17 @@ function mergeAppend(input: MergeInput): MergeParts {
 }
 
 /** A version and its replay may come in one batch: the same rows, or some that the one lacks. */
-function eachRowOnce({ columns, files, rows }: MergeInput): string {
+function eachRowOnce(input: MergeInput): string {
+  const { files, rows } = input;
   const versions = files.map(
     ({ sourceFile, sourceOffset, rowsOffset = sourceOffset }) => `${rowsOffset} ${sourceFile}`,
   );
-  if (new Set(versions).size === versions.length) return rows;
-  const ranked = `SELECT *, row_number() OVER (PARTITION BY ${columnList(IDENTITY)} ORDER BY "_ingested_at") AS "_nth" FROM (${rows})`;
+  return new Set(versions).size === versions.length ? rows : firstOfEach(input, IDENTITY, `"_ingested_at"`);
+}
+
+/** Of the batch's rows that are equal in these columns, the first in this order. */
+function firstOfEach({ columns, rows }: MergeInput, names: readonly string[], order: string): string {
+  const ranked = `SELECT *, row_number() OVER (PARTITION BY ${columnList(names)} ORDER BY ${order}) AS "_nth" FROM (${rows})`;
   return `SELECT ${columnList(allNames(columns))} FROM (${ranked}) WHERE "_nth" = 1`;
 }
 
@@ -161,11 +166,9 @@ function mergeUpsert(input: MergeInput): MergeParts {
 }
 
 /** One row a key, the newest. */
-function newestByKey({ layout, columns, rows, keysUnique = false }: MergeInput): string {
-  if (keysUnique) return rows;
-  const order = `ORDER BY "_source_offset" DESC, "_source_row" DESC`;
-  const ranked = `SELECT *, row_number() OVER (PARTITION BY ${columnList(layout.key)} ${order}) AS "_nth" FROM (${rows})`;
-  return `SELECT ${columnList(allNames(columns))} FROM (${ranked}) WHERE "_nth" = 1`;
+function newestByKey(input: MergeInput): string {
+  const { layout, rows, keysUnique = false } = input;
+  return keysUnique ? rows : firstOfEach(input, layout.key, `"_source_offset" DESC, "_source_row" DESC`);
 }
 
 /**

@@ -5,7 +5,7 @@ import { tableId } from "./trino-names.ts";
 /** A snapshot's id; null of a table that has none. */
 export type SnapshotId = string | null;
 
-/** Of larger tables it is not asked which files they hold: reading one column of so many rows costs less than a MERGE does. */
+/** Of larger tables it is not asked which files they hold, so that the question stays short beside the commits it saves. */
 const READ_ROWS_MAX = 5_000_000;
 /** Of a table that holds more files than this, and of all tables together, no more names are kept. */
 const NAMES_MAX = { table: 50_000, total: 500_000 };
@@ -60,17 +60,15 @@ export class SeenTables {
 
   /** Looks at the table. Whoever owns it *afterwards* was the last to write what was seen, so ownership is to be confirmed then, not before. */
   async look(table: string, confirmOwner: () => Promise<void>): Promise<SnapshotId> {
-    const { rows } = await this.#client.run(`SELECT ${snapshotNow(table)}`);
+    const snapshot = await this.#now(table);
     await confirmOwner();
-    const snapshot = snapshotIn(rows[0]?.[0]);
     this.forget(table);
     this.#seen.set(table, { snapshot });
     return snapshot;
   }
 
   async isAsSeen(table: string, seen: SnapshotId): Promise<boolean> {
-    const { rows } = await this.#client.run(`SELECT ${snapshotNow(table)}`);
-    return snapshotIn(rows[0]?.[0]) === seen;
+    return (await this.#now(table)) === seen;
   }
 
   /**
@@ -93,6 +91,11 @@ export class SeenTables {
     }
     const { files } = seen;
     return files instanceof Set && !sourceFiles.some((name) => files.has(name));
+  }
+
+  async #now(table: string): Promise<SnapshotId> {
+    const { rows } = await this.#client.run(`SELECT ${snapshotNow(table)}`);
+    return snapshotIn(rows[0]?.[0]);
   }
 
   #keep(seen: Seen, sourceFiles: readonly string[]): void {

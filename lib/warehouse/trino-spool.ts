@@ -20,7 +20,7 @@ const ROW_GROUP_BYTES = 16 * 1024 * 1024;
 /** DuckDB sets 256 KiB aside for the dictionary of each column while it writes: with more columns than this there are none. */
 const DICTIONARY_COLUMNS_MAX = 200;
 
-/** Of more rows it is not asked whether their keys are unique: a million keys take DuckDB some 100 MB. */
+/** Of more rows it is not asked whether their keys are unique: with five million of them the committer took 564 MB, with one million 450. */
 const UNIQUE_ROWS_MAX = 1_000_000;
 
 /**

@@ -151,7 +151,7 @@ export type LogRow = Readonly<Record<string, string | number | boolean | Date | 
  *    same (_source_file, _source_row) are left untouched, version columns included.
  *  - upsert: per key the newest (_source_offset, _source_row) wins, also inside the batch. A row whose file columns are all equal is left
  *    untouched. deleteMissing as TableLayout says; then a key that another file sends changes hands even when unchanged.
- *  - append: rows are added unless (_source_file, _source_offset, _source_row) is there already.
+ *  - append: rows are added unless (_source_file, _source_offset, _source_row) is there already, also inside the batch.
  * A file without a stage brings no rows: replace removes its old ones, upsert with deleteMissing its keys; otherwise nothing happens.
  *
  * `record` notes how files ended in `_ingest_files` and their rejects in `_rejected_rows`; idempotent by file id and by

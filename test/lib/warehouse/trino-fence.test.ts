@@ -5,6 +5,7 @@ import type { CommitOptions, CommitReceipt, TableLayout, Warehouse } from "../..
 import { mergeStatement } from "../../../lib/warehouse/trino-merge.ts";
 import { columns, type Row } from "../../support/rows.ts";
 import { assertCounts, LAYOUTS, TestTable, type Sent } from "../../support/test-table.ts";
+import { until } from "../../support/until.ts";
 import { trinoProxy, type Detour } from "../../support/trino-proxy.ts";
 import { openTestTrino, trinoGiven } from "../../support/trino-server.ts";
 
@@ -182,6 +183,8 @@ if (trinoGiven("trino: a table has one writer")) {
           newFiles: true,
         });
         const merged = server.client.run(merge);
+        const running = `SELECT 1 FROM system.runtime.queries WHERE state = 'RUNNING' AND query LIKE 'MERGE INTO ${table}%'`;
+        await until("the MERGE has read its table", async () => (await server.client.run(running)).rows.length > 0);
         const inserted = server.client.run(`INSERT INTO ${table} SELECT * FROM ${table} WHERE "_source_file" = 'b'`);
         const [first, second] = await Promise.allSettled([merged, inserted]);
         assert.equal(second.status, "fulfilled");
