@@ -109,6 +109,39 @@ function consoleSuite(profile: Profile): void {
     assert.doesNotMatch(page.url(), /secret/);
   });
 
+  test("a key given while the gateway still refuses the one before goes live, and is not asked for again", async (t) => {
+    if (!target.key) return t.skip("this gateway asks for no key");
+    const theirs = await browser.newContext();
+    theirs.setDefaultTimeout(profile.waitMs);
+    const late = listen(await theirs.newPage());
+    let release = (): void => undefined;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    const heldOf = (path: string) =>
+      new Promise<void>((resolve) => {
+        void late.route(path, async (route) => {
+          if (route.request().headers()["authorization"] === "Bearer wrong") {
+            resolve();
+            await released;
+          }
+          await route.continue();
+        });
+      });
+    const held = [heldOf("**/v1/events"), heldOf("**/v1/tables")];
+    await late.goto(target.url);
+    await late.getByLabel("API key").fill("wrong");
+    await late.getByRole("button", { name: "Use this key" }).click();
+    await Promise.all(held);
+    await late.getByText("the API key is not known").waitFor();
+    await late.getByLabel("API key").fill(target.key);
+    await late.keyboard.press("Enter");
+    const refused = late.waitForResponse((answer) => answer.url().endsWith("/v1/tables") && answer.status() === 401);
+    release();
+    await refused;
+    await late.locator("#live.on").waitFor();
+    await late.locator("#key-form").waitFor({ state: "hidden" });
+    await theirs.close();
+  });
+
   test("a fresh gateway says what to do first", async (t) => {
     if (profile.name !== "embedded") return t.skip("a stack may have seen files");
     await open();

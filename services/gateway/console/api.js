@@ -19,23 +19,27 @@ export function useKey(key) {
 
 const headers = (more = {}) => (apiKey ? { authorization: `Bearer ${apiKey}`, ...more } : more);
 
-/** A problem as the gateway describes it: code, detail, remedy. A missing or unknown key fires `key-needed` on the document. */
+/**
+ * A problem as the gateway describes it: code, detail, remedy. A missing or unknown key fires `key-needed` on the document, unless another
+ * than `key`, with which the gateway was asked, has been given meanwhile.
+ */
 export class Problem extends Error {
-  constructor(status, body) {
+  constructor(status, body, key = apiKey) {
     super(body.detail ?? (status ? `the gateway answered ${status}` : "the gateway cannot be reached"));
     this.status = status;
     this.code = body.code ?? "";
     this.remedy = body.remedy ?? "";
-    if (status === 401) document.dispatchEvent(new CustomEvent("key-needed", { detail: this.message }));
+    if (status === 401 && key === apiKey) document.dispatchEvent(new CustomEvent("key-needed", { detail: this.message }));
   }
 }
 
 export async function call(path, init = {}) {
+  const key = apiKey;
   const response = await fetch(path, { ...init, headers: headers(init.headers) }).catch(() => {
     throw new Problem(0, {});
   });
   const body = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Problem(response.status, body);
+  if (!response.ok) throw new Problem(response.status, body, key);
   return body;
 }
 
@@ -64,6 +68,7 @@ export async function preview(file, table, dialect) {
  */
 export function upload(file, table, dialect, onProgress, signal) {
   return new Promise((resolve, reject) => {
+    const key = apiKey;
     const request = new XMLHttpRequest();
     const how = new URLSearchParams(dialect).toString();
     request.open("PUT", `${tablePath(table)}/files/${encodeURIComponent(file.name)}${how && `?${how}`}`);
@@ -77,7 +82,7 @@ export function upload(file, table, dialect, onProgress, signal) {
     request.onload = () => {
       const body = request.response ?? {};
       if (request.status < 300) resolve(body);
-      else reject(new Problem(request.status, body));
+      else reject(new Problem(request.status, body, key));
     };
     request.send(file);
   });
@@ -87,11 +92,12 @@ export function upload(file, table, dialect, onProgress, signal) {
 export async function follow(onFile, onConnected) {
   for (;;) {
     let needsKey = false;
+    const key = apiKey;
     const lost = new AbortController();
     const alive = watchdog(SILENCE_MS_MAX, () => lost.abort());
     try {
       const response = await fetch("/v1/events", { headers: headers(), signal: lost.signal });
-      if (!response.ok) throw new Problem(response.status, await response.json().catch(() => ({})));
+      if (!response.ok) throw new Problem(response.status, await response.json().catch(() => ({})), key);
       onConnected(true);
       for await (const file of eventsOf(response.body, alive)) onFile(file);
     } catch (problem) {
@@ -100,6 +106,7 @@ export async function follow(onFile, onConnected) {
     }
     alive.stop();
     onConnected(false);
+    if (key !== apiKey) continue; // one that was given meanwhile is not announced again
     await new Promise((resolve) => {
       if (!needsKey) setTimeout(resolve, RECONNECT_MS);
       document.addEventListener("key-changed", resolve, { once: true });
