@@ -1,55 +1,68 @@
-/**
- * `npm run bench [-- --rows N --rounds N --files N]`: the embedded default.
- * `npm run bench -- --stack DIR [--only NAME] [--rows N]`: the local stack that runs in DIR. One JSON line per benchmark.
- */
-import { parseArgs } from "node:util";
+/** `npm run bench`: one JSON line per benchmark, of the embedded default or of a local stack. */
+import { Command } from "commander";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { wholeFrom } from "../scripts/arguments.ts";
+import * as checks from "./checks.ts";
 import * as embedded from "./embedded.ts";
 import { hugeFile, upsertScaling } from "./stack-large.ts";
-import * as checks from "./checks.ts";
 import * as stacked from "./stack.ts";
 import { maintainedLatency, upkeep } from "./upkeep.ts";
 
-const { values } = parseArgs({
-  options: {
-    stack: { type: "string" },
-    only: { type: "string" },
-    rows: { type: "string", default: "1000000" },
-    rounds: { type: "string", default: "3" },
-    files: { type: "string", default: "1000" },
-    seconds: { type: "string", default: "120" },
-    bytes: { type: "string", default: "2000000000" },
-    batches: { type: "string", default: "1000" },
-  },
-});
-const [rows, rounds, files] = [Number(values.rows), Number(values.rounds), Number(values.files)];
-
-function ofEmbedded(): Record<string, () => Promise<object>> {
-  return {
-    upsert: () => embedded.bigFile({ rows, rounds, table: "sales" }),
-    inferred: () => embedded.bigFile({ rows, rounds, table: "orders" }),
-    latency: () => embedded.smallFileLatency({ files: 40 }),
-    checks: () => checks.ofDuckDb(rows, rounds),
-    many: () => embedded.manyFiles({ files, tables: 20, rowsPerFile: 20 }),
-  };
+interface Flags {
+  stack?: string;
+  only?: string;
+  rows: number;
+  rounds: number;
+  files: number;
+  seconds: number;
+  bytes: number;
+  batches: number;
 }
 
-function ofStack(folder: string): Record<string, () => Promise<object>> {
-  const stack = stacked.readStack(folder);
-  return {
-    big: () => stacked.bigFile(stack, rows),
-    latency: () => stacked.smallFileLatency(stack, 30),
-    steady: () => stacked.steadyLoad(stack, { tables: 20, filesPerS: 10, forS: Number(values.seconds) }),
-    literals: () => stacked.literalMerges(stack, 1_000),
-    scaling: () => upsertScaling(stack, { small: 100_000, large: 5 * rows, changed: 10_000 }),
-    huge: () => hugeFile(stack, folder, Number(values.bytes)),
-    checks: () => checks.ofTrino(stack, rows, rounds),
-    upkeep: () => upkeep(stack, Number(values.batches)),
-    maintain: () => maintainedLatency(stack, { rows, forS: Number(values.seconds) }),
-  };
-}
+const OF_EMBEDDED: Record<string, (flags: Flags) => Promise<object>> = {
+  upsert: ({ rows, rounds }) => embedded.bigFile({ rows, rounds, table: "sales" }),
+  inferred: ({ rows, rounds }) => embedded.bigFile({ rows, rounds, table: "orders" }),
+  latency: () => embedded.smallFileLatency({ files: 40 }),
+  checks: ({ rows, rounds }) => checks.ofDuckDb(rows, rounds),
+  many: ({ files }) => embedded.manyFiles({ files, tables: 20, rowsPerFile: 20 }),
+};
 
-const benchmarks = values.stack === undefined ? ofEmbedded() : ofStack(values.stack);
-for (const [name, run] of Object.entries(benchmarks)) {
-  if (values.only !== undefined && values.only !== name) continue;
-  console.log(JSON.stringify({ bench: name, ...(await run()) }));
+const OF_STACK: Record<string, (stack: stacked.Stack, flags: Flags) => Promise<object>> = {
+  big: (stack, { rows }) => stacked.bigFile(stack, rows),
+  latency: (stack) => stacked.smallFileLatency(stack, 30),
+  steady: (stack, { seconds }) => stacked.steadyLoad(stack, { tables: 20, filesPerS: 10, forS: seconds }),
+  literals: (stack) => stacked.literalMerges(stack, 1_000),
+  scaling: (stack, { rows }) => upsertScaling(stack, { small: 100_000, large: 5 * rows, changed: 10_000 }),
+  huge: (stack, flags) => hugeFile(stack, flags.stack!, flags.bytes),
+  checks: (stack, { rows, rounds }) => checks.ofTrino(stack, rows, rounds),
+  upkeep: (stack, { batches }) => upkeep(stack, batches),
+  maintain: (stack, { rows, seconds }) => maintainedLatency(stack, { rows, forS: seconds }),
+};
+
+const namesOf = (benchmarks: object): string => Object.keys(benchmarks).join(", ");
+
+const command = new Command("npm run bench --")
+  .description("Measures the embedded default, or a local stack that runs. One JSON line per benchmark.")
+  .option("--stack <folder>", "the stack of `npm run stack -- --data <folder>`; without it: embedded")
+  .option("--only <name>", "one benchmark of those below")
+  .option("--rows <count>", "rows of a large file", wholeFrom(1), 1_000_000)
+  .option("--rounds <count>", "rounds of what is measured side by side", wholeFrom(1), 3)
+  .option("--files <count>", "how many small files (many)", wholeFrom(1), 1_000)
+  .option("--seconds <count>", "how long a load lasts (steady, maintain)", wholeFrom(1), 120)
+  .option("--bytes <count>", "size of the file (huge)", wholeFrom(1), 2_000_000_000)
+  .option("--batches <count>", "micro-batches before the scan (upkeep)", wholeFrom(1), 1_000)
+  .addHelpText("after", `\nEmbedded: ${namesOf(OF_EMBEDDED)}\nStack:    ${namesOf(OF_STACK)}`)
+  .parse();
+
+const flags = command.opts<Flags>();
+if (flags.stack !== undefined && !existsSync(join(flags.stack, "stack.json"))) {
+  command.error(`error: no stack in ${flags.stack}; start one: npm run stack -- --detach --data ${flags.stack}`);
+}
+const stack = flags.stack === undefined ? undefined : stacked.readStack(flags.stack);
+const all = stack === undefined ? OF_EMBEDDED : OF_STACK;
+if (flags.only !== undefined && !(flags.only in all)) command.error(`error: --only takes one of ${namesOf(all)}`);
+for (const name of flags.only === undefined ? Object.keys(all) : [flags.only]) {
+  const measured = stack === undefined ? OF_EMBEDDED[name]!(flags) : OF_STACK[name]!(stack, flags);
+  console.log(JSON.stringify({ bench: name, ...(await measured) }));
 }

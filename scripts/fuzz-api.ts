@@ -2,6 +2,7 @@
  * Sends the gateway what its own /openapi.json allows, and what it forbids, and looks at every answer: `npm run fuzz:api`. By Schemathesis,
  * installed by pip into the cache, against an embedded gateway with API keys in a temporary folder.
  */
+import { Command } from "commander";
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -11,6 +12,7 @@ import { fileURLToPath } from "node:url";
 import { messageOf } from "../lib/errors.ts";
 import { hashOf, newSecret } from "../lib/service/api-keys.ts";
 import { cacheDir, install, PYTHON_MISSING, runTool, type Program } from "./stack/install.ts";
+import { wholeFrom } from "./arguments.ts";
 import { startTributary } from "./tributary-process.ts";
 
 const REQUIREMENTS = fileURLToPath(new URL("../test/fuzz/requirements.txt", import.meta.url));
@@ -132,10 +134,15 @@ function run(
 }
 
 if (import.meta.url === `file://${process.argv[1] ?? ""}`) {
-  const [seconds = "120", seed = String(Date.now() % 1_000_000)] = process.argv.slice(2);
+  const { seconds, seed } = new Command("npm run fuzz:api --")
+    .description("Sends an embedded gateway what its own /openapi.json allows and forbids, and looks at every answer.")
+    .option("--seconds <count>", "how long it may send", wholeFrom(1), 120)
+    .option("--seed <seed>", "what is sent", wholeFrom(0), Date.now() % 1_000_000)
+    .parse()
+    .opts<{ seconds: number; seed: number }>();
   const say = (line: string): void => void process.stderr.write(`${line}\n`);
   try {
-    const options = { secondsMax: Number(seconds), examplesMax: 200, seed: Number(seed), say };
+    const options = { secondsMax: seconds, examplesMax: 200, seed, say };
     const { passed, operations, cases, report } = await fuzzApi(options);
     say(report);
     say(`${operations} operations, ${cases} cases, seed ${seed}: ${passed ? "no fault" : "faults, see above"}`);

@@ -1,4 +1,7 @@
-/** A short run of `npm run fuzz:api`. Needs Python 3 with pip; without it, it says so and is skipped. */
+/**
+ * A short run of `npm run fuzz:api`, with one seed: what other seeds find, that command is for, so that chance stops nobody's build.
+ * Needs Python 3 with pip; without it, it says so and is skipped.
+ */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
@@ -6,6 +9,7 @@ import { fuzzApi } from "../../scripts/fuzz-api.ts";
 
 const SECONDS_MAX = 25;
 const OPERATIONS_MIN = 19;
+const SEED = 101;
 
 const hasPip = spawnSync("python3", ["-m", "pip", "--version"]).status === 0;
 const missing = "no Python 3 with pip: the HTTP interface is not fuzzed";
@@ -16,15 +20,14 @@ test(
   "no request, allowed or not, gets an answer that /openapi.json does not describe",
   { skip: hasPip ? false : missing },
   async (t) => {
-    const seed = Date.now() % 1_000_000;
     const say = (line: string): void => t.diagnostic(line);
     const { passed, operations, tested, cases, report } = await fuzzApi({
       secondsMax: SECONDS_MAX,
       examplesMax: 50,
-      seed,
+      seed: SEED,
       say,
     });
-    t.diagnostic(`${operations} operations, ${cases} cases, seed ${seed}`);
+    t.diagnostic(`${operations} operations, ${cases} cases, seed ${SEED}`);
     assert.ok(passed, report);
     assert.ok(operations >= OPERATIONS_MIN, `only ${operations} operations were to be tested:\n${report}`);
     assert.ok(tested === operations && cases >= operations, `only ${tested} operations were tested:\n${report}`);

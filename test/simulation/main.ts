@@ -1,18 +1,27 @@
-import { parseArgs } from "node:util";
+import { Command } from "commander";
+import { wholeFrom } from "../../scripts/arguments.ts";
 import { runSchedule } from "./schedule.ts";
 
-const { values } = parseArgs({
-  options: {
-    schedules: { type: "string", default: "1000" },
-    seed: { type: "string" },
-    from: { type: "string" },
-    bail: { type: "boolean", default: false },
-    trace: { type: "boolean", default: false },
-  },
-});
+interface Flags {
+  schedules: number;
+  seed?: number;
+  from?: number;
+  bail?: boolean;
+  trace?: boolean;
+}
 
-const first = Number(values.seed ?? values.from ?? Math.floor(Math.random() * 2 ** 31));
-const count = values.seed === undefined ? Number(values.schedules) : 1;
+const values = new Command("npm run simulate --")
+  .description("Runs the pipeline by seeded schedules of faults, each compared row for row with a model.")
+  .option("--schedules <count>", "how many", wholeFrom(1), 1_000)
+  .option("--from <seed>", "the first one's seed; default: random", wholeFrom(0))
+  .option("--seed <seed>", "this one only", wholeFrom(0))
+  .option("--bail", "end at the first violation")
+  .option("--trace", "print the steps of a schedule with a violation")
+  .parse()
+  .opts<Flags>();
+
+const first = values.seed ?? values.from ?? Math.floor(Math.random() * 2 ** 31);
+const count = values.seed === undefined ? values.schedules : 1;
 const total = { steps: 0, files: 0, faults: 0, failed: [] as number[] };
 const startedMs = performance.now();
 for (let seed = first; seed < first + count; seed++) {

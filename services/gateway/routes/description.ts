@@ -41,28 +41,37 @@ export async function addApiDescription(app: App): Promise<void> {
 
 /** As much of an OpenAPI document as is touched here. */
 interface Described {
-  paths: Record<string, { post?: { requestBody?: RequestBody } }>;
+  paths: Record<string, { post?: { requestBody?: RequestBody }; put?: { requestBody?: RequestBody } }>;
 }
 
 interface RequestBody {
   required?: boolean;
-  content: Record<string, { schema?: { anyOf?: { type?: string }[] } }>;
+  content: Record<string, { schema?: { format?: string; anyOf?: { type?: string }[] } }>;
 }
 
-/** A body that may be null may be left out; the plugin says of every body that it must be there. */
+/** The plugin says of every body that it must be there. One that may be null may be left out, and no body at all is an empty file. */
 function withOptionalBodies<Document>(document: Document): Document {
-  for (const { post } of Object.values((document as Described).paths)) {
-    const json = post?.requestBody?.content["application/json"];
-    if (json?.schema?.anyOf?.some(({ type }) => type === "null")) post!.requestBody!.required = false;
+  for (const { post, put } of Object.values((document as Described).paths)) {
+    for (const body of [post?.requestBody, put?.requestBody]) if (body && mayBeLeftOut(body)) body.required = false;
   }
   return document;
+}
+
+function mayBeLeftOut({ content }: RequestBody): boolean {
+  return Object.values(content).some(
+    ({ schema }) => schema?.format === "binary" || schema?.anyOf?.some(({ type }) => type === "null"),
+  );
 }
 
 interface RouteSchema extends FastifySchema {
   consumes?: readonly string[];
 }
 
-const FILE_BODY = { type: "string", format: "binary", description: "the file as it is" };
+const FILE_BODY = {
+  type: "string",
+  format: "binary",
+  description: "the file as it is; no body is an empty file, which fails as FILE_EMPTY",
+};
 const FORM_BODY = {
   type: "object",
   properties: { file: { type: "array", items: { type: "string", format: "binary" } } },

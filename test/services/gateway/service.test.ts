@@ -60,6 +60,19 @@ test("what dead processes left in incoming/ is swept, what is young stays", asyn
   assert.deepEqual([...blob.objects.keys()], ["raw/sha256/aa/aa"]);
 });
 
+test("/openapi.json: a file's body may be missing, which is an empty file; a form's may not", async () => {
+  await using gateway = await testGateway();
+  const { paths } = (await (await fetch(`${gateway.url}/openapi.json`)).json()) as {
+    paths: Record<string, Record<string, { requestBody: { required?: boolean } }>>;
+  };
+  assert.equal(paths["/v1/tables/{table}/files/{name}"]!["put"]!.requestBody.required, false);
+  assert.equal(paths["/v1/preview"]!["post"]!.requestBody.required, false);
+  assert.equal(paths["/v1/tables/{table}/files"]!["post"]!.requestBody.required, true);
+  const withoutBody = await fetch(`${gateway.url}/v1/tables/sales/files/empty.csv`, { method: "PUT" });
+  assert.equal(withoutBody.status, 202);
+  assert.equal(gateway.published()[0]!.sizeBytes, 0);
+});
+
 test("/openapi.json describes every /v1 route, its answers and its problems; /docs needs nothing from elsewhere", async () => {
   await using gateway = await testGateway();
   const document = (await (await fetch(`${gateway.url}/openapi.json`)).json()) as {

@@ -2,27 +2,36 @@
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { Command } from "commander";
+import { numberFrom, wholeFrom } from "../../../scripts/arguments.ts";
 import { runStorm } from "./run.ts";
 
-const { values } = parseArgs({
-  options: {
-    minutes: { type: "string", default: "10" },
-    seed: { type: "string", default: String(Date.now() % 1_000_000) },
-    calm: { type: "string", default: "8" },
-    data: { type: "string" },
-    "trino-memory": { type: "string", default: "2G" },
-  },
-});
-const data = values.data ?? mkdtempSync(join(tmpdir(), "tributary-storm-"));
+interface Flags {
+  minutes: number;
+  seed: number;
+  calm: number;
+  data?: string;
+  trinoMemory: string;
+}
+
+const flags = new Command("npm run storm --")
+  .description("Kills and freezes processes of a stack of its own at random, under load, then compares every row.")
+  .option("--minutes <count>", "how long the faults go on", numberFrom(0), 10)
+  .option("--seed <seed>", "which faults, files and pauses", wholeFrom(0), Date.now() % 1_000_000)
+  .option("--calm <seconds>", "the longest pause between two faults", numberFrom(0), 8)
+  .option("--data <folder>", "where the stack keeps data and logs; default: a temporary folder")
+  .option("--trino-memory <size>", "Trino's heap", "2G")
+  .parse()
+  .opts<Flags>();
+const data = flags.data ?? mkdtempSync(join(tmpdir(), "tributary-storm-"));
 const say = (line: string): void => void process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${line}\n`);
-say(`seed ${values.seed}; logs in ${join(data, "logs")}`);
+say(`seed ${flags.seed}; logs in ${join(data, "logs")}`);
 const report = await runStorm({
   data,
-  seed: Number(values.seed),
-  forMs: Number(values.minutes) * 60_000,
-  calmMsMax: Number(values.calm) * 1_000,
-  trinoMemory: values["trino-memory"],
+  seed: flags.seed,
+  forMs: flags.minutes * 60_000,
+  calmMsMax: flags.calm * 1_000,
+  trinoMemory: flags.trinoMemory,
   say,
 });
 console.log(JSON.stringify(report, undefined, 2));
