@@ -18,6 +18,7 @@ interface Flags {
   seconds: number;
   bytes: number;
   batches: number;
+  neglected: number;
 }
 
 const OF_EMBEDDED: Record<string, (flags: Flags) => Promise<object>> = {
@@ -36,7 +37,7 @@ const OF_STACK: Record<string, (stack: stacked.Stack, flags: Flags) => Promise<o
   scaling: (stack, { rows }) => upsertScaling(stack, { small: 100_000, large: 5 * rows, changed: 10_000 }),
   huge: (stack, flags) => hugeFile(stack, flags.stack!, flags.bytes),
   checks: (stack, { rows, rounds }) => checks.ofTrino(stack, rows, rounds),
-  upkeep: (stack, { batches }) => upkeep(stack, batches),
+  upkeep: (stack, { batches, neglected }) => upkeep(stack, { batches, neglected }),
   maintain: (stack, { rows, seconds }) => maintainedLatency(stack, { rows, forS: seconds }),
 };
 
@@ -52,6 +53,12 @@ const command = new Command("npm run bench --")
   .option("--seconds <count>", "how long a load lasts (steady, maintain)", wholeFrom(1), 120)
   .option("--bytes <count>", "size of the file (huge)", wholeFrom(1), 2_000_000_000)
   .option("--batches <count>", "micro-batches before the scan (upkeep)", wholeFrom(1), 1_000)
+  .option(
+    "--neglected <count>",
+    "the first of them, which go into an unmaintained table, too (upkeep)",
+    wholeFrom(0),
+    150,
+  )
   .addHelpText("after", `\nEmbedded: ${namesOf(OF_EMBEDDED)}\nStack:    ${namesOf(OF_STACK)}`)
   .parse();
 
