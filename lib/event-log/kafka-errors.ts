@@ -45,5 +45,7 @@ export function isFenced(thrown: unknown): boolean {
 /** The group is finding out who reads what: join again. */
 export const isRebalancing = (thrown: unknown): boolean => kafkaErrorType(thrown) === "REBALANCE_IN_PROGRESS";
 
-/** A broker that has just taken the group over still reads what it was: soon it will know. */
-export const isLoading = (thrown: unknown): boolean => kafkaErrorType(thrown) === "GROUP_LOAD_IN_PROGRESS";
+const MOVING = new Set(["GROUP_LOAD_IN_PROGRESS", "GROUP_COORDINATOR_NOT_AVAILABLE", "NOT_COORDINATOR_FOR_GROUP"]);
+
+/** Another broker takes the group over, or the first one does: it is asked for again, and soon answers. */
+export const isMoving = (thrown: unknown): boolean => MOVING.has(kafkaErrorType(thrown) ?? "");

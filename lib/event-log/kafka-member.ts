@@ -3,7 +3,7 @@ import type { Clock } from "../clock.ts";
 import { TributaryError } from "../errors.ts";
 import { placeName, type Place } from "./assignment.ts";
 import type { Broker, KafkaConnection } from "./kafka-connection.ts";
-import { isFenced, isLoading, isRebalancing, kafkaError } from "./kafka-errors.ts";
+import { isFenced, isMoving, isRebalancing, kafkaError } from "./kafka-errors.ts";
 import { assignGeneration, decodeAssignment, encodeAssignment, encodeJoin, PROTOCOL_NAME } from "./kafka-protocol.ts";
 
 const SESSION_MS = 10_000;
@@ -152,7 +152,7 @@ export class KafkaMember {
           this.#ownNothing();
         } else if (!isRebalancing(thrown)) {
           const isCutOff = clock.monotonicMs() - this.#lastContactMs > SESSION_MS;
-          if (isCutOff || !isLoading(thrown)) {
+          if (isCutOff || !isMoving(thrown)) {
             onError(kafkaError(thrown, `group ${this.#options.group} cannot be reached`));
           }
           if (isCutOff) this.#ownNothing();

@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { hasCode } from "../../../lib/errors.ts";
 import { systemClock } from "../../../lib/clock.ts";
 import { placeName, type Place } from "../../../lib/event-log/assignment.ts";
-import { isFenced, isRebalancing, kafkaError } from "../../../lib/event-log/kafka-errors.ts";
+import { isFenced, isMoving, isRebalancing, kafkaError } from "../../../lib/event-log/kafka-errors.ts";
 import {
   assignGeneration,
   decodeAssignment,
@@ -117,6 +117,9 @@ test("kafkajs's errors in the port's words, however deep they lie", () => {
   assert.ok(isFenced(wrapped("UNKNOWN_MEMBER_ID")));
   assert.ok(isRebalancing(wrapped("REBALANCE_IN_PROGRESS")));
   assert.ok(!isFenced(new Error("x")));
+  // As a Kafka says that has just been started, to the first group that comes.
+  assert.ok(isMoving(wrapped("NOT_COORDINATOR_FOR_GROUP")) && isMoving(wrapped("GROUP_LOAD_IN_PROGRESS")));
+  assert.ok(!isMoving(wrapped("GROUP_AUTHORIZATION_FAILED")) && !isMoving(new Error("x")));
 });
 
 test("a queue keeps within its bound, hands over in order and forgets what was before a move", async () => {
