@@ -10,6 +10,8 @@ export interface CommandResult {
   startedAtMs: number;
   finishedAtMs: number;
   resultJson: string;
+  /** How long it kept its table from commits, all steps together; null: not known */
+  heldMs: null | number;
 }
 
 export type CommandKind = "checks" | "optimize" | "expire_snapshots" | "remove_orphan_files";

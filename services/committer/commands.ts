@@ -56,6 +56,8 @@ export interface CommandOutcome {
 /** A command between two of its steps. */
 interface Underway {
   startedAtMs: number;
+  /** How long its steps took. */
+  heldMs: number;
   work?: MaintenanceWork;
 }
 
@@ -126,12 +128,13 @@ export class Commands implements LaneCommands {
     await writer.persist("command", () => this.#results!.caughtUp());
     if (!this.#pending.has(commandId)) return;
     if (!this.#underway.has(commandId)) metrics.flow.received("command");
-    const underway = this.#underway.get(commandId) ?? { startedAtMs: clock.nowMs() };
+    const underway = this.#underway.get(commandId) ?? { startedAtMs: clock.nowMs(), heldMs: 0 };
     const outcome = await this.#step(command, writer, underway);
     if (outcome === undefined) return this.#putOff(command, underway);
     const { startedAtMs } = underway;
+    const heldMs = Math.round(underway.heldMs);
     const finishedAtMs = clock.nowMs();
-    const result: CommandResult = { commandId, table, kind, ...outcome, startedAtMs, finishedAtMs };
+    const result: CommandResult = { commandId, table, kind, ...outcome, startedAtMs, finishedAtMs, heldMs };
     const value = commandResults.encode(result);
     await writer.persist("publish", () => log.publish(TOPICS.commandResults.name, [{ key: table, value }]));
     this.#finish(commandId);
@@ -139,7 +142,7 @@ export class Commands implements LaneCommands {
     metrics.commands.inc({ kind, status: outcome.status });
     metrics.commandSeconds.observe({ kind }, Math.max(0, finishedAtMs - startedAtMs) / 1000);
     logger.info(
-      { commandId, table, kind, status: outcome.status, ms: finishedAtMs - startedAtMs },
+      { commandId, table, kind, status: outcome.status, ms: finishedAtMs - startedAtMs, heldMs },
       "command carried out",
     );
   }
@@ -171,7 +174,9 @@ export class Commands implements LaneCommands {
       return { status, resultJson: JSON.stringify({ status, message: messageOf(thrown) }) };
     } finally {
       ended.abort();
-      metrics.commandStepSeconds.observe({ kind: command.kind }, (clock.monotonicMs() - stepStartedMs) / 1000);
+      const tookMs = clock.monotonicMs() - stepStartedMs;
+      underway.heldMs += tookMs;
+      metrics.commandStepSeconds.observe({ kind: command.kind }, tookMs / 1000);
     }
   }
 

@@ -18,7 +18,7 @@ export const schedulerConfig = z.object({
   TRIBUTARY_MAINTENANCE_GAP: duration
     .prefault(text("10s"))
     .describe(
-      "least time between two runs of one kind that a table's health asks for; at least five times as long as the last took",
+      "least time between two runs of one kind that a table's health asks for; at least five times as long as the last kept the table from commits",
     ),
   TRIBUTARY_CHECKS_GAP: duration
     .prefault(text("10s"))

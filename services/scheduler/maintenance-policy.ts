@@ -54,11 +54,11 @@ export function maintenanceDue(
   return due.filter(({ kind, commandId }) => !isKnown(health, kind, commandId));
 }
 
-/** Was the last run of this kind a moment ago, or so long that the table has earned a rest? */
+/** Was the last run of this kind a moment ago, or did it hold the table for so long that it has earned a rest? */
 function rests(health: TableHealth, kind: CommandKind, nowMs: number, { healthGapMs }: MaintenanceSettings): boolean {
   const last = health.runs.get(kind);
   if (!last || last.startedAtMs > nowMs) return false;
-  const gapMs = Math.max(healthGapMs, REST_FACTOR * (last.finishedAtMs - last.startedAtMs));
+  const gapMs = Math.max(healthGapMs, REST_FACTOR * last.heldMs);
   return nowMs - last.startedAtMs < gapMs;
 }
 

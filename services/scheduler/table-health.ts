@@ -11,7 +11,8 @@ const SLOT_IDS_KEPT = 100;
 export interface LastRun {
   commandId: string;
   startedAtMs: number;
-  finishedAtMs: number;
+  /** How long it kept the table from commits. */
+  heldMs: number;
   status: string;
 }
 
@@ -67,8 +68,9 @@ export function foldCommand(health: Health, { table, kind, commandId, requestedA
 /** Folds a command's end. It also wrote to a log table. */
 export function foldResult(health: Health, result: CommandResult): void {
   const { table: name, kind, commandId, startedAtMs, finishedAtMs, status } = result;
+  const heldMs = result.heldMs ?? finishedAtMs - startedAtMs;
   const table = of(health, name);
-  table.runs.set(kind, { commandId, startedAtMs, finishedAtMs, status });
+  table.runs.set(kind, { commandId, startedAtMs, heldMs, status });
   remember(table.slotIds, commandId);
   if (kind !== "checks") {
     const { health: measured } = JSON.parse(result.resultJson) as { health?: MeasuredHealth };

@@ -349,6 +349,9 @@ test("a run of checks has so much time and no more: what is left then is an erro
   await committer.drain();
 });
 
+/** What a commit takes, so that it shows. */
+const COMMIT_MS = 100;
+
 /** Maintenance in so many steps; notes the cursors it was given. */
 function steps(world: World, count: number): (string | undefined)[] {
   const cursors: (string | undefined)[] = [];
@@ -360,8 +363,13 @@ function steps(world: World, count: number): (string | undefined)[] {
   return cursors;
 }
 
-test("maintenance goes in steps; between them the table is written and other commands have their turn", async () => {
+test("maintenance goes in steps; between them the table is written, which does not count, and other commands have their turn", async () => {
   const world = await worldOf();
+  const commit = world.warehouse.commit.bind(world.warehouse);
+  world.warehouse.commit = async (...of) => {
+    await systemClock.sleep(COMMIT_MS);
+    return commit(...of);
+  };
   const cursors = steps(world, 4);
   const plain = world.warehouse.maintenance;
   let offset = 0;
@@ -379,7 +387,9 @@ test("maintenance goes in steps; between them the table is written and other com
   const found = await results(world.log, 2);
   assert.deepEqual(cursors, [undefined, "1", "2", "3"]);
   assert.deepEqual(found.map(({ commandId }) => commandId), ["c2", "c1"]); // prettier-ignore
-  assert.match(found[1]!.resultJson, /"details":"data files 1 → 1, delete files 0 → 0; 4 steps"/);
+  const { resultJson, startedAtMs, finishedAtMs, heldMs } = found[1]!;
+  assert.match(resultJson, /"details":"data files 1 → 1, delete files 0 → 0; 4 steps"/);
+  assert.ok(heldMs !== null && heldMs <= finishedAtMs - startedAtMs - COMMIT_MS / 2, `held for ${heldMs} ms`);
   assert.equal(world.warehouse.logs._maintenance_log!.length, 1);
   const turns = world.warehouse.calls.filter((call) => /^(commit|optimize)/.test(call)).join(" ");
   assert.match(turns, /optimize t commit optimize t/);

@@ -43,7 +43,7 @@ test("commits come in, commands go out; a failed publish is an error and is made
   assert.equal(await heldBack("sales"), 0);
   const results = [{ check_name: "some", status: "failed" }];
   const gate = { trustedAsOf: null, heldBackSince: new Date(clock.nowMs()).toISOString() };
-  const times = { startedAtMs: clock.nowMs(), finishedAtMs: clock.nowMs() };
+  const times = { startedAtMs: clock.nowMs(), finishedAtMs: clock.nowMs(), heldMs: 0 };
   const result = { commandId: "commit:checks:sales:c1", table: "sales", kind: "checks", status: "failed", ...times };
   await publish(
     TOPICS.commandResults.name,

@@ -84,7 +84,7 @@ async function answerNew(log: FakeEventLog, clock: FakeClock): Promise<void> {
   for (const { commandId, table, kind } of await published(log)) {
     if (done.has(commandId)) continue;
     done.add(commandId);
-    const times = { startedAtMs: clock.nowMs(), finishedAtMs: clock.nowMs() };
+    const times = { startedAtMs: clock.nowMs(), finishedAtMs: clock.nowMs(), heldMs: 0 };
     const result = commandResults.encode({ commandId, table, kind, status: "completed", ...times, resultJson: "{}" });
     await log.publish(TOPICS.commandResults.name, [{ key: table, value: result }]);
   }
@@ -148,7 +148,7 @@ test("how checks last ended survives restarts as a metric; a run of some leaves 
   const first = await begin(log, clock, { checks });
   const told = async (commandId: string, statuses: Record<string, string>): Promise<void> => {
     const results = Object.entries(statuses).map(([check_name, status]) => ({ check_name, status }));
-    const times = { startedAtMs: clock.nowMs(), finishedAtMs: clock.nowMs() };
+    const times = { startedAtMs: clock.nowMs(), finishedAtMs: clock.nowMs(), heldMs: 0 };
     const result = { commandId, table: "t", kind: "checks", status: "failed", ...times };
     const value = commandResults.encode({ ...result, resultJson: JSON.stringify({ results }) });
     await log.publish(TOPICS.commandResults.name, [{ key: "t", value }]);
@@ -173,7 +173,7 @@ test("a gate that is held back tells for how long, across restarts, until its ch
   const clock = new FakeClock(Date.UTC(2024, 0, 15, 12));
   const contract = { gate: "block", checks: [{ name: "a", type: "row_count_range", min_count: 1 }] };
   const told = async (commandId: string, heldBackSince: string | null): Promise<void> => {
-    const times = { startedAtMs: clock.nowMs(), finishedAtMs: clock.nowMs() };
+    const times = { startedAtMs: clock.nowMs(), finishedAtMs: clock.nowMs(), heldMs: 0 };
     const result = { commandId, table: "t", kind: "checks", status: "failed", ...times };
     const resultJson = JSON.stringify({ results: [], gate: { trustedAsOf: null, heldBackSince } });
     await log.publish(TOPICS.commandResults.name, [{ key: "t", value: commandResults.encode({ ...result, resultJson }) }]); // prettier-ignore
