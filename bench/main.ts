@@ -56,7 +56,7 @@ const command = new Command("npm run bench --")
   .option(
     "--neglected <count>",
     "the first of them, which go into an unmaintained table, too (upkeep)",
-    wholeFrom(0),
+    wholeFrom(1),
     150,
   )
   .addHelpText("after", `\nEmbedded: ${namesOf(OF_EMBEDDED)}\nStack:    ${namesOf(OF_STACK)}`)
@@ -68,7 +68,8 @@ if (flags.stack !== undefined && !existsSync(join(flags.stack, "stack.json"))) {
 }
 const stack = flags.stack === undefined ? undefined : stacked.readStack(flags.stack);
 const all = stack === undefined ? OF_EMBEDDED : OF_STACK;
-if (flags.only !== undefined && !(flags.only in all)) command.error(`error: --only takes one of ${namesOf(all)}`);
+if (flags.only !== undefined && !Object.hasOwn(all, flags.only))
+  command.error(`error: --only takes one of ${namesOf(all)}`);
 for (const name of flags.only === undefined ? Object.keys(all) : [flags.only]) {
   const measured = stack === undefined ? OF_EMBEDDED[name]!(flags) : OF_STACK[name]!(stack, flags);
   console.log(JSON.stringify({ bench: name, ...(await measured) }));

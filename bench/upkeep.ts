@@ -37,11 +37,12 @@ const csvOf = (rows: readonly Row[]): string =>
 
 /**
  * `batches` micro-batches into `sales`, through the gateway, with everything on that maintains it; beside it the first `neglected` ones by
- * the same adapter into a table that nobody maintains; and every tenth of the way both are scanned beside a freshly written copy. What
+ * the same adapter into a table that nobody maintains; and every tenth of the way both are scanned beside a freshly written copy, and so they are of the neglected ones' way. What
  * the scans answer is compared with what was sent.
  */
 export async function upkeep(stack: Stack, options: { batches: number; neglected: number }): Promise<object> {
-  const { batches, neglected } = options;
+  const { batches } = options;
+  const neglected = Math.min(options.neglected, batches);
   const staging = await openBlobStore("s3://lakehouse-staging/bench", { s3: stack.s3 });
   const host = new URL(stack.trino).host;
   const url = `trino://bench@${host}/${stack.catalog}/${stack.schema}`;
@@ -54,7 +55,6 @@ export async function upkeep(stack: Stack, options: { batches: number; neglected
     const waitsMs: number[] = [];
     const points: ScanPoint[] = [];
     const sent = new Map<string, Row>();
-    const pointAt = (made: number, every: number): boolean => made % Math.max(1, Math.floor(every / 10)) === 0;
     for (let n = 0; n < batches; n++) {
       const rows = batch(n);
       const startedMs = performance.now();
@@ -63,7 +63,8 @@ export async function upkeep(stack: Stack, options: { batches: number; neglected
       for (const row of rows) sent.set(row["order_id"] as string, row);
       const isNeglected = n < neglected;
       if (isNeglected) await commitAlone(warehouse, layout, n, rows);
-      if (!pointAt(n + 1, batches) && !(isNeglected && pointAt(n + 1, Math.min(batches, neglected)))) continue;
+      const step = Math.max(1, Math.floor((isNeglected ? neglected : batches) / 10));
+      if ((n + 1) % step !== 0) continue;
       points.push(
         await scanned(stack, { off: isNeglected ? off : undefined, fresh, batches: n + 1, expected: summaryOf(sent) }),
       );

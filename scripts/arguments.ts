@@ -9,11 +9,12 @@ export function numberFrom(least: number): (text: string) => number {
   };
 }
 
-/** A whole number of a command line, from `least` on. @throws InvalidArgumentError, as above */
-export function wholeFrom(least: number): (text: string) => number {
+/** A whole number of a command line, from `least` on, up to `most` if there is a most. @throws InvalidArgumentError, as above */
+export function wholeFrom(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
   return (text) => {
     const value = numberFrom(least)(text);
     if (!Number.isSafeInteger(value)) throw new InvalidArgumentError("give a whole number");
+    if (value > most) throw new InvalidArgumentError(`give a number from ${least} to ${most}`);
     return value;
   };
 }

@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { constants, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { messageOf, TributaryError } from "../../lib/errors.ts";
+import { wholeFrom } from "../arguments.ts";
 import { testEnvironment } from "./services.ts";
 import { PORT_NAMES, type PortName } from "./settings.ts";
 import { startStack, stopStack, type RunningStack, type StackOptions } from "./stack.ts";
@@ -22,12 +23,6 @@ interface Flags {
 }
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
-
-function countOf(text: string): number {
-  const count = Number(text);
-  if (!Number.isInteger(count) || count < 1 || count > 64) throw new InvalidArgumentError("give a number from 1 to 64");
-  return count;
-}
 
 function fixedPort(text: string, before: Flags["port"]): Flags["port"] {
   const [name = "", port = ""] = text.split("=");
@@ -49,8 +44,8 @@ const command = new Command("npm run stack --")
   )
   .option("--no-services", "start only the servers")
   .option("--superset", "Superset too, with a dataset for every table and the sales dashboard")
-  .option("--parsers <count>", "how many parsers", countOf, 1)
-  .option("--committers <count>", "how many committers", countOf, 1)
+  .option("--parsers <count>", "how many parsers", wholeFrom(1, 64), 1)
+  .option("--committers <count>", "how many committers", wholeFrom(1, 64), 1)
   .addOption(new Option("--trino-memory <size>", "Trino's heap").env("TRIBUTARY_STACK_TRINO_MEMORY").default("2G"))
   .option("--port <name=port>", `a fixed port instead of a free one; names: ${PORT_NAMES.join(", ")}`, fixedPort, {});
 

@@ -41,7 +41,7 @@ export async function addApiDescription(app: App): Promise<void> {
 
 /** As much of an OpenAPI document as is touched here. */
 interface Described {
-  paths: Record<string, { post?: { requestBody?: RequestBody }; put?: { requestBody?: RequestBody } }>;
+  paths: Record<string, Record<string, { requestBody?: RequestBody }>>;
 }
 
 interface RequestBody {
@@ -51,9 +51,8 @@ interface RequestBody {
 
 /** The plugin says of every body that it must be there. One that may be null may be left out, and no body at all is an empty file. */
 function withOptionalBodies<Document>(document: Document): Document {
-  for (const { post, put } of Object.values((document as Described).paths)) {
-    for (const body of [post?.requestBody, put?.requestBody]) if (body && mayBeLeftOut(body)) body.required = false;
-  }
+  const operations = Object.values((document as Described).paths).flatMap((path) => Object.values(path));
+  for (const { requestBody } of operations) if (requestBody && mayBeLeftOut(requestBody)) requestBody.required = false;
   return document;
 }
 
