@@ -37,8 +37,8 @@ const csvOf = (rows: readonly Row[]): string =>
 
 /**
  * `batches` micro-batches into `sales`, through the gateway, with everything on that maintains it; beside it the first `neglected` ones by
- * the same adapter into a table that nobody maintains; and every tenth of the way both are scanned beside a freshly written copy, and so they are of the neglected ones' way. What
- * the scans answer is compared with what was sent.
+ * the same adapter into a table that nobody maintains. After every tenth of the neglected ones, then of all, the tables are scanned beside a
+ * freshly written copy. What the scans answer is compared with what was sent.
  */
 export async function upkeep(stack: Stack, options: { batches: number; neglected: number }): Promise<object> {
   const { batches } = options;
