@@ -10,7 +10,7 @@ COPY services services
 COPY cli cli
 COPY scripts/stack scripts/stack
 # Message schemas, the version and the console are read relative to the compiled code.
-RUN npm run build && cp -r schemas package.json dist/ && cp -r services/gateway/console dist/services/gateway/console
+RUN npm run build && cp -r schemas package.json dist/ && cp -r services/gateway/console/static dist/services/gateway/console/static
 
 FROM node:20.20.2-bookworm-slim AS packages
 WORKDIR /app

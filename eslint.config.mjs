@@ -1,7 +1,7 @@
 import tseslint from "typescript-eslint";
 
 export default tseslint.config(
-  { ignores: ["dist/", "node_modules/", ".tributary/", "**/*.mjs", "services/gateway/console/"] },
+  { ignores: ["dist/", "node_modules/", ".tributary/", "**/*.mjs", "services/gateway/console/static/"] },
   ...tseslint.configs.strictTypeChecked,
   {
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },

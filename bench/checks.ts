@@ -2,8 +2,8 @@
 import { DuckDBInstance } from "@duckdb/node-api";
 import { fileURLToPath } from "node:url";
 import { loadContracts } from "../lib/contract/load.ts";
-import type { Dialect } from "../lib/warehouse/sql.ts";
-import { combinedQuery, measureOf } from "../services/committer/checks.ts";
+import type { Dialect } from "../lib/warehouse/sql/sql.ts";
+import { combinedQuery, measureOf } from "../services/committer/commands/checks.ts";
 import { answersTo, percentile, statement, type Stack } from "./stack.ts";
 
 const TABLE = "checks_bench";

@@ -66,7 +66,7 @@ export interface Credentials {
 }
 
 /** @throws TypeError if the URL is none */
-export function makeClient(baseUrl: string, credentials: Credentials): Client {
+export function makeGatewayClient(baseUrl: string, credentials: Credentials): Client {
   const base = new URL(baseUrl.endsWith("/") ? baseUrl : `${baseUrl}/`);
   return {
     url: base.href,

@@ -1,5 +1,5 @@
 import { InvalidArgumentError, type Command } from "commander";
-import { hashOf, newSecret, scopes, type Scope } from "../lib/service/api-keys.ts";
+import { hashOf, newSecret, scopes, type AccessScope } from "../lib/process/api-keys.ts";
 import { EXIT } from "./output.ts";
 import { action, durationMs } from "./session.ts";
 
@@ -32,7 +32,7 @@ To exchange a key, put the new line beside the old one, hand out the new key, an
 any more. The gateway reads the file by itself.`,
     )
     .action(
-      action(async ({ print }, flags: { id: string; scopes: Scope[]; expires?: number }) => {
+      action(async ({ print }, flags: { id: string; scopes: AccessScope[]; expires?: number }) => {
         print(newKey(flags.id, flags.scopes, flags.expires), ({ key, line }) =>
           ["key (shown once):", `  ${key}`, "", "line for TRIBUTARY_API_KEYS_FILE:", line].join("\n"),
         );
@@ -41,7 +41,7 @@ any more. The gateway reads the file by itself.`,
     );
 }
 
-function newKey(id: string, given: readonly Scope[], expiresMs: number | undefined): NewKey {
+function newKey(id: string, given: readonly AccessScope[], expiresMs: number | undefined): NewKey {
   const key = newSecret();
   const expiresAt = expiresMs === undefined ? "" : `, expiresAt: ${new Date(Date.now() + expiresMs).toISOString()}`;
   const line = `- { id: ${id}, sha256: ${hashOf(key).toString("hex")}, scopes: [${given.join(", ")}]${expiresAt} }`;
@@ -55,10 +55,10 @@ function idOf(text: string): string {
   return text;
 }
 
-function scopesOf(text: string): Scope[] {
+function scopesOf(text: string): AccessScope[] {
   const names = text.split(",").map((name) => name.trim());
   const unknown = names.filter((name) => !(scopes as readonly string[]).includes(name));
   if (unknown.length > 0)
     throw new InvalidArgumentError(`Unknown: ${unknown.join(", ")}. There are ${scopes.join(", ")}.`);
-  return [...new Set(names)] as Scope[];
+  return [...new Set(names)] as AccessScope[];
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { rootCertificates } from "node:tls";
 import { InvalidArgumentError, type Command } from "commander";
-import { makeClient, type Client } from "./client.ts";
+import { makeGatewayClient, type Client } from "./client.ts";
 import { EXIT, explain } from "./output.ts";
 
 /** What every command is given. */
@@ -26,7 +26,10 @@ export function action<Args extends unknown[]>(
     const { url, apiKey, caFile, json } = command.optsWithGlobals<GlobalFlags>();
     try {
       const session: Session = {
-        client: makeClient(url, { apiKey: apiKey ?? process.env["TRIBUTARY_API_KEY"], ca: certificatesOf(caFile) }),
+        client: makeGatewayClient(url, {
+          apiKey: apiKey ?? process.env["TRIBUTARY_API_KEY"],
+          ca: certificatesOf(caFile),
+        }),
         json,
         print: (answer, inWords) =>
           process.stdout.write(`${json ? JSON.stringify(answer, null, 2) : inWords(answer)}\n`),

@@ -10,8 +10,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { messageOf } from "../lib/errors.ts";
-import { hashOf, newSecret } from "../lib/service/api-keys.ts";
-import { cacheDir, install, PYTHON_MISSING, runTool, type Program } from "./stack/install.ts";
+import { hashOf, newSecret } from "../lib/process/api-keys.ts";
+import { cacheDir, install, PYTHON_MISSING, runTool, type Program } from "./stack/programs/install.ts";
 import { wholeFrom } from "./arguments.ts";
 import { startTributary } from "./tributary-process.ts";
 
@@ -96,7 +96,7 @@ export async function fuzzApi({ secondsMax, examplesMax, seed, say }: FuzzOption
     const args = ["-m", "schemathesis.cli", "--no-color", "run", `${tributary.url}/openapi.json`];
     const header = ["--header", `Authorization: ${authorization}`];
     const limits = ["--max-time", String(secondsMax), "--max-examples", String(examplesMax), "--request-timeout", "15"];
-    // The one operation that answers for ever is for test/services/gateway/events.test.ts.
+    // The one operation that answers for ever is for test/services/gateway/files/events-route.test.ts.
     const without = ["--exclude-operation-id", "streamEvents"];
     const checks = ["--checks", CHECKS.join(","), "--continue-on-failure", "--no-shrink", "--seed", String(seed)];
     const report = await run("python3", [...args, ...header, ...limits, ...without, ...checks], {

@@ -1,4 +1,4 @@
-/** Turns schemas/*.avsc into lib/events/generated.ts. `--check` only compares (test/tidy.test.ts does the same). */
+/** Turns schemas/*.avsc into lib/messages/generated.ts. `--check` only compares (test/tidy.test.ts does the same). */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 
 type Avro =
@@ -21,7 +21,7 @@ const PRIMITIVES: Record<string, string> = {
   bytes: "Buffer",
 };
 
-/** The text of lib/events/generated.ts for the schemas in `folder`. */
+/** The text of lib/messages/generated.ts for the schemas in `folder`. */
 export function generateTypes(folder: string): string {
   const declared: string[] = [];
   const typeOf = (avro: Avro): string => {
@@ -54,6 +54,6 @@ export function generateTypes(folder: string): string {
 }
 
 if (import.meta.url === `file://${process.argv[1] ?? ""}`) {
-  const target = new URL("../lib/events/generated.ts", import.meta.url);
+  const target = new URL("../lib/messages/generated.ts", import.meta.url);
   writeFileSync(target, generateTypes(new URL("../schemas", import.meta.url).pathname));
 }

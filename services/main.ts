@@ -1,13 +1,13 @@
 /** All four services in one process, on the embedded adapters unless the environment names others: `npm start`. */
 import { systemClock } from "../lib/clock.ts";
 import { loadContracts } from "../lib/contract/load.ts";
-import { readConfig } from "../lib/service/config.ts";
-import { startLagGauges } from "../lib/service/lag.ts";
-import { makeAuditLogger, makeLogger, secretsIn } from "../lib/service/logger.ts";
-import { makeRegistry } from "../lib/service/metrics.ts";
-import { run } from "../lib/service/run.ts";
-import { version } from "../lib/service/version.ts";
-import type { Service } from "../lib/service/service.ts";
+import { readConfig } from "../lib/process/config.ts";
+import { startLagGauges } from "../lib/observability/lag.ts";
+import { makeAuditLogger, makeLogger, secretsIn } from "../lib/process/logger.ts";
+import { makeRegistry } from "../lib/process/metrics.ts";
+import { run } from "../lib/process/run.ts";
+import { version } from "../lib/process/version.ts";
+import type { Service } from "../lib/process/service.ts";
 import { committerConfig, committerSettings } from "./committer/config.ts";
 import { startCommitter } from "./committer/service.ts";
 import { gatewayConfig } from "./gateway/config.ts";

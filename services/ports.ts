@@ -4,15 +4,15 @@ import { rootCertificates } from "node:tls";
 import { openBlobStore } from "../lib/blob/open.ts";
 import type { BlobStore } from "../lib/blob/blob-store.ts";
 import type { Clock } from "../lib/clock.ts";
-import { withEpochs } from "../lib/event-log/epochs.ts";
+import { withEpochs } from "../lib/event-log/recreation/epochs.ts";
 import { openEventLog } from "../lib/event-log/open.ts";
 import type { EventLog } from "../lib/event-log/event-log.ts";
 import type { KafkaTls } from "../lib/event-log/open.ts";
 import { messageOf, TributaryError } from "../lib/errors.ts";
-import { portUrls, type PlatformSettings } from "../lib/service/config.ts";
-import type { Logger } from "../lib/service/logger.ts";
-import type { Scope } from "../lib/service/scope.ts";
-import { untraced, type Tracer } from "../lib/service/tracing.ts";
+import { portUrls, type PlatformSettings } from "../lib/process/config.ts";
+import type { Logger } from "../lib/process/logger.ts";
+import type { Scope } from "../lib/process/scope.ts";
+import { untraced, type Tracer } from "../lib/process/tracing.ts";
 import { openWarehouse } from "../lib/warehouse/open.ts";
 import type { Warehouse } from "../lib/warehouse/warehouse.ts";
 
@@ -65,7 +65,7 @@ export function portsOf(scope: Scope, settings: PlatformSettings, clock: Clock, 
     async tracer(service, version) {
       const { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, TRIBUTARY_TRACES_SHARE: share } = settings;
       if (endpoint === undefined) return untraced;
-      const { openOtlpTracer } = await import("../lib/service/tracing-otlp.ts");
+      const { openOtlpTracer } = await import("../lib/process/tracing-otlp.ts");
       const onError = (err: unknown): void => logger.warn({ err, endpoint }, "traces cannot be sent");
       const about = { endpoint, share, service: `tributary-${service}`, version, clock, onError };
       return scope.own("tracer", openOtlpTracer(about), (tracer) => tracer.close());

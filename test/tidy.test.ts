@@ -26,57 +26,38 @@ const sources = ["lib", "services", "cli"].flatMap((folder) => walk(join(root, f
 const has = (path: string) => existsSync(join(root, path));
 const text = (path: string) => readFileSync(join(root, path), "utf8");
 
-test("imports point one way: schemas ← lib/events ← ports ← services", () => {
+test("imports point one way: schemas ← lib/messages ← ports ← services", () => {
+  const FOUNDATION = "errors|clock|retry|columns";
+  const lib = (folders: string) => new RegExp(`^lib/((${FOUNDATION})\\.ts$|(${folders})/)`);
+  const service = (name: string): [RegExp, RegExp, string] => [
+    new RegExp(`^services/${name}/`),
+    new RegExp(`^(lib/|services/${name}/)`),
+    "services never import each other: move what both need into lib/",
+  ];
   const LAYERS: [RegExp, RegExp, string][] = [
+    [/^lib\/[a-z-]+\.ts$/, new RegExp(`^lib/(${FOUNDATION})\\.ts$`), "foundation files import only each other"],
+    [/^lib\/messages\//, lib("messages"), "messages know only the foundation"],
+    [/^lib\/contract\//, lib("contract|messages"), "contracts know only messages and the foundation"],
     [
-      /^lib\/(errors|clock|retry|columns)\.ts$/,
-      /^lib\/(errors|clock|retry|columns)\.ts$/,
-      "foundation files import only each other",
+      /^lib\/(text|typing|rows|formats|parsing)\//,
+      lib("text|typing|rows|formats|parsing|contract|messages"),
+      "reading a file knows no port",
     ],
-    [/^lib\/events\//, /^lib\/(events\/|errors|columns)/, "lib/events knows only errors and columns"],
-    [/^lib\/contract\//, /^lib\/(contract\/|events\/|errors|columns)/, "contracts know only columns and errors"],
-    [/^lib\/csv\//, /^lib\/(csv\/|contract\/|events\/|errors|columns|clock)/, "the CSV engine knows no port"],
-    [/^lib\/blob\//, /^lib\/(blob\/|errors|clock|retry)/, "a port knows no other port and no service"],
-    [
-      /^lib\/event-log\//,
-      /^lib\/(event-log\/|events\/|errors|clock|retry)/,
-      "a port knows no other port and no service",
-    ],
+    [/^lib\/blob\//, lib("blob"), "a port knows no other port and no service"],
+    [/^lib\/event-log\//, lib("event-log|messages"), "a port knows no other port and no service"],
     [
       /^lib\/warehouse\//,
-      /^lib\/(warehouse\/|events\/|errors|clock|retry|columns|blob\/blob-store)/,
+      new RegExp(`^lib/((${FOUNDATION})\\.ts$|(warehouse|messages|rows)/|blob/blob-store)`),
       "the warehouse may use a BlobStore handed in, nothing else",
     ],
+    [/^lib\/maintenance\//, lib("maintenance"), "when a table needs maintenance is a pure rule"],
+    [/^lib\/process\//, lib("process|messages"), "lib/process is about running a process"],
     [
-      /^lib\/service\//,
-      /^lib\/(service\/|errors|clock|retry|event-log\/(event-log|partitioner|epochs)|events\/)/,
-      "lib/service is about running a process",
+      /^lib\/observability\//,
+      lib("observability|process|messages|event-log"),
+      "observability reads the log and the metrics",
     ],
-    [
-      /^services\/gateway\//,
-      /^(lib\/|services\/gateway\/)/,
-      "services never import each other: move what both need into lib/",
-    ],
-    [
-      /^services\/parser\//,
-      /^(lib\/|services\/parser\/)/,
-      "services never import each other: move what both need into lib/",
-    ],
-    [
-      /^services\/committer\//,
-      /^(lib\/|services\/committer\/)/,
-      "services never import each other: move what both need into lib/",
-    ],
-    [
-      /^services\/scheduler\//,
-      /^(lib\/|services\/scheduler\/)/,
-      "services never import each other: move what both need into lib/",
-    ],
-    [
-      /^services\/registrar\//,
-      /^(lib\/|services\/registrar\/)/,
-      "services never import each other: move what both need into lib/",
-    ],
+    ...["gateway", "parser", "committer", "scheduler", "registrar"].map(service),
     [
       /^cli\//,
       /^(cli\/|lib\/|services\/main\.ts)/,
@@ -114,7 +95,7 @@ test("services know ports, not adapters", () => {
     .filter(({ path }) => path.startsWith("services/") && !path.endsWith("main.ts"))
     .flatMap((source) =>
       source.imports
-        .filter(({ from }) => /^lib\/(blob|event-log|warehouse)\/(s3|file|kafka|embedded|trino|duckdb)/.test(from))
+        .filter(({ from }) => /^lib\/(blob|event-log|warehouse)\/(s3|file|kafka|embedded|trino|duckdb)\//.test(from))
         .map(({ from }) => `${source.path} imports the adapter ${from}: use the port's interface`),
     );
   assert.deepEqual(faults, []);
@@ -122,22 +103,22 @@ test("services know ports, not adapters", () => {
 
 test("each package has one home", () => {
   const HOMES: Record<string, RegExp> = {
-    kafkajs: /^lib\/event-log\/kafka/,
-    lmdb: /^lib\/event-log\/embedded/,
-    "@aws-sdk/client-s3": /^lib\/blob\/s3/,
-    "trino-client": /^lib\/warehouse\/trino/,
-    "@duckdb/node-api": /^lib\/warehouse\/(duckdb|trino-spool)/,
-    "csv-parse": /^lib\/csv\/records\.ts$/,
-    "prom-client": /^lib\/service\/metrics\.ts$/,
-    fastify: /^(services\/gateway\/|lib\/service\/http\.ts$)/,
-    avsc: /^(lib\/events\/avro\.ts|lib\/csv\/encode|lib\/warehouse\/)/,
-    zod: /^(lib\/contract\/|lib\/service\/config\.ts$|services\/\w+\/config\.ts$|services\/gateway\/)/,
-    pino: /^lib\/service\/logger\.ts$/,
-    jose: /^services\/gateway\/oidc\.ts$/,
-    "@opentelemetry/api": /^lib\/service\/tracing-otlp\.ts$/,
-    "@opentelemetry/sdk-trace": /^lib\/service\/tracing-otlp\.ts$/,
-    "@opentelemetry/exporter-trace-otlp-http": /^lib\/service\/tracing-otlp\.ts$/,
-    "@opentelemetry/resources": /^lib\/service\/tracing-otlp\.ts$/,
+    kafkajs: /^lib\/event-log\/kafka\//,
+    lmdb: /^lib\/event-log\/embedded\//,
+    "@aws-sdk/client-s3": /^lib\/blob\/s3\//,
+    "trino-client": /^lib\/warehouse\/trino\//,
+    "@duckdb/node-api": /^lib\/warehouse\/(duckdb|staging)\//,
+    "csv-parse": /^lib\/formats\/csv\/records\.ts$/,
+    "prom-client": /^lib\/process\/metrics\.ts$/,
+    fastify: /^(services\/gateway\/|lib\/process\/http\.ts$)/,
+    avsc: /^(lib\/messages\/avro\.ts|lib\/rows\/|lib\/warehouse\/)/,
+    zod: /^(lib\/contract\/|lib\/process\/config\.ts$|services\/\w+\/config\.ts$|services\/gateway\/)/,
+    pino: /^lib\/process\/logger\.ts$/,
+    jose: /^services\/gateway\/access\/oidc\.ts$/,
+    "@opentelemetry/api": /^lib\/process\/tracing-otlp\.ts$/,
+    "@opentelemetry/sdk-trace": /^lib\/process\/tracing-otlp\.ts$/,
+    "@opentelemetry/exporter-trace-otlp-http": /^lib\/process\/tracing-otlp\.ts$/,
+    "@opentelemetry/resources": /^lib\/process\/tracing-otlp\.ts$/,
     croner: /^services\/scheduler\//,
     commander: /^cli\//,
   };
@@ -166,7 +147,7 @@ test("each package has one home", () => {
 
 test("real time is read only in lib/clock.ts", () => {
   const faults = sources
-    .filter(({ path }) => !/^(lib\/clock\.ts|lib\/service\/run\.ts|cli\/)/.test(path))
+    .filter(({ path }) => !/^(lib\/clock\.ts|lib\/process\/run\.ts|cli\/)/.test(path))
     .filter((source) =>
       /\bDate\.now\(|\bnew Date\(\)|(?<![.\w])set(Timeout|Interval)\(|performance\.now\(/.test(withoutComments(source)),
     )
@@ -249,8 +230,8 @@ test("dashboards and alerts name only metrics that exist", () => {
   }
 });
 
-test("lib/events/generated.ts is fresh", () => {
-  assert.equal(text("lib/events/generated.ts"), generateTypes(join(root, "schemas")), "run `npm run generate`");
+test("lib/messages/generated.ts is fresh", () => {
+  assert.equal(text("lib/messages/generated.ts"), generateTypes(join(root, "schemas")), "run `npm run generate`");
 });
 
 test("the changelog has an Unreleased heading", () => {

@@ -1,4 +1,4 @@
-import type { TopicSpec } from "../events/topics.ts";
+import type { TopicSpec } from "../messages/topics.ts";
 
 /** Short texts that travel with a record and mean nothing to the log, such as a trace's context. */
 export type RecordHeaders = Readonly<Record<string, string>>;

@@ -1,9 +1,9 @@
 import { TributaryError } from "../errors.ts";
-import { EmbeddedEventLog, type EmbeddedEventLogOptions } from "./embedded.ts";
+import { EmbeddedEventLog, type EmbeddedEventLogOptions } from "./embedded/embedded-log.ts";
 import type { EventLog } from "./event-log.ts";
-import { KafkaEventLog, type KafkaEventLogOptions } from "./kafka.ts";
+import { KafkaEventLog, type KafkaEventLogOptions } from "./kafka/kafka-log.ts";
 
-export type { KafkaTls } from "./kafka.ts";
+export type { KafkaTls } from "./kafka/kafka-log.ts";
 
 /** What is meant for the other adapter is ignored. */
 export interface OpenEventLogOptions extends EmbeddedEventLogOptions, KafkaEventLogOptions {}

@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.ts";
 import { TributaryError } from "../errors.ts";
-import type { DuckDbOptions } from "./duckdb.ts";
-import type { TrinoOptions } from "./trino.ts";
+import type { DuckDbOptions } from "./duckdb/duckdb-warehouse.ts";
+import type { TrinoOptions } from "./trino/trino-warehouse.ts";
 import type { Warehouse } from "./warehouse.ts";
 
 export interface WarehouseOptions {
@@ -14,11 +14,11 @@ export interface WarehouseOptions {
 export async function openWarehouse(url: string, options: WarehouseOptions = {}): Promise<Warehouse> {
   const clock = options.clock ? { clock: options.clock } : {};
   if (url.startsWith("duckdb:")) {
-    const { openDuckDb } = await import("./duckdb.ts");
+    const { openDuckDb } = await import("./duckdb/duckdb-warehouse.ts");
     return openDuckDb(url, { ...options.duckdb, ...clock });
   }
   if (/^trino(\+https)?:/.test(url)) {
-    const { openTrino } = await import("./trino.ts");
+    const { openTrino } = await import("./trino/trino-warehouse.ts");
     return openTrino(url, { ...options.trino, ...clock });
   }
   throw new TributaryError(

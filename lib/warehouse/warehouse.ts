@@ -1,5 +1,5 @@
 import type { ColumnDefinition } from "../columns.ts";
-import type { FileOutcome, Reject, RowBatch } from "../events/generated.ts";
+import type { FileOutcome, Reject, RowBatch } from "../messages/generated.ts";
 
 export type WriteMode = "replace" | "upsert" | "append";
 
@@ -129,7 +129,7 @@ export interface MaintenanceResult {
 }
 
 /** What `<table>_trusted` shows. */
-export interface Trusted {
+export interface Published {
   /** The table as it was then; null: nothing, since no checks have passed yet. */
   asOfMs: number | null;
   /** Since when checks have not passed; null: they passed when they last ran, or have not run yet. */
@@ -193,11 +193,11 @@ export interface Warehouse {
    * table meanwhile, maintenance included. Readers see either the old or the new state. False, and nothing done, if the table is not at
    * `version` any more.
    */
-  trust(table: string, version: string, atMs: number): Promise<boolean>;
+  publish(table: string, version: string, atMs: number): Promise<boolean>;
   /** Notes that `<table>_trusted` is held back, since the earliest of such calls; makes it, empty, if there is none. null: only makes it. */
-  holdBack(table: string, sinceMs: number | null): Promise<void>;
+  hold(table: string, sinceMs: number | null): Promise<void>;
   /** What `<table>_trusted` shows; undefined if there is none. */
-  trusted(table: string): Promise<Trusted | undefined>;
+  published(table: string): Promise<Published | undefined>;
   /** Resolves if the warehouse answers; throws WAREHOUSE_UNAVAILABLE otherwise. */
   ready(): Promise<void>;
   close(): Promise<void>;

@@ -5,7 +5,7 @@ import { constants, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { messageOf, TributaryError } from "../../lib/errors.ts";
 import { wholeFrom } from "../arguments.ts";
-import { testEnvironment } from "./services.ts";
+import { testEnvironment } from "./programs/services.ts";
 import { PORT_NAMES, type PortName } from "./settings.ts";
 import { startStack, stopStack, type RunningStack, type StackOptions } from "./stack.ts";
 

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { parse } from "yaml";
 import { z } from "zod";
-import { ensureBucket, type S3Options } from "../../lib/blob/s3.ts";
+import { ensureBucket, type S3Options } from "../../lib/blob/s3/s3-store.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { openEventLog } from "../../lib/event-log/open.ts";
 import { statement } from "./statement.ts";

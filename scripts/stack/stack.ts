@@ -1,18 +1,18 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { cacheDir } from "./install.ts";
-import { findJava } from "./java.ts";
-import { startKafka } from "./kafka.ts";
+import { cacheDir } from "./programs/install.ts";
+import { findJava } from "./programs/java.ts";
+import { startKafka } from "./programs/kafka.ts";
 import { INFRA } from "./paths.ts";
 import { HOST } from "./ports.ts";
 import { createBuckets, createSchema, createTopics } from "./prepare.ts";
 import { isAlive, startProcess, stopProcesses, type ProcessRecord, type Started } from "./processes.ts";
-import { removeSockets, startSeaweedfs } from "./seaweedfs.ts";
-import { startServices } from "./services.ts";
+import { removeSockets, startSeaweedfs } from "./programs/seaweedfs.ts";
+import { startServices } from "./programs/services.ts";
 import { CATALOG, loadSettings, readSettings, SCHEMA, type PortName, type StackSettings } from "./settings.ts";
-import { startSuperset, supersetUrl } from "./superset.ts";
-import { startTrino } from "./trino.ts";
+import { startSuperset, supersetUrl } from "./programs/superset.ts";
+import { startTrino } from "./programs/trino.ts";
 
 export interface StackOptions {
   /** Everything the stack keeps: data, logs, settings, stack.json. */

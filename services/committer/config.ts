@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { byteSize, count, duration, platformSettings, port, retentionSettings } from "../../lib/service/config.ts";
-import type { CommandSettings } from "./commands.ts";
-import type { LaneSettings } from "./lane.ts";
+import { byteSize, count, duration, platformSettings, port, retentionSettings } from "../../lib/process/config.ts";
+import type { CommandSettings } from "./commands/commands.ts";
+import type { TableWriterSettings } from "./lane/table-writer.ts";
 
 const text = (value: string) => value;
 
@@ -42,7 +42,7 @@ export const committerConfig = z
 
 export type CommitterConfig = z.infer<typeof committerConfig>;
 
-export interface CommitterSettings extends LaneSettings, CommandSettings {
+export interface CommitterSettings extends TableWriterSettings, CommandSettings {
   /** Commits that go on at a time, whatever the number of tables. */
   commitsAtOnceMax: number;
 }

@@ -2,16 +2,16 @@ import type { Clock } from "../../lib/clock.ts";
 import {
   closedCounter,
   Counter,
-  flowMetrics,
+  throughputMetrics,
   Gauge,
   Histogram,
-  type FlowMetrics,
-  type FlowSpec,
+  type ThroughputMetrics,
+  type ThroughputSpec,
   type Registry,
-} from "../../lib/service/metrics.ts";
+} from "../../lib/process/metrics.ts";
 import { SlowestFiles } from "./slowest-files.ts";
 
-export const COMMITTER_FLOW = {
+export const COMMITTER_THROUGHPUT = {
   received: {
     row_message: "a message of a rows topic is taken up; again after a redelivery",
     command: "a command for a table of this committer is taken up",
@@ -41,7 +41,7 @@ export const COMMITTER_FLOW = {
       when: "rows for _quality_results or _maintenance_log could not be written",
     },
   },
-} as const satisfies FlowSpec;
+} as const satisfies ThroughputSpec;
 
 /** What a file spends its time on, from its arrival until it is on record: they follow each other without gaps. */
 export const FILE_STEPS = ["wait", "parse", "queue", "commit", "record"] as const;
@@ -49,7 +49,7 @@ export type FileStep = (typeof FILE_STEPS)[number];
 
 /** Everything the committer counts. Label sets are closed, except `table`, which only few tables have at a time. */
 export interface CommitterMetrics {
-  flow: FlowMetrics<typeof COMMITTER_FLOW>;
+  throughput: ThroughputMetrics<typeof COMMITTER_THROUGHPUT>;
   commits: Counter<"limit" | "strategy">;
   commitSeconds: Histogram<"strategy">;
   files: Counter<"status">;
@@ -72,7 +72,7 @@ const STATUSES = ["committed", "rejected", "failed"];
 export function committerMetrics(registry: Registry, clock: Clock): CommitterMetrics {
   const registers = [registry];
   return {
-    flow: flowMetrics(registry, "committer", COMMITTER_FLOW),
+    throughput: throughputMetrics(registry, "committer", COMMITTER_THROUGHPUT),
     ...commitMetrics(registers),
     ...fileMetrics(registry, clock),
     ...commandMetrics(registers),

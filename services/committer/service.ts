@@ -3,15 +3,15 @@ import type { Clock } from "../../lib/clock.ts";
 import type { Contracts } from "../../lib/contract/contract.ts";
 import { codeOf, messageOf } from "../../lib/errors.ts";
 import type { AssignedPartition, EventLog, PartitionHandler } from "../../lib/event-log/event-log.ts";
-import { GROUPS, ROWS_TOPICS, rowsTopic, tableOfRowsTopic, TOPICS } from "../../lib/events/topics.ts";
-import type { Logger } from "../../lib/service/logger.ts";
-import type { Registry } from "../../lib/service/metrics.ts";
-import type { Service } from "../../lib/service/service.ts";
-import { untraced, type Tracer } from "../../lib/service/tracing.ts";
+import { GROUPS, ROWS_TOPICS, rowsTopic, tableOfRowsTopic, TOPICS } from "../../lib/messages/topics.ts";
+import type { Logger } from "../../lib/process/logger.ts";
+import type { Registry } from "../../lib/process/metrics.ts";
+import type { Service } from "../../lib/process/service.ts";
+import { untraced, type Tracer } from "../../lib/process/tracing.ts";
 import type { Warehouse } from "../../lib/warehouse/warehouse.ts";
-import { Commands, OWN_TABLES } from "./commands.ts";
+import { Commands, MAINTENANCE_KEY } from "./commands/commands.ts";
 import type { CommitterSettings } from "./config.ts";
-import { TableLane } from "./lane.ts";
+import { TableWriter } from "./lane/table-writer.ts";
 import { committerMetrics } from "./metrics.ts";
 
 export interface CommitterDeps {
@@ -29,10 +29,10 @@ export interface CommitterDeps {
 /** rows.<table> → the table. Each assigned partition is a lane: the one writer of its table, for as long as the assignment lasts. */
 export async function startCommitter(deps: CommitterDeps): Promise<Service> {
   const { log, warehouse, contracts, logger, tracer = untraced } = deps;
-  await log.createTopics([...Object.values(TOPICS), ...OWN_TABLES.map(rowsTopic)]);
+  await log.createTopics([...Object.values(TOPICS), ...MAINTENANCE_KEY.map(rowsTopic)]);
   const metrics = committerMetrics(deps.registry, deps.clock);
-  const lanes = new Map<string, TableLane>();
-  const commands = await Commands.follow({ ...deps, metrics }, () => lanes.forEach((lane) => lane.nudge()));
+  const lanes = new Map<string, TableWriter>();
+  const commands = await Commands.follow({ ...deps, metrics }, () => lanes.forEach((lane) => lane.trigger()));
   const turns = new Semaphore(deps.settings.commitsAtOnceMax);
   let draining: Promise<void> | undefined;
 
@@ -40,7 +40,7 @@ export async function startCommitter(deps: CommitterDeps): Promise<Service> {
     const table = tableOfRowsTopic(partition.topic);
     const previous = lanes.get(table)?.closed ?? Promise.resolve();
     const laneDeps = { ...deps, metrics, tracer, commands, turns };
-    const lane = new TableLane(laneDeps, contracts.of(table), partition, previous);
+    const lane = new TableWriter(laneDeps, contracts.of(table), partition, previous);
     lanes.set(table, lane);
     void lane.closed.then(() => lanes.get(table) === lane && lanes.delete(table));
     if (draining) void lane.drain();
@@ -49,7 +49,7 @@ export async function startCommitter(deps: CommitterDeps): Promise<Service> {
 
   const onError = (thrown: unknown, where: { topic?: string }): void => {
     logger.warn({ err: thrown, ...where }, `consuming rows: ${messageOf(thrown)}`);
-    metrics.flow.error(codeOf(thrown));
+    metrics.throughput.error(codeOf(thrown));
   };
   const consumer = await log.consume({ group: GROUPS.committer, topics: ROWS_TOPICS, onError }, openLane);
 

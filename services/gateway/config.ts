@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { scopes, type Scope } from "../../lib/service/api-keys.ts";
-import { byteSize, count, duration, maintenanceSettings, platformSettings, port } from "../../lib/service/config.ts";
+import { scopes, type AccessScope } from "../../lib/process/api-keys.ts";
+import { byteSize, count, duration, maintenanceSettings, platformSettings, port } from "../../lib/process/config.ts";
 
 const list = z.string().transform((text) =>
   text
@@ -10,9 +10,9 @@ const list = z.string().transform((text) =>
 );
 
 /** "loaders=upload+read, ops=admin" → what each value gives. */
-const scopesMap = list.transform((entries, context): ReadonlyMap<string, readonly Scope[]> => {
-  const known = (name: string): name is Scope => (scopes as readonly string[]).includes(name);
-  const pairs = entries.map((entry): [string, readonly Scope[]] => {
+const scopesMap = list.transform((entries, context): ReadonlyMap<string, readonly AccessScope[]> => {
+  const known = (name: string): name is AccessScope => (scopes as readonly string[]).includes(name);
+  const pairs = entries.map((entry): [string, readonly AccessScope[]] => {
     const at = entry.lastIndexOf("=");
     const names = entry.slice(at + 1).split("+");
     if (at < 1 || !names.every(known)) {

@@ -1,10 +1,10 @@
 import { systemClock } from "../../lib/clock.ts";
 import { loadContracts } from "../../lib/contract/load.ts";
-import { readConfig } from "../../lib/service/config.ts";
-import { makeAuditLogger, makeLogger, secretsIn } from "../../lib/service/logger.ts";
-import { makeRegistry } from "../../lib/service/metrics.ts";
-import { run } from "../../lib/service/run.ts";
-import { version } from "../../lib/service/version.ts";
+import { readConfig } from "../../lib/process/config.ts";
+import { makeAuditLogger, makeLogger, secretsIn } from "../../lib/process/logger.ts";
+import { makeRegistry } from "../../lib/process/metrics.ts";
+import { run } from "../../lib/process/run.ts";
+import { version } from "../../lib/process/version.ts";
 import { portsOf } from "../ports.ts";
 import { gatewayConfig } from "./config.ts";
 import { startGateway } from "./service.ts";

@@ -1,15 +1,15 @@
 import type { BlobStore } from "../../lib/blob/blob-store.ts";
 import {
   Counter,
-  flowMetrics,
+  throughputMetrics,
   Gauge,
   Histogram,
-  type FlowMetrics,
-  type FlowSpec,
+  type ThroughputMetrics,
+  type ThroughputSpec,
   type Registry,
-} from "../../lib/service/metrics.ts";
+} from "../../lib/process/metrics.ts";
 
-export const GATEWAY_FLOW = {
+export const GATEWAY_THROUGHPUT = {
   received: {
     file: "a file begins to come in, by upload or from the drops",
     deletion: "a dropped file is found gone",
@@ -27,11 +27,11 @@ export const GATEWAY_FLOW = {
     },
     undecodable: { intentional: false, when: "an event of the log cannot be read; what it said is not shown" },
   },
-} as const satisfies FlowSpec;
+} as const satisfies ThroughputSpec;
 
 /** Every metric of the gateway; docs/metrics.md describes them. */
 export interface GatewayMetrics {
-  flow: FlowMetrics<typeof GATEWAY_FLOW>;
+  throughput: ThroughputMetrics<typeof GATEWAY_THROUGHPUT>;
   /** `route` is the pattern, never the path. */
   requestSeconds: Histogram<"method" | "route" | "status">;
   uploadBytes: Counter;
@@ -45,7 +45,7 @@ export interface GatewayMetrics {
 export function gatewayMetrics(registry: Registry): GatewayMetrics {
   const registers = [registry];
   return {
-    flow: flowMetrics(registry, "gateway", GATEWAY_FLOW),
+    throughput: throughputMetrics(registry, "gateway", GATEWAY_THROUGHPUT),
     requestSeconds: new Histogram({
       name: "tributary_http_request_seconds",
       help: "HTTP requests by method, route pattern and status",

@@ -6,25 +6,25 @@ import type { Clock } from "../../lib/clock.ts";
 import type { Contracts } from "../../lib/contract/contract.ts";
 import { messageOf, TributaryError } from "../../lib/errors.ts";
 import type { EventLog, LogRecord } from "../../lib/event-log/event-log.ts";
-import { TOPICS } from "../../lib/events/topics.ts";
-import type { Logger } from "../../lib/service/logger.ts";
-import type { Registry } from "../../lib/service/metrics.ts";
-import type { Service } from "../../lib/service/service.ts";
-import { untraced, type Tracer } from "../../lib/service/tracing.ts";
+import { TOPICS } from "../../lib/messages/topics.ts";
+import type { Logger } from "../../lib/process/logger.ts";
+import type { Registry } from "../../lib/process/metrics.ts";
+import type { Service } from "../../lib/process/service.ts";
+import { untraced, type Tracer } from "../../lib/process/tracing.ts";
 import type { Warehouse } from "../../lib/warehouse/warehouse.ts";
-import { openCommandDesk } from "./command-desk.ts";
+import { openCommandClient } from "./commands/command-client.ts";
 import type { GatewaySettings } from "./config.ts";
-import { openDoor } from "./door.ts";
-import { startDrops, type DropPoller } from "./drops.ts";
-import { withArrival } from "./file-status.ts";
-import { FileView } from "./file-view.ts";
-import { makeIngest, type Ingest } from "./ingest.ts";
-import { guardLog, type LogGuard } from "./log-guard.ts";
+import { openListener } from "./http/listener.ts";
+import { startDrops, type DropPoller } from "./drops/drops.ts";
+import { withArrival } from "./files/status.ts";
+import { FileView } from "./files/view.ts";
+import { makeIngest, type Ingest } from "./ingest/ingest.ts";
+import { guardLog, type LogGuard } from "./log-recreation/guard.ts";
 import { gatewayMetrics, registerDisk, type GatewayMetrics } from "./metrics.ts";
-import { buildServer, type App } from "./server.ts";
-import { feedView } from "./status-feed.ts";
-import { followShapes, type TableShape } from "./table-shapes.ts";
-import { makeWaiters } from "./waiters.ts";
+import { buildServer, type App } from "./http/server.ts";
+import { feedView } from "./files/status-feed.ts";
+import { followShapes, type TableShape } from "./tables/shapes.ts";
+import { makeWaiters } from "./files/waiters.ts";
 
 export interface GatewayOptions {
   log: EventLog;
@@ -57,7 +57,7 @@ const DRAIN_MS_MAX = 7_000;
 export async function startGateway(options: GatewayOptions): Promise<Service & { url: string }> {
   const { log, blob, clock, logger, registry, settings } = options;
   const metrics = gatewayMetrics(registry);
-  const door = openDoor(options, metrics);
+  const door = openListener(options, metrics);
   registerDisk(registry, blob);
   const draining = new AbortController();
   setMaxListeners(0, draining.signal);
@@ -71,7 +71,7 @@ export async function startGateway(options: GatewayOptions): Promise<Service & {
   const waiters = makeWaiters(view, clock, settings.TRIBUTARY_WAITERS_MAX, metrics);
   const ingest = ingestOf(options, guard, metrics, view);
   let poller: DropPoller | undefined;
-  const drops = options.drops && { url: options.drops.url, poke: (keys: readonly string[]) => poller?.poke(keys) };
+  const drops = options.drops && { url: options.drops.url, poke: (keys: readonly string[]) => poller?.trigger(keys) };
   const parts = { ...options, ...door, metrics, view, shapes, commands, ingest, waiters, drops };
   const { audit = logger.child({ audit: true }, { level: "info" }), metricsPublic = false } = options;
   const app = await buildServer({ ...parts, audit, metricsPublic, draining: draining.signal, ready });
@@ -103,11 +103,11 @@ async function openViews({ log, clock, logger, settings }: GatewayOptions, metri
   const view = new FileView(settings.TRIBUTARY_FILES_REMEMBERED);
   const shapes = new Map<string, TableShape>();
   const onError = (error: unknown, { topic, offset }: LogRecord): void => {
-    metrics.flow.dropped("undecodable");
+    metrics.throughput.dropped("undecodable");
     logger.error({ err: error, topic, offset }, "an event cannot be read");
   };
   const tails = [await feedView(log, view, onError), await followShapes(log, shapes, onError)];
-  const commands = await openCommandDesk(log, clock, metrics.flow);
+  const commands = await openCommandClient(log, clock, metrics.throughput);
   const close = async (): Promise<void> => {
     await Promise.all([commands, ...tails].map((one) => one.close()));
   };

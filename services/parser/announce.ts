@@ -1,9 +1,9 @@
 import type { Clock } from "../../lib/clock.ts";
-import type { ParseSummary } from "../../lib/csv/parse-file.ts";
+import type { ParseSummary } from "../../lib/parsing/parse-file.ts";
 import type { EventLog, LogRecord } from "../../lib/event-log/event-log.ts";
-import { deadLetters, fileEvents, parseEvents } from "../../lib/events/avro.ts";
-import type { DeadLetter, FileEvent, ParseEvent } from "../../lib/events/generated.ts";
-import { TOPICS } from "../../lib/events/topics.ts";
+import { deadLetters, fileEvents, parseEvents } from "../../lib/messages/avro.ts";
+import type { DeadLetter, FileEvent, ParseEvent } from "../../lib/messages/generated.ts";
+import { TOPICS } from "../../lib/messages/topics.ts";
 
 /** Columns are shown beside a file's status only while that stays a small message. */
 const COLUMNS_JSON_MAX = 256 * 1024;
@@ -16,7 +16,7 @@ export interface Announcer {
   deadLetter(error: NonNullable<ParseSummary["error"]>): Promise<void>;
 }
 
-export function announce(
+export function publishParseEvent(
   { log, clock }: { log: EventLog; clock: Clock },
   { event, sourceOffset }: { event: FileEvent; sourceOffset: number },
 ): Announcer {
@@ -60,7 +60,11 @@ export function announce(
 }
 
 /** An event that is none: kept as a dead letter under the key it came with. */
-export async function bury(ports: { log: EventLog; clock: Clock }, record: LogRecord, message: string): Promise<void> {
+export async function publishUndecodable(
+  ports: { log: EventLog; clock: Clock },
+  record: LogRecord,
+  message: string,
+): Promise<void> {
   const about = { fileId: "", table: record.key ?? "", sourceFile: "", sourceOffset: record.offset };
   await publishDeadLetter(ports, about, { code: "FILE_POISON", message }, record.value);
 }

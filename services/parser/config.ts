@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 import { z } from "zod";
-import { DEFAULT_LIMITS, type CsvLimits } from "../../lib/csv/limits.ts";
-import { byteSize, count, platformSettings, port } from "../../lib/service/config.ts";
+import { DEFAULT_LIMITS, type CsvLimits } from "../../lib/parsing/limits.ts";
+import { byteSize, count, platformSettings, port } from "../../lib/process/config.ts";
 
 const text = (value: string) => value;
 

@@ -3,17 +3,17 @@ import type { BlobStore } from "../../lib/blob/blob-store.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { ColumnType } from "../../lib/columns.ts";
 import { dialectOverrideSchema, keepsVersions, type Contracts } from "../../lib/contract/contract.ts";
-import type { Dialect } from "../../lib/csv/dialect.ts";
-import type { ParseJob, ParseOutput, ParseSummary } from "../../lib/csv/parse-file.ts";
+import type { Dialect } from "../../lib/formats/csv/dialect.ts";
+import type { ParseJob, ParseOutput, ParseSummary } from "../../lib/parsing/parse-file.ts";
 import { codeOf, hasCode, isRetryable, messageOf, type ErrorCode } from "../../lib/errors.ts";
 import type { EventLog } from "../../lib/event-log/event-log.ts";
-import type { EndOfFile, FileEvent, RowMessage } from "../../lib/events/generated.ts";
-import { rowMessages } from "../../lib/events/avro.ts";
-import { rowsTopic } from "../../lib/events/topics.ts";
+import type { EndOfFile, FileEvent, RowMessage } from "../../lib/messages/generated.ts";
+import { rowMessages } from "../../lib/messages/avro.ts";
+import { rowsTopic } from "../../lib/messages/topics.ts";
 import { retry } from "../../lib/retry.ts";
-import type { Logger } from "../../lib/service/logger.ts";
-import { carrying, type Tracer } from "../../lib/service/tracing.ts";
-import { announce } from "./announce.ts";
+import type { Logger } from "../../lib/process/logger.ts";
+import { carrying, type Tracer } from "../../lib/process/tracing.ts";
+import { publishParseEvent } from "./announce.ts";
 import type { ParserSettings } from "./config.ts";
 import type { ParserMetrics } from "./metrics.ts";
 import type { TableSchema, TableSchemas } from "./table-schemas.ts";
@@ -63,14 +63,14 @@ export async function parseArrived(
   const startedMs = clock.monotonicMs();
   await ensureRowsTopic(deps, file.event.table);
   if (file.event.kind === "deleted") return publishDeleted(deps, file);
-  const tell = announce(deps, file);
+  const tell = publishParseEvent(deps, file);
   await tell.started();
   const known = await deps.schemas.of(file.event.table);
   const retrying = {
     ...settings,
     signal,
     onRetry: (err: unknown) => {
-      deps.metrics.flow.error(codeOf(err));
+      deps.metrics.throughput.error(codeOf(err));
       deps.logger.warn({ err }, "parsing is tried again");
     },
   };
@@ -107,14 +107,14 @@ async function parseWhole(
   known: TableSchema | undefined,
   signal: AbortSignal,
 ): Promise<Outcome | undefined> {
-  let settled: Record<string, ColumnType> | undefined;
+  let inferred: Record<string, ColumnType> | undefined;
   for (let crashes = 0; ;) {
     const runId = randomUUID();
     try {
-      const last = await parseOnce(deps, file, jobOf(deps, file, known, settled), runId, signal);
+      const last = await parseOnce(deps, file, jobOf(deps, file, known, inferred), runId, signal);
       if (last?.kind === "end") return { runId, summary: last.summary };
       if (last?.kind !== "retype") return undefined;
-      settled = last.types;
+      inferred = last.types;
       deps.metrics.retypings.inc();
     } catch (thrown) {
       if (signal.aborted) return undefined;
@@ -156,7 +156,7 @@ function jobOf(
   { contracts, settings, log }: FileRunDeps,
   { event, sourceOffset }: ArrivedFile,
   known: TableSchema | undefined,
-  settled: Record<string, ColumnType> | undefined,
+  inferred: Record<string, ColumnType> | undefined,
 ): ParseJob {
   const { sourceFile, receivedAtMs, versionOffset } = event;
   const contract = contracts.of(event.table);
@@ -164,10 +164,10 @@ function jobOf(
   return {
     fileName: sourceFile,
     contract,
-    override: event.dialectJson === null ? {} : dialectOverrideSchema.parse(JSON.parse(event.dialectJson)),
-    current: known?.columns ?? [],
-    ...(known ? { usual: known.dialect } : {}),
-    ...(settled ? { settled } : {}),
+    requested: event.dialectJson === null ? {} : dialectOverrideSchema.parse(JSON.parse(event.dialectJson)),
+    known: known?.columns ?? [],
+    ...(known ? { pinned: known.dialect } : {}),
+    ...(inferred ? { inferred } : {}),
     origin: { sourceFile, sourceOffset: rowOffset, receivedAtMs },
     limits: { ...settings.limits, messageBytesMax: log.recordBytesMax },
   };
@@ -215,9 +215,9 @@ async function publishDeleted(deps: FileRunDeps, file: ArrivedFile): Promise<Par
   const summary: ParseSummary = { ...NOTHING_READ, outcome: "complete", columns: known?.columns ?? [] };
   const { "tributary.EndOfFile": end } = endOfFile(deps, file, summary, 0);
   await publishRow(deps, file, randomUUID(), { "tributary.EndOfFile": { ...end, outcome: "deleted" } });
-  await announce(deps, file).ended(summary);
+  await publishParseEvent(deps, file).ended(summary);
   deps.metrics.files.inc({ outcome: "deleted" });
-  deps.metrics.flow.sent("file");
+  deps.metrics.throughput.sent("file");
   return summary;
 }
 
@@ -258,10 +258,10 @@ function count(metrics: ParserMetrics, summary: ParseSummary, parseMs: number): 
   metrics.parseSeconds.observe(parseMs / 1000);
   for (const [reason, n] of Object.entries(summary.rejectsByReason)) metrics.rejects.inc({ reason }, n);
   if (summary.error) {
-    metrics.flow.error(summary.error.code);
-    metrics.flow.sent("dead_letter");
+    metrics.throughput.error(summary.error.code);
+    metrics.throughput.sent("dead_letter");
   }
-  metrics.flow.sent("file");
-  metrics.flow.sent("rows", summary.rowsAccepted);
-  metrics.flow.sent("rejects", summary.rowsRejected);
+  metrics.throughput.sent("file");
+  metrics.throughput.sent("rows", summary.rowsAccepted);
+  metrics.throughput.sent("rejects", summary.rowsRejected);
 }

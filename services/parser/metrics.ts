@@ -1,15 +1,15 @@
-import { REJECT_REASONS } from "../../lib/csv/rejects.ts";
+import { REJECT_REASONS } from "../../lib/parsing/rejects.ts";
 import {
   closedCounter,
   Counter,
-  flowMetrics,
+  throughputMetrics,
   Histogram,
-  type FlowMetrics,
-  type FlowSpec,
+  type ThroughputMetrics,
+  type ThroughputSpec,
   type Registry,
-} from "../../lib/service/metrics.ts";
+} from "../../lib/process/metrics.ts";
 
-export const PARSER_FLOW = {
+export const PARSER_THROUGHPUT = {
   received: { file: "a file event is taken up; again after a redelivery" },
   sent: {
     file: "a file's end, or its deletion, is durable in its table's rows topic",
@@ -20,11 +20,11 @@ export const PARSER_FLOW = {
   dropped: {
     undecodable: { intentional: false, when: "a file event's bytes are none; they are kept as a dead letter" },
   },
-} as const satisfies FlowSpec;
+} as const satisfies ThroughputSpec;
 
 /** Everything the parser counts. All label sets are closed. */
 export interface ParserMetrics {
-  flow: FlowMetrics<typeof PARSER_FLOW>;
+  throughput: ThroughputMetrics<typeof PARSER_THROUGHPUT>;
   files: Counter<"outcome">;
   rows: Counter<"outcome">;
   bytes: Counter;
@@ -39,7 +39,7 @@ const PARSE_BUCKETS = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300
 export function parserMetrics(registry: Registry): ParserMetrics {
   const registers = [registry];
   return {
-    flow: flowMetrics(registry, "parser", PARSER_FLOW),
+    throughput: throughputMetrics(registry, "parser", PARSER_THROUGHPUT),
     files: closedCounter(registry, {
       name: "tributary_parser_files_total",
       help: "Files parsed, by outcome: complete, failed, deleted",

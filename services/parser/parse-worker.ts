@@ -1,7 +1,7 @@
 /** A worker thread: parses one file at a time, fed and drained through the port that comes with each job. It touches nothing else. */
 import { parentPort, type MessagePort } from "node:worker_threads";
 import { messageOf } from "../../lib/errors.ts";
-import { parseFile, type ParseJob, type ParseOutput } from "../../lib/csv/parse-file.ts";
+import { parseFile, type ParseJob, type ParseOutput } from "../../lib/parsing/parse-file.ts";
 
 /** From the pool to the worker. `null` ends the file's bytes; closing the port abandons the job. */
 export type ToWorker = { kind: "bytes"; bytes: Uint8Array | null } | { kind: "taken" };

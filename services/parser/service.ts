@@ -3,14 +3,14 @@ import type { Clock } from "../../lib/clock.ts";
 import type { Contracts } from "../../lib/contract/contract.ts";
 import { codeOf, messageOf } from "../../lib/errors.ts";
 import type { AssignedPartition, EventLog, LogRecord, PartitionHandler } from "../../lib/event-log/event-log.ts";
-import { fileEvents } from "../../lib/events/avro.ts";
-import type { FileEvent } from "../../lib/events/generated.ts";
-import { GROUPS, TOPICS } from "../../lib/events/topics.ts";
-import type { Logger } from "../../lib/service/logger.ts";
-import type { Registry } from "../../lib/service/metrics.ts";
-import type { Service } from "../../lib/service/service.ts";
-import { untraced, type Tracer } from "../../lib/service/tracing.ts";
-import { bury } from "./announce.ts";
+import { fileEvents } from "../../lib/messages/avro.ts";
+import type { FileEvent } from "../../lib/messages/generated.ts";
+import { GROUPS, TOPICS } from "../../lib/messages/topics.ts";
+import type { Logger } from "../../lib/process/logger.ts";
+import type { Registry } from "../../lib/process/metrics.ts";
+import type { Service } from "../../lib/process/service.ts";
+import { untraced, type Tracer } from "../../lib/process/tracing.ts";
+import { publishUndecodable } from "./announce.ts";
 import type { ParserSettings } from "./config.ts";
 import { parseArrived, type FileRunDeps } from "./file-run.ts";
 import { parserMetrics } from "./metrics.ts";
@@ -43,7 +43,7 @@ export async function startParser(deps: ParserDeps): Promise<Service> {
   let draining: Promise<void> | undefined;
   const onError = (thrown: unknown, where: { topic?: string; partition?: number }): void => {
     logger.warn({ err: thrown, ...where }, `consuming file events: ${messageOf(thrown)}`);
-    metrics.flow.error(codeOf(thrown));
+    metrics.throughput.error(codeOf(thrown));
   };
   const consumer = await log.consume({ group: GROUPS.parser, topics: [TOPICS.fileEvents.name], onError }, (partition) =>
     handlerOf(running, partition, () => draining !== undefined),
@@ -68,7 +68,7 @@ function handlerOf(deps: FileRunDeps, partition: AssignedPartition, draining: ()
   return async (records) => {
     for (const record of records) {
       if (signal.aborted || draining()) return;
-      deps.metrics.flow.received("file");
+      deps.metrics.throughput.received("file");
       const event = eventOf(record);
       if (event) await parseTraced(deps, record, event, signal);
       else await buryUndecodable(deps, record);
@@ -100,9 +100,9 @@ async function parseTraced(deps: FileRunDeps, record: LogRecord, event: FileEven
 }
 
 async function buryUndecodable(deps: FileRunDeps, record: LogRecord): Promise<void> {
-  await bury(deps, record, "the event cannot be decoded");
-  deps.metrics.flow.dropped("undecodable");
-  deps.metrics.flow.sent("dead_letter");
+  await publishUndecodable(deps, record, "the event cannot be decoded");
+  deps.metrics.throughput.dropped("undecodable");
+  deps.metrics.throughput.sent("dead_letter");
 }
 
 /** Undefined if the record's bytes are no file event. */

@@ -1,8 +1,8 @@
 import type { ColumnDefinition, ColumnType } from "../../lib/columns.ts";
-import type { Dialect } from "../../lib/csv/dialect.ts";
+import type { Dialect } from "../../lib/formats/csv/dialect.ts";
 import type { EventLog } from "../../lib/event-log/event-log.ts";
-import { tableSchemas } from "../../lib/events/avro.ts";
-import { TOPICS } from "../../lib/events/topics.ts";
+import { tableSchemas } from "../../lib/messages/avro.ts";
+import { TOPICS } from "../../lib/messages/topics.ts";
 
 /** What files so far have made of a table. */
 export interface TableSchema {

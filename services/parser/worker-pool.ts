@@ -1,5 +1,5 @@
 import { MessageChannel, Worker, type MessagePort } from "node:worker_threads";
-import type { ParseJob, ParseOutput } from "../../lib/csv/parse-file.ts";
+import type { ParseJob, ParseOutput } from "../../lib/parsing/parse-file.ts";
 import type { FromWorker, ToWorker } from "./parse-worker.ts";
 
 /** A worker died over a file: out of memory, or a fault of ours. Not the file system's or the network's doing. */

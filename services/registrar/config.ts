@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { TributaryError } from "../../lib/errors.ts";
-import { duration, platformSettings, port, portUrls } from "../../lib/service/config.ts";
+import { duration, platformSettings, port, portUrls } from "../../lib/process/config.ts";
 import type { SupersetAccess } from "./superset-api.ts";
 
 const text = (value: string) => value;

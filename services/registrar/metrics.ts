@@ -1,25 +1,25 @@
 import {
   closedCounter,
-  flowMetrics,
+  throughputMetrics,
   Gauge,
   type Counter,
-  type FlowMetrics,
-  type FlowSpec,
+  type ThroughputMetrics,
+  type ThroughputSpec,
   type Registry,
-} from "../../lib/service/metrics.ts";
+} from "../../lib/process/metrics.ts";
 
-export const REGISTRAR_FLOW = {
+export const REGISTRAR_THROUGHPUT = {
   received: {
     "table-schemas": "a table's columns are folded, those of the past at each start",
     commits: "a commit is, those of the past at each start",
   },
   sent: { dataset: "Superset has a table's dataset with its columns" },
   dropped: { undecodable: { intentional: false, when: "a record of these topics cannot be read" } },
-} as const satisfies FlowSpec;
+} as const satisfies ThroughputSpec;
 
 /** Everything the registrar counts. */
 export interface RegistrarMetrics {
-  flow: FlowMetrics<typeof REGISTRAR_FLOW>;
+  throughput: ThroughputMetrics<typeof REGISTRAR_THROUGHPUT>;
   datasets: Counter<"outcome">;
   pending: Gauge;
 }
@@ -27,7 +27,7 @@ export interface RegistrarMetrics {
 export function registrarMetrics(registry: Registry): RegistrarMetrics {
   const registers = [registry];
   return {
-    flow: flowMetrics(registry, "registrar", REGISTRAR_FLOW),
+    throughput: throughputMetrics(registry, "registrar", REGISTRAR_THROUGHPUT),
     datasets: closedCounter(registry, {
       name: "tributary_registrar_datasets_total",
       help: "Datasets in Superset by what was done: registered, refreshed, failed (failed dashboards included)",

@@ -1,6 +1,6 @@
 import type { Clock } from "../../lib/clock.ts";
 import { hasCode, messageOf, TributaryError, type ErrorCode } from "../../lib/errors.ts";
-import type { Logger } from "../../lib/service/logger.ts";
+import type { Logger } from "../../lib/process/logger.ts";
 import type { RegistrarSettings } from "./config.ts";
 import { ensureDashboard, type DashboardDefinition } from "./dashboard.ts";
 import {
@@ -15,7 +15,7 @@ import {
 import type { RegistrarMetrics } from "./metrics.ts";
 import { isPaused, pause, type Pauses } from "./pauses.ts";
 import { SupersetApi } from "./superset-api.ts";
-import { columnsOf, foldLook, isPending, type KnownTables } from "./tables.ts";
+import { columnsOf, foldSupersetState, isRegistrationPending, type KnownTables } from "./tables.ts";
 
 export interface RegistrationOptions {
   tables: KnownTables;
@@ -82,7 +82,7 @@ export class Registration {
       if (this.#pauses.delete(SUPERSET)) logger.info("Superset can be worked with again");
     } catch (thrown) {
       if (signal.aborted) return;
-      metrics.flow.error(codeOf(thrown));
+      metrics.throughput.error(codeOf(thrown));
       const level = this.#pause(SUPERSET) === 1 ? "warn" : "debug";
       logger[level]({ detail: messageOf(thrown) }, "Superset cannot be worked with; it is tried again");
     }
@@ -96,7 +96,7 @@ export class Registration {
     const commitsBefore = new Map([...tables].map(([name, { commits }]) => [name, commits]));
     const inTrino = await tablesInTrino(api, lakehouse);
     const datasets = await datasetsOf(api, lakehouse);
-    foldLook(tables, { commitsBefore, inTrino, datasets }, clock.nowMs());
+    foldSupersetState(tables, { commitsBefore, inTrino, datasets }, clock.nowMs());
     return { api, lakehouse, datasets };
   }
 
@@ -109,7 +109,7 @@ export class Registration {
     } catch (thrown) {
       if (hasCode(thrown, "SUPERSET_UNAVAILABLE")) throw thrown;
       metrics.datasets.inc({ outcome: "failed" });
-      metrics.flow.error(codeOf(thrown));
+      metrics.throughput.error(codeOf(thrown));
       const failures = this.#pause(name);
       const level = failures === 1 ? "warn" : "debug";
       logger[level]({ name, failures, detail: messageOf(thrown) }, "Superset did not take it; it is tried again");
@@ -131,7 +131,7 @@ export class Registration {
   #tasks(): Task[] {
     const { tables, dashboards, clock } = this.#options;
     const nowMs = clock.nowMs();
-    const pending = [...tables].filter(([, known]) => isPending(known, nowMs)).map(([name]) => name);
+    const pending = [...tables].filter(([, known]) => isRegistrationPending(known, nowMs)).map(([name]) => name);
     const due = dashboards.filter(({ slug, table }) => {
       const columns = tables.get(table)?.registered;
       return columns !== undefined && columns !== this.#seenTo.get(slug);
@@ -155,7 +155,7 @@ export class Registration {
     known.registered = columns;
     const outcome = before ? "refreshed" : "registered";
     metrics.datasets.inc({ outcome });
-    metrics.flow.sent("dataset");
+    metrics.throughput.sent("dataset");
     logger.info({ table: name }, `dataset ${outcome}`);
   }
 

@@ -1,16 +1,16 @@
 import type { Clock } from "../../lib/clock.ts";
 import { messageOf } from "../../lib/errors.ts";
 import type { EventLog, LogRecord } from "../../lib/event-log/event-log.ts";
-import { commitEvents, tableSchemas } from "../../lib/events/avro.ts";
-import { TOPICS } from "../../lib/events/topics.ts";
-import type { Logger } from "../../lib/service/logger.ts";
-import type { Registry } from "../../lib/service/metrics.ts";
-import type { Service } from "../../lib/service/service.ts";
+import { commitEvents, tableSchemas } from "../../lib/messages/avro.ts";
+import { TOPICS } from "../../lib/messages/topics.ts";
+import type { Logger } from "../../lib/process/logger.ts";
+import type { Registry } from "../../lib/process/metrics.ts";
+import type { Service } from "../../lib/process/service.ts";
 import type { RegistrarSettings } from "./config.ts";
-import { registrarMetrics, type REGISTRAR_FLOW } from "./metrics.ts";
+import { registrarMetrics, type REGISTRAR_THROUGHPUT } from "./metrics.ts";
 import { Registration } from "./registration.ts";
 import { SALES_DASHBOARD } from "./sales-dashboard.ts";
-import { columnsKey, foldCommit, foldSchema, type KnownTables } from "./tables.ts";
+import { columnsKey, foldTableCommit, foldSchema, type KnownTables } from "./tables.ts";
 
 export interface RegistrarDeps {
   log: EventLog;
@@ -43,10 +43,10 @@ export async function startRegistrar(deps: RegistrarDeps): Promise<Service> {
   const onRecord = (record: LogRecord): void => {
     try {
       fold(tables, record);
-      metrics.flow.received(record.topic as keyof typeof REGISTRAR_FLOW.received);
+      metrics.throughput.received(record.topic as keyof typeof REGISTRAR_THROUGHPUT.received);
     } catch (thrown) {
       logger.error({ topic: record.topic, offset: record.offset, err: thrown }, "undecodable record: skipped");
-      metrics.flow.dropped("undecodable");
+      metrics.throughput.dropped("undecodable");
     }
   };
   const tail = await log.tail([TOPICS.tableSchemas.name, TOPICS.commits.name], onRecord);
@@ -78,7 +78,7 @@ export async function startRegistrar(deps: RegistrarDeps): Promise<Service> {
 }
 
 function fold(tables: KnownTables, { topic, key, value, timestampMs }: LogRecord): void {
-  if (topic === TOPICS.commits.name) return foldCommit(tables, commitEvents.decode(value));
+  if (topic === TOPICS.commits.name) return foldTableCommit(tables, commitEvents.decode(value));
   if (value.length > 0) return foldSchema(tables, tableSchemas.decode(value), timestampMs);
   if (key !== null) tables.delete(key);
 }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import type { CommitEvent, TableSchemaEvent } from "../../lib/events/generated.ts";
-import { TOPICS } from "../../lib/events/topics.ts";
+import type { CommitEvent, TableSchemaEvent } from "../../lib/messages/generated.ts";
+import { TOPICS } from "../../lib/messages/topics.ts";
 
 /** What the log and Superset have said of one table. */
 export interface KnownTable {
@@ -29,7 +29,7 @@ export function columnsKey(columns: readonly { name: string; type: string }[]): 
 }
 
 /** The table's entry, made if it is not there. */
-export function tableOf(tables: KnownTables, name: string): KnownTable {
+export function knownTableOf(tables: KnownTables, name: string): KnownTable {
   const known = tables.get(name) ?? { commits: 0, committedOffset: -1 };
   tables.set(name, known);
   return known;
@@ -37,13 +37,13 @@ export function tableOf(tables: KnownTables, name: string): KnownTable {
 
 /** Takes events in any order. A parser that lost its partition may still have its word: what a newer file made of a table stands. */
 export function foldSchema(tables: KnownTables, event: TableSchemaEvent, publishedAtMs: number): void {
-  const known = tableOf(tables, event.table);
+  const known = knownTableOf(tables, event.table);
   if (event.sourceOffset < (known.schema?.sourceOffset ?? -1)) return;
   known.schema = { sourceOffset: event.sourceOffset, columns: columnsKey(event.columns), publishedAtMs };
 }
 
-export function foldCommit(tables: KnownTables, { table, files }: CommitEvent): void {
-  const known = tableOf(tables, table);
+export function foldTableCommit(tables: KnownTables, { table, files }: CommitEvent): void {
+  const known = knownTableOf(tables, table);
   known.commits++;
   for (const { sourceOffset } of files) known.committedOffset = Math.max(known.committedOffset, sourceOffset);
 }
@@ -59,14 +59,14 @@ export function columnsOf({ schema, committedOffset }: KnownTable, nowMs: number
 }
 
 /** Is there something to do for the table in Superset? */
-export function isPending(known: KnownTable, nowMs: number): boolean {
+export function isRegistrationPending(known: KnownTable, nowMs: number): boolean {
   if (known.absentAfter === known.commits) return false;
   const columns = columnsOf(known, nowMs);
   return known.registered === undefined || (columns !== ANY_COLUMNS && columns !== known.registered);
 }
 
 /** A look at Superset and, through it, at Trino. */
-export interface Look {
+export interface SupersetState {
   /** How many commits of each table were known before. */
   commitsBefore: ReadonlyMap<string, number>;
   inTrino: ReadonlySet<string>;
@@ -75,8 +75,12 @@ export interface Look {
 }
 
 /** Takes over what a look showed. Views of trusted rows join their tables. */
-export function foldLook(tables: KnownTables, { commitsBefore, inTrino, datasets }: Look, nowMs: number): void {
-  for (const name of [...tables.keys()]) if (inTrino.has(trustedView(name))) tableOf(tables, trustedView(name));
+export function foldSupersetState(
+  tables: KnownTables,
+  { commitsBefore, inTrino, datasets }: SupersetState,
+  nowMs: number,
+): void {
+  for (const name of [...tables.keys()]) if (inTrino.has(trustedView(name))) knownTableOf(tables, trustedView(name));
   for (const [name, known] of tables) {
     const dataset = datasets.get(name);
     // Somebody's query of that name takes its place; Superset would not allow a second.

@@ -1,4 +1,4 @@
-import type { CommandResult } from "../../lib/events/generated.ts";
+import type { CommandResult } from "../../lib/messages/generated.ts";
 
 /** What is known of the checks of each table. */
 export interface Quality {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { duration, maintenanceSettings, platformSettings, port } from "../../lib/service/config.ts";
+import { duration, maintenanceSettings, platformSettings, port } from "../../lib/process/config.ts";
 import { isCron } from "./cron.ts";
 import type { MaintenanceSettings } from "./maintenance-policy.ts";
 import type { QualitySettings } from "./quality-policy.ts";

@@ -1,6 +1,6 @@
 import { Cron } from "croner";
-import type { CommandKind } from "../../lib/events/generated.ts";
-import type { TableHealth } from "./table-health.ts";
+import type { CommandKind } from "../../lib/messages/generated.ts";
+import type { ScheduledTable } from "./table-health.ts";
 
 /** The latest moment at or before now that the pattern names, in UTC; undefined if there is none. */
 export function latestSlot(pattern: string, nowMs: number): number | undefined {
@@ -24,7 +24,7 @@ export function isCron(pattern: string): boolean {
  * that was not there at the slot missed nothing. `sinceMs`: when this scheduler began.
  */
 export function owes(
-  table: TableHealth,
+  table: ScheduledTable,
   kind: CommandKind,
   { slotMs, sinceMs, nowMs }: { slotMs: number; sinceMs: number; nowMs: number },
 ): boolean {

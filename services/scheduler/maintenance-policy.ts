@@ -1,7 +1,7 @@
-import type { CommandKind } from "../../lib/events/generated.ts";
+import type { CommandKind } from "../../lib/messages/generated.ts";
 import { needsOf, type MaintenanceLimits } from "../../lib/maintenance/needs.ts";
 import { owes, slotCommandId } from "./cron.ts";
-import { isKnown, isPending, stateOf, type TableHealth } from "./table-health.ts";
+import { isKnown, isCommandPending, tableStateOf, type ScheduledTable } from "./table-health.ts";
 
 export interface MaintenanceSettings extends MaintenanceLimits {
   /** Least time between two runs of one kind that the table's health asks for. */
@@ -19,7 +19,7 @@ export interface Due {
   reason: string;
 }
 
-export interface Moment {
+export interface ScheduleWindow {
   nowMs: number;
   /** When this scheduler began. */
   sinceMs: number;
@@ -35,15 +35,15 @@ const REST_FACTOR = 5;
 /** What a table's maintenance needs now: everything at the cron's time, and between by its health. */
 export function maintenanceDue(
   table: string,
-  health: TableHealth,
-  { nowMs, sinceMs, slotMs }: Moment,
+  health: ScheduledTable,
+  { nowMs, sinceMs, slotMs }: ScheduleWindow,
   settings: MaintenanceSettings,
 ): Due[] {
   const reasons = new Map(
-    needsOf(stateOf(health), settings, nowMs).map(({ operation, reason }) => [operation, reason]),
+    needsOf(tableStateOf(health), settings, nowMs).map(({ operation, reason }) => [operation, reason]),
   );
   const due = OPERATIONS.flatMap((kind): Due[] => {
-    if (isPending(health, kind, nowMs, settings.patienceMs)) return [];
+    if (isCommandPending(health, kind, nowMs, settings.patienceMs)) return [];
     if (slotMs !== undefined && owes(health, kind, { slotMs, sinceMs, nowMs })) {
       const commandId = slotCommandId(kind, table, slotMs);
       if (!isKnown(health, kind, commandId)) return [{ commandId, kind, cause: "cron", reason: "scheduled" }];
@@ -55,7 +55,12 @@ export function maintenanceDue(
 }
 
 /** Was the last run of this kind a moment ago, or did it hold the table for so long that it has earned a rest? */
-function rests(health: TableHealth, kind: CommandKind, nowMs: number, { healthGapMs }: MaintenanceSettings): boolean {
+function rests(
+  health: ScheduledTable,
+  kind: CommandKind,
+  nowMs: number,
+  { healthGapMs }: MaintenanceSettings,
+): boolean {
   const last = health.runs.get(kind);
   if (!last || last.startedAtMs > nowMs) return false;
   const gapMs = Math.max(healthGapMs, REST_FACTOR * last.heldMs);
@@ -63,7 +68,7 @@ function rests(health: TableHealth, kind: CommandKind, nowMs: number, { healthGa
 }
 
 /** The command's id follows from the run it comes after: two schedulers ask for the same one. */
-function healthDue(table: string, kind: CommandKind, health: TableHealth, reason: string): Due {
+function healthDue(table: string, kind: CommandKind, health: ScheduledTable, reason: string): Due {
   const last = health.runs.get(kind);
   const commandId = `health:${kind}:${table}:${last ? new Date(last.startedAtMs).toISOString() : "first"}`;
   return { commandId, kind, cause: "health", reason };

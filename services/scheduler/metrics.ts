@@ -1,13 +1,13 @@
 import {
   Counter,
-  flowMetrics,
+  throughputMetrics,
   Gauge,
-  type FlowMetrics,
-  type FlowSpec,
+  type ThroughputMetrics,
+  type ThroughputSpec,
   type Registry,
-} from "../../lib/service/metrics.ts";
+} from "../../lib/process/metrics.ts";
 
-export const SCHEDULER_FLOW = {
+export const SCHEDULER_THROUGHPUT = {
   received: {
     commits: "a commit is folded, those of the past at each start",
     commands: "a command is, its own included",
@@ -15,11 +15,11 @@ export const SCHEDULER_FLOW = {
   },
   sent: { command: "a command is durable" },
   dropped: { undecodable: { intentional: false, when: "a record of these topics cannot be read" } },
-} as const satisfies FlowSpec;
+} as const satisfies ThroughputSpec;
 
 /** Everything the scheduler counts. */
 export interface SchedulerMetrics {
-  flow: FlowMetrics<typeof SCHEDULER_FLOW>;
+  throughput: ThroughputMetrics<typeof SCHEDULER_THROUGHPUT>;
   commands: Counter<"kind" | "cause">;
   tables: Gauge;
   checks: Gauge<"table" | "status">;
@@ -29,7 +29,7 @@ export interface SchedulerMetrics {
 export function schedulerMetrics(registry: Registry): SchedulerMetrics {
   const registers = [registry];
   return {
-    flow: flowMetrics(registry, "scheduler", SCHEDULER_FLOW),
+    throughput: throughputMetrics(registry, "scheduler", SCHEDULER_THROUGHPUT),
     commands: new Counter({
       name: "tributary_scheduler_commands_total",
       help: "Commands asked for, by kind and cause: cron, health, commit",

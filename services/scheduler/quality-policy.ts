@@ -1,7 +1,7 @@
 import type { Contract } from "../../lib/contract/contract.ts";
 import { owes, slotCommandId } from "./cron.ts";
-import type { Due, Moment } from "./maintenance-policy.ts";
-import { committedSinceChecks, isKnown, isPending, type TableHealth } from "./table-health.ts";
+import type { Due, ScheduleWindow } from "./maintenance-policy.ts";
+import { committedSinceChecks, isKnown, isCommandPending, type ScheduledTable } from "./table-health.ts";
 
 export interface QualitySettings {
   /** Least time between two runs of a table's checks after commits: several commits share one run. */
@@ -13,13 +13,13 @@ export interface QualitySettings {
 /** Are a table's checks due: at the cron's time, or because of what was committed since they last ran? */
 export function checksDue(
   contract: Contract,
-  health: TableHealth,
-  { nowMs, sinceMs, slotMs }: Moment,
+  health: ScheduledTable,
+  { nowMs, sinceMs, slotMs }: ScheduleWindow,
   settings: QualitySettings,
 ): Due[] {
   const { table, checks, gate, checkAfterCommit = gate === "block" } = contract;
   if (checks.length === 0 && gate === "none") return [];
-  if (isPending(health, "checks", nowMs, settings.patienceMs)) return [];
+  if (isCommandPending(health, "checks", nowMs, settings.patienceMs)) return [];
   const due = (commandId: string, cause: Due["cause"], reason: string): Due[] =>
     isKnown(health, "checks", commandId) ? [] : [{ commandId, kind: "checks", cause, reason }];
   if (checkAfterCommit && committedSinceChecks(health, nowMs)) {

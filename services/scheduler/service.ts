@@ -2,19 +2,19 @@ import type { Clock } from "../../lib/clock.ts";
 import type { Contracts } from "../../lib/contract/contract.ts";
 import { codeOf, messageOf } from "../../lib/errors.ts";
 import type { EventLog, LogRecord } from "../../lib/event-log/event-log.ts";
-import { commandResults, commands, commitEvents } from "../../lib/events/avro.ts";
-import type { Command } from "../../lib/events/generated.ts";
-import { TOPICS } from "../../lib/events/topics.ts";
-import type { Logger } from "../../lib/service/logger.ts";
-import type { Registry } from "../../lib/service/metrics.ts";
-import type { Service } from "../../lib/service/service.ts";
+import { commandResults, commands, commitEvents } from "../../lib/messages/avro.ts";
+import type { Command } from "../../lib/messages/generated.ts";
+import { TOPICS } from "../../lib/messages/topics.ts";
+import type { Logger } from "../../lib/process/logger.ts";
+import type { Registry } from "../../lib/process/metrics.ts";
+import type { Service } from "../../lib/process/service.ts";
 import { countChecks, emptyQuality, foldChecks, heldBackSeconds, type Quality } from "./check-status.ts";
 import type { SchedulerSettings } from "./config.ts";
 import { latestSlot } from "./cron.ts";
 import { maintenanceDue, type Due } from "./maintenance-policy.ts";
-import { schedulerMetrics, type SCHEDULER_FLOW } from "./metrics.ts";
+import { schedulerMetrics, type SCHEDULER_THROUGHPUT } from "./metrics.ts";
 import { checksDue } from "./quality-policy.ts";
-import { emptyHealth, foldCommand, foldCommit, foldResult, type Health } from "./table-health.ts";
+import { emptyHealth, foldCommand, foldHealthCommit, foldResult, type Health } from "./table-health.ts";
 
 export interface SchedulerDeps {
   log: EventLog;
@@ -45,10 +45,10 @@ export async function startScheduler(deps: SchedulerDeps): Promise<Service> {
   const onRecord = (record: LogRecord): void => {
     try {
       fold(health, quality, record);
-      metrics.flow.received(record.topic as keyof typeof SCHEDULER_FLOW.received);
+      metrics.throughput.received(record.topic as keyof typeof SCHEDULER_THROUGHPUT.received);
     } catch (thrown) {
       logger.error({ topic: record.topic, offset: record.offset, err: thrown }, "undecodable record: skipped");
-      metrics.flow.dropped("undecodable");
+      metrics.throughput.dropped("undecodable");
     }
   };
   const tail = await log.tail(FOLDED, onRecord);
@@ -58,7 +58,7 @@ export async function startScheduler(deps: SchedulerDeps): Promise<Service> {
     await log.publish(TOPICS.commands.name, [{ key: table, value: commands.encode(command) }]);
     foldCommand(health, command);
     metrics.commands.inc({ kind, cause });
-    metrics.flow.sent("command");
+    metrics.throughput.sent("command");
     logger.info(command, "command asked for");
   };
 
@@ -81,7 +81,7 @@ export async function startScheduler(deps: SchedulerDeps): Promise<Service> {
       } catch (thrown) {
         trouble = thrown;
         logger.warn({ err: thrown }, `scheduling: ${messageOf(thrown)}`);
-        metrics.flow.error(codeOf(thrown));
+        metrics.throughput.error(codeOf(thrown));
       }
       await clock.sleep(settings.tickMs, stopping.signal);
     }
@@ -102,7 +102,7 @@ export async function startScheduler(deps: SchedulerDeps): Promise<Service> {
 }
 
 function fold(health: Health, quality: Quality, { topic, value }: LogRecord): void {
-  if (topic === TOPICS.commits.name) return foldCommit(health, commitEvents.decode(value));
+  if (topic === TOPICS.commits.name) return foldHealthCommit(health, commitEvents.decode(value));
   if (topic === TOPICS.commands.name) return foldCommand(health, commands.decode(value));
   const result = commandResults.decode(value);
   foldResult(health, result);

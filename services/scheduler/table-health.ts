@@ -1,6 +1,6 @@
 import { COMMITS_KEPT, type TableState } from "../../lib/maintenance/needs.ts";
-import type { Command, CommandKind, CommandResult, CommitEvent, TableFiles } from "../../lib/events/generated.ts";
-import { INTERNAL_TABLES } from "../../lib/warehouse/sql.ts";
+import type { Command, CommandKind, CommandResult, CommitEvent, TableFiles } from "../../lib/messages/generated.ts";
+import { INTERNAL_TABLES } from "../../lib/warehouse/sql/sql.ts";
 import type { TableHealth as MeasuredHealth } from "../../lib/warehouse/warehouse.ts";
 
 export { COMMITS_KEPT };
@@ -17,7 +17,7 @@ export interface LastRun {
 }
 
 /** What the scheduler knows of a table. "Latest" is the log's order, not the clocks': those may be put back. */
-export interface TableHealth {
+export interface ScheduledTable {
   firstCommitAtMs: number | undefined;
   /** When the latest commits were made that changed the table, oldest first, at most COMMITS_KEPT. */
   commitsAtMs: number[];
@@ -36,7 +36,7 @@ export interface TableHealth {
 }
 
 /** Every table's health, by name. */
-export type Health = Map<string, TableHealth>;
+export type Health = Map<string, ScheduledTable>;
 
 /** Nothing is known yet. Our own tables are there in any case: they grow by small commits too, and nobody else announces them. */
 export function emptyHealth(): Health {
@@ -46,7 +46,7 @@ export function emptyHealth(): Health {
 }
 
 /** Folds a commit. It also wrote to the ledger, and to the rejects if there were any. */
-export function foldCommit(health: Health, event: CommitEvent): void {
+export function foldHealthCommit(health: Health, event: CommitEvent): void {
   const table = of(health, event.table);
   const { committedAtMs: atMs, commitId, tableFiles } = event;
   const changed = event.rowsInserted + event.rowsUpdated + event.rowsDeleted > 0;
@@ -80,7 +80,7 @@ export function foldResult(health: Health, result: CommandResult): void {
 }
 
 /** Is a command of this kind under way, and asked for less than `patienceMs` ago? Later it counts as lost. */
-export function isPending(table: TableHealth, kind: CommandKind, nowMs: number, patienceMs: number): boolean {
+export function isCommandPending(table: ScheduledTable, kind: CommandKind, nowMs: number, patienceMs: number): boolean {
   const asked = table.asked.get(kind);
   if (!asked || nowMs - asked.requestedAtMs > patienceMs) return false;
   const run = table.runs.get(kind);
@@ -88,13 +88,13 @@ export function isPending(table: TableHealth, kind: CommandKind, nowMs: number, 
 }
 
 /** Has exactly this command been asked for or carried out, as far as is known? */
-export function isKnown(table: TableHealth, kind: CommandKind, commandId: string): boolean {
+export function isKnown(table: ScheduledTable, kind: CommandKind, commandId: string): boolean {
   if (table.slotIds.has(commandId)) return true;
   return table.asked.get(kind)?.commandId === commandId || table.runs.get(kind)?.commandId === commandId;
 }
 
 /** Has anything been committed since checks last began? A run that began in the future was told by a clock that has been put back since. */
-export function committedSinceChecks({ lastCommit, runs }: TableHealth, nowMs: number): boolean {
+export function committedSinceChecks({ lastCommit, runs }: ScheduledTable, nowMs: number): boolean {
   const startedAtMs = runs.get("checks")?.startedAtMs ?? -Infinity;
   return lastCommit !== undefined && (lastCommit.atMs > startedAtMs || startedAtMs > nowMs);
 }
@@ -103,7 +103,7 @@ export function committedSinceChecks({ lastCommit, runs }: TableHealth, nowMs: n
  * What the table consists of by now, as far as can be told without asking the warehouse: what was measured after its latest maintenance,
  * and what came since. Where commits do not say how many files there are, each counts as one more.
  */
-export function stateOf(table: TableHealth): TableState {
+export function tableStateOf(table: ScheduledTable): TableState {
   const { measured, files } = table;
   const since = commitsAfter(table, measured?.atMs ?? -Infinity);
   const before = measured?.health ?? { dataFiles: 0, deleteFiles: 0, mergeableFiles: 0, snapshots: 0 };
@@ -120,13 +120,13 @@ export function stateOf(table: TableHealth): TableState {
 }
 
 /** Commits that changed the table after a moment; at most COMMITS_KEPT. */
-const commitsAfter = ({ commitsAtMs }: TableHealth, atMs: number): number =>
+const commitsAfter = ({ commitsAtMs }: ScheduledTable, atMs: number): number =>
   commitsAtMs.reduce((count, committedAtMs) => count + (committedAtMs > atMs ? 1 : 0), 0);
 
-function of(health: Health, table: string): TableHealth {
+function of(health: Health, table: string): ScheduledTable {
   const known = health.get(table);
   if (known) return known;
-  const made: TableHealth = {
+  const made: ScheduledTable = {
     firstCommitAtMs: undefined,
     commitsAtMs: [],
     lastCommit: undefined,
@@ -140,7 +140,7 @@ function of(health: Health, table: string): TableHealth {
   return made;
 }
 
-function committed(table: TableHealth, atMs: number, commitId: string, changed = true): void {
+function committed(table: ScheduledTable, atMs: number, commitId: string, changed = true): void {
   table.firstCommitAtMs = Math.min(table.firstCommitAtMs ?? atMs, atMs);
   table.lastCommit = { commitId, atMs };
   if (!changed) return;

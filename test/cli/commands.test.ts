@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { TOPICS } from "../../lib/events/topics.ts";
+import { TOPICS } from "../../lib/messages/topics.ts";
 import { testGateway, type TestGateway } from "../services/gateway/gateway.ts";
 import { tributary } from "./tributary.ts";
 

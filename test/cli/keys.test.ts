@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parse as parseYaml } from "yaml";
-import { hashOf } from "../../lib/service/api-keys.ts";
-import { parseApiKeys } from "../../services/gateway/api-keys.ts";
+import { hashOf } from "../../lib/process/api-keys.ts";
+import { parseApiKeys } from "../../services/gateway/access/api-keys.ts";
 import { tributary } from "./tributary.ts";
 
 test("keys new: the secret once, and a line that the gateway takes", async () => {

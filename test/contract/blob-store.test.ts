@@ -9,9 +9,9 @@ import { HeadObjectCommand, ListMultipartUploadsCommand, PutObjectCommand } from
 import type { BlobStore } from "../../lib/blob/blob-store.ts";
 import { compareKeys } from "../../lib/blob/keys.ts";
 import { openBlobStore } from "../../lib/blob/open.ts";
-import { makeClient } from "../../lib/blob/s3-client.ts";
-import { copyLarge } from "../../lib/blob/s3-copy.ts";
-import { ensureBucket } from "../../lib/blob/s3.ts";
+import { makeS3Client } from "../../lib/blob/s3/client.ts";
+import { copyLarge } from "../../lib/blob/s3/copy.ts";
+import { ensureBucket } from "../../lib/blob/s3/s3-store.ts";
 import { blobStoreContract } from "./blob-store.contract.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "tributary-blob-"));
@@ -27,7 +27,7 @@ const given = process.env.TRIBUTARY_TEST_S3;
 if (given) {
   const options = JSON.parse(given) as { endpoint: string; region: string; accessKey: string; secretKey: string };
   const Bucket = "blob-contract";
-  const client = makeClient(options);
+  const client = makeS3Client(options);
   after(() => client.destroy());
   await ensureBucket(`s3://${Bucket}`, options);
   const unfinished = async () => (await client.send(new ListMultipartUploadsCommand({ Bucket }))).Uploads?.length ?? 0;

@@ -11,7 +11,7 @@ import type {
   NewRecord,
 } from "../../lib/event-log/event-log.ts";
 import { partitionOfKey } from "../../lib/event-log/partitioner.ts";
-import type { TopicSpec } from "../../lib/events/topics.ts";
+import type { TopicSpec } from "../../lib/messages/topics.ts";
 import { until } from "../support/until.ts";
 
 /** One event log under test. */

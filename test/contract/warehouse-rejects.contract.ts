@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { makeRejectLedger } from "../../services/gateway/reject-ledger.ts";
+import { makeRejectLedger } from "../../services/gateway/rejects/ledger.ts";
 import { columns, outcomeOf, RECEIVED_AT_MS, reject } from "../support/rows.ts";
 import { TestTable, type Sent } from "../support/test-table.ts";
 import type { Opened } from "./warehouse.contract.ts";

@@ -26,7 +26,7 @@ const trustedBy = (table: TestTable): Promise<Shown> => shownBy(table.warehouse,
 /** As after checks that pass. */
 async function trustNow(table: TestTable, atMs: number): Promise<Shown> {
   const { warehouse, name } = table;
-  assert.equal(await warehouse.trust(name, await warehouse.version(name), atMs), true);
+  assert.equal(await warehouse.publish(name, await warehouse.version(name), atMs), true);
   return shownBy(warehouse, name);
 }
 
@@ -46,10 +46,10 @@ export function trustedContract(opened: Opened): void {
     test("before the first pass it is empty, not missing, and has the table's columns", async () => {
       const table = tableOf(columns({ id: "INTEGER", money: "DECIMAL(5,2)", at: "TIMESTAMP WITH TIME ZONE" }));
       const { warehouse, name } = table;
-      assert.equal(await warehouse.trusted(name), undefined);
+      assert.equal(await warehouse.published(name), undefined);
       await table.ingest({ sourceFile: "a", sourceOffset: 1, rows: [{ id: 1 }] });
-      await warehouse.holdBack(name, null);
-      assert.deepEqual(await warehouse.trusted(name), { asOfMs: null, heldBackSinceMs: null });
+      await warehouse.hold(name, null);
+      assert.deepEqual(await warehouse.published(name), { asOfMs: null, heldBackSinceMs: null });
       const { columns: seen } = await shownBy(warehouse, name);
       assert.deepEqual(await trustedBy(table), { columns: seen, rows: [] });
       assert.ok(!(await warehouse.tables()).includes(`${name}_trusted`), "it is no table");
@@ -57,10 +57,10 @@ export function trustedContract(opened: Opened): void {
       const wider = columns({ id: "BIGINT", money: "DECIMAL(9,2)", more: "VARCHAR" });
       await table.ingest({ sourceFile: "b", sourceOffset: 2, columns: wider, rows: [{ id: 2 }] });
       assert.deepEqual((await trustedBy(table)).rows, []);
-      await warehouse.holdBack(name, T1);
+      await warehouse.hold(name, T1);
       const { columns: now } = await shownBy(warehouse, name);
       assert.deepEqual(await trustedBy(table), { columns: now, rows: [] });
-      assert.deepEqual(await warehouse.trusted(name), { asOfMs: null, heldBackSinceMs: T1 });
+      assert.deepEqual(await warehouse.published(name), { asOfMs: null, heldBackSinceMs: T1 });
     });
 
     test("it stays what it was, whatever becomes of the table, until the next pass", async () => {
@@ -86,7 +86,7 @@ export function trustedContract(opened: Opened): void {
       await unchanged("new and wider columns");
       await table.ingest({ sourceFile: "a", sourceOffset: 6, rows: [row(1), row(2), row(3)] });
       await unchanged("a replay of the old rows");
-      await warehouse.holdBack(name, T2);
+      await warehouse.hold(name, T2);
       for (const operation of OPERATIONS) {
         await maintain(table, operation);
         await unchanged(operation);
@@ -99,10 +99,10 @@ export function trustedContract(opened: Opened): void {
       const { warehouse, name } = table;
       await table.ingest({ sourceFile: "a", sourceOffset: 1, rows: [{ id: 1 }] });
       await trustNow(table, T1);
-      for (const sinceMs of [T2, T3]) await warehouse.holdBack(name, sinceMs);
-      assert.deepEqual(await warehouse.trusted(name), { asOfMs: T1, heldBackSinceMs: T2 });
+      for (const sinceMs of [T2, T3]) await warehouse.hold(name, sinceMs);
+      assert.deepEqual(await warehouse.published(name), { asOfMs: T1, heldBackSinceMs: T2 });
       await trustNow(table, T4);
-      assert.deepEqual(await warehouse.trusted(name), { asOfMs: T4, heldBackSinceMs: null });
+      assert.deepEqual(await warehouse.published(name), { asOfMs: T4, heldBackSinceMs: null });
     });
 
     test("a column that came after the rows is there, empty", async () => {
@@ -120,9 +120,9 @@ export function trustedContract(opened: Opened): void {
       const then = await trustNow(table, T1);
       const version = await warehouse.version(name);
       await table.ingest({ sourceFile: "a", sourceOffset: 2, rows: [{ id: 2 }] });
-      assert.equal(await warehouse.trust(name, version, T2), false);
+      assert.equal(await warehouse.publish(name, version, T2), false);
       assert.deepEqual(await trustedBy(table), then);
-      assert.deepEqual(await warehouse.trusted(name), { asOfMs: T1, heldBackSinceMs: null });
+      assert.deepEqual(await warehouse.published(name), { asOfMs: T1, heldBackSinceMs: null });
     });
 
     test("readers see the old state or the new one, at every moment", async () => {
@@ -192,7 +192,7 @@ const history: fc.Arbitrary<Step[]> = fc.array(
 async function followed(table: TestTable, steps: readonly Step[]): Promise<void> {
   const { warehouse, name } = table;
   await warehouse.ensureTable(table.layout, table.columns);
-  await warehouse.holdBack(name, null);
+  await warehouse.hold(name, null);
   let expected: Shown | undefined;
   let offset = 0;
   for (const { files, wider, maintenance, verdict } of steps) {
@@ -202,7 +202,7 @@ async function followed(table: TestTable, steps: readonly Step[]): Promise<void>
       await table.ingest({ sourceFile, sourceOffset: ++offset, columns: definitions, rows: plain });
     }
     if (verdict === "pass") expected = await trustNow(table, offset);
-    if (verdict === "fail") await warehouse.holdBack(name, offset);
+    if (verdict === "fail") await warehouse.hold(name, offset);
     if (maintenance) await maintain(table, maintenance);
     const shown = await trustedBy(table);
     if (expected) assert.deepEqual(shown, expected);

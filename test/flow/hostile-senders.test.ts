@@ -4,8 +4,8 @@ import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
-import { TOPICS } from "../../lib/events/topics.ts";
-import { deadLetters } from "../../lib/events/avro.ts";
+import { TOPICS } from "../../lib/messages/topics.ts";
+import { deadLetters } from "../../lib/messages/avro.ts";
 import { workerPool, type WorkerPool } from "../../services/parser/worker-pool.ts";
 import { until } from "../support/until.ts";
 import { startPipeline, type Pipeline, type PipelineOptions } from "./pipeline.ts";

@@ -98,5 +98,5 @@ test("without an endpoint nothing of the SDK is loaded", () => {
   const services = ["gateway", "parser", "committer", "scheduler"].map((name) => `services/${name}/service.ts`);
   // prom-client brings the API.
   assert.deepEqual(loaded(["services/ports.ts", ...services]), ["@opentelemetry/api"]);
-  assert.ok(loaded(["lib/service/tracing-otlp.ts"]).includes("@opentelemetry/sdk-trace"), "the test can fail");
+  assert.ok(loaded(["lib/process/tracing-otlp.ts"]).includes("@opentelemetry/sdk-trace"), "the test can fail");
 });

@@ -4,12 +4,12 @@ import { readdirSync, readFileSync } from "node:fs";
 import avsc from "avsc";
 import fc from "fast-check";
 import { rowSchemaOf, SIMPLE_TYPES, type ColumnType } from "../../lib/columns.ts";
-import * as codecs from "../../lib/events/avro.ts";
-import type { Schema } from "../../lib/events/wire.ts";
-import { decodeRows } from "../../lib/warehouse/row-decoder.ts";
+import * as codecs from "../../lib/messages/avro.ts";
+import type { Schema } from "../../lib/messages/wire.ts";
+import { decodeRows } from "../../lib/rows/row-decoder.ts";
 import { columns } from "../support/rows.ts";
 import { damage, damaged } from "./files.ts";
-import { target, type Target } from "./target.ts";
+import { target, type Target } from "./fuzz-target.ts";
 
 /** Values of an Avro schema, as the codecs want them: in unions of several records each is wrapped under its full name. */
 function valuesOf(schema: Schema): fc.Arbitrary<unknown> {

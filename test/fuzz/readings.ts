@@ -3,20 +3,20 @@ import assert from "node:assert/strict";
 import { isUtf8 } from "node:buffer";
 import { contractSchema } from "../../lib/contract/contract.ts";
 import type { ColumnDefinition, ColumnType } from "../../lib/columns.ts";
-import { showRows } from "../../lib/csv/decode.ts";
-import type { EncodedRows } from "../../lib/csv/file-parser.ts";
-import { DEFAULT_LIMITS, type CsvLimits } from "../../lib/csv/limits.ts";
-import { parseFile, type ParseJob, type ParseSummary } from "../../lib/csv/parse-file.ts";
-import { REJECT_REASONS } from "../../lib/csv/rejects.ts";
+import { showRows } from "../../lib/rows/decode.ts";
+import type { EncodedRows } from "../../lib/parsing/file-parser.ts";
+import { DEFAULT_LIMITS, type CsvLimits } from "../../lib/parsing/limits.ts";
+import { parseFile, type ParseJob, type ParseSummary } from "../../lib/parsing/parse-file.ts";
+import { REJECT_REASONS } from "../../lib/parsing/rejects.ts";
 import { ERRORS } from "../../lib/errors.ts";
-import type { Reject } from "../../lib/events/generated.ts";
-import { decodeRows, valueAt, type DecodedValue } from "../../lib/warehouse/row-decoder.ts";
+import type { Reject } from "../../lib/messages/generated.ts";
+import { decodeRows, valueAt, type DecodedValue } from "../../lib/rows/row-decoder.ts";
 
 export interface Setup {
   contract?: object;
   current?: ColumnDefinition[];
-  usual?: ParseJob["usual"];
-  override?: ParseJob["override"];
+  usual?: ParseJob["pinned"];
+  override?: ParseJob["requested"];
   limits?: Partial<CsvLimits>;
 }
 
@@ -68,10 +68,10 @@ function jobOf(
   return {
     fileName: "file.csv",
     contract: contractSchema.parse({ table: "t", ...contract }),
-    override,
-    current,
-    ...(usual ? { usual } : {}),
-    ...(settled ? { settled } : {}),
+    requested: override,
+    known: current,
+    ...(usual ? { pinned: usual } : {}),
+    ...(settled ? { inferred: settled } : {}),
     origin: { sourceFile: "file.csv", sourceOffset: 7, receivedAtMs: 1_700_000_000_000 },
     limits: { ...DEFAULT_LIMITS, ...limits },
   };

@@ -2,19 +2,19 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { contractsOf } from "../../lib/contract/load.ts";
-import { decompress } from "../../lib/csv/decompress.ts";
-import { momentFormat, scanFormatted } from "../../lib/csv/formats.ts";
-import type { CsvLimits } from "../../lib/csv/limits.ts";
-import { nameColumns } from "../../lib/csv/names.ts";
-import { previewFile } from "../../lib/csv/preview.ts";
-import { newScan } from "../../lib/csv/scan.ts";
+import { decompress } from "../../lib/text/decompress.ts";
+import { momentFormat, scanFormatted } from "../../lib/typing/date-formats.ts";
+import type { CsvLimits } from "../../lib/parsing/limits.ts";
+import { nameColumns } from "../../lib/parsing/names.ts";
+import { previewFile } from "../../lib/parsing/preview.ts";
+import { newScan } from "../../lib/typing/scan.ts";
 import { AUDIT_COLUMNS, type ColumnDefinition } from "../../lib/columns.ts";
 import { hasCode } from "../../lib/errors.ts";
 import { anyFile, cell, compressed, damage, damaged, dialect, encoding, header, writeTable } from "./files.ts";
 import { readByCsvParse } from "./csv-parse.ts";
 import { MESSAGE_TARGETS } from "./messages.ts";
 import { readFile, type Reading, type Setup } from "./readings.ts";
-import { target, type Target } from "./target.ts";
+import { target, type Target } from "./fuzz-target.ts";
 import { transcodeTo } from "./transcode.ts";
 
 const TINY: Partial<CsvLimits> = {

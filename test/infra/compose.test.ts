@@ -5,8 +5,8 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { describe, it } from "node:test";
 import { parse } from "yaml";
-import { TOPICS, type TopicSpec } from "../../lib/events/topics.ts";
-import { platformSettings } from "../../lib/service/config.ts";
+import { TOPICS, type TopicSpec } from "../../lib/messages/topics.ts";
+import { platformSettings } from "../../lib/process/config.ts";
 import { INFRA, ROOT } from "../../scripts/stack/paths.ts";
 import { BUCKETS } from "../../scripts/stack/settings.ts";
 
@@ -202,7 +202,7 @@ describe("infra/compose.yml", () => {
 });
 
 describe("configuration files", () => {
-  it("infra/redpanda/topics.yml says what lib/events/topics.ts says", () => {
+  it("infra/redpanda/topics.yml says what lib/messages/topics.ts says", () => {
     const declared: readonly TopicSpec[] = Object.values(TOPICS);
     assert.deepEqual(
       parse(read("redpanda/topics.yml")),
@@ -221,11 +221,14 @@ describe("configuration files", () => {
   });
 
   it("templates name only variables that are given", () => {
-    const seaweedfs = [read("seaweedfs/start.sh"), readFileSync(join(ROOT, "scripts/stack/seaweedfs.ts"), "utf8")];
+    const seaweedfs = [
+      read("seaweedfs/start.sh"),
+      readFileSync(join(ROOT, "scripts/stack/programs/seaweedfs.ts"), "utf8"),
+    ];
     const given = {
       "seaweedfs/s3.json": seaweedfs,
       "seaweedfs/notification.toml": seaweedfs,
-      "kafka/server.properties": [readFileSync(join(ROOT, "scripts/stack/kafka.ts"), "utf8")],
+      "kafka/server.properties": [readFileSync(join(ROOT, "scripts/stack/programs/kafka.ts"), "utf8")],
     };
     for (const [file, givers] of Object.entries(given)) {
       for (const [, name] of read(file).matchAll(/\$\{([A-Z0-9_]+)\}/g)) {

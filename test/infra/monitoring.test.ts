@@ -4,8 +4,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { parse } from "yaml";
-import { DASHBOARDS, type Panel } from "../../scripts/stack/dashboard-panels.ts";
-import { dashboardFile, grafanaJson } from "../../scripts/stack/dashboards.ts";
+import { DASHBOARDS, type Panel } from "../../scripts/dashboards/panels.ts";
+import { dashboardFile, grafanaJson } from "../../scripts/dashboards/main.ts";
 import { INFRA, ROOT } from "../../scripts/stack/paths.ts";
 import { missing } from "./programs.ts";
 
@@ -103,7 +103,7 @@ describe("dashboards", () => {
   const panelsOf = (name: string): { gridPos: Record<"x" | "y" | "w" | "h", number>; id: number; type: string }[] =>
     (JSON.parse(read(`grafana/dashboards/${name}.json`)) as { panels: never }).panels;
 
-  it("are written by scripts/stack/dashboards.ts", () => {
+  it("are written by scripts/dashboards/main.ts", () => {
     for (const [name, dashboard] of Object.entries(DASHBOARDS)) {
       assert.equal(read(`grafana/dashboards/${name}.json`), dashboardFile(dashboard), `${name}: run the script again`);
     }

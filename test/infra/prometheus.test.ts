@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { DASHBOARDS } from "../../scripts/stack/dashboard-panels.ts";
+import { DASHBOARDS } from "../../scripts/dashboards/panels.ts";
 import { ROOT } from "../../scripts/stack/paths.ts";
 import { startTributary } from "../../scripts/tributary-process.ts";
 import { withPrometheus } from "../support/prometheus.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { GROUPS } from "../../lib/events/topics.ts";
+import { GROUPS } from "../../lib/messages/topics.ts";
 import { death } from "../support/faults.ts";
 import { FakeWarehouse } from "../support/fake-warehouse.ts";
 import { messagesOf } from "../support/row-messages.ts";

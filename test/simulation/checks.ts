@@ -1,5 +1,5 @@
-import { commitEvents } from "../../lib/events/avro.ts";
-import { TOPICS } from "../../lib/events/topics.ts";
+import { commitEvents } from "../../lib/messages/avro.ts";
+import { TOPICS } from "../../lib/messages/topics.ts";
 import type { FakeRow } from "../support/fake-commit.ts";
 import type { ModelRow } from "../support/warehouse-model.ts";
 import type { AcceptedFile } from "./schedule.ts";

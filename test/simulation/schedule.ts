@@ -1,11 +1,17 @@
 import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import { keepsVersions } from "../../lib/contract/contract.ts";
-import { commands } from "../../lib/events/avro.ts";
-import { TOPICS } from "../../lib/events/topics.ts";
-import { Registry } from "../../lib/service/metrics.ts";
+import { commands } from "../../lib/messages/avro.ts";
+import { TOPICS } from "../../lib/messages/topics.ts";
+import { Registry } from "../../lib/process/metrics.ts";
 import { gatewayMetrics } from "../../services/gateway/metrics.ts";
-import { pastEvents, publishReplays, selectRejected, selectReplays, versionOf } from "../../services/gateway/replay.ts";
+import {
+  versionEvents,
+  publishReplays,
+  selectRejected,
+  selectReplays,
+  versionOf,
+} from "../../services/gateway/replays/replay.ts";
 import { checkEnd } from "./checks.ts";
 import { CALM, Scheduler, type FaultProfile } from "./scheduler.ts";
 import { CONTRACTS, contractOf, mended, randomContent, type Content } from "./workload.ts";
@@ -202,13 +208,13 @@ class Schedule {
     const rejected = [...this.world.warehouse.ledger].flatMap(([id, { outcome }]) =>
       outcome.rowsRejected > 0 ? [id] : [],
     );
-    const chosen = selectRejected(await pastEvents(log, table), contract.writeMode, new Set(rejected));
+    const chosen = selectRejected(await versionEvents(log, table), contract.writeMode, new Set(rejected));
     await publishReplays(this.#republishing(log), chosen, keepsVersions(contract));
   }
 
   /** What `rejects correct` does, for all of a file's rejected rows. */
   async #correct({ log, ingest }: SimGateway, table: string, sourceFile: string): Promise<void> {
-    const newest = (await pastEvents(log, table)).filter(({ event }) => event.sourceFile === sourceFile).at(-1);
+    const newest = (await versionEvents(log, table)).filter(({ event }) => event.sourceFile === sourceFile).at(-1);
     const content = newest && this.world.contents.get(newest.event.contentHash);
     if (!content?.rows.includes(null)) return;
     const right = mended(this.#scheduler, content);
@@ -263,7 +269,7 @@ class Schedule {
 
   async #replay({ log }: SimGateway, table: string): Promise<void> {
     const range = this.#scheduler.chance(0.5) ? {} : { onlyFile: this.#scheduler.pick(FILE_NAMES) };
-    const chosen = selectReplays(await pastEvents(log, table), contractOf(table).writeMode, range);
+    const chosen = selectReplays(await versionEvents(log, table), contractOf(table).writeMode, range);
     await publishReplays(this.#republishing(log), chosen, contractOf(table).writeMode === "append");
   }
 

@@ -1,5 +1,5 @@
 import { contractSchema, keepsVersions, type Contract } from "../../lib/contract/contract.ts";
-import type { FileEvent } from "../../lib/events/generated.ts";
+import type { FileEvent } from "../../lib/messages/generated.ts";
 import { ModelTable, type ModelFile, type ModelRow } from "../support/warehouse-model.ts";
 import type { Scheduler } from "./scheduler.ts";
 

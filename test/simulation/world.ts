@@ -1,18 +1,18 @@
 import { contractsOf } from "../../lib/contract/load.ts";
-import { DEFAULT_LIMITS } from "../../lib/csv/limits.ts";
-import { parseFile } from "../../lib/csv/parse-file.ts";
+import { DEFAULT_LIMITS } from "../../lib/parsing/limits.ts";
+import { parseFile } from "../../lib/parsing/parse-file.ts";
 import type { ErrorCode } from "../../lib/errors.ts";
-import { placeName, type Place } from "../../lib/event-log/assignment.ts";
-import { commandResults, commands, fileEvents, rowMessages } from "../../lib/events/avro.ts";
-import type { Command } from "../../lib/events/generated.ts";
-import { GROUPS, ROWS_PREFIX, rowsTopic, TOPICS } from "../../lib/events/topics.ts";
-import { silentLogger } from "../../lib/service/logger.ts";
-import { Registry } from "../../lib/service/metrics.ts";
-import type { Service } from "../../lib/service/service.ts";
+import { topicPartitionName, type TopicPartition } from "../../lib/event-log/groups/assignment.ts";
+import { commandResults, commands, fileEvents, rowMessages } from "../../lib/messages/avro.ts";
+import type { Command } from "../../lib/messages/generated.ts";
+import { GROUPS, ROWS_PREFIX, rowsTopic, TOPICS } from "../../lib/messages/topics.ts";
+import { silentLogger } from "../../lib/process/logger.ts";
+import { Registry } from "../../lib/process/metrics.ts";
+import type { Service } from "../../lib/process/service.ts";
 import type { CommitReceipt, Stage, Warehouse } from "../../lib/warehouse/warehouse.ts";
-import { startDrops } from "../../services/gateway/drops.ts";
+import { startDrops } from "../../services/gateway/drops/drops.ts";
 import { startCommitter } from "../../services/committer/service.ts";
-import { makeIngest, type Ingest } from "../../services/gateway/ingest.ts";
+import { makeIngest, type Ingest } from "../../services/gateway/ingest/ingest.ts";
 import { gatewayMetrics } from "../../services/gateway/metrics.ts";
 import { startParser } from "../../services/parser/service.ts";
 import type { WorkerPool } from "../../services/parser/worker-pool.ts";
@@ -240,7 +240,9 @@ export class World {
       if (!isRows && spec.name !== TOPICS.fileEvents.name) return [];
       return partitions.flatMap((place) => {
         const acked = this.broker.acked(isRows ? GROUPS.committer : GROUPS.parser, place) ?? 0;
-        return acked === place.records.length ? [] : [`${placeName(place)} at ${acked} of ${place.records.length}`];
+        return acked === place.records.length
+          ? []
+          : [`${topicPartitionName(place)} at ${acked} of ${place.records.length}`];
       });
     });
   }
@@ -284,9 +286,9 @@ class CheckedBroker extends MemoryBroker {
     this.#world = world;
   }
 
-  override setAck(group: string, place: Place, nextOffset: number): void {
+  override setAck(group: string, place: TopicPartition, nextOffset: number): void {
     const from = this.acked(group, place) ?? 0;
-    if (nextOffset < from) this.#world.violation(`I5: ${group} goes back on ${placeName(place)}`);
+    if (nextOffset < from) this.#world.violation(`I5: ${group} goes back on ${topicPartitionName(place)}`);
     const records = this.partition(place.topic, place.partition).records.slice(from, nextOffset);
     if (group === GROUPS.parser) {
       for (const { offset, key } of records) {
@@ -297,7 +299,8 @@ class CheckedBroker extends MemoryBroker {
       const onRecord = new Set([...this.#world.warehouse.ledger].map(([fileId]) => fileId));
       for (const { value, offset } of records) {
         const { fileId } = rowMessages.decode(value);
-        if (!onRecord.has(fileId)) this.#world.violation(`I4: ${placeName(place)}@${offset} is acked uncommitted`);
+        if (!onRecord.has(fileId))
+          this.#world.violation(`I4: ${topicPartitionName(place)}@${offset} is acked uncommitted`);
       }
     }
     super.setAck(group, place, nextOffset);

@@ -7,8 +7,8 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { cacheDir, install, runTool, verifySha256, type Program } from "../../scripts/stack/install.ts";
-import { findJava } from "../../scripts/stack/java.ts";
+import { cacheDir, install, runTool, verifySha256, type Program } from "../../scripts/stack/programs/install.ts";
+import { findJava } from "../../scripts/stack/programs/java.ts";
 import { render } from "../../scripts/stack/paths.ts";
 import { choosePorts, HOST } from "../../scripts/stack/ports.ts";
 import {

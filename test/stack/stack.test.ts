@@ -9,7 +9,7 @@ import { buffer } from "node:stream/consumers";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import { openBlobStore } from "../../lib/blob/open.ts";
-import { DASHBOARDS } from "../../scripts/stack/dashboard-panels.ts";
+import { DASHBOARDS } from "../../scripts/dashboards/panels.ts";
 import { ROOT } from "../../scripts/stack/paths.ts";
 import { bornAt } from "../../scripts/stack/processes.ts";
 import type { StackFile } from "../../scripts/stack/stack.ts";

@@ -1,5 +1,5 @@
 import { pino, type Logger } from "pino";
-import { cleaner } from "../../lib/service/logger.ts";
+import { cleaner } from "../../lib/process/logger.ts";
 
 export interface CapturedLog {
   logger: Logger;

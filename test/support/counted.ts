@@ -1,6 +1,6 @@
 /** "Run it, then these were counted": holds a component to what its specification says of the four counters. */
 import assert from "node:assert/strict";
-import type { FlowSpec, Registry } from "../../lib/service/metrics.ts";
+import type { ThroughputSpec, Registry } from "../../lib/process/metrics.ts";
 import { until } from "./until.ts";
 
 /** The four counters of a component, without what is 0. `errors` are by code; a reason is marked `!` if it is not intentional. */
@@ -45,7 +45,7 @@ export async function assertFlow(registry: Registry, component: string, expected
 }
 
 /** What the specification names and none of the flows has counted. */
-export function uncounted(spec: FlowSpec, flows: readonly Flow[]): string[] {
+export function uncounted(spec: ThroughputSpec, flows: readonly Flow[]): string[] {
   const names = (part: "received" | "sent" | "dropped"): string[] =>
     Object.keys(spec[part]).map((name) => (part === "dropped" && !spec.dropped[name]!.intentional ? `${name}!` : name));
   return (["received", "sent", "dropped"] as const).flatMap((part) =>

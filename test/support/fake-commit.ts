@@ -1,4 +1,4 @@
-import type { DecodedValue } from "../../lib/warehouse/row-decoder.ts";
+import type { DecodedValue } from "../../lib/rows/row-decoder.ts";
 import type { TableLayout } from "../../lib/warehouse/warehouse.ts";
 
 /** A row of a table: its values by column name, audit columns apart. */

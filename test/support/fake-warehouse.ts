@@ -1,7 +1,7 @@
 import { columnTypeOf, widens, type ColumnDefinition } from "../../lib/columns.ts";
 import { TributaryError } from "../../lib/errors.ts";
-import type { FileOutcome, Reject, RowBatch } from "../../lib/events/generated.ts";
-import { decodeRows, valueAt } from "../../lib/warehouse/row-decoder.ts";
+import type { FileOutcome, Reject, RowBatch } from "../../lib/messages/generated.ts";
+import { decodeRows, valueAt } from "../../lib/rows/row-decoder.ts";
 import type {
   CommitReceipt,
   FileVersion,
@@ -15,7 +15,7 @@ import type {
   TableDescription,
   TableHealth,
   TableLayout,
-  Trusted,
+  Published,
   Warehouse,
 } from "../../lib/warehouse/warehouse.ts";
 import { applied, type FakeRow } from "./fake-commit.ts";
@@ -90,7 +90,7 @@ export class FakeWarehouse implements Warehouse {
   readonly rejected = new Map<string, Reject>();
   readonly logs: Record<string, LogRow[]> = { _quality_results: [], _maintenance_log: [] };
   /** Of each table: what its trusted relation tells, and the rows it shows. */
-  readonly trustedByName = new Map<string, { shown: Trusted; rows: readonly FakeRow[] }>();
+  readonly trustedByName = new Map<string, { shown: Published; rows: readonly FakeRow[] }>();
   readonly stages: FakeStage[] = [];
   readonly calls: string[] = [];
   writersAtOnceMax = 0;
@@ -216,14 +216,14 @@ export class FakeWarehouse implements Warehouse {
     return String(this.#versions.get(table) ?? 0);
   }
 
-  async trust(table: string, version: string, asOfMs: number): Promise<boolean> {
+  async publish(table: string, version: string, asOfMs: number): Promise<boolean> {
     if (version !== (await this.version(table))) return false;
     const rows = [...this.tablesByName.get(table)!.rows];
     this.trustedByName.set(table, { shown: { asOfMs, heldBackSinceMs: null }, rows });
     return true;
   }
 
-  async holdBack(table: string, sinceMs: number | null): Promise<void> {
+  async hold(table: string, sinceMs: number | null): Promise<void> {
     const { shown, rows } = this.trustedByName.get(table) ?? {
       shown: { asOfMs: null, heldBackSinceMs: null },
       rows: [],
@@ -232,7 +232,7 @@ export class FakeWarehouse implements Warehouse {
     this.trustedByName.set(table, { shown: { ...shown, heldBackSinceMs }, rows });
   }
 
-  async trusted(table: string): Promise<Trusted | undefined> {
+  async published(table: string): Promise<Published | undefined> {
     return this.trustedByName.get(table)?.shown;
   }
 

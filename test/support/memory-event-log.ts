@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { systemClock, type Clock } from "../../lib/clock.ts";
 import { TributaryError } from "../../lib/errors.ts";
-import { assign, placeName, type Member, type Place } from "../../lib/event-log/assignment.ts";
+import { assign, topicPartitionName, type Member, type TopicPartition } from "../../lib/event-log/groups/assignment.ts";
 import type {
   AssignedPartition,
   ConsumeOptions,
@@ -13,13 +13,13 @@ import type {
   Position,
   Tail,
 } from "../../lib/event-log/event-log.ts";
-import { assignmentLost, Lane, type LaneSource } from "../../lib/event-log/lane.ts";
+import { assignmentLost, PartitionRunner, type RecordSource } from "../../lib/event-log/groups/partition-runner.ts";
 import { partitionOfKey } from "../../lib/event-log/partitioner.ts";
-import { subscribes, type Subscription } from "../../lib/event-log/subscription.ts";
-import type { TopicSpec } from "../../lib/events/topics.ts";
+import { subscribes, type Subscription } from "../../lib/event-log/groups/subscription.ts";
+import type { TopicSpec } from "../../lib/messages/topics.ts";
 
 /** One partition: all its records, for ever. */
-export interface MemoryPartition extends Place {
+export interface MemoryPartition extends TopicPartition {
   readonly records: LogRecord[];
 }
 
@@ -115,12 +115,12 @@ export class MemoryBroker {
     });
   }
 
-  acked(group: string, place: Place): number | undefined {
-    return this.acks.get(`${group} ${placeName(place)}`);
+  acked(group: string, place: TopicPartition): number | undefined {
+    return this.acks.get(`${group} ${topicPartitionName(place)}`);
   }
 
-  setAck(group: string, place: Place, nextOffset: number): void {
-    this.acks.set(`${group} ${placeName(place)}`, nextOffset);
+  setAck(group: string, place: TopicPartition, nextOffset: number): void {
+    this.acks.set(`${group} ${topicPartitionName(place)}`, nextOffset);
   }
 
   members(group: string): MemoryMember[] {
@@ -150,7 +150,7 @@ export class MemoryBroker {
     const before = new Map(members.flatMap((member) => [...member.owned].map((name) => [name, member] as const)));
     const after = assign(members, places, before);
     for (const [name, member] of before) if (after.get(name) !== member) void member.lose(name);
-    for (const place of places) after.get(placeName(place))?.own(place);
+    for (const place of places) after.get(topicPartitionName(place))?.own(place);
   }
 }
 
@@ -163,7 +163,7 @@ export class MemoryMember implements Consumer, Member {
   draining = false;
   readonly #options: ConsumeOptions;
   readonly #assigned: (partition: AssignedPartition) => PartitionHandler;
-  readonly #lanes = new Map<string, Lane>();
+  readonly #lanes = new Map<string, PartitionRunner>();
   #closing: Promise<void> | undefined;
 
   constructor(
@@ -179,11 +179,11 @@ export class MemoryMember implements Consumer, Member {
   }
 
   own(partition: MemoryPartition): void {
-    const name = placeName(partition);
+    const name = topicPartitionName(partition);
     if (this.owned.has(name)) return;
     this.owned.add(name);
     const { topic, partition: index } = partition;
-    const lane = new Lane({
+    const lane = new PartitionRunner({
       topic,
       partition: index,
       clock: this.client.clock,
@@ -199,7 +199,7 @@ export class MemoryMember implements Consumer, Member {
     this.owned.delete(name);
     const lane = this.#lanes.get(name);
     this.#lanes.delete(name);
-    if (lane) await this.client.call("revoke", () => lane.lose());
+    if (lane) await this.client.call("revoke", () => lane.revoke());
   }
 
   async loseAll(): Promise<void> {
@@ -219,20 +219,20 @@ export class MemoryMember implements Consumer, Member {
     this.draining = true;
     await Promise.all([...this.#lanes.values()].map((lane) => lane.drain()));
     for (const [name, lane] of this.#lanes) {
-      lane.lose();
+      lane.revoke();
       this.#lanes.delete(name);
       this.owned.delete(name);
     }
     await this.client.broker.evict(this);
   }
 
-  #sourceOf(partition: MemoryPartition): LaneSource {
+  #sourceOf(partition: MemoryPartition): RecordSource {
     const { broker, call } = this.client;
     const { group } = this;
     const detail = { topic: partition.topic, partition: partition.partition };
     let position = 0;
     const assertOwned = (): void => {
-      if (!this.owned.has(placeName(partition))) throw assignmentLost(partition.topic, partition.partition);
+      if (!this.owned.has(topicPartitionName(partition))) throw assignmentLost(partition.topic, partition.partition);
     };
     return {
       rewind: () => call("rewind", () => void (position = broker.acked(group, partition) ?? 0), detail),
@@ -252,7 +252,7 @@ export class MemoryMember implements Consumer, Member {
           "ack",
           () => {
             if (nextOffset > partition.records.length) {
-              throw new TributaryError("BAD_REQUEST", `${placeName(partition)} has no offset ${nextOffset}`);
+              throw new TributaryError("BAD_REQUEST", `${topicPartitionName(partition)} has no offset ${nextOffset}`);
             }
             assertOwned();
             broker.setAck(group, partition, Math.max(broker.acked(group, partition) ?? 0, nextOffset));
@@ -361,7 +361,7 @@ export class MemoryEventLog implements EventLog {
         const place = this.broker.partition(topic, position.partition);
         const { offset } = position;
         if (!Number.isSafeInteger(offset) || offset < 0 || offset > place.records.length) {
-          throw new TributaryError("BAD_REQUEST", `${placeName(place)} has no offset ${offset}`);
+          throw new TributaryError("BAD_REQUEST", `${topicPartitionName(place)} has no offset ${offset}`);
         }
         return { place, offset };
       });

@@ -1,5 +1,5 @@
 import { decimalOf, type ColumnDefinition } from "../../lib/columns.ts";
-import type { DecodedValue } from "../../lib/warehouse/row-decoder.ts";
+import type { DecodedValue } from "../../lib/rows/row-decoder.ts";
 import { openWarehouse } from "../../lib/warehouse/open.ts";
 import type { QueryOptions, QueryResult, Warehouse } from "../../lib/warehouse/warehouse.ts";
 import type { FakeRow } from "./fake-commit.ts";

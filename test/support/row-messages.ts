@@ -1,6 +1,6 @@
 import avsc from "avsc";
-import { rowMessages } from "../../lib/events/avro.ts";
-import type { EndOfFile, Reject, RowMessage } from "../../lib/events/generated.ts";
+import { rowMessages } from "../../lib/messages/avro.ts";
+import type { EndOfFile, Reject, RowMessage } from "../../lib/messages/generated.ts";
 import { avroFieldName, rowSchemaOf, type ColumnDefinition, type ColumnType } from "../../lib/columns.ts";
 import type { NewRecord } from "../../lib/event-log/event-log.ts";
 

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import avsc from "avsc";
 import { avroFieldName, decimalOf, rowSchemaOf, type ColumnDefinition, type ColumnType } from "../../lib/columns.ts";
-import type { FileOutcome, Reject, RowBatch } from "../../lib/events/generated.ts";
+import type { FileOutcome, Reject, RowBatch } from "../../lib/messages/generated.ts";
 import type { FileVersion, Stage, Warehouse } from "../../lib/warehouse/warehouse.ts";
 
 /**

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import type { ColumnDefinition } from "../../lib/columns.ts";
-import { identifier } from "../../lib/warehouse/sql.ts";
+import { identifier } from "../../lib/warehouse/sql/sql.ts";
 import type { CommitReceipt, FileVersion, TableLayout, Warehouse, WriteMode } from "../../lib/warehouse/warehouse.ts";
 import { fileVersion, outcomeOf, RECEIVED_AT_MS, type TestFile } from "./rows.ts";
 

@@ -2,10 +2,10 @@ import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { openBlobStore } from "../../lib/blob/open.ts";
 import type { BlobStore } from "../../lib/blob/blob-store.ts";
-import type { S3Options } from "../../lib/blob/s3.ts";
+import type { S3Options } from "../../lib/blob/s3/s3-store.ts";
 import { systemClock } from "../../lib/clock.ts";
-import { TrinoClient } from "../../lib/warehouse/trino-client.ts";
-import { openTrino, targetOf, type TrinoOptions } from "../../lib/warehouse/trino.ts";
+import { TrinoClient } from "../../lib/warehouse/trino/client/client.ts";
+import { openTrino, targetOf, type TrinoOptions } from "../../lib/warehouse/trino/trino-warehouse.ts";
 import type { Warehouse } from "../../lib/warehouse/warehouse.ts";
 
 const {

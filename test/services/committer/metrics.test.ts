@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { TributaryError } from "../../../lib/errors.ts";
-import { commands } from "../../../lib/events/avro.ts";
-import { rowsTopic, TOPICS } from "../../../lib/events/topics.ts";
-import { stepsOf } from "../../../services/committer/count.ts";
-import { COMMITTER_FLOW, FILE_STEPS } from "../../../services/committer/metrics.ts";
+import { commands } from "../../../lib/messages/avro.ts";
+import { rowsTopic, TOPICS } from "../../../lib/messages/topics.ts";
+import { stepsOf } from "../../../services/committer/lane/count.ts";
+import { COMMITTER_THROUGHPUT, FILE_STEPS } from "../../../services/committer/metrics.ts";
 import { SlowestFiles } from "../../../services/committer/slowest-files.ts";
 import { assertFlow, seriesOf, uncounted, type Flow } from "../../support/counted.ts";
 import { withFaults } from "../../support/faults.ts";
@@ -153,5 +153,5 @@ test("the ten slowest files of the last quarter of an hour, and no more, whateve
 });
 
 test("no value of the specification is left uncounted", () => {
-  assert.deepEqual(uncounted(COMMITTER_FLOW, flows), []);
+  assert.deepEqual(uncounted(COMMITTER_THROUGHPUT, flows), []);
 });

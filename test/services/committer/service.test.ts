@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { rowsTopic } from "../../../lib/events/topics.ts";
+import { rowsTopic } from "../../../lib/messages/topics.ts";
 import { messagesOf, type TestFile } from "../../support/row-messages.ts";
 import { until } from "../../support/until.ts";
 import { commitsOf, contracts, makeWorld, send, settled, start } from "./harness.ts";

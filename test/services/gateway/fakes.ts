@@ -142,9 +142,9 @@ export function fakeWarehouse(): FakeWarehouse {
     maintain: unused,
     appendLog: unused,
     version: unused,
-    trust: unused,
-    holdBack: unused,
-    trusted: unused,
+    publish: unused,
+    hold: unused,
+    published: unused,
     ready: async () => undefined,
     close: async () => undefined,
   };

@@ -4,11 +4,11 @@ import { startGateway, type GatewayOptions } from "../../../services/gateway/ser
 import { z } from "zod";
 import { systemClock } from "../../../lib/clock.ts";
 import { contractsOf } from "../../../lib/contract/load.ts";
-import { commitEvents, fileEvents, parseEvents } from "../../../lib/events/avro.ts";
-import type { CommitEvent, FileEvent, FileOutcome, ParseEvent } from "../../../lib/events/generated.ts";
-import { TOPICS } from "../../../lib/events/topics.ts";
-import { silentLogger } from "../../../lib/service/logger.ts";
-import { makeRegistry } from "../../../lib/service/metrics.ts";
+import { commitEvents, fileEvents, parseEvents } from "../../../lib/messages/avro.ts";
+import type { CommitEvent, FileEvent, FileOutcome, ParseEvent } from "../../../lib/messages/generated.ts";
+import { TOPICS } from "../../../lib/messages/topics.ts";
+import { silentLogger } from "../../../lib/process/logger.ts";
+import { makeRegistry } from "../../../lib/process/metrics.ts";
 import {
   fakeBlobStore,
   fakeEventLog,

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { TributaryError } from "../../../lib/errors.ts";
-import { TOPICS } from "../../../lib/events/topics.ts";
-import { Registry } from "../../../lib/service/metrics.ts";
-import { GATEWAY_FLOW } from "../../../services/gateway/metrics.ts";
+import { TOPICS } from "../../../lib/messages/topics.ts";
+import { Registry } from "../../../lib/process/metrics.ts";
+import { GATEWAY_THROUGHPUT } from "../../../services/gateway/metrics.ts";
 import { assertFlow, seriesOf, uncounted, type Flow } from "../../support/counted.ts";
 import { FakeEventLog } from "../../support/fake-event-log.ts";
 import { until } from "../../support/until.ts";
 import { testGateway } from "./gateway.ts";
-import { memoryDrops } from "./memory-drops.ts";
+import { memoryDrops } from "./drops/memory-drops.ts";
 
 const flows: Flow[] = [];
 
@@ -66,5 +66,5 @@ test("the disk is told by stores that know it, and one that fails leaves no numb
 });
 
 test("no value of the specification is left uncounted", () => {
-  assert.deepEqual(uncounted(GATEWAY_FLOW, flows), []);
+  assert.deepEqual(uncounted(GATEWAY_THROUGHPUT, flows), []);
 });

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hasCode } from "../../../lib/errors.ts";
-import { fileListSchema } from "../../../services/gateway/schemas.ts";
+import { fileListSchema } from "../../../services/gateway/http/schemas.ts";
 import { systemClock } from "../../../lib/clock.ts";
-import { makeRegistry } from "../../../lib/service/metrics.ts";
-import { makeIngest } from "../../../services/gateway/ingest.ts";
+import { makeRegistry } from "../../../lib/process/metrics.ts";
+import { makeIngest } from "../../../services/gateway/ingest/ingest.ts";
 import { gatewayMetrics } from "../../../services/gateway/metrics.ts";
 import { fakeBlobStore, fakeEventLog } from "./fakes.ts";
 import { testGateway } from "./gateway.ts";

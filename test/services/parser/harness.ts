@@ -8,7 +8,7 @@ import type { BlobStore } from "../../../lib/blob/blob-store.ts";
 import { systemClock } from "../../../lib/clock.ts";
 import { contractSchema } from "../../../lib/contract/contract.ts";
 import { contractsOf } from "../../../lib/contract/load.ts";
-import { DEFAULT_LIMITS, type CsvLimits } from "../../../lib/csv/limits.ts";
+import { DEFAULT_LIMITS, type CsvLimits } from "../../../lib/parsing/limits.ts";
 import {
   deadLetters,
   fileEvents,
@@ -16,12 +16,12 @@ import {
   rowMessages,
   tableSchemas,
   type Codec,
-} from "../../../lib/events/avro.ts";
-import type { EndOfFile, FileEvent, Reject, RowBatch, RowMessage } from "../../../lib/events/generated.ts";
-import { rowsTopic, TOPICS } from "../../../lib/events/topics.ts";
-import { silentLogger } from "../../../lib/service/logger.ts";
-import { makeRegistry, type Registry } from "../../../lib/service/metrics.ts";
-import type { Service } from "../../../lib/service/service.ts";
+} from "../../../lib/messages/avro.ts";
+import type { EndOfFile, FileEvent, Reject, RowBatch, RowMessage } from "../../../lib/messages/generated.ts";
+import { rowsTopic, TOPICS } from "../../../lib/messages/topics.ts";
+import { silentLogger } from "../../../lib/process/logger.ts";
+import { makeRegistry, type Registry } from "../../../lib/process/metrics.ts";
+import type { Service } from "../../../lib/process/service.ts";
 import type { ParserSettings } from "../../../services/parser/config.ts";
 import { startParser } from "../../../services/parser/service.ts";
 import { FakeEventLog } from "../../support/fake-event-log.ts";

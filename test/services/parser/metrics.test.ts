@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { TributaryError } from "../../../lib/errors.ts";
-import { TOPICS } from "../../../lib/events/topics.ts";
-import { PARSER_FLOW } from "../../../services/parser/metrics.ts";
+import { TOPICS } from "../../../lib/messages/topics.ts";
+import { PARSER_THROUGHPUT } from "../../../services/parser/metrics.ts";
 import { assertFlow, seriesOf, uncounted, type Flow } from "../../support/counted.ts";
 import { withFaults } from "../../support/faults.ts";
 import { startHarness } from "./harness.ts";
@@ -57,5 +57,5 @@ test("attempts that are made again are errors, not drops, and a file is handed o
 });
 
 test("no value of the specification is left uncounted", () => {
-  assert.deepEqual(uncounted(PARSER_FLOW, flows), []);
+  assert.deepEqual(uncounted(PARSER_THROUGHPUT, flows), []);
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { TOPICS } from "../../../lib/events/topics.ts";
+import { TOPICS } from "../../../lib/messages/topics.ts";
 import { TableSchemas, type TableSchema } from "../../../services/parser/table-schemas.ts";
 import { FakeEventLog } from "../../support/fake-event-log.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readConfig } from "../../../lib/service/config.ts";
+import { readConfig } from "../../../lib/process/config.ts";
 import { registrarConfig, registrarSettings, type RegistrarSettings } from "../../../services/registrar/config.ts";
 
 const GIVEN = {

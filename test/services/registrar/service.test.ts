@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
-import { commitEvents, tableSchemas } from "../../../lib/events/avro.ts";
-import { TOPICS } from "../../../lib/events/topics.ts";
-import { silentLogger } from "../../../lib/service/logger.ts";
-import { Registry } from "../../../lib/service/metrics.ts";
-import type { Service } from "../../../lib/service/service.ts";
+import { commitEvents, tableSchemas } from "../../../lib/messages/avro.ts";
+import { TOPICS } from "../../../lib/messages/topics.ts";
+import { silentLogger } from "../../../lib/process/logger.ts";
+import { Registry } from "../../../lib/process/metrics.ts";
+import type { Service } from "../../../lib/process/service.ts";
 import { nameUuid } from "../../../services/registrar/name-uuid.ts";
 import { SALES_DASHBOARD } from "../../../services/registrar/sales-dashboard.ts";
 import { startRegistrar } from "../../../services/registrar/service.ts";

@@ -1,19 +1,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { CommitEvent, TableSchemaEvent } from "../../../lib/events/generated.ts";
-import { TOPICS } from "../../../lib/events/topics.ts";
+import type { CommitEvent, TableSchemaEvent } from "../../../lib/messages/generated.ts";
+import { TOPICS } from "../../../lib/messages/topics.ts";
 import { nameUuid } from "../../../services/registrar/name-uuid.ts";
 import { isPaused, pause, type Pauses } from "../../../services/registrar/pauses.ts";
 import {
   ANY_COLUMNS,
   columnsKey,
   columnsOf,
-  foldCommit,
-  foldLook,
+  foldTableCommit,
+  foldSupersetState,
   foldSchema,
-  isPending,
-  tableOf,
+  isRegistrationPending,
+  knownTableOf,
   type KnownTables,
 } from "../../../services/registrar/tables.ts";
 
@@ -36,18 +36,18 @@ const look = (inTrino: string[], datasets: Record<string, { columns: string; phy
 test("columns count once the file that brought them has ended, not when it was parsed", () => {
   const tables: KnownTables = new Map();
   foldSchema(tables, schemaAt(3), NOW);
-  const known = tableOf(tables, "t");
+  const known = knownTableOf(tables, "t");
   assert.equal(columnsOf(known, NOW), ANY_COLUMNS);
-  foldCommit(tables, commitOf(1, 2));
+  foldTableCommit(tables, commitOf(1, 2));
   assert.equal(columnsOf(known, NOW), ANY_COLUMNS);
-  foldCommit(tables, commitOf(3));
+  foldTableCommit(tables, commitOf(3));
   assert.equal(columnsOf(known, NOW), columnsKey(columnsAt(3)));
 });
 
 test("a schema older than the commits that are kept needs none", () => {
   const tables: KnownTables = new Map();
   foldSchema(tables, schemaAt(3), NOW - TOPICS.commits.retentionMs - 1);
-  assert.equal(columnsOf(tableOf(tables, "t"), NOW), columnsKey(columnsAt(3)));
+  assert.equal(columnsOf(knownTableOf(tables, "t"), NOW), columnsKey(columnsAt(3)));
 });
 
 test("events in any order, repeated, end in the same columns: those of the newest ended schema", () => {
@@ -58,9 +58,9 @@ test("events in any order, repeated, end in the same columns: those of the newes
         const tables: KnownTables = new Map();
         for (const { kind, offset } of ordered) {
           if (kind === "schema") foldSchema(tables, schemaAt(offset), NOW);
-          else foldCommit(tables, commitOf(offset));
+          else foldTableCommit(tables, commitOf(offset));
         }
-        return columnsOf(tableOf(tables, "t"), NOW);
+        return columnsOf(knownTableOf(tables, "t"), NOW);
       };
       const shuffled = [...events, ...events]
         .map((one) => ({ one, at: shuffle.next().value as number }))
@@ -78,26 +78,26 @@ test("events in any order, repeated, end in the same columns: those of the newes
 test("a table that Trino lacks waits for its next commit; one that came while Superset was looked at is not overlooked", () => {
   const tables: KnownTables = new Map();
   foldSchema(tables, schemaAt(0), NOW);
-  const known = tableOf(tables, "t");
-  foldLook(tables, look([]), NOW);
-  assert.equal(isPending(known, NOW), false);
-  foldCommit(tables, commitOf(0));
-  assert.equal(isPending(known, NOW), true);
+  const known = knownTableOf(tables, "t");
+  foldSupersetState(tables, look([]), NOW);
+  assert.equal(isRegistrationPending(known, NOW), false);
+  foldTableCommit(tables, commitOf(0));
+  assert.equal(isRegistrationPending(known, NOW), true);
   // Two more commits: the second came after the look had begun, which still says that the table is absent.
   const before = { ...look([]), commitsBefore: new Map([["t", known.commits]]) };
-  foldCommit(tables, commitOf(1));
-  foldLook(tables, before, NOW);
-  assert.equal(isPending(known, NOW), true);
+  foldTableCommit(tables, commitOf(1));
+  foldSupersetState(tables, before, NOW);
+  assert.equal(isRegistrationPending(known, NOW), true);
 });
 
 test("views of trusted rows are registered with their tables, and a query of the same name is left in its place", () => {
   const tables: KnownTables = new Map();
   foldSchema(tables, schemaAt(0), NOW);
-  foldCommit(tables, commitOf(0));
-  foldLook(tables, look(["t", "t_trusted", "other_trusted"], { t: { columns: "", physical: false } }), NOW);
+  foldTableCommit(tables, commitOf(0));
+  foldSupersetState(tables, look(["t", "t_trusted", "other_trusted"], { t: { columns: "", physical: false } }), NOW);
   assert.deepEqual([...tables.keys()], ["t", "t_trusted"]);
-  assert.equal(isPending(tables.get("t")!, NOW), false);
-  assert.equal(isPending(tables.get("t_trusted")!, NOW), true);
+  assert.equal(isRegistrationPending(tables.get("t")!, NOW), false);
+  assert.equal(isRegistrationPending(tables.get("t_trusted")!, NOW), true);
 });
 
 test("pauses double with each failure up to the longest", () => {

@@ -3,12 +3,12 @@ import { test } from "node:test";
 import { contractSchema } from "../../../lib/contract/contract.ts";
 import { contractsOf } from "../../../lib/contract/load.ts";
 import { TributaryError } from "../../../lib/errors.ts";
-import { commandResults, commitEvents } from "../../../lib/events/avro.ts";
-import { TOPICS } from "../../../lib/events/topics.ts";
-import { silentLogger } from "../../../lib/service/logger.ts";
-import { Registry } from "../../../lib/service/metrics.ts";
+import { commandResults, commitEvents } from "../../../lib/messages/avro.ts";
+import { TOPICS } from "../../../lib/messages/topics.ts";
+import { silentLogger } from "../../../lib/process/logger.ts";
+import { Registry } from "../../../lib/process/metrics.ts";
 import { schedulerConfig, schedulerSettings } from "../../../services/scheduler/config.ts";
-import { SCHEDULER_FLOW } from "../../../services/scheduler/metrics.ts";
+import { SCHEDULER_THROUGHPUT } from "../../../services/scheduler/metrics.ts";
 import { startScheduler } from "../../../services/scheduler/service.ts";
 import { assertFlow, seriesOf, uncounted } from "../../support/counted.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
@@ -57,6 +57,6 @@ test("commits come in, commands go out; a failed publish is an error and is made
     errors: { LOG_UNAVAILABLE: 1 },
     dropped: { "undecodable!": 1 },
   });
-  assert.deepEqual(uncounted(SCHEDULER_FLOW, [flow]), []);
+  assert.deepEqual(uncounted(SCHEDULER_THROUGHPUT, [flow]), []);
   await scheduler.drain();
 });

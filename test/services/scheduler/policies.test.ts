@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { contractSchema } from "../../../lib/contract/contract.ts";
-import type { CommandKind, CommitEvent, FileOutcome } from "../../../lib/events/generated.ts";
+import type { CommandKind, CommitEvent, FileOutcome } from "../../../lib/messages/generated.ts";
 import type { TableHealth } from "../../../lib/warehouse/warehouse.ts";
 import { isCron, latestSlot } from "../../../services/scheduler/cron.ts";
 import { maintenanceDue, type MaintenanceSettings } from "../../../services/scheduler/maintenance-policy.ts";
@@ -10,9 +10,9 @@ import {
   COMMITS_KEPT,
   emptyHealth,
   foldCommand,
-  foldCommit,
+  foldHealthCommit,
   foldResult,
-  stateOf,
+  tableStateOf,
   type Health,
 } from "../../../services/scheduler/table-health.ts";
 
@@ -82,7 +82,7 @@ describe("maintenance", () => {
 
   test("at the cron's time everything is due, once", () => {
     const health = emptyHealth();
-    foldCommit(health, commit(SLOT - 5 * DAY));
+    foldHealthCommit(health, commit(SLOT - 5 * DAY));
     assert.deepEqual(due(health, SLOT + 1), ALL);
     for (const kind of ["optimize", "expire_snapshots"] as const) answer(health, kind, SLOT + 2);
     assert.deepEqual(due(health, SLOT + 3), ["remove_orphan_files: cron"]);
@@ -92,7 +92,7 @@ describe("maintenance", () => {
 
   test("a run that was missed is made up for once, not once a day missed", () => {
     const health = emptyHealth();
-    foldCommit(health, commit(SLOT - 9 * DAY));
+    foldHealthCommit(health, commit(SLOT - 9 * DAY));
     answer(health, "optimize", SLOT - 5 * DAY);
     answer(health, "expire_snapshots", SLOT + 1);
     answer(health, "remove_orphan_files", SLOT + 1);
@@ -104,7 +104,7 @@ describe("maintenance", () => {
 
   test("a table born after the slot missed nothing; nor did our own tables on the first day", () => {
     const health = emptyHealth();
-    foldCommit(health, commit(SLOT + HOUR));
+    foldHealthCommit(health, commit(SLOT + HOUR));
     assert.deepEqual(due(health, SLOT + 2 * HOUR), []);
     const own = health.get("_ingest_files")!;
     const moment = { nowMs: SLOT + 2 * HOUR, sinceMs: SLOT + HOUR, slotMs: SLOT };
@@ -117,7 +117,7 @@ describe("maintenance", () => {
 
   test("a scheduler's clock that jumps to and fro makes nothing due twice", () => {
     const health = emptyHealth();
-    foldCommit(health, commit(SLOT - 9 * DAY));
+    foldHealthCommit(health, commit(SLOT - 9 * DAY));
     for (const kind of KINDS) answer(health, kind, SLOT + 1, { commandId: `cron:${kind}:t:${iso(SLOT)}` });
     assert.deepEqual(due(health, SLOT + 5 * DAY, SLOT, SLOT + 5 * DAY), ALL);
     // The committer's clock is right: it carries them out now.
@@ -130,7 +130,7 @@ describe("maintenance", () => {
 
   test("runs told by a clock that was ahead do not stand for all days until then", () => {
     const health = emptyHealth();
-    foldCommit(health, commit(SLOT - 9 * DAY));
+    foldHealthCommit(health, commit(SLOT - 9 * DAY));
     for (const kind of KINDS) answer(health, kind, SLOT + 100 * DAY);
     assert.deepEqual(due(health, SLOT + 1), ALL);
     for (const kind of KINDS) answer(health, kind, SLOT + 1, { commandId: `cron:${kind}:t:${iso(SLOT)}` });
@@ -141,14 +141,14 @@ describe("maintenance", () => {
   test("small files ask for it between the crons, not more often than the gap", () => {
     const health = emptyHealth();
     const now = SLOT + 12 * HOUR;
-    for (let n = 0; n < 2; n++) foldCommit(health, commit(now - 10 + n));
+    for (let n = 0; n < 2; n++) foldHealthCommit(health, commit(now - 10 + n));
     assert.deepEqual(due(health, now), []);
-    foldCommit(health, commit(now - 7));
+    foldHealthCommit(health, commit(now - 7));
     assert.deepEqual(due(health, now), ["optimize: health"]);
     answer(health, "optimize", now, { health: {} });
-    for (let n = 1; n < 3; n++) foldCommit(health, commit(now + n));
+    for (let n = 1; n < 3; n++) foldHealthCommit(health, commit(now + n));
     assert.deepEqual(due(health, now + HOUR), []);
-    foldCommit(health, commit(now + 3));
+    foldHealthCommit(health, commit(now + 3));
     assert.deepEqual(due(health, now + HOUR - 1), []);
     assert.deepEqual(due(health, now + HOUR), ["optimize: health"]);
   });
@@ -158,22 +158,22 @@ describe("maintenance", () => {
     const now = SLOT + 12 * HOUR;
     const files = (dataFiles: number, deleteFiles = 0) => ({ tableFiles: { dataFiles, deleteFiles } });
     answer(health, "optimize", now - 2 * HOUR, { health: { dataFiles: 50 } });
-    foldCommit(health, commit(now - 3, files(52)));
+    foldHealthCommit(health, commit(now - 3, files(52)));
     assert.deepEqual(due(health, now), []);
-    foldCommit(health, commit(now - 2, files(53)));
+    foldHealthCommit(health, commit(now - 2, files(53)));
     assert.deepEqual(due(health, now), ["optimize: health"]);
     answer(health, "optimize", now - HOUR, { health: { dataFiles: 50 } });
-    foldCommit(health, commit(now - 1, files(50, 14)));
+    foldHealthCommit(health, commit(now - 1, files(50, 14)));
     assert.deepEqual(due(health, now), []);
-    foldCommit(health, commit(now, files(50, 15)));
+    foldHealthCommit(health, commit(now, files(50, 15)));
     assert.deepEqual(due(health, now), ["optimize: health"]);
   });
 
   test("a few delete files cost nothing, whatever their share", () => {
     const health = emptyHealth();
-    foldCommit(health, commit(SLOT + HOUR, { tableFiles: { dataFiles: 1, deleteFiles: 4 } }));
+    foldHealthCommit(health, commit(SLOT + HOUR, { tableFiles: { dataFiles: 1, deleteFiles: 4 } }));
     assert.deepEqual(due(health, SLOT + HOUR), []);
-    foldCommit(health, commit(SLOT + HOUR, { tableFiles: { dataFiles: 1, deleteFiles: 5 } }));
+    foldHealthCommit(health, commit(SLOT + HOUR, { tableFiles: { dataFiles: 1, deleteFiles: 5 } }));
     assert.deepEqual(due(health, SLOT + HOUR), ["optimize: health"]);
   });
 
@@ -182,20 +182,20 @@ describe("maintenance", () => {
     const now = SLOT + 12 * HOUR;
     const dueNow = (nowMs: number): string[] => due(health, nowMs, nowMs, SLOT, { ...SETTINGS, snapshotsMax: 4 });
     answer(health, "optimize", now - HOUR, { health: { snapshots: 3 } });
-    foldCommit(health, commit(now - 2));
+    foldHealthCommit(health, commit(now - 2));
     assert.deepEqual(dueNow(now), []);
-    foldCommit(health, commit(now - 1));
+    foldHealthCommit(health, commit(now - 1));
     assert.deepEqual(dueNow(now), ["expire_snapshots: health"]);
     answer(health, "expire_snapshots", now, { health: { snapshots: 5 } });
-    foldCommit(health, commit(now + 1));
+    foldHealthCommit(health, commit(now + 1));
     assert.deepEqual(dueNow(now + HOUR), []);
-    foldCommit(health, commit(now + 2));
+    foldHealthCommit(health, commit(now + 2));
     assert.deepEqual(dueNow(now + HOUR), ["expire_snapshots: health"]);
   });
 
   test("orphan files that nobody has looked for within the retention ask for it, whatever the cron", () => {
     const health = emptyHealth();
-    foldCommit(health, commit(SLOT));
+    foldHealthCommit(health, commit(SLOT));
     answer(health, "optimize", SLOT, { health: {} });
     assert.deepEqual(due(health, SLOT + 7 * DAY, SLOT, SLOT - DAY), []);
     assert.deepEqual(due(health, SLOT + 7 * DAY + 1, SLOT, SLOT - DAY), ["remove_orphan_files: health"]);
@@ -208,7 +208,7 @@ describe("maintenance", () => {
       const health = emptyHealth();
       const now = SLOT + 2 * HOUR;
       answer(health, "optimize", now, { health: {}, ...held });
-      for (let n = 1; n < 5; n++) foldCommit(health, commit(now + held.tookMs + n));
+      for (let n = 1; n < 5; n++) foldHealthCommit(health, commit(now + held.tookMs + n));
       assert.deepEqual(due(health, now + 5 * HOUR - 1), []);
       assert.deepEqual(due(health, now + 5 * HOUR), ["optimize: health"]);
     }
@@ -216,7 +216,7 @@ describe("maintenance", () => {
 
   test("while a command is under way it is not asked for again; a lost one holds nothing up for ever", () => {
     const health = emptyHealth();
-    foldCommit(health, commit(SLOT - DAY));
+    foldHealthCommit(health, commit(SLOT - DAY));
     const asked = { commandId: "by hand", table: "t", kind: "optimize" as const, reason: "", argumentsJson: "{}" };
     foldCommand(health, { ...asked, requestedAtMs: SLOT });
     assert.deepEqual(due(health, SLOT + 1), ALL.slice(1));
@@ -225,11 +225,11 @@ describe("maintenance", () => {
 
   test("our own tables' health follows from what is written to them", () => {
     const health = emptyHealth();
-    foldCommit(health, commit(1, { files: [{ rowsRejected: 2 } as FileOutcome] }));
-    foldCommit(health, commit(2));
+    foldHealthCommit(health, commit(1, { files: [{ rowsRejected: 2 } as FileOutcome] }));
+    foldHealthCommit(health, commit(2));
     answer(health, "checks", 3);
     answer(health, "optimize", 4);
-    assert.equal(stateOf(health.get("_ingest_files")!).mergeableFiles, 2);
+    assert.equal(tableStateOf(health.get("_ingest_files")!).mergeableFiles, 2);
     const counts = ["_ingest_files", "_rejected_rows", "_quality_results", "_maintenance_log"].map(
       (table) => health.get(table)?.commitsAtMs.length,
     );
@@ -238,7 +238,7 @@ describe("maintenance", () => {
 
   test("what is remembered of a table is bounded", () => {
     const health = emptyHealth();
-    for (let n = 0; n < COMMITS_KEPT + 10; n++) foldCommit(health, commit(n));
+    for (let n = 0; n < COMMITS_KEPT + 10; n++) foldHealthCommit(health, commit(n));
     assert.equal(health.get("t")?.commitsAtMs.length, COMMITS_KEPT);
     assert.equal(health.get("t")?.firstCommitAtMs, 0);
   });
@@ -255,7 +255,7 @@ describe("quality", () => {
 
   test("daily, for tables that have checks", () => {
     const health = emptyHealth();
-    foldCommit(health, commit(SLOT - DAY));
+    foldHealthCommit(health, commit(SLOT - DAY));
     assert.deepEqual(ids(health, SLOT + 1), ["cron:checks:t:2024-01-15T03:00:00.000Z"]);
     assert.deepEqual(ids(health, SLOT + 1, { checks: [] }), []);
     answer(health, "checks", SLOT + 1);
@@ -265,12 +265,12 @@ describe("quality", () => {
   test("after commits, several sharing a run", () => {
     const health = emptyHealth();
     const now = SLOT + HOUR;
-    foldCommit(health, commit(now));
+    foldHealthCommit(health, commit(now));
     assert.deepEqual(ids(health, now, { checkAfterCommit: true }), [`commit:checks:t:commit-${now}`]);
     answer(health, "checks", now + 1);
     assert.deepEqual(ids(health, now + 1, { checkAfterCommit: true }), []);
-    foldCommit(health, commit(now + 2));
-    foldCommit(health, commit(now + 3));
+    foldHealthCommit(health, commit(now + 2));
+    foldHealthCommit(health, commit(now + 3));
     assert.deepEqual(ids(health, now + 4, { checkAfterCommit: true }), []);
     assert.deepEqual(ids(health, now + 10_001, { checkAfterCommit: true }), [`commit:checks:t:commit-${now + 3}`]);
   });
@@ -278,7 +278,7 @@ describe("quality", () => {
   test("a gated table is checked after commits unless it says otherwise: its trusted data would lag a day", () => {
     const health = emptyHealth();
     const now = SLOT + HOUR;
-    foldCommit(health, commit(now));
+    foldHealthCommit(health, commit(now));
     assert.deepEqual(ids(health, now, { gate: "block" }), [`commit:checks:t:commit-${now}`]);
     assert.deepEqual(ids(health, now, { gate: "block", checkAfterCommit: false }), []);
     assert.deepEqual(ids(health, now), []);
@@ -288,7 +288,7 @@ describe("quality", () => {
     const health = emptyHealth();
     const now = SLOT + HOUR;
     answer(health, "checks", now - 20_000);
-    foldCommit(health, commit(now, { rowsInserted: 0 }));
+    foldHealthCommit(health, commit(now, { rowsInserted: 0 }));
     assert.deepEqual(ids(health, now, { checkAfterCommit: true }), [`commit:checks:t:commit-${now}`]);
     assert.equal(health.get("t")?.commitsAtMs.length, 0);
   });
@@ -297,7 +297,7 @@ describe("quality", () => {
     const health = emptyHealth();
     const now = SLOT + HOUR;
     answer(health, "checks", now + 100 * DAY);
-    foldCommit(health, commit(now));
+    foldHealthCommit(health, commit(now));
     assert.deepEqual(ids(health, now, { checkAfterCommit: true }), [`commit:checks:t:commit-${now}`]);
     answer(health, "checks", now + 1);
     assert.deepEqual(ids(health, now + DAY / 2, { checkAfterCommit: true }), []);

@@ -1,0 +1,399 @@
+import { constants, type BigIntStats } from "node:fs";
+import * as fs from "node:fs/promises";
+import { dirname, join, resolve, sep } from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import type { Clock } from "../../clock.ts";
+import { TributaryError, messageOf } from "../../errors.ts";
+import type { BlobInfo, BlobStore, GetOptions, PutOptions } from "../blob-store.ts";
+import { asidePathOf, pathOf } from "./names.ts";
+import { listFolder } from "./list.ts";
+import { TEMPORARY_FOLDER, removeLeftovers, temporaryName } from "./temporary.ts";
+import { checkKey, checkPrefix } from "../keys.ts";
+import { pullFrom } from "../pull.ts";
+
+const READ_BYTES = 256 * 1024;
+/** A folder pruned or a name taken between two steps of a put: looked at again so many times. */
+const PLACING_ATTEMPTS_MAX = 10;
+
+/**
+ * A folder as a blob store, for one machine (POSIX). Keys are paths under it; ordinary names stay as they are (file-names.ts), so
+ * people can put files in and take them out by hand. Writes are atomic and durable: into a hidden folder under the same root,
+ * synced, then renamed or linked to their place; what a crash leaves there is removed at the next opening. A reader keeps the
+ * version it opened; a file that somebody rewrites in place meanwhile ends the read with BLOB_CHANGED.
+ *
+ * Hidden files are never listed, nor is anything but regular files: symbolic links are not followed, in or out of the root.
+ * Not supported: file names that are not UTF-8, and two keys that differ only in case where the file system ignores case.
+ */
+export async function openFileStore(url: string, clock: Clock): Promise<BlobStore> {
+  const folder = url.replace(/^file:(\/\/(?=\/))?/i, "");
+  if (!folder || folder.startsWith("//")) {
+    throw new TributaryError("CONFIG_INVALID", `'${url}' names no folder: write file:<folder>`);
+  }
+  try {
+    await fs.mkdir(resolve(folder), { recursive: true });
+    const root = await fs.realpath(resolve(folder));
+    await removeLeftovers(root, clock.nowMs());
+    return new FileStore(url, root);
+  } catch (error) {
+    throw failure(error, `opening the folder ${folder}`);
+  }
+}
+
+/** Makes a folder and those above it; a deletion may prune one of them in between. Returns the topmost that it made. */
+async function makeFolder(folder: string): Promise<string | undefined> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await fs.mkdir(folder, { recursive: true });
+    } catch (error) {
+      if (codeOf(error) !== "ENOENT" || attempt === PLACING_ATTEMPTS_MAX) throw error;
+    }
+  }
+}
+
+class FileStore implements BlobStore {
+  readonly url: string;
+  readonly supports = { atomicForeignWrites: false };
+  readonly #root: string;
+  /** What close() has to end. */
+  readonly #streams = new Set<Readable>();
+  readonly #running = new Set<Promise<unknown>>();
+  #closed = false;
+
+  constructor(url: string, root: string) {
+    this.url = url;
+    this.#root = root;
+  }
+
+  put(key: string, body: Readable | Buffer, options: PutOptions = {}): Promise<BlobInfo> {
+    const running = this.#put(key, body, options);
+    const settled = running.catch(() => undefined).finally(() => this.#running.delete(settled));
+    this.#running.add(settled);
+    return running;
+  }
+
+  async #put(key: string, body: Readable | Buffer, options: PutOptions): Promise<BlobInfo> {
+    const source = Buffer.isBuffer(body) ? Readable.from([body], { objectMode: false }) : body;
+    let fault: unknown;
+    source.once("error", (error) => (fault = error));
+    let temporary: string | undefined;
+    try {
+      this.#checkOpen();
+      checkKey(key);
+      options.signal?.throwIfAborted();
+      temporary = join(this.#root, TEMPORARY_FOLDER, temporaryName());
+      const written = await this.#write(temporary, source, options);
+      options.signal?.throwIfAborted();
+      await this.#place(temporary, key, options.ifAbsent === true);
+      return infoOf(key, written);
+    } catch (error) {
+      source.destroy();
+      if (temporary) await fs.rm(temporary, { force: true });
+      if (error === fault || options.signal?.aborted) throw error;
+      throw failure(error, `writing ${key}`);
+    }
+  }
+
+  /** Writes and syncs a temporary file. */
+  async #write(path: string, source: Readable, options: PutOptions): Promise<BigIntStats> {
+    const { sizeBytes, signal } = options;
+    // Not recursive: a root that has gone away (an unmounted volume) is not to be made anew.
+    await fs.mkdir(dirname(path)).catch((error: unknown) => {
+      if (codeOf(error) !== "EEXIST") throw error;
+    });
+    await using handle = await fs.open(path, "wx");
+    let cameBytes = 0;
+    const write = async (chunks: AsyncIterable<Buffer | string>): Promise<void> => {
+      for await (const chunk of chunks) {
+        await handle.writeFile(chunk);
+        cameBytes += Buffer.byteLength(chunk);
+      }
+    };
+    this.#streams.add(source);
+    try {
+      this.#checkOpen();
+      await pipeline(source, write, signal ? { signal } : {});
+    } finally {
+      this.#streams.delete(source);
+    }
+    if (sizeBytes !== undefined && cameBytes !== sizeBytes) {
+      throw new TributaryError("UPLOAD_INCOMPLETE", `${cameBytes} bytes came where ${sizeBytes} were announced`);
+    }
+    await handle.sync();
+    return await handle.stat({ bigint: true });
+  }
+
+  /** Gives a complete file its name, durably. */
+  async #place(source: string, key: string, ifAbsent: boolean): Promise<void> {
+    const path = join(this.#root, pathOf(key));
+    const aside = join(this.#root, asidePathOf(key));
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#makeFolders(key);
+        if (ifAbsent && (await isFile(aside))) throw exists(key);
+        const target = (await isFolder(path)) ? aside : path;
+        await (ifAbsent ? linkInstead(source, target) : fs.rename(source, target));
+        if (!ifAbsent && target === path) await fs.rm(aside, { force: true });
+        return await syncFolder(dirname(target)).catch(ignoreMissing);
+      } catch (error) {
+        if (error instanceof TributaryError) throw error;
+        // The folder was pruned, or the place became a folder's, in between.
+        const disturbed = ["ENOENT", "ENOTDIR", "EISDIR"].includes(codeOf(error)) || (await isFolder(path));
+        if (codeOf(error) === "EEXIST" && ifAbsent && !disturbed) throw exists(key);
+        if (!disturbed || attempt === PLACING_ATTEMPTS_MAX || !(await isFile(source))) throw error;
+      }
+    }
+  }
+
+  /** Makes the folders that a key needs, durably. */
+  async #makeFolders(key: string): Promise<void> {
+    for (const place of new Set([pathOf(key), asidePathOf(key)].map((path) => dirname(path)))) {
+      const folder = join(this.#root, place);
+      const first = await makeFolder(folder).catch(async (error: unknown) => {
+        if (!["EEXIST", "ENOTDIR"].includes(codeOf(error))) throw error;
+        await this.#clearTheWay(key);
+        return makeFolder(folder);
+      });
+      if ((await this.#isInside(folder)) === false) {
+        throw new TributaryError("BLOB_KEY_INVALID", `the key ${key} leads through a symbolic link out of the store`);
+      }
+      if (first === undefined) continue;
+      for (let made = folder; made.length >= first.length; made = dirname(made)) await syncFolder(dirname(made));
+    }
+  }
+
+  /** Sets files aside whose names are needed for the key's folders. */
+  async #clearTheWay(key: string): Promise<void> {
+    const segments = key.split("/");
+    for (let n = 1; n < segments.length; n++) {
+      const parent = segments.slice(0, n).join("/");
+      const plain = join(this.#root, pathOf(parent));
+      if (await isFile(plain)) await fs.rename(plain, join(this.#root, asidePathOf(parent)));
+    }
+  }
+
+  async get(key: string, options: GetOptions = {}): Promise<{ body: Readable; info: BlobInfo }> {
+    this.#checkOpen();
+    checkKey(key);
+    options.signal?.throwIfAborted();
+    const handle = await this.#open(key);
+    if (!handle) throw new TributaryError("BLOB_NOT_FOUND", `there is no ${key}`);
+    try {
+      const info = infoOf(key, await handle.stat({ bigint: true }));
+      if (options.ifMatch !== undefined && options.ifMatch !== info.etag) throw changed(key);
+      const body = readable(handle, info, options);
+      this.#streams.add(body);
+      body.once("close", () => this.#streams.delete(body));
+      return { body, info };
+    } catch (error) {
+      await handle.close();
+      throw failure(error, `reading ${key}`);
+    }
+  }
+
+  /** Opens a key's file for reading, wherever it stands; looks twice, since it may be moving aside. */
+  async #open(key: string): Promise<fs.FileHandle | undefined> {
+    for (const place of [pathOf(key), asidePathOf(key), pathOf(key)]) {
+      const path = join(this.#root, place);
+      try {
+        if (!(await this.#isInside(dirname(path)))) continue;
+        // Without O_NONBLOCK, opening a named pipe would wait for its writer.
+        const handle = await fs.open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+        if ((await handle.stat()).isFile()) return handle;
+        await handle.close();
+      } catch (error) {
+        if (!["ENOENT", "ENOTDIR", "ELOOP"].includes(codeOf(error))) throw failure(error, `reading ${key}`);
+      }
+    }
+    await this.#checkRoot();
+    return undefined;
+  }
+
+  /** Does a folder lie inside the root once its symbolic links are resolved? Undefined if there is none. */
+  async #isInside(folder: string): Promise<boolean | undefined> {
+    const real = await fs.realpath(folder).catch(ignoreMissing);
+    if (real === undefined) return undefined;
+    return real === this.#root || real.startsWith(this.#root + sep) || this.#root === sep;
+  }
+
+  async head(key: string): Promise<BlobInfo | undefined> {
+    this.#checkOpen();
+    checkKey(key);
+    try {
+      const found = await this.#find(key);
+      if (!found) await this.#checkRoot();
+      return found && infoOf(key, found.stats);
+    } catch (error) {
+      throw failure(error, `looking at ${key}`);
+    }
+  }
+
+  /** Where a key's file stands. Looks twice in the plain place, since the file may just be moving aside. */
+  async #find(key: string): Promise<{ path: string; stats: BigIntStats } | undefined> {
+    for (const place of [pathOf(key), asidePathOf(key), pathOf(key)]) {
+      const path = join(this.#root, place);
+      const stats = (await this.#isInside(dirname(path))) && (await lookAt(path));
+      if (stats && stats.isFile()) return { path, stats };
+    }
+    return undefined;
+  }
+
+  async *list(prefix: string, options: { signal?: AbortSignal } = {}): AsyncIterable<BlobInfo> {
+    this.#checkOpen();
+    checkPrefix(prefix);
+    const folderKey = prefix.slice(0, prefix.lastIndexOf("/") + 1);
+    const folder = join(this.#root, folderKey === "" ? "" : pathOf(folderKey.slice(0, -1)));
+    try {
+      if (await this.#isInside(folder)) {
+        for await (const { key, stats } of listFolder(folder, folderKey, { ...options, prefix })) {
+          yield infoOf(key, stats);
+        }
+      }
+      // A root that has gone away looks empty; that must not pass for a listing.
+      await this.#checkRoot();
+    } catch (error) {
+      if (options.signal?.aborted) throw error;
+      throw failure(error, `listing ${this.#root}`);
+    }
+  }
+
+  async delete(key: string): Promise<void> {
+    this.#checkOpen();
+    checkKey(key);
+    try {
+      for (let found = await this.#find(key); found; found = await this.#find(key)) {
+        await fs.rm(found.path, { force: true });
+        await this.#prune(dirname(found.path));
+      }
+      await this.#checkRoot();
+    } catch (error) {
+      throw failure(error, `deleting ${key}`);
+    }
+  }
+
+  async move(from: string, to: string): Promise<void> {
+    this.#checkOpen();
+    checkKey(from);
+    checkKey(to);
+    try {
+      if (from !== to && (await this.#find(from))) await this.#makeFolders(to);
+      // Found anew: making way for `to` may have set `from` aside.
+      const found = from === to ? undefined : await this.#find(from);
+      if (found) {
+        await this.#place(found.path, to, false);
+        await syncFolder(dirname(found.path)).catch(ignoreMissing);
+        await this.#prune(dirname(found.path));
+        return;
+      }
+      if (!(await this.head(to))) throw new TributaryError("BLOB_NOT_FOUND", `there is no ${from}`);
+    } catch (error) {
+      throw failure(error, `moving ${from} to ${to}`);
+    }
+  }
+
+  /** Removes folders that a deletion left empty. A put that loses its folder so makes it again. */
+  async #prune(folder: string): Promise<void> {
+    for (let empty = folder; empty.startsWith(this.#root + sep); empty = dirname(empty)) {
+      const removed = await fs.rmdir(empty).then(
+        () => true,
+        () => false,
+      );
+      if (!removed) return;
+    }
+  }
+
+  async space(): Promise<{ freeBytes: number; totalBytes: number }> {
+    try {
+      const { bavail, blocks, bsize } = await fs.statfs(this.#root);
+      return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
+    } catch (error) {
+      throw failure(error, `looking at ${this.#root}`);
+    }
+  }
+
+  async ready(): Promise<void> {
+    this.#checkOpen();
+    await this.#checkRoot();
+  }
+
+  async #checkRoot(): Promise<void> {
+    if (await isFolder(this.#root)) return;
+    throw new TributaryError("BLOB_UNAVAILABLE", `the folder ${this.#root} is gone`);
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new TributaryError("BLOB_UNAVAILABLE", `the store ${this.url} is closed`);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const stream of this.#streams) {
+      stream.destroy(new TributaryError("BLOB_UNAVAILABLE", `the store ${this.url} was closed`));
+    }
+    await Promise.all(this.#running);
+  }
+}
+
+/** Streams an open file's range and closes it; fails with BLOB_CHANGED if the file was written to meanwhile. */
+function readable(handle: fs.FileHandle, info: BlobInfo, options: GetOptions): Readable {
+  let position = options.start ?? 0;
+  const end = Math.min(options.end ?? info.sizeBytes, info.sizeBytes);
+  const next = async (): Promise<Buffer | null> => {
+    const wanted = Math.min(READ_BYTES, end - position);
+    const { bytesRead, buffer } = wanted > 0 ? await handle.read(Buffer.allocUnsafe(wanted), 0, wanted, position) : EOF;
+    position += bytesRead;
+    if (bytesRead > 0) return buffer.subarray(0, bytesRead);
+    const now = infoOf(info.key, await handle.stat({ bigint: true }));
+    if (now.etag !== info.etag) throw changed(info.key);
+    return null;
+  };
+  return pullFrom({
+    next: () =>
+      next().catch((error: unknown) => {
+        throw failure(error, `reading ${info.key}`);
+      }),
+    close: () => handle.close(),
+    highWaterMark: READ_BYTES,
+    signal: options.signal,
+  });
+}
+
+const EOF = { bytesRead: 0, buffer: Buffer.alloc(0) };
+
+/** A replacement by rename has another inode; a rewrite in place another time or size. */
+function infoOf(key: string, stats: BigIntStats): BlobInfo {
+  const etag = [stats.size, stats.mtimeNs, stats.ino].map((fact) => fact.toString(36)).join("-");
+  return { key, sizeBytes: Number(stats.size), etag, modifiedAtMs: Number(stats.mtimeNs / 1_000_000n) };
+}
+
+/** Like rename, but fails with EEXIST where something stands already. */
+async function linkInstead(source: string, target: string): Promise<void> {
+  await fs.link(source, target);
+  await fs.unlink(source);
+}
+
+const lookAt = (path: string): Promise<BigIntStats | undefined> =>
+  fs.lstat(path, { bigint: true }).catch(ignoreMissing);
+const isFile = async (path: string): Promise<boolean> => (await lookAt(path))?.isFile() ?? false;
+const isFolder = async (path: string): Promise<boolean> => (await lookAt(path))?.isDirectory() ?? false;
+
+function ignoreMissing(error: unknown): undefined {
+  if (!["ENOENT", "ENOTDIR"].includes(codeOf(error))) throw error;
+}
+
+/** A new name is durable only once its folder is synced. */
+async function syncFolder(path: string): Promise<void> {
+  await using folder = await fs.open(path, "r");
+  await folder.sync();
+}
+
+const exists = (key: string): TributaryError => new TributaryError("BLOB_EXISTS", `${key} exists already`);
+const changed = (key: string): TributaryError => new TributaryError("BLOB_CHANGED", `${key} was replaced or rewritten`);
+
+const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException | undefined)?.code ?? "";
+
+function failure(error: unknown, doing: string): TributaryError {
+  if (error instanceof TributaryError) return error;
+  const full = ["ENOSPC", "EDQUOT"].includes(codeOf(error));
+  return new TributaryError(full ? "DISK_FULL" : "BLOB_UNAVAILABLE", `${doing}: ${messageOf(error)}`, { cause: error });
+}

@@ -1,0 +1,101 @@
+import { GetObjectCommand, type S3Client } from "@aws-sdk/client-s3";
+import type { Readable } from "node:stream";
+import type { Clock } from "../../clock.ts";
+import { TributaryError } from "../../errors.ts";
+import { retry } from "../../retry.ts";
+import { pullFrom } from "../pull.ts";
+import { answered, bareEtag, failure } from "./client.ts";
+
+/** Broken connections in a row, without a byte between them, until a download fails. */
+const RESUMES_MAX = 5;
+const RESUME = { attemptsMax: RESUMES_MAX, backoffMsMin: 100, backoffMsMax: 5_000 };
+
+export interface Download {
+  bucket: string;
+  objectKey: string;
+  ifMatch?: string | undefined;
+  start: number;
+  end?: number | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+export interface Opened {
+  body: Readable;
+  etag: string;
+  /** Of the whole object. */
+  sizeBytes: number;
+  modifiedAtMs: number;
+}
+
+/** Opens an object. When the connection breaks, the body goes on where it stood, in the same version of the object, or fails. */
+export async function download(client: S3Client, clock: Clock, wanted: Download): Promise<Opened> {
+  const { start, signal } = wanted;
+  const { end, ...opened } = await request(client, wanted);
+  let connection = opened.body;
+  let chunks = chunksOf(connection);
+  let position = start;
+  let fruitless = 0;
+  let closed = false;
+
+  const resume = async (): Promise<void> => {
+    const rest = { ...wanted, ifMatch: opened.etag, start: position, end };
+    connection = (await retry(clock, signal ? { ...RESUME, signal } : RESUME, () => request(client, rest))).body;
+    chunks = chunksOf(connection);
+    if (closed) connection.destroy();
+  };
+  const next = async (): Promise<Buffer | null> => {
+    for (;;) {
+      try {
+        const chunk = await chunks.next();
+        if (!chunk.done) {
+          position += chunk.value.length;
+          fruitless = 0;
+          return chunk.value;
+        }
+        if (position >= end) return null;
+        throw new Error(`the connection ended at byte ${position} of ${end}`);
+      } catch (error) {
+        if (closed || ++fruitless > RESUMES_MAX) throw failure(error, `reading ${wanted.objectKey}`);
+        await resume();
+      }
+    }
+  };
+  const close = async (): Promise<void> => {
+    closed = true;
+    connection.destroy();
+  };
+  return { ...opened, body: pullFrom({ next, close, signal }) };
+}
+
+const chunksOf = (stream: Readable): AsyncIterator<Buffer, undefined> =>
+  stream[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>;
+
+/** One GET of a range that is not empty; `end` is where its body ends in the object. @throws the port's errors. */
+async function request(client: S3Client, wanted: Download): Promise<Opened & { end: number }> {
+  const { bucket, objectKey, ifMatch, start, end, signal } = wanted;
+  const ranged = start > 0 || end !== undefined;
+  const command = new GetObjectCommand({
+    Bucket: bucket,
+    Key: objectKey,
+    ...(ifMatch === undefined ? {} : { IfMatch: `"${ifMatch}"` }),
+    ...(ranged ? { Range: `bytes=${start}-${end === undefined ? "" : end - 1}` } : {}),
+  });
+  try {
+    const answer = await client.send(command, signal ? { abortSignal: signal } : {});
+    const length = answer.ContentLength ?? 0;
+    const total = /\/(\d+)$/.exec(answer.ContentRange ?? "")?.[1];
+    return {
+      body: answer.Body as Readable,
+      etag: bareEtag(answer.ETag),
+      sizeBytes: total === undefined ? length : Number(total),
+      modifiedAtMs: answer.LastModified?.getTime() ?? 0,
+      end: start + length,
+    };
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    if (answered(error, "NoSuchKey", "NotFound"))
+      throw new TributaryError("BLOB_NOT_FOUND", `there is no ${objectKey}`);
+    if (answered(error, 412)) throw new TributaryError("BLOB_CHANGED", `${objectKey} was replaced`);
+    throw failure(error, `reading ${objectKey}`);
+  }
+}

@@ -1,0 +1,260 @@
+import {
+  CopyObjectCommand,
+  CreateBucketCommand,
+  DeleteObjectCommand,
+  HeadBucketCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  type S3Client,
+} from "@aws-sdk/client-s3";
+import { Readable } from "node:stream";
+import type { Clock } from "../../clock.ts";
+import { TributaryError } from "../../errors.ts";
+import type { BlobInfo, BlobStore, GetOptions, PutOptions } from "../blob-store.ts";
+import { checkKey, checkPrefix } from "../keys.ts";
+import { answered, bareEtag, failure, makeS3Client, s3LocationOf, type S3Options } from "./client.ts";
+import { copyLarge, COPY_BYTES_MAX } from "./copy.ts";
+import { download } from "./download.ts";
+import { upload } from "./upload.ts";
+
+export type { S3Options } from "./client.ts";
+
+const PART_BYTES = 8 * 1024 * 1024;
+const PAGE_KEYS = 1000;
+
+/**
+ * A bucket, or what lies under a prefix of one, on AWS or any compatible server. Needs conditional puts (If-None-Match) for
+ * `ifAbsent`: AWS, SeaweedFS, MinIO, R2 and Ceph have them. A retry after a lost answer may find its own object and report
+ * BLOB_EXISTS; the object is then whole. (SeaweedFS 4.48 decides a little before it makes an object of many parts, so that of puts
+ * which end together several may win.) Sends nothing until it is used.
+ */
+export function openS3Store(url: string, clock: Clock, options: S3Options = {}): BlobStore {
+  return new S3Store(url, clock, options);
+}
+
+/** Makes the bucket of an `s3:` URL unless it exists, or may not be looked at. @throws BLOB_UNAVAILABLE */
+export async function ensureBucket(url: string, options: S3Options = {}): Promise<void> {
+  const place = s3LocationOf(url, options);
+  const client = makeS3Client(place.options);
+  const Bucket = place.bucket;
+  try {
+    await client.send(new HeadBucketCommand({ Bucket })).catch(async (error: unknown) => {
+      if (answered(error, 403)) return;
+      if (!answered(error, 404)) throw error;
+      await client.send(new CreateBucketCommand({ Bucket }));
+    });
+  } catch (error) {
+    if (!answered(error, "BucketAlreadyOwnedByYou", "BucketAlreadyExists")) throw failure(error, `making ${Bucket}`);
+  } finally {
+    client.destroy();
+  }
+}
+
+class S3Store implements BlobStore {
+  readonly url: string;
+  readonly supports = { atomicForeignWrites: true };
+  readonly #client: S3Client;
+  readonly #clock: Clock;
+  readonly #bucket: string;
+  readonly #prefix: string;
+  readonly #pageKeys: number;
+  /** What close() has to end. */
+  readonly #streams = new Set<Readable>();
+  readonly #running = new Set<Promise<unknown>>();
+  #closed = false;
+
+  constructor(url: string, clock: Clock, options: S3Options) {
+    const place = s3LocationOf(url, options);
+    this.url = url;
+    this.#client = makeS3Client(place.options);
+    this.#clock = clock;
+    this.#bucket = place.bucket;
+    this.#prefix = place.prefix;
+    this.#pageKeys = options.pageKeys ?? PAGE_KEYS;
+  }
+
+  put(key: string, body: Readable | Buffer, options: PutOptions = {}): Promise<BlobInfo> {
+    const running = this.#put(key, body, options);
+    const settled = running.catch(() => undefined).finally(() => this.#running.delete(settled));
+    this.#running.add(settled);
+    return running;
+  }
+
+  async #put(key: string, body: Readable | Buffer, options: PutOptions): Promise<BlobInfo> {
+    const { ifAbsent = false, sizeBytes, signal } = options;
+    const source = Buffer.isBuffer(body) ? Readable.from([body], { objectMode: false }) : body;
+    let fault: unknown;
+    const remember = (error: unknown): void => void (fault ??= error);
+    const abort = (): void => void source.destroy(signal?.reason as Error);
+    source.once("error", remember);
+    try {
+      this.#checkOpen();
+      checkKey(key);
+      signal?.throwIfAborted();
+      signal?.addEventListener("abort", abort, { once: true });
+      this.#streams.add(source);
+      const place = { bucket: this.#bucket, objectKey: this.#prefix + key };
+      const stored = await upload(this.#client, {
+        ...place,
+        body: source,
+        partBytes: PART_BYTES,
+        ifAbsent,
+        sizeBytes,
+        signal,
+      });
+      return { key, ...stored, modifiedAtMs: this.#clock.nowMs() };
+    } catch (error) {
+      source.destroy();
+      if (error === fault || signal?.aborted) throw error;
+      if (ifAbsent && answered(error, 412, 409)) throw await this.#conflict(key, error);
+      throw failure(error, `writing ${key}`);
+    } finally {
+      signal?.removeEventListener("abort", abort);
+      this.#streams.delete(source);
+    }
+  }
+
+  /**
+   * Is the key really taken? 409 may also mean that a delete came between; and SeaweedFS takes a folder for an object. Then nothing
+   * is there, and saying BLOB_EXISTS would lose the bytes.
+   */
+  async #conflict(key: string, error: unknown): Promise<TributaryError> {
+    const there = await this.head(key);
+    return there ? new TributaryError("BLOB_EXISTS", `${key} exists already`) : failure(error, `writing ${key}`);
+  }
+
+  async get(key: string, options: GetOptions = {}): Promise<{ body: Readable; info: BlobInfo }> {
+    const { ifMatch, start = 0, end, signal } = options;
+    this.#checkOpen();
+    checkKey(key);
+    signal?.throwIfAborted();
+    const objectKey = this.#prefix + key;
+    const nothing = end !== undefined && end <= start;
+    const opened = nothing
+      ? undefined
+      : await download(this.#client, this.#clock, {
+          bucket: this.#bucket,
+          objectKey,
+          ifMatch,
+          start,
+          end,
+          signal,
+        }).catch((error: unknown) => {
+          // The range begins at the object's end or after it.
+          if (answered((error as Error).cause, 416)) return undefined;
+          throw error;
+        });
+    if (!opened) return this.#getNothing(key, ifMatch);
+    const { body, ...facts } = opened;
+    this.#streams.add(body);
+    body.once("close", () => this.#streams.delete(body));
+    return { body, info: { key, ...facts } };
+  }
+
+  async #getNothing(key: string, ifMatch: string | undefined): Promise<{ body: Readable; info: BlobInfo }> {
+    const info = await this.head(key);
+    if (!info) throw new TributaryError("BLOB_NOT_FOUND", `there is no ${key}`);
+    if (ifMatch !== undefined && ifMatch !== info.etag) throw new TributaryError("BLOB_CHANGED", `${key} was replaced`);
+    return { body: Readable.from([], { objectMode: false }), info };
+  }
+
+  async head(key: string): Promise<BlobInfo | undefined> {
+    this.#checkOpen();
+    checkKey(key);
+    try {
+      const command = new HeadObjectCommand({ Bucket: this.#bucket, Key: this.#prefix + key });
+      const { ETag, ContentLength = 0, LastModified } = await this.#client.send(command);
+      return { key, etag: bareEtag(ETag), sizeBytes: ContentLength, modifiedAtMs: LastModified?.getTime() ?? 0 };
+    } catch (error) {
+      if (answered(error, 404)) return this.#absent();
+      throw failure(error, `looking at ${key}`);
+    }
+  }
+
+  /** HEAD answers 404 for a missing bucket too. */
+  async #absent(): Promise<undefined> {
+    await this.ready();
+    return undefined;
+  }
+
+  async *list(prefix: string, options: { signal?: AbortSignal } = {}): AsyncIterable<BlobInfo> {
+    this.#checkOpen();
+    checkPrefix(prefix);
+    const { signal } = options;
+    let token: string | undefined;
+    do {
+      const command = new ListObjectsV2Command({
+        Bucket: this.#bucket,
+        Prefix: this.#prefix + prefix,
+        MaxKeys: this.#pageKeys,
+        // Without it a key with a control character would make the answer's XML unreadable.
+        EncodingType: "url",
+        ContinuationToken: token,
+      });
+      const page = await this.#client.send(command, signal ? { abortSignal: signal } : {}).catch((error: unknown) => {
+        throw signal?.aborted ? error : failure(error, `listing ${this.url}`);
+      });
+      for (const { Key = "", Size = 0, ETag, LastModified } of page.Contents ?? []) {
+        const key = decodeURIComponent(Key.replaceAll("+", " ")).slice(this.#prefix.length);
+        yield { key, sizeBytes: Size, etag: bareEtag(ETag), modifiedAtMs: LastModified?.getTime() ?? 0 };
+      }
+      token = page.IsTruncated ? page.NextContinuationToken : undefined;
+    } while (token !== undefined);
+  }
+
+  async delete(key: string): Promise<void> {
+    this.#checkOpen();
+    checkKey(key);
+    try {
+      await this.#client.send(new DeleteObjectCommand({ Bucket: this.#bucket, Key: this.#prefix + key }));
+    } catch (error) {
+      if (answered(error, "NoSuchKey")) return;
+      throw failure(error, `deleting ${key}`);
+    }
+  }
+
+  async move(from: string, to: string): Promise<void> {
+    checkKey(to);
+    const info = await this.head(from);
+    if (!info) {
+      if (await this.head(to)) return;
+      throw new TributaryError("BLOB_NOT_FOUND", `there is no ${from}`);
+    }
+    if (from === to) return;
+    try {
+      const CopySource = [this.#bucket, ...(this.#prefix + from).split("/")].map(encodeURIComponent).join("/");
+      const copy = { Bucket: this.#bucket, Key: this.#prefix + to, CopySource, CopySourceIfMatch: `"${info.etag}"` };
+      if (info.sizeBytes > COPY_BYTES_MAX) await copyLarge(this.#client, copy, info.sizeBytes);
+      else await this.#client.send(new CopyObjectCommand(copy));
+    } catch (error) {
+      throw failure(error, `moving ${from} to ${to}`);
+    }
+    await this.delete(from);
+  }
+
+  async space(): Promise<undefined> {
+    return undefined;
+  }
+
+  async ready(): Promise<void> {
+    this.#checkOpen();
+    try {
+      await this.#client.send(new HeadBucketCommand({ Bucket: this.#bucket }));
+    } catch (error) {
+      throw failure(error, `looking at the bucket ${this.#bucket}`);
+    }
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new TributaryError("BLOB_UNAVAILABLE", `the store ${this.url} is closed`);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const stream of this.#streams) {
+      stream.destroy(new TributaryError("BLOB_UNAVAILABLE", `the store ${this.url} was closed`));
+    }
+    await Promise.all(this.#running);
+    this.#client.destroy();
+  }
+}

@@ -1,0 +1,371 @@
+import { mkdirSync, realpathSync, statfsSync } from "node:fs";
+import { open, type Database, type RootDatabase } from "lmdb";
+import { messageOf, TributaryError } from "../../errors.ts";
+import type { TopicSpec } from "../../messages/topics.ts";
+import { decodeRecord, encodeRecord, offsetOfKey, recordKey, storedBytes } from "./records.ts";
+import type { LogRecord, NewRecord } from "../event-log.ts";
+
+/** So much goes into one LMDB transaction, unless one write alone is larger. */
+const TRANSACTION_BYTES_MAX = 32 * 1024 * 1024;
+/** Bookkeeping of one record, counted so that many tiny records are bounded too. */
+const RECORD_OVERHEAD_BYTES = 128;
+/** With less than this the disk is full. */
+const NO_SPACE_BYTES = 1024 * 1024;
+
+interface Bounds {
+  earliest: number;
+  next: number;
+  /** Stored bytes of all kept records. */
+  bytes: number;
+}
+
+export interface StoredPartition {
+  /** Prefix of its records' keys. */
+  readonly id: number;
+  readonly topic: string;
+  readonly partition: number;
+  /** What readers see: flushed to disk. */
+  durable: Readonly<Bounds>;
+  /** What the transaction being written will make of it. */
+  staged: Readonly<Bounds>;
+  /** Called at each append, once. */
+  readonly waiting: Set<() => void>;
+}
+
+export interface StoredTopic {
+  readonly spec: TopicSpec;
+  readonly partitions: readonly StoredPartition[];
+}
+
+export interface AppendRecord extends NewRecord {
+  partition: StoredPartition;
+}
+
+interface Ack {
+  durable: number | undefined;
+  staged: number | undefined;
+}
+
+interface Write {
+  bytes: number;
+  /** Queues the write's puts and removes into the transaction. */
+  stage(): void;
+  resolve(): void;
+  reject(error: TributaryError): void;
+}
+
+type MetaKey = ["topic", string] | ["bounds", number] | ["ack", string, string, number] | ["next id"];
+
+/** Folders open in this process: LMDB's reader table tells only other processes. */
+const openHere = new Set<string>();
+
+/**
+ * The embedded log on disk: one LMDB environment in a folder. Concurrent writes share a transaction (group commit), and a write
+ * resolves when its transaction is on disk; only then do readers see it. Reads are memory reads, hence synchronous.
+ */
+export class EmbeddedStore {
+  readonly folder: string;
+  readonly topics = new Map<string, StoredTopic>();
+  readonly #root: RootDatabase;
+  readonly #records: Database<Buffer, Buffer>;
+  readonly #meta: Database<unknown, MetaKey>;
+  readonly #acks = new Map<string, Ack>();
+  readonly #queue: Write[] = [];
+  #puts = new Set<Promise<unknown>>();
+  #touched = new Set<StoredPartition>();
+  #writing: Promise<void> | undefined;
+  #nextId: number;
+  #closed = false;
+
+  /** @throws LOG_IN_USE if this or another living process has the folder open; LOG_UNAVAILABLE if it cannot be opened at all. */
+  constructor(folder: string) {
+    this.folder = claimFolder(folder);
+    try {
+      // Without overlapping sync a transaction is flushed before it counts as committed, hence before its writes resolve.
+      // Without turn batching LMDB makes no batches of its own, whose failures nobody could catch.
+      const options = { overlappingSync: false, eventTurnBatching: false, cache: false, maxReaders: 32 };
+      this.#root = open({ path: this.folder, noSubdir: false, ...options });
+      this.#records = this.#root.openDB({ name: "records", keyEncoding: "binary", encoding: "binary" });
+      this.#meta = this.#root.openDB({ name: "meta", encoding: "json" });
+      this.#nextId = (this.#meta.get(["next id"]) as number | undefined) ?? 0;
+    } catch (thrown) {
+      openHere.delete(this.folder);
+      throw storeError(thrown, `the event log in ${this.folder} cannot be opened`);
+    }
+    this.#refuseSecondProcess();
+    this.#load();
+  }
+
+  /**
+   * Each process that has read from an environment stands in LMDB's reader table until it closes it, and the table knows by a
+   * file lock whether a process still lives: an exact lock that nothing has to clean up. Both register before they look, so
+   * two that start at the same moment never both go on.
+   */
+  #refuseSecondProcess(): void {
+    this.#root.readerCheck();
+    const pids = [...this.#root.readerList().matchAll(/^\s*(\d+) [0-9a-f]+ /gm)].map((match) => Number(match[1]));
+    const other = pids.find((pid) => pid !== process.pid);
+    if (other === undefined) return;
+    openHere.delete(this.folder);
+    void this.#root.close();
+    throw new TributaryError("LOG_IN_USE", `the event log in ${this.folder} is open in process ${other}`);
+  }
+
+  #load(): void {
+    for (const { key, value } of this.#meta.getRange({ start: ["topic"] as unknown as MetaKey })) {
+      if (key[0] !== "topic") break;
+      const { spec, firstId } = value as { spec: TopicSpec; firstId: number };
+      this.#addTopic(spec, firstId);
+    }
+    for (const { key, value } of this.#meta.getRange({ start: ["ack"] as unknown as MetaKey })) {
+      if (key[0] !== "ack") break;
+      const ack = this.#ackOf(key[1], key[2], key[3]);
+      ack.durable = ack.staged = value as number;
+    }
+  }
+
+  #addTopic(spec: TopicSpec, firstId: number): void {
+    const partitions = Array.from({ length: spec.partitions }, (_, partition): StoredPartition => {
+      const id = firstId + partition;
+      const stored = this.#meta.get(["bounds", id]) as [number, number, number] | undefined;
+      const [earliest, next, bytes] = stored ?? [0, 0, 0];
+      const bounds = { earliest, next, bytes };
+      return { id, topic: spec.name, partition, durable: bounds, staged: bounds, waiting: new Set() };
+    });
+    this.topics.set(spec.name, { spec, partitions });
+  }
+
+  /** Makes those that do not exist yet, durably. */
+  async createTopics(specs: readonly TopicSpec[]): Promise<void> {
+    if (specs.every(({ name }) => this.topics.has(name))) return;
+    const added: string[] = [];
+    const stage = (): void => {
+      for (const spec of specs) {
+        if (this.topics.has(spec.name)) continue;
+        this.#put(this.#meta.put(["topic", spec.name], { spec, firstId: this.#nextId }));
+        this.#addTopic(spec, this.#nextId);
+        this.#nextId += spec.partitions;
+        added.push(spec.name);
+      }
+      this.#put(this.#meta.put(["next id"], this.#nextId));
+    };
+    await this.#write(0, stage).catch((error: unknown) => {
+      for (const name of added) this.topics.delete(name);
+      throw error;
+    });
+  }
+
+  /** @throws LOG_TOPIC_UNKNOWN */
+  topic(name: string): StoredTopic {
+    const topic = this.topics.get(name);
+    if (!topic) throw new TributaryError("LOG_TOPIC_UNKNOWN", `there is no topic ${name}`);
+    return topic;
+  }
+
+  /** @throws LOG_TOPIC_UNKNOWN, also for a partition the topic does not have. */
+  partition(topic: string, partition: number): StoredPartition {
+    const found = this.topic(topic).partitions[partition];
+    if (!found) throw new TributaryError("LOG_TOPIC_UNKNOWN", `topic ${topic} has no partition ${partition}`);
+    return found;
+  }
+
+  /** All or nothing. Resolves with the offsets, in the order given, when the records are on disk. */
+  async append(records: readonly AppendRecord[], timestampMs: number): Promise<number[]> {
+    const offsets: number[] = [];
+    const bytes = records.reduce((sum, { value }) => sum + value.length + RECORD_OVERHEAD_BYTES, 0);
+    await this.#write(bytes, () => {
+      for (const record of records) {
+        const { partition } = record;
+        const offset = partition.staged.next;
+        const stored = encodeRecord(record, timestampMs);
+        this.#put(this.#records.put(recordKey(partition.id, offset), stored));
+        this.#stage(partition, { next: offset + 1, bytes: partition.staged.bytes + stored.length });
+        offsets.push(offset);
+      }
+    });
+    return offsets;
+  }
+
+  /** Records from `from`, up to `to` or about `bytesMax`; at least one if there is one. `nextOffset` is where to go on. */
+  scan(
+    partition: StoredPartition,
+    from: number,
+    to: number,
+    bytesMax: number,
+  ): { records: LogRecord[]; nextOffset: number } {
+    this.#refuseIfClosed();
+    const records: LogRecord[] = [];
+    let bytes = 0;
+    if (from < to) {
+      const range = { start: recordKey(partition.id, from), end: recordKey(partition.id, to) };
+      for (const { key, value } of this.#records.getRange(range)) {
+        const offset = offsetOfKey(key);
+        if (bytes >= bytesMax) return { records, nextOffset: offset };
+        records.push(decodeRecord(partition, offset, value));
+        bytes += value.length + RECORD_OVERHEAD_BYTES;
+      }
+    }
+    return { records, nextOffset: Math.max(from, to) };
+  }
+
+  /** Removes records that were scanned; `earliest` says from where on the partition has records afterwards. */
+  async remove(partition: StoredPartition, records: readonly LogRecord[], earliest: number): Promise<void> {
+    await this.#write(0, () => {
+      let { bytes } = partition.staged;
+      for (const record of records) {
+        this.#put(this.#records.remove(recordKey(partition.id, record.offset)));
+        bytes -= storedBytes(record);
+      }
+      this.#stage(partition, { bytes, earliest: Math.max(earliest, partition.staged.earliest) });
+    });
+  }
+
+  /** What the group has acked of the partition, if anything. */
+  acked(group: string, { topic, partition }: StoredPartition): number | undefined {
+    return this.#ackOf(group, topic, partition).durable;
+  }
+
+  /** Forward only, unless `force`. */
+  async ack(group: string, place: StoredPartition, nextOffset: number, force = false): Promise<void> {
+    const ack = this.#ackOf(group, place.topic, place.partition);
+    let staged: number | undefined;
+    const stage = (): void => {
+      if (force || nextOffset > (ack.staged ?? -1)) {
+        ack.staged = nextOffset;
+        this.#put(this.#meta.put(["ack", group, place.topic, place.partition], nextOffset));
+      }
+      staged = ack.staged;
+    };
+    await this.#write(0, stage).catch((error: unknown) => {
+      ack.staged = ack.durable;
+      throw error;
+    });
+    ack.durable = staged;
+  }
+
+  /** Resolves when what was queued is on disk and the environment is closed. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#writing;
+    await this.#root.close();
+    openHere.delete(this.folder);
+  }
+
+  #ackOf(group: string, topic: string, partition: number): Ack {
+    const name = JSON.stringify([group, topic, partition]);
+    let ack = this.#acks.get(name);
+    if (!ack) this.#acks.set(name, (ack = { durable: undefined, staged: undefined }));
+    return ack;
+  }
+
+  #put(promise: Promise<unknown>): void {
+    this.#puts.add(promise);
+  }
+
+  #stage(partition: StoredPartition, change: Partial<Bounds>): void {
+    partition.staged = { ...partition.staged, ...change };
+    this.#touched.add(partition);
+  }
+
+  #refuseIfClosed(): void {
+    if (this.#closed) throw new TributaryError("LOG_UNAVAILABLE", `the event log in ${this.folder} is closed`);
+  }
+
+  #write(bytes: number, stage: () => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#refuseIfClosed();
+      this.#queue.push({ bytes, stage, resolve, reject });
+      this.#writing ??= this.#writeAll();
+    });
+  }
+
+  /** One transaction after the other; what is queued meanwhile shares the next. */
+  async #writeAll(): Promise<void> {
+    await Promise.resolve();
+    while (this.#queue.length > 0) {
+      const writes = this.#takeWrites();
+      try {
+        await this.#commit(writes);
+      } catch (thrown) {
+        for (const partition of this.#touched) partition.staged = partition.durable;
+        const cause = await commitError(thrown);
+        const full = hasNoSpace(this.folder);
+        const error = storeError(cause, `the event log in ${this.folder} cannot be written`, full);
+        for (const write of writes) write.reject(error);
+        continue;
+      }
+      for (const partition of this.#touched) {
+        const grown = partition.staged.next > partition.durable.next;
+        partition.durable = partition.staged;
+        if (grown) wake(partition);
+      }
+      for (const write of writes) write.resolve();
+    }
+    this.#writing = undefined;
+  }
+
+  #takeWrites(): Write[] {
+    let bytes = 0;
+    const tooMany = this.#queue.findIndex(
+      (write, index) => (bytes += write.bytes) > TRANSACTION_BYTES_MAX && index > 0,
+    );
+    return this.#queue.splice(0, tooMany < 0 ? this.#queue.length : tooMany);
+  }
+
+  async #commit(writes: readonly Write[]): Promise<void> {
+    this.#puts = new Set();
+    this.#touched = new Set();
+    // What a batch puts shares a transaction, and comes into it in order: bounds follow the records they vouch for.
+    const batch = this.#root.batch(() => {
+      for (const write of writes) write.stage();
+      for (const { id, staged } of this.#touched) {
+        this.#put(this.#meta.put(["bounds", id], [staged.earliest, staged.next, staged.bytes]));
+      }
+    });
+    this.#put(batch);
+    await Promise.all(this.#puts);
+  }
+}
+
+function claimFolder(folder: string): string {
+  let path: string;
+  try {
+    mkdirSync(folder, { recursive: true });
+    path = realpathSync(folder);
+  } catch (thrown) {
+    throw storeError(thrown, `the event log's folder ${folder} cannot be made`);
+  }
+  if (openHere.has(path)) {
+    throw new TributaryError("LOG_IN_USE", `the event log in ${path} is already open in this process`);
+  }
+  openHere.add(path);
+  return path;
+}
+
+function wake(partition: StoredPartition): void {
+  const callbacks = [...partition.waiting];
+  partition.waiting.clear();
+  for (const callback of callbacks) callback();
+}
+
+/** What was wrong with a transaction comes by a promise of its own, which nobody else looks after. */
+async function commitError(thrown: unknown): Promise<unknown> {
+  if (!(thrown instanceof Error && "commitError" in thrown)) return thrown;
+  return Promise.resolve(thrown.commitError).then(
+    () => thrown,
+    (reason: unknown) => reason,
+  );
+}
+
+/** A full disk shows as several errors. */
+function hasNoSpace(folder: string): boolean {
+  const { bavail, bsize } = statfsSync(folder);
+  return bavail * bsize < NO_SPACE_BYTES;
+}
+
+function storeError(thrown: unknown, what: string, full = false): TributaryError {
+  if (thrown instanceof TributaryError) return thrown;
+  const code = full || /no space left|ENOSPC/i.test(messageOf(thrown)) ? "DISK_FULL" : "LOG_UNAVAILABLE";
+  return new TributaryError(code, `${what}: ${messageOf(thrown)}`, { cause: thrown });
+}

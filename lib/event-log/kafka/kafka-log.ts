@@ -1,0 +1,323 @@
+import { messageOf, TributaryError } from "../../errors.ts";
+import type { Clock } from "../../clock.ts";
+import type { TopicSpec } from "../../messages/topics.ts";
+import { retry } from "../../retry.ts";
+import type { Admin, Kafka, KafkaConfig, LogEntry, SASLOptions } from "kafkajs";
+import type {
+  AssignedPartition,
+  ConsumeOptions,
+  Consumer,
+  EventLog,
+  LogRecord,
+  NewRecord,
+  PartitionHandler,
+  Position,
+  Tail,
+} from "../event-log.ts";
+import { KafkaConnection, makeKafka } from "./connection.ts";
+import { KafkaConsumer } from "./consumer.ts";
+import { kafkaError, kafkaErrorType } from "./errors.ts";
+import { KafkaPublisher } from "./publisher.ts";
+import { KafkaTail } from "./tail.ts";
+import { partitionOfKey } from "../partitioner.ts";
+
+/** What a broker takes by default (message.max.bytes 1,048,588), less what Kafka adds to a record. */
+const RECORD_BYTES_MAX = 1_000_000;
+/** What one call may write into one partition at once, on topics made here. */
+const BATCH_BYTES_MAX = 16 * 1024 * 1024;
+const READ_BYTES = 1024 * 1024;
+
+export interface KafkaEventLogOptions {
+  clock: Clock;
+  /** For SASL; never part of the URL, never logged. */
+  username?: string;
+  password?: string;
+  saslMechanism?: string;
+  /** `true`: TLS by Node's own certificates. */
+  tls?: boolean | KafkaTls;
+  clientId?: string;
+  /** Told of trouble while tails read; consumers have their own `onError`. */
+  onError?: (thrown: unknown) => void;
+  /** kafkajs's own log; dropped if absent. */
+  onLog?: (entry: LogEntry) => void;
+}
+
+/** PEM texts. */
+export interface KafkaTls {
+  /** Trusted instead of Node's own. */
+  ca?: string[];
+  /** What the client shows. */
+  cert?: string;
+  key?: string;
+}
+
+/** Kafka, or what speaks its protocol (Redpanda). URL: kafka://host:port[,host:port…][?tls=true&saslMechanism=scram-sha-512] */
+export class KafkaEventLog implements EventLog {
+  readonly url: string;
+  readonly recordBytesMax = RECORD_BYTES_MAX;
+  readonly #clock: Clock;
+  readonly #kafka: Kafka;
+  readonly #connection: KafkaConnection;
+  readonly #publisher: KafkaPublisher;
+  readonly #onError: (thrown: unknown) => void;
+  /** Consumers and tails that are open. */
+  readonly #open = new Set<{ close(): Promise<void> }>();
+  #closing: Promise<void> | undefined;
+  #spread = 0;
+
+  /** Connects at the first use. @throws CONFIG_INVALID */
+  constructor(url: string, options: KafkaEventLogOptions) {
+    this.url = url;
+    this.#clock = options.clock;
+    this.#onError = options.onError ?? (() => undefined);
+    this.#kafka = makeKafka(configOf(url, options), options.onLog);
+    this.#connection = new KafkaConnection(this.#kafka, options.clock);
+    this.#publisher = new KafkaPublisher(this.#kafka, options.clock);
+  }
+
+  async createTopics(specs: readonly TopicSpec[]): Promise<void> {
+    const existing = await this.#connection.topics();
+    const missing = specs.filter(({ name }) => !existing.has(name));
+    if (missing.length === 0) return;
+    await this.#withAdmin("topics cannot be made", async (admin) => {
+      for (const spec of missing) await createTopic(admin, spec);
+    });
+    // A broker knows a new topic a moment after its controller does. (kafkajs's own waiting fails in that moment.)
+    const waiting = { attemptsMax: 60, backoffMsMin: 50, backoffMsMax: 500, retryable: () => true };
+    await retry(this.#clock, waiting, async () => {
+      const visible = await this.#connection.topics();
+      const absent = missing.find(({ name }) => !visible.has(name));
+      if (absent) throw new TributaryError("LOG_UNAVAILABLE", `the new topic ${absent.name} does not appear`);
+    });
+  }
+
+  async topics(): Promise<string[]> {
+    return [...(await this.#connection.topics()).keys()];
+  }
+
+  async publish(topic: string, records: readonly NewRecord[]): Promise<Position[]> {
+    if (records.length === 0) return [];
+    this.#refuseIfClosed();
+    const partitions = await this.#connection.partitionCount(topic);
+    const placed = records.map((record) => {
+      const { key, value } = record;
+      const bytes = value.length + (key === null ? 0 : Buffer.byteLength(key));
+      if (bytes > RECORD_BYTES_MAX) {
+        const what = `a record for ${topic} has ${bytes} bytes; at most ${RECORD_BYTES_MAX} are taken`;
+        throw new TributaryError("LOG_RECORD_TOO_LARGE", what);
+      }
+      const partition = key === null ? this.#spread++ % partitions : partitionOfKey(key, partitions);
+      return { ...record, partition };
+    });
+    return this.#publisher.publish(topic, placed);
+  }
+
+  async consume(
+    options: ConsumeOptions,
+    assigned: (partition: AssignedPartition) => PartitionHandler,
+  ): Promise<Consumer> {
+    this.#refuseIfClosed();
+    if (!(options.topics instanceof RegExp)) {
+      for (const topic of options.topics) await this.#connection.partitionCount(topic);
+    }
+    const connection = new KafkaConnection(this.#kafka, this.#clock);
+    return this.#keep(new KafkaConsumer(connection, options, assigned));
+  }
+
+  async tail(topics: readonly string[], onRecord: (record: LogRecord) => void): Promise<Tail> {
+    this.#refuseIfClosed();
+    const connection = new KafkaConnection(this.#kafka, this.#clock);
+    const tail = this.#keep(new KafkaTail(connection, topics, this.#onError));
+    try {
+      await tail.start(onRecord);
+      return tail;
+    } catch (thrown) {
+      await tail.close();
+      throw thrown;
+    }
+  }
+
+  /** Whatever is open at `close` is closed then. */
+  #keep<T extends { close(): Promise<void> }>(resource: T): T {
+    this.#open.add(resource);
+    const close = resource.close.bind(resource);
+    resource.close = async () => {
+      await close();
+      this.#open.delete(resource);
+    };
+    return resource;
+  }
+
+  read(topic: string, partition: number, from: number, to = Infinity): AsyncIterable<LogRecord> {
+    const end = this.#connection.listOffsets(topic, "next");
+    end.catch(() => undefined);
+    return this.#read(topic, partition, from, to, end);
+  }
+
+  async *#read(
+    topic: string,
+    partition: number,
+    from: number,
+    to: number,
+    ends: Promise<number[]>,
+  ): AsyncGenerator<LogRecord> {
+    await this.#connection.assertPartition(topic, partition);
+    const end = Math.min(to, (await ends)[partition]!);
+    let at = from;
+    if (at < end) at = Math.max(at, (await this.#connection.listOffsets(topic, "earliest"))[partition]!);
+    while (at < end) {
+      const { records, nextOffset } = await this.#fetchOne(topic, partition, at);
+      for (const record of records) {
+        if (record.offset >= end) return;
+        yield record;
+      }
+      // Asked for alone and nothing there: compaction has left a hole.
+      at = nextOffset === at ? at + 1 : nextOffset;
+    }
+  }
+
+  async #fetchOne(
+    topic: string,
+    partition: number,
+    offset: number,
+  ): Promise<{ records: LogRecord[]; nextOffset: number }> {
+    const wanted = { topic, partition, offset, bytesMax: READ_BYTES };
+    const what = `${topic}/${partition} cannot be read`;
+    const [fetched] = await this.#connection.request(what, async () => {
+      const [nodeId] = [...(await this.#connection.leaders([wanted])).keys()];
+      if (nodeId === undefined) throw new TributaryError("LOG_UNAVAILABLE", `${what}: it has no leader at the moment`);
+      return this.#connection.fetch(nodeId, [wanted], 0);
+    });
+    if (!fetched) throw new TributaryError("LOG_UNAVAILABLE", `${what}: the broker gave no answer for it`);
+    return fetched;
+  }
+
+  async offsets(topic: string): Promise<{ partition: number; earliest: number; next: number }[]> {
+    const [earliest, next] = await Promise.all([
+      this.#connection.listOffsets(topic, "earliest"),
+      this.#connection.listOffsets(topic, "next"),
+    ]);
+    return earliest.map((first, partition) => ({ partition, earliest: first, next: next[partition]! }));
+  }
+
+  async groupOffsets(group: string, topic: string): Promise<Position[]> {
+    const count = await this.#connection.partitionCount(topic);
+    return this.#connection.acked(group, topic, [...Array(count).keys()]);
+  }
+
+  /** Kafka refuses it while the group has any live member, on whatever topic. */
+  async resetGroup(group: string, topic: string, positions: readonly Position[]): Promise<void> {
+    const bounds = await this.offsets(topic);
+    for (const { partition, offset } of positions) {
+      const next = bounds[partition]?.next;
+      if (next === undefined)
+        throw new TributaryError("LOG_TOPIC_UNKNOWN", `topic ${topic} has no partition ${partition}`);
+      if (Number.isSafeInteger(offset) && offset >= 0 && offset <= next) continue;
+      throw new TributaryError("BAD_REQUEST", `${topic}/${partition} has offsets 0 to ${next}, not ${offset}`);
+    }
+    const partitions = positions.map(({ partition, offset }) => ({ partition, offset: String(offset) }));
+    await this.#connection.request(`group ${group} cannot be reset`, async (cluster) => {
+      const coordinator = await cluster.findGroupCoordinator({ groupId: group });
+      const { groups } = await coordinator.describeGroups({ groupIds: [group] });
+      if (groups.some(({ state }) => state !== "Empty" && state !== "Dead")) {
+        throw new TributaryError("BAD_REQUEST", `group ${group} has live members: stop them first`);
+      }
+      const topics = [{ topic, partitions }];
+      await coordinator.offsetCommit({ groupId: group, groupGenerationId: -1, memberId: "", topics });
+    });
+  }
+
+  async ready(): Promise<void> {
+    this.#refuseIfClosed();
+    await this.#connection.request("Kafka does not answer", (cluster) => cluster.refreshMetadata(), 1);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all([...this.#open].map((resource) => resource.close()));
+    await this.#publisher.close();
+    await this.#connection.close();
+  }
+
+  async #withAdmin(what: string, action: (admin: Admin) => Promise<void>): Promise<void> {
+    const admin = this.#kafka.admin();
+    try {
+      await admin.connect();
+      await action(admin);
+    } catch (thrown) {
+      throw kafkaError(thrown, what);
+    } finally {
+      await admin.disconnect();
+    }
+  }
+
+  #refuseIfClosed(): void {
+    if (this.#closing) throw new TributaryError("LOG_UNAVAILABLE", "the event log is closed");
+  }
+}
+
+async function createTopic(admin: Admin, spec: TopicSpec): Promise<void> {
+  const { name, partitions, cleanup, retentionMs = -1, retentionBytes = -1 } = spec;
+  const configEntries = [
+    { name: "cleanup.policy", value: cleanup },
+    { name: "retention.ms", value: String(retentionMs) },
+    { name: "retention.bytes", value: String(retentionBytes) },
+    { name: "max.message.bytes", value: String(BATCH_BYTES_MAX) },
+  ];
+  try {
+    await admin.createTopics({
+      topics: [{ topic: name, numPartitions: partitions, configEntries }],
+      waitForLeaders: false,
+    });
+  } catch (thrown) {
+    const errors: unknown[] = thrown instanceof AggregateError || hasErrors(thrown) ? thrown.errors : [thrown];
+    if (!errors.every((error) => kafkaErrorType(error) === "TOPIC_ALREADY_EXISTS")) throw thrown;
+  }
+}
+
+function hasErrors(thrown: unknown): thrown is Error & { errors: unknown[] } {
+  return thrown instanceof Error && "errors" in thrown && Array.isArray(thrown.errors);
+}
+
+function configOf(url: string, options: KafkaEventLogOptions): KafkaConfig {
+  const match = /^kafka:\/\/([^/?#]+)\/?(?:\?(.*))?$/.exec(url);
+  // The URL is not repeated where it may hold a password.
+  if (url.includes("@")) throw new TributaryError("CONFIG_INVALID", "a Kafka URL holds no user: set TRIBUTARY_KAFKA_…");
+  if (!match) throw new TributaryError("CONFIG_INVALID", `'${url}' is no Kafka URL: write kafka://host:port,host:port`);
+  const query = new URLSearchParams(match[2] ?? "");
+  const mechanism = query.get("saslMechanism") ?? options.saslMechanism;
+  const tls = options.tls ?? false;
+  if (mechanism === "plain" && tls === false && query.get("tls") !== "true" && !isLocal(match[1]!)) {
+    throw new TributaryError("CONFIG_INVALID", "saslMechanism plain sends the password as it is: it needs TLS");
+  }
+  return {
+    clientId: options.clientId ?? "tributary",
+    brokers: match[1]!.split(","),
+    connectionTimeout: 3_000,
+    requestTimeout: 30_000,
+    retry: { retries: 3, initialRetryTime: 100, maxRetryTime: 1_000 },
+    ...(tls !== false || query.get("tls") === "true" ? { ssl: typeof tls === "object" ? tls : true } : {}),
+    ...(mechanism ? { sasl: saslOf(mechanism, options) } : {}),
+  };
+}
+
+/** Brokers of this machine only: nobody else reads what is sent. */
+const isLocal = (brokers: string): boolean =>
+  brokers.split(",").every((broker) => /^(localhost|127\.[\d.]+|\[::1\])(:\d+)?$/.test(broker));
+
+function saslOf(mechanism: string, { username, password }: KafkaEventLogOptions): SASLOptions {
+  if (mechanism !== "plain" && mechanism !== "scram-sha-256" && mechanism !== "scram-sha-512") {
+    const known = "plain, scram-sha-256 or scram-sha-512";
+    throw new TributaryError("CONFIG_INVALID", `saslMechanism '${messageOf(mechanism)}' is unknown: use ${known}`);
+  }
+  if (username === undefined || password === undefined) {
+    throw new TributaryError("CONFIG_INVALID", `saslMechanism ${mechanism} wants a user name and a password`);
+  }
+  // One by one: the type is a union, one member for each mechanism.
+  if (mechanism === "plain") return { mechanism, username, password };
+  return mechanism === "scram-sha-256" ? { mechanism, username, password } : { mechanism, username, password };
+}

@@ -1,0 +1,142 @@
+import { logEpochs } from "../../messages/avro.ts";
+import { TOPICS } from "../../messages/topics.ts";
+import { TributaryError } from "../../errors.ts";
+import type {
+  AssignedPartition,
+  ConsumeOptions,
+  Consumer,
+  EventLog,
+  LogRecord,
+  PartitionHandler,
+  Position,
+  Tail,
+} from "../event-log.ts";
+
+/** Key of the one record that counts. */
+export const EPOCH_KEY = "epoch";
+
+const REBASED_TOPIC = TOPICS.fileEvents.name;
+
+/**
+ * The log, with a base added to every offset of `file-events`: 0, unless the log is one that was made anew and adopted (docs/decisions,
+ * log epochs). The one place that knows: everybody else takes the offsets as they come. The base follows the topic `log-epochs`; when
+ * it changes, assignments of file-events end and begin again under the new one, before their handler sees another record.
+ * Closing it closes `log`.
+ */
+export async function withEpochs(log: EventLog): Promise<EventLog> {
+  await log.createTopics([TOPICS.logEpochs]);
+  let base = 0;
+  const epochs = await log.tail([TOPICS.logEpochs.name], ({ value }) => {
+    if (value.length > 0) base = logEpochs.decode(value).base;
+  });
+  await epochs.caughtUp();
+  return new RebasedLog(log, epochs, () => base);
+}
+
+class RebasedLog implements EventLog {
+  readonly url: string;
+  readonly recordBytesMax: number;
+  readonly #log: EventLog;
+  readonly #epochs: Tail;
+  readonly #base: () => number;
+
+  constructor(log: EventLog, epochs: Tail, base: () => number) {
+    this.url = log.url;
+    this.recordBytesMax = log.recordBytesMax;
+    this.#log = log;
+    this.#epochs = epochs;
+    this.#base = base;
+  }
+
+  createTopics: EventLog["createTopics"] = (specs) => this.#log.createTopics(specs);
+  topics: EventLog["topics"] = () => this.#log.topics();
+  ready: EventLog["ready"] = () => this.#log.ready();
+
+  publish: EventLog["publish"] = async (topic, records) => {
+    const positions = await this.#log.publish(topic, records);
+    return positions.map((position) => shifted(position, this.#baseOf(topic)));
+  };
+
+  consume(options: ConsumeOptions, assigned: (partition: AssignedPartition) => PartitionHandler): Promise<Consumer> {
+    return this.#log.consume(options, (partition) =>
+      partition.topic === REBASED_TOPIC ? this.#rebased(partition, assigned) : assigned(partition),
+    );
+  }
+
+  tail(topics: readonly string[], onRecord: (record: LogRecord) => void): Promise<Tail> {
+    return this.#log.tail(topics, (record) => onRecord(shifted(record, this.#baseOf(record.topic))));
+  }
+
+  async *read(topic: string, partition: number, from: number, to?: number): AsyncGenerator<LogRecord> {
+    const base = await this.#currentBaseOf(topic);
+    const end = to === undefined ? [] : [Math.max(0, to - base)];
+    for await (const record of this.#log.read(topic, partition, Math.max(0, from - base), ...end)) {
+      yield shifted(record, base);
+    }
+  }
+
+  offsets: EventLog["offsets"] = async (topic) => {
+    const base = await this.#currentBaseOf(topic);
+    const offsets = await this.#log.offsets(topic);
+    return offsets.map(({ partition, earliest, next }) => ({
+      partition,
+      earliest: earliest + base,
+      next: next + base,
+    }));
+  };
+
+  groupOffsets: EventLog["groupOffsets"] = async (group, topic) => {
+    const base = await this.#currentBaseOf(topic);
+    return (await this.#log.groupOffsets(group, topic)).map((position) => shifted(position, base));
+  };
+
+  async resetGroup(group: string, topic: string, positions: readonly Position[]): Promise<void> {
+    const base = await this.#currentBaseOf(topic);
+    await this.#log.resetGroup(
+      group,
+      topic,
+      positions.map((position) => shifted(position, -base)),
+    );
+  }
+
+  async close(): Promise<void> {
+    await this.#epochs.close();
+    await this.#log.close();
+  }
+
+  #rebased(
+    partition: AssignedPartition,
+    assigned: (partition: AssignedPartition) => PartitionHandler,
+  ): PartitionHandler {
+    const base = this.#base();
+    const handle = assigned({
+      topic: partition.topic,
+      partition: partition.partition,
+      signal: partition.signal,
+      ack: (nextOffset) => partition.ack(nextOffset - base),
+      confirm: () => partition.confirm(),
+    });
+    return async (records) => {
+      if ((await this.#currentBaseOf(partition.topic)) !== base) {
+        throw new TributaryError(
+          "ASSIGNMENT_LOST",
+          `offsets of ${partition.topic} have a new base since the log was adopted`,
+        );
+      }
+      await handle(records.map((record) => shifted(record, base)));
+    };
+  }
+
+  #baseOf(topic: string): number {
+    return topic === REBASED_TOPIC ? this.#base() : 0;
+  }
+
+  /** Sees every adoption that was published before the call. */
+  async #currentBaseOf(topic: string): Promise<number> {
+    if (topic === REBASED_TOPIC) await this.#epochs.caughtUp();
+    return this.#baseOf(topic);
+  }
+}
+
+const shifted = <T extends { offset: number }>(one: T, by: number): T =>
+  by === 0 ? one : { ...one, offset: one.offset + by };

@@ -1,0 +1,144 @@
+import type { ColumnDefinition, ColumnType } from "../columns.ts";
+import type { Contract, ContractColumn } from "../contract/contract.ts";
+import { TributaryError } from "../errors.ts";
+import { castColumn, type CastColumn } from "../typing/cast.ts";
+import { momentFormat } from "../typing/date-formats.ts";
+import { nameColumns, RESCUED_COLUMN } from "./names.ts";
+
+/** One column of the table as this file fills it. */
+export interface PlannedColumn extends CastColumn {
+  /** The field of the row that holds its values; -1 if the file does not have the column. */
+  field: number;
+  /** An empty field is a reject: the contract requires the column, or it is part of the key. */
+  required: boolean;
+  /** The table did not have the column before this file. */
+  fresh: boolean;
+}
+
+/** How a file's fields become the table's columns. */
+export interface Plan {
+  /** All columns of the table after this file, in the table's order, new ones last. */
+  columns: PlannedColumn[];
+  /** Fields a row should have. */
+  fieldCount: number;
+  /** Index in `columns` of the column for rescued values; -1 unless the contract rescues. */
+  rescued: number;
+  /** Empty-meaning texts besides the empty field. */
+  nullMarkers: Buffer[];
+}
+
+export interface PlanInput {
+  /** The header's fields; undefined if the file has none (`fieldCount` fields a row then). */
+  header: readonly string[] | undefined;
+  fieldCount: number;
+  contract: Contract;
+  /** The table's columns so far, in order; empty for a new table. */
+  known: readonly ColumnDefinition[];
+  /** Types already found out for new columns by reading the whole file. */
+  inferred?: Readonly<Record<string, ColumnType>>;
+}
+
+/**
+ * Maps the header to columns: the contract's and the table's by their headers or names in any order, the rest new.
+ * @throws HEADER_COLUMN_MISSING (a required or key column is not there), HEADER_COLUMN_UNEXPECTED (contract `unexpectedColumns: fail`),
+ * CONTRACT_INVALID (a column's format cannot be read).
+ */
+export function planColumns(input: PlanInput): Plan {
+  const { contract, inferred = {} } = input;
+  const existing = existingColumns(contract, input.known);
+  const declared = new Map(contract.columns.map((column) => [column.name, column]));
+  const headers = input.header ?? positionalHeaders(input.fieldCount, existing);
+  const names = nameColumns(headers, existing);
+  checkMissing(contract, names);
+  const isNew = newColumns(input, names, headers, existing);
+  const columns = existing.map((column) => planned(column, declared.get(column.name), names.indexOf(column.name)));
+  const fresh = names.flatMap((name, field) => (isNew(name) ? [{ name, header: headers[field]!, field }] : []));
+  for (const { name, header, field } of fresh) {
+    const type = inferred[name];
+    const cast = castColumn({ name, header, type: type ?? "VARCHAR" }, type ? "known" : "inferred");
+    columns.push({ ...cast, field, required: false, fresh: true });
+  }
+  for (const column of columns) column.required ||= contract.key.includes(column.name);
+  const rescued = contract.onMismatch === "rescue" ? rescuedIndex(columns) : -1;
+  return {
+    columns,
+    fieldCount: headers.length,
+    rescued,
+    nullMarkers: contract.nullMarkers.map((text) => Buffer.from(text)),
+  };
+}
+
+/** The contract's columns and those the table has besides, in the table's order where it has one. */
+function existingColumns(contract: Contract, known: readonly ColumnDefinition[]): ColumnDefinition[] {
+  const declared = contract.columns.map(({ name, type, header }) => ({ name, type, header: header ?? name }));
+  const byName = new Map(declared.map((column) => [column.name, column]));
+  const kept = known
+    .filter(({ name }) => name !== RESCUED_COLUMN)
+    .map((column) => {
+      const own = byName.get(column.name);
+      if (!own) return column;
+      // The header in the files may differ from the name although the contract does not say so.
+      const header = contract.columns.find(({ name }) => name === own.name)?.header ?? column.header;
+      return { ...own, header };
+    });
+  const names = new Set(kept.map(({ name }) => name));
+  return [...kept, ...declared.filter(({ name }) => !names.has(name))];
+}
+
+/** A file without a header: the columns that exist, by place, then column_1, column_2 … by number. */
+function positionalHeaders(fieldCount: number, existing: readonly ColumnDefinition[]): string[] {
+  return Array.from({ length: fieldCount }, (_, index) => existing[index]?.header ?? `column_${index + 1}`);
+}
+
+function planned(column: ColumnDefinition, own: ContractColumn | undefined, field: number): PlannedColumn {
+  const format = own?.format === undefined ? undefined : momentFormat(own.format);
+  return {
+    ...castColumn(column, own ? "declared" : "known", format),
+    field,
+    required: own?.required ?? false,
+    fresh: false,
+  };
+}
+
+/**
+ * Which of the file's columns are to be added to the table. A contract that declares columns expects just those, one that declares
+ * none what the table has; `unexpectedColumns` says what becomes of others. The first file of an undeclared table is never unexpected.
+ */
+function newColumns(
+  { contract }: PlanInput,
+  names: readonly string[],
+  headers: readonly string[],
+  existing: readonly ColumnDefinition[],
+): (name: string) => boolean {
+  const known = new Set(existing.map(({ name }) => name));
+  if (known.size === 0) return () => true;
+  const expected = contract.columns.length > 0 ? new Set(contract.columns.map(({ name }) => name)) : known;
+  const unexpected = headers.filter((_, index) => !expected.has(names[index]!));
+  if (contract.unexpectedColumns === "fail" && unexpected.length > 0) {
+    throw new TributaryError("HEADER_COLUMN_UNEXPECTED", `the header has unexpected columns: ${listed(unexpected)}`);
+  }
+  return (name) => contract.unexpectedColumns === "add" && !known.has(name);
+}
+
+function checkMissing(contract: Contract, names: readonly string[]): void {
+  const needed = contract.columns.filter((column) => column.required).map((column) => column.name);
+  const missing = [...new Set([...needed, ...contract.key])].filter((name) => !names.includes(name));
+  if (missing.length === 0) return;
+  throw new TributaryError("HEADER_COLUMN_MISSING", `the header lacks ${listed(missing)}; it has ${listed(names)}`);
+}
+
+function rescuedIndex(columns: PlannedColumn[]): number {
+  const column = castColumn({ name: RESCUED_COLUMN, header: RESCUED_COLUMN, type: "VARCHAR" }, "known");
+  return columns.push({ ...column, field: -1, required: false, fresh: false }) - 1;
+}
+
+const LISTED_MAX = 20;
+
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, LISTED_MAX).map((name) => `'${name.slice(0, 80)}'`);
+  return shown.join(", ") + (names.length > LISTED_MAX ? ` and ${names.length - LISTED_MAX} more` : "");
+}
+
+/** The definitions alone, as they stand now. */
+export const definitionsOf = (columns: readonly CastColumn[]): ColumnDefinition[] =>
+  columns.map(({ name, type, header }) => ({ name, type, header }));

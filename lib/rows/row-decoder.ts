@@ -1,0 +1,318 @@
+import { avroFieldName, columnTypeOf, decimalOf, type ColumnType } from "../columns.ts";
+import { messageOf } from "../errors.ts";
+import type { RowBatch } from "../messages/generated.ts";
+
+/**
+ * How a value lies in a column's `words` (little-endian 32-bit words):
+ *  - boolean: one word, 0 or 1 · date: one word, days since 1970
+ *  - long: two words, a 64-bit integer (INTEGER, BIGINT) · timestamp: two words, microseconds since 1970 · double: two words, IEEE 754
+ *  - decimal: four words, the unscaled value as a 128-bit integer
+ *  - string: two words, where its UTF-8 bytes start and end in `bytes`
+ */
+export type ColumnKind = "boolean" | "long" | "double" | "date" | "timestamp" | "timestamptz" | "decimal" | "string";
+
+export const WORDS: Readonly<Record<ColumnKind, 1 | 2 | 4>> = {
+  boolean: 1,
+  date: 1,
+  long: 2,
+  double: 2,
+  timestamp: 2,
+  timestamptz: 2,
+  string: 2,
+  decimal: 4,
+};
+
+/** One column of a writer schema; audit columns included. */
+export interface RowField {
+  /** The column's own name. */
+  readonly name: string;
+  readonly type: ColumnType;
+  readonly kind: ColumnKind;
+  readonly nullable: boolean;
+}
+
+/** One column of a decoded batch. Where `valid` is 0 the value is NULL and its words mean nothing (they are 0). */
+export interface DecodedColumn extends RowField {
+  readonly valid: Uint8Array;
+  readonly words: Int32Array;
+}
+
+export interface DecodedRows {
+  readonly rowCount: number;
+  readonly columns: readonly DecodedColumn[];
+  /** The batch's bytes; string columns point into them. */
+  readonly bytes: Buffer;
+}
+
+interface SchemaField {
+  name: string;
+  column?: string;
+  type: SchemaType | [string, SchemaType];
+}
+type SchemaType =
+  string | { type: string; logicalType?: string; precision?: number; scale?: number; "adjust-to-utc"?: boolean };
+
+const schemas = new Map<string, readonly RowField[]>();
+const SCHEMAS_KEPT = 256;
+
+/** The columns of a RowBatch.writerSchema (as lib/columns rowSchemaOf makes them), in order. Remembers the last few hundred. */
+export function rowFieldsOf(writerSchema: string): readonly RowField[] {
+  const known = schemas.get(writerSchema);
+  if (known) return known;
+  const parsed = parseFields(writerSchema);
+  if (schemas.size >= SCHEMAS_KEPT) schemas.clear();
+  schemas.set(writerSchema, parsed);
+  return parsed;
+}
+
+function parseFields(writerSchema: string): RowField[] {
+  try {
+    const { fields } = JSON.parse(writerSchema) as { fields: SchemaField[] };
+    return fields.map((field, index): RowField => {
+      const nullable = Array.isArray(field.type);
+      const type = columnType(Array.isArray(field.type) ? field.type[1] : field.type);
+      return { name: field.column ?? field.name ?? avroFieldName(index), type, kind: kindOf(type), nullable };
+    });
+  } catch (cause) {
+    throw new Error(`row batch: no schema of rows: ${messageOf(cause)}`, { cause });
+  }
+}
+
+/** The column type of an Avro type; a long counts as BIGINT. */
+function columnType(type: SchemaType): ColumnType {
+  const {
+    type: base,
+    logicalType,
+    precision = 0,
+    scale = 0,
+    "adjust-to-utc": utc,
+  } = typeof type === "string" ? { type } : type;
+  switch (logicalType ?? base) {
+    case "boolean":
+      return "BOOLEAN";
+    case "long":
+      return "BIGINT";
+    case "double":
+      return "DOUBLE";
+    case "date":
+      return "DATE";
+    case "timestamp-micros":
+      return utc ? "TIMESTAMP WITH TIME ZONE" : "TIMESTAMP";
+    case "string":
+      return "VARCHAR";
+    case "decimal": {
+      const decimal = columnTypeOf(`DECIMAL(${precision},${scale})`);
+      if (decimal) return decimal;
+    }
+  }
+  throw new Error(`no type: ${JSON.stringify(type)}`);
+}
+
+/** How values of a column type are decoded. */
+export function kindOf(type: ColumnType): ColumnKind {
+  if (decimalOf(type)) return "decimal";
+  switch (type) {
+    case "BOOLEAN":
+      return "boolean";
+    case "INTEGER":
+    case "BIGINT":
+      return "long";
+    case "DOUBLE":
+      return "double";
+    case "DATE":
+      return "date";
+    case "TIMESTAMP":
+      return "timestamp";
+    case "TIMESTAMP WITH TIME ZONE":
+      return "timestamptz";
+    default:
+      return "string";
+  }
+}
+
+/**
+ * Decodes a batch's rows column by column, without making an object a row. A long or a decimal never passes through a float.
+ * Throws on bytes that do not hold exactly `rowCount` rows of the schema.
+ */
+export function decodeRows(batch: RowBatch): DecodedRows {
+  const { rowCount, rows } = batch;
+  const fields = rowFieldsOf(batch.writerSchema);
+  // A value takes a byte at least: no count makes us allot more than the bytes are worth.
+  if (!(rowCount >= 0 && rowCount * fields.length <= rows.length && (fields.length > 0 || rowCount === 0))) {
+    throw new Error(`row batch: ${rowCount} rows of ${fields.length} columns in ${rows.length} bytes`);
+  }
+  const columns = emptyColumns(fields, rowCount);
+  const end = new RowReader(rows).read(columns, rowCount);
+  if (end !== rows.length) throw new Error(`row batch: ${rowCount} rows end at byte ${end} of ${rows.length}`);
+  return { rowCount, columns, bytes: rows };
+}
+
+const emptyColumns = (fields: readonly RowField[], rowCount: number): DecodedColumn[] =>
+  fields.map((field) => ({
+    ...field,
+    valid: new Uint8Array(rowCount),
+    words: new Int32Array(rowCount * WORDS[field.kind]),
+  }));
+
+/**
+ * The offset that a batch's rows carry as their _source_offset: that of their file version, or of the one which that repeats. By its first
+ * row; undefined if there is none, or none that can be decoded.
+ */
+export function sourceOffsetOf({ writerSchema, rows }: RowBatch): number | undefined {
+  try {
+    const columns = emptyColumns(rowFieldsOf(writerSchema), 1);
+    new RowReader(rows).read(columns, 1);
+    const offset = columns.find(({ name }) => name === "_source_offset");
+    return offset && Number(longAt(offset.words, 0));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Walks over Avro's binary encoding. `low` and `high` are the halves of the long read last. */
+class RowReader {
+  readonly #bytes: Uint8Array;
+  #at = 0;
+  #low = 0;
+  #high = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  read(columns: readonly DecodedColumn[], rowCount: number): number {
+    for (let row = 0; row < rowCount; row++) {
+      for (const column of columns) {
+        if (column.nullable) {
+          const branch = this.#bytes[this.#at++];
+          if (branch === 0) continue;
+          if (branch !== 2) throw new Error(`row batch: no union branch at byte ${this.#at - 1}`);
+        }
+        column.valid[row] = 1;
+        this.#value(column.kind, column.words, row);
+      }
+    }
+    return this.#at;
+  }
+
+  #value(kind: ColumnKind, words: Int32Array, row: number): void {
+    switch (kind) {
+      case "string": {
+        const start = this.#length();
+        words[row * 2] = start;
+        words[row * 2 + 1] = this.#at;
+        return;
+      }
+      case "double":
+        words[row * 2] = this.#word();
+        words[row * 2 + 1] = this.#word();
+        return;
+      case "date":
+        this.#long();
+        words[row] = this.#low;
+        return;
+      case "boolean":
+        words[row] = this.#byte();
+        return;
+      case "decimal":
+        return this.#decimal(words, row * 4);
+      default:
+        this.#long();
+        words[row * 2] = this.#low;
+        words[row * 2 + 1] = this.#high;
+    }
+  }
+
+  #byte(): number {
+    const byte = this.#bytes[this.#at++];
+    if (byte === undefined) throw new Error("row batch: ends inside a row");
+    return byte;
+  }
+
+  #word(): number {
+    const bytes = this.#bytes;
+    const at = this.#at;
+    if (at + 4 > bytes.length) throw new Error("row batch: ends inside a row");
+    this.#at = at + 4;
+    return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
+  }
+
+  /** A zigzag variable-length integer of up to 64 bits, into `low` and `high`. */
+  #long(): void {
+    let byte = this.#byte();
+    let low = byte & 0x7f;
+    let high = 0;
+    for (let shift = 7; byte & 0x80; shift += 7) {
+      byte = this.#byte();
+      const bits = byte & 0x7f;
+      if (shift < 28) low |= bits << shift;
+      else if (shift === 28) {
+        low |= bits << 28;
+        high = bits >>> 4;
+      } else if (shift < 64) high |= bits << (shift - 32);
+      else throw new Error(`row batch: no integer ends at byte ${this.#at}`);
+    }
+    const sign = -(low & 1);
+    this.#low = ((low >>> 1) | (high << 31)) ^ sign;
+    this.#high = (high >>> 1) ^ sign;
+  }
+
+  /** Reads a length and steps over so many bytes; where they start. */
+  #length(): number {
+    this.#long();
+    const start = this.#at;
+    const end = start + this.#low;
+    if (this.#high !== 0 || end < start || end > this.#bytes.length) throw new Error("row batch: ends inside a row");
+    this.#at = end;
+    return start;
+  }
+
+  /** Big-endian two's complement of up to 16 bytes, sign-extended into four words. */
+  #decimal(words: Int32Array, word: number): void {
+    const bytes = this.#bytes;
+    const start = this.#length();
+    const length = this.#at - start;
+    if (length > 16) throw new Error(`row batch: a decimal of ${length} bytes`);
+    const sign = length > 0 && bytes[start]! & 0x80 ? -1 : 0;
+    for (let i = 0, last = this.#at; i < 4; i++, last -= 4) {
+      let value = sign;
+      if (last - 4 >= start) {
+        value = bytes[last - 1]! | (bytes[last - 2]! << 8) | (bytes[last - 3]! << 16) | (bytes[last - 4]! << 24);
+      } else {
+        for (let at = start; at < last; at++) value = (value << 8) | bytes[at]!;
+      }
+      words[word + i] = value;
+    }
+  }
+}
+
+/** A decoded value: NULL, boolean, bigint (long, timestamps in microseconds, decimals unscaled), number (double, days) or string. */
+export type DecodedValue = null | boolean | bigint | number | string;
+
+/** One value of a decoded batch, exactly. For the odd value and for tests: whole columns are better read from `words`. */
+export function valueAt(rows: DecodedRows, column: DecodedColumn, row: number): DecodedValue {
+  if (column.valid[row] === 0) return null;
+  const { words, kind } = column;
+  switch (kind) {
+    case "boolean":
+      return words[row] === 1;
+    case "date":
+      return words[row]!;
+    case "string":
+      return rows.bytes.toString("utf8", words[row * 2], words[row * 2 + 1]);
+    case "double":
+      return new Float64Array(words.buffer, words.byteOffset, rows.rowCount)[row]!;
+    case "decimal": {
+      let value = BigInt(words[row * 4 + 3]!);
+      for (let i = 2; i >= 0; i--) value = (value << 32n) | BigInt(words[row * 4 + i]! >>> 0);
+      return value;
+    }
+    default:
+      return longAt(words, row);
+  }
+}
+
+/** A 64-bit value of a long or timestamp column, exactly. */
+export function longAt(words: Int32Array, row: number): bigint {
+  return (BigInt(words[row * 2 + 1]!) << 32n) | BigInt(words[row * 2]! >>> 0);
+}

@@ -1,0 +1,193 @@
+import { isAscii, isUtf8 } from "node:buffer";
+import type { DialectOverride } from "../contract/contract.ts";
+import { TributaryError } from "../errors.ts";
+
+export type Encoding = NonNullable<DialectOverride["encoding"]>;
+
+const UTF8_BOM = Buffer.from([0xef, 0xbb, 0xbf]);
+const UTF16LE_BOM = Buffer.from([0xff, 0xfe]);
+const UTF16BE_BOM = Buffer.from([0xfe, 0xff]);
+
+/**
+ * The encoding of a file by its first bytes: a byte-order mark decides, whatever was declared (nothing else begins so by chance);
+ * then the declared one; else zeros at every other byte mean UTF-16; else valid UTF-8 is UTF-8, also with a few damaged places
+ * (their rows become rejects); what is left is Windows-1252, which every byte fits. Plain ASCII says nothing, so the table's pinned
+ * encoding holds.
+ * @throws FILE_ENCODING_UNKNOWN for UTF-32, and for UTF-16 that is declared of plain ASCII.
+ */
+export function detectEncoding(sample: Buffer, requested?: Encoding, pinned?: Encoding): Encoding {
+  if (startsWith(sample, Buffer.from([0xff, 0xfe, 0, 0])) || startsWith(sample, Buffer.from([0, 0, 0xfe, 0xff]))) {
+    throw new TributaryError("FILE_ENCODING_UNKNOWN", "the file is UTF-32");
+  }
+  if (startsWith(sample, UTF8_BOM)) return "utf-8";
+  if (startsWith(sample, UTF16LE_BOM)) return "utf-16le";
+  if (startsWith(sample, UTF16BE_BOM)) return "utf-16be";
+  if (requested) return declared(requested, sample);
+  const zeros = zeroShares(sample);
+  if (zeros.odd > UTF16_ZEROS && zeros.even < zeros.odd / 2) return "utf-16le";
+  if (zeros.even > UTF16_ZEROS && zeros.odd < zeros.even / 2) return "utf-16be";
+  if (isAscii(sample)) return pinned === "windows-1252" || pinned === "iso-8859-1" ? pinned : "utf-8";
+  if (isUtf8(withoutCutCharacter(sample))) return "utf-8";
+  const { sequences, strays } = countUtf8(sample);
+  if (sequences > 0 && sequences >= strays) return "utf-8";
+  return pinned === "iso-8859-1" ? pinned : "windows-1252";
+}
+
+/** Pairs of ASCII letters would pass for Chinese. */
+function declared(encoding: Encoding, sample: Buffer): Encoding {
+  if (encoding.startsWith("utf-16") && sample.length > 0 && isAscii(sample) && !sample.includes(0)) {
+    throw new TributaryError("FILE_ENCODING_UNKNOWN", `the file is declared to be ${encoding}, but holds plain ASCII`);
+  }
+  return encoding;
+}
+
+/** Share of zeros at every other byte in UTF-16 of Latin script; other scripts are told by their byte-order mark only. */
+const UTF16_ZEROS = 0.6;
+
+const startsWith = (bytes: Buffer, prefix: Buffer): boolean => bytes.subarray(0, prefix.length).equals(prefix);
+
+/** How many of the bytes at even and at odd places are zero. */
+function zeroShares(sample: Buffer): { even: number; odd: number } {
+  const length = Math.min(sample.length, 4096) & ~1;
+  if (length === 0) return { even: 0, odd: 0 };
+  let [even, odd] = [0, 0];
+  for (let at = 0; at < length; at += 2) {
+    if (sample[at] === 0) even++;
+    if (sample[at + 1] === 0) odd++;
+  }
+  return { even: even / (length / 2), odd: odd / (length / 2) };
+}
+
+/** A sample may end in the middle of a character. */
+function withoutCutCharacter(sample: Buffer): Buffer {
+  for (let back = 1; back <= Math.min(3, sample.length); back++) {
+    const byte = sample[sample.length - back]!;
+    if (byte >= 0xc0) return sample.subarray(0, sample.length - back);
+    if (byte < 0x80) break;
+  }
+  return sample;
+}
+
+/** Well-formed multi-byte characters, and bytes beyond ASCII that belong to none. */
+function countUtf8(sample: Buffer): { sequences: number; strays: number } {
+  let [sequences, strays] = [0, 0];
+  for (let at = 0; at < sample.length; at++) {
+    const byte = sample[at]!;
+    if (byte < 0x80) continue;
+    const length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2;
+    if (byte >= 0xc2 && isUtf8(sample.subarray(at, at + length))) {
+      sequences++;
+      at += length - 1;
+    } else {
+      strays++;
+    }
+  }
+  return { sequences, strays };
+}
+
+/**
+ * Turns a file's bytes into UTF-8, piece by piece, its byte-order mark left out. Nothing is replaced: what is no character (a lone
+ * surrogate, damaged UTF-8) becomes or stays invalid UTF-8, for the row reader to reject that row.
+ */
+export interface Transcoder {
+  push(chunk: Uint8Array): Uint8Array;
+  /** What was held back. */
+  end(): Uint8Array;
+}
+
+export function transcoderOf(encoding: Encoding): Transcoder {
+  switch (encoding) {
+    case "utf-8":
+      return withoutBom();
+    case "utf-16le":
+      return fromUtf16(false);
+    case "utf-16be":
+      return fromUtf16(true);
+    case "iso-8859-1":
+      return fromBytes((byte) => byte);
+    case "windows-1252":
+      return fromBytes((byte) => (byte >= 0x80 && byte < 0xa0 ? WINDOWS_1252[byte - 0x80]! : byte));
+  }
+}
+
+const NOTHING = new Uint8Array(0);
+
+function withoutBom(): Transcoder {
+  let head: Buffer | undefined = Buffer.alloc(0);
+  const take = (): Uint8Array => {
+    const bytes = head!;
+    head = undefined;
+    return startsWith(bytes, UTF8_BOM) ? bytes.subarray(3) : bytes;
+  };
+  return {
+    push(chunk) {
+      if (!head) return chunk;
+      head = Buffer.concat([head, chunk]);
+      return head.length < 3 ? NOTHING : take();
+    },
+    end: () => (head ? take() : NOTHING),
+  };
+}
+
+/** 0x80…0x9f of Windows-1252; the five it leaves open stand for themselves, as browsers have it. */
+const WINDOWS_1252 = [
+  0x20ac, 0x81, 0x201a, 0x0192, 0x201e, 0x2026, 0x2020, 0x2021, 0x02c6, 0x2030, 0x0160, 0x2039, 0x0152, 0x8d, 0x017d,
+  0x8f, 0x90, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022, 0x2013, 0x2014, 0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, 0x9d,
+  0x017e, 0x0178,
+];
+
+function fromBytes(codePointOf: (byte: number) => number): Transcoder {
+  const encoded = Array.from({ length: 256 }, (_, byte) => Buffer.from(String.fromCodePoint(codePointOf(byte))));
+  return {
+    push(chunk) {
+      if (isAscii(chunk)) return chunk;
+      const out = Buffer.allocUnsafeSlow(chunk.length * 3);
+      let at = 0;
+      for (const byte of chunk) {
+        if (byte < 0x80) {
+          out[at++] = byte;
+        } else {
+          const bytes = encoded[byte]!;
+          for (let i = 0; i < bytes.length; i++) out[at++] = bytes[i]!;
+        }
+      }
+      return out.subarray(0, at);
+    },
+    end: () => NOTHING,
+  };
+}
+
+function fromUtf16(bigEndian: boolean): Transcoder {
+  let held: Uint8Array = NOTHING;
+  let first = true;
+  return {
+    push(chunk) {
+      const bytes = Buffer.concat([held, chunk]);
+      // An odd byte and a leading surrogate wait for what follows.
+      let usable = bytes.length & ~1;
+      const high = usable >= 2 ? bytes[bigEndian ? usable - 2 : usable - 1]! : 0;
+      if (high >= 0xd8 && high <= 0xdb) usable -= 2;
+      held = bytes.subarray(usable);
+      const text = (bigEndian ? bytes.subarray(0, usable).swap16() : bytes).toString("utf16le", 0, usable);
+      const withoutMark = first && text.startsWith("\ufeff") ? text.slice(1) : text;
+      if (usable > 0) first = false;
+      return utf8Of(withoutMark);
+    },
+    end() {
+      // Half a character at the end of the file: a byte that is no UTF-8 stands for it.
+      return held.length === 0 ? NOTHING : Buffer.from([0xff]);
+    },
+  };
+}
+
+/** Lone surrogates become the three bytes that UTF-8 forbids them, instead of U+FFFD. */
+function utf8Of(text: string): Buffer {
+  if (!/\p{Surrogate}/u.test(text)) return Buffer.from(text);
+  const parts: Buffer[] = [];
+  for (const part of text.split(/(\p{Surrogate})/u)) {
+    const code = part.charCodeAt(0);
+    const lone = part.length === 1 && code >= 0xd800 && code <= 0xdfff;
+    parts.push(lone ? Buffer.from([0xed, 0x80 | ((code >> 6) & 0x3f), 0x80 | (code & 0x3f)]) : Buffer.from(part));
+  }
+  return Buffer.concat(parts);
+}

@@ -1,0 +1,306 @@
+import { randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, realpath, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, dirname, join, resolve } from "node:path";
+import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
+import { systemClock } from "../../clock.ts";
+import { messageOf, TributaryError } from "../../errors.ts";
+import { identifier, SCHEMA, stringLiteral } from "../sql/sql.ts";
+
+/** The database that lasts, whatever its file is called. */
+export const CATALOG = "warehouse";
+/** The instance's own in-memory database, which spills to the temporary folder: staged rows, gone with the process. */
+export const STAGING = "memory";
+/** `warehouse.lakehouse`, quoted. */
+export const LAKEHOUSE = `${identifier(CATALOG)}.${identifier(SCHEMA)}`;
+
+const INTERRUPT_EVERY_MS = 5;
+const INTERRUPTS_MAX = 1_000;
+
+export interface DatabaseOptions {
+  /** What DuckDB may hold in memory; it spills to disk beyond. */
+  memoryBytesMax: number;
+  threads: number;
+}
+
+/**
+ * One DuckDB instance: a database file (or memory) attached as `warehouse`, the staging database beside it, and idle connections.
+ * After opening, nothing can reach files or the network and no setting can be changed any more.
+ */
+export class Database {
+  readonly path: string;
+  readonly #instance: DuckDBInstance;
+  readonly #temporaryFolder: string;
+  #idle: DuckDBConnection[] = [];
+  readonly #busy = new Set<DuckDBConnection>();
+  #closing: Promise<void> | undefined;
+  #names = 0;
+  /** Transactions that run, each until it ended either way. */
+  readonly #writing = new Set<Promise<void>>();
+  #checkpointing: Promise<void> | undefined;
+  #invalidated = false;
+  #reattaching: Promise<void> | undefined;
+
+  constructor(path: string, instance: DuckDBInstance, temporaryFolder: string) {
+    this.path = path;
+    this.#instance = instance;
+    this.#temporaryFolder = temporaryFolder;
+  }
+
+  /** Runs `use` with a connection that nobody else has meanwhile. Errors come as TributaryErrors. */
+  async connected<T>(use: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
+    await this.#usable();
+    const connection = this.#idle.pop() ?? (await this.#connect());
+    this.#busy.add(connection);
+    try {
+      if (this.#closing) throw closedError(this.path);
+      return await use(connection);
+    } catch (thrown) {
+      this.#notice(thrown);
+      throw this.#closing ? closedError(this.path, thrown) : warehouseError(thrown, this.path);
+    } finally {
+      this.#busy.delete(connection);
+      if (this.#closing) connection.closeSync();
+      else this.#idle.push(connection);
+    }
+  }
+
+  /** As `connected`, with a fresh connection that is closed afterwards: whatever the session changed is forgotten. */
+  async connectedOnce<T>(use: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
+    await this.#usable();
+    const connection = await this.#connect();
+    this.#busy.add(connection);
+    try {
+      if (this.#closing) throw closedError(this.path);
+      return await use(connection);
+    } catch (thrown) {
+      this.#notice(thrown);
+      throw thrown;
+    } finally {
+      this.#busy.delete(connection);
+      connection.closeSync();
+    }
+  }
+
+  /** Runs `work` in one transaction, rolled back if it throws or `signal` aborts. */
+  async transaction<T>(work: (connection: DuckDBConnection) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    // Only the checkpoint that runs now: a later one waits for this transaction.
+    const running = Promise.resolve(this.#checkpointing).then(() => this.#transact(work, signal));
+    const ended = running.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#writing.add(ended);
+    void ended.then(() => this.#writing.delete(ended));
+    return running;
+  }
+
+  /** Writes the log into the file. DuckDB refuses that while a transaction writes: running ones end first, new ones wait meanwhile. */
+  async checkpoint(): Promise<void> {
+    while (this.#checkpointing) await this.#checkpointing;
+    const running = Promise.all(this.#writing).then(() => this.run(`CHECKPOINT ${identifier(CATALOG)}`));
+    this.#checkpointing = running.catch(() => undefined).finally(() => (this.#checkpointing = undefined));
+    return running;
+  }
+
+  #transact<T>(work: (connection: DuckDBConnection) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    return this.connected(async (connection) => {
+      const interrupt = (): void => connection.interrupt();
+      const stopIfAborted = (): void => {
+        if (signal?.aborted)
+          throw new TributaryError("WAREHOUSE_TIMEOUT", "the commit was interrupted and rolled back");
+      };
+      signal?.addEventListener("abort", interrupt);
+      try {
+        stopIfAborted();
+        await connection.run("BEGIN TRANSACTION");
+        const result = await work(connection);
+        stopIfAborted();
+        await connection.run("COMMIT");
+        return result;
+      } catch (thrown) {
+        await connection.run("ROLLBACK").catch(() => undefined);
+        stopIfAborted();
+        throw thrown;
+      } finally {
+        signal?.removeEventListener("abort", interrupt);
+      }
+    });
+  }
+
+  /** Runs one or more statements outside a transaction. */
+  async run(sql: string): Promise<void> {
+    await this.connected((connection) => connection.run(sql));
+  }
+
+  /** Every row of a query of ours, as arrays of DuckDB values. */
+  async rows(sql: string): Promise<unknown[][]> {
+    return this.connected((connection) => rowsOf(connection, sql));
+  }
+
+  /** A connection for appenders only: they work synchronously, so nothing may run on it besides. The caller closes it. */
+  async appenderConnection(): Promise<DuckDBConnection> {
+    if (this.#closing) throw closedError(this.path);
+    return this.#connect();
+  }
+
+  /** A name no other staging table has. */
+  stagingName(): string {
+    this.#names += 1;
+    return `stage_${this.#names}`;
+  }
+
+  /** Interrupts what runs, writes the log into the file and lets go of it. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    // Between two statements of a connection an interrupt is lost: so again, until all have ended.
+    for (let n = 0; this.#busy.size > 0 && n < INTERRUPTS_MAX; n++) {
+      for (const connection of this.#busy) connection.interrupt();
+      await systemClock.sleep(INTERRUPT_EVERY_MS);
+    }
+    const connection = this.#idle.pop() ?? (await this.#connect());
+    // The checkpoint is a courtesy to the next opening: without it the write-ahead log is replayed.
+    await connection.run(`CHECKPOINT ${identifier(CATALOG)}`).catch(() => undefined);
+    connection.closeSync();
+    for (const one of this.#idle) one.closeSync();
+    this.#idle = [];
+    this.#instance.closeSync();
+    openFiles.delete(this.path);
+    await rm(this.#temporaryFolder, { recursive: true, force: true });
+  }
+
+  #notice(thrown: unknown): void {
+    if (/has been invalidated|reattach the database/.test(messageOf(thrown))) this.#invalidated = true;
+  }
+
+  /**
+   * After a checkpoint that failed (a full disk) DuckDB refuses the database until it is detached and attached again, which is done here
+   * before the next use. Staged rows survive: they are in the other database.
+   */
+  async #usable(): Promise<void> {
+    if (this.#closing) throw closedError(this.path);
+    if (!this.#invalidated) return;
+    this.#reattaching ??= this.#reattach().finally(() => (this.#reattaching = undefined));
+    await this.#reattaching;
+  }
+
+  async #reattach(): Promise<void> {
+    const connection = await this.#instance.connect();
+    try {
+      await connection.run(`DETACH DATABASE IF EXISTS ${identifier(CATALOG)}`);
+      await connection.run(attachStatement(this.path));
+      this.#invalidated = false;
+    } catch (thrown) {
+      throw warehouseError(thrown, this.path);
+    } finally {
+      connection.closeSync();
+    }
+  }
+
+  async #connect(): Promise<DuckDBConnection> {
+    const connection = await this.#instance.connect();
+    await connection.run(`USE ${LAKEHOUSE}`);
+    return connection;
+  }
+}
+
+/** Files this process has open: DuckDB's lock keeps out other processes only. */
+const openFiles = new Set<string>();
+
+/**
+ * The block size of new files; a file keeps the one that it was made with. Rows that come to a table after a checkpoint take a block of
+ * memory for each column and one more for its NULLs, all held at once: with DuckDB's usual 256 KiB a table of 2,000 columns takes a
+ * gigabyte, with these a quarter of it. Smaller ones would nearly double the file, since columns of text compress less well in them.
+ */
+const BLOCK_BYTES = 64 * 1024;
+
+function attachStatement(file: string): string {
+  const options = existsSync(file) ? "" : ` (BLOCK_SIZE ${BLOCK_BYTES})`;
+  return `ATTACH ${stringLiteral("duckdb", file)} AS ${identifier(CATALOG)}${options}`;
+}
+
+/** Every row of a query, as arrays of DuckDB values. */
+export async function rowsOf(connection: DuckDBConnection, sql: string): Promise<unknown[][]> {
+  const reader = await connection.runAndReadAll(sql);
+  return reader.getRows();
+}
+
+/** Opens `path` (or `:memory:`), making file and folder if need be. A file that another process has open: WAREHOUSE_IN_USE. */
+export async function openDatabase(path: string, options: DatabaseOptions): Promise<Database> {
+  const inMemory = path === ":memory:";
+  const file = inMemory ? path : await realFile(path);
+  if (openFiles.has(file)) throw inUseError(file, "this process");
+  const temporaryFolder = inMemory ? join(tmpdir(), `tributary-duckdb-${randomUUID()}`) : `${file}.tmp`;
+  const instance = await DuckDBInstance.create(":memory:", {
+    memory_limit: `${Math.ceil(options.memoryBytesMax / 1024)}KiB`,
+    threads: String(options.threads),
+    temp_directory: temporaryFolder,
+    // Lets big inserts stream instead of waiting for their turn.
+    preserve_insertion_order: "false",
+    autoinstall_known_extensions: "false",
+    autoload_known_extensions: "false",
+    allow_community_extensions: "false",
+  });
+  if (!inMemory) openFiles.add(file);
+  const connection = await instance.connect();
+  try {
+    await connection.run(attachStatement(file));
+    // Ours since the file is locked: what a killed process left.
+    await rm(temporaryFolder, { recursive: true, force: true });
+    const own = [file, `${file}.wal`].map((one) => stringLiteral("duckdb", one)).join(", ");
+    await connection.run(`
+      CREATE SCHEMA IF NOT EXISTS ${LAKEHOUSE};
+      CREATE SEQUENCE IF NOT EXISTS ${identifier(CATALOG)}.main.commit_ids;
+      SET GLOBAL TimeZone = 'UTC';
+      SET GLOBAL allowed_paths = [${own}];
+      SET GLOBAL enable_external_access = false;
+      SET GLOBAL lock_configuration = true`);
+  } catch (thrown) {
+    connection.closeSync();
+    instance.closeSync();
+    openFiles.delete(file);
+    throw warehouseError(thrown, file);
+  }
+  connection.closeSync();
+  return new Database(file, instance, temporaryFolder);
+}
+
+/** The file's path without symbolic links, its folder made if need be. */
+async function realFile(path: string): Promise<string> {
+  const folder = dirname(resolve(path));
+  await mkdir(folder, { recursive: true });
+  return join(await realpath(folder), basename(path));
+}
+
+const inUseError = (file: string, by: string, cause?: unknown): TributaryError =>
+  new TributaryError("WAREHOUSE_IN_USE", `duckdb:${file} is open in ${by}`, { cause });
+
+const closedError = (path: string, cause?: unknown): TributaryError =>
+  new TributaryError("WAREHOUSE_UNAVAILABLE", `the warehouse duckdb:${path} is closed`, { cause, retryable: false });
+
+/** DuckDB's error as one of ours; one of ours as it is. */
+export function warehouseError(thrown: unknown, path: string): unknown {
+  if (thrown instanceof TributaryError) return thrown;
+  const message = messageOf(thrown);
+  const error = (code: ConstructorParameters<typeof TributaryError>[0], text = message): TributaryError =>
+    new TributaryError(code, text, { cause: thrown });
+  if (/Could not set lock on file|Unique file handle conflict/i.test(message)) {
+    const holder = /\(PID (\d+)\)/i.exec(message)?.[1];
+    return inUseError(path, holder === undefined ? "another process" : `process ${holder}`, thrown);
+  }
+  if (/No space left on device|disk full|max_temp_directory_size|File too large/i.test(message))
+    return error("DISK_FULL");
+  if (/^TransactionContext Error.*conflict|Conflict on|write-write conflict/i.test(message))
+    return error("WAREHOUSE_CONFLICT");
+  if (/^INTERRUPT Error/i.test(message)) return error("WAREHOUSE_TIMEOUT");
+  if (/^(FATAL|IO|Connection|Out of Memory) Error/i.test(message)) return error("WAREHOUSE_UNAVAILABLE");
+  // Memory that others hold now, a checkpoint for one, is free again soon.
+  if (/could not allocate block|failed to (allocate|pin)/i.test(message)) return error("WAREHOUSE_UNAVAILABLE");
+  if (/ Error: /.test(message)) return error("WAREHOUSE_FAILED");
+  return thrown;
+}

@@ -1,0 +1,186 @@
+import { availableParallelism } from "node:os";
+import { systemClock, type Clock } from "../../clock.ts";
+import type { ColumnDefinition } from "../../columns.ts";
+import { messageOf, TributaryError } from "../../errors.ts";
+import type { FileOutcome } from "../../messages/generated.ts";
+import { commitBatch } from "./commit.ts";
+import { CATALOG, openDatabase, type Database } from "./database.ts";
+import { appendLog, createInternalTables, recordEnded, watermarks } from "./ledger.ts";
+import { forbiddenCalls, QueryRunner } from "./query.ts";
+import { qualified, Tables, tablesOf } from "./schema.ts";
+import { DuckDbStage } from "./stage.ts";
+import { hold, publish, publishedOf } from "./published.ts";
+import { stringLiteral } from "../sql/sql.ts";
+import type {
+  CommitOptions,
+  CommitReceipt,
+  LogRow,
+  MaintenanceOperation,
+  MaintenanceResult,
+  MicroBatch,
+  QueryOptions,
+  QueryResult,
+  Stage,
+  TableDescription,
+  TableHealth,
+  TableLayout,
+  Published,
+  Warehouse,
+} from "../warehouse.ts";
+
+export interface DuckDbOptions {
+  clock?: Clock;
+  /** What DuckDB may hold in memory before it spills to `<file>.tmp`. Default 768 MiB. */
+  memoryBytesMax?: number;
+  /** Default: the machine's. */
+  threads?: number;
+  /** Encoded bytes that one stage holds in memory before it goes into a staging table. Default 4 MiB. */
+  stageBytesHeldMax?: number;
+}
+
+const MIB = 1024 * 1024;
+
+/**
+ * Tables in a DuckDB file, for one process: a commit is one transaction and readers see a snapshot. `duckdb:<file>` or
+ * `duckdb::memory:`. Killed at any moment the file opens again as of its last commit. Another process's file: WAREHOUSE_IN_USE.
+ */
+export async function openDuckDb(url: string, options: DuckDbOptions = {}): Promise<Warehouse> {
+  const { memoryBytesMax = 768 * MIB, threads = availableParallelism() } = options;
+  const path = url.replace(/^duckdb:/, "").replace(/^\/\/(?=\/)/, "");
+  if (path === "")
+    throw new TributaryError("CONFIG_INVALID", `'${url}' names no file: use duckdb:<file> or duckdb::memory:`);
+  const database = await openDatabase(path, { memoryBytesMax, threads });
+  try {
+    await createInternalTables(database);
+    const queries = new QueryRunner(database, options.clock ?? systemClock, await forbiddenCalls(database));
+    return new DuckDbWarehouse(url, database, queries, options.stageBytesHeldMax ?? 4 * MIB);
+  } catch (thrown) {
+    await database.close();
+    throw thrown;
+  }
+}
+
+class DuckDbWarehouse implements Warehouse {
+  readonly url: string;
+  readonly supports = { partitioning: false, snapshots: false };
+  readonly #database: Database;
+  readonly #tables: Tables;
+  readonly #queries: QueryRunner;
+  readonly #stageBytesHeldMax: number;
+
+  constructor(url: string, database: Database, queries: QueryRunner, stageBytesHeldMax: number) {
+    this.url = url;
+    this.#database = database;
+    this.#tables = new Tables(database);
+    this.#queries = queries;
+    this.#stageBytesHeldMax = stageBytesHeldMax;
+  }
+
+  describe(table: string): Promise<TableDescription | undefined> {
+    return this.#tables.describe(table);
+  }
+
+  tables(): Promise<string[]> {
+    return this.#database.connected(tablesOf);
+  }
+
+  ensureTable(layout: TableLayout, columns: readonly ColumnDefinition[]): Promise<TableDescription> {
+    return this.#tables.ensure(layout, columns);
+  }
+
+  stage(_table: string, _runId: string): Stage {
+    return new DuckDbStage(this.#database, this.#stageBytesHeldMax);
+  }
+
+  /** One process has the file, and its writers of a table follow each other: `confirmOwner` is never asked. */
+  commit(batch: MicroBatch, { signal }: CommitOptions = {}): Promise<CommitReceipt> {
+    return commitBatch(this.#database, this.#tables, batch, signal);
+  }
+
+  async record(
+    table: string,
+    ended: readonly { outcome: FileOutcome; stage?: Stage }[],
+    recordedAtMs: number,
+  ): Promise<void> {
+    if (ended.length > 0) await recordEnded(this.#database, table, ended, recordedAtMs);
+  }
+
+  async watermark(table: string): Promise<number | undefined> {
+    return (await watermarks(this.#database, table)).get(table);
+  }
+
+  watermarks(): Promise<Map<string, number>> {
+    return watermarks(this.#database);
+  }
+
+  query(sql: string, options: QueryOptions): Promise<QueryResult> {
+    return this.#queries.query(sql, options);
+  }
+
+  /** Of files and snapshots DuckDB has one each, in a way: the numbers are those of the table's blocks in the database file. */
+  async health(table: string): Promise<TableHealth> {
+    const name = stringLiteral("duckdb", qualified(table));
+    const [counts] = await this.#database.rows(
+      `SELECT EXISTS (FROM ${qualified(table)}),
+         (SELECT count(DISTINCT block_id) FROM pragma_storage_info(${name}) WHERE persistent AND block_id >= 0),
+         (SELECT max(block_size) FROM pragma_database_size() WHERE database_name = '${CATALOG}')`,
+    );
+    const [dataFiles, blocks, blockBytes] = counts!.map(Number);
+    return {
+      dataFiles: dataFiles!,
+      dataBytes: blocks! * blockBytes!,
+      deleteFiles: 0,
+      smallFiles: 0,
+      mergeableFiles: 0,
+      snapshots: 0,
+      oldestSnapshotAtMs: null,
+    };
+  }
+
+  /** optimize is a checkpoint, which also reclaims deleted rows' space; the others have no meaning here. */
+  async maintain(_table: string, operation: MaintenanceOperation): Promise<MaintenanceResult> {
+    if (operation !== "optimize") {
+      const details = "DuckDB keeps no snapshots and no files apart from the database";
+      return { status: "not_applicable", details };
+    }
+    try {
+      await this.#database.checkpoint();
+    } catch (thrown) {
+      const message = messageOf(thrown);
+      if (!/Cannot CHECKPOINT/.test(message)) return { status: "failed", details: message };
+      const details = "a query still reads an older state; DuckDB checkpoints by itself with a later commit";
+      return { status: "not_applicable", details };
+    }
+    return { status: "completed", details: "checkpoint" };
+  }
+
+  appendLog(table: "_quality_results" | "_maintenance_log", rows: readonly LogRow[]): Promise<void> {
+    return appendLog(this.#database, table, rows);
+  }
+
+  /** One process has the file, and in it each table one writer. */
+  async version(): Promise<string> {
+    return "current";
+  }
+
+  async publish(table: string, _version: string, atMs: number): Promise<boolean> {
+    await publish(this.#database, table, atMs);
+    return true;
+  }
+
+  hold(table: string, sinceMs: number | null): Promise<void> {
+    return hold(this.#database, table, sinceMs);
+  }
+
+  published(table: string): Promise<Published | undefined> {
+    return publishedOf(this.#database, table);
+  }
+
+  async ready(): Promise<void> {
+    await this.#database.run(`SELECT 1 FROM ${qualified("_ingest_files")} LIMIT 1`);
+  }
+
+  close(): Promise<void> {
+    return this.#database.close();
+  }
+}

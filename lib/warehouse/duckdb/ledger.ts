@@ -1,0 +1,91 @@
+import type { FileOutcome } from "../../messages/generated.ts";
+import type { Database } from "./database.ts";
+import { qualified } from "./schema.ts";
+import type { DuckDbStage } from "./stage.ts";
+import { StagedRows, type StagedPart } from "./stage.ts";
+import {
+  columnDefinitions,
+  columnList,
+  identifier,
+  INTERNAL_TABLES,
+  ledgerRow,
+  literal,
+  rejectRow,
+  stringLiteral,
+  valuesOf,
+  type InternalTable,
+} from "../sql/sql.ts";
+import type { LogRow, Stage } from "../warehouse.ts";
+
+/** Makes our own tables where they are missing. */
+export async function createInternalTables(database: Database): Promise<void> {
+  const creates = Object.entries(INTERNAL_TABLES).map(
+    ([name, columns]) => `CREATE TABLE IF NOT EXISTS ${qualified(name)} (${columnDefinitions("duckdb", columns)})`,
+  );
+  await database.run(creates.join(";"));
+}
+
+/** What Warehouse.record says, in one transaction. */
+export async function recordEnded(
+  database: Database,
+  table: string,
+  ended: readonly { outcome: FileOutcome; stage?: Stage }[],
+  recordedAtMs: number,
+): Promise<void> {
+  const rejected: { outcome: FileOutcome; rows: StagedRows; parts: readonly StagedPart[] }[] = [];
+  try {
+    for (const { outcome, stage } of ended) {
+      if (!stage || stage.rejectCount === 0) continue;
+      const rows = new StagedRows(database);
+      const parts = await (stage as DuckDbStage).rejectsInto(rows);
+      rejected.push({ outcome, rows, parts: [...parts, ...rows.parts()] });
+    }
+    const statements = rejected.flatMap(({ outcome, parts }) =>
+      parts.map((part) => rejectInsert(table, outcome, part, recordedAtMs)),
+    );
+    statements.push(ledgerInsert(ended.map(({ outcome }) => ledgerRow(table, outcome, recordedAtMs))));
+    await database.transaction(async (connection) => {
+      for (const statement of statements) await connection.run(statement);
+    });
+  } finally {
+    for (const { rows } of rejected) await rows.drop();
+  }
+}
+
+/** Adds the files that the ledger does not have, each id once. */
+function ledgerInsert(rows: readonly ReturnType<typeof ledgerRow>[]): string {
+  const columns = INTERNAL_TABLES._ingest_files;
+  const ledger = qualified("_ingest_files");
+  const names = columnList(columns.map((column) => column.name));
+  return `INSERT INTO ${ledger} SELECT DISTINCT ON (n.file_id) * FROM (VALUES ${valuesOf("duckdb", columns, rows)}) n (${names})
+    WHERE NOT EXISTS (SELECT 1 FROM ${ledger} f WHERE f.file_id = n.file_id)`;
+}
+
+/** Adds a file's staged rejects that `_rejected_rows` does not have. */
+function rejectInsert(table: string, outcome: FileOutcome, part: StagedPart, recordedAtMs: number): string {
+  const staged = new Set(part.columns.map((column) => column.name));
+  const common = rejectRow(table, outcome, undefined, recordedAtMs);
+  const cells = INTERNAL_TABLES._rejected_rows.map(({ name, type }) =>
+    staged.has(name) ? `s.${identifier(name)}` : literal("duckdb", type, common[name] ?? null),
+  );
+  const rejects = qualified("_rejected_rows");
+  return `INSERT INTO ${rejects} SELECT ${cells.join(", ")} FROM ${part.table} s
+    WHERE NOT EXISTS (SELECT 1 FROM ${rejects} r
+      WHERE r.file_id = ${stringLiteral("duckdb", outcome.fileId)} AND r.source_row = s.source_row)`;
+}
+
+/** Highest source offset in the ledger of each table, or of one. */
+export async function watermarks(database: Database, table?: string): Promise<Map<string, number>> {
+  const only = table === undefined ? "" : `WHERE table_name = ${stringLiteral("duckdb", table)}`;
+  const rows = await database.rows(
+    `SELECT table_name, max(source_offset) FROM ${qualified("_ingest_files")} ${only} GROUP BY ALL`,
+  );
+  return new Map(rows.map(([name, offset]) => [name as string, Number(offset)]));
+}
+
+/** What Warehouse.appendLog says. */
+export async function appendLog(database: Database, table: InternalTable, rows: readonly LogRow[]): Promise<void> {
+  if (rows.length === 0) return;
+  const insert = `INSERT INTO ${qualified(table)} VALUES ${valuesOf("duckdb", INTERNAL_TABLES[table], rows)}`;
+  await database.transaction((connection) => connection.run(insert));
+}

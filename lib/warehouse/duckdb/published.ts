@@ -1,0 +1,57 @@
+import type { DuckDBConnection } from "@duckdb/node-api";
+import { CATALOG, rowsOf, type Database } from "./database.ts";
+import { qualified } from "./schema.ts";
+import { identifier, SCHEMA, stringLiteral } from "../sql/sql.ts";
+import { publishedComment, publishedIn, publishedName } from "../published-view.ts";
+import type { Published } from "../warehouse.ts";
+
+/**
+ * DuckDB keeps no older states of a table, so `<table>_trusted` is a view over a copy of it, in a schema of its own, made anew at each
+ * pass in one transaction. (A million rows take half a second; only what differs would take half of that.)
+ */
+const COPIES = `${identifier(CATALOG)}.${identifier("trusted")}`;
+
+const copyOf = (table: string): string => `${COPIES}.${identifier(table)}`;
+
+/** What Warehouse.trusted says. */
+export async function publishedOf(database: Database, table: string): Promise<Published | undefined> {
+  return database.connected((connection) => read(connection, table));
+}
+
+/** What Warehouse.trust says, of a table that has one writer. */
+export async function publish(database: Database, table: string, atMs: number): Promise<void> {
+  const shown: Published = { asOfMs: atMs, heldBackSinceMs: null };
+  await database.transaction((connection) => show(connection, table, `SELECT * FROM ${qualified(table)}`, shown));
+}
+
+/** What Warehouse.holdBack says. */
+export async function hold(database: Database, table: string, sinceMs: number | null): Promise<void> {
+  await database.transaction(async (connection) => {
+    const before = await read(connection, table);
+    const after: Published = { asOfMs: before?.asOfMs ?? null, heldBackSinceMs: before?.heldBackSinceMs ?? sinceMs };
+    // Before the first pass it follows the table's columns.
+    if (after.asOfMs === null) await show(connection, table, `SELECT * FROM ${qualified(table)} WHERE FALSE`, after);
+    else await comment(connection, table, after);
+  });
+}
+
+async function read(connection: DuckDBConnection, table: string): Promise<Published | undefined> {
+  const [view] = await rowsOf(
+    connection,
+    `SELECT comment FROM duckdb_views() WHERE database_name = '${CATALOG}' AND schema_name = '${SCHEMA}'
+     AND view_name = ${stringLiteral("duckdb", publishedName(table))}`,
+  );
+  return view && publishedIn(String(view[0]));
+}
+
+async function show(connection: DuckDBConnection, table: string, rows: string, shown: Published): Promise<void> {
+  await connection.run(`CREATE SCHEMA IF NOT EXISTS ${COPIES}`);
+  await connection.run(`CREATE OR REPLACE TABLE ${copyOf(table)} AS ${rows}`);
+  await connection.run(`CREATE OR REPLACE VIEW ${qualified(publishedName(table))} AS SELECT * FROM ${copyOf(table)}`);
+  await comment(connection, table, shown);
+}
+
+async function comment(connection: DuckDBConnection, table: string, shown: Published): Promise<void> {
+  const text = stringLiteral("duckdb", publishedComment(shown));
+  await connection.run(`COMMENT ON VIEW ${qualified(publishedName(table))} IS ${text}`);
+}

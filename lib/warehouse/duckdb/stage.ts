@@ -1,0 +1,165 @@
+import type { DuckDBConnection } from "@duckdb/node-api";
+import { decimalOf } from "../../columns.ts";
+import type { Reject, RowBatch } from "../../messages/generated.ts";
+import { ChunkAppender } from "../staging/chunk.ts";
+import { STAGING, type Database } from "./database.ts";
+import { rejectBatch } from "../../rows/reject-rows.ts";
+import { decodeRows, rowFieldsOf, sourceOffsetOf, type RowField } from "../../rows/row-decoder.ts";
+import { columnDefinitions, identifier, type SqlColumn } from "../sql/sql.ts";
+import type { Stage } from "../warehouse.ts";
+
+/** Staged rows of one shape: a table of the staging database. */
+export interface StagedPart {
+  /** Quoted and qualified. */
+  readonly table: string;
+  readonly columns: readonly SqlColumn[];
+}
+
+/** The type a column is staged as: as wide as its Avro encoding may get, decimals as either 64 or 128 bits. */
+function stagedColumn({ name, type }: RowField): SqlColumn {
+  const decimal = decimalOf(type);
+  if (!decimal) return { name, type };
+  return { name, type: `DECIMAL(${decimal.precision > 18 ? 38 : 18},${decimal.scale})` };
+}
+
+/** Staging tables that row batches are poured into, one for each shape of rows that comes along. */
+export class StagedRows {
+  readonly #database: Database;
+  #connection: DuckDBConnection | undefined;
+  readonly #open = new Map<string, ChunkAppender>();
+  readonly #parts: StagedPart[] = [];
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  async append(batch: RowBatch): Promise<void> {
+    const columns = rowFieldsOf(batch.writerSchema).map(stagedColumn);
+    const shape = columnDefinitions("duckdb", columns);
+    const appender = this.#open.get(shape) ?? (await this.#create(shape, columns));
+    appender.append(decodeRows(batch));
+  }
+
+  /** Everything appended so far, now readable. Later batches go to further parts. */
+  parts(): readonly StagedPart[] {
+    for (const appender of this.#open.values()) appender.close();
+    this.#open.clear();
+    return this.#parts;
+  }
+
+  /** Drops it all. Idempotent. */
+  async drop(): Promise<void> {
+    const parts = this.parts().slice();
+    this.#parts.length = 0;
+    this.#connection?.closeSync();
+    this.#connection = undefined;
+    if (parts.length > 0) await this.#database.run(parts.map((part) => `DROP TABLE IF EXISTS ${part.table}`).join(";"));
+  }
+
+  async #create(shape: string, columns: readonly SqlColumn[]): Promise<ChunkAppender> {
+    const name = this.#database.stagingName();
+    const table = `${identifier(STAGING)}.main.${identifier(name)}`;
+    await this.#database.run(`CREATE TABLE ${table} (${shape})`);
+    this.#parts.push({ table, columns });
+    this.#connection ??= await this.#database.appenderConnection();
+    const appender = new ChunkAppender(await this.#connection.createAppender(name, "main", STAGING));
+    this.#open.set(shape, appender);
+    return appender;
+  }
+}
+
+/** Row batches held as they came while they are small, poured into staging tables beyond. */
+class RowBuffer {
+  readonly #database: Database;
+  readonly #bytesHeldMax: number;
+  #held: RowBatch[] = [];
+  #rows: StagedRows | undefined;
+  count = 0;
+  sizeBytes = 0;
+
+  constructor(database: Database, bytesHeldMax: number) {
+    this.#database = database;
+    this.#bytesHeldMax = bytesHeldMax;
+  }
+
+  async add(batch: RowBatch): Promise<void> {
+    this.count += batch.rowCount;
+    this.sizeBytes += batch.rows.length;
+    if (this.#rows) return this.#rows.append(batch);
+    this.#held.push(batch);
+    if (this.sizeBytes > this.#bytesHeldMax) await this.#spill();
+  }
+
+  /** Its own parts if it has poured them out; otherwise what it holds goes into `shared`, and there are none. */
+  async into(shared: StagedRows): Promise<readonly StagedPart[]> {
+    if (this.#rows) return this.#rows.parts();
+    for (const batch of this.#held) await shared.append(batch);
+    return [];
+  }
+
+  async drop(): Promise<void> {
+    this.#held = [];
+    const rows = this.#rows;
+    this.#rows = undefined;
+    await rows?.drop();
+  }
+
+  async #spill(): Promise<void> {
+    this.#rows = new StagedRows(this.#database);
+    for (let batch = this.#held.shift(); batch; batch = this.#held.shift()) await this.#rows.append(batch);
+  }
+}
+
+/** A parse run's rows and rejects in DuckDB. */
+export class DuckDbStage implements Stage {
+  readonly #rows: RowBuffer;
+  readonly #rejects: RowBuffer;
+  #discarded = false;
+  /** What the rows carry as their _source_offset, once there is one. */
+  rowsOffset: number | undefined;
+
+  /** Up to `bytesHeldMax` encoded bytes of rows, and as many of rejects, stay in memory as they came. */
+  constructor(database: Database, bytesHeldMax: number) {
+    this.#rows = new RowBuffer(database, bytesHeldMax);
+    this.#rejects = new RowBuffer(database, bytesHeldMax);
+  }
+
+  get rowCount(): number {
+    return this.#rows.count;
+  }
+
+  get rejectCount(): number {
+    return this.#rejects.count;
+  }
+
+  get sizeBytes(): number {
+    return this.#rows.sizeBytes + this.#rejects.sizeBytes;
+  }
+
+  async append(batch: RowBatch): Promise<void> {
+    if (this.#discarded) throw new Error("stage: discarded");
+    this.rowsOffset ??= sourceOffsetOf(batch);
+    await this.#rows.add(batch);
+  }
+
+  async reject(rejects: readonly Reject[]): Promise<void> {
+    if (this.#discarded) throw new Error("stage: discarded");
+    if (rejects.length > 0) await this.#rejects.add(rejectBatch(rejects));
+  }
+
+  /** The rows' parts; what is still held goes into `shared`. */
+  rowsInto(shared: StagedRows): Promise<readonly StagedPart[]> {
+    return this.#rows.into(shared);
+  }
+
+  /** The rejects' parts; what is still held goes into `shared`. */
+  rejectsInto(shared: StagedRows): Promise<readonly StagedPart[]> {
+    return this.#rejects.into(shared);
+  }
+
+  async discard(): Promise<void> {
+    this.#discarded = true;
+    await this.#rows.drop();
+    await this.#rejects.drop();
+  }
+}

@@ -1,0 +1,293 @@
+import { AUDIT_COLUMNS, decimalOf, type ColumnDefinition, type ColumnType } from "../../columns.ts";
+import type { FileOutcome, Reject } from "../../messages/generated.ts";
+
+/**
+ * The only place where identifiers and literals become SQL text, and the pieces both warehouses share. Pure: whatever a name or a
+ * value holds, the text it becomes is that name or value and nothing else.
+ */
+export type Dialect = "duckdb" | "trino";
+
+/** The dialect that the warehouse of a URL speaks. */
+export const dialectOf = (url: string): Dialect => (url.startsWith("trino") ? "trino" : "duckdb");
+
+/** The schema all tables live in. */
+export const SCHEMA = "lakehouse";
+
+/** A column as a table has it; `name` unquoted. */
+export interface SqlColumn {
+  readonly name: string;
+  readonly type: ColumnType;
+}
+
+/** `name` quoted. Throws on what no warehouse can name: the empty name and NUL. */
+export function identifier(name: string): string {
+  if (name === "" || name.includes("\0")) throw new Error(`no identifier: ${JSON.stringify(name)}`);
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+/** `"lakehouse"."name"`. */
+export const tableName = (name: string): string => `${identifier(SCHEMA)}.${identifier(name)}`;
+
+/** `"a", "b"`, or `t."a", t."b"` with an alias. */
+export function columnList(names: readonly string[], alias?: string): string {
+  return names.map((name) => column(name, alias)).join(", ");
+}
+
+/** `"name"`, or `t."name"` with an alias. */
+export const column = (name: string, alias?: string): string =>
+  alias === undefined ? identifier(name) : `${alias}.${identifier(name)}`;
+
+/** True where any of the columns differs between the two aliases, NULL counting as a value. */
+export function anyDistinct(names: readonly string[], left: string, right: string): string {
+  if (names.length === 0) return "FALSE";
+  return `(${names.map((name) => `${column(name, left)} IS DISTINCT FROM ${column(name, right)}`).join(" OR ")})`;
+}
+
+/** True where all of the columns are equal and not NULL. */
+export function allEqual(names: readonly string[], left: string, right: string): string {
+  if (names.length === 0) return "TRUE";
+  return names.map((name) => `${column(name, left)} = ${column(name, right)}`).join(" AND ");
+}
+
+/** A column type in the dialect's spelling. */
+export function typeText(dialect: Dialect, type: ColumnType): string {
+  if (dialect === "trino" && type === "TIMESTAMP") return "TIMESTAMP(6)";
+  if (dialect === "trino" && type === "TIMESTAMP WITH TIME ZONE") return "TIMESTAMP(6) WITH TIME ZONE";
+  return type;
+}
+
+/** `"a" BIGINT, "b" VARCHAR`: the body of a CREATE TABLE. */
+export function columnDefinitions(dialect: Dialect, columns: readonly SqlColumn[]): string {
+  return columns.map(({ name, type }) => `${identifier(name)} ${typeText(dialect, type)}`).join(", ");
+}
+
+/** A file's columns followed by the audit columns. */
+export const withAuditColumns = (columns: readonly ColumnDefinition[]): SqlColumn[] => [...columns, ...AUDIT_COLUMNS];
+
+/** What a literal can be made of. A Date is an instant; a bigint beside DATE, TIMESTAMP and DECIMAL is days, microseconds and unscaled. */
+export type LiteralValue = string | number | bigint | boolean | Date | Uint8Array | null;
+
+/** A string of any characters, NUL and quotes included. */
+export function stringLiteral(dialect: Dialect, text: string): string {
+  const quoted = (part: string): string => `'${part.replaceAll("'", "''")}'`;
+  if (!text.includes("\0")) return quoted(text);
+  // NUL would end the statement in DuckDB's C interface.
+  if (dialect === "duckdb") return `(${text.split("\0").map(quoted).join(" || chr(0) || ")})`;
+  return `U&${quoted(text.replaceAll("\\", "\\\\").replaceAll("\0", "\\0000"))}`;
+}
+
+/** Bytes, as hexadecimal digits that the server turns back. */
+export function bytesLiteral(bytes: Uint8Array): string {
+  return `from_hex('${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex").toUpperCase()}')`;
+}
+
+/** Any double, -0, NaN and the infinities included. */
+export function doubleLiteral(value: number): string {
+  const text = Object.is(value, -0) ? "-0.0" : String(value);
+  return `CAST('${text}' AS DOUBLE)`;
+}
+
+const decimalPattern = /^-?\d+(\.\d+)?$/;
+const integerPattern = /^-?\d+$/;
+const datePattern = /^\d{4}-\d{2}-\d{2}$/;
+const timestampPattern = /^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d{1,6})?$/;
+
+function matching(pattern: RegExp, text: string, type: string): string {
+  if (!pattern.test(text)) throw new Error(`no ${type}: ${JSON.stringify(text)}`);
+  return text;
+}
+
+/**
+ * A value of a column type. Strings stand for themselves: digits for numbers, `2024-01-31` for dates, `2024-01-31T12:00:00.123456` for
+ * timestamps (UTC; a `Z` at the end is allowed). Throws if the value is none of the type.
+ */
+export function literal(dialect: Dialect, type: ColumnType, value: LiteralValue): string {
+  const name = typeText(dialect, type);
+  if (value === null) return `CAST(NULL AS ${name})`;
+  const decimal = decimalOf(type);
+  if (decimal) {
+    const text = typeof value === "bigint" ? decimalText(value, decimal.scale) : String(value);
+    return `CAST('${matching(decimalPattern, text, type)}' AS ${name})`;
+  }
+  switch (type) {
+    case "BOOLEAN":
+      return value === true ? "TRUE" : "FALSE";
+    case "INTEGER":
+    case "BIGINT":
+      return `CAST('${matching(integerPattern, String(value), type)}' AS ${name})`;
+    case "DOUBLE":
+      return doubleLiteral(Number(value));
+    case "DATE":
+      return `DATE '${matching(datePattern, dateOf(value), type)}'`;
+    case "TIMESTAMP":
+      return `TIMESTAMP '${timestampOf(value)}'`;
+    case "TIMESTAMP WITH TIME ZONE":
+      return dialect === "trino" ? `TIMESTAMP '${timestampOf(value)} UTC'` : `TIMESTAMPTZ '${timestampOf(value)}+00'`;
+    default:
+      return stringLiteral(dialect, String(value));
+  }
+}
+
+function dateOf(value: LiteralValue): string {
+  if (value instanceof Date) return value.toISOString().slice(0, 10);
+  return typeof value === "string" ? value : dateText(Number(value));
+}
+
+function timestampOf(value: LiteralValue): string {
+  if (value instanceof Date) return timestampText(BigInt(value.getTime()) * 1000n).replace("T", " ");
+  if (typeof value !== "string") return timestampText(BigInt(value as number)).replace("T", " ");
+  return matching(timestampPattern, value.replace(/Z$/, ""), "TIMESTAMP").replace("T", " ");
+}
+
+const MS_PER_DAY = 86_400_000;
+const MICROS_PER_SECOND = 1_000_000n;
+
+/** `2024-01-31` of days since 1970-01-01; years 0001 to 9999. */
+export function dateText(days: number): string {
+  return new Date(days * MS_PER_DAY).toISOString().slice(0, 10);
+}
+
+/** `2024-01-31T12:00:00`, or with six digits of a second where they are not all zero, of microseconds since 1970; years 0001 to 9999. */
+export function timestampText(micros: bigint): string {
+  const fraction = ((micros % MICROS_PER_SECOND) + MICROS_PER_SECOND) % MICROS_PER_SECOND;
+  const seconds = new Date(Number((micros - fraction) / 1000n)).toISOString().slice(0, 19);
+  return fraction === 0n ? seconds : `${seconds}.${String(fraction).padStart(6, "0")}`;
+}
+
+/** `-12.30` of an unscaled value and its scale. */
+export function decimalText(unscaled: bigint, scale: number): string {
+  const digits = String(unscaled < 0n ? -unscaled : unscaled).padStart(scale + 1, "0");
+  const sign = unscaled < 0n ? "-" : "";
+  if (scale === 0) return sign + digits;
+  return `${sign}${digits.slice(0, -scale)}.${digits.slice(-scale)}`;
+}
+
+/** Our own tables, in the same schema. Every column is nullable. */
+export const INTERNAL_TABLES = {
+  /** How each file version ended: one row a file id. */
+  _ingest_files: [
+    { name: "file_id", type: "VARCHAR" },
+    { name: "file_key", type: "VARCHAR" },
+    { name: "table_name", type: "VARCHAR" },
+    { name: "etag", type: "VARCHAR" },
+    { name: "content_hash", type: "VARCHAR" },
+    { name: "status", type: "VARCHAR" },
+    { name: "row_count", type: "BIGINT" },
+    { name: "rows_read", type: "BIGINT" },
+    { name: "rows_committed", type: "BIGINT" },
+    { name: "rows_rejected", type: "BIGINT" },
+    { name: "size_bytes", type: "BIGINT" },
+    { name: "source_offset", type: "BIGINT" },
+    { name: "rows_offset", type: "BIGINT" },
+    { name: "delimiter", type: "VARCHAR" },
+    { name: "encoding", type: "VARCHAR" },
+    { name: "error_code", type: "VARCHAR" },
+    { name: "error_message", type: "VARCHAR" },
+    { name: "received_at", type: "TIMESTAMP" },
+    { name: "parsed_at", type: "TIMESTAMP" },
+    { name: "ingested_at", type: "TIMESTAMP" },
+    { name: "parse_ms", type: "BIGINT" },
+  ],
+  /** The rows that could not be typed: one row a (file id, source row). */
+  _rejected_rows: [
+    { name: "table_name", type: "VARCHAR" },
+    { name: "source_file", type: "VARCHAR" },
+    { name: "source_offset", type: "BIGINT" },
+    { name: "file_id", type: "VARCHAR" },
+    { name: "source_row", type: "BIGINT" },
+    { name: "line", type: "BIGINT" },
+    { name: "column_name", type: "VARCHAR" },
+    { name: "reason", type: "VARCHAR" },
+    { name: "message", type: "VARCHAR" },
+    { name: "raw", type: "VARCHAR" },
+    { name: "rejected_at", type: "TIMESTAMP" },
+  ],
+  _quality_results: [
+    { name: "check_name", type: "VARCHAR" },
+    { name: "check_type", type: "VARCHAR" },
+    { name: "table_name", type: "VARCHAR" },
+    { name: "column_name", type: "VARCHAR" },
+    { name: "status", type: "VARCHAR" },
+    { name: "failing_rows", type: "BIGINT" },
+    { name: "total_rows", type: "BIGINT" },
+    { name: "details", type: "VARCHAR" },
+    { name: "run_id", type: "VARCHAR" },
+    { name: "executed_at", type: "TIMESTAMP" },
+  ],
+  _maintenance_log: [
+    { name: "table_name", type: "VARCHAR" },
+    { name: "operation", type: "VARCHAR" },
+    { name: "status", type: "VARCHAR" },
+    { name: "details", type: "VARCHAR" },
+    { name: "snapshots_before", type: "BIGINT" },
+    { name: "snapshots_after", type: "BIGINT" },
+    { name: "files_before", type: "BIGINT" },
+    { name: "files_after", type: "BIGINT" },
+    { name: "run_id", type: "VARCHAR" },
+    { name: "executed_at", type: "TIMESTAMP" },
+  ],
+} as const satisfies Record<string, readonly SqlColumn[]>;
+
+export type InternalTable = keyof typeof INTERNAL_TABLES;
+
+/** The row of `_ingest_files` for a file's end, by column name. `recordedAtMs` becomes ingested_at. */
+export function ledgerRow(table: string, outcome: FileOutcome, recordedAtMs: number): Record<string, LiteralValue> {
+  return {
+    file_id: outcome.fileId,
+    file_key: outcome.sourceFile,
+    table_name: table,
+    etag: outcome.etag,
+    content_hash: outcome.contentHash,
+    status: outcome.status,
+    row_count: outcome.rowsCommitted,
+    rows_read: outcome.rowsRead,
+    rows_committed: outcome.rowsCommitted,
+    rows_rejected: outcome.rowsRejected,
+    size_bytes: outcome.sizeBytes,
+    source_offset: outcome.sourceOffset,
+    rows_offset: outcome.rowsOffset,
+    delimiter: outcome.delimiter,
+    encoding: outcome.encoding,
+    error_code: outcome.errorCode,
+    error_message: outcome.errorMessage,
+    received_at: new Date(outcome.receivedAtMs),
+    parsed_at: new Date(outcome.parsedAtMs),
+    ingested_at: new Date(recordedAtMs),
+    parse_ms: outcome.parseMs,
+  };
+}
+
+/** The row of `_rejected_rows` for one reject of a file, by column name; without the reject, what all of the file's have in common. */
+export function rejectRow(
+  table: string,
+  outcome: FileOutcome,
+  reject: Reject | undefined,
+  recordedAtMs: number,
+): Record<string, LiteralValue> {
+  const common = {
+    table_name: table,
+    source_file: outcome.sourceFile,
+    source_offset: outcome.sourceOffset,
+    file_id: outcome.fileId,
+    rejected_at: new Date(recordedAtMs),
+  };
+  if (!reject) return common;
+  const { row, line, column, reason, message, raw } = reject;
+  return { ...common, source_row: row, line, column_name: column, reason, message, raw };
+}
+
+/** `(…), (…)`: the body of an INSERT … VALUES into one of our tables; a column that a row lacks becomes NULL. Throws on unknown columns. */
+export function valuesOf(
+  dialect: Dialect,
+  columns: readonly SqlColumn[],
+  rows: readonly Readonly<Record<string, LiteralValue>>[],
+): string {
+  const known = new Set(columns.map((one) => one.name));
+  return rows
+    .map((row) => {
+      const unknown = Object.keys(row).find((name) => !known.has(name));
+      if (unknown !== undefined) throw new Error(`no such column: ${unknown}`);
+      return `(${columns.map(({ name, type }) => literal(dialect, type, row[name] ?? null)).join(", ")})`;
+    })
+    .join(", ");
+}

@@ -1,0 +1,189 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { mkdtemp, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
+import { Mutex } from "async-mutex";
+import type { BlobStore } from "../../blob/blob-store.ts";
+import { hasCode, messageOf, TributaryError } from "../../errors.ts";
+import type { RowBatch } from "../../messages/generated.ts";
+import { ChunkAppender } from "./chunk.ts";
+import { decodeRows } from "../../rows/row-decoder.ts";
+import { columnDefinitions, identifier, stringLiteral, type SqlColumn } from "../sql/sql.ts";
+import type { StagedColumn } from "../trino/commit/source.ts";
+
+/** Enough for 2,000 columns; a piece of an ordinary table takes a tenth of it. */
+const MEMORY_BYTES_MAX = 256 * 1024 * 1024;
+/** Rows of a Parquet file that are compressed together: as many as make this, so that files of long rows take no more memory than others. */
+const ROW_GROUP_BYTES = 16 * 1024 * 1024;
+/** DuckDB sets 256 KiB aside for the dictionary of each column while it writes: with more columns than this there are none. */
+const DICTIONARY_COLUMNS_MAX = 200;
+
+/** Of more rows it is not asked whether their keys are unique: with five million of them the committer took 564 MB, with one million 450. */
+const UNIQUE_ROWS_MAX = 1_000_000;
+
+/**
+ * Rows on their way into Parquet files, as pieces: Parquet files in a temporary folder, which DuckDB writes and joins. Memory is taken by
+ * the piece at hand alone, one at a time, however many rows there are and however long or wide they are.
+ */
+export class ParquetSpill {
+  readonly #oneAtATime = new Mutex();
+  #opened: { instance: DuckDBInstance; folder: string } | undefined;
+  #names = 0;
+
+  /** A place for rows with these columns. */
+  open(columns: readonly StagedColumn[]): SpilledRows {
+    return new SpilledRows(this, columns);
+  }
+
+  /**
+   * Gives `work` a connection of its own, in a transaction that leaves nothing behind, and the path of a file that is not there yet.
+   * @throws DISK_FULL · WAREHOUSE_FAILED for what DuckDB refuses.
+   */
+  async exclusively<T>(work: (connection: DuckDBConnection, path: string) => Promise<T>): Promise<T> {
+    try {
+      return await this.#oneAtATime.runExclusive(() => this.#connected(work));
+    } catch (thrown) {
+      throw spoolError(thrown);
+    }
+  }
+
+  /** Waits for the piece at hand. */
+  async close(): Promise<void> {
+    await this.#oneAtATime.runExclusive(async () => {
+      const opened = this.#opened;
+      this.#opened = undefined;
+      opened?.instance.closeSync();
+      if (opened) await rm(opened.folder, { recursive: true, force: true });
+    });
+  }
+
+  async #connected<T>(work: (connection: DuckDBConnection, path: string) => Promise<T>): Promise<T> {
+    this.#opened ??= await this.#open();
+    const { instance, folder } = this.#opened;
+    const path = join(folder, `${++this.#names}.parquet`);
+    const connection = await instance.connect();
+    try {
+      // Rows appended in a transaction can spill; committed by the flush, 2,000 columns would take half a gigabyte.
+      await connection.run("BEGIN TRANSACTION");
+      return await work(connection, path);
+    } catch (thrown) {
+      await rm(path, { force: true });
+      throw thrown;
+    } finally {
+      connection.closeSync();
+    }
+  }
+
+  async #open(): Promise<{ instance: DuckDBInstance; folder: string }> {
+    const folder = await mkdtemp(join(tmpdir(), "tributary-spool-"));
+    const instance = await DuckDBInstance.create(":memory:", {
+      memory_limit: `${MEMORY_BYTES_MAX / 1024}KiB`,
+      temp_directory: join(folder, "tmp"),
+      threads: "1",
+      // Row groups are counted in bytes only without.
+      preserve_insertion_order: "false",
+      autoinstall_known_extensions: "false",
+      autoload_known_extensions: "false",
+    });
+    return { instance, folder };
+  }
+}
+
+/** Rows of one set of columns. */
+export class SpilledRows {
+  readonly columns: readonly StagedColumn[];
+  readonly #spool: ParquetSpill;
+  readonly #hash = createHash("sha256");
+  #pieces: string[] = [];
+  #rowCount = 0;
+
+  constructor(spool: ParquetSpill, columns: readonly StagedColumn[]) {
+    this.#spool = spool;
+    this.columns = columns;
+  }
+
+  /** Adds the batches' rows as one piece: all of them, or none if it throws. */
+  async add(batches: readonly RowBatch[]): Promise<void> {
+    const definitions = this.columns.map((one): SqlColumn => ({ name: one.name, type: one.type }));
+    const piece = await this.#spool.exclusively(async (connection, path) => {
+      await connection.run(`CREATE TABLE piece (${columnDefinitions("duckdb", definitions)})`);
+      const appender = new ChunkAppender(await connection.createAppender("piece"));
+      for (const batch of batches) appender.append(decodeRows(batch));
+      appender.close();
+      await connection.run(copyStatement("FROM piece", path, "COMPRESSION snappy, DICTIONARY_SIZE_LIMIT 0"));
+      return path;
+    });
+    this.#pieces.push(piece);
+    for (const { rows, rowCount } of batches) {
+      this.#hash.update(rows);
+      this.#rowCount += rowCount;
+    }
+  }
+
+  /** The same for the same rows in the same order, whatever the batches and whoever computes it. */
+  fingerprint(): string {
+    return this.#hash.copy().digest("hex");
+  }
+
+  /** Writes the columns that `target` has, with its names and types and in its order, to `key` as one Parquet file. Repeatable. */
+  async store(blobs: BlobStore, key: string, target: readonly SqlColumn[]): Promise<void> {
+    const sources = new Map(this.columns.map(({ name, column }) => [column, name]));
+    const list = target.map(
+      ({ name, type }) => `CAST(${identifier(sources.get(name)!)} AS ${type}) AS ${identifier(name)}`,
+    );
+    const pieces = this.#pieces.map((path) => stringLiteral("duckdb", path)).join(", ");
+    const joined = await this.#spool.exclusively(async (connection, path) => {
+      const query = `SELECT ${list.join(", ")} FROM read_parquet([${pieces}])`;
+      const dictionaries = target.length > DICTIONARY_COLUMNS_MAX ? ", DICTIONARY_SIZE_LIMIT 0" : "";
+      await connection.run(copyStatement(query, path, `COMPRESSION zstd${dictionaries}`));
+      return path;
+    });
+    try {
+      const { size } = await stat(joined);
+      await blobs.put(key, createReadStream(joined), { ifAbsent: true, sizeBytes: size });
+    } catch (thrown) {
+      // Whoever wrote it meant the same rows: keys are never used twice for others.
+      if (!hasCode(thrown, "BLOB_EXISTS")) throw thrown;
+    } finally {
+      await rm(joined, { force: true });
+    }
+  }
+
+  /**
+   * Have no two rows the same in these of the target's columns? False too where it cannot be found out (too many rows, too long ones), and for
+   * floating point, where engines differ in what is the same. Throws nothing.
+   */
+  async areUnique(columns: readonly string[]): Promise<boolean> {
+    const keys = columns.map((name) => this.columns.find(({ column }) => column === name));
+    if (keys.some((key) => key === undefined || key.type === "DOUBLE")) return false;
+    if (this.#rowCount > UNIQUE_ROWS_MAX) return false;
+    const list = keys.map((key) => identifier(key!.name)).join(", ");
+    const pieces = this.#pieces.map((path) => stringLiteral("duckdb", path)).join(", ");
+    const distinct = `SELECT count(*) FROM (SELECT DISTINCT ${list} FROM read_parquet([${pieces}]))`;
+    try {
+      const found = await this.#spool.exclusively((connection) => connection.runAndReadAll(distinct));
+      return Number(found.getRows()[0]?.[0]) === this.#rowCount;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Idempotent. */
+  async drop(): Promise<void> {
+    const pieces = this.#pieces;
+    this.#pieces = [];
+    for (const path of pieces) await rm(path, { force: true });
+  }
+}
+
+const copyStatement = (query: string, path: string, options: string): string =>
+  `COPY (${query}) TO ${stringLiteral("duckdb", path)} (FORMAT parquet, ROW_GROUP_SIZE_BYTES ${ROW_GROUP_BYTES}, ${options})`;
+
+function spoolError(thrown: unknown): unknown {
+  if (thrown instanceof TributaryError) return thrown;
+  const message = messageOf(thrown);
+  const full = /no space left|ENOSPC|disk is full|max_temp_directory_size/i.test(message);
+  return new TributaryError(full ? "DISK_FULL" : "WAREHOUSE_FAILED", `spooling rows: ${message}`, { cause: thrown });
+}

@@ -1,0 +1,241 @@
+import { Agent as HttpAgent } from "node:http";
+import { Agent as HttpsAgent } from "node:https";
+import { BasicAuth, Trino, type ConnectionOptions, type QueryResult } from "trino-client";
+import type { Clock } from "../../../clock.ts";
+import { retry } from "../../../retry.ts";
+import { TributaryError } from "../../../errors.ts";
+import { isTransientHttp, statementError, transportError } from "./errors.ts";
+import { exactJson } from "../values.ts";
+
+export interface TrinoTarget {
+  /** `http://host:port` or `https://host:port`. */
+  server: string;
+  user: string;
+  /** Sent by https only. */
+  password?: string;
+  /** PEM certificates trusted instead of Node's own. */
+  ca?: readonly string[];
+  catalog: string;
+  schema: string;
+}
+
+export interface StatementOptions {
+  /** Session properties of this statement alone. */
+  session?: Readonly<Record<string, string>>;
+  /** The statement is cancelled beyond; default 10 minutes. */
+  timeoutMs?: number;
+  signal?: AbortSignal;
+  /** Stop reading, and cancel, once there are more rows than this. */
+  rowsMax?: number;
+  /** Stop reading, and cancel, once the pages read held more text than this. */
+  pageCharsMax?: number;
+}
+
+export interface StatementResult {
+  queryId: string;
+  /** Types in Trino's spelling. */
+  columns: { name: string; type: string }[];
+  /** As Trino writes them in JSON, integers beyond 2^53 as strings. */
+  rows: unknown[][];
+  truncated: boolean;
+  /** Rows a write touched. */
+  updateCount: number;
+}
+
+/** The part of trino-client's HTTP settings we need and it does not offer: they are axios's. A test holds that they take effect. */
+interface HttpSettings {
+  transformResponse?: (body: unknown) => unknown;
+  signal?: AbortSignal | undefined;
+  timeout?: number;
+  httpAgent?: HttpAgent;
+  httpsAgent?: HttpsAgent;
+}
+
+type Page = QueryResult & { updateCount?: number };
+
+const DEADLINE_DEFAULT_MS = 600_000;
+/** One poll is answered within seconds even while the statement waits. */
+const POLL_TIMEOUT_MS = 60_000;
+const POLL_RETRY = { attemptsMax: 6, backoffMsMin: 100, backoffMsMax: 3_000 };
+
+/**
+ * Statements over HTTP by trino-client, with what it leaves out: failed statements throw (statementError), deadlines and abort signals
+ * cancel them on the server, polls are repeated on 429, 502, 503, 504 and lost connections, integers stay exact, and no session leaks
+ * from one statement into another (one client object each).
+ *
+ * A statement whose POST was lost, or that timed out, may have run or run still: WAREHOUSE_UNAVAILABLE or WAREHOUSE_TIMEOUT.
+ */
+export class TrinoClient {
+  readonly server: string;
+  readonly #target: TrinoTarget;
+  readonly #clock: Clock;
+  readonly #agents: { httpAgent: HttpAgent; httpsAgent: HttpsAgent };
+
+  constructor(target: TrinoTarget, clock: Clock) {
+    this.server = target.server;
+    this.#target = target;
+    this.#clock = clock;
+    const ca = target.ca ? { ca: [...target.ca] } : {};
+    this.#agents = {
+      httpAgent: new HttpAgent({ keepAlive: true }),
+      httpsAgent: new HttpsAgent({ keepAlive: true, ...ca }),
+    };
+  }
+
+  /** Runs one statement to its end. */
+  async run(sql: string, options: StatementOptions = {}): Promise<StatementResult> {
+    const stopping = new AbortController();
+    const stop = (): void => stopping.abort();
+    const finished = new AbortController();
+    const timeoutMs = options.timeoutMs ?? DEADLINE_DEFAULT_MS;
+    void this.#clock.sleep(timeoutMs, finished.signal).then(() => {
+      if (!finished.signal.aborted) stop();
+    });
+    // Not AbortSignal.any: the caller's signal may live for weeks, and Node 20 would keep a trace of every statement in it.
+    options.signal?.addEventListener("abort", stop);
+    if (options.signal?.aborted) stop();
+    const statement = new Statement(this.#target, this.#agents, this.#clock, options.session ?? {}, stopping.signal);
+    try {
+      return await statement.run(sql, options);
+    } catch (thrown) {
+      await statement.cancel();
+      if (options.signal?.aborted) {
+        throw new TributaryError("WAREHOUSE_TIMEOUT", "Trino: cancelled by the caller", { cause: thrown });
+      }
+      if (stopping.signal.aborted) {
+        throw new TributaryError("WAREHOUSE_TIMEOUT", `Trino: no end after ${timeoutMs} ms; cancelled`, {
+          cause: thrown,
+        });
+      }
+      throw thrown;
+    } finally {
+      finished.abort();
+      options.signal?.removeEventListener("abort", stop);
+    }
+  }
+
+  /** The rows as objects by column name. */
+  async select(sql: string, options?: StatementOptions): Promise<Record<string, unknown>[]> {
+    const { columns, rows } = await this.run(sql, options);
+    return rows.map((row) => Object.fromEntries(columns.map(({ name }, index) => [name, row[index]])));
+  }
+
+  /** Lets go of the idle connections. */
+  close(): void {
+    this.#agents.httpAgent.destroy();
+    this.#agents.httpsAgent.destroy();
+  }
+}
+
+/** One statement's life. */
+class Statement {
+  readonly #trino: Trino;
+  readonly #http: HttpSettings;
+  readonly #server: string;
+  readonly #clock: Clock;
+  readonly #stop: AbortSignal;
+  #queryId: string | undefined;
+  #ended = false;
+  #charsRead = 0;
+
+  constructor(
+    target: TrinoTarget,
+    agents: Required<Pick<HttpSettings, "httpAgent" | "httpsAgent">>,
+    clock: Clock,
+    session: Readonly<Record<string, string>>,
+    stop: AbortSignal,
+  ) {
+    this.#server = target.server;
+    this.#clock = clock;
+    this.#stop = stop;
+    this.#trino = Trino.create(connectionOptions(target, session));
+    this.#http = (this.#trino as unknown as { client: { clientConfig: HttpSettings } }).client.clientConfig;
+    const transformResponse = (body: unknown): unknown => this.#read(body);
+    Object.assign(this.#http, { ...agents, timeout: POLL_TIMEOUT_MS, signal: stop, transformResponse });
+  }
+
+  async run(sql: string, options: StatementOptions): Promise<StatementResult> {
+    const result: StatementResult = { queryId: "", columns: [], rows: [], truncated: false, updateCount: 0 };
+    const { rowsMax = Infinity, pageCharsMax = Infinity } = options;
+    const pages = await this.#submit(sql);
+    for (;;) {
+      const { value: page, done } = await this.#next(pages);
+      if (page.error) {
+        this.#ended = true;
+        throw statementError(page.error, page.id);
+      }
+      result.queryId = page.id;
+      if (page.columns) result.columns = page.columns;
+      if (page.updateCount !== undefined) result.updateCount = page.updateCount;
+      if (!done && page.data) for (const row of page.data) result.rows.push(row);
+      if (done || page.nextUri === undefined) break;
+      if (result.rows.length > rowsMax || this.#charsRead > pageCharsMax) {
+        result.truncated = true;
+        await this.cancel();
+        break;
+      }
+    }
+    this.#ended = true;
+    if (result.rows.length > rowsMax) {
+      result.truncated = true;
+      result.rows.length = rowsMax;
+    }
+    return result;
+  }
+
+  /** Asks the server to give the statement up, if it may still run. Never throws: at worst the server's own limits end it. */
+  async cancel(): Promise<void> {
+    if (this.#ended || this.#queryId === undefined) return;
+    this.#ended = true;
+    this.#http.signal = undefined;
+    this.#http.timeout = 5_000;
+    await this.#trino.cancel(this.#queryId).catch(() => undefined);
+  }
+
+  async #submit(sql: string): Promise<AsyncIterator<Page, Page>> {
+    try {
+      return await this.#trino.query(sql);
+    } catch (thrown) {
+      throw transportError(thrown, this.#server);
+    }
+  }
+
+  /** A poll that failed left the iterator where it was, so it can be asked again. */
+  async #next(pages: AsyncIterator<Page, Page>): Promise<IteratorResult<Page, Page>> {
+    const retryable = (thrown: unknown): boolean => !this.#stop.aborted && isTransientHttp(thrown);
+    try {
+      return await retry(this.#clock, { ...POLL_RETRY, signal: this.#stop, retryable }, () => pages.next());
+    } catch (thrown) {
+      throw transportError(thrown, this.#server);
+    }
+  }
+
+  #read(body: unknown): unknown {
+    if (typeof body !== "string") return body;
+    this.#charsRead += body.length;
+    if (!body.startsWith("{")) return body;
+    const page = exactJson(body) as { id?: unknown };
+    if (typeof page.id === "string") this.#queryId = page.id;
+    return page;
+  }
+}
+
+function connectionOptions(target: TrinoTarget, session: Readonly<Record<string, string>>): ConnectionOptions {
+  // trino-client joins the properties into a header without encoding them.
+  const encoded = Object.fromEntries(Object.entries(session).map(([key, value]) => [key, encodeURIComponent(value)]));
+  return {
+    server: target.server,
+    catalog: target.catalog,
+    schema: target.schema,
+    source: "tributary",
+    session: encoded,
+    ...(target.password === undefined ? {} : { auth: new BasicAuth(target.user, target.password) }),
+    extraHeaders: {
+      "X-Trino-User": target.user,
+      "X-Trino-Client-Tags": "tributary",
+      "X-Trino-Time-Zone": "UTC",
+      // Without it Trino cuts timestamps to milliseconds.
+      "X-Trino-Client-Capabilities": "PARAMETRIC_DATETIME",
+    },
+  };
+}

@@ -1,0 +1,123 @@
+import { createHash } from "node:crypto";
+import { stringLiteral, type SqlColumn } from "../../sql/sql.ts";
+import type { CommittedBatch, CommitContext } from "./commit.ts";
+import type { TrinoClient } from "../client/client.ts";
+import { isFileThereAlready } from "../client/errors.ts";
+import { tableId } from "../names.ts";
+import { filesIn, rowsIn, summaryIn, type SnapshotSummary } from "./merge.ts";
+import { snapshotIn, currentSnapshotOf, concurrentWrite, type SnapshotId } from "./base-snapshots.ts";
+import { broughtColumns } from "./source.ts";
+import { addFiles } from "./stage-tables.ts";
+import { TrinoStage } from "./stage.ts";
+import type { FileVersion, TableLayout } from "../../warehouse.ts";
+
+/** Files that are part of a table. They outlive every commit: only the table's own maintenance may remove them. */
+const ADOPTED_PREFIX = "adopted/";
+
+/** What adoptFile goes by. */
+export interface AddFileRequest {
+  layout: TableLayout;
+  partitioning: readonly string[];
+  target: readonly SqlColumn[];
+  files: readonly FileVersion[];
+  baseSnapshot: SnapshotId;
+  confirmOwner: () => Promise<void>;
+}
+
+/**
+ * Takes a file's rows into its table by making their Parquet file one of the table's data files: no row is read again, so it costs the
+ * same however big the table. Exact where nothing of the file can be there to replace or to meet, so for the first version of a file only,
+ * and one file a commit. Undefined where it cannot be done; then nothing has happened.
+ *
+ * The data file's key is made of its rows' bytes, so whoever tries again, here or elsewhere, names the same file, and Trino refuses what
+ * the table has already.
+ */
+export async function addFile(context: CommitContext, adoption: AddFileRequest): Promise<CommittedBatch | undefined> {
+  const { layout, partitioning, target, files, baseSnapshot: seen } = adoption;
+  const [file] = files;
+  const stage = file?.stage;
+  if (!file || files.length > 1 || !(stage instanceof TrinoStage) || stage.rowCount < context.adoptRowsMin)
+    return undefined;
+  if (layout.mode === "upsert" || layout.partitioning.length > 0 || partitioning.length > 0) return undefined;
+  const [rows, ...others] = await stage.rows.spool();
+  if (!rows || others.length > 0) return undefined;
+
+  const { blobs, location } = context.staging.area;
+  const brought = broughtColumns(target, rows.columns);
+  const shape = createHash("sha256").update(rows.fingerprint()).update(JSON.stringify(brought)).digest("hex");
+  const folder = `${ADOPTED_PREFIX}${layout.table}/${shape}`;
+  await rows.store(blobs, `${folder}/rows.parquet`, brought);
+  if (await hasRowsOf(context.client, layout, file, seen)) return undefined;
+  try {
+    await addFiles(context.client, tableId(layout.table), `${location}/${folder}/`);
+  } catch (thrown) {
+    if (isFileThereAlready(thrown)) return undefined;
+    throw thrown;
+  }
+  const { snapshot, summary } = await confirmAdopted(context, adoption, `${location}/${folder}/rows.parquet`);
+  const counts = { rowsInserted: stage.rowCount, rowsUpdated: 0, rowsDeleted: 0 };
+  return {
+    receipt: { strategy: "adopted", snapshotId: snapshot, ...filesIn(summary), ...counts },
+    made: { snapshot, rows: rowsIn(summary) },
+  };
+}
+
+/**
+ * The snapshot that add_files has made. It cannot be made on a condition, as a MERGE can: if the table was written by somebody else a moment before
+ * and has another writer now, the file is taken out again.
+ */
+async function confirmAdopted(
+  { client }: CommitContext,
+  { layout, baseSnapshot: seen, confirmOwner }: AddFileRequest,
+  path: string,
+): Promise<{ snapshot: string; summary: SnapshotSummary }> {
+  const table = layout.table;
+  const { rows } = await client.run(
+    `SELECT snapshot_id, parent_id, CAST(summary AS JSON) FROM ${tableId(table, "$snapshots")}
+     WHERE snapshot_id = ${currentSnapshotOf(table)}`,
+  );
+  const [id, parent, json] = rows[0] ?? [];
+  const snapshot = snapshotIn(id);
+  if (snapshot !== null && snapshotIn(parent) === seen) return { snapshot, summary: summaryIn(json) };
+  try {
+    await confirmOwner();
+  } catch (thrown) {
+    await client.run(`DELETE FROM ${tableId(table)} WHERE "$path" = ${stringLiteral("trino", path)}`);
+    throw thrown;
+  }
+  throw concurrentWrite(table);
+}
+
+/** @throws WAREHOUSE_CONFLICT if the table is not as seen. */
+async function hasRowsOf(
+  client: TrinoClient,
+  { table, mode }: TableLayout,
+  file: FileVersion,
+  seen: SnapshotId,
+): Promise<boolean> {
+  const offset = (file.stage as TrinoStage | undefined)?.rowsOffset ?? file.sourceOffset;
+  const version = mode === "append" ? ` AND "_source_offset" = ${offset}` : "";
+  const { rows } = await client.run(
+    `SELECT ${currentSnapshotOf(table)}, EXISTS (SELECT 1 FROM ${tableId(table)}
+     WHERE "_source_file" = ${stringLiteral("trino", file.sourceFile)}${version})`,
+  );
+  const [snapshot, exists] = rows[0] ?? [];
+  if (snapshotIn(snapshot) !== seen) throw concurrentWrite(table);
+  return exists === true;
+}
+
+/** Removes files that were stored to be adopted by the table and never were. Younger than `ageMs` they may be on their way. */
+export async function removeAddedOrphans(context: CommitContext, table: string, ageMs: number): Promise<void> {
+  const { blobs, location } = context.staging.area;
+  const before = context.clock.nowMs() - ageMs;
+  const old: string[] = [];
+  for await (const { key, modifiedAtMs } of blobs.list(`${ADOPTED_PREFIX}${table}/`))
+    if (modifiedAtMs < before) old.push(key);
+  if (old.length === 0) return;
+  const { rows } = await context.client.run(
+    `SELECT DISTINCT data_file.file_path FROM ${tableId(table, "$all_entries")}
+     WHERE data_file.file_path LIKE ${stringLiteral("trino", `${location}/${ADOPTED_PREFIX}%`)}`,
+  );
+  const known = new Set(rows.map(([path]) => String(path)));
+  for (const key of old) if (!known.has(`${location}/${key}`)) await blobs.delete(key);
+}

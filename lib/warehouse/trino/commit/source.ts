@@ -1,0 +1,183 @@
+import { decimalOf, DECIMAL_PRECISION_MAX, type ColumnType } from "../../../columns.ts";
+import type { RowBatch } from "../../../messages/generated.ts";
+import { decodeRows, rowFieldsOf, valueAt, type DecodedValue } from "../../../rows/row-decoder.ts";
+import {
+  column,
+  dateText,
+  decimalText,
+  identifier,
+  stringLiteral,
+  timestampText,
+  typeText,
+  type LiteralValue,
+  type SqlColumn,
+} from "../../sql/sql.ts";
+
+/** Rows as SQL: a SELECT whose columns are a table's, by name and type, in the table's order. Pure. */
+
+/** A column of staged rows: `name` while they are staged. */
+export interface StagedColumn {
+  readonly name: string;
+  /** The column's own name. */
+  readonly column: string;
+  readonly type: ColumnType;
+}
+
+/**
+ * The columns that rows of this writer schema are staged in. Writer schemas that differ only in a column's width (INTEGER or BIGINT,
+ * DECIMAL digits at one scale) encode alike and are staged alike, as wide as can be.
+ */
+export function stagedColumnsOf(writerSchema: string): StagedColumn[] {
+  return rowFieldsOf(writerSchema).map(({ name: column, type }, index) => {
+    const decimal = decimalOf(type);
+    const wide: ColumnType = decimal ? `DECIMAL(${DECIMAL_PRECISION_MAX},${decimal.scale})` : type;
+    return { name: `c${index}`, column, type: wide };
+  });
+}
+
+/** Equal for row batches that may be staged together. */
+export function groupKey(columns: readonly StagedColumn[]): string {
+  return columns.map(({ column, type }) => `${column}:${type}`).join("|");
+}
+
+/** Row batches with the same columns. */
+export interface BatchGroup {
+  columns: readonly StagedColumn[];
+  batches: RowBatch[];
+}
+
+/** Puts batches whose rows may be staged together into one group, in order of first appearance. */
+export function groupBatches(batches: Iterable<RowBatch>): BatchGroup[] {
+  const groups = new Map<string, BatchGroup>();
+  for (const batch of batches) {
+    const columns = stagedColumnsOf(batch.writerSchema);
+    const key = groupKey(columns);
+    const group = groups.get(key);
+    if (group) group.batches.push(batch);
+    else groups.set(key, { columns, batches: [batch] });
+  }
+  return [...groups.values()];
+}
+
+/**
+ * The rows inside the statement's own text, as one JSON string literal; undefined if that takes more than `charsMax` characters.
+ * JSON has no dates, decimals or NaN: those travel as text and are cast, exactly.
+ */
+export function inlineSelect(target: readonly SqlColumn[], group: BatchGroup, charsMax: number): string | undefined {
+  const rows: string[] = [];
+  let chars = 0;
+  for (const batch of group.batches) {
+    const decoded = decodeRows(batch);
+    for (let row = 0; row < decoded.rowCount; row++) {
+      const values = group.columns.map(({ type }, index) =>
+        jsonText(type, valueAt(decoded, decoded.columns[index]!, row)),
+      );
+      const text = `[${values.join(",")}]`;
+      chars += text.length + 1;
+      if (chars > charsMax) return undefined;
+      rows.push(text);
+    }
+  }
+  const literal = stringLiteral("trino", `[${rows.join(",")}]`);
+  if (literal.length > charsMax) return undefined;
+  const fields = group.columns.map(({ name, type }) => `${name} ${inlineType(type)}`).join(", ");
+  const names = group.columns.map(({ name }) => name).join(", ");
+  const from = `UNNEST(CAST(json_parse(${literal}) AS array(row(${fields})))) AS r(${names})`;
+  broughtColumns(target, group.columns);
+  const byName = new Map(group.columns.map((one) => [one.column, one]));
+  const list = target.map(({ name, type }) => {
+    const staged = byName.get(name);
+    const wanted = typeText("trino", type);
+    if (!staged) return `CAST(NULL AS ${wanted}) AS ${identifier(name)}`;
+    const value = column(staged.name, "r");
+    return `${inlineType(staged.type) === wanted ? value : `CAST(${value} AS ${wanted})`} AS ${identifier(name)}`;
+  });
+  return `SELECT ${list.join(", ")} FROM ${from}`;
+}
+
+/** The rows of a stage table, which has some of the target's columns. */
+export function stagedSelect(target: readonly SqlColumn[], columns: readonly SqlColumn[], stageTable: string): string {
+  const known = new Set(columns.map(({ name }) => name));
+  const list = target.map(({ name, type }) =>
+    known.has(name) ? column(name, "r") : `CAST(NULL AS ${typeText("trino", type)}) AS ${identifier(name)}`,
+  );
+  return `SELECT ${list.join(", ")} FROM ${stageTable} AS r`;
+}
+
+/** The target's columns that staged rows bring. Throws if they bring one that the target lacks. */
+export function broughtColumns(target: readonly SqlColumn[], source: readonly StagedColumn[]): SqlColumn[] {
+  const known = new Set(target.map(({ name }) => name));
+  const stray = source.find(({ column: name }) => !known.has(name));
+  if (stray) throw new Error(`commit: the table has no column '${stray.column}'; ensureTable comes first`);
+  const brought = new Set(source.map((one) => one.column));
+  return target.filter(({ name }) => brought.has(name));
+}
+
+/** No rows, with the target's columns. */
+export function emptySelect(target: readonly SqlColumn[]): string {
+  const nulls = target.map(({ name, type }) => `CAST(NULL AS ${typeText("trino", type)}) AS ${identifier(name)}`);
+  return `SELECT ${nulls.join(", ")} WHERE FALSE`;
+}
+
+/** Rows of plain values, by column name, as a SELECT; a column that a row lacks is NULL. Throws on unknown columns. */
+export function valuesSelect(
+  target: readonly SqlColumn[],
+  rows: readonly Readonly<Record<string, LiteralValue>>[],
+): string {
+  const known = new Set(target.map(({ name }) => name));
+  const cells = rows.map((row) => {
+    const stray = Object.keys(row).find((name) => !known.has(name));
+    if (stray !== undefined) throw new Error(`no such column: ${stray}`);
+    return target.map(({ name }) => plainText(row[name] ?? null));
+  });
+  const names = target.map((_, index) => `c${index}`);
+  const list = target.map(
+    ({ name, type }, index) => `CAST(r.c${index} AS ${typeText("trino", type)}) AS ${identifier(name)}`,
+  );
+  const literal = stringLiteral("trino", JSON.stringify(cells));
+  const fields = names.map((name) => `${name} VARCHAR`).join(", ");
+  const from = `UNNEST(CAST(json_parse(${literal}) AS array(row(${fields})))) AS r(${names.join(", ")})`;
+  return `SELECT ${list.join(", ")} FROM ${from}`;
+}
+
+function plainText(value: LiteralValue): string | null {
+  if (value === null) return null;
+  if (value instanceof Date) return timestampText(BigInt(value.getTime()) * 1000n).replace("T", " ");
+  if (value instanceof Uint8Array) throw new Error("no bytes here");
+  return String(value);
+}
+
+function inlineType(type: ColumnType): string {
+  switch (type) {
+    case "BOOLEAN":
+      return "BOOLEAN";
+    case "INTEGER":
+    case "BIGINT":
+      return "BIGINT";
+    default:
+      return "VARCHAR";
+  }
+}
+
+/** A value as the JSON that inlineType's columns are cast from. */
+function jsonText(type: ColumnType, value: DecodedValue): string {
+  if (value === null) return "null";
+  const decimal = decimalOf(type);
+  if (decimal) return `"${decimalText(value as bigint, decimal.scale)}"`;
+  switch (type) {
+    case "BOOLEAN":
+    case "INTEGER":
+    case "BIGINT":
+      return String(value);
+    case "DOUBLE":
+      return `"${Object.is(value, -0) ? "-0.0" : String(value)}"`;
+    case "DATE":
+      return `"${dateText(value as number)}"`;
+    case "TIMESTAMP":
+      return `"${timestampText(value as bigint).replace("T", " ")}"`;
+    case "TIMESTAMP WITH TIME ZONE":
+      return `"${timestampText(value as bigint).replace("T", " ")} UTC"`;
+    default:
+      return JSON.stringify(value);
+  }
+}

@@ -1,0 +1,75 @@
+import type { Clock } from "../../../clock.ts";
+import { hasCode } from "../../../errors.ts";
+import { columnDefinitions, identifier, stringLiteral, type SqlColumn } from "../../sql/sql.ts";
+import type { StatementResult, TrinoClient } from "../client/client.ts";
+import { trinoFailureOf } from "../client/errors.ts";
+
+/** What is older and another writer's was left by one that died; younger, it may wait for a commit that cannot get through. */
+export const LEFTOVER_AGE_MS = 3 * 24 * 60 * 60 * 1000;
+
+/** Makes the Parquet files in the folder `location` the table's own. One atomic change; a file that the table has already is an error. */
+export async function addFiles(client: TrinoClient, table: string, location: string): Promise<StatementResult> {
+  const folder = stringLiteral("trino", location);
+  return client.run(`ALTER TABLE ${table} EXECUTE add_files(location => ${folder}, format => 'PARQUET')`);
+}
+
+/**
+ * Tables over staged files, in a schema of their own beside the tables' (`<schema>_staging`), where no user looks. A name holds the time
+ * it was made at, so that leftovers can be told.
+ */
+export class StageTables {
+  readonly #client: TrinoClient;
+  readonly #clock: Clock;
+  readonly #schema: string;
+  readonly #writer: string;
+  #made = 0;
+  #schemaReady: Promise<unknown> | undefined;
+
+  /** `writer` is different for every process. */
+  constructor(client: TrinoClient, clock: Clock, schema: string, writer: string) {
+    this.#client = client;
+    this.#clock = clock;
+    this.#schema = `${schema}_staging`;
+    this.#writer = writer;
+  }
+
+  /** A table of the Parquet files in the folder `location`; its qualified, quoted name. */
+  async create(columns: readonly SqlColumn[], location: string): Promise<string> {
+    await this.#ensureSchema();
+    const name = `stage_${this.#clock.nowMs()}_${this.#writer}_${++this.#made}`;
+    const table = `${identifier(this.#schema)}.${identifier(name)}`;
+    await this.#client.run(`CREATE TABLE ${table} (${columnDefinitions("trino", columns)}) WITH (format = 'PARQUET')`);
+    await addFiles(this.#client, table, location);
+    return table;
+  }
+
+  /** Never throws: what stays is swept later. */
+  async drop(table: string): Promise<void> {
+    await this.#client.run(`DROP TABLE IF EXISTS ${table}`).catch(() => undefined);
+  }
+
+  /** Drops the tables that dead writers left. */
+  async sweep(): Promise<number> {
+    let rows: unknown[][];
+    try {
+      ({ rows } = await this.#client.run(`SHOW TABLES FROM ${identifier(this.#schema)} LIKE 'stage\\_%' ESCAPE '\\'`));
+    } catch (thrown) {
+      if (trinoFailureOf(thrown)?.errorName === "SCHEMA_NOT_FOUND") return 0;
+      throw thrown;
+    }
+    const before = this.#clock.nowMs() - LEFTOVER_AGE_MS;
+    const old = rows.map(([name]) => String(name)).filter((name) => Number(name.split("_")[1]) < before);
+    for (const name of old) await this.drop(`${identifier(this.#schema)}.${identifier(name)}`);
+    return old.length;
+  }
+
+  async #ensureSchema(): Promise<void> {
+    this.#schemaReady ??= this.#client.run(`CREATE SCHEMA IF NOT EXISTS ${identifier(this.#schema)}`);
+    try {
+      await this.#schemaReady;
+    } catch (thrown) {
+      this.#schemaReady = undefined;
+      if (!hasCode(thrown, "WAREHOUSE_CONFLICT")) throw thrown;
+    }
+  }
+}

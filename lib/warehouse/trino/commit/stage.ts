@@ -1,0 +1,163 @@
+import type { BlobStore } from "../../../blob/blob-store.ts";
+import type { Reject, RowBatch } from "../../../messages/generated.ts";
+import { rejectBatch } from "../../../rows/reject-rows.ts";
+import { sourceOffsetOf } from "../../../rows/row-decoder.ts";
+import { groupBatches, groupKey, stagedColumnsOf, type StagedColumn } from "./source.ts";
+import type { ParquetSpill, SpilledRows } from "../../staging/parquet-spill.ts";
+import type { StageTables } from "./stage-tables.ts";
+import type { Stage } from "../../warehouse.ts";
+
+/** Where staged files go: what `blobs` writes Trino reads under `location` (`s3://bucket/prefix`, no slash at the end). */
+export interface StagingArea {
+  location: string;
+  blobs: BlobStore;
+}
+
+/** How much all stages of a process together may hold in memory. */
+export class MemoryBudget {
+  readonly #bytesMax: number;
+  #used = 0;
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  /** Takes `bytes` if they fit. */
+  take(bytes: number): boolean {
+    if (this.#used + bytes > this.#bytesMax) return false;
+    this.#used += bytes;
+    return true;
+  }
+
+  give(bytes: number): void {
+    this.#used -= bytes;
+  }
+}
+
+/** What stages share. */
+export interface StageShared {
+  area: StagingArea;
+  budget: MemoryBudget;
+  spool: ParquetSpill;
+  tables: StageTables;
+  /** Of a stage's rows, and of its rejects, so much is held in memory at most: then it becomes a piece of a spool. */
+  memoryBytesMax: number;
+}
+
+/** A parse run's rows and rejects: in memory as they came while they fit, else spooled. Nothing leaves the machine before a commit. */
+export class TrinoStage implements Stage {
+  readonly rows: RowBuffer;
+  readonly rejects: RowBuffer;
+  #discarded = false;
+  /** What the rows carry as their _source_offset, once there is one. */
+  rowsOffset: number | undefined;
+
+  constructor(shared: StageShared) {
+    this.rows = new RowBuffer(shared);
+    this.rejects = new RowBuffer(shared);
+  }
+
+  get rowCount(): number {
+    return this.rows.count;
+  }
+
+  get rejectCount(): number {
+    return this.rejects.count;
+  }
+
+  get sizeBytes(): number {
+    return this.rows.sizeBytes + this.rejects.sizeBytes;
+  }
+
+  async append(batch: RowBatch): Promise<void> {
+    if (this.#discarded) throw new Error("stage: discarded");
+    this.rowsOffset ??= sourceOffsetOf(batch);
+    await this.rows.add(batch);
+  }
+
+  async reject(rejects: readonly Reject[]): Promise<void> {
+    if (this.#discarded) throw new Error("stage: discarded");
+    if (rejects.length > 0) await this.rejects.add(rejectBatch(rejects));
+  }
+
+  async discard(): Promise<void> {
+    this.#discarded = true;
+    await this.rows.discard();
+    await this.rejects.discard();
+  }
+}
+
+/** Row batches in memory while they fit; beyond, piece by piece in spools, one for each set of columns. */
+export class RowBuffer {
+  count = 0;
+  sizeBytes = 0;
+  readonly #shared: StageShared;
+  #held: RowBatch[] = [];
+  #heldBytes = 0;
+  #spooled: Map<string, SpilledRows> | undefined;
+
+  constructor(shared: StageShared) {
+    this.#shared = shared;
+  }
+
+  /** Adds the batch's rows: all of them, or none if it throws. */
+  async add(batch: RowBatch): Promise<void> {
+    if (batch.rowCount === 0) return;
+    if (!this.#hold(batch)) {
+      await this.spool();
+      if (!this.#hold(batch)) await this.#spoolOf(stagedColumnsOf(batch.writerSchema)).add([batch]);
+    }
+    this.count += batch.rowCount;
+    this.sizeBytes += batch.rows.length;
+  }
+
+  /** What is in memory as it came. */
+  get held(): readonly RowBatch[] {
+    return this.#held;
+  }
+
+  /** What is not in memory. */
+  get spooled(): readonly SpilledRows[] {
+    return [...(this.#spooled?.values() ?? [])];
+  }
+
+  /** Spools what is held. Repeatable. */
+  async spool(): Promise<readonly SpilledRows[]> {
+    for (const { columns, batches } of groupBatches(this.#held)) {
+      await this.#spoolOf(columns).add(batches);
+      const gone = new Set(batches);
+      this.#keep(this.#held.filter((batch) => !gone.has(batch)));
+    }
+    return this.spooled;
+  }
+
+  /** Idempotent. */
+  async discard(): Promise<void> {
+    this.#keep([]);
+    for (const rows of this.spooled) await rows.drop();
+    this.#spooled = undefined;
+  }
+
+  #hold(batch: RowBatch): boolean {
+    const bytes = batch.rows.length;
+    if (this.#heldBytes + bytes > this.#shared.memoryBytesMax || !this.#shared.budget.take(bytes)) return false;
+    this.#heldBytes += bytes;
+    this.#held.push(batch);
+    return true;
+  }
+
+  #spoolOf(columns: readonly StagedColumn[]): SpilledRows {
+    const key = groupKey(columns);
+    this.#spooled ??= new Map();
+    let rows = this.#spooled.get(key);
+    if (!rows) this.#spooled.set(key, (rows = this.#shared.spool.open(columns)));
+    return rows;
+  }
+
+  #keep(held: RowBatch[]): void {
+    const bytes = held.reduce((sum, { rows }) => sum + rows.length, 0);
+    this.#shared.budget.give(this.#heldBytes - bytes);
+    this.#held = held;
+    this.#heldBytes = bytes;
+  }
+}

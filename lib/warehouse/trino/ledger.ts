@@ -1,0 +1,232 @@
+import type { FileOutcome } from "../../messages/generated.ts";
+import {
+  identifier,
+  INTERNAL_TABLES,
+  ledgerRow,
+  literal,
+  stringLiteral,
+  type InternalTable,
+  type LiteralValue,
+  type SqlColumn,
+} from "../sql/sql.ts";
+import { inlineOf, INLINE_CHARS_MAX, runRepeatable, withRows, type CommitContext } from "./commit/commit.ts";
+import { tableId } from "./names.ts";
+import { valuesSelect } from "./commit/source.ts";
+import { TrinoStage, type RowBuffer } from "./commit/stage.ts";
+import { isMissing } from "./tables.ts";
+import type { Stage } from "../warehouse.ts";
+
+type Row = Readonly<Record<string, LiteralValue>>;
+
+/** One call of Warehouse.record. */
+interface Entry {
+  table: string;
+  ended: readonly { outcome: FileOutcome; stage?: Stage }[];
+  recordedAtMs: number;
+  resolve: () => void;
+  reject: (thrown: unknown) => void;
+}
+
+/** The columns of `_rejected_rows` that come from the reject itself; the others are the same for the whole file. */
+const REJECT_COLUMNS = INTERNAL_TABLES._rejected_rows.filter(({ name }) =>
+  ["source_row", "line", "column_name", "reason", "message", "raw"].includes(name),
+);
+
+const ROWS_A_STATEMENT = 1_000;
+const SELECTS_A_STATEMENT = 40;
+
+/** Least time from one write to the next, so that under load more goes into each: a write costs Trino as much CPU as a small commit. */
+const WRITE_GAP_MS = 500;
+
+/**
+ * `_ingest_files` and `_rejected_rows`. Every INSERT makes a snapshot, so calls that wait while one is on its way go together in the next:
+ * one statement for all tables. Rows are only added (never a MERGE), so that processes do not conflict with each other.
+ */
+export class TrinoLedger {
+  readonly #context: CommitContext;
+  readonly #newest = new Map<string, number>();
+  #waiting: Entry[] = [];
+  #running: Promise<void> | undefined;
+  /** When the next write may begin, monotonic. */
+  #nextMs = 0;
+
+  constructor(context: CommitContext) {
+    this.#context = context;
+  }
+
+  /** What Warehouse.record says. */
+  record(table: string, ended: Entry["ended"], recordedAtMs: number): Promise<void> {
+    if (ended.length === 0) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ table, ended, recordedAtMs, resolve, reject });
+      this.#running ??= this.#run().finally(() => (this.#running = undefined));
+    });
+  }
+
+  /** The newest offset of the table that `watermark` or `record` has seen, if either has. */
+  newest(table: string): number | undefined {
+    return this.#newest.get(table);
+  }
+
+  /** What Warehouse.watermark says. */
+  async watermark(table: string): Promise<number | undefined> {
+    const offset = (await this.#watermarks(`WHERE table_name = ${stringLiteral("trino", table)}`)).get(table);
+    this.#newest.set(table, offset ?? -1);
+    return offset;
+  }
+
+  /** What Warehouse.watermarks says. */
+  watermarks(): Promise<Map<string, number>> {
+    return this.#watermarks("");
+  }
+
+  /** Resolves when nothing waits any more. */
+  async drain(): Promise<void> {
+    await this.#running;
+  }
+
+  async #watermarks(where: string): Promise<Map<string, number>> {
+    const select = `SELECT table_name, max(source_offset) FROM ${tableId("_ingest_files")} ${where} GROUP BY 1`;
+    try {
+      const { rows } = await this.#context.client.run(select);
+      return new Map(rows.map(([table, offset]) => [table as string, Number(offset)]));
+    } catch (thrown) {
+      if (isMissing(thrown)) return new Map();
+      throw thrown;
+    }
+  }
+
+  async #run(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      await this.#context.clock.sleep(Math.max(0, this.#nextMs - this.#context.clock.monotonicMs()));
+      this.#nextMs = this.#context.clock.monotonicMs() + WRITE_GAP_MS;
+      const entries = this.#waiting;
+      this.#waiting = [];
+      try {
+        await this.#write(entries);
+        for (const entry of entries) entry.resolve();
+      } catch (thrown) {
+        for (const entry of entries) entry.reject(thrown);
+      }
+    }
+  }
+
+  /** Rejects first: a file whose end is recorded has its rejects recorded. */
+  async #write(entries: readonly Entry[]): Promise<void> {
+    const ended = entries.flatMap(({ table, recordedAtMs, ended: list }) =>
+      list.map((one) => ({ ...one, table, recordedAtMs })),
+    );
+    await this.#writeRejects(ended);
+    const rows = new Map<string, Row>();
+    for (const { table, outcome, recordedAtMs } of ended) {
+      rows.set(outcome.fileId, ledgerRow(table, outcome, recordedAtMs));
+    }
+    await this.#context.tables.ensureInternal("_ingest_files");
+    for (const some of chunks([...rows.values()], ROWS_A_STATEMENT)) {
+      await insertNew(
+        this.#context,
+        "_ingest_files",
+        valuesSelect(INTERNAL_TABLES._ingest_files, some),
+        ["file_id"],
+        some,
+      );
+    }
+    for (const { table, outcome } of ended) {
+      const known = this.#newest.get(table);
+      if (known !== undefined) this.#newest.set(table, Math.max(known, outcome.sourceOffset));
+    }
+  }
+
+  async #writeRejects(ended: readonly Ended[]): Promise<void> {
+    const rejecting = ended.flatMap((one) =>
+      one.stage instanceof TrinoStage && one.stage.rejectCount > 0 ? [{ ...one, rejects: one.stage.rejects }] : [],
+    );
+    if (rejecting.length === 0) return;
+    await this.#context.tables.ensureInternal("_rejected_rows");
+    const together: { file: Row; select: string }[] = [];
+    const alone: typeof rejecting = [];
+    for (const one of rejecting) {
+      const charsMax = INLINE_CHARS_MAX / SELECTS_A_STATEMENT;
+      const rows = one.rejects.spooled.length > 0 ? undefined : inlineOf(REJECT_COLUMNS, one.rejects.held, charsMax);
+      if (rows === undefined) alone.push(one);
+      else together.push({ file: { file_id: one.outcome.fileId }, select: rejectSelect(one, rows) });
+    }
+    for (const some of chunks(together, SELECTS_A_STATEMENT)) {
+      const select = some.map((one) => one.select).join("\nUNION ALL\n");
+      await insertNew(
+        this.#context,
+        "_rejected_rows",
+        select,
+        ["file_id", "source_row"],
+        some.map((one) => one.file),
+      );
+    }
+    for (const one of alone) {
+      await withRows(this.#context, one.table, REJECT_COLUMNS, [one.rejects], ({ select }) =>
+        insertNew(
+          this.#context,
+          "_rejected_rows",
+          rejectSelect(one, select),
+          ["file_id", "source_row"],
+          [{ file_id: one.outcome.fileId }],
+        ),
+      );
+    }
+  }
+}
+
+interface Ended {
+  table: string;
+  outcome: FileOutcome;
+  stage?: Stage;
+  recordedAtMs: number;
+}
+
+function rejectSelect({ table, outcome, recordedAtMs }: Ended & { rejects: RowBuffer }, rows: string): string {
+  const constants: Row = {
+    table_name: table,
+    source_file: outcome.sourceFile,
+    source_offset: outcome.sourceOffset,
+    file_id: outcome.fileId,
+    rejected_at: new Date(recordedAtMs),
+  };
+  const list = INTERNAL_TABLES._rejected_rows.map(({ name, type }) =>
+    name in constants
+      ? `${literal("trino", type, constants[name]!)} AS ${identifier(name)}`
+      : `r.${identifier(name)} AS ${identifier(name)}`,
+  );
+  return `SELECT ${list.join(", ")} FROM (${rows}) AS r`;
+}
+
+/** Adds the rows of `select` that the table does not have by their key; all of them belong to the file ids of `files`. */
+async function insertNew(
+  context: CommitContext,
+  table: InternalTable,
+  select: string,
+  key: readonly string[],
+  files: readonly Row[],
+): Promise<void> {
+  const ids = [...new Set(files.map((file) => stringLiteral("trino", String(file["file_id"]))))].join(", ");
+  const same = key.map((name) => `t.${identifier(name)} = s.${identifier(name)}`).join(" AND ");
+  await runRepeatable(
+    context,
+    `INSERT INTO ${tableId(table)} SELECT * FROM (${select}) AS s
+     WHERE NOT EXISTS (SELECT 1 FROM ${tableId(table)} AS t WHERE ${same} AND t."file_id" IN (${ids}))`,
+  );
+}
+
+/** Appends rows to one of our own tables. Long lists go in several statements. */
+export async function appendRows(context: CommitContext, table: InternalTable, rows: readonly Row[]): Promise<void> {
+  if (rows.length === 0) return;
+  await context.tables.ensureInternal(table);
+  const columns: readonly SqlColumn[] = INTERNAL_TABLES[table];
+  for (const some of chunks(rows, ROWS_A_STATEMENT)) {
+    await context.client.run(`INSERT INTO ${tableId(table)} ${valuesSelect(columns, some)}`);
+  }
+}
+
+function chunks<T>(list: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(list.length / size) }, (_, index) =>
+    list.slice(index * size, (index + 1) * size),
+  );
+}

@@ -1,0 +1,139 @@
+import { messageOf, isRetryable, TributaryError } from "../../../errors.ts";
+import { runRepeatable, type CommitContext } from "../commit/commit.ts";
+import type { TrinoClient } from "../client/client.ts";
+import { tableId } from "../names.ts";
+import { MAINTENANCE_TIMEOUT_MS, optimizeSlice, partitionsSelect } from "./optimize.ts";
+import { followingOptimize, viewOf } from "../published.ts";
+import { publishedName } from "../../published-view.ts";
+import type { MaintenanceOperation, MaintenanceOptions, MaintenanceResult, TableHealth } from "../../warehouse.ts";
+
+/** A file younger than this may belong to a statement that still runs: it is no orphan. */
+const ORPHAN_AGE_MS_MIN = 60 * 60 * 1000;
+
+/** However many there are, snapshots younger than this stay: queries may still read them. */
+const SNAPSHOT_AGE_MS_MIN = 60 * 60 * 1000;
+
+const SNAPSHOTS_ANY = Number.MAX_SAFE_INTEGER;
+
+/** What Iceberg lets a snapshot's time lie before its predecessor's, and again as much. */
+const CLOCK_MARGIN_MS = 2 * 60 * 1000;
+
+/** What Warehouse.health says. */
+export async function healthOf({ client, tables }: CommitContext, table: string): Promise<TableHealth> {
+  const description = await tables.inspect(table);
+  if (!description) throw new TributaryError("NOT_FOUND", `there is no table '${table}'`);
+  const [files, snapshots] = await Promise.all([
+    client.run(
+      `SELECT sum(data_files), sum(data_bytes), sum(delete_files), sum(small_files), sum(greatest(small_files - 1, 0))
+       FROM (${partitionsSelect(table, description.partitioning, "1")})`,
+    ),
+    client.run(
+      `SELECT count(*), CAST(to_unixtime(min(committed_at)) * 1000 AS BIGINT) FROM ${tableId(table, "$snapshots")}`,
+    ),
+  ]);
+  const [dataFiles, dataBytes, deleteFiles, smallFiles, mergeableFiles] = (files.rows[0] ?? []).map((n) =>
+    Number(n ?? 0),
+  );
+  const [count, oldest] = snapshots.rows[0] ?? [];
+  return {
+    dataFiles: dataFiles!,
+    dataBytes: dataBytes!,
+    deleteFiles: deleteFiles!,
+    smallFiles: smallFiles!,
+    mergeableFiles: mergeableFiles!,
+    snapshots: Number(count ?? 0),
+    oldestSnapshotAtMs: oldest == null ? null : Number(oldest),
+  };
+}
+
+/** What Warehouse.maintain says. Younger than an hour no file counts as an orphan, whatever the retention. */
+export async function maintainTable(
+  context: CommitContext,
+  catalog: string,
+  table: string,
+  operation: MaintenanceOperation,
+  options: MaintenanceOptions,
+): Promise<MaintenanceResult> {
+  if (operation === "optimize") {
+    const description = await context.tables.inspect(table);
+    if (!description) throw new TributaryError("NOT_FOUND", `there is no table '${table}'`);
+    return followingOptimize(context, table, () => optimizeSlice(context, description, options));
+  }
+  const { ageMs, why } =
+    operation === "expire_snapshots"
+      ? expiryAge(table, await snapshotAges(context.client, table, options.snapshotsMax ?? SNAPSHOTS_ANY), options)
+      : { ageMs: Math.max(options.retentionMs, ORPHAN_AGE_MS_MIN), why: "" };
+  const details = `older than ${spanText(ageMs)}${why}`;
+  const { signal } = options;
+  try {
+    // The catalog has minimums of its own, seven days by default; the age asked for counts instead.
+    await runRepeatable(
+      context,
+      `ALTER TABLE ${tableId(table)} EXECUTE ${operation}(retention_threshold => '${ageMs}ms')`,
+      {
+        timeoutMs: MAINTENANCE_TIMEOUT_MS,
+        session: { [`${catalog}.${operation}_min_retention`]: `${ageMs}ms` },
+        ...(signal ? { signal } : {}),
+      },
+    );
+  } catch (thrown) {
+    if (signal?.aborted) return { status: "given up", details };
+    if (isRetryable(thrown)) throw thrown;
+    return { status: "failed", details: messageOf(thrown) };
+  }
+  return { status: "completed", details };
+}
+
+/** What decides which snapshots go. Ages in milliseconds, as Trino's clock tells them. */
+export interface SnapshotAges {
+  count: number;
+  /** Of the oldest among those that may stay by their number. */
+  oldestKept: number;
+  /** Of the one that `<table>_trusted` stands on, if it stands on any but the newest, which stays anyhow. */
+  trusted: number | undefined;
+}
+
+async function snapshotAges(client: TrinoClient, table: string, snapshotsMax: number): Promise<SnapshotAges> {
+  const trusted = (await viewOf(client, table))?.snapshot;
+  const { rows } = await client.run(
+    `SELECT count(*), max(age) FILTER (WHERE nth <= ${snapshotsMax}), max(age) FILTER (WHERE nth > 1 AND snapshot_id = ${trusted ?? -1})
+     FROM (SELECT snapshot_id, date_diff('millisecond', committed_at, current_timestamp) AS age,
+       row_number() OVER (ORDER BY committed_at DESC) AS nth FROM ${tableId(table, "$snapshots")})`,
+  );
+  const [count, oldestKept, ageOfTrusted] = rows[0] ?? [];
+  return {
+    count: Number(count ?? 0),
+    oldestKept: Number(oldestKept ?? 0),
+    trusted: ageOfTrusted == null ? undefined : Number(ageOfTrusted),
+  };
+}
+
+/**
+ * From which age on snapshots go: the retention; earlier, where there are more than may stay; later, if `<table>_trusted` stands on an
+ * older one. Exported for its test.
+ */
+export function expiryAge(
+  table: string,
+  { count, oldestKept, trusted }: SnapshotAges,
+  { retentionMs, snapshotsMax = SNAPSHOTS_ANY }: MaintenanceOptions,
+): { ageMs: number; why: string } {
+  const early = Math.max(oldestKept, SNAPSHOT_AGE_MS_MIN);
+  const tooMany = count > snapshotsMax && early < retentionMs;
+  const ageMs = tooMany ? early : retentionMs;
+  const needed = trusted === undefined ? 0 : trusted + CLOCK_MARGIN_MS;
+  if (needed > ageMs) return { ageMs: needed, why: `: ${publishedName(table)} stands on one` };
+  return { ageMs, why: tooMany ? `: more than ${snapshotsMax} were there` : "" };
+}
+
+const UNITS: readonly (readonly [string, number])[] = [
+  ["d", 86_400_000],
+  ["h", 3_600_000],
+  ["min", 60_000],
+  ["s", 1_000],
+];
+
+/** 604800000 → 7 d; 5400000 → 1.5 h. */
+function spanText(ms: number): string {
+  const [unit, size] = UNITS.find(([, size]) => ms >= size) ?? ["ms", 1];
+  return `${Number((ms / size).toFixed(1))} ${unit}`;
+}

@@ -1,0 +1,210 @@
+import { AUDIT_COLUMNS, columnTypeOf, type ColumnDefinition } from "../../columns.ts";
+import { TributaryError } from "../../errors.ts";
+import { checkLayout, evolve, partitionFields } from "../schema-evolution.ts";
+import {
+  columnDefinitions,
+  identifier,
+  INTERNAL_TABLES,
+  stringLiteral,
+  typeText,
+  withAuditColumns,
+  type InternalTable,
+} from "../sql/sql.ts";
+import type { TrinoClient } from "./client/client.ts";
+import { trinoFailureOf } from "./client/errors.ts";
+import { logicalName, tableId } from "./names.ts";
+import type { TableDescription, TableLayout } from "../warehouse.ts";
+
+const auditNames = new Set<string>(AUDIT_COLUMNS.map(({ name }) => name));
+
+/**
+ * Tables' columns and partitioning. What a table looks like is remembered, since only its one writer changes it; `forget` after a failure.
+ */
+export class TrinoTables {
+  readonly #client: TrinoClient;
+  readonly #schema: string;
+  readonly #known = new Map<string, TableDescription>();
+  readonly #made = new Map<string, Promise<unknown>>();
+
+  constructor(client: TrinoClient, schema: string) {
+    this.#client = client;
+    this.#schema = schema;
+  }
+
+  forget(table: string): void {
+    this.#known.delete(table);
+    this.#made.delete(table);
+  }
+
+  /** Every table's name, ours included, views not; in order. */
+  async names(): Promise<string[]> {
+    const { rows } = await this.#client.run(
+      `SELECT table_name FROM information_schema.tables
+       WHERE table_schema = ${stringLiteral("trino", this.#schema)} AND table_type = 'BASE TABLE'`,
+    );
+    return rows.map(([name]) => logicalName(String(name))).sort();
+  }
+
+  /** As remembered. */
+  async describe(table: string): Promise<TableDescription | undefined> {
+    return this.#known.get(table) ?? this.inspect(table);
+  }
+
+  /** As it is now. */
+  async inspect(table: string): Promise<TableDescription | undefined> {
+    try {
+      const [columns, created] = await Promise.all([
+        this.#client.run(`SHOW COLUMNS FROM ${tableId(table)}`),
+        this.#client.run(`SHOW CREATE TABLE ${tableId(table)}`),
+      ]);
+      const description = {
+        table,
+        columns: columns.rows.flatMap(([name, type, , comment]) =>
+          auditNames.has(String(name)) ? [] : [definitionOf(table, String(name), String(type), comment)],
+        ),
+        partitioning: partitioningIn(String(created.rows[0]?.[0])),
+      };
+      this.#known.set(table, description);
+      return description;
+    } catch (thrown) {
+      if (!isMissing(thrown)) throw thrown;
+      this.#known.delete(table);
+      return undefined;
+    }
+  }
+
+  /** What Warehouse.ensureTable says. */
+  async ensure(layout: TableLayout, wanted: readonly ColumnDefinition[]): Promise<TableDescription> {
+    const { table } = layout;
+    const existing = (await this.describe(table)) ?? (await this.#create(layout, wanted));
+    const { columns, added, widened } = evolve(table, existing.columns, wanted);
+    checkLayout(layout, columns);
+    const repartition = layout.partitioning.length > 0 && !samePartitioning(layout, existing.partitioning);
+    if (added.length === 0 && widened.length === 0 && !repartition) return existing;
+    try {
+      let last = existing.columns.at(-1);
+      for (const column of added) {
+        await this.#addColumn(table, column, last);
+        last = column;
+      }
+      for (const column of widened) await this.#widen(table, column);
+      if (repartition) await this.partition(layout);
+    } finally {
+      this.forget(table);
+    }
+    const description = {
+      table,
+      columns,
+      partitioning: repartition ? [...layout.partitioning] : existing.partitioning,
+    };
+    this.#known.set(table, description);
+    return description;
+  }
+
+  /** Makes rows written from now on partitioned as the layout says. */
+  async partition(layout: TableLayout): Promise<void> {
+    const fields = partitionTexts(layout);
+    await this.#client.run(`ALTER TABLE ${tableId(layout.table)} SET PROPERTIES partitioning = ${arrayText(fields)}`);
+  }
+
+  /** Makes one of our own tables, unless it was seen to exist. */
+  async ensureInternal(table: InternalTable): Promise<void> {
+    let made = this.#made.get(table);
+    if (!made) {
+      made = this.#ensureSchema().then(() =>
+        this.#client.run(
+          `CREATE TABLE IF NOT EXISTS ${tableId(table)} (${columnDefinitions("trino", INTERNAL_TABLES[table])})
+           WITH (format = 'PARQUET')`,
+        ),
+      );
+      this.#made.set(table, made);
+      made.catch(() => this.#made.delete(table));
+    }
+    await made;
+  }
+
+  async #create(layout: TableLayout, columns: readonly ColumnDefinition[]): Promise<TableDescription> {
+    checkLayout(layout, columns);
+    await this.#ensureSchema();
+    const headers = new Map(columns.map(({ name, header }) => [name, header]));
+    const definitions = withAuditColumns(columns).map(({ name, type }) => {
+      const header = headers.get(name);
+      const comment = header === undefined ? "" : ` COMMENT ${commentLiteral(header)}`;
+      return `${identifier(name)} ${typeText("trino", type)}${comment}`;
+    });
+    const partitions = partitionTexts(layout);
+    const partitioning = partitions.length === 0 ? "" : `, partitioning = ${arrayText(partitions)}`;
+    await this.#client.run(
+      `CREATE TABLE IF NOT EXISTS ${tableId(layout.table)} (${definitions.join(", ")})
+       WITH (format = 'PARQUET'${partitioning})`,
+    );
+    const made = await this.inspect(layout.table);
+    if (!made)
+      throw new TributaryError("WAREHOUSE_CONFLICT", `table '${layout.table}' vanished right after it was made`);
+    return made;
+  }
+
+  async #addColumn(table: string, column: ColumnDefinition, last: ColumnDefinition | undefined): Promise<void> {
+    const place = last ? ` AFTER ${identifier(last.name)}` : " FIRST";
+    await this.#client.run(
+      `ALTER TABLE ${tableId(table)} ADD COLUMN IF NOT EXISTS ${identifier(column.name)} ${typeText("trino", column.type)}
+       COMMENT ${commentLiteral(column.header)}${place}`,
+    );
+  }
+
+  async #widen(table: string, column: ColumnDefinition): Promise<void> {
+    await this.#client.run(
+      `ALTER TABLE ${tableId(table)} ALTER COLUMN ${identifier(column.name)} SET DATA TYPE ${typeText("trino", column.type)}`,
+    );
+  }
+
+  async #ensureSchema(): Promise<void> {
+    let made = this.#made.get("");
+    if (!made) {
+      made = this.#client.run(`CREATE SCHEMA IF NOT EXISTS ${identifier(this.#schema)}`);
+      this.#made.set("", made);
+      made.catch(() => this.#made.delete(""));
+    }
+    await made;
+  }
+}
+
+/** Does the error say that the table, or its schema, does not exist? */
+export function isMissing(thrown: unknown): boolean {
+  const name = trinoFailureOf(thrown)?.errorName;
+  return name === "TABLE_NOT_FOUND" || name === "SCHEMA_NOT_FOUND";
+}
+
+function definitionOf(table: string, name: string, type: string, comment: unknown): ColumnDefinition {
+  const known = columnTypeOf(type);
+  if (!known) throw new TributaryError("WAREHOUSE_FAILED", `table '${table}', column '${name}': of type ${type}`);
+  const header = typeof comment === "string" && comment !== "" ? comment : name;
+  return { name, type: known, header: header === EMPTY_HEADER ? "" : header };
+}
+
+/** Iceberg forgets an empty comment; this one shows nothing either. */
+const EMPTY_HEADER = "\u200b";
+
+const commentLiteral = (header: string): string => stringLiteral("trino", header.replaceAll("\0", "") || EMPTY_HEADER);
+
+const arrayText = (fields: readonly string[]): string =>
+  `ARRAY[${fields.map((field) => stringLiteral("trino", field)).join(", ")}]`;
+
+/** A layout's partitioning as Trino spells it. */
+export function partitionTexts(layout: TableLayout): string[] {
+  return partitionFields(layout).map(({ transform, column, argument }) => {
+    const name = /^[a-z_][a-z0-9_]*$/.test(column) ? column : identifier(column);
+    if (transform === "identity") return name;
+    return argument === undefined ? `${transform}(${name})` : `${transform}(${name}, ${argument})`;
+  });
+}
+
+function samePartitioning(layout: TableLayout, existing: readonly string[]): boolean {
+  return partitionTexts(layout).join() === partitionTexts({ ...layout, partitioning: existing }).join();
+}
+
+/** The partitioning that a SHOW CREATE TABLE tells. */
+export function partitioningIn(createTable: string): string[] {
+  const list = /\bpartitioning = ARRAY\[((?:'(?:[^']|'')*'(?:,\s*)?)*)\]/.exec(createTable)?.[1] ?? "";
+  return [...list.matchAll(/'((?:[^']|'')*)'/g)].map((match) => match[1]!.replaceAll("''", "'").replaceAll('"', ""));
+}

@@ -1,0 +1,309 @@
+import { randomBytes } from "node:crypto";
+import type { BlobStore } from "../../blob/blob-store.ts";
+import { systemClock, type Clock } from "../../clock.ts";
+import type { ColumnDefinition } from "../../columns.ts";
+import { messageOf, TributaryError } from "../../errors.ts";
+import type { FileOutcome } from "../../messages/generated.ts";
+import { INTERNAL_TABLES, type InternalTable } from "../sql/sql.ts";
+import { TrinoClient, type TrinoTarget } from "./client/client.ts";
+import { removeAddedOrphans } from "./commit/add-files.ts";
+import { commitBatch, type CommitContext } from "./commit/commit.ts";
+import { appendRows, TrinoLedger } from "./ledger.ts";
+import { healthOf, maintainTable } from "./maintenance/maintain.ts";
+import { readOnlyStatement, runQuery } from "./query.ts";
+import { BaseSnapshots } from "./commit/base-snapshots.ts";
+import { ParquetSpill } from "../staging/parquet-spill.ts";
+import { MemoryBudget, TrinoStage, type StageShared } from "./commit/stage.ts";
+import { LEFTOVER_AGE_MS, StageTables } from "./commit/stage-tables.ts";
+import { TrinoTables } from "./tables.ts";
+import { currentSnapshot, hold, publish, publishedOf } from "./published.ts";
+import type {
+  CommitOptions,
+  CommitReceipt,
+  LogRow,
+  MaintenanceOperation,
+  MaintenanceOptions,
+  MaintenanceResult,
+  MicroBatch,
+  QueryOptions,
+  QueryResult,
+  Stage,
+  TableDescription,
+  TableHealth,
+  TableLayout,
+  Published,
+  Warehouse,
+} from "../warehouse.ts";
+
+export interface TrinoOptions {
+  clock?: Clock;
+  /** Where staged files go; Trino reads the same objects under `stagingLocation`. Required. It stays the caller's to close. */
+  staging?: BlobStore;
+  /** `s3://bucket/prefix` of `staging` as Trino names it. Default: the store's URL without its query. */
+  stagingLocation?: string;
+  /** Needs https. */
+  password?: string;
+  /** PEM certificates trusted instead of Node's own. */
+  ca?: readonly string[];
+  /** Encoded bytes that all stages together hold in memory. Default 128 MiB. */
+  stagesBytesHeldMax?: number;
+  /** Encoded bytes that one stage holds in memory before they become a piece of the spool. Default 8 MiB. */
+  stageBytesHeldMax?: number;
+  /** A new file of at least so many rows becomes a data file of an unpartitioned table as it is. Default 20,000; Infinity: never. */
+  adoptRowsMin?: number;
+  /** Told of what does not stand in the way: an untried server version, clean-up that failed. */
+  warn?: (message: string) => void;
+}
+
+const MIB = 1024 * 1024;
+
+/** Releases whose MERGE writes rows twice or fails for no reason (trino#26968, #29604, #30639). */
+const BAD_VERSIONS = { from: 477, to: 483 };
+const PROVEN_VERSION = 476;
+
+/** Staged files and tables of dead writers are looked for this often. */
+const SWEEP_EVERY_MS = 6 * 60 * 60 * 1000;
+
+/** All our keys in the staging store begin so; nothing else there is ever touched. */
+const STAGE_PREFIX = "stage/";
+
+/**
+ * Iceberg tables through a Trino server: `trino://user@host:port/catalog/schema`, `trino+https://…` for https. Opening sends nothing;
+ * call `ready`. Throws CONFIG_INVALID for a URL without catalog, or without a staging store.
+ */
+export async function openTrino(url: string, options: TrinoOptions = {}): Promise<Warehouse> {
+  return new TrinoWarehouse(url, options);
+}
+
+/** The server and schema that a URL names; a password is none of its parts. Throws CONFIG_INVALID, repeating no password. */
+export function targetOf(url: string, password?: string): TrinoTarget {
+  const form = "trino://user@host:port/catalog/schema";
+  const secure = url.startsWith("trino+https:");
+  let parsed: URL;
+  try {
+    parsed = new URL(url.replace(/^trino(\+https)?:/, "http:"));
+  } catch {
+    throw new TributaryError("CONFIG_INVALID", `the warehouse's URL is none: use ${form}`);
+  }
+  if (parsed.password !== "") {
+    throw new TributaryError("CONFIG_INVALID", "a password does not stand in a URL: set TRIBUTARY_TRINO_PASSWORD");
+  }
+  const [catalog = "", schema = "lakehouse"] = parsed.pathname.split("/").filter(Boolean).map(decodeURIComponent);
+  if (catalog === "") throw new TributaryError("CONFIG_INVALID", `'${url}' names no catalog: use ${form}`);
+  if (password !== undefined && !secure) {
+    throw new TributaryError("CONFIG_INVALID", "a password is sent by https only: use trino+https://…");
+  }
+  return {
+    server: `${secure ? "https" : "http"}://${parsed.hostname}:${parsed.port || (secure ? "443" : "8080")}`,
+    user: decodeURIComponent(parsed.username) || "tributary",
+    ...(password === undefined ? {} : { password }),
+    catalog,
+    schema,
+  };
+}
+
+class TrinoWarehouse implements Warehouse {
+  readonly url: string;
+  readonly supports = { partitioning: true, snapshots: true };
+  readonly #target: TrinoTarget;
+  readonly #client: TrinoClient;
+  readonly #clock: Clock;
+  readonly #tables: TrinoTables;
+  readonly #context: CommitContext;
+  readonly #ledger: TrinoLedger;
+  readonly #staging: StageShared;
+  readonly #warn: (message: string) => void;
+  readonly #writer = randomBytes(6).toString("hex");
+  readonly #background = new Set<Promise<void>>();
+  #prefixes = 0;
+  #prepared: Promise<void> | undefined;
+  #sweptAtMs = -Infinity;
+  #versionSeen: string | undefined;
+
+  constructor(url: string, options: TrinoOptions) {
+    const { clock = systemClock, staging, warn = () => undefined, password, ca } = options;
+    if (!staging) throw new TributaryError("CONFIG_INVALID", "a trino: warehouse needs a staging blob store");
+    this.url = url;
+    this.#target = { ...targetOf(url, password), ...(ca ? { ca } : {}) };
+    this.#clock = clock;
+    this.#warn = warn;
+    this.#client = new TrinoClient(this.#target, clock);
+    this.#tables = new TrinoTables(this.#client, this.#target.schema);
+    const location = (options.stagingLocation ?? staging.url.replace(/\?.*$/, "")).replace(/\/+$/, "");
+    this.#staging = {
+      area: { location, blobs: staging },
+      budget: new MemoryBudget(options.stagesBytesHeldMax ?? 128 * MIB),
+      spool: new ParquetSpill(),
+      tables: new StageTables(this.#client, clock, this.#target.schema, this.#writer),
+      memoryBytesMax: options.stageBytesHeldMax ?? 8 * MIB,
+    };
+    this.#context = {
+      client: this.#client,
+      clock,
+      tables: this.#tables,
+      baseSnapshots: new BaseSnapshots(this.#client),
+      staging: this.#staging,
+      adoptRowsMin: options.adoptRowsMin ?? 20_000,
+      newPrefix: (table) => this.#newPrefix(table),
+      ledgerNewest: (table) => this.#ledger.newest(table),
+      slicePartsMax: new Map(),
+      runInBackground: (work) => this.#later(work),
+    };
+    this.#ledger = new TrinoLedger(this.#context);
+  }
+
+  describe(table: string): Promise<TableDescription | undefined> {
+    return this.#tables.inspect(table);
+  }
+
+  async tables(): Promise<string[]> {
+    await this.#prepare();
+    return this.#tables.names();
+  }
+
+  ensureTable(layout: TableLayout, columns: readonly ColumnDefinition[]): Promise<TableDescription> {
+    return this.#tables.ensure(layout, columns);
+  }
+
+  stage(_table: string, _runId: string): Stage {
+    return new TrinoStage(this.#staging);
+  }
+
+  async commit(batch: MicroBatch, options?: CommitOptions): Promise<CommitReceipt> {
+    try {
+      return await commitBatch(this.#context, batch, options);
+    } catch (thrown) {
+      // Perhaps the table is not what it was remembered to be.
+      this.#tables.forget(batch.layout.table);
+      throw thrown;
+    }
+  }
+
+  record(
+    table: string,
+    ended: readonly { outcome: FileOutcome; stage?: Stage }[],
+    recordedAtMs: number,
+  ): Promise<void> {
+    return this.#ledger.record(table, ended, recordedAtMs);
+  }
+
+  watermark(table: string): Promise<number | undefined> {
+    return this.#ledger.watermark(table);
+  }
+
+  watermarks(): Promise<Map<string, number>> {
+    return this.#ledger.watermarks();
+  }
+
+  async query(sql: string, options: QueryOptions): Promise<QueryResult> {
+    readOnlyStatement(sql);
+    await this.#prepare();
+    return runQuery(this.#client, this.#target, sql, options);
+  }
+
+  async health(table: string): Promise<TableHealth> {
+    await this.#prepare();
+    return healthOf(this.#context, table);
+  }
+
+  async maintain(
+    table: string,
+    operation: MaintenanceOperation,
+    options: MaintenanceOptions,
+  ): Promise<MaintenanceResult> {
+    await this.#prepare();
+    if (operation === "remove_orphan_files") {
+      await this.#sweep();
+      await removeAddedOrphans(this.#context, table, Math.max(options.retentionMs, LEFTOVER_AGE_MS));
+    }
+    try {
+      return await maintainTable(this.#context, this.#target.catalog, table, operation, options);
+    } finally {
+      this.#context.baseSnapshots.forget(table);
+    }
+  }
+
+  appendLog(table: "_quality_results" | "_maintenance_log", rows: readonly LogRow[]): Promise<void> {
+    return appendRows(this.#context, table, rows);
+  }
+
+  version(table: string): Promise<string> {
+    return currentSnapshot(this.#client, table);
+  }
+
+  publish(table: string, version: string, atMs: number): Promise<boolean> {
+    return publish(this.#context, table, version, { asOfMs: atMs, heldBackSinceMs: null });
+  }
+
+  hold(table: string, sinceMs: number | null): Promise<void> {
+    return hold(this.#context, table, sinceMs);
+  }
+
+  published(table: string): Promise<Published | undefined> {
+    return publishedOf(this.#client, table);
+  }
+
+  async ready(): Promise<void> {
+    await this.#checkVersion();
+    await this.#prepare();
+    if (this.#clock.monotonicMs() - this.#sweptAtMs > SWEEP_EVERY_MS) this.#later(this.#sweep());
+  }
+
+  async close(): Promise<void> {
+    await this.#ledger.drain();
+    while (this.#background.size > 0) await Promise.all(this.#background);
+    await this.#staging.spool.close();
+    this.#client.close();
+  }
+
+  #newPrefix(table: string): string {
+    return `${STAGE_PREFIX}${table}/${this.#clock.nowMs()}-${this.#writer}-${++this.#prefixes}`;
+  }
+
+  #later(work: Promise<unknown>): void {
+    const done = work.then(
+      () => undefined,
+      (thrown: unknown) => this.#warn(`cleaning up after Trino: ${messageOf(thrown)}`),
+    );
+    this.#background.add(done);
+    void done.then(() => this.#background.delete(done));
+  }
+
+  /** Makes our own tables where they are missing, once: queries and dashboards name them before the first row comes. */
+  async #prepare(): Promise<void> {
+    this.#prepared ??= Promise.all(
+      Object.keys(INTERNAL_TABLES).map((table) => this.#tables.ensureInternal(table as InternalTable)),
+    ).then(() => undefined);
+    try {
+      await this.#prepared;
+    } catch (thrown) {
+      this.#prepared = undefined;
+      throw thrown;
+    }
+  }
+
+  async #checkVersion(): Promise<void> {
+    const { rows } = await this.#client.run("SELECT node_version FROM system.runtime.nodes WHERE coordinator", {
+      timeoutMs: 10_000,
+    });
+    const version = String(rows[0]?.[0]);
+    const release = Number.parseInt(version, 10);
+    if (release >= BAD_VERSIONS.from && release <= BAD_VERSIONS.to) {
+      const text = `Trino ${version} is known to lose or double rows in MERGE (trino#26968, #29604, #30639)`;
+      throw new TributaryError("WAREHOUSE_VERSION", text);
+    }
+    if (release !== PROVEN_VERSION && version !== this.#versionSeen) this.#warn(`Trino ${version} is untried; 476 is`);
+    this.#versionSeen = version;
+  }
+
+  /** Removes what dead writers left in the staging area. */
+  async #sweep(): Promise<void> {
+    this.#sweptAtMs = this.#clock.monotonicMs();
+    await this.#staging.tables.sweep();
+    const before = this.#clock.nowMs() - LEFTOVER_AGE_MS;
+    const { blobs } = this.#staging.area;
+    for await (const { key, modifiedAtMs } of blobs.list(STAGE_PREFIX)) {
+      if (modifiedAtMs < before && !key.includes(`-${this.#writer}-`)) await blobs.delete(key);
+    }
+  }
+}

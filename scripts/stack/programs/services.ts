@@ -1,0 +1,114 @@
+import { join } from "node:path";
+import { ROOT } from "../paths.ts";
+import { choosePorts, HOST } from "../ports.ts";
+import { httpAnswers, startProcess, waitUntilReady } from "../processes.ts";
+import { CATALOG, SCHEMA, type StackSettings } from "../settings.ts";
+import { allOrFirstFailure, type StackContext } from "../stack.ts";
+import { supersetEnvironment } from "./superset.ts";
+
+/** Where everything is: what each service reads from its environment (lib/process/config.ts). */
+export function platformEnvironment({ ports, s3, buckets }: StackSettings): Record<string, string> {
+  return {
+    TRIBUTARY_LOG_URL: `kafka://${HOST}:${ports.kafka}`,
+    TRIBUTARY_BLOB_URL: `s3://${buckets.raw}`,
+    TRIBUTARY_DROPS_URL: `s3://${buckets.drops}`,
+    TRIBUTARY_STAGING_URL: `s3://${buckets.staging}`,
+    TRIBUTARY_WAREHOUSE_URL: `trino://tributary@${HOST}:${ports.trino}/${CATALOG}/${SCHEMA}`,
+    TRIBUTARY_S3_ENDPOINT: s3.endpoint,
+    TRIBUTARY_S3_REGION: s3.region,
+    TRIBUTARY_S3_ACCESS_KEY: s3.accessKey,
+    TRIBUTARY_S3_SECRET_KEY: s3.secretKey,
+  };
+}
+
+/** What tests of real servers read. */
+export function testEnvironment(settings: StackSettings): Record<string, string> {
+  const { endpoint, region, accessKey, secretKey } = settings.s3;
+  const platform = platformEnvironment(settings);
+  return {
+    TRIBUTARY_TEST_KAFKA: `${HOST}:${settings.ports.kafka}`,
+    TRIBUTARY_TEST_S3: JSON.stringify({ endpoint, region, accessKey, secretKey }),
+    TRIBUTARY_TEST_TRINO: platform.TRIBUTARY_WAREHOUSE_URL!,
+    TRIBUTARY_TEST_STAGING: platform.TRIBUTARY_STAGING_URL!,
+  };
+}
+
+/** A service, how many processes of it, and what its own address is called. Only the gateway has a lasting port. */
+interface ServiceSpec {
+  name: string;
+  copies: number;
+  host: string;
+  port: string;
+  /** What it reads beside what all services read. */
+  env?: Record<string, string>;
+}
+
+interface WantedServices {
+  parsers: number;
+  committers: number;
+  superset?: boolean;
+}
+
+const servicesOf = ({ parsers, committers, superset }: WantedServices, settings: StackSettings): ServiceSpec[] => [
+  { name: "gateway", copies: 1, host: "TRIBUTARY_HOST", port: "TRIBUTARY_PORT" },
+  { name: "parser", copies: parsers, host: "TRIBUTARY_PARSER_HOST", port: "TRIBUTARY_PARSER_PORT" },
+  { name: "committer", copies: committers, host: "TRIBUTARY_COMMITTER_HOST", port: "TRIBUTARY_COMMITTER_PORT" },
+  { name: "scheduler", copies: 1, host: "TRIBUTARY_SCHEDULER_HOST", port: "TRIBUTARY_SCHEDULER_PORT" },
+  ...(superset ? [registrarOf(settings)] : []),
+];
+
+const registrarOf = (settings: StackSettings): ServiceSpec => ({
+  name: "registrar",
+  copies: 1,
+  host: "TRIBUTARY_REGISTRAR_HOST",
+  port: "TRIBUTARY_REGISTRAR_PORT",
+  env: supersetEnvironment(settings),
+});
+
+/** Starts the services, each as its own process, as many of each as wished, and waits until every one is ready. Their URLs, by name. */
+export async function startServices(
+  context: StackContext,
+  wanted: WantedServices & { env: Readonly<Record<string, string | undefined>> },
+): Promise<Record<string, string>> {
+  const failure = new AbortController();
+  const signal = AbortSignal.any([context.signal, failure.signal]);
+  const urls: Record<string, string> = {};
+  const starting: Promise<void>[] = [];
+  for (const spec of servicesOf(wanted, context.settings)) {
+    for (let copy = 1; copy <= spec.copies; copy++) {
+      const name = spec.copies === 1 ? spec.name : `${spec.name}-${copy}`;
+      const port =
+        spec.name === "gateway" ? context.settings.ports.gateway : (await choosePorts(["health"], {})).health;
+      urls[name] = `http://${HOST}:${port}`;
+      starting.push(startService({ ...context, signal }, spec, { name, port, env: wanted.env }));
+    }
+  }
+  await allOrFirstFailure(starting, failure);
+  context.say(`gateway    ${urls.gateway}`);
+  return urls;
+}
+
+async function startService(
+  context: StackContext,
+  spec: ServiceSpec,
+  { name, port, env }: { name: string; port: number; env: Readonly<Record<string, string | undefined>> },
+): Promise<void> {
+  const started = context.started(
+    startProcess({
+      name,
+      command: process.execPath,
+      args: ["--import", "tsx", join(ROOT, "services", spec.name, "main.ts")],
+      env: {
+        ...env,
+        ...platformEnvironment(context.settings),
+        ...spec.env,
+        [spec.host]: HOST,
+        [spec.port]: String(port),
+      },
+      cwd: ROOT,
+      log: context.log(name),
+    }),
+  );
+  const ready = (): Promise<void> => httpAnswers(`http://${HOST}:${port}/readyz`);
+  await waitUntilReady(started, ready, { withinMs: 180_000, signal: context.signal });
+}

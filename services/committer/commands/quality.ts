@@ -1,0 +1,213 @@
+import type { Clock } from "../../../lib/clock.ts";
+import { checkType, type Check } from "../../../lib/contract/contract.ts";
+import { isRetryable, messageOf } from "../../../lib/errors.ts";
+import type { Command } from "../../../lib/messages/generated.ts";
+import { retry } from "../../../lib/retry.ts";
+import type { Logger } from "../../../lib/process/logger.ts";
+import { dialectOf } from "../../../lib/warehouse/sql/sql.ts";
+import type { LogRow, TableDescription, Published } from "../../../lib/warehouse/warehouse.ts";
+import { combinedQuery, measureOf, type CheckMeasurement } from "./checks.ts";
+import type { CommandOutcome, CommandSettings } from "./commands.ts";
+import type { WriterContext } from "../commit/commit.ts";
+import type { CommitterMetrics } from "../metrics.ts";
+
+/** What carrying out a command needs. */
+export interface CommandRun {
+  command: Command;
+  writer: WriterContext;
+  /** Aborts when the lane ends, and when the command must make way. */
+  signal: AbortSignal;
+  clock: Clock;
+  settings: CommandSettings;
+  metrics: CommitterMetrics;
+  logger: Logger;
+}
+
+export type CheckStatus = "passed" | "failed" | "error";
+
+export interface CheckResult {
+  check_name: string;
+  check_type: string;
+  /** Empty for checks of the whole table. */
+  column_name: string;
+  status: CheckStatus;
+  failing_rows: number;
+  total_rows: number;
+  details: string;
+}
+
+const DETAILS_CHARS_MAX = 1_000;
+
+/**
+ * Runs a table's checks, notes them in `_quality_results` and, where the contract says `gate: block` and all its checks ran, lets
+ * `<table>_trusted` show the table as they found it, or notes that it is held back. One statement measures all checks of the table; if it
+ * fails they are asked one by one, so that a broken check is an error with its message and hides no other.
+ */
+export async function runChecks(run: CommandRun): Promise<CommandOutcome> {
+  const { command, writer, clock } = run;
+  const { warehouse } = writer;
+  const table = command.table;
+  const { checks, all } = checksOf(run);
+  const executedAtMs = clock.nowMs();
+  const description = await bounded(run, () => warehouse.describe(table));
+  const gated = all && description !== undefined && writer.contract.gate === "block";
+  const version = gated ? await bounded(run, () => warehouse.version(table)) : undefined;
+  const results = description
+    ? await measure(run, checks, description)
+    : checks.map((check) => resultOf(check, 0, `table ${table} does not exist`));
+  const rows = results.map((result): LogRow => ({
+    ...result,
+    table_name: table,
+    run_id: command.commandId,
+    executed_at: new Date(executedAtMs),
+  }));
+  await note(run, "_quality_results", rows);
+  const status = overall(results);
+  if (version === undefined) return { status, resultJson: JSON.stringify({ status, results }) };
+  try {
+    const gate = gateText(await moveGate(run, version, status === "passed", executedAtMs));
+    return { status, resultJson: JSON.stringify({ status, results, gate }) };
+  } catch (thrown) {
+    if (run.signal.aborted) throw thrown;
+    const message = `${table}_trusted stays as it was: ${messageOf(thrown)}`;
+    run.logger.error({ err: thrown, table }, message);
+    return { status: "error", resultJson: JSON.stringify({ status: "error", results, message }) };
+  }
+}
+
+/** All checks of the contract, or those the command names. */
+function checksOf({ command, writer }: CommandRun): { checks: readonly Check[]; all: boolean } {
+  const { checks: names } = JSON.parse(command.argumentsJson) as { checks?: string[] };
+  const { table, checks } = writer.contract;
+  if (table !== command.table) return { checks: [], all: false };
+  return { checks: names ? checks.filter(({ name }) => names.includes(name)) : checks, all: names === undefined };
+}
+
+/** `version` is the state of the table that the checks saw, unless somebody else wrote it meanwhile; then nothing moves. */
+async function moveGate(
+  run: CommandRun,
+  version: string,
+  passed: boolean,
+  atMs: number,
+): Promise<Published | undefined> {
+  const { warehouse, contract } = run.writer;
+  const { table } = contract;
+  if (!passed) await bounded(run, () => warehouse.hold(table, atMs));
+  else if (!(await bounded(run, () => warehouse.publish(table, version, atMs)))) {
+    run.logger.warn({ table }, "the table was written while its checks ran: they do not count for its trusted data");
+  }
+  return bounded(run, () => warehouse.published(table));
+}
+
+function gateText(trusted: Published | undefined): object {
+  const text = (ms: number | null | undefined): string | null => (ms == null ? null : new Date(ms).toISOString());
+  return { trustedAsOf: text(trusted?.asOfMs), heldBackSince: text(trusted?.heldBackSinceMs) };
+}
+
+async function measure(
+  run: CommandRun,
+  checks: readonly Check[],
+  { table, columns }: TableDescription,
+): Promise<CheckResult[]> {
+  const context = { table, columns, dialect: dialectOf(run.writer.warehouse.url), nowMs: run.clock.nowMs() };
+  const deadlineMs = run.clock.monotonicMs() + run.settings.checksTimeoutMs;
+  const measures = checks.map((check) => measureOf(check, context));
+  const together = measures.filter(({ by }) => by === "aggregate" || by === "subquery");
+  const measured = new Map<CheckMeasurement, number | string>();
+  let total = 0;
+  const ask = async (asked: readonly CheckMeasurement[]): Promise<void> => {
+    const [rows, ...failing] = await numbers(run, combinedQuery(table, asked), deadlineMs);
+    total = rows ?? 0;
+    asked.forEach((one, index) => measured.set(one, failing[index] ?? 0));
+  };
+  const askAlone = async (one: CheckMeasurement): Promise<void> => {
+    await ask([one]).catch((thrown: unknown) => {
+      if (run.signal.aborted) throw thrown;
+      measured.set(one, messageOf(thrown));
+    });
+  };
+  await ask(together).catch(async () => {
+    for (const one of together) await askAlone(one);
+  });
+  for (const one of measures) {
+    if (one.by === "alone") await askAlone(one);
+    if (one.by === "broken") measured.set(one, one.message);
+  }
+  return measures.map((one) => resultOf(one.check, total, measured.get(one)!));
+}
+
+/** The first row of a query, as numbers. What takes longer than the run has left is given up: the table's commits wait behind it. */
+async function numbers(run: CommandRun, sql: string, deadlineMs: number): Promise<number[]> {
+  const { signal, clock, settings, writer } = run;
+  const timeoutMs = Math.ceil(deadlineMs - clock.monotonicMs());
+  if (timeoutMs <= 0) {
+    throw new Error(`not asked: the run had used up its ${settings.checksTimeoutMs} ms (TRIBUTARY_CHECKS_TIMEOUT)`);
+  }
+  const { rows } = await bounded(run, () => writer.warehouse.query(sql, { rowsMax: 1, timeoutMs, signal }));
+  return (rows[0] ?? []).map(Number);
+}
+
+/** `measured` is the count of failing rows, or what went wrong. */
+function resultOf(check: Check, total: number, measured: number | string): CheckResult {
+  const failed = typeof measured === "number" ? measured : 0;
+  const status = typeof measured === "string" ? "error" : failed > 0 ? "failed" : "passed";
+  return {
+    check_name: check.name,
+    check_type: checkType(check),
+    column_name: check.column ?? "",
+    status,
+    failing_rows: failed,
+    total_rows: total,
+    details: (typeof measured === "string" ? `Error: ${measured}` : detailsOf(check, failed, total)).slice(
+      0,
+      DETAILS_CHARS_MAX,
+    ),
+  };
+}
+
+function detailsOf(check: Check, failed: number, total: number): string {
+  switch (check.type) {
+    case "uniqueness":
+      return `${failed} values of ${check.column} occur more than once`;
+    case "row_count_range":
+      return `${total} rows; expected ${check.min_count ?? 0} to ${check.max_count ?? "any number"}`;
+    case "freshness":
+      return `the newest ${check.column ?? "_ingested_at"} is ${failed ? "" : "not "}older than ${check.max_age}`;
+    case "custom_sql":
+      return `the query returned ${failed} rows`;
+    default:
+      return `${failed} of ${total} rows fail`;
+  }
+}
+
+function overall(results: readonly CheckResult[]): CheckStatus {
+  if (results.some(({ status }) => status === "error")) return "error";
+  return results.some(({ status }) => status === "failed") ? "failed" : "passed";
+}
+
+/** Appends to one of our own tables. A failure is told, not thrown: the command itself has been carried out. */
+export async function note(
+  run: CommandRun,
+  table: "_quality_results" | "_maintenance_log",
+  rows: readonly LogRow[],
+): Promise<void> {
+  if (rows.length === 0) return;
+  try {
+    await bounded(run, () => run.writer.warehouse.appendLog(table, rows));
+  } catch (thrown) {
+    if (run.writer.signal.aborted) throw thrown;
+    run.logger.error(
+      { err: thrown, table, commandId: run.command.commandId },
+      `rows for ${table} could not be written`,
+    );
+    run.metrics.throughput.dropped("unwritten_log_rows", rows.length);
+  }
+}
+
+const ATTEMPTS_MAX = 4;
+
+/** A command is worth a few attempts; ingestion waits behind it. */
+export function bounded<T>({ clock, writer }: CommandRun, attempt: () => Promise<T>): Promise<T> {
+  const options = { attemptsMax: ATTEMPTS_MAX, backoffMsMin: 100, backoffMsMax: 2_000, signal: writer.signal };
+  return retry(clock, { ...options, retryable: isRetryable }, attempt);
+}

@@ -1,0 +1,45 @@
+import type { EventLog } from "../../../lib/event-log/event-log.ts";
+import { partitionOfKey } from "../../../lib/event-log/partitioner.ts";
+import { deadLetters, fileEvents } from "../../../lib/messages/avro.ts";
+import { TOPICS } from "../../../lib/messages/topics.ts";
+import type { Failure } from "./outcome.ts";
+import type { EndedFile } from "../lane/parse-attempts.ts";
+
+/** The dead letter of a file that could not be committed, encoded. `event` is empty if the log no longer keeps the file event. */
+export async function deadLetterOf(
+  log: EventLog,
+  table: string,
+  file: EndedFile,
+  failure: Failure,
+  atMs: number,
+): Promise<Buffer> {
+  const { fileId, sourceFile, sourceOffset } = file;
+  const event = (await findFileEvent(log, table, fileId, sourceOffset)) ?? Buffer.alloc(0);
+  const { code: errorCode, message: errorMessage } = failure;
+  return deadLetters.encode({
+    fileId,
+    table,
+    sourceFile,
+    sourceOffset,
+    attempts: 1,
+    atMs,
+    errorCode,
+    errorMessage,
+    event,
+  });
+}
+
+/** Row messages tell the offset of the file event; its partition follows from the table. */
+async function findFileEvent(
+  log: EventLog,
+  table: string,
+  fileId: string,
+  offset: number,
+): Promise<Buffer | undefined> {
+  const topic = TOPICS.fileEvents.name;
+  const own = partitionOfKey(table, TOPICS.fileEvents.partitions);
+  for await (const { value } of log.read(topic, own, offset, offset + 1)) {
+    if (value.length > 0 && fileEvents.decode(value).fileId === fileId) return value;
+  }
+  return undefined;
+}

@@ -1,0 +1,54 @@
+import { messageOf, TributaryError } from "../../../lib/errors.ts";
+import type { FileOutcome } from "../../../lib/messages/generated.ts";
+import type { EndedFile } from "../lane/parse-attempts.ts";
+
+/** Why a file did not get into its table. */
+export interface Failure {
+  code: string;
+  message: string;
+}
+
+/** Longer messages are cut, so that a commit event of many failed files stays below the log's record limit. */
+const MESSAGE_CHARS_MAX = 1_000;
+
+export function commitFailureOf(thrown: unknown): Failure {
+  return { code: thrown instanceof TributaryError ? thrown.code : "WAREHOUSE_FAILED", message: messageOf(thrown) };
+}
+
+/** How its parser failed the file, if it did, or what was lost of it on the way. */
+export function parseFailureOf({ end, missing }: EndedFile): Failure | undefined {
+  if (end.outcome === "failed") return { code: end.errorCode ?? "FILE_NOT_CSV", message: end.errorMessage ?? "" };
+  if (missing !== undefined) return { code: "ROWS_MISSING", message: missing };
+  return undefined;
+}
+
+/**
+ * How a file ended. rowsRead = rowsCommitted + rowsRejected, always: of a failed file only the rejects that were kept count as read,
+ * since none of its other rows is anywhere but in the raw file.
+ */
+export function outcomeOf(file: EndedFile, failure?: Failure): FileOutcome {
+  const { end, stage } = file;
+  const rowsCommitted = failure || end.outcome !== "complete" ? 0 : stage.rowCount;
+  const rowsRejected = stage.rejectCount;
+  const status = failure ? "failed" : rowsCommitted === 0 && rowsRejected > 0 ? "rejected" : "committed";
+  return {
+    fileId: file.fileId,
+    sourceFile: file.sourceFile,
+    sourceOffset: file.sourceOffset,
+    status,
+    rowsRead: rowsCommitted + rowsRejected,
+    rowsCommitted,
+    rowsRejected,
+    sizeBytes: end.sizeBytes,
+    contentHash: end.contentHash,
+    etag: end.etag,
+    receivedAtMs: end.receivedAtMs,
+    parsedAtMs: end.parsedAtMs,
+    parseMs: end.parseMs,
+    delimiter: end.delimiter,
+    encoding: end.encoding,
+    rowsOffset: file.rowsOffset,
+    errorCode: failure?.code ?? null,
+    errorMessage: failure ? failure.message.slice(0, MESSAGE_CHARS_MAX) : null,
+  };
+}

@@ -1,0 +1,121 @@
+import { z } from "zod";
+import { TributaryError } from "../../../lib/errors.ts";
+import type { CommandKind } from "../../../lib/messages/generated.ts";
+import { duration } from "../../../lib/process/config.ts";
+import type { App, GatewayDeps } from "../http/server.ts";
+import { problemResponses, unfinishedResponse } from "../http/parameters.ts";
+import { addTableHealthRoute, existingTable } from "../tables/health.ts";
+
+const TIMEOUT_MS_DEFAULT = 120_000;
+const OPERATIONS = ["optimize", "expire_snapshots", "remove_orphan_files"] as const satisfies readonly CommandKind[];
+const params = z.object({ table: z.string() });
+const timeout = duration.optional().describe("how long to wait for the table's writer, e.g. 30s; default 2m");
+
+const checkResultSchema = z.object({
+  check_name: z.string(),
+  check_type: z.string(),
+  column_name: z.string(),
+  status: z.enum(["passed", "failed", "error"]),
+  failing_rows: z.number(),
+  total_rows: z.number(),
+  details: z.string(),
+});
+
+const checksSchema = z
+  .object({
+    status: z.enum(["passed", "failed", "error"]),
+    results: z.array(checkResultSchema),
+    message: z.string().optional(),
+    gate: z
+      .object({ trustedAsOf: z.string().nullable(), heldBackSince: z.string().nullable() })
+      .optional()
+      .describe("with gate: block, what <table>_trusted shows now"),
+  })
+  .meta({ id: "ChecksRun" });
+
+const maintenanceSchema = z
+  .object({
+    status: z.enum(["completed", "failed"]),
+    results: z.array(z.record(z.string(), z.unknown())).describe("as in _maintenance_log"),
+  })
+  .meta({ id: "MaintenanceRun" });
+
+/** What a table's writer is asked to do between commits, and how the table is. */
+export function addCommandRoutes(app: App, deps: GatewayDeps): void {
+  addChecksRoute(app, deps);
+  addMaintenanceRoute(app, deps);
+  addTableHealthRoute(app, deps);
+}
+
+function addChecksRoute(app: App, deps: GatewayDeps): void {
+  app.post(
+    "/v1/tables/:table/checks/run",
+    {
+      config: { scope: "read" },
+      schema: {
+        operationId: "runChecks",
+        tags: ["tables"],
+        summary: "Run the checks of the table's contract now; the outcome is in the body",
+        params,
+        body: z
+          .strictObject({ checks: z.array(z.string()).optional().describe("names; default: all"), timeout })
+          .nullish(),
+        response: { 200: checksSchema, 202: unfinishedResponse, ...problemResponses },
+      },
+    },
+    async ({ params, body, audited }) => {
+      audited["checks"] = body?.checks ?? "all";
+      const table = await existingTable(deps, params.table);
+      const known = deps.contracts.of(table).checks.map(({ name }) => name);
+      const unknown = body?.checks?.filter((name) => !known.includes(name)) ?? [];
+      if (unknown.length > 0) {
+        const message = `'${table}' has no check ${unknown.join(", ")}; it has: ${known.join(", ")}`;
+        throw new TributaryError("BAD_REQUEST", message);
+      }
+      const { resultJson } = await deps.commands.request(table, "checks", {
+        reason: "asked for by HTTP",
+        timeoutMs: body?.timeout ?? TIMEOUT_MS_DEFAULT,
+        args: body?.checks ? { checks: body.checks } : {},
+      });
+      const outcome = JSON.parse(resultJson) as Partial<z.infer<typeof checksSchema>>;
+      return { status: "error" as const, results: [], ...outcome };
+    },
+  );
+}
+
+function addMaintenanceRoute(app: App, deps: GatewayDeps): void {
+  app.post(
+    "/v1/tables/:table/maintenance/run",
+    {
+      config: { scope: "admin" },
+      schema: {
+        operationId: "runMaintenance",
+        tags: ["tables"],
+        summary: "Optimise the table, expire its snapshots, remove its orphan files; ingestion goes on meanwhile",
+        params,
+        body: z
+          .strictObject({
+            operations: z
+              .array(z.enum(OPERATIONS))
+              .min(1)
+              .default([...OPERATIONS]),
+            timeout,
+          })
+          .nullish(),
+        response: { 200: maintenanceSchema, 202: unfinishedResponse, ...problemResponses },
+      },
+    },
+    async ({ params, body, audited }) => {
+      audited["operations"] = body?.operations ?? OPERATIONS;
+      const table = await existingTable(deps, params.table);
+      const results: Record<string, unknown>[] = [];
+      for (const operation of body?.operations ?? OPERATIONS) {
+        const options = { reason: "asked for by HTTP", timeoutMs: body?.timeout ?? TIMEOUT_MS_DEFAULT };
+        const { resultJson, status } = await deps.commands.request(table, operation, options);
+        results.push({ operation, status, ...(JSON.parse(resultJson) as object) });
+      }
+      const status = results.some((result) => result["status"] === "failed") ? "failed" : "completed";
+      return { status, results } as const;
+    },
+  );
+}

@@ -1,0 +1,102 @@
+import type { Clock } from "../../../lib/clock.ts";
+import type { EventLog } from "../../../lib/event-log/event-log.ts";
+import { dropEvents, fileEvents } from "../../../lib/messages/avro.ts";
+import type { DropEvent, FileEvent } from "../../../lib/messages/generated.ts";
+import { TOPICS } from "../../../lib/messages/topics.ts";
+
+/** The version of an object that was taken last. */
+export interface TakenVersion {
+  etag: string;
+  sizeBytes: number;
+  fileId: string;
+  /** Of its drop event: older events that come later by the tail change nothing. */
+  offset: number;
+}
+
+/** What the newest file event of a dropped file says. */
+export type DropFileEvent = Pick<FileEvent, "kind" | "etag" | "sizeBytes" | "fileId">;
+
+/** What has been taken from the drop store: the compacted topic `drops`, as a map. */
+export interface DropMemory {
+  readonly taken: ReadonlyMap<string, TakenVersion>;
+  /** Remembers durably that a version was taken, or that an object is gone. @throws LOG_UNAVAILABLE */
+  record(event: Omit<DropEvent, "atMs">): Promise<void>;
+  /**
+   * By `fileOf`, the newest file event of each dropped file that was read by `recall`. A process that dies, or loses the log,
+   * between the file event and the drop event leaves its trace only there. Whoever has used it clears it.
+   */
+  readonly fileEvents: Map<string, DropFileEvent>;
+  /** Reads the file events since the last recall; the first time, all of them. @throws LOG_UNAVAILABLE */
+  recall(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Names a file across tables. */
+export const fileOf = (table: string, sourceFile: string): string => `${table}/${sourceFile}`;
+
+/** Opens the memory; it is complete after the first `recall`. `onError` hears of events that cannot be read. @throws LOG_UNAVAILABLE */
+export async function openDropMemory(
+  log: EventLog,
+  clock: Clock,
+  onError: (thrown: unknown) => void,
+): Promise<DropMemory> {
+  const taken = new Map<string, TakenVersion>();
+  /** Gone objects are no longer in the map; their newest event's offset, until the tail has passed it. */
+  const gone = new Map<string, number>();
+  const newest = new Map<string, DropFileEvent>();
+  const next = new Map<number, number>();
+
+  const apply = (event: DropEvent, offset: number): void => {
+    const key = event.objectKey;
+    if (offset <= Math.max(taken.get(key)?.offset ?? -1, gone.get(key) ?? -1)) return;
+    if (event.deleted) {
+      taken.delete(key);
+      gone.set(key, offset);
+    } else {
+      gone.delete(key);
+      taken.set(key, { etag: event.etag, sizeBytes: event.sizeBytes, fileId: event.fileId, offset });
+    }
+  };
+  const decode = (value: Buffer): FileEvent | undefined => {
+    try {
+      return fileEvents.decode(value);
+    } catch (error) {
+      onError(error);
+      return undefined;
+    }
+  };
+  const tail = await log.tail([TOPICS.drops.name], ({ value, offset }) => {
+    try {
+      const event = dropEvents.decode(value);
+      apply(event, offset);
+      if (gone.get(event.objectKey) === offset) gone.delete(event.objectKey);
+    } catch (error) {
+      onError(error);
+    }
+  });
+
+  return {
+    taken,
+    async record(what) {
+      const event = { ...what, atMs: clock.nowMs() };
+      const record = { key: event.objectKey, value: dropEvents.encode(event) };
+      const [position] = await log.publish(TOPICS.drops.name, [record]);
+      apply(event, position!.offset);
+    },
+    fileEvents: newest,
+    async recall() {
+      await tail.caughtUp();
+      for (const { partition, earliest } of await log.offsets(TOPICS.fileEvents.name)) {
+        const from = Math.max(earliest, next.get(partition) ?? 0);
+        for await (const record of log.read(TOPICS.fileEvents.name, partition, from)) {
+          next.set(partition, record.offset + 1);
+          const event = decode(record.value);
+          if (event?.origin !== "drop") continue;
+          const { kind, etag, sizeBytes, fileId } = event;
+          newest.set(fileOf(event.table, event.sourceFile), { kind, etag, sizeBytes, fileId });
+        }
+      }
+    },
+    close: () => tail.close(),
+  };
+}

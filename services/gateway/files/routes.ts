@@ -1,0 +1,71 @@
+import { z } from "zod";
+import { TributaryError } from "../../../lib/errors.ts";
+import { makeLedger } from "./ledger.ts";
+import { fileListSchema, fileStates, fileStatusSchema, isFinal, type FileStatus } from "../http/schemas.ts";
+import type { App, GatewayDeps } from "../http/server.ts";
+import { plainText, problemResponses, waitParameters } from "../http/parameters.ts";
+import { waitMsOf } from "../ingest/routes.ts";
+
+const fileIdSchema = z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i, "not the id of a file");
+
+/** What became of the files. */
+export function addFileRoutes(app: App, deps: GatewayDeps): void {
+  const { view, warehouse, settings } = deps;
+  const ledger = makeLedger(warehouse, { timeoutMs: settings.TRIBUTARY_QUERY_TIMEOUT });
+
+  app.get(
+    "/v1/files/:fileId",
+    {
+      config: { scope: "read" },
+      schema: {
+        operationId: "getFile",
+        tags: ["files"],
+        summary: "A file's status",
+        params: z.object({ fileId: fileIdSchema }),
+        querystring: z.strictObject(waitParameters),
+        response: { 200: fileStatusSchema, ...problemResponses },
+      },
+    },
+    async (request, reply) => {
+      const fileId = request.params.fileId.toLowerCase();
+      const waitMs = waitMsOf(request.query, deps);
+      const known = view.get(fileId) ?? (await ledger.file(fileId));
+      if (!known) throw new TributaryError("NOT_FOUND", `no file ${fileId}`);
+      if (waitMs === undefined || isFinal(known.status)) return known;
+      return (await deps.waiters.wait(fileId, waitMs, reply.raw)) ?? view.get(fileId) ?? known;
+    },
+  );
+
+  app.get(
+    "/v1/files",
+    {
+      config: { scope: "read" },
+      schema: {
+        operationId: "listFiles",
+        tags: ["files"],
+        summary: "Files, newest first",
+        querystring: z.strictObject({
+          table: plainText.optional(),
+          status: z.enum(fileStates).optional(),
+          limit: z.coerce.number().int().min(1).max(1000).default(50),
+          cursor: fileIdSchema.optional(),
+        }),
+        response: { 200: fileListSchema, ...problemResponses },
+      },
+    },
+    async ({ query: { table, status, limit, cursor } }) => {
+      const { files, exhausted } = view.list({ table, status, before: cursor, limit: limit + 1 });
+      if (files.length <= limit && !exhausted) {
+        const before = files.at(-1)?.fileId ?? cursor;
+        files.push(...(await ledger.files({ table, status, before, limit: limit + 1 - files.length })));
+      }
+      return page(files, limit);
+    },
+  );
+}
+
+/** One more than asked for shows that there is a next page. */
+function page(files: FileStatus[], limit: number): z.infer<typeof fileListSchema> {
+  const shown = files.slice(0, limit);
+  return { files: shown, nextCursor: files.length > limit ? shown.at(-1)!.fileId : null };
+}

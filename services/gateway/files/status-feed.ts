@@ -1,0 +1,57 @@
+import type { EventLog, LogRecord, Tail } from "../../../lib/event-log/event-log.ts";
+import { commitEvents, fileEvents, parseEvents } from "../../../lib/messages/avro.ts";
+import { TOPICS } from "../../../lib/messages/topics.ts";
+import { withArrival, withEnding, withParseEvent } from "./status.ts";
+import type { FileView } from "./view.ts";
+
+/** Texts that repeat from event to event (a table's name, columns, dialect) are held once. */
+const SHARED_TEXTS_MAX = 10_000;
+
+/** Keeps the view up with the log: file-events, parse-events and commits, from the earliest record kept and then for ever. */
+export async function feedView(
+  log: EventLog,
+  view: FileView,
+  onError: (thrown: unknown, record: LogRecord) => void,
+): Promise<Tail> {
+  const texts = new Map<string, string>();
+  const shared = <Text extends string | null>(text: Text): Text => {
+    if (text === null) return text;
+    const held = texts.get(text);
+    if (held === undefined && texts.size < SHARED_TEXTS_MAX) texts.set(text, text);
+    return (held ?? text) as Text;
+  };
+
+  const readers: Record<string, (record: LogRecord) => void> = {
+    [TOPICS.fileEvents.name]: ({ value, offset }) => {
+      const event = fileEvents.decode(value);
+      view.apply(event.fileId, (facts) => withArrival(facts, { ...event, table: shared(event.table) }, offset));
+    },
+    [TOPICS.parseEvents.name]: ({ value }) => {
+      const event = parseEvents.decode(value);
+      const texts = {
+        table: shared(event.table),
+        dialectJson: shared(event.dialectJson),
+        columnsJson: shared(event.columnsJson),
+      };
+      view.apply(event.fileId, (facts) => withParseEvent(facts, { ...event, ...texts }));
+    },
+    [TOPICS.commits.name]: ({ value }) => {
+      const { files, commitId, snapshotId, committedAtMs, commitMs, ...event } = commitEvents.decode(value);
+      const [table, strategy] = [shared(event.table), shared(event.strategy)];
+      const commit = { commitId, table, snapshotId, committedAtMs, commitMs, strategy };
+      view.noteCommit(table, committedAtMs);
+      for (const outcome of files) {
+        const ended = { ...outcome, encoding: shared(outcome.encoding) };
+        view.apply(outcome.fileId, (facts) => withEnding(facts, commit, ended));
+      }
+    },
+  };
+
+  return log.tail(Object.keys(readers), (record) => {
+    try {
+      readers[record.topic]!(record);
+    } catch (error) {
+      onError(error, record);
+    }
+  });
+}

@@ -1,0 +1,208 @@
+import { ERRORS, type ErrorCode } from "../../../lib/errors.ts";
+import type { CommitEvent, FileEvent, FileOutcome, ParseEvent } from "../../../lib/messages/generated.ts";
+import type { FileState, FileStatus } from "../http/schemas.ts";
+
+/** What is kept of the events: what is shown. Very many files are remembered, and a byte of each counts. */
+type Arrival = Pick<
+  FileEvent,
+  "table" | "sourceFile" | "kind" | "origin" | "sizeBytes" | "contentHash" | "etag" | "receivedAtMs" | "replayOf"
+> & { readonly offset: number };
+
+type ParseEnd = Omit<ParseEvent, "fileId" | "sourceOffset">;
+
+/** How a file ended, with the commit that said so. */
+export interface Ending {
+  readonly commit: Pick<CommitEvent, "commitId" | "table" | "snapshotId" | "committedAtMs" | "commitMs" | "strategy">;
+  readonly outcome: Omit<FileOutcome, "fileId" | "delimiter">;
+}
+
+// Literals, not rest patterns: those make objects three times the size.
+
+const arrivalOf = (event: FileEvent, offset: number): Arrival => ({
+  table: event.table,
+  sourceFile: event.sourceFile,
+  kind: event.kind,
+  origin: event.origin,
+  sizeBytes: event.sizeBytes,
+  contentHash: event.contentHash,
+  etag: event.etag,
+  receivedAtMs: event.receivedAtMs,
+  replayOf: event.replayOf,
+  offset,
+});
+
+const parseEndOf = (event: ParseEvent): ParseEnd => ({
+  table: event.table,
+  phase: event.phase,
+  atMs: event.atMs,
+  rowsRead: event.rowsRead,
+  rowsRejected: event.rowsRejected,
+  dialectJson: event.dialectJson,
+  columnsJson: event.columnsJson,
+  errorCode: event.errorCode,
+  errorMessage: event.errorMessage,
+});
+
+const outcomeOf = (outcome: FileOutcome): Ending["outcome"] => ({
+  sourceFile: outcome.sourceFile,
+  sourceOffset: outcome.sourceOffset,
+  status: outcome.status,
+  rowsRead: outcome.rowsRead,
+  rowsCommitted: outcome.rowsCommitted,
+  rowsRejected: outcome.rowsRejected,
+  sizeBytes: outcome.sizeBytes,
+  contentHash: outcome.contentHash,
+  etag: outcome.etag,
+  receivedAtMs: outcome.receivedAtMs,
+  parsedAtMs: outcome.parsedAtMs,
+  parseMs: outcome.parseMs,
+  encoding: outcome.encoding,
+  rowsOffset: outcome.rowsOffset,
+  errorCode: outcome.errorCode,
+  errorMessage: outcome.errorMessage,
+});
+
+/**
+ * What is known of one file: of each kind of event the one that counts. Events may arrive in any order, late, more than once, or never
+ * (an old topic may have lost them): each slot keeps the greatest by a total order, so every order of arrival ends in the same facts.
+ */
+export interface FileFacts {
+  readonly arrival?: Arrival;
+  /** When the first parse of it began. */
+  readonly startedAtMs?: number;
+  /** A parse's end: of several the failed one (a later retry shows when it commits), then the earliest. */
+  readonly parse?: ParseEnd;
+  readonly ending?: Ending;
+}
+
+export const noFileFacts: FileFacts = {};
+
+/** A file has exactly one file event; a repeated delivery changes nothing. */
+export function withArrival(facts: FileFacts, event: FileEvent, offset: number): FileFacts {
+  return facts.arrival ? facts : { ...facts, arrival: arrivalOf(event, offset) };
+}
+
+export function withParseEvent(facts: FileFacts, event: ParseEvent): FileFacts {
+  if (event.phase === "started") {
+    const startedAtMs = Math.min(event.atMs, facts.startedAtMs ?? Infinity);
+    return startedAtMs === facts.startedAtMs ? facts : { ...facts, startedAtMs };
+  }
+  const parse = parseEndOf(event);
+  return facts.parse && parseOrder(facts.parse, parse) >= 0 ? facts : { ...facts, parse };
+}
+
+export function withEnding(facts: FileFacts, commit: Ending["commit"], outcome: FileOutcome): FileFacts {
+  const ending = { commit, outcome: outcomeOf(outcome) };
+  return facts.ending && endingOrder(facts.ending, ending) >= 0 ? facts : { ...facts, ending };
+}
+
+const ENDING_RANK = { failed: 0, rejected: 1, committed: 2 } as const;
+
+/** Positive: the first counts. */
+const parseOrder = (a: ParseEnd, b: ParseEnd): number =>
+  Number(a.phase === "failed") - Number(b.phase === "failed") || b.atMs - a.atMs || textOrder(a, b);
+
+const endingOrder = (a: Ending, b: Ending): number =>
+  ENDING_RANK[a.outcome.status] - ENDING_RANK[b.outcome.status] ||
+  b.commit.committedAtMs - a.commit.committedAtMs ||
+  textOrder(a, b);
+
+/** Events that differ in nothing that matters still need one winner. */
+function textOrder(a: object, b: object): number {
+  const [left, right] = [JSON.stringify(a), JSON.stringify(b)];
+  return left === right ? 0 : left < right ? -1 : 1;
+}
+
+/** How far the file is. Never goes back as facts are added, save that a retry may commit what an earlier parse had failed at. */
+export function fileStateOf(facts: FileFacts): FileState {
+  if (facts.ending) return facts.ending.outcome.status;
+  if (facts.parse) return facts.parse.phase === "failed" ? "failed" : "parsed";
+  return facts.startedAtMs === undefined ? "received" : "parsing";
+}
+
+/** The table a file belongs to, once any event has named it. */
+export const tableOfFile = (facts: FileFacts): string | undefined =>
+  facts.arrival?.table ?? facts.ending?.commit.table ?? facts.parse?.table;
+
+/** When the file version arrived, epoch milliseconds, once known. */
+export const receivedAtMsOf = (facts: FileFacts): number | undefined =>
+  facts.arrival?.receivedAtMs ?? facts.ending?.outcome.receivedAtMs;
+
+/** What people are shown; undefined until the file's name is known (its own event, or its end, has been seen). */
+export function statusOf(fileId: string, facts: FileFacts): FileStatus | undefined {
+  const { arrival, ending, parse, startedAtMs } = facts;
+  const outcome = ending?.outcome;
+  const sourceFile = arrival?.sourceFile ?? outcome?.sourceFile;
+  const table = tableOfFile(facts);
+  if (sourceFile === undefined || table === undefined) return undefined;
+  const receivedAtMs = receivedAtMsOf(facts) ?? null;
+  const parsedAtMs = parse?.atMs ?? outcome?.parsedAtMs ?? null;
+  const committedAtMs = outcome?.status === "committed" ? ending!.commit.committedAtMs : null;
+  const started = startedAtMs ?? null;
+  const failed = !outcome && parse?.phase === "failed";
+  return {
+    fileId,
+    table,
+    sourceFile,
+    status: fileStateOf(facts),
+    kind: arrival?.kind ?? "put",
+    origin: arrival?.origin ?? null,
+    replayOf: arrival?.replayOf ?? null,
+    sizeBytes: arrival?.sizeBytes ?? outcome?.sizeBytes ?? 0,
+    contentHash: arrival?.contentHash ?? outcome?.contentHash ?? "",
+    etag: arrival?.etag ?? outcome?.etag ?? null,
+    sourceOffset: arrival?.offset ?? outcome?.sourceOffset ?? null,
+    rowsOffset: outcome?.rowsOffset ?? null,
+    // Of a failed file only its rejects are kept, and so only they count as read: as its outcome will say.
+    rowsRead: outcome?.rowsRead ?? (failed ? parse.rowsRejected : parse?.rowsRead) ?? null,
+    rowsCommitted: outcome?.rowsCommitted ?? (failed ? 0 : null),
+    rowsRejected: outcome?.rowsRejected ?? parse?.rowsRejected ?? null,
+    dialect: (fromJson(parse?.dialectJson) as Record<string, unknown> | undefined) ?? null,
+    encoding: outcome?.encoding || null,
+    columns: (fromJson(parse?.columnsJson) as FileStatus["columns"] | undefined) ?? null,
+    receivedAt: isoTime(receivedAtMs),
+    parseStartedAt: isoTime(started),
+    parsedAt: isoTime(parsedAtMs),
+    committedAt: isoTime(committedAtMs),
+    durations: {
+      queuedMs: between(receivedAtMs, started),
+      parseMs: outcome?.parseMs ?? between(started, parsedAtMs),
+      commitMs: ending?.commit.commitMs ?? null,
+      totalMs: between(receivedAtMs, committedAtMs),
+    },
+    commit:
+      (ending && {
+        commitId: ending.commit.commitId,
+        snapshotId: ending.commit.snapshotId,
+        strategy: ending.commit.strategy,
+      }) ||
+      null,
+    error: errorOf(facts),
+    links: linksOf(fileId, table),
+  };
+}
+
+export const linksOf = (fileId: string, table: string): FileStatus["links"] => ({
+  self: `/v1/files/${fileId}`,
+  table: `/v1/tables/${table}`,
+  rejects: `/v1/tables/${table}/rejects?fileId=${fileId}`,
+});
+
+/** An error as people see it, with the remedy of the table in lib/errors. */
+export function describeError(code: string, message: string): NonNullable<FileStatus["error"]> {
+  return { code, message, remedy: code in ERRORS ? ERRORS[code as ErrorCode].remedy : "" };
+}
+
+/** ISO 8601 in UTC; null stays null. */
+export const isoTime = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
+
+function errorOf({ ending, parse }: FileFacts): FileStatus["error"] {
+  const ended = ending?.outcome;
+  if (ended) return ended.errorCode === null ? null : describeError(ended.errorCode, ended.errorMessage ?? "");
+  return parse?.errorCode ? describeError(parse.errorCode, parse.errorMessage ?? "") : null;
+}
+
+const between = (from: number | null, to: number | null): number | null =>
+  from === null || to === null ? null : Math.max(0, to - from);
+
+const fromJson = (text: string | null | undefined): unknown => (text ? (JSON.parse(text) as unknown) : undefined);

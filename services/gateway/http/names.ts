@@ -1,0 +1,50 @@
+import type { Contracts } from "../../../lib/contract/contract.ts";
+import { tableNameOf } from "../../../lib/parsing/names.ts";
+import { TributaryError } from "../../../lib/errors.ts";
+
+const FILE_NAME_BYTES_MAX = 512;
+
+/**
+ * The table name itself, if files may be sent to it.
+ * @throws TABLE_NAME_INVALID, saying which name would be right
+ */
+export function checkTableName(name: string, contracts: Contracts): string {
+  const refuse = (why: string): never => {
+    throw new TributaryError("TABLE_NAME_INVALID", why);
+  };
+  const right = tableNameOf(name);
+  if (right !== name) refuse(`'${printable(name)}' is no table name; '${right}' would be one`);
+  const base = /^(.+)_trusted$/.exec(name)?.[1];
+  if (base !== undefined && contracts.of(base).gate === "block") {
+    refuse(`'${name}' is the published view of '${base}': send files to '${base}'`);
+  }
+  return name;
+}
+
+/**
+ * The file name itself, if a file of a table may be called so.
+ * @throws FILE_NAME_INVALID
+ */
+export function checkFileName(name: string): string {
+  const fault = fileNameFault(name);
+  if (fault) throw new TributaryError("FILE_NAME_INVALID", `'${printable(name)}' ${fault}`);
+  return name;
+}
+
+function fileNameFault(name: string): string | undefined {
+  if (name === "") return "is empty";
+  if (Buffer.byteLength(name) > FILE_NAME_BYTES_MAX) return `is longer than ${FILE_NAME_BYTES_MAX} bytes`;
+  if (/[\p{Cc}\p{Cs}\u2028\u2029]/u.test(name)) return "holds a control character or half a character";
+  if (/[\u202a-\u202e\u2066-\u2069]/.test(name)) return "holds a character that turns the reading direction";
+  const segments = name.split(/[/\\]/);
+  if (segments[0] === "") return "begins with a slash";
+  if (segments.some((segment) => segment === "..")) return "holds '..'";
+  if (segments.some((segment) => segment === "" || segment === ".")) return "holds an empty segment";
+  return undefined;
+}
+
+/** A name as it may stand in a message: short, without control characters. */
+export function printable(name: string, charsMax = 80): string {
+  const clean = name.replace(/[\p{Cc}\p{Cs}\u2028-\u202e\u2066-\u2069]/gu, "�");
+  return clean.length > charsMax ? `${clean.slice(0, charsMax)}…` : clean;
+}

@@ -1,0 +1,87 @@
+import { z } from "zod";
+import { dialectOverrideSchema, type DialectOverride } from "../../../lib/contract/contract.ts";
+import { TributaryError } from "../../../lib/errors.ts";
+import { duration } from "../../../lib/process/config.ts";
+import { problemSchema } from "./schemas.ts";
+
+/** Parameters that several routes share. */
+
+/** Of a form only its files count: what else it holds is little. Their number has a setting of its own, their size too. */
+export const FORM_LIMITS = {
+  fileSize: Infinity,
+  fields: 100,
+  fieldSize: 10_000,
+  fieldNameSize: 100,
+  headerPairs: 100,
+} as const;
+
+const problemResponse = {
+  description: "what happened, and what to do about it",
+  content: { "application/problem+json": { schema: problemSchema } },
+} as const;
+
+/** Not refused and not done in time either. */
+export const unfinishedResponse = { ...problemResponse, description: "not done in time; it goes on" } as const;
+
+export const problemResponses = { "4xx": problemResponse, "5xx": problemResponse } as const;
+
+const DELIMITERS = { comma: ",", semicolon: ";", tab: "\t", pipe: "|" } as const;
+
+/** How a file is written, where the sender knows better than detection. */
+export const dialectParameters = {
+  delimiter: z
+    .enum([",", ";", "\t", "|", "comma", "semicolon", "tab", "pipe"])
+    .optional()
+    .describe("default: detected"),
+  quote: z.string().min(1).max(4).optional().describe("one character, or `none`"),
+  escape: z.string().length(1).optional().describe("default: the quote doubled"),
+  encoding: dialectOverrideSchema.shape.encoding.describe("default: detected"),
+  header: z.enum(["true", "false"]).optional().describe("false: columns are column_1, column_2 …"),
+} as const;
+
+/** @throws BAD_REQUEST naming what does not fit together */
+export function requestedDialectOf(query: {
+  delimiter?: string | undefined;
+  quote?: string | undefined;
+  escape?: string | undefined;
+  encoding?: DialectOverride["encoding"] | undefined;
+  header?: "true" | "false" | undefined;
+}): DialectOverride {
+  const { delimiter, quote, escape, encoding, header } = query;
+  const given = {
+    ...(delimiter === undefined ? {} : { delimiter: DELIMITERS[delimiter as keyof typeof DELIMITERS] ?? delimiter }),
+    ...(quote === undefined ? {} : { quote: quote === "none" ? null : quote }),
+    ...(escape === undefined ? {} : { escape }),
+    ...(encoding === undefined ? {} : { encoding }),
+    ...(header === undefined ? {} : { header: header === "true" }),
+  };
+  const parsed = dialectOverrideSchema.safeParse(given);
+  if (parsed.success) return parsed.data;
+  const faults = parsed.error.issues.map(({ path, message }) => `query.${path.join(".")}: ${message}`);
+  throw new TributaryError("BAD_REQUEST", faults.join("; "));
+}
+
+export const waitParameters = {
+  wait: z.literal("committed").optional().describe("answer only when the rows can be queried"),
+  timeout: duration.optional().describe("how long to wait, e.g. 30s; default 30s"),
+} as const;
+
+export const WAIT_MS_DEFAULT = 30_000;
+
+/** Text that may become part of a statement or a header. */
+export const plainText = z
+  .string()
+  .max(1024)
+  .regex(/^[^\u0000-\u001f\u007f-\u009f]*$/, "holds a control character");
+
+/** A place in a list, opaque to clients. */
+export const encodeCursor = (place: unknown): string => Buffer.from(JSON.stringify(place)).toString("base64url");
+
+/** @throws BAD_REQUEST if the cursor is none that this list gave out */
+export function decodeCursor<Schema extends z.ZodType>(cursor: string, schema: Schema): z.infer<Schema> {
+  try {
+    return schema.parse(JSON.parse(Buffer.from(cursor, "base64url").toString("utf8")));
+  } catch {
+    throw new TributaryError("BAD_REQUEST", "query.cursor: not one that this list gave out");
+  }
+}

@@ -1,0 +1,149 @@
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOptions } from "fastify";
+import { STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
+import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
+import { ERRORS, knownCode, TributaryError, type ErrorCode } from "../../../lib/errors.ts";
+import type { Logger } from "../../../lib/process/logger.ts";
+import type { GatewayMetrics } from "../metrics.ts";
+import type { FileStatus, Problem } from "./schemas.ts";
+
+export const PROBLEM_TYPE = "application/problem+json";
+
+/** Seconds that a client refused for lack of room is asked to stay away. */
+const RETRY_AFTER_SECONDS: Partial<Record<ErrorCode, number>> = {
+  OVERLOADED: 2,
+  IDENTITY_UNAVAILABLE: 5,
+  DISK_FULL: 60,
+  BLOB_UNAVAILABLE: 5,
+  LOG_UNAVAILABLE: 5,
+  WAREHOUSE_UNAVAILABLE: 5,
+  WAREHOUSE_CONFLICT: 2,
+  WAREHOUSE_TIMEOUT: 10,
+};
+
+/** What a request said is repeated to it, but not at any length. */
+const DETAIL_CHARS_MAX = 4_000;
+const INSTANCE_CHARS_MAX = 512;
+
+/** What a code says, as RFC 9457 problem details. */
+export function problem(code: ErrorCode, detail: string, instance: string, extra: Partial<Problem> = {}): Problem {
+  return {
+    type: `urn:tributary:error:${code}`,
+    title: titleOf(code),
+    status: ERRORS[code].status,
+    code,
+    detail: detail.slice(0, DETAIL_CHARS_MAX),
+    remedy: ERRORS[code].remedy,
+    instance: instance.slice(0, INSTANCE_CHARS_MAX),
+    ...extra,
+  };
+}
+
+const titleOf = (code: string): string => code.charAt(0) + code.slice(1).toLowerCase().replaceAll("_", " ");
+
+/** The problem that anything thrown amounts to. Total; of an unexpected error nothing but its existence is told. */
+export function problemOf(thrown: unknown, instance: string): Problem {
+  if (thrown instanceof TributaryError) return problem(thrown.code, thrown.message, instance);
+  if (hasZodFastifySchemaValidationErrors(thrown)) return validationProblem(thrown, instance);
+  const { statusCode, message = "", code = "" } = thrown as Partial<FastifyError>;
+  if (statusCode === 413) return problem("BODY_TOO_LARGE", message, instance);
+  if (statusCode === 415) return problem("UNSUPPORTED_MEDIA_TYPE", message, instance);
+  if (statusCode === 404) return problem("NOT_FOUND", message, instance);
+  if (statusCode === 429) return problem("RATE_LIMITED", message, instance);
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
+    return problem("BAD_REQUEST", message, instance);
+  }
+  if (code === "FST_ERR_CTP_INSTANCE_ALREADY_STARTED") return problem("OVERLOADED", "shutting down", instance);
+  return problem("INTERNAL", "an unexpected error; the log has the details", instance);
+}
+
+function validationProblem(
+  error: { validation: { instancePath: string; message?: string }[]; validationContext?: string | undefined },
+  instance: string,
+): Problem {
+  const place = error.validationContext === "querystring" ? "query" : (error.validationContext ?? "request");
+  const errors = error.validation.map(({ instancePath, message = "is not valid" }) => ({
+    field: [place, ...instancePath.split("/").filter(Boolean)].join("."),
+    message,
+  }));
+  return problem("BAD_REQUEST", errors.map(({ field, message }) => `${field}: ${message}`).join("; "), instance, {
+    errors,
+  });
+}
+
+/** The path without its query, which may hold what nobody should read in a log. */
+export const instanceOf = (request: FastifyRequest): string => request.url.split("?", 1)[0]!;
+
+export function sendProblem(reply: FastifyReply, body: Problem): FastifyReply {
+  const retryAfter = RETRY_AFTER_SECONDS[body.code as ErrorCode];
+  if (retryAfter !== undefined) reply.header("retry-after", retryAfter);
+  if (body.code === "UNAUTHENTICATED") reply.header("www-authenticate", "Bearer");
+  reply.request.problemCode = body.code;
+  return reply.code(body.status).type(PROBLEM_TYPE).send(body);
+}
+
+/** The answer about a file that ended badly. */
+export function sendFileProblem(reply: FastifyReply, request: FastifyRequest, file: FileStatus): FastifyReply {
+  const code = file.error && file.error.code in ERRORS ? (file.error.code as ErrorCode) : "FILE_NOT_COMMITTED";
+  const detail = file.error?.message ?? `the file ended as ${file.status}`;
+  return sendProblem(reply, problem(code, detail, instanceOf(request), { status: 422, file }));
+}
+
+/** Answers what fails before any route is found: malformed paths. */
+export const frameworkErrors: NonNullable<FastifyServerOptions["frameworkErrors"]> = (error, request, reply) => {
+  void sendProblem(reply, problemOf(error, instanceOf(request)));
+};
+
+/** Answers what is no request that Node can read: headers beyond the limit, or no HTTP at all. */
+export function clientError(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy();
+  const body =
+    error.code === "HPE_HEADER_OVERFLOW"
+      ? problem("HEADERS_TOO_LARGE", "path and headers are larger than the server takes", "")
+      : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
+        ? problem("BAD_REQUEST", "the headers did not come in time", "", { status: 408 })
+        : problem("BAD_REQUEST", "this is no HTTP request", "");
+  const text = JSON.stringify(body);
+  const head = [
+    `HTTP/1.1 ${body.status} ${STATUS_CODES[body.status] ?? ""}`,
+    `Content-Type: ${PROBLEM_TYPE}`,
+    `Content-Length: ${Buffer.byteLength(text)}`,
+    "Connection: close",
+  ];
+  socket.end(`${head.join("\r\n")}\r\n\r\n${text}`, () => socket.destroy());
+}
+
+/** Tells which methods a path has: the router itself looks for path and method at once. */
+function routesByPath(app: FastifyInstance): (path: string) => string[] {
+  const routes: { pattern: RegExp; methods: string[] }[] = [];
+  app.addHook("onRoute", ({ url, method }) => {
+    const pattern = url
+      .replace(/[.+?^$()|[\]\\]/g, "\\$&")
+      .replace(/\*/g, ".*")
+      .replace(/:\w+/g, "[^/]+");
+    routes.push({ pattern: new RegExp(`^${pattern}$`), methods: [method].flat() });
+  });
+  return (path) => [...new Set(routes.flatMap(({ pattern, methods }) => (pattern.test(path) ? methods : [])))].sort();
+}
+
+/** Every error and every unknown path of the app is answered as a problem. */
+export function addProblemHandlers(app: FastifyInstance, logger: Logger, metrics: GatewayMetrics): void {
+  const methodsOf = routesByPath(app);
+  const unknown = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    const instance = instanceOf(request);
+    const allowed = methodsOf(instance);
+    const what = `no ${request.method} ${instance}`;
+    if (allowed.length === 0) return sendProblem(reply, problem("NOT_FOUND", what, instance));
+    return sendProblem(reply.header("allow", allowed.join(", ")), problem("METHOD_NOT_ALLOWED", what, instance));
+  };
+  app.setNotFoundHandler(async (request, reply) => unknown(request, reply));
+  app.setErrorHandler(async (error, request, reply) => {
+    // Of what does not exist nothing else is wrong.
+    if (request.is404) return unknown(request, reply);
+    const body = problemOf(error, instanceOf(request));
+    metrics.throughput.error(knownCode(body.code));
+    if (body.status >= 500) logger.error({ err: error, requestId: request.id, code: body.code }, "request failed");
+    else logger.debug({ requestId: request.id, code: body.code, detail: body.detail }, "request refused");
+    return sendProblem(reply, body);
+  });
+}

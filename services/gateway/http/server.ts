@@ -1,0 +1,198 @@
+import rateLimit from "@fastify/rate-limit";
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyServerOptions,
+  type RawReplyDefaultExpression,
+  type RawRequestDefaultExpression,
+  type RawServerDefault,
+} from "fastify";
+import { validatorCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
+import type { BlobStore } from "../../../lib/blob/blob-store.ts";
+import type { Clock } from "../../../lib/clock.ts";
+import type { Contracts } from "../../../lib/contract/contract.ts";
+import type { EventLog } from "../../../lib/event-log/event-log.ts";
+import { addHealthRoutes } from "../../../lib/process/http.ts";
+import type { Logger } from "../../../lib/process/logger.ts";
+import type { Registry } from "../../../lib/process/metrics.ts";
+import type { Warehouse } from "../../../lib/warehouse/warehouse.ts";
+import { addAudit } from "../access/audit.ts";
+import { addAuth, type Identities } from "../access/auth.ts";
+import type { GatewaySettings } from "../config.ts";
+import type { CommandClient } from "../commands/command-client.ts";
+import type { FileView } from "../files/view.ts";
+import type { Ingest } from "../ingest/ingest.ts";
+import type { GatewayMetrics } from "../metrics.ts";
+import { addProblemHandlers, clientError, frameworkErrors } from "./problems.ts";
+import { addCommandRoutes } from "../commands/routes.ts";
+import { addConsoleRoutes } from "../console/routes.ts";
+import { addReplayRoutes } from "../replays/routes.ts";
+import { addApiDescription } from "./description.ts";
+import { addEventRoutes } from "../files/events-route.ts";
+import { addFileRoutes } from "../files/routes.ts";
+import { addLogRoutes } from "../log-recreation/routes.ts";
+import { addNotificationRoutes } from "../drops/routes.ts";
+import { addPreviewRoutes } from "../ingest/preview-route.ts";
+import { addQueryRoutes } from "../tables/query-route.ts";
+import { addRejectRoutes } from "../rejects/routes.ts";
+import { addTableRoutes } from "../tables/routes.ts";
+import { addUploadRoutes } from "../ingest/routes.ts";
+import type { TableShape } from "../tables/shapes.ts";
+import type { TlsFiles } from "./tls.ts";
+import type { Waiters } from "../files/waiters.ts";
+
+/** What the routes work with. */
+export interface GatewayDeps {
+  log: EventLog;
+  blob: BlobStore;
+  warehouse: Warehouse;
+  contracts: Contracts;
+  clock: Clock;
+  logger: Logger;
+  registry: Registry;
+  settings: GatewaySettings;
+  metrics: GatewayMetrics;
+  view: FileView;
+  ingest: Ingest;
+  waiters: Waiters;
+  commands: CommandClient;
+  /** What the files so far have made of each table. */
+  shapes: ReadonlyMap<string, TableShape>;
+  /** Where files are dropped, and how to have it looked at now; absent: nothing is watched. */
+  drops: { url: string; poke(keys: readonly string[]): void } | undefined;
+  identities: Identities;
+  /** Where who did what is told. */
+  audit: Logger;
+  /** Absent: plain HTTP. */
+  tls: TlsFiles | undefined;
+  /** /metrics is for everybody. */
+  metricsPublic: boolean;
+  /** Aborts when the gateway drains: streams end. */
+  draining: AbortSignal;
+  /** Throws what stands in the way of work. */
+  ready: () => Promise<void>;
+}
+
+export type App = FastifyInstance<
+  RawServerDefault,
+  RawRequestDefaultExpression,
+  RawReplyDefaultExpression,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
+
+const JSON_BODY_BYTES_MAX = 1024 * 1024;
+const LINGER_MS = 3_000;
+const HEADERS_MS_MAX = 30_000;
+/** Request line and headers together. */
+const HEADER_BYTES_MAX = 16 * 1024;
+
+/** The app: routes only. Who listens, and where, is service.ts's business; tests inject requests. */
+export async function buildServer(deps: GatewayDeps): Promise<App> {
+  const app: App = fastify(serverOptions(deps)).withTypeProvider<ZodTypeProvider>();
+  // JSON is the only text taken: what a form or a page of another origin may send unasked is not.
+  app.removeContentTypeParser("text/plain");
+  app.setValidatorCompiler(validatorCompiler);
+  // Response schemas describe (openapi.json) and are held by tests; checking every answer again would only cost time.
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  addProblemHandlers(app, deps.logger, deps.metrics);
+  addAudit(app, deps.audit, deps.clock);
+  countRequests(app, deps.metrics);
+  closeUnread(app, deps.clock);
+  closeIdle(app, deps.settings.TRIBUTARY_UPLOAD_IDLE_MAX);
+  app.addHook("onSend", async (_request, reply) => {
+    reply.header("x-content-type-options", "nosniff");
+    // Connections that have been answered must not keep a draining server waiting.
+    if (deps.draining.aborted) reply.header("connection", "close");
+  });
+  await addRateLimit(app, deps.settings.TRIBUTARY_RATE_LIMIT);
+  const { identities, metricsPublic } = deps;
+  addAuth(app, { identities, metricsPublic, failuresMax: deps.settings.TRIBUTARY_AUTH_FAILURES_MAX });
+  await addApiDescription(app);
+  addHealthRoutes(app, { registry: deps.registry, ready: deps.ready });
+  for (const add of [
+    addUploadRoutes,
+    addFileRoutes,
+    addTableRoutes,
+    addQueryRoutes,
+    addRejectRoutes,
+    addPreviewRoutes,
+    addNotificationRoutes,
+    addEventRoutes,
+    addCommandRoutes,
+    addReplayRoutes,
+    addLogRoutes,
+    addConsoleRoutes,
+  ]) {
+    await app.register(async (scoped: App) => add(scoped, deps));
+  }
+  return app;
+}
+
+function serverOptions({ tls, settings }: GatewayDeps): FastifyServerOptions {
+  const limits = { headersTimeout: HEADERS_MS_MAX, requestTimeout: 0, maxHeaderSize: HEADER_BYTES_MAX };
+  const options = {
+    logger: false,
+    bodyLimit: JSON_BODY_BYTES_MAX,
+    // A body may take as long as it keeps coming (closeIdle and ingest.ts give up on idle ones); headers may not.
+    requestTimeout: 0,
+    ...(tls ? { https: { ...limits, cert: tls.cert, key: tls.key } } : { http: limits }),
+    ...(settings.TRIBUTARY_TRUSTED_PROXIES ? { trustProxy: settings.TRIBUTARY_TRUSTED_PROXIES } : {}),
+    forceCloseConnections: "idle",
+    frameworkErrors,
+    clientErrorHandler: clientError,
+    routerOptions: { maxParamLength: 4096, caseSensitive: true },
+  };
+  // With https the server's type would be another; the routes do not care.
+  return options as FastifyServerOptions;
+}
+
+function countRequests(app: App, metrics: GatewayMetrics): void {
+  app.addHook("onResponse", async (request, reply) => {
+    const route = request.routeOptions.url ?? "(none)";
+    metrics.requestSeconds.observe(
+      { method: request.method, route, status: String(reply.statusCode) },
+      reply.elapsedTime / 1000,
+    );
+  });
+}
+
+/**
+ * An answer may come before its body's end. The rest is read and thrown away for a while, so that the sender gets to see the answer;
+ * a connection closed at once would be reset under its hands.
+ */
+function closeUnread(app: App, clock: Clock): void {
+  app.addHook("onResponse", async ({ raw }) => {
+    if (raw.complete || raw.destroyed) return;
+    const closed = new AbortController();
+    raw.once("close", () => closed.abort());
+    raw.on("error", () => undefined).resume();
+    void clock.sleep(LINGER_MS, closed.signal).then(() => {
+      if (!closed.signal.aborted) raw.socket.destroy();
+    });
+  });
+}
+
+/**
+ * A body of which no byte comes for long is not waited for. Uploads are watched more closely (ingest.ts), and get an answer; this is for
+ * whatever else reads a body. An upload's end may take twice the time to be noticed: this must not come before its answer.
+ */
+function closeIdle(app: App, idleMsMax: number): void {
+  app.addHook("onRequest", async ({ raw }, reply) => {
+    if (raw.headers["content-length"] === undefined && raw.headers["transfer-encoding"] === undefined) return;
+    raw.socket.setTimeout(3 * idleMsMax);
+    raw.once("end", () => {
+      if (!reply.raw.writableFinished) raw.socket.setTimeout(0);
+    });
+  });
+}
+
+async function addRateLimit(app: App, perMinute: number): Promise<void> {
+  await app.register(rateLimit, {
+    global: perMinute > 0,
+    max: perMinute,
+    timeWindow: "1 minute",
+    keyGenerator: ({ caller, ip }) => (caller ? `${caller.kind} ${caller.id}` : ip),
+    allowList: (request) => !request.url.startsWith("/v1/"),
+  });
+}

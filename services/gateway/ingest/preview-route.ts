@@ -1,0 +1,84 @@
+import multipart from "@fastify/multipart";
+import type { FastifyRequest } from "fastify";
+import type { Readable } from "node:stream";
+import { z } from "zod";
+import { defaultContract } from "../../../lib/contract/contract.ts";
+import { previewFile, type Preview } from "../../../lib/parsing/preview.ts";
+import { TributaryError } from "../../../lib/errors.ts";
+import { describeError } from "../files/status.ts";
+import { makeConcurrencyLimiter } from "../http/concurrency-limiter.ts";
+import { checkTableName } from "../http/names.ts";
+import { previewSchema } from "../http/schemas.ts";
+import type { App, GatewayDeps } from "../http/server.ts";
+import { requestedDialectOf, dialectParameters, FORM_LIMITS, plainText, problemResponses } from "../http/parameters.ts";
+
+/** Parsing happens in this process, beside the uploads: few at a time, and each looks at little. */
+const PREVIEWS_MAX = 4;
+
+/** What would come of a file, without any effect. */
+export async function addPreviewRoutes(app: App, deps: GatewayDeps): Promise<void> {
+  const { contracts, shapes, warehouse, settings } = deps;
+  const gate = makeConcurrencyLimiter(PREVIEWS_MAX, "previews");
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("*", (_request, payload, done) => done(null, payload));
+  await app.register(multipart, { limits: { ...FORM_LIMITS, files: 1 } });
+
+  app.post(
+    "/v1/preview",
+    {
+      config: { scope: "read", reads: true },
+      schema: {
+        operationId: "previewFile",
+        tags: ["files"],
+        summary: "What would come of a file: dialect, types, change to its table, first rows and rejects",
+        description: "The body is the file, or its beginning, raw or as the first file of a form. Nothing is stored.",
+        consumes: ["text/csv", "application/octet-stream"],
+        querystring: z.strictObject({
+          table: z.string().optional().describe("the table it is meant for; default: a new one"),
+          name: plainText.optional().describe("the file's name"),
+          rowsMax: z.coerce.number().int().min(1).max(1000).default(20),
+          ...dialectParameters,
+        }),
+        response: { 200: previewSchema, ...problemResponses },
+      },
+    },
+    async (request) => {
+      const { table, rowsMax } = request.query;
+      if (table !== undefined) checkTableName(table, contracts);
+      const requested = requestedDialectOf(request.query);
+      const { body, name } = await bodyOf(request);
+      const shape = table === undefined ? undefined : shapes.get(table);
+      const columns = table === undefined ? undefined : (shape ?? (await warehouse.describe(table)))?.columns;
+      const preview = await gate.pass(() =>
+        previewFile(withoutClosing(body), {
+          fileName: request.query.name ?? name ?? "preview.csv",
+          contract: table === undefined ? defaultContract("preview") : contracts.of(table),
+          requested,
+          rowsMax,
+          rejectsMax: rowsMax,
+          textBytesMax: settings.TRIBUTARY_PREVIEW_SIZE_MAX,
+          ...(columns ? { known: columns } : {}),
+          ...(shape ? { pinned: shape.dialect } : {}),
+        }),
+      );
+      return answerOf(preview);
+    },
+  );
+}
+
+async function bodyOf(request: FastifyRequest): Promise<{ body: Readable; name?: string }> {
+  if (!request.isMultipart()) return { body: request.raw };
+  const part = await request.file();
+  if (!part) throw new TributaryError("BAD_REQUEST", "the form holds no file");
+  return { body: part.file, name: part.filename };
+}
+
+/** The stream's bytes; who stops reading early leaves it open, for the answer goes the same way back. */
+const withoutClosing = (body: Readable): AsyncIterable<Uint8Array> =>
+  body.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
+
+const answerOf = ({ dialect, error, ...preview }: Preview): z.infer<typeof previewSchema> => ({
+  ...preview,
+  dialect: dialect ? { ...dialect } : null,
+  error: error ? describeError(error.code, error.message) : null,
+});

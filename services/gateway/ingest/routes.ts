@@ -1,0 +1,202 @@
+import multipart, { type MultipartFile } from "@fastify/multipart";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { z } from "zod";
+import { knownCode, messageOf, TributaryError } from "../../../lib/errors.ts";
+import { readTraceparent } from "../../../lib/process/tracing.ts";
+import { auditedFiles } from "../access/audit.ts";
+import { makeConcurrencyLimiter, type ConcurrencyLimiter } from "../http/concurrency-limiter.ts";
+import type { Accepted } from "./ingest.ts";
+import { checkFileName, checkTableName } from "../http/names.ts";
+import { instanceOf, problemOf, sendFileProblem } from "../http/problems.ts";
+import { fileStatusSchema, uploadResultsSchema, type FileStatus } from "../http/schemas.ts";
+import type { App, GatewayDeps } from "../http/server.ts";
+import {
+  requestedDialectOf,
+  dialectParameters,
+  FORM_LIMITS,
+  problemResponses,
+  WAIT_MS_DEFAULT,
+  waitParameters,
+} from "../http/parameters.ts";
+
+/** Files come in: one as a raw body, or several as a form. */
+export async function addUploadRoutes(app: App, deps: GatewayDeps): Promise<void> {
+  const gate = makeConcurrencyLimiter(deps.settings.TRIBUTARY_UPLOADS_MAX, "uploads", deps.metrics.uploadsRunning);
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("*", (_request, payload, done) => done(null, payload));
+  await app.register(multipart, { limits: { ...FORM_LIMITS, files: deps.settings.TRIBUTARY_MULTIPART_FILES_MAX } });
+  addBodyUpload(app, deps, gate);
+  addFormUpload(app, deps, gate);
+}
+
+function addBodyUpload(app: App, deps: GatewayDeps, gate: ConcurrencyLimiter): void {
+  app.put(
+    "/v1/tables/:table/files/*",
+    {
+      config: { scope: "upload" },
+      schema: {
+        operationId: "uploadFile",
+        tags: ["files"],
+        summary: "Send a file, or a new version of it",
+        description:
+          "The body is the file as it is, of any content type, plain or with Content-Encoding gzip or zstd. It is stored before the " +
+          "answer; a body that ends early stores nothing. The name may hold slashes.",
+        consumes: ["text/csv", "application/octet-stream"],
+        params: z.object({ table: z.string(), "*": z.string().describe("name of the file within its table") }),
+        querystring: z.strictObject({ ...waitParameters, ...dialectParameters }),
+        response: {
+          200: fileStatusSchema.describe("with wait=committed: its rows can be queried"),
+          202: fileStatusSchema.describe("accepted: ask links.self how it goes"),
+          ...problemResponses,
+        },
+      },
+    },
+    async (request, reply) => {
+      const table = checkTableName(request.params.table, deps.contracts);
+      const sourceFile = checkFileName(request.params["*"]);
+      const dialect = requestedDialectOf(request.query);
+      const waitMs = waitMsOf(request.query, deps);
+      checkBody(request);
+      const sizeBytes = contentLengthOf(request);
+      const accepted = await gate.pass(() =>
+        deps.ingest.put({
+          ...{ table, sourceFile, origin: "upload", body: request.raw, sizeBytes, dialect },
+          traceparent: traceparentOf(request),
+        }),
+      );
+      request.audited["fileId"] = accepted.fileId;
+      return answer(deps, request, reply, accepted, waitMs);
+    },
+  );
+}
+
+function addFormUpload(app: App, deps: GatewayDeps, gate: ConcurrencyLimiter): void {
+  app.post(
+    "/v1/tables/:table/files",
+    {
+      config: { scope: "upload" },
+      schema: {
+        operationId: "uploadFiles",
+        tags: ["files"],
+        summary: "Send several files as multipart/form-data",
+        description:
+          "Each part with a file name is a file. Every file has its own result: 202 if all were accepted, else 207.",
+        consumes: ["multipart/form-data"],
+        params: z.object({ table: z.string() }),
+        querystring: z.strictObject(dialectParameters),
+        response: { 202: uploadResultsSchema, 207: uploadResultsSchema, ...problemResponses },
+      },
+    },
+    async (request, reply) => {
+      const table = checkTableName(request.params.table, deps.contracts);
+      if (!request.isMultipart()) {
+        throw new TributaryError(
+          "UNSUPPORTED_MEDIA_TYPE",
+          "send multipart/form-data, or PUT the file to …/files/<name>",
+        );
+      }
+      const dialect = requestedDialectOf(request.query);
+      const results = await gate.pass(() => takeParts(deps, request, table, dialect));
+      Object.assign(request.audited, auditedFiles(results));
+      if (results.length === 0) throw new TributaryError("BAD_REQUEST", "the form holds no file");
+      return reply.code(results.every(({ file }) => file) ? 202 : 207).send({ results });
+    },
+  );
+}
+
+async function takeParts(
+  deps: GatewayDeps,
+  request: FastifyRequest,
+  table: string,
+  dialect: ReturnType<typeof requestedDialectOf>,
+): Promise<z.infer<typeof uploadResultsSchema>["results"]> {
+  const results: z.infer<typeof uploadResultsSchema>["results"] = [];
+  for await (const { file: body, filename: name } of partsOf(request)) {
+    try {
+      const sourceFile = checkFileName(name);
+      const traceparent = traceparentOf(request);
+      const accepted = await deps.ingest.put({ table, sourceFile, origin: "upload", body, dialect, traceparent });
+      results.push({ name, file: statusOfAccepted(deps, accepted) });
+    } catch (error) {
+      const problem = problemOf(error, instanceOf(request));
+      deps.metrics.throughput.error(knownCode(problem.code));
+      results.push({ name, problem });
+      // The parts that follow can be reached only through this one.
+      body.resume();
+    }
+  }
+  return results;
+}
+
+/** The form's files; a form that breaks off in the middle is an incomplete upload. */
+async function* partsOf(request: FastifyRequest): AsyncGenerator<MultipartFile> {
+  try {
+    yield* request.files();
+  } catch (error) {
+    if ((error as { statusCode?: number }).statusCode !== undefined) throw error;
+    throw new TributaryError("UPLOAD_INCOMPLETE", `the form broke off: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** How long the request wants to wait, in milliseconds; undefined: not at all. */
+export function waitMsOf(
+  query: { wait?: "committed" | undefined; timeout?: number | undefined },
+  { settings }: GatewayDeps,
+): number | undefined {
+  if (query.wait === undefined) return undefined;
+  const waitMs = query.timeout ?? Math.min(WAIT_MS_DEFAULT, settings.TRIBUTARY_WAIT_MAX);
+  if (waitMs > settings.TRIBUTARY_WAIT_MAX) {
+    throw new TributaryError(
+      "BAD_REQUEST",
+      `query.timeout: at most ${settings.TRIBUTARY_WAIT_MAX} ms (TRIBUTARY_WAIT_MAX)`,
+    );
+  }
+  return waitMs;
+}
+
+function checkBody(request: FastifyRequest): void {
+  if (request.isMultipart()) {
+    throw new TributaryError(
+      "UNSUPPORTED_MEDIA_TYPE",
+      "a form goes to POST /v1/tables/<table>/files; PUT takes the file itself",
+    );
+  }
+  const encoding = request.headers["content-encoding"]?.trim().toLowerCase() ?? "identity";
+  if (!["identity", "gzip", "x-gzip", "zstd"].includes(encoding)) {
+    throw new TributaryError("UNSUPPORTED_ENCODING", `Content-Encoding '${encoding}'`);
+  }
+}
+
+/** Trace context of the sender, if it sent one. Anything else in that header goes no further. */
+function traceparentOf({ headers }: FastifyRequest): string | undefined {
+  const given = headers["traceparent"]?.toString();
+  return readTraceparent(given) ? given : undefined;
+}
+
+function contentLengthOf(request: FastifyRequest): number | undefined {
+  const length = request.headers["content-length"];
+  if (length !== undefined) return Number(length);
+  return request.headers["transfer-encoding"] === undefined ? 0 : undefined;
+}
+
+/** The status of a file just accepted; the view has it already. */
+function statusOfAccepted({ view }: GatewayDeps, { fileId }: Accepted): FileStatus {
+  const status = view.get(fileId);
+  if (!status) throw new Error(`the view does not know ${fileId}, which was just accepted`);
+  return status;
+}
+
+async function answer(
+  deps: GatewayDeps,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  accepted: Accepted,
+  waitMs: number | undefined,
+): Promise<FastifyReply> {
+  if (waitMs !== undefined) {
+    const ended = await deps.waiters.wait(accepted.fileId, waitMs, reply.raw);
+    if (ended)
+      return ended.status === "committed" ? reply.code(200).send(ended) : sendFileProblem(reply, request, ended);
+  }
+  return reply.code(202).header("location", `/v1/files/${accepted.fileId}`).send(statusOfAccepted(deps, accepted));
+}

@@ -1,0 +1,67 @@
+import { z } from "zod";
+import { TributaryError, hasCode } from "../../../lib/errors.ts";
+import { EPOCH_KEY } from "../../../lib/event-log/recreation/epochs.ts";
+import { logEpochs } from "../../../lib/messages/avro.ts";
+import { TOPICS } from "../../../lib/messages/topics.ts";
+import { assertLogKeptItsPast } from "../../../lib/event-log/recreation/log-past.ts";
+import { versionEvents, publishReplays } from "../replays/replay.ts";
+import type { App, GatewayDeps } from "../http/server.ts";
+import { problemResponses } from "../http/parameters.ts";
+
+const adoptedSchema = z
+  .object({
+    base: z.number().describe("offset at which file events go on: one more than any table has absorbed"),
+    tables: z.number().describe("tables that had absorbed file events of the lost log"),
+    repeated: z.number().describe("file events that came into the new log before it was adopted, published again"),
+  })
+  .meta({ id: "AdoptedLog" });
+
+/** What an operator says of the event log as a whole. */
+export function addLogRoutes(app: App, { log, warehouse, clock, logger, metrics }: GatewayDeps): void {
+  app.post(
+    "/v1/log/adopt-recreated",
+    {
+      config: { scope: "admin" },
+      schema: {
+        operationId: "adoptRecreatedLog",
+        tags: ["operations"],
+        summary: "Go on with an event log that was made anew (LOG_RECREATED)",
+        response: { 200: adoptedSchema, ...problemResponses },
+      },
+    },
+    async () => {
+      const watermarks = await warehouse.watermarks();
+      if (!(await isRecreated(watermarks))) {
+        throw new TributaryError("BAD_REQUEST", "the event log has its past: there is nothing to adopt");
+      }
+      const base = Math.max(...watermarks.values()) + 1;
+      const value = logEpochs.encode({ base, adoptedAtMs: clock.nowMs() });
+      await log.publish(TOPICS.logEpochs.name, [{ key: EPOCH_KEY, value }]);
+      // What came in before was taken for old: its new versions are not.
+      const early = (await Promise.all([...(await earlyTables())].map((table) => versionEvents(log, table)))).flat();
+      await publishReplays({ log, clock, metrics }, early, false);
+      logger.warn({ base, tables: watermarks.size, repeated: early.length }, "the recreated event log is adopted");
+      return { base, tables: watermarks.size, repeated: early.length };
+    },
+  );
+
+  const isRecreated = async (watermarks: ReadonlyMap<string, number>): Promise<boolean> => {
+    try {
+      await assertLogKeptItsPast(log, watermarks);
+      return false;
+    } catch (thrown) {
+      if (hasCode(thrown, "LOG_RECREATED")) return true;
+      throw thrown;
+    }
+  };
+
+  const earlyTables = async (): Promise<Set<string>> => {
+    const { name } = TOPICS.fileEvents;
+    const tables = new Set<string>();
+    for (const { partition, earliest, next } of await log.offsets(name)) {
+      if (next <= earliest) continue;
+      for await (const { key } of log.read(name, partition, earliest, next)) if (key !== null) tables.add(key);
+    }
+    return tables;
+  };
+}

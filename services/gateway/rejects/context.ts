@@ -1,0 +1,57 @@
+import type { BlobStore } from "../../../lib/blob/blob-store.ts";
+import { dialectOverrideSchema } from "../../../lib/contract/contract.ts";
+import type { CsvLimits } from "../../../lib/parsing/limits.ts";
+import { readLines } from "../../../lib/parsing/lines.ts";
+import { TributaryError } from "../../../lib/errors.ts";
+import { rawKey } from "../ingest/ingest.ts";
+import type { RejectedRow, RejectLedger } from "./ledger.ts";
+
+/** Files read for one answer; rejects of further ones go without. */
+const FILES_MAX = 10;
+const LINE_BYTES_MAX = 1_000;
+
+/** Each reject with the lines around it, `around` before and behind, as they stand in the raw file. */
+export async function withContext(
+  deps: { blob: BlobStore; ledger: Pick<RejectLedger, "version">; limits: CsvLimits },
+  rejects: readonly RejectedRow[],
+  around: number,
+): Promise<RejectedRow[]> {
+  const fileIds = [...new Set(rejects.map(({ fileId }) => fileId))];
+  const read = new Map<string, Awaited<ReturnType<typeof readLines>> | null>();
+  for (const fileId of fileIds.slice(0, FILES_MAX)) {
+    const lines = rejects.filter((one) => one.fileId === fileId).flatMap(({ line }) => linesOf(line, around));
+    read.set(fileId, await linesAround(deps, fileId, new Set(lines)));
+  }
+  return rejects.map((reject) => {
+    const found = read.get(reject.fileId);
+    if (!found) return { ...reject, context: null };
+    const lines = linesOf(reject.line, around).flatMap((line) => found.found.get(line) ?? []);
+    return { ...reject, context: { header: found.first?.text ?? null, lines } };
+  });
+}
+
+const linesOf = (line: number, around: number): number[] =>
+  Array.from({ length: 2 * around + 1 }, (_, at) => line - around + at).filter((one) => one >= 1);
+
+/** Null if the raw file is gone, or is no text after all. */
+async function linesAround(
+  { blob, ledger, limits }: Parameters<typeof withContext>[0],
+  fileId: string,
+  lines: ReadonlySet<number>,
+): Promise<Awaited<ReturnType<typeof readLines>> | null> {
+  const version = await ledger.version(fileId);
+  if (!version) return null;
+  const { encoding } = dialectOverrideSchema.safeParse({ encoding: version.encoding }).data ?? {};
+  const options = { fileName: version.sourceFile, encoding, pinned: undefined, limits };
+  try {
+    const { body } = await blob.get(rawKey(version.contentHash));
+    try {
+      return await readLines(body, options, { lines, lineBytesMax: LINE_BYTES_MAX });
+    } finally {
+      body.destroy();
+    }
+  } catch (error) {
+    if (error instanceof TributaryError && !error.retryable) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,228 @@
+import { z } from "zod";
+import { DEFAULT_LIMITS } from "../../../lib/parsing/limits.ts";
+import { TributaryError } from "../../../lib/errors.ts";
+import { correct, exportSheet, rejectedVersion, SHEET_BYTES_MAX, type CorrectionDeps } from "./corrections.ts";
+import { makeConcurrencyLimiter, type ConcurrencyLimiter } from "../http/concurrency-limiter.ts";
+import { checkTableName } from "../http/names.ts";
+import { withContext } from "./context.ts";
+import { COUNTED_GROUPS_MAX, makeRejectLedger, type RejectFilter } from "./ledger.ts";
+import { readSheet } from "./sheet.ts";
+import { correctionSchema, rejectCountsSchema, rejectListSchema } from "../http/schemas.ts";
+import type { App, GatewayDeps } from "../http/server.ts";
+import { decodeCursor, encodeCursor, plainText, problemResponses } from "../http/parameters.ts";
+
+/** Raw files are read in this process, beside the uploads: few at a time. */
+const READINGS_MAX = 4;
+const CONTEXT_LINES_MAX = 20;
+
+const placeSchema = z.object({ sourceOffset: z.number().int(), fileId: plainText, row: z.number().int() });
+const line = z.coerce.number().int().min(1).optional();
+const moment = z.union([z.iso.datetime({ offset: true }), z.iso.date()]).optional();
+const params = z.object({ table: z.string() });
+
+const sheetResponse = { description: "the sheet", content: { "text/csv": { schema: z.string() } } } as const;
+
+const filterParameters = {
+  file: plainText.optional().describe("name of the file within its table"),
+  fileId: plainText.optional().describe("one version of it"),
+  reason: plainText.optional(),
+  column: plainText.optional(),
+  lineFrom: line.describe("first line of the file, from 1"),
+  lineTo: line.describe("last line"),
+  since: moment.describe("rejected at or after this date or time (UTC)"),
+  until: moment.describe("rejected at or before; a date means its end"),
+  all: z.enum(["true", "false"]).default("false").describe("also rejects that a newer version of the file has settled"),
+} as const;
+
+function filterOf(table: string, query: z.infer<z.ZodObject<typeof filterParameters>>): RejectFilter {
+  const { since, until, all, ...rest } = query;
+  const endOf = (text: string): string => (text.includes("T") ? text : `${text}T23:59:59.999Z`);
+  return {
+    ...rest,
+    table,
+    // The version named is wanted, settled or not.
+    all: all === "true" || query.fileId !== undefined,
+    sinceMs: since === undefined ? undefined : Date.parse(since),
+    untilMs: until === undefined ? undefined : Date.parse(endOf(until)),
+  };
+}
+
+/** Rows that could not be typed: where they stand, what they say, and why; and the sheet on which they are corrected. */
+export function addRejectRoutes(app: App, deps: GatewayDeps): void {
+  const ledger = makeRejectLedger(deps.warehouse, { timeoutMs: deps.settings.TRIBUTARY_QUERY_TIMEOUT });
+  const gate = makeConcurrencyLimiter(READINGS_MAX, "readings of raw files");
+  const correcting: CorrectionDeps = { ...deps, ledger, limits: DEFAULT_LIMITS };
+  addLists(app, correcting, deps, gate);
+  addSheets(app, correcting, deps, gate);
+}
+
+function addLists(
+  app: App,
+  { ledger, blob, limits }: CorrectionDeps,
+  { contracts }: GatewayDeps,
+  gate: ConcurrencyLimiter,
+): void {
+  app.get(
+    "/v1/tables/:table/rejects",
+    {
+      config: { scope: "read" },
+      schema: {
+        operationId: "listRejects",
+        tags: ["rejects"],
+        summary: "Rejected rows of a table: those of each file's newest version, or all",
+        params,
+        querystring: z.strictObject({
+          ...filterParameters,
+          context: z.coerce
+            .number()
+            .int()
+            .min(0)
+            .max(CONTEXT_LINES_MAX)
+            .optional()
+            .describe("lines around each, from the raw file"),
+          limit: z.coerce.number().int().min(1).max(1000).default(100),
+          cursor: z.string().max(2048).optional(),
+        }),
+        response: { 200: rejectListSchema, ...problemResponses },
+      },
+    },
+    async ({ params, query: { limit, cursor, context, ...query } }) => {
+      const table = checkTableName(params.table, contracts);
+      const after = cursor === undefined ? undefined : decodeCursor(cursor, placeSchema);
+      const found = await ledger.list(filterOf(table, query), { after, limit: limit + 1 });
+      const rejects = found.slice(0, limit);
+      const last = rejects.at(-1);
+      const more = found.length > limit && last !== undefined;
+      return {
+        rejects:
+          context === undefined
+            ? rejects
+            : await gate.pass(() => withContext({ ledger, blob, limits }, rejects, context)),
+        nextCursor: more ? encodeCursor({ sourceOffset: last.sourceOffset, fileId: last.fileId, row: last.row }) : null,
+      };
+    },
+  );
+
+  app.get(
+    "/v1/tables/:table/rejects/counts",
+    {
+      config: { scope: "read" },
+      schema: {
+        operationId: "countRejects",
+        tags: ["rejects"],
+        summary: "How many rows are rejected, by file, reason and column",
+        params,
+        querystring: z.strictObject(filterParameters),
+        response: { 200: rejectCountsSchema, ...problemResponses },
+      },
+    },
+    async ({ params, query }) => {
+      const groups = await ledger.counts(filterOf(checkTableName(params.table, contracts), query));
+      const total = groups.reduce((sum, { rows }) => sum + rows, 0);
+      return { total, groups, truncated: groups.length === COUNTED_GROUPS_MAX };
+    },
+  );
+}
+
+function addSheets(app: App, correcting: CorrectionDeps, deps: GatewayDeps, gate: ConcurrencyLimiter): void {
+  addExport(app, correcting, deps, gate);
+  addCorrections(app, correcting, deps, gate);
+}
+
+function addExport(app: App, correcting: CorrectionDeps, { contracts }: GatewayDeps, gate: ConcurrencyLimiter): void {
+  const { ledger } = correcting;
+  app.get(
+    "/v1/tables/:table/rejects/export",
+    {
+      config: { scope: "read" },
+      schema: {
+        operationId: "exportRejects",
+        tags: ["rejects"],
+        summary: "A file's rejected rows as a sheet (CSV) to be corrected and sent back",
+        description:
+          "Five columns of ours, then the file's own. A cell that a spreadsheet would take for a formula has an apostrophe before it, which " +
+          "is taken away again. Rows that no sheet can hold are counted in the header `x-tributary-left-out`.",
+        produces: ["text/csv"],
+        params,
+        querystring: z.strictObject({ file: plainText.describe("name of the file within its table") }),
+        response: { 200: sheetResponse, ...problemResponses },
+      },
+    },
+    async ({ params, query: { file } }, reply) => {
+      const table = checkTableName(params.table, contracts);
+      const [newest] = await ledger.list({ table, file, all: false }, { limit: 1 });
+      if (!newest) throw new TributaryError("NOT_FOUND", `'${file}' has no rejected rows in '${table}'`);
+      const { text, leftOut } = await gate.pass(async () =>
+        exportSheet(correcting, await rejectedVersion(correcting, table, newest.fileId)),
+      );
+      return reply
+        .header("x-tributary-left-out", leftOut)
+        .header(
+          "content-disposition",
+          `attachment; filename="rejected.csv"; filename*=UTF-8''${encodeURIComponent(`rejected ${file}`)}`,
+        )
+        .type("text/csv; charset=utf-8")
+        .send(text);
+    },
+  );
+}
+
+function addCorrections(
+  app: App,
+  correcting: CorrectionDeps,
+  { contracts, view }: GatewayDeps,
+  gate: ConcurrencyLimiter,
+): void {
+  const { limits } = correcting;
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("*", (_request, payload, done) => done(null, payload));
+
+  app.post(
+    "/v1/tables/:table/rejects/corrections",
+    {
+      config: { scope: "upload" },
+      schema: {
+        operationId: "correctRejects",
+        tags: ["rejects"],
+        summary: "Send an exported sheet back, corrected: its rows take their place in a new version of the file",
+        consumes: ["text/csv", "application/octet-stream"],
+        params,
+        querystring: z.strictObject({
+          dryRun: z
+            .enum(["true", "false"])
+            .default("false")
+            .describe("only check the sheet, and say what would be done"),
+        }),
+        response: { 200: correctionSchema, 202: correctionSchema, ...problemResponses },
+      },
+    },
+    async ({ params, query, raw }, reply) => {
+      const table = checkTableName(params.table, contracts);
+      const dryRun = query.dryRun === "true";
+      const sheet = await readSheet(await bodyOf(raw), limits);
+      const [corrects, ...others] = new Set(sheet.rows.map(({ fileId }) => fileId));
+      if (others.length > 0)
+        throw new TributaryError("BAD_REQUEST", "the sheet is about several files: send one for each");
+      const { version, correction } = await gate.pass(async () => {
+        const found = await rejectedVersion(correcting, table, corrects!);
+        return { version: found, correction: await correct(correcting, found, sheet, dryRun) };
+      });
+      const { accepted, ...counts } = correction;
+      const file = accepted ? view.get(accepted.fileId)! : null;
+      const { sourceFile } = version;
+      return reply.code(dryRun ? 200 : 202).send({ table, sourceFile, corrects: corrects!, dryRun, ...counts, file });
+    },
+  );
+}
+
+async function bodyOf(raw: AsyncIterable<unknown>): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of raw as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > SHEET_BYTES_MAX)
+      throw new TributaryError("BODY_TOO_LARGE", `the sheet is larger than ${SHEET_BYTES_MAX} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}

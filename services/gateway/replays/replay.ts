@@ -1,0 +1,124 @@
+import { uuidv7 } from "uuidv7";
+import type { Clock } from "../../../lib/clock.ts";
+import type { WriteMode } from "../../../lib/warehouse/warehouse.ts";
+import type { EventLog } from "../../../lib/event-log/event-log.ts";
+import { fileEvents } from "../../../lib/messages/avro.ts";
+import type { FileEvent } from "../../../lib/messages/generated.ts";
+import { TOPICS } from "../../../lib/messages/topics.ts";
+import type { GatewayMetrics } from "../metrics.ts";
+
+/** Which past file events to publish again; all bounds are inclusive, and what is left out does not bound. */
+export interface ReplayRange {
+  fromOffset?: number;
+  toOffset?: number;
+  fromMs?: number;
+  toMs?: number;
+  /** Begin with the first event of this source file. */
+  fromFile?: string;
+  /** Only this source file. Its rows become the newest version, also over rows that later files corrected. */
+  onlyFile?: string;
+}
+
+export interface VersionEvent {
+  offset: number;
+  event: FileEvent;
+}
+
+const PUBLISH_RECORDS_MAX = 500;
+
+/** The version that an event brings, or repeats, or corrects: its rows' `_source_offset` where versions are kept. */
+export const versionOf = ({ offset, event }: VersionEvent): number => event.versionOffset ?? offset;
+
+/** Corrections stand where what they correct stood. */
+const byVersion = (a: VersionEvent, b: VersionEvent): number => versionOf(a) - versionOf(b) || a.offset - b.offset;
+
+/**
+ * The events to publish again, oldest version first. Deliberate: what a replay itself published is not repeated (its original is). A
+ * replace table needs only the newest version of each file; upsert and append tables get every version, in order, so that the end is the same.
+ */
+export function selectReplays(past: readonly VersionEvent[], mode: WriteMode, range: ReplayRange): VersionEvent[] {
+  const originals = past.filter(({ event }) => event.origin !== "replay").sort(byVersion);
+  const first =
+    range.fromFile === undefined ? 0 : originals.findIndex(({ event }) => event.sourceFile === range.fromFile);
+  if (first < 0) return [];
+  const chosen = originals
+    .slice(first)
+    .filter(({ offset }) => offset >= (range.fromOffset ?? 0) && offset <= (range.toOffset ?? Infinity))
+    .filter(
+      ({ event }) =>
+        event.receivedAtMs >= (range.fromMs ?? -Infinity) && event.receivedAtMs <= (range.toMs ?? Infinity),
+    )
+    .filter(({ event }) => range.onlyFile === undefined || event.sourceFile === range.onlyFile);
+  if (mode !== "replace") return chosen;
+  const newest = new Map(chosen.map((item) => [item.event.sourceFile, item.offset]));
+  return chosen.filter(({ offset, event }) => newest.get(event.sourceFile) === offset);
+}
+
+/**
+ * The events to publish again so that rejected rows get another chance, oldest first: of each file, or in append tables of each
+ * version of it, the last attempt, if it is among those with rejects.
+ */
+export function selectRejected(
+  past: readonly VersionEvent[],
+  mode: WriteMode,
+  fileIds: ReadonlySet<string>,
+): VersionEvent[] {
+  const attempts = new Map<string, VersionEvent>();
+  for (const item of past.toSorted((a, b) => a.offset - b.offset)) {
+    const { sourceFile, fileId, kind } = item.event;
+    if (mode !== "append" && !fileIds.has(fileId)) continue;
+    if (kind === "put") attempts.set(mode === "append" ? `${versionOf(item)} ${sourceFile}` : fileId, item);
+  }
+  return [...attempts.values()].filter(({ event }) => fileIds.has(event.fileId)).sort(byVersion);
+}
+
+/** Every file event of a table that the log still holds, oldest first. */
+export async function versionEvents(log: EventLog, table: string): Promise<VersionEvent[]> {
+  const found: VersionEvent[] = [];
+  for (const { partition, earliest, next } of await log.offsets(TOPICS.fileEvents.name)) {
+    if (next <= earliest) continue;
+    for await (const record of log.read(TOPICS.fileEvents.name, partition, earliest, next)) {
+      const event = record.key === table ? eventOf(record.value) : undefined;
+      if (event) found.push({ offset: record.offset, event });
+    }
+  }
+  return found.sort((a, b) => a.offset - b.offset);
+}
+
+/** Undefined for bytes that are no file event: the parser has buried them. */
+function eventOf(value: Buffer): FileEvent | undefined {
+  try {
+    return fileEvents.decode(value);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Publishes the chosen events again, in order, under new file ids. `keepVersions`: their rows keep the version they had; else they
+ * become the newest. Harmless when done twice.
+ */
+export async function publishReplays(
+  { log, clock, metrics }: { log: EventLog; clock: Clock; metrics: GatewayMetrics },
+  chosen: readonly VersionEvent[],
+  keepVersions: boolean,
+): Promise<{ fileId: string; sourceFile: string; replayOf: string }[]> {
+  const published: { fileId: string; sourceFile: string; replayOf: string }[] = [];
+  for (let start = 0; start < chosen.length; start += PUBLISH_RECORDS_MAX) {
+    const events = chosen.slice(start, start + PUBLISH_RECORDS_MAX).map((item): FileEvent => ({
+      ...item.event,
+      fileId: uuidv7(),
+      origin: "replay",
+      receivedAtMs: clock.nowMs(),
+      replayOf: item.event.fileId,
+      versionOffset: keepVersions ? versionOf(item) : null,
+    }));
+    await log.publish(
+      TOPICS.fileEvents.name,
+      events.map((event) => ({ key: event.table, value: fileEvents.encode(event) })),
+    );
+    metrics.throughput.sent("replay", events.length);
+    published.push(...events.map(({ fileId, sourceFile, replayOf }) => ({ fileId, sourceFile, replayOf: replayOf! })));
+  }
+  return published;
+}

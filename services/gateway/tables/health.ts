@@ -1,0 +1,146 @@
+import { z } from "zod";
+import { TributaryError } from "../../../lib/errors.ts";
+import { needsOf } from "../../../lib/maintenance/needs.ts";
+import { dialectOf, stringLiteral, tableName } from "../../../lib/warehouse/sql/sql.ts";
+import type { TableHealth } from "../../../lib/warehouse/warehouse.ts";
+import { isoTime } from "../files/status.ts";
+import { textOrNull, utc } from "../files/ledger.ts";
+import { checkTableName } from "../http/names.ts";
+import { gateSchema } from "../http/schemas.ts";
+import type { App, GatewayDeps } from "../http/server.ts";
+import { problemResponses } from "../http/parameters.ts";
+
+const healthSchema = z
+  .object({
+    table: z.string(),
+    rowCount: z.number(),
+    dataFiles: z.number(),
+    dataBytes: z.number(),
+    smallFiles: z.number().describe("below the size that optimize is content with"),
+    mergeableFiles: z.number().describe("data files that merging the small ones of each partition would save"),
+    deleteFiles: z.number(),
+    deleteShare: z.number().describe("delete files for each data file"),
+    snapshots: z.number(),
+    oldestSnapshotAt: z.string().nullable(),
+    due: z
+      .array(z.object({ operation: z.string(), reason: z.string() }))
+      .describe("what the table's state asks for; the scheduler acts on it, and does everything at its daily time"),
+    lastRuns: z
+      .array(z.object({ operation: z.string(), status: z.string(), details: z.string(), executedAt: z.string() }))
+      .describe("the latest run of each operation, from _maintenance_log"),
+    gate: gateSchema,
+  })
+  .meta({ id: "TableHealth" });
+
+/** @throws NOT_FOUND if the warehouse has no such table */
+export async function existingTable({ warehouse, contracts }: GatewayDeps, name: string): Promise<string> {
+  const known = await warehouse.tables();
+  const table = name.startsWith("_") && known.includes(name) ? name : checkTableName(name, contracts);
+  if (!known.includes(table)) throw new TributaryError("NOT_FOUND", `no table '${table}'`);
+  return table;
+}
+
+/** How a table is, and what it needs. */
+export function addTableHealthRoute(app: App, deps: GatewayDeps): void {
+  app.get(
+    "/v1/tables/:table/health",
+    {
+      config: { scope: "read" },
+      schema: {
+        operationId: "getTableHealth",
+        tags: ["tables"],
+        summary: "Files, sizes, delete files and snapshots of the table, and what maintenance is due",
+        params: z.object({ table: z.string() }),
+        response: { 200: healthSchema, ...problemResponses },
+      },
+    },
+    async ({ params }) => {
+      const table = await existingTable(deps, params.table);
+      const [health, rowCount, runs, gate] = await Promise.all([
+        deps.warehouse.health(table),
+        rowsOf(deps, table),
+        lastRuns(deps, table),
+        gateOf(deps, table),
+      ]);
+      const { oldestSnapshotAtMs, ...files } = health;
+      return {
+        table,
+        rowCount,
+        ...files,
+        deleteShare: files.dataFiles === 0 ? 0 : files.deleteFiles / files.dataFiles,
+        oldestSnapshotAt: isoTime(oldestSnapshotAtMs),
+        due: dueOf(deps, health, runs),
+        lastRuns: runs.map(({ operation, status, details, executedAt }) => ({
+          operation,
+          status,
+          details,
+          executedAt,
+        })),
+        gate,
+      };
+    },
+  );
+}
+
+/** What a table's `gate: block` shows and since when it is held back; null without one. */
+export async function gateOf(
+  { warehouse, contracts }: GatewayDeps,
+  table: string,
+): Promise<z.infer<typeof gateSchema>> {
+  if (contracts.of(table).gate !== "block") return null;
+  const trusted = await warehouse.published(table);
+  return {
+    relation: `${table}_trusted`,
+    trustedAsOf: isoTime(trusted?.asOfMs ?? null),
+    heldBackSince: isoTime(trusted?.heldBackSinceMs ?? null),
+  };
+}
+
+interface LastRun {
+  operation: string;
+  status: string;
+  details: string;
+  executedAt: string;
+  snapshotsAfter: number;
+}
+
+const optionsOf = ({ settings }: GatewayDeps) => ({ rowsMax: 10, timeoutMs: settings.TRIBUTARY_QUERY_TIMEOUT });
+
+async function rowsOf(deps: GatewayDeps, table: string): Promise<number> {
+  const { rows } = await deps.warehouse.query(`SELECT count(*) FROM ${tableName(table)}`, optionsOf(deps));
+  return Number(rows[0]?.[0] ?? 0);
+}
+
+async function lastRuns(deps: GatewayDeps, table: string): Promise<LastRun[]> {
+  const latest = (column: string): string => `max_by(${column}, executed_at)`;
+  const { rows } = await deps.warehouse.query(
+    `SELECT operation, ${latest("status")}, ${latest("details")}, max(executed_at), ${latest("snapshots_after")}
+     FROM ${tableName("_maintenance_log")} WHERE table_name = ${stringLiteral(dialectOf(deps.warehouse.url), table)}
+     GROUP BY operation ORDER BY operation`,
+    optionsOf(deps),
+  );
+  return rows.map(([operation, status, details, executedAt, snapshotsAfter]) => ({
+    operation: String(operation),
+    status: String(status),
+    details: textOrNull(details) ?? "",
+    executedAt: utc(executedAt) ?? "",
+    snapshotsAfter: Number(snapshotsAfter ?? 0),
+  }));
+}
+
+function dueOf({ settings, clock }: GatewayDeps, health: TableHealth, runs: readonly LastRun[]) {
+  const last = new Map(runs.map((run) => [run.operation, run]));
+  const orphans = last.get("remove_orphan_files")?.executedAt;
+  const state = {
+    ...health,
+    snapshotsSinceExpiry: health.snapshots - (last.get("expire_snapshots")?.snapshotsAfter ?? 0),
+    orphansSinceMs: orphans === undefined ? health.oldestSnapshotAtMs : Date.parse(orphans),
+  };
+  const limits = {
+    optimizeFiles: settings.TRIBUTARY_OPTIMIZE_FILES,
+    optimizeDeletes: settings.TRIBUTARY_OPTIMIZE_DELETES,
+    snapshotsMax: settings.TRIBUTARY_SNAPSHOTS_MAX,
+    retentionMs: settings.TRIBUTARY_RETENTION,
+  };
+  return needsOf(state, limits, clock.nowMs());
+}

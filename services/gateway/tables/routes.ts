@@ -1,0 +1,106 @@
+import { z } from "zod";
+import { TributaryError } from "../../../lib/errors.ts";
+import { isoTime } from "../files/status.ts";
+import { textOrNull } from "../files/ledger.ts";
+import { checkTableName } from "../http/names.ts";
+import { tableListSchema, tableSchema, type TableSummary } from "../http/schemas.ts";
+import type { App, GatewayDeps } from "../http/server.ts";
+import { problemResponses } from "../http/parameters.ts";
+import { gateOf } from "./health.ts";
+
+const INGESTION_DATE = "ingestion_date";
+
+/** The tables: what they hold, how fresh they are, what is on its way into them. */
+export function addTableRoutes(app: App, deps: GatewayDeps): void {
+  app.get(
+    "/v1/tables",
+    {
+      config: { scope: "read" },
+      schema: {
+        operationId: "listTables",
+        tags: ["tables"],
+        summary: "Every table: in the warehouse, declared by a contract, or on its way",
+        response: { 200: tableListSchema, ...problemResponses },
+      },
+    },
+    async () => {
+      const existing = new Set((await deps.warehouse.tables()).filter((name) => !name.startsWith("_")));
+      const declared = deps.contracts.declared().map(({ table }) => table);
+      const names = new Set([...existing, ...declared, ...deps.view.waitingTables()]);
+      return { tables: [...names].sort().map((table) => summaryOf(deps, table, existing.has(table))) };
+    },
+  );
+
+  app.get(
+    "/v1/tables/:table",
+    {
+      config: { scope: "read" },
+      schema: {
+        operationId: "getTable",
+        tags: ["tables"],
+        summary: "A table's columns, contract, row count and freshness",
+        params: z.object({ table: z.string() }),
+        response: { 200: tableSchema, ...problemResponses },
+      },
+    },
+    async ({ params }) => describeTable(deps, checkTableName(params.table, deps.contracts)),
+  );
+}
+
+function summaryOf({ view, contracts, clock }: GatewayDeps, table: string, exists: boolean): TableSummary {
+  const { files, oldestReceivedAtMs } = view.lag(table);
+  const oldestSeconds = oldestReceivedAtMs === null ? 0 : Math.max(0, clock.nowMs() - oldestReceivedAtMs) / 1000;
+  return {
+    table,
+    declared: contracts.declared().some((contract) => contract.table === table),
+    exists,
+    lastCommitAt: isoTime(view.lastCommitAtMs(table)),
+    lag: { files, oldestSeconds },
+    links: {
+      self: `/v1/tables/${table}`,
+      files: `/v1/files?table=${table}`,
+      rejects: `/v1/tables/${table}/rejects`,
+    },
+  };
+}
+
+async function describeTable(deps: GatewayDeps, table: string): Promise<z.infer<typeof tableSchema>> {
+  const description = await deps.warehouse.describe(table);
+  const summary = summaryOf(deps, table, description !== undefined);
+  if (!description && !summary.declared && summary.lag.files === 0) {
+    throw new TributaryError("NOT_FOUND", `no table '${table}'`);
+  }
+  const columns = description?.columns ?? null;
+  const dated = columns?.some(({ name }) => name === INGESTION_DATE) ?? false;
+  const content = description ? await measure(deps, table, dated) : undefined;
+  return {
+    ...summary,
+    columns,
+    partitioning: description?.partitioning ?? deps.contracts.of(table).partitioning,
+    rowCount: content?.rowCount ?? null,
+    freshness: {
+      lastIngestedAt: content?.lastIngestedAt ?? null,
+      lastCommitAt: summary.lastCommitAt,
+      lastIngestionDate: content?.lastIngestionDate ?? null,
+    },
+    gate: description ? await gateOf(deps, table) : null,
+    contract: deps.contracts.of(table),
+  };
+}
+
+async function measure(
+  { warehouse, settings }: GatewayDeps,
+  table: string,
+  dated: boolean,
+): Promise<{ rowCount: number; lastIngestedAt: string | null; lastIngestionDate: string | null }> {
+  const date = dated ? `max("${INGESTION_DATE}")` : "NULL";
+  // checkTableName has let only [a-z0-9_] through.
+  const sql = `SELECT count(*), max("_ingested_at"), ${date} FROM "${table}"`;
+  const { rows } = await warehouse.query(sql, { rowsMax: 1, timeoutMs: settings.TRIBUTARY_QUERY_TIMEOUT });
+  const [rowCount, lastIngestedAt, lastIngestionDate] = rows[0] ?? [];
+  return {
+    rowCount: Number(rowCount),
+    lastIngestedAt: textOrNull(lastIngestedAt),
+    lastIngestionDate: textOrNull(lastIngestionDate),
+  };
+}

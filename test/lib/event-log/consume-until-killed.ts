@@ -1,9 +1,0 @@
-/** A member of the group argv[4] on the log argv[2] that reads the topic argv[3], acks nothing and says what it gets, until it is killed. */
-import { systemClock } from "../../../lib/clock.ts";
-import { openEventLog } from "../../../lib/event-log/open.ts";
-
-const [url, topic, group] = process.argv.slice(2);
-const log = await openEventLog(url!, { clock: systemClock });
-await log.consume({ group: group!, topics: [topic!] }, () => async (records) => {
-  process.stdout.write(records.map(({ offset }) => `${offset}\n`).join(""));
-});

@@ -1,0 +1,292 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { columnsOf, parse, type ParseSetup } from "./parsing.ts";
+
+const SMALL = { inferenceBytes: 512, detectionBytes: 512 };
+
+test("contract: columns in any order, formats, null markers, required and key columns", async () => {
+  const contract = {
+    columns: [
+      { name: "order_id", type: "VARCHAR", required: true },
+      { name: "amount", type: "DECIMAL(12,2)", header: "Betrag" },
+      { name: "day", type: "DATE", format: "dd.MM.yyyy" },
+    ],
+    writeMode: "upsert",
+    key: ["order_id"],
+    nullMarkers: ["NA", "-"],
+  };
+  const parsed = await parse("day;Betrag;order_id;extra\n31.01.2024;1.5;A;x\nNA;-;B;NA\n;;;y\n2024-01-31;1;C;z\n", {
+    contract,
+  });
+  assert.deepEqual(columnsOf(parsed), ["order_id VARCHAR", "amount DECIMAL(12,2)", "day DATE", "extra VARCHAR"]);
+  assert.deepEqual(parsed.rows, [
+    { order_id: "A", amount: "1.50", day: "2024-01-31", extra: "x" },
+    { order_id: "B", amount: null, day: null, extra: null },
+  ]);
+  assert.deepEqual(
+    parsed.rejects.map(({ row, column, reason, message }) => [row, column, reason, message]),
+    [
+      [3, "order_id", "required", "'order_id' is required, but empty"],
+      [4, "day", "type_mismatch", "'2024-01-31' is no DATE, which 'day' holds"],
+    ],
+  );
+});
+
+test("contract: columns that are missing or unexpected", async () => {
+  const columns = [{ name: "id", type: "INTEGER", required: true }];
+  const code = async (content: string, setup: ParseSetup) => (await parse(content, setup)).summary.error?.code;
+  assert.equal(await code("x\n1\n", { contract: { columns } }), "HEADER_COLUMN_MISSING");
+  assert.equal(await code("x\n1\n", { contract: { writeMode: "upsert", key: ["id"] } }), "HEADER_COLUMN_MISSING");
+  assert.equal(
+    await code("id,x\n1,2\n", { contract: { columns, unexpectedColumns: "fail" } }),
+    "HEADER_COLUMN_UNEXPECTED",
+  );
+  assert.equal(
+    await code("id,x\n1,2\n", { contract: { unexpectedColumns: "fail" }, current: { id: "INTEGER" } }),
+    "HEADER_COLUMN_UNEXPECTED",
+  );
+  assert.equal(
+    await code("id,x\n1,2\n", { contract: { unexpectedColumns: "fail" } }),
+    undefined,
+    "a new table expects nothing",
+  );
+  const ignored = await parse("x,id\n1,2\n", { contract: { columns, unexpectedColumns: "ignore" } });
+  assert.deepEqual(ignored.rows, [{ id: 2 }]);
+});
+
+test("contract: what becomes of values that do not fit", async () => {
+  const current = { id: "INTEGER", day: "DATE" } as const;
+  const content = "id,day\n1,2024-01-31\nx,soon\n3,\n";
+  const rejected = await parse(content, { current });
+  assert.deepEqual([rejected.summary.rowsRead, rejected.summary.rowsAccepted, rejected.rejects.length], [3, 2, 1]);
+  const rescued = await parse(content, { current, contract: { onMismatch: "rescue" } });
+  assert.deepEqual(rescued.rows[1], { id: null, day: null, _rescued: '{"id":"x","day":"soon"}' });
+  assert.deepEqual(rescued.rows[2], { id: 3, day: null, _rescued: null });
+  const failed = await parse(content, { current, contract: { onMismatch: "fail" } });
+  assert.equal(failed.summary.error?.code, "FILE_VALUE_MISMATCH");
+  assert.match(failed.summary.error.message, /line 3: 'x' is no INTEGER/);
+});
+
+test("contract: ragged rows and limits on rejects", async () => {
+  const content = "a,b\n1\n2,3\n4,5,6\n";
+  const strict = await parse(content);
+  assert.deepEqual(
+    strict.rejects.map(({ reason, raw }) => [reason, raw]),
+    [
+      ["too_few_fields", "1"],
+      ["too_many_fields", "4,5,6"],
+    ],
+  );
+  const padded = await parse(content, { contract: { raggedRows: "pad" } });
+  assert.deepEqual(padded.rows[0], { a: 1, b: null });
+  const code = async (rejects: object) => (await parse(content, { contract: { rejects } })).summary.error?.code;
+  assert.equal(await code({ countMax: 1 }), "REJECTS_ABOVE_THRESHOLD");
+  assert.equal(await code({ countMax: 2 }), undefined);
+  assert.equal(await code({ shareMax: 0.5 }), "REJECTS_ABOVE_THRESHOLD");
+  assert.equal(await code({ shareMax: 0.7 }), undefined);
+});
+
+test("a sample declared by the contract ends inference; later misfits are rejects", async () => {
+  const parsed = await parse(`n\n${"1\n".repeat(10)}x\n2\n`, { contract: { inferenceSampleRows: 10 } });
+  assert.deepEqual([columnsOf(parsed), parsed.readings, parsed.rejects.length], [["n INTEGER"], 1, 1]);
+  const within = await parse(`n\n${"1\n".repeat(9)}x\n2\n`, { contract: { inferenceSampleRows: 10 } });
+  assert.deepEqual([columnsOf(within), within.rejects.length], [["n VARCHAR"], 0]);
+  const late = await parse(`n,m\n${"1,1\n".repeat(200)}1.5,1\n${"1,1\n".repeat(200)}1,x\n`, {
+    contract: { inferenceSampleRows: 300 },
+    limits: SMALL,
+  });
+  assert.deepEqual([columnsOf(late), late.rejects.length], [["n DECIMAL(18,2)", "m INTEGER"], 1]);
+});
+
+test("columns that are empty at first get their type from the first value", async () => {
+  const content = `a,b\n${",x\n".repeat(300)}7,x\n`;
+  const parsed = await parse(content, { limits: SMALL });
+  assert.deepEqual([columnsOf(parsed), parsed.readings], [["a INTEGER", "b VARCHAR"], 2]);
+  assert.equal(parsed.rows.length, 301);
+});
+
+test("a file that fails while its types are sought again counts what was handed out: its rejects, and no void row", async () => {
+  const content = `n,m\n${"1\n".repeat(3)}${"1,1\n".repeat(200)}x,1\n2,"open\n${"y,1\n".repeat(500)}`;
+  const limits = { ...SMALL, recordBytesMax: 1_000, batchBytesMax: 400 };
+  const { summary, rows, rejects, readings } = await parse(content, { limits });
+  assert.deepEqual([readings, summary.error?.code], [1, "FILE_QUOTE_NOT_CLOSED"]);
+  assert.deepEqual([summary.rowsAccepted, summary.rowsRejected], [rows.length, rejects.length]);
+  assert.equal(rejects.length, 3);
+});
+
+/** Rows whose values drift: mostly of one kind, now and then another. */
+const column = fc.array(
+  fc.oneof(
+    { weight: 12, arbitrary: fc.integer({ min: 0, max: 99 }).map(String) },
+    { weight: 1, arbitrary: fc.constantFrom("", "3000000000", "1.5", "2.125", "1e9", "x", "2024-01-31", "true") },
+  ),
+  { minLength: 1, maxLength: 120 },
+);
+
+test("types are exact for the whole file, found in at most two readings, wherever the first block ends", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      column,
+      column,
+      fc.integer({ min: 16, max: 400 }),
+      fc.integer({ min: 1, max: 100 }),
+      async (a, b, first, pieceBytes) => {
+        const count = Math.min(a.length, b.length);
+        const content = `left,right,end\n${a
+          .slice(0, count)
+          .map((value, i) => `${value},${b[i]},.\n`)
+          .join("")}`;
+        const whole = await parse(content);
+        const bits = await parse(content, {
+          limits: { inferenceBytes: first, detectionBytes: first, batchBytesMax: 256 },
+          pieceBytes,
+        });
+        assert.ok(bits.readings <= 2);
+        assert.equal(whole.readings, 1);
+        assert.deepEqual(columnsOf(bits), columnsOf(whole));
+        assert.deepEqual(bits.rows, whole.rows);
+        assert.equal(whole.rows.length, count);
+        assert.deepEqual(whole.rejects, []);
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
+test("a file read again into the table it made changes nothing", async () => {
+  await fc.assert(
+    fc.asyncProperty(column, async (values) => {
+      const content = `v,end\n${values.map((value) => `${value},.\n`).join("")}`;
+      const first = await parse(content);
+      const current = Object.fromEntries(first.summary.columns.map(({ name, type }) => [name, type]));
+      const second = await parse(content, { current });
+      assert.deepEqual(columnsOf(second), columnsOf(first));
+      assert.deepEqual(second.rows, first.rows);
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test("batches stay within their limit; a row too large for a message is a reject", async () => {
+  const limits = { batchBytesMax: 2_000, messageBytesMax: 20_000 };
+  const content = `a,b\n${"x".repeat(100)},1\n`.concat(
+    `${"y".repeat(50)},2\n`.repeat(100),
+    `${"z".repeat(30_000)},3\n`,
+    "w,4\n",
+  );
+  const parsed = await parse(content, { limits });
+  assert.deepEqual(
+    parsed.rejects.map(({ reason, row }) => [reason, row]),
+    [["row_too_large", 102]],
+  );
+  assert.equal(parsed.rows.length, 102);
+  assert.ok(parsed.batches >= 4);
+});
+
+test("hostile files", async (t) => {
+  const code = async (content: string | Uint8Array, setup: ParseSetup = {}) =>
+    (await parse(content, setup)).summary.error?.code;
+  await t.test("empty", async () => {
+    assert.equal(await code(""), "FILE_EMPTY");
+    assert.equal(await code("\n\r\n\n"), "FILE_EMPTY");
+    assert.equal(await code(Buffer.from([0xef, 0xbb, 0xbf])), "FILE_EMPTY");
+  });
+  await t.test("header only", async () => {
+    const parsed = await parse("id,name");
+    assert.deepEqual([parsed.summary.outcome, columnsOf(parsed)], ["complete", ["id VARCHAR", "name VARCHAR"]]);
+  });
+  await t.test("a header of 10 MB", async () => {
+    assert.equal(await code(Buffer.alloc(10_000_000, "a")), "FILE_HEADER_TOO_LONG");
+    assert.equal(await code(`${"a,".repeat(200_000)}b\n1\n`), "FILE_HEADER_TOO_LONG");
+  });
+  await t.test("5,000 columns", async () => {
+    const header = Array.from({ length: 5_000 }, (_, i) => `c${i}`).join(",");
+    assert.equal(await code(`${header}\n`), "FILE_TOO_MANY_COLUMNS");
+    const wide = await parse(`${header}\n${"1,".repeat(4_999)}2\n`, { limits: { columnsMax: 5_000 } });
+    assert.deepEqual([wide.summary.outcome, wide.rows.length, wide.rows[0]!["c4999"]], ["complete", 1, 2]);
+  });
+  await t.test("NUL bytes and invalid UTF-8", async () => {
+    const parsed = await parse(
+      Buffer.concat([Buffer.from("a,b\n1,\0x\n2,"), Buffer.from([0xff]), Buffer.from("\n3,é\n")]),
+    );
+    assert.deepEqual(
+      parsed.rejects.map(({ reason, raw }) => [reason, raw]),
+      [
+        ["nul_byte", "1,\\x00x"],
+        ["encoding", "2,\\xff"],
+      ],
+    );
+    assert.deepEqual(parsed.rows, [{ a: 3, b: "é" }]);
+  });
+  await t.test("invalid bytes in the header", async () => {
+    assert.equal(
+      await code(Buffer.concat([Buffer.from("é,é,é,a"), Buffer.from([0xff]), Buffer.from("\n1,2,3,4\n")])),
+      "FILE_ENCODING_UNKNOWN",
+    );
+  });
+  await t.test("an open quote in the header, NULs in every row", async () => {
+    assert.equal(await code('"a,b\n1,2\n'), "FILE_QUOTE_NOT_CLOSED");
+    const nuls = await parse(`a,b\n${"x,\0\n".repeat(100)}`);
+    assert.deepEqual(nuls.summary.rejectsByReason, { nul_byte: 100 });
+  });
+  await t.test("an open quote in 1 GB", async () => {
+    async function* endless() {
+      yield Buffer.from('a,b\n1,"open\n');
+      for (let i = 0; i < 16_384; i++) yield Buffer.alloc(65_536, "text, more text\n");
+    }
+    const { parseFile } = await import("../../../lib/parsing/parse-file.ts");
+    const { DEFAULT_LIMITS } = await import("../../../lib/parsing/limits.ts");
+    const { defaultContract } = await import("../../../lib/contract/contract.ts");
+    const outputs = [];
+    const before = process.memoryUsage().rss;
+    for await (const output of parseFile(endless(), {
+      fileName: "",
+      contract: defaultContract("t"),
+      requested: {},
+      known: [],
+      origin: { sourceFile: "", sourceOffset: 0, receivedAtMs: 0 },
+      limits: DEFAULT_LIMITS,
+    })) {
+      outputs.push(output);
+    }
+    const end = outputs.at(-1);
+    assert.ok(end?.kind === "end" && end.summary.error?.code === "FILE_QUOTE_NOT_CLOSED");
+    assert.match(end.summary.error.message, /line 2/);
+    assert.ok(process.memoryUsage().rss - before < 300 * 1024 * 1024);
+  });
+  await t.test("headers that are equal, empty, reserved or differ in case only", async () => {
+    const parsed = await parse("id,id,ID,,,_source_file,select\n1,2,3,4,5,6,7\n");
+    assert.deepEqual(
+      parsed.summary.columns.map(({ name, header }) => [name, header]),
+      [
+        ["id", "id"],
+        ["id_2", "id"],
+        ["id_3", "ID"],
+        ["col", ""],
+        ["col_2", ""],
+        ["source_file", "_source_file"],
+        ["select", "select"],
+      ],
+    );
+  });
+  await t.test("other formats", async () => {
+    for (const head of ["PK\x03\x04", "PAR1\x15\x00", "%PDF-1.7", "Obj\x01\x02"]) {
+      assert.equal(await code(Buffer.from(`${head}aaaaaaaaaaaa`, "latin1")), "FILE_NOT_CSV");
+    }
+    assert.equal(await code(Buffer.from(Array.from({ length: 1000 }, (_, i) => (i * 37) % 30))), "FILE_NOT_CSV");
+  });
+});
+
+test("files without a header", async () => {
+  const plain = await parse("1.5,a\n2.5,b\n");
+  assert.deepEqual([columnsOf(plain), plain.rows.length], [["column_1 DECIMAL(18,2)", "column_2 VARCHAR"], 2]);
+  const told = await parse("a,b\nc,d\n", { job: { requested: { header: false } } });
+  assert.equal(told.rows.length, 2);
+  const columns = [
+    { name: "id", type: "INTEGER" },
+    { name: "name", type: "VARCHAR" },
+  ];
+  const declared = await parse("1,x\n2,y\n", { contract: { columns, dialect: { header: false } } });
+  assert.deepEqual(declared.rows[1], { id: 2, name: "y" });
+});

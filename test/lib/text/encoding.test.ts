@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { detectEncoding, transcoderOf, type Encoding } from "../../../lib/text/encoding.ts";
+import { hasCode } from "../../../lib/errors.ts";
+import { parse } from "../parsing/parsing.ts";
+
+const utf16be = (text: string): Buffer => Buffer.from(text, "utf16le").swap16();
+
+function transcode(encoding: Encoding, bytes: Buffer, cuts: readonly number[] = []): Buffer {
+  const transcoder = transcoderOf(encoding);
+  const places = [...new Set(cuts.map((at) => at % (bytes.length + 1)))].sort((a, b) => a - b);
+  const parts = [0, ...places].map((start, i) => transcoder.push(bytes.subarray(start, places[i] ?? bytes.length)));
+  return Buffer.concat([...parts, transcoder.end()]);
+}
+
+test("encodings are told by their bytes", () => {
+  const text = "name;größe\nJosé;3\n";
+  for (const [encoding, bytes] of [
+    ["utf-8", Buffer.from(text)],
+    ["utf-8", Buffer.from(`\ufeff${text}`)],
+    ["utf-8", Buffer.from("a,b\n")],
+    ["utf-8", Buffer.alloc(0)],
+    ["utf-8", Buffer.from("é漢").subarray(0, 4)],
+    ["utf-16le", Buffer.from(`\ufeff${text}`, "utf16le")],
+    ["utf-16le", Buffer.from(text, "utf16le")],
+    ["utf-16be", utf16be(`\ufeff${text}`)],
+    ["utf-16be", utf16be(text)],
+    ["windows-1252", Buffer.from(text, "latin1")],
+    ["windows-1252", Buffer.from([0x80, 0x2c, 0x31])],
+    ["utf-8", Buffer.concat([Buffer.from("é,ü,ß,"), Buffer.from([0xff])])],
+  ] as const) {
+    assert.equal(detectEncoding(bytes), encoding, bytes.toString("hex"));
+  }
+  assert.equal(detectEncoding(Buffer.from("plain"), undefined, "windows-1252"), "windows-1252");
+  assert.equal(detectEncoding(Buffer.from("größe"), "iso-8859-1"), "iso-8859-1");
+  assert.throws(
+    () => detectEncoding(Buffer.from([0xff, 0xfe, 0, 0])),
+    (error) => hasCode(error, "FILE_ENCODING_UNKNOWN"),
+  );
+});
+
+test("every encoding comes out as UTF-8, cut anywhere", () => {
+  const cuts = fc.array(fc.nat(200), { maxLength: 5 });
+  const latin = fc.string({ unit: fc.integer({ min: 0xa0, max: 0xff }).map((code) => String.fromCharCode(code)) });
+  fc.assert(
+    fc.property(fc.string({ unit: "grapheme" }), latin, cuts, (text, western, places) => {
+      for (const mark of ["", "\ufeff"]) {
+        const kept = text.replace(/^\ufeff+/, "");
+        assert.equal(transcode("utf-8", Buffer.from(mark + kept), places).toString(), kept);
+        assert.equal(transcode("utf-16le", Buffer.from(mark + kept, "utf16le"), places).toString(), kept);
+        assert.equal(transcode("utf-16be", utf16be(mark + kept), places).toString(), kept);
+      }
+      for (const encoding of ["iso-8859-1", "windows-1252"] as const) {
+        assert.equal(transcode(encoding, Buffer.from(western, "latin1"), places).toString(), western);
+      }
+    }),
+  );
+});
+
+test("Windows-1252 is not Latin-1", () => {
+  const bytes = Buffer.from([0x80, 0x93, 0x94, 0x99, 0x81, 0xe9]);
+  assert.equal(transcode("windows-1252", bytes).toString(), "€“”™\u0081é");
+  assert.equal(transcode("iso-8859-1", bytes).toString(), "\u0080\u0093\u0094\u0099\u0081é");
+});
+
+test("lone surrogates and half characters reject their row, and only that", async () => {
+  const text = "a,b\n1,\ud800\n2,ok\n3,\udc00x\n4,\ud83d\ude00\n";
+  for (const bytes of [Buffer.from(text, "utf16le"), utf16be(text)]) {
+    const parsed = await parse(bytes, { pieceBytes: 7 });
+    assert.deepEqual(
+      parsed.rejects.map(({ row, reason }) => [row, reason]),
+      [
+        [1, "encoding"],
+        [3, "encoding"],
+      ],
+    );
+    assert.deepEqual(
+      parsed.rows.map((row) => row["b"]),
+      ["ok", "😀"],
+    );
+  }
+  const cutShort = await parse(Buffer.concat([Buffer.from("a,b\n1,x", "utf16le"), Buffer.from([0x41])]));
+  assert.deepEqual(
+    cutShort.rejects.map(({ reason }) => reason),
+    ["encoding"],
+  );
+});
+
+test("damage beyond the sample is a rejected row, never a replacement character", async () => {
+  const bytes = Buffer.concat([
+    Buffer.from(`a\n${"x\n".repeat(1000)}caf`),
+    Buffer.from([0xe9]),
+    Buffer.from("\nlast\n"),
+  ]);
+  const { rows, rejects } = await parse(bytes, { limits: { detectionBytes: 512, inferenceBytes: 512 } });
+  assert.deepEqual([rows.length, rejects.length, rejects[0]!.raw, rejects[0]!.line], [1001, 1, "caf\\xe9", 1002]);
+});

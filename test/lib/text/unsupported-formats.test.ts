@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { looksBinary, looksMarkedUp } from "../../../lib/text/unsupported-formats.ts";
+import { columnsOf, parse } from "../parsing/parsing.ts";
+
+test("what is no text says what it is", () => {
+  assert.match(looksBinary(Buffer.from("PK\x03\x04"))!, /ZIP/);
+  assert.match(looksBinary(Buffer.from("SQLite format 3\0"))!, /SQLite/);
+  assert.equal(looksBinary(Buffer.from("ORC_ID,name\n1,x\n")), undefined);
+  assert.equal(looksBinary(Buffer.from("a,b\n\0,1\n")), undefined);
+  const random = Buffer.from(Array.from({ length: 4_000 }, (_, i) => (i * 7_919 + (i >> 3) * 104_729) & 0xff));
+  assert.equal(looksBinary(random), "binary data");
+  const latin1 = Buffer.from("Käthe;Zoë;\x00\n".repeat(10), "latin1");
+  assert.equal(looksBinary(Buffer.concat([Buffer.alloc(500, "ä;b\n", "latin1"), latin1])), undefined, "a few NULs");
+});
+
+test("pages and documents for programs are told from text that only looks a little like them", () => {
+  const cases: [text: string, found: string | undefined][] = [
+    ["<!DOCTYPE html>\n<html>", "an HTML page"],
+    ["\n  <HTML lang='en'>", "an HTML page"],
+    ['<?xml version="1.0"?>\n<Error>', "an XML document"],
+    ['<Error xmlns="s3"><Code>AccessDenied</Code></Error>', "an XML document"],
+    ['{"id": 1}\n{"id": 2}\n', "JSON"],
+    ['[{"id": 1},\n{"id": 2}]', "JSON"],
+    ['{\n  "error": "no"\n}', "JSON"],
+    ["[\n  {\n", "JSON"],
+    ["[]", "JSON"],
+    ["{}\n", "JSON"],
+    [`[{"id": "${"x".repeat(5_000)}"`, "JSON"],
+    ["[id],[name]\n1,a\n", undefined],
+    ["[1],[2]\n", undefined],
+    ["[id]\n[x]\n", undefined],
+    ["{id},{name}\n", undefined],
+    ['{"a": 1},x\n{"a": 2},y\n', undefined],
+    ["<b>,c\n1,2\n", undefined],
+    ["<5,>5\n1,2\n", undefined],
+    ["<id>;<name>\n", undefined],
+    ["id,html\n1,<html>\n", undefined],
+    ["", undefined],
+  ];
+  for (const [text, found] of cases) assert.equal(looksMarkedUp(text), found, text.slice(0, 60));
+});
+
+test("a line that names the separator is no row, whatever else speaks for another", async () => {
+  for (const lineEnd of ["\n", "\r\n", "\r"]) {
+    const parsed = await parse(["sep=;", "a,b;c", "1,5;x", "2;y;z"].join(lineEnd));
+    assert.deepEqual(columnsOf(parsed), ["a_b VARCHAR", "c VARCHAR"]);
+    assert.deepEqual(parsed.rows, [{ a_b: "1,5", c: "x" }]);
+    assert.deepEqual(
+      parsed.rejects.map(({ line, row, reason }) => [line, row, reason]),
+      [[4, 2, "too_many_fields"]],
+    );
+  }
+  assert.equal((await parse("sep=;\n")).summary.error?.code, "FILE_EMPTY");
+  assert.deepEqual(columnsOf(await parse("sep=,x\n1,2\n")), ["sep INTEGER", "x INTEGER"]);
+  const told = await parse("sep=;\na|b\n1|2\n", { job: { requested: { delimiter: "|" } } });
+  assert.deepEqual(told.rows, [{ a: 1, b: 2 }]);
+});

@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { checkLayout, evolve, partitionFields } from "../../../lib/warehouse/schema-evolution.ts";
+import type { TableLayout } from "../../../lib/warehouse/warehouse.ts";
+import { columns } from "../../support/rows.ts";
+
+const layout = (over: Partial<TableLayout>): TableLayout => ({
+  table: "t",
+  mode: "replace",
+  key: [],
+  deleteMissing: false,
+  partitioning: [],
+  ...over,
+});
+
+describe("evolve", () => {
+  test("adds at the end, widens in place, keeps what the file lacks", () => {
+    const existing = columns({ a: "INTEGER", b: "DECIMAL(5,2)", c: "VARCHAR", d: "BIGINT" });
+    const wanted = columns({ z: "DATE", b: "DECIMAL(9,2)", a: "BIGINT", d: "INTEGER" });
+    const { columns: after, added, widened } = evolve("t", existing, wanted);
+    assert.deepEqual(after, columns({ a: "BIGINT", b: "DECIMAL(9,2)", c: "VARCHAR", d: "BIGINT", z: "DATE" }));
+    assert.deepEqual(added, columns({ z: "DATE" }));
+    assert.deepEqual(widened, columns({ a: "BIGINT", b: "DECIMAL(9,2)" }));
+  });
+
+  test("is done after one step", () => {
+    const wanted = columns({ a: "BIGINT", b: "VARCHAR" });
+    const once = evolve("t", columns({ a: "INTEGER" }), wanted);
+    assert.deepEqual(evolve("t", once.columns, wanted), { columns: once.columns, added: [], widened: [] });
+  });
+
+  test("a type that cannot widen is SCHEMA_CONFLICT, naming all that matters", () => {
+    assert.throws(() => evolve("sales", columns({ a: "DATE" }), columns({ a: "VARCHAR" })), {
+      code: "SCHEMA_CONFLICT",
+      message: "table 'sales', column 'a': the table has DATE, the file VARCHAR",
+    });
+  });
+});
+
+describe("layouts", () => {
+  test("partition transforms", () => {
+    const partitioning = ["day", "month(at)", "bucket(id, 16)", "truncate( name ,4)", "HOUR(at)"];
+    assert.deepEqual(partitionFields(layout({ partitioning })), [
+      { transform: "identity", column: "day" },
+      { transform: "month", column: "at" },
+      { transform: "bucket", column: "id", argument: 16 },
+      { transform: "truncate", column: "name", argument: 4 },
+      { transform: "hour", column: "at" },
+    ]);
+    for (const bad of ["week(at)", "bucket(id)", "month(at, 3)", "bucket(id, x)"]) {
+      assert.throws(
+        () => {
+          const fields = partitionFields(layout({ partitioning: [bad] }));
+          checkLayout(layout({ partitioning: [bad] }), columns({ id: "INTEGER", at: "TIMESTAMP" }));
+          return fields;
+        },
+        { code: "CONTRACT_INVALID" },
+        bad,
+      );
+    }
+  });
+
+  test("columns that the table will not have are refused; audit columns may partition", () => {
+    const some = columns({ id: "INTEGER" });
+    checkLayout(layout({ key: ["id"], partitioning: ["id", "_source_file", "day(_ingested_at)"] }), some);
+    assert.throws(() => checkLayout(layout({ key: ["no"] }), some), { code: "CONTRACT_INVALID" });
+    assert.throws(() => checkLayout(layout({ key: ["_source_file"] }), some), { code: "CONTRACT_INVALID" });
+    assert.throws(() => checkLayout(layout({ partitioning: ["day(no)"] }), some), { code: "CONTRACT_INVALID" });
+  });
+});

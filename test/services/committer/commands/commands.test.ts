@@ -1,0 +1,440 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { systemClock } from "../../../../lib/clock.ts";
+import type { EventLog } from "../../../../lib/event-log/event-log.ts";
+import { commandResults, commands } from "../../../../lib/messages/avro.ts";
+import type { Command, CommandResult } from "../../../../lib/messages/generated.ts";
+import { GROUPS, TOPICS } from "../../../../lib/messages/topics.ts";
+import { TributaryError } from "../../../../lib/errors.ts";
+import { death, withFaults } from "../../../support/faults.ts";
+import { messagesOf } from "../../../support/row-messages.ts";
+import { until } from "../../../support/until.ts";
+import { all, commitsOf, contracts, makeWorld, send, settled, start, type World } from "../harness.ts";
+
+const command = (over: Partial<Command>): Command => ({
+  commandId: "c1",
+  table: "t",
+  kind: "optimize",
+  reason: "for the test",
+  requestedAtMs: 1,
+  argumentsJson: "{}",
+  ...over,
+});
+
+/** A world whose tables exist, empty. */
+async function worldOf(tables = ["t", "_ingest_files", "no_lane_of_its_own"]): Promise<World> {
+  const world = await makeWorld();
+  for (const table of tables) world.warehouse.tablesByName.set(table, { columns: [], rows: [] });
+  return world;
+}
+
+async function give(log: EventLog, ...given: Partial<Command>[]): Promise<void> {
+  for (const one of given.map(command)) {
+    await log.publish(TOPICS.commands.name, [{ key: one.table, value: commands.encode(one) }]);
+  }
+}
+
+const resultsOf = (log: EventLog): Promise<CommandResult[]> => all(log, TOPICS.commandResults.name, commandResults);
+
+const results = (log: EventLog, count: number): Promise<CommandResult[]> =>
+  until(`${count} command results`, async () => {
+    const found = await resultsOf(log);
+    return found.length >= count && found;
+  });
+
+const file = (sourceOffset: number, table = "t") =>
+  messagesOf({ table, sourceFile: "f", sourceOffset, columns: { id: "BIGINT" }, rows: [[1], [2]] });
+
+const CHECKS = {
+  table: "t",
+  checks: [
+    { name: "unique", type: "uniqueness", column: "id" },
+    { name: "enough", type: "row_count_range", min_count: 1 },
+    { name: "own", type: "custom_sql", sql: "SELECT 1" },
+    { name: "gone", type: "positive", column: "gone" },
+  ],
+};
+
+/** Answers a combined query: the total, then `failing` for each measure. */
+function answering(world: World, failing: (sql: string) => number): void {
+  world.warehouse.answer = (sql) => {
+    const columns = sql.slice(0, sql.indexOf(" FROM")).split(",").length;
+    return [[7, ...Array.from({ length: columns - 1 }, () => failing(sql))]];
+  };
+}
+
+test("maintenance runs in the table's lane, is on record and answered; own tables have lanes too", async () => {
+  const world = await worldOf();
+  const committer = await start(world);
+  await give(
+    world.log,
+    { commandId: "a" },
+    { commandId: "b", kind: "expire_snapshots", table: "_ingest_files" },
+    { commandId: "c", kind: "remove_orphan_files", table: "no_lane_of_its_own" },
+  );
+  const found = await results(world.log, 3);
+  assert.deepEqual(found.map(({ commandId, status }) => `${commandId} ${status}`).sort(), [
+    "a completed",
+    "b completed",
+    "c completed",
+  ]);
+  assert.deepEqual(world.warehouse.calls.sort(), [
+    "expire_snapshots _ingest_files",
+    "optimize t",
+    "remove_orphan_files no_lane_of_its_own",
+  ]);
+  const [row] = world.warehouse.logs._maintenance_log!.filter(({ table_name }) => table_name === "t");
+  assert.deepEqual(
+    { ...row, executed_at: 0 },
+    {
+      table_name: "t",
+      operation: "optimize",
+      status: "completed",
+      details: "data files 1 → 1, delete files 0 → 0",
+      snapshots_before: 1,
+      snapshots_after: 1,
+      files_before: 1,
+      files_after: 1,
+      run_id: "a",
+      executed_at: 0,
+    },
+  );
+  await committer.drain();
+});
+
+test("a command is carried out once: asked twice, after a restart, and by which committer ever", async () => {
+  const world = await worldOf();
+  const first = await start(world);
+  const second = await start(world);
+  await give(world.log, {}, {}, { commandId: "c2", kind: "expire_snapshots" });
+  await results(world.log, 2);
+  await give(world.log, {});
+  world.log.rebalance(GROUPS.committer);
+  await first.drain();
+  await give(world.log, { commandId: "c3", kind: "remove_orphan_files" });
+  await results(world.log, 3);
+  await second.drain();
+  const third = await start(world);
+  await give(world.log, { commandId: "c4", kind: "remove_orphan_files" });
+  await results(world.log, 4);
+  await third.drain();
+  assert.deepEqual(world.warehouse.calls, ["optimize t", "expire_snapshots t", "remove_orphan_files t", "remove_orphan_files t"]); // prettier-ignore
+});
+
+test("a command whose committer dies over it is the next owner's", async () => {
+  const world = await worldOf();
+  const warehouse = withFaults(world.warehouse, (method) => (method === "maintain" ? death() : undefined));
+  await start({ log: world.log, warehouse });
+  await give(world.log, {});
+  await send(world.log, "t", file(1));
+  await start(world);
+  world.log.kill(GROUPS.committer);
+  const successor = await start(world);
+  assert.equal((await results(world.log, 1))[0]?.status, "completed");
+  await settled(world.log, "t");
+  await successor.drain();
+});
+
+test("a command that fails says so, in its result and in the log table", async () => {
+  const world = await worldOf();
+  const warehouse = withFaults(world.warehouse, (method) => {
+    if (method === "maintain") throw new TributaryError("WAREHOUSE_FAILED", "no such procedure");
+  });
+  const committer = await start({ log: world.log, warehouse });
+  await give(world.log, {});
+  const [result] = await results(world.log, 1);
+  assert.equal(result?.status, "failed");
+  assert.match(result.resultJson, /no such procedure/);
+  assert.equal(world.warehouse.logs._maintenance_log![0]?.details, "no such procedure");
+  await committer.drain();
+});
+
+test("commands and commits take turns", async () => {
+  const world = await worldOf();
+  const given = Array.from({ length: 6 }, (_, index) => ({ commandId: `c${index}` }));
+  for (let offset = 1; offset <= 600; offset++) await send(world.log, "t", file(offset));
+  const warehouse = withFaults(world.warehouse, async (method, moment) => {
+    if (method !== "commit" || moment !== "before") return;
+    await give(world.log, ...given.splice(0));
+    await new Promise((resolve) => setImmediate(resolve));
+  });
+  const committer = await start({ log: world.log, warehouse });
+  await results(world.log, 6);
+  await settled(world.log, "t");
+  const turns = world.warehouse.calls.filter((call) => call === "commit" || call.startsWith("optimize")).join(" ");
+  assert.match(turns, /commit optimize t commit/);
+  assert.ok((await commitsOf(world.log)).length >= 3);
+  await committer.drain();
+});
+
+test("all checks of a run take one statement; what each found is told and on record", async () => {
+  const world = await worldOf();
+  answering(world, (sql) => (sql.includes("FROM (SELECT 1\n)") ? 3 : 0));
+  const committer = await start(world, { contracts: contracts(CHECKS) });
+  await send(world.log, "t", file(1));
+  await settled(world.log, "t");
+  await give(world.log, { kind: "checks" });
+  const [result] = await results(world.log, 1);
+  assert.equal(result?.status, "error");
+  const told = JSON.parse(result.resultJson) as { status: string; results: Record<string, unknown>[] };
+  assert.equal(told.status, "error");
+  assert.deepEqual(
+    told.results.map((one) => [one.check_name, one.status, one.failing_rows, one.total_rows, one.details]),
+    [
+      ["unique", "passed", 0, 7, "0 values of id occur more than once"],
+      ["enough", "passed", 0, 7, "7 rows; expected 1 to any number"],
+      ["own", "failed", 3, 7, "the query returned 3 rows"],
+      ["gone", "error", 0, 7, "Error: table t has no column 'gone'"],
+    ],
+  );
+  assert.equal(world.warehouse.calls.filter((call) => call === "query").length, 2);
+  const rows = world.warehouse.logs._quality_results!;
+  assert.deepEqual(
+    rows.map(({ check_name, table_name, run_id, column_name }) => [check_name, table_name, run_id, column_name]),
+    [
+      ["unique", "t", "c1", "id"],
+      ["enough", "t", "c1", ""],
+      ["own", "t", "c1", ""],
+      ["gone", "t", "c1", "gone"],
+    ],
+  );
+  await committer.drain();
+});
+
+test("when the statement for all fails, checks are asked one by one: the broken one is an error and hides no other", async () => {
+  const world = await worldOf();
+  world.warehouse.answer = (sql) => {
+    if (sql.includes("HAVING")) throw new TributaryError("QUERY_FAILED", "no grouping today");
+    return [[7, 0]];
+  };
+  const committer = await start(world, { contracts: contracts(CHECKS) });
+  await send(world.log, "t", file(1));
+  await settled(world.log, "t");
+  await give(world.log, { kind: "checks", argumentsJson: JSON.stringify({ checks: ["unique", "enough"] }) });
+  const [result] = await results(world.log, 1);
+  const told = JSON.parse(result!.resultJson) as { results: { status: string; details: string }[] };
+  assert.deepEqual(
+    told.results.map(({ status, details }) => `${status}: ${details}`),
+    ["error: Error: no grouping today", "passed: 7 rows; expected 1 to any number"],
+  );
+  await committer.drain();
+});
+
+test("of a table that does not exist checks are errors, and maintenance does not apply", async () => {
+  const world = await worldOf([]);
+  const committer = await start(world, { contracts: contracts(CHECKS) });
+  await give(world.log, { kind: "checks" });
+  const [result] = await results(world.log, 1);
+  assert.equal(result?.status, "error");
+  assert.match(result.resultJson, /table t does not exist/);
+  await give(world.log, { commandId: "c2" });
+  assert.equal((await results(world.log, 2))[1]?.status, "not_applicable");
+  assert.deepEqual(world.warehouse.calls, []);
+  await committer.drain();
+});
+
+const ENOUGH = { name: "enough", type: "row_count_range", min_count: 1 };
+const GATED = { table: "t", gate: "block", checks: [ENOUGH, { ...ENOUGH, name: "more" }] };
+
+/** A committer whose checks fail as often as `failing` says, and what its trusted relation shows after each run of them. */
+async function gatedWorld() {
+  const world = await worldOf([]);
+  const state = { failing: 0 };
+  world.warehouse.answer = () => [[7, state.failing, state.failing]];
+  const committer = await start(world, { contracts: contracts(GATED) });
+  let asked = 0;
+  const check = async (args: object = {}): Promise<{ status: string; told: Record<string, unknown> }> => {
+    await settled(world.log, "t");
+    await give(world.log, { commandId: `c${++asked}`, kind: "checks", argumentsJson: JSON.stringify(args) });
+    const { status, resultJson } = (await results(world.log, asked))[asked - 1]!;
+    return { status, told: JSON.parse(resultJson) as Record<string, unknown> };
+  };
+  const shown = (): unknown[] => world.warehouse.trustedByName.get("t")!.rows.map(({ offset }) => offset);
+  return { world, committer, state, check, shown };
+}
+
+test("gate block: trusted data is there, empty, from the table's beginning, and moves only when all checks pass", async () => {
+  const { world, committer, state, check, shown } = await gatedWorld();
+  await send(world.log, "t", file(5));
+  await settled(world.log, "t");
+  assert.deepEqual(shown(), []);
+  assert.deepEqual(await world.warehouse.published("t"), { asOfMs: null, heldBackSinceMs: null });
+  state.failing = 1;
+  const first = await check();
+  assert.deepEqual(shown(), []);
+  const { heldBackSince, trustedAsOf } = first.told["gate"] as Record<string, string | null>;
+  assert.equal(trustedAsOf, null);
+  assert.ok(Date.parse(heldBackSince!) > 0);
+  state.failing = 0;
+  await check();
+  assert.deepEqual(shown(), [5, 5]);
+  state.failing = 1;
+  await send(world.log, "t", file(6));
+  const held = await check();
+  assert.deepEqual(shown(), [5, 5]);
+  const again = await check();
+  assert.deepEqual(again.told["gate"], held.told["gate"], "held back since the first of them");
+  state.failing = 0;
+  const passed = await check();
+  assert.deepEqual((passed.told["gate"] as { heldBackSince: unknown }).heldBackSince, null);
+  await committer.drain();
+});
+
+test("gate block: a run of some of the checks moves nothing, in either direction", async () => {
+  const { world, committer, state, check, shown } = await gatedWorld();
+  await send(world.log, "t", file(5));
+  const some = await check({ checks: ["enough"] });
+  assert.equal(some.status, "passed");
+  assert.equal(some.told["gate"], undefined);
+  assert.deepEqual(shown(), []);
+  state.failing = 1;
+  assert.equal((await check({ checks: ["enough"] })).status, "failed");
+  assert.deepEqual(await world.warehouse.published("t"), { asOfMs: null, heldBackSinceMs: null });
+  await committer.drain();
+});
+
+test("gate block: checks of a table that somebody else wrote meanwhile do not count", async () => {
+  const { world, committer, check, shown } = await gatedWorld();
+  await send(world.log, "t", file(5));
+  await settled(world.log, "t");
+  world.warehouse.answer = async () => {
+    const layout = { table: "t", mode: "replace", key: [], deleteMissing: false, partitioning: [] } as const;
+    const gone = { fileId: "x", sourceFile: "f", sourceOffset: 9, columns: [] };
+    await world.warehouse.commit({ layout, files: [gone] });
+    return [[7, 0, 0]];
+  };
+  assert.equal((await check()).status, "passed");
+  assert.deepEqual(shown(), []);
+  assert.equal((await world.warehouse.published("t"))?.asOfMs, null);
+  await committer.drain();
+});
+
+test("gate block: trusted data that cannot be moved is an error that says so, with the results", async () => {
+  const world = await worldOf([]);
+  world.warehouse.answer = () => [[7, 0, 0]];
+  const warehouse = withFaults(world.warehouse, (method) => {
+    if (method === "trust") throw new TributaryError("WAREHOUSE_FAILED", "there is a table of that name");
+  });
+  const committer = await start({ log: world.log, warehouse }, { contracts: contracts(GATED) });
+  await send(world.log, "t", file(5));
+  await settled(world.log, "t");
+  await give(world.log, { kind: "checks" });
+  const [result] = await results(world.log, 1);
+  assert.equal(result?.status, "error");
+  const told = JSON.parse(result.resultJson) as { message: string; results: { status: string }[] };
+  assert.match(told.message, /t_trusted stays as it was: there is a table of that name/);
+  assert.deepEqual(told.results.map(({ status }) => status), ["passed", "passed"]); // prettier-ignore
+  await committer.drain();
+});
+
+test("a run of checks has so much time and no more: what is left then is an error", async () => {
+  const world = await worldOf();
+  const timeouts: number[] = [];
+  const warehouse = withFaults(world.warehouse, async (method, moment, args) => {
+    if (method !== "query" || moment !== "before") return;
+    const { timeoutMs } = args[1] as { timeoutMs: number };
+    timeouts.push(timeoutMs);
+    await systemClock.sleep(timeoutMs + 1);
+    throw new TributaryError("QUERY_TIMEOUT", "too slow");
+  });
+  const committer = await start(
+    { log: world.log, warehouse },
+    { contracts: contracts(CHECKS), settings: { checksTimeoutMs: 20 } },
+  );
+  await give(world.log, { kind: "checks" });
+  const [result] = await results(world.log, 1);
+  assert.equal(result?.status, "error");
+  assert.match(result.resultJson, /not asked: the run had used up its 20 ms \(TRIBUTARY_CHECKS_TIMEOUT\)/);
+  assert.deepEqual(timeouts, [20]);
+  await committer.drain();
+});
+
+/** What a commit takes, so that it shows. */
+const COMMIT_MS = 100;
+
+/** Maintenance in so many steps; notes the cursors it was given. */
+function steps(world: World, count: number): (string | undefined)[] {
+  const cursors: (string | undefined)[] = [];
+  world.warehouse.maintenance = ({ cursor }) => {
+    cursors.push(cursor);
+    const step = Number(cursor ?? 0) + 1;
+    return { status: "completed", details: `step ${step}`, ...(step < count ? { next: String(step) } : {}) };
+  };
+  return cursors;
+}
+
+test("maintenance goes in steps; between them the table is written, which does not count, and other commands have their turn", async () => {
+  const world = await worldOf();
+  const commit = world.warehouse.commit.bind(world.warehouse);
+  world.warehouse.commit = async (...of) => {
+    await systemClock.sleep(COMMIT_MS);
+    return commit(...of);
+  };
+  const cursors = steps(world, 4);
+  const plain = world.warehouse.maintenance;
+  let offset = 0;
+  world.warehouse.maintenance = async (options) => {
+    if (cursors.length === 1) await give(world.log, { commandId: "c2", kind: "checks" });
+    if (cursors.length < 3) {
+      await send(world.log, "t", file(++offset));
+      await until("the file to be complete", () => world.warehouse.stages.length >= offset);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    return plain(options);
+  };
+  const committer = await start(world);
+  await give(world.log, { commandId: "c1" });
+  const found = await results(world.log, 2);
+  assert.deepEqual(cursors, [undefined, "1", "2", "3"]);
+  assert.deepEqual(found.map(({ commandId }) => commandId), ["c2", "c1"]); // prettier-ignore
+  const { resultJson, startedAtMs, finishedAtMs, heldMs } = found[1]!;
+  assert.match(resultJson, /"details":"data files 1 → 1, delete files 0 → 0; 4 steps"/);
+  assert.ok(heldMs !== null && heldMs <= finishedAtMs - startedAtMs - COMMIT_MS / 2, `held for ${heldMs} ms`);
+  assert.equal(world.warehouse.logs._maintenance_log!.length, 1);
+  const turns = world.warehouse.calls.filter((call) => /^(commit|optimize)/.test(call)).join(" ");
+  assert.match(turns, /optimize t commit optimize t/);
+  await committer.drain();
+});
+
+test("a step that rows have waited for too long is given up, and the command says so", async () => {
+  const world = await worldOf();
+  world.warehouse.maintenance = ({ cursor, signal }) => {
+    if (cursor !== undefined) return { status: "completed", details: "the rest" };
+    return new Promise((resolve) => {
+      const giveUp = (): void => resolve({ status: "given up", details: "9 data files", next: "1" });
+      signal!.addEventListener("abort", giveUp, { once: true });
+    });
+  };
+  const committer = await start(world, { settings: { maintenanceHoldMs: 1 } });
+  await give(world.log, { commandId: "c1" });
+  await until("the step to run", () => world.warehouse.calls.includes("optimize t"));
+  await send(world.log, "t", file(1));
+  const [result] = await results(world.log, 1);
+  assert.equal(result?.status, "failed");
+  assert.match(result.resultJson, /9 data files: given up, since rows waited for more than 1 ms/);
+  await settled(world.log, "t");
+  const turns = world.warehouse.calls.filter((call) => /^(commit|optimize)/.test(call));
+  assert.deepEqual(turns, ["optimize t", "commit", "optimize t"]);
+  await committer.drain();
+});
+
+test("a committer that drains gives its command up, and the next owner carries it out", async () => {
+  const world = await worldOf();
+  let hold = true;
+  world.warehouse.maintenance = ({ signal }) =>
+    hold
+      ? new Promise((resolve) => {
+          signal!.addEventListener("abort", () => resolve({ status: "given up", details: "" }), { once: true });
+        })
+      : { status: "completed", details: "" };
+  const first = await start(world);
+  await give(world.log, { commandId: "c1" });
+  await until("the step to run", () => world.warehouse.calls.includes("optimize t"));
+  await first.drain();
+  assert.deepEqual(await resultsOf(world.log), []);
+  assert.deepEqual(world.warehouse.logs._maintenance_log, []);
+  hold = false;
+  const second = await start(world);
+  assert.equal((await results(world.log, 1))[0]?.status, "completed");
+  await second.drain();
+});

@@ -1,0 +1,123 @@
+/**
+ * The committer dies at every step of a micro-batch, before the step did anything and after it has done all; its successor, over the
+ * same log and warehouse, must leave the table, the ledger and the rejects as if nothing had happened.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { EventLog } from "../../../../lib/event-log/event-log.ts";
+import { GROUPS, TOPICS } from "../../../../lib/messages/topics.ts";
+import { death, withFaults, type FaultMoment } from "../../../support/faults.ts";
+import { messagesOf, type TestFile } from "../../../support/row-messages.ts";
+import { until } from "../../../support/until.ts";
+import { commitsOf, contracts, makeWorld, send, settled, start } from "../harness.ts";
+
+const columns = { id: "BIGINT", name: "VARCHAR" } as const;
+const version = (
+  sourceOffset: number,
+  sourceFile: string,
+  rows: [number, string][],
+  rejected: number[] = [],
+): TestFile => ({
+  table: "t",
+  sourceFile,
+  sourceOffset,
+  columns,
+  rows,
+  rejected,
+});
+
+const FILES: TestFile[] = [
+  version(1, "a", [[1, "one"], [2, "two"], [3, "three"]], [2]), // prettier-ignore
+  version(2, "b", [[4, "four"]]),
+  version(3, "a", [[1, "one"], [2, "zwei"]]), // prettier-ignore
+  { ...version(4, "c", []), outcome: "failed" },
+  version(5, "b", [], [1]),
+  version(6, "d", [[1, "uno"], [9, "nine"]]), // prettier-ignore
+];
+
+const STEPS = ["describe", "ensureTable", "commit", "publish", "record", "ack"] as const;
+
+for (const writeMode of ["replace", "append", "upsert"] as const) {
+  for (const step of STEPS) {
+    for (const moment of ["before", "after"] as const) {
+      test(`${writeMode}: death ${moment} ${step} changes nothing`, async () => {
+        const declared = contracts({ table: "t", writeMode, key: writeMode === "upsert" ? ["id"] : [] });
+        assert.deepEqual(await outcomeOf(declared, { step, moment }), await outcomeOf(declared));
+      });
+    }
+  }
+}
+
+/** What stands in the warehouse after all files have come in, with a death on the way or without. */
+async function outcomeOf(
+  declared: ReturnType<typeof contracts>,
+  death?: { step: (typeof STEPS)[number]; moment: FaultMoment },
+): Promise<unknown> {
+  const world = await makeWorld();
+  const first = FILES.slice(0, 3).flatMap((file) => messagesOf(file));
+  const rest = FILES.slice(3).flatMap((file) => messagesOf(file));
+  await send(world.log, "t", [...first, ...messagesOf(FILES[3]!).slice(0, 1)]);
+  if (death) {
+    await dieAt(world, declared, death.step, death.moment);
+  }
+  const successor = await start(world, { contracts: declared });
+  await send(world.log, "t", rest.slice(messagesOf(FILES[3]!).slice(0, 1).length));
+  await settled(world.log, "t");
+  await successor.drain();
+  const { warehouse, log } = world;
+  const told = new Map((await commitsOf(log)).flatMap(({ files }) => files.map((one) => [one.fileId, { ...one }])));
+  return {
+    rows: warehouse.rowsOf("t"),
+    ledger: [...warehouse.ledger]
+      .map(([fileId, { outcome }]) => [fileId, outcome.status, outcome.rowsCommitted])
+      .sort(),
+    rejects: [...warehouse.rejected.keys()].sort(),
+    told: [...told.values()].map(({ fileId, status, rowsRead }) => [fileId, status, rowsRead]).sort(),
+  };
+}
+
+async function dieAt(
+  world: Awaited<ReturnType<typeof makeWorld>>,
+  declared: ReturnType<typeof contracts>,
+  step: string,
+  moment: FaultMoment,
+): Promise<void> {
+  let died = false;
+  const plan = (method: string, when: FaultMoment, args: readonly unknown[]): Promise<void> | undefined => {
+    const aboutCommit = method !== "publish" || args[0] === TOPICS.commits.name;
+    if (method !== step || when !== moment || !aboutCommit || died) return undefined;
+    died = true;
+    return death();
+  };
+  const log = withFaults(world.log, async (method, when, args) => {
+    if (method === "publish") await plan(method, when, args);
+  });
+  await start({ log: withDyingAck(log, plan), warehouse: withFaults(world.warehouse, plan) }, { contracts: declared });
+  await until(`death ${moment} ${step}`, () => died);
+  world.log.kill(GROUPS.committer);
+}
+
+/** The ack belongs to the assigned partition, not to the log. */
+function withDyingAck(log: EventLog, plan: (...call: [string, FaultMoment, readonly unknown[]]) => unknown): EventLog {
+  return new Proxy(log, {
+    get(object, name) {
+      const member: unknown = Reflect.get(object, name);
+      if (name !== "consume") return member;
+      return (...[options, assigned]: Parameters<EventLog["consume"]>) =>
+        object.consume(options, (partition) => {
+          if (partition.topic !== "rows.t") return assigned(partition);
+          return assigned({
+            topic: partition.topic,
+            partition: partition.partition,
+            signal: partition.signal,
+            async ack(nextOffset) {
+              await plan("ack", "before", []);
+              await partition.ack(nextOffset);
+              await plan("ack", "after", []);
+            },
+            confirm: () => partition.confirm(),
+          });
+        });
+    },
+  });
+}

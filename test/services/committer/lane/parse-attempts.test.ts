@@ -1,0 +1,174 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import type { RowMessage } from "../../../../lib/messages/generated.ts";
+import type { Stage } from "../../../../lib/warehouse/warehouse.ts";
+import { ParseAttempts, type EndedFile } from "../../../../services/committer/lane/parse-attempts.ts";
+import { messagesOf, type TestFile } from "../../../support/row-messages.ts";
+
+/** Counts what it is given, and remembers the first row of each batch. */
+function countingStage(): Stage & { batches: number[] } {
+  return {
+    rowCount: 0,
+    rejectCount: 0,
+    sizeBytes: 0,
+    batches: [],
+    append: async () => undefined,
+    reject: async () => undefined,
+    discard: async () => undefined,
+  };
+}
+
+type Counting = ReturnType<typeof countingStage>;
+
+const file = (sourceOffset: number, rows = 3, over: Partial<TestFile> = {}): TestFile => ({
+  table: "t",
+  sourceFile: `f${sourceOffset}`,
+  sourceOffset,
+  columns: { id: "BIGINT" },
+  rows: Array.from({ length: rows }, (_, row) => [row]),
+  ...over,
+});
+
+const run = (one: TestFile, runId: string): RowMessage[] => messagesOf(one, { runId, batchRows: 1 });
+
+/** Feeds messages at offsets 0, 1, …; what each step was, and the batches each stage got. */
+function fold(messages: readonly RowMessage[], watermark?: number, runs = new ParseAttempts(watermark, countingStage)) {
+  const steps = messages.map((message, offset) => {
+    const step = runs.accept(offset, message);
+    if (step.do === "append") (step.stage as Counting).batches.push(step.batch.firstRow);
+    return step.do === "skip" ? step.because : step.do;
+  });
+  return { runs, steps };
+}
+
+describe("ParseRuns", () => {
+  test("the first run that ends wins; the others are let go, also what comes of them later", () => {
+    const a = run(file(1), "a");
+    const b = run(file(1), "b");
+    const { runs, steps } = fold([a[0]!, b[0]!, b[1]!, a[1]!, b[2]!, b[3]!, a[2]!, a[3]!]);
+    assert.deepEqual(steps, ["append", "append", "append", "append", "append", "end", "superseded", "superseded"]);
+    assert.equal(runs.takeDiscarded().length, 1);
+    const [ended] = runs.release();
+    assert.deepEqual((ended?.stage as Counting).batches, [0, 1, 2]);
+    assert.equal(runs.ackable, 0);
+    runs.recorded([ended!]);
+    assert.equal(runs.ackable, 8);
+  });
+
+  test("repeated batches and rejects are taken once", () => {
+    const [one, two, three, rejects, end] = run(file(1, 3, { rejected: [2, 5] }), "a") as [RowMessage, ...RowMessage[]];
+    const { steps } = fold([one, two!, one, two!, three!, rejects!, rejects!, end!, end!]);
+    const expected = "append append repeated repeated append reject repeated end superseded";
+    assert.equal(steps.join(" "), expected);
+  });
+
+  test("after a gap the file waits for another run", () => {
+    const a = run(file(1), "a");
+    const b = run(file(1), "b");
+    const { runs, steps } = fold([a[0]!, a[2]!, b[0]!, a[3]!, b[1]!, b[2]!, b[3]!]);
+    assert.equal(steps.join(" "), "append incomplete append incomplete append append end");
+    assert.equal(runs.release()[0]?.missing, undefined);
+  });
+
+  test("a run that ends with a gap, and no other under way, fails its file", () => {
+    const a = run(file(1), "a");
+    const { runs, steps } = fold([a[0]!, a[2]!, a[3]!]);
+    assert.equal(steps.at(-1), "end");
+    assert.match(runs.release()[0]!.missing!, /rows 2 to 2 of the run/);
+    const lastBatchLost = fold([a[0]!, a[1]!, a[3]!]).runs.release()[0];
+    assert.match(lastBatchLost!.missing!, /of 3 accepted and 0 rejected rows, 2 and 0/);
+  });
+
+  test("files are released in order: none passes an older one that is still open", () => {
+    const [old, young] = [run(file(1), "a"), run(file(2), "a")];
+    const { runs } = fold([old[0]!, ...young]);
+    assert.deepEqual(runs.release(), []);
+    fold(old.slice(1), undefined, runs);
+    assert.deepEqual(
+      runs.release().map(({ sourceOffset }) => sourceOffset),
+      [1, 2],
+    );
+  });
+
+  test("what the watermark covers is skipped, and acked", () => {
+    const { runs, steps } = fold([...run(file(1), "a"), ...run(file(2), "a"), ...run(file(3), "a").slice(0, 1)], 2);
+    assert.deepEqual(new Set(steps.slice(0, 8)), new Set(["absorbed"]));
+    assert.equal(runs.ackable, 8);
+    assert.equal(runs.hasOpenFiles, true);
+  });
+});
+
+/** One file's story: its rows, and the parse runs that were begun for it, of which the last ends. */
+interface Story {
+  rows: number;
+  /** How many messages each zombie run published before the file was parsed again; they may go on later. */
+  zombies: number[];
+}
+
+const stories = fc.array(fc.record({ rows: fc.nat(4), zombies: fc.array(fc.nat(5), { maxLength: 2 }) }), {
+  minLength: 1,
+  maxLength: 6,
+});
+
+/** rows.<table> as parsers may leave it: files in order, zombies before, among and after, and repeats. */
+function publish(all: readonly Story[], pick: (n: number) => number): RowMessage[] {
+  const published: RowMessage[] = [];
+  const zombies: RowMessage[][] = [];
+  const put = (message: RowMessage): void => {
+    published.push(message);
+    if (pick(5) === 0) published.push(message);
+    const zombie = zombies[pick(8)];
+    const late = zombie?.shift();
+    if (late) published.push(late);
+  };
+  all.forEach(({ rows, zombies: begun }, index) => {
+    begun.forEach((count, at) => {
+      const messages = run(file(index + 1, rows), `zombie-${at}`);
+      messages.slice(0, Math.min(count, rows)).forEach(put);
+      zombies.push(messages.slice(Math.min(count, rows)));
+    });
+    run(file(index + 1, rows), "good").forEach(put);
+  });
+  return [...published, ...zombies.flat()];
+}
+
+test("whatever zombies, repeats and crashes: every file is taken once, whole, in order, and nothing unfinished is acked", () => {
+  const property = fc.property(stories, fc.infiniteStream(fc.nat(1_000_000)), (all, stream) => {
+    const pick = (n: number): number => (stream.next().value as number) % n;
+    const topic = publish(all, pick);
+    let acked = 0;
+    let watermark: number | undefined;
+    const taken: number[] = [];
+    let crashes = 5;
+    for (let life = 0; acked < topic.length && life < 10; life++) {
+      const runs = new ParseAttempts(watermark, countingStage);
+      const ready: EndedFile[] = [];
+      for (let offset = acked; offset < topic.length; offset++) {
+        const step = runs.accept(offset, topic[offset]!);
+        if (step.do === "append") (step.stage as Counting).batches.push(step.batch.firstRow);
+        ready.push(...runs.release());
+        const due = pick(3) === 0 || offset === topic.length - 1 ? ready.splice(0) : [];
+        if (crashes > 0 && pick(15) === 0) {
+          crashes--;
+          break;
+        }
+        for (const one of due) {
+          assert.equal(one.missing, undefined);
+          assert.equal((one.stage as Counting).batches.length, one.end.rowsAccepted);
+        }
+        runs.recorded(due);
+        taken.push(...due.map(({ sourceOffset }) => sourceOffset));
+        watermark = taken.at(-1);
+        acked = runs.ackable!;
+        const unfinished = topic.slice(0, acked).filter(({ sourceOffset }) => sourceOffset > (watermark ?? 0));
+        assert.deepEqual(unfinished, [], "acked a message of a file that is not on record");
+      }
+    }
+    assert.deepEqual(
+      taken,
+      all.map((_, index) => index + 1),
+    );
+  });
+  fc.assert(property, { numRuns: 500 });
+});

@@ -1,0 +1,406 @@
+/** The console as people use it: a real browser against the whole pipeline. Needs Chromium; without one it says so and is skipped. */
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import type { Browser, BrowserContext, Page } from "playwright-core";
+import { chromiumPath, openBrowser } from "./browser.ts";
+import { profiles, type Profile, type Target } from "./profiles.ts";
+
+const SAMPLE = fileURLToPath(new URL("../../../../data/sales_sample.csv", import.meta.url));
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const HOSTILE = "<script>window.broken = 1</script>";
+const HOSTILE_IMAGE = "<img src=x onerror='window.broken = 2'>";
+/** Two rows that cannot be typed: their text goes through preview, rejects and the raw column. */
+const ROUGH = [
+  "order_id,customer_id,amount,country,ingestion_date",
+  "ORD-9001,CUST-1,12.50,Atlantis,2024-02-15",
+  `ORD-9002,CUST-2,${HOSTILE_IMAGE},Italy,2024-02-15`,
+  "ORD-9003,CUST-3",
+  "",
+].join("\n");
+
+const chromium = chromiumPath();
+const missing = chromium ? false : "no Chromium found (TRIBUTARY_TEST_CHROMIUM names one): the console is not tested";
+for (const profile of profiles(process.env, missing)) {
+  describe(`console, ${profile.name}`, { skip: profile.skip }, () => consoleSuite(profile));
+}
+
+function consoleSuite(profile: Profile): void {
+  let folder: string;
+  let target: Target;
+  let browser: Browser;
+  let context: BrowserContext;
+  let page: Page;
+  /** Tables of this run: a stack may have seen others. */
+  const own = (table: string): string => `${table}_${run}`;
+  const run = Date.now().toString(36);
+  /** Whatever the page complained of: scripts that broke, resources that the content policy kept out. */
+  const complaints: string[] = [];
+  const write = (name: string, content: string): string => {
+    const path = join(folder, name);
+    writeFileSync(path, content);
+    return path;
+  };
+  const listen = (opened: Page): Page => {
+    opened.on("pageerror", (error) => complaints.push(error.message));
+    opened.on("console", (message) => {
+      // Refusals are logged by the browser itself; each test that causes one looks at what the page makes of it.
+      const expected = /status of 40[0134]|ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED_ENCODING/;
+      if (message.type() === "error" && !expected.test(message.text())) complaints.push(message.text());
+    });
+    return opened;
+  };
+  const open = async (hash = ""): Promise<void> => {
+    await page.goto(`${target.url}/${hash}`);
+    await page.locator("#live.on").waitFor();
+  };
+  const choose = async (path: string, table?: string): Promise<void> => {
+    await page.locator("#picker").setInputFiles(path);
+    await page.getByRole("heading", { name: /^Preview of/ }).waitFor();
+    if (table === undefined) return;
+    await page.getByLabel("Into table").fill(table);
+    await page.getByLabel("Into table").press("Enter");
+  };
+  const upload = async (path: string, table?: string): Promise<void> => {
+    await choose(path, table);
+    await page.getByRole("button", { name: /^Upload .*csv$/ }).click();
+    await page.locator("#queue .pill", { hasText: "committed" }).waitFor();
+  };
+  const send = async (table: string, name: string, body: string): Promise<string> => {
+    const headers = target.key ? { authorization: `Bearer ${target.key}` } : {};
+    const path = `${target.url}/v1/tables/${table}/files/${name}`;
+    const answer = await fetch(path, { method: "PUT", body, headers });
+    return ((await answer.json()) as { fileId: string }).fileId;
+  };
+  /** A table in its card. */
+  const card = (name: string) => page.getByRole("group", { name, exact: true });
+  const region = (name: string) => page.getByRole("region", { name, exact: true });
+  const rejects = () => card("Rejected rows");
+
+  before(async () => {
+    folder = mkdtempSync(join(tmpdir(), "tributary-console-"));
+    browser = await openBrowser(chromium!);
+    target = await profile.start(folder);
+    context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+    context.setDefaultTimeout(profile.waitMs);
+    page = listen(await context.newPage());
+  });
+  after(async () => {
+    await browser?.close();
+    await target?.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  test("asks for an API key, says when it is a wrong one, and goes live with the right one", async (t) => {
+    if (!target.key) return t.skip("this gateway asks for no key");
+    await page.goto(target.url);
+    await page.getByLabel("API key").fill("wrong");
+    await page.getByRole("button", { name: "Use this key" }).click();
+    await page.getByText("the API key is not known").waitFor();
+    await page.getByLabel("API key").fill(target.key);
+    await page.keyboard.press("Enter");
+    await page.locator("#live.on").waitFor();
+    await page.locator("#key-form").waitFor({ state: "hidden" });
+    assert.equal(await page.evaluate("localStorage.length"), 0, "the key is kept in this tab only");
+    assert.doesNotMatch(page.url(), /secret/);
+  });
+
+  test("a key given while the gateway still refuses the one before goes live, and is not asked for again", async (t) => {
+    if (!target.key) return t.skip("this gateway asks for no key");
+    const theirs = await browser.newContext();
+    theirs.setDefaultTimeout(profile.waitMs);
+    const late = listen(await theirs.newPage());
+    let release = (): void => undefined;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    const heldOf = (path: string) =>
+      new Promise<void>((resolve) => {
+        void late.route(path, async (route) => {
+          if (route.request().headers()["authorization"] === "Bearer wrong") {
+            resolve();
+            await released;
+          }
+          await route.continue();
+        });
+      });
+    const held = [heldOf("**/v1/events"), heldOf("**/v1/tables")];
+    await late.goto(target.url);
+    await late.getByLabel("API key").fill("wrong");
+    await late.getByRole("button", { name: "Use this key" }).click();
+    await Promise.all(held);
+    await late.getByText("the API key is not known").waitFor();
+    await late.getByLabel("API key").fill(target.key);
+    await late.keyboard.press("Enter");
+    const refused = late.waitForResponse((answer) => answer.url().endsWith("/v1/tables") && answer.status() === 401);
+    release();
+    await refused;
+    await late.locator("#live.on").waitFor();
+    await late.locator("#key-form").waitFor({ state: "hidden" });
+    await theirs.close();
+  });
+
+  test("a fresh gateway says what to do first", async (t) => {
+    if (profile.name !== "embedded") return t.skip("a stack may have seen files");
+    await open();
+    await page.getByRole("heading", { name: "No file has come yet" }).waitFor();
+    await open("#tables");
+    await card("Tables")
+      .getByRole("row", { name: /sales declared no file yet/ })
+      .waitFor();
+    await open("#files");
+    await page.getByText("No files yet. Upload one").waitFor();
+  });
+
+  test("preview, upload, and the commit shows by itself", async () => {
+    await open();
+    await page.locator("#table-list option[value=sales]").waitFor({ state: "attached" });
+    await choose(SAMPLE);
+    assert.equal(await page.getByLabel("Into table").inputValue(), "sales");
+    await page.getByRole("heading", { name: "Preview of sales_sample.csv" }).waitFor();
+    assert.match(await card("Columns of the file").innerText(), /DECIMAL\(12,2\)/);
+    assert.match(await card("First rows").innerText(), /ORD-001/);
+    await page.getByRole("button", { name: "Upload sales_sample.csv" }).click();
+    await page.locator("#queue .pill", { hasText: "committed" }).waitFor();
+    assert.match(await page.locator("#queue").innerText(), /200 rows in sales/);
+    await page.getByRole("link", { name: /^Files/ }).click();
+    const row = card("Files, newest first").getByRole("row", { name: /sales_sample\.csv/ });
+    assert.match(await row.first().innerText(), /committed\s+200/);
+  });
+
+  test("a file chosen before the tables are known finds its table when they are", async () => {
+    let answer: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => (answer = resolve));
+    await page.route("**/v1/tables", async (route) => {
+      await held;
+      await route.continue();
+    });
+    await page.goto(`${target.url}/#upload`);
+    await page.reload();
+    await choose(SAMPLE);
+    assert.equal(await page.getByLabel("Into table").inputValue(), "sales_sample");
+    answer();
+    await page.locator("#preview .tiles", { hasText: "fits as it is" }).waitFor();
+    assert.equal(await page.getByLabel("Into table").inputValue(), "sales");
+    await page.unroute("**/v1/tables");
+  });
+
+  test("a file dropped anywhere on the page is looked at, and can be written differently than it seems", async () => {
+    await open("#tables");
+    const content = "a|b;c\n1|2;3\n";
+    const dropped = await page.evaluateHandle(
+      `(() => { const data = new DataTransfer(); data.items.add(new File([${JSON.stringify(content)}], "odd.csv")); return data; })()`,
+    );
+    await page.dispatchEvent("body", "drop", { dataTransfer: dropped });
+    await page.getByRole("heading", { name: "Preview of odd.csv" }).waitFor();
+    await page.getByText("How the files are written").click();
+    for (const [delimiter, columns] of [
+      ["semicolon", /a_b[^]*c/],
+      ["pipe", /a[^]*b_c/],
+    ] as const) {
+      await page.getByLabel("Delimiter").selectOption(delimiter);
+      await page.locator("#preview .tiles", { hasText: `${delimiter}, UTF-8` }).waitFor();
+      assert.match(await card("Columns of the file").innerText(), columns);
+    }
+    await page.getByLabel("Into table").fill(own("odd"));
+    await page.getByRole("button", { name: "Upload odd.csv" }).click();
+    await page.locator("#queue .pill", { hasText: "committed" }).waitFor();
+    await open(`#tables/${own("odd")}`);
+    await card("Schema")
+      .getByRole("row", { name: /b_c VARCHAR/ })
+      .waitFor();
+  });
+
+  test("an upload tells how much is sent, and can be cancelled: then nothing of it is stored", async () => {
+    await open();
+    // The gateway is kept from answering, so that there is time to see it and to change one's mind.
+    await page.route("**/files/*.csv", () => new Promise(() => undefined));
+    await choose(write("slow.csv", "id\n1\n"), own("slow"));
+    await page.getByRole("button", { name: "Upload slow.csv" }).click();
+    await page.getByRole("progressbar", { name: "Progress of slow.csv" }).waitFor();
+    await page.getByText(/% sent|being stored/).waitFor();
+    await page.getByRole("button", { name: "Cancel slow.csv" }).click();
+    await page.getByRole("alert").getByText("nothing of it was stored").waitFor();
+    await page.unroute("**/files/*.csv");
+    await page.getByRole("button", { name: "Upload slow.csv" }).click();
+    await page.locator("#queue .pill", { hasText: "committed" }).waitFor();
+  });
+
+  test("a file that somebody else sends shows live, and so does its page", async () => {
+    await open("#files");
+    const fileId = await send(own("elsewhere"), "other.csv", "id\n1\n");
+    await page.getByRole("row", { name: new RegExp(`other\\.csv ${own("elsewhere")} committed`) }).waitFor();
+    await page.getByRole("link", { name: "other.csv" }).first().press("Enter");
+    await page.getByRole("heading", { name: "other.csv", level: 1 }).waitFor();
+    assert.ok(page.url().endsWith(`#files/${fileId}`));
+    assert.match(
+      await region("Time").innerText(),
+      /waited for a parser[^]*parsed[^]*waited for the commit[^]*committed/,
+    );
+    assert.match(await region("Record").innerText(), /1 read, 1 in the table, 0 rejected/);
+    await page.getByRole("link", { name: "All files" }).click();
+    await card("Files, newest first").waitFor();
+  });
+
+  test("a file that fails says why and what to do, in the list and on its page", async () => {
+    await send(own("broken"), "empty.csv", "");
+    await open("#files");
+    await page.getByLabel("Show").selectOption("failed");
+    await page
+      .getByRole("row", { name: /empty\.csv .* failed .* FILE_EMPTY .* Send a file with a header/ })
+      .first()
+      .waitFor();
+    await page.getByRole("link", { name: "empty.csv" }).first().click();
+    await page.getByRole("alert").getByText("FILE_EMPTY").waitFor();
+    await page.getByText("None were read.").waitFor();
+  });
+
+  test("rejected rows: in the preview, on the table's page, by reason, and replayed", async () => {
+    await open();
+    await page.locator("#table-list option[value=sales]").waitFor({ state: "attached" });
+    await choose(write("sales_rough.csv", ROUGH));
+    assert.equal(await page.getByLabel("Into table").inputValue(), "sales", "a table that the name begins with");
+    await page.getByRole("button", { name: "Upload sales_rough.csv" }).click();
+    await page.locator("#queue .pill", { hasText: "committed" }).waitFor();
+    assert.equal(await card("Rows that would be rejected").getByRole("row").count(), 3);
+    await page.locator("#queue").getByRole("link", { name: "2 rejected" }).click();
+    await rejects().getByText("too_few_fields").waitFor();
+    assert.match(await rejects().innerText(), /sales_rough\.csv\s+3\s+amount\s+type_mismatch/);
+    assert.ok((await rejects().innerText()).includes(HOSTILE_IMAGE), "the row's text, as text");
+    await page.getByLabel("Reason").selectOption("too_few_fields");
+    await rejects().getByText("type_mismatch").waitFor({ state: "detached" });
+    await page.getByLabel("Reason").selectOption("");
+    await page.getByRole("button", { name: "Replay all files with rejected rows" }).click();
+    await page.getByText(/files? will be read again: .*sales_rough\.csv/).waitFor();
+    await card("Files of sales, newest first")
+      .getByRole("row", { name: /sales_rough\.csv replayed committed/ })
+      .first()
+      .waitFor();
+  });
+
+  test("the table's page: schema, contract, checks and maintenance, by keyboard alone", async () => {
+    await open("#tables/sales");
+    await card("Schema")
+      .getByRole("row", { name: /order_id VARCHAR key, required/ })
+      .waitFor();
+    await page.getByRole("button", { name: "Run checks" }).focus();
+    await page.keyboard.press("Enter");
+    await page.getByText(/^\d of 8 checks did not pass: .*sales_country_accepted/).waitFor();
+    await card("Checks")
+      .getByRole("row", { name: /sales_country_accepted.* failed [1-9]\d* of \d+/ })
+      .waitFor();
+    const focused = await page.evaluate("document.activeElement.textContent");
+    assert.equal(focused, "Run checks", "the page is drawn anew, and the keyboard stays where it was");
+    await page.getByRole("button", { name: "Run maintenance" }).focus();
+    await page.keyboard.press("Enter");
+    await page.getByText(/optimize: completed/).waitFor();
+    await card("Maintenance history")
+      .getByRole("row", { name: /optimize completed/ })
+      .first()
+      .waitFor();
+    await page.getByText("All of it").click();
+    assert.match(await page.locator("pre").innerText(), /"writeMode": "upsert"/);
+  });
+
+  test("a query by Ctrl+Enter, a table at a click, and a refused statement with its remedy", async () => {
+    await open("#query");
+    const sql = page.getByLabel("One SELECT statement");
+    await sql.fill("SELECT country, count(*) AS n FROM sales WHERE country = 'Atlantis' GROUP BY country");
+    await sql.press("Control+Enter");
+    await card("Result").getByRole("row", { name: "Atlantis 1" }).waitFor();
+    await page.getByRole("link", { name: "_ingest_files" }).click();
+    await card("Result")
+      .getByRole("columnheader", { name: /file_key/ })
+      .waitFor();
+    await sql.fill("DROP TABLE sales");
+    await sql.press("Control+Enter");
+    await page.getByRole("alert").getByText("QUERY_NOT_READ_ONLY").waitFor();
+    await page.getByRole("alert").getByText("Send exactly one SELECT statement.").waitFor();
+  });
+
+  test("a file's content, header and name never run", async () => {
+    await open();
+    const table = own("hostile");
+    const name = "<img src=x onerror='window.broken=3'>.csv";
+    await upload(write(name, `id,"${HOSTILE}",note\n1,"${HOSTILE}","${HOSTILE_IMAGE}"\n2,x,y\n`), table);
+    assert.ok((await card("Columns of the file").innerText()).includes(HOSTILE), "the header, as text");
+    await page.goto(`${target.url}/#query/${table}`);
+    await card("Result").getByText(HOSTILE_IMAGE).waitFor();
+    await page.goto(`${target.url}/#tables/${table}`);
+    await card(`Files of ${table}, newest first`).getByText(name).click();
+    await page.getByRole("heading", { name, level: 1 }).waitFor();
+    await page.goto(`${target.url}/#tables/${encodeURIComponent(HOSTILE_IMAGE)}`);
+    await page.getByRole("alert").waitFor();
+    assert.equal(await page.evaluate("window.broken"), undefined);
+    assert.equal(await page.locator("main script, main img").count(), 0);
+  });
+
+  test("a key that may only read sees the tables, and is told what it lacks where it wants more", async (t) => {
+    if (!target.readerKey) return t.skip("this gateway's keys are not ours to make");
+    const theirs = await browser.newContext();
+    theirs.setDefaultTimeout(profile.waitMs);
+    const reader = listen(await theirs.newPage());
+    await reader.goto(`${target.url}/#tables/sales`);
+    await reader.getByLabel("API key").fill(target.readerKey);
+    await reader.keyboard.press("Enter");
+    await reader.locator("#live.on").waitFor();
+    await reader.getByRole("table", { name: "Schema" }).waitFor();
+    await reader.getByRole("button", { name: "Run maintenance" }).click();
+    await reader
+      .getByRole("alert")
+      .getByText(/lacks the scope 'admin'/)
+      .waitFor();
+    await reader.getByRole("button", { name: "Forget the API key" }).click();
+    await reader.getByLabel("API key").waitFor();
+    assert.equal(await reader.locator("#table-detail table").count(), 0, "what the key has shown is gone");
+    await theirs.close();
+  });
+
+  test("a gateway that goes away is told of, and found again by itself", async (t) => {
+    if (profile.name !== "embedded") return t.skip("the embedded profile shows it");
+    await open("#files");
+    await target.restart!(() => page.locator("#live:not(.on)", { hasText: "not connected" }).waitFor());
+    await page.locator("#live.on").waitFor();
+    await card("Files, newest first")
+      .getByRole("row", { name: /sales_sample/ })
+      .first()
+      .waitFor();
+  });
+
+  test("accessible: each view, light and dark, wide and narrow, keeps the rules that can be tested", async () => {
+    const views = ["", "#files", "#tables", "#tables/sales", "#query/sales"];
+    const look = async (where: string): Promise<void> => {
+      const found = await page.evaluate<{
+        violations: { id: string; nodes: { html: string; failureSummary: string }[] }[];
+      }>(`${AXE};axe.run(document, { resultTypes: ["violations"] })`);
+      const faults = found.violations.flatMap(({ id, nodes }) =>
+        nodes.map(({ html, failureSummary }) => `${id}: ${html}: ${failureSummary}`),
+      );
+      assert.deepEqual(faults, [], where);
+    };
+    for (const colorScheme of ["light", "dark"] as const) {
+      for (const width of [1280, 360]) {
+        await page.emulateMedia({ colorScheme });
+        await page.setViewportSize({ width, height: 800 });
+        for (const view of views) {
+          await open(view);
+          if (view === "") await choose(write("sales_rough.csv", ROUGH));
+          if (view.startsWith("#tables/")) await card("Maintenance history").waitFor();
+          if (view.startsWith("#query/")) await card("Result").waitFor();
+          // Not waitForFunction: it evaluates text in the page, which its content security policy forbids.
+          const waiting = page.locator(".waiting");
+          while ((await waiting.count()) > 0) await waiting.first().waitFor({ state: "detached" });
+          await look(`${view || "#upload"} ${colorScheme} ${width}`);
+          const overflow = await page.evaluate("document.documentElement.scrollWidth - innerWidth");
+          assert.equal(overflow, 0, `${view} at ${width} does not scroll sideways`);
+        }
+      }
+    }
+  });
+
+  test("nothing has broken", () => {
+    assert.deepEqual(complaints, []);
+  });
+}

@@ -1,0 +1,489 @@
+import assert from "node:assert/strict";
+import { appendFile, mkdir, mkdtemp, rm, symlink, unlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
+import { test, type TestContext } from "node:test";
+import type { BlobStore } from "../../../../lib/blob/blob-store.ts";
+import { openBlobStore } from "../../../../lib/blob/open.ts";
+import { systemClock } from "../../../../lib/clock.ts";
+import { contractsOf } from "../../../../lib/contract/load.ts";
+import { TributaryError } from "../../../../lib/errors.ts";
+import { dropEvents, fileEvents } from "../../../../lib/messages/avro.ts";
+import type { DropEvent, FileEvent } from "../../../../lib/messages/generated.ts";
+import { GROUPS, TOPICS } from "../../../../lib/messages/topics.ts";
+import { silentLogger } from "../../../../lib/process/logger.ts";
+import { startDrops, type DropPoller, type DropsOptions } from "../../../../services/gateway/drops/drops.ts";
+import type { Accepted, IncomingFile, Ingest } from "../../../../services/gateway/ingest/ingest.ts";
+import { memoryDrops, type MemoryDrops } from "./memory-drops.ts";
+import { FakeClock } from "../../../support/fake-clock.ts";
+import { FakeEventLog } from "../../../support/fake-event-log.ts";
+import { until } from "../../../support/until.ts";
+
+/** Publishes file events as the gateway does, and keeps the texts it was given. */
+class TestIngest implements Pick<Ingest, "put" | "deleted"> {
+  readonly log: FakeEventLog;
+  /** `table/sourceFile=text`, `-table/sourceFile` for a deletion, in the order of the events. */
+  readonly seen: string[] = [];
+  atOnce = 0;
+  atOnceMax = 0;
+  /** Called before and after the file event is published. */
+  fault: (moment: "before" | "after", file: string) => Promise<void> | void = () => undefined;
+  #events = 0;
+
+  constructor(log: FakeEventLog) {
+    this.log = log;
+  }
+
+  async put(file: IncomingFile): Promise<Accepted> {
+    this.atOnceMax = Math.max(this.atOnceMax, ++this.atOnce);
+    try {
+      const text = (await buffer(file.body)).toString();
+      assert.equal(file.origin, "drop");
+      assert.equal(file.sizeBytes, Buffer.byteLength(text));
+      const name = `${file.table}/${file.sourceFile}`;
+      await this.fault("before", name);
+      const accepted = await this.#publish("put", file);
+      this.seen.push(`${name}=${text}`);
+      await this.fault("after", name);
+      return accepted;
+    } finally {
+      this.atOnce--;
+    }
+  }
+
+  async deleted(file: Pick<IncomingFile, "table" | "sourceFile" | "origin" | "etag">): Promise<Accepted> {
+    this.seen.push(`-${file.table}/${file.sourceFile}`);
+    return this.#publish("deleted", file);
+  }
+
+  async #publish(
+    kind: "put" | "deleted",
+    { table, sourceFile, origin, etag }: Pick<IncomingFile, "table" | "sourceFile" | "origin" | "etag">,
+  ): Promise<Accepted> {
+    const event: FileEvent = {
+      fileId: `file-${String(++this.#events).padStart(6, "0")}`,
+      table,
+      sourceFile,
+      kind,
+      origin,
+      blobKey: "",
+      sizeBytes: 0,
+      contentHash: "",
+      etag: etag ?? null,
+      receivedAtMs: 0,
+      dialectJson: null,
+      replayOf: null,
+      versionOffset: null,
+    };
+    const record = { key: table, value: fileEvents.encode(event) };
+    const [position] = await this.log.publish(TOPICS.fileEvents.name, [record]);
+    return { fileId: event.fileId, offset: position!.offset, event };
+  }
+}
+
+interface Scene {
+  drops: MemoryDrops;
+  log: FakeEventLog;
+  ingest: TestIngest;
+  counted: string[];
+  start: (options?: Partial<DropsOptions>) => Promise<DropPoller>;
+  /** Starts one that the test itself ends, or leaves for dead. */
+  startUnowned: (options?: Partial<DropsOptions>) => Promise<DropPoller>;
+  /** The drop events so far, newest of each key. */
+  remembered: () => Promise<Map<string, DropEvent>>;
+}
+
+async function scene(context: TestContext): Promise<Scene> {
+  const log = new FakeEventLog();
+  await log.createTopics(Object.values(TOPICS));
+  const drops = memoryDrops();
+  const ingest = new TestIngest(log);
+  const counted: string[] = [];
+  const count = (what: string) => (kind: string) => void counted.push(`${what} ${kind}`);
+  const throughput = {
+    received: count("received"),
+    sent: count("sent"),
+    error: count("error"),
+    dropped: count("dropped"),
+  };
+  const pollers: DropPoller[] = [];
+  context.after(async () => {
+    for (const poller of pollers) await poller.close();
+    await log.close();
+  });
+  const contracts = contractsOf([]);
+  const fixed = { drops, log, ingest, contracts, clock: systemClock, logger: silentLogger(), metrics: { throughput } };
+  const startUnowned = (options: Partial<DropsOptions> = {}) => startDrops({ ...fixed, pollMs: 5, ...options });
+  return {
+    drops,
+    log,
+    ingest,
+    counted,
+    startUnowned,
+    async start(options) {
+      const poller = await startUnowned(options);
+      pollers.push(poller);
+      return poller;
+    },
+    async remembered() {
+      const newest = new Map<string, DropEvent>();
+      for await (const { value } of log.read(TOPICS.drops.name, 0, 0)) {
+        const event = dropEvents.decode(value);
+        newest.set(event.objectKey, event);
+      }
+      return newest;
+    },
+  };
+}
+
+/** Lets the poller list some more times. */
+const listings = (drops: MemoryDrops, more: number): Promise<unknown> => {
+  const goal = drops.listings + more;
+  return until(`${more} more listings`, () => drops.listings >= goal);
+};
+
+test("takes each version of each file once, under its table and name", async (context) => {
+  const { drops, ingest, start, remembered } = await scene(context);
+  drops.drop("Sales Data/jan.csv", "a", 1);
+  drops.drop("sales/2024/Jan.CSV.GZ", "b", 2);
+  drops.drop("orders/x.tsv", "c", 3);
+  await start();
+  await until("three files", () => ingest.seen.length === 3);
+  assert.deepEqual(ingest.seen.toSorted(), ["orders/x.tsv=c", "sales/2024/Jan.CSV.GZ=b", "sales_data/jan.csv=a"]);
+  drops.drop("orders/x.tsv", "d", 4);
+  await until("the new version", () => ingest.seen.length === 4);
+  assert.equal(ingest.seen[3], "orders/x.tsv=d");
+  await listings(drops, 3);
+  assert.equal(ingest.seen.length, 4);
+  const events = await remembered();
+  assert.equal(events.get("orders/x.tsv")!.fileId, "file-000004");
+  assert.equal(events.size, 3);
+});
+
+test("takes a content that comes back as a version of its own", async (context) => {
+  const { drops, ingest, start } = await scene(context);
+  drops.drop("t/x.csv", "one");
+  await start();
+  for (const text of ["one", "two", "one", "two"]) {
+    drops.drop("t/x.csv", text);
+    await until(text, () => ingest.seen.at(-1) === `t/x.csv=${text}`);
+  }
+  assert.equal(ingest.seen.length, 4);
+});
+
+test("remembers over a restart what it has taken", async (context) => {
+  const { drops, ingest, start, remembered } = await scene(context);
+  drops.drop("t/x.csv", "one");
+  drops.drop("t/y.csv", "one");
+  const first = await start();
+  await until("both remembered", async () => (await remembered()).size === 2);
+  await first.close();
+  drops.drop("t/y.csv", "two");
+  await start();
+  await until("the new version", () => ingest.seen.length === 3);
+  await listings(drops, 2);
+  assert.deepEqual(ingest.seen, ["t/x.csv=one", "t/y.csv=one", "t/y.csv=two"]);
+});
+
+test("takes nothing twice when a process dies between the file event and the drop event", async (context) => {
+  const { drops, ingest, log, start, startUnowned, remembered } = await scene(context);
+  drops.drop("t/x.csv", "one");
+  const stuck = new Set<string>();
+  ingest.fault = (moment, file) => {
+    if (moment === "before") return;
+    stuck.add(file);
+    return new Promise(() => undefined);
+  };
+  await startUnowned();
+  await until("the file event", () => stuck.size === 1);
+  log.kill(GROUPS.drops);
+  ingest.fault = () => undefined;
+  drops.drop("t/y.csv", "two");
+  await start();
+  await until("both drop events", async () => (await remembered()).size === 2);
+  assert.deepEqual(ingest.seen, ["t/x.csv=one", "t/y.csv=two"]);
+  assert.equal((await remembered()).get("t/x.csv")!.fileId, "file-000001");
+});
+
+test("misses an object that goes while its drop event is lacking, whatever kept that off", async (context) => {
+  for (const code of ["DISK_FULL", "LOG_UNAVAILABLE"] as const) {
+    const { drops, ingest, start, remembered } = await scene(context);
+    drops.drop("t/x.csv", "one");
+    ingest.fault = (moment) => {
+      if (moment === "before") return;
+      drops.remove("t/x.csv");
+      throw new TributaryError(code, "simulated");
+    };
+    await start();
+    await until("the deletion", async () => (await remembered()).get("t/x.csv")?.deleted === true);
+    assert.deepEqual(ingest.seen, ["t/x.csv=one", "-t/x.csv"]);
+  }
+});
+
+test("takes nothing twice when the answer of the log is lost", async (context) => {
+  const { drops, ingest, start, remembered, counted } = await scene(context);
+  drops.drop("t/x.csv", "one");
+  let failures = 0;
+  ingest.fault = (moment) => {
+    if (moment === "after" && failures++ === 0) throw new TributaryError("LOG_UNAVAILABLE", "no answer");
+  };
+  await start();
+  await until("the drop event", async () => (await remembered()).has("t/x.csv"));
+  assert.deepEqual(ingest.seen, ["t/x.csv=one"]);
+  assert.deepEqual(counted, ["error LOG_UNAVAILABLE"]);
+});
+
+test("one of several gateways watches, and another goes on when it ends", async (context) => {
+  const { drops, ingest, start, startUnowned } = await scene(context);
+  const first = await startUnowned();
+  await start();
+  await start();
+  drops.drop("t/1.csv", "1");
+  await until("the first file", () => ingest.seen.length === 1);
+  await first.close();
+  await first.close();
+  drops.drop("t/2.csv", "2");
+  await until("the second file", () => ingest.seen.length === 2);
+  await listings(drops, 3);
+  assert.deepEqual(ingest.seen, ["t/1.csv=1", "t/2.csv=2"]);
+});
+
+test("of one table, takes the oldest first and one at a time; several tables side by side", async (context) => {
+  const { drops, ingest, start } = await scene(context);
+  const ages = [5, 3, 9, 1, 7, 3];
+  for (const table of ["a", "b", "c"]) ages.forEach((age, n) => drops.drop(`${table}/${n}.csv`, "x", age));
+  ingest.fault = async (moment) => {
+    if (moment === "before") await until("another table's file", () => ingest.atOnce >= 2 || ingest.seen.length >= 11);
+  };
+  await start({ tablesAtOnce: 2 });
+  await until("all files", () => ingest.seen.length === 18);
+  for (const table of ["a", "b", "c"]) {
+    const order = ingest.seen.filter((file) => file.startsWith(`${table}/`));
+    assert.deepEqual(
+      order,
+      [3, 1, 5, 0, 4, 2].map((n) => `${table}/${n}.csv=x`),
+    );
+  }
+  assert.equal(ingest.atOnceMax, 2);
+});
+
+test("takes thousands of objects of one listing", async (context) => {
+  const { drops, ingest, start } = await scene(context);
+  for (let n = 0; n < 3000; n++) drops.drop(`t${n % 7}/${n}.csv`, "x");
+  await start();
+  await until("all files", () => ingest.seen.length === 3000);
+  assert.equal(new Set(ingest.seen).size, 3000);
+});
+
+test("an object that is gone from two listings is deleted once, and may come back", async (context) => {
+  const { drops, ingest, start, remembered } = await scene(context);
+  drops.drop("t/x.csv", "one");
+  drops.drop("t/y.csv", "one");
+  const first = await start();
+  await until("both", async () => (await remembered()).size === 2);
+  drops.remove("t/x.csv");
+  await until("the deletion", async () => (await remembered()).get("t/x.csv")!.deleted);
+  await first.close();
+  await start();
+  await listings(drops, 4);
+  drops.drop("t/x.csv", "one");
+  await until("it is back", () => ingest.seen.length === 4);
+  assert.deepEqual(ingest.seen, ["t/x.csv=one", "t/y.csv=one", "-t/x.csv", "t/x.csv=one"]);
+});
+
+test("a listing that fails half-way deletes nothing, and polling goes on", async (context) => {
+  const { drops, ingest, start, counted } = await scene(context);
+  drops.drop("t/x.csv", "one");
+  const clock = new FakeClock();
+  await start({ clock });
+  await until("the file", () => ingest.seen.length === 1);
+  const unavailable = new TributaryError("BLOB_UNAVAILABLE", "gone fishing");
+  drops.fault = (method) => {
+    if (method === "list") throw unavailable;
+  };
+  await until("three failures", () => {
+    clock.advance(10_000);
+    return counted.length >= 3;
+  });
+  drops.fault = () => undefined;
+  drops.drop("t/y.csv", "two");
+  await until("the next file", () => {
+    clock.advance(10_000);
+    return ingest.seen.length === 2;
+  });
+  assert.deepEqual(ingest.seen, ["t/x.csv=one", "t/y.csv=two"]);
+  assert.ok(counted.every((what) => what === "error BLOB_UNAVAILABLE"));
+});
+
+test("objects that do not fit are counted once and left alone; unfinished and hidden ones not even that", async (context) => {
+  const { drops, ingest, start, counted } = await scene(context);
+  const unfit = [
+    "top.csv",
+    "t/readme.md",
+    "???/x.csv",
+    "t/x.csv.bz2",
+    "t/bad\u0007name.csv",
+    `t/${"x".repeat(513)}.csv`,
+  ];
+  for (const key of unfit) drops.drop(key, "x");
+  for (const key of ["t/", "t/x.csv.part", "t/.x.csv.swp", ".hidden/x.csv", "t/x.csv~", "t/x.tmp", "a.crdownload"]) {
+    drops.drop(key, "x");
+  }
+  drops.drop("t/fits.csv", "x");
+  await start();
+  await until("the one that fits", () => ingest.seen.length === 1);
+  await listings(drops, 3);
+  assert.deepEqual(
+    counted,
+    unfit.map(() => "dropped drop_unfit"),
+  );
+  assert.equal(ingest.seen.length, 1);
+});
+
+test("an object that changes or vanishes while it is taken is taken again, or not at all", async (context) => {
+  const { drops, ingest, start } = await scene(context);
+  drops.drop("t/x.csv", "one");
+  drops.drop("t/y.csv", "one");
+  let gets = 0;
+  drops.fault = (method, key) => {
+    if (method !== "get" || gets++ >= 2) return;
+    if (key === "t/x.csv") drops.drop(key, "two");
+    else drops.remove(key);
+  };
+  await start();
+  await until("the new version", () => ingest.seen.length === 1);
+  await listings(drops, 3);
+  assert.deepEqual(ingest.seen, ["t/x.csv=two"]);
+});
+
+test("a version that cannot be taken is tried again later, or never if that is no use", async (context) => {
+  const { drops, ingest, start, counted } = await scene(context);
+  drops.drop("t/full.csv", "x");
+  drops.drop("u/large.csv", "x");
+  const tries = { "t/full.csv": 0, "u/large.csv": 0 } as Record<string, number>;
+  ingest.fault = (moment, file) => {
+    if (moment === "after") return;
+    if (file === "u/large.csv") throw new TributaryError("BODY_TOO_LARGE", String(++tries[file]!));
+    if (++tries[file]! < 4) throw new TributaryError("DISK_FULL", "no room");
+  };
+  const clock = new FakeClock();
+  await start({ clock });
+  const pass = async (ms: number, step: number) => {
+    const goal = drops.listings + 2;
+    clock.advance(ms);
+    await until("two listings", () => {
+      clock.advance(step);
+      return drops.listings >= goal;
+    });
+  };
+  await until("the first tries", () => counted.length === 2);
+  await pass(500, 5);
+  assert.equal(tries["t/full.csv"], 1);
+  await until("the file", async () => {
+    await pass(1_000, 500);
+    return ingest.seen.length === 1;
+  });
+  await pass(100_000, 100_000);
+  assert.deepEqual(tries, { "t/full.csv": 4, "u/large.csv": 1 });
+  ingest.fault = () => undefined;
+  drops.drop("u/large.csv", "smaller");
+  await until("its new version", async () => {
+    await pass(1_000, 500);
+    return ingest.seen.includes("u/large.csv=smaller");
+  });
+});
+
+test("an object that is refused before it is read is let go of", async (context) => {
+  const { drops, ingest, start, counted } = await scene(context);
+  drops.drop("t/x.csv", "x");
+  let body: Readable | undefined;
+  const put = (file: IncomingFile): Promise<Accepted> => {
+    body = file.body;
+    throw new TributaryError("DISK_FULL", "no room");
+  };
+  await start({ ingest: { put, deleted: (file) => ingest.deleted(file) } });
+  await until("the refusal", () => counted.length === 1);
+  assert.ok(body?.destroyed);
+});
+
+test("a poke with keys takes them at once, one without lists", async (context) => {
+  const { drops, ingest, start } = await scene(context);
+  const clock = new FakeClock();
+  const poller = await start({ clock });
+  await until("the first listing", () => drops.listings === 1);
+  drops.drop("t/x.csv", "one");
+  drops.drop("t/y.csv", "one");
+  poller.trigger(["t/x.csv", "t/x.csv", "not/csv", "/", "..", "nothing/there.txt.gz.md"]);
+  await until("the named file", () => ingest.seen.length === 1);
+  assert.deepEqual([ingest.seen, drops.listings], [["t/x.csv=one"], 1]);
+  poller.trigger();
+  await until("the other file", () => ingest.seen.length === 2);
+  drops.remove("t/x.csv");
+  poller.trigger(["t/x.csv"]);
+  await until("a listing for the one that is gone", () => drops.listings === 3);
+});
+
+test("closing lets go of what is being read and takes nothing more", async (context) => {
+  const { drops, ingest, startUnowned, counted } = await scene(context);
+  for (let n = 0; n < 50; n++) drops.drop(`t/${n}.csv`, "x");
+  let release = (): void => undefined;
+  ingest.fault = (moment) => (moment === "before" ? new Promise((resolve) => (release = resolve)) : undefined);
+  const poller = await startUnowned();
+  await until("a file", () => ingest.atOnce === 1);
+  const closing = poller.close();
+  release();
+  await closing;
+  poller.trigger();
+  assert.equal(ingest.seen.length, 1);
+  assert.deepEqual(counted, []);
+});
+
+test("in a folder: a file that is still written is not taken, links and hidden files never", async (context) => {
+  const folder = await mkdtemp(join(tmpdir(), "tributary-drops-"));
+  const drops = await openBlobStore(`file:${folder}`);
+  context.after(async () => {
+    await drops.close();
+    await rm(folder, { recursive: true });
+  });
+  const { ingest, start } = await scene(context);
+  const clock = new FakeClock();
+  let polls = 0;
+  const counting: BlobStore = {
+    ...{ url: drops.url, supports: drops.supports, ready: () => drops.ready(), space: () => drops.space() },
+    ...{ get: drops.get.bind(drops), head: drops.head.bind(drops), put: drops.put.bind(drops) },
+    ...{ delete: drops.delete.bind(drops), move: drops.move.bind(drops), close: () => drops.close() },
+    async *list(prefix, options) {
+      yield* drops.list(prefix, options);
+      polls++;
+    },
+  };
+  await start({ drops: counting, clock, pollMs: 500, settleMs: 1_000 });
+  const poll = async (times: number) => {
+    for (let n = 0; n < times; n++) {
+      const goal = polls + 1;
+      clock.advance(500);
+      await until("a poll", () => polls >= goal);
+    }
+  };
+  await until("the first poll", () => polls === 1);
+  await mkdir(`${folder}/sales/2024`, { recursive: true });
+  await writeFile(`${folder}/sales/2024/jan.csv`, "a\n");
+  await writeFile(`${folder}/secret.csv`, "secret");
+  await symlink(`${folder}/secret.csv`, `${folder}/sales/link.csv`);
+  await writeFile(`${folder}/sales/.jan.csv.swp`, "x");
+  for (let n = 0; n < 5; n++) {
+    await appendFile(`${folder}/sales/2024/jan.csv`, `${n}\n`);
+    await poll(2);
+    assert.deepEqual(ingest.seen, []);
+  }
+  await poll(2);
+  await until("the whole file", () => ingest.seen.length === 1);
+  assert.deepEqual(ingest.seen, ["sales/2024/jan.csv=a\n0\n1\n2\n3\n4\n"]);
+  await unlink(`${folder}/sales/2024/jan.csv`);
+  await poll(5);
+  await until("the deletion", () => ingest.seen.length === 2);
+  await poll(3);
+  assert.deepEqual(ingest.seen[1], "-sales/2024/jan.csv");
+});

@@ -1,0 +1,151 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import type { CommitEvent, FileEvent, FileOutcome, ParseEvent } from "../../../../lib/messages/generated.ts";
+import {
+  noFileFacts,
+  fileStateOf,
+  statusOf,
+  withArrival,
+  withEnding,
+  withParseEvent,
+  type FileFacts,
+} from "../../../../services/gateway/files/status.ts";
+import { fileStatusSchema, isFinal, type FileState } from "../../../../services/gateway/http/schemas.ts";
+import { commitEvent, fileOutcome, parseEvent } from "../gateway.ts";
+
+const ID = "0198f3a2-0000-7000-8000-000000000001";
+
+const fileEvent: FileEvent = {
+  fileId: ID,
+  table: "sales",
+  sourceFile: "2024/f.csv",
+  kind: "put",
+  origin: "upload",
+  blobKey: "raw/sha256/00/00",
+  sizeBytes: 10,
+  contentHash: "00",
+  etag: null,
+  receivedAtMs: 1_000,
+  dialectJson: null,
+  replayOf: null,
+  versionOffset: null,
+};
+
+type Step = (facts: FileFacts) => FileFacts;
+const arrives: Step = (facts) => withArrival(facts, fileEvent, 4);
+const parses =
+  (event: Partial<ParseEvent>): Step =>
+  (facts) =>
+    withParseEvent(facts, { ...parseEvent(ID), ...event });
+const ends =
+  (outcome: Partial<FileOutcome>, commit: Partial<CommitEvent> = {}): Step =>
+  (facts) => {
+    const said = { ...fileOutcome(ID), sourceFile: "2024/f.csv", ...outcome };
+    return withEnding(facts, { ...commitEvent([]), ...commit }, said);
+  };
+const fold = (steps: readonly Step[]): FileFacts => steps.reduce((facts, step) => step(facts), noFileFacts);
+
+const anyStep: fc.Arbitrary<Step> = fc.oneof(
+  fc.constant(arrives),
+  fc
+    .record({
+      phase: fc.constantFrom("started" as const, "finished" as const, "failed" as const),
+      atMs: fc.integer({ min: 1, max: 5 }),
+      rowsRead: fc.integer({ min: 0, max: 3 }),
+    })
+    .map(parses),
+  fc
+    .tuple(
+      fc.record({
+        status: fc.constantFrom("committed" as const, "rejected" as const, "failed" as const),
+        rowsCommitted: fc.integer({ min: 0, max: 3 }),
+      }),
+      fc.record({ committedAtMs: fc.integer({ min: 1, max: 5 }), commitId: fc.constantFrom("a", "b") }),
+    )
+    .map(([outcome, commit]) => ends(outcome, commit)),
+);
+
+test("any order of arrival, with repeats, ends in the same status", () => {
+  const shuffledTwice = fc
+    .array(anyStep, { maxLength: 12 })
+    .chain((steps) =>
+      fc.tuple(
+        fc.constant(steps),
+        fc.shuffledSubarray([...steps, ...steps], { minLength: steps.length * 2, maxLength: steps.length * 2 }),
+      ),
+    );
+  fc.assert(
+    fc.property(shuffledTwice, ([inOrder, shuffled]) => {
+      assert.deepEqual(statusOf(ID, fold(shuffled)), statusOf(ID, fold(inOrder)));
+    }),
+  );
+});
+
+test("a status never goes back", () => {
+  const RANK: Record<FileState, number> = { received: 0, parsing: 1, parsed: 2, failed: 3, rejected: 4, committed: 5 };
+  fc.assert(
+    fc.property(fc.array(anyStep, { maxLength: 12 }), (steps) => {
+      let facts = noFileFacts;
+      for (const step of steps) {
+        const before = RANK[fileStateOf(facts)];
+        facts = step(facts);
+        assert.ok(RANK[fileStateOf(facts)] >= before);
+      }
+    }),
+  );
+});
+
+test("every status that the fold can reach keeps the published schema", () => {
+  fc.assert(
+    fc.property(fc.array(anyStep, { maxLength: 8 }), (steps) => {
+      const status = statusOf(ID, fold([arrives, ...steps]));
+      assert.deepEqual(fileStatusSchema.strict().parse(status), status);
+    }),
+  );
+});
+
+test("the way of a file: received, parsing, parsed, committed", () => {
+  let facts = arrives(noFileFacts);
+  assert.equal(fileStateOf(facts), "received");
+  facts = parses({ phase: "started", atMs: 1_100 })(facts);
+  assert.equal(fileStateOf(facts), "parsing");
+  facts = parses({ phase: "finished", atMs: 1_400 })(facts);
+  assert.deepEqual(
+    { status: statusOf(ID, facts)!.status, read: statusOf(ID, facts)!.rowsRead },
+    { status: "parsed", read: 3 },
+  );
+  facts = ends({}, { committedAtMs: 1_900 })(facts);
+  const status = statusOf(ID, facts)!;
+  assert.equal(status.status, "committed");
+  assert.deepEqual(status.durations, { queuedMs: 100, parseMs: 5, commitMs: 40, totalMs: 900 });
+  assert.equal(status.rowsRead, status.rowsCommitted! + status.rowsRejected!);
+  assert.deepEqual(status.columns, [{ name: "id", type: "BIGINT", header: "ID" }]);
+  assert.equal(status.sourceOffset, 4);
+  assert.equal(status.receivedAt, "1970-01-01T00:00:01.000Z");
+});
+
+test("a failed parse says what and what to do; a later commit of the same file is the truth", () => {
+  const failed = fold([arrives, parses({ phase: "failed", errorCode: "FILE_EMPTY", errorMessage: "0 bytes" })]);
+  const { status, error } = statusOf(ID, failed)!;
+  assert.equal(status, "failed");
+  assert.equal(error?.code, "FILE_EMPTY");
+  assert.match(error.remedy, /header/);
+  const retried = statusOf(ID, ends({})(failed))!;
+  assert.deepEqual([retried.status, retried.error], ["committed", null]);
+});
+
+test("an error code of another version is passed on without a remedy", () => {
+  const status = statusOf(ID, fold([arrives, ends({ status: "failed", errorCode: "NEW_FAULT", errorMessage: "m" })]))!;
+  assert.deepEqual(status.error, { code: "NEW_FAULT", message: "m", remedy: "" });
+});
+
+test("a file known only by its end is shown; one known only by a parse has no name yet", () => {
+  assert.equal(statusOf(ID, fold([ends({})]))?.sourceFile, "2024/f.csv");
+  assert.equal(statusOf(ID, fold([parses({})])), undefined);
+});
+
+test("final states are committed, rejected and failed", () => {
+  const states: FileState[] = ["received", "parsing", "parsed", "committed", "rejected", "failed"];
+  assert.deepEqual(states.filter(isFinal), ["committed", "rejected", "failed"]);
+});

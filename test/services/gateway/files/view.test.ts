@@ -1,0 +1,114 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { withArrival, withEnding, withParseEvent } from "../../../../services/gateway/files/status.ts";
+import { FileView } from "../../../../services/gateway/files/view.ts";
+import type { FileStatus } from "../../../../services/gateway/http/schemas.ts";
+import { commitEvent, fileOutcome, parseEvent } from "../gateway.ts";
+
+const idOf = (n: number): string => `0198f3a2-0000-7000-8000-${String(n).padStart(12, "0")}`;
+
+function arrive(view: FileView, n: number, table = "sales", receivedAtMs = n): void {
+  const event = {
+    fileId: idOf(n),
+    table,
+    sourceFile: `${n}.csv`,
+    kind: "put" as const,
+    origin: "upload" as const,
+    blobKey: "k",
+    sizeBytes: 1,
+    contentHash: "h",
+    etag: null,
+    receivedAtMs,
+    dialectJson: null,
+    replayOf: null,
+    versionOffset: null,
+  };
+  view.apply(idOf(n), (facts) => withArrival(facts, event, n));
+}
+
+function end(view: FileView, n: number, table = "sales"): void {
+  view.apply(idOf(n), (facts) => withEnding(facts, { ...commitEvent([]), table }, fileOutcome(idOf(n))));
+}
+
+const names = (files: FileStatus[]): string[] => files.map(({ sourceFile }) => sourceFile);
+
+test("lists newest first, filtered, in pages", () => {
+  const view = new FileView(100);
+  for (const n of [3, 1, 2, 5, 4]) arrive(view, n, n === 2 ? "other" : "sales");
+  end(view, 4);
+  assert.deepEqual(names(view.list({ limit: 10 }).files), ["5.csv", "4.csv", "3.csv", "2.csv", "1.csv"]);
+  assert.deepEqual(names(view.list({ table: "other", limit: 10 }).files), ["2.csv"]);
+  assert.equal(view.list({ status: "committed", limit: 10 }).files[0]?.fileId, idOf(4));
+  const first = view.list({ limit: 2 });
+  assert.equal(first.exhausted, false);
+  assert.deepEqual(names(view.list({ limit: 2, before: first.files[1]!.fileId }).files), ["3.csv", "2.csv"]);
+  assert.equal(view.list({ limit: 5 }).exhausted, true);
+});
+
+test("forgets the oldest beyond its bound, and late events do not bring them back", () => {
+  const view = new FileView(10);
+  for (let n = 1; n <= 12; n++) arrive(view, n);
+  assert.equal(view.get(idOf(1)), undefined);
+  assert.equal(view.get(idOf(2)), undefined);
+  assert.equal(view.get(idOf(3))?.sourceFile, "3.csv");
+  end(view, 1);
+  assert.equal(view.get(idOf(1)), undefined);
+  assert.deepEqual(view.list({ limit: 100 }).exhausted, false);
+  assert.equal(view.lag("sales").files, 10);
+});
+
+test("lag counts what has arrived and not ended", () => {
+  const view = new FileView(100);
+  arrive(view, 1, "sales", 50);
+  arrive(view, 2, "sales", 40);
+  assert.deepEqual(view.lag("sales"), { files: 2, oldestReceivedAtMs: 40 });
+  end(view, 2);
+  assert.deepEqual(view.lag("sales"), { files: 1, oldestReceivedAtMs: 50 });
+  end(view, 1);
+  assert.deepEqual(view.lag("sales"), { files: 0, oldestReceivedAtMs: null });
+  assert.deepEqual(view.waitingTables(), []);
+});
+
+test("whoever waits hears at once; a file that has ended is not waited for", async () => {
+  const view = new FileView(100);
+  const never = new AbortController().signal;
+  arrive(view, 1);
+  const waiting = view.ended(idOf(1), never);
+  arrive(view, 2);
+  end(view, 2);
+  end(view, 1);
+  assert.equal((await waiting)?.fileId, idOf(1));
+  assert.equal((await view.ended(idOf(1), never))?.status, "committed");
+});
+
+test("giving up ends the wait with nothing", async () => {
+  const view = new FileView(100);
+  arrive(view, 1);
+  const leaving = new AbortController();
+  const waiting = view.ended(idOf(1), leaving.signal);
+  leaving.abort();
+  assert.equal(await waiting, undefined);
+  assert.equal(await view.ended(idOf(1), AbortSignal.abort()), undefined);
+});
+
+test("listeners hear of every change of state once, and of nothing else", () => {
+  const view = new FileView(100);
+  const heard: string[] = [];
+  const stop = view.subscribe(({ status }) => heard.push(status));
+  view.apply(idOf(1), (facts) => withParseEvent(facts, { ...parseEvent(idOf(1)), phase: "started" }));
+  arrive(view, 1);
+  arrive(view, 1);
+  view.apply(idOf(1), (facts) => withParseEvent(facts, parseEvent(idOf(1))));
+  end(view, 1);
+  stop();
+  arrive(view, 2);
+  assert.deepEqual(heard, ["parsing", "parsed", "committed"]);
+});
+
+test("remembers when a table was committed to last", () => {
+  const view = new FileView(100);
+  view.noteCommit("sales", 5);
+  view.noteCommit("sales", 3);
+  assert.equal(view.lastCommitAtMs("sales"), 5);
+  assert.equal(view.lastCommitAtMs("other"), null);
+});

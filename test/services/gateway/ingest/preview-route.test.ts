@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import http from "node:http";
+import { json as readJson } from "node:stream/consumers";
+import { test } from "node:test";
+import { tableSchemas } from "../../../../lib/messages/avro.ts";
+import { TOPICS } from "../../../../lib/messages/topics.ts";
+import { previewSchema } from "../../../../services/gateway/http/schemas.ts";
+import { testGateway, type TestGateway } from "../gateway.ts";
+import { problemIn } from "../http/problem-in.ts";
+
+const CSV = "id;amount\n1;2,50\n2;x\n";
+const send = (gateway: TestGateway, query: string, body: string | FormData) =>
+  fetch(`${gateway.url}/v1/preview?${query}`, { method: "POST", body });
+const preview = async (gateway: TestGateway, query: string, body: string | FormData) =>
+  previewSchema.strict().parse(await (await send(gateway, query, body)).json());
+
+test("what would come of a file, without any effect", async () => {
+  await using gateway = await testGateway();
+  const seen = await preview(gateway, "name=a.csv", CSV);
+  assert.equal(seen.dialect?.delimiter, ";");
+  assert.deepEqual(
+    seen.columns.map(({ name, type }) => `${name} ${type}`),
+    ["id INTEGER", "amount VARCHAR"],
+  );
+  assert.deepEqual(seen.rows, [
+    [1, "2,50"],
+    [2, "x"],
+  ]);
+  assert.deepEqual([seen.complete, seen.error], [true, null]);
+  assert.deepEqual([gateway.published().length, gateway.blob.objects.size], [0, 0]);
+});
+
+test("against its table: the columns that the parsers have made of it so far", async () => {
+  await using gateway = await testGateway();
+  const dialect = { delimiter: ";", quote: '"', escape: '"', header: true, encoding: "utf-8" };
+  const columns = [
+    { name: "id", type: "BIGINT", header: "id" },
+    { name: "note", type: "VARCHAR", header: "note" },
+  ];
+  const value = tableSchemas.encode({ table: "sales", sourceOffset: 0, columns, dialectJson: JSON.stringify(dialect) });
+  await gateway.log.publish(TOPICS.tableSchemas.name, [{ key: "sales", value }]);
+  const { diff } = await preview(gateway, "table=sales", CSV);
+  assert.deepEqual(diff.added, [{ name: "amount", type: "VARCHAR" }]);
+  assert.deepEqual(diff.missing, ["note"]);
+});
+
+test("as a form, with a dialect and a number of rows", async () => {
+  await using gateway = await testGateway();
+  const form = new FormData();
+  form.append("file", new File([CSV], "a.csv"));
+  const seen = await preview(gateway, "header=false&delimiter=semicolon&rowsMax=1", form);
+  assert.deepEqual(seen.rows, [["id", "amount"]]);
+  await problemIn(await send(gateway, "", new FormData()), 400, "BAD_REQUEST");
+});
+
+test("a file that would fail is an answer; a wrong question is a problem", async () => {
+  await using gateway = await testGateway();
+  const empty = await preview(gateway, "", "");
+  assert.equal(empty.error?.code, "FILE_EMPTY");
+  assert.match(empty.error.remedy, /header/);
+  await problemIn(await send(gateway, "table=Bad%20Table", CSV), 400, "TABLE_NAME_INVALID");
+  await problemIn(await send(gateway, "rowsMax=0", CSV), 400, "BAD_REQUEST");
+});
+
+test("of a long file only the beginning is read, and the answer comes before its end", async () => {
+  await using gateway = await testGateway({ TRIBUTARY_PREVIEW_SIZE_MAX: "64KB" });
+  const request = http.request(`${gateway.url}/v1/preview`, { method: "POST" });
+  request.on("error", () => undefined);
+  request.write(`a;b\n${"1;2\n".repeat(2_000_000)}`);
+  const [response] = (await once(request, "response")) as [http.IncomingMessage];
+  const seen = previewSchema.parse(await readJson(response));
+  request.destroy();
+  assert.equal(seen.complete, false);
+  assert.ok(seen.textBytes < 2_000_000);
+});

@@ -1,0 +1,399 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import http from "node:http";
+import { connect, type Socket } from "node:net";
+import { setImmediate as turn } from "node:timers/promises";
+import { test } from "node:test";
+import { TributaryError } from "../../../../lib/errors.ts";
+import { rawKey } from "../../../../services/gateway/ingest/ingest.ts";
+import { fileStatusSchema, uploadResultsSchema } from "../../../../services/gateway/http/schemas.ts";
+import { testGateway, type TestGateway } from "../gateway.ts";
+import { problemIn } from "../http/problem-in.ts";
+
+const CSV = "id,amount\n1,2.50\n2,3.00\n";
+const sha256 = (bytes: string | Buffer) => createHash("sha256").update(bytes).digest("hex");
+const put = (gateway: TestGateway, path: string, body: string | Buffer, headers: Record<string, string> = {}) =>
+  fetch(`${gateway.url}/v1/tables/${path}`, { method: "PUT", body, headers });
+
+/** Resolves once the condition holds; fails after 5 s. */
+async function until(holds: () => boolean): Promise<void> {
+  for (const deadline = performance.now() + 5_000; !holds(); await turn()) {
+    assert.ok(performance.now() < deadline, "it did not come to pass");
+  }
+}
+
+async function startRaw(gateway: TestGateway, head: string): Promise<Socket> {
+  const socket = connect(Number(new URL(gateway.url).port), "127.0.0.1");
+  await once(socket, "connect");
+  socket.write(head);
+  return socket;
+}
+
+test("a file is stored under its hash and its event published before the answer", async () => {
+  await using gateway = await testGateway();
+  const response = await put(gateway, "sales/files/2024/a%2Fb%20c.csv", CSV);
+  assert.equal(response.status, 202);
+  const status = fileStatusSchema.strict().parse(await response.json());
+  assert.equal(response.headers.get("location"), status.links.self);
+  assert.deepEqual([status.status, status.sourceFile], ["received", "2024/a/b c.csv"]);
+  const [event] = gateway.published();
+  assert.deepEqual(
+    [event!.fileId, event!.table, event!.sourceFile, event!.origin, event!.sizeBytes, event!.contentHash],
+    [status.fileId, "sales", "2024/a/b c.csv", "upload", CSV.length, sha256(CSV)],
+  );
+  assert.equal(gateway.log.records[0]!.key, "sales");
+  assert.equal(gateway.blob.objects.get(event!.blobKey)?.toString(), CSV);
+  assert.equal(event!.blobKey, rawKey(sha256(CSV)));
+});
+
+test("the same content twice is stored once and published twice", async () => {
+  await using gateway = await testGateway();
+  await put(gateway, "sales/files/a.csv", CSV);
+  assert.equal((await put(gateway, "sales/files/b.csv", CSV)).status, 202);
+  assert.equal(gateway.blob.objects.size, 1);
+  assert.deepEqual(
+    gateway.published().map(({ sourceFile }) => sourceFile),
+    ["a.csv", "b.csv"],
+  );
+});
+
+test("a large file streams by way of incoming/ and leaves nothing there", async () => {
+  await using gateway = await testGateway();
+  const large = Buffer.alloc(9 * 1024 * 1024 + 1, "0123456789\n");
+  assert.equal((await put(gateway, "sales/files/large.csv", large)).status, 202);
+  const ofUnknownLength = new ReadableStream({
+    start(controller) {
+      for (let start = 0; start < large.length; start += 1 << 20)
+        controller.enqueue(large.subarray(start, start + (1 << 20)));
+      controller.close();
+    },
+  });
+  const init = { method: "PUT", body: ofUnknownLength, duplex: "half" } as RequestInit;
+  const chunked = await fetch(`${gateway.url}/v1/tables/sales/files/chunked.csv`, init);
+  assert.equal(chunked.status, 202);
+  assert.deepEqual([...gateway.blob.objects.keys()], [rawKey(sha256(large))]);
+  assert.equal(gateway.published()[1]!.sizeBytes, large.length);
+});
+
+test("an empty file is a file: its parser will say what is wrong with it", async () => {
+  await using gateway = await testGateway();
+  assert.equal((await put(gateway, "sales/files/empty.csv", "")).status, 202);
+  assert.equal(gateway.published()[0]!.sizeBytes, 0);
+});
+
+test("any content type is taken; compressed bodies stay as they came; other encodings are refused", async () => {
+  await using gateway = await testGateway();
+  for (const type of ["text/csv", "application/json", "application/x-www-form-urlencoded"]) {
+    assert.equal((await put(gateway, "sales/files/a.csv", "{]", { "content-type": type })).status, 202, type);
+  }
+  assert.equal((await put(gateway, "sales/files/a.csv.gz", "\x1f\x8b…", { "content-encoding": "gzip" })).status, 202);
+  await problemIn(
+    await put(gateway, "sales/files/a.csv", CSV, { "content-encoding": "br" }),
+    415,
+    "UNSUPPORTED_ENCODING",
+  );
+  await problemIn(
+    await put(gateway, "sales/files/a.csv", CSV, { "content-type": "multipart/form-data; boundary=x" }),
+    415,
+    "UNSUPPORTED_MEDIA_TYPE",
+  );
+  await problemIn(
+    await put(gateway, "sales/files/a.csv", CSV, { "content-type": "nonsense" }),
+    415,
+    "UNSUPPORTED_MEDIA_TYPE",
+  );
+  assert.equal(gateway.published().length, 4);
+});
+
+test("the dialect goes with the event; what is no dialect is refused by name", async () => {
+  await using gateway = await testGateway();
+  await put(gateway, "sales/files/a.csv?delimiter=semicolon&encoding=windows-1252&header=false&quote=none", CSV);
+  assert.deepEqual(JSON.parse(gateway.published()[0]!.dialectJson!), {
+    delimiter: ";",
+    quote: null,
+    encoding: "windows-1252",
+    header: false,
+  });
+  for (const [query, says] of [
+    ["delimiter=x", /query\.delimiter/],
+    ["delimeter=comma", /delimeter/],
+    ["encoding=ebcdic", /query\.encoding/],
+    ["quote=ab", /query\.quote/],
+    ["wait=received", /query\.wait/],
+    ["wait=committed&timeout=soon", /query\.timeout/],
+    ["wait=committed&timeout=1h", /TRIBUTARY_WAIT_MAX/],
+  ] as const) {
+    const problem = await problemIn(await put(gateway, `sales/files/a.csv?${query}`, CSV), 400, "BAD_REQUEST");
+    assert.match(problem.detail, says);
+  }
+  assert.equal(gateway.published().length, 1);
+});
+
+test("names that would lead elsewhere are refused", async () => {
+  await using gateway = await testGateway();
+  const send = (path: string) =>
+    new Promise<Response>((resolve, reject) => {
+      // fetch would tidy the path before sending it.
+      const request = http.request(gateway.url, { method: "PUT", path: `/v1/tables/${path}` }, (answer) => {
+        const chunks: Buffer[] = [];
+        answer.on("data", (chunk: Buffer) => chunks.push(chunk));
+        answer.on("end", () =>
+          resolve(
+            new Response(Buffer.concat(chunks), {
+              status: answer.statusCode!,
+              headers: { "content-type": answer.headers["content-type"] ?? "" },
+            }),
+          ),
+        );
+      });
+      request.on("error", reject);
+      request.end(CSV);
+    });
+  for (const name of [
+    "../../etc/passwd",
+    "%2e%2e/a",
+    "a/..%2fb",
+    "a%00b",
+    "%0d%0aX:%20y",
+    "..%5cwindows",
+    "%2Fetc",
+    "a//b",
+    "",
+  ]) {
+    await problemIn(await send(`sales/files/${name}`), 400, "FILE_NAME_INVALID");
+  }
+  await problemIn(await send("Sales%20X/files/a.csv"), 400, "TABLE_NAME_INVALID");
+  await problemIn(await send("_ingest_files/files/a.csv"), 400, "TABLE_NAME_INVALID");
+  await problemIn(await send("sales/files/%zz"), 400, "BAD_REQUEST");
+  await problemIn(await send(`sales/files/${"x".repeat(5000)}`), 400, "FILE_NAME_INVALID");
+  assert.deepEqual([gateway.published().length, gateway.blob.objects.size], [0, 0]);
+});
+
+test("a body that ends early stores nothing", async () => {
+  await using gateway = await testGateway();
+  for (const head of [
+    "content-length: 1000\r\n\r\nid\n1\n",
+    `content-length: ${20 * 1024 * 1024}\r\n\r\n${"id\n".repeat(3_000_000)}`,
+    "transfer-encoding: chunked\r\n\r\n3\r\nid\n\r\n",
+  ]) {
+    const before = errorCount(await metricsOf(gateway), "UPLOAD_INCOMPLETE");
+    const socket = await startRaw(gateway, `PUT /v1/tables/sales/files/a.csv HTTP/1.1\r\nhost: localhost\r\n${head}`);
+    await until(() => socket.writableLength === 0);
+    await untilRunning(gateway, 1);
+    socket.destroy();
+    await untilRunning(gateway, 0);
+    assert.equal(errorCount(await metricsOf(gateway), "UPLOAD_INCOMPLETE"), before + 1);
+  }
+  assert.deepEqual([gateway.published().length, gateway.blob.objects.size], [0, 0]);
+});
+
+test("a client that stops sending is given up; one that is slow but sends is not", async () => {
+  await using gateway = await testGateway({ TRIBUTARY_UPLOAD_IDLE_MAX: "150ms" });
+  const silent = await startRaw(
+    gateway,
+    "PUT /v1/tables/sales/files/silent.csv HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\nid",
+  );
+  const [answer] = (await once(silent, "data")) as [Buffer];
+  assert.match(answer.toString(), /^HTTP\/1\.1 400 .*UPLOAD_INCOMPLETE/s);
+  silent.destroy();
+
+  const slow = await startRaw(
+    gateway,
+    "PUT /v1/tables/sales/files/slow.csv HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n",
+  );
+  const answered = once(slow, "data");
+  for (const byte of "id\n1\n2\n3\n4") {
+    slow.write(byte);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  assert.match(String((await answered)[0]), /^HTTP\/1\.1 202/);
+  slow.destroy();
+  assert.deepEqual(
+    gateway.published().map(({ sourceFile }) => sourceFile),
+    ["slow.csv"],
+  );
+});
+
+test("a file above the limit is refused, told or found", async () => {
+  await using gateway = await testGateway({ TRIBUTARY_UPLOAD_SIZE_MAX: "10" });
+  const told = await problemIn(await put(gateway, "sales/files/a.csv", "x".repeat(11)), 413, "BODY_TOO_LARGE");
+  assert.match(told.detail, /TRIBUTARY_UPLOAD_SIZE_MAX/);
+  const socket = await startRaw(
+    gateway,
+    "PUT /v1/tables/sales/files/b.csv HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\nb\r\n0123456789A\r\n",
+  );
+  assert.match(String((await once(socket, "data"))[0]), /^HTTP\/1\.1 413/);
+  socket.destroy();
+  assert.equal((await put(gateway, "sales/files/c.csv", "x".repeat(10))).status, 202);
+  assert.equal(gateway.blob.objects.size, 1);
+});
+
+test("too many uploads at once: come again later", async () => {
+  await using gateway = await testGateway({ TRIBUTARY_UPLOADS_MAX: "1" });
+  const first = await startRaw(
+    gateway,
+    "PUT /v1/tables/sales/files/a.csv HTTP/1.1\r\nhost: localhost\r\ncontent-length: 3\r\n\r\nid",
+  );
+  await untilRunning(gateway, 1);
+  const refused = await put(gateway, "sales/files/b.csv", CSV);
+  assert.ok(Number(refused.headers.get("retry-after")) > 0);
+  await problemIn(refused, 503, "OVERLOADED");
+  const answered = once(first, "data");
+  first.write("\n");
+  assert.match(String((await answered)[0]), /^HTTP\/1\.1 202/);
+  first.destroy();
+  assert.equal((await put(gateway, "sales/files/b.csv", CSV)).status, 202);
+});
+
+test("a nearly full disk takes no uploads", async () => {
+  await using gateway = await testGateway({ TRIBUTARY_DISK_FREE_MIN: "1MB" });
+  gateway.blob.freeBytes = 1024 * 1024 + CSV.length - 1;
+  const refused = await put(gateway, "sales/files/a.csv", CSV);
+  assert.ok(Number(refused.headers.get("retry-after")) > 0);
+  await problemIn(refused, 507, "DISK_FULL");
+  gateway.blob.freeBytes += 1;
+  assert.equal((await put(gateway, "sales/files/a.csv", CSV)).status, 202);
+});
+
+test("when the log is away the upload is refused and may be sent again", async () => {
+  await using gateway = await testGateway();
+  gateway.log.fault = new TributaryError("LOG_UNAVAILABLE", "the broker is away");
+  await problemIn(await put(gateway, "sales/files/a.csv", CSV), 503, "LOG_UNAVAILABLE");
+  await assert.rejects(gateway.ready(), /broker is away/);
+  gateway.log.fault = undefined;
+  assert.equal((await put(gateway, "sales/files/a.csv", CSV)).status, 202);
+});
+
+test("an unexpected failure tells nothing of the inside", async () => {
+  await using gateway = await testGateway();
+  gateway.log.fault = new Error("secret: password in /srv/inside.ts");
+  const problem = await problemIn(await put(gateway, "sales/files/a.csv", CSV), 500, "INTERNAL");
+  assert.doesNotMatch(JSON.stringify(problem), /secret|inside/);
+  gateway.log.fault = undefined;
+});
+
+test("wait=committed answers 200 as soon as the rows can be queried", async () => {
+  await using gateway = await testGateway();
+  const waiting = put(gateway, "sales/files/a.csv?wait=committed&timeout=30s", CSV);
+  await until(() => gateway.published().length === 1);
+  const [event] = gateway.published();
+  await gateway.parsed(event!.fileId, { phase: "started" });
+  await gateway.parsed(event!.fileId);
+  await gateway.ended(event!.fileId);
+  const response = await waiting;
+  assert.equal(response.status, 200);
+  assert.deepEqual(fileStatusSchema.parse(await response.json()).rowsCommitted, 2);
+});
+
+test("wait=committed answers 422 with the file's status when it failed or was rejected", async () => {
+  await using gateway = await testGateway();
+  for (const [status, code] of [
+    ["failed", "FILE_EMPTY"],
+    ["rejected", "REJECTS_ABOVE_THRESHOLD"],
+  ] as const) {
+    const count = gateway.published().length;
+    const waiting = put(gateway, "sales/files/a.csv?wait=committed", CSV);
+    await until(() => gateway.published().length > count);
+    const { fileId } = gateway.published().at(-1)!;
+    await gateway.ended(fileId, { status, errorCode: code, errorMessage: "what happened" });
+    const problem = await problemIn(await waiting, 422, code);
+    assert.deepEqual([problem.detail, problem.file?.status, problem.file?.fileId], ["what happened", status, fileId]);
+  }
+});
+
+test("wait=committed answers 202 when the time is up, and 503 when too many wait", async () => {
+  await using gateway = await testGateway({ TRIBUTARY_WAITERS_MAX: "1" });
+  const late = await put(gateway, "sales/files/a.csv?wait=committed&timeout=10ms", CSV);
+  assert.deepEqual([late.status, ((await late.json()) as { status: string }).status], [202, "received"]);
+  const waiting = put(gateway, "sales/files/b.csv?wait=committed", CSV);
+  await until(() => gateway.published().length === 2);
+  await problemIn(await put(gateway, "sales/files/c.csv?wait=committed", CSV), 503, "OVERLOADED");
+  await gateway.ended(gateway.published()[1]!.fileId);
+  assert.equal((await waiting).status, 200);
+});
+
+test("a form brings several files, each with its own result", async () => {
+  await using gateway = await testGateway();
+  const form = new FormData();
+  form.append("comment", "not a file");
+  form.append("file", new File([CSV], "a.csv"));
+  form.append("file", new File([CSV, "3,1.00\n"], "b.csv"));
+  const post = (body: FormData | string, headers: Record<string, string> = {}) =>
+    fetch(`${gateway.url}/v1/tables/sales/files?delimiter=comma`, { method: "POST", body, headers });
+  const all = await post(form);
+  assert.equal(all.status, 202);
+  const { results } = uploadResultsSchema.strict().parse(await all.json());
+  assert.deepEqual(
+    results.map(({ name, file }) => [name, file?.status]),
+    [
+      ["a.csv", "received"],
+      ["b.csv", "received"],
+    ],
+  );
+  assert.equal(gateway.published()[1]!.dialectJson, '{"delimiter":","}');
+
+  form.append("file", new File([CSV], "bad\u0085name.csv"));
+  form.append("file", new File([CSV], "after.csv"));
+  const mixed = await post(form);
+  assert.equal(mixed.status, 207);
+  const { results: some } = uploadResultsSchema.parse(await mixed.json());
+  assert.deepEqual(
+    some.map(({ file, problem }) => file?.status ?? problem?.code),
+    ["received", "received", "FILE_NAME_INVALID", "received"],
+  );
+  await problemIn(await post(new FormData()), 400, "BAD_REQUEST");
+  await problemIn(await post(CSV, { "content-type": "text/csv" }), 415, "UNSUPPORTED_MEDIA_TYPE");
+});
+
+test("a form that ends early brings the files before the break and not the broken one", async () => {
+  await using gateway = await testGateway();
+  const part = (name: string) => `--x\r\ncontent-disposition: form-data; name="f"; filename="${name}"\r\n\r\n`;
+  const body = `${part("a.csv")}${CSV}\r\n${part("b.csv")}id\n1`;
+  const response = await fetch(`${gateway.url}/v1/tables/sales/files`, {
+    method: "POST",
+    body,
+    headers: { "content-type": "multipart/form-data; boundary=x" },
+  });
+  assert.equal(response.status, 400);
+  assert.deepEqual(
+    gateway.published().map(({ sourceFile }) => sourceFile),
+    ["a.csv"],
+  );
+});
+
+test("drain: running uploads finish, waiters are let go with 202, new connections are refused", async () => {
+  const gateway = await testGateway();
+  const running = await startRaw(
+    gateway,
+    "PUT /v1/tables/sales/files/running.csv HTTP/1.1\r\nhost: localhost\r\ncontent-length: 3\r\n\r\nid",
+  );
+  await untilRunning(gateway, 1);
+  const waiting = put(gateway, "sales/files/a.csv?wait=committed", CSV);
+  await until(() => gateway.published().length === 1);
+  const drained = gateway.drain();
+  assert.equal((await waiting).status, 202);
+  const answered = once(running, "data");
+  running.write("\n");
+  assert.match(String((await answered)[0]), /^HTTP\/1\.1 202/);
+  await drained;
+  await assert.rejects(fetch(`${gateway.url}/healthz`));
+  assert.equal(gateway.published().length, 2);
+  await assert.rejects(gateway.ready(), /shutting down/);
+});
+
+async function metricsOf(gateway: TestGateway): Promise<string> {
+  return (await fetch(`${gateway.url}/metrics`)).text();
+}
+
+const errorCount = (metrics: string, code: string): number =>
+  Number(
+    new RegExp(`^tributary_errors_total\\{component="gateway",code="${code}"\\} (\\d+)`, "m").exec(metrics)?.[1] ?? 0,
+  );
+
+async function untilRunning(gateway: TestGateway, uploads: number): Promise<void> {
+  const deadline = performance.now() + 5_000;
+  while (!(await metricsOf(gateway)).includes(`tributary_uploads_running ${uploads}\n`)) {
+    assert.ok(performance.now() < deadline, `not ${uploads} uploads running`);
+  }
+}

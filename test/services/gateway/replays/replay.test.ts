@@ -1,0 +1,41 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { selectReplays, type VersionEvent } from "../../../../services/gateway/replays/replay.ts";
+
+const event = (offset: number, sourceFile: string, origin: "upload" | "replay" = "upload"): VersionEvent => ({
+  offset,
+  event: {
+    fileId: `id-${offset}`,
+    table: "t",
+    sourceFile,
+    kind: "put",
+    origin,
+    blobKey: "k",
+    sizeBytes: 1,
+    contentHash: "h",
+    etag: null,
+    receivedAtMs: offset * 1000,
+    dialectJson: null,
+    replayOf: null,
+    versionOffset: null,
+  },
+});
+const past = [event(1, "a"), event(2, "b"), event(3, "a"), event(5, "a", "replay"), event(7, "c")];
+const offsets = (items: VersionEvent[]) => items.map(({ offset }) => offset);
+
+test("a replace table replays the newest version of each file, oldest first", () => {
+  assert.deepEqual(offsets(selectReplays(past, "replace", {})), [2, 3, 7]);
+});
+
+test("upsert and append tables replay every version in order, and never a replay", () => {
+  assert.deepEqual(offsets(selectReplays(past, "upsert", {})), [1, 2, 3, 7]);
+  assert.deepEqual(offsets(selectReplays(past, "append", {})), [1, 2, 3, 7]);
+});
+
+test("bounds are inclusive", () => {
+  assert.deepEqual(offsets(selectReplays(past, "upsert", { fromOffset: 2, toOffset: 3 })), [2, 3]);
+  assert.deepEqual(offsets(selectReplays(past, "upsert", { fromMs: 2000, toMs: 3000 })), [2, 3]);
+  assert.deepEqual(offsets(selectReplays(past, "upsert", { fromFile: "b" })), [2, 3, 7]);
+  assert.deepEqual(offsets(selectReplays(past, "upsert", { onlyFile: "a" })), [1, 3]);
+  assert.deepEqual(offsets(selectReplays(past, "upsert", { fromFile: "unknown" })), []);
+});
