@@ -91,7 +91,7 @@ describe("infra/compose.yml", () => {
   });
 
   it("runs the versions that the local stack runs", () => {
-    const stack = (file: string): string => readFileSync(join(ROOT, "scripts", "stack", file), "utf8");
+    const stack = (file: string): string => readFileSync(join(ROOT, "scripts", "stack", "programs", file), "utf8");
     const version = (file: string): string => /^const VERSION = "(.+)";$/m.exec(stack(file))![1]!;
     assert.equal(compose.services.trino!.image, `trinodb/trino:${version("trino.ts")}`);
     assert.equal(compose.services.seaweedfs!.image, `chrislusf/seaweedfs:${version("seaweedfs.ts")}`);
@@ -117,7 +117,8 @@ describe("infra/compose.yml", () => {
     const mounts = services.flatMap(([, service]) =>
       (service.volumes ?? []).map((volume) => volume.split(":")[0]!.replace("./", "")),
     );
-    const scripts = readdirSync(join(ROOT, "scripts", "stack"))
+    const scripts = readdirSync(join(ROOT, "scripts", "stack"), { recursive: true, encoding: "utf8" })
+      .filter((file) => file.endsWith(".ts"))
       .map((file) => readFileSync(join(ROOT, "scripts", "stack", file), "utf8"))
       .join("\n");
     const others = ["compose.yml", ".env", ".env.example", "prometheus/alerts.test.yml"];
@@ -216,7 +217,7 @@ describe("configuration files", () => {
       files.flatMap((file) => [...read(file).matchAll(/\$\{ENV:([A-Z0-9_]+)\}/g)].map((match) => match[1]!)),
     );
     assert.deepEqual([...named].sort(), Object.keys(compose.services.trino!.environment!).sort());
-    const local = readFileSync(join(ROOT, "scripts", "stack", "trino.ts"), "utf8");
+    const local = readFileSync(join(ROOT, "scripts", "stack", "programs", "trino.ts"), "utf8");
     for (const name of named) assert.ok(local.includes(`${name}:`), name);
   });
 

@@ -313,7 +313,7 @@ test("gate block: trusted data that cannot be moved is an error that says so, wi
   const world = await worldOf([]);
   world.warehouse.answer = () => [[7, 0, 0]];
   const warehouse = withFaults(world.warehouse, (method) => {
-    if (method === "trust") throw new TributaryError("WAREHOUSE_FAILED", "there is a table of that name");
+    if (method === "publish") throw new TributaryError("WAREHOUSE_FAILED", "there is a table of that name");
   });
   const committer = await start({ log: world.log, warehouse }, { contracts: contracts(GATED) });
   await send(world.log, "t", file(5));
