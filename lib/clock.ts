@@ -6,8 +6,21 @@ export interface Clock {
   nowMs(): number;
   /** Milliseconds that never go back; only differences mean something. */
   monotonicMs(): number;
-  /** Resolves after `ms`, or at once when `signal` aborts (it does not throw then). Keeps no process alive by itself after abort. */
+  /** Resolves after `ms`, or at once when `signal` aborts (it does not throw then). Keeps no process alive after abort. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** The longest delay of a timer. Node turns a longer one into 1 ms. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
+/** Waits for `ms` in delays that a timer can hold. @throws what `timer` throws */
+export async function sleepInSlices(ms: number, timer: (sliceMs: number) => Promise<unknown>): Promise<void> {
+  let leftMs = ms;
+  while (leftMs > TIMER_MS_MAX) {
+    await timer(TIMER_MS_MAX);
+    leftMs -= TIMER_MS_MAX;
+  }
+  await timer(leftMs);
 }
 
 export const systemClock: Clock = {
@@ -15,7 +28,7 @@ export const systemClock: Clock = {
   monotonicMs: () => performance.now(),
   async sleep(ms, signal) {
     try {
-      await delay(ms, undefined, signal ? { signal } : {});
+      await sleepInSlices(ms, (sliceMs) => delay(sliceMs, undefined, signal ? { signal } : {}));
     } catch (error) {
       if (!signal?.aborted) throw error;
     }
