@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { rootCertificates } from "node:tls";
 import { InvalidArgumentError, type Command } from "commander";
+import { parseDuration } from "../lib/durations.ts";
 import { makeGatewayClient, type Client } from "./client.ts";
 import { EXIT, explain } from "./output.ts";
 
@@ -71,11 +72,9 @@ export function positive(text: string): number {
   return value;
 }
 
-/** For commander: 30s, 5m, 2h, 90d or 500ms → milliseconds. */
+/** For commander: 30s, 5m, 2h, 90d, 500ms or bare seconds → milliseconds. */
 export function durationMs(text: string): number {
-  const [, amount, unit = "s"] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)?$/.exec(text) ?? [];
-  if (amount === undefined) throw new InvalidArgumentError("Write 30s, 5m, 2h or 90d.");
-  return (
-    Number(amount) * { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }[unit as "ms" | "s" | "m" | "h" | "d"]
-  );
+  const parsed = parseDuration(text, "s");
+  if ("fault" in parsed) throw new InvalidArgumentError(parsed.fault);
+  return parsed.ms;
 }

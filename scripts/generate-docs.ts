@@ -123,7 +123,7 @@ export function configurationPage(): string {
   return [
     "# Configuration",
     HEAD,
-    "By environment variable. Durations are written `250ms`, `30s`, `5m`, `2h`, `7d`; sizes `512KB`, `64MB`, `2GB`. All faults are reported at once, at start. `npm start` reads all of them but the registrar's.\n",
+    "By environment variable. Durations are written `250ms`, `30s`, `5m`, `2h`, `7d`; a number without a unit is milliseconds. Sizes are written `512KB`, `64MB`, `2GB`. All faults are reported at once, at start. `npm start` reads all of them but the registrar's.\n",
     ...table("All services", rows(gatewayConfig, everywhere)),
     ...parts.flatMap(([title, schema]) =>
       table(

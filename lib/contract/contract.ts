@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { AUDIT_COLUMNS, columnTypeOf, type ColumnType } from "../columns.ts";
+import { parseDuration } from "../durations.ts";
 
 /** The sender's or the contract's word on how a file is written; what is left out is detected. */
 export const dialectOverrideSchema = z.strictObject({
@@ -24,6 +25,14 @@ const columnSchema = z.strictObject({
   required: z.boolean().default(false).describe("the header must have it, and no row may leave it empty"),
   format: z.string().optional().describe("how dates or timestamps are written, e.g. dd/MM/yyyy or MM/dd/yyyy HH:mm"),
   header: z.string().optional().describe("the header in the files, if it is not the name"),
+});
+
+/** A duration with a unit. YAML reads 24 as a number: the message is the same as for "24". */
+const age = z.union([z.string(), z.number()]).transform((given, context): string => {
+  const parsed = parseDuration(String(given), undefined);
+  if ("ms" in parsed) return String(given);
+  context.addIssue(parsed.fault);
+  return z.NEVER;
 });
 
 const checkBase = { name: z.string().min(1), column: z.string().optional() };
@@ -57,7 +66,7 @@ const knownCheckSchema = z.discriminatedUnion("type", [
     ...checkBase,
     type: z.literal("freshness"),
     column: z.string().optional(),
-    max_age: z.string().describe("e.g. 24h, 7d"),
+    max_age: age.describe("e.g. 24h, 7d"),
   }),
   z.strictObject({
     ...checkBase,

@@ -1,30 +1,41 @@
 import { z } from "zod";
+import { DURATION_PATTERN, parseDuration } from "../durations.ts";
 import { TributaryError } from "../errors.ts";
 
+/** A zod schema whose keys are the names of environment variables. */
+export type SettingsSchema<Settings> = z.ZodType<Settings>;
+
 /**
- * Reads settings from environment-like text values by a zod schema whose keys are the variable names. Frozen.
- * @throws CONFIG_INVALID naming every fault at once. Empty values count as absent.
+ * Reads settings from environment-like text values. Frozen. Empty values count as absent.
+ * @throws CONFIG_INVALID naming every fault at once
  */
-export function readConfig<Schema extends z.ZodType>(
-  schema: Schema,
+export function readConfig<Settings>(
+  schema: SettingsSchema<Settings>,
   env: Readonly<Record<string, string | undefined>>,
-): z.infer<Schema> {
+): Settings {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ""));
   const parsed = schema.safeParse(given);
-  if (parsed.success) return Object.freeze(parsed.data) as z.infer<Schema>;
+  if (parsed.success) return Object.freeze(parsed.data);
   const faults = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
   throw new TributaryError("CONFIG_INVALID", `settings have faults:\n  ${faults.join("\n  ")}`);
 }
 
-const DURATION = /^\s*(\d{1,12}(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*$/;
+/** Settings and HTTP parameters: a number without a unit is milliseconds. */
+const millisecondsOf = (text: string) => parseDuration(text, "ms");
+const faultOf = (text: string): string => {
+  const parsed = millisecondsOf(text);
+  return "fault" in parsed ? parsed.fault : "";
+};
 
 /** "30s", "5m", "250ms", "2h", "7d" or bare milliseconds → milliseconds. */
 export const duration = z
   .string()
-  .regex(DURATION, { error: ({ input }) => `'${String(input)}' is no duration: write 250ms, 30s, 5m, 2h or 7d` })
-  .transform((text): number => {
-    const [, amount, unit = "ms"] = DURATION.exec(text)!;
-    return Math.round(Number(amount) * { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }[unit]!);
+  .regex(DURATION_PATTERN, { error: ({ input }) => faultOf(String(input)) })
+  .transform((text, context): number => {
+    const parsed = millisecondsOf(text);
+    if ("ms" in parsed) return parsed.ms;
+    context.addIssue(parsed.fault);
+    return z.NEVER;
   });
 
 /** "64MB", "512KiB", "2GB" or bare bytes → bytes (K = 1024). */

@@ -1,7 +1,7 @@
 import { AUDIT_COLUMNS, decimalOf, type ColumnType } from "../../../lib/columns.ts";
 import type { Check } from "../../../lib/contract/contract.ts";
+import { parseDuration } from "../../../lib/durations.ts";
 import { messageOf } from "../../../lib/errors.ts";
-import { duration } from "../../../lib/process/config.ts";
 import {
   doubleLiteral,
   identifier,
@@ -102,7 +102,9 @@ function sqlOf(check: Check, context: CheckContext): Sql {
     }
     case "freshness": {
       const { sql, type } = timeColumn(check, check.column ?? "_ingested_at", context);
-      const oldest = new Date(nowMs - duration.parse(check.max_age));
+      const age = parseDuration(check.max_age, undefined);
+      if ("fault" in age) throw new Error(age.fault);
+      const oldest = new Date(nowMs - age.ms);
       return { by: "aggregate", sql: `CASE WHEN max(${sql}) >= ${literal(dialect, type, oldest)} THEN 0 ELSE 1 END` };
     }
     case "referential": {
