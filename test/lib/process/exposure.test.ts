@@ -1,7 +1,10 @@
 /** Who listens beyond this machine has been told to. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -10,6 +13,7 @@ import { hasCode } from "../../../lib/errors.ts";
 import { readConfig } from "../../../lib/process/config.ts";
 import { checkHealthExposure, isLoopback } from "../../../lib/process/exposure.ts";
 import { gatewayConfig } from "../../../services/gateway/config.ts";
+import { until } from "../../support/until.ts";
 
 test("loopback addresses, and those that only look like one", () => {
   for (const host of ["127.0.0.1", "127.8.9.1", "::1", "localhost"]) assert.ok(isLoopback(host), host);
@@ -28,24 +32,76 @@ test("health and metrics beyond this machine want a word", () => {
   );
 });
 
-for (const service of ["gateway", "parser", "committer", "scheduler"]) {
-  test(`${service} does not start on every address unless told to`, async () => {
+/** A service that runs on after this long was not refused. */
+const START_MS_MAX = 30_000;
+const SUPERSET = {
+  TRIBUTARY_SUPERSET_URL: "http://127.0.0.1:1",
+  TRIBUTARY_SUPERSET_PASSWORD: "correct-horse-battery",
+  TRIBUTARY_WAREHOUSE_URL: "trino://tributary@127.0.0.1:1/iceberg/lakehouse",
+};
+const mainOf = (service: string): string =>
+  fileURLToPath(new URL(`../../../services/${service}/main.ts`, import.meta.url));
+
+for (const service of ["gateway", "parser", "committer", "scheduler", "registrar"]) {
+  test(`${service} does not start on every address unless told to`, async (t) => {
     const folder = mkdtempSync(join(tmpdir(), "tributary-exposure-"));
     const name = service === "gateway" ? "TRIBUTARY_HOST" : `TRIBUTARY_${service.toUpperCase()}_HOST`;
-    const main = fileURLToPath(new URL(`../../../services/${service}/main.ts`, import.meta.url));
-    const child = spawn(process.execPath, ["--import", import.meta.resolve("tsx"), main], {
+    const child = spawn(process.execPath, ["--import", import.meta.resolve("tsx"), mainOf(service)], {
       cwd: folder,
-      env: { ...process.env, TRIBUTARY_DATA_DIR: join(folder, "data"), [name]: "0.0.0.0" },
+      env: {
+        ...process.env,
+        ...(service === "registrar" ? SUPERSET : {}),
+        TRIBUTARY_DATA_DIR: join(folder, "data"),
+        [name]: "0.0.0.0",
+      },
       stdio: ["ignore", "ignore", "pipe"],
     });
     let said = "";
     child.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
+    t.after(() => {
+      child.kill("SIGKILL");
+      rmSync(folder, { recursive: true, force: true });
+    });
+    const timer = setTimeout(() => child.kill("SIGKILL"), START_MS_MAX);
     const code = await new Promise((resolve) => child.once("close", resolve));
-    rmSync(folder, { recursive: true, force: true });
+    clearTimeout(timer);
     assert.equal(code, 1, said);
     assert.match(said, new RegExp(`CONFIG_INVALID: ${name} is 0\\.0\\.0\\.0`));
   });
 }
+
+test("the registrar's log does not hold Superset's password, even where Superset repeats it", async (t) => {
+  const echo = createServer((request, response) => {
+    let body = "";
+    request.setEncoding("utf8").on("data", (text: string) => (body += text));
+    request.on("end", () => response.writeHead(500, { "content-type": "text/plain" }).end(`refused: ${body}`));
+  }).listen(0, "127.0.0.1");
+  await once(echo, "listening");
+  const folder = mkdtempSync(join(tmpdir(), "tributary-exposure-"));
+  const child = spawn(process.execPath, ["--import", import.meta.resolve("tsx"), mainOf("registrar")], {
+    cwd: folder,
+    env: {
+      ...process.env,
+      ...SUPERSET,
+      TRIBUTARY_SUPERSET_URL: `http://127.0.0.1:${(echo.address() as AddressInfo).port}`,
+      TRIBUTARY_DATA_DIR: join(folder, "data"),
+      TRIBUTARY_REGISTRAR_PORT: "0",
+    },
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  const closed = once(child, "close");
+  t.after(async () => {
+    child.kill("SIGKILL");
+    await closed;
+    echo.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  let log = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (log += text));
+  await until("Superset's answer in the log", () => log.includes("refused: "), START_MS_MAX);
+  assert.ok(!log.includes(SUPERSET.TRIBUTARY_SUPERSET_PASSWORD), log);
+  assert.match(log, /\[redacted\]/);
+});
 
 test("a password in a URL is refused, and not repeated", () => {
   for (const [name, url] of Object.entries({

@@ -1,0 +1,102 @@
+/**
+ * The composition root: every main.ts of a service goes through here. Reads the environment, opens nothing by itself;
+ * `ports` opens each port at its first use and closes it with the scope.
+ */
+import { systemClock, type Clock } from "../lib/clock.ts";
+import type { EventLog } from "../lib/event-log/event-log.ts";
+import { startLagGauges } from "../lib/observability/lag.ts";
+import { readConfig, type PlatformSettings, type SettingsSchema } from "../lib/process/config.ts";
+import { checkHealthExposure } from "../lib/process/exposure.ts";
+import { serveHealth } from "../lib/process/http.ts";
+import { makeAuditLogger, makeLogger, secretsIn, type Logger } from "../lib/process/logger.ts";
+import { makeRegistry, type Registry } from "../lib/process/metrics.ts";
+import { run } from "../lib/process/run.ts";
+import type { Scope } from "../lib/process/scope.ts";
+import type { Service } from "../lib/process/service.ts";
+import type { Tracer } from "../lib/process/tracing.ts";
+import { version } from "../lib/process/version.ts";
+import { portsOf, type Ports } from "./ports.ts";
+
+/** What a process needs to start its services. */
+export interface ProcessContext<Settings> {
+  settings: Settings;
+  scope: Scope;
+  ports: Ports;
+  clock: Clock;
+  logger: Logger;
+  registry: Registry;
+  /** Reads the settings of one more service from the same environment. @throws CONFIG_INVALID */
+  read<Other>(schema: SettingsSchema<Other>): Other;
+  tracer(service: string): Promise<Tracer>;
+  /** The audit log of TRIBUTARY_AUDIT_FILE; undefined if the path is. @throws CONFIG_INVALID */
+  auditLog(path: string | undefined): Logger | undefined;
+  /** Measures how far every consumer group is behind, until the scope closes. */
+  followLag(log: EventLog, everyMs: number): void;
+}
+
+export interface HealthAddress {
+  /** The setting that holds the host: named when it is refused. */
+  setting: string;
+  host: string;
+  port: number;
+}
+
+export interface ServiceDefinition<Settings extends PlatformSettings> {
+  name: string;
+  config: SettingsSchema<Settings>;
+  /** Where /healthz, /readyz and /metrics listen; undefined: the service serves them itself. */
+  health?: (settings: Settings) => HealthAddress;
+  start(context: ProcessContext<Settings>): Promise<Service>;
+}
+
+/**
+ * Runs one service as a process: reads its settings, starts it, serves its health routes, and drains it on SIGTERM.
+ * A service whose health routes could be read by others does not start (CONFIG_INVALID).
+ */
+export async function runService<Settings extends PlatformSettings>(
+  definition: ServiceDefinition<Settings>,
+): Promise<void> {
+  const { name, config, start } = definition;
+  await runProcess(name, config, async (context) => {
+    const { scope, settings, registry, logger } = context;
+    const health = definition.health?.(settings);
+    if (health) checkHealthExposure(health.setting, health.host, settings.TRIBUTARY_METRICS_PUBLIC);
+    const service = await start(context);
+    scope.own(name, service, (started) => started.drain());
+    if (!health) return;
+    const { host, port } = health;
+    const http = await serveHealth({ registry, ready: () => service.ready(), host, port });
+    scope.own("health routes", http, (app) => app.close());
+    logger.info({ host, port }, `${name} started`);
+  });
+}
+
+/** Runs a process whose `start` opens everything into the scope. Its log holds no secret of the environment. */
+export async function runProcess<Settings extends PlatformSettings>(
+  name: string,
+  config: SettingsSchema<Settings>,
+  start: (context: ProcessContext<Settings>) => Promise<void>,
+): Promise<void> {
+  const { env } = process;
+  const secrets = secretsIn(env);
+  const level = env["TRIBUTARY_LOG_LEVEL"] ?? "info";
+  const logger = makeLogger({ service: name, level, pretty: process.stderr.isTTY, secrets });
+  await run(logger, async (scope) => {
+    const clock = systemClock;
+    const registry = makeRegistry(version);
+    const settings = readConfig(config, env);
+    const ports = portsOf(scope, settings, clock, logger);
+    const onAuditError = (err: unknown): void => logger.error({ err }, "the audit log cannot be written");
+    const onLagError = (err: unknown): void => logger.warn({ err }, "lag cannot be read");
+    await start({
+      ...{ settings, scope, ports, clock, logger, registry },
+      read: (schema) => readConfig(schema, env),
+      tracer: (service) => ports.tracer(service, version),
+      auditLog: (path) => (path === undefined ? undefined : makeAuditLogger(path, "gateway", secrets, onAuditError)),
+      followLag(log, everyMs) {
+        const gauges = startLagGauges({ log, clock, registry, everyMs, onError: onLagError });
+        scope.own("lag gauges", gauges, (started) => started.stop());
+      },
+    });
+  });
+}
