@@ -48,7 +48,7 @@ export function portsOf(scope: Scope, settings: PlatformSettings, clock: Clock, 
   return {
     ca,
     async log() {
-      const onError = (err: unknown): void => logger.warn({ err }, "event log");
+      const onError = (err: unknown): void => logger.warn({ err }, "the event log reports a failure");
       const opened = await openEventLog(urls.log, { clock, onError, ...defined(kafka) });
       return scope.own("event log", await withEpochs(opened), (log) => log.close());
     },
@@ -57,7 +57,7 @@ export function portsOf(scope: Scope, settings: PlatformSettings, clock: Clock, 
     async warehouse() {
       const staging = settings.TRIBUTARY_STAGING_URL;
       const login = defined({ password: settings.TRIBUTARY_TRINO_PASSWORD, ca });
-      const warn = (detail: string): void => logger.warn({ detail }, "warehouse");
+      const warn = (detail: string): void => logger.warn({ detail }, "the warehouse reports a problem");
       const trino = { ...login, warn, ...(staging === undefined ? {} : { staging: await store(staging) }) };
       const opened = await openWarehouse(urls.warehouse, { clock, trino });
       return scope.own("warehouse", opened, (warehouse) => warehouse.close());

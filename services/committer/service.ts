@@ -48,7 +48,7 @@ export async function startCommitter(deps: CommitterDeps): Promise<Service> {
   };
 
   const onError = (thrown: unknown, where: { topic?: string }): void => {
-    logger.warn({ err: thrown, ...where }, `consuming rows: ${messageOf(thrown)}`);
+    logger.warn({ err: thrown, ...where }, `rows cannot be consumed: ${messageOf(thrown)}`);
     metrics.throughput.error(codeOf(thrown));
   };
   const consumer = await log.consume({ group: GROUPS.committer, topics: ROWS_TOPICS, onError }, openLane);

@@ -42,7 +42,7 @@ export async function startParser(deps: ParserDeps): Promise<Service> {
   const running: FileRunDeps = { ...deps, metrics, tracer, schemas, pool, rowsTopics: new Set() };
   let draining: Promise<void> | undefined;
   const onError = (thrown: unknown, where: { topic?: string; partition?: number }): void => {
-    logger.warn({ err: thrown, ...where }, `consuming file events: ${messageOf(thrown)}`);
+    logger.warn({ err: thrown, ...where }, `file events cannot be consumed: ${messageOf(thrown)}`);
     metrics.throughput.error(codeOf(thrown));
   };
   const consumer = await log.consume({ group: GROUPS.parser, topics: [TOPICS.fileEvents.name], onError }, (partition) =>

@@ -164,7 +164,7 @@ export class Registration {
     const columns = this.#options.tables.get(table)!.registered!;
     const outcome = await ensureDashboard(api, definition, datasets.get(table)!.id);
     this.#seenTo.set(slug, columns);
-    this.#options.logger.info({ dashboard, table }, `dashboard: ${outcome}`);
+    this.#options.logger.info({ dashboard, table }, `dashboard ${outcome}`);
   }
 }
 

@@ -80,7 +80,7 @@ export async function startScheduler(deps: SchedulerDeps): Promise<Service> {
         trouble = undefined;
       } catch (thrown) {
         trouble = thrown;
-        logger.warn({ err: thrown }, `scheduling: ${messageOf(thrown)}`);
+        logger.warn({ err: thrown }, `scheduling failed: ${messageOf(thrown)}`);
         metrics.throughput.error(codeOf(thrown));
       }
       await clock.sleep(settings.tickMs, stopping.signal);

@@ -242,7 +242,7 @@ describe("Superset", { skip, timeout: 1_800_000 }, () => {
       log,
     });
     mine.push(again.record);
-    await until("its round", async () => /dashboard: complete/.test(await readFile(log, "utf8")), REGISTERED_MS_MAX);
+    await until("its round", async () => /dashboard complete/.test(await readFile(log, "utf8")), REGISTERED_MS_MAX);
     assert.deepEqual(await state(), earlier);
   });
 

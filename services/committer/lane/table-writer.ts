@@ -196,7 +196,7 @@ export class TableWriter implements WriterContext {
       message = rowMessages.decode(record.value);
     } catch (thrown) {
       // Not lost in silence: the run it belonged to has a gap now, and its file ends as ROWS_MISSING.
-      logger.error({ table: this.table, offset: record.offset, err: thrown }, "no row message: skipped");
+      logger.error({ table: this.table, offset: record.offset, err: thrown }, "record is not a row message: skipped");
       return metrics.throughput.dropped("undecodable");
     }
     const step = runs.accept(record.offset, message);

@@ -53,7 +53,7 @@ export async function startDrops(options: DropsOptions): Promise<DropPoller> {
     {
       group: GROUPS.drops,
       topics: [TOPICS.drops.name],
-      onError: (error) => logger.warn({ detail: messageOf(error) }, "watching the drops: the log"),
+      onError: (error) => logger.warn({ detail: messageOf(error) }, "drops cannot be watched: the event log failed"),
     },
     (partition) => {
       watching = watching.then(async () => {
