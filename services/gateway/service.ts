@@ -7,6 +7,7 @@ import type { Contracts } from "../../lib/contract/contract.ts";
 import { messageOf, TributaryError } from "../../lib/errors.ts";
 import type { EventLog, LogRecord } from "../../lib/event-log/event-log.ts";
 import { TOPICS } from "../../lib/messages/topics.ts";
+import { foldTableSchema, type NewestSchemas } from "../../lib/parsing/table-schemas.ts";
 import type { Logger } from "../../lib/process/logger.ts";
 import type { Registry } from "../../lib/process/metrics.ts";
 import type { Service } from "../../lib/process/service.ts";
@@ -21,9 +22,9 @@ import { FileView } from "./files/view.ts";
 import { makeIngest, type Ingest } from "./ingest/ingest.ts";
 import { guardLog, type LogGuard } from "./log-recreation/guard.ts";
 import { gatewayMetrics, registerDisk, type GatewayMetrics } from "./metrics.ts";
-import { buildServer, type App } from "./http/server.ts";
+import type { App } from "./http/deps.ts";
+import { buildServer } from "./http/server.ts";
 import { feedView } from "./files/status-feed.ts";
-import { followShapes, type TableShape } from "./tables/shapes.ts";
 import { makeWaiters } from "./files/waiters.ts";
 
 export interface GatewayOptions {
@@ -38,7 +39,7 @@ export interface GatewayOptions {
   registry: Registry;
   settings: GatewaySettings;
   /** Where who did what is told; default: `logger`, marked. */
-  audit?: Logger;
+  audit?: Logger | undefined;
   /** PEM certificates trusted instead of Node's own, when the token issuer is asked. */
   ca?: readonly string[] | undefined;
   /** /metrics is for everybody, also where keys or tokens are needed for the rest. */
@@ -67,12 +68,12 @@ export async function startGateway(options: GatewayOptions): Promise<Service & {
   };
   await log.createTopics(Object.values(TOPICS));
   const guard = await guardLog(options);
-  const { view, shapes, commands, close } = await openViews(options, metrics);
+  const { view, schemas, commands, close } = await openViews(options, metrics);
   const waiters = makeWaiters(view, clock, settings.TRIBUTARY_WAITERS_MAX, metrics);
   const ingest = ingestOf(options, guard, metrics, view);
   let poller: DropPoller | undefined;
   const drops = options.drops && { url: options.drops.url, poke: (keys: readonly string[]) => poller?.trigger(keys) };
-  const parts = { ...options, ...door, metrics, view, shapes, commands, ingest, waiters, drops };
+  const parts = { ...options, ...door, metrics, view, schemas, commands, ingest, waiters, drops };
   const { audit = logger.child({ audit: true }, { level: "info" }), metricsPublic = false } = options;
   const app = await buildServer({ ...parts, audit, metricsPublic, draining: draining.signal, ready });
   const unused = trackUnused(app);
@@ -89,7 +90,8 @@ export async function startGateway(options: GatewayOptions): Promise<Service & {
       await Promise.all([following.close(), poller?.close(), closeWithin(app, clock, DRAIN_MS_MAX)]);
       await close();
     };
-    logger.info({ url }, "gateway listens");
+    const { TRIBUTARY_HOST: host, TRIBUTARY_PORT: port } = settings;
+    logger.info({ host, port, url }, "gateway started");
     return { url, ready, drain: () => (drained ??= drain()) };
   } catch (error) {
     await app.close();
@@ -101,17 +103,24 @@ export async function startGateway(options: GatewayOptions): Promise<Service & {
 /** What the log says, kept up to date in memory. */
 async function openViews({ log, clock, logger, settings }: GatewayOptions, metrics: GatewayMetrics) {
   const view = new FileView(settings.TRIBUTARY_FILES_REMEMBERED);
-  const shapes = new Map<string, TableShape>();
+  const schemas: NewestSchemas = new Map();
+  const onSchema = (record: LogRecord): void => {
+    try {
+      foldTableSchema(schemas, record);
+    } catch (error) {
+      onError(error, record);
+    }
+  };
   const onError = (error: unknown, { topic, offset }: LogRecord): void => {
     metrics.throughput.dropped("undecodable");
     logger.error({ err: error, topic, offset }, "an event cannot be read");
   };
-  const tails = [await feedView(log, view, onError), await followShapes(log, shapes, onError)];
+  const tails = [await feedView(log, view, onError), await log.tail([TOPICS.tableSchemas.name], onSchema)];
   const commands = await openCommandClient(log, clock, metrics.throughput);
   const close = async (): Promise<void> => {
     await Promise.all([commands, ...tails].map((one) => one.close()));
   };
-  return { view, shapes, commands, close };
+  return { view, schemas, commands, close };
 }
 
 async function watchDrops(

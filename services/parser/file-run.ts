@@ -16,7 +16,8 @@ import { carrying, type Tracer } from "../../lib/process/tracing.ts";
 import { publishParseEvent } from "./announce.ts";
 import type { ParserSettings } from "./config.ts";
 import type { ParserMetrics } from "./metrics.ts";
-import type { TableSchema, TableSchemas } from "./table-schemas.ts";
+import type { TableSchema } from "../../lib/parsing/table-schemas.ts";
+import type { TableSchemas } from "./table-schemas.ts";
 import { WorkerCrash, type WorkerPool } from "./worker-pool.ts";
 
 export interface FileRunDeps {

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { CommitEvent, TableSchemaEvent } from "../../lib/messages/generated.ts";
 import { TOPICS } from "../../lib/messages/topics.ts";
+import { newerSchema } from "../../lib/parsing/table-schemas.ts";
 
 /** What the log and Superset have said of one table. */
 export interface KnownTable {
@@ -35,11 +36,11 @@ export function knownTableOf(tables: KnownTables, name: string): KnownTable {
   return known;
 }
 
-/** Takes events in any order. A parser that lost its partition may still have its word: what a newer file made of a table stands. */
+/** Takes events in any order: the newest file's schema counts. */
 export function foldSchema(tables: KnownTables, event: TableSchemaEvent, publishedAtMs: number): void {
   const known = knownTableOf(tables, event.table);
-  if (event.sourceOffset < (known.schema?.sourceOffset ?? -1)) return;
-  known.schema = { sourceOffset: event.sourceOffset, columns: columnsKey(event.columns), publishedAtMs };
+  const next = { sourceOffset: event.sourceOffset, columns: columnsKey(event.columns), publishedAtMs };
+  known.schema = newerSchema(known.schema, next);
 }
 
 export function foldTableCommit(tables: KnownTables, { table, files }: CommitEvent): void {

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { TributaryError } from "../../../lib/errors.ts";
 import type { CommandKind } from "../../../lib/messages/generated.ts";
 import { duration } from "../../../lib/process/config.ts";
-import type { App, GatewayDeps } from "../http/server.ts";
+import type { App, GatewayDeps } from "../http/deps.ts";
 import { problemResponses, unfinishedResponse } from "../http/parameters.ts";
 import { addTableHealthRoute, existingTable } from "../tables/health.ts";
 

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { extname } from "node:path";
-import type { App } from "../http/server.ts";
+import type { App } from "../http/deps.ts";
 
 const FOLDER = new URL("./static/", import.meta.url);
 const TYPES: Record<string, string> = {

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { messageOf, TributaryError } from "../../../lib/errors.ts";
 import { readNotification } from "./notifications.ts";
-import type { App, GatewayDeps } from "../http/server.ts";
+import type { App, GatewayDeps } from "../http/deps.ts";
 import { problemResponses } from "../http/parameters.ts";
 
 /** Object stores say here what happened, so that a dropped file is seen at once and not at the next poll. */

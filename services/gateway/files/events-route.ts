@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { makeConcurrencyLimiter } from "../http/concurrency-limiter.ts";
 import type { FileStatus } from "../http/schemas.ts";
-import type { App, GatewayDeps } from "../http/server.ts";
+import type { App, GatewayDeps } from "../http/deps.ts";
 import { plainText, problemResponses } from "../http/parameters.ts";
 
 const HEARTBEAT_MS = 15_000;

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { TributaryError } from "../../../lib/errors.ts";
 import { makeLedger } from "./ledger.ts";
 import { fileListSchema, fileStates, fileStatusSchema, isFinal, type FileStatus } from "../http/schemas.ts";
-import type { App, GatewayDeps } from "../http/server.ts";
+import type { App, GatewayDeps } from "../http/deps.ts";
 import { plainText, problemResponses, waitParameters } from "../http/parameters.ts";
 import { waitMsOf } from "../ingest/routes.ts";
 

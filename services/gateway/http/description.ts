@@ -2,7 +2,7 @@ import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
 import { jsonSchemaTransform, jsonSchemaTransformObject } from "fastify-type-provider-zod";
 import type { FastifySchema } from "fastify";
-import type { App } from "./server.ts";
+import type { App } from "./deps.ts";
 
 const VERSION = "1";
 

@@ -1,28 +1,12 @@
 import rateLimit from "@fastify/rate-limit";
-import fastify, {
-  type FastifyBaseLogger,
-  type FastifyInstance,
-  type FastifyServerOptions,
-  type RawReplyDefaultExpression,
-  type RawRequestDefaultExpression,
-  type RawServerDefault,
-} from "fastify";
+import fastify, { type FastifyServerOptions } from "fastify";
 import { validatorCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
-import type { BlobStore } from "../../../lib/blob/blob-store.ts";
 import type { Clock } from "../../../lib/clock.ts";
-import type { Contracts } from "../../../lib/contract/contract.ts";
-import type { EventLog } from "../../../lib/event-log/event-log.ts";
 import { addHealthRoutes } from "../../../lib/process/http.ts";
-import type { Logger } from "../../../lib/process/logger.ts";
-import type { Registry } from "../../../lib/process/metrics.ts";
-import type { Warehouse } from "../../../lib/warehouse/warehouse.ts";
 import { addAudit } from "../access/audit.ts";
-import { addAuth, type Identities } from "../access/auth.ts";
-import type { GatewaySettings } from "../config.ts";
-import type { CommandClient } from "../commands/command-client.ts";
-import type { FileView } from "../files/view.ts";
-import type { Ingest } from "../ingest/ingest.ts";
+import { addAuth } from "../access/auth.ts";
 import type { GatewayMetrics } from "../metrics.ts";
+import type { App, GatewayDeps } from "./deps.ts";
 import { addProblemHandlers, clientError, frameworkErrors } from "./problems.ts";
 import { addCommandRoutes } from "../commands/routes.ts";
 import { addConsoleRoutes } from "../console/routes.ts";
@@ -37,49 +21,6 @@ import { addQueryRoutes } from "../tables/query-route.ts";
 import { addRejectRoutes } from "../rejects/routes.ts";
 import { addTableRoutes } from "../tables/routes.ts";
 import { addUploadRoutes } from "../ingest/routes.ts";
-import type { TableShape } from "../tables/shapes.ts";
-import type { TlsFiles } from "./tls.ts";
-import type { Waiters } from "../files/waiters.ts";
-
-/** What the routes work with. */
-export interface GatewayDeps {
-  log: EventLog;
-  blob: BlobStore;
-  warehouse: Warehouse;
-  contracts: Contracts;
-  clock: Clock;
-  logger: Logger;
-  registry: Registry;
-  settings: GatewaySettings;
-  metrics: GatewayMetrics;
-  view: FileView;
-  ingest: Ingest;
-  waiters: Waiters;
-  commands: CommandClient;
-  /** What the files so far have made of each table. */
-  shapes: ReadonlyMap<string, TableShape>;
-  /** Where files are dropped, and how to have it looked at now; absent: nothing is watched. */
-  drops: { url: string; poke(keys: readonly string[]): void } | undefined;
-  identities: Identities;
-  /** Where who did what is told. */
-  audit: Logger;
-  /** Absent: plain HTTP. */
-  tls: TlsFiles | undefined;
-  /** /metrics is for everybody. */
-  metricsPublic: boolean;
-  /** Aborts when the gateway drains: streams end. */
-  draining: AbortSignal;
-  /** Throws what stands in the way of work. */
-  ready: () => Promise<void>;
-}
-
-export type App = FastifyInstance<
-  RawServerDefault,
-  RawRequestDefaultExpression,
-  RawReplyDefaultExpression,
-  FastifyBaseLogger,
-  ZodTypeProvider
->;
 
 const JSON_BODY_BYTES_MAX = 1024 * 1024;
 const LINGER_MS = 3_000;

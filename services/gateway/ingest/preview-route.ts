@@ -9,7 +9,7 @@ import { describeError } from "../files/status.ts";
 import { makeConcurrencyLimiter } from "../http/concurrency-limiter.ts";
 import { checkTableName } from "../http/names.ts";
 import { previewSchema } from "../http/schemas.ts";
-import type { App, GatewayDeps } from "../http/server.ts";
+import type { App, GatewayDeps } from "../http/deps.ts";
 import { requestedDialectOf, dialectParameters, FORM_LIMITS, plainText, problemResponses } from "../http/parameters.ts";
 
 /** Parsing happens in this process, beside the uploads: few at a time, and each looks at little. */
@@ -17,7 +17,7 @@ const PREVIEWS_MAX = 4;
 
 /** What would come of a file, without any effect. */
 export async function addPreviewRoutes(app: App, deps: GatewayDeps): Promise<void> {
-  const { contracts, shapes, warehouse, settings } = deps;
+  const { contracts, schemas, warehouse, settings } = deps;
   const gate = makeConcurrencyLimiter(PREVIEWS_MAX, "previews");
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (_request, payload, done) => done(null, payload));
@@ -47,8 +47,8 @@ export async function addPreviewRoutes(app: App, deps: GatewayDeps): Promise<voi
       if (table !== undefined) checkTableName(table, contracts);
       const requested = requestedDialectOf(request.query);
       const { body, name } = await bodyOf(request);
-      const shape = table === undefined ? undefined : shapes.get(table);
-      const columns = table === undefined ? undefined : (shape ?? (await warehouse.describe(table)))?.columns;
+      const schema = table === undefined ? undefined : schemas.get(table);
+      const columns = table === undefined ? undefined : (schema ?? (await warehouse.describe(table)))?.columns;
       const preview = await gate.pass(() =>
         previewFile(withoutClosing(body), {
           fileName: request.query.name ?? name ?? "preview.csv",
@@ -58,7 +58,7 @@ export async function addPreviewRoutes(app: App, deps: GatewayDeps): Promise<voi
           rejectsMax: rowsMax,
           textBytesMax: settings.TRIBUTARY_PREVIEW_SIZE_MAX,
           ...(columns ? { known: columns } : {}),
-          ...(shape ? { pinned: shape.dialect } : {}),
+          ...(schema ? { pinned: schema.dialect } : {}),
         }),
       );
       return answerOf(preview);

@@ -9,7 +9,7 @@ import type { Accepted } from "./ingest.ts";
 import { checkFileName, checkTableName } from "../http/names.ts";
 import { instanceOf, problemOf, sendFileProblem } from "../http/problems.ts";
 import { fileStatusSchema, uploadResultsSchema, type FileStatus } from "../http/schemas.ts";
-import type { App, GatewayDeps } from "../http/server.ts";
+import type { App, GatewayDeps } from "../http/deps.ts";
 import {
   requestedDialectOf,
   dialectParameters,

@@ -5,7 +5,7 @@ import { logEpochs } from "../../../lib/messages/avro.ts";
 import { TOPICS } from "../../../lib/messages/topics.ts";
 import { assertLogKeptItsPast } from "../../../lib/event-log/recreation/log-past.ts";
 import { versionEvents, publishReplays } from "../replays/replay.ts";
-import type { App, GatewayDeps } from "../http/server.ts";
+import type { App, GatewayDeps } from "../http/deps.ts";
 import { problemResponses } from "../http/parameters.ts";
 
 const adoptedSchema = z

@@ -17,13 +17,13 @@ import { rawKey, type Accepted, type Ingest } from "../ingest/ingest.ts";
 import { versionEvents, versionOf } from "../replays/replay.ts";
 import type { ReadVersion, RejectLedger } from "./ledger.ts";
 import { SHEET_BEGIN, SHEET_COLUMNS, sheetText, type SheetRow } from "./sheet.ts";
-import type { TableShape } from "../tables/shapes.ts";
+import type { TableSchema } from "../../../lib/parsing/table-schemas.ts";
 
 export interface CorrectionDeps {
   log: EventLog;
   blob: BlobStore;
   contracts: Contracts;
-  shapes: ReadonlyMap<string, TableShape>;
+  schemas: ReadonlyMap<string, TableSchema>;
   ledger: RejectLedger;
   ingest: Pick<Ingest, "put">;
   limits: CsvLimits;
@@ -66,7 +66,7 @@ export async function rejectedVersion(deps: CorrectionDeps, table: string, fileI
   const said = own?.event.dialectJson;
   const requested: DialectOverride = said ? dialectOverrideSchema.parse(JSON.parse(said)) : {};
   const found = dialectOverrideSchema.safeParse({ delimiter: version.delimiter, encoding: version.encoding });
-  const pinned = deps.shapes.get(table)?.dialect;
+  const pinned = deps.schemas.get(table)?.dialect;
   return {
     ...version,
     fileId,

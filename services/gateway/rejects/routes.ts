@@ -8,7 +8,7 @@ import { withContext } from "./context.ts";
 import { COUNTED_GROUPS_MAX, makeRejectLedger, type RejectFilter } from "./ledger.ts";
 import { readSheet } from "./sheet.ts";
 import { correctionSchema, rejectCountsSchema, rejectListSchema } from "../http/schemas.ts";
-import type { App, GatewayDeps } from "../http/server.ts";
+import type { App, GatewayDeps } from "../http/deps.ts";
 import { decodeCursor, encodeCursor, plainText, problemResponses } from "../http/parameters.ts";
 
 /** Raw files are read in this process, beside the uploads: few at a time. */

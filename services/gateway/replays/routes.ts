@@ -5,7 +5,7 @@ import { makeLedger } from "../files/ledger.ts";
 import { versionHistory, withRawBytes } from "./version-history.ts";
 import { publishReplays, selectRejected, selectReplays, type VersionEvent, type ReplayRange } from "./replay.ts";
 import { makeRejectLedger } from "../rejects/ledger.ts";
-import type { App, GatewayDeps } from "../http/server.ts";
+import type { App, GatewayDeps } from "../http/deps.ts";
 import { problemResponses } from "../http/parameters.ts";
 
 const params = z.object({ table: z.string() });

@@ -7,7 +7,7 @@ import { isoTime } from "../files/status.ts";
 import { textOrNull, utc } from "../files/ledger.ts";
 import { checkTableName } from "../http/names.ts";
 import { gateSchema } from "../http/schemas.ts";
-import type { App, GatewayDeps } from "../http/server.ts";
+import type { App, GatewayDeps } from "../http/deps.ts";
 import { problemResponses } from "../http/parameters.ts";
 
 const healthSchema = z

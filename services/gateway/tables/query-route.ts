@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { makeConcurrencyLimiter } from "../http/concurrency-limiter.ts";
 import { queryResultSchema } from "../http/schemas.ts";
-import type { App, GatewayDeps } from "../http/server.ts";
+import type { App, GatewayDeps } from "../http/deps.ts";
 import { problemResponses } from "../http/parameters.ts";
 
 /** Read-only SQL over the tables. */

@@ -4,7 +4,7 @@ import { isoTime } from "../files/status.ts";
 import { textOrNull } from "../files/ledger.ts";
 import { checkTableName } from "../http/names.ts";
 import { tableListSchema, tableSchema, type TableSummary } from "../http/schemas.ts";
-import type { App, GatewayDeps } from "../http/server.ts";
+import type { App, GatewayDeps } from "../http/deps.ts";
 import { problemResponses } from "../http/parameters.ts";
 import { gateOf } from "./health.ts";
 

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { TOPICS } from "../../../lib/messages/topics.ts";
-import { TableSchemas, type TableSchema } from "../../../services/parser/table-schemas.ts";
+import type { TableSchema } from "../../../lib/parsing/table-schemas.ts";
+import { TableSchemas } from "../../../services/parser/table-schemas.ts";
 import { FakeEventLog } from "../../support/fake-event-log.ts";
 
 const schemaOf = (...names: string[]): TableSchema => ({

@@ -1,0 +1,64 @@
+import type {
+  FastifyBaseLogger,
+  FastifyInstance,
+  RawReplyDefaultExpression,
+  RawRequestDefaultExpression,
+  RawServerDefault,
+} from "fastify";
+import type { ZodTypeProvider } from "fastify-type-provider-zod";
+import type { BlobStore } from "../../../lib/blob/blob-store.ts";
+import type { Clock } from "../../../lib/clock.ts";
+import type { Contracts } from "../../../lib/contract/contract.ts";
+import type { EventLog } from "../../../lib/event-log/event-log.ts";
+import type { Logger } from "../../../lib/process/logger.ts";
+import type { Registry } from "../../../lib/process/metrics.ts";
+import type { Warehouse } from "../../../lib/warehouse/warehouse.ts";
+import type { Identities } from "../access/auth.ts";
+import type { CommandClient } from "../commands/command-client.ts";
+import type { GatewaySettings } from "../config.ts";
+import type { FileView } from "../files/view.ts";
+import type { Waiters } from "../files/waiters.ts";
+import type { Ingest } from "../ingest/ingest.ts";
+import type { GatewayMetrics } from "../metrics.ts";
+import type { TableSchema } from "../../../lib/parsing/table-schemas.ts";
+import type { TlsFiles } from "./tls.ts";
+
+/** What the routes work with. */
+export interface GatewayDeps {
+  log: EventLog;
+  blob: BlobStore;
+  warehouse: Warehouse;
+  contracts: Contracts;
+  clock: Clock;
+  logger: Logger;
+  registry: Registry;
+  settings: GatewaySettings;
+  metrics: GatewayMetrics;
+  view: FileView;
+  ingest: Ingest;
+  waiters: Waiters;
+  commands: CommandClient;
+  /** By table: its schema after the newest parsed file. */
+  schemas: ReadonlyMap<string, TableSchema>;
+  /** Where files are dropped, and how to have it looked at now; absent: nothing is watched. */
+  drops: { url: string; poke(keys: readonly string[]): void } | undefined;
+  identities: Identities;
+  /** Where who did what is told. */
+  audit: Logger;
+  /** Absent: plain HTTP. */
+  tls: TlsFiles | undefined;
+  /** /metrics is for everybody. */
+  metricsPublic: boolean;
+  /** Aborts when the gateway drains: streams end. */
+  draining: AbortSignal;
+  /** Throws what stands in the way of work. */
+  ready: () => Promise<void>;
+}
+
+export type App = FastifyInstance<
+  RawServerDefault,
+  RawRequestDefaultExpression,
+  RawReplyDefaultExpression,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
