@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { allOrFirstFailure, type StackContext } from "./context.ts";
 import { cacheDir } from "./programs/install.ts";
 import { findJava } from "./programs/java.ts";
 import { startKafka } from "./programs/kafka.ts";
@@ -30,24 +31,6 @@ export interface StackOptions {
   signal: AbortSignal;
   /** Tells a person what happens, one line at a time. */
   say: (line: string) => void;
-}
-
-/** What starting a program needs. */
-export interface StackContext {
-  data: string;
-  cache: string;
-  /** A Java home. */
-  java: string;
-  trinoMemory: string;
-  settings: StackSettings;
-  /** The little of our own environment that a server needs; no foreign credentials. */
-  env: Readonly<Record<string, string | undefined>>;
-  signal: AbortSignal;
-  say: (line: string) => void;
-  /** Where a process of that name logs. */
-  log: (name: string) => string;
-  /** Writes the process down, so that it can be stopped whatever happens to us. */
-  started: (started: Started) => Started;
 }
 
 /** What DIR/stack.json holds. */
@@ -156,16 +139,6 @@ async function startServers(whole: StackContext, wanted: { services: boolean; su
   const superset = wanted.superset ? [startSuperset(context)] : [];
   await allOrFirstFailure([kafka, seaweedfs, trino, ...superset], failure);
   await createSchema(trinoUrl(settings), CATALOG, SCHEMA);
-}
-
-/**
- * Waits for all, aborting the others when one fails. All have settled when it returns or throws the first failure, so that none
- * starts a process behind the back of who cleans up.
- */
-export async function allOrFirstFailure(work: readonly Promise<unknown>[], others: AbortController): Promise<void> {
-  for (const each of work) each.catch((error: unknown) => others.abort(error));
-  await Promise.allSettled(work);
-  if (others.signal.aborted) throw others.signal.reason;
 }
 
 /**

@@ -6,7 +6,7 @@ import { DEPENDENCY_PLUGIN, install, MAVEN_MISSING, runTool, verifySha256, type 
 import { INFRA, render } from "../paths.ts";
 import { HOST } from "../ports.ts";
 import { startProcess, waitUntilReady, type Started } from "../processes.ts";
-import type { StackContext } from "../stack.ts";
+import type { StackContext } from "../context.ts";
 
 const VERSION = "4.1.1";
 

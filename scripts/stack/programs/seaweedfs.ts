@@ -5,7 +5,7 @@ import { INFRA, render } from "../paths.ts";
 import { HOST } from "../ports.ts";
 import { httpAnswers, startProcess, waitUntilReady, type Started } from "../processes.ts";
 import type { StackSettings } from "../settings.ts";
-import type { StackContext } from "../stack.ts";
+import type { StackContext } from "../context.ts";
 
 const VERSION = "4.48";
 

@@ -3,7 +3,7 @@ import { ROOT } from "../paths.ts";
 import { choosePorts, HOST } from "../ports.ts";
 import { httpAnswers, startProcess, waitUntilReady } from "../processes.ts";
 import { CATALOG, SCHEMA, type StackSettings } from "../settings.ts";
-import { allOrFirstFailure, type StackContext } from "../stack.ts";
+import { allOrFirstFailure, type StackContext } from "../context.ts";
 import { supersetEnvironment } from "./superset.ts";
 
 /** Where everything is: what each service reads from its environment (lib/process/config.ts). */

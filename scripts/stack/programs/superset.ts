@@ -7,7 +7,7 @@ import { INFRA } from "../paths.ts";
 import { HOST } from "../ports.ts";
 import { httpAnswers, startProcess, waitUntilReady, type Started } from "../processes.ts";
 import type { StackSettings } from "../settings.ts";
-import type { StackContext } from "../stack.ts";
+import type { StackContext } from "../context.ts";
 
 const VERSION = "6.1.0";
 /** Those for which the pinned packages come ready built; the first was tested most. */

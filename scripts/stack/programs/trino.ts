@@ -5,7 +5,7 @@ import { INFRA } from "../paths.ts";
 import { HOST } from "../ports.ts";
 import { runsQueries } from "../prepare.ts";
 import { startProcess, waitUntilReady, type Started } from "../processes.ts";
-import type { StackContext } from "../stack.ts";
+import type { StackContext } from "../context.ts";
 
 /** 477 writes duplicate rows in MERGE, 478 to 483 raise false "multiple matches" errors. */
 const VERSION = "476";
