@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { byteSize, count, duration, platformSettings, port, retentionSettings } from "../../lib/process/config.ts";
-import type { CommandSettings } from "./commands/commands.ts";
+import type { CommandSettings } from "./commands/command-run.ts";
 import type { TableWriterSettings } from "./lane/table-writer.ts";
 
 const text = (value: string) => value;

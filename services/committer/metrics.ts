@@ -9,7 +9,7 @@ import {
   type ThroughputSpec,
   type Registry,
 } from "../../lib/process/metrics.ts";
-import { SlowestFiles } from "./slowest-files.ts";
+import { FILE_STEPS, SlowestFiles } from "./slowest-files.ts";
 
 export const COMMITTER_THROUGHPUT = {
   received: {
@@ -42,10 +42,6 @@ export const COMMITTER_THROUGHPUT = {
     },
   },
 } as const satisfies ThroughputSpec;
-
-/** What a file spends its time on, from its arrival until it is on record: they follow each other without gaps. */
-export const FILE_STEPS = ["wait", "parse", "queue", "commit", "record"] as const;
-export type FileStep = (typeof FILE_STEPS)[number];
 
 /** Everything the committer counts. Label sets are closed, except `table`, which only few tables have at a time. */
 export interface CommitterMetrics {

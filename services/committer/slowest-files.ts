@@ -1,4 +1,6 @@
-import type { FileStep } from "./metrics.ts";
+/** What a file spends its time on, from its arrival until it is on record: they follow each other without gaps. */
+export const FILE_STEPS = ["wait", "parse", "queue", "commit", "record"] as const;
+export type FileStep = (typeof FILE_STEPS)[number];
 
 /** A file that is on record, and what its time went on. */
 export interface TimedFile {

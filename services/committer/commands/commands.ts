@@ -10,7 +10,8 @@ import type { WriterContext } from "../commit/commit.ts";
 import type { TableCommands } from "../lane/table-writer.ts";
 import { maintainStep, type MaintenanceWork } from "./maintain.ts";
 import type { CommitterMetrics } from "../metrics.ts";
-import { runChecks, type CommandRun } from "./quality.ts";
+import type { CommandOutcome, CommandRun, CommandSettings } from "./command-run.ts";
+import { runChecks } from "./quality.ts";
 
 /** Our own tables. They get a rows topic each, always empty, so that they have a lane and thereby one owner, as every table. */
 export const MAINTENANCE_KEY: readonly string[] = Object.keys(INTERNAL_TABLES);
@@ -26,31 +27,12 @@ const CATCH_UP_PAUSE_MS = 1_000;
 /** How often it is looked whether a running command has to make way. */
 const YIELD_EVERY_MS = 250;
 
-export interface CommandSettings {
-  /** How long all checks of one run may take together. */
-  checksTimeoutMs: number;
-  /** Snapshots and orphan files younger than this are kept, unless the command says otherwise. */
-  retentionMs: number;
-  /** More snapshots than this are expired before their time. */
-  snapshotsMax: number;
-  /** A step of maintenance is given up once rows have waited for it so long. */
-  maintenanceHoldMs: number;
-  /** Commands that one committer carries out at a time, whatever the number of its tables. */
-  commandsAtOnceMax: number;
-}
-
 export interface CommandDeps {
   log: EventLog;
   clock: Clock;
   logger: Logger;
   metrics: CommitterMetrics;
   settings: CommandSettings;
-}
-
-/** What a command came to. */
-export interface CommandOutcome {
-  status: string;
-  resultJson: string;
 }
 
 /** A command between two of its steps. */

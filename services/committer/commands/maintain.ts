@@ -5,8 +5,7 @@ import type {
   MaintenanceResult,
   TableHealth,
 } from "../../../lib/warehouse/warehouse.ts";
-import type { CommandOutcome } from "./commands.ts";
-import { bounded, note, type CommandRun } from "./quality.ts";
+import { appendLog, withRetries, type CommandOutcome, type CommandRun } from "./command-run.ts";
 
 const DETAILS_CHARS_MAX = 1_000;
 
@@ -34,14 +33,14 @@ export async function maintainStep(
   const { warehouse } = writer;
   const { table } = command;
   try {
-    if (!work && (await bounded(run, () => warehouse.describe(table))) === undefined) {
+    if (!work && (await withRetries(run, () => warehouse.describe(table))) === undefined) {
       return await finish(run, [{ status: "not_applicable", details: `table ${table} does not exist` }]);
     }
-    const health = (): Promise<TableHealth> => bounded(run, () => warehouse.health(table));
+    const health = (): Promise<TableHealth> => withRetries(run, () => warehouse.health(table));
     if (!work) return { before: await health(), next: {}, steps: [] };
     const { before, next, steps } = work;
     if (!next) return await finish(run, steps, before, await health());
-    const step = await bounded(run, () => warehouse.maintain(table, ...operationOf(run, next)));
+    const step = await withRetries(run, () => warehouse.maintain(table, ...operationOf(run, next)));
     // Given up because the writer drains: the command is the next owner's.
     if (signal.aborted && writer.mustYield(Infinity)) throw signal.reason;
     const done = [...steps, { status: step.status, details: step.details }];
@@ -80,7 +79,9 @@ async function finish(
     files_before: before?.dataFiles ?? null,
     files_after: after?.dataFiles ?? null,
   };
-  await note(run, "_maintenance_log", [{ ...row, run_id: command.commandId, executed_at: new Date(clock.nowMs()) }]);
+  await appendLog(run, "_maintenance_log", [
+    { ...row, run_id: command.commandId, executed_at: new Date(clock.nowMs()) },
+  ]);
   return { status, resultJson: JSON.stringify({ ...row, health: after }) };
 }
 

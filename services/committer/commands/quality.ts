@@ -1,27 +1,9 @@
-import type { Clock } from "../../../lib/clock.ts";
 import { checkType, type Check } from "../../../lib/contract/contract.ts";
-import { isRetryable, messageOf } from "../../../lib/errors.ts";
-import type { Command } from "../../../lib/messages/generated.ts";
-import { retry } from "../../../lib/retry.ts";
-import type { Logger } from "../../../lib/process/logger.ts";
+import { messageOf } from "../../../lib/errors.ts";
 import { dialectOf } from "../../../lib/warehouse/sql/sql.ts";
 import type { LogRow, TableDescription, Published } from "../../../lib/warehouse/warehouse.ts";
 import { combinedQuery, measureOf, type CheckMeasurement } from "./checks.ts";
-import type { CommandOutcome, CommandSettings } from "./commands.ts";
-import type { WriterContext } from "../commit/commit.ts";
-import type { CommitterMetrics } from "../metrics.ts";
-
-/** What carrying out a command needs. */
-export interface CommandRun {
-  command: Command;
-  writer: WriterContext;
-  /** Aborts when the lane ends, and when the command must make way. */
-  signal: AbortSignal;
-  clock: Clock;
-  settings: CommandSettings;
-  metrics: CommitterMetrics;
-  logger: Logger;
-}
+import { appendLog, withRetries, type CommandOutcome, type CommandRun } from "./command-run.ts";
 
 export type CheckStatus = "passed" | "failed" | "error";
 
@@ -49,9 +31,9 @@ export async function runChecks(run: CommandRun): Promise<CommandOutcome> {
   const table = command.table;
   const { checks, all } = checksOf(run);
   const executedAtMs = clock.nowMs();
-  const description = await bounded(run, () => warehouse.describe(table));
+  const description = await withRetries(run, () => warehouse.describe(table));
   const gated = all && description !== undefined && writer.contract.gate === "block";
-  const version = gated ? await bounded(run, () => warehouse.version(table)) : undefined;
+  const version = gated ? await withRetries(run, () => warehouse.version(table)) : undefined;
   const results = description
     ? await measure(run, checks, description)
     : checks.map((check) => resultOf(check, 0, `table ${table} does not exist`));
@@ -61,7 +43,7 @@ export async function runChecks(run: CommandRun): Promise<CommandOutcome> {
     run_id: command.commandId,
     executed_at: new Date(executedAtMs),
   }));
-  await note(run, "_quality_results", rows);
+  await appendLog(run, "_quality_results", rows);
   const status = overall(results);
   if (version === undefined) return { status, resultJson: JSON.stringify({ status, results }) };
   try {
@@ -92,11 +74,11 @@ async function moveGate(
 ): Promise<Published | undefined> {
   const { warehouse, contract } = run.writer;
   const { table } = contract;
-  if (!passed) await bounded(run, () => warehouse.hold(table, atMs));
-  else if (!(await bounded(run, () => warehouse.publish(table, version, atMs)))) {
+  if (!passed) await withRetries(run, () => warehouse.hold(table, atMs));
+  else if (!(await withRetries(run, () => warehouse.publish(table, version, atMs)))) {
     run.logger.warn({ table }, "the table was written while its checks ran: they do not count for its trusted data");
   }
-  return bounded(run, () => warehouse.published(table));
+  return withRetries(run, () => warehouse.published(table));
 }
 
 function gateText(trusted: Published | undefined): object {
@@ -143,7 +125,7 @@ async function numbers(run: CommandRun, sql: string, deadlineMs: number): Promis
   if (timeoutMs <= 0) {
     throw new Error(`not asked: the run had used up its ${settings.checksTimeoutMs} ms (TRIBUTARY_CHECKS_TIMEOUT)`);
   }
-  const { rows } = await bounded(run, () => writer.warehouse.query(sql, { rowsMax: 1, timeoutMs, signal }));
+  const { rows } = await withRetries(run, () => writer.warehouse.query(sql, { rowsMax: 1, timeoutMs, signal }));
   return (rows[0] ?? []).map(Number);
 }
 
@@ -183,31 +165,4 @@ function detailsOf(check: Check, failed: number, total: number): string {
 function overall(results: readonly CheckResult[]): CheckStatus {
   if (results.some(({ status }) => status === "error")) return "error";
   return results.some(({ status }) => status === "failed") ? "failed" : "passed";
-}
-
-/** Appends to one of our own tables. A failure is told, not thrown: the command itself has been carried out. */
-export async function note(
-  run: CommandRun,
-  table: "_quality_results" | "_maintenance_log",
-  rows: readonly LogRow[],
-): Promise<void> {
-  if (rows.length === 0) return;
-  try {
-    await bounded(run, () => run.writer.warehouse.appendLog(table, rows));
-  } catch (thrown) {
-    if (run.writer.signal.aborted) throw thrown;
-    run.logger.error(
-      { err: thrown, table, commandId: run.command.commandId },
-      `rows for ${table} could not be written`,
-    );
-    run.metrics.throughput.dropped("unwritten_log_rows", rows.length);
-  }
-}
-
-const ATTEMPTS_MAX = 4;
-
-/** A command is worth a few attempts; ingestion waits behind it. */
-export function bounded<T>({ clock, writer }: CommandRun, attempt: () => Promise<T>): Promise<T> {
-  const options = { attemptsMax: ATTEMPTS_MAX, backoffMsMin: 100, backoffMsMax: 2_000, signal: writer.signal };
-  return retry(clock, { ...options, retryable: isRetryable }, attempt);
 }

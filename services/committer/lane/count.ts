@@ -1,6 +1,7 @@
 import { knownCode } from "../../../lib/errors.ts";
 import type { CommitEvent, FileOutcome } from "../../../lib/messages/generated.ts";
-import type { CommitterMetrics, FileStep } from "../metrics.ts";
+import type { CommitterMetrics } from "../metrics.ts";
+import type { FileStep } from "../slowest-files.ts";
 
 /** Counts a micro-batch whose files are on record. */
 export function countCommit(metrics: CommitterMetrics, event: CommitEvent, recordedAtMs: number): void {
