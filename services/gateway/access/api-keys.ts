@@ -7,7 +7,7 @@ import { messageOf, TributaryError } from "../../../lib/errors.ts";
 import { hashOf, scopes } from "../../../lib/process/api-keys.ts";
 import { followFiles } from "../../../lib/process/followed-files.ts";
 import type { Logger } from "../../../lib/process/logger.ts";
-import type { Caller } from "./auth.ts";
+import type { Caller } from "./caller.ts";
 
 const apiKeySchema = z.strictObject({
   id: z.string().min(1).max(200),

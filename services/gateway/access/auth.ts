@@ -3,17 +3,8 @@ import { TributaryError } from "../../../lib/errors.ts";
 import type { AccessScope } from "../../../lib/process/api-keys.ts";
 import { isLoopback } from "../../../lib/process/exposure.ts";
 import type { ApiKeys } from "./api-keys.ts";
+import type { Caller } from "./caller.ts";
 import type { TokenVerifier } from "./oidc.ts";
-
-/** Who sends a request, as an API key or a token says. */
-export interface Caller {
-  kind: "key" | "token";
-  /** The key's id, or the token's subject. */
-  id: string;
-  scopes: readonly AccessScope[];
-  /** Whether key or token is still good, for requests that last. */
-  holds(): boolean;
-}
 
 declare module "fastify" {
   interface FastifyContextConfig {

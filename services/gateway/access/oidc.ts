@@ -6,7 +6,7 @@ import { TributaryError } from "../../../lib/errors.ts";
 import type { Clock } from "../../../lib/clock.ts";
 import { scopes, type AccessScope } from "../../../lib/process/api-keys.ts";
 import { isLoopback } from "../../../lib/process/exposure.ts";
-import type { Caller } from "./auth.ts";
+import type { Caller } from "./caller.ts";
 import type { GatewaySettings } from "../config.ts";
 
 /** The issuer's keys are fetched again after so long, and for a key id that is not among them. */

@@ -4,7 +4,7 @@ import type { CommandKind } from "../../../lib/messages/generated.ts";
 import { duration } from "../../../lib/process/config.ts";
 import type { App, GatewayDeps } from "../http/deps.ts";
 import { problemResponses, unfinishedResponse } from "../http/parameters.ts";
-import { addTableHealthRoute, existingTable } from "../tables/health.ts";
+import { existingTable } from "../tables/existing-table.ts";
 
 const TIMEOUT_MS_DEFAULT = 120_000;
 const OPERATIONS = ["optimize", "expire_snapshots", "remove_orphan_files"] as const satisfies readonly CommandKind[];
@@ -40,11 +40,10 @@ const maintenanceSchema = z
   })
   .meta({ id: "MaintenanceRun" });
 
-/** What a table's writer is asked to do between commits, and how the table is. */
+/** What a table's writer is asked to do between commits. */
 export function addCommandRoutes(app: App, deps: GatewayDeps): void {
   addChecksRoute(app, deps);
   addMaintenanceRoute(app, deps);
-  addTableHealthRoute(app, deps);
 }
 
 function addChecksRoute(app: App, deps: GatewayDeps): void {

@@ -1,31 +1,7 @@
-import type { BlobStore } from "../../../lib/blob/blob-store.ts";
-import type { Clock } from "../../../lib/clock.ts";
-import type { Contracts } from "../../../lib/contract/contract.ts";
 import { messageOf } from "../../../lib/errors.ts";
-import type { EventLog } from "../../../lib/event-log/event-log.ts";
 import { GROUPS, TOPICS } from "../../../lib/messages/topics.ts";
-import type { Logger } from "../../../lib/process/logger.ts";
-import type { ThroughputMetrics } from "../../../lib/process/metrics.ts";
 import { openDropMemory } from "./memory.ts";
-import { DropWatch } from "./watch.ts";
-import type { Ingest } from "../ingest/ingest.ts";
-
-export interface DropsOptions {
-  /** Holds `<table>/<file>.csv`. */
-  drops: BlobStore;
-  log: EventLog;
-  ingest: Pick<Ingest, "put" | "deleted">;
-  contracts: Contracts;
-  clock: Clock;
-  logger: Logger;
-  metrics: { throughput: ThroughputMetrics };
-  /** Time between two listings. Default: 5 s for object stores, 500 ms for a folder. */
-  pollMs?: number;
-  /** In a folder, a file that looked the same for so long is taken for whole. Default 1 s. */
-  settleMs?: number;
-  /** Tables that files are taken for at the same time; of one table, one file after the other. Default 8. */
-  tablesAtOnce?: number;
-}
+import { DropWatch, type DropsOptions } from "./watch.ts";
 
 export interface DropPoller {
   /**
@@ -40,7 +16,7 @@ export interface DropPoller {
 /**
  * Watches a store for files. Every poll lists everything and compares with what was taken: no event can be missed and no clock is
  * trusted. Of several gateways the one that owns the only partition of the topic `drops` watches. A version is taken once, also
- * if a process dies in between (drop-memory.ts); of the versions found by one listing, a table gets the oldest first.
+ * if a process dies in between (memory.ts); of the versions found by one listing, a table gets the oldest first.
  */
 export async function startDrops(options: DropsOptions): Promise<DropPoller> {
   const { log, clock, logger } = options;

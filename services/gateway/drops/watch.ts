@@ -1,10 +1,32 @@
 import { setMaxListeners } from "node:events";
-import type { BlobInfo } from "../../../lib/blob/blob-store.ts";
+import type { BlobInfo, BlobStore } from "../../../lib/blob/blob-store.ts";
+import type { Clock } from "../../../lib/clock.ts";
+import type { Contracts } from "../../../lib/contract/contract.ts";
 import { codeOf, hasCode, isRetryable, messageOf } from "../../../lib/errors.ts";
+import type { EventLog } from "../../../lib/event-log/event-log.ts";
+import type { Logger } from "../../../lib/process/logger.ts";
+import type { ThroughputMetrics } from "../../../lib/process/metrics.ts";
+import type { Ingest } from "../ingest/ingest.ts";
 import { readDropKey } from "./keys.ts";
 import { fileOf, type DropFileEvent, type DropMemory } from "./memory.ts";
-import type { DropsOptions } from "./drops.ts";
 import { makeKeyedQueue, type KeyedQueue } from "./keyed-queue.ts";
+
+export interface DropsOptions {
+  /** Holds `<table>/<file>.csv`. */
+  drops: BlobStore;
+  log: EventLog;
+  ingest: Pick<Ingest, "put" | "deleted">;
+  contracts: Contracts;
+  clock: Clock;
+  logger: Logger;
+  metrics: { throughput: ThroughputMetrics };
+  /** Time between two listings. Default: 5 s for object stores, 500 ms for a folder. */
+  pollMs?: number;
+  /** In a folder, a file that looked the same for so long is taken for whole. Default 1 s. */
+  settleMs?: number;
+  /** Tables that files are taken for at the same time; of one table, one file after the other. Default 8. */
+  tablesAtOnce?: number;
+}
 
 /** A version of an object that is to be taken, or an object that is gone. */
 interface Task {

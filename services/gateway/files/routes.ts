@@ -3,8 +3,7 @@ import { TributaryError } from "../../../lib/errors.ts";
 import { makeLedger } from "./ledger.ts";
 import { fileListSchema, fileStates, fileStatusSchema, isFinal, type FileStatus } from "../http/schemas.ts";
 import type { App, GatewayDeps } from "../http/deps.ts";
-import { plainText, problemResponses, waitParameters } from "../http/parameters.ts";
-import { waitMsOf } from "../ingest/routes.ts";
+import { plainText, problemResponses, waitMsOf, waitParameters } from "../http/parameters.ts";
 
 const fileIdSchema = z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i, "not the id of a file");
 
@@ -28,7 +27,7 @@ export function addFileRoutes(app: App, deps: GatewayDeps): void {
     },
     async (request, reply) => {
       const fileId = request.params.fileId.toLowerCase();
-      const waitMs = waitMsOf(request.query, deps);
+      const waitMs = waitMsOf(request.query, settings.TRIBUTARY_WAIT_MAX);
       const known = view.get(fileId) ?? (await ledger.file(fileId));
       if (!known) throw new TributaryError("NOT_FOUND", `no file ${fileId}`);
       if (waitMs === undefined || isFinal(known.status)) return known;

@@ -66,7 +66,20 @@ export const waitParameters = {
   timeout: duration.optional().describe("how long to wait, e.g. 30s; default 30s"),
 } as const;
 
-export const WAIT_MS_DEFAULT = 30_000;
+const WAIT_MS_DEFAULT = 30_000;
+
+/** How long the request wants to wait, in milliseconds; undefined: not at all. @throws BAD_REQUEST */
+export function waitMsOf(
+  query: { wait?: "committed" | undefined; timeout?: number | undefined },
+  waitMsMax: number,
+): number | undefined {
+  if (query.wait === undefined) return undefined;
+  const waitMs = query.timeout ?? Math.min(WAIT_MS_DEFAULT, waitMsMax);
+  if (waitMs > waitMsMax) {
+    throw new TributaryError("BAD_REQUEST", `query.timeout: at most ${waitMsMax} ms (TRIBUTARY_WAIT_MAX)`);
+  }
+  return waitMs;
+}
 
 /** Text that may become part of a statement or a header. */
 export const plainText = z

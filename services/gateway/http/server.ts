@@ -19,6 +19,7 @@ import { addNotificationRoutes } from "../drops/routes.ts";
 import { addPreviewRoutes } from "../ingest/preview-route.ts";
 import { addQueryRoutes } from "../tables/query-route.ts";
 import { addRejectRoutes } from "../rejects/routes.ts";
+import { addTableHealthRoute } from "../tables/health.ts";
 import { addTableRoutes } from "../tables/routes.ts";
 import { addUploadRoutes } from "../ingest/routes.ts";
 
@@ -61,6 +62,7 @@ export async function buildServer(deps: GatewayDeps): Promise<App> {
     addNotificationRoutes,
     addEventRoutes,
     addCommandRoutes,
+    addTableHealthRoute,
     addReplayRoutes,
     addLogRoutes,
     addConsoleRoutes,

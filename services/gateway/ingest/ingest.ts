@@ -8,6 +8,7 @@ import { codeOf, hasCode, messageOf, TributaryError } from "../../../lib/errors.
 import type { EventLog } from "../../../lib/event-log/event-log.ts";
 import { fileEvents } from "../../../lib/messages/avro.ts";
 import type { FileEvent, FileOrigin } from "../../../lib/messages/generated.ts";
+import { rawKey } from "./raw-key.ts";
 import { TOPICS } from "../../../lib/messages/topics.ts";
 import { carrying, untraced, type Span, type Tracer } from "../../../lib/process/tracing.ts";
 import type { GatewayMetrics } from "../metrics.ts";
@@ -68,8 +69,6 @@ export interface Ingest {
   /** Removes what processes that died left half-way. */
   sweep(): Promise<void>;
 }
-
-export const rawKey = (contentHash: string): string => `raw/sha256/${contentHash.slice(0, 2)}/${contentHash}`;
 
 export function makeIngest(deps: IngestDeps): Ingest {
   const { blob, clock, metrics, limits } = deps;

@@ -15,7 +15,7 @@ import {
   dialectParameters,
   FORM_LIMITS,
   problemResponses,
-  WAIT_MS_DEFAULT,
+  waitMsOf,
   waitParameters,
 } from "../http/parameters.ts";
 
@@ -55,7 +55,7 @@ function addBodyUpload(app: App, deps: GatewayDeps, gate: ConcurrencyLimiter): v
       const table = checkTableName(request.params.table, deps.contracts);
       const sourceFile = checkFileName(request.params["*"]);
       const dialect = requestedDialectOf(request.query);
-      const waitMs = waitMsOf(request.query, deps);
+      const waitMs = waitMsOf(request.query, deps.settings.TRIBUTARY_WAIT_MAX);
       checkBody(request);
       const sizeBytes = contentLengthOf(request);
       const accepted = await gate.pass(() =>
@@ -136,22 +136,6 @@ async function* partsOf(request: FastifyRequest): AsyncGenerator<MultipartFile> 
     if ((error as { statusCode?: number }).statusCode !== undefined) throw error;
     throw new TributaryError("UPLOAD_INCOMPLETE", `the form broke off: ${messageOf(error)}`, { cause: error });
   }
-}
-
-/** How long the request wants to wait, in milliseconds; undefined: not at all. */
-export function waitMsOf(
-  query: { wait?: "committed" | undefined; timeout?: number | undefined },
-  { settings }: GatewayDeps,
-): number | undefined {
-  if (query.wait === undefined) return undefined;
-  const waitMs = query.timeout ?? Math.min(WAIT_MS_DEFAULT, settings.TRIBUTARY_WAIT_MAX);
-  if (waitMs > settings.TRIBUTARY_WAIT_MAX) {
-    throw new TributaryError(
-      "BAD_REQUEST",
-      `query.timeout: at most ${settings.TRIBUTARY_WAIT_MAX} ms (TRIBUTARY_WAIT_MAX)`,
-    );
-  }
-  return waitMs;
 }
 
 function checkBody(request: FastifyRequest): void {

@@ -3,7 +3,7 @@ import { dialectOverrideSchema } from "../../../lib/contract/contract.ts";
 import type { CsvLimits } from "../../../lib/parsing/limits.ts";
 import { readLines } from "../../../lib/parsing/lines.ts";
 import { TributaryError } from "../../../lib/errors.ts";
-import { rawKey } from "../ingest/ingest.ts";
+import { rawKey } from "../ingest/raw-key.ts";
 import type { RejectedRow, RejectLedger } from "./ledger.ts";
 
 /** Files read for one answer; rejects of further ones go without. */

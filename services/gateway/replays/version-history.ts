@@ -3,7 +3,7 @@ import { dialectOverrideSchema } from "../../../lib/contract/contract.ts";
 import type { EventLog } from "../../../lib/event-log/event-log.ts";
 import type { FileEvent } from "../../../lib/messages/generated.ts";
 import type { WriteMode } from "../../../lib/warehouse/warehouse.ts";
-import { rawKey } from "../ingest/ingest.ts";
+import { rawKey } from "../ingest/raw-key.ts";
 import type { Ledger, RecordedVersion } from "../files/ledger.ts";
 import { versionEvents, type VersionEvent } from "./replay.ts";
 

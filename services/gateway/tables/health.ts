@@ -1,14 +1,14 @@
 import { z } from "zod";
-import { TributaryError } from "../../../lib/errors.ts";
 import { needsOf } from "../../../lib/maintenance/needs.ts";
 import { dialectOf, stringLiteral, tableName } from "../../../lib/warehouse/sql/sql.ts";
 import type { TableHealth } from "../../../lib/warehouse/warehouse.ts";
 import { isoTime } from "../files/status.ts";
 import { textOrNull, utc } from "../files/ledger.ts";
-import { checkTableName } from "../http/names.ts";
 import { gateSchema } from "../http/schemas.ts";
 import type { App, GatewayDeps } from "../http/deps.ts";
 import { problemResponses } from "../http/parameters.ts";
+import { existingTable } from "./existing-table.ts";
+import { gateOf } from "./gate.ts";
 
 const healthSchema = z
   .object({
@@ -31,14 +31,6 @@ const healthSchema = z
     gate: gateSchema,
   })
   .meta({ id: "TableHealth" });
-
-/** @throws NOT_FOUND if the warehouse has no such table */
-export async function existingTable({ warehouse, contracts }: GatewayDeps, name: string): Promise<string> {
-  const known = await warehouse.tables();
-  const table = name.startsWith("_") && known.includes(name) ? name : checkTableName(name, contracts);
-  if (!known.includes(table)) throw new TributaryError("NOT_FOUND", `no table '${table}'`);
-  return table;
-}
 
 /** How a table is, and what it needs. */
 export function addTableHealthRoute(app: App, deps: GatewayDeps): void {
@@ -80,20 +72,6 @@ export function addTableHealthRoute(app: App, deps: GatewayDeps): void {
       };
     },
   );
-}
-
-/** What a table's `gate: block` shows and since when it is held back; null without one. */
-export async function gateOf(
-  { warehouse, contracts }: GatewayDeps,
-  table: string,
-): Promise<z.infer<typeof gateSchema>> {
-  if (contracts.of(table).gate !== "block") return null;
-  const trusted = await warehouse.published(table);
-  return {
-    relation: `${table}_trusted`,
-    trustedAsOf: isoTime(trusted?.asOfMs ?? null),
-    heldBackSince: isoTime(trusted?.heldBackSinceMs ?? null),
-  };
 }
 
 interface LastRun {

@@ -6,7 +6,7 @@ import { checkTableName } from "../http/names.ts";
 import { tableListSchema, tableSchema, type TableSummary } from "../http/schemas.ts";
 import type { App, GatewayDeps } from "../http/deps.ts";
 import { problemResponses } from "../http/parameters.ts";
-import { gateOf } from "./health.ts";
+import { gateOf } from "./gate.ts";
 
 const INGESTION_DATE = "ingestion_date";
 

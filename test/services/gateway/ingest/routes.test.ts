@@ -6,7 +6,7 @@ import { connect, type Socket } from "node:net";
 import { setImmediate as turn } from "node:timers/promises";
 import { test } from "node:test";
 import { TributaryError } from "../../../../lib/errors.ts";
-import { rawKey } from "../../../../services/gateway/ingest/ingest.ts";
+import { rawKey } from "../../../../services/gateway/ingest/raw-key.ts";
 import { fileStatusSchema, uploadResultsSchema } from "../../../../services/gateway/http/schemas.ts";
 import { testGateway, type TestGateway } from "../gateway.ts";
 import { problemIn } from "../http/problem-in.ts";
