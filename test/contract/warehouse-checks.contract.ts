@@ -10,7 +10,7 @@ import { committerMetrics } from "../../services/committer/metrics.ts";
 import { runChecks, type CheckResult } from "../../services/committer/commands/quality.ts";
 import { columns, type Row } from "../support/rows.ts";
 import { READ_ALL, TestTable } from "../support/test-table.ts";
-import type { Opened } from "./warehouse.contract.ts";
+import type { Opened } from "./warehouse-subject.ts";
 
 const NOW_MS = Date.UTC(2024, 5, 15, 12);
 const iso = (ms: number): string => new Date(ms).toISOString().slice(0, 23);

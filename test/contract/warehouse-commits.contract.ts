@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { columns, type Row } from "../support/rows.ts";
 import { assertCounts, LAYOUTS, TestTable, type Sent } from "../support/test-table.ts";
-import type { Opened } from "./warehouse.contract.ts";
+import type { Opened } from "./warehouse-subject.ts";
 
 const COLUMNS = columns({ id: "INTEGER", name: "VARCHAR" });
 const one: Row = { id: 1, name: "one" };

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { columns, type Cell } from "../support/rows.ts";
 import { LAYOUTS, TestTable, type Sent } from "../support/test-table.ts";
 import { ModelTable, type ModelFile } from "../support/warehouse-model.ts";
-import type { Opened } from "./warehouse.contract.ts";
+import type { Opened } from "./warehouse-subject.ts";
 
 const COLUMNS = columns({ id: "INTEGER", name: "VARCHAR", money: "DECIMAL(9,2)" });
 const FILES = ["a.csv", "b's.csv", "c.csv"];

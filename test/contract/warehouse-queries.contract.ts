@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { columns } from "../support/rows.ts";
 import { TestTable } from "../support/test-table.ts";
-import type { Opened } from "./warehouse.contract.ts";
+import type { Opened } from "./warehouse-subject.ts";
 
 const LIMITS = { rowsMax: 100, timeoutMs: 60_000 };
 

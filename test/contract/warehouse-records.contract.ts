@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { columns, outcomeOf, RECEIVED_AT_MS, reject } from "../support/rows.ts";
 import { READ_ALL, TestTable } from "../support/test-table.ts";
-import type { Opened } from "./warehouse.contract.ts";
+import type { Opened } from "./warehouse-subject.ts";
 
 const COLUMNS = columns({ id: "INTEGER" });
 

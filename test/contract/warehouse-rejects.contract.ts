@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { makeRejectLedger } from "../../services/gateway/rejects/ledger.ts";
 import { columns, outcomeOf, RECEIVED_AT_MS, reject } from "../support/rows.ts";
 import { TestTable, type Sent } from "../support/test-table.ts";
-import type { Opened } from "./warehouse.contract.ts";
+import type { Opened } from "./warehouse-subject.ts";
 
 const COLUMNS = columns({ id: "INTEGER" });
 const RECORDED_AT_MS = RECEIVED_AT_MS + 1000;

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { AUDIT_COLUMNS, type ColumnType } from "../../lib/columns.ts";
 import { columns } from "../support/rows.ts";
 import { TestTable } from "../support/test-table.ts";
-import type { Opened } from "./warehouse.contract.ts";
+import type { Opened } from "./warehouse-subject.ts";
 
 /** describe, tables, ensureTable, health, maintain. */
 export function tableContract(opened: Opened): void {

@@ -5,7 +5,7 @@ import type { ColumnDefinition } from "../../lib/columns.ts";
 import type { MaintenanceOperation, Warehouse } from "../../lib/warehouse/warehouse.ts";
 import { columns, type Row } from "../support/rows.ts";
 import { LAYOUTS, READ_ALL, TestTable } from "../support/test-table.ts";
-import type { Opened } from "./warehouse.contract.ts";
+import type { Opened } from "./warehouse-subject.ts";
 
 const OPERATIONS = ["optimize", "expire_snapshots", "remove_orphan_files"] as const;
 

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import type { ColumnType } from "../../lib/columns.ts";
 import { columns, rowBatches, type Cell } from "../support/rows.ts";
 import { assertCounts, TestTable } from "../support/test-table.ts";
-import type { Opened } from "./warehouse.contract.ts";
+import type { Opened } from "./warehouse-subject.ts";
 
 const EDGES: Readonly<Record<string, { type: ColumnType; cells: readonly Cell[] }>> = {
   boolean: { type: "BOOLEAN", cells: [true, false, null] },

@@ -9,22 +9,7 @@ import { rejectContract } from "./warehouse-rejects.contract.ts";
 import { tableContract } from "./warehouse-tables.contract.ts";
 import { trustedContract } from "./warehouse-trusted.contract.ts";
 import { valueContract } from "./warehouse-values.contract.ts";
-
-/** A warehouse to be held to the contract of lib/warehouse/warehouse.ts. Every test uses tables of its own. */
-export interface WarehouseSubject {
-  name: string;
-  open(): Promise<Warehouse>;
-  /** Random histories tried for each write mode: fewer where a commit takes long. */
-  histories: number;
-  /** Statements that must not get through `query` beside the common ones. */
-  attacks: readonly string[];
-}
-
-/** What the suites get: the warehouse is there only while tests run. */
-export interface Opened {
-  readonly subject: WarehouseSubject;
-  readonly warehouse: Warehouse;
-}
+import type { Opened, WarehouseSubject } from "./warehouse-subject.ts";
 
 /** Registers the whole suite for one adapter. */
 export function warehouseContract(subject: WarehouseSubject): void {

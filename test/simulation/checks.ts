@@ -2,9 +2,14 @@ import { commitEvents } from "../../lib/messages/avro.ts";
 import { TOPICS } from "../../lib/messages/topics.ts";
 import type { FakeRow } from "../support/fake-commit.ts";
 import type { ModelRow } from "../support/warehouse-model.ts";
-import type { AcceptedFile } from "./schedule.ts";
 import { COLUMN_NAMES, CONTRACTS, contractOf, expectedOf, modelOf, versionOf } from "./workload.ts";
 import type { World } from "./world.ts";
+
+export interface AcceptedFile {
+  fileId: string;
+  table: string;
+  offset: number;
+}
 
 /** What must hold once everything has been done. */
 export function checkEnd(world: World, accepted: readonly AcceptedFile[]): void {

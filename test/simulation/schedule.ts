@@ -12,7 +12,7 @@ import {
   selectReplays,
   versionOf,
 } from "../../services/gateway/replays/replay.ts";
-import { checkEnd } from "./checks.ts";
+import { checkEnd, type AcceptedFile } from "./checks.ts";
 import { CALM, Scheduler, type FaultProfile } from "./scheduler.ts";
 import { CONTRACTS, contractOf, mended, randomContent, type Content } from "./workload.ts";
 import { World, type Role, type SimGateway, type SimProcess } from "./world.ts";
@@ -46,12 +46,6 @@ export async function runSchedule(seed: number): Promise<Outcome> {
   } finally {
     Math.random = random;
   }
-}
-
-export interface AcceptedFile {
-  fileId: string;
-  table: string;
-  offset: number;
 }
 
 class Schedule {
