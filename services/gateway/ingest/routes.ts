@@ -65,7 +65,7 @@ function addBodyUpload(app: App, deps: GatewayDeps, gate: ConcurrencyLimiter): v
         }),
       );
       request.audited["fileId"] = accepted.fileId;
-      return answer(deps, request, reply, accepted, waitMs);
+      return answer(deps, reply, accepted, waitMs);
     },
   );
 }
@@ -172,7 +172,6 @@ function statusOfAccepted({ view }: GatewayDeps, { fileId }: Accepted): FileStat
 
 async function answer(
   deps: GatewayDeps,
-  request: FastifyRequest,
   reply: FastifyReply,
   accepted: Accepted,
   waitMs: number | undefined,
@@ -180,7 +179,7 @@ async function answer(
   if (waitMs !== undefined) {
     const ended = await deps.waiters.wait(accepted.fileId, waitMs, reply.raw);
     if (ended)
-      return ended.status === "committed" ? reply.code(200).send(ended) : sendFileProblem(reply, request, ended);
+      return ended.status === "committed" ? reply.code(200).send(ended) : sendFileProblem(reply, reply.request, ended);
   }
   return reply.code(202).header("location", `/v1/files/${accepted.fileId}`).send(statusOfAccepted(deps, accepted));
 }
