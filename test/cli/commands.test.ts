@@ -76,7 +76,7 @@ test("upload --wait: 0 when committed, 1 with code and remedy when failed, 4 whe
   const failed = await run(["upload", "sales", "a b.csv", "--wait"]);
   stop();
   assert.equal(failed.code, 1);
-  assert.match(failed.err, /a b\.csv: FILE_EMPTY: 0 bytes\n→ Send a file with a header/);
+  assert.match(failed.err, /a b\.csv: FILE_EMPTY: 0 bytes\n→ Send a file with at least a header line/);
   const late = await run(["upload", "sales", "a b.csv", "--wait", "--timeout", "50ms"]);
   assert.deepEqual([late.code, /WAIT_TIMEOUT/.test(late.err)], [4, true]);
 });

@@ -249,7 +249,7 @@ function consoleSuite(profile: Profile): void {
     await open("#files");
     await page.getByLabel("Show").selectOption("failed");
     await page
-      .getByRole("row", { name: /empty\.csv .* failed .* FILE_EMPTY .* Send a file with a header/ })
+      .getByRole("row", { name: /empty\.csv .* failed .* FILE_EMPTY .* Send a file with at least a header line/ })
       .first()
       .waitFor();
     await page.getByRole("link", { name: "empty.csv" }).first().click();
