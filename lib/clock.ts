@@ -1,12 +1,14 @@
 import { setTimeout as delay } from "node:timers/promises";
 
-/** The only place that reads real time. Tests pass a clock of their own. */
+/** Only `systemClock` reads real time. Tests pass a simulated clock. */
 export interface Clock {
   /** Epoch milliseconds. */
   nowMs(): number;
-  /** Milliseconds that never go back; only differences mean something. */
+  /** Milliseconds that never decrease; use differences only. */
   monotonicMs(): number;
-  /** Resolves after `ms`, or at once when `signal` aborts (it does not throw then). Keeps no process alive after abort. */
+  /**
+   * Resolves after `ms`, or immediately when `signal` aborts (without throwing). An abort clears the timer.
+   */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Column types: the few that CSV values can have and that both warehouses store exactly, and the one lattice by which
- * a column may widen. Trino and Iceberg allow INTEGER→BIGINT and a larger DECIMAL precision at the same scale, nothing else.
+ * Column types that text values can have and that both warehouses store exactly, and the rules for widening a
+ * column. Trino and Iceberg allow only INTEGER→BIGINT and a larger DECIMAL precision at the same scale.
  */
 
 export const SIMPLE_TYPES = [
@@ -16,19 +16,19 @@ export const SIMPLE_TYPES = [
 
 export type SimpleType = (typeof SIMPLE_TYPES)[number];
 export type DecimalType = `DECIMAL(${number},${number})`;
-/** Timestamps have microseconds. DECIMAL precision is at most 38. */
+/** Timestamps have microsecond precision. DECIMAL precision is at most 38. */
 export type ColumnType = SimpleType | DecimalType;
 
 export interface ColumnDefinition {
   name: string;
   type: ColumnType;
-  /** The header as it stood in the file. */
+  /** The header as written in the file. */
   header: string;
 }
 
 export const DECIMAL_PRECISION_MAX = 38;
 
-/** The audit columns every table ends with, in this order. */
+/** The audit columns at the end of every table, in this order. */
 export const AUDIT_COLUMNS = [
   { name: "_source_file", type: "VARCHAR" },
   { name: "_source_offset", type: "BIGINT" },
@@ -42,7 +42,10 @@ export function decimalOf(type: string): { precision: number; scale: number } | 
   return match ? { precision: Number(match[1]), scale: Number(match[2]) } : undefined;
 }
 
-/** `type` in canonical spelling, or undefined if it is none of ours. Accepts any case and the alias TIMESTAMP(6). */
+/**
+ * `type` in canonical spelling; undefined if it is not supported. Accepts any case and the alias
+ * TIMESTAMP(6).
+ */
 export function columnTypeOf(type: string): ColumnType | undefined {
   const upper = type
     .trim()
@@ -58,7 +61,7 @@ export function columnTypeOf(type: string): ColumnType | undefined {
   return SIMPLE_TYPES.find((simple) => simple === upper);
 }
 
-/** Can a column of type `from` become `to` in place, keeping every stored value? */
+/** True if a column can change from type `from` to `to` in place and keep every stored value. */
 export function widens(from: ColumnType, to: ColumnType): boolean {
   if (from === to) return true;
   if (from === "INTEGER" && to === "BIGINT") return true;
@@ -67,8 +70,9 @@ export function widens(from: ColumnType, to: ColumnType): boolean {
 }
 
 /**
- * The Avro type of a value on the wire. It depends on the family only, not on the width, so that a column may widen
- * (INTEGER→BIGINT, more DECIMAL digits) in the middle of a file without re-encoding a row: a long is a long, a decimal its unscaled bytes.
+ * The Avro type of a value on the wire. It does not depend on the width, so a column can widen
+ * (INTEGER→BIGINT, more DECIMAL digits) in the middle of a file without re-encoding rows: integers are always
+ * longs, decimals are always unscaled bytes.
  */
 export function avroTypeOf(type: ColumnType): object | string {
   const decimal = decimalOf(type);
@@ -92,10 +96,12 @@ export function avroTypeOf(type: ColumnType): object | string {
   }
 }
 
-/** Avro names allow only [A-Za-z0-9_]: the columns of a writer schema are called c0, c1, …; this maps a column to its place. */
+/** Avro names allow only [A-Za-z0-9_], so the columns of a writer schema are named c0, c1, … by position. */
 export const avroFieldName = (index: number): string => `c${index}`;
 
-/** The Avro schema (an object to be serialised as JSON) of one row: file columns nullable and in order, then the audit columns. */
+/**
+ * The Avro schema of one row (serialise it as JSON): nullable file columns in order, then the audit columns.
+ */
 export function rowSchemaOf(columns: readonly ColumnDefinition[]): object {
   return {
     type: "record",
@@ -103,7 +109,7 @@ export function rowSchemaOf(columns: readonly ColumnDefinition[]): object {
     fields: [
       ...columns.map((column, index) => ({
         name: avroFieldName(index),
-        // The column's own name travels beside the Avro-safe one.
+        // The original column name: `name` must be Avro-safe.
         column: column.name,
         type: ["null", avroTypeOf(column.type)],
         default: null,

@@ -3,7 +3,7 @@ import { isRetryable } from "./errors.ts";
 
 export interface RetryOptions {
   attemptsMax: number;
-  /** Waits grow from this, doubling, each with full jitter. */
+  /** First wait. Each wait doubles up to `backoffMsMax`; a random half of it is jitter. */
   backoffMsMin: number;
   backoffMsMax: number;
   signal?: AbortSignal;
@@ -11,7 +11,10 @@ export interface RetryOptions {
   onRetry?: (thrown: unknown, attempt: number) => void;
 }
 
-/** Calls `attempt` until it succeeds, its error is not retryable, the attempts are spent or the signal aborts; then rethrows. */
+/**
+ * Calls `attempt` until it succeeds. Rethrows its error if that is not retryable, after `attemptsMax`
+ * attempts or when the signal aborts.
+ */
 export async function retry<T>(clock: Clock, options: RetryOptions, attempt: (n: number) => Promise<T>): Promise<T> {
   const { attemptsMax, backoffMsMin, backoffMsMax, signal, retryable = isRetryable, onRetry } = options;
   for (let n = 1; ; n++) {
