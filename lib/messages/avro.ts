@@ -15,13 +15,16 @@ import type {
   TableSchemaEvent,
 } from "./generated.ts";
 
-/** Turns one kind of message into bytes and back. Decoding bytes that are not of this schema throws at once, whatever they promise. */
+/** Encodes and decodes one kind of message. Decoding throws if the bytes do not match the schema. */
 export interface Codec<T> {
   encode(value: T): Buffer;
   decode(bytes: Buffer): T;
 }
 
-/** Fields are only ever added at the end of a message, with a default: a record written before lacks the last ones. */
+/**
+ * Fields are only added at the end of a message, with a default. Records of older versions lack the last
+ * fields.
+ */
 function codec<T>(file: string): Codec<T> {
   const schema = JSON.parse(
     readFileSync(new URL(`../../schemas/${file}.avsc`, import.meta.url), "utf8"),
@@ -42,7 +45,7 @@ function codec<T>(file: string): Codec<T> {
           first ??= thrown;
         }
       }
-      throw new Error(`message: no ${file}: ${messageOf(first)}`, { cause: first });
+      throw new Error(`message is not a valid ${file}: ${messageOf(first)}`, { cause: first });
     },
   };
 }
@@ -51,7 +54,7 @@ type RecordSchema = avsc.schema.RecordType & Extract<Schema, { type: string }>;
 
 const typeOf = (schema: RecordSchema): avsc.Type => avsc.Type.forSchema(schema, { wrapUnions: "auto" });
 
-/** Reads messages that were written with the schema's first fields only, or with all of them. */
+/** Decodes messages that were written with only the first `fieldCount` fields of the schema. */
 function decoder(schema: RecordSchema, type: avsc.Type, fieldCount = schema.fields.length): (bytes: Buffer) => unknown {
   const isCurrent = fieldCount === schema.fields.length;
   const written = isCurrent ? schema : ({ ...schema, fields: schema.fields.slice(0, fieldCount) } as RecordSchema);

@@ -1,8 +1,14 @@
-/** Every topic: its name, key, retention and partitions. infra/redpanda/topics.yml says the same (test/tidy.test.ts holds both together). */
+/**
+ * A topic's name, retention and number of partitions. infra/redpanda/topics.yml repeats the fixed topics
+ * (test/tidy.test.ts compares them).
+ */
 export interface TopicSpec {
   name: string;
   partitions: number;
-  /** `compact` keeps the newest record of each key for ever; otherwise records older than `retentionMs` may go. */
+  /**
+   * `compact` keeps the newest record of each key forever; `delete` may delete records older than
+   * `retentionMs`.
+   */
   cleanup: "delete" | "compact";
   retentionMs?: number;
   retentionBytes?: number;
@@ -11,7 +17,7 @@ export interface TopicSpec {
 const DAY_MS = 24 * 60 * 60 * 1000;
 const DEFAULT_PARTITIONS = 8;
 
-/** Partitions may never be changed once events exist: a table's file events must stay in one partition. */
+/** Never change `partitions` once events exist: all file events of a table must stay in one partition. */
 export const TOPICS = {
   fileEvents: { name: "file-events", partitions: DEFAULT_PARTITIONS, cleanup: "delete", retentionMs: 30 * DAY_MS },
   tableSchemas: { name: "table-schemas", partitions: 1, cleanup: "compact" },
@@ -26,22 +32,22 @@ export const TOPICS = {
 
 export const ROWS_PREFIX = "rows.";
 
-/** The topic of one table's rows: one partition, since a table has one writer. */
+/** The topic of one table's rows. It has one partition because a table has one writer. */
 export function rowsTopic(table: string): TopicSpec {
   return { name: ROWS_PREFIX + table, partitions: 1, cleanup: "delete", retentionMs: 7 * DAY_MS };
 }
 
-/** The pattern a committer subscribes to. */
+/** The pattern that committers subscribe to. */
 export const ROWS_TOPICS = /^rows\.[a-z0-9_]+$/;
 
-/** The table of a rows topic. */
+/** The table name of a rows topic. */
 export const tableOfRowsTopic = (topic: string): string => topic.slice(ROWS_PREFIX.length);
 
-/** Consumer groups. */
+/** Consumer groups by role. */
 export const GROUPS = {
   parser: "tributary-parser",
   committer: "tributary-committer",
   scheduler: "tributary-scheduler",
-  /** Of the gateways, the one that watches the drops. */
+  /** Elects the one gateway that watches the drop bucket. */
   drops: "tributary-drops",
 } as const;

@@ -1,4 +1,4 @@
-/** An Avro schema as the .avsc files write it. */
+/** The subset of Avro schemas that the .avsc files use. */
 export type Schema =
   | string
   | readonly Schema[]
@@ -10,19 +10,20 @@ export type Schema =
       symbols?: readonly string[];
     };
 
-/** Steps over one value. Throws if there is none. */
+/** Moves the cursor past one value. Throws if the bytes are not a valid value. */
 type Step = (cursor: Cursor) => void;
 
 /**
- * A check whether bytes are one value of the schema, to the last byte, for no more work than their length. avsc, which reads them
- * afterwards, believes every count: a damaged one of an array would keep it busy until memory is full.
+ * Returns a check that the bytes are exactly one value of the schema, in time linear in their length. avsc,
+ * which decodes them afterwards, trusts every array count: a corrupt count would make it allocate until
+ * memory is full.
  */
 export function checkerOf(schema: Schema): (bytes: Buffer) => void {
   const step = stepOf(schema, new Map());
   return (bytes) => {
     const cursor = new Cursor(bytes);
     step(cursor);
-    if (cursor.left !== 0) throw new Error(`${cursor.left} bytes too many`);
+    if (cursor.left !== 0) throw new Error(`${cursor.left} bytes follow the value`);
   };
 }
 
@@ -39,11 +40,13 @@ class Cursor {
   }
 
   skip(length: number): void {
-    if (length < 0 || length > this.left) throw new Error(`ends within a value that begins before byte ${this.#at}`);
+    if (length < 0 || length > this.left) throw new Error(`value at byte ${this.#at} is truncated`);
     this.#at += length;
   }
 
-  /** Beyond 2^53 only about right, which is right enough for lengths and indexes. */
+  /**
+   * Reads a zigzag varint. Values above 2^53 are approximate; lengths and indexes never need them exactly.
+   */
   long(): number {
     let value = 0;
     for (let length = 0, unit = 1; length < LONG_BYTES_MAX; length++, unit *= 128) {
@@ -52,7 +55,7 @@ class Cursor {
       value += (byte! & 0x7f) * unit;
       if (byte! < 0x80) return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
     }
-    throw new Error(`no number ends at byte ${this.#at}`);
+    throw new Error(`varint before byte ${this.#at} is longer than ${LONG_BYTES_MAX} bytes`);
   }
 }
 
@@ -81,7 +84,7 @@ function plainStep(
       return (cursor) => cursor.skip(1);
     case "int":
       return (cursor) => {
-        if (!(Math.abs(cursor.long()) <= 2 ** 31)) throw new Error("an int of more than 32 bits");
+        if (!(Math.abs(cursor.long()) <= 2 ** 31)) throw new Error("int value exceeds 32 bits");
       };
     case "long":
       return (cursor) => void cursor.long();
@@ -100,18 +103,21 @@ function plainStep(
     }
     default: {
       const known = named.get(type);
-      if (!known) throw new Error(`no Avro type: ${type}`);
+      if (!known) throw new Error(`unknown Avro type: ${type}`);
       return known;
     }
   }
 }
 
-/** Blocks, each with its count (negative: its size follows), until an empty one. Our items take a byte at least. */
+/**
+ * An array is a list of blocks that ends with an empty one. A block has an item count; a negative count is
+ * followed by the block's size in bytes. Every item of our schemas takes at least one byte.
+ */
 function arrayStep(item: Step): Step {
   return (cursor) => {
     for (let count = cursor.long(); count !== 0; count = cursor.long()) {
       if (count < 0) cursor.long();
-      if (Math.abs(count) > cursor.left) throw new Error(`${Math.abs(count)} items in ${cursor.left} bytes`);
+      if (Math.abs(count) > cursor.left) throw new Error(`array of ${Math.abs(count)} items exceeds the message`);
       for (let n = Math.abs(count); n > 0; n--) item(cursor);
     }
   };
@@ -119,6 +125,6 @@ function arrayStep(item: Step): Step {
 
 function chosen<T>(from: readonly T[], index: number): T {
   const one = from[index];
-  if (one === undefined) throw new Error(`no branch or symbol ${index}`);
+  if (one === undefined) throw new Error(`invalid union branch or enum symbol ${index}`);
   return one;
 }
