@@ -2,29 +2,30 @@ import { z } from "zod";
 import { AUDIT_COLUMNS, columnTypeOf, type ColumnType } from "../columns.ts";
 import { parseDuration } from "../durations.ts";
 
-/** The sender's or the contract's word on how a file is written; what is left out is detected. */
+/** Explicit CSV settings from the sender or the contract. Settings that are absent are detected. */
 export const dialectOverrideSchema = z.strictObject({
   delimiter: z.enum([",", ";", "\t", "|"]).optional(),
-  quote: z.string().length(1).nullable().optional().describe("null: quotes have no meaning"),
-  escape: z.string().length(1).optional().describe("default: the quote doubled"),
+  quote: z.string().length(1).nullable().optional().describe("null: no quoting"),
+  escape: z.string().length(1).optional().describe("default: a doubled quote"),
   encoding: z.enum(["utf-8", "utf-16le", "utf-16be", "iso-8859-1", "windows-1252"]).optional(),
-  header: z.boolean().optional().describe("false: columns are column_1, column_2 …"),
+  header: z.boolean().optional().describe("false: the columns are named column_1, column_2, …"),
 });
 export type DialectOverride = z.infer<typeof dialectOverrideSchema>;
 
 const columnSchema = z.strictObject({
-  name: z.string().regex(/^[a-z][a-z0-9_]*$/, "lower-case letters, digits and underscores, beginning with a letter"),
+  name: z.string().regex(/^[a-z][a-z0-9_]*$/, "use lower-case letters, digits and _; start with a letter"),
   type: z.string().transform((text, context): ColumnType => {
     const type = columnTypeOf(text);
     if (type) return type;
     context.addIssue(
-      `'${text}' is no column type: use BOOLEAN, INTEGER, BIGINT, DOUBLE, DECIMAL(p,s), DATE, TIMESTAMP, TIMESTAMP WITH TIME ZONE or VARCHAR`,
+      `'${text}' is not a column type: use BOOLEAN, INTEGER, BIGINT, DOUBLE, DECIMAL(p,s), DATE, ` +
+        "TIMESTAMP, TIMESTAMP WITH TIME ZONE or VARCHAR",
     );
     return z.NEVER;
   }),
-  required: z.boolean().default(false).describe("the header must have it, and no row may leave it empty"),
-  format: z.string().optional().describe("how dates or timestamps are written, e.g. dd/MM/yyyy or MM/dd/yyyy HH:mm"),
-  header: z.string().optional().describe("the header in the files, if it is not the name"),
+  required: z.boolean().default(false).describe("the header must contain it, and no row may leave it empty"),
+  format: z.string().optional().describe("format of dates or timestamps, e.g. dd/MM/yyyy HH:mm"),
+  header: z.string().optional().describe("the header in the files, if it differs from the name"),
 });
 
 /** A duration with a unit. YAML reads 24 as a number: the message is the same as for "24". */
@@ -76,7 +77,9 @@ const knownCheckSchema = z.discriminatedUnion("type", [
   }),
 ]);
 
-/** A check of a type that this version does not know: it ends as an error each time, and hides no other. */
+/**
+ * A check of a type that this version does not know. It ends with status `error`; the other checks still run.
+ */
 const unknownCheckSchema = z
   .looseObject({ ...checkBase, type: z.string() })
   .transform(({ name, column, type }) => ({ name, column, type: "unknown" as const, declaredType: type }));
@@ -93,32 +96,33 @@ export const checkSchema = z.unknown().transform((given, context) => {
 });
 export type Check = z.infer<typeof checkSchema>;
 
-/** The type as the contract names it. */
+/** The check's type as written in the contract. */
 export const checkType = (check: Check): string => (check.type === "unknown" ? check.declaredType : check.type);
 
-/** What a table's owner declares, in contracts/<table>.yml. Every part has a default; a table without a file has them all. */
+/**
+ * What a table's owner declares in contracts/<table>.yml. Every field has a default; tables without a file
+ * use them.
+ */
 export const contractSchema = z
   .strictObject({
     table: z.string().regex(/^[a-z][a-z0-9_]*$/),
-    columns: z.array(columnSchema).default([]).describe("declared columns; others are inferred"),
+    columns: z.array(columnSchema).default([]).describe("declared columns; other columns are inferred"),
     writeMode: z.enum(["replace", "upsert", "append"]).default("replace"),
     key: z.array(z.string()).default([]),
     deleteMissing: z.boolean().default(false),
-    onDelete: z.enum(["keep", "remove"]).default("keep").describe("what a deleted drop does to its rows"),
+    onDelete: z.enum(["keep", "remove"]).default("keep").describe("what happens to the rows of a deleted drop"),
     partitioning: z.array(z.string()).default([]),
     dialect: dialectOverrideSchema.default({}),
-    nullMarkers: z.array(z.string()).default([]).describe("besides the empty field, which is always NULL"),
+    nullMarkers: z.array(z.string()).default([]).describe("texts read as NULL, besides the empty field"),
     unexpectedColumns: z.enum(["add", "ignore", "fail"]).default("add"),
     onMismatch: z
       .enum(["reject", "rescue", "fail"])
       .default("reject")
-      .describe(
-        "a value that its column cannot hold: quarantine the row, keep it as JSON in _rescued, or fail the file",
-      ),
+      .describe("for an invalid value: reject the row, keep the value as JSON in _rescued, or fail the file"),
     raggedRows: z
       .enum(["reject", "pad"])
       .default("reject")
-      .describe("rows with too few fields; too many are always rejected"),
+      .describe("for rows with too few fields; rows with too many are always rejected"),
     rejects: z
       .strictObject({ countMax: z.number().int().min(0).optional(), shareMax: z.number().min(0).max(1).optional() })
       .default({}),
@@ -127,13 +131,13 @@ export const contractSchema = z
       .int()
       .min(1)
       .optional()
-      .describe("infer from so many rows only; default: every row"),
+      .describe("number of rows used to infer types; default: all rows"),
     checks: z.array(checkSchema).default([]),
     gate: z.enum(["none", "block"]).default("none"),
     checkAfterCommit: z
       .boolean()
       .optional()
-      .describe("default: only with gate: block, whose table would else lag a day"),
+      .describe("default: true with gate: block (otherwise published data would lag up to a day)"),
   })
   .superRefine((contract, context) => {
     const names = contract.columns.map((column) => column.name);
@@ -145,15 +149,13 @@ export const contractSchema = z
     });
     const checks = contract.checks.map(({ name }) => name);
     checks.forEach((name, index) => {
-      if (checks.indexOf(name) !== index)
-        fault(["checks", index, "name"], `'${name}' is the name of another check too`);
+      if (checks.indexOf(name) !== index) fault(["checks", index, "name"], `'${name}' is the name of another check`);
     });
     if (contract.writeMode === "upsert" && contract.key.length === 0) fault(["key"], "writeMode upsert needs a key");
-    if (contract.writeMode !== "upsert" && contract.key.length > 0)
-      fault(["key"], "a key means something with writeMode upsert only");
+    if (contract.writeMode !== "upsert" && contract.key.length > 0) fault(["key"], "a key needs writeMode upsert");
     if (contract.writeMode !== "upsert" && contract.deleteMissing) fault(["deleteMissing"], "needs writeMode upsert");
     contract.key.forEach((name, index) => {
-      if (names.length > 0 && !names.includes(name)) fault(["key", index], `'${name}' is not among the columns`);
+      if (names.length > 0 && !names.includes(name)) fault(["key", index], `'${name}' is not a declared column`);
     });
   });
 
@@ -161,18 +163,19 @@ export type Contract = z.infer<typeof contractSchema>;
 export type ContractColumn = Contract["columns"][number];
 
 /**
- * Do the rows of a repeated version keep its offset? Then the repetition adds what is missing and goes over nothing newer. In replace
- * tables a row's place is enough; with deleteMissing a version must be newer than the rows that it takes away.
+ * True if the rows of a replayed version keep that version's offset. The replay then adds missing rows and
+ * never overwrites newer ones. Tables with writeMode replace do not need this, because a row's position in
+ * its file identifies it. With deleteMissing, a version must be newer than the rows that it deletes.
  */
 export const keepsVersions = ({ writeMode, deleteMissing }: Pick<Contract, "writeMode" | "deleteMissing">): boolean =>
   writeMode === "append" || (writeMode === "upsert" && !deleteMissing);
 
-/** The contract of a table that has no file; also of our own tables, whose names (`_…`) no contract may have. */
+/** The contract of a table without a contract file, also of Tributary's own tables (`_…`). */
 export const defaultContract = (table: string): Contract => ({ ...contractSchema.parse({ table: "any" }), table });
 
-/** Every table's contract. */
+/** The contracts of all tables. */
 export interface Contracts {
   of(table: string): Contract;
-  /** Tables that have a file. */
+  /** The contracts that have a file. */
   declared(): Contract[];
 }

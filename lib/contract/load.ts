@@ -5,8 +5,8 @@ import { messageOf, TributaryError } from "../errors.ts";
 import { contractSchema, defaultContract, type Contract, type Contracts } from "./contract.ts";
 
 /**
- * Reads every *.yml and *.yaml of a folder. A folder that does not exist holds no contracts.
- * @throws CONTRACT_INVALID naming every fault of every file at once.
+ * Reads every *.yml and *.yaml file of a folder. A missing folder is the same as an empty one.
+ * @throws CONTRACT_INVALID listing every fault of every file
  */
 export function loadContracts(folder: string): Contracts {
   const faults: string[] = [];
@@ -28,17 +28,16 @@ export function loadContracts(folder: string): Contracts {
         ...parsed.error.issues.map((issue) => `${path}: ${issue.path.join(".") || "(top)"}: ${issue.message}`),
       );
     } else if (byTable.has(parsed.data.table)) {
-      faults.push(`${path}: table: '${parsed.data.table}' has a contract in another file already`);
+      faults.push(`${path}: table: '${parsed.data.table}' already has a contract in another file`);
     } else {
       byTable.set(parsed.data.table, parsed.data);
     }
   }
-  if (faults.length > 0)
-    throw new TributaryError("CONTRACT_INVALID", `contracts have faults:\n  ${faults.join("\n  ")}`);
+  if (faults.length > 0) throw new TributaryError("CONTRACT_INVALID", `invalid contracts:\n  ${faults.join("\n  ")}`);
   return contractsOf([...byTable.values()]);
 }
 
-/** Contracts given as values: for tests and for callers that keep them elsewhere. */
+/** Wraps contracts given as values. */
 export function contractsOf(contracts: readonly Contract[]): Contracts {
   const byTable = new Map(contracts.map((contract) => [contract.table, contract]));
   const defaults = new Map<string, Contract>();

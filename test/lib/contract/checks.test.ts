@@ -7,13 +7,13 @@ const faultsOf = (checks: readonly object[]): string[] => {
   return parsed.success ? [] : parsed.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`);
 };
 
-test("a check of an unknown type stays in the contract, to end as an error each time it runs", () => {
+test("a check of an unknown type stays in the contract, and each run of it ends with an error", () => {
   const check = checkSchema.parse({ name: "n", type: "sorted", column: "a", direction: "up" });
   assert.deepEqual(check, { name: "n", column: "a", type: "unknown", declaredType: "sorted" });
   assert.equal(checkType(check), "sorted");
 });
 
-test("faults of a check whose type is known are told one by one", () => {
+test("every fault of a check of a known type is reported", () => {
   assert.deepEqual(faultsOf([{ name: "n", type: "positive" }]), [
     "checks.0.column: Invalid input: expected string, received undefined",
   ]);
@@ -22,9 +22,9 @@ test("faults of a check whose type is known are told one by one", () => {
   assert.match(faultsOf([{ type: "sorted" }]).join(), /checks\.0\.name/);
 });
 
-test("two checks of one name would be one in every record of them", () => {
+test("two checks with the same name are refused, because their results could not be distinguished", () => {
   const check = { name: "n", type: "row_count_range" };
   assert.deepEqual(faultsOf([check, { ...check, name: "m" }, check]), [
-    "checks.2.name: 'n' is the name of another check too",
+    "checks.2.name: 'n' is the name of another check",
   ]);
 });
