@@ -1,17 +1,17 @@
 import { Readable } from "node:stream";
 
 export interface Source {
-  /** The next bytes, or null at the end. Called again only after it has settled. */
+  /** The next bytes, or null at the end. Never called before the previous call has settled. */
   next: () => Promise<Buffer | null>;
-  /** Called once, however the stream ends; must make a running `next` settle. */
+  /** Called once when the stream ends or is destroyed. Must make a pending `next` settle. */
   close: () => Promise<void>;
   highWaterMark?: number;
   signal?: AbortSignal | undefined;
 }
 
 /**
- * A byte stream that asks its source only when the reader wants more. (Readable.from an async generator neither closes a source
- * that was never read nor one that waits for bytes.)
+ * A byte stream that pulls from its source on demand. (Readable.from with an async generator does not close a
+ * source that was never read or that is waiting for bytes.)
  */
 export function pullFrom({ next, close, highWaterMark, signal }: Source): Readable {
   const body = new Readable({
@@ -30,6 +30,6 @@ export function pullFrom({ next, close, highWaterMark, signal }: Source): Readab
       );
     },
   });
-  // Whoever reads is told. Without a listener an abort that comes before anybody reads would end the process.
+  // Readers still get the error. Without this listener, an abort before the first read would end the process.
   return body.on("error", () => undefined);
 }

@@ -1,4 +1,4 @@
-/** What every blob store keeps to (lib/blob/blob-store.ts), as tests. Each test works under a prefix of its own. */
+/** The contract of every blob store (lib/blob/blob-store.ts). Each test uses its own prefix. */
 import assert from "node:assert/strict";
 import { createHash, randomBytes, randomUUID } from "node:crypto";
 import { Readable } from "node:stream";
@@ -11,22 +11,24 @@ import type { BlobStore } from "../../lib/blob/blob-store.ts";
 import type { ErrorCode } from "../../lib/errors.ts";
 
 export interface BlobStoreSubject {
-  /** Opens the same place anew each time, with pages of a few objects if it has pages. */
+  /** Opens the same location at each call, with small pages if the store has pages. */
   open(): Promise<BlobStore>;
-  /** How many unfinished writes the store still keeps somewhere (temporary files, parts of uploads). */
+  /** The number of unfinished writes in the store (temporary files, parts of uploads). */
   unfinished(): Promise<number>;
   /** The order of its listings. */
   compare: (a: string, b: string) => number;
-  /** Keys of the list below that this server is known not to hold. */
+  /** Keys of the list below that this server cannot store. */
   cannotHold?: (key: string) => boolean;
-  /** True of a server that takes the folder left by `x/y` for an object `x`, and so refuses `x` when it must be absent. */
+  /**
+   * True if the server treats the folder left by `x/y` as an object `x`, and so refuses `x` with ifAbsent.
+   */
   foldersExist?: boolean;
-  /** True of a server that looks whether an object of many parts is absent some time before it makes it. */
+  /** True if the server checks ifAbsent of a multipart object before it creates it, not atomically. */
   largePutsRace?: boolean;
 }
 
 const MIB = 1024 * 1024;
-/** More than one multipart part, and no multiple of anything. */
+/** More than one multipart part, and not a multiple of a buffer size. */
 const LARGE = 20 * MIB + 12_345;
 
 const failsWith = (code: ErrorCode) => (error: unknown) => (error as { code?: unknown }).code === code;
@@ -126,12 +128,12 @@ export function blobStoreContract(name: string, subject: BlobStoreSubject): void
 
     test("is ready", () => store.ready());
 
-    test("tells its space, or that it cannot", async () => {
+    test("reports its space, or undefined", async () => {
       const space = await store.space();
       if (space) assert.ok(space.freeBytes > 0 && space.totalBytes >= space.freeBytes);
     });
 
-    test("gives back what was put, from a buffer or a stream", async () => {
+    test("returns what was put, from a buffer or a stream", async () => {
       const at = fresh();
       for (const bytes of [Buffer.from("a,b\n1,2\n"), Buffer.alloc(0), randomBytes(100_000)]) {
         for (const body of [bytes, Readable.from([bytes.subarray(0, 3), bytes.subarray(3)], { objectMode: false })]) {
@@ -149,13 +151,13 @@ export function blobStoreContract(name: string, subject: BlobStoreSubject): void
       }
     });
 
-    test("takes text chunks", async () => {
+    test("accepts text chunks", async () => {
       const at = fresh();
       await store.put(`${at}x`, Readable.from(["a,", "ä\n"]));
       assert.equal(await textOf(store, `${at}x`), "a,ä\n");
     });
 
-    test("carries objects of many parts whole", async () => {
+    test("stores objects of many parts completely", async () => {
       const at = fresh();
       const bytes = randomBytes(LARGE);
       const cut = Readable.from(pieces(bytes, 99_991), { objectMode: false });
@@ -168,14 +170,14 @@ export function blobStoreContract(name: string, subject: BlobStoreSubject): void
       await store.delete(`${at}large`);
     });
 
-    test("changes the etag with the content, at the same size and in the same instant", async () => {
+    test("changes the etag with the content, even at the same size and time", async () => {
       const at = fresh();
       const etags = new Set<string>();
       for (const text of ["1", "2", "3", "4", "5"]) etags.add((await store.put(`${at}x`, Buffer.from(text))).etag);
       assert.equal(etags.size, 5);
     });
 
-    test("answers a missing key: head undefined, get BLOB_NOT_FOUND", async () => {
+    test("a missing key: head returns undefined, get fails with BLOB_NOT_FOUND", async () => {
       const at = fresh();
       assert.equal(await store.head(`${at}x`), undefined);
       await assert.rejects(store.get(`${at}x`), failsWith("BLOB_NOT_FOUND"));
@@ -186,7 +188,7 @@ export function blobStoreContract(name: string, subject: BlobStoreSubject): void
       assert.equal(await store.head(`${at}folder/x/y`), undefined);
     });
 
-    test("refuses keys that are no relative path", async () => {
+    test("refuses keys that are not relative paths", async () => {
       for (const key of [...INVALID_KEYS, "l".repeat(1025)]) {
         const invalid = failsWith("BLOB_KEY_INVALID");
         await assert.rejects(store.put(key, Buffer.from("x")), invalid, JSON.stringify(key));
@@ -232,7 +234,7 @@ export function blobStoreContract(name: string, subject: BlobStoreSubject): void
       await assert.rejects(store.get(`${at}none`, { start: 4, end: 4 }), failsWith("BLOB_NOT_FOUND"));
     });
 
-    test("reads a version, or says BLOB_CHANGED", async () => {
+    test("reads a given version, or fails with BLOB_CHANGED", async () => {
       const at = fresh();
       const old = await store.put(`${at}x`, Buffer.from("old"));
       assert.equal((await buffer((await store.get(`${at}x`, { ifMatch: old.etag })).body)).toString(), "old");
@@ -241,7 +243,7 @@ export function blobStoreContract(name: string, subject: BlobStoreSubject): void
       await assert.rejects(store.get(`${at}x`, { ifMatch: old.etag, start: 1, end: 1 }), failsWith("BLOB_CHANGED"));
     });
 
-    test("never mixes two versions in one read", async () => {
+    test("a read never mixes two versions", async () => {
       const at = fresh();
       await store.put(`${at}x`, chunks(20, MIB));
       const { body } = await store.get(`${at}x`);
@@ -258,7 +260,7 @@ export function blobStoreContract(name: string, subject: BlobStoreSubject): void
       await store.delete(`${at}x`);
     });
 
-    test("puts only if absent, when asked", async () => {
+    test("ifAbsent: puts only if the key is absent", async () => {
       const at = fresh();
       await store.put(`${at}x`, Buffer.from("first"), { ifAbsent: true });
       await assert.rejects(store.put(`${at}x`, Buffer.from("second"), { ifAbsent: true }), failsWith("BLOB_EXISTS"));
@@ -277,7 +279,7 @@ export function blobStoreContract(name: string, subject: BlobStoreSubject): void
       ["small", 1000],
       ["of many parts", 9 * MIB],
     ] as const) {
-      test(`lets exactly one of several concurrent puts win, objects ${what}`, async () => {
+      test(`ifAbsent: exactly one of several concurrent puts succeeds, objects ${what}`, async () => {
         const at = fresh();
         const puts = Array.from({ length: 6 }, (_, n) =>
           store.put(`${at}x`, Buffer.alloc(bytes, n), { ifAbsent: true }),
@@ -295,7 +297,7 @@ export function blobStoreContract(name: string, subject: BlobStoreSubject): void
       });
     }
 
-    test("makes nothing visible of a body that fails or ends elsewhere than announced", async () => {
+    test("a body that fails or has the wrong length makes nothing visible", async () => {
       const at = fresh();
       const before = await subject.unfinished();
       await store.put(`${at}kept`, Buffer.from("old"));
@@ -317,7 +319,7 @@ export function blobStoreContract(name: string, subject: BlobStoreSubject): void
       assert.equal(await subject.unfinished(), before);
     });
 
-    test("makes nothing visible of an aborted put, even while it waits for its body", async () => {
+    test("an aborted put makes nothing visible, even while it waits for its body", async () => {
       const at = fresh();
       const before = await subject.unfinished();
       for (const beforeStall of [0, 1, 12]) {
@@ -342,7 +344,7 @@ export function blobStoreContract(name: string, subject: BlobStoreSubject): void
       assert.equal(await subject.unfinished(), before);
     });
 
-    test("holds any Unicode key, side by side, and lists them in the order of their bytes", async () => {
+    test("stores any Unicode key and lists the keys in byte order", async () => {
       const at = fresh();
       const keys = NASTY_KEYS.filter((key) => !subject.cannotHold?.(key));
       for (const key of keys) await store.put(at + key, Buffer.from(`content of ${key}`));
@@ -357,7 +359,7 @@ export function blobStoreContract(name: string, subject: BlobStoreSubject): void
       assert.deepEqual(await keysOf(store, at), []);
     });
 
-    test("lists what begins with the prefix, wherever that ends", async () => {
+    test("lists all keys that start with the prefix, also within a segment", async () => {
       const at = fresh();
       const keys = ["a/1", "a/2", "a/b/3", "ab", "b/1"].map((key) => at + key);
       for (const key of keys) await store.put(key, Buffer.from(key));
@@ -373,7 +375,7 @@ export function blobStoreContract(name: string, subject: BlobStoreSubject): void
       assert.deepEqual(everything, [...everything].sort(subject.compare));
     });
 
-    test("lists in pages: more objects than several pages hold, each once", async () => {
+    test("lists more objects than several pages hold, each once", async () => {
       const at = fresh();
       const keys = Array.from({ length: 305 }, (_, n) => `${at}${n % 3}/${String(n * 7919).padStart(9, "0")}`);
       await inParallel(24, keys, (key) => store.put(key, Buffer.from("x")));
@@ -390,7 +392,7 @@ export function blobStoreContract(name: string, subject: BlobStoreSubject): void
       await inParallel(24, keys, (key) => store.delete(key));
     });
 
-    test("deletes, and deletes again", async () => {
+    test("delete can be repeated", async () => {
       const at = fresh();
       await store.put(`${at}folder/x`, Buffer.from("x"));
       await store.delete(`${at}folder`);
@@ -400,7 +402,7 @@ export function blobStoreContract(name: string, subject: BlobStoreSubject): void
       assert.deepEqual(await keysOf(store, at), []);
     });
 
-    test("moves: replaces the target, and a repeated move changes nothing", async () => {
+    test("move replaces the target, and a repeated move changes nothing", async () => {
       const at = fresh();
       await store.put(`${at}from 🚀+%2F`, Buffer.from("new"));
       await store.put(`${at}deep/to`, Buffer.from("old"));
@@ -417,7 +419,7 @@ export function blobStoreContract(name: string, subject: BlobStoreSubject): void
       await assert.rejects(store.move(`${at}none`, `${at}none`), failsWith("BLOB_NOT_FOUND"));
     });
 
-    test("reads and writes large objects in little memory, however slow the other side", async () => {
+    test("reads and writes large objects with bounded memory, even with a slow peer", async () => {
       const at = fresh();
       let peak = 0;
       const start = liveBufferBytes();
@@ -437,7 +439,7 @@ export function blobStoreContract(name: string, subject: BlobStoreSubject): void
         await turn();
       }
       assert.equal(bytes, 96 * MIB);
-      // S3: parts of 8 MiB, two on their way and one being filled.
+      // S3: parts of 8 MiB, two being sent and one being filled.
       assert.ok(peak < 48 * MIB, `${Math.round(peak / MIB)} MiB of buffers`);
       const { body } = await store.get(`${at}x`);
       body.read(0);
@@ -448,7 +450,7 @@ export function blobStoreContract(name: string, subject: BlobStoreSubject): void
       await store.delete(`${at}x`);
     });
 
-    test("a signal that aborts before anybody reads breaks the reading only", async () => {
+    test("a signal that aborts before the first read only fails that read", async () => {
       const at = fresh();
       await store.put(`${at}x`, Buffer.alloc(MIB));
       const abort = new AbortController();
@@ -471,7 +473,7 @@ export function blobStoreContract(name: string, subject: BlobStoreSubject): void
       await store.delete(`${at}x`);
     });
 
-    test("closes once or twice, ends its streams and takes no more calls", async () => {
+    test("close is idempotent, ends the streams and refuses further calls", async () => {
       const at = fresh();
       await store.put(`${at}x`, chunks(20, MIB));
       const other = await subject.open();
@@ -492,7 +494,7 @@ export function blobStoreContract(name: string, subject: BlobStoreSubject): void
   });
 }
 
-/** Bytes of buffers in use, garbage not counted. */
+/** Bytes of buffers in use, without garbage. */
 function liveBufferBytes(): number {
   setFlagsFromString("--expose-gc");
   (runInNewContext("gc") as () => void)();

@@ -46,7 +46,7 @@ if (given) {
   blobStoreContract("s3 store", { ...seaweedfs, open: open("") });
   blobStoreContract("s3 store under a prefix", { ...seaweedfs, open: open(`/${prefix}/`) });
 
-  test("s3 store: copies in parts what is too large for one copy", async () => {
+  test("s3 store: copies a large object in parts", async () => {
     const bytes = randomBytes(11 * 1024 * 1024);
     const from = `${prefix}/copy from+é`;
     await client.send(new PutObjectCommand({ Bucket, Key: from, Body: bytes }));

@@ -13,22 +13,23 @@ import { checkKey, checkPrefix } from "../keys.ts";
 import { pullFrom } from "../pull.ts";
 
 const READ_BYTES = 256 * 1024;
-/** A folder pruned or a name taken between two steps of a put: looked at again so many times. */
+/** Attempts of a put that another operation disturbed between two steps (a pruned folder, a taken name). */
 const PLACING_ATTEMPTS_MAX = 10;
 
 /**
- * A folder as a blob store, for one machine (POSIX). Keys are paths under it; ordinary names stay as they are (file-names.ts), so
- * people can put files in and take them out by hand. Writes are atomic and durable: into a hidden folder under the same root,
- * synced, then renamed or linked to their place; what a crash leaves there is removed at the next opening. A reader keeps the
- * version it opened; a file that somebody rewrites in place meanwhile ends the read with BLOB_CHANGED.
+ * A folder as a blob store, for one machine (POSIX). Keys are paths under it. Ordinary names stay unchanged
+ * (names.ts), so people can add and remove files by hand. Writes are atomic and durable: a file is written to
+ * a hidden folder under the same root, synced, then renamed or linked to its path. The next opening removes
+ * leftovers of a crash. A reader keeps the version that it opened; a file that is rewritten in place during
+ * the read fails it with BLOB_CHANGED.
  *
- * Hidden files are never listed, nor is anything but regular files: symbolic links are not followed, in or out of the root.
- * Not supported: file names that are not UTF-8, and two keys that differ only in case where the file system ignores case.
+ * Only regular files that are not hidden are listed. Symbolic links are not followed. Not supported: file
+ * names that are not UTF-8, and keys that differ only in case on a case-insensitive file system.
  */
 export async function openFileStore(url: string, clock: Clock): Promise<BlobStore> {
   const folder = url.replace(/^file:(\/\/(?=\/))?/i, "");
   if (!folder || folder.startsWith("//")) {
-    throw new TributaryError("CONFIG_INVALID", `'${url}' names no folder: write file:<folder>`);
+    throw new TributaryError("CONFIG_INVALID", `'${url}' has no folder: use file:<folder>`);
   }
   try {
     await fs.mkdir(resolve(folder), { recursive: true });
@@ -40,7 +41,7 @@ export async function openFileStore(url: string, clock: Clock): Promise<BlobStor
   }
 }
 
-/** Makes a folder and those above it; a deletion may prune one of them in between. Returns the topmost that it made. */
+/** Creates a folder and its parents; retries if a deletion prunes one. Returns the topmost folder created. */
 async function makeFolder(folder: string): Promise<string | undefined> {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -55,7 +56,7 @@ class FileStore implements BlobStore {
   readonly url: string;
   readonly supports = { atomicForeignWrites: false };
   readonly #root: string;
-  /** What close() has to end. */
+  /** close() ends these. */
   readonly #streams = new Set<Readable>();
   readonly #running = new Set<Promise<unknown>>();
   #closed = false;
@@ -94,19 +95,18 @@ class FileStore implements BlobStore {
     }
   }
 
-  /** Writes and syncs a temporary file. */
   async #write(path: string, source: Readable, options: PutOptions): Promise<BigIntStats> {
     const { sizeBytes, signal } = options;
-    // Not recursive: a root that has gone away (an unmounted volume) is not to be made anew.
+    // Not recursive: a missing root (an unmounted volume) must not be created again.
     await fs.mkdir(dirname(path)).catch((error: unknown) => {
       if (codeOf(error) !== "EEXIST") throw error;
     });
     await using handle = await fs.open(path, "wx");
-    let cameBytes = 0;
+    let receivedBytes = 0;
     const write = async (chunks: AsyncIterable<Buffer | string>): Promise<void> => {
       for await (const chunk of chunks) {
         await handle.writeFile(chunk);
-        cameBytes += Buffer.byteLength(chunk);
+        receivedBytes += Buffer.byteLength(chunk);
       }
     };
     this.#streams.add(source);
@@ -116,14 +116,14 @@ class FileStore implements BlobStore {
     } finally {
       this.#streams.delete(source);
     }
-    if (sizeBytes !== undefined && cameBytes !== sizeBytes) {
-      throw new TributaryError("UPLOAD_INCOMPLETE", `${cameBytes} bytes came where ${sizeBytes} were announced`);
+    if (sizeBytes !== undefined && receivedBytes !== sizeBytes) {
+      throw new TributaryError("UPLOAD_INCOMPLETE", `received ${receivedBytes} of ${sizeBytes} bytes`);
     }
     await handle.sync();
     return await handle.stat({ bigint: true });
   }
 
-  /** Gives a complete file its name, durably. */
+  /** Moves a complete file to its path, durably. */
   async #place(source: string, key: string, ifAbsent: boolean): Promise<void> {
     const path = join(this.#root, pathOf(key));
     const aside = join(this.#root, asidePathOf(key));
@@ -132,12 +132,12 @@ class FileStore implements BlobStore {
         await this.#makeFolders(key);
         if (ifAbsent && (await isFile(aside))) throw exists(key);
         const target = (await isFolder(path)) ? aside : path;
-        await (ifAbsent ? linkInstead(source, target) : fs.rename(source, target));
+        await (ifAbsent ? renameIfAbsent(source, target) : fs.rename(source, target));
         if (!ifAbsent && target === path) await fs.rm(aside, { force: true });
         return await syncFolder(dirname(target)).catch(ignoreMissing);
       } catch (error) {
         if (error instanceof TributaryError) throw error;
-        // The folder was pruned, or the place became a folder's, in between.
+        // Another operation pruned the folder, or created a folder at this path, in between.
         const disturbed = ["ENOENT", "ENOTDIR", "EISDIR"].includes(codeOf(error)) || (await isFolder(path));
         if (codeOf(error) === "EEXIST" && ifAbsent && !disturbed) throw exists(key);
         if (!disturbed || attempt === PLACING_ATTEMPTS_MAX || !(await isFile(source))) throw error;
@@ -145,25 +145,24 @@ class FileStore implements BlobStore {
     }
   }
 
-  /** Makes the folders that a key needs, durably. */
   async #makeFolders(key: string): Promise<void> {
     for (const place of new Set([pathOf(key), asidePathOf(key)].map((path) => dirname(path)))) {
       const folder = join(this.#root, place);
       const first = await makeFolder(folder).catch(async (error: unknown) => {
         if (!["EEXIST", "ENOTDIR"].includes(codeOf(error))) throw error;
-        await this.#clearTheWay(key);
+        await this.#moveFilesAside(key);
         return makeFolder(folder);
       });
       if ((await this.#isInside(folder)) === false) {
-        throw new TributaryError("BLOB_KEY_INVALID", `the key ${key} leads through a symbolic link out of the store`);
+        throw new TributaryError("BLOB_KEY_INVALID", `a symbolic link in ${key} leads out of the store`);
       }
       if (first === undefined) continue;
       for (let made = folder; made.length >= first.length; made = dirname(made)) await syncFolder(dirname(made));
     }
   }
 
-  /** Sets files aside whose names are needed for the key's folders. */
-  async #clearTheWay(key: string): Promise<void> {
+  /** Moves files aside whose names the key needs for folders. */
+  async #moveFilesAside(key: string): Promise<void> {
     const segments = key.split("/");
     for (let n = 1; n < segments.length; n++) {
       const parent = segments.slice(0, n).join("/");
@@ -177,7 +176,7 @@ class FileStore implements BlobStore {
     checkKey(key);
     options.signal?.throwIfAborted();
     const handle = await this.#open(key);
-    if (!handle) throw new TributaryError("BLOB_NOT_FOUND", `there is no ${key}`);
+    if (!handle) throw new TributaryError("BLOB_NOT_FOUND", `${key} does not exist`);
     try {
       const info = infoOf(key, await handle.stat({ bigint: true }));
       if (options.ifMatch !== undefined && options.ifMatch !== info.etag) throw changed(key);
@@ -191,13 +190,13 @@ class FileStore implements BlobStore {
     }
   }
 
-  /** Opens a key's file for reading, wherever it stands; looks twice, since it may be moving aside. */
+  /** Opens a key's file. Tries the plain path twice, because the file may be moving aside. */
   async #open(key: string): Promise<fs.FileHandle | undefined> {
     for (const place of [pathOf(key), asidePathOf(key), pathOf(key)]) {
       const path = join(this.#root, place);
       try {
         if (!(await this.#isInside(dirname(path)))) continue;
-        // Without O_NONBLOCK, opening a named pipe would wait for its writer.
+        // Without O_NONBLOCK, opening a named pipe would block until it has a writer.
         const handle = await fs.open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
         if ((await handle.stat()).isFile()) return handle;
         await handle.close();
@@ -209,7 +208,7 @@ class FileStore implements BlobStore {
     return undefined;
   }
 
-  /** Does a folder lie inside the root once its symbolic links are resolved? Undefined if there is none. */
+  /** True if the folder is inside the root after resolving symbolic links; undefined if it does not exist. */
   async #isInside(folder: string): Promise<boolean | undefined> {
     const real = await fs.realpath(folder).catch(ignoreMissing);
     if (real === undefined) return undefined;
@@ -224,15 +223,15 @@ class FileStore implements BlobStore {
       if (!found) await this.#checkRoot();
       return found && infoOf(key, found.stats);
     } catch (error) {
-      throw failure(error, `looking at ${key}`);
+      throw failure(error, `checking ${key}`);
     }
   }
 
-  /** Where a key's file stands. Looks twice in the plain place, since the file may just be moving aside. */
+  /** Finds a key's file. Tries the plain path twice, because the file may be moving aside. */
   async #find(key: string): Promise<{ path: string; stats: BigIntStats } | undefined> {
     for (const place of [pathOf(key), asidePathOf(key), pathOf(key)]) {
       const path = join(this.#root, place);
-      const stats = (await this.#isInside(dirname(path))) && (await lookAt(path));
+      const stats = (await this.#isInside(dirname(path))) && (await statOf(path));
       if (stats && stats.isFile()) return { path, stats };
     }
     return undefined;
@@ -249,7 +248,7 @@ class FileStore implements BlobStore {
           yield infoOf(key, stats);
         }
       }
-      // A root that has gone away looks empty; that must not pass for a listing.
+      // A missing root looks empty, but must not produce an empty listing.
       await this.#checkRoot();
     } catch (error) {
       if (options.signal?.aborted) throw error;
@@ -277,7 +276,7 @@ class FileStore implements BlobStore {
     checkKey(to);
     try {
       if (from !== to && (await this.#find(from))) await this.#makeFolders(to);
-      // Found anew: making way for `to` may have set `from` aside.
+      // Find it again: creating the folders of `to` may have moved `from` aside.
       const found = from === to ? undefined : await this.#find(from);
       if (found) {
         await this.#place(found.path, to, false);
@@ -285,13 +284,13 @@ class FileStore implements BlobStore {
         await this.#prune(dirname(found.path));
         return;
       }
-      if (!(await this.head(to))) throw new TributaryError("BLOB_NOT_FOUND", `there is no ${from}`);
+      if (!(await this.head(to))) throw new TributaryError("BLOB_NOT_FOUND", `${from} does not exist`);
     } catch (error) {
       throw failure(error, `moving ${from} to ${to}`);
     }
   }
 
-  /** Removes folders that a deletion left empty. A put that loses its folder so makes it again. */
+  /** Removes folders that a deletion left empty. A put whose folder is removed creates it again. */
   async #prune(folder: string): Promise<void> {
     for (let empty = folder; empty.startsWith(this.#root + sep); empty = dirname(empty)) {
       const removed = await fs.rmdir(empty).then(
@@ -307,7 +306,7 @@ class FileStore implements BlobStore {
       const { bavail, blocks, bsize } = await fs.statfs(this.#root);
       return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
     } catch (error) {
-      throw failure(error, `looking at ${this.#root}`);
+      throw failure(error, `reading the free space of ${this.#root}`);
     }
   }
 
@@ -318,7 +317,7 @@ class FileStore implements BlobStore {
 
   async #checkRoot(): Promise<void> {
     if (await isFolder(this.#root)) return;
-    throw new TributaryError("BLOB_UNAVAILABLE", `the folder ${this.#root} is gone`);
+    throw new TributaryError("BLOB_UNAVAILABLE", `the folder ${this.#root} does not exist`);
   }
 
   #checkOpen(): void {
@@ -334,7 +333,7 @@ class FileStore implements BlobStore {
   }
 }
 
-/** Streams an open file's range and closes it; fails with BLOB_CHANGED if the file was written to meanwhile. */
+/** Streams a range of an open file and closes it. Fails with BLOB_CHANGED if the file has changed. */
 function readable(handle: fs.FileHandle, info: BlobInfo, options: GetOptions): Readable {
   let position = options.start ?? 0;
   const end = Math.min(options.end ?? info.sizeBytes, info.sizeBytes);
@@ -360,35 +359,35 @@ function readable(handle: fs.FileHandle, info: BlobInfo, options: GetOptions): R
 
 const EOF = { bytesRead: 0, buffer: Buffer.alloc(0) };
 
-/** A replacement by rename has another inode; a rewrite in place another time or size. */
+/** A replaced file has a different inode; a file rewritten in place has a different time or size. */
 function infoOf(key: string, stats: BigIntStats): BlobInfo {
   const etag = [stats.size, stats.mtimeNs, stats.ino].map((fact) => fact.toString(36)).join("-");
   return { key, sizeBytes: Number(stats.size), etag, modifiedAtMs: Number(stats.mtimeNs / 1_000_000n) };
 }
 
-/** Like rename, but fails with EEXIST where something stands already. */
-async function linkInstead(source: string, target: string): Promise<void> {
+/** Like rename, but fails with EEXIST if the target exists. */
+async function renameIfAbsent(source: string, target: string): Promise<void> {
   await fs.link(source, target);
   await fs.unlink(source);
 }
 
-const lookAt = (path: string): Promise<BigIntStats | undefined> =>
+const statOf = (path: string): Promise<BigIntStats | undefined> =>
   fs.lstat(path, { bigint: true }).catch(ignoreMissing);
-const isFile = async (path: string): Promise<boolean> => (await lookAt(path))?.isFile() ?? false;
-const isFolder = async (path: string): Promise<boolean> => (await lookAt(path))?.isDirectory() ?? false;
+const isFile = async (path: string): Promise<boolean> => (await statOf(path))?.isFile() ?? false;
+const isFolder = async (path: string): Promise<boolean> => (await statOf(path))?.isDirectory() ?? false;
 
 function ignoreMissing(error: unknown): undefined {
   if (!["ENOENT", "ENOTDIR"].includes(codeOf(error))) throw error;
 }
 
-/** A new name is durable only once its folder is synced. */
+/** A new file name is durable only after its folder is synced. */
 async function syncFolder(path: string): Promise<void> {
   await using folder = await fs.open(path, "r");
   await folder.sync();
 }
 
-const exists = (key: string): TributaryError => new TributaryError("BLOB_EXISTS", `${key} exists already`);
-const changed = (key: string): TributaryError => new TributaryError("BLOB_CHANGED", `${key} was replaced or rewritten`);
+const exists = (key: string): TributaryError => new TributaryError("BLOB_EXISTS", `${key} already exists`);
+const changed = (key: string): TributaryError => new TributaryError("BLOB_CHANGED", `${key} has changed`);
 
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException | undefined)?.code ?? "";
 

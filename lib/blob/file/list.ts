@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { isFileNameOf, readName } from "./names.ts";
 import { compareKeys } from "../keys.ts";
 
-/** Files looked at (lstat) together. */
-const LOOKS_AT_ONCE = 32;
+/** Concurrent lstat calls. */
+const STATS_AT_ONCE = 32;
 
 export interface FileFound {
   key: string;
@@ -13,13 +13,13 @@ export interface FileFound {
 }
 
 export interface FolderListing {
-  /** What every key begins with. */
+  /** Every listed key starts with it. */
   prefix: string;
   signal?: AbortSignal;
 }
 
 interface Entry {
-  /** A folder's ends with `/`, as the keys in it go on; so sorting the entries sorts the keys. */
+  /** Ends with `/` for a folder, so that sorting entries sorts the keys inside them. */
   key: string;
   path: string;
   isFolder: boolean;
@@ -27,8 +27,8 @@ interface Entry {
 }
 
 /**
- * Every regular file below a folder, in the order of the keys' bytes. In memory at a time: the names in the folders on the way to
- * the current file. What vanishes meanwhile is left out.
+ * Every regular file below a folder, in the byte order of the keys. Memory holds only the names in the
+ * current folder and its ancestors. Files deleted during the listing are omitted.
  */
 export async function* listFolder(folder: string, folderKey: string, want: FolderListing): AsyncGenerator<FileFound> {
   const entries = (await entriesOf(folder, folderKey)).filter((entry) => isWanted(entry, want)).sort(inKeyOrder);
@@ -36,34 +36,36 @@ export async function* listFolder(folder: string, folderKey: string, want: Folde
   for (const [i, entry] of entries.entries()) {
     want.signal?.throwIfAborted();
     if (entry.isFolder) {
-      yield* lookAt(files);
+      yield* statAll(files);
       files = [];
       yield* listFolder(entry.path, entry.key, want);
     } else if (entry.key !== entries[i - 1]?.key) {
       files.push(entry);
-      if (files.length < LOOKS_AT_ONCE) continue;
-      yield* lookAt(files);
+      if (files.length < STATS_AT_ONCE) continue;
+      yield* statAll(files);
       files = [];
     }
   }
-  yield* lookAt(files);
+  yield* statAll(files);
 }
 
 const isWanted = ({ key, isFolder }: Entry, { prefix }: FolderListing): boolean =>
   key.startsWith(prefix) || (isFolder && prefix.startsWith(key));
 
-/** A file that stands in its plain place comes before a leftover of it aside, which is then passed over. */
+/** A file at its plain path sorts before a leftover copy at its aside path, which the listing then skips. */
 const inKeyOrder = (a: Entry, b: Entry): number => compareKeys(a.key, b.key) || Number(a.aside) - Number(b.aside);
 
-async function* lookAt(files: Entry[]): AsyncGenerator<FileFound> {
-  const looks = await Promise.all(files.map(({ path }) => lstat(path, { bigint: true }).catch(ignoreVanished)));
+async function* statAll(files: Entry[]): AsyncGenerator<FileFound> {
+  const found = await Promise.all(files.map(({ path }) => lstat(path, { bigint: true }).catch(ignoreVanished)));
   for (const [i, { key }] of files.entries()) {
-    const stats = looks[i];
+    const stats = found[i];
     if (stats?.isFile()) yield { key, stats };
   }
 }
 
-/** What stands in a folder, the folders that long names are cut into included. `begun` is the name up to here, cut and whole. */
+/**
+ * The entries of a folder. Recurses into the folders of split long names; `begun` is the name read so far.
+ */
 async function entriesOf(folder: string, folderKey: string, begun = { place: "", segment: "" }): Promise<Entry[]> {
   const found = await readdir(folder, { withFileTypes: true }).catch(ignoreVanished);
   const entries: Entry[] = [];

@@ -1,33 +1,33 @@
 /**
- * How keys become file names, and back. Ordinary names stay as they are, because people put files into these folders by hand and
- * look at them there. Only what a folder cannot hold under its own name is marked, with a prefix of two characters:
+ * Maps keys to file names and back. Ordinary names stay unchanged, because people add and inspect files in
+ * these folders by hand. Names that a file system cannot store get a prefix of two characters:
  *
- *   `%%name`            the name begins with a dot (hidden files are never listed) or with one of these marks
- *   `%+piece/%%piece`   the name is longer than a file name can be: cut into pieces, one folder inside the other
- *   `%=name`            a file whose plain name is taken by a folder (the keys `a` and `a/b` side by side): set aside
+ *   `%%name`            the name starts with a dot (hidden files are never listed) or with one of these prefixes
+ *   `%+piece/%%piece`   the name exceeds the file name limit: split into pieces in nested folders
+ *   `%=name`            a file whose plain name is used by a folder (the keys `a` and `a/b`): stored aside
  *
- * Nothing inside a name is ever changed, so decoding is cutting off two characters.
+ * Only the prefix is added, so decoding removes two characters.
  */
 const ESCAPED = "%%";
 const CONTINUED = "%+";
 const ASIDE = "%=";
 const NAME_BYTES_MAX = 255;
 
-/** The path, relative to the store's folder, where a key's file stands. */
+/** The path of a key's file, relative to the store's root. */
 export const pathOf = (key: string): string =>
   key
     .split("/")
     .map((segment) => fileNameOf(segment))
     .join("/");
 
-/** The path where it stands while a folder has its plain name. */
+/** The path used while a folder has the key's plain name. */
 export function asidePathOf(key: string): string {
   const cut = key.lastIndexOf("/") + 1;
   const folder = cut === 0 ? "" : pathOf(key.slice(0, cut - 1)) + "/";
   return folder + fileNameOf(key.slice(cut), ASIDE);
 }
 
-/** One segment's name, or names: a path of several, if it is long. */
+/** The file name of one segment; a nested path if the segment is too long. */
 export function fileNameOf(segment: string, mark?: typeof ASIDE): string {
   const ordinary = !/^(\.|%[%+=])/.test(segment) && Buffer.byteLength(segment) <= NAME_BYTES_MAX;
   if (ordinary && !mark) return segment;
@@ -37,12 +37,12 @@ export function fileNameOf(segment: string, mark?: typeof ASIDE): string {
 }
 
 export type NameRead =
-  /** A folder that holds the rest of a long name. */
+  /** A folder that contains the rest of a long name. */
   | { kind: "continued"; text: string }
-  /** A whole name, or the end of a long one. */
+  /** A complete name, or the last piece of a long one. */
   | { kind: "name"; text: string; aside: boolean };
 
-/** What a name found in a folder says; undefined for hidden files. */
+/** Decodes a name found in a folder; undefined for hidden files. */
 export function readName(name: string): NameRead | undefined {
   if (name.startsWith(".")) return undefined;
   const text = name.slice(2);
@@ -51,11 +51,11 @@ export function readName(name: string): NameRead | undefined {
   return { kind: "name", text: name.startsWith(ESCAPED) ? text : name, aside: false };
 }
 
-/** Is `place` where this store itself would put the segment? Names that only look like marked ones are nobody's. */
+/** True if this store would put the segment at `place`. Other names that look prefixed are ignored. */
 export const isFileNameOf = (segment: string, place: string, aside: boolean): boolean =>
   place === fileNameOf(segment, aside ? ASIDE : undefined);
 
-/** Pieces of at most `bytesMax` bytes of UTF-8, cut between characters. */
+/** Splits text between characters into pieces of at most `bytesMax` bytes of UTF-8. */
 function cut(text: string, bytesMax: number): string[] {
   const pieces: string[] = [];
   let piece = "";

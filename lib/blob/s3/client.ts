@@ -2,18 +2,18 @@ import { S3Client, S3ServiceException } from "@aws-sdk/client-s3";
 import { TributaryError, messageOf } from "../../errors.ts";
 
 export interface S3Options {
-  /** Any S3-compatible server; default: AWS. */
+  /** URL of an S3-compatible server. Default: AWS. */
   endpoint?: string;
   /** Default us-east-1. */
   region?: string;
-  /** Without keys the SDK looks where AWS tools look: environment, profile, instance role. */
+  /** Without keys the SDK uses the AWS defaults: environment, profile, instance role. */
   accessKey?: string;
   secretKey?: string;
-  /** PEM certificates trusted instead of Node's own. */
+  /** PEM certificates that replace Node's built-in ones. */
   ca?: readonly string[];
-  /** `http://host/bucket/key` instead of `http://bucket.host/key`. Default: true if there is an endpoint. */
+  /** `http://host/bucket/key` instead of `http://bucket.host/key`. Default: true if `endpoint` is set. */
   pathStyle?: boolean;
-  /** Objects a listing asks for at a time; default, and S3's limit: 1000. */
+  /** Objects per page of a listing. Default and S3's limit: 1000. */
   pageKeys?: number;
 }
 
@@ -25,7 +25,7 @@ export interface S3Location {
 }
 
 const CONNECT_MS_MAX = 5_000;
-/** A connection that moves no byte for so long is given up; the request is tried again, a download goes on where it stood. */
+/** A connection without traffic for this long is closed. The request is retried; a download resumes. */
 const IDLE_MS_MAX = 30_000;
 const ATTEMPTS_MAX = 4;
 const SOCKETS_MAX = 256;
@@ -33,7 +33,7 @@ const SOCKETS_MAX = 256;
 /** Reads `s3://bucket[/prefix][?endpoint=…&region=…&pathStyle=…]`. @throws CONFIG_INVALID */
 export function s3LocationOf(url: string, defaults: S3Options): S3Location {
   const match = /^s3:\/\/([^/?]+)(\/[^?]*)?(\?.*)?$/i.exec(url);
-  if (!match) throw new TributaryError("CONFIG_INVALID", `'${url}' names no bucket: write s3://bucket/prefix`);
+  if (!match) throw new TributaryError("CONFIG_INVALID", `'${url}' has no bucket: use s3://bucket/prefix`);
   const query = new URLSearchParams(match[3]);
   const prefix = (match[2] ?? "").replace(/^\/+|\/+$/g, "");
   const pathStyle = query.get("pathStyle");
@@ -49,7 +49,7 @@ export function s3LocationOf(url: string, defaults: S3Options): S3Location {
   };
 }
 
-/** A client with bounded retries and timeouts that any S3-compatible server understands. */
+/** A client with bounded retries and timeouts that works with any S3-compatible server. */
 export function makeS3Client(options: S3Options): S3Client {
   const { endpoint, region = "us-east-1", accessKey, secretKey, ca, pathStyle = endpoint !== undefined } = options;
   return withoutVersionWarning(
@@ -58,7 +58,7 @@ export function makeS3Client(options: S3Options): S3Client {
         region,
         forcePathStyle: pathStyle,
         maxAttempts: ATTEMPTS_MAX,
-        // The SDK's own checksum trailers are not understood everywhere.
+        // Not every server supports the SDK's checksum trailers.
         requestChecksumCalculation: "WHEN_REQUIRED",
         responseChecksumValidation: "WHEN_REQUIRED",
         requestHandler: {
@@ -73,7 +73,7 @@ export function makeS3Client(options: S3Options): S3Client {
   );
 }
 
-/** The SDK warns on Node 20 when a client is made. That is for us to know, not for the people at the terminal. */
+/** Hides the SDK's warning about Node 20, which users cannot act on. */
 function withoutVersionWarning<T>(make: () => T): T {
   const emitWarning = process.emitWarning.bind(process) as (...all: unknown[]) => void;
   process.emitWarning = (...all: unknown[]): void => {
@@ -86,7 +86,7 @@ function withoutVersionWarning<T>(make: () => T): T {
   }
 }
 
-/** Does an error say this HTTP status, or one of these S3 error codes? */
+/** True if the error has one of these HTTP statuses or S3 error codes. */
 export function answered(error: unknown, ...kinds: (number | string)[]): boolean {
   if (!(error instanceof S3ServiceException)) return false;
   return kinds.includes(error.name) || kinds.includes(error.$metadata.httpStatusCode ?? 0);
@@ -94,7 +94,7 @@ export function answered(error: unknown, ...kinds: (number | string)[]): boolean
 
 const FULL = ["InsufficientStorage", "XMinioStorageFull", "QuotaExceeded", "StorageFull", 507];
 
-/** Whatever went wrong, as one of the port's errors. */
+/** Converts any error to one of the port's errors. */
 export function failure(error: unknown, doing: string): TributaryError {
   if (error instanceof TributaryError) return error;
   const refused = answered(error, "KeyTooLongError") ? "BLOB_KEY_INVALID" : "BLOB_UNAVAILABLE";

@@ -7,7 +7,7 @@ import {
   type S3Client,
 } from "@aws-sdk/client-s3";
 
-/** The most that one CopyObject takes. */
+/** S3's limit for one CopyObject request. */
 export const COPY_BYTES_MAX = 5 * 1024 ** 3;
 const PART_BYTES = 1024 ** 3;
 
@@ -18,7 +18,10 @@ export interface Copy {
   CopySourceIfMatch: string;
 }
 
-/** Copies an object inside the server, in parts; visible whole at the end. `partBytes` is for tests. */
+/**
+ * Copies an object on the server, part by part; the copy becomes visible when complete. Tests set
+ * `partBytes`.
+ */
 export async function copyLarge(
   client: S3Client,
   copy: Copy,

@@ -6,7 +6,7 @@ import { retry } from "../../retry.ts";
 import { pullFrom } from "../pull.ts";
 import { answered, bareEtag, failure } from "./client.ts";
 
-/** Broken connections in a row, without a byte between them, until a download fails. */
+/** A download fails after this many broken connections in a row without a received byte. */
 const RESUMES_MAX = 5;
 const RESUME = { attemptsMax: RESUMES_MAX, backoffMsMin: 100, backoffMsMax: 5_000 };
 
@@ -22,19 +22,21 @@ export interface Download {
 export interface Opened {
   body: Readable;
   etag: string;
-  /** Of the whole object. */
+  /** Size of the whole object. */
   sizeBytes: number;
   modifiedAtMs: number;
 }
 
-/** Opens an object. When the connection breaks, the body goes on where it stood, in the same version of the object, or fails. */
+/**
+ * Opens an object. If the connection breaks, the body resumes in the same version of the object, or fails.
+ */
 export async function download(client: S3Client, clock: Clock, wanted: Download): Promise<Opened> {
   const { start, signal } = wanted;
   const { end, ...opened } = await request(client, wanted);
   let connection = opened.body;
   let chunks = chunksOf(connection);
   let position = start;
-  let fruitless = 0;
+  let failuresInARow = 0;
   let closed = false;
 
   const resume = async (): Promise<void> => {
@@ -49,13 +51,13 @@ export async function download(client: S3Client, clock: Clock, wanted: Download)
         const chunk = await chunks.next();
         if (!chunk.done) {
           position += chunk.value.length;
-          fruitless = 0;
+          failuresInARow = 0;
           return chunk.value;
         }
         if (position >= end) return null;
         throw new Error(`the connection ended at byte ${position} of ${end}`);
       } catch (error) {
-        if (closed || ++fruitless > RESUMES_MAX) throw failure(error, `reading ${wanted.objectKey}`);
+        if (closed || ++failuresInARow > RESUMES_MAX) throw failure(error, `reading ${wanted.objectKey}`);
         await resume();
       }
     }
@@ -70,7 +72,10 @@ export async function download(client: S3Client, clock: Clock, wanted: Download)
 const chunksOf = (stream: Readable): AsyncIterator<Buffer, undefined> =>
   stream[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>;
 
-/** One GET of a range that is not empty; `end` is where its body ends in the object. @throws the port's errors. */
+/**
+ * One GET of a non-empty range. `end`: the offset in the object where the body ends.
+ * @throws the port's errors
+ */
 async function request(client: S3Client, wanted: Download): Promise<Opened & { end: number }> {
   const { bucket, objectKey, ifMatch, start, end, signal } = wanted;
   const ranged = start > 0 || end !== undefined;
@@ -94,8 +99,8 @@ async function request(client: S3Client, wanted: Download): Promise<Opened & { e
   } catch (error) {
     if (signal?.aborted) throw error;
     if (answered(error, "NoSuchKey", "NotFound"))
-      throw new TributaryError("BLOB_NOT_FOUND", `there is no ${objectKey}`);
-    if (answered(error, 412)) throw new TributaryError("BLOB_CHANGED", `${objectKey} was replaced`);
+      throw new TributaryError("BLOB_NOT_FOUND", `${objectKey} does not exist`);
+    if (answered(error, 412)) throw new TributaryError("BLOB_CHANGED", `${objectKey} has changed`);
     throw failure(error, `reading ${objectKey}`);
   }
 }

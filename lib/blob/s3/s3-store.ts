@@ -23,16 +23,17 @@ const PART_BYTES = 8 * 1024 * 1024;
 const PAGE_KEYS = 1000;
 
 /**
- * A bucket, or what lies under a prefix of one, on AWS or any compatible server. Needs conditional puts (If-None-Match) for
- * `ifAbsent`: AWS, SeaweedFS, MinIO, R2 and Ceph have them. A retry after a lost answer may find its own object and report
- * BLOB_EXISTS; the object is then whole. (SeaweedFS 4.48 decides a little before it makes an object of many parts, so that of puts
- * which end together several may win.) Sends nothing until it is used.
+ * A bucket, or a prefix of one, on AWS or a compatible server. `ifAbsent` needs conditional puts
+ * (If-None-Match), which AWS, SeaweedFS, MinIO, R2 and Ceph support. A retry after a lost response can find
+ * its own object and fail with BLOB_EXISTS; the object is then complete. (SeaweedFS 4.48 evaluates the
+ * condition shortly before it creates a multipart object, so several puts that end at the same time can all
+ * succeed.) Sends no request until first use.
  */
 export function openS3Store(url: string, clock: Clock, options: S3Options = {}): BlobStore {
   return new S3Store(url, clock, options);
 }
 
-/** Makes the bucket of an `s3:` URL unless it exists, or may not be looked at. @throws BLOB_UNAVAILABLE */
+/** Creates the bucket of an `s3:` URL unless it exists or access to it is denied. @throws BLOB_UNAVAILABLE */
 export async function ensureBucket(url: string, options: S3Options = {}): Promise<void> {
   const place = s3LocationOf(url, options);
   const client = makeS3Client(place.options);
@@ -44,7 +45,7 @@ export async function ensureBucket(url: string, options: S3Options = {}): Promis
       await client.send(new CreateBucketCommand({ Bucket }));
     });
   } catch (error) {
-    if (!answered(error, "BucketAlreadyOwnedByYou", "BucketAlreadyExists")) throw failure(error, `making ${Bucket}`);
+    if (!answered(error, "BucketAlreadyOwnedByYou", "BucketAlreadyExists")) throw failure(error, `creating ${Bucket}`);
   } finally {
     client.destroy();
   }
@@ -58,7 +59,7 @@ class S3Store implements BlobStore {
   readonly #bucket: string;
   readonly #prefix: string;
   readonly #pageKeys: number;
-  /** What close() has to end. */
+  /** Ended by close(). */
   readonly #streams = new Set<Readable>();
   readonly #running = new Set<Promise<unknown>>();
   #closed = false;
@@ -115,12 +116,12 @@ class S3Store implements BlobStore {
   }
 
   /**
-   * Is the key really taken? 409 may also mean that a delete came between; and SeaweedFS takes a folder for an object. Then nothing
-   * is there, and saying BLOB_EXISTS would lose the bytes.
+   * Checks that the key really exists: a 409 can also mean a concurrent delete, and SeaweedFS treats a folder
+   * as an object. If there is no object, BLOB_EXISTS would lose the bytes.
    */
   async #conflict(key: string, error: unknown): Promise<TributaryError> {
     const there = await this.head(key);
-    return there ? new TributaryError("BLOB_EXISTS", `${key} exists already`) : failure(error, `writing ${key}`);
+    return there ? new TributaryError("BLOB_EXISTS", `${key} already exists`) : failure(error, `writing ${key}`);
   }
 
   async get(key: string, options: GetOptions = {}): Promise<{ body: Readable; info: BlobInfo }> {
@@ -129,8 +130,8 @@ class S3Store implements BlobStore {
     checkKey(key);
     signal?.throwIfAborted();
     const objectKey = this.#prefix + key;
-    const nothing = end !== undefined && end <= start;
-    const opened = nothing
+    const isEmpty = end !== undefined && end <= start;
+    const opened = isEmpty
       ? undefined
       : await download(this.#client, this.#clock, {
           bucket: this.#bucket,
@@ -140,21 +141,22 @@ class S3Store implements BlobStore {
           end,
           signal,
         }).catch((error: unknown) => {
-          // The range begins at the object's end or after it.
+          // The range starts at or after the end of the object.
           if (answered((error as Error).cause, 416)) return undefined;
           throw error;
         });
-    if (!opened) return this.#getNothing(key, ifMatch);
+    if (!opened) return this.#getEmpty(key, ifMatch);
     const { body, ...facts } = opened;
     this.#streams.add(body);
     body.once("close", () => this.#streams.delete(body));
     return { body, info: { key, ...facts } };
   }
 
-  async #getNothing(key: string, ifMatch: string | undefined): Promise<{ body: Readable; info: BlobInfo }> {
+  /** The response for an empty range. */
+  async #getEmpty(key: string, ifMatch: string | undefined): Promise<{ body: Readable; info: BlobInfo }> {
     const info = await this.head(key);
-    if (!info) throw new TributaryError("BLOB_NOT_FOUND", `there is no ${key}`);
-    if (ifMatch !== undefined && ifMatch !== info.etag) throw new TributaryError("BLOB_CHANGED", `${key} was replaced`);
+    if (!info) throw new TributaryError("BLOB_NOT_FOUND", `${key} does not exist`);
+    if (ifMatch !== undefined && ifMatch !== info.etag) throw new TributaryError("BLOB_CHANGED", `${key} has changed`);
     return { body: Readable.from([], { objectMode: false }), info };
   }
 
@@ -167,11 +169,11 @@ class S3Store implements BlobStore {
       return { key, etag: bareEtag(ETag), sizeBytes: ContentLength, modifiedAtMs: LastModified?.getTime() ?? 0 };
     } catch (error) {
       if (answered(error, 404)) return this.#absent();
-      throw failure(error, `looking at ${key}`);
+      throw failure(error, `checking ${key}`);
     }
   }
 
-  /** HEAD answers 404 for a missing bucket too. */
+  /** HEAD returns 404 also if the bucket does not exist; `ready` detects that. */
   async #absent(): Promise<undefined> {
     await this.ready();
     return undefined;
@@ -187,7 +189,7 @@ class S3Store implements BlobStore {
         Bucket: this.#bucket,
         Prefix: this.#prefix + prefix,
         MaxKeys: this.#pageKeys,
-        // Without it a key with a control character would make the answer's XML unreadable.
+        // Without it, a key with a control character makes the response invalid XML.
         EncodingType: "url",
         ContinuationToken: token,
       });
@@ -218,7 +220,7 @@ class S3Store implements BlobStore {
     const info = await this.head(from);
     if (!info) {
       if (await this.head(to)) return;
-      throw new TributaryError("BLOB_NOT_FOUND", `there is no ${from}`);
+      throw new TributaryError("BLOB_NOT_FOUND", `${from} does not exist`);
     }
     if (from === to) return;
     try {
@@ -241,7 +243,7 @@ class S3Store implements BlobStore {
     try {
       await this.#client.send(new HeadBucketCommand({ Bucket: this.#bucket }));
     } catch (error) {
-      throw failure(error, `looking at the bucket ${this.#bucket}`);
+      throw failure(error, `checking the bucket ${this.#bucket}`);
     }
   }
 

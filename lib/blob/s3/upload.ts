@@ -11,17 +11,20 @@ import type { Readable } from "node:stream";
 import { TributaryError } from "../../errors.ts";
 import { bareEtag } from "./client.ts";
 
-/** S3's limit. */
+/** S3's limit for one object. */
 const PARTS_MAX = 10_000;
 const FIRST_BUFFER_BYTES = 256 * 1024;
-/** Parts on their way at the same time, beside the one being filled. */
+/** Parts sent concurrently, in addition to the one being filled. */
 const PARTS_AT_ONCE = 2;
 
 export interface Upload {
   bucket: string;
   objectKey: string;
   body: Readable;
-  /** At least 5 MiB. Memory of an upload: three times this. 10,000 of them are the largest object of unknown size. */
+  /**
+   * At least 5 MiB. An upload uses three times this memory. An object of unknown size has at most 10,000
+   * parts.
+   */
   partBytes: number;
   ifAbsent: boolean;
   sizeBytes?: number | undefined;
@@ -34,9 +37,10 @@ export interface Uploaded {
 }
 
 /**
- * Stores a stream: one PUT if it fits into one part, a multipart upload otherwise. Until the last request, which makes the object
- * visible, the signal and any failure of the body undo everything; from then on the store's answer decides.
- * (lib-storage's Upload goes on reading after a part has failed, and its abort leaves parts behind or an object in sight.)
+ * Stores a stream: one PUT if it fits into one part, otherwise a multipart upload. The last request makes the
+ * object visible. Before it, an abort or a failure of the body removes everything; after it, the store's
+ * response decides. (Upload of @aws-sdk/lib-storage keeps reading after a part fails, and its abort can leave
+ * parts or a visible object.)
  */
 export async function upload(client: S3Client, upload: Upload): Promise<Uploaded> {
   const partBytes = Math.max(upload.partBytes, Math.ceil((upload.sizeBytes ?? 0) / PARTS_MAX));
@@ -69,10 +73,10 @@ async function putWhole(client: S3Client, upload: Upload, bytes: Buffer): Promis
 }
 
 interface Multipart {
-  /** Resolves when there is room for another part. */
+  /** Resolves when another part can be sent. */
   send(bytes: Buffer): Promise<void>;
   complete(): Promise<Uploaded>;
-  /** Waits for what is on its way and removes it. Does not throw. */
+  /** Waits for the parts being sent, then removes all parts. Does not throw. */
   abort(): Promise<void>;
 }
 
@@ -93,7 +97,7 @@ async function beginMultipart(client: S3Client, upload: Upload): Promise<Multipa
     async send(bytes) {
       if (++count > PARTS_MAX) throw tooLarge(upload);
       sizeBytes += bytes.length;
-      // One that failed stays, for the race or the final wait to find.
+      // A failed part stays in the set, so that the race or the final wait throws its error.
       const sent = sendPart(bytes, count).then(() => void sending.delete(sent));
       sent.catch(() => undefined);
       sending.add(sent);
@@ -110,23 +114,24 @@ async function beginMultipart(client: S3Client, upload: Upload): Promise<Multipa
     },
     async abort() {
       await Promise.allSettled(sending);
-      // If this fails too, the bucket's rule for unfinished uploads removes the parts; they are never visible.
+      // If this fails, the bucket's lifecycle rule for incomplete uploads removes the parts. They are never
+      // visible.
       await client.send(new AbortMultipartUploadCommand({ ...place, UploadId })).catch(() => undefined);
     },
   };
 }
 
-/** The last look before the object becomes visible. */
-function checkComplete({ sizeBytes, signal }: Upload, cameBytes: number): void {
+/** The last check before the object becomes visible. @throws UPLOAD_INCOMPLETE */
+function checkComplete({ sizeBytes, signal }: Upload, receivedBytes: number): void {
   signal?.throwIfAborted();
-  if (sizeBytes === undefined || sizeBytes === cameBytes) return;
-  throw new TributaryError("UPLOAD_INCOMPLETE", `${cameBytes} bytes came where ${sizeBytes} were announced`);
+  if (sizeBytes === undefined || sizeBytes === receivedBytes) return;
+  throw new TributaryError("UPLOAD_INCOMPLETE", `received ${receivedBytes} of ${sizeBytes} bytes`);
 }
 
 const tooLarge = ({ objectKey, partBytes }: Upload): TributaryError =>
-  new TributaryError("BODY_TOO_LARGE", `${objectKey} is larger than ${PARTS_MAX} parts of ${partBytes} bytes`);
+  new TributaryError("BODY_TOO_LARGE", `${objectKey} exceeds ${PARTS_MAX} parts of ${partBytes} bytes`);
 
-/** Buffers of exactly `partBytes`; the last one is shorter, and missing if nothing is left for it. */
+/** Yields buffers of exactly `partBytes`. The last one may be shorter; it is never empty. */
 async function* partsOf(body: Readable, partBytes: number): AsyncGenerator<Buffer, void> {
   // The first buffer grows, since most bodies are short; those that follow it have their full length at once.
   let part = Buffer.allocUnsafe(Math.min(partBytes, FIRST_BUFFER_BYTES));

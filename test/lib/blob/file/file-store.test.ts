@@ -1,4 +1,4 @@
-/** What only the file store does; test/contract/blob-store.test.ts has the rest. */
+/** Behaviour that only the file store has; test/contract/blob-store.test.ts tests the common contract. */
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -36,7 +36,7 @@ const keysOf = async (store: BlobStore, prefix = ""): Promise<string[]> => {
 const textOf = async (store: BlobStore, key: string): Promise<string> =>
   (await buffer((await store.get(key)).body)).toString();
 
-test("opens file:<folder> and file:///folder, makes the folder, and says what else it wants", async (context) => {
+test("opens file:<folder> and file:///folder, creates the folder, and refuses other URLs", async (context) => {
   const folder = await folderFor(context);
   for (const url of [`file:${folder}/made/of it`, `file://${folder}/made/of it`]) {
     const store = await openBlobStore(url);
@@ -52,7 +52,7 @@ test("opens file:<folder> and file:///folder, makes the folder, and says what el
   await assert.rejects(openBlobStore(`file:${folder}/file`), failsWith("BLOB_UNAVAILABLE"));
 });
 
-test("ordinary keys are ordinary files, both ways", async (context) => {
+test("ordinary keys map to ordinary file names and back", async (context) => {
   const folder = await folderFor(context);
   const store = await storeIn(context, folder);
   await store.put("sales/2024/jan.csv", Buffer.from("a\n"));
@@ -64,7 +64,7 @@ test("ordinary keys are ordinary files, both ways", async (context) => {
   assert.deepEqual((await keysOf(store)).toSorted(), [...byHand, "sales/2024/jan.csv"].toSorted());
 });
 
-test("names that only look like the store's own marks are nobody's", async (context) => {
+test("names that only look prefixed are ignored", async (context) => {
   const folder = await folderFor(context);
   const store = await storeIn(context, folder);
   await mkdir(`${folder}/%+piece`);
@@ -72,7 +72,7 @@ test("names that only look like the store's own marks are nobody's", async (cont
   assert.deepEqual(await keysOf(store), []);
 });
 
-test("hidden files, pipes and links are not listed, and reading them does not hang", async (context) => {
+test("hidden files, pipes and links are not listed, and reading them does not block", async (context) => {
   const folder = await folderFor(context);
   const store = await storeIn(context, folder);
   await writeFile(`${folder}/.hidden.csv`, "x");
@@ -89,7 +89,7 @@ test("hidden files, pipes and links are not listed, and reading them does not ha
   }
 });
 
-test("no link leads out of the root", async (context) => {
+test("no link gives access outside the root", async (context) => {
   const outside = await folderFor(context);
   const folder = await folderFor(context);
   const store = await storeIn(context, folder);
@@ -105,7 +105,7 @@ test("no link leads out of the root", async (context) => {
   assert.deepEqual(await readdir(outside), ["secret.csv"]);
 });
 
-test("the root itself may be a link", async (context) => {
+test("the root may be a link", async (context) => {
   const folder = await folderFor(context);
   await mkdir(`${folder}/real`);
   await symlink(`${folder}/real`, `${folder}/link`);
@@ -114,7 +114,7 @@ test("the root itself may be a link", async (context) => {
   assert.deepEqual(await keysOf(store), ["a/b"]);
 });
 
-test("a put replaces a link, not what it leads to", async (context) => {
+test("a put replaces a link, not its target", async (context) => {
   const folder = await folderFor(context);
   const store = await storeIn(context, `${folder}/store`);
   await writeFile(`${folder}/outside`, "old");
@@ -124,7 +124,7 @@ test("a put replaces a link, not what it leads to", async (context) => {
   assert.equal(await textOf(store, "x"), "new");
 });
 
-test("folders that deletions leave empty are removed, others stay", async (context) => {
+test("deletions remove empty folders and keep others", async (context) => {
   const folder = await folderFor(context);
   const store = await storeIn(context, folder);
   await store.put("a/b/c/1", Buffer.from("x"));
@@ -138,7 +138,7 @@ test("folders that deletions leave empty are removed, others stay", async (conte
   );
 });
 
-test("puts, moves and deletions in one folder do not disturb each other", async (context) => {
+test("concurrent puts, moves and deletions in one folder all succeed", async (context) => {
   const store = await storeIn(context, await folderFor(context));
   const lane = async (n: number): Promise<void> => {
     for (let round = 0; round < 30; round++) {
@@ -151,7 +151,7 @@ test("puts, moves and deletions in one folder do not disturb each other", async 
   assert.deepEqual(await keysOf(store), []);
 });
 
-test("a file rewritten in place while it is read ends the read with BLOB_CHANGED", async (context) => {
+test("a read of a file that is rewritten in place fails with BLOB_CHANGED", async (context) => {
   const folder = await folderFor(context);
   const store = await storeIn(context, folder);
   await writeFile(`${folder}/x.csv`, Buffer.alloc(2_000_000));
@@ -161,7 +161,7 @@ test("a file rewritten in place while it is read ends the read with BLOB_CHANGED
   }, failsWith("BLOB_CHANGED"));
 });
 
-test("a root that went away is no empty store", async (context) => {
+test("a missing root is an error, not an empty store", async (context) => {
   const folder = await folderFor(context);
   const store = await storeIn(context, `${folder}/store`);
   await store.put("x", Buffer.from("x"));
@@ -176,7 +176,7 @@ test("a root that went away is no empty store", async (context) => {
   assert.deepEqual(await keysOf(store), ["x"]);
 });
 
-test("a process killed while it puts leaves nothing in sight, and the next opening sweeps up", async (context) => {
+test("a process killed during a put leaves nothing visible, and the next opening removes its files", async (context) => {
   const folder = await folderFor(context);
   const program = fileURLToPath(new URL("put-until-killed.ts", import.meta.url));
   const keys = ["kept", "folder/replaced", "new"];
@@ -192,7 +192,7 @@ test("a process killed while it puts leaves nothing in sight, and the next openi
     if (keys.slice(1).every((key) => said.includes(key))) break;
   }
   assert.equal((await readdir(`${folder}/${UNFINISHED}`)).length, 2);
-  // Another store opened meanwhile leaves the living process its files.
+  // Another store that is opened now keeps the files of the live process.
   await (await openBlobStore(`file:${folder}`)).close();
   assert.equal((await readdir(`${folder}/${UNFINISHED}`)).length, 2);
   child.kill("SIGKILL");
@@ -204,7 +204,7 @@ test("a process killed while it puts leaves nothing in sight, and the next openi
   assert.equal(await textOf(store, "folder/replaced"), "old");
 });
 
-test("leftovers of other machines are kept for a day, those of this process's earlier lives are not", async (context) => {
+test("leftovers of other machines are kept for a day, those of earlier processes with this pid are not", async (context) => {
   const folder = await folderFor(context);
   await mkdir(`${folder}/${UNFINISHED}`);
   const foreign = "1~0000~0000~another-host";
@@ -218,7 +218,7 @@ test("leftovers of other machines are kept for a day, those of this process's ea
   assert.deepEqual(await readdir(`${folder}/${UNFINISHED}`), []);
 });
 
-test("a full disk is DISK_FULL, and nothing is left", async (context) => {
+test("a full disk fails with DISK_FULL and leaves nothing", async (context) => {
   const folder = await folderFor(context);
   const script = `
     import { readdir } from "node:fs/promises";
@@ -243,7 +243,7 @@ test("a full disk is DISK_FULL, and nothing is left", async (context) => {
   );
 });
 
-test("a body that was taken from somewhere else fails with its own error", async (context) => {
+test("a failing body is reported with its own error", async (context) => {
   const store = await storeIn(context, await folderFor(context));
   const fault = Object.assign(new Error("reset"), { code: "ECONNRESET" });
   const body = new Readable({ read: () => body.destroy(fault) });

@@ -37,7 +37,7 @@ const key = fc
   .map((segments) => segments.join("/"))
   .filter(isKey);
 
-/** What the names of a path say, put together again. */
+/** Decodes the names of a path back to the key. */
 function keyOf(path: string): { key: string; aside: boolean } {
   let aside = false;
   const segments = [""];
@@ -53,7 +53,7 @@ function keyOf(path: string): { key: string; aside: boolean } {
   return { key: segments.slice(0, -1).join("/"), aside };
 }
 
-test("every key has two places of its own, in names a file system can hold", () => {
+test("every key has two unique paths of valid file names", () => {
   fc.assert(
     fc.property(key, (key) => {
       for (const [path, aside] of [
@@ -69,7 +69,7 @@ test("every key has two places of its own, in names a file system can hold", () 
   );
 });
 
-test("ordinary names stay as they are", () => {
+test("ordinary names stay unchanged", () => {
   for (const key of ["sales/2024/jan.csv", "100%.csv", "a%2Fb", "report%20jan.csv", "ü 🚀.csv", "x".repeat(255), "%"]) {
     assert.equal(pathOf(key), key);
   }
@@ -78,7 +78,7 @@ test("ordinary names stay as they are", () => {
   assert.equal(pathOf(`${"x".repeat(256)}/y`), `%+${"x".repeat(253)}/%%xxx/y`);
 });
 
-test("keys are ordered as their UTF-8 bytes", () => {
+test("keys are ordered by their UTF-8 bytes", () => {
   const text = fc.string({
     unit: fc.constantFrom("a", "b", "/", "-", "é", "\ud7ff", "\ue000", "\uffee", "🚀", "\u{10ffff}"),
   });

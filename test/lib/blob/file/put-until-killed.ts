@@ -1,4 +1,6 @@
-/** Puts bodies that never end into a store, one for each key given; says so when their first bytes are there. Made to be killed. */
+/**
+ * Puts an endless body for each given key and reports when the first bytes are written. The test kills it.
+ */
 import { Readable } from "node:stream";
 import { openBlobStore } from "../../../../lib/blob/open.ts";
 

@@ -1,4 +1,6 @@
-/** What a server does wrong, and how the S3 store takes it; test/contract/blob-store.test.ts has what goes right. */
+/**
+ * How the S3 store handles failures of a server; test/contract/blob-store.test.ts tests the common contract.
+ */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -20,7 +22,7 @@ const clock = { ...systemClock, sleep: async () => undefined };
 
 type Handler = (request: IncomingMessage, response: ServerResponse, body: Buffer) => void;
 
-/** A store on a server that answers as the test says, and the requests it got as `METHOD /path?query`. */
+/** A store on a server with the test's responses, and the received requests as `METHOD /path?query`. */
 async function storeOn(
   context: TestContext,
   handle: Handler,
@@ -78,7 +80,7 @@ function serve(
 
 const BYTES = Buffer.from(Array.from({ length: 100_000 }, (_, i) => i % 251));
 
-test("a read goes on over broken connections, where it stood", async (context) => {
+test("a read resumes after broken connections", async (context) => {
   const { store, requests } = await storeOn(context, (request, response) =>
     serve(request, response, BYTES, "one", 30_000),
   );
@@ -91,7 +93,7 @@ test("a read goes on over broken connections, where it stood", async (context) =
   assert.ok((await buffer(range.body)).equals(BYTES.subarray(10_000, 90_000)));
 });
 
-test("a read whose object is replaced meanwhile ends with BLOB_CHANGED", async (context) => {
+test("a read of an object that is replaced fails with BLOB_CHANGED", async (context) => {
   let requests = 0;
   const { store } = await storeOn(context, (request, response) => {
     serve(request, response, BYTES, requests++ === 0 ? "one" : "two", 30_000);
@@ -99,7 +101,7 @@ test("a read whose object is replaced meanwhile ends with BLOB_CHANGED", async (
   await assert.rejects(buffer((await store.get("x")).body), failsWith("BLOB_CHANGED"));
 });
 
-test("a read that brings nothing more gives up", async (context) => {
+test("a read that makes no progress fails", async (context) => {
   const { store, requests } = await storeOn(context, (request, response) => {
     serve(request, response, BYTES, "one", request.headers.range ? 0 : 30_000);
   });
@@ -107,7 +109,7 @@ test("a read that brings nothing more gives up", async (context) => {
   assert.ok(requests.length < 10, `${requests.length} requests`);
 });
 
-test("failures are told apart", async (context) => {
+test("each kind of failure has its own error code", async (context) => {
   let answer: [number, string] = [200, ""];
   const { store, url } = await storeOn(context, (request, response) => {
     const there = { 409: 404, 412: 200 }[answer[0]];
@@ -130,7 +132,7 @@ test("failures are told apart", async (context) => {
     [507, "InsufficientStorage", { put: "DISK_FULL" }],
     [400, "KeyTooLongError", { put: "BLOB_KEY_INVALID" }],
     [501, "NotImplemented", { put: "BLOB_UNAVAILABLE" }],
-    // A conflict though nothing is there.
+    // A conflict although the object does not exist.
     [409, "ConditionalRequestConflict", { put: "BLOB_UNAVAILABLE" }],
   ];
   for (const [status, code, expected] of cases) {
@@ -152,14 +154,14 @@ test("failures are told apart", async (context) => {
   await ensureBucket(url, KEYS);
 });
 
-test("a server that is not there is BLOB_UNAVAILABLE, soon", async () => {
+test("an unreachable server fails quickly with BLOB_UNAVAILABLE", async () => {
   const store = await openBlobStore("s3://bucket?endpoint=http://127.0.0.1:1", { s3: KEYS });
   await assert.rejects(store.ready(), failsWith("BLOB_UNAVAILABLE"));
   await assert.rejects(store.put("x", Buffer.from("x")), failsWith("BLOB_UNAVAILABLE"));
   await store.close();
 });
 
-test("a short failure is tried again", async (context) => {
+test("a short failure is retried", async (context) => {
   let tries = 0;
   const { store } = await storeOn(context, (_, response) => {
     if (++tries < 3) fail(response, 503, "SlowDown");
@@ -168,7 +170,7 @@ test("a short failure is tried again", async (context) => {
   assert.equal((await store.put("x", Buffer.from("x"))).etag, "e");
 });
 
-test("an upload whose part fails reads no further, and undoes what it began", async (context) => {
+test("an upload whose part fails stops reading and removes its parts", async (context) => {
   const { store, requests } = await storeOn(context, (request, response) => {
     const multipart =
       '<?xml version="1.0"?><InitiateMultipartUploadResult><UploadId>7</UploadId></InitiateMultipartUploadResult>';
@@ -190,7 +192,7 @@ test("an upload whose part fails reads no further, and undoes what it began", as
   assert.ok(!requests.some((request) => request === "POST /bucket/x?uploadId=7"), "never completed");
 });
 
-test("a bucket is made if it is missing", async (context) => {
+test("a missing bucket is created", async (context) => {
   const { requests, url } = await storeOn(context, (request, response) => {
     response.writeHead(request.method === "HEAD" ? 404 : 200).end();
   });
@@ -198,7 +200,7 @@ test("a bucket is made if it is missing", async (context) => {
   assert.deepEqual(requests, ["HEAD /bucket/", "PUT /bucket/"]);
 });
 
-test("URLs say where, and what they say goes before the options", async () => {
+test("options in the URL take precedence", async () => {
   const place = s3LocationOf("s3://b/p/q/?endpoint=http://h:1&region=r&pathStyle=false", {
     ...KEYS,
     endpoint: "http://other",
@@ -214,7 +216,7 @@ test("URLs say where, and what they say goes before the options", async () => {
   await assert.rejects(openBlobStore("s3:bucket"), failsWith("CONFIG_INVALID"));
 });
 
-test("people at a terminal are not warned about the SDK's plans", () => {
+test("the SDK's warning about Node versions is suppressed", () => {
   const script = `
     const { openBlobStore } = await import("${new URL("../../../../lib/blob/open.ts", import.meta.url).href}");
     const store = await openBlobStore("s3://bucket?endpoint=http://127.0.0.1:1", { s3: { accessKey: "a", secretKey: "b" } });
