@@ -5,11 +5,12 @@ import { KafkaEventLog, type KafkaEventLogOptions } from "./kafka/kafka-log.ts";
 
 export type { KafkaTls } from "./kafka/kafka-log.ts";
 
-/** What is meant for the other adapter is ignored. */
+/** Options of both adapters. Each adapter ignores the options of the other one. */
 export interface OpenEventLogOptions extends EmbeddedEventLogOptions, KafkaEventLogOptions {}
 
 /**
- * Opens the event log that the URL names: `embedded:<folder>` or `kafka://host:port[,host:port][?tls=true&saslMechanism=…]`.
+ * Opens the event log named by the URL: `embedded:<folder>` or
+ * `kafka://host:port[,host:port][?tls=true&saslMechanism=…]`.
  * @throws URL_SCHEME_UNKNOWN, CONFIG_INVALID, LOG_IN_USE, LOG_UNAVAILABLE
  */
 export async function openEventLog(url: string, options: OpenEventLogOptions): Promise<EventLog> {
@@ -22,7 +23,7 @@ export async function openEventLog(url: string, options: OpenEventLogOptions): P
     default:
       throw new TributaryError(
         "URL_SCHEME_UNKNOWN",
-        `'${url}' is no event log: write embedded:<folder> or kafka://host:port`,
+        `unknown event log URL '${url}': use embedded:<folder> or kafka://host:port`,
       );
   }
 }

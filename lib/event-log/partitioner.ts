@@ -1,6 +1,6 @@
 /**
- * Which partition a key belongs to: murmur2 of its UTF-8 bytes, as Kafka's own clients do it, so that every adapter and every
- * foreign producer agrees. Must never change: a table's events live in one partition for ever.
+ * The partition of a key: murmur2 of its UTF-8 bytes, as in Kafka's clients, so that all adapters and other
+ * producers agree. It must never change, because all events of a table must stay in one partition.
  */
 export function partitionOfKey(key: string, partitions: number): number {
   return (murmur2(Buffer.from(key, "utf8")) & 0x7fffffff) % partitions;
@@ -8,7 +8,7 @@ export function partitionOfKey(key: string, partitions: number): number {
 
 const M = 0x5bd1e995;
 
-/** MurmurHash2, 32 bits, Kafka's seed; a signed integer. */
+/** 32-bit MurmurHash2 with Kafka's seed. Returns a signed integer. */
 export function murmur2(data: Buffer): number {
   let hash = 0x9747b28c ^ data.length;
   const tail = data.length & ~3;

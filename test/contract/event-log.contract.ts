@@ -16,28 +16,28 @@ import { until } from "../support/until.ts";
 
 /** One event log under test. */
 export interface EventLogSubject {
-  /** Opens the log as a process would; after `close` it may be opened again, with all it held. */
+  /** Opens the log as a process does. After `close` it can be opened again with its data. */
   open(): Promise<EventLog>;
-  /** A second process's connection to the open log, where the log can have one; otherwise the log itself. */
+  /** The connection of a second process, if the log supports that; otherwise the log itself. */
   peer(log: EventLog): Promise<EventLog>;
-  /** How long groups may take to settle. */
+  /** Time limit for a rebalance. */
   patienceMs: number;
-  /** Releases what the subject holds; all logs are closed by then. */
+  /** Releases the subject's resources; all logs are already closed. */
   dispose(): Promise<void>;
 }
 
 interface Bench {
-  /** A subject of the test's own, to open and close at will. */
+  /** A separate subject that the test can open and close. */
   subject(t: TestContext): Promise<EventLogSubject>;
   peer(log: EventLog): Promise<EventLog>;
-  /** The log that most tests share. */
+  /** The log shared by most tests. */
   log(): Promise<EventLog>;
-  /** A new topic of its own for the test. */
+  /** Creates a new topic for one test. */
   topic(spec?: Partial<TopicSpec>): Promise<string>;
   waitFor<T>(what: string, condition: () => T | Promise<T>): Promise<Exclude<T, false | null | undefined>>;
 }
 
-/** What every event log promises (lib/event-log/event-log.ts), as tests. */
+/** The contract of every event log (lib/event-log/event-log.ts). */
 export function eventLogContract(name: string, makeSubject: () => Promise<EventLogSubject>, skip?: string): void {
   describe(`EventLog contract: ${name}`, skip === undefined ? {} : { skip }, () => {
     let made: Promise<{ subject: EventLogSubject; log: EventLog }> | undefined;
@@ -95,7 +95,7 @@ interface Collected {
   errors: unknown[];
 }
 
-/** A consumer that keeps what it gets and, unless told otherwise, acks it. */
+/** A consumer that records what it receives and acks it by default. */
 async function collect(
   t: TestContext,
   log: EventLog,
@@ -118,7 +118,7 @@ async function collect(
 }
 
 function publishing(bench: Bench): void {
-  test("publish: places are given in order, contiguous from 0, and read gives the records back", async () => {
+  test("publish: positions are in order and contiguous from 0, and read returns the records", async () => {
     const [log, topic] = [await bench.log(), await bench.topic()];
     const first = await log.publish(topic, [text("a"), text("b"), text("c")]);
     const second = await log.publish(topic, [text("d")]);
@@ -138,7 +138,7 @@ function publishing(bench: Bench): void {
     assert.deepEqual(await log.publish(topic, []), []);
   });
 
-  test("publish: headers come back as they were given, with and without a key, and only where they were", async () => {
+  test("publish: headers are returned unchanged, with and without a key, only on their records", async () => {
     const [log, topic] = [await bench.log(), await bench.topic()];
     const headers = { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "x-ü": "größe\n" };
     const value = Buffer.from("v");
@@ -162,7 +162,7 @@ function publishing(bench: Bench): void {
     }
   });
 
-  test("publish: a key decides its partition, for ever and on every log alike", async () => {
+  test("publish: a key always maps to the same partition, on every log", async () => {
     const [log, topic] = [await bench.log(), await bench.topic({ partitions: 5 })];
     const keys = [...numbers(40).map((n) => `table_${n}`), "ключ", "", "表"];
     for (let round = 0; round < 2; round++) {
@@ -189,7 +189,7 @@ function publishing(bench: Bench): void {
     assert.equal(byPartition.flat().length, 2 * keys.length);
   });
 
-  test("publish: big, empty and binary values, empty keys and null keys come back as they went", async () => {
+  test("publish: large, empty and binary values, empty keys and null keys are returned unchanged", async () => {
     const [log, topic] = [await bench.log(), await bench.topic()];
     const big = Buffer.alloc(log.recordBytesMax - 1);
     for (let i = 0; i < big.length; i += 4093) big[i] = i % 251;
@@ -209,7 +209,7 @@ function publishing(bench: Bench): void {
     back.forEach((record, index) => assert.ok(record.value.equals(records[index]!.value), `value ${index}`));
   });
 
-  test("publish: null keys may go anywhere, and every one arrives", async () => {
+  test("publish: records with null keys go to any partition, and all arrive", async () => {
     const [log, topic] = [await bench.log(), await bench.topic({ partitions: 3 })];
     await log.publish(
       topic,
@@ -224,7 +224,7 @@ function publishing(bench: Bench): void {
     );
   });
 
-  test("publish: a record above recordBytesMax is refused, and with it the whole call", async () => {
+  test("publish: a record above recordBytesMax makes the whole call fail", async () => {
     const [log, topic] = [await bench.log(), await bench.topic()];
     assert.ok(log.recordBytesMax >= 1_000_000, "a megabyte at least");
     const large = { key: null, value: Buffer.alloc(log.recordBytesMax + 1) };
@@ -232,7 +232,7 @@ function publishing(bench: Bench): void {
     assert.deepEqual(await readAll(log, topic), []);
   });
 
-  test("publish: many publishers at once keep each one's order and leave no gap", async () => {
+  test("publish: concurrent publishers keep their order and leave no gap", async () => {
     const [log, topic] = [await bench.log(), await bench.topic({ partitions: 2 })];
     await Promise.all(
       numbers(8).map(async (publisher) => {
@@ -265,11 +265,11 @@ function publishing(bench: Bench): void {
     assert.deepEqual(texts(await readAll(log, topic)), numbers(30));
   });
 
-  test("topics: made once, listed, and an unknown one is LOG_TOPIC_UNKNOWN everywhere", async () => {
+  test("topics: created once, listed; an unknown one fails with LOG_TOPIC_UNKNOWN everywhere", async () => {
     const [log, topic] = [await bench.log(), await bench.topic({ partitions: 2 })];
     await log.publish(topic, [text("kept")]);
     await log.createTopics([{ name: topic, partitions: 7, cleanup: "compact" }]);
-    assert.equal((await log.offsets(topic)).length, 2, "an existing topic stays as it is");
+    assert.equal((await log.offsets(topic)).length, 2, "an existing topic is not changed");
     assert.ok((await log.topics()).includes(topic), "listed");
     const missing = unique("missing");
     await assert.rejects(log.publish(missing, [text("x")]), code("LOG_TOPIC_UNKNOWN"));
@@ -286,13 +286,13 @@ function publishing(bench: Bench): void {
       log.consume(options, () => async () => undefined),
       code("LOG_TOPIC_UNKNOWN"),
     );
-    assert.ok(!(await log.topics()).includes(missing), "asking makes no topic");
+    assert.ok(!(await log.topics()).includes(missing), "a request creates no topic");
     await log.ready();
   });
 }
 
 function consuming(bench: Bench): void {
-  test("consume: from the earliest, in order; then what comes; then on from the ack", async (t) => {
+  test("consume: from the earliest in order, then new records, then from the ack", async (t) => {
     const [log, topic, group] = [await bench.log(), await bench.topic(), unique("g")];
     await log.publish(
       topic,
@@ -317,7 +317,7 @@ function consuming(bench: Bench): void {
     assert.deepEqual([first.errors, second.errors], [[], []]);
   });
 
-  test("consume: what was not acked comes again after the consumer is gone, what was acked does not", async (t) => {
+  test("consume: unacked records are delivered again to the next consumer, acked ones are not", async (t) => {
     const [log, topic, group] = [await bench.log(), await bench.topic(), unique("g")];
     await log.publish(
       topic,
@@ -326,14 +326,14 @@ function consuming(bench: Bench): void {
     const first = await collect(t, log, { group, topics: [topic] }, async (records, partition) => {
       if (records[0]!.offset < 4) await partition.ack(4);
     });
-    await bench.waitFor("all of it, the first time", () => first.records.length >= 6);
+    await bench.waitFor("all records, the first time", () => first.records.length >= 6);
     await first.consumer.close();
     const second = await collect(t, log, { group, topics: [topic] });
-    await bench.waitFor("the unacked, again", () => second.records.length >= 2);
+    await bench.waitFor("the unacked records, again", () => second.records.length >= 2);
     assert.deepEqual(texts(second.records), ["4", "5"]);
   });
 
-  test("consume: after the process is gone and started again unacked records come again, and nothing is lost", async (t) => {
+  test("consume: after a restart unacked records are delivered again, and nothing is lost", async (t) => {
     const [subject, topic, group] = [await bench.subject(t), unique("topic"), unique("g")];
     const before = await subject.open();
     await before.createTopics([{ name: topic, partitions: 1, cleanup: "delete" }]);
@@ -344,7 +344,7 @@ function consuming(bench: Bench): void {
     const first = await collect(t, before, { group, topics: [topic] }, async (records, partition) => {
       if (records[0]!.offset === 0) await partition.ack(1);
     });
-    await bench.waitFor("all of it", () => first.records.length >= 4);
+    await bench.waitFor("all records", () => first.records.length >= 4);
     await before.close();
 
     const log = await subject.open();
@@ -357,7 +357,7 @@ function consuming(bench: Bench): void {
     assert.deepEqual(texts(second.records), ["1", "2", "3", "4"]);
   });
 
-  test("consume: groups do not disturb each other", async (t) => {
+  test("consume: groups are independent", async (t) => {
     const [log, topic] = [await bench.log(), await bench.topic()];
     await log.publish(
       topic,
@@ -368,7 +368,7 @@ function consuming(bench: Bench): void {
     for (const { records } of both) assert.deepEqual(texts(records), numbers(3));
   });
 
-  test("consume: until the handler is done no more come, one call at a time, in bounded batches", async (t) => {
+  test("consume: one handler call at a time, in bounded batches; the next records wait for it", async (t) => {
     const [log, topic, group] = [await bench.log(), await bench.topic(), unique("g")];
     const value = Buffer.alloc(10_000, 1);
     for (let n = 0; n < 10; n++)
@@ -390,7 +390,7 @@ function consuming(bench: Bench): void {
     await bench.waitFor("the first batch", () => got.records.length > 0);
     const early = got.records.length;
     await log.publish(topic, [text("more")]);
-    assert.equal(got.records.length, early, "the handler was still at it");
+    assert.equal(got.records.length, early, "the handler was still running");
     release();
     await bench.waitFor("all", () => got.records.length >= 201);
     assert.deepEqual(
@@ -401,7 +401,7 @@ function consuming(bench: Bench): void {
     assert.deepEqual(got.errors, []);
   });
 
-  test("consume: a slow partition does not hold up another", async (t) => {
+  test("consume: a slow partition does not delay another", async (t) => {
     const [log, topic, group] = [await bench.log(), await bench.topic({ partitions: 2 }), unique("g")];
     const keys = ["a", "b", "c", "d", "e"];
     const slow = partitionOfKey("a", 2);
@@ -413,18 +413,18 @@ function consuming(bench: Bench): void {
       assert.equal(records[0]!.partition, partition);
     });
     for (const n of numbers(5)) await log.publish(topic, [text(n, "a"), text(n, other)]);
-    await bench.waitFor("the quick one", () => got.records.filter(({ key }) => key === other).length >= 5);
+    await bench.waitFor("the fast partition", () => got.records.filter(({ key }) => key === other).length >= 5);
     release();
     await bench.waitFor("both", () => got.records.length >= 10);
   });
 
-  test("consume: a pattern takes in topics that are made later", async (t) => {
+  test("consume: a pattern includes topics created later", async (t) => {
     const [log, prefix, group] = [await bench.log(), unique("rows"), unique("g")];
     await log.createTopics([{ name: `${prefix}.one`, partitions: 1, cleanup: "delete" }]);
     await log.publish(`${prefix}.one`, [text("1")]);
     const got = await collect(t, log, { group, topics: new RegExp(`^${prefix}\\.[a-z]+$`) });
     await got.consumer.joined();
-    await bench.waitFor("the topic that was there", () => got.records.length >= 1);
+    await bench.waitFor("the existing topic", () => got.records.length >= 1);
     await log.createTopics([
       { name: `${prefix}.two`, partitions: 1, cleanup: "delete" },
       { name: `${prefix}-else`, partitions: 1, cleanup: "delete" },
@@ -436,7 +436,7 @@ function consuming(bench: Bench): void {
     assert.deepEqual([...new Set(texts(got.records))].sort(), ["1", "2", "3"]);
   });
 
-  test("consume: a pattern that matches nothing yet joins, and gets the first topic when it comes", async (t) => {
+  test("consume: a pattern that matches nothing joins, and receives the first matching topic later", async (t) => {
     const [log, prefix, group] = [await bench.log(), unique("late"), unique("g")];
     const got = await collect(t, log, { group, topics: new RegExp(`^${prefix}`) });
     await got.consumer.joined();
@@ -447,7 +447,7 @@ function consuming(bench: Bench): void {
 }
 
 function sharing(bench: Bench): void {
-  test("groups: what does not move goes on undisturbed when topics are made and members come and go", async (t) => {
+  test("groups: partitions that do not move are not interrupted by new topics and members", async (t) => {
     const [log, prefix, group] = [await bench.log(), unique("calm"), unique("g")];
     const peer = await bench.peer(log);
     t.after(() => (peer === log ? undefined : peer.close()));
@@ -459,7 +459,7 @@ function sharing(bench: Bench): void {
     await make("b");
     await bench.waitFor("the second topic", () => first.assignments.length === 2);
     const second = await collect(t, peer, { group, topics });
-    await bench.waitFor("one for the second member", () => second.assignments.length === 1);
+    await bench.waitFor("a partition for the second member", () => second.assignments.length === 1);
     const kept = first.assignments.filter(({ signal }) => !signal.aborted);
     assert.equal(kept.length, 1, "one stays");
     await second.consumer.close();
@@ -471,7 +471,7 @@ function sharing(bench: Bench): void {
     assert.deepEqual([first.errors, second.errors], [[], []]);
   });
 
-  test("groups: two members share the partitions, never one at the same time; who stays takes over", async (t) => {
+  test("groups: two members share the partitions without overlap; the remaining one takes over", async (t) => {
     const [log, topic, group] = [await bench.log(), await bench.topic({ partitions: 4 }), unique("g")];
     const peer = await bench.peer(log);
     t.after(() => (peer === log ? undefined : peer.close()));
@@ -492,7 +492,7 @@ function sharing(bench: Bench): void {
     const all = () => [...first.records, ...second.records];
     await bench.waitFor("every record once", () => all().length >= 24);
     assert.equal(new Set(all().map(({ key }) => key)).size, 24);
-    assert.ok(first.records.length > 0 && second.records.length > 0, "both at work");
+    assert.ok(first.records.length > 0 && second.records.length > 0, "both members received records");
 
     await second.consumer.close();
     await bench.waitFor("the takeover", () => places(first).length === 4);
@@ -505,7 +505,7 @@ function sharing(bench: Bench): void {
     assert.equal(new Set(later().map(({ key }) => key)).size, 24);
   });
 
-  test("groups: members that come and go lose nothing and keep each key's order", async (t) => {
+  test("groups: joining and leaving members lose nothing and keep each key's order", async (t) => {
     const [log, topic, group] = [await bench.log(), await bench.topic({ partitions: 3 }), unique("g")];
     const keys = ["a", "b", "c", "d", "e", "f"];
     const seen = new Map<string, number[]>(keys.map((key) => [key, []]));
@@ -534,7 +534,7 @@ function sharing(bench: Bench): void {
     }
   });
 
-  test("groups: an ack through an assignment that moved away throws and moves nothing", async (t) => {
+  test("groups: an ack through a moved assignment throws and changes nothing", async (t) => {
     const [log, topic, group] = [await bench.log(), await bench.topic({ partitions: 2 }), unique("g")];
     const peer = await bench.peer(log);
     t.after(() => (peer === log ? undefined : peer.close()));
@@ -552,7 +552,7 @@ function sharing(bench: Bench): void {
     await bench.waitFor("its records again", () => second.records.length > 0);
     const end = (await log.offsets(topic))[moved.partition]!.next;
     const isAcked = async () => (await log.groupOffsets(group, topic)).some(({ offset }) => offset === end);
-    await bench.waitFor("all of it acked", isAcked);
+    await bench.waitFor("all records acked", isAcked);
     const acked = await log.groupOffsets(group, topic);
     await assert.rejects(moved.ack(1), code("ASSIGNMENT_LOST"));
     await assert.rejects(moved.confirm(), code("ASSIGNMENT_LOST"));
@@ -561,7 +561,7 @@ function sharing(bench: Bench): void {
     assert.deepEqual(await log.groupOffsets(group, topic), acked);
   });
 
-  test("groups: a position never goes back by an ack", async (t) => {
+  test("groups: an ack never lowers a position", async (t) => {
     const [log, topic, group] = [await bench.log(), await bench.topic(), unique("g")];
     await log.publish(
       topic,
@@ -578,7 +578,7 @@ function sharing(bench: Bench): void {
 }
 
 function failing(bench: Bench): void {
-  test("failure: a handler that throws ends its assignment; a new one begins at the ack, after a pause", async (t) => {
+  test("failure: a handler that throws ends its assignment; a new one starts at the ack after a pause", async (t) => {
     const [log, topic, group] = [await bench.log(), await bench.topic({ partitions: 2 }), unique("g")];
     const [bad, good] = [partitionOfKey("bad", 2), 1 - partitionOfKey("bad", 2)];
     const goodKey = numbers(20).find((key) => partitionOfKey(key, 2) === good)!;
@@ -604,7 +604,7 @@ function failing(bench: Bench): void {
     const mine = got.records.filter(({ partition }) => partition === bad);
     assert.deepEqual(texts(mine.slice(0, 2)), ["0", "1"]);
     assert.deepEqual(texts(mine.slice(-4)), ["2", "3", "4", "5"], "from the last ack on");
-    assert.ok(mine.filter(({ offset }) => offset === 0).length === 1, "the acked do not come again");
+    assert.ok(mine.filter(({ offset }) => offset === 0).length === 1, "acked records are not delivered again");
     const mineAssigned = got.assignments.filter(({ partition }) => partition === bad);
     assert.equal(mineAssigned.length, 4);
     assert.deepEqual(
@@ -622,12 +622,12 @@ function failing(bench: Bench): void {
     assert.deepEqual(
       others.map(({ signal }) => signal.aborted),
       [false],
-      "the other partition goes on",
+      "the other partition continues",
     );
     await bench.waitFor("the other partition's record", () => got.records.some(({ partition }) => partition === good));
   });
 
-  test("failure: an `assigned` that throws is tried again too", async (t) => {
+  test("failure: an `assigned` that throws is retried", async (t) => {
     const [log, topic, group] = [await bench.log(), await bench.topic(), unique("g")];
     await log.publish(topic, [text("x")]);
     const errors: unknown[] = [];
@@ -643,7 +643,7 @@ function failing(bench: Bench): void {
 }
 
 function tailing(bench: Bench): void {
-  test("tail: everything from the earliest, caughtUp, then what comes", async (t) => {
+  test("tail: everything from the earliest, caughtUp, then new records", async (t) => {
     const [log, one, two] = [await bench.log(), await bench.topic({ partitions: 3 }), await bench.topic()];
     await log.publish(
       one,
@@ -674,14 +674,14 @@ function tailing(bench: Bench): void {
     assert.equal(records.length, 34);
   });
 
-  test("tail: of empty topics is caught up at once, also with nothing to read", async (t) => {
+  test("tail: caught up immediately with empty topics and with no topics", async (t) => {
     const [log, topic] = [await bench.log(), await bench.topic({ partitions: 4 })];
     const tails = [await log.tail([topic], () => assert.fail("no records")), await log.tail([], () => undefined)];
     for (const tail of tails) t.after(() => tail.close());
     await Promise.all(tails.map((tail) => tail.caughtUp()));
   });
 
-  test("tail: caughtUp holds while others publish", async (t) => {
+  test("tail: caughtUp resolves while others publish", async (t) => {
     const [log, topic] = [await bench.log(), await bench.topic({ partitions: 2 })];
     const seen = new Set<string>();
     const tail = await log.tail([topic], ({ value }) => void seen.add(value.toString()));
@@ -699,7 +699,7 @@ function tailing(bench: Bench): void {
     assert.equal(seen.size, 40);
   });
 
-  test("compaction: the newest record of each key is there, the emptied key is empty or gone", async () => {
+  test("compaction: the newest record of each key stays; a deleted key is empty or absent", async () => {
     const [log, topic] = [await bench.log(), await bench.topic({ cleanup: "compact" })];
     for (let n = 0; n < 5; n++)
       await log.publish(
@@ -725,7 +725,7 @@ function tailing(bench: Bench): void {
 }
 
 function positions(bench: Bench): void {
-  test("read: any range, up to the end at the moment of the call", async () => {
+  test("read: any range, up to the end at the time of the call", async () => {
     const [log, topic] = [await bench.log(), await bench.topic()];
     await log.publish(
       topic,
@@ -747,7 +747,7 @@ function positions(bench: Bench): void {
     assert.equal((await iterator.next()).done, true);
   });
 
-  test("read: more than fits into one fetch", async () => {
+  test("read: more than one fetch", async () => {
     const [log, topic] = [await bench.log(), await bench.topic()];
     const value = Buffer.alloc(300_000, 5);
     for (let n = 0; n < 12; n++) await log.publish(topic, [{ key: null, value }, text(String(n))]);
@@ -761,7 +761,7 @@ function positions(bench: Bench): void {
     }
   });
 
-  test("lag: offsets and acks are told with no member alive", async (t) => {
+  test("lag: offsets and acks are available without a live member", async (t) => {
     const [log, topic, group] = [await bench.log(), await bench.topic({ partitions: 2 }), unique("g")];
     assert.deepEqual(
       await log.offsets(topic),
@@ -783,7 +783,7 @@ function positions(bench: Bench): void {
     ]);
   });
 
-  test("resetGroup: refused while a member lives; then the group begins where it was set", async (t) => {
+  test("resetGroup: refused with a live member; without one, the group starts at the new position", async (t) => {
     const [log, topic, group] = [await bench.log(), await bench.topic(), unique("g")];
     await log.publish(
       topic,
@@ -807,7 +807,7 @@ function positions(bench: Bench): void {
 }
 
 function closing(bench: Bench): void {
-  test("close: a consumer lets its handler finish and ack, hands out no more, and says so", async (t) => {
+  test("close: a consumer lets its handler finish and ack, and delivers no more records", async (t) => {
     const [log, topic, group] = [await bench.log(), await bench.topic(), unique("g")];
     const value = Buffer.alloc(1000);
     await log.publish(
@@ -834,7 +834,7 @@ function closing(bench: Bench): void {
     assert.deepEqual(got.errors, []);
   });
 
-  test("close: the log closes what it opened, is idempotent, refuses work afterwards and leaves no handle", async (t) => {
+  test("close: the log closes its consumers and tails, is idempotent, refuses further work and leaves no handle", async (t) => {
     const subject = await bench.subject(t);
     const handles = () => process.getActiveResourcesInfo().filter((kind) => !/TTY|Pipe|Immediate/.test(kind)).length;
     const before = handles();
@@ -858,6 +858,6 @@ function closing(bench: Bench): void {
       log.consume(options, () => async () => undefined),
       code("LOG_UNAVAILABLE"),
     );
-    await bench.waitFor("the handles to go", () => handles() <= before);
+    await bench.waitFor("the handles to close", () => handles() <= before);
   });
 }

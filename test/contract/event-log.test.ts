@@ -6,7 +6,7 @@ import { openEventLog } from "../../lib/event-log/open.ts";
 import { MemoryBroker, type MemoryEventLog } from "../support/memory-event-log.ts";
 import { eventLogContract } from "./event-log.contract.ts";
 
-// What the services' tests and the simulation run on must keep the same promises.
+// The in-memory log of the services' tests and the simulation must keep the same contract.
 eventLogContract("in memory", async () => {
   const broker = new MemoryBroker();
   return {

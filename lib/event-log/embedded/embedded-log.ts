@@ -24,11 +24,13 @@ const RETENTION_EVERY_MS = 60_000;
 
 export interface EmbeddedEventLogOptions {
   clock: Clock;
-  /** Told when the periodic retention fails. */
+  /** Called when the periodic retention fails. */
   onError?: (thrown: unknown) => void;
 }
 
-/** The event log of one process, on disk in a folder: durable, with the semantics of Kafka's groups, and no server. */
+/**
+ * An event log for one process, stored in a folder: durable, with Kafka's group semantics, without a server.
+ */
 export class EmbeddedEventLog implements EventLog {
   readonly url: string;
   readonly recordBytesMax = RECORD_BYTES_MAX;
@@ -47,7 +49,7 @@ export class EmbeddedEventLog implements EventLog {
     this.#clock = options.clock;
     this.#groups = new EmbeddedGroups(this.#store, options.clock);
     this.url = `embedded:${this.#store.folder}`;
-    this.#retention = this.#retainForEver(options.onError);
+    this.#retention = this.#runRetention(options.onError);
   }
 
   async createTopics(specs: readonly TopicSpec[]): Promise<void> {
@@ -62,16 +64,16 @@ export class EmbeddedEventLog implements EventLog {
   async publish(topic: string, records: readonly NewRecord[]): Promise<Position[]> {
     if (records.length === 0) return [];
     const stored = this.#store.topic(topic);
-    const placed = records.map((record) => this.#place(stored, record));
-    const offsets = await this.#store.append(placed, this.#clock.nowMs());
-    return placed.map(({ partition }, index) => ({ partition: partition.partition, offset: offsets[index]! }));
+    const routed = records.map((record) => this.#route(stored, record));
+    const offsets = await this.#store.append(routed, this.#clock.nowMs());
+    return routed.map(({ partition }, index) => ({ partition: partition.partition, offset: offsets[index]! }));
   }
 
-  #place({ spec, partitions }: StoredTopic, record: NewRecord): AppendRecord {
+  #route({ spec, partitions }: StoredTopic, record: NewRecord): AppendRecord {
     const { key, value } = record;
     const bytes = value.length + (key === null ? 0 : Buffer.byteLength(key));
     if (bytes > RECORD_BYTES_MAX) {
-      const what = `a record for ${spec.name} has ${bytes} bytes; at most ${RECORD_BYTES_MAX} are taken`;
+      const what = `a record for ${spec.name} has ${bytes} bytes; the limit is ${RECORD_BYTES_MAX}`;
       throw new TributaryError("LOG_RECORD_TOO_LARGE", what);
     }
     const partition = key === null ? this.#spread++ % partitions.length : partitionOfKey(key, partitions.length);
@@ -144,7 +146,7 @@ export class EmbeddedEventLog implements EventLog {
     this.#refuseIfClosed();
   }
 
-  /** Lets old records go, by each topic's retention and compaction. Happens by itself once a minute. */
+  /** Applies each topic's retention or compaction. Runs automatically once a minute. */
   async applyRetention(nowMs: number): Promise<void> {
     for (const topic of [...this.#store.topics.values()]) await applyTopicRetention(this.#store, topic, nowMs);
   }
@@ -162,7 +164,7 @@ export class EmbeddedEventLog implements EventLog {
     await this.#store.close();
   }
 
-  async #retainForEver(onError: EmbeddedEventLogOptions["onError"]): Promise<void> {
+  async #runRetention(onError: EmbeddedEventLogOptions["onError"]): Promise<void> {
     const { signal } = this.#stopping;
     for (;;) {
       await this.#clock.sleep(RETENTION_EVERY_MS, signal);

@@ -9,7 +9,7 @@ import { subscribes, type Subscription } from "../groups/subscription.ts";
 
 const FETCH_BYTES_MAX = 4 * 1024 * 1024;
 
-/** The consumer groups of one embedded log: who is a member, and which member owns which partition. */
+/** The consumer groups of one embedded log: their members and the partitions that each member owns. */
 export class EmbeddedGroups {
   readonly #store: EmbeddedStore;
   readonly #clock: Clock;
@@ -20,16 +20,16 @@ export class EmbeddedGroups {
     this.#clock = clock;
   }
 
-  /** @throws LOG_TOPIC_UNKNOWN for a topic asked for by name. */
+  /** @throws LOG_TOPIC_UNKNOWN for an unknown topic name (not for a pattern) */
   join(options: ConsumeOptions, assigned: (partition: AssignedPartition) => PartitionHandler): EmbeddedConsumer {
     if (!(options.topics instanceof RegExp)) for (const topic of options.topics) this.#store.topic(topic);
     const member = new EmbeddedConsumer(options, {
-      lane: (partition) =>
+      runner: (partition) =>
         new PartitionRunner({
           topic: partition.topic,
           partition: partition.partition,
           clock: this.#clock,
-          source: laneSource(this.#store, partition, options),
+          source: recordSource(this.#store, partition, options),
           assigned,
           onError: options.onError,
         }),
@@ -46,7 +46,7 @@ export class EmbeddedGroups {
     return member;
   }
 
-  /** Topics were made: whoever subscribes to them gets them now. */
+  /** Assigns the partitions of new topics. */
   topicsAdded(): void {
     for (const group of this.#members.keys()) this.#rebalance(group);
   }
@@ -65,45 +65,44 @@ export class EmbeddedGroups {
 
   #rebalance(group: string): void {
     const members = this.#membersOf(group);
-    const places = [...this.#store.topics.values()].flatMap(({ partitions }) => partitions);
+    const stored = [...this.#store.topics.values()].flatMap(({ partitions }) => partitions);
     const before = new Map(members.flatMap((member) => member.assigned().map((name) => [name, member] as const)));
-    const after = assign(members, places, before);
+    const after = assign(members, stored, before);
     for (const [name, member] of before) if (after.get(name) !== member) member.onRevoked(name);
-    for (const place of places) after.get(topicPartitionName(place))?.onAssigned(place);
+    for (const partition of stored) after.get(topicPartitionName(partition))?.onAssigned(partition);
   }
 }
 
-/** A member of a group. */
 export class EmbeddedConsumer implements Consumer, Member {
   readonly subscription: Subscription;
   draining = false;
-  readonly #lanes = new Map<string, PartitionRunner>();
-  readonly #hooks: { lane: (partition: StoredPartition) => PartitionRunner; leave: () => void };
+  readonly #runners = new Map<string, PartitionRunner>();
+  readonly #hooks: { runner: (partition: StoredPartition) => PartitionRunner; leave: () => void };
   #closing: Promise<void> | undefined;
 
   constructor(
     options: ConsumeOptions,
-    hooks: { lane: (partition: StoredPartition) => PartitionRunner; leave: () => void },
+    hooks: { runner: (partition: StoredPartition) => PartitionRunner; leave: () => void },
   ) {
     this.subscription = options.topics;
     this.#hooks = hooks;
   }
 
   assigned(): string[] {
-    return [...this.#lanes.keys()];
+    return [...this.#runners.keys()];
   }
 
   onAssigned(partition: StoredPartition): void {
     const name = topicPartitionName(partition);
-    if (!this.#lanes.has(name)) this.#lanes.set(name, this.#hooks.lane(partition));
+    if (!this.#runners.has(name)) this.#runners.set(name, this.#hooks.runner(partition));
   }
 
   onRevoked(name: string): void {
-    this.#lanes.get(name)?.revoke();
-    this.#lanes.delete(name);
+    this.#runners.get(name)?.revoke();
+    this.#runners.delete(name);
   }
 
-  /** Joining takes no time here. */
+  /** Joining is synchronous here. */
   async joined(): Promise<void> {
     await Promise.resolve();
   }
@@ -115,13 +114,13 @@ export class EmbeddedConsumer implements Consumer, Member {
 
   async #close(): Promise<void> {
     this.draining = true;
-    await Promise.all([...this.#lanes.values()].map((lane) => lane.drain()));
+    await Promise.all([...this.#runners.values()].map((runner) => runner.drain()));
     for (const name of this.assigned()) this.onRevoked(name);
     this.#hooks.leave();
   }
 }
 
-function laneSource(store: EmbeddedStore, partition: StoredPartition, options: ConsumeOptions): RecordSource {
+function recordSource(store: EmbeddedStore, partition: StoredPartition, options: ConsumeOptions): RecordSource {
   const reader = new EmbeddedReader(store, partition);
   return {
     async rewind() {
@@ -132,12 +131,12 @@ function laneSource(store: EmbeddedStore, partition: StoredPartition, options: C
       if (nextOffset > partition.durable.next) {
         throw new TributaryError(
           "BAD_REQUEST",
-          `${topicPartitionName(partition)} ends at ${partition.durable.next}, ${nextOffset} cannot be acked`,
+          `cannot ack ${nextOffset}: ${topicPartitionName(partition)} ends at ${partition.durable.next}`,
         );
       }
       await store.ack(options.group, partition, nextOffset);
     },
-    // One process: who loses a partition knows at once.
+    // All members are in this process, so ownership is always current.
     confirm: () => Promise.resolve(),
   };
 }

@@ -1,9 +1,9 @@
 import type { LogRecord } from "../event-log.ts";
 import type { EmbeddedStore, StoredPartition } from "./store.ts";
 
-/** Reads one partition forward, waiting at its end. */
+/** Reads one partition forward and waits at its end for new records. */
 export class EmbeddedReader {
-  /** Where the next `take` begins. */
+  /** The offset at which the next `take` starts. */
   position = 0;
   readonly partition: StoredPartition;
   readonly #store: EmbeddedStore;
@@ -13,7 +13,7 @@ export class EmbeddedReader {
     this.partition = partition;
   }
 
-  /** The next records, about `bytesMax` of them; waits while there are none. Nothing once the signal aborts. */
+  /** The next records, about `bytesMax` bytes; waits while there are none. Empty when the signal aborts. */
   async take(signal: AbortSignal, bytesMax: number): Promise<LogRecord[]> {
     while (!signal.aborted) {
       const to = this.partition.durable.next;

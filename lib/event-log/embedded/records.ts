@@ -3,7 +3,9 @@ import type { LogRecord, NewRecord, RecordHeaders } from "../event-log.ts";
 
 const HEADER_BYTES = 12;
 
-/** Partition, then offset, both big-endian: LMDB keeps a partition together and in order. */
+/**
+ * Partition id, then offset, both big-endian: LMDB then stores a partition's records together and in order.
+ */
 export function recordKey(partitionId: number, offset: number): Buffer {
   const key = Buffer.allocUnsafe(12);
   key.writeUInt32BE(partitionId, 0);
@@ -11,17 +13,20 @@ export function recordKey(partitionId: number, offset: number): Buffer {
   return key;
 }
 
-/** Added to the key's length where headers stand before the key. Far above any length. */
+/** Added to the key length if headers precede the key. Larger than any key length. */
 const HAS_HEADERS = 0x4000_0000;
 const HEADERS_LENGTH_BYTES = 4;
 
-/** What a record takes on disk, LMDB's own pages not counted. */
+/** Bytes of a record on disk, without LMDB's page overhead. */
 export function storedBytes({ key, value, headers }: NewRecord): number {
   const headersBytes = headers ? HEADERS_LENGTH_BYTES + Buffer.byteLength(JSON.stringify(headers)) : 0;
   return HEADER_BYTES + headersBytes + (key === null ? 0 : Buffer.byteLength(key)) + value.length;
 }
 
-/** timestamp f64 · key length i32 (−1: null) + HAS_HEADERS if so · [length i32 · headers as JSON] · key · value */
+/**
+ * timestamp f64 · key length i32 (−1: null; plus HAS_HEADERS) · [headers length i32 · headers as JSON] · key
+ * · value
+ */
 export function encodeRecord(record: NewRecord, timestampMs: number): Buffer {
   const { key, value, headers } = record;
   const stored = Buffer.allocUnsafe(storedBytes(record));

@@ -3,20 +3,22 @@ import { storedBytes } from "./records.ts";
 import type { EmbeddedStore, StoredPartition, StoredTopic } from "./store.ts";
 import type { LogRecord } from "../event-log.ts";
 
-/** How long an emptied key stays visible, so that a slow tail still learns that it is gone. As Kafka does. */
+/**
+ * How long a tombstone (an empty value) stays visible, so that slow tails see the deletion. Kafka's default.
+ */
 export const TOMBSTONE_MS = 24 * 60 * 60 * 1000;
 
 const CHUNK_BYTES = 1024 * 1024;
 
-/** Lets old records of one topic go, as its specification says. `next` never moves, whatever goes. */
+/** Deletes old records of one topic as its specification requires. `next` never changes. */
 export async function applyTopicRetention(store: EmbeddedStore, topic: StoredTopic, nowMs: number): Promise<void> {
   for (const partition of topic.partitions) {
     if (topic.spec.cleanup === "compact") await compact(store, partition, nowMs);
-    else await dropOld(store, topic, partition, nowMs);
+    else await deleteOld(store, topic, partition, nowMs);
   }
 }
 
-async function dropOld(store: EmbeddedStore, { spec }: StoredTopic, partition: StoredPartition, nowMs: number) {
+async function deleteOld(store: EmbeddedStore, { spec }: StoredTopic, partition: StoredPartition, nowMs: number) {
   const { retentionMs = Infinity, retentionBytes = Infinity } = spec;
   for (;;) {
     const { earliest, next, bytes } = partition.durable;
@@ -35,7 +37,7 @@ async function dropOld(store: EmbeddedStore, { spec }: StoredTopic, partition: S
   }
 }
 
-/** What the last compaction of a partition left behind: whether another one is worth its while. */
+/** The result of a partition's last compaction, from which `isWorthwhile` decides about the next one. */
 interface Compacted {
   next: number;
   kept: number;
@@ -50,7 +52,9 @@ function isWorthwhile(last: Compacted | undefined, next: number, nowMs: number):
   return (grown > 0 && grown >= last.kept / 2) || last.oldestTombstoneMs < nowMs - TOMBSTONE_MS;
 }
 
-/** Keeps the newest record of each key; an emptied key goes altogether once it has been empty for a day. Null keys stay. */
+/**
+ * Keeps the newest record of each key, deletes tombstones after TOMBSTONE_MS and keeps records without a key.
+ */
 async function compact(store: EmbeddedStore, partition: StoredPartition, nowMs: number): Promise<void> {
   const { earliest, next } = partition.durable;
   if (!isWorthwhile(compacted.get(partition), next, nowMs)) return;
@@ -59,18 +63,18 @@ async function compact(store: EmbeddedStore, partition: StoredPartition, nowMs: 
     for (const { key, offset } of records) if (key !== null) newest.set(key, offset);
   });
   const isTombstone = ({ key, value }: LogRecord): boolean => key !== null && value.length === 0;
-  const goes = (record: LogRecord): boolean =>
+  const isDeletable = (record: LogRecord): boolean =>
     (record.key !== null && newest.get(record.key)! > record.offset) ||
     (isTombstone(record) && record.timestampMs < nowMs - TOMBSTONE_MS);
   const left: Compacted = { next, kept: 0, oldestTombstoneMs: Infinity };
   await scanAll(store, partition, earliest, next, async (records) => {
-    const gone = records.filter(goes);
-    const kept = records.filter((record) => !goes(record));
+    const deleted = records.filter(isDeletable);
+    const kept = records.filter((record) => !isDeletable(record));
     left.kept += kept.length;
     for (const record of kept.filter(isTombstone)) {
       left.oldestTombstoneMs = Math.min(left.oldestTombstoneMs, record.timestampMs);
     }
-    if (gone.length > 0) await store.remove(partition, gone, earliest);
+    if (deleted.length > 0) await store.remove(partition, deleted, earliest);
   });
   compacted.set(partition, left);
 }

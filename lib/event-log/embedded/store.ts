@@ -5,30 +5,30 @@ import type { TopicSpec } from "../../messages/topics.ts";
 import { decodeRecord, encodeRecord, offsetOfKey, recordKey, storedBytes } from "./records.ts";
 import type { LogRecord, NewRecord } from "../event-log.ts";
 
-/** So much goes into one LMDB transaction, unless one write alone is larger. */
+/** Size limit of one LMDB transaction. A single larger write gets a transaction of its own. */
 const TRANSACTION_BYTES_MAX = 32 * 1024 * 1024;
-/** Bookkeeping of one record, counted so that many tiny records are bounded too. */
+/** Memory overhead of one record, counted so that many small records are also bounded. */
 const RECORD_OVERHEAD_BYTES = 128;
-/** With less than this the disk is full. */
+/** The disk counts as full with less free space than this. */
 const NO_SPACE_BYTES = 1024 * 1024;
 
 interface Bounds {
   earliest: number;
   next: number;
-  /** Stored bytes of all kept records. */
+  /** Total bytes of the stored records. */
   bytes: number;
 }
 
 export interface StoredPartition {
-  /** Prefix of its records' keys. */
+  /** Prefix of the LMDB keys of its records. */
   readonly id: number;
   readonly topic: string;
   readonly partition: number;
-  /** What readers see: flushed to disk. */
+  /** Flushed to disk; this is what readers see. */
   durable: Readonly<Bounds>;
-  /** What the transaction being written will make of it. */
+  /** The state after the transaction being written. */
   staged: Readonly<Bounds>;
-  /** Called at each append, once. */
+  /** Each callback is called once, at the next append. */
   readonly waiting: Set<() => void>;
 }
 
@@ -48,7 +48,7 @@ interface Ack {
 
 interface Write {
   bytes: number;
-  /** Queues the write's puts and removes into the transaction. */
+  /** Adds the write's puts and removes to the transaction. */
   stage(): void;
   resolve(): void;
   reject(error: TributaryError): void;
@@ -56,12 +56,13 @@ interface Write {
 
 type MetaKey = ["topic", string] | ["bounds", number] | ["ack", string, string, number] | ["next id"];
 
-/** Folders open in this process: LMDB's reader table tells only other processes. */
+/** Folders open in this process. LMDB's reader table shows only other processes. */
 const openHere = new Set<string>();
 
 /**
- * The embedded log on disk: one LMDB environment in a folder. Concurrent writes share a transaction (group commit), and a write
- * resolves when its transaction is on disk; only then do readers see it. Reads are memory reads, hence synchronous.
+ * The embedded log on disk: one LMDB environment in a folder (docs/decisions/0028). Concurrent writes share a
+ * transaction (group commit). A write resolves, and becomes visible to readers, when its transaction is on
+ * disk. Reads are synchronous because LMDB maps the file into memory.
  */
 export class EmbeddedStore {
   readonly folder: string;
@@ -77,12 +78,15 @@ export class EmbeddedStore {
   #nextId: number;
   #closed = false;
 
-  /** @throws LOG_IN_USE if this or another living process has the folder open; LOG_UNAVAILABLE if it cannot be opened at all. */
+  /**
+   * @throws LOG_IN_USE if a live process has the folder open; LOG_UNAVAILABLE if the folder cannot be opened
+   */
   constructor(folder: string) {
     this.folder = claimFolder(folder);
     try {
-      // Without overlapping sync a transaction is flushed before it counts as committed, hence before its writes resolve.
-      // Without turn batching LMDB makes no batches of its own, whose failures nobody could catch.
+      // overlappingSync: false flushes a transaction before it counts as committed, so before its writes
+      // resolve. eventTurnBatching: false prevents batches made by lmdb itself, whose failures could not be
+      // caught.
       const options = { overlappingSync: false, eventTurnBatching: false, cache: false, maxReaders: 32 };
       this.#root = open({ path: this.folder, noSubdir: false, ...options });
       this.#records = this.#root.openDB({ name: "records", keyEncoding: "binary", encoding: "binary" });
@@ -90,16 +94,16 @@ export class EmbeddedStore {
       this.#nextId = (this.#meta.get(["next id"]) as number | undefined) ?? 0;
     } catch (thrown) {
       openHere.delete(this.folder);
-      throw storeError(thrown, `the event log in ${this.folder} cannot be opened`);
+      throw storeError(thrown, `cannot open the event log in ${this.folder}`);
     }
     this.#refuseSecondProcess();
     this.#load();
   }
 
   /**
-   * Each process that has read from an environment stands in LMDB's reader table until it closes it, and the table knows by a
-   * file lock whether a process still lives: an exact lock that nothing has to clean up. Both register before they look, so
-   * two that start at the same moment never both go on.
+   * LMDB's reader table lists every process that has read from the environment until it closes it, and uses a
+   * file lock to detect dead processes. This makes it an exact lock that needs no cleanup. Every process
+   * registers before it checks, so two processes that start at the same time never both continue.
    */
   #refuseSecondProcess(): void {
     this.#root.readerCheck();
@@ -135,7 +139,7 @@ export class EmbeddedStore {
     this.topics.set(spec.name, { spec, partitions });
   }
 
-  /** Makes those that do not exist yet, durably. */
+  /** Creates missing topics, durably. */
   async createTopics(specs: readonly TopicSpec[]): Promise<void> {
     if (specs.every(({ name }) => this.topics.has(name))) return;
     const added: string[] = [];
@@ -158,18 +162,18 @@ export class EmbeddedStore {
   /** @throws LOG_TOPIC_UNKNOWN */
   topic(name: string): StoredTopic {
     const topic = this.topics.get(name);
-    if (!topic) throw new TributaryError("LOG_TOPIC_UNKNOWN", `there is no topic ${name}`);
+    if (!topic) throw new TributaryError("LOG_TOPIC_UNKNOWN", `topic ${name} does not exist`);
     return topic;
   }
 
-  /** @throws LOG_TOPIC_UNKNOWN, also for a partition the topic does not have. */
+  /** @throws LOG_TOPIC_UNKNOWN if the topic or the partition does not exist */
   partition(topic: string, partition: number): StoredPartition {
     const found = this.topic(topic).partitions[partition];
     if (!found) throw new TributaryError("LOG_TOPIC_UNKNOWN", `topic ${topic} has no partition ${partition}`);
     return found;
   }
 
-  /** All or nothing. Resolves with the offsets, in the order given, when the records are on disk. */
+  /** Writes all records or none. Resolves with their offsets, in the order given, when they are on disk. */
   async append(records: readonly AppendRecord[], timestampMs: number): Promise<number[]> {
     const offsets: number[] = [];
     const bytes = records.reduce((sum, { value }) => sum + value.length + RECORD_OVERHEAD_BYTES, 0);
@@ -186,7 +190,10 @@ export class EmbeddedStore {
     return offsets;
   }
 
-  /** Records from `from`, up to `to` or about `bytesMax`; at least one if there is one. `nextOffset` is where to go on. */
+  /**
+   * Reads from `from` to `to` or about `bytesMax` bytes, at least one record if any. Continue at
+   * `nextOffset`.
+   */
   scan(
     partition: StoredPartition,
     from: number,
@@ -208,7 +215,7 @@ export class EmbeddedStore {
     return { records, nextOffset: Math.max(from, to) };
   }
 
-  /** Removes records that were scanned; `earliest` says from where on the partition has records afterwards. */
+  /** Deletes scanned records. `earliest`: the partition's earliest offset afterwards. */
   async remove(partition: StoredPartition, records: readonly LogRecord[], earliest: number): Promise<void> {
     await this.#write(0, () => {
       let { bytes } = partition.staged;
@@ -220,19 +227,19 @@ export class EmbeddedStore {
     });
   }
 
-  /** What the group has acked of the partition, if anything. */
+  /** The group's acked offset of the partition; undefined if it never acked. */
   acked(group: string, { topic, partition }: StoredPartition): number | undefined {
     return this.#ackOf(group, topic, partition).durable;
   }
 
-  /** Forward only, unless `force`. */
-  async ack(group: string, place: StoredPartition, nextOffset: number, force = false): Promise<void> {
-    const ack = this.#ackOf(group, place.topic, place.partition);
+  /** A lower offset than before changes nothing, unless `force`. */
+  async ack(group: string, { topic, partition }: StoredPartition, nextOffset: number, force = false): Promise<void> {
+    const ack = this.#ackOf(group, topic, partition);
     let staged: number | undefined;
     const stage = (): void => {
       if (force || nextOffset > (ack.staged ?? -1)) {
         ack.staged = nextOffset;
-        this.#put(this.#meta.put(["ack", group, place.topic, place.partition], nextOffset));
+        this.#put(this.#meta.put(["ack", group, topic, partition], nextOffset));
       }
       staged = ack.staged;
     };
@@ -243,7 +250,7 @@ export class EmbeddedStore {
     ack.durable = staged;
   }
 
-  /** Resolves when what was queued is on disk and the environment is closed. */
+  /** Resolves when all queued writes are on disk and the environment is closed. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -280,7 +287,7 @@ export class EmbeddedStore {
     });
   }
 
-  /** One transaction after the other; what is queued meanwhile shares the next. */
+  /** Commits one transaction at a time. Writes queued during a commit share the next one. */
   async #writeAll(): Promise<void> {
     await Promise.resolve();
     while (this.#queue.length > 0) {
@@ -291,7 +298,7 @@ export class EmbeddedStore {
         for (const partition of this.#touched) partition.staged = partition.durable;
         const cause = await commitError(thrown);
         const full = hasNoSpace(this.folder);
-        const error = storeError(cause, `the event log in ${this.folder} cannot be written`, full);
+        const error = storeError(cause, `cannot write the event log in ${this.folder}`, full);
         for (const write of writes) write.reject(error);
         continue;
       }
@@ -316,7 +323,8 @@ export class EmbeddedStore {
   async #commit(writes: readonly Write[]): Promise<void> {
     this.#puts = new Set();
     this.#touched = new Set();
-    // What a batch puts shares a transaction, and comes into it in order: bounds follow the records they vouch for.
+    // A batch is one transaction and applies its puts in order, so the bounds follow the records that they
+    // count.
     const batch = this.#root.batch(() => {
       for (const write of writes) write.stage();
       for (const { id, staged } of this.#touched) {
@@ -334,7 +342,7 @@ function claimFolder(folder: string): string {
     mkdirSync(folder, { recursive: true });
     path = realpathSync(folder);
   } catch (thrown) {
-    throw storeError(thrown, `the event log's folder ${folder} cannot be made`);
+    throw storeError(thrown, `cannot create the event log's folder ${folder}`);
   }
   if (openHere.has(path)) {
     throw new TributaryError("LOG_IN_USE", `the event log in ${path} is already open in this process`);
@@ -349,7 +357,7 @@ function wake(partition: StoredPartition): void {
   for (const callback of callbacks) callback();
 }
 
-/** What was wrong with a transaction comes by a promise of its own, which nobody else looks after. */
+/** lmdb reports the cause of a failed transaction in a separate promise, which must be handled. */
 async function commitError(thrown: unknown): Promise<unknown> {
   if (!(thrown instanceof Error && "commitError" in thrown)) return thrown;
   return Promise.resolve(thrown.commitError).then(
@@ -358,7 +366,7 @@ async function commitError(thrown: unknown): Promise<unknown> {
   );
 }
 
-/** A full disk shows as several errors. */
+/** LMDB reports a full disk with several different errors, so check the free space. */
 function hasNoSpace(folder: string): boolean {
   const { bavail, bsize } = statfsSync(folder);
   return bavail * bsize < NO_SPACE_BYTES;

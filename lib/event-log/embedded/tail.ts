@@ -6,7 +6,11 @@ import type { LogRecord, Tail } from "../event-log.ts";
 
 const FETCH_BYTES_MAX = 1024 * 1024;
 
-/** Hands over every record of some topics from the earliest, then for ever. What `onRecord` throws is an unhandled rejection: a broken view. */
+/**
+ * Delivers every record of some topics from the earliest on until closed. An error thrown by `onRecord`
+ * becomes an unhandled rejection and ends the process, because the view built from the records would be
+ * wrong.
+ */
 export class EmbeddedTail implements Tail {
   readonly #readers: EmbeddedReader[];
   readonly #handedOver: Map<EmbeddedReader, number>;

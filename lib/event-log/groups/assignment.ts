@@ -7,25 +7,26 @@ export interface TopicPartition {
 
 export interface Member {
   subscription: Subscription;
-  /** Takes nothing new, keeps what it has. */
+  /** Receives no new partitions; keeps the ones that it has. */
   draining: boolean;
 }
 
 export const topicPartitionName = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`;
 
 /**
- * Who owns what in a group: every partition that somebody subscribes to gets one owner, loads differ as little as subscriptions
- * allow, and a partition stays where it is unless it must move. `owners` is keyed by `placeName`.
+ * Assigns partitions to the members of a group. Every partition with a subscriber gets one owner, loads
+ * differ as little as the subscriptions allow, and a partition keeps its owner unless balance requires a
+ * move. `owners` (the present assignment) and the result are keyed by `topicPartitionName`.
  */
 export function assign<M extends Member>(
   members: readonly M[],
-  places: readonly TopicPartition[],
+  partitions: readonly TopicPartition[],
   owners: ReadonlyMap<string, M>,
 ): Map<string, M> {
   const load = new Map(members.map((member) => [member, 0]));
   const result = new Map<string, M>();
-  const give = (place: TopicPartition, member: M): void => {
-    result.set(topicPartitionName(place), member);
+  const give = (partition: TopicPartition, member: M): void => {
+    result.set(topicPartitionName(partition), member);
     load.set(member, load.get(member)! + 1);
   };
   const leastLoaded = (topic: string): M | undefined =>
@@ -36,22 +37,22 @@ export function assign<M extends Member>(
         undefined,
       );
 
-  const homeless: TopicPartition[] = [];
-  for (const place of places) {
-    const owner = owners.get(topicPartitionName(place));
-    if (owner && load.has(owner) && subscribes(owner.subscription, place.topic)) give(place, owner);
-    else homeless.push(place);
+  const unowned: TopicPartition[] = [];
+  for (const partition of partitions) {
+    const owner = owners.get(topicPartitionName(partition));
+    if (owner && load.has(owner) && subscribes(owner.subscription, partition.topic)) give(partition, owner);
+    else unowned.push(partition);
   }
-  for (const place of homeless) {
-    const member = leastLoaded(place.topic);
-    if (member) give(place, member);
+  for (const partition of unowned) {
+    const member = leastLoaded(partition.topic);
+    if (member) give(partition, member);
   }
-  for (const place of places) {
-    const owner = result.get(topicPartitionName(place));
-    const member = leastLoaded(place.topic);
+  for (const partition of partitions) {
+    const owner = result.get(topicPartitionName(partition));
+    const member = leastLoaded(partition.topic);
     if (!owner || !member || owner.draining || load.get(owner)! - load.get(member)! < 2) continue;
     load.set(owner, load.get(owner)! - 1);
-    give(place, member);
+    give(partition, member);
   }
   return result;
 }

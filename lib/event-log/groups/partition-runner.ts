@@ -6,15 +6,15 @@ import type { AssignedPartition, ConsumeOptions, LogRecord, PartitionHandler } f
 const PAUSE_MS_MIN = 100;
 const PAUSE_MS_MAX = 10_000;
 
-/** Where a lane's records come from and its acks go: one partition as seen by one group. */
+/** One partition as seen by one group: the source of its records and the target of its acks. */
 export interface RecordSource {
-  /** Makes the next `take` begin at the group's ack. */
+  /** Makes the next `take` start at the group's ack. */
   rewind(): Promise<void>;
-  /** The next records, in order; waits while there are none. Returns nothing once the signal aborts. */
+  /** The next records in order; waits while there are none. Returns an empty array when the signal aborts. */
   take(signal: AbortSignal): Promise<LogRecord[]>;
-  /** Durably; a lower offset than before changes nothing. */
+  /** Acks durably. A lower offset than before changes nothing. */
   ack(nextOffset: number): Promise<void>;
-  /** What AssignedPartition.confirm says. */
+  /** See AssignedPartition.confirm. */
   confirm(): Promise<void>;
 }
 
@@ -28,9 +28,9 @@ export interface PartitionRunnerOptions {
 }
 
 /**
- * One partition for as long as one consumer owns it: assignment after assignment, each from the group's ack, until the lane is
- * lost or drained. A handler that throws ends its assignment; the next one follows after a pause that doubles until the
- * group's ack moves on.
+ * Runs one partition while one consumer owns it: successive assignments, each from the group's ack, until the
+ * runner is revoked or drained. A handler that throws ends its assignment. The next one follows after a
+ * backoff that doubles until the group's ack advances.
  */
 export class PartitionRunner {
   readonly #options: PartitionRunnerOptions;
@@ -52,13 +52,13 @@ export class PartitionRunner {
     return this.#options.partition;
   }
 
-  /** The partition belongs to another from now on: acks throw, nothing is waited for. */
+  /** Another consumer owns the partition now: acks throw. Does not wait for the handler. */
   revoke(): void {
     this.#stopping.abort();
     this.#assignment?.end();
   }
 
-  /** Hands out no more records and waits for the handler that runs. Acks still work until `lose`. */
+  /** Delivers no more records and waits for the running handler. Acks are accepted until `revoke`. */
   async drain(): Promise<void> {
     this.#stopping.abort();
     this.#assignment?.close();
@@ -67,7 +67,7 @@ export class PartitionRunner {
 
   async #run(): Promise<void> {
     const { clock, onError, topic, partition } = this.#options;
-    // Not at once: whoever makes the lane must be able to finish what it is at.
+    // Start in the next turn, after the caller has stored the new runner.
     await nextTurn();
     while (!this.#stopping.signal.aborted) {
       try {
@@ -82,7 +82,7 @@ export class PartitionRunner {
     }
   }
 
-  /** One assignment. Returns when the lane stops; throws when the handler, or reading, fails. */
+  /** One assignment. Returns when the runner stops; throws when the handler or the source fails. */
   async #serve(): Promise<void> {
     const { source, topic, partition, assigned } = this.#options;
     await source.rewind();
@@ -98,7 +98,7 @@ export class PartitionRunner {
       const records = await source.take(assignment.signal);
       if (assignment.signal.aborted) return;
       await handle(records);
-      // A handler that never really waits must not starve the rest of the process.
+      // A handler that never waits for I/O must not starve the process.
       await nextTurn();
     }
   }
@@ -122,7 +122,7 @@ class Assignment implements AssignedPartition {
   }
 
   async ack(nextOffset: number): Promise<void> {
-    if (!Number.isSafeInteger(nextOffset) || nextOffset < 0) throw new Error(`no offset to ack: ${nextOffset}`);
+    if (!Number.isSafeInteger(nextOffset) || nextOffset < 0) throw new Error(`invalid ack: ${nextOffset}`);
     if (this.#ended) throw assignmentLost(this.topic, this.partition);
     await this.#source.ack(nextOffset);
   }
@@ -132,9 +132,9 @@ class Assignment implements AssignedPartition {
     if (this.#ended) throw assignmentLost(this.topic, this.partition);
   }
 
-  /** The consumer closes: no more records, but what is in hand may still be acked. */
+  /** The consumer closes: no more records are delivered, but delivered ones can still be acked. */
   close(): void {
-    this.#over.abort(new TributaryError("ASSIGNMENT_LOST", `the consumer of ${this.topic}/${this.partition} closes`));
+    this.#over.abort(new TributaryError("ASSIGNMENT_LOST", `${this.topic}/${this.partition}: the consumer closes`));
   }
 
   end(): void {

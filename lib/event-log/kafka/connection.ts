@@ -6,7 +6,7 @@ import { retry } from "../../retry.ts";
 import type { LogRecord, Position, RecordHeaders } from "../event-log.ts";
 import { kafkaError } from "./errors.ts";
 
-/** One partition to fetch from. */
+/** A partition to fetch from, and the offset to start at. */
 export interface Wanted extends Position {
   topic: string;
   bytesMax: number;
@@ -16,9 +16,9 @@ export interface Fetched {
   topic: string;
   partition: number;
   records: LogRecord[];
-  /** Where to go on: past records that are no messages too. */
+  /** The offset to continue at. Also skips control records. */
   nextOffset: number;
-  /** No message lies at or beyond it yet. */
+  /** The partition's end: no message at or after it exists yet. */
   end: number;
 }
 
@@ -27,7 +27,7 @@ export interface GroupMember {
   memberMetadata: Buffer;
 }
 
-/** kafkajs's connection to one broker. It has no public type. */
+/** kafkajs's connection to one broker, which has no public type. */
 export interface Broker {
   fetch(request: {
     maxWaitTime: number;
@@ -88,14 +88,15 @@ const READ_COMMITTED = 1;
 const FETCH_BYTES_MAX = 10 * 1024 * 1024;
 const ATTEMPTS_MAX = 6;
 
-/** A Kafka whose log goes to `onLog`, or nowhere. */
+/** A kafkajs instance. Its log entries go to `onLog`; without it they are dropped. */
 export function makeKafka(config: KafkaConfig, onLog?: (entry: LogEntry) => void): Kafka {
   return new Kafka({ ...config, logCreator: () => (entry) => onLog?.(entry) });
 }
 
 /**
- * One set of connections to a Kafka cluster: the requests that kafkajs's public clients do not offer by themselves (fetching
- * without a group, being a member of a group), by kafkajs's own protocol code. Fetches do not hold up other requests.
+ * A set of connections to a Kafka cluster. It sends requests that kafkajs's public clients do not offer
+ * (fetching without a group, group membership) through kafkajs's internal protocol code. This file and
+ * internals.d.ts are the only ones that use kafkajs internals. A fetch does not block other requests.
  */
 export class KafkaConnection {
   readonly clock: Clock;
@@ -108,7 +109,7 @@ export class KafkaConnection {
     this.#cluster = makeCluster(kafka);
   }
 
-  /** Calls `action` again while what it fails with may pass. @throws what kafkaError says, LOG_UNAVAILABLE after `close`. */
+  /** Retries `action` on retryable errors. @throws the errors of kafkaError; LOG_UNAVAILABLE after `close` */
   async request<T>(what: string, action: (cluster: Cluster) => Promise<T>, attemptsMax = ATTEMPTS_MAX): Promise<T> {
     const { signal } = this.#stopping;
     const options = { attemptsMax, backoffMsMin: 50, backoffMsMax: 2000, signal };
@@ -124,9 +125,9 @@ export class KafkaConnection {
     });
   }
 
-  /** Every topic and its number of partitions, Kafka's own left out. */
+  /** Every topic and its number of partitions, without Kafka's internal topics. */
   async topics(): Promise<Map<string, number>> {
-    const { topicMetadata } = await this.request("topics cannot be listed", (cluster) => cluster.metadata());
+    const { topicMetadata } = await this.request("cannot list topics", (cluster) => cluster.metadata());
     const visible = topicMetadata.filter(({ topic }) => !topic.startsWith("__"));
     return new Map(visible.map(({ topic, partitionMetadata }) => [topic, partitionMetadata.length]));
   }
@@ -136,22 +137,25 @@ export class KafkaConnection {
     const known = this.#partitionCounts.get(topic);
     if (known !== undefined) return known;
     const count = (await this.topics()).get(topic);
-    if (count === undefined) throw new TributaryError("LOG_TOPIC_UNKNOWN", `there is no topic ${topic}`);
+    if (count === undefined) throw new TributaryError("LOG_TOPIC_UNKNOWN", `topic ${topic} does not exist`);
     this.#partitionCounts.set(topic, count);
     return count;
   }
 
-  /** @throws LOG_TOPIC_UNKNOWN, also for a partition that the topic does not have. */
+  /** @throws LOG_TOPIC_UNKNOWN if the topic or the partition does not exist */
   async assertPartition(topic: string, partition: number): Promise<void> {
     if (partition >= 0 && partition < (await this.partitionCount(topic))) return;
     throw new TributaryError("LOG_TOPIC_UNKNOWN", `topic ${topic} has no partition ${partition}`);
   }
 
-  /** The earliest kept, or the next, offset of every partition, by partition. Records of unfinished transactions do not count. */
+  /**
+   * The earliest kept or the next offset of every partition, indexed by partition. Excludes open
+   * transactions.
+   */
   async listOffsets(topic: string, which: "earliest" | "next"): Promise<number[]> {
     const count = await this.partitionCount(topic);
     const partitions = Array.from({ length: count }, (_, partition) => ({ partition }));
-    const found = await this.request(`offsets of ${topic} cannot be read`, async (cluster) => {
+    const found = await this.request(`cannot read the offsets of ${topic}`, async (cluster) => {
       await cluster.addMultipleTargetTopics([topic]);
       return cluster.fetchTopicsOffset([{ topic, partitions, fromBeginning: which === "earliest" }]);
     });
@@ -159,32 +163,32 @@ export class KafkaConnection {
     return partitions.map(({ partition }) => {
       const offset = offsets.get(partition);
       if (offset !== undefined) return offset;
-      throw new TributaryError("LOG_UNAVAILABLE", `${topic}/${partition} has no leader at the moment`);
+      throw new TributaryError("LOG_UNAVAILABLE", `${topic}/${partition} has no leader`);
     });
   }
 
-  /** Which broker leads each partition now. Partitions without a leader are absent. */
-  async leaders<P extends { topic: string; partition: number }>(places: readonly P[]): Promise<Map<number, P[]>> {
-    const topics = [...new Set(places.map(({ topic }) => topic))];
-    return this.request("partition leaders cannot be found", async (cluster) => {
+  /** Groups partitions by the broker (node id) that leads them. Partitions without a leader are absent. */
+  async leaders<P extends { topic: string; partition: number }>(wanted: readonly P[]): Promise<Map<number, P[]>> {
+    const topics = [...new Set(wanted.map(({ topic }) => topic))];
+    return this.request("cannot find partition leaders", async (cluster) => {
       await cluster.addMultipleTargetTopics(topics);
       const led = new Map<number, P[]>();
-      for (const place of places) {
-        const found = cluster.findTopicPartitionMetadata(place.topic).find((p) => p.partitionId === place.partition);
-        if (found && found.leader >= 0) led.set(found.leader, [...(led.get(found.leader) ?? []), place]);
+      for (const one of wanted) {
+        const found = cluster.findTopicPartitionMetadata(one.topic).find((p) => p.partitionId === one.partition);
+        if (found && found.leader >= 0) led.set(found.leader, [...(led.get(found.leader) ?? []), one]);
       }
       return led;
     });
   }
 
   async refresh(): Promise<void> {
-    await this.request("metadata cannot be refreshed", (cluster) => cluster.refreshMetadata());
+    await this.request("cannot refresh metadata", (cluster) => cluster.refreshMetadata());
   }
 
-  /** One fetch from one broker, waiting up to `waitMs` for a first byte. Throws what kafkajs throws. */
+  /** One fetch from one broker, which waits up to `waitMs` for a first byte. @throws kafkajs's errors */
   async fetch(nodeId: number, wanted: readonly Wanted[], waitMs: number): Promise<Fetched[]> {
     const byTopic = new Map<string, Wanted[]>();
-    for (const place of wanted) byTopic.set(place.topic, [...(byTopic.get(place.topic) ?? []), place]);
+    for (const one of wanted) byTopic.set(one.topic, [...(byTopic.get(one.topic) ?? []), one]);
     const broker = await this.#cluster.findBroker({ nodeId });
     const { responses } = await broker.fetch({
       maxWaitTime: waitMs,
@@ -208,10 +212,10 @@ export class KafkaConnection {
     );
   }
 
-  /** Of what was asked, what the group has acked. */
+  /** The group's acked offsets of these partitions. Partitions without an ack are absent. */
   async acked(group: string, topic: string, partitions: readonly number[]): Promise<Position[]> {
     const topics = [{ topic, partitions: partitions.map((partition) => ({ partition })) }];
-    const found = await this.request(`acks of ${group} on ${topic} cannot be read`, async (cluster) => {
+    const found = await this.request(`cannot read acks of ${group} on ${topic}`, async (cluster) => {
       const coordinator = await cluster.findGroupCoordinator({ groupId: group });
       return coordinator.offsetFetch({ groupId: group, topics });
     });
@@ -223,7 +227,7 @@ export class KafkaConnection {
   }
 
   async coordinator(group: string): Promise<Broker> {
-    return this.request(`the coordinator of group ${group} cannot be found`, (cluster) =>
+    return this.request(`cannot find the coordinator of group ${group}`, (cluster) =>
       cluster.findGroupCoordinator({ groupId: group }),
     );
   }
@@ -234,10 +238,10 @@ export class KafkaConnection {
   }
 }
 
-/** kafkajs keeps the function that makes its connections under a private symbol. */
+/** kafkajs stores the function that creates its cluster connection under a private symbol. */
 function makeCluster(kafka: Kafka): Cluster {
   const symbol = Object.getOwnPropertySymbols(kafka).find((at) => at.description === "private:Kafka:createCluster");
-  if (!symbol) throw new Error("kafkajs has changed inside: this adapter is written for 2.2.4");
+  if (!symbol) throw new Error("kafkajs internals changed: this adapter needs kafkajs 2.2.4");
   const make = Reflect.get(kafka, symbol) as (options: object) => Cluster;
   return make({ allowAutoTopicCreation: false, metadataMaxAge: 60_000, isolationLevel: READ_COMMITTED });
 }
@@ -258,7 +262,7 @@ function decodeFetched(topic: string, from: number, data: FetchedPartition): Fet
   return { topic, partition, records, nextOffset, end: safeOffset(lastStableOffset ?? highWatermark) };
 }
 
-/** Ours are texts; of a header that stands several times the last counts. */
+/** Header values as text. If a header occurs several times, the last value is used. */
 function headersOf(headers: IHeaders | undefined): { headers?: RecordHeaders } {
   const entries = Object.entries(headers ?? {});
   if (entries.length === 0) return {};
@@ -269,6 +273,6 @@ function headersOf(headers: IHeaders | undefined): { headers?: RecordHeaders } {
 
 function safeOffset(text: string): number {
   const offset = Number(text);
-  if (!Number.isSafeInteger(offset)) throw new Error(`offset ${text} is beyond what Tributary counts to`);
+  if (!Number.isSafeInteger(offset)) throw new Error(`offset ${text} exceeds the largest safe integer`);
   return offset;
 }

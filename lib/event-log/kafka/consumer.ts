@@ -11,11 +11,11 @@ import { subscribes } from "../groups/subscription.ts";
 const FETCH_BYTES_MAX = 4 * 1024 * 1024;
 
 interface Owned {
-  lane: PartitionRunner;
+  runner: PartitionRunner;
   queue: KafkaQueue;
 }
 
-/** One member of a group with its lanes. The connection is its own. */
+/** One member of a group and its partition runners. It owns its connection. */
 export class KafkaConsumer implements Consumer {
   readonly #options: ConsumeOptions;
   readonly #assigned: (partition: AssignedPartition) => PartitionHandler;
@@ -44,7 +44,7 @@ export class KafkaConsumer implements Consumer {
       clock: connection.clock,
       topics: () => this.#topics(),
       owned: () => [...this.#owned.keys()],
-      assigned: (places) => this.#own(places),
+      assigned: (partitions) => this.#onAssigned(partitions),
       onError,
     });
   }
@@ -61,8 +61,8 @@ export class KafkaConsumer implements Consumer {
   async #close(): Promise<void> {
     this.#draining = true;
     this.#member.drain();
-    await Promise.all([...this.#owned.values()].map(({ lane }) => lane.drain()));
-    this.#own([]);
+    await Promise.all([...this.#owned.values()].map(({ runner }) => runner.drain()));
+    this.#onAssigned([]);
     await this.#member.leave();
     await this.#fetcher.close();
     await this.#connection.close();
@@ -74,17 +74,18 @@ export class KafkaConsumer implements Consumer {
     return [...(await this.#connection.topics()).keys()].filter((topic) => subscribes(topics, topic));
   }
 
-  #own(places: readonly TopicPartition[]): void {
-    const names = new Set(places.map(topicPartitionName));
-    for (const [name, { lane, queue }] of this.#owned) {
+  #onAssigned(partitions: readonly TopicPartition[]): void {
+    const names = new Set(partitions.map(topicPartitionName));
+    for (const [name, { runner, queue }] of this.#owned) {
       if (names.has(name)) continue;
-      lane.revoke();
+      runner.revoke();
       this.#fetcher.remove(queue);
       this.#owned.delete(name);
     }
     if (this.#draining) return;
-    for (const place of places) {
-      if (!this.#owned.has(topicPartitionName(place))) this.#owned.set(topicPartitionName(place), this.#start(place));
+    for (const partition of partitions) {
+      const name = topicPartitionName(partition);
+      if (!this.#owned.has(name)) this.#owned.set(name, this.#start(partition));
     }
   }
 
@@ -92,7 +93,7 @@ export class KafkaConsumer implements Consumer {
     const { fetchBytesMax = FETCH_BYTES_MAX, onError } = this.#options;
     const queue = new KafkaQueue(topic, partition, fetchBytesMax, () => this.#fetcher.wake());
     const source = this.#source(queue);
-    const lane = new PartitionRunner({
+    const runner = new PartitionRunner({
       topic,
       partition,
       clock: this.#clock,
@@ -100,7 +101,7 @@ export class KafkaConsumer implements Consumer {
       assigned: this.#assigned,
       onError,
     });
-    return { lane, queue };
+    return { runner, queue };
   }
 
   #source(queue: KafkaQueue): RecordSource {
@@ -124,7 +125,7 @@ export class KafkaConsumer implements Consumer {
       },
       take: (signal) => queue.take(signal),
       ack: (nextOffset) => {
-        // One after the other, so that a later call never overtakes an earlier, higher one.
+        // Serialised, so that a later call never overtakes an earlier one with a higher offset.
         const done = acking.then(() => commit(nextOffset));
         acking = done.catch(() => undefined);
         return done;

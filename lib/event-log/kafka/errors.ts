@@ -1,6 +1,6 @@
 import { messageOf, TributaryError } from "../../errors.ts";
 
-/** The broker's name for an error, wherever kafkajs has wrapped it. */
+/** The broker's name of an error, found at any depth of kafkajs's wrapping. */
 export function kafkaErrorType(thrown: unknown): string | undefined {
   for (let error = thrown; error instanceof Error; error = error.cause) {
     if ("type" in error && typeof error.type === "string") return error.type;
@@ -9,7 +9,7 @@ export function kafkaErrorType(thrown: unknown): string | undefined {
 }
 
 const TOO_LARGE = new Set(["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"]);
-const FOR_GOOD = new Set([
+const PERMANENT = new Set([
   "SASL_AUTHENTICATION_FAILED",
   "TOPIC_AUTHORIZATION_FAILED",
   "GROUP_AUTHORIZATION_FAILED",
@@ -21,14 +21,14 @@ const FOR_GOOD = new Set([
   "POLICY_VIOLATION",
 ]);
 
-/** Says in the port's words what kafkajs says in its own: LOG_TOPIC_UNKNOWN, LOG_RECORD_TOO_LARGE or LOG_UNAVAILABLE. */
+/** Converts a kafkajs error to LOG_TOPIC_UNKNOWN, LOG_RECORD_TOO_LARGE or LOG_UNAVAILABLE. */
 export function kafkaError(thrown: unknown, what: string): TributaryError {
   if (thrown instanceof TributaryError) return thrown;
   const type = kafkaErrorType(thrown);
   const message = `${what}: ${messageOf(thrown)}`;
   if (type === "UNKNOWN_TOPIC_OR_PARTITION") return new TributaryError("LOG_TOPIC_UNKNOWN", message, { cause: thrown });
   if (type && TOO_LARGE.has(type)) return new TributaryError("LOG_RECORD_TOO_LARGE", message, { cause: thrown });
-  const retryable = !(type && FOR_GOOD.has(type)) && !isAuthenticationFailure(thrown);
+  const retryable = !(type && PERMANENT.has(type)) && !isAuthenticationFailure(thrown);
   return new TributaryError("LOG_UNAVAILABLE", message, { cause: thrown, retryable });
 }
 
@@ -36,16 +36,16 @@ function isAuthenticationFailure(thrown: unknown): boolean {
   return thrown instanceof Error && thrown.name === "KafkaJSSASLAuthenticationError";
 }
 
-/** The group went on without this member, or with another generation of it. */
+/** The group removed this member, or is in a newer generation. */
 export function isFenced(thrown: unknown): boolean {
   const type = kafkaErrorType(thrown);
   return type === "UNKNOWN_MEMBER_ID" || type === "ILLEGAL_GENERATION" || type === "FENCED_INSTANCE_ID";
 }
 
-/** The group is finding out who reads what: join again. */
+/** The group is rebalancing: join again. */
 export const isRebalancing = (thrown: unknown): boolean => kafkaErrorType(thrown) === "REBALANCE_IN_PROGRESS";
 
 const MOVING = new Set(["GROUP_LOAD_IN_PROGRESS", "GROUP_COORDINATOR_NOT_AVAILABLE", "NOT_COORDINATOR_FOR_GROUP"]);
 
-/** Another broker takes the group over, or the first one does: it is asked for again, and soon answers. */
+/** The group's coordinator is starting or moving to another broker: look it up again. */
 export const isMoving = (thrown: unknown): boolean => MOVING.has(kafkaErrorType(thrown) ?? "");

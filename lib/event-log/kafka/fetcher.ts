@@ -1,25 +1,27 @@
-import { messageOf } from "../../errors.ts";
 import type { LogRecord } from "../event-log.ts";
 import type { Fetched, KafkaConnection } from "./connection.ts";
 import { kafkaError, kafkaErrorType } from "./errors.ts";
 
-/** A long poll: how long a broker may wait for a first new record. */
+/** Long poll: how long a broker may wait for a first record. */
 const WAIT_MS = 100;
 const RETRY_MS = 200;
 
-/** One partition that is being followed. The fetcher moves `position`; whoever sets it back must set it while no `deliver` runs. */
+/** A partition being read. The fetcher advances `position`; reset it only while no `deliver` runs. */
 export interface Cursor {
   readonly topic: string;
   readonly partition: number;
-  /** What is fetched next. */
+  /** The next offset to fetch. */
   position: number;
-  /** Bytes it can take now; 0: none, and `wake` will be called when that changes. */
+  /** Bytes it can take now. When 0 changes to more, the cursor's owner calls `wake`. */
   room(): number;
-  /** The next records, possibly none; `position` stands behind them already. */
+  /** Receives the next records, possibly none; `position` is already after them. */
   deliver(records: LogRecord[]): void;
 }
 
-/** Follows any number of partitions: one long poll per broker that leads some of them, over one connection. */
+/**
+ * Reads any number of partitions over one connection, with one long poll for each broker that leads some of
+ * them.
+ */
 export class KafkaFetcher {
   readonly #connection: KafkaConnection;
   readonly #onError: (thrown: unknown) => void;
@@ -43,7 +45,7 @@ export class KafkaFetcher {
     this.#cursors.delete(cursor);
   }
 
-  /** Some cursor has room again. */
+  /** Call when a cursor has room again. */
   wake(): void {
     this.#again = true;
     this.#scheduling ??= this.#schedule().finally(() => {
@@ -52,7 +54,7 @@ export class KafkaFetcher {
     });
   }
 
-  /** Delivers nothing more. */
+  /** Delivers no records after the call. */
   async close(): Promise<void> {
     this.#stopping.abort();
     this.#cursors.clear();
@@ -60,32 +62,31 @@ export class KafkaFetcher {
     await Promise.all(this.#polls.values());
   }
 
-  #hungry(): Cursor[] {
+  #readyCursors(): Cursor[] {
     return [...this.#cursors].filter((cursor) => cursor.room() > 0);
   }
 
-  /** Sees to it that every broker that leads a hungry cursor is polled. */
+  /** Starts a poll for every broker that leads a ready cursor. */
   async #schedule(): Promise<void> {
     while (this.#again && !this.#stopping.signal.aborted) {
       this.#again = false;
-      const hungry = this.#hungry();
-      if (hungry.length === 0) return;
+      const ready = this.#readyCursors();
+      if (ready.length === 0) return;
       try {
-        const led = await this.#connection.leaders(hungry);
+        const led = await this.#connection.leaders(ready);
         for (const nodeId of led.keys()) if (!this.#polls.has(nodeId)) this.#polls.set(nodeId, this.#poll(nodeId));
-        if ([...led.values()].flat().length < hungry.length)
-          await this.#recover(new Error("partitions have no leader"));
+        if ([...led.values()].flat().length < ready.length) await this.#recover(new Error("partitions have no leader"));
       } catch (thrown) {
         await this.#recover(thrown);
       }
     }
   }
 
-  /** Polls one broker for as long as it leads hungry cursors. */
+  /** Polls one broker while it leads ready cursors. */
   async #poll(nodeId: number): Promise<void> {
     try {
       for (;;) {
-        const cursors = (await this.#connection.leaders(this.#hungry())).get(nodeId) ?? [];
+        const cursors = (await this.#connection.leaders(this.#readyCursors())).get(nodeId) ?? [];
         if (cursors.length === 0 || this.#stopping.signal.aborted) return;
         await this.#fetch(nodeId, cursors);
       }
@@ -93,12 +94,16 @@ export class KafkaFetcher {
       await this.#recover(thrown);
     } finally {
       this.#polls.delete(nodeId);
-      if (this.#hungry().length > 0) this.wake();
+      if (this.#readyCursors().length > 0) this.wake();
     }
   }
 
   async #fetch(nodeId: number, cursors: readonly Cursor[]): Promise<void> {
-    const wanted = cursors.map((cursor) => ({ ...place(cursor), offset: cursor.position, bytesMax: cursor.room() }));
+    const wanted = cursors.map((cursor) => ({
+      ...partitionOf(cursor),
+      offset: cursor.position,
+      bytesMax: cursor.room(),
+    }));
     let fetched: Fetched[];
     try {
       fetched = await this.#connection.fetch(nodeId, wanted, WAIT_MS);
@@ -108,7 +113,7 @@ export class KafkaFetcher {
     }
     for (const [index, cursor] of cursors.entries()) {
       const got = fetched.find(({ topic, partition }) => topic === cursor.topic && partition === cursor.partition);
-      // Whoever moved the cursor meanwhile wants something else.
+      // Skip cursors that were moved during the fetch: these records are not the next ones.
       if (!got || !this.#cursors.has(cursor) || cursor.position !== wanted[index]!.offset) continue;
       await this.#advance(nodeId, cursor, got);
     }
@@ -118,8 +123,10 @@ export class KafkaFetcher {
     const from = cursor.position;
     let { nextOffset } = got;
     if (nextOffset === from && got.end > from) {
-      // Compaction may leave a batch without records, of which kafkajs shows nothing. Asked for alone, nothing means just that.
-      const wanted = { ...place(cursor), offset: from, bytesMax: Math.max(1, cursor.room()) };
+      // Compaction can leave an empty batch, which kafkajs hides. Fetch the partition alone: an empty
+      // response then means that there is no record at this offset, not that other partitions used up the
+      // byte limit.
+      const wanted = { ...partitionOf(cursor), offset: from, bytesMax: Math.max(1, cursor.room()) };
       const [alone] = await this.#connection.fetch(nodeId, [wanted], 0);
       if (!alone || !this.#cursors.has(cursor) || cursor.position !== from) return;
       got = alone;
@@ -130,9 +137,11 @@ export class KafkaFetcher {
     cursor.deliver(got.records);
   }
 
-  /** Retention has taken what some cursor wanted next, or the log was made anew: it goes on from the earliest there is. */
+  /**
+   * Retention deleted a cursor's next record, or the log was recreated: continue from the earliest record.
+   */
   async #toEarliest(cursors: readonly Cursor[], thrown: unknown): Promise<void> {
-    this.#onError(kafkaError(thrown, "records that were to be read next are gone; going on from the earliest"));
+    this.#onError(kafkaError(thrown, "the next records were deleted; continuing from the earliest record"));
     for (const topic of new Set(cursors.map((cursor) => cursor.topic))) {
       const [earliest, next] = await Promise.all([
         this.#connection.listOffsets(topic, "earliest"),
@@ -151,11 +160,11 @@ export class KafkaFetcher {
   async #recover(thrown: unknown): Promise<void> {
     const { signal } = this.#stopping;
     if (signal.aborted) return;
-    this.#onError(kafkaError(thrown, `fetching is interrupted (${messageOf(thrown)})`));
+    this.#onError(kafkaError(thrown, "fetch failed; retrying"));
     await this.#connection.clock.sleep(RETRY_MS, signal);
     if (!signal.aborted) await this.#connection.refresh().catch(() => undefined);
     this.#again = true;
   }
 }
 
-const place = ({ topic, partition }: Cursor): { topic: string; partition: number } => ({ topic, partition });
+const partitionOf = ({ topic, partition }: Cursor): { topic: string; partition: number } => ({ topic, partition });

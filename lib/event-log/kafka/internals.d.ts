@@ -1,4 +1,4 @@
-/** The part of kafkajs's inside that kafka-connection.ts uses, as it is in kafkajs 2.2.4. */
+/** Types of the kafkajs 2.2.4 internals that connection.ts uses. */
 declare module "kafkajs/src/consumer/batch.js" {
   import type { Message } from "kafkajs";
 
@@ -17,7 +17,7 @@ declare module "kafkajs/src/consumer/batch.js" {
     messages: FetchedMessage[];
   }
 
-  /** What one fetch got of one partition, without control records and aborted transactions. */
+  /** The records of one partition in one fetch, without control records and aborted transactions. */
   export default class Batch {
     readonly messages: FetchedMessage[];
     readonly rawMessages: FetchedMessage[];

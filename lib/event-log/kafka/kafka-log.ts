@@ -21,37 +21,40 @@ import { KafkaPublisher } from "./publisher.ts";
 import { KafkaTail } from "./tail.ts";
 import { partitionOfKey } from "../partitioner.ts";
 
-/** What a broker takes by default (message.max.bytes 1,048,588), less what Kafka adds to a record. */
+/** The broker's default limit (message.max.bytes 1,048,588) minus Kafka's overhead per record. */
 const RECORD_BYTES_MAX = 1_000_000;
-/** What one call may write into one partition at once, on topics made here. */
+/** Limit of one record batch on topics created here: the records of one call for one partition. */
 const BATCH_BYTES_MAX = 16 * 1024 * 1024;
 const READ_BYTES = 1024 * 1024;
 
 export interface KafkaEventLogOptions {
   clock: Clock;
-  /** For SASL; never part of the URL, never logged. */
+  /** For SASL. Never part of the URL, never logged. */
   username?: string;
   password?: string;
   saslMechanism?: string;
-  /** `true`: TLS by Node's own certificates. */
+  /** `true`: TLS with Node's built-in certificates. */
   tls?: boolean | KafkaTls;
   clientId?: string;
-  /** Told of trouble while tails read; consumers have their own `onError`. */
+  /** Called when a tail fails to read. Consumers have their own `onError`. */
   onError?: (thrown: unknown) => void;
-  /** kafkajs's own log; dropped if absent. */
+  /** Receives kafkajs's log entries. Without it they are dropped. */
   onLog?: (entry: LogEntry) => void;
 }
 
 /** PEM texts. */
 export interface KafkaTls {
-  /** Trusted instead of Node's own. */
+  /** Trusted instead of Node's built-in certificates. */
   ca?: string[];
-  /** What the client shows. */
+  /** The client certificate. */
   cert?: string;
   key?: string;
 }
 
-/** Kafka, or what speaks its protocol (Redpanda). URL: kafka://host:port[,host:port…][?tls=true&saslMechanism=scram-sha-512] */
+/**
+ * Kafka or a compatible broker (Redpanda).
+ * URL: kafka://host:port[,host:port…][?tls=true&saslMechanism=scram-sha-512]
+ */
 export class KafkaEventLog implements EventLog {
   readonly url: string;
   readonly recordBytesMax = RECORD_BYTES_MAX;
@@ -60,12 +63,12 @@ export class KafkaEventLog implements EventLog {
   readonly #connection: KafkaConnection;
   readonly #publisher: KafkaPublisher;
   readonly #onError: (thrown: unknown) => void;
-  /** Consumers and tails that are open. */
+  /** Open consumers and tails. */
   readonly #open = new Set<{ close(): Promise<void> }>();
   #closing: Promise<void> | undefined;
   #spread = 0;
 
-  /** Connects at the first use. @throws CONFIG_INVALID */
+  /** Connects on first use. @throws CONFIG_INVALID */
   constructor(url: string, options: KafkaEventLogOptions) {
     this.url = url;
     this.#clock = options.clock;
@@ -79,15 +82,16 @@ export class KafkaEventLog implements EventLog {
     const existing = await this.#connection.topics();
     const missing = specs.filter(({ name }) => !existing.has(name));
     if (missing.length === 0) return;
-    await this.#withAdmin("topics cannot be made", async (admin) => {
+    await this.#withAdmin("cannot create topics", async (admin) => {
       for (const spec of missing) await createTopic(admin, spec);
     });
-    // A broker knows a new topic a moment after its controller does. (kafkajs's own waiting fails in that moment.)
+    // A broker learns of a new topic shortly after the controller. (kafkajs's `waitForLeaders` fails during
+    // that time.)
     const waiting = { attemptsMax: 60, backoffMsMin: 50, backoffMsMax: 500, retryable: () => true };
     await retry(this.#clock, waiting, async () => {
       const visible = await this.#connection.topics();
       const absent = missing.find(({ name }) => !visible.has(name));
-      if (absent) throw new TributaryError("LOG_UNAVAILABLE", `the new topic ${absent.name} does not appear`);
+      if (absent) throw new TributaryError("LOG_UNAVAILABLE", `new topic ${absent.name} is not visible yet`);
     });
   }
 
@@ -99,17 +103,17 @@ export class KafkaEventLog implements EventLog {
     if (records.length === 0) return [];
     this.#refuseIfClosed();
     const partitions = await this.#connection.partitionCount(topic);
-    const placed = records.map((record) => {
+    const routed = records.map((record) => {
       const { key, value } = record;
       const bytes = value.length + (key === null ? 0 : Buffer.byteLength(key));
       if (bytes > RECORD_BYTES_MAX) {
-        const what = `a record for ${topic} has ${bytes} bytes; at most ${RECORD_BYTES_MAX} are taken`;
+        const what = `a record for ${topic} has ${bytes} bytes; the limit is ${RECORD_BYTES_MAX}`;
         throw new TributaryError("LOG_RECORD_TOO_LARGE", what);
       }
       const partition = key === null ? this.#spread++ % partitions : partitionOfKey(key, partitions);
       return { ...record, partition };
     });
-    return this.#publisher.publish(topic, placed);
+    return this.#publisher.publish(topic, routed);
   }
 
   async consume(
@@ -137,7 +141,7 @@ export class KafkaEventLog implements EventLog {
     }
   }
 
-  /** Whatever is open at `close` is closed then. */
+  /** Registers a resource for `close`. */
   #keep<T extends { close(): Promise<void> }>(resource: T): T {
     this.#open.add(resource);
     const close = resource.close.bind(resource);
@@ -171,7 +175,7 @@ export class KafkaEventLog implements EventLog {
         if (record.offset >= end) return;
         yield record;
       }
-      // Asked for alone and nothing there: compaction has left a hole.
+      // The partition was fetched alone, so an empty response is a gap left by compaction.
       at = nextOffset === at ? at + 1 : nextOffset;
     }
   }
@@ -182,13 +186,13 @@ export class KafkaEventLog implements EventLog {
     offset: number,
   ): Promise<{ records: LogRecord[]; nextOffset: number }> {
     const wanted = { topic, partition, offset, bytesMax: READ_BYTES };
-    const what = `${topic}/${partition} cannot be read`;
+    const what = `cannot read ${topic}/${partition}`;
     const [fetched] = await this.#connection.request(what, async () => {
       const [nodeId] = [...(await this.#connection.leaders([wanted])).keys()];
-      if (nodeId === undefined) throw new TributaryError("LOG_UNAVAILABLE", `${what}: it has no leader at the moment`);
+      if (nodeId === undefined) throw new TributaryError("LOG_UNAVAILABLE", `${what}: it has no leader`);
       return this.#connection.fetch(nodeId, [wanted], 0);
     });
-    if (!fetched) throw new TributaryError("LOG_UNAVAILABLE", `${what}: the broker gave no answer for it`);
+    if (!fetched) throw new TributaryError("LOG_UNAVAILABLE", `${what}: missing in the broker's response`);
     return fetched;
   }
 
@@ -205,7 +209,7 @@ export class KafkaEventLog implements EventLog {
     return this.#connection.acked(group, topic, [...Array(count).keys()]);
   }
 
-  /** Kafka refuses it while the group has any live member, on whatever topic. */
+  /** Kafka refuses it while the group has a live member on any topic. */
   async resetGroup(group: string, topic: string, positions: readonly Position[]): Promise<void> {
     const bounds = await this.offsets(topic);
     for (const { partition, offset } of positions) {
@@ -216,7 +220,7 @@ export class KafkaEventLog implements EventLog {
       throw new TributaryError("BAD_REQUEST", `${topic}/${partition} has offsets 0 to ${next}, not ${offset}`);
     }
     const partitions = positions.map(({ partition, offset }) => ({ partition, offset: String(offset) }));
-    await this.#connection.request(`group ${group} cannot be reset`, async (cluster) => {
+    await this.#connection.request(`cannot reset group ${group}`, async (cluster) => {
       const coordinator = await cluster.findGroupCoordinator({ groupId: group });
       const { groups } = await coordinator.describeGroups({ groupIds: [group] });
       if (groups.some(({ state }) => state !== "Empty" && state !== "Dead")) {
@@ -229,7 +233,7 @@ export class KafkaEventLog implements EventLog {
 
   async ready(): Promise<void> {
     this.#refuseIfClosed();
-    await this.#connection.request("Kafka does not answer", (cluster) => cluster.refreshMetadata(), 1);
+    await this.#connection.request("Kafka does not respond", (cluster) => cluster.refreshMetadata(), 1);
   }
 
   close(): Promise<void> {
@@ -285,14 +289,21 @@ function hasErrors(thrown: unknown): thrown is Error & { errors: unknown[] } {
 
 function configOf(url: string, options: KafkaEventLogOptions): KafkaConfig {
   const match = /^kafka:\/\/([^/?#]+)\/?(?:\?(.*))?$/.exec(url);
-  // The URL is not repeated where it may hold a password.
-  if (url.includes("@")) throw new TributaryError("CONFIG_INVALID", "a Kafka URL holds no user: set TRIBUTARY_KAFKA_…");
-  if (!match) throw new TributaryError("CONFIG_INVALID", `'${url}' is no Kafka URL: write kafka://host:port,host:port`);
+  // The message omits the URL because it may contain a password.
+  if (url.includes("@")) {
+    throw new TributaryError(
+      "CONFIG_INVALID",
+      "do not put the user in the Kafka URL: set TRIBUTARY_KAFKA_USERNAME and TRIBUTARY_KAFKA_PASSWORD",
+    );
+  }
+  if (!match) {
+    throw new TributaryError("CONFIG_INVALID", `invalid Kafka URL '${url}': use kafka://host:port,host:port`);
+  }
   const query = new URLSearchParams(match[2] ?? "");
   const mechanism = query.get("saslMechanism") ?? options.saslMechanism;
   const tls = options.tls ?? false;
   if (mechanism === "plain" && tls === false && query.get("tls") !== "true" && !isLocal(match[1]!)) {
-    throw new TributaryError("CONFIG_INVALID", "saslMechanism plain sends the password as it is: it needs TLS");
+    throw new TributaryError("CONFIG_INVALID", "saslMechanism plain sends the password in clear: enable TLS");
   }
   return {
     clientId: options.clientId ?? "tributary",
@@ -305,19 +316,19 @@ function configOf(url: string, options: KafkaEventLogOptions): KafkaConfig {
   };
 }
 
-/** Brokers of this machine only: nobody else reads what is sent. */
+/** True if all brokers are on this machine, so that no password crosses the network. */
 const isLocal = (brokers: string): boolean =>
   brokers.split(",").every((broker) => /^(localhost|127\.[\d.]+|\[::1\])(:\d+)?$/.test(broker));
 
 function saslOf(mechanism: string, { username, password }: KafkaEventLogOptions): SASLOptions {
   if (mechanism !== "plain" && mechanism !== "scram-sha-256" && mechanism !== "scram-sha-512") {
     const known = "plain, scram-sha-256 or scram-sha-512";
-    throw new TributaryError("CONFIG_INVALID", `saslMechanism '${messageOf(mechanism)}' is unknown: use ${known}`);
+    throw new TributaryError("CONFIG_INVALID", `unknown saslMechanism '${messageOf(mechanism)}': use ${known}`);
   }
   if (username === undefined || password === undefined) {
-    throw new TributaryError("CONFIG_INVALID", `saslMechanism ${mechanism} wants a user name and a password`);
+    throw new TributaryError("CONFIG_INVALID", `saslMechanism ${mechanism} needs a user name and a password`);
   }
-  // One by one: the type is a union, one member for each mechanism.
+  // Separate literals, because the type is a union with one member for each mechanism.
   if (mechanism === "plain") return { mechanism, username, password };
   return mechanism === "scram-sha-256" ? { mechanism, username, password } : { mechanism, username, password };
 }

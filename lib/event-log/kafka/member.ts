@@ -18,12 +18,12 @@ export interface KafkaMemberOptions {
   group: string;
   connection: KafkaConnection;
   clock: Clock;
-  /** The topics to read, now. Asked again and again. */
+  /** The current topics to read. Called repeatedly. */
   topics: () => Promise<string[]>;
-  /** What the member works on, as placeName. */
+  /** The partitions that the member holds, as topicPartitionName. */
   owned: () => string[];
-  /** The member now owns exactly these: what is new may begin, what is missing must have ended when this returns. */
-  assigned: (places: readonly TopicPartition[]) => void;
+  /** The member now owns exactly these. Work on all other partitions must have ended when this returns. */
+  assigned: (partitions: readonly TopicPartition[]) => void;
   onError: (thrown: unknown) => void;
 }
 
@@ -32,7 +32,7 @@ interface Generation {
   coordinator: Broker;
 }
 
-/** How a member says to its coordinator in which generation it speaks. */
+/** The generation part of a request to the coordinator. */
 interface GenerationOfMember {
   groupId: string;
   groupGenerationId: number;
@@ -40,9 +40,10 @@ interface GenerationOfMember {
 }
 
 /**
- * Membership in a consumer group, apart from any reading: heartbeats go on whatever handlers do. Rebalances are cooperative (see
- * kafka-protocol.ts): the member keeps what it has while the group settles, and acks wait that long. A member that the group
- * has given up, or that has not reached its coordinator for a session's time, owns nothing.
+ * Membership in a consumer group, independent of reading: heartbeats continue whatever the handlers do.
+ * Rebalances are cooperative (see protocol.ts): the member keeps its partitions during a rebalance, and acks
+ * wait until it ends. A member that the group has removed, or that has not reached its coordinator for
+ * SESSION_MS, owns nothing.
  */
 export class KafkaMember {
   readonly #options: KafkaMemberOptions;
@@ -54,7 +55,7 @@ export class KafkaMember {
   #topics: string[] = [];
   #draining = false;
   #lastContactMs: number;
-  /** Aborted to end a heartbeat pause. */
+  /** Abort it to end the pause between two heartbeats. */
   #pause = new AbortController();
   #mustRejoin = false;
   readonly #waiting = new Set<() => void>();
@@ -65,12 +66,12 @@ export class KafkaMember {
     this.#running = this.#run();
   }
 
-  /** Resolves when the member is part of a generation, or has left. */
+  /** Resolves when the member has joined a generation or has left. */
   async settled(): Promise<void> {
     while (!this.#generation && !this.#stopping.signal.aborted) await this.#change();
   }
 
-  /** Keeps what it has, gets nothing new. */
+  /** Keeps its partitions and receives no new ones. */
   drain(): void {
     this.#draining = true;
   }
@@ -79,15 +80,17 @@ export class KafkaMember {
   async leave(): Promise<void> {
     this.#stopping.abort();
     this.#pause.abort();
-    this.#announce();
+    this.#notify();
     const left = new AbortController();
     const running = this.#running.finally(() => left.abort());
     await Promise.race([running, this.#options.clock.sleep(LEAVE_MS_MAX, left.signal)]);
   }
 
-  /** Acks for the group, under the generation that holds when it is sent. `isOwned` is asked before every attempt. */
+  /**
+   * Acks for the group in the generation current at the request. `isOwned` is called before every attempt.
+   */
   async commit({ topic, partition }: TopicPartition, offset: number, isOwned: () => boolean): Promise<void> {
-    await this.#asOwner({ topic, partition }, isOwned, "acked", (coordinator, generation) =>
+    await this.#asOwner({ topic, partition }, isOwned, "ack", (coordinator, generation) =>
       coordinator.offsetCommit({
         ...generation,
         topics: [{ topic, partitions: [{ partition, offset: String(offset) }] }],
@@ -95,20 +98,22 @@ export class KafkaMember {
     );
   }
 
-  /** What AssignedPartition.confirm says. The partition has no other owner while this member's generation lasts. */
-  async confirm(place: TopicPartition, isOwned: () => boolean): Promise<void> {
-    await this.#asOwner(place, isOwned, "confirmed", (coordinator, generation) => coordinator.heartbeat(generation));
+  /**
+   * See AssignedPartition.confirm. A partition has no other owner while this member's generation is current.
+   */
+  async confirm(owned: TopicPartition, isOwned: () => boolean): Promise<void> {
+    await this.#asOwner(owned, isOwned, "confirm", (coordinator, generation) => coordinator.heartbeat(generation));
   }
 
   async #asOwner(
     { topic, partition }: TopicPartition,
     isOwned: () => boolean,
-    done: string,
+    verb: string,
     request: (coordinator: Broker, generation: GenerationOfMember) => Promise<unknown>,
   ): Promise<void> {
     const { group, clock, connection } = this.#options;
     for (let attempt = 1; ; attempt++) {
-      // While the group settles it waits; if this member loses the partition meanwhile, in vain.
+      // Wait for the end of a rebalance, or until this member loses the partition in it.
       while (!this.#generation && isOwned()) await this.#change();
       const generation = this.#generation;
       if (!isOwned() || !generation) {
@@ -119,7 +124,7 @@ export class KafkaMember {
         await request(coordinator, { groupId: group, groupGenerationId, memberId: this.#memberId });
         return;
       } catch (thrown) {
-        if (attempt >= COMMIT_ATTEMPTS_MAX) throw kafkaError(thrown, `${topic}/${partition} cannot be ${done}`);
+        if (attempt >= COMMIT_ATTEMPTS_MAX) throw kafkaError(thrown, `cannot ${verb} ${topic}/${partition}`);
         if (isFenced(thrown) || isRebalancing(thrown)) this.#rejoin(generation);
         else {
           await clock.sleep(RETRY_MS * attempt, this.#stopping.signal);
@@ -129,7 +134,7 @@ export class KafkaMember {
     }
   }
 
-  /** What was learnt about `generation` asks for a new one. The heartbeat loop finds out what exactly. */
+  /** The generation is over. Ends the heartbeat pause, so that the heartbeat loop finds out why. */
   #rejoin(generation: Generation): void {
     if (this.#generation !== generation) return;
     this.#generation = undefined;
@@ -139,7 +144,7 @@ export class KafkaMember {
   async #run(): Promise<void> {
     const { clock, onError } = this.#options;
     const { signal } = this.#stopping;
-    // Not at once: the maker must be able to finish what it is at.
+    // Start in the next turn, after the caller's constructor has finished.
     await nextTurn();
     while (!signal.aborted) {
       try {
@@ -151,11 +156,11 @@ export class KafkaMember {
           this.#memberId = "";
           this.#ownNothing();
         } else if (!isRebalancing(thrown)) {
-          const isCutOff = clock.monotonicMs() - this.#lastContactMs > SESSION_MS;
-          if (isCutOff || !isMoving(thrown)) {
-            onError(kafkaError(thrown, `group ${this.#options.group} cannot be reached`));
+          const isSessionOver = clock.monotonicMs() - this.#lastContactMs > SESSION_MS;
+          if (isSessionOver || !isMoving(thrown)) {
+            onError(kafkaError(thrown, `cannot reach the coordinator of group ${this.#options.group}`));
           }
-          if (isCutOff) this.#ownNothing();
+          if (isSessionOver) this.#ownNothing();
           await clock.sleep(RETRY_MS, signal);
         }
       }
@@ -165,11 +170,11 @@ export class KafkaMember {
     this.#ownNothing();
   }
 
-  /** The group has gone on without this member, or may have. */
+  /** The group has removed this member, or may have. */
   #ownNothing(): void {
     this.#lastGenerationId = -1;
     this.#options.assigned([]);
-    this.#announce();
+    this.#notify();
   }
 
   async #join(): Promise<Generation | undefined> {
@@ -199,22 +204,22 @@ export class KafkaMember {
         groupId: group,
         generationId: joined.generationId,
         memberId: joined.memberId,
-        groupAssignment: [...given].map(([memberId, places]) => ({
+        groupAssignment: [...given].map(([memberId, partitions]) => ({
           memberId,
-          memberAssignment: encodeAssignment(places),
+          memberAssignment: encodeAssignment(partitions),
         })),
       }),
       REBALANCE_MS,
     );
-    const places = decodeAssignment(memberAssignment);
+    const partitions = decodeAssignment(memberAssignment);
     if (this.#stopping.signal.aborted) return undefined;
     this.#lastGenerationId = joined.generationId;
-    const names = new Set(places.map(topicPartitionName));
-    // What it had to let go is free for others once it has joined again without it.
+    const names = new Set(partitions.map(topicPartitionName));
+    // A revoked partition becomes free for other members when this member joins again without it.
     this.#mustRejoin = claims.some((name) => !names.has(name));
-    assigned(places);
+    assigned(partitions);
     this.#generation = { id: joined.generationId, coordinator };
-    this.#announce();
+    this.#notify();
     return this.#generation;
   }
 
@@ -223,7 +228,7 @@ export class KafkaMember {
     return encodeJoin({ topics, owned: claims, generation, draining });
   }
 
-  /** Until the group rebalances (thrown), the topics change or a commit has learnt that the generation is over. */
+  /** Runs until a rebalance (thrown), a change of the topics, or a commit that finds the generation over. */
   async #heartbeats(generation: Generation): Promise<void> {
     const { clock, group } = this.#options;
     let topicsReadMs = clock.monotonicMs();
@@ -241,12 +246,12 @@ export class KafkaMember {
     }
   }
 
-  /** Contact with the coordinator: an answer within `withinMs` proves that this member lives, for the group and for itself. */
+  /** Awaits a response of the coordinator. One within `withinMs` proves that the session is alive. */
   async #inSession<T>(answer: Promise<T>, withinMs: number): Promise<T> {
     const { clock } = this.#options;
     const over = new AbortController();
     const late = clock.sleep(withinMs, over.signal).then((): never => {
-      throw new TributaryError("LOG_UNAVAILABLE", `the coordinator has not answered within ${withinMs} ms`);
+      throw new TributaryError("LOG_UNAVAILABLE", `the coordinator did not respond within ${withinMs} ms`);
     });
     late.catch(() => undefined);
     try {
@@ -265,7 +270,7 @@ export class KafkaMember {
       const coordinator = await connection.coordinator(group);
       await coordinator.leaveGroup({ groupId: group, memberId: this.#memberId });
     } catch {
-      // Then the group gives it up after the session's time.
+      // The group removes this member when its session expires.
     }
   }
 
@@ -274,7 +279,7 @@ export class KafkaMember {
     return new Promise((resolve) => this.#waiting.add(resolve));
   }
 
-  #announce(): void {
+  #notify(): void {
     for (const resolve of this.#waiting) resolve();
     this.#waiting.clear();
   }

@@ -2,15 +2,19 @@ import { AssignerProtocol } from "kafkajs";
 import { assign, topicPartitionName, type TopicPartition } from "../groups/assignment.ts";
 import type { GroupMember } from "./connection.ts";
 
-/** Members that speak another protocol are refused by the broker. */
+/** The broker refuses members with another protocol name. */
 export const PROTOCOL_NAME = "tributary-cooperative";
 
-/** What a member says when it joins. */
+/** The metadata that a member sends when it joins. */
 export interface JoinRequest {
   topics: readonly string[];
-  /** What it is still working on, as placeName: nobody else may have it before it lets go. */
+  /**
+   * The partitions that it holds, as topicPartitionName. No other member may own them until it releases them.
+   */
   owned: readonly string[];
-  /** The generation in which it got them: of two claims the newer holds. */
+  /**
+   * The generation in which it received them. If two members claim a partition, the newer generation wins.
+   */
   generation: number;
   draining: boolean;
 }
@@ -30,14 +34,14 @@ export function decodeJoin(bytes: Buffer): JoinRequest {
   return { topics: metadata.topics, ...(JSON.parse(metadata.userData.toString()) as UserData) };
 }
 
-export function encodeAssignment(places: readonly TopicPartition[]): Buffer {
+export function encodeAssignment(partitions: readonly TopicPartition[]): Buffer {
   const assignment: Record<string, number[]> = {};
-  for (const { topic, partition } of places) (assignment[topic] ??= []).push(partition);
+  for (const { topic, partition } of partitions) (assignment[topic] ??= []).push(partition);
   return AssignerProtocol.MemberAssignment.encode({ version: 0, assignment, userData: Buffer.alloc(0) });
 }
 
 export function decodeAssignment(bytes: Buffer): TopicPartition[] {
-  // None at all: the broker's answer to a member that the leader did not mention.
+  // The broker sends empty bytes to a member that is missing in the leader's assignment.
   const assignment: Record<string, number[]> = AssignerProtocol.MemberAssignment.decode(bytes)?.assignment ?? {};
   return Object.entries(assignment).flatMap(([topic, partitions]) =>
     partitions.map((partition) => ({ topic, partition })),
@@ -45,9 +49,10 @@ export function decodeAssignment(bytes: Buffer): TopicPartition[] {
 }
 
 /**
- * The leader's work: who gets what in the coming generation. A partition that should move, and that its owner still holds, is
- * given to nobody: the owner sees it gone, lets go and joins again, and the generation after that gives it to the other. So
- * nothing that stays is disturbed, and nothing is ever held by two.
+ * The leader's assignment for the next generation. A partition that must move and that its owner still holds
+ * is assigned to no member: the owner sees that it is missing, releases it and joins again, and the following
+ * generation assigns it to the new owner. Partitions that stay are not interrupted, and no partition ever has
+ * two owners.
  */
 export function assignGeneration(
   members: readonly GroupMember[],
@@ -62,15 +67,15 @@ export function assignGeneration(
     for (const name of member.owned) owners.set(name, member);
   }
   const topics = [...new Set(joined.flatMap((member) => member.topics))].sort();
-  const places = topics.flatMap((topic) =>
+  const partitions = topics.flatMap((topic) =>
     Array.from({ length: partitionCounts.get(topic) ?? 0 }, (_, partition): TopicPartition => ({ topic, partition })),
   );
-  const target = assign(joined, places, owners);
+  const target = assign(joined, partitions, owners);
   const given = new Map(joined.map(({ memberId }) => [memberId, [] as TopicPartition[]]));
-  for (const place of places) {
-    const name = topicPartitionName(place);
+  for (const partition of partitions) {
+    const name = topicPartitionName(partition);
     const [next, owner] = [target.get(name), owners.get(name)];
-    if (next && (!owner || owner === next)) given.get(next.memberId)!.push(place);
+    if (next && (!owner || owner === next)) given.get(next.memberId)!.push(partition);
   }
   return given;
 }

@@ -5,9 +5,9 @@ import type { NewRecord, Position } from "../event-log.ts";
 import { retry } from "../../retry.ts";
 import { kafkaError } from "./errors.ts";
 
-/** So much of different calls goes into one request. A call alone may be larger. */
+/** Limit for combining several calls in one request. A single call may be larger. */
 const REQUEST_BYTES_MAX = 900_000;
-/** About 20 seconds of trying, what kafkajs tries by itself each time included. */
+/** About 20 seconds in total, including kafkajs's own retries in each attempt. */
 const RETRY = { attemptsMax: 9, backoffMsMin: 100, backoffMsMax: 3_000 };
 
 export interface RoutedRecord extends NewRecord {
@@ -17,13 +17,13 @@ export interface RoutedRecord extends NewRecord {
 interface Call {
   records: readonly RoutedRecord[];
   bytes: number;
-  resolve: (places: Position[]) => void;
+  resolve: (positions: Position[]) => void;
   reject: (error: unknown) => void;
 }
 
 /**
- * Publishes to one topic, one request at a time; calls made meanwhile share the next. What a call has for one partition is one
- * Kafka record batch: written whole or not at all.
+ * Publishes to one topic, one request at a time. Calls made during a request share the next one. The records
+ * of a call for one partition are in one Kafka record batch, so all of them are written or none.
  */
 class TopicPublisher {
   readonly #send: (records: readonly RoutedRecord[]) => Promise<Position[]>;
@@ -51,9 +51,9 @@ class TopicPublisher {
     while (this.#calls.length > 0) {
       const calls = this.#takeCalls();
       try {
-        const places = await this.#send(calls.flatMap(({ records }) => records));
+        const positions = await this.#send(calls.flatMap(({ records }) => records));
         let at = 0;
-        for (const { records, resolve } of calls) resolve(places.slice(at, (at += records.length)));
+        for (const { records, resolve } of calls) resolve(positions.slice(at, (at += records.length)));
       } catch (thrown) {
         for (const { reject } of calls) reject(thrown);
       }
@@ -68,14 +68,14 @@ class TopicPublisher {
   }
 }
 
-/** A kafkajs producer, and how many of its sends are under way. */
+/** A kafkajs producer and the number of its running sends. */
 interface Session {
   producer: Producer;
   sends: number;
   retired: boolean;
 }
 
-/** Publishes durably and without duplicates of its own making: acks of all replicas, idempotent, retried. */
+/** Publishes durably and without duplicates: acks from all replicas, idempotent producer, retries. */
 export class KafkaPublisher {
   readonly #kafka: Kafka;
   readonly #clock: Clock;
@@ -98,7 +98,7 @@ export class KafkaPublisher {
     return publisher.publish(records);
   }
 
-  /** What is being sent is still sent, if that works at once. */
+  /** Finishes the running sends without retries. */
   async close(): Promise<void> {
     this.#stopping.abort();
     await Promise.all([...this.#topics.values()].map((publisher) => publisher.flush()));
@@ -110,19 +110,19 @@ export class KafkaPublisher {
     try {
       return await this.#sendBatch(topic, records);
     } catch (error) {
-      // A topic that takes smaller batches than those this adapter makes: then each record is a batch.
+      // The topic's batch limit is below BATCH_BYTES_MAX: send each record as its own batch.
       if (!hasCode(error, "LOG_RECORD_TOO_LARGE") || records.length === 1) throw error;
     }
-    const places: Position[] = [];
-    for (const record of records) places.push(...(await this.#sendBatch(topic, [record])));
-    return places;
+    const positions: Position[] = [];
+    for (const record of records) positions.push(...(await this.#sendBatch(topic, [record])));
+    return positions;
   }
 
   async #sendBatch(topic: string, records: readonly RoutedRecord[]): Promise<Position[]> {
     const timestamp = String(this.#clock.nowMs());
     const messages = records.map(({ key, value, partition, headers }): Message => ({
       key,
-      // Kafka says that a key is gone with no value at all.
+      // A Kafka tombstone has a null value.
       value: value.length === 0 ? null : value,
       partition,
       timestamp,
@@ -138,9 +138,9 @@ export class KafkaPublisher {
   }
 
   /**
-   * After a failure it may be unknown whether the batch was written. Sent again by the same producer it has the same sequence
-   * numbers, and the broker drops it if it has it. But once it is given up, the next batch would get those numbers and might be
-   * dropped in its place: so then a new producer takes over.
+   * After a failure it can be unknown whether the batch was written. A retry by the same producer uses the
+   * same sequence numbers, so the broker drops a duplicate. After the last retry, the next batch would get
+   * these numbers and could be dropped by mistake, so a new producer replaces this one.
    */
   async #inSession<T>(topic: string, action: (producer: Producer) => Promise<T>): Promise<T> {
     const opening = (this.#session ??= this.#open());
@@ -149,7 +149,7 @@ export class KafkaPublisher {
       session = await opening;
       session.sends++;
       const { producer } = session;
-      return await this.#retry(() => action(producer), `publishing to ${topic} failed`);
+      return await this.#retry(() => action(producer), `cannot publish to ${topic}`);
     } catch (error) {
       if (!hasCode(error, "LOG_RECORD_TOO_LARGE")) {
         if (this.#session === opening) this.#session = undefined;
@@ -176,13 +176,13 @@ export class KafkaPublisher {
     const producer = this.#kafka.producer({
       idempotent: true,
       allowAutoTopicCreation: false,
-      // Partitions are chosen before; naming a partitioner also keeps kafkajs from warning about its default one.
+      // The partitions are already chosen. A partitioner also avoids kafkajs's warning about its default one.
       createPartitioner:
         () =>
         ({ message }) =>
           message.partition!,
     });
-    await this.#retry(() => producer.connect(), "Kafka cannot be reached for publishing");
+    await this.#retry(() => producer.connect(), "cannot connect to Kafka for publishing");
     return { producer, sends: 0, retired: false };
   }
 }

@@ -1,7 +1,10 @@
 import type { LogRecord } from "../event-log.ts";
 import type { Cursor } from "./fetcher.ts";
 
-/** A cursor that keeps what is fetched until its lane takes it: about `bytesMax` and one Kafka batch at most. */
+/**
+ * A cursor that queues fetched records for its partition runner: at most about `bytesMax` and one Kafka
+ * batch.
+ */
 export class KafkaQueue implements Cursor {
   readonly topic: string;
   readonly partition: number;
@@ -12,7 +15,7 @@ export class KafkaQueue implements Cursor {
   #bytes = 0;
   #arrived: () => void = () => undefined;
 
-  /** `wake` is called when there is room again. */
+  /** Calls `wake` when there is room again. */
   constructor(topic: string, partition: number, bytesMax: number, wake: () => void) {
     this.topic = topic;
     this.partition = partition;
@@ -30,7 +33,7 @@ export class KafkaQueue implements Cursor {
     if (records.length > 0) this.#arrived();
   }
 
-  /** Forgets what is queued: the next record taken is the first at or after `offset`. */
+  /** Clears the queue. The next record taken is the first one at or after `offset`. */
   moveTo(offset: number): void {
     this.#records = [];
     this.#bytes = 0;
@@ -38,7 +41,7 @@ export class KafkaQueue implements Cursor {
     this.#wake();
   }
 
-  /** The next records, about `bytesMax` of them; waits while there are none. Nothing once the signal aborts. */
+  /** The next records, about `bytesMax` bytes; waits while there are none. Empty when the signal aborts. */
   async take(signal: AbortSignal): Promise<LogRecord[]> {
     if (this.#records.length === 0) await this.#arrival(signal);
     if (signal.aborted) return [];

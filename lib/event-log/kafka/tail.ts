@@ -5,7 +5,7 @@ import { KafkaFetcher, type Cursor } from "./fetcher.ts";
 
 const FETCH_BYTES_MAX = 1024 * 1024;
 
-/** Hands over every record of some topics from the earliest, belonging to no group. The connection is its own. */
+/** Delivers every record of some topics from the earliest on, without a group. It owns its connection. */
 export class KafkaTail implements Tail {
   readonly #connection: KafkaConnection;
   readonly #fetcher: KafkaFetcher;
@@ -22,9 +22,9 @@ export class KafkaTail implements Tail {
 
   /** @throws LOG_TOPIC_UNKNOWN */
   async start(onRecord: (record: LogRecord) => void): Promise<void> {
-    const edges = await Promise.all(this.#topics.map((topic) => this.#connection.listOffsets(topic, "earliest")));
+    const earliest = await Promise.all(this.#topics.map((topic) => this.#connection.listOffsets(topic, "earliest")));
     for (const [index, topic] of this.#topics.entries()) {
-      for (const [partition, position] of edges[index]!.entries()) {
+      for (const [partition, position] of earliest[index]!.entries()) {
         const deliver = (records: LogRecord[]): void => {
           for (const record of records) if (!this.#closed) onRecord(record);
           this.#wake();

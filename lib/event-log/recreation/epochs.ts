@@ -12,16 +12,16 @@ import type {
   Tail,
 } from "../event-log.ts";
 
-/** Key of the one record that counts. */
+/** The only key of the topic `log-epochs`. */
 export const EPOCH_KEY = "epoch";
 
 const REBASED_TOPIC = TOPICS.fileEvents.name;
 
 /**
- * The log, with a base added to every offset of `file-events`: 0, unless the log is one that was made anew and adopted (docs/decisions,
- * log epochs). The one place that knows: everybody else takes the offsets as they come. The base follows the topic `log-epochs`; when
- * it changes, assignments of file-events end and begin again under the new one, before their handler sees another record.
- * Closing it closes `log`.
+ * Wraps the log and adds a base to every offset of `file-events`. The base is 0 unless the log was recreated
+ * and adopted (docs/decisions/0011). No other code knows about it. The base follows the topic `log-epochs`;
+ * when it changes, assignments of file-events end and start again with the new base before their handler
+ * receives another record. Closing the wrapper closes `log`.
  */
 export async function withEpochs(log: EventLog): Promise<EventLog> {
   await log.createTopics([TOPICS.logEpochs]);
@@ -120,7 +120,7 @@ class RebasedLog implements EventLog {
       if ((await this.#currentBaseOf(partition.topic)) !== base) {
         throw new TributaryError(
           "ASSIGNMENT_LOST",
-          `offsets of ${partition.topic} have a new base since the log was adopted`,
+          `the offset base of ${partition.topic} changed because a recreated log was adopted`,
         );
       }
       await handle(records.map((record) => shifted(record, base)));
@@ -131,7 +131,7 @@ class RebasedLog implements EventLog {
     return topic === REBASED_TOPIC ? this.#base() : 0;
   }
 
-  /** Sees every adoption that was published before the call. */
+  /** Reflects every adoption published before the call. */
   async #currentBaseOf(topic: string): Promise<number> {
     if (topic === REBASED_TOPIC) await this.#epochs.caughtUp();
     return this.#baseOf(topic);

@@ -4,10 +4,10 @@ import { partitionOfKey } from "../partitioner.ts";
 import { TOPICS } from "../../messages/topics.ts";
 
 /**
- * A log that was made anew counts from 0 again: its file events would look absorbed, and be skipped in silence. Costs one look at the
- * log's ends.
- * @param watermarks highest source offset on record for each table
- * @throws LOG_RECREATED if a table has absorbed more than the log has ever held
+ * Detects a recreated log. Its offsets start at 0 again, so its file events would look already committed and
+ * be skipped silently. Costs one request for the log's end offsets.
+ * @param watermarks highest committed source offset of each table
+ * @throws LOG_RECREATED if a table has committed an offset that the log does not have
  */
 export async function assertLogKeptItsPast(log: EventLog, watermarks: ReadonlyMap<string, number>): Promise<void> {
   if (watermarks.size === 0) return;
@@ -19,7 +19,8 @@ export async function assertLogKeptItsPast(log: EventLog, watermarks: ReadonlyMa
     if (watermark < end) continue;
     throw new TributaryError(
       "LOG_RECREATED",
-      `table ${table} has absorbed file events up to offset ${watermark}, but partition ${own} of ${topic} ends at ${end}`,
+      `table ${table} has committed file events up to offset ${watermark}, ` +
+        `but partition ${own} of ${topic} ends at ${end}`,
     );
   }
 }

@@ -34,7 +34,7 @@ async function readAll(log: EventLog, topic: string, partition = 0): Promise<Log
   return records;
 }
 
-/** A clock that stands where the test puts it. */
+/** A clock that the test sets. */
 function clockAt(nowMs: number): Clock & { set(nowMs: number): void } {
   let now = nowMs;
   return { ...systemClock, nowMs: () => now, set: (next) => void (now = next) };
@@ -54,7 +54,7 @@ async function publisher(folder: string): Promise<{ child: ChildProcess; acknowl
   createInterface({ input: child.stdout }).on("line", (line) => {
     if (line === "ready") ready = true;
     const [value, partition, offset] = line.split(" ");
-    // A line that the kill cut short acknowledges nothing.
+    // A line truncated by the kill acknowledges nothing.
     if (offset !== undefined)
       acknowledged.push({ value: value!, partition: Number(partition), offset: Number(offset) });
   });
@@ -87,7 +87,7 @@ test("kill -9 while publishing loses no acknowledged record, leaves no gap and n
   }
 });
 
-test("a second process, and a second log in the same process, are refused by name of the folder", async (t) => {
+test("a second process and a second log in the same process are refused with the folder in the message", async (t) => {
   const folder = await tempFolder(t);
   const { child } = await publisher(folder);
   const closed = once(child, "close");
@@ -105,7 +105,7 @@ test("a second process, and a second log in the same process, are refused by nam
   await (await openEventLog(`embedded:${alias}`, { clock: systemClock })).close();
 });
 
-test("openEventLog: unknown schemes and unusable folders say so", async (t) => {
+test("openEventLog: unknown schemes and unusable folders are refused", async (t) => {
   const folder = await tempFolder(t);
   for (const url of ["redis://x", "embedded:", "", "folder"]) {
     await assert.rejects(openEventLog(url, { clock: systemClock }), (e) => hasCode(e, "URL_SCHEME_UNKNOWN"), url);
@@ -120,7 +120,7 @@ test("openEventLog: unknown schemes and unusable folders say so", async (t) => {
   await log.close();
 });
 
-test("retention by age lets the old go, keeps offsets contiguous and never moves the end back", async (t) => {
+test("retention by age deletes old records, keeps offsets contiguous and never lowers the end", async (t) => {
   const clock = clockAt(1_000_000);
   const log = await openLog(t, clock);
   await log.createTopics([{ name: "short", partitions: 1, cleanup: "delete", retentionMs: 1000 }]);
@@ -141,7 +141,7 @@ test("retention by age lets the old go, keeps offsets contiguous and never moves
   assert.equal((await readAll(log, "for-ever")).length, 3);
 });
 
-test("retention of everything survives a restart: the end stays", async (t) => {
+test("after retention of everything and a restart the end is unchanged", async (t) => {
   const folder = await tempFolder(t);
   const before = new EmbeddedEventLog(folder, { clock: systemClock });
   await before.createTopics([{ name: "t", partitions: 2, cleanup: "delete", retentionMs: 1 }]);
@@ -157,7 +157,7 @@ test("retention of everything survives a restart: the end stays", async (t) => {
   );
 });
 
-test("retention by size keeps the newest; a group that was further back goes on from the earliest", async (t) => {
+test("retention by size keeps the newest; a group behind it continues from the earliest", async (t) => {
   const log = await openLog(t);
   await log.createTopics([{ name: "big", partitions: 1, cleanup: "delete", retentionBytes: 1_000_000 }]);
   const value = Buffer.alloc(100_000);
@@ -175,7 +175,7 @@ test("retention by size keeps the newest; a group that was further back goes on 
   assert.deepEqual(got, [16, 17, 18, 19, 20, 21, 22, 23, 24]);
 });
 
-test("compaction keeps the newest of each key and its offset; an emptied key goes after a day", async (t) => {
+test("compaction keeps the newest record of each key and its offset; a tombstone is deleted after a day", async (t) => {
   const clock = clockAt(1_000_000);
   const log = await openLog(t, clock);
   await log.createTopics([{ name: "views", partitions: 1, cleanup: "compact", retentionMs: 1 }]);
@@ -198,7 +198,7 @@ test("compaction keeps the newest of each key and its offset; an emptied key goe
   assert.equal(seen.at(-1), "a4");
 });
 
-test("retention runs by itself, told by the clock, and reports its failures", async (t) => {
+test("retention runs periodically by the clock and reports its failures", async (t) => {
   const sleeps: (() => void)[] = [];
   const clock: Clock = {
     nowMs: () => 5 * DAY_MS,
@@ -217,7 +217,7 @@ test("retention runs by itself, told by the clock, and reports its failures", as
   await until("the next sleep", () => sleeps.length === 2);
 });
 
-test("records that a handler keeps are its own: later reads and writes do not change them", async (t) => {
+test("later reads and writes do not change records that a handler keeps", async (t) => {
   const log = await openLog(t);
   await log.createTopics([{ name: "t", partitions: 1, cleanup: "delete", retentionBytes: 0 }]);
   const given = Buffer.alloc(50_000, 7);
@@ -249,7 +249,7 @@ test("a waiting consumer gets a new record as soon as publish resolves", async (
   assert.ok(median < 5, `median ${median.toFixed(2)} ms from durable to handed over`);
 });
 
-test("one transaction carries the publishes of many callers", async (t) => {
+test("publishes of many callers share one transaction", async (t) => {
   const log = await openLog(t);
   await log.createTopics([{ name: "t", partitions: 1, cleanup: "delete" }]);
   const publish = (n: number) => log.publish("t", [{ key: null, value: Buffer.from(String(n)) }]);

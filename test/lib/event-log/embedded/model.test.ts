@@ -1,4 +1,4 @@
-/** The embedded log against a model a few lines long: any sequence of publish, read on, ack, fail, join, leave and restart. */
+/** Compares the embedded log with a small model in random sequences of its operations. */
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -20,7 +20,7 @@ interface Model {
   acked: number[];
 }
 
-/** The live system: at most two members, each with the assignments it has been given, by partition. */
+/** The live system: at most two members, each with its assignments by partition. */
 class Real {
   readonly folder: string;
   log!: EmbeddedEventLog;
@@ -88,7 +88,7 @@ const leaveGroup: Step = {
   toString: () => "leave",
 };
 
-/** Every live owner has seen everything from its group's ack, or from later acks of its own, exactly in order. */
+/** Every live owner has received all records from its group's ack, or from its own later acks, in order. */
 const settle: Step = {
   check: () => true,
   async run(model, real) {
@@ -143,7 +143,7 @@ const restart: Step = {
   toString: () => "restart",
 };
 
-test("publish, consume, ack, join, leave and restart, in any order, agree with the model", async () => {
+test("publish, consume, ack, join, leave and restart in any order match the model", async () => {
   const key = fc.constantFrom("a", "b", "c", "d", "e", "f");
   const steps = fc.commands(
     [

@@ -1,4 +1,7 @@
-/** A process that publishes to the log in argv[2] until it is killed, and prints "<value> <partition> <offset>" for each record that was acknowledged. */
+/**
+ * A process that publishes to the log in argv[2] until it is killed. It prints "<value> <partition> <offset>"
+ * for each acknowledged record.
+ */
 import { systemClock } from "../../../../lib/clock.ts";
 import { openEventLog } from "../../../../lib/event-log/open.ts";
 

@@ -10,8 +10,8 @@ import {
 import { murmur2, partitionOfKey } from "../../../../lib/event-log/partitioner.ts";
 import { subscribes } from "../../../../lib/event-log/groups/subscription.ts";
 
-test("murmur2 is Kafka's, vector by vector", () => {
-  // The values of Kafka's own UtilsTest.testMurmur2.
+test("murmur2 matches Kafka's test vectors", () => {
+  // The values of Kafka's UtilsTest.testMurmur2.
   const vectors: [string, number][] = [
     ["21", -973932308],
     ["foobar", -790332482],
@@ -22,7 +22,7 @@ test("murmur2 is Kafka's, vector by vector", () => {
   for (const [key, hash] of vectors) assert.equal(murmur2(Buffer.from(key)), hash, key);
 });
 
-test("partitionOfKey is within range for any key", () => {
+test("partitionOfKey is in range for any key", () => {
   fc.assert(
     fc.property(fc.string({ unit: "binary" }), fc.integer({ min: 1, max: 64 }), (key, partitions) => {
       const partition = partitionOfKey(key, partitions);
@@ -31,7 +31,7 @@ test("partitionOfKey is within range for any key", () => {
   );
 });
 
-test("subscribes: names and patterns, stateful ones too", () => {
+test("subscribes: names and patterns, including stateful patterns", () => {
   assert.ok(subscribes(["a", "b"], "b"));
   assert.ok(!subscribes(["a"], "ab"));
   const sticky = /^rows\./gy;
@@ -39,7 +39,7 @@ test("subscribes: names and patterns, stateful ones too", () => {
   assert.ok(!subscribes(sticky, "x.rows."));
 });
 
-test("assign: one owner each, balanced, and nothing moves that need not", () => {
+test("assign: one owner per partition, balanced, with no unnecessary moves", () => {
   const scenario = fc.record({
     partitions: fc.array(fc.integer({ min: 1, max: 6 }), { maxLength: 5 }),
     members: fc.array(fc.record({ id: fc.nat(), draining: fc.constant(false) }), { minLength: 1, maxLength: 5 }),
@@ -54,7 +54,7 @@ test("assign: one owner each, balanced, and nothing moves that need not", () => 
       const owners = assign(group, places, new Map<string, Member>());
       assert.equal(owners.size, places.length);
       assertBalanced(group, owners);
-      assert.deepEqual(assign(group, places, owners), owners, "nothing changed, nothing moves");
+      assert.deepEqual(assign(group, places, owners), owners, "no change, no moves");
 
       const left = group.filter((_, index) => index !== leaver % group.length);
       const after = assign(left, places, owners);
@@ -63,13 +63,13 @@ test("assign: one owner each, balanced, and nothing moves that need not", () => 
       for (const place of places) {
         const owner = owners.get(topicPartitionName(place))!;
         if (left.includes(owner))
-          assert.equal(after.get(topicPartitionName(place)), owner, "who stays keeps what it has");
+          assert.equal(after.get(topicPartitionName(place)), owner, "a remaining member keeps its partitions");
       }
     }),
   );
 });
 
-test("assign: a draining member keeps what it has and gets nothing new", () => {
+test("assign: a draining member keeps its partitions and gets no new ones", () => {
   const draining: Member = { subscription: ["t"], draining: true };
   const fresh: Member = { subscription: ["t"], draining: false };
   const places = [0, 1, 2].map((partition) => ({ topic: "t", partition }));
@@ -77,7 +77,7 @@ test("assign: a draining member keeps what it has and gets nothing new", () => {
   assert.deepEqual([...owners.values()], [draining, fresh, fresh]);
 });
 
-test("assign: only who subscribes to a topic gets it", () => {
+test("assign: only subscribers of a topic get its partitions", () => {
   const rows: Member = { subscription: /^rows\./, draining: false };
   const files: Member = { subscription: ["files"], draining: false };
   const places = ["rows.a", "rows.b", "files", "other"].map((topic) => ({ topic, partition: 0 }));

@@ -1,4 +1,7 @@
-/** A member of the group argv[4] on the log argv[2] that reads the topic argv[3], acks nothing and says what it gets, until it is killed. */
+/**
+ * A process that reads the topic argv[3] of the log argv[2] as a member of the group argv[4] until it is
+ * killed. It acks nothing and prints what it receives.
+ */
 import { systemClock } from "../../../../lib/clock.ts";
 import { openEventLog } from "../../../../lib/event-log/open.ts";
 

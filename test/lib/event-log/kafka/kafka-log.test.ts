@@ -1,4 +1,4 @@
-/** What only a real Kafka can show. Needs TRIBUTARY_TEST_KAFKA. */
+/** Behaviour that needs a real Kafka. Set TRIBUTARY_TEST_KAFKA. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
@@ -41,7 +41,7 @@ async function tailed(t: TestContext, log: EventLog, topic: string): Promise<str
   return seen;
 }
 
-test("topics are made as specified, and wide enough for a whole call", options, async (t) => {
+test("topics are created as specified, with a record limit that fits a whole call", options, async (t) => {
   const { log, admin, topic } = await setUp(t);
   await log.createTopics([{ name: topic, partitions: 1, cleanup: "compact", retentionBytes: 12_345_678 }]);
   const { resources } = await admin.describeConfigs({
@@ -63,7 +63,7 @@ test("topics are made as specified, and wide enough for a whole call", options, 
   );
 });
 
-test("a topic that somebody made narrower still takes what recordBytesMax promises", options, async (t) => {
+test("a topic with a lower limit accepts records up to recordBytesMax", options, async (t) => {
   const { log, admin, topic } = await setUp(t);
   await admin.createTopics({ topics: [{ topic, numPartitions: 1 }], waitForLeaders: true });
   const records = [1, 2, 3].map((n) => ({ key: String(n), value: Buffer.alloc(log.recordBytesMax - 1, n) }));
@@ -78,7 +78,7 @@ test("a topic that somebody made narrower still takes what recordBytesMax promis
   );
 });
 
-test("gaps of transactions, committed and aborted, stop nobody", options, async (t) => {
+test("gaps from committed and aborted transactions are skipped", options, async (t) => {
   const { log, kafka, topic } = await setUp(t);
   await log.createTopics([{ name: topic, partitions: 1, cleanup: "delete" }]);
   const group = unique("g");
@@ -111,7 +111,7 @@ test("gaps of transactions, committed and aborted, stop nobody", options, async 
   assert.deepEqual(seen, ["a", "b", "c"]);
 });
 
-test("compaction by the broker itself: tails and reads get the newest, and are caught up", options, async (t) => {
+test("compaction by the broker: tails and reads get the newest records and catch up", options, async (t) => {
   const { log, admin, topic } = await setUp(t);
   const configEntries = Object.entries({
     "cleanup.policy": "compact",
@@ -138,13 +138,13 @@ test("compaction by the broker itself: tails and reads get the newest, and are c
   assert.deepEqual(Object.fromEntries(view), { a: "a2", b: "b2", z: "end" });
 });
 
-test("a group whose next record retention has taken goes on from the earliest", options, async (t) => {
+test("a group whose next record was deleted by retention continues from the earliest", options, async (t) => {
   const { log, admin, topic } = await setUp(t);
   await log.createTopics([{ name: topic, partitions: 1, cleanup: "delete" }]);
   const group = unique("g");
   for (const n of [0, 1, 2, 3, 4]) await log.publish(topic, [record(String(n))]);
   await log.resetGroup(group, topic, [{ partition: 0, offset: 1 }]);
-  // deleteTopicRecords looks only at metadata that something else has loaded.
+  // deleteTopicRecords uses only metadata that another request has loaded.
   await admin.fetchTopicOffsets(topic);
   await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: "3" }] });
   assert.deepEqual(await log.offsets(topic), [{ partition: 0, earliest: 3, next: 5 }]);
@@ -157,14 +157,14 @@ test("a group whose next record retention has taken goes on from the earliest", 
   t.after(() => consumer.close());
   await until("the kept records", () => seen.length === 2, 20_000);
   assert.deepEqual(seen, ["3", "4"]);
-  assert.equal(errors.length, 1, "the loss is told");
+  assert.equal(errors.length, 1, "the loss is reported");
   assert.deepEqual(
     (await readAll(log, topic)).map(({ offset }) => offset),
     [3, 4],
   );
 });
 
-test("a member that is killed is replaced, and its unacked records come again", options, async (t) => {
+test("a killed member is replaced, and its unacked records are delivered again", options, async (t) => {
   const { log, topic } = await setUp(t);
   const group = unique("g");
   await log.createTopics([{ name: topic, partitions: 1, cleanup: "delete" }]);

@@ -18,7 +18,7 @@ import { KafkaQueue } from "../../../../lib/event-log/kafka/queue.ts";
 import { openEventLog, type KafkaTls } from "../../../../lib/event-log/open.ts";
 import { selfSigned } from "../../../support/certificates.ts";
 
-test("join requests and assignments survive Kafka's encoding", () => {
+test("join requests and assignments round-trip through Kafka's encoding", () => {
   const request = { topics: ["rows.a", "rows.ü"], owned: ["rows.a/0"], generation: 7, draining: true };
   assert.deepEqual(decodeJoin(encodeJoin(request)), request);
   const places = [0, 2].map((partition) => ({ topic: "rows.a", partition }));
@@ -34,7 +34,7 @@ interface SimulatedMember {
   draining: boolean;
 }
 
-/** One generation as the members live it. Returns whether somebody had to let go of something, and so joins again. */
+/** Runs one generation. Returns true if a member had to release a partition and so joins again. */
 function rebalance(group: SimulatedMember[], counts: ReadonlyMap<string, number>, generation: number): boolean {
   const given = assignGeneration(
     group.map(({ id, draining, ...member }) => ({
@@ -60,7 +60,7 @@ function rebalance(group: SimulatedMember[], counts: ReadonlyMap<string, number>
   return letGo;
 }
 
-test("a group that rebalances settles, balanced, and no partition ever has two holders", () => {
+test("a rebalance ends balanced, and no partition ever has two owners", () => {
   const change = fc.oneof(
     fc.constant({ kind: "join" as const }),
     fc.record({ kind: fc.constant("leave" as const), who: fc.nat() }),
@@ -82,9 +82,9 @@ test("a group that rebalances settles, balanced, and no partition ever has two h
         const takers = group.filter(({ draining }) => !draining);
         const all = [...counts.values()].reduce((sum, count) => sum + count, 0);
         const held = group.flatMap(({ owned }) => [...owned]);
-        assert.equal(new Set(held).size, held.length, "one holder each");
+        assert.equal(new Set(held).size, held.length, "one owner each");
         if (takers.length === 0) continue;
-        assert.equal(held.length, all, "somebody holds everything");
+        assert.equal(held.length, all, "every partition has an owner");
         const loads = takers.map(({ owned }) => owned.size);
         assert.ok(Math.max(...loads) - Math.min(...loads) <= 1, `loads ${loads.join()}`);
       }
@@ -92,7 +92,7 @@ test("a group that rebalances settles, balanced, and no partition ever has two h
   );
 });
 
-test("of two claims to a partition the newer holds", () => {
+test("the newer of two claims to a partition wins", () => {
   const claim = (memberId: string, generation: number) => ({
     memberId,
     memberMetadata: encodeJoin({ topics: ["t"], owned: ["t/0"], generation, draining: false }),
@@ -102,7 +102,7 @@ test("of two claims to a partition the newer holds", () => {
   assert.deepEqual([names(given.get("a")), names(given.get("b"))], [[], ["t/0"]]);
 });
 
-test("kafkajs's errors in the port's words, however deep they lie", () => {
+test("kafkajs errors are converted to the port's errors at any nesting depth", () => {
   const protocol = (type: string) => Object.assign(new Error(type), { type });
   const wrapped = (type: string) => new Error("retries exceeded", { cause: new Error("x", { cause: protocol(type) }) });
   const codeOf = (thrown: unknown) => kafkaError(thrown, "it failed").code;
@@ -117,12 +117,12 @@ test("kafkajs's errors in the port's words, however deep they lie", () => {
   assert.ok(isFenced(wrapped("UNKNOWN_MEMBER_ID")));
   assert.ok(isRebalancing(wrapped("REBALANCE_IN_PROGRESS")));
   assert.ok(!isFenced(new Error("x")));
-  // As a Kafka says that has just been started, to the first group that comes.
+  // The response of a Kafka that has just started to its first group.
   assert.ok(isMoving(wrapped("NOT_COORDINATOR_FOR_GROUP")) && isMoving(wrapped("GROUP_LOAD_IN_PROGRESS")));
   assert.ok(!isMoving(wrapped("GROUP_AUTHORIZATION_FAILED")) && !isMoving(new Error("x")));
 });
 
-test("a queue keeps within its bound, hands over in order and forgets what was before a move", async () => {
+test("a queue stays within its bound, delivers in order and clears on a move", async () => {
   let wakes = 0;
   const queue = new KafkaQueue("t", 0, 1000, () => wakes++);
   const record = (offset: number, bytes: number) => ({
@@ -153,7 +153,7 @@ test("a queue keeps within its bound, hands over in order and forgets what was b
   assert.deepEqual([await none, await queue.take(stopping.signal)], [[], []]);
 });
 
-test("Kafka URLs that cannot be used are refused with what is wrong", async () => {
+test("unusable Kafka URLs are refused with the cause", async () => {
   const refused = async (url: string, credentials = {}) =>
     assert.rejects(openEventLog(url, { clock: systemClock, ...credentials }), (e) => hasCode(e, "CONFIG_INVALID"), url);
   await refused("kafka://");
@@ -163,14 +163,14 @@ test("Kafka URLs that cannot be used are refused with what is wrong", async () =
   await refused("kafka://h:1", { saslMechanism: "plain", username: "u", password: "p" });
 });
 
-test("a password in a Kafka URL is refused, and not repeated", async () => {
+test("a password in a Kafka URL is refused and not repeated in the message", async () => {
   await assert.rejects(openEventLog("kafka://user:hunter2@broker:9092", { clock: systemClock }), (error) => {
     assert.ok(hasCode(error, "CONFIG_INVALID"));
     return !error.message.includes("hunter2");
   });
 });
 
-test("TLS: the broker's certificate is checked, and the client's own is shown", async () => {
+test("TLS: the broker's certificate is verified, and the client certificate is sent", async () => {
   const [own, client] = await Promise.all([selfSigned("broker"), selfSigned("client")]);
   const seen: string[] = [];
   const options = { ...own, ca: [client.cert], requestCert: true, rejectUnauthorized: true };
@@ -196,7 +196,7 @@ test("TLS: the broker's certificate is checked, and the client's own is shown", 
   broker.close();
 });
 
-test("a Kafka that is not there: LOG_UNAVAILABLE, and close leaves nothing behind", async () => {
+test("an unreachable Kafka fails with LOG_UNAVAILABLE, and close leaves no handle", async () => {
   const log = await openEventLog("kafka://127.0.0.1:1", { clock: systemClock });
   await assert.rejects(log.ready(), (error) => hasCode(error, "LOG_UNAVAILABLE") && error.retryable);
   const publishing = log.publish("t", [{ key: null, value: Buffer.from("x") }]);

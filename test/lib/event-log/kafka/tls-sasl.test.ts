@@ -1,4 +1,7 @@
-/** Kafka by TLS, client certificates and SASL, as the settings say it, on a real broker. Needs what `npm run stack` installs. */
+/**
+ * Kafka with TLS, client certificates and SASL on a real broker. Needs the programs that `npm run stack`
+ * installs.
+ */
 import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
@@ -27,7 +30,7 @@ const missing =
   "TRIBUTARY_TEST_KAFKA is not set, or no Kafka is installed by `npm run stack`: TLS and SASL are not tested";
 if ((!wanted || !kafka) && process.env["REQUIRE_STACK"] === "1") throw new Error(missing);
 
-describe("a Kafka that wants TLS and a login", { skip: wanted && kafka ? false : missing }, () => {
+describe("a Kafka that requires TLS and a login", { skip: wanted && kafka ? false : missing }, () => {
   let folder: string;
   let broker: ChildProcess;
   let server: Certificate;
@@ -51,7 +54,7 @@ describe("a Kafka that wants TLS and a login", { skip: wanted && kafka ? false :
     await rm(folder, { recursive: true, force: true });
   });
 
-  /** Starts a broker with a listener for each way of getting in, and waits until it has one. */
+  /** Starts a broker with a listener for each kind of authentication, and waits until it is ready. */
   async function startBroker(ports: Record<"sasl" | "mutual" | "plain" | "controller", number>): Promise<ChildProcess> {
     const properties = join(folder, "server.properties");
     const at = (name: string, port: number) => `${name}://localhost:${port}`;
@@ -94,7 +97,7 @@ describe("a Kafka that wants TLS and a login", { skip: wanted && kafka ? false :
     await runTool(java, [...classes, "kafka.tools.StorageTool", ...format], { missing: "no java", cwd: folder });
     const child = spawn(java, [...classes, "kafka.Kafka", properties], { cwd: folder, stdio: "ignore" });
     const open = async (): Promise<boolean> => {
-      assert.equal(child.exitCode, null, "the broker ended by itself");
+      assert.equal(child.exitCode, null, "the broker has exited");
       return ready({ TRIBUTARY_LOG_URL: `kafka://localhost:${ports.plain}` }).then(
         () => true,
         () => false,
@@ -104,7 +107,7 @@ describe("a Kafka that wants TLS and a login", { skip: wanted && kafka ? false :
     return child;
   }
 
-  /** Opens the log as a service with these settings would. */
+  /** Opens the log as a service with these settings does. */
   async function opened<T>(env: Record<string, string>, use: (log: Awaited<ReturnType<typeof openLog>>) => Promise<T>) {
     const scope = new Scope();
     try {
@@ -153,14 +156,14 @@ describe("a Kafka that wants TLS and a login", { skip: wanted && kafka ? false :
     });
   }
 
-  test("a wrong password, no login, an authority that is not trusted: refused", async () => {
+  test("a wrong password, a missing login and an untrusted certificate are refused", async () => {
     await refused(login({ TRIBUTARY_KAFKA_PASSWORD: "wrong-password" }), /[Aa]uthentication/);
     await refused(login({ TRIBUTARY_KAFKA_SASL: "" }));
     await refused(login({ TRIBUTARY_CA_FILE: "" }), /self-signed/);
     await refused(login({ TRIBUTARY_CA_FILE: pem("client.pem") }), /self-signed|verif/);
   });
 
-  test("a client certificate opens what wants one, and its absence does not", async () => {
+  test("a listener with client certificates accepts a client certificate and refuses its absence", async () => {
     const env = { TRIBUTARY_LOG_URL: urls.mutual, TRIBUTARY_CA_FILE: pem("ca.pem") };
     await ready({ ...env, TRIBUTARY_KAFKA_CERT_FILE: pem("client.pem"), TRIBUTARY_KAFKA_KEY_FILE: pem("client.key") });
     await refused({ ...env, TRIBUTARY_KAFKA_TLS: "true" });
