@@ -1,8 +1,8 @@
 #!/bin/sh
-# Brings Superset's metadata up to date and makes the administrator; harmless when repeated.
+# Migrates Superset's metadata and creates the administrator. Safe to repeat.
 set -eu
 superset db upgrade
-# By environment, since others on this machine may list arguments.
+# Pass the password in the environment, because other users of this machine can list process arguments.
 FLASK_FAB_CREATE_ADMIN_PASSWORD="$SUPERSET_ADMIN_PASSWORD" superset fab create-admin --username "$SUPERSET_ADMIN_USER" \
     --firstname Superset --lastname Admin --email admin@localhost
 superset init

@@ -1,4 +1,5 @@
--- The two tables of Iceberg's JDBC catalog; Trino expects to find them. Read by SQLite (local stack) and PostgreSQL (compose).
+-- The two tables of Iceberg's JDBC catalog, which Trino does not create. Used with SQLite (local stack) and
+-- PostgreSQL (compose).
 CREATE TABLE IF NOT EXISTS iceberg_tables (
   catalog_name VARCHAR(255) NOT NULL,
   table_namespace VARCHAR(255) NOT NULL,

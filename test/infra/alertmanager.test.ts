@@ -1,4 +1,4 @@
-/** A real Alertmanager with infra's configuration: what is down keeps what follows from it silent. */
+/** Tests the inhibition rules of infra's configuration with a real Alertmanager. */
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -11,7 +11,7 @@ import { until } from "../support/until.ts";
 import { missing } from "./programs.ts";
 
 test(
-  "alerts that follow from one that fires are held back, the others are not",
+  "alerts caused by another firing alert are inhibited, others are not",
   { skip: missing("prometheus-alertmanager", "prometheus-alertmanager") },
   async () => {
     const folder = await mkdtemp(join(tmpdir(), "tributary-alertmanager-"));
@@ -58,7 +58,7 @@ test(
         LagOld: "suppressed",
         RejectsAboveThreshold: "active",
       };
-      await until("all are taken in", async () =>
+      await until("all alerts are received", async () =>
         Object.values(await states()).every((state) => state !== "unprocessed"),
       );
       assert.deepEqual(await states(), expected);

@@ -51,29 +51,29 @@ const interpolate = (text: string, values: Record<string, string>): string =>
   });
 
 describe("infra/compose.yml", () => {
-  it("is what the Compose Specification allows", () => {
+  it("is valid by the Compose Specification", () => {
     const schema = JSON.parse(readFileSync(join(import.meta.dirname, "compose-spec.schema.json"), "utf8")) as {
       $schema?: string;
     };
-    delete schema.$schema; // its draft-07 is what Ajv speaks; the URL's spelling it does not know
+    delete schema.$schema; // Ajv supports draft-07, but not this spelling of its URL
     const ajv = new Ajv({ strict: false, allErrors: true });
     const valid = ajv.compile(schema);
     const filled = parse(interpolate(source, variables), { merge: true }) as unknown;
     assert.ok(valid(filled), ajv.errorsText(valid.errors));
   });
 
-  it("names every variable of .env.example and no other", () => {
+  it("uses exactly the variables of .env.example", () => {
     const named = new Set([...source.matchAll(/\$\{([A-Z0-9_]+)/g)].map((match) => match[1]!));
     assert.deepEqual([...named].sort(), Object.keys(variables).sort());
   });
 
-  it("has the defaults that .env.example shows", () => {
+  it("has the defaults of .env.example", () => {
     for (const [whole, name, fallback] of source.matchAll(/\$\{([A-Z0-9_]+):-([^}]*)\}/g)) {
       assert.equal(variables[name!], fallback, whole);
     }
   });
 
-  it("takes secrets from .env only, never a default", () => {
+  it("reads secrets only from .env, without defaults", () => {
     for (const name of Object.keys(variables).filter((each) => /PASSWORD|SECRET|ACCESS_KEY|SHA256/.test(each))) {
       assert.ok(!source.includes(`\${${name}:-`), `${name} has a default`);
     }
@@ -90,7 +90,7 @@ describe("infra/compose.yml", () => {
     }
   });
 
-  it("runs the versions that the local stack runs", () => {
+  it("runs the versions of the local stack", () => {
     const stack = (file: string): string => readFileSync(join(ROOT, "scripts", "stack", "programs", file), "utf8");
     const version = (file: string): string => /^const VERSION = "(.+)";$/m.exec(stack(file))![1]!;
     assert.equal(compose.services.trino!.image, `trinodb/trino:${version("trino.ts")}`);
@@ -101,7 +101,7 @@ describe("infra/compose.yml", () => {
     assert.match(read("kafka/pom.xml"), new RegExp(`<version>${version("kafka.ts")}</version>`));
   });
 
-  it("mounts only what exists", () => {
+  it("mounts only existing files", () => {
     for (const [name, service] of services) {
       for (const volume of service.volumes ?? []) {
         const from = volume.split(":")[0]!;
@@ -134,22 +134,22 @@ describe("infra/compose.yml", () => {
     }
   });
 
-  it("publishes every port by a variable, on one configurable address", () => {
+  it("publishes every port through a variable, on one configurable address", () => {
     const ports = services.flatMap(([, service]) => service.ports ?? []);
     for (const port of ports) assert.match(port, /^\$\{BIND_ADDRESS:-127\.0\.0\.1\}:\$\{[A-Z0-9]+_PORT:-\d+\}:\d+$/);
     const published = ports.map((port) => interpolate(port, variables).split(":")[1]);
     assert.equal(new Set(published).size, published.length, "two services on one port");
   });
 
-  it("can scale parsers and committers: no fixed name, no published port", () => {
+  it("parsers and committers can be scaled: no fixed name, no published port", () => {
     for (const name of ["parser", "committer"]) {
       assert.equal(compose.services[name]!.container_name, undefined);
       assert.equal(compose.services[name]!.ports, undefined);
     }
   });
 
-  it("checks the health of all that stays, by a command its image has", () => {
-    // Alpine and busybox images bring wget, Trino's installs curl, Redpanda's rpk, PostgreSQL's pg_isready.
+  it("every long-running container has a health check with a command of its image", () => {
+    // Alpine and busybox images contain wget, Trino's curl, Redpanda's rpk, PostgreSQL's pg_isready.
     const tools: Record<string, RegExp> = {
       redpanda: /^rpk /,
       seaweedfs: /^wget /,
@@ -168,7 +168,7 @@ describe("infra/compose.yml", () => {
     }
   });
 
-  it("waits for what it waits for: health of what stays, completion of jobs", () => {
+  it("waits for the health of long-running containers and the completion of jobs", () => {
     for (const [name, service] of services) {
       for (const [other, { condition }] of Object.entries(service.depends_on ?? {})) {
         const job = compose.services[other]!.restart === undefined;
@@ -177,7 +177,7 @@ describe("infra/compose.yml", () => {
     }
   });
 
-  it("gives services only settings they know", () => {
+  it("gives services only known settings", () => {
     for (const name of ["gateway", "parser", "committer", "scheduler", "registrar"]) {
       const config = readFileSync(join(ROOT, "services", name, "config.ts"), "utf8");
       for (const variable of Object.keys(compose.services[name]!.environment!)) {
@@ -188,7 +188,7 @@ describe("infra/compose.yml", () => {
     }
   });
 
-  it("has the local stack's buckets", () => {
+  it("has the buckets of the local stack", () => {
     const { BUCKET_RAW, BUCKET_WAREHOUSE, BUCKET_DROPS, BUCKET_STAGING } = variables;
     assert.deepEqual(
       { raw: BUCKET_RAW, warehouse: BUCKET_WAREHOUSE, drops: BUCKET_DROPS, staging: BUCKET_STAGING },
@@ -196,14 +196,14 @@ describe("infra/compose.yml", () => {
     );
   });
 
-  it("the example API key is the one .env.example names", () => {
+  it("the example API key matches the hash in .env.example", () => {
     const [, key] = /This is the hash of '(.+)'/.exec(read(".env.example"))!;
     assert.equal(variables.API_KEY_SHA256, createHash("sha256").update(key!).digest("hex"));
   });
 });
 
 describe("configuration files", () => {
-  it("infra/redpanda/topics.yml says what lib/messages/topics.ts says", () => {
+  it("infra/redpanda/topics.yml equals lib/messages/topics.ts", () => {
     const declared: readonly TopicSpec[] = Object.values(TOPICS);
     assert.deepEqual(
       parse(read("redpanda/topics.yml")),
@@ -211,7 +211,7 @@ describe("configuration files", () => {
     );
   });
 
-  it("Trino's files name only variables that compose and the local stack give", () => {
+  it("Trino's files use only variables that compose and the local stack set", () => {
     const files = ["trino/etc/config.properties", "trino/catalog/iceberg.properties"];
     const named = new Set(
       files.flatMap((file) => [...read(file).matchAll(/\$\{ENV:([A-Z0-9_]+)\}/g)].map((match) => match[1]!)),
@@ -221,7 +221,7 @@ describe("configuration files", () => {
     for (const name of named) assert.ok(local.includes(`${name}:`), name);
   });
 
-  it("templates name only variables that are given", () => {
+  it("templates use only variables that are set", () => {
     const seaweedfs = [
       read("seaweedfs/start.sh"),
       readFileSync(join(ROOT, "scripts/stack/programs/seaweedfs.ts"), "utf8"),
@@ -238,7 +238,7 @@ describe("configuration files", () => {
     }
   });
 
-  it("Kafka and Redpanda take records of the same size", () => {
+  it("Kafka and Redpanda have the same record size limit", () => {
     const kafka = /^message\.max\.bytes=(\d+)$/m.exec(read("kafka/server.properties"))![1];
     assert.equal(
       (parse(read("redpanda/redpanda.yml")) as { kafka_batch_max_bytes: number }).kafka_batch_max_bytes,
@@ -253,7 +253,7 @@ describe("Dockerfile", () => {
     words!.split(" ").slice(0, -1),
   );
 
-  it("copies only what exists and .dockerignore lets through", () => {
+  it("copies only existing files that .dockerignore allows", () => {
     const passing = new Set(
       readFileSync(join(ROOT, ".dockerignore"), "utf8")
         .match(/^!.+$/gm)!
@@ -265,7 +265,7 @@ describe("Dockerfile", () => {
     }
   });
 
-  it("copies all that is compiled, the init job included", () => {
+  it("copies all compiled code, including the init job", () => {
     const { include } = JSON.parse(readFileSync(join(ROOT, "tsconfig.build.json"), "utf8")) as { include: string[] };
     for (const folder of include)
       assert.ok(
@@ -275,7 +275,7 @@ describe("Dockerfile", () => {
     assert.ok(include.includes("scripts/stack/init.ts"));
   });
 
-  it("does not run as root, nor with development packages", () => {
+  it("does not run as root or with development packages", () => {
     const last = dockerfile.slice(dockerfile.lastIndexOf("FROM "));
     assert.match(last, /^USER node$/m);
     assert.match(last, /COPY --from=packages/);

@@ -17,7 +17,7 @@ const alerts = parse(read("prometheus/alerts.yml")) as {
 };
 const rules = alerts.groups.flatMap(({ rules }) => rules);
 
-/** What is to be had: docs/metrics.md is generated from the services' registries. */
+/** The existing metrics: docs/metrics.md is generated from the services' registries. */
 const ours = new Set(
   [...readFileSync(join(ROOT, "docs/metrics.md"), "utf8").matchAll(/^\| `(tributary_\w+)` \| (\w+)/gm)].flatMap(
     ([, name, type]) => (type === "histogram" ? ["_bucket", "_sum", "_count"].map((part) => name! + part) : [name!]),
@@ -35,7 +35,7 @@ describe("alerts", () => {
     execFileSync("promtool", ["test", "rules", "alerts.test.yml"], options);
   });
 
-  it("each has a severity, and unit tests in which it fires and in which it does not", () => {
+  it("each has a severity and unit tests in which it fires and does not fire", () => {
     const tested = read("prometheus/alerts.test.yml");
     for (const { alert, labels } of rules) {
       assert.match(labels.severity, /^(none|warning|critical)$/, alert);
@@ -46,11 +46,11 @@ describe("alerts", () => {
     assert.equal(new Set(rules.map(({ alert }) => alert)).size, rules.length);
   });
 
-  it("ask for metrics that exist", () => {
+  it("use only existing metrics", () => {
     for (const { alert, expr } of rules) assertKnown(expr, alert);
   });
 
-  it("each leads to a heading of the operating guide", () => {
+  it("each links to a heading of the operating guide", () => {
     const anchors = [...readFileSync(join(ROOT, "docs/operating.md"), "utf8").matchAll(/^#+ (.+)$/gm)].map(
       ([, heading]) => `docs/operating.md#${anchorOf(heading!)}`,
     );
@@ -60,7 +60,7 @@ describe("alerts", () => {
   });
 });
 
-/** As GitHub makes it of a heading. */
+/** GitHub's anchor of a heading. */
 const anchorOf = (heading: string): string =>
   heading
     .toLowerCase()
@@ -73,7 +73,7 @@ describe("Alertmanager", () => {
     inhibit_rules: { source_matchers: string[]; target_matchers: string[] }[];
   };
 
-  it("takes its configuration", { skip: missing("amtool", "prometheus-alertmanager") }, () => {
+  it("accepts its configuration", { skip: missing("amtool", "prometheus-alertmanager") }, () => {
     execFileSync("amtool", ["check-config", join(INFRA, "alertmanager/alertmanager.yml")], { stdio: "ignore" });
     const route = (labels: string): string =>
       execFileSync(
@@ -87,7 +87,7 @@ describe("Alertmanager", () => {
     assert.equal(route("alertname=TableStuck"), "operators");
   });
 
-  it("names only alerts that exist", () => {
+  it("names only existing alerts", () => {
     const names = [...route.routes.map(({ matchers }) => matchers), ...inhibit_rules.flatMap(Object.values<string[]>)]
       .flat()
       .flatMap((matcher) => /"(.+)"/.exec(matcher)![1]!.split("|"));
@@ -116,7 +116,7 @@ describe("dashboards", () => {
     );
   });
 
-  it("have at least ten panels, each with a title, an explanation and metrics that exist", () => {
+  it("have at least ten panels, each with a title, an explanation and existing metrics", () => {
     for (const { title, panels } of Object.values(DASHBOARDS)) {
       assert.ok(panels.length >= 10, title);
       assert.equal(new Set(panels.map((panel) => panel.title)).size, panels.length);
@@ -127,7 +127,7 @@ describe("dashboards", () => {
     }
   });
 
-  it("show what they promise", () => {
+  it("show the promised panels", () => {
     const titles = (name: string): string[] => DASHBOARDS[name]!.panels.map(({ title }: Panel) => title);
     const promised = {
       "lakehouse-platform-overview":
@@ -139,7 +139,7 @@ describe("dashboards", () => {
       for (const title of list.split(", ")) assert.ok(titles(name).includes(title), `${name}: ${title}`);
   });
 
-  it("have panels that do not overlap and fit, with ids and queries that nothing confuses", () => {
+  it("have panels that fit without overlap, with unique ids and queries", () => {
     for (const [name, dashboard] of Object.entries(DASHBOARDS)) {
       const taken = new Set<string>();
       for (const { gridPos } of panelsOf(name)) {
@@ -162,7 +162,7 @@ describe("dashboards", () => {
     assert.equal(new Set(uids).size, uids.length);
   });
 
-  it("ask the provisioned data source, from the provisioned folder", () => {
+  it("use the provisioned data source and folder", () => {
     const { datasources } = parse(read("grafana/provisioning/datasources/prometheus.yml")) as {
       datasources: { uid: string; url: string }[];
     };
@@ -181,7 +181,7 @@ describe("dashboards", () => {
   });
 });
 
-it("Prometheus asks every service of compose that has metrics", () => {
+it("Prometheus scrapes every compose service that has metrics", () => {
   const { scrape_configs } = parse(read("prometheus/prometheus.yml")) as { scrape_configs: { job_name: string }[] };
   const jobs = scrape_configs.map(({ job_name }) => job_name);
   assert.deepEqual(jobs, [

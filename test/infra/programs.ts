@@ -1,6 +1,9 @@
 import { execFileSync } from "node:child_process";
 
-/** False if a test may run, else why it is skipped: Debian's `debianPackage` would bring the program. With `sign`=1 its lack is a failure. */
+/**
+ * Returns false if the test can run, otherwise the reason to skip it: `debianPackage` provides the program.
+ * With `sign`=1 in the environment, a missing program is a failure.
+ */
 export function missing(program: string, debianPackage: string, sign = "REQUIRE_STACK"): string | false {
   try {
     execFileSync(program, ["--version"], { stdio: "ignore" });

@@ -1,4 +1,7 @@
-/** Dashboards and alerts on a real Prometheus that scrapes real services under load: the embedded profile; test/stack has the other engines. */
+/**
+ * Dashboards and alerts on a real Prometheus that scrapes services under load, with the embedded adapters.
+ * test/stack tests the others.
+ */
 import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -16,7 +19,7 @@ const OTHERS = /\b(SeaweedFS|redpanda|trino)_\w+/;
 const HEADER = "order_id,customer_id,amount,country,ingestion_date";
 const PATIENCE_MS = 60_000;
 
-/** Files that load, that load in part and that fail; a failing check, maintenance and a query. */
+/** Loads files completely, partly and not at all; runs a failing check, maintenance and a query. */
 async function putUnderLoad(url: string): Promise<void> {
   const put = async (table: string, name: string, body: string | Buffer): Promise<void> => {
     const path = `${url}/v1/tables/${table}/files/${name}?wait=committed&timeout=60s`;
@@ -39,7 +42,7 @@ async function putUnderLoad(url: string): Promise<void> {
 }
 
 test(
-  "every panel has something to show, its legends name labels that are there, and every alert is evaluated",
+  "every panel has data and legends with existing labels, and every alert is evaluated",
   { skip: missing("prometheus", "prometheus"), timeout: 300_000 },
   async () => {
     const folder = await mkdtemp(join(tmpdir(), "tributary-prometheus-"));
@@ -48,7 +51,7 @@ test(
     try {
       const targets = (job: string): string[] => (JOBS.includes(job) ? [new URL(tributary.url).host] : []);
       await withPrometheus(targets, folder, async ({ ask, rules }) => {
-        // Rates need counters that move while they are watched.
+        // Rates need counters that change during the test.
         const loading = (async () => {
           while (!load.signal.aborted) await putUnderLoad(tributary.url);
         })();
