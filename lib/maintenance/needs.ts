@@ -1,41 +1,47 @@
-/** When a table's state asks for maintenance. Pure: the scheduler acts on what it estimates, the gateway tells what it measured. */
+/**
+ * The maintenance that a table's state requires. A pure function: the scheduler applies it to estimated
+ * states, the gateway to measured ones.
+ */
 
 export type Operation = "optimize" | "expire_snapshots" | "remove_orphan_files";
 
 export interface MaintenanceLimits {
-  /** From so many files on that merging would save. */
+  /** Optimize when merging small files would save at least this many files. */
   optimizeFiles: number;
-  /** From so many delete files a data file on. */
+  /** Optimize at this many delete files per data file. */
   optimizeDeletes: number;
-  /** How many snapshots may stay. */
+  /** Expire snapshots above this number. */
   snapshotsMax: number;
-  /** Younger orphan files would be left anyway. */
+  /** Minimum age of the orphan files that are removed. */
   retentionMs: number;
 }
 
-/** What is known of a table. */
+/** A table's state, measured or estimated. */
 export interface TableState {
   dataFiles: number;
   deleteFiles: number;
-  /** Files that merging would save. */
+  /** Number of files that merging would save. */
   mergeableFiles: number;
   snapshots: number;
-  /** Snapshots that came since they were last expired; where that helped little, it is not tried again at once. */
+  /**
+   * Snapshots added since the last expiry. Prevents immediate repeats of an expiry that removed few
+   * snapshots.
+   */
   snapshotsSinceExpiry: number;
-  /** When orphan files were last looked for, or the table began; null: not known. */
+  /** Time of the last orphan-file removal, or of the table's first commit; null: unknown. */
   orphansSinceMs: number | null;
 }
 
 export interface Need {
   operation: Operation;
-  /** For people. */
+  /** One sentence for people. */
   reason: string;
 }
 
-/** A few delete files cost nothing, whatever their share. */
+/** Fewer delete files than this cost too little to matter, whatever their share. */
 const DELETE_FILES_MIN = 5;
 
-/** What the table needs now, and why. */
+/** The maintenance that the table needs now, with reasons. */
 export function needsOf(state: TableState, limits: MaintenanceLimits, nowMs: number): Need[] {
   const needs: Need[] = [];
   const need = (operation: Operation, reason: string): unknown => needs.push({ operation, reason });
@@ -50,12 +56,12 @@ export function needsOf(state: TableState, limits: MaintenanceLimits, nowMs: num
   }
   if (orphansSinceMs !== null && nowMs - orphansSinceMs > limits.retentionMs) {
     const days = ((nowMs - orphansSinceMs) / 86_400_000).toFixed(1);
-    need("remove_orphan_files", `orphan files were last looked for ${days} days ago`);
+    need("remove_orphan_files", `orphan files were last removed ${days} days ago`);
   }
   return needs;
 }
 
-/** No policy asks about more commits than this. */
+/** No policy needs more commits than this. */
 export const COMMITS_KEPT = 1_000;
 
 const snapshotsStep = ({ snapshotsMax }: MaintenanceLimits): number => Math.min(snapshotsMax / 2, COMMITS_KEPT);

@@ -3,18 +3,18 @@ import type { EventLog } from "../event-log/event-log.ts";
 import { GROUPS, ROWS_TOPICS, tableOfRowsTopic, TOPICS } from "../messages/topics.ts";
 import { Gauge, type Registry } from "../process/metrics.ts";
 
-/** How far a group is behind in one partition. */
+/** The lag of a group in one partition. */
 export interface Lag {
   group: string;
   topic: string;
   partition: number;
-  /** Records published and not yet acked. */
+  /** Published records that the group has not acked. */
   messages: number;
-  /** Age of the oldest unacked record; 0 when there is none. */
+  /** Age of the oldest unacked record; 0 if there is none. */
   seconds: number;
 }
 
-/** The same of one table, whose records may share a partition with others'. */
+/** The lag of a group for one table, whose records may share a partition with those of other tables. */
 export interface TableLag {
   group: string;
   table: string;
@@ -28,19 +28,22 @@ export interface Lags {
 }
 
 /** A record that its group has not acked. */
-interface Waiting {
+interface UnackedRecord {
   offset: number;
   table: string;
   timestampMs: number;
 }
 
-/** So many unacked records of a partition are looked at one by one, the oldest; of more only the number is known. */
-const WAITING_MAX = 10_000;
+/** Unacked records read per partition, oldest first. Records beyond this limit are only counted. */
+const UNACKED_MAX = 10_000;
 
-/** Numbers older than this are not shown: a gap is told from health, an old number is not. */
+/** Older values are not exported: a missing series can be detected, an outdated value cannot. */
 const STALE_MS = 30_000;
 
-/** Who should be reading what: lag exists from the first record on, also before a group's first ack and with no live member. */
+/**
+ * The topics of each group. Lag exists from the first record on, also before a group's first ack and without
+ * a live member.
+ */
 async function subscriptions(log: EventLog): Promise<{ group: string; topic: string }[]> {
   const rows = (await log.topics()).filter((topic) => ROWS_TOPICS.test(topic));
   return [
@@ -50,56 +53,59 @@ async function subscriptions(log: EventLog): Promise<{ group: string; topic: str
 }
 
 /**
- * Measures every group's lag from the log itself, so that it works on any broker. What was read of unacked records is kept for the next
- * time: each is read once. Of a rows topic, all of whose records are one table's, only the oldest is read.
+ * Measures every group's lag from the log itself, which works with any broker. It caches the unacked records,
+ * so each record is read once. From a rows topic, which belongs to one table, it reads only the oldest
+ * record.
  */
 export function lagReader(log: EventLog): (nowMs: number) => Promise<Lags> {
-  const known = new Map<string, Waiting[]>();
+  const known = new Map<string, UnackedRecord[]>();
 
-  const waitingOf = async (topic: string, partition: number, from: number, next: number): Promise<Waiting[]> => {
-    const place = `${topic}/${partition}`;
+  const unackedOf = async (topic: string, partition: number, from: number, next: number): Promise<UnackedRecord[]> => {
+    const name = `${topic}/${partition}`;
     const rowsTable = ROWS_TOPICS.test(topic) ? tableOfRowsTopic(topic) : undefined;
-    const max = rowsTable === undefined ? WAITING_MAX : 1;
-    const waiting = (known.get(place) ?? []).filter(({ offset }) => offset >= from && offset < next);
-    const begin = (waiting.at(-1)?.offset ?? from - 1) + 1;
-    const end = Math.min(next, begin + max - waiting.length);
+    const max = rowsTable === undefined ? UNACKED_MAX : 1;
+    const unacked = (known.get(name) ?? []).filter(({ offset }) => offset >= from && offset < next);
+    const begin = (unacked.at(-1)?.offset ?? from - 1) + 1;
+    const end = Math.min(next, begin + max - unacked.length);
     if (begin < end) {
       for await (const { offset, key, timestampMs } of log.read(topic, partition, begin, end))
-        waiting.push({ offset, table: rowsTable ?? key ?? "", timestampMs });
+        unacked.push({ offset, table: rowsTable ?? key ?? "", timestampMs });
     }
-    known.set(place, waiting);
-    return waiting;
+    known.set(name, unacked);
+    return unacked;
   };
 
   return async (nowMs) => {
     const partitions: Lag[] = [];
     const tables = new Map<string, TableLag>();
     const secondsSince = (ms: number): number => Math.max(0, (nowMs - ms) / 1000);
-    const note = (group: string, table: string, messages: number, seconds: number): void => {
-      const of = tables.get(`${group} ${table}`) ?? { group, table, messages: 0, seconds: 0 };
-      of.messages += messages;
-      of.seconds = Math.max(of.seconds, seconds);
-      tables.set(`${group} ${table}`, of);
+    const addToTable = (group: string, table: string, messages: number, seconds: number): void => {
+      const lag = tables.get(`${group} ${table}`) ?? { group, table, messages: 0, seconds: 0 };
+      lag.messages += messages;
+      lag.seconds = Math.max(lag.seconds, seconds);
+      tables.set(`${group} ${table}`, lag);
     };
     for (const { group, topic } of await subscriptions(log)) {
       const acked = new Map((await log.groupOffsets(group, topic)).map(({ partition, offset }) => [partition, offset]));
       for (const { partition, earliest, next } of await log.offsets(topic)) {
         const from = Math.max(acked.get(partition) ?? earliest, earliest);
         const messages = Math.max(0, next - from);
-        const waiting = await waitingOf(topic, partition, from, next);
-        const seconds = waiting[0] ? secondsSince(waiting[0].timestampMs) : 0;
+        const unacked = await unackedOf(topic, partition, from, next);
+        const seconds = unacked[0] ? secondsSince(unacked[0].timestampMs) : 0;
         partitions.push({ group, topic, partition, messages, seconds });
         if (ROWS_TOPICS.test(topic)) {
-          note(group, tableOfRowsTopic(topic), messages, seconds);
-          note(GROUPS.parser, tableOfRowsTopic(topic), 0, 0);
-        } else for (const { table, timestampMs } of waiting) note(group, table, 1, secondsSince(timestampMs));
+          addToTable(group, tableOfRowsTopic(topic), messages, seconds);
+          addToTable(GROUPS.parser, tableOfRowsTopic(topic), 0, 0);
+        } else for (const { table, timestampMs } of unacked) addToTable(group, table, 1, secondsSince(timestampMs));
       }
     }
     return { partitions, tables: [...tables.values()] };
   };
 }
 
-/** The four lag gauges. Filled at each scrape from what `latest` gives; without it they have no series. */
+/**
+ * Registers the four lag gauges. Each scrape exports `latest`; while that is undefined they have no series.
+ */
 function registerGauges(registry: Registry, latest: () => Lags | undefined): void {
   const gauge = (name: string, of: "partitions" | "tables", value: "messages" | "seconds", help: string): void => {
     new Gauge({
@@ -116,8 +122,8 @@ function registerGauges(registry: Registry, latest: () => Lags | undefined): voi
   };
   const ofPartition = "of a partition that the group has not acked";
   const ofTable = "of a table that the group has not acked";
-  const unknown = "No series: the log has not told for 30 s";
-  const counted = `of file events the oldest ${WAITING_MAX} of a partition are counted`;
+  const unknown = `Absent if the log has not answered for ${STALE_MS / 1000} s`;
+  const counted = `for file events, only the oldest ${UNACKED_MAX} of each partition are counted`;
   gauge("tributary_consumer_lag_messages", "partitions", "messages", `Records ${ofPartition}. ${unknown}`);
   gauge("tributary_consumer_lag_seconds", "partitions", "seconds", `Age of the oldest record ${ofPartition}`);
   gauge("tributary_table_lag_messages", "tables", "messages", `Records ${ofTable}; ${counted}`);
@@ -128,7 +134,10 @@ export interface LagGauges {
   stop(): Promise<void>;
 }
 
-/** Measures lag every `everyMs`. While the log does not tell, the gauges have no series: alert LagUnknown says so. */
+/**
+ * Measures lag every `everyMs`. If the log does not answer, the gauges lose their series and LagUnknown
+ * fires.
+ */
 export function startLagGauges(options: {
   log: EventLog;
   clock: Clock;

@@ -6,8 +6,8 @@ import { TributaryError } from "../errors.ts";
 export type SettingsSchema<Settings> = z.ZodType<Settings>;
 
 /**
- * Reads settings from environment-like text values. Frozen. Empty values count as absent.
- * @throws CONFIG_INVALID naming every fault at once
+ * Reads settings from text values (an environment). Empty values count as absent. The result is frozen.
+ * @throws CONFIG_INVALID listing every fault
  */
 export function readConfig<Settings>(
   schema: SettingsSchema<Settings>,
@@ -17,7 +17,7 @@ export function readConfig<Settings>(
   const parsed = schema.safeParse(given);
   if (parsed.success) return Object.freeze(parsed.data);
   const faults = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
-  throw new TributaryError("CONFIG_INVALID", `settings have faults:\n  ${faults.join("\n  ")}`);
+  throw new TributaryError("CONFIG_INVALID", `invalid settings:\n  ${faults.join("\n  ")}`);
 }
 
 /** Settings and HTTP parameters: a number without a unit is milliseconds. */
@@ -42,7 +42,7 @@ export const duration = z
 export const byteSize = z.string().transform((text, context): number => {
   const match = /^(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?$/i.exec(text.trim());
   if (!match) {
-    context.addIssue(`'${text}' is no size: write 512KB, 64MB or 2GB`);
+    context.addIssue(`invalid size '${text}': use for example 512KB, 64MB or 2GB`);
     return z.NEVER;
   }
   return Math.round(Number(match[1]) * 1024 ** " KMGT".indexOf(match[2]?.toUpperCase() || " "));
@@ -52,85 +52,87 @@ export const port = z.coerce.number().int().min(0).max(65535);
 export const count = z.coerce.number().int().min(1);
 export const flag = z.enum(["true", "false", "1", "0"]).transform((text) => text === "true" || text === "1");
 
-/** A URL that may end up in messages: passwords have settings of their own. */
+/** A URL that can appear in messages and so must not contain a password. */
 const place = z.string().refine((url) => !/^[a-z0-9+.-]+:\/\/[^/?#]*:[^/?#]*@/i.test(url), {
-  message: "holds a password: set it in a setting of its own (…_PASSWORD, …_SECRET_KEY)",
+  message: "contains a password: use the separate setting (…_PASSWORD, …_SECRET_KEY)",
 });
 
-/** What every service needs to know: where the ports are. Secrets come by environment only. */
+/**
+ * The settings of every service: URLs and credentials of the ports. Secrets are read only from the
+ * environment.
+ */
 export const platformSettings = {
-  TRIBUTARY_DATA_DIR: z.string().default(".tributary").describe("folder of the embedded adapters"),
+  TRIBUTARY_DATA_DIR: z.string().default(".tributary").describe("data folder of the embedded adapters"),
   TRIBUTARY_LOG_URL: place
     .optional()
     .describe("embedded:<folder> (default: in the data folder) or kafka://host:port[,host:port]"),
   TRIBUTARY_BLOB_URL: place.optional().describe("file:<folder> (default: in the data folder) or s3://bucket/prefix"),
   TRIBUTARY_DROPS_URL: place
     .optional()
-    .describe("watched for <table>/<file>.csv: file:<folder> (default: in the data folder) or s3://csv-uploads"),
+    .describe("watched for <table>/<file>.csv: file:<folder> (default: in the data folder) or s3://bucket"),
   TRIBUTARY_WAREHOUSE_URL: place
     .optional()
     .describe(
-      "duckdb:<file> (default: in the data folder) or trino://user@host:port/catalog/schema; trino+https://… for TLS",
+      "duckdb:<file> (default: in the data folder) or trino://user@host:port/catalog/schema; " +
+        "trino+https://… for TLS",
     ),
-  TRIBUTARY_STAGING_URL: place.optional().describe("where rows are staged for Trino: s3://bucket/prefix"),
-  TRIBUTARY_CONTRACTS_DIR: z.string().default("contracts").describe("table contracts, *.yml"),
+  TRIBUTARY_STAGING_URL: place.optional().describe("location of rows staged for Trino: s3://bucket/prefix"),
+  TRIBUTARY_CONTRACTS_DIR: z.string().default("contracts").describe("folder of the table contracts, *.yml"),
   OTEL_EXPORTER_OTLP_ENDPOINT: z
     .url({ protocol: /^https?$/ })
     .optional()
-    .describe(
-      "traces of the files, upload to commit, go there by OTLP/HTTP, e.g. http://localhost:4318; default: none",
-    ),
-  TRIBUTARY_TRACES_SHARE: z.coerce.number().min(0).max(1).default(1).describe("how many of the files are traced"),
+    .describe("OTLP/HTTP endpoint for traces of files, e.g. http://localhost:4318; default: no tracing"),
+  TRIBUTARY_TRACES_SHARE: z.coerce.number().min(0).max(1).default(1).describe("share of files traced, 0 to 1"),
   TRIBUTARY_LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
   TRIBUTARY_METRICS_PUBLIC: flag
     .prefault("false")
-    .describe("/metrics is for everybody who reaches it: only in a trusted network"),
+    .describe("serve /metrics without a key; use it only in a trusted network"),
   TRIBUTARY_CA_FILE: z
     .string()
     .optional()
-    .describe("PEM certificates trusted besides Node's own: Kafka, S3, Trino, the token issuer"),
+    .describe("PEM certificates to trust besides Node's own: for Kafka, S3, Trino, the token issuer"),
   TRIBUTARY_S3_ENDPOINT: place.optional(),
   TRIBUTARY_S3_REGION: z.string().default("us-east-1"),
   TRIBUTARY_S3_ACCESS_KEY: z.string().optional(),
   TRIBUTARY_S3_SECRET_KEY: z.string().optional(),
-  TRIBUTARY_KAFKA_TLS: flag.prefault("false").describe("speak TLS with Kafka, as ?tls=true in its URL does"),
+  TRIBUTARY_KAFKA_TLS: flag.prefault("false").describe("use TLS for Kafka; same as ?tls=true in its URL"),
   TRIBUTARY_KAFKA_CERT_FILE: z.string().optional().describe("PEM client certificate for Kafka; implies TLS"),
-  TRIBUTARY_KAFKA_KEY_FILE: z.string().optional().describe("its PEM key"),
+  TRIBUTARY_KAFKA_KEY_FILE: z.string().optional().describe("PEM private key of TRIBUTARY_KAFKA_CERT_FILE"),
   TRIBUTARY_KAFKA_SASL: z
     .enum(["plain", "scram-sha-256", "scram-sha-512"])
     .optional()
-    .describe("how to log in to Kafka"),
+    .describe("SASL mechanism for Kafka; default: no SASL"),
   TRIBUTARY_KAFKA_USERNAME: z.string().optional(),
   TRIBUTARY_KAFKA_PASSWORD: z.string().optional(),
-  TRIBUTARY_TRINO_PASSWORD: z.string().optional().describe("of the user in TRIBUTARY_WAREHOUSE_URL; by https only"),
+  TRIBUTARY_TRINO_PASSWORD: z.string().optional().describe("password for TRIBUTARY_WAREHOUSE_URL; needs TLS"),
 } as const;
 
 const text = (value: string) => value;
 
-/** How much of a table's past is kept: what its writer acts on. */
+/** How much of a table's history is kept. The table's writer applies these settings. */
 export const retentionSettings = {
   TRIBUTARY_RETENTION: duration.prefault(text("7d")).describe("age up to which snapshots and orphan files are kept"),
   TRIBUTARY_SNAPSHOTS_MAX: count
     .default(1_000)
-    .describe("snapshots of a table that are kept; of more, those older than an hour go before their time"),
+    .describe("snapshots kept per table; above this, those older than an hour are removed earlier"),
 } as const;
 
-/** When a table's state asks for maintenance: the scheduler acts on it, the gateway tells it. */
+/** Limits above which a table needs maintenance. The scheduler acts on them, the gateway reports them. */
 export const maintenanceSettings = {
   ...retentionSettings,
   TRIBUTARY_OPTIMIZE_FILES: count
     .default(20)
-    .describe("a table is optimised without waiting for the cron when merging small files would save so many"),
+    .describe("optimise a table before the cron time when merging small files would save this many files"),
   TRIBUTARY_OPTIMIZE_DELETES: z.coerce
     .number()
     .positive()
     .default(0.3)
-    .describe("… or when it has so many delete files for each data file"),
+    .describe("optimise a table before the cron time when it has this many delete files per data file"),
 } as const;
 
 export type PlatformSettings = z.infer<z.ZodObject<typeof platformSettings>>;
 
-/** The port URLs, with the embedded defaults filled in. */
+/** The port URLs, with the defaults of the embedded adapters. */
 export function portUrls(settings: PlatformSettings): { log: string; blob: string; drops: string; warehouse: string } {
   const folder = settings.TRIBUTARY_DATA_DIR;
   return {

@@ -7,15 +7,16 @@ const FILE_BYTES_MAX = 1024 * 1024;
 export interface FollowOptions {
   clock: Clock;
   everyMs: number;
-  /** Takes the new contents over. What it throws leaves everything as it was. */
+  /** Applies the new contents. If it throws, it must have changed nothing. */
   take: (contents: readonly string[]) => void;
-  /** Once for each state of the files that cannot be taken over: unreadable, or refused by `take`. */
+  /** Called once for each state of the files that cannot be applied: unreadable, or `take` throws. */
   onRefused: (why: string) => void;
 }
 
 /**
- * Looks at the files every so often and takes over what has changed, once they look the same twice in a row: files that belong together
- * are not replaced at the same moment. By content, since links are switched and times kept (mounted secrets).
+ * Polls the files every `everyMs` and applies changes when two successive reads are equal, because files that
+ * belong together are not replaced at the same moment. It compares contents, because mounted secrets switch
+ * symbolic links and can keep their times.
  */
 export function followFiles(
   paths: readonly string[],
@@ -25,7 +26,7 @@ export function followFiles(
   const stopping = new AbortController();
   let known = stateOf(first);
   let seen = known;
-  const look = async (): Promise<void> => {
+  const poll = async (): Promise<void> => {
     const found = await readAll(paths);
     const state = stateOf(found);
     const settled = state === seen;
@@ -43,7 +44,7 @@ export function followFiles(
     for (;;) {
       await clock.sleep(everyMs, stopping.signal);
       if (stopping.signal.aborted) return;
-      await look();
+      await poll();
     }
   };
   const running = loop();

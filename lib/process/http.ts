@@ -5,11 +5,14 @@ import type { Registry } from "./metrics.ts";
 
 export interface HealthOptions {
   registry: Registry;
-  /** Throws while the service cannot do its work. */
+  /** Throws while the service cannot work. */
   ready: () => Promise<void>;
 }
 
-/** /healthz (the process lives), /readyz (its ports answer), /metrics (Prometheus text) on any fastify app. */
+/**
+ * Adds /healthz (process is running), /readyz (ports respond) and /metrics (Prometheus text) to a fastify
+ * app.
+ */
 export function addHealthRoutes(app: FastifyInstance, { registry, ready }: HealthOptions): void {
   const hidden = { schema: { hide: true } } as const;
   app.get("/healthz", hidden, () => ({ status: "ok" }));
@@ -26,7 +29,7 @@ export function addHealthRoutes(app: FastifyInstance, { registry, ready }: Healt
   );
 }
 
-/** The small server of a service that has no API of its own. */
+/** Starts the health server of a service without an API. */
 export async function serveHealth(options: HealthOptions & { host: string; port: number }): Promise<FastifyInstance> {
   const app = fastify({ logger: false });
   addHealthRoutes(app, options);

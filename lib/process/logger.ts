@@ -7,13 +7,13 @@ export interface LoggerOptions {
   service: string;
   level: string;
   pretty?: boolean;
-  /** Texts that no line may hold (`secretsIn`). */
+  /** Texts to redact in every line (see `secretsIn`). */
   secrets?: readonly string[];
 }
 
 const REDACTED = "[redacted]";
 
-/** JSON lines on standard error. Keys and secrets are redacted wherever they stand. */
+/** Logs JSON lines to standard error. Keys and secrets are redacted in every field. */
 export function makeLogger({ service, level, pretty = false, secrets = [] }: LoggerOptions): Logger {
   const clean = cleaner(secrets);
   return pino(
@@ -38,7 +38,10 @@ export function makeLogger({ service, level, pretty = false, secrets = [] }: Log
   );
 }
 
-/** The audit log in a file of its own, JSON lines, each written before the next request's. @throws CONFIG_INVALID if it cannot be opened */
+/**
+ * The audit log: JSON lines in a separate file, each written synchronously.
+ * @throws CONFIG_INVALID if the file cannot be opened
+ */
 export function makeAuditLogger(
   path: string,
   service: string,
@@ -55,26 +58,27 @@ export function makeAuditLogger(
   }
 }
 
-/** For tests: says nothing. */
+/** For tests. */
 export const silentLogger = (): Logger => pino({ level: "silent" });
 
-/** Shorter texts stand in a line by chance. */
+/** Shorter texts occur in lines by chance. */
 const SECRET_CHARS_MIN = 6;
 
-/** The secrets among environment variables, by their names. */
+/** The values of environment variables whose names mark them as secrets. */
 export const secretsIn = (env: Readonly<Record<string, string | undefined>>): string[] =>
   Object.entries(env)
     .filter(([name]) => /(PASSWORD|SECRET|TOKEN|API_KEY)/.test(name) && !/_(FILE|URL)$/.test(name))
     .flatMap(([, value]) => (value !== undefined && value.length >= SECRET_CHARS_MIN ? [value] : []));
 
-/** Keys of ours, signed tokens, and what follows the word Bearer. */
+/** API keys, signed tokens, and any text after the word Bearer. */
 const CREDENTIALS = /\btby_[\w-]{20,}|\beyJ[\w-]{5,}\.[\w-]+\.[\w-]*|(?<=\bBearer )[^\s"\\]{6,}/gi;
-/** Control characters as JSON escapes them or leaves them, but for the line breaks and tabs of stack traces. */
+/** Control characters, escaped by JSON or raw, except the line breaks and tabs of stack traces. */
 const CONTROLS = /\\u00(?:0[0-8bcef]|1[0-9a-f])|\\[bfr]|[\u007f-\u009f]/g;
 
 /**
- * What every finished line goes through: secrets go, and so do control characters, by which a value that came from outside could move
- * the cursor of whoever reads the log on a terminal. Line breaks stay escaped in the JSON; pino-pretty indents what follows them.
+ * Returns a filter for finished log lines. It redacts secrets and replaces control characters, with which a
+ * value from outside could move the cursor of a terminal that shows the log. Line breaks stay escaped in the
+ * JSON; pino-pretty indents the text after them.
  */
 export function cleaner(secrets: readonly string[]): (line: string) => string {
   const escaped = [...new Set(secrets.map((secret) => JSON.stringify(secret).slice(1, -1)))];
@@ -87,7 +91,7 @@ export function cleaner(secrets: readonly string[]): (line: string) => string {
   };
 }
 
-/** Whether the backslash at `at` is itself the second of a pair. */
+/** True if the backslash at `at` is itself escaped. */
 function isEscaped(text: string, at: number): boolean {
   let before = 0;
   while (text[at - 1 - before] === "\\") before++;

@@ -3,45 +3,51 @@ import type { ErrorCode } from "../errors.ts";
 
 export { Counter, Gauge, Histogram, Registry };
 
-/** A registry with the process's own metrics (event-loop delay, memory, CPU) and build info. */
+/** A registry with the process metrics (event-loop delay, memory, CPU) and build info. */
 export function makeRegistry(version: string): Registry {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   new Gauge({
     name: "tributary_build_info",
-    help: "1, labelled with the version",
+    help: "Always 1; the label holds the version",
     labelNames: ["version"],
     registers: [registry],
   }).set({ version }, 1);
   return registry;
 }
 
-/** What is let go: on purpose and harmlessly, or because something is wrong; and when it is counted. */
+/** A reason for dropping work: intentional (harmless) or not (a fault), and when it is counted. */
 export interface Drop {
   readonly intentional: boolean;
   readonly when: string;
 }
 
-/** What a component's four counters may say, and when each is incremented. docs/metrics.md shows it, tests hold each component to it. */
+/**
+ * The label values of a component's four counters, and when each is incremented. docs/metrics.md lists them;
+ * tests check every component against them.
+ */
 export interface ThroughputSpec {
   readonly received: Readonly<Record<string, string>>;
   readonly sent: Readonly<Record<string, string>>;
   readonly dropped: Readonly<Record<string, Drop>>;
 }
 
-/** The four counters every component owes. Their labels are the specification's: a closed set. */
+/** The four counters of every component. Only label values of the specification are allowed. */
 export interface ThroughputMetrics<Spec extends ThroughputSpec = ThroughputSpec> {
-  /** Taken in; counted again when it is delivered again. */
+  /** Received work; counted again on redelivery. */
   received(kind: keyof Spec["received"] & string, n?: number): void;
-  /** Only after success. */
+  /** Completed work, counted after success. */
   sent(kind: keyof Spec["sent"] & string, n?: number): void;
-  /** Each attempt that failed, also those that are made again. */
+  /** Each failed attempt, including those that are retried. */
   error(code: ErrorCode): void;
-  /** Never work that is tried again. */
+  /** Dropped work; never work that is retried. */
   dropped(reason: keyof Spec["dropped"] & string, n?: number): void;
 }
 
-/** Begins all its series at 0, so that the first event of a process is seen as an increase. Components of one process share the metrics. */
+/**
+ * Creates the component's counters. All series start at 0, so that the first event counts as an increase.
+ * Components of one process share the metrics.
+ */
 export function throughputMetrics<Spec extends ThroughputSpec>(
   registry: Registry,
   component: string,
@@ -51,12 +57,10 @@ export function throughputMetrics<Spec extends ThroughputSpec>(
     const existing = registry.getSingleMetric(name) as Counter<"component" | Label> | undefined;
     return existing ?? new Counter({ name, help, labelNames: ["component", ...labels], registers: [registry] });
   };
-  const received = counter("tributary_received_total", "Events taken in", ["kind"]);
-  const sent = counter("tributary_sent_total", "Events or rows handed on, counted after success", ["kind"]);
-  const errors = counter("tributary_errors_total", "Failed attempts by error code, those made again included", [
-    "code",
-  ]);
-  const dropped = counter("tributary_dropped_total", "Events or rows let go, work that is tried again not included", [
+  const received = counter("tributary_received_total", "Events received", ["kind"]);
+  const sent = counter("tributary_sent_total", "Events or rows sent, counted after success", ["kind"]);
+  const errors = counter("tributary_errors_total", "Failed attempts by error code, including retried ones", ["code"]);
+  const dropped = counter("tributary_dropped_total", "Events or rows dropped, not including retried work", [
     "reason",
     "intentional",
   ]);
@@ -76,7 +80,7 @@ export function throughputMetrics<Spec extends ThroughputSpec>(
   };
 }
 
-/** A counter whose one label has a closed set of values, each of which begins at 0. */
+/** A counter with one label that has a fixed set of values. Every series starts at 0. */
 export function closedCounter<Label extends string>(
   registry: Registry,
   about: { name: string; help: string; label: Label; values: readonly string[] },

@@ -2,13 +2,17 @@ import { messageOf, TributaryError } from "../errors.ts";
 import type { Logger } from "./logger.ts";
 import { Scope } from "./scope.ts";
 
-/** SIGTERM must have ended the process within 10 s: what has not drained by then is given up (it is replayed at the next start). */
+/**
+ * The process must exit within 10 s after SIGTERM. Work not finished by then is repeated after the next
+ * start.
+ */
 const DRAIN_MS_MAX = 9_000;
 
 /**
- * Runs a process: `start` opens everything into the scope and returns; then the process lives until SIGTERM or SIGINT, drains
- * (the scope closes, last opened first) and exits 0. A failing start prints what and why and exits 1. A second signal ends at once.
- * The only user of process.on and process.exit among the services.
+ * Runs a process. `start` opens all resources into the scope and returns. On SIGTERM or SIGINT the process
+ * drains (closes the scope, last opened first) and exits with 0. If `start` fails, it prints the error and
+ * exits with 1. A second signal exits immediately. Only this function uses process.on and process.exit in the
+ * services.
  */
 export async function run(logger: Logger, start: (scope: Scope) => Promise<void>): Promise<void> {
   const scope = new Scope();
@@ -21,7 +25,7 @@ export async function run(logger: Logger, start: (scope: Scope) => Promise<void>
     }
   });
   process.on("unhandledRejection", (thrown) => {
-    logger.fatal({ err: thrown }, "a broken invariant: unhandled rejection");
+    logger.fatal({ err: thrown }, "unhandled rejection: broken invariant");
     process.exit(70);
   });
   try {
@@ -29,7 +33,7 @@ export async function run(logger: Logger, start: (scope: Scope) => Promise<void>
     const signal = await stopped;
     logger.info({ signal }, "draining");
     const deadline = setTimeout(() => {
-      logger.warn({ drainMsMax: DRAIN_MS_MAX }, "drain took too long; unfinished work is taken up at the next start");
+      logger.warn({ drainMsMax: DRAIN_MS_MAX }, "drain took too long; unfinished work resumes at the next start");
       process.exit(0);
     }, DRAIN_MS_MAX);
     await scope.close();

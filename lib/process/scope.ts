@@ -1,9 +1,9 @@
-/** Resources in the order they were opened; closing releases them last-in-first-out, all of them, and reports the first failure. */
+/** A stack of resources. `close` releases all of them, last opened first, and throws the first failure. */
 export class Scope {
   readonly #releasers: { name: string; release: () => unknown }[] = [];
   #closing: Promise<void> | undefined;
 
-  /** Registers how to let go of something just acquired, and returns it. */
+  /** Registers the release of a resource and returns the resource. */
   own<T>(name: string, resource: T, release: (resource: T) => unknown): T {
     this.#releasers.push({ name, release: () => release(resource) });
     return resource;
@@ -21,7 +21,7 @@ export class Scope {
       try {
         await release();
       } catch (error) {
-        failures.push(new Error(`closing ${name} failed`, { cause: error }));
+        failures.push(new Error(`cannot close ${name}`, { cause: error }));
       }
     }
     if (failures.length > 0) throw failures[0];

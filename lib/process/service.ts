@@ -1,7 +1,9 @@
-/** A running service: a loop over its ports. */
+/** A running service. */
 export interface Service {
-  /** Resolves while the service can do its work; otherwise throws what stands in the way. */
+  /** Resolves if the service can work; otherwise throws the cause. */
   ready(): Promise<void>;
-  /** Finishes what runs, takes nothing new. Idempotent. The ports stay open: they belong to main.ts. */
+  /**
+   * Finishes running work and starts no new work. Idempotent. Does not close the ports: main.ts owns them.
+   */
   drain(): Promise<void>;
 }

@@ -1,4 +1,7 @@
-/** Traces by OTLP over HTTP. Imported only where tracing is on: loading the SDK takes longer than everything else at start. */
+/**
+ * Tracing with OTLP over HTTP. Imported only if tracing is on, because loading the SDK dominates the start
+ * time.
+ */
 import { ROOT_CONTEXT, SpanStatusCode, trace, TraceFlags, type Context } from "@opentelemetry/api";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
 import { detectResources, envDetector, resourceFromAttributes } from "@opentelemetry/resources";
@@ -13,21 +16,24 @@ import type { Clock } from "../clock.ts";
 import { readTraceparent, type Tracer } from "./tracing.ts";
 
 export interface OtlpOptions {
-  /** Spans go to `<endpoint>/v1/traces`. */
+  /** Spans are sent to `<endpoint>/v1/traces`. */
   endpoint: string;
-  /** 0 to 1: of the traces that begin here, so many are recorded. */
+  /** Share of the traces started here that are recorded, 0 to 1. */
   share: number;
   service: string;
   version: string;
   clock: Clock;
-  /** Told when spans could not be sent. They are dropped; nothing else is disturbed. */
+  /** Called when spans could not be sent. They are dropped; nothing else is affected. */
   onError: (thrown: unknown) => void;
 }
 
 const EXPORT_EVERY_MS = 1_000;
 const CLOSE_MS_MAX = 3_000;
 
-/** Sends spans in batches, in the background; what does not fit its queue is dropped. `close` sends what is left, if that works soon. */
+/**
+ * Sends spans in batches in the background and drops spans that do not fit in its queue. `close` sends the
+ * remaining spans for at most CLOSE_MS_MAX.
+ */
 export function openOtlpTracer(options: OtlpOptions): Tracer & { close(): Promise<void> } {
   const { endpoint, share, service, version, clock, onError } = options;
   const exporter = new OTLPTraceExporter({ url: `${endpoint.replace(/\/+$/, "")}/v1/traces` });
@@ -37,7 +43,7 @@ export function openOtlpTracer(options: OtlpOptions): Tracer & { close(): Promis
     ),
     sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(share) }),
     spanProcessors: [
-      new BatchSpanProcessor({ exporter: telling(exporter, onError), scheduledDelayMillis: EXPORT_EVERY_MS }),
+      new BatchSpanProcessor({ exporter: reporting(exporter, onError), scheduledDelayMillis: EXPORT_EVERY_MS }),
     ],
   });
   const tracer = provider.getTracer("tributary", version);
@@ -61,14 +67,14 @@ export function openOtlpTracer(options: OtlpOptions): Tracer & { close(): Promis
     },
     async close() {
       const closed = new AbortController();
-      const patience = clock.sleep(CLOSE_MS_MAX, closed.signal);
-      await Promise.race([provider.shutdown().catch(onError), patience]);
+      const timeout = clock.sleep(CLOSE_MS_MAX, closed.signal);
+      await Promise.race([provider.shutdown().catch(onError), timeout]);
       closed.abort();
     },
   };
 }
 
-/** What is no context begins a trace of its own. */
+/** The parent context; an invalid traceparent starts a new trace. */
 function contextOf(traceparent: string | undefined): Context {
   const parent = readTraceparent(traceparent);
   if (!parent) return ROOT_CONTEXT;
@@ -81,8 +87,8 @@ function contextOf(traceparent: string | undefined): Context {
   });
 }
 
-/** The exporter, whose failures are told. The SDK would keep them to itself. */
-function telling(exporter: SpanExporter, onError: (thrown: unknown) => void): SpanExporter {
+/** Wraps the exporter to report its failures, which the SDK hides. */
+function reporting(exporter: SpanExporter, onError: (thrown: unknown) => void): SpanExporter {
   return {
     export: (spans, done) =>
       exporter.export(spans, (result) => {

@@ -1,25 +1,28 @@
-/** What a span says about its work. Names are `tributary.…`. */
+/** Attributes of a span. Names are `tributary.…`. */
 export type SpanAttributes = Readonly<Record<string, string | number>>;
 
-/** A piece of work in a file's trace. */
+/** One unit of work in a file's trace. */
 export interface Span {
-  /** W3C trace context for the work that follows from this; undefined where nothing is traced. */
+  /** W3C trace context for child spans; undefined without tracing. */
   readonly traceparent: string | undefined;
   set(attributes: SpanAttributes): void;
-  /** `errorCode`: how the work failed. `atMs`: when it ended, epoch milliseconds; default: now. */
+  /** `errorCode`: the failure, if any. `atMs`: end time in epoch milliseconds, default now. */
   end(how?: { errorCode?: string | null; atMs?: number }): void;
 }
 
 /**
- * Follows files from upload to commit. A span's context travels with the event that it published, as the header `traceparent` of the log's
- * record: the next service's span is its child.
+ * Traces files from upload to commit. The published record carries the span's context in the header
+ * `traceparent`, so the span of the next service is its child.
  */
 export interface Tracer {
-  /** `parent`: the traceparent that came with what is worked on. `startMs`: when it began, epoch milliseconds; default: now. */
+  /**
+   * `parent`: the traceparent of the received record. `startMs`: start time in epoch milliseconds, default
+   * now.
+   */
   start(name: string, about: { parent: string | undefined; attributes: SpanAttributes; startMs?: number }): Span;
 }
 
-/** Traces nothing and costs nothing; contexts made by others are passed on. */
+/** Creates no spans; passes on received trace contexts. */
 export const untraced: Tracer = {
   start: (_name, { parent }) => ({ traceparent: parent, set: () => undefined, end: () => undefined }),
 };
@@ -31,7 +34,7 @@ export interface TraceContext {
   flags: number;
 }
 
-/** A W3C traceparent taken apart; undefined if the text is none. */
+/** Parses a W3C traceparent; undefined if it is invalid. */
 export function readTraceparent(text: string | undefined): TraceContext | undefined {
   const [, traceId, spanId, flags] =
     /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})$/.exec(text ?? "") ?? [];
@@ -39,6 +42,6 @@ export function readTraceparent(text: string | undefined): TraceContext | undefi
   return { traceId, spanId, flags: Number.parseInt(flags, 16) };
 }
 
-/** The trace context as a record of the event log carries it. */
+/** The record headers for a trace context. */
 export const carrying = (traceparent: string | undefined): { headers?: { traceparent: string } } =>
   traceparent === undefined ? {} : { headers: { traceparent } };

@@ -4,37 +4,37 @@ import { duration, platformSettings, port, portUrls } from "../../lib/process/co
 import type { SupersetAccess } from "./superset-api.ts";
 
 const text = (value: string) => value;
-const httpUrl = z.url({ protocol: /^https?$/, error: "is no URL: write http://host:port" });
+const httpUrl = z.url({ protocol: /^https?$/, error: "is not a valid URL: use http://host:port" });
 
-/** The registrar's settings in a process's environment. */
+/** The registrar's settings in the environment. */
 export const registrarConfig = z.object({
   ...platformSettings,
-  TRIBUTARY_REGISTRAR_HOST: z.string().default("127.0.0.1").describe("where /healthz, /readyz and /metrics listen"),
+  TRIBUTARY_REGISTRAR_HOST: z.string().default("127.0.0.1").describe("address of /healthz, /readyz and /metrics"),
   TRIBUTARY_REGISTRAR_PORT: port.default(8086),
-  TRIBUTARY_SUPERSET_URL: httpUrl.describe("where Superset is, e.g. http://127.0.0.1:8088"),
+  TRIBUTARY_SUPERSET_URL: httpUrl.describe("Superset's URL, e.g. http://127.0.0.1:8088"),
   TRIBUTARY_SUPERSET_USER: z.string().default("admin").describe("may write databases, datasets, charts, dashboards"),
   TRIBUTARY_SUPERSET_PASSWORD: z.string().describe("the password of that user"),
   TRIBUTARY_SUPERSET_TRINO_URL: z
-    .url({ protocol: /^trino$/, error: "is no URL: write trino://user@host:port/catalog/schema" })
+    .url({ protocol: /^trino$/, error: "is not a valid URL: use trino://user@host:port/catalog/schema" })
     .optional()
-    .describe("how Superset reaches Trino (default: TRIBUTARY_WAREHOUSE_URL, as the user `superset`)"),
+    .describe("Superset's URL of Trino (default: TRIBUTARY_WAREHOUSE_URL, as the user `superset`)"),
   TRIBUTARY_SUPERSET_RESYNC: duration
     .prefault(text("10m"))
-    .describe("how often datasets are compared with tables without a reason to"),
+    .describe("interval of the full comparison of datasets with tables"),
 });
 
 export type RegistrarConfig = z.infer<typeof registrarConfig>;
 
 export interface RegistrarSettings {
   superset: SupersetAccess;
-  /** trino://user[:password]@host:port/catalog/schema, for Superset. */
+  /** trino://user[:password]@host:port/catalog/schema, as reachable from Superset. */
   trinoUrl: string;
   schema: string;
-  /** Everything is compared with Superset at least so often. */
+  /** Maximum time between two full comparisons with Superset. */
   resyncMs: number;
-  /** How often the service looks whether something is to be done. */
+  /** Interval between two checks for due work. */
   tickMs: number;
-  /** Pauses after failures grow from the one to the other. */
+  /** Pauses after failures double from the minimum to the maximum. */
   backoffMsMin: number;
   backoffMsMax: number;
 }
@@ -43,7 +43,7 @@ const TICK_MS = 1_000;
 const BACKOFF_MS_MIN = 1_000;
 const BACKOFF_MS_MAX = 60_000;
 
-/** @throws CONFIG_INVALID where Superset could not reach the tables */
+/** @throws CONFIG_INVALID if Superset could not reach the tables */
 export function registrarSettings(config: RegistrarConfig): RegistrarSettings {
   const trino = new URL(portUrls(config).warehouse);
   const [catalog, schema] = trino.pathname.split("/").filter(Boolean);
@@ -57,7 +57,7 @@ export function registrarSettings(config: RegistrarConfig): RegistrarSettings {
   if (given === undefined && trino.protocol !== "trino:") {
     throw new TributaryError(
       "CONFIG_INVALID",
-      "TRIBUTARY_SUPERSET_TRINO_URL is needed, since Trino is not open to Superset without further settings",
+      "set TRIBUTARY_SUPERSET_TRINO_URL: Superset cannot derive its Trino URL from a warehouse URL with TLS",
     );
   }
   return {

@@ -1,15 +1,15 @@
 import { nameUuid } from "./name-uuid.ts";
 import type { SupersetApi } from "./superset-api.ts";
 
-/** A chart over one dataset, as Superset's chart editor would save it. */
+/** A chart of one dataset, in the form that Superset's chart editor saves. */
 export interface ChartDefinition {
   name: string;
   vizType: string;
-  /** What the editor shows and the browser asks for. */
+  /** Parameters of the chart editor and of the browser's data requests. */
   params: Record<string, unknown>;
-  /** What the chart's own data API asks for: reports and other programs. */
+  /** The query of the chart data API, used by reports and other programs. */
   query: Record<string, unknown>;
-  /** Of the dashboard's 12 columns. */
+  /** Number of the dashboard's 12 columns. */
   width: number;
   /** In units of 8 pixels. */
   height: number;
@@ -17,15 +17,15 @@ export interface ChartDefinition {
 
 export interface DashboardDefinition {
   title: string;
-  /** Its address: /superset/dashboard/<slug>/ */
+  /** Part of its address: /superset/dashboard/<slug>/ */
   slug: string;
   table: string;
-  /** It is made only over a table that has these: other people's tables may have the same name. */
+  /** Columns that the table must have: an unrelated table can have the same name. */
   columns: readonly string[];
   rows: readonly (readonly ChartDefinition[])[];
 }
 
-/** A dashboard's layout: nodes by id. Of a chart's node `meta` says which it is. */
+/** A dashboard's layout: nodes by id. `meta` of a chart node identifies the chart. */
 type Layout = Record<string, LayoutNode | string>;
 interface LayoutNode {
   id: string;
@@ -40,17 +40,18 @@ interface DashboardAnswer {
 }
 
 /**
- * Makes the charts and the dashboard that are not there. What is there is left as it is: people may have changed it. A chart that was
- * deleted is made again, and put in its old place if the dashboard still has it.
+ * Creates the missing charts and the missing dashboard. Existing ones are not changed, because people may
+ * have edited them. A deleted chart is created again and put back at its position if the dashboard still has
+ * that.
  */
 export async function ensureDashboard(
   api: SupersetApi,
   definition: DashboardDefinition,
   datasetId: number,
-): Promise<"made" | "mended" | "complete" | "not about this table"> {
+): Promise<"created" | "repaired" | "complete" | "not for this table"> {
   const dataset = await api.get<{ result: { columns: { column_name: string }[] } }>(`dataset/${datasetId}`);
   const columns = new Set(dataset.result.columns.map(({ column_name: name }) => name));
-  if (!definition.columns.every((name) => columns.has(name))) return "not about this table";
+  if (!definition.columns.every((name) => columns.has(name))) return "not for this table";
 
   const ids = new Map<string, number>();
   for (const chart of definition.rows.flat()) ids.set(chart.name, await ensureChart(api, chart, datasetId));
@@ -63,12 +64,13 @@ export async function ensureDashboard(
     dashboard = await api.get<DashboardAnswer>(`dashboard/${uuid}`);
   }
   const { id, position_json: layout, json_metadata: metadata } = dashboard.result;
-  const positions = layoutOwed(definition, ids, JSON.parse(layout || "{}") as Layout);
+  const positions = missingLayout(definition, ids, JSON.parse(layout || "{}") as Layout);
   if (!positions) return "complete";
-  // Superset takes the layout and ties its charts to the dashboard in one transaction; other metadata must come along or is lost.
+  // Superset stores the layout and links its charts to the dashboard in one transaction. Metadata left out is
+  // lost.
   const known = JSON.parse(metadata || "{}") as object;
   await api.put(`dashboard/${id}`, { json_metadata: JSON.stringify({ ...known, positions }) });
-  return layout && layout !== "{}" ? "mended" : "made";
+  return layout && layout !== "{}" ? "repaired" : "created";
 }
 
 const chartUuid = (name: string): string => nameUuid("chart", name);
@@ -92,8 +94,11 @@ async function ensureChart(api: SupersetApi, chart: ChartDefinition, datasetId: 
   return id;
 }
 
-/** The layout that the dashboard should get: ours for a new one, the present one where a chart was made again; else undefined. */
-export function layoutOwed(
+/**
+ * The layout to write: ours for a new dashboard; the present one with new ids if charts were created again;
+ * undefined if nothing is missing.
+ */
+export function missingLayout(
   definition: DashboardDefinition,
   ids: ReadonlyMap<string, number>,
   present: Layout,
@@ -101,14 +106,14 @@ export function layoutOwed(
   if (Object.keys(present).length === 0) return layoutOf(definition, ids);
   const idOf = new Map([...ids].map(([name, id]) => [chartUuid(name), id]));
   let changed = false;
-  const mended = Object.entries(present).map(([key, node]) => {
+  const repaired = Object.entries(present).map(([key, node]) => {
     const meta = typeof node === "string" ? undefined : node.meta;
     const id = idOf.get(String(meta?.["uuid"]));
     if (id === undefined || meta?.["chartId"] === id) return [key, node] as const;
     changed = true;
     return [key, { ...(node as LayoutNode), meta: { ...meta, chartId: id } }] as const;
   });
-  return changed ? Object.fromEntries(mended) : undefined;
+  return changed ? Object.fromEntries(repaired) : undefined;
 }
 
 function layoutOf({ title, rows }: DashboardDefinition, ids: ReadonlyMap<string, number>): Layout {

@@ -3,10 +3,10 @@ import { nameUuid } from "./name-uuid.ts";
 import type { SupersetApi } from "./superset-api.ts";
 import { ANY_COLUMNS } from "./tables.ts";
 
-/** What the connection to Trino is called. People look for it by this name. */
+/** The name of the connection to Trino in Superset. */
 export const DATABASE = "Trino Lakehouse";
 
-/** A schema of Trino, as Superset reaches it. */
+/** A schema of Trino, identified by Superset's database id. */
 export interface Lakehouse {
   databaseId: number;
   schema: string;
@@ -14,9 +14,9 @@ export interface Lakehouse {
 
 export interface Dataset {
   id: number;
-  /** The columns it was made or refreshed for; ANY_COLUMNS if that was not our doing. */
+  /** The columns (columnsKey) of its last registration or refresh; ANY_COLUMNS if Tributary did neither. */
   columns: string;
-  /** Of a table or view; otherwise of a query that somebody named like one. */
+  /** True for a table or view; false for a saved query with the same name. */
   physical: boolean;
 }
 
@@ -27,14 +27,15 @@ interface DatasetRow {
   extra: string | null;
 }
 
-/** Our part of a dataset's `extra`, the JSON in which Superset lets others keep notes. */
+/** Tributary's part of a dataset's `extra`, JSON that Superset stores for other programs. */
 interface Extra {
   tributary?: { columns?: string };
 }
 
 /**
- * The connection's id. Made if it is not there; with `realign` one that leads elsewhere is set right. Superset tries a connection before
- * it keeps it, so Trino must be up. A password can be set but not seen, so it is set each time.
+ * Returns the connection's id. Creates a missing connection; with `realign`, corrects one that has another
+ * URL. Superset tests a connection before it saves it, so Trino must be up. A password can be set but not
+ * read, so it is always set.
  */
 export async function ensureDatabase(api: SupersetApi, trinoUrl: string, realign: boolean): Promise<number> {
   const filters = [{ col: "database_name", opr: "eq", value: DATABASE }];
@@ -59,7 +60,7 @@ function withoutPassword(url: string): string {
   return parsed.href;
 }
 
-/** What Trino has in the schema now, views included. */
+/** The names of the tables and views of the schema in Trino. */
 export async function tablesInTrino(api: SupersetApi, { databaseId, schema }: Lakehouse): Promise<Set<string>> {
   const query = { schema_name: schema, force: true };
   const { result } = await api.get<{ result: { value: string }[] }>(`database/${databaseId}/tables/`, query);
@@ -89,7 +90,7 @@ function extraOf(text: string | null): Extra {
   }
 }
 
-/** @throws SUPERSET_FAILED also when another registrar was a moment faster */
+/** @throws SUPERSET_FAILED, also if another registrar created the dataset at the same time */
 export async function makeDataset(
   api: SupersetApi,
   { databaseId, schema }: Lakehouse,
@@ -98,21 +99,24 @@ export async function makeDataset(
 ): Promise<Dataset> {
   const uuid = nameUuid("dataset", schema, table);
   const { id } = await api.post<{ id: number }>("dataset/", { database: databaseId, schema, table_name: table, uuid });
-  await noteColumns(api, id, columns);
+  await saveColumns(api, id, columns);
   return { id, columns, physical: true };
 }
 
-/** Lets Superset read the columns anew: it adds new ones, drops those that are gone, and keeps what people made of the others. */
+/**
+ * Makes Superset read the columns again. It adds new ones, removes missing ones and keeps edits of the
+ * others.
+ */
 export async function refreshDataset(api: SupersetApi, id: number, columns: string): Promise<void> {
   await api.put(`dataset/${id}/refresh`);
-  await noteColumns(api, id, columns);
+  await saveColumns(api, id, columns);
 }
 
-/** What others keep in `extra` stays. */
-async function noteColumns(api: SupersetApi, id: number, columns: string): Promise<void> {
+/** Writes the columns to `extra` and keeps the entries of other programs. */
+async function saveColumns(api: SupersetApi, id: number, columns: string): Promise<void> {
   if (columns === ANY_COLUMNS) return;
   const dataset = await api.find<{ result: { extra: string | null } }>(`dataset/${id}`);
-  if (!dataset) throw new TributaryError("SUPERSET_FAILED", `dataset ${id} is gone`);
+  if (!dataset) throw new TributaryError("SUPERSET_FAILED", `dataset ${id} does not exist any more`);
   const extra = { ...extraOf(dataset.result.extra), tributary: { columns } };
   await api.put(`dataset/${id}`, { extra: JSON.stringify(extra) });
 }

@@ -10,14 +10,14 @@ import {
 
 export const REGISTRAR_THROUGHPUT = {
   received: {
-    "table-schemas": "a table's columns are folded, those of the past at each start",
-    commits: "a commit is, those of the past at each start",
+    "table-schemas": "a table schema event is read; each start reads all of them",
+    commits: "a commit event is read; each start reads all of them",
   },
-  sent: { dataset: "Superset has a table's dataset with its columns" },
-  dropped: { undecodable: { intentional: false, when: "a record of these topics cannot be read" } },
+  sent: { dataset: "Superset has stored a table's dataset with its columns" },
+  dropped: { undecodable: { intentional: false, when: "a record of these topics cannot be decoded" } },
 } as const satisfies ThroughputSpec;
 
-/** Everything the registrar counts. */
+/** The registrar's metrics. */
 export interface RegistrarMetrics {
   throughput: ThroughputMetrics<typeof REGISTRAR_THROUGHPUT>;
   datasets: Counter<"outcome">;
@@ -30,13 +30,13 @@ export function registrarMetrics(registry: Registry): RegistrarMetrics {
     throughput: throughputMetrics(registry, "registrar", REGISTRAR_THROUGHPUT),
     datasets: closedCounter(registry, {
       name: "tributary_registrar_datasets_total",
-      help: "Datasets in Superset by what was done: registered, refreshed, failed (failed dashboards included)",
+      help: "Datasets in Superset by outcome: registered, refreshed, failed (includes failed dashboards)",
       label: "outcome",
       values: ["registered", "refreshed", "failed"],
     }),
     pending: new Gauge({
       name: "tributary_registrar_pending",
-      help: "Tables whose dataset in Superset is missing or lacks columns, and dashboards that are not there yet",
+      help: "Tables whose dataset in Superset is missing or lacks columns, plus missing dashboards",
       registers,
     }),
   };

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 
 /**
- * A UUID (version 8) that follows from the words: what we make in Superset has the same one whoever makes it, so that it is found again
- * and cannot be made twice, by two registrars at one moment either.
+ * A UUID (version 8) derived from the words. Every registrar gives an object in Superset the same UUID, so it
+ * can be found again and two registrars cannot create it twice.
  */
 export function nameUuid(...words: string[]): string {
   const hex = createHash("sha256")

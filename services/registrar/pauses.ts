@@ -1,10 +1,13 @@
-/** Who failed, how often in a row, and until when it is left alone. */
+/** By name: the number of failures in a row, and the end of the pause. */
 export type Pauses = Map<string, { failures: number; untilMs: number }>;
 
 export const isPaused = (pauses: Pauses, name: string, nowMs: number): boolean =>
   (pauses.get(name)?.untilMs ?? -Infinity) > nowMs;
 
-/** Doubles the pause with each failure in a row, from `minMs` up to `maxMs`. How many there were. */
+/**
+ * Starts a pause that doubles with each failure in a row, from `minMs` to `maxMs`. Returns the failures in a
+ * row.
+ */
 export function pause(
   pauses: Pauses,
   name: string,

@@ -26,69 +26,70 @@ export interface RegistrationOptions {
   metrics: RegistrarMetrics;
 }
 
-/** What one round works with. */
+/** The state of one round. */
 interface Round {
   api: SupersetApi;
   lakehouse: Lakehouse;
-  /** By table; those made in this round included. */
+  /** By table, including those created in this round. */
   datasets: Map<string, Dataset>;
 }
 
 interface Task {
-  /** Of the table or the dashboard. */
+  /** Name of the table or slug of the dashboard. */
   name: string;
   carryOut: (round: Round) => Promise<void>;
 }
 
-/** Among the pauses: Superset as a whole. No table has such a name. */
+/** The pause of Superset as a whole. No table can have this name. */
 const SUPERSET = "(Superset)";
 
 /**
- * Brings Superset into line with the tables, in rounds: look what is there, then do what is missing, one thing at a time. Nothing is
- * kept but what the next look shows again, so rounds may end anywhere, be repeated, and run in several processes.
+ * Reconciles Superset with the tables in rounds: reads Superset's state, then creates what is missing, one
+ * task at a time. All state can be read again from Superset, so rounds can be interrupted, repeated and run
+ * in several processes.
  */
 export class Registration {
   readonly #options: RegistrationOptions;
   readonly #pauses: Pauses = new Map();
-  /** The columns of its table with which a dashboard was last seen to. */
-  readonly #seenTo = new Map<string, string>();
-  #lookAgainAtMs = -Infinity;
+  /** Dashboard slug → the table's columns at the dashboard's last check. */
+  readonly #checkedDashboards = new Map<string, string>();
+  #resyncAtMs = -Infinity;
   #aligned = false;
 
   constructor(options: RegistrationOptions) {
     this.#options = options;
   }
 
-  /** Is a round worth while? Not while Superset, or all that is left to do, has to pause after failures. */
+  /** True if a round has work: not while Superset, or every pending task, is paused after failures. */
   isDue(): boolean {
     const nowMs = this.#options.clock.monotonicMs();
     if (isPaused(this.#pauses, SUPERSET, nowMs)) return false;
-    return nowMs >= this.#lookAgainAtMs || this.#next() !== undefined;
+    return nowMs >= this.#resyncAtMs || this.#next() !== undefined;
   }
 
-  /** How much is left to do. */
+  /** The number of pending tasks. */
   get pending(): number {
     return this.#tasks().length;
   }
 
-  /** One round. What fails is noted, and tried again after a pause. */
+  /** Runs one round. Failed tasks are logged and retried after a pause. */
   async round(signal: AbortSignal): Promise<void> {
     const { settings, clock, logger, metrics } = this.#options;
     try {
-      const round = await this.#look(await SupersetApi.login(settings.superset, signal));
-      this.#lookAgainAtMs = clock.monotonicMs() + settings.resyncMs;
-      // Asked anew each time: tables that come meanwhile need not wait for all others.
+      const round = await this.#readState(await SupersetApi.login(settings.superset, signal));
+      this.#resyncAtMs = clock.monotonicMs() + settings.resyncMs;
+      // Evaluated again for each task, so that new tables do not wait for the end of the round.
       for (let task = this.#next(); task; task = this.#next()) await this.#attempt(task, round);
-      if (this.#pauses.delete(SUPERSET)) logger.info("Superset can be worked with again");
+      if (this.#pauses.delete(SUPERSET)) logger.info("Superset is available again");
     } catch (thrown) {
       if (signal.aborted) return;
       metrics.throughput.error(codeOf(thrown));
       const level = this.#pause(SUPERSET) === 1 ? "warn" : "debug";
-      logger[level]({ detail: messageOf(thrown) }, "Superset cannot be worked with; it is tried again");
+      logger[level]({ detail: messageOf(thrown) }, "Superset is unavailable; retrying");
     }
   }
 
-  async #look(api: SupersetApi): Promise<Round> {
+  async #readState(api: SupersetApi): Promise<Round> {
     const { tables, settings, clock } = this.#options;
     const databaseId = await ensureDatabase(api, settings.trinoUrl, !this.#aligned);
     this.#aligned = true;
@@ -100,7 +101,7 @@ export class Registration {
     return { api, lakehouse, datasets };
   }
 
-  /** What fails here holds nothing else up, unless Superset as a whole does not answer. */
+  /** Runs one task. Its failure does not stop the round, unless Superset itself is unavailable. */
   async #attempt({ name, carryOut }: Task, round: Round): Promise<void> {
     const { logger, metrics } = this.#options;
     try {
@@ -112,7 +113,7 @@ export class Registration {
       metrics.throughput.error(codeOf(thrown));
       const failures = this.#pause(name);
       const level = failures === 1 ? "warn" : "debug";
-      logger[level]({ name, failures, detail: messageOf(thrown) }, "Superset did not take it; it is tried again");
+      logger[level]({ name, failures, detail: messageOf(thrown) }, "registration in Superset failed; retrying");
     }
   }
 
@@ -127,19 +128,19 @@ export class Registration {
     return this.#tasks().find(({ name }) => !isPaused(this.#pauses, name, nowMs));
   }
 
-  /** All that is left to do: dashboards, then the tables, newest first. */
+  /** All pending tasks: dashboards, then tables, newest first. */
   #tasks(): Task[] {
     const { tables, dashboards, clock } = this.#options;
     const nowMs = clock.nowMs();
     const pending = [...tables].filter(([, known]) => isRegistrationPending(known, nowMs)).map(([name]) => name);
     const due = dashboards.filter(({ slug, table }) => {
       const columns = tables.get(table)?.registered;
-      return columns !== undefined && columns !== this.#seenTo.get(slug);
+      return columns !== undefined && columns !== this.#checkedDashboards.get(slug);
     });
     return [
       ...due.map((definition) => ({
         name: definition.slug,
-        carryOut: (round: Round) => this.#seeTo(definition, round),
+        carryOut: (round: Round) => this.#ensureDashboard(definition, round),
       })),
       ...pending.reverse().map((name) => ({ name, carryOut: (round: Round) => this.#register(name, round) })),
     ];
@@ -159,14 +160,14 @@ export class Registration {
     logger.info({ table: name }, `dataset ${outcome}`);
   }
 
-  async #seeTo(definition: DashboardDefinition, { api, datasets }: Round): Promise<void> {
+  async #ensureDashboard(definition: DashboardDefinition, { api, datasets }: Round): Promise<void> {
     const { slug, title: dashboard, table } = definition;
     const columns = this.#options.tables.get(table)!.registered!;
     const outcome = await ensureDashboard(api, definition, datasets.get(table)!.id);
-    this.#seenTo.set(slug, columns);
+    this.#checkedDashboards.set(slug, columns);
     this.#options.logger.info({ dashboard, table }, `dashboard ${outcome}`);
   }
 }
 
-/** What is no error of ours is an answer that nobody expected. */
+/** An error that is not a TributaryError comes from an unexpected response of Superset. */
 const codeOf = (thrown: unknown): ErrorCode => (thrown instanceof TributaryError ? thrown.code : "SUPERSET_FAILED");

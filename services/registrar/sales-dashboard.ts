@@ -22,7 +22,7 @@ const ORDERS = metric("Orders", "COUNT", "order_id");
 const AVERAGE = metric("Average order value", "AVG", "amount");
 
 const AMOUNT_FORMAT = ",.2f";
-/** Along an axis. */
+/** For axes. */
 const ROUND_FORMAT = ",.0f";
 const COUNT_FORMAT = ",d";
 const ROWS_MAX = 10_000;
@@ -63,7 +63,7 @@ const REVENUE_BY_COUNTRY: ChartDefinition = {
     adhoc_filters: [],
     row_limit: ROWS_MAX,
     orientation: "vertical",
-    // All countries, so slanted.
+    // Label every country; rotated labels fit.
     xAxisLabelInterval: "0",
     xAxisLabelRotation: 45,
     y_axis_format: ROUND_FORMAT,
@@ -164,7 +164,7 @@ const TOP_CUSTOMERS: ChartDefinition = {
   height: 51,
 };
 
-/** The sample's own dashboard: what a lakehouse of sales is looked at for first. */
+/** The dashboard of the sample table `sales`. */
 export const SALES_DASHBOARD: DashboardDefinition = {
   title: "Sales Lakehouse Dashboard",
   slug: "sales-lakehouse",

@@ -14,7 +14,7 @@ import { columnsKey, foldTableCommit, foldSchema, type KnownTables } from "./tab
 
 export interface RegistrarDeps {
   log: EventLog;
-  /** Tributary's own tables, by their names in Trino. */
+  /** Tributary's own tables by their names in Trino. */
   ownTables: ReadonlyMap<string, readonly { name: string; type: string }[]>;
   clock: Clock;
   logger: Logger;
@@ -23,9 +23,10 @@ export interface RegistrarDeps {
 }
 
 /**
- * commits, table-schemas → datasets in Superset, and the dashboards of the tables that have one. It keeps nothing of its own: which
- * tables there are is folded from the log at each start, what is registered is asked of Superset. Any number of registrars may run.
- * Nobody waits for it: while Superset is away, tables wait here and nowhere else.
+ * Reads commits and table-schemas, and keeps a dataset in Superset for each table, plus the predefined
+ * dashboards. It stores no state: each start reads the tables from the log and the datasets from Superset.
+ * Any number of registrars may run. No other service waits for it: while Superset is unavailable, only
+ * registrations wait.
  */
 export async function startRegistrar(deps: RegistrarDeps): Promise<Service> {
   const { log, clock, logger, settings } = deps;
@@ -45,14 +46,14 @@ export async function startRegistrar(deps: RegistrarDeps): Promise<Service> {
       fold(tables, record);
       metrics.throughput.received(record.topic as keyof typeof REGISTRAR_THROUGHPUT.received);
     } catch (thrown) {
-      logger.error({ topic: record.topic, offset: record.offset, err: thrown }, "undecodable record: skipped");
+      logger.error({ topic: record.topic, offset: record.offset, err: thrown }, "record skipped: cannot decode it");
       metrics.throughput.dropped("undecodable");
     }
   };
   const tail = await log.tail([TOPICS.tableSchemas.name, TOPICS.commits.name], onRecord);
 
   const tick = async (): Promise<void> => {
-    // What the log tells of the past is told before the first round.
+    // The first round starts after all existing records are read.
     await tail.caughtUp();
     metrics.pending.set(registration.pending);
     if (!registration.isDue()) return;
@@ -61,7 +62,7 @@ export async function startRegistrar(deps: RegistrarDeps): Promise<Service> {
   };
   const loop = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
-      await tick().catch((thrown: unknown) => logger.warn({ detail: messageOf(thrown) }, "the log cannot be followed"));
+      await tick().catch((thrown: unknown) => logger.warn({ detail: messageOf(thrown) }, "cannot read the log"));
       await clock.sleep(settings.tickMs, stopping.signal);
     }
   };

@@ -1,6 +1,9 @@
 import { messageOf, TributaryError } from "../../lib/errors.ts";
 
-/** Where Superset is, and as whom its REST API is used: a user who may write databases, datasets, charts and dashboards. */
+/**
+ * URL and credentials of Superset's REST API. The user needs write access to databases, datasets, charts,
+ * dashboards.
+ */
 export interface SupersetAccess {
   /** http://host:port */
   url: string;
@@ -8,27 +11,28 @@ export interface SupersetAccess {
   password: string;
 }
 
-/** Making a dataset lets Superset ask Trino for the table's columns, and Trino may be busy. */
+/** Creating a dataset makes Superset read the table's columns from Trino, which may be busy. */
 const ANSWER_MS_MAX = 60_000;
-/** Superset gives no more rows at once. */
+/** Superset's limit for a page. */
 const PAGE_ROWS = 100;
 const DETAIL_CHARACTERS_MAX = 300;
-/** Not the request's fault: nobody there, a proxy before nobody, too many requests, a login that has run out. */
+/** Statuses that do not depend on the request: expired login, too many requests, no server behind a proxy. */
 const UNAVAILABLE = [401, 429, 502, 503, 504];
 
-/** How lists are asked for. */
+/** Parameters of a list request. */
 export interface ListQuery {
   filters: { col: string; opr: string; value: unknown }[];
   columns: string[];
-  /** One of the resource's columns: without an order, pages may overlap. */
+  /** A column of the resource. Without an order, pages can overlap. */
   orderBy: string;
 }
 
 /**
- * One login to Superset's REST API. It ends after some minutes (Superset's setting, 15 by default), so log in for each round of work.
- * Paths are relative to /api/v1/.
+ * One login to Superset's REST API. It expires after some minutes (a setting of Superset, default 15), so log
+ * in for each round of work. Paths are relative to /api/v1/.
  *
- * Failures are SUPERSET_UNAVAILABLE (nobody answers in time, or is ready to) and SUPERSET_FAILED (this request was refused).
+ * Failures are SUPERSET_UNAVAILABLE (no response in time, or not ready) and SUPERSET_FAILED (the request was
+ * refused).
  */
 export class SupersetApi {
   readonly #url: string;
@@ -41,13 +45,13 @@ export class SupersetApi {
     this.#signal = signal;
   }
 
-  /** `signal` ends this login's requests, those that run included. */
+  /** `signal` aborts all requests of this login, including running ones. */
   static async login({ url, user, password }: SupersetAccess, signal: AbortSignal): Promise<SupersetApi> {
-    const visitor = new SupersetApi(url, {}, signal);
+    const anonymous = new SupersetApi(url, {}, signal);
     const body = { username: user, password, provider: "db" };
-    const { access_token: token } = await visitor.post<{ access_token: string }>("security/login", body);
+    const { access_token: token } = await anonymous.post<{ access_token: string }>("security/login", body);
     const authorization = `Bearer ${token}`;
-    // Whoever writes shows a token against forged requests, and the session it was given to.
+    // Write requests need a CSRF token and the session cookie that it belongs to.
     const response = await new SupersetApi(url, { authorization }, signal).#send("GET", "security/csrf_token/");
     const { result: csrfToken } = await answerOf<{ result: string }>(response);
     const cookie = response.headers
@@ -57,7 +61,7 @@ export class SupersetApi {
     return new SupersetApi(url, { authorization, cookie, referer: url, "x-csrftoken": csrfToken }, signal);
   }
 
-  /** Undefined if there is no such thing. */
+  /** Returns undefined if the resource does not exist. */
   async find<T>(path: string): Promise<T | undefined> {
     const response = await this.#send("GET", path, { missing: true });
     if (response.status === 404) {
@@ -71,7 +75,7 @@ export class SupersetApi {
     return answerOf<T>(await this.#send("GET", path, { query }));
   }
 
-  /** All of them, page by page. */
+  /** Reads all pages. */
   async list<T>(resource: string, { orderBy, ...query }: ListQuery): Promise<T[]> {
     const found: T[] = [];
     for (let page = 0; ; page++) {
@@ -101,7 +105,8 @@ export class SupersetApi {
     try {
       response = await fetch(`${this.#url}/api/v1/${path}${search}`, {
         method,
-        // Superset's server ends idle connections after two seconds: one kept for later may end under the request.
+        // Superset closes idle connections after two seconds, which could break a request on a reused
+        // connection.
         headers: {
           ...this.#headers,
           connection: "close",
@@ -129,7 +134,7 @@ async function answerOf<T>(response: Response): Promise<T> {
   }
 }
 
-/** fetch hides why a connection failed in the cause. */
+/** Includes the cause, where fetch reports why a connection failed. */
 function reasonOf(thrown: unknown): string {
   const cause = thrown instanceof Error ? thrown.cause : undefined;
   return cause === undefined ? messageOf(thrown) : `${messageOf(thrown)}: ${messageOf(cause)}`;

@@ -3,40 +3,40 @@ import type { CommitEvent, TableSchemaEvent } from "../../lib/messages/generated
 import { TOPICS } from "../../lib/messages/topics.ts";
 import { newerSchema } from "../../lib/parsing/table-schemas.ts";
 
-/** What the log and Superset have said of one table. */
+/** The state of one table, from the log and from Superset. */
 export interface KnownTable {
-  /** Micro-batches that ended. */
+  /** Number of commits. */
   commits: number;
-  /** Highest source offset of a file in them; -1: none. */
+  /** Highest source offset of a committed file; -1: none. */
   committedOffset: number;
-  /** What the newest parsed file made of its columns. */
+  /** The columns (columnsKey) after the newest parsed file. */
   schema?: { sourceOffset: number; columns: string; publishedAtMs: number };
-  /** The columns for which its dataset was made or refreshed last; undefined: it has none as far as known. */
+  /** The columns of the dataset's last registration or refresh; undefined: no known dataset. */
   registered?: string | undefined;
-  /** Trino did not have it after so many commits; the next may make it. */
+  /** The number of commits after which Trino did not have the table; the next commit may create it. */
   absentAfter?: number | undefined;
 }
 
 /** By name. */
 export type KnownTables = Map<string, KnownTable>;
 
-/** Of which columns nothing is known, or nobody of us has noted them. */
+/** The key of unknown columns. */
 export const ANY_COLUMNS = "";
 
-/** Short text that differs when names, types or order of columns do. */
+/** A short hash of the names, types and order of columns. */
 export function columnsKey(columns: readonly { name: string; type: string }[]): string {
   const text = JSON.stringify(columns.map(({ name, type }) => [name, type]));
   return createHash("sha256").update(text).digest("hex").slice(0, 16);
 }
 
-/** The table's entry, made if it is not there. */
+/** The table's entry; creates it if missing. */
 export function knownTableOf(tables: KnownTables, name: string): KnownTable {
   const known = tables.get(name) ?? { commits: 0, committedOffset: -1 };
   tables.set(name, known);
   return known;
 }
 
-/** Takes events in any order: the newest file's schema counts. */
+/** Accepts events in any order: the newest file's columns win. */
 export function foldSchema(tables: KnownTables, event: TableSchemaEvent, publishedAtMs: number): void {
   const known = knownTableOf(tables, event.table);
   const next = { sourceOffset: event.sourceOffset, columns: columnsKey(event.columns), publishedAtMs };
@@ -50,8 +50,9 @@ export function foldTableCommit(tables: KnownTables, { table, files }: CommitEve
 }
 
 /**
- * The columns that the table has for certain: those of the newest schema, once the file that led to it has ended. Before, Superset
- * would still find the old ones. A schema older than `commits` reaches back has no commit to show for it, and needs none.
+ * The columns that the table certainly has: those of the newest schema, once its file is committed. Before
+ * that, Superset would still read the old ones. A schema older than the retention of `commits` needs no
+ * commit event.
  */
 export function columnsOf({ schema, committedOffset }: KnownTable, nowMs: number): string {
   if (!schema) return ANY_COLUMNS;
@@ -59,23 +60,23 @@ export function columnsOf({ schema, committedOffset }: KnownTable, nowMs: number
   return old || committedOffset >= schema.sourceOffset ? schema.columns : ANY_COLUMNS;
 }
 
-/** Is there something to do for the table in Superset? */
+/** True if the table's dataset in Superset is missing or has old columns. */
 export function isRegistrationPending(known: KnownTable, nowMs: number): boolean {
   if (known.absentAfter === known.commits) return false;
   const columns = columnsOf(known, nowMs);
   return known.registered === undefined || (columns !== ANY_COLUMNS && columns !== known.registered);
 }
 
-/** A look at Superset and, through it, at Trino. */
+/** The state of Superset and, read through it, of Trino. */
 export interface SupersetState {
-  /** How many commits of each table were known before. */
+  /** The number of commits of each table known before the state was read. */
   commitsBefore: ReadonlyMap<string, number>;
   inTrino: ReadonlySet<string>;
-  /** By name: the columns that are noted, and whether the dataset is the table's own and not a query of that name. */
+  /** By name: the saved columns, and whether the dataset is a table or view and not a saved query. */
   datasets: ReadonlyMap<string, { columns: string; physical: boolean }>;
 }
 
-/** Takes over what a look showed. Views of trusted rows join their tables. */
+/** Applies Superset's state, and adds the `_trusted` views of known tables. */
 export function foldSupersetState(
   tables: KnownTables,
   { commitsBefore, inTrino, datasets }: SupersetState,
@@ -84,7 +85,7 @@ export function foldSupersetState(
   for (const name of [...tables.keys()]) if (inTrino.has(trustedView(name))) knownTableOf(tables, trustedView(name));
   for (const [name, known] of tables) {
     const dataset = datasets.get(name);
-    // Somebody's query of that name takes its place; Superset would not allow a second.
+    // A saved query with this name counts as registered, because Superset does not allow a second dataset.
     known.registered = dataset?.physical === false ? columnsOf(known, nowMs) : dataset?.columns;
     known.absentAfter = inTrino.has(name) ? undefined : (commitsBefore.get(name) ?? 0);
   }

@@ -5,24 +5,25 @@ import type { MaintenanceSettings } from "./maintenance-policy.ts";
 import type { QualitySettings } from "./quality-policy.ts";
 
 const text = (value: string) => value;
-const cron = z.string().refine(isCron, { message: "is no cron pattern: write e.g. 0 3 * * *" });
+const cron = z.string().refine(isCron, { message: "is not a valid cron pattern: use for example 0 3 * * *" });
 
-/** The scheduler's settings in a process's environment. */
+/** The scheduler's settings in the environment. */
 export const schedulerConfig = z.object({
   ...platformSettings,
-  TRIBUTARY_SCHEDULER_HOST: z.string().default("127.0.0.1").describe("where /healthz, /readyz and /metrics listen"),
+  TRIBUTARY_SCHEDULER_HOST: z.string().default("127.0.0.1").describe("address of /healthz, /readyz and /metrics"),
   TRIBUTARY_SCHEDULER_PORT: port.default(8084),
-  TRIBUTARY_MAINTENANCE_CRON: cron.default("0 3 * * *").describe("when every table is maintained, UTC"),
+  TRIBUTARY_MAINTENANCE_CRON: cron.default("0 3 * * *").describe("when maintenance of every table runs, UTC"),
   TRIBUTARY_CHECKS_CRON: cron.default("0 4 * * *").describe("when every table's checks run, UTC"),
   ...maintenanceSettings,
   TRIBUTARY_MAINTENANCE_GAP: duration
     .prefault(text("10s"))
     .describe(
-      "least time between two runs of one kind that a table's health asks for; at least five times as long as the last kept the table from commits",
+      "minimum time between two runs of one operation triggered by a table's health; " +
+        "also at least five times as long as the last run blocked commits",
     ),
   TRIBUTARY_CHECKS_GAP: duration
     .prefault(text("10s"))
-    .describe("least time between two runs of a table's checks after commits"),
+    .describe("minimum time between two runs of a table's checks triggered by commits"),
 });
 
 export type SchedulerConfig = z.infer<typeof schedulerConfig>;
@@ -30,7 +31,7 @@ export type SchedulerConfig = z.infer<typeof schedulerConfig>;
 export interface SchedulerSettings extends MaintenanceSettings, QualitySettings {
   maintenanceCron: string;
   checksCron: string;
-  /** How often the policies are asked. */
+  /** Interval between two evaluations of the policies. */
   tickMs: number;
 }
 

@@ -4,9 +4,9 @@ import { owes, slotCommandId } from "./cron.ts";
 import { isKnown, isCommandPending, tableStateOf, type ScheduledTable } from "./table-health.ts";
 
 export interface MaintenanceSettings extends MaintenanceLimits {
-  /** Least time between two runs of one kind that the table's health asks for. */
+  /** Minimum time between two runs of one kind triggered by the table's health. */
   healthGapMs: number;
-  /** A command without an answer for longer than this counts as lost. */
+  /** A command without a result for longer than this counts as lost. */
   patienceMs: number;
 }
 
@@ -14,25 +14,28 @@ export interface MaintenanceSettings extends MaintenanceLimits {
 export interface Due {
   commandId: string;
   kind: CommandKind;
-  /** cron, health or commit: for the metrics. */
+  /** The trigger; a label of the metrics. */
   cause: "cron" | "health" | "commit";
   reason: string;
 }
 
 export interface ScheduleWindow {
   nowMs: number;
-  /** When this scheduler began. */
+  /** Start time of this scheduler. */
   sinceMs: number;
-  /** The latest moment of the cron; undefined if it has none. */
+  /** The latest time that matches the cron pattern; undefined if there is none. */
   slotMs: number | undefined;
 }
 
 const OPERATIONS = ["optimize", "expire_snapshots", "remove_orphan_files"] as const satisfies CommandKind[];
 
-/** A table's maintenance takes at most a fifth of its writer's time, the cron's apart. */
+/** Maintenance takes at most a fifth of the table writer's time, not counting runs triggered by cron. */
 const REST_FACTOR = 5;
 
-/** What a table's maintenance needs now: everything at the cron's time, and between by its health. */
+/**
+ * The maintenance commands that are due: all operations at the cron time, otherwise those that the health
+ * requires.
+ */
 export function maintenanceDue(
   table: string,
   health: ScheduledTable,
@@ -49,13 +52,17 @@ export function maintenanceDue(
       if (!isKnown(health, kind, commandId)) return [{ commandId, kind, cause: "cron", reason: "scheduled" }];
     }
     const reason = reasons.get(kind);
-    return reason === undefined || rests(health, kind, nowMs, settings) ? [] : [healthDue(table, kind, health, reason)];
+    return reason === undefined || isResting(health, kind, nowMs, settings)
+      ? []
+      : [healthDue(table, kind, health, reason)];
   });
   return due.filter(({ kind, commandId }) => !isKnown(health, kind, commandId));
 }
 
-/** Was the last run of this kind a moment ago, or did it hold the table for so long that it has earned a rest? */
-function rests(
+/**
+ * True while the minimum gap after the last run of this kind, or REST_FACTOR times its blocking time, lasts.
+ */
+function isResting(
   health: ScheduledTable,
   kind: CommandKind,
   nowMs: number,
@@ -67,7 +74,7 @@ function rests(
   return nowMs - last.startedAtMs < gapMs;
 }
 
-/** The command's id follows from the run it comes after: two schedulers ask for the same one. */
+/** The id is derived from the previous run, so two schedulers request the same command. */
 function healthDue(table: string, kind: CommandKind, health: ScheduledTable, reason: string): Due {
   const last = health.runs.get(kind);
   const commandId = `health:${kind}:${table}:${last ? new Date(last.startedAtMs).toISOString() : "first"}`;

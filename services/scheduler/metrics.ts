@@ -9,15 +9,15 @@ import {
 
 export const SCHEDULER_THROUGHPUT = {
   received: {
-    commits: "a commit is folded, those of the past at each start",
-    commands: "a command is, its own included",
-    "command-results": "a command's end is",
+    commits: "a commit event is read; each start reads all of them",
+    commands: "a command is read, including the scheduler's own",
+    "command-results": "a command result is read",
   },
-  sent: { command: "a command is durable" },
-  dropped: { undecodable: { intentional: false, when: "a record of these topics cannot be read" } },
+  sent: { command: "a command is durable in the log" },
+  dropped: { undecodable: { intentional: false, when: "a record of these topics cannot be decoded" } },
 } as const satisfies ThroughputSpec;
 
-/** Everything the scheduler counts. */
+/** The scheduler's metrics. */
 export interface SchedulerMetrics {
   throughput: ThroughputMetrics<typeof SCHEDULER_THROUGHPUT>;
   commands: Counter<"kind" | "cause">;
@@ -32,20 +32,20 @@ export function schedulerMetrics(registry: Registry): SchedulerMetrics {
     throughput: throughputMetrics(registry, "scheduler", SCHEDULER_THROUGHPUT),
     commands: new Counter({
       name: "tributary_scheduler_commands_total",
-      help: "Commands asked for, by kind and cause: cron, health, commit",
+      help: "Commands requested, by kind and cause: cron, health, commit",
       labelNames: ["kind", "cause"],
       registers,
     }),
-    tables: new Gauge({ name: "tributary_scheduler_tables", help: "Tables the scheduler looks after", registers }),
+    tables: new Gauge({ name: "tributary_scheduler_tables", help: "Tables the scheduler maintains", registers }),
     checks: new Gauge({
       name: "tributary_quality_checks",
-      help: "Checks of a table's contract by how they last ended: passed, failed, error",
+      help: "Checks of a table's contract by their last result: passed, failed, error",
       labelNames: ["table", "status"],
       registers,
     }),
     heldBackSeconds: new Gauge({
       name: "tributary_quality_gate_held_back_seconds",
-      help: "For how long <table>_trusted has been held back by checks that do not pass; 0: it is not",
+      help: "Seconds for which failing checks have held back <table>_trusted; 0 if it is not held back",
       labelNames: ["table"],
       registers,
     }),

@@ -4,13 +4,13 @@ import type { Due, ScheduleWindow } from "./maintenance-policy.ts";
 import { committedSinceChecks, isKnown, isCommandPending, type ScheduledTable } from "./table-health.ts";
 
 export interface QualitySettings {
-  /** Least time between two runs of a table's checks after commits: several commits share one run. */
+  /** Minimum time between two runs of a table's checks triggered by commits, so that commits share a run. */
   checksGapMs: number;
-  /** A command without an answer for longer than this counts as lost. */
+  /** A command without a result for longer than this counts as lost. */
   patienceMs: number;
 }
 
-/** Are a table's checks due: at the cron's time, or because of what was committed since they last ran? */
+/** The checks command of a table if it is due: at the cron time, or after commits since the last run. */
 export function checksDue(
   contract: Contract,
   health: ScheduledTable,

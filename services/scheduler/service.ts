@@ -28,8 +28,9 @@ export interface SchedulerDeps {
 const FOLDED = [TOPICS.commits, TOPICS.commands, TOPICS.commandResults].map(({ name }) => name);
 
 /**
- * commits, commands, command-results and the clock → commands. It keeps nothing of its own: what it knows is folded from the log at
- * each start. Any number of schedulers may run: a command's id follows from what causes it, and a committer carries an id out once.
+ * Reads commits, commands, command-results and the clock, and publishes commands. It stores no state: each
+ * start rebuilds it from the log. Any number of schedulers may run, because a command's id is derived from
+ * its cause and a committer runs each id once.
  */
 export async function startScheduler(deps: SchedulerDeps): Promise<Service> {
   const { log, clock, logger, settings } = deps;
@@ -39,7 +40,7 @@ export async function startScheduler(deps: SchedulerDeps): Promise<Service> {
   const quality = emptyQuality();
   const sinceMs = clock.nowMs();
   const stopping = new AbortController();
-  let trouble: unknown;
+  let lastFailure: unknown;
   let closed: Promise<void> | undefined;
 
   const onRecord = (record: LogRecord): void => {
@@ -47,24 +48,24 @@ export async function startScheduler(deps: SchedulerDeps): Promise<Service> {
       fold(health, quality, record);
       metrics.throughput.received(record.topic as keyof typeof SCHEDULER_THROUGHPUT.received);
     } catch (thrown) {
-      logger.error({ topic: record.topic, offset: record.offset, err: thrown }, "undecodable record: skipped");
+      logger.error({ topic: record.topic, offset: record.offset, err: thrown }, "record skipped: cannot decode it");
       metrics.throughput.dropped("undecodable");
     }
   };
   const tail = await log.tail(FOLDED, onRecord);
 
-  const ask = async (table: string, { commandId, kind, cause, reason }: Due): Promise<void> => {
+  const request = async (table: string, { commandId, kind, cause, reason }: Due): Promise<void> => {
     const command: Command = { commandId, table, kind, reason, requestedAtMs: clock.nowMs(), argumentsJson: "{}" };
     await log.publish(TOPICS.commands.name, [{ key: table, value: commands.encode(command) }]);
     foldCommand(health, command);
     metrics.commands.inc({ kind, cause });
     metrics.throughput.sent("command");
-    logger.info(command, "command asked for");
+    logger.info(command, "command requested");
   };
 
   const tick = async (): Promise<void> => {
     await tail.caughtUp();
-    for (const [table, due] of allDue(health, deps, sinceMs)) for (const one of due) await ask(table, one);
+    for (const [table, due] of allDue(health, deps, sinceMs)) for (const one of due) await request(table, one);
     metrics.tables.set(health.size);
     for (const { table, checks, gate } of deps.contracts.declared()) {
       const names = checks.map(({ name }) => name);
@@ -77,9 +78,9 @@ export async function startScheduler(deps: SchedulerDeps): Promise<Service> {
     while (!stopping.signal.aborted) {
       try {
         await tick();
-        trouble = undefined;
+        lastFailure = undefined;
       } catch (thrown) {
-        trouble = thrown;
+        lastFailure = thrown;
         logger.warn({ err: thrown }, `scheduling failed: ${messageOf(thrown)}`);
         metrics.throughput.error(codeOf(thrown));
       }
@@ -91,7 +92,8 @@ export async function startScheduler(deps: SchedulerDeps): Promise<Service> {
   return {
     async ready() {
       await log.ready();
-      if (trouble !== undefined) throw new Error(`scheduling fails: ${messageOf(trouble)}`, { cause: trouble });
+      if (lastFailure === undefined) return;
+      throw new Error(`scheduling fails: ${messageOf(lastFailure)}`, { cause: lastFailure });
     },
     async drain() {
       stopping.abort();
@@ -109,7 +111,7 @@ function fold(health: Health, quality: Quality, { topic, value }: LogRecord): vo
   foldChecks(quality, result);
 }
 
-/** Every table with what is due for it now. */
+/** Every table with its due commands. */
 function allDue(health: Health, { contracts, clock, settings }: SchedulerDeps, sinceMs: number): [string, Due[]][] {
   const nowMs = clock.nowMs();
   const maintenance = { nowMs, sinceMs, slotMs: latestSlot(settings.maintenanceCron, nowMs) };

@@ -5,81 +5,93 @@ import type { TableHealth as MeasuredHealth } from "../../lib/warehouse/warehous
 
 export { COMMITS_KEPT };
 
-/** Ids of cron commands remembered of a table. */
+/** Ids of cron commands kept per table. */
 const SLOT_IDS_KEPT = 100;
 
 export interface LastRun {
   commandId: string;
   startedAtMs: number;
-  /** How long it kept the table from commits. */
+  /** How long it blocked the table's commits. */
   heldMs: number;
   status: string;
 }
 
-/** What the scheduler knows of a table. "Latest" is the log's order, not the clocks': those may be put back. */
+/**
+ * The scheduler's state of a table. "Latest" refers to the order of the log, because clocks can be set back.
+ */
 export interface ScheduledTable {
   firstCommitAtMs: number | undefined;
-  /** When the latest commits were made that changed the table, oldest first, at most COMMITS_KEPT. */
+  /** Times of the latest commits that changed the table, oldest first, at most COMMITS_KEPT. */
   commitsAtMs: number[];
-  /** Whether it changed anything or not: one that found its rows there already may be the repetition of one that was not told of. */
+  /**
+   * Includes commits without changes: such a commit can be the repetition of one whose event was never
+   * published.
+   */
   lastCommit: { commitId: string; atMs: number } | undefined;
-  /** What the table consisted of after its latest commit, where commits say so. */
+  /** The table's files after its latest commit, if the warehouse reports them. */
   files: { atMs: number; files: TableFiles } | undefined;
-  /** As measured after its latest maintenance. */
+  /** The health measured after the latest maintenance. */
   measured: { atMs: number; health: MeasuredHealth } | undefined;
   /** The latest finished command of each kind. */
   runs: Map<string, LastRun>;
   /** The latest command of each kind. */
   asked: Map<CommandKind, { commandId: string; requestedAtMs: number }>;
-  /** Ids of the latest cron commands, asked for or finished. */
+  /** Ids of the latest cron commands, requested or finished. */
   slotIds: Set<string>;
 }
 
 /** Every table's health, by name. */
 export type Health = Map<string, ScheduledTable>;
 
-/** Nothing is known yet. Our own tables are there in any case: they grow by small commits too, and nobody else announces them. */
+/**
+ * The initial state. It contains Tributary's own tables, which also grow by small commits but have no commit
+ * events.
+ */
 export function emptyHealth(): Health {
   const health: Health = new Map();
-  for (const table of Object.keys(INTERNAL_TABLES)) of(health, table);
+  for (const table of Object.keys(INTERNAL_TABLES)) tableIn(health, table);
   return health;
 }
 
-/** Folds a commit. It also wrote to the ledger, and to the rejects if there were any. */
+/**
+ * Applies a commit event. The commit also wrote to the ledger, and to the rejects table if rows were
+ * rejected.
+ */
 export function foldHealthCommit(health: Health, event: CommitEvent): void {
-  const table = of(health, event.table);
+  const table = tableIn(health, event.table);
   const { committedAtMs: atMs, commitId, tableFiles } = event;
   const changed = event.rowsInserted + event.rowsUpdated + event.rowsDeleted > 0;
-  committed(table, atMs, commitId, changed);
+  addCommit(table, atMs, commitId, changed);
   if (tableFiles) table.files = { atMs, files: tableFiles };
-  committed(of(health, "_ingest_files"), atMs, commitId);
+  addCommit(tableIn(health, "_ingest_files"), atMs, commitId);
   if (event.files.some(({ rowsRejected }) => rowsRejected > 0)) {
-    committed(of(health, "_rejected_rows"), atMs, commitId);
+    addCommit(tableIn(health, "_rejected_rows"), atMs, commitId);
   }
 }
 
-/** Folds a command, asked by whomever. */
+/** Applies a command, whoever requested it. */
 export function foldCommand(health: Health, { table, kind, commandId, requestedAtMs }: Command): void {
-  const { asked, slotIds } = of(health, table);
+  const { asked, slotIds } = tableIn(health, table);
   asked.set(kind, { commandId, requestedAtMs });
   remember(slotIds, commandId);
 }
 
-/** Folds a command's end. It also wrote to a log table. */
+/** Applies a command result. The command also wrote to a log table. */
 export function foldResult(health: Health, result: CommandResult): void {
   const { table: name, kind, commandId, startedAtMs, finishedAtMs, status } = result;
   const heldMs = result.heldMs ?? finishedAtMs - startedAtMs;
-  const table = of(health, name);
+  const table = tableIn(health, name);
   table.runs.set(kind, { commandId, startedAtMs, heldMs, status });
   remember(table.slotIds, commandId);
   if (kind !== "checks") {
     const { health: measured } = JSON.parse(result.resultJson) as { health?: MeasuredHealth };
     if (measured) table.measured = { atMs: finishedAtMs, health: measured };
   }
-  committed(of(health, kind === "checks" ? "_quality_results" : "_maintenance_log"), startedAtMs, commandId);
+  const logTable = kind === "checks" ? "_quality_results" : "_maintenance_log";
+  addCommit(tableIn(health, logTable), startedAtMs, commandId);
 }
 
-/** Is a command of this kind under way, and asked for less than `patienceMs` ago? Later it counts as lost. */
+/** True while a command of this kind has no result; after `patienceMs` it counts as lost. */
 export function isCommandPending(table: ScheduledTable, kind: CommandKind, nowMs: number, patienceMs: number): boolean {
   const asked = table.asked.get(kind);
   if (!asked || nowMs - asked.requestedAtMs > patienceMs) return false;
@@ -87,21 +99,24 @@ export function isCommandPending(table: ScheduledTable, kind: CommandKind, nowMs
   return !run || (run.commandId !== asked.commandId && run.startedAtMs < asked.requestedAtMs);
 }
 
-/** Has exactly this command been asked for or carried out, as far as is known? */
+/** True if this command is known to be requested or finished. */
 export function isKnown(table: ScheduledTable, kind: CommandKind, commandId: string): boolean {
   if (table.slotIds.has(commandId)) return true;
   return table.asked.get(kind)?.commandId === commandId || table.runs.get(kind)?.commandId === commandId;
 }
 
-/** Has anything been committed since checks last began? A run that began in the future was told by a clock that has been put back since. */
+/**
+ * True if anything was committed after the last checks started. A start time in the future means that the
+ * clock was set back, so that run does not count.
+ */
 export function committedSinceChecks({ lastCommit, runs }: ScheduledTable, nowMs: number): boolean {
   const startedAtMs = runs.get("checks")?.startedAtMs ?? -Infinity;
   return lastCommit !== undefined && (lastCommit.atMs > startedAtMs || startedAtMs > nowMs);
 }
 
 /**
- * What the table consists of by now, as far as can be told without asking the warehouse: what was measured after its latest maintenance,
- * and what came since. Where commits do not say how many files there are, each counts as one more.
+ * Estimates the table's state without asking the warehouse: the measurement after its latest maintenance plus
+ * the later commits. If commit events have no file counts, each commit counts as one more file.
  */
 export function tableStateOf(table: ScheduledTable): TableState {
   const { measured, files } = table;
@@ -119,11 +134,11 @@ export function tableStateOf(table: ScheduledTable): TableState {
   };
 }
 
-/** Commits that changed the table after a moment; at most COMMITS_KEPT. */
+/** The number of commits after a time that changed the table; at most COMMITS_KEPT. */
 const commitsAfter = ({ commitsAtMs }: ScheduledTable, atMs: number): number =>
   commitsAtMs.reduce((count, committedAtMs) => count + (committedAtMs > atMs ? 1 : 0), 0);
 
-function of(health: Health, table: string): ScheduledTable {
+function tableIn(health: Health, table: string): ScheduledTable {
   const known = health.get(table);
   if (known) return known;
   const made: ScheduledTable = {
@@ -140,7 +155,7 @@ function of(health: Health, table: string): ScheduledTable {
   return made;
 }
 
-function committed(table: ScheduledTable, atMs: number, commitId: string, changed = true): void {
+function addCommit(table: ScheduledTable, atMs: number, commitId: string, changed = true): void {
   table.firstCommitAtMs = Math.min(table.firstCommitAtMs ?? atMs, atMs);
   table.lastCommit = { commitId, atMs };
   if (!changed) return;

@@ -37,7 +37,7 @@ const neighbour = (() => {
   }
 })();
 
-test("lag is read from the log: with no live member, before a first ack, and by table within a shared partition", async () => {
+test("lag is read from the log: without a live member, before a first ack, and by table in a shared partition", async () => {
   const clock = clockAt();
   const log = await worldOf(clock);
   await publish(log, FILE_EVENTS, "sales", 2);
@@ -55,7 +55,7 @@ test("lag is read from the log: with no live member, before a first ack, and by 
       { group: GROUPS.committer, topic: "rows.sales", partition: 0, messages: 1, seconds: 1 },
     ],
   );
-  assert.equal(partitions.length, TOPICS.fileEvents.partitions + 2, "every partition, also those without lag");
+  assert.equal(partitions.length, TOPICS.fileEvents.partitions + 2, "every partition, including those without lag");
   const of = (group: string, table: string) => tables.find((one) => one.group === group && one.table === table);
   assert.deepEqual(of(GROUPS.parser, "sales"), { group: GROUPS.parser, table: "sales", messages: 2, seconds: 6 });
   assert.deepEqual(of(GROUPS.parser, neighbour), { group: GROUPS.parser, table: neighbour, messages: 1, seconds: 1 });
@@ -63,7 +63,7 @@ test("lag is read from the log: with no live member, before a first ack, and by 
   assert.equal(of(GROUPS.committer, "idle")?.messages, 0);
 });
 
-test("what is acked no longer lags, and each unacked record is read once", async () => {
+test("acked records do not count as lag, and each unacked record is read once", async () => {
   const clock = clockAt();
   const log = await worldOf(clock);
   let read = 0;
@@ -99,7 +99,7 @@ test("what is acked no longer lags, and each unacked record is read once", async
 
 const SALES = `{group="${GROUPS.committer}",topic="rows.sales",partition="0"}`;
 
-test("a log that fails, or never answers, leaves no old numbers that look healthy", async (t) => {
+test("a log that fails or never answers removes the lag series", async (t) => {
   const clock = clockAt();
   const log = await worldOf(clock);
   const registry = new Registry();
@@ -108,7 +108,7 @@ test("a log that fails, or never answers, leaves no old numbers that look health
   const told: unknown[] = [];
   const faulty = withFaults<EventLog>(log, (method, moment) => {
     if (method !== "offsets" || moment !== "before" || trouble === "none") return undefined;
-    if (trouble === "fails") throw new TributaryError("LOG_UNAVAILABLE", "the broker is away");
+    if (trouble === "fails") throw new TributaryError("LOG_UNAVAILABLE", "the broker is unavailable");
     return new Promise<void>((resolve) => hanging.push(resolve));
   });
   const onError = (thrown: unknown) => void told.push(thrown);
@@ -127,14 +127,14 @@ test("a log that fails, or never answers, leaves no old numbers that look health
 
   trouble = "fails";
   clock.advance(10_000);
-  await until("the failure is told", () => told.length > 0);
+  await until("the failure is reported", () => told.length > 0);
   assert.equal(await shown(), 7, "young enough");
   clock.advance(20_001);
   assert.equal(await shown(), undefined);
-  assert.ok(!(await registry.metrics()).includes("tributary_table_lag_seconds{"), "none of the four");
+  assert.ok(!(await registry.metrics()).includes("tributary_table_lag_seconds{"), "none of the four gauges");
 
   trouble = "none";
-  await until("it recovers by itself", async () => {
+  await until("it recovers automatically", async () => {
     clock.advance(10_000);
     return (await shown()) === 7;
   });
@@ -145,7 +145,7 @@ test("a log that fails, or never answers, leaves no old numbers that look health
   assert.equal(await shown(), undefined);
 });
 
-test("a topic that is gone has no series any more", async (t) => {
+test("a deleted topic has no series", async (t) => {
   const clock = clockAt();
   const log = await worldOf(clock);
   const registry = new Registry();
@@ -160,5 +160,5 @@ test("a topic that is gone has no series any more", async (t) => {
   await until("a measurement", async () => (await shown()) === 0);
   gone = true;
   clock.advance(10_000);
-  await until("the series goes", async () => (await shown()) === undefined);
+  await until("the series disappears", async () => (await shown()) === undefined);
 });

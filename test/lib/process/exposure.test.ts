@@ -1,4 +1,4 @@
-/** Who listens beyond this machine has been told to. */
+/** A service listens on other addresses than loopback only if configured. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -15,14 +15,14 @@ import { checkHealthExposure, isLoopback } from "../../../lib/process/exposure.t
 import { gatewayConfig } from "../../../services/gateway/config.ts";
 import { until } from "../../support/until.ts";
 
-test("loopback addresses, and those that only look like one", () => {
+test("loopback addresses, and addresses that only look like one", () => {
   for (const host of ["127.0.0.1", "127.8.9.1", "::1", "localhost"]) assert.ok(isLoopback(host), host);
   for (const host of ["0.0.0.0", "::", "127.evil.example", "localhost.evil.example", "10.0.0.1", "127.1", ""]) {
     assert.ok(!isLoopback(host), host);
   }
 });
 
-test("health and metrics beyond this machine want a word", () => {
+test("health and metrics on other addresses need TRIBUTARY_METRICS_PUBLIC", () => {
   checkHealthExposure("TRIBUTARY_PARSER_HOST", "127.0.0.1", false);
   checkHealthExposure("TRIBUTARY_PARSER_HOST", "0.0.0.0", true);
   assert.throws(
@@ -32,7 +32,7 @@ test("health and metrics beyond this machine want a word", () => {
   );
 });
 
-/** A service that runs on after this long was not refused. */
+/** A service still running after this time was not refused. */
 const START_MS_MAX = 30_000;
 const SUPERSET = {
   TRIBUTARY_SUPERSET_URL: "http://127.0.0.1:1",
@@ -43,7 +43,7 @@ const mainOf = (service: string): string =>
   fileURLToPath(new URL(`../../../services/${service}/main.ts`, import.meta.url));
 
 for (const service of ["gateway", "parser", "committer", "scheduler", "registrar"]) {
-  test(`${service} does not start on every address unless told to`, async (t) => {
+  test(`${service} does not start on all addresses without TRIBUTARY_METRICS_PUBLIC`, async (t) => {
     const folder = mkdtempSync(join(tmpdir(), "tributary-exposure-"));
     const name = service === "gateway" ? "TRIBUTARY_HOST" : `TRIBUTARY_${service.toUpperCase()}_HOST`;
     const child = spawn(process.execPath, ["--import", import.meta.resolve("tsx"), mainOf(service)], {
@@ -70,7 +70,7 @@ for (const service of ["gateway", "parser", "committer", "scheduler", "registrar
   });
 }
 
-test("the registrar's log does not hold Superset's password, even where Superset repeats it", async (t) => {
+test("the registrar's log omits the password of Superset, even if Superset echoes it", async (t) => {
   const echo = createServer((request, response) => {
     let body = "";
     request.setEncoding("utf8").on("data", (text: string) => (body += text));
@@ -103,7 +103,7 @@ test("the registrar's log does not hold Superset's password, even where Superset
   assert.match(log, /\[redacted\]/);
 });
 
-test("a password in a URL is refused, and not repeated", () => {
+test("a password in a URL is refused and not repeated in the message", () => {
   for (const [name, url] of Object.entries({
     TRIBUTARY_LOG_URL: "kafka://user:hunter2@broker:9092",
     TRIBUTARY_WAREHOUSE_URL: "trino+https://user:hunter2@trino/iceberg",

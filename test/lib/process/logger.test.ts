@@ -7,7 +7,7 @@ import { capturedLog } from "../../support/captured-log.ts";
 
 const TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJlLW9mLWl0";
 
-test("no line holds a secret of the settings, a key, a token or what follows Bearer, wherever it stands", () => {
+test("no line contains a secret setting, an API key, a token or the text after Bearer", () => {
   const password = 'pass"word\\with\nall';
   const log = capturedLog([password]);
   const key = newSecret();
@@ -23,20 +23,20 @@ test("no line holds a secret of the settings, a key, a token or what follows Bea
   assert.ok(text.includes("[redacted]"));
 });
 
-test("whatever a secret is made of, it does not get into a line", () => {
+test("no secret of any characters appears in a line", () => {
   fc.assert(
     fc.property(fc.string({ minLength: 6, unit: "binary" }), fc.string(), (secret, around) => {
       const log = capturedLog([secret]);
       log.logger.info({ around: around + secret + around }, secret);
       const written = JSON.stringify(log.lines.map(({ around: field, msg }) => [field, msg]));
-      // A secret of characters that the marker itself has may stand in it.
+      // A secret can be a part of the marker itself.
       assert.ok("[redacted]".includes(secret) || !written.includes(JSON.stringify(secret).slice(1, -1)), written);
     }),
     { numRuns: 40 },
   );
 });
 
-test("control characters of values cannot move a reader's cursor; line breaks of stacks and backslashes stay", () => {
+test("control characters in values are replaced; line breaks of stacks and backslashes stay", () => {
   const log = capturedLog();
   log.logger.info({ name: "a\u001b[2J\u009b31m\u0000\b\r\u007fb", path: "C:\\u001b\\n", stack: "Error\n\tat x" }, "m");
   const [{ name, path, stack }] = log.lines as [Record<string, string>];
@@ -45,14 +45,14 @@ test("control characters of values cannot move a reader's cursor; line breaks of
   assert.equal(log.text().trim().split("\n").length, 1);
 });
 
-test("ordinary text is left as it is", () => {
+test("ordinary text stays unchanged", () => {
   const clean = cleaner(["hunter2hunter2"]);
   for (const line of ['{"msg":"the bearer of news"}', '{"sha":"ey12"}', '{"file":"tby_short.csv"}', '{"n":"ü…日本"}']) {
     assert.equal(clean(line), line);
   }
 });
 
-test("the secrets among the environment's variables, by their names", () => {
+test("secretsIn selects environment variables by name", () => {
   const env = {
     TRIBUTARY_S3_SECRET_KEY: "sssssss",
     TRIBUTARY_KAFKA_PASSWORD: "ppppppp",

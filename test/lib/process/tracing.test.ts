@@ -5,7 +5,7 @@ import { testGateway } from "../../services/gateway/gateway.ts";
 
 const CONTEXT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
-test("a traceparent is taken apart, and what is none is none", () => {
+test("a traceparent is parsed, and an invalid one is undefined", () => {
   assert.deepEqual(readTraceparent(CONTEXT), {
     traceId: "0af7651916cd43dd8448eb211c80319c",
     spanId: "b7ad6b7169203331",
@@ -24,13 +24,13 @@ test("a traceparent is taken apart, and what is none is none", () => {
     assert.equal(readTraceparent(text), undefined, text);
 });
 
-test("a service that traces nothing passes a context on", () => {
+test("a service without tracing passes on the context", () => {
   const span = untraced.start("parse", { parent: CONTEXT, attributes: {} });
   assert.deepEqual(carrying(span.traceparent), { headers: { traceparent: CONTEXT } });
   assert.deepEqual(carrying(untraced.start("parse", { parent: undefined, attributes: {} }).traceparent), {});
 });
 
-test("an upload's context goes into the log, and nothing else that stands in that header", async () => {
+test("an upload's context goes into the log; an invalid header does not", async () => {
   await using gateway = await testGateway();
   for (const traceparent of [CONTEXT, "x".repeat(4_000)]) {
     const path = `${gateway.url}/v1/tables/sales/files/a.csv`;

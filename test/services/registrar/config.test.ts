@@ -11,7 +11,7 @@ const GIVEN = {
 const settingsOf = (env: Record<string, string | undefined>): RegistrarSettings =>
   registrarSettings(readConfig(registrarConfig, env));
 
-test("Superset reaches the warehouse that the services use, as a user of its own, or as it is told", () => {
+test("Superset uses the warehouse URL of the services with its own user, or the configured URL", () => {
   const { trinoUrl, schema, superset } = settingsOf(GIVEN);
   assert.equal(trinoUrl, "trino://superset@trino:8080/iceberg/lakehouse");
   assert.equal(schema, "lakehouse");
@@ -20,13 +20,13 @@ test("Superset reaches the warehouse that the services use, as a user of its own
   assert.equal(settingsOf({ ...GIVEN, TRIBUTARY_SUPERSET_TRINO_URL: told }).trinoUrl, told);
 });
 
-test("faults of the settings are told at start, the password never", () => {
+test("setting faults are reported at start, without the password", () => {
   const faulty: [Record<string, string | undefined>, RegExp][] = [
-    [{ TRIBUTARY_SUPERSET_URL: undefined }, /TRIBUTARY_SUPERSET_URL: is no URL/],
-    [{ TRIBUTARY_SUPERSET_URL: "superset:8088" }, /TRIBUTARY_SUPERSET_URL: is no URL/],
-    [{ TRIBUTARY_SUPERSET_TRINO_URL: "http://trino:8080" }, /TRIBUTARY_SUPERSET_TRINO_URL: is no URL/],
+    [{ TRIBUTARY_SUPERSET_URL: undefined }, /TRIBUTARY_SUPERSET_URL: is not a valid URL/],
+    [{ TRIBUTARY_SUPERSET_URL: "superset:8088" }, /TRIBUTARY_SUPERSET_URL: is not a valid URL/],
+    [{ TRIBUTARY_SUPERSET_TRINO_URL: "http://trino:8080" }, /TRIBUTARY_SUPERSET_TRINO_URL: is not a valid URL/],
     [{ TRIBUTARY_WAREHOUSE_URL: undefined }, /must be trino:/],
-    [{ TRIBUTARY_WAREHOUSE_URL: "trino+https://trino/iceberg/lakehouse" }, /TRIBUTARY_SUPERSET_TRINO_URL is needed/],
+    [{ TRIBUTARY_WAREHOUSE_URL: "trino+https://trino/iceberg/lakehouse" }, /set TRIBUTARY_SUPERSET_TRINO_URL/],
   ];
   for (const [fault, message] of faulty) {
     assert.throws(() => settingsOf({ ...GIVEN, ...fault }), { code: "CONFIG_INVALID", message });

@@ -1,4 +1,6 @@
-/** As much of Superset's REST API as the registrar uses, over HTTP, with Superset's own answers (seen on 6.1.0). */
+/**
+ * The part of Superset's REST API that the registrar uses, over HTTP, with the responses of Superset 6.1.0.
+ */
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -25,17 +27,17 @@ export const ACCESS = { user: "admin", password: "correct" };
 
 export class FakeSuperset {
   url = "";
-  /** Table → columns, as Trino would tell. */
+  /** Table → columns, as in Trino. */
   readonly trino = new Map<string, string[]>();
   readonly rows: Record<Kind, Row[]> = { database: [], dataset: [], chart: [], dashboard: [] };
   password = ACCESS.password;
-  /** Answers 503 to everything. */
+  /** Responds with 503 to every request. */
   away = false;
-  /** Called before each request is carried out; what it throws is answered. */
+  /** Called before each request is processed; a thrown Refusal is the response. */
   before: (asked: Asked) => void | Promise<void> = () => undefined;
-  /** Called once it is carried out, before the answer. */
+  /** Called after the request is processed, before the response. */
   after: (asked: Asked) => void = () => undefined;
-  /** `METHOD path` of every request, the logins included. */
+  /** `METHOD path` of every request, including logins. */
   readonly requests: string[] = [];
   readonly #server: Server;
   #logins = 0;
@@ -61,7 +63,7 @@ export class FakeSuperset {
 
   static refusal = (status: number, message = "no"): Error => new Refusal(status, message);
 
-  /** Requests that change something. */
+  /** Requests that change data. */
   get writes(): string[] {
     return this.requests.filter((line) => !line.startsWith("GET ") && !line.endsWith(" security/login"));
   }
@@ -127,7 +129,7 @@ export class FakeSuperset {
     return { result: { ...row, columns: (row["columns"] as string[]).map((column_name) => ({ column_name })) } };
   }
 
-  /** Superset keeps the layout apart from the other metadata. */
+  /** Superset stores the layout separately from the other metadata. */
   #layout(body: Record<string, unknown>): object {
     const { positions, ...metadata } = JSON.parse(body["json_metadata"] as string) as { positions?: object };
     return { json_metadata: JSON.stringify(metadata), position_json: JSON.stringify(positions) };

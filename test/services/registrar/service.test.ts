@@ -36,13 +36,13 @@ afterEach(async () => {
 });
 
 interface Registrar {
-  /** Lets time pass until it has looked at Superset since this began, nothing is left to do, and the condition holds. */
+  /** Advances time until a round has read Superset's state, nothing is pending, and the condition holds. */
   done(condition?: () => boolean): Promise<void>;
   metric(name: string): Promise<number>;
   drain(): Promise<void>;
 }
 
-/** Lets time pass until the condition holds. */
+/** Advances time until the condition holds. */
 const passing = (what: string, condition: () => boolean | Promise<boolean>): Promise<unknown> =>
   until(
     what,
@@ -80,7 +80,7 @@ async function begin(): Promise<Registrar> {
   return {
     metric,
     async done(condition = () => true) {
-      await passing("nothing left to do", async () => {
+      await passing("nothing pending", async () => {
         const looked = superset.requests.slice(begun).includes("GET dataset/");
         return looked && condition() && (await metric("tributary_registrar_pending")) === 0;
       });
@@ -89,14 +89,14 @@ async function begin(): Promise<Registrar> {
   };
 }
 
-/** A file was parsed and made this of its table; with `columns` it is the first, or brings new ones. */
+/** Publishes the schema of a parsed file; the `columns` are the table's columns after it. */
 async function parsed(table: string, sourceOffset: number, columns: string[]): Promise<void> {
   const typed = columns.map((name) => ({ name, type: "VARCHAR", header: name }));
   const value = tableSchemas.encode({ table, sourceOffset, columns: typed, dialectJson: "{}" });
   await log.publish(TOPICS.tableSchemas.name, [{ key: table, value }]);
 }
 
-/** A file is in its table, which Trino shows with these columns. */
+/** Publishes a commit, after which Trino has the table with these columns. */
 async function committed(table: string, sourceOffset: number, columns: string[]): Promise<void> {
   superset.trino.set(table, columns);
   const file = {
@@ -127,7 +127,7 @@ const chartIds = (): number[] =>
     .flatMap(({ meta }) => meta?.chartId ?? [])
     .sort((a, b) => a - b);
 
-test("a new table becomes a dataset after its commit, ours become some when Trino has them, and nothing twice", async () => {
+test("a new table gets a dataset after its commit, internal tables once Trino has them, each once", async () => {
   const registrar = await begin();
   await parsed("t", 0, ["a"]);
   await registrar.done();
@@ -151,7 +151,7 @@ test("a new table becomes a dataset after its commit, ours become some when Trin
   assert.equal(await registrar.metric('tributary_registrar_datasets_total{outcome="registered"}'), 2);
 });
 
-test("the sample's dashboard is made once its table is there, with eight charts laid out on it", async () => {
+test("the sample dashboard is created once its table exists, with a layout of eight charts", async () => {
   const registrar = await begin();
   await arrives("sales", 0, SALES);
   await registrar.done(() => superset.rows.dashboard.length === 1);
@@ -168,14 +168,14 @@ test("the sample's dashboard is made once its table is there, with eight charts 
   for (const row of superset.rows.chart) assert.equal(row["datasource_id"], superset.dataset("sales")!.id);
 });
 
-test("a table called sales that holds something else gets no dashboard", async () => {
+test("a table named sales with other columns gets no dashboard", async () => {
   const registrar = await begin();
   await arrives("sales", 0, ["region", "total"]);
   await registrar.done(() => superset.rows.dataset.length === 1);
   assert.deepEqual([superset.rows.chart, superset.rows.dashboard], [[], []]);
 });
 
-test("starting again changes nothing, whatever people made of it meanwhile", async () => {
+test("a restart changes nothing and keeps people's edits", async () => {
   const first = await begin();
   await arrives("sales", 0, SALES);
   await first.done(() => superset.rows.dashboard.length === 1);
@@ -191,7 +191,7 @@ test("starting again changes nothing, whatever people made of it meanwhile", asy
   assert.deepEqual(superset.rows, before);
 });
 
-test("what people deleted of the dashboard comes back at the next start, a chart in its old place, their changes kept", async () => {
+test("deleted charts and dashboards come back at the next start in their old place, with people's edits", async () => {
   const first = await begin();
   await arrives("sales", 0, SALES);
   await first.done(() => superset.rows.dashboard.length === 1);
@@ -214,7 +214,7 @@ test("what people deleted of the dashboard comes back at the next start, a chart
   assert.equal(salesDashboard()!["json_metadata"], JSON.stringify({ color_scheme: "mine" }));
 });
 
-test("new columns: one refresh, and not before the commit that brings them; what others keep in extra stays", async () => {
+test("new columns: one refresh, after the commit that adds them; other entries in extra stay", async () => {
   const registrar = await begin();
   await arrives("t", 0, ["a"]);
   await registrar.done(() => superset.rows.dataset.length === 1);
@@ -239,7 +239,7 @@ test("new columns: one refresh, and not before the commit that brings them; what
   assert.match(String(superset.dataset("t")!["extra"]), /somebody/);
 });
 
-test("Superset away for an hour: a bounded number of attempts, then everything that came meanwhile", async () => {
+test("Superset unavailable for an hour: a bounded number of attempts, then all pending tables", async () => {
   superset.away = true;
   const registrar = await begin();
   for (let n = 0; n < 5; n++) await arrives(`t${n}`, n);
@@ -256,7 +256,7 @@ test("Superset away for an hour: a bounded number of attempts, then everything t
   assert.deepEqual(namesOf(), ["t0", "t1", "t2", "t3", "t4"]);
 });
 
-test("no word of Superset before it comes: what was committed long before a registrar starts is registered", async () => {
+test("tables committed long before a registrar starts are registered", async () => {
   for (let n = 0; n < 105; n++) await arrives(`t${n}`, n);
   const registrar = await begin();
   await registrar.done();
@@ -267,7 +267,7 @@ test("no word of Superset before it comes: what was committed long before a regi
   assert.equal(superset.writes.length, writes, "all pages of the list are read");
 });
 
-test("a table that Superset refuses holds no other up, and is registered once it is taken", async () => {
+test("a table that Superset refuses does not block others, and is registered later", async () => {
   superset.before = ({ method, body }) => {
     if (method === "POST" && body["table_name"] === "bad") throw FakeSuperset.refusal(422);
   };
@@ -283,7 +283,7 @@ test("a table that Superset refuses holds no other up, and is registered once it
   await registrar.done(() => superset.rows.dataset.length === 2);
 });
 
-test("an answer that nobody expected holds up no more than what it is about", async () => {
+test("an unexpected response affects only its own table", async () => {
   const first = await begin();
   await arrives("sales", 0, SALES);
   await first.done(() => superset.rows.dashboard.length === 1);
@@ -298,7 +298,7 @@ test("an answer that nobody expected holds up no more than what it is about", as
   await second.done();
 });
 
-test("two registrars at once make nothing twice", async () => {
+test("two concurrent registrars create nothing twice", async () => {
   const both = await Promise.all([begin(), begin()]);
   for (let n = 0; n < 10; n++) await arrives(`t${n}`, n);
   await arrives("sales", 10, SALES);
@@ -310,7 +310,7 @@ test("two registrars at once make nothing twice", async () => {
 });
 
 for (const moment of ["before", "after"] as const) {
-  test(`a registrar that dies ${moment} any of its writes takes effect leaves nothing half done`, async () => {
+  test(`a registrar that dies ${moment} any of its writes takes effect leaves nothing incomplete`, async () => {
     let writes = 0;
     superset[moment] = ({ method }) => {
       if (method !== "GET") writes++;
@@ -342,7 +342,7 @@ for (const moment of ["before", "after"] as const) {
   });
 }
 
-test("a login that runs out in the middle is renewed", async () => {
+test("a login that expires during a round is renewed", async () => {
   let datasets = 0;
   superset.before = ({ method, path }) => {
     if (method === "POST" && path === "dataset/" && ++datasets === 3)
@@ -352,7 +352,7 @@ test("a login that runs out in the middle is renewed", async () => {
   await (await begin()).done(() => superset.rows.dataset.length === 5);
 });
 
-test("a wrong password is tried again, in pauses, until it is right", async () => {
+test("a wrong password is retried with pauses until it is correct", async () => {
   superset.password = "another";
   const registrar = await begin();
   await arrives("t", 0);
@@ -362,7 +362,7 @@ test("a wrong password is tried again, in pauses, until it is right", async () =
   await registrar.done(() => superset.rows.dataset.length === 1);
 });
 
-test("a connection that leads elsewhere is set right, once", async () => {
+test("a connection with another URL is corrected once", async () => {
   const database = { database_name: "Trino Lakehouse", sqlalchemy_uri: "trino://superset@old:8080/iceberg/lakehouse" };
   superset.rows.database.push({ id: 77, uuid: "made-by-hand", ...database });
   const registrar = await begin();
@@ -372,7 +372,7 @@ test("a connection that leads elsewhere is set right, once", async () => {
   assert.equal(superset.requests.filter((line) => line === "PUT database/77").length, 1);
 });
 
-test("draining lets go of a request that hangs", async () => {
+test("draining aborts a hanging request", async () => {
   let hanging = false;
   superset.before = () => {
     hanging = true;

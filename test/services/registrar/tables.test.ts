@@ -33,7 +33,7 @@ const look = (inTrino: string[], datasets: Record<string, { columns: string; phy
   datasets: new Map(Object.entries(datasets)),
 });
 
-test("columns count once the file that brought them has ended, not when it was parsed", () => {
+test("new columns count after their file's commit, not after its parse", () => {
   const tables: KnownTables = new Map();
   foldSchema(tables, schemaAt(3), NOW);
   const known = knownTableOf(tables, "t");
@@ -44,13 +44,13 @@ test("columns count once the file that brought them has ended, not when it was p
   assert.equal(columnsOf(known, NOW), columnsKey(columnsAt(3)));
 });
 
-test("a schema older than the commits that are kept needs none", () => {
+test("a schema older than the retention of commits needs no commit", () => {
   const tables: KnownTables = new Map();
   foldSchema(tables, schemaAt(3), NOW - TOPICS.commits.retentionMs - 1);
   assert.equal(columnsOf(knownTableOf(tables, "t"), NOW), columnsKey(columnsAt(3)));
 });
 
-test("events in any order, repeated, end in the same columns: those of the newest ended schema", () => {
+test("events in any order and repeated give the same columns: those of the newest committed schema", () => {
   const event = fc.record({ kind: fc.constantFrom("schema", "commit"), offset: fc.nat(8) });
   fc.assert(
     fc.property(fc.array(event, { maxLength: 20 }), fc.infiniteStream(fc.nat()), (events, shuffle) => {
@@ -75,7 +75,7 @@ test("events in any order, repeated, end in the same columns: those of the newes
   );
 });
 
-test("a table that Trino lacks waits for its next commit; one that came while Superset was looked at is not overlooked", () => {
+test("a table missing in Trino waits for its next commit, also for one during the reading of Superset's state", () => {
   const tables: KnownTables = new Map();
   foldSchema(tables, schemaAt(0), NOW);
   const known = knownTableOf(tables, "t");
@@ -83,14 +83,14 @@ test("a table that Trino lacks waits for its next commit; one that came while Su
   assert.equal(isRegistrationPending(known, NOW), false);
   foldTableCommit(tables, commitOf(0));
   assert.equal(isRegistrationPending(known, NOW), true);
-  // Two more commits: the second came after the look had begun, which still says that the table is absent.
+  // Two more commits: the second comes after the reading of the state started, which still lacks the table.
   const before = { ...look([]), commitsBefore: new Map([["t", known.commits]]) };
   foldTableCommit(tables, commitOf(1));
   foldSupersetState(tables, before, NOW);
   assert.equal(isRegistrationPending(known, NOW), true);
 });
 
-test("views of trusted rows are registered with their tables, and a query of the same name is left in its place", () => {
+test("trusted views are registered with their tables, and a saved query with the same name is kept", () => {
   const tables: KnownTables = new Map();
   foldSchema(tables, schemaAt(0), NOW);
   foldTableCommit(tables, commitOf(0));
@@ -100,7 +100,7 @@ test("views of trusted rows are registered with their tables, and a query of the
   assert.equal(isRegistrationPending(tables.get("t_trusted")!, NOW), true);
 });
 
-test("pauses double with each failure up to the longest", () => {
+test("pauses double with each failure up to the maximum", () => {
   const pauses: Pauses = new Map();
   const limits = { minMs: 1_000, maxMs: 60_000 };
   for (const [failures, pauseMs] of [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000].entries()) {
@@ -111,7 +111,7 @@ test("pauses double with each failure up to the longest", () => {
   assert.ok(!isPaused(pauses, "u", NOW));
 });
 
-test("names make UUIDs: the same for the same words, well formed", () => {
+test("nameUuid returns a well-formed UUID, the same for the same words", () => {
   assert.equal(nameUuid("chart", "Total Revenue"), nameUuid("chart", "Total Revenue"));
   assert.notEqual(nameUuid("chart", "a"), nameUuid("dataset", "a"));
   fc.assert(

@@ -20,12 +20,12 @@ import { commitEvent } from "../gateway/gateway.ts";
 const SETTINGS = schedulerSettings(schedulerConfig.parse({}));
 const CHECKS = { checks: [{ name: "some", type: "row_count_range", min_count: 1 }], checkAfterCommit: true };
 
-test("commits come in, commands go out; a failed publish is an error and is made again", async () => {
+test("commits are received, commands are sent; a failed publish counts as an error and is retried", async () => {
   const [broker, clock, registry] = [new FakeEventLog(), new FakeClock(), new Registry()];
   let failures = 1;
   const log = withFaults(broker, (method, moment) => {
     if (method === "publish" && moment === "before" && failures-- > 0)
-      throw new TributaryError("LOG_UNAVAILABLE", "the broker is away");
+      throw new TributaryError("LOG_UNAVAILABLE", "the broker is unavailable");
   });
   const contracts = contractsOf([
     contractSchema.parse({ table: "sales", gate: "block", ...CHECKS }),
@@ -39,7 +39,7 @@ test("commits come in, commands go out; a failed publish is an error and is made
   await publish(TOPICS.commits.name, commitEvents.encode({ ...commitEvent([]), committedAtMs: clock.nowMs() }));
   await publish(TOPICS.commits.name, Buffer.from("no Avro"));
   const asked = () => seriesOf(registry, 'tributary_scheduler_commands_total{kind="checks",cause="commit"}');
-  await until("checks are asked for", async () => (clock.advance(1_000), (await asked()) === 1));
+  await until("checks are requested", async () => (clock.advance(1_000), (await asked()) === 1));
   assert.equal(await heldBack("sales"), 0);
   const results = [{ check_name: "some", status: "failed" }];
   const gate = { trustedAsOf: null, heldBackSince: new Date(clock.nowMs()).toISOString() };

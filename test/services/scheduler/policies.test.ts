@@ -46,7 +46,7 @@ const commit = (committedAtMs: number, over: Partial<CommitEvent> = {}): CommitE
   ...over,
 });
 
-/** A command ends; `over.health` is what was measured afterwards. */
+/** A command result; `over.health` is the health measured afterwards. */
 function answer(
   health: Health,
   kind: CommandKind,
@@ -60,7 +60,7 @@ function answer(
   foldResult(health, { commandId, table, kind, status: "completed", resultJson, ...times });
 }
 
-/** What is due for t, as `kind: cause`. */
+/** The due commands of t, as `kind: cause`. */
 function due(health: Health, nowMs: number, sinceMs = nowMs, slotMs = SLOT, settings = SETTINGS): string[] {
   const moment = { nowMs, sinceMs, slotMs };
   return maintenanceDue("t", health.get("t")!, moment, settings).map(({ kind, cause }) => `${kind}: ${cause}`);
@@ -72,7 +72,7 @@ describe("cron", () => {
     assert.equal(latestSlot("0 3 * * *", SLOT - 1_000), SLOT - DAY);
     assert.equal(latestSlot("0 3 * * *", SLOT + DAY - 1_000), SLOT);
   });
-  test("patterns are told from other text", () => {
+  test("isCron accepts only cron patterns", () => {
     assert.deepEqual(["0 3 * * *", "*/5 * * * *", "daily", "0 25 * * *"].map(isCron), [true, true, false, false]);
   });
 });
@@ -80,7 +80,7 @@ describe("cron", () => {
 describe("maintenance", () => {
   const ALL = ["optimize: cron", "expire_snapshots: cron", "remove_orphan_files: cron"];
 
-  test("at the cron's time everything is due, once", () => {
+  test("at the cron time everything is due once", () => {
     const health = emptyHealth();
     foldHealthCommit(health, commit(SLOT - 5 * DAY));
     assert.deepEqual(due(health, SLOT + 1), ALL);
@@ -90,7 +90,7 @@ describe("maintenance", () => {
     assert.deepEqual(due(health, SLOT + DAY - 1), []);
   });
 
-  test("a run that was missed is made up for once, not once a day missed", () => {
+  test("a missed run is made up for once, not once per missed day", () => {
     const health = emptyHealth();
     foldHealthCommit(health, commit(SLOT - 9 * DAY));
     answer(health, "optimize", SLOT - 5 * DAY);
@@ -102,7 +102,7 @@ describe("maintenance", () => {
     assert.deepEqual(more, []);
   });
 
-  test("a table born after the slot missed nothing; nor did our own tables on the first day", () => {
+  test("a table created after the slot missed nothing; nor did internal tables on the first day", () => {
     const health = emptyHealth();
     foldHealthCommit(health, commit(SLOT + HOUR));
     assert.deepEqual(due(health, SLOT + 2 * HOUR), []);
@@ -115,12 +115,12 @@ describe("maintenance", () => {
 
   const KINDS = ["optimize", "expire_snapshots", "remove_orphan_files"] as const;
 
-  test("a scheduler's clock that jumps to and fro makes nothing due twice", () => {
+  test("a scheduler clock that jumps forward and back makes nothing due twice", () => {
     const health = emptyHealth();
     foldHealthCommit(health, commit(SLOT - 9 * DAY));
     for (const kind of KINDS) answer(health, kind, SLOT + 1, { commandId: `cron:${kind}:t:${iso(SLOT)}` });
     assert.deepEqual(due(health, SLOT + 5 * DAY, SLOT, SLOT + 5 * DAY), ALL);
-    // The committer's clock is right: it carries them out now.
+    // The committer's clock is correct: it runs them now.
     for (const kind of KINDS) answer(health, kind, SLOT + 2, { commandId: `cron:${kind}:t:${iso(SLOT + 5 * DAY)}` });
     assert.deepEqual(due(health, SLOT + 3), []);
     assert.deepEqual(due(health, SLOT + DAY, SLOT, SLOT + DAY), ALL);
@@ -128,7 +128,7 @@ describe("maintenance", () => {
     assert.deepEqual(due(health, SLOT + 5 * DAY, SLOT, SLOT + 5 * DAY), [], "that slot has been used");
   });
 
-  test("runs told by a clock that was ahead do not stand for all days until then", () => {
+  test("runs recorded by a clock that was ahead do not suppress the days until then", () => {
     const health = emptyHealth();
     foldHealthCommit(health, commit(SLOT - 9 * DAY));
     for (const kind of KINDS) answer(health, kind, SLOT + 100 * DAY);
@@ -138,7 +138,7 @@ describe("maintenance", () => {
     assert.deepEqual(due(health, SLOT + DAY, SLOT, SLOT + DAY), ALL);
   });
 
-  test("small files ask for it between the crons, not more often than the gap", () => {
+  test("small files trigger it between cron times, at most once per gap", () => {
     const health = emptyHealth();
     const now = SLOT + 12 * HOUR;
     for (let n = 0; n < 2; n++) foldHealthCommit(health, commit(now - 10 + n));
@@ -153,7 +153,7 @@ describe("maintenance", () => {
     assert.deepEqual(due(health, now + HOUR), ["optimize: health"]);
   });
 
-  test("where commits say how many files there are, that counts: files, not commits", () => {
+  test("if commits report file counts, files count, not commits", () => {
     const health = emptyHealth();
     const now = SLOT + 12 * HOUR;
     const files = (dataFiles: number, deleteFiles = 0) => ({ tableFiles: { dataFiles, deleteFiles } });
@@ -169,7 +169,7 @@ describe("maintenance", () => {
     assert.deepEqual(due(health, now), ["optimize: health"]);
   });
 
-  test("a few delete files cost nothing, whatever their share", () => {
+  test("a few delete files trigger nothing, whatever their share", () => {
     const health = emptyHealth();
     foldHealthCommit(health, commit(SLOT + HOUR, { tableFiles: { dataFiles: 1, deleteFiles: 4 } }));
     assert.deepEqual(due(health, SLOT + HOUR), []);
@@ -177,7 +177,7 @@ describe("maintenance", () => {
     assert.deepEqual(due(health, SLOT + HOUR), ["optimize: health"]);
   });
 
-  test("more snapshots than may stay ask for their expiry; where that helped little, not at once again", () => {
+  test("too many snapshots trigger an expiry, with no immediate repeat if it removed few", () => {
     const health = emptyHealth();
     const now = SLOT + 12 * HOUR;
     const dueNow = (nowMs: number): string[] => due(health, nowMs, nowMs, SLOT, { ...SETTINGS, snapshotsMax: 4 });
@@ -193,7 +193,7 @@ describe("maintenance", () => {
     assert.deepEqual(dueNow(now + HOUR), ["expire_snapshots: health"]);
   });
 
-  test("orphan files that nobody has looked for within the retention ask for it, whatever the cron", () => {
+  test("orphan-file removal is due after the retention, independent of cron", () => {
     const health = emptyHealth();
     foldHealthCommit(health, commit(SLOT));
     answer(health, "optimize", SLOT, { health: {} });
@@ -203,7 +203,7 @@ describe("maintenance", () => {
     assert.deepEqual(due(health, SLOT + 8 * DAY, SLOT, SLOT - DAY), []);
   });
 
-  test("a table whose maintenance takes long rests five times as long; commits between its steps do not count", () => {
+  test("after long maintenance a table rests five times as long; commits between steps do not count", () => {
     for (const held of [{ tookMs: HOUR }, { tookMs: 4 * HOUR, heldMs: HOUR }]) {
       const health = emptyHealth();
       const now = SLOT + 2 * HOUR;
@@ -214,7 +214,7 @@ describe("maintenance", () => {
     }
   });
 
-  test("while a command is under way it is not asked for again; a lost one holds nothing up for ever", () => {
+  test("a pending command is not requested again; a lost one expires", () => {
     const health = emptyHealth();
     foldHealthCommit(health, commit(SLOT - DAY));
     const asked = { commandId: "by hand", table: "t", kind: "optimize" as const, reason: "", argumentsJson: "{}" };
@@ -223,7 +223,7 @@ describe("maintenance", () => {
     assert.deepEqual(due(health, SLOT + DAY + 1), ALL);
   });
 
-  test("our own tables' health follows from what is written to them", () => {
+  test("the health of internal tables follows from the writes to them", () => {
     const health = emptyHealth();
     foldHealthCommit(health, commit(1, { files: [{ rowsRejected: 2 } as FileOutcome] }));
     foldHealthCommit(health, commit(2));
@@ -236,7 +236,7 @@ describe("maintenance", () => {
     assert.deepEqual(counts, [2, 1, 1, 1]);
   });
 
-  test("what is remembered of a table is bounded", () => {
+  test("the state kept per table is bounded", () => {
     const health = emptyHealth();
     for (let n = 0; n < COMMITS_KEPT + 10; n++) foldHealthCommit(health, commit(n));
     assert.equal(health.get("t")?.commitsAtMs.length, COMMITS_KEPT);
@@ -253,7 +253,7 @@ describe("quality", () => {
       ({ commandId }) => commandId,
     );
 
-  test("daily, for tables that have checks", () => {
+  test("daily for tables with checks", () => {
     const health = emptyHealth();
     foldHealthCommit(health, commit(SLOT - DAY));
     assert.deepEqual(ids(health, SLOT + 1), ["cron:checks:t:2024-01-15T03:00:00.000Z"]);
@@ -262,7 +262,7 @@ describe("quality", () => {
     assert.deepEqual(ids(health, SLOT + 2), []);
   });
 
-  test("after commits, several sharing a run", () => {
+  test("after commits; several commits share a run", () => {
     const health = emptyHealth();
     const now = SLOT + HOUR;
     foldHealthCommit(health, commit(now));
@@ -275,7 +275,7 @@ describe("quality", () => {
     assert.deepEqual(ids(health, now + 10_001, { checkAfterCommit: true }), [`commit:checks:t:commit-${now + 3}`]);
   });
 
-  test("a gated table is checked after commits unless it says otherwise: its trusted data would lag a day", () => {
+  test("a gated table is checked after commits by default, because its trusted data would lag a day", () => {
     const health = emptyHealth();
     const now = SLOT + HOUR;
     foldHealthCommit(health, commit(now));
@@ -284,7 +284,7 @@ describe("quality", () => {
     assert.deepEqual(ids(health, now), []);
   });
 
-  test("a commit that changed nothing is checked too: it may repeat one that nobody was told of", () => {
+  test("a commit without changes is checked too: it can repeat one whose event was lost", () => {
     const health = emptyHealth();
     const now = SLOT + HOUR;
     answer(health, "checks", now - 20_000);
@@ -293,7 +293,7 @@ describe("quality", () => {
     assert.equal(health.get("t")?.commitsAtMs.length, 0);
   });
 
-  test("checks told by a clock that was ahead do not keep later commits unchecked", () => {
+  test("checks recorded by a clock that was ahead do not suppress checks of later commits", () => {
     const health = emptyHealth();
     const now = SLOT + HOUR;
     answer(health, "checks", now + 100 * DAY);

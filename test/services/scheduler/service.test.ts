@@ -45,11 +45,11 @@ async function published(log: FakeEventLog): Promise<Command[]> {
   return found;
 }
 
-/** Distinct: a committer carries an id out once. */
+/** Distinct ids: a committer runs each id once. */
 const idsOf = async (log: FakeEventLog): Promise<string[]> =>
   [...new Set((await published(log)).map(({ commandId }) => commandId))].sort();
 
-/** Lets time pass until the scheduler has asked for so many commands. */
+/** Advances time until the scheduler has requested this many commands. */
 const asked = (log: FakeEventLog, clock: FakeClock, count: number): Promise<string[]> =>
   until(`${count} commands`, async () => {
     clock.advance(1_000);
@@ -77,7 +77,7 @@ async function commit(log: FakeEventLog, clock: FakeClock, commitId: string): Pr
 
 const answered = new WeakMap<FakeEventLog, Set<string>>();
 
-/** Answers, once each, what has been asked for. */
+/** Publishes a result for each requested command, once. */
 async function answerNew(log: FakeEventLog, clock: FakeClock): Promise<void> {
   const done = answered.get(log) ?? new Set<string>();
   answered.set(log, done);
@@ -90,7 +90,7 @@ async function answerNew(log: FakeEventLog, clock: FakeClock): Promise<void> {
   }
 }
 
-test("at three every table is maintained, ours too, and two schedulers ask for the same commands", async () => {
+test("at three every table is maintained, and two schedulers request the same commands", async () => {
   const log = new FakeEventLog();
   const clock = new FakeClock(Date.UTC(2024, 0, 15, 2, 59, 50));
   const both = [await begin(log, clock), await begin(log, clock)];
@@ -104,7 +104,7 @@ test("at three every table is maintained, ours too, and two schedulers ask for t
   await Promise.all(both.map((one) => one.drain()));
 });
 
-test("a scheduler that starts late makes up for what was missed, once, also after another restart", async () => {
+test("a scheduler that starts late makes up for missed runs once, also after another restart", async () => {
   const log = new FakeEventLog();
   const clock = new FakeClock(Date.UTC(2024, 0, 10, 12));
   const first = await begin(log, clock);
@@ -126,7 +126,7 @@ test("a scheduler that starts late makes up for what was missed, once, also afte
   assert.equal(mine.length, 3);
 });
 
-test("many commits ask for an optimize, and checks follow a commit where the contract says so", async () => {
+test("many commits trigger an optimize, and checks follow a commit if the contract requires it", async () => {
   const log = new FakeEventLog();
   const clock = new FakeClock(Date.UTC(2024, 0, 15, 12));
   const checks = [{ name: "n", type: "row_count_range", min_count: 1 }];
@@ -141,7 +141,7 @@ test("many commits ask for an optimize, and checks follow a commit where the con
   await scheduler.drain();
 });
 
-test("how checks last ended survives restarts as a metric; a run of some leaves the others as they were", async () => {
+test("the metric of the last check results survives restarts; a partial run keeps the other results", async () => {
   const log = new FakeEventLog();
   const clock = new FakeClock(Date.UTC(2024, 0, 15, 12));
   const checks = ["a", "b", "c"].map((name) => ({ name, type: "row_count_range", min_count: 1 }));
@@ -168,7 +168,7 @@ test("how checks last ended survives restarts as a metric; a run of some leaves 
   await second.drain();
 });
 
-test("a gate that is held back tells for how long, across restarts, until its checks pass", async () => {
+test("the held-back time of a gate is exported across restarts until its checks pass", async () => {
   const log = new FakeEventLog();
   const clock = new FakeClock(Date.UTC(2024, 0, 15, 12));
   const contract = { gate: "block", checks: [{ name: "a", type: "row_count_range", min_count: 1 }] };
@@ -200,7 +200,7 @@ test("a gate that is held back tells for how long, across restarts, until its ch
   await scheduler.drain();
 });
 
-test("a clock set forward and back again makes no day's run twice, and none is left out later", async () => {
+test("a clock set forward and back repeats no day's run and skips none later", async () => {
   const log = new FakeEventLog();
   const clock = new FakeClock(Date.UTC(2024, 0, 15, 12));
   const scheduler = await begin(log, clock);
@@ -228,6 +228,6 @@ test("a clock set forward and back again makes no day's run twice, and none is l
   clock.jumpTo(Date.UTC(2024, 0, 17, 4));
   assert.deepEqual(await slots(3), ["16", "17", "18"].map((day) => `2024-01-${day}T03:00:00.000Z`)); // prettier-ignore
   const asked = (await published(log)).filter(({ commandId }) => commandId.startsWith("cron:optimize:t:"));
-  assert.equal(asked.length, 3, "each was asked for once");
+  assert.equal(asked.length, 3, "each was requested once");
   await scheduler.drain();
 });
