@@ -445,7 +445,7 @@ export function blobStoreContract(name: string, subject: BlobStoreSubject): void
       body.read(0);
       await new Promise((resolve) => body.once("readable", resolve));
       for (let i = 0; i < 1000; i++) await turn();
-      assert.ok(body.readableLength <= MIB, `${body.readableLength} bytes wait in a stream that nobody reads`);
+      assert.ok(body.readableLength <= MIB, `${body.readableLength} bytes are buffered in an unread stream`);
       body.destroy();
       await store.delete(`${at}x`);
     });

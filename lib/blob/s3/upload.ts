@@ -133,7 +133,7 @@ const tooLarge = ({ objectKey, partBytes }: Upload): TributaryError =>
 
 /** Yields buffers of exactly `partBytes`. The last one may be shorter; it is never empty. */
 async function* partsOf(body: Readable, partBytes: number): AsyncGenerator<Buffer, void> {
-  // The first buffer grows, since most bodies are short; those that follow it have their full length at once.
+  // Most bodies are short, so the first buffer starts small and grows; later buffers have the full size.
   let part = Buffer.allocUnsafe(Math.min(partBytes, FIRST_BUFFER_BYTES));
   let filled = 0;
   for await (const piece of body as AsyncIterable<Buffer | string>) {

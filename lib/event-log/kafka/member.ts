@@ -154,24 +154,24 @@ export class KafkaMember {
         if (signal.aborted) break;
         if (isFenced(thrown)) {
           this.#memberId = "";
-          this.#ownNothing();
+          this.#revokeAll();
         } else if (!isRebalancing(thrown)) {
           const isSessionOver = clock.monotonicMs() - this.#lastContactMs > SESSION_MS;
           if (isSessionOver || !isMoving(thrown)) {
             onError(kafkaError(thrown, `cannot reach the coordinator of group ${this.#options.group}`));
           }
-          if (isSessionOver) this.#ownNothing();
+          if (isSessionOver) this.#revokeAll();
           await clock.sleep(RETRY_MS, signal);
         }
       }
       this.#generation = undefined;
     }
     await this.#leaveGroup();
-    this.#ownNothing();
+    this.#revokeAll();
   }
 
   /** The group has removed this member, or may have. */
-  #ownNothing(): void {
+  #revokeAll(): void {
     this.#lastGenerationId = -1;
     this.#options.assigned([]);
     this.#notify();
