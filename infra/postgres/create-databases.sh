@@ -1,6 +1,6 @@
 #!/bin/sh
-# The PostgreSQL image runs this script once, on a new volume. It creates a database and a user for the Iceberg
-# catalog and for Superset.
+# The PostgreSQL image runs this script once, on a new volume. It creates a database and a user for the
+# Iceberg catalog and for Superset.
 set -eu
 psql --set ON_ERROR_STOP=1 --username postgres \
     --set catalog_password="$CATALOG_PASSWORD" --set superset_password="$SUPERSET_DB_PASSWORD" <<'SQL'

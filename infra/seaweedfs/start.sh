@@ -1,5 +1,6 @@
 #!/bin/sh
-# Start script of SeaweedFS in compose: fills the keys into s3.json and notification.toml, then starts the server.
+# Start script of SeaweedFS in compose: fills the keys into s3.json and notification.toml, then starts the
+# server.
 set -eu
 umask 077
 sed -e "s|\${TRIBUTARY_S3_ACCESS_KEY}|$TRIBUTARY_S3_ACCESS_KEY|" \

@@ -36,7 +36,7 @@ export interface SchedulerSettings extends MaintenanceSettings, QualitySettings 
 }
 
 const TICK_MS = 1_000;
-const PATIENCE_MS = 24 * 60 * 60 * 1000;
+const COMMAND_TIMEOUT_MS = 24 * 60 * 60 * 1000;
 
 export function schedulerSettings(config: SchedulerConfig): SchedulerSettings {
   return {
@@ -48,7 +48,7 @@ export function schedulerSettings(config: SchedulerConfig): SchedulerSettings {
     retentionMs: config.TRIBUTARY_RETENTION,
     healthGapMs: config.TRIBUTARY_MAINTENANCE_GAP,
     checksGapMs: config.TRIBUTARY_CHECKS_GAP,
-    patienceMs: PATIENCE_MS,
+    commandTimeoutMs: COMMAND_TIMEOUT_MS,
     tickMs: TICK_MS,
   };
 }

@@ -23,7 +23,7 @@ export function isCron(pattern: string): boolean {
  * True if this kind of command still has to run for the slot. A run missed while no scheduler was running is
  * made up for once; a table created after the slot missed nothing. `sinceMs`: start time of this scheduler.
  */
-export function owes(
+export function isSlotDue(
   table: ScheduledTable,
   kind: CommandKind,
   { slotMs, sinceMs, nowMs }: { slotMs: number; sinceMs: number; nowMs: number },

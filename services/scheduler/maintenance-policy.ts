@@ -1,13 +1,13 @@
 import type { CommandKind } from "../../lib/messages/generated.ts";
 import { needsOf, type MaintenanceLimits } from "../../lib/maintenance/needs.ts";
-import { owes, slotCommandId } from "./cron.ts";
+import { isSlotDue, slotCommandId } from "./cron.ts";
 import { isKnown, isCommandPending, tableStateOf, type ScheduledTable } from "./table-health.ts";
 
 export interface MaintenanceSettings extends MaintenanceLimits {
   /** Minimum time between two runs of one kind triggered by the table's health. */
   healthGapMs: number;
   /** A command without a result for longer than this counts as lost. */
-  patienceMs: number;
+  commandTimeoutMs: number;
 }
 
 /** A command that is due. */
@@ -46,8 +46,8 @@ export function maintenanceDue(
     needsOf(tableStateOf(health), settings, nowMs).map(({ operation, reason }) => [operation, reason]),
   );
   const due = OPERATIONS.flatMap((kind): Due[] => {
-    if (isCommandPending(health, kind, nowMs, settings.patienceMs)) return [];
-    if (slotMs !== undefined && owes(health, kind, { slotMs, sinceMs, nowMs })) {
+    if (isCommandPending(health, kind, nowMs, settings.commandTimeoutMs)) return [];
+    if (slotMs !== undefined && isSlotDue(health, kind, { slotMs, sinceMs, nowMs })) {
       const commandId = slotCommandId(kind, table, slotMs);
       if (!isKnown(health, kind, commandId)) return [{ commandId, kind, cause: "cron", reason: "scheduled" }];
     }

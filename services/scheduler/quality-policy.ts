@@ -1,5 +1,5 @@
 import type { Contract } from "../../lib/contract/contract.ts";
-import { owes, slotCommandId } from "./cron.ts";
+import { isSlotDue, slotCommandId } from "./cron.ts";
 import type { Due, ScheduleWindow } from "./maintenance-policy.ts";
 import { committedSinceChecks, isKnown, isCommandPending, type ScheduledTable } from "./table-health.ts";
 
@@ -7,7 +7,7 @@ export interface QualitySettings {
   /** Minimum time between two runs of a table's checks triggered by commits, so that commits share a run. */
   checksGapMs: number;
   /** A command without a result for longer than this counts as lost. */
-  patienceMs: number;
+  commandTimeoutMs: number;
 }
 
 /** The checks command of a table if it is due: at the cron time, or after commits since the last run. */
@@ -19,7 +19,7 @@ export function checksDue(
 ): Due[] {
   const { table, checks, gate, checkAfterCommit = gate === "block" } = contract;
   if (checks.length === 0 && gate === "none") return [];
-  if (isCommandPending(health, "checks", nowMs, settings.patienceMs)) return [];
+  if (isCommandPending(health, "checks", nowMs, settings.commandTimeoutMs)) return [];
   const due = (commandId: string, cause: Due["cause"], reason: string): Due[] =>
     isKnown(health, "checks", commandId) ? [] : [{ commandId, kind: "checks", cause, reason }];
   if (checkAfterCommit && committedSinceChecks(health, nowMs)) {
@@ -27,6 +27,6 @@ export function checksDue(
     if (restedMs >= 0 && restedMs < settings.checksGapMs) return [];
     return due(`commit:checks:${table}:${health.lastCommit?.commitId ?? ""}`, "commit", "rows were committed");
   }
-  if (slotMs === undefined || !owes(health, "checks", { slotMs, sinceMs, nowMs })) return [];
+  if (slotMs === undefined || !isSlotDue(health, "checks", { slotMs, sinceMs, nowMs })) return [];
   return due(slotCommandId("checks", table, slotMs), "cron", "scheduled");
 }

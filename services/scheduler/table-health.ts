@@ -91,10 +91,15 @@ export function foldResult(health: Health, result: CommandResult): void {
   addCommit(tableIn(health, logTable), startedAtMs, commandId);
 }
 
-/** True while a command of this kind has no result; after `patienceMs` it counts as lost. */
-export function isCommandPending(table: ScheduledTable, kind: CommandKind, nowMs: number, patienceMs: number): boolean {
+/** True while a command of this kind has no result; after `commandTimeoutMs` it counts as lost. */
+export function isCommandPending(
+  table: ScheduledTable,
+  kind: CommandKind,
+  nowMs: number,
+  commandTimeoutMs: number,
+): boolean {
   const asked = table.asked.get(kind);
-  if (!asked || nowMs - asked.requestedAtMs > patienceMs) return false;
+  if (!asked || nowMs - asked.requestedAtMs > commandTimeoutMs) return false;
   const run = table.runs.get(kind);
   return !run || (run.commandId !== asked.commandId && run.startedAtMs < asked.requestedAtMs);
 }

@@ -130,7 +130,7 @@ describe("infra/compose.yml", () => {
         dirname(file) === "superset" ||
         scripts.includes(`/${file}`) ||
         others.includes(file);
-      assert.ok(used, `infra/${file} is used by nobody`);
+      assert.ok(used, `infra/${file} is not used`);
     }
   });
 

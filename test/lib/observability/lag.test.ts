@@ -105,13 +105,13 @@ test("a log that fails or never answers removes the lag series", async (t) => {
   const registry = new Registry();
   let trouble: "none" | "fails" | "hangs" = "none";
   const hanging: (() => void)[] = [];
-  const told: unknown[] = [];
+  const errors: unknown[] = [];
   const faulty = withFaults<EventLog>(log, (method, moment) => {
     if (method !== "offsets" || moment !== "before" || trouble === "none") return undefined;
     if (trouble === "fails") throw new TributaryError("LOG_UNAVAILABLE", "the broker is unavailable");
     return new Promise<void>((resolve) => hanging.push(resolve));
   });
-  const onError = (thrown: unknown) => void told.push(thrown);
+  const onError = (thrown: unknown) => void errors.push(thrown);
   const gauges = startLagGauges({ log: faulty, clock, registry, everyMs: 10_000, onError });
   t.after(async () => {
     trouble = "none";
@@ -127,7 +127,7 @@ test("a log that fails or never answers removes the lag series", async (t) => {
 
   trouble = "fails";
   clock.advance(10_000);
-  await until("the failure is reported", () => told.length > 0);
+  await until("the failure is reported", () => errors.length > 0);
   assert.equal(await shown(), 7, "young enough");
   clock.advance(20_001);
   assert.equal(await shown(), undefined);

@@ -16,8 +16,8 @@ test("Superset uses the warehouse URL of the services with its own user, or the 
   assert.equal(trinoUrl, "trino://superset@trino:8080/iceberg/lakehouse");
   assert.equal(schema, "lakehouse");
   assert.equal(superset.url, "http://superset:8088");
-  const told = "trino://bi:word@public:443/iceberg/lakehouse?source=superset";
-  assert.equal(settingsOf({ ...GIVEN, TRIBUTARY_SUPERSET_TRINO_URL: told }).trinoUrl, told);
+  const configured = "trino://bi:word@public:443/iceberg/lakehouse?source=superset";
+  assert.equal(settingsOf({ ...GIVEN, TRIBUTARY_SUPERSET_TRINO_URL: configured }).trinoUrl, configured);
 });
 
 test("setting faults are reported at start, without the password", () => {

@@ -25,7 +25,7 @@ const SETTINGS: MaintenanceSettings = {
   snapshotsMax: 100,
   retentionMs: 7 * DAY,
   healthGapMs: HOUR,
-  patienceMs: DAY,
+  commandTimeoutMs: DAY,
 };
 
 const iso = (ms: number): string => new Date(ms).toISOString();
@@ -247,7 +247,7 @@ describe("maintenance", () => {
 describe("quality", () => {
   const declared = (over: object) =>
     contractSchema.parse({ table: "t", checks: [{ name: "n", type: "row_count_range", min_count: 1 }], ...over });
-  const settings = { checksGapMs: 10_000, patienceMs: DAY };
+  const settings = { checksGapMs: 10_000, commandTimeoutMs: DAY };
   const ids = (health: Health, nowMs: number, over: object = {}): string[] =>
     checksDue(declared(over), health.get("t")!, { nowMs, sinceMs: nowMs, slotMs: SLOT }, settings).map(
       ({ commandId }) => commandId,

@@ -23,7 +23,7 @@ const SETTINGS = {
   retentionMs: 7 * 24 * HOUR,
   healthGapMs: HOUR,
   checksGapMs: 10_000,
-  patienceMs: 24 * HOUR,
+  commandTimeoutMs: 24 * HOUR,
   tickMs: 1_000,
 };
 
@@ -146,15 +146,15 @@ test("the metric of the last check results survives restarts; a partial run keep
   const clock = new FakeClock(Date.UTC(2024, 0, 15, 12));
   const checks = ["a", "b", "c"].map((name) => ({ name, type: "row_count_range", min_count: 1 }));
   const first = await begin(log, clock, { checks });
-  const told = async (commandId: string, statuses: Record<string, string>): Promise<void> => {
+  const publishResult = async (commandId: string, statuses: Record<string, string>): Promise<void> => {
     const results = Object.entries(statuses).map(([check_name, status]) => ({ check_name, status }));
     const times = { startedAtMs: clock.nowMs(), finishedAtMs: clock.nowMs(), heldMs: 0 };
     const result = { commandId, table: "t", kind: "checks", status: "failed", ...times };
     const value = commandResults.encode({ ...result, resultJson: JSON.stringify({ results }) });
     await log.publish(TOPICS.commandResults.name, [{ key: "t", value }]);
   };
-  await told("1", { a: "failed", b: "error", gone: "failed" });
-  await told("2", { a: "passed" });
+  await publishResult("1", { a: "failed", b: "error", gone: "failed" });
+  await publishResult("2", { a: "passed" });
   await first.drain();
   const registry = new Registry();
   const second = await begin(log, clock, { checks }, registry);
@@ -172,7 +172,7 @@ test("the held-back time of a gate is exported across restarts until its checks 
   const log = new FakeEventLog();
   const clock = new FakeClock(Date.UTC(2024, 0, 15, 12));
   const contract = { gate: "block", checks: [{ name: "a", type: "row_count_range", min_count: 1 }] };
-  const told = async (commandId: string, heldBackSince: string | null): Promise<void> => {
+  const publishResult = async (commandId: string, heldBackSince: string | null): Promise<void> => {
     const times = { startedAtMs: clock.nowMs(), finishedAtMs: clock.nowMs(), heldMs: 0 };
     const result = { commandId, table: "t", kind: "checks", status: "failed", ...times };
     const resultJson = JSON.stringify({ results: [], gate: { trustedAsOf: null, heldBackSince } });
@@ -187,7 +187,7 @@ test("the held-back time of a gate is exported across restarts until its checks 
     });
   };
   await log.createTopics(Object.values(TOPICS));
-  await told("1", new Date(clock.nowMs() - 3_600_000).toISOString());
+  await publishResult("1", new Date(clock.nowMs() - 3_600_000).toISOString());
   for (const registry of [new Registry(), new Registry()]) {
     const scheduler = await begin(log, clock, contract, registry);
     await shows(registry, 3_600, 3_600 + 3_600);
@@ -195,7 +195,7 @@ test("the held-back time of a gate is exported across restarts until its checks 
   }
   const registry = new Registry();
   const scheduler = await begin(log, clock, contract, registry);
-  await told("2", null);
+  await publishResult("2", null);
   await shows(registry, 0, 0);
   await scheduler.drain();
 });
