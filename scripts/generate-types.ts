@@ -9,6 +9,8 @@ interface Field {
   name: string;
   type: Avro;
   doc?: string;
+  /** Set if older versions do not write the field: it may be left out, for its default. */
+  layout?: number;
 }
 
 const PRIMITIVES: Record<string, string> = {
@@ -39,7 +41,9 @@ export function generateTypes(folder: string): string {
     }
     if (avro.fields) {
       const lines = avro.fields.map(
-        (field) => (field.doc ? `  /** ${field.doc} */\n` : "") + `  ${field.name}: ${typeOf(field.type)};\n`,
+        (field) =>
+          (field.doc ? `  /** ${field.doc} */\n` : "") +
+          `  ${field.name}${field.layout === undefined ? "" : "?"}: ${typeOf(field.type)};\n`,
       );
       const doc = avro.doc ? `/** ${avro.doc} */\n` : "";
       declared.push(`${doc}export interface ${avro.name!} {\n${lines.join("")}}\n`);

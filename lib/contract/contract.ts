@@ -1,16 +1,16 @@
 import { z } from "zod";
 import { AUDIT_COLUMNS, columnTypeOf, type ColumnType } from "../columns.ts";
 import { parseDuration } from "../durations.ts";
+import type { FormatRequest } from "../formats/format.ts";
+import { checkRequest } from "../formats/registry.ts";
 
-/** Explicit CSV settings from the sender or the contract. Settings that are absent are detected. */
-export const dialectOverrideSchema = z.strictObject({
-  delimiter: z.enum([",", ";", "\t", "|"]).optional(),
-  quote: z.string().length(1).nullable().optional().describe("null: no quoting"),
-  escape: z.string().length(1).optional().describe("default: a doubled quote"),
-  encoding: z.enum(["utf-8", "utf-16le", "utf-16be", "iso-8859-1", "windows-1252"]).optional(),
-  header: z.boolean().optional().describe("false: the columns are named column_1, column_2, …"),
+/** How the table's files are written: `format` (default csv), `encoding` and the format's own options. */
+const dialectSchema = z.unknown().transform((given, context): FormatRequest => {
+  const checked = checkRequest(given);
+  if (checked.success) return checked.data;
+  for (const { path, message } of checked.issues) context.addIssue({ code: "custom", path, message });
+  return z.NEVER;
 });
-export type DialectOverride = z.infer<typeof dialectOverrideSchema>;
 
 const columnSchema = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9_]*$/, "use lower-case letters, digits and _; start with a letter"),
@@ -112,7 +112,7 @@ export const contractSchema = z
     deleteMissing: z.boolean().default(false),
     onDelete: z.enum(["keep", "remove"]).default("keep").describe("what happens to the rows of a deleted drop"),
     partitioning: z.array(z.string()).default([]),
-    dialect: dialectOverrideSchema.default({}),
+    dialect: dialectSchema.default({}),
     nullMarkers: z.array(z.string()).default([]).describe("texts read as NULL, besides the empty field"),
     unexpectedColumns: z.enum(["add", "ignore", "fail"]).default("add"),
     onMismatch: z

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import avsc from "avsc";
 import { messageOf } from "../errors.ts";
+import { firstLayout, layoutCheck } from "./layouts.ts";
 import { checkerOf, type Schema } from "./wire.ts";
 import type {
   Command,
@@ -15,27 +16,33 @@ import type {
   TableSchemaEvent,
 } from "./generated.ts";
 
-/** Encodes and decodes one kind of message. Decoding throws if the bytes do not match the schema. */
+/** Converts one kind of message to bytes and back. `decode` throws at once for bytes that are not of this schema. */
 export interface Codec<T> {
   encode(value: T): Buffer;
   decode(bytes: Buffer): T;
 }
 
 /**
- * Fields are only added at the end of a message, with a default. Records of older versions lack the last
- * fields.
+ * Messages change in two ways, and older records stay readable:
+ * - Fields are added at the end of a message with a default; a record written before lacks the last ones.
+ * - Fields inside nested records are added with a default and `"layout": 2`. A value whose layout-2 fields all have
+ *   their defaults is written without them, so that older versions can read it too.
  */
 function codec<T>(file: string): Codec<T> {
   const schema = JSON.parse(
     readFileSync(new URL(`../../schemas/${file}.avsc`, import.meta.url), "utf8"),
   ) as RecordSchema;
   const type = typeOf(schema);
-  const decoders = [decoder(schema, type)];
-  for (let count = schema.fields.length; "default" in (schema.fields[count - 1] ?? {}); count--) {
-    decoders.push(decoder(schema, type, count - 1));
-  }
+  const oldSchema = firstLayout(schema) as RecordSchema;
+  const oldType = typeOf(oldSchema);
+  const fitsOld = layoutCheck(schema);
+  const layouts = fitsOld ? [schema, oldSchema] : [schema];
+  const decoders = [
+    ...layouts.map((written) => decoder(written, type)),
+    ...layouts.flatMap((written) => truncated(written).map((shorter) => decoder(shorter, type))),
+  ];
   return {
-    encode: (value) => type.toBuffer(value),
+    encode: (value) => (fitsOld?.(value) ? oldType : type).toBuffer(value),
     decode(bytes) {
       let first: unknown;
       for (const decode of decoders) {
@@ -54,11 +61,18 @@ type RecordSchema = avsc.schema.RecordType & Extract<Schema, { type: string }>;
 
 const typeOf = (schema: RecordSchema): avsc.Type => avsc.Type.forSchema(schema, { wrapUnions: "auto" });
 
-/** Decodes messages that were written with only the first `fieldCount` fields of the schema. */
-function decoder(schema: RecordSchema, type: avsc.Type, fieldCount = schema.fields.length): (bytes: Buffer) => unknown {
-  const isCurrent = fieldCount === schema.fields.length;
-  const written = isCurrent ? schema : ({ ...schema, fields: schema.fields.slice(0, fieldCount) } as RecordSchema);
-  const resolver = isCurrent ? undefined : type.createResolver(typeOf(written));
+/** The schema without 1, 2 … of its last fields, as far as they have defaults. */
+function truncated(schema: RecordSchema): RecordSchema[] {
+  const shorter: RecordSchema[] = [];
+  for (let count = schema.fields.length; "default" in (schema.fields[count - 1] ?? {}); count--) {
+    shorter.push({ ...schema, fields: schema.fields.slice(0, count - 1) } as RecordSchema);
+  }
+  return shorter;
+}
+
+/** Reads messages written with `written` into values of `type`. */
+function decoder(written: RecordSchema, type: avsc.Type): (bytes: Buffer) => unknown {
+  const resolver = type.createResolver(typeOf(written));
   const check = checkerOf(written);
   return (bytes) => {
     check(bytes);

@@ -49,6 +49,10 @@ export interface FileOutcome {
   rowsOffset: number;
   errorCode: null | string;
   errorMessage: null | string;
+  /** Name of the file's format, see lib/formats/registry */
+  format?: string;
+  /** JSON of the format's options without the encoding; null for csv */
+  formatOptionsJson?: null | string;
 }
 
 export interface TableFiles {
@@ -124,12 +128,16 @@ export interface FileEvent {
   etag: null | string;
   /** Arrival time in epoch milliseconds; becomes _ingested_at */
   receivedAtMs: number;
-  /** The sender's CSV settings: DialectOverride (lib/contract) as JSON */
+  /** The CSV options that the sender declares, as JSON */
   dialectJson: null | string;
   /** The fileId that this event replays or corrects */
   replayOf: null | string;
   /** If set: rows get the offset of the replayed or corrected version as _source_offset, so they never overwrite newer rows */
   versionOffset: null | number;
+  /** The format that the sender declares, see lib/formats/registry; null: not declared */
+  format?: null | string;
+  /** JSON of the format's options; null for csv, whose options are in dialectJson */
+  formatOptionsJson?: null | string;
 }
 
 /** A recreated event log was adopted: offsets of its file events continue after those of the lost log. Key: epoch; compacted. */
@@ -212,6 +220,10 @@ export interface EndOfFile {
   encoding: string;
   errorCode: null | string;
   errorMessage: null | string;
+  /** Name of the file's format, see lib/formats/registry */
+  format?: string;
+  /** JSON of the format's options without the encoding; null for csv */
+  formatOptionsJson?: null | string;
 }
 
 /** A message about one file on rows.<table>: row batches and rejects in order, then one end-of-file. Key: table. */
@@ -231,12 +243,16 @@ export interface SchemaColumn {
   header: string;
 }
 
-/** A table's columns and dialect after a file, published by the file's parser. Key: table; compacted. */
+/** A table's columns and pinned format after a file, published by the parser that read it. Key: table; compacted. */
 export interface TableSchemaEvent {
   table: string;
   /** Offset of the file event that led to this schema */
   sourceOffset: number;
   columns: SchemaColumn[];
-  /** The dialect of the table's first file, as JSON */
+  /** JSON of the CSV dialect pinned by the table's first file */
   dialectJson: string;
+  /** Name of the file's format, see lib/formats/registry */
+  format?: string;
+  /** JSON of the pinned options; null for csv, whose options are in dialectJson */
+  formatOptionsJson?: null | string;
 }

@@ -1,39 +1,29 @@
 import type { ColumnDefinition, ColumnType } from "../columns.ts";
 import type { Contract } from "../contract/contract.ts";
 import { TributaryError } from "../errors.ts";
+import type { RecordFields, RecordHandlers, RecordReader, Row } from "../formats/format.ts";
 import type { Reject } from "../messages/generated.ts";
+import type { RowOrigin } from "../rows/encode.ts";
 import { cast, CAST, FAMILY, setType } from "../typing/cast.ts";
-import type { Dialect } from "../formats/csv/dialect.ts";
-import { RowEncoder, writerSchemaOf, type RowOrigin } from "../rows/encode.ts";
 import { observe, typeOf } from "../typing/infer.ts";
-import type { CsvLimits } from "./limits.ts";
-import { definitionsOf, planColumns, type Plan, type PlannedColumn } from "./plan.ts";
-import { RecordReader, type Row } from "../formats/csv/records.ts";
-import { RejectCollector, rowMessage, valueMessage, type RejectReason } from "./rejects.ts";
 import { classify, newScan } from "../typing/scan.ts";
+import type { ParseLimits } from "./limits.ts";
+import type { OpenedFile } from "./open-file.ts";
+import { definitionsOf, planColumns, type Plan, type PlannedColumn } from "./plan.ts";
+import { RejectCollector, rowMessage, valueMessage, type RejectReason } from "./rejects.ts";
+import { RowBatches, type EncodedRows } from "./row-batches.ts";
 
-/** Everything about one file that decides what comes of it. */
+/** Everything about one file that decides the result of parsing it. */
 export interface FileParserOptions {
-  dialect: Dialect;
-  /** Line on which the text begins that is handed in. */
-  firstLine: number;
+  file: Pick<OpenedFile, "format" | "options" | "firstLine">;
   contract: Contract;
   /** The table's columns so far. */
   known: readonly ColumnDefinition[];
-  /** Types of new columns that an earlier reading of the whole file found. */
+  /** Types of new columns, and names of fields, that an earlier reading of the whole file found. */
   inferred?: Readonly<Record<string, ColumnType>>;
+  fields?: readonly string[];
   origin: RowOrigin;
-  limits: CsvLimits;
-}
-
-/** A run of accepted rows. */
-export interface EncodedRows {
-  /** Ordinal of the first among the file's accepted rows, from 0. */
-  firstRow: number;
-  rowCount: number;
-  /** Avro schema of one row, JSON. */
-  writerSchema: string;
-  rows: Buffer;
+  limits: ParseLimits;
 }
 
 export interface ParseCounts {
@@ -44,49 +34,48 @@ export interface ParseCounts {
 
 export type ParserOutput = { kind: "rows"; batch: EncodedRows } | { kind: "rejects"; rejects: Reject[] };
 
-/** Envelope of a row message, without its file name, schema and rows. */
-const ENVELOPE_BYTES = 4 * 1024;
-
 /**
- * Turns a file's text into encoded rows and rejects, block by block. New columns get their types from the first block; every later
- * value is verified, and one that such a type cannot hold makes the parser stop encoding and only gather facts (`retyping`): the
- * file is to be read again with `settledTypes`. Bad rows are values; what is thrown ends the file.
+ * Turns a file's text into encoded rows and rejects, block by block. New columns get their types from the first block.
+ * Every later value is checked; if one does not fit such a type, or a record adds a field, the parser stops encoding
+ * and only collects facts (`retyping`). The file must then be read again with `inferredTypes` and `fieldNames`. Bad rows
+ * are values; errors end the file.
  */
 export class FileParser {
   readonly #options: FileParserOptions;
-  readonly #reader: RecordReader;
+  #reader: RecordReader | undefined;
   readonly #scan = newScan();
-  readonly #encoder: RowEncoder;
+  readonly #batches: RowBatches;
   readonly #rejects: RejectCollector;
   #plan: Plan | undefined;
-  #headerSeen = false;
+  /** Field names of a format whose records name their fields. */
+  #fieldNames: readonly string[] | undefined;
   #retyping = false;
   #outputs: ParserOutput[] = [];
-  #rowsInBatch = 0;
-  #batchBytesMax = 0;
-  #rowBytesMax = 0;
   #rescued: Record<string, string> | undefined;
-  readonly counts: ParseCounts = { rowsRead: 0, rowsAccepted: 0, rowsRejected: 0 };
+  readonly #counts = { rowsRead: 0, rowsRejected: 0 };
 
   constructor(options: FileParserOptions) {
     const { origin, limits } = options;
     this.#options = options;
-    this.#reader = this.#newReader((row) => this.#takeRow(row));
-    this.#encoder = new RowEncoder(origin, Math.ceil(limits.batchBytesMax * 1.25));
+    this.#batches = new RowBatches(origin, limits, (batch) => this.#outputs.push({ kind: "rows", batch }));
     this.#rejects = new RejectCollector(limits, (rejects) => this.#outputs.push({ kind: "rejects", rejects }));
   }
 
-  /** A value did not fit a new column's type: rows are only looked at from here on, and those encoded are void. */
+  /** True once the file must be read again: encoded rows are void, and further rows are only observed. */
   get retyping(): boolean {
     return this.#retyping;
   }
 
-  /** The table's columns after what has been read; none before the header. */
+  get counts(): ParseCounts {
+    return { ...this.#counts, rowsAccepted: this.#batches.rowsAccepted };
+  }
+
+  /** The table's columns after the rows read so far; empty before the header. */
   get columns(): ColumnDefinition[] {
     return this.#plan ? definitionsOf(this.#plan.columns) : [];
   }
 
-  /** Names of the columns that the file itself has. */
+  /** Names of the columns that the file has. */
   get present(): ReadonlySet<string> {
     return new Set(this.#plan?.columns.filter(({ field }) => field >= 0).map(({ name }) => name));
   }
@@ -95,7 +84,12 @@ export class FileParser {
     return this.#rejects.byReason;
   }
 
-  /** The types of this file's new columns that hold all values seen so far. */
+  /** Names for the next reading; undefined if the fields of this file's format are fixed. */
+  get fieldNames(): readonly string[] | undefined {
+    return this.#fieldNames;
+  }
+
+  /** Types of this file's new columns that hold all values seen so far. */
   inferredTypes(): Record<string, ColumnType> {
     const fresh = this.#plan?.columns.filter((column) => column.fresh) ?? [];
     return Object.fromEntries(
@@ -103,56 +97,53 @@ export class FileParser {
     );
   }
 
-  /** The file's first block, from which new columns are typed. */
+  /** Reads the file's first block, from which new columns get their types. Call it once, before `push`. */
   begin(block: Buffer, last: boolean): void {
     this.#inferFrom(block, last);
+    this.#reader = this.#openReader({
+      onFields: (fields) => this.#takeFields(fields, true),
+      onRow: (row) => this.#takeRow(row),
+    });
     this.push(block, last);
   }
 
   /**
-   * @throws FILE_HEADER_TOO_LONG, FILE_TOO_MANY_COLUMNS, FILE_QUOTE_NOT_CLOSED, FILE_ROW_TOO_LONG, FILE_EMPTY, HEADER_COLUMN_…,
-   * FILE_VALUE_MISMATCH, REJECTS_ABOVE_THRESHOLD
+   * @throws FILE_HEADER_TOO_LONG, FILE_TOO_MANY_COLUMNS, FILE_QUOTE_NOT_CLOSED, FILE_ROW_TOO_LONG, FILE_EMPTY,
+   * HEADER_COLUMN_…, FILE_VALUE_MISMATCH, REJECTS_ABOVE_THRESHOLD
    */
   push(block: Buffer, last: boolean): void {
-    this.#reader.push(block);
+    this.#reader!.push(block);
     if (last) this.#end();
   }
 
-  /** Gives out what is held back for a fuller batch. For a file that failed, or of which no more is wanted. */
+  /** Completes the current batches. For a file that failed, or whose rest is not needed. */
   flush(): void {
-    if (this.#plan && !this.#retyping) this.#flushRows(this.#plan.columns);
+    if (this.#plan && !this.#retyping) this.#batches.flush(this.#plan.columns);
     this.#rejects.flush();
   }
 
-  /** What has come of the blocks so far; each output is given out once. */
+  /** The outputs since the last call. */
   take(): ParserOutput[] {
     const outputs = this.#outputs;
     this.#outputs = [];
     return outputs;
   }
 
-  #newReader(onRow: (row: Row) => void): RecordReader {
-    const { dialect, firstLine, limits } = this.#options;
-    return new RecordReader({
-      dialect,
-      firstLine,
-      limits,
-      fieldsMax: limits.columnsMax + 1,
-      header: dialect.header,
-      onRow,
-    });
+  #openReader(handlers: RecordHandlers): RecordReader {
+    const { file, limits, fields } = this.#options;
+    const { format, options, firstLine } = file;
+    return format.open({ options, firstLine, limits, fields: this.#fieldNames ?? fields }, handlers);
   }
 
-  /** Reads the first block once ahead, for the header and the types of new columns. */
+  /** Reads the first block ahead, for the fields and the types of new columns. */
   #inferFrom(block: Buffer, last: boolean): void {
-    const { dialect, contract } = this.#options;
+    const { inferenceSampleRows = Infinity } = this.#options.contract;
     let rows = 0;
-    const reader = this.#newReader((row) => {
-      if (!this.#plan) {
-        this.#plan = this.#planFrom(row);
-        if (dialect.header) return;
-      }
-      if (++rows <= (contract.inferenceSampleRows ?? Infinity)) this.#observeRow(row, this.#plan);
+    const reader = this.#openReader({
+      onFields: (fields) => this.#takeFields(fields, false),
+      onRow: (row) => {
+        if (++rows <= inferenceSampleRows) this.#observeRow(row, this.#plan!);
+      },
     });
     reader.push(block);
     if (last) reader.end();
@@ -163,22 +154,28 @@ export class FileParser {
     }
   }
 
-  #planFrom(row: Row): Plan {
-    const { dialect, contract, known, inferred, limits, origin } = this.#options;
-    if (row.count > limits.columnsMax) {
-      throw new TributaryError("FILE_TOO_MANY_COLUMNS", `${row.count} columns; the limit is ${limits.columnsMax}`);
-    }
-    if (row.fault && dialect.header) throw headerFault(row);
-    const header = dialect.header ? textsOf(row).map((text) => text.trim().slice(0, HEADER_LENGTH_MAX)) : undefined;
-    const plan = planColumns({ header, fieldCount: row.count, contract, known, ...(inferred ? { inferred } : {}) });
-    if (plan.columns.length > limits.columnsMax) {
-      const sum = `the table would have ${plan.columns.length} columns`;
-      throw new TributaryError("FILE_TOO_MANY_COLUMNS", `${sum}; the limit is ${limits.columnsMax}`);
-    }
-    const schemaBytes = Buffer.byteLength(writerSchemaOf(definitionsOf(plan.columns))) + 16 * plan.columns.length;
-    this.#rowBytesMax = limits.messageBytesMax - ENVELOPE_BYTES - Buffer.byteLength(origin.sourceFile) - schemaBytes;
-    this.#batchBytesMax = Math.min(limits.batchBytesMax, this.#rowBytesMax);
-    return plan;
+  /** Plans the columns; again if records add fields. Rows encoded before a new column came are void: see `retyping`. */
+  #takeFields(fields: RecordFields, encoding: boolean): void {
+    const before = this.#plan;
+    if (before && fields.count <= before.fieldCount) return;
+    const plan = this.#planFrom(fields);
+    if (!fields.final) this.#fieldNames = fields.names;
+    const known = new Map(before?.columns.map((column) => [column.name, column]));
+    plan.columns = plan.columns.map((column) => {
+      const same = known.get(column.name);
+      return same ? Object.assign(same, { field: column.field }) : column;
+    });
+    if (before && encoding && plan.columns.length > before.columns.length && !this.#retyping) this.#beginRetyping();
+    this.#plan = plan;
+    this.#batches.setColumns(plan.columns);
+  }
+
+  #planFrom(fields: RecordFields): Plan {
+    const { contract, known, inferred, limits } = this.#options;
+    const plan = planColumns({ fields, contract, known, ...(inferred ? { inferred } : {}) });
+    if (plan.columns.length <= limits.columnsMax) return plan;
+    const sum = `the table would have ${plan.columns.length} columns`;
+    throw new TributaryError("FILE_TOO_MANY_COLUMNS", `${sum}; the limit is ${limits.columnsMax}`);
   }
 
   #observeRow(row: Row, plan: Plan): void {
@@ -193,12 +190,8 @@ export class FileParser {
   }
 
   #takeRow(row: Row): void {
-    const plan = (this.#plan ??= this.#planFrom(row));
-    if (!this.#headerSeen) {
-      this.#headerSeen = true;
-      if (this.#options.dialect.header) return;
-    }
-    const ordinal = ++this.counts.rowsRead;
+    const plan = this.#plan!;
+    const ordinal = ++this.#counts.rowsRead;
     if (ordinal - 1 === this.#options.contract.inferenceSampleRows) this.#stopInferring(plan);
     if (this.#retyping) return this.#observeRow(row, plan);
     if (row.fault) return this.#reject(row, row.fault, undefined);
@@ -209,7 +202,7 @@ export class FileParser {
     this.#encodeRow(row, ordinal, plan);
   }
 
-  /** The contract's sample is over: what does not fit from here on goes by `onMismatch`. */
+  /** Ends the contract's sample: values that do not fit from here on are handled by `onMismatch`. */
   #stopInferring(plan: Plan): void {
     for (const column of plan.columns) {
       if (column.authority !== "inferred") continue;
@@ -220,8 +213,8 @@ export class FileParser {
 
   #encodeRow(row: Row, ordinal: number, plan: Plan): void {
     const { columns } = plan;
-    const encoder = this.#encoder;
-    encoder.reserve(encoder.rowBytesMax(row.bounds[2 * row.count - 1]! - row.bounds[0]!, columns.length));
+    const { encoder } = this.#batches;
+    encoder.reserve(encoder.rowBytesMax(row.fieldBytes, columns.length));
     this.#rescued = undefined;
     for (let index = 0; index < columns.length; index++) {
       if (index === plan.rescued) {
@@ -236,13 +229,13 @@ export class FileParser {
       return this.#giveUpRow(row, plan, index, code);
     }
     encoder.endRow(ordinal);
-    this.#keepRow(row, columns);
+    if (!this.#batches.keepRow(columns)) this.#reject(row, "row_too_large", undefined);
   }
 
-  /** Writes one value, or says why not (a CAST code above NULL; NULL itself where the column may not be empty: REQUIRED). */
+  /** Writes one value. Returns a CAST code: above NULL the value was not written; REQUIRED for a NULL that is not allowed. */
   #encodeValue(column: PlannedColumn, row: Row, plan: Plan): number {
     const { field } = column;
-    const encoder = this.#encoder;
+    const { encoder } = this.#batches;
     let code: number = CAST.NULL;
     if (field >= 0 && field < row.count) {
       const start = row.bounds[2 * field]!;
@@ -262,7 +255,7 @@ export class FileParser {
     return code;
   }
 
-  /** Rescues a misfit value, if the contract wants that and the column may be empty; fails the file if it wants that. */
+  /** Applies the contract's `onMismatch`: true if the value was rescued, false to reject the row; throws to fail the file. */
   #tolerates(column: PlannedColumn, code: number, row: Row): boolean {
     const { onMismatch } = this.#options.contract;
     if (code === CAST.RETYPE || code === REQUIRED || onMismatch === "reject") return false;
@@ -275,20 +268,21 @@ export class FileParser {
     }
     if (column.required) return false;
     (this.#rescued ??= {})[column.name] = text;
-    this.#encoder.writeNull();
+    this.#batches.encoder.writeNull();
     return true;
   }
 
   #writeRescued(): void {
-    if (!this.#rescued) return this.#encoder.writeNull();
+    const { encoder } = this.#batches;
+    if (!this.#rescued) return encoder.writeNull();
     const json = Buffer.from(JSON.stringify(this.#rescued));
-    this.#encoder.reserve(json.length + this.#encoder.rowBytesMax(0, 1));
-    this.#encoder.writeText(json, 0, json.length);
+    encoder.reserve(json.length + encoder.rowBytesMax(0, 1));
+    encoder.writeText(json, 0, json.length);
   }
 
-  /** The row will not be in the table, or not yet. */
+  /** Rejects the row, or begins retyping. */
   #giveUpRow(row: Row, plan: Plan, index: number, code: number): void {
-    // Types must not depend on which column of a row is looked at first: the row's other new values count all the same.
+    // Types must not depend on the order of columns, so the row's other new values count too.
     const scan = this.#scan;
     const misfit = plan.columns.some((column, other) => {
       if (column.authority !== "inferred" || other < index || column.field >= row.count) return false;
@@ -296,42 +290,21 @@ export class FileParser {
       if (isNullMarker(plan.nullMarkers, row.bytes, start, end)) return false;
       return cast(column, row.bytes, start, end, scan) === CAST.RETYPE;
     });
-    if (code === CAST.RETYPE || misfit) return this.#beginRetyping(row, plan);
+    if (code === CAST.RETYPE || misfit) {
+      this.#beginRetyping();
+      return this.#observeRow(row, plan);
+    }
     this.#reject(row, REASONS[code]!, plan.columns[index]);
   }
 
-  /** Rows that have not been handed out are void, and do not count; rejects stay, for a file that fails before its second reading. */
-  #beginRetyping(row: Row, plan: Plan): void {
+  /** Drops rows that were not taken yet, also from the counts. Rejects stay, in case the file fails before it is read again. */
+  #beginRetyping(): void {
     this.#retyping = true;
-    this.#flushRows(plan.columns);
-    for (const output of this.#outputs) if (output.kind === "rows") this.counts.rowsAccepted -= output.batch.rowCount;
-    this.#outputs = this.#outputs.filter(({ kind }) => kind === "rejects");
-    this.#observeRow(row, plan);
-  }
-
-  #keepRow(row: Row, columns: readonly PlannedColumn[]): void {
-    const encoder = this.#encoder;
-    const { rowBytes } = encoder;
-    if (rowBytes > this.#rowBytesMax) {
-      encoder.rewind();
-      return this.#reject(row, "row_too_large", undefined);
+    this.#batches.flush(this.#plan!.columns);
+    for (const output of this.#outputs) {
+      if (output.kind === "rows") this.#batches.rowsAccepted -= output.batch.rowCount;
     }
-    if (encoder.sizeBytes + rowBytes > this.#batchBytesMax) this.#flushRows(columns);
-    encoder.keepRow();
-    this.#rowsInBatch++;
-    this.counts.rowsAccepted++;
-  }
-
-  #flushRows(columns: readonly PlannedColumn[]): void {
-    if (this.#rowsInBatch === 0) return;
-    const batch: EncodedRows = {
-      firstRow: this.counts.rowsAccepted - this.#rowsInBatch,
-      rowCount: this.#rowsInBatch,
-      writerSchema: writerSchemaOf(definitionsOf(columns)),
-      rows: this.#encoder.take(),
-    };
-    this.#rowsInBatch = 0;
-    this.#outputs.push({ kind: "rows", batch });
+    this.#outputs = this.#outputs.filter(({ kind }) => kind === "rejects");
   }
 
   #reject(row: Row, reason: RejectReason, column: PlannedColumn | undefined): void {
@@ -339,9 +312,9 @@ export class FileParser {
     const message = column
       ? valueMessage(reason, column, textOf(row, column.field))
       : rowMessage(reason, row.count, this.#plan!.fieldCount);
-    this.counts.rowsRejected++;
-    this.#rejects.add(row, this.counts.rowsRead, { reason, column: column?.name ?? null, message });
-    if (this.counts.rowsRejected <= countMax) return;
+    this.#counts.rowsRejected++;
+    this.#rejects.add(row, this.#counts.rowsRead, { reason, column: column?.name ?? null, message });
+    if (this.#counts.rowsRejected <= countMax) return;
     throw new TributaryError(
       "REJECTS_ABOVE_THRESHOLD",
       `more than ${countMax} rows are rejected; the last on line ${row.line}: ${message}`,
@@ -349,11 +322,11 @@ export class FileParser {
   }
 
   #end(): void {
-    this.#reader.end();
+    this.#reader!.end();
     if (!this.#plan) throw new TributaryError("FILE_EMPTY", "the file has no header and no rows");
     if (this.#retyping) return;
     this.flush();
-    const { rowsRead, rowsRejected } = this.counts;
+    const { rowsRead, rowsRejected } = this.#counts;
     const { shareMax } = this.#options.contract.rejects;
     if (shareMax !== undefined && rowsRejected > shareMax * rowsRead) {
       throw new TributaryError(
@@ -364,15 +337,7 @@ export class FileParser {
   }
 }
 
-const headerFault = ({ fault, line }: Row): TributaryError =>
-  fault === "quote_not_closed"
-    ? new TributaryError("FILE_QUOTE_NOT_CLOSED", `a quote opens in the header (line ${line}) that is not closed`)
-    : new TributaryError("FILE_ENCODING_UNKNOWN", `the header cannot be read: ${fault?.replaceAll("_", " ")}`);
-
-/** Of a header no more is kept (and compared): a table's headers travel together in one message. */
-const HEADER_LENGTH_MAX = 256;
-
-/** Beyond the CAST codes: an empty field that may not be. */
+/** Beyond the CAST codes: an empty field of a required column. */
 const REQUIRED = 5;
 
 const REASONS: Record<number, RejectReason> = {
@@ -393,5 +358,3 @@ const textOf = (row: Row, field: number): string => {
   const [start, end] = [row.bounds[2 * field]!, row.bounds[2 * field + 1]!];
   return Buffer.from(row.bytes.buffer, row.bytes.byteOffset + start, end - start).toString("utf8");
 };
-
-const textsOf = (row: Row): string[] => Array.from({ length: row.count }, (_, field) => textOf(row, field));

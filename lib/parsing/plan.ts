@@ -3,13 +3,14 @@ import type { Contract, ContractColumn } from "../contract/contract.ts";
 import { TributaryError } from "../errors.ts";
 import { castColumn, type CastColumn } from "../typing/cast.ts";
 import { momentFormat } from "../typing/date-formats.ts";
+import type { RecordFields } from "../formats/format.ts";
 import { nameColumns, RESCUED_COLUMN } from "./names.ts";
 
 /** One column of the table as this file fills it. */
 export interface PlannedColumn extends CastColumn {
-  /** The field of the row that holds its values; -1 if the file does not have the column. */
+  /** Index of the record field with its values; -1 if the file does not have the column. */
   field: number;
-  /** An empty field is a reject: the contract requires the column, or it is part of the key. */
+  /** An empty field rejects the row: the contract requires the column, or it is part of the key. */
   required: boolean;
   /** The table did not have the column before this file. */
   fresh: boolean;
@@ -19,37 +20,36 @@ export interface PlannedColumn extends CastColumn {
 export interface Plan {
   /** All columns of the table after this file, in the table's order, new ones last. */
   columns: PlannedColumn[];
-  /** Fields a row should have. */
+  /** Fields that a row must have. */
   fieldCount: number;
-  /** Index in `columns` of the column for rescued values; -1 unless the contract rescues. */
+  /** Index in `columns` of the column for rescued values; -1 if the contract does not rescue. */
   rescued: number;
-  /** Empty-meaning texts besides the empty field. */
+  /** Texts that mean NULL, besides the empty field. */
   nullMarkers: Buffer[];
 }
 
 export interface PlanInput {
-  /** The header's fields; undefined if the file has none (`fieldCount` fields a row then). */
-  header: readonly string[] | undefined;
-  fieldCount: number;
+  /** What the format's reader says about the file's fields. */
+  fields: Pick<RecordFields, "names" | "count" | "final">;
   contract: Contract;
   /** The table's columns so far, in order; empty for a new table. */
   known: readonly ColumnDefinition[];
-  /** Types already found out for new columns by reading the whole file. */
+  /** Types of new columns that an earlier reading of the whole file found. */
   inferred?: Readonly<Record<string, ColumnType>>;
 }
 
 /**
- * Maps the header to columns: the contract's and the table's by their headers or names in any order, the rest new.
- * @throws HEADER_COLUMN_MISSING (a required or key column is not there), HEADER_COLUMN_UNEXPECTED (contract `unexpectedColumns: fail`),
- * CONTRACT_INVALID (a column's format cannot be read).
+ * Maps a file's fields to columns: those of contract and table by header or name in any order, the rest are new.
+ * @throws HEADER_COLUMN_MISSING if a required or key column is missing and fields are final,
+ * HEADER_COLUMN_UNEXPECTED (contract `unexpectedColumns: fail`), CONTRACT_INVALID for an invalid column format
  */
 export function planColumns(input: PlanInput): Plan {
   const { contract, inferred = {} } = input;
   const existing = existingColumns(contract, input.known);
   const declared = new Map(contract.columns.map((column) => [column.name, column]));
-  const headers = input.header ?? positionalHeaders(input.fieldCount, existing);
+  const headers = input.fields.names ?? positionalHeaders(input.fields.count, existing);
   const names = nameColumns(headers, existing);
-  checkMissing(contract, names);
+  if (input.fields.final) checkMissing(contract, names);
   const isNew = newColumns(input, names, headers, existing);
   const columns = existing.map((column) => planned(column, declared.get(column.name), names.indexOf(column.name)));
   const fresh = names.flatMap((name, field) => (isNew(name) ? [{ name, header: headers[field]!, field }] : []));

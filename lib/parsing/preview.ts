@@ -1,28 +1,29 @@
 import type { ColumnDefinition, ColumnType } from "../columns.ts";
-import type { Contract, DialectOverride } from "../contract/contract.ts";
+import type { Contract } from "../contract/contract.ts";
 import { TributaryError, type ErrorCode } from "../errors.ts";
 import type { Reject } from "../messages/generated.ts";
-import { showRows, type ShownValue } from "../rows/decode.ts";
-import type { DetectedDialect, Dialect } from "../formats/csv/dialect.ts";
-import { FileParser, type ParseCounts, type ParserOutput } from "./file-parser.ts";
-import { DEFAULT_LIMITS, type CsvLimits } from "./limits.ts";
-import { beginningOf } from "./parse-file.ts";
+import type { FileFormat, FormatRequest, PinnedFormat } from "../formats/format.ts";
+import { showRows, type ShownValue } from "../rows/show.ts";
 import { textBlocks, type TextBlock } from "../text/text-blocks.ts";
+import { FileParser, type FileParserOptions, type ParseCounts, type ParserOutput } from "./file-parser.ts";
+import { DEFAULT_LIMITS, type ParseLimits } from "./limits.ts";
+import { openFile, textOptionsOf, type OpenedFile, type ReadJob } from "./open-file.ts";
+import { describe, type DetectedOptions } from "./parse-file.ts";
 
 export interface PreviewOptions {
   fileName: string;
   contract: Contract;
   /** The table's columns so far; empty or absent for a new table. */
   known?: readonly ColumnDefinition[];
-  /** The dialect pinned by the table's first file. */
-  pinned?: Dialect;
-  requested?: DialectOverride;
-  /** Rows and rejects shown. Default 20. */
+  /** How the table's first file was written. */
+  pinned?: PinnedFormat;
+  requested?: FormatRequest;
+  /** Maximum of rows and rejects in the answer. Default 20. */
   rowsMax?: number;
   rejectsMax?: number;
-  /** Text looked at, in bytes of UTF-8. Default 4 MiB. */
+  /** Text that is read, in bytes of UTF-8. Default 4 MiB. */
   textBytesMax?: number;
-  limits?: Partial<CsvLimits>;
+  limits?: Partial<ParseLimits>;
 }
 
 export interface PreviewColumn extends ColumnDefinition {
@@ -30,60 +31,63 @@ export interface PreviewColumn extends ColumnDefinition {
   samples: ShownValue[];
 }
 
-/** What loading the file would do to the table. */
+/** How loading the file would change the table. */
 export interface TableDiff {
   added: { name: string; type: ColumnType }[];
   widened: { name: string; from: ColumnType; to: ColumnType }[];
-  /** Columns of the table that the file does not have: they would be NULL. */
+  /** Columns of the table that the file lacks: they would be NULL. */
   missing: string[];
-  /** Columns with values that they cannot hold; `example` says why, for the first of them. */
+  /** Columns with invalid values; `example` is the message of the first. */
   conflicting: { name: string; type: ColumnType; rejects: number; example: string }[];
 }
 
 export interface Preview extends ParseCounts {
-  /** Absent if the file is no text at all. */
-  dialect?: DetectedDialect;
+  /** The format's name and options; absent if no format fits. */
+  format?: string;
+  dialect?: DetectedOptions;
   columns: PreviewColumn[];
   diff: TableDiff;
   rows: ShownValue[][];
   rejects: Reject[];
-  /** The whole file was looked at; else only the first `textBytes` of its text. */
+  /** True if the whole file was read; else only its first `textBytes`. */
   complete: boolean;
   textBytes: number;
-  /** Why the file as a whole would fail. */
+  /** Why the whole file would fail. */
   error?: { code: ErrorCode; message: string };
 }
 
 /**
- * What would come of a file, without any effect: dialect, types, the change to its table, first rows and rejects. Reads no more than
- * `textBytesMax` of text and keeps no more in memory; leaves the rest of `body` unread. What is wrong with the file is part of the
- * answer; only what the body itself throws is thrown.
+ * Shows how a file would be loaded, without any effect: format, types, the change to its table, first rows and rejects.
+ * Reads at most `textBytesMax` of text, keeps no more in memory and leaves the rest of `body` unread. Faults of the file
+ * are part of the answer.
+ * @throws only what the body throws
  */
-export async function previewFile(body: AsyncIterable<Uint8Array>, options: PreviewOptions): Promise<Preview> {
-  const { contract, requested = {}, pinned, known = [], rowsMax = 20, rejectsMax = 20 } = options;
+export async function previewFile(
+  body: AsyncIterable<Uint8Array>,
+  options: PreviewOptions,
+  formats?: readonly FileFormat[],
+): Promise<Preview> {
+  const { fileName, contract, requested = {}, pinned, known = [], rowsMax = 20, rejectsMax = 20 } = options;
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
-  const job = { contract, requested, limits, known, ...(pinned ? { pinned } : {}) };
+  const job = { fileName, contract, requested, limits, known, ...(pinned ? { pinned } : {}) };
   const blocks: TextBlock[] = [];
-  let dialect: DetectedDialect | undefined;
+  let file: OpenedFile | undefined;
   let parsed: Parsed | undefined;
   let error: Preview["error"];
   try {
-    await readBlocks(body, options, limits, blocks);
-    const { firstLine, bytes, ...found } = beginningOf(blocks[0]!, job);
-    dialect = found.dialect;
-    const first = { ...blocks[0]!, bytes };
-    parsed = parseBlocks([first, ...blocks.slice(1)], { ...job, dialect, firstLine });
+    await readBlocks(body, job, options.textBytesMax ?? TEXT_BYTES_MAX, blocks);
+    file = openFile(blocks[0]!, job, formats);
+    const first = { ...blocks[0]!, bytes: file.text };
+    parsed = parseBlocks([first, ...blocks.slice(1)], { ...job, file });
     error = parsed.error;
   } catch (thrown) {
     error = errorOf(thrown);
   }
   const { outputs = [], columns = [], counts = NO_ROWS } = parsed ?? {};
-  const rows = outputs.flatMap((output) =>
-    output.kind === "rows" ? showRows(output.batch.rows, output.batch.rowCount, columns, rowsMax) : [],
-  );
+  const rows = outputs.flatMap((output) => (output.kind === "rows" ? showRows(output.batch, rowsMax) : []));
   const rejects = outputs.flatMap((output) => (output.kind === "rejects" ? output.rejects : []));
   return {
-    ...(dialect ? { dialect } : {}),
+    ...(file ? describe(file) : {}),
     ...counts,
     columns: columns.map((column, index) => ({ ...column, samples: samplesOf(rows.slice(0, rowsMax), index) })),
     diff: diffOf(known, columns, parsed?.present ?? new Set(), rejects),
@@ -100,13 +104,12 @@ const TEXT_BYTES_MAX = 4 * 1024 * 1024;
 
 async function readBlocks(
   body: AsyncIterable<Uint8Array>,
-  { fileName, requested, contract, pinned, textBytesMax = TEXT_BYTES_MAX }: PreviewOptions,
-  limits: CsvLimits,
+  job: ReadJob,
+  textBytesMax: number,
   blocks: TextBlock[],
 ): Promise<void> {
-  const encoding = requested?.encoding ?? contract.dialect.encoding;
   let length = 0;
-  for await (const block of textBlocks(body, { fileName, encoding, pinned: pinned?.encoding, limits })) {
+  for await (const block of textBlocks(body, textOptionsOf(job))) {
     blocks.push(block);
     length += block.bytes.length;
     if (length >= textBytesMax) return;
@@ -122,9 +125,9 @@ interface Parsed {
   error?: { code: ErrorCode; message: string };
 }
 
-type ParserOptions = Omit<ConstructorParameters<typeof FileParser>[0], "origin">;
+type ParserOptions = Omit<FileParserOptions, "origin">;
 
-/** Parses the blocks, once more if a type turns out wrong. */
+/** Parses the blocks; a second time if an inferred type does not hold. */
 function parseBlocks(blocks: readonly TextBlock[], options: ParserOptions): Parsed {
   const parser = new FileParser({ ...options, origin: { sourceFile: "", sourceOffset: 0, receivedAtMs: 0 } });
   const outputs: ParserOutput[] = [];
@@ -137,8 +140,10 @@ function parseBlocks(blocks: readonly TextBlock[], options: ParserOptions): Pars
   } catch (thrown) {
     error = errorOf(thrown);
   }
-  if (parser.retyping && !options.inferred)
-    return parseBlocks(blocks, { ...options, inferred: parser.inferredTypes() });
+  if (parser.retyping && !options.inferred) {
+    const { fieldNames: fields } = parser;
+    return parseBlocks(blocks, { ...options, inferred: parser.inferredTypes(), ...(fields ? { fields } : {}) });
+  }
   parser.flush();
   outputs.push(...parser.take());
   const { columns, counts, present } = parser;

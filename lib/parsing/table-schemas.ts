@@ -1,12 +1,13 @@
 import type { ColumnDefinition, ColumnType } from "../columns.ts";
-import type { Dialect } from "../formats/csv/dialect.ts";
+import type { PinnedFormat } from "../formats/format.ts";
+import { pinnedIn } from "../formats/message-fields.ts";
 import { tableSchemas } from "../messages/avro.ts";
 
-/** Columns and dialect of a table, as the topic `table-schemas` holds them after its newest parsed file. */
+/** Columns and pinned format of a table, as the topic `table-schemas` holds them after its newest parsed file. */
 export interface TableSchema {
   columns: ColumnDefinition[];
-  /** Of the table's first file. */
-  dialect: Dialect;
+  /** How the table's first file was written. */
+  pinned: PinnedFormat;
 }
 
 /** Something known of a table from the file version with this offset. */
@@ -33,11 +34,11 @@ export function foldTableSchema(schemas: NewestSchemas, { key, value }: { key: s
     if (key !== null) schemas.delete(key);
     return;
   }
-  const { table, sourceOffset, columns, dialectJson } = tableSchemas.decode(value);
+  const { table, sourceOffset, columns, ...written } = tableSchemas.decode(value);
   const next = {
     sourceOffset,
     columns: columns.map(({ name, type, header }) => ({ name, type: type as ColumnType, header })),
-    dialect: JSON.parse(dialectJson) as Dialect,
+    pinned: pinnedIn(written),
   };
   schemas.set(table, newerSchema(schemas.get(table), next));
 }

@@ -2,7 +2,7 @@ import { rowSchemaOf, type ColumnDefinition } from "../columns.ts";
 import { FAMILY, type CastColumn } from "../typing/cast.ts";
 import type { Scan } from "../typing/scan.ts";
 
-/** What is the same in every row of a file. */
+/** Audit values that are equal in every row of a file. */
 export interface RowOrigin {
   sourceFile: string;
   sourceOffset: number;
@@ -16,16 +16,16 @@ export const writerSchemaOf = (columns: readonly ColumnDefinition[]): string => 
 /** Union branches of the nullable columns, zigzag-encoded. */
 const NULL_BRANCH = 0;
 const VALUE_BRANCH = 2;
-/** The most bytes a value takes beyond its own text: branch, length or a number longer than its digits. */
+/** Maximum bytes of a value beyond its own text: branch, length, or a number longer than its digits. */
 export const VALUE_OVERHEAD_MAX = 12;
 
 const DOUBLE_EXACT_DIGITS = 15;
 const POWERS_OF_TEN = Array.from({ length: 23 }, (_, exponent) => 10 ** exponent);
 
 /**
- * Writes Avro-encoded rows one after the other into a growing buffer, straight from the bytes of their text.
- * A row is written as its columns in order (`writeNull`, `writeValue`, `writeText`), then `endRow`; `rewind` takes back a row begun.
- * Call `reserve` first: the writers themselves do not look at the buffer's end.
+ * Writes Avro-encoded rows into a growing buffer, directly from the bytes of their text. Write a row as its columns in
+ * order (`writeNull`, `writeValue`, `writeText`), then `endRow` and `keepRow`; `rewind` discards the row begun.
+ * Call `reserve` first: the write methods do not check the buffer's end. See decision 27.
  */
 export class RowEncoder {
   #bytes: Buffer;
@@ -36,7 +36,7 @@ export class RowEncoder {
   readonly #beforeRow: Buffer;
   readonly #afterRow: Buffer;
 
-  /** `initialBytes`: how large a fresh buffer is. */
+  /** `initialBytes`: size of a new buffer. */
   constructor(origin: RowOrigin, initialBytes: number) {
     this.#initialBytes = initialBytes;
     this.#bytes = Buffer.allocUnsafeSlow(initialBytes);
@@ -46,17 +46,17 @@ export class RowEncoder {
     this.#afterRow = longBytes(BigInt(origin.receivedAtMs) * 1000n);
   }
 
-  /** Bytes of the complete rows held. */
+  /** Bytes of the complete rows. */
   get sizeBytes(): number {
     return this.#rowStart;
   }
 
-  /** The most bytes a row takes whose fields' text and column count are these. */
+  /** Maximum bytes of a row with this length of text and this number of columns. */
   rowBytesMax(textBytes: number, columns: number): number {
     return textBytes + columns * VALUE_OVERHEAD_MAX + this.#beforeRow.length + this.#afterRow.length + 10;
   }
 
-  /** Makes room for `bytes` more. */
+  /** Ensures room for `bytes` more. */
   reserve(bytes: number): void {
     if (this.#at + bytes <= this.#bytes.length) return;
     const larger = Buffer.allocUnsafeSlow(Math.max(this.#bytes.length * 2, this.#at + bytes));
@@ -69,7 +69,7 @@ export class RowEncoder {
     this.#bytes[this.#at++] = NULL_BRANCH;
   }
 
-  /** Bytes [start, end) of valid UTF-8. */
+  /** Writes bytes[start, end), which must be valid UTF-8. */
   writeText(bytes: Uint8Array, start: number, end: number): void {
     const length = end - start;
     const out = this.#bytes;
@@ -85,7 +85,7 @@ export class RowEncoder {
     }
   }
 
-  /** The value that `cast` has just left in `scan`. */
+  /** Writes the value that `cast` left in `scan`. */
   writeValue(column: CastColumn, bytes: Uint8Array, scan: Scan): void {
     const out = this.#bytes;
     out[this.#at++] = VALUE_BRANCH;
@@ -108,7 +108,7 @@ export class RowEncoder {
     }
   }
 
-  /** Ends the row with its audit columns. */
+  /** Completes the row with its audit columns. */
   endRow(sourceRow: number): void {
     this.#bytes.set(this.#beforeRow, this.#at);
     this.#at += this.#beforeRow.length;
@@ -117,12 +117,12 @@ export class RowEncoder {
     this.#at += this.#afterRow.length;
   }
 
-  /** Bytes of the row begun last. */
+  /** Bytes of the current row. */
   get rowBytes(): number {
     return this.#at - this.#rowStart;
   }
 
-  /** Takes back the row begun. */
+  /** Discards the current row. */
   rewind(): void {
     this.#at = this.#rowStart;
   }

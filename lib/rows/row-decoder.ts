@@ -3,11 +3,14 @@ import { messageOf } from "../errors.ts";
 import type { RowBatch } from "../messages/generated.ts";
 
 /**
- * How a value lies in a column's `words` (little-endian 32-bit words):
- *  - boolean: one word, 0 or 1 · date: one word, days since 1970
- *  - long: two words, a 64-bit integer (INTEGER, BIGINT) · timestamp: two words, microseconds since 1970 · double: two words, IEEE 754
+ * Layout of a value in a column's `words` (32-bit words, little-endian):
+ *  - boolean: one word, 0 or 1
+ *  - date: one word, days since 1970
+ *  - long (INTEGER, BIGINT): two words, a 64-bit integer
+ *  - timestamp: two words, microseconds since 1970
+ *  - double: two words, IEEE 754
  *  - decimal: four words, the unscaled value as a 128-bit integer
- *  - string: two words, where its UTF-8 bytes start and end in `bytes`
+ *  - string: two words, start and end of its UTF-8 in `bytes`
  */
 export type ColumnKind = "boolean" | "long" | "double" | "date" | "timestamp" | "timestamptz" | "decimal" | "string";
 
@@ -22,16 +25,19 @@ export const WORDS: Readonly<Record<ColumnKind, 1 | 2 | 4>> = {
   decimal: 4,
 };
 
-/** One column of a writer schema; audit columns included. */
+/** The parts of a row batch that decoding needs. */
+export type RowsOfSchema = Pick<RowBatch, "rowCount" | "writerSchema" | "rows">;
+
+/** One column of a writer schema, audit columns included. */
 export interface RowField {
-  /** The column's own name. */
+  /** The column's name. */
   readonly name: string;
   readonly type: ColumnType;
   readonly kind: ColumnKind;
   readonly nullable: boolean;
 }
 
-/** One column of a decoded batch. Where `valid` is 0 the value is NULL and its words mean nothing (they are 0). */
+/** One column of a decoded batch. Where `valid` is 0 the value is NULL and its words are 0. */
 export interface DecodedColumn extends RowField {
   readonly valid: Uint8Array;
   readonly words: Int32Array;
@@ -40,7 +46,7 @@ export interface DecodedColumn extends RowField {
 export interface DecodedRows {
   readonly rowCount: number;
   readonly columns: readonly DecodedColumn[];
-  /** The batch's bytes; string columns point into them. */
+  /** The batch's bytes, which string columns refer to. */
   readonly bytes: Buffer;
 }
 
@@ -55,7 +61,7 @@ type SchemaType =
 const schemas = new Map<string, readonly RowField[]>();
 const SCHEMAS_KEPT = 256;
 
-/** The columns of a RowBatch.writerSchema (as lib/columns rowSchemaOf makes them), in order. Remembers the last few hundred. */
+/** The columns of a RowBatch.writerSchema (see `rowSchemaOf` in lib/columns.ts), in order. Caches recent schemas. */
 export function rowFieldsOf(writerSchema: string): readonly RowField[] {
   const known = schemas.get(writerSchema);
   if (known) return known;
@@ -74,7 +80,7 @@ function parseFields(writerSchema: string): RowField[] {
       return { name: field.column ?? field.name ?? avroFieldName(index), type, kind: kindOf(type), nullable };
     });
   } catch (cause) {
-    throw new Error(`row batch: no schema of rows: ${messageOf(cause)}`, { cause });
+    throw new Error(`row batch: invalid writer schema: ${messageOf(cause)}`, { cause });
   }
 }
 
@@ -105,7 +111,7 @@ function columnType(type: SchemaType): ColumnType {
       if (decimal) return decimal;
     }
   }
-  throw new Error(`no type: ${JSON.stringify(type)}`);
+  throw new Error(`unsupported type ${JSON.stringify(type)}`);
 }
 
 /** How values of a column type are decoded. */
@@ -131,13 +137,13 @@ export function kindOf(type: ColumnType): ColumnKind {
 }
 
 /**
- * Decodes a batch's rows column by column, without making an object a row. A long or a decimal never passes through a float.
- * Throws on bytes that do not hold exactly `rowCount` rows of the schema.
+ * Decodes a batch into columns, without an object per row. Longs and decimals never pass through a float.
+ * @throws a plain Error unless the bytes are exactly `rowCount` rows of the schema
  */
-export function decodeRows(batch: RowBatch): DecodedRows {
+export function decodeRows(batch: RowsOfSchema): DecodedRows {
   const { rowCount, rows } = batch;
   const fields = rowFieldsOf(batch.writerSchema);
-  // A value takes a byte at least: no count makes us allot more than the bytes are worth.
+  // Every value takes at least one byte, so a wrong count cannot make us allocate more than the bytes justify.
   if (!(rowCount >= 0 && rowCount * fields.length <= rows.length && (fields.length > 0 || rowCount === 0))) {
     throw new Error(`row batch: ${rowCount} rows of ${fields.length} columns in ${rows.length} bytes`);
   }
@@ -155,10 +161,10 @@ const emptyColumns = (fields: readonly RowField[], rowCount: number): DecodedCol
   }));
 
 /**
- * The offset that a batch's rows carry as their _source_offset: that of their file version, or of the one which that repeats. By its first
- * row; undefined if there is none, or none that can be decoded.
+ * The _source_offset of a batch's rows, read from the first: the offset of their file version, or of the version that
+ * it repeats. Undefined if there is no row that can be decoded.
  */
-export function sourceOffsetOf({ writerSchema, rows }: RowBatch): number | undefined {
+export function sourceOffsetOf({ writerSchema, rows }: Pick<RowBatch, "writerSchema" | "rows">): number | undefined {
   try {
     const columns = emptyColumns(rowFieldsOf(writerSchema), 1);
     new RowReader(rows).read(columns, 1);
@@ -169,7 +175,7 @@ export function sourceOffsetOf({ writerSchema, rows }: RowBatch): number | undef
   }
 }
 
-/** Walks over Avro's binary encoding. `low` and `high` are the halves of the long read last. */
+/** Reads Avro's binary encoding. `#low` and `#high` are the halves of the last long. */
 class RowReader {
   readonly #bytes: Uint8Array;
   #at = 0;
@@ -186,7 +192,7 @@ class RowReader {
         if (column.nullable) {
           const branch = this.#bytes[this.#at++];
           if (branch === 0) continue;
-          if (branch !== 2) throw new Error(`row batch: no union branch at byte ${this.#at - 1}`);
+          if (branch !== 2) throw new Error(`row batch: invalid union branch at byte ${this.#at - 1}`);
         }
         column.valid[row] = 1;
         this.#value(column.kind, column.words, row);
@@ -237,7 +243,7 @@ class RowReader {
     return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
   }
 
-  /** A zigzag variable-length integer of up to 64 bits, into `low` and `high`. */
+  /** Reads a zigzag variable-length integer of up to 64 bits into `#low` and `#high`. */
   #long(): void {
     let byte = this.#byte();
     let low = byte & 0x7f;
@@ -250,14 +256,14 @@ class RowReader {
         low |= bits << 28;
         high = bits >>> 4;
       } else if (shift < 64) high |= bits << (shift - 32);
-      else throw new Error(`row batch: no integer ends at byte ${this.#at}`);
+      else throw new Error(`row batch: an integer is too long at byte ${this.#at}`);
     }
     const sign = -(low & 1);
     this.#low = ((low >>> 1) | (high << 31)) ^ sign;
     this.#high = (high >>> 1) ^ sign;
   }
 
-  /** Reads a length and steps over so many bytes; where they start. */
+  /** Reads a length and skips that many bytes. Returns their start. */
   #length(): number {
     this.#long();
     const start = this.#at;
@@ -267,7 +273,7 @@ class RowReader {
     return start;
   }
 
-  /** Big-endian two's complement of up to 16 bytes, sign-extended into four words. */
+  /** Reads big-endian two's complement of up to 16 bytes, sign-extended into four words. */
   #decimal(words: Int32Array, word: number): void {
     const bytes = this.#bytes;
     const start = this.#length();
@@ -289,7 +295,7 @@ class RowReader {
 /** A decoded value: NULL, boolean, bigint (long, timestamps in microseconds, decimals unscaled), number (double, days) or string. */
 export type DecodedValue = null | boolean | bigint | number | string;
 
-/** One value of a decoded batch, exactly. For the odd value and for tests: whole columns are better read from `words`. */
+/** One value of a decoded batch, exact. To read whole columns, use `words`: it is faster. */
 export function valueAt(rows: DecodedRows, column: DecodedColumn, row: number): DecodedValue {
   if (column.valid[row] === 0) return null;
   const { words, kind } = column;
@@ -312,7 +318,7 @@ export function valueAt(rows: DecodedRows, column: DecodedColumn, row: number): 
   }
 }
 
-/** A 64-bit value of a long or timestamp column, exactly. */
+/** A 64-bit value of a long or timestamp column, exact. */
 export function longAt(words: Int32Array, row: number): bigint {
   return (BigInt(words[row * 2 + 1]!) << 32n) | BigInt(words[row * 2]! >>> 0);
 }

@@ -1,31 +1,40 @@
 import { pipeline, Readable, type Transform } from "node:stream";
 import zlib from "node:zlib";
 import { messageOf, TributaryError } from "../errors.ts";
-import type { CsvLimits } from "../parsing/limits.ts";
 import { unzstd } from "./zstd.ts";
 
 export type Compression = "none" | "gzip" | "zstd";
 
-/** By the first bytes; a file name alone proves nothing, since HTTP clients unpack on the way. */
+/** Decided by the first bytes: a file name proves nothing, because HTTP clients decompress in transit. */
 export function compressionOf(head: Uint8Array): Compression {
   if (head[0] === 0x1f && head[1] === 0x8b) return "gzip";
   if (head[0] === 0x28 && head[1] === 0xb5 && head[2] === 0x2f && head[3] === 0xfd) return "zstd";
   return "none";
 }
 
-/** True if the name promises compressed content. */
+/** True if the file name has the extension of a compressed file. */
 export const namedCompressed = (fileName: string): boolean => /\.(gz|gzip|zst|zstd)$/i.test(fileName);
 
-type Limits = Pick<CsvLimits, "expandedBytesMax" | "expansionRatioMax">;
+/** How far a compressed file may expand. */
+export interface ExpansionLimits {
+  /** Bytes that a compressed file may expand to. Beyond: FILE_EXPANDS_TOO_FAR. */
+  expandedBytesMax: number;
+  /** Expanded bytes per stored byte, checked beyond the first 100 MB. Beyond: FILE_EXPANDS_TOO_FAR. */
+  expansionRatioMax: number;
+}
 
-/** Below so many bytes of text a high ratio means only that the file is regular. */
+/** Below this size a high ratio only means that the file is repetitive. */
 const RATIO_FREE_BYTES = 100_000_000;
 
 /**
- * The unpacked bytes of a file, in pieces; a plain file passes through. gzip files may have several members, zstd files several frames.
- * @throws FILE_CORRUPT for damaged or truncated data, FILE_EXPANDS_TOO_FAR beyond the limits; errors of the source pass through.
+ * The decompressed bytes of a file, in chunks; an uncompressed file passes through unchanged. gzip files may have
+ * several members, zstd files several frames.
+ * @throws FILE_CORRUPT for damaged or truncated data, FILE_EXPANDS_TOO_FAR beyond the limits; what the source throws
  */
-export async function* decompress(source: AsyncIterable<Uint8Array>, limits: Limits): AsyncGenerator<Uint8Array> {
+export async function* decompress(
+  source: AsyncIterable<Uint8Array>,
+  limits: ExpansionLimits,
+): AsyncGenerator<Uint8Array> {
   let stored = 0;
   let expanded = 0;
   const { compression, bytes } = await sniff(source);
@@ -41,7 +50,7 @@ export async function* decompress(source: AsyncIterable<Uint8Array>, limits: Lim
     if (expanded > limits.expandedBytesMax || (expanded > RATIO_FREE_BYTES && ratio > limits.expansionRatioMax)) {
       throw new TributaryError(
         "FILE_EXPANDS_TOO_FAR",
-        `the file unpacks to more than ${Math.min(expanded, limits.expandedBytesMax)} bytes from ${stored} ` +
+        `the file expands to more than ${Math.min(expanded, limits.expandedBytesMax)} bytes from ${stored} ` +
           `(limits: ${limits.expandedBytesMax} bytes, ${limits.expansionRatioMax} times its size)`,
       );
     }
@@ -49,7 +58,7 @@ export async function* decompress(source: AsyncIterable<Uint8Array>, limits: Lim
   }
 }
 
-/** Looks at the first four bytes and gives everything back. */
+/** Reads ahead four bytes to find the compression; `bytes` still yields the whole source. */
 async function sniff(
   source: AsyncIterable<Uint8Array>,
 ): Promise<{ compression: Compression; bytes: AsyncIterable<Uint8Array> }> {
@@ -83,7 +92,7 @@ function unpack(bytes: AsyncIterable<Uint8Array>, compression: Compression): Asy
 }
 
 async function* through(bytes: AsyncIterable<Uint8Array>, unpacker: Transform): AsyncGenerator<Uint8Array> {
-  // The callback is there because pipeline wants one: whatever fails destroys `unpacker`, and the loop below throws it.
+  // pipeline requires a callback. A failure destroys `unpacker`, so the loop below throws it.
   pipeline(Readable.from(bytes, { objectMode: true, highWaterMark: 1 }), unpacker, () => undefined);
   try {
     for await (const chunk of unpacker) yield chunk as Buffer;

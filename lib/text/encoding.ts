@@ -1,19 +1,22 @@
 import { isAscii, isUtf8 } from "node:buffer";
-import type { DialectOverride } from "../contract/contract.ts";
 import { TributaryError } from "../errors.ts";
 
-export type Encoding = NonNullable<DialectOverride["encoding"]>;
+export const ENCODINGS = ["utf-8", "utf-16le", "utf-16be", "iso-8859-1", "windows-1252"] as const;
+export type Encoding = (typeof ENCODINGS)[number];
 
 const UTF8_BOM = Buffer.from([0xef, 0xbb, 0xbf]);
 const UTF16LE_BOM = Buffer.from([0xff, 0xfe]);
 const UTF16BE_BOM = Buffer.from([0xfe, 0xff]);
 
 /**
- * The encoding of a file by its first bytes: a byte-order mark decides, whatever was declared (nothing else begins so by chance);
- * then the declared one; else zeros at every other byte mean UTF-16; else valid UTF-8 is UTF-8, also with a few damaged places
- * (their rows become rejects); what is left is Windows-1252, which every byte fits. Plain ASCII says nothing, so the table's pinned
- * encoding holds.
- * @throws FILE_ENCODING_UNKNOWN for UTF-32, and for UTF-16 that is declared of plain ASCII.
+ * The encoding of a file by its first bytes. The first rule that applies decides:
+ * 1. a byte-order mark, even against a declared encoding (no other file starts with these bytes by chance);
+ * 2. the declared encoding;
+ * 3. zeros at every other byte: UTF-16;
+ * 4. plain ASCII: the table's pinned encoding, because ASCII fits all of them;
+ * 5. valid UTF-8, also with a few damaged places (those rows become rejects): UTF-8;
+ * 6. Windows-1252, which accepts every byte.
+ * @throws FILE_ENCODING_UNKNOWN for UTF-32, and for plain ASCII that is declared as UTF-16
  */
 export function detectEncoding(sample: Buffer, requested?: Encoding, pinned?: Encoding): Encoding {
   if (startsWith(sample, Buffer.from([0xff, 0xfe, 0, 0])) || startsWith(sample, Buffer.from([0, 0, 0xfe, 0xff]))) {
@@ -33,20 +36,23 @@ export function detectEncoding(sample: Buffer, requested?: Encoding, pinned?: En
   return pinned === "iso-8859-1" ? pinned : "windows-1252";
 }
 
-/** Pairs of ASCII letters would pass for Chinese. */
+/** Refuses UTF-16 for plain ASCII: pairs of ASCII letters would decode as Chinese characters. */
 function declared(encoding: Encoding, sample: Buffer): Encoding {
   if (encoding.startsWith("utf-16") && sample.length > 0 && isAscii(sample) && !sample.includes(0)) {
-    throw new TributaryError("FILE_ENCODING_UNKNOWN", `the file is declared to be ${encoding}, but holds plain ASCII`);
+    throw new TributaryError(
+      "FILE_ENCODING_UNKNOWN",
+      `the file is declared as ${encoding}, but contains only ASCII: declare its real encoding`,
+    );
   }
   return encoding;
 }
 
-/** Share of zeros at every other byte in UTF-16 of Latin script; other scripts are told by their byte-order mark only. */
+/** Minimum share of zeros at every other byte in UTF-16 of Latin script; other scripts need a byte-order mark. */
 const UTF16_ZEROS = 0.6;
 
 const startsWith = (bytes: Buffer, prefix: Buffer): boolean => bytes.subarray(0, prefix.length).equals(prefix);
 
-/** How many of the bytes at even and at odd places are zero. */
+/** Share of zero bytes at even and at odd positions, 0 to 1. */
 function zeroShares(sample: Buffer): { even: number; odd: number } {
   const length = Math.min(sample.length, 4096) & ~1;
   if (length === 0) return { even: 0, odd: 0 };
@@ -68,7 +74,7 @@ function withoutCutCharacter(sample: Buffer): Buffer {
   return sample;
 }
 
-/** Well-formed multi-byte characters, and bytes beyond ASCII that belong to none. */
+/** Counts well-formed multi-byte characters, and bytes above 0x7f that belong to none. */
 function countUtf8(sample: Buffer): { sequences: number; strays: number } {
   let [sequences, strays] = [0, 0];
   for (let at = 0; at < sample.length; at++) {
@@ -86,12 +92,12 @@ function countUtf8(sample: Buffer): { sequences: number; strays: number } {
 }
 
 /**
- * Turns a file's bytes into UTF-8, piece by piece, its byte-order mark left out. Nothing is replaced: what is no character (a lone
- * surrogate, damaged UTF-8) becomes or stays invalid UTF-8, for the row reader to reject that row.
+ * Converts a file's bytes to UTF-8, chunk by chunk, without the byte-order mark. Nothing is replaced: an invalid
+ * character (a lone surrogate, damaged UTF-8) becomes or stays invalid UTF-8, so that the reader rejects its row.
  */
 export interface Transcoder {
   push(chunk: Uint8Array): Uint8Array;
-  /** What was held back. */
+  /** Returns the bytes held back so far. */
   end(): Uint8Array;
 }
 
@@ -129,7 +135,7 @@ function withoutBom(): Transcoder {
   };
 }
 
-/** 0x80…0x9f of Windows-1252; the five it leaves open stand for themselves, as browsers have it. */
+/** Code points of 0x80 to 0x9f in Windows-1252. The five undefined bytes map to themselves, as in browsers. */
 const WINDOWS_1252 = [
   0x20ac, 0x81, 0x201a, 0x0192, 0x201e, 0x2026, 0x2020, 0x2021, 0x02c6, 0x2030, 0x0160, 0x2039, 0x0152, 0x8d, 0x017d,
   0x8f, 0x90, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022, 0x2013, 0x2014, 0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, 0x9d,
@@ -163,7 +169,7 @@ function fromUtf16(bigEndian: boolean): Transcoder {
   return {
     push(chunk) {
       const bytes = Buffer.concat([held, chunk]);
-      // An odd byte and a leading surrogate wait for what follows.
+      // Hold back an odd byte and a leading surrogate until the next chunk.
       let usable = bytes.length & ~1;
       const high = usable >= 2 ? bytes[bigEndian ? usable - 2 : usable - 1]! : 0;
       if (high >= 0xd8 && high <= 0xdb) usable -= 2;
@@ -174,13 +180,13 @@ function fromUtf16(bigEndian: boolean): Transcoder {
       return utf8Of(withoutMark);
     },
     end() {
-      // Half a character at the end of the file: a byte that is no UTF-8 stands for it.
+      // The file ends within a character: 0xff, which is never valid UTF-8, makes the reader reject the row.
       return held.length === 0 ? NOTHING : Buffer.from([0xff]);
     },
   };
 }
 
-/** Lone surrogates become the three bytes that UTF-8 forbids them, instead of U+FFFD. */
+/** Encodes lone surrogates as three invalid bytes instead of U+FFFD, so that the reader sees them. */
 function utf8Of(text: string): Buffer {
   if (!/\p{Surrogate}/u.test(text)) return Buffer.from(text);
   const parts: Buffer[] = [];

@@ -1,34 +1,40 @@
 import { TributaryError } from "../errors.ts";
-import { decompress, namedCompressed } from "./decompress.ts";
+import { decompress, namedCompressed, type ExpansionLimits } from "./decompress.ts";
 import { detectEncoding, transcoderOf, type Encoding } from "./encoding.ts";
-import { looksBinary, looksMarkedUp, MARKUP_SAMPLE_BYTES } from "./unsupported-formats.ts";
-import type { CsvLimits } from "../parsing/limits.ts";
+import { looksBinary } from "./unsupported-formats.ts";
 
-/** A piece of a file's text. */
+/** A part of a file's text. */
 export interface TextBlock {
-  /** UTF-8, as far as it is text. */
+  /** UTF-8; invalid where the file is damaged. */
   bytes: Buffer;
   encoding: Encoding;
-  /** Nothing follows. */
+  /** True for the last block of the file. */
   last: boolean;
+}
+
+export interface TextLimits extends ExpansionLimits {
+  /** Bytes from which the encoding, the format and its options are detected. */
+  detectionBytes: number;
+  /** Bytes of UTF-8 in the first block. Column types are inferred from it; every later value is still checked. */
+  inferenceBytes: number;
 }
 
 export interface TextOptions {
   fileName: string;
-  /** The encoding, if it is known. */
+  /** The declared encoding; undefined: detect it. */
   encoding: Encoding | undefined;
-  /** The table's pinned one, for text that does not tell. */
+  /** The table's pinned encoding, for text that fits several. */
   pinned: Encoding | undefined;
-  limits: CsvLimits;
+  limits: TextLimits;
 }
 
-/** Size of all blocks but the first. */
+/** Size of every block after the first. */
 const BLOCK_BYTES = 1024 * 1024;
 
 /**
- * A file's text in UTF-8: unpacked, decoded, cut into blocks whose sizes do not depend on how the bytes came in (the first of
- * `inferenceBytes`), so that reading a file twice gives the same. There is always a last block, maybe empty.
- * @throws FILE_CORRUPT, FILE_EXPANDS_TOO_FAR, FILE_ENCODING_UNKNOWN, FILE_NOT_CSV
+ * A file's text in UTF-8: decompressed, decoded and cut into blocks. Block sizes do not depend on the chunks of the
+ * source, so reading a file twice gives the same blocks. The last block may be empty.
+ * @throws FILE_CORRUPT, FILE_EXPANDS_TOO_FAR, FILE_ENCODING_UNKNOWN, FILE_NOT_CSV for binary data
  */
 export async function* textBlocks(source: AsyncIterable<Uint8Array>, options: TextOptions): AsyncGenerator<TextBlock> {
   const { limits } = options;
@@ -40,9 +46,7 @@ export async function* textBlocks(source: AsyncIterable<Uint8Array>, options: Te
     refuseBinary(sample, encoding, options.fileName);
     const transcoder = transcoderOf(encoding);
     const blocks = new BlockCutter(limits.inferenceBytes, encoding);
-    const text = transcoder.push(head);
-    refuseMarkup(text);
-    yield* blocks.push(text);
+    yield* blocks.push(transcoder.push(head));
     while (!done) {
       const next = await bytes.next();
       if (next.done) break;
@@ -71,18 +75,12 @@ function refuseBinary(head: Buffer, encoding: Encoding, fileName: string): void 
   const found = encoding.startsWith("utf-16") ? undefined : looksBinary(head);
   if (found === undefined) return;
   if (namedCompressed(fileName) && found === "binary data") {
-    throw new TributaryError("FILE_CORRUPT", `'${fileName}' is named like compressed data, but holds ${found}`);
+    throw new TributaryError("FILE_CORRUPT", `'${fileName}' is named like a compressed file, but contains ${found}`);
   }
   throw new TributaryError("FILE_NOT_CSV", `the file looks like ${found}`);
 }
 
-function refuseMarkup(text: Uint8Array): void {
-  const sample = Buffer.from(text.buffer, text.byteOffset, Math.min(text.length, MARKUP_SAMPLE_BYTES));
-  const found = looksMarkedUp(sample.toString("utf8"));
-  if (found !== undefined) throw new TributaryError("FILE_NOT_CSV", `the file looks like ${found}`);
-}
-
-/** Cuts a stream of pieces into blocks of exact size; a full block is given out once it is sure not to be the last. */
+/** Cuts a stream of chunks into blocks of exact size. Yields a full block once more text follows it. */
 class BlockCutter {
   #block: Buffer;
   #length = 0;

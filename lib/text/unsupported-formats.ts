@@ -1,11 +1,11 @@
 import { isAscii, isUtf8 } from "node:buffer";
 
-/** What a file is if it is no delimited text. Loaded all the same, it would make a table of rubbish. */
+/** Detects files of unsupported formats, because loading them would produce garbage rows. */
 
 const MAGICS: [magic: Buffer, name: string][] = [
-  // Seen only after one unpacking.
-  [Buffer.from([0x1f, 0x8b]), "gzip data that was compressed once more"],
-  [Buffer.from([0x28, 0xb5, 0x2f, 0xfd]), "zstd data that was compressed once more"],
+  // Found here only after the file was decompressed once.
+  [Buffer.from([0x1f, 0x8b]), "gzip data that was compressed twice"],
+  [Buffer.from([0x28, 0xb5, 0x2f, 0xfd]), "zstd data that was compressed twice"],
   [Buffer.from("PK\x03\x04"), "a ZIP archive (an Excel workbook, perhaps)"],
   [Buffer.from("PK\x05\x06"), "an empty ZIP archive"],
   [Buffer.from([0xd0, 0xcf, 0x11, 0xe0]), "an old Excel workbook"],
@@ -21,14 +21,14 @@ const MAGICS: [magic: Buffer, name: string][] = [
   [Buffer.from("SQLite format 3"), "an SQLite database"],
 ];
 
-/** Share of control characters beyond which bytes are no text; of bytes that are no UTF-8 fewer will do, if there are some. */
+/** Above this share of control characters bytes count as binary. The limit is lower for bytes that are not UTF-8. */
 const CONTROL_SHARE_MAX = 0.3;
 const CONTROL_SHARE_MAX_NO_UTF8 = 0.03;
 const CONTROLS_MIN_NO_UTF8 = 16;
 
-/** What the bytes look like if they are no text, else undefined. Not for UTF-16, half of which are zeros. */
+/** Names the binary format that the bytes look like; undefined for text. Not for UTF-16, where half the bytes are zero. */
 export function looksBinary(sample: Buffer): string | undefined {
-  // "ORC" may well begin a header; the real thing goes on with control characters.
+  // "ORC" and "BZh" may start a header; in the real formats control characters follow.
   const magic = MAGICS.find(([bytes]) => startsWith(sample, bytes) && !(isAsciiText(sample) && bytes.length < 4));
   if (magic) return magic[1];
   const controls = countControls(sample);
@@ -47,10 +47,10 @@ function countControls(sample: Buffer): number {
   return controls;
 }
 
-/** So much of a text's beginning is looked at for other formats. */
+/** Bytes of text that are checked for other text formats. */
 export const MARKUP_SAMPLE_BYTES = 4096;
 
-/** What a text is, by its beginning, if it is written in another format: as a rule an error page, or an answer meant for programs. */
+/** Names the markup that a text starts with (often an error page or an API response); undefined for other text. */
 export function looksMarkedUp(beginning: string): string | undefined {
   const text = beginning.trimStart();
   if (/^<(!doctype\s+html|html|head|body)[\s>]/i.test(text)) return "an HTML page";
@@ -58,13 +58,13 @@ export function looksMarkedUp(beginning: string): string | undefined {
   return looksJson(text) ? "JSON" : undefined;
 }
 
-/** True if the first line is a JSON object or a list of them, or begins one. A header such as `[id],[name]` is none. */
+/** True if the first line is, or begins, a JSON object or an array of objects; false for a header like `[id],[name]`. */
 function looksJson(text: string): boolean {
   const end = text.search(/[\r\n]/);
   const line = (end < 0 ? text : text.slice(0, end)).trimEnd();
   if (/^(\[\s*)?\{?$/.test(line)) return line !== "" && /^[[{\s]+(["}\]]|$)/.test(text);
   if (!/^(\[\s*)?\{/.test(line)) return line === "[]";
-  // A list in one long line, of which only the beginning is seen.
+  // An array on one long line, of which only the beginning is in the sample.
   if (end < 0 && text.length > MARKUP_SAMPLE_BYTES / 2) return /^(\[\s*)?\{\s*"[^"]*"\s*:/.test(line);
   const item = line.replace(/,$/, "");
   return isJson(item) || (item.startsWith("[") && isJson(item.slice(1)));

@@ -3,18 +3,21 @@ import xxhash from "xxhash-wasm";
 import { TributaryError } from "../errors.ts";
 
 /**
- * zstd data: fzstd unpacks them, and this cuts them into frames and sees that none asks for absurd memory and each keeps its checksum.
- * Node's own (from 22.15 on) ends in silence after the first frame of several.
+ * Decompresses zstd. fzstd decompresses each frame; this file splits the data into frames, limits the memory that a
+ * frame may request and verifies checksums. Node's own zstd (from 22.15) stops silently after the first frame.
  */
 
-/** Compressed bytes unpacked at a time: a few bytes may stand for 128 KiB. */
+/** Compressed bytes that are decompressed at a time: a few bytes may expand to 128 KiB. */
 const SLICE_BYTES = 2048;
-/** What the zstd tool, too, refuses to allot unasked; and so much for each further frame, for there may be very many. */
+/** The default limit of the zstd tool. Further frames get less, because a file may have very many. */
 const WINDOW_BYTES_MAX = 128 * 1024 * 1024;
 const FURTHER_WINDOW_BYTES_MAX = 8 * 1024 * 1024;
 const BLOCK_BYTES_MAX = 128 * 1024;
 
-/** The unpacked bytes of all frames. @throws FILE_EXPANDS_TOO_FAR for too large a window; plain errors for damaged data; what the source throws. */
+/**
+ * The decompressed bytes of all frames.
+ * @throws FILE_EXPANDS_TOO_FAR for a window above the limit; plain errors for damaged data; what the source throws
+ */
 export async function* unzstd(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const hashes = await xxhash();
   const frames = new FrameReader();
@@ -34,7 +37,7 @@ export async function* unzstd(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<
         }
         if (!part.last) continue;
         if (part.checksum !== undefined && part.checksum !== Number(hash.digest() & 0xffff_ffffn)) {
-          throw new Error("the checksum of a frame is wrong");
+          throw new Error("a frame does not match its checksum");
         }
         unpacker = undefined;
         hash = hashes.create64();
@@ -44,7 +47,7 @@ export async function* unzstd(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<
   frames.end();
 }
 
-/** Bytes of one frame, for the unpacker; the frame's checksum, if it has one, comes beside its last part. */
+/** Bytes of one frame for the decompressor. The last part carries the frame's checksum, if it has one. */
 interface FramePart {
   bytes: Uint8Array;
   last: boolean;
@@ -53,12 +56,12 @@ interface FramePart {
 
 type Place = "frame" | "block" | "body" | "checksum" | "skipped";
 
-/** Cuts compressed bytes into frames, by the headers of frames and blocks alone. */
+/** Splits compressed bytes into frames by reading only frame and block headers. */
 class FrameReader {
   #place: Place = "frame";
-  /** What there is of a header or checksum that is not complete. */
+  /** The incomplete header or checksum read so far. */
   #held = Buffer.alloc(0);
-  /** Bytes of a block's body, or of a frame to be skipped, still to come. */
+  /** Remaining bytes of a block's body or of a skippable frame. */
   #left = 0;
   #lastBlock = false;
   #hasChecksum = false;
@@ -88,14 +91,14 @@ class FrameReader {
     return bytes.subarray(taken.length);
   }
 
-  /** So many bytes make up the header that is being read, as far as can be told yet. */
+  /** Length of the header being read, as far as its bytes so far determine it. */
   #headerBytes(): number {
     if (this.#place === "block") return 3;
     if (this.#place === "checksum") return 4;
     const held = this.#held;
     if (held.length < 4) return 4;
     if (isSkippable(held)) return 8;
-    if (held.readUInt32LE() !== ZSTD_MAGIC) throw new Error("no frame begins where one should");
+    if (held.readUInt32LE() !== ZSTD_MAGIC) throw new Error("a frame does not start with the zstd magic number");
     if (held.length < 5) return 5;
     const descriptor = held[4]!;
     return 5 + (isSingleSegment(descriptor) ? 0 : 1) + dictionaryBytes(descriptor) + contentSizeBytes(descriptor);
@@ -120,9 +123,9 @@ class FrameReader {
 
   #beginBlock(header: number, parts: FramePart[]): void {
     const [type, size] = [(header >> 1) & 3, header >> 3];
-    if (type === 3 || size > BLOCK_BYTES_MAX) throw new Error("no block begins where one should");
+    if (type === 3 || size > BLOCK_BYTES_MAX) throw new Error("a block header is invalid");
     this.#lastBlock = (header & 1) === 1;
-    // Of a run of one byte only that byte is there.
+    // A run-length block stores a single byte.
     this.#left = type === 1 ? 1 : size;
     this.#place = "body";
     if (this.#left === 0) this.#endBlock(parts);
@@ -145,7 +148,7 @@ class FrameReader {
 
   #endFrame(parts: FramePart[], checksum?: number): void {
     this.#place = "frame";
-    // The unpacker waits for a checksum, too; that it does not look at it is why we do.
+    // fzstd expects a checksum but does not verify it, so four zero bytes will do.
     const bytes = Buffer.alloc(this.#hasChecksum ? 4 : 0);
     parts.push({ bytes, last: true, ...(checksum === undefined ? {} : { checksum }) });
   }
@@ -159,16 +162,16 @@ const dictionaryBytes = (descriptor: number): number => [0, 1, 2, 4][descriptor 
 const contentSizeBytes = (descriptor: number): number =>
   descriptor >> 6 === 0 ? (isSingleSegment(descriptor) ? 1 : 0) : 1 << (descriptor >> 6);
 
-/** The memory that a frame asks for: its window, or its whole content. */
+/** Limits the memory that a frame requests: its window, or its whole content. */
 function checkWindow(header: Buffer, bytesMax: number): void {
   const descriptor = header[4]!;
-  if ((descriptor & 3) !== 0) throw new Error("the frame needs a dictionary");
+  if ((descriptor & 3) !== 0) throw new Error("the frame requires a dictionary");
   const [exponent, mantissa] = [header[5]! >> 3, header[5]! & 7];
   const window = isSingleSegment(descriptor)
     ? littleEndian(header.subarray(5))
     : 2 ** (10 + exponent) * (1 + mantissa / 8);
   if (window <= bytesMax) return;
-  const asked = `the zstd frame asks for a window of more than ${bytesMax >> 20} MiB`;
+  const asked = `the zstd frame requests a window of more than ${bytesMax >> 20} MiB`;
   throw new TributaryError("FILE_EXPANDS_TOO_FAR", asked);
 }
 

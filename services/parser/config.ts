@@ -1,20 +1,20 @@
 import { availableParallelism } from "node:os";
 import { z } from "zod";
-import { DEFAULT_LIMITS, type CsvLimits } from "../../lib/parsing/limits.ts";
+import { DEFAULT_LIMITS, type ParseLimits } from "../../lib/parsing/limits.ts";
 import { byteSize, count, platformSettings, port } from "../../lib/process/config.ts";
 
 const text = (value: string) => value;
 
-/** The parser's settings in a process's environment. */
+/** The parser's settings, as read from the environment. */
 export const parserConfig = z.object({
   ...platformSettings,
   TRIBUTARY_PARSER_HOST: z.string().default("127.0.0.1").describe("where /healthz, /readyz and /metrics listen"),
   TRIBUTARY_PARSER_PORT: port.default(8082),
-  TRIBUTARY_PARSER_WORKERS: count.optional().describe("files parsed at a time (default: one less than the cores)"),
+  TRIBUTARY_PARSER_WORKERS: count.optional().describe("files parsed at a time (default: cores minus one)"),
   TRIBUTARY_PARSER_HEAP_MIB: count.default(512).describe("heap of one worker, in MiB"),
-  TRIBUTARY_EXPANDED_BYTES_MAX: byteSize.prefault(text("64GB")).describe("what a compressed file may unpack to"),
+  TRIBUTARY_EXPANDED_BYTES_MAX: byteSize.prefault(text("64GB")).describe("bytes that a compressed file may expand to"),
   TRIBUTARY_COLUMNS_MAX: count.max(5_000).default(DEFAULT_LIMITS.columnsMax).describe("columns of one file"),
-  TRIBUTARY_ROW_BYTES_MAX: byteSize.prefault(text("16MB")).describe("one row as it stands in its file"),
+  TRIBUTARY_ROW_BYTES_MAX: byteSize.prefault(text("16MB")).describe("one row as it is in its file"),
 });
 
 export type ParserConfig = z.infer<typeof parserConfig>;
@@ -22,14 +22,14 @@ export type ParserConfig = z.infer<typeof parserConfig>;
 export interface ParserSettings {
   workers: number;
   workerHeapMib: number;
-  /** Tries of a file whose worker dies, before it becomes a dead letter. */
+  /** Attempts at a file whose worker crashes, before it becomes a dead letter. */
   crashesMax: number;
-  /** Tries while a port does not answer, before the event log is left to hand the file over again. */
+  /** Attempts while a port is unavailable, before the event log redelivers the file. */
   attemptsMax: number;
   backoffMsMin: number;
   backoffMsMax: number;
   /** messageBytesMax is taken from the event log. */
-  limits: CsvLimits;
+  limits: ParseLimits;
 }
 
 export function parserSettings(config: ParserConfig): ParserSettings {

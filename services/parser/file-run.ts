@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import type { BlobStore } from "../../lib/blob/blob-store.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { ColumnType } from "../../lib/columns.ts";
-import { dialectOverrideSchema, keepsVersions, type Contracts } from "../../lib/contract/contract.ts";
-import type { Dialect } from "../../lib/formats/csv/dialect.ts";
+import { keepsVersions, type Contracts } from "../../lib/contract/contract.ts";
+import { requestIn, writtenFields } from "../../lib/formats/message-fields.ts";
 import type { ParseJob, ParseOutput, ParseSummary } from "../../lib/parsing/parse-file.ts";
 import { codeOf, hasCode, isRetryable, messageOf, type ErrorCode } from "../../lib/errors.ts";
 import type { EventLog } from "../../lib/event-log/event-log.ts";
@@ -30,30 +30,29 @@ export interface FileRunDeps {
   tracer: Tracer;
   schemas: TableSchemas;
   pool: WorkerPool;
-  /** Tables whose rows topic is there. */
+  /** Tables whose rows topic exists. */
   rowsTopics: Set<string>;
   settings: ParserSettings;
 }
 
-/** A file event at its place in the log. */
+/** A file event with its offset. */
 export interface ArrivedFile {
   event: FileEvent;
   sourceOffset: number;
-  /** Of its parse's span: what is published of the file carries it on. */
+  /** Trace context of the parse's span, passed on with everything published for the file. */
   traceparent: string | undefined;
 }
 
-/** How parsing a file ended, and in which run. */
+/** How parsing a file ended, and the run's id. */
 interface Outcome {
   runId: string;
   summary: ParseSummary;
 }
 
 /**
- * Does everything one file event asks for: publishes the file's rows, rejects and end-of-file, the table's schema if it changed, and
- * what the gateway shows meanwhile. What is wrong with the file is published, not thrown. Returns what was published; undefined if the
- * signal aborted first.
- * @throws what a port still answers after the retries; nothing has to be undone then, the next try has a run of its own.
+ * Processes one file event: publishes the file's rows, rejects and end-of-file, the table's schema if it changed, and
+ * the parse status. Faults of the file are published, not thrown. Undefined if the signal aborted first.
+ * @throws the error of a port after the retries; nothing has to be undone, because the next attempt is a new run
  */
 export async function parseArrived(
   deps: FileRunDeps,
@@ -64,15 +63,15 @@ export async function parseArrived(
   const startedMs = clock.monotonicMs();
   await ensureRowsTopic(deps, file.event.table);
   if (file.event.kind === "deleted") return publishDeleted(deps, file);
-  const tell = publishParseEvent(deps, file);
-  await tell.started();
+  const status = publishParseEvent(deps, file);
+  await status.started();
   const known = await deps.schemas.of(file.event.table);
   const retrying = {
     ...settings,
     signal,
     onRetry: (err: unknown) => {
       deps.metrics.throughput.error(codeOf(err));
-      deps.logger.warn({ err }, "parsing is tried again");
+      deps.logger.warn({ err }, "parsing failed, retrying");
     },
   };
   const outcome = await retry(clock, retrying, () => parseWhole(deps, file, known, signal));
@@ -80,16 +79,16 @@ export async function parseArrived(
   const end = async ({ runId, summary }: Outcome): Promise<ParseSummary> => {
     const parseMs = Math.round(clock.monotonicMs() - startedMs);
     if (summary.outcome === "complete") await publishSchema(deps, file, known, summary);
-    else await tell.deadLetter(summary.error!);
+    else await status.deadLetter(summary.error!);
     await publishRow(deps, file, runId, endOfFile(deps, file, summary, parseMs));
-    await tell.ended(summary);
+    await status.ended(summary);
     count(deps.metrics, summary, parseMs);
     return summary;
   };
   try {
     return await end(outcome);
   } catch (thrown) {
-    // A table of absurdly many columns may not go into one message: then the file fails, and not the partition with it.
+    // The schema of very many columns may exceed one message: fail the file, so that it does not block the partition.
     if (!hasCode(thrown, "LOG_RECORD_TOO_LARGE")) throw thrown;
     return end(failed("FILE_TOO_MANY_COLUMNS", thrown.message));
   }
@@ -101,21 +100,24 @@ async function ensureRowsTopic({ log, rowsTopics }: FileRunDeps, table: string):
   rowsTopics.add(table);
 }
 
-/** One try: reads the file once, or twice if a type did not hold. Undefined if the signal aborted. */
+/** What a first reading found for the second one. */
+type Found = Pick<ParseJob, "inferred" | "fields">;
+
+/** One attempt: reads the file once, or twice if a type did not hold. Undefined if the signal aborted. */
 async function parseWhole(
   deps: FileRunDeps,
   file: ArrivedFile,
   known: TableSchema | undefined,
   signal: AbortSignal,
 ): Promise<Outcome | undefined> {
-  let inferred: Record<string, ColumnType> | undefined;
+  let found: Found = {};
   for (let crashes = 0; ;) {
     const runId = randomUUID();
     try {
-      const last = await parseOnce(deps, file, jobOf(deps, file, known, inferred), runId, signal);
+      const last = await parseOnce(deps, file, jobOf(deps, file, known, found), runId, signal);
       if (last?.kind === "end") return { runId, summary: last.summary };
       if (last?.kind !== "retype") return undefined;
-      inferred = last.types;
+      found = { inferred: last.types, ...(last.fields ? { fields: last.fields } : {}) };
       deps.metrics.retypings.inc();
     } catch (thrown) {
       if (signal.aborted) return undefined;
@@ -123,17 +125,17 @@ async function parseWhole(
       if (hasCode(thrown, "BLOB_NOT_FOUND")) {
         return failed("BLOB_MISSING", `'${file.event.blobKey}' is not in the blob store`);
       }
-      deps.logger.error({ err: thrown, fileId: file.event.fileId }, "parsing failed in a way that it should not");
-      // Whatever it is, it must not stand in the way of the files behind this one.
+      deps.logger.error({ err: thrown, fileId: file.event.fileId }, "unexpected error while parsing");
+      // An unexpected error must not block the files after this one.
       if (!(thrown instanceof WorkerCrash)) return failed("FILE_POISON", messageOf(thrown));
       if (++crashes >= deps.settings.crashesMax) {
-        return failed("FILE_POISON", `the parser failed ${crashes} times: ${thrown.message}`);
+        return failed("FILE_POISON", `the parser crashed ${crashes} times on this file: ${thrown.message}`);
       }
     }
   }
 }
 
-/** Reads the file and publishes what comes of it; the last output, or undefined if the signal aborted before. */
+/** Reads the file and publishes its rows and rejects. Returns the last output; undefined if the signal aborted. */
 async function parseOnce(
   deps: FileRunDeps,
   file: ArrivedFile,
@@ -157,7 +159,7 @@ function jobOf(
   { contracts, settings, log }: FileRunDeps,
   { event, sourceOffset }: ArrivedFile,
   known: TableSchema | undefined,
-  inferred: Record<string, ColumnType> | undefined,
+  found: Found,
 ): ParseJob {
   const { sourceFile, receivedAtMs, versionOffset } = event;
   const contract = contracts.of(event.table);
@@ -165,10 +167,10 @@ function jobOf(
   return {
     fileName: sourceFile,
     contract,
-    requested: event.dialectJson === null ? {} : dialectOverrideSchema.parse(JSON.parse(event.dialectJson)),
+    requested: requestIn(event),
     known: known?.columns ?? [],
-    ...(known ? { pinned: known.dialect } : {}),
-    ...(inferred ? { inferred } : {}),
+    ...(known ? { pinned: known.pinned } : {}),
+    ...found,
     origin: { sourceFile, sourceOffset: rowOffset, receivedAtMs },
     limits: { ...settings.limits, messageBytesMax: log.recordBytesMax },
   };
@@ -202,15 +204,15 @@ async function publishSchema(
   { schemas }: FileRunDeps,
   { event, sourceOffset }: ArrivedFile,
   known: TableSchema | undefined,
-  { columns, dialect }: ParseSummary,
+  { columns, format, dialect }: ParseSummary,
 ): Promise<void> {
   if (known && JSON.stringify(known.columns) === JSON.stringify(columns)) return;
-  const { confidence: _, ...found } = dialect!;
-  const pinned: Dialect = known?.dialect ?? found;
-  await schemas.publish(event.table, sourceOffset, { columns, dialect: pinned });
+  const { confidence: _, ...options } = dialect!;
+  const pinned = known?.pinned ?? { format: format!, options };
+  await schemas.publish(event.table, sourceOffset, { columns, pinned });
 }
 
-/** The file's rows are to go (or to stay, as the contract says: the committer's affair). */
+/** Publishes the deletion of a file; the committer applies the contract's `onDelete`. */
 async function publishDeleted(deps: FileRunDeps, file: ArrivedFile): Promise<ParseSummary> {
   const known = await deps.schemas.of(file.event.table);
   const summary: ParseSummary = { ...NOTHING_READ, outcome: "complete", columns: known?.columns ?? [] };
@@ -229,7 +231,7 @@ function endOfFile(
   parseMs: number,
 ): { "tributary.EndOfFile": EndOfFile } {
   const { sizeBytes, contentHash, etag, receivedAtMs } = event;
-  const { outcome, columns, rowsRead, rowsAccepted, rowsRejected, dialect, error } = summary;
+  const { outcome, columns, rowsRead, rowsAccepted, rowsRejected, format, dialect, error } = summary;
   return {
     "tributary.EndOfFile": {
       outcome,
@@ -243,8 +245,7 @@ function endOfFile(
       receivedAtMs,
       parsedAtMs: clock.nowMs(),
       parseMs,
-      delimiter: dialect?.delimiter ?? "",
-      encoding: dialect?.encoding ?? "",
+      ...writtenFields(format, dialect),
       errorCode: error?.code ?? null,
       errorMessage: error?.message ?? null,
     },

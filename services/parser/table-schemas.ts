@@ -1,9 +1,10 @@
+import { pinnedFields } from "../../lib/formats/message-fields.ts";
 import type { EventLog, Tail } from "../../lib/event-log/event-log.ts";
 import { tableSchemas } from "../../lib/messages/avro.ts";
 import { TOPICS } from "../../lib/messages/topics.ts";
 import { foldTableSchema, type NewestSchemas, type TableSchema } from "../../lib/parsing/table-schemas.ts";
 
-/** A view of the newest schema of every table, as all parsers published them. */
+/** The newest schema of every table, as published by all parsers. */
 export class TableSchemas {
   readonly #log: EventLog;
   readonly #schemas: NewestSchemas;
@@ -21,14 +22,14 @@ export class TableSchemas {
     return new TableSchemas(log, schemas, tail);
   }
 
-  /** The table's schema after everything that any parser published before the call; undefined for a new table. */
+  /** The table's schema after everything published before the call; undefined for a new table. */
   async of(table: string): Promise<TableSchema | undefined> {
     await this.#tail.caughtUp();
     return this.#schemas.get(table);
   }
 
-  async publish(table: string, sourceOffset: number, { columns, dialect }: TableSchema): Promise<void> {
-    const value = tableSchemas.encode({ table, sourceOffset, columns, dialectJson: JSON.stringify(dialect) });
+  async publish(table: string, sourceOffset: number, { columns, pinned }: TableSchema): Promise<void> {
+    const value = tableSchemas.encode({ table, sourceOffset, columns, ...pinnedFields(pinned) });
     await this.#log.publish(TOPICS.tableSchemas.name, [{ key: table, value }]);
   }
 

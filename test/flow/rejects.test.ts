@@ -184,8 +184,8 @@ test("corrected by hand, rejected rows take their place in a new version of the 
     assert.deepEqual(
       lines.map((line) => line.replace(/^[^,]+,/, "")),
       [
-        "2,3,type_mismatch,\"'n/a' is no DECIMAL(8,2), which 'amount' holds\",2,n/a,two",
-        "4,5,type_mismatch,\"'four' is no DECIMAL(8,2), which 'amount' holds\",4,four,",
+        "2,3,type_mismatch,\"'n/a' is not a valid DECIMAL(8,2) (column 'amount')\",2,n/a,two",
+        "4,5,type_mismatch,\"'four' is not a valid DECIMAL(8,2) (column 'amount')\",4,four,",
         "5,6,too_many_fields,4 fields instead of 3,5,5.00,five,extra",
       ],
     );

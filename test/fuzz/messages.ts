@@ -137,7 +137,6 @@ export const MESSAGE_TARGETS: readonly Target[] = [
     const count = rowCount ?? rows.length;
     try {
       const decoded = decodeRows({
-        firstRow: 0,
         rowCount: count,
         writerSchema,
         rows: damaged(Buffer.concat(rows), all),

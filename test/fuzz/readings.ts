@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { isUtf8 } from "node:buffer";
 import { contractSchema } from "../../lib/contract/contract.ts";
 import type { ColumnDefinition, ColumnType } from "../../lib/columns.ts";
-import { showRows } from "../../lib/rows/decode.ts";
-import type { EncodedRows } from "../../lib/parsing/file-parser.ts";
-import { DEFAULT_LIMITS, type CsvLimits } from "../../lib/parsing/limits.ts";
+import { showRows } from "../../lib/rows/show.ts";
+import type { EncodedRows } from "../../lib/parsing/row-batches.ts";
+import { DEFAULT_LIMITS, type ParseLimits } from "../../lib/parsing/limits.ts";
 import { parseFile, type ParseJob, type ParseSummary } from "../../lib/parsing/parse-file.ts";
 import { REJECT_REASONS } from "../../lib/parsing/rejects.ts";
 import { ERRORS } from "../../lib/errors.ts";
@@ -17,7 +17,7 @@ export interface Setup {
   current?: ColumnDefinition[];
   usual?: ParseJob["pinned"];
   override?: ParseJob["requested"];
-  limits?: Partial<CsvLimits>;
+  limits?: Partial<ParseLimits>;
 }
 
 export interface Reading {
@@ -86,11 +86,11 @@ async function* piecesOf(bytes: Buffer, sizes: readonly number[]): AsyncGenerato
 }
 
 /** Both decoders read the batch, and agree on which values are NULL. */
-function takeBatch(batch: EncodedRows, rows: Map<number, DecodedValue[]>, limits: CsvLimits): void {
+function takeBatch(batch: EncodedRows, rows: Map<number, DecodedValue[]>, limits: ParseLimits): void {
   assert.ok(batch.rows.length + batch.writerSchema.length <= limits.messageBytesMax, "a batch fits into a message");
   const decoded = decodeRows(batch);
   const columns = decoded.columns.slice(0, -4);
-  const shown = showRows(batch.rows, batch.rowCount, columns, Infinity);
+  const shown = showRows(batch, Infinity);
   const [file, offset, ordinal] = decoded.columns.slice(-4);
   for (let row = 0; row < batch.rowCount; row++) {
     const values = columns.map((column) => valueAt(decoded, column, row));

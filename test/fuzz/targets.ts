@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { contractsOf } from "../../lib/contract/load.ts";
 import { decompress } from "../../lib/text/decompress.ts";
 import { momentFormat, scanFormatted } from "../../lib/typing/date-formats.ts";
-import type { CsvLimits } from "../../lib/parsing/limits.ts";
+import type { ParseLimits } from "../../lib/parsing/limits.ts";
 import { nameColumns } from "../../lib/parsing/names.ts";
 import { previewFile } from "../../lib/parsing/preview.ts";
 import { newScan } from "../../lib/typing/scan.ts";
@@ -17,7 +17,7 @@ import { readFile, type Reading, type Setup } from "./readings.ts";
 import { target, type Target } from "./fuzz-target.ts";
 import { transcodeTo } from "./transcode.ts";
 
-const TINY: Partial<CsvLimits> = {
+const TINY: Partial<ParseLimits> = {
   detectionBytes: 64,
   inferenceBytes: 64,
   headerBytesMax: 400,
@@ -87,9 +87,10 @@ function checkExactTypes({ rejects }: Reading): void {
 
 /** Sent again, the file changes nothing; and what was inferred may be declared. */
 async function checkAgain(bytes: Buffer, setup: Setup, first: Reading): Promise<void> {
-  const { columns, dialect: found, outcome } = first.summary;
+  const { columns, format, dialect: found, outcome } = first.summary;
   if (outcome !== "complete") return;
-  const { confidence: _, ...usual } = found!;
+  const { confidence: _, ...options } = found!;
+  const usual = { format: format!, options };
   const again = await readFile(bytes, { ...setup, current: columns, usual });
   assert.deepEqual([...again.rows], [...first.rows], "the same rows, read again");
   assert.deepEqual(again.summary.columns, columns, "the same columns, read again");

@@ -127,7 +127,7 @@ export const reject = (row: number, over: Partial<Reject> = {}): Reject => ({
   line: row + 1,
   column: "id",
   reason: "type_mismatch",
-  message: "'x' is no INTEGER",
+  message: "'x' is not a valid INTEGER",
   raw: "x",
   ...over,
 });

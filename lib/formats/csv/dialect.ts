@@ -1,25 +1,27 @@
-import type { DialectOverride } from "../../contract/contract.ts";
 import type { Encoding } from "../../text/encoding.ts";
 import { classify, KIND, newScan } from "../../typing/scan.ts";
 
 export const DELIMITERS = [",", ";", "\t", "|"] as const;
 export type Delimiter = (typeof DELIMITERS)[number];
 
-/** How a file is written. */
-export interface Dialect {
+/** How a CSV file is written. */
+export type Dialect = {
   delimiter: Delimiter;
   /** null: quotes have no meaning. */
   quote: string | null;
-  /** Inside quotes, makes the next character (a quote, as a rule) mean itself. */
+  /** Inside quotes: takes the special meaning from the next character, usually a quote. */
   escape: string;
   header: boolean;
   encoding: Encoding;
-}
+};
 
-export interface DetectedDialect extends Dialect {
-  /** 0…1: the share of sample rows with as many fields as the first. 1 where everything was given. */
+export type DetectedDialect = Dialect & {
+  /** 0 to 1: share of sample rows with as many fields as the first; 1 if the delimiter was declared. */
   confidence: number;
-}
+};
+
+/** Declared options; what is missing is detected. */
+export type DialectRequest = { [Key in keyof Dialect]?: Dialect[Key] | undefined };
 
 /** How one delimiter and quote would split the sample. */
 interface Candidate {
@@ -30,22 +32,23 @@ interface Candidate {
   width: number;
   /** Share of rows that have `width` fields. */
   consistency: number;
-  /** Fields that stand properly in quotes. */
+  /** Number of properly quoted fields. */
   quoted: number;
 }
 
-const ROWS_LOOKED_AT = 500;
+const SAMPLE_ROWS_MAX = 500;
 
 /**
- * The dialect of a file by the beginning of its text (as a string of bytes, whole lines unless it is the whole file). Pure.
- * What `requested` says holds; else the table's pinned dialect, if the text fits it; else the delimiter that splits most evenly:
- * most rows having as many fields as the first, the rarer character first (`,` stands in text and decimals by chance, tabs never).
- * A header is assumed unless the first row is plainly data: see `firstRowIsData`.
+ * Detects the dialect of a file from the beginning of its text (a binary string of whole lines, or the whole file).
+ * Pure. The first rule that applies decides: the requested dialect; the table's pinned dialect, if the text fits it; the
+ * delimiter that splits most evenly, which means that most rows have as many fields as the first. Ties go to the rarer
+ * character: commas occur in text and decimals by chance, tabs do not. Without a request, a header is assumed unless
+ * `firstRowIsData`.
  */
 export function detectDialect(
   text: string,
   encoding: Encoding,
-  requested: DialectOverride = {},
+  requested: DialectRequest = {},
   pinned?: Pick<Dialect, "delimiter" | "quote" | "escape">,
 ): DetectedDialect {
   const quotes = requested.quote === undefined ? ['"', "'"] : [requested.quote ?? ""];
@@ -69,7 +72,7 @@ export function detectDialect(
   };
 }
 
-/** The candidate that splits the text into columns; undefined if none does: the file has one column. */
+/** The candidate that best splits the text into columns; undefined if the file has one column. */
 function choose(
   candidates: readonly Candidate[],
   pinned: Pick<Dialect, "delimiter" | "quote"> | undefined,
@@ -92,21 +95,21 @@ function choose(
   )[0];
 }
 
-/** How much speaks for the candidate's quote. Apostrophes mean something only if they enclose a field in every row or so. */
+/** Evidence for the candidate's quote. Apostrophes count as quotes only if about every row has a field in them. */
 const quoting = ({ quote, quoted, rows }: Candidate): number =>
   quote === "'" && quoted < Math.max(1, rows.length) ? -1 : quoted;
 
-/** One column: a delimiter that does not occur keeps its text whole. */
+/** For files of one column: a delimiter that does not occur in the text. */
 function absentDelimiter(text: string, pinned: Pick<Dialect, "delimiter"> | undefined): Delimiter {
   if (pinned && !text.includes(pinned.delimiter)) return pinned.delimiter;
   return DELIMITERS.find((delimiter) => !text.includes(delimiter)) ?? ",";
 }
 
-/** Splits the sample, quotes minded; the last row is left out if the text was cut within it, which shows as an open quote. */
+/** Splits the sample, respecting quotes. Leaves out a last row with an open quote: the sample ends within it. */
 function candidateOf(text: string, delimiter: Delimiter, quote: string): Candidate {
   const rows: string[][] = [];
   let [row, quoted, at]: [string[], number, number] = [[], 0, 0];
-  while (at < text.length && rows.length < ROWS_LOOKED_AT) {
+  while (at < text.length && rows.length < SAMPLE_ROWS_MAX) {
     const field = fieldAt(text, at, delimiter, quote);
     if (field.quoted) quoted++;
     row.push(field.value);
@@ -123,11 +126,11 @@ function candidateOf(text: string, delimiter: Delimiter, quote: string): Candida
 
 interface Field {
   value: string;
-  /** Stands properly in quotes. */
+  /** True if the field is properly quoted. */
   quoted: boolean;
-  /** Where the next field begins. */
+  /** Position of the next field. */
   next: number;
-  /** Last of its row. */
+  /** True for the last field of its row. */
   last: boolean;
 }
 
@@ -158,11 +161,11 @@ function closingQuote(text: string, from: number, delimiter: string, quote: stri
   return text.length;
 }
 
-/** Backslash, if quotes inside of words are written \" and never doubled; else the quote itself. */
+/** The backslash if quotes inside text are written \" and never doubled; else the quote itself. */
 function escapeIn(text: string, quote: string | null): string {
   if (quote === null || quote === "") return '"';
   const escaped = text.split(`\\${quote}`).slice(1);
-  // \" before a delimiter or line end is a field that ends in a backslash.
+  // A \" before a delimiter or line end closes a field that ends with a backslash.
   const inside = escaped.filter((rest) => !/^(?:[,;\t|\r\n]|$)/.test(rest)).length;
   return inside > 0 && !new RegExp(`[^,;\\t|\\r\\n${quote}]${quote}${quote}[^${quote}]`).test(text) ? "\\" : quote;
 }
@@ -170,9 +173,10 @@ function escapeIn(text: string, quote: string | null): string {
 const DATA_KINDS = KIND.DECIMAL | KIND.DOUBLE | KIND.DATE | KIND.TIMESTAMP | KIND.TIMESTAMP_TZ | KIND.BOOLEAN;
 
 /**
- * Is the first row data, beyond doubt? A header guessed wrongly would swallow a row (or make one), so a header is assumed unless
- * there are at least two rows, every field of the first is of the same kind as those below it, and one of them is a date, a
- * timestamp, a decimal or a boolean: headers may be words and numbers (2023, 2024), but no dates above dates or decimals above decimals.
+ * True if the first row is certainly data. A wrong guess would lose a row or invent one, so a header is assumed unless
+ * there are at least two rows, every field of the first is of the same kind as those below it, and one of them is a
+ * date, a timestamp, a decimal or a boolean. Headers may be words or numbers (2023, 2024), but not dates above dates or
+ * decimals above decimals.
  */
 export function firstRowIsData(rows: readonly string[][]): boolean {
   const [first, ...rest] = rows;

@@ -1,73 +1,58 @@
 import { isUtf8 } from "node:buffer";
 import { Parser } from "csv-parse";
 import { TributaryError } from "../../errors.ts";
+import type { RecordLimits, RecordReader, Row, RowFault } from "../format.ts";
 import type { Dialect } from "./dialect.ts";
-import type { CsvLimits } from "../../parsing/limits.ts";
 
-/** Why a row's text cannot be used at all. */
-export type RowFault = "encoding" | "nul_byte" | "quote_not_closed";
+/** The row that is handed over; filled in place. */
+type MutableRow = { -readonly [Key in keyof Row]: Row[Key] };
 
-/** One row, read but not yet typed. Reused: valid during the call it is handed to. */
-export interface Row {
-  /** UTF-8 (unless `fault` says otherwise) in which the bounds lie. */
-  bytes: Uint8Array;
-  /** Start and end of each field in `bytes`; at most the capacity's number of them. */
-  bounds: Int32Array;
-  /** Fields, those beyond the capacity included. */
-  count: number;
-  /** Line on which the row begins, from 1. */
-  line: number;
-  fault: RowFault | undefined;
-  /** The row as it stands in the file, without its line end. */
-  raw(): Uint8Array;
-}
-
-export interface RecordReaderOptions {
+export interface CsvReaderOptions {
   dialect: Pick<Dialect, "delimiter" | "quote" | "escape">;
-  limits: Pick<CsvLimits, "headerBytesMax" | "recordBytesMax">;
-  /** Bounds are kept for so many fields of a row. */
+  limits: Pick<RecordLimits, "headerBytesMax" | "recordBytesMax">;
+  /** Number of fields per row whose bounds are kept. */
   fieldsMax: number;
-  /** The first row is the header and has its limit. */
+  /** True if the first row is the header, which has a limit of its own. */
   header: boolean;
-  /** Line on which the text begins. Default 1. */
+  /** Line on which the text starts. Default 1. */
   firstLine?: number;
   onRow: (row: Row) => void;
 }
 
 const LF = 10;
 const CR = 13;
-/** Stands for the end of the text. */
+/** Marks the end of the text. */
 const END = -2;
-/** Text handed to csv-parse at first; more while rows keep needing it. */
+/** Bytes given to csv-parse at first; the size grows while rows keep needing it. */
 const BLOCK_BYTES_MIN = 4 * 1024;
 const BLOCK_BYTES_MAX = 256 * 1024;
 
 /**
- * Splits UTF-8 text into rows. Line ends are CRLF, LF and CR, also mixed; blank lines are no rows. Fields that stand in the text
- * just as they are, in quotes or not, are only located, byte by byte (three to ten times faster than making strings of them); where
- * a row has escaped or misplaced quotes, csv-parse takes over for a block. A quote inside an unquoted field stands for itself.
- * A test holds both ways together.
+ * Splits UTF-8 CSV text into rows. Line ends are CRLF, LF and CR, also mixed; blank lines are skipped. Fields without
+ * escapes, quoted or not, are only located by their bytes, which is three to ten times faster than building strings;
+ * csv-parse reads blocks with escaped or misplaced quotes. A quote inside an unquoted field is an ordinary character.
+ * A property test compares both paths. See decision 10.
  */
-export class RecordReader {
-  readonly #options: RecordReaderOptions;
+export class CsvRecordReader implements RecordReader {
+  readonly #options: CsvReaderOptions;
   readonly #delimiter: number;
   /** -1 if quotes have no meaning. */
   readonly #quoteByte: number;
   readonly #escapeByte: number;
-  readonly #row: Row;
+  readonly #row: MutableRow;
   /** Text since the end of the last complete row. */
   #rest: Buffer = Buffer.alloc(0);
-  /** A row that is still open is looked at again only when so much of it is there (so that long rows cost no square). */
+  /** An incomplete row is read again only from this many bytes on, so that long rows take no quadratic time. */
   #retryAt = 0;
   #line: number;
   #rows = 0;
   #scratch: Buffer = Buffer.alloc(0);
-  /** Where the row being handed over stands. */
+  /** Position of the current row: `#text` from `#start` to `#stop`. */
   #text: Buffer = Buffer.alloc(0);
   #start = 0;
   #stop = 0;
 
-  constructor(options: RecordReaderOptions) {
+  constructor(options: CsvReaderOptions) {
     this.#options = options;
     this.#line = options.firstLine ?? 1;
     this.#delimiter = options.dialect.delimiter.charCodeAt(0);
@@ -77,6 +62,7 @@ export class RecordReader {
       bytes: this.#text,
       bounds: new Int32Array(2 * options.fieldsMax),
       count: 0,
+      fieldBytes: 0,
       line: 1,
       fault: undefined,
       raw: () => this.#text.subarray(this.#start, this.#stop),
@@ -84,7 +70,7 @@ export class RecordReader {
   }
 
   /**
-   * Takes the next piece of text and hands over the rows that are complete.
+   * Reads the next block of text and passes on the complete rows.
    * @throws FILE_HEADER_TOO_LONG, FILE_QUOTE_NOT_CLOSED, FILE_ROW_TOO_LONG
    */
   push(chunk: Uint8Array): void {
@@ -94,7 +80,7 @@ export class RecordReader {
     this.#checkRest();
   }
 
-  /** Hands over the last row, if the text did not end with a line end. */
+  /** Passes on the last row, if the text did not end with a line end. */
   end(): void {
     this.#readRows(this.#rest, true);
     this.#rest = Buffer.alloc(0);
@@ -106,7 +92,7 @@ export class RecordReader {
     let block = BLOCK_BYTES_MIN;
     for (;;) {
       const plain = this.#readPlain(text, at, end, clean);
-      // Many plain rows since csv-parse was needed last: it is not needed much.
+      // Many plain rows since the last use of csv-parse: start again with a small block.
       if (plain.next - at > block) block = BLOCK_BYTES_MIN;
       at = plain.next;
       if (!plain.stuck) break;
@@ -126,7 +112,7 @@ export class RecordReader {
     if (this.#rest.length > max) this.#refuse(this.#rest);
   }
 
-  /** A row (or what there is of it) is longer than allowed. */
+  /** Throws the error for a row, or the part of it read so far, that exceeds its limit. */
   #refuse(raw: Uint8Array): never {
     const { limits, header } = this.#options;
     if (this.#rows === 0 && header) {
@@ -142,13 +128,13 @@ export class RecordReader {
     }
     throw new TributaryError(
       "FILE_ROW_TOO_LONG",
-      `the row that begins on line ${this.#line} is longer than ${limits.recordBytesMax} bytes`,
+      `the row that starts on line ${this.#line} is longer than ${limits.recordBytesMax} bytes`,
     );
   }
 
   /**
-   * Reads rows whose fields stand in the text as they are. Where the first row begins that is incomplete, or that is `stuck`:
-   * it has quotes that take more than locating.
+   * Reads rows whose fields need no unescaping. Returns where the first other row starts: an incomplete one, or
+   * (`stuck`) one with quotes that csv-parse has to read.
    */
   #readPlain(text: Buffer, from: number, end: boolean, clean: boolean): { next: number; stuck: boolean } {
     const { bounds } = this.#row;
@@ -199,11 +185,12 @@ export class RecordReader {
     const row = this.#row;
     row.bytes = text;
     row.count = count;
+    row.fieldBytes = stop - start;
     row.fault = clean ? undefined : faultOf(text.subarray(start, stop));
     this.#emit(text, start, stop);
   }
 
-  /** Reads the complete rows of text[from, to) by csv-parse; where the first incomplete one begins. */
+  /** Reads the complete rows of text[from, to) with csv-parse. Returns where the first incomplete one starts. */
   #readQuoted(text: Buffer, from: number, to: number, end: boolean, clean: boolean): number {
     const block = text.subarray(from, to);
     let start = from;
@@ -217,6 +204,7 @@ export class RecordReader {
       start += this.#skipBlankLines(text, start, to);
       this.#row.fault = "quote_not_closed";
       this.#row.count = 0;
+      this.#row.fieldBytes = 0;
       this.#emit(text, start, to);
       this.#line += countLines(text, start, to);
       return to;
@@ -224,7 +212,7 @@ export class RecordReader {
     return end ? to : start;
   }
 
-  /** One row that csv-parse read from text[from, to), line end included. */
+  /** Passes on a row that csv-parse read from text[from, to), line end included. */
   #emitQuoted(text: Buffer, from: number, to: number, fields: readonly string[], clean: boolean): void {
     const start = from + this.#skipBlankLines(text, from, to);
     let stop = to;
@@ -235,16 +223,16 @@ export class RecordReader {
     const raw = text.subarray(start, stop);
     this.#layOut(fields, raw.length);
     row.fault = clean ? undefined : faultOf(raw);
-    // A quote that closes in the middle of a field may have swallowed line ends that it should not have.
+    // A quote that closes in the middle of a field may have included line ends by mistake.
     const severalLines = lines > (stop < to ? 1 : 0);
     if (severalLines && openQuote(raw, this.#delimiter, this.#options.dialect) !== -1) row.fault ??= "quote_not_closed";
     this.#emit(text, start, stop);
     this.#line += lines;
   }
 
-  /** Puts fields that came as strings of bytes into the row. */
+  /** Copies fields given as binary strings into the row. */
   #layOut(fields: readonly string[], rawLength: number): void {
-    // Room also for the quotes that csv-parse gives back to a field which it first took for quoted.
+    // Includes room for quotes that csv-parse puts back into a field that it first took for quoted.
     const room = rawLength + fields.length + 16;
     if (this.#scratch.length < room) this.#scratch = Buffer.allocUnsafeSlow(Math.max(2 * room, 64 * 1024));
     const [row, scratch, { fieldsMax }] = [this.#row, this.#scratch, this.#options];
@@ -257,6 +245,7 @@ export class RecordReader {
     }
     row.bytes = scratch;
     row.count = fields.length;
+    row.fieldBytes = at;
   }
 
   #emit(text: Buffer, start: number, stop: number): void {
@@ -280,14 +269,11 @@ export class RecordReader {
   }
 }
 
-/** csv-parse over one block of text, synchronously. Fields come as strings of bytes (latin1), to be taken over as they are. */
+/** Runs csv-parse over one block of text, synchronously. Fields are binary strings (latin1), to be copied unchanged. */
 class BlockParser extends Parser {
   readonly #onRecord: (fields: readonly string[], bytesRead: number) => void;
 
-  constructor(
-    dialect: RecordReaderOptions["dialect"],
-    onRecord: (fields: readonly string[], bytesRead: number) => void,
-  ) {
+  constructor(dialect: CsvReaderOptions["dialect"], onRecord: (fields: readonly string[], bytesRead: number) => void) {
     super({
       encoding: "latin1",
       delimiter: dialect.delimiter,
@@ -306,7 +292,7 @@ class BlockParser extends Parser {
     return true;
   }
 
-  /** Hands over the block's complete records (with `end` the last one too); csv-parse's error code if the block ends in a quote. */
+  /** Passes on the complete records (with `end` also the last). Returns csv-parse's error code if a quote stays open. */
   parse(block: Buffer, end: boolean): string | undefined {
     let failure: (Error & { code?: string }) | null | undefined;
     const note = (error?: Error | null): void => void (failure ??= error);
@@ -326,7 +312,7 @@ function faultOf(raw: Buffer): RowFault | undefined {
   return isUtf8(raw) ? undefined : "encoding";
 }
 
-/** Behind the text's last line end; 0 if it has none. */
+/** Position after the text's last line end; 0 if it has none. */
 function lastLineEnd(text: Buffer): number {
   let at = text.length;
   while (at > 0 && text[at - 1] !== LF && text[at - 1] !== CR) at--;
@@ -336,13 +322,13 @@ function lastLineEnd(text: Buffer): number {
 const endsField = (byte: number | undefined, delimiter: number): boolean =>
   byte === undefined || byte === delimiter || byte === LF || byte === CR;
 
-/** The first quote or escape character from `at` on; the text's length if there is none. */
+/** Position of the first quote or escape character from `at` on; the text's length if there is none. */
 function nextQuote(text: Uint8Array, at: number, quoteByte: number, escapeByte: number): number {
   while (at < text.length && text[at] !== quoteByte && text[at] !== escapeByte) at++;
   return at;
 }
 
-/** Line ends in bytes[from, to), CRLF counting once. */
+/** Number of line ends in bytes[from, to); CRLF counts once. */
 function countLines(bytes: Uint8Array, from: number, to: number): number {
   let lines = 0;
   for (let at = from; at < to; at++) {
@@ -352,8 +338,8 @@ function countLines(bytes: Uint8Array, from: number, to: number): number {
   return lines;
 }
 
-/** Where the first quoted field of the row opens that is not closed just before a delimiter or the row's end; -1 if there is none. */
-function openQuote(raw: Uint8Array, delimiter: number, { quote, escape }: RecordReaderOptions["dialect"]): number {
+/** Start of the first quoted field that is not closed directly before a delimiter or the row's end; -1 if none. */
+function openQuote(raw: Uint8Array, delimiter: number, { quote, escape }: CsvReaderOptions["dialect"]): number {
   const quoteByte = quote?.length === 1 ? quote.charCodeAt(0) : 256;
   if (quoteByte > 127) return -1;
   for (let at = 0; at < raw.length; at++) {
@@ -367,7 +353,7 @@ function openQuote(raw: Uint8Array, delimiter: number, { quote, escape }: Record
   return -1;
 }
 
-/** Where the quoted text that begins at `at` ends; the row's length if it does not. */
+/** Position of the quote that closes the text from `at` on; the row's length if there is none. */
 function closingQuote(raw: Uint8Array, at: number, quoteByte: number, escapeByte: number): number {
   while (at < raw.length) {
     if (escapeByte !== quoteByte && raw[at] === escapeByte) at += 2;

@@ -1,11 +1,11 @@
 import type { Dialect } from "./dialect.ts";
 
 /**
- * A row as text, without its line end, so that it reads back as these fields in the dialect and as one row.
- * @throws a plain Error if the dialect has no quotes and a field cannot stand without them
+ * A row as text that reads back as these fields, without a line end.
+ * @throws a plain Error if a field needs quotes and the dialect has none
  */
 export function rowText(fields: readonly string[], dialect: Pick<Dialect, "delimiter" | "quote" | "escape">): string {
-  // A lone empty field would be a blank line, which is no row.
+  // A single empty field would be a blank line, which readers skip.
   if (fields.length === 1 && fields[0] === "") return quoted("", dialect);
   return fields.map((field) => (needsQuotes(field, dialect) ? quoted(field, dialect) : field)).join(dialect.delimiter);
 }
@@ -16,14 +16,14 @@ function needsQuotes(field: string, { delimiter, quote }: Pick<Dialect, "delimit
 
 function quoted(field: string, { quote, escape }: Pick<Dialect, "quote" | "escape">): string {
   if (quote === null)
-    throw new Error(`${JSON.stringify(field.slice(0, 80))} needs quotes, which mean nothing in the file`);
+    throw new Error(`${JSON.stringify(field.slice(0, 80))} needs quotes, but the file is written without quotes`);
   const escaped = escape === quote ? field : field.replaceAll(escape, escape + escape);
   return quote + escaped.replaceAll(quote, escape + quote) + quote;
 }
 
 /**
- * Text for a cell of a spreadsheet, which takes what begins with = + - @ for a formula: an apostrophe goes before it, unless it is a
- * plain number. `fromCell` takes it away again.
+ * Text for a spreadsheet cell. Spreadsheets treat text that starts with = + - @ as a formula, so this puts an apostrophe
+ * before it, except before plain numbers. `fromCell` removes the apostrophe.
  */
 export function toCell(text: string): string {
   return FORMULA.test(text) && !PLAIN_NUMBER.test(text) ? `'${text}` : text;
@@ -33,6 +33,6 @@ export function fromCell(text: string): string {
   return text.startsWith("'") && FORMULA.test(text) ? text.slice(1) : text;
 }
 
-/** Apostrophes may stand before it already. */
+/** The text may already start with apostrophes. */
 const FORMULA = /^'*[=+\-@\t\r]/;
 const PLAIN_NUMBER = /^[+-]?[0-9]+([.,][0-9]+)?$/;

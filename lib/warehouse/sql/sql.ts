@@ -1,5 +1,6 @@
 import { AUDIT_COLUMNS, decimalOf, type ColumnDefinition, type ColumnType } from "../../columns.ts";
 import type { FileOutcome, Reject } from "../../messages/generated.ts";
+import { dateText, decimalText, timestampText } from "../../rows/value-text.ts";
 
 /**
  * The only place where identifiers and literals become SQL text, and the pieces both warehouses share. Pure: whatever a name or a
@@ -139,28 +140,7 @@ function timestampOf(value: LiteralValue): string {
   return matching(timestampPattern, value.replace(/Z$/, ""), "TIMESTAMP").replace("T", " ");
 }
 
-const MS_PER_DAY = 86_400_000;
-const MICROS_PER_SECOND = 1_000_000n;
-
-/** `2024-01-31` of days since 1970-01-01; years 0001 to 9999. */
-export function dateText(days: number): string {
-  return new Date(days * MS_PER_DAY).toISOString().slice(0, 10);
-}
-
-/** `2024-01-31T12:00:00`, or with six digits of a second where they are not all zero, of microseconds since 1970; years 0001 to 9999. */
-export function timestampText(micros: bigint): string {
-  const fraction = ((micros % MICROS_PER_SECOND) + MICROS_PER_SECOND) % MICROS_PER_SECOND;
-  const seconds = new Date(Number((micros - fraction) / 1000n)).toISOString().slice(0, 19);
-  return fraction === 0n ? seconds : `${seconds}.${String(fraction).padStart(6, "0")}`;
-}
-
-/** `-12.30` of an unscaled value and its scale. */
-export function decimalText(unscaled: bigint, scale: number): string {
-  const digits = String(unscaled < 0n ? -unscaled : unscaled).padStart(scale + 1, "0");
-  const sign = unscaled < 0n ? "-" : "";
-  if (scale === 0) return sign + digits;
-  return `${sign}${digits.slice(0, -scale)}.${digits.slice(-scale)}`;
-}
+export { dateText, decimalText, timestampText };
 
 /** Our own tables, in the same schema. Every column is nullable. */
 export const INTERNAL_TABLES = {

@@ -47,6 +47,8 @@ export function outcomeOf(file: EndedFile, failure?: Failure): FileOutcome {
     parseMs: end.parseMs,
     delimiter: end.delimiter,
     encoding: end.encoding,
+    ...(end.format === undefined ? {} : { format: end.format }),
+    formatOptionsJson: end.formatOptionsJson ?? null,
     rowsOffset: file.rowsOffset,
     errorCode: failure?.code ?? null,
     errorMessage: failure ? failure.message.slice(0, MESSAGE_CHARS_MAX) : null,

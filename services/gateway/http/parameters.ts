@@ -1,5 +1,7 @@
 import { z } from "zod";
-import { dialectOverrideSchema, type DialectOverride } from "../../../lib/contract/contract.ts";
+import { csvOptionsSchema } from "../../../lib/formats/csv/csv-format.ts";
+import type { FormatRequest } from "../../../lib/formats/format.ts";
+import { checkRequest } from "../../../lib/formats/registry.ts";
 import { TributaryError } from "../../../lib/errors.ts";
 import { duration } from "../../../lib/process/config.ts";
 import { problemSchema } from "./schemas.ts";
@@ -35,7 +37,7 @@ export const dialectParameters = {
     .describe("default: detected"),
   quote: z.string().min(1).max(4).optional().describe("one character, or `none`"),
   escape: z.string().length(1).optional().describe("default: the quote doubled"),
-  encoding: dialectOverrideSchema.shape.encoding.describe("default: detected"),
+  encoding: csvOptionsSchema.shape.encoding.describe("default: detected"),
   header: z.enum(["true", "false"]).optional().describe("false: columns are column_1, column_2 …"),
 } as const;
 
@@ -44,9 +46,9 @@ export function requestedDialectOf(query: {
   delimiter?: string | undefined;
   quote?: string | undefined;
   escape?: string | undefined;
-  encoding?: DialectOverride["encoding"] | undefined;
+  encoding?: FormatRequest["encoding"];
   header?: "true" | "false" | undefined;
-}): DialectOverride {
+}): FormatRequest {
   const { delimiter, quote, escape, encoding, header } = query;
   const given = {
     ...(delimiter === undefined ? {} : { delimiter: DELIMITERS[delimiter as keyof typeof DELIMITERS] ?? delimiter }),
@@ -55,9 +57,9 @@ export function requestedDialectOf(query: {
     ...(encoding === undefined ? {} : { encoding }),
     ...(header === undefined ? {} : { header: header === "true" }),
   };
-  const parsed = dialectOverrideSchema.safeParse(given);
-  if (parsed.success) return parsed.data;
-  const faults = parsed.error.issues.map(({ path, message }) => `query.${path.join(".")}: ${message}`);
+  const checked = checkRequest(given);
+  if (checked.success) return checked.data;
+  const faults = checked.issues.map(({ path, message }) => `query.${path.join(".")}: ${message}`);
   throw new TributaryError("BAD_REQUEST", faults.join("; "));
 }
 

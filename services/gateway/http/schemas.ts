@@ -131,17 +131,11 @@ const shownValue = z.union([z.string(), z.number(), z.boolean(), z.null()]);
 
 export const previewSchema = z
   .object({
+    format: z.string().nullable().describe("null: the file has no supported format"),
     dialect: z
-      .object({
-        delimiter: z.string(),
-        quote: z.string().nullable(),
-        escape: z.string(),
-        header: z.boolean(),
-        encoding: z.string(),
-        confidence: z.number().describe("0 to 1; 1: sure, or given"),
-      })
+      .looseObject({ encoding: z.string(), confidence: z.number().describe("0 to 1; 1: certain, or declared") })
       .nullable()
-      .describe("null: the file is no text"),
+      .describe("the format's options; of csv: delimiter, quote, escape and header. null: the file is not text"),
     columns: z.array(columnSchema.extend({ samples: z.array(shownValue) })),
     diff: z
       .object({

@@ -3,7 +3,8 @@ import { Readable, Transform } from "node:stream";
 import { uuidv7 } from "uuidv7";
 import type { BlobStore } from "../../../lib/blob/blob-store.ts";
 import type { Clock } from "../../../lib/clock.ts";
-import type { DialectOverride } from "../../../lib/contract/contract.ts";
+import type { FormatRequest } from "../../../lib/formats/format.ts";
+import { requestFields } from "../../../lib/formats/message-fields.ts";
 import { codeOf, hasCode, messageOf, TributaryError } from "../../../lib/errors.ts";
 import type { EventLog } from "../../../lib/event-log/event-log.ts";
 import { fileEvents } from "../../../lib/messages/avro.ts";
@@ -42,7 +43,7 @@ export interface IncomingFile {
   /** Its length, where known: a body that ends elsewhere is incomplete. */
   sizeBytes?: number | undefined;
   etag?: string | undefined;
-  dialect?: DialectOverride | undefined;
+  dialect?: FormatRequest | undefined;
   /** The sender's trace, which the file's becomes part of. */
   traceparent?: string | undefined;
   /** A correction: the file that it corrects, and the version whose offset its rows keep, if they do. */
@@ -87,7 +88,7 @@ export function makeIngest(deps: IngestDeps): Ingest {
           ...stored,
           replayOf: file.corrects?.fileId ?? null,
           versionOffset: file.corrects?.versionOffset ?? null,
-          dialectJson: file.dialect && Object.keys(file.dialect).length > 0 ? JSON.stringify(file.dialect) : null,
+          ...requestFields(file.dialect),
         };
         return publishFile(deps, event, span);
       });

@@ -12,10 +12,10 @@ import { previewSchema } from "../http/schemas.ts";
 import type { App, GatewayDeps } from "../http/deps.ts";
 import { requestedDialectOf, dialectParameters, FORM_LIMITS, plainText, problemResponses } from "../http/parameters.ts";
 
-/** Parsing happens in this process, beside the uploads: few at a time, and each looks at little. */
+/** Previews are parsed in this process, which also takes uploads, so few run at a time. */
 const PREVIEWS_MAX = 4;
 
-/** What would come of a file, without any effect. */
+/** Previews of files, without any effect. */
 export async function addPreviewRoutes(app: App, deps: GatewayDeps): Promise<void> {
   const { contracts, schemas, warehouse, settings } = deps;
   const gate = makeConcurrencyLimiter(PREVIEWS_MAX, "previews");
@@ -30,11 +30,11 @@ export async function addPreviewRoutes(app: App, deps: GatewayDeps): Promise<voi
       schema: {
         operationId: "previewFile",
         tags: ["files"],
-        summary: "What would come of a file: dialect, types, change to its table, first rows and rejects",
+        summary: "Preview a file: format, types, change to its table, first rows and rejects",
         description: "The body is the file, or its beginning, raw or as the first file of a form. Nothing is stored.",
         consumes: ["text/csv", "application/octet-stream"],
         querystring: z.strictObject({
-          table: z.string().optional().describe("the table it is meant for; default: a new one"),
+          table: z.string().optional().describe("the table to load it into; default: a new one"),
           name: plainText.optional().describe("the file's name"),
           rowsMax: z.coerce.number().int().min(1).max(1000).default(20),
           ...dialectParameters,
@@ -58,7 +58,7 @@ export async function addPreviewRoutes(app: App, deps: GatewayDeps): Promise<voi
           rejectsMax: rowsMax,
           textBytesMax: settings.TRIBUTARY_PREVIEW_SIZE_MAX,
           ...(columns ? { known: columns } : {}),
-          ...(schema ? { pinned: schema.dialect } : {}),
+          ...(schema ? { pinned: schema.pinned } : {}),
         }),
       );
       return answerOf(preview);
@@ -69,16 +69,17 @@ export async function addPreviewRoutes(app: App, deps: GatewayDeps): Promise<voi
 async function bodyOf(request: FastifyRequest): Promise<{ body: Readable; name?: string }> {
   if (!request.isMultipart()) return { body: request.raw };
   const part = await request.file();
-  if (!part) throw new TributaryError("BAD_REQUEST", "the form holds no file");
+  if (!part) throw new TributaryError("BAD_REQUEST", "the form contains no file");
   return { body: part.file, name: part.filename };
 }
 
-/** The stream's bytes; who stops reading early leaves it open, for the answer goes the same way back. */
+/** The stream's bytes. Stopping early leaves the stream open, because the response uses the same connection. */
 const withoutClosing = (body: Readable): AsyncIterable<Uint8Array> =>
   body.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
 
-const answerOf = ({ dialect, error, ...preview }: Preview): z.infer<typeof previewSchema> => ({
+const answerOf = ({ format, dialect, error, ...preview }: Preview): z.infer<typeof previewSchema> => ({
   ...preview,
-  dialect: dialect ? { ...dialect } : null,
+  format: format ?? null,
+  dialect: dialect ?? null,
   error: error ? describeError(error.code, error.message) : null,
 });

@@ -1,18 +1,18 @@
 import type { BlobStore } from "../../../lib/blob/blob-store.ts";
-import { dialectOverrideSchema } from "../../../lib/contract/contract.ts";
-import type { CsvLimits } from "../../../lib/parsing/limits.ts";
-import { readLines } from "../../../lib/parsing/lines.ts";
+import { checkRequest } from "../../../lib/formats/registry.ts";
+import type { ParseLimits } from "../../../lib/parsing/limits.ts";
+import { readLines } from "../../../lib/text/lines.ts";
 import { TributaryError } from "../../../lib/errors.ts";
 import { rawKey } from "../ingest/raw-key.ts";
 import type { RejectedRow, RejectLedger } from "./ledger.ts";
 
-/** Files read for one answer; rejects of further ones go without. */
+/** Files read for one response; rejects of further files have no context. */
 const FILES_MAX = 10;
 const LINE_BYTES_MAX = 1_000;
 
-/** Each reject with the lines around it, `around` before and behind, as they stand in the raw file. */
+/** Adds to each reject the lines of the raw file around it: `around` before and after. */
 export async function withContext(
-  deps: { blob: BlobStore; ledger: Pick<RejectLedger, "version">; limits: CsvLimits },
+  deps: { blob: BlobStore; ledger: Pick<RejectLedger, "version">; limits: ParseLimits },
   rejects: readonly RejectedRow[],
   around: number,
 ): Promise<RejectedRow[]> {
@@ -33,7 +33,7 @@ export async function withContext(
 const linesOf = (line: number, around: number): number[] =>
   Array.from({ length: 2 * around + 1 }, (_, at) => line - around + at).filter((one) => one >= 1);
 
-/** Null if the raw file is gone, or is no text after all. */
+/** Null if the raw file is no longer stored or is not text. */
 async function linesAround(
   { blob, ledger, limits }: Parameters<typeof withContext>[0],
   fileId: string,
@@ -41,7 +41,8 @@ async function linesAround(
 ): Promise<Awaited<ReturnType<typeof readLines>> | null> {
   const version = await ledger.version(fileId);
   if (!version) return null;
-  const { encoding } = dialectOverrideSchema.safeParse({ encoding: version.encoding }).data ?? {};
+  const recorded = checkRequest({ encoding: version.encoding });
+  const encoding = recorded.success ? recorded.data.encoding : undefined;
   const options = { fileName: version.sourceFile, encoding, pinned: undefined, limits };
   try {
     const { body } = await blob.get(rawKey(version.contentHash));

@@ -1,16 +1,17 @@
 import { Readable } from "node:stream";
 import type { BlobStore } from "../../../lib/blob/blob-store.ts";
+import { keepsVersions, type Contracts } from "../../../lib/contract/contract.ts";
+import { fieldsOf, type FormatRequest, type Row } from "../../../lib/formats/format.ts";
+import { requestIn } from "../../../lib/formats/message-fields.ts";
+import { checkRequest } from "../../../lib/formats/registry.ts";
+import type { ParseLimits } from "../../../lib/parsing/limits.ts";
 import {
-  dialectOverrideSchema,
-  keepsVersions,
-  type Contracts,
-  type DialectOverride,
-} from "../../../lib/contract/contract.ts";
-import type { Dialect } from "../../../lib/formats/csv/dialect.ts";
-import type { CsvLimits } from "../../../lib/parsing/limits.ts";
-import { fieldsOf, readRows, type ReadJob } from "../../../lib/formats/csv/read-rows.ts";
-import type { Row } from "../../../lib/formats/csv/records.ts";
-import { rowText } from "../../../lib/formats/csv/write-rows.ts";
+  readFieldNames,
+  readRecords,
+  type OpenedFile,
+  type ReadJob,
+  type RecordVisitor,
+} from "../../../lib/parsing/open-file.ts";
 import { hasCode, messageOf, TributaryError } from "../../../lib/errors.ts";
 import type { EventLog } from "../../../lib/event-log/event-log.ts";
 import type { Accepted, Ingest } from "../ingest/ingest.ts";
@@ -27,22 +28,22 @@ export interface CorrectionDeps {
   schemas: ReadonlyMap<string, TableSchema>;
   ledger: RejectLedger;
   ingest: Pick<Ingest, "put">;
-  limits: CsvLimits;
+  limits: ParseLimits;
 }
 
-/** Rejected rows of one file that are exported at a time, and bytes of a sheet, there and back. */
+/** Rejected rows per export, and bytes of a sheet in both directions. */
 const ROWS_MAX = 100_000;
 export const SHEET_BYTES_MAX = 16 * 1024 * 1024;
 
-/** Rows without sound text of their own: only the file as a whole can be mended. */
-const NOT_ON_SHEETS = new Set(["quote_not_closed", "row_too_large"]);
+/** Rows whose text is not delimited reliably: only the file itself can be corrected. */
+const NOT_ON_SHEETS = new Set(["quote_not_closed", "malformed", "row_too_large"]);
 
-/** A file version with rejected rows, and how its raw bytes fall into rows. */
+/** A file version with rejected rows, and how its raw bytes split into records. */
 export interface RejectedVersion extends ReadVersion {
   fileId: string;
   rejects: Awaited<ReturnType<RejectLedger["ofFile"]>>;
   job: ReadJob;
-  /** Its rows' offset, should they keep it; null where they do not, or it is not known any more. */
+  /** The offset that its corrected rows keep; null if they keep none, or it is no longer known. */
   versionOffset: number | null;
 }
 
@@ -53,21 +54,22 @@ export interface RejectedVersion extends ReadVersion {
 export async function rejectedVersion(deps: CorrectionDeps, table: string, fileId: string): Promise<RejectedVersion> {
   const version = await deps.ledger.version(fileId);
   if (!version || version.table !== table) {
-    throw new TributaryError("NOT_FOUND", `table '${table}' has no file ${fileId.slice(0, 80)} on record`);
+    throw new TributaryError("NOT_FOUND", `table '${table}' has no record of file ${fileId.slice(0, 80)}`);
   }
   const ofFile = (await versionEvents(deps.log, table)).filter(({ event }) => event.sourceFile === version.sourceFile);
   const [own, newest] = [ofFile.find(({ event }) => event.fileId === fileId), ofFile.at(-1)];
   if (newest && newest.event.fileId !== fileId && newest.offset > version.sourceOffset) {
     throw new TributaryError(
       "FILE_SUPERSEDED",
-      `'${version.sourceFile}' has come in again since (${newest.event.fileId})`,
+      `'${version.sourceFile}' has a newer version (${newest.event.fileId}): export its sheet`,
     );
   }
   const contract = deps.contracts.of(table);
-  const said = own?.event.dialectJson;
-  const requested: DialectOverride = said ? dialectOverrideSchema.parse(JSON.parse(said)) : {};
-  const found = dialectOverrideSchema.safeParse({ delimiter: version.delimiter, encoding: version.encoding });
-  const pinned = deps.schemas.get(table)?.dialect;
+  const requested = own ? requestIn(own.event) : {};
+  // Only CSV files have a delimiter on record.
+  const { delimiter, encoding } = version;
+  const recorded = checkRequest(delimiter === "" ? { encoding } : { delimiter, encoding });
+  const pinned = deps.schemas.get(table)?.pinned;
   return {
     ...version,
     fileId,
@@ -76,7 +78,7 @@ export async function rejectedVersion(deps: CorrectionDeps, table: string, fileI
     job: {
       fileName: version.sourceFile,
       contract,
-      requested: { ...requested, ...(found.success ? found.data : {}) },
+      requested: { ...requested, ...(recorded.success ? recorded.data : {}) },
       limits: deps.limits,
       ...(pinned ? { pinned } : {}),
     },
@@ -85,48 +87,56 @@ export async function rejectedVersion(deps: CorrectionDeps, table: string, fileI
 
 export interface Sheet {
   text: string;
-  /** Rejected rows that no sheet can hold, or that this one has no room for. */
+  /** Rejected rows that cannot be corrected on a sheet, or did not fit. */
   leftOut: number;
 }
 
-/** The sheet with the version's rejected rows, as many as there is room for. */
+/** The sheet with the version's rejected rows, as many as fit. */
 export async function exportSheet(deps: CorrectionDeps, version: RejectedVersion): Promise<Sheet> {
+  const { headers, version: named } = await withHeaders(deps, version);
   const texts = [SHEET_BEGIN];
-  let [columns, rows, bytes] = [0, 0, 0];
+  let [rows, bytes] = [0, 0];
   const add = (cells: readonly string[]): boolean => {
     const text = sheetText(cells);
     if (bytes + Buffer.byteLength(text) > SHEET_BYTES_MAX) return false;
     bytes += Buffer.byteLength(text);
     return texts.push(text) > 0;
   };
-  const parts = readVersion(deps, version, (seen, row, dialect): undefined => {
-    const headers = headersOf(seen, row, dialect);
-    if (headers) {
-      columns = headers.length;
-      add([...SHEET_COLUMNS, ...headers]);
-    }
+  add([...SHEET_COLUMNS, ...headers]);
+  const onRow = (seen: Row, row: number): undefined => {
     const reject = version.rejects.get(row);
     if (!reject || !isCorrectable(version, row) || seen.count > deps.limits.columnsMax) return;
     const { line, reason, message } = reject;
-    const cells = trimmed(shownFields(seen), columns);
+    const cells = trimmed(shownFields(seen), headers.length);
     if (add([version.fileId, String(row), String(line), reason, message, ...cells])) rows++;
-  });
-  for await (const _ of parts);
+  };
+  for await (const _ of readVersion(deps, named, { onRow }));
   return { text: texts.join(""), leftOut: version.rowsRejected - rows };
 }
 
-/** The file's headings, at the row that tells them. */
-function headersOf(seen: Row, row: number, { header }: Dialect): string[] | undefined {
-  if (row === 0) return fieldsOf(seen).map((field) => field.trim());
-  if (row !== 1 || header) return undefined;
-  return Array.from({ length: seen.count }, (_, at) => `column_${at + 1}`);
+/**
+ * The headings of the version's file: its field names, or column_1, column_2 … Also the version with these names in its
+ * job, for formats whose records name their fields.
+ */
+async function withHeaders(
+  deps: CorrectionDeps,
+  version: RejectedVersion,
+): Promise<{ headers: readonly string[]; version: RejectedVersion }> {
+  const body = await rawFile(deps.blob, version);
+  try {
+    const { names, count = 0 } = (await readFieldNames(body, version.job)) ?? {};
+    if (!names) return { headers: Array.from({ length: count }, (_, at) => `column_${at + 1}`), version };
+    return { headers: names, version: { ...version, job: { ...version.job, fields: names } } };
+  } finally {
+    body.destroy();
+  }
 }
 
-/** Bytes that are no characters, and NUL, are shown as U+FFFD. */
+/** The row's fields; invalid bytes and NUL are shown as U+FFFD. */
 const shownFields = (seen: Row): string[] => fieldsOf(seen).map((field) => field.replaceAll("\0", UNREADABLE));
 const UNREADABLE = "\ufffd";
 
-/** What came, or would come, of a sheet. */
+/** The effect of a sheet. */
 export interface Correction {
   rowsCorrected: number;
   rowsUnchanged: number;
@@ -135,9 +145,9 @@ export interface Correction {
 }
 
 /**
- * Makes a new version of the file, in which the sheet's rows stand in the place of those rejected; every other row stays as it is, and
- * where it is. The new version goes the way of any file. Nothing is stored unless the whole sheet is in order.
- * @throws BAD_REQUEST for a row that was not rejected or still cannot be read, for other columns, or if nothing was changed
+ * Creates a new version of the file, in which the sheet's rows replace rejected rows; all other rows stay unchanged and
+ * in place. The new version is ingested like any file. Nothing is stored unless the whole sheet is valid.
+ * @throws BAD_REQUEST for a row that was not rejected or is still unreadable, for other columns, or without any change
  */
 export async function correct(
   deps: CorrectionDeps,
@@ -146,51 +156,64 @@ export async function correct(
   dryRun: boolean,
 ): Promise<Correction> {
   for (const { row, line } of sheet.rows) checkCorrectable(version, row, line);
-  const { dialect, texts, rowsUnchanged } = await planCorrection(deps, version, sheet);
+  const { headers, version: named } = await withHeaders(deps, version);
+  checkHeaders(sheet.headers, headers);
+  const { format, texts, rowsUnchanged } = await planCorrection(deps, named, headers, sheet.rows);
   if (texts.size === 0) throw new TributaryError("BAD_REQUEST", "no row of the sheet differs from its export");
   const counts = { rowsCorrected: texts.size, rowsUnchanged, rowsLeft: version.rowsRejected - sheet.rows.length };
   if (dryRun) return { ...counts, accepted: undefined };
-  const lines = async function* () {
-    const parts = readVersion(deps, version, (seen, row) => lineOf(texts.get(row) ?? seen.raw()));
-    for await (const part of parts) if (part.length > 0) yield Buffer.concat(part);
-  };
   const accepted = await deps.ingest.put({
     table: version.table,
     sourceFile: version.sourceFile,
     origin: "upload",
-    body: Readable.from(lines(), { objectMode: false }),
-    dialect: { ...dialect, encoding: "utf-8" },
+    body: Readable.from(correctedLines(deps, named, texts), { objectMode: false }),
+    dialect: { ...format, encoding: "utf-8" },
     corrects: { fileId: version.fileId, versionOffset: version.versionOffset },
   });
   return { ...counts, accepted };
 }
 
-/** The text of every row that was changed, and how the file is written. */
+/** The version's records, in which `texts` replaces rows by their ordinals. */
+async function* correctedLines(
+  deps: CorrectionDeps,
+  version: RejectedVersion,
+  texts: ReadonlyMap<number, Buffer>,
+): AsyncGenerator<Buffer> {
+  let header: Buffer | undefined;
+  const parts = readVersion<Buffer>(deps, version, {
+    onFields: (fields) => void (header ??= fields.header && lineOf(fields.header.raw())),
+    onRow: (seen, row) => lineOf(texts.get(row) ?? seen.raw()),
+  });
+  let begun = false;
+  for await (const part of parts) {
+    if (header && !begun) yield header;
+    begun ||= header !== undefined;
+    if (part.length > 0) yield Buffer.concat(part);
+  }
+}
+
+/** The text of every changed row, and how the file is written. */
 async function planCorrection(
   deps: CorrectionDeps,
   version: RejectedVersion,
-  sheet: { headers: readonly string[]; rows: readonly SheetRow[] },
-): Promise<{ dialect: Dialect; texts: Map<number, Buffer>; rowsUnchanged: number }> {
-  const sent = new Map(sheet.rows.map((row) => [row.row, row]));
+  headers: readonly string[],
+  rows: readonly SheetRow[],
+): Promise<{ format: FormatRequest; texts: Map<number, Buffer>; rowsUnchanged: number }> {
+  const sent = new Map(rows.map((row) => [row.row, row]));
   const texts = new Map<number, Buffer>();
-  let [columns, rowsUnchanged] = [0, 0];
-  let dialect: Dialect | undefined;
-  const parts = readVersion(deps, version, (seen, row, read): undefined => {
-    dialect ??= read;
-    const headers = headersOf(seen, row, read);
-    if (headers) {
-      columns = headers.length;
-      checkHeaders(sheet.headers, headers);
-    }
-    const { cells: all = [], line = 0 } = sent.get(row) ?? {};
-    if (!sent.has(row)) return;
-    const cells = trimmed(all, columns);
-    if (cells.join("\0") === trimmed(shownFields(seen), columns).join("\0")) rowsUnchanged++;
-    else texts.set(row, Buffer.from(textOf(cells, seen, read, line)));
-  });
-  for await (const _ of parts);
-  const { confidence: _, ...found } = dialect as Dialect & { confidence?: number };
-  return { dialect: found, texts, rowsUnchanged };
+  let rowsUnchanged = 0;
+  let format: FormatRequest = {};
+  const onFields = (_: unknown, file: OpenedFile): void =>
+    void (format = { format: file.format.name, ...file.options });
+  const onRow = (seen: Row, row: number, file: OpenedFile): undefined => {
+    const own = sent.get(row);
+    if (!own) return;
+    const cells = trimmed(own.cells, headers.length);
+    if (cells.join("\0") === trimmed(shownFields(seen), headers.length).join("\0")) rowsUnchanged++;
+    else texts.set(row, Buffer.from(textOf(cells, seen, file, { headers, line: own.line })));
+  };
+  for await (const _ of readVersion(deps, version, { onFields, onRow }));
+  return { format, texts, rowsUnchanged };
 }
 
 const isCorrectable = ({ rejects }: RejectedVersion, row: number): boolean => {
@@ -201,11 +224,11 @@ const isCorrectable = ({ rejects }: RejectedVersion, row: number): boolean => {
 function checkCorrectable(version: RejectedVersion, row: number, line: number): void {
   if (isCorrectable(version, row)) return;
   const reject = version.rejects.get(row);
-  const why = reject ? `was rejected as ${reject.reason}: mend the file itself` : "was not rejected";
+  const why = reject ? `was rejected as ${reject.reason}: correct the file itself` : "was not rejected";
   throw new TributaryError("BAD_REQUEST", `line ${line} of the sheet: row ${row} of '${version.sourceFile}' ${why}`);
 }
 
-/** Columns beyond the file's own are what rows with too many fields have; their headings do not matter. */
+/** Checks the file's own headings. Further columns hold surplus fields of rows; their headings are ignored. */
 function checkHeaders(sent: readonly string[], own: readonly string[]): void {
   own.forEach((header, at) => {
     if (sent[at]?.trim() === header) return;
@@ -214,17 +237,23 @@ function checkHeaders(sent: readonly string[], own: readonly string[]): void {
   });
 }
 
-/** As many cells as the file has columns; more only where they hold something. */
+/** Pads or cuts to the file's columns; further cells are kept up to the last that is not empty. */
 function trimmed(cells: readonly string[], columns: number): string[] {
   const kept = [...cells, ...Array<string>(Math.max(0, columns - cells.length)).fill("")];
   while (kept.length > columns && kept.at(-1) === "") kept.pop();
   return kept;
 }
 
-function textOf(cells: readonly string[], seen: Row, dialect: Dialect, line: number): string {
+function textOf(
+  cells: readonly string[],
+  seen: Row,
+  { format, options }: OpenedFile,
+  { headers, line }: { headers: readonly string[]; line: number },
+): string {
   try {
-    if (seen.fault && cells.some((cell) => cell.includes(UNREADABLE))) throw new Error(`it still holds ${UNREADABLE}`);
-    return rowText(cells, dialect);
+    if (seen.fault && cells.some((cell) => cell.includes(UNREADABLE)))
+      throw new Error(`a cell still contains ${UNREADABLE}: replace it`);
+    return format.writeRow(cells, options, headers);
   } catch (error) {
     throw new TributaryError("BAD_REQUEST", `line ${line} of the sheet: ${messageOf(error)}`, { cause: error });
   }
@@ -234,31 +263,34 @@ const lineOf = (raw: Uint8Array): Buffer => Buffer.concat([raw, LINE_END]);
 const LINE_END = Buffer.from("\n");
 
 /**
- * Reads the version's raw bytes as its parser did, and makes sure of it: every rejected row has to stand on the line on which it was
- * rejected, and the rows have to be as many.
- * @throws BLOB_MISSING, FILE_SUPERSEDED if the rows do not fall as they did (its contract's dialect is another now)
+ * Reads the version's raw bytes as its parser did, and verifies it: every rejected row must be on the line where it was
+ * rejected, and the number of rows must be the same.
+ * @throws BLOB_MISSING, FILE_SUPERSEDED if the rows differ (the contract's dialect has changed since)
  */
 async function* readVersion<T>(
   { blob }: CorrectionDeps,
   version: RejectedVersion,
-  visit: (seen: Row, row: number, dialect: Dialect) => T | undefined,
+  visitor: RecordVisitor<T>,
 ): AsyncGenerator<T[]> {
   const { sourceFile, rejects, rowsRead, status, job } = version;
   const changed = (): TributaryError =>
     new TributaryError(
       "FILE_SUPERSEDED",
-      `the rows of '${sourceFile}' do not fall as they did when it was read; replay it first`,
+      `'${sourceFile}' splits into other rows now than when it was parsed: replay it first`,
     );
   const body = await rawFile(blob, version);
   let rows = 0;
   let met = 0;
   try {
-    yield* readRows(body, job, (seen, row, dialect) => {
-      rows = row;
-      const reject = rejects.get(row);
-      if (reject && reject.line !== seen.line) throw changed();
-      if (reject) met++;
-      return visit(seen, row, dialect);
+    yield* readRecords<T>(body, job, {
+      ...visitor,
+      onRow: (seen, row, file) => {
+        rows = row;
+        const reject = rejects.get(row);
+        if (reject && reject.line !== seen.line) throw changed();
+        if (reject) met++;
+        return visitor.onRow?.(seen, row, file);
+      },
     });
   } finally {
     body.destroy();

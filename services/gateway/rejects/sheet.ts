@@ -1,26 +1,27 @@
 import { Readable } from "node:stream";
 import { defaultContract } from "../../../lib/contract/contract.ts";
-import type { CsvLimits } from "../../../lib/parsing/limits.ts";
-import { fieldsOf, readRows } from "../../../lib/formats/csv/read-rows.ts";
+import type { ParseLimits } from "../../../lib/parsing/limits.ts";
 import { fromCell, rowText, toCell } from "../../../lib/formats/csv/write-rows.ts";
+import { fieldsOf, type Row } from "../../../lib/formats/format.ts";
+import { readRecords } from "../../../lib/parsing/open-file.ts";
 import { messageOf, TributaryError } from "../../../lib/errors.ts";
 
 /**
- * The sheet on which people correct rejected rows: a CSV file with five columns of ours, then the columns of the file itself. What a
- * spreadsheet would take for a formula has an apostrophe before it.
+ * The sheet for correcting rejected rows: a CSV file with these five columns, then the columns of the file itself,
+ * whatever its format. Text that a spreadsheet would treat as a formula is prefixed with an apostrophe.
  */
 export const SHEET_COLUMNS = ["_file_id", "_row", "_line", "_reason", "_message"] as const;
 
 export interface SheetRow {
   fileId: string;
   row: number;
-  /** Where it stands on the sheet: line of the sheet. */
+  /** Line of the sheet. */
   line: number;
-  /** The file's columns, and what stands beyond them. */
+  /** Values of the file's columns, and any further cells. */
   cells: string[];
 }
 
-/** Spreadsheets tell UTF-8 by it. */
+/** A byte-order mark, by which spreadsheets recognise UTF-8. */
 export const SHEET_BEGIN = "\ufeff";
 
 const COMMA = { delimiter: ",", quote: '"', escape: '"' } as const;
@@ -28,10 +29,10 @@ const COMMA = { delimiter: ",", quote: '"', escape: '"' } as const;
 export const sheetText = (cells: readonly string[]): string => `${rowText(cells.map(toCell), COMMA)}\r\n`;
 
 /**
- * Reads a sheet that came back, in whatever way a spreadsheet has written it.
+ * Reads an edited sheet, in any CSV dialect that spreadsheets write.
  * @throws BAD_REQUEST naming the line of the sheet
  */
-export async function readSheet(bytes: Buffer, limits: CsvLimits): Promise<{ headers: string[]; rows: SheetRow[] }> {
+export async function readSheet(bytes: Buffer, limits: ParseLimits): Promise<{ headers: string[]; rows: SheetRow[] }> {
   const refuse = (line: number, why: string): never => {
     throw new TributaryError("BAD_REQUEST", `line ${line} of the sheet: ${why}`);
   };
@@ -39,30 +40,35 @@ export async function readSheet(bytes: Buffer, limits: CsvLimits): Promise<{ hea
   const job = {
     fileName: "sheet.csv",
     contract: defaultContract("sheet"),
-    requested: { header: true },
+    requested: { format: "csv", header: true },
     limits: { ...limits, columnsMax: limits.columnsMax + SHEET_COLUMNS.length + 1 },
   };
   const rows: SheetRow[] = [];
   const seen = new Set<number>();
   try {
-    const parts = readRows(Readable.from([bytes], { objectMode: false }), job, (read, ordinal): undefined => {
-      if (read.fault) refuse(read.line, `it cannot be read (${read.fault.replaceAll("_", " ")})`);
-      const cells = fieldsOf(read).map(fromCell);
-      if (ordinal === 0) return void (headers = headersOf(cells));
-      const [fileId = "", rowText = ""] = cells;
-      const row = Number(rowText);
-      if (!Number.isSafeInteger(row) || row < 1)
-        refuse(read.line, `_row is '${rowText.slice(0, 40)}', no ordinal of a row`);
-      if (seen.has(row)) refuse(read.line, `row ${row} comes twice`);
-      seen.add(row);
-      rows.push({ fileId, row, line: read.line, cells: cells.slice(SHEET_COLUMNS.length) });
+    const check = (read: Row): string[] => {
+      if (read.fault) refuse(read.line, `the row cannot be read (${read.fault.replaceAll("_", " ")})`);
+      return fieldsOf(read).map(fromCell);
+    };
+    const parts = readRecords<never>(Readable.from([bytes], { objectMode: false }), job, {
+      onFields: ({ header }) => void (headers = headersOf(check(header!))),
+      onRow: (read): undefined => {
+        const cells = check(read);
+        const [fileId = "", rowText = ""] = cells;
+        const row = Number(rowText);
+        if (!Number.isSafeInteger(row) || row < 1)
+          refuse(read.line, `_row is '${rowText.slice(0, 40)}', which is not a row number`);
+        if (seen.has(row)) refuse(read.line, `row ${row} occurs twice`);
+        seen.add(row);
+        rows.push({ fileId, row, line: read.line, cells: cells.slice(SHEET_COLUMNS.length) });
+      },
     });
     for await (const _ of parts);
   } catch (error) {
     if (error instanceof TributaryError && error.code === "BAD_REQUEST") throw error;
     throw new TributaryError("BAD_REQUEST", `the sheet cannot be read: ${messageOf(error)}`, { cause: error });
   }
-  if (!headers || rows.length === 0) throw new TributaryError("BAD_REQUEST", "the sheet holds no rows");
+  if (!headers || rows.length === 0) throw new TributaryError("BAD_REQUEST", "the sheet contains no rows");
   return { headers, rows };
 }
 

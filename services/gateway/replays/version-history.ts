@@ -1,5 +1,6 @@
 import type { BlobStore } from "../../../lib/blob/blob-store.ts";
-import { dialectOverrideSchema } from "../../../lib/contract/contract.ts";
+import { requestFields } from "../../../lib/formats/message-fields.ts";
+import { checkRequest } from "../../../lib/formats/registry.ts";
 import type { EventLog } from "../../../lib/event-log/event-log.ts";
 import type { FileEvent } from "../../../lib/messages/generated.ts";
 import type { WriteMode } from "../../../lib/warehouse/warehouse.ts";
@@ -44,12 +45,13 @@ function rebuilt(table: string, version: RecordedVersion): VersionEvent {
   const { fileId, sourceFile, sourceOffset, sizeBytes, contentHash, etag, receivedAtMs } = version;
   const isDeletion = contentHash === "";
   const { delimiter, encoding } = version;
-  const dialect = dialectOverrideSchema.safeParse({ delimiter, encoding });
+  // Files of other formats than CSV have no delimiter on record: their format is detected again.
+  const dialect = checkRequest(delimiter === "" ? { encoding } : { delimiter, encoding });
   const event: FileEvent = {
     ...{ fileId, table, sourceFile, origin: "upload", sizeBytes, contentHash, etag, receivedAtMs },
     kind: isDeletion ? "deleted" : "put",
     blobKey: isDeletion ? "" : rawKey(contentHash),
-    dialectJson: dialect.success && !isDeletion ? JSON.stringify(dialect.data) : null,
+    ...requestFields(dialect.success && !isDeletion ? dialect.data : {}),
     replayOf: null,
     versionOffset: null,
   };

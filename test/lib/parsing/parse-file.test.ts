@@ -27,8 +27,8 @@ test("contract: columns in any order, formats, null markers, required and key co
   assert.deepEqual(
     parsed.rejects.map(({ row, column, reason, message }) => [row, column, reason, message]),
     [
-      [3, "order_id", "required", "'order_id' is required, but empty"],
-      [4, "day", "type_mismatch", "'2024-01-31' is no DATE, which 'day' holds"],
+      [3, "order_id", "required", "column 'order_id' is required, but the field is empty"],
+      [4, "day", "type_mismatch", "'2024-01-31' is not a valid DATE (column 'day')"],
     ],
   );
 });
@@ -65,7 +65,7 @@ test("contract: what becomes of values that do not fit", async () => {
   assert.deepEqual(rescued.rows[2], { id: 3, day: null, _rescued: null });
   const failed = await parse(content, { current, contract: { onMismatch: "fail" } });
   assert.equal(failed.summary.error?.code, "FILE_VALUE_MISMATCH");
-  assert.match(failed.summary.error.message, /line 3: 'x' is no INTEGER/);
+  assert.match(failed.summary.error.message, /line 3: 'x' is not a valid INTEGER/);
 });
 
 test("contract: ragged rows and limits on rejects", async () => {

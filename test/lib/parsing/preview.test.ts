@@ -29,7 +29,7 @@ test("dialect, types, difference, rows and rejects", async () => {
     ],
     widened: [{ name: "id", from: "INTEGER", to: "BIGINT" }],
     missing: ["old"],
-    conflicting: [{ name: "id", type: "BIGINT", rejects: 1, example: "'foo' is no BIGINT, which 'id' holds" }],
+    conflicting: [{ name: "id", type: "BIGINT", rejects: 1, example: "'foo' is not a valid BIGINT (column 'id')" }],
   });
   assert.deepEqual(shown.rows, [
     [1, null, 'Jörg "x"', "2024-01-01T10:00:00"],

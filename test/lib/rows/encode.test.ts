@@ -4,8 +4,8 @@ import avsc from "avsc";
 import fc from "fast-check";
 import { decimalOf, rowSchemaOf, type ColumnType } from "../../../lib/columns.ts";
 import { CAST, cast, castColumn, FAMILY } from "../../../lib/typing/cast.ts";
-import { showRows } from "../../../lib/rows/decode.ts";
-import { RowEncoder } from "../../../lib/rows/encode.ts";
+import { showRows } from "../../../lib/rows/show.ts";
+import { RowEncoder, writerSchemaOf } from "../../../lib/rows/encode.ts";
 import { newScan } from "../../../lib/typing/scan.ts";
 
 const ORIGIN = { sourceFile: "ordner/größe.csv", sourceOffset: 2 ** 40, receivedAtMs: 1_700_000_000_123 };
@@ -58,7 +58,7 @@ function roundTrip(values: readonly Value[]): { fields: unknown[]; audit: unknow
   return {
     fields: decoded.slice(0, values.length),
     audit: decoded.slice(values.length),
-    shown: showRows(rows, 1, columns, 1)[0]!,
+    shown: showRows({ rows, rowCount: 1, writerSchema: writerSchemaOf(columns) }, 1)[0]!,
   };
 }
 

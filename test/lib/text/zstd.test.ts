@@ -43,10 +43,10 @@ test("data cut short or followed by something else are damaged", async () => {
   for (let length = 1; length < CHECKED.length; length++) {
     await assert.rejects(unpacked(CHECKED.subarray(0, length)), `${length} bytes`);
   }
-  await assert.rejects(unpacked(Buffer.concat([PLAIN, Buffer.from("more")])), /no frame begins/);
+  await assert.rejects(unpacked(Buffer.concat([PLAIN, Buffer.from("more")])), /a frame does not start/);
   const reserved = Buffer.from(PLAIN);
   reserved[6] = 6;
-  await assert.rejects(unpacked(reserved), /no block begins/);
+  await assert.rejects(unpacked(reserved), /a block header is invalid/);
   await assert.rejects(unpacked(Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x01, 0x58, 7])), /dictionary/);
 });
 

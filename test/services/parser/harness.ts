@@ -8,7 +8,7 @@ import type { BlobStore } from "../../../lib/blob/blob-store.ts";
 import { systemClock } from "../../../lib/clock.ts";
 import { contractSchema } from "../../../lib/contract/contract.ts";
 import { contractsOf } from "../../../lib/contract/load.ts";
-import { DEFAULT_LIMITS, type CsvLimits } from "../../../lib/parsing/limits.ts";
+import { DEFAULT_LIMITS, type ParseLimits } from "../../../lib/parsing/limits.ts";
 import {
   deadLetters,
   fileEvents,
@@ -55,7 +55,7 @@ export interface Harness {
 export interface HarnessOptions {
   contracts?: object[];
   settings?: Partial<ParserSettings>;
-  limits?: Partial<CsvLimits>;
+  limits?: Partial<ParseLimits>;
   /** What the parser sees instead of the blob store. */
   wrapBlob?: (blob: BlobStore) => BlobStore;
 }

@@ -7,7 +7,10 @@ import { FakeEventLog } from "../../support/fake-event-log.ts";
 
 const schemaOf = (...names: string[]): TableSchema => ({
   columns: names.map((name) => ({ name, type: "VARCHAR", header: name })),
-  dialect: { delimiter: ",", quote: '"', escape: '"', encoding: "utf-8", header: true },
+  pinned: {
+    format: "csv",
+    options: { delimiter: ",", quote: '"', escape: '"', encoding: "utf-8", header: true },
+  },
 });
 
 test("the schema after a newer file stands, whatever a parser that lost its partition still publishes", async (t) => {

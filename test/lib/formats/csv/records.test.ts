@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { RecordReader, type Row, type RecordReaderOptions } from "../../../../lib/formats/csv/records.ts";
+import { CsvRecordReader, type CsvReaderOptions } from "../../../../lib/formats/csv/records.ts";
+import type { Row } from "../../../../lib/formats/format.ts";
 import { hasCode } from "../../../../lib/errors.ts";
 import { readByCsvParse } from "../../../fuzz/csv-parse.ts";
 
@@ -15,9 +16,9 @@ interface Read {
 const RFC4180 = { delimiter: ",", quote: '"', escape: '"' } as const;
 const ROOMY = { headerBytesMax: 1 << 20, recordBytesMax: 1 << 24 };
 
-function read(chunks: readonly Uint8Array[], options: Partial<RecordReaderOptions> = {}): Read[] {
+function read(chunks: readonly Uint8Array[], options: Partial<CsvReaderOptions> = {}): Read[] {
   const rows: Read[] = [];
-  const reader = new RecordReader({
+  const reader = new CsvRecordReader({
     dialect: RFC4180,
     limits: ROOMY,
     fieldsMax: 50,
@@ -39,7 +40,7 @@ const copyOf = (row: Row): Read => ({
   fault: row.fault,
 });
 
-const fieldsOf = (text: string, options: Partial<RecordReaderOptions> = {}): string[][] =>
+const fieldsOf = (text: string, options: Partial<CsvReaderOptions> = {}): string[][] =>
   read([Buffer.from(text)], options).map(({ fields }) => fields);
 
 /** Cuts the bytes at the given places, anywhere: also inside characters. */
@@ -214,7 +215,7 @@ test("rows and headers have a limit, and an open quote costs no more memory than
 
 test("more fields than there is room for are counted, not kept", () => {
   const rows: [number, string][] = [];
-  const reader = new RecordReader({
+  const reader = new CsvRecordReader({
     dialect: RFC4180,
     limits: ROOMY,
     fieldsMax: 3,

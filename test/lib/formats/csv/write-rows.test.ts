@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { fieldsOf } from "../../../../lib/formats/csv/read-rows.ts";
-import { RecordReader } from "../../../../lib/formats/csv/records.ts";
+import { CsvRecordReader } from "../../../../lib/formats/csv/records.ts";
 import { fromCell, rowText, toCell } from "../../../../lib/formats/csv/write-rows.ts";
+import { fieldsOf } from "../../../../lib/formats/format.ts";
 import { cell, dialect } from "../../../fuzz/files.ts";
 
 const ROOMY = { headerBytesMax: 1 << 20, recordBytesMax: 1 << 20 };
@@ -11,7 +11,7 @@ const ROOMY = { headerBytesMax: 1 << 20, recordBytesMax: 1 << 20 };
 function readBack(text: string, written: Parameters<typeof rowText>[1]): string[][] {
   const rows: string[][] = [];
   const onRow = (row: Parameters<typeof fieldsOf>[0]): void => void rows.push(fieldsOf(row));
-  const reader = new RecordReader({ dialect: written, limits: ROOMY, fieldsMax: 20, header: false, onRow });
+  const reader = new CsvRecordReader({ dialect: written, limits: ROOMY, fieldsMax: 20, header: false, onRow });
   reader.push(Buffer.from(text));
   reader.end();
   return rows;

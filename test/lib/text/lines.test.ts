@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DEFAULT_LIMITS } from "../../../lib/parsing/limits.ts";
-import { readLines } from "../../../lib/parsing/lines.ts";
-import { pieces as piecesOf } from "./parsing.ts";
+import { readLines } from "../../../lib/text/lines.ts";
+import { pieces as piecesOf } from "../parsing/parsing.ts";
 
 const options = {
   fileName: "f.csv",

@@ -1,5 +1,5 @@
-import { rawText } from "./rejects.ts";
-import { textBlocks, type TextOptions } from "../text/text-blocks.ts";
+import { rawText } from "./raw-text.ts";
+import { textBlocks, type TextOptions } from "./text-blocks.ts";
 
 /** A line of a file, as an editor shows it. */
 export interface Line {
@@ -10,13 +10,16 @@ export interface Line {
 export interface WantedLines {
   /** Numbers, from 1, in any order. */
   lines: ReadonlySet<number>;
-  /** Of a longer line no more is kept. */
+  /** Longer lines are cut to this many bytes. */
   lineBytesMax: number;
 }
 
 const [LF, CR] = [10, 13];
 
-/** The wanted lines of a file, and its first that is not blank, read no further than they go. Throws what reading text throws. */
+/**
+ * The wanted lines of a file and its first line that is not blank. Stops reading after the last of them.
+ * @throws what `textBlocks` throws
+ */
 export async function readLines(
   source: AsyncIterable<Uint8Array>,
   options: TextOptions,

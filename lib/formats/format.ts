@@ -1,0 +1,151 @@
+import type { z } from "zod";
+import type { Encoding } from "../text/encoding.ts";
+
+/** How a file is written: its encoding and its format's own options, complete. Plain JSON. */
+export type FormatOptions = Readonly<Record<string, unknown>> & { readonly encoding: Encoding };
+
+/**
+ * What a sender or a contract declares about how a file is written: the format's name, the encoding and the format's
+ * own options, all optional. What is missing is detected.
+ */
+export type FormatRequest = Readonly<Record<string, unknown>> & {
+  readonly format?: string | undefined;
+  readonly encoding?: Encoding | undefined;
+};
+
+/** How a table's first file was written; later files of the table are expected to be written alike. */
+export interface PinnedFormat {
+  format: string;
+  options: FormatOptions;
+}
+
+/** Limits that readers enforce. */
+export interface RecordLimits {
+  /** Header in bytes of UTF-8. Beyond: FILE_HEADER_TOO_LONG. */
+  headerBytesMax: number;
+  /** One record in bytes of UTF-8, as in the file. Beyond: FILE_QUOTE_NOT_CLOSED or FILE_ROW_TOO_LONG. */
+  recordBytesMax: number;
+  /** Fields of a record. Beyond: FILE_TOO_MANY_COLUMNS. */
+  columnsMax: number;
+}
+
+/** Why a record cannot be used at all. */
+export type RowFault = "encoding" | "nul_byte" | "quote_not_closed" | "malformed";
+
+/** One record, split into fields but not typed. The reader reuses it: it is valid only during the call. */
+export interface Row {
+  /**
+   * UTF-8 (unless `fault` is set) that contains the fields. Either the file's own text, or a buffer of the reader with
+   * decoded fields: a JSON string with escapes is no byte range of its file.
+   */
+  readonly bytes: Uint8Array;
+  /**
+   * Start and end of each field in `bytes`, in any order and possibly overlapping. An empty range is a missing value.
+   * Holds at most `columnsMax + 1` fields.
+   */
+  readonly bounds: Int32Array;
+  /** Number of fields, including those beyond the capacity of `bounds`. */
+  readonly count: number;
+  /** Upper bound of the fields' total length in bytes. */
+  readonly fieldBytes: number;
+  /** Line of the file on which the record starts, from 1. */
+  readonly line: number;
+  readonly fault: RowFault | undefined;
+  /** The record as it is in the file, without its line end. */
+  raw(): Uint8Array;
+}
+
+/** The fields that records have, in the order of their bounds. */
+export interface RecordFields {
+  /** Header names, trimmed; undefined if fields have only positions. */
+  names: readonly string[] | undefined;
+  count: number;
+  /**
+   * True if every record has these fields (a header, or a first record without names). False if records name their
+   * own fields, so that more may follow.
+   */
+  final: boolean;
+  /** The header record of the file, if it has one. */
+  header?: Row;
+}
+
+/** What a reader calls, in file order. */
+export interface RecordHandlers {
+  /**
+   * Called once before the first record, and, if `final` is false, again before each record that adds fields. Names
+   * passed before stay first and keep their order.
+   */
+  onFields(fields: RecordFields): void;
+  onRow(row: Row): void;
+}
+
+/** Splits a file's text into records. */
+export interface RecordReader {
+  /**
+   * Reads the next block of UTF-8 and passes on the complete records.
+   * @throws FILE_HEADER_TOO_LONG, FILE_TOO_MANY_COLUMNS, FILE_QUOTE_NOT_CLOSED, FILE_ROW_TOO_LONG,
+   * FILE_ENCODING_UNKNOWN for an unreadable header, and what the handlers throw
+   */
+  push(text: Uint8Array): void;
+  /** Passes on the last record, if the text did not end with a record end. */
+  end(): void;
+}
+
+/** The beginning of a file's text. */
+export interface TextSample {
+  /** UTF-8. */
+  bytes: Buffer;
+  encoding: Encoding;
+  /** True if `bytes` is the whole file. */
+  complete: boolean;
+}
+
+/** What a format finds in a file's beginning. */
+export interface Detected<Options extends FormatOptions = FormatOptions> {
+  options: Options;
+  /** 0 to 1; 1 if certain or declared. */
+  confidence: number;
+  /** Bytes before the header or first record, e.g. a line `sep=;`. */
+  skippedBytes: number;
+  /** Line on which the text after `skippedBytes` starts, from 1. */
+  firstLine: number;
+}
+
+export interface OpenOptions<Options extends FormatOptions = FormatOptions> {
+  options: Options;
+  firstLine: number;
+  limits: RecordLimits;
+  /** Field names that an earlier reading of the file found, for formats whose records name their fields. */
+  fields?: readonly string[] | undefined;
+}
+
+/**
+ * A format of text files. Decompression and decoding come before (lib/text), types and rejects after (lib/parsing).
+ * A format is a folder here and a line in registry.ts.
+ */
+export interface FileFormat<Options extends FormatOptions = FormatOptions> {
+  /** Lower case; part of messages and contracts. */
+  readonly name: string;
+  /** What senders and contracts may declare: a strict object with `encoding` and the format's own options. */
+  readonly optionsSchema: z.ZodType<FormatRequest>;
+  /** 0 to 1: how well the text fits. The format with the highest score is chosen unless one is declared or pinned. */
+  sniff(sample: TextSample): number;
+  /**
+   * Completes the options. Declared options win over the text, and the text wins over the table's pinned options.
+   * @throws FILE_NOT_CSV if the text is of another format
+   */
+  detect(sample: TextSample, requested: FormatRequest, pinned?: Options): Detected<Options>;
+  open(open: OpenOptions<Options>, handlers: RecordHandlers): RecordReader;
+  /**
+   * One record as text that reads back as these fields, without a line end. `names` are the file's field names.
+   * @throws a plain Error if the options cannot represent a field
+   */
+  writeRow(fields: readonly string[], options: Options, names: readonly string[]): string;
+}
+
+/** The row's fields as text. */
+export function fieldsOf({ bytes, bounds, count }: Row): string[] {
+  const shown = Math.min(count, bounds.length / 2);
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  return Array.from({ length: shown }, (_, field) => text.toString("utf8", bounds[2 * field], bounds[2 * field + 1]));
+}

@@ -1,0 +1,120 @@
+import type { Contract } from "../contract/contract.ts";
+import type { FileFormat, FormatOptions, FormatRequest, PinnedFormat, RecordFields, Row } from "../formats/format.ts";
+import { chooseFormat, DEFAULT_FORMAT } from "../formats/registry.ts";
+import { textBlocks, type TextBlock, type TextOptions } from "../text/text-blocks.ts";
+import type { ParseLimits } from "./limits.ts";
+
+/** What decides how a file splits into records. Plain data. */
+export interface ReadJob {
+  /** The sender's name for the file; used in messages, and to recognise names of compressed files. */
+  fileName: string;
+  contract: Contract;
+  /** What the sender declares about the format; wins over the contract. */
+  requested: FormatRequest;
+  /** How the table's first file was written. */
+  pinned?: PinnedFormat;
+  /** Field names found by an earlier reading, for formats whose records name their fields. */
+  fields?: readonly string[];
+  limits: ParseLimits;
+}
+
+/** A file whose format is known, and the text of its first block from the header or first record on. */
+export interface OpenedFile {
+  format: FileFormat;
+  options: FormatOptions;
+  /** 0 to 1; 1 if certain or declared. */
+  confidence: number;
+  firstLine: number;
+  text: Buffer;
+}
+
+/** The declarations of sender and contract. The contract's options do not apply if the sender declares another format. */
+function requestOf({ requested, contract }: Pick<ReadJob, "requested" | "contract">): FormatRequest {
+  const formatOf = ({ format = DEFAULT_FORMAT }: FormatRequest): string => format;
+  if (requested.format !== undefined && formatOf(requested) !== formatOf(contract.dialect)) return requested;
+  return { ...contract.dialect, ...requested };
+}
+
+export function textOptionsOf(
+  job: Pick<ReadJob, "fileName" | "requested" | "contract" | "pinned" | "limits">,
+): TextOptions {
+  const { fileName, pinned, limits } = job;
+  return { fileName, encoding: requestOf(job).encoding, pinned: pinned?.options.encoding, limits };
+}
+
+/**
+ * Finds the format and its options from a file's first block.
+ * @throws FILE_NOT_CSV if no registered format fits
+ */
+export function openFile(
+  block: TextBlock,
+  job: Pick<ReadJob, "requested" | "contract" | "pinned" | "limits">,
+  formats?: readonly FileFormat[],
+): OpenedFile {
+  const request = requestOf(job);
+  const { pinned, limits } = job;
+  const bytes = block.bytes.subarray(0, limits.detectionBytes);
+  const complete = block.last && bytes.length === block.bytes.length;
+  const sample = { bytes, encoding: block.encoding, complete };
+  const format = chooseFormat(sample, request, pinned, formats);
+  const usual = pinned?.format === format.name ? pinned.options : undefined;
+  const { options, confidence, skippedBytes, firstLine } = format.detect(sample, request, usual);
+  return { format, options, confidence, firstLine, text: block.bytes.subarray(skippedBytes) };
+}
+
+export interface RecordVisitor<T> {
+  onFields?(fields: RecordFields, file: OpenedFile): void;
+  /** `row` is the ordinal that the parser counts, from 1. `seen` is valid only during the call. */
+  onRow?(seen: Row, row: number, file: OpenedFile): T | undefined;
+}
+
+/**
+ * A file's records as text, split exactly as the parser splits them. Yields, per block of text, what the visitor's
+ * `onRow` returned. Memory is bounded.
+ * @throws what `textBlocks`, `openFile` and the format's reader throw
+ */
+export async function* readRecords<T>(
+  source: AsyncIterable<Uint8Array>,
+  job: ReadJob,
+  visitor: RecordVisitor<T>,
+  formats?: readonly FileFormat[],
+): AsyncGenerator<T[]> {
+  let made: T[] = [];
+  let row = 0;
+  const openReader = (file: OpenedFile) =>
+    file.format.open(
+      { options: file.options, firstLine: file.firstLine, limits: job.limits, fields: job.fields },
+      {
+        onFields: (fields) => visitor.onFields?.(fields, file),
+        onRow: (seen) => {
+          const one = visitor.onRow?.(seen, ++row, file);
+          if (one !== undefined) made.push(one);
+        },
+      },
+    );
+  let reader: ReturnType<typeof openReader> | undefined;
+  for await (const block of textBlocks(source, textOptionsOf(job))) {
+    let text = block.bytes;
+    if (!reader) {
+      const file = openFile(block, job, formats);
+      text = file.text;
+      reader = openReader(file);
+    }
+    reader.push(text);
+    if (block.last) reader.end();
+    yield made;
+    made = [];
+  }
+}
+
+/** The names of a file's fields; undefined if fields have only positions, or the file has no record. */
+export async function readFieldNames(
+  source: AsyncIterable<Uint8Array>,
+  job: ReadJob,
+  formats?: readonly FileFormat[],
+): Promise<{ names: readonly string[] | undefined; count: number } | undefined> {
+  let found: RecordFields | undefined;
+  const onFields = ({ names, count, final }: RecordFields): void => void (found = { names, count, final });
+  for await (const _ of readRecords(source, job, { onFields }, formats)) if (found?.final) break;
+  return found && { names: found.names, count: found.count };
+}
