@@ -16,7 +16,10 @@ import type {
   TableSchemaEvent,
 } from "./generated.ts";
 
-/** Converts one kind of message to bytes and back. `decode` throws at once for bytes that are not of this schema. */
+/**
+ * Converts one kind of message to bytes and back. `decode` throws at once for bytes that are not of this
+ * schema.
+ */
 export interface Codec<T> {
   encode(value: T): Buffer;
   decode(bytes: Buffer): T;
@@ -25,8 +28,8 @@ export interface Codec<T> {
 /**
  * Messages change in two ways, and older records stay readable:
  * - Fields are added at the end of a message with a default; a record written before lacks the last ones.
- * - Fields inside nested records are added with a default and `"layout": 2`. A value whose layout-2 fields all have
- *   their defaults is written without them, so that older versions can read it too.
+ * - Fields inside nested records are added with a default and `"layout": 2`. A value whose layout-2 fields
+ *   all have their defaults is written without them, so that older versions can read it too.
  */
 function codec<T>(file: string): Codec<T> {
   const schema = JSON.parse(
@@ -36,7 +39,7 @@ function codec<T>(file: string): Codec<T> {
   const oldSchema = firstLayout(schema) as RecordSchema;
   const oldType = typeOf(oldSchema);
   const fitsOld = layoutCheck(schema);
-  const layouts = fitsOld ? [schema, oldSchema] : [schema];
+  const layouts = fitsOld ? [oldSchema, schema] : [schema];
   const decoders = [
     ...layouts.map((written) => decoder(written, type)),
     ...layouts.flatMap((written) => truncated(written).map((shorter) => decoder(shorter, type))),

@@ -28,8 +28,8 @@ const withFirstLayout = (field: Field): Field => ({ ...field, type: firstLayout(
 type Check = (value: unknown) => boolean;
 
 /**
- * A test whether all layout-2 fields of a value have their defaults; undefined if the schema has no such fields.
- * Works on strings, numbers and null as defaults.
+ * A test whether all layout-2 fields of a value have their defaults; undefined if the schema has no such
+ * fields. Works on strings, numbers and null as defaults.
  */
 export function layoutCheck(schema: Schema): Check | undefined {
   if (typeof schema === "string") return undefined;

@@ -16,13 +16,21 @@ const lib = (folders: string): RegExp => new RegExp(`^lib/((${FOUNDATION})\\.ts$
 const LAYERS: readonly { of: RegExp; may: RegExp; instead: string }[] = [
   { of: /^lib\/[a-z-]+\.ts$/, may: lib("(?!)"), instead: "foundation files import only each other" },
   { of: /^lib\/messages\//, may: lib("messages"), instead: "messages know only the foundation" },
+  { of: /^lib\/text\//, may: lib("text"), instead: "text knows only the foundation" },
+  { of: /^lib\/typing\//, may: lib("typing"), instead: "types of values know only the foundation" },
+  { of: /^lib\/rows\//, may: lib("rows|typing|messages"), instead: "rows know typing and messages" },
   {
-    of: /^lib\/contract\//,
-    may: lib("contract|messages"),
-    instead: "contracts know only messages and the foundation",
+    of: /^lib\/formats\//,
+    may: lib("formats|text|typing"),
+    instead: "a format knows text and typing, never how files are parsed",
   },
   {
-    of: /^lib\/(text|typing|rows|formats|parsing)\//,
+    of: /^lib\/contract\//,
+    may: lib("contract|messages|formats"),
+    instead: "contracts know messages, formats and the foundation",
+  },
+  {
+    of: /^lib\/parsing\//,
     may: lib("text|typing|rows|formats|parsing|contract|messages"),
     instead: "reading a file knows no port",
   },

@@ -109,6 +109,8 @@ export const fileOutcome = (fileId: string): FileOutcome => ({
   rowsOffset: 7,
   errorCode: null,
   errorMessage: null,
+  format: "csv",
+  formatOptionsJson: null,
 });
 
 export const commitEvent = (files: FileOutcome[]): CommitEvent => ({
