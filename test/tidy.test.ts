@@ -96,7 +96,7 @@ const PACKAGE_HOMES = new Map(
     "prom-client": /^lib\/process\/metrics\.ts$/,
     fastify: /^(services\/gateway\/|lib\/process\/http\.ts$)/,
     avsc: /^(lib\/messages\/avro\.ts|lib\/rows\/|lib\/warehouse\/)/,
-    zod: /^(lib\/contract\/|lib\/process\/config\.ts$|services\/\w+\/config\.ts$|services\/gateway\/)/,
+    zod: /^(lib\/contract\/|lib\/formats\/|lib\/process\/config\.ts$|services\/\w+\/config\.ts$|services\/gateway\/)/,
     pino: /^lib\/process\/logger\.ts$/,
     jose: /^services\/gateway\/access\/oidc\.ts$/,
     "@opentelemetry/api": /^lib\/process\/tracing-otlp\.ts$/,

@@ -5,8 +5,8 @@ import type { Encoding } from "../text/encoding.ts";
 export type FormatOptions = Readonly<Record<string, unknown>> & { readonly encoding: Encoding };
 
 /**
- * What a sender or a contract declares about how a file is written: the format's name, the encoding and the format's
- * own options, all optional. What is missing is detected.
+ * What a sender or a contract declares about how a file is written: the format's name, the encoding and the
+ * format's own options, all optional. What is missing is detected.
  */
 export type FormatRequest = Readonly<Record<string, unknown>> & {
   readonly format?: string | undefined;
@@ -35,13 +35,13 @@ export type RowFault = "encoding" | "nul_byte" | "quote_not_closed" | "malformed
 /** One record, split into fields but not typed. The reader reuses it: it is valid only during the call. */
 export interface Row {
   /**
-   * UTF-8 (unless `fault` is set) that contains the fields. Either the file's own text, or a buffer of the reader with
-   * decoded fields: a JSON string with escapes is no byte range of its file.
+   * UTF-8 (unless `fault` is set) that contains the fields. Either the file's own text, or a buffer of the
+   * reader with decoded fields: a JSON string with escapes is no byte range of its file.
    */
   readonly bytes: Uint8Array;
   /**
-   * Start and end of each field in `bytes`, in any order and possibly overlapping. An empty range is a missing value.
-   * Holds at most `columnsMax + 1` fields.
+   * Start and end of each field in `bytes`, in any order and possibly overlapping. An empty range is a
+   * missing value. Holds at most `columnsMax + 1` fields.
    */
   readonly bounds: Int32Array;
   /** Number of fields, including those beyond the capacity of `bounds`. */
@@ -61,8 +61,8 @@ export interface RecordFields {
   names: readonly string[] | undefined;
   count: number;
   /**
-   * True if every record has these fields (a header, or a first record without names). False if records name their
-   * own fields, so that more may follow.
+   * True if every record has these fields (a header, or a first record without names). False if records name
+   * their own fields, so that more may follow.
    */
   final: boolean;
   /** The header record of the file, if it has one. */
@@ -72,8 +72,8 @@ export interface RecordFields {
 /** What a reader calls, in file order. */
 export interface RecordHandlers {
   /**
-   * Called once before the first record, and, if `final` is false, again before each record that adds fields. Names
-   * passed before stay first and keep their order.
+   * Called once before the first record, and, if `final` is false, again before each record that adds fields.
+   * Names passed before stay first and keep their order.
    */
   onFields(fields: RecordFields): void;
   onRow(row: Row): void;
@@ -120,24 +120,29 @@ export interface OpenOptions<Options extends FormatOptions = FormatOptions> {
 }
 
 /**
- * A format of text files. Decompression and decoding come before (lib/text), types and rejects after (lib/parsing).
- * A format is a folder here and a line in registry.ts.
+ * A format of text files. Decompression and decoding come before (lib/text), types and rejects after
+ * (lib/parsing). A format is a folder here and a line in registry.ts.
  */
 export interface FileFormat<Options extends FormatOptions = FormatOptions> {
   /** Lower case; part of messages and contracts. */
   readonly name: string;
   /** What senders and contracts may declare: a strict object with `encoding` and the format's own options. */
   readonly optionsSchema: z.ZodType<FormatRequest>;
-  /** 0 to 1: how well the text fits. The format with the highest score is chosen unless one is declared or pinned. */
+  /**
+   * 0 to 1: how well the text fits. The format with the highest score is chosen unless one is declared or
+   * pinned.
+   */
   sniff(sample: TextSample): number;
   /**
-   * Completes the options. Declared options win over the text, and the text wins over the table's pinned options.
+   * Completes the options. Declared options win over the text, and the text wins over the table's pinned
+   * options.
    * @throws FILE_NOT_CSV if the text is of another format
    */
   detect(sample: TextSample, requested: FormatRequest, pinned?: Options): Detected<Options>;
   open(open: OpenOptions<Options>, handlers: RecordHandlers): RecordReader;
   /**
-   * One record as text that reads back as these fields, without a line end. `names` are the file's field names.
+   * One record as text that reads back as these fields, without a line end. `names` are the file's field
+   * names.
    * @throws a plain Error if the options cannot represent a field
    */
   writeRow(fields: readonly string[], options: Options, names: readonly string[]): string;

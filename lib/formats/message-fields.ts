@@ -1,6 +1,7 @@
 /**
- * How formats are written in messages. CSV keeps the fields that older readers know (`dialectJson`, `delimiter`), so that
- * versions can be mixed during an upgrade; every other format uses `format` and `formatOptionsJson`.
+ * How formats are written in messages. CSV keeps the fields that older readers know (`dialectJson`,
+ * `delimiter`), so that versions can be mixed during an upgrade; every other format uses `format` and
+ * `formatOptionsJson`.
  */
 import type { FormatOptions, FormatRequest, PinnedFormat } from "./format.ts";
 import { checkRequest, DEFAULT_FORMAT } from "./registry.ts";
@@ -37,7 +38,10 @@ interface WrittenFields {
   encoding: string;
 }
 
-/** How a file was written, as fields of an EndOfFile or FileOutcome. Undefined: the file failed before it was known. */
+/**
+ * How a file was written, as fields of an EndOfFile or FileOutcome. Undefined: the file failed before it was
+ * known.
+ */
 export function writtenFields(format = DEFAULT_FORMAT, options?: FormatOptions): WrittenFields {
   const {
     encoding = "",

@@ -17,8 +17,8 @@ export function formatNamed(name: string, formats: readonly FileFormat[] = FORMA
 }
 
 /**
- * The declared format; else the table's pinned one, if the text may be of it; else the one that fits the text best.
- * Declared options without a format's name are those of CSV.
+ * The declared format; else the table's pinned one, if the text may be of it; else the one that fits the text
+ * best. Declared options without a format's name are those of CSV.
  */
 export function chooseFormat(
   sample: TextSample,

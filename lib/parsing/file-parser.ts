@@ -35,10 +35,10 @@ export interface ParseCounts {
 export type ParserOutput = { kind: "rows"; batch: EncodedRows } | { kind: "rejects"; rejects: Reject[] };
 
 /**
- * Turns a file's text into encoded rows and rejects, block by block. New columns get their types from the first block.
- * Every later value is checked; if one does not fit such a type, or a record adds a field, the parser stops encoding
- * and only collects facts (`retyping`). The file must then be read again with `inferredTypes` and `fieldNames`. Bad rows
- * are values; errors end the file.
+ * Turns a file's text into encoded rows and rejects, block by block. New columns get their types from the
+ * first block. Every later value is checked; if one does not fit such a type, or a record adds a field, the
+ * parser stops encoding and only collects facts (`retyping`). The file must then be read again with
+ * `inferredTypes` and `fieldNames`. Bad rows are values; errors end the file.
  */
 export class FileParser {
   readonly #options: FileParserOptions;
@@ -108,8 +108,8 @@ export class FileParser {
   }
 
   /**
-   * @throws FILE_HEADER_TOO_LONG, FILE_TOO_MANY_COLUMNS, FILE_QUOTE_NOT_CLOSED, FILE_ROW_TOO_LONG, FILE_EMPTY,
-   * HEADER_COLUMN_…, FILE_VALUE_MISMATCH, REJECTS_ABOVE_THRESHOLD
+   * @throws FILE_HEADER_TOO_LONG, FILE_TOO_MANY_COLUMNS, FILE_QUOTE_NOT_CLOSED, FILE_ROW_TOO_LONG,
+   * FILE_EMPTY, HEADER_COLUMN_…, FILE_VALUE_MISMATCH, REJECTS_ABOVE_THRESHOLD
    */
   push(block: Buffer, last: boolean): void {
     this.#reader!.push(block);
@@ -154,7 +154,10 @@ export class FileParser {
     }
   }
 
-  /** Plans the columns; again if records add fields. Rows encoded before a new column came are void: see `retyping`. */
+  /**
+   * Plans the columns; again if records add fields. Rows encoded before a new column came are void: see
+   * `retyping`.
+   */
   #takeFields(fields: RecordFields, encoding: boolean): void {
     const before = this.#plan;
     if (before && fields.count <= before.fieldCount) return;
@@ -232,7 +235,10 @@ export class FileParser {
     if (!this.#batches.keepRow(columns)) this.#reject(row, "row_too_large", undefined);
   }
 
-  /** Writes one value. Returns a CAST code: above NULL the value was not written; REQUIRED for a NULL that is not allowed. */
+  /**
+   * Writes one value. Returns a CAST code: above NULL the value was not written; REQUIRED for a NULL that is
+   * not allowed.
+   */
   #encodeValue(column: PlannedColumn, row: Row, plan: Plan): number {
     const { field } = column;
     const { encoder } = this.#batches;
@@ -255,7 +261,10 @@ export class FileParser {
     return code;
   }
 
-  /** Applies the contract's `onMismatch`: true if the value was rescued, false to reject the row; throws to fail the file. */
+  /**
+   * Applies the contract's `onMismatch`: true if the value was rescued, false to reject the row; throws to
+   * fail the file.
+   */
   #tolerates(column: PlannedColumn, code: number, row: Row): boolean {
     const { onMismatch } = this.#options.contract;
     if (code === CAST.RETYPE || code === REQUIRED || onMismatch === "reject") return false;
@@ -297,7 +306,10 @@ export class FileParser {
     this.#reject(row, REASONS[code]!, plan.columns[index]);
   }
 
-  /** Drops rows that were not taken yet, also from the counts. Rejects stay, in case the file fails before it is read again. */
+  /**
+   * Drops rows that were not taken yet, also from the counts. Rejects stay, in case the file fails before it
+   * is read again.
+   */
   #beginRetyping(): void {
     this.#retyping = true;
     this.#batches.flush(this.#plan!.columns);

@@ -1,7 +1,10 @@
 import type { RecordLimits } from "../formats/format.ts";
 import type { TextLimits } from "../text/text-blocks.ts";
 
-/** Bounds on what one file may make the parser hold or produce. Each has an error or a reject reason of its own. */
+/**
+ * Bounds on what one file may make the parser hold or produce. Each has an error or a reject reason of its
+ * own.
+ */
 export interface ParseLimits extends TextLimits, RecordLimits {
   /** Encoded rows of one row batch, and text of one batch of rejects, in bytes. */
   batchBytesMax: number;

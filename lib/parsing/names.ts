@@ -5,12 +5,12 @@ import { TributaryError } from "../errors.ts";
 /** Longest table and column name, in characters. */
 export const NAME_LENGTH_MAX = 128;
 
-/** The column that keeps, as JSON, the values that their own columns could not hold (contract `onMismatch: rescue`). */
+/** The column with values, as JSON, that do not fit their own columns (contract `onMismatch: rescue`). */
 export const RESCUED_COLUMN = "_rescued";
 
 /**
- * A name of [a-z0-9_]: other scripts are transliterated, case is lost, every other character becomes `_`. Runs of `_` collapse
- * and the ends are stripped; may be empty.
+ * A name of [a-z0-9_]: transliterates other scripts, converts to lower case and replaces all other characters
+ * by `_`. Collapses runs of `_` and strips the ends. May be empty.
  */
 function plainName(text: string): string {
   return anyAscii(text)
@@ -20,12 +20,13 @@ function plainName(text: string): string {
 }
 
 /**
- * The table a folder or file name stands for: letters, digits and underscores, beginning with a letter (`t_` goes before a digit).
- * @throws TABLE_NAME_INVALID if nothing usable is left, or more than 128 characters.
+ * The table name for a folder or file name: letters, digits and underscores, starting with a letter (a
+ * leading digit gets the prefix `t_`).
+ * @throws TABLE_NAME_INVALID if no letter or digit is left, or the name exceeds 128 characters
  */
 export function tableNameOf(text: string): string {
   const plain = plainName(text);
-  if (plain === "") throw new TributaryError("TABLE_NAME_INVALID", `'${text}' holds no letter or digit`);
+  if (plain === "") throw new TributaryError("TABLE_NAME_INVALID", `'${text}' contains no letter or digit`);
   const name = /^[0-9]/.test(plain) ? `t_${plain}` : plain;
   if (name.length > NAME_LENGTH_MAX) {
     throw new TributaryError("TABLE_NAME_INVALID", `'${name.slice(0, 60)}…' has ${name.length} characters`);
@@ -33,9 +34,12 @@ export function tableNameOf(text: string): string {
   return name;
 }
 
-/** The name a header asks for, before collisions are settled: `Order ID` → `order_id`, `2024` → `col_2024`, `` → `col`. */
+/**
+ * The name for a header, before collisions are resolved: `Order ID` → `order_id`, `2024` → `col_2024`, `` →
+ * `col`.
+ */
 export function columnNameOf(header: string): string {
-  // Room for a collision suffix stays within the limit.
+  // Leaves room for a collision suffix.
   const plain = plainName(header)
     .slice(0, NAME_LENGTH_MAX - 8)
     .replace(/_$/, "");
@@ -44,9 +48,11 @@ export function columnNameOf(header: string): string {
 }
 
 /**
- * One name for each header, all different. A header that an existing column carries keeps that column's name, whatever the order
- * of the columns (the n-th of equal headers means the n-th such column); next, a header whose plain name is that of an existing
- * column means that column; the rest get new names, in order, with `_2`, `_3` … where the plain name is taken.
+ * One unique name per header, by these rules in order:
+ * 1. A header of an existing column gets that column's name, in any order (the n-th of equal headers is the
+ *    n-th such column).
+ * 2. A header whose plain name is that of an existing column gets that name.
+ * 3. All others get new names, with `_2`, `_3` … where the plain name is taken.
  */
 export function nameColumns(
   headers: readonly string[],

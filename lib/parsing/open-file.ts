@@ -28,7 +28,10 @@ export interface OpenedFile {
   text: Buffer;
 }
 
-/** The declarations of sender and contract. The contract's options do not apply if the sender declares another format. */
+/**
+ * The declarations of sender and contract. The contract's options do not apply if the sender declares another
+ * format.
+ */
 function requestOf({ requested, contract }: Pick<ReadJob, "requested" | "contract">): FormatRequest {
   const formatOf = ({ format = DEFAULT_FORMAT }: FormatRequest): string => format;
   if (requested.format !== undefined && formatOf(requested) !== formatOf(contract.dialect)) return requested;
@@ -69,8 +72,8 @@ export interface RecordVisitor<T> {
 }
 
 /**
- * A file's records as text, split exactly as the parser splits them. Yields, per block of text, what the visitor's
- * `onRow` returned. Memory is bounded.
+ * A file's records as text, split exactly as the parser splits them. Yields, per block of text, what the
+ * visitor's `onRow` returned. Memory is bounded.
  * @throws what `textBlocks`, `openFile` and the format's reader throw
  */
 export async function* readRecords<T>(

@@ -36,8 +36,9 @@ export interface ParseSummary extends ParseCounts {
 }
 
 /**
- * `retype` ends a reading like `end` does: the type of a new column, inferred from the first block, does not hold, or a
- * record has a new field. The outputs so far are void; read the file again with `inferred: types` and these `fields`.
+ * `retype` ends a reading like `end` does: the type of a new column, inferred from the first block, does not
+ * hold, or a record has a new field. The outputs so far are void; read the file again with `inferred: types`
+ * and these `fields`.
  */
 export type ParseOutput =
   | ParserOutput
@@ -45,8 +46,8 @@ export type ParseOutput =
   | { kind: "end"; summary: ParseSummary };
 
 /**
- * Reads a whole file. Yields row batches and rejects in order, then one `end` or `retype`. A file that cannot be used
- * ends with outcome `failed` and its error. Memory is bounded by the limits.
+ * Reads a whole file. Yields row batches and rejects in order, then one `end` or `retype`. A file that cannot
+ * be used ends with outcome `failed` and its error. Memory is bounded by the limits.
  * @throws only what the source throws, if that is retryable or not a TributaryError
  */
 export async function* parseFile(

@@ -39,9 +39,11 @@ export interface PlanInput {
 }
 
 /**
- * Maps a file's fields to columns: those of contract and table by header or name in any order, the rest are new.
+ * Maps a file's fields to columns: those of contract and table by header or name in any order, the rest are
+ * new.
  * @throws HEADER_COLUMN_MISSING if a required or key column is missing and fields are final,
- * HEADER_COLUMN_UNEXPECTED (contract `unexpectedColumns: fail`), CONTRACT_INVALID for an invalid column format
+ * HEADER_COLUMN_UNEXPECTED (contract `unexpectedColumns: fail`), CONTRACT_INVALID for an invalid column
+ * format
  */
 export function planColumns(input: PlanInput): Plan {
   const { contract, inferred = {} } = input;
@@ -68,7 +70,7 @@ export function planColumns(input: PlanInput): Plan {
   };
 }
 
-/** The contract's columns and those the table has besides, in the table's order where it has one. */
+/** The table's columns in their order, then the contract's columns that the table lacks. */
 function existingColumns(contract: Contract, known: readonly ColumnDefinition[]): ColumnDefinition[] {
   const declared = contract.columns.map(({ name, type, header }) => ({ name, type, header: header ?? name }));
   const byName = new Map(declared.map((column) => [column.name, column]));
@@ -77,7 +79,7 @@ function existingColumns(contract: Contract, known: readonly ColumnDefinition[])
     .map((column) => {
       const own = byName.get(column.name);
       if (!own) return column;
-      // The header in the files may differ from the name although the contract does not say so.
+      // Without a header in the contract, keep the one from the files: it may differ from the name.
       const header = contract.columns.find(({ name }) => name === own.name)?.header ?? column.header;
       return { ...own, header };
     });
@@ -85,7 +87,7 @@ function existingColumns(contract: Contract, known: readonly ColumnDefinition[])
   return [...kept, ...declared.filter(({ name }) => !names.has(name))];
 }
 
-/** A file without a header: the columns that exist, by place, then column_1, column_2 … by number. */
+/** Headers for a file without any: those of existing columns by position, then column_<n>. */
 function positionalHeaders(fieldCount: number, existing: readonly ColumnDefinition[]): string[] {
   return Array.from({ length: fieldCount }, (_, index) => existing[index]?.header ?? `column_${index + 1}`);
 }
@@ -101,8 +103,9 @@ function planned(column: ColumnDefinition, own: ContractColumn | undefined, fiel
 }
 
 /**
- * Which of the file's columns are to be added to the table. A contract that declares columns expects just those, one that declares
- * none what the table has; `unexpectedColumns` says what becomes of others. The first file of an undeclared table is never unexpected.
+ * Decides which columns of the file are added to the table. Expected are the contract's columns, or the
+ * table's if the contract declares none; `unexpectedColumns` decides about all others. In the first file of
+ * an undeclared table every column is expected.
  */
 function newColumns(
   { contract }: PlanInput,
@@ -139,6 +142,6 @@ function listed(names: readonly string[]): string {
   return shown.join(", ") + (names.length > LISTED_MAX ? ` and ${names.length - LISTED_MAX} more` : "");
 }
 
-/** The definitions alone, as they stand now. */
+/** The columns' current definitions. */
 export const definitionsOf = (columns: readonly CastColumn[]): ColumnDefinition[] =>
   columns.map(({ name, type, header }) => ({ name, type, header }));

@@ -57,9 +57,9 @@ export interface Preview extends ParseCounts {
 }
 
 /**
- * Shows how a file would be loaded, without any effect: format, types, the change to its table, first rows and rejects.
- * Reads at most `textBytesMax` of text, keeps no more in memory and leaves the rest of `body` unread. Faults of the file
- * are part of the answer.
+ * Shows how a file would be loaded, without any effect: format, types, the change to its table, first rows
+ * and rejects. Reads at most `textBytesMax` of text, keeps no more in memory and leaves the rest of `body`
+ * unread. Faults of the file are part of the answer.
  * @throws only what the body throws
  */
 export async function previewFile(

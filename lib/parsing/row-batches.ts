@@ -48,7 +48,9 @@ export class RowBatches {
     this.#batchBytesMax = Math.min(batchBytesMax, this.#rowBytesMax);
   }
 
-  /** Adds the row that was ended last to the batch. False if it does not fit into any message: it is dropped. */
+  /**
+   * Adds the row that was ended last to the batch. False if it does not fit into any message: it is dropped.
+   */
   keepRow(columns: readonly CastColumn[]): boolean {
     const { encoder } = this;
     const { rowBytes } = encoder;

@@ -23,9 +23,9 @@ const DOUBLE_EXACT_DIGITS = 15;
 const POWERS_OF_TEN = Array.from({ length: 23 }, (_, exponent) => 10 ** exponent);
 
 /**
- * Writes Avro-encoded rows into a growing buffer, directly from the bytes of their text. Write a row as its columns in
- * order (`writeNull`, `writeValue`, `writeText`), then `endRow` and `keepRow`; `rewind` discards the row begun.
- * Call `reserve` first: the write methods do not check the buffer's end. See decision 27.
+ * Writes Avro-encoded rows into a growing buffer, directly from the bytes of their text. Write a row as its
+ * columns in order (`writeNull`, `writeValue`, `writeText`), then `endRow` and `keepRow`; `rewind` discards
+ * the row begun. Call `reserve` first: the write methods do not check the buffer's end. See decision 27.
  */
 export class RowEncoder {
   #bytes: Buffer;
@@ -127,12 +127,15 @@ export class RowEncoder {
     this.#at = this.#rowStart;
   }
 
-  /** Counts the row ended last among the complete ones. */
+  /** Marks the current row as complete. */
   keepRow(): void {
     this.#rowStart = this.#at;
   }
 
-  /** Hands over the complete rows (the buffer is the caller's, whole) and goes on with a fresh buffer, a row begun included. */
+  /**
+   * Returns the complete rows, whose buffer the caller owns, and continues with a new buffer and the current
+   * row.
+   */
   take(): Buffer {
     const [bytes, rowStart, at] = [this.#bytes, this.#rowStart, this.#at];
     this.#bytes = Buffer.allocUnsafeSlow(Math.max(this.#initialBytes, at - rowStart));
@@ -143,7 +146,7 @@ export class RowEncoder {
     return bytes.subarray(0, rowStart);
   }
 
-  /** Of a safe integer below 2^52. */
+  /** Writes an integer below 2^52. */
   #writeLong(value: number): void {
     const out = this.#bytes;
     let rest = value >= 0 ? value * 2 : -value * 2 - 1;
@@ -175,12 +178,12 @@ export class RowEncoder {
   }
 
   #writeMicros(scan: Scan): void {
-    // Beyond about ±140 years from 1970 doubles would do no more.
+    // Beyond about ±140 years from 1970, microseconds exceed the exact range of doubles.
     if (Math.abs(scan.seconds) < 4_000_000_000) return this.#writeLong(scan.seconds * 1_000_000 + scan.micros);
     this.#writeBigLong(BigInt(scan.seconds) * 1_000_000n + BigInt(scan.micros));
   }
 
-  /** The unscaled value as big-endian two's complement, in as few bytes as hold it. */
+  /** Writes the unscaled value as big-endian two's complement in as few bytes as possible. */
   #writeDecimal(scale: number, bytes: Uint8Array, scan: Scan): void {
     const lacking = scale - scan.scale;
     if (lacking < 0 || scan.intDigits + scale > DOUBLE_EXACT_DIGITS) {

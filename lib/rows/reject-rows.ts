@@ -16,7 +16,7 @@ const SCHEMA = {
 const writerSchema = JSON.stringify(SCHEMA);
 const type = avsc.Type.forSchema(SCHEMA as avsc.Schema, { wrapUnions: false });
 
-/** Rejects as a row batch with columns of `_rejected_rows`, so that they are staged like any rows. */
+/** Rejects as a row batch with the columns of `_rejected_rows`, so that they are staged like other rows. */
 export function rejectBatch(rejects: readonly Reject[]): RowBatch {
   const rows = Buffer.concat(rejects.map((reject) => type.toBuffer(reject)));
   return { firstRow: 0, rowCount: rejects.length, writerSchema, rows };

@@ -61,7 +61,10 @@ type SchemaType =
 const schemas = new Map<string, readonly RowField[]>();
 const SCHEMAS_KEPT = 256;
 
-/** The columns of a RowBatch.writerSchema (see `rowSchemaOf` in lib/columns.ts), in order. Caches recent schemas. */
+/**
+ * The columns of a RowBatch.writerSchema (see `rowSchemaOf` in lib/columns.ts), in order. Caches recent
+ * schemas.
+ */
 export function rowFieldsOf(writerSchema: string): readonly RowField[] {
   const known = schemas.get(writerSchema);
   if (known) return known;
@@ -143,7 +146,8 @@ export function kindOf(type: ColumnType): ColumnKind {
 export function decodeRows(batch: RowsOfSchema): DecodedRows {
   const { rowCount, rows } = batch;
   const fields = rowFieldsOf(batch.writerSchema);
-  // Every value takes at least one byte, so a wrong count cannot make us allocate more than the bytes justify.
+  // Every value takes at least one byte, so a wrong count cannot make us allocate more than the bytes
+  // justify.
   if (!(rowCount >= 0 && rowCount * fields.length <= rows.length && (fields.length > 0 || rowCount === 0))) {
     throw new Error(`row batch: ${rowCount} rows of ${fields.length} columns in ${rows.length} bytes`);
   }
@@ -161,8 +165,8 @@ const emptyColumns = (fields: readonly RowField[], rowCount: number): DecodedCol
   }));
 
 /**
- * The _source_offset of a batch's rows, read from the first: the offset of their file version, or of the version that
- * it repeats. Undefined if there is no row that can be decoded.
+ * The _source_offset of a batch's rows, read from the first: the offset of their file version, or of the
+ * version that it repeats. Undefined if there is no row that can be decoded.
  */
 export function sourceOffsetOf({ writerSchema, rows }: Pick<RowBatch, "writerSchema" | "rows">): number | undefined {
   try {
@@ -292,7 +296,10 @@ class RowReader {
   }
 }
 
-/** A decoded value: NULL, boolean, bigint (long, timestamps in microseconds, decimals unscaled), number (double, days) or string. */
+/**
+ * A decoded value: NULL, boolean, bigint (long, timestamps in microseconds, decimals unscaled), number
+ * (double, days) or string.
+ */
 export type DecodedValue = null | boolean | bigint | number | string;
 
 /** One value of a decoded batch, exact. To read whole columns, use `words`: it is faster. */

@@ -2,10 +2,15 @@ import { AUDIT_COLUMNS, decimalOf } from "../columns.ts";
 import { decodeRows, valueAt, type DecodedColumn, type DecodedRows, type RowsOfSchema } from "./row-decoder.ts";
 import { dateText, decimalText, timestampText } from "./value-text.ts";
 
-/** A value as JSON shows it: integers beyond 2^53 and decimals as exact text, dates and times in ISO format. */
+/**
+ * A value as JSON shows it: integers beyond 2^53 and decimals as exact text, dates and times in ISO format.
+ */
 export type ShownValue = string | number | boolean | null;
 
-/** The first `rowsMax` rows of a batch, without their audit columns. @throws a plain Error for damaged bytes */
+/**
+ * The first `rowsMax` rows of a batch, without their audit columns.
+ * @throws a plain Error for damaged bytes
+ */
 export function showRows(batch: RowsOfSchema, rowsMax: number): ShownValue[][] {
   const decoded = decodeRows(batch);
   const columns = decoded.columns.slice(0, -AUDIT_COLUMNS.length);

@@ -7,7 +7,8 @@ export function dateText(days: number): string {
 }
 
 /**
- * Microseconds since 1970 as `2024-01-31T12:00:00`, with six digits of a second unless they are zero; years 0001 to 9999.
+ * Microseconds since 1970 as `2024-01-31T12:00:00`, with six digits of a second unless they are zero; years
+ * 0001 to 9999.
  */
 export function timestampText(micros: bigint): string {
   const fraction = ((micros % MICROS_PER_SECOND) + MICROS_PER_SECOND) % MICROS_PER_SECOND;

@@ -27,9 +27,10 @@ export interface ExpansionLimits {
 const RATIO_FREE_BYTES = 100_000_000;
 
 /**
- * The decompressed bytes of a file, in chunks; an uncompressed file passes through unchanged. gzip files may have
- * several members, zstd files several frames.
- * @throws FILE_CORRUPT for damaged or truncated data, FILE_EXPANDS_TOO_FAR beyond the limits; what the source throws
+ * The decompressed bytes of a file, in chunks; an uncompressed file passes through unchanged. gzip files may
+ * have several members, zstd files several frames.
+ * @throws FILE_CORRUPT for damaged or truncated data, FILE_EXPANDS_TOO_FAR beyond the limits; what the source
+ * throws
  */
 export async function* decompress(
   source: AsyncIterable<Uint8Array>,

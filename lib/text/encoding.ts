@@ -47,7 +47,9 @@ function declared(encoding: Encoding, sample: Buffer): Encoding {
   return encoding;
 }
 
-/** Minimum share of zeros at every other byte in UTF-16 of Latin script; other scripts need a byte-order mark. */
+/**
+ * Minimum share of zeros at every other byte in UTF-16 of Latin script; other scripts need a byte-order mark.
+ */
 const UTF16_ZEROS = 0.6;
 
 const startsWith = (bytes: Buffer, prefix: Buffer): boolean => bytes.subarray(0, prefix.length).equals(prefix);
@@ -92,8 +94,9 @@ function countUtf8(sample: Buffer): { sequences: number; strays: number } {
 }
 
 /**
- * Converts a file's bytes to UTF-8, chunk by chunk, without the byte-order mark. Nothing is replaced: an invalid
- * character (a lone surrogate, damaged UTF-8) becomes or stays invalid UTF-8, so that the reader rejects its row.
+ * Converts a file's bytes to UTF-8, chunk by chunk, without the byte-order mark. Nothing is replaced: an
+ * invalid character (a lone surrogate, damaged UTF-8) becomes or stays invalid UTF-8, so that the reader
+ * rejects its row.
  */
 export interface Transcoder {
   push(chunk: Uint8Array): Uint8Array;
@@ -135,7 +138,9 @@ function withoutBom(): Transcoder {
   };
 }
 
-/** Code points of 0x80 to 0x9f in Windows-1252. The five undefined bytes map to themselves, as in browsers. */
+/**
+ * Code points of 0x80 to 0x9f in Windows-1252. The five undefined bytes map to themselves, as in browsers.
+ */
 const WINDOWS_1252 = [
   0x20ac, 0x81, 0x201a, 0x0192, 0x201e, 0x2026, 0x2020, 0x2021, 0x02c6, 0x2030, 0x0160, 0x2039, 0x0152, 0x8d, 0x017d,
   0x8f, 0x90, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022, 0x2013, 0x2014, 0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, 0x9d,

@@ -15,7 +15,9 @@ export interface TextBlock {
 export interface TextLimits extends ExpansionLimits {
   /** Bytes from which the encoding, the format and its options are detected. */
   detectionBytes: number;
-  /** Bytes of UTF-8 in the first block. Column types are inferred from it; every later value is still checked. */
+  /**
+   * Bytes of UTF-8 in the first block. Column types are inferred from it; every later value is still checked.
+   */
   inferenceBytes: number;
 }
 
@@ -32,8 +34,8 @@ export interface TextOptions {
 const BLOCK_BYTES = 1024 * 1024;
 
 /**
- * A file's text in UTF-8: decompressed, decoded and cut into blocks. Block sizes do not depend on the chunks of the
- * source, so reading a file twice gives the same blocks. The last block may be empty.
+ * A file's text in UTF-8: decompressed, decoded and cut into blocks. Block sizes do not depend on the chunks
+ * of the source, so reading a file twice gives the same blocks. The last block may be empty.
  * @throws FILE_CORRUPT, FILE_EXPANDS_TOO_FAR, FILE_ENCODING_UNKNOWN, FILE_NOT_CSV for binary data
  */
 export async function* textBlocks(source: AsyncIterable<Uint8Array>, options: TextOptions): AsyncGenerator<TextBlock> {

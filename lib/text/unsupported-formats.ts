@@ -21,12 +21,18 @@ const MAGICS: [magic: Buffer, name: string][] = [
   [Buffer.from("SQLite format 3"), "an SQLite database"],
 ];
 
-/** Above this share of control characters bytes count as binary. The limit is lower for bytes that are not UTF-8. */
+/**
+ * Above this share of control characters bytes count as binary. The limit is lower for bytes that are not
+ * UTF-8.
+ */
 const CONTROL_SHARE_MAX = 0.3;
 const CONTROL_SHARE_MAX_NO_UTF8 = 0.03;
 const CONTROLS_MIN_NO_UTF8 = 16;
 
-/** Names the binary format that the bytes look like; undefined for text. Not for UTF-16, where half the bytes are zero. */
+/**
+ * Names the binary format that the bytes look like; undefined for text. Not for UTF-16, where half the bytes
+ * are zero.
+ */
 export function looksBinary(sample: Buffer): string | undefined {
   // "ORC" and "BZh" may start a header; in the real formats control characters follow.
   const magic = MAGICS.find(([bytes]) => startsWith(sample, bytes) && !(isAsciiText(sample) && bytes.length < 4));
@@ -50,7 +56,10 @@ function countControls(sample: Buffer): number {
 /** Bytes of text that are checked for other text formats. */
 export const MARKUP_SAMPLE_BYTES = 4096;
 
-/** Names the markup that a text starts with (often an error page or an API response); undefined for other text. */
+/**
+ * Names the markup that a text starts with (often an error page or an API response); undefined for other
+ * text.
+ */
 export function looksMarkedUp(beginning: string): string | undefined {
   const text = beginning.trimStart();
   if (/^<(!doctype\s+html|html|head|body)[\s>]/i.test(text)) return "an HTML page";
@@ -58,7 +67,10 @@ export function looksMarkedUp(beginning: string): string | undefined {
   return looksJson(text) ? "JSON" : undefined;
 }
 
-/** True if the first line is, or begins, a JSON object or an array of objects; false for a header like `[id],[name]`. */
+/**
+ * True if the first line is, or begins, a JSON object or an array of objects; false for a header like
+ * `[id],[name]`.
+ */
 function looksJson(text: string): boolean {
   const end = text.search(/[\r\n]/);
   const line = (end < 0 ? text : text.slice(0, end)).trimEnd();

@@ -3,8 +3,9 @@ import xxhash from "xxhash-wasm";
 import { TributaryError } from "../errors.ts";
 
 /**
- * Decompresses zstd. fzstd decompresses each frame; this file splits the data into frames, limits the memory that a
- * frame may request and verifies checksums. Node's own zstd (from 22.15) stops silently after the first frame.
+ * Decompresses zstd. fzstd decompresses each frame; this file splits the data into frames, limits the memory
+ * that a frame may request and verifies checksums. Node's own zstd (from 22.15) stops silently after the
+ * first frame.
  */
 
 /** Compressed bytes that are decompressed at a time: a few bytes may expand to 128 KiB. */
@@ -16,7 +17,8 @@ const BLOCK_BYTES_MAX = 128 * 1024;
 
 /**
  * The decompressed bytes of all frames.
- * @throws FILE_EXPANDS_TOO_FAR for a window above the limit; plain errors for damaged data; what the source throws
+ * @throws FILE_EXPANDS_TOO_FAR for a window above the limit; plain errors for damaged data; what the source
+ * throws
  */
 export async function* unzstd(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const hashes = await xxhash();

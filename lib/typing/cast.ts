@@ -4,26 +4,26 @@ import { fitsInt32, fitsInt64, noTypeFacts, observe, typeOf, widenToHold, type F
 import { classify, classifyLeniently, KIND, scanTruth, type Scan } from "./scan.ts";
 
 /**
- * Who says what type a column has:
- * - `declared`: the contract; values may be written in any usual way, and the type never changes.
- * - `known`: the table; values must look as inference wants them, and the type may widen in place.
- * - `inferred`: the values of this very file; a value that the type cannot hold changes the type.
+ * Source of a column's type:
+ * - `declared`: the contract. Values may have any usual notation, and the type never changes.
+ * - `known`: the table. Values need the strict notation of inference, and the type may widen in place.
+ * - `inferred`: the values of this file. A value that does not fit changes the type.
  */
 export type Authority = "declared" | "known" | "inferred";
 
-/** A column as its values are being cast. `type` may widen meanwhile. */
+/** A column while its values are cast. `type` may widen during this. */
 export interface CastColumn {
   name: string;
   header: string;
   type: ColumnType;
   authority: Authority;
-  /** The type's way of being read and written, see FAMILY. */
+  /** How values of the type are read and written, see FAMILY. */
   family: number;
-  /** Of a DECIMAL; else 0. */
+  /** For DECIMAL; else 0. */
   precision: number;
   scale: number;
   format: MomentFormat | undefined;
-  /** Of an inferred column: its values so far. */
+  /** For inferred columns: facts about the values so far. */
   facts: Facts;
 }
 
@@ -38,17 +38,17 @@ export const FAMILY = {
   VARCHAR: 8,
 } as const;
 
-/** What came of casting one value. */
+/** Result of casting one value. */
 export const CAST = {
   /** The scan holds the value. */
   OK: 0,
-  /** Nothing but blanks. */
+  /** Empty or blank. */
   NULL: 1,
-  /** The text is no value of the type. */
+  /** The text is not a valid value of the type. */
   MISMATCH: 2,
-  /** It is one, but too large or too fine for the type. */
+  /** The value is valid, but too large or has too many decimals for the type. */
   OUT_OF_RANGE: 3,
-  /** The inferred type was wrong: the file has to be read again with another. */
+  /** The inferred type is wrong: read the file again with another. */
   RETYPE: 4,
 } as const;
 
@@ -62,7 +62,7 @@ export function castColumn(
   return setType(made, type);
 }
 
-/** Changes the column's type and what depends on it. */
+/** Changes the column's type and the properties derived from it. */
 export function setType(column: CastColumn, type: ColumnType): CastColumn {
   const decimal = decimalOf(type);
   column.type = type;
@@ -94,7 +94,9 @@ function familyOf(type: ColumnType): number {
   }
 }
 
-/** Reads bytes[start, end) as a value of the column: a CAST code; after OK the scan holds the value. Throws nothing. */
+/**
+ * Reads bytes[start, end) as a value of the column. Returns a CAST code; after OK the scan holds the value.
+ */
 export function cast(column: CastColumn, bytes: Uint8Array, start: number, end: number, scan: Scan): number {
   if (start === end) return CAST.NULL;
   if (column.authority === "inferred") return castInferred(column, bytes, start, end, scan);
@@ -105,14 +107,14 @@ export function cast(column: CastColumn, bytes: Uint8Array, start: number, end: 
   return fit(column, kind, scan, bytes);
 }
 
-/** Takes note of the value and says whether the type still stands. */
+/** Records the value's facts and checks whether the inferred type still holds. */
 function castInferred(column: CastColumn, bytes: Uint8Array, start: number, end: number, scan: Scan): number {
   const kind = classify(bytes, start, end, scan);
   if (kind === KIND.EMPTY) return column.family === FAMILY.VARCHAR ? CAST.OK : CAST.NULL;
   if (!observe(column.facts, kind, scan, bytes)) return CAST.OK;
   const type = typeOf(column.facts);
   if (type === column.type) {
-    // Text stays text, whatever comes: no need to look at further values.
+    // Text stays text: further values need no check.
     if (type === "VARCHAR") column.authority = "known";
     return CAST.OK;
   }
@@ -132,7 +134,7 @@ function castDeclared(column: CastColumn, bytes: Uint8Array, start: number, end:
   return fit(column, scanFormatted(column.format, bytes, scan), scan, bytes);
 }
 
-/** Does a value of `kind` go into the column, widened if need be? */
+/** Checks whether a value of `kind` fits the column, and widens the column if that helps. */
 function fit(column: CastColumn, kind: number, scan: Scan, bytes: Uint8Array): number {
   switch (column.family) {
     case FAMILY.LONG:
@@ -146,12 +148,12 @@ function fit(column: CastColumn, kind: number, scan: Scan, bytes: Uint8Array): n
       return codeOf(kind === KIND.BOOLEAN);
     case FAMILY.DATE:
       if (kind === KIND.DATE) return CAST.OK;
-      // A timestamp is a date if nothing is lost by it.
+      // A timestamp at midnight is a date.
       return codeOf(kind === KIND.TIMESTAMP && scan.micros === 0 && scan.seconds === scan.days * 86_400);
     case FAMILY.TIMESTAMP:
       return codeOf(kind === KIND.TIMESTAMP || kind === KIND.DATE);
     case FAMILY.TIMESTAMP_TZ:
-      // Only the contract can say that times without an offset are UTC.
+      // Only the contract can declare that times without an offset are UTC.
       if (kind === KIND.TIMESTAMP_TZ) return CAST.OK;
       return codeOf(column.authority === "declared" && (kind === KIND.TIMESTAMP || kind === KIND.DATE));
     default:
@@ -159,7 +161,7 @@ function fit(column: CastColumn, kind: number, scan: Scan, bytes: Uint8Array): n
   }
 }
 
-/** 10^308 is a double, 10^309 is none. */
+/** 10^308 fits into a double, 10^309 does not. */
 const DOUBLE_INTEGER_DIGITS_MAX = 308;
 
 const codeOf = (fits: boolean): number => (fits ? CAST.OK : CAST.MISMATCH);

@@ -1,14 +1,14 @@
 import { TributaryError } from "../errors.ts";
 import { daysOf, KIND, scanFraction, scanOffset, type Scan } from "./scan.ts";
 
-/** One piece of a date format: a field to read, or a byte that must stand there. */
+/** One element of a date format: a field to read, or a required byte. */
 type Piece = { field: string; digitsMin: number; digitsMax: number } | { byte: number };
 
-/** A contract's `format`, ready to read values with. */
+/** A contract's `format`, parsed. */
 export interface MomentFormat {
   text: string;
   pieces: readonly Piece[];
-  /** What a value of this format is: KIND.DATE, TIMESTAMP or TIMESTAMP_TZ. */
+  /** Kind of its values: KIND.DATE, TIMESTAMP or TIMESTAMP_TZ. */
   kind: number;
 }
 
@@ -34,10 +34,11 @@ const FIELDS: Record<string, [digitsMin: number, digitsMax: number]> = {
 const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 
 /**
- * Reads a pattern such as `dd/MM/yyyy`, `M/d/yy h:mm a` or `yyyy-MM-dd'T'HH:mm:ss.SSSXXX`. Letters: y M d H h m s S a X; `MMM` is
- * an English month name of three letters, `S…` any number of fraction digits, `X…` any offset or `Z`, `yy` a year from 1970 to 2069;
- * text in single quotes and every other character stand for themselves.
- * @throws CONTRACT_INVALID naming the letter it does not know, or the missing year, month or day.
+ * Parses a pattern such as `dd/MM/yyyy`, `M/d/yy h:mm a` or `yyyy-MM-dd'T'HH:mm:ss.SSSXXX`. Letters: y M d H
+ * h m s S a X. `MMM` is an English month name of three letters, `S…` any number of fraction digits, `X…` any
+ * offset or `Z`, `yy` a year from 1970 to 2069. Text in single quotes and all other characters must occur
+ * literally.
+ * @throws CONTRACT_INVALID for an unknown letter, or a missing year, month or day
  */
 export function momentFormat(text: string): MomentFormat {
   const pieces: Piece[] = [];
@@ -51,7 +52,7 @@ export function momentFormat(text: string): MomentFormat {
     }
     const field = /^[SX]/.test(part) ? part[0]! : part;
     const digits = FIELDS[field];
-    if (!digits) throw new TributaryError("CONTRACT_INVALID", `format '${text}': '${part}' means nothing`);
+    if (!digits) throw new TributaryError("CONTRACT_INVALID", `format '${text}': unknown field '${part}'`);
     pieces.push({ field, digitsMin: digits[0], digitsMax: digits[1] });
   }
   const has = (pattern: RegExp): boolean => pieces.some((piece) => "field" in piece && pattern.test(piece.field));
@@ -61,7 +62,7 @@ export function momentFormat(text: string): MomentFormat {
   return { text, pieces, kind: has(/^X/) ? KIND.TIMESTAMP_TZ : has(/^[Hh]/) ? KIND.TIMESTAMP : KIND.DATE };
 }
 
-/** What the pieces of one value said; -1 where nothing did. */
+/** The fields of one value; -1 where the format has no such field. */
 interface Parts {
   year: number;
   month: number;
@@ -73,7 +74,10 @@ interface Parts {
   offset: number;
 }
 
-/** Reads bytes[scan.start, scan.end) by the format into the scan. The format's kind, or TEXT if the value is written otherwise. */
+/**
+ * Reads bytes[scan.start, scan.end) by the format into the scan. Returns the format's kind, or TEXT if it
+ * does not match.
+ */
 export function scanFormatted(format: MomentFormat, bytes: Uint8Array, scan: Scan): number {
   const parts: Parts = { year: -1, month: -1, day: -1, hour: 0, minute: 0, second: 0, afternoon: -1, offset: 0 };
   scan.micros = 0;
@@ -95,7 +99,7 @@ export function scanFormatted(format: MomentFormat, bytes: Uint8Array, scan: Sca
   return format.kind;
 }
 
-/** The hour of the day; -1 if the clock has no such hour. */
+/** The hour of the day; -1 if it is not valid on a 12-hour clock. */
 function hourOf({ hour, afternoon }: Parts): number {
   if (afternoon < 0) return hour;
   return hour < 1 || hour > 12 ? -1 : (hour % 12) + 12 * afternoon;

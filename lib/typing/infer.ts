@@ -1,9 +1,9 @@
 import { DECIMAL_PRECISION_MAX, decimalOf, type ColumnType, type DecimalType } from "../columns.ts";
 import { KIND, type Scan } from "./scan.ts";
 
-/** What is known of the values of one column. Facts only grow, and joining them is commutative and idempotent. */
+/** Facts about the values of one column. They only grow, and joining them is commutative and idempotent. */
 export interface Facts {
-  /** KINDs seen, or-ed. 0 while every value was empty. */
+  /** Bitwise OR of the KINDs seen; 0 while all values were empty. */
   kinds: number;
   /** Most digits before the point among integers and decimals. */
   intDigits: number;
@@ -27,7 +27,7 @@ export const noTypeFacts = (): Facts => ({
   beyondInt64: false,
 });
 
-/** Takes one more value into account: `kind` and `scan` are what `classify` said of it. True if the facts grew. */
+/** Adds one value, as classified in `kind` and `scan`. Returns true if the facts grew. */
 export function observe(facts: Facts, kind: number, scan: Scan, bytes: Uint8Array): boolean {
   if (kind === KIND.EMPTY) return false;
   let grew = false;
@@ -69,14 +69,14 @@ function growSignificant(facts: Facts, scan: Scan): boolean {
   return true;
 }
 
-/** Of a scanned integer. */
+/** For a scanned integer. */
 export function fitsInt32(scan: Scan): boolean {
   return (
     scan.intDigits < 10 || (scan.intDigits === 10 && scan.mantissa <= (scan.negative ? 2_147_483_648 : 2_147_483_647))
   );
 }
 
-/** Of a scanned integer. */
+/** For a scanned integer. */
 export function fitsInt64(scan: Scan, bytes: Uint8Array): boolean {
   if (scan.intDigits < 19) return true;
   if (scan.intDigits > 19) return false;
@@ -88,7 +88,7 @@ export function fitsInt64(scan: Scan, bytes: Uint8Array): boolean {
   return true;
 }
 
-/** Both columns' facts in one: facts of the whole from facts of the parts. */
+/** Joins the facts of two parts of a column. */
 export function joinFacts(a: Facts, b: Facts): Facts {
   return {
     kinds: a.kinds | b.kinds,
@@ -101,15 +101,16 @@ export function joinFacts(a: Facts, b: Facts): Facts {
   };
 }
 
-/** Integers up to here survive a DOUBLE; numbers written with more digits than the second would lose some. */
+/** Digits of integers that a DOUBLE holds exactly, and digits of a number that it keeps. */
 const DOUBLE_INTEGER_DIGITS = 15;
 const DOUBLE_DIGITS = 17;
 
 /**
- * The type that holds every value seen, exactly:
- * - true/false → BOOLEAN; integers → INTEGER, BIGINT, or DECIMAL(38,0) beyond; plain decimals → DECIMAL; exponents, NaN and
- *   Infinity → DOUBLE (text, if that would round a digit away);
- * - dates → DATE, with times TIMESTAMP, with offsets TIMESTAMP WITH TIME ZONE; local and absolute times mixed are text;
+ * The type that holds every value seen without loss:
+ * - true/false → BOOLEAN; integers → INTEGER, BIGINT, or DECIMAL(38,0) beyond; plain decimals → DECIMAL;
+ *   exponents, NaN and Infinity → DOUBLE (text, if that would round a digit away);
+ * - dates → DATE, with times TIMESTAMP, with offsets TIMESTAMP WITH TIME ZONE; local and absolute times mixed
+ *   are text;
  * - anything else, or a column without a value → VARCHAR.
  */
 export function typeOf(facts: Facts): ColumnType {
@@ -132,12 +133,12 @@ export function typeOf(facts: Facts): ColumnType {
   return "VARCHAR";
 }
 
-/** Trino keeps decimals of up to 18 digits in one machine word; precision grows in place from there to 38. */
+/** Trino stores decimals of up to 18 digits in one machine word. Precision can grow in place to 38. */
 const SHORT_PRECISION = 18;
 
 /**
- * A decimal type with room for the values: the scale as written, but never 1 (12.5 is as a rule 12.50 cut short, and a table's
- * scale can never grow), and 18 or else 38 digits. Undefined if 38 do not suffice.
+ * A decimal type that holds the values, with a precision of 18 or else 38; undefined if 38 is not enough. The
+ * scale is as written, but at least 2: 12.5 is usually 12.50 cut short, and a table's scale can never grow.
  */
 function decimalFor(intDigits: number, scale: number): DecimalType | undefined {
   if (intDigits + scale > DECIMAL_PRECISION_MAX) return undefined;
@@ -146,8 +147,9 @@ function decimalFor(intDigits: number, scale: number): DecimalType | undefined {
 }
 
 /**
- * The narrowest type that a column of `type` can widen to in place and that also holds the number scanned; `type` itself if it
- * does already, undefined if none does. Only whole numbers widen INTEGER, only digits before the point widen DECIMAL.
+ * The narrowest type that a column of `type` can widen to in place and that holds the scanned number. Returns
+ * `type` if it holds it already, undefined if no type does. Only whole numbers widen INTEGER; only digits
+ * before the point widen DECIMAL.
  */
 export function widenToHold(type: ColumnType, scan: Scan, bytes: Uint8Array): ColumnType | undefined {
   if (type === "INTEGER" && fitsInt32(scan)) return type;

@@ -1,9 +1,9 @@
 /**
- * Reads one value from its bytes, without making strings: what kind of value it is, and its parts. Inference and casting both
- * stand on this one scanner; that is why what inference accepts, the cast accepts.
+ * Reads one value from its bytes without building strings: its kind and its parts. Inference and casting
+ * share this scanner, so casting accepts everything that inference accepted.
  */
 
-/** What the text of a value looks like. Bits, so that a column can gather the kinds it has seen. */
+/** Kind of a value by its text. Bits, so that a column can collect the kinds it has seen. */
 export const KIND = {
   EMPTY: 0,
   INTEGER: 1,
@@ -18,27 +18,27 @@ export const KIND = {
   TEXT: 128,
 } as const;
 
-/** The parts of the value scanned last. Reused: read it before the next scan. */
+/** The parts of the last value. Reused: read them before the next scan. */
 export interface Scan {
   /** The value without surrounding blanks. */
   start: number;
   end: number;
   negative: boolean;
-  /** First digit after the sign, and the place of the decimal point (`end` or the exponent's place if there is none). */
+  /** Positions of the first digit and of the decimal point (without a point: `end`, or the exponent). */
   digits: number;
   point: number;
-  /** Digits before the point, leading zeros not counted. */
+  /** Digits before the point, without leading zeros. */
   intDigits: number;
   /** Digits after the point, as written. */
   scale: number;
   /** All digits as one number, exact while `intDigits + scale` ≤ 15. */
   mantissa: number;
   boolean: boolean;
-  /** Since 1970-01-01, of a date or timestamp. */
+  /** Days since 1970-01-01, for a date or timestamp. */
   days: number;
-  /** Since 1970-01-01T00:00:00Z (or the wall clock's), of a timestamp. */
+  /** Seconds since 1970-01-01T00:00:00, UTC or local, for a timestamp. */
   seconds: number;
-  /** 0…999999, to be added to `seconds`. */
+  /** 0 to 999999, added to `seconds`. */
   micros: number;
 }
 
@@ -59,7 +59,7 @@ export const newScan = (): Scan => ({
 
 const [SPACE, TAB, PLUS, MINUS, POINT, SLASH, ZERO, NINE, COLON] = [32, 9, 43, 45, 46, 47, 48, 57, 58];
 
-/** Sets `start` and `end` without the spaces and tabs around. */
+/** Sets `start` and `end`, excluding surrounding spaces and tabs. */
 function trim(bytes: Uint8Array, start: number, end: number, scan: Scan): void {
   while (start < end && (bytes[start] === SPACE || bytes[start] === TAB)) start++;
   while (end > start && (bytes[end - 1] === SPACE || bytes[end - 1] === TAB)) end--;
@@ -67,7 +67,7 @@ function trim(bytes: Uint8Array, start: number, end: number, scan: Scan): void {
   scan.end = end;
 }
 
-/** The kind of the value in bytes[start, end), strictly: `007`, `+49`, `5.`, `yes` and impossible dates are text. */
+/** Kind of bytes[start, end) in strict notation: `007`, `+49`, `5.`, `yes` and impossible dates are text. */
 export function classify(bytes: Uint8Array, start: number, end: number, scan: Scan): number {
   trim(bytes, start, end, scan);
   start = scan.start;
@@ -91,13 +91,15 @@ export function classify(bytes: Uint8Array, start: number, end: number, scan: Sc
   return isSpecialDouble(bytes, start, end) ? KIND.DOUBLE : KIND.TEXT;
 }
 
-/** The kind, by the wider grammar of declared columns: also `+5`, `007`, `5.`; yes/no, y/n, t/f, on/off and 1/0 go by `scanTruth`. */
+/**
+ * Kind in the notation of declared columns, which adds `+5`, `007` and `5.`; for booleans see `scanTruth`.
+ */
 export function classifyLeniently(bytes: Uint8Array, start: number, end: number, scan: Scan): number {
   const kind = classify(bytes, start, end, scan);
   return kind === KIND.TEXT ? scanNumber(bytes, scan, true) : kind;
 }
 
-/** Integer, plain decimal or exponent notation; else TEXT. Expects `start` and `end` in `scan`. */
+/** Integer, plain decimal or exponent notation; else TEXT. `scan.start` and `scan.end` must be set. */
 function scanNumber(bytes: Uint8Array, scan: Scan, lenient = false): number {
   const { start, end } = scan;
   let at = start;
@@ -143,7 +145,7 @@ function scanNumber(bytes: Uint8Array, scan: Scan, lenient = false): number {
   return exponent && isRepresentable(bytes, scan) ? KIND.DOUBLE : KIND.TEXT;
 }
 
-/** False for numbers that a double would turn into infinity or zero. */
+/** False for numbers that become infinity or zero as a double. */
 function isRepresentable(bytes: Uint8Array, { start, end, mantissa }: Scan): boolean {
   const value = Number(Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString("latin1"));
   return Number.isFinite(value) && (value !== 0 || mantissa === 0);
@@ -151,7 +153,7 @@ function isRepresentable(bytes: Uint8Array, { start, end, mantissa }: Scan): boo
 
 function isExponent(bytes: Uint8Array, at: number, end: number): boolean {
   if (at < end && (bytes[at] === PLUS || bytes[at] === MINUS)) at++;
-  // Three digits reach every double; more is no measurement but a hash such as 1e20240131.
+  // Three digits cover every double; longer exponents are identifiers such as 1e20240131.
   return at < end && end - at <= 3 && areDigits(bytes, at, end);
 }
 
@@ -160,7 +162,7 @@ function areDigits(bytes: Uint8Array, at: number, end: number): boolean {
   return true;
 }
 
-/** NaN, Infinity, -Infinity, in just this spelling: other words may be names. */
+/** NaN, Infinity and -Infinity in exactly this spelling: other spellings may be names. */
 function isSpecialDouble(bytes: Uint8Array, start: number, end: number): boolean {
   if (bytes[start] === MINUS) return equals(bytes, start + 1, end, "Infinity");
   return equals(bytes, start, end, "NaN") || equals(bytes, start, end, "Infinity");
@@ -172,7 +174,7 @@ function equals(bytes: Uint8Array, start: number, end: number, word: string): bo
   return true;
 }
 
-/** True if bytes[start, end) is `word` (lower-case letters) in any case. */
+/** True if bytes[start, end) equals `word` (lower case), ignoring case. */
 function equalsAnyCase(bytes: Uint8Array, start: number, end: number, word: string): boolean {
   if (end - start !== word.length) return false;
   for (let i = 0; i < word.length; i++) if ((bytes[start + i]! | 0x20) !== word.charCodeAt(i)) return false;
@@ -187,7 +189,10 @@ function scanBoolean(bytes: Uint8Array, scan: Scan): number {
 const TRUE_WORDS = ["true", "t", "yes", "y", "on"];
 const FALSE_WORDS = ["false", "f", "no", "n", "off"];
 
-/** The words a declared BOOLEAN may be written with, in any case; also 1 and 0. False if it is none of them. */
+/**
+ * Reads a declared BOOLEAN: true/false, yes/no, y/n, t/f, on/off in any case, 1/0. False if it is none of
+ * these.
+ */
 export function scanTruth(bytes: Uint8Array, start: number, end: number, scan: Scan): boolean {
   trim(bytes, start, end, scan);
   const is = (word: string) => equalsAnyCase(bytes, scan.start, scan.end, word);
@@ -201,7 +206,7 @@ const DAYS_IN_MONTH = [0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
 const isLeap = (year: number): boolean => year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
 
-/** Days since 1970-01-01, or NaN if the calendar has no such day. Years 1 to 9999. */
+/** Days since 1970-01-01; NaN if the date does not exist. Years 1 to 9999. */
 export function daysOf(year: number, month: number, day: number): number {
   if (year < 1 || year > 9999 || month < 1 || month > 12 || day < 1) return NaN;
   const leap = isLeap(year);
@@ -211,14 +216,14 @@ export function daysOf(year: number, month: number, day: number): number {
   return before * 365 + leapDays + DAYS_BEFORE_MONTH[month]! + (leap && month > 2 ? 1 : 0) + day - 719_163;
 }
 
-/** The number written by the two digits at `at`, or NaN. */
+/** The number in the two digits at `at`; NaN if they are not digits. */
 function two(bytes: Uint8Array, at: number): number {
   const high = bytes[at]! - ZERO;
   const low = bytes[at + 1]! - ZERO;
   return high >= 0 && high <= 9 && low >= 0 && low <= 9 ? high * 10 + low : NaN;
 }
 
-/** yyyy-MM-dd or yyyy/MM/dd, then maybe a time of day, then maybe an offset; else TEXT (`start` holds a digit). */
+/** yyyy-MM-dd or yyyy/MM/dd with optional time and offset; else TEXT. The value must start with a digit. */
 function scanMoment(bytes: Uint8Array, scan: Scan): number {
   const { start, end } = scan;
   if (bytes[start + 7] !== bytes[start + 4]) return KIND.TEXT;
@@ -236,14 +241,17 @@ function scanMoment(bytes: Uint8Array, scan: Scan): number {
   const offset = scanOffset(bytes, at, end);
   if (!(offset === offset)) return KIND.TEXT;
   scan.seconds -= offset;
-  // An instant that its offset moves out of the years 1…9999 has no place in a table.
+  // Tables hold years 1 to 9999 only: refuse instants that the offset moves out of them.
   return scan.seconds < MIN_SECONDS || scan.seconds > MAX_SECONDS ? KIND.TEXT : KIND.TIMESTAMP_TZ;
 }
 
 const MIN_SECONDS = daysOf(1, 1, 1) * 86_400;
 const MAX_SECONDS = daysOf(9999, 12, 31) * 86_400 + 86_399;
 
-/** HH:mm[:ss[.ffffff]] at `at`, added to the scan's seconds; the place after it, or -1. More than six digits must be zeros. */
+/**
+ * Adds HH:mm[:ss[.ffffff]] at `at` to the scan's seconds. Returns the position after it, or -1. Digits beyond
+ * the sixth must be zeros.
+ */
 function scanTime(bytes: Uint8Array, at: number, scan: Scan): number {
   const { end } = scan;
   const [hour, minute] = [two(bytes, at), two(bytes, at + 3)];
@@ -259,7 +267,7 @@ function scanTime(bytes: Uint8Array, at: number, scan: Scan): number {
   return scanFraction(bytes, at + 1, scan);
 }
 
-/** Digits of a second's fraction at `at`, into the scan's micros; the place after them, or -1. */
+/** Reads the fraction of a second at `at` into the scan's micros. Returns the position after it, or -1. */
 export function scanFraction(bytes: Uint8Array, at: number, scan: Scan): number {
   const first = at;
   let micros = 0;
@@ -275,7 +283,10 @@ export function scanFraction(bytes: Uint8Array, at: number, scan: Scan): number 
   return at;
 }
 
-/** Seconds east of UTC of `Z`, ` UTC`, `+hh`, `+hhmm` or `+hh:mm` in bytes[at, end), or NaN. A space may go before. */
+/**
+ * Seconds east of UTC for `Z`, `UTC`, `+hh`, `+hhmm` or `+hh:mm` in bytes[at, end), after an optional space;
+ * else NaN.
+ */
 export function scanOffset(bytes: Uint8Array, at: number, end: number): number {
   if (bytes[at] === SPACE) at++;
   if (end - at === 1 && (bytes[at]! | 0x20) === 0x7a /* z */) return 0;

@@ -5,21 +5,21 @@ import { deadLetters, fileEvents, parseEvents } from "../../lib/messages/avro.ts
 import type { DeadLetter, FileEvent, ParseEvent } from "../../lib/messages/generated.ts";
 import { TOPICS } from "../../lib/messages/topics.ts";
 
-/** Columns are shown beside a file's status only while that stays a small message. */
+/** Columns are left out of parse events above this size, in characters. */
 const COLUMNS_JSON_MAX = 256 * 1024;
 
-/** Says how a file fares, for the gateway and for operators. */
-export interface Announcer {
+/** Publishes the parse status of one file, for the gateway and for operators. */
+export interface ParseStatus {
   started(): Promise<void>;
   ended(summary: ParseSummary): Promise<void>;
-  /** Keeps the event of a file that failed, so that it can be replayed. */
+  /** Publishes the event of a failed file as a dead letter, from which it can be replayed. */
   deadLetter(error: NonNullable<ParseSummary["error"]>): Promise<void>;
 }
 
 export function publishParseEvent(
   { log, clock }: { log: EventLog; clock: Clock },
   { event, sourceOffset }: { event: FileEvent; sourceOffset: number },
-): Announcer {
+): ParseStatus {
   const { fileId, table, sourceFile } = event;
   const publish = async (phase: ParseEvent["phase"], more: Partial<ParseEvent>): Promise<void> => {
     const value = parseEvents.encode({
@@ -59,7 +59,7 @@ export function publishParseEvent(
   };
 }
 
-/** An event that is none: kept as a dead letter under the key it came with. */
+/** Publishes an undecodable event as a dead letter with its original key. */
 export async function publishUndecodable(
   ports: { log: EventLog; clock: Clock },
   record: LogRecord,

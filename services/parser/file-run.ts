@@ -50,9 +50,11 @@ interface Outcome {
 }
 
 /**
- * Processes one file event: publishes the file's rows, rejects and end-of-file, the table's schema if it changed, and
- * the parse status. Faults of the file are published, not thrown. Undefined if the signal aborted first.
- * @throws the error of a port after the retries; nothing has to be undone, because the next attempt is a new run
+ * Processes one file event: publishes the file's rows, rejects and end-of-file, the table's schema if it
+ * changed, and the parse status. Faults of the file are published, not thrown. Undefined if the signal
+ * aborted first.
+ * @throws the error of a port after the retries; nothing has to be undone, because the next attempt is a new
+ * run
  */
 export async function parseArrived(
   deps: FileRunDeps,
@@ -88,7 +90,8 @@ export async function parseArrived(
   try {
     return await end(outcome);
   } catch (thrown) {
-    // The schema of very many columns may exceed one message: fail the file, so that it does not block the partition.
+    // The schema of very many columns may exceed one message: fail the file, so that it does not block the
+    // partition.
     if (!hasCode(thrown, "LOG_RECORD_TOO_LARGE")) throw thrown;
     return end(failed("FILE_TOO_MANY_COLUMNS", thrown.message));
   }
@@ -135,7 +138,10 @@ async function parseWhole(
   }
 }
 
-/** Reads the file and publishes its rows and rejects. Returns the last output; undefined if the signal aborted. */
+/**
+ * Reads the file and publishes its rows and rejects. Returns the last output; undefined if the signal
+ * aborted.
+ */
 async function parseOnce(
   deps: FileRunDeps,
   file: ArrivedFile,

@@ -10,19 +10,19 @@ import {
 } from "../../lib/process/metrics.ts";
 
 export const PARSER_THROUGHPUT = {
-  received: { file: "a file event is taken up; again after a redelivery" },
+  received: { file: "a file event is received, including redeliveries" },
   sent: {
-    file: "a file's end, or its deletion, is durable in its table's rows topic",
-    rows: "its accepted rows are, counted with its end",
-    rejects: "its rejected rows are, counted with its end",
-    dead_letter: "the event of a file that could not be read is kept as a dead letter",
+    file: "a file's end-of-file or deletion is durable in its table's rows topic",
+    rows: "the file's accepted rows, counted with its end-of-file",
+    rejects: "the file's rejected rows, counted with its end-of-file",
+    dead_letter: "the event of an unreadable file is published as a dead letter",
   },
   dropped: {
-    undecodable: { intentional: false, when: "a file event's bytes are none; they are kept as a dead letter" },
+    undecodable: { intentional: false, when: "a file event cannot be decoded; it is published as a dead letter" },
   },
 } as const satisfies ThroughputSpec;
 
-/** Everything the parser counts. All label sets are closed. */
+/** The parser's metrics. All label sets are closed. */
 export interface ParserMetrics {
   throughput: ThroughputMetrics<typeof PARSER_THROUGHPUT>;
   files: Counter<"outcome">;
@@ -52,7 +52,11 @@ export function parserMetrics(registry: Registry): ParserMetrics {
       label: "outcome",
       values: ["accepted", "rejected"],
     }),
-    bytes: new Counter({ name: "tributary_parser_text_bytes_total", help: "Bytes of text read, unpacked", registers }),
+    bytes: new Counter({
+      name: "tributary_parser_text_bytes_total",
+      help: "Bytes of text read, decompressed",
+      registers,
+    }),
     rejects: closedCounter(registry, {
       name: "tributary_parser_rejects_total",
       help: "Rejected rows by reason",
@@ -61,18 +65,18 @@ export function parserMetrics(registry: Registry): ParserMetrics {
     }),
     parseSeconds: new Histogram({
       name: "tributary_parser_parse_seconds",
-      help: "From taking up a file until its end is published",
+      help: "Time from receiving a file event until its end-of-file is published",
       buckets: PARSE_BUCKETS,
       registers,
     }),
     retypings: new Counter({
       name: "tributary_parser_retypings_total",
-      help: "Files read a second time because a new column's type, guessed from the beginning, did not hold",
+      help: "Files read a second time because the inferred type of a new column did not hold",
       registers,
     }),
     workerCrashes: new Counter({
       name: "tributary_parser_worker_crashes_total",
-      help: "Worker threads that died",
+      help: "Worker threads that crashed",
       registers,
     }),
   };

@@ -1,14 +1,16 @@
-/** A worker thread: parses one file at a time, fed and drained through the port that comes with each job. It touches nothing else. */
+/**
+ * A worker thread: parses one file at a time. Each job brings a port for the file's bytes and the outputs.
+ */
 import { parentPort, type MessagePort } from "node:worker_threads";
 import { messageOf } from "../../lib/errors.ts";
 import { parseFile, type ParseJob, type ParseOutput } from "../../lib/parsing/parse-file.ts";
 
-/** From the pool to the worker. `null` ends the file's bytes; closing the port abandons the job. */
+/** From pool to worker. `null` ends the file; closing the port abandons the job. */
 export type ToWorker = { kind: "bytes"; bytes: Uint8Array | null } | { kind: "taken" };
-/** From the worker to the pool. `fed`: a piece of bytes was used up. */
+/** From worker to pool. `fed`: one piece of bytes was used. */
 export type FromWorker = { kind: "fed" } | { kind: "output"; output: ParseOutput } | { kind: "crash"; message: string };
 
-/** Outputs on their way at a time; each is at most one batch. */
+/** Outputs sent but not yet taken, at most; each holds at most one batch. */
 const OUTPUTS_AHEAD_MAX = 4;
 
 parentPort!.on("message", ({ job, port }: { job: ParseJob; port: MessagePort }) => {

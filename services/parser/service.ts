@@ -1,7 +1,7 @@
 import type { BlobStore } from "../../lib/blob/blob-store.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Contracts } from "../../lib/contract/contract.ts";
-import { codeOf, messageOf } from "../../lib/errors.ts";
+import { codeOf } from "../../lib/errors.ts";
 import type { AssignedPartition, EventLog, LogRecord, PartitionHandler } from "../../lib/event-log/event-log.ts";
 import { fileEvents } from "../../lib/messages/avro.ts";
 import type { FileEvent } from "../../lib/messages/generated.ts";
@@ -25,13 +25,16 @@ export interface ParserDeps {
   logger: Logger;
   registry: Registry;
   settings: ParserSettings;
-  /** Default: nothing is traced. */
+  /** Default: no tracing. */
   tracer?: Tracer;
-  /** Where files are parsed; default: worker threads, as the settings say. The parser closes it. */
+  /** Where files are parsed. Default: worker threads as configured. The parser closes it. */
   pool?: WorkerPool;
 }
 
-/** file-events → rows.<table>. A partition's files are parsed in order, the partitions' side by side, as many as there are workers. */
+/**
+ * Consumes file-events and publishes to rows.<table>. Files of one partition are parsed in order; partitions
+ * run in parallel, up to the number of workers.
+ */
 export async function startParser(deps: ParserDeps): Promise<Service> {
   const { log, blob, logger, settings, tracer = untraced } = deps;
   await log.createTopics(Object.values(TOPICS));
@@ -42,7 +45,7 @@ export async function startParser(deps: ParserDeps): Promise<Service> {
   const running: FileRunDeps = { ...deps, metrics, tracer, schemas, pool, rowsTopics: new Set() };
   let draining: Promise<void> | undefined;
   const onError = (thrown: unknown, where: { topic?: string; partition?: number }): void => {
-    logger.warn({ err: thrown, ...where }, `file events cannot be consumed: ${messageOf(thrown)}`);
+    logger.warn({ err: thrown, ...where }, "consuming file events failed");
     metrics.throughput.error(codeOf(thrown));
   };
   const consumer = await log.consume({ group: GROUPS.parser, topics: [TOPICS.fileEvents.name], onError }, (partition) =>
@@ -62,7 +65,7 @@ export async function startParser(deps: ParserDeps): Promise<Service> {
   };
 }
 
-/** The loop: take an event, parse its file, publish what it holds, ack. While draining, the file begun is the last. */
+/** For each event: parse its file, publish the results, ack. While draining, the current file is the last. */
 function handlerOf(deps: FileRunDeps, partition: AssignedPartition, draining: () => boolean): PartitionHandler {
   const { signal } = partition;
   return async (records) => {
@@ -71,14 +74,14 @@ function handlerOf(deps: FileRunDeps, partition: AssignedPartition, draining: ()
       deps.metrics.throughput.received("file");
       const event = eventOf(record);
       if (event) await parseTraced(deps, record, event, signal);
-      else await buryUndecodable(deps, record);
+      else await publishUndecodableEvent(deps, record);
       if (signal.aborted) return;
       await partition.ack(record.offset + 1);
     }
   };
 }
 
-/** The span ends with the parse, also with one that has to be made again. */
+/** Ends the span with the parse, also if the parse will be repeated. */
 async function parseTraced(deps: FileRunDeps, record: LogRecord, event: FileEvent, signal: AbortSignal): Promise<void> {
   const { fileId, table, sourceFile } = event;
   const span = deps.tracer.start("parse", {
@@ -99,13 +102,13 @@ async function parseTraced(deps: FileRunDeps, record: LogRecord, event: FileEven
   }
 }
 
-async function buryUndecodable(deps: FileRunDeps, record: LogRecord): Promise<void> {
+async function publishUndecodableEvent(deps: FileRunDeps, record: LogRecord): Promise<void> {
   await publishUndecodable(deps, record, "the event cannot be decoded");
   deps.metrics.throughput.dropped("undecodable");
   deps.metrics.throughput.sent("dead_letter");
 }
 
-/** Undefined if the record's bytes are no file event. */
+/** Undefined if the record is not a valid file event. */
 function eventOf({ value }: LogRecord): FileEvent | undefined {
   try {
     return fileEvents.decode(value);

@@ -2,7 +2,7 @@ import { MessageChannel, Worker, type MessagePort } from "node:worker_threads";
 import type { ParseJob, ParseOutput } from "../../lib/parsing/parse-file.ts";
 import type { FromWorker, ToWorker } from "./parse-worker.ts";
 
-/** A worker died over a file: out of memory, or a fault of ours. Not the file system's or the network's doing. */
+/** A worker crashed while parsing a file: out of memory, or a bug. Never an I/O error. */
 export class WorkerCrash extends Error {
   override readonly name = "WorkerCrash";
 }
@@ -10,27 +10,32 @@ export class WorkerCrash extends Error {
 export interface WorkerPoolOptions {
   /** Files parsed at a time. */
   size: number;
-  /** A worker's heap, in MiB; beyond, it dies alone. */
+  /** A worker's heap in MiB. Beyond it the worker crashes, and the process survives. */
   heapMibMax: number;
   onCrash?: (thrown: Error) => void;
 }
 
 export interface WorkerPool {
   /**
-   * Parses a file in a worker, waiting for a free one. The consumer's pace is the worker's pace; leaving the loop or aborting the
-   * signal abandons the file (then the loop just ends). Throws what `source` throws, or WorkerCrash.
+   * Parses a file in a worker; waits for a free one. Back pressure in both directions: the worker runs no
+   * faster than the consumer. Leaving the loop, or aborting the signal (which ends the loop), abandons the
+   * file. See decision 26.
+   * @throws what `source` throws; WorkerCrash
    */
   parse(job: ParseJob, source: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncGenerator<ParseOutput>;
-  /** Ends all workers at once. */
+  /** Terminates all workers. */
   close(): Promise<void>;
 }
 
 /** Bytes sent to the worker in one message. */
 const PIECE_BYTES = 256 * 1024;
-/** Pieces on their way at a time. */
+/** Pieces sent but not yet used by the worker, at most. */
 const PIECES_AHEAD_MAX = 4;
 
-/** Compiled, the worker is a .js file like this one. As .ts it needs tsx, which a worker thread does not inherit on every Node. */
+/**
+ * Starts the compiled worker (.js). From source (.ts) it loads tsx, which worker threads do not inherit on
+ * every Node.
+ */
 function startWorker(heapMibMax: number): Worker {
   const resourceLimits = { maxOldGenerationSizeMb: heapMibMax };
   if (!import.meta.url.endsWith(".ts")) {
@@ -71,7 +76,7 @@ export function workerPool(options: WorkerPoolOptions): WorkerPool {
 
   function release(worker: Worker): void {
     const next = waiting.shift();
-    // A dead worker's place goes to a fresh one.
+    // A crashed worker is replaced by a new one.
     const usable = all.has(worker) ? worker : next && !closed ? start() : undefined;
     if (next) next(usable);
     else if (usable) idle.push(usable);
@@ -126,7 +131,7 @@ async function* parseOn(
   }
 }
 
-/** This side of a job's port. */
+/** The pool's side of a job's port. */
 class Exchange {
   readonly #port: MessagePort;
   readonly #outputs: ParseOutput[] = [];
@@ -150,14 +155,17 @@ class Exchange {
     this.#wake();
   }
 
-  /** Closes the port, which makes the worker let go of the job. Idempotent. */
+  /** Closes the port, which makes the worker abandon the job. Idempotent. */
   stop(): void {
     this.#stopped = true;
     this.#port.close();
     this.#wake();
   }
 
-  /** Sends the source's bytes in pieces of even size, no faster than the worker uses them. A failing source fails the exchange. */
+  /**
+   * Sends the source's bytes in pieces of equal size, no faster than the worker uses them. A source error
+   * fails the job.
+   */
   async feed(source: AsyncIterable<Uint8Array>): Promise<void> {
     let piece = new Uint8Array(PIECE_BYTES);
     let length = 0;
@@ -189,7 +197,7 @@ class Exchange {
     this.#port.postMessage({ kind: "bytes", bytes } satisfies ToWorker, bytes ? [bytes.buffer] : []);
   }
 
-  /** What the worker says, until it says `end` or `retype`, or the exchange is stopped. */
+  /** The worker's outputs up to `end` or `retype`, or until the exchange is stopped. */
   async *outputs(): AsyncGenerator<ParseOutput> {
     for (;;) {
       while (this.#outputs.length === 0 && !this.#stopped && !this.#failure) await this.#changed();

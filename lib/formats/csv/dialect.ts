@@ -39,11 +39,11 @@ interface Candidate {
 const SAMPLE_ROWS_MAX = 500;
 
 /**
- * Detects the dialect of a file from the beginning of its text (a binary string of whole lines, or the whole file).
- * Pure. The first rule that applies decides: the requested dialect; the table's pinned dialect, if the text fits it; the
- * delimiter that splits most evenly, which means that most rows have as many fields as the first. Ties go to the rarer
- * character: commas occur in text and decimals by chance, tabs do not. Without a request, a header is assumed unless
- * `firstRowIsData`.
+ * Detects the dialect of a file from the beginning of its text (a binary string of whole lines, or the whole
+ * file). Pure. The first rule that applies decides: the requested dialect; the table's pinned dialect, if the
+ * text fits it; the delimiter that splits most evenly, which means that most rows have as many fields as the
+ * first. Ties go to the rarer character: commas occur in text and decimals by chance, tabs do not. Without a
+ * request, a header is assumed unless `firstRowIsData`.
  */
 export function detectDialect(
   text: string,
@@ -95,7 +95,10 @@ function choose(
   )[0];
 }
 
-/** Evidence for the candidate's quote. Apostrophes count as quotes only if about every row has a field in them. */
+/**
+ * Evidence for the candidate's quote. Apostrophes count as quotes only if about every row has a field in
+ * them.
+ */
 const quoting = ({ quote, quoted, rows }: Candidate): number =>
   quote === "'" && quoted < Math.max(1, rows.length) ? -1 : quoted;
 
@@ -105,7 +108,9 @@ function absentDelimiter(text: string, pinned: Pick<Dialect, "delimiter"> | unde
   return DELIMITERS.find((delimiter) => !text.includes(delimiter)) ?? ",";
 }
 
-/** Splits the sample, respecting quotes. Leaves out a last row with an open quote: the sample ends within it. */
+/**
+ * Splits the sample, respecting quotes. Leaves out a last row with an open quote: the sample ends within it.
+ */
 function candidateOf(text: string, delimiter: Delimiter, quote: string): Candidate {
   const rows: string[][] = [];
   let [row, quoted, at]: [string[], number, number] = [[], 0, 0];
@@ -173,10 +178,10 @@ function escapeIn(text: string, quote: string | null): string {
 const DATA_KINDS = KIND.DECIMAL | KIND.DOUBLE | KIND.DATE | KIND.TIMESTAMP | KIND.TIMESTAMP_TZ | KIND.BOOLEAN;
 
 /**
- * True if the first row is certainly data. A wrong guess would lose a row or invent one, so a header is assumed unless
- * there are at least two rows, every field of the first is of the same kind as those below it, and one of them is a
- * date, a timestamp, a decimal or a boolean. Headers may be words or numbers (2023, 2024), but not dates above dates or
- * decimals above decimals.
+ * True if the first row is certainly data. A wrong guess would lose a row or invent one, so a header is
+ * assumed unless there are at least two rows, every field of the first is of the same kind as those below it,
+ * and one of them is a date, a timestamp, a decimal or a boolean. Headers may be words or numbers (2023,
+ * 2024), but not dates above dates or decimals above decimals.
  */
 export function firstRowIsData(rows: readonly string[][]): boolean {
   const [first, ...rest] = rows;

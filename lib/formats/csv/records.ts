@@ -28,10 +28,10 @@ const BLOCK_BYTES_MIN = 4 * 1024;
 const BLOCK_BYTES_MAX = 256 * 1024;
 
 /**
- * Splits UTF-8 CSV text into rows. Line ends are CRLF, LF and CR, also mixed; blank lines are skipped. Fields without
- * escapes, quoted or not, are only located by their bytes, which is three to ten times faster than building strings;
- * csv-parse reads blocks with escaped or misplaced quotes. A quote inside an unquoted field is an ordinary character.
- * A property test compares both paths. See decision 10.
+ * Splits UTF-8 CSV text into rows. Line ends are CRLF, LF and CR, also mixed; blank lines are skipped. Fields
+ * without escapes, quoted or not, are only located by their bytes, which is three to ten times faster than
+ * building strings; csv-parse reads blocks with escaped or misplaced quotes. A quote inside an unquoted field
+ * is an ordinary character. A property test compares both paths. See decision 10.
  */
 export class CsvRecordReader implements RecordReader {
   readonly #options: CsvReaderOptions;
@@ -42,7 +42,9 @@ export class CsvRecordReader implements RecordReader {
   readonly #row: MutableRow;
   /** Text since the end of the last complete row. */
   #rest: Buffer = Buffer.alloc(0);
-  /** An incomplete row is read again only from this many bytes on, so that long rows take no quadratic time. */
+  /**
+   * An incomplete row is read again only from this many bytes on, so that long rows take no quadratic time.
+   */
   #retryAt = 0;
   #line: number;
   #rows = 0;
@@ -133,8 +135,8 @@ export class CsvRecordReader implements RecordReader {
   }
 
   /**
-   * Reads rows whose fields need no unescaping. Returns where the first other row starts: an incomplete one, or
-   * (`stuck`) one with quotes that csv-parse has to read.
+   * Reads rows whose fields need no unescaping. Returns where the first other row starts: an incomplete one,
+   * or (`stuck`) one with quotes that csv-parse has to read.
    */
   #readPlain(text: Buffer, from: number, end: boolean, clean: boolean): { next: number; stuck: boolean } {
     const { bounds } = this.#row;
@@ -190,7 +192,9 @@ export class CsvRecordReader implements RecordReader {
     this.#emit(text, start, stop);
   }
 
-  /** Reads the complete rows of text[from, to) with csv-parse. Returns where the first incomplete one starts. */
+  /**
+   * Reads the complete rows of text[from, to) with csv-parse. Returns where the first incomplete one starts.
+   */
   #readQuoted(text: Buffer, from: number, to: number, end: boolean, clean: boolean): number {
     const block = text.subarray(from, to);
     let start = from;
@@ -269,7 +273,10 @@ export class CsvRecordReader implements RecordReader {
   }
 }
 
-/** Runs csv-parse over one block of text, synchronously. Fields are binary strings (latin1), to be copied unchanged. */
+/**
+ * Runs csv-parse over one block of text, synchronously. Fields are binary strings (latin1), to be copied
+ * unchanged.
+ */
 class BlockParser extends Parser {
   readonly #onRecord: (fields: readonly string[], bytesRead: number) => void;
 
@@ -292,7 +299,10 @@ class BlockParser extends Parser {
     return true;
   }
 
-  /** Passes on the complete records (with `end` also the last). Returns csv-parse's error code if a quote stays open. */
+  /**
+   * Passes on the complete records (with `end` also the last). Returns csv-parse's error code if a quote
+   * stays open.
+   */
   parse(block: Buffer, end: boolean): string | undefined {
     let failure: (Error & { code?: string }) | null | undefined;
     const note = (error?: Error | null): void => void (failure ??= error);
@@ -338,7 +348,10 @@ function countLines(bytes: Uint8Array, from: number, to: number): number {
   return lines;
 }
 
-/** Start of the first quoted field that is not closed directly before a delimiter or the row's end; -1 if none. */
+/**
+ * Start of the first quoted field that is not closed directly before a delimiter or the row's end; -1 if
+ * none.
+ */
 function openQuote(raw: Uint8Array, delimiter: number, { quote, escape }: CsvReaderOptions["dialect"]): number {
   const quoteByte = quote?.length === 1 ? quote.charCodeAt(0) : 256;
   if (quoteByte > 127) return -1;

@@ -22,8 +22,8 @@ function quoted(field: string, { quote, escape }: Pick<Dialect, "quote" | "escap
 }
 
 /**
- * Text for a spreadsheet cell. Spreadsheets treat text that starts with = + - @ as a formula, so this puts an apostrophe
- * before it, except before plain numbers. `fromCell` removes the apostrophe.
+ * Text for a spreadsheet cell. Spreadsheets treat text that starts with = + - @ as a formula, so this puts an
+ * apostrophe before it, except before plain numbers. `fromCell` removes the apostrophe.
  */
 export function toCell(text: string): string {
   return FORMULA.test(text) && !PLAIN_NUMBER.test(text) ? `'${text}` : text;

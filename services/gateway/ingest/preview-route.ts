@@ -73,7 +73,9 @@ async function bodyOf(request: FastifyRequest): Promise<{ body: Readable; name?:
   return { body: part.file, name: part.filename };
 }
 
-/** The stream's bytes. Stopping early leaves the stream open, because the response uses the same connection. */
+/**
+ * The stream's bytes. Stopping early leaves the stream open, because the response uses the same connection.
+ */
 const withoutClosing = (body: Readable): AsyncIterable<Uint8Array> =>
   body.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
 

@@ -48,8 +48,8 @@ export interface RejectedVersion extends ReadVersion {
 }
 
 /**
- * The version that a sheet is about.
- * @throws NOT_FOUND, FILE_SUPERSEDED if the file has come in again since
+ * The version that a sheet corrects.
+ * @throws NOT_FOUND, FILE_SUPERSEDED if the file has a newer version
  */
 export async function rejectedVersion(deps: CorrectionDeps, table: string, fileId: string): Promise<RejectedVersion> {
   const version = await deps.ledger.version(fileId);
@@ -115,8 +115,8 @@ export async function exportSheet(deps: CorrectionDeps, version: RejectedVersion
 }
 
 /**
- * The headings of the version's file: its field names, or column_1, column_2 … Also the version with these names in its
- * job, for formats whose records name their fields.
+ * The headings of the version's file: its field names, or column_1, column_2 … Also the version with these
+ * names in its job, for formats whose records name their fields.
  */
 async function withHeaders(
   deps: CorrectionDeps,
@@ -145,9 +145,11 @@ export interface Correction {
 }
 
 /**
- * Creates a new version of the file, in which the sheet's rows replace rejected rows; all other rows stay unchanged and
- * in place. The new version is ingested like any file. Nothing is stored unless the whole sheet is valid.
- * @throws BAD_REQUEST for a row that was not rejected or is still unreadable, for other columns, or without any change
+ * Creates a new version of the file, in which the sheet's rows replace rejected rows; all other rows stay
+ * unchanged and in place. The new version is ingested like any file. Nothing is stored unless the whole sheet
+ * is valid.
+ * @throws BAD_REQUEST for a row that was not rejected or is still unreadable, for other columns, or without
+ * any change
  */
 export async function correct(
   deps: CorrectionDeps,
@@ -228,7 +230,9 @@ function checkCorrectable(version: RejectedVersion, row: number, line: number): 
   throw new TributaryError("BAD_REQUEST", `line ${line} of the sheet: row ${row} of '${version.sourceFile}' ${why}`);
 }
 
-/** Checks the file's own headings. Further columns hold surplus fields of rows; their headings are ignored. */
+/**
+ * Checks the file's own headings. Further columns hold surplus fields of rows; their headings are ignored.
+ */
 function checkHeaders(sent: readonly string[], own: readonly string[]): void {
   own.forEach((header, at) => {
     if (sent[at]?.trim() === header) return;
@@ -263,8 +267,8 @@ const lineOf = (raw: Uint8Array): Buffer => Buffer.concat([raw, LINE_END]);
 const LINE_END = Buffer.from("\n");
 
 /**
- * Reads the version's raw bytes as its parser did, and verifies it: every rejected row must be on the line where it was
- * rejected, and the number of rows must be the same.
+ * Reads the version's raw bytes as its parser did, and verifies it: every rejected row must be on the line
+ * where it was rejected, and the number of rows must be the same.
  * @throws BLOB_MISSING, FILE_SUPERSEDED if the rows differ (the contract's dialect has changed since)
  */
 async function* readVersion<T>(

@@ -7,8 +7,9 @@ import { readRecords } from "../../../lib/parsing/open-file.ts";
 import { messageOf, TributaryError } from "../../../lib/errors.ts";
 
 /**
- * The sheet for correcting rejected rows: a CSV file with these five columns, then the columns of the file itself,
- * whatever its format. Text that a spreadsheet would treat as a formula is prefixed with an apostrophe.
+ * The sheet for correcting rejected rows: a CSV file with these five columns, then the columns of the file
+ * itself, whatever its format. Text that a spreadsheet would treat as a formula is prefixed with an
+ * apostrophe.
  */
 export const SHEET_COLUMNS = ["_file_id", "_row", "_line", "_reason", "_message"] as const;
 

@@ -33,7 +33,8 @@ test("whatever byte is damaged, a frame with a checksum does not pass for anothe
       const damaged = Buffer.from(CHECKED);
       damaged[at]! ^= bit;
       const text = await unpacked(damaged).catch(() => TEXT);
-      // A bit of the header may turn the checksum off, or the frame into one to be skipped; what comes then is no other text.
+      // A bit of the header may turn the checksum off, or the frame into one to be skipped; what comes then
+      // is no other text.
       if (at > 4) assert.equal(text, TEXT, `byte ${at}`);
     }
   }
