@@ -335,7 +335,7 @@ const SHAPES: HostileFile[] = [
   {
     name: "a field of 20 MB",
     body: `id,text\n1,a\n2,${"x".repeat(20_000_000)}\n3,c\n`,
-    want: { code: "FILE_ROW_TOO_LONG", message: /begins on line 3 is longer than 16777216 bytes/ },
+    want: { code: "FILE_ROW_TOO_LONG", message: /starts on line 3 is longer than 16777216 bytes/ },
   },
   {
     name: "a field of 10 MB: too large for a message of the event log, not for a row",

@@ -92,7 +92,7 @@ test("a file that kills its worker thread is set aside after a few tries, and th
     put("elsewhere", "other.csv", "id\n3\n"),
   ]);
   assert.deepEqual([poison.status, poison.body.code], [422, "FILE_POISON"]);
-  assert.match(poison.body.detail!, /the parser failed 3 times: .*memory/);
+  assert.match(poison.body.detail!, /the parser crashed 3 times on this file: .*memory/);
   assert.equal(deaths.length, 3, "threads really died");
   assert.deepEqual(
     others.map(({ status }) => status),
