@@ -287,20 +287,20 @@ test("a sheet that is not in order changes nothing and says where it is wrong", 
   const sheet = answer.text;
   const fileId = (await listed(pipeline, "replaced"))[0]!.fileId;
   const cases: [sheet: string, message: RegExp][] = [
-    ["", /cannot be read: the file has no header|holds no rows/],
+    ["", /cannot be read: the file has no header|contains no rows/],
     [sheet, /no row of the sheet differs/],
     ["id,amount\n1,2\n", /first columns must be _file_id, _row/],
     [edit(sheet, ["id,amount,note", "id,note,amount"]), /column 2 of the sheet is 'note'; the file's is 'amount'/],
     [edit(sheet, [`${fileId},2,3`, `${fileId},1,3`]), /line 2 of the sheet: row 1 of 'a.csv' was not rejected/],
-    [edit(sheet, [`${fileId},2,3`, `${fileId},4,3`]), /line 3 of the sheet: row 4 comes twice/],
+    [edit(sheet, [`${fileId},2,3`, `${fileId},4,3`]), /line 3 of the sheet: row 4 occurs twice/],
     [edit(sheet, [`${fileId},2,3`, `${fileId},two,3`]), /line 2 of the sheet: _row is 'two'/],
     [
       edit(sheet, [`${fileId},2,3`, `${fileId},8,3`]),
-      /row 8 of 'a.csv' was rejected as quote_not_closed: mend the file itself/,
+      /row 8 of 'a.csv' was rejected as quote_not_closed: correct the file itself/,
     ],
     [edit(sheet, [`${fileId},2,3`, `other,2,3`]), /about several files/],
-    [edit(sheet, ["6,6,M", "6,66,M"]), /line 5 of the sheet: it still holds \ufffd/],
-    [sheet.replaceAll(fileId, "0190b0f0-0000-7000-8000-000000000000"), /has no file 0190b0f0/],
+    [edit(sheet, ["6,6,M", "6,66,M"]), /line 5 of the sheet: a cell still contains \ufffd/],
+    [sheet.replaceAll(fileId, "0190b0f0-0000-7000-8000-000000000000"), /has no record of file 0190b0f0/],
   ];
   for (const [text, message] of cases) {
     const { detail, code } = await sendBack(pipeline, "replaced", text);

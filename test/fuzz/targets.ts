@@ -132,7 +132,7 @@ const previews = target(
     const { summary } = await readFile(bytes, setup);
     const { contract: declared, ...rest } = { ...setup, contract: contractsOf([]).of("t") };
     const plain = await readFile(bytes, rest);
-    const options = { fileName: "f", contract: declared, current: rest.current, rowsMax: 1e6, rejectsMax: 1e6 };
+    const options = { fileName: "f", contract: declared, known: rest.current, rowsMax: 1e6, rejectsMax: 1e6 };
     const preview = await previewFile(cutUp(bytes, [1 << 16]), options);
     assert.ok(summary);
     assert.equal(preview.error?.code, plain.summary.error?.code);
