@@ -192,9 +192,9 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     invariant: "I14",
     what: "a stale parser's schema replaces a newer one",
-    file: "services/parser/table-schemas.ts",
-    from: "if (sourceOffset <",
-    to: "if (sourceOffset < 0 &&  sourceOffset <",
+    file: "lib/parsing/table-schemas.ts",
+    from: "next.sourceOffset < known.sourceOffset ? known : next",
+    to: "next.sourceOffset < 0 ? known : next",
     run: test("test/services/parser/table-schemas.test.ts"),
   },
   {
@@ -251,7 +251,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: "services/scheduler/cron.ts",
     from: "`cron:${kind}:${table}:${new Date(slotMs).toISOString()}`",
     to: "`cron:${kind}:${table}:${new Date(slotMs).toISOString()}${Math.random()}`",
-    run: test("test/services/scheduler/service.test.ts", "two schedulers ask for the same commands"),
+    run: test("test/services/scheduler/service.test.ts", "two schedulers request the same commands"),
   },
   {
     invariant: "I17",
@@ -267,7 +267,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: "services/scheduler/cron.ts",
     from: "if (last && last.startedAtMs <= nowMs)",
     to: "if (last && nowMs > 0)",
-    run: test("test/services/scheduler/policies.test.ts", "a clock that was ahead do not stand"),
+    run: test("test/services/scheduler/policies.test.ts", "a clock that was ahead do not suppress the days"),
   },
   {
     invariant: "I17",
@@ -275,7 +275,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: "services/scheduler/cron.ts",
     from: "return last.startedAtMs < slotMs;",
     to: "return last.startedAtMs < slotMs || slotMs > 0;",
-    run: test("test/services/scheduler/policies.test.ts", "at the cron's time everything is due, once"),
+    run: test("test/services/scheduler/policies.test.ts", "at the cron time everything is due once"),
   },
   {
     invariant: "I17",
