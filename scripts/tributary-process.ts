@@ -6,6 +6,15 @@ import { once } from "node:events";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const READY_MS_MAX = 60_000;
+const CACHED_TYPESCRIPT = new URL("./typescript/register.mjs", import.meta.url).href;
+
+/** Options of node for a child process that runs TypeScript: it is loaded as in this process, from the tests' cache or by tsx. */
+export const typescriptOptions: readonly string[] = [
+  "--import",
+  process.execArgv.some((option) => option.endsWith("scripts/typescript/register.mjs"))
+    ? CACHED_TYPESCRIPT
+    : import.meta.resolve("tsx"),
+];
 
 export interface TributaryProcess {
   url: string;
@@ -33,7 +42,7 @@ export async function startTributary(
   nodeOptions: string[] = [],
 ): Promise<TributaryProcess> {
   const port = Number(env.TRIBUTARY_PORT ?? (await freePort()));
-  const child = spawn(process.execPath, [...nodeOptions, "--import", "tsx", "services/main.ts"], {
+  const child = spawn(process.execPath, [...nodeOptions, ...typescriptOptions, "services/main.ts"], {
     cwd: root,
     env: {
       ...process.env,

@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
+import { typescriptOptions } from "../../scripts/tributary-process.ts";
 
 export interface Ran {
   code: number | null;
@@ -9,13 +10,14 @@ export interface Ran {
   err: string;
 }
 
-const bin = fileURLToPath(new URL("../../bin/tributary.mjs", import.meta.url));
+// What bin/tributary.mjs runs. serve.test.ts, quality.test.ts and top.test.ts start bin/tributary.mjs itself.
+const main = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));
 
 export async function tributary(
   args: readonly string[],
   { env = {}, input, cwd = tmpdir() }: { env?: Record<string, string>; input?: string; cwd?: string } = {},
 ): Promise<Ran> {
-  const child = spawn(process.execPath, [bin, ...args], {
+  const child = spawn(process.execPath, [...typescriptOptions, main, ...args], {
     cwd,
     env: { ...process.env, TRIBUTARY_URL: "", TRIBUTARY_API_KEY: "", ...env },
     stdio: ["pipe", "pipe", "pipe"],
