@@ -10,7 +10,9 @@ export async function until<T>(
   for (;;) {
     const value = await condition();
     if (value) return value as Exclude<T, false | null | undefined>;
-    if (performance.now() - start > deadlineMs) throw new Error(`waited ${deadlineMs} ms in vain: ${what}`);
-    await delay(2);
+    const waitedMs = performance.now() - start;
+    if (waitedMs > deadlineMs) throw new Error(`waited ${deadlineMs} ms in vain: ${what}`);
+    // A condition may cost much, and what it waits for needs the same cores.
+    await delay(Math.min(50, 2 + waitedMs / 10));
   }
 }
