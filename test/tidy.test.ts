@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { ERRORS } from "../lib/errors.ts";
 import { pages } from "../scripts/generate-docs.ts";
 import { generateTypes } from "../scripts/generate-types.ts";
+import { LONGEST, matching, testFiles } from "../scripts/test.ts";
 import {
   clockFaults,
   compositionFaults,
@@ -201,6 +202,21 @@ test("dashboards and alerts name only metrics that exist", () => {
 
 test("lib/messages/generated.ts is fresh", () => {
   assert.equal(text("lib/messages/generated.ts"), generateTypes(join(root, "schemas")), "run `npm run generate`");
+});
+
+test("npm test runs every test file, wherever it is, and takes paths", () => {
+  const tracked = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], {
+    cwd: root,
+    encoding: "utf8",
+  });
+  const named = tracked.split("\n").filter((path) => /\.(test|spec)\.[cm]?[jt]sx?$/.test(path) && has(path));
+  assert.deepEqual(testFiles().toSorted(), named.toSorted(), "tests are test/**/*.test.ts");
+  const gone = LONGEST.filter((path) => !has(path));
+  assert.deepEqual(gone, [], "scripts/test.ts: LONGEST names files that are not there");
+  const one = "test/tidy.test.ts";
+  for (const text of [one, "tidy", "./test/tidy.test.ts", join(root, one)]) {
+    assert.deepEqual(matching([one, "test/x.test.ts"], [text]), [one], text);
+  }
 });
 
 test("the changelog has an Unreleased heading", () => {

@@ -15,7 +15,11 @@ export async function load(url, context, nextLoad) {
 /** The file's JavaScript, with an inline source map. */
 export async function javaScriptOf(path) {
   const text = readFileSync(path, "utf8");
-  const cached = `${cache}${createHash("sha1").update(path.slice(fileURLToPath(root).length)).update("\0").update(text).digest("hex")}.js`;
+  const cached = `${cache}${createHash("sha1")
+    .update(path.slice(fileURLToPath(root).length))
+    .update("\0")
+    .update(text)
+    .digest("hex")}.js`;
   try {
     return readFileSync(cached, "utf8");
   } catch (error) {

@@ -150,6 +150,7 @@ for (const url of ["duckdb::memory:"]) {
 describe("warehouse contract: in memory", () => {
   const subject = { name: "in memory", open: async () => new QueryableFakeWarehouse(), histories: 3, attacks: [] };
   const opened = { subject, warehouse: new QueryableFakeWarehouse() };
+  after(() => opened.warehouse.close());
   commitContract(opened);
   recordContract(opened);
   modelContract(opened);

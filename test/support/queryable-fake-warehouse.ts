@@ -7,9 +7,36 @@ import { FakeWarehouse } from "./fake-warehouse.ts";
 import { fileVersion, type Cell } from "./rows.ts";
 import { READ_ALL } from "./test-table.ts";
 
+const INTERNAL_TABLES = /_ingest_files|_rejected_rows|_quality_results|_maintenance_log/;
+
 /** The warehouse in memory with SQL over it, so that the port's contract can be read off it: each query looks at a copy in DuckDB. */
 export class QueryableFakeWarehouse extends FakeWarehouse {
-  override async query(sql: string, options: QueryOptions = READ_ALL): Promise<QueryResult> {
+  #tableCopies: Promise<Warehouse> | undefined;
+  #tablesCopied = 0;
+
+  override query(sql: string, options: QueryOptions = READ_ALL): Promise<QueryResult> {
+    return INTERNAL_TABLES.test(sql) ? this.#queryAll(sql, options) : this.#queryTables(sql, options);
+  }
+
+  override async close(): Promise<void> {
+    await (await this.#tableCopies)?.close();
+    await super.close();
+  }
+
+  /** One DuckDB for all such queries, since to open one takes longer than the query: each gets tables of new names. */
+  async #queryTables(sql: string, options: QueryOptions): Promise<QueryResult> {
+    const copy = await (this.#tableCopies ??= openWarehouse("duckdb::memory:"));
+    for (const [name, table] of this.tablesByName) {
+      if (!sql.includes(name)) continue;
+      const copyName = `copy_${this.#tablesCopied++}`;
+      await copyTable(copy, copyName, table.columns, table.rows);
+      sql = sql.replaceAll(name, copyName);
+    }
+    return copy.query(sql, options);
+  }
+
+  /** The internal tables hold what belongs to all tables, so their copy is made from nothing each time. */
+  async #queryAll(sql: string, options: QueryOptions): Promise<QueryResult> {
     const copy = await openWarehouse("duckdb::memory:");
     try {
       for (const [name, table] of this.tablesByName) {
