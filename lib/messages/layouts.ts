@@ -16,7 +16,7 @@ export function firstLayout(schema: Schema): Schema {
   const { type, items, fields, ...more } = schema as Declared & { fields?: readonly Field[] };
   return {
     ...more,
-    type: typeof type === "string" ? type : (firstLayout(type as Schema) as unknown as string),
+    type: typeof type === "string" ? type : (firstLayout(type) as unknown as string),
     ...(items === undefined ? {} : { items: firstLayout(items) }),
     ...(fields === undefined ? {} : { fields: fields.filter(isFirst).map(withFirstLayout) }),
   };

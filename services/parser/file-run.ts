@@ -1,7 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { BlobStore } from "../../lib/blob/blob-store.ts";
 import type { Clock } from "../../lib/clock.ts";
-import type { ColumnType } from "../../lib/columns.ts";
 import { keepsVersions, type Contracts } from "../../lib/contract/contract.ts";
 import { requestIn, writtenFields } from "../../lib/formats/message-fields.ts";
 import type { ParseJob, ParseOutput, ParseSummary } from "../../lib/parsing/parse-file.ts";

@@ -163,10 +163,10 @@ test("preview, field names and corrected rows go through the same interface", as
   const made: string[] = [];
   const seen = readRecords<string>(
     pieces(Buffer.from(text), 7),
-    { ...job, fields: names! },
+    { ...job, fields: names },
     {
       onRow: (row, ordinal, { format, options }) =>
-        ordinal === 2 ? format.writeRow(["2", "b", "false"], options, names!) : Buffer.from(row.raw()).toString(),
+        ordinal === 2 ? format.writeRow(["2", "b", "false"], options, names) : Buffer.from(row.raw()).toString(),
     },
     formats,
   );
