@@ -73,7 +73,7 @@ function main(): void {
       `# ${(durationMs / 1000).toFixed(1).padStart(6)} s  ${relative(root, file)}\n`;
     process.stderr.write(`# slowest files:\n${slowest.map(line).join("")}`);
   });
-  if (process.stdout.isTTY) results.compose(new spec()).pipe(process.stdout);
+  if (process.stdout.isTTY) results.pipe(new spec()).pipe(process.stdout);
   else results.compose(tap).pipe(process.stdout);
 }
 
