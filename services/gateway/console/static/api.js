@@ -1,15 +1,15 @@
-/** The gateway's HTTP interface, as the console uses it. */
+/** Client of the gateway's HTTP API. */
 
 const KEY = "tributary-key";
 const PREVIEW_BYTES_MAX = 4 * 1024 * 1024;
 const RECONNECT_MS = 2000;
-/** The gateway says something every 15 s; when it does not, the connection is gone without a word. */
+/** The gateway sends a comment every 15 s; after this much silence the connection counts as lost. */
 const SILENCE_MS_MAX = 40_000;
 let apiKey = sessionStorage.getItem(KEY) ?? "";
 
 export const hasKey = () => apiKey !== "";
 
-/** The empty text forgets the key. Fires `key-changed` on the document. */
+/** Stores the key; an empty key removes it. Fires `key-changed` on the document. */
 export function useKey(key) {
   apiKey = key;
   if (key) sessionStorage.setItem(KEY, key);
@@ -20,16 +20,17 @@ export function useKey(key) {
 const headers = (more = {}) => (apiKey ? { authorization: `Bearer ${apiKey}`, ...more } : more);
 
 /**
- * A problem as the gateway describes it: code, detail, remedy. A missing or unknown key fires `key-needed` on the document, unless another
- * than `key`, with which the gateway was asked, has been given meanwhile.
+ * An error response of the gateway: code, detail, remedy. Status 401 fires `key-needed` on the document, unless the
+ * key has changed since the request was sent with `key`.
  */
 export class Problem extends Error {
   constructor(status, body, key = apiKey) {
-    super(body.detail ?? (status ? `the gateway answered ${status}` : "the gateway cannot be reached"));
+    super(body.detail ?? (status ? `the gateway responded with status ${status}` : "the gateway is unreachable"));
     this.status = status;
     this.code = body.code ?? "";
     this.remedy = body.remedy ?? "";
-    if (status === 401 && key === apiKey) document.dispatchEvent(new CustomEvent("key-needed", { detail: this.message }));
+    if (status === 401 && key === apiKey)
+      document.dispatchEvent(new CustomEvent("key-needed", { detail: this.message }));
   }
 }
 
@@ -50,21 +51,21 @@ export const query = (sql) => post("/v1/query", { sql });
 
 export const tablePath = (table) => `/v1/tables/${encodeURIComponent(table)}`;
 
-/** What would come of the file, from its beginning; nothing is stored. `dialect` holds what was not left to detection. */
+/** Previews a file from its first bytes; nothing is stored. `dialect` holds the settings that are not detected. */
 export async function preview(file, table, dialect) {
   const begin = file.slice(0, PREVIEW_BYTES_MAX);
   const about = new URLSearchParams({ name: file.name, ...(table ? { table } : {}), ...dialect });
-  const seen = await call(`/v1/preview?${about}`, {
+  const result = await call(`/v1/preview?${about}`, {
     method: "POST",
     headers: { "content-type": "application/octet-stream" },
     body: begin,
   });
-  return { ...seen, complete: seen.complete && begin.size === file.size };
+  return { ...result, complete: result.complete && begin.size === file.size };
 }
 
 /**
- * Uploads with progress (XMLHttpRequest, since fetch tells none); `onProgress` is given a share from 0 to 1. Nothing is stored of an upload
- * that `signal` breaks off.
+ * Uploads with progress (XMLHttpRequest, because fetch reports no upload progress). `onProgress` receives a share
+ * from 0 to 1. When `signal` aborts the upload, nothing is stored.
  */
 export function upload(file, table, dialect, onProgress, signal) {
   return new Promise((resolve, reject) => {
@@ -77,7 +78,7 @@ export function upload(file, table, dialect, onProgress, signal) {
     request.responseType = "json";
     request.upload.onprogress = ({ loaded, total }) => onProgress(loaded / Math.max(1, total));
     request.onerror = () => reject(new Problem(0, {}));
-    request.onabort = () => reject(new Problem(0, { code: "Cancelled", detail: "nothing of it was stored" }));
+    request.onabort = () => reject(new Problem(0, { code: "Cancelled", detail: "nothing was stored" }));
     signal.addEventListener("abort", () => request.abort());
     request.onload = () => {
       const body = request.response ?? {};
@@ -88,7 +89,7 @@ export function upload(file, table, dialect, onProgress, signal) {
   });
 }
 
-/** Calls `onFile` for each change of a file's status, for ever. Reconnects by itself; waits for a key where one is needed. */
+/** Calls `onFile` for each change of a file's status, forever. Reconnects; waits for a key after a 401. */
 export async function follow(onFile, onConnected) {
   for (;;) {
     let needsKey = false;
@@ -101,12 +102,12 @@ export async function follow(onFile, onConnected) {
       onConnected(true);
       for await (const file of eventsOf(response.body, alive)) onFile(file);
     } catch (problem) {
-      // The header says that it is not connected; it is tried again.
+      // The page header shows "not connected"; the loop reconnects.
       needsKey = problem.status === 401;
     }
     alive.stop();
     onConnected(false);
-    if (key !== apiKey) continue; // one that was given meanwhile is not announced again
+    if (key !== apiKey) continue; // `key-changed` for the current key has already fired
     await new Promise((resolve) => {
       if (!needsKey) setTimeout(resolve, RECONNECT_MS);
       document.addEventListener("key-changed", resolve, { once: true });
@@ -114,25 +115,25 @@ export async function follow(onFile, onConnected) {
   }
 }
 
-/** Calls `bark` when `fed` has not been called for so long. */
-function watchdog(ms, bark) {
-  let timer = setTimeout(bark, ms);
+/** Calls `onTimeout` when `reset` has not been called for `ms` milliseconds. */
+function watchdog(ms, onTimeout) {
+  let timer = setTimeout(onTimeout, ms);
   const stop = () => clearTimeout(timer);
   return {
-    fed() {
+    reset() {
       stop();
-      timer = setTimeout(bark, ms);
+      timer = setTimeout(onTimeout, ms);
     },
     stop,
   };
 }
 
-/** The data of server-sent events, each a JSON text. */
+/** Parses server-sent events; each event's data is JSON. */
 async function* eventsOf(body, alive) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
   for (let next = await reader.read(); !next.done; next = await reader.read()) {
-    alive.fed();
+    alive.reset();
     const events = (text + next.value).split("\n\n");
     text = events.pop();
     for (const event of events) {

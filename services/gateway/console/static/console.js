@@ -1,15 +1,18 @@
-/** The console: upload with preview, files live, tables with checks, rejects and maintenance, a query box. No build step. */
+/**
+ * The console: upload with preview, live file status, tables with checks, rejects and maintenance, and queries.
+ * It has no build step.
+ */
 import { call, follow, hasKey, useKey } from "./api.js";
 import { byId, element, guarded, refreshTimes } from "./dom.js";
 import { showFile } from "./file-page.js";
 import { drawFiles, FILES_SHOWN_MAX, noteFile, onFile } from "./files.js";
 import { offerTables, showQuery } from "./query.js";
 import { refreshList, refreshTable, showTables, tableChanged } from "./tables.js";
-import { fileMoved, knowTables } from "./upload.js";
+import { fileStatusChanged, knowTables } from "./upload.js";
 
 const TIMES_EVERY_MS = 5_000;
 const TABLES_EVERY_MS = 10_000;
-/** A table's page asks the warehouse; what happens to the table is read at once anyhow. */
+/** A table's page queries the warehouse, so it is refreshed rarely; file events refresh it immediately. */
 const TABLE_EVERY_MS = 60_000;
 const VIEWS = { upload: "Upload", files: "Files", tables: "Tables", query: "Query" };
 
@@ -45,7 +48,7 @@ addEventListener("hashchange", () => {
 });
 
 byId("main").addEventListener("click", (event) => {
-  // A link to the view that is shown already: the hash does not change, the wish is clear.
+  // A link to the current view does not change the hash, so no `hashchange` fires.
   if (event.target.closest?.("a")?.getAttribute("href") === location.hash) show();
 });
 document.querySelector(".skip").addEventListener("click", (event) => {
@@ -57,7 +60,7 @@ document.querySelector(".skip").addEventListener("click", (event) => {
 
 document.addEventListener("key-needed", ({ detail }) => {
   const form = byId("key-form");
-  if (hasKey()) byId("key-hint").textContent = `${detail}. Try another.`;
+  if (hasKey()) byId("key-hint").textContent = `${detail}. Try another key.`;
   if (!form.hidden) return;
   form.hidden = false;
   byId("key").focus();
@@ -75,14 +78,14 @@ byId("key-form").addEventListener("submit", (event) => {
 });
 byId("forget-key").addEventListener("click", () => {
   useKey("");
-  location.reload(); // nothing that the key has shown stays on the page
+  location.reload(); // removes the data that was read with the key
 });
 byId("forget-key").hidden = !hasKey();
 
-// Live
+// Live status
 
 onFile((file) => {
-  fileMoved(file);
+  fileStatusChanged(file);
   tableChanged(file);
 });
 
@@ -93,7 +96,7 @@ async function start() {
     for (const file of files.reverse()) noteFile(file);
     knowTables(tables);
     offerTables(tables);
-    drawFiles({ known: true });
+    drawFiles({ allLoaded: true });
   });
   if (!problem.firstChild || !byId("key-form").hidden) return;
   byId("live-text").textContent = problem.textContent;

@@ -1,10 +1,10 @@
-/** Rows as a CSV file that a spreadsheet may open. */
+/** Rows as a CSV file that is safe to open in a spreadsheet. */
 
-/** A spreadsheet would run it; numbers it may have. The apostrophe says that it is text. */
-const harmless = (text) => (/^[=+\-@\t\r]/.test(text) && !/^[+-]?\d+(\.\d+)?$/.test(text) ? `'${text}` : text);
+/** Prefixes text that a spreadsheet would execute as a formula with an apostrophe, which marks it as text. */
+const withoutFormula = (text) => (/^[=+\-@\t\r]/.test(text) && !/^[+-]?\d+(\.\d+)?$/.test(text) ? `'${text}` : text);
 
 const field = (value) => {
-  const text = harmless(value === null ? "" : typeof value === "object" ? JSON.stringify(value) : String(value));
+  const text = withoutFormula(value === null ? "" : typeof value === "object" ? JSON.stringify(value) : String(value));
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 };
 

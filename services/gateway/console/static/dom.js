@@ -1,4 +1,4 @@
-/** Elements from data. Text is always set as text: nothing of a file's content is ever read as markup. */
+/** DOM helpers. Content is always set as text, so that nothing from a file is ever parsed as markup. */
 
 export const byId = (id) => document.getElementById(id);
 
@@ -13,10 +13,13 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** Says it to those who listen instead of look. */
+/** Announces the text to screen readers. */
 export const announce = (text) => (byId("announce").textContent = text);
 
-/** Draws anew and leaves the keyboard where it was: on the element with the same `data-key`, and what was open stays open. */
+/**
+ * Replaces the children of `place`. Keeps focus, open <details> and scroll positions of elements that have the same
+ * `data-key` before and after.
+ */
 export function redraw(place, ...children) {
   const keyOf = (node) =>
     node?.dataset.key === undefined ? undefined : `[data-key="${CSS.escape(node.dataset.key)}"]`;
@@ -33,7 +36,7 @@ export function redraw(place, ...children) {
   if (focused) place.querySelector(focused)?.focus({ preventScroll: true });
 }
 
-/** Runs `work`; a problem is shown in `place` with its remedy. */
+/** Runs `work`; shows an error in `place` with its remedy. */
 export async function guarded(place, work) {
   try {
     await work();
@@ -47,11 +50,11 @@ export const button = (label, onClick, attributes = {}) =>
 
 const NULL = () => element("span", { class: "null" }, "NULL");
 
-/** A value of a row as it is: text, number or NULL. */
+/** A value of a row: text, number or NULL. */
 export const shown = (value) =>
   value === null || value === undefined ? NULL() : typeof value === "object" ? JSON.stringify(value) : String(value);
 
-/** What overflows its card can be scrolled, so the keyboard must get there; what does not is no stop on its way. */
+/** Makes cards that scroll focusable, so that the keyboard can scroll them; others are not tab stops. */
 const overflowing = new ResizeObserver((entries) => {
   for (const { target } of entries) {
     if (target.scrollWidth > target.clientWidth || target.scrollHeight > target.clientHeight) target.tabIndex = 0;
@@ -60,14 +63,14 @@ const overflowing = new ResizeObserver((entries) => {
 });
 
 /**
- * A table in a card that scrolls. Columns are `{ name, numeric, wrap, hint }` or names; cells are nodes or values. On a narrow screen each
- * row becomes a list of its cells, unless it is `wide`: data, whose columns belong under each other.
+ * A table in a card that scrolls. Columns are `{ name, numeric, wrap, hint }` or names; cells are nodes or values.
+ * On a narrow screen each row becomes a list of its cells, unless `wide` is set (for data, whose columns must align).
  */
 export function dataTable(label, columns, rows, empty = "nothing yet", { wide = false } = {}) {
   const about = columns.map((column) => (typeof column === "string" ? { name: column } : column));
   if (rows.length === 0) return element("p", { class: "card pad hint" }, empty);
   const classOf = ({ numeric, wrap }) => (numeric ? "n" : wrap ? "wrap" : null);
-  // Laid out as lists, the elements would lose what they are to a screen reader; the roles say it again.
+  // The list layout (display: block) removes the table semantics for screen readers; the roles restore them.
   const head = about.map((column) =>
     element(
       "th",
@@ -107,11 +110,11 @@ export const problemCard = (problem) =>
   element(
     "div",
     { class: "card pad problem", role: "alert" },
-    element("p", {}, element("strong", {}, problem.code || "Not done"), " ", problem.message),
+    element("p", {}, element("strong", {}, problem.code || "Failed"), " ", problem.message),
     problem.remedy && element("p", { class: "hint" }, problem.remedy),
   );
 
-/** A list of terms and what they are; entries without a value are left out. */
+/** A list of names and values; entries without a value are omitted. */
 export const pairs = (entries) =>
   element(
     "dl",
@@ -139,7 +142,7 @@ const TONES = {
   widened: "busy",
 };
 
-/** A state as a pill; what it means is in the text, colour only helps. */
+/** A status as a pill. The text carries the meaning; the colour only supports it. */
 export const pill = (text, tone = TONES[text] ?? "calm") => element("span", { class: `pill ${tone}` }, text);
 
 export const tiles = (entries) =>
@@ -163,7 +166,7 @@ export function size(bytes) {
   return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
 }
 
-/** A time of the gateway or of a query; one without a zone is UTC. Milliseconds, or NaN. */
+/** Milliseconds since the epoch of a time from the gateway or a query, or NaN. A time without a zone is UTC. */
 const timeOf = (text) => {
   const iso = text
     .trim()
@@ -173,7 +176,7 @@ const timeOf = (text) => {
   return Date.parse(/([zZ]|[+-]\d\d:?\d\d)$/.test(iso) ? iso : `${iso}Z`);
 };
 
-/** How long ago, with the exact time on hover. */
+/** The time as a relative age, with the exact local time on hover. */
 export function ago(text) {
   const ms = text ? timeOf(text) : NaN;
   if (Number.isNaN(ms)) return "–";
@@ -189,7 +192,7 @@ function agoText(ms) {
   return new Date(ms).toISOString().slice(0, 10);
 }
 
-/** Keeps the times on the page true as they pass. */
+/** Updates the relative ages on the page. */
 export const refreshTimes = () => {
   for (const time of document.querySelectorAll("main time")) time.textContent = agoText(Date.parse(time.dateTime));
 };

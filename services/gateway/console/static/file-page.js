@@ -1,4 +1,4 @@
-/** One file: how far it is, what its time went on, how it was read, and what is wrong with it. */
+/** The page of one file: status, time per step, format, columns and error. */
 import { call } from "./api.js";
 import { ago, byId, count, dataTable, element, guarded, pairs, pill, redraw, size, took, waiting } from "./dom.js";
 import { faultOf, fileById, isBusy, onFile, rejectsLink, tableLink } from "./files.js";
@@ -6,14 +6,14 @@ import { dialectText } from "./upload.js";
 
 let selected = "";
 
-/** Shows the file's page, or the list where there is no id. */
+/** Shows the file's page, or the list if `fileId` is empty. */
 export async function showFile(fileId) {
   selected = fileId;
   byId("files-part").hidden = fileId !== "";
   const place = byId("file-detail");
   byId("files-title").textContent = "Files";
   if (!fileId) return place.replaceChildren();
-  place.replaceChildren(waiting("reading the file's record …"));
+  place.replaceChildren(waiting("reading the file's details …"));
   await guarded(place, async () => {
     const file = await call(`/v1/files/${encodeURIComponent(fileId)}`);
     if (selected === fileId) draw(file);
@@ -53,31 +53,31 @@ function draw(file) {
         element("h2", { class: "head" }, "Columns"),
         dataTable(
           "Columns",
-          ["Column", "Type", "In the file"],
+          ["Column", "Type", "Header"],
           (columns ?? []).map(({ name, type, header }) => [
             element("strong", {}, name),
             element("code", {}, type),
             header,
           ]),
-          isBusy(file) ? "It has not been read yet." : error ? "None were read." : "No longer known.",
+          isBusy(file) ? "Not parsed yet." : error ? "None were read." : "Not available any more.",
         ),
       ),
       element(
         "section",
-        { class: "part", "aria-label": "Record" },
-        element("h2", { class: "head" }, "Record"),
-        element("div", { class: "card pad" }, record(file, origin)),
+        { class: "part", "aria-label": "Details" },
+        element("h2", { class: "head" }, "Details"),
+        element("div", { class: "card pad" }, details(file, origin)),
       ),
     ),
   );
 }
 
-const record = (file, origin) =>
+const details = (file, origin) =>
   pairs([
     ["Rows", file.rowsRead === null ? null : rowsText(file)],
     ["Received", element("span", {}, ago(file.receivedAt), origin ? ` by ${origin}` : "")],
     ["Size", size(file.sizeBytes)],
-    ["Written as", file.dialect ? dialectText(file.dialect) : file.encoding?.toUpperCase()],
+    ["Format", file.dialect ? dialectText(file.dialect) : file.encoding?.toUpperCase()],
     ["Version", file.sourceOffset === null ? null : count(file.sourceOffset)],
     ["Replay of", file.replayOf && element("a", { href: `#files/${file.replayOf}` }, file.replayOf)],
     ["Snapshot", file.commit?.snapshotId],
@@ -89,11 +89,11 @@ const record = (file, origin) =>
 const rowsText = ({ rowsRead, rowsCommitted, rowsRejected }) =>
   `${count(rowsRead)} read${rowsCommitted === null ? "" : `, ${count(rowsCommitted)} in the table`}, ${count(rowsRejected ?? 0)} rejected`;
 
-/** What its time went on, from its arrival until its rows could be queried: a bar with a part for each step, and the same in words. */
+/** The time per step, from arrival until the rows can be queried: a bar with a part for each step, and a list. */
 function steps({ durations, receivedAt, parseStartedAt, parsedAt, committedAt }) {
-  const moments = [receivedAt, parseStartedAt, parsedAt, committedAt].map((at) => Date.parse(at));
-  const [received, started, parsed, committed] = moments;
-  if (moments.some(Number.isNaN)) return null;
+  const times = [receivedAt, parseStartedAt, parsedAt, committedAt].map((at) => Date.parse(at));
+  const [received, started, parsed, committed] = times;
+  if (times.some(Number.isNaN)) return null;
   const committing = Math.max(parsed, committed - (durations.commitMs ?? 0));
   const parts = [
     ["waited for a parser", started - received, "wait"],
@@ -112,9 +112,9 @@ function steps({ durations, receivedAt, parseStartedAt, parsedAt, committedAt })
     element(
       "p",
       {},
-      "Its rows could be queried ",
+      "The rows could be queried ",
       element("strong", {}, took(committed - received)),
-      " after it arrived:",
+      " after the file arrived:",
     ),
     element("div", { class: "bar-of-steps", "aria-hidden": "true" }, bar),
     element(

@@ -1,4 +1,4 @@
-/** The files and how far they are: the list, and the newest of them below the upload. */
+/** The files and their status: the files view, and the newest files in the upload view. */
 import { ago, byId, count, dataTable, element, pill, redraw, took } from "./dom.js";
 
 export const FILES_SHOWN_MAX = 200;
@@ -6,10 +6,10 @@ const RECENT_SHOWN = 5;
 const DRAW_EVERY_MS = 150;
 const files = new Map();
 const listeners = [];
-/** Has the gateway told its files? Before, none shown means nothing. */
-let told = false;
+/** True once the gateway's files have been read; until then an empty list does not mean that there are none. */
+let loaded = false;
 
-/** `listener` is called with each file whose state is told. */
+/** Calls `listener` with each new or changed file. */
 export const onFile = (listener) => listeners.push(listener);
 
 export const isBusy = ({ status }) => status === "received" || status === "parsing" || status === "parsed";
@@ -46,23 +46,23 @@ const FILTERS = {
   failed: ({ status }) => status === "failed" || status === "rejected",
 };
 
-/** `known`: the gateway has told all it has. */
-export function drawFiles({ known = false } = {}) {
-  told ||= known;
+/** `allLoaded`: the gateway's files have been read. */
+export function drawFiles({ allLoaded = false } = {}) {
+  loaded ||= allLoaded;
   const busy = [...files.values()].filter(isBusy).length;
   byId("busy-count").hidden = busy === 0;
-  byId("busy-count").textContent = `${busy} on their way`;
+  byId("busy-count").textContent = `${busy} in progress`;
   if (!byId("view-upload").hidden) drawRecent();
   if (byId("view-files").hidden || byId("files-part").hidden) return;
   const chosen = newestFirst().filter(FILTERS[byId("file-filter").value]);
   byId("file-count").textContent = `${count(chosen.length)} of the newest ${count(files.size)}, live`;
   const empty =
-    files.size > 0 ? "No file is in this state." : "No files yet. Upload one, or drop one into the drop folder.";
+    files.size > 0 ? "No file has this status." : "No files yet. Upload one, or put one into the drop folder.";
   redraw(byId("file-list"), fileTable("Files, newest first", chosen, { empty }));
 }
 
 function drawRecent() {
-  if (!told) return;
+  if (!loaded) return;
   const recent = newestFirst().slice(0, RECENT_SHOWN);
   redraw(
     byId("recent"),
@@ -84,11 +84,12 @@ const firstSteps = () =>
   element(
     "div",
     { class: "card pad" },
-    element("h2", {}, "No file has come yet"),
+    element("h2", {}, "No files yet"),
     element(
       "p",
       { class: "hint" },
-      "A file's name, or what you write above, says which table it goes into; the first file makes the table. Other ways in:",
+      "Choose a file above. The target table defaults to the file's name; the first file creates the table. " +
+        "Other ways to load a file:",
     ),
     element("pre", { tabindex: "0" }, [
       `curl -T sales.csv ${location.origin}/v1/tables/sales/files/sales.csv\n`,
@@ -103,8 +104,8 @@ export const fileTable = (label, chosen, { withTable = true, empty = "No files y
     [
       "File",
       ...(withTable ? ["Table"] : []),
-      "State",
-      ...["Rows", "Rejected", "Took"].map((name) => ({ name, numeric: true })),
+      "Status",
+      ...["Rows", "Rejected", "Duration"].map((name) => ({ name, numeric: true })),
       "Received",
       { name: "", wrap: true },
     ],

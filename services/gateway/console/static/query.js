@@ -1,4 +1,4 @@
-/** The query box: one SELECT, its rows, and the rows as CSV. */
+/** The query view: one SELECT, its rows, and their download as CSV. */
 import { query } from "./api.js";
 import { csvText } from "./csv.js";
 import { announce, button, byId, count, dataTable, element, guarded, plural, redraw, waiting } from "./dom.js";
@@ -6,9 +6,9 @@ import { announce, button, byId, count, dataTable, element, guarded, plural, red
 const ROWS_SHOWN_MAX = 500;
 const NUMERIC = /^(tinyint|smallint|integer|int|bigint|hugeint|ubigint|double|real|float|decimal)/i;
 
-const OWN_TABLES = ["_ingest_files", "_rejected_rows", "_quality_results", "_maintenance_log"];
+const INTERNAL_TABLES = ["_ingest_files", "_rejected_rows", "_quality_results", "_maintenance_log"];
 
-/** Opened for a table: asks for some of its rows. */
+/** Opens the view; with a table's name, queries its first rows. */
 export function showQuery(table) {
   if (!table) return;
   byId("sql").value =
@@ -16,9 +16,9 @@ export function showQuery(table) {
   void run();
 }
 
-/** What there is to ask about, each at a click. */
+/** Shows a link for each table that can be queried. */
 export function offerTables(tables) {
-  const names = [...tables.filter(({ exists }) => exists).map(({ table }) => table), ...OWN_TABLES];
+  const names = [...tables.filter(({ exists }) => exists).map(({ table }) => table), ...INTERNAL_TABLES];
   redraw(
     byId("query-tables"),
     names.map((name) => element("a", { class: "chip", href: `#query/${name}`, "data-key": `query ${name}` }, name)),
@@ -32,12 +32,13 @@ async function runQuery() {
   place.replaceChildren(waiting("running …"));
   const startedMs = performance.now();
   const { columns, rows, truncated } = await query(byId("sql").value);
-  const said = `${plural(rows.length, "row")}${truncated ? " (more were cut off)" : ""} in ${count(Math.round(performance.now() - startedMs))} ms`;
+  const tookMs = Math.round(performance.now() - startedMs);
+  const summary = `${plural(rows.length, "row")}${truncated ? " (truncated)" : ""} in ${count(tookMs)} ms`;
   place.replaceChildren(
     element(
       "p",
       { class: "head" },
-      element("span", {}, said, rows.length > ROWS_SHOWN_MAX && `, the first ${ROWS_SHOWN_MAX} shown`),
+      element("span", {}, summary, rows.length > ROWS_SHOWN_MAX && `, the first ${ROWS_SHOWN_MAX} shown`),
       rows.length > 0 && button("Download as CSV", () => download(columns, rows), { class: "quiet" }),
     ),
     dataTable(
@@ -48,7 +49,7 @@ async function runQuery() {
       { wide: true },
     ),
   );
-  announce(said);
+  announce(summary);
 }
 
 function download(columns, rows) {

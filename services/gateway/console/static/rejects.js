@@ -1,4 +1,4 @@
-/** The rejected rows of a table: which, where, why; and reading their files again. */
+/** The rejected rows of a table: file, line, reason; and the replay of their files. */
 import { call, post, tablePath } from "./api.js";
 import { announce, button, count, element, guarded, plural } from "./dom.js";
 import { filesOf } from "./files.js";
@@ -13,8 +13,11 @@ export async function readRejects(name) {
   return { rejects, nextCursor, reason: "", file: "" };
 }
 
-/** Rejects of each file's newest version; what a newer version has settled is past. They come newest first. `more`: there may be others. */
-export function standing(name, { rejects, nextCursor }) {
+/**
+ * The rejects of each file's newest version. `superseded` counts the rejects of older versions; `more` is true if
+ * the gateway has further pages. Expects the newest rejects first.
+ */
+export function currentRejects(name, { rejects, nextCursor }) {
   const newest = new Map();
   const note = ({ sourceFile, sourceOffset }) =>
     newest.set(sourceFile, Math.max(sourceOffset, newest.get(sourceFile) ?? -1));
@@ -23,12 +26,12 @@ export function standing(name, { rejects, nextCursor }) {
     .forEach(note);
   rejects.forEach(note);
   const rows = rejects.filter(({ sourceFile, sourceOffset }) => sourceOffset === newest.get(sourceFile));
-  return { rows, more: nextCursor !== null, past: rejects.length - rows.length };
+  return { rows, more: nextCursor !== null, superseded: rejects.length - rows.length };
 }
 
-/** `found` is what readRejects gave; choices and further pages are noted in it, then `redraw` is called. */
+/** `found` is the result of readRejects. Filters and further pages are stored in it, then `redraw` is called. */
 export function rejectsPart(name, found, redraw) {
-  const { rows, more: hasMore, past } = standing(name, found);
+  const { rows, more: hasMore, superseded } = currentRejects(name, found);
   const shown = rows.filter(
     ({ reason, sourceFile }) =>
       (!found.reason || reason === found.reason) && (!found.file || sourceFile === found.file),
@@ -57,17 +60,17 @@ export function rejectsPart(name, found, redraw) {
         element("span", { class: "hint" }, `${count(shown.length)} of ${count(rows.length)}${hasMore ? "+" : ""}`),
       ),
     rows.length === 0
-      ? element("p", { class: "card pad hint" }, "None: every row that was read is in the table.")
+      ? element("p", { class: "card pad hint" }, "No rejected rows in the newest versions of the files.")
       : rejectTable("Rejected rows", shown, ({ sourceFile, fileId }) =>
           element("a", { href: `#files/${fileId}`, "data-key": `reject file ${fileId}` }, sourceFile),
         ),
     found.nextCursor && button("Show more", () => void more(name, found, redraw), { class: "quiet" }),
-    past > 0 &&
-      element("p", { class: "hint" }, "Those of earlier versions of these files are in the table _rejected_rows."),
+    superseded > 0 &&
+      element("p", { class: "hint" }, "The rejected rows of older versions are in the table _rejected_rows."),
   );
 }
 
-/** A choice among the values that are there, if there are several. */
+/** A filter by one of the values that occur, if there are several. */
 function choice(label, found, key, values, redraw) {
   const counts = Map.groupBy(values, (value) => value);
   if (counts.size < 2 && !found[key]) return null;
@@ -94,19 +97,21 @@ function choice(label, found, key, values, redraw) {
 const replayButton = (name, file) =>
   act(
     file ? "Replay this file" : "Replay",
-    "asking for them to be read again",
+    "requesting the replay",
     async () => {
       const { files } = await post(`${tablePath(name)}/rejects/replay`, file ? { file } : {});
       return files.length === 0
-        ? { text: "No file with rejected rows is left to read again.", tone: "calm" }
+        ? { text: "No file with rejected rows to replay.", tone: "calm" }
         : {
-            text: `${plural(files.length, "file")} will be read again: ${files.map(({ sourceFile }) => sourceFile).join(", ")}. Rows that fit the contract now will load.`,
+            text:
+              `Replaying ${plural(files.length, "file")}: ${files.map(({ sourceFile }) => sourceFile).join(", ")}. ` +
+              "Rows that now conform to the contract will load.",
             tone: "good",
           };
     },
     {
       "aria-label": file ? `Replay ${file}` : "Replay all files with rejected rows",
-      title: "Reads the files again, with the contract as it is now",
+      title: "Parses the files again with the current contract",
     },
   );
 
@@ -116,7 +121,7 @@ async function more(name, found, redraw) {
     const page = await call(`${tablePath(name)}/rejects?limit=${PAGE}&cursor=${encodeURIComponent(found.nextCursor)}`);
     found.rejects.push(...page.rejects);
     found.nextCursor = page.nextCursor;
-    announce(`${plural(page.rejects.length, "row")} more`);
+    announce(`${plural(page.rejects.length, "more row")}`);
   });
   redraw();
 }

@@ -3,10 +3,10 @@ import { post, tablePath } from "./api.js";
 import { ago, announce, button, count, dataTable, element, guarded, pairs, pill, plural, waiting } from "./dom.js";
 
 const RUNS_SHOWN = 12;
-/** What was last asked for on the page, and what came of it. */
+/** The result of the last action on the page. */
 export const outcome = element("div");
 
-/** A titled part of the page; `actions` stand beside the title. */
+/** A titled part of the page; `actions` are shown beside the title. */
 export const part = (title, actions, ...content) =>
   element(
     "section",
@@ -15,16 +15,16 @@ export const part = (title, actions, ...content) =>
     content,
   );
 
-/** A button that asks the gateway for work; what came of it is shown above, and `table-acted` fires on the document. */
-export function act(label, told, work, attributes = {}) {
+/** A button that runs `work`, shows the result in `outcome` and fires `table-acted` on the document. */
+export function act(label, progressText, work, attributes = {}) {
   return button(
     label,
     async ({ target }) => {
       if (target.ariaDisabled === "true") return;
-      // Not `disabled`: that would take the keyboard's focus away.
+      // Not `disabled`: it would remove the keyboard focus.
       target.ariaDisabled = "true";
-      outcome.replaceChildren(waiting(`${told} …`));
-      announce(`${told} …`);
+      outcome.replaceChildren(waiting(`${progressText} …`));
+      announce(`${progressText} …`);
       await guarded(outcome, async () => {
         const { text, tone } = await work();
         outcome.replaceChildren(element("p", { class: `card pad said ${tone}`, role: "status" }, text));
@@ -48,7 +48,9 @@ export function checksPart(name, declared, runs) {
       if (results.length === 0) return { text: message ?? "The contract declares no checks.", tone: "calm" };
       if (status === "passed") return { text: `All ${plural(results.length, "check")} passed.`, tone: "good" };
       return {
-        text: `${failed.length} of ${plural(results.length, "check")} did not pass: ${failed.map((result) => result.check_name).join(", ")}.`,
+        text:
+          `${failed.length} of ${plural(results.length, "check")} did not pass: ` +
+          `${failed.map((result) => result.check_name).join(", ")}.`,
         tone: "bad",
       };
     });
@@ -57,7 +59,7 @@ export function checksPart(name, declared, runs) {
     run,
     dataTable(
       "Checks",
-      ["Check", "Last", { name: "Failing", numeric: true }, { name: "Runs", hint: "newest right" }, "When"],
+      ["Check", "Last run", { name: "Failing", numeric: true }, { name: "Runs", hint: "newest right" }, "When"],
       [...names].map((check) => {
         const [last, ...older] = runs.get(check) ?? [];
         const rule = declared.find((one) => one.name === check);
@@ -119,20 +121,20 @@ export function schemaPart({ columns, contract }) {
             .join(", "),
         ),
       ]),
-      "No file has come yet.",
+      "No files yet.",
     ),
   );
 }
 
-/** What a table with `gate: block` lets its readers see: "open" while all checks pass, else "held"; undefined without such a gate. */
+/** State of a table with `gate: block`: "open" while all checks pass, else "held". Undefined without such a gate. */
 export const gateOf = ({ gate }, failing) =>
   gate !== "block" || failing === undefined ? undefined : failing === 0 ? "open" : "held";
 
 export function contractPart({ declared, contract, partitioning }) {
   const { writeMode, key, onMismatch, unexpectedColumns, rejects = {}, gate } = contract;
   const lines = [
-    ["Writes", key?.length ? `${writeMode} on ${key.join(", ")}` : writeMode],
-    ["Misfit value", onMismatch],
+    ["Write mode", key?.length ? `${writeMode} on ${key.join(", ")}` : writeMode],
+    ["Type mismatch", onMismatch],
     ["Unknown column", unexpectedColumns],
     [
       "Rejects allowed",
@@ -142,7 +144,7 @@ export function contractPart({ declared, contract, partitioning }) {
           ? count(rejects.countMax)
           : "any number",
     ],
-    ["Partitioned by", partitioning.join(", ") || "nothing"],
+    ["Partitioned by", partitioning.join(", ") || "not partitioned"],
     ["Gate", gate ?? "none"],
   ];
   return part(
@@ -155,7 +157,7 @@ export function contractPart({ declared, contract, partitioning }) {
       element(
         "details",
         { "data-key": "contract" },
-        element("summary", { "data-key": "contract summary" }, "All of it"),
+        element("summary", { "data-key": "contract summary" }, "Full contract"),
         element("pre", { tabindex: "0" }, JSON.stringify(contract, null, 2)),
       ),
     ),
@@ -177,13 +179,18 @@ export function maintenancePart(name, runs, health) {
       element(
         "p",
         { class: "hint" },
-        `${plural(health.dataFiles, "data file")}, ${count(health.smallFiles)} small, ${plural(health.deleteFiles, "delete file")}, ${plural(health.snapshots, "snapshot")}`,
+        [
+          plural(health.dataFiles, "data file"),
+          `${count(health.smallFiles)} small`,
+          plural(health.deleteFiles, "delete file"),
+          plural(health.snapshots, "snapshot"),
+        ].join(", "),
       ),
     dataTable(
       "Maintenance history",
       [
         "Operation",
-        "State",
+        "Status",
         { name: "Files", numeric: true },
         { name: "Snapshots", numeric: true },
         { name: "Details", wrap: true },

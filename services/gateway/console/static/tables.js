@@ -1,21 +1,21 @@
-/** The tables; and of one: its state, checks, rejects, schema, contract, maintenance and files. */
+/** The list of tables, and the page of one: status, checks, rejects, schema, contract, maintenance and files. */
 import { call, query, tablePath } from "./api.js";
 import { ago, byId, count, dataTable, element, guarded, pill, redraw, size, tiles, waiting } from "./dom.js";
 import { fileTable, filesOf, isBusy, tableLink } from "./files.js";
 import { offerTables } from "./query.js";
 import { checksPart, contractPart, gateOf, maintenancePart, outcome, part, schemaPart } from "./table-parts.js";
-import { readRejects, rejectsPart, standing } from "./rejects.js";
+import { currentRejects, readRejects, rejectsPart } from "./rejects.js";
 import { knowTables } from "./upload.js";
 
 const FILES_SHOWN = 20;
 const SETTLE_MS = 700;
 let selected = "";
-/** What is known of the selected table; a part that has not been read yet is undefined. */
+/** The parts of the selected table's page; undefined until they have been read. */
 let known = {};
-/** The part of the page that the address names, until it has been shown. */
-let wanted = "";
+/** The part of the page named in the URL, until the page has scrolled to it. */
+let pendingPart = "";
 
-/** Draws the list, or the table's page; `partName` is scrolled to. */
+/** Shows the list, or the table's page; scrolls to the part `partName`. */
 export async function showTables(table, partName) {
   if (selected !== table || !table) {
     outcome.replaceChildren();
@@ -24,12 +24,12 @@ export async function showTables(table, partName) {
     known = {};
   }
   selected = table;
-  wanted = partName;
+  pendingPart = partName;
   byId("tables-title").textContent = table || "Tables";
   await (table ? refreshTable() : refreshList());
 }
 
-/** Reads the list again, if it is what is shown. */
+/** Reads the list again if it is shown. */
 export async function refreshList() {
   if (selected) return;
   await guarded(byId("table-overview"), async () => {
@@ -42,7 +42,7 @@ export async function refreshList() {
 }
 
 let timer;
-/** A file has ended: what it changes is read again, not more often than every SETTLE_MS. */
+/** Refreshes what a changed file affects, at most every SETTLE_MS. */
 export function tableChanged(file) {
   if (byId("view-tables").hidden || (selected && file.table !== selected)) return;
   if (selected && isBusy(file)) return drawTable();
@@ -60,9 +60,9 @@ function drawList(tables) {
       [
         "Table",
         "Contract",
-        "State",
+        "Status",
         { name: "Files waiting", numeric: true },
-        { name: "Behind", numeric: true },
+        { name: "Lag", numeric: true },
         "Last commit",
         "",
       ],
@@ -75,15 +75,15 @@ function drawList(tables) {
         element("span", {}, ago(lastCommitAt)),
         exists ? element("a", { href: `#query/${table}`, "aria-label": `Query ${table}` }, "Query") : "",
       ]),
-      "No tables yet: the first file makes one.",
+      "No tables yet: the first file creates one.",
     ),
   );
 }
 
 const stateOf = (exists, { files }) =>
-  files > 0 ? pill("loading", "busy") : exists ? pill("up to date", "good") : pill("no file yet");
+  files > 0 ? pill("loading", "busy") : exists ? pill("up to date", "good") : pill("no files yet");
 
-/** Reads the table's page again, if one is shown. Each part is drawn as it comes: a warehouse may take seconds for one of them. */
+/** Reads the table's page again if it is shown. Draws each part when it arrives: the warehouse may take seconds. */
 export async function refreshTable() {
   const name = selected;
   if (!name) return;
@@ -113,7 +113,7 @@ function drawTable() {
     byId("table-detail"),
     header(name, table),
     outcome,
-    numbers(table, health, runs, rejects && standing(name, rejects)),
+    numbers(table, health, runs, rejects && currentRejects(name, rejects)),
     element(
       "div",
       { class: "columns" },
@@ -126,13 +126,13 @@ function drawTable() {
       null,
       fileTable(`Files of ${name}, newest first`, filesOf(name).slice(0, FILES_SHOWN), {
         withTable: false,
-        empty: "None of the newest files is of this table.",
+        empty: "None of the newest files belongs to this table.",
       }),
     ),
     maintenance ? maintenancePart(name, maintenance, health) : part("Maintenance", null, waiting("reading …")),
   );
-  if (wanted === "rejects" && rejects) {
-    wanted = "";
+  if (pendingPart === "rejects" && rejects) {
+    pendingPart = "";
     byId("table-detail").querySelector("[aria-label='Rejected rows']").scrollIntoView({ block: "start" });
   }
 }
@@ -155,7 +155,7 @@ const writeText = ({ writeMode, key }) =>
   ({
     replace: "a new version of a file replaces its rows",
     append: "rows are appended",
-    upsert: `newest row per ${(key ?? []).join(", ")} wins`,
+    upsert: `the newest row per ${(key ?? []).join(", ")} wins`,
   })[writeMode] ?? "";
 
 function numbers({ rowCount, lag, freshness, contract }, health, runs, rejects) {
@@ -168,7 +168,7 @@ function numbers({ rowCount, lag, freshness, contract }, health, runs, rejects) 
     ["Last commit", ago(freshness.lastCommitAt)],
     ["Newest data", freshness.lastIngestionDate ?? ago(freshness.lastIngestedAt)],
     ["Files waiting", count(lag.files), lag.files > 0 ? "busy" : null],
-    ["Behind", `${lag.oldestSeconds.toFixed(1)} s`, lag.oldestSeconds > 60 ? "bad" : null],
+    ["Lag", `${lag.oldestSeconds.toFixed(1)} s`, lag.oldestSeconds > 60 ? "bad" : null],
     [
       "Checks",
       !states ? "…" : states.length === 0 ? "–" : failing === 0 ? "passed" : `${failing} failing`,
@@ -180,9 +180,10 @@ function numbers({ rowCount, lag, freshness, contract }, health, runs, rejects) 
   ]);
 }
 
-/** A log of the warehouse about the table, newest first; empty where the key may not query, or nothing has been logged. */
+/** The table's rows in an internal table, newest first; empty if the key may not query or there are none. */
 async function history(log, table, limit) {
-  const sql = `SELECT * FROM ${log} WHERE table_name = '${table.replaceAll("'", "''")}' ORDER BY executed_at DESC LIMIT ${limit}`;
+  const where = `table_name = '${table.replaceAll("'", "''")}'`;
+  const sql = `SELECT * FROM ${log} WHERE ${where} ORDER BY executed_at DESC LIMIT ${limit}`;
   const { columns, rows } = await query(sql).catch(() => ({ columns: [], rows: [] }));
   return rows.map((row) => Object.fromEntries(columns.map(({ name }, at) => [name, row[at]])));
 }

@@ -1,4 +1,4 @@
-/** Choosing files, seeing what would come of them, sending them, and following them into the table. */
+/** The upload view: choose files, preview them, upload them, and follow their status until the commit. */
 import { preview, upload } from "./api.js";
 import { isBusy, faultOf, rejectsLink } from "./files.js";
 import {
@@ -20,7 +20,7 @@ import {
 } from "./dom.js";
 
 const ROWS_SHOWN = 8;
-/** What was chosen: `{ file, sent, share, status, problem }`, and its place in the list. */
+/** The chosen files: `{ file, sent, share, status, problem }` and `row`, the list item that shows them. */
 let queue = [];
 let shownItem;
 let known = [];
@@ -32,14 +32,14 @@ export function knowTables(tables) {
   suggestTable();
 }
 
-/** The table that the first file's name speaks of. It may be found only once the tables are known, after the file was chosen. */
+/** Suggests a table from the first file's name. Runs again when the list of tables arrives after the choice. */
 function suggestTable() {
   const [first] = queue;
   if (!first || tableWasTyped || queue.some(({ sent }) => sent)) return;
   const suggested = tableOf(first.file.name);
   if (byId("table-name").value === suggested) return;
   byId("table-name").value = suggested;
-  if (shownItem) look(shownItem);
+  if (shownItem) select(shownItem);
 }
 
 /** sales_2024-01.csv → sales if there is such a table, else sales_2024_01. */
@@ -49,8 +49,8 @@ function tableOf(fileName) {
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, "_")
     .replace(/^[^a-z]+|_+$/g, "");
-  const fitting = known.filter((table) => plain === table || plain.startsWith(`${table}_`));
-  return fitting.sort((a, b) => b.length - a.length)[0] ?? (plain || "data");
+  const matching = known.filter((table) => plain === table || plain.startsWith(`${table}_`));
+  return matching.sort((a, b) => b.length - a.length)[0] ?? (plain || "data");
 }
 
 function choose(files) {
@@ -63,7 +63,7 @@ function choose(files) {
   byId("queue-title").textContent = plural(queue.length, "file");
   byId("queue").replaceChildren(...queue.map(({ row }) => row));
   queue.forEach(draw);
-  look(queue[0]);
+  select(queue[0]);
 }
 
 function draw(item) {
@@ -83,7 +83,7 @@ function draw(item) {
     ),
     status && element("span", { class: "row" }, outcome(status), pill(status.status)),
     queue.length > 1 &&
-      button("Preview", () => look(item), {
+      button("Preview", () => select(item), {
         class: "quiet",
         "aria-label": `Preview ${file.name}`,
         "aria-pressed": String(item === shownItem),
@@ -98,7 +98,7 @@ function draw(item) {
 
 function outcome({ fileId, status, table, rowsCommitted, rowsRejected, durations }) {
   if (status !== "committed")
-    return element("span", { class: "hint" }, status === "received" ? "stored, waiting for its turn" : "");
+    return element("span", { class: "hint" }, status === "received" ? "stored, waiting for a parser" : "");
   return element(
     "span",
     {},
@@ -114,7 +114,7 @@ const progress = ({ file, share = 0 }) => [
   element("small", { class: "sent" }, progressText(share)),
 ];
 
-const progressText = (share) => (share < 1 ? `${Math.floor(share * 100)} % sent` : "sent; being stored");
+const progressText = (share) => (share < 1 ? `${Math.floor(share * 100)} % sent` : "sent, storing");
 
 async function send(item) {
   const cancelled = new AbortController();
@@ -132,21 +132,21 @@ async function send(item) {
     };
     const table = byId("table-name").value.trim();
     const status = await upload(item.file, table, givenDialect(), onProgress, cancelled.signal);
-    // What came live meanwhile is newer than the answer.
-    item.status = item.moved?.fileId === status.fileId ? item.moved : status;
+    // A status event received during the upload is newer than the response.
+    item.status = item.lastEvent?.fileId === status.fileId ? item.lastEvent : status;
   } catch (problem) {
     item.problem = problem;
   }
   draw(item);
 }
 
-/** A file's state has changed: shown at the file that was chosen here, if it is one. */
-export function fileMoved(status) {
+/** Updates the chosen file that this status belongs to, if there is one. */
+export function fileStatusChanged(status) {
   for (const item of queue) {
     if (!item.sent || item.file.name !== status.sourceFile) continue;
     if (item.status && item.status.fileId !== status.fileId) continue;
     if (item.status && !isBusy(item.status) && isBusy(status)) continue;
-    item.moved = status;
+    item.lastEvent = status;
     if (item.status) {
       if (item.status.status !== status.status && !isBusy(status)) announce(`${status.sourceFile}: ${status.status}`);
       item.status = status;
@@ -155,8 +155,11 @@ export function fileMoved(status) {
   }
 }
 
-/** Shows the file's preview. The list is drawn anew only for another file: a click under way must find its button. */
-function look(item) {
+/**
+ * Shows the file's preview. Redraws the list only when another file is selected: a redraw during a click would
+ * replace the button that is being clicked.
+ */
+function select(item) {
   if (item !== shownItem) {
     shownItem = item;
     queue.forEach(draw);
@@ -164,7 +167,7 @@ function look(item) {
   void guarded(byId("preview"), () => showPreview(item));
 }
 
-/** How the files are written, where somebody knows better than detection. */
+/** The file format settings that the user changed from "detected". */
 const givenDialect = () =>
   Object.fromEntries(
     ["delimiter", "encoding", "header"].map((name) => [name, byId(name).value]).filter(([, value]) => value !== ""),
@@ -174,41 +177,42 @@ async function showPreview(item) {
   const { file } = item;
   const table = byId("table-name").value.trim();
   const place = byId("preview");
-  place.replaceChildren(waiting(`looking at ${file.name} …`));
+  place.replaceChildren(waiting(`reading ${file.name} …`));
   const dialect = givenDialect();
-  const seen = await preview(file, table, dialect).catch((problem) => {
+  const result = await preview(file, table, dialect).catch((problem) => {
     if (item === shownItem) throw problem;
   });
-  // Another file or table was chosen meanwhile.
-  if (!seen || item !== shownItem || table !== byId("table-name").value.trim()) return;
+  // Discard the result if another file or table was chosen during the request.
+  if (!result || item !== shownItem || table !== byId("table-name").value.trim()) return;
   const title = `Preview of ${file.name}`;
   redraw(
     place,
     element("h2", {}, title),
-    seen.error && element("div", { class: "card pad problem", role: "alert" }, faultOf(seen.error)),
+    result.error && element("div", { class: "card pad problem", role: "alert" }, faultOf(result.error)),
     tiles([
-      [seen.complete ? "Rows" : `Rows in the first ${size(seen.textBytes)}`, count(seen.rowsRead)],
-      ["Would load", count(seen.rowsAccepted), "good"],
-      ["Would be rejected", count(seen.rowsRejected), seen.rowsRejected > 0 ? "bad" : null],
-      ["Written as", dialectText(seen.dialect)],
-      ["To table", known.includes(table) ? changeText(seen.diff) : `new: ${table}`],
+      [result.complete ? "Rows" : `Rows in the first ${size(result.textBytes)}`, count(result.rowsRead)],
+      ["Would load", count(result.rowsAccepted), "good"],
+      ["Would be rejected", count(result.rowsRejected), result.rowsRejected > 0 ? "bad" : null],
+      ["Format", dialectText(result.dialect)],
+      ["Schema", known.includes(table) ? changeText(result.diff) : `new table ${table}`],
     ]),
     element("h3", {}, "Columns"),
-    columnTable(seen, known.includes(table)),
+    columnTable(result, known.includes(table)),
     element("h3", {}, "First rows"),
     dataTable(
       "First rows",
-      seen.columns.map(({ name, type }) => ({ name, hint: type, numeric: isNumeric(type) })),
-      seen.rows.slice(0, ROWS_SHOWN),
+      result.columns.map(({ name, type }) => ({ name, hint: type, numeric: isNumeric(type) })),
+      result.rows.slice(0, ROWS_SHOWN),
       "No row would load.",
       { wide: true },
     ),
-    seen.rejects.length > 0 && [
+    result.rejects.length > 0 && [
       element("h3", {}, "Would be rejected"),
-      rejectTable("Rows that would be rejected", seen.rejects),
+      rejectTable("Rows that would be rejected", result.rejects),
     ],
   );
-  announce(`${title}: ${plural(seen.rowsAccepted, "row")} would load, ${count(seen.rowsRejected)} would be rejected`);
+  const { rowsAccepted, rowsRejected } = result;
+  announce(`${title}: ${plural(rowsAccepted, "row")} would load, ${count(rowsRejected)} would be rejected`);
 }
 
 const isNumeric = (type) => /^(INTEGER|BIGINT|DECIMAL|DOUBLE)/.test(type);
@@ -217,22 +221,26 @@ const DELIMITERS = { ",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe" };
 
 export const dialectText = (dialect) =>
   dialect
-    ? `${DELIMITERS[dialect.delimiter] ?? dialect.delimiter}, ${dialect.encoding.toUpperCase()}${dialect.header ? "" : ", no header"}`
-    : "no text";
+    ? [
+        DELIMITERS[dialect.delimiter] ?? dialect.delimiter,
+        dialect.encoding.toUpperCase(),
+        ...(dialect.header ? [] : ["no header"]),
+      ].join(", ")
+    : "not a text file";
 
 function changeText({ added, widened, missing, conflicting }) {
   const parts = [
     [added, "new"],
     [widened, "widened"],
     [missing, "missing"],
-    [conflicting, "in conflict"],
+    [conflicting, "conflicting"],
   ]
     .filter(([list]) => list.length > 0)
     .map(([list, what]) => `${list.length} ${what}`);
-  return parts.length === 0 ? "fits as it is" : parts.join(", ");
+  return parts.length === 0 ? "no changes" : parts.join(", ");
 }
 
-/** The file's columns and what each would do to the table; then those of the table that the file lacks. */
+/** The file's columns with the change that each makes to the table; then the table's columns missing in the file. */
 function columnTable({ columns, diff }, exists) {
   const by = (list) => new Map(list.map((one) => [one.name, one]));
   const [added, widened, conflicting] = [by(diff.added), by(diff.widened), by(diff.conflicting)];
@@ -242,11 +250,11 @@ function columnTable({ columns, diff }, exists) {
       return element("span", {}, pill("conflict"), ` ${plural(conflict.rejects, "value")}: ${conflict.example}`);
     const wider = widened.get(name);
     if (wider) return element("span", {}, pill("widened"), ` ${wider.from} → ${wider.to}`);
-    return added.has(name) ? pill("new", exists ? "busy" : "calm") : element("span", { class: "hint" }, "as it is");
+    return added.has(name) ? pill("new", exists ? "busy" : "calm") : element("span", { class: "hint" }, "none");
   };
   return dataTable(
     "Columns of the file",
-    ["Column", "Type", "In the file", { name: "Samples", wrap: true }, { name: "Change to the table", wrap: true }],
+    ["Column", "Type", "Header", { name: "Samples", wrap: true }, { name: "Change to the table", wrap: true }],
     [
       ...columns.map(({ name, type, header, samples }) => [
         element("strong", {}, name),
@@ -258,7 +266,7 @@ function columnTable({ columns, diff }, exists) {
       ...diff.missing.map((name) => [
         element("strong", {}, name),
         "",
-        element("span", { class: "hint" }, "not in this file"),
+        element("span", { class: "hint" }, "missing in this file"),
         "",
         element("span", { class: "hint" }, "NULL"),
       ]),
@@ -267,7 +275,7 @@ function columnTable({ columns, diff }, exists) {
   );
 }
 
-/** Rejected rows; `fileOf` makes the cell that says of which file, where there are several. */
+/** Rejected rows. `fileOf` makes the cell with the file's name; omit it when all rows are from one file. */
 export const rejectTable = (label, rejects, fileOf) =>
   dataTable(
     label,
@@ -276,8 +284,8 @@ export const rejectTable = (label, rejects, fileOf) =>
       { name: "Line", numeric: true },
       "Column",
       "Reason",
-      { name: "What is wrong", wrap: true },
-      { name: "Text of the row", wrap: true },
+      { name: "Message", wrap: true },
+      { name: "Raw row", wrap: true },
     ],
     rejects.map((reject) => [
       ...(fileOf ? [fileOf(reject)] : []),
@@ -289,25 +297,26 @@ export const rejectTable = (label, rejects, fileOf) =>
     ]),
   );
 
-// Wiring
+// Event handlers
 
-const chosenFile = () => shownItem && look(shownItem);
+const refreshPreview = () => shownItem && select(shownItem);
 byId("picker").addEventListener("change", ({ target }) => {
   choose([...target.files]);
-  target.value = ""; // the same file can be chosen again
+  target.value = ""; // so that choosing the same file again fires `change`
 });
 byId("table-name").addEventListener("input", () => (tableWasTyped = true));
-for (const name of ["table-name", "delimiter", "encoding", "header"]) byId(name).addEventListener("change", chosenFile);
+for (const name of ["table-name", "delimiter", "encoding", "header"])
+  byId(name).addEventListener("change", refreshPreview);
 byId("upload-all").addEventListener("click", async () => {
   for (const item of queue.filter(({ sent }) => !sent)) await send(item);
 });
 const drop = byId("drop");
 drop.addEventListener("submit", (event) => {
   event.preventDefault();
-  chosenFile();
+  refreshPreview();
 });
 for (const name of ["dragover", "dragleave", "drop"]) {
-  // Anywhere on the page: a file dropped beside the field must not replace the page.
+  // On the whole page: without a handler the browser would open a dropped file instead of the console.
   addEventListener(name, (event) => {
     event.preventDefault();
     drop.classList.toggle("over", name === "dragover");

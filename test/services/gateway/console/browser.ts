@@ -1,8 +1,8 @@
-/** A real Chromium, headless, with a profile of its own that goes with it. */
+/** A headless Chromium with a temporary profile. */
 import { existsSync } from "node:fs";
 import { chromium, type Browser } from "playwright-core";
 
-const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+const DEFAULT_PATHS = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 const FLAGS = [
   "--no-sandbox",
   "--disable-gpu",
@@ -13,9 +13,9 @@ const FLAGS = [
   "--disable-sync",
 ];
 
-/** Where the browser is (TRIBUTARY_TEST_CHROMIUM, else where systems put it); undefined: nowhere. */
+/** Path of the browser: TRIBUTARY_TEST_CHROMIUM, else a default path; undefined if there is none. */
 export const chromiumPath = (): string | undefined =>
-  [process.env["TRIBUTARY_TEST_CHROMIUM"] ?? "", ...PLACES].find((path) => path !== "" && existsSync(path));
+  [process.env["TRIBUTARY_TEST_CHROMIUM"] ?? "", ...DEFAULT_PATHS].find((path) => path !== "" && existsSync(path));
 
 export const openBrowser = (executablePath: string): Promise<Browser> =>
   chromium.launch({ executablePath, headless: true, args: FLAGS });

@@ -1,36 +1,36 @@
-/** Where the console is tested: the embedded profile always, and a stack where one is given. */
+/** The profiles to test the console with: the embedded profile always, a stack if the environment names one. */
 import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { BUCKETS } from "../../../../scripts/stack/settings.ts";
 import { startTributary, type TributaryProcess } from "../../../../scripts/tributary-process.ts";
 
-/** A gateway with its services behind it, and how to get in. */
+/** A running gateway with its services, and the keys to access it. */
 export interface Target {
   url: string;
-  /** Absent: it asks for none. */
+  /** Absent if the gateway requires no key. */
   key?: string;
-  /** A key that may read and nothing else; absent where the gateway is not ours to set up. */
+  /** A key with the scope `read` only; absent if the test does not control the gateway. */
   readerKey?: string;
-  /** Goes away and comes back; absent where it is not ours. */
+  /** Stops the gateway, runs `whileAway`, starts it again; absent if the test does not control the gateway. */
   restart?(whileAway: () => Promise<void>): Promise<void>;
   stop(): Promise<unknown>;
 }
 
 export interface Profile {
   name: string;
-  /** Why it is not tested; false if it is. */
+  /** Reason to skip the profile, or false. */
   skip: string | false;
-  /** How long the slowest thing on the page may take. */
+  /** Timeout of the slowest action on the page. */
   waitMs: number;
-  /** `folder` is for what it needs on disk. */
+  /** `folder` holds the files of the profile. */
   start(folder: string): Promise<Target>;
 }
 
 const KEYS = { key: "secret", readerKey: "only-read" };
 const sha256 = (key: string): string => createHash("sha256").update(key).digest("hex");
 
-/** All services in one process, on the engines that `env` names; with API keys. */
+/** All services in one process, with API keys, on the backends that `env` configures. */
 async function own(folder: string, env: Record<string, string>): Promise<Target> {
   const keys = [
     { id: "console", sha256: sha256(KEYS.key), scopes: ["admin"] },
@@ -56,8 +56,9 @@ async function own(folder: string, env: Record<string, string>): Promise<Target>
 const embedded: Profile = { name: "embedded", skip: false, waitMs: 20_000, start: (folder) => own(folder, {}) };
 
 /**
- * A stack: TRIBUTARY_TEST_GATEWAY names a gateway that runs (TRIBUTARY_TEST_GATEWAY_KEY: an admin's key, if it asks for one); else the
- * engines of TRIBUTARY_TEST_KAFKA, _S3, _TRINO and _STAGING get services of their own.
+ * A stack. TRIBUTARY_TEST_GATEWAY is the URL of a running gateway (TRIBUTARY_TEST_GATEWAY_KEY: a key with the scope
+ * `admin`, if the gateway requires keys). Without it, own services start on the backends of TRIBUTARY_TEST_KAFKA,
+ * _S3, _TRINO and _STAGING.
  */
 function stack(env: NodeJS.ProcessEnv): Profile {
   const { TRIBUTARY_TEST_GATEWAY: url, TRIBUTARY_TEST_GATEWAY_KEY: key } = env;
@@ -66,7 +67,9 @@ function stack(env: NodeJS.ProcessEnv): Profile {
   const { TRIBUTARY_TEST_KAFKA: kafka, TRIBUTARY_TEST_S3: s3, TRIBUTARY_TEST_TRINO: trino } = env;
   const staging = env["TRIBUTARY_TEST_STAGING"];
   if (!kafka || !s3 || !trino || !staging) {
-    const skip = "neither TRIBUTARY_TEST_GATEWAY nor a stack's engines are named: the console is not tested on a stack";
+    const skip =
+      "neither TRIBUTARY_TEST_GATEWAY nor TRIBUTARY_TEST_KAFKA, _S3, _TRINO and _STAGING are set: " +
+      "the console is not tested on a stack";
     return { ...profile, skip, start: () => Promise.reject(new Error(skip)) };
   }
   const { endpoint, region, accessKey, secretKey } = JSON.parse(s3) as Record<string, string>;
@@ -84,7 +87,7 @@ function stack(env: NodeJS.ProcessEnv): Profile {
   return { ...profile, start: (folder) => own(folder, engines) };
 }
 
-/** Skips are loud, and failures with REQUIRE_STACK=1. */
+/** The profiles. Writes the reason of each skip to standard error; with REQUIRE_STACK=1 a skip is an error. */
 export function profiles(env: NodeJS.ProcessEnv, browserMissing: string | false): Profile[] {
   const all = [embedded, stack(env)].map((profile) => ({ ...profile, skip: browserMissing || profile.skip }));
   for (const { skip } of all) {

@@ -1,4 +1,4 @@
-/** Renews docs/screenshots: `node --import tsx test/services/gateway/console/screenshots.ts`. Needs Chromium. */
+/** Regenerates docs/screenshots: `node --import tsx test/services/gateway/console/screenshots.ts`. Needs Chromium. */
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,7 +17,7 @@ ORD-204,CUST-140,75.00,Atlantis,2024-02-10
 ORD-205,CUST-122,18.40,France,10.02.2024
 `;
 
-/** A table with a past: several files, some rejected rows, checks that failed and passed, maintenance. */
+/** Fills a table: several files, some rejected rows, checks that passed and failed, maintenance. */
 async function fill(url: string): Promise<void> {
   const put = async (name: string, body: Buffer | string): Promise<void> => {
     const path = `${url}/v1/tables/sales/files/${name}?wait=committed`;
@@ -64,14 +64,14 @@ try {
       await page.getByRole("heading", { name: /^Preview of/ }).waitFor();
     },
   });
-  const whole = (page: Page) => page.getByRole("table", { name: "Maintenance history" }).waitFor();
-  await shoot(browser, tributary.url, "table", { hash: "#tables/sales", act: whole });
-  await shoot(browser, tributary.url, "table-dark", { hash: "#tables/sales", colorScheme: "dark", act: whole });
+  const loaded = (page: Page) => page.getByRole("table", { name: "Maintenance history" }).waitFor();
+  await shoot(browser, tributary.url, "table", { hash: "#tables/sales", act: loaded });
+  await shoot(browser, tributary.url, "table-dark", { hash: "#tables/sales", colorScheme: "dark", act: loaded });
   await shoot(browser, tributary.url, "file", {
     hash: "#files",
     act: async (page) => {
       await page.getByRole("link", { name: "sales_2024-02-10.csv" }).first().click();
-      await page.getByRole("heading", { name: "Record" }).waitFor();
+      await page.getByRole("heading", { name: "Details" }).waitFor();
     },
   });
 } finally {
