@@ -4,33 +4,32 @@ import https from "node:https";
 import { pipeline, type Readable } from "node:stream";
 import { text as readText } from "node:stream/consumers";
 
-/** The gateway said no, as a problem: what, why, and what to do. */
+/** The gateway refused a request; carries its problem: code, detail and remedy. */
 export class Refused extends Error {
   readonly status: number;
   readonly code: string;
   readonly remedy: string;
-  /** The whole problem as it came. */
+  /** The complete problem object of the response. */
   readonly problem: Record<string, unknown>;
 
   constructor(status: number, problem: Record<string, unknown>) {
-    const told = (field: string): string => (typeof problem[field] === "string" ? problem[field] : "");
-    super(told("detail") || `the gateway answered ${status}`);
+    const textOf = (field: string): string => (typeof problem[field] === "string" ? problem[field] : "");
+    super(textOf("detail") || `the gateway responded with status ${status}`);
     this.name = "Refused";
     this.status = status;
-    this.code = told("code") || `HTTP_${status}`;
-    this.remedy = told("remedy");
+    this.code = textOf("code") || `HTTP_${status}`;
+    this.remedy = textOf("remedy");
     this.problem = problem;
   }
 }
 
-/** Nobody answered. */
+/** No response from the gateway. */
 export class Unreachable extends Error {
   readonly url: string;
 
   constructor(url: string, cause: Error) {
-    super(`no answer from ${url}: ${cause.message || (cause as NodeJS.ErrnoException).code || "connection failed"}`, {
-      cause,
-    });
+    const reason = cause.message || (cause as NodeJS.ErrnoException).code || "connection failed";
+    super(`no response from ${url}: ${reason}`, { cause });
     this.name = "Unreachable";
     this.url = url;
   }
@@ -38,34 +37,34 @@ export class Unreachable extends Error {
 
 export interface SendOptions {
   body?: Readable | string;
-  /** Length of a stream, where known. */
+  /** Length of a stream, if known. */
   sizeBytes?: number | undefined;
   contentType?: string;
 }
 
 export interface Client {
-  /** Where the gateway is. */
+  /** Base URL of the gateway. */
   url: string;
-  /** Sends a request and reads the JSON answer. Throws Refused (status ≥ 400) or Unreachable. */
+  /** Sends a request and parses the JSON response. Throws Refused (status ≥ 400) or Unreachable. */
   send<T>(method: string, path: string, options?: SendOptions): Promise<T>;
-  /** What is no JSON, as text. Throws as `send` does. */
+  /** Reads a response that is not JSON as text. Throws as `send` does. */
   download(path: string): Promise<{ text: string; headers: IncomingHttpHeaders }>;
   /**
-   * Server-sent events as they come, each parsed as JSON; ends when the gateway or `signal` ends it. Nothing that happens after `onOpen`
-   * is missed. Throws as `send` does.
+   * Server-sent events, each parsed as JSON, until the gateway or `signal` ends the stream. Every event after
+   * `onOpen` is delivered. Throws as `send` does.
    */
   events<T>(path: string, signal: AbortSignal, onOpen?: () => void): AsyncGenerator<T, void>;
 }
 
-/** Who asks, and whom he trusts. */
+/** Credentials and trusted certificates. */
 export interface Credentials {
-  /** An API key, or a token of the issuer that the gateway trusts. */
+  /** An API key, or a token from the gateway's token issuer. */
   apiKey?: string | undefined;
-  /** PEM certificates trusted instead of Node's own. */
+  /** PEM certificates of the trusted CAs; replaces Node's list. */
   ca?: readonly string[] | undefined;
 }
 
-/** @throws TypeError if the URL is none */
+/** @throws TypeError if the URL is invalid */
 export function makeGatewayClient(baseUrl: string, credentials: Credentials): Client {
   const base = new URL(baseUrl.endsWith("/") ? baseUrl : `${baseUrl}/`);
   return {
@@ -81,9 +80,9 @@ export function makeGatewayClient(baseUrl: string, credentials: Credentials): Cl
     async *events<T>(path: string, signal: AbortSignal, onOpen?: () => void): AsyncGenerator<T, void> {
       const url = new URL(path.replace(/^\//, ""), base);
       try {
-        const asked = request(url, { signal }, credentials);
-        asked.end();
-        const [response] = (await once(asked, "response")) as [http.IncomingMessage];
+        const sent = request(url, { signal }, credentials);
+        sent.end();
+        const [response] = (await once(sent, "response")) as [http.IncomingMessage];
         const { statusCode: status = 0 } = response;
         if (status >= 400) throw new Refused(status, JSON.parse(await readText(response)) as Record<string, unknown>);
         onOpen?.();
@@ -96,13 +95,13 @@ export function makeGatewayClient(baseUrl: string, credentials: Credentials): Cl
   };
 }
 
-/** Throws Refused if the answer is no, or none that a gateway gives. */
+/** The parsed body. Throws Refused for a status ≥ 400 and for a body that is not JSON. */
 function jsonOf(base: URL, { status, text }: Answer): unknown {
   let body: unknown;
   try {
     body = JSON.parse(text);
   } catch {
-    body = { detail: `${base.href} does not speak as a Tributary gateway does: ${text.slice(0, 200)}` };
+    body = { detail: `${base.href} is not a Tributary gateway: the response is not JSON: ${text.slice(0, 200)}` };
     if (status < 400) throw new Refused(status, body as Record<string, unknown>);
   }
   if (status >= 400) throw new Refused(status, body as Record<string, unknown>);
@@ -127,7 +126,7 @@ async function* eventData<T>(body: Readable): AsyncGenerator<T, void> {
   }
 }
 
-/** A request with its sender's credentials, not yet sent. */
+/** An HTTP request with the credentials, not sent yet. */
 function request(url: URL, options: http.RequestOptions, { apiKey, ca }: Credentials): http.ClientRequest {
   const headers = {
     ...(options.headers as http.OutgoingHttpHeaders | undefined),
@@ -150,23 +149,23 @@ function exchange(
     ...(length === undefined ? {} : { "content-length": length }),
   };
   return new Promise((resolve, reject) => {
-    const asked = request(url, { method, headers }, credentials);
+    const sent = request(url, { method, headers }, credentials);
     const fail = (error: Error): void => reject(new Unreachable(url.origin, error));
-    asked.once("response", (response) => {
-      // An answer may come before the body's end: nobody wants the rest then.
-      asked.off("error", fail).on("error", () => undefined);
+    sent.once("response", (response) => {
+      // The response may arrive before the whole body is sent; stop sending then and ignore the write error.
+      sent.off("error", fail).on("error", () => undefined);
       if (typeof body === "object") body.destroy();
       readText(response).then(
         (text) => resolve({ status: response.statusCode ?? 0, text, headers: response.headers }),
         fail,
       );
     });
-    asked.once("error", fail);
+    sent.once("error", fail);
     if (typeof body === "object") {
       body.once("error", (error) => reject(error));
-      pipeline(body, asked, () => undefined);
+      pipeline(body, sent, () => undefined);
     } else {
-      asked.end(body);
+      sent.end(body);
     }
   });
 }

@@ -3,7 +3,7 @@ import { basename } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Command } from "commander";
-import { EXIT, sizeText } from "./output.ts";
+import { countText, EXIT, sizeText } from "./output.ts";
 import { salesCsv } from "./sales.ts";
 import { serve } from "./serve.ts";
 import { action, durationMs, positive } from "./session.ts";
@@ -16,8 +16,8 @@ export function addServe(program: Command): void {
     .description("run gateway, parser, committer and scheduler in one process")
     .option("--port <port>", "port of the gateway (TRIBUTARY_PORT)")
     .option("--host <address>", "address to listen on (TRIBUTARY_HOST)")
-    .option("--data <folder>", "where everything is kept (TRIBUTARY_DATA_DIR, default .tributary)")
-    .addHelpText("after", "\nEverything else is set by environment variables: see docs/configuration.md.")
+    .option("--data <folder>", "data folder (TRIBUTARY_DATA_DIR, default .tributary)")
+    .addHelpText("after", "\nEnvironment variables set everything else: see docs/configuration.md.")
     .action(
       action(async (_session, { port, host, data }: { port?: string; host?: string; data?: string }) =>
         serve({
@@ -61,12 +61,12 @@ interface UploadFlags extends DialectFlags {
 
 export function addUpload(program: Command): void {
   withDialect(program.command("upload"))
-    .description("send files to a table; a file of the same name replaces the older version")
+    .description("upload files to a table; a file with the same name replaces the previous version")
     .argument("<table>")
     .argument("<files...>", "plain, gzip or zstd; - is standard input")
-    .option("--name <name>", "name within the table (default: the file's own)")
-    .option("--wait", "until the rows can be queried")
-    .option("--timeout <time>", "how long to wait, together", durationMs, 600_000)
+    .option("--name <name>", "name within the table (default: the file's name)")
+    .option("--wait", "wait until the rows can be queried")
+    .option("--timeout <duration>", "maximum wait for all files, e.g. 10m", durationMs, 600_000)
     .addHelpText(
       "after",
       `
@@ -98,11 +98,11 @@ Examples:
 
 export function addPreview(program: Command): void {
   withDialect(program.command("preview"))
-    .description("what would come of a file: dialect, types, change to its table, rejects; nothing is stored")
-    .argument("<file>", "only its beginning is sent")
-    .option("--table <table>", "the table it is meant for")
-    .option("--rows <n>", "rows shown", positive, 10)
-    .addHelpText("after", "\nThe exit code is 1 if the file as a whole would fail.")
+    .description("preview a file: dialect, types, changes to its table, rejects; nothing is stored")
+    .argument("<file>", "only its first part is sent")
+    .option("--table <table>", "target table")
+    .option("--rows <n>", "number of rows to show", positive, 10)
+    .addHelpText("after", "\nThe exit code is 1 if the whole file would fail.")
     .action(
       action(async ({ client, print }, file: string, flags: DialectFlags & { table?: string; rows: number }) => {
         const query = parameters({
@@ -123,12 +123,12 @@ export function addPreview(program: Command): void {
 export function addStatus(program: Command): void {
   program
     .command("status")
-    .description("what became of a file, or of the newest files")
-    .argument("[id]", "the file's id")
+    .description("show the status of one file, or of the newest files")
+    .argument("[id]", "id of the file")
     .option("--table <table>", "only files of this table")
     .option("--status <status>", "received, parsing, parsed, committed, rejected or failed")
-    .option("--limit <n>", "how many", positive, 20)
-    .addHelpText("after", "\nWith an id the exit code is 1 if the file failed or was rejected.")
+    .option("--limit <n>", "maximum number of files", positive, 20)
+    .addHelpText("after", "\nWith an id, the exit code is 1 if the file failed or was rejected.")
     .action(
       action(async ({ client, print }, id: string | undefined, flags: Record<string, string | number>) => {
         if (id === undefined) {
@@ -149,7 +149,7 @@ export function addStatus(program: Command): void {
 export function addTables(program: Command): void {
   program
     .command("tables")
-    .description("every table, or one: columns, rows, freshness, what is on its way")
+    .description("list the tables, or show one: columns, rows, freshness, files in progress")
     .argument("[name]")
     .action(
       action(async ({ client, print }, name: string | undefined) => {
@@ -168,9 +168,9 @@ export function addTables(program: Command): void {
 export function addQuery(program: Command): void {
   program
     .command("query")
-    .description("run one SELECT")
+    .description("run one SELECT statement")
     .argument("<sql>")
-    .option("--limit <n>", "rows at most", positive)
+    .option("--limit <n>", "maximum number of rows", positive)
     .addHelpText("after", '\nExample:\n  tributary query "SELECT country, sum(amount) FROM sales GROUP BY country"')
     .action(
       action(async ({ client, print }, sql: string, { limit }: { limit?: number }) => {
@@ -185,17 +185,17 @@ export function addQuery(program: Command): void {
 export function addGenerateSales(program: Command): void {
   program
     .command("generate-sales")
-    .description("write a made-up sales file, the same for the same seed")
-    .option("--rows <n>", "orders", positive, 200)
-    .option("--seed <n>", "what the numbers come from", positive, 1)
-    .option("--out <file>", "where to (default: standard output)")
+    .description("generate a synthetic sales file; the same seed gives the same file")
+    .option("--rows <n>", "number of orders", positive, 200)
+    .option("--seed <n>", "seed of the random numbers", positive, 1)
+    .option("--out <file>", "output file (default: standard output)")
     .addHelpText("after", "\nExample:\n  tributary generate-sales --rows 1000000 --out million.csv")
     .action(
       action(async (session, { rows, seed, out }: { rows: number; seed: number; out?: string }) => {
         const csv = Readable.from(salesCsv({ rows, seed }));
         if (out === undefined) await pipeline(csv, process.stdout, { end: false });
         else await pipeline(csv, createWriteStream(out));
-        if (out !== undefined) session.print({ rows, seed, out }, () => `${rows} rows in ${out}`);
+        if (out !== undefined) session.print({ rows, seed, out }, () => `wrote ${countText(rows, "row")} to ${out}`);
         return EXIT.ok;
       }),
     );

@@ -5,22 +5,22 @@ import { action, durationMs } from "./session.ts";
 
 interface NewKey {
   id: string;
-  /** The secret. Printed once, kept nowhere. */
+  /** The secret. Printed once and not stored. */
   key: string;
-  /** What goes into TRIBUTARY_API_KEYS_FILE. */
+  /** The entry for TRIBUTARY_API_KEYS_FILE. */
   line: string;
 }
 
-/** `tributary keys new`: makes a key without asking the gateway, which needs the key's hash alone. */
+/** `tributary keys new`: creates a key offline; the gateway only needs its hash. */
 export function addKeys(program: Command): void {
   program
     .command("keys")
-    .description("the gateway's API keys")
+    .description("manage the gateway's API keys")
     .command("new")
-    .description("make a key: its secret, shown once, and the line for TRIBUTARY_API_KEYS_FILE")
-    .requiredOption("--id <id>", "who will use it; it stands in logs", idOf)
-    .requiredOption("--scopes <list>", `what it may do: ${scopes.join(", ")}`, scopesOf)
-    .option("--expires <time>", "good for so long, e.g. 90d (default: until it is taken out of the file)", durationMs)
+    .description("create a key: the secret, shown once, and the line for TRIBUTARY_API_KEYS_FILE")
+    .requiredOption("--id <id>", "name of the key's user; appears in logs", idOf)
+    .requiredOption("--scopes <list>", `comma-separated scopes: ${scopes.join(", ")}`, scopesOf)
+    .option("--expires <duration>", "lifetime, e.g. 90d (default: until the line is removed)", durationMs)
     .addHelpText(
       "after",
       `
@@ -28,8 +28,8 @@ Examples:
   tributary keys new --id loader --scopes upload,read
   tributary keys new --id loader --scopes upload,read --expires 90d
 
-To exchange a key, put the new line beside the old one, hand out the new key, and take the old line out when nobody uses it
-any more. The gateway reads the file by itself.`,
+To rotate a key, add the new line next to the old one, distribute the new key, and remove the old line when it is no
+longer in use. The gateway reloads the file automatically.`,
     )
     .action(
       action(async ({ print }, flags: { id: string; scopes: AccessScope[]; expires?: number }) => {
@@ -50,7 +50,7 @@ function newKey(id: string, given: readonly AccessScope[], expiresMs: number | u
 
 function idOf(text: string): string {
   if (!/^[a-z][a-z0-9._-]{0,99}$/i.test(text)) {
-    throw new InvalidArgumentError("Begin with a letter; then letters, digits, '.', '_' and '-', at most 100.");
+    throw new InvalidArgumentError("Use a letter first, then letters, digits, '.', '_' and '-', at most 100 in all.");
   }
   return text;
 }
@@ -59,6 +59,6 @@ function scopesOf(text: string): AccessScope[] {
   const names = text.split(",").map((name) => name.trim());
   const unknown = names.filter((name) => !(scopes as readonly string[]).includes(name));
   if (unknown.length > 0)
-    throw new InvalidArgumentError(`Unknown: ${unknown.join(", ")}. There are ${scopes.join(", ")}.`);
+    throw new InvalidArgumentError(`Unknown scopes: ${unknown.join(", ")}. Valid scopes: ${scopes.join(", ")}.`);
   return [...new Set(names)] as AccessScope[];
 }

@@ -8,27 +8,23 @@ import { addRejects } from "./rejects.ts";
 import { addTop } from "./top.ts";
 
 const program = new Command("tributary")
-  .description("CSV files into tables, as a stream.")
-  .option(
-    "--url <url>",
-    "where the gateway is (TRIBUTARY_URL)",
-    process.env["TRIBUTARY_URL"] || "http://127.0.0.1:8080",
-  )
-  .option("--api-key <key>", "one of the gateway's keys, or a token (better: TRIBUTARY_API_KEY)")
-  .option("--ca-file <file>", "PEM certificates trusted besides Node's own (TRIBUTARY_CA_FILE)")
-  .option("--json", "print the gateway's answer as it is, for scripts", false)
+  .description("Streams CSV files into tables.")
+  .option("--url <url>", "URL of the gateway (TRIBUTARY_URL)", process.env["TRIBUTARY_URL"] || "http://127.0.0.1:8080")
+  .option("--api-key <key>", "API key or token (TRIBUTARY_API_KEY is safer)")
+  .option("--ca-file <file>", "PEM file of additional trusted CA certificates (TRIBUTARY_CA_FILE)")
+  .option("--json", "print the gateway's response as JSON, for scripts", false)
   .configureHelp({ showGlobalOptions: true })
-  .showHelpAfterError("(--help says more)")
+  .showHelpAfterError("(use --help for usage)")
   .exitOverride()
   .addHelpText(
     "after",
     `
 Exit codes:
-  0  done
-  1  the answer is no: a file failed or was rejected, a request was refused
-  2  wrong usage
-  3  the gateway cannot be reached, or cannot serve now
-  4  not finished in time (--wait)
+  0  success
+  1  failure: a file failed or was rejected, or the gateway refused the request
+  2  usage error
+  3  the gateway is unreachable or unavailable
+  4  timeout of --wait
 
 Examples:
   tributary serve
@@ -52,7 +48,7 @@ operations.addLog(program);
 addKeys(program);
 commands.addGenerateSales(program);
 
-// `tributary query … | head`: whoever reads has enough.
+// Exit quietly when the reader closes the pipe: `tributary query … | head`.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(EXIT.ok);
   throw error;

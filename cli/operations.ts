@@ -1,9 +1,9 @@
 import type { Command } from "commander";
-import { EXIT, listText, sizeText, tableText } from "./output.ts";
+import { countText, EXIT, listText, sizeText, tableText } from "./output.ts";
 import { action } from "./session.ts";
 import { gateText, type GateAnswer } from "./show.ts";
 
-/** Commands for those who run tables: checks, maintenance, health, replays. */
+/** Commands to operate tables: checks, maintenance, health, event log. */
 
 const JSON_BODY = (body: object) => ({ body: JSON.stringify(body), contentType: "application/json" });
 const pathOf = (table: string, rest: string): string => `/v1/tables/${encodeURIComponent(table)}/${rest}`;
@@ -26,16 +26,16 @@ interface ChecksAnswer {
 export function addChecks(program: Command): void {
   program
     .command("checks")
-    .description("quality checks of a table's contract")
+    .description("run the quality checks of a table's contract")
     .command("run")
-    .description("run them now; the exit code is 0 if all passed, 1 if one failed, 2 if one could not be run")
+    .description("run checks now; exit code 0 if all passed, 1 if one failed, 2 if one could not run")
     .argument("<table>")
-    .option("--check <names...>", "only these")
+    .option("--check <names...>", "only these checks")
     .action(
       action(async ({ client, print }, table: string, { check }: { check?: string[] }) => {
         const body = JSON_BODY(check ? { checks: check } : {});
         const answer = await client.send<ChecksAnswer>("POST", pathOf(table, "checks/run"), body);
-        print(answer, (told) => checksText(table, told));
+        print(answer, (checks) => checksText(table, checks));
         return { passed: EXIT.ok, failed: EXIT.no, error: EXIT.usage }[answer.status];
       }),
     );
@@ -65,7 +65,7 @@ interface MaintenanceAnswer {
 export function addMaintain(program: Command): void {
   program
     .command("maintain")
-    .description("optimise a table, expire its snapshots, remove its orphan files")
+    .description("maintain a table: optimize it, expire snapshots, remove orphan files")
     .argument("<table>")
     .option("--only <operations...>", "optimize, expire_snapshots, remove_orphan_files")
     .action(
@@ -74,7 +74,7 @@ export function addMaintain(program: Command): void {
         const answer = await client.send<MaintenanceAnswer>("POST", pathOf(table, "maintenance/run"), body);
         print(answer, ({ results }) =>
           tableText(
-            ["operation", "status", "files before", "after", "details"],
+            ["operation", "status", "files before", "files after", "details"],
             results.map((one) => [one.operation, one.status, one.files_before, one.files_after, one.details]),
           ),
         );
@@ -102,7 +102,7 @@ interface HealthAnswer {
 export function addHealth(program: Command): void {
   program
     .command("health")
-    .description("a table's files, sizes, delete files and snapshots; what maintenance is due, and why")
+    .description("show a table's files, sizes, delete files and snapshots, and the maintenance that is due")
     .argument("<table>")
     .action(
       action(async ({ client, print }, table: string) => {
@@ -118,9 +118,9 @@ function healthText(health: HealthAnswer): string {
     ["table", health.table],
     ["rows", health.rowCount],
     ["data files", health.dataFiles],
-    ["of them small", `${health.smallFiles}; merging saves ${health.mergeableFiles}`],
+    ["small files", `${health.smallFiles}; compaction removes ${health.mergeableFiles}`],
     ["size", sizeText(health.dataBytes)],
-    ["delete files", `${health.deleteFiles}, ${health.deleteShare.toFixed(2)} for each data file`],
+    ["delete files", `${health.deleteFiles} (${health.deleteShare.toFixed(2)} per data file)`],
     ["snapshots", health.snapshots],
     ["oldest snapshot", health.oldestSnapshotAt],
     ["trusted data", gate && `${gate.relation}: ${gateText(gate)}`],
@@ -140,16 +140,16 @@ interface AdoptAnswer {
 export function addLog(program: Command): void {
   program
     .command("log")
-    .description("the event log as a whole")
+    .description("operate the event log")
     .command("adopt-recreated")
-    .description("go on with an event log that lost its past (LOG_RECREATED); the tables keep what they hold")
+    .description("continue with a recreated event log (LOG_RECREATED); the tables keep their rows")
     .action(
       action(async ({ client, print }) => {
         print(
           await client.send<AdoptAnswer>("POST", "/v1/log/adopt-recreated", JSON_BODY({})),
           ({ base, tables, repeated }) =>
-            `adopted: file versions go on from ${base} for ${tables} tables` +
-            (repeated > 0 ? `; ${repeated} that had come in before are repeated` : ""),
+            `adopted: file versions continue from ${base} for ${countText(tables, "table")}` +
+            (repeated > 0 ? `; ${countText(repeated, "earlier file version")} published again` : ""),
         );
         return EXIT.ok;
       }),

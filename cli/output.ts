@@ -1,13 +1,13 @@
 import Table from "cli-table3";
 import { Refused, Unreachable } from "./client.ts";
 
-/** What scripts can rely on. */
+/** Exit codes; stable for scripts. */
 export const EXIT = { ok: 0, no: 1, usage: 2, unavailable: 3, unfinished: 4 } as const;
 
-/** A wrong way of asking; the message says how to ask. */
+/** Wrong arguments; the message says what is accepted. */
 export class UsageError extends Error {}
 
-/** Values in columns, for people. Numbers stand right. */
+/** A text table. Numeric columns are aligned to the right. */
 export function tableText(head: readonly string[], rows: readonly (readonly unknown[])[]): string {
   const isNumeric = head.map((_, column) => rows.length > 0 && rows.every((row) => typeof row[column] === "number"));
   const table = new Table({
@@ -26,7 +26,7 @@ const PLAIN_CHARS = Object.fromEntries(
     .map((name) => [name, ""]),
 );
 
-/** Names and values, one a line; absent values are left out. */
+/** Names and values, one per line; absent values are omitted. */
 export function listText(entries: readonly (readonly [string, unknown])[]): string {
   const shown = entries.filter(([, value]) => value !== null && value !== undefined && value !== "");
   const width = Math.max(0, ...shown.map(([name]) => name.length));
@@ -38,7 +38,7 @@ function cellText(value: unknown): string {
   return lineText(typeof value === "string" ? value : JSON.stringify(value));
 }
 
-/** Text as one line, whatever it holds: a file must not be able to move the reader's cursor, nor turn the reading direction. */
+/** Text as one line without control and bidi characters, so that a file cannot control the terminal. */
 export function lineText(text: string): string {
   return text.replace(/[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu, (character) =>
     character === "\n" ? "⏎" : character === "\t" ? "⇥" : "·",
@@ -53,26 +53,30 @@ export function sizeText(bytes: number): string {
   return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]!}`;
 }
 
-/** What is told of an error on standard error, and the exit code it means. */
+/** "1 row", "2 rows". `plural` is needed where it is not the noun with an s. */
+export const countText = (count: number, noun: string, plural = `${noun}s`): string =>
+  `${count} ${count === 1 ? noun : plural}`;
+
+/** The message for standard error, and the exit code. */
 export function explain(error: unknown, json: boolean): { text: string; exitCode: number } {
-  const told = describe(error);
-  if (json) return { text: JSON.stringify(told.problem), exitCode: told.exitCode };
-  const { code, detail, remedy } = told.problem;
-  return { text: `${code}: ${detail}${remedy ? `\n→ ${remedy}` : ""}`, exitCode: told.exitCode };
+  const { problem, exitCode } = describe(error);
+  if (json) return { text: JSON.stringify(problem), exitCode };
+  const { code, detail, remedy } = problem;
+  return { text: `${code}: ${detail}${remedy ? `\n→ ${remedy}` : ""}`, exitCode };
 }
 
-interface Told {
+interface ErrorDescription {
   problem: { code: string; detail: string; remedy: string };
   exitCode: number;
 }
 
-function describe(error: unknown): Told {
+function describe(error: unknown): ErrorDescription {
   if (error instanceof Refused) {
     const problem = { ...error.problem, code: error.code, detail: error.message, remedy: error.remedy };
     return { problem, exitCode: error.status >= 500 || error.status === 429 ? EXIT.unavailable : EXIT.no };
   }
   if (error instanceof Unreachable) {
-    const remedy = "Start one with `tributary serve`, or say where it is with --url or TRIBUTARY_URL.";
+    const remedy = "Start a gateway with `tributary serve`, or set its address with --url or TRIBUTARY_URL.";
     return { problem: { code: "UNREACHABLE", detail: error.message, remedy }, exitCode: EXIT.unavailable };
   }
   const detail = error instanceof Error ? error.message : String(error);

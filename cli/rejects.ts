@@ -3,13 +3,13 @@ import { writeFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { ERRORS } from "../lib/errors.ts";
 import type { Client } from "./client.ts";
-import { EXIT, lineText, listText, tableText, UsageError } from "./output.ts";
+import { countText, EXIT, lineText, listText, tableText, UsageError } from "./output.ts";
 import { replay, withReplayFlags } from "./replay.ts";
 import { action, durationMs, positive } from "./session.ts";
 import { rejectsText, type RejectAnswer } from "./show.ts";
 import { hasEnded, waitForEnd, type FileAnswer } from "./upload.ts";
 
-/** `tributary rejects …`: the rows that could not be typed, found and mended. */
+/** `tributary rejects …`: list, export, correct and replay rejected rows. */
 
 interface CountsAnswer {
   total: number;
@@ -50,12 +50,12 @@ interface FilterFlags {
 
 function filterOf({ lines, all, file, reason, column, since, until }: FilterFlags) {
   const [, from, to] = /^(\d+)(?:-(\d+))?$/.exec(lines ?? "1") ?? [];
-  if (from === undefined) throw new UsageError(`--lines ${lines}: write one line, 17, or some, 10-20`);
+  if (from === undefined) throw new UsageError(`invalid --lines '${lines}': use a line (17) or a range (10-20)`);
   const range = lines === undefined ? {} : { lineFrom: from, lineTo: to ?? from };
   return { file, reason, column, since, until, ...range, ...(all ? { all: "true" } : {}) };
 }
 
-/** Answers hold a thousand at most. */
+/** The gateway's limit of rejects per response. */
 const PAGE_MAX = 1_000;
 
 async function listAll(client: Client, table: string, filter: object, limit: number): Promise<ListAnswer> {
@@ -73,18 +73,18 @@ async function listAll(client: Client, table: string, filter: object, limit: num
 export function addRejects(program: Command): void {
   const rejects = program
     .command("rejects")
-    .description("rows that could not be typed: where they stand and why; and how to mend them")
+    .description("list rejected rows with line and reason; export, correct and replay them")
     .argument("<table>")
-    .option("--file <name>", "only of this file")
-    .option("--reason <reason>", "only for this reason (docs/errors.md lists them)")
-    .option("--column <column>", "only because of this column")
-    .option("--lines <from-to>", "only on these lines of the file: 17, or 10-20")
-    .option("--since <time>", "only rejected at or after this date or time (ISO 8601, UTC)")
-    .option("--until <time>", "only rejected at or before")
-    .option("--all", "also those that a newer version of their file has settled")
-    .option("--context <n>", "show so many lines of the file around each", positive)
-    .option("--counts", "only how many, by file, reason and column")
-    .option("--limit <n>", "how many", positive, 50)
+    .option("--file <name>", "only rows of this file")
+    .option("--reason <reason>", "only rows with this reason (docs/errors.md lists the reasons)")
+    .option("--column <column>", "only rows rejected because of this column")
+    .option("--lines <from-to>", "only these lines of the file: 17, or 10-20")
+    .option("--since <time>", "only rows rejected at or after this date or time (ISO 8601, UTC)")
+    .option("--until <time>", "only rows rejected at or before this date or time")
+    .option("--all", "include rejected rows of superseded file versions")
+    .option("--context <n>", "show n lines of the file before and after each row", positive)
+    .option("--counts", "show only counts by file, reason and column")
+    .option("--limit <n>", "maximum number of rows", positive, 50)
     .addHelpText("after", HELP)
     .action(
       action(
@@ -100,7 +100,7 @@ export function addRejects(program: Command): void {
             const answer = await listAll(client, table, { ...filter, context }, limit);
             print(answer, ({ rejects: found }) => (context === undefined ? rejectsText(found) : contextText(found)));
             if (answer.nextCursor !== null && !json)
-              tell(`${limit} of ${(await count()).total}; --limit shows more, --counts sums up`);
+              tell(`showing ${limit} of ${(await count()).total}; use --limit for more, --counts for a summary`);
           }
           return EXIT.ok;
         },
@@ -116,26 +116,27 @@ Examples:
   tributary rejects sales --counts
   tributary rejects sales --file january.csv --context 2
 
-To mend them:
-  - in the contract (null markers, formats, types), then: tributary rejects replay sales
-  - by hand: tributary rejects export sales january.csv --out sheet.csv
-             (correct the cells), then: tributary rejects correct sales sheet.csv --wait
-  - at their source: send the mended file under the same name`;
+To fix rejected rows:
+  - change the contract (null markers, formats, types), then: tributary rejects replay sales
+  - correct the cells: tributary rejects export sales january.csv --out sheet.csv
+                       (edit the sheet), then: tributary rejects correct sales sheet.csv --wait
+  - correct the source: upload the corrected file under the same name`;
 
 function addExport(rejects: Command): void {
   rejects
     .command("export")
-    .description("a file's rejected rows as a sheet (CSV) to be corrected and sent back")
+    .description("export a file's rejected rows as a CSV sheet to correct and send back")
     .argument("<table>")
     .argument("<file>", "name of the file within its table")
-    .option("--out <sheet>", "where to (default: standard output)")
+    .option("--out <sheet>", "output file (default: standard output)")
     .action(
       action(async ({ client, print, tell }, table: string, file: string, { out }: { out?: string }) => {
         const { text, headers } = await client.download(pathOf(table, `/export${queryOf({ file })}`));
         const leftOut = Number(headers["x-tributary-left-out"] ?? 0);
         if (leftOut > 0)
           tell(
-            `${leftOut} rejected rows are on no sheet (open quotes, rows too large, or no room): mend the file itself`,
+            `${countText(leftOut, "rejected row")} not exported (unclosed quote, row too large, or sheet full): ` +
+              "correct the source file",
           );
         if (out === undefined) process.stdout.write(text);
         else {
@@ -153,16 +154,13 @@ function addExport(rejects: Command): void {
 function addCorrect(rejects: Command): void {
   rejects
     .command("correct")
-    .description("send an exported sheet back, corrected: its rows take their place in a new version of the file")
+    .description("send a corrected sheet back: its rows replace the rejected rows in a new version of the file")
     .argument("<table>")
-    .argument("<sheet>", "- is standard input")
-    .option("--dry-run", "only check the sheet, and say what would be done")
-    .option("--wait", "until the rows can be queried")
-    .option("--timeout <time>", "how long to wait", durationMs, 600_000)
-    .addHelpText(
-      "after",
-      "\nRows that are left out, or left as they are, stay rejected. Every other row of the file stays where it is.",
-    )
+    .argument("<sheet>", "a file; - is standard input")
+    .option("--dry-run", "check the sheet and show what would change, without a new version")
+    .option("--wait", "wait until the rows can be queried")
+    .option("--timeout <duration>", "maximum wait, e.g. 10m", durationMs, 600_000)
+    .addHelpText("after", "\nRows that are missing or unchanged in the sheet stay rejected. All other rows are kept.")
     .action(
       action(
         async (
@@ -180,7 +178,7 @@ function addCorrect(rejects: Command): void {
           if (file.error) tell(`${file.error.code}: ${file.error.message}\n→ ${file.error.remedy}`);
           if (file.status === "committed") return EXIT.ok;
           if (hasEnded(file)) return EXIT.no;
-          tell(`WAIT_TIMEOUT: it was not committed in time\n→ ${ERRORS.WAIT_TIMEOUT.remedy}`);
+          tell(`WAIT_TIMEOUT: the file was not committed in time\n→ ${ERRORS.WAIT_TIMEOUT.remedy}`);
           return EXIT.unfinished;
         },
       ),
@@ -189,17 +187,17 @@ function addCorrect(rejects: Command): void {
 
 function addReplay(rejects: Command): void {
   withReplayFlags(rejects.command("replay"))
-    .description("read the files that have rejected rows again, for instance after the contract was mended")
+    .description("parse the files with rejected rows again, for instance after a change of the contract")
     .argument("<table>")
     .option("--file <name>", "only this file")
     .addHelpText(
       "after",
-      "\nWhat fits now is added; in upsert and append tables nothing that is there already is gone over.",
+      "\nRows that now conform to the contract are added; rows of upsert and append tables are not overwritten.",
     )
     .action(
       action((session, table: string, flags: { file?: string; dryRun?: boolean; wait?: boolean; timeout: number }) => {
         const body = flags.file === undefined ? {} : { file: flags.file };
-        const nothing = "no file with rejected rows is left to read again";
+        const nothing = "no file with rejected rows to replay";
         return replay(session, pathOf(table, "/replay"), body, flags, nothing);
       }),
     );
@@ -208,15 +206,16 @@ function addReplay(rejects: Command): void {
 function countsText({ total, groups, truncated }: CountsAnswer): string {
   if (groups.length === 0) return "no rejected rows";
   const rows = groups.map(({ sourceFile, reason, column, rows: count }) => [sourceFile, reason, column, count]);
-  const more = truncated ? ", and more in further groups" : "";
-  return `${tableText(["file", "reason", "column", "rows"], rows)}\n${total} rejected rows${more}`;
+  const more = truncated ? "; not all groups are shown" : "";
+  return `${tableText(["file", "reason", "column", "rows"], rows)}\n${countText(total, "rejected row")}${more}`;
 }
 
-/** Each reject with the lines around it, its own marked. */
+/** Each reject with the lines before and after it; its own line is marked. */
 function contextText(rejects: readonly RejectAnswer[]): string {
   if (rejects.length === 0) return "no rejected rows";
   const texts = rejects.map(({ sourceFile, line, column, reason, message, context, raw }) => {
-    const head = `${lineText(sourceFile)}:${line}  ${reason}${column === null ? "" : ` (${column})`}: ${lineText(message)}`;
+    const cause = `${reason}${column === null ? "" : ` (${column})`}`;
+    const head = `${lineText(sourceFile)}:${line}  ${cause}: ${lineText(message)}`;
     const lines = context?.lines ?? [{ line, text: raw }];
     const shown =
       context && context.lines[0]?.line !== 1 && context.header !== null
@@ -241,8 +240,8 @@ const correctionText = ({
   listText([
     ["file", sourceFile],
     [dryRun ? "would be corrected" : "corrected", rowsCorrected],
-    ["sent unchanged", rowsUnchanged],
-    ["not sent", rowsLeft],
+    ["unchanged", rowsUnchanged],
+    ["missing in the sheet", rowsLeft],
     ["new version", file && `${file.status}${file.rowsRejected === null ? "" : `, ${file.rowsRejected} rejected`}`],
     ["id", file?.fileId],
   ]);

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { ERRORS } from "../lib/errors.ts";
-import { EXIT, tableText } from "./output.ts";
+import { countText, EXIT, tableText } from "./output.ts";
 import { action, durationMs, type Session } from "./session.ts";
 import { barOf, exitCodeOf, waitForEnd, type FileAnswer } from "./upload.ts";
 
@@ -16,14 +16,14 @@ interface ReplayFlags {
   timeout: number;
 }
 
-/** What every command that publishes versions again can be told. */
+/** The options of all replay commands. */
 export const withReplayFlags = (command: Command): Command =>
   command
-    .option("--dry-run", "only say which files it would be")
-    .option("--wait", "wait until each of them has ended, and say how; the exit code is 1 if one failed")
-    .option("--timeout <duration>", "how long to wait, e.g. 10m", durationMs, 600_000);
+    .option("--dry-run", "show which files would be replayed, without a replay")
+    .option("--wait", "wait for each file and show its final status; the exit code is 1 if a file failed")
+    .option("--timeout <duration>", "maximum wait, e.g. 10m", durationMs, 600_000);
 
-/** Asks for versions to be published again, follows them if that is wanted, and says what came of it. */
+/** Requests a replay, waits for its files if asked to, and prints the result. Returns the exit code. */
 export async function replay(
   session: Session,
   path: string,
@@ -39,13 +39,13 @@ export async function replay(
   session.print(ended ? { ...answer, ended } : answer, () => replayText(answer, ended, nothing));
   for (const { sourceFile, sourceOffset } of answer.missing) {
     session.tell(
-      `${sourceFile}, version ${sourceOffset}: left out, its raw bytes are gone\n→ ${ERRORS.BLOB_MISSING.remedy}`,
+      `${sourceFile}, version ${sourceOffset}: skipped, its raw file is missing\n→ ${ERRORS.BLOB_MISSING.remedy}`,
     );
   }
   return answer.missing.length > 0 ? EXIT.no : exitCodeOf(session, ended ?? []);
 }
 
-/** How each of them ended, or stands when the time is up; a bar on standard error meanwhile. */
+/** The final status of each file, or its status at the timeout. Shows a progress bar on standard error. */
 async function follow({ client, json }: Session, { files }: ReplayAnswer, timeoutMs: number): Promise<FileAnswer[]> {
   const deadline = performance.now() + timeoutMs;
   const bar = barOf("[{bar}] {value} of {total} file versions, {eta_formatted} left");
@@ -71,13 +71,13 @@ function replayText({ dryRun, files }: ReplayAnswer, ended: FileAnswer[] | undef
     return [sourceFile, sourceOffset, fileId, ...(end ? [end.status, end.rowsCommitted, end.rowsRejected] : [])];
   });
   const headings = ["file", "version", "new id", ...(ended ? ["status", "committed", "rejected"] : [])];
-  const follow = ended ? "" : "; `tributary status --table …` follows them";
-  const done = dryRun ? "would be published again" : `published again${follow}`;
-  return `${tableText(headings, rows)}\n${files.length} file versions ${done}`;
+  const hint = ended ? "" : "; `tributary status --table …` shows their status";
+  const done = dryRun ? "would be replayed" : `replayed${hint}`;
+  return `${tableText(headings, rows)}\n${countText(files.length, "file version")} ${done}`;
 }
 
-/** An offset, a time (ISO 8601), or else the name of a file. */
-function placeOf(text: string): { offset: number } | { time: string } | { file: string } {
+/** Parses an offset or a time (ISO 8601); any other text is the name of a file. */
+function positionOf(text: string): { offset: number } | { time: string } | { file: string } {
   if (/^\d+$/.test(text)) return { offset: Number(text) };
   if (/^\d{4}-\d\d-\d\d/.test(text)) return { time: new Date(text).toISOString() };
   return { file: text };
@@ -85,20 +85,24 @@ function placeOf(text: string): { offset: number } | { time: string } | { file: 
 
 export function addReplay(program: Command): void {
   withReplayFlags(program.command("replay"))
-    .description("publish past file versions of a table again (backfill); harmless when done twice")
+    .description("parse and commit past file versions of a table again (backfill); repeating it is safe")
     .argument("<table>")
-    .option("--from <place>", "an offset, a time (2026-01-31 or ISO 8601) or a file name")
-    .option("--to <place>", "an offset or a time")
-    .option("--only <file>", "only this file; its rows become the newest, also over later corrections by other files")
+    .option("--from <position>", "an offset, a time (2026-01-31 or ISO 8601) or a file name")
+    .option("--to <position>", "an offset or a time")
+    .option("--only <file>", "only this file; its rows become the newest, even over later files with the same keys")
     .addHelpText(
       "after",
-      "\nVersions that the log does not hold any more are read from the blob store.\n\nExample:\n  tributary replay sales --from 2026-01-01 --dry-run",
+      `
+Versions that the event log no longer holds are read from the blob store.
+
+Example:
+  tributary replay sales --from 2026-01-01 --dry-run`,
     )
     .action(
       action((session, table: string, flags: ReplayFlags & { from?: string; to?: string; only?: string }) => {
         const body = {
-          ...(flags.from === undefined ? {} : { from: placeOf(flags.from) }),
-          ...(flags.to === undefined ? {} : { to: placeOf(flags.to) }),
+          ...(flags.from === undefined ? {} : { from: positionOf(flags.from) }),
+          ...(flags.to === undefined ? {} : { to: positionOf(flags.to) }),
           ...(flags.only === undefined ? {} : { onlyFile: flags.only }),
         };
         const path = `/v1/tables/${encodeURIComponent(table)}/replay`;

@@ -1,6 +1,6 @@
 /**
- * The sales sample: made up, and the same for the same seed on every machine. All of it keeps contracts/sales.yml; from 50 rows on every
- * customer and country occurs, from 26 on every date.
+ * The synthetic sales sample. The same seed gives the same rows on every machine. All rows conform to
+ * contracts/sales.yml. Every date occurs from 26 rows on, every customer and country from 50 rows on.
  */
 export interface SalesOptions {
   rows: number;
@@ -30,7 +30,7 @@ const CENTS_MIN = 1_250;
 const CENTS_MAX = 565_000;
 const CHUNK_ROWS = 2_000;
 
-/** The file, in chunks of whole lines. One order, anywhere, has the highest amount. */
+/** The file in chunks of whole lines. Exactly one order, at a random position, has the highest amount. */
 export function* salesCsv({ rows, seed }: SalesOptions): Generator<string> {
   const random = randomOf(seed);
   const days = Array.from({ length: DAYS }, (_, day) =>
@@ -47,7 +47,8 @@ export function* salesCsv({ rows, seed }: SalesOptions): Generator<string> {
     const share = random() ** 3;
     const cents = row === peak ? CENTS_MAX : CENTS_MIN + Math.floor(share * (CENTS_MAX - CENTS_MIN));
     const day = days[Math.floor((row * DAYS) / rows)]!;
-    chunk += `ORD-${String(row + 1).padStart(3, "0")},CUST-${FIRST_CUSTOMER + customer},${money(cents)},${country},${day}\n`;
+    const order = `ORD-${String(row + 1).padStart(3, "0")}`;
+    chunk += `${order},CUST-${FIRST_CUSTOMER + customer},${money(cents)},${country},${day}\n`;
     if (row % CHUNK_ROWS === CHUNK_ROWS - 1) {
       yield chunk;
       chunk = "";
@@ -58,7 +59,7 @@ export function* salesCsv({ rows, seed }: SalesOptions): Generator<string> {
 
 const money = (cents: number): string => `${Math.floor(cents / 100)}.${String(cents % 100).padStart(2, "0")}`;
 
-/** mulberry32: 32 bits of state, good enough for samples, the same everywhere. In [0, 1). */
+/** mulberry32: a generator with 32 bits of state, sufficient for samples and portable. Values in [0, 1). */
 function randomOf(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

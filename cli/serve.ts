@@ -2,8 +2,8 @@ import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
 /**
- * Runs all services in one process (services/main.ts) as a child with the same Node options, and resolves with its exit code. The child
- * keeps the data folder and the contracts where the command was called.
+ * Runs all services in one child process (services/main.ts) with the same Node options, and resolves with its exit
+ * code. The child runs in the current folder, so relative paths of data and contracts start there.
  */
 export function serve(env: Record<string, string>): Promise<number> {
   const main = fileURLToPath(new URL("../services/main.ts", import.meta.url));
@@ -11,7 +11,7 @@ export function serve(env: Record<string, string>): Promise<number> {
     stdio: "inherit",
     env: { ...process.env, ...env },
   });
-  // Ctrl+C reaches the child by itself where there is a terminal; a second signal would make it drop its work.
+  // On a terminal Ctrl+C also reaches the child; a second signal would stop it without a clean shutdown.
   process.on("SIGINT", () => {
     if (!process.stdin.isTTY) child.kill("SIGINT");
   });

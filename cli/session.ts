@@ -5,19 +5,19 @@ import { parseDuration } from "../lib/durations.ts";
 import { makeGatewayClient, type Client } from "./client.ts";
 import { EXIT, explain } from "./output.ts";
 
-/** What every command is given. */
+/** What every command receives. */
 export interface Session {
   client: Client;
   json: boolean;
-  /** Prints the answer: as it came with --json, else in words. */
-  print: <T>(answer: T, inWords: (answer: T) => string) => void;
-  /** Says something on standard error, unless only JSON is wanted. */
+  /** Prints the response: as JSON with --json, else formatted by `format`. */
+  print: <T>(answer: T, format: (answer: T) => string) => void;
+  /** Writes a message to standard error, except with --json. */
   tell: (text: string) => void;
 }
 
 /**
- * A commander action that is given a session. What it returns is the exit code (nothing: 0); what it throws is explained on standard
- * error and becomes the exit code it means.
+ * A commander action that receives a session. `run` returns the exit code (undefined: 0). An error that it throws is
+ * written to standard error and sets the exit code.
  */
 export function action<Args extends unknown[]>(
   run: (session: Session, ...args: Args) => Promise<number | undefined>,
@@ -32,8 +32,7 @@ export function action<Args extends unknown[]>(
           ca: certificatesOf(caFile),
         }),
         json,
-        print: (answer, inWords) =>
-          process.stdout.write(`${json ? JSON.stringify(answer, null, 2) : inWords(answer)}\n`),
+        print: (answer, format) => process.stdout.write(`${json ? JSON.stringify(answer, null, 2) : format(answer)}\n`),
         tell: (text) => {
           if (!json) process.stderr.write(`${text}\n`);
         },
@@ -59,16 +58,19 @@ function certificatesOf(caFile = process.env["TRIBUTARY_CA_FILE"]): string[] | u
   return caFile ? [...rootCertificates, readFileSync(caFile, "utf8")] : undefined;
 }
 
-/** The command's own flags, and those that commander took for its parent's because they are called alike: `rejects replay t --file f`. */
+/**
+ * The command's flags. Includes the parent's, because commander assigns a flag that both define to the parent:
+ * `rejects replay t --file f`.
+ */
 function flagsOf(command: Command): object {
   const { parent } = command;
   return { ...(parent?.parent ? parent.opts() : {}), ...command.opts() };
 }
 
-/** For commander: a whole number from 1 on. */
+/** For commander: a positive whole number. */
 export function positive(text: string): number {
   const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError("Write a whole number from 1 on.");
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError("Use a whole number of at least 1.");
   return value;
 }
 

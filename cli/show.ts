@@ -1,7 +1,7 @@
-import { listText, sizeText, tableText } from "./output.ts";
+import { countText, listText, sizeText, tableText } from "./output.ts";
 import type { FileAnswer } from "./upload.ts";
 
-/** The gateway's answers, for people. */
+/** Formats the gateway's responses as text. */
 
 interface Column {
   name: string;
@@ -48,7 +48,7 @@ export interface RejectAnswer {
   reason: string;
   message: string;
   raw: string;
-  /** null: the raw file is gone. */
+  /** null if the raw file is missing. */
   context?: { header: string | null; lines: { line: number; text: string }[] } | null;
 }
 
@@ -75,7 +75,7 @@ export const filesText = (files: readonly FileAnswer[]): string =>
   files.length === 0
     ? "no files"
     : tableText(
-        ["file", "table", "status", "rows", "rejected", "took ms", "received", "id"],
+        ["file", "table", "status", "rows", "rejected", "duration ms", "received", "id"],
         files.map((file) => [
           file.sourceFile,
           file.table,
@@ -119,7 +119,7 @@ export const tablesText = (tables: readonly Omit<TableAnswer, "columns">[]): str
   tables.length === 0
     ? "no tables"
     : tableText(
-        ["table", "in warehouse", "contract", "last commit", "files on their way", "seconds behind"],
+        ["table", "in warehouse", "contract", "last commit", "files waiting", "seconds behind"],
         tables.map(({ table, exists, declared, lastCommitAt, lag }) => [
           table,
           exists ? "yes" : "not yet",
@@ -142,9 +142,12 @@ export function tableDetailText(table: TableAnswer): string {
     ["last commit", freshness.lastCommitAt],
     ["newest file", freshness.lastIngestedAt],
     ["highest ingestion_date", freshness.lastIngestionDate],
-    ["on their way", lag.files > 0 ? `${lag.files} files, the oldest for ${lag.oldestSeconds.toFixed(1)} s` : null],
+    [
+      "waiting",
+      lag.files > 0 ? `${countText(lag.files, "file")}, the oldest for ${lag.oldestSeconds.toFixed(1)} s` : null,
+    ],
   ]);
-  if (!table.columns) return `${about}\n\nno file has come yet`;
+  if (!table.columns) return `${about}\n\nno files yet`;
   const columns = table.columns.map(({ name, type, header }) => [name, type, header]);
   return `${about}\n\n${tableText(["column", "type", "header"], columns)}`;
 }
@@ -154,8 +157,7 @@ export function queryText({ columns, rows, truncated }: QueryAnswer): string {
     columns.map(({ name }) => name),
     rows,
   );
-  const count = `${rows.length} row${rows.length === 1 ? "" : "s"}`;
-  return `${text}\n(${count}${truncated ? "; more were cut off" : ""})`;
+  return `${text}\n(${countText(rows.length, "row")}${truncated ? "; truncated, use --limit for more" : ""})`;
 }
 
 const DELIMITER_NAMES: Readonly<Record<string, string>> = { ",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe" };
@@ -169,11 +171,14 @@ export function previewText({ dialect, columns, diff, rows, rejects, error, ...c
     ["quote", dialect && (dialect.quote ?? "none")],
     ["header", dialect && (dialect.header ? "yes" : "no")],
     ["encoding", dialect?.encoding],
-    ["rows", `${counts.rowsRead}${counts.complete ? "" : " in its beginning"}, ${counts.rowsRejected} rejected`],
+    ["rows", `${counts.rowsRead}${counts.complete ? "" : " in the first part"}, ${counts.rowsRejected} rejected`],
     ["new columns", diff.added.map(({ name, type }) => `${name} ${type}`).join(", ")],
     ["widened", diff.widened.map(({ name, from, to }) => `${name} ${from} → ${to}`).join(", ")],
-    ["not in the file", diff.missing.join(", ")],
-    ["conflicting", diff.conflicting.map(({ name, rejects: n }) => `${name} (${n} rejects)`).join(", ")],
+    ["missing in the file", diff.missing.join(", ")],
+    [
+      "conflicting",
+      diff.conflicting.map(({ name, rejects: n }) => `${name} (${countText(n, "rejected row")})`).join(", "),
+    ],
   ]);
   const types = columns.map(({ name, type, header, samples }) => [name, type, header, samples.join(" · ")]);
   const names = columns.map(({ name }) => name);

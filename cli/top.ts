@@ -6,7 +6,7 @@ import { action, durationMs } from "./session.ts";
 import type { TableAnswer } from "./show.ts";
 import type { FileAnswer } from "./upload.ts";
 
-/** Rates are means over so long. */
+/** Rates are averages over this window. */
 const WINDOW_SECONDS = 10;
 const FILES_SEEDED = 1_000;
 const FILES_KEPT_MAX = 10_000;
@@ -31,7 +31,7 @@ export interface TopTable {
   filesWaiting: number;
   secondsBehind: number;
   lastCommitAt: string | null;
-  /** In the newest version of each file, among the files that `top` has seen. */
+  /** Rejected rows in the newest version of each file, among the files that `top` has seen. */
   rowsRejected: number;
 }
 
@@ -40,23 +40,20 @@ export interface Top {
   tables: TopTable[];
 }
 
-/** `tributary top`: what goes into each table right now. */
+/** `tributary top`: the current ingestion of each table. */
 export function addTop(program: Command): void {
   program
     .command("top")
     .description(
-      "what goes into each table right now: rows per second, files waiting, seconds behind, last commit, rejects",
+      "show current ingestion per table: rows per second, files waiting, seconds behind, last commit, rejects",
     )
-    .option(
-      "--once",
-      "say it once and end; so it is where there is no terminal, or with --json, unless --every is given",
-    )
-    .option("--every <time>", "say it anew so often; on a terminal: 1s", durationMs)
+    .option("--once", "print once and exit; the default without a terminal or with --json, unless --every is set")
+    .option("--every <duration>", "refresh interval (default on a terminal: 1s)", durationMs)
     .addHelpText(
       "after",
       `
-On a terminal the table is drawn anew in place, what is behind first. Elsewhere, with --every, each table is a line, and
-with --json each time. Ctrl+C ends it.
+On a terminal the table is redrawn in place, the table with the largest lag first. Without a terminal, --every prints
+one line per table and interval, or one JSON object per interval with --json. Press Ctrl+C to exit.
 
 Examples:
   tributary top
@@ -67,10 +64,10 @@ Examples:
       action(async ({ client, json, print }, flags: { once?: true; every?: number }) => {
         const files = new Map<string, TopFile>();
         const { stdout } = process;
-        const goesOn = !flags.once && (flags.every !== undefined || (stdout.isTTY && !json));
-        if (!goesOn) {
+        const isContinuous = !flags.once && (flags.every !== undefined || (stdout.isTTY && !json));
+        if (!isContinuous) {
           await seed(client, files);
-          print(await look(client, files), (top) => topText(top, stdout.isTTY ? widthOf(stdout) : Infinity));
+          print(await readTop(client, files), (top) => topText(top, stdout.isTTY ? widthOf(stdout) : Infinity));
           return EXIT.ok;
         }
         await untilInterrupted((signal) => watch(client, files, flags.every ?? EVERY_MS, json, signal));
@@ -91,7 +88,7 @@ async function untilInterrupted(run: (signal: AbortSignal) => Promise<void>): Pr
   }
 }
 
-/** Throws only what stands in the way at the beginning; a gateway that goes away later is waited for. */
+/** Throws if the gateway is unavailable at the start; waits for it if it becomes unavailable later. */
 async function watch(
   client: Client,
   files: Map<string, TopFile>,
@@ -107,13 +104,13 @@ async function watch(
   const draw = (): boolean => stdout.write(frame(top, client));
   if (redraws) stdout.on("resize", draw).write(SCREEN.enter);
   try {
-    for (let wasThere = true; !signal.aborted; await systemClock.sleep(everyMs, signal)) {
-      top = await look(client, files).catch(unlessAway);
+    for (let wasAvailable = true; !signal.aborted; await systemClock.sleep(everyMs, signal)) {
+      top = await readTop(client, files).catch(undefinedIfUnavailable);
       if (signal.aborted) break;
       if (redraws) draw();
       else if (top) stdout.write(json ? `${JSON.stringify(top)}\n` : linesText(top));
-      else if (wasThere) process.stderr.write("no answer from the gateway; waiting for it\n");
-      wasThere = top !== undefined;
+      else if (wasAvailable) process.stderr.write("no response from the gateway; retrying\n");
+      wasAvailable = top !== undefined;
     }
   } finally {
     if (redraws) stdout.off("resize", draw).write(SCREEN.leave);
@@ -121,18 +118,18 @@ async function watch(
   await following;
 }
 
-function unlessAway(error: unknown): undefined {
-  const isAway = error instanceof Unreachable || (error instanceof Refused && error.status >= 500);
-  if (!isAway) throw error;
+function undefinedIfUnavailable(error: unknown): undefined {
+  const isUnavailable = error instanceof Unreachable || (error instanceof Refused && error.status >= 500);
+  if (!isUnavailable) throw error;
 }
 
-/** The newest files: what has happened before anything is told live. What was told live meanwhile is newer. */
+/** Reads the newest files, which the event stream does not repeat. Keeps entries that an event has already updated. */
 async function seed(client: Client, files: Map<string, TopFile>): Promise<void> {
   const { files: newest } = await client.send<{ files: TopFile[] }>("GET", `/v1/files?limit=${FILES_SEEDED}`);
   for (const file of newest.reverse()) if (!files.get(file.fileId)?.committedAt) files.set(file.fileId, file);
 }
 
-/** Keeps `files` up with the gateway until `signal`; comes back after a loss, and reads what it has missed. */
+/** Updates `files` from the event stream until `signal`. After a reconnect it reads the missed files. */
 async function follow(client: Client, files: Map<string, TopFile>, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     try {
@@ -143,18 +140,18 @@ async function follow(client: Client, files: Map<string, TopFile>, signal: Abort
         if (files.size > FILES_KEPT_MAX) files.delete(files.keys().next().value!);
       }
     } catch {
-      // The tables' own answers say that the gateway is away, or refuses.
+      // `watch` reports the same failure when it reads the tables.
     }
     await systemClock.sleep(RECONNECT_MS, signal);
   }
 }
 
-async function look(client: Client, files: ReadonlyMap<string, TopFile>): Promise<Top> {
+async function readTop(client: Client, files: ReadonlyMap<string, TopFile>): Promise<Top> {
   const { tables } = await client.send<{ tables: Summary[] }>("GET", "/v1/tables");
   return topOf(tables, [...files.values()], systemClock.nowMs());
 }
 
-/** What `top` shows, from the tables' summaries and the files seen: what is furthest behind first, then what goes fastest. */
+/** Combines the tables' summaries and the files. Sorts by lag, then by rows per second, both descending. */
 export function topOf(tables: readonly Summary[], files: readonly TopFile[], nowMs: number): Top {
   const since = nowMs - WINDOW_SECONDS * 1_000;
   const committed = new Map<string, number>();
@@ -187,7 +184,7 @@ interface Column {
   of: (table: TopTable, atMs: number) => string | number | null;
 }
 
-/** As they stand; a narrow terminal goes without the last ones. */
+/** From left to right; on a narrow terminal the last ones are omitted. */
 const COLUMNS: readonly Column[] = [
   { head: "table", of: ({ table }) => table },
   { head: "rows/s", of: ({ rowsPerSecond }) => rowsPerSecond },
@@ -198,7 +195,7 @@ const COLUMNS: readonly Column[] = [
 ];
 const TABLE_CHARS_MIN = 8;
 
-/** The table, in lines of at most `width` characters: columns that do not fit are left out, then names are cut. */
+/** The table in lines of at most `width` characters. Cuts long names first, then omits columns from the right. */
 export function topText({ at, tables }: Top, width: number): string {
   if (tables.length === 0) return "no tables";
   const textOf = (columns: readonly Column[], nameMax: number): string =>
@@ -217,7 +214,6 @@ export function topText({ at, tables }: Top, width: number): string {
     if (over <= 0) return text;
     const longest = Math.max(...tables.map(({ table }) => table.length));
     const nameMax = Math.max(TABLE_CHARS_MIN, longest - over);
-    // Names give way before columns do.
     const cut = textOf(shown, nameMax);
     if (widthOfText(cut) <= width || columns === 1) return cut;
   }
@@ -230,25 +226,26 @@ function agoText(iso: string | null, nowMs: number): string | null {
   return seconds < 7_200 ? `${Math.round(seconds / 60)} min ago` : iso;
 }
 
-/** One line a table, for logs: nothing stands still, so each says when. */
+/** One line per table, with the time, for logs. */
 const linesText = ({ at, tables }: Top): string =>
   tables
     .map(
       (one) =>
         `${at} ${one.table} rows_per_second=${one.rowsPerSecond} files_waiting=${one.filesWaiting} ` +
-        `seconds_behind=${one.secondsBehind} last_commit=${one.lastCommitAt ?? "-"} rows_rejected=${one.rowsRejected}\n`,
+        `seconds_behind=${one.secondsBehind} last_commit=${one.lastCommitAt ?? "-"} ` +
+        `rows_rejected=${one.rowsRejected}\n`,
     )
     .join("");
 
-// Some pseudo-terminals say 0.
+// Some pseudo-terminals report 0 columns.
 const widthOf = ({ columns }: NodeJS.WriteStream): number => columns || 80;
 
-/** The terminal's whole screen, drawn over the one before: no flicker. */
+/** The whole screen, drawn over the previous frame to avoid flicker. */
 function frame(top: Top | undefined, { url }: Client): string {
   const rows = process.stdout.rows || 24;
   const columns = widthOf(process.stdout);
-  const text = top ? topText(top, columns) : "no answer; waiting for the gateway";
-  const lines = [`${top?.at.slice(11, 19) ?? "--:--:--"} UTC · Ctrl+C ends it · ${url}`, "", ...text.split("\n")];
+  const text = top ? topText(top, columns) : "no response from the gateway; retrying";
+  const lines = [`${top?.at.slice(11, 19) ?? "--:--:--"} UTC · Ctrl+C to exit · ${url}`, "", ...text.split("\n")];
   const shown = lines.length >= rows ? [...lines.slice(0, rows - 2), `… ${lines.length - rows + 2} more`] : lines;
   return SCREEN.home + shown.map((line) => `${line.slice(0, columns)}${SCREEN.line}`).join("\n") + SCREEN.rest;
 }

@@ -8,7 +8,7 @@ import { ERRORS } from "../lib/errors.ts";
 import { EXIT, sizeText, UsageError } from "./output.ts";
 import type { Session } from "./session.ts";
 
-/** A file's status, as far as the CLI looks at it; the rest is passed through. */
+/** A file's status, with the fields that the CLI uses; other fields are passed through. */
 export interface FileAnswer {
   fileId: string;
   table: string;
@@ -26,26 +26,27 @@ export interface FileAnswer {
 export interface UploadOptions {
   table: string;
   files: readonly string[];
-  /** Name within the table; else each file's own. */
+  /** Name within the table; default: the name of each file. */
   name?: string | undefined;
-  /** Query parameters of the upload: the dialect. */
+  /** The dialect, as query parameters of the upload. */
   dialect: Readonly<Record<string, string>>;
-  /** Show a bar on standard error. */
+  /** Show a progress bar on standard error. */
   progress: boolean;
 }
 
-/** Where a long file that was not waited for in one request stands is asked again so often. */
+/** Longest wait of one status request; the next request continues the wait. */
 const WAIT_REQUEST_MS = 60_000;
 
-/** Sends the files one after the other, streaming; `-` is standard input. */
+/** Uploads the files one after the other as streams; `-` is standard input. */
 export async function uploadFiles(
   client: Client,
   options: UploadOptions,
   onSent: (file: FileAnswer) => void,
 ): Promise<FileAnswer[]> {
   const { table, files, name, dialect } = options;
-  if (name !== undefined && files.length > 1) throw new UsageError("--name names one file: send them one by one");
-  if (files.includes("-") && name === undefined) throw new UsageError("standard input needs a name: --name <file>");
+  if (name !== undefined && files.length > 1)
+    throw new UsageError("--name accepts one file: upload the files one by one");
+  if (files.includes("-") && name === undefined) throw new UsageError("standard input needs --name <name>");
   const answers: FileAnswer[] = [];
   const parameters = new URLSearchParams(dialect).toString();
   for (const file of files) {
@@ -70,7 +71,7 @@ export async function uploadFiles(
   return answers;
 }
 
-/** The file's status once it has ended, or as it stands when the time is up. */
+/** The file's final status, or its status at the timeout. */
 export async function waitForEnd(client: Client, file: FileAnswer, timeoutMs: number): Promise<FileAnswer> {
   const deadline = performance.now() + timeoutMs;
   for (let current = file; ;) {
@@ -80,7 +81,7 @@ export async function waitForEnd(client: Client, file: FileAnswer, timeoutMs: nu
     try {
       current = await client.send<FileAnswer>("GET", `/v1/files/${file.fileId}?wait=committed&timeout=${waitMs}ms`);
     } catch (error) {
-      // A gateway that allows only shorter waits says so; ask it plainly then.
+      // The gateway rejects a timeout above its limit; then wait for the gateway's default.
       if (!(error instanceof Refused) || error.code !== "BAD_REQUEST") throw error;
       current = await client.send<FileAnswer>("GET", `/v1/files/${file.fileId}?wait=committed`);
     }
@@ -89,12 +90,12 @@ export async function waitForEnd(client: Client, file: FileAnswer, timeoutMs: nu
 
 export const hasEnded = ({ status }: FileAnswer): boolean => ["committed", "rejected", "failed"].includes(status);
 
-/** The file as a stream, and its length where it has one; `-` is standard input. Throws a UsageError for a folder. */
+/** The file as a stream, and its size if known; `-` is standard input. Throws a UsageError for a folder. */
 export async function openFile(file: string): Promise<{ body: Readable; sizeBytes?: number }> {
   if (file === "-") return { body: process.stdin };
   const info = await stat(file);
-  if (info.isDirectory()) throw new UsageError(`'${file}' is a folder: name its files`);
-  // A pipe has no length to tell.
+  if (info.isDirectory()) throw new UsageError(`'${file}' is a folder: pass its files`);
+  // The size of a pipe is unknown.
   return info.isFile() ? { body: createReadStream(file), sizeBytes: info.size } : { body: createReadStream(file) };
 }
 
@@ -113,11 +114,11 @@ function progressBar(file: string, sizeBytes: number | undefined): SingleBar {
   return bar;
 }
 
-/** A bar on standard error, that goes when it is full. */
+/** A progress bar on standard error that disappears when it is complete. */
 export const barOf = (format: string): SingleBar =>
   new SingleBar({ format, barsize: 24, hideCursor: true, clearOnComplete: true, stream: process.stderr });
 
-/** The exit code that says how the files waited for have ended; it is told if some have not. */
+/** The exit code for the files' status. Writes a message if some files have not ended. */
 export function exitCodeOf({ tell }: Pick<Session, "tell">, files: readonly FileAnswer[]): number {
   if (files.some(({ status }) => status === "failed" || status === "rejected")) return EXIT.no;
   if (files.every(hasEnded)) return EXIT.ok;

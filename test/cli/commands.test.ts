@@ -30,15 +30,15 @@ function answerFiles(status: "committed" | "failed"): () => void {
   const failure = status === "failed" ? { errorCode: "FILE_EMPTY", errorMessage: "0 bytes" } : {};
   const publish = gateway.log.publish.bind(gateway.log);
   gateway.log.publish = async (topic, records) => {
-    const places = await publish(topic, records);
+    const positions = await publish(topic, records);
     const fileId = gateway.published().at(-1)?.fileId;
     if (topic === TOPICS.fileEvents.name) setImmediate(() => void gateway.ended(fileId!, { status, ...failure }));
-    return places;
+    return positions;
   };
   return () => (gateway.log.publish = publish);
 }
 
-test("upload sends files as they are, under their own names", async () => {
+test("upload sends files unchanged, under their own names", async () => {
   const { code, out, err } = await run(["upload", "sales", "a b.csv", "b.csv.gz"]);
   assert.equal(code, 0, err);
   assert.match(err, /sent a b\.csv \(5 B\)/);
@@ -48,7 +48,7 @@ test("upload sends files as they are, under their own names", async () => {
   assert.deepEqual(gateway.blob.objects.get(zipped!.blobKey), readFileSync(join(folder, "b.csv.gz")));
 });
 
-test("upload takes standard input, a name and a dialect", async () => {
+test("upload accepts standard input, a name and a dialect", async () => {
   const args = [
     "upload",
     "sales",
@@ -81,7 +81,7 @@ test("upload --wait: 0 when committed, 1 with code and remedy when failed, 4 whe
   assert.deepEqual([late.code, /WAIT_TIMEOUT/.test(late.err)], [4, true]);
 });
 
-test("status: the newest files, or one with everything known of it", async () => {
+test("status shows the newest files, or all details of one file", async () => {
   const { fileId } = gateway.published()[0]!;
   await gateway.ended(fileId, { status: "rejected", errorCode: "REJECTS_ABOVE_THRESHOLD", errorMessage: "9 of 10" });
   const list = await run(["status", "--table", "sales", "--limit", "100"]);
@@ -96,7 +96,7 @@ test("status: the newest files, or one with everything known of it", async () =>
   assert.match(unknown.err, /^NOT_FOUND: .*\n→ /);
 });
 
-test("tables, query and rejects show what the gateway answers", async () => {
+test("tables, query and rejects show the gateway's responses", async () => {
   gateway.warehouse.described.set("orders", {
     table: "orders",
     columns: [{ name: "id", type: "BIGINT", header: "ID" }],
@@ -116,10 +116,10 @@ test("tables, query and rejects show what the gateway answers", async () => {
   assert.match((await run(["tables"])).out, /orders +yes +default/);
   assert.match((await run(["tables", "orders"])).out, /^rows +41$[\s\S]*^id +BIGINT +ID$/m);
   const query = await run(["query", "SELECT n", "--limit", "2"]);
-  assert.match(query.out, /41\n +7\n\(2 rows; more were cut off\)\n$/);
+  assert.match(query.out, /41\n +7\n\(2 rows; truncated, use --limit for more\)\n$/);
   const rejects = await run(["rejects", "orders", "--reason", "type"]);
   assert.match(rejects.out, /a\.csv +3 +2 +id +type +no number/);
-  assert.doesNotMatch(rejects.out, /\u001b/, "a file must not move the reader's cursor");
+  assert.doesNotMatch(rejects.out, /\u001b/, "a file must not control the terminal");
   assert.match(gateway.warehouse.queries.at(-1)!, /reason = 'type'/);
 });
 
@@ -146,17 +146,17 @@ test("errors: code, message and remedy; JSON for scripts; an exit code for each 
   }
 });
 
-test("what answers but is no gateway is said to be none", async () => {
+test("a server that is not a gateway is reported", async () => {
   const server = createServer((_request, response) => response.end("<html>hello</html>")).listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));
   const { port } = server.address() as { port: number };
   const { code, err } = await run(["tables", "--url", `http://127.0.0.1:${port}`]);
   server.close();
   assert.equal(code, 1);
-  assert.match(err, /does not speak as a Tributary gateway does/);
+  assert.match(err, /is not a Tributary gateway: the response is not JSON/);
 });
 
-test("an upload that is refused early says why, not that the connection broke", async () => {
+test("an upload that is refused early reports the reason, not a broken connection", async () => {
   await using small = await testGateway({ TRIBUTARY_UPLOAD_SIZE_MAX: "1MB" });
   writeFileSync(join(folder, "large.csv"), Buffer.alloc(30_000_000, "1\n"));
   const { code, err } = await run(["upload", "sales", "large.csv"], { env: { TRIBUTARY_URL: small.url } });

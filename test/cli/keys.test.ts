@@ -5,7 +5,7 @@ import { hashOf } from "../../lib/process/api-keys.ts";
 import { parseApiKeys } from "../../services/gateway/access/api-keys.ts";
 import { tributary } from "./tributary.ts";
 
-test("keys new: the secret once, and a line that the gateway takes", async () => {
+test("keys new prints the secret once, and a line that the gateway accepts", async () => {
   const made = await tributary(["keys", "new", "--id", "loader", "--scopes", "upload,read", "--expires", "90d"]);
   assert.equal(made.code, 0, made.err);
   const [, key = ""] = /^ {2}(tby_[\w-]{43})$/m.exec(made.out) ?? [];
@@ -22,7 +22,7 @@ test("keys new: the secret once, and a line that the gateway takes", async () =>
   assert.deepEqual(Object.keys((parseYaml(again.line) as object[])[0]!), ["id", "sha256", "scopes"]);
 });
 
-test("keys new refuses what would be no line, or another", async () => {
+test("keys new refuses arguments that would make the line invalid or change its meaning", async () => {
   for (const args of [
     ["--id", "a", "--scopes", "fly"],
     ["--id", "a, scopes: [admin]", "--scopes", "read"],

@@ -1,4 +1,4 @@
-/** Checks, gate and maintenance as a user has them: `tributary serve` with contracts, and commands and HTTP against it. */
+/** Checks, gate and maintenance from a user's view: `tributary serve` with contracts, used by commands and HTTP. */
 import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
@@ -12,7 +12,7 @@ import { until } from "../support/until.ts";
 import { tributary } from "./tributary.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const PATIENCE_MS = 60_000;
+const TIMEOUT_MS = 60_000;
 let folder: string;
 let url: string;
 let server: ChildProcess;
@@ -57,16 +57,16 @@ before(async () => {
     stdio: ["ignore", "inherit", "inherit"],
   });
   const ready = () => fetch(`${url}/readyz`).then(async (response) => (await response.text(), response.ok), () => false); // prettier-ignore
-  await until("tributary serve", ready, PATIENCE_MS);
+  await until("tributary serve", ready, TIMEOUT_MS);
 });
 after(async () => {
-  // Not SIGKILL: the services are the command's child.
+  // Not SIGKILL: it would leave the services, which run in a child process.
   server.kill("SIGTERM");
   if (server.exitCode === null) await once(server, "exit");
   rmSync(folder, { recursive: true, force: true });
 });
 
-test("the eight sales checks pass on the sample: exit code 0, a table for people, and each on record", async () => {
+test("the eight sales checks pass on the sample: exit code 0, a text table, and each result is recorded", async () => {
   cpSync(join(root, "data/sales_sample.csv"), join(folder, "sample.csv"));
   assert.equal((await run("upload", "sales", "sample.csv", "--wait")).code, 0);
   const { code, out, err } = await run("checks", "run", "sales");
@@ -89,7 +89,7 @@ test("the eight sales checks pass on the sample: exit code 0, a table for people
   assert.deepEqual(found.toSorted(), names.map((name) => [...name, "passed", 0, 200]).toSorted());
 });
 
-test("a failing check: exit code 1 and its rows; the HTTP answer is 200 with the outcome in its body", async () => {
+test("a failing check: exit code 1 and its rows; the HTTP response is 200 with the result in its body", async () => {
   await send("sales", "bad.csv", "order_id,customer_id,amount,country,ingestion_date\nX-1,C,0,Atlantis,2024-01-01\n");
   const { code, out } = await run("checks", "run", "sales", "--check", "sales_amount_positive");
   assert.equal(code, 1);
@@ -108,7 +108,7 @@ test("a failing check: exit code 1 and its rows; the HTTP answer is 200 with the
   );
 });
 
-test("broken checks and unknown types are errors: exit code 2, each with its message, and no other is hidden", async () => {
+test("broken checks and unknown types are errors: exit code 2, each with its message; other checks run", async () => {
   await send("broken", "b.csv", "id\n1\n");
   const { code, out } = await run("checks", "run", "broken");
   assert.equal(code, 2);
@@ -119,11 +119,11 @@ test("broken checks and unknown types are errors: exit code 2, each with its mes
   assert.match(unknown.err, /BAD_REQUEST: .*'broken' has no check other; it has: fine, nonsense, unheard_of/);
 });
 
-test("gate: block shows what has passed, checks by itself after commits, and says since when it is held back", async () => {
+test("gate: block shows the last passed state, runs checks after commits, reports since when it holds back", async () => {
   await send("gated", "a.csv", "id,amount\n1,10\n2,20\n");
   const trusted = () => rows("SELECT id, amount FROM gated_trusted ORDER BY id");
   const shows = (what: unknown[][]) =>
-    until(`gated_trusted to show ${JSON.stringify(what)}`, async () => JSON.stringify(await trusted()) === JSON.stringify(what), PATIENCE_MS); // prettier-ignore
+    until(`gated_trusted to show ${JSON.stringify(what)}`, async () => JSON.stringify(await trusted()) === JSON.stringify(what), TIMEOUT_MS); // prettier-ignore
   await shows([[1, 10], [2, 20]]); // prettier-ignore
   await send("gated", "b.csv", "id,amount\n1,-1\n3,30\n");
   const held = async () => {
@@ -132,7 +132,7 @@ test("gate: block shows what has passed, checks by itself after commits, and say
     };
     return gate.heldBackSince !== null && gate;
   };
-  const gate = await until("the gate to be held back", held, PATIENCE_MS);
+  const gate = await until("the gate to be held back", held, TIMEOUT_MS);
   assert.deepEqual(await trusted(), [[1, 10], [2, 20]]); // prettier-ignore
   const { code, out } = await run("checks", "run", "gated");
   assert.equal(code, 1);
@@ -143,7 +143,7 @@ test("gate: block shows what has passed, checks by itself after commits, and say
   assert.equal(await held(), false);
 });
 
-test("maintenance and health: what was done, what is due, where it does not apply", async () => {
+test("maintenance and health: completed, due and not applicable operations", async () => {
   const { code, out, err } = await run("maintain", "sales");
   assert.equal(code, 0, err);
   assert.match(out, /^optimize +(completed|not_applicable) /m);
@@ -154,6 +154,6 @@ test("maintenance and health: what was done, what is due, where it does not appl
   assert.match(health.out, /^remove_orphan_files +not_applicable +\d{4}-/m);
   const logged = await rows("SELECT operation, count(*) FROM _maintenance_log WHERE table_name = 'sales' GROUP BY 1");
   assert.ok(logged.length === 3);
-  assert.equal((await run("health", "_quality_results")).code, 0, "our own tables have health too");
+  assert.equal((await run("health", "_quality_results")).code, 0, "internal tables have health too");
   assert.match((await run("health", "nowhere")).err, /NOT_FOUND/);
 });

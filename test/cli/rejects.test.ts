@@ -1,4 +1,4 @@
-/** `tributary rejects …` as people use it, on a whole pipeline. */
+/** `tributary rejects …` on a whole pipeline. */
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -24,20 +24,20 @@ before(async () => {
   await pipeline.put("sales", "a.csv", "id,amount\n1,1.00\n2,two\n3,3.00\nfour,4.00\n");
   await pipeline.put("sales", "b.csv", "id,amount\n7,\u001b[2J\n");
   const recorded = () => pipeline.query("SELECT count(*) FROM _ingest_files");
-  await until("both are on record", async () => JSON.stringify(await recorded()) === "[[2]]");
+  await until("both files are recorded", async () => JSON.stringify(await recorded()) === "[[2]]");
 });
 after(async () => {
   await pipeline.stop();
   rmSync(folder, { recursive: true, force: true });
 });
 
-test("listed, filtered, counted, and seen among the lines of their file", async () => {
+test("lists, filters and counts rejected rows, and shows them in the context of their file", async () => {
   const all = await run("sales");
   assert.equal(all.code, 0, all.err);
   assert.match(all.out, /b\.csv +2 +1 +amount +type_mismatch/);
   assert.doesNotMatch(all.out, /\u001b/);
   const some = await run("sales", "--limit", "1");
-  assert.match(some.err, /1 of 3; --limit shows more/);
+  assert.match(some.err, /showing 1 of 3; use --limit for more/);
   const filtered = await run("sales", "--file", "a.csv", "--lines", "3-4", "--json");
   const { rejects } = JSON.parse(filtered.out) as { rejects: { row: number }[] };
   assert.deepEqual(
@@ -51,7 +51,7 @@ test("listed, filtered, counted, and seen among the lines of their file", async 
   assert.deepEqual([(await run("sales", "--lines", "x")).code, (await run("sales", "--context", "0")).code], [2, 2]);
 });
 
-test("exported, corrected by hand, sent back and waited for", async () => {
+test("export, correction by hand, upload of the sheet with --wait", async () => {
   const exported = await run("export", "sales", "a.csv", "--out", "sheet.csv");
   assert.match(exported.out, /tributary rejects correct sales sheet\.csv --wait/, exported.err);
   const sheet = readFileSync(join(folder, "sheet.csv"), "utf8");
@@ -60,7 +60,7 @@ test("exported, corrected by hand, sent back and waited for", async () => {
   assert.match(dry.out, /^would be corrected +1$/m, dry.err);
   const done = await run("correct", "sales", "sheet.csv", "--wait");
   assert.equal(done.code, 0, done.err);
-  assert.match(done.out, /^corrected +1\nsent unchanged +1\nnot sent +0\nnew version +committed, 1 rejected$/m);
+  assert.match(done.out, /^corrected +1\nunchanged +1\nmissing in the sheet +0\nnew version +committed, 1 rejected$/m);
   assert.deepEqual(await pipeline.query("SELECT id FROM sales WHERE _source_file = 'a.csv' ORDER BY 1"), [
     [1],
     [2],
@@ -71,7 +71,7 @@ test("exported, corrected by hand, sent back and waited for", async () => {
   assert.equal((await run("correct", "sales", "no-such-sheet.csv")).code, 2);
 });
 
-test("replay reads only the file that is named", async () => {
+test("replay --file replays only the named file", async () => {
   const dry = await run("replay", "sales", "--file", "b.csv", "--dry-run", "--json");
   const { files } = JSON.parse(dry.out) as { files: { sourceFile: string }[] };
   assert.deepEqual(
@@ -80,10 +80,10 @@ test("replay reads only the file that is named", async () => {
     dry.err,
   );
   const none = await run("replay", "sales", "--file", "c.csv");
-  assert.match(none.out, /no file with rejected rows is left/);
+  assert.match(none.out, /no file with rejected rows to replay/);
 });
 
-test("help says how rejects are mended", async () => {
+test("the help text says how to fix rejected rows", async () => {
   const { out } = await run("--help");
   for (const command of ["export", "correct", "replay"])
     assert.match(out, new RegExp(`tributary rejects ${command} sales`));

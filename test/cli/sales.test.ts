@@ -14,7 +14,7 @@ const recordsOf = (text: string): string[][] =>
     .slice(1)
     .map((line) => line.split(","));
 
-test("data/sales_sample.csv is what the generator writes", () => {
+test("data/sales_sample.csv equals the generator's output", () => {
   const sample = readFileSync(`${root}data/sales_sample.csv`, "utf8");
   assert.equal(sample, csv(200), "run `npm run tributary -- generate-sales --out data/sales_sample.csv`");
 });
@@ -34,14 +34,14 @@ test("the sample holds 200 orders of 50 customers, 10 countries and 26 days, up 
   assert.equal(Math.max(...records.map(([, , amount]) => Number(amount))), 5650);
 });
 
-test("the countries are those of the contract", () => {
+test("the countries equal the contract's accepted values", () => {
   const { checks } = loadContracts(`${root}contracts`).of("sales");
   const check = checks.find(({ type }) => type === "accepted_values");
   assert.ok(check?.type === "accepted_values");
   assert.deepEqual(check.accepted, [...COUNTRIES]);
 });
 
-test("same seed, same file; another seed, another; any number of rows", () => {
+test("the same seed gives the same file, another seed another file, for any number of rows", () => {
   assert.equal(csv(5_000, 7), csv(5_000, 7));
   assert.notEqual(csv(50, 7), csv(50, 8));
   for (const rows of [1, 2, 1_999, 2_000, 2_001]) assert.equal(recordsOf(csv(rows)).length, rows);

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { freePort } from "../../scripts/tributary-process.ts";
 import { tributary } from "./tributary.ts";
 
-/** The whole of it, by commands only: `tributary serve`, and the others against it. */
+/** The whole pipeline by commands only: `tributary serve`, and the other commands against it. */
 const bin = fileURLToPath(new URL("../../bin/tributary.mjs", import.meta.url));
 const READY_MS_MAX = 60_000;
 let folder: string;
@@ -41,9 +41,9 @@ after(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-test("upload, wait, query: the rows are there", async () => {
-  const made = await run("generate-sales", "--rows", "1000", "--out", "orders.csv");
-  assert.equal(made.code, 0, made.err);
+test("after upload --wait a query returns the rows", async () => {
+  const generated = await run("generate-sales", "--rows", "1000", "--out", "orders.csv");
+  assert.equal(generated.code, 0, generated.err);
   const sent = await run("upload", "orders", "orders.csv", "--wait");
   assert.equal(sent.code, 0, sent.err);
   const { out } = await run("query", "SELECT count(*) AS n, max(amount) AS top FROM orders", "--json");
@@ -53,7 +53,7 @@ test("upload, wait, query: the rows are there", async () => {
   assert.match(table.out, /^highest ingestion_date +2024-02-09$/m);
 });
 
-test("rejected rows are shown with line and reason, and a failed file with its remedy", async () => {
+test("shows rejected rows with line and reason, and a failed file with its remedy", async () => {
   writeFileSync(join(folder, "first.csv"), "id,amount\n1,2\n");
   writeFileSync(join(folder, "second.csv"), "id,amount\n1,2\nx,3\n4\n");
   const sent = await run("upload", "rough", "first.csv", "second.csv", "--wait", "--json");
@@ -71,7 +71,7 @@ test("rejected rows are shown with line and reason, and a failed file with its r
   assert.match(empty.err, /FILE_EMPTY/);
 });
 
-test("files that the gateway no longer holds in memory are found in the warehouse", async () => {
+test("finds files in the warehouse that the gateway no longer holds in memory", async () => {
   const list = await run("status", "--table", "orders", "--json");
   const { files } = JSON.parse(list.out) as { files: { fileId: string; sourceFile: string; status: string }[] };
   assert.deepEqual(
@@ -82,7 +82,7 @@ test("files that the gateway no longer holds in memory are found in the warehous
   assert.deepEqual([one.code, /^rows committed +1000$/m.test(one.out)], [0, true]);
 });
 
-test("a dropped file is taken, under its name within the table's folder", async () => {
+test("ingests a dropped file under its path within the table's folder", async () => {
   const drops = join(folder, "data", "drops", "dropped", "2024");
   mkdirSync(drops, { recursive: true });
   writeFileSync(join(drops, "d.csv"), "id\n1\n2\n");
@@ -98,14 +98,14 @@ test("a dropped file is taken, under its name within the table's folder", async 
   }
 });
 
-test("preview says what would come of a file", async () => {
+test("preview shows the columns that a file would add", async () => {
   writeFileSync(join(folder, "more.csv"), "id,amount,note\n1,2,new\n");
   const { code, out, err } = await run("preview", "more.csv", "--table", "rough");
   assert.equal(code, 0, err);
   assert.match(out, /note +VARCHAR/);
 });
 
-test("SIGTERM ends it cleanly", async () => {
+test("SIGTERM stops the server with exit code 0", async () => {
   const ended = new Promise<number | null>((resolve) => server.once("exit", (code) => resolve(code)));
   server.kill("SIGTERM");
   assert.equal(await ended, 0);

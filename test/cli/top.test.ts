@@ -24,7 +24,7 @@ async function upload(name: string): Promise<string> {
   return ((await answer.json()) as { fileId: string }).fileId;
 }
 
-test("rates are of the last ten seconds, rejects of each file's newest version", () => {
+test("rates cover the last ten seconds, rejects the newest version of each file", () => {
   const nowMs = Date.parse("2026-01-01T00:01:00Z");
   const file = (
     fileId: string,
@@ -56,7 +56,7 @@ test("rates are of the last ten seconds, rejects of each file's newest version",
   ]);
 });
 
-test("what is furthest behind stands first, then what goes fastest", () => {
+test("tables are sorted by lag, then by rows per second", () => {
   const nowMs = Date.parse("2026-01-01T00:01:00Z");
   const summary = (table: string, oldestSeconds: number) => ({
     ...{ table, lastCommitAt: null },
@@ -69,7 +69,7 @@ test("what is furthest behind stands first, then what goes fastest", () => {
   );
 });
 
-test("in a narrow terminal names are cut and columns left out, never lines", () => {
+test("a narrow terminal shortens names and omits columns, but keeps all lines", () => {
   const one = { rowsPerSecond: 1234.5, filesWaiting: 12, secondsBehind: 3.4, lastCommitAt: null, rowsRejected: 7 };
   const top: Top = {
     at: "2026-01-01T00:00:00.000Z",
@@ -85,13 +85,13 @@ test("in a narrow terminal names are cut and columns left out, never lines", () 
   assert.match(topText(top, 75), /a_table\w*…/);
 });
 
-test("without a terminal it is said once: a table for people, JSON for machines", async () => {
+test("without a terminal it prints once: a text table, or JSON with --json", async () => {
   await gateway.ended(await upload("first.csv"), {}, { committedAtMs: Date.now() });
   const env = { TRIBUTARY_URL: gateway.url };
   for (const args of [["top"], ["top", "--once"]]) {
-    const inWords = await tributary(args, { env });
-    assert.equal(inWords.code, 0, inWords.err);
-    assert.match(inWords.out, /^table +rows\/s +seconds behind +files waiting +last commit +rejected\n/);
+    const printed = await tributary(args, { env });
+    assert.equal(printed.code, 0, printed.err);
+    assert.match(printed.out, /^table +rows\/s +seconds behind +files waiting +last commit +rejected\n/);
   }
   const { out } = await tributary(["top", "--json"], { env });
   const { tables } = JSON.parse(out) as Top;
@@ -99,11 +99,11 @@ test("without a terminal it is said once: a table for people, JSON for machines"
     tables.map(({ table, filesWaiting, rowsRejected }) => [table, filesWaiting, rowsRejected]),
     [["sales", 0, 1]],
   );
-  const nobody = await tributary(["top", "--once"], { env: { TRIBUTARY_URL: "http://127.0.0.1:1" } });
-  assert.equal(nobody.code, 3);
+  const unreachable = await tributary(["top", "--once"], { env: { TRIBUTARY_URL: "http://127.0.0.1:1" } });
+  assert.equal(unreachable.code, 3);
 });
 
-test("without a terminal --every says a line a table, follows what happens live, and Ctrl+C ends it with 0", async () => {
+test("without a terminal --every prints a line per table, follows live events; Ctrl+C exits with 0", async () => {
   const child = spawn(process.execPath, [bin, "--url", gateway.url, "top", "--every", "50ms"], {
     cwd: tmpdir(),
     stdio: ["ignore", "pipe", "inherit"],
@@ -127,7 +127,7 @@ test("without a terminal --every says a line a table, follows what happens live,
 const noScript = spawnSync("script", ["--version"]).error ? "script is not on the PATH (Debian: bsdutils)" : false;
 
 test(
-  "on a terminal it draws in place, within its size, and leaves the screen as it was",
+  "on a terminal it redraws in place within the terminal's size, and restores the screen",
   { skip: noScript },
   async () => {
     const run = `stty cols 34 rows 5; exec '${process.execPath}' '${bin}' --url ${gateway.url} top --every 50ms`;
@@ -140,7 +140,7 @@ test(
     assert.equal(await ended, 0);
     assert.ok(
       out.startsWith("\x1b[?1049h\x1b[?25l") && out.trimEnd().endsWith("\x1b[?25h\x1b[?1049l"),
-      "its own screen",
+      "uses the alternate screen",
     );
     const frames = out.split("\x1b[H").slice(1, -1);
     for (const frame of frames) {

@@ -1,10 +1,10 @@
-/** The command as people run it: a process of its own, from another folder. */
+/** Runs the command in its own process, from another folder. */
 import { spawn } from "node:child_process";
 import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { typescriptOptions } from "../../scripts/tributary-process.ts";
 
-export interface Ran {
+export interface CommandResult {
   code: number | null;
   out: string;
   err: string;
@@ -16,7 +16,7 @@ const main = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));
 export async function tributary(
   args: readonly string[],
   { env = {}, input, cwd = tmpdir() }: { env?: Record<string, string>; input?: string; cwd?: string } = {},
-): Promise<Ran> {
+): Promise<CommandResult> {
   const child = spawn(process.execPath, [...typescriptOptions, main, ...args], {
     cwd,
     env: { ...process.env, TRIBUTARY_URL: "", TRIBUTARY_API_KEY: "", ...env },
