@@ -1,6 +1,6 @@
 /**
- * `npm run demo`: Tributary on a temporary data folder; one CSV comes by HTTP upload, a second as a dropped file; then a query
- * over both. Prints revenue by country and exits 0, or says what went wrong and exits 1.
+ * `npm run demo`: starts Tributary on a temporary data folder, uploads one CSV by HTTP, drops a second one into the
+ * watched folder, and queries both. Prints revenue by country and exits with 0; exits with 1 and a message on failure.
  */
 import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -26,7 +26,7 @@ interface FileStatus {
 async function api<T>(path: string, init?: RequestInit): Promise<T> {
   const response = await fetch(tributary.url + path, init);
   const body = (await response.json()) as T & { detail?: string };
-  if (!response.ok) throw new Error(`${path} answered ${response.status}: ${body.detail ?? ""}`);
+  if (!response.ok) throw new Error(`${path} responded with status ${response.status}: ${body.detail ?? ""}`);
   return body;
 }
 
@@ -36,18 +36,17 @@ async function upload(): Promise<void> {
     method: "PUT",
     body: readFileSync(sample),
   });
-  say(
-    `uploaded  sales_sample.csv   ${status.status}: ${status.rowsCommitted} rows in ${Math.round(performance.now() - startedMs)} ms`,
-  );
+  const tookMs = Math.round(performance.now() - startedMs);
+  say(`uploaded  sales_sample.csv   ${status.status}: ${status.rowsCommitted} rows in ${tookMs} ms`);
 }
 
-/** Two corrections and one new order: a second file of the same table, dropped into the watched folder. */
+/** Drops a second file of the same table into the watched folder: two corrected orders and one new order. */
 async function drop(): Promise<void> {
   const [header, first = "", second = ""] = readFileSync(sample, "utf8").split("\n");
-  const raised = [first, second].map((line) => line.replace(/,(\d+)\.(\d\d),/, ",$1.99,"));
+  const corrected = [first, second].map((line) => line.replace(/,(\d+)\.(\d\d),/, ",$1.99,"));
   const folder = join(dataDir, "drops", "sales");
   mkdirSync(folder, { recursive: true });
-  const lines = [header, ...raised, "ORD-201,CUST-149,1000.00,Italy,2024-02-10"];
+  const lines = [header, ...corrected, "ORD-201,CUST-149,1000.00,Italy,2024-02-10"];
   writeFileSync(join(folder, ".corrections.csv.part"), `${lines.join("\n")}\n`);
   renameSync(join(folder, ".corrections.csv.part"), join(folder, "corrections.csv"));
   const startedMs = performance.now();
@@ -55,9 +54,9 @@ async function drop(): Promise<void> {
     const { files } = await api<{ files: FileStatus[] }>("/v1/files?table=sales&status=committed");
     const dropped = files.find(({ sourceFile }) => sourceFile === "corrections.csv");
     if (dropped) {
-      say(
-        `dropped   corrections.csv    ${dropped.status}: ${dropped.rowsCommitted} rows in ${Math.round(performance.now() - startedMs)} ms`,
-      );
+      const tookMs = Math.round(performance.now() - startedMs);
+      say(`dropped   corrections.csv    ${dropped.status}: ${dropped.rowsCommitted} rows in ${tookMs} ms`);
+      say("          (1 new order; 2 replace orders of the first file: contracts/sales.yml upserts by order_id)");
       return;
     }
     if (performance.now() - startedMs > DROP_MS_MAX) throw new Error("the dropped file was not committed in time");
@@ -67,7 +66,8 @@ async function drop(): Promise<void> {
 
 async function report(): Promise<void> {
   const sql =
-    "SELECT country, count(*) AS orders, CAST(sum(amount) AS DECIMAL(18,2)) AS revenue FROM sales GROUP BY country ORDER BY revenue DESC, country";
+    "SELECT country, count(*) AS orders, CAST(sum(amount) AS DECIMAL(18,2)) AS revenue " +
+    "FROM sales GROUP BY country ORDER BY revenue DESC, country";
   const { rows } = await api<{ rows: [string, number, string][] }>("/v1/query", {
     method: "POST",
     headers: { "content-type": "application/json" },
@@ -83,7 +83,7 @@ async function report(): Promise<void> {
   const orders = rows.reduce((sum, [, count]) => sum + count, 0);
   const cents = rows.reduce((sum, [, , revenue]) => sum + BigInt(revenue.replace(".", "")), 0n);
   say(`total: ${orders} orders, revenue ${String(cents).replace(/(\d\d)$/, ".$1")}`);
-  if (orders !== 201) throw new Error(`expected 201 orders (200 + 1 new, 2 corrected in place), found ${orders}`);
+  if (orders !== 201) throw new Error(`expected 201 orders (200 + 1 new, 2 replaced), found ${orders}`);
 }
 
 try {

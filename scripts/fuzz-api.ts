@@ -1,6 +1,7 @@
 /**
- * Sends the gateway what its own /openapi.json allows, and what it forbids, and looks at every answer: `npm run fuzz:api`. By Schemathesis,
- * installed by pip into the cache, against an embedded gateway with API keys in a temporary folder.
+ * Fuzzes the gateway's API: `npm run fuzz:api`. Sends valid and invalid requests generated from /openapi.json and
+ * checks every response. Uses Schemathesis, which pip installs into the cache, against an embedded gateway with API
+ * keys in a temporary folder.
  */
 import { Command } from "commander";
 import { spawn } from "node:child_process";
@@ -28,8 +29,8 @@ const program: Program = {
 };
 
 /**
- * The checks that no answer may fail. One of Schemathesis's is left out: that all that the schema allows is accepted. What SQL, file,
- * cursor or check name is good, no schema can say.
+ * The checks that every response must pass. Not used: `positive_data_acceptance`, because a schema cannot express
+ * which SQL, file, cursor or check name is valid.
  */
 const CHECKS = [
   "not_a_server_error",
@@ -47,18 +48,18 @@ const CHECKS = [
   "object_level_authorization",
 ];
 
-/** Schemathesis's own list, and 413: what is too large is refused before it is read. */
+/** Schemathesis's default list plus 413: a body that is too large is refused before it is read. */
 const CONFIG = `[checks]
 negative_data_rejection.expected-statuses = [400, 401, 403, 404, 405, 406, 409, 413, 415, 422, 428, 429, "5xx"]
 `;
 
-/** Something to find: a row that is taken, and one that is not. */
+/** A file with one valid and one rejected row, so that requests find data. */
 const SAMPLE = "id,amount\n1,2\nx,3\n";
 
 export interface FuzzOptions {
-  /** How long it may send, in seconds. */
+  /** Duration limit in seconds. */
   secondsMax: number;
-  /** Cases for each operation. */
+  /** Maximum number of cases per operation. */
   examplesMax: number;
   seed: number;
   say: (line: string) => void;
@@ -66,15 +67,15 @@ export interface FuzzOptions {
 
 export interface FuzzResult {
   passed: boolean;
-  /** Of the document's, those that were to be tested, and those that were. */
+  /** Operations of the document selected for the test, and operations tested. */
   operations: number;
   tested: number;
   cases: number;
-  /** What Schemathesis printed: of every failure the request that repeats it. */
+  /** The output of Schemathesis; contains a request that reproduces each failure. */
   report: string;
 }
 
-/** @throws Error that says what is missing, if Schemathesis cannot be installed */
+/** @throws Error that names what is missing if Schemathesis cannot be installed */
 export async function fuzzApi({ secondsMax, examplesMax, seed, say }: FuzzOptions): Promise<FuzzResult> {
   const home = await install(cacheDir(process.env), program, say);
   const folder = await mkdtemp(join(tmpdir(), "tributary-fuzz-"));
@@ -91,12 +92,12 @@ export async function fuzzApi({ secondsMax, examplesMax, seed, say }: FuzzOption
   });
   try {
     const authorization = `Bearer ${key}`;
-    const place = `${tributary.url}/v1/tables/sales/files/sample.csv?wait=committed&timeout=2s`;
-    await fetch(place, { method: "PUT", body: SAMPLE, headers: { authorization } });
+    const sampleUrl = `${tributary.url}/v1/tables/sales/files/sample.csv?wait=committed&timeout=2s`;
+    await fetch(sampleUrl, { method: "PUT", body: SAMPLE, headers: { authorization } });
     const args = ["-m", "schemathesis.cli", "--no-color", "run", `${tributary.url}/openapi.json`];
     const header = ["--header", `Authorization: ${authorization}`];
     const limits = ["--max-time", String(secondsMax), "--max-examples", String(examplesMax), "--request-timeout", "15"];
-    // The one operation that answers for ever is for test/services/gateway/files/events-route.test.ts.
+    // Its response never ends; test/services/gateway/files/events-route.test.ts covers it.
     const without = ["--exclude-operation-id", "streamEvents"];
     const checks = ["--checks", CHECKS.join(","), "--continue-on-failure", "--no-shrink", "--seed", String(seed)];
     const report = await run("python3", [...args, ...header, ...limits, ...without, ...checks], {
@@ -135,9 +136,9 @@ function run(
 
 if (import.meta.url === `file://${process.argv[1] ?? ""}`) {
   const { seconds, seed } = new Command("npm run fuzz:api --")
-    .description("Sends an embedded gateway what its own /openapi.json allows and forbids, and looks at every answer.")
-    .option("--seconds <count>", "how long it may send", wholeFrom(1), 120)
-    .option("--seed <seed>", "what is sent", wholeFrom(0), Date.now() % 1_000_000)
+    .description("Fuzzes the API of an embedded gateway with requests generated from its /openapi.json.")
+    .option("--seconds <count>", "duration limit in seconds", wholeFrom(1), 120)
+    .option("--seed <seed>", "seed of the generated requests", wholeFrom(0), Date.now() % 1_000_000)
     .parse()
     .opts<{ seconds: number; seed: number }>();
   const say = (line: string): void => void process.stderr.write(`${line}\n`);
@@ -145,7 +146,7 @@ if (import.meta.url === `file://${process.argv[1] ?? ""}`) {
     const options = { secondsMax: seconds, examplesMax: 200, seed, say };
     const { passed, operations, cases, report } = await fuzzApi(options);
     say(report);
-    say(`${operations} operations, ${cases} cases, seed ${seed}: ${passed ? "no fault" : "faults, see above"}`);
+    say(`${operations} operations, ${cases} cases, seed ${seed}: ${passed ? "passed" : "failed, see above"}`);
     process.exitCode = passed ? 0 : 1;
   } catch (error) {
     say(messageOf(error));

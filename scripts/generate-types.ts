@@ -1,4 +1,4 @@
-/** Turns schemas/*.avsc into lib/messages/generated.ts. `--check` only compares (test/tidy.test.ts does the same). */
+/** Generates lib/messages/generated.ts from schemas/*.avsc. test/tidy.test.ts checks that it is up to date. */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 
 type Avro =
@@ -28,7 +28,7 @@ export function generateTypes(folder: string): string {
   const declared: string[] = [];
   const typeOf = (avro: Avro): string => {
     if (typeof avro === "string") return PRIMITIVES[avro] ?? avro;
-    // avsc wraps the branches of a union of records as { "tributary.Name": value }: a union of named types reads so here.
+    // avsc decodes a union of records as { "tributary.Name": value }.
     if (Array.isArray(avro)) {
       const records = avro.filter((branch) => typeof branch === "object" && !Array.isArray(branch) && branch.fields);
       return records.length > 1

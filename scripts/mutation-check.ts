@@ -1,6 +1,6 @@
 /**
- * Breaks the code on purpose, one way for each invariant of docs/INVARIANTS.md, in a copy of the tree, and runs the test that should
- * notice. `node --import tsx scripts/mutation-check.ts [I3 …]`; exits 1 if a break went unnoticed.
+ * Mutation testing of docs/INVARIANTS.md: applies each mutation to a copy of the tree and runs the test that should
+ * fail. `node --import tsx scripts/mutation-check.ts [I3 …]`. Exits with 1 if a mutation survives.
  */
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -10,12 +10,12 @@ import { fileURLToPath } from "node:url";
 
 interface Mutation {
   invariant: string;
-  /** What is broken, in words. */
+  /** Description of the faulty behaviour. */
   what: string;
   file: string;
   from: string;
   to: string;
-  /** Arguments of node that run what should fail. */
+  /** Arguments of node that run the test that should fail. */
   run: readonly string[];
 }
 
@@ -47,7 +47,7 @@ const test = (file: string, name?: string): string[] => [
 export const MUTATIONS: readonly Mutation[] = [
   {
     invariant: "I1",
-    what: "an append adds rows that are there already",
+    what: "an append adds rows that the table already holds",
     file: "lib/warehouse/duckdb/commit.ts",
     from: "NOT EXISTS (SELECT 1 FROM ${table} t WHERE ${sameRow})`,\n  );\n  return { rowsInserted, ...nothing };",
     to: "TRUE`,\n  );\n  return { rowsInserted, ...nothing };",
@@ -71,7 +71,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     invariant: "I4",
-    what: "the committer acks what it has read, not what is on record",
+    what: "the committer acks what it has read, not what is recorded",
     file: "services/committer/lane/watermark.ts",
     from: "position = Math.min(position, firstOffset);",
     to: "position = Math.max(position, firstOffset);",
@@ -87,7 +87,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     invariant: "I5",
-    what: "the watermark is the lowest offset on record",
+    what: "the watermark is the lowest recorded offset",
     file: "lib/warehouse/duckdb/ledger.ts",
     from: "max(source_offset)",
     to: "min(source_offset)",
@@ -95,7 +95,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     invariant: "I6",
-    what: "runs of a file are mixed",
+    what: "parse attempts of a file are mixed",
     file: "services/committer/lane/parse-attempts.ts",
     from: "const run = this.#runOf(file, runId);",
     to: 'const run = this.#runOf(file, runId && "any");',
@@ -111,7 +111,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     invariant: "I7",
-    what: "an older version goes over a recorded newer one",
+    what: "an older version overwrites a recorded newer one",
     file: "lib/warehouse/duckdb/commit.ts",
     from: "file.sourceOffset > (absorbed.get(file.sourceFile) ?? -1)",
     to: "file.sourceOffset > -1",
@@ -143,7 +143,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     invariant: "I10",
-    what: "a lane takes in files without end",
+    what: "a lane buffers files without limit",
     file: "services/committer/lane/micro-batch.ts",
     from: "return waiting.length < 2 * limits.filesMax &&",
     to: "return waiting.length < 2e9 ||",
@@ -151,7 +151,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     invariant: "I11",
-    what: "a failing step is not tried again",
+    what: "a failed step is not retried",
     file: "services/committer/lane/table-writer.ts",
     from: "const options = { attemptsMax: Infinity,",
     to: "const options = { attemptsMax: 1,",
@@ -159,7 +159,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     invariant: "I12",
-    what: "of two endings the first to arrive is shown",
+    what: "of two end events the first to arrive is shown",
     file: "services/gateway/files/status.ts",
     from: "facts.ending && endingOrder(facts.ending, ending) >= 0 ?",
     to: "facts.ending ?",
@@ -167,7 +167,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     invariant: "I13",
-    what: "a lane does not wait for the one before it",
+    what: "a lane does not wait for the previous lane",
     file: "services/committer/lane/table-writer.ts",
     from: "this.#opened = previous.then(() => this.#open());",
     to: "this.#opened = Promise.resolve().then(() => this.#open());",
@@ -183,7 +183,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     invariant: "I13",
-    what: "what another committed in between counts as seen",
+    what: "another writer's commit in between is not detected",
     file: "lib/warehouse/trino/commit/commit.ts",
     from: "made: snapshotIn(parent) === baseSnapshot ?",
     to: "made: snapshotIn(parent) !== undefined ?",
@@ -199,7 +199,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     invariant: "I15",
-    what: "a recreated log is taken as it is",
+    what: "a recreated log is accepted without adoption",
     file: "lib/event-log/recreation/log-past.ts",
     from: "if (watermark < end) continue;",
     to: "if (watermark < end || end >= 0) continue;",
@@ -215,7 +215,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     invariant: "I16",
-    what: "a run of some of the checks moves trusted data",
+    what: "a run of only some checks publishes trusted data",
     file: "services/committer/commands/quality.ts",
     from: "all: names === undefined };",
     to: "all: true };",
@@ -223,7 +223,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     invariant: "I16",
-    what: "checks count although the table was written meanwhile",
+    what: "checks count although the table changed during the run",
     file: "services/committer/commands/quality.ts",
     from: "warehouse.publish(table, version, atMs)",
     to: "warehouse.version(table).then((now) => warehouse.publish(table, now, atMs))",
@@ -239,7 +239,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     invariant: "I16",
-    what: "expiry takes the snapshot that trusted data stands on",
+    what: "expiry removes the snapshot of the trusted data",
     file: "lib/warehouse/trino/maintenance/maintain.ts",
     from: "if (needed > ageMs)",
     to: "if (needed < 0)",
@@ -247,7 +247,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     invariant: "I17",
-    what: "two schedulers name the same slot's command differently",
+    what: "two schedulers use different command ids for the same slot",
     file: "services/scheduler/cron.ts",
     from: "`cron:${kind}:${table}:${new Date(slotMs).toISOString()}`",
     to: "`cron:${kind}:${table}:${new Date(slotMs).toISOString()}${Math.random()}`",
@@ -255,7 +255,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     invariant: "I17",
-    what: "a clock put back has its slots run again",
+    what: "slots run again after the clock moves back",
     file: "services/scheduler/table-health.ts",
     from: "  slotIds.add(commandId);",
     to: "",
@@ -263,7 +263,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     invariant: "I17",
-    what: "runs of a clock that was ahead stand for all days until then",
+    what: "runs recorded by a clock that was ahead suppress all slots until that time",
     file: "services/scheduler/cron.ts",
     from: "if (last && last.startedAtMs <= nowMs)",
     to: "if (last && nowMs > 0)",
@@ -271,7 +271,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     invariant: "I17",
-    what: "every slot since a scheduler's beginning is owed, whatever ran",
+    what: "every slot since the scheduler's start is due, whatever ran",
     file: "services/scheduler/cron.ts",
     from: "return last.startedAtMs < slotMs;",
     to: "return last.startedAtMs < slotMs || slotMs > 0;",
@@ -279,7 +279,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     invariant: "I17",
-    what: "a committer forgets which commands are done",
+    what: "a committer forgets completed commands",
     file: "services/committer/commands/commands.ts",
     from: "    this.#done.add(commandId);",
     to: "",
@@ -291,43 +291,43 @@ function main(): void {
   const root = fileURLToPath(new URL("..", import.meta.url));
   const copy = mkdtempSync(join(tmpdir(), "tributary-mutants-"));
   const wanted = process.argv.slice(2);
-  let unnoticed = 0;
+  let survivors = 0;
   try {
     for (const name of COPIED) cpSync(join(root, name), join(copy, name), { recursive: true });
     symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
     for (const mutation of MUTATIONS) {
       if (wanted.length > 0 && !wanted.includes(mutation.invariant)) continue;
-      const verdict = tried(copy, mutation);
-      if (verdict !== "noticed") unnoticed++;
-      console.log(
-        `| ${mutation.invariant} | ${mutation.what} | ${mutation.run.filter((arg) => !arg.startsWith("--")).at(0)} | ${verdict} |`,
-      );
+      const result = resultOf(copy, mutation);
+      if (result !== "killed") survivors++;
+      const testFile = mutation.run.filter((arg) => !arg.startsWith("--")).at(0);
+      console.log(`| ${mutation.invariant} | ${mutation.what} | ${testFile} | ${result} |`);
     }
   } finally {
     rmSync(copy, { recursive: true, force: true });
   }
-  process.exitCode = unnoticed > 0 ? 1 : 0;
+  process.exitCode = survivors > 0 ? 1 : 0;
 }
 
-/** Commands that pass as long as nothing is broken. */
-const sound = new Map<string, boolean>();
+/** Per command: does it pass without a mutation? */
+const baseline = new Map<string, boolean>();
 
 const passes = (copy: string, run: readonly string[]): boolean =>
   spawnSync(process.execPath, ["--import", "tsx", ...run], { cwd: copy, timeout: RUN_MS_MAX }).status === 0;
 
-function tried(copy: string, { file, from, to, run }: Mutation): string {
+/** "killed" if the test fails with the mutation; otherwise the reason. */
+function resultOf(copy: string, { file, from, to, run }: Mutation): string {
   const command = run.join(" ");
-  if (!sound.has(command)) sound.set(command, passes(copy, run));
-  if (!sound.get(command)) return "fails without it, too";
+  if (!baseline.has(command)) baseline.set(command, passes(copy, run));
+  if (!baseline.get(command)) return "the test fails without the mutation";
   const path = join(copy, file);
   const text = readFileSync(path, "utf8");
-  if (text.split(from).length !== 2) return `the text to break is not there once: ${file}`;
+  if (text.split(from).length !== 2) return `the snippet does not occur exactly once in ${file}`;
   writeFileSync(
     path,
     text.replace(from, () => to),
   );
   try {
-    return passes(copy, run) ? "NOT NOTICED" : "noticed";
+    return passes(copy, run) ? "SURVIVED" : "killed";
   } finally {
     writeFileSync(path, text);
   }

@@ -1,4 +1,4 @@
-/** Starts Tributary as a child process, as `npm start` does, on a data folder: for the demo, the benchmarks and the kill tests. */
+/** Starts Tributary as a child process on a data folder, as `npm start` does: for the demo, benchmarks and tests. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
@@ -19,13 +19,13 @@ export const typescriptOptions: readonly string[] = [
 export interface TributaryProcess {
   url: string;
   process: ChildProcess;
-  /** Sends the signal and resolves with the exit code once the process is gone. */
+  /** Sends the signal and resolves with the exit code once the process has ended. */
   stop(signal?: NodeJS.Signals): Promise<number | null>;
-  /** What it has said so far on standard error. */
+  /** The output on standard error so far. */
   log(): string;
 }
 
-/** A TCP port of the loopback address that nobody uses right now. */
+/** A TCP port of the loopback address that is free now. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -35,7 +35,7 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-/** Resolves when /readyz answers; throws with the process's own words when it ends before. */
+/** Resolves when /readyz succeeds. @throws Error with the output of the process if it ends before */
 export async function startTributary(
   dataDir: string,
   env: Record<string, string> = {},
@@ -53,8 +53,8 @@ export async function startTributary(
     },
     stdio: ["ignore", "ignore", "pipe"],
   });
-  let said = "";
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (said = (said + text).slice(-100_000)));
+  let output = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (output = (output + text).slice(-100_000)));
   const exited = new Promise<number | null>((resolve) => child.once("exit", (code) => resolve(code)));
   const url = `http://127.0.0.1:${port}`;
   const deadline = performance.now() + READY_MS_MAX;
@@ -65,17 +65,17 @@ export async function startTributary(
     );
     if (ready) break;
     if (child.exitCode !== null || child.signalCode !== null)
-      throw new Error(`Tributary ended before it was ready:\n${said}`);
+      throw new Error(`Tributary ended before it was ready:\n${output}`);
     if (performance.now() > deadline) {
       child.kill("SIGKILL");
-      throw new Error(`Tributary was not ready within ${READY_MS_MAX / 1000} s:\n${said}`);
+      throw new Error(`Tributary was not ready within ${READY_MS_MAX / 1000} s:\n${output}`);
     }
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
   return {
     url,
     process: child,
-    log: () => said,
+    log: () => output,
     async stop(signal = "SIGTERM") {
       child.kill(signal);
       return exited;

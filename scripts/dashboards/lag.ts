@@ -1,20 +1,20 @@
-/** The panels of "Ingestion Lag". */
+/** Panels of the dashboard "Ingestion Lag". */
 import { END_TO_END, type Panel } from "./panel.ts";
 
-/** Every scheduler measures the same lag: one of them counts. */
+/** Every scheduler replica exports the same lag, so `max` instead of `sum`. */
 const LAG = "max by (group, topic, partition) (tributary_consumer_lag_messages)";
 const AGE = "tributary_consumer_lag_seconds";
 const TABLE_LAG = "max by (group, table) (tributary_table_lag_messages)";
 const SLOW = "max by (table, file_id, step) (tributary_committer_slow_file_seconds)";
 const STEPS = "tributary_committer_file_step_seconds";
 
-/** Lag by its own speed. Where it does not fall, the answer is days. */
-const eta = (lag: string, pace: string): string => `${lag} / clamp_min(-${pace}, 0.001)`;
+/** Lag divided by its rate of decrease, in seconds. If the lag does not fall, the result is days. */
+const eta = (lag: string, change: string): string => `${lag} / clamp_min(-${change}, 0.001)`;
 
 export const INGESTION_LAG: readonly Panel[] = [
   {
     title: "Messages behind",
-    about: "Messages that wait in all topics. A message is a file, or up to some thousand rows of one.",
+    about: "Waiting messages in all topics. A message is a file, or up to some thousand rows of a file.",
     kind: "stat",
     unit: "short",
     width: 6,
@@ -23,7 +23,7 @@ export const INGESTION_LAG: readonly Panel[] = [
   },
   {
     title: "Seconds behind",
-    about: "Age of the oldest message that waits.",
+    about: "Age of the oldest waiting message.",
     kind: "stat",
     unit: "s",
     width: 6,
@@ -32,7 +32,7 @@ export const INGESTION_LAG: readonly Panel[] = [
   },
   {
     title: "Time to catch up (ETA)",
-    about: "At the pace of the last five minutes. Days mean that lag is not falling.",
+    about: "At the rate of the last five minutes. A value of days means that the lag does not fall.",
     kind: "stat",
     unit: "s",
     width: 6,
@@ -48,8 +48,8 @@ export const INGESTION_LAG: readonly Panel[] = [
     ],
   },
   {
-    title: "Files under way",
-    about: "File versions that no parser has taken up to the end yet.",
+    title: "Files waiting for a parser",
+    about: "File versions that no parser has finished yet.",
     kind: "stat",
     unit: "short",
     width: 6,
@@ -57,7 +57,8 @@ export const INGESTION_LAG: readonly Panel[] = [
   },
   {
     title: "Lag by group",
-    about: "Messages published and not acked. It shows also when nobody reads. A gap: the log itself does not answer.",
+    about:
+      "Messages published and not acked, also without a running consumer. A gap means that the log is unavailable.",
     kind: "timeseries",
     unit: "short",
     width: 12,
@@ -65,7 +66,7 @@ export const INGESTION_LAG: readonly Panel[] = [
   },
   {
     title: "Seconds behind by group",
-    about: "Age of the group's oldest message.",
+    about: "Age of the group's oldest waiting message.",
     kind: "timeseries",
     unit: "s",
     width: 12,
@@ -73,7 +74,7 @@ export const INGESTION_LAG: readonly Panel[] = [
   },
   {
     title: "Lag by topic",
-    about: "The ten topics with most messages waiting.",
+    about: "The ten topics with the most waiting messages.",
     kind: "timeseries",
     unit: "short",
     width: 12,
@@ -81,7 +82,7 @@ export const INGESTION_LAG: readonly Panel[] = [
   },
   {
     title: "Lag by table",
-    about: "The ten tables furthest behind, in seconds: the oldest file or rows of each that wait.",
+    about: "The ten tables with the largest lag, in seconds: the age of the oldest waiting file or rows.",
     kind: "timeseries",
     unit: "s",
     width: 12,
@@ -90,19 +91,20 @@ export const INGESTION_LAG: readonly Panel[] = [
   {
     title: "Groups and tables now",
     about:
-      "What waits for a parser (tributary-parser) and for the commit (tributary-committer), and when it will have caught up at the pace of the last five minutes.",
+      "Messages that wait for a parser (tributary-parser) and for the commit (tributary-committer), and the time to " +
+      "catch up at the rate of the last five minutes.",
     kind: "table",
     unit: "short",
     width: 12,
     queries: [
       [`topk(50, ${TABLE_LAG})`, "Messages"],
-      ["max by (group, table) (tributary_table_lag_seconds)", "Behind|s"],
+      ["max by (group, table) (tributary_table_lag_seconds)", "Lag|s"],
       [eta(TABLE_LAG, "max by (group, table) (deriv(tributary_table_lag_messages[5m]))"), "Catch-up ETA|s"],
     ],
   },
   {
     title: "Catch-up ETA by table",
-    about: "The ten tables that need longest to catch up, at the pace of the last five minutes.",
+    about: "The ten tables with the longest time to catch up, at the rate of the last five minutes.",
     kind: "timeseries",
     unit: "s",
     width: 12,
@@ -116,7 +118,8 @@ export const INGESTION_LAG: readonly Panel[] = [
   {
     title: "Where the time goes",
     about:
-      "Mean seconds of a file, one step after the other: waiting for a parser, parse, queue for the commit, commit, record. The tallest part is what to speed up.",
+      "Mean seconds per file and step: waiting for a parser, parse, queue for the commit, commit, record. The largest " +
+      "part is the bottleneck.",
     kind: "timeseries",
     unit: "s",
     width: 12,
@@ -125,7 +128,7 @@ export const INGESTION_LAG: readonly Panel[] = [
   },
   {
     title: "Commit waterfall of the slowest files",
-    about: "The ten slowest files of the last 15 minutes, each by what its time went on.",
+    about: "The ten slowest files of the last 15 minutes, with the time per step.",
     kind: "bars",
     unit: "s",
     width: 12,
@@ -139,7 +142,7 @@ export const INGESTION_LAG: readonly Panel[] = [
   },
   {
     title: "Slowest files",
-    about: "Of the last 15 minutes, from arrival to record. `tributary status <file_id>` tells name and history.",
+    about: "Of the last 15 minutes, from arrival to record. `tributary status <file_id>` shows name and history.",
     kind: "table",
     unit: "s",
     width: 12,
@@ -147,17 +150,18 @@ export const INGESTION_LAG: readonly Panel[] = [
   },
   { ...END_TO_END, width: 12 },
   {
-    title: "Pace",
-    about: "What each service hands on, a second.",
+    title: "Throughput by service",
+    about: "Items that each service has sent, per second.",
     kind: "timeseries",
     unit: "ops",
     width: 12,
     queries: [["sum by (component, kind) (rate(tributary_sent_total[5m]))", "{{component}} {{kind}}"]],
   },
   {
-    title: "Why commits begin",
+    title: "Commits by trigger",
     about:
-      "Micro-batches a minute by the limit that asked for them. `idle`: nothing else was waiting; rows, bytes, files, age: a setting's limit; many of those mean load.",
+      "Micro-batches per minute by the limit that triggered them. `idle`: nothing else was waiting. rows, bytes, files, " +
+      "age: the limit of a setting; many of these indicate load.",
     kind: "timeseries",
     unit: "opm",
     width: 12,
@@ -165,16 +169,17 @@ export const INGESTION_LAG: readonly Panel[] = [
   },
   {
     title: "Partitions",
-    about: "Every partition's lag now.",
+    about: "Current lag of every partition.",
     kind: "table",
     unit: "short",
     width: 12,
     queries: [[LAG, "Messages"]],
   },
   {
-    title: "As Redpanda sees it",
+    title: "Lag from Redpanda's offsets",
     about:
-      "The newest offset less the committed one. Redpanda's own lag metric reads 0 while a group has no live member; this does not.",
+      "The newest offset minus the committed offset. Redpanda's own lag metric is 0 while a group has no live member; " +
+      "this one is not.",
     kind: "timeseries",
     unit: "short",
     width: 12,

@@ -1,4 +1,4 @@
-/** Turns the panels into Grafana's JSON, typed by Grafana's own SDK: `node --import tsx scripts/dashboards/main.ts` writes the files. */
+/** Writes the dashboards' JSON, typed by Grafana's SDK: `node --import tsx scripts/dashboards/main.ts`. */
 import type * as barchart from "@grafana/grafana-foundation-sdk/barchart";
 import type * as common from "@grafana/grafana-foundation-sdk/common";
 import type * as grafana from "@grafana/grafana-foundation-sdk/dashboard";
@@ -12,7 +12,7 @@ import { pathToFileURL } from "node:url";
 import { DASHBOARDS, type Dashboard, type Panel } from "./panels.ts";
 import { INFRA } from "../stack/paths.ts";
 
-/** What the SDK's types are as JSON: its enumerations are texts and numbers. */
+/** The JSON form of the SDK's types: enumerations become strings and numbers. */
 type Json<T> = T extends string
   ? `${T}`
   : T extends number
@@ -22,16 +22,16 @@ type Json<T> = T extends string
       : T;
 
 type PanelJson = Omit<Json<grafana.Panel>, "targets"> & { targets: Json<Partial<QueryFields>>[] };
-/** Without the builder's mark. */
+/** Without the field that the SDK's builder needs. */
 type QueryFields = Omit<prometheus.Dataquery, "_implementsDataqueryVariant">;
-// eslint-disable-next-line @typescript-eslint/no-deprecated -- files are provisioned in this version, which every Grafana reads
+// eslint-disable-next-line @typescript-eslint/no-deprecated -- every Grafana version can provision this version
 type DashboardJson = Omit<Json<grafana.Dashboard>, "panels"> & { panels: PanelJson[] };
 
 const DATASOURCE = { type: "prometheus", uid: "prometheus" } as const;
 const COLUMNS = 24;
 const heightOf = ({ kind }: Panel): number => (kind === "stat" || kind === "gauge" ? 4 : 8);
 
-/** The dashboard as Grafana reads it. Panels flow from left to right, then down. */
+/** The dashboard as Grafana's JSON. Panels are placed from left to right, then down. */
 export function grafanaJson({ uid, title, about, panels }: Dashboard): DashboardJson {
   let [x, y, rowHeight] = [0, 0, 0];
   const placed = panels.map((panel, index) => {
@@ -115,7 +115,7 @@ function fieldConfigOf({ kind, unit, queries, limits, stacked }: Panel): Json<gr
   };
 }
 
-/** Tables: one row a label set, one named column a query, no time. Bars: one row a bar, one column a part. */
+/** Tables: one row per label set, one column per query, no time. Bars: one row per bar, one column per part. */
 function transformationsOf({ kind, queries, bars }: Panel): Pick<Json<grafana.Panel>, "transformations"> {
   if (kind === "bars") {
     const [rowField, columnField] = bars!;

@@ -1,22 +1,22 @@
-/** The panels of "Lakehouse Platform Overview". */
+/** Panels of the dashboard "Lakehouse Platform Overview". */
 import { END_TO_END, quantile, type Panel } from "./panel.ts";
 
-const OURS = 'job=~"gateway|parser|committer|scheduler"';
+const SERVICES = 'job=~"gateway|parser|committer|scheduler"';
 const rows = (change: string, window: string): string =>
   `sum(increase(tributary_committer_rows_total{change="${change}"}[${window}]))`;
 
 export const OVERVIEW: readonly Panel[] = [
   {
     title: "Services up",
-    about: "Processes of Tributary that answer Prometheus.",
+    about: "Tributary processes that Prometheus can scrape.",
     kind: "stat",
     unit: "none",
     width: 3,
-    queries: [[`sum(up{${OURS}})`, "up"]],
+    queries: [[`sum(up{${SERVICES}})`, "up"]],
   },
   {
     title: "Tables",
-    about: "Tables the scheduler looks after.",
+    about: "Tables that the scheduler checks and maintains.",
     kind: "stat",
     unit: "none",
     width: 3,
@@ -40,8 +40,7 @@ export const OVERVIEW: readonly Panel[] = [
   },
   {
     title: "Failure rate",
-    about:
-      "Attempts of the committers that failed and were made again, of all attempts in the last 15 minutes. Nothing is lost by them.",
+    about: "Share of commit attempts in the last 15 minutes that failed and were retried. Retries lose no data.",
     kind: "stat",
     unit: "percentunit",
     width: 3,
@@ -55,7 +54,7 @@ export const OVERVIEW: readonly Panel[] = [
   },
   {
     title: "Latency, 95 %",
-    about: "19 of 20 files of the last 15 minutes were queryable within this time after their arrival.",
+    about: "95 % of the files of the last 15 minutes were queryable within this time after their arrival.",
     kind: "stat",
     unit: "s",
     width: 3,
@@ -66,7 +65,7 @@ export const OVERVIEW: readonly Panel[] = [
   },
   {
     title: "Lag",
-    about: "Age of the oldest message that waits, anywhere.",
+    about: "Age of the oldest waiting message in all topics.",
     kind: "stat",
     unit: "s",
     width: 3,
@@ -74,8 +73,8 @@ export const OVERVIEW: readonly Panel[] = [
     queries: [["max(tributary_consumer_lag_seconds)", "behind"]],
   },
   {
-    title: "Errors in an hour",
-    about: "Attempts that failed, those made again included.",
+    title: "Errors in 1 h",
+    about: "Failed attempts, including those that were retried.",
     kind: "stat",
     unit: "short",
     width: 3,
@@ -84,7 +83,7 @@ export const OVERVIEW: readonly Panel[] = [
   },
   {
     title: "Alerts firing",
-    about: "Without the watchdog, which always does.",
+    about: "Without the watchdog, which always fires.",
     kind: "stat",
     unit: "none",
     width: 3,
@@ -109,7 +108,7 @@ export const OVERVIEW: readonly Panel[] = [
   },
   {
     title: "Versions",
-    about: "How many versions of Tributary run at once. More than one for long: a roll-out that got stuck.",
+    about: "Number of running versions of Tributary. More than one for a long time indicates a stuck roll-out.",
     kind: "stat",
     unit: "none",
     width: 3,
@@ -118,7 +117,7 @@ export const OVERVIEW: readonly Panel[] = [
   },
   {
     title: "Stuck tables",
-    about: "Tables whose commits keep failing; they take no more rows until that is mended.",
+    about: "Tables whose commits keep failing. They receive no rows until the cause is fixed.",
     kind: "stat",
     unit: "none",
     width: 3,
@@ -127,7 +126,7 @@ export const OVERVIEW: readonly Panel[] = [
   },
   {
     title: "Gates held",
-    about: "Tables with `gate: block` whose <table>_trusted stays behind because checks did not pass.",
+    about: "Tables with `gate: block` whose <table>_trusted is held back because checks did not pass.",
     kind: "stat",
     unit: "none",
     width: 3,
@@ -136,7 +135,7 @@ export const OVERVIEW: readonly Panel[] = [
   },
   {
     title: "Checks failing",
-    about: "Quality checks whose last run failed or could not be run.",
+    about: "Quality checks whose last run failed or could not run.",
     kind: "stat",
     unit: "none",
     width: 3,
@@ -145,8 +144,7 @@ export const OVERVIEW: readonly Panel[] = [
   },
   {
     title: "Disk",
-    about:
-      "How full the disk of SeaweedFS's volume server is, or of the folder where blobs are kept. At 80 % an alert fires.",
+    about: "Used share of the disk of SeaweedFS's volume server, or of the blob folder. An alert fires at 80 %.",
     kind: "gauge",
     unit: "percentunit",
     width: 3,
@@ -161,7 +159,8 @@ export const OVERVIEW: readonly Panel[] = [
   {
     title: "Commits",
     about:
-      "Micro-batches a minute, by how their rows reached the table: inline in the statement, staged as a file, adopted as a file of the table.",
+      "Micro-batches per minute by strategy: rows inline in the statement, staged as a file, or a file added to the " +
+      "table.",
     kind: "timeseries",
     unit: "opm",
     width: 8,
@@ -169,7 +168,7 @@ export const OVERVIEW: readonly Panel[] = [
   },
   {
     title: "Rows",
-    about: "Rows a second: committed or rejected; what the commits inserted, updated and deleted.",
+    about: "Rows per second: committed or rejected, and inserted, updated or deleted by commits.",
     kind: "timeseries",
     unit: "rowsps",
     width: 8,
@@ -177,7 +176,7 @@ export const OVERVIEW: readonly Panel[] = [
   },
   {
     title: "Files by status",
-    about: "Files a minute by how they ended.",
+    about: "Files per minute by final status.",
     kind: "timeseries",
     unit: "opm",
     width: 8,
@@ -185,19 +184,19 @@ export const OVERVIEW: readonly Panel[] = [
   },
   {
     title: "Commit duration",
-    about: "How long a table commit takes, retries included.",
+    about: "Duration of a table commit, including retries.",
     kind: "timeseries",
     unit: "s",
     width: 8,
     queries: [
-      [quantile(0.5, "tributary_committer_commit_seconds"), "half"],
+      [quantile(0.5, "tributary_committer_commit_seconds"), "50 %"],
       [quantile(0.95, "tributary_committer_commit_seconds"), "95 %"],
     ],
   },
   { ...END_TO_END, width: 8 },
   {
     title: "Parsing",
-    about: "Text read a second, unpacked.",
+    about: "Uncompressed text parsed per second.",
     kind: "timeseries",
     unit: "Bps",
     width: 8,
@@ -205,7 +204,7 @@ export const OVERVIEW: readonly Panel[] = [
   },
   {
     title: "Rejected rows by reason",
-    about: "Rows a minute that could not be typed. `tributary rejects <table>` shows each.",
+    about: "Rejected rows per minute. `tributary rejects <table>` lists them.",
     kind: "timeseries",
     unit: "opm",
     width: 8,
@@ -213,7 +212,7 @@ export const OVERVIEW: readonly Panel[] = [
   },
   {
     title: "Errors by code",
-    about: "Failures a minute; docs/errors.md says what each code means. Most are tried again.",
+    about: "Failures per minute. docs/errors.md explains each code. Most failures are retried.",
     kind: "timeseries",
     unit: "opm",
     width: 8,
@@ -229,7 +228,7 @@ export const OVERVIEW: readonly Panel[] = [
   },
   {
     title: "Objects",
-    about: "Objects by bucket. Many small ones in the warehouse ask for maintenance.",
+    about: "Objects by bucket. Many small objects in the warehouse indicate that maintenance is needed.",
     kind: "timeseries",
     unit: "short",
     width: 8,
@@ -237,16 +236,15 @@ export const OVERVIEW: readonly Panel[] = [
   },
   {
     title: "Events through the log",
-    about: "What each service takes from the event log, a second.",
+    about: "Items that each service has received from the event log, per second.",
     kind: "timeseries",
     unit: "ops",
     width: 8,
     queries: [["sum by (component, kind) (rate(tributary_received_total[5m]))", "{{component}} {{kind}}"]],
   },
   {
-    title: "Dropped, and should not have been",
-    about:
-      "Events and rows let go because something is wrong with them, a minute. docs/metrics.md says what each reason means.",
+    title: "Unintended drops",
+    about: "Events and rows per minute that were dropped because of an error. docs/metrics.md explains each reason.",
     kind: "timeseries",
     unit: "opm",
     width: 8,
@@ -259,7 +257,7 @@ export const OVERVIEW: readonly Panel[] = [
   },
   {
     title: "Commands",
-    about: "Checks and maintenance carried out in an hour, by how they ended.",
+    about: "Checks and maintenance runs per hour by final status.",
     kind: "timeseries",
     unit: "short",
     width: 8,
@@ -267,7 +265,7 @@ export const OVERVIEW: readonly Panel[] = [
   },
   {
     title: "Broker throughput",
-    about: "Bytes a second in and out of Redpanda.",
+    about: "Bytes per second in and out of Redpanda.",
     kind: "timeseries",
     unit: "Bps",
     width: 8,
@@ -276,7 +274,7 @@ export const OVERVIEW: readonly Panel[] = [
   },
   {
     title: "HTTP requests",
-    about: "Requests to the gateway a second, by status.",
+    about: "Requests to the gateway per second by status.",
     kind: "timeseries",
     unit: "reqps",
     width: 8,
@@ -284,7 +282,7 @@ export const OVERVIEW: readonly Panel[] = [
   },
   {
     title: "S3 requests",
-    about: "Requests to SeaweedFS a second, by kind.",
+    about: "Requests to SeaweedFS per second by type.",
     kind: "timeseries",
     unit: "reqps",
     width: 8,
@@ -292,15 +290,15 @@ export const OVERVIEW: readonly Panel[] = [
   },
   {
     title: "Trino queries",
-    about: "Running and waiting now; completed and failed a second.",
+    about: "Queries running and waiting now; queries completed and failed per second.",
     kind: "timeseries",
     unit: "short",
     width: 8,
     queries: [
       ["trino_execution_name_QueryManager_RunningQueries", "running"],
       ["trino_execution_name_QueryManager_QueuedQueries", "waiting"],
-      ["rate(trino_execution_name_QueryManager_CompletedQueries[5m])", "completed a second"],
-      ["rate(trino_execution_name_QueryManager_FailedQueries[5m])", "failed a second"],
+      ["rate(trino_execution_name_QueryManager_CompletedQueries[5m])", "completed per second"],
+      ["rate(trino_execution_name_QueryManager_FailedQueries[5m])", "failed per second"],
     ],
   },
   {
@@ -309,14 +307,14 @@ export const OVERVIEW: readonly Panel[] = [
     kind: "timeseries",
     unit: "bytes",
     width: 8,
-    queries: [[`process_resident_memory_bytes{${OURS}}`, "{{job}} {{instance}}"]],
+    queries: [[`process_resident_memory_bytes{${SERVICES}}`, "{{job}} {{instance}}"]],
   },
   {
     title: "Event-loop delay",
-    about: "99 % of the turns of each process's event loop start within this time.",
+    about: "99th percentile of the event-loop delay of each process.",
     kind: "timeseries",
     unit: "s",
     width: 8,
-    queries: [[`nodejs_eventloop_lag_p99_seconds{${OURS}}`, "{{job}} {{instance}}"]],
+    queries: [[`nodejs_eventloop_lag_p99_seconds{${SERVICES}}`, "{{job}} {{instance}}"]],
   },
 ];

@@ -1,23 +1,21 @@
-/** A Grafana panel in our words. */
-
-/** A panel before it has a place: what it shows, and the query or queries, each with the name of its lines. */
+/** A Grafana panel without a position: title, description, and queries with their legends. */
 export interface Panel {
   title: string;
-  /** What a reader should know about it. */
+  /** Description, shown in Grafana. */
   about: string;
   kind: "stat" | "gauge" | "timeseries" | "table" | "bars";
   unit: string;
-  /** Of a table: the name of each query's column is its legend; unit, if not the panel's, after a bar. */
+  /** In a table the legend is the column's name, with its unit after "|" if it differs from the panel's. */
   queries: readonly (readonly [expr: string, legend: string])[];
-  /** Of 24 columns. */
+  /** In columns of a 24-column grid. */
   width: number;
-  /** Values from which the colour is orange, then red. */
+  /** Thresholds of orange and red. */
   limits?: readonly [number, number];
-  /** Lines on top of each other, that their sum shows. */
+  /** Stack the lines, so that the top shows their sum. */
   stacked?: true;
-  /** Of bars: one bar for each value of the first label, made up of parts by the second. */
+  /** For bars: one bar per value of the first label, one part per value of the second. */
   bars?: readonly [of: string, parts: string];
-  /** Asks Redpanda's own metrics, which the local stack's Kafka does not have. */
+  /** Uses metrics of Redpanda, which the local stack's Kafka does not have. */
   redpandaOnly?: true;
 }
 
@@ -38,7 +36,7 @@ export const END_TO_END: Omit<Panel, "width"> = {
   kind: "timeseries",
   unit: "s",
   queries: [
-    [quantile(0.5, "tributary_committer_end_to_end_seconds"), "half"],
+    [quantile(0.5, "tributary_committer_end_to_end_seconds"), "50 %"],
     [quantile(0.95, "tributary_committer_end_to_end_seconds"), "95 %"],
     [quantile(0.99, "tributary_committer_end_to_end_seconds"), "99 %"],
   ],

@@ -1,4 +1,4 @@
-/** What the two Grafana dashboards show; dashboards.ts turns it into their files. */
+/** The two Grafana dashboards; main.ts writes their files. */
 import { INGESTION_LAG } from "./lag.ts";
 import { OVERVIEW } from "./overview.ts";
 import type { Dashboard } from "./panel.ts";
@@ -9,14 +9,13 @@ export const DASHBOARDS: Readonly<Record<string, Dashboard>> = {
   "lakehouse-platform-overview": {
     uid: "tributary-overview",
     title: "Lakehouse Platform Overview",
-    about: "Everything at a glance: services, files, rows, commits, storage, broker, Trino.",
+    about: "Overview of services, files, rows, commits, storage, broker and Trino.",
     panels: OVERVIEW,
   },
   "ingestion-lag": {
     uid: "tributary-lag",
     title: "Ingestion Lag",
-    about:
-      "How far each consumer group is behind, per topic and table, when it will have caught up, and what files wait for.",
+    about: "Lag of each consumer group per topic and table, time to catch up, and time per step of files.",
     panels: INGESTION_LAG,
   },
 };

@@ -1,7 +1,7 @@
 import type { Started } from "./processes.ts";
 import type { StackSettings } from "./settings.ts";
 
-/** What starting a program needs. */
+/** What the start of a program needs. */
 export interface StackContext {
   data: string;
   cache: string;
@@ -9,19 +9,19 @@ export interface StackContext {
   java: string;
   trinoMemory: string;
   settings: StackSettings;
-  /** The little of our own environment that a server needs; no foreign credentials. */
+  /** The environment of the servers: a few variables of this process, without credentials. */
   env: Readonly<Record<string, string | undefined>>;
   signal: AbortSignal;
   say: (line: string) => void;
-  /** Where a process of that name logs. */
+  /** Path of the log of the process with that name. */
   log: (name: string) => string;
-  /** Writes the process down, so that it can be stopped whatever happens to us. */
+  /** Records the process on disk, so that it can be stopped even if this process dies. */
   started: (started: Started) => Started;
 }
 
 /**
- * Waits for all, aborting the others when one fails. All have settled when it returns or throws the first failure, so that none
- * starts a process behind the back of who cleans up.
+ * Waits for all; aborts the others when one fails. Returns or throws the first failure after all have settled, so that
+ * none starts a process during the cleanup.
  */
 export async function allOrFirstFailure(work: readonly Promise<unknown>[], others: AbortController): Promise<void> {
   for (const each of work) each.catch((error: unknown) => others.abort(error));

@@ -3,8 +3,8 @@ import { messageOf } from "../../lib/errors.ts";
 import { createBuckets, createSchema, createTopics } from "./prepare.ts";
 
 /**
- * Compose's init job: `node init.js topics.yml` makes the topics, the buckets and the schema that the services expect, and leaves what
- * exists. It reads the services' own environment.
+ * The init job of compose: `node init.js topics.yml` creates the topics, buckets and schema that the services need, if
+ * they do not exist. It reads the environment variables of the services.
  */
 const settings = z.object({
   TRIBUTARY_LOG_URL: z.string(),
@@ -35,7 +35,7 @@ async function main(topicsPath: string): Promise<void> {
   const trino = new URL(env.TRIBUTARY_WAREHOUSE_URL);
   const [catalog, schema] = trino.pathname.split("/").filter(Boolean);
   await createSchema(`http://${trino.host}`, catalog!, schema!);
-  process.stderr.write(`the topics, the buckets and ${catalog}.${schema} are there\n`);
+  process.stderr.write(`the topics, the buckets and ${catalog}.${schema} exist\n`);
 }
 
 try {

@@ -27,29 +27,30 @@ const say = (line: string): void => void process.stderr.write(`${line}\n`);
 function fixedPort(text: string, before: Flags["port"]): Flags["port"] {
   const [name = "", port = ""] = text.split("=");
   if (!(PORT_NAMES as readonly string[]).includes(name)) {
-    throw new InvalidArgumentError(`name one of ${PORT_NAMES.join(", ")}`);
+    throw new InvalidArgumentError(`use name=port with one of these names: ${PORT_NAMES.join(", ")}`);
   }
-  if (!/^\d+$/.test(port) || Number(port) < 1 || Number(port) > 65_535) throw new InvalidArgumentError("give a port");
+  if (!/^\d+$/.test(port) || Number(port) < 1 || Number(port) > 65_535)
+    throw new InvalidArgumentError("use a port from 1 to 65535");
   return { ...before, [name]: Number(port) };
 }
 
 const command = new Command("npm run stack --")
-  .description("Kafka, SeaweedFS, Trino and Tributary's services on this machine, without Docker.")
-  .option("--data <folder>", "where the stack keeps data, logs and stack.json (default: .tributary/stack)")
-  .option("--detach", "return when all is ready and leave it running")
-  .option("--stop", "end the stack of --data")
+  .description("Runs Kafka, SeaweedFS, Trino and Tributary's services on this machine, without Docker.")
+  .option("--data <folder>", "folder for data, logs and stack.json (default: .tributary/stack)")
+  .option("--detach", "return when everything is ready and leave it running")
+  .option("--stop", "stop the stack of --data")
   .option(
     "--run <command>",
-    "start the servers in a temporary folder, run the command with TRIBUTARY_TEST_… set, end them",
+    "start the servers in a temporary folder, run the command with TRIBUTARY_TEST_… set, stop the servers",
   )
   .option("--no-services", "start only the servers")
-  .option("--superset", "Superset too, with a dataset for every table and the sales dashboard")
-  .option("--parsers <count>", "how many parsers", wholeFrom(1, 64), 1)
-  .option("--committers <count>", "how many committers", wholeFrom(1, 64), 1)
-  .addOption(new Option("--trino-memory <size>", "Trino's heap").env("TRIBUTARY_STACK_TRINO_MEMORY").default("2G"))
+  .option("--superset", "also start Superset, with a dataset for every table and the sales dashboard")
+  .option("--parsers <count>", "number of parsers", wholeFrom(1, 64), 1)
+  .option("--committers <count>", "number of committers", wholeFrom(1, 64), 1)
+  .addOption(new Option("--trino-memory <size>", "Trino's heap size").env("TRIBUTARY_STACK_TRINO_MEMORY").default("2G"))
   .option("--port <name=port>", `a fixed port instead of a free one; names: ${PORT_NAMES.join(", ")}`, fixedPort, {});
 
-/** A Ctrl-C while starting ends what was started; later it ends the stack. */
+/** Ctrl-C during the start stops what has been started; later it stops the stack. */
 const interrupted = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => interrupted.abort(new Error(`interrupted by ${signal}`)));
@@ -66,17 +67,17 @@ async function main(flags: Flags): Promise<number> {
   await writeFile(join(data, "test.env"), exportsOf(testEnvironment(stack.settings)), { mode: 0o600 });
   say(`ready; keys and addresses are in ${join(data, "stack.json")}, logs in ${join(data, "logs")}`);
   if (flags.detach) return 0;
-  say("Ctrl-C ends it");
+  say("press Ctrl-C to stop");
   const ended = await firstEnd(stack);
-  if (ended !== undefined) say(`${ended}; ending the others`);
+  if (ended !== undefined) say(`${ended}; stopping the others`);
   await stopStack(data, say);
   return ended === undefined ? 0 : 1;
 }
 
-/** Waits for a signal (undefined) or for the first process that ends by itself. */
+/** Waits for a signal (undefined) or for the first process that ends unexpectedly. */
 function firstEnd(stack: RunningStack): Promise<string | undefined> {
   return new Promise((settle) => {
-    // Holds this process while its children, which are detached, do not.
+    // Keeps this process alive: its detached children do not.
     const hold = setInterval(() => undefined, 60_000);
     const end = (what: string | undefined): void => {
       clearInterval(hold);
@@ -85,12 +86,12 @@ function firstEnd(stack: RunningStack): Promise<string | undefined> {
     if (interrupted.signal.aborted) return end(undefined);
     interrupted.signal.addEventListener("abort", () => end(undefined), { once: true });
     for (const { record, ended } of stack.processes) {
-      void ended.then((how) => end(`${record.name} ended by itself (${how}), its log is ${record.log}`));
+      void ended.then((how) => end(`${record.name} ended unexpectedly (${how}); see its log: ${record.log}`));
     }
   });
 }
 
-/** Returns the command's exit code. The folder stays when it failed, for its logs. */
+/** Returns the command's exit code. Keeps the folder if the command failed, for its logs. */
 async function runWithStack(flags: Flags, line: string): Promise<number> {
   const data = flags.data === undefined ? await mkdtemp(join(tmpdir(), "tributary-stack-")) : resolve(flags.data);
   const stack = await startStack(stackOptions({ ...flags, services: false }, data));

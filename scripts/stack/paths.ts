@@ -1,12 +1,12 @@
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 
-/** The checkout. */
+/** Root folder of the repository. */
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-/** The configuration files that compose ships and the local stack runs. */
+/** Configuration files, shared by compose and the local stack. */
 export const INFRA = `${ROOT}infra`;
 
-/** The file with every `${NAME}` replaced. @throws Error naming the names that have no value. */
+/** The file's text with every `${NAME}` replaced. @throws Error that lists the names without a value. */
 export async function render(path: string, values: Readonly<Record<string, string | number>>): Promise<string> {
   const missing = new Set<string>();
   const text = (await readFile(path, "utf8")).replaceAll(/\$\{([A-Z0-9_]+)\}/g, (whole, name: string) => {
@@ -14,6 +14,6 @@ export async function render(path: string, values: Readonly<Record<string, strin
     if (value === undefined) missing.add(name);
     return value === undefined ? whole : String(value);
   });
-  if (missing.size > 0) throw new Error(`${path} names what is not given: ${[...missing].join(", ")}`);
+  if (missing.size > 0) throw new Error(`${path} uses variables that have no value: ${[...missing].join(", ")}`);
   return text;
 }

@@ -4,7 +4,7 @@ import { TributaryError } from "../../lib/errors.ts";
 
 export const HOST = "127.0.0.1";
 
-/** Below the range from which Linux and macOS take the ports of outgoing connections: a port found free stays free. */
+/** Below the ephemeral port range of Linux and macOS, so that no outgoing connection takes a port that was free. */
 const LOWEST = 15_000;
 const HIGHEST = 32_000;
 
@@ -18,8 +18,8 @@ export function isFree(port: number): Promise<boolean> {
 }
 
 /**
- * One port for each name: those of `fixed` as given, the others free ones chosen at random.
- * @throws PORT_IN_USE naming the first fixed port that is taken.
+ * One port per name: the port of `fixed`, or a random free port.
+ * @throws PORT_IN_USE that names the first fixed port that is in use.
  */
 export async function choosePorts<Name extends string>(
   names: readonly Name[],
@@ -30,7 +30,7 @@ export async function choosePorts<Name extends string>(
   for (const name of names) {
     const wanted = fixed[name];
     if (wanted !== undefined && (chosen.has(wanted) || !(await isFree(wanted)))) {
-      throw new TributaryError("PORT_IN_USE", `port ${wanted} (${name}) is taken on ${HOST}`);
+      throw new TributaryError("PORT_IN_USE", `port ${wanted} (${name}) is in use on ${HOST}`);
     }
     const port = wanted ?? (await freePort(chosen));
     chosen.add(port);

@@ -6,7 +6,7 @@ import { systemClock } from "../../lib/clock.ts";
 import { openEventLog } from "../../lib/event-log/open.ts";
 import { statement } from "./statement.ts";
 
-/** Makes the buckets; those that exist stay as they are. @throws BLOB_UNAVAILABLE naming the bucket that could not be made. */
+/** Creates the buckets that do not exist. @throws BLOB_UNAVAILABLE that names the bucket that failed. */
 export async function createBuckets(s3: S3Options, buckets: readonly string[]): Promise<void> {
   for (const bucket of buckets) await ensureBucket(`s3://${bucket}`, s3);
 }
@@ -21,7 +21,7 @@ const topicsFile = z.array(
   }),
 );
 
-/** Makes the topics that infra/redpanda/topics.yml declares; those that exist stay as they are. */
+/** Creates the topics of infra/redpanda/topics.yml that do not exist. */
 export async function createTopics(logUrl: string, topicsPath: string): Promise<void> {
   const topics = topicsFile.parse(parse(await readFile(topicsPath, "utf8")));
   const log = await openEventLog(logUrl, { clock: systemClock });
@@ -34,12 +34,12 @@ export async function createTopics(logUrl: string, topicsPath: string): Promise<
   }
 }
 
-/** Makes the schema unless it exists. `trino` is http://host:port. @throws Error with Trino's message. */
+/** Creates the schema if it does not exist. `trino` is http://host:port. @throws Error with Trino's message. */
 export async function createSchema(trino: string, catalog: string, schema: string): Promise<void> {
   await statement(trino, `CREATE SCHEMA IF NOT EXISTS ${catalog}.${schema}`);
 }
 
-/** @throws Error unless Trino has started and has a node to run queries on, which comes a little later. */
+/** @throws Error unless Trino has started and can run a query; its node registers some time after the start. */
 export async function runsQueries(trino: string): Promise<void> {
   const response = await fetch(`${trino}/v1/info`, { signal: AbortSignal.timeout(5_000) });
   if (((await response.json()) as { starting: boolean }).starting) throw new Error(`${trino} is still starting`);

@@ -5,11 +5,11 @@ import { dirname } from "node:path";
 import { execFileSync } from "node:child_process";
 import { systemClock } from "../../lib/clock.ts";
 
-/** What the stack remembers of a process: enough to know later that a pid is still that process. */
+/** Record of a process. `born` tells whether a pid still belongs to the same process. */
 export interface ProcessRecord {
   name: string;
   pid: number;
-  /** When the system started it, in the system's own words; undefined if it ended before that could be read. */
+  /** Start time in the system's format; undefined if the process ended before it could be read. */
   born: string | undefined;
   log: string;
 }
@@ -17,7 +17,7 @@ export interface ProcessRecord {
 export interface Started {
   spec: ProcessSpec;
   record: ProcessRecord;
-  /** How it ended, once it has: "exit code 1", "signal SIGKILL" or what hindered its start. */
+  /** Resolves when the process ends: "exit code 1", "signal SIGKILL" or the reason why it did not start. */
   ended: Promise<string>;
 }
 
@@ -31,7 +31,7 @@ export interface ProcessSpec {
   log: string;
 }
 
-/** Starts a process of its own session, so that a Ctrl-C in the terminal or our own end does not end it. */
+/** Starts a process in its own session: neither Ctrl-C in the terminal nor the end of this process stops it. */
 export function startProcess(spec: ProcessSpec): Started {
   mkdirSync(dirname(spec.log), { recursive: true });
   const log = openSync(spec.log, "a", 0o600);
@@ -44,20 +44,20 @@ export function startProcess(spec: ProcessSpec): Started {
   closeSync(log);
   child.unref();
   const ended = new Promise<string>((resolve) => {
-    child.once("error", (error) => resolve(`it could not be started: ${error.message}`));
+    child.once("error", (error) => resolve(`could not start: ${error.message}`));
     child.once("exit", (code, signal) => resolve(signal ? `signal ${signal}` : `exit code ${code ?? "unknown"}`));
   });
   const pid = child.pid ?? -1;
-  return { spec, record: { name: spec.name, pid, born: pid > 0 ? bornAt(pid) : undefined, log: spec.log }, ended };
+  return { spec, record: { name: spec.name, pid, born: pid > 0 ? startTimeOf(pid) : undefined, log: spec.log }, ended };
 }
 
-/** When the living process `pid` was started, in the system's own words; undefined if there is none (a zombie counts as none). */
-export function bornAt(pid: number): string | undefined {
+/** Start time of the running process `pid` in the system's format; undefined if there is none or it is a zombie. */
+export function startTimeOf(pid: number): string | undefined {
   if (existsSync("/proc/self/stat")) {
     try {
       const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
       const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-      // A leader may be a zombie a moment before its last thread lets go of ports and files.
+      // The leader can be a zombie shortly before its last thread releases ports and files.
       const ended = (fields[0] === "Z" && Number(fields[17]) <= 1) || fields[0] === "X";
       return ended ? undefined : `${bootId()} ${fields[19] ?? ""}`;
     } catch {
@@ -79,14 +79,14 @@ export function bornAt(pid: number): string | undefined {
 
 const bootId = (): string => readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
 
-/** True while the very process that was recorded lives; another one that was given its pid does not count. */
+/** True while the recorded process runs; another process with the same pid does not count. */
 export function isAlive(record: ProcessRecord): boolean {
-  return record.born !== undefined && bornAt(record.pid) === record.born;
+  return record.born !== undefined && startTimeOf(record.pid) === record.born;
 }
 
 /**
- * Ends processes: SIGTERM to each, then waits for them all; what still lives after `graceMs` gets SIGKILL, with everything it
- * started. Processes that are no longer the recorded ones are left alone.
+ * Stops processes: sends SIGTERM to each and waits for all. After `graceMs` it sends SIGKILL to the remaining ones and
+ * their children. It does not signal processes that are not the recorded ones.
  */
 export async function stopProcesses(records: readonly ProcessRecord[], graceMs: number): Promise<void> {
   for (const record of records) signal(record, "SIGTERM");
@@ -99,7 +99,7 @@ export async function stopProcesses(records: readonly ProcessRecord[], graceMs: 
 function signal(record: ProcessRecord, name: "SIGTERM" | "SIGKILL"): void {
   if (!isAlive(record)) return;
   try {
-    // Each was started as the leader of its own group.
+    // Each process is the leader of its own group.
     process.kill(name === "SIGKILL" ? -record.pid : record.pid, name);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
@@ -108,7 +108,7 @@ function signal(record: ProcessRecord, name: "SIGTERM" | "SIGKILL"): void {
 
 /**
  * Waits until `probe` stops throwing.
- * @throws Error with the log's last lines if the process ends meanwhile or `withinMs` pass; what aborted, if `signal` aborts.
+ * @throws Error with the log's last lines if the process ends or `withinMs` pass; the reason of `signal` if it aborts.
  */
 export async function waitUntilReady(
   started: Started,
@@ -137,10 +137,10 @@ export async function waitUntilReady(
 
 async function failure(record: ProcessRecord, what: string): Promise<Error> {
   const lines = await lastLines(record.log, 25);
-  return new Error(`${what}. The end of ${record.log}:\n${lines.map((line) => `  ${line}`).join("\n")}`);
+  return new Error(`${what}. Last lines of ${record.log}:\n${lines.map((line) => `  ${line}`).join("\n")}`);
 }
 
-/** The last lines of a text file, reading no more than its last 64 KiB. */
+/** The last lines of a text file, within its last 64 KiB. */
 export async function lastLines(path: string, count: number): Promise<string[]> {
   if (!existsSync(path)) return [];
   const size = statSync(path).size;
@@ -155,9 +155,9 @@ export async function lastLines(path: string, count: number): Promise<string[]> 
   }
 }
 
-/** Answers once `url` gives a status below 400. */
+/** @throws Error unless `url` responds with a status below 400. */
 export async function httpAnswers(url: string): Promise<void> {
   const response = await fetch(url, { signal: AbortSignal.timeout(5_000) });
   await response.body?.cancel();
-  if (!response.ok) throw new Error(`${url} answers ${response.status}`);
+  if (!response.ok) throw new Error(`${url} responds with status ${response.status}`);
 }

@@ -25,7 +25,7 @@ export type PortName = (typeof PORT_NAMES)[number];
 export const CATALOG = "iceberg";
 export const SCHEMA = "lakehouse";
 
-/** The same in every stack, and in compose unless its .env says otherwise. */
+/** The same in every stack, and in compose unless its .env overrides them. */
 export const BUCKETS = {
   /** Raw files. */
   raw: "lakehouse",
@@ -33,24 +33,24 @@ export const BUCKETS = {
   warehouse: "lakehouse-warehouse",
   /** Watched for <table>/<file>.csv. */
   drops: "csv-uploads",
-  /** Micro-batches on their way into tables. */
+  /** Staged micro-batches. */
   staging: "lakehouse-staging",
 } as const;
 
-/** What one stack keeps for its life, across stops and starts: its ports and its keys. */
+/** What a stack keeps across stops and starts: ports and keys. */
 export interface StackSettings {
   ports: Record<PortName, number>;
   s3: { endpoint: string; region: string; accessKey: string; secretKey: string };
   buckets: typeof BUCKETS;
-  /** Superset's administrator, and the key that signs its sessions and encrypts the connections it keeps. */
+  /** Superset's administrator, and the key that signs sessions and encrypts stored connections. */
   superset: { user: string; password: string; secretKey: string };
-  /** 22 characters of URL-safe base64, as Kafka wants it. */
+  /** 22 characters of URL-safe base64, Kafka's format. */
   kafkaClusterId: string;
 }
 
 /**
- * The settings of the stack in `data`: as they were when it has run before, otherwise free ports and new random keys.
- * @throws PORT_IN_USE if one of its ports is taken.
+ * The settings of the stack in `data`: the stored ones if it has run before, else free ports and new random keys.
+ * @throws PORT_IN_USE if one of its ports is in use.
  */
 export async function loadSettings(
   data: string,

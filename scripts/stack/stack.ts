@@ -16,11 +16,11 @@ import { startSuperset, supersetUrl } from "./programs/superset.ts";
 import { startTrino } from "./programs/trino.ts";
 
 export interface StackOptions {
-  /** Everything the stack keeps: data, logs, settings, stack.json. */
+  /** Folder for data, logs, settings and stack.json. */
   data: string;
-  /** False: only the servers. */
+  /** False: start only the servers. */
   services: boolean;
-  /** Superset too, and with the services the one that keeps it in line with the tables. */
+  /** Also start Superset, and the registrar if `services` is set. */
   superset?: boolean;
   parsers: number;
   committers: number;
@@ -29,7 +29,7 @@ export interface StackOptions {
   fixedPorts: Readonly<Partial<Record<PortName, number>>>;
   env: Readonly<Record<string, string | undefined>>;
   signal: AbortSignal;
-  /** Tells a person what happens, one line at a time. */
+  /** Prints one line of progress. */
   say: (line: string) => void;
 }
 
@@ -44,9 +44,9 @@ export interface StackFile {
   superset?: { url: string; user: string; password: string };
   catalog: string;
   schema: string;
-  /** Each of our processes by name (parser-1 …): where it answers /healthz, /readyz and /metrics. */
+  /** URL of each service process by name (parser-1 …); it serves /healthz, /readyz and /metrics. */
   services: Record<string, string>;
-  /** Where the servers answer Prometheus. */
+  /** URLs of the servers' Prometheus metrics. */
   metrics: Record<string, string>;
   pids: number[];
 }
@@ -55,19 +55,19 @@ export interface RunningStack {
   file: StackFile;
   settings: StackSettings;
   processes: readonly Started[];
-  /** Starts a process that has ended once more, just as it was started; does not wait until it is ready. */
+  /** Restarts a process that has ended, with the same arguments; does not wait until it is ready. */
   restart(name: string): Started;
 }
 
-/** SeaweedFS's filer gives its streams 15 s to end, which they never do; 16 to 30 s in all. */
+/** SeaweedFS takes 16 to 30 s: its filer waits 15 s for streams that never end. */
 const STOP_MS_MAX = 40_000;
-/** A service has drained, or given up draining, after 10 s. */
+/** A service drains for at most 10 s. */
 const SERVICE_STOP_MS_MAX = 15_000;
 const SERVERS = ["kafka", "seaweedfs", "trino"];
 
 /**
- * Starts everything and resolves when all of it is ready and DIR/stack.json is written.
- * @throws Error naming the culprit with the end of its log; everything that was started has been ended by then.
+ * Starts everything and resolves when all processes are ready and DIR/stack.json is written.
+ * @throws Error that names the failed process, with the last lines of its log. Everything has been stopped by then.
  */
 export async function startStack(options: StackOptions): Promise<RunningStack> {
   const { data, say } = options;
@@ -75,7 +75,8 @@ export async function startStack(options: StackOptions): Promise<RunningStack> {
   const alive = readRecords(data).filter(isAlive);
   if (alive.length > 0) {
     throw new Error(
-      `a stack is running in ${data} (${alive.map(({ name }) => name).join(", ")}); stop it first: npm run stack -- --stop --data ${data}`,
+      `a stack is running in ${data} (${alive.map(({ name }) => name).join(", ")}); ` +
+        `stop it first: npm run stack -- --stop --data ${data}`,
     );
   }
   const processes: Started[] = [];
@@ -110,12 +111,12 @@ export async function startStack(options: StackOptions): Promise<RunningStack> {
     await writeStackFile(data, file);
     const restart = (name: string): Started => {
       const before = processes.find(({ record }) => record.name === name);
-      if (!before || isAlive(before.record)) throw new Error(`${name} is no process of this stack that has ended`);
+      if (!before || isAlive(before.record)) throw new Error(`${name} is not an ended process of this stack`);
       return context.started(startProcess(before.spec));
     };
     return { file, settings: context.settings, processes, restart };
   } catch (error) {
-    say("starting failed; ending what was started …");
+    say("the start failed; stopping the started processes …");
     await stopStack(data, () => undefined);
     throw error;
   }
@@ -123,7 +124,7 @@ export async function startStack(options: StackOptions): Promise<RunningStack> {
 
 async function startServers(whole: StackContext, wanted: { services: boolean; superset?: boolean }): Promise<void> {
   const { settings, say } = whole;
-  // The first failure makes the others give up waiting.
+  // The first failure aborts the others.
   const failure = new AbortController();
   const context = { ...whole, signal: AbortSignal.any([whole.signal, failure.signal]) };
   const kafka = startKafka(context).then(async () => {
@@ -142,8 +143,8 @@ async function startServers(whole: StackContext, wanted: { services: boolean; su
 }
 
 /**
- * Ends the stack of this folder and nothing else. Resolves when all of it is gone. With `discard` the servers are given no time to put
- * their data in order.
+ * Stops the stack of this folder. Resolves when all its processes have ended. With `discard` the servers are killed
+ * without a clean shutdown.
  */
 export async function stopStack(
   data: string,
@@ -151,10 +152,10 @@ export async function stopStack(
   { discard = false }: { discard?: boolean } = {},
 ): Promise<void> {
   const alive = readRecords(data).filter(isAlive);
-  if (alive.length === 0) say(`nothing of a stack in ${data} is running`);
+  if (alive.length === 0) say(`no stack is running in ${data}`);
   else say(`stopping ${alive.map(({ name }) => name).join(", ")} …`);
   const isServer = ({ name }: ProcessRecord): boolean => SERVERS.includes(name);
-  // Services drain into the servers, so these go last.
+  // Stop the servers last: the services need them to drain.
   await stopProcesses(
     alive.filter((record) => !isServer(record)),
     SERVICE_STOP_MS_MAX,
@@ -192,7 +193,7 @@ function describe(
   };
 }
 
-/** It holds keys, so only its owner may read it. */
+/** Only the owner may read the file: it holds keys. */
 async function writeStackFile(data: string, file: StackFile): Promise<void> {
   const path = join(data, "stack.json");
   await writeFile(`${path}.part`, JSON.stringify(file, undefined, 2) + "\n", { mode: 0o600 });

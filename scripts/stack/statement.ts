@@ -1,4 +1,4 @@
-/** Where a statement's unqualified names are looked for. */
+/** Default catalog and schema of a statement's unqualified names. */
 export interface Session {
   catalog?: string;
   schema?: string;
@@ -11,7 +11,7 @@ interface Page {
   stats?: { processedRows: number; cpuTimeMillis: number };
 }
 
-/** What a statement gave, and what it cost the server. */
+/** The rows of a statement and its cost on the server. */
 export interface Answer {
   rows: unknown[][];
   processedRows: number;
@@ -19,13 +19,13 @@ export interface Answer {
 }
 
 /**
- * Runs one statement on Trino to its end, as any outside client would, and returns its rows. `trino` is http://host:port.
- * @throws Error with Trino's message, or what fetch throws while nobody answers
+ * Runs one statement on Trino over HTTP and returns its rows. `trino` is http://host:port.
+ * @throws Error with Trino's message, or fetch's error if Trino is unreachable
  */
 export const statement = async (trino: string, sql: string, session: Session = {}): Promise<unknown[][]> =>
   (await answersTo(trino, sql, session)).rows;
 
-/** As `statement`, with what it cost. */
+/** As `statement`, with the cost. */
 export async function answersTo(trino: string, sql: string, session: Session = {}): Promise<Answer> {
   const headers = {
     "x-trino-user": "tributary",
@@ -34,7 +34,8 @@ export async function answersTo(trino: string, sql: string, session: Session = {
   };
   const ask = async (url: string, init: RequestInit): Promise<Page> => {
     const response = await fetch(url, init);
-    if (!response.ok) throw new Error(`${url} answers ${response.status}: ${(await response.text()).slice(0, 300)}`);
+    if (!response.ok)
+      throw new Error(`${url} responds with status ${response.status}: ${(await response.text()).slice(0, 300)}`);
     return (await response.json()) as Page;
   };
   let page = await ask(`${trino}/v1/statement`, { method: "POST", body: sql, headers });

@@ -12,7 +12,7 @@ import { findJava } from "../../scripts/stack/programs/java.ts";
 import { render } from "../../scripts/stack/paths.ts";
 import { choosePorts, HOST } from "../../scripts/stack/ports.ts";
 import {
-  bornAt,
+  startTimeOf,
   isAlive,
   lastLines,
   startProcess,
@@ -34,7 +34,7 @@ async function withFolder(use: (folder: string) => Promise<void>): Promise<void>
 const never = new AbortController().signal;
 const node = (script: string, log: string) =>
   startProcess({ name: "it", command: process.execPath, args: ["-e", script], env: process.env, cwd: tmpdir(), log });
-/** How a process ended; unlike the bare promise this keeps the test alive meanwhile. */
+/** How a process ended. Unlike the bare promise, this keeps the test process alive. */
 async function endOf(ended: Promise<string>): Promise<string> {
   let how: string | undefined;
   void ended.then((text) => (how = text));
@@ -44,7 +44,7 @@ async function endOf(ended: Promise<string>): Promise<string> {
 const WAITS = "process.on('SIGTERM', () => process.exit(0)); setInterval(() => {}, 1000); console.log('here')";
 
 describe("processes of the stack", () => {
-  it("ends what it started, and waits for it", () =>
+  it("stops a process and waits for its end", () =>
     withFolder(async (folder) => {
       const { record, ended } = node(WAITS, join(folder, "log"));
       assert.ok(isAlive(record));
@@ -53,7 +53,7 @@ describe("processes of the stack", () => {
       assert.match(await endOf(ended), /exit code 0|signal SIGTERM/);
     }));
 
-  it("kills what ignores SIGTERM, with its children", () =>
+  it("kills a process that ignores SIGTERM, with its children", () =>
     withFolder(async (folder) => {
       const log = join(folder, "log");
       const child = `process.on('SIGTERM', () => {}); setInterval(() => {}, 1000); console.log('child', process.pid)`;
@@ -62,30 +62,30 @@ describe("processes of the stack", () => {
           ` { stdio: 'inherit' }); setInterval(() => {}, 1000)`,
         log,
       );
-      const pid = await until("the child to live", async () => {
+      const pid = await until("the child to run", async () => {
         return Number(/child (\d+)/.exec((await lastLines(log, 5)).join("\n"))?.[1]);
       });
       await stopProcesses([record], 100);
       assert.ok(!isAlive(record));
       assert.match(await endOf(ended), /SIGKILL/);
-      await until("the child to be gone", () => bornAt(pid) === undefined);
+      await until("the child to end", () => startTimeOf(pid) === undefined);
     }));
 
-  it("leaves a process alone that merely has the recorded pid", async () => {
+  it("does not signal another process with the recorded pid", async () => {
     const child = spawn(process.execPath, ["-e", WAITS], { stdio: ["ignore", "pipe", "ignore"] });
     try {
       await once(child.stdout, "data");
       const record = { name: "former", pid: child.pid!, born: "another time", log: "" };
       assert.ok(!isAlive(record));
       await stopProcesses([record], 1_000);
-      assert.notEqual(bornAt(child.pid!), undefined);
+      assert.notEqual(startTimeOf(child.pid!), undefined);
     } finally {
       child.kill("SIGKILL");
       await once(child, "exit");
     }
   });
 
-  it("shows the end of the log of a process that does not come up", () =>
+  it("shows the last log lines of a process that does not start", () =>
     withFolder(async (folder) => {
       const started = node("console.error('the disk is on fire'); process.exit(3)", join(folder, "log"));
       const probe = () => Promise.reject(new Error("not yet"));
@@ -95,7 +95,7 @@ describe("processes of the stack", () => {
       );
     }));
 
-  it("says that a program cannot be started", () =>
+  it("reports a program that cannot start", () =>
     withFolder(async (folder) => {
       const spec = {
         name: "it",
@@ -109,7 +109,7 @@ describe("processes of the stack", () => {
       const started = startProcess(spec);
       await assert.rejects(
         waitUntilReady(started, probe, { withinMs: 10_000, signal: never }),
-        /it could not be started: .*ENOENT/,
+        /could not start: .*ENOENT/,
       );
     }));
 });
@@ -121,14 +121,14 @@ describe("ports of the stack", () => {
     assert.equal(new Set(Object.values(ports)).size, 20);
   });
 
-  it("fail at once when a fixed one is taken", async () => {
+  it("fail at once if a fixed port is in use", async () => {
     const server = createServer().listen({ host: HOST, port: 0 });
     await once(server, "listening");
     const { port } = server.address() as { port: number };
     try {
       await assert.rejects(choosePorts(["trino"], { trino: port }), {
         code: "PORT_IN_USE",
-        message: /\(trino\) is taken/,
+        message: /\(trino\) is in use/,
       });
     } finally {
       server.close();
@@ -136,7 +136,7 @@ describe("ports of the stack", () => {
     }
   });
 
-  it("and keys stay those of the stack's first start", () =>
+  it("and keys are kept from the stack's first start", () =>
     withFolder(async (folder) => {
       const first = await loadSettings(folder, {});
       assert.deepEqual(await loadSettings(folder, {}), first);
@@ -149,7 +149,7 @@ describe("ports of the stack", () => {
 describe("installing", () => {
   const program = (build: Program["build"]): Program => ({ name: "thing", version: "1", build });
 
-  it("happens once, however many want it at the same time", () =>
+  it("runs once for several concurrent callers", () =>
     withFolder(async (cache) => {
       let builds = 0;
       const thing = program(async (into) => {
@@ -163,7 +163,7 @@ describe("installing", () => {
       assert.deepEqual(await readdir(cache), ["thing-1"]);
     }));
 
-  it("leaves nothing when it fails", () =>
+  it("leaves no files when it fails", () =>
     withFolder(async (cache) => {
       const thing = program(async (into) => {
         await writeFile(join(into, "half"), "x");
@@ -176,7 +176,7 @@ describe("installing", () => {
       assert.deepEqual(await readdir(cache), []);
     }));
 
-  it("takes over from a process that died", () =>
+  it("takes over the lock of a process that died", () =>
     withFolder(async (cache) => {
       await mkdir(cache, { recursive: true });
       await writeFile(join(cache, "thing-1.lock"), JSON.stringify({ pid: process.pid, born: "long ago" }));
@@ -188,19 +188,19 @@ describe("installing", () => {
       assert.ok(existsSync(join(cache, "thing-1")));
     }));
 
-  it("refuses a file that is not the pinned one", () =>
+  it("refuses a file without the pinned hash", () =>
     withFolder(async (folder) => {
       const path = join(folder, "file");
       await writeFile(path, "x");
       await verifySha256(path, "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881");
-      await assert.rejects(verifySha256(path, "0".repeat(64)), /not the file that was pinned/);
+      await assert.rejects(verifySha256(path, "0".repeat(64)), /has sha256 2d71\w+, expected the pinned 0{64}/);
     }));
 
-  it("names the way out when a tool is missing", async () => {
+  it("names the remedy when a tool is missing", async () => {
     await assert.rejects(runTool("no-such-tool", [], { missing: "install it" }), /^Error: install it$/);
   });
 
-  it("goes to TRIBUTARY_CACHE_DIR, else to the user's cache folder", () => {
+  it("uses TRIBUTARY_CACHE_DIR, else the user's cache folder", () => {
     assert.equal(cacheDir({ TRIBUTARY_CACHE_DIR: "/there" }), "/there");
     assert.equal(cacheDir({ XDG_CACHE_HOME: "/cache" }), join("/cache", "tributary"));
   });
@@ -213,13 +213,13 @@ describe("finding Java", () => {
     await writeFile(join(home, "release"), `IMPLEMENTOR="x"\nJAVA_VERSION="${version}"\n`);
   };
 
-  it("takes TRIBUTARY_JAVA_HOME and no other", () =>
+  it("uses only TRIBUTARY_JAVA_HOME if it is set", () =>
     withFolder(async (folder) => {
       await makeHome(folder, "25.0.1");
       assert.equal(findJava({ TRIBUTARY_JAVA_HOME: folder }), folder);
     }));
 
-  it("says what it found and the way out when that is too old", () =>
+  it("reports the version found and the remedy if it is too old", () =>
     withFolder(async (folder) => {
       await makeHome(folder, "17.0.15");
       assert.throws(
@@ -229,10 +229,10 @@ describe("finding Java", () => {
     }));
 });
 
-it("a template with a name that has no value is refused", () =>
+it("render rejects a template with a variable that has no value", () =>
   withFolder(async (folder) => {
     const path = join(folder, "template");
     await writeFile(path, "port=${PORT}\nhost=${HOST}\n");
     assert.equal(await render(path, { PORT: 1, HOST: "h" }), "port=1\nhost=h\n");
-    await assert.rejects(render(path, { PORT: 1 }), /not given: HOST/);
+    await assert.rejects(render(path, { PORT: 1 }), /have no value: HOST/);
   }));

@@ -11,7 +11,7 @@ import { promisify } from "node:util";
 import { openBlobStore } from "../../lib/blob/open.ts";
 import { DASHBOARDS } from "../../scripts/dashboards/panels.ts";
 import { ROOT } from "../../scripts/stack/paths.ts";
-import { bornAt } from "../../scripts/stack/processes.ts";
+import { startTimeOf } from "../../scripts/stack/processes.ts";
 import type { StackFile } from "../../scripts/stack/stack.ts";
 import { statement } from "../../scripts/stack/statement.ts";
 import { missing } from "../infra/programs.ts";
@@ -124,7 +124,7 @@ test(
 
       await t.test("stops, all of it, and starts again with its data", async () => {
         await stack("--stop", "--data", data);
-        for (const pid of pids) assert.equal(bornAt(pid), undefined);
+        for (const pid of pids) assert.equal(startTimeOf(pid), undefined);
         assert.ok(!existsSync(join(data, "stack.json")));
         await start("--no-services");
         assert.deepEqual(await statement(readStack(data).trino, count), [[201]]);

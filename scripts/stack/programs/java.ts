@@ -1,15 +1,15 @@
 import { existsSync, readdirSync, readFileSync, realpathSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 
-/** Trino 476 needs it; Kafka runs on it too. */
+/** Minimum of Trino 476; Kafka runs on it too. */
 export const JAVA_VERSION_MIN = 24;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * The home of a Java ≥ 24: TRIBUTARY_JAVA_HOME if set (then no other), else JAVA_HOME, else the newest that stands where
- * systems keep them, else the `java` of the PATH.
- * @throws Error that says what was found and the way out.
+ * The home of a Java ≥ 24. If TRIBUTARY_JAVA_HOME is set, only that; else JAVA_HOME, then the newest in the system's
+ * default folders, then the `java` of the PATH.
+ * @throws Error that lists the versions found and names the remedy.
  */
 export function findJava(env: Environment): string {
   const seen: string[] = [];
@@ -19,12 +19,12 @@ export function findJava(env: Environment): string {
   for (const home of candidates) {
     const version = javaVersion(home);
     if (version >= JAVA_VERSION_MIN) return home;
-    seen.push(`${home} (${version === 0 ? "no Java" : `Java ${version}`})`);
+    seen.push(`${home} (${version === 0 ? "not a Java home" : `Java ${version}`})`);
   }
   throw new Error(
     `Trino needs Java ${JAVA_VERSION_MIN} or newer; found ${seen.length > 0 ? seen.join(", ") : "none"}.\n` +
-      "→ Install a JDK (Eclipse Temurin 25, say: `apt-get install temurin-25-jdk`, `brew install --cask temurin@25`, `sdk install java 25-tem`)," +
-      " or point TRIBUTARY_JAVA_HOME at one.",
+      "→ Install a JDK, for example Eclipse Temurin 25 (`apt-get install temurin-25-jdk`, " +
+      "`brew install --cask temurin@25` or `sdk install java 25-tem`), or set TRIBUTARY_JAVA_HOME to its home.",
   );
 }
 
@@ -44,7 +44,7 @@ function onPath(env: Environment): string[] {
   return folder === undefined ? [] : [dirname(dirname(realpathSync(join(folder, "java"))))];
 }
 
-/** The feature release (25 of 25.0.1) that the home's `release` file states; 0 if there is no Java. */
+/** The feature release (25 of 25.0.1) from the home's `release` file; 0 if it is not a Java home. */
 export function javaVersion(home: string): number {
   const release = join(home, "release");
   if (!existsSync(join(home, "bin", "java")) || !existsSync(release)) return 0;

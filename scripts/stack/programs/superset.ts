@@ -10,16 +10,16 @@ import type { StackSettings } from "../settings.ts";
 import type { StackContext } from "../context.ts";
 
 const VERSION = "6.1.0";
-/** Those for which the pinned packages come ready built; the first was tested most. */
+/** Versions with prebuilt wheels of all pinned packages; the first is tested most. */
 const PYTHONS = ["3.11", "3.12", "3.10"];
 
 interface Python {
   command: string;
-  /** Such as 3.11. */
+  /** For example 3.11. */
   version: string;
 }
 
-/** The first fit Python on the PATH. @throws Error telling which would be */
+/** The first suitable Python on the PATH. @throws Error that lists the suitable versions */
 async function findPython(env: StackContext["env"]): Promise<Python> {
   for (const command of [...PYTHONS.map((version) => `python${version}`), "python3"]) {
     const script = "import sys, pip; print('%d.%d' % sys.version_info[:2])";
@@ -27,10 +27,10 @@ async function findPython(env: StackContext["env"]): Promise<Python> {
     const version = printed.trim();
     if (PYTHONS.includes(version)) return { command, version };
   }
-  throw new Error(`Superset ${VERSION} needs Python ${PYTHONS.join(", ")} with pip, and none is on the PATH.`);
+  throw new Error(`Superset ${VERSION} needs Python ${PYTHONS.join(", ")} with pip; none is on the PATH.`);
 }
 
-/** Superset and its drivers as infra/superset names them, beside no other Python packages. */
+/** Superset and its drivers as pinned in infra/superset, isolated from other Python packages. */
 async function programFor({ command, version }: Python): Promise<Program> {
   const [requirements, constraints] = ["requirements.txt", "constraints.txt"].map(
     (file) => `${INFRA}/superset/${file}`,
@@ -42,17 +42,17 @@ async function programFor({ command, version }: Python): Promise<Program> {
     version: `${VERSION}-python${version}-${pins.digest("hex").slice(0, 8)}`,
     async build(into) {
       const args = ["-m", "pip", "install", "--quiet", "--target", into, "-c", constraints!, "-r", requirements!];
-      await runTool(command, args, { missing: `${command} is gone`, cwd: into });
+      await runTool(command, args, { missing: `${command} is not on the PATH`, cwd: into });
       const drivers = ["-c", "import gunicorn, psycopg2, superset, trino.sqlalchemy"];
       const env = { ...process.env, PYTHONPATH: into };
-      await runTool(command, drivers, { missing: `${command} is gone`, cwd: into, env });
+      await runTool(command, drivers, { missing: `${command} is not on the PATH`, cwd: into, env });
     },
   };
 }
 
 export const supersetUrl = ({ ports }: StackSettings): string => `http://${HOST}:${ports.superset}`;
 
-/** What the registrar reads. */
+/** Environment of the registrar. */
 export const supersetEnvironment = (settings: StackSettings): Record<string, string> => ({
   TRIBUTARY_SUPERSET_URL: supersetUrl(settings),
   TRIBUTARY_SUPERSET_USER: settings.superset.user,
@@ -60,8 +60,8 @@ export const supersetEnvironment = (settings: StackSettings): Record<string, str
 });
 
 /**
- * Starts Superset, made ready with infra/superset/init.sh, and waits until it answers. Its metadata are in SQLite, where two datasets
- * cannot have one name, whatever their schemas; compose uses PostgreSQL.
+ * Initialises Superset with infra/superset/init.sh, starts it and waits until it responds. Its metadata are in SQLite,
+ * where dataset names are unique across schemas; compose uses PostgreSQL.
  */
 export async function startSuperset(context: StackContext): Promise<Started> {
   const { settings, say } = context;
@@ -75,7 +75,7 @@ export async function startSuperset(context: StackContext): Promise<Started> {
     ...context.env,
     PATH: `${join(home, "bin")}:${context.env.PATH ?? ""}`,
     PYTHONPATH: home,
-    // The settings lie in the checkout, which is to stay as it is.
+    // Write no bytecode next to the settings in the repository.
     PYTHONDONTWRITEBYTECODE: "1",
     FLASK_APP: "superset.app:create_app()",
     SUPERSET_CONFIG_PATH: `${INFRA}/superset/superset_config.py`,
@@ -86,7 +86,7 @@ export async function startSuperset(context: StackContext): Promise<Started> {
   };
   const initialised = join(folder, `initialised-${program.version}`);
   if (!existsSync(initialised)) {
-    await runTool("sh", [`${INFRA}/superset/init.sh`], { missing: "`sh` is needed", cwd: folder, env });
+    await runTool("sh", [`${INFRA}/superset/init.sh`], { missing: "`sh` is required", cwd: folder, env });
     await writeFile(initialised, "");
   }
   const server = ["--workers=1", "--worker-class=gthread", "--threads=8", "--timeout=120", "superset.app:create_app()"];

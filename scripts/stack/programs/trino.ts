@@ -10,11 +10,11 @@ import type { StackContext } from "../context.ts";
 /** 477 writes duplicate rows in MERGE, 478 to 483 raise false "multiple matches" errors. */
 const VERSION = "476";
 const SERVER_SHA256 = "0f388f9967c177ae70a47c099082fc95387f0c3cb96d8000d1d41fc3a5223158";
-/** The driver of the local catalog; PostgreSQL's comes with the Iceberg plugin. */
+/** JDBC driver of the local catalog; the Iceberg plugin includes PostgreSQL's. */
 const SQLITE_VERSION = "3.50.3.0";
 const SQLITE_SHA256 = "a3f53a2aa15ae9425a9e793bbe9c8e5288febeb4b65ef5c1a4e80d4c2045cf08";
 const ICEBERG_SHA256 = "99edba5b491ed94d599aeb61e0794272d3569d8b563f3bb8569e8a49daa87b6c";
-/** Plugins of the core distribution that nothing here uses. */
+/** Plugins of the core distribution that Tributary does not use. */
 const UNUSED_PLUGINS = ["exchange-filesystem", "functions-python", "geospatial", "spooling-filesystem"];
 
 /** Trino's core distribution with the Iceberg plugin and the SQLite driver for its catalog. */
@@ -33,7 +33,7 @@ const program: Program = {
     await verifySha256(sqlite, SQLITE_SHA256);
     await verifySha256(server, SERVER_SHA256);
     await verifySha256(iceberg, ICEBERG_SHA256);
-    await runTool("tar", ["-xzf", server, "-C", into, "--strip-components=1"], { missing: "`tar` is needed" });
+    await runTool("tar", ["-xzf", server, "-C", into, "--strip-components=1"], { missing: "`tar` is required" });
     await runTool("python3", ["-m", "zipfile", "-e", iceberg, join(into, "plugin")], { missing: PYTHON_MISSING });
     await rename(join(into, "plugin", `trino-iceberg-${VERSION}`), join(into, "plugin", "iceberg"));
     await rename(sqlite, join(into, "plugin", "iceberg", `sqlite-jdbc-${SQLITE_VERSION}.jar`));
@@ -42,7 +42,7 @@ const program: Program = {
   },
 };
 
-/** Starts one Trino node and waits until it takes queries. Its settings are infra/trino; they read the environment given here. */
+/** Starts one Trino node and waits until it runs queries. The settings of infra/trino read the environment below. */
 export async function startTrino(context: StackContext): Promise<Started> {
   const { ports, s3 } = context.settings;
   const home = await install(context.cache, program, context.say);
@@ -94,7 +94,7 @@ export async function startTrino(context: StackContext): Promise<Started> {
   return started;
 }
 
-/** Makes the catalog's tables if they are not there. Python brings SQLite; Node does only from version 22. */
+/** Creates the catalog's tables if they do not exist. Uses Python's SQLite, because Node has it only from version 22. */
 async function createCatalog(path: string): Promise<void> {
   const script = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).executescript(open(sys.argv[2]).read())";
   await runTool("python3", ["-c", script, path, `${INFRA}/trino/catalog-schema.sql`], { missing: PYTHON_MISSING });
