@@ -1,4 +1,4 @@
-/** What a run of the sales checks costs as the one statement it is, and what it would cost check by check. */
+/** Cost of the sales checks as one statement, compared with one statement per check. */
 import { DuckDBInstance } from "@duckdb/node-api";
 import { fileURLToPath } from "node:url";
 import { loadContracts } from "../lib/contract/load.ts";
@@ -8,15 +8,15 @@ import { answersTo, percentile, statement, type Stack } from "./stack.ts";
 
 const TABLE = "checks_bench";
 
-/** What one statement took. */
+/** Cost of one statement. */
 interface Cost {
   ms: number;
-  /** Of processors: what other load on the machine changes least. */
+  /** Processor time; depends least on other load on the machine. */
   cpuMs: number;
   rowsRead: number;
 }
 
-/** How the bench reaches a warehouse whose table TABLE is like sales. */
+/** A warehouse with a table TABLE that has the columns of sales. */
 interface Subject {
   dialect: Dialect;
   measure: (sql: string) => Promise<Cost>;
@@ -28,12 +28,12 @@ export interface Comparison {
   checkByCheck: Cost;
 }
 
-/** Sales rows made by the warehouse itself. */
+/** A query that generates sales rows in the warehouse. */
 const salesSelect = (numbers: string, days: string): string =>
   `SELECT concat('ORD-', CAST(n AS VARCHAR)) AS order_id, concat('CUST-', CAST(n % 5000 AS VARCHAR)) AS customer_id,
      CAST(n % 5000 + 1 AS DECIMAL(12,2)) AS amount, 'Italy' AS country, ${days} AS ingestion_date FROM ${numbers}`;
 
-/** On DuckDB, in memory. Rows read are told by the plan: its scans, each of the whole table. */
+/** On DuckDB, in memory. Rows read: number of scans in the plan, each of the whole table. */
 export async function ofDuckDb(rows: number, rounds: number): Promise<Comparison> {
   const instance = await DuckDBInstance.create(":memory:");
   const connection = await instance.connect();
@@ -57,10 +57,11 @@ export async function ofDuckDb(rows: number, rounds: number): Promise<Comparison
   }
 }
 
-/** On the local stack's Trino, in a table of its own that is dropped. */
+/** On the local stack's Trino, in a temporary table. */
 export async function ofTrino(stack: Stack, rows: number, rounds: number): Promise<Comparison> {
   const thousands = Math.ceil(rows / 1_000);
-  const numbers = `(SELECT a * 1000 + b AS n FROM UNNEST(sequence(0, ${thousands - 1})) AS x(a), UNNEST(sequence(0, 999)) AS y(b))`;
+  const sequences = `UNNEST(sequence(0, ${thousands - 1})) AS x(a), UNNEST(sequence(0, 999)) AS y(b)`;
+  const numbers = `(SELECT a * 1000 + b AS n FROM ${sequences})`;
   const select = salesSelect(numbers, "DATE '2024-01-01' + INTERVAL '1' DAY * (n % 30)");
   await statement(stack, `CREATE TABLE ${TABLE} AS ${select}`);
   try {

@@ -1,4 +1,4 @@
-/** Benchmarks of the embedded default: a child process as `npm start` runs it, driven by HTTP from this one. */
+/** Benchmarks of the embedded default: a child process as in `npm start`, driven by HTTP. */
 import { createReadStream, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,7 +18,7 @@ export interface BigFileResult {
   peakRssMb: number;
 }
 
-/** One big sales file, upload to queryable, beside csv-parse merely reading the same file, alternately `rounds` times; medians. */
+/** One big sales file: upload to queryable, and csv-parse reading the same file. Alternates `rounds` times; medians. */
 export async function bigFile(options: { rows: number; rounds: number; table: string }): Promise<BigFileResult> {
   return inTempFolder(async (folder) => {
     const csv = join(folder, "big.csv");
@@ -57,15 +57,15 @@ export interface LatencyResult {
 /** Files of 100 rows, one after the other: upload to queryable. */
 export async function smallFileLatency(options: { files: number }): Promise<LatencyResult> {
   return withTributary(async (tributary, folder) => {
-    const tooks: number[] = [];
+    const tookMs: number[] = [];
     for (let n = 0; n < options.files + 1; n++) {
       const csv = join(folder, `small-${n}.csv`);
       writeFileSync(csv, smallCsv(n, 100));
-      const took = (await seconds(() => uploadAndWait(tributary, "small", `small-${n}.csv`, csv))) * 1000;
-      if (n > 0) tooks.push(took); // the first one creates the table
+      const tookS = await seconds(() => uploadAndWait(tributary, "small", `small-${n}.csv`, csv));
+      if (n > 0) tookMs.push(tookS * 1000); // the first file creates the table
     }
     await expectCount(tributary, "small", (options.files + 1) * 100);
-    return { files: options.files, medianMs: Math.round(median(tooks)), p95Ms: Math.round(percentile(tooks, 0.95)) };
+    return { files: options.files, medianMs: Math.round(median(tookMs)), p95Ms: Math.round(percentile(tookMs, 0.95)) };
   });
 }
 
@@ -76,7 +76,7 @@ export interface ManyFilesResult {
   lost: number;
 }
 
-/** Many small files over many tables, eight uploads at a time; none may be lost. */
+/** Many small files into many tables, eight uploads at a time. `lost` counts missing rows. */
 export async function manyFiles(options: {
   files: number;
   tables: number;
@@ -126,7 +126,7 @@ async function put(
     duplex: "half",
   });
   const text = await response.text();
-  if (!response.ok) throw new Error(`${path} answered ${response.status}: ${text}`);
+  if (!response.ok) throw new Error(`${path} responded with status ${response.status}: ${text}`);
   return { status: response.status, text };
 }
 
@@ -152,7 +152,7 @@ const countRows = async (tributary: TributaryProcess, table: string): Promise<nu
 
 async function expectCount(tributary: TributaryProcess, table: string, rows: number): Promise<void> {
   const found = await countRows(tributary, table);
-  if (found !== rows) throw new Error(`${table} holds ${found} rows, not ${rows}`);
+  if (found !== rows) throw new Error(`${table} holds ${found} rows, expected ${rows}`);
 }
 
 async function untilCommitted(tributary: TributaryProcess, files: number): Promise<void> {
@@ -168,13 +168,13 @@ async function untilCommitted(tributary: TributaryProcess, files: number): Promi
   }
 }
 
-/** Peak resident memory in MB, where /proc tells it. */
+/** Peak resident memory in MB; 0 without /proc. */
 function peakRss(tributary: TributaryProcess): number {
   try {
     const status = execFileSync("cat", [`/proc/${tributary.process.pid ?? 0}/status`], { encoding: "utf8" });
     return Math.round(Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024);
   } catch {
-    return 0; // no /proc here
+    return 0;
   }
 }
 

@@ -1,4 +1,4 @@
-/** `npm run bench`: one JSON line per benchmark, of the embedded default or of a local stack. */
+/** `npm run bench`: runs benchmarks of the embedded default or of a local stack; one JSON line per benchmark. */
 import { Command } from "commander";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -18,7 +18,7 @@ interface Flags {
   seconds: number;
   bytes: number;
   batches: number;
-  neglected: number;
+  baseline: number;
 }
 
 const OF_EMBEDDED: Record<string, (flags: Flags) => Promise<object>> = {
@@ -37,25 +37,25 @@ const OF_STACK: Record<string, (stack: stacked.Stack, flags: Flags) => Promise<o
   scaling: (stack, { rows }) => upsertScaling(stack, { small: 100_000, large: 5 * rows, changed: 10_000 }),
   huge: (stack, flags) => hugeFile(stack, flags.stack!, flags.bytes),
   checks: (stack, { rows, rounds }) => checks.ofTrino(stack, rows, rounds),
-  upkeep: (stack, { batches, neglected }) => upkeep(stack, { batches, neglected }),
+  upkeep: (stack, { batches, baseline }) => upkeep(stack, { batches, baselineBatches: baseline }),
   maintain: (stack, { rows, seconds }) => maintainedLatency(stack, { rows, forS: seconds }),
 };
 
 const namesOf = (benchmarks: object): string => Object.keys(benchmarks).join(", ");
 
 const command = new Command("npm run bench --")
-  .description("Measures the embedded default, or a local stack that runs. One JSON line per benchmark.")
-  .option("--stack <folder>", "the stack of `npm run stack -- --data <folder>`; without it: embedded")
-  .option("--only <name>", "one benchmark of those below")
+  .description("Benchmarks the embedded default, or a running local stack. One JSON line per benchmark.")
+  .option("--stack <folder>", "the stack of `npm run stack -- --data <folder>` (default: embedded)")
+  .option("--only <name>", "one of the benchmarks below")
   .option("--rows <count>", "rows of a large file", wholeFrom(1), 1_000_000)
-  .option("--rounds <count>", "rounds of what is measured side by side", wholeFrom(1), 3)
-  .option("--files <count>", "how many small files (many)", wholeFrom(1), 1_000)
-  .option("--seconds <count>", "how long a load lasts (steady, maintain)", wholeFrom(1), 120)
+  .option("--rounds <count>", "rounds of a comparison", wholeFrom(1), 3)
+  .option("--files <count>", "number of small files (many)", wholeFrom(1), 1_000)
+  .option("--seconds <count>", "duration of the load (steady, maintain)", wholeFrom(1), 120)
   .option("--bytes <count>", "size of the file (huge)", wholeFrom(1), 2_000_000_000)
-  .option("--batches <count>", "micro-batches before the scan (upkeep)", wholeFrom(1), 1_000)
+  .option("--batches <count>", "number of micro-batches (upkeep)", wholeFrom(1), 1_000)
   .option(
-    "--neglected <count>",
-    "the first of them, which go into an unmaintained table, too (upkeep)",
+    "--baseline <count>",
+    "number of micro-batches that the unmaintained baseline also receives (upkeep)",
     wholeFrom(1),
     150,
   )
@@ -69,7 +69,7 @@ if (flags.stack !== undefined && !existsSync(join(flags.stack, "stack.json"))) {
 const stack = flags.stack === undefined ? undefined : stacked.readStack(flags.stack);
 const all = stack === undefined ? OF_EMBEDDED : OF_STACK;
 if (flags.only !== undefined && !Object.hasOwn(all, flags.only))
-  command.error(`error: --only takes one of ${namesOf(all)}`);
+  command.error(`error: unknown benchmark '${flags.only}'; use one of ${namesOf(all)}`);
 for (const name of flags.only === undefined ? Object.keys(all) : [flags.only]) {
   const measured = stack === undefined ? OF_EMBEDDED[name]!(flags) : OF_STACK[name]!(stack, flags);
   console.log(JSON.stringify({ bench: name, ...(await measured) }));

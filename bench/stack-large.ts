@@ -1,4 +1,4 @@
-/** Benchmarks of the local stack that take their time: an upsert into tables of two sizes, and a file larger than any memory. */
+/** Long benchmarks of the local stack: an upsert into tables of two sizes, and a file larger than memory. */
 import { execFileSync } from "node:child_process";
 import { createReadStream, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -12,8 +12,8 @@ const cli = fileURLToPath(new URL("../bin/tributary.mjs", import.meta.url));
 const CHUNK_BYTES = 1 << 20;
 
 /**
- * `changed` random orders with new amounts, merged into the sales table when it holds `small` orders and when it holds `large`, three times each;
- * medians, and how many times longer the larger takes.
+ * Merges `changed` orders with new amounts into the sales table while it holds `small` and `large` orders, three times
+ * each. Returns the medians and their ratio.
  */
 export async function upsertScaling(
   stack: Stack,
@@ -30,7 +30,7 @@ export async function upsertScaling(
       await expectCount(stack, "sales", rows);
       const rounds: number[] = [];
       for (let round = 0; round < 3; round++) {
-        const changes = await someWithNewAmounts(csv, rows, changed, round);
+        const changes = await changedOrders(csv, rows, changed, round);
         rounds.push(await seconds(() => upload(stack, "sales", unique(`changes${round}`), changes)));
       }
       await expectCount(stack, "sales", rows);
@@ -45,8 +45,8 @@ export async function upsertScaling(
 
 const toMs = (value: number): number => Number(value.toFixed(3));
 
-/** `count` orders of the file, evenly spread from a place that each round has for itself, with amounts of their own. */
-async function someWithNewAmounts(csv: string, rows: number, count: number, round: number): Promise<string> {
+/** `count` orders of the file with new amounts, evenly spread; each round starts at another row. */
+async function changedOrders(csv: string, rows: number, count: number, round: number): Promise<string> {
   const step = Math.floor(rows / count);
   const lines: string[] = [];
   let number = -1;
@@ -62,29 +62,30 @@ async function someWithNewAmounts(csv: string, rows: number, count: number, roun
   return `${lines.join("\n")}\n`;
 }
 
-/** One file of `bytes`, made while it is sent; how long it takes, and the most memory each service has ever held. */
+/** Uploads one file of `bytes`, generated while it is sent. Returns its duration and the peak memory per service. */
 export async function hugeFile(stack: Stack, folder: string, bytes: number): Promise<object> {
   const table = unique("huge");
-  const made = { rows: 0 };
-  const tookS = await seconds(() => upload(stack, table, "huge.csv", Readable.from(wideRows(bytes, made))));
-  await expectCount(stack, table, made.rows);
+  const generated = { rows: 0 };
+  const tookS = await seconds(() => upload(stack, table, "huge.csv", Readable.from(wideRows(bytes, generated))));
+  await expectCount(stack, table, generated.rows);
   return {
     gigabytes: toMs(bytes / 1e9),
-    rows: made.rows,
+    rows: generated.rows,
     tookS: toMs(tookS),
     megabytesPerS: Math.round(bytes / 1e6 / tookS),
     peakRssMb: peakRssOfServices(folder),
   };
 }
 
-/** Rows of about 600 bytes, in chunks, until there are `bytes` of them. */
-function* wideRows(bytes: number, made: { rows: number }): Generator<Buffer> {
+/** Rows of about 600 bytes, in chunks, `bytes` in total. Counts them in `generated`. */
+function* wideRows(bytes: number, generated: { rows: number }): Generator<Buffer> {
   const text = "a field of some length, as free text in exports is; ".repeat(5);
   let left = bytes;
   let chunk = "id,name,amount,day,note,remark\n";
   for (let id = 0; left > 0; id++) {
-    chunk += `${id},customer ${id % 9_973},${id % 1_000}.${(id % 90) + 10},2024-01-${(id % 18) + 10},${id} ${text},${text}${id % 77}\n`;
-    made.rows += 1;
+    const [amount, day] = [`${id % 1_000}.${(id % 90) + 10}`, `2024-01-${(id % 18) + 10}`];
+    chunk += `${id},customer ${id % 9_973},${amount},${day},${id} ${text},${text}${id % 77}\n`;
+    generated.rows += 1;
     if (chunk.length < CHUNK_BYTES) continue;
     left -= chunk.length;
     yield Buffer.from(chunk);
@@ -92,7 +93,7 @@ function* wideRows(bytes: number, made: { rows: number }): Generator<Buffer> {
   }
 }
 
-/** VmHWM of every service of the stack in the folder, in MB. */
+/** Peak resident memory (VmHWM) of every service of the stack in the folder, in MB. */
 function peakRssOfServices(folder: string): Record<string, number> {
   const servers = ["kafka", "seaweedfs", "trino"];
   const processes = JSON.parse(readFileSync(join(folder, "processes.json"), "utf8")) as { name: string; pid: number }[];

@@ -1,4 +1,7 @@
-/** Benchmarks of the local stack (Kafka, SeaweedFS, Trino, the services as processes): `npm run stack -- --detach --data DIR` first. */
+/**
+ * Benchmarks of the local stack (Kafka, SeaweedFS, Trino, the services as processes). Start it first:
+ * `npm run stack -- --detach --data DIR`.
+ */
 import { execFileSync } from "node:child_process";
 import { createReadStream, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -21,10 +24,10 @@ export interface Stack {
 export const readStack = (folder: string): Stack =>
   JSON.parse(readFileSync(join(folder, "stack.json"), "utf8")) as Stack;
 
-/** Runs one statement on Trino, as any client would, and returns its rows. */
+/** Runs one statement on Trino and returns its rows. */
 export const statement = (stack: Stack, sql: string): Promise<unknown[][]> => trino.statement(stack.trino, sql, stack);
 
-/** The same, with what it cost the server. */
+/** As `statement`, with the cost on the server. */
 export const answersTo = (stack: Stack, sql: string): Promise<trino.Answer> => trino.answersTo(stack.trino, sql, stack);
 
 export async function upload(stack: Stack, table: string, name: string, body: Readable | string): Promise<void> {
@@ -34,15 +37,15 @@ export async function upload(stack: Stack, table: string, name: string, body: Re
       ? { method: "PUT", body }
       : ({ method: "PUT", body: Readable.toWeb(body) as ReadableStream, duplex: "half" } as RequestInit);
   let answer = await statusOf(url, init);
-  // Asked again while it is not finished: no client waits for one answer for ever.
+  // Repeat the request until the file has ended, because the gateway limits the wait of one request.
   while (!ENDED.includes(answer.status)) answer = await statusOf(`${stack.gateway}/v1/files/${answer.fileId}?${WAIT}`);
-  if (answer.status !== "committed") throw new Error(`${name} ended ${answer.status}`);
+  if (answer.status !== "committed") throw new Error(`${name} ended as ${answer.status}`);
 }
 
 async function statusOf(url: string, init?: RequestInit): Promise<{ fileId: string; status: string }> {
   const response = await fetch(url, init);
   const text = await response.text();
-  if (!response.ok) throw new Error(`${url} answered ${response.status}: ${text.slice(0, 500)}`);
+  if (!response.ok) throw new Error(`${url} responded with status ${response.status}: ${text.slice(0, 500)}`);
   return JSON.parse(text) as { fileId: string; status: string };
 }
 
@@ -60,7 +63,7 @@ export const count = async (stack: Stack, table: string): Promise<number> =>
 
 export async function expectCount(stack: Stack, table: string, rows: number): Promise<void> {
   const found = await count(stack, table);
-  if (found !== rows) throw new Error(`${table} holds ${found} rows, not ${rows}`);
+  if (found !== rows) throw new Error(`${table} holds ${found} rows, expected ${rows}`);
 }
 
 export const unique = (prefix: string): string => `${prefix}_${Date.now().toString(36)}`;
@@ -69,8 +72,9 @@ export const percentile = (values: readonly number[], share: number): number =>
   [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))] ?? Number.NaN;
 
 /**
- * A big sales file: as the first version of a file of an unpartitioned table (adopted), into the sales table (upsert, partitioned; MERGE), and
- * beside it the same rows merged by Trino alone from Parquet that lies ready, into a table like sales.
+ * A big sales file, loaded in three ways: as the first version of a file of an unpartitioned table (adopted); into the
+ * sales table (upsert, partitioned, MERGE); and for comparison the same rows merged by Trino alone from existing
+ * Parquet files into a table like sales.
  */
 export async function bigFile(stack: Stack, rows: number): Promise<object> {
   const folder = mkdtempSync(join(tmpdir(), "tributary-bench-"));
@@ -89,7 +93,8 @@ export async function bigFile(stack: Stack, rows: number): Promise<object> {
       "order_id, customer_id, amount, country, ingestion_date, _source_file, _source_offset, _source_row, _ingested_at";
     await statement(
       stack,
-      `CREATE TABLE ${target} WITH (partitioning = ARRAY['ingestion_date']) AS SELECT ${columns} FROM sales WITH NO DATA`,
+      `CREATE TABLE ${target} WITH (partitioning = ARRAY['ingestion_date'])
+         AS SELECT ${columns} FROM sales WITH NO DATA`,
     );
     const values = columns
       .split(", ")
@@ -130,13 +135,16 @@ export async function smallFileLatency(stack: Stack, files: number): Promise<obj
   const tookMs: number[] = [];
   for (let n = 0; n <= files; n++) {
     const took = await seconds(() => upload(stack, table, `f${n}.csv`, smallCsv(n, 100)));
-    if (n > 0) tookMs.push(took * 1000); // the first one makes the table
+    if (n > 0) tookMs.push(took * 1000); // the first file creates the table
   }
   await expectCount(stack, table, (files + 1) * 100);
   return { files, medianMs: Math.round(percentile(tookMs, 0.5)), p95Ms: Math.round(percentile(tookMs, 0.95)) };
 }
 
-/** `tables` tables at once, `filesPerS` files a second in all, for `forS` seconds: upload to visible, and the snapshots that took. */
+/**
+ * Loads `tables` tables concurrently with `filesPerS` files per second in total for `forS` seconds. Returns the time
+ * from upload to visible and the number of snapshots.
+ */
 export async function steadyLoad(
   stack: Stack,
   options: { tables: number; filesPerS: number; forS: number },
@@ -173,12 +181,14 @@ export async function steadyLoad(
   };
 }
 
-/** The way of the batch pipelines we replace: MERGE with 50 literal rows a statement. */
+/** Baseline of common batch pipelines: MERGE with 50 literal rows per statement. */
 export async function literalMerges(stack: Stack, rows: number): Promise<object> {
   const table = unique("literals");
   await statement(
     stack,
-    `CREATE TABLE ${table} (order_id varchar, customer_id varchar, amount double, country varchar, ingestion_date date) WITH (partitioning = ARRAY['ingestion_date'])`,
+    `CREATE TABLE ${table}
+       (order_id varchar, customer_id varchar, amount double, country varchar, ingestion_date date)
+       WITH (partitioning = ARRAY['ingestion_date'])`,
   );
   const took = await seconds(async () => {
     for (let from = 0; from < rows; from += 50) {
@@ -189,8 +199,12 @@ export async function literalMerges(stack: Stack, rows: number): Promise<object>
       );
       await statement(
         stack,
-        `MERGE INTO ${table} t USING (VALUES ${values.join(", ")}) s (order_id, customer_id, amount, country, ingestion_date) ON t.order_id = s.order_id
-         WHEN MATCHED THEN UPDATE SET amount = s.amount WHEN NOT MATCHED THEN INSERT VALUES (s.order_id, s.customer_id, s.amount, s.country, s.ingestion_date)`,
+        `MERGE INTO ${table} t
+         USING (VALUES ${values.join(", ")}) s (order_id, customer_id, amount, country, ingestion_date)
+         ON t.order_id = s.order_id
+         WHEN MATCHED THEN UPDATE SET amount = s.amount
+         WHEN NOT MATCHED THEN
+           INSERT VALUES (s.order_id, s.customer_id, s.amount, s.country, s.ingestion_date)`,
       );
     }
   });

@@ -1,4 +1,4 @@
-/** What many small commits cost those who read the table, and what maintenance costs those who write it. On the local stack. */
+/** Benchmarks of maintenance on the local stack: scan cost after many small commits, write latency during optimize. */
 import { openBlobStore } from "../lib/blob/open.ts";
 import { openWarehouse } from "../lib/warehouse/open.ts";
 import type { TableLayout, Warehouse } from "../lib/warehouse/warehouse.ts";
@@ -18,7 +18,7 @@ const ROWS_CORRECTED = 20;
 const DAYS = 7;
 const SCANS = 7;
 
-/** The `n`th micro-batch: new orders of a few days, and corrections of old ones. */
+/** The `n`th micro-batch: new orders of a few days, and corrections of older orders. */
 function batch(n: number): Row[] {
   const order = (id: number, amount: number): Row => ({
     order_id: `ORD-${id}`,
@@ -36,19 +36,26 @@ const csvOf = (rows: readonly Row[]): string =>
   [NAMES.join(","), ...rows.map((row) => NAMES.map((name) => String(row[name])).join(","))].join("\n") + "\n";
 
 /**
- * `batches` micro-batches into `sales`, through the gateway, with everything on that maintains it; beside it the first `neglected` ones by
- * the same adapter into a table that nobody maintains. After every tenth of the neglected ones, then of all, the tables are scanned beside a
- * freshly written copy. What the scans answer is compared with what was sent.
+ * Sends `batches` micro-batches through the gateway into `sales`, which is maintained. The first `baselineBatches` also
+ * go into a table without maintenance (the unmaintained baseline), by the same adapter. After each tenth of the
+ * baseline's batches, and then of all batches, it scans both tables and a freshly written copy, and compares the results
+ * with the rows sent.
  */
-export async function upkeep(stack: Stack, options: { batches: number; neglected: number }): Promise<object> {
+export async function upkeep(stack: Stack, options: { batches: number; baselineBatches: number }): Promise<object> {
   const { batches } = options;
-  const neglected = Math.min(options.neglected, batches);
+  const baselineBatches = Math.min(options.baselineBatches, batches);
   const staging = await openBlobStore("s3://lakehouse-staging/bench", { s3: stack.s3 });
   const host = new URL(stack.trino).host;
   const url = `trino://bench@${host}/${stack.catalog}/${stack.schema}`;
   const warehouse = await openWarehouse(url, { trino: { staging } });
-  const [off, fresh] = [unique("upkeep_off"), unique("upkeep_fresh")];
-  const layout: TableLayout = { table: off, mode: "upsert", key: ["order_id"], deleteMissing: false, partitioning: ["ingestion_date"] }; // prettier-ignore
+  const [baseline, fresh] = [unique("upkeep_baseline"), unique("upkeep_fresh")];
+  const layout: TableLayout = {
+    table: baseline,
+    mode: "upsert",
+    key: ["order_id"],
+    deleteMissing: false,
+    partitioning: ["ingestion_date"],
+  };
   try {
     await statement(stack, "DELETE FROM sales").catch(() => undefined); // the first run has no sales table yet
     const run = unique("upkeep");
@@ -61,32 +68,31 @@ export async function upkeep(stack: Stack, options: { batches: number; neglected
       await upload(stack, "sales", `${run}-${n}.csv`, csvOf(rows));
       waitsMs.push(performance.now() - startedMs);
       for (const row of rows) sent.set(row["order_id"] as string, row);
-      const isNeglected = n < neglected;
-      if (isNeglected) await commitAlone(warehouse, layout, n, rows);
-      const step = Math.max(1, Math.floor((isNeglected ? neglected : batches) / 10));
+      const isInBaseline = n < baselineBatches;
+      if (isInBaseline) await commitToBaseline(warehouse, layout, n, rows);
+      const step = Math.max(1, Math.floor((isInBaseline ? baselineBatches : batches) / 10));
       if ((n + 1) % step !== 0) continue;
-      points.push(
-        await scanned(stack, { off: isNeglected ? off : undefined, fresh, batches: n + 1, expected: summaryOf(sent) }),
-      );
+      const tables = { baseline: isInBaseline ? baseline : undefined, fresh };
+      points.push(await measureScans(stack, { ...tables, batches: n + 1, expected: summaryOf(sent) }));
       process.stderr.write(`${JSON.stringify(points.at(-1))}\n`);
     }
     const last = points.at(-1)!;
     const worst = Math.max(...points.map(({ maintained }) => maintained));
-    const lastNeglected = points.findLast(({ unmaintained }) => unmaintained !== undefined);
+    const lastOfBaseline = points.findLast(({ unmaintained }) => unmaintained !== undefined);
     const [health, runs] = await Promise.all([warehouse.health("sales"), maintenanceRuns(stack)]);
-    const offHealth = await warehouse.health(off);
+    const baselineHealth = await warehouse.health(baseline);
     return {
       batches,
-      scanToFresh: { maintained: last.maintained, maintainedWorst: worst, unmaintained: lastNeglected?.unmaintained },
-      neglected: lastNeglected?.batches,
+      scanToFresh: { maintained: last.maintained, maintainedWorst: worst, unmaintained: lastOfBaseline?.unmaintained },
+      baselineBatches: lastOfBaseline?.batches,
       scanMs: last.ms,
-      files: { maintained: filesText(health), unmaintained: filesText(offHealth) },
+      files: { maintained: filesText(health), unmaintained: filesText(baselineHealth) },
       maintenanceRuns: runs,
       uploadToVisibleMs: quantiles(waitsMs),
       points: points.map(({ batches: at, maintained, unmaintained }) => [at, maintained, unmaintained]),
     };
   } finally {
-    for (const table of [off, fresh]) await statement(stack, `DROP TABLE IF EXISTS ${table}`);
+    for (const table of [baseline, fresh]) await statement(stack, `DROP TABLE IF EXISTS ${table}`);
     await warehouse.close();
     await staging.close();
   }
@@ -101,27 +107,35 @@ const quantiles = (values: readonly number[]): object => ({
   max: Math.round(Math.max(...values)),
 });
 
-async function commitAlone(warehouse: Warehouse, layout: TableLayout, n: number, rows: readonly Row[]): Promise<void> {
+async function commitToBaseline(
+  warehouse: Warehouse,
+  layout: TableLayout,
+  n: number,
+  rows: readonly Row[],
+): Promise<void> {
   await warehouse.ensureTable(layout, COLUMNS);
-  const version = await fileVersion(warehouse, layout.table, { sourceFile: `${n}.csv`, sourceOffset: n + 1, columns: COLUMNS, rows }); // prettier-ignore
+  const file = { sourceFile: `${n}.csv`, sourceOffset: n + 1, columns: COLUMNS, rows };
+  const version = await fileVersion(warehouse, layout.table, file);
   await warehouse.commit({ layout, files: [version] });
   await version.stage!.discard();
 }
 
 async function maintenanceRuns(stack: Stack): Promise<Record<string, number>> {
-  const sql = `SELECT concat(operation, ' ', status), count(*) FROM tributary_maintenance_log WHERE table_name = 'sales' GROUP BY 1`;
+  const sql =
+    "SELECT concat(operation, ' ', status), count(*) FROM tributary_maintenance_log " +
+    "WHERE table_name = 'sales' GROUP BY 1";
   return Object.fromEntries(await statement(stack, sql)) as Record<string, number>;
 }
 
 interface ScanPoint {
   batches: number;
-  /** Times of a scan as multiples of the fresh copy's. */
+  /** Scan times as multiples of the fresh copy's scan time. */
   maintained: number;
   unmaintained: number | undefined;
   ms: { maintained: number; unmaintained: number | undefined; fresh: number };
 }
 
-/** What the scan must answer: of every country how many orders, for how much, and the last day. */
+/** The expected result of the scan: per country the number of orders, their amount and the last day. */
 function summaryOf(sent: ReadonlyMap<string, Row>): string {
   const countries = new Map<string, { orders: number; cents: number; lastDay: string }>();
   for (const { country, amount, ingestion_date } of sent.values()) {
@@ -140,39 +154,45 @@ function summaryOf(sent: ReadonlyMap<string, Row>): string {
   );
 }
 
-interface Scanned {
-  off: string | undefined;
+interface ScanTarget {
+  baseline: string | undefined;
   fresh: string;
   batches: number;
   expected: string;
 }
 
-/** Medians of scans, the tables by turns; throws if one of them does not hold what was sent. */
-async function scanned(stack: Stack, { off, fresh, batches, expected }: Scanned): Promise<ScanPoint> {
+/** Median scan times; scans the tables in turn. @throws Error if a table does not hold the rows sent */
+async function measureScans(stack: Stack, target: ScanTarget): Promise<ScanPoint> {
+  const { baseline, fresh, batches, expected } = target;
   await statement(stack, `DROP TABLE IF EXISTS ${fresh}`);
   await statement(stack, `CREATE TABLE ${fresh} WITH (partitioning = ARRAY['ingestion_date']) AS SELECT * FROM sales`);
   const scan = (table: string): string =>
     `SELECT country, count(*), sum(amount), max(ingestion_date) FROM ${table} GROUP BY country ORDER BY country`;
-  const took: Record<string, number[]> = { sales: [], ...(off === undefined ? {} : { [off]: [] }), [fresh]: [] };
+  const baselineTook = baseline === undefined ? {} : { [baseline]: [] };
+  const took: Record<string, number[]> = { sales: [], ...baselineTook, [fresh]: [] };
   for (let round = 0; round < SCANS; round++) {
     for (const table of Object.keys(took)) {
       const startedMs = performance.now();
       const answer = JSON.stringify(await statement(stack, scan(table)));
       took[table]!.push(performance.now() - startedMs);
       if (answer !== expected)
-        throw new Error(`after ${batches} batches ${table} holds ${answer}, sent was ${expected}`);
+        throw new Error(`after ${batches} batches ${table} holds ${answer}, expected ${expected}`);
     }
   }
   const median = (table: string): number => Math.round(percentile(took[table]!, 0.5));
-  const ms = { maintained: median("sales"), unmaintained: off === undefined ? undefined : median(off), fresh: median(fresh) }; // prettier-ignore
-  const times = (one: number): number => Number((one / ms.fresh).toFixed(2));
-  const unmaintained = ms.unmaintained === undefined ? undefined : times(ms.unmaintained);
-  return { batches, maintained: times(ms.maintained), unmaintained, ms };
+  const ms = {
+    maintained: median("sales"),
+    unmaintained: baseline === undefined ? undefined : median(baseline),
+    fresh: median(fresh),
+  };
+  const toFresh = (medianMs: number): number => Number((medianMs / ms.fresh).toFixed(2));
+  const unmaintained = ms.unmaintained === undefined ? undefined : toFresh(ms.unmaintained);
+  return { batches, maintained: toFresh(ms.maintained), unmaintained, ms };
 }
 
 /**
- * Small files into a table of `rows` rows in many small data files, one after the other for `forS` seconds: once left alone, once while it is
- * optimised again and again. Upload to visible.
+ * Uploads small files one after the other for `forS` seconds into a table of `rows` rows in many small data files: first
+ * without maintenance (`alone`), then during repeated optimize runs (`duringOptimize`). Measures upload to visible.
  */
 export async function maintainedLatency(stack: Stack, options: { rows: number; forS: number }): Promise<object> {
   const { rows, forS } = options;
@@ -185,20 +205,20 @@ export async function maintainedLatency(stack: Stack, options: { rows: number; f
   const alone = await sendFor(stack, table, forS, "alone");
   let steps = 0;
   const statuses: Record<string, number> = {};
-  let going = true;
+  let isRunning = true;
   const maintaining = (async () => {
-    while (going) {
+    while (isRunning) {
       const { status } = await maintain(stack, table);
       statuses[status] = (statuses[status] ?? 0) + 1;
       steps += 1;
-      // Something to do for the next: the big files again, changed.
-      if (going) for (let n = 0; n < 8; n++) await upload(stack, table, `big-${n}.csv`, bigCsv(n, perFile, steps));
+      // Change the big files, so that the next optimize has work.
+      if (isRunning) for (let n = 0; n < 8; n++) await upload(stack, table, `big-${n}.csv`, bigCsv(n, perFile, steps));
     }
   })();
-  const meanwhile = await sendFor(stack, table, forS, "meanwhile");
-  going = false;
+  const duringOptimize = await sendFor(stack, table, forS, "during");
+  isRunning = false;
   await maintaining;
-  return { rows, alone, meanwhile, optimizes: statuses };
+  return { rows, alone, duringOptimize, optimizes: statuses };
 }
 
 function bigCsv(seed: number, rows: number, version = 0): string {
