@@ -184,7 +184,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     invariant: "I13",
     what: "another writer's commit in between is not detected",
-    file: "lib/warehouse/trino/commit/commit.ts",
+    file: "lib/warehouse/trino/commit/snapshot.ts",
     from: "made: snapshotIn(parent) === baseSnapshot ?",
     to: "made: snapshotIn(parent) !== undefined ?",
     run: test("test/lib/warehouse/trino/statements.test.ts", "another's came in between"),

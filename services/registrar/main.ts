@@ -1,4 +1,4 @@
-import { INTERNAL_TABLES } from "../../lib/warehouse/sql/sql.ts";
+import { INTERNAL_TABLES } from "../../lib/warehouse/internal-tables.ts";
 import { physicalName } from "../../lib/warehouse/trino/names.ts";
 import { runService } from "../run-service.ts";
 import { registrarConfig, registrarSettings } from "./config.ts";

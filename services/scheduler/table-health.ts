@@ -1,6 +1,6 @@
 import { COMMITS_KEPT, type TableState } from "../../lib/maintenance/needs.ts";
 import type { Command, CommandKind, CommandResult, CommitEvent, TableFiles } from "../../lib/messages/generated.ts";
-import { INTERNAL_TABLES } from "../../lib/warehouse/sql/sql.ts";
+import { INTERNAL_TABLES } from "../../lib/warehouse/internal-tables.ts";
 import type { TableHealth as MeasuredHealth } from "../../lib/warehouse/warehouse.ts";
 
 export { COMMITS_KEPT };

@@ -3,18 +3,8 @@ import type { Database } from "./database.ts";
 import { qualified } from "./schema.ts";
 import type { DuckDbStage } from "./stage.ts";
 import { StagedRows, type StagedPart } from "./stage.ts";
-import {
-  columnDefinitions,
-  columnList,
-  identifier,
-  INTERNAL_TABLES,
-  ledgerRow,
-  literal,
-  rejectRow,
-  stringLiteral,
-  valuesOf,
-  type InternalTable,
-} from "../sql/sql.ts";
+import { INTERNAL_TABLES, ledgerRow, rejectRow, type InternalTable } from "../internal-tables.ts";
+import { columnDefinitions, columnList, identifier, literal, stringLiteral, valuesOf } from "../sql/sql.ts";
 import type { LogRow, Stage } from "../warehouse.ts";
 
 /** Makes our own tables where they are missing. */

@@ -11,7 +11,7 @@ import type { RowBatch } from "../../messages/generated.ts";
 import { ChunkAppender } from "./chunk.ts";
 import { decodeRows } from "../../rows/row-decoder.ts";
 import { columnDefinitions, identifier, stringLiteral, type SqlColumn } from "../sql/sql.ts";
-import type { StagedColumn } from "../trino/commit/source.ts";
+import type { StagedColumn } from "./batch-groups.ts";
 
 /** Enough for 2,000 columns; a piece of an ordinary table takes a tenth of it. */
 const MEMORY_BYTES_MAX = 256 * 1024 * 1024;

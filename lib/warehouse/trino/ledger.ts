@@ -1,19 +1,13 @@
 import type { FileOutcome } from "../../messages/generated.ts";
-import {
-  identifier,
-  INTERNAL_TABLES,
-  ledgerRow,
-  literal,
-  stringLiteral,
-  type InternalTable,
-  type LiteralValue,
-  type SqlColumn,
-} from "../sql/sql.ts";
-import { inlineOf, INLINE_CHARS_MAX, runRepeatable, withRows, type CommitContext } from "./commit/commit.ts";
-import { tableId } from "./names.ts";
-import { valuesSelect } from "./commit/source.ts";
+import { INTERNAL_TABLES, ledgerRow, type InternalTable } from "../internal-tables.ts";
+import { identifier, literal, stringLiteral, type LiteralValue, type SqlColumn } from "../sql/sql.ts";
+import { isMissing } from "./client/errors.ts";
+import { runRepeatable } from "./client/repeat.ts";
+import type { CommitContext } from "./commit/context.ts";
+import { valuesSelect } from "./commit/row-selects.ts";
+import { inlineOf, INLINE_CHARS_MAX, withRows } from "./commit/row-source.ts";
 import { TrinoStage, type RowBuffer } from "./commit/stage.ts";
-import { isMissing } from "./tables.ts";
+import { tableId } from "./names.ts";
 import type { Stage } from "../warehouse.ts";
 
 type Row = Readonly<Record<string, LiteralValue>>;
@@ -44,7 +38,6 @@ const WRITE_GAP_MS = 500;
  */
 export class TrinoLedger {
   readonly #context: CommitContext;
-  readonly #newest = new Map<string, number>();
   #waiting: Entry[] = [];
   #running: Promise<void> | undefined;
   /** When the next write may begin, monotonic. */
@@ -63,15 +56,10 @@ export class TrinoLedger {
     });
   }
 
-  /** The newest offset of the table that `watermark` or `record` has seen, if either has. */
-  newest(table: string): number | undefined {
-    return this.#newest.get(table);
-  }
-
   /** What Warehouse.watermark says. */
   async watermark(table: string): Promise<number | undefined> {
     const offset = (await this.#watermarks(`WHERE table_name = ${stringLiteral("trino", table)}`)).get(table);
-    this.#newest.set(table, offset ?? -1);
+    this.#context.recordedOffsets.read(table, offset);
     return offset;
   }
 
@@ -131,10 +119,7 @@ export class TrinoLedger {
         some,
       );
     }
-    for (const { table, outcome } of ended) {
-      const known = this.#newest.get(table);
-      if (known !== undefined) this.#newest.set(table, Math.max(known, outcome.sourceOffset));
-    }
+    for (const { table, outcome } of ended) this.#context.recordedOffsets.written(table, outcome.sourceOffset);
   }
 
   async #writeRejects(ended: readonly Ended[]): Promise<void> {

@@ -1,4 +1,5 @@
-import { identifier, INTERNAL_TABLES, SCHEMA } from "../sql/sql.ts";
+import { INTERNAL_TABLES } from "../internal-tables.ts";
+import { identifier, SCHEMA } from "../sql/sql.ts";
 import { SQL_TOKEN } from "../sql/tokenizer.ts";
 
 /**

@@ -1,7 +1,9 @@
 import { column, identifier, stringLiteral, typeText, withAuditColumns } from "../sql/sql.ts";
 import type { TrinoClient } from "./client/client.ts";
+import { isMissing } from "./client/errors.ts";
 import { tableId } from "./names.ts";
-import { isMissing, type TrinoTables } from "./tables.ts";
+import { currentSnapshot } from "./commit/snapshot.ts";
+import type { TrinoTables } from "./tables.ts";
 import { publishedComment, publishedIn, publishedName } from "../published-view.ts";
 import type { Published } from "../warehouse.ts";
 
@@ -13,13 +15,6 @@ import type { Published } from "../warehouse.ts";
 export interface PublishContext {
   client: TrinoClient;
   tables: TrinoTables;
-}
-
-/** The snapshot that a table shows. */
-export async function currentSnapshot(client: TrinoClient, table: string): Promise<string> {
-  const { rows } = await client.run(`SELECT snapshot_id FROM ${tableId(table, "$refs")} WHERE name = 'main'`);
-  const id = rows[0]?.[0] as bigint | number | undefined;
-  return String(id ?? "");
 }
 
 /** What Warehouse.trusted says. */

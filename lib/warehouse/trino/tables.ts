@@ -1,17 +1,10 @@
 import { AUDIT_COLUMNS, columnTypeOf, type ColumnDefinition } from "../../columns.ts";
 import { TributaryError } from "../../errors.ts";
+import { INTERNAL_TABLES, type InternalTable } from "../internal-tables.ts";
 import { checkLayout, evolve, partitionFields } from "../schema-evolution.ts";
-import {
-  columnDefinitions,
-  identifier,
-  INTERNAL_TABLES,
-  stringLiteral,
-  typeText,
-  withAuditColumns,
-  type InternalTable,
-} from "../sql/sql.ts";
+import { columnDefinitions, identifier, stringLiteral, typeText, withAuditColumns } from "../sql/sql.ts";
 import type { TrinoClient } from "./client/client.ts";
-import { trinoFailureOf } from "./client/errors.ts";
+import { isMissing } from "./client/errors.ts";
 import { logicalName, tableId } from "./names.ts";
 import type { TableDescription, TableLayout } from "../warehouse.ts";
 
@@ -167,12 +160,6 @@ export class TrinoTables {
     }
     await made;
   }
-}
-
-/** Does the error say that the table, or its schema, does not exist? */
-export function isMissing(thrown: unknown): boolean {
-  const name = trinoFailureOf(thrown)?.errorName;
-  return name === "TABLE_NOT_FOUND" || name === "SCHEMA_NOT_FOUND";
 }
 
 function definitionOf(table: string, name: string, type: string, comment: unknown): ColumnDefinition {

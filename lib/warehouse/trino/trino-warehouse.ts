@@ -4,10 +4,13 @@ import { systemClock, type Clock } from "../../clock.ts";
 import type { ColumnDefinition } from "../../columns.ts";
 import { messageOf, TributaryError } from "../../errors.ts";
 import type { FileOutcome } from "../../messages/generated.ts";
-import { INTERNAL_TABLES, type InternalTable } from "../sql/sql.ts";
+import { INTERNAL_TABLES, type InternalTable } from "../internal-tables.ts";
 import { TrinoClient, type TrinoTarget } from "./client/client.ts";
 import { removeAddedOrphans } from "./commit/add-files.ts";
-import { commitBatch, type CommitContext } from "./commit/commit.ts";
+import { commitBatch } from "./commit/commit.ts";
+import type { CommitContext } from "./commit/context.ts";
+import { RecordedOffsets } from "./commit/recorded-offsets.ts";
+import { currentSnapshot } from "./commit/snapshot.ts";
 import { appendRows, TrinoLedger } from "./ledger.ts";
 import { healthOf, maintainTable } from "./maintenance/maintain.ts";
 import { readOnlyStatement, runQuery } from "./query.ts";
@@ -16,7 +19,7 @@ import { ParquetSpill } from "../staging/parquet-spill.ts";
 import { MemoryBudget, TrinoStage, type StageShared } from "./commit/stage.ts";
 import { LEFTOVER_AGE_MS, StageTables } from "./commit/stage-tables.ts";
 import { TrinoTables } from "./tables.ts";
-import { currentSnapshot, hold, publish, publishedOf } from "./published.ts";
+import { hold, publish, publishedOf } from "./published.ts";
 import type {
   CommitOptions,
   CommitReceipt,
@@ -134,7 +137,6 @@ class TrinoWarehouse implements Warehouse {
       area: { location, blobs: staging },
       budget: new MemoryBudget(options.stagesBytesHeldMax ?? 128 * MIB),
       spool: new ParquetSpill(),
-      tables: new StageTables(this.#client, clock, this.#target.schema, this.#writer),
       memoryBytesMax: options.stageBytesHeldMax ?? 8 * MIB,
     };
     this.#context = {
@@ -143,9 +145,10 @@ class TrinoWarehouse implements Warehouse {
       tables: this.#tables,
       baseSnapshots: new BaseSnapshots(this.#client),
       staging: this.#staging,
+      stageTables: new StageTables(this.#client, clock, this.#target.schema, this.#writer),
       adoptRowsMin: options.adoptRowsMin ?? 20_000,
       newPrefix: (table) => this.#newPrefix(table),
-      ledgerNewest: (table) => this.#ledger.newest(table),
+      recordedOffsets: new RecordedOffsets(),
       slicePartsMax: new Map(),
       runInBackground: (work) => this.#later(work),
     };
@@ -227,8 +230,8 @@ class TrinoWarehouse implements Warehouse {
     return appendRows(this.#context, table, rows);
   }
 
-  version(table: string): Promise<string> {
-    return currentSnapshot(this.#client, table);
+  async version(table: string): Promise<string> {
+    return (await currentSnapshot(this.#client, table)) ?? "";
   }
 
   publish(table: string, version: string, atMs: number): Promise<boolean> {
@@ -299,7 +302,7 @@ class TrinoWarehouse implements Warehouse {
   /** Removes what dead writers left in the staging area. */
   async #sweep(): Promise<void> {
     this.#sweptAtMs = this.#clock.monotonicMs();
-    await this.#staging.tables.sweep();
+    await this.#context.stageTables.sweep();
     const before = this.#clock.nowMs() - LEFTOVER_AGE_MS;
     const { blobs } = this.#staging.area;
     for await (const { key, modifiedAtMs } of blobs.list(STAGE_PREFIX)) {

@@ -4,7 +4,7 @@ import type { EventLog, LogRecord, Tail } from "../../../lib/event-log/event-log
 import { commandResults, commands as commandCodec, type Codec } from "../../../lib/messages/avro.ts";
 import type { Command, CommandResult } from "../../../lib/messages/generated.ts";
 import { rowsTopic, TOPICS } from "../../../lib/messages/topics.ts";
-import { INTERNAL_TABLES, type InternalTable } from "../../../lib/warehouse/sql/sql.ts";
+import { INTERNAL_TABLES, type InternalTable } from "../../../lib/warehouse/internal-tables.ts";
 import type { Logger } from "../../../lib/process/logger.ts";
 import type { WriterContext } from "../commit/commit.ts";
 import type { TableCommands } from "../lane/table-writer.ts";

@@ -115,3 +115,9 @@ export function isTooManyPartitions(thrown: unknown): boolean {
 export function isFileThereAlready(thrown: unknown): boolean {
   return /file already exists/i.test(messageOf(thrown));
 }
+
+/** Does the error say that the table, or its schema, does not exist? */
+export function isMissing(thrown: unknown): boolean {
+  const name = trinoFailureOf(thrown)?.errorName;
+  return name === "TABLE_NOT_FOUND" || name === "SCHEMA_NOT_FOUND";
+}

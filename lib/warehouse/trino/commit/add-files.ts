@@ -1,12 +1,21 @@
 import { createHash } from "node:crypto";
 import { stringLiteral, type SqlColumn } from "../../sql/sql.ts";
-import type { CommittedBatch, CommitContext } from "./commit.ts";
+import type { CommitContext } from "./context.ts";
 import type { TrinoClient } from "../client/client.ts";
 import { isFileThereAlready } from "../client/errors.ts";
 import { tableId } from "../names.ts";
-import { filesIn, rowsIn, summaryIn, type SnapshotSummary } from "./merge.ts";
-import { snapshotIn, currentSnapshotOf, concurrentWrite, type SnapshotId } from "./base-snapshots.ts";
-import { broughtColumns } from "./source.ts";
+import { concurrentWrite } from "./base-snapshots.ts";
+import { broughtColumns } from "./row-selects.ts";
+import {
+  currentSnapshotOf,
+  filesIn,
+  rowsIn,
+  snapshotIn,
+  summaryIn,
+  type CommittedBatch,
+  type SnapshotId,
+  type SnapshotSummary,
+} from "./snapshot.ts";
 import { addFiles } from "./stage-tables.ts";
 import { TrinoStage } from "./stage.ts";
 import type { FileVersion, TableLayout } from "../../warehouse.ts";

@@ -1,9 +1,7 @@
 import { TributaryError } from "../../../errors.ts";
 import type { TrinoClient } from "../client/client.ts";
 import { tableId } from "../names.ts";
-
-/** A snapshot's id; null of a table that has none. */
-export type SnapshotId = string | null;
+import { currentSnapshot, type CommittedSnapshot, type SnapshotId } from "./snapshot.ts";
 
 /** Of larger tables it is not asked which files they hold, so that the question stays short beside the commits it saves. */
 const READ_ROWS_MAX = 5_000_000;
@@ -17,13 +15,6 @@ interface Seen {
   rows?: number | undefined;
   /** The source files that the table may hold rows of, all of them; undefined: not asked yet, "too many": not to be kept. */
   files?: Set<string> | "too many";
-}
-
-/** What a commit has made of its table. */
-export interface CommittedSnapshot {
-  snapshot: string;
-  /** Rows the table holds now, if known. */
-  rows: number | undefined;
 }
 
 /**
@@ -94,8 +85,7 @@ export class BaseSnapshots {
   }
 
   async #now(table: string): Promise<SnapshotId> {
-    const { rows } = await this.#client.run(`SELECT ${currentSnapshotOf(table)}`);
-    return snapshotIn(rows[0]?.[0]);
+    return currentSnapshot(this.#client, table);
   }
 
   #keep(seen: Seen, sourceFiles: readonly string[]): void {
@@ -111,19 +101,6 @@ export class BaseSnapshots {
   #drop(seen: Seen | undefined): void {
     if (seen?.files instanceof Set) this.#names -= seen.files.size;
   }
-}
-
-export const snapshotIn = (value: unknown): SnapshotId =>
-  typeof value === "string" || typeof value === "number" ? String(value) : null;
-
-/** The table's snapshot, as an expression. Within one statement it belongs to what the statement reads of the table. */
-export const currentSnapshotOf = (table: string): string =>
-  `(SELECT max(snapshot_id) FROM ${tableId(table, "$refs")} WHERE name = 'main')`;
-
-/** The rows of `select` while the table is as seen; none otherwise. */
-export function guardedBySnapshot(select: string, table: string, seen: SnapshotId): string {
-  const id = seen === null ? "CAST(NULL AS BIGINT)" : `BIGINT '${seen}'`;
-  return `SELECT * FROM (${select}) WHERE ${currentSnapshotOf(table)} IS NOT DISTINCT FROM ${id}`;
 }
 
 export function concurrentWrite(table: string): TributaryError {

@@ -8,8 +8,8 @@ import {
   stringLiteral,
   withAuditColumns,
 } from "../../sql/sql.ts";
-import { guardedBySnapshot, type SnapshotId } from "./base-snapshots.ts";
-import type { CommitReceipt, TableLayout, WriteMode } from "../../warehouse.ts";
+import { guardedBySnapshot, type SnapshotId } from "./snapshot.ts";
+import type { TableLayout, WriteMode } from "../../warehouse.ts";
 
 /** The one statement that takes a micro-batch into its table, for each write mode as Warehouse.commit promises. Pure. */
 
@@ -217,37 +217,4 @@ export function newestOffsets(files: readonly AppliedFile[]): Map<string, number
     newest.set(sourceFile, Math.max(sourceOffset, newest.get(sourceFile) ?? -1));
   }
   return newest;
-}
-
-/** A snapshot's summary: numbers as text, by name. */
-export type SnapshotSummary = Readonly<Record<string, string>>;
-
-export const summaryIn = (json: unknown): SnapshotSummary =>
-  (typeof json === "string" ? JSON.parse(json) : {}) as SnapshotSummary;
-
-/** How many rows a MERGE inserted, updated and deleted: its own count, and what its snapshot added and deleted. */
-export function changesOf(
-  updateCount: number,
-  summary: SnapshotSummary,
-): { rowsInserted: number; rowsUpdated: number; rowsDeleted: number } {
-  const count = (key: string): number => Number(summary[key] ?? 0);
-  // An update is written as a row deleted and a row added.
-  const added = count("added-records");
-  const deleted = count("added-position-deletes") + count("deleted-records") - count("removed-position-deletes");
-  const rowsDeleted = Math.max(0, updateCount - added);
-  const rowsUpdated = Math.min(added, Math.max(0, deleted - rowsDeleted));
-  return { rowsInserted: added - rowsUpdated, rowsUpdated, rowsDeleted };
-}
-
-/** What a table consists of after the snapshot of this summary, if it says so. */
-export function filesIn(summary: SnapshotSummary): Pick<CommitReceipt, "files"> {
-  const dataFiles = Number(summary["total-data-files"]);
-  const deleteFiles = Number(summary["total-delete-files"]);
-  return Number.isNaN(dataFiles + deleteFiles) ? {} : { files: { dataFiles, deleteFiles } };
-}
-
-/** Rows in the table's data files after the snapshot of this summary, deleted ones too; undefined if it does not say. */
-export function rowsIn(summary: SnapshotSummary): number | undefined {
-  const rows = Number(summary["total-records"]);
-  return Number.isNaN(rows) ? undefined : rows;
 }

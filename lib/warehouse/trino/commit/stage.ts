@@ -2,9 +2,8 @@ import type { BlobStore } from "../../../blob/blob-store.ts";
 import type { Reject, RowBatch } from "../../../messages/generated.ts";
 import { rejectBatch } from "../../../rows/reject-rows.ts";
 import { sourceOffsetOf } from "../../../rows/row-decoder.ts";
-import { groupBatches, groupKey, stagedColumnsOf, type StagedColumn } from "./source.ts";
+import { groupBatches, groupKey, stagedColumnsOf, type StagedColumn } from "../../staging/batch-groups.ts";
 import type { ParquetSpill, SpilledRows } from "../../staging/parquet-spill.ts";
-import type { StageTables } from "./stage-tables.ts";
 import type { Stage } from "../../warehouse.ts";
 
 /** Where staged files go: what `blobs` writes Trino reads under `location` (`s3://bucket/prefix`, no slash at the end). */
@@ -39,7 +38,6 @@ export interface StageShared {
   area: StagingArea;
   budget: MemoryBudget;
   spool: ParquetSpill;
-  tables: StageTables;
   /** Of a stage's rows, and of its rejects, so much is held in memory at most: then it becomes a piece of a spool. */
   memoryBytesMax: number;
 }

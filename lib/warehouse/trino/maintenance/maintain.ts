@@ -1,5 +1,6 @@
 import { messageOf, isRetryable, TributaryError } from "../../../errors.ts";
-import { runRepeatable, type CommitContext } from "../commit/commit.ts";
+import { runRepeatable } from "../client/repeat.ts";
+import type { CommitContext } from "../commit/context.ts";
 import type { TrinoClient } from "../client/client.ts";
 import { tableId } from "../names.ts";
 import { MAINTENANCE_TIMEOUT_MS, optimizeSlice, partitionsSelect } from "./optimize.ts";

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import fc from "fast-check";
 import type { ColumnType } from "../../../../lib/columns.ts";
+import { INTERNAL_TABLES, ledgerRow, rejectRow } from "../../../../lib/warehouse/internal-tables.ts";
 import { openWarehouse } from "../../../../lib/warehouse/open.ts";
 import {
   allEqual,
@@ -14,10 +15,7 @@ import {
   decimalText,
   doubleLiteral,
   identifier,
-  INTERNAL_TABLES,
-  ledgerRow,
   literal,
-  rejectRow,
   stringLiteral,
   tableName,
   timestampText,

@@ -6,7 +6,7 @@ import { test, type TestContext } from "node:test";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { openBlobStore } from "../../../../lib/blob/open.ts";
 import type { RowBatch } from "../../../../lib/messages/generated.ts";
-import { stagedColumnsOf } from "../../../../lib/warehouse/trino/commit/source.ts";
+import { stagedColumnsOf } from "../../../../lib/warehouse/staging/batch-groups.ts";
 import { ParquetSpill, type SpilledRows } from "../../../../lib/warehouse/staging/parquet-spill.ts";
 import { columns, rowBatches, type Row } from "../../../support/rows.ts";
 

@@ -8,17 +8,13 @@ import {
   statementError,
 } from "../../../../lib/warehouse/trino/client/errors.ts";
 import type { TrinoClient } from "../../../../lib/warehouse/trino/client/client.ts";
-import { snapshotOf } from "../../../../lib/warehouse/trino/commit/commit.ts";
-import { changesOf, mergeStatement } from "../../../../lib/warehouse/trino/commit/merge.ts";
+import { changesOf, snapshotOf } from "../../../../lib/warehouse/trino/commit/snapshot.ts";
+import { mergeStatement } from "../../../../lib/warehouse/trino/commit/merge.ts";
 import { logicalName, physicalName, withPhysicalNames } from "../../../../lib/warehouse/trino/names.ts";
 import { assertOwn, doubtfulQuery, readOnlyStatement } from "../../../../lib/warehouse/trino/query.ts";
 import { tokensOf } from "../../../../lib/warehouse/sql/tokenizer.ts";
-import {
-  groupBatches,
-  inlineSelect,
-  stagedColumnsOf,
-  valuesSelect,
-} from "../../../../lib/warehouse/trino/commit/source.ts";
+import { groupBatches, stagedColumnsOf } from "../../../../lib/warehouse/staging/batch-groups.ts";
+import { inlineSelect, valuesSelect } from "../../../../lib/warehouse/trino/commit/row-selects.ts";
 import { partitioningIn, partitionTexts } from "../../../../lib/warehouse/trino/tables.ts";
 import { exactJson, resultValue } from "../../../../lib/warehouse/trino/values.ts";
 import { targetOf } from "../../../../lib/warehouse/trino/trino-warehouse.ts";

@@ -1,6 +1,5 @@
-import { decimalOf, DECIMAL_PRECISION_MAX, type ColumnType } from "../../../columns.ts";
-import type { RowBatch } from "../../../messages/generated.ts";
-import { decodeRows, rowFieldsOf, valueAt, type DecodedValue } from "../../../rows/row-decoder.ts";
+import { decimalOf, type ColumnType } from "../../../columns.ts";
+import { decodeRows, valueAt, type DecodedValue } from "../../../rows/row-decoder.ts";
 import {
   column,
   dateText,
@@ -12,52 +11,9 @@ import {
   type LiteralValue,
   type SqlColumn,
 } from "../../sql/sql.ts";
+import type { BatchGroup, StagedColumn } from "../../staging/batch-groups.ts";
 
 /** Rows as SQL: a SELECT whose columns are a table's, by name and type, in the table's order. Pure. */
-
-/** A column of staged rows: `name` while they are staged. */
-export interface StagedColumn {
-  readonly name: string;
-  /** The column's own name. */
-  readonly column: string;
-  readonly type: ColumnType;
-}
-
-/**
- * The columns that rows of this writer schema are staged in. Writer schemas that differ only in a column's width (INTEGER or BIGINT,
- * DECIMAL digits at one scale) encode alike and are staged alike, as wide as can be.
- */
-export function stagedColumnsOf(writerSchema: string): StagedColumn[] {
-  return rowFieldsOf(writerSchema).map(({ name: column, type }, index) => {
-    const decimal = decimalOf(type);
-    const wide: ColumnType = decimal ? `DECIMAL(${DECIMAL_PRECISION_MAX},${decimal.scale})` : type;
-    return { name: `c${index}`, column, type: wide };
-  });
-}
-
-/** Equal for row batches that may be staged together. */
-export function groupKey(columns: readonly StagedColumn[]): string {
-  return columns.map(({ column, type }) => `${column}:${type}`).join("|");
-}
-
-/** Row batches with the same columns. */
-export interface BatchGroup {
-  columns: readonly StagedColumn[];
-  batches: RowBatch[];
-}
-
-/** Puts batches whose rows may be staged together into one group, in order of first appearance. */
-export function groupBatches(batches: Iterable<RowBatch>): BatchGroup[] {
-  const groups = new Map<string, BatchGroup>();
-  for (const batch of batches) {
-    const columns = stagedColumnsOf(batch.writerSchema);
-    const key = groupKey(columns);
-    const group = groups.get(key);
-    if (group) group.batches.push(batch);
-    else groups.set(key, { columns, batches: [batch] });
-  }
-  return [...groups.values()];
-}
 
 /**
  * The rows inside the statement's own text, as one JSON string literal; undefined if that takes more than `charsMax` characters.

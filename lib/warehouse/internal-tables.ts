@@ -1,0 +1,116 @@
+import type { FileOutcome, Reject } from "../messages/generated.ts";
+import type { LiteralValue, SqlColumn } from "./sql/sql.ts";
+
+/** Our own tables, in the same schema. Every column is nullable. */
+export const INTERNAL_TABLES = {
+  /** How each file version ended: one row a file id. */
+  _ingest_files: [
+    { name: "file_id", type: "VARCHAR" },
+    { name: "file_key", type: "VARCHAR" },
+    { name: "table_name", type: "VARCHAR" },
+    { name: "etag", type: "VARCHAR" },
+    { name: "content_hash", type: "VARCHAR" },
+    { name: "status", type: "VARCHAR" },
+    { name: "row_count", type: "BIGINT" },
+    { name: "rows_read", type: "BIGINT" },
+    { name: "rows_committed", type: "BIGINT" },
+    { name: "rows_rejected", type: "BIGINT" },
+    { name: "size_bytes", type: "BIGINT" },
+    { name: "source_offset", type: "BIGINT" },
+    { name: "rows_offset", type: "BIGINT" },
+    { name: "delimiter", type: "VARCHAR" },
+    { name: "encoding", type: "VARCHAR" },
+    { name: "error_code", type: "VARCHAR" },
+    { name: "error_message", type: "VARCHAR" },
+    { name: "received_at", type: "TIMESTAMP" },
+    { name: "parsed_at", type: "TIMESTAMP" },
+    { name: "ingested_at", type: "TIMESTAMP" },
+    { name: "parse_ms", type: "BIGINT" },
+  ],
+  /** The rows that could not be typed: one row a (file id, source row). */
+  _rejected_rows: [
+    { name: "table_name", type: "VARCHAR" },
+    { name: "source_file", type: "VARCHAR" },
+    { name: "source_offset", type: "BIGINT" },
+    { name: "file_id", type: "VARCHAR" },
+    { name: "source_row", type: "BIGINT" },
+    { name: "line", type: "BIGINT" },
+    { name: "column_name", type: "VARCHAR" },
+    { name: "reason", type: "VARCHAR" },
+    { name: "message", type: "VARCHAR" },
+    { name: "raw", type: "VARCHAR" },
+    { name: "rejected_at", type: "TIMESTAMP" },
+  ],
+  _quality_results: [
+    { name: "check_name", type: "VARCHAR" },
+    { name: "check_type", type: "VARCHAR" },
+    { name: "table_name", type: "VARCHAR" },
+    { name: "column_name", type: "VARCHAR" },
+    { name: "status", type: "VARCHAR" },
+    { name: "failing_rows", type: "BIGINT" },
+    { name: "total_rows", type: "BIGINT" },
+    { name: "details", type: "VARCHAR" },
+    { name: "run_id", type: "VARCHAR" },
+    { name: "executed_at", type: "TIMESTAMP" },
+  ],
+  _maintenance_log: [
+    { name: "table_name", type: "VARCHAR" },
+    { name: "operation", type: "VARCHAR" },
+    { name: "status", type: "VARCHAR" },
+    { name: "details", type: "VARCHAR" },
+    { name: "snapshots_before", type: "BIGINT" },
+    { name: "snapshots_after", type: "BIGINT" },
+    { name: "files_before", type: "BIGINT" },
+    { name: "files_after", type: "BIGINT" },
+    { name: "run_id", type: "VARCHAR" },
+    { name: "executed_at", type: "TIMESTAMP" },
+  ],
+} as const satisfies Record<string, readonly SqlColumn[]>;
+
+export type InternalTable = keyof typeof INTERNAL_TABLES;
+
+/** The row of `_ingest_files` for a file's end, by column name. `recordedAtMs` becomes ingested_at. */
+export function ledgerRow(table: string, outcome: FileOutcome, recordedAtMs: number): Record<string, LiteralValue> {
+  return {
+    file_id: outcome.fileId,
+    file_key: outcome.sourceFile,
+    table_name: table,
+    etag: outcome.etag,
+    content_hash: outcome.contentHash,
+    status: outcome.status,
+    row_count: outcome.rowsCommitted,
+    rows_read: outcome.rowsRead,
+    rows_committed: outcome.rowsCommitted,
+    rows_rejected: outcome.rowsRejected,
+    size_bytes: outcome.sizeBytes,
+    source_offset: outcome.sourceOffset,
+    rows_offset: outcome.rowsOffset,
+    delimiter: outcome.delimiter,
+    encoding: outcome.encoding,
+    error_code: outcome.errorCode,
+    error_message: outcome.errorMessage,
+    received_at: new Date(outcome.receivedAtMs),
+    parsed_at: new Date(outcome.parsedAtMs),
+    ingested_at: new Date(recordedAtMs),
+    parse_ms: outcome.parseMs,
+  };
+}
+
+/** The row of `_rejected_rows` for one reject of a file, by column name; without the reject, what all of the file's have in common. */
+export function rejectRow(
+  table: string,
+  outcome: FileOutcome,
+  reject: Reject | undefined,
+  recordedAtMs: number,
+): Record<string, LiteralValue> {
+  const common = {
+    table_name: table,
+    source_file: outcome.sourceFile,
+    source_offset: outcome.sourceOffset,
+    file_id: outcome.fileId,
+    rejected_at: new Date(recordedAtMs),
+  };
+  if (!reject) return common;
+  const { row, line, column, reason, message, raw } = reject;
+  return { ...common, source_row: row, line, column_name: column, reason, message, raw };
+}
