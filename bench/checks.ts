@@ -2,8 +2,11 @@
 import { DuckDBInstance } from "@duckdb/node-api";
 import { fileURLToPath } from "node:url";
 import { loadContracts } from "../lib/contract/load.ts";
-import type { Dialect } from "../lib/warehouse/sql/sql.ts";
-import { combinedQuery, measureOf } from "../services/committer/commands/checks.ts";
+import { duckdb } from "../lib/warehouse/duckdb/dialect.ts";
+import { checkSql, measureStatement } from "../lib/warehouse/reads/checks.ts";
+import type { Dialect } from "../lib/warehouse/sql/dialect.ts";
+import { trino } from "../lib/warehouse/trino/dialect.ts";
+import { measurementOf } from "../services/committer/commands/checks.ts";
 import { answersTo, percentile, statement, type Stack } from "./stack.ts";
 
 const TABLE = "checks_bench";
@@ -41,7 +44,7 @@ export async function ofDuckDb(rows: number, rounds: number): Promise<Comparison
     const select = salesSelect(`range(${rows}) t(n)`, "DATE '2024-01-01' + CAST(n % 30 AS INTEGER)");
     await connection.run(`CREATE SCHEMA lakehouse; CREATE TABLE lakehouse.${TABLE} AS ${select}`);
     return await compare(rounds, {
-      dialect: "duckdb",
+      dialect: duckdb,
       async measure(sql) {
         const [startedMs, cpu] = [performance.now(), process.cpuUsage()];
         await connection.runAndReadAll(sql);
@@ -66,7 +69,7 @@ export async function ofTrino(stack: Stack, rows: number, rounds: number): Promi
   await statement(stack, `CREATE TABLE ${TABLE} AS ${select}`);
   try {
     return await compare(rounds, {
-      dialect: "trino",
+      dialect: trino,
       async measure(sql) {
         const startedMs = performance.now();
         const { processedRows: rowsRead, cpuMs } = await answersTo(stack, sql);
@@ -81,9 +84,12 @@ export async function ofTrino(stack: Stack, rows: number, rounds: number): Promi
 async function compare(rounds: number, { dialect, measure }: Subject): Promise<Comparison> {
   const { checks, columns } = loadContracts(fileURLToPath(new URL("../contracts", import.meta.url))).of("sales");
   const context = { table: TABLE, columns, dialect, nowMs: Date.now() };
-  const measures = checks.map((check) => measureOf(check, context));
-  const together = combinedQuery(TABLE, measures);
-  const alone = measures.map((one) => combinedQuery(TABLE, [one]));
+  const parts = checks.flatMap((check) => {
+    const measurement = measurementOf(check);
+    return measurement.by === "broken" ? [] : [checkSql(measurement.measured, context)];
+  });
+  const together = measureStatement(TABLE, parts);
+  const alone = parts.map((one) => measureStatement(TABLE, [one]));
   const costs: { oneStatement: Cost[]; checkByCheck: Cost[] } = { oneStatement: [], checkByCheck: [] };
   for (let round = 0; round < rounds; round++) {
     costs.oneStatement.push(await measure(together));

@@ -1,5 +1,6 @@
 import type { FileOutcome, Reject } from "../messages/generated.ts";
-import type { LiteralValue, SqlColumn } from "./sql/sql.ts";
+import type { LiteralValue } from "./sql/dialect.ts";
+import type { SqlColumn } from "./sql/sql.ts";
 
 /** Our own tables, in the same schema. Every column is nullable. */
 export const INTERNAL_TABLES = {

@@ -1,5 +1,6 @@
 import type { ColumnDefinition } from "../columns.ts";
 import type { FileOutcome, Reject, RowBatch } from "../messages/generated.ts";
+import type { CheckMeasurements, MeasuredTable, ReadLimits, TableCheck, WarehouseReads } from "./reads/port.ts";
 
 export type WriteMode = "replace" | "upsert" | "append";
 
@@ -181,6 +182,17 @@ export interface Warehouse {
   watermarks(): Promise<Map<string, number>>;
   /** Read-only: exactly one SELECT (or WITH … SELECT, SHOW, DESCRIBE, EXPLAIN); unqualified names resolve to the lakehouse schema. QUERY_* errors. */
   query(sql: string, options: QueryOptions): Promise<QueryResult>;
+  /** Files, rejects and tables as services ask for them. Under the limits of `query`; QUERY_* errors. */
+  readonly reads: WarehouseReads;
+  /**
+   * Counts with one statement the rows of the table and those that fail each check. Checks of one table share one scan, but for uniqueness.
+   * A user's SQL in custom_sql passes through `query`. Throws what the statement throws, for all checks together.
+   */
+  measure(
+    table: MeasuredTable,
+    checks: readonly TableCheck[],
+    limits: ReadLimits & { nowMs: number },
+  ): Promise<CheckMeasurements>;
   health(table: string): Promise<TableHealth>;
   /** One step of maintenance: short, where the work can be divided. It never changes what the table or `<table>_trusted` shows. */
   maintain(table: string, operation: MaintenanceOperation, options: MaintenanceOptions): Promise<MaintenanceResult>;

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { makeRejectLedger } from "../../services/gateway/rejects/ledger.ts";
 import { columns, outcomeOf, RECEIVED_AT_MS, reject } from "../support/rows.ts";
 import { TestTable, type Sent } from "../support/test-table.ts";
 import type { Opened } from "./warehouse-subject.ts";
 
 const COLUMNS = columns({ id: "INTEGER" });
 const RECORDED_AT_MS = RECEIVED_AT_MS + 1000;
+const LIMITS = { timeoutMs: 60_000 };
 
 /** Rejects as the gateway asks for them, and files that fail by them. */
 export function rejectContract(opened: Opened): void {
@@ -39,7 +39,7 @@ export function rejectContract(opened: Opened): void {
 
     test("are found by every filter, counted, paged, and stand until a newer version has settled them", async () => {
       const table = new TestTable(opened.warehouse, COLUMNS);
-      const ledger = makeRejectLedger(opened.warehouse, { timeoutMs: 60_000 });
+      const { rejects: ledger } = opened.warehouse.reads;
       const [first, second, third] = [1, 2, 3].map((n) => `${table.name}-${n}`) as [string, string, string];
       const rejects = [reject(1, { column: "it's" }), reject(4, { reason: "too_few_fields", column: null })];
       await end(table, "committed", { sourceFile: "o'hara.csv", sourceOffset: 1, fileId: first, rows: [], rejects });
@@ -47,37 +47,49 @@ export function rejectContract(opened: Opened): void {
       await end(table, "failed", { sourceFile: "b.csv", sourceOffset: 2, fileId: second, rows: [], rejects: many });
       const all = { table: table.name, all: false };
       const rows = async (filter: object, limit = 100) =>
-        (await ledger.list({ ...all, ...filter }, { limit })).map(({ fileId, row }) => `${fileId.slice(-1)}:${row}`);
+        (await ledger.list({ ...all, ...filter }, { limit }, LIMITS)).map(
+          ({ fileId, row }) => `${fileId.slice(-1)}:${row}`,
+        );
       assert.deepEqual(await rows({}), ["2:1", "2:2", "2:3", "2:4", "2:5", "1:1", "1:4"]);
       assert.deepEqual(await rows({ file: "o'hara.csv", column: "it's" }), ["1:1"]);
       assert.deepEqual(await rows({ reason: "too_few_fields" }), ["1:4"]);
       assert.deepEqual(await rows({ lineFrom: 5, lineTo: 6 }), ["2:4", "2:5", "1:4"]);
       assert.deepEqual(await rows({ fileId: first, sinceMs: RECORDED_AT_MS, untilMs: RECORDED_AT_MS }), ["1:1", "1:4"]);
       assert.deepEqual(await rows({ sinceMs: RECORDED_AT_MS + 1 }), []);
-      const [, , third2] = await ledger.list(all, { limit: 3 });
+      const [, , third2] = await ledger.list(all, { limit: 3 }, LIMITS);
       const after = { sourceOffset: third2!.sourceOffset, fileId: third2!.fileId, row: third2!.row };
       assert.deepEqual(
-        (await ledger.list(all, { after, limit: 2 })).map(({ row }) => row),
+        (await ledger.list(all, { after, limit: 2 }, LIMITS)).map(({ row }) => row),
         [4, 5],
       );
-      assert.deepEqual(await ledger.counts(all), [
+      assert.deepEqual(await ledger.counts(all, LIMITS), [
         { sourceFile: "b.csv", reason: "type_mismatch", column: "id", rows: 5 },
         { sourceFile: "o'hara.csv", reason: "too_few_fields", column: null, rows: 1 },
         { sourceFile: "o'hara.csv", reason: "type_mismatch", column: "it's", rows: 1 },
       ]);
-      assert.deepEqual([...(await ledger.ofFile(first, 10)).keys()], [1, 4]);
-      const version = await ledger.version(first);
-      assert.deepEqual([version?.sourceFile, version?.sourceOffset, version?.rowsRejected], ["o'hara.csv", 1, 2]);
-      assert.equal(await ledger.version("none"), undefined);
+      assert.deepEqual([...(await ledger.ofFile(first, 10, LIMITS)).keys()], [1, 4]);
+      const [newest] = await ledger.list({ ...all, fileId: first }, { limit: 1 }, LIMITS);
+      assert.deepEqual(newest, {
+        fileId: first,
+        sourceFile: "o'hara.csv",
+        sourceOffset: 1,
+        row: 1,
+        line: 2,
+        column: "it's",
+        reason: "type_mismatch",
+        message: "'x' is no INTEGER",
+        raw: "x",
+        rejectedAtMs: RECORDED_AT_MS,
+      });
 
       await end(table, "failed", { sourceFile: "o'hara.csv", sourceOffset: 3, fileId: third, rows: [] });
       assert.deepEqual(await rows({ file: "o'hara.csv" }), ["1:1", "1:4"], "a version that failed settles nothing");
-      assert.deepEqual([...(await ledger.files(table.name, { all: false }))].toSorted(), [first, second]);
+      assert.deepEqual([...(await ledger.files(table.name, { all: false }, LIMITS))].toSorted(), [first, second]);
       await end(table, "committed", { sourceFile: "o'hara.csv", sourceOffset: 4, fileId: `${table.name}-4`, rows: [] });
       assert.deepEqual(await rows({ file: "o'hara.csv" }), []);
       assert.deepEqual(await rows({ file: "o'hara.csv", all: true }), ["1:1", "1:4"]);
-      assert.deepEqual([...(await ledger.files(table.name, { all: false }))], [second]);
-      assert.equal((await ledger.files(table.name, { all: true, file: "o'hara.csv" })).size, 1);
+      assert.deepEqual([...(await ledger.files(table.name, { all: false }, LIMITS))], [second]);
+      assert.equal((await ledger.files(table.name, { all: true, file: "o'hara.csv" }, LIMITS)).size, 1);
     });
   });
 }

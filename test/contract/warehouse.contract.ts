@@ -4,6 +4,7 @@ import { checksContract } from "./warehouse-checks.contract.ts";
 import { commitContract } from "./warehouse-commits.contract.ts";
 import { modelContract } from "./warehouse-model.contract.ts";
 import { queryContract } from "./warehouse-queries.contract.ts";
+import { readsContract } from "./warehouse-reads.contract.ts";
 import { recordContract } from "./warehouse-records.contract.ts";
 import { rejectContract } from "./warehouse-rejects.contract.ts";
 import { tableContract } from "./warehouse-tables.contract.ts";
@@ -32,6 +33,7 @@ export function warehouseContract(subject: WarehouseSubject): void {
     valueContract(opened);
     recordContract(opened);
     rejectContract(opened);
+    readsContract(opened);
     queryContract(opened);
     modelContract(opened);
   });

@@ -4,6 +4,7 @@ import { openTestTrino, trinoGiven } from "../support/trino-server.ts";
 import { QueryableFakeWarehouse } from "../support/queryable-fake-warehouse.ts";
 import { commitContract } from "./warehouse-commits.contract.ts";
 import { modelContract } from "./warehouse-model.contract.ts";
+import { readsContract } from "./warehouse-reads.contract.ts";
 import { recordContract } from "./warehouse-records.contract.ts";
 import { warehouseContract } from "./warehouse.contract.ts";
 
@@ -153,6 +154,7 @@ describe("warehouse contract: in memory", () => {
   after(() => opened.warehouse.close());
   commitContract(opened);
   recordContract(opened);
+  readsContract(opened);
   modelContract(opened);
 });
 

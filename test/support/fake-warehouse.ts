@@ -10,6 +10,7 @@ import type {
   MaintenanceOptions,
   MaintenanceResult,
   MicroBatch,
+  QueryOptions,
   QueryResult,
   Stage,
   TableDescription,
@@ -18,6 +19,11 @@ import type {
   Published,
   Warehouse,
 } from "../../lib/warehouse/warehouse.ts";
+import { duckdb } from "../../lib/warehouse/duckdb/dialect.ts";
+import { measure } from "../../lib/warehouse/reads/checks.ts";
+import type { CheckMeasurements, MeasuredTable, ReadLimits, TableCheck } from "../../lib/warehouse/reads/port.ts";
+import type { SqlReader } from "../../lib/warehouse/reads/sql-reader.ts";
+import { sqlReads } from "../../lib/warehouse/reads/sql-reads.ts";
 import { applied, type FakeRow } from "./fake-commit.ts";
 
 export class FakeStage implements Stage {
@@ -85,6 +91,12 @@ const HEALTH: TableHealth = {
 export class FakeWarehouse implements Warehouse {
   readonly url = "fake:";
   readonly supports = { partitioning: false, snapshots: false };
+  readonly #reader: SqlReader = {
+    dialect: duckdb,
+    query: (sql, options) => this.query(sql, options),
+    describe: (table) => this.describe(table),
+  };
+  readonly reads = sqlReads(this.#reader);
   readonly tablesByName = new Map<string, { columns: ColumnDefinition[]; rows: FakeRow[] }>();
   readonly ledger = new Map<string, { table: string; outcome: FileOutcome; recordedAtMs: number }>();
   readonly rejected = new Map<string, Reject>();
@@ -190,9 +202,17 @@ export class FakeWarehouse implements Warehouse {
     return highest;
   }
 
-  async query(sql: string): Promise<QueryResult> {
+  async query(sql: string, _options?: QueryOptions): Promise<QueryResult> {
     this.calls.push("query");
     return { columns: [], rows: await this.answer(sql), truncated: false };
+  }
+
+  measure(
+    table: MeasuredTable,
+    checks: readonly TableCheck[],
+    limits: ReadLimits & { nowMs: number },
+  ): Promise<CheckMeasurements> {
+    return measure(this.#reader, table, checks, limits);
   }
 
   async health(): Promise<TableHealth> {

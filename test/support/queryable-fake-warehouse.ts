@@ -1,21 +1,26 @@
 import { decimalOf, type ColumnDefinition } from "../../lib/columns.ts";
 import type { DecodedValue } from "../../lib/rows/row-decoder.ts";
+import { INTERNAL_TABLES } from "../../lib/warehouse/internal-tables.ts";
 import { openWarehouse } from "../../lib/warehouse/open.ts";
-import type { QueryOptions, QueryResult, Warehouse } from "../../lib/warehouse/warehouse.ts";
+import type { QueryOptions, QueryResult, TableDescription, Warehouse } from "../../lib/warehouse/warehouse.ts";
 import type { FakeRow } from "./fake-commit.ts";
 import { FakeWarehouse } from "./fake-warehouse.ts";
 import { fileVersion, type Cell } from "./rows.ts";
 import { READ_ALL } from "./test-table.ts";
 
-const INTERNAL_TABLES = /_ingest_files|_rejected_rows|_quality_results|_maintenance_log/;
+const INTERNAL_NAMES = /_ingest_files|_rejected_rows|_quality_results|_maintenance_log/;
 
 /** The warehouse in memory with SQL over it, so that the port's contract can be read off it: each query looks at a copy in DuckDB. */
 export class QueryableFakeWarehouse extends FakeWarehouse {
   #tableCopies: Promise<Warehouse> | undefined;
   #tablesCopied = 0;
 
+  override async describe(table: string): Promise<TableDescription | undefined> {
+    return table in INTERNAL_TABLES ? { table, columns: [], partitioning: [] } : super.describe(table);
+  }
+
   override query(sql: string, options: QueryOptions = READ_ALL): Promise<QueryResult> {
-    return INTERNAL_TABLES.test(sql) ? this.#queryAll(sql, options) : this.#queryTables(sql, options);
+    return INTERNAL_NAMES.test(sql) ? this.#queryAll(sql, options) : this.#queryTables(sql, options);
   }
 
   override async close(): Promise<void> {

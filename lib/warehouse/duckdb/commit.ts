@@ -1,18 +1,10 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
+import { duckdb } from "./dialect.ts";
 import { CATALOG, rowsOf, type Database } from "./database.ts";
 import { qualified, type Tables } from "./schema.ts";
 import type { DuckDbStage } from "./stage.ts";
 import { StagedRows, type StagedPart } from "./stage.ts";
-import {
-  allEqual,
-  anyDistinct,
-  column,
-  columnList,
-  identifier,
-  stringLiteral,
-  withAuditColumns,
-  type SqlColumn,
-} from "../sql/sql.ts";
+import { allEqual, anyDistinct, column, columnList, identifier, withAuditColumns, type SqlColumn } from "../sql/sql.ts";
 import type { CommitReceipt, FileVersion, MicroBatch } from "../warehouse.ts";
 
 const NOTHING: CommitReceipt = { snapshotId: null, strategy: "none", rowsInserted: 0, rowsUpdated: 0, rowsDeleted: 0 };
@@ -73,7 +65,7 @@ async function applicable(database: Database, { layout, files }: MicroBatch): Pr
   const keys = [...new Set(files.map((file) => file.sourceFile))];
   const recorded = await database.rows(
     `SELECT file_key, max(source_offset) FROM ${qualified("_ingest_files")}
-     WHERE table_name = ${stringLiteral("duckdb", layout.table)} AND status = 'committed' AND file_key IN (${stringList(keys)})
+     WHERE table_name = ${duckdb.stringLiteral(layout.table)} AND status = 'committed' AND file_key IN (${stringList(keys)})
      GROUP BY ALL`,
   );
   const absorbed = new Map(recorded.map(([key, offset]) => [key as string, Number(offset)]));
@@ -83,7 +75,7 @@ async function applicable(database: Database, { layout, files }: MicroBatch): Pr
   return fresh.filter((file) => file.sourceOffset === newest.get(file.sourceFile));
 }
 
-const stringList = (texts: readonly string[]): string => texts.map((text) => stringLiteral("duckdb", text)).join(", ");
+const stringList = (texts: readonly string[]): string => texts.map((text) => duckdb.stringLiteral(text)).join(", ");
 
 function newestOffsets(files: readonly FileVersion[]): Map<string, number> {
   const newest = new Map<string, number>();
@@ -158,7 +150,7 @@ async function upsertRows(work: Work): Promise<Counts> {
   let rowsDeleted = 0;
   if (deleteMissing) {
     const newest = [...newestOffsets(batch.files)].map(
-      ([file, offset]) => `(${stringLiteral("duckdb", file)}, ${offset})`,
+      ([file, offset]) => `(${duckdb.stringLiteral(file)}, ${offset})`,
     );
     rowsDeleted = await changed(
       connection,
@@ -185,7 +177,7 @@ function supersededRows(files: readonly FileVersion[]): string {
   const olderFiles = new Set(files.filter((f) => f.sourceOffset < newest.get(f.sourceFile)!).map((f) => f.sourceFile));
   if (olderFiles.size === 0) return "FALSE";
   const either = [...olderFiles].map(
-    (file) => `(s._source_file = ${stringLiteral("duckdb", file)} AND s._source_offset < ${newest.get(file)!})`,
+    (file) => `(s._source_file = ${duckdb.stringLiteral(file)} AND s._source_offset < ${newest.get(file)!})`,
   );
   return `(${either.join(" OR ")})`;
 }
@@ -227,7 +219,7 @@ async function appendRows(work: Work): Promise<Counts> {
 /** A file version's rows, by what they carry: they may keep the offset of the version that theirs repeats. */
 function ofVersion({ sourceFile, sourceOffset, stage }: FileVersion): string {
   const offset = (stage as DuckDbStage | undefined)?.rowsOffset ?? sourceOffset;
-  return `_source_file = ${stringLiteral("duckdb", sourceFile)} AND _source_offset = ${offset}`;
+  return `_source_file = ${duckdb.stringLiteral(sourceFile)} AND _source_offset = ${offset}`;
 }
 
 const insertAll = ({ connection, table, source }: Work): Promise<number> =>

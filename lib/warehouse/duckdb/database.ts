@@ -4,9 +4,10 @@ import { mkdir, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
+import { duckdb } from "./dialect.ts";
 import { systemClock } from "../../clock.ts";
 import { messageOf, TributaryError } from "../../errors.ts";
-import { identifier, SCHEMA, stringLiteral } from "../sql/sql.ts";
+import { identifier, SCHEMA } from "../sql/sql.ts";
 
 /** The database that lasts, whatever its file is called. */
 export const CATALOG = "warehouse";
@@ -221,7 +222,7 @@ const BLOCK_BYTES = 64 * 1024;
 
 function attachStatement(file: string): string {
   const options = existsSync(file) ? "" : ` (BLOCK_SIZE ${BLOCK_BYTES})`;
-  return `ATTACH ${stringLiteral("duckdb", file)} AS ${identifier(CATALOG)}${options}`;
+  return `ATTACH ${duckdb.stringLiteral(file)} AS ${identifier(CATALOG)}${options}`;
 }
 
 /** Every row of a query, as arrays of DuckDB values. */
@@ -252,7 +253,7 @@ export async function openDatabase(path: string, options: DatabaseOptions): Prom
     await connection.run(attachStatement(file));
     // Ours since the file is locked: what a killed process left.
     await rm(temporaryFolder, { recursive: true, force: true });
-    const own = [file, `${file}.wal`].map((one) => stringLiteral("duckdb", one)).join(", ");
+    const own = [file, `${file}.wal`].map((one) => duckdb.stringLiteral(one)).join(", ");
     await connection.run(`
       CREATE SCHEMA IF NOT EXISTS ${LAKEHOUSE};
       CREATE SEQUENCE IF NOT EXISTS ${identifier(CATALOG)}.main.commit_ids;

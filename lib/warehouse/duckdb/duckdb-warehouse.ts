@@ -1,4 +1,5 @@
 import { availableParallelism } from "node:os";
+import { duckdb } from "./dialect.ts";
 import { systemClock, type Clock } from "../../clock.ts";
 import type { ColumnDefinition } from "../../columns.ts";
 import { messageOf, TributaryError } from "../../errors.ts";
@@ -10,7 +11,11 @@ import { forbiddenCalls, QueryRunner } from "./query.ts";
 import { qualified, Tables, tablesOf } from "./schema.ts";
 import { DuckDbStage } from "./stage.ts";
 import { hold, publish, publishedOf } from "./published.ts";
-import { stringLiteral } from "../sql/sql.ts";
+
+import { measure } from "../reads/checks.ts";
+import type { CheckMeasurements, MeasuredTable, ReadLimits, TableCheck, WarehouseReads } from "../reads/port.ts";
+import type { SqlReader } from "../reads/sql-reader.ts";
+import { sqlReads } from "../reads/sql-reads.ts";
 import type {
   CommitOptions,
   CommitReceipt,
@@ -62,14 +67,22 @@ export async function openDuckDb(url: string, options: DuckDbOptions = {}): Prom
 
 class DuckDbWarehouse implements Warehouse {
   readonly url: string;
+  readonly reads: WarehouseReads;
   readonly supports = { partitioning: false, snapshots: false };
   readonly #database: Database;
+  readonly #reader: SqlReader;
   readonly #tables: Tables;
   readonly #queries: QueryRunner;
   readonly #stageBytesHeldMax: number;
 
   constructor(url: string, database: Database, queries: QueryRunner, stageBytesHeldMax: number) {
     this.url = url;
+    this.#reader = {
+      dialect: duckdb,
+      query: (sql, options) => this.query(sql, options),
+      describe: (table) => this.describe(table),
+    };
+    this.reads = sqlReads(this.#reader);
     this.#database = database;
     this.#tables = new Tables(database);
     this.#queries = queries;
@@ -117,9 +130,17 @@ class DuckDbWarehouse implements Warehouse {
     return this.#queries.query(sql, options);
   }
 
+  measure(
+    table: MeasuredTable,
+    checks: readonly TableCheck[],
+    limits: ReadLimits & { nowMs: number },
+  ): Promise<CheckMeasurements> {
+    return measure(this.#reader, table, checks, limits);
+  }
+
   /** Of files and snapshots DuckDB has one each, in a way: the numbers are those of the table's blocks in the database file. */
   async health(table: string): Promise<TableHealth> {
-    const name = stringLiteral("duckdb", qualified(table));
+    const name = duckdb.stringLiteral(qualified(table));
     const [counts] = await this.#database.rows(
       `SELECT EXISTS (FROM ${qualified(table)}),
          (SELECT count(DISTINCT block_id) FROM pragma_storage_info(${name}) WHERE persistent AND block_id >= 0),

@@ -1,16 +1,17 @@
+import { duckdb } from "./dialect.ts";
 import type { FileOutcome } from "../../messages/generated.ts";
 import type { Database } from "./database.ts";
 import { qualified } from "./schema.ts";
 import type { DuckDbStage } from "./stage.ts";
 import { StagedRows, type StagedPart } from "./stage.ts";
 import { INTERNAL_TABLES, ledgerRow, rejectRow, type InternalTable } from "../internal-tables.ts";
-import { columnDefinitions, columnList, identifier, literal, stringLiteral, valuesOf } from "../sql/sql.ts";
+import { columnList, identifier } from "../sql/sql.ts";
 import type { LogRow, Stage } from "../warehouse.ts";
 
 /** Makes our own tables where they are missing. */
 export async function createInternalTables(database: Database): Promise<void> {
   const creates = Object.entries(INTERNAL_TABLES).map(
-    ([name, columns]) => `CREATE TABLE IF NOT EXISTS ${qualified(name)} (${columnDefinitions("duckdb", columns)})`,
+    ([name, columns]) => `CREATE TABLE IF NOT EXISTS ${qualified(name)} (${duckdb.columnDefinitions(columns)})`,
   );
   await database.run(creates.join(";"));
 }
@@ -47,7 +48,7 @@ function ledgerInsert(rows: readonly ReturnType<typeof ledgerRow>[]): string {
   const columns = INTERNAL_TABLES._ingest_files;
   const ledger = qualified("_ingest_files");
   const names = columnList(columns.map((column) => column.name));
-  return `INSERT INTO ${ledger} SELECT DISTINCT ON (n.file_id) * FROM (VALUES ${valuesOf("duckdb", columns, rows)}) n (${names})
+  return `INSERT INTO ${ledger} SELECT DISTINCT ON (n.file_id) * FROM (VALUES ${duckdb.values(columns, rows)}) n (${names})
     WHERE NOT EXISTS (SELECT 1 FROM ${ledger} f WHERE f.file_id = n.file_id)`;
 }
 
@@ -56,17 +57,17 @@ function rejectInsert(table: string, outcome: FileOutcome, part: StagedPart, rec
   const staged = new Set(part.columns.map((column) => column.name));
   const common = rejectRow(table, outcome, undefined, recordedAtMs);
   const cells = INTERNAL_TABLES._rejected_rows.map(({ name, type }) =>
-    staged.has(name) ? `s.${identifier(name)}` : literal("duckdb", type, common[name] ?? null),
+    staged.has(name) ? `s.${identifier(name)}` : duckdb.literal(type, common[name] ?? null),
   );
   const rejects = qualified("_rejected_rows");
   return `INSERT INTO ${rejects} SELECT ${cells.join(", ")} FROM ${part.table} s
     WHERE NOT EXISTS (SELECT 1 FROM ${rejects} r
-      WHERE r.file_id = ${stringLiteral("duckdb", outcome.fileId)} AND r.source_row = s.source_row)`;
+      WHERE r.file_id = ${duckdb.stringLiteral(outcome.fileId)} AND r.source_row = s.source_row)`;
 }
 
 /** Highest source offset in the ledger of each table, or of one. */
 export async function watermarks(database: Database, table?: string): Promise<Map<string, number>> {
-  const only = table === undefined ? "" : `WHERE table_name = ${stringLiteral("duckdb", table)}`;
+  const only = table === undefined ? "" : `WHERE table_name = ${duckdb.stringLiteral(table)}`;
   const rows = await database.rows(
     `SELECT table_name, max(source_offset) FROM ${qualified("_ingest_files")} ${only} GROUP BY ALL`,
   );
@@ -76,6 +77,6 @@ export async function watermarks(database: Database, table?: string): Promise<Ma
 /** What Warehouse.appendLog says. */
 export async function appendLog(database: Database, table: InternalTable, rows: readonly LogRow[]): Promise<void> {
   if (rows.length === 0) return;
-  const insert = `INSERT INTO ${qualified(table)} VALUES ${valuesOf("duckdb", INTERNAL_TABLES[table], rows)}`;
+  const insert = `INSERT INTO ${qualified(table)} VALUES ${duckdb.values(INTERNAL_TABLES[table], rows)}`;
   await database.transaction((connection) => connection.run(insert));
 }

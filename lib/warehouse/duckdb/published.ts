@@ -1,7 +1,8 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
+import { duckdb } from "./dialect.ts";
 import { CATALOG, rowsOf, type Database } from "./database.ts";
 import { qualified } from "./schema.ts";
-import { identifier, SCHEMA, stringLiteral } from "../sql/sql.ts";
+import { identifier, SCHEMA } from "../sql/sql.ts";
 import { publishedComment, publishedIn, publishedName } from "../published-view.ts";
 import type { Published } from "../warehouse.ts";
 
@@ -39,7 +40,7 @@ async function read(connection: DuckDBConnection, table: string): Promise<Publis
   const [view] = await rowsOf(
     connection,
     `SELECT comment FROM duckdb_views() WHERE database_name = '${CATALOG}' AND schema_name = '${SCHEMA}'
-     AND view_name = ${stringLiteral("duckdb", publishedName(table))}`,
+     AND view_name = ${duckdb.stringLiteral(publishedName(table))}`,
   );
   return view && publishedIn(String(view[0]));
 }
@@ -52,6 +53,6 @@ async function show(connection: DuckDBConnection, table: string, rows: string, s
 }
 
 async function comment(connection: DuckDBConnection, table: string, shown: Published): Promise<void> {
-  const text = stringLiteral("duckdb", publishedComment(shown));
+  const text = duckdb.stringLiteral(publishedComment(shown));
   await connection.run(`COMMENT ON VIEW ${qualified(publishedName(table))} IS ${text}`);
 }

@@ -18,7 +18,7 @@ import {
 import type { Clock } from "../../clock.ts";
 import { messageOf, TributaryError } from "../../errors.ts";
 import { STAGING, type Database } from "./database.ts";
-import { dateText, timestampText } from "../sql/sql.ts";
+import { dateText, timestampText } from "../../rows/value-text.ts";
 import { tokensOf } from "../sql/tokenizer.ts";
 import type { QueryOptions, QueryResult } from "../warehouse.ts";
 

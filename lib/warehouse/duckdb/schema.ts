@@ -1,17 +1,10 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
+import { duckdb } from "./dialect.ts";
 import { AUDIT_COLUMNS, columnTypeOf, type ColumnDefinition } from "../../columns.ts";
 import { TributaryError } from "../../errors.ts";
 import { CATALOG, LAKEHOUSE, rowsOf, type Database } from "./database.ts";
 import { checkLayout, evolve } from "../schema-evolution.ts";
-import {
-  columnDefinitions,
-  columnList,
-  identifier,
-  literal,
-  SCHEMA,
-  stringLiteral,
-  withAuditColumns,
-} from "../sql/sql.ts";
+import { columnList, identifier, SCHEMA, withAuditColumns } from "../sql/sql.ts";
 import type { TableDescription, TableLayout } from "../warehouse.ts";
 
 const auditNames = new Set<string>(AUDIT_COLUMNS.map((column) => column.name));
@@ -68,7 +61,7 @@ async function describeTable(connection: DuckDBConnection, table: string): Promi
     connection,
     `SELECT c.column_name, c.data_type, c.comment
      FROM duckdb_columns() c JOIN duckdb_tables() t USING (database_name, schema_name, table_name)
-     WHERE ${inLakehouse} AND c.table_name = ${stringLiteral("duckdb", table)} ORDER BY c.column_index`,
+     WHERE ${inLakehouse} AND c.table_name = ${duckdb.stringLiteral(table)} ORDER BY c.column_index`,
   );
   if (rows.length === 0) return undefined;
   const columns = rows.map(([name, type, header]): ColumnDefinition => {
@@ -79,8 +72,7 @@ async function describeTable(connection: DuckDBConnection, table: string): Promi
   return { table, columns: columns.filter((column) => !auditNames.has(column.name)), partitioning: [] };
 }
 
-const tableBody = (columns: readonly ColumnDefinition[]): string =>
-  columnDefinitions("duckdb", withAuditColumns(columns));
+const tableBody = (columns: readonly ColumnDefinition[]): string => duckdb.columnDefinitions(withAuditColumns(columns));
 
 async function create(
   connection: DuckDBConnection,
@@ -121,7 +113,7 @@ async function comment(
 ): Promise<void> {
   const comments = columns.map(
     ({ name, header }) =>
-      `COMMENT ON COLUMN ${qualified(table)}.${identifier(name)} IS ${literal("duckdb", "VARCHAR", header.replaceAll("\0", ""))}`,
+      `COMMENT ON COLUMN ${qualified(table)}.${identifier(name)} IS ${duckdb.literal("VARCHAR", header.replaceAll("\0", ""))}`,
   );
   await connection.run(comments.join(";"));
 }

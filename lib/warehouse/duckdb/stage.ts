@@ -1,11 +1,12 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
+import { duckdb } from "./dialect.ts";
 import { decimalOf } from "../../columns.ts";
 import type { Reject, RowBatch } from "../../messages/generated.ts";
 import { ChunkAppender } from "../staging/chunk.ts";
 import { STAGING, type Database } from "./database.ts";
 import { rejectBatch } from "../../rows/reject-rows.ts";
 import { decodeRows, rowFieldsOf, sourceOffsetOf, type RowField } from "../../rows/row-decoder.ts";
-import { columnDefinitions, identifier, type SqlColumn } from "../sql/sql.ts";
+import { identifier, type SqlColumn } from "../sql/sql.ts";
 import type { Stage } from "../warehouse.ts";
 
 /** Staged rows of one shape: a table of the staging database. */
@@ -35,7 +36,7 @@ export class StagedRows {
 
   async append(batch: RowBatch): Promise<void> {
     const columns = rowFieldsOf(batch.writerSchema).map(stagedColumn);
-    const shape = columnDefinitions("duckdb", columns);
+    const shape = duckdb.columnDefinitions(columns);
     const appender = this.#open.get(shape) ?? (await this.#create(shape, columns));
     appender.append(decodeRows(batch));
   }

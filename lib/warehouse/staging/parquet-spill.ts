@@ -5,12 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
 import { Mutex } from "async-mutex";
+import { duckdb } from "../duckdb/dialect.ts";
 import type { BlobStore } from "../../blob/blob-store.ts";
 import { hasCode, messageOf, TributaryError } from "../../errors.ts";
 import type { RowBatch } from "../../messages/generated.ts";
 import { ChunkAppender } from "./chunk.ts";
 import { decodeRows } from "../../rows/row-decoder.ts";
-import { columnDefinitions, identifier, stringLiteral, type SqlColumn } from "../sql/sql.ts";
+import { identifier, type SqlColumn } from "../sql/sql.ts";
 import type { StagedColumn } from "./batch-groups.ts";
 
 /** Enough for 2,000 columns; a piece of an ordinary table takes a tenth of it. */
@@ -108,7 +109,7 @@ export class SpilledRows {
   async add(batches: readonly RowBatch[]): Promise<void> {
     const definitions = this.columns.map((one): SqlColumn => ({ name: one.name, type: one.type }));
     const piece = await this.#spool.exclusively(async (connection, path) => {
-      await connection.run(`CREATE TABLE piece (${columnDefinitions("duckdb", definitions)})`);
+      await connection.run(`CREATE TABLE piece (${duckdb.columnDefinitions(definitions)})`);
       const appender = new ChunkAppender(await connection.createAppender("piece"));
       for (const batch of batches) appender.append(decodeRows(batch));
       appender.close();
@@ -133,7 +134,7 @@ export class SpilledRows {
     const list = target.map(
       ({ name, type }) => `CAST(${identifier(sources.get(name)!)} AS ${type}) AS ${identifier(name)}`,
     );
-    const pieces = this.#pieces.map((path) => stringLiteral("duckdb", path)).join(", ");
+    const pieces = this.#pieces.map((path) => duckdb.stringLiteral(path)).join(", ");
     const joined = await this.#spool.exclusively(async (connection, path) => {
       const query = `SELECT ${list.join(", ")} FROM read_parquet([${pieces}])`;
       const dictionaries = target.length > DICTIONARY_COLUMNS_MAX ? ", DICTIONARY_SIZE_LIMIT 0" : "";
@@ -160,7 +161,7 @@ export class SpilledRows {
     if (keys.some((key) => key === undefined || key.type === "DOUBLE")) return false;
     if (this.#rowCount > UNIQUE_ROWS_MAX) return false;
     const list = keys.map((key) => identifier(key!.name)).join(", ");
-    const pieces = this.#pieces.map((path) => stringLiteral("duckdb", path)).join(", ");
+    const pieces = this.#pieces.map((path) => duckdb.stringLiteral(path)).join(", ");
     const distinct = `SELECT count(*) FROM (SELECT DISTINCT ${list} FROM read_parquet([${pieces}]))`;
     try {
       const found = await this.#spool.exclusively((connection) => connection.runAndReadAll(distinct));
@@ -179,7 +180,7 @@ export class SpilledRows {
 }
 
 const copyStatement = (query: string, path: string, options: string): string =>
-  `COPY (${query}) TO ${stringLiteral("duckdb", path)} (FORMAT parquet, ROW_GROUP_SIZE_BYTES ${ROW_GROUP_BYTES}, ${options})`;
+  `COPY (${query}) TO ${duckdb.stringLiteral(path)} (FORMAT parquet, ROW_GROUP_SIZE_BYTES ${ROW_GROUP_BYTES}, ${options})`;
 
 function spoolError(thrown: unknown): unknown {
   if (thrown instanceof TributaryError) return thrown;

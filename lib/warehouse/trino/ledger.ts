@@ -1,6 +1,8 @@
+import { trino } from "./dialect.ts";
 import type { FileOutcome } from "../../messages/generated.ts";
 import { INTERNAL_TABLES, ledgerRow, type InternalTable } from "../internal-tables.ts";
-import { identifier, literal, stringLiteral, type LiteralValue, type SqlColumn } from "../sql/sql.ts";
+import { type LiteralValue } from "../sql/dialect.ts";
+import { identifier, type SqlColumn } from "../sql/sql.ts";
 import { isMissing } from "./client/errors.ts";
 import { runRepeatable } from "./client/repeat.ts";
 import type { CommitContext } from "./commit/context.ts";
@@ -58,7 +60,7 @@ export class TrinoLedger {
 
   /** What Warehouse.watermark says. */
   async watermark(table: string): Promise<number | undefined> {
-    const offset = (await this.#watermarks(`WHERE table_name = ${stringLiteral("trino", table)}`)).get(table);
+    const offset = (await this.#watermarks(`WHERE table_name = ${trino.stringLiteral(table)}`)).get(table);
     this.#context.recordedOffsets.read(table, offset);
     return offset;
   }
@@ -177,7 +179,7 @@ function rejectSelect({ table, outcome, recordedAtMs }: Ended & { rejects: RowBu
   };
   const list = INTERNAL_TABLES._rejected_rows.map(({ name, type }) =>
     name in constants
-      ? `${literal("trino", type, constants[name]!)} AS ${identifier(name)}`
+      ? `${trino.literal(type, constants[name]!)} AS ${identifier(name)}`
       : `r.${identifier(name)} AS ${identifier(name)}`,
   );
   return `SELECT ${list.join(", ")} FROM (${rows}) AS r`;
@@ -191,7 +193,7 @@ async function insertNew(
   key: readonly string[],
   files: readonly Row[],
 ): Promise<void> {
-  const ids = [...new Set(files.map((file) => stringLiteral("trino", String(file["file_id"]))))].join(", ");
+  const ids = [...new Set(files.map((file) => trino.stringLiteral(String(file["file_id"]))))].join(", ");
   const same = key.map((name) => `t.${identifier(name)} = s.${identifier(name)}`).join(" AND ");
   await runRepeatable(
     context,

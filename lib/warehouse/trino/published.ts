@@ -1,4 +1,5 @@
-import { column, identifier, stringLiteral, typeText, withAuditColumns } from "../sql/sql.ts";
+import { trino } from "./dialect.ts";
+import { column, identifier, withAuditColumns } from "../sql/sql.ts";
 import type { TrinoClient } from "./client/client.ts";
 import { isMissing } from "./client/errors.ts";
 import { tableId } from "./names.ts";
@@ -38,7 +39,7 @@ export async function publish(
   // A column added, or widened, since the snapshot's rows were written is not among the snapshot's columns yet.
   const types = new Map(had.map(({ name, type }) => [name, type.toLowerCase()]));
   const list = withAuditColumns(description?.columns ?? []).map(({ name, type }) => {
-    const wanted = typeText("trino", type);
+    const wanted = trino.typeName(type);
     if (types.get(name) === wanted.toLowerCase()) return column(name);
     return `CAST(${types.has(name) ? column(name) : "NULL"} AS ${wanted}) AS ${identifier(name)}`;
   });
@@ -53,10 +54,10 @@ export async function hold({ client, tables }: PublishContext, table: string, si
   if (after.asOfMs === null) {
     // Before the first pass it follows the table's columns, and stands on no snapshot.
     const columns = withAuditColumns((await tables.inspect(table))?.columns ?? []);
-    const list = columns.map(({ name, type }) => `CAST(NULL AS ${typeText("trino", type)}) AS ${identifier(name)}`);
+    const list = columns.map(({ name, type }) => `CAST(NULL AS ${trino.typeName(type)}) AS ${identifier(name)}`);
     await replaceView(client, table, `SELECT ${list.join(", ")} WHERE FALSE`, after);
   } else if (before?.heldBackSinceMs !== after.heldBackSinceMs) {
-    await client.run(`COMMENT ON VIEW ${viewId(table)} IS ${stringLiteral("trino", publishedComment(after))}`);
+    await client.run(`COMMENT ON VIEW ${viewId(table)} IS ${trino.stringLiteral(publishedComment(after))}`);
   }
 }
 
@@ -99,6 +100,6 @@ export async function viewOf(
 const viewId = (table: string): string => identifier(publishedName(table));
 
 async function replaceView(client: TrinoClient, table: string, select: string, shown: Published): Promise<void> {
-  const comment = stringLiteral("trino", publishedComment(shown));
+  const comment = trino.stringLiteral(publishedComment(shown));
   await client.run(`CREATE OR REPLACE VIEW ${viewId(table)} COMMENT ${comment} AS ${select}`);
 }

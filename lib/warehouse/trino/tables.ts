@@ -1,8 +1,9 @@
+import { trino } from "./dialect.ts";
 import { AUDIT_COLUMNS, columnTypeOf, type ColumnDefinition } from "../../columns.ts";
 import { TributaryError } from "../../errors.ts";
 import { INTERNAL_TABLES, type InternalTable } from "../internal-tables.ts";
 import { checkLayout, evolve, partitionFields } from "../schema-evolution.ts";
-import { columnDefinitions, identifier, stringLiteral, typeText, withAuditColumns } from "../sql/sql.ts";
+import { identifier, withAuditColumns } from "../sql/sql.ts";
 import type { TrinoClient } from "./client/client.ts";
 import { isMissing } from "./client/errors.ts";
 import { logicalName, tableId } from "./names.ts";
@@ -33,7 +34,7 @@ export class TrinoTables {
   async names(): Promise<string[]> {
     const { rows } = await this.#client.run(
       `SELECT table_name FROM information_schema.tables
-       WHERE table_schema = ${stringLiteral("trino", this.#schema)} AND table_type = 'BASE TABLE'`,
+       WHERE table_schema = ${trino.stringLiteral(this.#schema)} AND table_type = 'BASE TABLE'`,
     );
     return rows.map(([name]) => logicalName(String(name))).sort();
   }
@@ -106,7 +107,7 @@ export class TrinoTables {
     if (!made) {
       made = this.#ensureSchema().then(() =>
         this.#client.run(
-          `CREATE TABLE IF NOT EXISTS ${tableId(table)} (${columnDefinitions("trino", INTERNAL_TABLES[table])})
+          `CREATE TABLE IF NOT EXISTS ${tableId(table)} (${trino.columnDefinitions(INTERNAL_TABLES[table])})
            WITH (format = 'PARQUET')`,
         ),
       );
@@ -123,7 +124,7 @@ export class TrinoTables {
     const definitions = withAuditColumns(columns).map(({ name, type }) => {
       const header = headers.get(name);
       const comment = header === undefined ? "" : ` COMMENT ${commentLiteral(header)}`;
-      return `${identifier(name)} ${typeText("trino", type)}${comment}`;
+      return `${identifier(name)} ${trino.typeName(type)}${comment}`;
     });
     const partitions = partitionTexts(layout);
     const partitioning = partitions.length === 0 ? "" : `, partitioning = ${arrayText(partitions)}`;
@@ -140,14 +141,14 @@ export class TrinoTables {
   async #addColumn(table: string, column: ColumnDefinition, last: ColumnDefinition | undefined): Promise<void> {
     const place = last ? ` AFTER ${identifier(last.name)}` : " FIRST";
     await this.#client.run(
-      `ALTER TABLE ${tableId(table)} ADD COLUMN IF NOT EXISTS ${identifier(column.name)} ${typeText("trino", column.type)}
+      `ALTER TABLE ${tableId(table)} ADD COLUMN IF NOT EXISTS ${identifier(column.name)} ${trino.typeName(column.type)}
        COMMENT ${commentLiteral(column.header)}${place}`,
     );
   }
 
   async #widen(table: string, column: ColumnDefinition): Promise<void> {
     await this.#client.run(
-      `ALTER TABLE ${tableId(table)} ALTER COLUMN ${identifier(column.name)} SET DATA TYPE ${typeText("trino", column.type)}`,
+      `ALTER TABLE ${tableId(table)} ALTER COLUMN ${identifier(column.name)} SET DATA TYPE ${trino.typeName(column.type)}`,
     );
   }
 
@@ -172,10 +173,10 @@ function definitionOf(table: string, name: string, type: string, comment: unknow
 /** Iceberg forgets an empty comment; this one shows nothing either. */
 const EMPTY_HEADER = "\u200b";
 
-const commentLiteral = (header: string): string => stringLiteral("trino", header.replaceAll("\0", "") || EMPTY_HEADER);
+const commentLiteral = (header: string): string => trino.stringLiteral(header.replaceAll("\0", "") || EMPTY_HEADER);
 
 const arrayText = (fields: readonly string[]): string =>
-  `ARRAY[${fields.map((field) => stringLiteral("trino", field)).join(", ")}]`;
+  `ARRAY[${fields.map((field) => trino.stringLiteral(field)).join(", ")}]`;
 
 /** A layout's partitioning as Trino spells it. */
 export function partitionTexts(layout: TableLayout): string[] {

@@ -20,6 +20,11 @@ import { MemoryBudget, TrinoStage, type StageShared } from "./commit/stage.ts";
 import { LEFTOVER_AGE_MS, StageTables } from "./commit/stage-tables.ts";
 import { TrinoTables } from "./tables.ts";
 import { hold, publish, publishedOf } from "./published.ts";
+import { trino } from "./dialect.ts";
+import { measure } from "../reads/checks.ts";
+import type { CheckMeasurements, MeasuredTable, ReadLimits, TableCheck, WarehouseReads } from "../reads/port.ts";
+import type { SqlReader } from "../reads/sql-reader.ts";
+import { sqlReads } from "../reads/sql-reads.ts";
 import type {
   CommitOptions,
   CommitReceipt,
@@ -107,10 +112,12 @@ export function targetOf(url: string, password?: string): TrinoTarget {
 
 class TrinoWarehouse implements Warehouse {
   readonly url: string;
+  readonly reads: WarehouseReads;
   readonly supports = { partitioning: true, snapshots: true };
   readonly #target: TrinoTarget;
   readonly #client: TrinoClient;
   readonly #clock: Clock;
+  readonly #reader: SqlReader;
   readonly #tables: TrinoTables;
   readonly #context: CommitContext;
   readonly #ledger: TrinoLedger;
@@ -127,6 +134,12 @@ class TrinoWarehouse implements Warehouse {
     const { clock = systemClock, staging, warn = () => undefined, password, ca } = options;
     if (!staging) throw new TributaryError("CONFIG_INVALID", "a trino: warehouse needs a staging blob store");
     this.url = url;
+    this.#reader = {
+      dialect: trino,
+      query: (sql, options) => this.query(sql, options),
+      describe: (table) => this.describe(table),
+    };
+    this.reads = sqlReads(this.#reader);
     this.#target = { ...targetOf(url, password), ...(ca ? { ca } : {}) };
     this.#clock = clock;
     this.#warn = warn;
@@ -202,6 +215,14 @@ class TrinoWarehouse implements Warehouse {
     readOnlyStatement(sql);
     await this.#prepare();
     return runQuery(this.#client, this.#target, sql, options);
+  }
+
+  measure(
+    table: MeasuredTable,
+    checks: readonly TableCheck[],
+    limits: ReadLimits & { nowMs: number },
+  ): Promise<CheckMeasurements> {
+    return measure(this.#reader, table, checks, limits);
   }
 
   async health(table: string): Promise<TableHealth> {

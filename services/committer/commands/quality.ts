@@ -1,8 +1,8 @@
 import { checkType, type Check } from "../../../lib/contract/contract.ts";
 import { messageOf } from "../../../lib/errors.ts";
-import { dialectOf } from "../../../lib/warehouse/sql/sql.ts";
+import type { CheckMeasurements, TableCheck } from "../../../lib/warehouse/reads/port.ts";
 import type { LogRow, TableDescription, Published } from "../../../lib/warehouse/warehouse.ts";
-import { combinedQuery, measureOf, type CheckMeasurement } from "./checks.ts";
+import { measurementOf, type CheckMeasurement } from "./checks.ts";
 import { appendLog, withRetries, type CommandOutcome, type CommandRun } from "./command-run.ts";
 
 export type CheckStatus = "passed" | "failed" | "error";
@@ -86,21 +86,21 @@ function gateText(trusted: Published | undefined): object {
   return { trustedAsOf: text(trusted?.asOfMs), heldBackSince: text(trusted?.heldBackSinceMs) };
 }
 
-async function measure(
-  run: CommandRun,
-  checks: readonly Check[],
-  { table, columns }: TableDescription,
-): Promise<CheckResult[]> {
-  const context = { table, columns, dialect: dialectOf(run.writer.warehouse.url), nowMs: run.clock.nowMs() };
+async function measure(run: CommandRun, checks: readonly Check[], table: TableDescription): Promise<CheckResult[]> {
+  const nowMs = run.clock.nowMs();
   const deadlineMs = run.clock.monotonicMs() + run.settings.checksTimeoutMs;
-  const measures = checks.map((check) => measureOf(check, context));
-  const together = measures.filter(({ by }) => by === "aggregate" || by === "subquery");
+  const parts = checks.map(measurementOf);
   const measured = new Map<CheckMeasurement, number | string>();
   let total = 0;
   const ask = async (asked: readonly CheckMeasurement[]): Promise<void> => {
-    const [rows, ...failing] = await numbers(run, combinedQuery(table, asked), deadlineMs);
-    total = rows ?? 0;
-    asked.forEach((one, index) => measured.set(one, failing[index] ?? 0));
+    const tableChecks = asked.flatMap((one) => (one.by === "broken" ? [] : [one.measured]));
+    const { rowCount, failing } = await counts(run, table, tableChecks, nowMs, deadlineMs);
+    if (rowCount === undefined) total = (await counts(run, table, [], nowMs, deadlineMs)).rowCount ?? 0;
+    else total = rowCount;
+    asked.forEach((one, index) => {
+      const found = failing[index] ?? 0;
+      measured.set(one, typeof found === "number" ? found : found.problem);
+    });
   };
   const askAlone = async (one: CheckMeasurement): Promise<void> => {
     await ask([one]).catch((thrown: unknown) => {
@@ -108,25 +108,31 @@ async function measure(
       measured.set(one, messageOf(thrown));
     });
   };
+  const together = parts.filter(({ by }) => by === "together");
   await ask(together).catch(async () => {
     for (const one of together) await askAlone(one);
   });
-  for (const one of measures) {
+  for (const one of parts) {
     if (one.by === "alone") await askAlone(one);
-    if (one.by === "broken") measured.set(one, one.message);
+    if (one.by === "broken") measured.set(one, one.problem);
   }
-  return measures.map((one) => resultOf(one.check, total, measured.get(one)!));
+  return parts.map((one) => resultOf(one.check, total, measured.get(one)!));
 }
 
-/** The first row of a query, as numbers. What takes longer than the run has left is given up: the table's commits wait behind it. */
-async function numbers(run: CommandRun, sql: string, deadlineMs: number): Promise<number[]> {
+/** One statement. It is cancelled when the run's time is over, since the table's commits wait for it. */
+async function counts(
+  run: CommandRun,
+  table: TableDescription,
+  checks: readonly TableCheck[],
+  nowMs: number,
+  deadlineMs: number,
+): Promise<CheckMeasurements> {
   const { signal, clock, settings, writer } = run;
   const timeoutMs = Math.ceil(deadlineMs - clock.monotonicMs());
   if (timeoutMs <= 0) {
-    throw new Error(`not asked: the run had used up its ${settings.checksTimeoutMs} ms (TRIBUTARY_CHECKS_TIMEOUT)`);
+    throw new Error(`not measured: the run used up its ${settings.checksTimeoutMs} ms (TRIBUTARY_CHECKS_TIMEOUT)`);
   }
-  const { rows } = await withRetries(run, () => writer.warehouse.query(sql, { rowsMax: 1, timeoutMs, signal }));
-  return (rows[0] ?? []).map(Number);
+  return withRetries(run, () => writer.warehouse.measure(table, checks, { nowMs, timeoutMs, signal }));
 }
 
 /** `measured` is the count of failing rows, or what went wrong. */

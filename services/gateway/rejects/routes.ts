@@ -5,7 +5,8 @@ import { correct, exportSheet, rejectedVersion, SHEET_BYTES_MAX, type Correction
 import { makeConcurrencyLimiter, type ConcurrencyLimiter } from "../http/concurrency-limiter.ts";
 import { checkTableName } from "../http/names.ts";
 import { withContext } from "./context.ts";
-import { COUNTED_GROUPS_MAX, makeRejectLedger, type RejectFilter } from "./ledger.ts";
+import { COUNTED_GROUPS_MAX, type RejectFilter } from "../../../lib/warehouse/reads/port.ts";
+import { makeRejectLedger } from "./ledger.ts";
 import { readSheet } from "./sheet.ts";
 import { correctionSchema, rejectCountsSchema, rejectListSchema } from "../http/schemas.ts";
 import type { App, GatewayDeps } from "../http/deps.ts";

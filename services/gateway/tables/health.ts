@@ -1,9 +1,8 @@
 import { z } from "zod";
 import { needsOf } from "../../../lib/maintenance/needs.ts";
-import { dialectOf, stringLiteral, tableName } from "../../../lib/warehouse/sql/sql.ts";
+import type { MaintenanceRun } from "../../../lib/warehouse/reads/port.ts";
 import type { TableHealth } from "../../../lib/warehouse/warehouse.ts";
 import { isoTime } from "../files/status.ts";
-import { textOrNull, utc } from "../files/ledger.ts";
 import { gateSchema } from "../http/schemas.ts";
 import type { App, GatewayDeps } from "../http/deps.ts";
 import { problemResponses } from "../http/parameters.ts";
@@ -48,10 +47,11 @@ export function addTableHealthRoute(app: App, deps: GatewayDeps): void {
     },
     async ({ params }) => {
       const table = await existingTable(deps, params.table);
+      const limits = { timeoutMs: deps.settings.TRIBUTARY_QUERY_TIMEOUT };
       const [health, rowCount, runs, gate] = await Promise.all([
         deps.warehouse.health(table),
-        rowsOf(deps, table),
-        lastRuns(deps, table),
+        deps.warehouse.reads.rowCount(table, limits),
+        deps.warehouse.reads.maintenanceRuns(table, limits),
         gateOf(deps, table),
       ]);
       const { oldestSnapshotAtMs, ...files } = health;
@@ -62,11 +62,11 @@ export function addTableHealthRoute(app: App, deps: GatewayDeps): void {
         deleteShare: files.dataFiles === 0 ? 0 : files.deleteFiles / files.dataFiles,
         oldestSnapshotAt: isoTime(oldestSnapshotAtMs),
         due: dueOf(deps, health, runs),
-        lastRuns: runs.map(({ operation, status, details, executedAt }) => ({
+        lastRuns: runs.map(({ operation, status, details, executedAtMs }) => ({
           operation,
           status,
           details,
-          executedAt,
+          executedAt: isoTime(executedAtMs) ?? "",
         })),
         gate,
       };
@@ -74,45 +74,13 @@ export function addTableHealthRoute(app: App, deps: GatewayDeps): void {
   );
 }
 
-interface LastRun {
-  operation: string;
-  status: string;
-  details: string;
-  executedAt: string;
-  snapshotsAfter: number;
-}
-
-const optionsOf = ({ settings }: GatewayDeps) => ({ rowsMax: 10, timeoutMs: settings.TRIBUTARY_QUERY_TIMEOUT });
-
-async function rowsOf(deps: GatewayDeps, table: string): Promise<number> {
-  const { rows } = await deps.warehouse.query(`SELECT count(*) FROM ${tableName(table)}`, optionsOf(deps));
-  return Number(rows[0]?.[0] ?? 0);
-}
-
-async function lastRuns(deps: GatewayDeps, table: string): Promise<LastRun[]> {
-  const latest = (column: string): string => `max_by(${column}, executed_at)`;
-  const { rows } = await deps.warehouse.query(
-    `SELECT operation, ${latest("status")}, ${latest("details")}, max(executed_at), ${latest("snapshots_after")}
-     FROM ${tableName("_maintenance_log")} WHERE table_name = ${stringLiteral(dialectOf(deps.warehouse.url), table)}
-     GROUP BY operation ORDER BY operation`,
-    optionsOf(deps),
-  );
-  return rows.map(([operation, status, details, executedAt, snapshotsAfter]) => ({
-    operation: String(operation),
-    status: String(status),
-    details: textOrNull(details) ?? "",
-    executedAt: utc(executedAt) ?? "",
-    snapshotsAfter: Number(snapshotsAfter ?? 0),
-  }));
-}
-
-function dueOf({ settings, clock }: GatewayDeps, health: TableHealth, runs: readonly LastRun[]) {
+function dueOf({ settings, clock }: GatewayDeps, health: TableHealth, runs: readonly MaintenanceRun[]) {
   const last = new Map(runs.map((run) => [run.operation, run]));
-  const orphans = last.get("remove_orphan_files")?.executedAt;
+  const orphans = last.get("remove_orphan_files");
   const state = {
     ...health,
     snapshotsSinceExpiry: health.snapshots - (last.get("expire_snapshots")?.snapshotsAfter ?? 0),
-    orphansSinceMs: orphans === undefined ? health.oldestSnapshotAtMs : Date.parse(orphans),
+    orphansSinceMs: orphans === undefined ? health.oldestSnapshotAtMs : (orphans.executedAtMs ?? NaN),
   };
   const limits = {
     optimizeFiles: settings.TRIBUTARY_OPTIMIZE_FILES,

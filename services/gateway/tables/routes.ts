@@ -1,7 +1,6 @@
 import { z } from "zod";
 import { TributaryError } from "../../../lib/errors.ts";
 import { isoTime } from "../files/status.ts";
-import { textOrNull } from "../files/ledger.ts";
 import { checkTableName } from "../http/names.ts";
 import { tableListSchema, tableSchema, type TableSummary } from "../http/schemas.ts";
 import type { App, GatewayDeps } from "../http/deps.ts";
@@ -71,8 +70,9 @@ async function describeTable(deps: GatewayDeps, table: string): Promise<z.infer<
     throw new TributaryError("NOT_FOUND", `no table '${table}'`);
   }
   const columns = description?.columns ?? null;
-  const dated = columns?.some(({ name }) => name === INGESTION_DATE) ?? false;
-  const content = description ? await measure(deps, table, dated) : undefined;
+  const dateColumn = columns?.find(({ name }) => name === INGESTION_DATE)?.name;
+  const limits = { timeoutMs: deps.settings.TRIBUTARY_QUERY_TIMEOUT };
+  const content = description && (await deps.warehouse.reads.freshness(table, dateColumn, limits));
   return {
     ...summary,
     columns,
@@ -81,26 +81,9 @@ async function describeTable(deps: GatewayDeps, table: string): Promise<z.infer<
     freshness: {
       lastIngestedAt: content?.lastIngestedAt ?? null,
       lastCommitAt: summary.lastCommitAt,
-      lastIngestionDate: content?.lastIngestionDate ?? null,
+      lastIngestionDate: content?.lastDate ?? null,
     },
     gate: description ? await gateOf(deps, table) : null,
     contract: deps.contracts.of(table),
-  };
-}
-
-async function measure(
-  { warehouse, settings }: GatewayDeps,
-  table: string,
-  dated: boolean,
-): Promise<{ rowCount: number; lastIngestedAt: string | null; lastIngestionDate: string | null }> {
-  const date = dated ? `max("${INGESTION_DATE}")` : "NULL";
-  // checkTableName has let only [a-z0-9_] through.
-  const sql = `SELECT count(*), max("_ingested_at"), ${date} FROM "${table}"`;
-  const { rows } = await warehouse.query(sql, { rowsMax: 1, timeoutMs: settings.TRIBUTARY_QUERY_TIMEOUT });
-  const [rowCount, lastIngestedAt, lastIngestionDate] = rows[0] ?? [];
-  return {
-    rowCount: Number(rowCount),
-    lastIngestedAt: textOrNull(lastIngestedAt),
-    lastIngestionDate: textOrNull(lastIngestionDate),
   };
 }

@@ -4,6 +4,9 @@ import type { Readable } from "node:stream";
 import type { BlobStore } from "../../../lib/blob/blob-store.ts";
 import { TributaryError } from "../../../lib/errors.ts";
 import type { EventLog, LogRecord } from "../../../lib/event-log/event-log.ts";
+import { duckdb } from "../../../lib/warehouse/duckdb/dialect.ts";
+import type { SqlReader } from "../../../lib/warehouse/reads/sql-reader.ts";
+import { sqlReads } from "../../../lib/warehouse/reads/sql-reads.ts";
 import type { QueryResult, TableDescription, Warehouse } from "../../../lib/warehouse/warehouse.ts";
 
 const unused = (): never => {
@@ -120,6 +123,11 @@ export interface FakeWarehouse extends Warehouse {
 }
 
 export function fakeWarehouse(): FakeWarehouse {
+  const reader: SqlReader = {
+    dialect: duckdb,
+    query: (sql, options) => warehouse.query(sql, options),
+    describe: (table) => warehouse.describe(table),
+  };
   const warehouse: FakeWarehouse = {
     url: "memory:",
     supports: { partitioning: false, snapshots: false },
@@ -132,6 +140,8 @@ export function fakeWarehouse(): FakeWarehouse {
       warehouse.queries.push(sql);
       return warehouse.answer(sql, signal);
     },
+    reads: sqlReads(reader),
+    measure: unused,
     ensureTable: unused,
     stage: unused,
     commit: unused,

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { stringLiteral, type SqlColumn } from "../../sql/sql.ts";
+import { trino } from "../dialect.ts";
+import { type SqlColumn } from "../../sql/sql.ts";
 import type { CommitContext } from "./context.ts";
 import type { TrinoClient } from "../client/client.ts";
 import { isFileThereAlready } from "../client/errors.ts";
@@ -91,7 +92,7 @@ async function confirmAdopted(
   try {
     await confirmOwner();
   } catch (thrown) {
-    await client.run(`DELETE FROM ${tableId(table)} WHERE "$path" = ${stringLiteral("trino", path)}`);
+    await client.run(`DELETE FROM ${tableId(table)} WHERE "$path" = ${trino.stringLiteral(path)}`);
     throw thrown;
   }
   throw concurrentWrite(table);
@@ -108,7 +109,7 @@ async function hasRowsOf(
   const version = mode === "append" ? ` AND "_source_offset" = ${offset}` : "";
   const { rows } = await client.run(
     `SELECT ${currentSnapshotOf(table)}, EXISTS (SELECT 1 FROM ${tableId(table)}
-     WHERE "_source_file" = ${stringLiteral("trino", file.sourceFile)}${version})`,
+     WHERE "_source_file" = ${trino.stringLiteral(file.sourceFile)}${version})`,
   );
   const [snapshot, exists] = rows[0] ?? [];
   if (snapshotIn(snapshot) !== seen) throw concurrentWrite(table);
@@ -125,7 +126,7 @@ export async function removeAddedOrphans(context: CommitContext, table: string, 
   if (old.length === 0) return;
   const { rows } = await context.client.run(
     `SELECT DISTINCT data_file.file_path FROM ${tableId(table, "$all_entries")}
-     WHERE data_file.file_path LIKE ${stringLiteral("trino", `${location}/${ADOPTED_PREFIX}%`)}`,
+     WHERE data_file.file_path LIKE ${trino.stringLiteral(`${location}/${ADOPTED_PREFIX}%`)}`,
   );
   const known = new Set(rows.map(([path]) => String(path)));
   for (const key of old) if (!known.has(`${location}/${key}`)) await blobs.delete(key);

@@ -1,4 +1,5 @@
-import { stringLiteral, withAuditColumns } from "../../sql/sql.ts";
+import { trino } from "../dialect.ts";
+import { withAuditColumns } from "../../sql/sql.ts";
 import type { CommitOptions, CommitReceipt, FileVersion, MicroBatch, TableLayout } from "../../warehouse.ts";
 import type { StatementResult } from "../client/client.ts";
 import { isTooManyPartitions } from "../client/errors.ts";
@@ -113,10 +114,10 @@ async function notSuperseded(
   files: readonly FileVersion[],
 ): Promise<FileVersion[]> {
   await context.tables.ensureInternal("_ingest_files");
-  const names = [...new Set(files.map(({ sourceFile }) => stringLiteral("trino", sourceFile)))];
+  const names = [...new Set(files.map(({ sourceFile }) => trino.stringLiteral(sourceFile)))];
   const { rows } = await context.client.run(
     `SELECT file_key, max(source_offset) FROM ${tableId("_ingest_files")}
-     WHERE table_name = ${stringLiteral("trino", table)} AND status = 'committed' AND file_key IN (${names.join(", ")})
+     WHERE table_name = ${trino.stringLiteral(table)} AND status = 'committed' AND file_key IN (${names.join(", ")})
      GROUP BY 1`,
   );
   const absorbed = new Map(rows.map(([file, offset]) => [file as string, Number(offset)]));

@@ -1,13 +1,6 @@
+import { trino } from "../dialect.ts";
 import type { ColumnDefinition } from "../../../columns.ts";
-import {
-  allEqual,
-  anyDistinct,
-  column,
-  columnList,
-  identifier,
-  stringLiteral,
-  withAuditColumns,
-} from "../../sql/sql.ts";
+import { allEqual, anyDistinct, column, columnList, identifier, withAuditColumns } from "../../sql/sql.ts";
 import { guardedBySnapshot, type SnapshotId } from "./snapshot.ts";
 import type { TableLayout, WriteMode } from "../../warehouse.ts";
 
@@ -72,7 +65,7 @@ const PARTS: Record<WriteMode, (input: MergeInput) => MergeParts> = {
 
 /** `t."_source_file" IN (…)`, which lets Trino skip data files by their statistics. */
 function ofFiles(files: readonly AppliedFile[], alias: string): string {
-  const names = [...new Set(files.map(({ sourceFile }) => sourceFile))].map((name) => stringLiteral("trino", name));
+  const names = [...new Set(files.map(({ sourceFile }) => sourceFile))].map((name) => trino.stringLiteral(name));
   return `${column("_source_file", alias)} IN (${names.join(", ")})`;
 }
 
@@ -190,9 +183,9 @@ function upsertWithMissing(input: MergeInput): string {
     .filter(({ sourceFile, sourceOffset }) => newest.get(sourceFile)! > sourceOffset)
     .map(({ sourceFile }) => sourceFile);
   const stale = [...new Set(superseded)].map(
-    (file) => `(n."_source_file" = ${stringLiteral("trino", file)} AND n."_source_offset" < ${newest.get(file)})`,
+    (file) => `(n."_source_file" = ${trino.stringLiteral(file)} AND n."_source_offset" < ${newest.get(file)})`,
   );
-  const versions = [...newest].map(([file, offset]) => `(${stringLiteral("trino", file)}, BIGINT '${offset}')`);
+  const versions = [...newest].map(([file, offset]) => `(${trino.stringLiteral(file)}, BIGINT '${offset}')`);
   const rest = allNames(columns).filter((name) => !layout.key.includes(name) && name !== "_source_offset");
   return [
     `SELECT ${layout.key.map((name) => `COALESCE(${column(name, "n")}, ${column(name, "o")}) AS ${identifier(name)}`).join(", ")},`,

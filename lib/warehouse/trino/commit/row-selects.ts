@@ -1,16 +1,9 @@
+import { trino } from "../dialect.ts";
 import { decimalOf, type ColumnType } from "../../../columns.ts";
 import { decodeRows, valueAt, type DecodedValue } from "../../../rows/row-decoder.ts";
-import {
-  column,
-  dateText,
-  decimalText,
-  identifier,
-  stringLiteral,
-  timestampText,
-  typeText,
-  type LiteralValue,
-  type SqlColumn,
-} from "../../sql/sql.ts";
+import { type LiteralValue } from "../../sql/dialect.ts";
+import { dateText, decimalText, timestampText } from "../../../rows/value-text.ts";
+import { column, identifier, type SqlColumn } from "../../sql/sql.ts";
 import type { BatchGroup, StagedColumn } from "../../staging/batch-groups.ts";
 
 /** Rows as SQL: a SELECT whose columns are a table's, by name and type, in the table's order. Pure. */
@@ -34,7 +27,7 @@ export function inlineSelect(target: readonly SqlColumn[], group: BatchGroup, ch
       rows.push(text);
     }
   }
-  const literal = stringLiteral("trino", `[${rows.join(",")}]`);
+  const literal = trino.stringLiteral(`[${rows.join(",")}]`);
   if (literal.length > charsMax) return undefined;
   const fields = group.columns.map(({ name, type }) => `${name} ${inlineType(type)}`).join(", ");
   const names = group.columns.map(({ name }) => name).join(", ");
@@ -43,7 +36,7 @@ export function inlineSelect(target: readonly SqlColumn[], group: BatchGroup, ch
   const byName = new Map(group.columns.map((one) => [one.column, one]));
   const list = target.map(({ name, type }) => {
     const staged = byName.get(name);
-    const wanted = typeText("trino", type);
+    const wanted = trino.typeName(type);
     if (!staged) return `CAST(NULL AS ${wanted}) AS ${identifier(name)}`;
     const value = column(staged.name, "r");
     return `${inlineType(staged.type) === wanted ? value : `CAST(${value} AS ${wanted})`} AS ${identifier(name)}`;
@@ -55,7 +48,7 @@ export function inlineSelect(target: readonly SqlColumn[], group: BatchGroup, ch
 export function stagedSelect(target: readonly SqlColumn[], columns: readonly SqlColumn[], stageTable: string): string {
   const known = new Set(columns.map(({ name }) => name));
   const list = target.map(({ name, type }) =>
-    known.has(name) ? column(name, "r") : `CAST(NULL AS ${typeText("trino", type)}) AS ${identifier(name)}`,
+    known.has(name) ? column(name, "r") : `CAST(NULL AS ${trino.typeName(type)}) AS ${identifier(name)}`,
   );
   return `SELECT ${list.join(", ")} FROM ${stageTable} AS r`;
 }
@@ -71,7 +64,7 @@ export function broughtColumns(target: readonly SqlColumn[], source: readonly St
 
 /** No rows, with the target's columns. */
 export function emptySelect(target: readonly SqlColumn[]): string {
-  const nulls = target.map(({ name, type }) => `CAST(NULL AS ${typeText("trino", type)}) AS ${identifier(name)}`);
+  const nulls = target.map(({ name, type }) => `CAST(NULL AS ${trino.typeName(type)}) AS ${identifier(name)}`);
   return `SELECT ${nulls.join(", ")} WHERE FALSE`;
 }
 
@@ -88,9 +81,9 @@ export function valuesSelect(
   });
   const names = target.map((_, index) => `c${index}`);
   const list = target.map(
-    ({ name, type }, index) => `CAST(r.c${index} AS ${typeText("trino", type)}) AS ${identifier(name)}`,
+    ({ name, type }, index) => `CAST(r.c${index} AS ${trino.typeName(type)}) AS ${identifier(name)}`,
   );
-  const literal = stringLiteral("trino", JSON.stringify(cells));
+  const literal = trino.stringLiteral(JSON.stringify(cells));
   const fields = names.map((name) => `${name} VARCHAR`).join(", ");
   const from = `UNNEST(CAST(json_parse(${literal}) AS array(row(${fields})))) AS r(${names.join(", ")})`;
   return `SELECT ${list.join(", ")} FROM ${from}`;

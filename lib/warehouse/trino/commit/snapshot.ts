@@ -1,4 +1,4 @@
-import { stringLiteral } from "../../sql/sql.ts";
+import { trino } from "../dialect.ts";
 import type { CommitReceipt } from "../../warehouse.ts";
 import type { StatementResult, TrinoClient } from "../client/client.ts";
 import { tableId } from "../names.ts";
@@ -52,7 +52,7 @@ export async function snapshotOf(
 ): Promise<CommittedBatch> {
   const { rows } = await client.run(
     `SELECT snapshot_id, parent_id, CAST(summary AS JSON) FROM ${tableId(table, "$snapshots")}
-     WHERE element_at(summary, 'trino_query_id') = ${stringLiteral("trino", queryId)}`,
+     WHERE element_at(summary, 'trino_query_id') = ${trino.stringLiteral(queryId)}`,
   );
   const [id, parent, json] = rows[0] ?? [];
   const snapshotId = snapshotIn(id);

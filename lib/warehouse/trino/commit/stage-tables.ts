@@ -1,6 +1,7 @@
+import { trino } from "../dialect.ts";
 import type { Clock } from "../../../clock.ts";
 import { hasCode } from "../../../errors.ts";
-import { columnDefinitions, identifier, stringLiteral, type SqlColumn } from "../../sql/sql.ts";
+import { identifier, type SqlColumn } from "../../sql/sql.ts";
 import type { StatementResult, TrinoClient } from "../client/client.ts";
 import { trinoFailureOf } from "../client/errors.ts";
 
@@ -9,7 +10,7 @@ export const LEFTOVER_AGE_MS = 3 * 24 * 60 * 60 * 1000;
 
 /** Makes the Parquet files in the folder `location` the table's own. One atomic change; a file that the table has already is an error. */
 export async function addFiles(client: TrinoClient, table: string, location: string): Promise<StatementResult> {
-  const folder = stringLiteral("trino", location);
+  const folder = trino.stringLiteral(location);
   return client.run(`ALTER TABLE ${table} EXECUTE add_files(location => ${folder}, format => 'PARQUET')`);
 }
 
@@ -38,7 +39,7 @@ export class StageTables {
     await this.#ensureSchema();
     const name = `stage_${this.#clock.nowMs()}_${this.#writer}_${++this.#made}`;
     const table = `${identifier(this.#schema)}.${identifier(name)}`;
-    await this.#client.run(`CREATE TABLE ${table} (${columnDefinitions("trino", columns)}) WITH (format = 'PARQUET')`);
+    await this.#client.run(`CREATE TABLE ${table} (${trino.columnDefinitions(columns)}) WITH (format = 'PARQUET')`);
     await addFiles(this.#client, table, location);
     return table;
   }

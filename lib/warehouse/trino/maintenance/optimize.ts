@@ -1,6 +1,7 @@
+import { trino } from "../dialect.ts";
 import { isRetryable, messageOf } from "../../../errors.ts";
 import { partitionFields, type PartitionField } from "../../schema-evolution.ts";
-import { column, identifier, literal, withAuditColumns, type SqlColumn } from "../../sql/sql.ts";
+import { column, identifier, withAuditColumns, type SqlColumn } from "../../sql/sql.ts";
 import type { TrinoClient } from "../client/client.ts";
 import { runRepeatable } from "../client/repeat.ts";
 import type { CommitContext } from "../commit/context.ts";
@@ -155,9 +156,8 @@ function condition(field: SlicingField, parts: readonly Part[]): string {
   const values = parts.flatMap(({ value }) => (value === null ? [] : [value]));
   const period = PERIODS[field.transform];
   const one = (value: string): string => {
-    if (!period)
-      return `${name} = ${literal("trino", field.type, field.type === "BOOLEAN" ? value === "true" : value)}`;
-    const [from, to] = period(value).map((ms) => literal("trino", field.type, new Date(ms)));
+    if (!period) return `${name} = ${trino.literal(field.type, field.type === "BOOLEAN" ? value === "true" : value)}`;
+    const [from, to] = period(value).map((ms) => trino.literal(field.type, new Date(ms)));
     return `(${name} >= ${from} AND ${name} < ${to})`;
   };
   return [...values.map(one), ...(values.length < parts.length ? [`${name} IS NULL`] : [])].join(" OR ");

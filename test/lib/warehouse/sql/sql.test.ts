@@ -1,28 +1,21 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import fc from "fast-check";
+import { duckdb } from "../../../../lib/warehouse/duckdb/dialect.ts";
+import { trino } from "../../../../lib/warehouse/trino/dialect.ts";
 import type { ColumnType } from "../../../../lib/columns.ts";
 import { INTERNAL_TABLES, ledgerRow, rejectRow } from "../../../../lib/warehouse/internal-tables.ts";
 import { openWarehouse } from "../../../../lib/warehouse/open.ts";
+import { doubleLiteral, type LiteralValue } from "../../../../lib/warehouse/sql/dialect.ts";
+import { dateText, decimalText, timestampText } from "../../../../lib/rows/value-text.ts";
 import {
   allEqual,
   anyDistinct,
-  bytesLiteral,
   column,
-  columnDefinitions,
   columnList,
-  dateText,
-  decimalText,
-  doubleLiteral,
   identifier,
-  literal,
-  stringLiteral,
   tableName,
-  timestampText,
-  typeText,
-  valuesOf,
   withAuditColumns,
-  type LiteralValue,
 } from "../../../../lib/warehouse/sql/sql.ts";
 import type { Warehouse } from "../../../../lib/warehouse/warehouse.ts";
 import { columns, fileVersion, microsOf, outcomeOf } from "../../../support/rows.ts";
@@ -62,13 +55,13 @@ describe("pieces of statements", () => {
   });
 
   test("types in each dialect's spelling", () => {
-    assert.equal(typeText("duckdb", "TIMESTAMP"), "TIMESTAMP");
-    assert.equal(typeText("trino", "TIMESTAMP"), "TIMESTAMP(6)");
-    assert.equal(typeText("duckdb", "TIMESTAMP WITH TIME ZONE"), "TIMESTAMP WITH TIME ZONE");
-    assert.equal(typeText("trino", "TIMESTAMP WITH TIME ZONE"), "TIMESTAMP(6) WITH TIME ZONE");
-    assert.equal(typeText("trino", "DECIMAL(38,10)"), "DECIMAL(38,10)");
+    assert.equal(duckdb.typeName("TIMESTAMP"), "TIMESTAMP");
+    assert.equal(trino.typeName("TIMESTAMP"), "TIMESTAMP(6)");
+    assert.equal(duckdb.typeName("TIMESTAMP WITH TIME ZONE"), "TIMESTAMP WITH TIME ZONE");
+    assert.equal(trino.typeName("TIMESTAMP WITH TIME ZONE"), "TIMESTAMP(6) WITH TIME ZONE");
+    assert.equal(trino.typeName("DECIMAL(38,10)"), "DECIMAL(38,10)");
     assert.equal(
-      columnDefinitions("trino", withAuditColumns(columns({ id: "BIGINT" }))),
+      trino.columnDefinitions(withAuditColumns(columns({ id: "BIGINT" }))),
       '"id" BIGINT, "_source_file" VARCHAR, "_source_offset" BIGINT, "_source_row" BIGINT, "_ingested_at" TIMESTAMP(6)',
     );
   });
@@ -99,10 +92,10 @@ describe("pieces of statements", () => {
       { name: "b", type: "BIGINT" },
     ] as const;
     assert.equal(
-      valuesOf("duckdb", two, [{ b: 1, a: "x" }, { a: "y" }]),
+      duckdb.values(two, [{ b: 1, a: "x" }, { a: "y" }]),
       "('x', CAST('1' AS BIGINT)), ('y', CAST(NULL AS BIGINT))",
     );
-    assert.throws(() => valuesOf("duckdb", two, [{ c: 1 }]), /no such column: c/);
+    assert.throws(() => duckdb.values(two, [{ c: 1 }]), /no such column: c/);
   });
 });
 
@@ -167,17 +160,17 @@ describe("literals", () => {
       "🎉",
       "\n",
     ];
-    assert.deepEqual(await read(...hostile.map((text) => stringLiteral("duckdb", text))), hostile);
+    assert.deepEqual(await read(...hostile.map((text) => duckdb.stringLiteral(text))), hostile);
     await fc.assert(
       fc.asyncProperty(fc.array(fc.string({ unit: "binary" }), { minLength: 1, maxLength: 20 }), async (texts) => {
-        assert.deepEqual(await read(...texts.map((text) => stringLiteral("duckdb", text))), texts);
+        assert.deepEqual(await read(...texts.map((text) => duckdb.stringLiteral(text))), texts);
       }),
     );
   });
 
   test("Trino's strings escape NUL and nothing else", () => {
-    assert.equal(stringLiteral("trino", "it's \\ here"), "'it''s \\ here'");
-    assert.equal(stringLiteral("trino", "a\0'\\"), "U&'a\\0000''\\\\'");
+    assert.equal(trino.stringLiteral("it's \\ here"), "'it''s \\ here'");
+    assert.equal(trino.stringLiteral("a\0'\\"), "U&'a\\0000''\\\\'");
   });
 
   test("any double is that double", async () => {
@@ -197,12 +190,6 @@ describe("literals", () => {
         },
       ),
     );
-  });
-
-  test("bytes", async () => {
-    assert.equal(bytesLiteral(Buffer.from("\0'ÿ")), "from_hex('0027C3BF')");
-    const bytes = new Uint8Array([1, 2, 255]).subarray(1);
-    assert.deepEqual(await read(bytesLiteral(bytes)), [Buffer.from(bytes).toString("base64")]);
   });
 
   test("each column type's values, however given", async () => {
@@ -227,11 +214,11 @@ describe("literals", () => {
       ["VARCHAR", "it's", "it's"],
     ];
     for (const [type, value, seen] of cases) {
-      assert.deepEqual(await read(literal("duckdb", type, value), literal("duckdb", type, null)), [seen, null], type);
+      assert.deepEqual(await read(duckdb.literal(type, value), duckdb.literal(type, null)), [seen, null], type);
     }
-    assert.equal(literal("trino", "TIMESTAMP", instant), "TIMESTAMP '2024-01-31 12:00:00.123000'");
-    assert.equal(literal("trino", "TIMESTAMP WITH TIME ZONE", instant), "TIMESTAMP '2024-01-31 12:00:00.123000 UTC'");
-    assert.equal(literal("trino", "TIMESTAMP", null), "CAST(NULL AS TIMESTAMP(6))");
+    assert.equal(trino.literal("TIMESTAMP", instant), "TIMESTAMP '2024-01-31 12:00:00.123000'");
+    assert.equal(trino.literal("TIMESTAMP WITH TIME ZONE", instant), "TIMESTAMP '2024-01-31 12:00:00.123000 UTC'");
+    assert.equal(trino.literal("TIMESTAMP", null), "CAST(NULL AS TIMESTAMP(6))");
   });
 
   test("what is no value of the type is refused, not passed on", () => {
@@ -245,6 +232,6 @@ describe("literals", () => {
       ["TIMESTAMP WITH TIME ZONE", "now"],
     ];
     for (const [type, value] of bad)
-      assert.throws(() => literal("duckdb", type, value), /^Error: no /, `${type} ${String(value)}`);
+      assert.throws(() => duckdb.literal(type, value), /is not a valid/, `${type} ${String(value)}`);
   });
 });

@@ -1,76 +1,50 @@
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { test } from "node:test";
 import { checkSchema, type Check } from "../../../../lib/contract/contract.ts";
-import { combinedQuery, measureOf, type CheckContext } from "../../../../services/committer/commands/checks.ts";
+import { measurementOf } from "../../../../services/committer/commands/checks.ts";
 
-/** What the checks count is held by test/contract/warehouse-checks.contract.ts, on real warehouses. */
-
-const NOW_MS = Date.UTC(2024, 5, 15, 12);
-const CONTEXT: CheckContext = {
-  table: "t",
-  columns: [
-    { name: "id", type: "VARCHAR" },
-    { name: "n", type: "INTEGER" },
-    { name: "day", type: "DATE" },
-    { name: "at", type: "TIMESTAMP WITH TIME ZONE" },
-  ],
-  dialect: "trino",
-  nowMs: NOW_MS,
-};
+/** What the checks count is tested on real warehouses by test/contract/warehouse-checks.contract.ts. */
 
 const check = (given: object): Check => checkSchema.parse({ name: "the check", ...given });
 
-test("what cannot be asked is told apart, with its reason", () => {
+test("a contract's check that cannot be measured is broken, with its reason", () => {
   const broken: [object, RegExp][] = [
-    [{ type: "positive", column: "gone" }, /table t has no column 'gone'/],
-    [{ type: "positive", column: "id" }, /positive needs a number; 'id' is VARCHAR/],
-    [{ type: "no_future_dates", column: "n" }, /needs a date or timestamp/],
-    [{ type: "range", column: "n", min_value: "one" }, /'one' is no number/],
-    [{ type: "range", column: "day", min_value: "June" }, /no DATE/],
     [{ type: "sorted", column: "id" }, /unknown check type: sorted/],
   ];
   for (const [given, message] of broken) {
-    const measure = measureOf(check(given), CONTEXT);
-    assert.equal(measure.by, "broken");
-    assert.match(measure.by === "broken" ? measure.message : "", message);
+    const measurement = measurementOf(check(given));
+    assert.equal(measurement.by, "broken");
+    assert.match(measurement.by === "broken" ? measurement.problem : "", message);
   }
 });
 
-describe("each warehouse gets its own spelling where the two differ", () => {
-  const sqlOf = (given: object, dialect: "trino" | "duckdb"): string => {
-    const measure = measureOf(check(given), { ...CONTEXT, dialect });
-    return measure.by === "broken" ? measure.message : measure.sql;
+test("checks of the table alone are measured together; others, and users' SQL, alone", () => {
+  const by = (given: object): string => measurementOf(check(given)).by;
+  assert.equal(by({ type: "not_null", column: "id" }), "together");
+  assert.equal(by({ type: "uniqueness", column: "id" }), "together");
+  assert.equal(by({ type: "referential", column: "id", references: { table: "p", column: "id" } }), "alone");
+  assert.equal(by({ type: "custom_sql", sql: "SELECT 1" }), "alone");
+});
+
+test("the limits of a contract's checks reach the warehouse; freshness is that of the ingestion by default", () => {
+  const measured = (given: object): unknown => {
+    const measurement = measurementOf(check(given));
+    return measurement.by === "broken" ? measurement.problem : measurement.measured;
   };
-  const cases: [object, string, string][] = [
-    [
-      { type: "regex", column: "id", pattern: "^a'b" },
-      `count(CASE WHEN NOT regexp_like("id", '^a''b') THEN 1 END)`,
-      `count(CASE WHEN NOT regexp_matches("id", '^a''b') THEN 1 END)`,
-    ],
-    [
-      { type: "no_future_dates", column: "at" },
-      `count(CASE WHEN "at" >= TIMESTAMP '2024-06-16 00:00:00 UTC' THEN 1 END)`,
-      `count(CASE WHEN "at" >= TIMESTAMPTZ '2024-06-16 00:00:00+00' THEN 1 END)`,
-    ],
-  ];
-  for (const [given, trino, duckdb] of cases) {
-    test(JSON.stringify(given), () => {
-      assert.equal(sqlOf(given, "trino"), trino);
-      assert.equal(sqlOf(given, "duckdb"), duckdb);
-    });
-  }
-});
-
-test("checks of rows share the scan that counts them; only uniqueness reads its column once more", () => {
-  const checks = [
-    { type: "not_null", column: "id" },
-    { type: "range", column: "n", min_value: 1 },
-    { type: "row_count_range", min_count: 1 },
-    { type: "uniqueness", column: "id" },
-  ];
-  const sql = combinedQuery(
-    "t",
-    checks.map((one) => measureOf(check(one), CONTEXT)),
-  );
-  assert.equal(sql.match(/FROM "lakehouse"\."t"/g)?.length, 2);
+  assert.deepEqual(measured({ type: "range", column: "n", min_value: 1, max_value: "2" }), {
+    type: "range",
+    column: "n",
+    min: 1,
+    max: "2",
+  });
+  assert.deepEqual(measured({ type: "row_count_range", min_count: 3 }), {
+    type: "row_count_range",
+    min: 3,
+    max: undefined,
+  });
+  assert.deepEqual(measured({ type: "freshness", max_age: "1h" }), {
+    type: "freshness",
+    column: "_ingested_at",
+    maxAgeMs: 3_600_000,
+  });
 });

@@ -331,8 +331,8 @@ test("a run of checks has so much time and no more: what is left then is an erro
   const world = await worldOf();
   const timeouts: number[] = [];
   const warehouse = withFaults(world.warehouse, async (method, moment, args) => {
-    if (method !== "query" || moment !== "before") return;
-    const { timeoutMs } = args[1] as { timeoutMs: number };
+    if (method !== "measure" || moment !== "before") return;
+    const { timeoutMs } = args[2] as { timeoutMs: number };
     timeouts.push(timeoutMs);
     await systemClock.sleep(timeoutMs + 1);
     throw new TributaryError("QUERY_TIMEOUT", "too slow");
@@ -344,7 +344,7 @@ test("a run of checks has so much time and no more: what is left then is an erro
   await give(world.log, { kind: "checks" });
   const [result] = await results(world.log, 1);
   assert.equal(result?.status, "error");
-  assert.match(result.resultJson, /not asked: the run had used up its 20 ms \(TRIBUTARY_CHECKS_TIMEOUT\)/);
+  assert.match(result.resultJson, /not measured: the run used up its 20 ms \(TRIBUTARY_CHECKS_TIMEOUT\)/);
   assert.deepEqual(timeouts, [20]);
   await committer.drain();
 });

@@ -1,0 +1,101 @@
+import { tableName } from "../sql/sql.ts";
+import { msOrNull, numberOrNull, textOrNull } from "./cells.ts";
+import type { FileRecord, FileRecords, ReadLimits } from "./port.ts";
+import type { SqlReader } from "./sql-reader.ts";
+
+const COLUMNS = [
+  "file_id",
+  "table_name",
+  "file_key",
+  "status",
+  "size_bytes",
+  "content_hash",
+  "etag",
+  "source_offset",
+  "rows_offset",
+  "rows_read",
+  "rows_committed",
+  "rows_rejected",
+  "delimiter",
+  "encoding",
+  "received_at",
+  "parsed_at",
+  "ingested_at",
+  "parse_ms",
+  "error_code",
+  "error_message",
+] as const;
+
+/** Versions are read in pages of so many, so that a result stays below the limits of a query. */
+const VERSIONS_PAGE = 10_000;
+
+/** `_ingest_files` through SQL. */
+export function fileRecords(reader: SqlReader): FileRecords {
+  const { stringLiteral } = reader.dialect;
+  const equal = (column: string, value: string | undefined): string[] =>
+    value === undefined ? [] : [`${column} = ${stringLiteral(value)}`];
+  const select = async (where: string[], order: string, limit: number, limits: ReadLimits): Promise<FileRecord[]> => {
+    if (!(await reader.describe("_ingest_files"))) return [];
+    const conditions = where.join(" AND ") || "TRUE";
+    const from = `FROM ${tableName("_ingest_files")} WHERE ${conditions} ORDER BY ${order} LIMIT ${limit}`;
+    const { rows } = await reader.query(`SELECT ${COLUMNS.join(", ")} ${from}`, { ...limits, rowsMax: limit });
+    return rows.map(recordOf);
+  };
+  return {
+    async find(fileId, limits) {
+      const [record] = await select(equal("file_id", fileId), "file_id", 1, limits);
+      return record;
+    },
+    list({ table, status, before, limit }, limits) {
+      const older = before === undefined ? [] : [`file_id < ${stringLiteral(before)}`];
+      return select(
+        [...equal("table_name", table), ...equal("status", status), ...older],
+        "file_id DESC",
+        limit,
+        limits,
+      );
+    },
+    async versions(table, { standing }, limits) {
+      const own =
+        standing && (await reader.describe(table))
+          ? [`source_offset IN (SELECT _source_offset FROM ${tableName(table)})`]
+          : [];
+      const found: FileRecord[] = [];
+      for (let page; page === undefined || page.length === VERSIONS_PAGE;) {
+        const after = `source_offset > ${found.at(-1)?.sourceOffset ?? -1}`;
+        page = await select([...equal("table_name", table), ...own, after], "source_offset", VERSIONS_PAGE, limits);
+        found.push(...page);
+      }
+      return found;
+    },
+  };
+}
+
+function recordOf(cells: readonly unknown[]): FileRecord {
+  const row = Object.fromEntries(COLUMNS.map((name, index) => [name, cells[index]])) as Record<
+    (typeof COLUMNS)[number],
+    unknown
+  >;
+  return {
+    fileId: String(row.file_id),
+    table: textOrNull(row.table_name) ?? "",
+    sourceFile: textOrNull(row.file_key) ?? "",
+    status: textOrNull(row.status) ?? "",
+    sizeBytes: Number(row.size_bytes),
+    contentHash: textOrNull(row.content_hash),
+    etag: textOrNull(row.etag),
+    sourceOffset: numberOrNull(row.source_offset),
+    rowsOffset: numberOrNull(row.rows_offset),
+    rowsRead: numberOrNull(row.rows_read),
+    rowsCommitted: numberOrNull(row.rows_committed),
+    rowsRejected: numberOrNull(row.rows_rejected),
+    delimiter: textOrNull(row.delimiter),
+    encoding: textOrNull(row.encoding),
+    receivedAtMs: msOrNull(row.received_at),
+    parsedAtMs: msOrNull(row.parsed_at),
+    ingestedAtMs: msOrNull(row.ingested_at),
+    parseMs: numberOrNull(row.parse_ms),
+    errorCode: textOrNull(row.error_code),
+    errorMessage: textOrNull(row.error_message),
+  };
+}

@@ -1,0 +1,15 @@
+import { dialectOf, quoted } from "../sql/dialect.ts";
+
+/** The dialect of Trino on Iceberg, which keeps microseconds. */
+export const trino = dialectOf({
+  typeName(type) {
+    if (type === "TIMESTAMP") return "TIMESTAMP(6)";
+    return type === "TIMESTAMP WITH TIME ZONE" ? "TIMESTAMP(6) WITH TIME ZONE" : type;
+  },
+  stringLiteral(text) {
+    if (!text.includes("\0")) return quoted(text);
+    return `U&${quoted(text.replaceAll("\\", "\\\\").replaceAll("\0", "\\0000"))}`;
+  },
+  instantLiteral: (text) => `TIMESTAMP '${text} UTC'`,
+  regexpMatches: (text, pattern) => `regexp_like(${text}, ${pattern})`,
+});
