@@ -48,9 +48,9 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     invariant: "I1",
     what: "an append adds rows that the table already holds",
-    file: "lib/warehouse/duckdb/commit.ts",
-    from: "NOT EXISTS (SELECT 1 FROM ${table} t WHERE ${sameRow})`,\n  );\n  return { rowsInserted, ...nothing };",
-    to: "TRUE`,\n  );\n  return { rowsInserted, ...nothing };",
+    file: "lib/warehouse/commit/merge.ts",
+    from: 'on: `${allEqual(IDENTITY, "t", "s")} AND',
+    to: "on: `FALSE AND",
     run: test("test/contract/warehouse.test.ts", "append: the same micro-batch again"),
   },
   {
@@ -112,9 +112,9 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     invariant: "I7",
     what: "an older version overwrites a recorded newer one",
-    file: "lib/warehouse/duckdb/commit.ts",
-    from: "file.sourceOffset > (absorbed.get(file.sourceFile) ?? -1)",
-    to: "file.sourceOffset > -1",
+    file: "lib/warehouse/commit/versions.ts",
+    from: "sourceOffset > (recorded.get(sourceFile) ?? -1)",
+    to: "sourceOffset > -1",
     run: test("test/contract/warehouse.test.ts", "an older version never comes back"),
   },
   {
@@ -128,7 +128,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     invariant: "I8",
     what: "a version and its replay in one micro-batch are both appended",
-    file: "lib/warehouse/duckdb/commit.ts",
+    file: "lib/warehouse/commit/merge.ts",
     from: "const repeated = new Set(versions).size < versions.length;",
     to: "const repeated = versions.length < 0;",
     run: test("test/contract/warehouse.test.ts", "in one micro-batch bring each row once"),

@@ -28,7 +28,7 @@ export async function recordEnded(
     for (const { outcome, stage } of ended) {
       if (!stage || stage.rejectCount === 0) continue;
       const rows = new StagedRows(database);
-      const parts = await (stage as DuckDbStage).rejectsInto(rows);
+      const parts = await (stage as DuckDbStage).rejects.into(rows);
       rejected.push({ outcome, rows, parts: [...parts, ...rows.parts()] });
     }
     const statements = rejected.flatMap(({ outcome, parts }) =>

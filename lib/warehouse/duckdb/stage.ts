@@ -1,13 +1,12 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { duckdb } from "./dialect.ts";
 import { decimalOf } from "../../columns.ts";
-import type { Reject, RowBatch } from "../../messages/generated.ts";
+import type { RowBatch } from "../../messages/generated.ts";
+import { BufferedStage, type RowBuffer } from "../staging/buffered-stage.ts";
 import { ChunkAppender } from "../staging/chunk.ts";
 import { STAGING, type Database } from "./database.ts";
-import { rejectBatch } from "../../rows/reject-rows.ts";
-import { decodeRows, rowFieldsOf, sourceOffsetOf, type RowField } from "../../rows/row-decoder.ts";
+import { decodeRows, rowFieldsOf, type RowField } from "../../rows/row-decoder.ts";
 import { identifier, type SqlColumn } from "../sql/sql.ts";
-import type { Stage } from "../warehouse.ts";
 
 /** Staged rows of one shape: a table of the staging database. */
 export interface StagedPart {
@@ -69,8 +68,8 @@ export class StagedRows {
   }
 }
 
-/** Row batches held as they came while they are small, poured into staging tables beyond. */
-class RowBuffer {
+/** Row batches held in memory while they are small, in staging tables beyond that. */
+class StagedBuffer implements RowBuffer {
   readonly #database: Database;
   readonly #bytesHeldMax: number;
   #held: RowBatch[] = [];
@@ -91,14 +90,14 @@ class RowBuffer {
     if (this.sizeBytes > this.#bytesHeldMax) await this.#spill();
   }
 
-  /** Its own parts if it has poured them out; otherwise what it holds goes into `shared`, and there are none. */
+  /** The buffer's own staging tables, if it has any; otherwise the rows go into `shared`, and there are none. */
   async into(shared: StagedRows): Promise<readonly StagedPart[]> {
     if (this.#rows) return this.#rows.parts();
     for (const batch of this.#held) await shared.append(batch);
     return [];
   }
 
-  async drop(): Promise<void> {
+  async discard(): Promise<void> {
     this.#held = [];
     const rows = this.#rows;
     this.#rows = undefined;
@@ -112,55 +111,9 @@ class RowBuffer {
 }
 
 /** A parse run's rows and rejects in DuckDB. */
-export class DuckDbStage implements Stage {
-  readonly #rows: RowBuffer;
-  readonly #rejects: RowBuffer;
-  #discarded = false;
-  /** What the rows carry as their _source_offset, once there is one. */
-  rowsOffset: number | undefined;
-
+export class DuckDbStage extends BufferedStage<StagedBuffer> {
   /** Up to `bytesHeldMax` encoded bytes of rows, and as many of rejects, stay in memory as they came. */
   constructor(database: Database, bytesHeldMax: number) {
-    this.#rows = new RowBuffer(database, bytesHeldMax);
-    this.#rejects = new RowBuffer(database, bytesHeldMax);
-  }
-
-  get rowCount(): number {
-    return this.#rows.count;
-  }
-
-  get rejectCount(): number {
-    return this.#rejects.count;
-  }
-
-  get sizeBytes(): number {
-    return this.#rows.sizeBytes + this.#rejects.sizeBytes;
-  }
-
-  async append(batch: RowBatch): Promise<void> {
-    if (this.#discarded) throw new Error("stage: discarded");
-    this.rowsOffset ??= sourceOffsetOf(batch);
-    await this.#rows.add(batch);
-  }
-
-  async reject(rejects: readonly Reject[]): Promise<void> {
-    if (this.#discarded) throw new Error("stage: discarded");
-    if (rejects.length > 0) await this.#rejects.add(rejectBatch(rejects));
-  }
-
-  /** The rows' parts; what is still held goes into `shared`. */
-  rowsInto(shared: StagedRows): Promise<readonly StagedPart[]> {
-    return this.#rows.into(shared);
-  }
-
-  /** The rejects' parts; what is still held goes into `shared`. */
-  rejectsInto(shared: StagedRows): Promise<readonly StagedPart[]> {
-    return this.#rejects.into(shared);
-  }
-
-  async discard(): Promise<void> {
-    this.#discarded = true;
-    await this.#rows.drop();
-    await this.#rejects.drop();
+    super(new StagedBuffer(database, bytesHeldMax), new StagedBuffer(database, bytesHeldMax));
   }
 }

@@ -8,7 +8,7 @@ import { runRepeatable } from "./client/repeat.ts";
 import type { CommitContext } from "./commit/context.ts";
 import { valuesSelect } from "./commit/row-selects.ts";
 import { inlineOf, INLINE_CHARS_MAX, withRows } from "./commit/row-source.ts";
-import { TrinoStage, type RowBuffer } from "./commit/stage.ts";
+import { TrinoStage, type SpillingBuffer } from "./commit/stage.ts";
 import { tableId } from "./names.ts";
 import type { Stage } from "../warehouse.ts";
 
@@ -169,7 +169,7 @@ interface Ended {
   recordedAtMs: number;
 }
 
-function rejectSelect({ table, outcome, recordedAtMs }: Ended & { rejects: RowBuffer }, rows: string): string {
+function rejectSelect({ table, outcome, recordedAtMs }: Ended & { rejects: SpillingBuffer }, rows: string): string {
   const constants: Row = {
     table_name: table,
     source_file: outcome.sourceFile,

@@ -1,5 +1,6 @@
 import { trino } from "../dialect.ts";
 import { withAuditColumns } from "../../sql/sql.ts";
+import { applicable, effective, NOTHING, recordedOffsets, recordedStatement } from "../../commit/versions.ts";
 import type { CommitOptions, CommitReceipt, FileVersion, MicroBatch, TableLayout } from "../../warehouse.ts";
 import type { StatementResult } from "../client/client.ts";
 import { isTooManyPartitions } from "../client/errors.ts";
@@ -8,12 +9,10 @@ import { tableId } from "../names.ts";
 import { addFile } from "./add-files.ts";
 import { concurrentWrite } from "./base-snapshots.ts";
 import type { CommitContext } from "./context.ts";
-import { mergeStatement, newestOffsets } from "./merge.ts";
+import { guardedMerge } from "./merge.ts";
 import { withRows } from "./row-source.ts";
 import { snapshotOf, type CommittedBatch, type SnapshotId } from "./snapshot.ts";
 import { TrinoStage } from "./stage.ts";
-
-const NOTHING: CommitReceipt = { snapshotId: null, strategy: "none", rowsInserted: 0, rowsUpdated: 0, rowsDeleted: 0 };
 
 /**
  * What Warehouse.commit says. Whatever goes wrong on the way (a conflict, an outcome that stays unknown), the next attempt begins by looking: at
@@ -47,14 +46,14 @@ async function commitOnce(
 ): Promise<CommittedBatch> {
   const { layout } = batch;
   const { table } = layout;
-  const bringing = batch.files.filter(({ stage }) => stage ?? (layout.mode === "replace" || layout.deleteMissing));
+  const bringing = effective(batch);
   const description = bringing.length === 0 ? undefined : await context.tables.describe(table);
   if (!description) return { receipt: NOTHING };
   const known = await stillKnown(context, table, bringing);
   const baseSnapshot = known === undefined ? await context.baseSnapshots.refresh(table, confirmOwner) : known;
   // Having had to look, what this process remembers of the ledger does not count either.
   const newest = known === undefined ? undefined : context.recordedOffsets.newest(table);
-  const files = await applicable(context, { layout, files: bringing }, newest);
+  const files = await toApply(context, { layout, files: bringing }, newest);
   if (files.length === 0) return { receipt: NOTHING };
   const target = withAuditColumns(description.columns);
   const adoption = { layout, partitioning: description.partitioning, target, files, baseSnapshot, confirmOwner };
@@ -65,14 +64,9 @@ async function commitOnce(
   return withRows(context, table, target, hoards, async ({ select: rows, strategy, alone }) => {
     const applied = files.map((file) => ({ ...file, rowsOffset: (file.stage as TrinoStage | undefined)?.rowsOffset }));
     const keysUnique = layout.mode === "upsert" && (await alone?.areUnique(layout.key)) === true;
-    const input = { layout, columns: description.columns, files: applied, rows, baseSnapshot, newFiles, keysUnique };
-    const { result, strategy: how } = await mergeAnyPartitions(
-      context,
-      layout,
-      mergeStatement(input),
-      strategy,
-      signal,
-    );
+    const { columns } = description;
+    const statement = guardedMerge({ layout, columns, files: applied, rows, baseSnapshot, newFiles, keysUnique });
+    const { result, strategy: how } = await mergeAnyPartitions(context, layout, statement, strategy, signal);
     if (result.updateCount > 0) return snapshotOf(context.client, table, { ...result, baseSnapshot, strategy: how });
     // All was there already, or the table was not as seen.
     if (!(await context.baseSnapshots.isCurrent(table, baseSnapshot))) throw concurrentWrite(table);
@@ -92,36 +86,20 @@ async function stillKnown(
 }
 
 /**
- * The versions that still have to be applied: none the ledger has, nor an older one of its file; replace needs only each file's newest.
- * `recorded` is the newest offset that the ledger has of the table's files, if known.
+ * The versions to apply. `newestRecorded` is the newest offset that the ledger has of the table's files, if known: versions that are all
+ * newer need no look at the ledger.
  */
-async function applicable(
+async function toApply(
   context: CommitContext,
   { layout, files }: MicroBatch,
-  recorded: number | undefined,
+  newestRecorded: number | undefined,
 ): Promise<readonly FileVersion[]> {
-  if (layout.mode === "append") return files;
-  const known = recorded !== undefined && files.every(({ sourceOffset }) => sourceOffset > recorded);
-  const fresh = known ? files : await notSuperseded(context, layout.table, files);
-  if (layout.mode !== "replace") return fresh;
-  const newest = newestOffsets(fresh);
-  return fresh.filter(({ sourceFile, sourceOffset }) => newest.get(sourceFile) === sourceOffset);
-}
-
-async function notSuperseded(
-  context: CommitContext,
-  table: string,
-  files: readonly FileVersion[],
-): Promise<FileVersion[]> {
+  const { table, mode } = layout;
+  const known = newestRecorded !== undefined && files.every(({ sourceOffset }) => sourceOffset > newestRecorded);
+  if (known || mode === "append") return applicable(mode, files, new Map());
   await context.tables.ensureInternal("_ingest_files");
-  const names = [...new Set(files.map(({ sourceFile }) => trino.stringLiteral(sourceFile)))];
-  const { rows } = await context.client.run(
-    `SELECT file_key, max(source_offset) FROM ${tableId("_ingest_files")}
-     WHERE table_name = ${trino.stringLiteral(table)} AND status = 'committed' AND file_key IN (${names.join(", ")})
-     GROUP BY 1`,
-  );
-  const absorbed = new Map(rows.map(([file, offset]) => [file as string, Number(offset)]));
-  return files.filter(({ sourceFile, sourceOffset }) => sourceOffset > (absorbed.get(sourceFile) ?? -1));
+  const { rows } = await context.client.run(recordedStatement(trino, tableId("_ingest_files"), table, files));
+  return applicable(mode, files, recordedOffsets(rows));
 }
 
 /**

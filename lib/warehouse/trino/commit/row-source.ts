@@ -5,7 +5,7 @@ import type { SpilledRows } from "../../staging/parquet-spill.ts";
 import type { CommitContext } from "./context.ts";
 import { broughtColumns, emptySelect, inlineSelect, stagedSelect } from "./row-selects.ts";
 import type { StageTables } from "./stage-tables.ts";
-import type { RowBuffer, StagingArea } from "./stage.ts";
+import type { SpillingBuffer, StagingArea } from "./stage.ts";
 
 /** Rows in a statement's text take less than this: Trino's query.max-length is 1,000,000 characters by default. */
 export const INLINE_CHARS_MAX = 900_000;
@@ -26,7 +26,7 @@ export async function withRows<T>(
   context: Pick<CommitContext, "staging" | "stageTables" | "newPrefix" | "runInBackground">,
   table: string,
   target: readonly SqlColumn[],
-  hoards: readonly RowBuffer[],
+  hoards: readonly SpillingBuffer[],
   use: (rows: RowSource) => Promise<T>,
 ): Promise<T> {
   for (const hoard of hoards) if (hoard.spooled.length > 0) await hoard.spool();

@@ -1,10 +1,8 @@
 import type { BlobStore } from "../../../blob/blob-store.ts";
-import type { Reject, RowBatch } from "../../../messages/generated.ts";
-import { rejectBatch } from "../../../rows/reject-rows.ts";
-import { sourceOffsetOf } from "../../../rows/row-decoder.ts";
+import type { RowBatch } from "../../../messages/generated.ts";
 import { groupBatches, groupKey, stagedColumnsOf, type StagedColumn } from "../../staging/batch-groups.ts";
+import { BufferedStage, type RowBuffer } from "../../staging/buffered-stage.ts";
 import type { ParquetSpill, SpilledRows } from "../../staging/parquet-spill.ts";
-import type { Stage } from "../../warehouse.ts";
 
 /** Where staged files go: what `blobs` writes Trino reads under `location` (`s3://bucket/prefix`, no slash at the end). */
 export interface StagingArea {
@@ -42,51 +40,15 @@ export interface StageShared {
   memoryBytesMax: number;
 }
 
-/** A parse run's rows and rejects: in memory as they came while they fit, else spooled. Nothing leaves the machine before a commit. */
-export class TrinoStage implements Stage {
-  readonly rows: RowBuffer;
-  readonly rejects: RowBuffer;
-  #discarded = false;
-  /** What the rows carry as their _source_offset, once there is one. */
-  rowsOffset: number | undefined;
-
+/** A parse run's rows and rejects. Nothing leaves the machine before a commit. */
+export class TrinoStage extends BufferedStage<SpillingBuffer> {
   constructor(shared: StageShared) {
-    this.rows = new RowBuffer(shared);
-    this.rejects = new RowBuffer(shared);
-  }
-
-  get rowCount(): number {
-    return this.rows.count;
-  }
-
-  get rejectCount(): number {
-    return this.rejects.count;
-  }
-
-  get sizeBytes(): number {
-    return this.rows.sizeBytes + this.rejects.sizeBytes;
-  }
-
-  async append(batch: RowBatch): Promise<void> {
-    if (this.#discarded) throw new Error("stage: discarded");
-    this.rowsOffset ??= sourceOffsetOf(batch);
-    await this.rows.add(batch);
-  }
-
-  async reject(rejects: readonly Reject[]): Promise<void> {
-    if (this.#discarded) throw new Error("stage: discarded");
-    if (rejects.length > 0) await this.rejects.add(rejectBatch(rejects));
-  }
-
-  async discard(): Promise<void> {
-    this.#discarded = true;
-    await this.rows.discard();
-    await this.rejects.discard();
+    super(new SpillingBuffer(shared), new SpillingBuffer(shared));
   }
 }
 
 /** Row batches in memory while they fit; beyond, piece by piece in spools, one for each set of columns. */
-export class RowBuffer {
+export class SpillingBuffer implements RowBuffer {
   count = 0;
   sizeBytes = 0;
   readonly #shared: StageShared;

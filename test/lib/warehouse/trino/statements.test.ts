@@ -9,7 +9,7 @@ import {
 } from "../../../../lib/warehouse/trino/client/errors.ts";
 import type { TrinoClient } from "../../../../lib/warehouse/trino/client/client.ts";
 import { changesOf, snapshotOf } from "../../../../lib/warehouse/trino/commit/snapshot.ts";
-import { mergeStatement } from "../../../../lib/warehouse/trino/commit/merge.ts";
+import { guardedMerge } from "../../../../lib/warehouse/trino/commit/merge.ts";
 import { logicalName, physicalName, withPhysicalNames } from "../../../../lib/warehouse/trino/names.ts";
 import { assertOwn, doubtfulQuery, readOnlyStatement } from "../../../../lib/warehouse/trino/query.ts";
 import { tokensOf } from "../../../../lib/warehouse/sql/tokenizer.ts";
@@ -173,34 +173,34 @@ describe("merge statements", () => {
   };
 
   test("names of files are literals", () => {
-    const sql = mergeStatement({ ...input, files: [{ sourceFile: "it's; DROP", sourceOffset: 1 }] });
+    const sql = guardedMerge({ ...input, files: [{ sourceFile: "it's; DROP", sourceOffset: 1 }] });
     assert.match(sql, /t\."_source_file" IN \('it''s; DROP'\)/);
   });
 
   test("deleteMissing marks rows of versions that the batch supersedes", () => {
     const layout: TableLayout = { ...LAYOUT, mode: "upsert", key: ["id"], deleteMissing: true };
     const files = [1, 2].map((sourceOffset) => ({ sourceFile: "f", sourceOffset }));
-    assert.match(mergeStatement({ ...input, layout, files }), /n\."_source_file" = 'f' AND n\."_source_offset" < 2/);
-    assert.doesNotMatch(mergeStatement({ ...input, layout, files: files.slice(1) }), /"_source_offset" < 2\)/);
+    assert.match(guardedMerge({ ...input, layout, files }), /n\."_source_file" = 'f' AND n\."_source_offset" < 2/);
+    assert.doesNotMatch(guardedMerge({ ...input, layout, files: files.slice(1) }), /"_source_offset" < 2\)/);
   });
 
   test("rows of files that the table has nothing of meet nothing, but by a key", () => {
     const files = [{ sourceFile: "f", sourceOffset: 1 }];
     for (const mode of ["replace", "append"] as const) {
-      const sql = mergeStatement({ ...input, layout: { ...LAYOUT, mode }, files, newFiles: true });
+      const sql = guardedMerge({ ...input, layout: { ...LAYOUT, mode }, files, newFiles: true });
       assert.match(sql, /\) AS s ON false\nWHEN NOT MATCHED THEN INSERT/);
       assert.match(sql, /IS NOT DISTINCT FROM BIGINT '7'/, "on the condition of what was seen all the same");
       assert.doesNotMatch(sql, /JOIN|UPDATE|DELETE/);
     }
     const layout: TableLayout = { ...LAYOUT, mode: "upsert", key: ["id"] };
-    assert.match(mergeStatement({ ...input, layout, files, newFiles: true }), /ON t\."id" = s\."id"/);
+    assert.match(guardedMerge({ ...input, layout, files, newFiles: true }), /ON t\."id" = s\."id"/);
   });
 
   test("of rows whose keys are unique none is looked for that is newest", () => {
     const layout: TableLayout = { ...LAYOUT, mode: "upsert", key: ["id"] };
     const files = [{ sourceFile: "f", sourceOffset: 1 }];
-    assert.match(mergeStatement({ ...input, layout, files }), /row_number/);
-    assert.doesNotMatch(mergeStatement({ ...input, layout, files, keysUnique: true }), /row_number/);
+    assert.match(guardedMerge({ ...input, layout, files }), /row_number/);
+    assert.doesNotMatch(guardedMerge({ ...input, layout, files, keysUnique: true }), /row_number/);
   });
 
   test("counts come from the statement and its snapshot", () => {

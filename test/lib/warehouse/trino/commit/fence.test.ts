@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, describe, test, type TestContext } from "node:test";
 import { TributaryError } from "../../../../../lib/errors.ts";
 import type { CommitOptions, CommitReceipt, TableLayout, Warehouse } from "../../../../../lib/warehouse/warehouse.ts";
-import { mergeStatement } from "../../../../../lib/warehouse/trino/commit/merge.ts";
+import { guardedMerge } from "../../../../../lib/warehouse/trino/commit/merge.ts";
 import { columns, type Row } from "../../../../support/rows.ts";
 import { assertCounts, LAYOUTS, TestTable, type Sent } from "../../../../support/test-table.ts";
 import { until } from "../../../../support/until.ts";
@@ -174,7 +174,7 @@ if (trinoGiven("trino: a table has one writer")) {
         const table = `"${owner.name}"`;
         const slow =
           "SELECT count(*) FROM UNNEST(sequence(1, 10000)) a(x) CROSS JOIN UNNEST(sequence(1, 8000)) b(y) WHERE x * y % 7 = 9";
-        const merge = mergeStatement({
+        const merge = guardedMerge({
           layout: owner.layout,
           columns: COLUMNS,
           files: [{ sourceFile: "c", sourceOffset: 3 }],

@@ -1,0 +1,232 @@
+import type { ColumnDefinition } from "../../columns.ts";
+import type { Dialect } from "../sql/dialect.ts";
+import { allEqual, anyDistinct, column, columnList, identifier, withAuditColumns } from "../sql/sql.ts";
+import type { TableLayout, WriteMode } from "../warehouse.ts";
+import { newestOffsets } from "./versions.ts";
+
+/** The MERGE that applies a micro-batch to its table, for each write mode as Warehouse.commit promises. Pure. */
+
+/** A file version of the batch, as far as SQL needs it. */
+export interface AppliedFile {
+  sourceFile: string;
+  sourceOffset: number;
+  /** What its rows carry as their _source_offset, where that is another. */
+  rowsOffset?: number | undefined;
+}
+
+export interface MergeInput {
+  dialect: Dialect;
+  /** The table's quoted name. */
+  target: string;
+  layout: TableLayout;
+  /** The table's columns, without the audit columns. */
+  columns: readonly ColumnDefinition[];
+  /** Every file version the batch applies; with `replace` one for each sourceFile. */
+  files: readonly AppliedFile[];
+  /** A SELECT of the batch's rows with the table's columns and the audit columns. */
+  rows: string;
+  /** The table holds no row of any of the files (append: of any of the versions). */
+  newFiles?: boolean;
+  /** No two rows have the same key. */
+  keysUnique?: boolean;
+}
+
+/** What differs between the write modes: the source's rows, what they match, and what happens to them. */
+export interface MergeParts {
+  /** A SELECT. */
+  source: string;
+  /** Of `t`, the table, and `s`, the source. */
+  on: string;
+  when: readonly string[];
+  /** Which matches are deleted; undefined: none. */
+  deletes?: string;
+}
+
+const IDENTITY = ["_source_file", "_source_offset", "_source_row"] as const;
+
+/** The MERGE of these parts. It writes no row that is already as it should be. */
+export function mergeStatement(target: string, { on, when, source }: MergeParts): string {
+  return [`MERGE INTO ${target} AS t USING (`, source, `) AS s ON ${on}`, ...when].join("\n");
+}
+
+export function mergeParts(input: MergeInput): MergeParts {
+  const { mode } = input.layout;
+  // By a key, rows of a new file may match any row of the table.
+  return input.newFiles && mode !== "upsert" ? onlyInsert(input) : PARTS[mode](input);
+}
+
+const PARTS: Record<WriteMode, (input: MergeInput) => MergeParts> = {
+  replace: mergeReplace,
+  upsert: mergeUpsert,
+  append: mergeAppend,
+};
+
+/** An INSERT that does the same as the MERGE where `newFiles` holds, and nobody else writes the table. */
+export function insertStatement(input: MergeInput): string {
+  const names = columnList(allNames(input.columns));
+  return `INSERT INTO ${input.target} (${names}) SELECT ${names} FROM (${eachRowOnce(input)})`;
+}
+
+/** True of the table's rows that `newFiles` denies. */
+export function heldCondition({ dialect, layout, files }: Pick<MergeInput, "dialect" | "layout" | "files">): string {
+  if (layout.mode !== "append") return ofFiles(dialect, files);
+  const versions = files.map(
+    ({ sourceFile, sourceOffset, rowsOffset = sourceOffset }) =>
+      `"_source_file" = ${dialect.stringLiteral(sourceFile)} AND "_source_offset" = ${rowsOffset}`,
+  );
+  return versions.join(" OR ");
+}
+
+/** `t."_source_file" IN (…)`, which lets an engine skip data files by their statistics. */
+function ofFiles(dialect: Dialect, files: readonly AppliedFile[], alias?: string): string {
+  const names = [...new Set(files.map(({ sourceFile }) => sourceFile))];
+  return `${column("_source_file", alias)} IN (${dialect.stringList(names)})`;
+}
+
+const allNames = (columns: readonly ColumnDefinition[]): string[] => withAuditColumns(columns).map(({ name }) => name);
+
+function insertClause(columns: readonly ColumnDefinition[]): string {
+  const names = allNames(columns);
+  return `INSERT (${columnList(names)}) VALUES (${columnList(names, "s")})`;
+}
+
+function updateClause(columns: readonly ColumnDefinition[], except: readonly string[] = []): string {
+  const names = allNames(columns).filter((name) => !except.includes(name));
+  return `UPDATE SET ${names.map((name) => `${identifier(name)} = ${column(name, "s")}`).join(", ")}`;
+}
+
+/**
+ * There is nothing to match. It costs half of what comparing costs. It stays a MERGE because Iceberg refuses a MERGE beside which
+ * another writer has added rows, of whatever file; an INSERT would go through.
+ */
+function onlyInsert(input: MergeInput): MergeParts {
+  const when = [`WHEN NOT MATCHED THEN ${insertClause(input.columns)}`];
+  return { source: eachRowOnce(input), on: "false", when };
+}
+
+function mergeAppend(input: MergeInput): MergeParts {
+  const { dialect, columns, files } = input;
+  const offsets = [...new Set(files.map(({ sourceOffset, rowsOffset }) => rowsOffset ?? sourceOffset))].join(", ");
+  return {
+    source: eachRowOnce(input),
+    on: `${allEqual(IDENTITY, "t", "s")} AND ${ofFiles(dialect, files, "t")} AND t."_source_offset" IN (${offsets})`,
+    when: [`WHEN NOT MATCHED THEN ${insertClause(columns)}`],
+  };
+}
+
+/** A version and its replay may come in one batch: the same rows, or some that the other lacks. */
+function eachRowOnce(input: MergeInput): string {
+  const { files, rows } = input;
+  const versions = files.map(
+    ({ sourceFile, sourceOffset, rowsOffset = sourceOffset }) => `${rowsOffset} ${sourceFile}`,
+  );
+  const repeated = new Set(versions).size < versions.length;
+  return repeated ? firstOfEach(input, IDENTITY, `"_ingested_at"`) : rows;
+}
+
+/** Of the batch's rows that are equal in these columns, the first in this order. */
+function firstOfEach({ columns, rows }: MergeInput, names: readonly string[], order: string): string {
+  const nth = `row_number() OVER (PARTITION BY ${columnList(names)} ORDER BY ${order}) AS "_nth"`;
+  return `SELECT ${columnList(allNames(columns))} FROM (SELECT *, ${nth} FROM (${rows})) WHERE "_nth" = 1`;
+}
+
+/**
+ * The difference between the files' new rows and the rows the table holds of them, by (_source_file, _source_row); equal rows drop out.
+ * `_m_…` is the identity of the table's row that a difference is about. A table that was written in another mode before may hold several
+ * rows of one (_source_file, _source_row): all but the newest are deleted.
+ */
+function mergeReplace({ dialect, target, columns, files, rows }: MergeInput): MergeParts {
+  const names = allNames(columns);
+  const fileColumns = columns.map(({ name }) => name);
+  const nth = `row_number() OVER (PARTITION BY "_source_file", "_source_row" ORDER BY "_source_offset" DESC) AS "_nth"`;
+  const source = [
+    `SELECT ${columnList(names, "n")},`,
+    ...IDENTITY.map((name) => `COALESCE(${column(name, "o")}, ${column(name, "n")}) AS ${identifier(`_m${name}`)},`),
+    `n."_source_row" IS NULL AS "_gone"`,
+    `FROM (SELECT *, BIGINT '1' AS "_nth" FROM (${rows})) AS n`,
+    `FULL JOIN (SELECT *, ${nth}`,
+    `FROM ${target} AS b WHERE ${ofFiles(dialect, files, "b")}) AS o`,
+    `ON ${allEqual(["_source_file", "_source_row", "_nth"], "n", "o")}`,
+    `WHERE n."_source_row" IS NULL OR o."_source_row" IS NULL OR ${anyDistinct(fileColumns, "n", "o")}`,
+  ].join("\n");
+  const identical = IDENTITY.map((name) => `${column(name, "t")} = ${column(`_m${name}`, "s")}`).join(" AND ");
+  const deletes = `s."_gone"`;
+  return {
+    source,
+    on: `${identical} AND ${ofFiles(dialect, files, "t")}`,
+    when: [
+      `WHEN MATCHED AND ${deletes} THEN DELETE`,
+      `WHEN MATCHED THEN ${updateClause(columns)}`,
+      `WHEN NOT MATCHED THEN ${insertClause(columns)}`,
+    ],
+    deletes,
+  };
+}
+
+function mergeUpsert(input: MergeInput): MergeParts {
+  const { layout, columns } = input;
+  const { deleteMissing, key } = layout;
+  const fileColumns = columns.map(({ name }) => name).filter((name) => !key.includes(name));
+  // Trino evaluates this also where nothing matched, and then refuses to compare rows: (a, b) > (NULL, NULL).
+  const newer = `(s."_source_offset" > t."_source_offset"
+    OR s."_source_offset" = t."_source_offset" AND s."_source_row" > t."_source_row")`;
+  const distinct = anyDistinct(fileColumns, "s", "t");
+  const on = allEqual(key, "t", "s");
+  const update = updateClause(columns, key);
+  const insert = insertClause(columns);
+  if (!deleteMissing) {
+    const when = [`WHEN MATCHED AND ${newer} AND ${distinct} THEN ${update}`, `WHEN NOT MATCHED THEN ${insert}`];
+    return { source: newestByKey(input), on, when };
+  }
+  const deletes = `s."_gone" AND ${newer}`;
+  const changes = `(${distinct} OR s."_source_file" <> t."_source_file")`;
+  return {
+    source: upsertWithMissing(input),
+    on,
+    when: [
+      `WHEN MATCHED AND ${deletes} THEN DELETE`,
+      `WHEN MATCHED AND NOT s."_gone" AND ${newer} AND ${changes} THEN ${update}`,
+      `WHEN NOT MATCHED AND NOT s."_gone" THEN ${insert}`,
+    ],
+    deletes,
+  };
+}
+
+/** One row for each key, the newest. */
+function newestByKey(input: MergeInput): string {
+  const { layout, rows, keysUnique = false } = input;
+  return keysUnique ? rows : firstOfEach(input, layout.key, `"_source_offset" DESC, "_source_row" DESC`);
+}
+
+/**
+ * newestByKey, and in addition the keys that the table holds from one of the batch's files and the batch no longer brings. A key whose
+ * newest row comes from a version that the same batch supersedes is gone too.
+ */
+function upsertWithMissing(input: MergeInput): string {
+  const { dialect, target, layout, columns, files } = input;
+  const { stringLiteral } = dialect;
+  const newest = newestOffsets(files);
+  const superseded = files
+    .filter(({ sourceFile, sourceOffset }) => newest.get(sourceFile)! > sourceOffset)
+    .map(({ sourceFile }) => sourceFile);
+  const stale = [...new Set(superseded)].map(
+    (file) => `(n."_source_file" = ${stringLiteral(file)} AND n."_source_offset" < ${newest.get(file)})`,
+  );
+  const versions = [...newest].map(([file, offset]) => `(${stringLiteral(file)}, BIGINT '${offset}')`);
+  const keys = layout.key.map((name) => `COALESCE(${column(name, "n")}, ${column(name, "o")}) AS ${identifier(name)}`);
+  const rest = allNames(columns).filter((name) => !layout.key.includes(name) && name !== "_source_offset");
+  return [
+    `SELECT ${keys.join(", ")},`,
+    `COALESCE(n."_source_offset", o."_version") AS "_source_offset",`,
+    ...rest.map((name) =>
+      name === "_source_row" ? `COALESCE(n."_source_row", 0) AS "_source_row",` : `${column(name, "n")},`,
+    ),
+    `n."_source_row" IS NULL${stale.map((one) => ` OR ${one}`).join("")} AS "_gone"`,
+    `FROM (${newestByKey(input)}) AS n FULL JOIN (`,
+    `SELECT ${columnList(layout.key, "b")}, max(f.version) AS "_version" FROM ${target} AS b`,
+    `JOIN (VALUES ${versions.join(", ")}) AS f(file, version)`,
+    `ON b."_source_file" = f.file AND b."_source_offset" < f.version WHERE ${ofFiles(dialect, files, "b")}`,
+    `GROUP BY ${columnList(layout.key, "b")}`,
+    `) AS o ON ${allEqual(layout.key, "n", "o")}`,
+  ].join("\n");
+}

@@ -1,0 +1,58 @@
+import type { Reject, RowBatch } from "../../messages/generated.ts";
+import { rejectBatch } from "../../rows/reject-rows.ts";
+import { sourceOffsetOf } from "../../rows/row-decoder.ts";
+import type { Stage } from "../warehouse.ts";
+
+/** Row batches kept until a commit: in memory while they are small, beyond that wherever the adapter spills them. */
+export interface RowBuffer {
+  readonly count: number;
+  /** Encoded bytes. */
+  readonly sizeBytes: number;
+  /** Adds the batch's rows: all of them, or none if it throws. */
+  add(batch: RowBatch): Promise<void>;
+  /** Idempotent. */
+  discard(): Promise<void>;
+}
+
+/** A parse run's rows and rejects, in a buffer each. */
+export class BufferedStage<Buffer extends RowBuffer> implements Stage {
+  readonly rows: Buffer;
+  readonly rejects: Buffer;
+  /** What the rows carry as their _source_offset, once there is one. */
+  rowsOffset: number | undefined;
+  #discarded = false;
+
+  constructor(rows: Buffer, rejects: Buffer) {
+    this.rows = rows;
+    this.rejects = rejects;
+  }
+
+  get rowCount(): number {
+    return this.rows.count;
+  }
+
+  get rejectCount(): number {
+    return this.rejects.count;
+  }
+
+  get sizeBytes(): number {
+    return this.rows.sizeBytes + this.rejects.sizeBytes;
+  }
+
+  async append(batch: RowBatch): Promise<void> {
+    if (this.#discarded) throw new Error("stage: discarded");
+    this.rowsOffset ??= sourceOffsetOf(batch);
+    await this.rows.add(batch);
+  }
+
+  async reject(rejects: readonly Reject[]): Promise<void> {
+    if (this.#discarded) throw new Error("stage: discarded");
+    if (rejects.length > 0) await this.rejects.add(rejectBatch(rejects));
+  }
+
+  async discard(): Promise<void> {
+    this.#discarded = true;
+    await this.rows.discard();
+    await this.rejects.discard();
+  }
+}
