@@ -1,6 +1,7 @@
 /**
- * Runs the tests: `npm test` all of them, `npm test -- test/lib gateway/http` those whose path holds one of the arguments. Ends with
- * code 1 if a test failed.
+ * Runs the tests: `npm test` all of them, `npm test -- test/lib gateway/http` those whose path holds one of
+ * the arguments. Options: `--test-name-pattern <regular expression>`, `--concurrency <files at once>`.
+ * Exits with 1 if a test failed.
  */
 import { readdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
@@ -35,7 +36,10 @@ export function testFiles(): string[] {
   return [...LONGEST.filter((path) => found.includes(path)), ...found.filter((path) => !LONGEST.includes(path))];
 }
 
-/** Those whose path holds one of the texts; all without a text. A text may also be a path from the current folder. */
+/**
+ * The files whose path holds one of the texts; without texts all files. A text may also be a path, relative
+ * to the current folder.
+ */
 export function matching(files: readonly string[], texts: readonly string[]): string[] {
   if (texts.length === 0) return [...files];
   const wanted = texts.flatMap((text) => [text, relative(root, resolve(text))]).filter((text) => text !== "");

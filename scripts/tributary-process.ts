@@ -8,7 +8,10 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const READY_MS_MAX = 60_000;
 const CACHED_TYPESCRIPT = new URL("./typescript/register.mjs", import.meta.url).href;
 
-/** Options of node for a child process that runs TypeScript: it is loaded as in this process, from the tests' cache or by tsx. */
+/**
+ * Options of node for a child process that runs TypeScript. The child loads it as this process does: from the
+ * tests' cache or with tsx.
+ */
 export const typescriptOptions: readonly string[] = [
   "--import",
   process.execArgv.some((option) => option.endsWith("scripts/typescript/register.mjs"))

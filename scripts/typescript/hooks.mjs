@@ -1,4 +1,4 @@
-/** The module hook of register.mjs. A file of the cache is named for its source text, so it never needs to be checked. */
+/** The module hook of register.mjs. A cached file is named by the hash of its source, so it is never stale. */
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";

@@ -28,7 +28,7 @@ export class QueryableFakeWarehouse extends FakeWarehouse {
     await super.close();
   }
 
-  /** One DuckDB for all such queries, since to open one takes longer than the query: each gets tables of new names. */
+  /** One DuckDB serves all these queries, because opening one costs 50 ms: each query gets tables of new names. */
   async #queryTables(sql: string, options: QueryOptions): Promise<QueryResult> {
     const copy = await (this.#tableCopies ??= openWarehouse("duckdb::memory:"));
     for (const [name, table] of this.tablesByName) {
