@@ -68,7 +68,6 @@ const MANY_PARAMETERS = new Map([
   ["lib/warehouse/staging/chunk.ts fillValues", HOT],
   ["lib/warehouse/duckdb/query.ts runQuery", WAREHOUSE],
   ["lib/warehouse/trino/client/client.ts Statement.constructor", WAREHOUSE],
-  ["lib/warehouse/trino/commit/commit.ts withRows", WAREHOUSE],
   ["lib/warehouse/trino/commit/commit.ts mergeAnyPartitions", WAREHOUSE],
   ["lib/warehouse/trino/ledger.ts insertNew", WAREHOUSE],
   ["lib/warehouse/trino/maintenance/maintain.ts maintainTable", WAREHOUSE],
