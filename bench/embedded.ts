@@ -18,7 +18,10 @@ export interface BigFileResult {
   peakRssMb: number;
 }
 
-/** One big sales file: upload to queryable, and csv-parse reading the same file. Alternates `rounds` times; medians. */
+/**
+ * One big sales file: upload to queryable, and csv-parse reading the same file. Alternates `rounds` times;
+ * medians.
+ */
 export async function bigFile(options: { rows: number; rounds: number; table: string }): Promise<BigFileResult> {
   return inTempFolder(async (folder) => {
     const csv = join(folder, "big.csv");

@@ -1,4 +1,6 @@
-/** `npm run bench`: runs benchmarks of the embedded default or of a local stack; one JSON line per benchmark. */
+/**
+ * `npm run bench`: runs benchmarks of the embedded default or of a local stack; one JSON line per benchmark.
+ */
 import { Command } from "commander";
 import { existsSync } from "node:fs";
 import { join } from "node:path";

@@ -12,8 +12,8 @@ const cli = fileURLToPath(new URL("../bin/tributary.mjs", import.meta.url));
 const CHUNK_BYTES = 1 << 20;
 
 /**
- * Merges `changed` orders with new amounts into the sales table while it holds `small` and `large` orders, three times
- * each. Returns the medians and their ratio.
+ * Merges `changed` orders with new amounts into the sales table while it holds `small` and `large` orders,
+ * three times each. Returns the medians and their ratio.
  */
 export async function upsertScaling(
   stack: Stack,
@@ -62,7 +62,10 @@ async function changedOrders(csv: string, rows: number, count: number, round: nu
   return `${lines.join("\n")}\n`;
 }
 
-/** Uploads one file of `bytes`, generated while it is sent. Returns its duration and the peak memory per service. */
+/**
+ * Uploads one file of `bytes`, generated while it is sent. Returns its duration and the peak memory per
+ * service.
+ */
 export async function hugeFile(stack: Stack, folder: string, bytes: number): Promise<object> {
   const table = unique("huge");
   const generated = { rows: 0 };

@@ -1,4 +1,7 @@
-/** Benchmarks of maintenance on the local stack: scan cost after many small commits, write latency during optimize. */
+/**
+ * Benchmarks of maintenance on the local stack: scan cost after many small commits, write latency during
+ * optimize.
+ */
 import { openBlobStore } from "../lib/blob/open.ts";
 import { openWarehouse } from "../lib/warehouse/open.ts";
 import type { TableLayout, Warehouse } from "../lib/warehouse/warehouse.ts";
@@ -36,10 +39,10 @@ const csvOf = (rows: readonly Row[]): string =>
   [NAMES.join(","), ...rows.map((row) => NAMES.map((name) => String(row[name])).join(","))].join("\n") + "\n";
 
 /**
- * Sends `batches` micro-batches through the gateway into `sales`, which is maintained. The first `baselineBatches` also
- * go into a table without maintenance (the unmaintained baseline), by the same adapter. After each tenth of the
- * baseline's batches, and then of all batches, it scans both tables and a freshly written copy, and compares the results
- * with the rows sent.
+ * Sends `batches` micro-batches through the gateway into `sales`, which is maintained. The first
+ * `baselineBatches` also go into a table without maintenance (the unmaintained baseline), by the same
+ * adapter. After each tenth of the baseline's batches, and then of all batches, it scans both tables and a
+ * freshly written copy, and compares the results with the rows sent.
  */
 export async function upkeep(stack: Stack, options: { batches: number; baselineBatches: number }): Promise<object> {
   const { batches } = options;
@@ -191,8 +194,9 @@ async function measureScans(stack: Stack, target: ScanTarget): Promise<ScanPoint
 }
 
 /**
- * Uploads small files one after the other for `forS` seconds into a table of `rows` rows in many small data files: first
- * without maintenance (`alone`), then during repeated optimize runs (`duringOptimize`). Measures upload to visible.
+ * Uploads small files one after the other for `forS` seconds into a table of `rows` rows in many small data
+ * files: first without maintenance (`alone`), then during repeated optimize runs (`duringOptimize`). Measures
+ * upload to visible.
  */
 export async function maintainedLatency(stack: Stack, options: { rows: number; forS: number }): Promise<object> {
   const { rows, forS } = options;

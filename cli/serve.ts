@@ -2,8 +2,8 @@ import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
 /**
- * Runs all services in one child process (services/main.ts) with the same Node options, and resolves with its exit
- * code. The child runs in the current folder, so relative paths of data and contracts start there.
+ * Runs all services in one child process (services/main.ts) with the same Node options, and resolves with its
+ * exit code. The child runs in the current folder, so relative paths of data and contracts start there.
  */
 export function serve(env: Record<string, string>): Promise<number> {
   const main = fileURLToPath(new URL("../services/main.ts", import.meta.url));

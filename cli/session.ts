@@ -16,8 +16,8 @@ export interface Session {
 }
 
 /**
- * A commander action that receives a session. `run` returns the exit code (undefined: 0). An error that it throws is
- * written to standard error and sets the exit code.
+ * A commander action that receives a session. `run` returns the exit code (undefined: 0). An error that it
+ * throws is written to standard error and sets the exit code.
  */
 export function action<Args extends unknown[]>(
   run: (session: Session, ...args: Args) => Promise<number | undefined>,
@@ -59,8 +59,8 @@ function certificatesOf(caFile = process.env["TRIBUTARY_CA_FILE"]): string[] | u
 }
 
 /**
- * The command's flags. Includes the parent's, because commander assigns a flag that both define to the parent:
- * `rejects replay t --file f`.
+ * The command's flags. Includes the parent's, because commander assigns a flag that both define to the
+ * parent: `rejects replay t --file f`.
  */
 function flagsOf(command: Command): object {
   const { parent } = command;

@@ -123,7 +123,10 @@ function undefinedIfUnavailable(error: unknown): undefined {
   if (!isUnavailable) throw error;
 }
 
-/** Reads the newest files, which the event stream does not repeat. Keeps entries that an event has already updated. */
+/**
+ * Reads the newest files, which the event stream does not repeat. Keeps entries that an event has already
+ * updated.
+ */
 async function seed(client: Client, files: Map<string, TopFile>): Promise<void> {
   const { files: newest } = await client.send<{ files: TopFile[] }>("GET", `/v1/files?limit=${FILES_SEEDED}`);
   for (const file of newest.reverse()) if (!files.get(file.fileId)?.committedAt) files.set(file.fileId, file);
@@ -195,7 +198,9 @@ const COLUMNS: readonly Column[] = [
 ];
 const TABLE_CHARS_MIN = 8;
 
-/** The table in lines of at most `width` characters. Cuts long names first, then omits columns from the right. */
+/**
+ * The table in lines of at most `width` characters. Cuts long names first, then omits columns from the right.
+ */
 export function topText({ at, tables }: Top, width: number): string {
   if (tables.length === 0) return "no tables";
   const textOf = (columns: readonly Column[], nameMax: number): string =>

@@ -1,6 +1,7 @@
 /**
- * `npm run demo`: starts Tributary on a temporary data folder, uploads one CSV by HTTP, drops a second one into the
- * watched folder, and queries both. Prints revenue by country and exits with 0; exits with 1 and a message on failure.
+ * `npm run demo`: starts Tributary on a temporary data folder, uploads one CSV by HTTP, drops a second one
+ * into the watched folder, and queries both. Prints revenue by country and exits with 0; exits with 1 and a
+ * message on failure.
  */
 import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

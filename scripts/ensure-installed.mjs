@@ -1,5 +1,5 @@
-// Installs the packages if they are missing or older than package-lock.json. Plain JavaScript, because it runs before
-// any package is installed.
+// Installs the packages if they are missing or older than package-lock.json. Plain JavaScript, because it
+// runs before any package is installed.
 import { execFileSync } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";

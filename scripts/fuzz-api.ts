@@ -1,7 +1,7 @@
 /**
- * Fuzzes the gateway's API: `npm run fuzz:api`. Sends valid and invalid requests generated from /openapi.json and
- * checks every response. Uses Schemathesis, which pip installs into the cache, against an embedded gateway with API
- * keys in a temporary folder.
+ * Fuzzes the gateway's API: `npm run fuzz:api`. Sends valid and invalid requests generated from /openapi.json
+ * and checks every response. Uses Schemathesis, which pip installs into the cache, against an embedded
+ * gateway with API keys in a temporary folder.
  */
 import { Command } from "commander";
 import { spawn } from "node:child_process";
@@ -29,8 +29,8 @@ const program: Program = {
 };
 
 /**
- * The checks that every response must pass. Not used: `positive_data_acceptance`, because a schema cannot express
- * which SQL, file, cursor or check name is valid.
+ * The checks that every response must pass. Not used: `positive_data_acceptance`, because a schema cannot
+ * express which SQL, file, cursor or check name is valid.
  */
 const CHECKS = [
   "not_a_server_error",

@@ -1,6 +1,6 @@
 /**
- * Generates docs/errors.md, docs/metrics.md and docs/configuration.md from the code. test/tidy.test.ts checks that
- * they are up to date.
+ * Generates docs/errors.md, docs/metrics.md and docs/configuration.md from the code. test/tidy.test.ts checks
+ * that they are up to date.
  */
 import { writeFileSync } from "node:fs";
 import type { z } from "zod";

@@ -1,4 +1,6 @@
-/** Generates lib/messages/generated.ts from schemas/*.avsc. test/tidy.test.ts checks that it is up to date. */
+/**
+ * Generates lib/messages/generated.ts from schemas/*.avsc. test/tidy.test.ts checks that it is up to date.
+ */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 
 type Avro =

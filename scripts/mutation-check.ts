@@ -1,6 +1,6 @@
 /**
- * Mutation testing of docs/INVARIANTS.md: applies each mutation to a copy of the tree and runs the test that should
- * fail. `node --import tsx scripts/mutation-check.ts [I3 …]`. Exits with 1 if a mutation survives.
+ * Mutation testing of docs/INVARIANTS.md: applies each mutation to a copy of the tree and runs the test that
+ * should fail. `node --import tsx scripts/mutation-check.ts [I3 …]`. Exits with 1 if a mutation survives.
  */
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";

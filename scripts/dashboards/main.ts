@@ -115,7 +115,9 @@ function fieldConfigOf({ kind, unit, queries, limits, stacked }: Panel): Json<gr
   };
 }
 
-/** Tables: one row per label set, one column per query, no time. Bars: one row per bar, one column per part. */
+/**
+ * Tables: one row per label set, one column per query, no time. Bars: one row per bar, one column per part.
+ */
 function transformationsOf({ kind, queries, bars }: Panel): Pick<Json<grafana.Panel>, "transformations"> {
   if (kind === "bars") {
     const [rowField, columnField] = bars!;

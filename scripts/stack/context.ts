@@ -20,8 +20,8 @@ export interface StackContext {
 }
 
 /**
- * Waits for all; aborts the others when one fails. Returns or throws the first failure after all have settled, so that
- * none starts a process during the cleanup.
+ * Waits for all; aborts the others when one fails. Returns or throws the first failure after all have
+ * settled, so that none starts a process during the cleanup.
  */
 export async function allOrFirstFailure(work: readonly Promise<unknown>[], others: AbortController): Promise<void> {
   for (const each of work) each.catch((error: unknown) => others.abort(error));

@@ -3,8 +3,8 @@ import { messageOf } from "../../lib/errors.ts";
 import { createBuckets, createSchema, createTopics } from "./prepare.ts";
 
 /**
- * The init job of compose: `node init.js topics.yml` creates the topics, buckets and schema that the services need, if
- * they do not exist. It reads the environment variables of the services.
+ * The init job of compose: `node init.js topics.yml` creates the topics, buckets and schema that the services
+ * need, if they do not exist. It reads the environment variables of the services.
  */
 const settings = z.object({
   TRIBUTARY_LOG_URL: z.string(),

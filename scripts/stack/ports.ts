@@ -4,7 +4,10 @@ import { TributaryError } from "../../lib/errors.ts";
 
 export const HOST = "127.0.0.1";
 
-/** Below the ephemeral port range of Linux and macOS, so that no outgoing connection takes a port that was free. */
+/**
+ * Below the ephemeral port range of Linux and macOS, so that no outgoing connection takes a port that was
+ * free.
+ */
 const LOWEST = 15_000;
 const HIGHEST = 32_000;
 

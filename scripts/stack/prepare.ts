@@ -34,12 +34,17 @@ export async function createTopics(logUrl: string, topicsPath: string): Promise<
   }
 }
 
-/** Creates the schema if it does not exist. `trino` is http://host:port. @throws Error with Trino's message. */
+/**
+ * Creates the schema if it does not exist. `trino` is http://host:port.
+ * @throws Error with Trino's message.
+ */
 export async function createSchema(trino: string, catalog: string, schema: string): Promise<void> {
   await statement(trino, `CREATE SCHEMA IF NOT EXISTS ${catalog}.${schema}`);
 }
 
-/** @throws Error unless Trino has started and can run a query; its node registers some time after the start. */
+/**
+ * @throws Error unless Trino has started and can run a query; its node registers some time after the start.
+ */
 export async function runsQueries(trino: string): Promise<void> {
   const response = await fetch(`${trino}/v1/info`, { signal: AbortSignal.timeout(5_000) });
   if (((await response.json()) as { starting: boolean }).starting) throw new Error(`${trino} is still starting`);

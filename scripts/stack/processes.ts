@@ -31,7 +31,9 @@ export interface ProcessSpec {
   log: string;
 }
 
-/** Starts a process in its own session: neither Ctrl-C in the terminal nor the end of this process stops it. */
+/**
+ * Starts a process in its own session: neither Ctrl-C in the terminal nor the end of this process stops it.
+ */
 export function startProcess(spec: ProcessSpec): Started {
   mkdirSync(dirname(spec.log), { recursive: true });
   const log = openSync(spec.log, "a", 0o600);
@@ -51,7 +53,10 @@ export function startProcess(spec: ProcessSpec): Started {
   return { spec, record: { name: spec.name, pid, born: pid > 0 ? startTimeOf(pid) : undefined, log: spec.log }, ended };
 }
 
-/** Start time of the running process `pid` in the system's format; undefined if there is none or it is a zombie. */
+/**
+ * Start time of the running process `pid` in the system's format; undefined if there is none or it is a
+ * zombie.
+ */
 export function startTimeOf(pid: number): string | undefined {
   if (existsSync("/proc/self/stat")) {
     try {
@@ -85,8 +90,8 @@ export function isAlive(record: ProcessRecord): boolean {
 }
 
 /**
- * Stops processes: sends SIGTERM to each and waits for all. After `graceMs` it sends SIGKILL to the remaining ones and
- * their children. It does not signal processes that are not the recorded ones.
+ * Stops processes: sends SIGTERM to each and waits for all. After `graceMs` it sends SIGKILL to the remaining
+ * ones and their children. It does not signal processes that are not the recorded ones.
  */
 export async function stopProcesses(records: readonly ProcessRecord[], graceMs: number): Promise<void> {
   for (const record of records) signal(record, "SIGTERM");
@@ -108,7 +113,8 @@ function signal(record: ProcessRecord, name: "SIGTERM" | "SIGKILL"): void {
 
 /**
  * Waits until `probe` stops throwing.
- * @throws Error with the log's last lines if the process ends or `withinMs` pass; the reason of `signal` if it aborts.
+ * @throws Error with the log's last lines if the process ends or `withinMs` pass; the reason of `signal` if
+ * it aborts.
  */
 export async function waitUntilReady(
   started: Started,

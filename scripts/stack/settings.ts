@@ -49,7 +49,8 @@ export interface StackSettings {
 }
 
 /**
- * The settings of the stack in `data`: the stored ones if it has run before, else free ports and new random keys.
+ * The settings of the stack in `data`: the stored ones if it has run before, else free ports and new random
+ * keys.
  * @throws PORT_IN_USE if one of its ports is in use.
  */
 export async function loadSettings(

@@ -67,7 +67,8 @@ const SERVERS = ["kafka", "seaweedfs", "trino"];
 
 /**
  * Starts everything and resolves when all processes are ready and DIR/stack.json is written.
- * @throws Error that names the failed process, with the last lines of its log. Everything has been stopped by then.
+ * @throws Error that names the failed process, with the last lines of its log. Everything has been stopped by
+ * then.
  */
 export async function startStack(options: StackOptions): Promise<RunningStack> {
   const { data, say } = options;
@@ -143,8 +144,8 @@ async function startServers(whole: StackContext, wanted: { services: boolean; su
 }
 
 /**
- * Stops the stack of this folder. Resolves when all its processes have ended. With `discard` the servers are killed
- * without a clean shutdown.
+ * Stops the stack of this folder. Resolves when all its processes have ended. With `discard` the servers are
+ * killed without a clean shutdown.
  */
 export async function stopStack(
   data: string,

@@ -1,4 +1,7 @@
-/** Checks, gate and maintenance from a user's view: `tributary serve` with contracts, used by commands and HTTP. */
+/**
+ * Checks, gate and maintenance from a user's view: `tributary serve` with contracts, used by commands and
+ * HTTP.
+ */
 import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";

@@ -1,4 +1,7 @@
-/** Files that people, programs and attackers really send, and what must come of each: rows and rejects, or one clear error. */
+/**
+ * Files as users, programs and attackers send them, with the expected result: rows and rejects, or one clear
+ * error.
+ */
 import { deflateRawSync, gzipSync } from "node:zlib";
 
 /** [line, column (null: the whole row), reason] */
@@ -6,37 +9,39 @@ export type ExpectedReject = readonly [line: number, column: string | null, reas
 
 export interface HostileFile {
   name: string;
-  /** As it stands in the URL; default: f.csv. */
+  /** Name as in the URL; default: f.csv. */
   file?: string;
   body: string | Buffer;
   query?: string;
   headers?: Record<string, string>;
   /** YAML of the table's contract, without its `table`. */
   contract?: string;
-  /** Files of the same table that come in before, and are committed. */
+  /** Files of the same table that are committed before. */
   before?: readonly (string | Buffer)[];
-  /** What the table takes afterwards; `pulse` unless the contract wants something else. */
+  /** Content that the table must accept afterwards; default: a column `pulse`. */
   good?: string;
   want: RefusedRequest | FailedFile | TakenFile;
 }
 
-/** The request itself is refused: nothing is stored. */
+/** The gateway refuses the request; nothing is stored. */
 export interface RefusedRequest {
   http: number;
   code: string;
   message: RegExp;
 }
 
-/** The file is stored, and ends as `failed`. */
+/** The file is stored and ends as `failed`. */
 export interface FailedFile {
   code: string;
   message: RegExp;
 }
 
 export interface TakenFile {
-  /** Of `SELECT <columns> FROM <table> WHERE _source_file = … ORDER BY _source_row`, the file's columns only. */
+  /**
+   * Rows of the file's columns: `SELECT <columns> FROM <table> WHERE _source_file = … ORDER BY _source_row`.
+   */
   rows: readonly (readonly unknown[])[] | number;
-  /** Names and types of the columns, where they are what is tested. */
+  /** Names and types of the columns, if the case tests them. */
   columns?: readonly string[];
   rejects?: readonly ExpectedReject[];
 }
@@ -46,7 +51,7 @@ const bytes = (...parts: readonly (string | readonly number[])[]): Buffer =>
 
 const utf16 = (text: string, bom = false): Buffer => Buffer.from((bom ? "\ufeff" : "") + text, "utf16le");
 
-/** A zstd frame of run-length blocks: 128 KiB of one byte for each four bytes of it. */
+/** A zstd frame of run-length blocks: four bytes expand to 128 KiB. */
 function zstdBomb(blocks: number): Buffer {
   const block = (last: boolean): number[] => [(0 << 3) | 2 | (last ? 1 : 0), 0, 0x10, 0x61];
   return bytes(
@@ -55,7 +60,7 @@ function zstdBomb(blocks: number): Buffer {
   );
 }
 
-/** A ZIP archive with one deflated file in it. */
+/** A ZIP archive with one deflated file. */
 function zip(name: string, content: string): Buffer {
   const data = deflateRawSync(content);
   const header = Buffer.alloc(30);
@@ -83,12 +88,12 @@ const COMPRESSED: HostileFile[] = [
     want: { code: "FILE_HEADER_TOO_LONG", message: /header is longer than 262144 bytes/ },
   },
   {
-    name: "a zstd frame that asks for a window of a gigabyte",
+    name: "a zstd frame that requests a window of 1 GB",
     body: bytes([0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xa0], Array<number>(100).fill(0)),
     want: { code: "FILE_EXPANDS_TOO_FAR", message: /window of more than 128 MiB/ },
   },
   {
-    name: "a gzip file cut short",
+    name: "a truncated gzip file",
     file: "cut.csv.gz",
     body: gzipSync(`id,name\n${"1,some name\n".repeat(5_000)}`).subarray(0, -20),
     want: { code: "FILE_CORRUPT", message: /damaged.*unexpected end/ },
@@ -100,7 +105,7 @@ const COMPRESSED: HostileFile[] = [
     want: { code: "FILE_NOT_CSV", message: /gzip data that was compressed twice/ },
   },
   {
-    name: "two gzip members one after the other",
+    name: "two concatenated gzip members",
     body: Buffer.concat([gzipSync("id,name\n1,a\n"), gzipSync("2,b\n")]),
     want: {
       rows: [
@@ -110,12 +115,12 @@ const COMPRESSED: HostileFile[] = [
     },
   },
   {
-    name: "rubbish after the gzip data",
-    body: Buffer.concat([gzipSync("id\n1\n"), Buffer.from("this is no gzip")]),
+    name: "garbage after the gzip data",
+    body: Buffer.concat([gzipSync("id\n1\n"), Buffer.from("this is not gzip")]),
     want: { code: "FILE_CORRUPT", message: /damaged/ },
   },
   {
-    name: "zeros after the gzip data, as tapes and block copies leave them",
+    name: "zeros after the gzip data, as from tapes and block copies",
     body: Buffer.concat([gzipSync("id\n1\n"), Buffer.alloc(512)]),
     want: { rows: [[1]] },
   },
@@ -125,13 +130,13 @@ const COMPRESSED: HostileFile[] = [
     want: { code: "FILE_EMPTY", message: /no header and no rows/ },
   },
   {
-    name: "a name that promises gzip over plain text",
+    name: "plain text with a gzip extension",
     file: "plain.csv.gz",
     body: "id\n7\n",
     want: { rows: [[7]] },
   },
   {
-    name: "a Content-Encoding that nobody knows",
+    name: "an unknown Content-Encoding",
     body: "id\n1\n",
     headers: { "content-encoding": "br" },
     want: { http: 415, code: "UNSUPPORTED_ENCODING", message: /'br'/ },
@@ -172,12 +177,12 @@ const OTHER_FORMATS: HostileFile[] = [
     want: { code: "FILE_NOT_CSV", message: /JSON/ },
   },
   {
-    name: "an error page saved under the name of the file",
+    name: "an HTML error page saved as the file",
     body: "<!DOCTYPE html>\n<html><head><title>503 Service Unavailable</title></head>\n<body>Try later</body></html>\n",
     want: { code: "FILE_NOT_CSV", message: /HTML/ },
   },
   {
-    name: "XML, such as an S3 error",
+    name: "XML, for example an S3 error",
     body: '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>AccessDenied</Code><Message>Denied</Message></Error>\n',
     want: { code: "FILE_NOT_CSV", message: /XML/ },
   },
@@ -211,7 +216,7 @@ const ENCODINGS: HostileFile[] = [
     },
   },
   {
-    name: "UTF-16 that ends within a character",
+    name: "UTF-16 that ends inside a character",
     body: utf16("id,name\n1,a\n2,b\n3,c", true).subarray(0, -1),
     want: {
       rows: [
@@ -250,7 +255,7 @@ const ENCODINGS: HostileFile[] = [
     },
   },
   {
-    name: "Latin-1 all through",
+    name: "Latin-1 in all rows",
     body: Buffer.from("id,name\n1,Zoë\n2,Käthe\n", "latin1"),
     want: {
       rows: [
@@ -276,7 +281,7 @@ const ENCODINGS: HostileFile[] = [
     },
   },
   {
-    name: "a byte-order mark in the middle: two exports glued together",
+    name: "a byte-order mark in the middle: two concatenated exports",
     body: "\ufeffid,name\n1,a\n\ufeff2,b\n3,c\n",
     before: ["id,name\n9,z\n"],
     want: {
@@ -288,7 +293,7 @@ const ENCODINGS: HostileFile[] = [
     },
   },
   {
-    name: "characters that turn the reading direction or cannot be seen, in the header",
+    name: "bidirectional and invisible characters in the header",
     body: "\u202eid\u200b,na\u2066me\u2069\n1,a\n",
     want: { rows: [[1, "a"]], columns: ["id INTEGER", "name VARCHAR"] },
   },
@@ -298,13 +303,13 @@ const ENCODINGS: HostileFile[] = [
     want: { code: "FILE_ENCODING_UNKNOWN", message: /header.*nul byte/ },
   },
   {
-    name: "a byte-order mark that says otherwise than the sender",
+    name: "a byte-order mark that contradicts the declared encoding",
     query: "?encoding=windows-1252",
     body: "\ufeffid,name\n1,Zoë\n",
     want: { rows: [[1, "Zoë"]], columns: ["id INTEGER", "name VARCHAR"] },
   },
   {
-    name: "an encoding declared wrongly",
+    name: "a wrong declared encoding",
     query: "?encoding=utf-16le",
     body: "id,name\n1,a\n",
     want: { code: "FILE_ENCODING_UNKNOWN", message: /declared as utf-16le, but contains only ASCII/ },
@@ -312,7 +317,7 @@ const ENCODINGS: HostileFile[] = [
 ];
 
 const SHAPES: HostileFile[] = [
-  { name: "nothing at all", body: "", want: { code: "FILE_EMPTY", message: /no header and no rows/ } },
+  { name: "an empty file", body: "", want: { code: "FILE_EMPTY", message: /no header and no rows/ } },
   { name: "only blank lines", body: "\n\r\n\r\n\n", want: { code: "FILE_EMPTY", message: /no header and no rows/ } },
   { name: "only a byte-order mark", body: "\ufeff", want: { code: "FILE_EMPTY", message: /no header/ } },
   { name: "only a header", body: "id,name", want: { rows: [], columns: ["id VARCHAR", "name VARCHAR"] } },
@@ -328,7 +333,7 @@ const SHAPES: HostileFile[] = [
     want: { rows: 1 },
   },
   {
-    name: "a header of a megabyte",
+    name: "a header of 1 MB",
     body: `${"a".repeat(1_000_000)},b\n1,2\n`,
     want: { code: "FILE_HEADER_TOO_LONG", message: /longer than 262144 bytes/ },
   },
@@ -338,7 +343,7 @@ const SHAPES: HostileFile[] = [
     want: { code: "FILE_ROW_TOO_LONG", message: /starts on line 3 is longer than 16777216 bytes/ },
   },
   {
-    name: "a field of 10 MB: too large for a message of the event log, not for a row",
+    name: "a field of 10 MB: too large for a message of the event log, but not for a row",
     body: `id,text\n1,a\n2,${"x".repeat(10_000_000)}\n3,c\n`,
     want: {
       rows: [
@@ -370,7 +375,7 @@ const SHAPES: HostileFile[] = [
     },
   },
   {
-    name: "mixed line ends",
+    name: "mixed line endings",
     body: "id,name\r\n1,a\n2,b\r3,c\r\n\n4,d",
     want: {
       rows: [
@@ -382,7 +387,7 @@ const SHAPES: HostileFile[] = [
     },
   },
   {
-    name: "CR alone, as old Macs write",
+    name: "CR line endings, as of classic Mac OS",
     body: "id,name\r1,a\r2,b\r",
     want: {
       rows: [
@@ -414,7 +419,7 @@ const SHAPES: HostileFile[] = [
     },
   },
   {
-    name: "delimiters that could be several",
+    name: "ambiguous delimiters",
     body: "name;price;note\nscrew;1,20;a,b|c\nnail;3,40;d,e|f\n",
     want: {
       rows: [
@@ -425,7 +430,7 @@ const SHAPES: HostileFile[] = [
     },
   },
   {
-    name: "a line that declares the separator, as Excel writes it",
+    name: "Excel's line that declares the separator",
     body: "sep=;\nid;name\n1;a\n",
     want: { rows: [[1, "a"]], columns: ["id INTEGER", "name VARCHAR"] },
   },
@@ -433,12 +438,12 @@ const SHAPES: HostileFile[] = [
 
 const HEADERS: HostileFile[] = [
   {
-    name: "the same header twice, and headers that differ only by case",
+    name: "duplicate headers, and headers that differ only by case",
     body: "id,id,ID,Id\n1,2,3,4\n",
     want: { rows: [[1, 2, 3, 4]], columns: ["id INTEGER", "id_2 INTEGER", "id_3 INTEGER", "id_4 INTEGER"] },
   },
   {
-    name: "headers that become the same name",
+    name: "headers that normalise to the same name",
     body: "na!e,na%e,na e,na_e_2\n1,2,3,4\n",
     want: { rows: [[1, 2, 3, 4]], columns: ["na_e INTEGER", "na_e_3 INTEGER", "na_e_4 INTEGER", "na_e_2 INTEGER"] },
   },
@@ -456,7 +461,7 @@ const HEADERS: HostileFile[] = [
     },
   },
   {
-    name: "headers that are our own columns",
+    name: "headers that are names of audit columns",
     body: "_source_file,_source_offset,_source_row,_ingested_at,_rescued\nevil.csv,9,9,2020-01-01,x\n",
     want: {
       rows: [["evil.csv", 9, 9, "2020-01-01", "x"]],
@@ -470,7 +475,7 @@ const HEADERS: HostileFile[] = [
     },
   },
   {
-    name: "headers in other scripts and of emoji",
+    name: "headers in other scripts and emoji",
     body: "Größe,名前,🙂,Ελλάδα\n1,a,b,c\n",
     want: {
       rows: [[1, "a", "b", "c"]],
@@ -478,7 +483,7 @@ const HEADERS: HostileFile[] = [
     },
   },
   {
-    name: "a header that is formulas",
+    name: "a header with a formula",
     body: `=HYPERLINK("http://evil"),id\n1,2\n`,
     want: { rows: [[1, 2]], columns: ["hyperlink_http_evil INTEGER", "id INTEGER"] },
   },
@@ -486,7 +491,7 @@ const HEADERS: HostileFile[] = [
 
 const VALUES: HostileFile[] = [
   {
-    name: "numbers beyond every range",
+    name: "numbers out of every range",
     body: "n,e,d,k\n12345678901234567890,1e400,1.1e308,1\n1,2,NaN,2\n-12345678901234567890,3,-Infinity,3\n",
     want: {
       rows: [
@@ -509,12 +514,12 @@ const VALUES: HostileFile[] = [
     },
   },
   {
-    name: "dates that no calendar has, as text",
+    name: "invalid dates are inferred as text",
     body: "d\n0000-00-00\n2023-02-30\n9999-12-31\n10000-01-01\n",
     want: { rows: [["0000-00-00"], ["2023-02-30"], ["9999-12-31"], ["10000-01-01"]], columns: ["d VARCHAR"] },
   },
   {
-    name: "dates that no calendar has, in a DATE column",
+    name: "invalid dates in a DATE column",
     contract: "columns: [{ name: d, type: DATE }]",
     body: "d\n0000-00-00\n2023-02-30\n9999-12-31\n0001-01-01\n10000-01-01\n",
     good: "d\n2024-01-31\n",
@@ -528,7 +533,7 @@ const VALUES: HostileFile[] = [
     },
   },
   {
-    name: "times that a change of clocks skips or repeats, and offsets",
+    name: "times that a daylight-saving change skips or repeats, and offsets",
     contract: "columns: [{ name: at, type: TIMESTAMP WITH TIME ZONE }, { name: local, type: TIMESTAMP }]",
     body: [
       "at,local",
@@ -552,7 +557,7 @@ const VALUES: HostileFile[] = [
     },
   },
   {
-    name: "formulas, which stay what they are: text",
+    name: "formulas stay text",
     body: `id,note\n1,=1+1\n2,"=cmd|' /C calc'!A0"\n3,@SUM(A1)\n4,+1\n`,
     want: {
       rows: [
@@ -574,7 +579,7 @@ const VALUES: HostileFile[] = [
     },
   },
   {
-    name: "a column that turns from numbers to text between two versions",
+    name: "a column that changes from numbers to text between two versions",
     before: ["id,code\n1,100\n2,200\n"],
     body: "id,code\n1,100\n2,A-200\n3,300\n",
     want: {
@@ -586,18 +591,18 @@ const VALUES: HostileFile[] = [
     },
   },
   {
-    name: "a column that turns to text late in a large file",
+    name: "a column that changes to text late in a large file",
     body: `id,code\n${Array.from({ length: 150_000 }, (_, i) => `${i},${i}\n`).join("")}150000,none\n`,
     want: { rows: 150_001, columns: ["id INTEGER", "code VARCHAR"] },
   },
   {
-    name: "every row bad",
+    name: "every row is invalid",
     before: ["id,n\n1,1\n"],
     body: `id,n\n${Array.from({ length: 20_000 }, (_, i) => `${i},x${i}\n`).join("")}`,
     want: { rows: 0, rejects: Array.from({ length: 20_000 }, (_, i) => [i + 2, "n", "type_mismatch"] as const) },
   },
   {
-    name: "more rejects than the contract allows, by number",
+    name: "more rejects than the contract allows, by count",
     contract: "columns: [{ name: id, type: INTEGER }]\nrejects: { countMax: 2 }",
     body: "id\n1\nx\ny\nz\n2\n",
     good: "id\n1\n",
@@ -614,14 +619,14 @@ const VALUES: HostileFile[] = [
     want: { code: "REJECTS_ABOVE_THRESHOLD", message: /3 of 4 rows are rejected; the contract allows a share of 0.5/ },
   },
   {
-    name: "a misfit where the contract wants none",
+    name: "a type mismatch with onMismatch: fail",
     contract: "columns: [{ name: id, type: INTEGER }]\nonMismatch: fail",
     body: "id\n1\n2\nx\n",
     good: "id\n1\n",
     want: { code: "FILE_VALUE_MISMATCH", message: /line 4: 'x' is not a valid INTEGER \(column 'id'\)/ },
   },
   {
-    name: "a required column that is not there",
+    name: "a missing required column",
     contract: "columns: [{ name: id, type: INTEGER, required: true }]",
     body: "idd,name\n1,a\n",
     good: "id\n1\n",
@@ -630,28 +635,28 @@ const VALUES: HostileFile[] = [
 ];
 
 const NAMES: HostileFile[] = [
-  { name: "a file called by an emoji", file: "%F0%9F%92%A3.csv", body: "id\n1\n", want: { rows: [[1]] } },
+  { name: "an emoji in the file name", file: "%F0%9F%92%A3.csv", body: "id\n1\n", want: { rows: [[1]] } },
   {
-    name: "a file name from right to left",
+    name: "a right-to-left file name",
     file: "%E2%80%AEvsc.gpj",
     body: "id\n1\n",
     want: { http: 400, code: "FILE_NAME_INVALID", message: /turns the reading direction/ },
   },
   { name: "an escaped slash in the name", file: "a%2Fb.csv", body: "id\n1\n", want: { rows: [[1]] } },
   {
-    name: "a name that climbs out",
+    name: "path traversal in the name",
     file: "..%2F..%2Fetc%2Fpasswd",
     body: "id\n1\n",
     want: { http: 400, code: "FILE_NAME_INVALID", message: /'\.\.'/ },
   },
   {
-    name: "a name that climbs out the Windows way",
+    name: "path traversal in the name with backslashes",
     file: "..%5C..%5Cboot.ini",
     body: "id\n1\n",
     want: { http: 400, code: "FILE_NAME_INVALID", message: /'\.\.'/ },
   },
   {
-    name: "a line end in the name",
+    name: "a line break in the name",
     file: "a%0Ab.csv",
     body: "id\n1\n",
     want: { http: 400, code: "FILE_NAME_INVALID", message: /control character/ },
@@ -669,7 +674,7 @@ const NAMES: HostileFile[] = [
     want: { http: 400, code: "FILE_NAME_INVALID", message: /longer than 512 bytes/ },
   },
   {
-    name: "a name that is no UTF-8",
+    name: "a name that is not valid UTF-8",
     file: "%FF%FE.csv",
     body: "id\n1\n",
     want: { http: 400, code: "BAD_REQUEST", message: /./ },

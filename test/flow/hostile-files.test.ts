@@ -1,6 +1,6 @@
 /**
- * Hostile files through the running pipeline, one after the other, as users send them: each ends with the rows and rejects it should, or
- * with one clear error; counts add up; nothing crashes; and the table takes the next file.
+ * Hostile files through the running pipeline, one after the other: each ends with the expected rows and
+ * rejects, or with one clear error; counts add up; no process crashes; and the table accepts the next file.
  */
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -32,7 +32,7 @@ before(async () => {
 });
 
 after(async () => {
-  assert.equal(await tributary.stop(), 0, "it drains and ends as it should, after all that");
+  assert.equal(await tributary.stop(), 0, "drains and exits cleanly");
   assert.doesNotMatch(tributary.log(), /"level":(50|60)/, "no error was logged");
   rmSync(folder, { recursive: true, force: true });
 });
@@ -97,14 +97,14 @@ describe("hostile files", () => {
         const problem = body as unknown as Problem;
         assert.deepEqual([http, problem.code], ["http" in want ? want.http : 422, want.code], problem.detail);
         assert.match(problem.detail, want.message);
-        assert.ok(problem.remedy.length > 10, "there is something to do about it");
+        assert.ok(problem.remedy.length > 10, "has a remedy");
         if (problem.file) await checkCounts(table, problem.file);
       }
       const next = await put(table, { file: "next.csv", body: hostile.good ?? "pulse\n1\n" });
       assert.deepEqual(
         [next.http, next.body["rowsCommitted"]],
         [200, 1],
-        `the table takes the next file: ${JSON.stringify(next.body).slice(0, 400)}`,
+        `the table accepts the next file: ${JSON.stringify(next.body).slice(0, 400)}`,
       );
     });
   });
@@ -134,11 +134,13 @@ async function checkTaken(table: string, http: number, status: FileStatus, want:
   assert.deepEqual(found, rejects.slice(0, found.length));
 }
 
-/** rows read = rows committed + rows rejected: in the status, in the ledger (which follows), in the table and in the quarantine. */
+/**
+ * Checks rows read = rows committed + rows rejected in the status, the ledger, the table and _rejected_rows.
+ */
 async function checkCounts(table: string, { fileId, sourceFile, ...status }: FileStatus): Promise<void> {
   assert.equal(status.rowsRead, status.rowsCommitted + status.rowsRejected);
   const counts = [status.rowsRead, status.rowsCommitted, status.rowsRejected];
-  const ledger = await until("the file is on record", async () => {
+  const ledger = await until("the file is recorded", async () => {
     const where = `WHERE file_id = '${fileId}'`;
     const [row] = await select(`SELECT rows_read, rows_committed, rows_rejected FROM _ingest_files ${where}`);
     return row;

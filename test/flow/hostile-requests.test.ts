@@ -1,6 +1,6 @@
 /**
- * The whole process, as `npm start` runs it, with secrets in its settings, asked by people who mean no good: what they send stays data, and
- * no line of any log holds a secret.
+ * Hostile requests to the whole process as `npm start` runs it, with secrets in its settings: input stays
+ * data, and no log line contains a secret.
  */
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -41,7 +41,7 @@ checks:
     TRIBUTARY_API_KEYS_FILE: keysFile,
     TRIBUTARY_CONTRACTS_DIR: contracts,
     TRIBUTARY_AUDIT_FILE: auditFile(),
-    // Nobody answers there: every token is a failure worth a line.
+    // No server listens there, so the check of every token fails and is logged.
     TRIBUTARY_OIDC_ISSUER: "http://127.0.0.1:9",
     TRIBUTARY_OIDC_AUDIENCE: "tributary",
   });
@@ -74,7 +74,7 @@ const upload = async (table: string, name: string, body: string) => {
 
 const STATEMENT = "x'); DROP TABLE victim; --";
 
-test("file names, headers and values that are statements or formulas are kept as they are", async () => {
+test("file names, headers and values that contain SQL or formulas are stored unchanged", async () => {
   assert.equal((await upload("victim", "v.csv", "id\n1\n")).status, 200);
   const headers = ['"; DROP TABLE victim; --', "x') , (SELECT 1", "=cmd|' /C calc'!A0", "a\u202eb"];
   const values = [STATEMENT, '=HYPERLINK("http://evil")', "+1+1", "@SUM(1)"];
@@ -91,7 +91,7 @@ test("file names, headers and values that are statements or formulas are kept as
   assert.deepEqual(await rowsOf("SELECT id FROM victim"), [[1]]);
 });
 
-test("table and file names that lead elsewhere, or into a header, are refused and make nothing", async () => {
+test("table and file names with path traversal or header injection are refused without an effect", async () => {
   const before = readdirSync(join(folder, "data")).sort();
   for (const table of ['a"; DROP TABLE victim', "../victim", "lakehouse.victim", "_ingest_files", "a\r\nX: y"]) {
     assert.equal((await upload(table, "a.csv", "id\n1\n")).status, 400, table);
@@ -105,7 +105,7 @@ test("table and file names that lead elsewhere, or into a header, are refused an
   assert.ok(!existsSync(join(folder, "a.csv")));
 });
 
-test("filters, ranges and checks that are statements find nothing, or what is called so", async () => {
+test("filters, ranges and checks that contain SQL match nothing, or only literal names", async () => {
   const filter = encodeURIComponent(STATEMENT);
   for (const path of [
     `/v1/files?table=${filter}`,
@@ -124,7 +124,7 @@ test("filters, ranges and checks that are statements find nothing, or what is ca
   assert.deepEqual(await rowsOf("SELECT id FROM victim"), [[1]]);
 });
 
-test("no line of any log holds a secret, whatever fails, and each line is one", async () => {
+test("no log line contains a secret after failures, and each log line is one JSON object", async () => {
   const failing = [
     send("GET", "/v1/tables", { bearer: WRONG_KEY }),
     send("GET", "/v1/tables", { bearer: TOKEN }),
@@ -141,7 +141,7 @@ test("no line of any log holds a secret, whatever fails, and each line is one", 
   ];
   const statuses = (await Promise.all(failing)).map(({ status }) => status);
   assert.deepEqual(statuses.slice(0, 2), [401, 503]);
-  // A path that a library would tidy.
+  // A raw request, because a library would normalise the path.
   await new Promise((resolve) => {
     const raw = request(
       tributary.url,
@@ -158,7 +158,7 @@ test("no line of any log holds a secret, whatever fails, and each line is one", 
     assert.ok(lines.length > 5, `${name} has lines`);
     for (const line of lines) assert.equal(typeof JSON.parse(line), "object");
     for (const secret of [KEY, WRONG_KEY, TOKEN, ...Object.values(PASSWORDS), hashOf(KEY).toString("hex")]) {
-      assert.ok(!text.includes(secret), `${name} holds a secret: ${lines.find((line) => line.includes(secret))}`);
+      assert.ok(!text.includes(secret), `${name} contains a secret: ${lines.find((line) => line.includes(secret))}`);
     }
   }
   assert.match(logs.audit, /"operation":"uploadFile"/);

@@ -1,4 +1,7 @@
-/** Senders that do hostile things: many at once under one name, files that change while they are read, files that kill their parser. */
+/**
+ * Hostile senders: concurrent uploads of one name, files that change during the read, files that kill their
+ * parser.
+ */
 import assert from "node:assert/strict";
 import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -22,7 +25,7 @@ async function start(t: TestContext, options: PipelineOptions = {}): Promise<Pip
 
 const numbered = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
 
-test("twenty senders at once under one name: twenty versions, of which the newest stands, whole", async (t) => {
+test("twenty concurrent uploads of one name make twenty versions; the table holds the newest, complete", async (t) => {
   const { put, query } = await start(t);
   const textOf = (n: number): string =>
     `id,sender\n${numbered(50 + n)
@@ -34,14 +37,14 @@ test("twenty senders at once under one name: twenty versions, of which the newes
   const newest = versions.reduce((a, b) => (a.offset > b.offset ? a : b));
   assert.deepEqual(await query("SELECT sender, count(*) FROM t GROUP BY 1"), [[newest.sender, 50 + newest.sender]]);
   const ledger = () => query("SELECT source_offset, rows_read, rows_committed FROM _ingest_files ORDER BY 1");
-  await until("all are on record", async () => (await ledger()).length === 20);
+  await until("all versions are recorded", async () => (await ledger()).length === 20);
   const expected = versions
     .toSorted((a, b) => a.offset - b.offset)
     .map((one) => [one.offset, 50 + one.sender, 50 + one.sender]);
   assert.deepEqual(await ledger(), expected);
 });
 
-test("one content under twenty names at once: twenty files", async (t) => {
+test("concurrent uploads of one content under twenty names make twenty files", async (t) => {
   const { put, query } = await start(t);
   const names = numbered(20).map((n) => `${n}.csv`);
   const answers = await Promise.all(names.map((name) => put("t", name, "id\n1\n2\n")));
@@ -49,7 +52,7 @@ test("one content under twenty names at once: twenty files", async (t) => {
   assert.deepEqual(await query("SELECT count(*), count(DISTINCT _source_file) FROM t"), [[40, 20]]);
 });
 
-test("a dropped file that grows while it is read ends in the table as it ended in the folder, and no part of it stays", async (t) => {
+test("a dropped file that grows during the read is loaded in its final version only", async (t) => {
   const { folder, query } = await start(t, {
     drops: true,
     env: { TRIBUTARY_DROPS_POLL: "20ms", TRIBUTARY_DROPS_SETTLE: "40ms" },
@@ -64,10 +67,10 @@ test("a dropped file that grows while it is read ends in the table as it ended i
         .map((id) => `${part * 200 + id},${part}\n`)
         .join(""),
     );
-    // Sometimes it rests for longer than a file needs to be taken for whole.
+    // Some pauses exceed TRIBUTARY_DROPS_SETTLE, so that an intermediate version is ingested.
     await new Promise((resolve) => setTimeout(resolve, part % 7 === 0 ? 120 : 5));
   }
-  await until("all of it is there", async () => {
+  await until("all rows are in the table", async () => {
     const counts = await query("SELECT count(*), count(DISTINCT id), max(id) FROM t").catch(() => []);
     return JSON.stringify(counts) === "[[6000,6000,5999]]";
   });
@@ -93,7 +96,7 @@ test("a file that kills its worker thread is set aside after a few tries, and th
   ]);
   assert.deepEqual([poison.status, poison.body.code], [422, "FILE_POISON"]);
   assert.match(poison.body.detail!, /the parser crashed 3 times on this file: .*memory/);
-  assert.equal(deaths.length, 3, "threads really died");
+  assert.equal(deaths.length, 3, "number of worker deaths");
   assert.deepEqual(
     others.map(({ status }) => status),
     [200, 200],

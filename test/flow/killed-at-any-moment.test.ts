@@ -1,4 +1,7 @@
-/** kill -9 at random moments under load, then a restart on the same folder: afterwards every table equals the model, row for row. */
+/**
+ * kill -9 at random times under load, then a restart on the same folder: every table equals the model, row by
+ * row.
+ */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -18,7 +21,7 @@ interface Version {
   rows: string[];
 }
 
-test(`kill -9 at any moment loses and doubles nothing (seed ${SEED})`, { timeout: 180_000 }, async () => {
+test(`kill -9 at any moment loses and duplicates nothing (seed ${SEED})`, { timeout: 180_000 }, async () => {
   const random = seededRandom(SEED);
   const folder = mkdtempSync(join(tmpdir(), "tributary-kill-"));
   const env = { TRIBUTARY_PORT: String(await freePort()) };
@@ -29,7 +32,7 @@ test(`kill -9 at any moment loses and doubles nothing (seed ${SEED})`, { timeout
       const stop = new AbortController();
       const loading = load(() => tributary, random, model, stop.signal);
       const delayMs = 100 + Math.floor(random() * 1500);
-      // The moment is what is tested here: nothing is waited for.
+      // A random time is the purpose of the test, so it does not wait for a state.
       await new Promise((resolve) => setTimeout(resolve, delayMs));
       stop.abort();
       await tributary.stop("SIGKILL");
@@ -47,7 +50,10 @@ test(`kill -9 at any moment loses and doubles nothing (seed ${SEED})`, { timeout
   }
 });
 
-/** Uploads versions of few files, again and again, until told to stop or the process is gone. The model has what may have been accepted last. */
+/**
+ * Uploads versions of a few files until stopped or until the process dies. Adds each version that may be
+ * accepted.
+ */
 async function load(
   tributary: () => TributaryProcess,
   random: () => number,

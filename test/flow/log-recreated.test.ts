@@ -1,4 +1,4 @@
-/** The event log is lost, the tables are not: nothing comes in until an operator adopts the new log; then new versions replace old rows. */
+/** A lost event log with intact tables: uploads are refused until an operator adopts the new log. */
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -15,14 +15,14 @@ async function start(folder: string, contracts: object[] = []) {
   return { ...pipeline, put, rows: () => pipeline.query(ROWS) };
 }
 
-test("a recreated event log is refused until it is adopted, and then new versions replace old rows", async (t) => {
+test("a recreated event log is refused until it is adopted; then new versions replace old rows", async (t) => {
   const folder = await mkdtemp(join(tmpdir(), "tributary-recreated-"));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const before = await start(folder);
   assert.equal((await before.put("a.csv", "1,one\n2,two\n")).body.status, "committed");
   assert.equal((await before.put("b.csv", "7,seven\n")).body.status, "committed");
   const adopting = await fetch(`${before.gateway.url}/v1/log/adopt-recreated`, { method: "POST" });
-  assert.equal(adopting.status, 400, "a log that has its past is not adopted");
+  assert.equal(adopting.status, 400, "a log that was not recreated cannot be adopted");
   await before.stop();
   await rm(join(folder, "log"), { recursive: true });
 
@@ -31,7 +31,7 @@ test("a recreated event log is refused until it is adopted, and then new version
   const refused = await after.put("a.csv", "1,uno\n");
   assert.deepEqual([refused.status, refused.body.code], [500, "LOG_RECREATED"]);
   const [end] = await after.log.offsets("file-events");
-  assert.equal(end!.next, 0, "nothing came in");
+  assert.equal(end!.next, 0, "no file was accepted");
 
   const answer = await fetch(`${after.gateway.url}/v1/log/adopt-recreated`, { method: "POST" });
   assert.deepEqual(await answer.json(), { base: 2, tables: 1, repeated: 0 });
@@ -44,7 +44,7 @@ test("a recreated event log is refused until it is adopted, and then new version
   await after.stop();
 
   const again = await start(folder);
-  assert.equal((await again.put("b.csv", "7,sept\n")).body.status, "committed", "the base outlives the process");
+  assert.equal((await again.put("b.csv", "7,sept\n")).body.status, "committed", "the base survives a restart");
   assert.deepEqual(await again.rows(), [
     ["a.csv", 1, "uno", 2],
     ["b.csv", 7, "sept", 3],
@@ -52,7 +52,7 @@ test("a recreated event log is refused until it is adopted, and then new version
   await again.stop();
 });
 
-test("a lost log's versions are replayed from the record and the raw bytes; what is gone is named", async (t) => {
+test("versions of a lost log are replayed from the ledger and the raw bytes; missing ones are listed", async (t) => {
   const folder = await mkdtemp(join(tmpdir(), "tributary-recreated-"));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const contracts = [{ table: "t", writeMode: "append" }];
@@ -61,9 +61,9 @@ test("a lost log's versions are replayed from the record and the raw bytes; what
   await before.put("b.csv", "2,two\n");
   const gone = String((await before.put("c.csv", "3,three\n")).body.contentHash);
   assert.equal((await before.send("POST", "/v1/tables/t/replay", { onlyFile: "a.csv" })).status, 202);
-  assert.equal((await before.put("a.csv", "1,uno\n")).body.status, "committed", "behind the replay");
+  assert.equal((await before.put("a.csv", "1,uno\n")).body.status, "committed", "after the replay");
   const expected = await before.rows();
-  assert.equal(expected.length, 4, "an append table has both versions of a.csv, and none twice");
+  assert.equal(expected.length, 4, "an append table has both versions of a.csv, without duplicates");
   await before.stop();
   await rm(join(folder, "log"), { recursive: true });
   await rm(join(folder, "blobs", "raw", "sha256", gone.slice(0, 2), gone));
@@ -75,7 +75,7 @@ test("a lost log's versions are replayed from the record and the raw bytes; what
   const { body } = await after.send("POST", "/v1/tables/t/replay", {});
   const { files, missing } = body as Record<"files" | "missing", { sourceFile: string }[]>;
   assert.deepEqual([files, missing].map((all) => all.map(({ sourceFile }) => sourceFile)), [["a.csv", "b.csv", "a.csv", "d.csv"], ["c.csv"]]); // prettier-ignore
-  assert.equal((await after.put("e.csv", "5,five\n")).body.status, "committed", "behind the replays");
+  assert.equal((await after.put("e.csv", "5,five\n")).body.status, "committed", "after the replays");
   const rows = await after.rows();
-  assert.deepEqual(rows.filter(([file]) => file !== "d.csv" && file !== "e.csv"), expected, "nothing is doubled"); // prettier-ignore
+  assert.deepEqual(rows.filter(([file]) => file !== "d.csv" && file !== "e.csv"), expected, "no duplicates"); // prettier-ignore
 });

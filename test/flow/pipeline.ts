@@ -1,4 +1,7 @@
-/** All services but the scheduler in this process, on the embedded adapters in a folder: what tests want to hand in or look into is at hand. */
+/**
+ * Runs all services except the scheduler in this process, on the embedded adapters, with access to their
+ * parts.
+ */
 import { z } from "zod";
 import type { BlobStore } from "../../lib/blob/blob-store.ts";
 import { openBlobStore } from "../../lib/blob/open.ts";
@@ -23,13 +26,13 @@ export interface PipelineOptions {
   /** Environment of the gateway. */
   env?: Record<string, string>;
   pool?: WorkerPool;
-  /** Also watch the folder's `drops`. */
+  /** Also watch the folder `drops`. */
   drops?: boolean;
-  /** What the services see instead of the blob store. */
+  /** Wraps the blob store of the services. */
   wrapBlob?: (blob: BlobStore) => BlobStore;
 }
 
-/** A problem, or a file's status. */
+/** An error response, or a file's status. */
 export type Body = Record<string, unknown> & {
   code?: string;
   detail?: string;

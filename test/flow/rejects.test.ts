@@ -1,4 +1,4 @@
-/** Rejected rows as a user meets them: found, seen in their place, mended by contract or by hand, in every write mode; counts stay right. */
+/** Rejected rows: list, context, fix by contract or by hand, in every write mode; counts stay correct. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -38,9 +38,9 @@ async function start(t: TestContext, folder: string, more: object = {}): Promise
 const rowsOf = (pipeline: Pipeline, table: Table): Promise<unknown[][]> =>
   pipeline.query(`SELECT id, amount, note, _source_row FROM ${table} ORDER BY id, _source_row`);
 
-/** Every file of the table has ended and adds up; returns how many there are. */
+/** Waits until all files of the table have ended, checks their counts, and returns the number of files. */
 async function settled({ send, query }: Pipeline, table: Table): Promise<number> {
-  await until("all files are on record", async () => {
+  await until("all files are recorded", async () => {
     const { body } = await send("GET", `/v1/tables/${table}`);
     const [[recorded]] = (await query(`SELECT count(*) FROM _ingest_files WHERE table_name = '${table}'`)) as [
       [number],
@@ -68,7 +68,7 @@ async function listed({ send }: Pipeline, table: Table, query = ""): Promise<Lis
   return (body as unknown as Listed).rejects;
 }
 
-test("rejects are found by file, reason, column, line and time, counted, and seen with the lines around them", async (t) => {
+test("lists rejects by file, reason, column, line and time, counts them and shows their context", async (t) => {
   const pipeline = await start(t, folderOf(t));
   await pipeline.put("replaced", "a.csv", FILE);
   await pipeline.put("replaced", "b.csv", "id,amount,note\nx,1,\n");
@@ -103,14 +103,14 @@ test("rejects are found by file, reason, column, line and time, counted, and see
   });
   await pipeline.put("replaced", "a.csv", "id,amount,note\n1,1,\n");
   await settled(pipeline, "replaced");
-  assert.deepEqual(await found(""), ["1 type_mismatch"], "a newer version has settled those of a.csv");
+  assert.deepEqual(await found(""), ["1 type_mismatch"], "the rejects of a.csv are superseded by a newer version");
   assert.equal((await found("all=true")).length, 4);
   for (const bad of ["lineFrom=0", "since=yesterday", "context=21", "all=perhaps", "reason=a%00b"]) {
     assert.equal((await pipeline.send("GET", `/v1/tables/replaced/rejects?${bad}`)).body.code, "BAD_REQUEST", bad);
   }
 });
 
-test("after the contract was mended a replay adds what was rejected, once, and goes over nothing newer", async (t) => {
+test("after a contract change a replay adds the rejected rows once and overwrites no newer rows", async (t) => {
   const folder = folderOf(t);
   const before = await startPipeline(folder, { contracts: Object.values(MODES) });
   for (const table of TABLES) {
@@ -124,11 +124,7 @@ test("after the contract was mended a replay adds what was rejected, once, and g
     const replay = () => after.send("POST", `/v1/tables/${table}/rejects/replay`, {});
     const [first, second] = [await replay(), await settled(after, table).then(replay)];
     assert.deepEqual([first.status, (first.body["files"] as unknown[]).length], [202, 1], table);
-    assert.equal(
-      (second.body["files"] as unknown[]).length,
-      1,
-      "a row with too many fields is still there to be mended",
-    );
+    assert.equal((second.body["files"] as unknown[]).length, 1, "the row with too many fields is still rejected");
     await settled(after, table);
     assert.deepEqual(
       (await listed(after, table)).map(({ row }) => row),
@@ -139,24 +135,24 @@ test("after the contract was mended a replay adds what was rejected, once, and g
     [2, "22.00", "newer", 1],
     [3, "33.00", "newer", 2],
   ];
-  const mended = [
+  const corrected = [
     [2, null, "two", 2],
     [3, "3.00", "three, or so", 3],
   ];
   const others = (three: unknown[][]) => [[1, "1.50", "one", 1], ...three, [4, null, null, 4]];
-  const both = [mended[0], newer[0], newer[1], mended[1]].map((row) => row!);
+  const both = [corrected[0], newer[0], newer[1], corrected[1]].map((row) => row!);
   const sorted = (rows: unknown[][]) => rows.map((row) => JSON.stringify(row)).toSorted();
   assert.deepEqual(sorted(await rowsOf(after, "replaced")), sorted(others(both)));
-  assert.deepEqual(sorted(await rowsOf(after, "appended")), sorted(others(both)), "nothing twice");
-  assert.deepEqual(sorted(await rowsOf(after, "upserted")), sorted(others(newer)), "what came later stands");
+  assert.deepEqual(sorted(await rowsOf(after, "appended")), sorted(others(both)), "no duplicates");
+  assert.deepEqual(sorted(await rowsOf(after, "upserted")), sorted(others(newer)), "newer rows are kept");
   assert.deepEqual(
     sorted(await rowsOf(after, "mirrored")),
-    sorted(others(mended)),
-    "the newest version takes its keys",
+    sorted(others(corrected)),
+    "the newest version wins its keys",
   );
 });
 
-/** What a user does with the sheet. */
+/** Replaces texts in the sheet. */
 const edit = (sheet: string, ...changes: readonly [from: string, to: string][]): string =>
   changes.reduce((text, [from, to]) => {
     assert.equal(text.split(from).length, 2, `${from} is once in ${text}`);
@@ -172,7 +168,7 @@ async function exported(pipeline: Pipeline, table: Table, file = "a.csv"): Promi
 const sendBack = async (pipeline: Pipeline, table: Table, sheet: string, query = ""): Promise<Body> =>
   (await pipeline.send("POST", `/v1/tables/${table}/rejects/corrections${query}`, sheet)).body;
 
-test("corrected by hand, rejected rows take their place in a new version of the file, in every write mode", async (t) => {
+test("rows corrected on a sheet replace the rejected rows in a new file version, in every write mode", async (t) => {
   const pipeline = await start(t, folderOf(t));
   for (const table of TABLES) {
     await pipeline.put(table, "a.csv", FILE);
@@ -189,20 +185,20 @@ test("corrected by hand, rejected rows take their place in a new version of the 
         "5,6,too_many_fields,4 fields instead of 3,5,5.00,five,extra",
       ],
     );
-    const mended = edit(sheet, ["2,n/a,two", '2,2.00,"two, ""corrected"""'], ["five,extra", "five"]);
-    const dry = await sendBack(pipeline, table, mended, "?dryRun=true");
+    const corrected = edit(sheet, ["2,n/a,two", '2,2.00,"two, ""corrected"""'], ["five,extra", "five"]);
+    const dry = await sendBack(pipeline, table, corrected, "?dryRun=true");
     assert.deepEqual([dry["rowsCorrected"], dry["rowsUnchanged"], dry["rowsLeft"], dry["file"]], [2, 1, 0, null]);
     const files = await settled(pipeline, table);
-    const done = await sendBack(pipeline, table, mended);
+    const done = await sendBack(pipeline, table, corrected);
     assert.equal(done["rowsCorrected"], 2, done.detail);
     assert.equal(await settled(pipeline, table), files + 1);
     assert.deepEqual(
       (await listed(pipeline, table)).map(({ row }) => row),
       [4],
-      "the row that nobody mended",
+      "the row without a correction",
     );
-    const again = await sendBack(pipeline, table, mended);
-    assert.equal(again.code, "FILE_SUPERSEDED", "the sheet is of a version that is no longer the newest");
+    const again = await sendBack(pipeline, table, corrected);
+    assert.equal(again.code, "FILE_SUPERSEDED", "the sheet belongs to a superseded version");
   }
   const two = [2, "2.00", 'two, "corrected"', 2];
   const newer = [2, "22.00", "newer", 1];
@@ -217,19 +213,19 @@ test("corrected by hand, rejected rows take their place in a new version of the 
   assert.deepEqual(await rowsOf(pipeline, "upserted"), others(newer));
   assert.deepEqual(await rowsOf(pipeline, "mirrored"), others(two));
   const identities = await pipeline.query("SELECT DISTINCT _source_offset FROM appended WHERE _source_file = 'a.csv'");
-  assert.equal(identities.length, 1, "rows of an append table keep their version");
+  assert.equal(identities.length, 1, "rows of an append table keep their source offset");
   await pipeline.send("POST", "/v1/tables/appended/replay", {});
   await settled(pipeline, "appended");
-  assert.deepEqual(await rowsOf(pipeline, "appended"), others(newer, two), "a replay of all of it adds nothing");
+  assert.deepEqual(await rowsOf(pipeline, "appended"), others(newer, two), "a full replay adds no rows");
 });
 
-test("a file that failed by its rejects is mended on the sheet, and then all of it is in", async (t) => {
+test("a file that failed because of its rejects is corrected on a sheet and then loads completely", async (t) => {
   const folder = folderOf(t);
   const pipeline = await start(t, folder, { rejects: { countMax: 1 } });
   const failed = await pipeline.put("replaced", "a.csv", FILE);
   assert.deepEqual([failed.status, failed.body.code], [422, "REJECTS_ABOVE_THRESHOLD"]);
   await settled(pipeline, "replaced");
-  assert.equal(await pipeline.warehouse.describe("replaced"), undefined, "nothing of it was committed");
+  assert.equal(await pipeline.warehouse.describe("replaced"), undefined, "no rows were committed");
   const done = await sendBack(
     pipeline,
     "replaced",
@@ -247,7 +243,7 @@ test("a file that failed by its rejects is mended on the sheet, and then all of 
   );
 });
 
-test("files in other encodings and dialects, and hostile text, come back from the sheet as they were", async (t) => {
+test("the sheet preserves other encodings, dialects and hostile text", async (t) => {
   const pipeline = await start(t, folderOf(t));
   const latin = Buffer.from(
     'id;amount;note\r\n1;1,5;Käthe\r\n2;2.50;=HYPERLINK("x")\r\n3;x;"say ""hi"";\nbye"\r\n',
@@ -267,13 +263,13 @@ test("files in other encodings and dialects, and hostile text, come back from th
   await pipeline.put("replaced", "f.csv", "id,amount,note\nx,1,=1+1\n");
   await settled(pipeline, "replaced");
   const guarded = await exported(pipeline, "replaced", "f.csv");
-  assert.match(guarded, /,x,1,'=1\+1\r\n/, "no spreadsheet is given a formula");
+  assert.match(guarded, /,x,1,'=1\+1\r\n/, "formulas are escaped");
   await sendBack(pipeline, "replaced", edit(guarded, [",x,1,", ",7,1,"]));
   await settled(pipeline, "replaced");
   assert.deepEqual(await pipeline.query("SELECT id, note FROM replaced WHERE _source_file = 'f.csv'"), [[7, "=1+1"]]);
 });
 
-test("a sheet that is not in order changes nothing and says where it is wrong", async (t) => {
+test("an invalid sheet changes nothing and the error names the line", async (t) => {
   const pipeline = await start(t, folderOf(t));
   const bytes = Buffer.concat([
     Buffer.from(`${FILE}8,8,äöü\n`),

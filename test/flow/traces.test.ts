@@ -12,7 +12,7 @@ import { until } from "../support/until.ts";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const WAIT_MS = 30_000;
 
-test("one upload is one trace: received, parsed, committed, each the child of the one before", async () => {
+test("one upload is one trace: received, parsed, committed, each a child of the previous span", async () => {
   const folder = await mkdtemp(join(tmpdir(), "tributary-traces-"));
   await using collector = await startOtlpReceiver();
   const tributary = await startTributary(folder, { OTEL_EXPORTER_OTLP_ENDPOINT: `${collector.url}/` });
@@ -22,7 +22,7 @@ test("one upload is one trace: received, parsed, committed, each the child of th
     const said = (await answer.json()) as { fileId?: string; file?: { fileId: string } };
     return said.fileId ?? said.file!.fileId;
   };
-  /** The spans of a file's trace, once they are all there. */
+  /** The spans of a file's trace, once all have arrived. */
   const traceOf = (fileId: string): Promise<Record<string, ReceivedSpan>> =>
     until(
       `the trace of ${fileId}`,
@@ -71,7 +71,7 @@ test("one upload is one trace: received, parsed, committed, each the child of th
   }
 });
 
-test("a collector that is away is told of, and disturbs nothing: neither files nor the end", async () => {
+test("an unavailable collector is logged and affects neither files nor the shutdown", async () => {
   const folder = await mkdtemp(join(tmpdir(), "tributary-traces-"));
   const tributary = await startTributary(folder, { OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1" });
   try {
@@ -85,7 +85,7 @@ test("a collector that is away is told of, and disturbs nothing: neither files n
   }
 });
 
-test("without an endpoint nothing of the SDK is loaded", () => {
+test("without an endpoint no module of the SDK is loaded", () => {
   const loaded = (modules: string[]): string[] => {
     const script = `
       import { Module } from "node:module";
@@ -96,7 +96,10 @@ test("without an endpoint nothing of the SDK is loaded", () => {
     return JSON.parse(execFileSync(process.execPath, args, { cwd: root, encoding: "utf8" })) as string[];
   };
   const services = ["gateway", "parser", "committer", "scheduler"].map((name) => `services/${name}/service.ts`);
-  // prom-client brings the API.
+  // prom-client depends on the API.
   assert.deepEqual(loaded(["services/ports.ts", ...services]), ["@opentelemetry/api"]);
-  assert.ok(loaded(["lib/process/tracing-otlp.ts"]).includes("@opentelemetry/sdk-trace"), "the test can fail");
+  assert.ok(
+    loaded(["lib/process/tracing-otlp.ts"]).includes("@opentelemetry/sdk-trace"),
+    "the check detects a loaded SDK",
+  );
 });

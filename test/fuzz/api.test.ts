@@ -1,6 +1,6 @@
 /**
- * A short run of `npm run fuzz:api`, with one seed: what other seeds find, that command is for, so that chance stops nobody's build.
- * Needs Python 3 with pip; without it, it says so and is skipped.
+ * A short run of `npm run fuzz:api` with a fixed seed, so that the build is deterministic; use the command
+ * for other seeds. Needs Python 3 with pip; skipped with a message without it.
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -12,12 +12,12 @@ const OPERATIONS_MIN = 19;
 const SEED = 101;
 
 const hasPip = spawnSync("python3", ["-m", "pip", "--version"]).status === 0;
-const missing = "no Python 3 with pip: the HTTP interface is not fuzzed";
+const missing = "no Python 3 with pip: the HTTP API is not fuzzed";
 if (!hasPip && process.env["REQUIRE_STACK"] === "1") throw new Error(missing);
 if (!hasPip) process.stderr.write(`SKIPPED: ${missing}\n`);
 
 test(
-  "no request, allowed or not, gets an answer that /openapi.json does not describe",
+  "every response to valid and invalid requests conforms to /openapi.json",
   { skip: hasPip ? false : missing },
   async (t) => {
     const say = (line: string): void => t.diagnostic(line);
@@ -29,7 +29,7 @@ test(
     });
     t.diagnostic(`${operations} operations, ${cases} cases, seed ${SEED}`);
     assert.ok(passed, report);
-    assert.ok(operations >= OPERATIONS_MIN, `only ${operations} operations were to be tested:\n${report}`);
+    assert.ok(operations >= OPERATIONS_MIN, `only ${operations} operations were selected:\n${report}`);
     assert.ok(tested === operations && cases >= operations, `only ${tested} operations were tested:\n${report}`);
   },
 );

@@ -1,6 +1,6 @@
 import { Parser } from "csv-parse";
 
-/** What csv-parse alone makes of the text; undefined if it ends within quotes. */
+/** The text as parsed by csv-parse; undefined if it ends inside quotes. */
 export function readByCsvParse(
   text: string,
   dialect: { delimiter: string; quote: string | null; escape: string },

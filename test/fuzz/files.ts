@@ -1,9 +1,9 @@
-/** Files as fast-check makes them: written properly in some dialect, encoding and compression, and then damaged or not. */
+/** Generated files: valid in some dialect, encoding and compression, then optionally damaged. */
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { transcodeTo } from "./transcode.ts";
 
-/** Cells that lie at an edge of something. */
+/** Edge-case cells. */
 const EDGE_CELLS = [
   ..."|0|-0|1|007|+5|5.|.5|1e5|1e400|-1e-400|NaN|Infinity|-Infinity|nan|2147483647|2147483648|-2147483649".split("|"),
   ..."9223372036854775807|9223372036854775808|12345678901234567890|99999999999999999999999999999999999999".split("|"),
@@ -61,7 +61,7 @@ export const dialect: fc.Arbitrary<WrittenDialect> = fc
   })
   .map(({ backslash, ...rest }) => ({ ...rest, escape: backslash ? "\\" : rest.quote }));
 
-/** The table as text, every cell so that it reads back as it is. */
+/** The table as text, with every cell quoted so that it is read back unchanged. */
 export function writeTable(rows: readonly (readonly string[])[], written: WrittenDialect): string {
   const { delimiter, quote, escape, lineEnd, quoteAlways, lastLineEnd } = written;
   const cellText = (value: string): string => {
@@ -91,7 +91,7 @@ export function compressed(bytes: Buffer, how: string): Buffer {
   return how === "gzip" ? gzipSync(bytes) : how === "zstd" ? zstdFrame(bytes) : bytes;
 }
 
-/** One thing that happens to bytes. Places are taken modulo what there is. */
+/** One damage to the bytes. Positions are modulo the length. */
 export type Damage =
   | { kind: "set"; at: number; byte: number }
   | { kind: "insert"; at: number; bytes: Uint8Array }
@@ -138,7 +138,7 @@ export function damaged(bytes: Buffer, damages: readonly Damage[]): Buffer {
   }, bytes);
 }
 
-/** Any file: mostly a table in some dialect, damaged up to four times, before and after its compression. */
+/** A file: mostly a table in some dialect, damaged up to four times before and after compression. */
 export const anyFile: fc.Arbitrary<Buffer> = fc.oneof(
   { weight: 1, arbitrary: fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes)) },
   {

@@ -1,15 +1,17 @@
 import fc from "fast-check";
 
-/** One thing that is fuzzed. */
+/** One fuzz target. */
 export interface Target {
   name: string;
-  /** Tries of one chunk: about a second. */
+  /** Runs per chunk; a chunk takes about a second. */
   chunk: number;
-  /** Makes so many tries, all of which follow from the seed; throws fast-check's report of the smallest that fails. */
+  /**
+   * Executes the runs, which the seed determines. Throws fast-check's report of the smallest failing value.
+   */
   run(tries: number, seed: number): Promise<void>;
 }
 
-/** `check` throws if something does not hold for the value. */
+/** `check` throws if the property does not hold for the value. */
 export function target<T>(name: string, chunk: number, values: fc.Arbitrary<T>, check: (value: T) => unknown): Target {
   const property = fc.asyncProperty(values, async (value) => {
     await check(value);

@@ -1,8 +1,8 @@
-/** Every fuzz target for a short while; `npm run fuzz` goes on for as long as wanted. What it once found stays below. */
+/** Runs every fuzz target briefly; `npm run fuzz` runs longer. Keeps regressions of earlier findings. */
 import { describe, test } from "node:test";
 import { TARGETS } from "./targets.ts";
 
-/** So much less than a chunk of `npm run fuzz` that all targets together take a few seconds. */
+/** Share of a chunk of `npm run fuzz`, so that all targets together take a few seconds. */
 const SHARE = 0.4;
 const SEED = Number(process.env["TRIBUTARY_TEST_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 

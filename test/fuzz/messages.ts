@@ -1,4 +1,6 @@
-/** The messages of the event log: whatever bytes come, they are decoded to what they say, or refused with an error at once. */
+/**
+ * Fuzz targets of the event log's messages: any bytes are either decoded correctly or refused with an error.
+ */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import avsc from "avsc";
@@ -11,7 +13,10 @@ import { columns } from "../support/rows.ts";
 import { damage, damaged } from "./files.ts";
 import { target, type Target } from "./fuzz-target.ts";
 
-/** Values of an Avro schema, as the codecs want them: in unions of several records each is wrapped under its full name. */
+/**
+ * Values of an Avro schema as the codecs expect them: in a union of records each is wrapped with its full
+ * name.
+ */
 function valuesOf(schema: Schema): fc.Arbitrary<unknown> {
   if (Array.isArray(schema)) {
     const branches = schema as readonly Schema[];
@@ -76,7 +81,7 @@ const messageOfAnyKind = fc.oneof(
   }),
 );
 
-/** Lengths and counts that promise more than any message holds. */
+/** Lengths and counts larger than any message. */
 const HUGE = [
   [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01],
   [0xfe, 0xff, 0xff, 0xff, 0x0f],
@@ -95,7 +100,7 @@ const damages = fc.array(fc.oneof({ weight: 3, arbitrary: damage }, { weight: 1,
 const TYPES: readonly ColumnType[] = [...SIMPLE_TYPES, "DECIMAL(38,4)"];
 const types = fc.array(fc.constantFrom(...TYPES), { maxLength: 5 });
 
-/** A batch of rows of these columns, its bytes damaged or not; its row count and its schema may be wrong. */
+/** A batch of rows of these columns, optionally damaged; its row count and schema may be wrong. */
 const rowBatch = types.chain((chosen) => {
   const definitions = columns(Object.fromEntries(chosen.map((type, index) => [`c${index}`, type])));
   const schema = rowSchemaOf(definitions);
@@ -121,13 +126,13 @@ export const MESSAGE_TARGETS: readonly Target[] = [
     ({ message: { name, value }, damages: all }) => {
       const codec = CODECS[name]!;
       const bytes = codec.encode(value);
-      assert.deepEqual(codec.encode(codec.decode(bytes)), bytes, "what was written is read");
+      assert.deepEqual(codec.encode(codec.decode(bytes)), bytes, "decoding and encoding restores the bytes");
       const hurt = damaged(bytes, all);
       let decoded: unknown;
       try {
         decoded = codec.decode(hurt);
       } catch (thrown) {
-        return assert.match(String(thrown), /^Error: message/, "a refusal says that it is one");
+        return assert.match(String(thrown), /^Error: message/, "the error names the refused message");
       }
       const written = codec.encode(decoded);
       assert.deepEqual(codec.encode(codec.decode(written)), written);
@@ -143,7 +148,7 @@ export const MESSAGE_TARGETS: readonly Target[] = [
       });
       assert.equal(decoded.rowCount, count);
     } catch (thrown) {
-      assert.match(String(thrown), /^Error: row batch/, "a refusal says that it is one");
+      assert.match(String(thrown), /^Error: row batch/, "the error names the refused message");
     }
   }),
 ];

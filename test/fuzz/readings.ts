@@ -1,4 +1,4 @@
-/** A file read as the parser reads it, with everything checked that must hold of any reading of any file. */
+/** Reads a file as the parser does, and checks the properties that hold for every file. */
 import assert from "node:assert/strict";
 import { isUtf8 } from "node:buffer";
 import { contractSchema } from "../../lib/contract/contract.ts";
@@ -22,12 +22,12 @@ export interface Setup {
 
 export interface Reading {
   summary: ParseSummary;
-  /** By ordinal in the file; the file's columns only. */
+  /** Rows by ordinal; only the file's columns. */
   rows: Map<number, DecodedValue[]>;
   rejects: Reject[];
 }
 
-/** Reads it once, or twice if a type did not hold; in pieces of these sizes, over and over. */
+/** Reads the file in pieces of these sizes, in rotation; reads it again if an inferred type does not hold. */
 export async function readFile(bytes: Buffer, setup: Setup, pieces: readonly number[] = [1 << 16]): Promise<Reading> {
   let settled: Record<string, ColumnType> | undefined;
   for (let readings = 1; readings <= 2; readings++) {
@@ -40,10 +40,10 @@ export async function readFile(bytes: Buffer, setup: Setup, pieces: readonly num
     let ended = 0;
     let accepted = 0;
     for await (const output of parseFile(piecesOf(bytes, pieces), job)) {
-      assert.equal(ended, 0, "nothing comes after the end");
+      assert.equal(ended, 0, "no output after the end");
       if (output.kind === "rejects") reading.rejects.push(...output.rejects);
       else if (output.kind === "rows") {
-        assert.equal(output.batch.firstRow, accepted, "batches follow one another");
+        assert.equal(output.batch.firstRow, accepted, "batches are contiguous");
         accepted += output.batch.rowCount;
         takeBatch(output.batch, reading.rows, job.limits);
       } else {
@@ -52,13 +52,13 @@ export async function readFile(bytes: Buffer, setup: Setup, pieces: readonly num
         else reading.summary = output.summary;
       }
     }
-    assert.equal(ended, 1, "there is one end");
+    assert.equal(ended, 1, "exactly one end");
     if (!reading.summary) continue;
     const whole = { ...reading, summary: reading.summary };
     checkReading(whole, job);
     return whole;
   }
-  throw new Error("a third reading would be needed");
+  throw new Error("a third reading is needed");
 }
 
 function jobOf(
@@ -85,7 +85,7 @@ async function* piecesOf(bytes: Buffer, sizes: readonly number[]): AsyncGenerato
   }
 }
 
-/** Both decoders read the batch, and agree on which values are NULL. */
+/** Reads the batch with both decoders, which must agree on the NULL values. */
 function takeBatch(batch: EncodedRows, rows: Map<number, DecodedValue[]>, limits: ParseLimits): void {
   assert.ok(batch.rows.length + batch.writerSchema.length <= limits.messageBytesMax, "a batch fits into a message");
   const decoded = decodeRows(batch);
@@ -101,29 +101,29 @@ function takeBatch(batch: EncodedRows, rows: Map<number, DecodedValue[]>, limits
     for (const column of columns) {
       if (column.kind !== "string" || column.valid[row] === 0) continue;
       const text = decoded.bytes.subarray(column.words[row * 2], column.words[row * 2 + 1]);
-      assert.ok(isUtf8(text) && !text.includes(0), "text is text");
+      assert.ok(isUtf8(text) && !text.includes(0), "text is valid UTF-8 without NUL");
     }
     assert.deepEqual([valueAt(decoded, file!, row), valueAt(decoded, offset!, row)], ["file.csv", 7n]);
     const place = Number(valueAt(decoded, ordinal!, row));
-    assert.ok(!rows.has(place), `row ${place} comes once`);
+    assert.ok(!rows.has(place), `row ${place} occurs once`);
     rows.set(place, values);
   }
 }
 
 function checkReading({ summary, rows, rejects }: Reading, { limits }: ParseJob): void {
   const { outcome, error, rowsRead, rowsAccepted, rowsRejected, rejectsByReason } = summary;
-  assert.equal(rows.size, rowsAccepted, "accepted rows are those that came");
-  assert.equal(rejects.length, rowsRejected, "rejects are those that came");
+  assert.equal(rows.size, rowsAccepted, "the number of accepted rows matches");
+  assert.equal(rejects.length, rowsRejected, "the number of rejects matches");
   assert.equal(
     Object.values(rejectsByReason).reduce((sum, n) => sum + n, 0),
     rowsRejected,
   );
   let [row, line] = [0, 0];
   for (const reject of rejects) {
-    assert.ok(reject.row > row && reject.line > line, "rejects come in order");
+    assert.ok(reject.row > row && reject.line > line, "rejects are in order");
     assert.ok(reject.reason in REJECT_REASONS && reject.message !== "");
     assert.ok(Buffer.byteLength(reject.raw) <= limits.rawBytesMax && !reject.raw.includes("\0"));
-    assert.ok(!rows.has(reject.row), "a row is accepted or rejected");
+    assert.ok(!rows.has(reject.row), "a row is either accepted or rejected");
     ({ row, line } = reject);
   }
   if (outcome === "complete") {

@@ -1,4 +1,4 @@
-/** What is fuzzed, and what must hold. Every check is deterministic: the same value gives the same verdict. */
+/** The fuzz targets and their properties. Every check is deterministic. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { contractsOf } from "../../lib/contract/load.ts";
@@ -76,27 +76,27 @@ const current = fc.constantFrom<ColumnDefinition[][]>(
 
 const pieces = fc.array(fc.integer({ min: 1, max: 90 }), { minLength: 1, maxLength: 5 });
 
-/** What two readings of one file must have in common: everything. */
+/** What two readings of the same file must have in common. */
 const comparable = ({ summary, rows, rejects }: Reading) => ({ summary, rows: [...rows], rejects });
 
-/** A table that has no contract and no rows yet refuses no value: its types are made for them. */
+/** A new table without a contract rejects no value, because its types are inferred from the values. */
 function checkExactTypes({ rejects }: Reading): void {
   const typed = rejects.filter(({ reason }) => ["type_mismatch", "out_of_range", "required"].includes(reason));
-  assert.deepEqual(typed, [], "inference took what the cast refuses");
+  assert.deepEqual(typed, [], "the cast rejects a value of the inferred type");
 }
 
-/** Sent again, the file changes nothing; and what was inferred may be declared. */
+/** Reading the file again gives the same rows, also with the inferred types declared. */
 async function checkAgain(bytes: Buffer, setup: Setup, first: Reading): Promise<void> {
   const { columns, format, dialect: found, outcome } = first.summary;
   if (outcome !== "complete") return;
   const { confidence: _, ...options } = found!;
   const usual = { format: format!, options };
   const again = await readFile(bytes, { ...setup, current: columns, usual });
-  assert.deepEqual([...again.rows], [...first.rows], "the same rows, read again");
-  assert.deepEqual(again.summary.columns, columns, "the same columns, read again");
+  assert.deepEqual([...again.rows], [...first.rows], "the same rows in the second reading");
+  assert.deepEqual(again.summary.columns, columns, "the same columns in the second reading");
   const declared = { columns: columns.map(({ name, type, header: written }) => ({ name, type, header: written })) };
   const known = await readFile(bytes, { ...setup, contract: declared, current: columns, usual });
-  assert.deepEqual([...known.rows], [...first.rows], "the same rows, the types being declared");
+  assert.deepEqual([...known.rows], [...first.rows], "the same rows with declared types");
 }
 
 const files = target(
@@ -105,11 +105,11 @@ const files = target(
   fc.record({ bytes: anyFile, limits, contract, current, pieces, elsewhere: pieces }),
   async ({ bytes, pieces: some, elsewhere, ...setup }) => {
     const [one, other] = [await readFile(bytes, setup, some), await readFile(bytes, setup, elsewhere)];
-    // How much comes out of damaged gzip data before it shows depends on how they are cut; that the file fails does not.
+    // The output before the error in damaged gzip data depends on the pieces; the failure does not.
     if ([one, other].some(({ summary }) => summary.error?.code === "FILE_CORRUPT")) {
       return assert.deepEqual([one.summary.outcome, other.summary.outcome], ["failed", "failed"]);
     }
-    assert.deepEqual(comparable(other), comparable(one), "cut in other pieces");
+    assert.deepEqual(comparable(other), comparable(one), "the same reading with other pieces");
   },
 );
 
@@ -174,7 +174,7 @@ const roundTrip = target(
   },
 );
 
-/** What is left of the text once an encoding of one byte a character has had it. */
+/** The text after a round trip through a single-byte encoding. */
 const transcodeBack = (text: string, name: string): string => {
   const bytes = transcodeTo(text, name);
   return new TextDecoder(name === "windows-1252" ? "windows-1252" : "latin1").decode(bytes);
@@ -206,7 +206,7 @@ const oracle = target(
   },
 );
 
-/** What the zstd tool makes of a text of so many bytes, with a checksum. */
+/** A text of this many bytes, compressed by the zstd tool with a checksum. */
 const ZSTD_FRAME = Buffer.from("KLUv/QRYFQEA0GlkLG5hbWUKMSxoZWxsbyAKMix3b3JsZCAKAgDAODKXJeDisS8=", "base64");
 const ZSTD_FRAME_LENGTH = 54;
 
@@ -220,7 +220,7 @@ const packed = target(
     pieces,
   }),
   async ({ text, how, damages, pieces: some }) => {
-    // Of zstd one frame is real: those we can make ourselves hold their content as it is.
+    // One frame is from the zstd tool; the frames generated here hold uncompressed blocks.
     const isReal = (index: number): boolean => how === "zstd" && index === 1;
     const packedUp = text.map((part, index) => (isReal(index) ? ZSTD_FRAME : compressed(Buffer.from(part), how)));
     const bytes = damaged(Buffer.concat(packedUp), damages);
@@ -231,7 +231,7 @@ const packed = target(
     } catch (thrown) {
       assert.ok(hasCode(thrown, "FILE_CORRUPT") || hasCode(thrown, "FILE_EXPANDS_TOO_FAR"), String(thrown));
     }
-    assert.ok(length <= own.expandedBytesMax, "no more is handed out than may be");
+    assert.ok(length <= own.expandedBytesMax, "the output stays within the limit");
     if (damages.length === 0)
       assert.equal(
         length,
@@ -252,9 +252,9 @@ const names = target("column names", 2_000, fc.tuple(fc.array(header), fc.array(
   const reserved = new Set<string>([...AUDIT_COLUMNS.map(({ name }) => name), "_rescued"]);
   for (const name of made) assert.ok(/^[a-z][a-z0-9_]*$/.test(name) && name.length <= 128 && !reserved.has(name), name);
   const existing = made.map((name, index) => ({ name, header: first[index]! }));
-  assert.deepEqual(nameColumns(first, existing), made, "the same names for the same headers");
+  assert.deepEqual(nameColumns(first, existing), made, "the same names for the same headers again");
   const others = nameColumns(second, existing);
-  assert.equal(new Set(others).size, second.length, "all different beside those that exist");
+  assert.equal(new Set(others).size, second.length, "all names differ from the existing ones");
 });
 
 const formatText = fc.oneof(

@@ -1,7 +1,7 @@
-/** 0x80…0x9f of Windows-1252 that differ from Latin-1, as UTF-16 code units. */
+/** The code points 0x80…0x9f of Windows-1252, which differ from Latin-1, as UTF-16 code units. */
 const WINDOWS_1252 = "€\u0081‚ƒ„…†‡ˆ‰Š‹Œ\u008dŽ\u008f\u0090‘’“”•–—˜™š›œ\u009džŸ";
 
-/** Text in an encoding; what it cannot write becomes `?`. */
+/** Encodes text; replaces characters that the encoding lacks by `?`. */
 export function transcodeTo(text: string, encoding: string): Buffer {
   if (encoding === "utf-16le") return Buffer.from(text, "utf16le");
   if (encoding === "utf-16be") return Buffer.from(text, "utf16le").swap16();

@@ -4,7 +4,7 @@ import { TributaryError } from "../../lib/errors.ts";
 import type { BlobInfo, BlobStore } from "../../lib/blob/blob-store.ts";
 import type { Call } from "../support/memory-event-log.ts";
 
-/** A process's connection to objects in memory: as much of a BlobStore as small files need. */
+/** A process's connection to objects in memory: the part of BlobStore that small files use. */
 export function blobClient(objects: Map<string, Buffer>, call: Call): BlobStore {
   const infoOf = (key: string): BlobInfo | undefined => {
     const bytes = objects.get(key);
@@ -30,7 +30,7 @@ export function blobClient(objects: Map<string, Buffer>, call: Call): BlobStore 
       }),
     head: (key) => call("head", () => infoOf(key)),
     async *list() {
-      // Nothing lies in incoming/: all files are small.
+      // incoming/ is empty: all files are small.
     },
     delete: (key) => call("delete", () => void objects.delete(key)),
     move: () => Promise.reject(new Error("small files are not moved")),
@@ -40,7 +40,7 @@ export function blobClient(objects: Map<string, Buffer>, call: Call): BlobStore 
   };
 }
 
-/** What lies in the drop store, each version with an etag of its own. */
+/** The objects of the drop store; each version has its own etag. */
 export class DroppedObjects {
   readonly #objects = new Map<string, { bytes: Buffer; etag: string }>();
   #versions = 0;
@@ -57,14 +57,17 @@ export class DroppedObjects {
     this.#objects.delete(key);
   }
 
-  /** A gateway's connection: as much of a BlobStore as watching takes. A listing comes in pages, between which things change. */
+  /**
+   * A gateway's connection: the part of BlobStore that the watcher uses. Objects can change between listing
+   * pages.
+   */
   client(call: Call): BlobStore {
     const infoOf = (key: string): BlobInfo | undefined => {
       const found = this.#objects.get(key);
       return found && { key, etag: found.etag, sizeBytes: found.bytes.length, modifiedAtMs: 0 };
     };
     const refuse = (): never => {
-      throw new Error("nobody writes to the drops");
+      throw new Error("the drop store is read-only here");
     };
     const keys = () => [...this.#objects.keys()].toSorted();
     return {

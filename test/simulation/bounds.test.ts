@@ -7,7 +7,7 @@ import { messagesOf } from "../support/row-messages.ts";
 import { until } from "../support/until.ts";
 import { makeWorld, send, settled, start } from "../services/committer/harness.ts";
 
-test("while a table cannot be committed to, its lane stages no more than about two micro-batches", async (t) => {
+test("a lane whose table cannot commit stages at most about two micro-batches", async (t) => {
   const world = await makeWorld();
   const warehouse = new FakeWarehouse();
   let commits = 0;
@@ -26,7 +26,7 @@ test("while a table cannot be committed to, its lane stages no more than about t
   }
   await until("a commit begins", () => commits > 0);
   let [staged, polls] = [0, 0];
-  await until("no more is staged", () => {
+  await until("staging stops", () => {
     polls = staged === warehouse.stages.length ? polls + 1 : 0;
     staged = warehouse.stages.length;
     return polls > 50;
@@ -52,8 +52,8 @@ test("a lane that takes over in the same process waits for its predecessor's com
   await until("a commit begins", () => commits === 1);
   log.rebalance(GROUPS.committer);
   let polls = 0;
-  await until("the new lane had time to open", () => ++polls > 50);
-  assert.equal(opened, 1, "only the first lane has looked at the table");
+  await until("the new lane has had time to open", () => ++polls > 50);
+  assert.equal(opened, 1, "only the first lane has opened the table");
   goOn();
   await settled(log, "t");
   assert.ok(opened >= 2);

@@ -11,7 +11,7 @@ export interface AcceptedFile {
   offset: number;
 }
 
-/** What must hold once everything has been done. */
+/** Invariants that must hold at the end of a schedule. */
 export function checkEnd(world: World, accepted: readonly AcceptedFile[]): void {
   for (const { table } of CONTRACTS) {
     checkRows(world, table);
@@ -31,8 +31,9 @@ const cellsOf = ({ values }: FakeRow): string =>
 const modelCells = ({ cells }: ModelRow): string => JSON.stringify(COLUMN_NAMES.map((_, at) => cells[at] ?? null));
 
 /**
- * I1: row for row. Values are compared in every mode. So is where a row came from, as far as it does not depend on how commits were cut:
- * a row that is equal at the end of a micro-batch is left untouched and keeps the older version, which then must have held it too.
+ * I1, row by row. Compares the values in every mode, and each row's source as far as it does not depend on
+ * the commits' boundaries: a row that is equal at the end of a micro-batch keeps its older version, which
+ * must then hold it too.
  */
 function checkRows(world: World, table: string): void {
   const { writeMode, deleteMissing } = contractOf(table);
@@ -52,7 +53,7 @@ function checkRows(world: World, table: string): void {
   }
   const versions = arrived.flatMap((one) => versionOf(one, world.contents) ?? []);
   for (const row of rows) {
-    // Several, where a correction has kept the offset of what it corrects.
+    // Several versions, if a correction keeps the offset of the corrected version.
     const origins = versions.filter(({ file, offset }) => file === row.file && offset === row.offset);
     if (!origins.some(({ rows: held }) => JSON.stringify(held?.[row.row - 1]) === cellsOf(row))) {
       world.violation(
@@ -62,7 +63,7 @@ function checkRows(world: World, table: string): void {
   }
 }
 
-/** I3, I9: every file event has one outcome on record, with the model's counts and rejects. */
+/** I3, I9: every file event has one recorded outcome, with the model's counts and rejects. */
 function checkOutcomes(world: World, table: string): void {
   const { ledger, rejected } = world.warehouse;
   for (const { offset, event } of world.arrived(table)) {
@@ -88,11 +89,11 @@ function checkOutcomes(world: World, table: string): void {
     if (!sound || stored.length !== rowsRejected) {
       world.violation(`I9: ${name}: rejects ${stored.join()} (${rowsRejected}), not ${expected.rejected.join()}`);
     }
-    if (sourceOffset !== offset) world.violation(`I3: ${name} is on record at ${sourceOffset}`);
+    if (sourceOffset !== offset) world.violation(`I3: ${name} is recorded at ${sourceOffset}`);
   }
 }
 
-/** I3: every outcome on record was announced, and nothing else was. */
+/** I3: exactly the recorded outcomes were announced. */
 function checkCommitEvents(world: World): void {
   const announced = new Map<string, Set<string>>();
   for (const { value } of world.broker.topic(TOPICS.commits.name).partitions.flatMap(({ records }) => records)) {
@@ -103,7 +104,7 @@ function checkCommitEvents(world: World): void {
   for (const [fileId, { outcome }] of world.warehouse.ledger) {
     const statuses = [...(announced.get(fileId) ?? [])];
     if (statuses.length !== 1 || statuses[0] !== outcome.status) {
-      world.violation(`I3: ${fileId} is ${outcome.status} on record, but was announced as ${statuses.join(" and ")}`);
+      world.violation(`I3: ${fileId} is recorded as ${outcome.status}, but was announced as ${statuses.join(" and ")}`);
     }
   }
 }

@@ -11,12 +11,12 @@ interface Flags {
 }
 
 const values = new Command("npm run simulate --")
-  .description("Runs the pipeline by seeded schedules of faults, each compared row for row with a model.")
+  .description("Runs the pipeline with seeded schedules of faults and compares each result with a model.")
   .option("--schedules <count>", "how many", wholeFrom(1), 1_000)
-  .option("--from <seed>", "the first one's seed; default: random", wholeFrom(0))
-  .option("--seed <seed>", "this one only", wholeFrom(0))
-  .option("--bail", "end at the first violation")
-  .option("--trace", "print the steps of a schedule with a violation")
+  .option("--from <seed>", "seed of the first schedule (default: random)", wholeFrom(0))
+  .option("--seed <seed>", "run only the schedule of this seed", wholeFrom(0))
+  .option("--bail", "stop at the first violation")
+  .option("--trace", "print the steps of schedules with a violation")
   .parse()
   .opts<Flags>();
 

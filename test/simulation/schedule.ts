@@ -14,10 +14,10 @@ import {
 } from "../../services/gateway/replays/replay.ts";
 import { checkEnd, type AcceptedFile } from "./checks.ts";
 import { CALM, Scheduler, type FaultProfile } from "./scheduler.ts";
-import { CONTRACTS, contractOf, mended, randomContent, type Content } from "./workload.ts";
+import { CONTRACTS, contractOf, corrected, randomContent, type Content } from "./workload.ts";
 import { World, type Role, type SimGateway, type SimProcess } from "./world.ts";
 
-/** What one schedule came to. */
+/** The result of one schedule. */
 export interface Outcome {
   seed: number;
   violations: string[];
@@ -31,11 +31,11 @@ const STEPS_MAX = 60_000;
 const FILE_NAMES = ["a.csv", "b.csv", "c.csv"];
 const DROPPED_NAMES = ["d.csv", "e.csv"];
 
-/** Runs one schedule: everything in it follows from the seed. Not two at a time in one process. */
+/** Runs one schedule, which the seed determines completely. Only one can run at a time in a process. */
 export async function runSchedule(seed: number): Promise<Outcome> {
   const scheduler = new Scheduler(seed);
   const random = Math.random;
-  // Backoff jitter is drawn from here, so that a seed tells its waits too.
+  // The seed also determines the backoff jitter.
   Math.random = scheduler.random;
   try {
     const schedule = new Schedule(scheduler);
@@ -89,8 +89,7 @@ class Schedule {
       else if (scheduler.chance(this.#disturbances)) this.#disturb();
       const over = !happened || (this.#acting === 0 && scheduler.profile === CALM);
       if (over && this.#acting === 0 && world.undone().length === 0) break;
-      if (!happened)
-        world.violation(`I11: nothing is left to happen, but ${this.#acting} acts and ${world.undone().join(", ")}`);
+      if (!happened) world.violation(`I11: no step is left, but ${this.#acting} acts and ${world.undone().join(", ")}`);
     }
     if (scheduler.steps >= STEPS_MAX)
       world.violation(`I11: not done after ${STEPS_MAX} steps: ${world.undone().join(", ")}`);
@@ -107,7 +106,7 @@ class Schedule {
     this.#processes.push(this.world.process(role, `${role}-${++this.#made}`));
   }
 
-  /** The broker notices a death after a while; later still, another process takes its place. */
+  /** After a delay the broker detects the death; later another process replaces the dead one. */
   async #bury(name: string): Promise<void> {
     const dead = this.#processes.find(({ node }) => node.name === name);
     if (!dead) return;
@@ -138,7 +137,10 @@ class Schedule {
     }
   }
 
-  /** The process is cut off for longer than its group waits: others take over while it goes on; then it comes back. */
+  /**
+   * Partitions the process beyond the session timeout: others take over while it still runs; then it
+   * reconnects.
+   */
   async #partition(process: SimProcess): Promise<void> {
     const { broker } = this.world;
     this.#scheduler.note(`${process.node.name} is cut off from its group`);
@@ -166,7 +168,7 @@ class Schedule {
     return this.#clock.sleep(this.#scheduler.random() * msMax);
   }
 
-  /** One thing a user does, until it is done. */
+  /** One action of a user, retried until it succeeds. */
   async #act(table: string): Promise<void> {
     const scheduler = this.#scheduler;
     this.#acting++;
@@ -183,20 +185,23 @@ class Schedule {
     this.#acting--;
   }
 
-  /** Somebody puts an object into the drop store, or takes one away: files of their own, since a name has one source. */
+  /**
+   * Puts an object into the drop store or deletes one. The names differ from uploads: a name has one source.
+   */
   #drop(table: string): void {
     const scheduler = this.#scheduler;
     const key = `${table}/${scheduler.pick(DROPPED_NAMES)}`;
     if (this.world.dropped.has(key) && scheduler.chance(0.3)) return this.world.drops.remove(key);
     const content = randomContent(scheduler, table, this.#tablesWithText.has(table));
-    // Only uploads bring the column that decides a type: which of two sources comes first is not known here.
+    // Only uploads have the column whose type is inferred, because the order of two sources is not known
+    // here.
     if (content.text.startsWith("id,name,extra")) return;
     this.#expect(content);
     this.world.drops.drop(key, content.text);
     this.world.dropped.add(key);
   }
 
-  /** What `rejects replay` does. */
+  /** As `rejects replay`. */
   async #replayRejected({ log }: SimGateway, table: string): Promise<void> {
     const contract = contractOf(table);
     const rejected = [...this.world.warehouse.ledger].flatMap(([id, { outcome }]) =>
@@ -206,12 +211,12 @@ class Schedule {
     await publishReplays(this.#republishing(log), chosen, keepsVersions(contract));
   }
 
-  /** What `rejects correct` does, for all of a file's rejected rows. */
+  /** As `rejects correct`, for all rejected rows of a file. */
   async #correct({ log, ingest }: SimGateway, table: string, sourceFile: string): Promise<void> {
     const newest = (await versionEvents(log, table)).filter(({ event }) => event.sourceFile === sourceFile).at(-1);
     const content = newest && this.world.contents.get(newest.event.contentHash);
     if (!content?.rows.includes(null)) return;
-    const right = mended(this.#scheduler, content);
+    const right = corrected(this.#scheduler, content);
     this.#expect(right);
     const versionOffset = keepsVersions(contractOf(table)) ? versionOf(newest!) : null;
     const body = Readable.from([Buffer.from(right.text)], { objectMode: false });
@@ -267,7 +272,7 @@ class Schedule {
     await publishReplays(this.#republishing(log), chosen, contractOf(table).writeMode === "append");
   }
 
-  /** Tries until it is done; a gateway that dies is replaced, and whoever waited for it tries again. */
+  /** Retries until it succeeds. A dead gateway is replaced, and its pending calls are retried. */
   async #persist(attempt: (gateway: SimGateway) => Promise<void>): Promise<void> {
     for (;;) {
       if (!this.#gateway || this.#gateway.node.dead) this.#gateway = this.world.gateway(`gateway-${++this.#made}`);

@@ -4,21 +4,21 @@ import { TributaryError, type ErrorCode } from "../../lib/errors.ts";
 import type { Call, CallDetail } from "../support/memory-event-log.ts";
 import { seededRandom } from "../support/random.ts";
 
-/** How likely a call meets what, and how many of these there may be in one schedule. All shares are of 1. */
+/** Probabilities of faults per call (from 0 to 1), and their limits per schedule. */
 export interface FaultProfile {
   /** The process dies, before or after the effect. */
   crash: number;
-  /** The call fails and has had no effect. */
+  /** The call fails without an effect. */
   fail: number;
-  /** The call fails, but has had its effect. */
+  /** The call fails after its effect. */
   unknown: number;
-  /** The call fails, and has its effect some time later. */
+  /** The call fails and has its effect later. */
   late: number;
-  /** Of the calls under way when a process dies, how many still have their effect. */
+  /** Share of the pending calls of a dying process that still have their effect. */
   survive: number;
-  /** How many calls are held up for up to STALL_STEPS_MAX steps, while everything else goes on. */
+  /** Share of calls that are delayed by up to STALL_STEPS_MAX steps while all others continue. */
   stall: number;
-  /** How often the virtual time moves although something could happen. */
+  /** Probability that virtual time advances although a step is possible. */
   slow: number;
   faultsMax: number;
 }
@@ -34,7 +34,7 @@ export const CALM: FaultProfile = {
   faultsMax: 0,
 };
 
-/** A process of the simulation: dead, none of its calls is answered and none of its timers rings. */
+/** A process of the simulation. Once dead, its calls get no response and its timers do not fire. */
 export interface SimNode {
   readonly name: string;
   dead: boolean;
@@ -43,17 +43,17 @@ export interface SimNode {
   readonly die: () => void;
 }
 
-/** Steps of a trace that are kept: about the last so many. */
+/** Approximate number of trace steps to keep. */
 const TRACE_MAX = 20_000;
 const STALL_STEPS_MAX = 200;
 
 interface Pending {
   node: SimNode;
   what: string;
-  /** Something happens to the world (true), or a process only learns of it. */
+  /** True for an effect on the world, false for a result that a process receives. */
   effect: boolean;
   run: () => void;
-  /** Not chosen before this step, unless there is no other. */
+  /** Not chosen before this step, unless no other step is possible. */
   notBefore?: number;
 }
 
@@ -64,19 +64,20 @@ interface Timer {
   ring: () => void;
 }
 
-/** What goes wrong with a port's calls, by method; the first is thrown when the call has no effect. */
+/** Errors of a port's calls by method: `fail` without an effect, `unknown` with a possible effect. */
 export type FaultCodes = (method: string) => { fail?: readonly ErrorCode[]; unknown?: readonly ErrorCode[] };
 
 /**
- * Runs everything that happens between processes one thing at a time, in an order that follows from a seed alone: each port call waits
- * to have its effect, then its caller waits to learn of it. Between two such steps the processes' own code runs until all of it waits.
+ * Runs all interactions between processes one step at a time, in an order that the seed determines. Each port
+ * call waits for its effect, then its caller waits for the result. Between two steps the processes' code runs
+ * until all of it waits.
  */
 export class Scheduler {
   readonly random: () => number;
   profile: FaultProfile = CALM;
   faults = 0;
   steps = 0;
-  /** Every step, for the trace of a failing schedule. */
+  /** The steps, for the trace of a failing schedule. */
   readonly trace: string[] = [];
   readonly onDeath: ((node: SimNode) => void)[] = [];
   diskFull = false;
@@ -109,7 +110,7 @@ export class Scheduler {
     return node;
   }
 
-  /** Somebody sets the wall clock; no time passes. */
+  /** Sets the wall clock; the monotonic clock does not advance. */
   jump(ms: number): void {
     this.#note(`the clock jumps by ${ms} ms`);
     this.#wallOffsetMs += ms;
@@ -137,13 +138,13 @@ export class Scheduler {
     };
   }
 
-  /** How `node` calls a port. */
+  /** The call function of `node`. */
   callerOf(node: SimNode, faultsOf: FaultCodes): Call {
     return <T>(method: string, effect: () => T | Promise<T>, detail?: CallDetail) =>
       new Promise<T>((resolve, reject) => {
         const what = `${node.name} ${method} ${detail?.topic ?? ""}`;
         const run = (): void => {
-          // A member that never says another word is soon out of its group again.
+          // A member that stays silent is removed from its group again.
           if (node.dead && method === "consume") return;
           this.#meet({ node, what, codes: faultsOf(method), effect, resolve, reject });
         };
@@ -228,7 +229,8 @@ export class Scheduler {
   }
 
   /**
-   * Lets one thing happen: a call has its effect, a process learns of one, or time passes. False if nothing at all is left to happen.
+   * Runs one step: a call has its effect, a process receives a result, or time advances. False if no step is
+   * left.
    */
   async step(): Promise<boolean> {
     await nextTurn();

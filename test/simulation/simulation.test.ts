@@ -1,18 +1,19 @@
 /**
- * The services' own code, from upload to table, under every fault the ports can have: see schedule.ts for what happens and checks.ts for
- * what must hold. A seed that fails is printed; `TRIBUTARY_SIM_SEED=<seed>` runs it alone, `npm run simulate -- --seed <seed> --trace`
- * shows every step. Seeds that once failed stay in REGRESSIONS.
+ * Deterministic simulation of the services, from upload to table, with every fault of the ports. schedule.ts
+ * defines the steps, checks.ts the invariants. The test prints a failing seed. `TRIBUTARY_SIM_SEED=<seed>`
+ * runs only that seed, `npm run simulate -- --seed <seed> --trace` shows every step. REGRESSIONS keeps the
+ * seeds that have failed.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { runSchedule } from "./schedule.ts";
 
-/** How long the random schedules go on in `npm test`. */
+/** Duration of the random schedules in `npm test`. */
 const BUDGET_MS = 20_000;
 
-/** What was wrong when the seed was found. The meaning of a seed changes with the simulation: then the test is worth no less than any. */
+/** The fault that each seed found. After a change of the simulation a seed may run another schedule. */
 const REGRESSIONS: Record<number, string> = {
-  704530: "a dropped object went while its drop event was lacking: nobody missed it, and its rows stayed",
+  704530: "a dropped object was deleted before its drop event arrived: the deletion was not detected, its rows stayed",
   705514: "the same",
   707268: "the same",
 };
@@ -30,7 +31,7 @@ test("simulation: the schedule of TRIBUTARY_SIM_SEED", { skip: only === undefine
   await check(Number(only));
 });
 
-test("simulation: schedules that once failed", { skip: only !== undefined }, async () => {
+test("simulation: schedules that have failed before", { skip: only !== undefined }, async () => {
   for (const seed of Object.keys(REGRESSIONS)) await check(Number(seed));
 });
 
@@ -44,7 +45,7 @@ test("simulation: random schedules keep every invariant", { skip: only !== undef
   t.diagnostic(`${seed - first} schedules, ${files} files`);
 });
 
-test("simulation: a seed tells everything that happens", { skip: only !== undefined }, async () => {
+test("simulation: a seed determines every step", { skip: only !== undefined }, async () => {
   const [one, two] = [await runSchedule(4711), await runSchedule(4711)];
   assert.deepEqual(one.trace, two.trace);
   const other = await runSchedule(4712);

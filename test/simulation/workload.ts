@@ -7,11 +7,11 @@ const COLUMNS = [
   { name: "id", type: "INTEGER" },
   { name: "name", type: "VARCHAR" },
 ];
-/** Of every table, in this order; a column that a table lacks reads NULL. */
+/** The columns of every table, in this order; a column that a table lacks is NULL. */
 export const COLUMN_NAMES = ["id", "name", "extra"];
 const REJECTS_MAX = 2;
 
-/** One table for each way to write. */
+/** One table per write mode. */
 export const CONTRACTS: readonly Contract[] = [
   { table: "evolving", onDelete: "remove" },
   { table: "strict", columns: COLUMNS, rejects: { countMax: REJECTS_MAX }, onDelete: "remove" },
@@ -28,13 +28,13 @@ export const CONTRACTS: readonly Contract[] = [
 
 export const contractOf = (table: string): Contract => CONTRACTS.find((contract) => contract.table === table)!;
 
-/** A file's text, and what should come of each of its rows: its cells, or null where it is rejected. */
+/** A file's text, and the expected cells of each row; null for a rejected row. */
 export interface Content {
   text: string;
   rows: (readonly (string | null)[] | null)[];
 }
 
-/** A random file for a table. `extraIsText`: the table is known to have its column `extra` as text. */
+/** A random file for a table. `extraIsText`: the table's column `extra` is known to be text. */
 export function randomContent(scheduler: Scheduler, table: string, extraIsText: boolean): Content {
   const evolving = table === "evolving";
   const badShare = evolving ? 0 : scheduler.pick([0, 0, 0.1, 0.6]);
@@ -56,11 +56,11 @@ export function randomContent(scheduler: Scheduler, table: string, extraIsText: 
   return { text: `${lines.join("\n")}\n`, rows };
 }
 
-/** How a file should end. */
+/** The expected outcome of a file. */
 export interface Expected {
   status: "committed" | "rejected" | "failed";
   accepted: number;
-  /** Ordinals of rejected rows; for a failed file only some of them are on record. */
+  /** Ordinals of rejected rows; for a failed file only some of them are recorded. */
   rejected: number[];
 }
 
@@ -77,7 +77,7 @@ export interface ArrivedEvent {
   event: FileEvent;
 }
 
-/** What each table should hold after these file events: one after the other, with no batches, crashes or repeats. */
+/** The expected rows after these file events, applied in order without batches, crashes or repeats. */
 export function modelOf(
   table: string,
   arrived: readonly ArrivedEvent[],
@@ -95,7 +95,7 @@ export function modelOf(
   return model.rows;
 }
 
-/** A file event as the warehouse model takes it; undefined if its file fails. */
+/** A file event as input of the warehouse model; undefined if its file fails. */
 export function versionOf(
   { offset, event }: ArrivedEvent,
   contents: ReadonlyMap<string, Content>,
@@ -111,8 +111,8 @@ export function versionOf(
   };
 }
 
-/** The file with each rejected row put right, in its place. */
-export function mended(scheduler: Scheduler, { text, rows }: Content): Content {
+/** The file with each rejected row corrected. */
+export function corrected(scheduler: Scheduler, { text, rows }: Content): Content {
   const [header, ...lines] = text.trimEnd().split("\n");
   const right = rows.map((row) => row ?? [String(1 + scheduler.integer(9)), `m${scheduler.integer(4)}`, null]);
   const mendedLines = lines.map((line, at) => (rows[at] ? line : right[at]!.slice(0, 2).join(",")));

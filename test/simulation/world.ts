@@ -59,7 +59,7 @@ const WAREHOUSE_FAULTS: FaultCodes = (method) => {
   return { fail, unknown: ["WAREHOUSE_TIMEOUT", "WAREHOUSE_UNAVAILABLE"] };
 };
 
-/** Parses on the spot: threads would run when they like. */
+/** Parses synchronously: threads would not be deterministic. */
 const inlinePool: WorkerPool = {
   async *parse(job, source, signal) {
     for await (const output of parseFile(source, job)) {
@@ -70,13 +70,13 @@ const inlinePool: WorkerPool = {
   close: async () => undefined,
 };
 
-/** Everything that outlives processes, and the promises that must hold at every moment. */
+/** The state that survives processes, and the invariants that must hold at all times. */
 export class World {
   readonly scheduler: Scheduler;
   readonly broker: CheckedBroker;
   readonly objects = new Map<string, Buffer>();
   readonly drops = new DroppedObjects();
-  /** Keys that were ever dropped. */
+  /** All keys that have been dropped. */
   readonly dropped = new Set<string>();
   readonly warehouse = new FakeWarehouse();
   /** By content hash. */
@@ -205,13 +205,13 @@ export class World {
       .map(({ offset, value }) => ({ offset, event: fileEvents.decode(value) }));
   }
 
-  /** Every command that was asked for. */
+  /** All requested commands. */
   commands(): Command[] {
     const { partitions } = this.broker.topic(TOPICS.commands.name);
     return partitions.flatMap(({ records }) => records.map(({ value }) => commands.decode(value)));
   }
 
-  /** Keys of the drop store whose file's newest event from there does not say what lies there now. */
+  /** Keys of the drop store whose newest drop event does not match the current object. */
   #dropsUntaken(): string[] {
     return [...this.dropped].filter((key) => {
       const [table, sourceFile] = key.split("/") as [string, string];
@@ -229,7 +229,7 @@ export class World {
     return this.commands().flatMap(({ commandId }) => (answered.has(commandId) ? [] : [`command ${commandId}`]));
   }
 
-  /** What is not taken, not acked or not answered yet; empty when everything has been done. */
+  /** Work that is not ingested, acked or answered yet; empty at the end. */
   undone(): string[] {
     return [...this.#dropsUntaken(), ...this.#unanswered(), ...this.#unacked()];
   }
@@ -252,7 +252,9 @@ export class World {
     this.violations.push(what);
   }
 
-  /** I2: of every file a table holds exactly one version, whole (replace); of every version all rows (append). */
+  /**
+   * I2: a table holds exactly one complete version per file (replace), or all rows of every version (append).
+   */
   checkWholeFiles(table: string): void {
     const mode = CONTRACTS.find((contract) => contract.table === table)?.writeMode;
     if (mode === undefined || mode === "upsert") return;
@@ -271,12 +273,12 @@ export class World {
         const expected = (wanted ?? []).flatMap((cells, at) => (cells ? [JSON.stringify([at + 1, ...cells])] : []));
         return JSON.stringify(expected.toSorted()) === JSON.stringify(rows.toSorted());
       });
-      if (!whole) this.violation(`I2: ${table} shows ${name} as no version of it was: ${rows.join(" ")}`);
+      if (!whole) this.violation(`I2: ${table} shows rows of ${name} that match no version: ${rows.join(" ")}`);
     }
   }
 }
 
-/** A broker that looks at every ack. */
+/** A broker that checks every ack. */
 class CheckedBroker extends MemoryBroker {
   readonly #world: World;
   readonly #ended = new Map<string, { seen: number; offsets: Set<number> }>();
@@ -288,7 +290,7 @@ class CheckedBroker extends MemoryBroker {
 
   override setAck(group: string, place: TopicPartition, nextOffset: number): void {
     const from = this.acked(group, place) ?? 0;
-    if (nextOffset < from) this.#world.violation(`I5: ${group} goes back on ${topicPartitionName(place)}`);
+    if (nextOffset < from) this.#world.violation(`I5: ${group} moves back on ${topicPartitionName(place)}`);
     const records = this.partition(place.topic, place.partition).records.slice(from, nextOffset);
     if (group === GROUPS.parser) {
       for (const { offset, key } of records) {
@@ -320,11 +322,13 @@ class CheckedBroker extends MemoryBroker {
   }
 }
 
-/** A process's connection to the warehouse. What a request carries is what the stage held when it was sent. */
+/** A process's connection to the warehouse. A request carries the stage's content at the time of the call. */
 function warehouseClient(world: World, call: Call): Warehouse {
   const { warehouse } = world;
   const writing = new Map<string, readonly string[]>();
-  /** I13: of a process one commit and one record of a table go on at a time, and beside each other only about different files. */
+  /**
+   * I13: per process and table at most one commit and one record run at a time, and only for different files.
+   */
   const alone = async <T>(
     what: "commit" | "record",
     table: string,
@@ -361,7 +365,7 @@ function warehouseClient(world: World, call: Call): Warehouse {
         const before = (await warehouse.watermark(table)) ?? -1;
         await warehouse.record(table, carried, recordedAtMs);
         const after = (await warehouse.watermark(table)) ?? -1;
-        if (after < before) world.violation(`I5: the watermark of ${table} goes from ${before} to ${after}`);
+        if (after < before) world.violation(`I5: the watermark of ${table} moves back from ${before} to ${after}`);
       };
       const names = ended.map(({ outcome }) => outcome.sourceFile);
       return alone("record", table, names, () => call("record", effect));

@@ -18,14 +18,17 @@ import { missing } from "../infra/programs.ts";
 import { withPrometheus } from "../support/prometheus.ts";
 import { until } from "../support/until.ts";
 
-/** Starts and stops real servers (a minute or two), so it asks for the same sign as every test of real servers. */
+/**
+ * Starts and stops real servers (one to two minutes), so it requires REQUIRE_STACK like every test of real
+ * servers.
+ */
 const wanted = process.env.REQUIRE_STACK === "1" || process.env.TRIBUTARY_TEST_TRINO !== undefined;
 const skip = wanted ? false : 'set REQUIRE_STACK=1, or run it by `npm run stack -- --run "npm test"`';
 
 const stack = (...args: string[]): Promise<{ stdout: string; stderr: string }> =>
   promisify(execFile)(process.execPath, ["--import", "tsx", "scripts/stack/main.ts", ...args], {
     cwd: ROOT,
-    // So seldom that only SeaweedFS's webhook tells of a drop in time.
+    // So rarely that only SeaweedFS's webhook can report a drop in time.
     env: { ...process.env, TRIBUTARY_DROPS_POLL: "1h" },
   });
 
@@ -64,7 +67,7 @@ test(
         assert.equal(statSync(join(data, "stack.json")).mode & 0o077, 0, "only its owner may read the keys");
       });
 
-      await t.test("takes files in", async () => {
+      await t.test("ingests files", async () => {
         const file = readStack(data);
         const sample = await readFile(join(ROOT, "data", "sales_sample.csv"));
         await upload(file, "sales_sample.csv", sample);
@@ -84,7 +87,7 @@ test(
         assert.match(JSON.stringify(path), /s3:\/\/lakehouse-warehouse\//);
       });
 
-      await t.test("hears of a drop from SeaweedFS, long before it would look", async () => {
+      await t.test("ingests a drop after SeaweedFS's notification, long before the next poll", async () => {
         const { s3, trino } = readStack(data);
         const drops = await openBlobStore("s3://csv-uploads", { s3 });
         await drops.put("dropped/a.csv", Readable.from(["id,name\n1,x\n2,y\n"]));
@@ -95,7 +98,7 @@ test(
       });
 
       await t.test(
-        "gives every panel of the dashboards something to show",
+        "provides data for every panel of the dashboards",
         { skip: missing("prometheus", "prometheus", "REQUIRE_PROMETHEUS") },
         () =>
           withPrometheus(targetsOf(readStack(data)), data, async ({ ask }) => {
@@ -110,19 +113,19 @@ test(
           }),
       );
 
-      await t.test("tells no key to its logs", async () => {
+      await t.test("writes no key to its logs", async () => {
         const { s3 } = readStack(data);
         for (const name of await readdir(join(data, "logs"))) {
           assert.ok(!(await readFile(join(data, "logs", name), "utf8")).includes(s3.secretKey), name);
         }
       });
 
-      await t.test("refuses a second start in the same folder, undisturbed", async () => {
+      await t.test("refuses a second start in the same folder and keeps running", async () => {
         await assert.rejects(start(), /a stack is running in/);
         assert.deepEqual(await statement(readStack(data).trino, count), [[201]]);
       });
 
-      await t.test("stops, all of it, and starts again with its data", async () => {
+      await t.test("stops all processes and starts again with its data", async () => {
         await stack("--stop", "--data", data);
         for (const pid of pids) assert.equal(startTimeOf(pid), undefined);
         assert.ok(!existsSync(join(data, "stack.json")));
@@ -136,7 +139,7 @@ test(
   },
 );
 
-test("--stop where nothing runs is no error", { skip }, async () => {
+test("--stop without a running stack succeeds", { skip }, async () => {
   const data = await mkdtemp(join(tmpdir(), "tributary-stack-test-"));
   try {
     assert.match((await stack("--stop", "--data", data)).stderr, /nothing of a stack/);
@@ -145,7 +148,7 @@ test("--stop where nothing runs is no error", { skip }, async () => {
   }
 });
 
-test("an unfit Java is told before anything starts", { skip }, async () => {
+test("an unsuitable Java is reported before any process starts", { skip }, async () => {
   const data = await mkdtemp(join(tmpdir(), "tributary-stack-test-"));
   const env = { ...process.env, TRIBUTARY_JAVA_HOME: data };
   try {

@@ -1,4 +1,4 @@
-/** A real Superset over live Trino. Takes minutes, so it runs only when asked for, and then skips nothing: REQUIRE_SUPERSET=1. */
+/** A real Superset with a real Trino. Takes minutes, so it runs only with REQUIRE_SUPERSET=1. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -26,12 +26,12 @@ const missing = "set REQUIRE_SUPERSET=1 to install Superset (once, 0.9 GB) and t
 const skip = process.env.REQUIRE_SUPERSET === "1" ? false : missing;
 if (skip) process.stderr.write(`SKIPPED: ${missing}\n`);
 
-/** Generous: the machine may be busy with more than this. */
+/** Generous, because the machine may be under other load. */
 const REGISTERED_MS_MAX = 120_000;
 /** A login lasts for 15 minutes. */
 const LOGIN_MS = 300_000;
 const SALES = "iceberg.lakehouse.sales";
-/** Of each chart, what it must show as Trino says it: the first column (of several) names, the others are numbers. */
+/** Per chart, the Trino query with the expected data. With several columns the first is the label. */
 const EXPECTED: Record<string, string> = {
   "Total Revenue": `SELECT CAST(sum(amount) AS double) FROM ${SALES}`,
   "Total Orders": `SELECT count(*) FROM ${SALES}`,
@@ -71,13 +71,13 @@ describe("Superset", { skip, timeout: 1_800_000 }, () => {
   const datasets = async (): Promise<string[]> =>
     (await all<{ table_name: string }>("dataset", "table_name", "table_name")).map((row) => row.table_name);
   const charts = () => all<Chart>("chart", "slice_name", "id", "uuid", "slice_name");
-  /** The process of this name that the stack started. */
+  /** The stack's process with this name. */
   const recordOf = async (name: string): Promise<ProcessRecord> =>
     (JSON.parse(await readFile(join(data, "processes.json"), "utf8")) as ProcessRecord[]).find(
       (one) => one.name === name,
     )!;
 
-  /** Sends a file and waits until its rows can be queried; how long that took, in ms. */
+  /** Uploads a file, waits until its rows can be queried and returns the duration in ms. */
   async function upload(table: string, name: string, body: Buffer | string): Promise<number> {
     const startMs = performance.now();
     const url = `${file.gateway!}/v1/tables/${table}/files/${name}?wait=committed&timeout=5m`;
@@ -87,14 +87,14 @@ describe("Superset", { skip, timeout: 1_800_000 }, () => {
     return Math.round(performance.now() - startMs);
   }
 
-  /** Waits until the table is a dataset, and reports how long that took. */
+  /** Waits until the table is a dataset, and reports the duration. */
   async function registered(t: TestContext, table: string): Promise<void> {
     const startMs = performance.now();
     await until(`the dataset ${table}`, async () => (await datasets()).includes(table), REGISTERED_MS_MAX);
-    t.diagnostic(`${table} is a dataset ${Math.round(performance.now() - startMs)} ms after its commit was told`);
+    t.diagnostic(`${table} is a dataset ${Math.round(performance.now() - startMs)} ms after its commit was announced`);
   }
 
-  /** Waits until the registrar has nothing left to do. */
+  /** Waits until the registrar has no pending work. */
   async function idle(): Promise<void> {
     const metrics = async (): Promise<string> => (await fetch(`${file.services.registrar!}/metrics`)).text();
     await until(
@@ -115,7 +115,7 @@ describe("Superset", { skip, timeout: 1_800_000 }, () => {
     await rm(data, { recursive: true, force: true });
   });
 
-  test("a first table of sales brings the connection, datasets, eight charts and their dashboard", async (t) => {
+  test("the first sales file creates the connection, datasets, eight charts and their dashboard", async (t) => {
     await upload("sales", "sales_sample.csv", await readFile(join(ROOT, "data", "sales_sample.csv")));
     await registered(t, "sales");
     await until("eight charts", async () => (await charts()).length === 8, REGISTERED_MS_MAX);
@@ -136,12 +136,12 @@ describe("Superset", { skip, timeout: 1_800_000 }, () => {
     assert.equal((await dashboard())!.result.dashboard_title, "Sales Lakehouse Dashboard");
   });
 
-  test("our own tables are datasets too, under their names in Trino", async (t) => {
+  test("internal tables are datasets too, under their names in Trino", async (t) => {
     for (const name of ["tributary_ingest_files", "tributary_rejected_rows"]) await registered(t, name);
   });
 
   for (const [name, sql] of Object.entries(EXPECTED)) {
-    test(`${name} shows what Trino says`, async () => {
+    test(`${name} shows the data of Trino`, async () => {
       const chart = (await charts()).find((one) => one.slice_name === name)!;
       const { result } = await (
         await login()
@@ -158,9 +158,9 @@ describe("Superset", { skip, timeout: 1_800_000 }, () => {
     });
   }
 
-  test("a person sees the dashboard, with its numbers and without an error", async (t) => {
+  test("the dashboard in a browser shows its numbers and no error", async (t) => {
     const executable = chromiumPath();
-    assert.ok(executable, "no Chromium found (TRIBUTARY_TEST_CHROMIUM names one)");
+    assert.ok(executable, "no Chromium found (set TRIBUTARY_TEST_CHROMIUM)");
     const browser = await openBrowser(executable);
     try {
       const page = await (await browser.newContext({ viewport: { width: 1280, height: 1540 } })).newPage();
@@ -185,7 +185,7 @@ describe("Superset", { skip, timeout: 1_800_000 }, () => {
       assert.equal(await holders.locator("[role=alert], .ant-alert-error").count(), 0, seen.join("\n"));
       const picture = process.env.TRIBUTARY_TEST_SCREENSHOT;
       if (picture) {
-        // The drawings grow in; the picture is taken for people, nothing depends on it.
+        // Wait for the charts' animation. The screenshot is for readers; no assertion uses it.
         await page.waitForTimeout(3_000);
         await page.screenshot({ path: picture });
         t.diagnostic(`screenshot: ${picture}`);
@@ -195,7 +195,7 @@ describe("Superset", { skip, timeout: 1_800_000 }, () => {
     }
   });
 
-  test("a new table becomes a dataset, and new columns of it reach the dataset", async (t) => {
+  test("a new table becomes a dataset, and its new columns are added to the dataset", async (t) => {
     await upload("things", "1.csv", "id,name\n1,one\n");
     await registered(t, "things");
     await upload("things", "2.csv", "id,name,colour\n2,two,blue\n");
@@ -208,7 +208,7 @@ describe("Superset", { skip, timeout: 1_800_000 }, () => {
     await until("the new column", async () => (await columns()).includes("colour"), REGISTERED_MS_MAX);
   });
 
-  test("provisioning again changes nothing: same ids, nothing doubled, nothing written", async () => {
+  test("provisioning is idempotent: same ids, no duplicates, no writes", async () => {
     const state = async () => ({
       databases: await all("database", "database_name", "id", "uuid", "database_name", "changed_on"),
       datasets: await all("dataset", "table_name", "id", "uuid", "table_name", "changed_on_utc", "extra"),
@@ -243,11 +243,15 @@ describe("Superset", { skip, timeout: 1_800_000 }, () => {
       log,
     });
     mine.push(again.record);
-    await until("its round", async () => /dashboard complete/.test(await readFile(log, "utf8")), REGISTERED_MS_MAX);
+    await until(
+      "the registrar's round",
+      async () => /dashboard complete/.test(await readFile(log, "utf8")),
+      REGISTERED_MS_MAX,
+    );
     assert.deepEqual(await state(), earlier);
   });
 
-  test("while Superset is stopped files are committed as before; it gets their tables when it is back", async (t) => {
+  test("files are committed while Superset is stopped; it receives their tables after its restart", async (t) => {
     const withSupersetMs = await upload("early", "1.csv", "id\n1\n");
     await stopProcesses([await recordOf("superset")], 15_000);
     const withoutMs = await upload("late", "1.csv", "id\n1\n");
@@ -276,5 +280,5 @@ describe("Superset", { skip, timeout: 1_800_000 }, () => {
   });
 });
 
-/** Superset's JSON has numbers where Trino's has them as text or of another scale. */
+/** Normalises values: Superset's JSON has numbers, Trino's has text or another scale. */
 const inCents = (value: unknown): string => (typeof value === "number" ? value.toFixed(2) : String(value));

@@ -5,11 +5,11 @@ export interface CapturedLog {
   logger: Logger;
   /** The lines so far, parsed. */
   lines: Record<string, unknown>[];
-  /** The lines so far as they were written. */
+  /** The lines so far, as text. */
   text(): string;
 }
 
-/** A log that keeps its lines, each as the services' own logs would write it. */
+/** A logger that keeps its lines, formatted as the services' logs are. */
 export function capturedLog(secrets: readonly string[] = []): CapturedLog {
   const written: string[] = [];
   const lines: Record<string, unknown>[] = [];

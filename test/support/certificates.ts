@@ -5,7 +5,7 @@ export interface Certificate {
   key: string;
 }
 
-/** A certificate of this machine that signs itself: whoever trusts it as an authority trusts its server. */
+/** A self-signed certificate for this machine; a client that trusts it as a CA trusts the server. */
 export async function selfSigned(commonName = "localhost"): Promise<Certificate> {
   const { cert, private: key } = await generate([{ name: "commonName", value: commonName }], {
     keyType: "ec",

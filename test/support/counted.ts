@@ -1,9 +1,12 @@
-/** "Run it, then these were counted": holds a component to what its specification says of the four counters. */
+/** Compares the four counters of a component with their specification. */
 import assert from "node:assert/strict";
 import type { ThroughputSpec, Registry } from "../../lib/process/metrics.ts";
 import { until } from "./until.ts";
 
-/** The four counters of a component, without what is 0. `errors` are by code; a reason is marked `!` if it is not intentional. */
+/**
+ * The four counters of a component, without zeros. `errors` by code; an unintentional reason has a `!`
+ * prefix.
+ */
 export interface Flow {
   received: Record<string, number>;
   sent: Record<string, number>;
@@ -27,7 +30,7 @@ export async function flowOf(registry: Registry, component: string): Promise<Flo
   return flow;
 }
 
-/** Waits until the component has counted exactly this, no more and no less. Returns what it has counted. */
+/** Waits until the component has counted exactly `expected`. Returns its counters. */
 export async function assertFlow(registry: Registry, component: string, expected: Partial<Flow>): Promise<Flow> {
   const wanted = { received: {}, sent: {}, errors: {}, dropped: {}, ...expected };
   const isWanted = async (): Promise<boolean> => {
@@ -44,7 +47,7 @@ export async function assertFlow(registry: Registry, component: string, expected
   return flow;
 }
 
-/** What the specification names and none of the flows has counted. */
+/** Entries of the specification that none of the flows has counted. */
 export function uncounted(spec: ThroughputSpec, flows: readonly Flow[]): string[] {
   const names = (part: "received" | "sent" | "dropped"): string[] =>
     Object.keys(spec[part]).map((name) => (part === "dropped" && !spec.dropped[name]!.intentional ? `${name}!` : name));
@@ -55,7 +58,7 @@ export function uncounted(spec: ThroughputSpec, flows: readonly Flow[]): string[
   );
 }
 
-/** The value of one series, as /metrics shows it; undefined if it has none. */
+/** The value of one series in /metrics; undefined if the series does not exist. */
 export async function seriesOf(registry: Registry, series: string): Promise<number | undefined> {
   const line = (await registry.metrics()).split("\n").find((text) => text.startsWith(`${series} `));
   return line === undefined ? undefined : Number(line.slice(series.length + 1));

@@ -1,5 +1,5 @@
 /**
- * A process to be killed: commits one version after the other of a file into the DuckDB file given, and says so.
+ * A process for kill tests: commits versions of a file into the given DuckDB file and prints each version.
  * Run as `node --import tsx test/support/crashing-warehouse.ts <file> <first version>`.
  */
 import { openWarehouse } from "../../lib/warehouse/open.ts";

@@ -1,6 +1,6 @@
 import type { Clock } from "../../lib/clock.ts";
 
-/** A clock that stands still until it is moved. Sleepers wake in the order of their times. */
+/** A clock that advances only on request. Sleepers wake in the order of their deadlines. */
 export class FakeClock implements Clock {
   #nowMs: number;
   #monotonicMs = 0;
@@ -30,12 +30,12 @@ export class FakeClock implements Clock {
     });
   }
 
-  /** How many wait for their time. */
+  /** Number of sleepers. */
   get sleepers(): number {
     return this.#sleepers.length;
   }
 
-  /** Time passes. */
+  /** Advances the time. */
   advance(ms: number): void {
     this.#nowMs += ms;
     this.#monotonicMs += ms;
@@ -44,7 +44,7 @@ export class FakeClock implements Clock {
     due.sort((a, b) => a.untilMs - b.untilMs).forEach(({ wake }) => wake());
   }
 
-  /** Somebody sets the wall clock; no time passes. */
+  /** Sets the wall clock; the monotonic clock does not advance. */
   jumpTo(nowMs: number): void {
     this.#nowMs = nowMs;
   }

@@ -1,7 +1,7 @@
 import type { DecodedValue } from "../../lib/rows/row-decoder.ts";
 import type { TableLayout } from "../../lib/warehouse/warehouse.ts";
 
-/** A row of a table: its values by column name, audit columns apart. */
+/** A row of a table: its values by column name, and its audit columns. */
 export interface FakeRow {
   values: Readonly<Record<string, DecodedValue>>;
   file: string;
@@ -11,11 +11,11 @@ export interface FakeRow {
   ingestedAt: bigint;
 }
 
-/** A file version on its way into a table in memory. */
+/** A file version to commit into a table in memory. */
 export interface FakeVersion {
   sourceFile: string;
   sourceOffset: number;
-  /** Empty for a deleted file, too. */
+  /** Also empty for a deleted file. */
   rows: readonly FakeRow[];
 }
 
@@ -26,7 +26,9 @@ export interface Applied {
   rowsDeleted: number;
 }
 
-/** What Warehouse.commit makes of a table's rows, for file versions in ascending order none of which is on record yet. */
+/**
+ * Applies file versions to a table's rows as Warehouse.commit does. Versions ascend and are not recorded yet.
+ */
 export function applied(before: readonly FakeRow[], files: readonly FakeVersion[], layout: TableLayout): Applied {
   if (layout.mode === "append") return appended(before, files);
   return layout.mode === "replace" ? replaced(before, files) : upserted(before, files, layout);
@@ -63,7 +65,7 @@ function upserted(before: readonly FakeRow[], files: readonly FakeVersion[], lay
       if (row.file === sourceFile && row.offset < sourceOffset && !sent.has(key)) after.delete(key);
     }
   }
-  // A row that ends as it began has not been touched, whoever sent it in between.
+  // A row whose final values equal its initial values counts as unchanged.
   for (const [key, row] of after) {
     const there = old.get(key);
     if (there && sameValues(there, row) && (!layout.deleteMissing || there.file === row.file)) after.set(key, there);

@@ -1,20 +1,23 @@
 import { MemoryBroker, MemoryEventLog, type ClientOptions } from "./memory-event-log.ts";
 
 /**
- * A broker in memory with one client, for tests of services. A group's partitions belong to its live members, until they close, `kill`
- * ends them or `rebalance` hands the partitions on.
+ * A broker in memory with one client, for tests of services. Live members own a group's partitions until they
+ * close, until `kill` ends them or until `rebalance` reassigns the partitions.
  */
 export class FakeEventLog extends MemoryEventLog {
   constructor(options: ClientOptions = {}) {
     super(new MemoryBroker(), options);
   }
 
-  /** The members of a group die where they stand: they lose their partitions without a word, and live ones take over. */
+  /**
+   * Kills the members of a group: they lose their partitions without a notification, and live members take
+   * over.
+   */
   kill(group: string): void {
     for (const member of this.broker.members(group)) void this.broker.evict(member);
   }
 
-  /** A group's partitions are taken from their owners and given out again, to the same members. */
+  /** Revokes a group's partitions and assigns them to the same members again. */
   rebalance(group: string): void {
     for (const member of this.broker.members(group)) void member.loseAll();
     this.broker.rebalance(group);

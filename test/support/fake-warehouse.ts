@@ -66,7 +66,7 @@ export class FakeStage implements Stage {
     this.discarded = true;
   }
 
-  /** As it is now: what a request carries that has effect later. */
+  /** A copy of the current state, for a request whose effect is delayed. */
   frozen(): FakeStage {
     const copy = new FakeStage();
     const { sizeBytes, discarded } = this;
@@ -85,8 +85,8 @@ const HEALTH: TableHealth = {
 };
 
 /**
- * A Warehouse in memory, true to the port's contract, for tests of services. Queries are answered by `answer`. It notes its calls, and
- * how many writers were in one table at a time (never more than one).
+ * A Warehouse in memory that follows the port's contract, for tests of services. `answer` answers queries. It
+ * records its calls and the number of concurrent writers per table (at most one).
  */
 export class FakeWarehouse implements Warehouse {
   readonly url = "fake:";
@@ -101,13 +101,13 @@ export class FakeWarehouse implements Warehouse {
   readonly ledger = new Map<string, { table: string; outcome: FileOutcome; recordedAtMs: number }>();
   readonly rejected = new Map<string, Reject>();
   readonly logs: Record<string, LogRow[]> = { _quality_results: [], _maintenance_log: [] };
-  /** Of each table: what its trusted relation tells, and the rows it shows. */
+  /** Per table: the state of its trusted relation, and the rows in it. */
   readonly trustedByName = new Map<string, { shown: Published; rows: readonly FakeRow[] }>();
   readonly stages: FakeStage[] = [];
   readonly calls: string[] = [];
   writersAtOnceMax = 0;
   answer: (sql: string) => unknown[][] | Promise<unknown[][]> = () => [[0]];
-  /** What a step of maintenance comes to. */
+  /** The result of a maintenance step. */
   maintenance: (options: MaintenanceOptions) => MaintenanceResult | Promise<MaintenanceResult> = () => ({
     status: "completed",
     details: "done",
@@ -116,7 +116,7 @@ export class FakeWarehouse implements Warehouse {
   readonly #versions = new Map<string, number>();
   #snapshots = 0;
 
-  /** A table's rows in a stable order, as plain values: for comparing. */
+  /** A table's rows in a stable order, as plain values, for comparison. */
   rowsOf(table: string): unknown[] {
     const rows = [...(this.tablesByName.get(table)?.rows ?? [])];
     rows.sort((a, b) => a.file.localeCompare(b.file) || a.row - b.row || a.offset - b.offset);
@@ -137,12 +137,12 @@ export class FakeWarehouse implements Warehouse {
     const table = this.tablesByName.get(layout.table) ?? { columns: [], rows: [] };
     const names = new Set([...table.columns, ...columns].map(({ name }) => name));
     const unknown = layout.key.find((name) => !names.has(name));
-    if (unknown !== undefined) throw new TributaryError("SCHEMA_CONFLICT", `no key column ${unknown}`);
+    if (unknown !== undefined) throw new TributaryError("SCHEMA_CONFLICT", `key column '${unknown}' does not exist`);
     const next = [...table.columns];
     for (const column of columns) {
       const at = next.findIndex(({ name }) => name === column.name);
       const known = next[at];
-      if (columnTypeOf(column.type) === undefined) throw new Error(`no type: ${column.type}`);
+      if (columnTypeOf(column.type) === undefined) throw new Error(`unknown type: ${column.type}`);
       if (!known) next.push(column);
       else if (widens(known.type, column.type)) next[at] = { ...known, type: column.type };
       else if (!widens(column.type, known.type)) {
@@ -264,7 +264,7 @@ export class FakeWarehouse implements Warehouse {
     return undefined;
   }
 
-  /** Notes overlapping writers: a task is given up in the middle for others to come in. */
+  /** Records overlapping writers: yields in the middle of a task so that other tasks can run. */
   async #alone<T>(table: string, change: () => T): Promise<T> {
     const writers = (this.#writing.get(table) ?? 0) + 1;
     this.#writing.set(table, writers);
@@ -293,6 +293,6 @@ const isFresh = ({ sourceFile, sourceOffset }: FileVersion, recorded: ReadonlyMa
 
 function versionOf({ fileId, sourceFile, sourceOffset, stage }: FileVersion) {
   const held = stage as FakeStage | undefined;
-  if (held?.discarded) throw new Error(`${fileId} is committed from a discarded stage`);
+  if (held?.discarded) throw new Error(`the stage of ${fileId} was discarded before the commit`);
   return { sourceFile, sourceOffset, rows: held?.rows ?? [] };
 }

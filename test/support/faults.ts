@@ -1,10 +1,13 @@
-/** When, around a call, a fault happens: before it does anything, or after it has done all and before the caller knows. */
+/** Time of a fault: before the call has an effect, or after its effect and before it returns. */
 export type FaultMoment = "before" | "after";
 
-/** Told of each call of a port's method. It may throw (a failure), never resolve (the process died there), or do nothing. */
+/**
+ * Called for each call of a port's method. It may throw (failure), never resolve (the process died) or do
+ * nothing.
+ */
 export type FaultPlan = (method: string, moment: FaultMoment, args: readonly unknown[]) => Promise<void> | void;
 
-/** `target` with a fault plan around its async methods. Synchronous methods and properties are passed through. */
+/** `target` with a fault plan around its async methods. Synchronous methods and properties are unchanged. */
 export function withFaults<T extends object>(target: T, plan: FaultPlan): T {
   return new Proxy(target, {
     get(object, name) {
@@ -23,8 +26,8 @@ export function withFaults<T extends object>(target: T, plan: FaultPlan): T {
   });
 }
 
-/** Ports' methods that give no promise. */
+/** Synchronous methods of ports. */
 const SYNCHRONOUS = new Set(["stage", "read", "nowMs", "monotonicMs"]);
 
-/** A promise that never resolves: what a caller sees of a process that died. */
+/** A promise that never resolves, like a call to a process that died. */
 export const death = (): Promise<never> => new Promise(() => undefined);

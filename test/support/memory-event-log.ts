@@ -18,14 +18,15 @@ import { partitionOfKey } from "../../lib/event-log/partitioner.ts";
 import { subscribes, type Subscription } from "../../lib/event-log/groups/subscription.ts";
 import type { TopicSpec } from "../../lib/messages/topics.ts";
 
-/** One partition: all its records, for ever. */
+/** One partition with all its records. */
 export interface MemoryPartition extends TopicPartition {
   readonly records: LogRecord[];
 }
 
 /**
- * How a client reaches its broker: `effect` is what happens there, at one moment. Lets a simulation decide when that is, whether it is at
- * all, and whether the client learns of it. `deliver` and `tail` hand records over; `revoke` tells a member that it lost partitions.
+ * A client's call to its broker. `effect` is the atomic effect on the broker. A simulation decides when and
+ * whether it happens, and whether the client gets the result. `deliver` and `tail` deliver records; `revoke`
+ * notifies a member of lost partitions.
  */
 export type Call = <T>(method: string, effect: () => T | Promise<T>, detail?: CallDetail) => Promise<T>;
 
@@ -38,20 +39,20 @@ export interface CallDetail {
 export interface ClientOptions {
   clock?: Clock;
   call?: Call;
-  /** Records that a handler gets at once, at most. Asked for each batch. */
+  /** Maximum number of records per batch of a handler. Called for each batch. */
   fetchRecordsMax?: () => number;
 }
 
 const FETCH_BYTES_MAX = 4 * 1024 * 1024;
 const FETCH_RECORDS_MAX = 50;
 
-/** Handed-over records come a turn later, everything else happens at once. */
+/** Delivers records one event-loop turn later; all other calls happen immediately. */
 const atOnce: Call = async (method, effect) => {
   if (method === "deliver" || method === "tail") await nextTurn();
   return effect();
 };
 
-/** What outlives the clients: topics, acks, and who owns what. Everything happens at the moment of the call. */
+/** State that survives the clients: topics, acks and assignments. Every call has its effect immediately. */
 export class MemoryBroker {
   readonly topics = new Map<string, { spec: TopicSpec; partitions: MemoryPartition[] }>();
   readonly acks = new Map<string, number>();
@@ -65,7 +66,7 @@ export class MemoryBroker {
 
   topic(name: string): { spec: TopicSpec; partitions: MemoryPartition[] } {
     const topic = this.topics.get(name);
-    if (!topic) throw new TributaryError("LOG_TOPIC_UNKNOWN", `no topic ${name}`);
+    if (!topic) throw new TributaryError("LOG_TOPIC_UNKNOWN", `topic ${name} does not exist`);
     return topic;
   }
 
@@ -136,7 +137,9 @@ export class MemoryBroker {
     this.rebalance(member.group);
   }
 
-  /** Out of the group, whatever the member itself believes: its partitions go to others. Resolves once it has been told. */
+  /**
+   * Removes a member from the group and reassigns its partitions. Resolves once the member has been notified.
+   */
   async evict(member: MemoryMember): Promise<void> {
     this.#members = this.#members.filter((other) => other !== member);
     const told = member.loseAll();
@@ -154,7 +157,10 @@ export class MemoryBroker {
   }
 }
 
-/** A member of a group: what the broker says it owns, and the lanes it has itself, which learn of a loss later. */
+/**
+ * A member of a group: the partitions that the broker has assigned, and its own lanes, which learn of a loss
+ * later.
+ */
 export class MemoryMember implements Consumer, Member {
   readonly group: string;
   readonly subscription: Subscription;
@@ -194,7 +200,7 @@ export class MemoryMember implements Consumer, Member {
     this.#lanes.set(name, lane);
   }
 
-  /** The broker's word; the lane hears of it by a call. */
+  /** Revokes in the broker; the lane is notified by a call. */
   async lose(name: string): Promise<void> {
     this.owned.delete(name);
     const lane = this.#lanes.get(name);
@@ -272,7 +278,10 @@ export class MemoryMember implements Consumer, Member {
   }
 }
 
-/** A process's connection to a broker in memory: an EventLog true to the port's contract, except that nothing is durable. */
+/**
+ * A process's connection to a broker in memory: an EventLog that follows the port's contract, but is not
+ * durable.
+ */
 export class MemoryEventLog implements EventLog {
   readonly url = "memory:";
   readonly recordBytesMax = 1_000_000;
@@ -387,7 +396,7 @@ export class MemoryEventLog implements EventLog {
   }
 }
 
-/** What a closed log refuses; acks, deliveries and revocations belong to its last moments. */
+/** Calls that a closed log refuses; acks, deliveries and revocations are part of the close. */
 const ASKS = new Set([
   ...["createTopics", "topics", "publish", "consume", "openTail", "read", "offsets", "groupOffsets", "resetGroup"],
   "ready",

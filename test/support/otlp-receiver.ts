@@ -1,4 +1,4 @@
-/** A collector of traces, as small as it goes: takes OTLP over HTTP as JSON and keeps the spans. */
+/** A minimal trace collector: accepts OTLP over HTTP as JSON and keeps the spans. */
 import { createServer } from "node:http";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
@@ -11,7 +11,7 @@ export interface ReceivedSpan {
   spanId: string;
   parentSpanId: string;
   attributes: Record<string, string | number>;
-  /** Milliseconds, with fractions. */
+  /** In milliseconds, with fractions. */
   startMs: number;
   endMs: number;
   error: string | undefined;

@@ -1,4 +1,4 @@
-/** A real Prometheus with infra's configuration, but for where the processes are and how often it asks. */
+/** A real Prometheus with infra's configuration, except for targets and scrape interval. */
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -26,13 +26,13 @@ export interface Rule {
 }
 
 export interface Prometheus {
-  /** The series that a query has now. */
+  /** The current series of a query. */
   ask: (query: string) => Promise<Series[]>;
-  /** The alerts as they are now. */
+  /** The current alerts. */
   rules: () => Promise<Rule[]>;
 }
 
-/** `targets` tells where a job's processes listen; jobs without any are left out. */
+/** `targets` lists the addresses of a job's processes; jobs without addresses are omitted. */
 export async function withPrometheus(
   targets: (job: string) => string[],
   folder: string,

@@ -10,7 +10,9 @@ import { READ_ALL } from "./test-table.ts";
 
 const INTERNAL_NAMES = /_ingest_files|_rejected_rows|_quality_results|_maintenance_log/;
 
-/** The warehouse in memory with SQL over it, so that the port's contract can be read off it: each query looks at a copy in DuckDB. */
+/**
+ * The warehouse in memory with SQL, for the port's contract tests: each query runs on a copy in DuckDB.
+ */
 export class QueryableFakeWarehouse extends FakeWarehouse {
   #tableCopies: Promise<Warehouse> | undefined;
   #tablesCopied = 0;

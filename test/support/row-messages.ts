@@ -4,21 +4,23 @@ import type { EndOfFile, Reject, RowMessage } from "../../lib/messages/generated
 import { avroFieldName, rowSchemaOf, type ColumnDefinition, type ColumnType } from "../../lib/columns.ts";
 import type { NewRecord } from "../../lib/event-log/event-log.ts";
 
-/** A file version as a test states it. Values are Avro's: numbers for longs, Buffers for decimals, null. */
+/** A file version of a test. Values are Avro's: numbers for longs, Buffers for decimals, null. */
 export interface TestFile {
   table: string;
   sourceFile: string;
   sourceOffset: number;
   columns: Record<string, ColumnType>;
   rows: readonly (readonly unknown[])[];
-  /** Ordinals of rejected rows among all rows of the file, from 1; accepted rows take the ordinals left. */
+  /**
+   * Ordinals of rejected rows among all rows of the file, from 1; accepted rows have the remaining ordinals.
+   */
   rejected?: readonly number[];
   outcome?: EndOfFile["outcome"];
   errorCode?: string;
   receivedAtMs?: number;
 }
 
-/** What a parser would say of the file in one run: batches of `batchRows` rows, rejects, end-of-file. */
+/** The messages of one parse attempt of the file: batches of `batchRows` rows, rejects, end-of-file. */
 export function messagesOf(file: TestFile, { runId = "run-1", batchRows = 2 } = {}): RowMessage[] {
   const columns = Object.entries(file.columns).map(([name, type]): ColumnDefinition => ({ name, type, header: name }));
   const outcome = file.outcome ?? "complete";

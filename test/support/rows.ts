@@ -5,11 +5,12 @@ import type { FileOutcome, Reject, RowBatch } from "../../lib/messages/generated
 import type { FileVersion, Stage, Warehouse } from "../../lib/warehouse/warehouse.ts";
 
 /**
- * A cell as tests write it: numbers for INTEGER, BIGINT (or bigint) and DOUBLE, digits as text for DECIMAL, ISO text for dates and
- * timestamps. A query gives the same back, except for BIGINTs beyond 2^53, which come as text.
+ * A cell of a test: a number for INTEGER, BIGINT (or a bigint) and DOUBLE, a decimal string for DECIMAL, ISO
+ * text for dates and timestamps. A query returns the same, except BIGINTs beyond 2^53, which it returns as
+ * text.
  */
 export type Cell = null | boolean | number | bigint | string;
-/** Columns by name; what is missing is NULL. `_source_row` overrides the row's ordinal. */
+/** Cells by column; a missing cell is NULL. `_source_row` overrides the row's ordinal. */
 export type Row = Readonly<Record<string, Cell>>;
 
 /** `columns({ id: "BIGINT", name: "VARCHAR" })`; the header is the name in capitals. */
@@ -17,7 +18,7 @@ export function columns(types: Readonly<Record<string, ColumnType>>): ColumnDefi
   return Object.entries(types).map(([name, type]) => ({ name, type, header: name.toUpperCase() }));
 }
 
-/** An avsc long that is a bigint, so that tests reach every 64-bit value. */
+/** An avsc long as a bigint, so that tests cover every 64-bit value. */
 export const exactLong = avsc.types.LongType.__with({
   fromBuffer: (bytes: Buffer) => bytes.readBigInt64LE(),
   toBuffer: (value: bigint) => {
@@ -34,7 +35,10 @@ export const exactLong = avsc.types.LongType.__with({
 const isLong = (schema: unknown): boolean =>
   schema === "long" || (typeof schema === "object" && (schema as { type?: unknown }).type === "long");
 
-/** The avsc type of rows of these columns; longs and timestamps are bigints, decimals bytes, dates days. */
+/**
+ * The avsc type of rows with these columns: longs and timestamps are bigints, decimals are bytes, dates are
+ * days.
+ */
 export function rowType(definitions: readonly ColumnDefinition[]): avsc.Type {
   return avsc.Type.forSchema(rowSchemaOf(definitions) as avsc.Schema, {
     wrapUnions: false,
@@ -42,7 +46,7 @@ export function rowType(definitions: readonly ColumnDefinition[]): avsc.Type {
   });
 }
 
-/** Big-endian two's complement in as few bytes as it takes. */
+/** Big-endian two's complement in the minimum number of bytes. */
 export function decimalBytes(unscaled: bigint): Buffer {
   const bytes: number[] = [];
   let rest = unscaled;
@@ -64,7 +68,7 @@ export function microsOf(text: string): bigint {
   return BigInt(Date.parse(`${seconds}Z`)) * 1000n + BigInt(fraction.padEnd(6, "0"));
 }
 
-/** A cell as its Avro type wants it. */
+/** A cell as a value of its Avro type. */
 function avroCell(type: ColumnType, cell: Cell): unknown {
   if (cell === null) return null;
   const decimal = decimalOf(type);
@@ -86,15 +90,15 @@ function avroCell(type: ColumnType, cell: Cell): unknown {
 export interface Origin {
   sourceFile: string;
   sourceOffset: number;
-  /** What the rows carry as _source_offset, if it is not the version's own. */
+  /** The rows' _source_offset, if it is not the version's. */
   rowsOffset?: number;
   receivedAtMs?: number;
 }
 
-/** When files of tests arrive, unless they say otherwise. */
+/** Default arrival time of files in tests. */
 export const RECEIVED_AT_MS = Date.parse("2026-01-02T03:04:05.678Z");
 
-/** Plain rows as the row batches a parser would send. */
+/** Plain rows as the row batches of a parser. */
 export function rowBatches(
   definitions: readonly ColumnDefinition[],
   rows: readonly Row[],
@@ -135,13 +139,13 @@ export const reject = (row: number, over: Partial<Reject> = {}): Reject => ({
 export interface TestFile extends Origin {
   fileId?: string;
   columns: readonly ColumnDefinition[];
-  /** null: the object was deleted. */
+  /** null for a deleted object. */
   rows: readonly Row[] | null;
   rejects?: readonly Reject[];
   rowsPerBatch?: number;
 }
 
-/** A file version with its stage filled. */
+/** A file version with a filled stage. */
 export async function fileVersion(warehouse: Warehouse, table: string, file: TestFile): Promise<FileVersion> {
   const { sourceFile, sourceOffset, columns: definitions, rows, rejects = [] } = file;
   const fileId = file.fileId ?? `${table}/${sourceFile}@${sourceOffset}`;
@@ -152,7 +156,7 @@ export async function fileVersion(warehouse: Warehouse, table: string, file: Tes
   return { fileId, sourceFile, sourceOffset, columns: definitions, stage };
 }
 
-/** How such a file ended, for `record`. */
+/** The outcome of such a file, for `record`. */
 export function outcomeOf(
   version: FileVersion,
   status: FileOutcome["status"] = "committed",

@@ -5,13 +5,13 @@ import { identifier } from "../../lib/warehouse/sql/sql.ts";
 import type { CommitReceipt, FileVersion, TableLayout, Warehouse, WriteMode } from "../../lib/warehouse/warehouse.ts";
 import { fileVersion, outcomeOf, RECEIVED_AT_MS, type TestFile } from "./rows.ts";
 
-/** A file for `TestTable.commit`: name, offset, rows (null: deleted); the table's columns unless it has its own. */
+/** A file for `TestTable.commit`: name, offset, rows (null: deleted), and columns (default: the table's). */
 export type Sent = Omit<TestFile, "columns"> & { columns?: readonly ColumnDefinition[] };
 
-/** A query that reads everything. */
+/** Runs a query and reads all rows. */
 export const READ_ALL = { rowsMax: 100_000, timeoutMs: 60_000 };
 
-/** A table of its own for one test, written through the port as the committer does. */
+/** A table for one test, written through the port as the committer does. */
 export class TestTable {
   readonly warehouse: Warehouse;
   readonly layout: TableLayout;
@@ -35,7 +35,7 @@ export class TestTable {
     return versions;
   }
 
-  /** ensureTable for each file's columns, then one commit of them all; nothing recorded. */
+  /** Calls ensureTable with each file's columns, then commits all files at once. Does not record them. */
   async commit(...sent: readonly Sent[]): Promise<CommitReceipt> {
     const versions = await this.files(...sent);
     const receipt = await this.commitVersions(versions);
@@ -48,7 +48,7 @@ export class TestTable {
     return this.warehouse.commit({ layout: this.layout, files: versions });
   }
 
-  /** Commit and record, as the committer does. */
+  /** Commits and records, as the committer does. */
   async ingest(...sent: readonly Sent[]): Promise<CommitReceipt> {
     const versions = await this.files(...sent);
     const receipt = await this.commitVersions(versions);
@@ -65,19 +65,19 @@ export class TestTable {
     );
   }
 
-  /** Rows of a query over the table; `$t` in the text stands for its name. */
+  /** Rows of a query; `$t` in the text is replaced by the table's name. */
   async query(sql: string): Promise<unknown[][]> {
     const result = await this.warehouse.query(sql.replaceAll("$t", identifier(this.name)), READ_ALL);
     return result.rows;
   }
 
-  /** The named columns (default: all of the file's) ordered by source file and row. */
+  /** The named columns (default: all columns of the file) ordered by source file and row. */
   async rows(names: readonly string[] = this.columns.map((column) => column.name)): Promise<unknown[][]> {
     const list = names.map(identifier).join(", ");
     return this.query(`SELECT ${list} FROM $t ORDER BY _source_file, _source_row, _source_offset`);
   }
 
-  /** Where each row came from: file, offset, row. */
+  /** The source of each row: file, offset, row. */
   origins(): Promise<unknown[][]> {
     return this.rows(["_source_file", "_source_offset", "_source_row"]);
   }
@@ -94,11 +94,11 @@ export function assertCounts(receipt: CommitReceipt, inserted: number, updated: 
       rowsDeleted: deleted,
     },
   );
-  if (inserted + updated + deleted === 0) assert.equal(snapshotId, null, "nothing changed, yet there is a snapshot");
+  if (inserted + updated + deleted === 0) assert.equal(snapshotId, null, "no changes, so no snapshot");
   else assert.notEqual(snapshotId, null);
 }
 
-/** Layouts of each way to write a table whose key is `id`. */
+/** Layouts of all write modes of a table with the key `id`. */
 export const LAYOUTS: Readonly<Record<string, { mode: WriteMode; key: string[]; deleteMissing: boolean }>> = {
   replace: { mode: "replace", key: [], deleteMissing: false },
   upsert: { mode: "upsert", key: ["id"], deleteMissing: false },

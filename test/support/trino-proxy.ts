@@ -1,15 +1,18 @@
 import { createServer, request as send, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** What becomes of a statement on its way: `before` runs ahead of it; `lost` lets it run to its end on the server and then answers 504. */
+/**
+ * A fault of one statement: `before` runs ahead of it; `lost` runs it on the server and then responds with
+ * 504.
+ */
 export interface Detour {
   before?: () => Promise<unknown>;
   lost?: boolean;
 }
 
 /**
- * A Trino server seen through a connection that fails. `detour` sees each statement before it is passed on; what it returns happens to that one.
- * Only the statements themselves come this way: the pages of a result are fetched from where the server says, itself.
+ * A proxy in front of a Trino server that injects faults. `detour` is called with each statement and returns
+ * its fault, if any. Only statements pass the proxy: clients fetch result pages directly from the server.
  */
 export async function trinoProxy(server: string, detour: (sql: string) => Detour | undefined) {
   const target = new URL(server);
@@ -57,7 +60,7 @@ async function post(
   });
 }
 
-/** Reads a statement's pages until it has ended. */
+/** Reads all pages of a statement. */
 async function toItsEnd(first: string, headers: IncomingMessage["headers"]): Promise<void> {
   let next = (JSON.parse(first) as { nextUri?: string }).nextUri;
   while (next !== undefined) {

@@ -15,17 +15,23 @@ const {
   REQUIRE_STACK,
 } = process.env;
 
-/** A real Trino, in a schema of its own that `close` drops. */
+/** A real Trino with a schema for this test, which `close` drops. */
 export interface TestTrino {
   readonly url: string;
   readonly client: TrinoClient;
   readonly staging: BlobStore;
-  /** Another warehouse over the same schema, through `address` (host:port) if given; `close` does not close it. */
+  /**
+   * Another warehouse over the same schema, through `address` (host:port) if given; `close` does not close
+   * it.
+   */
   open(options?: TrinoOptions, address?: string): Promise<Warehouse>;
   close(): Promise<void>;
 }
 
-/** True if the environment names a server to test against. Otherwise registers a test that says so, failing if REQUIRE_STACK=1. */
+/**
+ * True if the environment names a server. Otherwise registers a skipped test, which fails with
+ * REQUIRE_STACK=1.
+ */
 export function trinoGiven(name: string): boolean {
   if (url !== undefined && s3 !== undefined && staging !== undefined) return true;
   const missing = "TRIBUTARY_TEST_TRINO, TRIBUTARY_TEST_S3 and TRIBUTARY_TEST_STAGING are not set: start the stack";
@@ -35,7 +41,7 @@ export function trinoGiven(name: string): boolean {
   return false;
 }
 
-/** Only where `trinoGiven`. */
+/** Requires `trinoGiven`. */
 export async function openTestTrino(): Promise<TestTrino> {
   const blobs = await openBlobStore(staging!, { s3: JSON.parse(s3!) as S3Options });
   const target = { ...targetOf(url!), schema: `test_${randomBytes(5).toString("hex")}` };

@@ -1,6 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 
-/** Polls a condition until it holds and returns what it gave; fails after `deadlineMs`, saying what was awaited. */
+/**
+ * Polls a condition until it holds and returns what it gave; fails after `deadlineMs`, saying what was
+ * awaited.
+ */
 export async function until<T>(
   what: string,
   condition: () => T | Promise<T>,

@@ -1,7 +1,7 @@
 import type { TableLayout } from "../../lib/warehouse/warehouse.ts";
 import type { Cell } from "./rows.ts";
 
-/** One row of the model: its file columns, then where it came from. */
+/** One row of the model: its file columns, then its source. */
 export interface ModelRow {
   cells: readonly Cell[];
   file: string;
@@ -9,18 +9,21 @@ export interface ModelRow {
   row: number;
 }
 
-/** A file version as the model sees it; rows null: deleted. Row n of the array is row n + 1 of the file; null: it was rejected. */
+/**
+ * A file version in the model; rows null: deleted. Row n of the array is row n + 1 of the file; null:
+ * rejected.
+ */
 export interface ModelFile {
   file: string;
   offset: number;
-  /** Offset of the version itself, where its rows keep an older one. */
+  /** Offset of the version, if its rows keep an older offset. */
   version?: number;
   rows: readonly (readonly Cell[] | null)[] | null;
 }
 
 export type ModelCounts = { rowsInserted: number; rowsUpdated: number; rowsDeleted: number };
 
-/** What lib/warehouse/warehouse.ts promises of commit and record, over a plain array, one row at a time. */
+/** Reference model of commit and record in lib/warehouse/warehouse.ts: a plain array, one row at a time. */
 export class ModelTable {
   readonly layout: Pick<TableLayout, "mode" | "deleteMissing"> & { keyIndexes: readonly number[] };
   rows: ModelRow[] = [];
@@ -76,7 +79,7 @@ export class ModelTable {
     const { deleteMissing } = this.layout;
     const counts = { rowsInserted: 0, rowsUpdated: 0, rowsDeleted: 0 };
     const before = new Map(this.rows.map((row) => [this.#key(row), row]));
-    // Version by version: who holds which key in the end …
+    // First, version by version, find the final row of each key.
     const holder = new Map(this.rows.map((row) => [this.#key(row), row.file]));
     const newest = new Map<string, ModelRow>();
     for (const version of files) {
@@ -92,7 +95,7 @@ export class ModelTable {
         if (file === version.file && !keys.has(key) && version.offset > (old?.offset ?? -1)) holder.delete(key);
       }
     }
-    // … and then row by row: what that changes.
+    // Then count the changes row by row.
     const after: ModelRow[] = [];
     for (const key of holder.keys()) {
       const [old, sent] = [before.get(key), newest.get(key)];

@@ -24,8 +24,8 @@ export function cacheDir(env: Readonly<Record<string, string | undefined>>): str
 }
 
 /**
- * The folder of the program; installs it if it is missing. The installation is atomic. If several processes need it at
- * the same time, one installs it and the others wait.
+ * The folder of the program; installs it if it is missing. The installation is atomic. If several processes
+ * need it at the same time, one installs it and the others wait.
  */
 export async function install(cache: string, program: Program, say: (line: string) => void): Promise<string> {
   const folder = join(cache, `${program.name}-${program.version}`);
@@ -52,8 +52,9 @@ export async function install(cache: string, program: Program, say: (line: strin
 }
 
 /**
- * Waits for the lock file; takes it over from a process that died. Returns a function that releases it. The lock only
- * avoids duplicate work: if two processes take it over at the same moment, both install and one result is discarded.
+ * Waits for the lock file; takes it over from a process that died. Returns a function that releases it. The
+ * lock only avoids duplicate work: if two processes take it over at the same moment, both install and one
+ * result is discarded.
  */
 async function lock(path: string): Promise<() => Promise<void>> {
   const mine = JSON.stringify({ pid: process.pid, born: startTimeOf(process.pid) });
@@ -82,7 +83,10 @@ function holderLives(holder: string): boolean {
   }
 }
 
-/** Runs a tool. @throws Error with the last lines of its output, or with `missing` if the tool does not exist. */
+/**
+ * Runs a tool.
+ * @throws Error with the last lines of its output, or with `missing` if the tool does not exist.
+ */
 export function runTool(
   command: string,
   args: readonly string[],

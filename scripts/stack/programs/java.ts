@@ -7,8 +7,8 @@ export const JAVA_VERSION_MIN = 24;
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * The home of a Java ≥ 24. If TRIBUTARY_JAVA_HOME is set, only that; else JAVA_HOME, then the newest in the system's
- * default folders, then the `java` of the PATH.
+ * The home of a Java ≥ 24. If TRIBUTARY_JAVA_HOME is set, only that; else JAVA_HOME, then the newest in the
+ * system's default folders, then the `java` of the PATH.
  * @throws Error that lists the versions found and names the remedy.
  */
 export function findJava(env: Environment): string {

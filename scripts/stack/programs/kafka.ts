@@ -35,7 +35,9 @@ const program: Program = {
   },
 };
 
-/** Starts one Kafka node (KRaft, broker and controller in one process) and waits until it accepts connections. */
+/**
+ * Starts one Kafka node (KRaft, broker and controller in one process) and waits until it accepts connections.
+ */
 export async function startKafka(context: StackContext): Promise<Started> {
   const { ports } = context.settings;
   const home = await install(context.cache, program, context.say);
@@ -77,7 +79,10 @@ export async function startKafka(context: StackContext): Promise<Started> {
   return started;
 }
 
-/** Kafka opens its client listener when the broker is ready. @throws Error unless the port accepts a connection. */
+/**
+ * Kafka opens its client listener when the broker is ready.
+ * @throws Error unless the port accepts a connection.
+ */
 function accepts(port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = createConnection({ host: HOST, port });

@@ -33,7 +33,9 @@ export function testEnvironment(settings: StackSettings): Record<string, string>
   };
 }
 
-/** A service: number of processes, and the variables of its host and port. Only the gateway's port is kept. */
+/**
+ * A service: number of processes, and the variables of its host and port. Only the gateway's port is kept.
+ */
 interface ServiceSpec {
   name: string;
   copies: number;
@@ -65,7 +67,10 @@ const registrarOf = (settings: StackSettings): ServiceSpec => ({
   env: supersetEnvironment(settings),
 });
 
-/** Starts the wanted number of processes of each service and waits until all are ready. Returns their URLs by name. */
+/**
+ * Starts the wanted number of processes of each service and waits until all are ready. Returns their URLs by
+ * name.
+ */
 export async function startServices(
   context: StackContext,
   wanted: WantedServices & { env: Readonly<Record<string, string | undefined>> },

@@ -60,8 +60,8 @@ export const supersetEnvironment = (settings: StackSettings): Record<string, str
 });
 
 /**
- * Initialises Superset with infra/superset/init.sh, starts it and waits until it responds. Its metadata are in SQLite,
- * where dataset names are unique across schemas; compose uses PostgreSQL.
+ * Initialises Superset with infra/superset/init.sh, starts it and waits until it responds. Its metadata are
+ * in SQLite, where dataset names are unique across schemas; compose uses PostgreSQL.
  */
 export async function startSuperset(context: StackContext): Promise<Started> {
   const { settings, say } = context;

@@ -42,7 +42,10 @@ const program: Program = {
   },
 };
 
-/** Starts one Trino node and waits until it runs queries. The settings of infra/trino read the environment below. */
+/**
+ * Starts one Trino node and waits until it runs queries. The settings of infra/trino read the environment
+ * below.
+ */
 export async function startTrino(context: StackContext): Promise<Started> {
   const { ports, s3 } = context.settings;
   const home = await install(context.cache, program, context.say);
@@ -94,7 +97,10 @@ export async function startTrino(context: StackContext): Promise<Started> {
   return started;
 }
 
-/** Creates the catalog's tables if they do not exist. Uses Python's SQLite, because Node has it only from version 22. */
+/**
+ * Creates the catalog's tables if they do not exist. Uses Python's SQLite, because Node has it only from
+ * version 22.
+ */
 async function createCatalog(path: string): Promise<void> {
   const script = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).executescript(open(sys.argv[2]).read())";
   await runTool("python3", ["-c", script, path, `${INFRA}/trino/catalog-schema.sql`], { missing: PYTHON_MISSING });

@@ -2,17 +2,17 @@ import { systemClock } from "../../../lib/clock.ts";
 import { isAlive, type Started } from "../../../scripts/stack/processes.ts";
 import type { RunningStack } from "../../../scripts/stack/stack.ts";
 
-/** A fault, and how long the process is away. */
+/** A fault, and how long the process is stopped. */
 interface Fault {
   what: "kill" | "freeze";
-  /** Names of processes begin so. */
+  /** Prefix of the processes' names. */
   whom: string;
   weight: number;
-  /** Longest, in milliseconds. */
+  /** Maximum, in milliseconds. */
   awayMsMax: number;
 }
 
-/** A freeze longer than a group's session makes a zombie: another takes its partitions over, and it wakes believing they are its own. */
+/** A freeze beyond the session timeout makes a zombie: another member owns its partitions when it resumes. */
 const FAULTS: readonly Fault[] = [
   { what: "kill", whom: "gateway", weight: 2, awayMsMax: 3_000 },
   { what: "kill", whom: "parser", weight: 4, awayMsMax: 5_000 },
@@ -29,13 +29,15 @@ const FAULTS: readonly Fault[] = [
 export interface StormOptions {
   stack: RunningStack;
   random: () => number;
-  /** Longest time between two faults. */
+  /** Maximum time between two faults. */
   calmMsMax: number;
   signal: AbortSignal;
   say: (line: string) => void;
 }
 
-/** Kills and freezes processes of the stack until told to stop. Afterwards all of them run again. How often each fault happened. */
+/**
+ * Kills and freezes processes until stopped; then all processes run again. Returns the count of each fault.
+ */
 export async function storm({
   stack,
   random,
@@ -89,7 +91,10 @@ async function frozen({ record }: Started, awayMs: number): Promise<void> {
 
 const RESTART_MS = 1_000;
 
-/** What ends by itself, as a service does whose log is away when it starts, is started again: in compose `restart: unless-stopped` does so. */
+/**
+ * Restarts processes that end unexpectedly, for instance a service that starts while its log is unavailable.
+ * In compose `restart: unless-stopped` does this.
+ */
 export async function restartEnded(
   stack: RunningStack,
   isAway: (name: string) => boolean,

@@ -1,4 +1,7 @@
-/** `npm run storm -- --minutes 10`: kills and freezes processes of a real stack at random under load, then compares every row. */
+/**
+ * `npm run storm -- --minutes 10`: kills and freezes processes of a stack under load, then compares every
+ * row.
+ */
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,11 +18,11 @@ interface Flags {
 }
 
 const flags = new Command("npm run storm --")
-  .description("Kills and freezes processes of a stack of its own at random, under load, then compares every row.")
-  .option("--minutes <count>", "how long the faults go on", numberFrom(0), 10)
-  .option("--seed <seed>", "which faults, files and pauses", wholeFrom(0), Date.now() % 1_000_000)
-  .option("--calm <seconds>", "the longest pause between two faults", numberFrom(0), 8)
-  .option("--data <folder>", "where the stack keeps data and logs; default: a temporary folder")
+  .description("Starts a stack, kills and freezes its processes at random under load, then compares every row.")
+  .option("--minutes <count>", "duration of the faults", numberFrom(0), 10)
+  .option("--seed <seed>", "seed of the faults, files and pauses", wholeFrom(0), Date.now() % 1_000_000)
+  .option("--calm <seconds>", "maximum pause between two faults", numberFrom(0), 8)
+  .option("--data <folder>", "folder for the stack's data and logs (default: a temporary folder)")
   .option("--trino-memory <size>", "Trino's heap", "2G")
   .parse()
   .opts<Flags>();

@@ -4,16 +4,17 @@ import { TABLES } from "./tables.ts";
 
 const PAUSE_MS = 500;
 
-/** What the readers saw while the storm went on. */
+/** Observations of the readers during the storm. */
 export interface Seen {
   reads: number;
-  /** Files of which a reader saw a part, or parts of two versions. */
+  /** Files of which a reader saw only a part, or parts of two versions. */
   torn: string[];
 }
 
 /**
- * Reads the tables that promise whole files, again and again, as an outside client of Trino: every row says how many rows its version of the file
- * has, so a reader can tell. Reads that fail (Trino is away) do not count.
+ * Repeatedly reads the tables that guarantee whole files, as a Trino client. Every row holds the row count of
+ * its file version, so the reader can detect a partial version. Failed reads (Trino is unavailable) do not
+ * count.
  */
 export async function readMeanwhile(trino: string, session: Session, signal: AbortSignal): Promise<Seen> {
   const seen: Seen = { reads: 0, torn: [] };
@@ -31,7 +32,7 @@ export async function readMeanwhile(trino: string, session: Session, signal: Abo
       seen.reads += 1;
       for (const row of torn) seen.torn.push(`${name}: ${row.join(", ")}`);
     } catch {
-      // Trino is away, or the table has not been made yet.
+      // Trino is unavailable, or the table does not exist yet.
     }
     await systemClock.sleep(PAUSE_MS, signal);
   }

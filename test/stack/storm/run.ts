@@ -13,11 +13,11 @@ import { sendTraffic } from "./traffic.ts";
 import { faultsFound, outstanding, readLedger } from "./verdict.ts";
 
 export interface StormRun {
-  /** Folder of the stack; what it logs stays there. */
+  /** Folder of the stack; its logs are kept. */
   data: string;
   seed: number;
   forMs: number;
-  /** Longest time between two faults. */
+  /** Maximum time between two faults. */
   calmMsMax: number;
   trinoMemory: string;
   say: (line: string) => void;
@@ -25,7 +25,7 @@ export interface StormRun {
 
 export interface StormReport {
   seed: number;
-  /** How often each kind of fault happened. */
+  /** Count of each kind of fault. */
   faults: Readonly<Record<string, number>>;
   sent: number;
   accepted: number;
@@ -33,9 +33,9 @@ export interface StormReport {
   files: number;
   rows: number;
   reads: number;
-  /** From the end of the faults until everything was on record. */
+  /** From the end of the faults until everything was recorded. */
   recoveryS: number;
-  /** What is not as it must be; empty: all is well. */
+  /** Violations; empty if everything is correct. */
   wrong: string[];
 }
 
@@ -43,8 +43,8 @@ const RECOVERY_MS_MAX = 600_000;
 const SENDERS = 4;
 
 /**
- * Starts a stack with two parsers and two committers, sends it files, drops and replays while its processes are killed and frozen, waits until it
- * has worked everything off, and compares every table with what was sent, row for row.
+ * Starts a stack with two parsers and two committers. Sends files, drops and replays while processes are
+ * killed and frozen. Then waits until everything is recorded and compares every table with the sent rows.
  */
 export async function runStorm({ data, seed, forMs, calmMsMax, trinoMemory, say }: StormRun): Promise<StormReport> {
   await mkdir(join(data, "contracts"), { recursive: true });
@@ -75,7 +75,7 @@ export async function runStorm({ data, seed, forMs, calmMsMax, trinoMemory, say 
       sendTraffic({ gateway: gateway!, drops, random: seededRandom(seed), senders: SENDERS, signal: stop }),
       storm({ stack, random: seededRandom(seed + 1), calmMsMax, signal: stop, say }),
     ]);
-    say("the faults are over; waiting until everything is on record");
+    say("faults finished; waiting until everything is recorded");
     const overMs = systemClock.monotonicMs();
     let left: string[] = [];
     const settled = async (): Promise<boolean> => {
@@ -85,11 +85,9 @@ export async function runStorm({ data, seed, forMs, calmMsMax, trinoMemory, say 
     };
     const recovered = new AbortController();
     const watching = restartEnded(stack, () => false, recovered.signal);
-    const late = await until("everything is on record", settled, RECOVERY_MS_MAX).then(
+    const late = await until("everything is recorded", settled, RECOVERY_MS_MAX).then(
       () => [],
-      () => [
-        `not on record after ${RECOVERY_MS_MAX / 1000} s: ${left.slice(0, 10).join(", ")} (${left.length} in all)`,
-      ],
+      () => [`not recorded after ${RECOVERY_MS_MAX / 1000} s: ${left.slice(0, 10).join(", ")} (${left.length} in all)`],
     );
     recovered.abort();
     await watching;

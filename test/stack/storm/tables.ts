@@ -1,13 +1,13 @@
 import { createHash } from "node:crypto";
 
-/** How a table of the storm is written, and the contract that says so; undefined: it has none. */
+/** Write mode of a table, and its contract (undefined: the default contract). */
 export interface StormTable {
   name: string;
   mode: "replace" | "upsert" | "append";
   deleteMissing?: boolean;
-  /** Files come by being dropped into the bucket; a deleted one takes its rows along. */
+  /** Files are dropped into the bucket; deleting a file deletes its rows. */
   dropped?: boolean;
-  /** Some of its rows are written so that they must be rejected. */
+  /** Some of its rows are invalid and must be rejected. */
   rejects?: boolean;
   contract?: object;
 }
@@ -20,7 +20,7 @@ const COLUMNS = [
   { name: "day", type: "DATE" },
 ];
 
-/** One table for each way to write, and each way for files to come. */
+/** One table per write mode and per way of delivery. */
 export const TABLES: readonly StormTable[] = [
   { name: "plain", mode: "replace" },
   { name: "days", mode: "replace", contract: { columns: COLUMNS, partitioning: ["day"] } },
@@ -36,16 +36,16 @@ export const TABLES: readonly StormTable[] = [
   { name: "dropped", mode: "replace", dropped: true, contract: { columns: COLUMNS, onDelete: "remove" } },
 ];
 
-/** A row as text; of a rejected row nothing is expected. */
+/** A row as text. Rejected rows are not expected in the table. */
 export type StormRow = readonly [id: string, stamp: string, size: string, amount: string, day: string];
 
-/** One file's content. No two are the same: every row carries the stamp. */
+/** Content of one file. It is unique, because every row holds the stamp. */
 export interface Content {
   table: string;
   file: string;
   text: string;
   hash: string;
-  /** Row n + 1 of the file; null where it must be rejected. */
+  /** Row n + 1 of the file; null if it must be rejected. */
   rows: readonly (StormRow | null)[];
 }
 
@@ -53,7 +53,9 @@ const FILES = 4;
 const LARGE_ROWS = 25_000;
 const KEYS = 500;
 
-/** A new version of one of the table's files: mostly small, now and then one that is staged or adopted. Each sender has its own drops. */
+/**
+ * A new version of one of the table's files: mostly small, sometimes large enough to be staged or adopted.
+ */
 export function newContent(table: StormTable, sender: number, stamp: string, random: () => number): Content {
   const below = (n: number): number => Math.floor(random() * n);
   const count = random() < 0.03 ? LARGE_ROWS + below(5_000) : below(120);

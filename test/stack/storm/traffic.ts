@@ -2,18 +2,20 @@ import type { BlobStore } from "../../../lib/blob/blob-store.ts";
 import { systemClock } from "../../../lib/clock.ts";
 import { newContent, TABLES, type Content, type StormTable } from "./tables.ts";
 
-/** What was sent, and what became of it as far as the sender was told. */
+/** What was sent, and the responses to the senders. */
 export interface Sent {
-  /** Every content that may have arrived, by its hash. */
+  /** Every content that may have arrived, by hash. */
   readonly contents: Map<string, Content>;
   /** Ids of the files that were accepted. */
   readonly accepted: Set<string>;
-  /** The newest content of every drop whose put was answered; null: it was deleted. Absent: the last answer was lost. */
+  /**
+   * The newest content of each drop with a confirmed put; null: deleted. Absent: the last response was lost.
+   */
   readonly drops: Map<string, Content | null>;
-  /** Requests that brought no answer, or one that says to come again. */
+  /** Requests without a response or with a retryable error. */
   refused: number;
   sent: number;
-  /** Answers that no gateway may give, whatever trouble it is in. */
+  /** Responses that are never allowed. */
   readonly unexpected: string[];
 }
 
@@ -21,7 +23,7 @@ export interface TrafficOptions {
   gateway: string;
   drops: BlobStore;
   random: () => number;
-  /** Senders at a time. */
+  /** Number of concurrent senders. */
   senders: number;
   signal: AbortSignal;
 }
@@ -29,7 +31,7 @@ export interface TrafficOptions {
 const REQUEST_MS_MAX = 20_000;
 const REPLAYED_MS = 15_000;
 
-/** Sends files, drops, deletions, replays and maintenance, without a pause, until told to stop. */
+/** Sends files, drops, deletions, replays and maintenance without a pause until stopped. */
 export async function sendTraffic(options: TrafficOptions): Promise<Sent> {
   const sent: Sent = {
     contents: new Map(),
@@ -72,7 +74,7 @@ async function upload({ gateway }: TrafficOptions, sent: Sent, content: Content)
   const answer = (await response.json()) as { fileId?: string; code?: string };
   if (response.status === 202 && answer.fileId !== undefined) sent.accepted.add(answer.fileId);
   else if (response.status === 503 || response.status === 429 || response.status === 507) sent.refused += 1;
-  else sent.unexpected.push(`${url} answered ${response.status}: ${JSON.stringify(answer)}`);
+  else sent.unexpected.push(`${url} responded with status ${response.status}: ${JSON.stringify(answer)}`);
 }
 
 async function drop({ drops, random }: TrafficOptions, sent: Sent, content: Content): Promise<void> {
@@ -88,13 +90,13 @@ async function drop({ drops, random }: TrafficOptions, sent: Sent, content: Cont
   sent.drops.set(key, content);
 }
 
-/** Of the last seconds only: each would bring more than the last. */
+/** Replays only the last seconds, because each full replay would be larger than the previous one. */
 async function replay({ gateway }: TrafficOptions, table: StormTable): Promise<void> {
   const time = new Date(systemClock.nowMs() - REPLAYED_MS).toISOString();
   await post(`${gateway}/v1/tables/${table.name}/replay`, { from: { time } });
 }
 
-/** So that maintenance races with commits, kills and freezes. */
+/** Runs maintenance concurrently with commits, kills and freezes. */
 async function optimize({ gateway }: TrafficOptions, table: StormTable): Promise<void> {
   await post(`${gateway}/v1/tables/${table.name}/maintenance/run`, { operations: ["optimize"] });
 }

@@ -2,7 +2,7 @@ import { statement, type Session } from "../../../scripts/stack/statement.ts";
 import { TABLES, type Content, type StormRow, type StormTable } from "./tables.ts";
 import type { Sent } from "./traffic.ts";
 
-/** A file version as `_ingest_files` has it. */
+/** A file version in `_ingest_files`. */
 interface LedgerRow {
   fileId: string;
   table: string;
@@ -32,7 +32,7 @@ export async function readLedger(trino: string, session: Session): Promise<Ledge
   }));
 }
 
-/** What was sent and is not on record yet. */
+/** What was sent and is not recorded yet. */
 export function outstanding({ accepted, drops }: Sent, ledger: readonly LedgerRow[]): string[] {
   const ids = new Set(ledger.map(({ fileId }) => fileId));
   const newest = new Map(ledger.map((row) => [`${row.table}/${row.file}`, row]));
@@ -45,7 +45,7 @@ export function outstanding({ accepted, drops }: Sent, ledger: readonly LedgerRo
 
 const isDeletion = ({ read, hash, status }: LedgerRow): boolean => status === "committed" && read === 0 && hash === "";
 
-/** Everything that is not as it must be after the storm; empty: nothing was lost, doubled or torn. */
+/** All violations after the storm; empty if no data was lost, duplicated or partially committed. */
 export async function faultsFound(trino: string, session: Session, sent: Sent): Promise<string[]> {
   const ledger = await readLedger(trino, session);
   const faults = [...sent.unexpected, ...ledgerFaults(ledger, sent)];
@@ -59,7 +59,7 @@ export async function faultsFound(trino: string, session: Session, sent: Sent): 
     const [rows, distinct] = rejects.get(fileId) ?? [0, 0];
     if (rows !== expected || distinct !== expected)
       faults.push(
-        `${fileId}: ${expected} rejects, of which ${rows} rows and ${distinct} distinct are in _rejected_rows`,
+        `${fileId}: expected ${expected} rejects, but _rejected_rows holds ${rows} rows (${distinct} distinct)`,
       );
   }
   for (const table of TABLES) {
@@ -73,19 +73,19 @@ function ledgerFaults(ledger: readonly LedgerRow[], sent: Sent): string[] {
   const faults: string[] = [];
   const seen = new Set<string>();
   for (const row of ledger) {
-    if (seen.has(row.fileId)) faults.push(`${row.fileId} is on record twice`);
+    if (seen.has(row.fileId)) faults.push(`${row.fileId} is recorded twice`);
     seen.add(row.fileId);
     if (isDeletion(row)) continue;
     const content = sent.contents.get(row.hash);
-    if (!content) faults.push(`${row.fileId} holds what nobody sent: ${JSON.stringify(row)}`);
+    if (!content) faults.push(`${row.fileId} holds content that was not sent: ${JSON.stringify(row)}`);
     else {
       const rejected = content.rows.filter((one) => one === null).length;
       const expected = [content.rows.length, content.rows.length - rejected, rejected];
       if (row.status === "failed" || [row.read, row.committed, row.rejected].join() !== expected.join())
-        faults.push(`${row.fileId} should have read, committed, rejected ${expected.join()}: ${JSON.stringify(row)}`);
+        faults.push(`${row.fileId}: expected read, committed, rejected ${expected.join()}: ${JSON.stringify(row)}`);
     }
   }
-  for (const id of sent.accepted) if (!seen.has(id)) faults.push(`${id} was accepted and is not on record`);
+  for (const id of sent.accepted) if (!seen.has(id)) faults.push(`${id} was accepted, but is not recorded`);
   return faults;
 }
 
@@ -110,11 +110,12 @@ async function tableFaults(
   if (missing.length + extra.length === 0) return [];
   const some = (lines: readonly string[]): string => lines.slice(0, 3).join("  ");
   return [
-    `${table.name}: ${found.length} rows instead of ${expected.length}; missing ${missing.length}: ${some(missing)}; too many ${extra.length}: ${some(extra)}`,
+    `${table.name}: ${found.length} rows, expected ${expected.length}; ` +
+      `missing ${missing.length}: ${some(missing)}; extra ${extra.length}: ${some(extra)}`,
   ];
 }
 
-/** What of `these` is not in `others`, as often as it occurs; both sorted. */
+/** Multiset difference of two sorted lists: the elements of `these` that are not in `others`. */
 function difference(these: readonly string[], others: readonly string[]): string[] {
   const left = new Map<string, number>();
   for (const one of others) left.set(one, (left.get(one) ?? 0) + 1);
@@ -125,7 +126,7 @@ function difference(these: readonly string[], others: readonly string[]): string
   });
 }
 
-/** The table as if every version on record had been applied once, in order. */
+/** The expected table: every recorded version applied once, in order. */
 function expectedRows(
   { mode, deleteMissing = false }: StormTable,
   versions: readonly LedgerRow[],
@@ -136,7 +137,7 @@ function expectedRows(
       cells ? [{ key: cells[0], line: [...cells, row.file, index + 1].join("|") }] : [],
     );
   if (mode === "append") {
-    // A replay has the content of its original, and adds nothing.
+    // A replay has the content of its original and adds no rows.
     const originals = new Map(versions.map((row) => [row.hash, row]));
     return [...originals.values()].flatMap((row) => linesOf(row).map(({ line }) => line));
   }

@@ -20,8 +20,8 @@ export function useKey(key) {
 const headers = (more = {}) => (apiKey ? { authorization: `Bearer ${apiKey}`, ...more } : more);
 
 /**
- * An error response of the gateway: code, detail, remedy. Status 401 fires `key-needed` on the document, unless the
- * key has changed since the request was sent with `key`.
+ * An error response of the gateway: code, detail, remedy. Status 401 fires `key-needed` on the document,
+ * unless the key has changed since the request was sent with `key`.
  */
 export class Problem extends Error {
   constructor(status, body, key = apiKey) {
@@ -51,7 +51,10 @@ export const query = (sql) => post("/v1/query", { sql });
 
 export const tablePath = (table) => `/v1/tables/${encodeURIComponent(table)}`;
 
-/** Previews a file from its first bytes; nothing is stored. `dialect` holds the settings that are not detected. */
+/**
+ * Previews a file from its first bytes; nothing is stored. `dialect` holds the settings that are not
+ * detected.
+ */
 export async function preview(file, table, dialect) {
   const begin = file.slice(0, PREVIEW_BYTES_MAX);
   const about = new URLSearchParams({ name: file.name, ...(table ? { table } : {}), ...dialect });
@@ -64,8 +67,8 @@ export async function preview(file, table, dialect) {
 }
 
 /**
- * Uploads with progress (XMLHttpRequest, because fetch reports no upload progress). `onProgress` receives a share
- * from 0 to 1. When `signal` aborts the upload, nothing is stored.
+ * Uploads with progress (XMLHttpRequest, because fetch reports no upload progress). `onProgress` receives a
+ * share from 0 to 1. When `signal` aborts the upload, nothing is stored.
  */
 export function upload(file, table, dialect, onProgress, signal) {
   return new Promise((resolve, reject) => {

@@ -1,6 +1,6 @@
 /**
- * The console: upload with preview, live file status, tables with checks, rejects and maintenance, and queries.
- * It has no build step.
+ * The console: upload with preview, live file status, tables with checks, rejects and maintenance, and
+ * queries. It has no build step.
  */
 import { call, follow, hasKey, useKey } from "./api.js";
 import { byId, element, guarded, refreshTimes } from "./dom.js";

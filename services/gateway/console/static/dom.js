@@ -17,8 +17,8 @@ export function element(tag, attributes = {}, ...children) {
 export const announce = (text) => (byId("announce").textContent = text);
 
 /**
- * Replaces the children of `place`. Keeps focus, open <details> and scroll positions of elements that have the same
- * `data-key` before and after.
+ * Replaces the children of `place`. Keeps focus, open <details> and scroll positions of elements that have
+ * the same `data-key` before and after.
  */
 export function redraw(place, ...children) {
   const keyOf = (node) =>
@@ -63,8 +63,9 @@ const overflowing = new ResizeObserver((entries) => {
 });
 
 /**
- * A table in a card that scrolls. Columns are `{ name, numeric, wrap, hint }` or names; cells are nodes or values.
- * On a narrow screen each row becomes a list of its cells, unless `wide` is set (for data, whose columns must align).
+ * A table in a card that scrolls. Columns are `{ name, numeric, wrap, hint }` or names; cells are nodes or
+ * values. On a narrow screen each row becomes a list of its cells, unless `wide` is set (for data, whose
+ * columns must align).
  */
 export function dataTable(label, columns, rows, empty = "nothing yet", { wide = false } = {}) {
   const about = columns.map((column) => (typeof column === "string" ? { name: column } : column));
@@ -166,7 +167,9 @@ export function size(bytes) {
   return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
 }
 
-/** Milliseconds since the epoch of a time from the gateway or a query, or NaN. A time without a zone is UTC. */
+/**
+ * Milliseconds since the epoch of a time from the gateway or a query, or NaN. A time without a zone is UTC.
+ */
 const timeOf = (text) => {
   const iso = text
     .trim()

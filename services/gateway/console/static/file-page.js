@@ -89,7 +89,9 @@ const details = (file, origin) =>
 const rowsText = ({ rowsRead, rowsCommitted, rowsRejected }) =>
   `${count(rowsRead)} read${rowsCommitted === null ? "" : `, ${count(rowsCommitted)} in the table`}, ${count(rowsRejected ?? 0)} rejected`;
 
-/** The time per step, from arrival until the rows can be queried: a bar with a part for each step, and a list. */
+/**
+ * The time per step, from arrival until the rows can be queried: a bar with a part for each step, and a list.
+ */
 function steps({ durations, receivedAt, parseStartedAt, parsedAt, committedAt }) {
   const times = [receivedAt, parseStartedAt, parsedAt, committedAt].map((at) => Date.parse(at));
   const [received, started, parsed, committed] = times;

@@ -6,7 +6,9 @@ const RECENT_SHOWN = 5;
 const DRAW_EVERY_MS = 150;
 const files = new Map();
 const listeners = [];
-/** True once the gateway's files have been read; until then an empty list does not mean that there are none. */
+/**
+ * True once the gateway's files have been read; until then an empty list does not mean that there are none.
+ */
 let loaded = false;
 
 /** Calls `listener` with each new or changed file. */

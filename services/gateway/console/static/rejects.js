@@ -14,8 +14,8 @@ export async function readRejects(name) {
 }
 
 /**
- * The rejects of each file's newest version. `superseded` counts the rejects of older versions; `more` is true if
- * the gateway has further pages. Expects the newest rejects first.
+ * The rejects of each file's newest version. `superseded` counts the rejects of older versions; `more` is
+ * true if the gateway has further pages. Expects the newest rejects first.
  */
 export function currentRejects(name, { rejects, nextCursor }) {
   const newest = new Map();
@@ -29,7 +29,9 @@ export function currentRejects(name, { rejects, nextCursor }) {
   return { rows, more: nextCursor !== null, superseded: rejects.length - rows.length };
 }
 
-/** `found` is the result of readRejects. Filters and further pages are stored in it, then `redraw` is called. */
+/**
+ * `found` is the result of readRejects. Filters and further pages are stored in it, then `redraw` is called.
+ */
 export function rejectsPart(name, found, redraw) {
   const { rows, more: hasMore, superseded } = currentRejects(name, found);
   const shown = rows.filter(

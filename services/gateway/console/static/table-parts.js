@@ -126,7 +126,10 @@ export function schemaPart({ columns, contract }) {
   );
 }
 
-/** State of a table with `gate: block`: "open" while all checks pass, else "held". Undefined without such a gate. */
+/**
+ * State of a table with `gate: block`: "open" while all checks pass, else "held". Undefined without such a
+ * gate.
+ */
 export const gateOf = ({ gate }, failing) =>
   gate !== "block" || failing === undefined ? undefined : failing === 0 ? "open" : "held";
 

@@ -1,4 +1,6 @@
-/** The list of tables, and the page of one: status, checks, rejects, schema, contract, maintenance and files. */
+/**
+ * The list of tables, and the page of one: status, checks, rejects, schema, contract, maintenance and files.
+ */
 import { call, query, tablePath } from "./api.js";
 import { ago, byId, count, dataTable, element, guarded, pill, redraw, size, tiles, waiting } from "./dom.js";
 import { fileTable, filesOf, isBusy, tableLink } from "./files.js";
@@ -83,7 +85,10 @@ function drawList(tables) {
 const stateOf = (exists, { files }) =>
   files > 0 ? pill("loading", "busy") : exists ? pill("up to date", "good") : pill("no files yet");
 
-/** Reads the table's page again if it is shown. Draws each part when it arrives: the warehouse may take seconds. */
+/**
+ * Reads the table's page again if it is shown. Draws each part when it arrives: the warehouse may take
+ * seconds.
+ */
 export async function refreshTable() {
   const name = selected;
   if (!name) return;

@@ -32,7 +32,9 @@ export function knowTables(tables) {
   suggestTable();
 }
 
-/** Suggests a table from the first file's name. Runs again when the list of tables arrives after the choice. */
+/**
+ * Suggests a table from the first file's name. Runs again when the list of tables arrives after the choice.
+ */
 function suggestTable() {
   const [first] = queue;
   if (!first || tableWasTyped || queue.some(({ sent }) => sent)) return;
@@ -156,8 +158,8 @@ export function fileStatusChanged(status) {
 }
 
 /**
- * Shows the file's preview. Redraws the list only when another file is selected: a redraw during a click would
- * replace the button that is being clicked.
+ * Shows the file's preview. Redraws the list only when another file is selected: a redraw during a click
+ * would replace the button that is being clicked.
  */
 function select(item) {
   if (item !== shownItem) {
@@ -240,7 +242,10 @@ function changeText({ added, widened, missing, conflicting }) {
   return parts.length === 0 ? "no changes" : parts.join(", ");
 }
 
-/** The file's columns with the change that each makes to the table; then the table's columns missing in the file. */
+/**
+ * The file's columns with the change that each makes to the table; then the table's columns missing in the
+ * file.
+ */
 function columnTable({ columns, diff }, exists) {
   const by = (list) => new Map(list.map((one) => [one.name, one]));
   const [added, widened, conflicting] = [by(diff.added), by(diff.widened), by(diff.conflicting)];

@@ -1,4 +1,6 @@
-/** The console in a real browser against the whole pipeline. Skipped with a message if there is no Chromium. */
+/**
+ * The console in a real browser against the whole pipeline. Skipped with a message if there is no Chromium.
+ */
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";

@@ -1,4 +1,6 @@
-/** The profiles to test the console with: the embedded profile always, a stack if the environment names one. */
+/**
+ * The profiles to test the console with: the embedded profile always, a stack if the environment names one.
+ */
 import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -12,7 +14,9 @@ export interface Target {
   key?: string;
   /** A key with the scope `read` only; absent if the test does not control the gateway. */
   readerKey?: string;
-  /** Stops the gateway, runs `whileAway`, starts it again; absent if the test does not control the gateway. */
+  /**
+   * Stops the gateway, runs `whileAway`, starts it again; absent if the test does not control the gateway.
+   */
   restart?(whileAway: () => Promise<void>): Promise<void>;
   stop(): Promise<unknown>;
 }
@@ -56,9 +60,9 @@ async function own(folder: string, env: Record<string, string>): Promise<Target>
 const embedded: Profile = { name: "embedded", skip: false, waitMs: 20_000, start: (folder) => own(folder, {}) };
 
 /**
- * A stack. TRIBUTARY_TEST_GATEWAY is the URL of a running gateway (TRIBUTARY_TEST_GATEWAY_KEY: a key with the scope
- * `admin`, if the gateway requires keys). Without it, own services start on the backends of TRIBUTARY_TEST_KAFKA,
- * _S3, _TRINO and _STAGING.
+ * A stack. TRIBUTARY_TEST_GATEWAY is the URL of a running gateway (TRIBUTARY_TEST_GATEWAY_KEY: a key with the
+ * scope `admin`, if the gateway requires keys). Without it, own services start on the backends of
+ * TRIBUTARY_TEST_KAFKA, _S3, _TRINO and _STAGING.
  */
 function stack(env: NodeJS.ProcessEnv): Profile {
   const { TRIBUTARY_TEST_GATEWAY: url, TRIBUTARY_TEST_GATEWAY_KEY: key } = env;
@@ -87,7 +91,9 @@ function stack(env: NodeJS.ProcessEnv): Profile {
   return { ...profile, start: (folder) => own(folder, engines) };
 }
 
-/** The profiles. Writes the reason of each skip to standard error; with REQUIRE_STACK=1 a skip is an error. */
+/**
+ * The profiles. Writes the reason of each skip to standard error; with REQUIRE_STACK=1 a skip is an error.
+ */
 export function profiles(env: NodeJS.ProcessEnv, browserMissing: string | false): Profile[] {
   const all = [embedded, stack(env)].map((profile) => ({ ...profile, skip: browserMissing || profile.skip }));
   for (const { skip } of all) {

@@ -1,4 +1,7 @@
-/** Regenerates docs/screenshots: `node --import tsx test/services/gateway/console/screenshots.ts`. Needs Chromium. */
+/**
+ * Regenerates docs/screenshots: `node --import tsx test/services/gateway/console/screenshots.ts`. Needs
+ * Chromium.
+ */
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
