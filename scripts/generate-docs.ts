@@ -131,7 +131,9 @@ export function configurationPage(): string {
   return [
     "# Configuration",
     HEAD,
-    "By environment variable. Durations are written `250ms`, `30s`, `5m`, `2h`, `7d`; a number without a unit is milliseconds. Sizes are written `512KB`, `64MB`, `2GB`. All faults are reported at once, at start. `npm start` reads all of them but the registrar's.\n",
+    "Settings are environment variables. Durations are written as `250ms`, `30s`, `5m`, `2h` or `7d`; a number without",
+    "a unit is in milliseconds. Sizes are written as `512KB`, `64MB` or `2GB`. All invalid settings are reported",
+    "together at the start. `npm start` reads all settings except the registrar's.\n",
     ...table("All services", rows(gatewayConfig, everywhere)),
     ...parts.flatMap(([title, schema]) =>
       table(

@@ -59,14 +59,14 @@ test("versions of a lost log are replayed from the ledger and the raw bytes; mis
   const before = await start(folder, contracts);
   await before.put("a.csv", "1,one\n");
   await before.put("b.csv", "2,two\n");
-  const gone = String((await before.put("c.csv", "3,three\n")).body.contentHash);
+  const missingHash = String((await before.put("c.csv", "3,three\n")).body.contentHash);
   assert.equal((await before.send("POST", "/v1/tables/t/replay", { onlyFile: "a.csv" })).status, 202);
   assert.equal((await before.put("a.csv", "1,uno\n")).body.status, "committed", "after the replay");
   const expected = await before.rows();
   assert.equal(expected.length, 4, "an append table has both versions of a.csv, without duplicates");
   await before.stop();
   await rm(join(folder, "log"), { recursive: true });
-  await rm(join(folder, "blobs", "raw", "sha256", gone.slice(0, 2), gone));
+  await rm(join(folder, "blobs", "raw", "sha256", missingHash.slice(0, 2), missingHash));
 
   const after = await start(folder, contracts);
   t.after(() => after.stop());

@@ -41,8 +41,8 @@ test("a lane that takes over in the same process waits for its predecessor's com
   const commit = warehouse.commit.bind(warehouse);
   const watermark = warehouse.watermark.bind(warehouse);
   let [commits, opened] = [0, 0];
-  let goOn: () => void = () => undefined;
-  const held = new Promise<void>((resolve) => (goOn = resolve));
+  let release: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => (release = resolve));
   warehouse.commit = async (batch) => (commits++ === 0 ? await held : undefined, commit(batch));
   warehouse.watermark = async (table) => ((opened += table === "t" ? 1 : 0), watermark(table));
   const committer = await start({ log, warehouse });
@@ -54,7 +54,7 @@ test("a lane that takes over in the same process waits for its predecessor's com
   let polls = 0;
   await until("the new lane has had time to open", () => ++polls > 50);
   assert.equal(opened, 1, "only the first lane has opened the table");
-  goOn();
+  release();
   await settled(log, "t");
   assert.ok(opened >= 2);
   await committer.drain();

@@ -225,7 +225,7 @@ export class Scheduler {
     const { survive } = this.profile;
     this.#pending = this.#pending.filter((one) => one.node !== node || (one.effect && this.chance(survive)));
     resolve();
-    for (const told of this.onDeath) told(node);
+    for (const listener of this.onDeath) listener(node);
   }
 
   /**

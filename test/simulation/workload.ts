@@ -115,6 +115,6 @@ export function versionOf(
 export function corrected(scheduler: Scheduler, { text, rows }: Content): Content {
   const [header, ...lines] = text.trimEnd().split("\n");
   const right = rows.map((row) => row ?? [String(1 + scheduler.integer(9)), `m${scheduler.integer(4)}`, null]);
-  const mendedLines = lines.map((line, at) => (rows[at] ? line : right[at]!.slice(0, 2).join(",")));
-  return { text: `${[header, ...mendedLines].join("\n")}\n`, rows: right };
+  const correctedLines = lines.map((line, at) => (rows[at] ? line : right[at]!.slice(0, 2).join(",")));
+  return { text: `${[header, ...correctedLines].join("\n")}\n`, rows: right };
 }

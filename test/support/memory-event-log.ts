@@ -142,9 +142,9 @@ export class MemoryBroker {
    */
   async evict(member: MemoryMember): Promise<void> {
     this.#members = this.#members.filter((other) => other !== member);
-    const told = member.loseAll();
+    const notified = member.loseAll();
     this.rebalance(member.group);
-    await told;
+    await notified;
   }
 
   rebalance(group: string): void {

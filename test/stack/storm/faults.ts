@@ -46,26 +46,26 @@ export async function storm({
   say,
 }: StormOptions): Promise<ReadonlyMap<string, number>> {
   const counts = new Map<string, number>();
-  const away = new Map<string, Promise<void>>();
+  const stopped = new Map<string, Promise<void>>();
   const over = new AbortController();
-  const watching = restartEnded(stack, (name) => away.has(name), over.signal);
+  const watching = restartEnded(stack, (name) => stopped.has(name), over.signal);
   while (!signal.aborted) {
     await systemClock.sleep(random() * calmMsMax, signal);
     const fault = pick(random);
     const victims = stack.processes.filter(({ record }) => record.name.startsWith(fault.whom));
     const victim = victims[Math.floor(random() * victims.length)];
-    if (signal.aborted || !victim || away.has(victim.record.name) || !isAlive(victim.record)) continue;
+    if (signal.aborted || !victim || stopped.has(victim.record.name) || !isAlive(victim.record)) continue;
     const { name } = victim.record;
     const awayMs = fault.awayMsMax * (0.2 + 0.8 * random());
     say(`${fault.what} ${name} for ${(awayMs / 1000).toFixed(1)} s`);
     counts.set(`${fault.what} ${fault.whom}`, (counts.get(`${fault.what} ${fault.whom}`) ?? 0) + 1);
     const back = fault.what === "kill" ? killed(stack, victim, awayMs) : frozen(victim, awayMs);
-    away.set(
+    stopped.set(
       name,
-      back.finally(() => away.delete(name)),
+      back.finally(() => stopped.delete(name)),
     );
   }
-  await Promise.all(away.values());
+  await Promise.all(stopped.values());
   over.abort();
   await watching;
   return counts;

@@ -16,7 +16,7 @@ export interface Seen {
  * its file version, so the reader can detect a partial version. Failed reads (Trino is unavailable) do not
  * count.
  */
-export async function readMeanwhile(trino: string, session: Session, signal: AbortSignal): Promise<Seen> {
+export async function readDuringStorm(trino: string, session: Session, signal: AbortSignal): Promise<Seen> {
   const seen: Seen = { reads: 0, torn: [] };
   const whole = TABLES.filter(({ mode }) => mode !== "upsert");
   for (let n = 0; !signal.aborted; n++) {

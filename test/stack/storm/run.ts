@@ -7,7 +7,7 @@ import { startStack, stopStack } from "../../../scripts/stack/stack.ts";
 import { seededRandom } from "../../support/random.ts";
 import { until } from "../../support/until.ts";
 import { restartEnded, storm } from "./faults.ts";
-import { readMeanwhile } from "./readers.ts";
+import { readDuringStorm } from "./readers.ts";
 import { TABLES } from "./tables.ts";
 import { sendTraffic } from "./traffic.ts";
 import { faultsFound, outstanding, readLedger } from "./verdict.ts";
@@ -70,7 +70,7 @@ export async function runStorm({ data, seed, forMs, calmMsMax, trinoMemory, say 
     const drops = await openBlobStore(`s3://${stack.settings.buckets.drops}`, { s3 });
     const stop = AbortSignal.timeout(forMs);
     const done = new AbortController();
-    const reading = readMeanwhile(trino, session, done.signal);
+    const reading = readDuringStorm(trino, session, done.signal);
     const [sent, counts] = await Promise.all([
       sendTraffic({ gateway: gateway!, drops, random: seededRandom(seed), senders: SENDERS, signal: stop }),
       storm({ stack, random: seededRandom(seed + 1), calmMsMax, signal: stop, say }),
