@@ -46,7 +46,7 @@ test("lists, filters and counts rejected rows, and shows them in the context of 
   );
   assert.match((await run("sales", "--counts")).out, /a\.csv +type_mismatch +amount +1\n[\s\S]*3 rejected rows/);
   const seen = await run("sales", "--file", "a.csv", "--column", "amount", "--context", "1");
-  assert.match(seen.out, /a\.csv:3 {2}type_mismatch \(amount\): 'two' is no DECIMAL/);
+  assert.match(seen.out, /a\.csv:3 {2}type_mismatch \(amount\): 'two' is not a valid DECIMAL/);
   assert.match(seen.out, /^ {8,}2 \| 1,1\.00\n> +3 \| 2,two\n +4 \| 3,3\.00$/m);
   assert.deepEqual([(await run("sales", "--lines", "x")).code, (await run("sales", "--context", "0")).code], [2, 2]);
 });
