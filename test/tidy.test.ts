@@ -78,7 +78,6 @@ const MANY_PARAMETERS = new Map([
   ["cli/replay.ts replay", PLAIN],
   ["cli/top.ts watch", PLAIN],
   ["lib/warehouse/trino/commit/row-source.ts withRows", PLAIN],
-  ["services/committer/commands/quality.ts counts", PLAIN],
 ]);
 
 const PACKAGE_HOMES = new Map(

@@ -77,7 +77,7 @@ export function rejectContract(opened: Opened): void {
         line: 2,
         column: "it's",
         reason: "type_mismatch",
-        message: "'x' is no INTEGER",
+        message: reject(1).message,
         raw: "x",
         rejectedAtMs: RECORDED_AT_MS,
       });

@@ -149,8 +149,8 @@ export type TableCheck =
   | { type: "not_null" | "uniqueness" | "positive" | "no_future_dates"; column: string }
   | { type: "accepted_values"; column: string; accepted: readonly CheckValue[] }
   /** Bounds are inclusive. */
-  | { type: "range"; column: string; min?: number | string | undefined; max?: number | string | undefined }
-  | { type: "row_count_range"; min?: number | undefined; max?: number | undefined }
+  | { type: "range"; column: string; min: number | string | undefined; max: number | string | undefined }
+  | { type: "row_count_range"; min: number | undefined; max: number | undefined }
   | { type: "regex"; column: string; pattern: string }
   /** The newest value is at most this old. */
   | { type: "freshness"; column: string; maxAgeMs: number }

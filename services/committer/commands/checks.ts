@@ -22,6 +22,10 @@ export function measurementOf(check: Check): CheckMeasurement {
 
 function tableCheckOf(check: Check): TableCheck {
   switch (check.type) {
+    case "range":
+      return { type: "range", column: check.column, min: check.min_value, max: check.max_value };
+    case "row_count_range":
+      return { type: "row_count_range", min: check.min_count, max: check.max_count };
     case "freshness": {
       const age = parseDuration(check.max_age, undefined);
       if ("fault" in age) throw new Error(age.fault);

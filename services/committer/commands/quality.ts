@@ -87,15 +87,15 @@ function gateText(trusted: Published | undefined): object {
 }
 
 async function measure(run: CommandRun, checks: readonly Check[], table: TableDescription): Promise<CheckResult[]> {
-  const nowMs = run.clock.nowMs();
   const deadlineMs = run.clock.monotonicMs() + run.settings.checksTimeoutMs;
+  const times = { nowMs: run.clock.nowMs(), deadlineMs };
   const parts = checks.map(measurementOf);
   const measured = new Map<CheckMeasurement, number | string>();
   let total = 0;
   const ask = async (asked: readonly CheckMeasurement[]): Promise<void> => {
     const tableChecks = asked.flatMap((one) => (one.by === "broken" ? [] : [one.measured]));
-    const { rowCount, failing } = await counts(run, table, tableChecks, nowMs, deadlineMs);
-    if (rowCount === undefined) total = (await counts(run, table, [], nowMs, deadlineMs)).rowCount ?? 0;
+    const { rowCount, failing } = await counts(run, table, tableChecks, times);
+    if (rowCount === undefined) total = (await counts(run, table, [], times)).rowCount ?? 0;
     else total = rowCount;
     asked.forEach((one, index) => {
       const found = failing[index] ?? 0;
@@ -124,8 +124,7 @@ async function counts(
   run: CommandRun,
   table: TableDescription,
   checks: readonly TableCheck[],
-  nowMs: number,
-  deadlineMs: number,
+  { nowMs, deadlineMs }: { nowMs: number; deadlineMs: number },
 ): Promise<CheckMeasurements> {
   const { signal, clock, settings, writer } = run;
   const timeoutMs = Math.ceil(deadlineMs - clock.monotonicMs());

@@ -25,8 +25,8 @@ const BROKEN: [TableCheck, RegExp][] = [
   [{ type: "positive", column: "gone" }, /table t has no column 'gone'/],
   [{ type: "positive", column: "id" }, /positive needs a number; 'id' is VARCHAR/],
   [{ type: "no_future_dates", column: "n" }, /needs a date or timestamp/],
-  [{ type: "range", column: "n", min: "one" }, /'one' is not a number/],
-  [{ type: "range", column: "day", min: "June" }, /"June" is not a valid DATE/],
+  [{ type: "range", column: "n", min: "one", max: undefined }, /'one' is not a number/],
+  [{ type: "range", column: "day", min: "June", max: undefined }, /"June" is not a valid DATE/],
 ];
 
 test("a check that cannot be asked of the table has a problem instead of SQL", () => {
@@ -65,8 +65,8 @@ describe("each dialect has its own spelling", () => {
 test("checks of rows share the scan that counts them; only uniqueness reads its column once more", () => {
   const checks: TableCheck[] = [
     { type: "not_null", column: "id" },
-    { type: "range", column: "n", min: 1 },
-    { type: "row_count_range", min: 1 },
+    { type: "range", column: "n", min: 1, max: undefined },
+    { type: "row_count_range", min: 1, max: undefined },
     { type: "uniqueness", column: "id" },
   ];
   const sql = measureStatement(
