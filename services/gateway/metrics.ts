@@ -11,34 +11,34 @@ import {
 
 export const GATEWAY_THROUGHPUT = {
   received: {
-    file: "a file begins to come in, by upload or from the drops",
-    deletion: "a dropped file is found gone",
+    file: "a file begins to arrive, by upload or from the drops",
+    deletion: "a dropped file is found to be deleted",
   },
   sent: {
     file: "a file's event is durable",
     deletion: "a deletion's event is durable",
-    replay: "the event that repeats a past file is durable",
-    command: "a command asked for over HTTP is durable",
+    replay: "the event that replays a past file is durable",
+    command: "a command requested over HTTP is durable",
   },
   dropped: {
     drop_unfit: {
       intentional: true,
-      when: "a dropped object's name tells no table, or is no file's; it stays where it is",
+      when: "a dropped object's name gives no table or is not a CSV file name; the object stays in the store",
     },
-    undecodable: { intentional: false, when: "an event of the log cannot be read; what it said is not shown" },
+    undecodable: { intentional: false, when: "an event of the log cannot be decoded; the gateway skips it" },
   },
 } as const satisfies ThroughputSpec;
 
 /** Every metric of the gateway; docs/metrics.md describes them. */
 export interface GatewayMetrics {
   throughput: ThroughputMetrics<typeof GATEWAY_THROUGHPUT>;
-  /** `route` is the pattern, never the path. */
+  /** `route` is the route pattern, never the path. */
   requestSeconds: Histogram<"method" | "route" | "status">;
   uploadBytes: Counter;
   uploadsRunning: Gauge;
   waiters: Gauge;
   eventStreams: Gauge;
-  /** 1 while a file of keys or certificates as it stands cannot be used, and the older state holds. */
+  /** 1 while the current keys or certificate file is unusable and an older version is in use. */
   staleFiles: Gauge<"file">;
 }
 
@@ -61,24 +61,27 @@ export function gatewayMetrics(registry: Registry): GatewayMetrics {
     uploadsRunning: new Gauge({ name: "tributary_uploads_running", help: "Uploads in progress", registers }),
     waiters: new Gauge({
       name: "tributary_waiters",
-      help: "Requests that wait for their file to be queryable",
+      help: "Requests that wait until their file is queryable",
       registers,
     }),
     eventStreams: new Gauge({ name: "tributary_event_streams", help: "Clients of /v1/events", registers }),
     staleFiles: new Gauge({
       name: "tributary_stale_files",
-      help: "1 while the changed file of API keys (api-keys) or the certificate (tls) cannot be used, and the older state holds",
+      help: "1 while the changed API keys file (api-keys) or certificate (tls) is unusable and the old version is in use",
       labelNames: ["file"],
       registers,
     }),
   };
 }
 
-/** How full the disk of the blob store is, asked at each scrape. Stores that do not know (S3) have no series. */
+/**
+ * Reports the size and free space of the blob store's disk at each scrape. Absent for stores without one
+ * (S3).
+ */
 export function registerDisk(registry: Registry, blob: BlobStore): void {
   new Gauge({
     name: "tributary_disk_bytes",
-    help: "The blob store's disk, where it is a folder: total and free",
+    help: "Total and free bytes of the blob store's disk; absent if the store is not a folder",
     labelNames: ["kind"],
     registers: [registry],
     async collect() {

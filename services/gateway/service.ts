@@ -31,34 +31,35 @@ export interface GatewayOptions {
   log: EventLog;
   blob: BlobStore;
   warehouse: Warehouse;
-  /** Watched for files; absent: uploads only. */
+  /** Store to watch for files; undefined: uploads only. */
   drops?: BlobStore;
   contracts: Contracts;
   clock: Clock;
   logger: Logger;
   registry: Registry;
   settings: GatewaySettings;
-  /** Where who did what is told; default: `logger`, marked. */
+  /** Audit log. Default: `logger`, with `audit: true` on each line. */
   audit?: Logger | undefined;
-  /** PEM certificates trusted instead of Node's own, when the token issuer is asked. */
+  /** PEM certificates to trust instead of Node's own, for requests to the token issuer. */
   ca?: readonly string[] | undefined;
-  /** /metrics is for everybody, also where keys or tokens are needed for the rest. */
+  /** /metrics needs no authentication, even if keys or tokens are required. */
   metricsPublic?: boolean;
-  /** Default: nothing is traced. */
+  /** Default: no tracing. */
   tracer?: Tracer;
 }
 
-/** How long running requests may go on once the gateway drains. */
+/** How long running requests may continue once the gateway drains. */
 const DRAIN_MS_MAX = 7_000;
 
 /**
- * Listens for uploads and questions.
- * @throws PORT_IN_USE, CONFIG_INVALID (reachable from outside without API keys or a token issuer), LOG_UNAVAILABLE
+ * Starts the HTTP service.
+ * @throws PORT_IN_USE, CONFIG_INVALID (reachable from other machines without API keys or a token issuer),
+ *   LOG_UNAVAILABLE
  */
 export async function startGateway(options: GatewayOptions): Promise<Service & { url: string }> {
   const { log, blob, clock, logger, registry, settings } = options;
   const metrics = gatewayMetrics(registry);
-  const door = openListener(options, metrics);
+  const listener = openListener(options, metrics);
   registerDisk(registry, blob);
   const draining = new AbortController();
   setMaxListeners(0, draining.signal);
@@ -72,21 +73,26 @@ export async function startGateway(options: GatewayOptions): Promise<Service & {
   const waiters = makeWaiters(view, clock, settings.TRIBUTARY_WAITERS_MAX, metrics);
   const ingest = ingestOf(options, guard, metrics, view);
   let poller: DropPoller | undefined;
-  const drops = options.drops && { url: options.drops.url, poke: (keys: readonly string[]) => poller?.trigger(keys) };
-  const parts = { ...options, ...door, metrics, view, schemas, commands, ingest, waiters, drops };
+  const drops = options.drops && {
+    url: options.drops.url,
+    trigger: (keys: readonly string[]) => poller?.trigger(keys),
+  };
+  const parts = { ...options, ...listener, metrics, view, schemas, commands, ingest, waiters, drops };
   const { audit = logger.child({ audit: true }, { level: "info" }), metricsPublic = false } = options;
   const app = await buildServer({ ...parts, audit, metricsPublic, draining: draining.signal, ready });
-  const unused = trackUnused(app);
+  const idle = trackIdle(app);
   try {
     const url = await listen(app, settings);
-    ingest.sweep().catch((error: unknown) => logger.warn({ detail: messageOf(error) }, "incoming/ was not swept"));
+    ingest
+      .sweep()
+      .catch((error: unknown) => logger.warn({ detail: messageOf(error) }, "cannot remove old uploads from incoming/"));
     poller = await watchDrops(options, ingest, metrics);
-    const following = door.follow(app.server);
+    const following = listener.follow(app.server);
     let drained: Promise<void> | undefined;
     const drain = async (): Promise<void> => {
       draining.abort();
       waiters.release();
-      for (const socket of unused) socket.destroy();
+      for (const socket of idle) socket.destroy();
       await Promise.all([following.close(), poller?.close(), closeWithin(app, clock, DRAIN_MS_MAX)]);
       await close();
     };
@@ -100,7 +106,7 @@ export async function startGateway(options: GatewayOptions): Promise<Service & {
   }
 }
 
-/** What the log says, kept up to date in memory. */
+/** In-memory views of the log, kept current. */
 async function openViews({ log, clock, logger, settings }: GatewayOptions, metrics: GatewayMetrics) {
   const view = new FileView(settings.TRIBUTARY_FILES_REMEMBERED);
   const schemas: NewestSchemas = new Map();
@@ -113,7 +119,7 @@ async function openViews({ log, clock, logger, settings }: GatewayOptions, metri
   };
   const onError = (error: unknown, { topic, offset }: LogRecord): void => {
     metrics.throughput.dropped("undecodable");
-    logger.error({ err: error, topic, offset }, "an event cannot be read");
+    logger.error({ err: error, topic, offset }, "event cannot be decoded, skipped");
   };
   const tails = [await feedView(log, view, onError), await log.tail([TOPICS.tableSchemas.name], onSchema)];
   const commands = await openCommandClient(log, clock, metrics.throughput);
@@ -159,20 +165,23 @@ function ingestOf(
       diskFreeBytesMin: settings.TRIBUTARY_DISK_FREE_MIN,
     },
     admit: () => guard.assert(),
-    // Whoever is told of a file may ask for it at once, before the log has told the view.
+    // Clients may ask for the file's status before the view has read the event from the log.
     onAccepted: (event, offset) => view.apply(event.fileId, (facts) => withArrival(facts, event, offset)),
   });
 }
 
-/** Connections that have not asked for anything yet (browsers open such ahead): closing the server would wait for them. */
-function trackUnused(app: App): ReadonlySet<Socket> {
-  const unused = new Set<Socket>();
+/**
+ * Connections without a request yet: browsers open them in advance, and closing the server would wait for
+ * them.
+ */
+function trackIdle(app: App): ReadonlySet<Socket> {
+  const idle = new Set<Socket>();
   app.server.on("connection", (socket: Socket) => {
-    unused.add(socket);
-    socket.once("close", () => unused.delete(socket));
+    idle.add(socket);
+    socket.once("close", () => idle.delete(socket));
   });
-  app.server.on("request", ({ socket }: IncomingMessage) => unused.delete(socket));
-  return unused;
+  app.server.on("request", ({ socket }: IncomingMessage) => idle.delete(socket));
+  return idle;
 }
 
 async function listen(app: App, { TRIBUTARY_HOST: host, TRIBUTARY_PORT: port }: GatewaySettings): Promise<string> {
@@ -180,11 +189,13 @@ async function listen(app: App, { TRIBUTARY_HOST: host, TRIBUTARY_PORT: port }: 
     return await app.listen({ host, port });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
-    throw new TributaryError("PORT_IN_USE", `${host}:${port} is taken (TRIBUTARY_PORT)`, { cause: error });
+    throw new TributaryError("PORT_IN_USE", `${host}:${port} is in use: set TRIBUTARY_PORT to a free port`, {
+      cause: error,
+    });
   }
 }
 
-/** Takes nothing new, lets running requests finish, and cuts off those that take too long. */
+/** Accepts no new requests, waits for running ones, and closes the connections of those that exceed `ms`. */
 async function closeWithin(app: App, clock: Clock, ms: number): Promise<void> {
   const closed = new AbortController();
   const deadline = clock.sleep(ms, closed.signal).then(() => {

@@ -119,7 +119,7 @@ test("broken checks and unknown types are errors: exit code 2, each with its mes
   assert.match(out, /^nonsense +custom_sql +error +0 +1 +Error: .*nonsense/m);
   assert.match(out, /^unheard_of +entropy +id +error +0 +1 +Error: unknown check type: entropy$/m);
   const unknown = await run("checks", "run", "broken", "--check", "other");
-  assert.match(unknown.err, /BAD_REQUEST: .*'broken' has no check other; it has: fine, nonsense, unheard_of/);
+  assert.match(unknown.err, /BAD_REQUEST: .*'broken' has no check other; its checks are: fine, nonsense, unheard_of/);
 });
 
 test("gate: block shows the last passed state, runs checks after commits, reports since when it holds back", async () => {

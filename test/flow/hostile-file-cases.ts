@@ -640,7 +640,7 @@ const NAMES: HostileFile[] = [
     name: "a right-to-left file name",
     file: "%E2%80%AEvsc.gpj",
     body: "id\n1\n",
-    want: { http: 400, code: "FILE_NAME_INVALID", message: /turns the reading direction/ },
+    want: { http: 400, code: "FILE_NAME_INVALID", message: /changes the reading direction/ },
   },
   { name: "an escaped slash in the name", file: "a%2Fb.csv", body: "id\n1\n", want: { rows: [[1]] } },
   {

@@ -294,7 +294,7 @@ test("an invalid sheet changes nothing and the error names the line", async (t) 
       edit(sheet, [`${fileId},2,3`, `${fileId},8,3`]),
       /row 8 of 'a.csv' was rejected as quote_not_closed: correct the file itself/,
     ],
-    [edit(sheet, [`${fileId},2,3`, `other,2,3`]), /about several files/],
+    [edit(sheet, [`${fileId},2,3`, `other,2,3`]), /rows of several files/],
     [edit(sheet, ["6,6,M", "6,66,M"]), /line 5 of the sheet: a cell still contains \ufffd/],
     [sheet.replaceAll(fileId, "0190b0f0-0000-7000-8000-000000000000"), /has no record of file 0190b0f0/],
   ];

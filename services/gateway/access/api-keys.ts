@@ -13,22 +13,22 @@ const apiKeySchema = z.strictObject({
   id: z.string().min(1).max(200),
   sha256: z
     .string()
-    .regex(/^[0-9a-f]{64}$/i, "the SHA-256 of the key, 64 hexadecimal digits")
+    .regex(/^[0-9a-f]{64}$/i, "must be the SHA-256 of the key, 64 hexadecimal digits")
     .toLowerCase(),
   scopes: z.array(z.enum(scopes)).min(1),
-  /** The key is refused from then on. */
+  /** From this time on the key is refused. */
   expiresAt: z.iso
-    .datetime({ offset: true, message: "a time in ISO 8601, for example 2027-01-31T00:00:00Z" })
+    .datetime({ offset: true, message: "must be an ISO 8601 time with an offset, for example 2027-01-31T00:00:00Z" })
     .optional(),
 });
 export type ApiKey = z.infer<typeof apiKeySchema>;
 
-const LOOK_EVERY_MS = 1_000;
+const POLL_MS = 1_000;
 
 /**
- * The keys in the text of a keys file: a YAML or JSON list, which holds hashes only. Several keys may have one id: while a key is being
- * exchanged, the old and the new one are both good.
- * @throws CONFIG_INVALID naming every fault
+ * Parses a keys file: a YAML or JSON list that contains only hashes of keys. Several keys may share an id:
+ * during a key rotation the old and the new key are both valid.
+ * @throws CONFIG_INVALID naming every error
  */
 export function parseApiKeys(text: string, path: string): ApiKey[] {
   let document: unknown;
@@ -38,30 +38,33 @@ export function parseApiKeys(text: string, path: string): ApiKey[] {
     throw new TributaryError("CONFIG_INVALID", `TRIBUTARY_API_KEYS_FILE ${path}: ${messageOf(error)}`);
   }
   const parsed = z.array(apiKeySchema).min(1).safeParse(document);
-  const faults = parsed.success
-    ? doubles(parsed.data)
+  const errors = parsed.success
+    ? duplicates(parsed.data)
     : parsed.error.issues.map((issue) => `${issue.path.join(".") || "(top)"}: ${issue.message}`);
-  if (parsed.success && faults.length === 0) return parsed.data;
-  throw new TributaryError("CONFIG_INVALID", `TRIBUTARY_API_KEYS_FILE ${path}:\n  ${faults.join("\n  ")}`);
+  if (parsed.success && errors.length === 0) return parsed.data;
+  throw new TributaryError("CONFIG_INVALID", `TRIBUTARY_API_KEYS_FILE ${path}:\n  ${errors.join("\n  ")}`);
 }
 
-const doubles = (keys: readonly ApiKey[]): string[] =>
+const duplicates = (keys: readonly ApiKey[]): string[] =>
   keys.flatMap(({ sha256 }, index) =>
-    keys.findIndex((key) => key.sha256 === sha256) < index ? [`${index}.sha256: the same key stands there twice`] : [],
+    keys.findIndex((key) => key.sha256 === sha256) < index ? [`${index}.sha256: duplicate key`] : [],
   );
 
-/** The keys that are good now. */
+/** The currently valid keys. */
 export interface ApiKeys {
-  /** Who brings this secret. @throws UNAUTHENTICATED if the key has expired; undefined: no such key */
+  /** The caller with this secret; undefined: unknown key. @throws UNAUTHENTICATED if the key has expired */
   callerOf(secret: string): Caller | undefined;
-  /** Reads the file again whenever it changes. One that cannot be used leaves the keys as they are, and is told of as an error. */
+  /**
+   * Reloads the file whenever it changes. An unusable file is logged as an error, and the old keys stay
+   * valid.
+   */
   follow(): { close(): Promise<void> };
 }
 
 export interface ApiKeysOptions {
   clock: Clock;
   logger: Logger;
-  /** Told whether the file as it stands is in use. */
+  /** Called after each reload with whether the keys in use are older than the file. */
   onState: (isStale: boolean) => void;
 }
 
@@ -74,33 +77,34 @@ export function openApiKeys(path: string, { clock, logger, onState }: ApiKeysOpt
     throw new TributaryError("CONFIG_INVALID", `TRIBUTARY_API_KEYS_FILE: ${messageOf(error)}`);
   }
   let keys = parseApiKeys(text, path);
-  const tell = (what: string): void => {
+  const logKeys = (message: string): void => {
     const expired = keys.filter((key) => hasExpired(key, clock)).map(({ id }) => id);
-    logger.info({ keys: keys.length, ids: [...new Set(keys.map(({ id }) => id))], expired }, what);
+    logger.info({ keys: keys.length, ids: [...new Set(keys.map(({ id }) => id))], expired }, message);
   };
-  tell("API keys read");
+  logKeys("API keys loaded");
   return {
     callerOf(secret) {
       const hash = hashOf(secret);
-      // All keys are compared, each in constant time.
+      // Compare with all keys, each in constant time: the duration reveals nothing about them.
       const [key] = keys.filter(({ sha256 }) => timingSafeEqual(hash, Buffer.from(sha256, "hex")));
       if (!key) return undefined;
-      if (hasExpired(key, clock)) throw new TributaryError("UNAUTHENTICATED", `the API key '${key.id}' has expired`);
-      const holds = (): boolean => keys.some(({ sha256 }) => sha256 === key.sha256) && !hasExpired(key, clock);
-      return { kind: "key", id: key.id, scopes: key.scopes, holds };
+      if (hasExpired(key, clock))
+        throw new TributaryError("UNAUTHENTICATED", `the API key '${key.id}' has expired: use a new key`);
+      const isStillValid = (): boolean => keys.some(({ sha256 }) => sha256 === key.sha256) && !hasExpired(key, clock);
+      return { kind: "key", id: key.id, scopes: key.scopes, isStillValid };
     },
     follow: () =>
       followFiles([path], [text], {
         clock,
-        everyMs: LOOK_EVERY_MS,
+        everyMs: POLL_MS,
         take: ([changed]) => {
           keys = parseApiKeys(changed!, path);
           onState(false);
-          tell("API keys read again");
+          logKeys("API keys reloaded");
         },
         onRefused: (detail) => {
           onState(true);
-          logger.error({ path, detail }, "the changed keys file cannot be used: THE OLD API KEYS STAY IN FORCE");
+          logger.error({ path, detail }, "cannot use the changed keys file: THE OLD API KEYS STAY VALID");
         },
       }),
   };

@@ -5,25 +5,26 @@ import { printable } from "../http/names.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
-    /** A request that changes nothing though its method may: it is not audited. */
+    /** The request changes nothing, whatever its method: it is not audited. */
     reads?: boolean;
   }
   interface FastifyRequest {
-    /** What a handler adds to its request's line in the audit log. */
+    /** Fields that a handler adds to its request's line in the audit log. */
     audited: Record<string, unknown>;
-    /** Code of the problem that the answer is. */
+    /** Error code of a problem response. */
     problemCode: string | undefined;
   }
 }
 
-/** Files of one request that are named in its line; more are only counted. */
+/** Files named in the line of one request; further ones are only counted. */
 const FILES_NAMED_MAX = 100;
-/** As much as a file's name may be long. */
+/** The length limit of a file name. */
 const NAME_CHARS_MAX = 512;
 
 /**
- * One line in the audit log for each request that changes something or needs the scope `admin`, and for each that is refused for who
- * sends it or how often: who, what, from where, with what result. Never a secret, a row or a statement.
+ * Writes one line to the audit log for each request that changes something, needs the scope `admin`, or is
+ * refused by authentication, authorisation or rate limit: caller, address, operation and result. Never a
+ * secret, a row or SQL.
  */
 export function addAudit(app: FastifyInstance, audit: Logger, clock: Clock): void {
   app.decorateRequest("audited");
@@ -54,7 +55,7 @@ export function addAudit(app: FastifyInstance, audit: Logger, clock: Clock): voi
   });
 }
 
-/** Table and file as the path has them, which nobody may have checked. */
+/** Table and file from the path, possibly unchecked. */
 function namesIn({ params }: FastifyRequest): { table?: string; file?: string } {
   const { table, "*": file } = (params ?? {}) as Record<string, string | undefined>;
   return {
@@ -63,7 +64,7 @@ function namesIn({ params }: FastifyRequest): { table?: string; file?: string } 
   };
 }
 
-/** What became of each file of a form, for the audit log. */
+/** The audit fields of a multipart upload: the result of each file. */
 export function auditedFiles(
   results: readonly { name: string; file?: { fileId: string } | undefined; problem?: { code: string } | undefined }[],
 ) {

@@ -8,53 +8,53 @@ import type { TokenVerifier } from "./oidc.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
-    /** Every /v1 route names the scope it needs. */
+    /** The scope that a /v1 route requires. */
     scope?: AccessScope;
   }
   interface FastifyRequest {
-    /** Null where nobody needs to say who he is, and before he has. */
+    /** Null before authentication, and if none is required. */
     caller: Caller | null;
   }
 }
 
-/** Whom the gateway knows. Without either, it trusts this machine and answers nobody else. */
+/** Ways to authenticate. Without any, the gateway trusts this machine and refuses all others. */
 export interface Identities {
   keys?: ApiKeys | undefined;
   tokens?: TokenVerifier | undefined;
 }
 
-export const areKnown = ({ keys, tokens }: Identities): boolean => keys !== undefined || tokens !== undefined;
+export const isAuthRequired = ({ keys, tokens }: Identities): boolean => keys !== undefined || tokens !== undefined;
 
-/** @throws CONFIG_INVALID where everybody in the network could do everything */
+/** @throws CONFIG_INVALID if other machines could reach the gateway without authentication */
 export function checkExposure(host: string, identities: Identities): void {
-  if (areKnown(identities) || isLoopback(host)) return;
+  if (isAuthRequired(identities) || isLoopback(host)) return;
   throw new TributaryError(
     "CONFIG_INVALID",
-    `TRIBUTARY_HOST is ${host}, which others can reach, and there are neither API keys nor a token issuer: ` +
+    `TRIBUTARY_HOST is ${host}, which other machines can reach without API keys or a token issuer: ` +
       "set TRIBUTARY_API_KEYS_FILE or TRIBUTARY_OIDC_ISSUER, or TRIBUTARY_HOST to 127.0.0.1",
   );
 }
 
 export interface AuthOptions {
   identities: Identities;
-  /** Failed authentications of one address in a minute. While there were more, what it brings is not looked at. */
+  /** Failed authentications of one address per minute. Beyond, its credentials are not checked. */
   failuresMax: number;
-  /** /metrics is for everybody. */
+  /** /metrics needs no authentication. */
   metricsPublic: boolean;
 }
 
 const MINUTE_MS = 60_000;
 
 /**
- * Lets a request through to a /v1 route only with a key or token that has the route's scope; without any, only from this machine.
- * Wants the rate limit registered.
+ * Accepts a request to a /v1 route only with a key or token that has the route's scope. If the gateway has
+ * neither keys nor tokens, accepts requests of this machine only. Requires the rate limit plugin.
  */
 export function addAuth(app: FastifyInstance, { identities, failuresMax, metricsPublic }: AuthOptions): void {
   app.decorateRequest("caller", null);
   app.addHook("onRoute", (route) => {
-    if (route.path.startsWith("/v1/") && !route.config?.scope) throw new Error(`${route.path} names no scope`);
+    if (route.path.startsWith("/v1/") && !route.config?.scope) throw new Error(`route ${route.path} has no scope`);
   });
-  if (!areKnown(identities)) {
+  if (!isAuthRequired(identities)) {
     app.addHook("onRequest", async (request) => checkSameOrigin(request));
     return;
   }
@@ -70,7 +70,7 @@ export function addAuth(app: FastifyInstance, { identities, failuresMax, metrics
     try {
       return await callerOf(request, identities);
     } catch (error) {
-      // Who brings nothing has not guessed.
+      // A request without credentials is not an attempt to guess them.
       if (request.headers.authorization !== undefined) await failures(request);
       throw error;
     }
@@ -88,30 +88,34 @@ export function addAuth(app: FastifyInstance, { identities, failuresMax, metrics
 
 async function callerOf(request: FastifyRequest, { keys, tokens }: Identities): Promise<Caller> {
   const [, secret] = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? "") ?? [];
-  if (secret === undefined) throw new TributaryError("UNAUTHENTICATED", "the request brings no API key and no token");
+  if (secret === undefined)
+    throw new TributaryError(
+      "UNAUTHENTICATED",
+      "the request has no API key or token: send `Authorization: Bearer <key or token>`",
+    );
   const caller = keys?.callerOf(secret);
   if (caller) return caller;
   if (tokens?.recognises(secret)) return tokens.callerOf(secret);
-  throw new TributaryError(
-    "UNAUTHENTICATED",
-    keys ? "the API key is not known" : "what the request brings is no token",
-  );
+  throw new TributaryError("UNAUTHENTICATED", keys ? "unknown API key" : "invalid bearer token");
 }
 
 function lockedOut(reply: FastifyReply, seconds: number): TributaryError {
   reply.header("retry-after", Math.max(1, seconds));
-  return new TributaryError("RATE_LIMITED", "too many failed authentications came from this address");
+  return new TributaryError("RATE_LIMITED", "too many failed authentications from this address");
 }
 
-/** Without keys this machine is trusted, but not the web pages that its browser shows: neither by their origin nor by a rebound name. */
+/**
+ * Without keys this machine is trusted, but not the pages in its browser: refuse other origins and rebound
+ * names.
+ */
 function checkSameOrigin(request: FastifyRequest): void {
   const { host, origin } = request.headers;
   const name = hostNameOf(`http://${host ?? "localhost"}`);
   if (name === undefined || !isLoopback(name)) {
-    throw new TributaryError("FORBIDDEN", "without API keys only requests to this machine's own name are answered");
+    throw new TributaryError("FORBIDDEN", "without API keys, the Host header must be a loopback name or address");
   }
   if (origin !== undefined && origin !== `${request.protocol}://${host ?? ""}`) {
-    throw new TributaryError("FORBIDDEN", "without API keys no page of another origin may send requests");
+    throw new TributaryError("FORBIDDEN", "without API keys, requests from pages of other origins are refused");
   }
 }
 

@@ -9,36 +9,39 @@ import { isLoopback } from "../../../lib/process/exposure.ts";
 import type { Caller } from "./caller.ts";
 import type { GatewaySettings } from "../config.ts";
 
-/** The issuer's keys are fetched again after so long, and for a key id that is not among them. */
+/** Maximum age of the issuer's keys. An unknown key id also fetches them again. */
 const KEYS_MS_MAX = 10 * 60_000;
-/** At most so often, whatever key ids are asked for. */
+/** Least time between two fetches, for any number of unknown key ids. */
 const KEYS_COOLDOWN_MS = 30_000;
 const FETCH_MS_MAX = 5_000;
-const ANSWER_CHARS_MAX = 1024 * 1024;
+const RESPONSE_CHARS_MAX = 1024 * 1024;
 
 export interface OidcSettings {
   issuer: string;
   audience: string;
-  /** Default: what the issuer's discovery document says. */
+  /** Default: from the issuer's discovery document. */
   jwksUrl: string | undefined;
   algorithms: readonly string[];
   clockToleranceMs: number;
-  /** The claim that says what the token's holder may do; dots lead into objects. */
+  /** The claim with the token's permissions; dots separate nested names. */
   scopesClaim: string;
-  /** A value of the claim that is the prefix and a scope gives that scope. */
+  /** A claim value of this prefix followed by a scope grants the scope. */
   scopesPrefix: string;
-  /** What other values of the claim give. */
+  /** Scopes granted by other values of the claim. */
   scopesMap: ReadonlyMap<string, readonly AccessScope[]>;
 }
 
-/** The settings of bearer tokens; undefined: none are taken. @throws CONFIG_INVALID naming what does not fit together */
+/**
+ * The settings of bearer tokens; undefined: tokens are not accepted. @throws CONFIG_INVALID naming the
+ * setting
+ */
 export function oidcSettings(settings: GatewaySettings): OidcSettings | undefined {
   const { TRIBUTARY_OIDC_ISSUER: issuer, TRIBUTARY_OIDC_AUDIENCE: audience } = settings;
   if (issuer === undefined) return undefined;
   if (audience === undefined) {
     throw new TributaryError(
       "CONFIG_INVALID",
-      "TRIBUTARY_OIDC_AUDIENCE is missing: without it a token for any other service of the issuer would be taken",
+      "TRIBUTARY_OIDC_AUDIENCE is missing: without it, tokens for any other service of the issuer would be accepted",
     );
   }
   const jwksUrl = settings.TRIBUTARY_OIDC_JWKS_URL;
@@ -59,17 +62,17 @@ export function oidcSettings(settings: GatewaySettings): OidcSettings | undefine
 function assertSecure(setting: string, url: string): void {
   const { protocol, hostname } = new URL(url);
   if (protocol === "https:" || (protocol === "http:" && isLoopback(hostname.replace(/^\[|\]$/g, "")))) return;
-  throw new TributaryError("CONFIG_INVALID", `${setting} is fetched without protection: write https://…`);
+  throw new TributaryError("CONFIG_INVALID", `${setting} must use https:// (http:// only on a loopback address)`);
 }
 
 export interface TokenVerifier {
-  /** Whether it is a signed token at all, by its form. */
+  /** Whether the text has the form of a signed token. */
   recognises(bearer: string): boolean;
-  /** @throws UNAUTHENTICATED saying what is wrong with it, IDENTITY_UNAVAILABLE while the issuer's keys cannot be had */
+  /** @throws UNAUTHENTICATED with the reason, IDENTITY_UNAVAILABLE if the issuer's keys cannot be fetched */
   callerOf(token: string): Promise<Caller>;
 }
 
-/** Takes the issuer's tokens. `ca`: certificates trusted instead of Node's own. */
+/** Verifies the issuer's tokens. `ca`: PEM certificates to trust instead of Node's own. */
 export function makeTokenVerifier(
   settings: OidcSettings,
   clock: Clock,
@@ -108,33 +111,33 @@ export function makeTokenVerifier(
       } catch (error) {
         throw tokenError(error);
       }
-      const endsAtMs = (payload.exp! + toleranceSeconds) * 1000;
+      const expiresAtMs = (payload.exp! + toleranceSeconds) * 1000;
       return {
         kind: "token",
         id: String(payload.sub).slice(0, 200),
         scopes: scopesOf(payload, settings),
-        holds: () => clock.nowMs() < endsAtMs,
+        isStillValid: () => clock.nowMs() < expiresAtMs,
       };
     },
   };
 }
 
-/** What a token says of what its holder may do. Values that mean nothing here are passed over. */
+/** The scopes that a token grants. Unknown values of the claim are ignored. */
 export function scopesOf(
   payload: JWTPayload,
   { scopesClaim, scopesPrefix, scopesMap }: Pick<OidcSettings, "scopesClaim" | "scopesPrefix" | "scopesMap">,
 ): AccessScope[] {
   const claim = claimOf(payload, scopesClaim);
   const values = typeof claim === "string" ? claim.split(" ") : Array.isArray(claim) ? claim : [];
-  const given = values.flatMap((value: unknown): readonly AccessScope[] => {
+  const granted = values.flatMap((value: unknown): readonly AccessScope[] => {
     if (typeof value !== "string") return [];
     const own = scopes.find((scope) => value === scopesPrefix + scope);
     return own ? [own] : (scopesMap.get(value) ?? []);
   });
-  return [...new Set(given)];
+  return [...new Set(granted)];
 }
 
-/** The claim of that name, or the one that its dots lead to. */
+/** The claim with this exact name, or the nested one that its dots describe. */
 function claimOf(payload: JWTPayload, name: string): unknown {
   if (Object.hasOwn(payload, name)) return payload[name];
   return name.split(".").reduce<unknown>((value, step) => {
@@ -143,7 +146,7 @@ function claimOf(payload: JWTPayload, name: string): unknown {
   }, payload);
 }
 
-/** Where the issuer says that its keys are. */
+/** The URL of the issuer's keys, from its discovery document. */
 async function discover(issuer: string, fetchImpl: FetchImplementation): Promise<string> {
   const url = `${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`;
   const options = {
@@ -153,43 +156,47 @@ async function discover(issuer: string, fetchImpl: FetchImplementation): Promise
     signal: AbortSignal.timeout(FETCH_MS_MAX),
   } as const;
   const response = await fetchImpl(url, options);
-  if (response.status !== 200) throw new Error(`${url} answered ${response.status}`);
-  const { issuer: named, jwks_uri: place } = (await response.json()) as { issuer?: unknown; jwks_uri?: unknown };
-  if (named !== issuer) throw new Error(`${url} is that of another issuer`);
-  if (typeof place !== "string") throw new Error(`${url} names no jwks_uri`);
-  assertSecure("jwks_uri", place);
-  return place;
+  if (response.status !== 200) throw new Error(`${url} responded with status ${response.status}`);
+  const { issuer: named, jwks_uri: jwksUri } = (await response.json()) as { issuer?: unknown; jwks_uri?: unknown };
+  if (named !== issuer) throw new Error(`${url} names another issuer`);
+  if (typeof jwksUri !== "string") throw new Error(`${url} has no jwks_uri`);
+  assertSecure("jwks_uri", jwksUri);
+  return jwksUri;
 }
 
-const IDENTITY_FAULTS = ["ERR_JOSE_GENERIC", "ERR_JWKS_INVALID", "ERR_JWKS_TIMEOUT"];
+const KEY_FETCH_ERRORS = ["ERR_JOSE_GENERIC", "ERR_JWKS_INVALID", "ERR_JWKS_TIMEOUT"];
 
 function tokenError(thrown: unknown): TributaryError {
-  if (!(thrown instanceof errors.JOSEError) || IDENTITY_FAULTS.includes(thrown.code)) {
-    // Why is for the log: whoever asks is nobody yet.
-    return new TributaryError("IDENTITY_UNAVAILABLE", "the token issuer's keys cannot be had", { cause: thrown });
+  if (!(thrown instanceof errors.JOSEError) || KEY_FETCH_ERRORS.includes(thrown.code)) {
+    // The cause goes only to the log: the client is not authenticated.
+    return new TributaryError("IDENTITY_UNAVAILABLE", "cannot fetch the token issuer's signing keys", {
+      cause: thrown,
+    });
   }
-  return new TributaryError("UNAUTHENTICATED", `the token is not good: ${faultOf(thrown)}`, { cause: thrown });
+  return new TributaryError("UNAUTHENTICATED", `invalid token: ${reasonOf(thrown)}`, { cause: thrown });
 }
 
-function faultOf(error: errors.JOSEError): string {
+function reasonOf(error: errors.JOSEError): string {
   if (error instanceof errors.JWTExpired) return "it has expired";
-  if (error instanceof errors.JWTClaimValidationFailed) return `its claim '${error.claim}' is missing or another's`;
-  if (error instanceof errors.JWSSignatureVerificationFailed) return "its signature does not fit";
-  if (error instanceof errors.JWKSNoMatchingKey) return "its issuer has no such key";
-  if (error instanceof errors.JOSEAlgNotAllowed) return "it is signed by an algorithm that is not taken";
-  return "it cannot be read";
+  if (error instanceof errors.JWTClaimValidationFailed)
+    return `its claim '${error.claim}' is missing or has a wrong value`;
+  if (error instanceof errors.JWSSignatureVerificationFailed) return "its signature is wrong";
+  if (error instanceof errors.JWKSNoMatchingKey) return "its issuer does not have its signing key";
+  if (error instanceof errors.JOSEAlgNotAllowed) return "its signature algorithm is not accepted";
+  return "it is malformed";
 }
 
-/** fetch, with certificates of one's own, as far as jose needs it. */
+/** A minimal fetch for jose that supports custom CA certificates. */
 async function fetchText(url: URL, ca: readonly string[] | undefined, signal: AbortSignal): Promise<Response> {
   const send = url.protocol === "https:" ? httpsRequest : httpRequest;
-  const asked = send(url, { signal, headers: { accept: "application/json" }, ...(ca ? { ca: [...ca] } : {}) });
-  asked.end();
-  const [response] = (await once(asked, "response")) as [IncomingMessage];
+  const outgoing = send(url, { signal, headers: { accept: "application/json" }, ...(ca ? { ca: [...ca] } : {}) });
+  outgoing.end();
+  const [response] = (await once(outgoing, "response")) as [IncomingMessage];
   let body = "";
   for await (const chunk of response.setEncoding("utf8")) {
     body += chunk as string;
-    if (body.length > ANSWER_CHARS_MAX) throw new Error(`${url.origin} answers at too great length`);
+    if (body.length > RESPONSE_CHARS_MAX)
+      throw new Error(`the response of ${url.origin} exceeds ${RESPONSE_CHARS_MAX} characters`);
   }
   return new Response(body, { status: response.statusCode ?? 502 });
 }

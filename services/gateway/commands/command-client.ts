@@ -7,11 +7,12 @@ import type { CommandKind, CommandResult } from "../../../lib/messages/generated
 import { TOPICS } from "../../../lib/messages/topics.ts";
 import type { GatewayMetrics } from "../metrics.ts";
 
-/** Asks the tables' writers for something and waits for their answer. */
+/** Sends commands to the tables' writers and waits for their results. */
 export interface CommandClient {
   /**
    * Publishes a command and resolves with its result.
-   * @throws WAIT_TIMEOUT when none came in time (the command stays asked for), OVERLOADED when too many wait
+   * @throws WAIT_TIMEOUT without a result in time (the command stays pending), OVERLOADED if too many
+   *   requests wait
    */
   request(
     table: string,
@@ -21,25 +22,25 @@ export interface CommandClient {
   close(): Promise<void>;
 }
 
-const ASKED_MAX = 1_000;
+const PENDING_MAX = 1_000;
 
 export async function openCommandClient(
   log: EventLog,
   clock: Clock,
-  flow: Pick<GatewayMetrics["throughput"], "sent">,
+  throughput: Pick<GatewayMetrics["throughput"], "sent">,
 ): Promise<CommandClient> {
-  const asked = new Map<string, (result: CommandResult) => void>();
+  const pending = new Map<string, (result: CommandResult) => void>();
   const tail: Tail = await log.tail([TOPICS.commandResults.name], ({ value }) => {
     const result = commandResults.decode(value);
-    asked.get(result.commandId)?.(result);
+    pending.get(result.commandId)?.(result);
   });
   return {
     async request(table, kind, { reason, timeoutMs, args = {} }) {
-      if (asked.size >= ASKED_MAX)
-        throw new TributaryError("OVERLOADED", `${ASKED_MAX} commands are waited for already`);
+      if (pending.size >= PENDING_MAX)
+        throw new TributaryError("OVERLOADED", `${PENDING_MAX} commands are already pending`);
       const commandId = uuidv7();
-      const answered = new AbortController();
-      const answer = new Promise<CommandResult>((resolve) => asked.set(commandId, resolve));
+      const settled = new AbortController();
+      const received = new Promise<CommandResult>((resolve) => pending.set(commandId, resolve));
       try {
         const command = {
           commandId,
@@ -50,17 +51,17 @@ export async function openCommandClient(
           argumentsJson: JSON.stringify(args),
         };
         await log.publish(TOPICS.commands.name, [{ key: table, value: commands.encode(command) }]);
-        flow.sent("command");
-        const late = clock.sleep(timeoutMs, answered.signal).then(() => undefined);
-        const result = await Promise.race([answer, late]);
+        throughput.sent("command");
+        const timeout = clock.sleep(timeoutMs, settled.signal).then(() => undefined);
+        const result = await Promise.race([received, timeout]);
         if (result) return result;
         throw new TributaryError(
           "WAIT_TIMEOUT",
-          `${kind} of '${table}' (${commandId}) was not carried out within ${timeoutMs} ms`,
+          `${kind} of '${table}' (${commandId}) did not finish within ${timeoutMs} ms`,
         );
       } finally {
-        answered.abort();
-        asked.delete(commandId);
+        settled.abort();
+        pending.delete(commandId);
       }
     },
     close: () => tail.close(),

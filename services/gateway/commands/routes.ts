@@ -29,18 +29,18 @@ const checksSchema = z
     gate: z
       .object({ trustedAsOf: z.string().nullable(), heldBackSince: z.string().nullable() })
       .optional()
-      .describe("with gate: block, what <table>_trusted shows now"),
+      .describe("with gate: block, the state of <table>_trusted"),
   })
   .meta({ id: "ChecksRun" });
 
 const maintenanceSchema = z
   .object({
     status: z.enum(["completed", "failed"]),
-    results: z.array(z.record(z.string(), z.unknown())).describe("as in _maintenance_log"),
+    results: z.array(z.record(z.string(), z.unknown())).describe("rows as in _maintenance_log"),
   })
   .meta({ id: "MaintenanceRun" });
 
-/** What a table's writer is asked to do between commits. */
+/** Commands that a table's writer carries out between commits. */
 export function addCommandRoutes(app: App, deps: GatewayDeps): void {
   addChecksRoute(app, deps);
   addMaintenanceRoute(app, deps);
@@ -54,7 +54,7 @@ function addChecksRoute(app: App, deps: GatewayDeps): void {
       schema: {
         operationId: "runChecks",
         tags: ["tables"],
-        summary: "Run the checks of the table's contract now; the outcome is in the body",
+        summary: "Run the checks of the table's contract; the result is in the body",
         params,
         body: z
           .strictObject({ checks: z.array(z.string()).optional().describe("names; default: all"), timeout })
@@ -68,11 +68,11 @@ function addChecksRoute(app: App, deps: GatewayDeps): void {
       const known = deps.contracts.of(table).checks.map(({ name }) => name);
       const unknown = body?.checks?.filter((name) => !known.includes(name)) ?? [];
       if (unknown.length > 0) {
-        const message = `'${table}' has no check ${unknown.join(", ")}; it has: ${known.join(", ")}`;
+        const message = `table '${table}' has no check ${unknown.join(", ")}; its checks are: ${known.join(", ")}`;
         throw new TributaryError("BAD_REQUEST", message);
       }
       const { resultJson } = await deps.commands.request(table, "checks", {
-        reason: "asked for by HTTP",
+        reason: "requested over HTTP",
         timeoutMs: body?.timeout ?? TIMEOUT_MS_DEFAULT,
         args: body?.checks ? { checks: body.checks } : {},
       });
@@ -90,7 +90,7 @@ function addMaintenanceRoute(app: App, deps: GatewayDeps): void {
       schema: {
         operationId: "runMaintenance",
         tags: ["tables"],
-        summary: "Optimise the table, expire its snapshots, remove its orphan files; ingestion goes on meanwhile",
+        summary: "Optimise the table, expire snapshots and remove orphan files, without stopping ingestion",
         params,
         body: z
           .strictObject({
@@ -109,7 +109,7 @@ function addMaintenanceRoute(app: App, deps: GatewayDeps): void {
       const table = await existingTable(deps, params.table);
       const results: Record<string, unknown>[] = [];
       for (const operation of body?.operations ?? OPERATIONS) {
-        const options = { reason: "asked for by HTTP", timeoutMs: body?.timeout ?? TIMEOUT_MS_DEFAULT };
+        const options = { reason: "requested over HTTP", timeoutMs: body?.timeout ?? TIMEOUT_MS_DEFAULT };
         const { resultJson, status } = await deps.commands.request(table, operation, options);
         results.push({ operation, status, ...(JSON.parse(resultJson) as object) });
       }

@@ -5,23 +5,24 @@ import { DropWatch, type DropsOptions } from "./watch.ts";
 
 export interface DropPoller {
   /**
-   * Looks now, not at the next poll: at the named objects, or at all. For notifications; names that mean nothing are harmless. A
-   * gateway that is not the one watching does nothing: that one will see them at its next poll.
+   * Checks the named objects, or all, now instead of at the next poll. Unknown names are harmless. Does
+   * nothing on a gateway that does not own the watch: the owner finds the objects at its next poll.
    */
   trigger(keys?: readonly string[]): void;
-  /** Lets go of what is being read, takes nothing more. Idempotent. */
+  /** Aborts running reads and ingests nothing more. Idempotent. */
   close(): Promise<void>;
 }
 
 /**
- * Watches a store for files. Every poll lists everything and compares with what was taken: no event can be missed and no clock is
- * trusted. Of several gateways the one that owns the only partition of the topic `drops` watches. A version is taken once, also
- * if a process dies in between (memory.ts); of the versions found by one listing, a table gets the oldest first.
+ * Watches a store for files. Every poll lists all objects and compares them with the ingested ones, so that
+ * no event can be missed and no clock is trusted. Of several gateways, the owner of the only partition of the
+ * topic `drops` watches. A version is ingested once, even across crashes (memory.ts). Each table gets the
+ * oldest versions of a listing first.
  */
 export async function startDrops(options: DropsOptions): Promise<DropPoller> {
   const { log, clock, logger } = options;
   const memory = await openDropMemory(log, clock, (err) =>
-    logger.error({ err }, "an event of the drops cannot be read"),
+    logger.error({ err }, "drop or file event cannot be decoded, skipped"),
   );
   let watch: DropWatch | undefined;
   let watching = Promise.resolve();
@@ -29,7 +30,8 @@ export async function startDrops(options: DropsOptions): Promise<DropPoller> {
     {
       group: GROUPS.drops,
       topics: [TOPICS.drops.name],
-      onError: (error) => logger.warn({ detail: messageOf(error) }, "drops cannot be watched: the event log failed"),
+      onError: (error) =>
+        logger.warn({ detail: messageOf(error) }, "cannot watch the drop store: the event log failed"),
     },
     (partition) => {
       watching = watching.then(async () => {

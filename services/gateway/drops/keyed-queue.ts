@@ -1,14 +1,14 @@
-/** Work in lanes, one for each table: a table's items one after the other, several tables side by side. */
+/** Processes the items of one table in order, and several tables concurrently. */
 export interface KeyedQueue<T> {
   add(table: string, item: T): void;
-  /** Items that wait or run. */
+  /** Waiting and running items. */
   readonly size: number;
-  /** Forgets what waits; resolves when nothing runs any more. */
+  /** Drops the waiting items; resolves when no item runs. */
   stop(): Promise<void>;
 }
 
-/** `work` must not throw. At most `lanesMax` tables are worked on at the same time; the others wait their turn. */
-export function makeKeyedQueue<T>(lanesMax: number, work: (item: T) => Promise<void>): KeyedQueue<T> {
+/** `work` must not throw. At most `tablesMax` tables are processed at a time; the others wait. */
+export function makeKeyedQueue<T>(tablesMax: number, work: (item: T) => Promise<void>): KeyedQueue<T> {
   const queues = new Map<string, T[]>();
   const waiting: string[] = [];
   const running = new Set<Promise<void>>();
@@ -22,13 +22,13 @@ export function makeKeyedQueue<T>(lanesMax: number, work: (item: T) => Promise<v
     }
     queues.delete(table);
   };
-  const pump = (): void => {
-    while (running.size < lanesMax && waiting.length > 0) {
-      const lane = run(waiting.shift()!).finally(() => {
-        running.delete(lane);
-        pump();
+  const startNext = (): void => {
+    while (running.size < tablesMax && waiting.length > 0) {
+      const task = run(waiting.shift()!).finally(() => {
+        running.delete(task);
+        startNext();
       });
-      running.add(lane);
+      running.add(task);
     }
   };
   return {
@@ -41,7 +41,7 @@ export function makeKeyedQueue<T>(lanesMax: number, work: (item: T) => Promise<v
       }
       queues.set(table, [item]);
       waiting.push(table);
-      pump();
+      startNext();
     },
     get size() {
       return size;

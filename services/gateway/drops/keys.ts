@@ -5,26 +5,28 @@ import { checkFileName, checkTableName } from "../http/names.ts";
 
 export type DropKey =
   | { kind: "file"; table: string; sourceFile: string }
-  /** Not meant for us: an unfinished or hidden file, or a folder's marker. */
+  /** Not a file to ingest: unfinished, hidden, or a folder marker. */
   | { kind: "ignored" }
-  /** Meant for us, as it seems, but put in the wrong place or under the wrong name. */
+  /** Apparently a file to ingest, but with a wrong folder or name. */
   | { kind: "unfit"; reason: string };
 
 const CSV = /\.(csv|tsv|txt)(\.(gz|zst))?$/i;
-/** How copying programs, browsers, editors and synchronisers call files that are not whole yet, or not theirs to keep. */
+/**
+ * Suffixes that copying programs, browsers, editors and sync clients give to unfinished or temporary files.
+ */
 const UNFINISHED = /(~|\.(part|partial|filepart|tmp|temp|crdownload|download|swp|lock))$/i;
 
 /**
- * What an object in the drop store stands for: `<table>/<file>.csv`. The table's name is put right; folders below it belong to the
- * file's name, so that `sales/2024/jan.csv` and `sales/2025/jan.csv` are two files of one table.
+ * Derives table and file from an object key `<table>/<file>.csv`. Normalises the table name. Deeper folders
+ * belong to the file name: `sales/2024/jan.csv` and `sales/2025/jan.csv` are two files of one table.
  */
 export function readDropKey(key: string, contracts: Contracts): DropKey {
   const segments = key.split("/");
   if (key.endsWith("/") || segments.some((name) => name.startsWith(".")) || UNFINISHED.test(key)) {
     return { kind: "ignored" };
   }
-  if (segments.length < 2) return unfit("it lies in no table's folder: put it into <table>/");
-  if (!CSV.test(key)) return unfit("its name ends in none of .csv, .tsv, .txt, each also with .gz or .zst");
+  if (segments.length < 2) return unfit("the object is not in a table's folder: put it into <table>/");
+  if (!CSV.test(key)) return unfit("its name must end in .csv, .tsv or .txt, optionally followed by .gz or .zst");
   try {
     const table = checkTableName(tableNameOf(segments[0]!), contracts);
     return { kind: "file", table, sourceFile: checkFileName(segments.slice(1).join("/")) };

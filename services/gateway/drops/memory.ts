@@ -4,26 +4,27 @@ import { dropEvents, fileEvents } from "../../../lib/messages/avro.ts";
 import type { DropEvent, FileEvent } from "../../../lib/messages/generated.ts";
 import { TOPICS } from "../../../lib/messages/topics.ts";
 
-/** The version of an object that was taken last. */
+/** The last ingested version of an object. */
 export interface TakenVersion {
   etag: string;
   sizeBytes: number;
   fileId: string;
-  /** Of its drop event: older events that come later by the tail change nothing. */
+  /** Offset of its drop event. Older events that the tail delivers later change nothing. */
   offset: number;
 }
 
-/** What the newest file event of a dropped file says. */
+/** The newest file event of a dropped file. */
 export type DropFileEvent = Pick<FileEvent, "kind" | "etag" | "sizeBytes" | "fileId">;
 
-/** What has been taken from the drop store: the compacted topic `drops`, as a map. */
+/** The objects ingested from the drop store: the compacted topic `drops`, as a map. */
 export interface DropMemory {
   readonly taken: ReadonlyMap<string, TakenVersion>;
-  /** Remembers durably that a version was taken, or that an object is gone. @throws LOG_UNAVAILABLE */
+  /** Records durably that a version was ingested, or that an object was deleted. @throws LOG_UNAVAILABLE */
   record(event: Omit<DropEvent, "atMs">): Promise<void>;
   /**
-   * By `fileOf`, the newest file event of each dropped file that was read by `recall`. A process that dies, or loses the log,
-   * between the file event and the drop event leaves its trace only there. Whoever has used it clears it.
+   * By `fileOf`, the newest file event of each dropped file that `recall` has read. If a process crashes, or
+   * loses the log, between the file event and the drop event, only the file event exists. The caller clears
+   * the map after use.
    */
   readonly fileEvents: Map<string, DropFileEvent>;
   /** Reads the file events since the last recall; the first time, all of them. @throws LOG_UNAVAILABLE */
@@ -31,29 +32,32 @@ export interface DropMemory {
   close(): Promise<void>;
 }
 
-/** Names a file across tables. */
+/** A file's name, unique across tables. */
 export const fileOf = (table: string, sourceFile: string): string => `${table}/${sourceFile}`;
 
-/** Opens the memory; it is complete after the first `recall`. `onError` hears of events that cannot be read. @throws LOG_UNAVAILABLE */
+/**
+ * Opens the memory; it is complete after the first `recall`. `onError` receives the errors of events that
+ * cannot be decoded. @throws LOG_UNAVAILABLE
+ */
 export async function openDropMemory(
   log: EventLog,
   clock: Clock,
   onError: (thrown: unknown) => void,
 ): Promise<DropMemory> {
   const taken = new Map<string, TakenVersion>();
-  /** Gone objects are no longer in the map; their newest event's offset, until the tail has passed it. */
-  const gone = new Map<string, number>();
+  /** By key of a deleted object: the offset of its newest event, until the tail has passed it. */
+  const deleted = new Map<string, number>();
   const newest = new Map<string, DropFileEvent>();
   const next = new Map<number, number>();
 
   const apply = (event: DropEvent, offset: number): void => {
     const key = event.objectKey;
-    if (offset <= Math.max(taken.get(key)?.offset ?? -1, gone.get(key) ?? -1)) return;
+    if (offset <= Math.max(taken.get(key)?.offset ?? -1, deleted.get(key) ?? -1)) return;
     if (event.deleted) {
       taken.delete(key);
-      gone.set(key, offset);
+      deleted.set(key, offset);
     } else {
-      gone.delete(key);
+      deleted.delete(key);
       taken.set(key, { etag: event.etag, sizeBytes: event.sizeBytes, fileId: event.fileId, offset });
     }
   };
@@ -69,7 +73,7 @@ export async function openDropMemory(
     try {
       const event = dropEvents.decode(value);
       apply(event, offset);
-      if (gone.get(event.objectKey) === offset) gone.delete(event.objectKey);
+      if (deleted.get(event.objectKey) === offset) deleted.delete(event.objectKey);
     } catch (error) {
       onError(error);
     }
@@ -77,8 +81,8 @@ export async function openDropMemory(
 
   return {
     taken,
-    async record(what) {
-      const event = { ...what, atMs: clock.nowMs() };
+    async record(change) {
+      const event = { ...change, atMs: clock.nowMs() };
       const record = { key: event.objectKey, value: dropEvents.encode(event) };
       const [position] = await log.publish(TOPICS.drops.name, [record]);
       apply(event, position!.offset);

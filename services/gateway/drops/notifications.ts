@@ -1,27 +1,27 @@
 import { z } from "zod";
 import { TributaryError } from "../../../lib/errors.ts";
 
-/** What a notification says of one object of the drop store. */
+/** A change of one object of the drop store. */
 export interface Notification {
-  /** As the store calls it: without the store's prefix. */
+  /** The object's key without the store's prefix. */
   key: string;
   kind: "created" | "removed";
 }
 
-/** SNS in SQS in Lambda, and one to spare. */
+/** SNS in SQS in Lambda, plus one. */
 const WRAPPINGS_MAX = 4;
 
-/** S3's own form, also that of MinIO, Ceph and others. The key is encoded as in a form: `+` is a space. */
+/** The S3 format, also used by MinIO, Ceph and others. The key is form-encoded: `+` is a space. */
 const s3Record = z.object({
   eventName: z.string(),
   s3: z.object({ bucket: z.object({ name: z.string() }), object: z.object({ key: z.string() }) }),
 });
-/** S3 by way of EventBridge; here the key is plain. */
+/** S3 events from EventBridge. The key is not encoded. */
 const eventBridge = z.object({
   "detail-type": z.string(),
   detail: z.object({ bucket: z.object({ name: z.string() }), object: z.object({ key: z.string() }) }),
 });
-/** SeaweedFS's filer webhook; the key is the path in the filer, of the old place if there was one. */
+/** SeaweedFS filer webhook. The key is the filer path, for a moved object its old one. */
 const filerEvent = z.object({
   event_type: z.string(),
   key: z.string(),
@@ -31,7 +31,7 @@ const filerEvent = z.object({
     new_parent_path: z.string().optional(),
   }),
 });
-/** JSON text inside JSON: SNS, SQS (as received, or as Lambda hands it on), SNS as Lambda hands it on. */
+/** JSON text inside JSON: SNS, SQS (received directly, or through Lambda), SNS through Lambda. */
 const wrapping = z.union([
   z.object({ Type: z.literal("Notification"), Message: z.string() }).transform(({ Message }) => [Message]),
   z.object({ Messages: z.array(z.object({ Body: z.string() })) }).transform((all) => all.Messages.map((m) => m.Body)),
@@ -41,9 +41,9 @@ const wrapping = z.union([
 ]);
 
 /**
- * Reads what an object store sends when something happens to its objects: S3 events, plain or wrapped by SNS, SQS or EventBridge,
- * and SeaweedFS filer webhooks. Other buckets, other prefixes and other events give nothing.
- * @throws BAD_REQUEST for what is none of these, or says no key where it should.
+ * Parses object store notifications: S3 events, plain or wrapped by SNS, SQS or EventBridge, and SeaweedFS
+ * filer webhooks. Returns nothing for other buckets, prefixes and event types.
+ * @throws BAD_REQUEST for other formats, and for events without a key
  */
 export function readNotification(body: unknown, storeUrl: string): Notification[] {
   const [, bucket, prefix = ""] = /^s3:\/\/([^/?]+)(?:\/([^?]*?)\/*)?(?:\?.*)?$/i.exec(storeUrl) ?? [];
@@ -59,15 +59,15 @@ interface BucketObject extends Notification {
 }
 
 function objectsOf(body: unknown, depth: number): BucketObject[] {
-  if (typeof body !== "object" || body === null || Array.isArray(body)) throw malformed("it is no JSON object");
-  if (depth > WRAPPINGS_MAX) throw malformed("it is wrapped too often");
+  if (typeof body !== "object" || body === null || Array.isArray(body)) throw malformed("not a JSON object");
+  if (depth > WRAPPINGS_MAX) throw malformed(`more than ${WRAPPINGS_MAX} levels of wrapping`);
   const wrapped = wrapping.safeParse(body);
   if (wrapped.success) return wrapped.data.flatMap((text) => objectsOf(parseJson(text), depth + 1));
   if ("s3" in body) return ofS3(read(s3Record, body));
   if ("detail-type" in body) return ofEventBridge(body);
   if ("event_type" in body) return ofFiler(read(filerEvent, body));
   if (!("Records" in body)) return [];
-  if (!Array.isArray(body.Records)) throw malformed("Records is no list");
+  if (!Array.isArray(body.Records)) throw malformed("Records is not an array");
   return body.Records.flatMap((record) => objectsOf(record, depth + 1));
 }
 
@@ -87,7 +87,7 @@ function ofFiler({ key, message }: z.infer<typeof filerEvent>): BucketObject[] {
   const objects: BucketObject[] = [];
   const add = (path: string, kind: Notification["kind"]): void => {
     const [, bucket, name] = /^\/buckets\/([^/]+)\/(.+)$/s.exec(path) ?? [];
-    // Parts of unfinished uploads are kept in the bucket's folder too.
+    // Unfinished multipart uploads keep their parts in the bucket's folder.
     if (bucket && name && !name.startsWith(".uploads/")) objects.push({ bucket, key: name, kind });
   };
   const newPath = after && (folder === undefined ? key : `${folder}/${after.name}`);
@@ -111,7 +111,7 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw malformed("the message in it is no JSON");
+    throw malformed("the wrapped message is not JSON");
   }
 }
 
@@ -124,4 +124,4 @@ function formDecoded(key: string): string {
 }
 
 const malformed = (why: string): TributaryError =>
-  new TributaryError("BAD_REQUEST", `this is no notification of an object store: ${why}`);
+  new TributaryError("BAD_REQUEST", `not an object store notification: ${why}`);

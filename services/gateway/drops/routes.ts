@@ -4,9 +4,9 @@ import { readNotification } from "./notifications.ts";
 import type { App, GatewayDeps } from "../http/deps.ts";
 import { problemResponses } from "../http/parameters.ts";
 
-/** Object stores say here what happened, so that a dropped file is seen at once and not at the next poll. */
+/** Receives object store notifications, so that dropped files are ingested at once, not at the next poll. */
 export function addNotificationRoutes(app: App, { drops }: GatewayDeps): void {
-  // Senders disagree about the content type; what they send is JSON.
+  // Senders use different content types for JSON.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", { parseAs: "string" }, (_request, body, done) => {
     try {
@@ -23,20 +23,20 @@ export function addNotificationRoutes(app: App, { drops }: GatewayDeps): void {
       schema: {
         operationId: "notify",
         tags: ["files"],
-        summary: "Events of the drop bucket: S3, SNS, SQS, EventBridge or SeaweedFS",
-        description: "Only a hint to look now: what the bucket holds decides. Events of other buckets are ignored.",
+        summary: "Notify of changes in the drop bucket: S3, SNS, SQS, EventBridge or SeaweedFS events",
+        description: "Only a hint to check now: the bucket's contents decide. Events of other buckets are ignored.",
         body: z.record(z.string(), z.unknown()),
         response: {
-          202: z.object({ objects: z.number().describe("objects that will be looked at") }),
+          202: z.object({ objects: z.number().describe("objects to be checked") }),
           ...problemResponses,
         },
       },
     },
     async ({ body, audited }, reply) => {
-      if (!drops) throw new TributaryError("NOT_FOUND", "this gateway watches no drops");
+      if (!drops) throw new TributaryError("NOT_FOUND", "this gateway has no drop store: set TRIBUTARY_DROPS_URL");
       const keys = readNotification(body, drops.url).map(({ key }) => key);
       audited["objects"] = keys.length;
-      if (keys.length > 0) drops.poke(keys);
+      if (keys.length > 0) drops.trigger(keys);
       return reply.code(202).send({ objects: keys.length });
     },
   );

@@ -5,12 +5,12 @@ import type { App, GatewayDeps } from "../http/deps.ts";
 import { plainText, problemResponses } from "../http/parameters.ts";
 
 const HEARTBEAT_MS = 15_000;
-/** A client that has left so much unread is cut off; it comes back and reads the lists again. */
+/** A client with more unread bytes than this is disconnected; it reconnects and reads /v1/files. */
 const UNREAD_BYTES_MAX = 1024 * 1024;
 
-/** Changes of files' states as they happen, as server-sent events. */
+/** GET /v1/events: changes of files' states, as server-sent events. */
 export function addEventRoutes(app: App, { view, clock, settings, metrics, draining }: GatewayDeps): void {
-  const gate = makeConcurrencyLimiter(settings.TRIBUTARY_EVENT_STREAMS_MAX, "event streams", metrics.eventStreams);
+  const limiter = makeConcurrencyLimiter(settings.TRIBUTARY_EVENT_STREAMS_MAX, "event streams", metrics.eventStreams);
   app.get(
     "/v1/events",
     {
@@ -26,7 +26,7 @@ export function addEventRoutes(app: App, { view, clock, settings, metrics, drain
       },
     },
     async ({ query: { table }, caller }, reply) =>
-      gate.pass(async () => {
+      limiter.run(async () => {
         reply.hijack();
         const { raw } = reply;
         raw.writeHead(200, {
@@ -50,7 +50,7 @@ export function addEventRoutes(app: App, { view, clock, settings, metrics, drain
         });
         while (!ended.signal.aborted) {
           await clock.sleep(HEARTBEAT_MS, ended.signal);
-          if (caller && !caller.holds()) end();
+          if (caller && !caller.isStillValid()) end();
           if (!ended.signal.aborted) send(": beat\n\n");
         }
         stop();

@@ -4,16 +4,19 @@ import type { FileState, FileStatus } from "../http/schemas.ts";
 import { describeError, isoTime, linksOf } from "./status.ts";
 import type { FileFilter } from "./view.ts";
 
-/** What the warehouse's own table `_ingest_files` says: the past that no gateway holds in memory. */
+/** Reads `_ingest_files`, the record of all ended files, including those evicted from memory. */
 export interface Ledger {
   file(fileId: string): Promise<FileStatus | undefined>;
   /** Newest first. */
   files(filter: FileFilter): Promise<FileStatus[]>;
-  /** Every version of the table's files that is on record, oldest first; of an append table only those whose rows stand in it. */
+  /**
+   * All recorded versions of the table's files, oldest first; of an append table only those whose rows it
+   * contains.
+   */
   versions(table: string, mode: WriteMode): Promise<RecordedVersion[]>;
 }
 
-/** A file version, as far as it can be read again from the raw bytes. */
+/** What is needed to read a file version again from its raw bytes. */
 export interface RecordedVersion {
   fileId: string;
   sourceFile: string;
@@ -27,7 +30,7 @@ export interface RecordedVersion {
   encoding: string | null;
 }
 
-/** `limits` are those of one look-up. */
+/** `limits` apply to each lookup. */
 export function makeLedger({ reads }: Pick<Warehouse, "reads">, limits: ReadLimits): Ledger {
   return {
     async file(fileId) {

@@ -5,9 +5,9 @@ import { fileListSchema, fileStates, fileStatusSchema, isFinal, type FileStatus 
 import type { App, GatewayDeps } from "../http/deps.ts";
 import { plainText, problemResponses, waitMsOf, waitParameters } from "../http/parameters.ts";
 
-const fileIdSchema = z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i, "not the id of a file");
+const fileIdSchema = z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i, "not a valid file id");
 
-/** What became of the files. */
+/** GET /v1/files: the status of one file, and lists of files. */
 export function addFileRoutes(app: App, deps: GatewayDeps): void {
   const { view, warehouse, settings } = deps;
   const ledger = makeLedger(warehouse, { timeoutMs: settings.TRIBUTARY_QUERY_TIMEOUT });
@@ -29,7 +29,7 @@ export function addFileRoutes(app: App, deps: GatewayDeps): void {
       const fileId = request.params.fileId.toLowerCase();
       const waitMs = waitMsOf(request.query, settings.TRIBUTARY_WAIT_MAX);
       const known = view.get(fileId) ?? (await ledger.file(fileId));
-      if (!known) throw new TributaryError("NOT_FOUND", `no file ${fileId}`);
+      if (!known) throw new TributaryError("NOT_FOUND", `file not found: ${fileId}`);
       if (waitMs === undefined || isFinal(known.status)) return known;
       return (await deps.waiters.wait(fileId, waitMs, reply.raw)) ?? view.get(fileId) ?? known;
     },
@@ -63,7 +63,7 @@ export function addFileRoutes(app: App, deps: GatewayDeps): void {
   );
 }
 
-/** One more than asked for shows that there is a next page. */
+/** `files` holds one more than `limit` if there is a next page. */
 function page(files: FileStatus[], limit: number): z.infer<typeof fileListSchema> {
   const shown = files.slice(0, limit);
   return { files: shown, nextCursor: files.length > limit ? shown.at(-1)!.fileId : null };

@@ -4,10 +4,10 @@ import { TOPICS } from "../../../lib/messages/topics.ts";
 import { withArrival, withEnding, withParseEvent } from "./status.ts";
 import type { FileView } from "./view.ts";
 
-/** Texts that repeat from event to event (a table's name, columns, dialect) are held once. */
+/** Texts that repeat across events (table names, columns, dialects) are kept once in memory. */
 const SHARED_TEXTS_MAX = 10_000;
 
-/** Keeps the view up with the log: file-events, parse-events and commits, from the earliest record kept and then for ever. */
+/** Applies file-events, parse-events and commits to the view, from the earliest kept record, until closed. */
 export async function feedView(
   log: EventLog,
   view: FileView,

@@ -2,7 +2,7 @@ import { ERRORS, type ErrorCode } from "../../../lib/errors.ts";
 import type { CommitEvent, FileEvent, FileOutcome, ParseEvent } from "../../../lib/messages/generated.ts";
 import type { FileState, FileStatus } from "../http/schemas.ts";
 
-/** What is kept of the events: what is shown. Very many files are remembered, and a byte of each counts. */
+/** The fields of events that a status shows. Memory per file matters: the view holds many files. */
 type Arrival = Pick<
   FileEvent,
   "table" | "sourceFile" | "kind" | "origin" | "sizeBytes" | "contentHash" | "etag" | "receivedAtMs" | "replayOf"
@@ -10,13 +10,13 @@ type Arrival = Pick<
 
 type ParseEnd = Omit<ParseEvent, "fileId" | "sourceOffset">;
 
-/** How a file ended, with the commit that said so. */
+/** A file's final outcome, with its commit. */
 export interface Ending {
   readonly commit: Pick<CommitEvent, "commitId" | "table" | "snapshotId" | "committedAtMs" | "commitMs" | "strategy">;
   readonly outcome: Omit<FileOutcome, "fileId" | "delimiter">;
 }
 
-// Literals, not rest patterns: those make objects three times the size.
+// Object literals, because objects from rest patterns need three times the memory.
 
 const arrivalOf = (event: FileEvent, offset: number): Arrival => ({
   table: event.table,
@@ -63,21 +63,22 @@ const outcomeOf = (outcome: FileOutcome): Ending["outcome"] => ({
 });
 
 /**
- * What is known of one file: of each kind of event the one that counts. Events may arrive in any order, late, more than once, or never
- * (an old topic may have lost them): each slot keeps the greatest by a total order, so every order of arrival ends in the same facts.
+ * The known facts of one file, one event of each kind. Events may arrive late, repeatedly, in any order, or
+ * never (a topic may have expired them). Each field keeps the greatest event of a total order, so every order
+ * of arrival ends in the same facts.
  */
 export interface FileFacts {
   readonly arrival?: Arrival;
-  /** When the first parse of it began. */
+  /** When its first parse began, epoch milliseconds. */
   readonly startedAtMs?: number;
-  /** A parse's end: of several the failed one (a later retry shows when it commits), then the earliest. */
+  /** A parse's end. Of several: a failed one (a successful retry shows at its commit), then the earliest. */
   readonly parse?: ParseEnd;
   readonly ending?: Ending;
 }
 
 export const noFileFacts: FileFacts = {};
 
-/** A file has exactly one file event; a repeated delivery changes nothing. */
+/** Adds the file event. A file has exactly one, so that a repeated delivery changes nothing. */
 export function withArrival(facts: FileFacts, event: FileEvent, offset: number): FileFacts {
   return facts.arrival ? facts : { ...facts, arrival: arrivalOf(event, offset) };
 }
@@ -98,7 +99,7 @@ export function withEnding(facts: FileFacts, commit: Ending["commit"], outcome: 
 
 const ENDING_RANK = { failed: 0, rejected: 1, committed: 2 } as const;
 
-/** Positive: the first counts. */
+/** Positive: `a` takes precedence. */
 const parseOrder = (a: ParseEnd, b: ParseEnd): number =>
   Number(a.phase === "failed") - Number(b.phase === "failed") || b.atMs - a.atMs || textOrder(a, b);
 
@@ -107,13 +108,16 @@ const endingOrder = (a: Ending, b: Ending): number =>
   b.commit.committedAtMs - a.commit.committedAtMs ||
   textOrder(a, b);
 
-/** Events that differ in nothing that matters still need one winner. */
+/** Breaks ties, so that the order is total. */
 function textOrder(a: object, b: object): number {
   const [left, right] = [JSON.stringify(a), JSON.stringify(b)];
   return left === right ? 0 : left < right ? -1 : 1;
 }
 
-/** How far the file is. Never goes back as facts are added, save that a retry may commit what an earlier parse had failed at. */
+/**
+ * The file's state. More facts never move it backwards, with one exception: a retry may commit a file that an
+ * earlier parse failed.
+ */
 export function fileStateOf(facts: FileFacts): FileState {
   if (facts.ending) return facts.ending.outcome.status;
   if (facts.parse) return facts.parse.phase === "failed" ? "failed" : "parsed";
@@ -128,7 +132,7 @@ export const tableOfFile = (facts: FileFacts): string | undefined =>
 export const receivedAtMsOf = (facts: FileFacts): number | undefined =>
   facts.arrival?.receivedAtMs ?? facts.ending?.outcome.receivedAtMs;
 
-/** What people are shown; undefined until the file's name is known (its own event, or its end, has been seen). */
+/** The file's status; undefined until its file event or its end gives its name. */
 export function statusOf(fileId: string, facts: FileFacts): FileStatus | undefined {
   const { arrival, ending, parse, startedAtMs } = facts;
   const outcome = ending?.outcome;
@@ -153,7 +157,7 @@ export function statusOf(fileId: string, facts: FileFacts): FileStatus | undefin
     etag: arrival?.etag ?? outcome?.etag ?? null,
     sourceOffset: arrival?.offset ?? outcome?.sourceOffset ?? null,
     rowsOffset: outcome?.rowsOffset ?? null,
-    // Of a failed file only its rejects are kept, and so only they count as read: as its outcome will say.
+    // Only the rejects of a failed file are kept, so only they count as read, as in its final outcome.
     rowsRead: outcome?.rowsRead ?? (failed ? parse.rowsRejected : parse?.rowsRead) ?? null,
     rowsCommitted: outcome?.rowsCommitted ?? (failed ? 0 : null),
     rowsRejected: outcome?.rowsRejected ?? parse?.rowsRejected ?? null,
@@ -188,7 +192,7 @@ export const linksOf = (fileId: string, table: string): FileStatus["links"] => (
   rejects: `/v1/tables/${table}/rejects?fileId=${fileId}`,
 });
 
-/** An error as people see it, with the remedy of the table in lib/errors. */
+/** An error with its remedy from lib/errors.ts. */
 export function describeError(code: string, message: string): NonNullable<FileStatus["error"]> {
   return { code, message, remedy: code in ERRORS ? ERRORS[code as ErrorCode].remedy : "" };
 }

@@ -9,40 +9,40 @@ export interface FileFilter {
   limit: number;
 }
 
-/** How far over its bound the view may grow before it forgets; forgetting in bulk makes it cheap. */
+/** Files beyond this factor of `filesMax` start a bulk eviction; bulk eviction is cheap. */
 const SLACK = 1.1;
 
 const isNamed = (facts: FileFacts): boolean => (facts.arrival ?? facts.ending) !== undefined;
 
 /**
- * The newest files in memory, by what the events say of them. File ids are UUIDs v7, so their order is the order of arrival. Bounded: beyond
- * `filesMax` (and a tenth) the oldest are forgotten, for ever: late events do not bring them back.
+ * The status of the newest files, in memory. File ids are UUIDs v7, so they sort by arrival. Beyond
+ * `filesMax` and a tenth, the oldest files are evicted for good: late events do not restore them.
  */
 export class FileView {
   readonly #filesMax: number;
   readonly #known = new Map<string, FileFacts>();
-  /** Of each table the files that have arrived and not ended, with the time they arrived. */
+  /** By table: files not yet in a final state, with the time of their arrival. */
   readonly #waiting = new Map<string, Map<string, number>>();
   readonly #commits = new Map<string, number>();
   readonly #listeners = new Set<(status: FileStatus) => void>();
-  /** Ascending once `#sorted`; events come nearly in order, so that sorting is cheap and rare. */
+  /** Ascending if `#sorted`. Events arrive nearly in order, so sorting is cheap and rare. */
   #ids: string[] = [];
   #sorted = true;
-  #forgottenUpTo = "";
+  #evictedUpTo = "";
 
   constructor(filesMax: number) {
     this.#filesMax = filesMax;
   }
 
-  /** Adds what an event says of a file. Listeners hear of it at once when it changes the file's state. */
+  /** Applies an event to a file. Calls the listeners synchronously if the file's state changes. */
   apply(fileId: string, change: (facts: FileFacts) => FileFacts): void {
     const before = this.#known.get(fileId);
-    if (!before && fileId <= this.#forgottenUpTo) return;
+    if (!before && fileId <= this.#evictedUpTo) return;
     const after = change(before ?? noFileFacts);
     if (after === before) return;
     this.#known.set(fileId, after);
     this.#trackWaiting(fileId, after, after.arrival !== undefined && !isFinal(fileStateOf(after)));
-    if (!before) this.#remember(fileId);
+    if (!before) this.#add(fileId);
     const moved = !before || isNamed(before) !== isNamed(after) || fileStateOf(before) !== fileStateOf(after);
     if (this.#listeners.size === 0 || !moved) return;
     const status = statusOf(fileId, after);
@@ -54,7 +54,7 @@ export class FileView {
     return facts && statusOf(fileId, facts);
   }
 
-  /** Newest first. `exhausted`: there are no more, here or among the forgotten. */
+  /** Newest first. `exhausted`: no further files exist, in memory or evicted. */
   list({ table, status, before, limit }: FileFilter): { files: FileStatus[]; exhausted: boolean } {
     const files: FileStatus[] = [];
     const ids = this.#ascending();
@@ -68,10 +68,10 @@ export class FileView {
       if (files.length === limit) return { files, exhausted: false };
       files.push(statusOf(fileId, facts)!);
     }
-    return { files, exhausted: this.#forgottenUpTo === "" };
+    return { files, exhausted: this.#evictedUpTo === "" };
   }
 
-  /** Files of a table that have arrived and not ended. */
+  /** The files of a table that are not yet in a final state. */
   lag(table: string): { files: number; oldestReceivedAtMs: number | null } {
     const arrivals = this.#waiting.get(table);
     if (!arrivals) return { files: 0, oldestReceivedAtMs: null };
@@ -80,22 +80,21 @@ export class FileView {
     return { files: arrivals.size, oldestReceivedAtMs };
   }
 
-  /** Tables that files are on their way to. */
+  /** Tables with files not yet in a final state. */
   waitingTables(): string[] {
     return [...this.#waiting.keys()];
   }
 
-  /** Notes that a table commit happened. */
   noteCommit(table: string, atMs: number): void {
     this.#commits.set(table, Math.max(atMs, this.#commits.get(table) ?? 0));
   }
 
-  /** Epoch milliseconds of the newest commit, or null if none is known. */
+  /** Time of the newest commit, epoch milliseconds; null if none is known. */
   lastCommitAtMs(table: string): number | null {
     return this.#commits.get(table) ?? null;
   }
 
-  /** Resolves with the file's status once it has ended, or with undefined when the signal aborts first. */
+  /** Resolves with the file's final status, or with undefined if the signal aborts first. */
   ended(fileId: string, signal: AbortSignal): Promise<FileStatus | undefined> {
     const { promise, resolve } = withResolvers<FileStatus | undefined>();
     const stop = this.subscribe((status) => {
@@ -103,36 +102,36 @@ export class FileView {
     });
     const settle = (status: FileStatus | undefined): void => {
       stop();
-      signal.removeEventListener("abort", giveUp);
+      signal.removeEventListener("abort", cancel);
       resolve(status);
     };
-    const giveUp = (): void => settle(undefined);
-    signal.addEventListener("abort", giveUp);
+    const cancel = (): void => settle(undefined);
+    signal.addEventListener("abort", cancel);
     const now = this.get(fileId);
     if (now && isFinal(now.status)) settle(now);
-    else if (signal.aborted) giveUp();
+    else if (signal.aborted) cancel();
     return promise;
   }
 
-  /** Calls back at every change of a file's state, until the returned function is called. */
+  /** Calls the listener at every change of a file's state, until the returned function is called. */
   subscribe(listener: (status: FileStatus) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }
 
-  #remember(fileId: string): void {
+  #add(fileId: string): void {
     this.#sorted &&= this.#ids.length === 0 || this.#ids.at(-1)! < fileId;
     this.#ids.push(fileId);
-    if (this.#ids.length > this.#filesMax * SLACK) this.#forget(this.#ids.length - this.#filesMax);
+    if (this.#ids.length > this.#filesMax * SLACK) this.#evict(this.#ids.length - this.#filesMax);
   }
 
-  #forget(count: number): void {
+  #evict(count: number): void {
     const oldest = this.#ascending().splice(0, count);
     for (const fileId of oldest) {
       this.#trackWaiting(fileId, this.#known.get(fileId)!, false);
       this.#known.delete(fileId);
     }
-    this.#forgottenUpTo = oldest.at(-1)!;
+    this.#evictedUpTo = oldest.at(-1)!;
   }
 
   #ascending(): string[] {

@@ -5,36 +5,37 @@ import { makeConcurrencyLimiter } from "../http/concurrency-limiter.ts";
 import type { GatewayMetrics } from "../metrics.ts";
 import type { FileStatus } from "../http/schemas.ts";
 
-/** Requests that wait until their file has ended. */
+/** Lets requests wait until their file is in a final state. */
 export interface Waiters {
   /**
-   * The file's status once it has ended; undefined when the time is up, the client is gone or the gateway drains.
-   * @throws OVERLOADED when too many wait
+   * Resolves with the file's final status; with undefined after the timeout, if the client disconnects or if
+   * the gateway drains.
+   * @throws OVERLOADED if too many requests wait
    */
   wait(fileId: string, timeoutMs: number, response: ServerResponse): Promise<FileStatus | undefined>;
-  /** Lets everybody go who waits, now and from now on. */
+  /** Ends all waits, current and future ones. */
   release(): void;
 }
 
 export function makeWaiters(view: FileView, clock: Clock, max: number, metrics: GatewayMetrics): Waiters {
-  const gate = makeConcurrencyLimiter(max, "requests that wait for their file", metrics.waiters);
+  const limiter = makeConcurrencyLimiter(max, "requests that wait for their file", metrics.waiters);
   const waiting = new Set<AbortController>();
   let released = false;
   return {
     wait: (fileId, timeoutMs, response) =>
-      gate.pass(async () => {
+      limiter.run(async () => {
         if (released) return undefined;
         const done = new AbortController();
-        const leave = (): void => done.abort();
+        const stop = (): void => done.abort();
         waiting.add(done);
-        response.once("close", leave);
-        const timer = clock.sleep(timeoutMs, done.signal).then(leave);
+        response.once("close", stop);
+        const timer = clock.sleep(timeoutMs, done.signal).then(stop);
         try {
           return await view.ended(fileId, done.signal);
         } finally {
-          leave();
+          stop();
           waiting.delete(done);
-          response.off("close", leave);
+          response.off("close", stop);
           await timer;
         }
       }),

@@ -1,26 +1,26 @@
 import { TributaryError } from "../../../lib/errors.ts";
 import type { Gauge } from "../../../lib/process/metrics.ts";
 
-/** Lets so many through at a time and refuses the rest: a request that must wait for its turn had better come again. */
+/** Runs at most `max` tasks at a time and refuses further ones, so that clients retry instead of queueing. */
 export interface ConcurrencyLimiter {
-  /** @throws OVERLOADED when full */
-  pass<T>(work: () => Promise<T>): Promise<T>;
+  /** @throws OVERLOADED when `max` tasks are running */
+  run<T>(work: () => Promise<T>): Promise<T>;
 }
 
 export function makeConcurrencyLimiter(max: number, what: string, gauge?: Gauge): ConcurrencyLimiter {
-  let inside = 0;
-  const move = (by: 1 | -1): void => {
-    inside += by;
-    gauge?.set(inside);
+  let running = 0;
+  const change = (by: 1 | -1): void => {
+    running += by;
+    gauge?.set(running);
   };
   return {
-    async pass(work) {
-      if (inside >= max) throw new TributaryError("OVERLOADED", `${max} ${what} are running already`);
-      move(1);
+    async run(work) {
+      if (running >= max) throw new TributaryError("OVERLOADED", `${max} ${what} are already running`);
+      change(1);
       try {
         return await work();
       } finally {
-        move(-1);
+        change(-1);
       }
     },
   };

@@ -23,7 +23,7 @@ import type { GatewayMetrics } from "../metrics.ts";
 import type { TableSchema } from "../../../lib/parsing/table-schemas.ts";
 import type { TlsFiles } from "./tls.ts";
 
-/** What the routes work with. */
+/** Everything the routes need. */
 export interface GatewayDeps {
   log: EventLog;
   blob: BlobStore;
@@ -38,20 +38,20 @@ export interface GatewayDeps {
   ingest: Ingest;
   waiters: Waiters;
   commands: CommandClient;
-  /** By table: its schema after the newest parsed file. */
+  /** By table: the schema after the newest parsed file. */
   schemas: ReadonlyMap<string, TableSchema>;
-  /** Where files are dropped, and how to have it looked at now; absent: nothing is watched. */
-  drops: { url: string; poke(keys: readonly string[]): void } | undefined;
+  /** The drop store, and how to check it now; undefined: nothing is watched. */
+  drops: { url: string; trigger(keys: readonly string[]): void } | undefined;
   identities: Identities;
-  /** Where who did what is told. */
+  /** Audit log. */
   audit: Logger;
-  /** Absent: plain HTTP. */
+  /** Undefined: plain HTTP. */
   tls: TlsFiles | undefined;
-  /** /metrics is for everybody. */
+  /** /metrics needs no authentication. */
   metricsPublic: boolean;
-  /** Aborts when the gateway drains: streams end. */
+  /** Aborts when the gateway drains, so that streams end. */
   draining: AbortSignal;
-  /** Throws what stands in the way of work. */
+  /** @throws the error that keeps the gateway from working */
   ready: () => Promise<void>;
 }
 

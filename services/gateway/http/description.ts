@@ -6,7 +6,10 @@ import type { App } from "./deps.ts";
 
 const VERSION = "1";
 
-/** /openapi.json, made from the routes' own schemas, and /docs, a page to read and try them (all of it from the package, nothing from elsewhere). */
+/**
+ * Serves /openapi.json, generated from the routes' schemas, and /docs, a page to read and try the API. The
+ * page loads nothing from other hosts.
+ */
 export async function addApiDescription(app: App): Promise<void> {
   await app.register(swagger, {
     openapi: {
@@ -14,12 +17,11 @@ export async function addApiDescription(app: App): Promise<void> {
       info: {
         title: "Tributary",
         version: VERSION,
-        description:
-          "CSV files into tables, as a stream. Errors are problem details (RFC 9457) with a code and a remedy.",
+        description: "Streams CSV files into tables. Errors are problem details (RFC 9457) with a code and a remedy.",
       },
       tags: [
-        { name: "files", description: "Files and what becomes of them" },
-        { name: "tables", description: "What they are in" },
+        { name: "files", description: "Files and their status" },
+        { name: "tables", description: "Tables: contents, freshness, checks and maintenance" },
         { name: "rejects", description: "Rows that could not be typed, and their correction" },
       ],
       components: { securitySchemes: { key: { type: "http", scheme: "bearer" } } },
@@ -39,7 +41,7 @@ export async function addApiDescription(app: App): Promise<void> {
   await app.register(swaggerUi, { routePrefix: "/docs", staticCSP: true, uiConfig: { deepLinking: true } });
 }
 
-/** As much of an OpenAPI document as is touched here. */
+/** The part of an OpenAPI document that this module changes. */
 interface Described {
   paths: Record<string, Record<string, { requestBody?: RequestBody }>>;
 }
@@ -49,14 +51,17 @@ interface RequestBody {
   content: Record<string, { schema?: { format?: string; anyOf?: { type?: string }[] } }>;
 }
 
-/** The plugin says of every body that it must be there. One that may be null may be left out, and no body at all is an empty file. */
+/**
+ * The plugin marks every body as required. A nullable body is optional, and a missing file body is an empty
+ * file.
+ */
 function withOptionalBodies<Document>(document: Document): Document {
   const operations = Object.values((document as Described).paths).flatMap((path) => Object.values(path));
-  for (const { requestBody } of operations) if (requestBody && mayBeLeftOut(requestBody)) requestBody.required = false;
+  for (const { requestBody } of operations) if (requestBody && isOptional(requestBody)) requestBody.required = false;
   return document;
 }
 
-function mayBeLeftOut({ content }: RequestBody): boolean {
+function isOptional({ content }: RequestBody): boolean {
   return Object.values(content).some(
     ({ schema }) => schema?.format === "binary" || schema?.anyOf?.some(({ type }) => type === "null"),
   );
@@ -69,20 +74,20 @@ interface RouteSchema extends FastifySchema {
 const FILE_BODY = {
   type: "string",
   format: "binary",
-  description: "the file as it is; no body is an empty file, which fails as FILE_EMPTY",
+  description: "the file's bytes; an empty body is an empty file, which fails as FILE_EMPTY",
 };
 const FORM_BODY = {
   type: "object",
   properties: { file: { type: "array", items: { type: "string", format: "binary" } } },
 };
 
-/** Bodies that are streamed have no schema to be checked by; people are told of them all the same. */
+/** Describes streamed bodies, which have no schema to validate them. */
 function withBody(schema: RouteSchema): RouteSchema {
   if (!schema.consumes) return schema;
   return { ...schema, body: schema.consumes.includes("multipart/form-data") ? FORM_BODY : FILE_BODY };
 }
 
-/** The rest of a path is called `*` by the router and `name` by everybody else. */
+/** Describes the router's wildcard parameter `*` as `name`. */
 function nameWildcard(schema: RouteSchema): RouteSchema {
   const params = schema.params as { properties: Record<string, unknown>; required?: string[] };
   const { "*": name, ...properties } = params.properties;

@@ -8,11 +8,11 @@ import type { GatewayMetrics } from "../metrics.ts";
 import { makeTokenVerifier, oidcSettings } from "../access/oidc.ts";
 import { followTlsFiles, readTlsFiles, type TlsFiles } from "./tls.ts";
 
-/** What stands at the gateway's door: whom it knows, and the certificate it shows. */
+/** Authentication and TLS of the gateway's listener. */
 export interface Listener {
   identities: Identities;
   tls: TlsFiles | undefined;
-  /** Takes changed files over, for the server that listens, until closed. */
+  /** Reloads changed key and certificate files for the listening server, until closed. */
   follow(server: unknown): { close(): Promise<void> };
 }
 
@@ -23,7 +23,10 @@ export interface ListenerOptions {
   ca?: readonly string[] | undefined;
 }
 
-/** @throws CONFIG_INVALID for files and settings that cannot be used, and where everybody in the network could do everything */
+/**
+ * @throws CONFIG_INVALID for unusable files or settings, and if other machines could reach the gateway
+ *   without authentication
+ */
 export function openListener({ clock, logger, settings, ca }: ListenerOptions, metrics: GatewayMetrics): Listener {
   const stateOf = (file: string) => {
     const onState = (isStale: boolean): void => metrics.staleFiles.set({ file }, isStale ? 1 : 0);

@@ -5,15 +5,15 @@ import { TributaryError } from "../../../lib/errors.ts";
 const FILE_NAME_BYTES_MAX = 512;
 
 /**
- * The table name itself, if files may be sent to it.
- * @throws TABLE_NAME_INVALID, saying which name would be right
+ * Returns the table name if files may be sent to it.
+ * @throws TABLE_NAME_INVALID naming a valid table name
  */
 export function checkTableName(name: string, contracts: Contracts): string {
   const refuse = (why: string): never => {
     throw new TributaryError("TABLE_NAME_INVALID", why);
   };
-  const right = tableNameOf(name);
-  if (right !== name) refuse(`'${printable(name)}' is no table name; '${right}' would be one`);
+  const valid = tableNameOf(name);
+  if (valid !== name) refuse(`'${printable(name)}' is not a valid table name: use '${valid}'`);
   const base = /^(.+)_trusted$/.exec(name)?.[1];
   if (base !== undefined && contracts.of(base).gate === "block") {
     refuse(`'${name}' is the published view of '${base}': send files to '${base}'`);
@@ -22,7 +22,7 @@ export function checkTableName(name: string, contracts: Contracts): string {
 }
 
 /**
- * The file name itself, if a file of a table may be called so.
+ * Returns the file name if it is valid for a file of a table.
  * @throws FILE_NAME_INVALID
  */
 export function checkFileName(name: string): string {
@@ -34,16 +34,16 @@ export function checkFileName(name: string): string {
 function fileNameFault(name: string): string | undefined {
   if (name === "") return "is empty";
   if (Buffer.byteLength(name) > FILE_NAME_BYTES_MAX) return `is longer than ${FILE_NAME_BYTES_MAX} bytes`;
-  if (/[\p{Cc}\p{Cs}\u2028\u2029]/u.test(name)) return "holds a control character or half a character";
-  if (/[\u202a-\u202e\u2066-\u2069]/.test(name)) return "holds a character that turns the reading direction";
+  if (/[\p{Cc}\p{Cs}\u2028\u2029]/u.test(name)) return "contains a control character or half a character";
+  if (/[\u202a-\u202e\u2066-\u2069]/.test(name)) return "contains a character that changes the reading direction";
   const segments = name.split(/[/\\]/);
   if (segments[0] === "") return "begins with a slash";
-  if (segments.some((segment) => segment === "..")) return "holds '..'";
-  if (segments.some((segment) => segment === "" || segment === ".")) return "holds an empty segment";
+  if (segments.some((segment) => segment === "..")) return "contains '..'";
+  if (segments.some((segment) => segment === "" || segment === ".")) return "contains an empty or '.' segment";
   return undefined;
 }
 
-/** A name as it may stand in a message: short, without control characters. */
+/** A name as a message may quote it: at most `charsMax` characters, without control characters. */
 export function printable(name: string, charsMax = 80): string {
   const clean = name.replace(/[\p{Cc}\p{Cs}\u2028-\u202e\u2066-\u2069]/gu, "�");
   return clean.length > charsMax ? `${clean.slice(0, charsMax)}…` : clean;

@@ -6,9 +6,7 @@ import { TributaryError } from "../../../lib/errors.ts";
 import { duration } from "../../../lib/process/config.ts";
 import { problemSchema } from "./schemas.ts";
 
-/** Parameters that several routes share. */
-
-/** Of a form only its files count: what else it holds is little. Their number has a setting of its own, their size too. */
+/** Limits of a form's other parts. Settings limit the number and size of its files. */
 export const FORM_LIMITS = {
   fileSize: Infinity,
   fields: 100,
@@ -18,30 +16,30 @@ export const FORM_LIMITS = {
 } as const;
 
 const problemResponse = {
-  description: "what happened, and what to do about it",
+  description: "what is wrong, and the remedy",
   content: { "application/problem+json": { schema: problemSchema } },
 } as const;
 
-/** Not refused and not done in time either. */
-export const unfinishedResponse = { ...problemResponse, description: "not done in time; it goes on" } as const;
+/** The command was accepted but did not finish in time. */
+export const unfinishedResponse = { ...problemResponse, description: "not finished in time; it continues" } as const;
 
 export const problemResponses = { "4xx": problemResponse, "5xx": problemResponse } as const;
 
 const DELIMITERS = { comma: ",", semicolon: ";", tab: "\t", pipe: "|" } as const;
 
-/** How a file is written, where the sender knows better than detection. */
+/** The file's CSV dialect, for senders that know it better than detection does. */
 export const dialectParameters = {
   delimiter: z
     .enum([",", ";", "\t", "|", "comma", "semicolon", "tab", "pipe"])
     .optional()
     .describe("default: detected"),
   quote: z.string().min(1).max(4).optional().describe("one character, or `none`"),
-  escape: z.string().length(1).optional().describe("default: the quote doubled"),
+  escape: z.string().length(1).optional().describe("default: a doubled quote"),
   encoding: csvOptionsSchema.shape.encoding.describe("default: detected"),
   header: z.enum(["true", "false"]).optional().describe("false: columns are column_1, column_2 …"),
 } as const;
 
-/** @throws BAD_REQUEST naming what does not fit together */
+/** @throws BAD_REQUEST naming each invalid parameter */
 export function requestedDialectOf(query: {
   delimiter?: string | undefined;
   quote?: string | undefined;
@@ -64,13 +62,13 @@ export function requestedDialectOf(query: {
 }
 
 export const waitParameters = {
-  wait: z.literal("committed").optional().describe("answer only when the rows can be queried"),
+  wait: z.literal("committed").optional().describe("respond only when the rows can be queried"),
   timeout: duration.optional().describe("how long to wait, e.g. 30s; default 30s"),
 } as const;
 
 const WAIT_MS_DEFAULT = 30_000;
 
-/** How long the request wants to wait, in milliseconds; undefined: not at all. @throws BAD_REQUEST */
+/** How long the request asks to wait, in milliseconds; undefined: not at all. @throws BAD_REQUEST */
 export function waitMsOf(
   query: { wait?: "committed" | undefined; timeout?: number | undefined },
   waitMsMax: number,
@@ -83,20 +81,20 @@ export function waitMsOf(
   return waitMs;
 }
 
-/** Text that may become part of a statement or a header. */
+/** Text that may become part of an SQL statement or a header. */
 export const plainText = z
   .string()
   .max(1024)
-  .regex(/^[^\u0000-\u001f\u007f-\u009f]*$/, "holds a control character");
+  .regex(/^[^\u0000-\u001f\u007f-\u009f]*$/, "contains a control character");
 
-/** A place in a list, opaque to clients. */
-export const encodeCursor = (place: unknown): string => Buffer.from(JSON.stringify(place)).toString("base64url");
+/** A position in a list, opaque to clients. */
+export const encodeCursor = (position: unknown): string => Buffer.from(JSON.stringify(position)).toString("base64url");
 
-/** @throws BAD_REQUEST if the cursor is none that this list gave out */
+/** @throws BAD_REQUEST if the list did not issue this cursor */
 export function decodeCursor<Schema extends z.ZodType>(cursor: string, schema: Schema): z.infer<Schema> {
   try {
     return schema.parse(JSON.parse(Buffer.from(cursor, "base64url").toString("utf8")));
   } catch {
-    throw new TributaryError("BAD_REQUEST", "query.cursor: not one that this list gave out");
+    throw new TributaryError("BAD_REQUEST", "query.cursor: not a cursor of this list; pass a `nextCursor` unchanged");
   }
 }

@@ -9,7 +9,7 @@ import type { FileStatus, Problem } from "./schemas.ts";
 
 export const PROBLEM_TYPE = "application/problem+json";
 
-/** Seconds that a client refused for lack of room is asked to stay away. */
+/** Retry-After of retryable errors, in seconds. */
 const RETRY_AFTER_SECONDS: Partial<Record<ErrorCode, number>> = {
   OVERLOADED: 2,
   IDENTITY_UNAVAILABLE: 5,
@@ -21,11 +21,11 @@ const RETRY_AFTER_SECONDS: Partial<Record<ErrorCode, number>> = {
   WAREHOUSE_TIMEOUT: 10,
 };
 
-/** What a request said is repeated to it, but not at any length. */
+/** Limits on the request's own text in a response. */
 const DETAIL_CHARS_MAX = 4_000;
 const INSTANCE_CHARS_MAX = 512;
 
-/** What a code says, as RFC 9457 problem details. */
+/** RFC 9457 problem details of an error code. */
 export function problem(code: ErrorCode, detail: string, instance: string, extra: Partial<Problem> = {}): Problem {
   return {
     type: `urn:tributary:error:${code}`,
@@ -41,7 +41,7 @@ export function problem(code: ErrorCode, detail: string, instance: string, extra
 
 const titleOf = (code: string): string => code.charAt(0) + code.slice(1).toLowerCase().replaceAll("_", " ");
 
-/** The problem that anything thrown amounts to. Total; of an unexpected error nothing but its existence is told. */
+/** Problem details of anything thrown. Never throws. Reveals nothing about an unexpected error. */
 export function problemOf(thrown: unknown, instance: string): Problem {
   if (thrown instanceof TributaryError) return problem(thrown.code, thrown.message, instance);
   if (hasZodFastifySchemaValidationErrors(thrown)) return validationProblem(thrown, instance);
@@ -54,16 +54,16 @@ export function problemOf(thrown: unknown, instance: string): Problem {
     return problem("BAD_REQUEST", message, instance);
   }
   if (code === "FST_ERR_CTP_INSTANCE_ALREADY_STARTED") return problem("OVERLOADED", "shutting down", instance);
-  return problem("INTERNAL", "an unexpected error; the log has the details", instance);
+  return problem("INTERNAL", "unexpected error: see the gateway's log", instance);
 }
 
 function validationProblem(
   error: { validation: { instancePath: string; message?: string }[]; validationContext?: string | undefined },
   instance: string,
 ): Problem {
-  const place = error.validationContext === "querystring" ? "query" : (error.validationContext ?? "request");
+  const part = error.validationContext === "querystring" ? "query" : (error.validationContext ?? "request");
   const errors = error.validation.map(({ instancePath, message = "is not valid" }) => ({
-    field: [place, ...instancePath.split("/").filter(Boolean)].join("."),
+    field: [part, ...instancePath.split("/").filter(Boolean)].join("."),
     message,
   }));
   return problem("BAD_REQUEST", errors.map(({ field, message }) => `${field}: ${message}`).join("; "), instance, {
@@ -71,7 +71,7 @@ function validationProblem(
   });
 }
 
-/** The path without its query, which may hold what nobody should read in a log. */
+/** The path without its query, which may contain secrets. */
 export const instanceOf = (request: FastifyRequest): string => request.url.split("?", 1)[0]!;
 
 export function sendProblem(reply: FastifyReply, body: Problem): FastifyReply {
@@ -82,27 +82,27 @@ export function sendProblem(reply: FastifyReply, body: Problem): FastifyReply {
   return reply.code(body.status).type(PROBLEM_TYPE).send(body);
 }
 
-/** The answer about a file that ended badly. */
+/** Responds with the problem of a file that was not committed. */
 export function sendFileProblem(reply: FastifyReply, request: FastifyRequest, file: FileStatus): FastifyReply {
   const code = file.error && file.error.code in ERRORS ? (file.error.code as ErrorCode) : "FILE_NOT_COMMITTED";
   const detail = file.error?.message ?? `the file ended as ${file.status}`;
   return sendProblem(reply, problem(code, detail, instanceOf(request), { status: 422, file }));
 }
 
-/** Answers what fails before any route is found: malformed paths. */
+/** Responds to requests that fail before routing: malformed paths. */
 export const frameworkErrors: NonNullable<FastifyServerOptions["frameworkErrors"]> = (error, request, reply) => {
   void sendProblem(reply, problemOf(error, instanceOf(request)));
 };
 
-/** Answers what is no request that Node can read: headers beyond the limit, or no HTTP at all. */
+/** Responds to requests that Node cannot parse: oversized headers, or bytes that are not HTTP. */
 export function clientError(error: Error & { code?: string }, socket: Socket): void {
   if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy();
   const body =
     error.code === "HPE_HEADER_OVERFLOW"
-      ? problem("HEADERS_TOO_LARGE", "path and headers are larger than the server takes", "")
+      ? problem("HEADERS_TOO_LARGE", "path and headers are too large", "")
       : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
-        ? problem("BAD_REQUEST", "the headers did not come in time", "", { status: 408 })
-        : problem("BAD_REQUEST", "this is no HTTP request", "");
+        ? problem("BAD_REQUEST", "the headers did not arrive in time", "", { status: 408 })
+        : problem("BAD_REQUEST", "not a valid HTTP request", "");
   const text = JSON.stringify(body);
   const head = [
     `HTTP/1.1 ${body.status} ${STATUS_CODES[body.status] ?? ""}`,
@@ -113,7 +113,7 @@ export function clientError(error: Error & { code?: string }, socket: Socket): v
   socket.end(`${head.join("\r\n")}\r\n\r\n${text}`, () => socket.destroy());
 }
 
-/** Tells which methods a path has: the router itself looks for path and method at once. */
+/** Returns the methods of a path. The router itself matches path and method together, so it cannot tell. */
 function routesByPath(app: FastifyInstance): (path: string) => string[] {
   const routes: { pattern: RegExp; methods: string[] }[] = [];
   app.addHook("onRoute", ({ url, method }) => {
@@ -126,19 +126,19 @@ function routesByPath(app: FastifyInstance): (path: string) => string[] {
   return (path) => [...new Set(routes.flatMap(({ pattern, methods }) => (pattern.test(path) ? methods : [])))].sort();
 }
 
-/** Every error and every unknown path of the app is answered as a problem. */
+/** Responds to every error and every unknown path with problem details. */
 export function addProblemHandlers(app: FastifyInstance, logger: Logger, metrics: GatewayMetrics): void {
   const methodsOf = routesByPath(app);
   const unknown = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const instance = instanceOf(request);
     const allowed = methodsOf(instance);
-    const what = `no ${request.method} ${instance}`;
+    const what = `no such endpoint: ${request.method} ${instance}`;
     if (allowed.length === 0) return sendProblem(reply, problem("NOT_FOUND", what, instance));
     return sendProblem(reply.header("allow", allowed.join(", ")), problem("METHOD_NOT_ALLOWED", what, instance));
   };
   app.setNotFoundHandler(async (request, reply) => unknown(request, reply));
   app.setErrorHandler(async (error, request, reply) => {
-    // Of what does not exist nothing else is wrong.
+    // An unknown path gives NOT_FOUND, whatever else is wrong with the request.
     if (request.is404) return unknown(request, reply);
     const body = problemOf(error, instanceOf(request));
     metrics.throughput.error(knownCode(body.code));

@@ -1,13 +1,13 @@
 import { z } from "zod";
 
-/** What the HTTP interface says, as schemas: the types of the answers, and /openapi.json. Times are ISO 8601 in UTC. */
+/** Response schemas of the HTTP API, for types and for /openapi.json. Times are ISO 8601 in UTC. */
 
 const time = z.string().describe("ISO 8601, UTC").meta({ example: "2026-01-31T12:00:00.123Z" });
 
 export const fileStates = ["received", "parsing", "parsed", "committed", "rejected", "failed"] as const;
 export type FileState = (typeof fileStates)[number];
 
-/** A file in one of these goes no further. */
+/** Whether a file's state is final. */
 export const isFinal = (state: FileState): boolean =>
   state === "committed" || state === "rejected" || state === "failed";
 
@@ -22,7 +22,7 @@ export const fileStatusSchema = z
     sourceFile: z.string().describe("name of the file within its table"),
     status: z.enum(fileStates).describe("committed: its rows can be queried"),
     kind: z.enum(["put", "deleted"]),
-    origin: z.enum(["upload", "drop", "replay"]).nullable().describe("null: no longer known"),
+    origin: z.enum(["upload", "drop", "replay"]).nullable().describe("null: unknown, its file event is no longer kept"),
     replayOf: z.string().nullable(),
     sizeBytes: z.number(),
     contentHash: z.string().describe("SHA-256 of the stored bytes"),
@@ -41,10 +41,10 @@ export const fileStatusSchema = z
     committedAt: time.nullable(),
     durations: z
       .object({
-        queuedMs: z.number().nullable().describe("received until its parse began"),
+        queuedMs: z.number().nullable().describe("from its receipt until its parse began"),
         parseMs: z.number().nullable(),
-        commitMs: z.number().nullable().describe("the table commit that its rows were part of"),
-        totalMs: z.number().nullable().describe("received until queryable"),
+        commitMs: z.number().nullable().describe("duration of the table commit that contained its rows"),
+        totalMs: z.number().nullable().describe("from its receipt until queryable"),
       })
       .describe("milliseconds"),
     commit: z.object({ commitId: z.string(), snapshotId: z.string().nullable(), strategy: z.string() }).nullable(),
@@ -56,7 +56,7 @@ export type FileStatus = z.infer<typeof fileStatusSchema>;
 
 export const fileListSchema = z.object({
   files: z.array(fileStatusSchema).describe("newest first"),
-  nextCursor: z.string().nullable().describe("pass as `cursor` for the next page; null: there is none"),
+  nextCursor: z.string().nullable().describe("pass as `cursor` for the next page; null: last page"),
 });
 
 export const problemSchema = z
@@ -71,7 +71,7 @@ export const problemSchema = z
     errors: z.array(z.object({ field: z.string(), message: z.string() })).optional(),
     file: fileStatusSchema.optional(),
   })
-  .meta({ id: "Problem", description: "RFC 9457 problem details: what happened, and what to do about it" });
+  .meta({ id: "Problem", description: "RFC 9457 problem details: what is wrong, and the remedy" });
 export type Problem = z.infer<typeof problemSchema>;
 
 export const uploadResultSchema = z.object({
@@ -83,15 +83,15 @@ export const uploadResultsSchema = z.object({ results: z.array(uploadResultSchem
 
 export const tableSummarySchema = z.object({
   table: z.string(),
-  declared: z.boolean().describe("it has a contract"),
-  exists: z.boolean().describe("it is in the warehouse"),
+  declared: z.boolean().describe("has a contract"),
+  exists: z.boolean().describe("exists in the warehouse"),
   lastCommitAt: time.nullable(),
   lag: z
     .object({
-      files: z.number().describe("received and not yet ended"),
-      oldestSeconds: z.number().describe("age of the oldest of them"),
+      files: z.number().describe("files received and not yet in a final state"),
+      oldestSeconds: z.number().describe("age of the oldest of these files"),
     })
-    .describe("what is still on its way into the table"),
+    .describe("files not yet in the table"),
   links: z.object({ self: z.string(), files: z.string(), rejects: z.string() }),
 });
 export type TableSummary = z.infer<typeof tableSummarySchema>;
@@ -99,31 +99,31 @@ export const tableListSchema = z.object({ tables: z.array(tableSummarySchema) })
 
 export const gateSchema = z
   .object({
-    relation: z.string().describe("shows the table as it was when its checks last passed"),
-    trustedAsOf: time.nullable().describe("when that was; null: never, it is empty"),
-    heldBackSince: time.nullable().describe("since when checks have not passed; null: they passed when they last ran"),
+    relation: z.string().describe("view of the table as of its last passed checks"),
+    trustedAsOf: time.nullable().describe("time of the last passed checks; null: never, the view is empty"),
+    heldBackSince: time.nullable().describe("since when checks have failed; null: the last run passed"),
   })
   .nullable()
-  .describe("null: the contract does not say gate: block");
+  .describe("null: the contract does not set gate: block");
 
 export const tableSchema = tableSummarySchema.extend({
-  columns: z.array(columnSchema).nullable().describe("null: no file has come yet; audit columns not included"),
+  columns: z.array(columnSchema).nullable().describe("null: no file yet; without audit columns"),
   partitioning: z.array(z.string()),
   rowCount: z.number().nullable(),
   freshness: z.object({
     lastIngestedAt: z.string().nullable().describe("highest _ingested_at"),
     lastCommitAt: time.nullable(),
-    lastIngestionDate: z.string().nullable().describe("highest ingestion_date, where the table has that column"),
+    lastIngestionDate: z.string().nullable().describe("highest ingestion_date; null without that column"),
   }),
   gate: gateSchema,
-  contract: z.record(z.string(), z.unknown()).describe("as declared, defaults filled in"),
+  contract: z.record(z.string(), z.unknown()).describe("as declared, with defaults"),
 });
 
 export const queryResultSchema = z.object({
   columns: z.array(z.object({ name: z.string(), type: z.string() })),
   rows: z
     .array(z.array(z.unknown()))
-    .describe("BIGINT beyond 2^53 and DECIMAL as strings, dates and timestamps as ISO text"),
+    .describe("BIGINT beyond 2^53 and DECIMAL as strings, dates and timestamps as ISO 8601 text"),
   truncated: z.boolean(),
 });
 
@@ -141,12 +141,12 @@ export const previewSchema = z
       .object({
         added: z.array(z.object({ name: z.string(), type: z.string() })),
         widened: z.array(z.object({ name: z.string(), from: z.string(), to: z.string() })),
-        missing: z.array(z.string()).describe("the table has them, the file does not: NULL"),
+        missing: z.array(z.string()).describe("columns of the table that the file lacks; they become NULL"),
         conflicting: z.array(
           z.object({ name: z.string(), type: z.string(), rejects: z.number(), example: z.string() }),
         ),
       })
-      .describe("what the file would do to its table"),
+      .describe("changes that the file would make to its table"),
     rows: z.array(z.array(shownValue)),
     rejects: z.array(
       z.object({
@@ -161,9 +161,9 @@ export const previewSchema = z
     rowsRead: z.number(),
     rowsAccepted: z.number(),
     rowsRejected: z.number(),
-    complete: z.boolean().describe("the whole file was looked at"),
-    textBytes: z.number().describe("how much of its text was"),
-    error: errorSchema.nullable().describe("why the file as a whole would fail"),
+    complete: z.boolean().describe("the whole file was read"),
+    textBytes: z.number().describe("bytes of text that were read"),
+    error: errorSchema.nullable().describe("why the whole file would fail"),
   })
   .meta({ id: "Preview" });
 
@@ -171,21 +171,23 @@ export const rejectSchema = z.object({
   fileId: z.string(),
   sourceFile: z.string(),
   sourceOffset: z.number(),
-  row: z.number().describe("ordinal in the file, from 1, header not counted"),
-  line: z.number().describe("line in the file on which the row begins"),
-  column: z.string().nullable().describe("null: the whole row is at fault"),
+  row: z.number().describe("row number in the file, from 1, without the header"),
+  line: z.number().describe("line of the file where the row begins"),
+  column: z.string().nullable().describe("null: the whole row is invalid"),
   reason: z.string(),
   message: z.string(),
-  raw: z.string().describe("the row's text as it stood in the file"),
+  raw: z.string().describe("the row's text in the file"),
   rejectedAt: z.string(),
   context: z
     .object({
       header: z.string().nullable().describe("the file's first line"),
-      lines: z.array(z.object({ line: z.number(), text: z.string() })).describe("the lines around, the row's own too"),
+      lines: z
+        .array(z.object({ line: z.number(), text: z.string() }))
+        .describe("the row's line and the lines around it"),
     })
     .nullable()
     .optional()
-    .describe("with `context`; null: the raw file is gone, or cannot be read any more"),
+    .describe("only with `context`; null: the raw file is missing or unreadable"),
 });
 
 export const rejectCountSchema = z.object({
@@ -197,18 +199,18 @@ export const rejectCountSchema = z.object({
 export const rejectCountsSchema = z.object({
   total: z.number(),
   groups: z.array(rejectCountSchema).describe("by file, reason and column, most rows first"),
-  truncated: z.boolean().describe("there are more groups; `total` counts those shown"),
+  truncated: z.boolean().describe("more groups exist; `total` counts only these"),
 });
 
 export const correctionSchema = z
   .object({
     table: z.string(),
     sourceFile: z.string(),
-    corrects: z.string().describe("id of the version that is corrected"),
+    corrects: z.string().describe("file id of the corrected version"),
     dryRun: z.boolean(),
-    rowsCorrected: z.number().describe("rows that the new version has as sent"),
-    rowsUnchanged: z.number().describe("rows sent as they had been exported: they stay as they are, and rejected"),
-    rowsLeft: z.number().describe("rejected rows that were not sent"),
+    rowsCorrected: z.number().describe("rows replaced by the sheet's rows"),
+    rowsUnchanged: z.number().describe("rows sent unchanged: they stay rejected"),
+    rowsLeft: z.number().describe("rejected rows that the sheet lacks"),
     file: fileStatusSchema.nullable().describe("the new version; null in a dry run"),
   })
   .meta({ id: "Correction" });

@@ -26,16 +26,17 @@ import { addUploadRoutes } from "../ingest/routes.ts";
 const JSON_BODY_BYTES_MAX = 1024 * 1024;
 const LINGER_MS = 3_000;
 const HEADERS_MS_MAX = 30_000;
-/** Request line and headers together. */
+/** Request line and headers together, in bytes. */
 const HEADER_BYTES_MAX = 16 * 1024;
 
-/** The app: routes only. Who listens, and where, is service.ts's business; tests inject requests. */
+/** Builds the app with all its routes; service.ts makes it listen. Tests inject requests. */
 export async function buildServer(deps: GatewayDeps): Promise<App> {
   const app: App = fastify(serverOptions(deps)).withTypeProvider<ZodTypeProvider>();
-  // JSON is the only text taken: what a form or a page of another origin may send unasked is not.
+  // Browsers send text/plain across origins without a preflight request. Accept only JSON.
   app.removeContentTypeParser("text/plain");
   app.setValidatorCompiler(validatorCompiler);
-  // Response schemas describe (openapi.json) and are held by tests; checking every answer again would only cost time.
+  // Response schemas describe the API (openapi.json). Tests check them; checking each response would only
+  // cost time.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   addProblemHandlers(app, deps.logger, deps.metrics);
   addAudit(app, deps.audit, deps.clock);
@@ -44,7 +45,7 @@ export async function buildServer(deps: GatewayDeps): Promise<App> {
   closeIdle(app, deps.settings.TRIBUTARY_UPLOAD_IDLE_MAX);
   app.addHook("onSend", async (_request, reply) => {
     reply.header("x-content-type-options", "nosniff");
-    // Connections that have been answered must not keep a draining server waiting.
+    // Kept-alive connections would delay a draining server.
     if (deps.draining.aborted) reply.header("connection", "close");
   });
   await addRateLimit(app, deps.settings.TRIBUTARY_RATE_LIMIT);
@@ -77,7 +78,7 @@ function serverOptions({ tls, settings }: GatewayDeps): FastifyServerOptions {
   const options = {
     logger: false,
     bodyLimit: JSON_BODY_BYTES_MAX,
-    // A body may take as long as it keeps coming (closeIdle and ingest.ts give up on idle ones); headers may not.
+    // A body may take any time while bytes arrive (closeIdle and ingest.ts end idle ones). Headers may not.
     requestTimeout: 0,
     ...(tls ? { https: { ...limits, cert: tls.cert, key: tls.key } } : { http: limits }),
     ...(settings.TRIBUTARY_TRUSTED_PROXIES ? { trustProxy: settings.TRIBUTARY_TRUSTED_PROXIES } : {}),
@@ -86,7 +87,7 @@ function serverOptions({ tls, settings }: GatewayDeps): FastifyServerOptions {
     clientErrorHandler: clientError,
     routerOptions: { maxParamLength: 4096, caseSensitive: true },
   };
-  // With https the server's type would be another; the routes do not care.
+  // The server's type differs with https; the routes do not depend on it.
   return options as FastifyServerOptions;
 }
 
@@ -101,8 +102,8 @@ function countRequests(app: App, metrics: GatewayMetrics): void {
 }
 
 /**
- * An answer may come before its body's end. The rest is read and thrown away for a while, so that the sender gets to see the answer;
- * a connection closed at once would be reset under its hands.
+ * A response may be sent before the request body has ended. Reads and discards the rest for up to LINGER_MS:
+ * closing immediately would reset the connection before the client reads the response.
  */
 function closeUnread(app: App, clock: Clock): void {
   app.addHook("onResponse", async ({ raw }) => {
@@ -117,8 +118,9 @@ function closeUnread(app: App, clock: Clock): void {
 }
 
 /**
- * A body of which no byte comes for long is not waited for. Uploads are watched more closely (ingest.ts), and get an answer; this is for
- * whatever else reads a body. An upload's end may take twice the time to be noticed: this must not come before its answer.
+ * Closes a connection whose body has stalled. ingest.ts has its own idle limit for uploads, which sends a
+ * response; this one covers all other bodies. ingest.ts needs up to twice its limit to notice a stalled
+ * upload, so this timeout is three times the limit.
  */
 function closeIdle(app: App, idleMsMax: number): void {
   app.addHook("onRequest", async ({ raw }, reply) => {

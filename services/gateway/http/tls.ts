@@ -14,15 +14,15 @@ export interface TlsFiles {
   key: string;
 }
 
-const LOOK_EVERY_MS = 10_000;
+const POLL_MS = 10_000;
 
-/** Certificate and key that the settings name; undefined: plain HTTP. @throws CONFIG_INVALID */
+/** Reads the certificate and key named by the settings; undefined: plain HTTP. @throws CONFIG_INVALID */
 export function readTlsFiles(settings: GatewaySettings): TlsFiles | undefined {
   const { TRIBUTARY_TLS_CERT_FILE: certPath, TRIBUTARY_TLS_KEY_FILE: keyPath } = settings;
   if (certPath === undefined && keyPath === undefined) return undefined;
   const wrong = (why: string): TributaryError =>
     new TributaryError("CONFIG_INVALID", `TRIBUTARY_TLS_CERT_FILE, TRIBUTARY_TLS_KEY_FILE: ${why}`);
-  if (certPath === undefined || keyPath === undefined) throw wrong("one is set and the other is not");
+  if (certPath === undefined || keyPath === undefined) throw wrong("only one is set: set both, or neither");
   try {
     const files = { certPath, keyPath, cert: readFileSync(certPath, "utf8"), key: readFileSync(keyPath, "utf8") };
     createSecureContext(files);
@@ -32,7 +32,10 @@ export function readTlsFiles(settings: GatewaySettings): TlsFiles | undefined {
   }
 }
 
-/** Has the server use the files as they change. A pair that cannot be used leaves the old one in use, and is told of as an error. */
+/**
+ * Reloads the certificate and key into the server when the files change. An unusable pair is logged as an
+ * error, and the old pair stays in use.
+ */
 export function followTlsFiles(
   server: Server,
   { certPath, keyPath, cert, key }: TlsFiles,
@@ -40,16 +43,19 @@ export function followTlsFiles(
 ): { close(): Promise<void> } {
   return followFiles([certPath, keyPath], [cert, key], {
     clock,
-    everyMs: LOOK_EVERY_MS,
+    everyMs: POLL_MS,
     take: ([changedCert, changedKey]) => {
       createSecureContext({ cert: changedCert!, key: changedKey! });
       server.setSecureContext({ cert: changedCert!, key: changedKey! });
       onState(false);
-      logger.info({ certPath }, "certificate read again");
+      logger.info({ certPath }, "certificate reloaded");
     },
     onRefused: (detail) => {
       onState(true);
-      logger.error({ certPath, keyPath, detail }, "the changed certificate cannot be used: THE OLD ONE STAYS IN USE");
+      logger.error(
+        { certPath, keyPath, detail },
+        "cannot use the changed certificate: THE OLD CERTIFICATE STAYS IN USE",
+      );
     },
   });
 }

@@ -14,10 +14,13 @@ import { TOPICS } from "../../../lib/messages/topics.ts";
 import { carrying, untraced, type Span, type Tracer } from "../../../lib/process/tracing.ts";
 import type { GatewayMetrics } from "../metrics.ts";
 
-/** A body up to this size goes through memory, straight to its place; a longer one by way of `incoming/`. */
+/**
+ * A body up to this size is buffered and stored under its final key; a longer one is streamed to `incoming/`
+ * first.
+ */
 const SMALL_BYTES_MAX = 8 * 1024 * 1024;
 const INCOMING_PREFIX = "incoming/";
-/** What lies in `incoming/` for so long belongs to a process that died. */
+/** Objects in `incoming/` older than this were left by processes that crashed. */
 const INCOMING_AGE_MS_MAX = 24 * 60 * 60 * 1000;
 
 export interface IngestDeps {
@@ -25,49 +28,50 @@ export interface IngestDeps {
   blob: BlobStore;
   clock: Clock;
   metrics: GatewayMetrics;
-  /** Default: nothing is traced. */
+  /** Default: no tracing. */
   tracer?: Tracer;
   limits: { sizeBytesMax: number; idleMsMax: number; diskFreeBytesMin: number };
-  /** Throws while no file may come in. */
+  /** Throws while files must be refused. */
   admit?: () => Promise<void>;
-  /** Told of every event once it is durable. */
+  /** Called with each event once it is durable. */
   onAccepted?: (event: FileEvent, offset: number) => void;
 }
 
-/** A file version that comes in. Table and file names have been checked already (names.ts). */
+/** An incoming file version. The caller has checked the table and file names (names.ts). */
 export interface IncomingFile {
   table: string;
   sourceFile: string;
   origin: FileOrigin;
   body: Readable;
-  /** Its length, where known: a body that ends elsewhere is incomplete. */
+  /** Its length, if known: a body of another length is incomplete. */
   sizeBytes?: number | undefined;
   etag?: string | undefined;
   dialect?: FormatRequest | undefined;
-  /** The sender's trace, which the file's becomes part of. */
+  /** The sender's trace context, the parent of the file's trace. */
   traceparent?: string | undefined;
-  /** A correction: the file that it corrects, and the version whose offset its rows keep, if they do. */
+  /** For a correction: the corrected file, and the version offset that its rows keep (null: a new one). */
   corrects?: { fileId: string; versionOffset: number | null } | undefined;
 }
 
-/** The event is durable: the file will be in its table, or its status will say why not. */
+/** The result of a durable event: the file will be in its table, or its status will give the reason. */
 export interface Accepted {
   fileId: string;
-  /** The version: offset of the file event. */
+  /** Offset of the file event, which is the file's version. */
   offset: number;
   event: FileEvent;
 }
 
-/** The one way a file version enters, from uploads and from drops. */
+/** The only entry point of file versions, for uploads and drops. */
 export interface Ingest {
   /**
-   * Stores the body under its content hash and publishes the file event. Nothing is stored of a body that fails or ends early.
+   * Stores the body under its content hash and publishes the file event. Stores nothing of a body that fails
+   * or ends early.
    * @throws UPLOAD_INCOMPLETE, BODY_TOO_LARGE, DISK_FULL, BLOB_UNAVAILABLE, LOG_UNAVAILABLE
    */
   put(file: IncomingFile): Promise<Accepted>;
-  /** Publishes that a file is gone from where it came. What becomes of its rows, the contract says (`onDelete`). */
+  /** Publishes the deletion of a file at its source. The contract's `onDelete` decides about its rows. */
   deleted(file: Pick<IncomingFile, "table" | "sourceFile" | "origin" | "etag">): Promise<Accepted>;
-  /** Removes what processes that died left half-way. */
+  /** Deletes the incomplete uploads of crashed processes. */
   sweep(): Promise<void>;
 }
 
@@ -78,11 +82,11 @@ export function makeIngest(deps: IngestDeps): Ingest {
       await deps.admit?.();
       metrics.throughput.received("file");
       return inSpan(deps, file, async (span) => {
-        await checkRoom(blob, limits.diskFreeBytesMin, file.sizeBytes ?? 0);
+        await checkDiskSpace(blob, limits.diskFreeBytesMin, file.sizeBytes ?? 0);
         const stored = await store(deps, file);
         metrics.uploadBytes.inc(stored.sizeBytes);
         const event: FileEvent = {
-          ...blankEvent(uuidv7(), clock.nowMs(), file),
+          ...baseEvent(uuidv7(), clock.nowMs(), file),
           kind: "put",
           blobKey: rawKey(stored.contentHash),
           ...stored,
@@ -96,7 +100,7 @@ export function makeIngest(deps: IngestDeps): Ingest {
     async deleted(file) {
       await deps.admit?.();
       metrics.throughput.received("deletion");
-      return inSpan(deps, file, (span) => publishFile(deps, blankEvent(uuidv7(), clock.nowMs(), file), span));
+      return inSpan(deps, file, (span) => publishFile(deps, baseEvent(uuidv7(), clock.nowMs(), file), span));
     },
     async sweep() {
       for await (const { key, modifiedAtMs } of blob.list(INCOMING_PREFIX)) {
@@ -129,7 +133,7 @@ async function inSpan(
   }
 }
 
-function blankEvent(
+function baseEvent(
   fileId: string,
   receivedAtMs: number,
   { table, sourceFile, origin, etag }: Pick<IncomingFile, "table" | "sourceFile" | "origin" | "etag">,
@@ -164,12 +168,12 @@ async function publishFile(
   return { fileId: event.fileId, offset, event };
 }
 
-async function checkRoom(blob: BlobStore, freeBytesMin: number, sizeBytes: number): Promise<void> {
+async function checkDiskSpace(blob: BlobStore, freeBytesMin: number, sizeBytes: number): Promise<void> {
   const space = await blob.space();
   if (space && space.freeBytes - sizeBytes < freeBytesMin) {
     throw new TributaryError(
       "DISK_FULL",
-      `the blob store has ${space.freeBytes} bytes free, of which ${freeBytesMin} are kept (TRIBUTARY_DISK_FREE_MIN)`,
+      `the blob store has ${space.freeBytes} bytes free; ${freeBytesMin} must stay free (TRIBUTARY_DISK_FREE_MIN)`,
     );
   }
 }
@@ -182,24 +186,24 @@ interface Stored {
 async function store(deps: IngestDeps, file: IncomingFile): Promise<Stored> {
   const { sizeBytesMax, idleMsMax } = deps.limits;
   if (file.sizeBytes !== undefined && file.sizeBytes > sizeBytesMax) throw tooLarge(sizeBytesMax);
-  const measure = measured(file.body, sizeBytesMax);
+  const meter = metered(file.body, sizeBytesMax);
   const finished = new AbortController();
-  const watching = giveUpWhenIdle(deps.clock, measure, idleMsMax, finished.signal);
+  const watching = abortWhenIdle(deps.clock, meter, idleMsMax, finished.signal);
   try {
     const isLarge = (file.sizeBytes ?? 0) > SMALL_BYTES_MAX;
-    const head = await readUpTo(measure, isLarge ? 0 : SMALL_BYTES_MAX);
+    const head = await readUpTo(meter, isLarge ? 0 : SMALL_BYTES_MAX);
     if (head.ended) {
-      checkLength(file, measure.sizeBytes);
-      await putOnce(deps.blob, rawKey(measure.digest()), Buffer.concat(head.chunks));
+      checkLength(file, meter.sizeBytes);
+      await putOnce(deps.blob, rawKey(meter.digest()), Buffer.concat(head.chunks));
     } else {
-      await storeLarge(deps.blob, file, head.chunks, measure);
+      await storeLarge(deps.blob, file, head.chunks, meter);
     }
-    return { contentHash: measure.digest(), sizeBytes: measure.sizeBytes };
+    return { contentHash: meter.digest(), sizeBytes: meter.sizeBytes };
   } catch (error) {
-    // A store that was cut off by its body may word that its own way: what went wrong first counts.
-    const first = measure.errored ?? error;
-    file.body.unpipe(measure);
-    measure.destroy();
+    // A body's failure also fails the blob store, with the store's own error. Report the body's.
+    const first = meter.errored ?? error;
+    file.body.unpipe(meter);
+    meter.destroy();
     throw first instanceof TributaryError ? first : incomplete(first);
   } finally {
     finished.abort();
@@ -207,35 +211,36 @@ async function store(deps: IngestDeps, file: IncomingFile): Promise<Stored> {
   }
 }
 
-/** The body, counted and hashed on its way; fails when the body does, or ends before its end. */
-function measured(body: Readable, sizeBytesMax: number): ByteMeter {
-  const measure = new ByteMeter(sizeBytesMax);
+/** Pipes the body through a meter, which fails if the body fails or ends early. */
+function metered(body: Readable, sizeBytesMax: number): ByteMeter {
+  const meter = new ByteMeter(sizeBytesMax);
   const cutOff = (): void => {
-    if (!body.readableEnded) measure.destroy(new Error("it broke off"));
+    if (!body.readableEnded) meter.destroy(new Error("the connection closed early"));
   };
-  // Whoever reads the measure sees its failure; this keeps a failure that comes between two reads from being nobody's.
-  measure.on("error", () => undefined);
-  body.on("error", (error) => measure.destroy(error));
+  // Readers of the meter see its failure. Without a listener, a failure between two reads would crash the
+  // process.
+  meter.on("error", () => undefined);
+  body.on("error", (error) => meter.destroy(error));
   body.once("close", cutOff);
   if (body.destroyed) cutOff();
-  return body.pipe(measure);
+  return body.pipe(meter);
 }
 
-async function storeLarge(blob: BlobStore, file: IncomingFile, head: Buffer[], measure: ByteMeter): Promise<void> {
+async function storeLarge(blob: BlobStore, file: IncomingFile, head: Buffer[], meter: ByteMeter): Promise<void> {
   const incoming = INCOMING_PREFIX + uuidv7();
-  const body = Readable.from(headThen(head, measure), { objectMode: false, highWaterMark: 1024 * 1024 });
+  const body = Readable.from(concatenate(head, meter), { objectMode: false, highWaterMark: 1024 * 1024 });
   await blob.put(incoming, body, file.sizeBytes === undefined ? {} : { sizeBytes: file.sizeBytes });
-  const key = rawKey(measure.digest());
+  const key = rawKey(meter.digest());
   if (await blob.head(key)) await blob.delete(incoming);
   else await blob.move(incoming, key);
 }
 
-async function* headThen(head: Buffer[], rest: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+async function* concatenate(head: Buffer[], rest: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   yield* head;
   yield* rest;
 }
 
-/** Content-addressed: what is there already is the same. */
+/** Keys are content hashes, so an existing object has the same bytes. */
 async function putOnce(blob: BlobStore, key: string, bytes: Buffer): Promise<void> {
   try {
     await blob.put(key, bytes, { ifAbsent: true, sizeBytes: bytes.length });
@@ -244,7 +249,7 @@ async function putOnce(blob: BlobStore, key: string, bytes: Buffer): Promise<voi
   }
 }
 
-/** Reads until the end or just past `bytesMax`; the stream can be read on from there. */
+/** Reads to the end, or just past `bytesMax`; the stream stays open for further reads. */
 async function readUpTo(stream: Readable, bytesMax: number): Promise<{ chunks: Buffer[]; ended: boolean }> {
   const chunks: Buffer[] = [];
   let size = 0;
@@ -257,7 +262,7 @@ async function readUpTo(stream: Readable, bytesMax: number): Promise<{ chunks: B
   return { chunks, ended: true };
 }
 
-/** Passes bytes on while counting and hashing them; fails past the size limit. */
+/** Counts and hashes the bytes that pass; fails beyond the size limit. */
 class ByteMeter extends Transform {
   readonly #hash = createHash("sha256");
   readonly #sizeBytesMax: number;
@@ -276,29 +281,29 @@ class ByteMeter extends Transform {
     done(null, chunk);
   }
 
-  /** SHA-256, hex, of what has passed. Only at the end. */
+  /** SHA-256 of all bytes, hexadecimal. Only after the end. */
   digest(): string {
     return (this.#digest ??= this.#hash.digest("hex"));
   }
 }
 
-async function giveUpWhenIdle(clock: Clock, measure: ByteMeter, idleMsMax: number, signal: AbortSignal): Promise<void> {
-  for (let before = -1; before !== measure.sizeBytes;) {
-    before = measure.sizeBytes;
+async function abortWhenIdle(clock: Clock, meter: ByteMeter, idleMsMax: number, signal: AbortSignal): Promise<void> {
+  for (let before = -1; before !== meter.sizeBytes;) {
+    before = meter.sizeBytes;
     await clock.sleep(idleMsMax, signal);
     if (signal.aborted) return;
   }
-  measure.destroy(new Error(`no byte came for ${idleMsMax / 1000} s`));
+  meter.destroy(new Error(`no byte arrived for ${idleMsMax / 1000} s`));
 }
 
 function checkLength(file: IncomingFile, sizeBytes: number): void {
   if (file.sizeBytes !== undefined && file.sizeBytes !== sizeBytes) {
-    throw incomplete(new Error(`${sizeBytes} of ${file.sizeBytes} bytes came`));
+    throw incomplete(new Error(`${sizeBytes} of ${file.sizeBytes} bytes arrived`));
   }
 }
 
 const incomplete = (cause: unknown): TributaryError =>
-  new TributaryError("UPLOAD_INCOMPLETE", `the body could not be read to its end: ${messageOf(cause)}`, { cause });
+  new TributaryError("UPLOAD_INCOMPLETE", `incomplete body: ${messageOf(cause)}`, { cause });
 
 const tooLarge = (sizeBytesMax: number): TributaryError =>
   new TributaryError("BODY_TOO_LARGE", `the file is larger than ${sizeBytesMax} bytes (TRIBUTARY_UPLOAD_SIZE_MAX)`);

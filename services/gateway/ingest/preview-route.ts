@@ -18,7 +18,7 @@ const PREVIEWS_MAX = 4;
 /** Previews of files, without any effect. */
 export async function addPreviewRoutes(app: App, deps: GatewayDeps): Promise<void> {
   const { contracts, schemas, warehouse, settings } = deps;
-  const gate = makeConcurrencyLimiter(PREVIEWS_MAX, "previews");
+  const limiter = makeConcurrencyLimiter(PREVIEWS_MAX, "previews");
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (_request, payload, done) => done(null, payload));
   await app.register(multipart, { limits: { ...FORM_LIMITS, files: 1 } });
@@ -49,7 +49,7 @@ export async function addPreviewRoutes(app: App, deps: GatewayDeps): Promise<voi
       const { body, name } = await bodyOf(request);
       const schema = table === undefined ? undefined : schemas.get(table);
       const columns = table === undefined ? undefined : (schema ?? (await warehouse.describe(table)))?.columns;
-      const preview = await gate.pass(() =>
+      const preview = await limiter.run(() =>
         previewFile(withoutClosing(body), {
           fileName: request.query.name ?? name ?? "preview.csv",
           contract: table === undefined ? defaultContract("preview") : contracts.of(table),

@@ -19,17 +19,17 @@ import {
   waitParameters,
 } from "../http/parameters.ts";
 
-/** Files come in: one as a raw body, or several as a form. */
+/** Uploads: one file as a raw body, or several as a form. */
 export async function addUploadRoutes(app: App, deps: GatewayDeps): Promise<void> {
-  const gate = makeConcurrencyLimiter(deps.settings.TRIBUTARY_UPLOADS_MAX, "uploads", deps.metrics.uploadsRunning);
+  const limiter = makeConcurrencyLimiter(deps.settings.TRIBUTARY_UPLOADS_MAX, "uploads", deps.metrics.uploadsRunning);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (_request, payload, done) => done(null, payload));
   await app.register(multipart, { limits: { ...FORM_LIMITS, files: deps.settings.TRIBUTARY_MULTIPART_FILES_MAX } });
-  addBodyUpload(app, deps, gate);
-  addFormUpload(app, deps, gate);
+  addBodyUpload(app, deps, limiter);
+  addFormUpload(app, deps, limiter);
 }
 
-function addBodyUpload(app: App, deps: GatewayDeps, gate: ConcurrencyLimiter): void {
+function addBodyUpload(app: App, deps: GatewayDeps, limiter: ConcurrencyLimiter): void {
   app.put(
     "/v1/tables/:table/files/*",
     {
@@ -39,14 +39,14 @@ function addBodyUpload(app: App, deps: GatewayDeps, gate: ConcurrencyLimiter): v
         tags: ["files"],
         summary: "Send a file, or a new version of it",
         description:
-          "The body is the file as it is, of any content type, plain or with Content-Encoding gzip or zstd. It is stored before the " +
-          "answer; a body that ends early stores nothing. The name may hold slashes.",
+          "The body is the file, of any content type, plain or with Content-Encoding gzip or zstd. It is stored before the " +
+          "response; a body that ends early stores nothing. The name may contain slashes.",
         consumes: ["text/csv", "application/octet-stream"],
         params: z.object({ table: z.string(), "*": z.string().describe("name of the file within its table") }),
         querystring: z.strictObject({ ...waitParameters, ...dialectParameters }),
         response: {
           200: fileStatusSchema.describe("with wait=committed: its rows can be queried"),
-          202: fileStatusSchema.describe("accepted: ask links.self how it goes"),
+          202: fileStatusSchema.describe("accepted: links.self has its status"),
           ...problemResponses,
         },
       },
@@ -58,19 +58,19 @@ function addBodyUpload(app: App, deps: GatewayDeps, gate: ConcurrencyLimiter): v
       const waitMs = waitMsOf(request.query, deps.settings.TRIBUTARY_WAIT_MAX);
       checkBody(request);
       const sizeBytes = contentLengthOf(request);
-      const accepted = await gate.pass(() =>
+      const accepted = await limiter.run(() =>
         deps.ingest.put({
           ...{ table, sourceFile, origin: "upload", body: request.raw, sizeBytes, dialect },
           traceparent: traceparentOf(request),
         }),
       );
       request.audited["fileId"] = accepted.fileId;
-      return answer(deps, reply, accepted, waitMs);
+      return respond(deps, reply, accepted, waitMs);
     },
   );
 }
 
-function addFormUpload(app: App, deps: GatewayDeps, gate: ConcurrencyLimiter): void {
+function addFormUpload(app: App, deps: GatewayDeps, limiter: ConcurrencyLimiter): void {
   app.post(
     "/v1/tables/:table/files",
     {
@@ -79,8 +79,7 @@ function addFormUpload(app: App, deps: GatewayDeps, gate: ConcurrencyLimiter): v
         operationId: "uploadFiles",
         tags: ["files"],
         summary: "Send several files as multipart/form-data",
-        description:
-          "Each part with a file name is a file. Every file has its own result: 202 if all were accepted, else 207.",
+        description: "Each part with a file name is a file and has its own result: 202 if all were accepted, else 207.",
         consumes: ["multipart/form-data"],
         params: z.object({ table: z.string() }),
         querystring: z.strictObject(dialectParameters),
@@ -96,9 +95,9 @@ function addFormUpload(app: App, deps: GatewayDeps, gate: ConcurrencyLimiter): v
         );
       }
       const dialect = requestedDialectOf(request.query);
-      const results = await gate.pass(() => takeParts(deps, request, table, dialect));
+      const results = await limiter.run(() => takeParts(deps, request, table, dialect));
       Object.assign(request.audited, auditedFiles(results));
-      if (results.length === 0) throw new TributaryError("BAD_REQUEST", "the form holds no file");
+      if (results.length === 0) throw new TributaryError("BAD_REQUEST", "the form contains no file");
       return reply.code(results.every(({ file }) => file) ? 202 : 207).send({ results });
     },
   );
@@ -121,20 +120,20 @@ async function takeParts(
       const problem = problemOf(error, instanceOf(request));
       deps.metrics.throughput.error(knownCode(problem.code));
       results.push({ name, problem });
-      // The parts that follow can be reached only through this one.
+      // The next parts can only be read after this one.
       body.resume();
     }
   }
   return results;
 }
 
-/** The form's files; a form that breaks off in the middle is an incomplete upload. */
+/** The form's files. A form that ends early is an incomplete upload. */
 async function* partsOf(request: FastifyRequest): AsyncGenerator<MultipartFile> {
   try {
     yield* request.files();
   } catch (error) {
     if ((error as { statusCode?: number }).statusCode !== undefined) throw error;
-    throw new TributaryError("UPLOAD_INCOMPLETE", `the form broke off: ${messageOf(error)}`, { cause: error });
+    throw new TributaryError("UPLOAD_INCOMPLETE", `incomplete form: ${messageOf(error)}`, { cause: error });
   }
 }
 
@@ -142,16 +141,19 @@ function checkBody(request: FastifyRequest): void {
   if (request.isMultipart()) {
     throw new TributaryError(
       "UNSUPPORTED_MEDIA_TYPE",
-      "a form goes to POST /v1/tables/<table>/files; PUT takes the file itself",
+      "PUT takes the file itself: send forms to POST /v1/tables/<table>/files",
     );
   }
   const encoding = request.headers["content-encoding"]?.trim().toLowerCase() ?? "identity";
   if (!["identity", "gzip", "x-gzip", "zstd"].includes(encoding)) {
-    throw new TributaryError("UNSUPPORTED_ENCODING", `Content-Encoding '${encoding}'`);
+    throw new TributaryError(
+      "UNSUPPORTED_ENCODING",
+      `unsupported Content-Encoding '${encoding}': use gzip, zstd or identity`,
+    );
   }
 }
 
-/** Trace context of the sender, if it sent one. Anything else in that header goes no further. */
+/** The sender's trace context, if valid. */
 function traceparentOf({ headers }: FastifyRequest): string | undefined {
   const given = headers["traceparent"]?.toString();
   return readTraceparent(given) ? given : undefined;
@@ -163,14 +165,14 @@ function contentLengthOf(request: FastifyRequest): number | undefined {
   return request.headers["transfer-encoding"] === undefined ? 0 : undefined;
 }
 
-/** The status of a file just accepted; the view has it already. */
+/** The status of an accepted file. Ingest has already applied its event to the view. */
 function statusOfAccepted({ view }: GatewayDeps, { fileId }: Accepted): FileStatus {
   const status = view.get(fileId);
-  if (!status) throw new Error(`the view does not know ${fileId}, which was just accepted`);
+  if (!status) throw new Error(`the view lacks the accepted file ${fileId}`);
   return status;
 }
 
-async function answer(
+async function respond(
   deps: GatewayDeps,
   reply: FastifyReply,
   accepted: Accepted,

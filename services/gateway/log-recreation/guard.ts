@@ -5,18 +5,19 @@ import { assertLogKeptItsPast } from "../../../lib/event-log/recreation/log-past
 import type { Logger } from "../../../lib/process/logger.ts";
 import type { Warehouse } from "../../../lib/warehouse/warehouse.ts";
 
-/** While the warehouse does not answer it is asked again no sooner than after this. */
-const AGAIN_MS_MIN = 1_000;
+/** Least time between two checks while the warehouse is unavailable. */
+const RETRY_MS_MIN = 1_000;
 
-/** Keeps files out of a log that was made anew: they would be taken for old ones. */
+/** Refuses files while the event log is a recreated one: committers would skip them as already absorbed. */
 export interface LogGuard {
-  /** @throws LOG_RECREATED until the log is adopted */
+  /** @throws LOG_RECREATED until an operator adopts the log (POST /v1/log/adopt-recreated) */
   assert(): Promise<void>;
 }
 
 /**
- * Looks once, at the start; then only as long as the answer is not "the log has its past". While the warehouse cannot be asked files are
- * let in, as they are whenever it is down: a recreated log is then noticed by the committer, which commits nothing of it.
+ * Checks once at the start, then again only until the log is known to be intact. While the warehouse is
+ * unavailable, files are accepted, as in any warehouse outage: the committer then detects a recreated log and
+ * commits nothing from it.
  */
 export async function guardLog(deps: {
   log: EventLog;
@@ -25,25 +26,25 @@ export async function guardLog(deps: {
   logger: Logger;
 }): Promise<LogGuard> {
   const { log, warehouse, clock, logger } = deps;
-  let state: "kept" | "unknown" | { recreated: unknown } = "unknown";
-  let lookedAtMs = -Infinity;
+  let state: "intact" | "unknown" | { recreated: unknown } = "unknown";
+  let checkedAtMs = -Infinity;
 
-  const look = async (): Promise<void> => {
-    lookedAtMs = clock.monotonicMs();
+  const check = async (): Promise<void> => {
+    checkedAtMs = clock.monotonicMs();
     try {
       await assertLogKeptItsPast(log, await warehouse.watermarks());
-      state = "kept";
+      state = "intact";
     } catch (thrown) {
       if (hasCode(thrown, "LOG_RECREATED")) state = { recreated: thrown };
-      else logger.warn({ detail: messageOf(thrown) }, "it is not known yet whether the event log has kept its past");
+      else logger.warn({ detail: messageOf(thrown) }, "cannot check yet whether the event log was recreated");
     }
   };
 
-  await look();
+  await check();
   return {
     async assert() {
-      if (state === "kept") return;
-      if (state !== "unknown" || clock.monotonicMs() - lookedAtMs >= AGAIN_MS_MIN) await look();
+      if (state === "intact") return;
+      if (state !== "unknown" || clock.monotonicMs() - checkedAtMs >= RETRY_MS_MIN) await check();
       if (typeof state === "object") throw state.recreated;
     },
   };

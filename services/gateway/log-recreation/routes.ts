@@ -10,13 +10,13 @@ import { problemResponses } from "../http/parameters.ts";
 
 const adoptedSchema = z
   .object({
-    base: z.number().describe("offset at which file events go on: one more than any table has absorbed"),
+    base: z.number().describe("offset at which file events continue: one more than any table has absorbed"),
     tables: z.number().describe("tables that had absorbed file events of the lost log"),
-    repeated: z.number().describe("file events that came into the new log before it was adopted, published again"),
+    repeated: z.number().describe("file events received in the new log before its adoption, published again"),
   })
   .meta({ id: "AdoptedLog" });
 
-/** What an operator says of the event log as a whole. */
+/** Operator actions on the event log as a whole. */
 export function addLogRoutes(app: App, { log, warehouse, clock, logger, metrics }: GatewayDeps): void {
   app.post(
     "/v1/log/adopt-recreated",
@@ -25,22 +25,22 @@ export function addLogRoutes(app: App, { log, warehouse, clock, logger, metrics 
       schema: {
         operationId: "adoptRecreatedLog",
         tags: ["operations"],
-        summary: "Go on with an event log that was made anew (LOG_RECREATED)",
+        summary: "Adopt a recreated event log and continue with it (LOG_RECREATED)",
         response: { 200: adoptedSchema, ...problemResponses },
       },
     },
     async () => {
       const watermarks = await warehouse.watermarks();
       if (!(await isRecreated(watermarks))) {
-        throw new TributaryError("BAD_REQUEST", "the event log has its past: there is nothing to adopt");
+        throw new TributaryError("BAD_REQUEST", "the event log was not recreated: nothing to adopt");
       }
       const base = Math.max(...watermarks.values()) + 1;
       const value = logEpochs.encode({ base, adoptedAtMs: clock.nowMs() });
       await log.publish(TOPICS.logEpochs.name, [{ key: EPOCH_KEY, value }]);
-      // What came in before was taken for old: its new versions are not.
+      // Committers skipped the events received before the adoption. Published again, they get higher offsets.
       const early = (await Promise.all([...(await earlyTables())].map((table) => versionEvents(log, table)))).flat();
       await publishReplays({ log, clock, metrics }, early, false);
-      logger.warn({ base, tables: watermarks.size, repeated: early.length }, "the recreated event log is adopted");
+      logger.warn({ base, tables: watermarks.size, repeated: early.length }, "recreated event log adopted");
       return { base, tables: watermarks.size, repeated: early.length };
     },
   );

@@ -8,13 +8,16 @@ import type { rejectSchema } from "../http/schemas.ts";
 export interface RejectLedger {
   /** Newest file first, then by row. */
   list(filter: RejectFilter, page: { after?: RejectPlace | undefined; limit: number }): Promise<RejectedRow[]>;
-  /** Most rows first; no more than COUNTED_GROUPS_MAX groups. */
+  /** Most rows first; at most COUNTED_GROUPS_MAX groups. */
   counts(filter: RejectFilter): Promise<RejectCount[]>;
-  /** Rejected rows of one file version by ordinal, ascending, no more than `limit`; without their raw text, which may be long. */
+  /**
+   * The first `limit` rejected rows of a file version, by row number, ascending; without raw text, which may be
+   * long.
+   */
   ofFile(fileId: string, limit: number): Promise<Map<number, { line: number; reason: string; message: string }>>;
-  /** Ids of file versions with rejects: of those that stand, or of all. */
+  /** Ids of file versions with rejects: current versions only, or all. */
   files(table: string, options: { file?: string | undefined; all: boolean }): Promise<Set<string>>;
-  /** How a file version was read; undefined if it is not on record. */
+  /** How a file version was read; undefined if it is not recorded. */
   version(fileId: string): Promise<ReadVersion | undefined>;
 }
 
@@ -31,7 +34,7 @@ export interface ReadVersion {
   rowsRejected: number;
 }
 
-/** `limits` are those of one look-up. */
+/** `limits` apply to each lookup. */
 export function makeRejectLedger({ reads }: Pick<Warehouse, "reads">, limits: ReadLimits): RejectLedger {
   return {
     async list(filter, page) {

@@ -12,27 +12,27 @@ import { correctionSchema, rejectCountsSchema, rejectListSchema } from "../http/
 import type { App, GatewayDeps } from "../http/deps.ts";
 import { decodeCursor, encodeCursor, plainText, problemResponses } from "../http/parameters.ts";
 
-/** Raw files are read in this process, beside the uploads: few at a time. */
-const READINGS_MAX = 4;
+/** Reading raw files competes with uploads in this process: few at a time. */
+const RAW_READS_MAX = 4;
 const CONTEXT_LINES_MAX = 20;
 
 const placeSchema = z.object({ sourceOffset: z.number().int(), fileId: plainText, row: z.number().int() });
 const line = z.coerce.number().int().min(1).optional();
-const moment = z.union([z.iso.datetime({ offset: true }), z.iso.date()]).optional();
+const time = z.union([z.iso.datetime({ offset: true }), z.iso.date()]).optional();
 const params = z.object({ table: z.string() });
 
 const sheetResponse = { description: "the sheet", content: { "text/csv": { schema: z.string() } } } as const;
 
 const filterParameters = {
   file: plainText.optional().describe("name of the file within its table"),
-  fileId: plainText.optional().describe("one version of it"),
+  fileId: plainText.optional().describe("id of one file version"),
   reason: plainText.optional(),
   column: plainText.optional(),
   lineFrom: line.describe("first line of the file, from 1"),
-  lineTo: line.describe("last line"),
-  since: moment.describe("rejected at or after this date or time (UTC)"),
-  until: moment.describe("rejected at or before; a date means its end"),
-  all: z.enum(["true", "false"]).default("false").describe("also rejects that a newer version of the file has settled"),
+  lineTo: line.describe("last line of the file"),
+  since: time.describe("rejected at or after this date or time (UTC)"),
+  until: time.describe("rejected at or before this date or time; a date includes the whole day"),
+  all: z.enum(["true", "false"]).default("false").describe("also rejects that a newer version of the file supersedes"),
 } as const;
 
 function filterOf(table: string, query: z.infer<z.ZodObject<typeof filterParameters>>): RejectFilter {
@@ -41,27 +41,27 @@ function filterOf(table: string, query: z.infer<z.ZodObject<typeof filterParamet
   return {
     ...rest,
     table,
-    // The version named is wanted, settled or not.
+    // A named version is listed even if a newer one supersedes it.
     all: all === "true" || query.fileId !== undefined,
     sinceMs: since === undefined ? undefined : Date.parse(since),
     untilMs: until === undefined ? undefined : Date.parse(endOf(until)),
   };
 }
 
-/** Rows that could not be typed: where they stand, what they say, and why; and the sheet on which they are corrected. */
+/** Rejected rows: lists, counts, and sheets to export and correct them. */
 export function addRejectRoutes(app: App, deps: GatewayDeps): void {
   const ledger = makeRejectLedger(deps.warehouse, { timeoutMs: deps.settings.TRIBUTARY_QUERY_TIMEOUT });
-  const gate = makeConcurrencyLimiter(READINGS_MAX, "readings of raw files");
+  const limiter = makeConcurrencyLimiter(RAW_READS_MAX, "reads of raw files");
   const correcting: CorrectionDeps = { ...deps, ledger, limits: DEFAULT_LIMITS };
-  addLists(app, correcting, deps, gate);
-  addSheets(app, correcting, deps, gate);
+  addLists(app, correcting, deps, limiter);
+  addSheets(app, correcting, deps, limiter);
 }
 
 function addLists(
   app: App,
   { ledger, blob, limits }: CorrectionDeps,
   { contracts }: GatewayDeps,
-  gate: ConcurrencyLimiter,
+  limiter: ConcurrencyLimiter,
 ): void {
   app.get(
     "/v1/tables/:table/rejects",
@@ -70,7 +70,7 @@ function addLists(
       schema: {
         operationId: "listRejects",
         tags: ["rejects"],
-        summary: "Rejected rows of a table: those of each file's newest version, or all",
+        summary: "Rejected rows of each file's newest version, or of all versions",
         params,
         querystring: z.strictObject({
           ...filterParameters,
@@ -80,7 +80,7 @@ function addLists(
             .min(0)
             .max(CONTEXT_LINES_MAX)
             .optional()
-            .describe("lines around each, from the raw file"),
+            .describe("number of lines before and after each row, from the raw file"),
           limit: z.coerce.number().int().min(1).max(1000).default(100),
           cursor: z.string().max(2048).optional(),
         }),
@@ -98,7 +98,7 @@ function addLists(
         rejects:
           context === undefined
             ? rejects
-            : await gate.pass(() => withContext({ ledger, blob, limits }, rejects, context)),
+            : await limiter.run(() => withContext({ ledger, blob, limits }, rejects, context)),
         nextCursor: more ? encodeCursor({ sourceOffset: last.sourceOffset, fileId: last.fileId, row: last.row }) : null,
       };
     },
@@ -111,7 +111,7 @@ function addLists(
       schema: {
         operationId: "countRejects",
         tags: ["rejects"],
-        summary: "How many rows are rejected, by file, reason and column",
+        summary: "Count rejected rows by file, reason and column",
         params,
         querystring: z.strictObject(filterParameters),
         response: { 200: rejectCountsSchema, ...problemResponses },
@@ -125,12 +125,17 @@ function addLists(
   );
 }
 
-function addSheets(app: App, correcting: CorrectionDeps, deps: GatewayDeps, gate: ConcurrencyLimiter): void {
-  addExport(app, correcting, deps, gate);
-  addCorrections(app, correcting, deps, gate);
+function addSheets(app: App, correcting: CorrectionDeps, deps: GatewayDeps, limiter: ConcurrencyLimiter): void {
+  addExport(app, correcting, deps, limiter);
+  addCorrections(app, correcting, deps, limiter);
 }
 
-function addExport(app: App, correcting: CorrectionDeps, { contracts }: GatewayDeps, gate: ConcurrencyLimiter): void {
+function addExport(
+  app: App,
+  correcting: CorrectionDeps,
+  { contracts }: GatewayDeps,
+  limiter: ConcurrencyLimiter,
+): void {
   const { ledger } = correcting;
   app.get(
     "/v1/tables/:table/rejects/export",
@@ -139,10 +144,10 @@ function addExport(app: App, correcting: CorrectionDeps, { contracts }: GatewayD
       schema: {
         operationId: "exportRejects",
         tags: ["rejects"],
-        summary: "A file's rejected rows as a sheet (CSV) to be corrected and sent back",
+        summary: "Export a file's rejected rows as a CSV sheet to correct and send back",
         description:
-          "Five columns of ours, then the file's own. A cell that a spreadsheet would take for a formula has an apostrophe before it, which " +
-          "is taken away again. Rows that no sheet can hold are counted in the header `x-tributary-left-out`.",
+          "Five columns of Tributary, then the file's own. An apostrophe precedes each cell that a spreadsheet would evaluate " +
+          "as a formula; the correction removes it. The header `x-tributary-left-out` counts the rows not exported.",
         produces: ["text/csv"],
         params,
         querystring: z.strictObject({ file: plainText.describe("name of the file within its table") }),
@@ -152,8 +157,8 @@ function addExport(app: App, correcting: CorrectionDeps, { contracts }: GatewayD
     async ({ params, query: { file } }, reply) => {
       const table = checkTableName(params.table, contracts);
       const [newest] = await ledger.list({ table, file, all: false }, { limit: 1 });
-      if (!newest) throw new TributaryError("NOT_FOUND", `'${file}' has no rejected rows in '${table}'`);
-      const { text, leftOut } = await gate.pass(async () =>
+      if (!newest) throw new TributaryError("NOT_FOUND", `file '${file}' of table '${table}' has no rejected rows`);
+      const { text, leftOut } = await limiter.run(async () =>
         exportSheet(correcting, await rejectedVersion(correcting, table, newest.fileId)),
       );
       return reply
@@ -172,7 +177,7 @@ function addCorrections(
   app: App,
   correcting: CorrectionDeps,
   { contracts, view }: GatewayDeps,
-  gate: ConcurrencyLimiter,
+  limiter: ConcurrencyLimiter,
 ): void {
   const { limits } = correcting;
   app.removeAllContentTypeParsers();
@@ -185,14 +190,11 @@ function addCorrections(
       schema: {
         operationId: "correctRejects",
         tags: ["rejects"],
-        summary: "Send an exported sheet back, corrected: its rows take their place in a new version of the file",
+        summary: "Send a corrected sheet: its rows replace the rejected ones in a new version of the file",
         consumes: ["text/csv", "application/octet-stream"],
         params,
         querystring: z.strictObject({
-          dryRun: z
-            .enum(["true", "false"])
-            .default("false")
-            .describe("only check the sheet, and say what would be done"),
+          dryRun: z.enum(["true", "false"]).default("false").describe("only check the sheet and report the changes"),
         }),
         response: { 200: correctionSchema, 202: correctionSchema, ...problemResponses },
       },
@@ -203,8 +205,11 @@ function addCorrections(
       const sheet = await readSheet(await bodyOf(raw), limits);
       const [corrects, ...others] = new Set(sheet.rows.map(({ fileId }) => fileId));
       if (others.length > 0)
-        throw new TributaryError("BAD_REQUEST", "the sheet is about several files: send one for each");
-      const { version, correction } = await gate.pass(async () => {
+        throw new TributaryError(
+          "BAD_REQUEST",
+          "the sheet contains rows of several files: send one sheet for each file",
+        );
+      const { version, correction } = await limiter.run(async () => {
         const found = await rejectedVersion(correcting, table, corrects!);
         return { version: found, correction: await correct(correcting, found, sheet, dryRun) };
       });

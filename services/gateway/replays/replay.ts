@@ -7,15 +7,15 @@ import type { FileEvent } from "../../../lib/messages/generated.ts";
 import { TOPICS } from "../../../lib/messages/topics.ts";
 import type { GatewayMetrics } from "../metrics.ts";
 
-/** Which past file events to publish again; all bounds are inclusive, and what is left out does not bound. */
+/** Selects past file events to publish again. Bounds are inclusive; an undefined one does not limit. */
 export interface ReplayRange {
   fromOffset?: number;
   toOffset?: number;
   fromMs?: number;
   toMs?: number;
-  /** Begin with the first event of this source file. */
+  /** Start at the first event of this source file. */
   fromFile?: string;
-  /** Only this source file. Its rows become the newest version, also over rows that later files corrected. */
+  /** Only this source file. Its rows become the newest version, even over rows that later files corrected. */
   onlyFile?: string;
 }
 
@@ -26,15 +26,19 @@ export interface VersionEvent {
 
 const PUBLISH_RECORDS_MAX = 500;
 
-/** The version that an event brings, or repeats, or corrects: its rows' `_source_offset` where versions are kept. */
+/**
+ * The version that an event adds, replays or corrects: its rows' `_source_offset` if the table keeps
+ * versions.
+ */
 export const versionOf = ({ offset, event }: VersionEvent): number => event.versionOffset ?? offset;
 
-/** Corrections stand where what they correct stood. */
+/** Sorts corrections to the position of the version they correct. */
 const byVersion = (a: VersionEvent, b: VersionEvent): number => versionOf(a) - versionOf(b) || a.offset - b.offset;
 
 /**
- * The events to publish again, oldest version first. Deliberate: what a replay itself published is not repeated (its original is). A
- * replace table needs only the newest version of each file; upsert and append tables get every version, in order, so that the end is the same.
+ * The events to publish again, oldest version first. Skips events that a replay published, because their
+ * originals are selected. A replace table needs only the newest version of each file. Upsert and append
+ * tables need every version in order to reach the same contents.
  */
 export function selectReplays(past: readonly VersionEvent[], mode: WriteMode, range: ReplayRange): VersionEvent[] {
   const originals = past.filter(({ event }) => event.origin !== "replay").sort(byVersion);
@@ -55,8 +59,8 @@ export function selectReplays(past: readonly VersionEvent[], mode: WriteMode, ra
 }
 
 /**
- * The events to publish again so that rejected rows get another chance, oldest first: of each file, or in append tables of each
- * version of it, the last attempt, if it is among those with rejects.
+ * The events to publish again to retry rejected rows, oldest first: the last attempt of each file (in append
+ * tables of each version of a file), if `fileIds`, the file versions with rejects, includes it.
  */
 export function selectRejected(
   past: readonly VersionEvent[],
@@ -72,7 +76,7 @@ export function selectRejected(
   return [...attempts.values()].filter(({ event }) => fileIds.has(event.fileId)).sort(byVersion);
 }
 
-/** Every file event of a table that the log still holds, oldest first. */
+/** All file events of a table in the log, oldest first. */
 export async function versionEvents(log: EventLog, table: string): Promise<VersionEvent[]> {
   const found: VersionEvent[] = [];
   for (const { partition, earliest, next } of await log.offsets(TOPICS.fileEvents.name)) {
@@ -85,7 +89,7 @@ export async function versionEvents(log: EventLog, table: string): Promise<Versi
   return found.sort((a, b) => a.offset - b.offset);
 }
 
-/** Undefined for bytes that are no file event: the parser has buried them. */
+/** Undefined for bytes that are not a file event: the parser has made them dead letters. */
 function eventOf(value: Buffer): FileEvent | undefined {
   try {
     return fileEvents.decode(value);
@@ -95,8 +99,8 @@ function eventOf(value: Buffer): FileEvent | undefined {
 }
 
 /**
- * Publishes the chosen events again, in order, under new file ids. `keepVersions`: their rows keep the version they had; else they
- * become the newest. Harmless when done twice.
+ * Publishes the chosen events again, in order, with new file ids. `keepVersions`: their rows keep their
+ * version; otherwise they become the newest. Idempotent.
  */
 export async function publishReplays(
   { log, clock, metrics }: { log: EventLog; clock: Clock; metrics: GatewayMetrics },

@@ -9,11 +9,11 @@ import type { App, GatewayDeps } from "../http/deps.ts";
 import { problemResponses } from "../http/parameters.ts";
 
 const params = z.object({ table: z.string() });
-const place = z
+const position = z
   .strictObject({
     offset: z.number().int().min(0).optional(),
     time: z.iso.datetime().optional().describe("when the file was received, UTC"),
-    file: z.string().optional().describe("begin with this file's first version (only in `from`)"),
+    file: z.string().optional().describe("start at this file's first version (only in `from`)"),
   })
   .optional();
 
@@ -24,18 +24,18 @@ const replaySchema = z
     files: z.array(
       z.object({
         sourceFile: z.string(),
-        sourceOffset: z.number().describe("the version that is repeated"),
+        sourceOffset: z.number().describe("the replayed version"),
         replayOf: z.string(),
-        fileId: z.string().nullable().describe("of the new version; null in a dry run"),
+        fileId: z.string().nullable().describe("file id of the new version; null in a dry run"),
       }),
     ),
     missing: z
       .array(z.object({ sourceFile: z.string(), sourceOffset: z.number(), contentHash: z.string() }))
-      .describe("left out: their raw bytes are no longer in the blob store"),
+      .describe("skipped: their raw bytes are no longer in the blob store"),
   })
   .meta({ id: "Replay" });
 
-/** Backfills: past file versions are published again. Harmless when done twice. */
+/** Backfills: publish past file versions again. Idempotent. */
 export function addReplayRoutes(app: App, deps: GatewayDeps): void {
   const limits = { timeoutMs: deps.settings.TRIBUTARY_QUERY_TIMEOUT };
   const rejects = makeRejectLedger(deps.warehouse, limits);
@@ -49,17 +49,17 @@ export function addReplayRoutes(app: App, deps: GatewayDeps): void {
         tags: ["tables"],
         summary: "Publish past file versions of the table again (backfill)",
         description:
-          "From the log, and where it does not go back so far, from `_ingest_files` and the raw bytes in the blob store.",
+          "Reads versions from the log; older ones from `_ingest_files` and the raw bytes in the blob store.",
         params,
         body: z
           .strictObject({
-            from: place,
-            to: place,
+            from: position,
+            to: position,
             onlyFile: z
               .string()
               .optional()
-              .describe("its rows become the newest, also over later corrections by other files"),
-            dryRun: z.boolean().default(false).describe("only say which files it would be"),
+              .describe("only this file; its rows become the newest, even over later corrections by other files"),
+            dryRun: z.boolean().default(false).describe("only list the files, publish nothing"),
           })
           .nullish(),
         response: { 202: replaySchema, 200: replaySchema, ...problemResponses },
@@ -82,9 +82,9 @@ export function addReplayRoutes(app: App, deps: GatewayDeps): void {
       schema: {
         operationId: "replayRejects",
         tags: ["rejects"],
-        summary: "Read the files that have rejected rows again, for instance after the contract was mended",
+        summary: "Read files with rejected rows again, for example after a contract change",
         description:
-          "What fits now is added. In upsert and append tables rows that are there already stay as they are, and nothing newer is gone over.",
+          "Adds the rows that are valid now. In upsert and append tables, existing rows stay unchanged and newer rows win.",
         params,
         body: z.strictObject({ file: z.string().optional(), dryRun: z.boolean().default(false) }).nullish(),
         response: { 202: replaySchema, 200: replaySchema, ...problemResponses },
@@ -110,10 +110,10 @@ async function replay(
   keepVersions: boolean,
   dryRun: boolean,
 ): Promise<z.infer<typeof replaySchema>> {
-  const { there, missing } = await withRawBytes(deps, chosen);
-  const published = dryRun ? [] : await publishReplays(deps, there, keepVersions);
+  const { present, missing } = await withRawBytes(deps, chosen);
+  const published = dryRun ? [] : await publishReplays(deps, present, keepVersions);
   const idOf = new Map(published.map(({ replayOf, fileId }) => [replayOf, fileId]));
-  const files = there.map(({ offset, event }) => ({
+  const files = present.map(({ offset, event }) => ({
     sourceFile: event.sourceFile,
     sourceOffset: offset,
     replayOf: event.fileId,
@@ -128,8 +128,8 @@ async function replay(
 }
 
 function rangeOf(body: {
-  from?: z.infer<typeof place>;
-  to?: z.infer<typeof place>;
+  from?: z.infer<typeof position>;
+  to?: z.infer<typeof position>;
   onlyFile?: string | undefined;
 }): ReplayRange {
   const { from, to, onlyFile } = body;

@@ -14,11 +14,12 @@ export interface VersionHistoryDeps {
   ledger: Pick<Ledger, "versions">;
 }
 
-const LOOKUPS_AT_ONCE = 32;
+const CONCURRENT_LOOKUPS_MAX = 32;
 
 /**
- * Every version of a table's files, oldest first: as the log has them, and older ones, which it no longer holds, as `_ingest_files` and the
- * raw bytes have them. Of those the sender's dialect is known by its delimiter and encoding only; the table's usual one says the rest.
+ * Every version of a table's files, oldest first: from the log, and versions that the log no longer holds
+ * from `_ingest_files` and the raw bytes. Of the sender's dialect, `_ingest_files` records only delimiter and
+ * encoding; the rest comes from the table's pinned dialect.
  */
 export async function versionHistory(
   { log, ledger }: VersionHistoryDeps,
@@ -27,11 +28,14 @@ export async function versionHistory(
 ): Promise<VersionEvent[]> {
   const inLog = await versionEvents(log, table);
   const known = new Set(inLog.map(({ event }) => event.fileId));
-  const forgotten = (await ledger.versions(table, mode)).filter(({ fileId }) => !known.has(fileId));
-  return [...withoutRepetitions(forgotten).map((version) => rebuilt(table, version)), ...inLog];
+  const expired = (await ledger.versions(table, mode)).filter(({ fileId }) => !known.has(fileId));
+  return [...withoutRepetitions(expired).map((version) => rebuildEvent(table, version)), ...inLog];
 }
 
-/** The same bytes once more are a repetition, whoever asked for it: the record does not tell a replay from another upload. */
+/**
+ * Drops versions with the bytes of the previous one: `_ingest_files` does not distinguish replays from
+ * uploads.
+ */
 function withoutRepetitions(versions: readonly RecordedVersion[]): RecordedVersion[] {
   const newest = new Map<string, string>();
   return versions.filter(({ sourceFile, contentHash }) => {
@@ -41,7 +45,7 @@ function withoutRepetitions(versions: readonly RecordedVersion[]): RecordedVersi
   });
 }
 
-function rebuilt(table: string, version: RecordedVersion): VersionEvent {
+function rebuildEvent(table: string, version: RecordedVersion): VersionEvent {
   const { fileId, sourceFile, sourceOffset, sizeBytes, contentHash, etag, receivedAtMs } = version;
   const isDeletion = contentHash === "";
   const { delimiter, encoding } = version;
@@ -58,18 +62,18 @@ function rebuilt(table: string, version: RecordedVersion): VersionEvent {
   return { offset: sourceOffset, event };
 }
 
-/** Those whose raw bytes are there, and those whose are not. */
+/** Splits versions by whether the blob store still has their raw bytes. */
 export async function withRawBytes(
   { blob }: Pick<VersionHistoryDeps, "blob">,
   chosen: readonly VersionEvent[],
-): Promise<{ there: VersionEvent[]; missing: VersionEvent[] }> {
-  const [there, missing]: [VersionEvent[], VersionEvent[]] = [[], []];
-  for (let start = 0; start < chosen.length; start += LOOKUPS_AT_ONCE) {
-    const some = chosen.slice(start, start + LOOKUPS_AT_ONCE);
+): Promise<{ present: VersionEvent[]; missing: VersionEvent[] }> {
+  const [present, missing]: [VersionEvent[], VersionEvent[]] = [[], []];
+  for (let start = 0; start < chosen.length; start += CONCURRENT_LOOKUPS_MAX) {
+    const chunk = chosen.slice(start, start + CONCURRENT_LOOKUPS_MAX);
     const infos = await Promise.all(
-      some.map(({ event }) => (event.kind === "deleted" ? Promise.resolve(true) : blob.head(event.blobKey))),
+      chunk.map(({ event }) => (event.kind === "deleted" ? Promise.resolve(true) : blob.head(event.blobKey))),
     );
-    some.forEach((item, n) => (infos[n] ? there : missing).push(item));
+    chunk.forEach((item, n) => (infos[n] ? present : missing).push(item));
   }
-  return { there, missing };
+  return { present, missing };
 }

@@ -15,15 +15,15 @@ const healthSchema = z
     rowCount: z.number(),
     dataFiles: z.number(),
     dataBytes: z.number(),
-    smallFiles: z.number().describe("below the size that optimize is content with"),
-    mergeableFiles: z.number().describe("data files that merging the small ones of each partition would save"),
+    smallFiles: z.number().describe("data files smaller than the size that optimize merges"),
+    mergeableFiles: z.number().describe("data files saved by merging the small ones of each partition"),
     deleteFiles: z.number(),
-    deleteShare: z.number().describe("delete files for each data file"),
+    deleteShare: z.number().describe("delete files per data file"),
     snapshots: z.number(),
     oldestSnapshotAt: z.string().nullable(),
     due: z
       .array(z.object({ operation: z.string(), reason: z.string() }))
-      .describe("what the table's state asks for; the scheduler acts on it, and does everything at its daily time"),
+      .describe("operations due by the table's state; the scheduler runs them, and all operations once a day"),
     lastRuns: z
       .array(z.object({ operation: z.string(), status: z.string(), details: z.string(), executedAt: z.string() }))
       .describe("the latest run of each operation, from _maintenance_log"),
@@ -31,7 +31,7 @@ const healthSchema = z
   })
   .meta({ id: "TableHealth" });
 
-/** How a table is, and what it needs. */
+/** GET /v1/tables/{table}/health: file statistics, and the maintenance that is due. */
 export function addTableHealthRoute(app: App, deps: GatewayDeps): void {
   app.get(
     "/v1/tables/:table/health",
@@ -40,7 +40,7 @@ export function addTableHealthRoute(app: App, deps: GatewayDeps): void {
       schema: {
         operationId: "getTableHealth",
         tags: ["tables"],
-        summary: "Files, sizes, delete files and snapshots of the table, and what maintenance is due",
+        summary: "Files, sizes, delete files and snapshots of a table, and the maintenance that is due",
         params: z.object({ table: z.string() }),
         response: { 200: healthSchema, ...problemResponses },
       },

@@ -9,7 +9,7 @@ import { gateOf } from "./gate.ts";
 
 const INGESTION_DATE = "ingestion_date";
 
-/** The tables: what they hold, how fresh they are, what is on its way into them. */
+/** GET /v1/tables: contents, freshness and pending files of tables. */
 export function addTableRoutes(app: App, deps: GatewayDeps): void {
   app.get(
     "/v1/tables",
@@ -18,7 +18,7 @@ export function addTableRoutes(app: App, deps: GatewayDeps): void {
       schema: {
         operationId: "listTables",
         tags: ["tables"],
-        summary: "Every table: in the warehouse, declared by a contract, or on its way",
+        summary: "All tables: in the warehouse, declared by a contract, or with pending files",
         response: { 200: tableListSchema, ...problemResponses },
       },
     },
@@ -67,7 +67,7 @@ async function describeTable(deps: GatewayDeps, table: string): Promise<z.infer<
   const description = await deps.warehouse.describe(table);
   const summary = summaryOf(deps, table, description !== undefined);
   if (!description && !summary.declared && summary.lag.files === 0) {
-    throw new TributaryError("NOT_FOUND", `no table '${table}'`);
+    throw new TributaryError("NOT_FOUND", `no such table: '${table}'`);
   }
   const columns = description?.columns ?? null;
   const dateColumn = columns?.find(({ name }) => name === INGESTION_DATE)?.name;

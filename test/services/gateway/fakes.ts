@@ -1,4 +1,4 @@
-/** Ports in memory, as small as the gateway's tests allow; the contract suites prove the real ones. */
+/** Minimal in-memory ports for the gateway's tests; contract suites test the real ones. */
 import { createHash } from "node:crypto";
 import type { Readable } from "node:stream";
 import type { BlobStore } from "../../../lib/blob/blob-store.ts";
@@ -10,7 +10,7 @@ import { sqlReads } from "../../../lib/warehouse/reads/sql-reads.ts";
 import type { QueryResult, TableDescription, Warehouse } from "../../../lib/warehouse/warehouse.ts";
 
 const unused = (): never => {
-  throw new Error("the fake has no such thing");
+  throw new Error("the fake does not support this");
 };
 
 export interface FakeBlobStore extends BlobStore {
@@ -75,7 +75,7 @@ export interface FakeEventLog extends EventLog {
   fault: Error | undefined;
 }
 
-/** One partition a topic. */
+/** One partition per topic. */
 export function fakeEventLog(): FakeEventLog {
   const records: LogRecord[] = [];
   const tails = new Set<{ topics: readonly string[]; onRecord: (record: LogRecord) => void }>();
@@ -118,7 +118,7 @@ export function fakeEventLog(): FakeEventLog {
 export interface FakeWarehouse extends Warehouse {
   described: Map<string, TableDescription>;
   queries: string[];
-  /** What a query answers. */
+  /** The result of a query. */
   answer: (sql: string, signal: AbortSignal | undefined) => Promise<QueryResult> | QueryResult;
 }
 

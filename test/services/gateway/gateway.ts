@@ -1,4 +1,4 @@
-/** A gateway on ports in memory, and the events with which a parser and a committer would answer it. */
+/** A gateway on in-memory ports, and the events that a parser and a committer would publish. */
 import { gatewaySettings, type GatewaySettings } from "../../../services/gateway/config.ts";
 import { startGateway, type GatewayOptions } from "../../../services/gateway/service.ts";
 import { z } from "zod";
@@ -28,7 +28,7 @@ export interface TestGateway extends AsyncDisposable {
   /** The file events published so far. */
   published(): FileEvent[];
   parsed(fileId: string, event?: Partial<ParseEvent>): Promise<void>;
-  /** A commit in which the file ended. */
+  /** Publishes a commit with the file's outcome. */
   ended(fileId: string, outcome?: Partial<FileOutcome>, commit?: Partial<CommitEvent>): Promise<void>;
 }
 

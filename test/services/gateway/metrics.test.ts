@@ -46,7 +46,7 @@ test("uploads, drops, replays and commands", async () => {
   assert.equal(await seriesOf(registry, `tributary_http_request_seconds_count{${route},status="400"}`), 1);
 });
 
-test("an upload whose event is not durable was received, and is not sent", async () => {
+test("an upload without a durable event counts as received, not as sent", async () => {
   const registry = new Registry();
   await using gateway = await testGateway({}, { registry });
   gateway.log.fault = new TributaryError("LOG_UNAVAILABLE", "the broker is away");
@@ -56,7 +56,7 @@ test("an upload whose event is not durable was received, and is not sent", async
   gateway.log.fault = undefined;
 });
 
-test("the disk is told by stores that know it, and one that fails leaves no number", async () => {
+test("disk space is reported if the store knows it; a failure leaves no value", async () => {
   const registry = new Registry();
   await using gateway = await testGateway({}, { registry });
   gateway.blob.freeBytes = 12_345;
@@ -65,6 +65,6 @@ test("the disk is told by stores that know it, and one that fails leaves no numb
   assert.equal(await seriesOf(registry, 'tributary_disk_bytes{kind="free"}'), undefined);
 });
 
-test("no value of the specification is left uncounted", () => {
+test("every value of the specification is counted", () => {
   assert.deepEqual(uncounted(GATEWAY_THROUGHPUT, flows), []);
 });

@@ -9,7 +9,7 @@ import { gatewayMetrics } from "../../../services/gateway/metrics.ts";
 import { fakeBlobStore, fakeEventLog } from "./fakes.ts";
 import { testGateway } from "./gateway.ts";
 
-test("a taken port is named with what to do about it", async () => {
+test("a port in use is reported with the setting to change", async () => {
   await using first = await testGateway();
   await assert.rejects(testGateway({ TRIBUTARY_PORT: new URL(first.url).port }), (error) => {
     assert.ok(hasCode(error, "PORT_IN_USE"));
@@ -18,7 +18,7 @@ test("a taken port is named with what to do about it", async () => {
   });
 });
 
-test("a gateway that starts again knows from the log what became of the files", async () => {
+test("a restarted gateway reads the status of files from the log", async () => {
   const log = fakeEventLog();
   {
     await using first = await testGateway({}, { log });
@@ -32,14 +32,14 @@ test("a gateway that starts again knows from the log what became of the files", 
   );
 });
 
-test("an event that cannot be read stops nothing", async () => {
+test("an undecodable event is skipped", async () => {
   await using gateway = await testGateway();
   await gateway.log.publish("file-events", [{ key: "sales", value: Buffer.from("not avro") }]);
   const response = await fetch(`${gateway.url}/v1/tables/sales/files/a.csv`, { method: "PUT", body: "id\n1\n" });
   assert.equal(response.status, 202);
 });
 
-test("what dead processes left in incoming/ is swept, what is young stays", async () => {
+test("old objects in incoming/ are deleted, recent ones stay", async () => {
   const DAY_MS = 24 * 60 * 60 * 1000;
   const blob = fakeBlobStore();
   let nowMs = DAY_MS;
@@ -50,7 +50,7 @@ test("what dead processes left in incoming/ is swept, what is young stays", asyn
     metrics: gatewayMetrics(makeRegistry("test")),
     limits: { sizeBytesMax: 1, idleMsMax: 1, diskFreeBytesMin: 0 },
   });
-  // The fake's objects are from 1970.
+  // The fake's objects date from 1970.
   await blob.put("incoming/dead", Buffer.from("x"));
   await blob.put("raw/sha256/aa/aa", Buffer.from("y"));
   await ingest.sweep();
@@ -60,7 +60,7 @@ test("what dead processes left in incoming/ is swept, what is young stays", asyn
   assert.deepEqual([...blob.objects.keys()], ["raw/sha256/aa/aa"]);
 });
 
-test("/openapi.json: a file's body may be missing, which is an empty file; a form's may not", async () => {
+test("/openapi.json: a file's body is optional (an empty file), a form's body is required", async () => {
   await using gateway = await testGateway();
   const { paths } = (await (await fetch(`${gateway.url}/openapi.json`)).json()) as {
     paths: Record<string, Record<string, { requestBody: { required?: boolean } }>>;
@@ -73,7 +73,7 @@ test("/openapi.json: a file's body may be missing, which is an empty file; a for
   assert.equal(gateway.published()[0]!.sizeBytes, 0);
 });
 
-test("/openapi.json describes every /v1 route, its answers and its problems; /docs needs nothing from elsewhere", async () => {
+test("/openapi.json describes every /v1 route with its responses; /docs loads nothing from other hosts", async () => {
   await using gateway = await testGateway();
   const document = (await (await fetch(`${gateway.url}/openapi.json`)).json()) as {
     paths: Record<string, Record<string, { operationId: string; summary: string; responses: Record<string, object> }>>;

@@ -33,8 +33,8 @@ const send = (gateway: TestGateway, method: string, path: string, who?: string, 
     },
   });
 
-/** The audit lines so far, without what differs from run to run. */
-async function told({ lines }: CapturedLog, count: number): Promise<Record<string, unknown>[]> {
+/** The audit lines so far, without fields that differ between runs. */
+async function auditLines({ lines }: CapturedLog, count: number): Promise<Record<string, unknown>[]> {
   await until(`${count} lines`, () => lines.length >= count);
   return lines.map(({ level: _l, time: _t, pid: _p, hostname: _h, msg: _m, at, from, requestId, fileId, ...line }) => {
     assert.equal(new Date(String(at)).toISOString(), at);
@@ -45,7 +45,7 @@ async function told({ lines }: CapturedLog, count: number): Promise<Record<strin
 
 const keyed = (id: string) => ({ kind: "key", id });
 
-test("who changes something, or may not, is told of: who, what, from where, with what result", async () => {
+test("changes and refused requests are audited: caller, operation, address and result", async () => {
   const log = capturedLog();
   await using gateway = await testGateway({ TRIBUTARY_API_KEYS_FILE: keysFile }, { audit: log.logger });
   const form = new FormData();
@@ -59,7 +59,7 @@ test("who changes something, or may not, is told of: who, what, from where, with
   await send(gateway, "POST", "/v1/query", "secret-of-loader", { body: '{"sql":"SELECT \'private\'"}' });
   await send(gateway, "POST", "/v1/tables/sales/replay", "secret-of-boss", { body: '{"onlyFile":"a.csv"}' });
   await send(gateway, "POST", "/v1/tables/none/maintenance/run", "secret-of-boss", { body: "{}" });
-  assert.deepEqual(await told(log, 8), [
+  assert.deepEqual(await auditLines(log, 8), [
     { who: keyed("loader"), operation: "uploadFile", table: "sales", file: "2024/a.csv", hasFile: true, result: "done", status: 202 },
     { who: keyed("loader"), operation: "uploadFile", table: "sales", file: "../a.csv", result: "failed", status: 400, code: "FILE_NAME_INVALID" },
     { who: keyed("loader"), operation: "uploadFiles", table: "sales", files: [{ file: "a.csv", fileId: gateway.published()[1]!.fileId }, { file: "b.csv", fileId: gateway.published()[2]!.fileId }], fileCount: 2, result: "done", status: 202 },
@@ -72,7 +72,7 @@ test("who changes something, or may not, is told of: who, what, from where, with
   assert.doesNotMatch(log.text(), /secret|private/, "no key, no statement");
 });
 
-test("who only reads is not told of", async () => {
+test("reads are not audited", async () => {
   const log = capturedLog();
   await using gateway = await testGateway({}, { audit: log.logger });
   await send(gateway, "GET", "/v1/tables");
@@ -87,7 +87,7 @@ test("who only reads is not told of", async () => {
   );
 });
 
-test("every route that is no GET is audited, but for those that say that they read", async () => {
+test("every route except GET is audited, unless it declares that it only reads", async () => {
   const log = capturedLog();
   await using gateway = await testGateway({}, { audit: log.logger });
   const { paths } = (await (await send(gateway, "GET", "/openapi.json")).json()) as {
@@ -109,7 +109,7 @@ test("every route that is no GET is audited, but for those that say that they re
   );
 });
 
-test("names that would break a line, or a terminal, are harmless in it", async () => {
+test("names with control characters are sanitised in the audit log", async () => {
   const log = capturedLog();
   await using gateway = await testGateway({}, { audit: log.logger });
   await send(gateway, "PUT", `/v1/tables/sales/files/${encodeURIComponent('a\n{"audit":true}\u001b[2J\u009b')}`, undefined, { body: "x" }); // prettier-ignore
@@ -118,7 +118,7 @@ test("names that would break a line, or a terminal, are harmless in it", async (
   assert.equal(log.lines[0]!["file"], 'a�{"audit":true}�[2J�');
 });
 
-test("the audit log goes into its own file, which only its owner reads; one that cannot be written stops the start", () => {
+test("the audit log file is readable only by its owner; an unwritable one stops the start", () => {
   const path = join(folder, "deep", "audit.jsonl");
   const fail = (error: unknown): never => assert.fail(String(error));
   makeAuditLogger(path, "gateway", ["hunter2"], fail).info({ who: "x hunter2" }, "audit");
@@ -138,7 +138,7 @@ test("the audit log goes into its own file, which only its owner reads; one that
   );
 });
 
-test("a quiet log tells of it all the same", async () => {
+test("audit lines are logged at any log level", async () => {
   const log = capturedLog();
   log.logger.level = "error";
   await using gateway = await testGateway({}, { logger: log.logger, audit: undefined as never });

@@ -34,7 +34,7 @@ const request = (gateway: TestGateway, method: string, path: string, key?: strin
     },
   });
 
-test("with keys, every /v1 route needs one that has its scope", async () => {
+test("with keys, every /v1 route requires one with its scope", async () => {
   await using gateway = await testGateway({ TRIBUTARY_API_KEYS_FILE: keysFile });
   const response = await request(gateway, "GET", "/v1/tables");
   assert.equal(response.headers.get("www-authenticate"), "Bearer");
@@ -51,7 +51,7 @@ test("with keys, every /v1 route needs one that has its scope", async () => {
   }
 });
 
-test("every /v1 route says 401 without a key", async () => {
+test("every /v1 route responds 401 without a key", async () => {
   await using gateway = await testGateway({ TRIBUTARY_API_KEYS_FILE: keysFile });
   const { paths } = (await (await fetch(`${gateway.url}/openapi.json`)).json()) as {
     paths: Record<string, Record<string, unknown>>;
@@ -64,7 +64,7 @@ test("every /v1 route says 401 without a key", async () => {
   }
 });
 
-test("without keys other machines cannot be let in", async () => {
+test("without keys the gateway refuses to listen for other machines", async () => {
   await assert.rejects(testGateway({ TRIBUTARY_HOST: "0.0.0.0" }), (error) => {
     assert.ok(hasCode(error, "CONFIG_INVALID"));
     assert.match(error.message, /TRIBUTARY_API_KEYS_FILE/);
@@ -91,7 +91,7 @@ test("without keys, pages of other origins and rebound names are refused", async
   assert.equal(await ask({ host: "[::1]:8080" }), 200);
 });
 
-test("a rate limit holds for each key, and not for health", async () => {
+test("the rate limit applies to each key, and not to health checks", async () => {
   await using gateway = await testGateway({ TRIBUTARY_API_KEYS_FILE: keysFile, TRIBUTARY_RATE_LIMIT: "2" });
   for (let n = 0; n < 2; n++) assert.equal((await request(gateway, "GET", "/v1/tables", "load-me")).status, 200);
   const limited = await request(gateway, "GET", "/v1/tables", "load-me");

@@ -1,4 +1,4 @@
-/** Tokens of an issuer, with a real server for its keys. */
+/** Tokens of an issuer, with a real HTTP server for its keys. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
@@ -26,7 +26,7 @@ interface KeyPair {
 const AUDIENCE = "tributary";
 let server: Server;
 let issuer: string;
-/** What the issuer shows, and how often it was asked. */
+/** The keys that the issuer serves, and the number of requests for them. */
 let shown: JWK[] = [];
 let asked = 0;
 let status = 200;
@@ -88,7 +88,7 @@ const env = (more: Record<string, string> = {}) => ({
 const ask = (url: string, bearer: string, path = "/v1/tables", method = "GET") =>
   fetch(url + path, { method, headers: { authorization: `Bearer ${bearer}` } });
 
-test("a good token of the issuer has the scopes that it says", async () => {
+test("a valid token grants the scopes of its claim", async () => {
   await using gateway = await testGateway(env());
   assert.equal((await ask(gateway.url, await token())).status, 200);
   const forbidden = await ask(gateway.url, await token(), "/v1/tables/t/replay", "POST");
@@ -98,7 +98,7 @@ test("a good token of the issuer has the scopes that it says", async () => {
   await problemIn(await fetch(`${gateway.url}/v1/tables`), 401, "UNAUTHENTICATED");
 });
 
-test("a token that is not quite right is refused, and it says why", async () => {
+test("an invalid token is refused with the reason", async () => {
   const log = capturedLog();
   await using gateway = await testGateway(env(), { logger: log.logger, audit: log.logger });
   const good = { iss: issuer, aud: AUDIENCE, sub: "alice", exp: Math.floor(Date.now() / 1000) + 300, scope: "x" };
@@ -110,19 +110,23 @@ test("a token that is not quite right is refused, and it says why", async () => 
     ["another audience", await token({ aud: "payroll" }), /claim 'aud'/],
     ["another issuer", await token({ iss: "https://evil.example" }), /claim 'iss'/],
     ["expired", await token({}, { expires: "-1m" }), /expired/],
-    ["not yet good", await token({ nbf: Math.floor(Date.now() / 1000) + 120 }), /claim 'nbf'/],
+    ["not yet valid", await token({ nbf: Math.floor(Date.now() / 1000) + 120 }), /claim 'nbf'/],
     ["no subject", await token({ sub: undefined as never }), /claim 'sub'/],
     ["another's key under a known id", await token({}, { key: second!.privateKey }), /signature/],
-    ["an unknown key id", await token({}, { key: second!.privateKey, kid: "two" }), /no such key/],
+    ["an unknown key id", await token({}, { key: second!.privateKey, kid: "two" }), /does not have its signing key/],
     ["alg none", unsigned({ alg: "none" }, good), /algorithm/],
     ["alg none with a key id", unsigned({ alg: "none", kid: "one", typ: "JWT" }, good), /algorithm/],
     ["HMAC by the public key, PEM", await token({}, { key: publicPem, alg: "HS256" }), /algorithm/],
     ["HMAC by the public key, modulus", await token({}, { key: publicModulus, alg: "HS256" }), /algorithm/],
-    ["another algorithm than the key's", await token({}, { key: curve!.privateKey, alg: "ES256" }), /no such key/],
-    ["claims exchanged", `${head!}.${forged}.${signature!}`, /signature/],
-    ["signature left out", `${head!}.${body!}.`, /signature|read/],
-    ["no header", `e30.${body!}.${signature!}`, /read/],
-    ["critical extension unknown", unsigned({ alg: "RS256", crit: ["x"], x: 1 }, good), /read|signature/],
+    [
+      "another algorithm than the key's",
+      await token({}, { key: curve!.privateKey, alg: "ES256" }),
+      /does not have its signing key/,
+    ],
+    ["claims replaced", `${head!}.${forged}.${signature!}`, /signature/],
+    ["signature left out", `${head!}.${body!}.`, /signature|malformed/],
+    ["no header", `e30.${body!}.${signature!}`, /malformed/],
+    ["critical extension unknown", unsigned({ alg: "RS256", crit: ["x"], x: 1 }, good), /malformed|signature/],
   ] as const) {
     const { detail } = await problemIn(await ask(gateway.url, bearer), 401, "UNAUTHENTICATED");
     assert.match(detail, says, what);
@@ -131,7 +135,7 @@ test("a token that is not quite right is refused, and it says why", async () => 
   assert.equal((await ask(gateway.url, await token())).status, 200);
 });
 
-test("a token without an end is refused", async () => {
+test("a token without an expiry is refused", async () => {
   await using gateway = await testGateway(env());
   const endless = await new SignJWT({ iss: issuer, aud: AUDIENCE, sub: "alice" })
     .setProtectedHeader({ alg: "RS256", kid: "one" })
@@ -149,7 +153,7 @@ const codeOf = async (work: Promise<unknown>): Promise<ErrorCode | undefined> =>
     (error: unknown) => (error as { code: ErrorCode }).code,
   );
 
-test("a key that the issuer has changed is fetched when its id comes, but not for every unknown id", async () => {
+test("an unknown key id fetches the issuer's keys again, but not every time", async () => {
   const eager = verifierOf({}, { cooldownMs: 0 });
   const rotated = await token({}, { key: second!.privateKey, kid: "two" });
   assert.equal(await codeOf(eager.callerOf(rotated)), "UNAUTHENTICATED");
@@ -166,32 +170,32 @@ test("a key that the issuer has changed is fetched when its id comes, but not fo
   assert.equal(asked, 1);
 });
 
-test("while the issuer is away it is said so, and what is wrong stays in the log", async () => {
+test("an unreachable issuer gives IDENTITY_UNAVAILABLE; the cause is only in the log", async () => {
   const log = capturedLog();
   status = 500;
   await using gateway = await testGateway(env(), { logger: log.logger });
   const refused = await ask(gateway.url, await token());
   assert.ok(Number(refused.headers.get("retry-after")) > 0);
   const { detail } = await problemIn(refused, 503, "IDENTITY_UNAVAILABLE");
-  assert.ok(!detail.includes("127.0.0.1") && log.text().includes("answered 500"));
+  assert.ok(!detail.includes("127.0.0.1") && log.text().includes("responded with status 500"));
   status = 200;
-  assert.equal((await ask(gateway.url, await token())).status, 200, "it is tried again");
+  assert.equal((await ask(gateway.url, await token())).status, 200, "the keys are fetched again");
 });
 
-test("a token's end is its request's end, give or take the clocks", async () => {
+test("a long-lived request ends with its token, within the clock tolerance", async () => {
   const clock = new FakeClock(Date.now());
   const verifier = verifierOf({ TRIBUTARY_OIDC_CLOCK_TOLERANCE: "10s" }, { clock });
   const soon = await token({}, { expires: "60s" });
   const caller = await verifier.callerOf(soon);
   clock.advance(65_000);
-  assert.ok(caller.holds());
+  assert.ok(caller.isStillValid());
   assert.equal((await verifier.callerOf(soon)).id, "alice");
   clock.advance(10_000);
-  assert.ok(!caller.holds());
+  assert.ok(!caller.isStillValid());
   assert.equal(await codeOf(verifier.callerOf(soon)), "UNAUTHENTICATED");
 });
 
-test("an issuer whose certificate a given authority signed is reached, and no other", async () => {
+test("only an issuer with a certificate of the given authority is trusted", async () => {
   const certificate = await selfSigned();
   const secure = createTlsServer(certificate, (_, response) => response.end(JSON.stringify({ keys: shown }))).listen(0);
   await once(secure, "listening");
@@ -203,7 +207,7 @@ test("an issuer whose certificate a given authority signed is reached, and no ot
   secure.close();
 });
 
-test("what a claim gives: scopes by prefix, by mapping, as words or list, deep in the token; nothing else", () => {
+test("a claim grants scopes by prefix and by mapping, as words or list, also nested; nothing else", () => {
   const of = (payload: JWTPayload, over: Partial<OidcSettings> = {}) =>
     scopesOf(payload, {
       scopesClaim: "scope",
@@ -222,7 +226,7 @@ test("what a claim gives: scopes by prefix, by mapping, as words or list, deep i
   assert.deepEqual(of({}, { scopesClaim: "constructor.name" }), []);
 });
 
-test("settings that would take the wrong tokens are refused", () => {
+test("settings that would accept the wrong tokens are refused", () => {
   const refused = (more: Record<string, string>, says: RegExp) =>
     assert.throws(() => oidcSettings(settingsOf({ TRIBUTARY_OIDC_ISSUER: "https://id.example", ...more })), says);
   refused({}, /TRIBUTARY_OIDC_AUDIENCE/);
@@ -241,7 +245,7 @@ test("settings that would take the wrong tokens are refused", () => {
   assert.equal(oidcSettings(settingsOf()), undefined);
 });
 
-test("a token lets the gateway be reached from outside, and both kinds are taken side by side", async () => {
+test("with a token issuer the gateway may listen on other addresses; keys and tokens work together", async () => {
   await using gateway = await testGateway(env({ TRIBUTARY_HOST: "0.0.0.0" }));
   assert.match(gateway.url, /^http:/);
   assert.ok(hasCode(await refusal(testGateway({ TRIBUTARY_HOST: "0.0.0.0" })), "CONFIG_INVALID"));

@@ -102,7 +102,7 @@ function consoleSuite(profile: Profile): void {
     await page.goto(target.url);
     await page.getByLabel("API key").fill("wrong");
     await page.getByRole("button", { name: "Use this key" }).click();
-    await page.getByText("the API key is not known").waitFor();
+    await page.getByText("unknown API key").waitFor();
     await page.getByLabel("API key").fill(target.key);
     await page.keyboard.press("Enter");
     await page.locator("#live.on").waitFor();
@@ -133,7 +133,7 @@ function consoleSuite(profile: Profile): void {
     await late.getByLabel("API key").fill("wrong");
     await late.getByRole("button", { name: "Use this key" }).click();
     await Promise.all(held);
-    await late.getByText("the API key is not known").waitFor();
+    await late.getByText("unknown API key").waitFor();
     await late.getByLabel("API key").fill(target.key);
     await late.keyboard.press("Enter");
     const refused = late.waitForResponse((answer) => answer.url().endsWith("/v1/tables") && answer.status() === 401);

@@ -22,7 +22,7 @@ import { FakeClock } from "../../../support/fake-clock.ts";
 import { FakeEventLog } from "../../../support/fake-event-log.ts";
 import { until } from "../../../support/until.ts";
 
-/** Publishes file events as the gateway does, and keeps the texts it was given. */
+/** Publishes file events like the gateway, and keeps the received texts. */
 class TestIngest implements Pick<Ingest, "put" | "deleted"> {
   readonly log: FakeEventLog;
   /** `table/sourceFile=text`, `-table/sourceFile` for a deletion, in the order of the events. */
@@ -90,7 +90,7 @@ interface Scene {
   ingest: TestIngest;
   counted: string[];
   start: (options?: Partial<DropsOptions>) => Promise<DropPoller>;
-  /** Starts one that the test itself ends, or leaves for dead. */
+  /** Starts a poller that the test closes or abandons. */
   startUnowned: (options?: Partial<DropsOptions>) => Promise<DropPoller>;
   /** The drop events so far, newest of each key. */
   remembered: () => Promise<Map<string, DropEvent>>;
@@ -139,13 +139,13 @@ async function scene(context: TestContext): Promise<Scene> {
   };
 }
 
-/** Lets the poller list some more times. */
+/** Waits for some further listings. */
 const listings = (drops: MemoryDrops, more: number): Promise<unknown> => {
   const goal = drops.listings + more;
   return until(`${more} more listings`, () => drops.listings >= goal);
 };
 
-test("takes each version of each file once, under its table and name", async (context) => {
+test("ingests each version of each file once, under its table and name", async (context) => {
   const { drops, ingest, start, remembered } = await scene(context);
   drops.drop("Sales Data/jan.csv", "a", 1);
   drops.drop("sales/2024/Jan.CSV.GZ", "b", 2);
@@ -163,7 +163,7 @@ test("takes each version of each file once, under its table and name", async (co
   assert.equal(events.size, 3);
 });
 
-test("takes a content that comes back as a version of its own", async (context) => {
+test("ingests returning content as a new version", async (context) => {
   const { drops, ingest, start } = await scene(context);
   drops.drop("t/x.csv", "one");
   await start();
@@ -174,7 +174,7 @@ test("takes a content that comes back as a version of its own", async (context) 
   assert.equal(ingest.seen.length, 4);
 });
 
-test("remembers over a restart what it has taken", async (context) => {
+test("keeps ingested versions across a restart", async (context) => {
   const { drops, ingest, start, remembered } = await scene(context);
   drops.drop("t/x.csv", "one");
   drops.drop("t/y.csv", "one");
@@ -188,7 +188,7 @@ test("remembers over a restart what it has taken", async (context) => {
   assert.deepEqual(ingest.seen, ["t/x.csv=one", "t/y.csv=one", "t/y.csv=two"]);
 });
 
-test("takes nothing twice when a process dies between the file event and the drop event", async (context) => {
+test("ingests nothing twice after a crash between the file event and the drop event", async (context) => {
   const { drops, ingest, log, start, startUnowned, remembered } = await scene(context);
   drops.drop("t/x.csv", "one");
   const stuck = new Set<string>();
@@ -208,7 +208,7 @@ test("takes nothing twice when a process dies between the file event and the dro
   assert.equal((await remembered()).get("t/x.csv")!.fileId, "file-000001");
 });
 
-test("misses an object that goes while its drop event is lacking, whatever kept that off", async (context) => {
+test("detects the deletion of an object without a drop event", async (context) => {
   for (const code of ["DISK_FULL", "LOG_UNAVAILABLE"] as const) {
     const { drops, ingest, start, remembered } = await scene(context);
     drops.drop("t/x.csv", "one");
@@ -223,7 +223,7 @@ test("misses an object that goes while its drop event is lacking, whatever kept 
   }
 });
 
-test("takes nothing twice when the answer of the log is lost", async (context) => {
+test("ingests nothing twice when the log's response is lost", async (context) => {
   const { drops, ingest, start, remembered, counted } = await scene(context);
   drops.drop("t/x.csv", "one");
   let failures = 0;
@@ -236,7 +236,7 @@ test("takes nothing twice when the answer of the log is lost", async (context) =
   assert.deepEqual(counted, ["error LOG_UNAVAILABLE"]);
 });
 
-test("one of several gateways watches, and another goes on when it ends", async (context) => {
+test("one of several gateways watches, and another takes over when it ends", async (context) => {
   const { drops, ingest, start, startUnowned } = await scene(context);
   const first = await startUnowned();
   await start();
@@ -251,14 +251,14 @@ test("one of several gateways watches, and another goes on when it ends", async 
   assert.deepEqual(ingest.seen, ["t/1.csv=1", "t/2.csv=2"]);
 });
 
-test("of one table, takes the oldest first and one at a time; several tables side by side", async (context) => {
+test("ingests one table in order, oldest first, and several tables concurrently", async (context) => {
   const { drops, ingest, start } = await scene(context);
   const ages = [5, 3, 9, 1, 7, 3];
   for (const table of ["a", "b", "c"]) ages.forEach((age, n) => drops.drop(`${table}/${n}.csv`, "x", age));
   ingest.fault = async (moment) => {
     if (moment === "before") await until("another table's file", () => ingest.atOnce >= 2 || ingest.seen.length >= 11);
   };
-  await start({ tablesAtOnce: 2 });
+  await start({ concurrentTablesMax: 2 });
   await until("all files", () => ingest.seen.length === 18);
   for (const table of ["a", "b", "c"]) {
     const order = ingest.seen.filter((file) => file.startsWith(`${table}/`));
@@ -270,7 +270,7 @@ test("of one table, takes the oldest first and one at a time; several tables sid
   assert.equal(ingest.atOnceMax, 2);
 });
 
-test("takes thousands of objects of one listing", async (context) => {
+test("ingests thousands of objects of one listing", async (context) => {
   const { drops, ingest, start } = await scene(context);
   for (let n = 0; n < 3000; n++) drops.drop(`t${n % 7}/${n}.csv`, "x");
   await start();
@@ -278,7 +278,7 @@ test("takes thousands of objects of one listing", async (context) => {
   assert.equal(new Set(ingest.seen).size, 3000);
 });
 
-test("an object that is gone from two listings is deleted once, and may come back", async (context) => {
+test("an object missing from two listings is deleted once, and may return", async (context) => {
   const { drops, ingest, start, remembered } = await scene(context);
   drops.drop("t/x.csv", "one");
   drops.drop("t/y.csv", "one");
@@ -294,7 +294,7 @@ test("an object that is gone from two listings is deleted once, and may come bac
   assert.deepEqual(ingest.seen, ["t/x.csv=one", "t/y.csv=one", "-t/x.csv", "t/x.csv=one"]);
 });
 
-test("a listing that fails half-way deletes nothing, and polling goes on", async (context) => {
+test("a listing that fails midway deletes nothing, and polling continues", async (context) => {
   const { drops, ingest, start, counted } = await scene(context);
   drops.drop("t/x.csv", "one");
   const clock = new FakeClock();
@@ -318,7 +318,7 @@ test("a listing that fails half-way deletes nothing, and polling goes on", async
   assert.ok(counted.every((what) => what === "error BLOB_UNAVAILABLE"));
 });
 
-test("objects that do not fit are counted once and left alone; unfinished and hidden ones not even that", async (context) => {
+test("unfit objects are counted once and skipped; unfinished and hidden ones are ignored", async (context) => {
   const { drops, ingest, start, counted } = await scene(context);
   const unfit = [
     "top.csv",
@@ -343,7 +343,7 @@ test("objects that do not fit are counted once and left alone; unfinished and hi
   assert.equal(ingest.seen.length, 1);
 });
 
-test("an object that changes or vanishes while it is taken is taken again, or not at all", async (context) => {
+test("an object that changes during its ingest is ingested again, and one that is deleted is not", async (context) => {
   const { drops, ingest, start } = await scene(context);
   drops.drop("t/x.csv", "one");
   drops.drop("t/y.csv", "one");
@@ -359,7 +359,7 @@ test("an object that changes or vanishes while it is taken is taken again, or no
   assert.deepEqual(ingest.seen, ["t/x.csv=two"]);
 });
 
-test("a version that cannot be taken is tried again later, or never if that is no use", async (context) => {
+test("a failed version is retried later, or never if the failure is not retryable", async (context) => {
   const { drops, ingest, start, counted } = await scene(context);
   drops.drop("t/full.csv", "x");
   drops.drop("u/large.csv", "x");
@@ -396,7 +396,7 @@ test("a version that cannot be taken is tried again later, or never if that is n
   });
 });
 
-test("an object that is refused before it is read is let go of", async (context) => {
+test("the body of an object refused before reading is closed", async (context) => {
   const { drops, ingest, start, counted } = await scene(context);
   drops.drop("t/x.csv", "x");
   let body: Readable | undefined;
@@ -409,7 +409,7 @@ test("an object that is refused before it is read is let go of", async (context)
   assert.ok(body?.destroyed);
 });
 
-test("a poke with keys takes them at once, one without lists", async (context) => {
+test("a trigger with keys ingests them at once, one without lists the store", async (context) => {
   const { drops, ingest, start } = await scene(context);
   const clock = new FakeClock();
   const poller = await start({ clock });
@@ -426,7 +426,7 @@ test("a poke with keys takes them at once, one without lists", async (context) =
   await until("a listing for the one that is gone", () => drops.listings === 3);
 });
 
-test("closing lets go of what is being read and takes nothing more", async (context) => {
+test("closing aborts running reads and ingests nothing more", async (context) => {
   const { drops, ingest, startUnowned, counted } = await scene(context);
   for (let n = 0; n < 50; n++) drops.drop(`t/${n}.csv`, "x");
   let release = (): void => undefined;
@@ -441,7 +441,7 @@ test("closing lets go of what is being read and takes nothing more", async (cont
   assert.deepEqual(counted, []);
 });
 
-test("in a folder: a file that is still written is not taken, links and hidden files never", async (context) => {
+test("in a folder: a file still being written is not ingested, links and hidden files never", async (context) => {
   const folder = await mkdtemp(join(tmpdir(), "tributary-drops-"));
   const drops = await openBlobStore(`file:${folder}`);
   context.after(async () => {

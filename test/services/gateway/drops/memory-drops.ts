@@ -12,7 +12,7 @@ export interface MemoryDrops extends BlobStore {
   fault: (method: "list" | "get" | "head", key: string) => Promise<void> | void;
 }
 
-/** An object store whose objects tests put and remove. */
+/** An object store in memory whose objects the tests put and remove. */
 export function memoryDrops(): MemoryDrops {
   const objects = new Map<string, { bytes: Buffer; modifiedAtMs: number }>();
   const infoOf = (key: string) => {

@@ -41,7 +41,7 @@ test("reads S3 events, several at once, keys decoded", () => {
   ]);
 });
 
-test("keys lose the store's prefix, and what lies beside it is not ours", () => {
+test("keys lose the store's prefix, and objects outside it are ignored", () => {
   const body = { Records: [put("drops/eu/sales/jan.csv"), put("drops/eu/"), put("drops/europe/x.csv"), put("x.csv")] };
   for (const url of ["s3://csv-uploads/drops/eu", "s3://csv-uploads/drops/eu/?endpoint=http://h:1&region=r"]) {
     assert.deepEqual(readNotification(body, url), jan);
@@ -50,7 +50,7 @@ test("keys lose the store's prefix, and what lies beside it is not ours", () => 
   assert.deepEqual(readNotification({ Records: [put("sales/jan.csv")] }, "file:/data/drops"), []);
 });
 
-test("unwraps SNS, SQS, both, and what Lambda hands on", () => {
+test("unwraps SNS, SQS, both, and events through Lambda", () => {
   const event = JSON.stringify({ Records: [put("sales/jan.csv")] });
   const sns = { Type: "Notification", MessageId: "1", TopicArn: "arn", Message: event };
   for (const body of [
@@ -66,7 +66,7 @@ test("unwraps SNS, SQS, both, and what Lambda hands on", () => {
   }
 });
 
-test("reads EventBridge, whose keys are plain", () => {
+test("reads EventBridge, whose keys are not encoded", () => {
   const detail = { bucket: { name: "csv-uploads" }, object: { key: "sales/a+b%20.csv", etag: "e" } };
   const event = { version: "0", source: "aws.s3", "detail-type": "Object Created", detail };
   assert.deepEqual(readNotification(event, STORE), [{ key: "sales/a+b%20.csv", kind: "created" }]);
@@ -101,7 +101,7 @@ test("reads SeaweedFS's filer webhook", () => {
   assert.deepEqual(filer("create", "other/x.csv", { new_entry: file("x.csv"), new_parent_path: "/buckets/other" }), []);
 });
 
-test("what is for somebody else gives nothing", () => {
+test("events of other buckets and types give nothing", () => {
   for (const body of [
     {},
     { Service: "Amazon S3", Event: "s3:TestEvent", Bucket: "csv-uploads" },
@@ -113,7 +113,7 @@ test("what is for somebody else gives nothing", () => {
   }
 });
 
-test("what is malformed is refused", () => {
+test("malformed notifications are refused", () => {
   for (const body of [
     null,
     "text",
@@ -136,7 +136,7 @@ test("what is malformed is refused", () => {
   refused(JSON.parse(wrapped));
 });
 
-test("whatever comes, it answers or says BAD_REQUEST", () => {
+test("any input gives a result or BAD_REQUEST", () => {
   const names = fc.constantFrom(
     "Records",
     "s3",

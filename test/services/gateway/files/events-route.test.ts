@@ -9,7 +9,7 @@ async function upload(gateway: TestGateway, table: string): Promise<string> {
   return fileStatusSchema.parse(await response.json()).fileId;
 }
 
-/** Reads a stream's events until its end. */
+/** Reads the events of a stream until its end. */
 async function* eventsOf(response: Response): AsyncGenerator<{ event: string; data: unknown }> {
   let text = "";
   for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
@@ -23,7 +23,7 @@ async function* eventsOf(response: Response): AsyncGenerator<{ event: string; da
   }
 }
 
-test("changes of state come as they happen, of one table if asked", async () => {
+test("changes of state are streamed, optionally of one table", async () => {
   await using gateway = await testGateway();
   const stream = await fetch(`${gateway.url}/v1/events?table=sales`);
   assert.equal(stream.headers.get("content-type"), "text/event-stream");
@@ -43,7 +43,7 @@ test("changes of state come as they happen, of one table if asked", async () => 
   await events.return(undefined);
 });
 
-test("streams are few, and end when the gateway drains", async () => {
+test("the number of streams is limited, and they end when the gateway drains", async () => {
   const gateway = await testGateway({ TRIBUTARY_EVENT_STREAMS_MAX: "1" });
   const stream = await fetch(`${gateway.url}/v1/events`);
   await problemIn(await fetch(`${gateway.url}/v1/events`), 503, "OVERLOADED");
@@ -57,7 +57,7 @@ async function drainAll<T>(items: AsyncIterable<T>): Promise<T[]> {
   return all;
 }
 
-test("a client that goes away makes room", async () => {
+test("a client that disconnects frees its place", async () => {
   await using gateway = await testGateway({ TRIBUTARY_EVENT_STREAMS_MAX: "1" });
   const leaving = new AbortController();
   await fetch(`${gateway.url}/v1/events`, { signal: leaving.signal });

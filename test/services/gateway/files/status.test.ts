@@ -66,7 +66,7 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
     .map(([outcome, commit]) => ends(outcome, commit)),
 );
 
-test("any order of arrival, with repeats, ends in the same status", () => {
+test("any order of events, with repeats, gives the same status", () => {
   const shuffledTwice = fc
     .array(anyStep, { maxLength: 12 })
     .chain((steps) =>
@@ -82,7 +82,7 @@ test("any order of arrival, with repeats, ends in the same status", () => {
   );
 });
 
-test("a status never goes back", () => {
+test("a status never moves backwards", () => {
   const RANK: Record<FileState, number> = { received: 0, parsing: 1, parsed: 2, failed: 3, rejected: 4, committed: 5 };
   fc.assert(
     fc.property(fc.array(anyStep, { maxLength: 12 }), (steps) => {
@@ -96,7 +96,7 @@ test("a status never goes back", () => {
   );
 });
 
-test("every status that the fold can reach keeps the published schema", () => {
+test("every reachable status matches the published schema", () => {
   fc.assert(
     fc.property(fc.array(anyStep, { maxLength: 8 }), (steps) => {
       const status = statusOf(ID, fold([arrives, ...steps]));
@@ -105,7 +105,7 @@ test("every status that the fold can reach keeps the published schema", () => {
   );
 });
 
-test("the way of a file: received, parsing, parsed, committed", () => {
+test("states of a file: received, parsing, parsed, committed", () => {
   let facts = arrives(noFileFacts);
   assert.equal(fileStateOf(facts), "received");
   facts = parses({ phase: "started", atMs: 1_100 })(facts);
@@ -125,7 +125,7 @@ test("the way of a file: received, parsing, parsed, committed", () => {
   assert.equal(status.receivedAt, "1970-01-01T00:00:01.000Z");
 });
 
-test("a failed parse says what and what to do; a later commit of the same file is the truth", () => {
+test("a failed parse shows error and remedy; a later commit of the same file takes precedence", () => {
   const failed = fold([arrives, parses({ phase: "failed", errorCode: "FILE_EMPTY", errorMessage: "0 bytes" })]);
   const { status, error } = statusOf(ID, failed)!;
   assert.equal(status, "failed");
@@ -135,12 +135,12 @@ test("a failed parse says what and what to do; a later commit of the same file i
   assert.deepEqual([retried.status, retried.error], ["committed", null]);
 });
 
-test("an error code of another version is passed on without a remedy", () => {
+test("an unknown error code is shown without a remedy", () => {
   const status = statusOf(ID, fold([arrives, ends({ status: "failed", errorCode: "NEW_FAULT", errorMessage: "m" })]))!;
   assert.deepEqual(status.error, { code: "NEW_FAULT", message: "m", remedy: "" });
 });
 
-test("a file known only by its end is shown; one known only by a parse has no name yet", () => {
+test("a file known only by its end is shown; one known only by its parse is not", () => {
   assert.equal(statusOf(ID, fold([ends({})]))?.sourceFile, "2024/f.csv");
   assert.equal(statusOf(ID, fold([parses({})])), undefined);
 });

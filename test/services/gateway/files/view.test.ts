@@ -45,7 +45,7 @@ test("lists newest first, filtered, in pages", () => {
   assert.equal(view.list({ limit: 5 }).exhausted, true);
 });
 
-test("forgets the oldest beyond its bound, and late events do not bring them back", () => {
+test("evicts the oldest beyond its bound, and late events do not restore them", () => {
   const view = new FileView(10);
   for (let n = 1; n <= 12; n++) arrive(view, n);
   assert.equal(view.get(idOf(1)), undefined);
@@ -57,7 +57,7 @@ test("forgets the oldest beyond its bound, and late events do not bring them bac
   assert.equal(view.lag("sales").files, 10);
 });
 
-test("lag counts what has arrived and not ended", () => {
+test("lag counts files that have arrived and not ended", () => {
   const view = new FileView(100);
   arrive(view, 1, "sales", 50);
   arrive(view, 2, "sales", 40);
@@ -69,7 +69,7 @@ test("lag counts what has arrived and not ended", () => {
   assert.deepEqual(view.waitingTables(), []);
 });
 
-test("whoever waits hears at once; a file that has ended is not waited for", async () => {
+test("a waiter is called at once; an ended file needs no wait", async () => {
   const view = new FileView(100);
   const never = new AbortController().signal;
   arrive(view, 1);
@@ -81,7 +81,7 @@ test("whoever waits hears at once; a file that has ended is not waited for", asy
   assert.equal((await view.ended(idOf(1), never))?.status, "committed");
 });
 
-test("giving up ends the wait with nothing", async () => {
+test("an aborted wait resolves with undefined", async () => {
   const view = new FileView(100);
   arrive(view, 1);
   const leaving = new AbortController();
@@ -91,7 +91,7 @@ test("giving up ends the wait with nothing", async () => {
   assert.equal(await view.ended(idOf(1), AbortSignal.abort()), undefined);
 });
 
-test("listeners hear of every change of state once, and of nothing else", () => {
+test("listeners are called once for every change of state, and for nothing else", () => {
   const view = new FileView(100);
   const heard: string[] = [];
   const stop = view.subscribe(({ status }) => heard.push(status));
@@ -105,7 +105,7 @@ test("listeners hear of every change of state once, and of nothing else", () => 
   assert.deepEqual(heard, ["parsing", "parsed", "committed"]);
 });
 
-test("remembers when a table was committed to last", () => {
+test("keeps the time of a table's last commit", () => {
   const view = new FileView(100);
   view.noteCommit("sales", 5);
   view.noteCommit("sales", 3);

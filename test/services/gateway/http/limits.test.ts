@@ -1,4 +1,4 @@
-/** What one client may cost: requests, failed logins, headers, bodies, forms, connections. */
+/** Limits on a client: requests, failed logins, headers, bodies, forms, connections. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -31,7 +31,7 @@ const ask = (gateway: TestGateway, bearer?: string, path = "/v1/tables", from?: 
     },
   });
 
-/** What comes back for bytes that no client library would send. */
+/** The response to raw bytes that no client library would send. */
 async function exchange(gateway: TestGateway, bytes: string): Promise<string> {
   const socket = connect(Number(new URL(gateway.url).port), "127.0.0.1");
   await once(socket, "connect");
@@ -50,7 +50,7 @@ function problemOfRaw(answer: string, status: number, code: string): void {
   assert.deepEqual([problem.code, problem.status], [code, status]);
 }
 
-test("requests are counted by key id, whichever key it is", async () => {
+test("requests are counted by key id, for any of its keys", async () => {
   await using gateway = await testGateway({ TRIBUTARY_API_KEYS_FILE: keysFile, TRIBUTARY_RATE_LIMIT: "2" });
   assert.equal((await ask(gateway, "secret-0")).status, 200);
   assert.equal((await ask(gateway, "secret-1")).status, 200);
@@ -61,7 +61,7 @@ test("requests are counted by key id, whichever key it is", async () => {
   for (let n = 0; n < 4; n++) assert.equal((await ask(gateway, undefined, "/healthz")).status, 200);
 });
 
-test("without keys requests are counted by address, as a trusted proxy says it", async () => {
+test("without keys, requests are counted by address, as reported by a trusted proxy", async () => {
   const settings = { TRIBUTARY_RATE_LIMIT: "2", TRIBUTARY_TRUSTED_PROXIES: "127.0.0.1" };
   await using behind = await testGateway(settings);
   for (let n = 0; n < 2; n++) assert.equal((await ask(behind, undefined, "/v1/tables", "10.0.0.1")).status, 200);
@@ -72,7 +72,7 @@ test("without keys requests are counted by address, as a trusted proxy says it",
   await problemIn(await ask(open, undefined, "/v1/tables", "10.0.0.9"), 429, "RATE_LIMITED");
 });
 
-test("who guesses keys is locked out, by address; who brings none has not guessed", async () => {
+test("an address that guesses keys is locked out; requests without a key do not count", async () => {
   const settings = { TRIBUTARY_AUTH_FAILURES_MAX: "3", TRIBUTARY_TRUSTED_PROXIES: "127.0.0.1" };
   await using gateway = await testGateway({ TRIBUTARY_API_KEYS_FILE: keysFile, ...settings });
   const from = (address: string, bearer?: string) => ask(gateway, bearer, "/v1/tables", address);
@@ -87,12 +87,12 @@ test("who guesses keys is locked out, by address; who brings none has not guesse
   assert.equal((await ask(gateway, undefined, "/healthz")).status, 200);
 });
 
-test("good keys are never counted as failures", async () => {
+test("valid keys never count as failures", async () => {
   await using gateway = await testGateway({ TRIBUTARY_API_KEYS_FILE: keysFile, TRIBUTARY_AUTH_FAILURES_MAX: "2" });
   for (let n = 0; n < 10; n++) assert.equal((await ask(gateway, "secret-0")).status, 200);
 });
 
-test("headers and paths beyond 16 KiB are a problem too, and so is what is no HTTP", async () => {
+test("headers and paths beyond 16 KiB and invalid HTTP get problem details", async () => {
   await using gateway = await testGateway();
   const long = "x".repeat(17 * 1024);
   const of = (path: string, header: string) => `GET ${path} HTTP/1.1\r\nhost: localhost\r\nx: ${header}\r\n\r\n`;
@@ -107,7 +107,7 @@ test("headers and paths beyond 16 KiB are a problem too, and so is what is no HT
   assert.ok(detail.length <= 4_000 && instance.length <= 512, "what was sent is not repeated at any length");
 });
 
-test("JSON: size, depth and names that would reach prototypes", async () => {
+test("JSON: size, depth and prototype names", async () => {
   await using gateway = await testGateway();
   const post = (path: string, body: string) =>
     fetch(gateway.url + path, { method: "POST", body, headers: { "content-type": "application/json" } });
@@ -117,7 +117,7 @@ test("JSON: size, depth and names that would reach prototypes", async () => {
   for (const path of ["/v1/query", "/v1/tables/t/replay", "/v1/notifications/s3"]) {
     await problemIn(await post(path, "x".repeat(1024 * 1024 + 1)), 413, "BODY_TOO_LARGE");
     await problemIn(await post(path, deep), 400, "BAD_REQUEST");
-    // This gateway watches no drops: what is read at all ends there.
+    // This gateway has no drop store, so a body that is read at all gives NOT_FOUND.
     const [status, code] = path.startsWith("/v1/notifications") ? [404, "NOT_FOUND"] : [400, "BAD_REQUEST"];
     await problemIn(await post(path, deepObject), status, code);
     await problemIn(await post(path, poisoned), status, code);
@@ -125,7 +125,7 @@ test("JSON: size, depth and names that would reach prototypes", async () => {
   assert.equal(({} as { scope?: string }).scope, undefined);
 });
 
-test("forms: as many files and fields as allowed, no more", async () => {
+test("forms: limits on files and fields", async () => {
   await using gateway = await testGateway({ TRIBUTARY_MULTIPART_FILES_MAX: "3" });
   const send = (path: string, parts: [string, string | Blob, string?][]) => {
     const form = new FormData();
@@ -143,7 +143,7 @@ test("forms: as many files and fields as allowed, no more", async () => {
   await problemIn(await send(upload, [...many, file(1)]), 413, "BODY_TOO_LARGE");
 });
 
-test("a body that stops coming holds nothing up: JSON, form and preview", async () => {
+test("a stalled body is disconnected: JSON, form and preview", async () => {
   await using gateway = await testGateway({ TRIBUTARY_UPLOAD_IDLE_MAX: "50ms" });
   const head = (path: string, type: string) =>
     `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: ${type}\r\ncontent-length: 1000\r\n\r\n`;
@@ -160,7 +160,7 @@ test("a body that stops coming holds nothing up: JSON, form and preview", async 
   });
 });
 
-test("an answer that takes long is waited for, whatever the idle limit", async () => {
+test("the idle limit does not apply to slow responses", async () => {
   await using gateway = await testGateway({ TRIBUTARY_UPLOAD_IDLE_MAX: "50ms" });
   const slow = fetch(`${gateway.url}/v1/tables/t/files/a.csv?wait=committed&timeout=400ms`, {
     method: "PUT",

@@ -10,7 +10,7 @@ const none = contractsOf([]);
 const refused = (code: "FILE_NAME_INVALID" | "TABLE_NAME_INVALID", work: () => unknown, says?: RegExp): void =>
   assert.throws(work, (error) => hasCode(error, code) && (says?.test(error.message) ?? true));
 
-test("file names that are as they should be", () => {
+test("valid file names", () => {
   for (const name of ["a.csv", "2024/01/a b.csv", "Größe.csv", "a..b.csv", "…", "日本.csv", ".hidden", "a'b\".csv"]) {
     assert.equal(checkFileName(name), name);
   }
@@ -38,7 +38,7 @@ test("hostile file names", () => {
   for (const [name, says] of hostile) refused("FILE_NAME_INVALID", () => checkFileName(name), says);
 });
 
-test("messages about names carry no control characters and stay short", () => {
+test("messages about names contain no control characters and stay short", () => {
   fc.assert(
     fc.property(fc.string({ unit: "binary", maxLength: 2000 }), (name) => {
       try {
@@ -52,7 +52,7 @@ test("messages about names carry no control characters and stay short", () => {
   );
 });
 
-test("table names are those that stand for themselves; the message says which would", () => {
+test("a table name must be normalised; the message gives the normalised name", () => {
   for (const name of ["sales", "t_2024", "a1"]) assert.equal(checkTableName(name, none), name);
   refused("TABLE_NAME_INVALID", () => checkTableName("Sales 2024", none), /'sales_2024'/);
   refused("TABLE_NAME_INVALID", () => checkTableName("2024", none), /'t_2024'/);
@@ -62,7 +62,7 @@ test("table names are those that stand for themselves; the message says which wo
   refused("TABLE_NAME_INVALID", () => checkTableName("x".repeat(129), none));
 });
 
-test("the published view of a gated table takes no files", () => {
+test("the published view of a gated table accepts no files", () => {
   const gated = contractsOf([contractSchema.parse({ table: "sales", gate: "block" })]);
   refused("TABLE_NAME_INVALID", () => checkTableName("sales_trusted", gated), /send files to 'sales'/);
   assert.equal(checkTableName("sales_trusted", none), "sales_trusted");

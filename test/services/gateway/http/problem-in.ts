@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { PROBLEM_TYPE } from "../../../../services/gateway/http/problems.ts";
 import { problemSchema, type Problem } from "../../../../services/gateway/http/schemas.ts";
 
-/** The problem that a response tells of; fails unless it is one, of this status and code. */
+/** The problem details of a response; fails unless they have this status and code. */
 export async function problemIn(response: Response, status: number, code: string): Promise<Problem> {
   const text = await response.text();
   assert.equal(response.status, status, text);

@@ -48,13 +48,13 @@ const OLD_ROW = [
   "nothing in it",
 ];
 
-/** The warehouse remembers a file that no event tells of any more. */
+/** Makes the warehouse know a file whose events are gone. */
 function rememberOldFile({ warehouse }: TestGateway): void {
   warehouse.described.set("_ingest_files", { table: "_ingest_files", columns: [], partitioning: [] });
   warehouse.answer = () => ({ columns: [], rows: [OLD_ROW], truncated: false });
 }
 
-test("GET /v1/files/{id}: the status, also of files that only the warehouse remembers", async () => {
+test("GET /v1/files/{id}: the status, also of files that only the warehouse knows", async () => {
   await using gateway = await testGateway();
   const fileId = await upload(gateway, "a.csv");
   await gateway.ended(fileId);
@@ -70,7 +70,7 @@ test("GET /v1/files/{id}: the status, also of files that only the warehouse reme
   await problemIn(await get(gateway, `/v1/files/${"x".repeat(3000)}`), 400, "BAD_REQUEST");
 });
 
-test("GET /v1/files/{id}?wait=committed answers when the file has ended", async () => {
+test("GET /v1/files/{id}?wait=committed responds when the file has ended", async () => {
   await using gateway = await testGateway();
   const fileId = await upload(gateway, "a.csv");
   const waiting = json(get(gateway, `/v1/files/${fileId}?wait=committed`));
@@ -81,7 +81,7 @@ test("GET /v1/files/{id}?wait=committed answers when the file has ended", async 
   assert.equal(status.status, "received");
 });
 
-test("GET /v1/files: newest first, by table and status, in pages, on into the warehouse's memory", async () => {
+test("GET /v1/files: newest first, by table and status, in pages, continuing in the warehouse", async () => {
   await using gateway = await testGateway({ TRIBUTARY_FILES_REMEMBERED: "3" });
   for (const n of [1, 2, 3, 4]) await upload(gateway, `${n}.csv`, n === 2 ? "other" : "sales");
   const list = async (query: string) => fileListSchema.strict().parse(await json(get(gateway, `/v1/files?${query}`)));
@@ -108,7 +108,7 @@ test("quotes in a filter stay inside their literal", async () => {
   assert.match(gateway.warehouse.queries[0]!, /table_name = 'x'' OR ''1''=''1'/);
 });
 
-test("GET /v1/tables: those in the warehouse, declared or on their way; not our own", async () => {
+test("GET /v1/tables: existing, declared and pending tables; no internal ones", async () => {
   const sales = contractSchema.parse({ table: "sales", columns: [{ name: "id", type: "BIGINT" }] });
   await using gateway = await testGateway({}, { contracts: contractsOf([sales]) });
   const described = { table: "t", columns: [], partitioning: [] };
@@ -156,7 +156,7 @@ test("GET /v1/tables/{t}: columns, contract, rows, freshness", async () => {
   await problemIn(await get(gateway, "/v1/tables/Bad%20Name"), 400, "TABLE_NAME_INVALID");
 });
 
-test("POST /v1/query: rows, limits, and whatever is wrong with the statement", async () => {
+test("POST /v1/query: rows, limits and errors of the statement", async () => {
   await using gateway = await testGateway({ TRIBUTARY_QUERIES_MAX: "1", TRIBUTARY_QUERY_ROWS_MAX: "5" });
   const query = (body: object | string) =>
     postJson(gateway, "/v1/query", typeof body === "string" ? body : JSON.stringify(body));
@@ -186,7 +186,7 @@ test("POST /v1/query: rows, limits, and whatever is wrong with the statement", a
   assert.equal((await running).status, 200);
 });
 
-test("a client that goes away takes its query with it", async () => {
+test("a client that disconnects cancels its query", async () => {
   await using gateway = await testGateway();
   const cancelled = new Promise<void>((resolve) => {
     gateway.warehouse.answer = (_sql, signal) =>
@@ -209,7 +209,7 @@ test("a client that goes away takes its query with it", async () => {
   await cancelled;
 });
 
-test("GET /v1/tables/{t}/rejects: where, what and why, in pages", async () => {
+test("GET /v1/tables/{t}/rejects: position, text and reason, in pages", async () => {
   await using gateway = await testGateway();
   const list = async (query: string) =>
     rejectListSchema.strict().parse(await json(get(gateway, `/v1/tables/sales/rejects?${query}`)));
@@ -256,7 +256,7 @@ test("GET /v1/tables/{t}/rejects: where, what and why, in pages", async () => {
   await problemIn(await get(gateway, `/v1/tables/sales/rejects?cursor=${forged}`), 400, "BAD_REQUEST");
 });
 
-test("what does not exist is a problem too", async () => {
+test("unknown paths and methods get problem details", async () => {
   await using gateway = await testGateway();
   await problemIn(await get(gateway, "/v1/nothing"), 404, "NOT_FOUND");
   const refused = await fetch(`${gateway.url}/v1/tables/t/files/a/b.csv`, { method: "DELETE" });

@@ -27,7 +27,7 @@ before(async () => {
 });
 after(() => rmSync(folder, { recursive: true }));
 
-/** The status, and whose certificate it came with. */
+/** The response status and the subject of the server's certificate. */
 const ask = (url: string, ca: string, headers: Record<string, string> = {}) =>
   new Promise<string>((resolve, reject) => {
     const request = get(`${url}/v1/tables`, { ca, headers, agent: false }, (answer) => {
@@ -37,7 +37,7 @@ const ask = (url: string, ca: string, headers: Record<string, string> = {}) =>
     request.once("error", reject);
   });
 
-test("with a certificate the gateway speaks HTTPS only, and takes a new one without a restart", async () => {
+test("with a certificate the gateway serves HTTPS only and reloads a new one without a restart", async () => {
   const [clock, log] = [new FakeClock(), capturedLog()];
   write(first!);
   await using gateway = await testGateway(settings, { clock, logger: log.logger });
@@ -52,9 +52,9 @@ test("with a certificate the gateway speaks HTTPS only, and takes a new one with
   await assert.rejects(new Promise((resolve, reject) => old.once("secureConnect", resolve).once("error", reject)));
 
   writeFileSync(settings.TRIBUTARY_TLS_CERT_FILE, second!.cert);
-  await until("it is told that the pair does not fit", () => {
+  await until("the mismatched pair is logged", () => {
     clock.advance(10_000);
-    return log.lines.some(({ msg }) => /OLD ONE STAYS IN USE/.test(String(msg)));
+    return log.lines.some(({ msg }) => /OLD CERTIFICATE STAYS IN USE/.test(String(msg)));
   });
   assert.equal(await ask(gateway.url, first!.cert), "200 first");
   write(second!);
@@ -65,7 +65,7 @@ test("with a certificate the gateway speaks HTTPS only, and takes a new one with
   assert.ok(!log.text().includes("PRIVATE KEY"));
 });
 
-test("half of a pair, or a pair that does not fit, stops the start", async () => {
+test("a missing or mismatched certificate or key stops the start", async () => {
   write(first!);
   const { TRIBUTARY_TLS_CERT_FILE: certFile, TRIBUTARY_TLS_KEY_FILE: keyFile } = settings;
   const refused = (env: Record<string, string>) =>
@@ -77,7 +77,7 @@ test("half of a pair, or a pair that does not fit, stops the start", async () =>
   await refused(settings);
 });
 
-test("the command trusts an authority that it is given, and nobody else", async () => {
+test("the CLI trusts only the given certificate authority", async () => {
   write(first!);
   await using gateway = await testGateway(settings);
   const run = (args: string[], env: Record<string, string> = {}) =>

@@ -15,7 +15,7 @@ const send = (gateway: TestGateway, query: string, body: string | FormData) =>
 const preview = async (gateway: TestGateway, query: string, body: string | FormData) =>
   previewSchema.strict().parse(await (await send(gateway, query, body)).json());
 
-test("what would come of a file, without any effect", async () => {
+test("previews a file without any effect", async () => {
   await using gateway = await testGateway();
   const seen = await preview(gateway, "name=a.csv", CSV);
   assert.equal(seen.dialect?.delimiter, ";");
@@ -31,7 +31,7 @@ test("what would come of a file, without any effect", async () => {
   assert.deepEqual([gateway.published().length, gateway.blob.objects.size], [0, 0]);
 });
 
-test("against its table: the columns that the parsers have made of it so far", async () => {
+test("previews against the table's current columns", async () => {
   await using gateway = await testGateway();
   const dialect = { delimiter: ";", quote: '"', escape: '"', header: true, encoding: "utf-8" };
   const columns = [
@@ -45,7 +45,7 @@ test("against its table: the columns that the parsers have made of it so far", a
   assert.deepEqual(diff.missing, ["note"]);
 });
 
-test("as a form, with a dialect and a number of rows", async () => {
+test("previews a form with a dialect and a row limit", async () => {
   await using gateway = await testGateway();
   const form = new FormData();
   form.append("file", new File([CSV], "a.csv"));
@@ -54,7 +54,7 @@ test("as a form, with a dialect and a number of rows", async () => {
   await problemIn(await send(gateway, "", new FormData()), 400, "BAD_REQUEST");
 });
 
-test("a file that would fail is an answer; a wrong question is a problem", async () => {
+test("a file that would fail gives a preview; a wrong request gives problem details", async () => {
   await using gateway = await testGateway();
   const empty = await preview(gateway, "", "");
   assert.equal(empty.error?.code, "FILE_EMPTY");
@@ -63,7 +63,7 @@ test("a file that would fail is an answer; a wrong question is a problem", async
   await problemIn(await send(gateway, "rowsMax=0", CSV), 400, "BAD_REQUEST");
 });
 
-test("of a long file only the beginning is read, and the answer comes before its end", async () => {
+test("only the beginning of a long file is read, and the response is sent before its end", async () => {
   await using gateway = await testGateway({ TRIBUTARY_PREVIEW_SIZE_MAX: "64KB" });
   const request = http.request(`${gateway.url}/v1/preview`, { method: "POST" });
   request.on("error", () => undefined);

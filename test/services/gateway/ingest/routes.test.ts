@@ -19,7 +19,7 @@ const put = (gateway: TestGateway, path: string, body: string | Buffer, headers:
 /** Resolves once the condition holds; fails after 5 s. */
 async function until(holds: () => boolean): Promise<void> {
   for (const deadline = performance.now() + 5_000; !holds(); await turn()) {
-    assert.ok(performance.now() < deadline, "it did not come to pass");
+    assert.ok(performance.now() < deadline, "timeout: the condition is still false");
   }
 }
 
@@ -30,7 +30,7 @@ async function startRaw(gateway: TestGateway, head: string): Promise<Socket> {
   return socket;
 }
 
-test("a file is stored under its hash and its event published before the answer", async () => {
+test("a file is stored under its hash and its event published before the response", async () => {
   await using gateway = await testGateway();
   const response = await put(gateway, "sales/files/2024/a%2Fb%20c.csv", CSV);
   assert.equal(response.status, 202);
@@ -58,7 +58,7 @@ test("the same content twice is stored once and published twice", async () => {
   );
 });
 
-test("a large file streams by way of incoming/ and leaves nothing there", async () => {
+test("a large file streams through incoming/ and leaves nothing there", async () => {
   await using gateway = await testGateway();
   const large = Buffer.alloc(9 * 1024 * 1024 + 1, "0123456789\n");
   assert.equal((await put(gateway, "sales/files/large.csv", large)).status, 202);
@@ -76,13 +76,13 @@ test("a large file streams by way of incoming/ and leaves nothing there", async 
   assert.equal(gateway.published()[1]!.sizeBytes, large.length);
 });
 
-test("an empty file is a file: its parser will say what is wrong with it", async () => {
+test("an empty file is accepted: its parser reports the error", async () => {
   await using gateway = await testGateway();
   assert.equal((await put(gateway, "sales/files/empty.csv", "")).status, 202);
   assert.equal(gateway.published()[0]!.sizeBytes, 0);
 });
 
-test("any content type is taken; compressed bodies stay as they came; other encodings are refused", async () => {
+test("any content type is accepted; compressed bodies are stored unchanged; other encodings are refused", async () => {
   await using gateway = await testGateway();
   for (const type of ["text/csv", "application/json", "application/x-www-form-urlencoded"]) {
     assert.equal((await put(gateway, "sales/files/a.csv", "{]", { "content-type": type })).status, 202, type);
@@ -106,7 +106,7 @@ test("any content type is taken; compressed bodies stay as they came; other enco
   assert.equal(gateway.published().length, 4);
 });
 
-test("the dialect goes with the event; what is no dialect is refused by name", async () => {
+test("the event carries the dialect; an invalid dialect parameter is named", async () => {
   await using gateway = await testGateway();
   await put(gateway, "sales/files/a.csv?delimiter=semicolon&encoding=windows-1252&header=false&quote=none", CSV);
   assert.deepEqual(JSON.parse(gateway.published()[0]!.dialectJson!), {
@@ -130,11 +130,11 @@ test("the dialect goes with the event; what is no dialect is refused by name", a
   assert.equal(gateway.published().length, 1);
 });
 
-test("names that would lead elsewhere are refused", async () => {
+test("names that would leave the table's path are refused", async () => {
   await using gateway = await testGateway();
   const send = (path: string) =>
     new Promise<Response>((resolve, reject) => {
-      // fetch would tidy the path before sending it.
+      // fetch would normalise the path before sending it.
       const request = http.request(gateway.url, { method: "PUT", path: `/v1/tables/${path}` }, (answer) => {
         const chunks: Buffer[] = [];
         answer.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -188,7 +188,7 @@ test("a body that ends early stores nothing", async () => {
   assert.deepEqual([gateway.published().length, gateway.blob.objects.size], [0, 0]);
 });
 
-test("a client that stops sending is given up; one that is slow but sends is not", async () => {
+test("a stalled client is disconnected; a slow one that keeps sending is not", async () => {
   await using gateway = await testGateway({ TRIBUTARY_UPLOAD_IDLE_MAX: "150ms" });
   const silent = await startRaw(
     gateway,
@@ -215,10 +215,10 @@ test("a client that stops sending is given up; one that is slow but sends is not
   );
 });
 
-test("a file above the limit is refused, told or found", async () => {
+test("a file above the limit is refused, by its declared or its actual size", async () => {
   await using gateway = await testGateway({ TRIBUTARY_UPLOAD_SIZE_MAX: "10" });
-  const told = await problemIn(await put(gateway, "sales/files/a.csv", "x".repeat(11)), 413, "BODY_TOO_LARGE");
-  assert.match(told.detail, /TRIBUTARY_UPLOAD_SIZE_MAX/);
+  const result = await problemIn(await put(gateway, "sales/files/a.csv", "x".repeat(11)), 413, "BODY_TOO_LARGE");
+  assert.match(result.detail, /TRIBUTARY_UPLOAD_SIZE_MAX/);
   const socket = await startRaw(
     gateway,
     "PUT /v1/tables/sales/files/b.csv HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\nb\r\n0123456789A\r\n",
@@ -229,7 +229,7 @@ test("a file above the limit is refused, told or found", async () => {
   assert.equal(gateway.blob.objects.size, 1);
 });
 
-test("too many uploads at once: come again later", async () => {
+test("too many concurrent uploads: 503 with Retry-After", async () => {
   await using gateway = await testGateway({ TRIBUTARY_UPLOADS_MAX: "1" });
   const first = await startRaw(
     gateway,
@@ -246,7 +246,7 @@ test("too many uploads at once: come again later", async () => {
   assert.equal((await put(gateway, "sales/files/b.csv", CSV)).status, 202);
 });
 
-test("a nearly full disk takes no uploads", async () => {
+test("a nearly full disk refuses uploads", async () => {
   await using gateway = await testGateway({ TRIBUTARY_DISK_FREE_MIN: "1MB" });
   gateway.blob.freeBytes = 1024 * 1024 + CSV.length - 1;
   const refused = await put(gateway, "sales/files/a.csv", CSV);
@@ -256,7 +256,7 @@ test("a nearly full disk takes no uploads", async () => {
   assert.equal((await put(gateway, "sales/files/a.csv", CSV)).status, 202);
 });
 
-test("when the log is away the upload is refused and may be sent again", async () => {
+test("without the log the upload is refused and can be retried", async () => {
   await using gateway = await testGateway();
   gateway.log.fault = new TributaryError("LOG_UNAVAILABLE", "the broker is away");
   await problemIn(await put(gateway, "sales/files/a.csv", CSV), 503, "LOG_UNAVAILABLE");
@@ -265,7 +265,7 @@ test("when the log is away the upload is refused and may be sent again", async (
   assert.equal((await put(gateway, "sales/files/a.csv", CSV)).status, 202);
 });
 
-test("an unexpected failure tells nothing of the inside", async () => {
+test("an unexpected failure reveals nothing internal", async () => {
   await using gateway = await testGateway();
   gateway.log.fault = new Error("secret: password in /srv/inside.ts");
   const problem = await problemIn(await put(gateway, "sales/files/a.csv", CSV), 500, "INTERNAL");
@@ -273,7 +273,7 @@ test("an unexpected failure tells nothing of the inside", async () => {
   gateway.log.fault = undefined;
 });
 
-test("wait=committed answers 200 as soon as the rows can be queried", async () => {
+test("wait=committed responds 200 as soon as the rows can be queried", async () => {
   await using gateway = await testGateway();
   const waiting = put(gateway, "sales/files/a.csv?wait=committed&timeout=30s", CSV);
   await until(() => gateway.published().length === 1);
@@ -286,7 +286,7 @@ test("wait=committed answers 200 as soon as the rows can be queried", async () =
   assert.deepEqual(fileStatusSchema.parse(await response.json()).rowsCommitted, 2);
 });
 
-test("wait=committed answers 422 with the file's status when it failed or was rejected", async () => {
+test("wait=committed responds 422 with the file's status if it failed or was rejected", async () => {
   await using gateway = await testGateway();
   for (const [status, code] of [
     ["failed", "FILE_EMPTY"],
@@ -302,7 +302,7 @@ test("wait=committed answers 422 with the file's status when it failed or was re
   }
 });
 
-test("wait=committed answers 202 when the time is up, and 503 when too many wait", async () => {
+test("wait=committed responds 202 after the timeout, and 503 if too many wait", async () => {
   await using gateway = await testGateway({ TRIBUTARY_WAITERS_MAX: "1" });
   const late = await put(gateway, "sales/files/a.csv?wait=committed&timeout=10ms", CSV);
   assert.deepEqual([late.status, ((await late.json()) as { status: string }).status], [202, "received"]);
@@ -313,7 +313,7 @@ test("wait=committed answers 202 when the time is up, and 503 when too many wait
   assert.equal((await waiting).status, 200);
 });
 
-test("a form brings several files, each with its own result", async () => {
+test("a form may contain several files, each with its own result", async () => {
   await using gateway = await testGateway();
   const form = new FormData();
   form.append("comment", "not a file");
@@ -346,7 +346,7 @@ test("a form brings several files, each with its own result", async () => {
   await problemIn(await post(CSV, { "content-type": "text/csv" }), 415, "UNSUPPORTED_MEDIA_TYPE");
 });
 
-test("a form that ends early brings the files before the break and not the broken one", async () => {
+test("a form that ends early stores its complete files and not the incomplete one", async () => {
   await using gateway = await testGateway();
   const part = (name: string) => `--x\r\ncontent-disposition: form-data; name="f"; filename="${name}"\r\n\r\n`;
   const body = `${part("a.csv")}${CSV}\r\n${part("b.csv")}id\n1`;
@@ -362,7 +362,7 @@ test("a form that ends early brings the files before the break and not the broke
   );
 });
 
-test("drain: running uploads finish, waiters are let go with 202, new connections are refused", async () => {
+test("drain: running uploads finish, waiters get 202, new connections are refused", async () => {
   const gateway = await testGateway();
   const running = await startRaw(
     gateway,

@@ -27,7 +27,7 @@ test("a replace table replays the newest version of each file, oldest first", ()
   assert.deepEqual(offsets(selectReplays(past, "replace", {})), [2, 3, 7]);
 });
 
-test("upsert and append tables replay every version in order, and never a replay", () => {
+test("upsert and append tables replay every version in order, except replays", () => {
   assert.deepEqual(offsets(selectReplays(past, "upsert", {})), [1, 2, 3, 7]);
   assert.deepEqual(offsets(selectReplays(past, "append", {})), [1, 2, 3, 7]);
 });
