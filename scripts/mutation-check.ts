@@ -55,11 +55,11 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     invariant: "I2",
-    what: "a run with missing rows is committed",
+    what: "an attempt with missing rows is committed",
     file: "services/committer/commit/outcome.ts",
     from: "if (missing !== undefined) return",
     to: "if (missing === null) return",
-    run: test("test/services/committer/lane/trouble.test.ts", "bytes that are no row message"),
+    run: test("test/services/committer/lane/trouble.test.ts", "a record that is not a row message"),
   },
   {
     invariant: "I3",
@@ -97,9 +97,9 @@ export const MUTATIONS: readonly Mutation[] = [
     invariant: "I6",
     what: "parse attempts of a file are mixed",
     file: "services/committer/lane/parse-attempts.ts",
-    from: "const run = this.#runOf(file, runId);",
-    to: 'const run = this.#runOf(file, runId && "any");',
-    run: test("test/services/committer/lane/parse-attempts.test.ts", "the first run that ends wins"),
+    from: "const attempt = this.#attemptOf(file, runId);",
+    to: 'const attempt = this.#attemptOf(file, runId && "any");',
+    run: test("test/services/committer/lane/parse-attempts.test.ts", "the first attempt that ends wins"),
   },
   {
     invariant: "I7",
@@ -175,7 +175,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     invariant: "I13",
-    what: "a commit does not wait for the record of the same files",
+    what: "a commit does not wait for the ledger write of the same files",
     file: "services/committer/lane/ledger-write.ts",
     from: "return !deleteMissing && !next.some(({ file }) => names.has(file.sourceFile));",
     to: "return deleteMissing || names.size >= 0 || next.length > 0;",
@@ -203,7 +203,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: "lib/event-log/recreation/log-past.ts",
     from: "if (watermark < end) continue;",
     to: "if (watermark < end || end >= 0) continue;",
-    run: test("test/services/committer/lane/trouble.test.ts", "a log made anew"),
+    run: test("test/services/committer/lane/trouble.test.ts", "a recreated log"),
   },
   {
     invariant: "I15",
@@ -227,7 +227,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: "services/committer/commands/quality.ts",
     from: "warehouse.publish(table, version, atMs)",
     to: "warehouse.version(table).then((now) => warehouse.publish(table, now, atMs))",
-    run: test("test/services/committer/commands/commands.test.ts", "somebody else wrote meanwhile"),
+    run: test("test/services/committer/commands/commands.test.ts", "another writer changed"),
   },
   {
     invariant: "I16",

@@ -9,30 +9,33 @@ const text = (value: string) => value;
 export const committerConfig = z
   .object({
     ...platformSettings,
-    TRIBUTARY_COMMITTER_HOST: z.string().default("127.0.0.1").describe("where /healthz, /readyz and /metrics listen"),
+    TRIBUTARY_COMMITTER_HOST: z
+      .string()
+      .default("127.0.0.1")
+      .describe("address on which /healthz, /readyz and /metrics listen"),
     TRIBUTARY_COMMITTER_PORT: port.default(8083),
-    TRIBUTARY_COMMIT_ROWS_MAX: count.default(1_000_000).describe("rows of one micro-batch"),
-    TRIBUTARY_COMMIT_BYTES_MAX: byteSize.prefault(text("256MB")).describe("encoded bytes of one micro-batch"),
-    TRIBUTARY_COMMIT_FILES_MAX: count.max(500).default(200).describe("files of one micro-batch"),
+    TRIBUTARY_COMMIT_ROWS_MAX: count.default(1_000_000).describe("largest number of rows in a micro-batch"),
+    TRIBUTARY_COMMIT_BYTES_MAX: byteSize.prefault(text("256MB")).describe("largest encoded size of a micro-batch"),
+    TRIBUTARY_COMMIT_FILES_MAX: count.max(500).default(200).describe("largest number of files in a micro-batch"),
     TRIBUTARY_COMMIT_INTERVAL: duration
       .prefault(text("2s"))
-      .describe("a complete file waits at most so long for others to go with it"),
+      .describe("how long a complete file waits at most for others to share its commit"),
     TRIBUTARY_COMMIT_GAP: duration
       .prefault(text("0ms"))
-      .describe("least time between two commits of a table; raise it for fewer snapshots"),
+      .describe("minimum time between two commits of a table; a higher value gives fewer snapshots"),
     TRIBUTARY_COMMITS_AT_ONCE: count
       .default(4)
-      .describe("tables committed to at a time by one process; more only help a warehouse with cores to spare"),
-    TRIBUTARY_COMMIT_ATTEMPTS: count.default(5).describe("failures in a row after which a table counts as stuck"),
+      .describe("concurrent table commits of one process; more only help a warehouse with spare cores"),
+    TRIBUTARY_COMMIT_ATTEMPTS: count.default(5).describe("consecutive failures after which a table counts as stuck"),
     TRIBUTARY_CHECKS_TIMEOUT: duration
       .prefault(text("1m"))
       .describe(
-        "all checks of one run together; what is not done by then ends as error. The table's commits wait so long",
+        "time limit of all checks of one run; checks not finished then end as error. The table's commits wait for the run",
       ),
-    TRIBUTARY_COMMANDS_AT_ONCE: count.default(2).describe("checks and maintenance commands running at a time"),
+    TRIBUTARY_COMMANDS_AT_ONCE: count.default(2).describe("concurrent checks and maintenance commands"),
     TRIBUTARY_MAINTENANCE_HOLD: duration
       .prefault(text("15s"))
-      .describe("rows wait at most so long for a step of their table's maintenance: it is given up then"),
+      .describe("how long rows wait at most for a step of their table's maintenance, which is then cancelled"),
     ...retentionSettings,
   })
   .refine((settings) => settings.TRIBUTARY_COMMIT_GAP <= settings.TRIBUTARY_COMMIT_INTERVAL, {
@@ -43,7 +46,7 @@ export const committerConfig = z
 export type CommitterConfig = z.infer<typeof committerConfig>;
 
 export interface CommitterSettings extends TableWriterSettings, CommandSettings {
-  /** Commits that go on at a time, whatever the number of tables. */
+  /** Concurrent commits, for any number of tables. */
   commitsAtOnceMax: number;
 }
 

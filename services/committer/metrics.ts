@@ -13,28 +13,28 @@ import { FILE_STEPS, SlowestFiles } from "./slowest-files.ts";
 
 export const COMMITTER_THROUGHPUT = {
   received: {
-    row_message: "a message of a rows topic is taken up; again after a redelivery",
-    command: "a command for a table of this committer is taken up",
+    row_message: "a message of a rows topic is processed; counted again after a redelivery",
+    command: "a command for a table of this committer is started",
   },
   sent: {
-    file: "a file's end is on record and announced, whatever it was",
-    dead_letter: "a file that failed here is kept as a dead letter",
-    command_result: "what came of a command is announced",
+    file: "a file's end, of any status, is recorded and published",
+    dead_letter: "a file that failed in the committer is published as a dead letter",
+    command_result: "the result of a command is published",
   },
   dropped: {
     absorbed: {
       intentional: true,
-      when: "a message is of a file version that the table has, or that a newer one replaced",
+      when: "a message belongs to a file version that the table contains, or that a newer one replaced",
     },
-    superseded: { intentional: true, when: "a message is of another parse of a file that has ended" },
-    repeated: { intentional: true, when: "a message has been seen before" },
+    superseded: { intentional: true, when: "a message belongs to another parse of a file that has ended" },
+    repeated: { intentional: true, when: "a message is a duplicate" },
     incomplete: {
       intentional: false,
-      when: "a message is of a parse of which rows were lost; the file waits for another parse, or fails",
+      when: "a message belongs to a parse with lost rows; the file waits for another parse, or fails",
     },
     undecodable: {
       intentional: false,
-      when: "a record of a rows topic is no row message; its file ends as ROWS_MISSING",
+      when: "a record of a rows topic is not a row message; its file ends as ROWS_MISSING",
     },
     unwritten_log_rows: {
       intentional: false,
@@ -43,7 +43,7 @@ export const COMMITTER_THROUGHPUT = {
   },
 } as const satisfies ThroughputSpec;
 
-/** Everything the committer counts. Label sets are closed, except `table`, which only few tables have at a time. */
+/** Metrics of the committer. Label sets are closed, except `table`, which few tables have at a time. */
 export interface CommitterMetrics {
   throughput: ThroughputMetrics<typeof COMMITTER_THROUGHPUT>;
   commits: Counter<"limit" | "strategy">;
@@ -54,8 +54,8 @@ export interface CommitterMetrics {
   endToEndSeconds: Histogram;
   fileStepSeconds: Histogram<"step">;
   slowest: SlowestFiles;
-  lanes: Gauge;
-  laneStuck: Gauge<"table">;
+  writers: Gauge;
+  writerStuck: Gauge<"table">;
   retries: Counter<"step">;
   commands: Counter<"kind" | "status">;
   commandSeconds: Histogram<"kind">;
@@ -72,16 +72,16 @@ export function committerMetrics(registry: Registry, clock: Clock): CommitterMet
     ...commitMetrics(registers),
     ...fileMetrics(registry, clock),
     ...commandMetrics(registers),
-    lanes: new Gauge({ name: "tributary_committer_lanes", help: "Tables this committer writes", registers }),
-    laneStuck: new Gauge({
+    writers: new Gauge({ name: "tributary_committer_lanes", help: "Tables this committer writes", registers }),
+    writerStuck: new Gauge({
       name: "tributary_committer_lane_stuck",
-      help: "1 while a table's writer keeps failing; it goes on trying and takes no more rows",
+      help: "1 while a table's writer keeps failing; it keeps retrying and accepts no more rows",
       labelNames: ["table"],
       registers,
     }),
     retries: new Counter({
       name: "tributary_committer_retries_total",
-      help: "Attempts that failed and were made again, by step",
+      help: "Failed attempts that were retried, by step",
       labelNames: ["step"],
       registers,
     }),
@@ -92,13 +92,13 @@ function commitMetrics(registers: Registry[]): Pick<CommitterMetrics, "commits" 
   return {
     commits: new Counter({
       name: "tributary_committer_commits_total",
-      help: "Micro-batches that ended, by the limit that asked for them (rows, bytes, files, age, idle, drain) and how the rows reached the table",
+      help: "Committed micro-batches, by the limit that triggered them (rows, bytes, files, age, idle, drain) and by commit strategy",
       labelNames: ["limit", "strategy"],
       registers,
     }),
     commitSeconds: new Histogram({
       name: "tributary_committer_commit_seconds",
-      help: "Duration of a table commit, retries included",
+      help: "Duration of a table commit, including retries",
       labelNames: ["strategy"],
       buckets: LATENCY_BUCKETS,
       registers,
@@ -114,7 +114,7 @@ function fileMetrics(
   const slowest = new SlowestFiles();
   new Gauge({
     name: "tributary_committer_slow_file_seconds",
-    help: "The ten slowest files of the last 15 minutes, by step: wait, parse, queue, commit, record. `tributary status <file_id>` tells their names",
+    help: "The ten slowest files of the last 15 minutes, by step: wait, parse, queue, commit, record. `tributary status <file_id>` shows their names",
     labelNames: ["table", "file_id", "step"],
     registers,
     collect() {
@@ -133,25 +133,25 @@ function fileMetrics(
     }),
     fileBytes: closedCounter(registry, {
       name: "tributary_committer_file_bytes_total",
-      help: "Bytes of the raw files that ended, by status",
+      help: "Raw bytes of files that ended, by status",
       label: "status",
       values: STATUSES,
     }),
     rows: closedCounter(registry, {
       name: "tributary_committer_rows_total",
-      help: "Rows by what became of them: committed or rejected; inserted, updated or deleted in a table",
+      help: "Rows by outcome: committed or rejected; inserted, updated or deleted in a table",
       label: "change",
       values: ["committed", "rejected", "inserted", "updated", "deleted"],
     }),
     endToEndSeconds: new Histogram({
       name: "tributary_committer_end_to_end_seconds",
-      help: "From a file's arrival (its bytes are stored) until its rows can be queried",
+      help: "Time from a file's arrival (its bytes are stored) until its rows are queryable",
       buckets: LATENCY_BUCKETS,
       registers,
     }),
     fileStepSeconds: new Histogram({
       name: "tributary_committer_file_step_seconds",
-      help: "What files spend their time on: wait for a parser, parse, queue for the commit, commit, record",
+      help: "Duration of each step of a file: wait for a parser, parse, queue for the commit, commit, record",
       labelNames: ["step"],
       buckets: LATENCY_BUCKETS,
       registers,
@@ -167,7 +167,7 @@ function commandMetrics(
 ): Pick<CommitterMetrics, "commands" | "commandSeconds" | "commandStepSeconds"> {
   const commands = new Counter({
     name: "tributary_committer_commands_total",
-    help: "Commands carried out, by kind and status",
+    help: "Finished commands, by kind and status",
     labelNames: ["kind", "status"],
     registers,
   });
@@ -184,7 +184,7 @@ function commandMetrics(
     }),
     commandStepSeconds: new Histogram({
       name: "tributary_committer_command_step_seconds",
-      help: "How long one step of a command held its table's writer: rows that came meanwhile waited",
+      help: "Duration of one step of a command, during which rows wait for the table's writer",
       labelNames: ["kind"],
       buckets: LATENCY_BUCKETS,
       registers,

@@ -9,7 +9,7 @@ import type { Registry } from "../../lib/process/metrics.ts";
 import type { Service } from "../../lib/process/service.ts";
 import { untraced, type Tracer } from "../../lib/process/tracing.ts";
 import type { Warehouse } from "../../lib/warehouse/warehouse.ts";
-import { Commands, MAINTENANCE_KEY } from "./commands/commands.ts";
+import { Commands, INTERNAL_TABLE_NAMES } from "./commands/commands.ts";
 import type { CommitterSettings } from "./config.ts";
 import { TableWriter } from "./lane/table-writer.ts";
 import { committerMetrics } from "./metrics.ts";
@@ -22,49 +22,52 @@ export interface CommitterDeps {
   logger: Logger;
   registry: Registry;
   settings: CommitterSettings;
-  /** Default: nothing is traced. */
+  /** Default: no tracing. */
   tracer?: Tracer;
 }
 
-/** rows.<table> → the table. Each assigned partition is a lane: the one writer of its table, for as long as the assignment lasts. */
+/**
+ * Commits rows.<table> to the table. Each assigned partition gets the only writer of its table, until the
+ * assignment ends.
+ */
 export async function startCommitter(deps: CommitterDeps): Promise<Service> {
   const { log, warehouse, contracts, logger, tracer = untraced } = deps;
-  await log.createTopics([...Object.values(TOPICS), ...MAINTENANCE_KEY.map(rowsTopic)]);
+  await log.createTopics([...Object.values(TOPICS), ...INTERNAL_TABLE_NAMES.map(rowsTopic)]);
   const metrics = committerMetrics(deps.registry, deps.clock);
-  const lanes = new Map<string, TableWriter>();
-  const commands = await Commands.follow({ ...deps, metrics }, () => lanes.forEach((lane) => lane.trigger()));
-  const turns = new Semaphore(deps.settings.commitsAtOnceMax);
+  const writers = new Map<string, TableWriter>();
+  const commands = await Commands.follow({ ...deps, metrics }, () => writers.forEach((writer) => writer.trigger()));
+  const commitSlots = new Semaphore(deps.settings.commitsAtOnceMax);
   let draining: Promise<void> | undefined;
 
-  const openLane = (partition: AssignedPartition): PartitionHandler => {
+  const openWriter = (partition: AssignedPartition): PartitionHandler => {
     const table = tableOfRowsTopic(partition.topic);
-    const previous = lanes.get(table)?.closed ?? Promise.resolve();
-    const laneDeps = { ...deps, metrics, tracer, commands, turns };
-    const lane = new TableWriter(laneDeps, contracts.of(table), partition, previous);
-    lanes.set(table, lane);
-    void lane.closed.then(() => lanes.get(table) === lane && lanes.delete(table));
-    if (draining) void lane.drain();
-    return (records) => lane.feed(records);
+    const previous = writers.get(table)?.closed ?? Promise.resolve();
+    const writerDeps = { ...deps, metrics, tracer, commands, commitSlots };
+    const writer = new TableWriter(writerDeps, contracts.of(table), partition, previous);
+    writers.set(table, writer);
+    void writer.closed.then(() => writers.get(table) === writer && writers.delete(table));
+    if (draining) void writer.drain();
+    return (records) => writer.feed(records);
   };
 
   const onError = (thrown: unknown, where: { topic?: string }): void => {
-    logger.warn({ err: thrown, ...where }, `rows cannot be consumed: ${messageOf(thrown)}`);
+    logger.warn({ err: thrown, ...where }, `cannot consume rows: ${messageOf(thrown)}`);
     metrics.throughput.error(codeOf(thrown));
   };
-  const consumer = await log.consume({ group: GROUPS.committer, topics: ROWS_TOPICS, onError }, openLane);
+  const consumer = await log.consume({ group: GROUPS.committer, topics: ROWS_TOPICS, onError }, openWriter);
 
   const drain = async (): Promise<void> => {
-    await Promise.all([...lanes.values()].map((lane) => lane.drain()));
+    await Promise.all([...writers.values()].map((writer) => writer.drain()));
     await consumer.close();
     await commands.close();
-    await Promise.all([...lanes.values()].map((lane) => lane.drain()));
+    await Promise.all([...writers.values()].map((writer) => writer.drain()));
   };
 
   return {
     async ready() {
       await Promise.all([log.ready(), warehouse.ready()]);
-      const stuck = [...lanes.values()].find(({ trouble }) => trouble !== undefined);
-      if (stuck) throw stuck.trouble;
+      const stuck = [...writers.values()].find(({ stuckError }) => stuckError !== undefined);
+      if (stuck) throw stuck.stuckError;
     },
     drain: () => (draining ??= drain()),
   };

@@ -1,8 +1,8 @@
-/** What a file spends its time on, from its arrival until it is on record: they follow each other without gaps. */
+/** The steps of a file from its arrival until it is recorded, contiguous in time. */
 export const FILE_STEPS = ["wait", "parse", "queue", "commit", "record"] as const;
 export type FileStep = (typeof FILE_STEPS)[number];
 
-/** A file that is on record, and what its time went on. */
+/** A recorded file with the duration of each step. */
 export interface TimedFile {
   readonly table: string;
   readonly fileId: string;
@@ -18,23 +18,26 @@ const totalMs = ({ stepsMs }: TimedFile): number => Object.values(stepsMs).reduc
 const slowestOf = (files: readonly TimedFile[]): TimedFile[] =>
   [...files].sort((a, b) => totalMs(b) - totalMs(a)).slice(0, FILES_MAX);
 
-/** The slowest files of the last minutes. Of each minute the slowest few are held, so that it stays small and forgets in time. */
+/**
+ * The slowest files of the last MINUTES. Keeps only the slowest few of each minute, so that memory stays
+ * bounded.
+ */
 export class SlowestFiles {
   readonly #minutes = new Map<number, TimedFile[]>();
 
   note(file: TimedFile, nowMs: number): void {
     const minute = Math.floor(nowMs / MINUTE_MS);
     this.#minutes.set(minute, slowestOf([...(this.#minutes.get(minute) ?? []), file]));
-    this.#forget(minute);
+    this.#expire(minute);
   }
 
   /** Slowest first. */
   at(nowMs: number): TimedFile[] {
-    this.#forget(Math.floor(nowMs / MINUTE_MS));
+    this.#expire(Math.floor(nowMs / MINUTE_MS));
     return slowestOf([...this.#minutes.values()].flat());
   }
 
-  #forget(minute: number): void {
+  #expire(minute: number): void {
     for (const old of this.#minutes.keys()) if (old <= minute - MINUTES) this.#minutes.delete(old);
   }
 }

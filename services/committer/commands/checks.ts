@@ -4,13 +4,13 @@ import { messageOf } from "../../../lib/errors.ts";
 import type { TableCheck } from "../../../lib/warehouse/reads/port.ts";
 
 /**
- * How a check is measured: `together` with others of its table in one statement; `alone` where it reaches beyond the table, or a user
- * wrote its SQL; `broken` where the contract gives no measurable check.
+ * How a check is measured: `together` with others of its table in one statement; `alone` if it reads further
+ * tables or a user wrote its SQL; `broken` if the contract gives no measurable check.
  */
 export type CheckMeasurement =
   { check: Check; by: "together" | "alone"; measured: TableCheck } | { check: Check; by: "broken"; problem: string };
 
-/** What the warehouse is asked for a check. Pure. */
+/** The measurement of a check by the warehouse. */
 export function measurementOf(check: Check): CheckMeasurement {
   try {
     const by = check.type === "referential" || check.type === "custom_sql" ? "alone" : "together";

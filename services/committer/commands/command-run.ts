@@ -8,23 +8,23 @@ import type { WriterContext } from "../commit/commit.ts";
 import type { CommitterMetrics } from "../metrics.ts";
 
 export interface CommandSettings {
-  /** How long all checks of one run may take together. */
+  /** Time limit of all checks of one run. */
   checksTimeoutMs: number;
-  /** Snapshots and orphan files younger than this are kept, unless the command says otherwise. */
+  /** Snapshots and orphan files younger than this are kept. A command may override it. */
   retentionMs: number;
-  /** More snapshots than this are expired before their time. */
+  /** Snapshots beyond this number are expired before the retention time. */
   snapshotsMax: number;
-  /** A step of maintenance is given up once rows have waited for it so long. */
+  /** A maintenance step is cancelled once rows have waited for it this long. */
   maintenanceHoldMs: number;
-  /** Commands that one committer carries out at a time, whatever the number of its tables. */
+  /** Concurrent commands of one committer, for any number of tables. */
   commandsAtOnceMax: number;
 }
 
-/** What carrying out a command needs. */
+/** Context of a running command. */
 export interface CommandRun {
   command: Command;
   writer: WriterContext;
-  /** Aborts when the lane ends, and when the command must make way. */
+  /** Aborts when the assignment ends, and when the command must yield to rows or a drain. */
   signal: AbortSignal;
   clock: Clock;
   settings: CommandSettings;
@@ -32,13 +32,15 @@ export interface CommandRun {
   logger: Logger;
 }
 
-/** What a command came to. */
+/** The result of a command. */
 export interface CommandOutcome {
   status: string;
   resultJson: string;
 }
 
-/** Appends to one of our own tables. A failure is logged, not thrown: the command itself has been carried out. */
+/**
+ * Appends to an internal table. Logs a failure instead of throwing it, because the command itself has run.
+ */
 export async function appendLog(
   run: CommandRun,
   table: "_quality_results" | "_maintenance_log",
@@ -49,17 +51,16 @@ export async function appendLog(
     await withRetries(run, () => run.writer.warehouse.appendLog(table, rows));
   } catch (thrown) {
     if (run.writer.signal.aborted) throw thrown;
-    run.logger.error(
-      { err: thrown, table, commandId: run.command.commandId },
-      `rows for ${table} could not be written`,
-    );
+    run.logger.error({ err: thrown, table, commandId: run.command.commandId }, `cannot write rows to ${table}`);
     run.metrics.throughput.dropped("unwritten_log_rows", rows.length);
   }
 }
 
 const ATTEMPTS_MAX = 4;
 
-/** Few attempts: ingestion waits for the command. @throws what the last attempt threw */
+/**
+ * Retries only a few times, because ingestion waits for the command. @throws the error of the last attempt
+ */
 export function withRetries<T>({ clock, writer }: CommandRun, attempt: () => Promise<T>): Promise<T> {
   const options = { attemptsMax: ATTEMPTS_MAX, backoffMsMin: 100, backoffMsMax: 2_000, signal: writer.signal };
   return retry(clock, { ...options, retryable: isRetryable }, attempt);

@@ -13,18 +13,20 @@ import type { CommitterMetrics } from "../metrics.ts";
 import type { CommandOutcome, CommandRun, CommandSettings } from "./command-run.ts";
 import { runChecks } from "./quality.ts";
 
-/** Our own tables. They get a rows topic each, always empty, so that they have a lane and thereby one owner, as every table. */
-export const MAINTENANCE_KEY: readonly string[] = Object.keys(INTERNAL_TABLES);
+/**
+ * The internal tables. Each has a rows topic, always empty, so that it has one writer like every other table.
+ */
+export const INTERNAL_TABLE_NAMES: readonly string[] = Object.keys(INTERNAL_TABLES);
 
-/** Its lane carries out the commands for tables that have no rows topic, hence no lane. */
-const ODD_JOBS_TABLE: InternalTable = "_maintenance_log";
+/** The writer of this table carries out the commands of tables without a rows topic, which have no writer. */
+const MAINTENANCE_KEY: InternalTable = "_maintenance_log";
 
-/** Ids of finished commands kept in memory; older ones are beyond the topic's retention in any sane use. */
+/** Ids of finished commands in memory; in practice the topic no longer retains older ones. */
 const DONE_MAX = 100_000;
 
 const CATCH_UP_PAUSE_MS = 1_000;
 
-/** How often it is looked whether a running command has to make way. */
+/** How often a running command checks whether it must yield. */
 const YIELD_EVERY_MS = 250;
 
 export interface CommandDeps {
@@ -35,57 +37,63 @@ export interface CommandDeps {
   settings: CommandSettings;
 }
 
-/** A command between two of its steps. */
-interface Underway {
+/** Progress of a command between two steps. */
+interface Progress {
   startedAtMs: number;
-  /** How long its steps took. */
+  /** Total duration of its steps. */
   heldMs: number;
   work?: MaintenanceWork;
 }
 
 /**
- * The commands not yet carried out. Commands are keyed by table, as rows are, but in another topic: the owner of a table's lane need
- * not be the one who would get its commands. So every committer follows the whole of `commands` and `command-results`, in no group,
- * and carries out what is for a table whose lane it has. A command whose lane moves has no result yet, and so is the new
- * owner's. Results are read to their end before each command: a command is carried out once, except when its owner dies or loses the
- * lane before its result is published, and every command may be repeated harmlessly.
+ * The pending commands. Commands are keyed by table like rows, but in another topic, whose partitions may be
+ * assigned to other committers than the tables. So every committer reads all of `commands` and
+ * `command-results`, without a consumer group, and carries out the commands of the tables that it writes. If
+ * a table moves, its commands without a result move with it. All results are read before each command, so a
+ * command runs once, unless its committer crashes or loses the table before it publishes the result; commands
+ * are idempotent.
  *
- * A command holds its table's lane for one step at a time: between two, the lane commits what waits, and other commands have their turn.
+ * A command occupies its table's writer for one step at a time. Between steps the writer commits waiting
+ * files and carries out other commands.
  */
 export class Commands implements TableCommands {
   readonly #deps: CommandDeps;
   readonly #pending = new Map<string, Command>();
   readonly #done = new Set<string>();
-  readonly #underway = new Map<string, Underway>();
+  readonly #progress = new Map<string, Progress>();
   readonly #rowsTopics = new Set<string>();
-  readonly #nudge: () => void;
+  readonly #onWork: () => void;
   readonly #closing = new AbortController();
   #tails: Tail[] = [];
   #results: Tail | undefined;
   #caughtUp = false;
   #running = 0;
 
-  private constructor(deps: CommandDeps, nudge: () => void) {
+  private constructor(deps: CommandDeps, onWork: () => void) {
     this.#deps = deps;
-    this.#nudge = nudge;
+    this.#onWork = onWork;
   }
 
-  /** Follows the two topics; `nudge` is called whenever there may be something to do. Resolves before the past has been read. */
-  static async follow(deps: CommandDeps, nudge: () => void): Promise<Commands> {
-    const commands = new Commands(deps, nudge);
+  /**
+   * Follows both topics; calls `onWork` when a command may be ready. Resolves before existing records are
+   * read.
+   */
+  static async follow(deps: CommandDeps, onWork: () => void): Promise<Commands> {
+    const commands = new Commands(deps, onWork);
     const results = await deps.log.tail([TOPICS.commandResults.name], (record) => commands.#onResult(record));
-    const asked = await deps.log.tail([TOPICS.commands.name], (record) => commands.#onCommand(record));
-    commands.#tails = [results, asked];
+    const commandTail = await deps.log.tail([TOPICS.commands.name], (record) => commands.#onCommand(record));
+    commands.#tails = [results, commandTail];
     commands.#results = results;
     void commands.#catchUp();
     return commands;
   }
 
   next(table: string): Command | undefined {
-    // A table with a lane has a topic. It may be younger than the command, and then nobody else would be the one to carry it out.
+    // This table has a writer and so a topic, possibly newer than the command. Nobody else would take the
+    // command.
     this.#rowsTopics.add(rowsTopic(table).name);
     if (!this.#caughtUp || this.#running >= this.#deps.settings.commandsAtOnceMax) return undefined;
-    for (const command of this.#pending.values()) if (this.#laneOf(command.table) === table) return command;
+    for (const command of this.#pending.values()) if (this.#writerTableOf(command.table) === table) return command;
     return undefined;
   }
 
@@ -95,7 +103,7 @@ export class Commands implements TableCommands {
       await this.#carryOut(command, writer);
     } finally {
       this.#running--;
-      this.#nudge();
+      this.#onWork();
     }
   }
 
@@ -109,12 +117,12 @@ export class Commands implements TableCommands {
     const { commandId, table, kind } = command;
     await writer.persist("command", () => this.#results!.caughtUp());
     if (!this.#pending.has(commandId)) return;
-    if (!this.#underway.has(commandId)) metrics.throughput.received("command");
-    const underway = this.#underway.get(commandId) ?? { startedAtMs: clock.nowMs(), heldMs: 0 };
-    const outcome = await this.#step(command, writer, underway);
-    if (outcome === undefined) return this.#putOff(command, underway);
-    const { startedAtMs } = underway;
-    const heldMs = Math.round(underway.heldMs);
+    if (!this.#progress.has(commandId)) metrics.throughput.received("command");
+    const progress = this.#progress.get(commandId) ?? { startedAtMs: clock.nowMs(), heldMs: 0 };
+    const outcome = await this.#step(command, writer, progress);
+    if (outcome === undefined) return this.#requeue(command, progress);
+    const { startedAtMs } = progress;
+    const heldMs = Math.round(progress.heldMs);
     const finishedAtMs = clock.nowMs();
     const result: CommandResult = { commandId, table, kind, ...outcome, startedAtMs, finishedAtMs, heldMs };
     const value = commandResults.encode(result);
@@ -125,31 +133,31 @@ export class Commands implements TableCommands {
     metrics.commandSeconds.observe({ kind }, Math.max(0, finishedAtMs - startedAtMs) / 1000);
     logger.info(
       { commandId, table, kind, status: outcome.status, ms: finishedAtMs - startedAtMs, heldMs },
-      "command carried out",
+      "command finished",
     );
   }
 
-  /** One step; what the command came to, or undefined if it has to go on later. */
-  async #step(command: Command, writer: WriterContext, underway: Underway): Promise<CommandOutcome | undefined> {
+  /** Runs one step; returns the result after the last step, else undefined. */
+  async #step(command: Command, writer: WriterContext, progress: Progress): Promise<CommandOutcome | undefined> {
     const { clock, settings, metrics, logger } = this.#deps;
     const isChecks = command.kind === "checks";
     const stepStartedMs = clock.monotonicMs();
     const yielding = new AbortController();
     const ended = new AbortController();
     void this.#watch(writer, isChecks ? Infinity : settings.maintenanceHoldMs, yielding, ended.signal);
-    // Not AbortSignal.any: on Node 20 the writer's signal would keep a trace of every command.
+    // AbortSignal.any would leak memory here: on Node 20 the writer's signal would retain every command.
     if (writer.signal.aborted) yielding.abort();
     writer.signal.addEventListener("abort", () => yielding.abort(), { once: true, signal: ended.signal });
     const run: CommandRun = { command, writer, signal: yielding.signal, clock, settings, metrics, logger };
     try {
       if (isChecks) return await runChecks(run);
-      const step = await maintainStep(run, underway.work);
+      const step = await maintainStep(run, progress.work);
       if ("resultJson" in step) return step;
-      underway.work = step;
+      progress.work = step;
       return undefined;
     } catch (thrown) {
       if (writer.signal.aborted) throw thrown;
-      // The writer drains: whoever has the table next carries it out.
+      // The writer drains: the table's next writer carries out the command.
       if (yielding.signal.aborted) return undefined;
       logger.error({ err: thrown, command }, "command failed");
       const status = isChecks ? "error" : "failed";
@@ -157,7 +165,7 @@ export class Commands implements TableCommands {
     } finally {
       ended.abort();
       const tookMs = clock.monotonicMs() - stepStartedMs;
-      underway.heldMs += tookMs;
+      progress.heldMs += tookMs;
       metrics.commandStepSeconds.observe({ kind: command.kind }, tookMs / 1000);
     }
   }
@@ -169,16 +177,16 @@ export class Commands implements TableCommands {
     }
   }
 
-  /** Behind the table's other commands. */
-  #putOff(command: Command, underway: Underway): void {
+  /** Moves the command behind the table's other commands. */
+  #requeue(command: Command, progress: Progress): void {
     if (!this.#pending.delete(command.commandId)) return;
     this.#pending.set(command.commandId, command);
-    this.#underway.set(command.commandId, underway);
+    this.#progress.set(command.commandId, progress);
   }
 
-  /** A table's commands are for its lane; tables without a rows topic have none. */
-  #laneOf(table: string): string {
-    return this.#rowsTopics.has(rowsTopic(table).name) ? table : ODD_JOBS_TABLE;
+  /** The table whose writer carries out the commands of `table`. */
+  #writerTableOf(table: string): string {
+    return this.#rowsTopics.has(rowsTopic(table).name) ? table : MAINTENANCE_KEY;
   }
 
   #onCommand(record: LogRecord): void {
@@ -197,7 +205,7 @@ export class Commands implements TableCommands {
     try {
       return codec.decode(value);
     } catch (thrown) {
-      this.#deps.logger.error({ topic, offset, err: thrown }, "undecodable record: skipped");
+      this.#deps.logger.error({ topic, offset, err: thrown }, "skipping record: cannot be decoded");
       return undefined;
     }
   }
@@ -208,36 +216,36 @@ export class Commands implements TableCommands {
 
   #finish(commandId: string): void {
     this.#pending.delete(commandId);
-    this.#underway.delete(commandId);
+    this.#progress.delete(commandId);
     this.#done.add(commandId);
     if (this.#done.size > DONE_MAX) this.#done.delete(this.#done.values().next().value!);
   }
 
-  /** A table not known to have a topic may have got one meanwhile: that must be known before any lane takes the command. */
+  /** Reads the topics again for a table without a known one, so that the right writer takes the command. */
   async #place(command: Command): Promise<void> {
     if (!this.#rowsTopics.has(rowsTopic(command.table).name)) await this.#learnTopics();
     this.#enqueue(command);
-    this.#nudge();
+    this.#onWork();
   }
 
   async #learnTopics(): Promise<void> {
     try {
       for (const topic of await this.#deps.log.topics()) this.#rowsTopics.add(topic);
     } catch (thrown) {
-      this.#deps.logger.warn({ err: thrown }, "the event log's topics could not be read");
+      this.#deps.logger.warn({ err: thrown }, "cannot list the event log's topics");
     }
   }
 
-  /** Until all results of the past are known nothing is carried out: it may have been already. */
+  /** Enables commands once all existing results are read, so that none is repeated. */
   async #catchUp(): Promise<void> {
     while (!this.#caughtUp && !this.#closing.signal.aborted) {
       try {
         await Promise.all(this.#tails.map((tail) => tail.caughtUp()));
         await this.#learnTopics();
         this.#caughtUp = true;
-        this.#nudge();
+        this.#onWork();
       } catch (thrown) {
-        this.#deps.logger.warn({ err: thrown }, "commands cannot be followed, trying again");
+        this.#deps.logger.warn({ err: thrown }, "cannot read commands, retrying");
         await this.#deps.clock.sleep(CATCH_UP_PAUSE_MS, this.#closing.signal);
       }
     }

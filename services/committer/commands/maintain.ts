@@ -9,21 +9,22 @@ import { appendLog, withRetries, type CommandOutcome, type CommandRun } from "./
 
 const DETAILS_CHARS_MAX = 1_000;
 
-/** Steps of one command, at most: what is left then is for the next. */
+/** Steps of one command at most; the next command continues. */
 const STEPS_MAX = 1_000;
 
-/** What has been done of a command so far. */
+/** The progress of a maintenance command. */
 export interface MaintenanceWork {
   before: TableHealth;
-  /** What comes next: a step, from the cursor on if there is one; undefined: all is done but to tell it. */
+  /** The next step, from the cursor if set; undefined: only the result remains to be recorded. */
   next: { cursor?: string } | undefined;
-  /** What each step came to. */
+  /** The result of each step. */
   steps: readonly Pick<MaintenanceResult, "status" | "details">[];
 }
 
 /**
- * Optimises a table, expires its snapshots or removes its orphan files: the next step of that. The last one notes what came of it in
- * `_maintenance_log`, also if it failed. A step that had to make way for rows is left out, and the command fails in the end.
+ * Runs the next step of optimising a table, expiring its snapshots or removing its orphan files. The last
+ * step records the result, also a failure, in `_maintenance_log`. A step cancelled in favour of rows is
+ * skipped, and the command then ends as failed.
  */
 export async function maintainStep(
   run: CommandRun,
@@ -41,11 +42,11 @@ export async function maintainStep(
     const { before, next, steps } = work;
     if (!next) return await finish(run, steps, before, await health());
     const step = await withRetries(run, () => warehouse.maintain(table, ...operationOf(run, next)));
-    // Given up because the writer drains: the command is the next owner's.
+    // Cancelled by a drain: the table's next writer carries out the command.
     if (signal.aborted && writer.mustYield(Infinity)) throw signal.reason;
     const done = [...steps, { status: step.status, details: step.details }];
-    const goesOn = step.next !== undefined && done.length < STEPS_MAX;
-    return { before, next: goesOn ? { cursor: step.next! } : undefined, steps: done };
+    const continues = step.next !== undefined && done.length < STEPS_MAX;
+    return { before, next: continues ? { cursor: step.next! } : undefined, steps: done };
   } catch (thrown) {
     if (signal.aborted) throw thrown;
     return finish(run, [{ status: "failed", details: messageOf(thrown) }], work?.before);
@@ -102,7 +103,7 @@ function detailsOf(
     ...of("failed"),
     ...of("given up").map(
       (details) =>
-        `${details}: given up, since rows waited for more than ${settings.maintenanceHoldMs} ms (TRIBUTARY_MAINTENANCE_HOLD)`,
+        `${details}: cancelled after rows waited more than ${settings.maintenanceHoldMs} ms (TRIBUTARY_MAINTENANCE_HOLD)`,
     ),
   ];
   const skipped = of("not_applicable");
@@ -113,6 +114,6 @@ function detailsOf(
 
 function changeOf(operation: string, before: TableHealth, after: TableHealth): string {
   if (operation === "expire_snapshots") return `snapshots ${before.snapshots} → ${after.snapshots}`;
-  if (operation !== "optimize") return "files that no snapshot knows are removed";
+  if (operation !== "optimize") return "removed files that no snapshot references";
   return `data files ${before.dataFiles} → ${after.dataFiles}, delete files ${before.deleteFiles} → ${after.deleteFiles}`;
 }

@@ -21,9 +21,10 @@ export interface CheckResult {
 const DETAILS_CHARS_MAX = 1_000;
 
 /**
- * Runs a table's checks, notes them in `_quality_results` and, where the contract says `gate: block` and all its checks ran, lets
- * `<table>_trusted` show the table as they found it, or notes that it is held back. One statement measures all checks of the table; if it
- * fails they are asked one by one, so that a broken check is an error with its message and hides no other.
+ * Runs a table's checks and records the results in `_quality_results`. If the contract sets `gate: block` and
+ * all its checks ran, publishes the checked version as `<table>_trusted`, or records that it is held. One
+ * statement measures all checks. If it fails, each check runs alone, so that a broken check gives an error
+ * with its message and hides no other.
  */
 export async function runChecks(run: CommandRun): Promise<CommandOutcome> {
   const { command, writer, clock } = run;
@@ -51,13 +52,13 @@ export async function runChecks(run: CommandRun): Promise<CommandOutcome> {
     return { status, resultJson: JSON.stringify({ status, results, gate }) };
   } catch (thrown) {
     if (run.signal.aborted) throw thrown;
-    const message = `${table}_trusted stays as it was: ${messageOf(thrown)}`;
+    const message = `cannot update ${table}_trusted, it is unchanged: ${messageOf(thrown)}`;
     run.logger.error({ err: thrown, table }, message);
     return { status: "error", resultJson: JSON.stringify({ status: "error", results, message }) };
   }
 }
 
-/** All checks of the contract, or those the command names. */
+/** All checks of the contract, or those named by the command. */
 function checksOf({ command, writer }: CommandRun): { checks: readonly Check[]; all: boolean } {
   const { checks: names } = JSON.parse(command.argumentsJson) as { checks?: string[] };
   const { table, checks } = writer.contract;
@@ -65,7 +66,10 @@ function checksOf({ command, writer }: CommandRun): { checks: readonly Check[]; 
   return { checks: names ? checks.filter(({ name }) => names.includes(name)) : checks, all: names === undefined };
 }
 
-/** `version` is the state of the table that the checks saw, unless somebody else wrote it meanwhile; then nothing moves. */
+/**
+ * Publishes or holds `version`, the checked one. Publishes nothing if another writer has changed the table
+ * since.
+ */
 async function moveGate(
   run: CommandRun,
   version: string,
@@ -76,7 +80,7 @@ async function moveGate(
   const { table } = contract;
   if (!passed) await withRetries(run, () => warehouse.hold(table, atMs));
   else if (!(await withRetries(run, () => warehouse.publish(table, version, atMs)))) {
-    run.logger.warn({ table }, "the table was written while its checks ran: they do not count for its trusted data");
+    run.logger.warn({ table }, "table changed by another writer during its checks: not published");
   }
   return withRetries(run, () => warehouse.published(table));
 }
@@ -119,7 +123,7 @@ async function measure(run: CommandRun, checks: readonly Check[], table: TableDe
   return parts.map((one) => resultOf(one.check, total, measured.get(one)!));
 }
 
-/** One statement. It is cancelled when the run's time is over, since the table's commits wait for it. */
+/** Runs one statement, limited to the run's remaining time, because the table's commits wait. */
 async function counts(
   run: CommandRun,
   table: TableDescription,
@@ -134,7 +138,7 @@ async function counts(
   return withRetries(run, () => writer.warehouse.measure(table, checks, { nowMs, timeoutMs, signal }));
 }
 
-/** `measured` is the count of failing rows, or what went wrong. */
+/** `measured` is the number of failing rows, or an error message. */
 function resultOf(check: Check, total: number, measured: number | string): CheckResult {
   const failed = typeof measured === "number" ? measured : 0;
   const status = typeof measured === "string" ? "error" : failed > 0 ? "failed" : "passed";

@@ -12,31 +12,31 @@ import type {
 import { commitFailureOf, parseFailureOf, type Failure } from "./outcome.ts";
 import type { EndedFile } from "../lane/parse-attempts.ts";
 
-/** Calls `attempt` again and again while its error is `retryable` and the lane lives. */
+/** Retries `attempt` while its error is `retryable` and the writer has its assignment. */
 export type Persist = <T>(
   step: string,
   attempt: () => Promise<T>,
   retryable?: (thrown: unknown) => boolean,
 ) => Promise<T>;
 
-/** The one writer of a table, as long as its lane lives. */
+/** What a commit or command needs of the table's only writer. */
 export interface WriterContext {
   readonly warehouse: Warehouse;
   readonly contract: Contract;
   readonly persist: Persist;
   readonly signal: AbortSignal;
-  /** Throws ASSIGNMENT_LOST if the table has got another writer. */
+  /** @throws ASSIGNMENT_LOST if the table has another writer now */
   confirmOwner(): Promise<void>;
-  /** Must a command make way: because the writer drains, or because rows have waited for longer than `afterMs`? */
+  /** True if a command must stop: the writer drains, or rows have waited longer than `afterMs`. */
   mustYield(afterMs: number): boolean;
-  /** What the table looks like, as this writer last saw it; "unknown" makes it look again. */
+  /** The table as this writer last read it; undefined: no such table; "unknown": read it again. */
   description: TableDescription | undefined | "unknown";
 }
 
-/** What became of a micro-batch's files in the table. */
+/** The result of a micro-batch. */
 export interface CommitResult {
   receipts: CommitReceipt[];
-  /** Files that are not in the table, and why. All others are. */
+  /** Files that were not committed, with the reason. All others are in the table. */
   failures: Map<EndedFile, Failure>;
 }
 
@@ -46,9 +46,10 @@ interface Version {
 }
 
 /**
- * Brings a micro-batch into its table. What a parser failed, and what does not fit the table, stays out; the rest is one commit. Retryable
- * trouble is outlasted. If the commit fails for good, the batch is halved until the file at fault stands alone: that one
- * fails and the others are in. Throws only when the lane ends.
+ * Commits a micro-batch to its table. Excludes files that failed in the parser or conflict with the table;
+ * commits the others together. Retries retryable errors without limit. If the commit fails with another
+ * error, bisects the batch until the failing file is alone: only that file fails. Throws only when the
+ * assignment ends.
  */
 export async function commitFiles(writer: WriterContext, files: readonly EndedFile[]): Promise<CommitResult> {
   let planned = plan(files, await describe(writer), writer.contract);
@@ -63,13 +64,13 @@ export async function commitFiles(writer: WriterContext, files: readonly EndedFi
 async function describe(writer: WriterContext): Promise<TableDescription | undefined> {
   if (writer.description === "unknown") {
     const { table } = writer.contract;
-    writer.description = await writer.persist("describe", () => writer.warehouse.describe(table), anyTrouble);
+    writer.description = await writer.persist("describe", () => writer.warehouse.describe(table), anyError);
   }
   return writer.description;
 }
 
-/** For steps that cannot fail for a file's sake: whatever the trouble, it has to pass. */
-const anyTrouble = (): boolean => true;
+/** For steps that no file can cause to fail: retries every error. */
+const anyError = (): boolean => true;
 
 interface Plan {
   versions: Version[];
@@ -96,7 +97,7 @@ function plan(files: readonly EndedFile[], table: TableDescription | undefined, 
       }
       continue;
     }
-    // The parser took the types from lib/columns; the schema of the message only says string.
+    // The message schema only says string, but the parser writes types of lib/columns.ts.
     const fileColumns = end.columns as ColumnDefinition[];
     try {
       columns = evolve(contract.table, columns, fileColumns).columns;
@@ -141,7 +142,7 @@ async function commitVersions(
   }
 }
 
-/** For deletions from a table that was never made. */
+/** Receipt of deletions from a table that does not exist. */
 const NOTHING_TO_DO: CommitReceipt = {
   snapshotId: null,
   strategy: "none",
@@ -150,7 +151,10 @@ const NOTHING_TO_DO: CommitReceipt = {
   rowsDeleted: 0,
 };
 
-/** Makes the table, or brings it to the columns these versions need; costs nothing when it has them. False: there is no table and need be none. */
+/**
+ * Creates the table, or adds and widens the columns that these versions need; no warehouse call if it has
+ * them. Returns false if the table does not exist and is not needed.
+ */
 async function ensureTable(writer: WriterContext, versions: readonly Version[]): Promise<boolean> {
   const description = await describe(writer);
   let columns: readonly ColumnDefinition[] = description?.columns ?? [];

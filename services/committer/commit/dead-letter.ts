@@ -5,7 +5,10 @@ import { TOPICS } from "../../../lib/messages/topics.ts";
 import type { Failure } from "./outcome.ts";
 import type { EndedFile } from "../lane/parse-attempts.ts";
 
-/** The dead letter of a file that could not be committed, encoded. `event` is empty if the log no longer keeps the file event. */
+/**
+ * The encoded dead letter of a file that failed to commit. `event` is empty if the log no longer keeps the
+ * file event.
+ */
 export async function deadLetterOf(
   log: EventLog,
   table: string,
@@ -29,7 +32,7 @@ export async function deadLetterOf(
   });
 }
 
-/** Row messages tell the offset of the file event; its partition follows from the table. */
+/** Row messages carry the offset of the file event; its partition follows from the table. */
 async function findFileEvent(
   log: EventLog,
   table: string,

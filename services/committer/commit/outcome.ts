@@ -2,20 +2,20 @@ import { messageOf, TributaryError } from "../../../lib/errors.ts";
 import type { FileOutcome } from "../../../lib/messages/generated.ts";
 import type { EndedFile } from "../lane/parse-attempts.ts";
 
-/** Why a file did not get into its table. */
+/** Why a file was not committed. */
 export interface Failure {
   code: string;
   message: string;
 }
 
-/** Longer messages are cut, so that a commit event of many failed files stays below the log's record limit. */
+/** Longer messages are cut so that a commit event of many failed files stays below the log's record limit. */
 const MESSAGE_CHARS_MAX = 1_000;
 
 export function commitFailureOf(thrown: unknown): Failure {
   return { code: thrown instanceof TributaryError ? thrown.code : "WAREHOUSE_FAILED", message: messageOf(thrown) };
 }
 
-/** How its parser failed the file, if it did, or what was lost of it on the way. */
+/** The failure of a file that its parser failed or that lost rows; undefined: the file may be committed. */
 export function parseFailureOf({ end, missing }: EndedFile): Failure | undefined {
   if (end.outcome === "failed") return { code: end.errorCode ?? "FILE_NOT_CSV", message: end.errorMessage ?? "" };
   if (missing !== undefined) return { code: "ROWS_MISSING", message: missing };
@@ -23,8 +23,8 @@ export function parseFailureOf({ end, missing }: EndedFile): Failure | undefined
 }
 
 /**
- * How a file ended. rowsRead = rowsCommitted + rowsRejected, always: of a failed file only the rejects that were kept count as read,
- * since none of its other rows is anywhere but in the raw file.
+ * The outcome of a file. Always rowsRead = rowsCommitted + rowsRejected: of a failed file only the kept
+ * rejects count as read, because its other rows exist only in the raw file.
  */
 export function outcomeOf(file: EndedFile, failure?: Failure): FileOutcome {
   const { end, stage } = file;

@@ -3,7 +3,7 @@ import type { CommitEvent, FileOutcome } from "../../../lib/messages/generated.t
 import type { CommitterMetrics } from "../metrics.ts";
 import type { FileStep } from "../slowest-files.ts";
 
-/** Counts a micro-batch whose files are on record. */
+/** Counts a recorded micro-batch. */
 export function countCommit(metrics: CommitterMetrics, event: CommitEvent, recordedAtMs: number): void {
   const { table, limit, strategy, commitMs, committedAtMs, files } = event;
   metrics.commits.inc({ limit, strategy });
@@ -28,7 +28,10 @@ export function countCommit(metrics: CommitterMetrics, event: CommitEvent, recor
   metrics.throughput.sent("file", files.length);
 }
 
-/** Milliseconds of each step. The times are of several machines: what their clocks make negative counts as 0. */
+/**
+ * Milliseconds of each step. The times come from several machines: negative differences of their clocks count
+ * as 0.
+ */
 export function stepsOf(
   { receivedAtMs, parsedAtMs, parseMs }: FileOutcome,
   { committedAtMs, commitMs }: CommitEvent,

@@ -2,28 +2,28 @@ import type { Contract } from "../../../lib/contract/contract.ts";
 import type { Waiting } from "./micro-batch.ts";
 import type { EndedFile } from "./parse-attempts.ts";
 
-/** A complete file in its lane: waiting for its commit, or for its record. */
+/** A complete file that waits for its commit, or for its ledger write. */
 export interface ReadyFile extends Waiting {
   readonly file: EndedFile;
 }
 
 /**
- * The micro-batch that is in its table and on its way to the record. The record takes about as long as a small commit, so the next commit may
- * begin meanwhile. There is at most one: who commits next waits for it before recording itself.
+ * The pending ledger write of a committed micro-batch. It takes about as long as a small commit, so the next
+ * commit may run during it. At most one is pending: the next micro-batch waits for it before its own.
  */
 export class LedgerWrite {
   #batch: readonly ReadyFile[] = [];
   #done: Promise<void> = Promise.resolve();
 
-  /** What is on its way. */
+  /** The micro-batch of the pending write; empty without one. */
   get batch(): readonly ReadyFile[] {
     return this.#batch;
   }
 
   /**
-   * May these files be committed before the record is made? Should the record be lost in a crash, its files are committed again, after
-   * these: that must not show an older state, not even for a moment. So not where both hold the same file, nor where a later file's missing
-   * keys would come back.
+   * Whether these files may be committed during the pending write. If a crash loses that write, its files are
+   * committed again, after these, and that must never show an older state. So false if both batches contain
+   * the same file, or if missing keys, deleted by a later file, would return.
    */
   allows(next: readonly ReadyFile[], { deleteMissing }: Contract): boolean {
     if (this.#batch.length === 0) return true;
@@ -31,14 +31,14 @@ export class LedgerWrite {
     return !deleteMissing && !next.some(({ file }) => names.has(file.sourceFile));
   }
 
-  /** Begins to record; `done` tells how it ends, and `ended` is called then. Only after the one before is done. */
-  begin(batch: readonly ReadyFile[], record: () => Promise<void>, ended: () => void): void {
+  /** Starts the write; calls `ended` when it settles. Only if no other write is pending. */
+  begin(batch: readonly ReadyFile[], write: () => Promise<void>, ended: () => void): void {
     this.#batch = batch;
-    this.#done = record().finally(() => (this.#batch = []));
+    this.#done = write().finally(() => (this.#batch = []));
     this.#done.then(ended, ended);
   }
 
-  /** Resolves when nothing is on its way. Throws what the last record failed of. */
+  /** Resolves when no write is pending; rejects with the error of the last write. */
   done(): Promise<void> {
     return this.#done;
   }

@@ -1,23 +1,23 @@
 import type { Stage } from "../../../lib/warehouse/warehouse.ts";
 
-/** What one table commit may hold, and how long a complete file may wait for it. */
+/** Size limits of one table commit, and how long a complete file may wait for it. */
 export interface BatchLimits {
   rowsMax: number;
   bytesMax: number;
   filesMax: number;
-  /** A complete file waits at most so long for others to go with it. */
+  /** How long a complete file waits at most for others to share its commit. */
   ageMsMax: number;
-  /** Least time between the beginnings of two commits that no other limit asks for. 0: commit as soon as the table is free. */
+  /** Minimum time between the starts of two `idle` commits. 0: commit as soon as the table is free. */
   idleGapMs: number;
 }
 
-/** A complete file, waiting. */
+/** A complete file that waits for its commit. */
 export interface Waiting {
   readonly stage: Stage;
   readonly readyAtMs: number;
 }
 
-/** Which limit asks for a commit. */
+/** Which limit triggers a commit. */
 export type Limit = "rows" | "bytes" | "files" | "age" | "idle" | "drain";
 
 export interface BatchState {
@@ -25,13 +25,14 @@ export interface BatchState {
   nowMs: number;
   /** When the last commit of this table began; undefined before the first. */
   lastCommitAtMs: number | undefined;
-  /** Is more on its way that is worth waiting for: records in hand, or a file half read? */
+  /** Whether more is about to arrive: records are being fed, or a file is incomplete. */
   moreComing: boolean;
 }
 
 /**
- * Should the waiting files be committed, and which limit says so? Otherwise: in how many milliseconds to ask again (undefined: when
- * something happens). A lone small file goes at once (`idle`); while a commit runs, files gather for the next.
+ * The limit that triggers a commit of the waiting files; otherwise the milliseconds until the next call
+ * (undefined: wait for an event). A single small file is committed at once (`idle`); files that arrive during
+ * a commit share the next.
  */
 export function dueLimit(
   waiting: readonly Waiting[],
@@ -52,7 +53,10 @@ export function dueLimit(
   return { inMs: Math.min(ageLeftMs, gapLeftMs) };
 }
 
-/** How many of the waiting files, from the first on, make up one micro-batch: as many as the limits allow, at least one. */
+/**
+ * The number of waiting files, from the first, in the next micro-batch: as many as the limits allow, at least
+ * one.
+ */
 export function batchLength(waiting: readonly Waiting[], limits: BatchLimits): number {
   let rows = 0;
   let bytes = 0;
@@ -67,7 +71,7 @@ export function batchLength(waiting: readonly Waiting[], limits: BatchLimits): n
   return length;
 }
 
-/** Has a lane room for more complete files? It queues at most about two micro-batches. */
+/** Whether a writer may queue more complete files: at most about two micro-batches. */
 export function hasRoom(waiting: readonly Waiting[], limits: BatchLimits): boolean {
   const { rows, bytes } = sizeOf(waiting);
   return waiting.length < 2 * limits.filesMax && bytes < 2 * limits.bytesMax && rows < 2 * limits.rowsMax;

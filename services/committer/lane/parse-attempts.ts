@@ -2,7 +2,7 @@ import type { EndOfFile, Reject, RejectBatch, RowBatch, RowMessage } from "../..
 import type { Stage } from "../../../lib/warehouse/warehouse.ts";
 import { ackPosition, isAbsorbed } from "./watermark.ts";
 
-/** A file version whose parser has said how it ended. */
+/** A file version whose end-of-file has been read. */
 export interface EndedFile {
   readonly fileId: string;
   readonly sourceFile: string;
@@ -10,34 +10,34 @@ export interface EndedFile {
   readonly end: EndOfFile;
   /** Offset of its end-of-file in rows.<table>. */
   readonly rowsOffset: number;
-  /** The rows and rejects of the run that ended first. */
+  /** Rows and rejects of the first attempt that ended. */
   readonly stage: Stage;
-  /** What is missing of the run, if messages were lost on the way: the file must not be committed then. */
+  /** Describes the attempt's lost messages; set: the file must not be committed. */
   readonly missing?: string;
 }
 
-/** What is to be done about one message. */
+/** What the caller must do with one message. */
 export type Step =
   | { do: "skip"; because: "absorbed" | "superseded" | "repeated" | "incomplete" }
   | { do: "append"; stage: Stage; batch: RowBatch }
   | { do: "reject"; stage: Stage; rejects: readonly Reject[] }
   | { do: "end"; file: EndedFile };
 
-/** One parse of a file, as far as it has been read. */
-interface Run {
+/** One parse attempt of a file, as far as it has been read. */
+interface ParseAttempt {
   readonly stage: Stage;
   rows: number;
   rejects: number;
-  /** Rejects come in ascending order of row: what is not above this one has been seen. */
+  /** Rejects arrive in ascending row order, so rows up to this one are duplicates. */
   lastRejectedRow: number;
-  /** Set once a message is known to be lost; the run can no longer be used. */
+  /** Set once a message is known to be lost: the attempt is unusable. */
   missing?: string;
 }
 
-/** A file between its first message and its record. */
+/** A file between its first message and its ledger write. */
 interface OpenFile {
   readonly firstOffset: number;
-  readonly runs: Map<string, Run>;
+  readonly attempts: Map<string, ParseAttempt>;
   ended?: EndedFile;
   released: boolean;
 }
@@ -45,15 +45,17 @@ interface OpenFile {
 /**
  * Folds the messages of one rows.<table> into files.
  *
- *     unknown ──first message──▶ open ──a usable run's end-of-file──▶ ended ──nothing older is open──▶ released ──recorded──▶ absorbed
+ *     unknown ─first message─▶ open ─usable attempt ends─▶ ended ─no older file open─▶ released ─recorded─▶ absorbed
  *
- * - Runs of a file are never mixed: each has a stage of its own, and the first that ends wins; the others are let go.
- * - Row batches of a run must be contiguous. A repeated one is skipped; after a gap the run is unusable and the file waits for
- *   another run. If a run ends with a gap and no other run is under way, none will come: the file ends with `missing`.
- * - Files are released in ascending order of source offset, so that the watermark never passes a file that is still open.
- * - What the watermark covers is skipped.
+ * - Attempts of a file are never mixed: each has its own stage. The first that ends wins, and the others are
+ *   discarded.
+ * - Row batches of an attempt must be contiguous. A repeated one is skipped. After a gap the attempt is
+ *   unusable, and the file waits for another. If an attempt ends with a gap and no other is running, the file
+ *   ends with `missing`.
+ * - Files are released in ascending order of source offset, so that the watermark never passes an open file.
+ * - Messages at or below the watermark are skipped.
  *
- * No I/O and no time: the caller carries the steps out, and takes what was let go from `takeDiscarded`.
+ * No I/O and no clock: the caller carries out the steps, and discards the stages from `takeDiscarded`.
  */
 export class ParseAttempts {
   readonly #openStage: (runId: string) => Stage;
@@ -67,27 +69,27 @@ export class ParseAttempts {
     this.#openStage = openStage;
   }
 
-  /** Is a file being read whose end has not come yet? */
+  /** Whether a file's end-of-file is outstanding. */
   get hasOpenFiles(): boolean {
     for (const file of this.#files.values()) if (!file.ended) return true;
     return false;
   }
 
-  /** Takes in the message at `offset` of rows.<table>. */
+  /** Processes the message at `offset` of rows.<table>. */
   accept(offset: number, message: RowMessage): Step {
     this.#nextOffset = offset + 1;
     const { sourceOffset, runId, body } = message;
     if (isAbsorbed(sourceOffset, this.#watermark)) return { do: "skip", because: "absorbed" };
     const file = this.#fileAt(sourceOffset, offset);
     if (file.ended) return { do: "skip", because: "superseded" };
-    const run = this.#runOf(file, runId);
-    if ("tributary.EndOfFile" in body) return this.#end(file, run, message, body["tributary.EndOfFile"], offset);
-    if (run.missing !== undefined) return { do: "skip", because: "incomplete" };
-    if ("tributary.RowBatch" in body) return this.#rows(run, body["tributary.RowBatch"]);
-    return this.#rejects(run, body["tributary.RejectBatch"]);
+    const attempt = this.#attemptOf(file, runId);
+    if ("tributary.EndOfFile" in body) return this.#end(file, attempt, message, body["tributary.EndOfFile"], offset);
+    if (attempt.missing !== undefined) return { do: "skip", because: "incomplete" };
+    if ("tributary.RowBatch" in body) return this.#rows(attempt, body["tributary.RowBatch"]);
+    return this.#rejects(attempt, body["tributary.RejectBatch"]);
   }
 
-  /** Files that have ended since the last call and may go into the table now: ascending, each once. */
+  /** Ended files that may be committed now, ascending by source offset; each is returned once. */
   release(): EndedFile[] {
     const released: EndedFile[] = [];
     for (const [, file] of [...this.#files].sort(([a], [b]) => a - b)) {
@@ -99,7 +101,7 @@ export class ParseAttempts {
     return released;
   }
 
-  /** Notes that these files are on record: they no longer hold the ack back, and what still comes of them is skipped. */
+  /** Marks these files as recorded: they no longer block the ack, and their further messages are skipped. */
   recorded(files: readonly EndedFile[]): void {
     for (const { sourceOffset } of files) {
       this.#files.delete(sourceOffset);
@@ -107,7 +109,7 @@ export class ParseAttempts {
     }
   }
 
-  /** Highest source offset on record. */
+  /** Highest recorded source offset. */
   get watermark(): number | undefined {
     return this.#watermark;
   }
@@ -117,17 +119,17 @@ export class ParseAttempts {
     return this.#nextOffset === undefined ? undefined : ackPosition(this.#files.values(), this.#nextOffset);
   }
 
-  /** Stages of runs that will not be used, for the caller to discard. */
+  /** Stages of unused attempts, for the caller to discard. */
   takeDiscarded(): Stage[] {
     const discarded = this.#discarded;
     this.#discarded = [];
     return discarded;
   }
 
-  /** Every stage still held: for the end of the assignment. */
+  /** All open stages, to discard when the assignment ends. */
   stages(): Stage[] {
-    return [...this.#files.values()].flatMap(({ runs, ended }) => [
-      ...[...runs.values()].map(({ stage }) => stage),
+    return [...this.#files.values()].flatMap(({ attempts, ended }) => [
+      ...[...attempts.values()].map(({ stage }) => stage),
       ...(ended ? [ended.stage] : []),
     ]);
   }
@@ -135,56 +137,56 @@ export class ParseAttempts {
   #fileAt(sourceOffset: number, offset: number): OpenFile {
     const known = this.#files.get(sourceOffset);
     if (known) return known;
-    const file: OpenFile = { firstOffset: offset, runs: new Map(), released: false };
+    const file: OpenFile = { firstOffset: offset, attempts: new Map(), released: false };
     this.#files.set(sourceOffset, file);
     return file;
   }
 
-  #runOf(file: OpenFile, runId: string): Run {
-    const known = file.runs.get(runId);
+  #attemptOf(file: OpenFile, runId: string): ParseAttempt {
+    const known = file.attempts.get(runId);
     if (known) return known;
-    const run: Run = { stage: this.#openStage(runId), rows: 0, rejects: 0, lastRejectedRow: 0 };
-    file.runs.set(runId, run);
-    return run;
+    const attempt: ParseAttempt = { stage: this.#openStage(runId), rows: 0, rejects: 0, lastRejectedRow: 0 };
+    file.attempts.set(runId, attempt);
+    return attempt;
   }
 
-  #rows(run: Run, batch: RowBatch): Step {
-    if (batch.firstRow + batch.rowCount <= run.rows) return { do: "skip", because: "repeated" };
-    if (batch.firstRow !== run.rows) {
-      run.missing = `rows ${run.rows + 1} to ${batch.firstRow} of the run have not come through the event log`;
+  #rows(attempt: ParseAttempt, batch: RowBatch): Step {
+    if (batch.firstRow + batch.rowCount <= attempt.rows) return { do: "skip", because: "repeated" };
+    if (batch.firstRow !== attempt.rows) {
+      attempt.missing = `rows ${attempt.rows + 1}–${batch.firstRow} are missing from the row topic`;
       return { do: "skip", because: "incomplete" };
     }
-    run.rows += batch.rowCount;
-    return { do: "append", stage: run.stage, batch };
+    attempt.rows += batch.rowCount;
+    return { do: "append", stage: attempt.stage, batch };
   }
 
-  #rejects(run: Run, batch: RejectBatch): Step {
-    const rejects = batch.rejects.filter(({ row }) => row > run.lastRejectedRow);
+  #rejects(attempt: ParseAttempt, batch: RejectBatch): Step {
+    const rejects = batch.rejects.filter(({ row }) => row > attempt.lastRejectedRow);
     const last = rejects.at(-1);
     if (!last) return { do: "skip", because: "repeated" };
-    run.rejects += rejects.length;
-    run.lastRejectedRow = last.row;
-    return { do: "reject", stage: run.stage, rejects };
+    attempt.rejects += rejects.length;
+    attempt.lastRejectedRow = last.row;
+    return { do: "reject", stage: attempt.stage, rejects };
   }
 
-  #end(file: OpenFile, run: Run, message: RowMessage, end: EndOfFile, offset: number): Step {
+  #end(file: OpenFile, attempt: ParseAttempt, message: RowMessage, end: EndOfFile, offset: number): Step {
     const { fileId, sourceFile, sourceOffset } = message;
-    const missing = end.outcome === "complete" ? (run.missing ?? missingOf(run, end)) : undefined;
-    const others = [...file.runs.values()].filter((other) => other !== run);
+    const missing = end.outcome === "complete" ? (attempt.missing ?? missingOf(attempt, end)) : undefined;
+    const others = [...file.attempts.values()].filter((other) => other !== attempt);
     if (missing !== undefined && others.some((other) => other.missing === undefined)) {
-      run.missing = missing;
+      attempt.missing = missing;
       return { do: "skip", because: "incomplete" };
     }
     this.#discarded.push(...others.map(({ stage }) => stage));
-    file.runs.clear();
-    const ended = { fileId, sourceFile, sourceOffset, end, rowsOffset: offset, stage: run.stage };
+    file.attempts.clear();
+    const ended = { fileId, sourceFile, sourceOffset, end, rowsOffset: offset, stage: attempt.stage };
     file.ended = missing === undefined ? ended : { ...ended, missing };
     return { do: "end", file: file.ended };
   }
 }
 
-/** What a run lacks of what its end-of-file counted. */
-function missingOf({ rows, rejects }: Run, { rowsAccepted, rowsRejected }: EndOfFile): string | undefined {
+/** The rows and rejects that an attempt lacks according to its end-of-file. */
+function missingOf({ rows, rejects }: ParseAttempt, { rowsAccepted, rowsRejected }: EndOfFile): string | undefined {
   if (rows === rowsAccepted && rejects === rowsRejected) return undefined;
-  return `of ${rowsAccepted} accepted and ${rowsRejected} rejected rows, ${rows} and ${rejects} have come through the event log`;
+  return `the row topic has ${rows} of ${rowsAccepted} accepted and ${rejects} of ${rowsRejected} rejected rows`;
 }

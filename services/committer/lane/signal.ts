@@ -1,25 +1,25 @@
 import type { Clock } from "../../../lib/clock.ts";
 
-/** Wakes one waiter. A ring that nobody heard is kept for the next who waits. */
+/** Wakes one waiter. A signal with no waiter is kept for the next waiter. */
 export class Signal {
-  #rung = false;
-  #answer: (() => void) | undefined;
+  #notified = false;
+  #wake: (() => void) | undefined;
 
   notify(): void {
-    this.#rung = true;
-    this.#answer?.();
+    this.#notified = true;
+    this.#wake?.();
   }
 
-  /** Resolves at a ring, or after `ms` if given. */
+  /** Resolves at the next signal, or after `ms` if given. */
   async wait(clock: Clock, ms?: number): Promise<void> {
-    if (!this.#rung) {
-      const answered = new AbortController();
-      const ring = new Promise<void>((resolve) => (this.#answer = resolve));
-      const late = ms === undefined ? [] : [clock.sleep(ms, answered.signal)];
-      await Promise.race([ring, ...late]);
-      answered.abort();
-      this.#answer = undefined;
+    if (!this.#notified) {
+      const woken = new AbortController();
+      const signal = new Promise<void>((resolve) => (this.#wake = resolve));
+      const timeout = ms === undefined ? [] : [clock.sleep(ms, woken.signal)];
+      await Promise.race([signal, ...timeout]);
+      woken.abort();
+      this.#wake = undefined;
     }
-    this.#rung = false;
+    this.#notified = false;
   }
 }

@@ -24,16 +24,19 @@ import { ParseAttempts, type EndedFile } from "./parse-attempts.ts";
 import { FileTraces } from "./traces.ts";
 
 export interface TableWriterSettings extends BatchLimits {
-  /** After so many attempts in a row a failing step makes the lane "stuck". It goes on trying. */
+  /** Consecutive failures of a step after which the writer counts as stuck. It keeps retrying. */
   attemptsMax: number;
   backoffMsMin: number;
   backoffMsMax: number;
 }
 
-/** What a lane asks of the commands: the next one for its table, and how to carry it out. */
+/** The commands of a table: the next one, and how to carry it out. */
 export interface TableCommands {
   next(table: string): Command | undefined;
-  /** Carries out one step of it, and publishes what came of it after the last. Throws only when `writer.signal` aborts. */
+  /**
+   * Carries out one step of the command, and publishes its result after the last. Throws only when
+   * `writer.signal` aborts.
+   */
   carryOut(command: Command, writer: WriterContext): Promise<void>;
 }
 
@@ -45,29 +48,34 @@ export interface TableWriterDeps {
   metrics: CommitterMetrics;
   tracer: Tracer;
   commands: TableCommands;
-  /** Only so many lanes commit at a time; while one waits for its turn, files gather. */
-  turns: Pick<SemaphoreInterface, "acquire">;
+  /** Limits concurrent commits. While a writer waits for a slot, its files gather. */
+  commitSlots: Pick<SemaphoreInterface, "acquire">;
   settings: TableWriterSettings;
 }
 
 /**
- * The one writer of a table. A lane's life is an assignment's life: it begins with what the warehouse has on record, and ends with the
- * assignment; all it holds in memory can be had again from the log.
+ * The only writer of a table. It lives as long as its partition assignment: it starts from the state recorded
+ * in the warehouse, and everything in its memory can be read again from the log.
  *
  *     opening ──watermark known──▶ waiting ⇄ committing ⇄ commanding ──assignment ends, or drained──▶ closed
- *                                     each of them, while a step keeps failing: stuck (tries on, takes no more)
+ *                                     in each state, while a step keeps failing: stuck (retries, accepts no rows)
  *
- * Two activities go on side by side: `feed` stages what the log hands over, and one writer loop commits and carries out commands,
- * one at a time. While it commits, complete files gather for the next micro-batch; when two are full, `feed` waits.
+ * Two activities run concurrently: `feed` stages records of the log, and one writer loop commits and carries
+ * out commands, one at a time. During a commit, complete files gather for the next micro-batch; when two are
+ * full, `feed` waits.
  *
- * A micro-batch goes: commit → CommitEvent → dead letters → record → ack → stages discarded; from the record on beside the next commit, where
- * that is safe (recording.ts). Each step may happen again after a crash, and none is lost: what is not on record is redelivered,
- * commits and records are idempotent, commit events may come twice.
+ * Steps of a micro-batch: commit → CommitEvent → dead letters → ledger write → ack → discard stages. From the
+ * ledger write on, the next commit may run concurrently if that is safe (ledger-write.ts). A crash may repeat
+ * steps but loses none: unrecorded messages are redelivered, commits and ledger writes are idempotent, and
+ * commit events may be duplicated.
  */
 export class TableWriter implements WriterContext {
   readonly contract: Contract;
   readonly warehouse: Warehouse;
-  /** Resolves once the writer has stopped and the stages are let go: only then may another lane write this table. */
+  /**
+   * Resolves once the writer has stopped and discarded its stages: only then may another one write this
+   * table.
+   */
   readonly closed: Promise<void>;
   description: TableDescription | undefined | "unknown" = "unknown";
   readonly #deps: TableWriterDeps;
@@ -78,15 +86,15 @@ export class TableWriter implements WriterContext {
   readonly #opened: Promise<ParseAttempts | undefined>;
   readonly #traces: FileTraces;
   #ready: ReadyFile[] = [];
-  readonly #recording = new LedgerWrite();
+  readonly #ledgerWrite = new LedgerWrite();
   #feeding = false;
   #draining = false;
   #acked = 0;
   #lastCommitAtMs: number | undefined;
-  #trouble: unknown;
-  #endTurn = (): void => undefined;
+  #stuckError: unknown;
+  #releaseSlot = (): void => undefined;
 
-  /** `previous` is when the lane that had this table before, in this process, has closed. */
+  /** `previous` resolves when this process's previous writer of the table has closed. */
   constructor(deps: TableWriterDeps, contract: Contract, partition: AssignedPartition, previous: Promise<void>) {
     this.#deps = deps;
     this.warehouse = deps.warehouse;
@@ -96,7 +104,7 @@ export class TableWriter implements WriterContext {
     if (partition.signal.aborted) this.#end();
     else partition.signal.addEventListener("abort", () => this.#end(), { once: true });
     this.#opened = previous.then(() => this.#open());
-    this.closed = this.#opened.then((runs) => this.#close(runs));
+    this.closed = this.#opened.then((attempts) => this.#close(attempts));
   }
 
   get table(): string {
@@ -111,20 +119,23 @@ export class TableWriter implements WriterContext {
     return this.#partition.confirm();
   }
 
-  /** What keeps the lane from its work, if something does for longer than a few attempts. */
-  get trouble(): unknown {
-    return this.#trouble;
+  /** The error that keeps the writer stuck; undefined: it is not stuck. */
+  get stuckError(): unknown {
+    return this.#stuckError;
   }
 
-  /** Stages records; resolves when the lane has room for more. A failure to stage ends the assignment: all comes again, to a new lane. */
+  /**
+   * Stages records; resolves when there is room for more. A staging failure ends the assignment: a new writer
+   * gets all again.
+   */
   async feed(records: readonly LogRecord[]): Promise<void> {
-    const runs = await this.#opened;
+    const attempts = await this.#opened;
     this.#feeding = true;
     try {
       for (const record of records) {
         await this.#untilRoom();
-        if (!runs || this.#over) return;
-        await this.#take(runs, record);
+        if (!attempts || this.#over) return;
+        await this.#take(attempts, record);
       }
     } catch (thrown) {
       if (this.#over) return;
@@ -137,37 +148,37 @@ export class TableWriter implements WriterContext {
     await this.#untilRoom();
   }
 
-  /** Says that there may be a command. */
+  /** Wakes the writer to look for a command. */
   trigger(): void {
     this.#work.notify();
   }
 
-  /** Takes no more; commits the files that are complete, unless the warehouse makes trouble; then closes. Idempotent. */
+  /** Stops feeding, commits complete files unless the writer is stuck, then closes. Idempotent. */
   async drain(): Promise<void> {
     this.#draining = true;
-    if (this.#trouble !== undefined) this.#end();
-    this.#ring();
+    if (this.#stuckError !== undefined) this.#end();
+    this.#notifyAll();
     await this.closed;
   }
 
-  /** TableWriter: does the lane drain, or has a complete file waited for longer than this? */
+  /** See WriterContext. */
   mustYield(afterMs: number): boolean {
     const [oldest] = this.#ready;
     return this.#draining || (oldest !== undefined && this.#deps.clock.monotonicMs() - oldest.readyAtMs > afterMs);
   }
 
-  /** TableWriter: tries until it succeeds, the error is not `retryable`, or the lane ends. */
-  persist = async <T>(step: string, attempt: () => Promise<T>, retryable = anyButLoss): Promise<T> => {
+  /** Retries until success, an error that is not `retryable`, or the end of the assignment. */
+  persist = async <T>(step: string, attempt: () => Promise<T>, retryable = unlessAssignmentLost): Promise<T> => {
     const { clock, settings, logger, metrics } = this.#deps;
     const { attemptsMax, backoffMsMin, backoffMsMax } = settings;
     let stuck = false;
     const onRetry = (thrown: unknown, attempts: number): void => {
-      // Whoever has trouble does not keep the others waiting.
-      this.#endTurn();
+      // Release the commit slot before retrying, so that other tables can commit.
+      this.#releaseSlot();
       metrics.retries.inc({ step });
       metrics.throughput.error(codeOf(thrown));
-      logger.warn({ table: this.table, step, attempts, err: thrown }, `${step} failed, trying again`);
-      if (attempts >= attemptsMax) this.#setTrouble(thrown);
+      logger.warn({ table: this.table, step, attempts, err: thrown }, `${step} failed, retrying`);
+      if (attempts >= attemptsMax) this.#setStuckError(thrown);
       stuck ||= attempts >= attemptsMax;
       if (this.#draining) this.#end();
     };
@@ -175,7 +186,7 @@ export class TableWriter implements WriterContext {
     try {
       return await retry(clock, options, attempt);
     } finally {
-      if (stuck) this.#setTrouble(undefined);
+      if (stuck) this.#setStuckError(undefined);
     }
   };
 
@@ -185,38 +196,38 @@ export class TableWriter implements WriterContext {
 
   async #untilRoom(): Promise<void> {
     const { clock, settings } = this.#deps;
-    const held = (): ReadyFile[] => [...this.#recording.batch, ...this.#ready];
+    const held = (): ReadyFile[] => [...this.#ledgerWrite.batch, ...this.#ready];
     while (!this.#over && !hasRoom(held(), settings)) await this.#room.wait(clock);
   }
 
-  async #take(runs: ParseAttempts, record: LogRecord): Promise<void> {
+  async #take(attempts: ParseAttempts, record: LogRecord): Promise<void> {
     const { metrics, logger } = this.#deps;
     let message: RowMessage;
     try {
       message = rowMessages.decode(record.value);
     } catch (thrown) {
-      // Not lost in silence: the run it belonged to has a gap now, and its file ends as ROWS_MISSING.
-      logger.error({ table: this.table, offset: record.offset, err: thrown }, "record is not a row message: skipped");
+      // The gap in its attempt makes the file end as ROWS_MISSING.
+      logger.error({ table: this.table, offset: record.offset, err: thrown }, "skipping record: not a row message");
       return metrics.throughput.dropped("undecodable");
     }
-    const step = runs.accept(record.offset, message);
+    const step = attempts.accept(record.offset, message);
     metrics.throughput.received("row_message");
     if (step.do === "end") this.#traces.note(record);
     if (step.do === "append") await step.stage.append(step.batch);
     else if (step.do === "reject") await step.stage.reject(step.rejects);
     else if (step.do === "skip") metrics.throughput.dropped(step.because);
-    else this.#enqueue(runs);
-    await Promise.all(runs.takeDiscarded().map((stage) => stage.discard()));
+    else this.#enqueue(attempts);
+    await Promise.all(attempts.takeDiscarded().map((stage) => stage.discard()));
   }
 
-  #enqueue(runs: ParseAttempts): void {
+  #enqueue(attempts: ParseAttempts): void {
     const readyAtMs = this.#deps.clock.monotonicMs();
-    this.#ready.push(...runs.release().map((file) => ({ file, stage: file.stage, readyAtMs })));
+    this.#ready.push(...attempts.release().map((file) => ({ file, stage: file.stage, readyAtMs })));
     this.#work.notify();
   }
 
   async #open(): Promise<ParseAttempts | undefined> {
-    this.#deps.metrics.lanes.inc();
+    this.#deps.metrics.writers.inc();
     try {
       const watermark = await this.persist("open", async () => {
         const known = await this.warehouse.watermark(this.table);
@@ -230,58 +241,58 @@ export class TableWriter implements WriterContext {
     }
   }
 
-  async #close(runs: ParseAttempts | undefined): Promise<void> {
+  async #close(attempts: ParseAttempts | undefined): Promise<void> {
     try {
-      if (runs) await this.#write(runs);
+      if (attempts) await this.#write(attempts);
     } catch (thrown) {
-      // What is left undone is redelivered to the next owner.
+      // Unfinished work is redelivered to the next owner.
       if (!this.signal.aborted && !hasCode(thrown, "ASSIGNMENT_LOST")) throw thrown;
     } finally {
       this.#end();
-      await this.#recording.done().catch(() => undefined);
-      await Promise.allSettled((runs?.stages() ?? []).map((stage) => stage.discard()));
-      this.#deps.metrics.lanes.dec();
+      await this.#ledgerWrite.done().catch(() => undefined);
+      await Promise.allSettled((attempts?.stages() ?? []).map((stage) => stage.discard()));
+      this.#deps.metrics.writers.dec();
     }
   }
 
-  /** The writer loop. Commits and commands take turns, so that neither starves the other. */
-  async #write(runs: ParseAttempts): Promise<void> {
-    const { clock, settings, commands, turns } = this.#deps;
+  /** The writer loop. Alternates commits and commands, so that neither starves the other. */
+  async #write(attempts: ParseAttempts): Promise<void> {
+    const { clock, settings, commands, commitSlots } = this.#deps;
     while (!this.signal.aborted) {
-      if (this.#recording.batch.length === 0) await this.#recording.done();
-      await this.#ack(runs);
-      const moment = {
+      if (this.#ledgerWrite.batch.length === 0) await this.#ledgerWrite.done();
+      await this.#ack(attempts);
+      const state = {
         nowMs: clock.monotonicMs(),
         lastCommitAtMs: this.#lastCommitAtMs,
-        moreComing: this.#feeding || runs.hasOpenFiles,
+        moreComing: this.#feeding || attempts.hasOpenFiles,
       };
-      const due = dueLimit(this.#ready, settings, moment);
+      const due = dueLimit(this.#ready, settings, state);
       const limit = "limit" in due ? due.limit : this.#draining && this.#ready.length > 0 ? "drain" : undefined;
       if (limit) {
-        [, this.#endTurn] = await turns.acquire();
+        [, this.#releaseSlot] = await commitSlots.acquire();
         try {
-          if (!this.signal.aborted) await this.#commit(runs, limit);
+          if (!this.signal.aborted) await this.#commit(attempts, limit);
         } finally {
-          this.#endTurn();
+          this.#releaseSlot();
         }
       }
       const command = this.#draining ? undefined : commands.next(this.table);
-      if (command || (this.#draining && !limit)) await this.#recording.done();
+      if (command || (this.#draining && !limit)) await this.#ledgerWrite.done();
       if (command) await commands.carryOut(command, this);
-      else if (this.#draining && !limit) return this.#ack(runs);
+      else if (this.#draining && !limit) return this.#ack(attempts);
       else if (!limit) await this.#work.wait(clock, "inMs" in due ? due.inMs : undefined);
     }
   }
 
-  async #commit(runs: ParseAttempts, limit: Limit): Promise<void> {
+  async #commit(attempts: ParseAttempts, limit: Limit): Promise<void> {
     const { clock, log, settings } = this.#deps;
     const batch = this.#ready.slice(0, batchLength(this.#ready, settings));
-    if (!this.#recording.allows(batch, this.contract)) await this.#recording.done();
+    if (!this.#ledgerWrite.allows(batch, this.contract)) await this.#ledgerWrite.done();
     const files = batch.map(({ file }) => file);
     const startedMs = clock.monotonicMs();
     this.#lastCommitAtMs = startedMs;
     const { receipts, failures } = await commitFiles(this, files);
-    this.#endTurn();
+    this.#releaseSlot();
     const total = (field: "rowsInserted" | "rowsUpdated" | "rowsDeleted"): number =>
       receipts.reduce((sum, receipt) => sum + receipt[field], 0);
     const event: CommitEvent = {
@@ -300,21 +311,21 @@ export class TableWriter implements WriterContext {
     };
     const value = commitEvents.encode(event);
     await this.persist("publish", () => log.publish(TOPICS.commits.name, [{ key: this.table, value }]));
-    await this.#bury(files, failures);
-    await this.#recording.done();
+    await this.#publishDeadLetters(files, failures);
+    await this.#ledgerWrite.done();
     this.#ready = this.#ready.slice(batch.length);
-    this.#recording.begin(
+    this.#ledgerWrite.begin(
       batch,
-      () => this.#record(runs, files, event),
-      () => this.#ring(),
+      () => this.#writeLedger(attempts, files, event),
+      () => this.#notifyAll(),
     );
   }
 
-  async #record(runs: ParseAttempts, files: readonly EndedFile[], event: CommitEvent): Promise<void> {
+  async #writeLedger(attempts: ParseAttempts, files: readonly EndedFile[], event: CommitEvent): Promise<void> {
     const ended = event.files.map((outcome, index) => ({ outcome, stage: files[index]!.stage }));
     await this.persist("record", () => this.warehouse.record(this.table, ended, event.committedAtMs));
-    runs.recorded(files);
-    await this.#ack(runs);
+    attempts.recorded(files);
+    await this.#ack(attempts);
     await Promise.all(files.map(({ stage }) => stage.discard()));
     const { metrics, clock, logger } = this.#deps;
     countCommit(metrics, event, clock.nowMs());
@@ -322,8 +333,10 @@ export class TableWriter implements WriterContext {
     logger.info({ ...event, files: event.files.length }, "committed");
   }
 
-  /** Files that failed here, not in their parser, become dead letters: they can be replayed from there. */
-  async #bury(files: readonly EndedFile[], failures: ReadonlyMap<EndedFile, Failure>): Promise<void> {
+  /**
+   * Publishes files that failed here, not in their parser, as dead letters, from which they can be replayed.
+   */
+  async #publishDeadLetters(files: readonly EndedFile[], failures: ReadonlyMap<EndedFile, Failure>): Promise<void> {
     const { clock, log } = this.#deps;
     for (const file of files) {
       const failure = failures.get(file);
@@ -336,34 +349,34 @@ export class TableWriter implements WriterContext {
     }
   }
 
-  async #ack(runs: ParseAttempts): Promise<void> {
-    const position = runs.ackable;
+  async #ack(attempts: ParseAttempts): Promise<void> {
+    const position = attempts.ackable;
     if (position === undefined || position <= this.#acked) return;
     await this.persist("ack", () => this.#partition.ack(position));
     this.#acked = Math.max(this.#acked, position);
   }
 
-  #setTrouble(thrown: unknown): void {
-    if (thrown === this.#trouble) return;
+  #setStuckError(thrown: unknown): void {
+    if (thrown === this.#stuckError) return;
     const { metrics, logger } = this.#deps;
-    if (thrown === undefined) metrics.laneStuck.remove({ table: this.table });
-    else metrics.laneStuck.set({ table: this.table }, 1);
-    if (thrown !== undefined && this.#trouble === undefined) {
-      logger.error({ table: this.table, err: thrown }, `the table's writer is stuck: ${messageOf(thrown)}`);
+    if (thrown === undefined) metrics.writerStuck.remove({ table: this.table });
+    else metrics.writerStuck.set({ table: this.table }, 1);
+    if (thrown !== undefined && this.#stuckError === undefined) {
+      logger.error({ table: this.table, err: thrown }, `table writer is stuck: ${messageOf(thrown)}`);
     }
-    this.#trouble = thrown;
+    this.#stuckError = thrown;
   }
 
   #end(): void {
     this.#stop.abort();
-    this.#ring();
+    this.#notifyAll();
   }
 
-  #ring(): void {
+  #notifyAll(): void {
     this.#work.notify();
     this.#room.notify();
   }
 }
 
-/** The default of what is worth trying again: everything, as long as the partition is ours. */
-const anyButLoss = (thrown: unknown): boolean => !hasCode(thrown, "ASSIGNMENT_LOST");
+/** The default `retryable`: every error, as long as the partition is still assigned. */
+const unlessAssignmentLost = (thrown: unknown): boolean => !hasCode(thrown, "ASSIGNMENT_LOST");

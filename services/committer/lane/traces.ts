@@ -3,24 +3,25 @@ import type { CommitEvent } from "../../../lib/messages/generated.ts";
 import type { Tracer } from "../../../lib/process/tracing.ts";
 
 /**
- * The last span of each file's trace. A commit is of many files, hence of many traces: each gets a span of its own, the child of its
- * parse, and all of them name the commit. The gap between the two is the time in the queue.
+ * The commit and record spans of each file's trace. A commit belongs to the traces of all its files: each
+ * trace gets its own span, a child of its parse span, with the commit's id. The gap between parse and commit
+ * is the queue time.
  */
 export class FileTraces {
   readonly #tracer: Tracer;
-  /** Contexts of files that have ended and are not on record, by the offset of their end-of-file. */
+  /** Trace contexts of ended files that are not recorded yet, by the offset of their end-of-file. */
   readonly #parents = new Map<number, string>();
 
   constructor(tracer: Tracer) {
     this.#tracer = tracer;
   }
 
-  /** An end-of-file has come. */
+  /** Keeps the trace context of an end-of-file record. */
   note({ offset, headers }: LogRecord): void {
     if (headers?.["traceparent"] !== undefined) this.#parents.set(offset, headers["traceparent"]);
   }
 
-  /** The files of a commit are on record. */
+  /** Ends the traces of a commit's files, which are recorded. */
   recorded({ commitId, table, strategy, limit, committedAtMs, commitMs, files }: CommitEvent, atMs: number): void {
     for (const file of files) {
       const parent = this.#parents.get(file.rowsOffset);

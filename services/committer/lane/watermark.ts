@@ -1,12 +1,13 @@
-/** A file of which some message has been read and whose end is not yet on record. */
+/** A file with at least one message read and its end not yet recorded. */
 export interface Unfinished {
-  /** Offset in rows.<table> of the first message that was read of it, whichever parse run sent it. */
+  /** Offset in rows.<table> of its first message, of any parse attempt. */
   readonly firstOffset: number;
 }
 
 /**
- * How far rows.<table> may be acked: nothing at or beyond the first message of a file that is not on record yet, since after a crash
- * exactly the unacked messages come again. `nextOffset` follows the last message read.
+ * The position up to which rows.<table> may be acked: before the first message of every unrecorded file,
+ * because after a crash exactly the unacked messages are redelivered. `nextOffset` follows the last message
+ * read.
  */
 export function ackPosition(unfinished: Iterable<Unfinished>, nextOffset: number): number {
   let position = nextOffset;
@@ -14,7 +15,10 @@ export function ackPosition(unfinished: Iterable<Unfinished>, nextOffset: number
   return position;
 }
 
-/** Has the table absorbed this file version already? `watermark` is the highest source offset on record for it. */
+/**
+ * Whether the table has absorbed this file version. `watermark` is the highest source offset recorded for the
+ * table.
+ */
 export function isAbsorbed(sourceOffset: number, watermark: number | undefined): boolean {
   return watermark !== undefined && sourceOffset <= watermark;
 }

@@ -1,4 +1,4 @@
-/** The committer over the adapters that `npm start` uses. */
+/** The committer with the adapters of `npm start`. */
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -48,7 +48,7 @@ const file = (over: Partial<TestFile>): TestFile => ({
 const query = async (sql: string): Promise<unknown[][]> =>
   (await warehouse.query(sql, { rowsMax: 1_000, timeoutMs: 10_000 })).rows;
 
-test("files come in, are replaced, and leave rejects; a restart takes up where the last one stopped", async () => {
+test("files are loaded and replaced, with rejects; a restart continues where the last process stopped", async () => {
   const first = await start({ log, warehouse });
   await send(log, "t", messagesOf(file({ rows: [[1, "one"], [2, "two"], [3, "three"]], rejected: [2] }))); // prettier-ignore
   await send(log, "t", messagesOf(file({ sourceFile: "b.csv", sourceOffset: 2, rows: [[4, "four"]] })));
@@ -72,7 +72,7 @@ test("files come in, are replaced, and leave rejects; a restart takes up where t
   await second.drain();
 });
 
-test("a lone small file is queryable within a fraction of a second", async () => {
+test("a single small file is queryable within a fraction of a second", async () => {
   const committer = await start({ log, warehouse });
   const latencies: number[] = [];
   for (let sourceOffset = 10; sourceOffset < 30; sourceOffset++) {
@@ -87,7 +87,7 @@ test("a lone small file is queryable within a fraction of a second", async () =>
   await committer.drain();
 });
 
-test("checks and maintenance run against the real tables, and the trusted view follows them", async () => {
+test("checks and maintenance run against real tables and update the trusted view", async () => {
   const declared = {
     table: "checked",
     gate: "block",

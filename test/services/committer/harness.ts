@@ -33,13 +33,13 @@ export const SETTINGS: CommitterSettings = {
   commandsAtOnceMax: 2,
 };
 
-/** What outlives a committer: the log and the warehouse. */
+/** The log and the warehouse, which outlive a committer. */
 export interface World {
   log: FakeEventLog;
   warehouse: FakeWarehouse;
 }
 
-/** So many file events of each table exist, so that source offsets below are plausible. */
+/** The number of existing file events of each table, so that source offsets below it are plausible. */
 export async function makeWorld(tables: readonly string[] = ["t"], fileEvents = 1_000): Promise<World> {
   const log = new FakeEventLog();
   const warehouse = new FakeWarehouse();
@@ -58,7 +58,7 @@ export interface Running extends Service {
   registry: Registry;
 }
 
-/** A committer over ports that may be the world's own, or wrapped in faults. */
+/** A committer on the world's ports, or on ports that inject faults. */
 export async function start(
   ports: { log: EventLog; warehouse: Warehouse },
   options: { contracts?: Contracts; settings?: Partial<CommitterSettings> } = {},
@@ -90,7 +90,7 @@ export async function all<T>(log: EventLog, topic: string, codec: Codec<T>): Pro
 
 export const commitsOf = (log: EventLog): Promise<CommitEvent[]> => all(log, TOPICS.commits.name, commitEvents);
 
-/** Waits until everything of a table has been acked. */
+/** Waits until all row messages of a table are acked. */
 export async function settled(log: EventLog, table: string): Promise<void> {
   const topic = rowsTopic(table).name;
   await until(`everything of ${topic} is acked`, async () => {

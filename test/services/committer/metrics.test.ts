@@ -56,7 +56,7 @@ test("files that load, and files that fail", async () => {
   await committer.drain();
 });
 
-test("each batch limit is named when it fires", async () => {
+test("the limit that triggers a batch is counted", async () => {
   const { log, warehouse } = await makeWorld();
   const committer = await start({ log, warehouse }, { settings: { rowsMax: 3 } });
   await send(log, "t", messagesOf(file(1)));
@@ -74,16 +74,16 @@ test("each batch limit is named when it fires", async () => {
   await committer.drain();
 });
 
-test("what replays, other parses and broken bytes bring is dropped, and each for its own reason", async () => {
+test("messages of replays, other parses and undecodable records are dropped, each with its reason", async () => {
   const { log, warehouse } = await makeWorld();
   const committer = await start({ log, warehouse }, { settings: { idleGapMs: 150, ageMsMax: 400 } });
   const [rows, more, end] = messagesOf(file(1));
-  // The first row batch twice, a second parse's batch after the end, and the whole again once it is on record.
+  // The first row batch twice, a second parse's batch after the end, and everything again after the record.
   await send(log, "t", [rows!, rows!, more!, end!, ...messagesOf(file(1), { runId: "run-2" }).slice(0, 1)]);
   await settled(log, "t");
   await send(log, "t", [rows!]);
   await log.publish(rowsTopic("t").name, [{ key: "t", value: Buffer.from("no Avro") }]);
-  // A parse whose first batch was lost: two messages that are of no use, and the file fails.
+  // A parse whose first batch was lost: two useless messages, and the file fails.
   await send(log, "t", messagesOf(file(2)).slice(1));
   await settled(log, "t");
   flows.push(
@@ -97,7 +97,7 @@ test("what replays, other parses and broken bytes bring is dropped, and each for
   await committer.drain();
 });
 
-test("attempts that fail are errors, not drops; commands are answered, and a log that cannot be written is told", async () => {
+test("failed attempts count as errors, not drops; commands get results; unwritten log rows are counted", async () => {
   const { log, warehouse: real } = await makeWorld();
   let failures = 2;
   const warehouse = withFaults(real, (method, moment) => {
@@ -122,7 +122,7 @@ test("attempts that fail are errors, not drops; commands are answered, and a log
   await committer.drain();
 });
 
-test("a file's steps follow each other from its arrival to its record, also over clocks that disagree", () => {
+test("a file's steps are contiguous from its arrival to its record, even with clock skew", () => {
   const outcome = { ...fileOutcome("f"), receivedAtMs: 1_000, parsedAtMs: 1_500, parseMs: 200 };
   const event = { ...commitEvent([outcome]), committedAtMs: 2_600, commitMs: 400 };
   const steps = stepsOf(outcome, event, 2_700);
@@ -135,7 +135,7 @@ test("a file's steps follow each other from its arrival to its record, also over
   assert.ok(Object.values(early).every((ms) => ms >= 0));
 });
 
-test("the ten slowest files of the last quarter of an hour, and no more, whatever comes after them", () => {
+test("the ten slowest files of the last 15 minutes, and no more", () => {
   const slowest = new SlowestFiles();
   const minute = 60_000;
   const note = (fileId: string, ms: number, atMs: number): void =>
@@ -153,6 +153,6 @@ test("the ten slowest files of the last quarter of an hour, and no more, whateve
   assert.deepEqual(slowest.at(60 * minute), []);
 });
 
-test("no value of the specification is left uncounted", () => {
+test("every value of the specification is counted", () => {
   assert.deepEqual(uncounted(COMMITTER_THROUGHPUT, flows), []);
 });

@@ -18,7 +18,7 @@ const file = (over: Partial<TestFile>): TestFile => ({
   ...over,
 });
 
-test("a file's rows are in the table, its end is on record, told and acked", async () => {
+test("a file's rows are committed, its end is recorded, published and acked", async () => {
   const { log, warehouse } = await makeWorld();
   const committer = await start({ log, warehouse });
   await send(log, "t", messagesOf(file({ rejected: [2] })));
@@ -43,7 +43,7 @@ test("a file's rows are in the table, its end is on record, told and acked", asy
   await committer.drain();
 });
 
-test("files that end while a commit runs go together into the next", async () => {
+test("files that end during a commit share the next one", async () => {
   const { log, warehouse } = await makeWorld();
   const files = Array.from({ length: 12 }, (_, index) => file({ sourceFile: `f${index}`, sourceOffset: index }));
   const committer = await start({ log, warehouse });
@@ -56,7 +56,7 @@ test("files that end while a commit runs go together into the next", async () =>
   await committer.drain();
 });
 
-test("tables made later join, and each has one writer at a time", async () => {
+test("later tables join, and each has one writer at a time", async () => {
   const { log, warehouse } = await makeWorld([]);
   const committer = await start({ log, warehouse });
   await Promise.all(
@@ -105,7 +105,7 @@ for (const onDelete of ["remove", "keep"] as const) {
   });
 }
 
-test("a deletion from a table that was never made makes none", async () => {
+test("a deletion from a table that does not exist creates none", async () => {
   const { log, warehouse } = await makeWorld();
   const committer = await start({ log, warehouse }, { contracts: contracts({ table: "t", onDelete: "remove" }) });
   await send(log, "t", messagesOf(file({ outcome: "deleted", columns: {}, rows: [] })));
@@ -114,7 +114,7 @@ test("a deletion from a table that was never made makes none", async () => {
   await committer.drain();
 });
 
-test("a file without rows makes its table, and one of rejects only is rejected", async () => {
+test("a file without rows creates its table, and one with only rejects is rejected", async () => {
   const { log, warehouse } = await makeWorld();
   const committer = await start({ log, warehouse });
   await send(log, "t", messagesOf(file({ rows: [] })));
@@ -126,7 +126,7 @@ test("a file without rows makes its table, and one of rejects only is rejected",
   await committer.drain();
 });
 
-test("what the parser failed is on record as failed, and brings no rows", async () => {
+test("a file that failed in the parser is recorded as failed, without rows", async () => {
   const { log, warehouse } = await makeWorld();
   const committer = await start({ log, warehouse });
   await send(log, "t", messagesOf(file({ outcome: "failed", rejected: [4] })));
@@ -140,7 +140,7 @@ test("what the parser failed is on record as failed, and brings no rows", async 
   await committer.drain();
 });
 
-test("columns are added and widened; a column of another kind fails its file only", async () => {
+test("columns are added and widened; an incompatible column fails only its file", async () => {
   const { log, warehouse } = await makeWorld();
   const committer = await start({ log, warehouse });
   await send(log, "t", messagesOf(file({ columns: { id: "INTEGER", name: "VARCHAR" } })));
@@ -162,7 +162,7 @@ test("columns are added and widened; a column of another kind fails its file onl
   await committer.drain();
 });
 
-test("drain commits what is complete, leaves the rest to its successor, and takes nothing new", async () => {
+test("drain commits complete files, leaves the rest to the next owner, and accepts nothing new", async () => {
   const { log, warehouse } = await makeWorld();
   const committer = await start({ log, warehouse }, { settings: { idleGapMs: 60_000, ageMsMax: 60_000 } });
   await send(log, "t", messagesOf(file({})));

@@ -21,7 +21,7 @@ const command = (over: Partial<Command>): Command => ({
   ...over,
 });
 
-/** A world whose tables exist, empty. */
+/** A world with empty tables. */
 async function worldOf(tables = ["t", "_ingest_files", "no_lane_of_its_own"]): Promise<World> {
   const world = await makeWorld();
   for (const table of tables) world.warehouse.tablesByName.set(table, { columns: [], rows: [] });
@@ -55,7 +55,7 @@ const CHECKS = {
   ],
 };
 
-/** Answers a combined query: the total, then `failing` for each measure. */
+/** The result of a combined query: the total, then `failing` for each check. */
 function answering(world: World, failing: (sql: string) => number): void {
   world.warehouse.answer = (sql) => {
     const columns = sql.slice(0, sql.indexOf(" FROM")).split(",").length;
@@ -63,7 +63,7 @@ function answering(world: World, failing: (sql: string) => number): void {
   };
 }
 
-test("maintenance runs in the table's lane, is on record and answered; own tables have lanes too", async () => {
+test("the table's writer runs maintenance, records it and publishes the result; also for internal tables", async () => {
   const world = await worldOf();
   const committer = await start(world);
   await give(
@@ -102,7 +102,7 @@ test("maintenance runs in the table's lane, is on record and answered; own table
   await committer.drain();
 });
 
-test("a command is carried out once: asked twice, after a restart, and by which committer ever", async () => {
+test("a command is carried out once: when repeated, after a restart, and by any committer", async () => {
   const world = await worldOf();
   const first = await start(world);
   const second = await start(world);
@@ -121,7 +121,7 @@ test("a command is carried out once: asked twice, after a restart, and by which 
   assert.deepEqual(world.warehouse.calls, ["optimize t", "expire_snapshots t", "remove_orphan_files t", "remove_orphan_files t"]); // prettier-ignore
 });
 
-test("a command whose committer dies over it is the next owner's", async () => {
+test("the next owner carries out a command whose committer crashed", async () => {
   const world = await worldOf();
   const warehouse = withFaults(world.warehouse, (method) => (method === "maintain" ? death() : undefined));
   await start({ log: world.log, warehouse });
@@ -135,7 +135,7 @@ test("a command whose committer dies over it is the next owner's", async () => {
   await successor.drain();
 });
 
-test("a command that fails says so, in its result and in the log table", async () => {
+test("a failed command is reported in its result and in the log table", async () => {
   const world = await worldOf();
   const warehouse = withFaults(world.warehouse, (method) => {
     if (method === "maintain") throw new TributaryError("WAREHOUSE_FAILED", "no such procedure");
@@ -149,7 +149,7 @@ test("a command that fails says so, in its result and in the log table", async (
   await committer.drain();
 });
 
-test("commands and commits take turns", async () => {
+test("commands and commits alternate", async () => {
   const world = await worldOf();
   const given = Array.from({ length: 6 }, (_, index) => ({ commandId: `c${index}` }));
   for (let offset = 1; offset <= 600; offset++) await send(world.log, "t", file(offset));
@@ -167,7 +167,7 @@ test("commands and commits take turns", async () => {
   await committer.drain();
 });
 
-test("all checks of a run take one statement; what each found is told and on record", async () => {
+test("all checks of a run use one statement; each result is published and recorded", async () => {
   const world = await worldOf();
   answering(world, (sql) => (sql.includes("FROM (SELECT 1\n)") ? 3 : 0));
   const committer = await start(world, { contracts: contracts(CHECKS) });
@@ -176,10 +176,10 @@ test("all checks of a run take one statement; what each found is told and on rec
   await give(world.log, { kind: "checks" });
   const [result] = await results(world.log, 1);
   assert.equal(result?.status, "error");
-  const told = JSON.parse(result.resultJson) as { status: string; results: Record<string, unknown>[] };
-  assert.equal(told.status, "error");
+  const reported = JSON.parse(result.resultJson) as { status: string; results: Record<string, unknown>[] };
+  assert.equal(reported.status, "error");
   assert.deepEqual(
-    told.results.map((one) => [one.check_name, one.status, one.failing_rows, one.total_rows, one.details]),
+    reported.results.map((one) => [one.check_name, one.status, one.failing_rows, one.total_rows, one.details]),
     [
       ["unique", "passed", 0, 7, "0 values of id occur more than once"],
       ["enough", "passed", 0, 7, "7 rows; expected 1 to any number"],
@@ -201,7 +201,7 @@ test("all checks of a run take one statement; what each found is told and on rec
   await committer.drain();
 });
 
-test("when the statement for all fails, checks are asked one by one: the broken one is an error and hides no other", async () => {
+test("if the combined statement fails, checks run one by one: a broken one is an error and hides no other", async () => {
   const world = await worldOf();
   world.warehouse.answer = (sql) => {
     if (sql.includes("HAVING")) throw new TributaryError("QUERY_FAILED", "no grouping today");
@@ -212,15 +212,15 @@ test("when the statement for all fails, checks are asked one by one: the broken 
   await settled(world.log, "t");
   await give(world.log, { kind: "checks", argumentsJson: JSON.stringify({ checks: ["unique", "enough"] }) });
   const [result] = await results(world.log, 1);
-  const told = JSON.parse(result!.resultJson) as { results: { status: string; details: string }[] };
+  const reported = JSON.parse(result!.resultJson) as { results: { status: string; details: string }[] };
   assert.deepEqual(
-    told.results.map(({ status, details }) => `${status}: ${details}`),
+    reported.results.map(({ status, details }) => `${status}: ${details}`),
     ["error: Error: no grouping today", "passed: 7 rows; expected 1 to any number"],
   );
   await committer.drain();
 });
 
-test("of a table that does not exist checks are errors, and maintenance does not apply", async () => {
+test("for a missing table checks are errors, and maintenance does not apply", async () => {
   const world = await worldOf([]);
   const committer = await start(world, { contracts: contracts(CHECKS) });
   await give(world.log, { kind: "checks" });
@@ -236,24 +236,24 @@ test("of a table that does not exist checks are errors, and maintenance does not
 const ENOUGH = { name: "enough", type: "row_count_range", min_count: 1 };
 const GATED = { table: "t", gate: "block", checks: [ENOUGH, { ...ENOUGH, name: "more" }] };
 
-/** A committer whose checks fail as often as `failing` says, and what its trusted relation shows after each run of them. */
+/** A committer whose checks find `failing` rows, and the state of its trusted relation after each run. */
 async function gatedWorld() {
   const world = await worldOf([]);
   const state = { failing: 0 };
   world.warehouse.answer = () => [[7, state.failing, state.failing]];
   const committer = await start(world, { contracts: contracts(GATED) });
   let asked = 0;
-  const check = async (args: object = {}): Promise<{ status: string; told: Record<string, unknown> }> => {
+  const check = async (args: object = {}): Promise<{ status: string; reported: Record<string, unknown> }> => {
     await settled(world.log, "t");
     await give(world.log, { commandId: `c${++asked}`, kind: "checks", argumentsJson: JSON.stringify(args) });
     const { status, resultJson } = (await results(world.log, asked))[asked - 1]!;
-    return { status, told: JSON.parse(resultJson) as Record<string, unknown> };
+    return { status, reported: JSON.parse(resultJson) as Record<string, unknown> };
   };
   const shown = (): unknown[] => world.warehouse.trustedByName.get("t")!.rows.map(({ offset }) => offset);
   return { world, committer, state, check, shown };
 }
 
-test("gate block: trusted data is there, empty, from the table's beginning, and moves only when all checks pass", async () => {
+test("gate block: the trusted view exists from the start, empty, and is updated only when all checks pass", async () => {
   const { world, committer, state, check, shown } = await gatedWorld();
   await send(world.log, "t", file(5));
   await settled(world.log, "t");
@@ -262,7 +262,7 @@ test("gate block: trusted data is there, empty, from the table's beginning, and 
   state.failing = 1;
   const first = await check();
   assert.deepEqual(shown(), []);
-  const { heldBackSince, trustedAsOf } = first.told["gate"] as Record<string, string | null>;
+  const { heldBackSince, trustedAsOf } = first.reported["gate"] as Record<string, string | null>;
   assert.equal(trustedAsOf, null);
   assert.ok(Date.parse(heldBackSince!) > 0);
   state.failing = 0;
@@ -273,19 +273,19 @@ test("gate block: trusted data is there, empty, from the table's beginning, and 
   const held = await check();
   assert.deepEqual(shown(), [5, 5]);
   const again = await check();
-  assert.deepEqual(again.told["gate"], held.told["gate"], "held back since the first of them");
+  assert.deepEqual(again.reported["gate"], held.reported["gate"], "held back since the first of them");
   state.failing = 0;
   const passed = await check();
-  assert.deepEqual((passed.told["gate"] as { heldBackSince: unknown }).heldBackSince, null);
+  assert.deepEqual((passed.reported["gate"] as { heldBackSince: unknown }).heldBackSince, null);
   await committer.drain();
 });
 
-test("gate block: a run of some of the checks moves nothing, in either direction", async () => {
+test("gate block: a run of some of the checks neither publishes nor holds", async () => {
   const { world, committer, state, check, shown } = await gatedWorld();
   await send(world.log, "t", file(5));
   const some = await check({ checks: ["enough"] });
   assert.equal(some.status, "passed");
-  assert.equal(some.told["gate"], undefined);
+  assert.equal(some.reported["gate"], undefined);
   assert.deepEqual(shown(), []);
   state.failing = 1;
   assert.equal((await check({ checks: ["enough"] })).status, "failed");
@@ -293,7 +293,7 @@ test("gate block: a run of some of the checks moves nothing, in either direction
   await committer.drain();
 });
 
-test("gate block: checks of a table that somebody else wrote meanwhile do not count", async () => {
+test("gate block: checks of a table that another writer changed are not published", async () => {
   const { world, committer, check, shown } = await gatedWorld();
   await send(world.log, "t", file(5));
   await settled(world.log, "t");
@@ -309,7 +309,7 @@ test("gate block: checks of a table that somebody else wrote meanwhile do not co
   await committer.drain();
 });
 
-test("gate block: trusted data that cannot be moved is an error that says so, with the results", async () => {
+test("gate block: a failed update of the trusted view is an error, with the results", async () => {
   const world = await worldOf([]);
   world.warehouse.answer = () => [[7, 0, 0]];
   const warehouse = withFaults(world.warehouse, (method) => {
@@ -321,13 +321,13 @@ test("gate block: trusted data that cannot be moved is an error that says so, wi
   await give(world.log, { kind: "checks" });
   const [result] = await results(world.log, 1);
   assert.equal(result?.status, "error");
-  const told = JSON.parse(result.resultJson) as { message: string; results: { status: string }[] };
-  assert.match(told.message, /t_trusted stays as it was: there is a table of that name/);
-  assert.deepEqual(told.results.map(({ status }) => status), ["passed", "passed"]); // prettier-ignore
+  const reported = JSON.parse(result.resultJson) as { message: string; results: { status: string }[] };
+  assert.match(reported.message, /cannot update t_trusted, it is unchanged: there is a table of that name/);
+  assert.deepEqual(reported.results.map(({ status }) => status), ["passed", "passed"]); // prettier-ignore
   await committer.drain();
 });
 
-test("a run of checks has so much time and no more: what is left then is an error", async () => {
+test("a run of checks has a time limit: unfinished checks are errors", async () => {
   const world = await worldOf();
   const timeouts: number[] = [];
   const warehouse = withFaults(world.warehouse, async (method, moment, args) => {
@@ -349,10 +349,10 @@ test("a run of checks has so much time and no more: what is left then is an erro
   await committer.drain();
 });
 
-/** What a commit takes, so that it shows. */
+/** The duration of a commit, long enough to measure. */
 const COMMIT_MS = 100;
 
-/** Maintenance in so many steps; notes the cursors it was given. */
+/** Maintenance in the given number of steps; records its cursors. */
 function steps(world: World, count: number): (string | undefined)[] {
   const cursors: (string | undefined)[] = [];
   world.warehouse.maintenance = ({ cursor }) => {
@@ -363,7 +363,7 @@ function steps(world: World, count: number): (string | undefined)[] {
   return cursors;
 }
 
-test("maintenance goes in steps; between them the table is written, which does not count, and other commands have their turn", async () => {
+test("maintenance runs in steps; between them the table is written and other commands run", async () => {
   const world = await worldOf();
   const commit = world.warehouse.commit.bind(world.warehouse);
   world.warehouse.commit = async (...of) => {
@@ -396,7 +396,7 @@ test("maintenance goes in steps; between them the table is written, which does n
   await committer.drain();
 });
 
-test("a step that rows have waited for too long is given up, and the command says so", async () => {
+test("a step that delays rows too long is cancelled, and the command reports it", async () => {
   const world = await worldOf();
   world.warehouse.maintenance = ({ cursor, signal }) => {
     if (cursor !== undefined) return { status: "completed", details: "the rest" };
@@ -411,14 +411,14 @@ test("a step that rows have waited for too long is given up, and the command say
   await send(world.log, "t", file(1));
   const [result] = await results(world.log, 1);
   assert.equal(result?.status, "failed");
-  assert.match(result.resultJson, /9 data files: given up, since rows waited for more than 1 ms/);
+  assert.match(result.resultJson, /9 data files: cancelled after rows waited more than 1 ms/);
   await settled(world.log, "t");
   const turns = world.warehouse.calls.filter((call) => /^(commit|optimize)/.test(call));
   assert.deepEqual(turns, ["optimize t", "commit", "optimize t"]);
   await committer.drain();
 });
 
-test("a committer that drains gives its command up, and the next owner carries it out", async () => {
+test("a draining committer cancels its command, and the next owner carries it out", async () => {
   const world = await worldOf();
   let hold = true;
   world.warehouse.maintenance = ({ signal }) =>

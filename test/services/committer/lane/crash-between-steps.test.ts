@@ -1,6 +1,6 @@
 /**
- * The committer dies at every step of a micro-batch, before the step did anything and after it has done all; its successor, over the
- * same log and warehouse, must leave the table, the ledger and the rejects as if nothing had happened.
+ * The committer crashes before and after every step of a micro-batch. Its successor, on the same log and
+ * warehouse, must produce the same table, ledger and rejects as a run without a crash.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -40,7 +40,7 @@ const STEPS = ["describe", "ensureTable", "commit", "publish", "record", "ack"] 
 for (const writeMode of ["replace", "append", "upsert"] as const) {
   for (const step of STEPS) {
     for (const moment of ["before", "after"] as const) {
-      test(`${writeMode}: death ${moment} ${step} changes nothing`, async () => {
+      test(`${writeMode}: a crash ${moment} ${step} changes nothing`, async () => {
         const declared = contracts({ table: "t", writeMode, key: writeMode === "upsert" ? ["id"] : [] });
         assert.deepEqual(await outcomeOf(declared, { step, moment }), await outcomeOf(declared));
       });
@@ -48,7 +48,7 @@ for (const writeMode of ["replace", "append", "upsert"] as const) {
   }
 }
 
-/** What stands in the warehouse after all files have come in, with a death on the way or without. */
+/** The contents of the warehouse after all files, with or without a crash. */
 async function outcomeOf(
   declared: ReturnType<typeof contracts>,
   death?: { step: (typeof STEPS)[number]; moment: FaultMoment },
@@ -65,14 +65,16 @@ async function outcomeOf(
   await settled(world.log, "t");
   await successor.drain();
   const { warehouse, log } = world;
-  const told = new Map((await commitsOf(log)).flatMap(({ files }) => files.map((one) => [one.fileId, { ...one }])));
+  const published = new Map(
+    (await commitsOf(log)).flatMap(({ files }) => files.map((one) => [one.fileId, { ...one }])),
+  );
   return {
     rows: warehouse.rowsOf("t"),
     ledger: [...warehouse.ledger]
       .map(([fileId, { outcome }]) => [fileId, outcome.status, outcome.rowsCommitted])
       .sort(),
     rejects: [...warehouse.rejected.keys()].sort(),
-    told: [...told.values()].map(({ fileId, status, rowsRead }) => [fileId, status, rowsRead]).sort(),
+    published: [...published.values()].map(({ fileId, status, rowsRead }) => [fileId, status, rowsRead]).sort(),
   };
 }
 

@@ -1,4 +1,7 @@
-/** Property: whatever fails, repeats, moves or is parsed twice, a table ends as if every file version had been applied once, in order. */
+/**
+ * Property: with failures, repeats, moves and double parses, a table ends as if each file version was applied
+ * once, in order.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -20,7 +23,7 @@ const versions = fc.array(
   { minLength: 1, maxLength: 8 },
 );
 
-test("replace: the table is the model's, whatever happens on the way", { timeout: 120_000 }, async () => {
+test("replace: the table matches the model after any interleaving", { timeout: 120_000 }, async () => {
   const property = fc.asyncProperty(versions, fc.integer(), async (all, seed) => {
     const world = await makeWorld();
     const alive: Running[] = [];
@@ -69,7 +72,7 @@ test("replace: the table is the model's, whatever happens on the way", { timeout
   await fc.assert(property, { numRuns: 60 });
 });
 
-/** Now and then a call fails: half of the times after it has done its work. */
+/** Calls fail at random, half of them after they have done their work. */
 function troubles(seed: number): Parameters<typeof withFaults>[1] {
   let state = seed >>> 0;
   return (method) => {

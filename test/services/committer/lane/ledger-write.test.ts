@@ -1,4 +1,4 @@
-/** What goes on side by side in a committer: a record beside the next commit, and only so many commits. */
+/** Concurrency in a committer: a ledger write during the next commit, and the limit of commits. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Contract } from "../../../../lib/contract/contract.ts";
@@ -18,7 +18,10 @@ const file = (sourceOffset: number, over: Partial<TestFile> = {}): TestFile => (
   ...over,
 });
 
-/** The world's warehouse, with a method that waits until it is let go; `waiting` tells of which tables or files it was called. */
+/**
+ * The world's warehouse, with a method that waits until released; `waiting` lists the tables or files of its
+ * calls.
+ */
 function holding(world: World, held: "commit" | "record") {
   const waiting: string[] = [];
   let release: () => void = () => undefined;
@@ -34,7 +37,7 @@ function holding(world: World, held: "commit" | "record") {
 const offsetsIn = ({ warehouse }: World): number[] =>
   warehouse.rowsOf("t").map((row) => (row as { offset: number }).offset);
 
-test("the next files are committed while a record is under way; what it does not hold is not acked", async () => {
+test("the next files are committed during a ledger write, but not acked with it", async () => {
   const world = await makeWorld();
   const { warehouse, release } = holding(world, "record");
   const committer = await start({ log: world.log, warehouse });
@@ -54,12 +57,12 @@ for (const [why, over, declared] of [
   ["a newer version of a file in it", { sourceFile: "f1" }, []],
   ["a table whose missing keys go", {}, [{ table: "t", writeMode: "upsert", key: ["id"], deleteMissing: true }]],
 ] as const) {
-  test(`${why} waits for the record`, async () => {
+  test(`${why} waits for the ledger write`, async () => {
     const world = await makeWorld();
     const { warehouse, waiting, release } = holding(world, "record");
     const committer = await start({ log: world.log, warehouse }, { contracts: contracts(...declared) });
     await send(world.log, "t", messagesOf(file(1)));
-    await until("the record is under way", () => waiting.length === 1);
+    await until("the ledger write is running", () => waiting.length === 1);
     await send(world.log, "t", messagesOf(file(2, over)));
     await until("the second is staged", () => world.warehouse.stages.at(-1)?.rowCount === 1 && world.warehouse.stages.length === 2); // prettier-ignore
     assert.deepEqual(offsetsIn(world), [1]);
@@ -70,23 +73,23 @@ for (const [why, over, declared] of [
   });
 }
 
-test("while a record is under way, files it holds too may not be committed, nor any whose missing keys would come back", () => {
+test("during a ledger write, its own files may not be committed, nor files that delete missing keys", () => {
   const ready = (sourceFile: string): ReadyFile => ({ file: { sourceFile } }) as ReadyFile;
-  const recording = new LedgerWrite();
+  const ledgerWrite = new LedgerWrite();
   const keeping = { deleteMissing: false } as Contract;
-  assert.ok(recording.allows([ready("f1")], { ...keeping, deleteMissing: true }), "there is none yet");
-  recording.begin([ready("f1"), ready("f2")], () => new Promise(() => undefined), () => undefined); // prettier-ignore
-  assert.ok(recording.allows([ready("f3")], keeping));
-  assert.ok(!recording.allows([ready("f3"), ready("f2")], keeping));
-  assert.ok(!recording.allows([ready("f3")], { ...keeping, deleteMissing: true }));
+  assert.ok(ledgerWrite.allows([ready("f1")], { ...keeping, deleteMissing: true }), "no write is pending yet");
+  ledgerWrite.begin([ready("f1"), ready("f2")], () => new Promise(() => undefined), () => undefined); // prettier-ignore
+  assert.ok(ledgerWrite.allows([ready("f3")], keeping));
+  assert.ok(!ledgerWrite.allows([ready("f3"), ready("f2")], keeping));
+  assert.ok(!ledgerWrite.allows([ready("f3")], { ...keeping, deleteMissing: true }));
 });
 
-test("a drain waits for the record", async () => {
+test("a drain waits for the ledger write", async () => {
   const world = await makeWorld();
   const { warehouse, waiting, release } = holding(world, "record");
   const committer = await start({ log: world.log, warehouse });
   await send(world.log, "t", messagesOf(file(1)));
-  await until("the record is under way", () => waiting.length === 1);
+  await until("the ledger write is running", () => waiting.length === 1);
   const drained = committer.drain();
   release();
   await drained;
@@ -94,7 +97,7 @@ test("a drain waits for the record", async () => {
   await settled(world.log, "t");
 });
 
-test("no more tables than allowed are committed to at a time; files gather for their turn", async () => {
+test("concurrent commits are limited; waiting files gather", async () => {
   const tables = ["a", "b", "c"];
   const world = await makeWorld(tables);
   const { warehouse, waiting, release } = holding(world, "commit");

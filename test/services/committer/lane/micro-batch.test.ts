@@ -25,12 +25,12 @@ const moment = (over: Partial<BatchState> = {}): BatchState => ({
   ...over,
 });
 
-test("a lone file goes at once; nothing waiting asks for nothing", () => {
+test("a single file is committed at once; without files nothing is due", () => {
   assert.deepEqual(dueLimit([waiting()], LIMITS, moment()), { limit: "idle" });
   assert.deepEqual(dueLimit([], LIMITS, moment()), { inMs: undefined });
 });
 
-test("each limit says that it is the one", () => {
+test("each limit is reported when it triggers", () => {
   const busy = moment({ moreComing: true });
   assert.deepEqual(dueLimit([waiting(100)], LIMITS, busy), { limit: "rows" });
   assert.deepEqual(dueLimit([waiting(1, 1_000)], LIMITS, busy), { limit: "bytes" });
@@ -38,7 +38,7 @@ test("each limit says that it is the one", () => {
   assert.deepEqual(dueLimit([waiting()], LIMITS, { ...busy, nowMs: 200 }), { limit: "age" });
 });
 
-test("while more is coming a file waits, but not beyond its age; idle commits keep their gap", () => {
+test("while more is coming a file waits up to its age limit; idle commits keep their gap", () => {
   assert.deepEqual(dueLimit([waiting()], LIMITS, moment({ moreComing: true, nowMs: 60 })), { inMs: 140 });
   assert.deepEqual(dueLimit([waiting()], LIMITS, moment({ lastCommitAtMs: -20 })), { inMs: 30 });
   assert.deepEqual(dueLimit([waiting()], LIMITS, moment({ lastCommitAtMs: -50 })), { limit: "idle" });

@@ -6,7 +6,7 @@ import type { Stage } from "../../../../lib/warehouse/warehouse.ts";
 import { ParseAttempts, type EndedFile } from "../../../../services/committer/lane/parse-attempts.ts";
 import { messagesOf, type TestFile } from "../../../support/row-messages.ts";
 
-/** Counts what it is given, and remembers the first row of each batch. */
+/** Counts its rows, and keeps the first row of each batch. */
 function countingStage(): Stage & { batches: number[] } {
   return {
     rowCount: 0,
@@ -32,7 +32,7 @@ const file = (sourceOffset: number, rows = 3, over: Partial<TestFile> = {}): Tes
 
 const run = (one: TestFile, runId: string): RowMessage[] => messagesOf(one, { runId, batchRows: 1 });
 
-/** Feeds messages at offsets 0, 1, …; what each step was, and the batches each stage got. */
+/** Feeds messages at offsets 0, 1, …; returns each step, and the batches of each stage. */
 function fold(messages: readonly RowMessage[], watermark?: number, runs = new ParseAttempts(watermark, countingStage)) {
   const steps = messages.map((message, offset) => {
     const step = runs.accept(offset, message);
@@ -42,8 +42,8 @@ function fold(messages: readonly RowMessage[], watermark?: number, runs = new Pa
   return { runs, steps };
 }
 
-describe("ParseRuns", () => {
-  test("the first run that ends wins; the others are let go, also what comes of them later", () => {
+describe("ParseAttempts", () => {
+  test("the first attempt that ends wins; the others and their later messages are discarded", () => {
     const a = run(file(1), "a");
     const b = run(file(1), "b");
     const { runs, steps } = fold([a[0]!, b[0]!, b[1]!, a[1]!, b[2]!, b[3]!, a[2]!, a[3]!]);
@@ -56,14 +56,14 @@ describe("ParseRuns", () => {
     assert.equal(runs.ackable, 8);
   });
 
-  test("repeated batches and rejects are taken once", () => {
+  test("repeated batches and rejects are applied once", () => {
     const [one, two, three, rejects, end] = run(file(1, 3, { rejected: [2, 5] }), "a") as [RowMessage, ...RowMessage[]];
     const { steps } = fold([one, two!, one, two!, three!, rejects!, rejects!, end!, end!]);
     const expected = "append append repeated repeated append reject repeated end superseded";
     assert.equal(steps.join(" "), expected);
   });
 
-  test("after a gap the file waits for another run", () => {
+  test("after a gap the file waits for another attempt", () => {
     const a = run(file(1), "a");
     const b = run(file(1), "b");
     const { runs, steps } = fold([a[0]!, a[2]!, b[0]!, a[3]!, b[1]!, b[2]!, b[3]!]);
@@ -71,16 +71,16 @@ describe("ParseRuns", () => {
     assert.equal(runs.release()[0]?.missing, undefined);
   });
 
-  test("a run that ends with a gap, and no other under way, fails its file", () => {
+  test("an attempt that ends with a gap fails its file if no other is running", () => {
     const a = run(file(1), "a");
     const { runs, steps } = fold([a[0]!, a[2]!, a[3]!]);
     assert.equal(steps.at(-1), "end");
-    assert.match(runs.release()[0]!.missing!, /rows 2 to 2 of the run/);
+    assert.match(runs.release()[0]!.missing!, /rows 2–2 are missing/);
     const lastBatchLost = fold([a[0]!, a[1]!, a[3]!]).runs.release()[0];
-    assert.match(lastBatchLost!.missing!, /of 3 accepted and 0 rejected rows, 2 and 0/);
+    assert.match(lastBatchLost!.missing!, /2 of 3 accepted and 0 of 0 rejected rows/);
   });
 
-  test("files are released in order: none passes an older one that is still open", () => {
+  test("files are released in order: none passes an older open file", () => {
     const [old, young] = [run(file(1), "a"), run(file(2), "a")];
     const { runs } = fold([old[0]!, ...young]);
     assert.deepEqual(runs.release(), []);
@@ -91,7 +91,7 @@ describe("ParseRuns", () => {
     );
   });
 
-  test("what the watermark covers is skipped, and acked", () => {
+  test("messages up to the watermark are skipped and acked", () => {
     const { runs, steps } = fold([...run(file(1), "a"), ...run(file(2), "a"), ...run(file(3), "a").slice(0, 1)], 2);
     assert.deepEqual(new Set(steps.slice(0, 8)), new Set(["absorbed"]));
     assert.equal(runs.ackable, 8);
@@ -99,10 +99,12 @@ describe("ParseRuns", () => {
   });
 });
 
-/** One file's story: its rows, and the parse runs that were begun for it, of which the last ends. */
+/** A generated file: its rows and its parse attempts, of which the last ends. */
 interface Story {
   rows: number;
-  /** How many messages each zombie run published before the file was parsed again; they may go on later. */
+  /**
+   * Messages that each zombie attempt published before the file was parsed again; zombies may continue later.
+   */
   zombies: number[];
 }
 
@@ -111,7 +113,7 @@ const stories = fc.array(fc.record({ rows: fc.nat(4), zombies: fc.array(fc.nat(5
   maxLength: 6,
 });
 
-/** rows.<table> as parsers may leave it: files in order, zombies before, among and after, and repeats. */
+/** rows.<table> as parsers may write it: files in order, messages of zombies anywhere, and repeats. */
 function publish(all: readonly Story[], pick: (n: number) => number): RowMessage[] {
   const published: RowMessage[] = [];
   const zombies: RowMessage[][] = [];
@@ -133,7 +135,7 @@ function publish(all: readonly Story[], pick: (n: number) => number): RowMessage
   return [...published, ...zombies.flat()];
 }
 
-test("whatever zombies, repeats and crashes: every file is taken once, whole, in order, and nothing unfinished is acked", () => {
+test("with zombies, repeats and crashes: every file is applied once, complete and in order, and nothing unfinished is acked", () => {
   const property = fc.property(stories, fc.infiniteStream(fc.nat(1_000_000)), (all, stream) => {
     const pick = (n: number): number => (stream.next().value as number) % n;
     const topic = publish(all, pick);

@@ -19,14 +19,14 @@ const file = (sourceOffset: number, over: Partial<TestFile> = {}): TestFile => (
   ...over,
 });
 
-/** The world's warehouse, whose method fails with a code while `fails` says so. */
+/** The world's warehouse with a method that fails with a code while `fails` returns true. */
 function failing(world: World, method: string, code: ErrorCode, fails: (args: readonly unknown[]) => boolean) {
   return withFaults(world.warehouse, (called, moment, args) => {
     if (called === method && moment === "before" && fails(args)) throw new TributaryError(code, `${code} for the test`);
   });
 }
 
-test("a file that the warehouse refuses fails alone and becomes a dead letter; the others of its batch go in", async () => {
+test("a file that the warehouse refuses fails alone and becomes a dead letter; its batch is committed", async () => {
   const world = await makeWorld(["t"], 0);
   const events = await Promise.all(
     [0, 1, 2, 3, 4].map(async (offset) => {
@@ -65,7 +65,7 @@ test("a file that the warehouse refuses fails alone and becomes a dead letter; t
 });
 
 for (const step of ["commit", "record", "watermark", "describe"] as const) {
-  test(`while ${step} keeps failing the table is stuck and says so; nothing is lost, and it goes on by itself`, async () => {
+  test(`while ${step} keeps failing the table is reported as stuck; nothing is lost, and it recovers automatically`, async () => {
     const world = await makeWorld(["t", "other"]);
     let down = true;
     const about = ([first]: readonly unknown[]): boolean =>
@@ -78,7 +78,7 @@ for (const step of ["commit", "record", "watermark", "describe"] as const) {
     await assert.rejects(committer.ready(), { code: "WAREHOUSE_UNAVAILABLE" });
     assert.match(await committer.registry.metrics(), /tributary_committer_lane_stuck\{table="t"\} 1/);
     await settled(world.log, "other");
-    assert.ok(world.warehouse.stages.length < 60, "it takes no more than two micro-batches");
+    assert.ok(world.warehouse.stages.length < 60, "it stages at most two micro-batches");
     down = false;
     await settled(world.log, "t");
     await committer.ready();
@@ -88,7 +88,7 @@ for (const step of ["commit", "record", "watermark", "describe"] as const) {
   });
 }
 
-test("a stuck table does not hold up draining", async () => {
+test("a stuck table does not delay draining", async () => {
   const world = await makeWorld();
   const warehouse = failing(world, "commit", "WAREHOUSE_UNAVAILABLE", () => true);
   const committer = await start({ log: world.log, warehouse });
@@ -98,7 +98,7 @@ test("a stuck table does not hold up draining", async () => {
   assert.equal(world.warehouse.ledger.size, 0);
 });
 
-test("a log made anew is refused, not skipped over", async () => {
+test("a recreated log is refused, not skipped", async () => {
   const world = await makeWorld(["t"], 10);
   const first = await start(world);
   await send(world.log, "t", messagesOf(file(500)));
@@ -110,7 +110,7 @@ test("a log made anew is refused, not skipped over", async () => {
   await second.drain();
 });
 
-test("a failure to stage ends the assignment, and all comes again", async () => {
+test("a staging failure ends the assignment, and everything is redelivered", async () => {
   const world = await makeWorld();
   let failures = 1;
   const warehouse = new Proxy(world.warehouse, {
@@ -137,7 +137,7 @@ test("a failure to stage ends the assignment, and all comes again", async () => 
   await committer.drain();
 });
 
-test("bytes that are no row message are skipped, and the run they break fails visibly", async () => {
+test("a record that is not a row message is skipped, and its parse attempt fails with ROWS_MISSING", async () => {
   const world = await makeWorld();
   const committer = await start(world);
   const messages = messagesOf(file(1, { rows: [[1], [2], [3], [4]] }));
