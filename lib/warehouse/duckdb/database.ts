@@ -1,6 +1,5 @@
-import { randomUUID } from "node:crypto";
-import { existsSync } from "node:fs";
-import { mkdir, realpath, rm } from "node:fs/promises";
+import { existsSync, statSync } from "node:fs";
+import { mkdir, mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
@@ -15,6 +14,11 @@ export const CATALOG = "warehouse";
 export const STAGING = "memory";
 /** `warehouse.lakehouse`, quoted. */
 export const LAKEHOUSE = `${identifier(CATALOG)}.${identifier(SCHEMA)}`;
+
+/** A log of this size is written into the file after the commit that filled it; DuckDB's own default. */
+const CHECKPOINT_LOG_BYTES = 16 * 1024 * 1024;
+/** Where queries read a copy, a log may grow to 1/128 of its file, and at least to this: replaying 100 KiB takes 80 ms. */
+const READERS_LOG_BYTES = 32 * 1024;
 
 const INTERRUPT_EVERY_MS = 5;
 const INTERRUPTS_MAX = 1_000;
@@ -32,21 +36,24 @@ export interface DatabaseOptions {
 export class Database {
   readonly path: string;
   readonly #instance: DuckDBInstance;
-  readonly #temporaryFolder: string;
+  /** Removed when the database closes. */
+  readonly #temporaryFolders: readonly string[];
   #idle: DuckDBConnection[] = [];
   readonly #busy = new Set<DuckDBConnection>();
   #closing: Promise<void> | undefined;
   #names = 0;
   /** Transactions that run, each until it ended either way. */
   readonly #writing = new Set<Promise<void>>();
+  /** Copies of the file that are being made. */
+  readonly #copying = new Set<Promise<void>>();
   #checkpointing: Promise<void> | undefined;
   #invalidated = false;
   #reattaching: Promise<void> | undefined;
 
-  constructor(path: string, instance: DuckDBInstance, temporaryFolder: string) {
+  constructor(path: string, instance: DuckDBInstance, temporaryFolders: readonly string[]) {
     this.path = path;
     this.#instance = instance;
-    this.#temporaryFolder = temporaryFolder;
+    this.#temporaryFolders = temporaryFolders;
   }
 
   /** Runs `use` with a connection that nobody else has meanwhile. Errors come as TributaryErrors. */
@@ -93,16 +100,42 @@ export class Database {
       () => undefined,
     );
     this.#writing.add(ended);
-    void ended.then(() => this.#writing.delete(ended));
+    void ended.then(() => {
+      this.#writing.delete(ended);
+      this.#checkpointIfDue();
+    });
     return running;
   }
 
-  /** Writes the log into the file. DuckDB refuses that while a transaction writes: running ones end first, new ones wait meanwhile. */
+  /**
+   * Writes the log into the file. DuckDB refuses that while a transaction writes: running ones end first, new ones wait.
+   * So do copies of the file.
+   */
   async checkpoint(): Promise<void> {
     while (this.#checkpointing) await this.#checkpointing;
-    const running = Promise.all(this.#writing).then(() => this.run(`CHECKPOINT ${identifier(CATALOG)}`));
+    const others = [...this.#writing, ...this.#copying];
+    const running = Promise.all(others).then(() => this.run(`CHECKPOINT ${identifier(CATALOG)}`));
     this.#checkpointing = running.catch(() => undefined).finally(() => (this.#checkpointing = undefined));
     return running;
+  }
+
+  /** Runs `work`, during which the log is only appended to and no block of the file in use changes. */
+  async withoutCheckpoint(work: () => Promise<void>): Promise<void> {
+    while (this.#checkpointing) await this.#checkpointing;
+    const ended = work().catch(() => undefined);
+    this.#copying.add(ended);
+    await ended;
+    this.#copying.delete(ended);
+    // Each reader of a copy replays the log, so a log that is long beside its file is worth a checkpoint for the next.
+    const { size } = statSync(this.path, { throwIfNoEntry: false }) ?? { size: 0 };
+    this.#checkpointIfDue(Math.min(CHECKPOINT_LOG_BYTES, Math.max(READERS_LOG_BYTES, size / 128)));
+  }
+
+  /** DuckDB would checkpoint within a commit; here a commit ends first, so that copies of the file are never torn. */
+  #checkpointIfDue(logBytes = CHECKPOINT_LOG_BYTES): void {
+    if (this.#checkpointing || this.#closing) return;
+    const { size } = statSync(`${this.path}.wal`, { throwIfNoEntry: false }) ?? { size: 0 };
+    if (size >= logBytes) void this.checkpoint().catch(() => undefined);
   }
 
   #transact<T>(work: (connection: DuckDBConnection) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
@@ -172,7 +205,7 @@ export class Database {
     this.#idle = [];
     this.#instance.closeSync();
     openFiles.delete(this.path);
-    await rm(this.#temporaryFolder, { recursive: true, force: true });
+    for (const folder of this.#temporaryFolders) await rm(folder, { recursive: true, force: true });
   }
 
   #notice(thrown: unknown): void {
@@ -231,12 +264,15 @@ export async function rowsOf(connection: DuckDBConnection, sql: string): Promise
   return reader.getRows();
 }
 
-/** Opens `path` (or `:memory:`), making file and folder if need be. A file that another process has open: WAREHOUSE_IN_USE. */
+/**
+ * Opens `path`, making file and folder if need be; `:memory:` is a file in a temporary folder that closing removes.
+ * A file that another process has open: WAREHOUSE_IN_USE.
+ */
 export async function openDatabase(path: string, options: DatabaseOptions): Promise<Database> {
-  const inMemory = path === ":memory:";
-  const file = inMemory ? path : await realFile(path);
+  const isTemporary = path === ":memory:";
+  const file = await realFile(isTemporary ? join(await mkdtemp(join(tmpdir(), "tributary-duckdb-")), "memory") : path);
   if (openFiles.has(file)) throw inUseError(file, "this process");
-  const temporaryFolder = inMemory ? join(tmpdir(), `tributary-duckdb-${randomUUID()}`) : `${file}.tmp`;
+  const temporaryFolder = `${file}.tmp`;
   const instance = await DuckDBInstance.create(":memory:", {
     memory_limit: `${Math.ceil(options.memoryBytesMax / 1024)}KiB`,
     threads: String(options.threads),
@@ -247,17 +283,19 @@ export async function openDatabase(path: string, options: DatabaseOptions): Prom
     autoload_known_extensions: "false",
     allow_community_extensions: "false",
   });
-  if (!inMemory) openFiles.add(file);
+  openFiles.add(file);
   const connection = await instance.connect();
   try {
     await connection.run(attachStatement(file));
     // Ours since the file is locked: what a killed process left.
     await rm(temporaryFolder, { recursive: true, force: true });
+    await rm(`${file}.queries`, { recursive: true, force: true });
     const own = [file, `${file}.wal`].map((one) => duckdb.stringLiteral(one)).join(", ");
     await connection.run(`
       CREATE SCHEMA IF NOT EXISTS ${LAKEHOUSE};
       CREATE SEQUENCE IF NOT EXISTS ${identifier(CATALOG)}.main.commit_ids;
       SET GLOBAL TimeZone = 'UTC';
+      SET GLOBAL wal_autocheckpoint = '1TB';
       SET GLOBAL allowed_paths = [${own}];
       SET GLOBAL enable_external_access = false;
       SET GLOBAL lock_configuration = true`);
@@ -268,7 +306,7 @@ export async function openDatabase(path: string, options: DatabaseOptions): Prom
     throw warehouseError(thrown, file);
   }
   connection.closeSync();
-  return new Database(file, instance, temporaryFolder);
+  return new Database(file, instance, isTemporary ? [temporaryFolder, dirname(file)] : [temporaryFolder]);
 }
 
 /** The file's path without symbolic links, its folder made if need be. */

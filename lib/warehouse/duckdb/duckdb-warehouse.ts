@@ -7,7 +7,7 @@ import type { FileOutcome } from "../../messages/generated.ts";
 import { commitBatch } from "./commit.ts";
 import { CATALOG, openDatabase, type Database } from "./database.ts";
 import { appendLog, createInternalTables, recordEnded, watermarks } from "./ledger.ts";
-import { forbiddenCalls, QueryRunner } from "./query.ts";
+import { QueryRunner } from "./queries/query-runner.ts";
 import { qualified, Tables, tablesOf } from "./schema.ts";
 import { DuckDbStage } from "./stage.ts";
 import { hold, publish, publishedOf } from "./published.ts";
@@ -57,7 +57,7 @@ export async function openDuckDb(url: string, options: DuckDbOptions = {}): Prom
   const database = await openDatabase(path, { memoryBytesMax, threads });
   try {
     await createInternalTables(database);
-    const queries = new QueryRunner(database, options.clock ?? systemClock, await forbiddenCalls(database));
+    const queries = new QueryRunner(database, options.clock ?? systemClock);
     return new DuckDbWarehouse(url, database, queries, options.stageBytesHeldMax ?? 4 * MIB);
   } catch (thrown) {
     await database.close();
@@ -201,7 +201,8 @@ class DuckDbWarehouse implements Warehouse {
     await this.#database.run(`SELECT 1 FROM ${qualified("_ingest_files")} LIMIT 1`);
   }
 
-  close(): Promise<void> {
-    return this.#database.close();
+  async close(): Promise<void> {
+    await this.#queries.close();
+    await this.#database.close();
   }
 }

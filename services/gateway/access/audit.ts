@@ -16,6 +16,9 @@ declare module "fastify" {
   }
 }
 
+/** A query that reaches for what is not its own is refused, whatever its status code. */
+const REFUSED_QUERIES = new Set(["QUERY_NOT_READ_ONLY", "QUERY_NOT_ALLOWED"]);
+
 /** Files named in the line of one request; further ones are only counted. */
 const FILES_NAMED_MAX = 100;
 /** The length limit of a file name. */
@@ -35,7 +38,8 @@ export function addAudit(app: FastifyInstance, audit: Logger, clock: Clock): voi
   app.addHook("onResponse", async (request, reply) => {
     const { method, config, schema } = request.routeOptions;
     const { statusCode: status } = reply;
-    const isRefused = status === 401 || status === 403 || status === 429;
+    const isRefused =
+      status === 401 || status === 403 || status === 429 || REFUSED_QUERIES.has(request.problemCode ?? "");
     const changes = config.scope !== undefined && method !== "GET" && method !== "HEAD" && !config.reads;
     if (!isRefused && !changes && config.scope !== "admin") return;
     const { caller } = request;

@@ -1,0 +1,153 @@
+/**
+ * A process that runs users' queries, one at a time, over a copy of the database. It holds nothing that the product needs:
+ * a query that crashes it, or is killed at its deadline, costs that query alone. It gets no environment, reads no file but
+ * its copy, and DuckDB's configuration in it is locked.
+ */
+import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
+import { hasCode, messageOf } from "../../../errors.ts";
+import { identifier, stringLiteral } from "../../sql/sql.ts";
+import type { QueryReply, QueryRequest } from "./protocol.ts";
+import { Replica } from "./replica.ts";
+import { checkSelect, type Catalog } from "./select-guard.ts";
+import { jsonValue } from "./values.ts";
+
+/** Longer results are cut off, whatever their number of rows: one row may be very wide. */
+const RESULT_CHARS_MAX = 64 * 1024 * 1024;
+
+process.on("disconnect", () => process.exit(0));
+process.on("message", (request: QueryRequest) => void answer(request));
+await reply({ kind: "started" });
+
+async function answer(request: QueryRequest): Promise<void> {
+  try {
+    const database = await openCopy(request);
+    const connection = await database.instance.connect();
+    try {
+      await connection.run(`USE ${identifier(request.database)}.${identifier(request.schema)}`);
+      await run(connection, await checked(request.sql, database), request.rowsMax);
+    } finally {
+      connection.closeSync();
+    }
+  } catch (thrown) {
+    await reply(failureOf(thrown));
+  }
+}
+
+/** The copy that this process holds, with a DuckDB instance that can reach nothing else. */
+interface Copy {
+  folder: string;
+  replica: Replica;
+  instance: DuckDBInstance;
+  own: DuckDBConnection;
+  catalog: Catalog;
+  isAttached: boolean;
+}
+let copy: Copy | undefined;
+
+/** Brings the copy up to date, says so, and attaches it. */
+async function openCopy(request: QueryRequest): Promise<Copy> {
+  if (copy?.folder !== request.folder) {
+    copy?.own.closeSync();
+    copy?.instance.closeSync();
+    copy = undefined;
+    copy = await openInstance(request);
+  }
+  const { replica, own } = copy;
+  const name = identifier(request.database);
+  const isNew = await replica.refresh(async () => {
+    copy!.isAttached = false;
+    await own.run(`DETACH DATABASE IF EXISTS ${name}`);
+  });
+  await reply({ kind: "copied" });
+  if (isNew || !copy.isAttached) {
+    await own.run(`ATTACH ${stringLiteral("duckdb", replica.path)} AS ${name} (READ_ONLY)`);
+    copy.isAttached = true;
+  }
+  return copy;
+}
+
+async function openInstance(request: QueryRequest): Promise<Copy> {
+  const replica = new Replica(request.file, request.folder);
+  const instance = await DuckDBInstance.create(":memory:", {
+    memory_limit: `${Math.ceil(request.memoryBytesMax / 1024)}KiB`,
+    max_temp_directory_size: `${Math.ceil(request.spillBytesMax / 1024)}KiB`,
+    temp_directory: `${request.folder}/spill`,
+    threads: String(request.threads),
+    autoinstall_known_extensions: "false",
+    autoload_known_extensions: "false",
+    allow_community_extensions: "false",
+  });
+  const own = await instance.connect();
+  const allowed = [replica.path, `${replica.path}.wal`].map((path) => stringLiteral("duckdb", path)).join(", ");
+  await own.run(`
+    SET GLOBAL TimeZone = 'UTC';
+    SET GLOBAL allowed_paths = [${allowed}];
+    SET GLOBAL enable_external_access = false;
+    SET GLOBAL lock_configuration = true`);
+  const views = await own.runAndReadAll("SELECT lower(view_name) FROM duckdb_views() WHERE internal");
+  const builtinViews = new Set(views.getRows().map(([name]) => String(name)));
+  const catalog = { database: request.database, schema: request.schema, builtinViews };
+  return { folder: request.folder, replica, instance, own, catalog, isAttached: false };
+}
+
+/** EXPLAIN and what may stand between it and its query. */
+const EXPLAIN = /^\s*EXPLAIN\s+(ANALYZE\s+)?(\(\s*FORMAT\s+\w+\s*\)\s*)?/i;
+
+/**
+ * The statement to run: the query itself after its tree was checked, or EXPLAIN of a query that was checked without it.
+ * @throws QUERY_NOT_READ_ONLY, QUERY_FAILED
+ */
+async function checked(sql: string, { own, catalog }: Copy): Promise<string> {
+  const [prefix = ""] = EXPLAIN.exec(sql) ?? [];
+  const select = sql.slice(prefix.length);
+  const serialized = await own.runAndReadAll("SELECT json_serialize_sql($1::VARCHAR)", [select]);
+  checkSelect(String(serialized.getRows()[0]![0]), catalog);
+  return sql;
+}
+
+async function run(connection: DuckDBConnection, sql: string, rowsMax: number): Promise<void> {
+  const result = await connection.stream(sql);
+  const columns = result.columnNames().map((name, index) => ({
+    name,
+    type: result.columnType(index).toString().toLowerCase(),
+  }));
+  await reply({ kind: "columns", columns });
+  let count = 0;
+  let chars = 0;
+  for (;;) {
+    const chunk = await result.fetchChunk();
+    if (!chunk || chunk.rowCount === 0) return reply({ kind: "done", truncated: false });
+    const rows: unknown[][] = [];
+    for (let index = 0; index < chunk.rowCount; index++) {
+      if (count === rowsMax || chars > RESULT_CHARS_MAX) {
+        await reply({ kind: "rows", rows });
+        return reply({ kind: "done", truncated: true });
+      }
+      const row = chunk.getRowValues(index).map(jsonValue);
+      for (const value of row) chars += charsOf(value);
+      rows.push(row);
+      count += 1;
+    }
+    await reply({ kind: "rows", rows });
+  }
+}
+
+/** About as many characters as the value has in JSON. */
+const charsOf = (value: unknown): number =>
+  typeof value === "string" ? value.length : typeof value === "object" ? (JSON.stringify(value) ?? "").length : 8;
+
+const EXHAUSTED = /out of memory|bad.alloc|allocation fail/i;
+
+function failureOf(thrown: unknown): QueryReply {
+  const message = messageOf(thrown);
+  const exhausted = EXHAUSTED.test(message);
+  for (const code of ["QUERY_NOT_READ_ONLY", "QUERY_FAILED"] as const)
+    if (hasCode(thrown, code)) return { kind: "failed", code, message, exhausted };
+  const isFault = !exhausted && (!/^\w[\w ]* Error: /.test(message) || /^FATAL Error|been invalidated/.test(message));
+  return { kind: "failed", code: isFault ? "WAREHOUSE_UNAVAILABLE" : "QUERY_FAILED", message, exhausted };
+}
+
+/** Resolves when the message is on its way: a slow reader slows the query, not this process's memory. */
+function reply(message: QueryReply): Promise<void> {
+  return new Promise((resolve) => process.send!(message, () => resolve()));
+}

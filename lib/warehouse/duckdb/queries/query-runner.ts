@@ -1,0 +1,269 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import type { Socket } from "node:net";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Clock } from "../../../clock.ts";
+import { hasCode, TributaryError } from "../../../errors.ts";
+import { SCHEMA } from "../../sql/sql.ts";
+import type { QueryOptions, QueryResult } from "../../warehouse.ts";
+import { CATALOG, type Database } from "../database.ts";
+import type { QueryReply, QueryRequest } from "./protocol.ts";
+
+/** Queries at once; each has a process of its own. */
+const QUERIES_AT_ONCE = 2;
+const MIB = 1024 * 1024;
+const MEMORY_BYTES_MAX = 512 * MIB;
+const SPILL_BYTES_MAX = 4096 * MIB;
+const THREADS = 2;
+/**
+ * What a query process may allocate at all, beside DuckDB's own limit, which counts its buffers only: Node, vectors, and
+ * values that one function makes.
+ */
+const PROCESS_BYTES_MAX = 2 * MEMORY_BYTES_MAX + 512 * MIB;
+/** How often a running query's resident memory is looked at. */
+const WATCH_MS = 250;
+
+/** Processes that wait for a query of any warehouse of this process; they keep no program alive. */
+const idle: QueryProcess[] = [];
+
+/**
+ * Runs users' queries in processes of their own, a few at a time, over copies of the database (see Replica): a query that
+ * takes too much memory or time, or crashes DuckDB, ends its own process and nothing else. Processes start with the first
+ * query and wait for the next one. The wait for a turn counts into the time limit.
+ */
+export class QueryRunner {
+  readonly #database: Database;
+  readonly #clock: Clock;
+  readonly #busy = new Set<QueryProcess>();
+  readonly #waiting: (() => void)[] = [];
+  #running = 0;
+  #closed = false;
+
+  constructor(database: Database, clock: Clock) {
+    this.#database = database;
+    this.#clock = clock;
+  }
+
+  /**
+   * What Warehouse.query says.
+   * @throws QUERY_NOT_READ_ONLY, QUERY_FAILED, QUERY_TIMEOUT, WAREHOUSE_UNAVAILABLE
+   */
+  async query(sql: string, { rowsMax, timeoutMs, signal }: QueryOptions): Promise<QueryResult> {
+    const ended = new AbortController();
+    const limit = new Promise<never>((_resolve, reject) => {
+      const stop = (message: string) => reject(new TributaryError("QUERY_TIMEOUT", message));
+      const cancel = (): void => stop("the query was cancelled");
+      if (signal?.aborted) cancel();
+      signal?.addEventListener("abort", cancel, { once: true });
+      ended.signal.addEventListener("abort", () => signal?.removeEventListener("abort", cancel));
+      void this.#clock.sleep(timeoutMs, ended.signal).then(() => stop(`the query ran longer than ${timeoutMs} ms`));
+    });
+    limit.catch(() => undefined);
+    try {
+      return await this.#inTurn(limit, () => this.#run({ sql, rowsMax }, limit, ended.signal));
+    } finally {
+      ended.abort();
+    }
+  }
+
+  /** Ends what runs and removes the copies. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all([...this.#busy].map((one) => one.kill()));
+    await rm(foldersOf(this.#database.path), { recursive: true, force: true });
+  }
+
+  async #inTurn<T>(limit: Promise<never>, run: () => Promise<T>): Promise<T> {
+    if (this.#running >= QUERIES_AT_ONCE) {
+      let take!: () => void;
+      const turn = new Promise<void>((resolve) => this.#waiting.push((take = resolve)));
+      try {
+        await Promise.race([turn, limit]);
+      } catch (thrown) {
+        const index = this.#waiting.indexOf(take);
+        if (index >= 0) this.#waiting.splice(index, 1);
+        else this.#next();
+        throw thrown;
+      }
+    } else this.#running += 1;
+    try {
+      return await run();
+    } finally {
+      this.#next();
+    }
+  }
+
+  /** Hands the turn to the next query. */
+  #next(): void {
+    const next = this.#waiting.shift();
+    if (next) next();
+    else this.#running -= 1;
+  }
+
+  async #run(
+    query: Pick<QueryRequest, "sql" | "rowsMax">,
+    limit: Promise<never>,
+    ended: AbortSignal,
+  ): Promise<QueryResult> {
+    if (this.#closed) throw unavailable("the warehouse is closed");
+    const process = idle.pop() ?? new QueryProcess();
+    const folder = join(foldersOf(this.#database.path), String(process.number));
+    this.#busy.add(process);
+    let hasAnswered = false;
+    try {
+      await Promise.race([process.started, limit]);
+      const request: QueryRequest = {
+        ...query,
+        file: this.#database.path,
+        folder,
+        database: CATALOG,
+        schema: SCHEMA,
+        memoryBytesMax: MEMORY_BYTES_MAX,
+        spillBytesMax: SPILL_BYTES_MAX,
+        threads: THREADS,
+      };
+      const answer = process.run(request, (copied) => this.#database.withoutCheckpoint(() => copied));
+      const result = await Promise.race([answer, limit, this.#watch(process, ended)]);
+      hasAnswered = true;
+      return result;
+    } catch (thrown) {
+      hasAnswered = hasCode(thrown, "QUERY_NOT_READ_ONLY") || hasCode(thrown, "QUERY_FAILED");
+      throw thrown;
+    } finally {
+      this.#busy.delete(process);
+      // A process that has not answered is busy with that query still.
+      if (hasAnswered && process.isUsable && !this.#closed) idle.push(process);
+      else void process.kill().then(() => rm(folder, { recursive: true, force: true }));
+    }
+  }
+
+  /** Rejects when the process's resident memory exceeds its bound; never resolves. */
+  async #watch(process: QueryProcess, ended: AbortSignal): Promise<never> {
+    while (!ended.aborted) {
+      if (process.residentBytes() > PROCESS_BYTES_MAX) throw tooMuchMemory();
+      await this.#clock.sleep(WATCH_MS, ended);
+    }
+    return new Promise(() => undefined);
+  }
+}
+
+const tooMuchMemory = (): TributaryError =>
+  new TributaryError("QUERY_FAILED", `the query needs more than ${PROCESS_BYTES_MAX / MIB} MiB of memory`);
+
+const foldersOf = (file: string): string => `${file}.queries`;
+
+/** One child process. */
+class QueryProcess {
+  static #count = 0;
+  readonly number = (QueryProcess.#count += 1);
+  readonly started: Promise<void>;
+  readonly #ended: Promise<void>;
+  readonly #child: ChildProcess;
+  #exit: string | undefined;
+  #onReply: ((reply: QueryReply) => void) | undefined;
+  #onExit: ((exit: string) => void) | undefined;
+  #errors = "";
+  #isExhausted = false;
+
+  constructor() {
+    const { command, args } = limited(programArguments());
+    const child = spawn(command, args, { env: {}, stdio: ["ignore", "ignore", "pipe", "ipc"] });
+    this.#child = child;
+    this.started = new Promise<void>((resolve, reject) => {
+      this.#onReply = () => resolve();
+      this.#onExit = (exit) => reject(unavailable(`a query process did not start (${exit}) ${this.#errors}`));
+    });
+    this.started.catch(() => undefined);
+    child.stderr!.on("data", (chunk: Buffer) => (this.#errors = (this.#errors + chunk.toString()).slice(-2_000)));
+    child.on("message", (reply: QueryReply) => this.#onReply?.(reply));
+    this.#ended = new Promise((resolve) => {
+      const exited = (exit: string): void => {
+        if (this.#exit !== undefined) return;
+        this.#exit = exit;
+        const index = idle.indexOf(this);
+        if (index >= 0) idle.splice(index, 1);
+        this.#onExit?.(exit);
+        resolve();
+      };
+      child.once("error", (thrown) => exited(thrown.message));
+      child.once("exit", (code, signal) => exited(signal ?? `exit code ${code}`));
+    });
+    // The time limit of a query keeps the program alive, a process that waits for one does not.
+    child.unref();
+    child.channel!.unref();
+    (child.stderr as Socket).unref();
+  }
+
+  /** It has not ended and can take another query. */
+  get isUsable(): boolean {
+    return this.#exit === undefined && !this.#isExhausted;
+  }
+
+  /** Runs a query; `whileCopying` is called with a promise that ends when the copy is made. */
+  async run(request: QueryRequest, whileCopying: (copied: Promise<void>) => Promise<void>): Promise<QueryResult> {
+    return new Promise<QueryResult>((resolve, reject) => {
+      let columns: QueryResult["columns"] = [];
+      const rows: unknown[][] = [];
+      let copied!: () => void;
+      const copy = new Promise<void>((done) => (copied = done));
+      this.#onReply = (reply) => {
+        if (reply.kind !== "started") copied();
+        if (reply.kind === "columns") columns = reply.columns;
+        else if (reply.kind === "rows") for (const row of reply.rows) rows.push(row);
+        else if (reply.kind === "done") resolve({ columns, rows, truncated: reply.truncated });
+        else if (reply.kind === "failed") {
+          this.#isExhausted = reply.exhausted;
+          reject(new TributaryError(reply.code, reply.message));
+        }
+      };
+      this.#onExit = (exit) => {
+        copied();
+        reject(
+          new TributaryError(
+            "QUERY_FAILED",
+            `the query ended its process (${exit}): it needs too much memory or nesting`,
+          ),
+        );
+      };
+      if (this.#exit !== undefined) return this.#onExit(this.#exit);
+      void whileCopying(copy).catch(reject);
+      this.#child.send(request);
+    });
+  }
+
+  /** Resident memory in bytes; 0 where the system does not say. */
+  residentBytes(): number {
+    try {
+      const [, pages] = readFileSync(`/proc/${this.#child.pid}/statm`, "latin1").split(" ");
+      return Number(pages) * 4096;
+    } catch {
+      return 0;
+    }
+  }
+
+  async kill(): Promise<void> {
+    this.#child.ref();
+    this.#child.kill("SIGKILL");
+    await this.#ended;
+  }
+}
+
+const unavailable = (message: string): TributaryError => new TributaryError("WAREHOUSE_UNAVAILABLE", message.trim());
+
+/** Compiled, the program is a .js file like this one; as .ts it needs tsx. */
+function programArguments(): string[] {
+  if (!import.meta.url.endsWith(".ts")) return [fileURLToPath(new URL("./query-process.js", import.meta.url))];
+  return ["--import", import.meta.resolve("tsx"), fileURLToPath(new URL("./query-process.ts", import.meta.url))];
+}
+
+/**
+ * Node with a limit on what it may allocate (RLIMIT_DATA: private memory that can be written to). Not the address space,
+ * of which V8 reserves more than it uses.
+ */
+function limited(args: readonly string[]): { command: string; args: string[] } {
+  if (process.platform === "win32") return { command: process.execPath, args: [...args] };
+  const script = `ulimit -d ${Math.ceil(PROCESS_BYTES_MAX / 1024)} 2>/dev/null; exec "$0" "$@"`;
+  return { command: "/bin/sh", args: ["-c", script, process.execPath, ...args] };
+}
