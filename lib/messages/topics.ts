@@ -43,6 +43,15 @@ export const ROWS_TOPICS = /^rows\.[a-z0-9_]+$/;
 /** The table name of a rows topic. */
 export const tableOfRowsTopic = (topic: string): string => topic.slice(ROWS_PREFIX.length);
 
+/**
+ * The groups that must have read a topic's records before its retention may remove them. On Kafka retention knows
+ * no readers: there the committer finds out afterwards.
+ */
+export function readersOf(topic: string): readonly string[] {
+  if (topic === TOPICS.fileEvents.name) return [GROUPS.parser];
+  return ROWS_TOPICS.test(topic) ? [GROUPS.committer] : [];
+}
+
 /** Consumer groups by role. */
 export const GROUPS = {
   parser: "tributary-parser",

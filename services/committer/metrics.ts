@@ -36,6 +36,10 @@ export const COMMITTER_THROUGHPUT = {
       intentional: false,
       when: "a record of a rows topic is not a row message; its file ends as ROWS_MISSING",
     },
+    expired: {
+      intentional: false,
+      when: "a rows topic lost records before they were committed; files of which nothing is left end as ROWS_MISSING",
+    },
     unwritten_log_rows: {
       intentional: false,
       when: "rows for _quality_results or _maintenance_log could not be written",

@@ -18,9 +18,11 @@ import { partitionOfKey } from "../../lib/event-log/partitioner.ts";
 import { subscribes, type Subscription } from "../../lib/event-log/groups/subscription.ts";
 import type { TopicSpec } from "../../lib/messages/topics.ts";
 
-/** One partition with all its records. */
+/** One partition: all its records, also those that expired. */
 export interface MemoryPartition extends TopicPartition {
   readonly records: LogRecord[];
+  /** Records before this offset have expired: nobody can read them. */
+  earliest: number;
 }
 
 /**
@@ -83,10 +85,17 @@ export class MemoryBroker {
         topic: spec.name,
         partition,
         records: [],
+        earliest: 0,
       }));
       this.topics.set(spec.name, { spec, partitions });
     }
     for (const group of new Set(this.#members.map(({ group }) => group))) this.rebalance(group);
+  }
+
+  /** Removes records by retention, as Kafka does: whoever has not read them. */
+  expire(topic: string, partition: number, before: number): void {
+    const found = this.partition(topic, partition);
+    found.earliest = Math.max(found.earliest, Math.min(before, found.records.length));
   }
 
   append(topic: string, records: readonly NewRecord[], timestampMs: number): Position[] {
@@ -244,6 +253,7 @@ export class MemoryMember implements Consumer, Member {
       rewind: () => call("rewind", () => void (position = broker.acked(group, partition) ?? 0), detail),
       take: async (signal) => {
         while (!signal.aborted) {
+          position = Math.max(position, partition.earliest);
           if (position >= partition.records.length) await broker.appended(signal);
           else {
             const taken = await call("deliver", () => this.#batchAt(partition, position), detail);
@@ -344,14 +354,18 @@ export class MemoryEventLog implements EventLog {
   }
 
   async *read(topic: string, partition: number, from: number, to?: number): AsyncGenerator<LogRecord> {
-    yield* await this.call("read", () => this.broker.partition(topic, partition).records.slice(from, to), { topic });
+    const records = (): LogRecord[] => {
+      const found = this.broker.partition(topic, partition);
+      return found.records.slice(Math.max(from, found.earliest), to);
+    };
+    yield* await this.call("read", records, { topic });
   }
 
   offsets(topic: string): Promise<{ partition: number; earliest: number; next: number }[]> {
     return this.call("offsets", () =>
       this.broker
         .topic(topic)
-        .partitions.map(({ partition, records }) => ({ partition, earliest: 0, next: records.length })),
+        .partitions.map(({ partition, records, earliest }) => ({ partition, earliest, next: records.length })),
     );
   }
 

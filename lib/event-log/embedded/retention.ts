@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { readersOf } from "../../messages/topics.ts";
 import { storedBytes } from "./records.ts";
 import type { EmbeddedStore, StoredPartition, StoredTopic } from "./store.ts";
 import type { LogRecord } from "../event-log.ts";
@@ -18,13 +19,16 @@ export async function applyTopicRetention(store: EmbeddedStore, topic: StoredTop
   }
 }
 
+/** Removes records beyond the topic's age or size that each of its readers has acked. */
 async function deleteOld(store: EmbeddedStore, { spec }: StoredTopic, partition: StoredPartition, nowMs: number) {
   const { retentionMs = Infinity, retentionBytes = Infinity } = spec;
+  const unread = Math.min(...readersOf(spec.name).map((group) => store.acked(group, partition) ?? 0), Infinity);
   for (;;) {
     const { earliest, next, bytes } = partition.durable;
     const { records } = store.scan(partition, earliest, next, CHUNK_BYTES);
     let kept = bytes;
     const isOld = (record: LogRecord): boolean => {
+      if (record.offset >= unread) return false;
       if (record.timestampMs >= nowMs - retentionMs && kept <= retentionBytes) return false;
       kept -= storedBytes(record);
       return true;

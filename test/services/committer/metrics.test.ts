@@ -122,6 +122,24 @@ test("failed attempts count as errors, not drops; commands get results; unwritte
   await committer.drain();
 });
 
+test("records that expired before they were read are a drop that nobody intended", async () => {
+  const { log, warehouse } = await makeWorld();
+  await send(log, "t", messagesOf(file(1)));
+  const [rows] = await log.offsets(rowsTopic("t").name);
+  log.broker.expire(rowsTopic("t").name, 0, rows!.next);
+  await send(log, "t", messagesOf(file(2)));
+  const committer = await start({ log, warehouse });
+  await settled(log, "t");
+  flows.push(
+    await assertFlow(committer.registry, "committer", {
+      received: { row_message: 3 },
+      sent: { file: 1 },
+      dropped: { "expired!": 1 },
+    }),
+  );
+  await committer.drain();
+});
+
 test("a file's steps are contiguous from its arrival to its record, even with clock skew", () => {
   const outcome = { ...fileOutcome("f"), receivedAtMs: 1_000, parsedAtMs: 1_500, parseMs: 200 };
   const event = { ...commitEvent([outcome]), committedAtMs: 2_600, commitMs: 400 };

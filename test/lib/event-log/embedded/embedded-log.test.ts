@@ -12,6 +12,7 @@ import { hasCode } from "../../../../lib/errors.ts";
 import { EmbeddedEventLog } from "../../../../lib/event-log/embedded/embedded-log.ts";
 import type { EventLog, LogRecord } from "../../../../lib/event-log/event-log.ts";
 import { openEventLog } from "../../../../lib/event-log/open.ts";
+import { GROUPS, rowsTopic } from "../../../../lib/messages/topics.ts";
 import { until } from "../../../support/until.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -139,6 +140,18 @@ test("retention by age deletes old records, keeps offsets contiguous and never l
   assert.deepEqual(await log.offsets("short"), [{ partition: 0, earliest: 3, next: 3 }]);
   assert.deepEqual(await log.publish("short", [{ key: null, value: Buffer.from("3") }]), [{ partition: 0, offset: 3 }]);
   assert.equal((await readAll(log, "for-ever")).length, 3);
+});
+
+test("retention removes nothing that a topic's reader has not acked, however old", async (t) => {
+  const log = await openLog(t, clockAt(1_000_000));
+  const topic = rowsTopic("t");
+  await log.createTopics([topic]);
+  for (const n of [0, 1, 2]) await log.publish(topic.name, [{ key: "t", value: Buffer.from(String(n)) }]);
+  await log.applyRetention(1_000_000 + 30 * DAY_MS);
+  assert.deepEqual(await log.offsets(topic.name), [{ partition: 0, earliest: 0, next: 3 }]);
+  await log.resetGroup(GROUPS.committer, topic.name, [{ partition: 0, offset: 2 }]);
+  await log.applyRetention(1_000_000 + 30 * DAY_MS);
+  assert.deepEqual(await log.offsets(topic.name), [{ partition: 0, earliest: 2, next: 3 }]);
 });
 
 test("after retention of everything and a restart the end is unchanged", async (t) => {

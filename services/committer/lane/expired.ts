@@ -1,0 +1,113 @@
+import { randomUUID } from "node:crypto";
+import type { EventLog } from "../../../lib/event-log/event-log.ts";
+import { partitionOfKey } from "../../../lib/event-log/partitioner.ts";
+import { fileEvents, rowMessages } from "../../../lib/messages/avro.ts";
+import type { FileEvent, RowMessage } from "../../../lib/messages/generated.ts";
+import { GROUPS, rowsTopic, TOPICS } from "../../../lib/messages/topics.ts";
+
+/** What expired in a table's rows topic before its committer read it. */
+export interface Expired {
+  /** First offset that the topic still has. */
+  keptFrom: number;
+  /** How the files end of which nothing is left, in order of their versions. */
+  ends: RowMessage[];
+}
+
+/**
+ * Looks whether the rows topic lost records that the group has not acked (its retention is shorter than the outage was).
+ * A file whose rows and end-of-file are all gone leaves no gap to see, so its file event is looked up: it is above the
+ * watermark, the parser has acked it, and the rows that are left are of later versions. Such a file ends as failed with
+ * ROWS_MISSING; a deletion needs no rows and ends as what it is.
+ * @returns undefined if nothing expired
+ * @throws LOG_UNAVAILABLE
+ */
+export async function expiredOf(
+  log: EventLog,
+  table: string,
+  watermark: number | undefined,
+  nowMs: number,
+): Promise<Expired | undefined> {
+  const topic = rowsTopic(table).name;
+  const [rows] = await log.offsets(topic);
+  const [acked] = await log.groupOffsets(GROUPS.committer, topic);
+  if (!rows || (acked?.offset ?? 0) >= rows.earliest) return undefined;
+  const keptVersion = await firstVersion(log, topic, rows.earliest, rows.next);
+  const ends: RowMessage[] = [];
+  for await (const { event, offset } of parsedEvents(log, table, (watermark ?? -1) + 1, keptVersion)) {
+    ends.push(endOf(event, offset, { topic, keptFrom: rows.earliest, nowMs }));
+  }
+  return { keptFrom: rows.earliest, ends };
+}
+
+/** Version of the first message that is left; Infinity if none is. */
+async function firstVersion(log: EventLog, topic: string, from: number, to: number): Promise<number> {
+  for await (const { value } of log.read(topic, 0, from, to)) {
+    try {
+      return rowMessages.decode(value).sourceOffset;
+    } catch {
+      // Not a row message: the next one says.
+    }
+  }
+  return Infinity;
+}
+
+/** File events of the table from `from` up to `to` (not included) that the parser has done with. */
+async function* parsedEvents(
+  log: EventLog,
+  table: string,
+  from: number,
+  to: number,
+): AsyncGenerator<{ event: FileEvent; offset: number }> {
+  const topic = TOPICS.fileEvents.name;
+  const ends = await log.offsets(topic);
+  const partition = partitionOfKey(table, ends.length);
+  const earliest = ends.find((end) => end.partition === partition)?.earliest ?? 0;
+  const positions = await log.groupOffsets(GROUPS.parser, topic);
+  const parsed = positions.find((position) => position.partition === partition)?.offset ?? 0;
+  const end = Math.min(to, parsed);
+  const begin = Math.max(from, earliest);
+  if (begin >= end) return;
+  for await (const { key, offset, value } of log.read(topic, partition, begin, end)) {
+    if (key !== table || value.length === 0) continue;
+    try {
+      yield { event: fileEvents.decode(value), offset };
+    } catch {
+      // Not a file event: the parser kept it as a dead letter.
+    }
+  }
+}
+
+function endOf(
+  event: FileEvent,
+  sourceOffset: number,
+  { topic, keptFrom, nowMs }: { topic: string; keptFrom: number; nowMs: number },
+): RowMessage {
+  const isDeletion = event.kind === "deleted";
+  return {
+    fileId: event.fileId,
+    sourceFile: event.sourceFile,
+    sourceOffset,
+    runId: randomUUID(),
+    body: {
+      "tributary.EndOfFile": {
+        outcome: isDeletion ? "deleted" : "failed",
+        columns: [],
+        rowsRead: 0,
+        rowsAccepted: 0,
+        rowsRejected: 0,
+        sizeBytes: event.sizeBytes,
+        contentHash: event.contentHash,
+        etag: event.etag,
+        receivedAtMs: event.receivedAtMs,
+        parsedAtMs: nowMs,
+        parseMs: 0,
+        delimiter: "",
+        encoding: "",
+        errorCode: isDeletion ? null : "ROWS_MISSING",
+        errorMessage: isDeletion
+          ? null
+          : `its rows expired before they were committed: ${topic} begins at offset ${keptFrom} now`,
+      },
+    },
+  };
+}
