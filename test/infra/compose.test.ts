@@ -238,6 +238,13 @@ describe("configuration files", () => {
     }
   });
 
+  it("Redpanda acknowledges only what is on disk", () => {
+    const flags = compose.services.redpanda!.command as string[];
+    assert.deepEqual(flags.filter((flag) => /dev-container|bypass-fsync|mode=/.test(flag)), []); // prettier-ignore
+    const settings = parse(read("redpanda/redpanda.yml")) as { write_caching_default: string };
+    assert.equal(settings.write_caching_default, "false");
+  });
+
   it("Kafka and Redpanda have the same record size limit", () => {
     const kafka = /^message\.max\.bytes=(\d+)$/m.exec(read("kafka/server.properties"))![1];
     assert.equal(
