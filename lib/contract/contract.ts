@@ -3,6 +3,7 @@ import { AUDIT_COLUMNS, columnTypeOf, type ColumnType } from "../columns.ts";
 import { parseDuration } from "../durations.ts";
 import type { FormatRequest } from "../formats/format.ts";
 import { checkRequest } from "../formats/registry.ts";
+import { isReservedTable } from "../tables.ts";
 
 /** How the table's files are written: `format` (default csv), `encoding` and the format's own options. */
 const dialectSchema = z.unknown().transform((given, context): FormatRequest => {
@@ -105,7 +106,10 @@ export const checkType = (check: Check): string => (check.type === "unknown" ? c
  */
 export const contractSchema = z
   .strictObject({
-    table: z.string().regex(/^[a-z][a-z0-9_]*$/),
+    table: z
+      .string()
+      .regex(/^[a-z][a-z0-9_]*$/)
+      .refine((name) => !isReservedTable(name), "is reserved for Tributary's own tables: choose another name"),
     columns: z.array(columnSchema).default([]).describe("declared columns; other columns are inferred"),
     writeMode: z.enum(["replace", "upsert", "append"]).default("replace"),
     key: z.array(z.string()).default([]),

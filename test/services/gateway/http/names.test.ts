@@ -4,6 +4,8 @@ import fc from "fast-check";
 import { contractSchema } from "../../../../lib/contract/contract.ts";
 import { contractsOf } from "../../../../lib/contract/load.ts";
 import { hasCode } from "../../../../lib/errors.ts";
+import { INTERNAL_TABLES } from "../../../../lib/warehouse/sql/sql.ts";
+import { logicalName, physicalName } from "../../../../lib/warehouse/trino/names.ts";
 import { checkFileName, checkTableName } from "../../../../services/gateway/http/names.ts";
 
 const none = contractsOf([]);
@@ -66,4 +68,28 @@ test("the published view of a gated table accepts no files", () => {
   const gated = contractsOf([contractSchema.parse({ table: "sales", gate: "block" })]);
   refused("TABLE_NAME_INVALID", () => checkTableName("sales_trusted", gated), /send files to 'sales'/);
   assert.equal(checkTableName("sales_trusted", none), "sales_trusted");
+});
+
+test("no name that a file may be sent to is stored under another table's name", () => {
+  for (const name of Object.keys(INTERNAL_TABLES)) {
+    refused("TABLE_NAME_INVALID", () => checkTableName(name, none));
+    refused("TABLE_NAME_INVALID", () => checkTableName(physicalName(name), none), /reserved/);
+    assert.throws(() => contractSchema.parse({ table: physicalName(name) }), /reserved/);
+  }
+  const taken = new Set(Object.keys(INTERNAL_TABLES).map(physicalName));
+  fc.assert(
+    fc.property(
+      fc.oneof(fc.constantFrom(...taken), fc.string(), fc.stringMatching(/^[a-z_][a-z0-9_]{0,20}$/)),
+      (name) => {
+        let allowed: string;
+        try {
+          allowed = checkTableName(name, none);
+        } catch {
+          return;
+        }
+        assert.ok(!taken.has(physicalName(allowed)), allowed);
+        assert.equal(logicalName(physicalName(allowed)), allowed);
+      },
+    ),
+  );
 });
