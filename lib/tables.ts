@@ -1,6 +1,49 @@
 /**
- * Names of tables that are not anybody's to give: our own tables (`_ingest_files` …), which Trino's catalog stores under the
- * prefix `tributary_`. A user's table of such a name would be the same table.
+ * What a table is called, and every name made from it: topic, key, folders, SQL. Nothing else in the product makes such
+ * a name, so a second namespace is a matter of this file and its callers' types.
+ */
+
+/** A table. */
+export interface TableId {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** The namespace of tables whose messages, keys and paths name none; the warehouse's schema. */
+export const DEFAULT_NAMESPACE = "lakehouse";
+
+/** The table of that name in the default namespace. */
+export const tableId = (name: string): TableId => ({ namespace: DEFAULT_NAMESPACE, name });
+
+const ROWS_PREFIX = "rows.";
+
+/** The topic of the table's rows. */
+export const topicOf = ({ name }: TableId): string => ROWS_PREFIX + name;
+
+/** The topics that `topicOf` makes, for subscriptions. */
+export const ROWS_TOPICS = /^rows\.[a-z0-9_]+$/;
+
+/** The table whose rows a topic holds. */
+export const tableOfTopic = (topic: string): TableId => tableId(topic.slice(ROWS_PREFIX.length));
+
+/** The key of the table's records in topics of all tables: it decides the partition, and so the order. */
+export const keyOf = ({ name }: TableId): string => name;
+
+/** The table's folder below a prefix of a store (staged rows, drops); ends with `/`. */
+export const folderOf = ({ name }: TableId): string => `${name}/`;
+
+/** The view that shows the table as its last passing checks saw it. */
+export const publishedOf = ({ namespace, name }: TableId): TableId => ({ namespace, name: `${name}_trusted` });
+
+/** The table whose published view has that name; undefined for names that no view has. */
+export const tableOfPublished = ({ namespace, name }: TableId): TableId | undefined => {
+  const base = /^(.+)_trusted$/.exec(name)?.[1];
+  return base === undefined ? undefined : { namespace, name: base };
+};
+
+/**
+ * Our own tables (`_ingest_files` …); Trino's catalog stores them under the prefix `tributary_`. A user's table of such a
+ * name would be the same table.
  */
 const RESERVED = /^(_|tributary_)/;
 

@@ -1,3 +1,5 @@
+import { ROWS_TOPICS, tableId, topicOf } from "../tables.ts";
+
 /**
  * A topic's name, retention and number of partitions. infra/redpanda/topics.yml repeats the fixed topics
  * (test/tidy.test.ts compares them).
@@ -30,18 +32,10 @@ export const TOPICS = {
   logEpochs: { name: "log-epochs", partitions: 1, cleanup: "compact" },
 } as const satisfies Record<string, TopicSpec>;
 
-export const ROWS_PREFIX = "rows.";
-
 /** The topic of one table's rows. It has one partition because a table has one writer. */
 export function rowsTopic(table: string): TopicSpec {
-  return { name: ROWS_PREFIX + table, partitions: 1, cleanup: "delete", retentionMs: 7 * DAY_MS };
+  return { name: topicOf(tableId(table)), partitions: 1, cleanup: "delete", retentionMs: 7 * DAY_MS };
 }
-
-/** The pattern that committers subscribe to. */
-export const ROWS_TOPICS = /^rows\.[a-z0-9_]+$/;
-
-/** The table name of a rows topic. */
-export const tableOfRowsTopic = (topic: string): string => topic.slice(ROWS_PREFIX.length);
 
 /**
  * The groups that must have read a topic's records before its retention may remove them. On Kafka retention knows

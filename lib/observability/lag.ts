@@ -1,6 +1,7 @@
 import type { Clock } from "../clock.ts";
 import type { EventLog } from "../event-log/event-log.ts";
-import { GROUPS, ROWS_TOPICS, tableOfRowsTopic, TOPICS } from "../messages/topics.ts";
+import { GROUPS, TOPICS } from "../messages/topics.ts";
+import { ROWS_TOPICS, tableOfTopic } from "../tables.ts";
 import { Gauge, type Registry } from "../process/metrics.ts";
 
 /** The lag of a group in one partition. */
@@ -62,7 +63,7 @@ export function lagReader(log: EventLog): (nowMs: number) => Promise<Lags> {
 
   const unackedOf = async (topic: string, partition: number, from: number, next: number): Promise<UnackedRecord[]> => {
     const name = `${topic}/${partition}`;
-    const rowsTable = ROWS_TOPICS.test(topic) ? tableOfRowsTopic(topic) : undefined;
+    const rowsTable = ROWS_TOPICS.test(topic) ? tableOfTopic(topic).name : undefined;
     const max = rowsTable === undefined ? UNACKED_MAX : 1;
     const unacked = (known.get(name) ?? []).filter(({ offset }) => offset >= from && offset < next);
     const begin = (unacked.at(-1)?.offset ?? from - 1) + 1;
@@ -94,8 +95,8 @@ export function lagReader(log: EventLog): (nowMs: number) => Promise<Lags> {
         const seconds = unacked[0] ? secondsSince(unacked[0].timestampMs) : 0;
         partitions.push({ group, topic, partition, messages, seconds });
         if (ROWS_TOPICS.test(topic)) {
-          addToTable(group, tableOfRowsTopic(topic), messages, seconds);
-          addToTable(GROUPS.parser, tableOfRowsTopic(topic), 0, 0);
+          addToTable(group, tableOfTopic(topic).name, messages, seconds);
+          addToTable(GROUPS.parser, tableOfTopic(topic).name, 0, 0);
         } else for (const { table, timestampMs } of unacked) addToTable(group, table, 1, secondsSince(timestampMs));
       }
     }

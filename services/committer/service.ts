@@ -3,7 +3,8 @@ import type { Clock } from "../../lib/clock.ts";
 import type { Contracts } from "../../lib/contract/contract.ts";
 import { codeOf, messageOf } from "../../lib/errors.ts";
 import type { AssignedPartition, EventLog, PartitionHandler } from "../../lib/event-log/event-log.ts";
-import { GROUPS, ROWS_TOPICS, rowsTopic, tableOfRowsTopic, TOPICS } from "../../lib/messages/topics.ts";
+import { GROUPS, rowsTopic, TOPICS } from "../../lib/messages/topics.ts";
+import { ROWS_TOPICS, tableOfTopic } from "../../lib/tables.ts";
 import type { Logger } from "../../lib/process/logger.ts";
 import type { Registry } from "../../lib/process/metrics.ts";
 import type { Service } from "../../lib/process/service.ts";
@@ -40,7 +41,7 @@ export async function startCommitter(deps: CommitterDeps): Promise<Service> {
   let draining: Promise<void> | undefined;
 
   const openWriter = (partition: AssignedPartition): PartitionHandler => {
-    const table = tableOfRowsTopic(partition.topic);
+    const table = tableOfTopic(partition.topic).name;
     const previous = writers.get(table)?.closed ?? Promise.resolve();
     const writerDeps = { ...deps, metrics, tracer, commands, commitSlots };
     const writer = new TableWriter(writerDeps, contracts.of(table), partition, previous);

@@ -1,3 +1,4 @@
+import { publishedOf, tableId } from "../../lib/tables.ts";
 import { createHash } from "node:crypto";
 import type { CommitEvent, TableSchemaEvent } from "../../lib/messages/generated.ts";
 import { TOPICS } from "../../lib/messages/topics.ts";
@@ -91,4 +92,4 @@ export function foldSupersetState(
   }
 }
 
-const trustedView = (table: string): string => `${table}_trusted`;
+const trustedView = (table: string): string => publishedOf(tableId(table)).name;

@@ -1,3 +1,4 @@
+import { ROWS_TOPICS } from "../../lib/tables.ts";
 import { contractsOf } from "../../lib/contract/load.ts";
 import { DEFAULT_LIMITS } from "../../lib/parsing/limits.ts";
 import { parseFile } from "../../lib/parsing/parse-file.ts";
@@ -5,7 +6,7 @@ import type { ErrorCode } from "../../lib/errors.ts";
 import { topicPartitionName, type TopicPartition } from "../../lib/event-log/groups/assignment.ts";
 import { commandResults, commands, fileEvents, rowMessages } from "../../lib/messages/avro.ts";
 import type { Command } from "../../lib/messages/generated.ts";
-import { GROUPS, ROWS_PREFIX, rowsTopic, TOPICS } from "../../lib/messages/topics.ts";
+import { GROUPS, rowsTopic, TOPICS } from "../../lib/messages/topics.ts";
 import { silentLogger } from "../../lib/process/logger.ts";
 import { Registry } from "../../lib/process/metrics.ts";
 import type { Service } from "../../lib/process/service.ts";
@@ -236,7 +237,7 @@ export class World {
 
   #unacked(): string[] {
     return [...this.broker.topics.values()].flatMap(({ spec, partitions }) => {
-      const isRows = spec.name.startsWith(ROWS_PREFIX);
+      const isRows = ROWS_TOPICS.test(spec.name);
       if (!isRows && spec.name !== TOPICS.fileEvents.name) return [];
       return partitions.flatMap((place) => {
         const acked = this.broker.acked(isRows ? GROUPS.committer : GROUPS.parser, place) ?? 0;

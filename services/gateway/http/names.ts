@@ -1,7 +1,7 @@
 import type { Contracts } from "../../../lib/contract/contract.ts";
 import { tableNameOf } from "../../../lib/parsing/names.ts";
 import { TributaryError } from "../../../lib/errors.ts";
-import { isReservedTable } from "../../../lib/tables.ts";
+import { isReservedTable, tableId, tableOfPublished } from "../../../lib/tables.ts";
 
 const FILE_NAME_BYTES_MAX = 512;
 
@@ -16,7 +16,7 @@ export function checkTableName(name: string, contracts: Contracts): string {
   const valid = tableNameOf(name);
   if (valid !== name) refuse(`'${printable(name)}' is not a valid table name: use '${valid}'`);
   if (isReservedTable(name)) refuse(`'${name}' is reserved for Tributary's own tables: choose another name`);
-  const base = /^(.+)_trusted$/.exec(name)?.[1];
+  const base = tableOfPublished(tableId(name))?.name;
   if (base !== undefined && contracts.of(base).gate === "block") {
     refuse(`'${name}' is the published view of '${base}': send files to '${base}'`);
   }

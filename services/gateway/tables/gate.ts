@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { publishedOf, tableId } from "../../../lib/tables.ts";
 import { isoTime } from "../files/status.ts";
 import type { GatewayDeps } from "../http/deps.ts";
 import type { gateSchema } from "../http/schemas.ts";
@@ -11,7 +12,7 @@ export async function gateOf(
   if (contracts.of(table).gate !== "block") return null;
   const published = await warehouse.published(table);
   return {
-    relation: `${table}_trusted`,
+    relation: publishedOf(tableId(table)).name,
     trustedAsOf: isoTime(published?.asOfMs ?? null),
     heldBackSince: isoTime(published?.heldBackSinceMs ?? null),
   };
