@@ -7,6 +7,7 @@ import type { FileOutcome } from "../../messages/generated.ts";
 import { commitBatch } from "./commit.ts";
 import { CATALOG, openDatabase, type Database } from "./database.ts";
 import { appendLog, createInternalTables, recordEnded, watermarks } from "./ledger.ts";
+import { internalQuery } from "./internal-query.ts";
 import { QueryRunner } from "./queries/query-runner.ts";
 import { qualified, Tables, tablesOf } from "./schema.ts";
 import { DuckDbStage } from "./stage.ts";
@@ -57,8 +58,7 @@ export async function openDuckDb(url: string, options: DuckDbOptions = {}): Prom
   const database = await openDatabase(path, { memoryBytesMax, threads });
   try {
     await createInternalTables(database);
-    const queries = new QueryRunner(database, options.clock ?? systemClock);
-    return new DuckDbWarehouse(url, database, queries, options.stageBytesHeldMax ?? 4 * MIB);
+    return new DuckDbWarehouse(url, database, options.clock ?? systemClock, options.stageBytesHeldMax ?? 4 * MIB);
   } catch (thrown) {
     await database.close();
     throw thrown;
@@ -75,17 +75,17 @@ class DuckDbWarehouse implements Warehouse {
   readonly #queries: QueryRunner;
   readonly #stageBytesHeldMax: number;
 
-  constructor(url: string, database: Database, queries: QueryRunner, stageBytesHeldMax: number) {
+  constructor(url: string, database: Database, clock: Clock, stageBytesHeldMax: number) {
     this.url = url;
     this.#reader = {
       dialect: duckdb,
-      query: (sql, options) => this.query(sql, options),
+      query: (sql, options) => internalQuery(database, clock, sql, options),
       describe: (table) => this.describe(table),
     };
     this.reads = sqlReads(this.#reader);
     this.#database = database;
     this.#tables = new Tables(database);
-    this.#queries = queries;
+    this.#queries = new QueryRunner(database, clock);
     this.#stageBytesHeldMax = stageBytesHeldMax;
   }
 
@@ -135,7 +135,10 @@ class DuckDbWarehouse implements Warehouse {
     checks: readonly TableCheck[],
     limits: ReadLimits & { nowMs: number },
   ): Promise<CheckMeasurements> {
-    return measure(this.#reader, table, checks, limits);
+    // SQL of a contract is no SQL of ours: it runs as users' queries do.
+    const isCustom = checks.some(({ type }) => type === "custom_sql");
+    const reader = isCustom ? { ...this.#reader, query: this.query.bind(this) } : this.#reader;
+    return measure(reader, table, checks, limits);
   }
 
   /** Of files and snapshots DuckDB has one each, in a way: the numbers are those of the table's blocks in the database file. */

@@ -80,7 +80,7 @@ export const ALLOWED_FUNCTIONS = names(`
 export const ALLOWED_TABLE_FUNCTIONS = names(`
   duckdb_columns duckdb_constraints duckdb_functions duckdb_indexes duckdb_keywords duckdb_schemas duckdb_tables
   duckdb_types duckdb_views generate_series generate_subscripts icu_calendar_names json_each json_tree
-  pg_timezone_names pragma_show pragma_table_info pragma_version range repeat repeat_row summary test_all_types unnest
+  pg_timezone_names pragma_database_size pragma_show pragma_table_info pragma_version range repeat repeat_row summary test_all_types unnest
 `);
 
 /** Views of DuckDB that describe the tables; the others tell of files, settings, logs and secrets. */

@@ -5,7 +5,8 @@
  */
 import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
 import { hasCode, messageOf } from "../../../errors.ts";
-import { identifier, stringLiteral } from "../../sql/sql.ts";
+import { identifier } from "../../sql/sql.ts";
+import { duckdb } from "../dialect.ts";
 import type { QueryReply, QueryRequest } from "./protocol.ts";
 import { Replica } from "./replica.ts";
 import { checkSelect, type Catalog } from "./select-guard.ts";
@@ -60,7 +61,7 @@ async function openCopy(request: QueryRequest): Promise<Copy> {
   });
   await reply({ kind: "copied" });
   if (isNew || !copy.isAttached) {
-    await own.run(`ATTACH ${stringLiteral("duckdb", replica.path)} AS ${name} (READ_ONLY)`);
+    await own.run(`ATTACH ${duckdb.stringLiteral(replica.path)} AS ${name} (READ_ONLY)`);
     copy.isAttached = true;
   }
   return copy;
@@ -78,7 +79,10 @@ async function openInstance(request: QueryRequest): Promise<Copy> {
     allow_community_extensions: "false",
   });
   const own = await instance.connect();
-  const allowed = [replica.path, `${replica.path}.wal`].map((path) => stringLiteral("duckdb", path)).join(", ");
+  const allowed = ["", ".wal", ".wal.checkpoint", ".wal.recovery"]
+    .map((end) => `${replica.path}${end}`)
+    .map((path) => duckdb.stringLiteral(path))
+    .join(", ");
   await own.run(`
     SET GLOBAL TimeZone = 'UTC';
     SET GLOBAL allowed_paths = [${allowed}];

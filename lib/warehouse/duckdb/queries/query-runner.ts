@@ -169,7 +169,12 @@ class QueryProcess {
 
   constructor() {
     const { command, args } = limited(programArguments());
-    const child = spawn(command, args, { env: {}, stdio: ["ignore", "ignore", "pipe", "ipc"] });
+    const child = spawn(command, args, {
+      env: {},
+      stdio: ["ignore", "ignore", "pipe", "ipc"],
+      // JSON has no negative zero.
+      serialization: "advanced",
+    });
     this.#child = child;
     this.started = new Promise<void>((resolve, reject) => {
       this.#onReply = () => resolve();

@@ -11,7 +11,7 @@ import {
   DuckDBTimestampValue,
   type DuckDBValue,
 } from "@duckdb/node-api";
-import { dateText, timestampText } from "../../sql/sql.ts";
+import { dateText, timestampText } from "../../../rows/value-text.ts";
 
 /**
  * A DuckDB value as JSON without loss: integers beyond 2^53 and decimals as text, dates and timestamps as ISO text, NaN

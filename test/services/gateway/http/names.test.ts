@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { contractSchema } from "../../../../lib/contract/contract.ts";
 import { contractsOf } from "../../../../lib/contract/load.ts";
 import { hasCode } from "../../../../lib/errors.ts";
-import { INTERNAL_TABLES } from "../../../../lib/warehouse/sql/sql.ts";
+import { INTERNAL_TABLES } from "../../../../lib/warehouse/internal-tables.ts";
 import { logicalName, physicalName } from "../../../../lib/warehouse/trino/names.ts";
 import { checkFileName, checkTableName } from "../../../../services/gateway/http/names.ts";
 
