@@ -26,12 +26,12 @@ export interface ProcessContext<Settings> {
   logger: Logger;
   registry: Registry;
   /** Reads the settings of one more service from the same environment. @throws CONFIG_INVALID */
-  read<Other>(schema: SettingsSchema<Other>): Other;
-  tracer(service: string): Promise<Tracer>;
+  read: <Other>(schema: SettingsSchema<Other>) => Other;
+  tracer: (service: string) => Promise<Tracer>;
   /** The audit log of TRIBUTARY_AUDIT_FILE; undefined if the path is. @throws CONFIG_INVALID */
-  auditLog(path: string | undefined): Logger | undefined;
+  auditLog: (path: string | undefined) => Logger | undefined;
   /** Measures how far every consumer group is behind, until the scope closes. */
-  followLag(log: EventLog, everyMs: number): void;
+  followLag: (log: EventLog, everyMs: number) => void;
 }
 
 export interface HealthAddress {
@@ -46,7 +46,7 @@ export interface ServiceDefinition<Settings extends PlatformSettings> {
   config: SettingsSchema<Settings>;
   /** Where /healthz, /readyz and /metrics listen; undefined: the service serves them itself. */
   health?: (settings: Settings) => HealthAddress;
-  start(context: ProcessContext<Settings>): Promise<Service>;
+  start: (context: ProcessContext<Settings>) => Promise<Service>;
 }
 
 /**

@@ -1,9 +1,35 @@
 import { randomUUID } from "node:crypto";
+import { TributaryError } from "../../../lib/errors.ts";
 import type { EventLog } from "../../../lib/event-log/event-log.ts";
 import { partitionOfKey } from "../../../lib/event-log/partitioner.ts";
 import { fileEvents, rowMessages } from "../../../lib/messages/avro.ts";
 import type { FileEvent, RowMessage } from "../../../lib/messages/generated.ts";
 import { GROUPS, rowsTopic, TOPICS } from "../../../lib/messages/topics.ts";
+
+/**
+ * Watches the offsets of one assignment. Records that expire during a lag leave a gap: a new assignment then begins at
+ * what is left, and ends their files.
+ */
+export class ExpiryCheck {
+  readonly #log: EventLog;
+  readonly #topic: string;
+  #nextOffset: number | undefined;
+
+  constructor(log: EventLog, topic: string) {
+    this.#log = log;
+    this.#topic = topic;
+  }
+
+  /** @throws ROWS_MISSING if records between the last offset and this one have expired; LOG_UNAVAILABLE */
+  async check(offset: number): Promise<void> {
+    const expected = this.#nextOffset ?? offset;
+    this.#nextOffset = offset + 1;
+    if (offset <= expected) return;
+    const [rows] = await this.#log.offsets(this.#topic);
+    if (rows && rows.earliest > expected)
+      throw new TributaryError("ROWS_MISSING", `${this.#topic}: offsets ${expected} to ${offset - 1} expired`);
+  }
+}
 
 /** What expired in a table's rows topic before its committer read it. */
 export interface Expired {

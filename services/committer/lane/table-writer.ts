@@ -2,7 +2,7 @@ import type { SemaphoreInterface } from "async-mutex";
 import { randomUUID } from "node:crypto";
 import type { Clock } from "../../../lib/clock.ts";
 import type { Contract } from "../../../lib/contract/contract.ts";
-import { codeOf, hasCode, messageOf, TributaryError } from "../../../lib/errors.ts";
+import { codeOf, hasCode, messageOf } from "../../../lib/errors.ts";
 import type { AssignedPartition, EventLog, LogRecord } from "../../../lib/event-log/event-log.ts";
 import { commitEvents, rowMessages } from "../../../lib/messages/avro.ts";
 import type { Command, CommitEvent, RowMessage } from "../../../lib/messages/generated.ts";
@@ -14,7 +14,7 @@ import type { Tracer } from "../../../lib/process/tracing.ts";
 import type { TableDescription, Warehouse } from "../../../lib/warehouse/warehouse.ts";
 import { commitFiles, type WriterContext } from "../commit/commit.ts";
 import { countCommit } from "./count.ts";
-import { expiredOf } from "./expired.ts";
+import { expiredOf, ExpiryCheck } from "./expired.ts";
 import { deadLetterOf } from "../commit/dead-letter.ts";
 import { Signal } from "./signal.ts";
 import type { CommitterMetrics } from "../metrics.ts";
@@ -91,8 +91,7 @@ export class TableWriter implements WriterContext {
   #feeding = false;
   #draining = false;
   #acked = 0;
-  /** The offset that the next record should have. */
-  #nextOffset: number | undefined;
+  readonly #expiry: ExpiryCheck;
   #lastCommitAtMs: number | undefined;
   #stuckError: unknown;
   #releaseSlot = (): void => undefined;
@@ -103,6 +102,7 @@ export class TableWriter implements WriterContext {
     this.warehouse = deps.warehouse;
     this.contract = contract;
     this.#partition = partition;
+    this.#expiry = new ExpiryCheck(deps.log, partition.topic);
     this.#traces = new FileTraces(deps.tracer);
     if (partition.signal.aborted) this.#end();
     else partition.signal.addEventListener("abort", () => this.#end(), { once: true });
@@ -138,7 +138,7 @@ export class TableWriter implements WriterContext {
       for (const record of records) {
         await this.#untilRoom();
         if (!attempts || this.#over) return;
-        await this.#checkExpiry(record.offset);
+        await this.#expiry.check(record.offset);
         await this.#take(attempts, record);
       }
     } catch (thrown) {
@@ -257,19 +257,6 @@ export class TableWriter implements WriterContext {
     metrics.throughput.dropped("expired");
     for (const message of ends) attempts.accept(keptFrom - 1, message);
     this.#enqueue(attempts);
-  }
-
-  /** Records that expire during a lag leave a gap: a new assignment begins at what is left and ends their files. */
-  async #checkExpiry(offset: number): Promise<void> {
-    const expected = this.#nextOffset ?? offset;
-    this.#nextOffset = offset + 1;
-    if (offset <= expected) return;
-    const [rows] = await this.#deps.log.offsets(this.#partition.topic);
-    if (rows && rows.earliest > expected)
-      throw new TributaryError(
-        "ROWS_MISSING",
-        `${this.#partition.topic}: offsets ${expected} to ${offset - 1} expired`,
-      );
   }
 
   async #close(attempts: ParseAttempts | undefined): Promise<void> {
