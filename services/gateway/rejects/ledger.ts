@@ -11,8 +11,8 @@ export interface RejectLedger {
   /** Most rows first; at most COUNTED_GROUPS_MAX groups. */
   counts(filter: RejectFilter): Promise<RejectCount[]>;
   /**
-   * The first `limit` rejected rows of a file version, by row number, ascending; without raw text, which may be
-   * long.
+   * The first `limit` rejected rows of a file version, by row number, ascending; without raw text, which may
+   * be long.
    */
   ofFile(fileId: string, limit: number): Promise<Map<number, { line: number; reason: string; message: string }>>;
   /** Ids of file versions with rejects: current versions only, or all. */

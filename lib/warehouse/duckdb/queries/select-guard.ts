@@ -90,9 +90,11 @@ function checkTableFunction(node: Node): unknown[] {
 
 /** A relation of our schema, of `information_schema`, or a built-in view that is allowed. Unknown names fail in DuckDB. */
 function checkRelation(node: Node, { database, schema, builtinViews }: Catalog): void {
-  const [inDatabase, inSchema, name] = ["catalog_name", "schema_name", "table_name"].map((key) =>
-    String(node[key] ?? "").toLowerCase(),
-  ) as [string, string, string];
+  const textOf = (key: string): string => {
+    const value = node[key];
+    return typeof value === "string" ? value.toLowerCase() : "";
+  };
+  const [inDatabase, inSchema, name] = [textOf("catalog_name"), textOf("schema_name"), textOf("table_name")];
   const isOurs = inDatabase === "" || inDatabase === database;
   if (isOurs && inSchema === schema) return;
   if (inSchema === "information_schema" && (isOurs || inDatabase === "system")) return;
