@@ -18,7 +18,7 @@ export const LAKEHOUSE = `${identifier(CATALOG)}.${identifier(SCHEMA)}`;
 /** A log of this size is written into the file after the commit that filled it; DuckDB's own default. */
 const CHECKPOINT_LOG_BYTES = 16 * 1024 * 1024;
 /** Where queries read a copy, a log may grow to 1/128 of its file, and at least to this: replaying 100 KiB takes 80 ms. */
-const READERS_LOG_BYTES = 32 * 1024;
+const READERS_LOG_BYTES = 8 * 1024;
 
 const INTERRUPT_EVERY_MS = 5;
 const INTERRUPTS_MAX = 1_000;
