@@ -252,10 +252,9 @@ export class TableWriter implements WriterContext {
     const { log, clock, logger, metrics } = this.#deps;
     const expired = await this.persist("open", () => expiredOf(log, this.table, attempts.watermark, clock.nowMs()));
     if (!expired) return;
-    const { keptFrom, ends } = expired;
-    logger.error({ table: this.table, keptFrom, files: ends.length }, "rows expired before they were committed");
+    logger.error({ table: this.table, keptFrom: expired.keptFrom }, "rows expired before they were committed");
     metrics.throughput.dropped("expired");
-    for (const message of ends) attempts.accept(keptFrom - 1, message);
+    for (const message of expired.ends) attempts.accept(expired.keptFrom - 1, message);
     this.#enqueue(attempts);
   }
 
