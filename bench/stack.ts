@@ -72,9 +72,9 @@ export const percentile = (values: readonly number[], share: number): number =>
   [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))] ?? Number.NaN;
 
 /**
- * A big sales file, loaded in three ways: as the first version of a file of an unpartitioned table (adopted);
- * into the sales table (upsert, partitioned, MERGE); and for comparison the same rows merged by Trino alone
- * from existing Parquet files into a table like sales.
+ * A big sales file, loaded in three ways: as the first version of a file of an unpartitioned table
+ * (adopted); into the sales table (upsert, partitioned, MERGE); and for comparison the same rows merged by
+ * Trino alone from existing Parquet files into a table like sales.
  */
 export async function bigFile(stack: Stack, rows: number): Promise<object> {
   const folder = mkdtempSync(join(tmpdir(), "tributary-bench-"));

@@ -195,8 +195,8 @@ async function measureScans(stack: Stack, target: ScanTarget): Promise<ScanPoint
 
 /**
  * Uploads small files one after the other for `forS` seconds into a table of `rows` rows in many small data
- * files: first without maintenance (`alone`), then during repeated optimize runs (`duringOptimize`). Measures
- * upload to visible.
+ * files: first without maintenance (`alone`), then during repeated optimize runs (`duringOptimize`).
+ * Measures upload to visible.
  */
 export async function maintainedLatency(stack: Stack, options: { rows: number; forS: number }): Promise<object> {
   const { rows, forS } = options;

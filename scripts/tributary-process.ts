@@ -1,4 +1,7 @@
-/** Starts Tributary as a child process on a data folder, as `npm start` does: for the demo, benchmarks and tests. */
+/**
+ * Starts Tributary as a child process on a data folder, like `npm start`, for the demo, benchmarks and
+ * tests.
+ */
 import { spawn, type ChildProcess } from "node:child_process";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
@@ -9,8 +12,8 @@ const READY_MS_MAX = 60_000;
 const CACHED_TYPESCRIPT = new URL("./typescript/register.mjs", import.meta.url).href;
 
 /**
- * Options of node for a child process that runs TypeScript. The child loads it as this process does: from the
- * tests' cache or with tsx.
+ * Node options for a child process that runs TypeScript. The child loads it in the same way as this process:
+ * from the tests' cache or with tsx.
  */
 export const typescriptOptions: readonly string[] = [
   "--import",

@@ -1,4 +1,7 @@
-/** All services but the registrar in one process, on the embedded adapters unless the environment names others. */
+/**
+ * Runs all services except the registrar in one process. It uses the embedded adapters unless the
+ * environment names others.
+ */
 import { loadContracts } from "../lib/contract/load.ts";
 import type { Service } from "../lib/process/service.ts";
 import { committerConfig, committerSettings } from "./committer/config.ts";
@@ -27,7 +30,8 @@ await runProcess("tributary", gatewayConfig, async (context) => {
   const traced = async (service: string) => ({ ...partsOf(service), tracer: await tracer(service) });
   const drain = (service: Service): Promise<void> => service.drain();
 
-  // The last one opened is drained first: the gateway takes nothing more, and what it has taken passes through.
+  // The last service opened is drained first: the gateway stops accepting files, and the other services
+  // process those that it has accepted.
   const scheduling = schedulerSettings(read(schedulerConfig));
   scope.own("scheduler", await startScheduler({ ...partsOf("scheduler"), settings: scheduling }), drain);
   const committing = committerSettings(read(committerConfig));

@@ -1,4 +1,7 @@
-/** Opens the ports a process needs, by URL, and its tracer. Used by main.ts files only: services themselves get them as arguments. */
+/**
+ * Opens the ports of a process by URL, and its tracer. Only main.ts files use it: services receive ports as
+ * arguments.
+ */
 import { readFileSync } from "node:fs";
 import { rootCertificates } from "node:tls";
 import { openBlobStore } from "../lib/blob/open.ts";
@@ -17,7 +20,7 @@ import { openWarehouse } from "../lib/warehouse/open.ts";
 import type { Warehouse } from "../lib/warehouse/warehouse.ts";
 
 export interface Ports {
-  /** What TLS trusts, where that is not Node's own certificates alone. */
+  /** The certificates that TLS trusts; undefined if these are only Node's own. */
   ca: string[] | undefined;
   log(): Promise<EventLog>;
   blob(): Promise<BlobStore>;
@@ -26,7 +29,10 @@ export interface Ports {
   tracer(service: string, version: string): Promise<Tracer>;
 }
 
-/** Each port is opened at its first use and closed with the scope. Credentials come from the settings, never from a URL. */
+/**
+ * Opens each port at its first use and closes it with the scope. Credentials come from the settings, never
+ * from a URL.
+ */
 export function portsOf(scope: Scope, settings: PlatformSettings, clock: Clock, logger: Logger): Ports {
   const urls = portUrls(settings);
   const ca = certificatesOf(settings);
@@ -104,7 +110,7 @@ function readPem(setting: string, path: string): string {
   }
 }
 
-/** Without the entries that are undefined. */
+/** The object without its undefined entries. */
 function defined<T extends object>(values: T): { [K in keyof T]?: NonNullable<T[K]> } {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
     [K in keyof T]?: NonNullable<T[K]>;

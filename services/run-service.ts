@@ -1,5 +1,5 @@
 /**
- * The composition root: every main.ts of a service goes through here. Reads the environment, opens nothing by itself;
+ * The composition root: every main.ts of a service starts here. It reads the environment and opens no port.
  * `ports` opens each port at its first use and closes it with the scope.
  */
 import { systemClock, type Clock } from "../lib/clock.ts";
@@ -17,7 +17,7 @@ import type { Tracer } from "../lib/process/tracing.ts";
 import { version } from "../lib/process/version.ts";
 import { portsOf, type Ports } from "./ports.ts";
 
-/** What a process needs to start its services. */
+/** The dependencies that a process needs to start its services. */
 export interface ProcessContext<Settings> {
   settings: Settings;
   scope: Scope;
@@ -25,17 +25,23 @@ export interface ProcessContext<Settings> {
   clock: Clock;
   logger: Logger;
   registry: Registry;
-  /** Reads the settings of one more service from the same environment. @throws CONFIG_INVALID */
+  /**
+   * Reads the settings of one more service from the same environment.
+   * @throws CONFIG_INVALID
+   */
   read: <Other>(schema: SettingsSchema<Other>) => Other;
   tracer: (service: string) => Promise<Tracer>;
-  /** The audit log of TRIBUTARY_AUDIT_FILE; undefined if the path is. @throws CONFIG_INVALID */
+  /**
+   * The audit log of TRIBUTARY_AUDIT_FILE; undefined if the path is undefined.
+   * @throws CONFIG_INVALID
+   */
   auditLog: (path: string | undefined) => Logger | undefined;
-  /** Measures how far every consumer group is behind, until the scope closes. */
+  /** Measures the lag of every consumer group until the scope closes. */
   followLag: (log: EventLog, everyMs: number) => void;
 }
 
 export interface HealthAddress {
-  /** The setting that holds the host: named when it is refused. */
+  /** The setting that holds the host. The error for a refused host names it. */
   setting: string;
   host: string;
   port: number;
@@ -44,14 +50,14 @@ export interface HealthAddress {
 export interface ServiceDefinition<Settings extends PlatformSettings> {
   name: string;
   config: SettingsSchema<Settings>;
-  /** Where /healthz, /readyz and /metrics listen; undefined: the service serves them itself. */
+  /** The address of /healthz, /readyz and /metrics; undefined if the service serves them itself. */
   health?: (settings: Settings) => HealthAddress;
   start: (context: ProcessContext<Settings>) => Promise<Service>;
 }
 
 /**
- * Runs one service as a process: reads its settings, starts it, serves its health routes, and drains it on SIGTERM.
- * A service whose health routes could be read by others does not start (CONFIG_INVALID).
+ * Runs one service as a process: reads its settings, starts it, serves its health routes, and drains it on
+ * SIGTERM. The service does not start if others could read its health routes (CONFIG_INVALID).
  */
 export async function runService<Settings extends PlatformSettings>(
   definition: ServiceDefinition<Settings>,
@@ -71,7 +77,10 @@ export async function runService<Settings extends PlatformSettings>(
   });
 }
 
-/** Runs a process whose `start` opens everything into the scope. Its log holds no secret of the environment. */
+/**
+ * Runs a process whose `start` opens all resources in the scope. Its log contains no secrets of the
+ * environment.
+ */
 export async function runProcess<Settings extends PlatformSettings>(
   name: string,
   config: SettingsSchema<Settings>,

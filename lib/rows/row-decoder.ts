@@ -146,8 +146,8 @@ export function kindOf(type: ColumnType): ColumnKind {
 export function decodeRows(batch: RowsOfSchema): DecodedRows {
   const { rowCount, rows } = batch;
   const fields = rowFieldsOf(batch.writerSchema);
-  // Every value takes at least one byte, so a wrong count cannot make us allocate more than the bytes
-  // justify.
+  // Every value takes at least one byte, so a wrong count cannot cause a larger allocation than the
+  // bytes justify.
   if (!(rowCount >= 0 && rowCount * fields.length <= rows.length && (fields.length > 0 || rowCount === 0))) {
     throw new Error(`row batch: ${rowCount} rows of ${fields.length} columns in ${rows.length} bytes`);
   }

@@ -2,9 +2,9 @@ import type { FileOutcome, Reject } from "../messages/generated.ts";
 import type { LiteralValue } from "./sql/dialect.ts";
 import type { SqlColumn } from "./sql/sql.ts";
 
-/** Our own tables, in the same schema. Every column is nullable. */
+/** The internal tables, in the same schema. Every column is nullable. */
 export const INTERNAL_TABLES = {
-  /** How each file version ended: one row a file id. */
+  /** The final status of each file version: one row per file id. */
   _ingest_files: [
     { name: "file_id", type: "VARCHAR" },
     { name: "file_key", type: "VARCHAR" },
@@ -28,7 +28,7 @@ export const INTERNAL_TABLES = {
     { name: "ingested_at", type: "TIMESTAMP" },
     { name: "parse_ms", type: "BIGINT" },
   ],
-  /** The rows that could not be typed: one row a (file id, source row). */
+  /** The rows that could not be cast to their column types: one row per (file id, source row). */
   _rejected_rows: [
     { name: "table_name", type: "VARCHAR" },
     { name: "source_file", type: "VARCHAR" },
@@ -70,7 +70,7 @@ export const INTERNAL_TABLES = {
 
 export type InternalTable = keyof typeof INTERNAL_TABLES;
 
-/** The row of `_ingest_files` for a file's end, by column name. `recordedAtMs` becomes ingested_at. */
+/** The row of `_ingest_files` for a file's outcome, by column name. `recordedAtMs` becomes ingested_at. */
 export function ledgerRow(table: string, outcome: FileOutcome, recordedAtMs: number): Record<string, LiteralValue> {
   return {
     file_id: outcome.fileId,
@@ -97,7 +97,10 @@ export function ledgerRow(table: string, outcome: FileOutcome, recordedAtMs: num
   };
 }
 
-/** The row of `_rejected_rows` for one reject of a file, by column name; without the reject, what all of the file's have in common. */
+/**
+ * The row of `_rejected_rows` for one reject of a file, by column name. Without a reject, only the columns
+ * that all rejects of the file share.
+ */
 export function rejectRow(
   table: string,
   outcome: FileOutcome,

@@ -10,7 +10,10 @@ export interface WarehouseOptions {
   trino?: Omit<TrinoOptions, "clock">;
 }
 
-/** Opens the warehouse a URL names; only that adapter's code is loaded. An unknown scheme: URL_SCHEME_UNKNOWN. */
+/**
+ * Opens the warehouse that the URL names, and loads the code of that adapter only.
+ * @throws URL_SCHEME_UNKNOWN
+ */
 export async function openWarehouse(url: string, options: WarehouseOptions = {}): Promise<Warehouse> {
   const clock = options.clock ? { clock: options.clock } : {};
   if (url.startsWith("duckdb:")) {

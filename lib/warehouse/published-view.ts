@@ -1,19 +1,21 @@
 import type { Published } from "./warehouse.ts";
 
-/** What is shared by the warehouses' ways to keep `<table>_trusted`: its name, and what its comment says. */
+/** The name and the comment of `<table>_trusted`, the same for all warehouses. */
 
-/** The relation that shows a table's data as of its last passing checks. */
+/** The name of the relation that shows a table's data as of its last passing checks. */
 export const publishedName = (table: string): string => `${table}_trusted`;
 
 const isoText = (ms: number): string => new Date(ms).toISOString();
 
-/** The relation's comment, for whoever looks at it in a query tool, and for `trustedIn`: nowhere else is this kept. */
+/**
+ * The relation's comment, for users of query tools and for `publishedIn`. The state is stored nowhere else.
+ */
 export function publishedComment({ asOfMs, heldBackSinceMs }: Published): string {
   const shows = asOfMs === null ? "empty: no checks have passed yet" : `as of ${isoText(asOfMs)}`;
   return heldBackSinceMs === null ? shows : `${shows}; held back since ${isoText(heldBackSinceMs)}`;
 }
 
-/** What such a comment says. */
+/** Parses a comment that `publishedComment` made. */
 export function publishedIn(comment: string): Published {
   const time = (pattern: RegExp): number | null => {
     const ms = Date.parse(pattern.exec(comment)?.[1] ?? "");

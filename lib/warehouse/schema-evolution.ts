@@ -2,17 +2,19 @@ import { AUDIT_COLUMNS, widens, type ColumnDefinition } from "../columns.ts";
 import { TributaryError } from "../errors.ts";
 import type { TableLayout } from "./warehouse.ts";
 
-/** What a table must become to hold a file's columns. */
+/** The change that a table needs to hold a file's columns. */
 export interface Evolution {
-  /** The table's file columns afterwards, in order. */
+  /** The table's file columns after the change, in order. */
   columns: ColumnDefinition[];
   added: ColumnDefinition[];
   widened: ColumnDefinition[];
 }
 
 /**
- * How a table of `existing` file columns takes in files of `wanted` ones: missing columns are added after the others, types widen where
- * lib/columns allows it, and a file's narrower type fits as it is. Throws SCHEMA_CONFLICT naming the column and both types.
+ * Computes how a table with the `existing` file columns accepts files with the `wanted` columns. Missing
+ * columns are added after the existing ones. Types widen where lib/columns allows it. A narrower type of a
+ * file needs no change.
+ * @throws SCHEMA_CONFLICT naming the column and both types
  */
 export function evolve(
   table: string,
@@ -37,7 +39,7 @@ export function evolve(
   return { columns: [...kept, ...added], added, widened };
 }
 
-/** A part of a partitioning: `column`, `month(column)` or `bucket(column, 16)`. */
+/** One field of a partitioning: `column`, `month(column)` or `bucket(column, 16)`. */
 export interface PartitionField {
   /** `identity` or the name of an Iceberg transform. */
   transform: string;
@@ -48,7 +50,10 @@ export interface PartitionField {
 const TRANSFORMS_PLAIN = ["year", "month", "day", "hour"];
 const TRANSFORMS_SIZED = ["bucket", "truncate"];
 
-/** A layout's partitioning, taken apart. Throws CONTRACT_INVALID on what is no transform. */
+/**
+ * The parsed partitioning of a layout.
+ * @throws CONTRACT_INVALID for an unknown transform
+ */
 export function partitionFields(layout: TableLayout): PartitionField[] {
   return layout.partitioning.map((text) => {
     const call = /^\s*([a-z]+)\s*\(\s*([^(),]+?)\s*(?:,\s*(\d+)\s*)?\)\s*$/i.exec(text);
@@ -62,7 +67,7 @@ export function partitionFields(layout: TableLayout): PartitionField[] {
   });
 }
 
-/** Throws CONTRACT_INVALID if the key or the partitioning names a column that the table will not have. */
+/** @throws CONTRACT_INVALID if the key or the partitioning names a column that the table will not have */
 export function checkLayout(layout: TableLayout, columns: readonly ColumnDefinition[]): void {
   const names = new Set(columns.map((column) => column.name));
   for (const name of layout.key) {

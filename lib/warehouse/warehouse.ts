@@ -4,15 +4,21 @@ import type { CheckMeasurements, MeasuredTable, ReadLimits, TableCheck, Warehous
 
 export type WriteMode = "replace" | "upsert" | "append";
 
-/** How a table is written, as its contract (or the default) says. */
+/** The write mode and layout of a table, from its contract or the default. */
 export interface TableLayout {
   table: string;
   mode: WriteMode;
-  /** Upsert only: the key columns, never NULL. */
+  /** Upsert only: the key columns. They are never NULL. */
   key: readonly string[];
-  /** Upsert only: a new version of a file deletes the keys whose rows it brought last and no longer holds. */
+  /**
+   * Upsert only: a new version of a file deletes each key whose current row came from this file and that the
+   * new version lacks.
+   */
   deleteMissing: boolean;
-  /** Column names (identity) or Iceberg transforms such as `month(ordered_at)`. Where a warehouse has no partitions it ignores them. */
+  /**
+   * Column names (identity) or Iceberg transforms such as `month(ordered_at)`. A warehouse without
+   * partitions ignores them.
+   */
   partitioning: readonly string[];
 }
 
@@ -24,68 +30,77 @@ export interface TableDescription {
 }
 
 /**
- * The rows and rejects of one parse run, kept outside the table until its file is complete: in memory while small, on disk or in
- * the blob store beyond. Row batches come in order; nothing of them shows in the table. `discard` is idempotent and also right
- * after a commit.
+ * The rows and rejects of one parse run, kept outside the table until their file is complete. A small stage
+ * is in memory, a larger one is on disk or in the blob store. Row batches arrive in order. The table shows
+ * none of them. `discard` is idempotent and is also valid after a commit.
  */
 export interface Stage {
   readonly rowCount: number;
   readonly rejectCount: number;
-  /** Encoded bytes held, wherever they lie. */
+  /** Encoded bytes of the stage, in memory and spilled. */
   readonly sizeBytes: number;
   append(batch: RowBatch): Promise<void>;
   reject(rejects: readonly Reject[]): Promise<void>;
   discard(): Promise<void>;
 }
 
-/** One complete file version on its way into a table. */
+/** One complete file version that a commit applies to a table. */
 export interface FileVersion {
   fileId: string;
   sourceFile: string;
-  /** The version: offset of its file event. Its rows may carry an older one, that of the version which it repeats or corrects. */
+  /**
+   * The version: the offset of its file event. Its rows may carry an older offset: that of the version that
+   * it repeats or corrects.
+   */
   sourceOffset: number;
-  /** The file's columns with their final types (they may be wider than when its first rows were encoded). */
+  /** The file's columns with their final types. These may be wider than when the first rows were encoded. */
   columns: readonly ColumnDefinition[];
-  /** Absent when the object was deleted: the file then has no rows any more. */
+  /** Absent when the object was deleted: the file then has no rows. */
   stage?: Stage;
 }
 
 export interface MicroBatch {
   layout: TableLayout;
-  /** In ascending order of sourceOffset; one sourceFile may occur more than once: its newest version wins. */
+  /** In ascending order of sourceOffset. A sourceFile may occur more than once: its newest version wins. */
   files: readonly FileVersion[];
 }
 
 export interface CommitOptions {
   signal?: AbortSignal;
-  /** Throws if the table is no longer this writer's. Asked whenever somebody else may have written to it since it was last asked. */
+  /**
+   * The fence: throws if this writer no longer owns the table. The warehouse calls it whenever another
+   * writer may have written to the table since the previous call.
+   */
   confirmOwner?: () => Promise<void>;
 }
 
 export interface CommitReceipt {
-  /** The snapshot the commit made; null if nothing had to change. */
+  /** The snapshot that the commit created; null if nothing had to change. */
   snapshotId: string | null;
-  /** How the rows got in, for metrics: inline, staged, adopted, none … */
+  /** How the commit wrote the rows, for metrics: inline, staged, adopted, none … */
   strategy: string;
-  /** Rows really touched: an identical file sent again gives 0, 0, 0. */
+  /** The rows that the commit changed. An identical file that is sent again gives 0, 0, 0. */
   rowsInserted: number;
   rowsUpdated: number;
   rowsDeleted: number;
-  /** What the table consists of now; undefined where that is not known. */
+  /** The table's file counts after the commit; undefined if unknown. */
   files?: TableFiles;
 }
 
 export interface QueryOptions {
-  /** Rows beyond are cut off and `truncated` says so. */
+  /** The maximum number of rows. Further rows are cut off, and `truncated` is true. */
   rowsMax: number;
   timeoutMs: number;
   signal?: AbortSignal;
 }
 
 export interface QueryResult {
-  /** Types in the warehouse's own spelling, lower case. */
+  /** Types in the warehouse's own spelling, in lower case. */
   columns: { name: string; type: string }[];
-  /** BIGINT beyond 2^53 and DECIMAL as exact strings, dates and timestamps as ISO text (`2024-01-31`, `2024-01-31T12:00:00.123456`, `…Z`). */
+  /**
+   * BIGINT beyond 2^53 and DECIMAL as exact strings, dates and timestamps as ISO text (`2024-01-31`,
+   * `2024-01-31T12:00:00.123456`, `…Z`).
+   */
   rows: unknown[][];
   truncated: boolean;
 }
@@ -96,72 +111,89 @@ export interface TableHealth {
   dataFiles: number;
   dataBytes: number;
   deleteFiles: number;
-  /** Data files below the size that `optimize` is content with. */
+  /** Data files below the size that `optimize` leaves unchanged. */
   smallFiles: number;
-  /** How many fewer there would be if each partition's small files were one: what `optimize` is for. */
+  /**
+   * The number of data files that `optimize` would save if it merged each partition's small files into one.
+   */
   mergeableFiles: number;
   snapshots: number;
   oldestSnapshotAtMs: number | null;
 }
 
-/** What a table's newest snapshot consists of, as far as the warehouse says so for nothing. */
+/** The file counts of a table's newest snapshot, as far as the warehouse reports them at no extra cost. */
 export type TableFiles = Pick<TableHealth, "dataFiles" | "deleteFiles">;
 
 export interface MaintenanceOptions {
-  /** Older snapshots and orphan files go. */
+  /** Maintenance removes snapshots and orphan files older than this. */
   retentionMs: number;
-  /** Of more snapshots than this the oldest go before their time, but none younger than an hour. Default: any number may stay. */
+  /**
+   * Above this number of snapshots, the oldest expire before `retentionMs`, but none younger than an hour.
+   * Default: no limit.
+   */
   snapshotsMax?: number;
-  /** Where the step before ended: its `next`. */
+  /** The `next` of the previous step. */
   cursor?: string;
-  /** Gives the step up. */
+  /** Aborts the step. */
   signal?: AbortSignal;
 }
 
 export interface MaintenanceResult {
   /**
-   * The signal came first, and the table is as it was: `divided`, and `next` does the same in smaller steps; or `given up`, where it cannot
-   * be divided any more, and `next` goes on behind it.
+   * `divided` and `given up`: the signal aborted the step, and the table is unchanged. After `divided`,
+   * `next` does the same work in smaller steps. `given up` means that the work cannot be divided further,
+   * and `next` continues after it.
    */
   status: "completed" | "failed" | "not_applicable" | "divided" | "given up";
   details: string;
-  /** There is more to do: another step with this as its cursor does it. The table may be written between the steps. */
+  /** The cursor of the next step, if more work remains. The table may be written between the steps. */
   next?: string;
 }
 
-/** What `<table>_trusted` shows. */
+/** The state of `<table>_trusted`. */
 export interface Published {
-  /** The table as it was then; null: nothing, since no checks have passed yet. */
+  /** The time of the table state that it shows; null: it is empty, because no checks have passed yet. */
   asOfMs: number | null;
-  /** Since when checks have not passed; null: they passed when they last ran, or have not run yet. */
+  /** The time since which checks have not passed; null: the last run passed, or no run has happened yet. */
   heldBackSinceMs: number | null;
 }
 
-/** One row for `_quality_results` or `_maintenance_log`; the keys are the table's column names. */
+/** One row for `_quality_results` or `_maintenance_log`. The keys are the table's column names. */
 export type LogRow = Readonly<Record<string, string | number | boolean | Date | null>>;
 
 /**
- * Tables that people query. All live in one schema (`lakehouse`). Every table has its file's columns in order, then
- * _source_file VARCHAR, _source_offset BIGINT, _source_row BIGINT, _ingested_at TIMESTAMP(6) (UTC; when its file version arrived).
+ * The tables that users query. All tables are in one schema (`lakehouse`). Every table has its file's
+ * columns in order, then _source_file VARCHAR, _source_offset BIGINT, _source_row BIGINT, _ingested_at
+ * TIMESTAMP(6) (UTC; the arrival time of the row's file version).
  *
- * `commit` puts a micro-batch into its table as **one atomic change**: readers see each file version whole or not at all.
- * It is **idempotent**: committing the same file versions again, whatever happened the first time (crash, timeout, unknown outcome),
- * changes nothing. Except in append, a version that `record` has noted as committed is not applied again,
- * nor is an older one of that file.
- *  - replace: afterwards the table holds of each sourceFile exactly its newest version's rows. Rows equal in all file columns at the
- *    same (_source_file, _source_row) are left untouched, version columns included.
- *  - upsert: per key the newest (_source_offset, _source_row) wins, also inside the batch. A row whose file columns are all equal is left
- *    untouched. deleteMissing as TableLayout says; then a key that another file sends changes hands even when unchanged.
- *  - append: rows are added unless (_source_file, _source_offset, _source_row) is there already, also inside the batch.
- * A file without a stage brings no rows: replace removes its old ones, upsert with deleteMissing its keys; otherwise nothing happens.
+ * `commit` applies a micro-batch to its table as **one atomic change**: readers see either all or nothing of
+ * each file version.
+ * It is **idempotent**: a repeated commit of the same file versions changes nothing, whatever the result of
+ * the first one (crash, timeout, unknown outcome). Except in append mode, `commit` does not apply a version
+ * that `record` has recorded as committed, nor an older version of that file.
+ *  - replace: after the commit, the table holds exactly the rows of the newest version of each sourceFile.
+ *    Rows that are equal in all file columns at the same (_source_file, _source_row) stay unchanged, version
+ *    columns included.
+ *  - upsert: for each key the newest (_source_offset, _source_row) wins, also inside the batch. A row whose
+ *    file columns are all equal stays unchanged. TableLayout defines deleteMissing. With deleteMissing, a
+ *    key that another file sends becomes that file's key, even if the row is unchanged.
+ *  - append: rows are added unless their (_source_file, _source_offset, _source_row) already exists, in the
+ *    table or in the batch.
+ * A file without a stage has no rows: replace removes its old rows, and upsert with deleteMissing removes
+ * its keys. Otherwise it changes nothing.
  *
- * `record` notes how files ended in `_ingest_files` and their rejects in `_rejected_rows`; idempotent by file id and by
- * (file id, row). Called after `commit`; a crash between the two is repaired by both being done again.
+ * `record` writes the outcomes of files to `_ingest_files` and their rejects to `_rejected_rows`. It is
+ * idempotent by file id and by (file id, row). It is called after `commit`. After a crash between the two,
+ * both are repeated, which completes the work.
  *
- * One writer per table calls ensureTable, commit, maintain, trust and holdBack, one at a time; `record` may go on beside them, and so may other tables. A writer that has
- * lost its table and does not know it yet changes nothing once its successor has changed the table: where writers are several processes, a
- * commit goes through only on the table as this writer last saw it, and what is seen anew is followed by `confirmOwner`.
- * Retryable: WAREHOUSE_UNAVAILABLE, WAREHOUSE_CONFLICT, WAREHOUSE_TIMEOUT, DISK_FULL. Final: WAREHOUSE_FAILED, SCHEMA_CONFLICT.
+ * One writer per table calls ensureTable, commit, maintain, publish and hold, one at a time. `record` may
+ * run concurrently with them, and so may the writers of other tables. A writer that has lost its table
+ * without knowing it changes nothing after its successor has changed the table. If the writers are several
+ * processes, each commit is a guarded commit: it succeeds only on the base snapshot that this writer last
+ * read. After each read of a new base snapshot, the warehouse calls `confirmOwner`.
+ *
+ * Retryable errors: WAREHOUSE_UNAVAILABLE, WAREHOUSE_CONFLICT, WAREHOUSE_TIMEOUT, DISK_FULL. Final errors:
+ * WAREHOUSE_FAILED, SCHEMA_CONFLICT.
  */
 export interface Warehouse {
   readonly url: string;
@@ -169,24 +201,36 @@ export interface Warehouse {
   describe(table: string): Promise<TableDescription | undefined>;
   tables(): Promise<string[]>;
   /**
-   * Makes the table, or adds the columns it lacks (at the end, before nothing: audit columns stay readable by name) and widens those that
-   * may widen (lib/columns `widens`). A column the files lack stays and reads NULL. Anything else: SCHEMA_CONFLICT naming column and types.
+   * Creates the table, or adds the columns that it lacks at the end; the audit columns stay readable by
+   * name. Widens the columns that may widen (lib/columns `widens`). A column that the files lack stays and
+   * reads NULL.
+   * @throws SCHEMA_CONFLICT naming the column and both types, for any other difference
    */
   ensureTable(layout: TableLayout, columns: readonly ColumnDefinition[]): Promise<TableDescription>;
   stage(table: string, runId: string): Stage;
   commit(batch: MicroBatch, options?: CommitOptions): Promise<CommitReceipt>;
   record(table: string, ended: readonly { outcome: FileOutcome; stage?: Stage }[], recordedAtMs: number): Promise<void>;
-  /** Highest source offset that `record` has noted for the table, whatever became of the file. */
+  /**
+   * The offset watermark: the highest source offset that `record` has recorded for the table, whatever the
+   * file's status.
+   */
   watermark(table: string): Promise<number | undefined>;
-  /** Highest source offset noted for each table. */
+  /** The offset watermark of each table. */
   watermarks(): Promise<Map<string, number>>;
-  /** Read-only: exactly one SELECT (or WITH … SELECT, SHOW, DESCRIBE, EXPLAIN); unqualified names resolve to the lakehouse schema. QUERY_* errors. */
+  /**
+   * Runs one read-only statement: exactly one SELECT (or WITH … SELECT, SHOW, DESCRIBE, EXPLAIN).
+   * Unqualified names resolve to the lakehouse schema. Throws QUERY_* errors.
+   */
   query(sql: string, options: QueryOptions): Promise<QueryResult>;
-  /** Files, rejects and tables as services ask for them. Under the limits of `query`; QUERY_* errors. */
+  /**
+   * The services' own queries for files, rejects and tables. The limits of `query` apply. Throws QUERY_*
+   * errors.
+   */
   readonly reads: WarehouseReads;
   /**
-   * Counts with one statement the rows of the table and those that fail each check. Checks of one table share one scan, but for uniqueness.
-   * A user's SQL in custom_sql passes through `query`. Throws what the statement throws, for all checks together.
+   * Counts the rows of the table and the rows that fail each check, in one statement. The checks of one
+   * table share one scan, except uniqueness. A user's SQL in custom_sql runs through `query`. If the
+   * statement fails, `measure` throws its error for all checks together.
    */
   measure(
     table: MeasuredTable,
@@ -194,23 +238,35 @@ export interface Warehouse {
     limits: ReadLimits & { nowMs: number },
   ): Promise<CheckMeasurements>;
   health(table: string): Promise<TableHealth>;
-  /** One step of maintenance: short, where the work can be divided. It never changes what the table or `<table>_trusted` shows. */
+  /**
+   * Runs one step of maintenance. The step is short if the work can be divided. It never changes what the
+   * table or `<table>_trusted` shows.
+   */
   maintain(table: string, operation: MaintenanceOperation, options: MaintenanceOptions): Promise<MaintenanceResult>;
-  /** Appends rows to one of our own log tables, making it first if need be. */
+  /** Appends rows to an internal log table. Creates the table if it is missing. */
   appendLog(table: "_quality_results" | "_maintenance_log", rows: readonly LogRow[]): Promise<void>;
-  /** Which state of its rows the table is in: equal answers, equal rows. Where nobody but its one writer can change it, any constant will do. */
+  /**
+   * Identifies the state of the table's rows: equal versions mean equal rows. If only the table's one writer
+   * can change the table, any constant is valid.
+   */
   version(table: string): Promise<string>;
   /**
-   * Makes `<table>_trusted` show the table as it is now, row for row and column for column, until the next call, whatever becomes of the
-   * table meanwhile, maintenance included. Readers see either the old or the new state. False, and nothing done, if the table is not at
-   * `version` any more.
+   * Makes `<table>_trusted` show the table's current state, row for row and column for column, until the
+   * next call. Later changes of the table, maintenance included, do not affect it. Readers see either the
+   * old or the new state. Returns false and changes nothing if the table is no longer at `version`.
    */
   publish(table: string, version: string, atMs: number): Promise<boolean>;
-  /** Notes that `<table>_trusted` is held back, since the earliest of such calls; makes it, empty, if there is none. null: only makes it. */
+  /**
+   * Records that `<table>_trusted` is held. Repeated calls keep the time of the earliest one. Creates it
+   * empty if it does not exist. With null, only creates it.
+   */
   hold(table: string, sinceMs: number | null): Promise<void>;
-  /** What `<table>_trusted` shows; undefined if there is none. */
+  /** The state of `<table>_trusted`; undefined if it does not exist. */
   published(table: string): Promise<Published | undefined>;
-  /** Resolves if the warehouse answers; throws WAREHOUSE_UNAVAILABLE otherwise. */
+  /**
+   * Resolves if the warehouse answers.
+   * @throws WAREHOUSE_UNAVAILABLE
+   */
   ready(): Promise<void>;
   close(): Promise<void>;
 }

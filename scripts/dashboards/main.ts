@@ -24,7 +24,7 @@ type Json<T> = T extends string
 type PanelJson = Omit<Json<grafana.Panel>, "targets"> & { targets: Json<Partial<QueryFields>>[] };
 /** Without the field that the SDK's builder needs. */
 type QueryFields = Omit<prometheus.Dataquery, "_implementsDataqueryVariant">;
-// eslint-disable-next-line @typescript-eslint/no-deprecated -- every Grafana version can provision this version
+// eslint-disable-next-line @typescript-eslint/no-deprecated -- every Grafana version can provision it
 type DashboardJson = Omit<Json<grafana.Dashboard>, "panels"> & { panels: PanelJson[] };
 
 const DATASOURCE = { type: "prometheus", uid: "prometheus" } as const;

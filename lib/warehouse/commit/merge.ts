@@ -4,13 +4,13 @@ import { allEqual, anyDistinct, column, columnList, identifier, withAuditColumns
 import type { TableLayout, WriteMode } from "../warehouse.ts";
 import { newestOffsets } from "./versions.ts";
 
-/** The MERGE that applies a micro-batch to its table, for each write mode as Warehouse.commit promises. Pure. */
+/** The MERGE that applies a micro-batch to its table, for each write mode of Warehouse.commit. Pure. */
 
-/** A file version of the batch, as far as SQL needs it. */
+/** The part of a file version that the SQL needs. */
 export interface AppliedFile {
   sourceFile: string;
   sourceOffset: number;
-  /** What its rows carry as their _source_offset, where that is another. */
+  /** The _source_offset of its rows, if it differs from `sourceOffset`. */
   rowsOffset?: number | undefined;
 }
 
@@ -21,9 +21,9 @@ export interface MergeInput {
   layout: TableLayout;
   /** The table's columns, without the audit columns. */
   columns: readonly ColumnDefinition[];
-  /** Every file version the batch applies; with `replace` one for each sourceFile. */
+  /** Every file version that the batch applies; with `replace`, one for each sourceFile. */
   files: readonly AppliedFile[];
-  /** A SELECT of the batch's rows with the table's columns and the audit columns. */
+  /** A SELECT of the batch's rows, with the table's columns and the audit columns. */
   rows: string;
   /** The table holds no row of any of the files (append: of any of the versions). */
   newFiles?: boolean;
@@ -31,27 +31,30 @@ export interface MergeInput {
   keysUnique?: boolean;
 }
 
-/** What differs between the write modes: the source's rows, what they match, and what happens to them. */
+/**
+ * The parts of a MERGE that differ between the write modes: the source rows, the match condition and the
+ * actions.
+ */
 export interface MergeParts {
   /** A SELECT. */
   source: string;
-  /** Of `t`, the table, and `s`, the source. */
+  /** The match condition between `t`, the table, and `s`, the source. */
   on: string;
   when: readonly string[];
-  /** Which matches are deleted; undefined: none. */
+  /** The condition of the matches that are deleted; undefined: none are. */
   deletes?: string;
 }
 
 const IDENTITY = ["_source_file", "_source_offset", "_source_row"] as const;
 
-/** The MERGE of these parts. It writes no row that is already as it should be. */
+/** The MERGE of these parts. It writes no row that is already correct. */
 export function mergeStatement(target: string, { on, when, source }: MergeParts): string {
   return [`MERGE INTO ${target} AS t USING (`, source, `) AS s ON ${on}`, ...when].join("\n");
 }
 
 export function mergeParts(input: MergeInput): MergeParts {
   const { mode } = input.layout;
-  // By a key, rows of a new file may match any row of the table.
+  // An upsert matches by key, so rows of a new file may match any row of the table.
   return input.newFiles && mode !== "upsert" ? onlyInsert(input) : PARTS[mode](input);
 }
 
@@ -61,13 +64,16 @@ const PARTS: Record<WriteMode, (input: MergeInput) => MergeParts> = {
   append: mergeAppend,
 };
 
-/** An INSERT that does the same as the MERGE where `newFiles` holds, and nobody else writes the table. */
+/**
+ * An INSERT with the same effect as the MERGE, valid if `newFiles` holds and no other writer writes the
+ * table.
+ */
 export function insertStatement(input: MergeInput): string {
   const names = columnList(allNames(input.columns));
   return `INSERT INTO ${input.target} (${names}) SELECT ${names} FROM (${eachRowOnce(input)})`;
 }
 
-/** True of the table's rows that `newFiles` denies. */
+/** Matches the table's rows that contradict `newFiles`. */
 export function heldCondition({ dialect, layout, files }: Pick<MergeInput, "dialect" | "layout" | "files">): string {
   if (layout.mode !== "append") return ofFiles(dialect, files);
   const versions = files.map(
@@ -77,7 +83,7 @@ export function heldCondition({ dialect, layout, files }: Pick<MergeInput, "dial
   return versions.join(" OR ");
 }
 
-/** `t."_source_file" IN (…)`, which lets an engine skip data files by their statistics. */
+/** `t."_source_file" IN (…)`. With it an engine can skip data files by their statistics. */
 function ofFiles(dialect: Dialect, files: readonly AppliedFile[], alias?: string): string {
   const names = [...new Set(files.map(({ sourceFile }) => sourceFile))];
   return `${column("_source_file", alias)} IN (${dialect.stringList(names)})`;
@@ -96,8 +102,9 @@ function updateClause(columns: readonly ColumnDefinition[], except: readonly str
 }
 
 /**
- * There is nothing to match. It costs half of what comparing costs. It stays a MERGE because Iceberg refuses a MERGE beside which
- * another writer has added rows, of whatever file; an INSERT would go through.
+ * A MERGE without matches, for new files. It costs half as much as a comparison. It stays a MERGE because
+ * Iceberg refuses a MERGE if another writer has added rows of any file in the meantime. An INSERT would
+ * succeed.
  */
 function onlyInsert(input: MergeInput): MergeParts {
   const when = [`WHEN NOT MATCHED THEN ${insertClause(input.columns)}`];
@@ -114,7 +121,10 @@ function mergeAppend(input: MergeInput): MergeParts {
   };
 }
 
-/** A version and its replay may come in one batch: the same rows, or some that the other lacks. */
+/**
+ * The batch's rows without repetitions. A batch may contain a version and its replay: the replay has the
+ * same rows, or some that the version lacks.
+ */
 function eachRowOnce(input: MergeInput): string {
   const { files, rows } = input;
   const versions = files.map(
@@ -124,16 +134,17 @@ function eachRowOnce(input: MergeInput): string {
   return repeated ? firstOfEach(input, IDENTITY, `"_ingested_at"`) : rows;
 }
 
-/** Of the batch's rows that are equal in these columns, the first in this order. */
+/** Of the batch's rows that are equal in the columns `names`, the first in this order. */
 function firstOfEach({ columns, rows }: MergeInput, names: readonly string[], order: string): string {
   const nth = `row_number() OVER (PARTITION BY ${columnList(names)} ORDER BY ${order}) AS "_nth"`;
   return `SELECT ${columnList(allNames(columns))} FROM (SELECT *, ${nth} FROM (${rows})) WHERE "_nth" = 1`;
 }
 
 /**
- * The difference between the files' new rows and the rows the table holds of them, by (_source_file, _source_row); equal rows drop out.
- * `_m_…` is the identity of the table's row that a difference is about. A table that was written in another mode before may hold several
- * rows of one (_source_file, _source_row): all but the newest are deleted.
+ * Applies the difference between the files' new rows and their rows in the table, by (_source_file,
+ * _source_row). The source omits equal rows. `_m_…` identifies the table's row that a difference refers to.
+ * A table that was once written in another mode may hold several rows with one (_source_file, _source_row):
+ * all but the newest are deleted.
  */
 function mergeReplace({ dialect, target, columns, files, rows }: MergeInput): MergeParts {
   const names = allNames(columns);
@@ -167,7 +178,7 @@ function mergeUpsert(input: MergeInput): MergeParts {
   const { layout, columns } = input;
   const { deleteMissing, key } = layout;
   const fileColumns = columns.map(({ name }) => name).filter((name) => !key.includes(name));
-  // Trino evaluates this also where nothing matched, and then refuses to compare rows: (a, b) > (NULL, NULL).
+  // Trino also evaluates this for unmatched rows, and refuses the row comparison (a, b) > (NULL, NULL).
   const newer = `(s."_source_offset" > t."_source_offset"
     OR s."_source_offset" = t."_source_offset" AND s."_source_row" > t."_source_row")`;
   const distinct = anyDistinct(fileColumns, "s", "t");
@@ -192,15 +203,16 @@ function mergeUpsert(input: MergeInput): MergeParts {
   };
 }
 
-/** One row for each key, the newest. */
+/** The newest row of each key. */
 function newestByKey(input: MergeInput): string {
   const { layout, rows, keysUnique = false } = input;
   return keysUnique ? rows : firstOfEach(input, layout.key, `"_source_offset" DESC, "_source_row" DESC`);
 }
 
 /**
- * newestByKey, and in addition the keys that the table holds from one of the batch's files and the batch no longer brings. A key whose
- * newest row comes from a version that the same batch supersedes is gone too.
+ * The rows of newestByKey, plus the keys that the table holds from one of the batch's files and that the
+ * batch no longer contains. A key is also deleted if its newest row comes from a version that the same batch
+ * supersedes.
  */
 function upsertWithMissing(input: MergeInput): string {
   const { dialect, target, layout, columns, files } = input;

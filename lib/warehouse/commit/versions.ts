@@ -1,7 +1,7 @@
 import type { Dialect } from "../sql/dialect.ts";
 import type { CommitReceipt, FileVersion, MicroBatch, WriteMode } from "../warehouse.ts";
 
-/** Which file versions of a micro-batch a commit applies, for every warehouse. Pure. */
+/** Selects the file versions of a micro-batch that a commit applies, for every warehouse. Pure. */
 
 /** The receipt of a commit that changed nothing. */
 export const NOTHING: CommitReceipt = {
@@ -23,14 +23,19 @@ export function newestOffsets(versions: readonly Version[]): Map<string, number>
   return newest;
 }
 
-/** Versions that can change the table: a deleted file changes nothing unless the table loses rows with its files. */
+/**
+ * The versions that can change the table. A deleted file changes the table only if the table removes the
+ * rows of deleted files.
+ */
 export function effective({ layout, files }: MicroBatch): FileVersion[] {
   return files.filter(({ stage }) => stage ?? (layout.mode === "replace" || layout.deleteMissing));
 }
 
 /**
- * The versions to apply, given the newest offset that the ledger has of each file as committed: none that is recorded, nor an older version
- * of the same file. Of several versions of a file `replace` needs the newest only. `append` needs all: it tells rows apart by themselves.
+ * The versions to apply. `recorded` holds the newest committed offset of each file in the ledger. A recorded
+ * version is not applied, nor is an older version of the same file. `replace` needs only the newest of
+ * several versions of a file. `append` needs all versions, because it identifies each row by its own
+ * version.
  */
 export function applicable<V extends Version>(
   mode: WriteMode,
@@ -44,7 +49,7 @@ export function applicable<V extends Version>(
   return fresh.filter(({ sourceFile, sourceOffset }) => sourceOffset === newest.get(sourceFile));
 }
 
-/** A query for what `applicable` needs of the ledger; `ledger` is the quoted name of `_ingest_files`. */
+/** A query for the ledger rows that `applicable` needs. `ledger` is the quoted name of `_ingest_files`. */
 export function recordedStatement(
   dialect: Dialect,
   ledger: string,
@@ -57,6 +62,6 @@ export function recordedStatement(
      GROUP BY 1`;
 }
 
-/** The rows of `recordedStatement` as `applicable` takes them. */
+/** Converts the rows of `recordedStatement` for `applicable`. */
 export const recordedOffsets = (rows: readonly unknown[][]): Map<string, number> =>
   new Map(rows.map(([file, offset]) => [file as string, Number(offset)]));

@@ -10,7 +10,7 @@ import { StagedRows, type DuckDbStage, type StagedPart } from "./stage.ts";
 
 type Counts = Pick<CommitReceipt, "rowsInserted" | "rowsUpdated" | "rowsDeleted">;
 
-/** What Warehouse.commit says, in one transaction. */
+/** Implements Warehouse.commit in one transaction. */
 export async function commitBatch(
   database: Database,
   tables: Tables,
@@ -53,7 +53,7 @@ async function toApply(database: Database, { layout, files }: MicroBatch): Promi
   return applicable(mode, files, recordedOffsets(recorded));
 }
 
-/** A SELECT of the parts' rows with the table's columns; what a part lacks is NULL. */
+/** A SELECT of the parts' rows with the table's columns. Columns that a part lacks are NULL. */
 function rowsSelect(table: string, parts: readonly StagedPart[], columns: readonly SqlColumn[]): string {
   const select = (cells: readonly string[]): string =>
     `SELECT ${cells.map((cell, index) => `${cell} AS ${identifier(columns[index]!.name)}`).join(", ")}`;
@@ -72,12 +72,13 @@ function rowsSelect(table: string, parts: readonly StagedPart[], columns: readon
   return selects.join(" UNION ALL ");
 }
 
-/** Holds the source of a MERGE that deletes; part of the commit's transaction. */
+/** Holds the source of a MERGE that deletes. It belongs to the commit's transaction. */
 const SOURCE = `temp.main."merge_source"`;
 
 /**
- * Runs the batch's MERGE. DuckDB tells how many rows it changed, but not how: the rows it deletes are counted before, and the table's
- * rows before and after. (RETURNING would tell, but reads each deleted row by itself: decision 25.)
+ * Runs the batch's MERGE. DuckDB reports only the total number of changed rows. The deleted rows are
+ * therefore counted before the MERGE, and the table's rows before and after it. (RETURNING would report the
+ * changes, but it reads each deleted row separately: decision 25.)
  */
 async function apply(connection: DuckDBConnection, input: MergeInput): Promise<Counts> {
   const { target, layout } = input;
@@ -108,19 +109,19 @@ async function merge(
   return { rowsInserted, rowsUpdated: rowsChanged - rowsInserted - rowsDeleted, rowsDeleted };
 }
 
-/** Most batches have no key twice: finding that out costs a seventh of sorting them. */
+/** Most batches have no repeated key. This check costs a seventh of sorting the rows by key. */
 async function areKeysUnique(connection: DuckDBConnection, { layout, rows }: MergeInput): Promise<boolean> {
   const repeated = `SELECT 1 FROM (${rows}) s GROUP BY ${columnList(layout.key, "s")} HAVING count(*) > 1`;
   return !(await anyRow(connection, `(${repeated})`));
 }
 
-/** Runs a statement; how many rows it changed. */
+/** Runs a statement. Returns the number of rows that it changed. */
 async function changed(connection: DuckDBConnection, sql: string): Promise<number> {
   const result = await connection.run(sql);
   return result.rowsChanged;
 }
 
-/** Does the relation have any row? */
+/** Whether the relation has any row. */
 async function anyRow(connection: DuckDBConnection, relation: string): Promise<boolean> {
   const rows = await rowsOf(connection, `SELECT 1 FROM ${relation} LIMIT 1`);
   return rows.length > 0;

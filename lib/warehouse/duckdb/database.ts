@@ -8,43 +8,52 @@ import { systemClock } from "../../clock.ts";
 import { messageOf, TributaryError } from "../../errors.ts";
 import { identifier, SCHEMA } from "../sql/sql.ts";
 
-/** The database that lasts, whatever its file is called. */
+/** The name of the persistent database, whatever its file name. */
 export const CATALOG = "warehouse";
-/** The instance's own in-memory database, which spills to the temporary folder: staged rows, gone with the process. */
+/**
+ * The instance's own in-memory database for staged rows. It spills to the temporary folder and ends with the
+ * process.
+ */
 export const STAGING = "memory";
 /** `warehouse.lakehouse`, quoted. */
 export const LAKEHOUSE = `${identifier(CATALOG)}.${identifier(SCHEMA)}`;
 
-/** A log of this size is written into the file after the commit that filled it; DuckDB's own default. */
+/**
+ * A write-ahead log of this size is checkpointed after the commit that reached it. This is DuckDB's own
+ * default.
+ */
 const CHECKPOINT_LOG_BYTES = 16 * 1024 * 1024;
-/** Where queries read a copy, a log may grow to 1/128 of its file, and at least to this: replaying 100 KiB takes 80 ms. */
+/**
+ * If queries read a copy, the write-ahead log may grow to 1/128 of its file, and at least to this size: the
+ * replay of 100 KiB takes 80 ms.
+ */
 const READERS_LOG_BYTES = 8 * 1024;
 
 const INTERRUPT_EVERY_MS = 5;
 const INTERRUPTS_MAX = 1_000;
 
 export interface DatabaseOptions {
-  /** What DuckDB may hold in memory; it spills to disk beyond. */
+  /** DuckDB's memory limit. Beyond it, DuckDB spills to disk. */
   memoryBytesMax: number;
   threads: number;
 }
 
 /**
- * One DuckDB instance: a database file (or memory) attached as `warehouse`, the staging database beside it, and idle connections.
- * After opening, nothing can reach files or the network and no setting can be changed any more.
+ * One DuckDB instance: a database file (or memory) attached as `warehouse`, the staging database, and idle
+ * connections. After opening, nothing can reach files or the network, and no setting can change.
  */
 export class Database {
   readonly path: string;
   readonly #instance: DuckDBInstance;
-  /** Removed when the database closes. */
+  /** Closing the database removes them. */
   readonly #temporaryFolders: readonly string[];
   #idle: DuckDBConnection[] = [];
   readonly #busy = new Set<DuckDBConnection>();
   #closing: Promise<void> | undefined;
   #names = 0;
-  /** Transactions that run, each until it ended either way. */
+  /** The running transactions. Each promise resolves when its transaction commits or fails. */
   readonly #writing = new Set<Promise<void>>();
-  /** Copies of the file that are being made. */
+  /** The copies of the file in progress. */
   readonly #copying = new Set<Promise<void>>();
   #checkpointing: Promise<void> | undefined;
   #invalidated = false;
@@ -56,7 +65,7 @@ export class Database {
     this.#temporaryFolders = temporaryFolders;
   }
 
-  /** Runs `use` with a connection that nobody else has meanwhile. Errors come as TributaryErrors. */
+  /** Runs `use` with a connection that no other caller uses at the same time. Errors are TributaryErrors. */
   async connected<T>(use: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
     await this.#usable();
     const connection = this.#idle.pop() ?? (await this.#connect());
@@ -74,7 +83,7 @@ export class Database {
     }
   }
 
-  /** As `connected`, with a fresh connection that is closed afterwards: whatever the session changed is forgotten. */
+  /** As `connected`, with a new connection that is closed afterwards, which discards all session changes. */
   async connectedOnce<T>(use: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
     await this.#usable();
     const connection = await this.#connect();
@@ -91,9 +100,9 @@ export class Database {
     }
   }
 
-  /** Runs `work` in one transaction, rolled back if it throws or `signal` aborts. */
+  /** Runs `work` in one transaction. Rolls back if `work` throws or `signal` aborts. */
   async transaction<T>(work: (connection: DuckDBConnection) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    // Only the checkpoint that runs now: a later one waits for this transaction.
+    // Waits only for the current checkpoint: a later one waits for this transaction.
     const running = Promise.resolve(this.#checkpointing).then(() => this.#transact(work, signal));
     const ended = running.then(
       () => undefined,
@@ -108,8 +117,9 @@ export class Database {
   }
 
   /**
-   * Writes the log into the file. DuckDB refuses that while a transaction writes: running ones end first, new ones wait.
-   * So do copies of the file.
+   * Runs a checkpoint, which writes the write-ahead log into the file. DuckDB refuses a checkpoint while a
+   * transaction writes: the checkpoint waits for running transactions, and new ones wait for it. The same
+   * holds for copies of the file.
    */
   async checkpoint(): Promise<void> {
     while (this.#checkpointing) await this.#checkpointing;
@@ -119,19 +129,25 @@ export class Database {
     return running;
   }
 
-  /** Runs `work`, during which the log is only appended to and no block of the file in use changes. */
+  /**
+   * Runs `work`. Meanwhile the write-ahead log only grows, and no block of the file that is in use changes.
+   */
   async withoutCheckpoint(work: () => Promise<void>): Promise<void> {
     while (this.#checkpointing) await this.#checkpointing;
     const ended = work().catch(() => undefined);
     this.#copying.add(ended);
     await ended;
     this.#copying.delete(ended);
-    // Each reader of a copy replays the log, so a log that is long beside its file is worth a checkpoint for the next.
+    // Each reader of a copy replays the write-ahead log. A log that is long relative to its file therefore
+    // justifies a checkpoint for the next reader.
     const { size } = statSync(this.path, { throwIfNoEntry: false }) ?? { size: 0 };
     this.#checkpointIfDue(Math.min(CHECKPOINT_LOG_BYTES, Math.max(READERS_LOG_BYTES, size / 128)));
   }
 
-  /** DuckDB would checkpoint within a commit; here a commit ends first, so that copies of the file are never torn. */
+  /**
+   * DuckDB would checkpoint within a commit. Here the commit ends first, so that copies of the file are
+   * never torn.
+   */
   #checkpointIfDue(logBytes = CHECKPOINT_LOG_BYTES): void {
     if (this.#checkpointing || this.#closing) return;
     const { size } = statSync(`${this.path}.wal`, { throwIfNoEntry: false }) ?? { size: 0 };
@@ -168,37 +184,42 @@ export class Database {
     await this.connected((connection) => connection.run(sql));
   }
 
-  /** Every row of a query of ours, as arrays of DuckDB values. */
+  /** Every row of an internal query, as arrays of DuckDB values. */
   async rows(sql: string): Promise<unknown[][]> {
     return this.connected((connection) => rowsOf(connection, sql));
   }
 
-  /** A connection for appenders only: they work synchronously, so nothing may run on it besides. The caller closes it. */
+  /**
+   * A connection for appenders only. They work synchronously, so nothing else may run on it. The caller
+   * closes it.
+   */
   async appenderConnection(): Promise<DuckDBConnection> {
     if (this.#closing) throw closedError(this.path);
     return this.#connect();
   }
 
-  /** A name no other staging table has. */
+  /** A unique name for a staging table. */
   stagingName(): string {
     this.#names += 1;
     return `stage_${this.#names}`;
   }
 
-  /** Interrupts what runs, writes the log into the file and lets go of it. Idempotent. */
+  /** Interrupts running statements, runs a checkpoint, and closes the file. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
   }
 
   async #close(): Promise<void> {
-    // Between two statements of a connection an interrupt is lost: so again, until all have ended.
+    // An interrupt between two statements of a connection has no effect, so it is repeated until all
+    // statements have ended.
     for (let n = 0; this.#busy.size > 0 && n < INTERRUPTS_MAX; n++) {
       for (const connection of this.#busy) connection.interrupt();
       await systemClock.sleep(INTERRUPT_EVERY_MS);
     }
     const connection = this.#idle.pop() ?? (await this.#connect());
-    // The checkpoint is a courtesy to the next opening: without it the write-ahead log is replayed.
+    // The checkpoint only speeds up the next opening. Without it, the next opening replays the write-ahead
+    // log.
     await connection.run(`CHECKPOINT ${identifier(CATALOG)}`).catch(() => undefined);
     connection.closeSync();
     for (const one of this.#idle) one.closeSync();
@@ -213,8 +234,9 @@ export class Database {
   }
 
   /**
-   * After a checkpoint that failed (a full disk) DuckDB refuses the database until it is detached and attached again, which is done here
-   * before the next use. Staged rows survive: they are in the other database.
+   * After a failed checkpoint (full disk), DuckDB refuses the database until it is detached and attached
+   * again. This method does so before the next use. Staged rows survive because they are in the other
+   * database.
    */
   async #usable(): Promise<void> {
     if (this.#closing) throw closedError(this.path);
@@ -243,13 +265,15 @@ export class Database {
   }
 }
 
-/** Files this process has open: DuckDB's lock keeps out other processes only. */
+/** The files that this process has open. DuckDB's lock excludes only other processes. */
 const openFiles = new Set<string>();
 
 /**
- * The block size of new files; a file keeps the one that it was made with. Rows that come to a table after a checkpoint take a block of
- * memory for each column and one more for its NULLs, all held at once: with DuckDB's usual 256 KiB a table of 2,000 columns takes a
- * gigabyte, with these a quarter of it. Smaller ones would nearly double the file, since columns of text compress less well in them.
+ * The block size of new files. A file keeps the block size of its creation. Rows that are added to a table
+ * after a checkpoint use one block of memory for each column and one more for its NULLs, all at the same
+ * time. With DuckDB's default of 256 KiB, a table of 2,000 columns uses a gigabyte; with this size it uses a
+ * quarter of that. Smaller blocks would nearly double the file, because text columns compress less well in
+ * them.
  */
 const BLOCK_BYTES = 64 * 1024;
 
@@ -265,8 +289,9 @@ export async function rowsOf(connection: DuckDBConnection, sql: string): Promise
 }
 
 /**
- * Opens `path`, making file and folder if need be; `:memory:` is a file in a temporary folder that closing removes.
- * A file that another process has open: WAREHOUSE_IN_USE.
+ * Opens `path` and creates the file and its folder if needed. `:memory:` is a file in a temporary folder
+ * that closing removes.
+ * @throws WAREHOUSE_IN_USE if another process has the file open
  */
 export async function openDatabase(path: string, options: DatabaseOptions): Promise<Database> {
   const isTemporary = path === ":memory:";
@@ -277,7 +302,7 @@ export async function openDatabase(path: string, options: DatabaseOptions): Prom
     memory_limit: `${Math.ceil(options.memoryBytesMax / 1024)}KiB`,
     threads: String(options.threads),
     temp_directory: temporaryFolder,
-    // Lets big inserts stream instead of waiting for their turn.
+    // Lets large inserts stream instead of waiting to keep the order.
     preserve_insertion_order: "false",
     autoinstall_known_extensions: "false",
     autoload_known_extensions: "false",
@@ -287,7 +312,7 @@ export async function openDatabase(path: string, options: DatabaseOptions): Prom
   const connection = await instance.connect();
   try {
     await connection.run(attachStatement(file));
-    // Ours since the file is locked: what a killed process left.
+    // The file is locked, so these folders are remains of a killed process.
     await rm(temporaryFolder, { recursive: true, force: true });
     await rm(`${file}.queries`, { recursive: true, force: true });
     const own = [file, `${file}.wal`].map((one) => duckdb.stringLiteral(one)).join(", ");
@@ -309,7 +334,7 @@ export async function openDatabase(path: string, options: DatabaseOptions): Prom
   return new Database(file, instance, isTemporary ? [temporaryFolder, dirname(file)] : [temporaryFolder]);
 }
 
-/** The file's path without symbolic links, its folder made if need be. */
+/** The file's path without symbolic links. Creates its folder if needed. */
 async function realFile(path: string): Promise<string> {
   const folder = dirname(resolve(path));
   await mkdir(folder, { recursive: true });
@@ -322,7 +347,7 @@ const inUseError = (file: string, by: string, cause?: unknown): TributaryError =
 const closedError = (path: string, cause?: unknown): TributaryError =>
   new TributaryError("WAREHOUSE_UNAVAILABLE", `the warehouse duckdb:${path} is closed`, { cause, retryable: false });
 
-/** DuckDB's error as one of ours; one of ours as it is. */
+/** Converts DuckDB's error to a TributaryError. Returns a TributaryError unchanged. */
 export function warehouseError(thrown: unknown, path: string): unknown {
   if (thrown instanceof TributaryError) return thrown;
   const message = messageOf(thrown);
@@ -338,7 +363,7 @@ export function warehouseError(thrown: unknown, path: string): unknown {
     return error("WAREHOUSE_CONFLICT");
   if (/^INTERRUPT Error/i.test(message)) return error("WAREHOUSE_TIMEOUT");
   if (/^(FATAL|IO|Connection|Out of Memory) Error/i.test(message)) return error("WAREHOUSE_UNAVAILABLE");
-  // Memory that others hold now, a checkpoint for one, is free again soon.
+  // Memory that other work holds, for example a checkpoint, is free again soon.
   if (/could not allocate block|failed to (allocate|pin)/i.test(message)) return error("WAREHOUSE_UNAVAILABLE");
   if (/ Error: /.test(message)) return error("WAREHOUSE_FAILED");
   return thrown;

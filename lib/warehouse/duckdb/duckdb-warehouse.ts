@@ -36,19 +36,21 @@ import type {
 
 export interface DuckDbOptions {
   clock?: Clock;
-  /** What DuckDB may hold in memory before it spills to `<file>.tmp`. Default 768 MiB. */
+  /** DuckDB's memory limit, beyond which it spills to `<file>.tmp`. Default 768 MiB. */
   memoryBytesMax?: number;
-  /** Default: the machine's. */
+  /** Default: the number of threads of the machine. */
   threads?: number;
-  /** Encoded bytes that one stage holds in memory before it goes into a staging table. Default 4 MiB. */
+  /** Encoded bytes that one stage holds in memory before it spills into a staging table. Default 4 MiB. */
   stageBytesHeldMax?: number;
 }
 
 const MIB = 1024 * 1024;
 
 /**
- * Tables in a DuckDB file, for one process: a commit is one transaction and readers see a snapshot. `duckdb:<file>` or
- * `duckdb::memory:`. Killed at any moment the file opens again as of its last commit. Another process's file: WAREHOUSE_IN_USE.
+ * Opens the tables of a DuckDB file for one process. A commit is one transaction, and readers see a
+ * snapshot. The URL is `duckdb:<file>` or `duckdb::memory:`. If the process is killed at any moment, the
+ * file opens again as of its last commit.
+ * @throws WAREHOUSE_IN_USE if another process has the file open
  */
 export async function openDuckDb(url: string, options: DuckDbOptions = {}): Promise<Warehouse> {
   const { memoryBytesMax = 768 * MIB, threads = availableParallelism() } = options;
@@ -105,7 +107,10 @@ class DuckDbWarehouse implements Warehouse {
     return new DuckDbStage(this.#database, this.#stageBytesHeldMax);
   }
 
-  /** One process has the file, and its writers of a table follow each other: `confirmOwner` is never asked. */
+  /**
+   * One process has the file open, and its writers of a table run one after the other: `confirmOwner` is
+   * never called.
+   */
   commit(batch: MicroBatch, { signal }: CommitOptions = {}): Promise<CommitReceipt> {
     return commitBatch(this.#database, this.#tables, batch, signal);
   }
@@ -135,13 +140,16 @@ class DuckDbWarehouse implements Warehouse {
     checks: readonly TableCheck[],
     limits: ReadLimits & { nowMs: number },
   ): Promise<CheckMeasurements> {
-    // SQL of a contract is no SQL of ours: it runs as users' queries do.
+    // SQL of a contract is users' SQL, so it runs in the same way as users' queries.
     const isCustom = checks.some(({ type }) => type === "custom_sql");
     const reader = isCustom ? { ...this.#reader, query: this.query.bind(this) } : this.#reader;
     return measure(reader, table, checks, limits);
   }
 
-  /** Of files and snapshots DuckDB has one each, in a way: the numbers are those of the table's blocks in the database file. */
+  /**
+   * DuckDB has no data files or snapshots per table. A table with rows counts as one data file, and
+   * `dataBytes` is the size of the table's blocks in the database file.
+   */
   async health(table: string): Promise<TableHealth> {
     const name = duckdb.stringLiteral(qualified(table));
     const [counts] = await this.#database.rows(
@@ -161,7 +169,10 @@ class DuckDbWarehouse implements Warehouse {
     };
   }
 
-  /** optimize is a checkpoint, which also reclaims deleted rows' space; the others have no meaning here. */
+  /**
+   * `optimize` is a checkpoint, which also reclaims the space of deleted rows. The other operations do not
+   * apply.
+   */
   async maintain(_table: string, operation: MaintenanceOperation): Promise<MaintenanceResult> {
     if (operation !== "optimize") {
       const details = "DuckDB keeps no snapshots and no files apart from the database";
@@ -182,7 +193,7 @@ class DuckDbWarehouse implements Warehouse {
     return appendLog(this.#database, table, rows);
   }
 
-  /** One process has the file, and in it each table one writer. */
+  /** One process has the file open, and each table has one writer in it. */
   async version(): Promise<string> {
     return "current";
   }

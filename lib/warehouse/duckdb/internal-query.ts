@@ -4,12 +4,12 @@ import type { QueryOptions, QueryResult } from "../warehouse.ts";
 import type { Database } from "./database.ts";
 import { jsonValue } from "./queries/values.ts";
 
-/** An interrupt between two statements of a connection has no effect, so it is repeated. */
+/** An interrupt between two statements of a connection has no effect, so it is repeated at this interval. */
 const INTERRUPT_EVERY_MS = 50;
 
 /**
- * Runs a SELECT that Tributary makes itself (ledger, rejects, counts, check measurements), on the writer's instance: it
- * passes no filter and waits for no user's query.
+ * Runs a SELECT that Tributary builds (ledger, rejects, counts, check measurements) on the writer's
+ * instance. It passes no filter and never waits for a user's query.
  * @throws QUERY_TIMEOUT after `timeoutMs` or when `signal` aborts; QUERY_FAILED with DuckDB's message
  */
 export async function internalQuery(

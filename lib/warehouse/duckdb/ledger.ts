@@ -8,7 +8,7 @@ import { INTERNAL_TABLES, ledgerRow, rejectRow, type InternalTable } from "../in
 import { columnList, identifier } from "../sql/sql.ts";
 import type { LogRow, Stage } from "../warehouse.ts";
 
-/** Makes our own tables where they are missing. */
+/** Creates the missing internal tables. */
 export async function createInternalTables(database: Database): Promise<void> {
   const creates = Object.entries(INTERNAL_TABLES).map(
     ([name, columns]) => `CREATE TABLE IF NOT EXISTS ${qualified(name)} (${duckdb.columnDefinitions(columns)})`,
@@ -16,7 +16,7 @@ export async function createInternalTables(database: Database): Promise<void> {
   await database.run(creates.join(";"));
 }
 
-/** What Warehouse.record says, in one transaction. */
+/** Implements Warehouse.record in one transaction. */
 export async function recordEnded(
   database: Database,
   table: string,
@@ -43,7 +43,7 @@ export async function recordEnded(
   }
 }
 
-/** Adds the files that the ledger does not have, each id once. */
+/** Adds the files that the ledger lacks, each id once. */
 function ledgerInsert(rows: readonly ReturnType<typeof ledgerRow>[]): string {
   const columns = INTERNAL_TABLES._ingest_files;
   const ledger = qualified("_ingest_files");
@@ -52,7 +52,7 @@ function ledgerInsert(rows: readonly ReturnType<typeof ledgerRow>[]): string {
     WHERE NOT EXISTS (SELECT 1 FROM ${ledger} f WHERE f.file_id = n.file_id)`;
 }
 
-/** Adds a file's staged rejects that `_rejected_rows` does not have. */
+/** Adds a file's staged rejects that `_rejected_rows` lacks. */
 function rejectInsert(table: string, outcome: FileOutcome, part: StagedPart, recordedAtMs: number): string {
   const staged = new Set(part.columns.map((column) => column.name));
   const common = rejectRow(table, outcome, undefined, recordedAtMs);
@@ -65,7 +65,7 @@ function rejectInsert(table: string, outcome: FileOutcome, part: StagedPart, rec
       WHERE r.file_id = ${duckdb.stringLiteral(outcome.fileId)} AND r.source_row = s.source_row)`;
 }
 
-/** Highest source offset in the ledger of each table, or of one. */
+/** The offset watermark in the ledger: the highest source offset of each table, or of one table. */
 export async function watermarks(database: Database, table?: string): Promise<Map<string, number>> {
   const only = table === undefined ? "" : `WHERE table_name = ${duckdb.stringLiteral(table)}`;
   const rows = await database.rows(
@@ -74,7 +74,7 @@ export async function watermarks(database: Database, table?: string): Promise<Ma
   return new Map(rows.map(([name, offset]) => [name as string, Number(offset)]));
 }
 
-/** What Warehouse.appendLog says. */
+/** Implements Warehouse.appendLog. */
 export async function appendLog(database: Database, table: InternalTable, rows: readonly LogRow[]): Promise<void> {
   if (rows.length === 0) return;
   const insert = `INSERT INTO ${qualified(table)} VALUES ${duckdb.values(INTERNAL_TABLES[table], rows)}`;

@@ -7,30 +7,31 @@ import { publishedComment, publishedIn, publishedName } from "../published-view.
 import type { Published } from "../warehouse.ts";
 
 /**
- * DuckDB keeps no older states of a table, so `<table>_trusted` is a view over a copy of it, in a schema of its own, made anew at each
- * pass in one transaction. (A million rows take half a second; only what differs would take half of that.)
+ * DuckDB keeps no older states of a table. `<table>_trusted` is therefore a view over a copy of the table in
+ * a separate schema. Each publish replaces the copy in one transaction. (A million rows take half a second;
+ * copying only the differences would take half of that.)
  */
 const COPIES = `${identifier(CATALOG)}.${identifier("trusted")}`;
 
 const copyOf = (table: string): string => `${COPIES}.${identifier(table)}`;
 
-/** What Warehouse.trusted says. */
+/** Implements Warehouse.published. */
 export async function publishedOf(database: Database, table: string): Promise<Published | undefined> {
   return database.connected((connection) => read(connection, table));
 }
 
-/** What Warehouse.trust says, of a table that has one writer. */
+/** Implements Warehouse.publish for a table that has one writer. */
 export async function publish(database: Database, table: string, atMs: number): Promise<void> {
   const shown: Published = { asOfMs: atMs, heldBackSinceMs: null };
   await database.transaction((connection) => show(connection, table, `SELECT * FROM ${qualified(table)}`, shown));
 }
 
-/** What Warehouse.holdBack says. */
+/** Implements Warehouse.hold. */
 export async function hold(database: Database, table: string, sinceMs: number | null): Promise<void> {
   await database.transaction(async (connection) => {
     const before = await read(connection, table);
     const after: Published = { asOfMs: before?.asOfMs ?? null, heldBackSinceMs: before?.heldBackSinceMs ?? sinceMs };
-    // Before the first pass it follows the table's columns.
+    // Until checks pass for the first time, the view follows the table's columns.
     if (after.asOfMs === null) await show(connection, table, `SELECT * FROM ${qualified(table)} WHERE FALSE`, after);
     else await comment(connection, table, after);
   });

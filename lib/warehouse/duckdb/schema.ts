@@ -13,13 +13,16 @@ const inLakehouse = `database_name = '${CATALOG}' AND schema_name = '${SCHEMA}'`
 /** `"warehouse"."lakehouse"."name"`. */
 export const qualified = (name: string): string => `${LAKEHOUSE}.${identifier(name)}`;
 
-/** Every table's name, ours included, views not; in order. */
+/** The names of all tables, internal tables included and views excluded, in order. */
 export async function tablesOf(connection: DuckDBConnection): Promise<string[]> {
   const rows = await rowsOf(connection, `SELECT table_name FROM duckdb_tables() WHERE ${inLakehouse} ORDER BY ALL`);
   return rows.map(([name]) => name as string);
 }
 
-/** What the tables look like. Every change of a table goes through here, so each is looked up once. */
+/**
+ * A cache of the table descriptions. Every schema change passes through this class, so each table is read
+ * once.
+ */
 export class Tables {
   readonly #database: Database;
   readonly #known = new Map<string, TableDescription>();
@@ -28,7 +31,7 @@ export class Tables {
     this.#database = database;
   }
 
-  /** A table's file columns, or undefined if there is no such table. */
+  /** A table's file columns; undefined if the table does not exist. */
   async describe(table: string): Promise<TableDescription | undefined> {
     const known = this.#known.get(table);
     if (known) return known;
@@ -37,7 +40,7 @@ export class Tables {
     return found;
   }
 
-  /** What Warehouse.ensureTable says. */
+  /** Implements Warehouse.ensureTable. */
   async ensure(layout: TableLayout, wanted: readonly ColumnDefinition[]): Promise<TableDescription> {
     const { table } = layout;
     const existing = await this.describe(table);
@@ -89,7 +92,10 @@ async function widen(connection: DuckDBConnection, table: string, widened: reado
   }
 }
 
-/** Copies the table into one with the new columns, since DuckDB can add a column only after the audit columns. (0.4 s a million rows.) */
+/**
+ * Copies the table into a new one with the new columns, because DuckDB can add a column only after the audit
+ * columns. (0.4 s per million rows.)
+ */
 async function rebuild(
   connection: DuckDBConnection,
   table: string,
@@ -105,7 +111,7 @@ async function rebuild(
   await comment(connection, table, after);
 }
 
-/** Keeps each column's header as its comment. */
+/** Stores each column's header as its comment. */
 async function comment(
   connection: DuckDBConnection,
   table: string,

@@ -8,21 +8,21 @@ import { STAGING, type Database } from "./database.ts";
 import { decodeRows, rowFieldsOf, type RowField } from "../../rows/row-decoder.ts";
 import { identifier, type SqlColumn } from "../sql/sql.ts";
 
-/** Staged rows of one shape: a table of the staging database. */
+/** Staged rows with the same columns: a table of the staging database. */
 export interface StagedPart {
   /** Quoted and qualified. */
   readonly table: string;
   readonly columns: readonly SqlColumn[];
 }
 
-/** The type a column is staged as: as wide as its Avro encoding may get, decimals as either 64 or 128 bits. */
+/** The type of a staged column. It is as wide as its Avro encoding permits; decimals have 64 or 128 bits. */
 function stagedColumn({ name, type }: RowField): SqlColumn {
   const decimal = decimalOf(type);
   if (!decimal) return { name, type };
   return { name, type: `DECIMAL(${decimal.precision > 18 ? 38 : 18},${decimal.scale})` };
 }
 
-/** Staging tables that row batches are poured into, one for each shape of rows that comes along. */
+/** Staging tables that hold row batches, one table for each distinct row schema. */
 export class StagedRows {
   readonly #database: Database;
   #connection: DuckDBConnection | undefined;
@@ -40,14 +40,14 @@ export class StagedRows {
     appender.append(decodeRows(batch));
   }
 
-  /** Everything appended so far, now readable. Later batches go to further parts. */
+  /** All rows appended so far, now readable. Later batches go to new parts. */
   parts(): readonly StagedPart[] {
     for (const appender of this.#open.values()) appender.close();
     this.#open.clear();
     return this.#parts;
   }
 
-  /** Drops it all. Idempotent. */
+  /** Drops all staging tables. Idempotent. */
   async drop(): Promise<void> {
     const parts = this.parts().slice();
     this.#parts.length = 0;
@@ -68,7 +68,7 @@ export class StagedRows {
   }
 }
 
-/** Row batches held in memory while they are small, in staging tables beyond that. */
+/** A row buffer that holds small amounts in memory and spills larger ones to staging tables. */
 class StagedBuffer implements RowBuffer {
   readonly #database: Database;
   readonly #bytesHeldMax: number;
@@ -90,7 +90,10 @@ class StagedBuffer implements RowBuffer {
     if (this.sizeBytes > this.#bytesHeldMax) await this.#spill();
   }
 
-  /** The buffer's own staging tables, if it has any; otherwise the rows go into `shared`, and there are none. */
+  /**
+   * Returns the buffer's own staging tables, if it has any. Otherwise appends the rows to `shared` and
+   * returns no tables.
+   */
   async into(shared: StagedRows): Promise<readonly StagedPart[]> {
     if (this.#rows) return this.#rows.parts();
     for (const batch of this.#held) await shared.append(batch);
@@ -110,9 +113,11 @@ class StagedBuffer implements RowBuffer {
   }
 }
 
-/** A parse run's rows and rejects in DuckDB. */
+/** The rows and rejects of a parse run in DuckDB. */
 export class DuckDbStage extends BufferedStage<StagedBuffer> {
-  /** Up to `bytesHeldMax` encoded bytes of rows, and as many of rejects, stay in memory as they came. */
+  /**
+   * Up to `bytesHeldMax` encoded bytes of rows, and the same amount of rejects, stay in memory unchanged.
+   */
   constructor(database: Database, bytesHeldMax: number) {
     super(new StagedBuffer(database, bytesHeldMax), new StagedBuffer(database, bytesHeldMax));
   }

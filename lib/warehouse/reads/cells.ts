@@ -1,6 +1,6 @@
-/** Cells of query results (QueryResult.rows) as values. */
+/** Converts cells of query results (QueryResult.rows) to values. */
 
-/** Text as it is; numbers as digits. */
+/** Text unchanged; numbers as digits. */
 export const textOrNull = (cell: unknown): string | null =>
   cell === null || cell === undefined ? null : typeof cell === "string" ? cell : JSON.stringify(cell);
 

@@ -5,19 +5,19 @@ import { identifier, tableName } from "../sql/sql.ts";
 import type { CheckMeasurements, CheckValue, MeasuredTable, ReadLimits, TableCheck } from "./port.ts";
 import type { SqlReader } from "./sql-reader.ts";
 
-/** What the SQL of a check depends on. */
+/** The context that the SQL of a check depends on. */
 export interface CheckContext extends MeasuredTable {
   dialect: Dialect;
   nowMs: number;
 }
 
 /**
- * The SQL of a check; it gives one number, the failing rows. `aggregate`: an aggregate expression over the table; all of a statement
- * share one scan. `subquery`: a SELECT with one row and one column.
+ * The SQL of a check. Its result is one number, the failing rows. `aggregate`: an aggregate expression over
+ * the table; all aggregates of a statement share one scan. `subquery`: a SELECT with one row and one column.
  */
 export type CheckSql = { by: "aggregate" | "subquery"; sql: string } | { by: "none"; problem: string };
 
-/** What Warehouse.measure says. */
+/** Implements Warehouse.measure. */
 export async function measure(
   reader: SqlReader,
   table: MeasuredTable,
@@ -37,7 +37,10 @@ export async function measure(
 
 const failingOf = (part: CheckSql): { problem: string } => ({ problem: part.by === "none" ? part.problem : "" });
 
-/** One statement for many checks: first the table's row count, then each check's failing rows, in order. */
+/**
+ * One statement for many checks. Its first column is the table's row count; then come each check's failing
+ * rows, in order.
+ */
 export function measureStatement(table: string, parts: readonly CheckSql[]): string {
   const aggregates: string[] = [];
   const joins: string[] = [];
@@ -156,7 +159,10 @@ function timeColumn({ type, column: name }: ColumnCheck, context: CheckContext):
   throw new Error(`${type} needs a date or timestamp; '${name}' is ${column.type}`);
 }
 
-/** A value of a contract as the column can be compared with it. Numbers keep all their digits, whatever the column's scale. */
+/**
+ * A contract's value as a literal that the column can be compared with. Numbers keep all their digits,
+ * whatever the column's scale.
+ */
 function valueLiteral(dialect: Dialect, type: ColumnType, value: CheckValue): string {
   if (type === "BOOLEAN") return dialect.literal(type, String(value).toLowerCase() === "true");
   if (!isNumeric(type)) return dialect.literal(type, String(value));

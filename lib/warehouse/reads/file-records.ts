@@ -26,10 +26,10 @@ const COLUMNS = [
   "error_message",
 ] as const;
 
-/** Versions are read in pages of so many, so that a result stays below the limits of a query. */
+/** The page size of reads of versions. It keeps a result below the limits of a query. */
 const VERSIONS_PAGE = 10_000;
 
-/** `_ingest_files` through SQL. */
+/** Reads `_ingest_files` through SQL. */
 export function fileRecords(reader: SqlReader): FileRecords {
   const { stringLiteral } = reader.dialect;
   const equal = (column: string, value: string | undefined): string[] =>

@@ -1,12 +1,12 @@
 import type { SqlColumn } from "../sql/sql.ts";
 
-/** Limits of one look-up. Beyond `timeoutMs` it fails with QUERY_TIMEOUT. */
+/** The limits of one read. A read that exceeds `timeoutMs` fails with QUERY_TIMEOUT. */
 export interface ReadLimits {
   timeoutMs: number;
   signal?: AbortSignal;
 }
 
-/** How a file version ended, from `_ingest_files`. */
+/** The outcome of a file version, from `_ingest_files`. */
 export interface FileRecord {
   fileId: string;
   table: string;
@@ -14,11 +14,11 @@ export interface FileRecord {
   /** `committed`, `failed`, … */
   status: string;
   sizeBytes: number;
-  /** Empty: the file was deleted. */
+  /** Empty if the file was deleted. */
   contentHash: string | null;
   etag: string | null;
   sourceOffset: number | null;
-  /** What its rows carry as their _source_offset. */
+  /** The _source_offset of its rows. */
   rowsOffset: number | null;
   rowsRead: number | null;
   rowsCommitted: number | null;
@@ -41,14 +41,15 @@ export interface FileRecordFilter {
   limit: number;
 }
 
-/** `_ingest_files`. Empty as long as nothing is recorded. */
+/** Reads `_ingest_files`. It is empty until something is recorded. */
 export interface FileRecords {
   find(fileId: string, limits: ReadLimits): Promise<FileRecord | undefined>;
   /** Newest first, by file id. */
   list(filter: FileRecordFilter, limits: ReadLimits): Promise<FileRecord[]>;
   /**
-   * Every version of the table's files, oldest first. `standing`: only those whose source offset is that of some row of the table, which
-   * leaves out repetitions in an append table, since their rows carry the offset of the version that they repeat.
+   * Every version of the table's files, oldest first. With `standing`, only versions whose source offset
+   * occurs in some row of the table. This omits repetitions in an append table, because their rows carry the
+   * offset of the version that they repeat.
    */
   versions(table: string, options: { standing: boolean }, limits: ReadLimits): Promise<FileRecord[]>;
 }
@@ -61,7 +62,7 @@ export interface RejectRecord {
   /** Ordinal in the file, from 1. */
   row: number;
   line: number;
-  /** null: the whole row is at fault. */
+  /** null if the whole row is at fault. */
   column: string | null;
   reason: string;
   message: string;
@@ -84,52 +85,55 @@ export interface RejectFilter {
   column?: string | undefined;
   lineFrom?: number | undefined;
   lineTo?: number | undefined;
-  /** When the row was recorded as rejected, epoch milliseconds; both inclusive. */
+  /** The time when the row was recorded as rejected, in epoch milliseconds. Both bounds are inclusive. */
   sinceMs?: number | undefined;
   untilMs?: number | undefined;
-  /** Also rejects of versions that a newer version has replaced. */
+  /** Includes the rejects of versions that a newer version has replaced. */
   all: boolean;
 }
 
-/** Position in the order of rejects: newest file first, then by row. */
+/** A position in the order of rejects: newest file first, then by row. */
 export interface RejectPlace {
   sourceOffset: number;
   fileId: string;
   row: number;
 }
 
-/** `counts` returns no more groups than this. */
+/** The maximum number of groups that `counts` returns. */
 export const COUNTED_GROUPS_MAX = 1_000;
 
 /**
- * `_rejected_rows` with `_ingest_files`. A reject stands as long as its version is the newest of its file, or the newest that did not
- * fail: the table holds the rows of that version.
+ * Reads `_rejected_rows` with `_ingest_files`. A reject is current while its version is the newest version
+ * of its file, or the newest that did not fail: the table holds the rows of that version.
  */
 export interface RejectRecords {
-  /** Newest file first, then by row; those after `after`. */
+  /** Newest file first, then by row; only the rejects after `after`. */
   list(
     filter: RejectFilter,
     page: { after?: RejectPlace | undefined; limit: number },
     limits: ReadLimits,
   ): Promise<RejectRecord[]>;
-  /** Groups with most rows first; at most COUNTED_GROUPS_MAX. */
+  /** The largest groups first, at most COUNTED_GROUPS_MAX. */
   counts(filter: RejectFilter, limits: ReadLimits): Promise<RejectCount[]>;
-  /** Rejects of one file version by ordinal, ascending, at most `limit`; without their raw text, which may be long. */
+  /**
+   * The rejects of one file version, in ascending order of their ordinals, at most `limit`. Their raw text
+   * is omitted because it may be long.
+   */
   ofFile(
     fileId: string,
     limit: number,
     limits: ReadLimits,
   ): Promise<Map<number, { line: number; reason: string; message: string }>>;
-  /** Ids of file versions with rejects: of those that stand, or of all. At most 10,000. */
+  /** The ids of file versions that have rejects: current rejects, or all. At most 10,000. */
   files(table: string, which: { file?: string | undefined; all: boolean }, limits: ReadLimits): Promise<Set<string>>;
 }
 
-/** Row count and age of a table's data, as text where a query gives text. */
+/** The row count and age of a table's data, as text where a query returns text. */
 export interface TableFreshness {
   rowCount: number;
-  /** Newest _ingested_at, `2024-01-31T12:00:00.123456` in UTC; null for an empty table. */
+  /** The newest _ingested_at as `2024-01-31T12:00:00.123456` in UTC; null for an empty table. */
   lastIngestedAt: string | null;
-  /** Largest value of the date column asked for. */
+  /** The largest value of the requested date column. */
   lastDate: string | null;
 }
 
@@ -144,7 +148,7 @@ export interface MaintenanceRun {
 
 export type CheckValue = string | number | boolean;
 
-/** A rule that rows, or a table, must keep. NULL keeps every rule but not_null. */
+/** A rule for rows or for a table. NULL satisfies every rule except not_null. */
 export type TableCheck =
   | { type: "not_null" | "uniqueness" | "positive" | "no_future_dates"; column: string }
   | { type: "accepted_values"; column: string; accepted: readonly CheckValue[] }
@@ -155,7 +159,7 @@ export type TableCheck =
   /** The newest value is at most this old. */
   | { type: "freshness"; column: string; maxAgeMs: number }
   | { type: "referential"; column: string; references: { table: string; column: string } }
-  /** A SELECT that a user wrote: every row it returns fails. */
+  /** A SELECT written by a user. Every row that it returns fails. */
   | { type: "custom_sql"; sql: string };
 
 export interface MeasuredTable {
@@ -165,19 +169,22 @@ export interface MeasuredTable {
 }
 
 export interface CheckMeasurements {
-  /** Undefined if nothing was asked, since no check can be. */
+  /** Undefined if no statement ran because none of the checks can run. */
   rowCount: number | undefined;
-  /** For each check, in order: how many rows fail (uniqueness: values), or why the check cannot be asked of this table. */
+  /**
+   * For each check, in order: the number of failing rows (uniqueness: values), or the reason why the check
+   * cannot run on this table.
+   */
   failing: (number | { problem: string })[];
 }
 
-/** What services ask of the data, beside users' own SQL. */
+/** The services' own queries of the data, separate from users' SQL. */
 export interface WarehouseReads {
   readonly files: FileRecords;
   readonly rejects: RejectRecords;
   rowCount(table: string, limits: ReadLimits): Promise<number>;
-  /** `dateColumn`: a column of the table, if `lastDate` is wanted. */
+  /** `dateColumn`: a column of the table, if the caller needs `lastDate`. */
   freshness(table: string, dateColumn: string | undefined, limits: ReadLimits): Promise<TableFreshness>;
-  /** One for each operation that has run, by operation. */
+  /** The latest run of each operation that has run, ordered by operation. */
   maintenanceRuns(table: string, limits: ReadLimits): Promise<MaintenanceRun[]>;
 }

@@ -26,7 +26,7 @@ const COLUMNS = [
   "rejected_at",
 ] as const;
 
-/** `_rejected_rows`, together with `_ingest_files`, through SQL. */
+/** Reads `_rejected_rows` and `_ingest_files` through SQL. */
 export function rejectRecords(reader: SqlReader): RejectRecords {
   const { stringLiteral } = reader.dialect;
   const rowsOf = async (sql: string, rowsMax: number, limits: ReadLimits): Promise<unknown[][]> => {
@@ -104,10 +104,10 @@ function conditionsOf({ stringLiteral, literal }: Dialect, filter: RejectFilter)
   ];
 }
 
-/** RejectRecords says when a reject stands. Of `r` and `n` (newestVersions). */
+/** The condition for a current reject (see RejectRecords), on `r` and `n` (newestVersions). */
 const STANDING = "(n.newest IS NULL OR r.source_offset = n.newest OR r.source_offset = n.newest_taken)";
 
-/** `table`: a literal. */
+/** `table` is a literal. */
 const newestVersions = (table: string): string =>
   `(SELECT file_key, max(source_offset) AS newest, max(CASE WHEN status <> 'failed' THEN source_offset END) AS newest_taken ` +
   `FROM ${tableName("_ingest_files")} WHERE table_name = ${table} GROUP BY file_key)`;

@@ -1,7 +1,7 @@
 import type { Dialect } from "../sql/dialect.ts";
 import type { QueryOptions, QueryResult, TableDescription } from "../warehouse.ts";
 
-/** What a warehouse gives so that its reads can be made of SQL. */
+/** The parts of a warehouse that its SQL reads need. */
 export interface SqlReader {
   readonly dialect: Dialect;
   query(sql: string, options: QueryOptions): Promise<QueryResult>;

@@ -3,7 +3,7 @@ import { msOrNull, textOrNull } from "./cells.ts";
 import type { MaintenanceRun, ReadLimits, TableFreshness } from "./port.ts";
 import type { SqlReader } from "./sql-reader.ts";
 
-/** Kinds of maintenance are three; more rows would be a fault. */
+/** There are three maintenance operations. More rows than this indicate a defect. */
 const RUNS_MAX = 10;
 
 export async function rowCount(reader: SqlReader, table: string, limits: ReadLimits): Promise<number> {

@@ -2,37 +2,48 @@ import { decimalOf, type ColumnType } from "../../columns.ts";
 import { dateText, decimalText, timestampText } from "../../rows/value-text.ts";
 import { identifier, type SqlColumn } from "./sql.ts";
 
-/** What a literal can be made of. A Date is an instant; a bigint beside DATE, TIMESTAMP and DECIMAL is days, microseconds and unscaled. */
+/**
+ * The values that a literal can represent. A Date is an instant. A bigint is days for DATE, microseconds for
+ * TIMESTAMP, and the unscaled value for DECIMAL.
+ */
 export type LiteralValue = string | number | bigint | boolean | Date | Uint8Array | null;
 
-/** How one engine spells what SQL leaves to engines. Pure functions; values become literals and nothing else. */
+/**
+ * An engine's spelling of SQL that differs between engines. The functions are pure. A value becomes one
+ * literal and nothing else.
+ */
 export interface Spelling {
-  /** A column type, as CREATE TABLE and CAST take it. */
+  /** A column type for CREATE TABLE and CAST. */
   readonly typeName: (type: ColumnType) => string;
-  /** A string of any characters, NUL and quotes included. */
+  /** A string of any characters, including NUL and quotes. */
   readonly stringLiteral: (text: string) => string;
   /** A TIMESTAMP WITH TIME ZONE; `text` is UTC, `2024-01-31 12:00:00.123456`. */
   readonly instantLiteral: (text: string) => string;
-  /** A condition: some part of the text matches the pattern. Both are SQL expressions. */
+  /**
+   * A condition that is true if a part of the text matches the pattern. Both arguments are SQL expressions.
+   */
   readonly regexpMatches: (text: string, pattern: string) => string;
 }
 
-/** A spelling and what follows from it. */
+/** A spelling and the SQL that derives from it. */
 export interface Dialect extends Spelling {
   /**
-   * A value of a column type. Strings are taken literally: digits for numbers, `2024-01-31` for dates, `2024-01-31T12:00:00.123456` for
-   * timestamps (UTC; a `Z` at the end is allowed). Throws if the value is not valid for the type.
+   * A value of a column type. Strings are used literally: digits for numbers, `2024-01-31` for dates,
+   * `2024-01-31T12:00:00.123456` for timestamps (UTC, with an optional final `Z`). Throws if the value is
+   * not valid for the type.
    */
   readonly literal: (type: ColumnType, value: LiteralValue) => string;
   /** `"a" BIGINT, "b" VARCHAR`: the body of a CREATE TABLE. */
   readonly columnDefinitions: (columns: readonly SqlColumn[]) => string;
   /** `'a', 'b'`: the body of an IN. */
   readonly stringList: (texts: readonly string[]) => string;
-  /** `(…), (…)`: the body of an INSERT … VALUES; a column that a row lacks becomes NULL. Throws on unknown columns. */
+  /**
+   * `(…), (…)`: the body of an INSERT … VALUES. A column that a row lacks becomes NULL. Throws on unknown
+   * columns.
+   */
   readonly values: (columns: readonly SqlColumn[], rows: readonly Readonly<Record<string, LiteralValue>>[]) => string;
 }
 
-/** The dialect of an engine with this spelling. */
 export function dialectOf(spelling: Spelling): Dialect {
   const { typeName, stringLiteral } = spelling;
   const literal = (type: ColumnType, value: LiteralValue): string => literalOf(spelling, type, value);
@@ -54,10 +65,10 @@ export function dialectOf(spelling: Spelling): Dialect {
   };
 }
 
-/** The text in quotes, quotes in it doubled. */
+/** The text in quotes, with its own quotes doubled. */
 export const quoted = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 
-/** Any double, -0, NaN and the infinities included. */
+/** A literal for any double, including -0, NaN and the infinities. */
 export function doubleLiteral(value: number): string {
   const text = Object.is(value, -0) ? "-0.0" : String(value);
   return `CAST('${text}' AS DOUBLE)`;

@@ -1,20 +1,21 @@
 import { AUDIT_COLUMNS, type ColumnDefinition, type ColumnType } from "../../columns.ts";
 
 /**
- * Identifiers and the pieces of SQL that are the same in every dialect. Pure: whatever a name holds, the text is that name and nothing
- * else. Literals and types are in dialect.ts.
+ * Identifiers and the SQL fragments that are the same in every dialect. The functions are pure. Whatever
+ * characters a name contains, the result is that name and nothing else. Literals and types are in
+ * dialect.ts.
  */
 
-/** The schema all tables live in. */
+/** The schema of all tables. */
 export const SCHEMA = "lakehouse";
 
-/** A column as a table has it; `name` unquoted. */
+/** A column of a table; `name` is unquoted. */
 export interface SqlColumn {
   readonly name: string;
   readonly type: ColumnType;
 }
 
-/** `name` quoted. Throws on what no warehouse can name: the empty name and NUL. */
+/** The quoted `name`. Throws on names that no warehouse supports: the empty name, and names with NUL. */
 export function identifier(name: string): string {
   if (name === "" || name.includes("\0")) throw new Error(`no identifier: ${JSON.stringify(name)}`);
   return `"${name.replaceAll('"', '""')}"`;
@@ -32,17 +33,17 @@ export function columnList(names: readonly string[], alias?: string): string {
 export const column = (name: string, alias?: string): string =>
   alias === undefined ? identifier(name) : `${alias}.${identifier(name)}`;
 
-/** True where any of the columns differs between the two aliases, NULL counting as a value. */
+/** True where any of the columns differs between the two aliases. NULL counts as a value. */
 export function anyDistinct(names: readonly string[], left: string, right: string): string {
   if (names.length === 0) return "FALSE";
   return `(${names.map((name) => `${column(name, left)} IS DISTINCT FROM ${column(name, right)}`).join(" OR ")})`;
 }
 
-/** True where all of the columns are equal and not NULL. */
+/** True where all of the columns are equal and none is NULL. */
 export function allEqual(names: readonly string[], left: string, right: string): string {
   if (names.length === 0) return "TRUE";
   return names.map((name) => `${column(name, left)} = ${column(name, right)}`).join(" AND ");
 }
 
-/** A file's columns followed by the audit columns. */
+/** The file's columns, followed by the audit columns. */
 export const withAuditColumns = (columns: readonly ColumnDefinition[]): SqlColumn[] => [...columns, ...AUDIT_COLUMNS];

@@ -2,7 +2,7 @@ import { decimalOf, DECIMAL_PRECISION_MAX, type ColumnType } from "../../columns
 import type { RowBatch } from "../../messages/generated.ts";
 import { rowFieldsOf } from "../../rows/row-decoder.ts";
 
-/** A column of staged rows: `name` while they are staged. */
+/** A column of staged rows. `name` is its name in the stage. */
 export interface StagedColumn {
   readonly name: string;
   /** The column's own name. */
@@ -11,8 +11,9 @@ export interface StagedColumn {
 }
 
 /**
- * The columns that rows of this writer schema are staged in. Writer schemas that differ only in a column's width (INTEGER or BIGINT,
- * DECIMAL digits at one scale) encode alike and are staged alike, as wide as can be.
+ * The columns that stage the rows of this writer schema. Writer schemas that differ only in a column's width
+ * (INTEGER or BIGINT, DECIMAL digits at one scale) have the same encoding. Their rows are staged alike, at
+ * maximum width.
  */
 export function stagedColumnsOf(writerSchema: string): StagedColumn[] {
   return rowFieldsOf(writerSchema).map(({ name: column, type }, index) => {
@@ -33,7 +34,7 @@ export interface BatchGroup {
   batches: RowBatch[];
 }
 
-/** Puts batches whose rows may be staged together into one group, in order of first appearance. */
+/** Groups the batches whose rows may be staged together. Groups are in order of first appearance. */
 export function groupBatches(batches: Iterable<RowBatch>): BatchGroup[] {
   const groups = new Map<string, BatchGroup>();
   for (const batch of batches) {

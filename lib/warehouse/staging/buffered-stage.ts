@@ -3,7 +3,10 @@ import { rejectBatch } from "../../rows/reject-rows.ts";
 import { sourceOffsetOf } from "../../rows/row-decoder.ts";
 import type { Stage } from "../warehouse.ts";
 
-/** Row batches kept until a commit: in memory while they are small, beyond that wherever the adapter spills them. */
+/**
+ * A row buffer: keeps row batches until a commit. Small ones stay in memory; larger ones spill where the
+ * adapter decides.
+ */
 export interface RowBuffer {
   readonly count: number;
   /** Encoded bytes. */
@@ -14,11 +17,11 @@ export interface RowBuffer {
   discard(): Promise<void>;
 }
 
-/** A parse run's rows and rejects, in a buffer each. */
+/** A stage with one row buffer for rows and one for rejects. */
 export class BufferedStage<Buffer extends RowBuffer> implements Stage {
   readonly rows: Buffer;
   readonly rejects: Buffer;
-  /** What the rows carry as their _source_offset, once there is one. */
+  /** The _source_offset of the rows; undefined until one is known. */
   rowsOffset: number | undefined;
   #discarded = false;
 

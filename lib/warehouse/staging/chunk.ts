@@ -2,18 +2,26 @@ import { DuckDBDataChunk, type DuckDBAppender } from "@duckdb/node-api";
 import duckdb from "@duckdb/node-bindings";
 import type { DecodedColumn, DecodedRows } from "../../rows/row-decoder.ts";
 
-/** Rows a DuckDB vector holds. */
+/** Rows of a DuckDB vector. */
 const VECTOR_ROWS = duckdb.vector_size();
-/** The appender keeps up to 204,800 rows outside DuckDB's memory limit: rows may be long, so it is flushed by bytes. */
+/**
+ * The appender keeps up to 204,800 rows outside DuckDB's memory limit. Rows may be long, so it is flushed by
+ * bytes.
+ */
 const FLUSH_BYTES = 8 * 1024 * 1024;
 const STRING_BYTES = 16;
-/** A string of at most so many bytes lies inside its 16-byte slot; a longer one has four bytes there and a pointer to all. */
+/**
+ * A string of at most this many bytes is stored inside its 16-byte slot. The slot of a longer string holds
+ * its first four bytes and a pointer to the whole string.
+ */
 const INLINE_BYTES = 12;
 
 /**
- * Appends decoded rows to a table through one reused data chunk. Numbers are copied vector-wise as they are; of strings one native call a
- * vector hands over all the bytes and the slots are written here (measured: three times as fast as a call a string).
- * The table's columns must be those of `stagedType`, in the rows' order. Synchronous: nothing else may run on the appender's connection.
+ * Appends decoded rows to a table through one reused data chunk. Numbers are copied unchanged, one vector at
+ * a time. For strings, one native call per vector passes all the bytes, and this class writes the slots
+ * (measured: three times as fast as one call per string).
+ * The types of the table's columns must be the staged types of the rows' columns, in the same order.
+ * Synchronous: nothing else may run on the appender's connection.
  */
 export class ChunkAppender {
   #unflushedBytes = 0;
@@ -22,7 +30,6 @@ export class ChunkAppender {
   readonly #chunk: DuckDBDataChunk;
   readonly #wideDecimals: readonly boolean[];
 
-  /** The types of the appender's columns are taken from the appender. */
   constructor(appender: DuckDBAppender) {
     const types = Array.from({ length: appender.columnCount }, (_, index) => appender.columnType(index));
     this.#appender = appender;
@@ -34,7 +41,7 @@ export class ChunkAppender {
   append(rows: DecodedRows): void {
     for (let from = 0; from < rows.rowCount; from += VECTOR_ROWS) {
       const count = Math.min(VECTOR_ROWS, rows.rowCount - from);
-      // Frees the strings of the round before: memory stays that of one chunk.
+      // Frees the strings of the previous round: memory use stays at one chunk.
       duckdb.data_chunk_reset(this.#raw);
       duckdb.data_chunk_set_size(this.#raw, count);
       rows.columns.forEach((column, index) => {
@@ -50,7 +57,7 @@ export class ChunkAppender {
     this.#unflushedBytes = 0;
   }
 
-  /** Makes everything appended visible and ends the appender. */
+  /** Makes all appended rows visible and closes the appender. */
   close(): void {
     this.#appender.closeSync();
   }
@@ -85,7 +92,7 @@ function copy(vector: duckdb.Vector, values: Int32Array | Uint8Array): void {
   duckdb.copy_data_to_vector(vector, 0, values.buffer as ArrayBuffer, values.byteOffset, values.byteLength);
 }
 
-/** 128-bit integers, known to fit, as 64-bit ones. */
+/** Converts 128-bit integers that fit into 64 bits to 64-bit integers. */
 function lowHalves(wide: Int32Array, count: number): Int32Array {
   const halves = new Int32Array(count * 2);
   for (let i = 0; i < count; i++) {
@@ -95,7 +102,7 @@ function lowHalves(wide: Int32Array, count: number): Int32Array {
   return halves;
 }
 
-/** Bit 1 = valid, lowest bit first. */
+/** Writes the validity mask: bit 1 means valid, lowest bit first. */
 function fillValidity(vector: duckdb.Vector, valid: Uint8Array, from: number, count: number): void {
   let validCount = 0;
   for (let i = from; i < from + count; i++) validCount += valid[i]!;
@@ -107,8 +114,9 @@ function fillValidity(vector: duckdb.Vector, valid: Uint8Array, from: number, co
 }
 
 /**
- * Writes the slots of a string vector. A slot (duckdb_string_t of DuckDB's C interface) is a 32-bit length, then the bytes themselves or,
- * beyond 12, the first four and a pointer. The bytes of all long strings are given to the vector in one piece, which it keeps.
+ * Writes the slots of a string vector. A slot (duckdb_string_t of DuckDB's C interface) is a 32-bit length,
+ * then the bytes themselves. A string longer than 12 bytes has its first four bytes and a pointer instead.
+ * The vector receives the bytes of all long strings in one piece and keeps it.
  */
 function fillStrings(vector: duckdb.Vector, bytes: Buffer, spans: Int32Array, count: number): void {
   const slots = new Uint8Array(count * STRING_BYTES);
@@ -131,7 +139,10 @@ function fillStrings(vector: duckdb.Vector, bytes: Buffer, spans: Int32Array, co
   copy(vector, slots);
 }
 
-/** The address, low and high word, at which the vector now keeps the long strings, one after the other. */
+/**
+ * Passes the long strings to the vector, one after the other in one piece. Returns the low and high word of
+ * the address where the vector keeps them.
+ */
 function keepLongStrings(vector: duckdb.Vector, bytes: Buffer, spans: Int32Array, count: number): [number, number] {
   let length = 0;
   for (let i = 0; i < count; i++) {

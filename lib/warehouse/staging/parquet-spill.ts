@@ -14,33 +14,44 @@ import { decodeRows } from "../../rows/row-decoder.ts";
 import { identifier, type SqlColumn } from "../sql/sql.ts";
 import type { StagedColumn } from "./batch-groups.ts";
 
-/** Enough for 2,000 columns; a piece of an ordinary table takes a tenth of it. */
+/** Enough for 2,000 columns. A piece of an ordinary table uses a tenth of it. */
 const MEMORY_BYTES_MAX = 256 * 1024 * 1024;
-/** Rows of a Parquet file that are compressed together: as many as make this, so that files of long rows take no more memory than others. */
+/**
+ * The size of a row group, the rows of a Parquet file that are compressed together. The limit is in bytes,
+ * so that files with long rows use no more memory than others.
+ */
 const ROW_GROUP_BYTES = 16 * 1024 * 1024;
-/** DuckDB sets 256 KiB aside for the dictionary of each column while it writes: with more columns than this there are none. */
+/**
+ * DuckDB reserves 256 KiB for the dictionary of each column while it writes. Files with more columns than
+ * this have no dictionaries.
+ */
 const DICTIONARY_COLUMNS_MAX = 200;
 
-/** Of more rows it is not asked whether their keys are unique: with five million of them the committer took 564 MB, with one million 450. */
+/**
+ * Above this number of rows the uniqueness of keys is not checked: with five million rows the committer used
+ * 564 MB, with one million 450 MB.
+ */
 const UNIQUE_ROWS_MAX = 1_000_000;
 
 /**
- * Rows on their way into Parquet files, as pieces: Parquet files in a temporary folder, which DuckDB writes and joins. Memory is taken by
- * the piece at hand alone, one at a time, however many rows there are and however long or wide they are.
+ * Spills rows for Parquet files as pieces: Parquet files in a temporary folder that DuckDB writes and joins.
+ * Only the current piece uses memory, and only one piece is processed at a time. This holds for any number
+ * of rows and for long or wide rows.
  */
 export class ParquetSpill {
   readonly #oneAtATime = new Mutex();
   #opened: { instance: DuckDBInstance; folder: string } | undefined;
   #names = 0;
 
-  /** A place for rows with these columns. */
+  /** Opens a spill for rows with these columns. */
   open(columns: readonly StagedColumn[]): SpilledRows {
     return new SpilledRows(this, columns);
   }
 
   /**
-   * Gives `work` a connection of its own, in a transaction that leaves nothing behind, and the path of a file that is not there yet.
-   * @throws DISK_FULL · WAREHOUSE_FAILED for what DuckDB refuses.
+   * Runs `work` with its own connection, in a transaction that is never committed, and with the path of a
+   * file that does not exist yet.
+   * @throws DISK_FULL; WAREHOUSE_FAILED if DuckDB refuses the work
    */
   async exclusively<T>(work: (connection: DuckDBConnection, path: string) => Promise<T>): Promise<T> {
     try {
@@ -50,7 +61,7 @@ export class ParquetSpill {
     }
   }
 
-  /** Waits for the piece at hand. */
+  /** Waits for the current piece. */
   async close(): Promise<void> {
     await this.#oneAtATime.runExclusive(async () => {
       const opened = this.#opened;
@@ -66,7 +77,8 @@ export class ParquetSpill {
     const path = join(folder, `${++this.#names}.parquet`);
     const connection = await instance.connect();
     try {
-      // Rows appended in a transaction can spill; committed by the flush, 2,000 columns would take half a gigabyte.
+      // Rows appended in a transaction can spill. If the flush committed them, 2,000 columns would use half
+      // a gigabyte.
       await connection.run("BEGIN TRANSACTION");
       return await work(connection, path);
     } catch (thrown) {
@@ -83,7 +95,7 @@ export class ParquetSpill {
       memory_limit: `${MEMORY_BYTES_MAX / 1024}KiB`,
       temp_directory: join(folder, "tmp"),
       threads: "1",
-      // Row groups are counted in bytes only without.
+      // DuckDB limits row groups by bytes only if this is false.
       preserve_insertion_order: "false",
       autoinstall_known_extensions: "false",
       autoload_known_extensions: "false",
@@ -92,7 +104,7 @@ export class ParquetSpill {
   }
 }
 
-/** Rows of one set of columns. */
+/** The spilled rows of one set of columns. */
 export class SpilledRows {
   readonly columns: readonly StagedColumn[];
   readonly #spool: ParquetSpill;
@@ -123,12 +135,18 @@ export class SpilledRows {
     }
   }
 
-  /** The same for the same rows in the same order, whatever the batches and whoever computes it. */
+  /**
+   * A fingerprint of the rows: equal for the same rows in the same order, independent of the batches and of
+   * the process that computes it.
+   */
   fingerprint(): string {
     return this.#hash.copy().digest("hex");
   }
 
-  /** Writes the columns that `target` has, with its names and types and in its order, to `key` as one Parquet file. Repeatable. */
+  /**
+   * Writes the columns of `target`, with its names, types and order, to `key` as one Parquet file.
+   * Repeatable.
+   */
   async store(blobs: BlobStore, key: string, target: readonly SqlColumn[]): Promise<void> {
     const sources = new Map(this.columns.map(({ name, column }) => [column, name]));
     const list = target.map(
@@ -145,7 +163,7 @@ export class SpilledRows {
       const { size } = await stat(joined);
       await blobs.put(key, createReadStream(joined), { ifAbsent: true, sizeBytes: size });
     } catch (thrown) {
-      // Whoever wrote it meant the same rows: keys are never used twice for others.
+      // The existing blob holds the same rows: a key is never reused for other rows.
       if (!hasCode(thrown, "BLOB_EXISTS")) throw thrown;
     } finally {
       await rm(joined, { force: true });
@@ -153,8 +171,9 @@ export class SpilledRows {
   }
 
   /**
-   * Have no two rows the same in these of the target's columns? False too where it cannot be found out (too many rows, too long ones), and for
-   * floating point, where engines differ in what is the same. Throws nothing.
+   * Whether all rows differ in these columns of the target. Also false if this cannot be determined (too
+   * many or too long rows), and for floating point, where engines differ in what they treat as equal. Never
+   * throws.
    */
   async areUnique(columns: readonly string[]): Promise<boolean> {
     const keys = columns.map((name) => this.columns.find(({ column }) => column === name));

@@ -14,11 +14,14 @@ import type { CommandOutcome, CommandRun, CommandSettings } from "./command-run.
 import { runChecks } from "./quality.ts";
 
 /**
- * The internal tables. Each has a rows topic, always empty, so that it has one writer like every other table.
+ * The internal tables. Each has a rows topic, always empty, so that it has one writer like every other
+ * table.
  */
 export const INTERNAL_TABLE_NAMES: readonly string[] = Object.keys(INTERNAL_TABLES);
 
-/** The writer of this table carries out the commands of tables without a rows topic, which have no writer. */
+/**
+ * The writer of this table carries out the commands of tables without a rows topic, which have no writer.
+ */
 const MAINTENANCE_KEY: InternalTable = "_maintenance_log";
 
 /** Ids of finished commands in memory; in practice the topic no longer retains older ones. */
@@ -50,8 +53,8 @@ interface Progress {
  * assigned to other committers than the tables. So every committer reads all of `commands` and
  * `command-results`, without a consumer group, and carries out the commands of the tables that it writes. If
  * a table moves, its commands without a result move with it. All results are read before each command, so a
- * command runs once, unless its committer crashes or loses the table before it publishes the result; commands
- * are idempotent.
+ * command runs once, unless its committer crashes or loses the table before it publishes the result;
+ * commands are idempotent.
  *
  * A command occupies its table's writer for one step at a time. Between steps the writer commits waiting
  * files and carries out other commands.

@@ -21,10 +21,10 @@ export interface CheckResult {
 const DETAILS_CHARS_MAX = 1_000;
 
 /**
- * Runs a table's checks and records the results in `_quality_results`. If the contract sets `gate: block` and
- * all its checks ran, publishes the checked version as `<table>_trusted`, or records that it is held. One
- * statement measures all checks. If it fails, each check runs alone, so that a broken check gives an error
- * with its message and hides no other.
+ * Runs a table's checks and records the results in `_quality_results`. If the contract sets `gate: block`
+ * and all its checks ran, publishes the checked version as `<table>_trusted`, or records that it is held.
+ * One statement measures all checks. If it fails, each check runs alone, so that a broken check gives an
+ * error with its message and hides no other.
  */
 export async function runChecks(run: CommandRun): Promise<CommandOutcome> {
   const { command, writer, clock } = run;

@@ -8,7 +8,9 @@ export interface Failure {
   message: string;
 }
 
-/** Longer messages are cut so that a commit event of many failed files stays below the log's record limit. */
+/**
+ * Longer messages are cut off. This keeps a commit event of many failed files below the log's record limit.
+ */
 const MESSAGE_CHARS_MAX = 1_000;
 
 export function commitFailureOf(thrown: unknown): Failure {

@@ -29,8 +29,8 @@ export function countCommit(metrics: CommitterMetrics, event: CommitEvent, recor
 }
 
 /**
- * Milliseconds of each step. The times come from several machines: negative differences of their clocks count
- * as 0.
+ * Milliseconds of each step. The times come from several machines: negative differences of their clocks
+ * count as 0.
  */
 export function stepsOf(
   { receivedAtMs, parsedAtMs, parseMs }: FileOutcome,

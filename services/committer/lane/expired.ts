@@ -7,8 +7,8 @@ import type { FileEvent, RowMessage } from "../../../lib/messages/generated.ts";
 import { GROUPS, rowsTopic, TOPICS } from "../../../lib/messages/topics.ts";
 
 /**
- * Watches the offsets of one assignment. Records that expire during a lag leave a gap: a new assignment then begins at
- * what is left, and ends their files.
+ * Watches the offsets of one assignment. Records that expire during a lag leave a gap. The next assignment
+ * then starts at the oldest remaining record and ends the files of the expired records.
  */
 export class ExpiryCheck {
   readonly #log: EventLog;
@@ -40,10 +40,11 @@ export interface Expired {
 }
 
 /**
- * Looks whether the rows topic lost records that the group has not acked (its retention is shorter than the outage was).
- * A file whose rows and end-of-file are all gone leaves no gap to see, so its file event is looked up: it is above the
- * watermark, the parser has acked it, and the rows that are left are of later versions. Such a file ends as failed with
- * ROWS_MISSING; a deletion needs no rows and ends as what it is.
+ * Checks whether the rows topic lost records that the group has not acked (because its retention is shorter
+ * than the outage). A file that lost all its rows and its end-of-file leaves no visible gap, so its file
+ * event is read: its offset is above the offset watermark, the parser has acked it, and the remaining rows
+ * belong to later versions. Such a file ends as failed with ROWS_MISSING. A deletion needs no rows and ends
+ * as a deletion.
  * @returns undefined if nothing expired
  * @throws LOG_UNAVAILABLE
  */

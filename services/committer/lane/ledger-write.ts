@@ -21,9 +21,9 @@ export class LedgerWrite {
   }
 
   /**
-   * Whether these files may be committed during the pending write. If a crash loses that write, its files are
-   * committed again, after these, and that must never show an older state. So false if both batches contain
-   * the same file, or if missing keys, deleted by a later file, would return.
+   * Whether these files may be committed during the pending write. If a crash loses that write, its files
+   * are committed again, after these, and that must never show an older state. So false if both batches
+   * contain the same file, or if missing keys, deleted by a later file, would return.
    */
   allows(next: readonly ReadyFile[], { deleteMissing }: Contract): boolean {
     if (this.#batch.length === 0) return true;

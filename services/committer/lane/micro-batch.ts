@@ -31,8 +31,8 @@ export interface BatchState {
 
 /**
  * The limit that triggers a commit of the waiting files; otherwise the milliseconds until the next call
- * (undefined: wait for an event). A single small file is committed at once (`idle`); files that arrive during
- * a commit share the next.
+ * (undefined: wait for an event). A single small file is committed at once (`idle`); files that arrive
+ * during a commit share the next.
  */
 export function dueLimit(
   waiting: readonly Waiting[],
@@ -54,8 +54,8 @@ export function dueLimit(
 }
 
 /**
- * The number of waiting files, from the first, in the next micro-batch: as many as the limits allow, at least
- * one.
+ * The number of waiting files, from the first, in the next micro-batch: as many as the limits allow, at
+ * least one.
  */
 export function batchLength(waiting: readonly Waiting[], limits: BatchLimits): number {
   let rows = 0;

@@ -45,13 +45,14 @@ interface OpenFile {
 /**
  * Folds the messages of one rows.<table> into files.
  *
- *     unknown ─first message─▶ open ─usable attempt ends─▶ ended ─no older file open─▶ released ─recorded─▶ absorbed
+ *     unknown ─first message─▶ open ─usable attempt ends─▶ ended
+ *     ended ─no older file open─▶ released ─recorded─▶ absorbed
  *
  * - Attempts of a file are never mixed: each has its own stage. The first that ends wins, and the others are
  *   discarded.
  * - Row batches of an attempt must be contiguous. A repeated one is skipped. After a gap the attempt is
- *   unusable, and the file waits for another. If an attempt ends with a gap and no other is running, the file
- *   ends with `missing`.
+ *   unusable, and the file waits for another. If an attempt ends with a gap and no other is running, the
+ *   file ends with `missing`.
  * - Files are released in ascending order of source offset, so that the watermark never passes an open file.
  * - Messages at or below the watermark are skipped.
  *

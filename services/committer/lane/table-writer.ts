@@ -55,20 +55,20 @@ export interface TableWriterDeps {
 }
 
 /**
- * The only writer of a table. It lives as long as its partition assignment: it starts from the state recorded
- * in the warehouse, and everything in its memory can be read again from the log.
+ * The only writer of a table. It lives as long as its partition assignment: it starts from the state
+ * recorded in the warehouse, and everything in its memory can be read again from the log.
  *
  *     opening ──watermark known──▶ waiting ⇄ committing ⇄ commanding ──assignment ends, or drained──▶ closed
- *                                     in each state, while a step keeps failing: stuck (retries, accepts no rows)
+ *                                in each state, while a step keeps failing: stuck (retries, accepts no rows)
  *
  * Two activities run concurrently: `feed` stages records of the log, and one writer loop commits and carries
  * out commands, one at a time. During a commit, complete files gather for the next micro-batch; when two are
  * full, `feed` waits.
  *
- * Steps of a micro-batch: commit → CommitEvent → dead letters → ledger write → ack → discard stages. From the
- * ledger write on, the next commit may run concurrently if that is safe (ledger-write.ts). A crash may repeat
- * steps but loses none: unrecorded messages are redelivered, commits and ledger writes are idempotent, and
- * commit events may be duplicated.
+ * Steps of a micro-batch: commit → CommitEvent → dead letters → ledger write → ack → discard stages. From
+ * the ledger write on, the next commit may run concurrently if that is safe (ledger-write.ts). A crash may
+ * repeat steps but loses none: unrecorded messages are redelivered, commits and ledger writes are
+ * idempotent, and commit events may be duplicated.
  */
 export class TableWriter implements WriterContext {
   readonly contract: Contract;
@@ -128,8 +128,8 @@ export class TableWriter implements WriterContext {
   }
 
   /**
-   * Stages records; resolves when there is room for more. A staging failure ends the assignment: a new writer
-   * gets all again.
+   * Stages records; resolves when there is room for more. A staging failure ends the assignment: a new
+   * writer gets all again.
    */
   async feed(records: readonly LogRecord[]): Promise<void> {
     const attempts = await this.#opened;

@@ -16,8 +16,8 @@ export function ackPosition(unfinished: Iterable<Unfinished>, nextOffset: number
 }
 
 /**
- * Whether the table has absorbed this file version. `watermark` is the highest source offset recorded for the
- * table.
+ * Whether the table has absorbed this file version. `watermark` is the highest source offset recorded for
+ * the table.
  */
 export function isAbsorbed(sourceOffset: number, watermark: number | undefined): boolean {
   return watermark !== undefined && sourceOffset <= watermark;

@@ -1,14 +1,15 @@
 /**
- * What a user's SELECT may name on DuckDB 1.5: everything else is refused. Lists of what is allowed, not of what is
- * forbidden: a function that a later DuckDB adds is refused until somebody has looked at it.
+ * The names that a user's SELECT may use on DuckDB 1.5. Everything else is refused. These are lists of
+ * allowed names, not of forbidden ones: a function that a later DuckDB adds is refused until someone reviews
+ * it.
  */
 
 const names = (text: string): ReadonlySet<string> => new Set(text.trim().split(/\s+/));
 
 /**
- * Scalar functions, aggregates and macros. Left out: functions that tell of settings, files, sessions or SQL text
- * (`current_setting`, `getvariable`, `json_serialize_sql`), that change state (`nextval`, `setseed`, `write_log`), that only
- * wait (`sleep_ms`, `pg_sleep`), and DuckDB's internal ones.
+ * Scalar functions, aggregates and macros. The list omits functions that reveal settings, files, sessions or
+ * SQL text (`current_setting`, `getvariable`, `json_serialize_sql`), that change state (`nextval`,
+ * `setseed`, `write_log`), that only wait (`sleep_ms`, `pg_sleep`), and DuckDB's internal functions.
  */
 export const ALLOWED_FUNCTIONS = names(`
   !__postfix !~~ !~~* % & && * ** + - ->> / // <-> << <=> <@ >> @ @> ^ ^@ | || ~ ~~ ~~* ~~~
@@ -76,14 +77,14 @@ export const ALLOWED_FUNCTIONS = names(`
   unnest
 `);
 
-/** Table functions: they make rows of their arguments, or describe the tables. None reads a file. */
+/** Table functions. They create rows from their arguments or describe the tables. None reads a file. */
 export const ALLOWED_TABLE_FUNCTIONS = names(`
   duckdb_columns duckdb_constraints duckdb_functions duckdb_indexes duckdb_keywords duckdb_schemas duckdb_tables
   duckdb_types duckdb_views generate_series generate_subscripts icu_calendar_names json_each json_tree
   pg_timezone_names pragma_database_size pragma_show pragma_table_info pragma_version range repeat repeat_row summary test_all_types unnest
 `);
 
-/** Views of DuckDB that describe the tables; the others tell of files, settings, logs and secrets. */
+/** DuckDB's views that describe the tables. The other views reveal files, settings, logs and secrets. */
 export const ALLOWED_BUILTIN_VIEWS = names(`
   duckdb_columns duckdb_constraints duckdb_indexes duckdb_schemas duckdb_tables duckdb_types duckdb_views
   pg_am pg_attrdef pg_attribute pg_class pg_constraint pg_description pg_enum pg_index pg_indexes pg_namespace pg_proc

@@ -5,9 +5,9 @@ export interface QueryRequest {
   rowsMax: number;
   /** The warehouse's database file. The process copies it and never opens it with DuckDB. */
   file: string;
-  /** For the copy, and what DuckDB spills. Removed by the warehouse. */
+  /** Holds the copy and DuckDB's spill files. The warehouse removes it. */
   folder: string;
-  /** What the attached copy is called in SQL, and the schema whose tables a query may read. */
+  /** The name of the attached copy in SQL, and the schema whose tables a query may read. */
   database: string;
   schema: string;
   memoryBytesMax: number;
@@ -27,6 +27,8 @@ export type QueryReply =
       kind: "failed";
       code: "QUERY_NOT_READ_ONLY" | "QUERY_FAILED" | "WAREHOUSE_UNAVAILABLE";
       message: string;
-      /** The process ran out of memory: it may hold on to some, so another one takes the next query. */
+      /**
+       * The process ran out of memory. It may not release all of it, so another process runs the next query.
+       */
       exhausted: boolean;
     };

@@ -1,7 +1,7 @@
 /**
- * A process that runs users' queries, one at a time, over a copy of the database. It holds nothing that the product needs:
- * a query that crashes it, or is killed at its deadline, costs that query alone. It gets no environment, reads no file but
- * its copy, and DuckDB's configuration in it is locked.
+ * A process that runs users' queries, one at a time, over a copy of the database. It holds nothing that the
+ * product needs: if a query crashes it or is killed at its deadline, only that query is lost. It receives no
+ * environment, reads no file except its copy, and locks DuckDB's configuration.
  */
 import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
 import { hasCode, messageOf } from "../../../errors.ts";
@@ -12,7 +12,7 @@ import { Replica } from "./replica.ts";
 import { checkSelect, type Catalog } from "./select-guard.ts";
 import { jsonValue } from "./values.ts";
 
-/** Longer results are cut off, whatever their number of rows: one row may be very wide. */
+/** Longer results are cut off, whatever their number of rows: a single row may be very wide. */
 const RESULT_CHARS_MAX = 64 * 1024 * 1024;
 
 process.on("disconnect", () => process.exit(0));
@@ -34,7 +34,7 @@ async function answer(request: QueryRequest): Promise<void> {
   }
 }
 
-/** The copy that this process holds, with a DuckDB instance that can reach nothing else. */
+/** The copy that this process holds, with a DuckDB instance that can access nothing else. */
 interface Copy {
   folder: string;
   replica: Replica;
@@ -45,7 +45,7 @@ interface Copy {
 }
 let copy: Copy | undefined;
 
-/** Brings the copy up to date, says so, and attaches it. */
+/** Updates the copy, reports this, and attaches it. */
 async function openCopy(request: QueryRequest): Promise<Copy> {
   if (copy?.folder !== request.folder) {
     copy?.own.closeSync();
@@ -94,11 +94,12 @@ async function openInstance(request: QueryRequest): Promise<Copy> {
   return { folder: request.folder, replica, instance, own, catalog, isAttached: false };
 }
 
-/** EXPLAIN and what may stand between it and its query. */
+/** EXPLAIN and the options that may precede its query. */
 const EXPLAIN = /^\s*EXPLAIN\s+(ANALYZE\s+)?(\(\s*FORMAT\s+\w+\s*\)\s*)?/i;
 
 /**
- * The statement to run: the query itself after its tree was checked, or EXPLAIN of a query that was checked without it.
+ * The statement to run: the query after the check of its tree, or EXPLAIN with a query that was checked
+ * without the EXPLAIN prefix.
  * @throws QUERY_NOT_READ_ONLY, QUERY_FAILED
  */
 async function checked(sql: string, { own, catalog }: Copy): Promise<string> {
@@ -136,7 +137,7 @@ async function run(connection: DuckDBConnection, sql: string, rowsMax: number): 
   }
 }
 
-/** About as many characters as the value has in JSON. */
+/** The approximate number of characters of the value in JSON. */
 const charsOf = (value: unknown): number =>
   typeof value === "string" ? value.length : typeof value === "object" ? (JSON.stringify(value) ?? "").length : 8;
 
@@ -151,7 +152,9 @@ function failureOf(thrown: unknown): QueryReply {
   return { kind: "failed", code: isFault ? "WAREHOUSE_UNAVAILABLE" : "QUERY_FAILED", message, exhausted };
 }
 
-/** Resolves when the message is on its way: a slow reader slows the query, not this process's memory. */
+/**
+ * Resolves when the message is sent: a slow reader slows the query instead of filling this process's memory.
+ */
 function reply(message: QueryReply): Promise<void> {
   return new Promise((resolve) => process.send!(message, () => resolve()));
 }

@@ -11,27 +11,28 @@ import type { QueryOptions, QueryResult } from "../../warehouse.ts";
 import { CATALOG, type Database } from "../database.ts";
 import type { QueryReply, QueryRequest } from "./protocol.ts";
 
-/** Queries at once; each has a process of its own. */
+/** The maximum number of concurrent queries. Each has its own process. */
 const QUERIES_AT_ONCE = 2;
 const MIB = 1024 * 1024;
 const MEMORY_BYTES_MAX = 512 * MIB;
 const SPILL_BYTES_MAX = 4096 * MIB;
 const THREADS = 2;
 /**
- * What a query process may allocate at all, beside DuckDB's own limit, which counts its buffers only: Node, vectors, and
- * values that one function makes.
+ * The maximum memory that a query process may allocate in total. DuckDB's own limit counts only its buffers.
+ * The rest is for Node, vectors, and the values that one function creates.
  */
 const PROCESS_BYTES_MAX = 2 * MEMORY_BYTES_MAX + 512 * MIB;
-/** How often a running query's resident memory is looked at. */
+/** The interval between checks of a running query's resident memory. */
 const WATCH_MS = 250;
 
-/** Processes that wait for a query of any warehouse of this process; they keep no program alive. */
+/** Idle processes, shared by all warehouses of this process. They do not keep the program alive. */
 const idle: QueryProcess[] = [];
 
 /**
- * Runs users' queries in processes of their own, a few at a time, over copies of the database (see Replica): a query that
- * takes too much memory or time, or crashes DuckDB, ends its own process and nothing else. Processes start with the first
- * query and wait for the next one. The wait for a turn counts into the time limit.
+ * Runs users' queries in separate processes, a few at a time, over copies of the database (see Replica). A
+ * query that uses too much memory or time, or that crashes DuckDB, ends only its own process. Processes
+ * start with the first query and then wait for the next one. The time limit includes the wait for a free
+ * process.
  */
 export class QueryRunner {
   readonly #database: Database;
@@ -47,7 +48,7 @@ export class QueryRunner {
   }
 
   /**
-   * What Warehouse.query says.
+   * Implements Warehouse.query.
    * @throws QUERY_NOT_READ_ONLY, QUERY_FAILED, QUERY_TIMEOUT, WAREHOUSE_UNAVAILABLE
    */
   async query(sql: string, { rowsMax, timeoutMs, signal }: QueryOptions): Promise<QueryResult> {
@@ -68,7 +69,7 @@ export class QueryRunner {
     }
   }
 
-  /** Ends what runs and removes the copies. */
+  /** Ends running queries and removes the copies. */
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all([...this.#busy].map((one) => one.kill()));
@@ -95,7 +96,7 @@ export class QueryRunner {
     }
   }
 
-  /** Hands the turn to the next query. */
+  /** Starts the next waiting query. */
   #next(): void {
     const next = this.#waiting.shift();
     if (next) next();
@@ -133,13 +134,13 @@ export class QueryRunner {
       throw thrown;
     } finally {
       this.#busy.delete(process);
-      // A process that has not answered is busy with that query still.
+      // A process that has not answered is still busy with that query.
       if (hasAnswered && process.isUsable && !this.#closed) idle.push(process);
       else void process.kill().then(() => rm(folder, { recursive: true, force: true }));
     }
   }
 
-  /** Rejects when the process's resident memory exceeds its bound; never resolves. */
+  /** Rejects when the process's resident memory exceeds its limit. Never resolves. */
   async #watch(process: QueryProcess, ended: AbortSignal): Promise<never> {
     while (!ended.aborted) {
       if (process.residentBytes() > PROCESS_BYTES_MAX) throw tooMuchMemory();
@@ -195,18 +196,18 @@ class QueryProcess {
       child.once("error", (thrown) => exited(thrown.message));
       child.once("exit", (code, signal) => exited(signal ?? `exit code ${code}`));
     });
-    // The time limit of a query keeps the program alive, a process that waits for one does not.
+    // The time limit of a query keeps the program alive. A waiting process does not.
     child.unref();
     child.channel!.unref();
     (child.stderr as Socket).unref();
   }
 
-  /** It has not ended and can take another query. */
+  /** Whether the process is alive and can run another query. */
   get isUsable(): boolean {
     return this.#exit === undefined && !this.#isExhausted;
   }
 
-  /** Runs a query; `whileCopying` is called with a promise that ends when the copy is made. */
+  /** Runs a query. Calls `whileCopying` with a promise that resolves when the copy is complete. */
   async run(request: QueryRequest, whileCopying: (copied: Promise<void>) => Promise<void>): Promise<QueryResult> {
     return new Promise<QueryResult>((resolve, reject) => {
       let columns: QueryResult["columns"] = [];
@@ -238,7 +239,7 @@ class QueryProcess {
     });
   }
 
-  /** Resident memory in bytes; 0 where the system does not say. */
+  /** Resident memory in bytes; 0 if the system does not report it. */
   residentBytes(): number {
     try {
       const [, pages] = readFileSync(`/proc/${this.#child.pid}/statm`, "latin1").split(" ");
@@ -257,15 +258,15 @@ class QueryProcess {
 
 const unavailable = (message: string): TributaryError => new TributaryError("WAREHOUSE_UNAVAILABLE", message.trim());
 
-/** Compiled, the program is a .js file like this one; as .ts it needs tsx. */
+/** The compiled program is a .js file like this one. As .ts it needs tsx. */
 function programArguments(): string[] {
   if (!import.meta.url.endsWith(".ts")) return [fileURLToPath(new URL("./query-process.js", import.meta.url))];
   return ["--import", import.meta.resolve("tsx"), fileURLToPath(new URL("./query-process.ts", import.meta.url))];
 }
 
 /**
- * Node with a limit on what it may allocate (RLIMIT_DATA: private memory that can be written to). Not the address space,
- * of which V8 reserves more than it uses.
+ * Node with a limit on its allocations (RLIMIT_DATA: private writable memory). The address space has no
+ * limit, because V8 reserves more of it than it uses.
  */
 function limited(args: readonly string[]): { command: string; args: string[] } {
   if (process.platform === "win32") return { command: process.execPath, args: [...args] };

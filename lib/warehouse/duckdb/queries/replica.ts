@@ -9,12 +9,13 @@ const SETTLED_NS = 50_000_000n;
 type Stamp = { size: bigint; changedNs: bigint; inode: bigint; settled: boolean } | undefined;
 
 /**
- * A copy of a DuckDB file and its write-ahead log that another process writes to. DuckDB keeps a lock on the file, so that
- * no second process can open it; a copy needs no lock, and the writer is never kept waiting for a reader.
+ * A copy of a DuckDB file and its write-ahead log, to which another process writes. DuckDB locks the file,
+ * so no second process can open it. A copy needs no lock, and the writer never waits for a reader.
  *
- * The copy is the database as of a commit: the log is copied first and the file after it, and nobody checkpoints during
- * this (the caller sees to that), so every block that a commit in the copied log refers to is in the copied file. A commit
- * that is being written is cut off at the end of the log, and DuckDB ignores it.
+ * The copy is the database as of a commit. The write-ahead log is copied first and the file second, and the
+ * caller prevents checkpoints in the meantime. Every block that a commit in the copied log refers to is
+ * therefore in the copied file. A commit that is only partly written is cut off at the end of the log, and
+ * DuckDB ignores it.
  */
 export class Replica {
   readonly path: string;
@@ -27,8 +28,8 @@ export class Replica {
   }
 
   /**
-   * Brings the copy up to date; `release` is called before its files are replaced. A small commit costs the copy of the
-   * log only. False: nothing has changed.
+   * Updates the copy. Calls `release` before it replaces the copy's files. After a small commit, only the
+   * write-ahead log is copied. Returns false if nothing has changed.
    */
   async refresh(release: () => Promise<void>): Promise<boolean> {
     const [file, log] = await Promise.all([stampOf(this.#file), stampOf(`${this.#file}.wal`)]);
@@ -39,7 +40,7 @@ export class Replica {
     await mkdir(dirname(this.path), { recursive: true });
     if (log) await copyFile(`${this.#file}.wal`, `${this.path}.wal`);
     else await rm(`${this.path}.wal`, { force: true });
-    // Copying shares the blocks where the file system can.
+    // The copy shares blocks if the file system supports it.
     if (!fileIsCurrent) await copyFile(this.#file, this.path, constants.COPYFILE_FICLONE);
     this.#copied = { file, log };
     return true;
@@ -57,7 +58,10 @@ async function stampOf(path: string): Promise<Stamp> {
   }
 }
 
-/** The same content for certain: same size and time, and the time had passed when the copy was made. */
+/**
+ * Whether the content is certainly the same: equal size and time, and that time had passed when the copy was
+ * made.
+ */
 function isSame(copied: Stamp, now: Stamp): boolean {
   if (copied === undefined || now === undefined) return copied === now;
   const { size, changedNs, inode, settled } = copied;

@@ -1,7 +1,7 @@
 import { TributaryError } from "../../../errors.ts";
 import { ALLOWED_BUILTIN_VIEWS, ALLOWED_FUNCTIONS, ALLOWED_TABLE_FUNCTIONS } from "./allowed.ts";
 
-/** Expression classes that DuckDB's parser makes, and that hold nothing but what this guard looks at. */
+/** Expression classes of DuckDB's parser that contain nothing but parts that this guard checks. */
 const EXPRESSIONS = new Set(
   (
     "BETWEEN CASE CAST COLLATE COLUMN_REF COMPARISON CONJUNCTION CONSTANT FUNCTION LAMBDA LAMBDA_REF OPERATOR " +
@@ -27,9 +27,11 @@ const refused = (what: string): TributaryError =>
   new TributaryError("QUERY_NOT_READ_ONLY", `${what} is not allowed in a query`);
 
 /**
- * Checks the tree that DuckDB's `json_serialize_sql` makes of a query: one SELECT, in which every node type, function and
- * relation is on a list of what is allowed. Text of literals, aliases and columns is not looked at.
- * @throws QUERY_NOT_READ_ONLY naming what is not allowed; QUERY_FAILED with DuckDB's message if the text does not parse
+ * Checks the tree that DuckDB's `json_serialize_sql` makes of a query. The query must be one SELECT whose
+ * node types, functions and relations are all on the lists of allowed names. The text of literals, aliases
+ * and columns is not checked.
+ * @throws QUERY_NOT_READ_ONLY naming the part that is not allowed; QUERY_FAILED with DuckDB's message if the
+ * text does not parse
  */
 export function checkSelect(serialized: string, catalog: Catalog): void {
   const {
@@ -60,13 +62,13 @@ export function checkSelect(serialized: string, catalog: Catalog): void {
   }
 }
 
-/** Checks one node; returns what is inside it. */
+/** Checks one node and returns its children. */
 function checkNode(node: Node, catalog: Catalog): unknown[] {
   const type = String(node["type"]);
   if ("class" in node) {
     const expression = String(node["class"]);
     if (!EXPRESSIONS.has(expression)) throw refused(`an expression of class ${expression}`);
-    // A constant holds a value and its type, both data.
+    // A constant holds a value and its type. Both are data.
     if (expression === "CONSTANT") return [];
   } else if ("cte_map" in node) {
     if (!QUERY_NODES.has(type)) throw refused(`a query node ${type}`);
@@ -80,7 +82,10 @@ function checkNode(node: Node, catalog: Catalog): unknown[] {
   return Object.values(node);
 }
 
-/** A table function is a FUNCTION expression in a relation: its name has a list of its own, its arguments do not. */
+/**
+ * Checks a table function, which is a FUNCTION expression in a relation. Its name has a separate list; its
+ * arguments do not.
+ */
 function checkTableFunction(node: Node): unknown[] {
   const { function: call, ...rest } = node as { function?: Node };
   const { function_name: name, ...inner } = call as { function_name?: string };
@@ -88,7 +93,10 @@ function checkTableFunction(node: Node): unknown[] {
   return [...Object.values(rest), ...Object.values(inner)];
 }
 
-/** A relation of our schema, of `information_schema`, or a built-in view that is allowed. Unknown names fail in DuckDB. */
+/**
+ * Checks a relation: it must be in the lakehouse schema or `information_schema`, or be an allowed built-in
+ * view. Unknown names fail in DuckDB.
+ */
 function checkRelation(node: Node, { database, schema, builtinViews }: Catalog): void {
   const textOf = (key: string): string => {
     const value = node[key];

@@ -14,8 +14,9 @@ import {
 import { dateText, timestampText } from "../../../rows/value-text.ts";
 
 /**
- * A DuckDB value as JSON without loss: integers beyond 2^53 and decimals as text, dates and timestamps as ISO text, NaN
- * and infinities as text, bytes in base64, lists as arrays, structs and maps as objects, other types as DuckDB's text.
+ * Converts a DuckDB value to JSON without loss. Integers beyond 2^53 and decimals become text, dates and
+ * timestamps ISO text, NaN and infinities text, bytes base64, lists arrays, structs and maps objects. Other
+ * types become DuckDB's text.
  */
 export function jsonValue(value: DuckDBValue): unknown {
   if (value === null || typeof value === "string" || typeof value === "boolean") return value;
