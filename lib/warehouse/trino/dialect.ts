@@ -1,6 +1,6 @@
 import { dialectOf, quoted } from "../sql/dialect.ts";
 
-/** The dialect of Trino on Iceberg, which keeps microseconds. */
+/** The SQL dialect of Trino on Iceberg, which stores timestamps in microseconds. */
 export const trino = dialectOf({
   typeName(type) {
     if (type === "TIMESTAMP") return "TIMESTAMP(6)";

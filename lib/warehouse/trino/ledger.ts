@@ -23,7 +23,10 @@ interface Entry {
   reject: (thrown: unknown) => void;
 }
 
-/** The columns of `_rejected_rows` that come from the reject itself; the others are the same for the whole file. */
+/**
+ * The columns of `_rejected_rows` that come from the reject. The other columns have one value for the whole
+ * file.
+ */
 const REJECT_COLUMNS = INTERNAL_TABLES._rejected_rows.filter(({ name }) =>
   ["source_row", "line", "column_name", "reason", "message", "raw"].includes(name),
 );
@@ -31,25 +34,29 @@ const REJECT_COLUMNS = INTERNAL_TABLES._rejected_rows.filter(({ name }) =>
 const ROWS_A_STATEMENT = 1_000;
 const SELECTS_A_STATEMENT = 40;
 
-/** Least time from one write to the next, so that under load more goes into each: a write costs Trino as much CPU as a small commit. */
+/**
+ * Minimum time between the starts of two writes. A write costs Trino as much CPU as a small commit, so under
+ * load each write takes more entries.
+ */
 const WRITE_GAP_MS = 500;
 
 /**
- * `_ingest_files` and `_rejected_rows`. Every INSERT makes a snapshot, so calls that wait while one is on its way go together in the next:
- * one statement for all tables. Rows are only added (never a MERGE), so that processes do not conflict with each other.
+ * Writes `_ingest_files` and `_rejected_rows`. Every INSERT makes a snapshot. Calls that arrive during a
+ * write therefore wait and share the next write: one statement for all tables. The ledger only adds rows and
+ * never uses MERGE, so that processes do not conflict with each other.
  */
 export class TrinoLedger {
   readonly #context: CommitContext;
   #waiting: Entry[] = [];
   #running: Promise<void> | undefined;
-  /** When the next write may begin, monotonic. */
+  /** Monotonic time at which the next write may begin. */
   #nextMs = 0;
 
   constructor(context: CommitContext) {
     this.#context = context;
   }
 
-  /** What Warehouse.record says. */
+  /** Implements Warehouse.record. */
   record(table: string, ended: Entry["ended"], recordedAtMs: number): Promise<void> {
     if (ended.length === 0) return Promise.resolve();
     return new Promise((resolve, reject) => {
@@ -58,19 +65,19 @@ export class TrinoLedger {
     });
   }
 
-  /** What Warehouse.watermark says. */
+  /** Implements Warehouse.watermark. */
   async watermark(table: string): Promise<number | undefined> {
     const offset = (await this.#watermarks(`WHERE table_name = ${trino.stringLiteral(table)}`)).get(table);
     this.#context.recordedOffsets.read(table, offset);
     return offset;
   }
 
-  /** What Warehouse.watermarks says. */
+  /** Implements Warehouse.watermarks. */
   watermarks(): Promise<Map<string, number>> {
     return this.#watermarks("");
   }
 
-  /** Resolves when nothing waits any more. */
+  /** Resolves when no call waits. */
   async drain(): Promise<void> {
     await this.#running;
   }
@@ -101,7 +108,7 @@ export class TrinoLedger {
     }
   }
 
-  /** Rejects first: a file whose end is recorded has its rejects recorded. */
+  /** Writes the rejects first. If the ledger has a file's outcome, it then also has the file's rejects. */
   async #write(entries: readonly Entry[]): Promise<void> {
     const ended = entries.flatMap(({ table, recordedAtMs, ended: list }) =>
       list.map((one) => ({ ...one, table, recordedAtMs })),
@@ -185,7 +192,9 @@ function rejectSelect({ table, outcome, recordedAtMs }: Ended & { rejects: Spill
   return `SELECT ${list.join(", ")} FROM (${rows}) AS r`;
 }
 
-/** Adds the rows of `select` that the table does not have by their key; all of them belong to the file ids of `files`. */
+/**
+ * Adds the rows of `select` whose key the table does not have. All rows belong to the file ids of `files`.
+ */
 async function insertNew(
   context: CommitContext,
   table: InternalTable,
@@ -202,7 +211,7 @@ async function insertNew(
   );
 }
 
-/** Appends rows to one of our own tables. Long lists go in several statements. */
+/** Appends rows to an internal table. It splits a long list into several statements. */
 export async function appendRows(context: CommitContext, table: InternalTable, rows: readonly Row[]): Promise<void> {
   if (rows.length === 0) return;
   await context.tables.ensureInternal(table);

@@ -3,26 +3,28 @@ import { identifier, SCHEMA } from "../sql/sql.ts";
 import { SQL_TOKEN } from "../sql/tokenizer.ts";
 
 /**
- * What our own tables are called in Trino. Iceberg catalogs that follow the rules of S3 table buckets (SeaweedFS, AWS) refuse names that
- * begin with an underscore, so `_ingest_files` is stored as `tributary_ingest_files`; whoever asks through the port uses the first name.
+ * Prefix of our internal tables in Trino. Iceberg catalogs that follow the rules of S3 table buckets
+ * (SeaweedFS, AWS) reject names that start with an underscore, so Trino stores `_ingest_files` as
+ * `tributary_ingest_files`. Callers of the port use `_ingest_files`.
  */
 const PREFIX = "tributary";
 
-/** The name of a table in Trino's catalog. */
+/** Returns the table's name in Trino's catalog. */
 export const physicalName = (table: string): string => (table in INTERNAL_TABLES ? PREFIX + table : table);
 
-/** The name of a table in the port. */
+/** Returns the table's name in the port. */
 export function logicalName(physical: string): string {
   const table = physical.slice(PREFIX.length);
   return physical.startsWith(PREFIX) && table in INTERNAL_TABLES ? table : physical;
 }
 
-/** The table quoted, as Trino knows it in the session's schema; `suffix` names a metadata table (`$files`). */
+/** Returns the table's quoted name in the session's schema. `suffix` selects a metadata table (`$files`). */
 export const tableId = (table: string, suffix = ""): string => identifier(physicalName(table) + suffix);
 
 /**
- * SQL in the port's names, in Trino's: our own tables are called as above, and the schema `lakehouse` is whichever the warehouse's URL
- * names. Strings and comments stay.
+ * Translates SQL from the port's names to Trino's names. It replaces the names of our internal tables as
+ * above, and the schema `lakehouse` with the schema in the warehouse's URL. It does not change strings and
+ * comments.
  */
 export function withPhysicalNames(sql: string, schema: string): string {
   let before = "";

@@ -9,21 +9,22 @@ import { publishedComment, publishedIn, publishedName } from "../published-view.
 import type { Published } from "../warehouse.ts";
 
 /**
- * On Iceberg `<table>_trusted` is a view over one snapshot of the table: it costs nothing to move, and shows that snapshot's rows with
- * that snapshot's columns whatever comes after. (Trino 476 can make neither branch nor tag.) As long as the view stands on a snapshot,
- * expire_snapshots keeps it: `snapshotsKeptMs`.
+ * On Iceberg, `<table>_trusted` is a view over one snapshot of the table. A publish costs nothing: it moves
+ * the view to another snapshot. The view shows the rows and columns of its snapshot, whatever happens to the
+ * table later. (Trino 476 can create neither branches nor tags.) While the view reads a snapshot,
+ * expire_snapshots keeps that snapshot: see `expiryAge`.
  */
 export interface PublishContext {
   client: TrinoClient;
   tables: TrinoTables;
 }
 
-/** What Warehouse.trusted says. */
+/** Implements Warehouse.published. */
 export async function publishedOf(client: TrinoClient, table: string): Promise<Published | undefined> {
   return (await viewOf(client, table))?.shown;
 }
 
-/** What Warehouse.trust says. */
+/** Implements Warehouse.publish. */
 export async function publish(
   { client, tables }: PublishContext,
   table: string,
@@ -36,7 +37,8 @@ export async function publish(
     tables.inspect(table),
     client.run(`SELECT * FROM ${version} LIMIT 0`),
   ]);
-  // A column added, or widened, since the snapshot's rows were written is not among the snapshot's columns yet.
+  // The snapshot lacks the columns that the writer added after its rows, and has the old types of columns
+  // that the writer widened after them.
   const types = new Map(had.map(({ name, type }) => [name, type.toLowerCase()]));
   const list = withAuditColumns(description?.columns ?? []).map(({ name, type }) => {
     const wanted = trino.typeName(type);
@@ -47,12 +49,12 @@ export async function publish(
   return true;
 }
 
-/** What Warehouse.holdBack says. */
+/** Implements Warehouse.hold. */
 export async function hold({ client, tables }: PublishContext, table: string, sinceMs: number | null): Promise<void> {
   const before = (await viewOf(client, table))?.shown;
   const after: Published = { asOfMs: before?.asOfMs ?? null, heldBackSinceMs: before?.heldBackSinceMs ?? sinceMs };
   if (after.asOfMs === null) {
-    // Before the first pass it follows the table's columns, and stands on no snapshot.
+    // Before the first publish, the view has the table's current columns and reads no snapshot.
     const columns = withAuditColumns((await tables.inspect(table))?.columns ?? []);
     const list = columns.map(({ name, type }) => `CAST(NULL AS ${trino.typeName(type)}) AS ${identifier(name)}`);
     await replaceView(client, table, `SELECT ${list.join(", ")} WHERE FALSE`, after);
@@ -62,8 +64,9 @@ export async function hold({ client, tables }: PublishContext, table: string, si
 }
 
 /**
- * Runs `optimize`, which makes a snapshot of the same rows: a view that stood on the newest before stands on that one afterwards, so that
- * its readers have the merged files, and the old ones can go.
+ * Runs `optimize`, which makes a snapshot with the same rows. If the view reads the newest snapshot before
+ * the call, it reads the new snapshot after the call. Readers of the view then get the merged files, and
+ * maintenance can remove the old files.
  */
 export async function followingOptimize<T>(
   context: PublishContext,
@@ -81,7 +84,10 @@ export async function followingOptimize<T>(
   return result;
 }
 
-/** The view and the snapshot it stands on, if there is one and it stands on any. */
+/**
+ * Returns what the view shows and which snapshot it reads. `snapshot` is undefined if the view reads none.
+ * The result is undefined if there is no view.
+ */
 export async function viewOf(
   client: TrinoClient,
   table: string,

@@ -7,10 +7,16 @@ import { SQL_TOKEN, tokensOf } from "../sql/tokenizer.ts";
 import { resultValue } from "./values.ts";
 import type { QueryOptions, QueryResult } from "../warehouse.ts";
 
-/** A result beyond so many characters of JSON is cut off, whatever its rows: one row may be very wide. */
+/**
+ * Maximum size of a result in characters of JSON. The client cuts off the rest, whatever the number of rows,
+ * because a single row may be very wide.
+ */
 const RESULT_CHARS_MAX = 256 * 1024 * 1024;
 
-/** What Warehouse.query says. Trino never gets a statement that could write, nor one that reads beyond the warehouse's schema. */
+/**
+ * Implements Warehouse.query. Trino never receives a statement that could write, or one that reads outside
+ * the warehouse's schema.
+ */
 export async function runQuery(
   client: TrinoClient,
   { catalog, schema }: OwnSchema,
@@ -47,13 +53,16 @@ export interface OwnSchema {
   schema: string;
 }
 
-/** Says of every schema's tables what they are called; only our own are shown, and what holds for all of them. */
+/**
+ * SHOW targets that a query may use. SHOW can reveal the names of tables in every schema. A query may
+ * therefore show only our own tables, and what is the same for all schemas (FUNCTIONS).
+ */
 const SHOWN = new Set(["TABLES", "COLUMNS", "CREATE", "STATS", "FUNCTIONS"]);
 
 const nameOf = (token: string): string => (token.startsWith('"') ? token.slice(1, -1) : token.toLowerCase());
 const isName = (token: string | undefined): boolean => token !== undefined && /^["A-Za-z_]/.test(token);
 
-/** The dotted names of a statement, part by part; `t.*` has two parts. */
+/** Returns the dotted names of a statement, each as a list of parts. `t.*` has two parts. */
 function dottedNames(tokens: readonly string[]): string[][] {
   const found: string[][] = [];
   for (let at = 0; at < tokens.length; at++) {
@@ -66,9 +75,10 @@ function dottedNames(tokens: readonly string[]): string[][] {
 }
 
 /**
- * The query in a read-only statement, if by its names alone it might read tables of another schema; undefined: it does not. A name of two
- * parts is a table of the schema that its first part is, or a column of an alias; which, Trino knows.
- * @throws QUERY_NOT_ALLOWED for SHOW and DESCRIBE of what is not ours
+ * Returns the query inside a read-only statement if its names alone suggest that it may read tables of
+ * another schema. Returns undefined if they do not. A name of two parts is a table of a schema or a column
+ * of an alias. Only Trino knows which one.
+ * @throws QUERY_NOT_ALLOWED for SHOW and DESCRIBE of tables that are not ours
  */
 export function doubtfulQuery(statement: string, schema: string): string | undefined {
   const own = new Set([schema, SCHEMA, "information_schema"]);
@@ -87,7 +97,7 @@ export function doubtfulQuery(statement: string, schema: string): string | undef
   throw new TributaryError("QUERY_NOT_ALLOWED", `only tables of '${SCHEMA}' are shown and described`);
 }
 
-/** The statement's text from its token of that index on. */
+/** Returns the statement's text from the token at `index` to the end. */
 function textFrom(statement: string, index: number): string {
   let seen = -1;
   for (const { 0: token, index: at } of statement.matchAll(SQL_TOKEN)) {
@@ -96,7 +106,7 @@ function textFrom(statement: string, index: number): string {
   throw new Error("there is no such token");
 }
 
-/** @throws QUERY_NOT_ALLOWED if Trino's plan of input and output names tables of another schema */
+/** @throws QUERY_NOT_ALLOWED if Trino's input/output plan names tables of another schema */
 export function assertOwn(plan: string, { catalog, schema }: OwnSchema): void {
   const { inputTableColumnInfos: inputs } = JSON.parse(plan) as {
     inputTableColumnInfos: { table: { catalog: string; schemaTable: { schema: string; table: string } } }[];
@@ -111,7 +121,9 @@ export function assertOwn(plan: string, { catalog, schema }: OwnSchema): void {
   }
 }
 
-/** A query's failure in the QUERY_ codes; what is no fault of the query stays as it is. */
+/**
+ * Converts a query's failure to a QUERY_ error. It does not change an error that the query did not cause.
+ */
 export function queryError(thrown: unknown): unknown {
   if (!(thrown instanceof TributaryError)) return thrown;
   if (thrown.code === "WAREHOUSE_TIMEOUT")
@@ -133,10 +145,12 @@ const OTHER_STATEMENTS = new Set(
 const TABLE_FUNCTIONS = new Set(["SEQUENCE", "EXCLUDE_COLUMNS", "TABLE_CHANGES"]);
 
 /**
- * The one statement of `sql`, without the semicolon at its end. In Trino's grammar a statement that begins with SELECT, WITH, VALUES, TABLE
- * or a parenthesis only reads, SHOW and DESCRIBE too, and EXPLAIN unless it says ANALYZE, which runs what follows. Table functions may do
- * anything in another catalog's system, so only those known to read may be called.
- * @throws QUERY_NOT_READ_ONLY for any other statement, QUERY_FAILED for what is none.
+ * Returns the single statement in `sql`, without the semicolon at its end. In Trino's grammar, a statement
+ * only reads if it begins with SELECT, WITH, VALUES, TABLE or a parenthesis. SHOW and DESCRIBE also only
+ * read. EXPLAIN only reads unless it says ANALYZE, which runs the statement after it. A table function may
+ * do anything in another catalog's system, so a query may call only the table functions that are known to
+ * read.
+ * @throws QUERY_NOT_READ_ONLY for any other statement, QUERY_FAILED for text that is not a statement
  */
 export function readOnlyStatement(sql: string): string {
   const tokens = tokensOf(sql);
@@ -159,14 +173,14 @@ export function readOnlyStatement(sql: string): string {
   return sql.replace(/[\s;]+$/, "");
 }
 
-/** Where in the tokens of an EXPLAIN what it explains begins. */
+/** Returns the index of the token at which the explained statement begins. */
 function explained(tokens: readonly string[]): number {
   if (tokens[1] === "(") return tokens.indexOf(")") + 1;
   if (tokens[1] !== "ANALYZE") return 1;
   return tokens[2] === "VERBOSE" ? 3 : 2;
 }
 
-/** A call `TABLE(name(…))` of a function that is not known to read only. */
+/** Returns the function's name if a call `TABLE(name(…))` uses a function that is not known to only read. */
 function tableFunctionIn(tokens: readonly string[]): string | undefined {
   for (let at = 0; at < tokens.length; at++) {
     if (tokens[at] !== "TABLE" || tokens[at + 1] !== "(") continue;

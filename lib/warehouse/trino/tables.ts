@@ -12,7 +12,8 @@ import type { TableDescription, TableLayout } from "../warehouse.ts";
 const auditNames = new Set<string>(AUDIT_COLUMNS.map(({ name }) => name));
 
 /**
- * Tables' columns and partitioning. What a table looks like is remembered, since only its one writer changes it; `forget` after a failure.
+ * Reads and changes the columns and partitioning of tables. It caches each table's description, because only
+ * the table's one writer changes it. Call `forget` after a failure.
  */
 export class TrinoTables {
   readonly #client: TrinoClient;
@@ -30,7 +31,7 @@ export class TrinoTables {
     this.#made.delete(table);
   }
 
-  /** Every table's name, ours included, views not; in order. */
+  /** Returns the names of all tables in order. They include our internal tables, but no views. */
   async names(): Promise<string[]> {
     const { rows } = await this.#client.run(
       `SELECT table_name FROM information_schema.tables
@@ -39,12 +40,12 @@ export class TrinoTables {
     return rows.map(([name]) => logicalName(String(name))).sort();
   }
 
-  /** As remembered. */
+  /** Returns the cached description if there is one. */
   async describe(table: string): Promise<TableDescription | undefined> {
     return this.#known.get(table) ?? this.inspect(table);
   }
 
-  /** As it is now. */
+  /** Reads the current description and caches it. */
   async inspect(table: string): Promise<TableDescription | undefined> {
     try {
       const [columns, created] = await Promise.all([
@@ -67,7 +68,7 @@ export class TrinoTables {
     }
   }
 
-  /** What Warehouse.ensureTable says. */
+  /** Implements Warehouse.ensureTable. */
   async ensure(layout: TableLayout, wanted: readonly ColumnDefinition[]): Promise<TableDescription> {
     const { table } = layout;
     const existing = (await this.describe(table)) ?? (await this.#create(layout, wanted));
@@ -95,13 +96,13 @@ export class TrinoTables {
     return description;
   }
 
-  /** Makes rows written from now on partitioned as the layout says. */
+  /** Sets the layout's partitioning for rows that later statements write. */
   async partition(layout: TableLayout): Promise<void> {
     const fields = partitionTexts(layout);
     await this.#client.run(`ALTER TABLE ${tableId(layout.table)} SET PROPERTIES partitioning = ${arrayText(fields)}`);
   }
 
-  /** Makes one of our own tables, unless it was seen to exist. */
+  /** Creates an internal table, unless this process knows that the table exists. */
   async ensureInternal(table: InternalTable): Promise<void> {
     let made = this.#made.get(table);
     if (!made) {
@@ -170,7 +171,7 @@ function definitionOf(table: string, name: string, type: string, comment: unknow
   return { name, type: known, header: header === EMPTY_HEADER ? "" : header };
 }
 
-/** Iceberg forgets an empty comment; this one shows nothing either. */
+/** Iceberg drops an empty comment. This comment is not empty, but it is also invisible. */
 const EMPTY_HEADER = "\u200b";
 
 const commentLiteral = (header: string): string => trino.stringLiteral(header.replaceAll("\0", "") || EMPTY_HEADER);
@@ -178,7 +179,7 @@ const commentLiteral = (header: string): string => trino.stringLiteral(header.re
 const arrayText = (fields: readonly string[]): string =>
   `ARRAY[${fields.map((field) => trino.stringLiteral(field)).join(", ")}]`;
 
-/** A layout's partitioning as Trino spells it. */
+/** Returns the layout's partitioning in Trino's spelling. */
 export function partitionTexts(layout: TableLayout): string[] {
   return partitionFields(layout).map(({ transform, column, argument }) => {
     const name = /^[a-z_][a-z0-9_]*$/.test(column) ? column : identifier(column);
@@ -191,7 +192,7 @@ function samePartitioning(layout: TableLayout, existing: readonly string[]): boo
   return partitionTexts(layout).join() === partitionTexts({ ...layout, partitioning: existing }).join();
 }
 
-/** The partitioning that a SHOW CREATE TABLE tells. */
+/** Returns the partitioning in the output of SHOW CREATE TABLE. */
 export function partitioningIn(createTable: string): string[] {
   const list = /\bpartitioning = ARRAY\[((?:'(?:[^']|'')*'(?:,\s*)?)*)\]/.exec(createTable)?.[1] ?? "";
   return [...list.matchAll(/'((?:[^']|'')*)'/g)].map((match) => match[1]!.replaceAll("''", "'").replaceAll('"', ""));

@@ -45,45 +45,61 @@ import type {
 
 export interface TrinoOptions {
   clock?: Clock;
-  /** Where staged files go; Trino reads the same objects under `stagingLocation`. Required. It stays the caller's to close. */
+  /**
+   * Blob store for staged files. It is required. Trino reads the same objects under `stagingLocation`. The
+   * caller closes the store.
+   */
   staging?: BlobStore;
-  /** `s3://bucket/prefix` of `staging` as Trino names it. Default: the store's URL without its query. */
+  /**
+   * Trino's name for the location of `staging`: `s3://bucket/prefix`. The default is the store's URL without
+   * its query.
+   */
   stagingLocation?: string;
-  /** Needs https. */
+  /** A password requires https. */
   password?: string;
-  /** PEM certificates trusted instead of Node's own. */
+  /** PEM certificates that the client trusts instead of Node's own. */
   ca?: readonly string[];
-  /** Encoded bytes that all stages together hold in memory. Default 128 MiB. */
+  /** Maximum encoded bytes that all stages together hold in memory. The default is 128 MiB. */
   stagesBytesHeldMax?: number;
-  /** Encoded bytes that one stage holds in memory before they become a piece of the spool. Default 8 MiB. */
+  /** Maximum encoded bytes that one stage holds in memory before it spills them. The default is 8 MiB. */
   stageBytesHeldMax?: number;
-  /** A new file of at least so many rows becomes a data file of an unpartitioned table as it is. Default 20,000; Infinity: never. */
+  /**
+   * Minimum rows for add files: a new file of this many rows becomes a data file of an unpartitioned table
+   * without a rewrite. The default is 20,000. Infinity disables add files.
+   */
   adoptRowsMin?: number;
-  /** Told of what does not stand in the way: an untried server version, clean-up that failed. */
+  /**
+   * Receives warnings about problems that do not stop the work: an untested server version, a failed
+   * clean-up.
+   */
   warn?: (message: string) => void;
 }
 
 const MIB = 1024 * 1024;
 
-/** Releases whose MERGE writes rows twice or fails for no reason (trino#26968, #29604, #30639). */
+/** Trino releases in which MERGE writes rows twice or fails for no reason (trino#26968, #29604, #30639). */
 const BAD_VERSIONS = { from: 477, to: 483 };
 const PROVEN_VERSION = 476;
 
-/** Staged files and tables of dead writers are looked for this often. */
+/** Interval between two searches for the staged files and tables of dead writers. */
 const SWEEP_EVERY_MS = 6 * 60 * 60 * 1000;
 
-/** All our keys in the staging store begin so; nothing else there is ever touched. */
+/** Key prefix of all staged files in the staging store. The sweep never touches another key. */
 const STAGE_PREFIX = "stage/";
 
 /**
- * Iceberg tables through a Trino server: `trino://user@host:port/catalog/schema`, `trino+https://…` for https. Opening sends nothing;
- * call `ready`. Throws CONFIG_INVALID for a URL without catalog, or without a staging store.
+ * Opens Iceberg tables through a Trino server: `trino://user@host:port/catalog/schema`, or `trino+https://…`
+ * for https. Opening sends no request; call `ready` to connect. It throws CONFIG_INVALID for a URL without a
+ * catalog, or without a staging store.
  */
 export async function openTrino(url: string, options: TrinoOptions = {}): Promise<Warehouse> {
   return new TrinoWarehouse(url, options);
 }
 
-/** The server and schema that a URL names; a password is none of its parts. Throws CONFIG_INVALID, repeating no password. */
+/**
+ * Returns the server and schema that a URL names. A URL must not contain a password. It throws
+ * CONFIG_INVALID, and the error never repeats a password.
+ */
 export function targetOf(url: string, password?: string): TrinoTarget {
   const form = "trino://user@host:port/catalog/schema";
   const secure = url.startsWith("trino+https:");
@@ -189,7 +205,7 @@ class TrinoWarehouse implements Warehouse {
     try {
       return await commitBatch(this.#context, batch, options);
     } catch (thrown) {
-      // Perhaps the table is not what it was remembered to be.
+      // The cached description may be out of date.
       this.#tables.forget(batch.layout.table);
       throw thrown;
     }
@@ -293,7 +309,10 @@ class TrinoWarehouse implements Warehouse {
     void done.then(() => this.#background.delete(done));
   }
 
-  /** Makes our own tables where they are missing, once: queries and dashboards name them before the first row comes. */
+  /**
+   * Creates the missing internal tables, once. Queries and dashboards name these tables before the first row
+   * arrives.
+   */
   async #prepare(): Promise<void> {
     this.#prepared ??= Promise.all(
       Object.keys(INTERNAL_TABLES).map((table) => this.#tables.ensureInternal(table as InternalTable)),
@@ -320,7 +339,7 @@ class TrinoWarehouse implements Warehouse {
     this.#versionSeen = version;
   }
 
-  /** Removes what dead writers left in the staging area. */
+  /** Removes the files and tables that dead writers left in the staging area. */
   async #sweep(): Promise<void> {
     this.#sweptAtMs = this.#clock.monotonicMs();
     await this.#context.stageTables.sweep();

@@ -1,9 +1,12 @@
-/** How Trino's answers become values: exact, whatever JSON.parse would make of them. Pure. */
+/** Converts Trino's results to exact values, where JSON.parse would lose digits. All functions are pure. */
 
 const LONG_INTEGER = /\d{16}/;
 const STRING_OR_NUMBER = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 
-/** JSON.parse, but an integer that a double cannot hold exactly becomes a string of its digits. */
+/**
+ * Parses like JSON.parse, but returns an integer that a double cannot hold exactly as a string of its
+ * digits.
+ */
 export function exactJson(text: string): unknown {
   if (!LONG_INTEGER.test(text)) return JSON.parse(text);
   const kept = text.replace(STRING_OR_NUMBER, (token) => {
@@ -15,7 +18,10 @@ export function exactJson(text: string): unknown {
 
 const TIMESTAMP = /^(-?\d{4,}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2})(?:\.(\d+))?(?: (.+))?$/;
 
-/** A top-level value of a result as QueryResult.rows promises: timestamps as ISO text, the rest as it came. */
+/**
+ * Converts a top-level value of a result to the form that QueryResult.rows promises. It converts timestamps
+ * to ISO text and does not change other values.
+ */
 export function resultValue(type: string, value: unknown): unknown {
   if (typeof value !== "string" || !type.startsWith("timestamp")) return value;
   const match = TIMESTAMP.exec(value);

@@ -11,38 +11,41 @@ export interface TrinoTarget {
   /** `http://host:port` or `https://host:port`. */
   server: string;
   user: string;
-  /** Sent by https only. */
+  /** The client sends it over https only. */
   password?: string;
-  /** PEM certificates trusted instead of Node's own. */
+  /** PEM certificates that the client trusts instead of Node's own. */
   ca?: readonly string[];
   catalog: string;
   schema: string;
 }
 
 export interface StatementOptions {
-  /** Session properties of this statement alone. */
+  /** Session properties for this statement only. */
   session?: Readonly<Record<string, string>>;
-  /** The statement is cancelled beyond; default 10 minutes. */
+  /** The client cancels the statement after this time. The default is 10 minutes. */
   timeoutMs?: number;
   signal?: AbortSignal;
-  /** Stop reading, and cancel, once there are more rows than this. */
+  /** The client stops reading and cancels the statement when there are more rows than this. */
   rowsMax?: number;
-  /** Stop reading, and cancel, once the pages read held more text than this. */
+  /** The client stops reading and cancels the statement when the pages contain more characters than this. */
   pageCharsMax?: number;
 }
 
 export interface StatementResult {
   queryId: string;
-  /** Types in Trino's spelling. */
+  /** Types are in Trino's spelling. */
   columns: { name: string; type: string }[];
-  /** As Trino writes them in JSON, integers beyond 2^53 as strings. */
+  /** Values are as in Trino's JSON. Integers beyond 2^53 are strings. */
   rows: unknown[][];
   truncated: boolean;
-  /** Rows a write touched. */
+  /** Number of rows that a write changed. */
   updateCount: number;
 }
 
-/** The part of trino-client's HTTP settings we need and it does not offer: they are axios's. A test holds that they take effect. */
+/**
+ * HTTP settings that we need and trino-client does not offer. They are settings of axios. A test checks that
+ * they take effect.
+ */
 interface HttpSettings {
   transformResponse?: (body: unknown) => unknown;
   signal?: AbortSignal | undefined;
@@ -54,16 +57,20 @@ interface HttpSettings {
 type Page = QueryResult & { updateCount?: number };
 
 const DEADLINE_DEFAULT_MS = 600_000;
-/** One poll is answered within seconds even while the statement waits. */
+/** The server answers a poll within seconds, even while the statement waits. */
 const POLL_TIMEOUT_MS = 60_000;
 const POLL_RETRY = { attemptsMax: 6, backoffMsMin: 100, backoffMsMax: 3_000 };
 
 /**
- * Statements over HTTP by trino-client, with what it leaves out: failed statements throw (statementError), deadlines and abort signals
- * cancel them on the server, polls are repeated on 429, 502, 503, 504 and lost connections, integers stay exact, and no session leaks
- * from one statement into another (one client object each).
+ * Runs statements over HTTP with trino-client, and adds what trino-client lacks:
+ * - A failed statement throws (statementError).
+ * - Deadlines and abort signals cancel the statement on the server.
+ * - The client repeats a poll on 429, 502, 503, 504 and lost connections.
+ * - Integers stay exact.
+ * - Each statement has its own client object, so no session leaks from one statement into another.
  *
- * A statement whose POST was lost, or that timed out, may have run or run still: WAREHOUSE_UNAVAILABLE or WAREHOUSE_TIMEOUT.
+ * A statement whose POST was lost, or that timed out, may have run or may still run. The client then throws
+ * WAREHOUSE_UNAVAILABLE or WAREHOUSE_TIMEOUT.
  */
 export class TrinoClient {
   readonly server: string;
@@ -91,7 +98,8 @@ export class TrinoClient {
     void this.#clock.sleep(timeoutMs, finished.signal).then(() => {
       if (!finished.signal.aborted) stop();
     });
-    // Not AbortSignal.any: the caller's signal may live for weeks, and Node 20 would keep a trace of every statement in it.
+    // Do not use AbortSignal.any: the caller's signal may live for weeks, and Node 20 would keep a trace of
+    // every statement in it.
     options.signal?.addEventListener("abort", stop);
     if (options.signal?.aborted) stop();
     const statement = new Statement(this.#target, this.#agents, this.#clock, options.session ?? {}, stopping.signal);
@@ -114,20 +122,20 @@ export class TrinoClient {
     }
   }
 
-  /** The rows as objects by column name. */
+  /** Runs one statement and returns the rows as objects by column name. */
   async select(sql: string, options?: StatementOptions): Promise<Record<string, unknown>[]> {
     const { columns, rows } = await this.run(sql, options);
     return rows.map((row) => Object.fromEntries(columns.map(({ name }, index) => [name, row[index]])));
   }
 
-  /** Lets go of the idle connections. */
+  /** Closes the idle connections. */
   close(): void {
     this.#agents.httpAgent.destroy();
     this.#agents.httpsAgent.destroy();
   }
 }
 
-/** One statement's life. */
+/** Runs one statement, and cancels it on the server if necessary. */
 class Statement {
   readonly #trino: Trino;
   readonly #http: HttpSettings;
@@ -183,7 +191,10 @@ class Statement {
     return result;
   }
 
-  /** Asks the server to give the statement up, if it may still run. Never throws: at worst the server's own limits end it. */
+  /**
+   * Asks the server to cancel the statement if it may still run. It never throws: at worst the server's own
+   * limits end the statement.
+   */
   async cancel(): Promise<void> {
     if (this.#ended || this.#queryId === undefined) return;
     this.#ended = true;
@@ -200,7 +211,7 @@ class Statement {
     }
   }
 
-  /** A poll that failed left the iterator where it was, so it can be asked again. */
+  /** Reads the next page. A failed poll does not advance the iterator, so the client can repeat it. */
   async #next(pages: AsyncIterator<Page, Page>): Promise<IteratorResult<Page, Page>> {
     const retryable = (thrown: unknown): boolean => !this.#stop.aborted && isTransientHttp(thrown);
     try {
@@ -234,7 +245,7 @@ function connectionOptions(target: TrinoTarget, session: Readonly<Record<string,
       "X-Trino-User": target.user,
       "X-Trino-Client-Tags": "tributary",
       "X-Trino-Time-Zone": "UTC",
-      // Without it Trino cuts timestamps to milliseconds.
+      // Without this capability Trino truncates timestamps to milliseconds.
       "X-Trino-Client-Capabilities": "PARAMETRIC_DATETIME",
     },
   };

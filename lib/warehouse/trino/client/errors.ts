@@ -1,15 +1,18 @@
 import { messageOf, TributaryError, type ErrorCode } from "../../../errors.ts";
 
-/** What Trino says of a statement that failed. */
+/** Trino's description of a failed statement. */
 export interface TrinoFailure {
-  /** Trino's words and, where they differ, those of what it met first. */
+  /** Trino's message and, if it differs, the message of the root cause. */
   message: string;
   errorName: string;
   /** USER_ERROR, INTERNAL_ERROR, INSUFFICIENT_RESOURCES or EXTERNAL. */
   errorType: string;
 }
 
-/** A conflict, a lost connection or a timeout: the statement is made so that running it again is right whatever the first did. */
+/**
+ * Retry limits after a conflict or a lost connection. `repeat` does not retry a timeout. A second run of a
+ * statement is correct whatever the first run did, even after a timeout.
+ */
 export const STATEMENT_RETRY = { attemptsMax: 5, backoffMsMin: 100, backoffMsMax: 3_000 };
 
 const CONFLICT_NAMES = new Set(["ICEBERG_COMMIT_ERROR", "TRANSACTION_CONFLICT"]);
@@ -35,11 +38,14 @@ const UNAVAILABLE_NAMES = new Set([
 const UNAVAILABLE_MESSAGES =
   /server (is )?still initializing|starting up|connection (refused|reset)|connect timed out|unable to execute http request|service unavailable|no (space left|active coordinator)|too many requests/i;
 
-/** Error codes of transport that say the server could not be reached or stopped answering. */
+/** Transport error codes of a server that is unreachable or has stopped answering. */
 const TRANSPORT_CODES =
   /^(ECONNREFUSED|ECONNRESET|ECONNABORTED|ENOTFOUND|EAI_AGAIN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ERR_NETWORK)$/;
 
-/** Which of our codes a failed statement has. Conflicts by code and by message, since releases differ in the code. Total. */
+/**
+ * Returns our error code for a failed statement. It recognizes conflicts by code and by message, because
+ * releases differ in the code. It never throws.
+ */
 export function codeOfFailure(failure: TrinoFailure): ErrorCode {
   const { errorName, errorType, message } = failure;
   if (CONFLICT_NAMES.has(errorName) || (errorType !== "USER_ERROR" && CONFLICT_MESSAGES.test(message))) {
@@ -58,10 +64,10 @@ interface Thrown {
   cause?: Thrown;
 }
 
-/** Requests that a catalog refuses for good. */
+/** Exceptions with which a catalog rejects a request permanently. */
 const REFUSED = /BadRequestException|NotAuthorizedException|ForbiddenException|IllegalArgumentException/;
 
-/** A failed statement as an error; `cause` is the TrinoFailure. */
+/** Converts a failed statement to an error. Its `cause` is the TrinoFailure. */
 export function statementError(error: TrinoFailure & { failureInfo?: unknown }, queryId: string): TributaryError {
   let root = (error.failureInfo ?? undefined) as Thrown | undefined;
   while (root?.cause) root = root.cause;
@@ -75,7 +81,7 @@ export function statementError(error: TrinoFailure & { failureInfo?: unknown }, 
   return new TributaryError(codeOfFailure(failure), message, { cause: failure });
 }
 
-/** The TrinoFailure behind an error of this adapter, if Trino itself refused the statement. */
+/** Returns the TrinoFailure behind an error of this adapter, if Trino itself rejected the statement. */
 export function trinoFailureOf(thrown: unknown): TrinoFailure | undefined {
   const cause = thrown instanceof TributaryError ? thrown.cause : undefined;
   return cause !== null && typeof cause === "object" && "errorName" in cause ? (cause as TrinoFailure) : undefined;
@@ -86,14 +92,16 @@ interface HttpFault {
   response?: { status: number; data?: unknown };
 }
 
-/** True when asking the same page again may help: 429, 502, 503, 504, or the connection failed. */
+/**
+ * Returns true if a repeated request for the same page may help: 429, 502, 503, 504, or a failed connection.
+ */
 export function isTransientHttp(thrown: unknown): boolean {
   const { code, response } = thrown as HttpFault;
   if (response) return [429, 502, 503, 504].includes(response.status);
   return code !== undefined && TRANSPORT_CODES.test(code);
 }
 
-/** What HTTP itself failed at, as an error. */
+/** Converts an HTTP failure to an error. */
 export function transportError(thrown: unknown, server: string): TributaryError {
   const { code, response } = thrown as HttpFault;
   if (response && !isTransientHttp(thrown)) {
@@ -106,17 +114,20 @@ export function transportError(thrown: unknown, server: string): TributaryError 
   return new TributaryError("WAREHOUSE_UNAVAILABLE", `Trino at ${server} ${what}`, { cause: thrown });
 }
 
-/** Did the statement fail because it would write more partitions at once than the server's writers may hold open? */
+/**
+ * Returns true if the statement failed because it would write more partitions at once than the server's
+ * writers may hold open.
+ */
 export function isTooManyPartitions(thrown: unknown): boolean {
   return /exceeded limit of \d+ open writers/i.test(messageOf(thrown));
 }
 
-/** Did add_files refuse a file because the table has it already? */
+/** Returns true if add_files rejected a file because the table already has it. */
 export function isFileThereAlready(thrown: unknown): boolean {
   return /file already exists/i.test(messageOf(thrown));
 }
 
-/** Does the error say that the table, or its schema, does not exist? */
+/** Returns true if the error says that the table, or its schema, does not exist. */
 export function isMissing(thrown: unknown): boolean {
   const name = trinoFailureOf(thrown)?.errorName;
   return name === "TABLE_NOT_FOUND" || name === "SCHEMA_NOT_FOUND";

@@ -21,10 +21,13 @@ import { addFiles } from "./stage-tables.ts";
 import { TrinoStage } from "./stage.ts";
 import type { FileVersion, TableLayout } from "../../warehouse.ts";
 
-/** Files that are part of a table. They outlive every commit: only the table's own maintenance may remove them. */
+/**
+ * Key prefix of files that are part of a table. They outlive every commit. Only the table's own maintenance
+ * may remove them.
+ */
 const ADOPTED_PREFIX = "adopted/";
 
-/** What adoptFile goes by. */
+/** Input of addFile. */
 export interface AddFileRequest {
   layout: TableLayout;
   partitioning: readonly string[];
@@ -35,12 +38,14 @@ export interface AddFileRequest {
 }
 
 /**
- * Takes a file's rows into its table by making their Parquet file one of the table's data files: no row is read again, so it costs the
- * same however big the table. Exact where nothing of the file can be there to replace or to meet, so for the first version of a file only,
- * and one file a commit. Undefined where it cannot be done; then nothing has happened.
+ * Adds a file's rows to its table with add files: the Parquet file becomes one of the table's data files.
+ * Trino does not read the rows again, so the cost does not depend on the size of the table. The result is
+ * exact only if the table holds no rows that the file could replace or match. A commit therefore adds only
+ * the first version of a file, and only one file. It returns undefined if it cannot add the file. In that
+ * case it has not changed the table.
  *
- * The data file's key is made of its rows' bytes, so whoever tries again, here or elsewhere, names the same file, and Trino refuses what
- * the table has already.
+ * The data file's key depends on the bytes of its rows. Every retry, in this process or another, uses the
+ * same key, and Trino rejects a file that the table already has.
  */
 export async function addFile(context: CommitContext, adoption: AddFileRequest): Promise<CommittedBatch | undefined> {
   const { layout, partitioning, target, files, baseSnapshot: seen } = adoption;
@@ -73,8 +78,9 @@ export async function addFile(context: CommitContext, adoption: AddFileRequest):
 }
 
 /**
- * The snapshot that add_files has made. It cannot be made on a condition, as a MERGE can: if the table was written by somebody else a moment before
- * and has another writer now, the file is taken out again.
+ * Returns the snapshot that add_files made. Trino cannot guard add_files with a condition, as it can guard a
+ * MERGE. If another process wrote to the table just before and the table now has another writer, this
+ * function removes the file from the table again.
  */
 async function confirmAdopted(
   { client }: CommitContext,
@@ -98,7 +104,10 @@ async function confirmAdopted(
   throw concurrentWrite(table);
 }
 
-/** @throws WAREHOUSE_CONFLICT if the table is not as seen. */
+/**
+ * Returns true if the table has rows of the file. In append mode only rows of the same version count.
+ * @throws WAREHOUSE_CONFLICT if the table is not at the base snapshot
+ */
 async function hasRowsOf(
   client: TrinoClient,
   { table, mode }: TableLayout,
@@ -116,7 +125,10 @@ async function hasRowsOf(
   return exists === true;
 }
 
-/** Removes files that were stored to be adopted by the table and never were. Younger than `ageMs` they may be on their way. */
+/**
+ * Removes files that a commit stored for add files but never added to the table. It keeps files younger than
+ * `ageMs`, because a commit may still add them.
+ */
 export async function removeAddedOrphans(context: CommitContext, table: string, ageMs: number): Promise<void> {
   const { blobs, location } = context.staging.area;
   const before = context.clock.nowMs() - ageMs;

@@ -3,24 +3,34 @@ import type { TrinoClient } from "../client/client.ts";
 import { tableId } from "../names.ts";
 import { currentSnapshot, type CommittedSnapshot, type SnapshotId } from "./snapshot.ts";
 
-/** Of larger tables it is not asked which files they hold, so that the question stays short beside the commits it saves. */
+/**
+ * Maximum rows of a table whose source files the writer queries. The query must stay short compared with the
+ * commits that it saves.
+ */
 const READ_ROWS_MAX = 5_000_000;
-/** Of a table that holds more files than this, and of all tables together, no more names are kept. */
+/**
+ * Maximum source file names to keep. The writer keeps no names for a table with more files than `table`, and
+ * at most `total` names for all tables.
+ */
 const NAMES_MAX = { table: 50_000, total: 500_000 };
 
-/** A table as its writer last saw it. */
+/** State of a table when its writer last read it. */
 interface Seen {
   snapshot: SnapshotId;
   /** Rows in the table, if known. */
   rows?: number | undefined;
-  /** The source files that the table may hold rows of, all of them; undefined: not asked yet, "too many": not to be kept. */
+  /**
+   * All source files that may have rows in the table. It is undefined before the first query, and "too many"
+   * if the writer does not keep them.
+   */
   files?: Set<string> | "too many";
 }
 
 /**
- * As which snapshot its writer last saw each table, and which files that held. A commit is made on the condition that the table still is so. A
- * writer that has lost its table without knowing (it slept, it was cut off) is thereby told by the first commit of its successor; and as long
- * as nothing comes between, nobody has to be asked.
+ * Keeps each table's base snapshot and the source files in it. The base snapshot is the fence of a guarded
+ * commit, which takes effect only if the table is still at that snapshot. A writer may lose its table
+ * without knowing it (it slept, or it lost its connection). The first commit of its successor fences it off.
+ * If no other process writes in between, the writer needs no ownership check.
  */
 export class BaseSnapshots {
   readonly #client: TrinoClient;
@@ -31,25 +41,30 @@ export class BaseSnapshots {
     this.#client = client;
   }
 
-  /** Undefined: it must look first. */
+  /** Returns undefined if the writer must refresh first. */
   get(table: string): SnapshotId | undefined {
     return this.#seen.get(table)?.snapshot;
   }
 
-  /** This writer itself has made the table so, out of what it had seen and these files. */
+  /** Records the snapshot that this writer made from the base snapshot and these files. */
   note(table: string, made: CommittedSnapshot, sourceFiles: readonly string[]): void {
     const seen: Seen = { ...this.#seen.get(table), ...made };
     this.#seen.set(table, seen);
     this.#keep(seen, sourceFiles);
   }
 
-  /** Something went wrong, or others may have written: look again before the next commit. */
+  /**
+   * Forgets the table after a failure, or if other processes may have written. The next commit refreshes it.
+   */
   forget(table: string): void {
     this.#drop(this.#seen.get(table));
     this.#seen.delete(table);
   }
 
-  /** Looks at the table. Whoever owns it *afterwards* was the last to write what was seen, so ownership is to be confirmed then, not before. */
+  /**
+   * Reads the table's snapshot. The writer that owns the table *after* the read was the last to write that
+   * snapshot. Confirm ownership after the read, not before it.
+   */
   async refresh(table: string, confirmOwner: () => Promise<void>): Promise<SnapshotId> {
     const snapshot = await this.#now(table);
     await confirmOwner();
@@ -63,8 +78,9 @@ export class BaseSnapshots {
   }
 
   /**
-   * Is it certain that the table, as seen, holds no row of any of the files? Asks the table once, if it is not too large and this writer's last commit
-   * went well; from then on every commit adds to what is known.
+   * Returns true if the table at its base snapshot certainly has no row of any of the files. It queries the
+   * table once, if the table is not too large and this writer's last commit succeeded. After that, every
+   * commit adds its files to the known ones.
    */
   async holdsNone(table: string, sourceFiles: readonly string[]): Promise<boolean> {
     const seen = this.#seen.get(table);

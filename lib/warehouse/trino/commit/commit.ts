@@ -15,8 +15,8 @@ import { snapshotOf, type CommittedBatch, type SnapshotId } from "./snapshot.ts"
 import { TrinoStage } from "./stage.ts";
 
 /**
- * What Warehouse.commit says. Whatever goes wrong on the way (a conflict, an outcome that stays unknown), the next attempt begins by looking: at
- * the table, whether it still is this writer's, and at the ledger.
+ * Implements Warehouse.commit. After any failure (a conflict, an outcome that stays unknown) the next
+ * attempt first reads the table, confirms that this writer still owns it, and reads the ledger.
  */
 export async function commitBatch(
   context: CommitContext,
@@ -51,7 +51,7 @@ async function commitOnce(
   if (!description) return { receipt: NOTHING };
   const known = await stillKnown(context, table, bringing);
   const baseSnapshot = known === undefined ? await context.baseSnapshots.refresh(table, confirmOwner) : known;
-  // Having had to look, what this process remembers of the ledger does not count either.
+  // After a refresh the cached ledger offset is stale too, so ignore it.
   const newest = known === undefined ? undefined : context.recordedOffsets.newest(table);
   const files = await toApply(context, { layout, files: bringing }, newest);
   if (files.length === 0) return { receipt: NOTHING };
@@ -68,13 +68,16 @@ async function commitOnce(
     const statement = guardedMerge({ layout, columns, files: applied, rows, baseSnapshot, newFiles, keysUnique });
     const { result, strategy: how } = await mergeAnyPartitions(context, layout, statement, strategy, signal);
     if (result.updateCount > 0) return snapshotOf(context.client, table, { ...result, baseSnapshot, strategy: how });
-    // All was there already, or the table was not as seen.
+    // Either the table already had all rows, or it was not at the base snapshot.
     if (!(await context.baseSnapshots.isCurrent(table, baseSnapshot))) throw concurrentWrite(table);
     return { receipt: NOTHING };
   });
 }
 
-/** The snapshot that the writer has seen, if it need not look anew. A large batch is not made in vain: it asks before, not after. */
+/**
+ * Returns the known base snapshot, or undefined if the writer must refresh it. For a large batch it checks
+ * the base snapshot before the commit, not after, so that the writer does not stage the batch in vain.
+ */
 async function stillKnown(
   { baseSnapshots }: CommitContext,
   table: string,
@@ -86,8 +89,8 @@ async function stillKnown(
 }
 
 /**
- * The versions to apply. `newestRecorded` is the newest offset that the ledger has of the table's files, if known: versions that are all
- * newer need no look at the ledger.
+ * Returns the versions to apply. `newestRecorded` is the newest offset that the ledger has for the table's
+ * files, if known. If all versions are newer, the commit does not read the ledger.
  */
 async function toApply(
   context: CommitContext,
@@ -103,9 +106,11 @@ async function toApply(
 }
 
 /**
- * Runs a batch's MERGE. Trino refuses one that touches more partitions than a writer may hold open (iceberg.max-partitions-per-writer, 100
- * unless set otherwise): it is then run while the table takes new rows unpartitioned, which still is one atomic change; the partitioning
- * is put back right after, or by the next ensureTable. Rows of such a batch lie unpartitioned until `optimize` moves them.
+ * Runs the MERGE of a batch. Trino rejects a MERGE that touches more partitions than a writer may hold open
+ * (iceberg.max-partitions-per-writer, 100 by default). In that case the table takes new rows unpartitioned
+ * while the MERGE runs, which is still one atomic change. This function restores the partitioning right
+ * after the MERGE. If it fails, the next ensureTable restores it. The rows of such a batch stay
+ * unpartitioned until `optimize` moves them.
  */
 async function mergeAnyPartitions(
   context: CommitContext,

@@ -6,7 +6,7 @@ import type { RecordedOffsets } from "./recorded-offsets.ts";
 import type { StageTables } from "./stage-tables.ts";
 import type { StageShared } from "./stage.ts";
 
-/** What the steps of commits, ledger writes and maintenance of one Trino warehouse share. */
+/** State that the commits, ledger writes and maintenance of one Trino warehouse share. */
 export interface CommitContext {
   client: TrinoClient;
   clock: Clock;
@@ -14,13 +14,13 @@ export interface CommitContext {
   baseSnapshots: BaseSnapshots;
   staging: StageShared;
   stageTables: StageTables;
-  /** Files of fewer rows are not adopted. */
+  /** Minimum rows for add files. A commit does not add a file with fewer rows. */
   adoptRowsMin: number;
-  /** A key prefix that no other call returned. */
+  /** Returns a key prefix that no other call returns. */
   newPrefix(table: string): string;
   recordedOffsets: RecordedOffsets;
-  /** How many parts of a table one step of its optimize may take, where fewer than usual. */
+  /** Maximum parts of a table in one optimize step, for tables whose limit is below the default. */
   slicePartsMax: Map<string, number>;
-  /** Goes on beside everything else; failures are only told. */
+  /** Runs the work in the background. A failure only causes a warning. */
   runInBackground(work: Promise<unknown>): void;
 }

@@ -4,11 +4,16 @@ import { tableId } from "../names.ts";
 import { guardedBySnapshot, type SnapshotId } from "./snapshot.ts";
 
 export interface GuardedMergeInput extends Omit<MergeInput, "dialect" | "target"> {
-  /** The table's snapshot as its writer last saw it. On any other snapshot the statement changes nothing. */
+  /**
+   * The table's snapshot when its writer last read it. On any other snapshot the statement changes nothing.
+   */
   baseSnapshot: SnapshotId;
 }
 
-/** The MERGE of a batch, on the condition that the table is still at its base snapshot. If nothing differs it makes no snapshot. */
+/**
+ * Returns the guarded MERGE of a batch. It changes the table only at its base snapshot. If no row differs,
+ * it makes no snapshot.
+ */
 export function guardedMerge({ baseSnapshot, ...input }: GuardedMergeInput): string {
   const { table } = input.layout;
   const target = tableId(table);

@@ -6,11 +6,15 @@ import { dateText, decimalText, timestampText } from "../../../rows/value-text.t
 import { column, identifier, type SqlColumn } from "../../sql/sql.ts";
 import type { BatchGroup, StagedColumn } from "../../staging/batch-groups.ts";
 
-/** Rows as SQL: a SELECT whose columns are a table's, by name and type, in the table's order. Pure. */
+/**
+ * Converts rows to SQL: a SELECT with the names, types and order of a table's columns. All functions are
+ * pure.
+ */
 
 /**
- * The rows inside the statement's own text, as one JSON string literal; undefined if that takes more than `charsMax` characters.
- * JSON has no dates, decimals or NaN: those travel as text and are cast, exactly.
+ * Returns a SELECT with the rows in the statement's own text, as one JSON string literal. Returns undefined
+ * if that takes more than `charsMax` characters. JSON has no dates, decimals or NaN. The literal holds these
+ * as text, and the SELECT casts them exactly.
  */
 export function inlineSelect(target: readonly SqlColumn[], group: BatchGroup, charsMax: number): string | undefined {
   const rows: string[] = [];
@@ -44,7 +48,7 @@ export function inlineSelect(target: readonly SqlColumn[], group: BatchGroup, ch
   return `SELECT ${list.join(", ")} FROM ${from}`;
 }
 
-/** The rows of a stage table, which has some of the target's columns. */
+/** Returns a SELECT of the rows of a stage table, which has some of the target's columns. */
 export function stagedSelect(target: readonly SqlColumn[], columns: readonly SqlColumn[], stageTable: string): string {
   const known = new Set(columns.map(({ name }) => name));
   const list = target.map(({ name, type }) =>
@@ -53,7 +57,10 @@ export function stagedSelect(target: readonly SqlColumn[], columns: readonly Sql
   return `SELECT ${list.join(", ")} FROM ${stageTable} AS r`;
 }
 
-/** The target's columns that staged rows bring. Throws if they bring one that the target lacks. */
+/**
+ * Returns the target's columns that the staged rows have. It throws if they have a column that the target
+ * lacks.
+ */
 export function broughtColumns(target: readonly SqlColumn[], source: readonly StagedColumn[]): SqlColumn[] {
   const known = new Set(target.map(({ name }) => name));
   const stray = source.find(({ column: name }) => !known.has(name));
@@ -62,13 +69,16 @@ export function broughtColumns(target: readonly SqlColumn[], source: readonly St
   return target.filter(({ name }) => brought.has(name));
 }
 
-/** No rows, with the target's columns. */
+/** Returns a SELECT of no rows, with the target's columns. */
 export function emptySelect(target: readonly SqlColumn[]): string {
   const nulls = target.map(({ name, type }) => `CAST(NULL AS ${trino.typeName(type)}) AS ${identifier(name)}`);
   return `SELECT ${nulls.join(", ")} WHERE FALSE`;
 }
 
-/** Rows of plain values, by column name, as a SELECT; a column that a row lacks is NULL. Throws on unknown columns. */
+/**
+ * Returns a SELECT of rows of plain values by column name. A column that a row lacks is NULL. It throws on
+ * unknown columns.
+ */
 export function valuesSelect(
   target: readonly SqlColumn[],
   rows: readonly Readonly<Record<string, LiteralValue>>[],
@@ -108,7 +118,7 @@ function inlineType(type: ColumnType): string {
   }
 }
 
-/** A value as the JSON that inlineType's columns are cast from. */
+/** Returns a value as JSON for a column of the type that inlineType returns. */
 function jsonText(type: ColumnType, value: DecodedValue): string {
   if (value === null) return "null";
   const decimal = decimalOf(type);

@@ -7,20 +7,25 @@ import { broughtColumns, emptySelect, inlineSelect, stagedSelect } from "./row-s
 import type { StageTables } from "./stage-tables.ts";
 import type { SpillingBuffer, StagingArea } from "./stage.ts";
 
-/** Rows in a statement's text take less than this: Trino's query.max-length is 1,000,000 characters by default. */
+/**
+ * Maximum characters of rows in a statement's text. Trino's query.max-length is 1,000,000 characters by
+ * default, which includes the rest of the statement.
+ */
 export const INLINE_CHARS_MAX = 900_000;
 
-/** Rows as a statement gets them. */
+/** The rows that a statement reads. */
 export interface RowSource {
   select: string;
   strategy: "inline" | "staged" | "none";
-  /** The one place they all lie in, if there is one. */
+  /** The spill that holds all rows, if there is exactly one. */
   alone?: SpilledRows;
 }
 
 /**
- * Gives `use` a SELECT of all the hoards' rows with the target's columns: in the statement's own text if that is short enough, else from
- * Parquet files. What is still held is then put into one file for each set of columns, however many hoards it came from.
+ * Calls `use` with a SELECT of all rows in the row buffers `hoards`, with the target's columns. The
+ * statement's own text holds the rows if it is short enough. Otherwise Parquet files hold them. The rows
+ * that are still in memory then go into one file for each set of columns, however many row buffers hold
+ * them.
  */
 export async function withRows<T>(
   context: Pick<CommitContext, "staging" | "stageTables" | "newPrefix" | "runInBackground">,
@@ -61,7 +66,7 @@ export async function withRows<T>(
   }
 }
 
-/** One staged Parquet file, alone in its folder, and the stage table over it. */
+/** One staged Parquet file in its own folder, and the stage table over it. */
 class StagedFile {
   readonly #area: StagingArea;
   readonly #tables: StageTables;
@@ -86,7 +91,7 @@ class StagedFile {
   }
 }
 
-/** Rows as a SELECT in text; undefined if they are too many. */
+/** Returns the rows as a SELECT in text, or undefined if there are too many. */
 export function inlineOf(
   target: readonly SqlColumn[],
   batches: readonly RowBatch[],

@@ -3,43 +3,51 @@ import type { CommitReceipt } from "../../warehouse.ts";
 import type { StatementResult, TrinoClient } from "../client/client.ts";
 import { tableId } from "../names.ts";
 
-/** A snapshot's id; null of a table that has none. */
+/** A snapshot's id. It is null for a table without snapshots. */
 export type SnapshotId = string | null;
 
-/** What a commit has made of its table. */
+/** State of a table after a commit. */
 export interface CommittedSnapshot {
   snapshot: string;
-  /** Rows the table holds now, if known. */
+  /** Rows in the table now, if known. */
   rows: number | undefined;
 }
 
-/** What a commit has come to. */
+/** Result of a commit. */
 export interface CommittedBatch {
   receipt: CommitReceipt;
-  /** What it has made of the table that was seen; undefined if nothing, or if another has written in between. */
+  /**
+   * State that the commit made from the base snapshot. It is undefined if the commit changed nothing, or if
+   * another process wrote in between.
+   */
   made?: CommittedSnapshot | undefined;
 }
 
 export const snapshotIn = (value: unknown): SnapshotId =>
   typeof value === "string" || typeof value === "number" ? String(value) : null;
 
-/** The table's snapshot, as an expression. Within one statement it belongs to what the statement reads of the table. */
+/**
+ * Returns an expression for the table's current snapshot. Within one statement, it is the snapshot that the
+ * statement reads.
+ */
 export const currentSnapshotOf = (table: string): string =>
   `(SELECT max(snapshot_id) FROM ${tableId(table, "$refs")} WHERE name = 'main')`;
 
-/** The rows of `select` while the table is as seen; none otherwise. */
+/**
+ * Returns a SELECT of the rows of `select` if the table is at the snapshot `seen`, and of no rows otherwise.
+ */
 export function guardedBySnapshot(select: string, table: string, seen: SnapshotId): string {
   const id = seen === null ? "CAST(NULL AS BIGINT)" : `BIGINT '${seen}'`;
   return `SELECT * FROM (${select}) WHERE ${currentSnapshotOf(table)} IS NOT DISTINCT FROM ${id}`;
 }
 
-/** The table's snapshot; null if it has none yet. */
+/** Returns the table's current snapshot, or null if it has none. */
 export async function currentSnapshot(client: Pick<TrinoClient, "run">, table: string): Promise<SnapshotId> {
   const { rows } = await client.run(`SELECT ${currentSnapshotOf(table)}`);
   return snapshotIn(rows[0]?.[0]);
 }
 
-/** The snapshot that a MERGE made, and what it changed. */
+/** Returns the snapshot that a MERGE made, and its changes. */
 export async function snapshotOf(
   client: Pick<TrinoClient, "run">,
   table: string,
@@ -61,24 +69,27 @@ export async function snapshotOf(
   const summary = summaryIn(json);
   return {
     receipt: { strategy, snapshotId, ...filesIn(summary), ...changesOf(updateCount, summary) },
-    // Another's commit of other files is no conflict, but it may have come in between.
+    // A commit of other files by another process is no conflict, but it may come in between.
     made: snapshotIn(parent) === baseSnapshot ? { snapshot: snapshotId, rows: rowsIn(summary) } : undefined,
   };
 }
 
-/** A snapshot's summary: numbers as text, by name. */
+/** The summary of a snapshot. It holds numbers as text, by name. */
 export type SnapshotSummary = Readonly<Record<string, string>>;
 
 export const summaryIn = (json: unknown): SnapshotSummary =>
   (typeof json === "string" ? JSON.parse(json) : {}) as SnapshotSummary;
 
-/** How many rows a MERGE inserted, updated and deleted: its own count, and what its snapshot added and deleted. */
+/**
+ * Returns how many rows a MERGE inserted, updated and deleted. It combines the update count of the MERGE
+ * with the rows that its snapshot added and deleted.
+ */
 export function changesOf(
   updateCount: number,
   summary: SnapshotSummary,
 ): { rowsInserted: number; rowsUpdated: number; rowsDeleted: number } {
   const count = (key: string): number => Number(summary[key] ?? 0);
-  // An update is written as a row deleted and a row added.
+  // Trino writes an update as one deleted row and one added row.
   const added = count("added-records");
   const deleted = count("added-position-deletes") + count("deleted-records") - count("removed-position-deletes");
   const rowsDeleted = Math.max(0, updateCount - added);
@@ -86,14 +97,17 @@ export function changesOf(
   return { rowsInserted: added - rowsUpdated, rowsUpdated, rowsDeleted };
 }
 
-/** What a table consists of after the snapshot of this summary, if it says so. */
+/** Returns the table's file counts after the snapshot of this summary, if the summary has them. */
 export function filesIn(summary: SnapshotSummary): Pick<CommitReceipt, "files"> {
   const dataFiles = Number(summary["total-data-files"]);
   const deleteFiles = Number(summary["total-delete-files"]);
   return Number.isNaN(dataFiles + deleteFiles) ? {} : { files: { dataFiles, deleteFiles } };
 }
 
-/** Rows in the table's data files after the snapshot of this summary, deleted ones too; undefined if it does not say. */
+/**
+ * Returns the number of rows in the table's data files after the snapshot of this summary. Deleted rows
+ * count too. The result is undefined if the summary has no such number.
+ */
 export function rowsIn(summary: SnapshotSummary): number | undefined {
   const rows = Number(summary["total-records"]);
   return Number.isNaN(rows) ? undefined : rows;

@@ -5,18 +5,25 @@ import { identifier, type SqlColumn } from "../../sql/sql.ts";
 import type { StatementResult, TrinoClient } from "../client/client.ts";
 import { trinoFailureOf } from "../client/errors.ts";
 
-/** What is older and another writer's was left by one that died; younger, it may wait for a commit that cannot get through. */
+/**
+ * Minimum age of leftovers. An older file or table of another writer comes from a dead writer. A younger one
+ * may wait for a commit that cannot succeed yet.
+ */
 export const LEFTOVER_AGE_MS = 3 * 24 * 60 * 60 * 1000;
 
-/** Makes the Parquet files in the folder `location` the table's own. One atomic change; a file that the table has already is an error. */
+/**
+ * Adds the Parquet files in the folder `location` to the table with add files. This is one atomic change. It
+ * throws if the table already has one of the files.
+ */
 export async function addFiles(client: TrinoClient, table: string, location: string): Promise<StatementResult> {
   const folder = trino.stringLiteral(location);
   return client.run(`ALTER TABLE ${table} EXECUTE add_files(location => ${folder}, format => 'PARQUET')`);
 }
 
 /**
- * Tables over staged files, in a schema of their own beside the tables' (`<schema>_staging`), where no user looks. A name holds the time
- * it was made at, so that leftovers can be told.
+ * Creates stage tables over staged files. They are in a separate schema beside the tables' schema
+ * (`<schema>_staging`), where no user looks. Each name contains its creation time, which identifies
+ * leftovers.
  */
 export class StageTables {
   readonly #client: TrinoClient;
@@ -26,7 +33,7 @@ export class StageTables {
   #made = 0;
   #schemaReady: Promise<unknown> | undefined;
 
-  /** `writer` is different for every process. */
+  /** Every process has a different `writer`. */
   constructor(client: TrinoClient, clock: Clock, schema: string, writer: string) {
     this.#client = client;
     this.#clock = clock;
@@ -34,7 +41,9 @@ export class StageTables {
     this.#writer = writer;
   }
 
-  /** A table of the Parquet files in the folder `location`; its qualified, quoted name. */
+  /**
+   * Creates a table of the Parquet files in the folder `location` and returns its qualified, quoted name.
+   */
   async create(columns: readonly SqlColumn[], location: string): Promise<string> {
     await this.#ensureSchema();
     const name = `stage_${this.#clock.nowMs()}_${this.#writer}_${++this.#made}`;
@@ -44,12 +53,12 @@ export class StageTables {
     return table;
   }
 
-  /** Never throws: what stays is swept later. */
+  /** Drops the table. It never throws, because a later sweep drops the tables that remain. */
   async drop(table: string): Promise<void> {
     await this.#client.run(`DROP TABLE IF EXISTS ${table}`).catch(() => undefined);
   }
 
-  /** Drops the tables that dead writers left. */
+  /** Drops the tables that dead writers left, and returns their number. */
   async sweep(): Promise<number> {
     let rows: unknown[][];
     try {

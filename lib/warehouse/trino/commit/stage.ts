@@ -4,13 +4,16 @@ import { groupBatches, groupKey, stagedColumnsOf, type StagedColumn } from "../.
 import { BufferedStage, type RowBuffer } from "../../staging/buffered-stage.ts";
 import type { ParquetSpill, SpilledRows } from "../../staging/parquet-spill.ts";
 
-/** Where staged files go: what `blobs` writes Trino reads under `location` (`s3://bucket/prefix`, no slash at the end). */
+/**
+ * Location of staged files. Trino reads the objects that `blobs` writes under `location`
+ * (`s3://bucket/prefix`, without a slash at the end).
+ */
 export interface StagingArea {
   location: string;
   blobs: BlobStore;
 }
 
-/** How much all stages of a process together may hold in memory. */
+/** Limits the memory that all stages of a process hold together. */
 export class MemoryBudget {
   readonly #bytesMax: number;
   #used = 0;
@@ -19,7 +22,7 @@ export class MemoryBudget {
     this.#bytesMax = bytesMax;
   }
 
-  /** Takes `bytes` if they fit. */
+  /** Reserves `bytes` and returns true if they fit. */
   take(bytes: number): boolean {
     if (this.#used + bytes > this.#bytesMax) return false;
     this.#used += bytes;
@@ -31,23 +34,29 @@ export class MemoryBudget {
   }
 }
 
-/** What stages share. */
+/** Resources that all stages share. */
 export interface StageShared {
   area: StagingArea;
   budget: MemoryBudget;
   spool: ParquetSpill;
-  /** Of a stage's rows, and of its rejects, so much is held in memory at most: then it becomes a piece of a spool. */
+  /**
+   * Maximum bytes that a stage holds in memory for its rows, and again for its rejects. Beyond this limit
+   * the row buffer spills them.
+   */
   memoryBytesMax: number;
 }
 
-/** A parse run's rows and rejects. Nothing leaves the machine before a commit. */
+/** The rows and rejects of one parse run. They stay on this machine until a commit. */
 export class TrinoStage extends BufferedStage<SpillingBuffer> {
   constructor(shared: StageShared) {
     super(new SpillingBuffer(shared), new SpillingBuffer(shared));
   }
 }
 
-/** Row batches in memory while they fit; beyond, piece by piece in spools, one for each set of columns. */
+/**
+ * A row buffer that holds batches in memory while they fit. It spills the rest to disk piece by piece, with
+ * one spill for each set of columns.
+ */
 export class SpillingBuffer implements RowBuffer {
   count = 0;
   sizeBytes = 0;
@@ -60,7 +69,7 @@ export class SpillingBuffer implements RowBuffer {
     this.#shared = shared;
   }
 
-  /** Adds the batch's rows: all of them, or none if it throws. */
+  /** Adds all rows of the batch. If it throws, it adds none. */
   async add(batch: RowBatch): Promise<void> {
     if (batch.rowCount === 0) return;
     if (!this.#hold(batch)) {
@@ -71,17 +80,17 @@ export class SpillingBuffer implements RowBuffer {
     this.sizeBytes += batch.rows.length;
   }
 
-  /** What is in memory as it came. */
+  /** Returns the batches in memory, as they arrived. */
   get held(): readonly RowBatch[] {
     return this.#held;
   }
 
-  /** What is not in memory. */
+  /** Returns the spilled rows. */
   get spooled(): readonly SpilledRows[] {
     return [...(this.#spooled?.values() ?? [])];
   }
 
-  /** Spools what is held. Repeatable. */
+  /** Spills the batches in memory. The caller can repeat the call. */
   async spool(): Promise<readonly SpilledRows[]> {
     for (const { columns, batches } of groupBatches(this.#held)) {
       await this.#spoolOf(columns).add(batches);
@@ -91,7 +100,7 @@ export class SpillingBuffer implements RowBuffer {
     return this.spooled;
   }
 
-  /** Idempotent. */
+  /** Discards all rows. The call is idempotent. */
   async discard(): Promise<void> {
     this.#keep([]);
     for (const rows of this.spooled) await rows.drop();

@@ -8,18 +8,24 @@ import { followingOptimize, viewOf } from "../published.ts";
 import { publishedName } from "../../published-view.ts";
 import type { MaintenanceOperation, MaintenanceOptions, MaintenanceResult, TableHealth } from "../../warehouse.ts";
 
-/** A file younger than this may belong to a statement that still runs: it is no orphan. */
+/** Minimum age of an orphan file. A younger file may belong to a statement that still runs. */
 const ORPHAN_AGE_MS_MIN = 60 * 60 * 1000;
 
-/** However many there are, snapshots younger than this stay: queries may still read them. */
+/**
+ * Minimum age at which a snapshot expires because there are too many. Queries may still read a younger
+ * snapshot.
+ */
 const SNAPSHOT_AGE_MS_MIN = 60 * 60 * 1000;
 
 const SNAPSHOTS_ANY = Number.MAX_SAFE_INTEGER;
 
-/** What Iceberg lets a snapshot's time lie before its predecessor's, and again as much. */
+/**
+ * Iceberg allows a snapshot's time to be up to one minute before its predecessor's time. This margin is
+ * twice that.
+ */
 const CLOCK_MARGIN_MS = 2 * 60 * 1000;
 
-/** What Warehouse.health says. */
+/** Implements Warehouse.health. */
 export async function healthOf({ client, tables }: CommitContext, table: string): Promise<TableHealth> {
   const description = await tables.inspect(table);
   if (!description) throw new TributaryError("NOT_FOUND", `there is no table '${table}'`);
@@ -47,7 +53,7 @@ export async function healthOf({ client, tables }: CommitContext, table: string)
   };
 }
 
-/** What Warehouse.maintain says. Younger than an hour no file counts as an orphan, whatever the retention. */
+/** Implements Warehouse.maintain. A file younger than an hour is never an orphan, whatever the retention. */
 export async function maintainTable(
   context: CommitContext,
   catalog: string,
@@ -67,7 +73,8 @@ export async function maintainTable(
   const details = `older than ${spanText(ageMs)}${why}`;
   const { signal } = options;
   try {
-    // The catalog has minimums of its own, seven days by default; the age asked for counts instead.
+    // The catalog has its own minimum ages, seven days by default. The session property replaces them with
+    // the requested age.
     await runRepeatable(
       context,
       `ALTER TABLE ${tableId(table)} EXECUTE ${operation}(retention_threshold => '${ageMs}ms')`,
@@ -85,12 +92,15 @@ export async function maintainTable(
   return { status: "completed", details };
 }
 
-/** What decides which snapshots go. Ages in milliseconds, as Trino's clock tells them. */
+/** The input that decides which snapshots expire. Ages are in milliseconds by Trino's clock. */
 export interface SnapshotAges {
   count: number;
-  /** Of the oldest among those that may stay by their number. */
+  /** Age of the oldest snapshot within the limit on the number of snapshots. */
   oldestKept: number;
-  /** Of the one that `<table>_trusted` stands on, if it stands on any but the newest, which stays anyhow. */
+  /**
+   * Age of the snapshot that `<table>_trusted` reads. It is undefined if the view reads none, or if it reads
+   * the newest snapshot, which stays in any case.
+   */
   trusted: number | undefined;
 }
 
@@ -110,8 +120,9 @@ async function snapshotAges(client: TrinoClient, table: string, snapshotsMax: nu
 }
 
 /**
- * From which age on snapshots go: the retention; earlier, where there are more than may stay; later, if `<table>_trusted` stands on an
- * older one. Exported for its test.
+ * Returns the age from which snapshots expire. This age is the retention in most cases. It is lower if there
+ * are more snapshots than the limit, and higher if `<table>_trusted` reads an older snapshot. The test needs
+ * the export.
  */
 export function expiryAge(
   table: string,
@@ -133,7 +144,7 @@ const UNITS: readonly (readonly [string, number])[] = [
   ["s", 1_000],
 ];
 
-/** 604800000 → 7 d; 5400000 → 1.5 h. */
+/** Formats a duration: 604800000 → 7 d; 5400000 → 1.5 h. */
 function spanText(ms: number): string {
   const [unit, size] = UNITS.find(([, size]) => ms >= size) ?? ["ms", 1];
   return `${Number((ms / size).toFixed(1))} ${unit}`;

@@ -9,41 +9,51 @@ import { isTooManyPartitions } from "../client/errors.ts";
 import { tableId } from "../names.ts";
 import type { MaintenanceOptions, MaintenanceResult, TableDescription } from "../../warehouse.ts";
 
-/** Data files below are merged. A scan hardly notices how many larger ones there are. */
+/** `optimize` merges data files below this size. The number of larger files hardly affects a scan. */
 export const SMALL_FILE_BYTES = 32 * 1024 * 1024;
 
-/** About so much is rewritten in one statement: what comes of it is no small file, and the table's writer waits seconds, not minutes. */
+/**
+ * Approximate bytes that one statement rewrites. The resulting file is no small file, and the table's writer
+ * waits seconds, not minutes.
+ */
 const SLICE_BYTES = 64 * 1024 * 1024;
 
-/** Values of the field a table is sliced by, in one statement; as partitions fewer than a writer of Trino's may hold open by default. */
+/**
+ * Maximum values of the slicing field in one statement. As partitions, they are fewer than a Trino writer
+ * may hold open by default.
+ */
 const SLICE_PARTS_MAX = 50;
 
-/** Maintenance may rewrite a whole table where it cannot be divided. */
+/** Maintenance may rewrite a whole table if it cannot divide the table. */
 export const MAINTENANCE_TIMEOUT_MS = 60 * 60 * 1000;
 
-/** What can be rewritten by itself: the partitions that share a value of the field the table is sliced by, or the whole table. */
+/**
+ * The smallest unit of a rewrite: the partitions that share a value of the slicing field, or the whole
+ * table.
+ */
 interface Part {
-  /** Of that field, as text; null is a value too. */
+  /** The value of the slicing field as text. Null is a value too. */
   value: string | null;
   dataFiles: number;
   deleteFiles: number;
   bytes: number;
-  /** Merging files up to this size rewrites about SLICE_BYTES. */
+  /** A merge of files up to this size rewrites about SLICE_BYTES. */
   fileBytesMax: number;
 }
 
-/** One statement's worth. */
+/** The parts that one statement rewrites. */
 interface Slice {
   parts: Part[];
   thresholdBytes: number;
-  /** The part after which the next slice begins, if there is one. */
+  /** Key of the part after which the next slice begins. It is undefined if there is no next slice. */
   next: string | undefined;
 }
 
 /**
- * One step of `optimize`: the next partitions, in the order of their values, that have files to merge or delete files to apply; about
- * SLICE_BYTES of them. Whole partitions, never single files: only then do their delete files go as well. A step that took too long is
- * tried again with half as many, and those after it grow by one at a time.
+ * Runs one step of `optimize`. It rewrites the next partitions, in the order of their values, that have
+ * files to merge or delete files to apply. A step takes about SLICE_BYTES. It rewrites whole partitions,
+ * never single files, because only then do their delete files go as well. If a step takes too long, the next
+ * attempt takes half as many parts. Each later step takes one part more.
  */
 export async function optimizeSlice(
   context: CommitContext,
@@ -66,7 +76,7 @@ export async function optimizeSlice(
   const rest = next === undefined ? {} : { next };
   try {
     await optimize(where === undefined ? "" : ` WHERE ${where}`).catch((thrown: unknown) => {
-      // Files of an older partitioning are in the way of the condition.
+      // Trino cannot apply the condition to files of an older partitioning.
       if (where === undefined || !/connector was not able to handle/.test(messageOf(thrown))) throw thrown;
       return optimize("");
     });
@@ -89,7 +99,10 @@ function sumOf(parts: readonly Part[]): string {
   return `${sum(({ dataFiles }) => dataFiles)} data files and ${sum(({ deleteFiles }) => deleteFiles)} delete files`;
 }
 
-/** Exported for its test. Parts go by value, NULL first; a part larger than a slice is one by itself, smaller files first. */
+/**
+ * Returns the next slice. Parts are in the order of their values, NULL first. A part larger than a slice is
+ * a slice on its own, with its smaller files first. The test needs the export.
+ */
 export function nextSlice(
   parts: readonly Part[],
   cursor: string | undefined,
@@ -114,16 +127,19 @@ export function nextSlice(
   };
 }
 
-/** Every key comes behind the empty text. */
+/** Every key sorts after the empty text. */
 const keyOf = ({ value }: Part): string => (value === null ? "-" : `=${value}`);
 
 interface SlicingField extends PartitionField {
   type: SqlColumn["type"];
-  /** What the field is called in `$files`. */
+  /** Name of the field in `$files`. */
   name: string;
 }
 
-/** The first field of the partitioning whose values can be told in a condition that Trino applies to partitions. */
+/**
+ * Returns the first partitioning field whose values a condition can express in a form that Trino applies to
+ * partitions.
+ */
 function slicingField(description: TableDescription): SlicingField | undefined {
   const types = new Map(withAuditColumns(description.columns).map(({ name, type }) => [name, type]));
   for (const field of partitionFields(layoutOf(description))) {
@@ -143,7 +159,10 @@ const layoutOf = ({ table, partitioning }: TableDescription) => ({
   deleteMissing: false,
 });
 
-/** The period of time that a partition value stands for: its beginning, and the beginning of the one after it. */
+/**
+ * Maps a partition value to its period: the beginning of the period and the beginning of the next one, in
+ * milliseconds since 1970 UTC.
+ */
 const PERIODS: Record<string, (value: string) => [number, number]> = {
   year: (value) => [Date.UTC(1970 + Number(value), 0), Date.UTC(1971 + Number(value), 0)],
   month: (value) => [Date.UTC(1970, Number(value)), Date.UTC(1970, Number(value) + 1)],
@@ -163,7 +182,7 @@ function condition(field: SlicingField, parts: readonly Part[]): string {
   return [...values.map(one), ...(values.length < parts.length ? [`${name} IS NULL`] : [])].join(" OR ");
 }
 
-/** The parts with at least two small files, or a delete file, in one partition. */
+/** Returns the parts that have a partition with at least two small files, or with a delete file. */
 async function partsInNeed(
   client: TrinoClient,
   { table, partitioning }: TableDescription,
@@ -184,9 +203,12 @@ async function partsInNeed(
   }));
 }
 
-/** One row a partition: its files by kind and size, and `part`, the value of the expression. */
+/**
+ * Returns a SELECT with one row per partition: its files by kind and size, and `part`, the value of the
+ * expression.
+ */
 export function partitionsSelect(table: string, partitioning: readonly string[], part: string): string {
-  // Only a partitioned table's files have a column `partition`.
+  // Only the files of a partitioned table have a column `partition`.
   const key = partitioning.length > 0 ? "partition" : "1";
   const size = "file_size_in_bytes";
   const small = `content = 0 AND ${size} < ${SMALL_FILE_BYTES}`;
