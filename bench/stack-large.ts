@@ -21,7 +21,8 @@ export async function upsertScaling(
 ): Promise<object> {
   const folder = mkdtempSync(join(tmpdir(), "tributary-bench-"));
   try {
-    await statement(stack, "DELETE FROM sales").catch(() => undefined); // the first run has no sales table yet
+    // The first run has no sales table yet.
+    await statement(stack, "DELETE FROM sales").catch(() => undefined);
     const took: number[] = [];
     for (const rows of [small, large]) {
       const csv = join(folder, `${rows}.csv`);

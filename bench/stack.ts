@@ -85,7 +85,8 @@ export async function bigFile(stack: Stack, rows: number): Promise<object> {
     const file = (): Readable => createReadStream(csv, { highWaterMark: 1 << 20 });
     const adoptS = await seconds(() => upload(stack, adopted, "big.csv", file()));
     await expectCount(stack, adopted, rows);
-    await statement(stack, "DELETE FROM sales").catch(() => undefined); // the first run has no sales table yet
+    // The first run has no sales table yet.
+    await statement(stack, "DELETE FROM sales").catch(() => undefined);
     const mergeS = await seconds(() => upload(stack, "sales", unique("big"), file()));
     await expectCount(stack, "sales", rows);
     const target = unique("alone");

@@ -31,7 +31,9 @@ function batch(n: number): Row[] {
     ingestion_date: new Date(Date.UTC(2024, 0, 15 + (id % DAYS))).toISOString().slice(0, 10),
   });
   const fresh = Array.from({ length: ROWS_NEW }, (_, k) => order(n * ROWS_NEW + k, 10 + k));
-  const old = Array.from({ length: n === 0 ? 0 : ROWS_CORRECTED }, (_, k) => order((n * 7919 + k * 104_729) % (n * ROWS_NEW), 1_000 + n)); // prettier-ignore
+  const old = Array.from({ length: n === 0 ? 0 : ROWS_CORRECTED }, (_, k) =>
+    order((n * 7919 + k * 104_729) % (n * ROWS_NEW), 1_000 + n),
+  );
   return [...new Map([...fresh, ...old].map((row) => [row["order_id"], row])).values()];
 }
 
@@ -60,7 +62,8 @@ export async function upkeep(stack: Stack, options: { batches: number; baselineB
     partitioning: ["ingestion_date"],
   };
   try {
-    await statement(stack, "DELETE FROM sales").catch(() => undefined); // the first run has no sales table yet
+    // The first run has no sales table yet.
+    await statement(stack, "DELETE FROM sales").catch(() => undefined);
     const run = unique("upkeep");
     const waitsMs: number[] = [];
     const points: ScanPoint[] = [];

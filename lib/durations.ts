@@ -1,7 +1,9 @@
 const UNITS_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 export type DurationUnit = keyof typeof UNITS_MS;
 
-/** A number and a unit, "30s"; the unit may be absent here, whether that is allowed is the caller's choice. */
+/**
+ * A number and a unit, "30s"; the unit may be absent here, whether that is allowed is the caller's choice.
+ */
 export const DURATION_PATTERN = /^\s*(\d{1,12}(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*$/;
 
 /** A moment this far from now is still a valid Date. */

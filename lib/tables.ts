@@ -1,6 +1,6 @@
 /**
- * What a table is called, and every name made from it: topic, key, folders, SQL. Nothing else in the product makes such
- * a name, so a second namespace is a matter of this file and its callers' types.
+ * What a table is called, and every name made from it: topic, key, folders, SQL. Nothing else in the product
+ * makes such a name, so a second namespace is a matter of this file and its callers' types.
  */
 
 /** A table. */
@@ -42,8 +42,8 @@ export const tableOfPublished = ({ namespace, name }: TableId): TableId | undefi
 };
 
 /**
- * Our own tables (`_ingest_files` …); Trino's catalog stores them under the prefix `tributary_`. A user's table of such a
- * name would be the same table.
+ * Our own tables (`_ingest_files` …); Trino's catalog stores them under the prefix `tributary_`. A user's
+ * table of such a name would be the same table.
  */
 const RESERVED = /^(_|tributary_)/;
 

@@ -47,9 +47,6 @@ const VENDOR_USERS = new Set([
   "bench/checks.ts lib/warehouse/trino/dialect.ts",
 ]);
 
-/** Folders whose comments are within the columns allowed. The list only becomes longer. */
-const WRAPPED: readonly string[] = [];
-
 const HOT = "called for each value or record: an object each time would cost";
 const WAREHOUSE = "an internal of one adapter, about to be divided";
 const PLAIN = "distinct things, each named once at the only call";
@@ -66,7 +63,6 @@ const MANY_PARAMETERS = new Map([
   ["lib/typing/cast.ts castDeclared", HOT],
   ["lib/typing/date-formats.ts readPiece", HOT],
   ["lib/warehouse/staging/chunk.ts fillValues", HOT],
-  ["lib/warehouse/duckdb/query.ts runQuery", WAREHOUSE],
   ["lib/warehouse/trino/client/client.ts Statement.constructor", WAREHOUSE],
   ["lib/warehouse/trino/commit/commit.ts mergeAnyPartitions", WAREHOUSE],
   ["lib/warehouse/trino/ledger.ts insertNew", WAREHOUSE],
@@ -161,7 +157,8 @@ test("no dead files: everything is imported, or is an entry", () => {
 });
 
 test("comments end before column 110", () => {
-  assert.deepEqual(proseFaults([...sources, ...scripts], WRAPPED), []);
+  const written = [...sources, ...scripts].filter(({ path }) => !path.endsWith("generated.ts"));
+  assert.deepEqual(proseFaults(written, ["lib", "services", "cli", "scripts", "bench"]), []);
 });
 
 test("the pages about errors, metrics and settings are fresh", async () => {

@@ -38,8 +38,8 @@ export function rowsTopic(table: string): TopicSpec {
 }
 
 /**
- * The groups that must have read a topic's records before its retention may remove them. On Kafka retention knows
- * no readers: there the committer finds out afterwards.
+ * The groups that must have read a topic's records before its retention may remove them. On Kafka retention
+ * knows no readers: there the committer finds out afterwards.
  */
 export function readersOf(topic: string): readonly string[] {
   if (topic === TOPICS.fileEvents.name) return [GROUPS.parser];

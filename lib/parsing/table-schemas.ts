@@ -3,7 +3,10 @@ import type { PinnedFormat } from "../formats/format.ts";
 import { pinnedIn } from "../formats/message-fields.ts";
 import { tableSchemas } from "../messages/avro.ts";
 
-/** Columns and pinned format of a table, as the topic `table-schemas` holds them after its newest parsed file. */
+/**
+ * Columns and pinned format of a table, as the topic `table-schemas` holds them after its newest parsed
+ * file.
+ */
 export interface TableSchema {
   columns: ColumnDefinition[];
   /** How the table's first file was written. */
@@ -19,8 +22,8 @@ export interface AtOffset {
 export type NewestSchemas = Map<string, TableSchema & AtOffset>;
 
 /**
- * The newer of two. A parser that has lost its partition may still publish the schema of an older file: that one is
- * ignored. The same file parsed again replaces its first schema.
+ * The newer of two. A parser that has lost its partition may still publish the schema of an older file: that
+ * one is ignored. The same file parsed again replaces its first schema.
  */
 export const newerSchema = <T extends AtOffset>(known: T | undefined, next: T): T =>
   known !== undefined && next.sourceOffset < known.sourceOffset ? known : next;

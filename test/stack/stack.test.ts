@@ -142,7 +142,7 @@ test(
 test("--stop without a running stack succeeds", { skip }, async () => {
   const data = await mkdtemp(join(tmpdir(), "tributary-stack-test-"));
   try {
-    assert.match((await stack("--stop", "--data", data)).stderr, /nothing of a stack/);
+    assert.match((await stack("--stop", "--data", data)).stderr, /no stack is running/);
   } finally {
     await rm(data, { recursive: true, force: true });
   }

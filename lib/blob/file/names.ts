@@ -2,9 +2,9 @@
  * Maps keys to file names and back. Ordinary names stay unchanged, because people add and inspect files in
  * these folders by hand. Names that a file system cannot store get a prefix of two characters:
  *
- *   `%%name`            the name starts with a dot (hidden files are never listed) or with one of these prefixes
- *   `%+piece/%%piece`   the name exceeds the file name limit: split into pieces in nested folders
- *   `%=name`            a file whose plain name is used by a folder (the keys `a` and `a/b`): stored aside
+ *   `%%name`            the name starts with a dot (hidden files are never listed) or with one of these
+ * prefixes   `%+piece/%%piece`   the name exceeds the file name limit: split into pieces in nested folders
+ * `%=name`            a file whose plain name is used by a folder (the keys `a` and `a/b`): stored aside
  *
  * Only the prefix is added, so decoding removes two characters.
  */

@@ -22,7 +22,10 @@ const HEADERS = {
   "cache-control": "no-cache",
 } as const;
 
-/** The console: a page of plain files, no build step. It talks to the same HTTP interface as everybody, with the same keys. */
+/**
+ * The console: a page of plain files, no build step. It talks to the same HTTP interface as everybody, with
+ * the same keys.
+ */
 export function addConsoleRoutes(app: App): void {
   for (const file of readdirSync(FOLDER)) {
     const type = TYPES[extname(file)];
