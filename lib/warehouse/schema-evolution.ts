@@ -1,5 +1,6 @@
 import { AUDIT_COLUMNS, widens, type ColumnDefinition } from "../columns.ts";
 import { TributaryError } from "../errors.ts";
+import { isReservedTable } from "../tables.ts";
 import type { TableLayout } from "./warehouse.ts";
 
 /** The change that a table needs to hold a file's columns. */
@@ -67,8 +68,13 @@ export function partitionFields(layout: TableLayout): PartitionField[] {
   });
 }
 
-/** @throws CONTRACT_INVALID if the key or the partitioning names a column that the table will not have */
+/**
+ * @throws CONTRACT_INVALID if the key or the partitioning names a column that the table will not have;
+ *   TABLE_NAME_INVALID for a name of our own tables, whatever let it through
+ */
 export function checkLayout(layout: TableLayout, columns: readonly ColumnDefinition[]): void {
+  if (isReservedTable(layout.table))
+    throw new TributaryError("TABLE_NAME_INVALID", `'${layout.table}' is reserved for Tributary's own tables`);
   const names = new Set(columns.map((column) => column.name));
   for (const name of layout.key) {
     if (!names.has(name))

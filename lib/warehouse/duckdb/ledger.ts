@@ -43,12 +43,15 @@ export async function recordEnded(
   }
 }
 
+/** Every INSERT names its columns: a table that has more of them takes the rows all the same. */
+const namesOf = (table: InternalTable): string => columnList(INTERNAL_TABLES[table].map(({ name }) => name));
+
 /** Adds the files that the ledger lacks, each id once. */
 function ledgerInsert(rows: readonly ReturnType<typeof ledgerRow>[]): string {
   const columns = INTERNAL_TABLES._ingest_files;
   const ledger = qualified("_ingest_files");
-  const names = columnList(columns.map((column) => column.name));
-  return `INSERT INTO ${ledger} SELECT DISTINCT ON (n.file_id) * FROM (VALUES ${duckdb.values(columns, rows)}) n (${names})
+  const names = namesOf("_ingest_files");
+  return `INSERT INTO ${ledger} (${names}) SELECT DISTINCT ON (n.file_id) ${names} FROM (VALUES ${duckdb.values(columns, rows)}) n (${names})
     WHERE NOT EXISTS (SELECT 1 FROM ${ledger} f WHERE f.file_id = n.file_id)`;
 }
 
@@ -60,7 +63,7 @@ function rejectInsert(table: string, outcome: FileOutcome, part: StagedPart, rec
     staged.has(name) ? `s.${identifier(name)}` : duckdb.literal(type, common[name] ?? null),
   );
   const rejects = qualified("_rejected_rows");
-  return `INSERT INTO ${rejects} SELECT ${cells.join(", ")} FROM ${part.table} s
+  return `INSERT INTO ${rejects} (${namesOf("_rejected_rows")}) SELECT ${cells.join(", ")} FROM ${part.table} s
     WHERE NOT EXISTS (SELECT 1 FROM ${rejects} r
       WHERE r.file_id = ${duckdb.stringLiteral(outcome.fileId)} AND r.source_row = s.source_row)`;
 }
@@ -77,6 +80,6 @@ export async function watermarks(database: Database, table?: string): Promise<Ma
 /** Implements Warehouse.appendLog. */
 export async function appendLog(database: Database, table: InternalTable, rows: readonly LogRow[]): Promise<void> {
   if (rows.length === 0) return;
-  const insert = `INSERT INTO ${qualified(table)} VALUES ${duckdb.values(INTERNAL_TABLES[table], rows)}`;
+  const insert = `INSERT INTO ${qualified(table)} (${namesOf(table)}) VALUES ${duckdb.values(INTERNAL_TABLES[table], rows)}`;
   await database.transaction((connection) => connection.run(insert));
 }

@@ -2,7 +2,7 @@ import { trino } from "./dialect.ts";
 import type { FileOutcome } from "../../messages/generated.ts";
 import { INTERNAL_TABLES, ledgerRow, type InternalTable } from "../internal-tables.ts";
 import { type LiteralValue } from "../sql/dialect.ts";
-import { identifier, type SqlColumn } from "../sql/sql.ts";
+import { columnList, identifier, type SqlColumn } from "../sql/sql.ts";
 import { isMissing } from "./client/errors.ts";
 import { runRepeatable } from "./client/repeat.ts";
 import type { CommitContext } from "./commit/context.ts";
@@ -206,10 +206,13 @@ async function insertNew(
   const same = key.map((name) => `t.${identifier(name)} = s.${identifier(name)}`).join(" AND ");
   await runRepeatable(
     context,
-    `INSERT INTO ${tableId(table)} SELECT * FROM (${select}) AS s
+    `INSERT INTO ${tableId(table)} (${namesOf(table)}) SELECT ${namesOf(table)} FROM (${select}) AS s
      WHERE NOT EXISTS (SELECT 1 FROM ${tableId(table)} AS t WHERE ${same} AND t."file_id" IN (${ids}))`,
   );
 }
+
+/** Every INSERT names its columns: a table that has more of them takes the rows all the same. */
+const namesOf = (table: InternalTable): string => columnList(INTERNAL_TABLES[table].map(({ name }) => name));
 
 /** Appends rows to an internal table. It splits a long list into several statements. */
 export async function appendRows(context: CommitContext, table: InternalTable, rows: readonly Row[]): Promise<void> {
@@ -217,7 +220,7 @@ export async function appendRows(context: CommitContext, table: InternalTable, r
   await context.tables.ensureInternal(table);
   const columns: readonly SqlColumn[] = INTERNAL_TABLES[table];
   for (const some of chunks(rows, ROWS_A_STATEMENT)) {
-    await context.client.run(`INSERT INTO ${tableId(table)} ${valuesSelect(columns, some)}`);
+    await context.client.run(`INSERT INTO ${tableId(table)} (${namesOf(table)}) ${valuesSelect(columns, some)}`);
   }
 }
 

@@ -68,3 +68,8 @@ describe("layouts", () => {
     assert.throws(() => checkLayout(layout({ partitioning: ["day(no)"] }), some), { code: "CONTRACT_INVALID" });
   });
 });
+
+test("no layout of a reserved name becomes a table, whatever let it through", () => {
+  for (const table of ["_ingest_files", "tributary_ingest_files", "tributary_x"])
+    assert.throws(() => checkLayout(layout({ table }), columns({ a: "INTEGER" })), { code: "TABLE_NAME_INVALID" });
+});

@@ -8,9 +8,7 @@ import { measurementOf } from "../../../../services/committer/commands/checks.ts
 const check = (given: object): Check => checkSchema.parse({ name: "the check", ...given });
 
 test("a contract's check that cannot be measured is broken, with its reason", () => {
-  const broken: [object, RegExp][] = [
-    [{ type: "sorted", column: "id" }, /unknown check type: sorted/],
-  ];
+  const broken: [object, RegExp][] = [[{ type: "sorted", column: "id" }, /unknown check type: sorted/]];
   for (const [given, message] of broken) {
     const measurement = measurementOf(check(given));
     assert.equal(measurement.by, "broken");

@@ -93,8 +93,7 @@ test("records that expire while the committer cannot commit are noticed when it 
   await parsedFiles(world, 60);
   let isAway = true;
   const warehouse = withFaults(world.warehouse, (method, moment) => {
-    if (method === "commit" && moment === "before" && isAway)
-      throw new TributaryError("WAREHOUSE_UNAVAILABLE", "away");
+    if (method === "commit" && moment === "before" && isAway) throw new TributaryError("WAREHOUSE_UNAVAILABLE", "away");
   });
   await send(world.log, "t", Array.from({ length: 60 }, (_, offset) => messagesOf(file(offset))).flat()); // prettier-ignore
   const committer = await start({ log: world.log, warehouse }, { settings: { filesMax: 2 } });
