@@ -27,7 +27,7 @@ const CHECKPOINT_LOG_BYTES = 16 * 1024 * 1024;
  * If queries read a copy, the write-ahead log may grow to 1/128 of its file, and at least to this size: the
  * replay of 100 KiB takes 80 ms.
  */
-const READERS_LOG_BYTES = 8 * 1024;
+const READERS_LOG_BYTES = 32 * 1024;
 
 const INTERRUPT_EVERY_MS = 5;
 const INTERRUPTS_MAX = 1_000;
