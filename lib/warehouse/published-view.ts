@@ -1,9 +1,10 @@
+import { publishedOf, tableId } from "../tables.ts";
 import type { Published } from "./warehouse.ts";
 
 /** The name and the comment of `<table>_trusted`, the same for all warehouses. */
 
 /** The name of the relation that shows a table's data as of its last passing checks. */
-export const publishedName = (table: string): string => `${table}_trusted`;
+export const publishedName = (table: string): string => publishedOf(tableId(table)).name;
 
 const isoText = (ms: number): string => new Date(ms).toISOString();
 

@@ -1,3 +1,4 @@
+import { keyOf, tableId } from "../../lib/tables.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { ParseSummary } from "../../lib/parsing/parse-file.ts";
 import type { EventLog, LogRecord } from "../../lib/event-log/event-log.ts";
@@ -36,7 +37,7 @@ export function publishParseEvent(
       errorMessage: null,
       ...more,
     });
-    await log.publish(TOPICS.parseEvents.name, [{ key: table, value }]);
+    await log.publish(TOPICS.parseEvents.name, [{ key: keyOf(tableId(table)), value }]);
   };
   return {
     started: () => publish("started", {}),
@@ -83,5 +84,5 @@ async function publishDeadLetter(
     errorMessage: error.message,
     event,
   });
-  await log.publish(TOPICS.deadLetters.name, [{ key: about.table, value }]);
+  await log.publish(TOPICS.deadLetters.name, [{ key: keyOf(tableId(about.table)), value }]);
 }

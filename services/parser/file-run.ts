@@ -1,3 +1,4 @@
+import { keyOf, tableId } from "../../lib/tables.ts";
 import { randomUUID } from "node:crypto";
 import type { BlobStore } from "../../lib/blob/blob-store.ts";
 import type { Clock } from "../../lib/clock.ts";
@@ -202,7 +203,7 @@ async function publishRow(
 ): Promise<void> {
   const { fileId, sourceFile, table } = file.event;
   const value = rowMessages.encode({ fileId, sourceFile, sourceOffset: file.sourceOffset, runId, body });
-  await deps.log.publish(rowsTopic(table).name, [{ key: table, value, ...carrying(file.traceparent) }]);
+  await deps.log.publish(rowsTopic(table).name, [{ key: keyOf(tableId(table)), value, ...carrying(file.traceparent) }]);
 }
 
 async function publishSchema(

@@ -1,3 +1,4 @@
+import { keyOf, tableId } from "../../lib/tables.ts";
 import { pinnedFields } from "../../lib/formats/message-fields.ts";
 import type { EventLog, Tail } from "../../lib/event-log/event-log.ts";
 import { tableSchemas } from "../../lib/messages/avro.ts";
@@ -30,7 +31,7 @@ export class TableSchemas {
 
   async publish(table: string, sourceOffset: number, { columns, pinned }: TableSchema): Promise<void> {
     const value = tableSchemas.encode({ table, sourceOffset, columns, ...pinnedFields(pinned) });
-    await this.#log.publish(TOPICS.tableSchemas.name, [{ key: table, value }]);
+    await this.#log.publish(TOPICS.tableSchemas.name, [{ key: keyOf(tableId(table)), value }]);
   }
 
   close(): Promise<void> {

@@ -1,3 +1,4 @@
+import { keyOf, tableId } from "../../lib/tables.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Contracts } from "../../lib/contract/contract.ts";
 import { codeOf, messageOf } from "../../lib/errors.ts";
@@ -56,7 +57,7 @@ export async function startScheduler(deps: SchedulerDeps): Promise<Service> {
 
   const request = async (table: string, { commandId, kind, cause, reason }: Due): Promise<void> => {
     const command: Command = { commandId, table, kind, reason, requestedAtMs: clock.nowMs(), argumentsJson: "{}" };
-    await log.publish(TOPICS.commands.name, [{ key: table, value: commands.encode(command) }]);
+    await log.publish(TOPICS.commands.name, [{ key: keyOf(tableId(table)), value: commands.encode(command) }]);
     foldCommand(health, command);
     metrics.commands.inc({ kind, cause });
     metrics.throughput.sent("command");

@@ -1,3 +1,4 @@
+import { DEFAULT_NAMESPACE } from "../../tables.ts";
 import { AUDIT_COLUMNS, type ColumnDefinition, type ColumnType } from "../../columns.ts";
 
 /**
@@ -7,7 +8,7 @@ import { AUDIT_COLUMNS, type ColumnDefinition, type ColumnType } from "../../col
  */
 
 /** The schema of all tables. */
-export const SCHEMA = "lakehouse";
+export const SCHEMA = DEFAULT_NAMESPACE;
 
 /** A column of a table; `name` is unquoted. */
 export interface SqlColumn {

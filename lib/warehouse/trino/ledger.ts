@@ -9,7 +9,7 @@ import type { CommitContext } from "./commit/context.ts";
 import { valuesSelect } from "./commit/row-selects.ts";
 import { inlineOf, INLINE_CHARS_MAX, withRows } from "./commit/row-source.ts";
 import { TrinoStage, type SpillingBuffer } from "./commit/stage.ts";
-import { tableId } from "./names.ts";
+import { tableSql } from "./names.ts";
 import type { Stage } from "../warehouse.ts";
 
 type Row = Readonly<Record<string, LiteralValue>>;
@@ -83,7 +83,7 @@ export class TrinoLedger {
   }
 
   async #watermarks(where: string): Promise<Map<string, number>> {
-    const select = `SELECT table_name, max(source_offset) FROM ${tableId("_ingest_files")} ${where} GROUP BY 1`;
+    const select = `SELECT table_name, max(source_offset) FROM ${tableSql("_ingest_files")} ${where} GROUP BY 1`;
     try {
       const { rows } = await this.#context.client.run(select);
       return new Map(rows.map(([table, offset]) => [table as string, Number(offset)]));
@@ -206,8 +206,8 @@ async function insertNew(
   const same = key.map((name) => `t.${identifier(name)} = s.${identifier(name)}`).join(" AND ");
   await runRepeatable(
     context,
-    `INSERT INTO ${tableId(table)} (${namesOf(table)}) SELECT ${namesOf(table)} FROM (${select}) AS s
-     WHERE NOT EXISTS (SELECT 1 FROM ${tableId(table)} AS t WHERE ${same} AND t."file_id" IN (${ids}))`,
+    `INSERT INTO ${tableSql(table)} (${namesOf(table)}) SELECT ${namesOf(table)} FROM (${select}) AS s
+     WHERE NOT EXISTS (SELECT 1 FROM ${tableSql(table)} AS t WHERE ${same} AND t."file_id" IN (${ids}))`,
   );
 }
 
@@ -220,7 +220,7 @@ export async function appendRows(context: CommitContext, table: InternalTable, r
   await context.tables.ensureInternal(table);
   const columns: readonly SqlColumn[] = INTERNAL_TABLES[table];
   for (const some of chunks(rows, ROWS_A_STATEMENT)) {
-    await context.client.run(`INSERT INTO ${tableId(table)} (${namesOf(table)}) ${valuesSelect(columns, some)}`);
+    await context.client.run(`INSERT INTO ${tableSql(table)} (${namesOf(table)}) ${valuesSelect(columns, some)}`);
   }
 }
 

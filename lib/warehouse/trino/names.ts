@@ -19,7 +19,7 @@ export function logicalName(physical: string): string {
 }
 
 /** Returns the table's quoted name in the session's schema. `suffix` selects a metadata table (`$files`). */
-export const tableId = (table: string, suffix = ""): string => identifier(physicalName(table) + suffix);
+export const tableSql = (table: string, suffix = ""): string => identifier(physicalName(table) + suffix);
 
 /**
  * Translates SQL from the port's names to Trino's names. It replaces the names of our internal tables as
@@ -34,6 +34,6 @@ export function withPhysicalNames(sql: string, schema: string): string {
     const quoted = /^"([a-z_]+)(\$[a-z_]+)?"$/.exec(token);
     const name = quoted ? quoted[1]! : token.toLowerCase();
     if (qualifier && name === SCHEMA) return identifier(schema);
-    return name in INTERNAL_TABLES ? tableId(name, quoted?.[2]) : token;
+    return name in INTERNAL_TABLES ? tableSql(name, quoted?.[2]) : token;
   });
 }

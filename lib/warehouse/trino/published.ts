@@ -2,7 +2,7 @@ import { trino } from "./dialect.ts";
 import { column, identifier, withAuditColumns } from "../sql/sql.ts";
 import type { TrinoClient } from "./client/client.ts";
 import { isMissing } from "./client/errors.ts";
-import { tableId } from "./names.ts";
+import { tableSql } from "./names.ts";
 import { currentSnapshot } from "./commit/snapshot.ts";
 import type { TrinoTables } from "./tables.ts";
 import { publishedComment, publishedIn, publishedName } from "../published-view.ts";
@@ -32,7 +32,7 @@ export async function publish(
   shown: Published,
 ): Promise<boolean> {
   if ((await currentSnapshot(client, table)) !== snapshot) return false;
-  const version = `${tableId(table)} FOR VERSION AS OF ${snapshot}`;
+  const version = `${tableSql(table)} FOR VERSION AS OF ${snapshot}`;
   const [description, { columns: had }] = await Promise.all([
     tables.inspect(table),
     client.run(`SELECT * FROM ${version} LIMIT 0`),
@@ -78,7 +78,7 @@ export async function followingOptimize<T>(
   if (view?.snapshot === undefined || (await currentSnapshot(client, table)) !== view.snapshot) return optimize();
   const result = await optimize();
   const { rows } = await client.run(
-    `SELECT snapshot_id FROM ${tableId(table, "$snapshots")} WHERE parent_id = ${view.snapshot} AND operation = 'replace'`,
+    `SELECT snapshot_id FROM ${tableSql(table, "$snapshots")} WHERE parent_id = ${view.snapshot} AND operation = 'replace'`,
   );
   if (rows[0]) await publish(context, table, String(rows[0][0]), view.shown);
   return result;

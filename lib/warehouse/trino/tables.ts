@@ -6,7 +6,7 @@ import { checkLayout, evolve, partitionFields } from "../schema-evolution.ts";
 import { identifier, withAuditColumns } from "../sql/sql.ts";
 import type { TrinoClient } from "./client/client.ts";
 import { isMissing } from "./client/errors.ts";
-import { logicalName, tableId } from "./names.ts";
+import { logicalName, tableSql } from "./names.ts";
 import type { TableDescription, TableLayout } from "../warehouse.ts";
 
 const auditNames = new Set<string>(AUDIT_COLUMNS.map(({ name }) => name));
@@ -49,8 +49,8 @@ export class TrinoTables {
   async inspect(table: string): Promise<TableDescription | undefined> {
     try {
       const [columns, created] = await Promise.all([
-        this.#client.run(`SHOW COLUMNS FROM ${tableId(table)}`),
-        this.#client.run(`SHOW CREATE TABLE ${tableId(table)}`),
+        this.#client.run(`SHOW COLUMNS FROM ${tableSql(table)}`),
+        this.#client.run(`SHOW CREATE TABLE ${tableSql(table)}`),
       ]);
       const description = {
         table,
@@ -99,7 +99,7 @@ export class TrinoTables {
   /** Sets the layout's partitioning for rows that later statements write. */
   async partition(layout: TableLayout): Promise<void> {
     const fields = partitionTexts(layout);
-    await this.#client.run(`ALTER TABLE ${tableId(layout.table)} SET PROPERTIES partitioning = ${arrayText(fields)}`);
+    await this.#client.run(`ALTER TABLE ${tableSql(layout.table)} SET PROPERTIES partitioning = ${arrayText(fields)}`);
   }
 
   /** Creates an internal table, unless this process knows that the table exists. */
@@ -108,7 +108,7 @@ export class TrinoTables {
     if (!made) {
       made = this.#ensureSchema().then(() =>
         this.#client.run(
-          `CREATE TABLE IF NOT EXISTS ${tableId(table)} (${trino.columnDefinitions(INTERNAL_TABLES[table])})
+          `CREATE TABLE IF NOT EXISTS ${tableSql(table)} (${trino.columnDefinitions(INTERNAL_TABLES[table])})
            WITH (format = 'PARQUET')`,
         ),
       );
@@ -130,7 +130,7 @@ export class TrinoTables {
     const partitions = partitionTexts(layout);
     const partitioning = partitions.length === 0 ? "" : `, partitioning = ${arrayText(partitions)}`;
     await this.#client.run(
-      `CREATE TABLE IF NOT EXISTS ${tableId(layout.table)} (${definitions.join(", ")})
+      `CREATE TABLE IF NOT EXISTS ${tableSql(layout.table)} (${definitions.join(", ")})
        WITH (format = 'PARQUET'${partitioning})`,
     );
     const made = await this.inspect(layout.table);
@@ -142,14 +142,14 @@ export class TrinoTables {
   async #addColumn(table: string, column: ColumnDefinition, last: ColumnDefinition | undefined): Promise<void> {
     const place = last ? ` AFTER ${identifier(last.name)}` : " FIRST";
     await this.#client.run(
-      `ALTER TABLE ${tableId(table)} ADD COLUMN IF NOT EXISTS ${identifier(column.name)} ${trino.typeName(column.type)}
+      `ALTER TABLE ${tableSql(table)} ADD COLUMN IF NOT EXISTS ${identifier(column.name)} ${trino.typeName(column.type)}
        COMMENT ${commentLiteral(column.header)}${place}`,
     );
   }
 
   async #widen(table: string, column: ColumnDefinition): Promise<void> {
     await this.#client.run(
-      `ALTER TABLE ${tableId(table)} ALTER COLUMN ${identifier(column.name)} SET DATA TYPE ${trino.typeName(column.type)}`,
+      `ALTER TABLE ${tableSql(table)} ALTER COLUMN ${identifier(column.name)} SET DATA TYPE ${trino.typeName(column.type)}`,
     );
   }
 

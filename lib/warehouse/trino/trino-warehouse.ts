@@ -1,3 +1,4 @@
+import { folderOf, tableId } from "../../tables.ts";
 import { randomBytes } from "node:crypto";
 import type { BlobStore } from "../../blob/blob-store.ts";
 import { systemClock, type Clock } from "../../clock.ts";
@@ -297,7 +298,7 @@ class TrinoWarehouse implements Warehouse {
   }
 
   #newPrefix(table: string): string {
-    return `${STAGE_PREFIX}${table}/${this.#clock.nowMs()}-${this.#writer}-${++this.#prefixes}`;
+    return `${STAGE_PREFIX}${folderOf(tableId(table))}${this.#clock.nowMs()}-${this.#writer}-${++this.#prefixes}`;
   }
 
   #later(work: Promise<unknown>): void {

@@ -1,3 +1,4 @@
+import { keyOf, tableId } from "../../../lib/tables.ts";
 import type { Clock } from "../../../lib/clock.ts";
 import { messageOf } from "../../../lib/errors.ts";
 import type { EventLog, LogRecord, Tail } from "../../../lib/event-log/event-log.ts";
@@ -129,7 +130,9 @@ export class Commands implements TableCommands {
     const finishedAtMs = clock.nowMs();
     const result: CommandResult = { commandId, table, kind, ...outcome, startedAtMs, finishedAtMs, heldMs };
     const value = commandResults.encode(result);
-    await writer.persist("publish", () => log.publish(TOPICS.commandResults.name, [{ key: table, value }]));
+    await writer.persist("publish", () =>
+      log.publish(TOPICS.commandResults.name, [{ key: keyOf(tableId(table)), value }]),
+    );
     this.#finish(commandId);
     metrics.throughput.sent("command_result");
     metrics.commands.inc({ kind, status: outcome.status });

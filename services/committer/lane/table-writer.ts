@@ -1,3 +1,4 @@
+import { keyOf, tableId } from "../../../lib/tables.ts";
 import type { SemaphoreInterface } from "async-mutex";
 import { randomUUID } from "node:crypto";
 import type { Clock } from "../../../lib/clock.ts";
@@ -247,7 +248,6 @@ export class TableWriter implements WriterContext {
     }
   }
 
-  /** Ends the files whose rows expired in the log before this group read them. */
   async #endExpired(attempts: ParseAttempts): Promise<void> {
     const { log, clock, logger, metrics } = this.#deps;
     const expired = await this.persist("open", () => expiredOf(log, this.table, attempts.watermark, clock.nowMs()));
@@ -327,7 +327,7 @@ export class TableWriter implements WriterContext {
       files: files.map((file) => outcomeOf(file, failures.get(file))),
     };
     const value = commitEvents.encode(event);
-    await this.persist("publish", () => log.publish(TOPICS.commits.name, [{ key: this.table, value }]));
+    await this.persist("publish", () => log.publish(TOPICS.commits.name, [{ key: keyOf(tableId(this.table)), value }]));
     await this.#publishDeadLetters(files, failures);
     await this.#ledgerWrite.done();
     this.#ready = this.#ready.slice(batch.length);
@@ -360,7 +360,7 @@ export class TableWriter implements WriterContext {
       if (!failure || file.end.outcome === "failed") continue;
       await this.persist("publish", async () => {
         const value = await deadLetterOf(log, this.table, file, failure, clock.nowMs());
-        await log.publish(TOPICS.deadLetters.name, [{ key: this.table, value }]);
+        await log.publish(TOPICS.deadLetters.name, [{ key: keyOf(tableId(this.table)), value }]);
       });
       this.#deps.metrics.throughput.sent("dead_letter");
     }

@@ -1,3 +1,4 @@
+import { keyOf, tableId } from "../../../lib/tables.ts";
 import { uuidv7 } from "uuidv7";
 import type { Clock } from "../../../lib/clock.ts";
 import { TributaryError } from "../../../lib/errors.ts";
@@ -50,7 +51,7 @@ export async function openCommandClient(
           requestedAtMs: clock.nowMs(),
           argumentsJson: JSON.stringify(args),
         };
-        await log.publish(TOPICS.commands.name, [{ key: table, value: commands.encode(command) }]);
+        await log.publish(TOPICS.commands.name, [{ key: keyOf(tableId(table)), value: commands.encode(command) }]);
         throughput.sent("command");
         const timeout = clock.sleep(timeoutMs, settled.signal).then(() => undefined);
         const result = await Promise.race([received, timeout]);

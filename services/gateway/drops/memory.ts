@@ -1,3 +1,4 @@
+import { folderOf, tableId } from "../../../lib/tables.ts";
 import type { Clock } from "../../../lib/clock.ts";
 import type { EventLog } from "../../../lib/event-log/event-log.ts";
 import { dropEvents, fileEvents } from "../../../lib/messages/avro.ts";
@@ -33,7 +34,7 @@ export interface DropMemory {
 }
 
 /** A file's name, unique across tables. */
-export const fileOf = (table: string, sourceFile: string): string => `${table}/${sourceFile}`;
+export const fileOf = (table: string, sourceFile: string): string => folderOf(tableId(table)) + sourceFile;
 
 /**
  * Opens the memory; it is complete after the first `recall`. `onError` receives the errors of events that

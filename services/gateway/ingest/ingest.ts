@@ -1,3 +1,4 @@
+import { keyOf, tableId } from "../../../lib/tables.ts";
 import { createHash } from "node:crypto";
 import { Readable, Transform } from "node:stream";
 import { uuidv7 } from "uuidv7";
@@ -160,7 +161,7 @@ async function publishFile(
   event: FileEvent,
   { traceparent }: Span,
 ): Promise<Accepted> {
-  const record = { key: event.table, value: fileEvents.encode(event), ...carrying(traceparent) };
+  const record = { key: keyOf(tableId(event.table)), value: fileEvents.encode(event), ...carrying(traceparent) };
   const [position] = await log.publish(TOPICS.fileEvents.name, [record]);
   const { offset } = position!;
   metrics.throughput.sent(event.kind === "put" ? "file" : "deletion");

@@ -1,3 +1,4 @@
+import { keyOf, tableId } from "../../../lib/tables.ts";
 import { uuidv7 } from "uuidv7";
 import type { Clock } from "../../../lib/clock.ts";
 import type { WriteMode } from "../../../lib/warehouse/warehouse.ts";
@@ -119,7 +120,7 @@ export async function publishReplays(
     }));
     await log.publish(
       TOPICS.fileEvents.name,
-      events.map((event) => ({ key: event.table, value: fileEvents.encode(event) })),
+      events.map((event) => ({ key: keyOf(tableId(event.table)), value: fileEvents.encode(event) })),
     );
     metrics.throughput.sent("replay", events.length);
     published.push(...events.map(({ fileId, sourceFile, replayOf }) => ({ fileId, sourceFile, replayOf: replayOf! })));

@@ -1,10 +1,11 @@
+import { folderOf, tableId } from "../../../tables.ts";
 import { createHash } from "node:crypto";
 import { trino } from "../dialect.ts";
 import { type SqlColumn } from "../../sql/sql.ts";
 import type { CommitContext } from "./context.ts";
 import type { TrinoClient } from "../client/client.ts";
 import { isFileThereAlready } from "../client/errors.ts";
-import { tableId } from "../names.ts";
+import { tableSql } from "../names.ts";
 import { concurrentWrite } from "./base-snapshots.ts";
 import { broughtColumns } from "./row-selects.ts";
 import {
@@ -60,11 +61,11 @@ export async function addFile(context: CommitContext, adoption: AddFileRequest):
   const { blobs, location } = context.staging.area;
   const brought = broughtColumns(target, rows.columns);
   const shape = createHash("sha256").update(rows.fingerprint()).update(JSON.stringify(brought)).digest("hex");
-  const folder = `${ADOPTED_PREFIX}${layout.table}/${shape}`;
+  const folder = `${ADOPTED_PREFIX}${folderOf(tableId(layout.table))}${shape}`;
   await rows.store(blobs, `${folder}/rows.parquet`, brought);
   if (await hasRowsOf(context.client, layout, file, seen)) return undefined;
   try {
-    await addFiles(context.client, tableId(layout.table), `${location}/${folder}/`);
+    await addFiles(context.client, tableSql(layout.table), `${location}/${folder}/`);
   } catch (thrown) {
     if (isFileThereAlready(thrown)) return undefined;
     throw thrown;
@@ -89,7 +90,7 @@ async function confirmAdopted(
 ): Promise<{ snapshot: string; summary: SnapshotSummary }> {
   const table = layout.table;
   const { rows } = await client.run(
-    `SELECT snapshot_id, parent_id, CAST(summary AS JSON) FROM ${tableId(table, "$snapshots")}
+    `SELECT snapshot_id, parent_id, CAST(summary AS JSON) FROM ${tableSql(table, "$snapshots")}
      WHERE snapshot_id = ${currentSnapshotOf(table)}`,
   );
   const [id, parent, json] = rows[0] ?? [];
@@ -98,7 +99,7 @@ async function confirmAdopted(
   try {
     await confirmOwner();
   } catch (thrown) {
-    await client.run(`DELETE FROM ${tableId(table)} WHERE "$path" = ${trino.stringLiteral(path)}`);
+    await client.run(`DELETE FROM ${tableSql(table)} WHERE "$path" = ${trino.stringLiteral(path)}`);
     throw thrown;
   }
   throw concurrentWrite(table);
@@ -117,7 +118,7 @@ async function hasRowsOf(
   const offset = (file.stage as TrinoStage | undefined)?.rowsOffset ?? file.sourceOffset;
   const version = mode === "append" ? ` AND "_source_offset" = ${offset}` : "";
   const { rows } = await client.run(
-    `SELECT ${currentSnapshotOf(table)}, EXISTS (SELECT 1 FROM ${tableId(table)}
+    `SELECT ${currentSnapshotOf(table)}, EXISTS (SELECT 1 FROM ${tableSql(table)}
      WHERE "_source_file" = ${trino.stringLiteral(file.sourceFile)}${version})`,
   );
   const [snapshot, exists] = rows[0] ?? [];
@@ -133,11 +134,11 @@ export async function removeAddedOrphans(context: CommitContext, table: string, 
   const { blobs, location } = context.staging.area;
   const before = context.clock.nowMs() - ageMs;
   const old: string[] = [];
-  for await (const { key, modifiedAtMs } of blobs.list(`${ADOPTED_PREFIX}${table}/`))
+  for await (const { key, modifiedAtMs } of blobs.list(ADOPTED_PREFIX + folderOf(tableId(table))))
     if (modifiedAtMs < before) old.push(key);
   if (old.length === 0) return;
   const { rows } = await context.client.run(
-    `SELECT DISTINCT data_file.file_path FROM ${tableId(table, "$all_entries")}
+    `SELECT DISTINCT data_file.file_path FROM ${tableSql(table, "$all_entries")}
      WHERE data_file.file_path LIKE ${trino.stringLiteral(`${location}/${ADOPTED_PREFIX}%`)}`,
   );
   const known = new Set(rows.map(([path]) => String(path)));

@@ -1,6 +1,6 @@
 import { TributaryError } from "../../../errors.ts";
 import type { TrinoClient } from "../client/client.ts";
-import { tableId } from "../names.ts";
+import { tableSql } from "../names.ts";
 import { currentSnapshot, type CommittedSnapshot, type SnapshotId } from "./snapshot.ts";
 
 /**
@@ -88,7 +88,7 @@ export class BaseSnapshots {
     if (seen.files === undefined) {
       if (seen.rows > READ_ROWS_MAX) return false;
       const { rows } = await this.#client.run(
-        `SELECT DISTINCT "_source_file" FROM ${tableId(table)} FOR VERSION AS OF ${BigInt(seen.snapshot)} LIMIT ${NAMES_MAX.table + 1}`,
+        `SELECT DISTINCT "_source_file" FROM ${tableSql(table)} FOR VERSION AS OF ${BigInt(seen.snapshot)} LIMIT ${NAMES_MAX.table + 1}`,
       );
       seen.files = new Set();
       this.#keep(

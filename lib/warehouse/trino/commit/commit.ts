@@ -5,7 +5,7 @@ import type { CommitOptions, CommitReceipt, FileVersion, MicroBatch, TableLayout
 import type { StatementResult } from "../client/client.ts";
 import { isTooManyPartitions } from "../client/errors.ts";
 import { repeat } from "../client/repeat.ts";
-import { tableId } from "../names.ts";
+import { tableSql } from "../names.ts";
 import { addFile } from "./add-files.ts";
 import { concurrentWrite } from "./base-snapshots.ts";
 import type { CommitContext } from "./context.ts";
@@ -101,7 +101,7 @@ async function toApply(
   const known = newestRecorded !== undefined && files.every(({ sourceOffset }) => sourceOffset > newestRecorded);
   if (known || mode === "append") return applicable(mode, files, new Map());
   await context.tables.ensureInternal("_ingest_files");
-  const { rows } = await context.client.run(recordedStatement(trino, tableId("_ingest_files"), table, files));
+  const { rows } = await context.client.run(recordedStatement(trino, tableSql("_ingest_files"), table, files));
   return applicable(mode, files, recordedOffsets(rows));
 }
 

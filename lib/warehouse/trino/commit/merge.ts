@@ -1,6 +1,6 @@
 import { mergeParts, mergeStatement, type MergeInput } from "../../commit/merge.ts";
 import { trino } from "../dialect.ts";
-import { tableId } from "../names.ts";
+import { tableSql } from "../names.ts";
 import { guardedBySnapshot, type SnapshotId } from "./snapshot.ts";
 
 export interface GuardedMergeInput extends Omit<MergeInput, "dialect" | "target"> {
@@ -16,7 +16,7 @@ export interface GuardedMergeInput extends Omit<MergeInput, "dialect" | "target"
  */
 export function guardedMerge({ baseSnapshot, ...input }: GuardedMergeInput): string {
   const { table } = input.layout;
-  const target = tableId(table);
+  const target = tableSql(table);
   const parts = mergeParts({ ...input, dialect: trino, target });
   return mergeStatement(target, { ...parts, source: guardedBySnapshot(parts.source, table, baseSnapshot) });
 }

@@ -1,7 +1,7 @@
 import { trino } from "../dialect.ts";
 import type { CommitReceipt } from "../../warehouse.ts";
 import type { StatementResult, TrinoClient } from "../client/client.ts";
-import { tableId } from "../names.ts";
+import { tableSql } from "../names.ts";
 
 /** A snapshot's id. It is null for a table without snapshots. */
 export type SnapshotId = string | null;
@@ -31,7 +31,7 @@ export const snapshotIn = (value: unknown): SnapshotId =>
  * statement reads.
  */
 export const currentSnapshotOf = (table: string): string =>
-  `(SELECT max(snapshot_id) FROM ${tableId(table, "$refs")} WHERE name = 'main')`;
+  `(SELECT max(snapshot_id) FROM ${tableSql(table, "$refs")} WHERE name = 'main')`;
 
 /**
  * Returns a SELECT of the rows of `select` if the table is at the snapshot `seen`, and of no rows otherwise.
@@ -59,7 +59,7 @@ export async function snapshotOf(
   }: Pick<StatementResult, "queryId" | "updateCount"> & { baseSnapshot: SnapshotId; strategy: string },
 ): Promise<CommittedBatch> {
   const { rows } = await client.run(
-    `SELECT snapshot_id, parent_id, CAST(summary AS JSON) FROM ${tableId(table, "$snapshots")}
+    `SELECT snapshot_id, parent_id, CAST(summary AS JSON) FROM ${tableSql(table, "$snapshots")}
      WHERE element_at(summary, 'trino_query_id') = ${trino.stringLiteral(queryId)}`,
   );
   const [id, parent, json] = rows[0] ?? [];

@@ -2,7 +2,7 @@ import { messageOf, isRetryable, TributaryError } from "../../../errors.ts";
 import { runRepeatable } from "../client/repeat.ts";
 import type { CommitContext } from "../commit/context.ts";
 import type { TrinoClient } from "../client/client.ts";
-import { tableId } from "../names.ts";
+import { tableSql } from "../names.ts";
 import { MAINTENANCE_TIMEOUT_MS, optimizeSlice, partitionsSelect } from "./optimize.ts";
 import { followingOptimize, viewOf } from "../published.ts";
 import { publishedName } from "../../published-view.ts";
@@ -35,7 +35,7 @@ export async function healthOf({ client, tables }: CommitContext, table: string)
        FROM (${partitionsSelect(table, description.partitioning, "1")})`,
     ),
     client.run(
-      `SELECT count(*), CAST(to_unixtime(min(committed_at)) * 1000 AS BIGINT) FROM ${tableId(table, "$snapshots")}`,
+      `SELECT count(*), CAST(to_unixtime(min(committed_at)) * 1000 AS BIGINT) FROM ${tableSql(table, "$snapshots")}`,
     ),
   ]);
   const [dataFiles, dataBytes, deleteFiles, smallFiles, mergeableFiles] = (files.rows[0] ?? []).map((n) =>
@@ -77,7 +77,7 @@ export async function maintainTable(
     // the requested age.
     await runRepeatable(
       context,
-      `ALTER TABLE ${tableId(table)} EXECUTE ${operation}(retention_threshold => '${ageMs}ms')`,
+      `ALTER TABLE ${tableSql(table)} EXECUTE ${operation}(retention_threshold => '${ageMs}ms')`,
       {
         timeoutMs: MAINTENANCE_TIMEOUT_MS,
         session: { [`${catalog}.${operation}_min_retention`]: `${ageMs}ms` },
@@ -109,7 +109,7 @@ async function snapshotAges(client: TrinoClient, table: string, snapshotsMax: nu
   const { rows } = await client.run(
     `SELECT count(*), max(age) FILTER (WHERE nth <= ${snapshotsMax}), max(age) FILTER (WHERE nth > 1 AND snapshot_id = ${trusted ?? -1})
      FROM (SELECT snapshot_id, date_diff('millisecond', committed_at, current_timestamp) AS age,
-       row_number() OVER (ORDER BY committed_at DESC) AS nth FROM ${tableId(table, "$snapshots")})`,
+       row_number() OVER (ORDER BY committed_at DESC) AS nth FROM ${tableSql(table, "$snapshots")})`,
   );
   const [count, oldestKept, ageOfTrusted] = rows[0] ?? [];
   return {

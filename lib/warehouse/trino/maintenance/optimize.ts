@@ -6,7 +6,7 @@ import type { TrinoClient } from "../client/client.ts";
 import { runRepeatable } from "../client/repeat.ts";
 import type { CommitContext } from "../commit/context.ts";
 import { isTooManyPartitions } from "../client/errors.ts";
-import { tableId } from "../names.ts";
+import { tableSql } from "../names.ts";
 import type { MaintenanceOptions, MaintenanceResult, TableDescription } from "../../warehouse.ts";
 
 /** `optimize` merges data files below this size. The number of larger files hardly affects a scan. */
@@ -70,7 +70,7 @@ export async function optimizeSlice(
   const optimize = (condition: string): Promise<unknown> =>
     runRepeatable(
       context,
-      `ALTER TABLE ${tableId(table)} EXECUTE optimize(file_size_threshold => '${thresholdBytes}B')${condition}`,
+      `ALTER TABLE ${tableSql(table)} EXECUTE optimize(file_size_threshold => '${thresholdBytes}B')${condition}`,
       { timeoutMs: MAINTENANCE_TIMEOUT_MS, ...(signal ? { signal } : {}) },
     );
   const rest = next === undefined ? {} : { next };
@@ -218,6 +218,6 @@ export function partitionsSelect(table: string, partitioning: readonly string[],
        max(bytes) FILTER (WHERE is_small AND running_bytes <= ${SLICE_BYTES}) AS file_bytes_max
      FROM (
        SELECT ${part} AS part, ${key} AS key, content, ${size} AS bytes, ${small} AS is_small, ${running} AS running_bytes
-       FROM ${tableId(table, "$files")}
+       FROM ${tableSql(table, "$files")}
      ) GROUP BY part, key`;
 }
