@@ -2,7 +2,7 @@ import type { Clock } from "../../clock.ts";
 import { messageOf, TributaryError } from "../../errors.ts";
 import type { QueryOptions, QueryResult } from "../warehouse.ts";
 import type { Database } from "./database.ts";
-import { jsonValue } from "./queries/values.ts";
+import { columnsOf, jsonValue } from "./queries/values.ts";
 
 /** An interrupt between two statements of a connection has no effect, so it is repeated at this interval. */
 const INTERRUPT_EVERY_MS = 50;
@@ -18,9 +18,9 @@ export async function internalQuery(
   sql: string,
   { rowsMax, timeoutMs, signal }: QueryOptions,
 ): Promise<QueryResult> {
-  const limit = AbortSignal.timeout(timeoutMs);
+  const deadlineMs = clock.monotonicMs() + timeoutMs;
   const ended = new AbortController();
-  const isOver = (): boolean => limit.aborted || signal?.aborted === true;
+  const isOver = (): boolean => clock.monotonicMs() > deadlineMs || signal?.aborted === true;
   const timedOut = (): TributaryError =>
     new TributaryError("QUERY_TIMEOUT", `an internal query ran longer than ${timeoutMs} ms, or was cancelled`);
   try {
@@ -34,10 +34,7 @@ export async function internalQuery(
       };
       void watch();
       const result = await connection.stream(sql);
-      const columns = result.columnNames().map((name, index) => ({
-        name,
-        type: result.columnType(index).toString().toLowerCase(),
-      }));
+      const columns = columnsOf(result);
       const rows: unknown[][] = [];
       for (;;) {
         const chunk = await result.fetchChunk();

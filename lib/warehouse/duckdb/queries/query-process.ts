@@ -10,7 +10,7 @@ import { duckdb } from "../dialect.ts";
 import type { QueryReply, QueryRequest } from "./protocol.ts";
 import { Replica } from "./replica.ts";
 import { checkSelect, type Catalog } from "./select-guard.ts";
-import { jsonValue } from "./values.ts";
+import { columnsOf, jsonValue } from "./values.ts";
 
 /** Longer results are cut off, whatever their number of rows: a single row may be very wide. */
 const RESULT_CHARS_MAX = 64 * 1024 * 1024;
@@ -112,11 +112,7 @@ async function checked(sql: string, { own, catalog }: Copy): Promise<string> {
 
 async function run(connection: DuckDBConnection, sql: string, rowsMax: number): Promise<void> {
   const result = await connection.stream(sql);
-  const columns = result.columnNames().map((name, index) => ({
-    name,
-    type: result.columnType(index).toString().toLowerCase(),
-  }));
-  await reply({ kind: "columns", columns });
+  await reply({ kind: "columns", columns: columnsOf(result) });
   let count = 0;
   let chars = 0;
   for (;;) {

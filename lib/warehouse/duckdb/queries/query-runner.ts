@@ -5,7 +5,7 @@ import type { Socket } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Clock } from "../../../clock.ts";
-import { hasCode, TributaryError } from "../../../errors.ts";
+import { TributaryError } from "../../../errors.ts";
 import { SCHEMA } from "../../sql/sql.ts";
 import type { QueryOptions, QueryResult } from "../../warehouse.ts";
 import { CATALOG, type Database } from "../database.ts";
@@ -112,7 +112,6 @@ export class QueryRunner {
     const process = idle.pop() ?? new QueryProcess();
     const folder = join(foldersOf(this.#database.path), String(process.number));
     this.#busy.add(process);
-    let hasAnswered = false;
     try {
       await Promise.race([process.started, limit]);
       const request: QueryRequest = {
@@ -126,16 +125,10 @@ export class QueryRunner {
         threads: THREADS,
       };
       const answer = process.run(request, (copied) => this.#database.withoutCheckpoint(() => copied));
-      const result = await Promise.race([answer, limit, this.#watch(process, ended)]);
-      hasAnswered = true;
-      return result;
-    } catch (thrown) {
-      hasAnswered = hasCode(thrown, "QUERY_NOT_READ_ONLY") || hasCode(thrown, "QUERY_FAILED");
-      throw thrown;
+      return await Promise.race([answer, limit, this.#watch(process, ended)]);
     } finally {
       this.#busy.delete(process);
-      // A process that has not answered is still busy with that query.
-      if (hasAnswered && process.isUsable && !this.#closed) idle.push(process);
+      if (process.isUsable && !this.#closed) idle.push(process);
       else void process.kill().then(() => rm(folder, { recursive: true, force: true }));
     }
   }
@@ -167,6 +160,8 @@ class QueryProcess {
   #onExit: ((exit: string) => void) | undefined;
   #errors = "";
   #isExhausted = false;
+  /** True until the first message, and from a query until its answer. */
+  #isBusy = true;
 
   constructor() {
     const { command, args } = limited(programArguments());
@@ -178,7 +173,10 @@ class QueryProcess {
     });
     this.#child = child;
     this.started = new Promise<void>((resolve, reject) => {
-      this.#onReply = () => resolve();
+      this.#onReply = () => {
+        this.#isBusy = false;
+        resolve();
+      };
       this.#onExit = (exit) => reject(unavailable(`a query process did not start (${exit}) ${this.#errors}`));
     });
     this.started.catch(() => undefined);
@@ -204,7 +202,7 @@ class QueryProcess {
 
   /** Whether the process is alive and can run another query. */
   get isUsable(): boolean {
-    return this.#exit === undefined && !this.#isExhausted;
+    return this.#exit === undefined && !this.#isExhausted && !this.#isBusy;
   }
 
   /** Runs a query. Calls `whileCopying` with a promise that resolves when the copy is complete. */
@@ -216,6 +214,7 @@ class QueryProcess {
       const copy = new Promise<void>((done) => (copied = done));
       this.#onReply = (reply) => {
         if (reply.kind !== "started") copied();
+        this.#isBusy = reply.kind !== "done" && reply.kind !== "failed";
         if (reply.kind === "columns") columns = reply.columns;
         else if (reply.kind === "rows") for (const row of reply.rows) rows.push(row);
         else if (reply.kind === "done") resolve({ columns, rows, truncated: reply.truncated });
@@ -234,6 +233,7 @@ class QueryProcess {
         );
       };
       if (this.#exit !== undefined) return this.#onExit(this.#exit);
+      this.#isBusy = true;
       void whileCopying(copy).catch(reject);
       this.#child.send(request);
     });

@@ -9,9 +9,14 @@ import {
   DuckDBTimestampSecondsValue,
   DuckDBTimestampTZValue,
   DuckDBTimestampValue,
+  type DuckDBResult,
   type DuckDBValue,
 } from "@duckdb/node-api";
 import { dateText, timestampText } from "../../../rows/value-text.ts";
+
+/** Names and types of a result's columns, as Warehouse.query reports them. */
+export const columnsOf = (result: DuckDBResult): { name: string; type: string }[] =>
+  result.columnNames().map((name, index) => ({ name, type: result.columnType(index).toString().toLowerCase() }));
 
 /**
  * Converts a DuckDB value to JSON without loss. Integers beyond 2^53 and decimals become text, dates and
