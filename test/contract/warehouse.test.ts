@@ -144,7 +144,7 @@ const TRINO_ATTACKS = [
 ];
 
 for (const url of ["duckdb::memory:"]) {
-  warehouseContract({ name: url, open: () => openWarehouse(url), histories: 10, attacks: DUCKDB_ATTACKS });
+  warehouseContract({ name: url, open: () => openWarehouse(url), histories: 25, attacks: DUCKDB_ATTACKS });
 }
 
 // What the services' tests and the simulation run on must keep the same promises, as far as it has any SQL or storage to keep them with.
