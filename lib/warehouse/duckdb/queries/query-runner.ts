@@ -124,7 +124,7 @@ export class QueryRunner {
         spillBytesMax: SPILL_BYTES_MAX,
         threads: THREADS,
       };
-      const answer = process.run(request, (copied) => this.#database.withoutCheckpoint(() => copied));
+      const answer = process.run(request, (copy) => this.#database.withoutCheckpoint(copy));
       return await Promise.race([answer, limit, this.#watch(process, ended)]);
     } finally {
       this.#busy.delete(process);
@@ -205,13 +205,13 @@ class QueryProcess {
     return this.#exit === undefined && !this.#isExhausted && !this.#isBusy;
   }
 
-  /** Runs a query. Calls `whileCopying` with a promise that resolves when the copy is complete. */
-  async run(request: QueryRequest, whileCopying: (copied: Promise<void>) => Promise<void>): Promise<QueryResult> {
+  /** Runs a query. The process copies the database only within `whileCopying`, which calls `copy` once. */
+  async run(request: QueryRequest, whileCopying: (copy: () => Promise<void>) => Promise<void>): Promise<QueryResult> {
     return new Promise<QueryResult>((resolve, reject) => {
       let columns: QueryResult["columns"] = [];
       const rows: unknown[][] = [];
       let copied!: () => void;
-      const copy = new Promise<void>((done) => (copied = done));
+      const isCopied = new Promise<void>((done) => (copied = done));
       this.#onReply = (reply) => {
         if (reply.kind !== "started") copied();
         this.#isBusy = reply.kind !== "done" && reply.kind !== "failed";
@@ -234,8 +234,11 @@ class QueryProcess {
       };
       if (this.#exit !== undefined) return this.#onExit(this.#exit);
       this.#isBusy = true;
+      const copy = (): Promise<void> => {
+        if (this.#exit === undefined) this.#child.send(request);
+        return isCopied;
+      };
       void whileCopying(copy).catch(reject);
-      this.#child.send(request);
     });
   }
 

@@ -1,9 +1,13 @@
 /** Users' queries on DuckDB run in processes of their own: what one does to its process touches nothing else. */
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { DuckDBInstance } from "@duckdb/node-api";
+import { systemClock } from "../../../../lib/clock.ts";
+import type { Database } from "../../../../lib/warehouse/duckdb/database.ts";
+import { QueryRunner } from "../../../../lib/warehouse/duckdb/queries/query-runner.ts";
 import { openWarehouse } from "../../../../lib/warehouse/open.ts";
 import type { Warehouse } from "../../../../lib/warehouse/warehouse.ts";
 import { columns } from "../../../support/rows.ts";
@@ -71,6 +75,28 @@ test("every query sees what was committed before it, over checkpoints and large 
     assert.deepEqual((await warehouse.query(`SELECT count(*) FROM ${table.name}`, LIMITS)).rows, [[count]]);
     if (offset % 4 === 0) await warehouse.maintain(table.name, "optimize", { retentionMs: 0, snapshotsMax: 1 });
   }
+});
+
+test("nothing is copied until a running checkpoint has ended", async () => {
+  const path = join(folder, "checkpointed.duckdb");
+  const instance = await DuckDBInstance.create(path);
+  const connection = await instance.connect();
+  await connection.run("CREATE SCHEMA lakehouse; CREATE TABLE lakehouse.t AS SELECT 42 AS x");
+  connection.closeSync();
+  instance.closeSync();
+  // The file is elsewhere until the checkpoint ends: a copy that begins earlier finds no file.
+  const elsewhere = `${path}.elsewhere`;
+  renameSync(path, elsewhere);
+  const withoutCheckpoint = async (copy: () => Promise<void>): Promise<void> => {
+    await warehouse.query("SELECT 1", LIMITS);
+    renameSync(elsewhere, path);
+    await copy();
+  };
+  const runner = new QueryRunner({ path, withoutCheckpoint } as unknown as Database, systemClock);
+  const { rows } = await runner.query("SELECT x FROM t", LIMITS);
+  assert.deepEqual(rows, [[42]]);
+  await runner.close();
+  rmSync(path);
 });
 
 test("what a killed query has spilled is removed", async () => {
