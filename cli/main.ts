@@ -3,13 +3,21 @@ import * as commands from "./commands.ts";
 import { addKeys } from "./keys.ts";
 import { addReplay } from "./replay.ts";
 import * as operations from "./operations.ts";
+import { version } from "../lib/process/version.ts";
 import { EXIT } from "./output.ts";
 import { addRejects } from "./rejects.ts";
 import { addTop } from "./top.ts";
 
+const localUrl = `http://127.0.0.1:${process.env["TRIBUTARY_PORT"] || 8080}`;
+
 const program = new Command("tributary")
   .description("Streams CSV files into tables.")
-  .option("--url <url>", "URL of the gateway (TRIBUTARY_URL)", process.env["TRIBUTARY_URL"] || "http://127.0.0.1:8080")
+  .version(version, "--version", "print the version")
+  .option(
+    "--url <url>",
+    "URL of the gateway (TRIBUTARY_URL; default: this machine, port TRIBUTARY_PORT)",
+    process.env["TRIBUTARY_URL"] || localUrl,
+  )
   .option("--api-key <key>", "API key or token (TRIBUTARY_API_KEY is safer)")
   .option("--ca-file <file>", "PEM file of additional trusted CA certificates (TRIBUTARY_CA_FILE)")
   .option("--json", "print the gateway's response as JSON, for scripts", false)

@@ -2,8 +2,9 @@ import { readFileSync } from "node:fs";
 import { rootCertificates } from "node:tls";
 import { InvalidArgumentError, type Command } from "commander";
 import { parseDuration } from "../lib/durations.ts";
+import { unknownSettingFaults } from "../lib/process/settings/unknown.ts";
 import { makeGatewayClient, type Client } from "./client.ts";
-import { EXIT, explain } from "./output.ts";
+import { EXIT, explain, UsageError } from "./output.ts";
 
 /** What every command receives. */
 export interface Session {
@@ -26,6 +27,7 @@ export function action<Args extends unknown[]>(
     const command = all.at(-1) as Command;
     const { url, apiKey, caFile, json } = command.optsWithGlobals<GlobalFlags>();
     try {
+      checkSettingNames();
       const session: Session = {
         client: makeGatewayClient(url, {
           apiKey: apiKey ?? process.env["TRIBUTARY_API_KEY"],
@@ -52,6 +54,13 @@ interface GlobalFlags {
   apiKey?: string;
   caFile?: string;
   json: boolean;
+}
+
+/** @throws UsageError: a misspelt TRIBUTARY_URL or TRIBUTARY_API_KEY would address another gateway */
+function checkSettingNames(): void {
+  const given = Object.entries(process.env).filter((entry): entry is [string, string] => Boolean(entry[1]));
+  const faults = unknownSettingFaults(Object.fromEntries(given));
+  if (faults.length > 0) throw new UsageError(`invalid settings:\n  ${faults.join("\n  ")}`);
 }
 
 function certificatesOf(caFile = process.env["TRIBUTARY_CA_FILE"]): string[] | undefined {

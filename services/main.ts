@@ -16,7 +16,9 @@ import { startScheduler } from "./scheduler/service.ts";
 
 const LAG_EVERY_MS = 2_000;
 
-await runProcess("tributary", gatewayConfig, async (context) => {
+const configs = [gatewayConfig, parserConfig, committerConfig, schedulerConfig] as const;
+
+await runProcess("tributary", configs, async (context) => {
   const { settings, scope, ports, clock, logger, registry, read, tracer } = context;
   const shared = {
     log: await ports.log(),
@@ -26,7 +28,7 @@ await runProcess("tributary", gatewayConfig, async (context) => {
     clock,
     registry,
   };
-  const partsOf = (service: string) => ({ ...shared, logger: logger.child({ service }) });
+  const partsOf = (service: string) => ({ ...shared, logger: context.loggerOf(service) });
   const traced = async (service: string) => ({ ...partsOf(service), tracer: await tracer(service) });
   const drain = (service: Service): Promise<void> => service.drain();
 

@@ -5,10 +5,10 @@
 import { systemClock, type Clock } from "../lib/clock.ts";
 import type { EventLog } from "../lib/event-log/event-log.ts";
 import { startLagGauges } from "../lib/observability/lag.ts";
-import { readConfig, type PlatformSettings, type SettingsSchema } from "../lib/process/config.ts";
+import { checkConfig, readConfig, type PlatformSettings, type SettingsSchema } from "../lib/process/config.ts";
 import { checkHealthExposure } from "../lib/process/exposure.ts";
 import { serveHealth } from "../lib/process/http.ts";
-import { makeAuditLogger, makeLogger, secretsIn, type Logger } from "../lib/process/logger.ts";
+import { makeAuditLogger, makeLoggers, secretsIn, textCleaner, type Logger } from "../lib/process/logger.ts";
 import { makeRegistry, type Registry } from "../lib/process/metrics.ts";
 import { run } from "../lib/process/run.ts";
 import type { Scope } from "../lib/process/scope.ts";
@@ -24,6 +24,8 @@ export interface ProcessContext<Settings> {
   ports: Ports;
   clock: Clock;
   logger: Logger;
+  /** The log of another service in this process. */
+  loggerOf: (service: string) => Logger;
   registry: Registry;
   /**
    * Reads the settings of one more service from the same environment.
@@ -63,7 +65,7 @@ export async function runService<Settings extends PlatformSettings>(
   definition: ServiceDefinition<Settings>,
 ): Promise<void> {
   const { name, config, start } = definition;
-  await runProcess(name, config, async (context) => {
+  await runProcess(name, [config], async (context) => {
     const { scope, settings, registry, logger } = context;
     const health = definition.health?.(settings);
     if (health) checkHealthExposure(health.setting, health.host, settings.TRIBUTARY_METRICS_PUBLIC);
@@ -78,27 +80,28 @@ export async function runService<Settings extends PlatformSettings>(
 }
 
 /**
- * Runs a process whose `start` opens all resources in the scope. Its log contains no secrets of the
- * environment.
+ * Runs a process whose `start` opens all resources in the scope. It first checks the settings of all its
+ * services. Neither its log nor its last message contains secrets of the environment.
  */
 export async function runProcess<Settings extends PlatformSettings>(
   name: string,
-  config: SettingsSchema<Settings>,
+  [config, ...others]: readonly [SettingsSchema<Settings>, ...SettingsSchema<unknown>[]],
   start: (context: ProcessContext<Settings>) => Promise<void>,
 ): Promise<void> {
   const { env } = process;
   const secrets = secretsIn(env);
-  const level = env["TRIBUTARY_LOG_LEVEL"] ?? "info";
-  const logger = makeLogger({ service: name, level, pretty: process.stderr.isTTY, secrets });
-  await run(logger, async (scope) => {
+  const loggerOf = makeLoggers({ level: env["TRIBUTARY_LOG_LEVEL"], pretty: process.stderr.isTTY, secrets });
+  const logger = loggerOf(name);
+  await run(logger, textCleaner(secrets), async (scope) => {
     const clock = systemClock;
     const registry = makeRegistry(version);
+    checkConfig([config, ...others], env);
     const settings = readConfig(config, env);
     const ports = portsOf(scope, settings, clock, logger);
     const onAuditError = (err: unknown): void => logger.error({ err }, "the audit log cannot be written");
     const onLagError = (err: unknown): void => logger.warn({ err }, "lag cannot be read");
     await start({
-      ...{ settings, scope, ports, clock, logger, registry },
+      ...{ settings, scope, ports, clock, logger, loggerOf, registry },
       read: (schema) => readConfig(schema, env),
       tracer: (service) => ports.tracer(service, version),
       auditLog: (path) => (path === undefined ? undefined : makeAuditLogger(path, "gateway", secrets, onAuditError)),

@@ -1,24 +1,55 @@
 import { z } from "zod";
 import { DURATION_PATTERN, parseDuration } from "../durations.ts";
 import { TributaryError } from "../errors.ts";
+import { LOG_LEVELS } from "./logger.ts";
+import { unknownSettingFaults } from "./settings/unknown.ts";
 
 /** A zod schema whose keys are the names of environment variables. */
 export type SettingsSchema<Settings> = z.ZodType<Settings>;
 
+type Environment = Readonly<Record<string, string | undefined>>;
+
 /**
- * Reads settings from text values (an environment). Empty values count as absent. The result is frozen.
- * @throws CONFIG_INVALID listing every fault
+ * Reads settings from text values (an environment). Blank values count as absent. The result is frozen.
+ * @throws CONFIG_INVALID listing every fault, also names that no program of Tributary reads
  */
-export function readConfig<Settings>(
-  schema: SettingsSchema<Settings>,
-  env: Readonly<Record<string, string | undefined>>,
-): Settings {
-  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ""));
-  const parsed = schema.safeParse(given);
-  if (parsed.success) return Object.freeze(parsed.data);
-  const faults = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
-  throw new TributaryError("CONFIG_INVALID", `invalid settings:\n  ${faults.join("\n  ")}`);
+export function readConfig<Settings>(schema: SettingsSchema<Settings>, env: Environment): Settings {
+  checkConfig([schema], env);
+  return Object.freeze(schema.parse(givenOf(env)));
 }
+
+/**
+ * Checks the settings of every service that a process runs, so that one start reports all faults.
+ * @throws CONFIG_INVALID listing every fault once
+ */
+export function checkConfig(schemas: readonly SettingsSchema<unknown>[], env: Environment): void {
+  const given = givenOf(env);
+  const faults = schemas.flatMap((schema) => {
+    const issues = schema.safeParse(given).error?.issues ?? [];
+    return issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
+  });
+  const all = [...new Set([...unknownSettingFaults(given), ...missingPartners(given), ...faults])];
+  if (all.length > 0) throw new TributaryError("CONFIG_INVALID", `invalid settings:\n  ${all.join("\n  ")}`);
+}
+
+/** A setting, and another one without which it has no effect. */
+const PARTNERS: readonly (readonly [string, string])[] = [
+  ["TRIBUTARY_KAFKA_CERT_FILE", "TRIBUTARY_KAFKA_KEY_FILE"],
+  ["TRIBUTARY_KAFKA_KEY_FILE", "TRIBUTARY_KAFKA_CERT_FILE"],
+  ["TRIBUTARY_TLS_CERT_FILE", "TRIBUTARY_TLS_KEY_FILE"],
+  ["TRIBUTARY_TLS_KEY_FILE", "TRIBUTARY_TLS_CERT_FILE"],
+  ["TRIBUTARY_OIDC_ISSUER", "TRIBUTARY_OIDC_AUDIENCE"],
+];
+
+const missingPartners = (given: Readonly<Record<string, string>>): string[] =>
+  PARTNERS.filter(([name, partner]) => name in given && !(partner in given)).map(
+    ([name, partner]) => `${name}: needs ${partner}`,
+  );
+
+const givenOf = (env: Environment): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1].trim() !== ""),
+  );
 
 /** Settings and HTTP parameters: a number without a unit is milliseconds. */
 const millisecondsOf = (text: string) => parseDuration(text, "ms");
@@ -48,8 +79,13 @@ export const byteSize = z.string().transform((text, context): number => {
   return Math.round(Number(match[1]) * 1024 ** " KMGT".indexOf(match[2]?.toUpperCase() || " "));
 });
 
-export const port = z.coerce.number().int().min(0).max(65535);
-export const count = z.coerce.number().int().min(1);
+/** A number as text; for other text the message is "is not `what`". */
+export const numberText = (what: string) =>
+  z.coerce.number({ error: ({ code }) => (code === "invalid_type" ? `is not ${what}` : undefined) });
+
+export const port = numberText("a port: use a whole number from 0 to 65535").int().min(0).max(65535);
+export const count = numberText("a whole number of at least 1").int().min(1);
+export const share = numberText("a number from 0 to 1").min(0).max(1);
 export const flag = z.enum(["true", "false", "1", "0"]).transform((text) => text === "true" || text === "1");
 
 /** A URL that can appear in messages and so must not contain a password. */
@@ -82,8 +118,8 @@ export const platformSettings = {
     .url({ protocol: /^https?$/ })
     .optional()
     .describe("OTLP/HTTP endpoint for traces of files, e.g. http://localhost:4318; default: no tracing"),
-  TRIBUTARY_TRACES_SHARE: z.coerce.number().min(0).max(1).default(1).describe("share of files traced, 0 to 1"),
-  TRIBUTARY_LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
+  TRIBUTARY_TRACES_SHARE: share.default(1).describe("share of files traced, 0 to 1"),
+  TRIBUTARY_LOG_LEVEL: z.enum(LOG_LEVELS).default("info"),
   TRIBUTARY_METRICS_PUBLIC: flag
     .prefault("false")
     .describe("serve /metrics without a key; use it only in a trusted network"),
@@ -123,8 +159,7 @@ export const maintenanceSettings = {
   TRIBUTARY_OPTIMIZE_FILES: count
     .default(20)
     .describe("optimise a table before the cron time when merging small files would save this many files"),
-  TRIBUTARY_OPTIMIZE_DELETES: z.coerce
-    .number()
+  TRIBUTARY_OPTIMIZE_DELETES: numberText("a number above 0")
     .positive()
     .default(0.3)
     .describe("optimise a table before the cron time when it has this many delete files per data file"),

@@ -3,9 +3,12 @@ import { messageOf, TributaryError } from "../errors.ts";
 
 export type { Logger };
 
+export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
+const LEVEL_DEFAULT = "info";
+
 export interface LoggerOptions {
-  service: string;
-  level: string;
+  /** Default: info, also for a text that is not a level: the start then reports it as an invalid setting. */
+  level?: string | undefined;
   pretty?: boolean;
   /** Texts to redact in every line (see `secretsIn`). */
   secrets?: readonly string[];
@@ -13,13 +16,16 @@ export interface LoggerOptions {
 
 const REDACTED = "[redacted]";
 
-/** Logs JSON lines to standard error. Keys and secrets are redacted in every field. */
-export function makeLogger({ service, level, pretty = false, secrets = [] }: LoggerOptions): Logger {
+/**
+ * Makes the logger of each service of the process, by name. They write JSON lines to standard error. Keys and
+ * secrets are redacted in every field.
+ */
+export function makeLoggers({ level, pretty = false, secrets = [] }: LoggerOptions): (service: string) => Logger {
   const clean = cleaner(secrets);
-  return pino(
+  const root = pino(
     {
-      level,
-      base: { service },
+      level: LOG_LEVELS.find((known) => known === level) ?? LEVEL_DEFAULT,
+      base: null,
       redact: {
         paths: [
           "*.secretKey",
@@ -36,6 +42,7 @@ export function makeLogger({ service, level, pretty = false, secrets = [] }: Log
     },
     ...(pretty ? [] : [pino.destination(2)]),
   );
+  return (service) => root.child({ service });
 }
 
 /**
@@ -90,6 +97,17 @@ export function cleaner(secrets: readonly string[]): (line: string) => string {
       .replace(CONTROLS, (match, at: number, whole: string) => (isEscaped(whole, at) ? match : "\ufffd"));
   };
 }
+
+const TEXT_CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
+
+/** As `cleaner`, for plain text: line breaks and tabs stay. */
+export const textCleaner =
+  (secrets: readonly string[]) =>
+  (text: string): string =>
+    secrets
+      .reduce((cleaned, secret) => cleaned.replaceAll(secret, REDACTED), text)
+      .replace(CREDENTIALS, REDACTED)
+      .replace(TEXT_CONTROLS, "\ufffd");
 
 /** True if the backslash at `at` is itself escaped. */
 function isEscaped(text: string, at: number): boolean {

@@ -10,11 +10,15 @@ const DRAIN_MS_MAX = 9_000;
 
 /**
  * Runs a process. `start` opens all resources into the scope and returns. On SIGTERM or SIGINT the process
- * drains (closes the scope, last opened first) and exits with 0. If `start` fails, it prints the error and
- * exits with 1. A second signal exits immediately. Only this function uses process.on and process.exit in the
- * services.
+ * drains (closes the scope, last opened first) and exits with 0. If `start` fails, it prints the error for
+ * people, then logs it, and exits with 1. `clean` removes secrets from printed text. A second signal exits
+ * immediately. Only this function uses process.on and process.exit in the services.
  */
-export async function run(logger: Logger, start: (scope: Scope) => Promise<void>): Promise<void> {
+export async function run(
+  logger: Logger,
+  clean: (text: string) => string,
+  start: (scope: Scope) => Promise<void>,
+): Promise<void> {
   const scope = new Scope();
   const stopped = new Promise<NodeJS.Signals>((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
@@ -41,8 +45,14 @@ export async function run(logger: Logger, start: (scope: Scope) => Promise<void>
     logger.info("stopped");
     process.exit(0);
   } catch (error) {
-    logger.fatal({ err: error }, messageOf(error));
-    if (error instanceof TributaryError) process.stderr.write(`\n${error.code}: ${error.message}\n→ ${error.remedy}\n`);
+    if (error instanceof TributaryError) {
+      const { code, message, remedy, cause } = error;
+      process.stderr.write(clean(`\n${code}: ${message}\n→ ${remedy}\n\n`));
+      // Its stack says nothing more; what caused it may.
+      logger.fatal({ code, remedy, ...(cause === undefined ? {} : { cause: messageOf(cause) }) }, message);
+    } else {
+      logger.fatal({ err: error }, messageOf(error));
+    }
     await scope.close().catch(() => undefined);
     process.exit(1);
   }

@@ -5,6 +5,10 @@ import type { TableWriterSettings } from "./lane/table-writer.ts";
 
 const text = (value: string) => value;
 
+/** False for a value that is itself at fault: the rule is checked beside other faults too. */
+const isLonger = (gap: unknown, interval: unknown): boolean =>
+  typeof gap === "number" && typeof interval === "number" && gap > interval;
+
 /** The committer's settings in a process's environment. */
 export const committerConfig = z
   .object({
@@ -38,9 +42,10 @@ export const committerConfig = z
       .describe("how long rows wait at most for a step of their table's maintenance, which is then cancelled"),
     ...retentionSettings,
   })
-  .refine((settings) => settings.TRIBUTARY_COMMIT_GAP <= settings.TRIBUTARY_COMMIT_INTERVAL, {
+  .refine(({ TRIBUTARY_COMMIT_GAP: gap, TRIBUTARY_COMMIT_INTERVAL: interval }) => !isLonger(gap, interval), {
     path: ["TRIBUTARY_COMMIT_GAP"],
     message: "must not be longer than TRIBUTARY_COMMIT_INTERVAL",
+    when: () => true,
   });
 
 export type CommitterConfig = z.infer<typeof committerConfig>;

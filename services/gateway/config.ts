@@ -1,6 +1,14 @@
 import { z } from "zod";
 import { scopes, type AccessScope } from "../../lib/process/api-keys.ts";
-import { byteSize, count, duration, maintenanceSettings, platformSettings, port } from "../../lib/process/config.ts";
+import {
+  byteSize,
+  count,
+  duration,
+  maintenanceSettings,
+  numberText,
+  platformSettings,
+  port,
+} from "../../lib/process/config.ts";
 
 const list = z.string().transform((text) =>
   text
@@ -107,8 +115,7 @@ export const gatewaySettings = {
     .default(100_000)
     .describe("number of newest files with their status in memory; older ones are read from _ingest_files"),
   TRIBUTARY_EVENT_STREAMS_MAX: count.default(100).describe("concurrent clients of /v1/events"),
-  TRIBUTARY_RATE_LIMIT: z.coerce
-    .number()
+  TRIBUTARY_RATE_LIMIT: numberText("a whole number of at least 0")
     .int()
     .min(0)
     .default(0)

@@ -1,6 +1,6 @@
 import { setMaxListeners } from "node:events";
 import type { IncomingMessage } from "node:http";
-import type { Socket } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import type { BlobStore } from "../../lib/blob/blob-store.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Contracts } from "../../lib/contract/contract.ts";
@@ -184,9 +184,12 @@ function trackIdle(app: App): ReadonlySet<Socket> {
   return idle;
 }
 
+/** Resolves with the URL of the host as configured: for all addresses, fastify would name only one. */
 async function listen(app: App, { TRIBUTARY_HOST: host, TRIBUTARY_PORT: port }: GatewaySettings): Promise<string> {
   try {
-    return await app.listen({ host, port });
+    const { protocol } = new URL(await app.listen({ host, port }));
+    const { port: bound } = app.server.address() as AddressInfo;
+    return `${protocol}//${host.includes(":") ? `[${host}]` : host}:${bound}`;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
     throw new TributaryError("PORT_IN_USE", `${host}:${port} is in use: set TRIBUTARY_PORT to a free port`, {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { newSecret } from "../../../lib/process/api-keys.ts";
-import { cleaner, secretsIn } from "../../../lib/process/logger.ts";
+import { cleaner, makeLoggers, secretsIn, textCleaner } from "../../../lib/process/logger.ts";
 import { capturedLog } from "../../support/captured-log.ts";
 
 const TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJlLW9mLWl0";
@@ -64,4 +64,19 @@ test("secretsIn selects environment variables by name", () => {
     SHORT_PASSWORD: "a",
   };
   assert.deepEqual(secretsIn(env), ["sssssss", "ppppppp", "kkkkkkk", "ttttttt"]);
+});
+
+test("text for people contains no secret and no control characters; its lines stay", () => {
+  const clean = textCleaner(['pass"word\\']);
+  const key = newSecret();
+  assert.equal(
+    clean(`CONFIG_INVALID: x:pass"word\\@host\n\t${key}\u001b[2J`),
+    "CONFIG_INVALID: x:[redacted]@host\n\t[redacted]\ufffd[2J",
+  );
+});
+
+test("the logger of each service names it once; an unknown level counts as info", () => {
+  const loggerOf = makeLoggers({ level: "loud" });
+  const bindings = ["tributary", "gateway"].map((name) => loggerOf(name).bindings()["service"] as string);
+  assert.deepEqual([bindings, loggerOf("gateway").level], [["tributary", "gateway"], "info"]);
 });
