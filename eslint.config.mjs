@@ -1,4 +1,5 @@
 import tseslint from "typescript-eslint";
+import { ownKeys } from "./scripts/lint/own-keys.mjs";
 
 export default tseslint.config(
   { ignores: ["dist/", "node_modules/", ".tributary/", "**/*.mjs", "services/gateway/console/static/"] },
@@ -26,5 +27,10 @@ export default tseslint.config(
       "@typescript-eslint/no-invalid-void-type": "off",
       "@typescript-eslint/consistent-type-imports": "error",
     },
+  },
+  {
+    files: ["lib/**/*.ts", "services/**/*.ts", "cli/**/*.ts"],
+    plugins: { local: { rules: { "own-keys": ownKeys } } },
+    rules: { "local/own-keys": "error" },
   },
 );

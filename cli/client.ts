@@ -3,6 +3,7 @@ import http, { type IncomingHttpHeaders } from "node:http";
 import https from "node:https";
 import { pipeline, type Readable } from "node:stream";
 import { text as readText } from "node:stream/consumers";
+import { ownOf } from "../lib/own.ts";
 
 /** The gateway refused a request; carries its problem: code, detail and remedy. */
 export class Refused extends Error {
@@ -13,7 +14,10 @@ export class Refused extends Error {
   readonly problem: Record<string, unknown>;
 
   constructor(status: number, problem: Record<string, unknown>) {
-    const textOf = (field: string): string => (typeof problem[field] === "string" ? problem[field] : "");
+    const textOf = (field: string): string => {
+      const text = ownOf(problem, field);
+      return typeof text === "string" ? text : "";
+    };
     super(textOf("detail") || `the gateway responded with status ${status}`);
     this.name = "Refused";
     this.status = status;

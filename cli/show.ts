@@ -160,14 +160,19 @@ export function queryText({ columns, rows, truncated }: QueryAnswer): string {
   return `${text}\n(${countText(rows.length, "row")}${truncated ? "; truncated, use --limit for more" : ""})`;
 }
 
-const DELIMITER_NAMES: Readonly<Record<string, string>> = { ",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe" };
+const DELIMITER_NAMES = new Map([
+  [",", "comma"],
+  [";", "semicolon"],
+  ["\t", "tab"],
+  ["|", "pipe"],
+]);
 
 export function previewText({ dialect, columns, diff, rows, rejects, error, ...counts }: PreviewAnswer): string {
   const sure = dialect && dialect.confidence < 1 ? ` (${Math.round(dialect.confidence * 100)} % sure)` : "";
   const about = listText([
     ["would fail", error && `${error.code}: ${error.message}`],
     ["remedy", error?.remedy],
-    ["delimiter", dialect && `${DELIMITER_NAMES[dialect.delimiter] ?? dialect.delimiter}${sure}`],
+    ["delimiter", dialect && `${DELIMITER_NAMES.get(dialect.delimiter) ?? dialect.delimiter}${sure}`],
     ["quote", dialect && (dialect.quote ?? "none")],
     ["header", dialect && (dialect.header ? "yes" : "no")],
     ["encoding", dialect?.encoding],

@@ -1,5 +1,6 @@
 /** Schema fields with `"layout": 2`: see `codec` in avro.ts. */
 import type { Schema } from "./wire.ts";
+import { ownOf } from "../own.ts";
 
 interface Field {
   name: string;
@@ -41,7 +42,7 @@ export function layoutCheck(schema: Schema): Check | undefined {
     return check && ((value) => (value as unknown[]).every(check));
   }
   const checks = (fields ?? []).flatMap((field: Field): Check[] => {
-    const of = (value: unknown): unknown => (value as Record<string, unknown>)[field.name];
+    const of = (value: unknown): unknown => ownOf(value as Record<string, unknown>, field.name);
     if (!isFirst(field)) return [(value) => (of(value) ?? field.default) === field.default];
     const check = layoutCheck(field.type);
     return check ? [(value) => check(of(value))] : [];

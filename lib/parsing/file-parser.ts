@@ -20,7 +20,7 @@ export interface FileParserOptions {
   /** The table's columns so far. */
   known: readonly ColumnDefinition[];
   /** Types of new columns, and names of fields, that an earlier reading of the whole file found. */
-  inferred?: Readonly<Record<string, ColumnType>>;
+  inferred?: ReadonlyMap<string, ColumnType>;
   fields?: readonly string[];
   origin: RowOrigin;
   limits: ParseLimits;
@@ -51,7 +51,7 @@ export class FileParser {
   #fieldNames: readonly string[] | undefined;
   #retyping = false;
   #outputs: ParserOutput[] = [];
-  #rescued: Record<string, string> | undefined;
+  #rescued: Map<string, string> | undefined;
   readonly #counts = { rowsRead: 0, rowsRejected: 0 };
 
   constructor(options: FileParserOptions) {
@@ -90,9 +90,9 @@ export class FileParser {
   }
 
   /** Types of this file's new columns that hold all values seen so far. */
-  inferredTypes(): Record<string, ColumnType> {
+  inferredTypes(): Map<string, ColumnType> {
     const fresh = this.#plan?.columns.filter((column) => column.fresh) ?? [];
-    return Object.fromEntries(
+    return new Map(
       fresh.map((column) => [column.name, column.authority === "inferred" ? typeOf(column.facts) : column.type]),
     );
   }
@@ -276,7 +276,7 @@ export class FileParser {
       );
     }
     if (column.required) return false;
-    (this.#rescued ??= {})[column.name] = text;
+    (this.#rescued ??= new Map<string, string>()).set(column.name, text);
     this.#batches.encoder.writeNull();
     return true;
   }
@@ -284,7 +284,7 @@ export class FileParser {
   #writeRescued(): void {
     const { encoder } = this.#batches;
     if (!this.#rescued) return encoder.writeNull();
-    const json = Buffer.from(JSON.stringify(this.#rescued));
+    const json = Buffer.from(JSON.stringify(Object.fromEntries(this.#rescued)));
     encoder.reserve(json.length + encoder.rowBytesMax(0, 1));
     encoder.writeText(json, 0, json.length);
   }

@@ -12,7 +12,7 @@ export interface ParseJob extends ReadJob {
   /** The table's columns so far, in order; empty for a new table. */
   known: ColumnDefinition[];
   /** For the second reading: the types that the first one found. */
-  inferred?: Record<string, ColumnType>;
+  inferred?: ReadonlyMap<string, ColumnType>;
   origin: RowOrigin;
 }
 
@@ -42,7 +42,7 @@ export interface ParseSummary extends ParseCounts {
  */
 export type ParseOutput =
   | ParserOutput
-  | { kind: "retype"; types: Record<string, ColumnType>; fields?: readonly string[] }
+  | { kind: "retype"; types: ReadonlyMap<string, ColumnType>; fields?: readonly string[] }
   | { kind: "end"; summary: ParseSummary };
 
 /**

@@ -35,7 +35,7 @@ export interface PlanInput {
   /** The table's columns so far, in order; empty for a new table. */
   known: readonly ColumnDefinition[];
   /** Types of new columns that an earlier reading of the whole file found. */
-  inferred?: Readonly<Record<string, ColumnType>>;
+  inferred?: ReadonlyMap<string, ColumnType>;
 }
 
 /**
@@ -46,7 +46,7 @@ export interface PlanInput {
  * format
  */
 export function planColumns(input: PlanInput): Plan {
-  const { contract, inferred = {} } = input;
+  const { contract, inferred } = input;
   const existing = existingColumns(contract, input.known);
   const declared = new Map(contract.columns.map((column) => [column.name, column]));
   const headers = input.fields.names ?? positionalHeaders(input.fields.count, existing);
@@ -56,7 +56,7 @@ export function planColumns(input: PlanInput): Plan {
   const columns = existing.map((column) => planned(column, declared.get(column.name), names.indexOf(column.name)));
   const fresh = names.flatMap((name, field) => (isNew(name) ? [{ name, header: headers[field]!, field }] : []));
   for (const { name, header, field } of fresh) {
-    const type = inferred[name];
+    const type = inferred?.get(name);
     const cast = castColumn({ name, header, type: type ?? "VARCHAR" }, type ? "known" : "inferred");
     columns.push({ ...cast, field, required: false, fresh: true });
   }

@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { ErrorCode } from "../errors.ts";
+import { ownOf } from "../own.ts";
 
 export { Counter, Gauge, Histogram, Registry };
 
@@ -67,7 +68,7 @@ export function throughputMetrics<Spec extends ThroughputSpec>(
   const labelsOf = (reason: string): { component: string; reason: string; intentional: string } => ({
     component,
     reason,
-    intentional: String(spec.dropped[reason]!.intentional),
+    intentional: String(ownOf(spec.dropped, reason)!.intentional),
   });
   for (const kind of Object.keys(spec.received)) received.inc({ component, kind }, 0);
   for (const kind of Object.keys(spec.sent)) sent.inc({ component, kind }, 0);

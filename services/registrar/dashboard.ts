@@ -117,28 +117,25 @@ export function missingLayout(
 }
 
 function layoutOf({ title, rows }: DashboardDefinition, ids: ReadonlyMap<string, number>): Layout {
-  const layout: Layout = {
-    DASHBOARD_VERSION_KEY: "v2",
-    ROOT_ID: { id: "ROOT_ID", type: "ROOT", children: ["GRID_ID"] },
-    GRID_ID: { id: "GRID_ID", type: "GRID", children: rows.map((_, at) => `ROW-${at}`), parents: ["ROOT_ID"] },
-    HEADER_ID: { id: "HEADER_ID", type: "HEADER", children: [], meta: { text: title } },
-  };
+  const layout = new Map<string, LayoutNode | string>(
+    Object.entries({
+      DASHBOARD_VERSION_KEY: "v2",
+      ROOT_ID: { id: "ROOT_ID", type: "ROOT", children: ["GRID_ID"] },
+      GRID_ID: { id: "GRID_ID", type: "GRID", children: rows.map((_, at) => `ROW-${at}`), parents: ["ROOT_ID"] },
+      HEADER_ID: { id: "HEADER_ID", type: "HEADER", children: [], meta: { text: title } },
+    }),
+  );
   rows.forEach((charts, at) => {
     const row = `ROW-${at}`;
     const children = charts.map(({ name }) => `CHART-${ids.get(name)!}`);
     const parents = ["ROOT_ID", "GRID_ID"];
-    layout[row] = { id: row, type: "ROW", children, parents, meta: { background: "BACKGROUND_TRANSPARENT" } };
+    layout.set(row, { id: row, type: "ROW", children, parents, meta: { background: "BACKGROUND_TRANSPARENT" } });
     for (const { name, width, height } of charts) {
       const chartId = ids.get(name)!;
       const meta = { chartId, uuid: chartUuid(name), sliceName: name, width, height };
-      layout[`CHART-${chartId}`] = {
-        id: `CHART-${chartId}`,
-        type: "CHART",
-        children: [],
-        parents: [...parents, row],
-        meta,
-      };
+      const id = `CHART-${chartId}`;
+      layout.set(id, { id, type: "CHART", children: [], parents: [...parents, row], meta });
     }
   });
-  return layout;
+  return Object.fromEntries(layout);
 }

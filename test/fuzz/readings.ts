@@ -29,7 +29,7 @@ export interface Reading {
 
 /** Reads the file in pieces of these sizes, in rotation; reads it again if an inferred type does not hold. */
 export async function readFile(bytes: Buffer, setup: Setup, pieces: readonly number[] = [1 << 16]): Promise<Reading> {
-  let settled: Record<string, ColumnType> | undefined;
+  let settled: ReadonlyMap<string, ColumnType> | undefined;
   for (let readings = 1; readings <= 2; readings++) {
     const job = jobOf(setup, settled);
     const reading = {
@@ -63,7 +63,7 @@ export async function readFile(bytes: Buffer, setup: Setup, pieces: readonly num
 
 function jobOf(
   { contract, current = [], usual, override = {}, limits }: Setup,
-  settled?: Record<string, ColumnType>,
+  settled?: ReadonlyMap<string, ColumnType>,
 ): ParseJob {
   return {
     fileName: "file.csv",

@@ -35,8 +35,13 @@ export function decodeJoin(bytes: Buffer): JoinRequest {
 }
 
 export function encodeAssignment(partitions: readonly TopicPartition[]): Buffer {
-  const assignment: Record<string, number[]> = {};
-  for (const { topic, partition } of partitions) (assignment[topic] ??= []).push(partition);
+  const byTopic = new Map<string, number[]>();
+  for (const { topic, partition } of partitions) {
+    const own = byTopic.get(topic);
+    if (own) own.push(partition);
+    else byTopic.set(topic, [partition]);
+  }
+  const assignment = Object.fromEntries(byTopic);
   return AssignerProtocol.MemberAssignment.encode({ version: 0, assignment, userData: Buffer.alloc(0) });
 }
 

@@ -1,6 +1,7 @@
 import { decimalOf, type ColumnType } from "../../columns.ts";
 import { dateText, decimalText, timestampText } from "../../rows/value-text.ts";
 import { identifier, type SqlColumn } from "./sql.ts";
+import { ownOf } from "../../own.ts";
 
 /**
  * The values that a literal can represent. A Date is an instant. A bigint is days for DATE, microseconds for
@@ -58,7 +59,7 @@ export function dialectOf(spelling: Spelling): Dialect {
         .map((row) => {
           const unknown = Object.keys(row).find((name) => !known.has(name));
           if (unknown !== undefined) throw new Error(`no such column: ${unknown}`);
-          return `(${columns.map(({ name, type }) => literal(type, row[name] ?? null)).join(", ")})`;
+          return `(${columns.map(({ name, type }) => literal(type, ownOf(row, name) ?? null)).join(", ")})`;
         })
         .join(", ");
     },

@@ -11,6 +11,7 @@ import { inlineOf, INLINE_CHARS_MAX, withRows } from "./commit/row-source.ts";
 import { TrinoStage, type SpillingBuffer } from "./commit/stage.ts";
 import { tableSql } from "./names.ts";
 import type { Stage } from "../warehouse.ts";
+import { hasOwn } from "../../own.ts";
 
 type Row = Readonly<Record<string, LiteralValue>>;
 
@@ -185,7 +186,7 @@ function rejectSelect({ table, outcome, recordedAtMs }: Ended & { rejects: Spill
     rejected_at: new Date(recordedAtMs),
   };
   const list = INTERNAL_TABLES._rejected_rows.map(({ name, type }) =>
-    name in constants
+    hasOwn(constants, name)
       ? `${trino.literal(type, constants[name]!)} AS ${identifier(name)}`
       : `r.${identifier(name)} AS ${identifier(name)}`,
   );

@@ -1,6 +1,7 @@
 import { INTERNAL_TABLES } from "../internal-tables.ts";
 import { identifier, SCHEMA } from "../sql/sql.ts";
 import { SQL_TOKEN } from "../sql/tokenizer.ts";
+import { hasOwn } from "../../own.ts";
 
 /**
  * Prefix of our internal tables in Trino. Iceberg catalogs that follow the rules of S3 table buckets
@@ -10,12 +11,12 @@ import { SQL_TOKEN } from "../sql/tokenizer.ts";
 const PREFIX = "tributary";
 
 /** Returns the table's name in Trino's catalog. */
-export const physicalName = (table: string): string => (table in INTERNAL_TABLES ? PREFIX + table : table);
+export const physicalName = (table: string): string => (hasOwn(INTERNAL_TABLES, table) ? PREFIX + table : table);
 
 /** Returns the table's name in the port. */
 export function logicalName(physical: string): string {
   const table = physical.slice(PREFIX.length);
-  return physical.startsWith(PREFIX) && table in INTERNAL_TABLES ? table : physical;
+  return physical.startsWith(PREFIX) && hasOwn(INTERNAL_TABLES, table) ? table : physical;
 }
 
 /** Returns the table's quoted name in the session's schema. `suffix` selects a metadata table (`$files`). */
@@ -34,6 +35,6 @@ export function withPhysicalNames(sql: string, schema: string): string {
     const quoted = /^"([a-z_]+)(\$[a-z_]+)?"$/.exec(token);
     const name = quoted ? quoted[1]! : token.toLowerCase();
     if (qualifier && name === SCHEMA) return identifier(schema);
-    return name in INTERNAL_TABLES ? tableSql(name, quoted?.[2]) : token;
+    return hasOwn(INTERNAL_TABLES, name) ? tableSql(name, quoted?.[2]) : token;
   });
 }

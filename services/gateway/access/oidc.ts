@@ -8,6 +8,7 @@ import { scopes, type AccessScope } from "../../../lib/process/api-keys.ts";
 import { isLoopback } from "../../../lib/process/exposure.ts";
 import type { Caller } from "./caller.ts";
 import type { GatewaySettings } from "../config.ts";
+import { ownOf } from "../../../lib/own.ts";
 
 /** Maximum age of the issuer's keys. An unknown key id also fetches them again. */
 const KEYS_MS_MAX = 10 * 60_000;
@@ -139,10 +140,10 @@ export function scopesOf(
 
 /** The claim with this exact name, or the nested one that its dots describe. */
 function claimOf(payload: JWTPayload, name: string): unknown {
-  if (Object.hasOwn(payload, name)) return payload[name];
+  if (Object.hasOwn(payload, name)) return ownOf(payload, name);
   return name.split(".").reduce<unknown>((value, step) => {
-    const isObject = typeof value === "object" && value !== null && Object.hasOwn(value, step);
-    return isObject ? (value as Record<string, unknown>)[step] : undefined;
+    const isObject = typeof value === "object" && value !== null;
+    return isObject ? ownOf(value as Record<string, unknown>, step) : undefined;
   }, payload);
 }
 

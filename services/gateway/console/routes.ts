@@ -3,12 +3,14 @@ import { extname } from "node:path";
 import type { App } from "../http/deps.ts";
 
 const FOLDER = new URL("./static/", import.meta.url);
-const TYPES: Record<string, string> = {
-  ".html": "text/html; charset=utf-8",
-  ".css": "text/css; charset=utf-8",
-  ".js": "text/javascript; charset=utf-8",
-  ".svg": "image/svg+xml",
-};
+const TYPES = new Map(
+  Object.entries({
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+  }),
+);
 
 /** Nothing from elsewhere, nothing inline: what a file's content may hold can never run. */
 const HEADERS = {
@@ -28,7 +30,7 @@ const HEADERS = {
  */
 export function addConsoleRoutes(app: App): void {
   for (const file of readdirSync(FOLDER)) {
-    const type = TYPES[extname(file)];
+    const type = TYPES.get(extname(file));
     if (!type) continue;
     const content = readFileSync(new URL(file, FOLDER));
     const path = file === "index.html" ? "/" : `/console/${file}`;

@@ -3,6 +3,7 @@ import { commitEvents, fileEvents, parseEvents } from "../../../lib/messages/avr
 import { TOPICS } from "../../../lib/messages/topics.ts";
 import { withArrival, withEnding, withParseEvent } from "./status.ts";
 import type { FileView } from "./view.ts";
+import { ownOf } from "../../../lib/own.ts";
 
 /** Texts that repeat across events (table names, columns, dialects) are kept once in memory. */
 const SHARED_TEXTS_MAX = 10_000;
@@ -49,7 +50,7 @@ export async function feedView(
 
   return log.tail(Object.keys(readers), (record) => {
     try {
-      readers[record.topic]!(record);
+      ownOf(readers, record.topic)!(record);
     } catch (error) {
       onError(error, record);
     }

@@ -1,6 +1,7 @@
-import { ERRORS, type ErrorCode } from "../../../lib/errors.ts";
+import { ERRORS } from "../../../lib/errors.ts";
 import type { CommitEvent, FileEvent, FileOutcome, ParseEvent } from "../../../lib/messages/generated.ts";
 import type { FileState, FileStatus } from "../http/schemas.ts";
+import { hasOwn } from "../../../lib/own.ts";
 
 /** The fields of events that a status shows. Memory per file matters: the view holds many files. */
 type Arrival = Pick<
@@ -194,7 +195,7 @@ export const linksOf = (fileId: string, table: string): FileStatus["links"] => (
 
 /** An error with its remedy from lib/errors.ts. */
 export function describeError(code: string, message: string): NonNullable<FileStatus["error"]> {
-  return { code, message, remedy: code in ERRORS ? ERRORS[code as ErrorCode].remedy : "" };
+  return { code, message, remedy: hasOwn(ERRORS, code) ? ERRORS[code].remedy : "" };
 }
 
 /** ISO 8601 in UTC; null stays null. */

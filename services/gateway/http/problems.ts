@@ -6,6 +6,7 @@ import { ERRORS, knownCode, TributaryError, type ErrorCode } from "../../../lib/
 import type { Logger } from "../../../lib/process/logger.ts";
 import type { GatewayMetrics } from "../metrics.ts";
 import type { FileStatus, Problem } from "./schemas.ts";
+import { hasOwn } from "../../../lib/own.ts";
 
 export const PROBLEM_TYPE = "application/problem+json";
 
@@ -84,7 +85,7 @@ export function sendProblem(reply: FastifyReply, body: Problem): FastifyReply {
 
 /** Responds with the problem of a file that was not committed. */
 export function sendFileProblem(reply: FastifyReply, request: FastifyRequest, file: FileStatus): FastifyReply {
-  const code = file.error && file.error.code in ERRORS ? (file.error.code as ErrorCode) : "FILE_NOT_COMMITTED";
+  const code = file.error && hasOwn(ERRORS, file.error.code) ? file.error.code : "FILE_NOT_COMMITTED";
   const detail = file.error?.message ?? `the file ended as ${file.status}`;
   return sendProblem(reply, problem(code, detail, instanceOf(request), { status: 422, file }));
 }

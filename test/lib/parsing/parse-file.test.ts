@@ -270,6 +270,23 @@ test("hostile files", async (t) => {
       ],
     );
   });
+  await t.test("headers that every object inherits", async () => {
+    const headers = ["constructor", "Constructor", "toString", "valueOf", "__proto__", "hasOwnProperty"];
+    const parsed = await parse(`${headers.join()}\n${"1,2,3,4,5,6\n".repeat(200)}1,2.5,x,4,5,6\n`, { limits: SMALL });
+    assert.deepEqual(
+      parsed.summary.columns.map(({ header }) => header),
+      headers,
+    );
+    assert.deepEqual(
+      parsed.summary.columns.map(({ type }) => type),
+      ["INTEGER", "DECIMAL(18,2)", "VARCHAR", "INTEGER", "INTEGER", "INTEGER"],
+    );
+    assert.equal(parsed.readings, 2);
+    assert.deepEqual(structuredClone(parsed.summary.columns), parsed.summary.columns, "a worker can send it");
+    const rescuing = { columns: [{ name: "constructor", type: "INTEGER" }], onMismatch: "rescue" };
+    const rescued = await parse("constructor,id\nx,1\n", { contract: rescuing });
+    assert.equal(rescued.rows[0]!["_rescued"], '{"constructor":"x"}');
+  });
   await t.test("other formats", async () => {
     for (const head of ["PK\x03\x04", "PAR1\x15\x00", "%PDF-1.7", "Obj\x01\x02"]) {
       assert.equal(await code(Buffer.from(`${head}aaaaaaaaaaaa`, "latin1")), "FILE_NOT_CSV");

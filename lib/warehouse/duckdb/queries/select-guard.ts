@@ -1,5 +1,6 @@
 import { TributaryError } from "../../../errors.ts";
 import { ALLOWED_BUILTIN_VIEWS, ALLOWED_FUNCTIONS, ALLOWED_TABLE_FUNCTIONS } from "./allowed.ts";
+import { ownOf } from "../../../own.ts";
 
 /** Expression classes of DuckDB's parser that contain nothing but parts that this guard checks. */
 const EXPRESSIONS = new Set(
@@ -99,7 +100,7 @@ function checkTableFunction(node: Node): unknown[] {
  */
 function checkRelation(node: Node, { database, schema, builtinViews }: Catalog): void {
   const textOf = (key: string): string => {
-    const value = node[key];
+    const value = ownOf(node, key);
     return typeof value === "string" ? value.toLowerCase() : "";
   };
   const [inDatabase, inSchema, name] = [textOf("catalog_name"), textOf("schema_name"), textOf("table_name")];

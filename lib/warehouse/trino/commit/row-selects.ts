@@ -5,6 +5,7 @@ import { type LiteralValue } from "../../sql/dialect.ts";
 import { dateText, decimalText, timestampText } from "../../../rows/value-text.ts";
 import { column, identifier, type SqlColumn } from "../../sql/sql.ts";
 import type { BatchGroup, StagedColumn } from "../../staging/batch-groups.ts";
+import { ownOf } from "../../../own.ts";
 
 /**
  * Converts rows to SQL: a SELECT with the names, types and order of a table's columns. All functions are
@@ -87,7 +88,7 @@ export function valuesSelect(
   const cells = rows.map((row) => {
     const stray = Object.keys(row).find((name) => !known.has(name));
     if (stray !== undefined) throw new Error(`no such column: ${stray}`);
-    return target.map(({ name }) => plainText(row[name] ?? null));
+    return target.map(({ name }) => plainText(ownOf(row, name) ?? null));
   });
   const names = target.map((_, index) => `c${index}`);
   const list = target.map(

@@ -2,6 +2,7 @@ import { trino } from "../dialect.ts";
 import type { CommitReceipt } from "../../warehouse.ts";
 import type { StatementResult, TrinoClient } from "../client/client.ts";
 import { tableSql } from "../names.ts";
+import { ownOf } from "../../../own.ts";
 
 /** A snapshot's id. It is null for a table without snapshots. */
 export type SnapshotId = string | null;
@@ -88,7 +89,7 @@ export function changesOf(
   updateCount: number,
   summary: SnapshotSummary,
 ): { rowsInserted: number; rowsUpdated: number; rowsDeleted: number } {
-  const count = (key: string): number => Number(summary[key] ?? 0);
+  const count = (key: string): number => Number(ownOf(summary, key) ?? 0);
   // Trino writes an update as one deleted row and one added row.
   const added = count("added-records");
   const deleted = count("added-position-deletes") + count("deleted-records") - count("removed-position-deletes");

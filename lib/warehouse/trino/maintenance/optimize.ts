@@ -146,7 +146,7 @@ function slicingField(description: TableDescription): SlicingField | undefined {
     const type = types.get(field.column);
     if (type === undefined || type === "TIMESTAMP WITH TIME ZONE") continue;
     if (field.transform === "identity") return { ...field, type, name: field.column };
-    if (field.transform in PERIODS) return { ...field, type, name: `${field.column}_${field.transform}` };
+    if (PERIODS.has(field.transform)) return { ...field, type, name: `${field.column}_${field.transform}` };
   }
   return undefined;
 }
@@ -163,17 +163,19 @@ const layoutOf = ({ table, partitioning }: TableDescription) => ({
  * Maps a partition value to its period: the beginning of the period and the beginning of the next one, in
  * milliseconds since 1970 UTC.
  */
-const PERIODS: Record<string, (value: string) => [number, number]> = {
-  year: (value) => [Date.UTC(1970 + Number(value), 0), Date.UTC(1971 + Number(value), 0)],
-  month: (value) => [Date.UTC(1970, Number(value)), Date.UTC(1970, Number(value) + 1)],
-  day: (value) => [Date.parse(value), Date.parse(value) + 86_400_000],
-  hour: (value) => [Number(value) * 3_600_000, (Number(value) + 1) * 3_600_000],
-};
+const PERIODS = new Map<string, (value: string) => [number, number]>(
+  Object.entries({
+    year: (value: string): [number, number] => [Date.UTC(1970 + Number(value), 0), Date.UTC(1971 + Number(value), 0)],
+    month: (value: string): [number, number] => [Date.UTC(1970, Number(value)), Date.UTC(1970, Number(value) + 1)],
+    day: (value: string): [number, number] => [Date.parse(value), Date.parse(value) + 86_400_000],
+    hour: (value: string): [number, number] => [Number(value) * 3_600_000, (Number(value) + 1) * 3_600_000],
+  }),
+);
 
 function condition(field: SlicingField, parts: readonly Part[]): string {
   const name = column(field.column);
   const values = parts.flatMap(({ value }) => (value === null ? [] : [value]));
-  const period = PERIODS[field.transform];
+  const period = PERIODS.get(field.transform);
   const one = (value: string): string => {
     if (!period) return `${name} = ${trino.literal(field.type, field.type === "BOOLEAN" ? value === "true" : value)}`;
     const [from, to] = period(value).map((ms) => trino.literal(field.type, new Date(ms)));

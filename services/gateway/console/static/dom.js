@@ -127,7 +127,7 @@ export const pairs = (entries) =>
 
 export const waiting = (text) => element("p", { class: "hint waiting" }, text);
 
-const TONES = {
+const TONES = new Map(Object.entries({
   committed: "good",
   passed: "good",
   completed: "good",
@@ -141,10 +141,10 @@ const TONES = {
   parsed: "busy",
   new: "busy",
   widened: "busy",
-};
+}));
 
 /** A status as a pill. The text carries the meaning; the colour only supports it. */
-export const pill = (text, tone = TONES[text] ?? "calm") => element("span", { class: `pill ${tone}` }, text);
+export const pill = (text, tone = TONES.get(text) ?? "calm") => element("span", { class: `pill ${tone}` }, text);
 
 export const tiles = (entries) =>
   element(

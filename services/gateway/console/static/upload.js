@@ -219,12 +219,12 @@ async function showPreview(item) {
 
 const isNumeric = (type) => /^(INTEGER|BIGINT|DECIMAL|DOUBLE)/.test(type);
 
-const DELIMITERS = { ",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe" };
+const DELIMITERS = new Map(Object.entries({ ",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe" }));
 
 export const dialectText = (dialect) =>
   dialect
     ? [
-        DELIMITERS[dialect.delimiter] ?? dialect.delimiter,
+        DELIMITERS.get(dialect.delimiter) ?? dialect.delimiter,
         dialect.encoding.toUpperCase(),
         ...(dialect.header ? [] : ["no header"]),
       ].join(", ")

@@ -249,6 +249,11 @@ describe("names and targets", () => {
     assert.equal(physicalName("_ingest_files"), "tributary_ingest_files");
     assert.equal(logicalName("tributary_ingest_files"), "_ingest_files");
     assert.equal(logicalName(physicalName("sales")), "sales");
+    for (const name of ["constructor", "valueof", "__proto__"]) {
+      assert.equal(physicalName(name), name);
+      assert.equal(logicalName(`tributary${name}`), `tributary${name}`);
+      assert.equal(withPhysicalNames(`SELECT ${name} FROM "${name}"`, "s"), `SELECT ${name} FROM "${name}"`);
+    }
     const sql = `SELECT '_ingest_files', x._ingest_files FROM "lakehouse"."_ingest_files" -- _ingest_files`;
     assert.equal(
       withPhysicalNames(sql, "other"),

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import type { CommitEvent, FileEvent, FileOutcome, ParseEvent } from "../../../../lib/messages/generated.ts";
 import {
+  describeError,
   noFileFacts,
   fileStateOf,
   statusOf,
@@ -148,4 +149,10 @@ test("a file known only by its end is shown; one known only by its parse is not"
 test("final states are committed, rejected and failed", () => {
   const states: FileState[] = ["received", "parsing", "parsed", "committed", "rejected", "failed"];
   assert.deepEqual(states.filter(isFinal), ["committed", "rejected", "failed"]);
+});
+
+test("an error code that this version does not know has no remedy, whatever its name", () => {
+  for (const code of ["constructor", "toString", "__proto__", "OF_A_LATER_VERSION"]) {
+    assert.deepEqual(describeError(code, "m"), { code, message: "m", remedy: "" });
+  }
 });
