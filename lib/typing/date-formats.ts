@@ -1,5 +1,5 @@
 import { TributaryError } from "../errors.ts";
-import { daysOf, KIND, scanFraction, scanOffset, type Scan } from "./scan.ts";
+import { daysOf, isStorable, KIND, scanFraction, scanOffset, type Scan } from "./scan.ts";
 
 /** One element of a date format: a field to read, or a required byte. */
 type Piece = { field: string; digitsMin: number; digitsMax: number } | { byte: number };
@@ -12,24 +12,26 @@ export interface MomentFormat {
   kind: number;
 }
 
-const FIELDS: Record<string, [digitsMin: number, digitsMax: number]> = {
-  yyyy: [4, 4],
-  yy: [2, 2],
-  MMM: [0, 0],
-  MM: [2, 2],
-  M: [1, 2],
-  dd: [2, 2],
-  d: [1, 2],
-  HH: [2, 2],
-  H: [1, 2],
-  hh: [2, 2],
-  h: [1, 2],
-  mm: [2, 2],
-  ss: [2, 2],
-  S: [0, 0],
-  a: [0, 0],
-  X: [0, 0],
-};
+const FIELDS = new Map<string, [digitsMin: number, digitsMax: number]>(
+  Object.entries<[number, number]>({
+    yyyy: [4, 4],
+    yy: [2, 2],
+    MMM: [0, 0],
+    MM: [2, 2],
+    M: [1, 2],
+    dd: [2, 2],
+    d: [1, 2],
+    HH: [2, 2],
+    H: [1, 2],
+    hh: [2, 2],
+    h: [1, 2],
+    mm: [2, 2],
+    ss: [2, 2],
+    S: [0, 0],
+    a: [0, 0],
+    X: [0, 0],
+  }),
+);
 
 const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 
@@ -51,7 +53,7 @@ export function momentFormat(text: string): MomentFormat {
       continue;
     }
     const field = /^[SX]/.test(part) ? part[0]! : part;
-    const digits = FIELDS[field];
+    const digits = FIELDS.get(field);
     if (!digits) throw new TributaryError("CONTRACT_INVALID", `format '${text}': unknown field '${part}'`);
     pieces.push({ field, digitsMin: digits[0], digitsMax: digits[1] });
   }
@@ -96,7 +98,7 @@ export function scanFormatted(format: MomentFormat, bytes: Uint8Array, scan: Sca
   const hour = hourOf(parts);
   if (!(scan.days === scan.days) || hour < 0 || hour > 23 || parts.minute > 59 || parts.second > 59) return KIND.TEXT;
   scan.seconds = scan.days * 86_400 + hour * 3_600 + parts.minute * 60 + parts.second - parts.offset;
-  return format.kind;
+  return isStorable(scan.seconds) ? format.kind : KIND.TEXT;
 }
 
 /** The hour of the day; -1 if it is not valid on a 12-hour clock. */

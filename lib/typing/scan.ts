@@ -241,9 +241,11 @@ function scanMoment(bytes: Uint8Array, scan: Scan): number {
   const offset = scanOffset(bytes, at, end);
   if (!(offset === offset)) return KIND.TEXT;
   scan.seconds -= offset;
-  // Tables hold years 1 to 9999 only: refuse instants that the offset moves out of them.
-  return scan.seconds < MIN_SECONDS || scan.seconds > MAX_SECONDS ? KIND.TEXT : KIND.TIMESTAMP_TZ;
+  return isStorable(scan.seconds) ? KIND.TIMESTAMP_TZ : KIND.TEXT;
 }
+
+/** Tables hold years 1 to 9999 only, in UTC: an offset can move an instant out of them. */
+export const isStorable = (seconds: number): boolean => seconds >= MIN_SECONDS && seconds <= MAX_SECONDS;
 
 const MIN_SECONDS = daysOf(1, 1, 1) * 86_400;
 const MAX_SECONDS = daysOf(9999, 12, 31) * 86_400 + 86_399;

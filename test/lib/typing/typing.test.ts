@@ -183,6 +183,10 @@ test("a declared type takes values as people write them, and never widens", () =
     ["TIMESTAMP", "1/31/2024 12:05 AM", CAST.OK, "M/d/yyyy h:mm a"],
     ["TIMESTAMP", "1/31/2024 13:05 AM", CAST.MISMATCH, "M/d/yyyy h:mm a"],
     ["TIMESTAMP WITH TIME ZONE", "31.01.2024 10:00:00,5 +0100", CAST.OK, "dd.MM.yyyy HH:mm:ss,S X"],
+    ["TIMESTAMP WITH TIME ZONE", "9999-12-31 23:59-10", CAST.MISMATCH, "yyyy-MM-dd HH:mmX"],
+    ["TIMESTAMP WITH TIME ZONE", "9999-12-31 13:59-10", CAST.OK, "yyyy-MM-dd HH:mmX"],
+    ["TIMESTAMP WITH TIME ZONE", "0001-01-01 09:59+10", CAST.MISMATCH, "yyyy-MM-dd HH:mmX"],
+    ["TIMESTAMP WITH TIME ZONE", "0001-01-01 10:00+10", CAST.OK, "yyyy-MM-dd HH:mmX"],
   ];
   for (const [type, value, code, format] of cases) {
     assert.equal(castText(type, value, "declared", format), code, `${value} as ${type} ${format ?? ""}`);
