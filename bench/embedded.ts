@@ -104,7 +104,7 @@ export async function manyFiles(options: {
   });
 }
 
-function smallCsv(seed: number, rows: number): string {
+export function smallCsv(seed: number, rows: number): string {
   const lines = Array.from(
     { length: rows },
     (_, i) => `${seed * rows + i},name ${i},${(i * 1.25).toFixed(2)},2024-01-${String((i % 28) + 1).padStart(2, "0")}`,
@@ -118,7 +118,7 @@ async function readWithCsvParse(csv: string): Promise<void> {
   if (rows === 0) throw new Error("csv-parse read nothing");
 }
 
-async function put(
+export async function put(
   tributary: TributaryProcess,
   path: string,
   body: Readable,
@@ -181,7 +181,7 @@ function peakRss(tributary: TributaryProcess): number {
   }
 }
 
-async function withTributary<T>(body: (tributary: TributaryProcess, folder: string) => Promise<T>): Promise<T> {
+export async function withTributary<T>(body: (tributary: TributaryProcess, folder: string) => Promise<T>): Promise<T> {
   return inTempFolder(async (folder) => {
     const tributary = await startTributary(join(folder, "data"));
     try {
@@ -202,7 +202,7 @@ async function inTempFolder<T>(body: (folder: string) => Promise<T>): Promise<T>
   }
 }
 
-async function seconds(work: () => Promise<unknown>): Promise<number> {
+export async function seconds(work: () => Promise<unknown>): Promise<number> {
   const startedMs = performance.now();
   await work();
   return (performance.now() - startedMs) / 1000;
@@ -210,4 +210,4 @@ async function seconds(work: () => Promise<unknown>): Promise<number> {
 
 const percentile = (values: readonly number[], share: number): number =>
   [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))] ?? Number.NaN;
-const median = (values: readonly number[]): number => percentile(values, 0.5);
+export const median = (values: readonly number[]): number => percentile(values, 0.5);

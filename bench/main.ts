@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { wholeFrom } from "../scripts/arguments.ts";
 import * as checks from "./checks.ts";
 import * as embedded from "./embedded.ts";
+import { manyTables } from "./many-tables.ts";
 import { hugeFile, upsertScaling } from "./stack-large.ts";
 import * as stacked from "./stack.ts";
 import { maintainedLatency, upkeep } from "./upkeep.ts";
@@ -20,6 +21,7 @@ interface Flags {
   seconds: number;
   bytes: number;
   batches: number;
+  tables: number;
   baseline: number;
 }
 
@@ -28,6 +30,7 @@ const OF_EMBEDDED: Record<string, (flags: Flags) => Promise<object>> = {
   inferred: ({ rows, rounds }) => embedded.bigFile({ rows, rounds, table: "orders" }),
   latency: () => embedded.smallFileLatency({ files: 40 }),
   checks: ({ rows, rounds }) => checks.ofDuckDb(rows, rounds),
+  tables: ({ tables }) => manyTables([30, 100, 300, 1_000, 10_000].filter((count) => count <= tables)),
   many: ({ files }) => embedded.manyFiles({ files, tables: 20, rowsPerFile: 20 }),
 };
 
@@ -55,6 +58,7 @@ const command = new Command("npm run bench --")
   .option("--seconds <count>", "duration of the load (steady, maintain)", wholeFrom(1), 120)
   .option("--bytes <count>", "size of the file (huge)", wholeFrom(1), 2_000_000_000)
   .option("--batches <count>", "number of micro-batches (upkeep)", wholeFrom(1), 1_000)
+  .option("--tables <count>", "the largest number of tables (tables)", wholeFrom(10), 1_000)
   .option(
     "--baseline <count>",
     "number of micro-batches that the unmaintained baseline also receives (upkeep)",
