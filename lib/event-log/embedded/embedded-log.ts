@@ -53,8 +53,7 @@ export class EmbeddedEventLog implements EventLog {
   }
 
   async createTopics(specs: readonly TopicSpec[]): Promise<void> {
-    await this.#store.createTopics(specs);
-    this.#groups.topicsAdded();
+    this.#groups.topicsAdded(await this.#store.createTopics(specs));
   }
 
   async topics(): Promise<string[]> {

@@ -1,6 +1,6 @@
 import type { Clock } from "../../clock.ts";
 import { TributaryError } from "../../errors.ts";
-import { assign, topicPartitionName, type Member } from "../groups/assignment.ts";
+import { assign, leastLoaded, topicPartitionName, type Member } from "../groups/assignment.ts";
 import { EmbeddedReader } from "./reader.ts";
 import type { EmbeddedStore, StoredPartition } from "./store.ts";
 import type { AssignedPartition, ConsumeOptions, Consumer, PartitionHandler } from "../event-log.ts";
@@ -46,9 +46,18 @@ export class EmbeddedGroups {
     return member;
   }
 
-  /** Assigns the partitions of new topics. */
-  topicsAdded(): void {
-    for (const group of this.#members.keys()) this.#rebalance(group);
+  /**
+   * Assigns the partitions of new topics to the members with the fewest. The other partitions stay where
+   * they are, so a new topic costs the same whatever the number of topics.
+   */
+  topicsAdded(names: readonly string[]): void {
+    const added = names.flatMap((name) => this.#store.topic(name).partitions);
+    for (const members of this.#members.values()) {
+      for (const partition of added) {
+        if (members.some((member) => member.owns(partition))) continue;
+        leastLoaded(members, partition.topic, (member) => member.load)?.onAssigned(partition);
+      }
+    }
   }
 
   hasMember(group: string, topic: string): boolean {
@@ -90,6 +99,15 @@ export class EmbeddedConsumer implements Consumer, Member {
 
   assigned(): string[] {
     return [...this.#runners.keys()];
+  }
+
+  /** The number of assigned partitions. */
+  get load(): number {
+    return this.#runners.size;
+  }
+
+  owns(partition: StoredPartition): boolean {
+    return this.#runners.has(topicPartitionName(partition));
   }
 
   onAssigned(partition: StoredPartition): void {

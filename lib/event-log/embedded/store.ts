@@ -140,8 +140,8 @@ export class EmbeddedStore {
   }
 
   /** Creates missing topics, durably. */
-  async createTopics(specs: readonly TopicSpec[]): Promise<void> {
-    if (specs.every(({ name }) => this.topics.has(name))) return;
+  async createTopics(specs: readonly TopicSpec[]): Promise<string[]> {
+    if (specs.every(({ name }) => this.topics.has(name))) return [];
     const added: string[] = [];
     const stage = (): void => {
       for (const spec of specs) {
@@ -157,6 +157,7 @@ export class EmbeddedStore {
       for (const name of added) this.topics.delete(name);
       throw error;
     });
+    return added;
   }
 
   /** @throws LOG_TOPIC_UNKNOWN */

@@ -29,13 +29,7 @@ export function assign<M extends Member>(
     result.set(topicPartitionName(partition), member);
     load.set(member, load.get(member)! + 1);
   };
-  const leastLoaded = (topic: string): M | undefined =>
-    members
-      .filter((member) => !member.draining && subscribes(member.subscription, topic))
-      .reduce<M | undefined>(
-        (best, member) => (best && load.get(best)! <= load.get(member)! ? best : member),
-        undefined,
-      );
+  const loadOf = (member: M): number => load.get(member)!;
 
   const unowned: TopicPartition[] = [];
   for (const partition of partitions) {
@@ -44,15 +38,29 @@ export function assign<M extends Member>(
     else unowned.push(partition);
   }
   for (const partition of unowned) {
-    const member = leastLoaded(partition.topic);
+    const member = leastLoaded(members, partition.topic, loadOf);
     if (member) give(partition, member);
   }
   for (const partition of partitions) {
     const owner = result.get(topicPartitionName(partition));
-    const member = leastLoaded(partition.topic);
+    const member = leastLoaded(members, partition.topic, loadOf);
     if (!owner || !member || owner.draining || load.get(owner)! - load.get(member)! < 2) continue;
     load.set(owner, load.get(owner)! - 1);
     give(partition, member);
   }
   return result;
+}
+
+/** The member that subscribes to the topic and has the fewest partitions; undefined without a subscriber. */
+export function leastLoaded<M extends Member>(
+  members: readonly M[],
+  topic: string,
+  loadOf: (member: M) => number,
+): M | undefined {
+  let best: M | undefined;
+  for (const member of members) {
+    if (member.draining || !subscribes(member.subscription, topic)) continue;
+    if (!best || loadOf(member) < loadOf(best)) best = member;
+  }
+  return best;
 }

@@ -262,6 +262,26 @@ test("a waiting consumer gets a new record as soon as publish resolves", async (
   assert.ok(median < 5, `median ${median.toFixed(2)} ms from durable to handed over`);
 });
 
+test("topics that are added later go to the members with the fewest partitions and move none", async (t) => {
+  const log = await openLog(t);
+  const assigned: string[][] = [[], []];
+  for (const member of assigned) {
+    const consumer = await log.consume({ group: "g", topics: /^t/ }, ({ topic }) => {
+      member.push(topic);
+      return async () => undefined;
+    });
+    t.after(() => consumer.close());
+  }
+  const names = Array.from({ length: 20 }, (_, n) => `t${n}`);
+  for (const name of names) await log.createTopics([{ name, partitions: 1, cleanup: "delete" }]);
+  await log.createTopics(names.map((name) => ({ name, partitions: 1, cleanup: "delete" as const })));
+  assert.deepEqual(
+    assigned.map((topics) => topics.length),
+    [10, 10],
+  );
+  assert.deepEqual(assigned.flat().toSorted(), names.toSorted());
+});
+
 test("publishes of many callers share one transaction", async (t) => {
   const log = await openLog(t);
   await log.createTopics([{ name: "t", partitions: 1, cleanup: "delete" }]);
