@@ -20,12 +20,13 @@ export async function tablesOf(connection: DuckDBConnection): Promise<string[]> 
 }
 
 /**
- * A cache of the table descriptions. Every schema change passes through this class, so each table is read
- * once.
+ * The descriptions of all tables. DuckDB can describe a table only by a scan of its whole catalog, so one scan
+ * reads all tables, and the cost of a new table does not grow with their number. Every schema change passes
+ * through this class, and no other process can open the file.
  */
 export class Tables {
   readonly #database: Database;
-  readonly #known = new Map<string, TableDescription>();
+  #known: Promise<Map<string, TableDescription | TributaryError>> | undefined;
 
   constructor(database: Database) {
     this.#database = database;
@@ -33,11 +34,9 @@ export class Tables {
 
   /** A table's file columns; undefined if the table does not exist. */
   async describe(table: string): Promise<TableDescription | undefined> {
-    const known = this.#known.get(table);
-    if (known) return known;
-    const found = await this.#database.connected((connection) => describeTable(connection, table));
-    if (found) this.#known.set(table, found);
-    return found;
+    const known = (await this.#all()).get(table);
+    if (known instanceof TributaryError) throw known;
+    return known;
   }
 
   /** Implements Warehouse.ensureTable. */
@@ -47,32 +46,49 @@ export class Tables {
     const { columns, added, widened } = evolve(table, existing?.columns ?? [], wanted);
     checkLayout(layout, columns);
     if (existing && added.length === 0 && widened.length === 0) return existing;
-    this.#known.delete(table);
-    await this.#database.transaction(async (connection) => {
-      if (!existing) await create(connection, table, columns);
-      else if (added.length > 0) await rebuild(connection, table, existing.columns, columns);
-      else await widen(connection, table, widened);
-    });
+    try {
+      await this.#database.transaction(async (connection) => {
+        if (!existing) await create(connection, table, columns);
+        else if (added.length > 0) await rebuild(connection, table, existing.columns, columns);
+        else await widen(connection, table, widened);
+      });
+    } catch (thrown) {
+      this.#known = undefined;
+      throw thrown;
+    }
     const description = { table, columns, partitioning: [] };
-    this.#known.set(table, description);
+    (await this.#all()).set(table, description);
     return description;
+  }
+
+  #all(): Promise<Map<string, TableDescription | TributaryError>> {
+    if (this.#known) return this.#known;
+    const reading = this.#database.connected(describeAll);
+    reading.catch(() => (this.#known = undefined));
+    return (this.#known = reading);
   }
 }
 
-async function describeTable(connection: DuckDBConnection, table: string): Promise<TableDescription | undefined> {
+/** Every table by name: its description, or the error that describing it throws. */
+async function describeAll(connection: DuckDBConnection): Promise<Map<string, TableDescription | TributaryError>> {
   const rows = await rowsOf(
     connection,
-    `SELECT c.column_name, c.data_type, c.comment
+    `SELECT c.table_name, c.column_name, c.data_type, c.comment
      FROM duckdb_columns() c JOIN duckdb_tables() t USING (database_name, schema_name, table_name)
-     WHERE ${inLakehouse} AND c.table_name = ${duckdb.stringLiteral(table)} ORDER BY c.column_index`,
+     WHERE ${inLakehouse} ORDER BY c.table_name, c.column_index`,
   );
-  if (rows.length === 0) return undefined;
-  const columns = rows.map(([name, type, header]): ColumnDefinition => {
-    const known = columnTypeOf(type as string);
-    if (!known) throw new TributaryError("WAREHOUSE_FAILED", `table '${table}': a column of type ${String(type)}`);
-    return { name: name as string, type: known, header: (header ?? name) as string };
-  });
-  return { table, columns: columns.filter((column) => !auditNames.has(column.name)), partitioning: [] };
+  const columnsOf = new Map<string, ColumnDefinition[]>();
+  const described = new Map<string, TableDescription | TributaryError>();
+  for (const [table, name, type, header] of rows as [string, string, string, string | null][]) {
+    const columns = columnsOf.get(table) ?? [];
+    if (!columnsOf.has(table)) described.set(table, { table, columns, partitioning: [] });
+    columnsOf.set(table, columns);
+    if (auditNames.has(name)) continue;
+    const known = columnTypeOf(type);
+    if (known) columns.push({ name, type: known, header: header ?? name });
+    else described.set(table, new TributaryError("WAREHOUSE_FAILED", `table '${table}': a column of type ${type}`));
+  }
+  return described;
 }
 
 const tableBody = (columns: readonly ColumnDefinition[]): string => duckdb.columnDefinitions(withAuditColumns(columns));
