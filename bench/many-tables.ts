@@ -18,7 +18,7 @@ export interface ManyTablesResult {
   rssMb: number;
 }
 
-/** Uploads one small file into each of many new tables, and measures at each of the given numbers of tables. */
+/** Uploads one small file into each of many new tables. Measures at each of the given numbers of tables. */
 export async function manyTables(counts: readonly number[]): Promise<{ points: ManyTablesResult[] }> {
   return withTributary(async (tributary) => {
     let made = 0;

@@ -20,9 +20,9 @@ export async function tablesOf(connection: DuckDBConnection): Promise<string[]> 
 }
 
 /**
- * The descriptions of all tables. DuckDB can describe a table only by a scan of its whole catalog, so one scan
- * reads all tables, and the cost of a new table does not grow with their number. Every schema change passes
- * through this class, and no other process can open the file.
+ * The descriptions of all tables. DuckDB can describe a table only by a scan of its whole catalog, so one
+ * scan reads all tables, and the cost of a new table does not grow with their number. Every schema change
+ * passes through this class, and no other process can open the file.
  */
 export class Tables {
   readonly #database: Database;
