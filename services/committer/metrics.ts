@@ -28,6 +28,7 @@ export const COMMITTER_THROUGHPUT = {
     },
     superseded: { intentional: true, when: "a message belongs to another parse of a file that has ended" },
     repeated: { intentional: true, when: "a message is a duplicate" },
+    repeated_file: { intentional: true, when: "a file event was published twice: the version is on record" },
     incomplete: {
       intentional: false,
       when: "a message belongs to a parse with lost rows; the file waits for another parse, or fails",

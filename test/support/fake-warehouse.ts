@@ -21,7 +21,14 @@ import type {
 } from "../../lib/warehouse/warehouse.ts";
 import { duckdb } from "../../lib/warehouse/duckdb/dialect.ts";
 import { measure } from "../../lib/warehouse/reads/checks.ts";
-import type { CheckMeasurements, MeasuredTable, ReadLimits, TableCheck } from "../../lib/warehouse/reads/port.ts";
+import type {
+  CheckMeasurements,
+  FileRecord,
+  MeasuredTable,
+  ReadLimits,
+  TableCheck,
+  WarehouseReads,
+} from "../../lib/warehouse/reads/port.ts";
 import type { SqlReader } from "../../lib/warehouse/reads/sql-reader.ts";
 import { sqlReads } from "../../lib/warehouse/reads/sql-reads.ts";
 import { applied, type FakeRow } from "./fake-commit.ts";
@@ -96,7 +103,11 @@ export class FakeWarehouse implements Warehouse {
     query: (sql, options) => this.query(sql, options),
     describe: (table) => this.describe(table),
   };
-  readonly reads = sqlReads(this.#reader);
+  readonly #sqlReads = sqlReads(this.#reader);
+  readonly reads: WarehouseReads = {
+    ...this.#sqlReads,
+    files: { ...this.#sqlReads.files, recorded: async (_table, fileIds) => this.#recorded(fileIds) },
+  };
   readonly tablesByName = new Map<string, { columns: ColumnDefinition[]; rows: FakeRow[] }>();
   readonly ledger = new Map<string, { table: string; outcome: FileOutcome; recordedAtMs: number }>();
   readonly rejected = new Map<string, Reject>();
@@ -275,6 +286,13 @@ export class FakeWarehouse implements Warehouse {
     } finally {
       this.#writing.set(table, this.#writing.get(table)! - 1);
     }
+  }
+
+  #recorded(fileIds: readonly string[]): FileRecord[] {
+    return fileIds.flatMap((fileId) => {
+      const entry = this.ledger.get(fileId);
+      return entry ? [{ ...entry.outcome, table: entry.table, ingestedAtMs: entry.recordedAtMs }] : [];
+    });
   }
 
   #recordedAsCommitted(table: string): Map<string, number> {

@@ -31,9 +31,14 @@ const VERSIONS_PAGE = 10_000;
 
 /** Reads `_ingest_files` through SQL. */
 export function fileRecords(reader: SqlReader): FileRecords {
-  const { stringLiteral } = reader.dialect;
+  const { stringLiteral, stringList, literal } = reader.dialect;
   const equal = (column: string, value: string | undefined): string[] =>
     value === undefined ? [] : [`${column} = ${stringLiteral(value)}`];
+  const olderThan = ({ receivedAtMs, fileId }: { receivedAtMs: number; fileId: string }): string => {
+    const at = literal("TIMESTAMP", new Date(receivedAtMs));
+    const tie = `(received_at = ${at} AND file_id < ${stringLiteral(fileId)})`;
+    return `(received_at < ${at} OR ${tie} OR received_at IS NULL)`;
+  };
   const select = async (where: string[], order: string, limit: number, limits: ReadLimits): Promise<FileRecord[]> => {
     if (!(await reader.describe("_ingest_files"))) return [];
     const conditions = where.join(" AND ") || "TRUE";
@@ -46,11 +51,16 @@ export function fileRecords(reader: SqlReader): FileRecords {
       const [record] = await select(equal("file_id", fileId), "file_id", 1, limits);
       return record;
     },
+    async recorded(table, fileIds, limits) {
+      if (fileIds.length === 0) return [];
+      const wanted = `file_id IN (${stringList(fileIds)})`;
+      return select([...equal("table_name", table), wanted], "file_id", fileIds.length, limits);
+    },
     list({ table, status, before, limit }, limits) {
-      const older = before === undefined ? [] : [`file_id < ${stringLiteral(before)}`];
+      const older = before === undefined ? [] : [olderThan(before)];
       return select(
         [...equal("table_name", table), ...equal("status", status), ...older],
-        "file_id DESC",
+        "received_at DESC NULLS LAST, file_id DESC",
         limit,
         limits,
       );

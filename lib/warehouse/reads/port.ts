@@ -36,15 +36,17 @@ export interface FileRecord {
 export interface FileRecordFilter {
   table?: string | undefined;
   status?: string | undefined;
-  /** Only ids below this one. */
-  before?: string | undefined;
+  /** Only files that arrived before this place, or then with an id below this one. */
+  before?: { receivedAtMs: number; fileId: string } | undefined;
   limit: number;
 }
 
 /** Reads `_ingest_files`. It is empty until something is recorded. */
 export interface FileRecords {
   find(fileId: string, limits: ReadLimits): Promise<FileRecord | undefined>;
-  /** Newest first, by file id. */
+  /** Those of the files that are on record for the table. */
+  recorded(table: string, fileIds: readonly string[], limits: ReadLimits): Promise<FileRecord[]>;
+  /** Newest first, by arrival, then by file id. */
   list(filter: FileRecordFilter, limits: ReadLimits): Promise<FileRecord[]>;
   /**
    * Every version of the table's files, oldest first. With `standing`, only versions whose source offset

@@ -1,5 +1,7 @@
+import { randomUUID } from "node:crypto";
 import { messageOf, TributaryError } from "../../../lib/errors.ts";
-import type { FileOutcome } from "../../../lib/messages/generated.ts";
+import type { CommitEvent, FileOutcome } from "../../../lib/messages/generated.ts";
+import type { CommitReceipt } from "../../../lib/warehouse/warehouse.ts";
 import type { EndedFile } from "../lane/parse-attempts.ts";
 
 /** Why a file was not committed. */
@@ -54,5 +56,26 @@ export function outcomeOf(file: EndedFile, failure?: Failure): FileOutcome {
     rowsOffset: file.rowsOffset,
     errorCode: failure?.code ?? null,
     errorMessage: failure ? failure.message.slice(0, MESSAGE_CHARS_MAX) : null,
+  };
+}
+
+/** What a micro-batch did, without its times and its cause. */
+export function commitEventOf(
+  table: string,
+  files: FileOutcome[],
+  receipts: readonly CommitReceipt[],
+): Omit<CommitEvent, "committedAtMs" | "commitMs" | "limit"> {
+  const total = (field: "rowsInserted" | "rowsUpdated" | "rowsDeleted"): number =>
+    receipts.reduce((sum, receipt) => sum + receipt[field], 0);
+  return {
+    commitId: randomUUID(),
+    table,
+    snapshotId: receipts.at(-1)?.snapshotId ?? null,
+    strategy: receipts.at(-1)?.strategy ?? "none",
+    rowsInserted: total("rowsInserted"),
+    rowsUpdated: total("rowsUpdated"),
+    rowsDeleted: total("rowsDeleted"),
+    tableFiles: receipts.at(-1)?.files ?? null,
+    files,
   };
 }

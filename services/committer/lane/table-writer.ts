@@ -1,6 +1,5 @@
 import { keyOf, tableId } from "../../../lib/tables.ts";
 import type { SemaphoreInterface } from "async-mutex";
-import { randomUUID } from "node:crypto";
 import type { Clock } from "../../../lib/clock.ts";
 import type { Contract } from "../../../lib/contract/contract.ts";
 import { codeOf, hasCode, messageOf } from "../../../lib/errors.ts";
@@ -17,10 +16,11 @@ import { commitFiles, type WriterContext } from "../commit/commit.ts";
 import { countCommit } from "./count.ts";
 import { expiredOf, ExpiryCheck } from "./expired.ts";
 import { deadLetterOf } from "../commit/dead-letter.ts";
+import { withoutRepeats } from "../commit/repeated.ts";
 import { Signal } from "./signal.ts";
 import type { CommitterMetrics } from "../metrics.ts";
 import { batchLength, dueLimit, hasRoom, type BatchLimits, type Limit } from "./micro-batch.ts";
-import { outcomeOf, type Failure } from "../commit/outcome.ts";
+import { commitEventOf, outcomeOf, type Failure } from "../commit/outcome.ts";
 import { LedgerWrite, type ReadyFile } from "./ledger-write.ts";
 import { ParseAttempts, type EndedFile } from "./parse-attempts.ts";
 import { FileTraces } from "./traces.ts";
@@ -305,27 +305,17 @@ export class TableWriter implements WriterContext {
     const { clock, log, settings } = this.#deps;
     const batch = this.#ready.slice(0, batchLength(this.#ready, settings));
     if (!this.#ledgerWrite.allows(batch, this.contract)) await this.#ledgerWrite.done();
-    const files = batch.map(({ file }) => file);
     const startedMs = clock.monotonicMs();
     this.#lastCommitAtMs = startedMs;
+    const { files, onRecord } = await withoutRepeats(
+      this,
+      batch.map(({ file }) => file),
+    );
     const { receipts, failures } = await commitFiles(this, files);
     this.#releaseSlot();
-    const total = (field: "rowsInserted" | "rowsUpdated" | "rowsDeleted"): number =>
-      receipts.reduce((sum, receipt) => sum + receipt[field], 0);
-    const event: CommitEvent = {
-      commitId: randomUUID(),
-      table: this.table,
-      snapshotId: receipts.at(-1)?.snapshotId ?? null,
-      committedAtMs: clock.nowMs(),
-      commitMs: Math.round(clock.monotonicMs() - startedMs),
-      limit,
-      strategy: receipts.at(-1)?.strategy ?? "none",
-      rowsInserted: total("rowsInserted"),
-      rowsUpdated: total("rowsUpdated"),
-      rowsDeleted: total("rowsDeleted"),
-      tableFiles: receipts.at(-1)?.files ?? null,
-      files: files.map((file) => outcomeOf(file, failures.get(file))),
-    };
+    const outcomes = [...files.map((file) => outcomeOf(file, failures.get(file))), ...onRecord];
+    const times = { committedAtMs: clock.nowMs(), commitMs: Math.round(clock.monotonicMs() - startedMs) };
+    const event = { ...commitEventOf(this.table, outcomes, receipts), ...times, limit };
     const value = commitEvents.encode(event);
     await this.persist("publish", () => log.publish(TOPICS.commits.name, [{ key: keyOf(tableId(this.table)), value }]));
     await this.#publishDeadLetters(files, failures);
@@ -333,18 +323,22 @@ export class TableWriter implements WriterContext {
     this.#ready = this.#ready.slice(batch.length);
     this.#ledgerWrite.begin(
       batch,
-      () => this.#writeLedger(attempts, files, event),
+      () => this.#writeLedger(attempts, batch, { ...event, files: event.files.slice(0, files.length) }),
       () => this.#notifyAll(),
     );
   }
 
-  async #writeLedger(attempts: ParseAttempts, files: readonly EndedFile[], event: CommitEvent): Promise<void> {
-    const ended = event.files.map((outcome, index) => ({ outcome, stage: files[index]!.stage }));
-    await this.persist("record", () => this.warehouse.record(this.table, ended, event.committedAtMs));
+  async #writeLedger(attempts: ParseAttempts, batch: readonly ReadyFile[], event: CommitEvent): Promise<void> {
+    const files = batch.map(({ file }) => file);
+    const stages = new Map(files.map((file) => [file.sourceOffset, file.stage]));
+    const ended = event.files.map((outcome) => ({ outcome, stage: stages.get(outcome.sourceOffset)! }));
+    if (ended.length > 0)
+      await this.persist("record", () => this.warehouse.record(this.table, ended, event.committedAtMs));
     attempts.recorded(files);
     await this.#ack(attempts);
     await Promise.all(files.map(({ stage }) => stage.discard()));
     const { metrics, clock, logger } = this.#deps;
+    metrics.throughput.dropped("repeated_file", files.length - ended.length);
     countCommit(metrics, event, clock.nowMs());
     this.#traces.recorded(event, clock.nowMs());
     logger.info({ ...event, files: event.files.length }, "committed");

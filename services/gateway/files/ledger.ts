@@ -2,11 +2,13 @@ import type { FileRecord, ReadLimits } from "../../../lib/warehouse/reads/port.t
 import type { Warehouse, WriteMode } from "../../../lib/warehouse/warehouse.ts";
 import type { FileState, FileStatus } from "../http/schemas.ts";
 import { describeError, isoTime, linksOf } from "./status.ts";
-import type { FileFilter } from "./view.ts";
+import type { FileFilter, FilePlace } from "./view.ts";
 
 /** Reads `_ingest_files`, the record of all ended files, including those evicted from memory. */
 export interface Ledger {
   file(fileId: string): Promise<FileStatus | undefined>;
+  /** The file's place in the list. */
+  place(fileId: string): Promise<FilePlace | undefined>;
   /** Newest first. */
   files(filter: FileFilter): Promise<FileStatus[]>;
   /**
@@ -36,6 +38,10 @@ export function makeLedger({ reads }: Pick<Warehouse, "reads">, limits: ReadLimi
     async file(fileId) {
       const record = await reads.files.find(fileId, limits);
       return record && statusOf(record);
+    },
+    async place(fileId) {
+      const record = await reads.files.find(fileId, limits);
+      return record && { receivedAtMs: record.receivedAtMs ?? 0, fileId };
     },
     files: async (filter) => (await reads.files.list(filter, limits)).map(statusOf),
     async versions(table, mode) {

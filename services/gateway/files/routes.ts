@@ -53,9 +53,14 @@ export function addFileRoutes(app: App, deps: GatewayDeps): void {
       },
     },
     async ({ query: { table, status, limit, cursor } }) => {
-      const { files, exhausted } = view.list({ table, status, before: cursor, limit: limit + 1 });
+      const begin = cursor === undefined ? undefined : (view.place(cursor) ?? (await ledger.place(cursor)));
+      if (cursor !== undefined && !begin) {
+        throw new TributaryError("BAD_REQUEST", "query.cursor: no such file; pass a `nextCursor` unchanged");
+      }
+      const { files, exhausted } = view.list({ table, status, before: begin, limit: limit + 1 });
       if (files.length <= limit && !exhausted) {
-        const before = files.at(-1)?.fileId ?? cursor;
+        const last = files.at(-1);
+        const before = last ? view.place(last.fileId) : begin;
         files.push(...(await ledger.files({ table, status, before, limit: limit + 1 - files.length })));
       }
       return page(files, limit);

@@ -7,7 +7,11 @@ import { hasOwn } from "../../../lib/own.ts";
 type Arrival = Pick<
   FileEvent,
   "table" | "sourceFile" | "kind" | "origin" | "sizeBytes" | "contentHash" | "etag" | "receivedAtMs" | "replayOf"
-> & { readonly offset: number };
+> & {
+  readonly offset: number;
+  /** What the sender declared about the file's format; empty: nothing. */
+  readonly declared: string;
+};
 
 type ParseEnd = Omit<ParseEvent, "fileId" | "sourceOffset">;
 
@@ -30,7 +34,16 @@ const arrivalOf = (event: FileEvent, offset: number): Arrival => ({
   receivedAtMs: event.receivedAtMs,
   replayOf: event.replayOf,
   offset,
+  declared: declaredBy(event),
 });
+
+/** The sender's declarations about the format, as one text to compare; empty: none. */
+export const declaredBy = ({
+  dialectJson,
+  format,
+  formatOptionsJson,
+}: Pick<FileEvent, "dialectJson" | "format" | "formatOptionsJson">): string =>
+  (dialectJson ?? "") + (format ?? "") + (formatOptionsJson ?? "");
 
 const parseEndOf = (event: ParseEvent): ParseEnd => ({
   table: event.table,
@@ -79,9 +92,9 @@ export interface FileFacts {
 
 export const noFileFacts: FileFacts = {};
 
-/** Adds the file event. A file has exactly one, so that a repeated delivery changes nothing. */
+/** Adds the file event. Of a repeated one, the first in the log counts. */
 export function withArrival(facts: FileFacts, event: FileEvent, offset: number): FileFacts {
-  return facts.arrival ? facts : { ...facts, arrival: arrivalOf(event, offset) };
+  return facts.arrival && facts.arrival.offset <= offset ? facts : { ...facts, arrival: arrivalOf(event, offset) };
 }
 
 export function withParseEvent(facts: FileFacts, event: ParseEvent): FileFacts {

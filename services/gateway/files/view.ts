@@ -1,12 +1,20 @@
 import { noFileFacts, receivedAtMsOf, fileStateOf, statusOf, tableOfFile, type FileFacts } from "./status.ts";
 import { isFinal, type FileState, type FileStatus } from "../http/schemas.ts";
+import { isDerivedFileId } from "../../../lib/file-id.ts";
+import { NewestVersions, type NewestVersion } from "./newest-versions.ts";
 
 export interface FileFilter {
   table?: string | undefined;
   status?: FileState | undefined;
-  /** Only files older than this one (a fileId). */
-  before?: string | undefined;
+  /** Only files older than this place. */
+  before?: FilePlace | undefined;
   limit: number;
+}
+
+/** A place in the order of files: by arrival, then by id. */
+export interface FilePlace {
+  receivedAtMs: number;
+  fileId: string;
 }
 
 /** Files beyond this factor of `filesMax` start a bulk eviction; bulk eviction is cheap. */
@@ -14,9 +22,13 @@ const SLACK = 1.1;
 
 const isNamed = (facts: FileFacts): boolean => (facts.arrival ?? facts.ending) !== undefined;
 
+const isBefore = (a: FilePlace, b: FilePlace): boolean =>
+  a.receivedAtMs === b.receivedAtMs ? a.fileId < b.fileId : a.receivedAtMs < b.receivedAtMs;
+
 /**
- * The status of the newest files, in memory. File ids are UUIDs v7, so they sort by arrival. Beyond
- * `filesMax` and a tenth, the oldest files are evicted for good: late events do not restore them.
+ * The status of the newest files, in memory. Beyond `filesMax` and a tenth, the oldest files are evicted:
+ * late events of their parse or commit do not restore them. A file event always adds its file, whatever its
+ * time: after the clock was set back, new files have old times.
  */
 export class FileView {
   readonly #filesMax: number;
@@ -25,10 +37,12 @@ export class FileView {
   readonly #waiting = new Map<string, Map<string, number>>();
   readonly #commits = new Map<string, number>();
   readonly #listeners = new Set<(status: FileStatus) => void>();
+  readonly #versions = new NewestVersions();
   /** Ascending if `#sorted`. Events arrive nearly in order, so sorting is cheap and rare. */
-  #ids: string[] = [];
+  #places: FilePlace[] = [];
   #sorted = true;
-  #evictedUpTo = "";
+  /** The newest evicted file. */
+  #evictedUpTo: FilePlace | undefined;
 
   constructor(filesMax: number) {
     this.#filesMax = filesMax;
@@ -37,12 +51,13 @@ export class FileView {
   /** Applies an event to a file. Calls the listeners synchronously if the file's state changes. */
   apply(fileId: string, change: (facts: FileFacts) => FileFacts): void {
     const before = this.#known.get(fileId);
-    if (!before && fileId <= this.#evictedUpTo) return;
     const after = change(before ?? noFileFacts);
-    if (after === before) return;
+    if (after === before || (!before && this.#isEvicted(fileId, after))) return;
     this.#known.set(fileId, after);
     this.#trackWaiting(fileId, after, after.arrival !== undefined && !isFinal(fileStateOf(after)));
-    if (!before) this.#add(fileId);
+    if (after.arrival && !before?.arrival) this.#versions.note(fileId, after.arrival);
+    if (!before) this.#add(placeOf(fileId, after));
+    else if (placeOf(fileId, before).receivedAtMs !== placeOf(fileId, after).receivedAtMs) this.#sorted = false;
     const moved = !before || isNamed(before) !== isNamed(after) || fileStateOf(before) !== fileStateOf(after);
     if (this.#listeners.size === 0 || !moved) return;
     const status = statusOf(fileId, after);
@@ -54,13 +69,29 @@ export class FileView {
     return facts && statusOf(fileId, facts);
   }
 
+  /** What is known of a file version. */
+  facts(fileId: string): FileFacts | undefined {
+    return this.#known.get(fileId);
+  }
+
+  /** The newest version of a file, as far as the view remembers it. */
+  newest(table: string, sourceFile: string): NewestVersion | undefined {
+    return this.#versions.of(table, sourceFile);
+  }
+
+  /** The file's place in the list; undefined if it is not in memory. */
+  place(fileId: string): FilePlace | undefined {
+    const facts = this.#known.get(fileId);
+    return facts && placeOf(fileId, facts);
+  }
+
   /** Newest first. `exhausted`: no further files exist, in memory or evicted. */
   list({ table, status, before, limit }: FileFilter): { files: FileStatus[]; exhausted: boolean } {
     const files: FileStatus[] = [];
-    const ids = this.#ascending();
-    for (let index = ids.length - 1; index >= 0; index--) {
-      const fileId = ids[index]!;
-      if (before !== undefined && fileId >= before) continue;
+    const places = this.#ascending();
+    for (let index = places.length - 1; index >= 0; index--) {
+      const { fileId } = places[index]!;
+      if (before !== undefined && !isBefore(places[index]!, before)) continue;
       const facts = this.#known.get(fileId)!;
       if (table !== undefined && tableOfFile(facts) !== table) continue;
       if (status !== undefined && fileStateOf(facts) !== status) continue;
@@ -68,7 +99,7 @@ export class FileView {
       if (files.length === limit) return { files, exhausted: false };
       files.push(statusOf(fileId, facts)!);
     }
-    return { files, exhausted: this.#evictedUpTo === "" };
+    return { files, exhausted: this.#evictedUpTo === undefined };
   }
 
   /** The files of a table that are not yet in a final state. */
@@ -119,25 +150,39 @@ export class FileView {
     return () => void this.#listeners.delete(listener);
   }
 
-  #add(fileId: string): void {
-    this.#sorted &&= this.#ids.length === 0 || this.#ids.at(-1)! < fileId;
-    this.#ids.push(fileId);
-    if (this.#ids.length > this.#filesMax * SLACK) this.#evict(this.#ids.length - this.#filesMax);
+  /** Whether an event concerns an evicted file. A file event is read once, so its file is new. */
+  #isEvicted(fileId: string, facts: FileFacts): boolean {
+    if (!this.#evictedUpTo || facts.arrival) return false;
+    return !isBefore(this.#evictedUpTo, { ...placeOf(fileId, facts), fileId });
+  }
+
+  #add(place: FilePlace): void {
+    this.#sorted &&= this.#places.length === 0 || isBefore(this.#places.at(-1)!, place);
+    this.#places.push(place);
+    if (this.#places.length > this.#filesMax * SLACK) this.#evict(this.#places.length - this.#filesMax);
   }
 
   #evict(count: number): void {
     const oldest = this.#ascending().splice(0, count);
-    for (const fileId of oldest) {
-      this.#trackWaiting(fileId, this.#known.get(fileId)!, false);
+    for (const { fileId } of oldest) {
+      const facts = this.#known.get(fileId)!;
+      this.#trackWaiting(fileId, facts, false);
+      if (facts.arrival) this.#versions.forget(fileId, facts.arrival);
       this.#known.delete(fileId);
     }
-    this.#evictedUpTo = oldest.at(-1)!;
+    const newest = oldest.at(-1)!;
+    if (!this.#evictedUpTo || isBefore(this.#evictedUpTo, newest)) this.#evictedUpTo = newest;
   }
 
-  #ascending(): string[] {
-    if (!this.#sorted) this.#ids.sort();
+  #ascending(): FilePlace[] {
+    if (!this.#sorted) {
+      for (const place of this.#places) {
+        place.receivedAtMs = placeOf(place.fileId, this.#known.get(place.fileId)!).receivedAtMs;
+      }
+      this.#places.sort((a, b) => (isBefore(a, b) ? -1 : 1));
+    }
     this.#sorted = true;
-    return this.#ids;
+    return this.#places;
   }
 
   #trackWaiting(fileId: string, facts: FileFacts, isWaiting: boolean): void {
@@ -150,6 +195,16 @@ export class FileView {
     else this.#waiting.delete(table);
   }
 }
+
+/** The time of arrival; until it is known, the time in the id, or that of the first event. */
+function placeOf(fileId: string, facts: FileFacts): FilePlace {
+  const receivedAtMs = receivedAtMsOf(facts) ?? timeInId(fileId) ?? facts.startedAtMs ?? facts.parse?.atMs ?? 0;
+  return { receivedAtMs, fileId };
+}
+
+/** A UUID v7 begins with its time in milliseconds. */
+const timeInId = (fileId: string): number | undefined =>
+  isDerivedFileId(fileId) ? undefined : parseInt(fileId.slice(0, 8) + fileId.slice(9, 13), 16);
 
 function withResolvers<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
   let resolve!: (value: T) => void;

@@ -77,17 +77,17 @@ export function selectRejected(
   return [...attempts.values()].filter(({ event }) => fileIds.has(event.fileId)).sort(byVersion);
 }
 
-/** All file events of a table in the log, oldest first. */
+/** All file versions of a table in the log, oldest first. An event that was published twice counts once. */
 export async function versionEvents(log: EventLog, table: string): Promise<VersionEvent[]> {
-  const found: VersionEvent[] = [];
+  const found = new Map<string, VersionEvent>();
   for (const { partition, earliest, next } of await log.offsets(TOPICS.fileEvents.name)) {
     if (next <= earliest) continue;
     for await (const record of log.read(TOPICS.fileEvents.name, partition, earliest, next)) {
       const event = record.key === table ? eventOf(record.value) : undefined;
-      if (event) found.push({ offset: record.offset, event });
+      if (event && !found.has(event.fileId)) found.set(event.fileId, { offset: record.offset, event });
     }
   }
-  return found.sort((a, b) => a.offset - b.offset);
+  return [...found.values()].sort((a, b) => a.offset - b.offset);
 }
 
 /** Undefined for bytes that are not a file event: the parser has made them dead letters. */

@@ -2,32 +2,36 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { withArrival, withEnding, withParseEvent } from "../../../../services/gateway/files/status.ts";
 import { FileView } from "../../../../services/gateway/files/view.ts";
+import type { FileEvent } from "../../../../lib/messages/generated.ts";
 import type { FileStatus } from "../../../../services/gateway/http/schemas.ts";
 import { commitEvent, fileOutcome, parseEvent } from "../gateway.ts";
 
 const idOf = (n: number): string => `0198f3a2-0000-7000-8000-${String(n).padStart(12, "0")}`;
 
+const fileEvent = (n: number, table: string, receivedAtMs: number): FileEvent => ({
+  fileId: idOf(n),
+  table,
+  sourceFile: `${n}.csv`,
+  kind: "put" as const,
+  origin: "upload" as const,
+  blobKey: "k",
+  sizeBytes: 1,
+  contentHash: "h",
+  etag: null,
+  receivedAtMs,
+  dialectJson: null,
+  replayOf: null,
+  versionOffset: null,
+});
+
 function arrive(view: FileView, n: number, table = "sales", receivedAtMs = n): void {
-  const event = {
-    fileId: idOf(n),
-    table,
-    sourceFile: `${n}.csv`,
-    kind: "put" as const,
-    origin: "upload" as const,
-    blobKey: "k",
-    sizeBytes: 1,
-    contentHash: "h",
-    etag: null,
-    receivedAtMs,
-    dialectJson: null,
-    replayOf: null,
-    versionOffset: null,
-  };
-  view.apply(idOf(n), (facts) => withArrival(facts, event, n));
+  view.apply(idOf(n), (facts) => withArrival(facts, fileEvent(n, table, receivedAtMs), n));
 }
 
 function end(view: FileView, n: number, table = "sales"): void {
-  view.apply(idOf(n), (facts) => withEnding(facts, { ...commitEvent([]), table }, fileOutcome(idOf(n))));
+  view.apply(idOf(n), (facts) =>
+    withEnding(facts, { ...commitEvent([]), table }, { ...fileOutcome(idOf(n)), receivedAtMs: n }),
+  );
 }
 
 const names = (files: FileStatus[]): string[] => files.map(({ sourceFile }) => sourceFile);
@@ -41,7 +45,10 @@ test("lists newest first, filtered, in pages", () => {
   assert.equal(view.list({ status: "committed", limit: 10 }).files[0]?.fileId, idOf(4));
   const first = view.list({ limit: 2 });
   assert.equal(first.exhausted, false);
-  assert.deepEqual(names(view.list({ limit: 2, before: first.files[1]!.fileId }).files), ["3.csv", "2.csv"]);
+  assert.deepEqual(names(view.list({ limit: 2, before: view.place(first.files[1]!.fileId) }).files), [
+    "3.csv",
+    "2.csv",
+  ]);
   assert.equal(view.list({ limit: 5 }).exhausted, true);
 });
 
@@ -55,6 +62,27 @@ test("evicts the oldest beyond its bound, and late events do not restore them", 
   assert.equal(view.get(idOf(1)), undefined);
   assert.deepEqual(view.list({ limit: 100 }).exhausted, false);
   assert.equal(view.lag("sales").files, 10);
+});
+
+test("a file of an old time is kept: the clock may have been set back", () => {
+  const view = new FileView(10);
+  for (let n = 101; n <= 112; n++) arrive(view, n);
+  arrive(view, 1);
+  assert.equal(view.get(idOf(1))?.sourceFile, "1.csv");
+  assert.deepEqual(names(view.list({ limit: 1, before: { receivedAtMs: 103, fileId: idOf(103) } }).files), ["1.csv"]);
+});
+
+test("a repeated file event counts with its first offset, and is not the newest version", () => {
+  const view = new FileView(10);
+  const event = (fileId: string, offset: number) =>
+    view.apply(fileId, (facts) =>
+      withArrival(facts, { ...fileEvent(offset, "sales", 1), fileId, sourceFile: "a.csv" }, offset),
+    );
+  event(idOf(1), 7);
+  event(idOf(2), 8);
+  event(idOf(1), 9);
+  assert.equal(view.get(idOf(1))?.sourceOffset, 7);
+  assert.equal(view.newest("sales", "a.csv")?.fileId, idOf(2));
 });
 
 test("lag counts files that have arrived and not ended", () => {
