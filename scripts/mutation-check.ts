@@ -285,6 +285,30 @@ export const MUTATIONS: readonly Mutation[] = [
     to: "",
     run: test("test/services/committer/commands/commands.test.ts", "a command is carried out once"),
   },
+  {
+    invariant: "I18",
+    what: "an event on record is committed again as a new version",
+    file: "services/committer/commit/repeated.ts",
+    from: "found.has(fileId) && found.get(fileId)!.sourceOffset !== sourceOffset;",
+    to: "found.has(fileId) && sourceOffset < 0;",
+    run: test("test/services/committer/commit/repeated.test.ts", "comes again later"),
+  },
+  {
+    invariant: "I18",
+    what: "two gateways give one dropped version two ids",
+    file: "services/gateway/drops/watch.ts",
+    from: 'derivedFileId("drop", file, key, version.etag, predecessor)',
+    to: 'derivedFileId("drop", file, key, version.etag, predecessor, String(Math.random()))',
+    run: test("test/services/gateway/drops/drops.test.ts", "a gateway that lost the watch"),
+  },
+  {
+    invariant: "I18",
+    what: "the same content that returns has the id that it had before",
+    file: "services/gateway/drops/watch.ts",
+    from: ": this.#memory.predecessor(key);",
+    to: ': "";',
+    run: test("test/services/gateway/drops/drops.test.ts", "each new version of an object has an id of its own"),
+  },
 ];
 
 function main(): void {

@@ -111,6 +111,15 @@ export const gatewaySettings = {
   TRIBUTARY_DROPS_SETTLE: duration
     .optional()
     .describe("a file in a folder counts as complete after this long without a change; default 1s"),
+  TRIBUTARY_DROPS_DELETIONS_MAX: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(100)
+    .default(50)
+    .describe(
+      "percent of a folder's dropped files that may be deleted at once; beyond, from two files on, deletions wait for `tributary drops confirm`; 100: no limit",
+    ),
   TRIBUTARY_FILES_REMEMBERED: count
     .default(100_000)
     .describe("number of newest files with their status in memory; older ones are read from _ingest_files"),

@@ -23,8 +23,9 @@ export const GATEWAY_THROUGHPUT = {
   dropped: {
     drop_unfit: {
       intentional: true,
-      when: "a dropped object's name gives no table or is not a CSV file name; the object stays in the store",
+      when: "a dropped object's name gives no table, is not a CSV file name or means the file of another object; the object stays in the store",
     },
+    repeated_file: { intentional: true, when: "an upload or drop has the content of the newest version of its file" },
     undecodable: { intentional: false, when: "an event of the log cannot be decoded; the gateway skips it" },
   },
 } as const satisfies ThroughputSpec;
@@ -37,6 +38,9 @@ export interface GatewayMetrics {
   uploadBytes: Counter;
   uploadsRunning: Gauge;
   waiters: Gauge;
+  /** On the gateway that watches the drops. */
+  dropsHeld: Gauge;
+  dropsUnfit: Gauge;
   eventStreams: Gauge;
   /** 1 while the current keys or certificate file is unusable and an older version is in use. */
   staleFiles: Gauge<"file">;
@@ -62,6 +66,16 @@ export function gatewayMetrics(registry: Registry): GatewayMetrics {
     waiters: new Gauge({
       name: "tributary_waiters",
       help: "Requests that wait until their file is queryable",
+      registers,
+    }),
+    dropsHeld: new Gauge({
+      name: "tributary_drops_deletions_held",
+      help: "Missing dropped objects whose deletion waits for a confirmation (tributary drops)",
+      registers,
+    }),
+    dropsUnfit: new Gauge({
+      name: "tributary_drops_unfit",
+      help: "Objects in the drop store that cannot be ingested under their names",
       registers,
     }),
     eventStreams: new Gauge({ name: "tributary_event_streams", help: "Clients of /v1/events", registers }),

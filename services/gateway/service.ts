@@ -5,7 +5,7 @@ import type { BlobStore } from "../../lib/blob/blob-store.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Contracts } from "../../lib/contract/contract.ts";
 import { messageOf, TributaryError } from "../../lib/errors.ts";
-import type { EventLog, LogRecord } from "../../lib/event-log/event-log.ts";
+import type { EventLog, LogRecord, Tail } from "../../lib/event-log/event-log.ts";
 import { TOPICS } from "../../lib/messages/topics.ts";
 import { foldTableSchema, type NewestSchemas } from "../../lib/parsing/table-schemas.ts";
 import type { Logger } from "../../lib/process/logger.ts";
@@ -20,6 +20,7 @@ import { startDrops, type DropPoller } from "./drops/drops.ts";
 import { withArrival } from "./files/status.ts";
 import { FileView } from "./files/view.ts";
 import { makeIngest, type Ingest } from "./ingest/ingest.ts";
+import { findRepeats } from "./ingest/repeats.ts";
 import { guardLog, type LogGuard } from "./log-recreation/guard.ts";
 import { gatewayMetrics, registerDisk, type GatewayMetrics } from "./metrics.ts";
 import type { App } from "./http/deps.ts";
@@ -48,6 +49,8 @@ export interface GatewayOptions {
   tracer?: Tracer;
 }
 
+/** How long the first uploads wait until the view knows the earlier versions that they may repeat. */
+const CATCH_UP_MS_MAX = 30_000;
 /** How long running requests may continue once the gateway drains. */
 const DRAIN_MS_MAX = 7_000;
 
@@ -69,13 +72,14 @@ export async function startGateway(options: GatewayOptions): Promise<Service & {
   };
   await log.createTopics(Object.values(TOPICS));
   const guard = await guardLog(options);
-  const { view, schemas, commands, close } = await openViews(options, metrics);
+  const views = await openViews(options, metrics);
+  const { view, schemas, commands, close } = views;
   const waiters = makeWaiters(view, clock, settings.TRIBUTARY_WAITERS_MAX, metrics);
-  const ingest = ingestOf(options, guard, metrics, view);
+  const ingest = ingestOf(options, guard, metrics, views);
   let poller: DropPoller | undefined;
   const drops = options.drops && {
     url: options.drops.url,
-    trigger: (keys: readonly string[]) => poller?.trigger(keys),
+    poller: () => poller,
   };
   const parts = { ...options, ...listener, metrics, view, schemas, commands, ingest, waiters, drops };
   const { audit = logger.child({ audit: true }, { level: "info" }), metricsPublic = false } = options;
@@ -121,12 +125,23 @@ async function openViews({ log, clock, logger, settings }: GatewayOptions, metri
     metrics.throughput.dropped("undecodable");
     logger.error({ err: error, topic, offset }, "event cannot be decoded, skipped");
   };
-  const tails = [await feedView(log, view, onError), await log.tail([TOPICS.tableSchemas.name], onSchema)];
+  const feed = await feedView(log, view, onError);
+  const tails = [feed, await log.tail([TOPICS.tableSchemas.name], onSchema)];
   const commands = await openCommandClient(log, clock, metrics.throughput);
   const close = async (): Promise<void> => {
     await Promise.all([commands, ...tails].map((one) => one.close()));
   };
-  return { view, schemas, commands, close };
+  return { view, known: caughtUpWithin(feed, clock), schemas, commands, close };
+}
+
+/** Resolves when the tail has read what was in the log at the call, or after CATCH_UP_MS_MAX. */
+async function caughtUpWithin(tail: Tail, clock: Clock): Promise<void> {
+  const done = new AbortController();
+  const reading = tail.caughtUp().then(
+    () => done.abort(),
+    () => done.abort(),
+  );
+  await Promise.race([reading, clock.sleep(CATCH_UP_MS_MAX, done.signal)]);
 }
 
 async function watchDrops(
@@ -144,14 +159,15 @@ async function watchDrops(
     metrics,
     ...(pollMs === undefined ? {} : { pollMs }),
     ...(settleMs === undefined ? {} : { settleMs }),
+    deletionsPercentMax: settings.TRIBUTARY_DROPS_DELETIONS_MAX,
   });
 }
 
 function ingestOf(
-  { log, blob, clock, settings, tracer = untraced }: GatewayOptions,
+  { log, blob, clock, contracts, settings, tracer = untraced }: GatewayOptions,
   guard: LogGuard,
   metrics: GatewayMetrics,
-  view: FileView,
+  { view, known }: { view: FileView; known: Promise<void> },
 ): Ingest {
   return makeIngest({
     log,
@@ -164,7 +180,11 @@ function ingestOf(
       idleMsMax: settings.TRIBUTARY_UPLOAD_IDLE_MAX,
       diskFreeBytesMin: settings.TRIBUTARY_DISK_FREE_MIN,
     },
-    admit: () => guard.assert(),
+    admit: async () => {
+      await guard.assert();
+      await known;
+    },
+    repeats: findRepeats(view, contracts, clock),
     // Clients may ask for the file's status before the view has read the event from the log.
     onAccepted: (event, offset) => view.apply(event.fileId, (facts) => withArrival(facts, event, offset)),
   });

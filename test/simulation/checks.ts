@@ -16,6 +16,7 @@ export function checkEnd(world: World, accepted: readonly AcceptedFile[]): void 
   for (const { table } of CONTRACTS) {
     checkRows(world, table);
     checkOutcomes(world, table);
+    checkDrops(world, table);
   }
   for (const { fileId, table, offset } of accepted) {
     const known = world.arrived(table).some((arrived) => arrived.offset === offset && arrived.event.fileId === fileId);
@@ -90,6 +91,19 @@ function checkOutcomes(world: World, table: string): void {
       world.violation(`I9: ${name}: rejects ${stored.join()} (${rowsRejected}), not ${expected.rejected.join()}`);
     }
     if (sourceOffset !== offset) world.violation(`I3: ${name} is recorded at ${sourceOffset}`);
+  }
+}
+
+/** I18: a dropped version is one file version, whoever publishes it. In other tables it may cover a late one. */
+function checkDrops(world: World, table: string): void {
+  if (contractOf(table).writeMode !== "append") return;
+  const ids = new Map<string, Set<string>>();
+  for (const { event } of world.events(table)) {
+    if (event.origin !== "drop" || event.kind !== "put") continue;
+    ids.set(event.etag!, (ids.get(event.etag!) ?? new Set()).add(event.fileId));
+  }
+  for (const [etag, found] of ids) {
+    if (found.size > 1) world.violation(`I18: ${table}: ${etag} is ${found.size} versions: ${[...found].join(", ")}`);
   }
 }
 

@@ -139,6 +139,8 @@ export class World {
       logger,
       metrics: gatewayMetrics(new Registry()),
       pollMs: 500,
+      // Nobody confirms deletions here.
+      deletionsPercentMax: 100,
     });
     return { ready: async () => undefined, drain: () => poller.close() };
   }
@@ -198,8 +200,14 @@ export class World {
     });
   }
 
-  /** Every file event of a table, oldest first. */
+  /** Every file version of a table, oldest first: an event whose id has come before is the same version. */
   arrived(table: string): ArrivedEvent[] {
+    const ids = new Set<string>();
+    return this.events(table).filter(({ event: { fileId } }) => !ids.has(fileId) && ids.add(fileId));
+  }
+
+  /** Every file event of a table, oldest first. */
+  events(table: string): ArrivedEvent[] {
     return this.broker
       .topic(TOPICS.fileEvents.name)
       .partitions.flatMap(({ records }) => records.filter(({ key }) => key === table))
@@ -370,6 +378,14 @@ function warehouseClient(world: World, call: Call): Warehouse {
       };
       const names = ended.map(({ outcome }) => outcome.sourceFile);
       return alone("record", table, names, () => call("record", effect));
+    },
+    reads: {
+      ...warehouse.reads,
+      files: {
+        ...warehouse.reads.files,
+        recorded: (table, fileIds, limits) =>
+          call("recorded", () => warehouse.reads.files.recorded(table, fileIds, limits)),
+      },
     },
     stage: () => stageClient(warehouse.stage() as FakeStage, call),
   };

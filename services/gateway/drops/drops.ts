@@ -1,6 +1,9 @@
-import { messageOf } from "../../../lib/errors.ts";
+import { messageOf, TributaryError } from "../../../lib/errors.ts";
 import { GROUPS, TOPICS } from "../../../lib/messages/topics.ts";
+import { fileOf } from "../files/newest-versions.ts";
+import { readDropKey } from "./keys.ts";
 import { openDropMemory } from "./memory.ts";
+import { readState, type DropState } from "./state.ts";
 import { DropWatch, type DropsOptions } from "./watch.ts";
 
 export interface DropPoller {
@@ -9,6 +12,14 @@ export interface DropPoller {
    * nothing on a gateway that does not own the watch: the owner finds the objects at its next poll.
    */
   trigger(keys?: readonly string[]): void;
+  /** What the watching gateway has published last, whichever it is, and whether it is this one. */
+  state(): DropState & { watching: boolean };
+  /**
+   * Confirms that the held objects of the folder were deleted, if they are at most `missing`. The watching
+   * gateway carries it out after its next listing. @throws NOT_FOUND if nothing is held there,
+   * LOG_UNAVAILABLE
+   */
+  confirmDeletions(folder: string, missing: number): Promise<void>;
   /** Aborts running reads and ingests nothing more. Idempotent. */
   close(): Promise<void>;
 }
@@ -20,10 +31,16 @@ export interface DropPoller {
  * oldest versions of a listing first.
  */
 export async function startDrops(options: DropsOptions): Promise<DropPoller> {
-  const { log, clock, logger } = options;
-  const memory = await openDropMemory(log, clock, (err) =>
-    logger.error({ err }, "drop or file event cannot be decoded, skipped"),
-  );
+  const { log, clock, logger, contracts } = options;
+  const memory = await openDropMemory({
+    log,
+    clock,
+    fileOfKey(key) {
+      const target = readDropKey(key, contracts);
+      return target.kind === "file" ? fileOf(target.table, target.sourceFile) : undefined;
+    },
+    onError: (err) => logger.error({ err }, "drop or file event cannot be decoded, skipped"),
+  });
   let watch: DropWatch | undefined;
   let watching = Promise.resolve();
   const consumer = await log.consume(
@@ -35,7 +52,7 @@ export async function startDrops(options: DropsOptions): Promise<DropPoller> {
     },
     (partition) => {
       watching = watching.then(async () => {
-        watch = new DropWatch(options, memory, partition.signal);
+        watch = new DropWatch(options, memory, partition.signal, () => partition.confirm());
         await watch.run();
         watch = undefined;
       });
@@ -47,5 +64,17 @@ export async function startDrops(options: DropsOptions): Promise<DropPoller> {
     await memory.close();
   };
   let closed: Promise<void> | undefined;
-  return { trigger: (keys) => watch?.trigger(keys), close: () => (closed ??= close()) };
+  return {
+    trigger: (keys) => watch?.trigger(keys),
+    state: () => ({ ...readState(memory.state), watching: watch !== undefined }),
+    async confirmDeletions(folder, missing) {
+      const held = readState(memory.state).held.find((one) => one.folder === folder);
+      if (!held) throw new TributaryError("NOT_FOUND", `no deletions are held in '${folder}'`);
+      if (held.missing > missing)
+        throw new TributaryError("BAD_REQUEST", `missing: ${held.missing} objects are missing in '${folder}' now`);
+      await memory.confirm(folder, missing);
+      watch?.trigger();
+    },
+    close: () => (closed ??= close()),
+  };
 }

@@ -1,9 +1,9 @@
-import { folderOf, tableId } from "../../../lib/tables.ts";
 import type { Clock } from "../../../lib/clock.ts";
 import type { EventLog } from "../../../lib/event-log/event-log.ts";
 import { dropEvents, fileEvents } from "../../../lib/messages/avro.ts";
 import type { DropEvent, FileEvent } from "../../../lib/messages/generated.ts";
 import { TOPICS } from "../../../lib/messages/topics.ts";
+import { fileOf } from "../files/newest-versions.ts";
 
 /** The last ingested version of an object. */
 export interface TakenVersion {
@@ -14,14 +14,50 @@ export interface TakenVersion {
   offset: number;
 }
 
+/**
+ * Keys that no object has: they begin with a slash. Their records are marked `deleted`, which versions that
+ * do not know them ignore.
+ */
+const STATE_KEY = "/state";
+const CONFIRMED_KEY = "/confirmed";
+const FORGOTTEN_KEY = "/forgotten";
+
+/** How long a deletion is remembered. File events are kept as long. */
+const DELETIONS_MS = 30 * 24 * 60 * 60 * 1000;
+/** Least time between two removals of old deletions. */
+const FORGET_EVERY_MS = 7 * 24 * 60 * 60 * 1000;
+
+/** An operator's confirmation that at most `missing` known objects of a folder were deleted. */
+export interface Confirmation {
+  folder: string;
+  missing: number;
+  /** Offset of its record. */
+  offset: number;
+}
+
 /** The newest file event of a dropped file. */
 export type DropFileEvent = Pick<FileEvent, "kind" | "etag" | "sizeBytes" | "fileId">;
 
 /** The objects ingested from the drop store: the compacted topic `drops`, as a map. */
 export interface DropMemory {
   readonly taken: ReadonlyMap<string, TakenVersion>;
+  /** By `fileOf`: the key whose object the file's newest version is. */
+  readonly owners: ReadonlyMap<string, string>;
+  /**
+   * Identifies what came before the next version of an object, for its id: equal contents that return have
+   * another predecessor, and two gateways that take the same version have the same one.
+   */
+  predecessor(key: string): string;
   /** Records durably that a version was ingested, or that an object was deleted. @throws LOG_UNAVAILABLE */
   record(event: Omit<DropEvent, "atMs">): Promise<void>;
+  /** The watcher's state as it last published it, for all gateways; JSON. */
+  readonly state: string | undefined;
+  publishState(json: string): Promise<void>;
+  /** The newest confirmation of deletions. */
+  readonly confirmation: Confirmation | undefined;
+  confirm(folder: string, missing: number): Promise<void>;
+  /** Removes deletions that are older than 30 days from the topic. */
+  forget(): Promise<void>;
   /**
    * By `fileOf`, the newest file event of each dropped file that `recall` has read. If a process crashes, or
    * loses the log, between the file event and the drop event, only the file event exists. The caller clears
@@ -33,69 +69,71 @@ export interface DropMemory {
   close(): Promise<void>;
 }
 
-/** A file's name, unique across tables. */
-export const fileOf = (table: string, sourceFile: string): string => folderOf(tableId(table)) + sourceFile;
+export interface DropMemoryOptions {
+  log: EventLog;
+  clock: Clock;
+  /** By `fileOf`, the file of an object; undefined for objects that are not ingested. */
+  fileOfKey: (key: string) => string | undefined;
+  /** Receives the errors of events that cannot be decoded. */
+  onError: (thrown: unknown) => void;
+}
 
-/**
- * Opens the memory; it is complete after the first `recall`. `onError` receives the errors of events that
- * cannot be decoded. @throws LOG_UNAVAILABLE
- */
-export async function openDropMemory(
-  log: EventLog,
-  clock: Clock,
-  onError: (thrown: unknown) => void,
-): Promise<DropMemory> {
-  const taken = new Map<string, TakenVersion>();
-  /** By key of a deleted object: the offset of its newest event, until the tail has passed it. */
-  const deleted = new Map<string, number>();
+/** Opens the memory; it is complete after the first `recall`. @throws LOG_UNAVAILABLE */
+export async function openDropMemory({ log, clock, fileOfKey, onError }: DropMemoryOptions): Promise<DropMemory> {
+  const objects = new DroppedObjects(fileOfKey);
   const newest = new Map<string, DropFileEvent>();
   const next = new Map<number, number>();
-
-  const apply = (event: DropEvent, offset: number): void => {
-    const key = event.objectKey;
-    if (offset <= Math.max(taken.get(key)?.offset ?? -1, deleted.get(key) ?? -1)) return;
-    if (event.deleted) {
-      taken.delete(key);
-      deleted.set(key, offset);
-    } else {
-      deleted.delete(key);
-      taken.set(key, { etag: event.etag, sizeBytes: event.sizeBytes, fileId: event.fileId, offset });
-    }
-  };
-  const decode = (value: Buffer): FileEvent | undefined => {
+  const tail = await log.tail([TOPICS.drops.name], ({ key, value, offset }) => {
     try {
-      return fileEvents.decode(value);
-    } catch (error) {
-      onError(error);
-      return undefined;
-    }
-  };
-  const tail = await log.tail([TOPICS.drops.name], ({ value, offset }) => {
-    try {
-      const event = dropEvents.decode(value);
-      apply(event, offset);
-      if (deleted.get(event.objectKey) === offset) deleted.delete(event.objectKey);
+      if (value.length > 0) objects.apply(dropEvents.decode(value), offset);
+      else if (key !== null) objects.forget(key, offset);
     } catch (error) {
       onError(error);
     }
   });
+  const record = async (change: Omit<DropEvent, "atMs">): Promise<void> => {
+    const event = { ...change, atMs: clock.nowMs() };
+    const [position] = await log.publish(TOPICS.drops.name, [
+      { key: event.objectKey, value: dropEvents.encode(event) },
+    ]);
+    objects.apply(event, position!.offset);
+  };
+  const note = (objectKey: string, etag: string, sizeBytes = 0): Promise<void> =>
+    record({ objectKey, etag, sizeBytes, fileId: "", deleted: true });
 
   return {
-    taken,
-    async record(change) {
-      const event = { ...change, atMs: clock.nowMs() };
-      const record = { key: event.objectKey, value: dropEvents.encode(event) };
-      const [position] = await log.publish(TOPICS.drops.name, [record]);
-      apply(event, position!.offset);
+    taken: objects.taken,
+    owners: objects.owners,
+    predecessor: (key) => objects.predecessor(key),
+    record,
+    get state() {
+      return objects.state;
+    },
+    publishState: (json) => note(STATE_KEY, json),
+    get confirmation() {
+      return objects.confirmation;
+    },
+    confirm: (folder, missing) => note(CONFIRMED_KEY, folder, missing),
+    async forget() {
+      const nowMs = clock.nowMs();
+      const old = objects.deletedBefore(nowMs - DELETIONS_MS);
+      if (old.length === 0 || nowMs - objects.forgottenAtMs < FORGET_EVERY_MS) return;
+      // First the mark: a key that returns must not get the id that it had before.
+      await note(FORGOTTEN_KEY, "");
+      for (const key of old) {
+        const [position] = await log.publish(TOPICS.drops.name, [{ key, value: Buffer.alloc(0) }]);
+        objects.forget(key, position!.offset);
+      }
     },
     fileEvents: newest,
     async recall() {
       await tail.caughtUp();
-      for (const { partition, earliest } of await log.offsets(TOPICS.fileEvents.name)) {
+      for (const { partition, earliest, next: end } of await log.offsets(TOPICS.fileEvents.name)) {
         const from = Math.max(earliest, next.get(partition) ?? 0);
+        if (from >= end) continue;
         for await (const record of log.read(TOPICS.fileEvents.name, partition, from)) {
           next.set(partition, record.offset + 1);
-          const event = decode(record.value);
+          const event = decoded(record.value, onError);
           if (event?.origin !== "drop") continue;
           const { kind, etag, sizeBytes, fileId } = event;
           newest.set(fileOf(event.table, event.sourceFile), { kind, etag, sizeBytes, fileId });
@@ -104,4 +142,68 @@ export async function openDropMemory(
     },
     close: () => tail.close(),
   };
+}
+
+function decoded(value: Buffer, onError: (thrown: unknown) => void): FileEvent | undefined {
+  try {
+    return fileEvents.decode(value);
+  } catch (error) {
+    onError(error);
+    return undefined;
+  }
+}
+
+/** Folds drop events, which may come twice and late. */
+class DroppedObjects {
+  readonly taken = new Map<string, TakenVersion>();
+  readonly owners = new Map<string, string>();
+  state: string | undefined;
+  confirmation: Confirmation | undefined;
+  forgottenAtMs = 0;
+  readonly #deleted = new Map<string, { fileId: string; atMs: number; offset: number }>();
+  readonly #newest = new Map<string, number>();
+  readonly #fileOfKey: (key: string) => string | undefined;
+
+  constructor(fileOfKey: (key: string) => string | undefined) {
+    this.#fileOfKey = fileOfKey;
+  }
+
+  apply(event: DropEvent, offset: number): void {
+    const { objectKey: key, etag, sizeBytes, fileId, deleted, atMs } = event;
+    const known = Math.max(this.taken.get(key)?.offset ?? -1, this.#deleted.get(key)?.offset ?? -1);
+    if (offset <= Math.max(known, this.#newest.get(key) ?? -1)) return;
+    if (key.startsWith("/")) {
+      this.#newest.set(key, offset);
+      if (key === STATE_KEY) this.state = etag;
+      if (key === CONFIRMED_KEY) this.confirmation = { folder: etag, missing: sizeBytes, offset };
+      if (key === FORGOTTEN_KEY) this.forgottenAtMs = atMs;
+    } else if (deleted) {
+      this.#disown(key);
+      this.taken.delete(key);
+      this.#deleted.set(key, { fileId, atMs, offset });
+    } else {
+      this.#deleted.delete(key);
+      this.taken.set(key, { etag, sizeBytes, fileId, offset });
+      const file = this.#fileOfKey(key);
+      if (file !== undefined) this.owners.set(file, key);
+    }
+  }
+
+  forget(key: string, offset: number): void {
+    if ((this.#deleted.get(key)?.offset ?? Infinity) < offset) this.#deleted.delete(key);
+  }
+
+  predecessor(key: string): string {
+    const known = this.taken.get(key) ?? this.#deleted.get(key);
+    return known?.fileId ?? (this.forgottenAtMs === 0 ? "" : `forgotten ${this.forgottenAtMs}`);
+  }
+
+  deletedBefore(ms: number): string[] {
+    return [...this.#deleted].flatMap(([key, { atMs }]) => (atMs < ms ? [key] : []));
+  }
+
+  #disown(key: string): void {
+    const file = this.#fileOfKey(key);
+    if (file !== undefined && this.owners.get(file) === key) this.owners.delete(file);
+  }
 }

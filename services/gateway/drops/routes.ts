@@ -1,8 +1,77 @@
 import { z } from "zod";
 import { messageOf, TributaryError } from "../../../lib/errors.ts";
 import { readNotification } from "./notifications.ts";
+import type { DropPoller } from "./drops.ts";
 import type { App, GatewayDeps } from "../http/deps.ts";
 import { problemResponses } from "../http/parameters.ts";
+
+const folderSchema = z.string().max(1024).describe("with its final slash; empty: the whole store");
+
+/** The state of the drop store, and the confirmation of deletions that are held. */
+export function addDropRoutes(app: App, { drops }: GatewayDeps): void {
+  const pollerOf = (): DropPoller => {
+    if (!drops) throw new TributaryError("NOT_FOUND", "this gateway has no drop store: set TRIBUTARY_DROPS_URL");
+    const poller = drops.poller();
+    if (!poller) throw new TributaryError("OVERLOADED", "the gateway is starting");
+    return poller;
+  };
+
+  app.get(
+    "/v1/drops",
+    {
+      config: { scope: "read" },
+      schema: {
+        operationId: "getDrops",
+        tags: ["files"],
+        summary: "The drop store: deletions that wait for a confirmation, and objects that cannot be ingested",
+        response: {
+          200: z.object({
+            watching: z.boolean().describe("this gateway watches the store; otherwise another one does"),
+            held: z
+              .array(
+                z.object({
+                  folder: folderSchema,
+                  missing: z.number().describe("known objects that are missing"),
+                  known: z.number().describe("known objects of the folder"),
+                }),
+              )
+              .describe("folders in which too many objects are missing at once; their rows stay"),
+            unfit: z.array(z.object({ key: z.string(), reason: z.string() })).describe("the first 50"),
+            unfitCount: z.number(),
+          }),
+          ...problemResponses,
+        },
+      },
+    },
+    async () => {
+      const { watching, held, unfit, unfitCount } = pollerOf().state();
+      return { watching, held, unfit, unfitCount };
+    },
+  );
+
+  app.post(
+    "/v1/drops/deletions/confirm",
+    {
+      config: { scope: "admin" },
+      schema: {
+        operationId: "confirmDeletions",
+        tags: ["files"],
+        summary: "Confirm that the missing objects of a folder were deleted",
+        description: "Their deletion then takes place as that of single objects does: the contract's onDelete decides.",
+        body: z.strictObject({
+          folder: folderSchema,
+          missing: z.number().int().min(1).describe("how many, from GET /v1/drops; more than that stay held"),
+        }),
+        response: { 202: z.object({ folder: z.string(), missing: z.number() }), ...problemResponses },
+      },
+    },
+    async ({ body, audited }, reply) => {
+      Object.assign(audited, body);
+      await pollerOf().confirmDeletions(body.folder, body.missing);
+      return reply.code(202).send(body);
+    },
+  );
+}
 
 /** Receives object store notifications, so that dropped files are ingested at once, not at the next poll. */
 export function addNotificationRoutes(app: App, { drops }: GatewayDeps): void {
@@ -36,7 +105,7 @@ export function addNotificationRoutes(app: App, { drops }: GatewayDeps): void {
       if (!drops) throw new TributaryError("NOT_FOUND", "this gateway has no drop store: set TRIBUTARY_DROPS_URL");
       const keys = readNotification(body, drops.url).map(({ key }) => key);
       audited["objects"] = keys.length;
-      if (keys.length > 0) drops.trigger(keys);
+      if (keys.length > 0) drops.poller()?.trigger(keys);
       return reply.code(202).send({ objects: keys.length });
     },
   );

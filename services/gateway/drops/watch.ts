@@ -5,11 +5,15 @@ import type { Contracts } from "../../../lib/contract/contract.ts";
 import { codeOf, hasCode, isRetryable, messageOf } from "../../../lib/errors.ts";
 import type { EventLog } from "../../../lib/event-log/event-log.ts";
 import type { Logger } from "../../../lib/process/logger.ts";
-import type { ThroughputMetrics } from "../../../lib/process/metrics.ts";
+import type { GatewayMetrics } from "../metrics.ts";
 import type { Ingest } from "../ingest/ingest.ts";
 import { readDropKey } from "./keys.ts";
-import { fileOf, type DropFileEvent, type DropMemory } from "./memory.ts";
+import { derivedFileId } from "../../../lib/file-id.ts";
+import { fileOf } from "../files/newest-versions.ts";
+import { Deletions } from "./deletions.ts";
+import type { DropFileEvent, DropMemory } from "./memory.ts";
 import { makeKeyedQueue, type KeyedQueue } from "./keyed-queue.ts";
+import { readState, UnfitObjects, type DropState } from "./state.ts";
 
 export interface DropsOptions {
   /** Store with objects `<table>/<file>.csv`. */
@@ -19,7 +23,7 @@ export interface DropsOptions {
   contracts: Contracts;
   clock: Clock;
   logger: Logger;
-  metrics: { throughput: ThroughputMetrics };
+  metrics: Pick<GatewayMetrics, "throughput" | "dropsHeld" | "dropsUnfit">;
   /** Time between two listings. Default: 5 s for object stores, 500 ms for a folder. */
   pollMs?: number;
   /** A file in a folder counts as complete after this long without a change. Default 1 s. */
@@ -28,6 +32,8 @@ export interface DropsOptions {
    * Tables whose files are ingested concurrently; the files of one table are ingested in order. Default 8.
    */
   concurrentTablesMax?: number;
+  /** Deletions of more than this share of a folder's objects at once are held; 100: none. Default 50. */
+  deletionsPercentMax?: number;
 }
 
 /** An object version to ingest, or a deletion. */
@@ -36,6 +42,10 @@ interface Task {
   sourceFile: string;
   key: string;
   version: BlobInfo | "gone";
+  /** The version's id, from what the memory knew when it found the version. */
+  fileId: string;
+  /** The version before; if the memory has another one by now, the task is out of date. */
+  before: string | undefined;
 }
 
 const POLL_MS_OBJECTS = 5_000;
@@ -46,8 +56,7 @@ const CONCURRENT_TABLES_MAX = 8;
 const TASKS_MAX = 10_000;
 /** Objects that one trigger checks by name; with more, it starts a listing. */
 const TRIGGERED_KEYS_MAX = 1_000;
-/** Unfit keys in memory, so that each is logged once. */
-const UNFIT_MAX = 10_000;
+const DELETIONS_PERCENT_MAX = 50;
 const BACKOFF_MS_MIN = 1_000;
 const BACKOFF_MS_MAX = 60_000;
 
@@ -58,23 +67,29 @@ const backoffMs = (failures: number): number => Math.min(BACKOFF_MS_MIN * 2 ** (
  *
  * States of a key: seen → (in a folder: unchanged for `settleMs`) → queued for its table → ingested and
  * recorded in the memory. A failed version is retried with backoff, or never if the failure is not retryable.
- * A new version starts again. A key that is missing from two complete listings is deleted.
+ * A new version starts again. A key that is missing from two complete listings is deleted, unless too many
+ * of its folder are (deletions.ts). If several keys mean the same file of the same table, the first one that
+ * was ingested is the file and the others are unfit, until it is deleted.
  */
 export class DropWatch {
   readonly #options: DropsOptions;
   readonly #memory: DropMemory;
   readonly #signal: AbortSignal;
+  readonly #confirm: () => Promise<void>;
   readonly #queue: KeyedQueue<Task>;
   readonly #settleMs: number;
   /** Keys of queued and running tasks. */
   readonly #queued = new Set<string>();
+  /** By `fileOf`: the key of the file's queued or running task. */
+  readonly #claims = new Map<string, string>();
   /** New versions in a folder, and since when they are unchanged (monotonic). */
   readonly #unsettled = new Map<string, { version: BlobInfo; sinceMs: number; listing: number }>();
   /** Versions whose ingest failed. */
   readonly #failed = new Map<string, { version: BlobInfo; failures: number; retryAtMs: number; listing: number }>();
-  /** Known keys that the last complete listing lacked, and since when (monotonic). */
-  #missing = new Map<string, number>();
-  readonly #unfit = new Set<string>();
+  readonly #deletions: Deletions;
+  readonly #unfit = new UnfitObjects();
+  /** Files of which the current listing has a key beside the one that is ingested. */
+  #contested = new Set<string>();
   /** Number of the listing. State of keys that a complete listing lacks is dropped. */
   #listing = 0;
   /** False while file events without a drop event may exist. */
@@ -82,11 +97,15 @@ export class DropWatch {
   #wake: () => void = () => undefined;
   #checking: Promise<void> = Promise.resolve();
 
-  constructor(options: DropsOptions, memory: DropMemory, signal: AbortSignal) {
+  /** `confirm` throws if another gateway owns the watch now. */
+  constructor(options: DropsOptions, memory: DropMemory, signal: AbortSignal, confirm: () => Promise<void>) {
     this.#options = options;
     this.#memory = memory;
     this.#signal = signal;
+    this.#confirm = confirm;
     this.#settleMs = options.drops.supports.atomicForeignWrites ? 0 : (options.settleMs ?? SETTLE_MS);
+    const percentMax = options.deletionsPercentMax ?? DELETIONS_PERCENT_MAX;
+    this.#deletions = new Deletions({ percentMax, settleMs: this.#settleMs });
     this.#queue = makeKeyedQueue(options.concurrentTablesMax ?? CONCURRENT_TABLES_MAX, (task) => this.#process(task));
     // Each running read adds a listener.
     setMaxListeners(0, signal);
@@ -141,9 +160,10 @@ export class DropWatch {
 
   async #list(): Promise<void> {
     const { drops } = this.#options;
-    if (!this.#recalled) await this.#memory.recall();
+    await this.#memory.recall();
     this.#recalled = true;
     this.#listing++;
+    this.#contested = new Set();
     const seen = new Set<string>();
     const found: Task[] = [];
     const room = TASKS_MAX - this.#queue.size;
@@ -160,25 +180,46 @@ export class DropWatch {
       for (const [key, { listing }] of trace)
         if (listing !== this.#listing && !this.#queued.has(key)) trace.delete(key);
     }
-    found.push(...this.#deletions(seen));
+    found.push(...(await this.#findDeletions(seen)));
     for (const task of found.sort(byAge)) this.#enqueue(task);
+    await this.#publishState();
+    await this.#memory.forget();
   }
 
   /** The task for a version; undefined if it is ingested, queued, unsettled or waiting for a retry. */
   async #examine(version: BlobInfo): Promise<Task | undefined> {
     const { key } = version;
-    const taken = this.#memory.taken.get(key);
-    if ((taken && isSame(taken, version)) || this.#queued.has(key)) return undefined;
+    if (this.#queued.has(key)) return undefined;
     const target = readDropKey(key, this.#options.contracts);
     if (target.kind === "unfit") this.#reportUnfit(key, target.reason);
     if (target.kind !== "file") return undefined;
-    const event = this.#memory.fileEvents.get(fileOf(target.table, target.sourceFile));
-    if (event?.kind === "put" && event.etag === version.etag && event.fileId > (taken?.fileId ?? "")) {
+    const { table, sourceFile } = target;
+    const file = fileOf(table, sourceFile);
+    if (this.#isContested(file, key)) return undefined;
+    const taken = this.#memory.taken.get(key);
+    const event = this.#memory.fileEvents.get(file);
+    const isForeign = event !== undefined && event.fileId !== taken?.fileId;
+    if (isForeign && event.kind === "put" && event.etag === version.etag) {
       await this.#record(version, event.fileId);
       return undefined;
     }
+    const isTaken = taken !== undefined && isSame(taken, version) && this.#memory.owners.get(file) === key;
+    // A gateway that had lost the watch published an older version, or a deletion, over this one.
+    const isCovered = isForeign && this.#options.contracts.of(table).writeMode !== "append";
+    if (isTaken && !isCovered) return undefined;
     if (!this.#isSettled(version) || this.#isBackingOff(version)) return undefined;
-    return { table: target.table, sourceFile: target.sourceFile, key, version };
+    const predecessor = isTaken && isForeign ? event.fileId : this.#memory.predecessor(key);
+    const fileId = derivedFileId("drop", file, key, version.etag, predecessor);
+    return { table, sourceFile, key, version, fileId, before: taken?.fileId };
+  }
+
+  /** Whether another key is the file's object. Reports this key as unfit then. */
+  #isContested(file: string, key: string): boolean {
+    const owner = this.#memory.owners.get(file) ?? this.#claims.get(file);
+    if (owner === undefined || owner === key) return false;
+    this.#contested.add(file);
+    this.#reportUnfit(key, `'${owner}' is the same file of the same table: rename one of them, or delete it`);
+    return true;
   }
 
   #removeListed(files: Map<string, DropFileEvent>, key: string): void {
@@ -200,9 +241,7 @@ export class DropWatch {
   }
 
   #reportUnfit(key: string, reason: string): void {
-    if (this.#unfit.has(key)) return;
-    if (this.#unfit.size >= UNFIT_MAX) this.#unfit.clear();
-    this.#unfit.add(key);
+    if (!this.#unfit.note(key, reason, this.#listing)) return;
     this.#options.metrics.throughput.dropped("drop_unfit");
     this.#options.logger.warn({ key, reason }, "skipping unfit object: rename or move it");
   }
@@ -223,33 +262,62 @@ export class DropWatch {
     return isSame(failure.version, version) && this.#options.clock.monotonicMs() < failure.retryAtMs;
   }
 
-  /**
-   * Deletions of known objects that this and the previous complete listing lacked (in a folder: for
-   * `settleMs`).
-   */
-  #deletions(seen: ReadonlySet<string>): Task[] {
-    const nowMs = this.#options.clock.monotonicMs();
-    const missing = new Map<string, number>();
+  /** Deletions of known objects. Of a file with another key in the store, only the key is forgotten. */
+  async #findDeletions(seen: ReadonlySet<string>): Promise<Task[]> {
     const deletions: Task[] = [];
-    for (const key of this.#memory.taken.keys()) {
-      if (seen.has(key) || this.#queued.has(key)) continue;
-      const sinceMs = this.#missing.get(key);
-      missing.set(key, sinceMs ?? nowMs);
-      if (sinceMs === undefined || nowMs - sinceMs < this.#settleMs) continue;
+    for (const key of this.#deletions.after(this.#memory.taken, seen, this.#options.clock.monotonicMs())) {
+      if (this.#queued.has(key)) continue;
       const target = readDropKey(key, this.#options.contracts);
-      if (target.kind === "file")
-        deletions.push({ table: target.table, sourceFile: target.sourceFile, key, version: "gone" });
+      if (target.kind !== "file") continue;
+      const { table, sourceFile } = target;
+      const file = fileOf(table, sourceFile);
+      const { etag, sizeBytes, fileId } = this.#memory.taken.get(key)!;
+      if (this.#contested.has(file) || this.#memory.owners.get(file) !== key) {
+        await this.#memory.record({ objectKey: key, etag, sizeBytes, fileId, deleted: true });
+        continue;
+      }
+      const id = derivedFileId("gone", file, key, fileId);
+      deletions.push({ table, sourceFile, key, version: "gone", fileId: id, before: fileId });
     }
-    this.#missing = missing;
     return deletions;
   }
 
+  /** Tells all gateways what is held and what is unfit, if that has changed; applies their confirmations. */
+  async #publishState(): Promise<void> {
+    const { metrics, logger } = this.#options;
+    const before = readState(this.#memory.state);
+    const { confirmation } = this.#memory;
+    let { confirmedUpTo } = before;
+    if (confirmation && confirmation.offset > confirmedUpTo) {
+      confirmedUpTo = confirmation.offset;
+      const { folder, missing } = confirmation;
+      const done = this.#deletions.confirm(folder, missing);
+      logger.warn({ folder, missing, done }, "confirmation of deletions received");
+      if (done) this.#wake();
+    }
+    const held = this.#deletions.held.map((one) => ({ ...one }));
+    this.#unfit.keepSince(this.#listing);
+    const state: DropState = { held, ...this.#unfit.summary(), confirmedUpTo };
+    metrics.dropsHeld.set(held.reduce((sum, { missing }) => sum + missing, 0));
+    metrics.dropsUnfit.set(state.unfitCount);
+    for (const { folder, missing, known } of held) {
+      if (before.held.some((one) => one.folder === folder)) continue;
+      logger.error(
+        { folder, missing, known },
+        "many dropped objects are missing at once, deleting nothing: confirm the deletion, or bring them back",
+      );
+    }
+    const json = JSON.stringify(state);
+    if (json !== JSON.stringify(before)) await this.#memory.publishState(json);
+  }
+
   #enqueue(task: Task): void {
-    const taken = this.#memory.taken.get(task.key);
-    // A trigger may have ingested it during the listing.
-    const done = task.version !== "gone" && taken !== undefined && isSame(taken, task.version);
-    if (done || this.#queued.has(task.key) || this.#signal.aborted) return;
+    const file = fileOf(task.table, task.sourceFile);
+    // A trigger may have ingested a version during the listing.
+    const isOutdated = this.#memory.taken.get(task.key)?.fileId !== task.before;
+    if (isOutdated || this.#queued.has(task.key) || this.#claims.has(file) || this.#signal.aborted) return;
     this.#queued.add(task.key);
+    this.#claims.set(file, task.key);
     this.#queue.add(task.table, task);
   }
 
@@ -262,16 +330,18 @@ export class DropWatch {
       if (!this.#signal.aborted) this.#recordFailure(task, error);
     } finally {
       this.#queued.delete(key);
+      this.#claims.delete(fileOf(task.table, task.sourceFile));
       this.#unsettled.delete(key);
     }
   }
 
-  async #ingestVersion({ table, sourceFile, key }: Task, { etag }: BlobInfo): Promise<void> {
+  async #ingestVersion({ table, sourceFile, key, fileId: id }: Task, { etag }: BlobInfo): Promise<void> {
     const { drops, ingest } = this.#options;
     const { body, info } = await drops.get(key, { ifMatch: etag, signal: this.#signal });
     const { sizeBytes } = info;
     try {
-      const { fileId } = await ingest.put({ table, sourceFile, origin: "drop", body, sizeBytes, etag });
+      const file = { table, sourceFile, origin: "drop", body, sizeBytes, etag, fileId: id } as const;
+      const { fileId } = await ingest.put({ ...file, confirm: this.#confirm });
       await this.#record(info, fileId);
     } finally {
       // The ingest may have refused the file before reading its body.
@@ -279,12 +349,13 @@ export class DropWatch {
     }
   }
 
-  async #ingestDeletion({ table, sourceFile, key }: Task): Promise<void> {
+  async #ingestDeletion({ table, sourceFile, key, fileId: id }: Task): Promise<void> {
     const { drops, ingest } = this.#options;
     const taken = this.#memory.taken.get(key);
     if (!taken || (await drops.head(key))) return;
     const { etag, sizeBytes } = taken;
-    const { fileId } = await ingest.deleted({ table, sourceFile, origin: "drop", etag });
+    const deletion = { table, sourceFile, origin: "drop", etag, fileId: id } as const;
+    const { fileId } = await ingest.deleted({ ...deletion, confirm: this.#confirm });
     await this.#memory.record({ objectKey: key, etag, sizeBytes, fileId, deleted: true });
   }
 

@@ -14,6 +14,7 @@ import type { Logger } from "../../../lib/process/logger.ts";
 import type { Registry } from "../../../lib/process/metrics.ts";
 import type { Warehouse } from "../../../lib/warehouse/warehouse.ts";
 import type { Identities } from "../access/auth.ts";
+import type { DropPoller } from "../drops/drops.ts";
 import type { CommandClient } from "../commands/command-client.ts";
 import type { GatewaySettings } from "../config.ts";
 import type { FileView } from "../files/view.ts";
@@ -40,8 +41,8 @@ export interface GatewayDeps {
   commands: CommandClient;
   /** By table: the schema after the newest parsed file. */
   schemas: ReadonlyMap<string, TableSchema>;
-  /** The drop store, and how to check it now; undefined: nothing is watched. */
-  drops: { url: string; trigger(keys: readonly string[]): void } | undefined;
+  /** The drop store and its watch, once it has started; undefined: nothing is watched. */
+  drops: { url: string; poller(): DropPoller | undefined } | undefined;
   identities: Identities;
   /** Audit log. */
   audit: Logger;

@@ -61,6 +61,23 @@ export function requestedDialectOf(query: {
   throw new TributaryError("BAD_REQUEST", faults.join("; "));
 }
 
+/** Senders' wishes for repeated uploads. */
+export const repeatParameters = {
+  again: z
+    .enum(["true", "false"])
+    .optional()
+    .describe("true: a new version even if the newest one has the same content; an append table gets its rows again"),
+} as const;
+
+/** The header of requests that may be sent again. */
+export const idempotencyHeaders = z.looseObject({
+  "idempotency-key": z
+    .string()
+    .regex(/^[!-~]{1,255}$/, "send one key of 1 to 255 printable ASCII characters, without spaces")
+    .optional()
+    .describe("a repeated request with the same key, file name and content is the same version of the file"),
+});
+
 export const waitParameters = {
   wait: z.literal("committed").optional().describe("respond only when the rows can be queried"),
   timeout: duration.optional().describe("how long to wait, e.g. 30s; default 30s"),

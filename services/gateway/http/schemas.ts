@@ -50,6 +50,10 @@ export const fileStatusSchema = z
     commit: z.object({ commitId: z.string(), snapshotId: z.string().nullable(), strategy: z.string() }).nullable(),
     error: errorSchema.nullable(),
     links: z.object({ self: z.string(), table: z.string(), rejects: z.string() }),
+    repeated: z
+      .literal(true)
+      .optional()
+      .describe("answer to an upload: this content was there already, so this is the version that has it"),
   })
   .meta({ id: "File", description: "A file version on its way into its table" });
 export type FileStatus = z.infer<typeof fileStatusSchema>;

@@ -15,7 +15,7 @@ import { addApiDescription } from "./description.ts";
 import { addEventRoutes } from "../files/events-route.ts";
 import { addFileRoutes } from "../files/routes.ts";
 import { addLogRoutes } from "../log-recreation/routes.ts";
-import { addNotificationRoutes } from "../drops/routes.ts";
+import { addDropRoutes, addNotificationRoutes } from "../drops/routes.ts";
 import { addPreviewRoutes } from "../ingest/preview-route.ts";
 import { addQueryRoutes } from "../tables/query-route.ts";
 import { addRejectRoutes } from "../rejects/routes.ts";
@@ -61,6 +61,7 @@ export async function buildServer(deps: GatewayDeps): Promise<App> {
     addRejectRoutes,
     addPreviewRoutes,
     addNotificationRoutes,
+    addDropRoutes,
     addEventRoutes,
     addCommandRoutes,
     addTableHealthRoute,
@@ -138,6 +139,8 @@ async function addRateLimit(app: App, perMinute: number): Promise<void> {
     max: perMinute,
     timeWindow: "1 minute",
     keyGenerator: ({ caller, ip }) => (caller ? `${caller.kind} ${caller.id}` : ip),
-    allowList: (request) => !request.url.startsWith("/v1/"),
+    // The route, not the URL as sent: `/%761/tables` is the same route as `/v1/tables`. A request that no
+    // route takes counts too, since it may try names.
+    allowList: ({ routeOptions: { url } }) => url !== undefined && !url.startsWith("/v1/"),
   });
 }

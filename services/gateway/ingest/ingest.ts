@@ -10,7 +10,10 @@ import { codeOf, hasCode, messageOf, TributaryError } from "../../../lib/errors.
 import type { EventLog } from "../../../lib/event-log/event-log.ts";
 import { fileEvents } from "../../../lib/messages/avro.ts";
 import type { FileEvent, FileOrigin } from "../../../lib/messages/generated.ts";
+import { declaredBy } from "../files/status.ts";
+import { makeFileIds, makeTurns } from "./file-ids.ts";
 import { rawKey } from "./raw-key.ts";
+import type { Repeats } from "./repeats.ts";
 import { TOPICS } from "../../../lib/messages/topics.ts";
 import { carrying, untraced, type Span, type Tracer } from "../../../lib/process/tracing.ts";
 import type { GatewayMetrics } from "../metrics.ts";
@@ -34,6 +37,8 @@ export interface IngestDeps {
   limits: { sizeBytesMax: number; idleMsMax: number; diskFreeBytesMin: number };
   /** Throws while files must be refused. */
   admit?: () => Promise<void>;
+  /** Finds repeated files. Default: none. */
+  repeats?: Repeats;
   /** Called with each event once it is durable. */
   onAccepted?: (event: FileEvent, offset: number) => void;
 }
@@ -50,6 +55,14 @@ export interface IncomingFile {
   dialect?: FormatRequest | undefined;
   /** The sender's trace context, the parent of the file's trace. */
   traceparent?: string | undefined;
+  /** The version's id, if its event may be published more than once. Default: a new one. */
+  fileId?: string | undefined;
+  /** Repetitions of a request have the same key: with equal file and content they are the same version. */
+  idempotencyKey?: string | undefined;
+  /** Make a new version even if the newest one has the same content. */
+  again?: boolean | undefined;
+  /** Throws if the caller may not publish the event any more. */
+  confirm?: (() => Promise<void>) | undefined;
   /** For a correction: the corrected file, and the version offset that its rows keep (null: a new one). */
   corrects?: { fileId: string; versionOffset: number | null } | undefined;
 }
@@ -59,25 +72,31 @@ export interface Accepted {
   fileId: string;
   /** Offset of the file event, which is the file's version. */
   offset: number;
-  event: FileEvent;
+  sizeBytes: number;
+  /** Published now; undefined: the file repeats this version, and nothing was published. */
+  event?: FileEvent;
 }
 
 /** The only entry point of file versions, for uploads and drops. */
 export interface Ingest {
   /**
-   * Stores the body under its content hash and publishes the file event. Stores nothing of a body that fails
-   * or ends early.
+   * Stores the body under its content hash and publishes the file event, unless the file repeats a version
+   * (repeats.ts). Stores nothing of a body that fails or ends early.
    * @throws UPLOAD_INCOMPLETE, BODY_TOO_LARGE, DISK_FULL, BLOB_UNAVAILABLE, LOG_UNAVAILABLE
    */
   put(file: IncomingFile): Promise<Accepted>;
   /** Publishes the deletion of a file at its source. The contract's `onDelete` decides about its rows. */
-  deleted(file: Pick<IncomingFile, "table" | "sourceFile" | "origin" | "etag">): Promise<Accepted>;
+  deleted(
+    file: Pick<IncomingFile, "table" | "sourceFile" | "origin" | "etag" | "fileId" | "confirm">,
+  ): Promise<Accepted>;
   /** Deletes the incomplete uploads of crashed processes. */
   sweep(): Promise<void>;
 }
 
 export function makeIngest(deps: IngestDeps): Ingest {
   const { blob, clock, metrics, limits } = deps;
+  const turns = makeTurns();
+  const ids = makeFileIds((table) => deps.repeats?.isAppend(table) ?? false);
   return {
     async put(file) {
       await deps.admit?.();
@@ -86,22 +105,37 @@ export function makeIngest(deps: IngestDeps): Ingest {
         await checkDiskSpace(blob, limits.diskFreeBytesMin, file.sizeBytes ?? 0);
         const stored = await store(deps, file);
         metrics.uploadBytes.inc(stored.sizeBytes);
-        const event: FileEvent = {
-          ...baseEvent(uuidv7(), clock.nowMs(), file),
-          kind: "put",
-          blobKey: rawKey(stored.contentHash),
-          ...stored,
-          replayOf: file.corrects?.fileId ?? null,
-          versionOffset: file.corrects?.versionOffset ?? null,
-          ...requestFields(file.dialect),
-        };
-        return publishFile(deps, event, span);
+        const arrived = { ...file, ...stored, declared: declaredBy(requestFields(file.dialect)) };
+        // Side by side, two requests with one content would both find no earlier version.
+        return turns.run(`${file.table}/${file.sourceFile}`, async () => {
+          const fileId = ids.of(arrived);
+          const again = file.again === true || file.corrects !== undefined;
+          const repeated = deps.repeats?.of({ ...arrived, fileId, again });
+          if (repeated) {
+            metrics.throughput.dropped("repeated_file");
+            return repeated;
+          }
+          const event: FileEvent = {
+            ...baseEvent(fileId, clock.nowMs(), file),
+            kind: "put",
+            blobKey: rawKey(stored.contentHash),
+            ...stored,
+            replayOf: file.corrects?.fileId ?? null,
+            versionOffset: file.corrects?.versionOffset ?? null,
+            ...requestFields(file.dialect),
+          };
+          await file.confirm?.();
+          return ids.keeping(arrived, fileId, () => publishFile(deps, event, span));
+        });
       });
     },
     async deleted(file) {
       await deps.admit?.();
       metrics.throughput.received("deletion");
-      return inSpan(deps, file, (span) => publishFile(deps, baseEvent(uuidv7(), clock.nowMs(), file), span));
+      return inSpan(deps, file, async (span) => {
+        await file.confirm?.();
+        return publishFile(deps, baseEvent(file.fileId ?? uuidv7(), clock.nowMs(), file), span);
+      });
     },
     async sweep() {
       for await (const { key, modifiedAtMs } of blob.list(INCOMING_PREFIX)) {
@@ -125,7 +159,7 @@ async function inSpan(
   const span = tracer.start("receive", { parent: traceparent, attributes });
   try {
     const accepted = await work(span);
-    span.set({ "tributary.file_id": accepted.fileId, "tributary.size_bytes": accepted.event.sizeBytes });
+    span.set({ "tributary.file_id": accepted.fileId, "tributary.size_bytes": accepted.sizeBytes });
     span.end();
     return accepted;
   } catch (thrown) {
@@ -166,7 +200,7 @@ async function publishFile(
   const { offset } = position!;
   metrics.throughput.sent(event.kind === "put" ? "file" : "deletion");
   onAccepted?.(event, offset);
-  return { fileId: event.fileId, offset, event };
+  return { fileId: event.fileId, offset, sizeBytes: event.sizeBytes, event };
 }
 
 async function checkDiskSpace(blob: BlobStore, freeBytesMin: number, sizeBytes: number): Promise<void> {

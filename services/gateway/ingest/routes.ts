@@ -5,7 +5,8 @@ import { knownCode, messageOf, TributaryError } from "../../../lib/errors.ts";
 import { readTraceparent } from "../../../lib/process/tracing.ts";
 import { auditedFiles } from "../access/audit.ts";
 import { makeConcurrencyLimiter, type ConcurrencyLimiter } from "../http/concurrency-limiter.ts";
-import type { Accepted } from "./ingest.ts";
+import { noFileFacts, statusOf, withArrival } from "../files/status.ts";
+import type { Accepted, IncomingFile } from "./ingest.ts";
 import { checkFileName, checkTableName } from "../http/names.ts";
 import { instanceOf, problemOf, sendFileProblem } from "../http/problems.ts";
 import { fileStatusSchema, uploadResultsSchema, type FileStatus } from "../http/schemas.ts";
@@ -13,6 +14,8 @@ import type { App, GatewayDeps } from "../http/deps.ts";
 import {
   requestedDialectOf,
   dialectParameters,
+  idempotencyHeaders,
+  repeatParameters,
   FORM_LIMITS,
   problemResponses,
   waitMsOf,
@@ -40,12 +43,14 @@ function addBodyUpload(app: App, deps: GatewayDeps, limiter: ConcurrencyLimiter)
         summary: "Send a file, or a new version of it",
         description:
           "The body is the file, of any content type, plain or with Content-Encoding gzip or zstd. It is stored before the " +
-          "response; a body that ends early stores nothing. The name may contain slashes.",
+          "response; a body that ends early stores nothing. The name may contain slashes. If the newest version of the file " +
+          "has the same content, the answer is that version (200, `repeated`); `again=true` makes a new one.",
         consumes: ["text/csv", "application/octet-stream"],
         params: z.object({ table: z.string(), "*": z.string().describe("name of the file within its table") }),
-        querystring: z.strictObject({ ...waitParameters, ...dialectParameters }),
+        querystring: z.strictObject({ ...waitParameters, ...repeatParameters, ...dialectParameters }),
+        headers: idempotencyHeaders,
         response: {
-          200: fileStatusSchema.describe("with wait=committed: its rows can be queried"),
+          200: fileStatusSchema.describe("with wait=committed: its rows can be queried; or `repeated`"),
           202: fileStatusSchema.describe("accepted: links.self has its status"),
           ...problemResponses,
         },
@@ -61,10 +66,11 @@ function addBodyUpload(app: App, deps: GatewayDeps, limiter: ConcurrencyLimiter)
       const accepted = await limiter.run(() =>
         deps.ingest.put({
           ...{ table, sourceFile, origin: "upload", body: request.raw, sizeBytes, dialect },
-          traceparent: traceparentOf(request),
+          ...wishesOf(request),
         }),
       );
       request.audited["fileId"] = accepted.fileId;
+      if (!accepted.event) request.audited["repeated"] = true;
       return respond(deps, reply, accepted, waitMs);
     },
   );
@@ -82,7 +88,8 @@ function addFormUpload(app: App, deps: GatewayDeps, limiter: ConcurrencyLimiter)
         description: "Each part with a file name is a file and has its own result: 202 if all were accepted, else 207.",
         consumes: ["multipart/form-data"],
         params: z.object({ table: z.string() }),
-        querystring: z.strictObject(dialectParameters),
+        querystring: z.strictObject({ ...repeatParameters, ...dialectParameters }),
+        headers: idempotencyHeaders,
         response: { 202: uploadResultsSchema, 207: uploadResultsSchema, ...problemResponses },
       },
     },
@@ -95,7 +102,7 @@ function addFormUpload(app: App, deps: GatewayDeps, limiter: ConcurrencyLimiter)
         );
       }
       const dialect = requestedDialectOf(request.query);
-      const results = await limiter.run(() => takeParts(deps, request, table, dialect));
+      const results = await limiter.run(() => takeParts(deps, request, { table, dialect, ...wishesOf(request) }));
       Object.assign(request.audited, auditedFiles(results));
       if (results.length === 0) throw new TributaryError("BAD_REQUEST", "the form contains no file");
       return reply.code(results.every(({ file }) => file) ? 202 : 207).send({ results });
@@ -106,15 +113,18 @@ function addFormUpload(app: App, deps: GatewayDeps, limiter: ConcurrencyLimiter)
 async function takeParts(
   deps: GatewayDeps,
   request: FastifyRequest,
-  table: string,
-  dialect: ReturnType<typeof requestedDialectOf>,
+  common: Pick<IncomingFile, "table" | "dialect" | "again" | "idempotencyKey" | "traceparent">,
 ): Promise<z.infer<typeof uploadResultsSchema>["results"]> {
   const results: z.infer<typeof uploadResultsSchema>["results"] = [];
+  const names = new Set<string>();
   for await (const { file: body, filename: name } of partsOf(request)) {
     try {
       const sourceFile = checkFileName(name);
-      const traceparent = traceparentOf(request);
-      const accepted = await deps.ingest.put({ table, sourceFile, origin: "upload", body, dialect, traceparent });
+      if (names.has(sourceFile)) {
+        throw new TributaryError("FILE_NAME_INVALID", `'${sourceFile}' is twice in this form: give each file its name`);
+      }
+      names.add(sourceFile);
+      const accepted = await deps.ingest.put({ ...common, sourceFile, origin: "upload", body });
       results.push({ name, file: statusOfAccepted(deps, accepted) });
     } catch (error) {
       const problem = problemOf(error, instanceOf(request));
@@ -153,6 +163,17 @@ function checkBody(request: FastifyRequest): void {
   }
 }
 
+/** What the sender says about its request as a whole. */
+function wishesOf(request: FastifyRequest): Pick<IncomingFile, "again" | "idempotencyKey" | "traceparent"> {
+  const { again } = request.query as { again?: string };
+  const key = request.headers["idempotency-key"];
+  return {
+    again: again === "true",
+    idempotencyKey: typeof key === "string" ? key : undefined,
+    traceparent: traceparentOf(request),
+  };
+}
+
 /** The sender's trace context, if valid. */
 function traceparentOf({ headers }: FastifyRequest): string | undefined {
   const given = headers["traceparent"]?.toString();
@@ -165,11 +186,14 @@ function contentLengthOf(request: FastifyRequest): number | undefined {
   return request.headers["transfer-encoding"] === undefined ? 0 : undefined;
 }
 
-/** The status of an accepted file. Ingest has already applied its event to the view. */
-function statusOfAccepted({ view }: GatewayDeps, { fileId }: Accepted): FileStatus {
-  const status = view.get(fileId);
-  if (!status) throw new Error(`the view lacks the accepted file ${fileId}`);
-  return status;
+/**
+ * The status of an accepted file. Ingest has applied its event to the view, which evicts it early if the
+ * clock was set back; then the event itself tells the status.
+ */
+function statusOfAccepted({ view }: GatewayDeps, { fileId, offset, event }: Accepted): FileStatus {
+  const status = view.get(fileId) ?? (event && statusOf(fileId, withArrival(noFileFacts, event, offset)));
+  if (!status) throw new TributaryError("NOT_FOUND", `file not found: ${fileId}`);
+  return event ? status : { ...status, repeated: true };
 }
 
 async function respond(
@@ -178,10 +202,14 @@ async function respond(
   accepted: Accepted,
   waitMs: number | undefined,
 ): Promise<FastifyReply> {
+  const repeated = accepted.event ? {} : { repeated: true };
   if (waitMs !== undefined) {
     const ended = await deps.waiters.wait(accepted.fileId, waitMs, reply.raw);
-    if (ended)
-      return ended.status === "committed" ? reply.code(200).send(ended) : sendFileProblem(reply, reply.request, ended);
+    if (ended && ended.status !== "committed") return sendFileProblem(reply, reply.request, ended);
+    if (ended) return reply.code(200).send({ ...ended, ...repeated });
   }
-  return reply.code(202).header("location", `/v1/files/${accepted.fileId}`).send(statusOfAccepted(deps, accepted));
+  return reply
+    .code(accepted.event || waitMs !== undefined ? 202 : 200)
+    .header("location", `/v1/files/${accepted.fileId}`)
+    .send(statusOfAccepted(deps, accepted));
 }

@@ -2,17 +2,20 @@ import assert from "node:assert/strict";
 import { appendFile, mkdir, mkdtemp, rm, symlink, unlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { test, type TestContext } from "node:test";
 import type { BlobStore } from "../../../../lib/blob/blob-store.ts";
 import { openBlobStore } from "../../../../lib/blob/open.ts";
 import { systemClock } from "../../../../lib/clock.ts";
+import { contractSchema } from "../../../../lib/contract/contract.ts";
 import { contractsOf } from "../../../../lib/contract/load.ts";
 import { TributaryError } from "../../../../lib/errors.ts";
 import { dropEvents, fileEvents } from "../../../../lib/messages/avro.ts";
 import type { DropEvent, FileEvent } from "../../../../lib/messages/generated.ts";
 import { GROUPS, TOPICS } from "../../../../lib/messages/topics.ts";
+import { Registry } from "../../../../lib/process/metrics.ts";
+import { gatewayMetrics } from "../../../../services/gateway/metrics.ts";
 import { silentLogger } from "../../../../lib/process/logger.ts";
 import { startDrops, type DropPoller } from "../../../../services/gateway/drops/drops.ts";
 import type { DropsOptions } from "../../../../services/gateway/drops/watch.ts";
@@ -27,11 +30,12 @@ class TestIngest implements Pick<Ingest, "put" | "deleted"> {
   readonly log: FakeEventLog;
   /** `table/sourceFile=text`, `-table/sourceFile` for a deletion, in the order of the events. */
   readonly seen: string[] = [];
+  /** The ids of the file events. */
+  readonly ids: string[] = [];
   atOnce = 0;
   atOnceMax = 0;
   /** Called before and after the file event is published. */
   fault: (moment: "before" | "after", file: string) => Promise<void> | void = () => undefined;
-  #events = 0;
 
   constructor(log: FakeEventLog) {
     this.log = log;
@@ -54,17 +58,24 @@ class TestIngest implements Pick<Ingest, "put" | "deleted"> {
     }
   }
 
-  async deleted(file: Pick<IncomingFile, "table" | "sourceFile" | "origin" | "etag">): Promise<Accepted> {
+  async deleted(file: Parameters<Ingest["deleted"]>[0]): Promise<Accepted> {
     this.seen.push(`-${file.table}/${file.sourceFile}`);
     return this.#publish("deleted", file);
   }
 
   async #publish(
     kind: "put" | "deleted",
-    { table, sourceFile, origin, etag }: Pick<IncomingFile, "table" | "sourceFile" | "origin" | "etag">,
+    {
+      table,
+      sourceFile,
+      origin,
+      etag,
+      fileId,
+    }: Pick<IncomingFile, "table" | "sourceFile" | "origin" | "etag" | "fileId">,
   ): Promise<Accepted> {
+    this.ids.push(fileId!);
     const event: FileEvent = {
-      fileId: `file-${String(++this.#events).padStart(6, "0")}`,
+      fileId: fileId!,
       table,
       sourceFile,
       kind,
@@ -80,7 +91,7 @@ class TestIngest implements Pick<Ingest, "put" | "deleted"> {
     };
     const record = { key: table, value: fileEvents.encode(event) };
     const [position] = await this.log.publish(TOPICS.fileEvents.name, [record]);
-    return { fileId: event.fileId, offset: position!.offset, event };
+    return { fileId: event.fileId, offset: position!.offset, sizeBytes: 0, event };
   }
 }
 
@@ -115,7 +126,9 @@ async function scene(context: TestContext): Promise<Scene> {
     await log.close();
   });
   const contracts = contractsOf([]);
-  const fixed = { drops, log, ingest, contracts, clock: systemClock, logger: silentLogger(), metrics: { throughput } };
+  const { dropsHeld, dropsUnfit } = gatewayMetrics(new Registry());
+  const metrics = { throughput, dropsHeld, dropsUnfit };
+  const fixed = { drops, log, ingest, contracts, clock: systemClock, logger: silentLogger(), metrics };
   const startUnowned = (options: Partial<DropsOptions> = {}) => startDrops({ ...fixed, pollMs: 5, ...options });
   return {
     drops,
@@ -131,8 +144,9 @@ async function scene(context: TestContext): Promise<Scene> {
     async remembered() {
       const newest = new Map<string, DropEvent>();
       for await (const { value } of log.read(TOPICS.drops.name, 0, 0)) {
+        if (value.length === 0) continue;
         const event = dropEvents.decode(value);
-        newest.set(event.objectKey, event);
+        if (!event.objectKey.startsWith("/")) newest.set(event.objectKey, event);
       }
       return newest;
     },
@@ -159,7 +173,7 @@ test("ingests each version of each file once, under its table and name", async (
   await listings(drops, 3);
   assert.equal(ingest.seen.length, 4);
   const events = await remembered();
-  assert.equal(events.get("orders/x.tsv")!.fileId, "file-000004");
+  assert.equal(events.get("orders/x.tsv")!.fileId, ingest.ids[3]);
   assert.equal(events.size, 3);
 });
 
@@ -205,7 +219,7 @@ test("ingests nothing twice after a crash between the file event and the drop ev
   await start();
   await until("both drop events", async () => (await remembered()).size === 2);
   assert.deepEqual(ingest.seen, ["t/x.csv=one", "t/y.csv=two"]);
-  assert.equal((await remembered()).get("t/x.csv")!.fileId, "file-000001");
+  assert.equal((await remembered()).get("t/x.csv")!.fileId, ingest.ids[0]);
 });
 
 test("detects the deletion of an object without a drop event", async (context) => {
@@ -292,6 +306,162 @@ test("an object missing from two listings is deleted once, and may return", asyn
   drops.drop("t/x.csv", "one");
   await until("it is back", () => ingest.seen.length === 4);
   assert.deepEqual(ingest.seen, ["t/x.csv=one", "t/y.csv=one", "-t/x.csv", "t/x.csv=one"]);
+});
+
+test("a gateway that lost the watch publishes the id that its successor has published", async (context) => {
+  const { drops, ingest, log, start, startUnowned, remembered } = await scene(context);
+  drops.drop("t/x.csv", "one");
+  let wakeUp = (): void => undefined;
+  const asleep = new Promise<void>((resolve) => (wakeUp = resolve));
+  let sleeping = 0;
+  ingest.fault = (moment) => (moment === "before" && sleeping++ === 0 ? asleep : undefined);
+  await startUnowned();
+  await until("the first gateway sleeps", () => sleeping === 1);
+  log.kill(GROUPS.drops);
+  await start();
+  await until("the successor's event", async () => (await remembered()).has("t/x.csv"));
+  wakeUp();
+  await until("the late event", () => ingest.ids.length === 2);
+  assert.equal(ingest.ids[0], ingest.ids[1]);
+});
+
+test("each new version of an object has an id of its own, also with an earlier content", async (context) => {
+  const { drops, ingest, start, remembered } = await scene(context);
+  await start();
+  for (const text of ["one", "two", "one"]) {
+    drops.drop("t/x.csv", text);
+    await until(text, () => ingest.seen.at(-1) === `t/x.csv=${text}`);
+  }
+  drops.remove("t/x.csv");
+  await until("the deletion", async () => (await remembered()).get("t/x.csv")!.deleted);
+  drops.drop("t/x.csv", "one");
+  await until("it is back", () => ingest.seen.length === 5);
+  assert.equal(new Set(ingest.ids).size, 5);
+});
+
+test("a late event of an older version is covered by the object again, except in an append table", async (context) => {
+  for (const writeMode of ["replace", "append"] as const) {
+    const { drops, ingest, start } = await scene(context);
+    drops.drop("t/x.csv", "new");
+    await start({ contracts: contractsOf([contractSchema.parse({ table: "t", writeMode })]) });
+    await until("the version", () => ingest.seen.length === 1);
+    await listings(drops, 2);
+    const late = {
+      table: "t",
+      sourceFile: "x.csv",
+      origin: "drop",
+      etag: "older",
+      sizeBytes: 3,
+      fileId: "late",
+    } as const;
+    await ingest.put({ ...late, body: Readable.from([Buffer.from("old")], { objectMode: false }) });
+    if (writeMode === "replace") await until("the object again", () => ingest.seen.length === 3);
+    await listings(drops, 3);
+    assert.deepEqual(ingest.seen, ["t/x.csv=new", "t/x.csv=old", ...(writeMode === "replace" ? ["t/x.csv=new"] : [])]);
+  }
+});
+
+test("two objects that mean one file: the first is the file until it is deleted, then the other", async (context) => {
+  const { drops, ingest, start, counted, remembered } = await scene(context);
+  drops.drop("sales/jan.csv", "one");
+  const poller = await start();
+  await until("the first", () => ingest.seen.length === 1);
+  drops.drop("Sales/jan.csv", "two");
+  await until("the other is reported", () => poller.state().unfitCount === 1);
+  await listings(drops, 3);
+  assert.deepEqual(ingest.seen, ["sales/jan.csv=one"]);
+  assert.deepEqual(counted, ["dropped drop_unfit"]);
+  assert.equal(poller.state().unfit[0]!.key, "Sales/jan.csv");
+  drops.remove("sales/jan.csv");
+  await until("the other is the file", () => ingest.seen.length === 2);
+  assert.deepEqual(ingest.seen, ["sales/jan.csv=one", "sales/jan.csv=two"]);
+  assert.equal((await remembered()).get("sales/jan.csv")!.deleted, true);
+  drops.remove("Sales/jan.csv");
+  await until("the last goes", () => ingest.seen.length === 3);
+  assert.equal(ingest.seen[2], "-sales/jan.csv");
+  await until("nothing is unfit", () => poller.state().unfitCount === 0);
+});
+
+test("objects of one file in one listing: one is ingested, and deleting the other deletes nothing", async (context) => {
+  const { drops, ingest, start, remembered } = await scene(context);
+  drops.drop("Sales EU/jan.csv", "one");
+  drops.drop("sales_eu/jan.csv", "two");
+  const poller = await start();
+  await until("one is reported", () => poller.state().unfitCount === 1);
+  assert.equal(ingest.seen.length, 1);
+  drops.remove(poller.state().unfit[0]!.key);
+  await until("nothing is unfit", () => poller.state().unfitCount === 0);
+  await listings(drops, 3);
+  assert.equal(ingest.seen.length, 1);
+  assert.equal((await remembered()).size, 1);
+});
+
+test("many objects missing at once are deleted only after a confirmation", async (context) => {
+  const { drops, ingest, start } = await scene(context);
+  for (let n = 0; n < 4; n++) {
+    drops.drop(`sales/2024/${n}.csv`, "x");
+    drops.drop(`sales/2025/${n}.csv`, "x");
+  }
+  drops.drop("other/1.csv", "x");
+  const first = await start();
+  await until("all", () => ingest.seen.length === 9);
+  for (let n = 0; n < 4; n++) drops.remove(`sales/2024/${n}.csv`);
+  drops.remove("other/1.csv");
+  await until("the single deletion", () => ingest.seen.length === 10);
+  const held = [{ folder: "sales/2024/", missing: 4, known: 4 }];
+  await until("the others are held", () => first.state().held.length === 1);
+  await listings(drops, 3);
+  assert.deepEqual(first.state().held, held);
+  assert.deepEqual(ingest.seen.slice(9), ["-other/1.csv"]);
+  // Another gateway tells the same, and its confirmation reaches the one that watches.
+  const second = await start();
+  await until("the state", () => second.state().held.length === 1);
+  assert.deepEqual([second.state().held, second.state().watching], [held, false]);
+  await assert.rejects(second.confirmDeletions("sales/", 4), { code: "NOT_FOUND" });
+  await assert.rejects(second.confirmDeletions("sales/2024/", 3), { code: "BAD_REQUEST" });
+  await second.confirmDeletions("sales/2024/", 4);
+  await until("the deletions", () => ingest.seen.length === 14);
+  assert.equal(ingest.seen.filter((one) => one.startsWith("-sales/2024/")).length, 4);
+  await until("nothing is held", () => second.state().held.length === 0);
+});
+
+test("objects that come back from an unmounted folder are as if they had never left", async (context) => {
+  const { drops, ingest, start } = await scene(context);
+  for (let n = 0; n < 5; n++) drops.drop(`t/${n}.csv`, String(n));
+  const poller = await start();
+  await until("all", () => ingest.seen.length === 5);
+  for (let n = 0; n < 5; n++) drops.remove(`t/${n}.csv`);
+  await until("they are held", () => poller.state().held.length === 1);
+  for (let n = 0; n < 5; n++) drops.drop(`t/${n}.csv`, String(n));
+  await until("nothing is held", () => poller.state().held.length === 0);
+  await listings(drops, 3);
+  assert.equal(ingest.seen.length, 5);
+});
+
+test("old deletions are forgotten; an object that returns after that gets a new id", async (context) => {
+  const { drops, ingest, log, start, remembered } = await scene(context);
+  const clock = new FakeClock();
+  drops.drop("t/x.csv", "one");
+  drops.drop("t/y.csv", "one");
+  await start({ clock });
+  const pass = async (what: string, condition: () => boolean | Promise<boolean>, ms: number) =>
+    until(what, async () => {
+      clock.advance(ms);
+      return condition();
+    });
+  await pass("both", async () => (await remembered()).size === 2, 10);
+  drops.remove("t/x.csv");
+  await pass("the deletion", async () => (await remembered()).get("t/x.csv")!.deleted, 10);
+  const isForgotten = async (): Promise<boolean> => {
+    for await (const { key, value } of log.read(TOPICS.drops.name, 0, 0)) {
+      if (key === "t/x.csv" && value.length === 0) return true;
+    }
+    return false;
+  };
+  await pass("it is forgotten", isForgotten, 24 * 60 * 60 * 1000);
+  drops.drop("t/x.csv", "one");
+  await pass("it is back", () => ingest.seen.length === 4, 10);
+  assert.equal(new Set(ingest.ids).size, 4);
 });
 
 test("a listing that fails midway deletes nothing, and polling continues", async (context) => {

@@ -5,6 +5,9 @@ import http from "node:http";
 import { connect, type Socket } from "node:net";
 import { setImmediate as turn } from "node:timers/promises";
 import { test } from "node:test";
+import { contractSchema } from "../../../../lib/contract/contract.ts";
+import { contractsOf } from "../../../../lib/contract/load.ts";
+import { fileEvents } from "../../../../lib/messages/avro.ts";
 import { TributaryError } from "../../../../lib/errors.ts";
 import { rawKey } from "../../../../services/gateway/ingest/raw-key.ts";
 import { fileStatusSchema, uploadResultsSchema } from "../../../../services/gateway/http/schemas.ts";
@@ -47,7 +50,7 @@ test("a file is stored under its hash and its event published before the respons
   assert.equal(event!.blobKey, rawKey(sha256(CSV)));
 });
 
-test("the same content twice is stored once and published twice", async () => {
+test("the same content under two names is stored once and published twice", async () => {
   await using gateway = await testGateway();
   await put(gateway, "sales/files/a.csv", CSV);
   assert.equal((await put(gateway, "sales/files/b.csv", CSV)).status, 202);
@@ -85,7 +88,7 @@ test("an empty file is accepted: its parser reports the error", async () => {
 test("any content type is accepted; compressed bodies are stored unchanged; other encodings are refused", async () => {
   await using gateway = await testGateway();
   for (const type of ["text/csv", "application/json", "application/x-www-form-urlencoded"]) {
-    assert.equal((await put(gateway, "sales/files/a.csv", "{]", { "content-type": type })).status, 202, type);
+    assert.equal((await put(gateway, "sales/files/a.csv", `{${type}`, { "content-type": type })).status, 202, type);
   }
   assert.equal((await put(gateway, "sales/files/a.csv.gz", "\x1f\x8b…", { "content-encoding": "gzip" })).status, 202);
   await problemIn(
@@ -104,6 +107,128 @@ test("any content type is accepted; compressed bodies are stored unchanged; othe
     "UNSUPPORTED_MEDIA_TYPE",
   );
   assert.equal(gateway.published().length, 4);
+});
+
+const APPEND = contractsOf([contractSchema.parse({ table: "events", writeMode: "append" })]);
+
+for (const table of ["events", "sales"]) {
+  test(`${table}: the content of the newest version, sent again, is answered with that version`, async () => {
+    await using gateway = await testGateway({}, { contracts: APPEND });
+    const path = `${table}/files/a.csv`;
+    const first = fileStatusSchema.parse(await (await put(gateway, path, CSV)).json());
+    assert.equal(first.repeated, undefined);
+    const again = await put(gateway, path, CSV);
+    assert.equal(again.status, 200);
+    const second = fileStatusSchema.strict().parse(await again.json());
+    assert.deepEqual([second.fileId, second.repeated], [first.fileId, true]);
+    await gateway.ended(first.fileId, { rowsRejected: 0 });
+    assert.equal((await put(gateway, `${path}?wait=committed`, CSV)).status, 200);
+    assert.equal(gateway.published().length, 1);
+    // Anything else is a new version: another content, the earlier one after it, another dialect, a wish.
+    for (const [query, body] of [
+      ["", `${CSV}3,1\n`],
+      ["", CSV],
+      ["?delimiter=semicolon", CSV],
+      ["?again=true", CSV],
+    ]) {
+      assert.equal((await put(gateway, path + query!, body!)).status, 202, `${query} ${body}`);
+    }
+    assert.equal(new Set(gateway.published().map(({ fileId }) => fileId)).size, 5);
+  });
+
+  test(`${table}: the content of a version that failed, or of a deleted file, is a new version`, async () => {
+    await using gateway = await testGateway({}, { contracts: APPEND });
+    for (const outcome of [
+      { status: "failed" as const, errorCode: "SCHEMA_CONFLICT" },
+      { status: "rejected" as const },
+    ]) {
+      const sent = await put(gateway, `${table}/files/a.csv`, CSV);
+      assert.equal(sent.status, 202);
+      await gateway.ended(fileStatusSchema.parse(await sent.json()).fileId, { errorMessage: "no", ...outcome });
+    }
+    assert.equal((await put(gateway, `${table}/files/a.csv`, CSV)).status, 202);
+  });
+}
+
+test("a second version changes nothing in a replace table, so it is made where it could end differently", async () => {
+  await using gateway = await testGateway({}, { contracts: APPEND });
+  for (const [table, status] of [
+    ["sales", 202],
+    ["events", 200],
+  ] as const) {
+    const { fileId } = fileStatusSchema.parse(await (await put(gateway, `${table}/files/a.csv`, CSV)).json());
+    await gateway.ended(fileId, { rowsRejected: 1 }, { table });
+    assert.equal((await put(gateway, `${table}/files/a.csv`, CSV)).status, status, table);
+  }
+});
+
+test("equal content that is sent at the same time is one version", async () => {
+  await using gateway = await testGateway({}, { contracts: APPEND });
+  const responses = await Promise.all([1, 2, 3, 4].map(() => put(gateway, "events/files/a.csv", CSV)));
+  assert.deepEqual(responses.map(({ status }) => status).toSorted(), [200, 200, 200, 202]);
+  assert.equal(gateway.published().length, 1);
+});
+
+test("requests with one Idempotency-Key are one version, also after newer ones and with again=true", async () => {
+  await using gateway = await testGateway({}, { contracts: APPEND });
+  const key = { "idempotency-key": "nightly-42" };
+  const idOf = async (response: Response) => fileStatusSchema.parse(await response.json()).fileId;
+  const first = await idOf(await put(gateway, "events/files/a.csv", CSV, key));
+  await put(gateway, "events/files/a.csv", `${CSV}3,1\n`);
+  const again = await put(gateway, "events/files/a.csv?again=true", CSV, key);
+  assert.deepEqual([again.status, await idOf(again)], [200, first]);
+  // Another content, name or table is another version.
+  for (const [path, body] of [
+    ["events/files/a.csv", "id\n9\n"],
+    ["events/files/b.csv", CSV],
+    ["sales/files/a.csv", CSV],
+  ]) {
+    assert.equal((await put(gateway, path!, body!, key)).status, 202, path);
+  }
+  for (const bad of ["", "two words", "x".repeat(256), "é"]) {
+    await problemIn(await put(gateway, "events/files/a.csv", CSV, { "idempotency-key": bad }), 400, "BAD_REQUEST");
+  }
+  assert.equal(gateway.published().length, 5);
+});
+
+test("two gateways derive the same id from a key", async () => {
+  const ids = [];
+  for (let n = 0; n < 2; n++) {
+    await using gateway = await testGateway({}, { contracts: APPEND });
+    const sent = await put(gateway, "events/files/a.csv", CSV, { "idempotency-key": "k" });
+    ids.push(fileStatusSchema.parse(await sent.json()).fileId);
+  }
+  assert.equal(ids[0], ids[1]);
+});
+
+test("append: after a publish of unknown outcome, the file sent again has the same id", async () => {
+  await using gateway = await testGateway({}, { contracts: APPEND });
+  const publish = gateway.log.publish.bind(gateway.log);
+  const published: string[] = [];
+  let failures = 0;
+  gateway.log.publish = async (topic, records) => {
+    published.push(...records.map(({ value }) => fileEvents.decode(value).fileId));
+    if (failures++ === 0) throw new TributaryError("LOG_UNAVAILABLE", "no answer");
+    return publish(topic, records);
+  };
+  assert.equal((await put(gateway, "events/files/a.csv", CSV)).status, 503);
+  assert.equal((await put(gateway, "events/files/a.csv", CSV)).status, 202);
+  assert.equal(published.length, 2);
+  assert.equal(published[0], published[1]);
+});
+
+test("two files of one name in a form: the second is refused", async () => {
+  await using gateway = await testGateway();
+  const form = new FormData();
+  form.append("file", new Blob(["id\n1\n"]), "data.csv");
+  form.append("file", new Blob(["id\n2\n"]), "data.csv");
+  const response = await fetch(`${gateway.url}/v1/tables/sales/files`, { method: "POST", body: form });
+  assert.equal(response.status, 207);
+  const { results } = uploadResultsSchema.parse(await response.json());
+  assert.deepEqual(
+    results.map(({ problem }) => problem?.code),
+    [undefined, "FILE_NAME_INVALID"],
+  );
 });
 
 test("the event carries the dialect; an invalid dialect parameter is named", async () => {
