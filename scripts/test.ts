@@ -16,6 +16,7 @@ const SLOWEST_SHOWN = 10;
 
 /** They start first, so that none of them runs alone at the end. */
 export const LONGEST: readonly string[] = [
+  "test/contract/warehouse-model.test.ts",
   "test/contract/warehouse.test.ts",
   "test/fuzz/api.test.ts",
   "test/flow/hostile-files.test.ts",

@@ -1,3 +1,4 @@
+import { after, before } from "node:test";
 import type { Warehouse } from "../../lib/warehouse/warehouse.ts";
 
 /** A warehouse to be held to the contract of lib/warehouse/warehouse.ts. Every test uses tables of its own. */
@@ -14,4 +15,19 @@ export interface WarehouseSubject {
 export interface Opened {
   readonly subject: WarehouseSubject;
   readonly warehouse: Warehouse;
+}
+
+/** Opens the subject before the tests of the running suite and closes it after them. */
+export function openedFor(subject: WarehouseSubject): Opened {
+  let warehouse: Warehouse | undefined;
+  before(async () => {
+    warehouse = await subject.open();
+  });
+  after(() => warehouse?.close());
+  return {
+    subject,
+    get warehouse() {
+      return warehouse!;
+    },
+  };
 }
