@@ -49,6 +49,7 @@ addTop(program);
 commands.addQuery(program);
 addRejects(program);
 addReplay(program);
+operations.addContracts(program);
 operations.addChecks(program);
 operations.addMaintain(program);
 operations.addHealth(program);

@@ -1,4 +1,4 @@
-import { countText, listText, sizeText, tableText } from "./output.ts";
+import { countText, lineText, listText, sizeText, tableText } from "./output.ts";
 import type { FileAnswer } from "./upload.ts";
 
 /** Formats the gateway's responses as text. */
@@ -13,6 +13,7 @@ export interface TableAnswer {
   table: string;
   exists: boolean;
   declared: boolean;
+  contractFault: { path: string; faults: string[]; inForce: boolean } | null;
   lastCommitAt: string | null;
   lag: { files: number; oldestSeconds: number };
   columns: Column[] | null;
@@ -120,10 +121,10 @@ export const tablesText = (tables: readonly Omit<TableAnswer, "columns">[]): str
     ? "no tables"
     : tableText(
         ["table", "in warehouse", "contract", "last commit", "files waiting", "seconds behind"],
-        tables.map(({ table, exists, declared, lastCommitAt, lag }) => [
+        tables.map(({ table, exists, declared, contractFault, lastCommitAt, lag }) => [
           table,
           exists ? "yes" : "not yet",
-          declared ? "yes" : "default",
+          contractFault ? "faulty" : declared ? "yes" : "default",
           lastCommitAt,
           lag.files,
           Math.round(lag.oldestSeconds * 10) / 10,
@@ -147,10 +148,16 @@ export function tableDetailText(table: TableAnswer): string {
       lag.files > 0 ? `${countText(lag.files, "file")}, the oldest for ${lag.oldestSeconds.toFixed(1)} s` : null,
     ],
   ]);
-  if (!table.columns) return `${about}\n\nno files yet`;
+  const fault = table.contractFault ? `\n\n${contractFaultText(table.contractFault)}` : "";
+  if (!table.columns) return `${about}${fault}\n\nno files yet`;
   const columns = table.columns.map(({ name, type, header }) => [name, type, header]);
-  return `${about}\n\n${tableText(["column", "type", "header"], columns)}`;
+  return `${about}${fault}\n\n${tableText(["column", "type", "header"], columns)}`;
 }
+
+const contractFaultText = ({ faults, inForce }: NonNullable<TableAnswer["contractFault"]>): string => {
+  const effect = inForce ? "the contract as it was stays in force" : "the table accepts no files until it is corrected";
+  return [`FAULTY CONTRACT: ${effect}`, ...faults.map((fault) => `  ${lineText(fault)}`)].join("\n");
+};
 
 export function queryText({ columns, rows, truncated }: QueryAnswer): string {
   const text = tableText(

@@ -150,7 +150,11 @@ export const ERRORS = {
   DISK_FULL: kind(true, 507, "Free space on the data volume, or enlarge it."),
   // Set-up
   CONFIG_INVALID: kind(false, 500, "Correct every setting that the message lists."),
-  CONTRACT_INVALID: kind(false, 500, "Correct every fault that the message lists in the contract files."),
+  CONTRACT_INVALID: kind(
+    false,
+    409,
+    "Correct every fault that the message lists; it needs no restart. Replay a file that failed by it.",
+  ),
   PORT_IN_USE: kind(false, 500, "Stop the process that listens on this port, or set another port."),
   URL_SCHEME_UNKNOWN: kind(false, 500, "Use one of the URL schemes that the message lists."),
 } as const satisfies Record<string, ErrorKind>;

@@ -7,7 +7,7 @@ import type { z } from "zod";
 import { REJECT_REASONS } from "../lib/parsing/rejects.ts";
 import { ERRORS } from "../lib/errors.ts";
 import { startLagGauges } from "../lib/observability/lag.ts";
-import { makeRegistry, type ThroughputSpec, type Registry } from "../lib/process/metrics.ts";
+import { contractsFaultyGauge, makeRegistry, type ThroughputSpec, type Registry } from "../lib/process/metrics.ts";
 import { committerConfig } from "../services/committer/config.ts";
 import { COMMITTER_THROUGHPUT, committerMetrics } from "../services/committer/metrics.ts";
 import { gatewayConfig } from "../services/gateway/config.ts";
@@ -94,6 +94,7 @@ function throughputRows(component: string, { received, sent, dropped }: Throughp
 }
 
 function registerAll(registry: Registry): void {
+  contractsFaultyGauge(registry);
   gatewayMetrics(registry);
   registerDisk(registry, { space: async () => undefined } as never);
   parserMetrics(registry);

@@ -2,7 +2,6 @@
  * Runs all services except the registrar in one process. It uses the embedded adapters unless the
  * environment names others.
  */
-import { loadContracts } from "../lib/contract/load.ts";
 import type { Service } from "../lib/process/service.ts";
 import { committerConfig, committerSettings } from "./committer/config.ts";
 import { startCommitter } from "./committer/service.ts";
@@ -24,7 +23,7 @@ await runProcess("tributary", configs, async (context) => {
     log: await ports.log(),
     blob: await ports.blob(),
     warehouse: await ports.warehouse(),
-    contracts: loadContracts(settings.TRIBUTARY_CONTRACTS_DIR),
+    contracts: context.contracts(),
     clock,
     registry,
   };

@@ -3,6 +3,7 @@
  * `ports` opens each port at its first use and closes it with the scope.
  */
 import { systemClock, type Clock } from "../lib/clock.ts";
+import type { Contracts } from "../lib/contract/contract.ts";
 import type { EventLog } from "../lib/event-log/event-log.ts";
 import { startLagGauges } from "../lib/observability/lag.ts";
 import { checkConfig, readConfig, type PlatformSettings, type SettingsSchema } from "../lib/process/config.ts";
@@ -15,6 +16,7 @@ import type { Scope } from "../lib/process/scope.ts";
 import type { Service } from "../lib/process/service.ts";
 import type { Tracer } from "../lib/process/tracing.ts";
 import { version } from "../lib/process/version.ts";
+import { openContracts } from "./contracts.ts";
 import { portsOf, type Ports } from "./ports.ts";
 
 /** The dependencies that a process needs to start its services. */
@@ -27,6 +29,8 @@ export interface ProcessContext<Settings> {
   /** The log of another service in this process. */
   loggerOf: (service: string) => Logger;
   registry: Registry;
+  /** Reads the contracts at the first call, and follows their folder until the scope closes. */
+  contracts: () => Contracts;
   /**
    * Reads the settings of one more service from the same environment.
    * @throws CONFIG_INVALID
@@ -100,8 +104,10 @@ export async function runProcess<Settings extends PlatformSettings>(
     const ports = portsOf(scope, settings, clock, logger);
     const onAuditError = (err: unknown): void => logger.error({ err }, "the audit log cannot be written");
     const onLagError = (err: unknown): void => logger.warn({ err }, "lag cannot be read");
+    let contracts: Contracts | undefined;
     await start({
       ...{ settings, scope, ports, clock, logger, loggerOf, registry },
+      contracts: () => (contracts ??= openContracts({ scope, settings, clock, logger, registry })),
       read: (schema) => readConfig(schema, env),
       tracer: (service) => ports.tracer(service, version),
       auditLog: (path) => (path === undefined ? undefined : makeAuditLogger(path, "gateway", secrets, onAuditError)),

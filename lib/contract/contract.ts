@@ -1,9 +1,13 @@
 import { z } from "zod";
-import { AUDIT_COLUMNS, columnTypeOf, type ColumnType } from "../columns.ts";
+import { columnTypeOf, type ColumnType } from "../columns.ts";
 import { parseDuration } from "../durations.ts";
 import type { FormatRequest } from "../formats/format.ts";
 import { checkRequest } from "../formats/registry.ts";
+import { messageOf } from "../errors.ts";
+import { nearestOf } from "../nearest.ts";
 import { isReservedTable } from "../tables.ts";
+import { momentFormat } from "../typing/date-formats.ts";
+import { relationFaults } from "./relations.ts";
 
 /** How the table's files are written: `format` (default csv), `encoding` and the format's own options. */
 const dialectSchema = z.unknown().transform((given, context): FormatRequest => {
@@ -12,6 +16,15 @@ const dialectSchema = z.unknown().transform((given, context): FormatRequest => {
   for (const { path, message } of checked.issues) context.addIssue({ code: "custom", path, message });
   return z.NEVER;
 });
+
+function formatFault(text: string): string | undefined {
+  try {
+    momentFormat(text);
+    return undefined;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
 
 const columnSchema = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9_]*$/, "use lower-case letters, digits and _; start with a letter"),
@@ -25,7 +38,14 @@ const columnSchema = z.strictObject({
     return z.NEVER;
   }),
   required: z.boolean().default(false).describe("the header must contain it, and no row may leave it empty"),
-  format: z.string().optional().describe("format of dates or timestamps, e.g. dd/MM/yyyy HH:mm"),
+  format: z
+    .string()
+    .superRefine((text, context) => {
+      const fault = formatFault(text);
+      if (fault !== undefined) context.addIssue(fault);
+    })
+    .optional()
+    .describe("format of dates or timestamps, e.g. dd/MM/yyyy HH:mm"),
   header: z.string().optional().describe("the header in the files, if it differs from the name"),
 });
 
@@ -78,90 +98,78 @@ const knownCheckSchema = z.discriminatedUnion("type", [
   }),
 ]);
 
-/**
- * A check of a type that this version does not know. It ends with status `error`; the other checks still run.
- */
-const unknownCheckSchema = z
-  .looseObject({ ...checkBase, type: z.string() })
-  .transform(({ name, column, type }) => ({ name, column, type: "unknown" as const, declaredType: type }));
-
-const knownTypes = new Set<unknown>(knownCheckSchema.options.map(({ shape }) => shape.type.value));
+const CHECK_TYPES = knownCheckSchema.options.map(({ shape }) => shape.type.value);
 
 export const checkSchema = z.unknown().transform((given, context) => {
   const type = typeof given === "object" && given !== null && "type" in given ? given.type : undefined;
-  const known = typeof type !== "string" || knownTypes.has(type);
-  const parsed = known ? knownCheckSchema.safeParse(given) : unknownCheckSchema.safeParse(given);
-  if (parsed.success) return parsed.data;
-  for (const { path, message } of parsed.error.issues) context.addIssue({ code: "custom", path, message });
+  const unknown = typeof type === "string" && !(CHECK_TYPES as string[]).includes(type);
+  const { success, data, error } = knownCheckSchema.safeParse(given);
+  if (success) return data;
+  if (unknown) {
+    const nearest = nearestOf(type, CHECK_TYPES);
+    const meant = nearest === undefined ? "" : `: did you mean ${nearest}?`;
+    context.addIssue({
+      code: "custom",
+      path: ["type"],
+      message: `'${type}' is not a check type${meant} (known: ${CHECK_TYPES.join(", ")})`,
+    });
+  } else {
+    for (const { path, message } of error.issues) context.addIssue({ code: "custom", path, message });
+  }
   return z.NEVER;
 });
 export type Check = z.infer<typeof checkSchema>;
 
-/** The check's type as written in the contract. */
-export const checkType = (check: Check): string => (check.type === "unknown" ? check.declaredType : check.type);
+const declaredSchema = z.strictObject({
+  table: z
+    .string()
+    .regex(/^[a-z][a-z0-9_]*$/)
+    .refine((name) => !isReservedTable(name), "is reserved for Tributary's own tables: choose another name"),
+  columns: z.array(columnSchema).default([]).describe("declared columns; other columns are inferred"),
+  writeMode: z.enum(["replace", "upsert", "append"]).default("replace"),
+  key: z.array(z.string()).default([]),
+  deleteMissing: z.boolean().default(false),
+  onDelete: z.enum(["keep", "remove"]).default("keep").describe("what happens to the rows of a deleted drop"),
+  partitioning: z.array(z.string()).default([]),
+  dialect: dialectSchema.default({}),
+  nullMarkers: z.array(z.string()).default([]).describe("texts read as NULL, besides the empty field"),
+  unexpectedColumns: z.enum(["add", "ignore", "fail"]).default("add"),
+  onMismatch: z
+    .enum(["reject", "rescue", "fail"])
+    .default("reject")
+    .describe("for an invalid value: reject the row, keep the value as JSON in _rescued, or fail the file"),
+  raggedRows: z
+    .enum(["reject", "pad"])
+    .default("reject")
+    .describe("for rows with too few fields; rows with too many are always rejected"),
+  rejects: z
+    .strictObject({ countMax: z.number().int().min(0).optional(), shareMax: z.number().min(0).max(1).optional() })
+    .default({}),
+  inferenceSampleRows: z
+    .number()
+    .int()
+    .min(1)
+    .optional()
+    .describe("number of rows used to infer types; default: all rows"),
+  checks: z.array(checkSchema).default([]),
+  gate: z.enum(["none", "block"]).default("none"),
+  checkAfterCommit: z
+    .boolean()
+    .optional()
+    .describe("default: true with gate: block (otherwise published data would lag up to a day)"),
+});
 
 /**
  * What a table's owner declares in contracts/<table>.yml. Every field has a default; tables without a file
- * use them.
+ * use them. The issues are all faults of the contract: those of single fields, and those between fields.
  */
-export const contractSchema = z
-  .strictObject({
-    table: z
-      .string()
-      .regex(/^[a-z][a-z0-9_]*$/)
-      .refine((name) => !isReservedTable(name), "is reserved for Tributary's own tables: choose another name"),
-    columns: z.array(columnSchema).default([]).describe("declared columns; other columns are inferred"),
-    writeMode: z.enum(["replace", "upsert", "append"]).default("replace"),
-    key: z.array(z.string()).default([]),
-    deleteMissing: z.boolean().default(false),
-    onDelete: z.enum(["keep", "remove"]).default("keep").describe("what happens to the rows of a deleted drop"),
-    partitioning: z.array(z.string()).default([]),
-    dialect: dialectSchema.default({}),
-    nullMarkers: z.array(z.string()).default([]).describe("texts read as NULL, besides the empty field"),
-    unexpectedColumns: z.enum(["add", "ignore", "fail"]).default("add"),
-    onMismatch: z
-      .enum(["reject", "rescue", "fail"])
-      .default("reject")
-      .describe("for an invalid value: reject the row, keep the value as JSON in _rescued, or fail the file"),
-    raggedRows: z
-      .enum(["reject", "pad"])
-      .default("reject")
-      .describe("for rows with too few fields; rows with too many are always rejected"),
-    rejects: z
-      .strictObject({ countMax: z.number().int().min(0).optional(), shareMax: z.number().min(0).max(1).optional() })
-      .default({}),
-    inferenceSampleRows: z
-      .number()
-      .int()
-      .min(1)
-      .optional()
-      .describe("number of rows used to infer types; default: all rows"),
-    checks: z.array(checkSchema).default([]),
-    gate: z.enum(["none", "block"]).default("none"),
-    checkAfterCommit: z
-      .boolean()
-      .optional()
-      .describe("default: true with gate: block (otherwise published data would lag up to a day)"),
-  })
-  .superRefine((contract, context) => {
-    const names = contract.columns.map((column) => column.name);
-    const fault = (path: (string | number)[], message: string) => context.addIssue({ code: "custom", path, message });
-    names.forEach((name, index) => {
-      if (names.indexOf(name) !== index) fault(["columns", index, "name"], `'${name}' is declared twice`);
-      if (AUDIT_COLUMNS.some((audit) => audit.name === name))
-        fault(["columns", index, "name"], `'${name}' is an audit column`);
-    });
-    const checks = contract.checks.map(({ name }) => name);
-    checks.forEach((name, index) => {
-      if (checks.indexOf(name) !== index) fault(["checks", index, "name"], `'${name}' is the name of another check`);
-    });
-    if (contract.writeMode === "upsert" && contract.key.length === 0) fault(["key"], "writeMode upsert needs a key");
-    if (contract.writeMode !== "upsert" && contract.key.length > 0) fault(["key"], "a key needs writeMode upsert");
-    if (contract.writeMode !== "upsert" && contract.deleteMissing) fault(["deleteMissing"], "needs writeMode upsert");
-    contract.key.forEach((name, index) => {
-      if (names.length > 0 && !names.includes(name)) fault(["key", index], `'${name}' is not a declared column`);
-    });
-  });
+export const contractSchema = z.unknown().transform((given, context) => {
+  const { success, data, error } = declaredSchema.safeParse(given);
+  const issues = [...(error?.issues ?? []), ...relationFaults(given)];
+  if (success && issues.length === 0) return data;
+  for (const { path, message } of issues) context.addIssue({ code: "custom", path: [...path], message });
+  return z.NEVER;
+});
 
 export type Contract = z.infer<typeof contractSchema>;
 export type ContractColumn = Contract["columns"][number];
@@ -177,9 +185,27 @@ export const keepsVersions = ({ writeMode, deleteMissing }: Pick<Contract, "writ
 /** The contract of a table without a contract file, also of Tributary's own tables (`_…`). */
 export const defaultContract = (table: string): Contract => ({ ...contractSchema.parse({ table: "any" }), table });
 
-/** The contracts of all tables. */
+/** A contract whose file cannot be used as it is now. */
+export interface ContractFault {
+  table: string;
+  path: string;
+  /** Everything that is wrong with the file, each with its path. */
+  faults: readonly string[];
+  /**
+   * True: what counted before stays in force, an earlier version of the contract or the default one. False:
+   * the file was faulty at the start of the process, and the table accepts no files.
+   */
+  inForce: boolean;
+}
+
+/** The contracts of all tables, as they are now: ask again for each piece of work. */
 export interface Contracts {
+  /**
+   * The contract in force. A table without a file has the default one.
+   * @throws CONTRACT_INVALID if the table's file is faulty and no earlier version of it is in force
+   */
   of(table: string): Contract;
-  /** The contracts that have a file. */
+  /** The contracts in force that have a file. */
   declared(): Contract[];
+  faults(): readonly ContractFault[];
 }

@@ -1,65 +1,180 @@
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { parse as parseYaml, YAMLParseError } from "yaml";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { basename, join } from "node:path";
+import { parseDocument } from "yaml";
 import { messageOf, TributaryError } from "../errors.ts";
-import { contractSchema, defaultContract, type Contract, type Contracts } from "./contract.ts";
+import { contractSchema, defaultContract, type Contract, type ContractFault, type Contracts } from "./contract.ts";
 
-/**
- * Reads every *.yml and *.yaml file of a folder. A missing folder is the same as an empty one.
- * @throws CONTRACT_INVALID listing every fault of every file
- */
-export function loadContracts(folder: string): Contracts {
-  const faults: string[] = [];
-  const byTable = new Map<string, Contract>();
-  for (const file of contractFiles(folder)) {
-    const path = join(folder, file);
-    let document: unknown;
-    try {
-      document = parseYaml(readFileSync(path, "utf8"));
-    } catch (error) {
-      const at =
-        error instanceof YAMLParseError && error.linePos ? `:${error.linePos[0].line}:${error.linePos[0].col}` : "";
-      faults.push(`${path}${at}: ${messageOf(error).split("\n")[0] ?? ""}`);
-      continue;
-    }
-    const parsed = contractSchema.safeParse(document);
-    if (!parsed.success) {
-      faults.push(
-        ...parsed.error.issues.map((issue) => `${path}: ${issue.path.join(".") || "(top)"}: ${issue.message}`),
-      );
-    } else if (byTable.has(parsed.data.table)) {
-      faults.push(`${path}: table: '${parsed.data.table}' already has a contract in another file`);
-    } else {
-      byTable.set(parsed.data.table, parsed.data);
-    }
-  }
-  if (faults.length > 0) throw new TributaryError("CONTRACT_INVALID", `invalid contracts:\n  ${faults.join("\n  ")}`);
-  return contractsOf([...byTable.values()]);
+const FILE_BYTES_MAX = 1024 * 1024;
+const FILES_MAX = 20_000;
+
+export interface ContractFile {
+  path: string;
+  text: string;
 }
 
-/** Wraps contracts given as values. */
-export function contractsOf(contracts: readonly Contract[]): Contracts {
-  const byTable = new Map(contracts.map((contract) => [contract.table, contract]));
+/** Contracts that follow their files. */
+export interface LiveContracts extends Contracts {
+  /** Takes the files of the folder over. A faulty file leaves the table's contract as it was. */
+  take(files: readonly ContractFile[]): ContractsChange;
+}
+
+/** Tables whose contract became another one, or whose file is gone, so that the default contract counts. */
+export interface ContractsChange {
+  changed: string[];
+  removed: string[];
+  /** Faults that were not there before. */
+  faults: ContractFault[];
+}
+
+/** Reads every *.yml and *.yaml file of a folder. @throws Error if the folder or a file cannot be read */
+export function readContractFiles(folder: string): ContractFile[] {
+  const names = readdirSync(folder)
+    .filter((name) => /^[^.].*\.ya?ml$/.test(name))
+    .sort();
+  if (names.length > FILES_MAX) throw new Error(`${folder} holds more than ${FILES_MAX} contracts`);
+  return names.map((name) => {
+    const path = join(folder, name);
+    if (statSync(path).size > FILE_BYTES_MAX) throw new Error(`${path} is larger than ${FILE_BYTES_MAX} bytes`);
+    return { path, text: readFileSync(path, "utf8") };
+  });
+}
+
+/** The contracts of the files. A faulty one costs no other table anything: see `faults`. */
+export function liveContracts(files: readonly ContractFile[]): LiveContracts {
+  let inForce = new Map<string, { contract: Contract; text: string }>();
+  let faults = new Map<string, ContractFault>();
+  let isStarted = false;
+  const tables = new Map<string, string>();
   const defaults = new Map<string, Contract>();
+  const take = (now: readonly ContractFile[]): ContractsChange => {
+    const before = { inForce, faults };
+    const parsed = parseAll(now, tables);
+    inForce = new Map([...parsed.valid]);
+    faults = new Map();
+    for (const [table, { path, faults: found }] of parsed.faulty) {
+      const earlier = before.inForce.get(table);
+      if (earlier) inForce.set(table, earlier);
+      // What counted until now stays, also the default contract. At the start nothing did.
+      const stays = isStarted && before.faults.get(table)?.inForce !== false;
+      faults.set(table, { table, path, faults: found, inForce: stays });
+    }
+    isStarted = true;
+    return {
+      changed: [...inForce]
+        .filter(([table, { text }]) => before.inForce.get(table)?.text !== text)
+        .map(([table]) => table),
+      removed: [...before.inForce.keys()].filter((table) => !inForce.has(table)),
+      faults: [...faults.values()].filter((fault) => {
+        const known = before.faults.get(fault.table);
+        return known?.faults.join("\n") !== fault.faults.join("\n");
+      }),
+    };
+  };
+  take(files);
   return {
+    take,
     of(table) {
-      const known = byTable.get(table) ?? defaults.get(table);
+      const fault = faults.get(table);
+      if (fault && !fault.inForce) throw invalid([fault]);
+      const known = inForce.get(table)?.contract ?? defaults.get(table);
       if (known) return known;
       const made = defaultContract(table);
       if (defaults.size < 10_000) defaults.set(table, made);
       return made;
     },
-    declared: () => [...byTable.values()],
+    declared: () => [...inForce.values()].map(({ contract }) => contract),
+    faults: () => [...faults.values()],
   };
 }
 
-function contractFiles(folder: string): string[] {
+/** The error that names every fault of the contracts. */
+const invalid = (faults: readonly ContractFault[]): TributaryError => {
+  const lines = faults.flatMap(({ faults: found }) => found);
+  return new TributaryError("CONTRACT_INVALID", `invalid contracts:\n  ${lines.join("\n  ")}`);
+};
+
+/**
+ * Reads the contracts of a folder, all of which must be valid. A missing folder is the same as an empty one.
+ * @throws CONTRACT_INVALID listing every fault of every file
+ */
+export function loadContracts(folder: string): Contracts {
+  const contracts = liveContracts(existingFiles(folder));
+  if (contracts.faults().length > 0) throw invalid(contracts.faults());
+  return contracts;
+}
+
+/** As `readContractFiles`, but a missing folder is the same as an empty one. */
+export function existingFiles(folder: string): ContractFile[] {
   try {
-    return readdirSync(folder)
-      .filter((name) => /\.ya?ml$/.test(name))
-      .sort();
+    return readContractFiles(folder);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
     throw error;
   }
+}
+
+/** Wraps contracts given as values. */
+export function contractsOf(contracts: readonly Contract[]): Contracts {
+  const empty = liveContracts([]);
+  const byTable = new Map(contracts.map((contract) => [contract.table, contract]));
+  return {
+    of: (table) => byTable.get(table) ?? empty.of(table),
+    declared: () => [...byTable.values()],
+    faults: () => [],
+  };
+}
+
+interface Parsed {
+  valid: Map<string, { contract: Contract; text: string }>;
+  faulty: Map<string, { path: string; faults: string[] }>;
+}
+
+/**
+ * Two files for one table are a fault of the second one and leave the table without a new contract.
+ * `tables`: by path, the tables of the files before; a faulty file still belongs to that table.
+ */
+function parseAll(files: readonly ContractFile[], tables: Map<string, string>): Parsed {
+  const valid: Parsed["valid"] = new Map();
+  const faulty: Parsed["faulty"] = new Map();
+  const paths = new Map<string, string>();
+  for (const { path, text } of files) {
+    const { contract, faults: found } = parseOne(text);
+    const table = contract?.table ?? tables.get(path) ?? tableIn(text) ?? basename(path).replace(/\.ya?ml$/, "");
+    const other = paths.get(table);
+    const twice = other === undefined ? [] : [`: table: '${table}' already has a contract in ${other}`];
+    paths.set(table, path);
+    if (contract && twice.length === 0) {
+      valid.set(table, { contract, text });
+      continue;
+    }
+    valid.delete(table);
+    const lines = [...twice, ...(found ?? [])].map((fault) => `${path}${fault}`);
+    faulty.set(table, { path, faults: [...(faulty.get(table)?.faults ?? []), ...lines] });
+  }
+  tables.clear();
+  for (const [table, path] of paths) tables.set(path, table);
+  return { valid, faulty };
+}
+
+/** The table that a faulty contract names, if it can still be read. */
+const tableIn = (text: string): string | undefined =>
+  /^(?:table|"table"|'table')[ \t]*:[ \t]*["']?([a-z][a-z0-9_]*)["']?[ \t]*(?:#.*)?$/m.exec(text)?.[1];
+
+/** The contract, or all its faults, each as text after the file's path. */
+function parseOne(text: string): { contract?: Contract; faults?: string[] } {
+  let document: unknown;
+  try {
+    const parsed = parseDocument(text);
+    const faults = parsed.errors.map(({ message, linePos }) => {
+      const at = linePos ? `:${linePos[0].line}:${linePos[0].col}` : "";
+      return `${at}: ${message.split("\n")[0] ?? ""}`;
+    });
+    if (faults.length > 0) return { faults };
+    document = parsed.toJS();
+  } catch (error) {
+    return { faults: [`: ${messageOf(error)}`] };
+  }
+  const parsed = contractSchema.safeParse(document);
+  if (parsed.success) return { contract: parsed.data };
+  return { faults: parsed.error.issues.map((issue) => `: ${issue.path.join(".") || "(top)"}: ${issue.message}`) };
 }

@@ -1,6 +1,9 @@
+import { statSync } from "node:fs";
+import { resolve } from "node:path";
 import { z } from "zod";
 import { DURATION_PATTERN, parseDuration } from "../durations.ts";
 import { TributaryError } from "../errors.ts";
+import { hasOwn } from "../own.ts";
 import { LOG_LEVELS } from "./logger.ts";
 import { unknownSettingFaults } from "./settings/unknown.ts";
 
@@ -42,7 +45,7 @@ const PARTNERS: readonly (readonly [string, string])[] = [
 ];
 
 const missingPartners = (given: Readonly<Record<string, string>>): string[] =>
-  PARTNERS.filter(([name, partner]) => name in given && !(partner in given)).map(
+  PARTNERS.filter(([name, partner]) => hasOwn(given, name) && !hasOwn(given, partner)).map(
     ([name, partner]) => `${name}: needs ${partner}`,
   );
 
@@ -88,6 +91,8 @@ export const count = numberText("a whole number of at least 1").int().min(1);
 export const share = numberText("a number from 0 to 1").min(0).max(1);
 export const flag = z.enum(["true", "false", "1", "0"]).transform((text) => text === "true" || text === "1");
 
+const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+
 /** A URL that can appear in messages and so must not contain a password. */
 const place = z.string().refine((url) => !/^[a-z0-9+.-]+:\/\/[^/?#]*:[^/?#]*@/i.test(url), {
   message: "contains a password: use the separate setting (…_PASSWORD, …_SECRET_KEY)",
@@ -113,7 +118,11 @@ export const platformSettings = {
         "trino+https://… for TLS",
     ),
   TRIBUTARY_STAGING_URL: place.optional().describe("location of rows staged for Trino: s3://bucket/prefix"),
-  TRIBUTARY_CONTRACTS_DIR: z.string().default("contracts").describe("folder of the table contracts, *.yml"),
+  TRIBUTARY_CONTRACTS_DIR: z
+    .string()
+    .refine(isFolder, { error: ({ input }) => `${resolve(String(input))} is not a folder` })
+    .optional()
+    .describe("folder of the table contracts, *.yml, reread when one changes; default: contracts, if it exists"),
   OTEL_EXPORTER_OTLP_ENDPOINT: z
     .url({ protocol: /^https?$/ })
     .optional()

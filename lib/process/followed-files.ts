@@ -13,13 +13,20 @@ export interface FollowOptions {
   onRefused: (why: string) => void;
 }
 
-/**
- * Polls the files every `everyMs` and applies changes when two successive reads are equal, because files that
- * belong together are not replaced at the same moment. It compares contents, because mounted secrets switch
- * symbolic links and can keep their times.
- */
-export function followFiles(
+/** Follows the contents of the files: see `followContents`. */
+export const followFiles = (
   paths: readonly string[],
+  first: readonly string[],
+  options: FollowOptions,
+): { close(): Promise<void> } => followContents(() => readAll(paths), first, options);
+
+/**
+ * Reads every `everyMs` and applies changes when two successive reads are equal, because files that belong
+ * together are not replaced at the same moment. It compares contents, because mounted secrets switch symbolic
+ * links and can keep their times.
+ */
+export function followContents(
+  read: () => Promise<readonly string[] | Error>,
   first: readonly string[],
   { clock, everyMs, take, onRefused }: FollowOptions,
 ): { close(): Promise<void> } {
@@ -27,7 +34,7 @@ export function followFiles(
   let known = stateOf(first);
   let seen = known;
   const poll = async (): Promise<void> => {
-    const found = await readAll(paths);
+    const found = await read();
     const state = stateOf(found);
     const settled = state === seen;
     seen = state;

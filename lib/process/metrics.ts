@@ -17,6 +17,14 @@ export function makeRegistry(version: string): Registry {
   return registry;
 }
 
+/** Contract files that are not in force as they are now. */
+export const contractsFaultyGauge = (registry: Registry): Gauge =>
+  new Gauge({
+    name: "tributary_contracts_faulty",
+    help: "Contract files that are faulty or unreadable: an earlier version is in force, or the table accepts no files",
+    registers: [registry],
+  });
+
 /** A reason for dropping work: intentional (harmless) or not (a fault), and when it is counted. */
 export interface Drop {
   readonly intentional: boolean;

@@ -1,4 +1,3 @@
-import { loadContracts } from "../../lib/contract/load.ts";
 import { runService } from "../run-service.ts";
 import { committerConfig, committerSettings } from "./config.ts";
 import { startCommitter } from "./service.ts";
@@ -11,12 +10,12 @@ await runService({
     host: settings.TRIBUTARY_COMMITTER_HOST,
     port: settings.TRIBUTARY_COMMITTER_PORT,
   }),
-  start: async ({ settings, ports, tracer, ...context }) =>
+  start: async ({ settings, ports, contracts, tracer, ...context }) =>
     startCommitter({
       ...context,
       log: await ports.log(),
       warehouse: await ports.warehouse(),
-      contracts: loadContracts(settings.TRIBUTARY_CONTRACTS_DIR),
+      contracts: contracts(),
       tracer: await tracer("committer"),
       settings: committerSettings(settings),
     }),

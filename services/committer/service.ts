@@ -32,7 +32,7 @@ export interface CommitterDeps {
  * assignment ends.
  */
 export async function startCommitter(deps: CommitterDeps): Promise<Service> {
-  const { log, warehouse, contracts, logger, tracer = untraced } = deps;
+  const { log, warehouse, logger, tracer = untraced } = deps;
   await log.createTopics([...Object.values(TOPICS), ...INTERNAL_TABLE_NAMES.map(rowsTopic)]);
   const metrics = committerMetrics(deps.registry, deps.clock);
   const writers = new Map<string, TableWriter>();
@@ -44,7 +44,7 @@ export async function startCommitter(deps: CommitterDeps): Promise<Service> {
     const table = tableOfTopic(partition.topic).name;
     const previous = writers.get(table)?.closed ?? Promise.resolve();
     const writerDeps = { ...deps, metrics, tracer, commands, commitSlots };
-    const writer = new TableWriter(writerDeps, contracts.of(table), partition, previous);
+    const writer = new TableWriter(writerDeps, table, partition, previous);
     writers.set(table, writer);
     void writer.closed.then(() => writers.get(table) === writer && writers.delete(table));
     if (draining) void writer.drain();

@@ -1,4 +1,3 @@
-import { loadContracts } from "../../lib/contract/load.ts";
 import { runService } from "../run-service.ts";
 import { gatewayConfig } from "./config.ts";
 import { startGateway } from "./service.ts";
@@ -6,7 +5,7 @@ import { startGateway } from "./service.ts";
 await runService({
   name: "gateway",
   config: gatewayConfig,
-  start: async ({ settings, ports, tracer, auditLog, ...context }) =>
+  start: async ({ settings, ports, contracts, tracer, auditLog, ...context }) =>
     startGateway({
       ...context,
       settings,
@@ -14,7 +13,7 @@ await runService({
       blob: await ports.blob(),
       drops: await ports.drops(),
       warehouse: await ports.warehouse(),
-      contracts: loadContracts(settings.TRIBUTARY_CONTRACTS_DIR),
+      contracts: contracts(),
       tracer: await tracer("gateway"),
       audit: auditLog(settings.TRIBUTARY_AUDIT_FILE),
       ca: ports.ca,

@@ -125,6 +125,7 @@ async function parseWhole(
     } catch (thrown) {
       if (signal.aborted) return undefined;
       if (isRetryable(thrown)) throw thrown;
+      if (hasCode(thrown, "CONTRACT_INVALID")) return failed("CONTRACT_INVALID", thrown.message);
       if (hasCode(thrown, "BLOB_NOT_FOUND")) {
         return failed("BLOB_MISSING", `'${file.event.blobKey}' is not in the blob store`);
       }

@@ -1,4 +1,3 @@
-import { loadContracts } from "../../lib/contract/load.ts";
 import { runService } from "../run-service.ts";
 import { parserConfig, parserSettings } from "./config.ts";
 import { startParser } from "./service.ts";
@@ -11,12 +10,12 @@ await runService({
     host: settings.TRIBUTARY_PARSER_HOST,
     port: settings.TRIBUTARY_PARSER_PORT,
   }),
-  start: async ({ settings, ports, tracer, ...context }) =>
+  start: async ({ settings, ports, contracts, tracer, ...context }) =>
     startParser({
       ...context,
       log: await ports.log(),
       blob: await ports.blob(),
-      contracts: loadContracts(settings.TRIBUTARY_CONTRACTS_DIR),
+      contracts: contracts(),
       tracer: await tracer("parser"),
       settings: parserSettings(settings),
     }),

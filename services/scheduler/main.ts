@@ -1,4 +1,3 @@
-import { loadContracts } from "../../lib/contract/load.ts";
 import { runService } from "../run-service.ts";
 import { schedulerConfig, schedulerSettings } from "./config.ts";
 import { startScheduler } from "./service.ts";
@@ -14,13 +13,13 @@ await runService({
     host: settings.TRIBUTARY_SCHEDULER_HOST,
     port: settings.TRIBUTARY_SCHEDULER_PORT,
   }),
-  async start({ settings, ports, followLag, ...context }) {
+  async start({ settings, ports, contracts, followLag, ...context }) {
     const log = await ports.log();
     followLag(log, LAG_EVERY_MS);
     return startScheduler({
       ...context,
       log,
-      contracts: loadContracts(settings.TRIBUTARY_CONTRACTS_DIR),
+      contracts: contracts(),
       settings: schedulerSettings(settings),
     });
   },

@@ -26,8 +26,8 @@ const LAYERS: readonly { of: RegExp; may: RegExp; instead: string }[] = [
   },
   {
     of: /^lib\/contract\//,
-    may: lib("contract|messages|formats"),
-    instead: "contracts know messages, formats and the foundation",
+    may: lib("contract|messages|formats|typing"),
+    instead: "contracts know messages, formats, typing and the foundation",
   },
   {
     of: /^lib\/parsing\//,
@@ -65,8 +65,8 @@ const LAYERS: readonly { of: RegExp; may: RegExp; instead: string }[] = [
     },
   ]),
   {
-    of: /^services\/(ports|run-service)\.ts$/,
-    may: /^(lib\/|services\/(ports|run-service)\.ts$)/,
+    of: /^services\/(ports|contracts|run-service)\.ts$/,
+    may: /^(lib\/|services\/(ports|contracts|run-service)\.ts$)/,
     instead: "the composition root opens ports and knows no service",
   },
   { of: /^services\/main\.ts$/, may: /^(lib|services)\//, instead: "services/main.ts starts the services" },

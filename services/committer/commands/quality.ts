@@ -1,4 +1,4 @@
-import { checkType, type Check } from "../../../lib/contract/contract.ts";
+import type { Check } from "../../../lib/contract/contract.ts";
 import { messageOf } from "../../../lib/errors.ts";
 import type { CheckMeasurements, TableCheck } from "../../../lib/warehouse/reads/port.ts";
 import type { LogRow, TableDescription, Published } from "../../../lib/warehouse/warehouse.ts";
@@ -144,7 +144,7 @@ function resultOf(check: Check, total: number, measured: number | string): Check
   const status = typeof measured === "string" ? "error" : failed > 0 ? "failed" : "passed";
   return {
     check_name: check.name,
-    check_type: checkType(check),
+    check_type: check.type,
     column_name: check.column ?? "",
     status,
     failing_rows: failed,

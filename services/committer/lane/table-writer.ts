@@ -1,7 +1,7 @@
 import { keyOf, tableId } from "../../../lib/tables.ts";
 import type { SemaphoreInterface } from "async-mutex";
 import type { Clock } from "../../../lib/clock.ts";
-import type { Contract } from "../../../lib/contract/contract.ts";
+import type { Contract, Contracts } from "../../../lib/contract/contract.ts";
 import { codeOf, hasCode, messageOf } from "../../../lib/errors.ts";
 import type { AssignedPartition, EventLog, LogRecord } from "../../../lib/event-log/event-log.ts";
 import { commitEvents, rowMessages } from "../../../lib/messages/avro.ts";
@@ -44,6 +44,7 @@ export interface TableCommands {
 
 export interface TableWriterDeps {
   log: EventLog;
+  contracts: Pick<Contracts, "of">;
   warehouse: Warehouse;
   clock: Clock;
   logger: Logger;
@@ -72,7 +73,9 @@ export interface TableWriterDeps {
  * idempotent, and commit events may be duplicated.
  */
 export class TableWriter implements WriterContext {
-  readonly contract: Contract;
+  readonly table: string;
+  /** The contract in force when the current round of the writer loop began. */
+  contract!: Contract;
   readonly warehouse: Warehouse;
   /**
    * Resolves once the writer has stopped and discarded its stages: only then may another one write this
@@ -98,10 +101,10 @@ export class TableWriter implements WriterContext {
   #releaseSlot = (): void => undefined;
 
   /** `previous` resolves when this process's previous writer of the table has closed. */
-  constructor(deps: TableWriterDeps, contract: Contract, partition: AssignedPartition, previous: Promise<void>) {
+  constructor(deps: TableWriterDeps, table: string, partition: AssignedPartition, previous: Promise<void>) {
     this.#deps = deps;
     this.warehouse = deps.warehouse;
-    this.contract = contract;
+    this.table = table;
     this.#partition = partition;
     this.#expiry = new ExpiryCheck(deps.log, partition.topic);
     this.#traces = new FileTraces(deps.tracer);
@@ -109,10 +112,6 @@ export class TableWriter implements WriterContext {
     else partition.signal.addEventListener("abort", () => this.#end(), { once: true });
     this.#opened = previous.then(() => this.#open());
     this.closed = this.#opened.then((attempts) => this.#close(attempts));
-  }
-
-  get table(): string {
-    return this.contract.table;
   }
 
   get signal(): AbortSignal {
@@ -234,6 +233,8 @@ export class TableWriter implements WriterContext {
   async #open(): Promise<ParseAttempts | undefined> {
     this.#deps.metrics.writers.inc();
     try {
+      // While its contract is faulty, the table waits: the default contract could write its rows wrongly.
+      this.contract = await this.persist("open", async () => this.#deps.contracts.of(this.table));
       const watermark = await this.persist("open", async () => {
         const known = await this.warehouse.watermark(this.table);
         if (known !== undefined) await assertLogKeptItsPast(this.#deps.log, new Map([[this.table, known]]));
@@ -274,8 +275,9 @@ export class TableWriter implements WriterContext {
 
   /** The writer loop. Alternates commits and commands, so that neither starves the other. */
   async #write(attempts: ParseAttempts): Promise<void> {
-    const { clock, settings, commands, commitSlots } = this.#deps;
+    const { clock, contracts, settings, commands, commitSlots } = this.#deps;
     while (!this.signal.aborted) {
+      this.contract = contracts.of(this.table);
       if (this.#ledgerWrite.batch.length === 0) await this.#ledgerWrite.done();
       await this.#ack(attempts);
       const state = {

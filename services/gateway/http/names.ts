@@ -17,7 +17,8 @@ export function checkTableName(name: string, contracts: Contracts): string {
   if (valid !== name) refuse(`'${printable(name)}' is not a valid table name: use '${valid}'`);
   if (isReservedTable(name)) refuse(`'${name}' is reserved for Tributary's own tables: choose another name`);
   const base = tableOfPublished(tableId(name))?.name;
-  if (base !== undefined && contracts.of(base).gate === "block") {
+  const isPublished = contracts.declared().some(({ table, gate }) => table === base && gate === "block");
+  if (base !== undefined && isPublished) {
     refuse(`'${name}' is the published view of '${base}': send files to '${base}'`);
   }
   return name;

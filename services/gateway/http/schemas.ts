@@ -85,9 +85,19 @@ export const uploadResultSchema = z.object({
 });
 export const uploadResultsSchema = z.object({ results: z.array(uploadResultSchema) });
 
+export const contractFaultSchema = z
+  .object({
+    path: z.string(),
+    faults: z.array(z.string()),
+    inForce: z.boolean().describe("true: the contract as it was stays in force; false: the table accepts no files"),
+  })
+  .nullable()
+  .describe("why the table's contract file is not in force as it is now; null: it is");
+
 export const tableSummarySchema = z.object({
   table: z.string(),
   declared: z.boolean().describe("has a contract"),
+  contractFault: contractFaultSchema,
   exists: z.boolean().describe("exists in the warehouse"),
   lastCommitAt: time.nullable(),
   lag: z
@@ -120,7 +130,9 @@ export const tableSchema = tableSummarySchema.extend({
     lastIngestionDate: z.string().nullable().describe("highest ingestion_date; null without that column"),
   }),
   gate: gateSchema,
-  contract: z.record(z.string(), z.unknown()).describe("as declared, with defaults"),
+  contract: z
+    .record(z.string(), z.unknown())
+    .describe("the contract in force, with defaults; only `table` if none is, because the file is faulty"),
 });
 
 export const queryResultSchema = z.object({

@@ -1,6 +1,7 @@
 import multipart, { type MultipartFile } from "@fastify/multipart";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
+import type { Contracts } from "../../../lib/contract/contract.ts";
 import { knownCode, messageOf, TributaryError } from "../../../lib/errors.ts";
 import { readTraceparent } from "../../../lib/process/tracing.ts";
 import { auditedFiles } from "../access/audit.ts";
@@ -57,7 +58,7 @@ function addBodyUpload(app: App, deps: GatewayDeps, limiter: ConcurrencyLimiter)
       },
     },
     async (request, reply) => {
-      const table = checkTableName(request.params.table, deps.contracts);
+      const table = acceptingTable(request.params.table, deps.contracts);
       const sourceFile = checkFileName(request.params["*"]);
       const dialect = requestedDialectOf(request.query);
       const waitMs = waitMsOf(request.query, deps.settings.TRIBUTARY_WAIT_MAX);
@@ -74,6 +75,11 @@ function addBodyUpload(app: App, deps: GatewayDeps, limiter: ConcurrencyLimiter)
       return respond(deps, reply, accepted, waitMs);
     },
   );
+}
+
+/** @throws TABLE_NAME_INVALID, CONTRACT_INVALID if no contract of the table is in force */
+function acceptingTable(name: string, contracts: Contracts): string {
+  return contracts.of(checkTableName(name, contracts)).table;
 }
 
 function addFormUpload(app: App, deps: GatewayDeps, limiter: ConcurrencyLimiter): void {
@@ -94,7 +100,7 @@ function addFormUpload(app: App, deps: GatewayDeps, limiter: ConcurrencyLimiter)
       },
     },
     async (request, reply) => {
-      const table = checkTableName(request.params.table, deps.contracts);
+      const table = acceptingTable(request.params.table, deps.contracts);
       if (!request.isMultipart()) {
         throw new TributaryError(
           "UNSUPPORTED_MEDIA_TYPE",

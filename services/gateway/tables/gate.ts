@@ -9,7 +9,7 @@ export async function gateOf(
   { warehouse, contracts }: GatewayDeps,
   table: string,
 ): Promise<z.infer<typeof gateSchema>> {
-  if (contracts.of(table).gate !== "block") return null;
+  if (contracts.declared().find((contract) => contract.table === table)?.gate !== "block") return null;
   const published = await warehouse.published(table);
   return {
     relation: publishedOf(tableId(table)).name,

@@ -1,5 +1,7 @@
 import { z } from "zod";
+import type { Contracts } from "../../../lib/contract/contract.ts";
 import { TributaryError } from "../../../lib/errors.ts";
+import { tableNameOf } from "../../../lib/parsing/names.ts";
 import { isoTime } from "../files/status.ts";
 import { checkTableName } from "../http/names.ts";
 import { tableListSchema, tableSchema, type TableSummary } from "../http/schemas.ts";
@@ -24,8 +26,13 @@ export function addTableRoutes(app: App, deps: GatewayDeps): void {
     },
     async () => {
       const existing = new Set((await deps.warehouse.tables()).filter((name) => !name.startsWith("_")));
-      const declared = deps.contracts.declared().map(({ table }) => table);
-      const names = new Set([...existing, ...declared, ...deps.view.waitingTables()]);
+      const { contracts, view } = deps;
+      const declared = [...contracts.declared(), ...contracts.faults()].map(({ table }) => table);
+      const names = new Set([
+        ...existing,
+        ...declared.filter((name) => tableNameOf(name) === name),
+        ...view.waitingTables(),
+      ]);
       return { tables: [...names].sort().map((table) => summaryOf(deps, table, existing.has(table))) };
     },
   );
@@ -46,11 +53,17 @@ export function addTableRoutes(app: App, deps: GatewayDeps): void {
   );
 }
 
+function contractFaultOf(contracts: Contracts, table: string): TableSummary["contractFault"] {
+  const found = contracts.faults().find((fault) => fault.table === table);
+  return found ? { path: found.path, faults: [...found.faults], inForce: found.inForce } : null;
+}
+
 function summaryOf({ view, contracts, clock }: GatewayDeps, table: string, exists: boolean): TableSummary {
   const { files, oldestReceivedAtMs } = view.lag(table);
   const oldestSeconds = oldestReceivedAtMs === null ? 0 : Math.max(0, clock.nowMs() - oldestReceivedAtMs) / 1000;
   return {
     table,
+    contractFault: contractFaultOf(contracts, table),
     declared: contracts.declared().some((contract) => contract.table === table),
     exists,
     lastCommitAt: isoTime(view.lastCommitAtMs(table)),
@@ -66,7 +79,9 @@ function summaryOf({ view, contracts, clock }: GatewayDeps, table: string, exist
 async function describeTable(deps: GatewayDeps, table: string): Promise<z.infer<typeof tableSchema>> {
   const description = await deps.warehouse.describe(table);
   const summary = summaryOf(deps, table, description !== undefined);
-  if (!description && !summary.declared && summary.lag.files === 0) {
+  const contract = summary.contractFault?.inForce === false ? undefined : deps.contracts.of(table);
+  const isKnown = description !== undefined || summary.declared || summary.contractFault !== null;
+  if (!isKnown && summary.lag.files === 0) {
     throw new TributaryError("NOT_FOUND", `no such table: '${table}'`);
   }
   const columns = description?.columns ?? null;
@@ -76,7 +91,7 @@ async function describeTable(deps: GatewayDeps, table: string): Promise<z.infer<
   return {
     ...summary,
     columns,
-    partitioning: description?.partitioning ?? deps.contracts.of(table).partitioning,
+    partitioning: description?.partitioning ?? contract?.partitioning ?? [],
     rowCount: content?.rowCount ?? null,
     freshness: {
       lastIngestedAt: content?.lastIngestedAt ?? null,
@@ -84,6 +99,6 @@ async function describeTable(deps: GatewayDeps, table: string): Promise<z.infer<
       lastIngestionDate: content?.lastDate ?? null,
     },
     gate: description ? await gateOf(deps, table) : null,
-    contract: deps.contracts.of(table),
+    contract: contract ?? { table },
   };
 }

@@ -126,6 +126,22 @@ export function schemaPart({ columns, contract }) {
   );
 }
 
+/** What is wrong with the table's contract file, and what counts meanwhile. Null if nothing is. */
+export const contractFaultCard = ({ contractFault }) =>
+  contractFault &&
+  element(
+    "div",
+    { class: "card pad said bad", role: "alert" },
+    element(
+      "p",
+      {},
+      contractFault.inForce
+        ? "The contract file is faulty. The contract as it was stays in force."
+        : "The contract file is faulty. The table accepts no files until it is corrected.",
+    ),
+    contractFault.faults.map((fault) => element("p", {}, element("code", {}, fault))),
+  );
+
 /**
  * State of a table with `gate: block`: "open" while all checks pass, else "held". Undefined without such a
  * gate.

@@ -5,7 +5,7 @@ import { call, query, tablePath } from "./api.js";
 import { ago, byId, count, dataTable, element, guarded, pill, redraw, size, tiles, waiting } from "./dom.js";
 import { fileTable, filesOf, isBusy, tableLink } from "./files.js";
 import { offerTables } from "./query.js";
-import { checksPart, contractPart, gateOf, maintenancePart, outcome, part, schemaPart } from "./table-parts.js";
+import { checksPart, contractFaultCard, contractPart, gateOf, maintenancePart, outcome, part, schemaPart } from "./table-parts.js";
 import { currentRejects, readRejects, rejectsPart } from "./rejects.js";
 import { knowTables } from "./upload.js";
 
@@ -68,9 +68,13 @@ function drawList(tables) {
         "Last commit",
         "",
       ],
-      tables.map(({ table, declared, exists, lag, lastCommitAt }) => [
+      tables.map(({ table, declared, contractFault, exists, lag, lastCommitAt }) => [
         tableLink(table),
-        declared ? "declared" : element("span", { class: "hint" }, "default"),
+        contractFault
+          ? pill("faulty", "bad")
+          : declared
+            ? "declared"
+            : element("span", { class: "hint" }, "default"),
         stateOf(exists, lag),
         count(lag.files),
         `${lag.oldestSeconds.toFixed(1)} s`,
@@ -117,6 +121,7 @@ function drawTable() {
   redraw(
     byId("table-detail"),
     header(name, table),
+    contractFaultCard(table),
     outcome,
     numbers(table, health, runs, rejects && currentRejects(name, rejects)),
     element(

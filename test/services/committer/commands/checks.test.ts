@@ -7,15 +7,6 @@ import { measurementOf } from "../../../../services/committer/commands/checks.ts
 
 const check = (given: object): Check => checkSchema.parse({ name: "the check", ...given });
 
-test("a contract's check that cannot be measured is broken, with its reason", () => {
-  const broken: [object, RegExp][] = [[{ type: "sorted", column: "id" }, /unknown check type: sorted/]];
-  for (const [given, message] of broken) {
-    const measurement = measurementOf(check(given));
-    assert.equal(measurement.by, "broken");
-    assert.match(measurement.by === "broken" ? measurement.problem : "", message);
-  }
-});
-
 test("checks of the table alone are measured together; others, and users' SQL, alone", () => {
   const by = (given: object): string => measurementOf(check(given)).by;
   assert.equal(by({ type: "not_null", column: "id" }), "together");

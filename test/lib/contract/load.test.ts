@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { liveContracts, type ContractFile } from "../../../lib/contract/load.ts";
+import { hasCode } from "../../../lib/errors.ts";
+
+const file = (name: string, text: string): ContractFile => ({ path: `/c/${name}.yml`, text });
+const UPSERT = file("sales", "table: sales\nwriteMode: upsert\nkey: [id]\n");
+const APPEND = file("sales", "table: sales\nwriteMode: append\n");
+const FAULTY = file("sales", "table: sales\nwriteMode: upsrt\n");
+const OTHER = file("other", "table: other\nwriteMode: append\n");
+
+test("a changed contract is taken over, and a removed one gives way to the default", () => {
+  const contracts = liveContracts([UPSERT, OTHER]);
+  assert.equal(contracts.of("sales").writeMode, "upsert");
+  assert.deepEqual(contracts.take([APPEND, OTHER]), { changed: ["sales"], removed: [], faults: [] });
+  assert.equal(contracts.of("sales").writeMode, "append");
+  assert.deepEqual(contracts.take([OTHER]).removed, ["sales"]);
+  assert.equal(contracts.of("sales").writeMode, "replace");
+});
+
+test("a faulty contract leaves the earlier one in force, however broken its text is", () => {
+  for (const text of [FAULTY.text, "table: sales\n key: [", "", "]", "table: Sales\n", "- table: sales"]) {
+    const contracts = liveContracts([UPSERT, OTHER]);
+    const { faults, removed } = contracts.take([file("sales", text), APPEND_OF_OTHER]);
+    assert.deepEqual([removed, faults.length, faults[0]?.inForce], [[], 1, true], text);
+    assert.deepEqual([contracts.of("sales").writeMode, contracts.of("other").writeMode], ["upsert", "replace"], text);
+    assert.deepEqual(contracts.take([UPSERT, OTHER]).changed, ["other"], text);
+    assert.deepEqual(contracts.faults(), [], text);
+  }
+});
+const APPEND_OF_OTHER = file("other", "table: other\n");
+
+test("a faulty file keeps its table also if its name is another", () => {
+  const contracts = liveContracts([file("prod", UPSERT.text)]);
+  contracts.take([file("prod", "table: [")]);
+  assert.equal(contracts.of("sales").writeMode, "upsert");
+});
+
+test("a contract that is faulty at the start stops its own table only, until it is corrected", () => {
+  const contracts = liveContracts([FAULTY, OTHER]);
+  assert.throws(
+    () => contracts.of("sales"),
+    (error) => hasCode(error, "CONTRACT_INVALID") && /\/c\/sales\.yml: writeMode: /.test(error.message),
+  );
+  assert.deepEqual([contracts.of("other").writeMode, contracts.of("none").writeMode], ["append", "replace"]);
+  contracts.take([file("sales", "table: sales\nkey: 1\n"), OTHER]);
+  assert.throws(() => contracts.of("sales"));
+  contracts.take([UPSERT, OTHER]);
+  assert.equal(contracts.of("sales").writeMode, "upsert");
+});
+
+test("a faulty first contract leaves a running table with the default one", () => {
+  const contracts = liveContracts([]);
+  contracts.take([FAULTY]);
+  assert.deepEqual([contracts.of("sales").writeMode, contracts.faults()[0]?.inForce], ["replace", true]);
+});
+
+test("two files for one table: neither is taken, and the fault names both", () => {
+  const contracts = liveContracts([UPSERT, file("zweite", APPEND.text)]);
+  assert.match(contracts.faults()[0]!.faults.join(), /already has a contract in \/c\/sales\.yml/);
+  assert.throws(() => contracts.of("sales"));
+});
+
+test("every syntax error of a file is told, with its line", () => {
+  const [fault] = liveContracts([file("t", "table: t\na: b: c\nd: [1\n")]).faults();
+  assert.ok(fault!.faults.length >= 2, fault!.faults.join("\n"));
+  assert.match(fault!.faults[0]!, /^\/c\/t\.yml:\d+:\d+: /);
+});
