@@ -16,6 +16,13 @@ interface ReplayFlags {
   timeout: number;
 }
 
+interface RangeFlags {
+  from?: string;
+  to?: string;
+  only?: string;
+  asNewest?: boolean;
+}
+
 /** The options of all replay commands. */
 export const withReplayFlags = (command: Command): Command =>
   command
@@ -89,21 +96,26 @@ export function addReplay(program: Command): void {
     .argument("<table>")
     .option("--from <position>", "an offset, a time (2026-01-31 or ISO 8601) or a file name")
     .option("--to <position>", "an offset or a time")
-    .option("--only <file>", "only this file; its rows become the newest, even over later files with the same keys")
+    .option("--only <file>", "only this file")
+    .option("--as-newest", "go back: the versions become the newest, over everything received since (not append)")
     .addHelpText(
       "after",
       `
 Versions that the event log no longer holds are read from the blob store.
+A replayed version keeps its place in the order of versions: newer content stays. A file that is not applied
+for this reason ends as failed with FILE_SUPERSEDED. To go back to old content on purpose, use --as-newest.
 
 Example:
-  tributary replay sales --from 2026-01-01 --dry-run`,
+  tributary replay sales --from 2026-01-01 --dry-run
+  tributary replay sales --only jan.csv --to 2026-02-01 --as-newest`,
     )
     .action(
-      action((session, table: string, flags: ReplayFlags & { from?: string; to?: string; only?: string }) => {
+      action((session, table: string, flags: ReplayFlags & RangeFlags) => {
         const body = {
           ...(flags.from === undefined ? {} : { from: positionOf(flags.from) }),
           ...(flags.to === undefined ? {} : { to: positionOf(flags.to) }),
           ...(flags.only === undefined ? {} : { onlyFile: flags.only }),
+          ...(flags.asNewest ? { asNewest: true } : {}),
         };
         const path = `/v1/tables/${encodeURIComponent(table)}/replay`;
         return replay(session, path, body, flags, "no file versions in that range");

@@ -107,7 +107,7 @@ export const ERRORS = {
   FILE_SUPERSEDED: kind(
     false,
     409,
-    "Export the rejected rows of the newest version (`tributary rejects export`) and correct those.",
+    "Export the rejected rows of the newest version (`tributary rejects export`) and correct those. To go back to the old version: `tributary replay <table> --only <file> --as-newest`.",
   ),
   BLOB_MISSING: kind(false, 422, "Upload the file again; its raw bytes are no longer in the blob store."),
   // Ports

@@ -69,7 +69,6 @@ const MANY_PARAMETERS = new Map([
   ["lib/warehouse/trino/maintenance/maintain.ts maintainTable", WAREHOUSE],
   ["services/committer/commit/dead-letter.ts deadLetterOf", PLAIN],
   ["services/committer/lane/parse-attempts.ts #end", PLAIN],
-  ["services/gateway/replays/routes.ts replay", PLAIN],
   ["services/parser/file-run.ts parseOnce", PLAIN],
   ["cli/replay.ts replay", PLAIN],
   ["cli/top.ts watch", PLAIN],

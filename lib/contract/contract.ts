@@ -174,14 +174,6 @@ export const contractSchema = z.unknown().transform((given, context) => {
 export type Contract = z.infer<typeof contractSchema>;
 export type ContractColumn = Contract["columns"][number];
 
-/**
- * True if the rows of a replayed version keep that version's offset. The replay then adds missing rows and
- * never overwrites newer ones. Tables with writeMode replace do not need this, because a row's position in
- * its file identifies it. With deleteMissing, a version must be newer than the rows that it deletes.
- */
-export const keepsVersions = ({ writeMode, deleteMissing }: Pick<Contract, "writeMode" | "deleteMissing">): boolean =>
-  writeMode === "append" || (writeMode === "upsert" && !deleteMissing);
-
 /** The contract of a table without a contract file, also of Tributary's own tables (`_…`). */
 export const defaultContract = (table: string): Contract => ({ ...contractSchema.parse({ table: "any" }), table });
 

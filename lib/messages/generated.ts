@@ -132,12 +132,16 @@ export interface FileEvent {
   dialectJson: null | string;
   /** The fileId that this event replays or corrects */
   replayOf: null | string;
-  /** If set: rows get the offset of the replayed or corrected version as _source_offset, so they never overwrite newer rows */
+  /** Set on a repetition or correction: offset of the version that it repeats or corrects, which its rows get as _source_offset. null: a new version */
   versionOffset: null | number;
   /** The format that the sender declares, see lib/formats/registry; null: not declared */
   format?: null | string;
   /** JSON of the format's options; null for csv, whose options are in dialectJson */
   formatOptionsJson?: null | string;
+  /** Set with versionOffset: offset of the event that first brought the bytes that this event repeats or corrects */
+  baseOffset?: null | number;
+  /** Set with versionOffset: it may bring rows that its version lacked (a correction, or a replay of rejected rows) */
+  newRows?: boolean;
 }
 
 /** A recreated event log was adopted: offsets of its file events continue after those of the lost log. Key: epoch; compacted. */
@@ -226,6 +230,17 @@ export interface EndOfFile {
   formatOptionsJson?: null | string;
 }
 
+export interface Repetition {
+  /** The version that the file repeats or corrects */
+  versionOffset: number;
+  /** Offset of the event that first brought the bytes that are repeated or corrected; null: not known */
+  baseOffset: null | number;
+  /** Offset of the event that first brought the file's own bytes: a correction brings new ones */
+  contentOffset: number;
+  /** It may bring rows that its version lacked */
+  newRows: boolean;
+}
+
 /** A message about one file on rows.<table>: row batches and rejects in order, then one end-of-file. Key: table. */
 export interface RowMessage {
   fileId: string;
@@ -235,6 +250,8 @@ export interface RowMessage {
   /** New for each parse of the file; a commit never mixes messages of different runs */
   runId: string;
   body: { "tributary.RowBatch": RowBatch } | { "tributary.RejectBatch": RejectBatch } | { "tributary.EndOfFile": EndOfFile };
+  /** Set if the file is a repetition or correction of an earlier version */
+  repeats?: null | Repetition;
 }
 
 export interface SchemaColumn {

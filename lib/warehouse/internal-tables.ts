@@ -1,6 +1,7 @@
 import type { FileOutcome, Reject } from "../messages/generated.ts";
 import type { LiteralValue } from "./sql/dialect.ts";
 import type { SqlColumn } from "./sql/sql.ts";
+import type { RecordedFile } from "./warehouse.ts";
 
 /** The internal tables, in the same schema. Every column is nullable. */
 export const INTERNAL_TABLES = {
@@ -27,6 +28,8 @@ export const INTERNAL_TABLES = {
     { name: "parsed_at", type: "TIMESTAMP" },
     { name: "ingested_at", type: "TIMESTAMP" },
     { name: "parse_ms", type: "BIGINT" },
+    { name: "version_offset", type: "BIGINT" },
+    { name: "content_offset", type: "BIGINT" },
   ],
   /** The rows that could not be cast to their column types: one row per (file id, source row). */
   _rejected_rows: [
@@ -68,10 +71,19 @@ export const INTERNAL_TABLES = {
   ],
 } as const satisfies Record<string, readonly SqlColumn[]>;
 
+/** Columns that tables of earlier releases lack. They are added at the end, and old rows have NULL. */
+export const ADDED_COLUMNS: Partial<Record<InternalTable, readonly string[]>> = {
+  _ingest_files: ["version_offset", "content_offset"],
+};
+
 export type InternalTable = keyof typeof INTERNAL_TABLES;
 
 /** The row of `_ingest_files` for a file's outcome, by column name. `recordedAtMs` becomes ingested_at. */
-export function ledgerRow(table: string, outcome: FileOutcome, recordedAtMs: number): Record<string, LiteralValue> {
+export function ledgerRow(
+  table: string,
+  { outcome, repeats }: Pick<RecordedFile, "outcome" | "repeats">,
+  recordedAtMs: number,
+): Record<string, LiteralValue> {
   return {
     file_id: outcome.fileId,
     file_key: outcome.sourceFile,
@@ -94,6 +106,8 @@ export function ledgerRow(table: string, outcome: FileOutcome, recordedAtMs: num
     parsed_at: new Date(outcome.parsedAtMs),
     ingested_at: new Date(recordedAtMs),
     parse_ms: outcome.parseMs,
+    version_offset: repeats?.versionOffset ?? outcome.sourceOffset,
+    content_offset: repeats?.contentOffset ?? outcome.sourceOffset,
   };
 }
 

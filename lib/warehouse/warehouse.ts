@@ -1,5 +1,5 @@
 import type { ColumnDefinition } from "../columns.ts";
-import type { FileOutcome, Reject, RowBatch } from "../messages/generated.ts";
+import type { FileOutcome, Reject, Repetition, RowBatch } from "../messages/generated.ts";
 import type { CheckMeasurements, MeasuredTable, ReadLimits, TableCheck, WarehouseReads } from "./reads/port.ts";
 
 export type WriteMode = "replace" | "upsert" | "append";
@@ -53,10 +53,44 @@ export interface FileVersion {
    * it repeats or corrects.
    */
   sourceOffset: number;
+  /** The version that the file repeats or corrects: the offset of its rows. Absent: it is a new version. */
+  versionOffset?: number;
+  /**
+   * Upsert: a row of the table whose version is at most this one gets the version of the file's equal row. A
+   * later correction of a version in between then does not overwrite it.
+   */
+  confirmsUpTo?: number;
   /** The file's columns with their final types. These may be wider than when the first rows were encoded. */
   columns: readonly ColumnDefinition[];
   /** Absent when the object was deleted: the file then has no rows. */
   stage?: Stage;
+}
+
+/** The outcome of a file, for `record`, with its stage and what it repeats. */
+export interface RecordedFile {
+  outcome: FileOutcome;
+  stage?: Stage;
+  repeats?: Pick<Repetition, "versionOffset" | "contentOffset">;
+}
+
+/** What is on record of one source file. */
+export interface RecordedContent {
+  sourceFile: string;
+  /** Offset of the event that first brought the bytes. */
+  contentOffset: number;
+  /**
+   * `put` and `deleted`: the newest content of that kind that did not fail. `superseded`: a correction that
+   * was not applied (FILE_SUPERSEDED).
+   */
+  kind: "put" | "deleted" | "superseded";
+}
+
+/** What is on record of a table's versions. A repetition counts as the version that it repeats. */
+export interface RecordedVersions {
+  /** The newest version that did not fail. */
+  newest: number | undefined;
+  /** The newest version with rejected rows, or that failed: a later correction may add rows to it. */
+  incomplete: number | undefined;
 }
 
 export interface MicroBatch {
@@ -170,12 +204,13 @@ export type LogRow = Readonly<Record<string, string | number | boolean | Date | 
  * each file version.
  * It is **idempotent**: a repeated commit of the same file versions changes nothing, whatever the result of
  * the first one (crash, timeout, unknown outcome). Except in append mode, `commit` does not apply a version
- * that `record` has recorded as committed, nor an older version of that file.
+ * that `record` has recorded and that did not fail, nor an older version of that file.
  *  - replace: after the commit, the table holds exactly the rows of the newest version of each sourceFile.
  *    Rows that are equal in all file columns at the same (_source_file, _source_row) stay unchanged, version
  *    columns included.
- *  - upsert: for each key the newest (_source_offset, _source_row) wins, also inside the batch. A row whose
- *    file columns are all equal stays unchanged. TableLayout defines deleteMissing. With deleteMissing, a
+ *  - upsert: for each key the newest (_source_offset, _source_row) wins, also inside the batch; the same one
+ *    again wins too. A row whose file columns are all equal stays unchanged, unless FileVersion.confirmsUpTo
+ *    says otherwise. TableLayout defines deleteMissing. With deleteMissing, a
  *    key that another file sends becomes that file's key, even if the row is unchanged.
  *  - append: rows are added unless their (_source_file, _source_offset, _source_row) already exists, in the
  *    table or in the batch.
@@ -209,7 +244,10 @@ export interface Warehouse {
   ensureTable(layout: TableLayout, columns: readonly ColumnDefinition[]): Promise<TableDescription>;
   stage(table: string, runId: string): Stage;
   commit(batch: MicroBatch, options?: CommitOptions): Promise<CommitReceipt>;
-  record(table: string, ended: readonly { outcome: FileOutcome; stage?: Stage }[], recordedAtMs: number): Promise<void>;
+  record(table: string, ended: readonly RecordedFile[], recordedAtMs: number): Promise<void>;
+  /** What is on record of these source files. */
+  recordedContents(table: string, sourceFiles: readonly string[]): Promise<RecordedContent[]>;
+  recordedVersions(table: string): Promise<RecordedVersions>;
   /**
    * The offset watermark: the highest source offset that `record` has recorded for the table, whatever the
    * file's status.

@@ -2,13 +2,14 @@ import { keyOf, tableId } from "../../lib/tables.ts";
 import { randomUUID } from "node:crypto";
 import type { BlobStore } from "../../lib/blob/blob-store.ts";
 import type { Clock } from "../../lib/clock.ts";
-import { keepsVersions, type Contracts } from "../../lib/contract/contract.ts";
+import type { Contracts } from "../../lib/contract/contract.ts";
 import { requestIn, writtenFields } from "../../lib/formats/message-fields.ts";
 import type { ParseJob, ParseOutput, ParseSummary } from "../../lib/parsing/parse-file.ts";
 import { codeOf, hasCode, isRetryable, messageOf, type ErrorCode } from "../../lib/errors.ts";
 import type { EventLog } from "../../lib/event-log/event-log.ts";
 import type { EndOfFile, FileEvent, RowMessage } from "../../lib/messages/generated.ts";
 import { rowMessages } from "../../lib/messages/avro.ts";
+import { repetitionOf, versionOf } from "../../lib/messages/repetition.ts";
 import { rowsTopic } from "../../lib/messages/topics.ts";
 import { retry } from "../../lib/retry.ts";
 import type { Logger } from "../../lib/process/logger.ts";
@@ -168,17 +169,15 @@ function jobOf(
   known: TableSchema | undefined,
   found: Found,
 ): ParseJob {
-  const { sourceFile, receivedAtMs, versionOffset } = event;
-  const contract = contracts.of(event.table);
-  const rowOffset = keepsVersions(contract) ? (versionOffset ?? sourceOffset) : sourceOffset;
+  const { sourceFile, receivedAtMs } = event;
   return {
     fileName: sourceFile,
-    contract,
+    contract: contracts.of(event.table),
     requested: requestIn(event),
     known: known?.columns ?? [],
     ...(known ? { pinned: known.pinned } : {}),
     ...found,
-    origin: { sourceFile, sourceOffset: rowOffset, receivedAtMs },
+    origin: { sourceFile, sourceOffset: versionOf({ offset: sourceOffset, event }), receivedAtMs },
     limits: { ...settings.limits, messageBytesMax: log.recordBytesMax },
   };
 }
@@ -203,7 +202,9 @@ async function publishRow(
   body: RowMessage["body"],
 ): Promise<void> {
   const { fileId, sourceFile, table } = file.event;
-  const value = rowMessages.encode({ fileId, sourceFile, sourceOffset: file.sourceOffset, runId, body });
+  const { sourceOffset } = file;
+  const repeats = repetitionOf({ offset: sourceOffset, event: file.event });
+  const value = rowMessages.encode({ fileId, sourceFile, sourceOffset, runId, body, repeats });
   await deps.log.publish(rowsTopic(table).name, [{ key: keyOf(tableId(table)), value, ...carrying(file.traceparent) }]);
 }
 

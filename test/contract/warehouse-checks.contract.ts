@@ -132,6 +132,7 @@ async function run(
       confirmOwner: async () => undefined,
       mustYield: () => false,
       description: "unknown",
+      incomplete: "unknown",
     },
     signal,
     clock: { ...systemClock, nowMs: () => NOW_MS },

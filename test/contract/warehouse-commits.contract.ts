@@ -324,6 +324,56 @@ export function commitContract(opened: Opened): void {
       ]);
     });
 
+    test("an unchanged row is confirmed where a correction may come later, which then does not overwrite it", async () => {
+      const table = upsert();
+      await table.ingest({ sourceFile: "monday", sourceOffset: 0, rows: [one, two] });
+      const wednesday = { sourceFile: "wednesday", sourceOffset: 2, rows: [one], confirmsUpTo: 1 };
+      assertCounts(await table.ingest(wednesday), 0, 1, 0);
+      const corrected = [
+        { id: 1, name: "old" },
+        { id: 2, name: "old" },
+      ];
+      const tuesday = { sourceFile: "tuesday", sourceOffset: 3, rowsOffset: 1, confirmsUpTo: 0, rows: corrected };
+      assertCounts(await table.ingest(tuesday), 0, 1, 0);
+      const found = await table.query("SELECT id, name, _source_file, _source_offset FROM $t ORDER BY id");
+      assert.deepEqual(found, [
+        [1, "one", "wednesday", 2],
+        [2, "old", "tuesday", 1],
+      ]);
+      assertCounts(await table.commit({ ...wednesday, sourceOffset: 4 }), 0, 0, 0);
+      assertCounts(await table.commit({ ...tuesday, sourceOffset: 5 }), 0, 0, 0);
+    });
+
+    test("a repetition reads the rows of its own version again, and no others", async () => {
+      const table = upsert();
+      await table.ingest({ sourceFile: "a", sourceOffset: 1, rows: [one, two] });
+      await table.ingest({
+        sourceFile: "b",
+        sourceOffset: 2,
+        rows: [two, three].map((row) => ({ ...row, name: "b" })),
+      });
+      const again = [one, two, three].map((row) => ({ ...row, name: "again" }));
+      assertCounts(await table.ingest({ sourceFile: "a", sourceOffset: 3, rowsOffset: 1, rows: again }), 0, 1, 0);
+      assert.deepEqual(await table.query("SELECT name FROM $t ORDER BY id"), [["again"], ["b"], ["b"]]);
+    });
+
+    test("deleteMissing: a repetition replaces its version, and takes no keys from newer files", async () => {
+      const table = missing();
+      await table.ingest({ sourceFile: "a", sourceOffset: 1, rows: [one, two] });
+      await table.ingest({ sourceFile: "b", sourceOffset: 2, rows: [{ id: 2, name: "b" }] });
+      const corrected = { sourceFile: "a", sourceOffset: 3, rowsOffset: 1, rows: [{ id: 2, name: "old" }, three] };
+      assertCounts(await table.ingest(corrected), 1, 0, 1);
+      assert.deepEqual(await table.query("SELECT id, name, _source_offset FROM $t ORDER BY id"), [
+        [2, "b", 2],
+        [3, "three", 1],
+      ]);
+      const both = [
+        { sourceFile: "c", sourceOffset: 4, rows: [{ id: 5, name: "c" }] },
+        { sourceFile: "c", sourceOffset: 5, rowsOffset: 4, rows: [{ id: 5, name: "c" }, { id: 6, name: "c" }] }, // prettier-ignore
+      ];
+      assertCounts(await table.ingest(...both), 2, 0, 0);
+    });
+
     test("deleteMissing: a file's keys that it no longer holds go", async () => {
       const table = missing();
       await table.ingest(

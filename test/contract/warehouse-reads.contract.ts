@@ -45,6 +45,8 @@ export function readsContract(opened: Opened): void {
         parseMs: 5,
         errorCode: null,
         errorMessage: null,
+        versionOffset: 3,
+        contentOffset: 3,
       });
       assert.equal(await files.find(`${table.name}-2`, LIMITS), undefined);
       await version!.stage?.discard();

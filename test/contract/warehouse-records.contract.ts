@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import type { FileOutcome } from "../../lib/messages/generated.ts";
+import type { RecordedFile } from "../../lib/warehouse/warehouse.ts";
 import { columns, outcomeOf, RECEIVED_AT_MS, reject } from "../support/rows.ts";
 import { READ_ALL, TestTable } from "../support/test-table.ts";
 import type { Opened } from "./warehouse-subject.ts";
@@ -105,6 +107,47 @@ export function recordContract(opened: Opened): void {
       assert.deepEqual(await read(`SELECT status, error_code FROM _ingest_files WHERE table_name = '${b.name}'`), [
         ["failed", "FILE_NOT_CSV"],
       ]);
+    });
+
+    test("what is on record of versions and contents, with what files repeat", async () => {
+      const table = new TestTable(opened.warehouse, COLUMNS);
+      const { warehouse } = opened;
+      const note = async (
+        sourceFile: string,
+        sourceOffset: number,
+        { repeats, status, ...over }: Partial<FileOutcome> & Pick<RecordedFile, "repeats"> = {},
+      ): Promise<void> => {
+        const [version] = await table.files({ sourceFile, sourceOffset, rows: null });
+        const { outcome } = outcomeOf(version!, status);
+        await warehouse.record(table.name, [{ outcome: { ...outcome, ...over }, ...(repeats ? { repeats } : {}) }], 0);
+      };
+      assert.deepEqual(await warehouse.recordedVersions(table.name), { newest: undefined, incomplete: undefined });
+      assert.deepEqual(await warehouse.recordedContents(table.name, ["a", "b"]), []);
+      await note("a", 1);
+      await note("b", 2, { rowsRejected: 1 });
+      await note("a", 3, { status: "failed" });
+      await note("a", 4, { repeats: { versionOffset: 1, contentOffset: 1 } });
+      await note("b", 5, { repeats: { versionOffset: 2, contentOffset: 5 } });
+      const superseded = { status: "failed", errorCode: "FILE_SUPERSEDED" } as const;
+      await note("b", 6, { ...superseded, repeats: { versionOffset: 2, contentOffset: 6 } });
+      await note("a", 7, { ...superseded, repeats: { versionOffset: 1, contentOffset: 1 } });
+      await note("b", 8, { contentHash: "" });
+      assert.deepEqual(await warehouse.recordedVersions(table.name), { newest: 8, incomplete: 3 });
+      const found = await warehouse.recordedContents(table.name, ["a", "b", "c"]);
+      const newest = new Map(found.map((one) => [`${one.sourceFile} ${one.kind}`, 0]));
+      for (const { sourceFile, kind, contentOffset } of found) {
+        const name = `${sourceFile} ${kind}`;
+        newest.set(name, Math.max(contentOffset, newest.get(name)!));
+      }
+      assert.deepEqual(
+        [...newest].toSorted(([a], [b]) => (a < b ? -1 : 1)),
+        [
+          ["a put", 1],
+          ["b deleted", 8],
+          ["b put", 5],
+          ["b superseded", 6],
+        ],
+      );
     });
 
     test("log tables take rows, and are read back", async () => {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
-import { keepsVersions } from "../../lib/contract/contract.ts";
 import { commands } from "../../lib/messages/avro.ts";
+import { contentOf, isCorrection, versionOf, type VersionEvent } from "../../lib/messages/repetition.ts";
 import { TOPICS } from "../../lib/messages/topics.ts";
 import { Registry } from "../../lib/process/metrics.ts";
 import { gatewayMetrics } from "../../services/gateway/metrics.ts";
@@ -10,7 +10,7 @@ import {
   publishReplays,
   selectRejected,
   selectReplays,
-  versionOf,
+  type ReplayRange,
 } from "../../services/gateway/replays/replay.ts";
 import { checkEnd, type AcceptedFile } from "./checks.ts";
 import { CALM, Scheduler, type FaultProfile } from "./scheduler.ts";
@@ -27,6 +27,8 @@ export interface Outcome {
   trace: readonly string[];
 }
 
+/** A replay looks for raw bytes, and a correction reads the file, before it publishes: uploads come between. */
+const LOOKUPS_MS_MAX = [0, 50, 2_000];
 const STEPS_MAX = 60_000;
 const FILE_NAMES = ["a.csv", "b.csv", "c.csv"];
 const DROPPED_NAMES = ["d.csv", "e.csv"];
@@ -207,20 +209,22 @@ class Schedule {
     const rejected = [...this.world.warehouse.ledger].flatMap(([id, { outcome }]) =>
       outcome.rowsRejected > 0 ? [id] : [],
     );
-    const chosen = selectRejected(await versionEvents(log, table), contract.writeMode, new Set(rejected));
-    await publishReplays(this.#republishing(log), chosen, keepsVersions(contract));
+    const chosen = selectRejected(await this.#history(log, table), contract.writeMode, new Set(rejected));
+    await this.#sleep(this.#scheduler.pick(LOOKUPS_MS_MAX));
+    await publishReplays(this.#republishing(log), chosen, "rejects");
   }
 
   /** As `rejects correct`, for all rejected rows of a file. */
   async #correct({ log, ingest }: SimGateway, table: string, sourceFile: string): Promise<void> {
-    const newest = (await versionEvents(log, table)).filter(({ event }) => event.sourceFile === sourceFile).at(-1);
+    const newest = (await this.#history(log, table)).filter(({ event }) => event.sourceFile === sourceFile).at(-1);
     const content = newest && this.world.contents.get(newest.event.contentHash);
     if (!content?.rows.includes(null)) return;
     const right = corrected(this.#scheduler, content);
     this.#expect(right);
-    const versionOffset = keepsVersions(contractOf(table)) ? versionOf(newest!) : null;
+    await this.#sleep(this.#scheduler.pick(LOOKUPS_MS_MAX));
     const body = Readable.from([Buffer.from(right.text)], { objectMode: false });
-    const corrects = { fileId: newest!.event.fileId, versionOffset };
+    const { fileId: own } = newest!.event;
+    const corrects = { fileId: own, versionOffset: versionOf(newest!), baseOffset: contentOf(newest!) };
     const { fileId, offset } = await ingest.put({ table, sourceFile, origin: "upload", body, corrects });
     this.accepted.push({ fileId, table, offset });
   }
@@ -266,10 +270,24 @@ class Schedule {
     return { log, clock: this.#clock, metrics: gatewayMetrics(new Registry()) };
   }
 
+  /** As versionHistory: without corrections that were not applied. */
+  async #history(log: SimGateway["log"], table: string): Promise<VersionEvent[]> {
+    const { ledger } = this.world.warehouse;
+    return (await versionEvents(log, table)).filter(
+      (item) => !isCorrection(item) || ledger.get(item.event.fileId)?.outcome.errorCode !== "FILE_SUPERSEDED",
+    );
+  }
+
   async #replay({ log }: SimGateway, table: string): Promise<void> {
-    const range = this.#scheduler.chance(0.5) ? {} : { onlyFile: this.#scheduler.pick(FILE_NAMES) };
-    const chosen = selectReplays(await versionEvents(log, table), contractOf(table).writeMode, range);
-    await publishReplays(this.#republishing(log), chosen, contractOf(table).writeMode === "append");
+    const scheduler = this.#scheduler;
+    const { writeMode } = contractOf(table);
+    const past = await this.#history(log, table);
+    const range: ReplayRange = scheduler.chance(0.5) ? {} : { onlyFile: scheduler.pick(FILE_NAMES) };
+    if (past.length > 0 && scheduler.chance(0.4)) range.toOffset = scheduler.pick(past).offset;
+    const asNewest = writeMode !== "append" && scheduler.chance(0.2);
+    const chosen = selectReplays(past, writeMode, range);
+    await this.#sleep(scheduler.pick(LOOKUPS_MS_MAX));
+    await publishReplays(this.#republishing(log), chosen, asNewest ? "newest" : "repetitions");
   }
 
   /** Retries until it succeeds. A dead gateway is replaced, and its pending calls are retried. */

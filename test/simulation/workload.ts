@@ -1,5 +1,6 @@
-import { contractSchema, keepsVersions, type Contract } from "../../lib/contract/contract.ts";
+import { contractSchema, type Contract } from "../../lib/contract/contract.ts";
 import type { FileEvent } from "../../lib/messages/generated.ts";
+import { contentOf, isCorrection, isRepetition, versionOf } from "../../lib/messages/repetition.ts";
 import { ModelTable, type ModelFile, type ModelRow } from "../support/warehouse-model.ts";
 import type { Scheduler } from "./scheduler.ts";
 
@@ -85,9 +86,10 @@ export function modelOf(
 ): ModelRow[] {
   const contract = contractOf(table);
   const { writeMode: mode, deleteMissing } = contract;
-  const model = new ModelTable({ mode, deleteMissing, keyIndexes: [0] });
+  const model = new ModelTable({ mode, deleteMissing, keyIndexes: [0], confirms: true });
+  const superseded = supersededIn(table, arrived, contents);
   for (const { offset, event } of arrived) {
-    const file = versionOf({ offset, event }, contents);
+    const file = superseded.has(offset) ? undefined : fileOf({ offset, event }, contents);
     if (!file || (event.kind === "deleted" && contract.onDelete === "keep")) continue;
     model.commit([file]);
     model.record([file]);
@@ -95,17 +97,51 @@ export function modelOf(
   return model.rows;
 }
 
-/** A file event as input of the warehouse model; undefined if its file fails. */
-export function versionOf(
-  { offset, event }: ArrivedEvent,
+/**
+ * Offsets of the repetitions and corrections that are not applied, because of what came before them. This
+ * follows decision 30, not the code: it reads all events of the table each time.
+ */
+export function supersededIn(
+  table: string,
+  arrived: readonly ArrivedEvent[],
   contents: ReadonlyMap<string, Content>,
-): ModelFile | undefined {
+): Set<number> {
+  const { writeMode, deleteMissing, onDelete } = contractOf(table);
+  const superseded = new Set<number>();
+  for (const [index, item] of arrived.entries()) {
+    const { event, offset } = item;
+    if (event.versionOffset === null) continue;
+    const before = arrived.slice(0, index).filter((one) => {
+      const failed = expectedOf(one.event, contents.get(one.event.contentHash)).status === "failed";
+      return !failed && !superseded.has(one.offset);
+    });
+    const base = event.baseOffset!;
+    const newer = before.some((one) => {
+      const counts = one.event.kind === "put" || onDelete === "remove";
+      return counts && one.event.sourceFile === event.sourceFile && contentOf(one) > base;
+    });
+    const ranked = writeMode === "replace" || deleteMissing || isCorrection(item);
+    const later = before.some((one) => versionOf(one) > versionOf(item));
+    // As for any other file, its failure in the parser comes first.
+    if (expectedOf(event, contents.get(event.contentHash)).status === "failed") continue;
+    if (superseded.has(base) || (ranked && newer) || (deleteMissing && !event.newRows && later)) {
+      superseded.add(offset);
+    }
+  }
+  return superseded;
+}
+
+/** The events without plain repetitions: they must leave the same rows. */
+export const withoutRepetitions = (arrived: readonly ArrivedEvent[]): ArrivedEvent[] =>
+  arrived.filter((item) => !isRepetition(item));
+
+/** A file event as input of the warehouse model; undefined if its file fails. */
+export function fileOf({ offset, event }: ArrivedEvent, contents: ReadonlyMap<string, Content>): ModelFile | undefined {
   const content = contents.get(event.contentHash);
   if (expectedOf(event, content).status === "failed") return undefined;
-  const keeps = keepsVersions(contractOf(event.table));
   return {
     file: event.sourceFile,
-    offset: keeps ? (event.versionOffset ?? offset) : offset,
+    offset: versionOf({ offset, event }),
     version: offset,
     rows: event.kind === "deleted" ? null : content!.rows,
   };

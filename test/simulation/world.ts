@@ -22,7 +22,7 @@ import { FakeWarehouse } from "../support/fake-warehouse.ts";
 import { MemoryBroker, type Call, type MemoryEventLog } from "../support/memory-event-log.ts";
 import { blobClient, DroppedObjects } from "./blob-model.ts";
 import type { FaultCodes, Scheduler, SimNode } from "./scheduler.ts";
-import { CONTRACTS, versionOf, type ArrivedEvent, type Content } from "./workload.ts";
+import { CONTRACTS, fileOf, type ArrivedEvent, type Content } from "./workload.ts";
 
 export type Role = "parser" | "committer" | "watcher";
 
@@ -267,7 +267,7 @@ export class World {
   checkWholeFiles(table: string): void {
     const mode = CONTRACTS.find((contract) => contract.table === table)?.writeMode;
     if (mode === undefined || mode === "upsert") return;
-    const versions = this.arrived(table).flatMap((arrived) => versionOf(arrived, this.contents) ?? []);
+    const versions = this.arrived(table).flatMap((arrived) => fileOf(arrived, this.contents) ?? []);
     const held = new Map<string, string[]>();
     for (const { file, offset, row, values } of this.warehouse.tablesByName.get(table)?.rows ?? []) {
       const name = mode === "append" ? `${file}@${offset}` : file;

@@ -15,6 +15,8 @@ export interface FakeRow {
 export interface FakeVersion {
   sourceFile: string;
   sourceOffset: number;
+  versionOffset?: number | undefined;
+  confirmsUpTo?: number | undefined;
   /** Also empty for a deleted file. */
   rows: readonly FakeRow[];
 }
@@ -57,6 +59,7 @@ function upserted(before: readonly FakeRow[], files: readonly FakeVersion[], lay
   const keyOf = (row: FakeRow): string => JSON.stringify(layout.key.map((name) => String(row.values[name])));
   const old = new Map(before.map((row) => [keyOf(row), row]));
   const after = new Map(old);
+  const confirmsUpTo = new Map(files.map((file) => [file.versionOffset ?? file.sourceOffset, file.confirmsUpTo ?? -1]));
   for (const { sourceFile, sourceOffset, rows } of files) {
     const sent = new Set(rows.map(keyOf));
     for (const row of rows) if (isNewer(row, after.get(keyOf(row)))) after.set(keyOf(row), row);
@@ -65,9 +68,10 @@ function upserted(before: readonly FakeRow[], files: readonly FakeVersion[], lay
       if (row.file === sourceFile && row.offset < sourceOffset && !sent.has(key)) after.delete(key);
     }
   }
-  // A row whose final values equal its initial values counts as unchanged.
+  // A row whose final values equal its initial values counts as unchanged, unless it is confirmed.
   for (const [key, row] of after) {
     const there = old.get(key);
+    if (there && row !== there && there.offset <= (confirmsUpTo.get(row.offset) ?? -1)) continue;
     if (there && sameValues(there, row) && (!layout.deleteMissing || there.file === row.file)) after.set(key, there);
   }
   return changes(before, [...after.values()], keyOf);
@@ -86,7 +90,7 @@ const identityOf = ({ file, offset, row }: FakeRow): string => JSON.stringify([f
 const placeOf = ({ file, row }: FakeRow): string => JSON.stringify([file, row]);
 
 const isNewer = (row: FakeRow, old: FakeRow | undefined): boolean =>
-  !old || row.offset > old.offset || (row.offset === old.offset && row.row > old.row);
+  !old || row.offset > old.offset || (row.offset === old.offset && row.row >= old.row);
 
 function sameValues(a: FakeRow, b: FakeRow): boolean {
   const names = new Set([...Object.keys(a.values), ...Object.keys(b.values)]);

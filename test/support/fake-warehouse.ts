@@ -1,6 +1,6 @@
 import { columnTypeOf, widens, type ColumnDefinition } from "../../lib/columns.ts";
 import { TributaryError } from "../../lib/errors.ts";
-import type { FileOutcome, Reject, RowBatch } from "../../lib/messages/generated.ts";
+import type { Reject, RowBatch } from "../../lib/messages/generated.ts";
 import { decodeRows, valueAt } from "../../lib/rows/row-decoder.ts";
 import type {
   CommitReceipt,
@@ -12,6 +12,9 @@ import type {
   MicroBatch,
   QueryOptions,
   QueryResult,
+  RecordedContent,
+  RecordedFile,
+  RecordedVersions,
   Stage,
   TableDescription,
   TableHealth,
@@ -109,7 +112,7 @@ export class FakeWarehouse implements Warehouse {
     files: { ...this.#sqlReads.files, recorded: async (_table, fileIds) => this.#recorded(fileIds) },
   };
   readonly tablesByName = new Map<string, { columns: ColumnDefinition[]; rows: FakeRow[] }>();
-  readonly ledger = new Map<string, { table: string; outcome: FileOutcome; recordedAtMs: number }>();
+  readonly ledger = new Map<string, Omit<RecordedFile, "stage"> & { table: string; recordedAtMs: number }>();
   readonly rejected = new Map<string, Reject>();
   readonly logs: Record<string, LogRow[]> = { _quality_results: [], _maintenance_log: [] };
   /** Per table: the state of its trusted relation, and the rows in it. */
@@ -186,19 +189,42 @@ export class FakeWarehouse implements Warehouse {
     });
   }
 
-  async record(
-    table: string,
-    ended: readonly { outcome: FileOutcome; stage?: Stage }[],
-    recordedAtMs: number,
-  ): Promise<void> {
+  async record(table: string, ended: readonly RecordedFile[], recordedAtMs: number): Promise<void> {
     this.calls.push("record");
     await new Promise((resolve) => setImmediate(resolve));
-    for (const { outcome, stage } of ended) {
-      this.ledger.set(outcome.fileId, { table, outcome, recordedAtMs });
+    for (const { outcome, stage, repeats } of ended) {
+      this.ledger.set(outcome.fileId, { table, outcome, recordedAtMs, ...(repeats ? { repeats } : {}) });
       for (const reject of (stage as FakeStage | undefined)?.rejects ?? []) {
         this.rejected.set(`${outcome.fileId} ${reject.row}`, reject);
       }
     }
+  }
+
+  async recordedContents(table: string, sourceFiles: readonly string[]): Promise<RecordedContent[]> {
+    const found: RecordedContent[] = [];
+    for (const { table: own, outcome, repeats } of this.ledger.values()) {
+      const { sourceFile, sourceOffset, status, errorCode, contentHash } = outcome;
+      if (own !== table || !sourceFiles.includes(sourceFile)) continue;
+      const contentOffset = repeats?.contentOffset ?? sourceOffset;
+      const isRefused = errorCode === "FILE_SUPERSEDED" && contentOffset === sourceOffset;
+      if (status === "failed" && !isRefused) continue;
+      const kind = isRefused ? "superseded" : contentHash === "" ? "deleted" : "put";
+      found.push({ sourceFile, contentOffset, kind });
+    }
+    return found;
+  }
+
+  async recordedVersions(table: string): Promise<RecordedVersions> {
+    const versions = { newest: -1, incomplete: -1 };
+    for (const { table: own, outcome, repeats } of this.ledger.values()) {
+      const { sourceOffset, status, errorCode, rowsRejected } = outcome;
+      if (own !== table || errorCode === "FILE_SUPERSEDED") continue;
+      const version = repeats?.versionOffset ?? sourceOffset;
+      if (status !== "failed") versions.newest = Math.max(versions.newest, version);
+      if (status === "failed" || rowsRejected > 0) versions.incomplete = Math.max(versions.incomplete, version);
+    }
+    const known = (offset: number): number | undefined => (offset < 0 ? undefined : offset);
+    return { newest: known(versions.newest), incomplete: known(versions.incomplete) };
   }
 
   async watermark(table: string): Promise<number | undefined> {
@@ -291,14 +317,20 @@ export class FakeWarehouse implements Warehouse {
   #recorded(fileIds: readonly string[]): FileRecord[] {
     return fileIds.flatMap((fileId) => {
       const entry = this.ledger.get(fileId);
-      return entry ? [{ ...entry.outcome, table: entry.table, ingestedAtMs: entry.recordedAtMs }] : [];
+      if (!entry) return [];
+      const { outcome, table, recordedAtMs, repeats } = entry;
+      const { versionOffset, contentOffset } = repeats ?? {
+        versionOffset: outcome.sourceOffset,
+        contentOffset: outcome.sourceOffset,
+      };
+      return [{ ...outcome, table, ingestedAtMs: recordedAtMs, versionOffset, contentOffset }];
     });
   }
 
   #recordedAsCommitted(table: string): Map<string, number> {
     const newest = new Map<string, number>();
     for (const entry of this.ledger.values()) {
-      if (entry.table !== table || entry.outcome.status !== "committed") continue;
+      if (entry.table !== table || entry.outcome.status === "failed") continue;
       const { sourceFile, sourceOffset } = entry.outcome;
       newest.set(sourceFile, Math.max(newest.get(sourceFile) ?? -1, sourceOffset));
     }
@@ -309,8 +341,8 @@ export class FakeWarehouse implements Warehouse {
 const isFresh = ({ sourceFile, sourceOffset }: FileVersion, recorded: ReadonlyMap<string, number>): boolean =>
   sourceOffset > (recorded.get(sourceFile) ?? -1);
 
-function versionOf({ fileId, sourceFile, sourceOffset, stage }: FileVersion) {
+function versionOf({ fileId, sourceFile, sourceOffset, versionOffset, confirmsUpTo, stage }: FileVersion) {
   const held = stage as FakeStage | undefined;
   if (held?.discarded) throw new Error(`the stage of ${fileId} was discarded before the commit`);
-  return { sourceFile, sourceOffset, rows: held?.rows ?? [] };
+  return { sourceFile, sourceOffset, versionOffset, confirmsUpTo, rows: held?.rows ?? [] };
 }

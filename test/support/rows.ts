@@ -92,6 +92,8 @@ export interface Origin {
   sourceOffset: number;
   /** The rows' _source_offset, if it is not the version's. */
   rowsOffset?: number;
+  /** See FileVersion. */
+  confirmsUpTo?: number;
   receivedAtMs?: number;
 }
 
@@ -147,13 +149,15 @@ export interface TestFile extends Origin {
 
 /** A file version with a filled stage. */
 export async function fileVersion(warehouse: Warehouse, table: string, file: TestFile): Promise<FileVersion> {
-  const { sourceFile, sourceOffset, columns: definitions, rows, rejects = [] } = file;
+  const { sourceFile, sourceOffset, rowsOffset, confirmsUpTo, columns: definitions, rows, rejects = [] } = file;
   const fileId = file.fileId ?? `${table}/${sourceFile}@${sourceOffset}`;
   if (rows === null) return { fileId, sourceFile, sourceOffset, columns: definitions };
   const stage = warehouse.stage(table, randomUUID());
   for (const batch of rowBatches(definitions, rows, file, file.rowsPerBatch)) await stage.append(batch);
   if (rejects.length > 0) await stage.reject(rejects);
-  return { fileId, sourceFile, sourceOffset, columns: definitions, stage };
+  const repeats = rowsOffset === undefined ? {} : { versionOffset: rowsOffset };
+  const confirms = confirmsUpTo === undefined ? {} : { confirmsUpTo };
+  return { fileId, sourceFile, sourceOffset, ...repeats, ...confirms, columns: definitions, stage };
 }
 
 /** The outcome of such a file, for `record`. */

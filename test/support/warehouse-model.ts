@@ -25,7 +25,11 @@ export type ModelCounts = { rowsInserted: number; rowsUpdated: number; rowsDelet
 
 /** Reference model of commit and record in lib/warehouse/warehouse.ts: a plain array, one row at a time. */
 export class ModelTable {
-  readonly layout: Pick<TableLayout, "mode" | "deleteMissing"> & { keyIndexes: readonly number[] };
+  readonly layout: Pick<TableLayout, "mode" | "deleteMissing"> & {
+    keyIndexes: readonly number[];
+    /** Upsert: an equal row gets the version of the file that confirms it. */
+    confirms?: boolean;
+  };
   rows: ModelRow[] = [];
   readonly #recorded = new Map<string, number>();
 
@@ -92,7 +96,8 @@ export class ModelTable {
       if (!deleteMissing) continue;
       for (const [key, file] of holder) {
         const old = newest.has(key) ? undefined : before.get(key);
-        if (file === version.file && !keys.has(key) && version.offset > (old?.offset ?? -1)) holder.delete(key);
+        const offset = version.version ?? version.offset;
+        if (file === version.file && !keys.has(key) && offset > (old?.offset ?? -1)) holder.delete(key);
       }
     }
     // Then count the changes row by row.
@@ -102,7 +107,7 @@ export class ModelTable {
       const untouched = old && (!sent || (sameCells(old, sent) && (!deleteMissing || old.file === sent.file)));
       if (!old) counts.rowsInserted += 1;
       else if (!untouched) counts.rowsUpdated += 1;
-      after.push(untouched ? old : sent!);
+      after.push(untouched && !(this.layout.confirms && sent) ? old : sent!);
     }
     for (const key of before.keys()) if (!holder.has(key)) counts.rowsDeleted += 1;
     this.rows = after;
@@ -118,6 +123,6 @@ const rowsOf = ({ file, offset, rows }: ModelFile): ModelRow[] =>
   (rows ?? []).flatMap((cells, index) => (cells ? [{ cells, file, offset, row: index + 1 }] : []));
 
 const isNewer = (row: ModelRow, old: ModelRow | undefined): boolean =>
-  !old || row.offset > old.offset || (row.offset === old.offset && row.row > old.row);
+  !old || row.offset > old.offset || (row.offset === old.offset && row.row >= old.row);
 
 const sameCells = (a: ModelRow, b: ModelRow): boolean => JSON.stringify(a.cells) === JSON.stringify(b.cells);

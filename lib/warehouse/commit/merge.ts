@@ -12,6 +12,8 @@ export interface AppliedFile {
   sourceOffset: number;
   /** The _source_offset of its rows, if it differs from `sourceOffset`. */
   rowsOffset?: number | undefined;
+  /** See FileVersion. */
+  confirmsUpTo?: number | undefined;
 }
 
 export interface MergeInput {
@@ -175,18 +177,19 @@ function mergeReplace({ dialect, target, columns, files, rows }: MergeInput): Me
 }
 
 function mergeUpsert(input: MergeInput): MergeParts {
-  const { layout, columns } = input;
+  const { layout, columns, files } = input;
   const { deleteMissing, key } = layout;
   const fileColumns = columns.map(({ name }) => name).filter((name) => !key.includes(name));
   // Trino also evaluates this for unmatched rows, and refuses the row comparison (a, b) > (NULL, NULL).
+  // The same row again counts as newer: a repetition may read it with other types.
   const newer = `(s."_source_offset" > t."_source_offset"
-    OR s."_source_offset" = t."_source_offset" AND s."_source_row" > t."_source_row")`;
-  const distinct = anyDistinct(fileColumns, "s", "t");
+    OR s."_source_offset" = t."_source_offset" AND s."_source_row" >= t."_source_row")`;
+  const distinct = [anyDistinct(fileColumns, "s", "t"), ...confirmations(files)].join(" OR ");
   const on = allEqual(key, "t", "s");
   const update = updateClause(columns, key);
   const insert = insertClause(columns);
   if (!deleteMissing) {
-    const when = [`WHEN MATCHED AND ${newer} AND ${distinct} THEN ${update}`, `WHEN NOT MATCHED THEN ${insert}`];
+    const when = [`WHEN MATCHED AND ${newer} AND (${distinct}) THEN ${update}`, `WHEN NOT MATCHED THEN ${insert}`];
     return { source: newestByKey(input), on, when };
   }
   const deletes = `s."_gone" AND ${newer}`;
@@ -203,10 +206,25 @@ function mergeUpsert(input: MergeInput): MergeParts {
   };
 }
 
+/** Conditions for rows that get the version of an equal row (FileVersion.confirmsUpTo). */
+function confirmations(files: readonly AppliedFile[]): string[] {
+  const offsetsOf = new Map<number, Set<number>>();
+  for (const { sourceOffset, rowsOffset = sourceOffset, confirmsUpTo } of files) {
+    if (confirmsUpTo === undefined) continue;
+    offsetsOf.set(confirmsUpTo, (offsetsOf.get(confirmsUpTo) ?? new Set()).add(rowsOffset));
+  }
+  return [...offsetsOf].map(
+    ([upTo, offsets]) => `t."_source_offset" <= ${upTo} AND s."_source_offset" IN (${[...offsets].join(", ")})`,
+  );
+}
+
 /** The newest row of each key. */
 function newestByKey(input: MergeInput): string {
   const { layout, rows, keysUnique = false } = input;
-  return keysUnique ? rows : firstOfEach(input, layout.key, `"_source_offset" DESC, "_source_row" DESC`);
+  // A version and its repetition may be in one batch: the repetition was received later.
+  return keysUnique
+    ? rows
+    : firstOfEach(input, layout.key, `"_source_offset" DESC, "_source_row" DESC, "_ingested_at" DESC`);
 }
 
 /**
@@ -221,8 +239,12 @@ function upsertWithMissing(input: MergeInput): string {
   const superseded = files
     .filter(({ sourceFile, sourceOffset }) => newest.get(sourceFile)! > sourceOffset)
     .map(({ sourceFile }) => sourceFile);
+  // The rows of a repetition have an older offset than its own.
+  const rowsOf = new Map(
+    files.map(({ sourceFile, sourceOffset, rowsOffset }) => [sourceFile, rowsOffset ?? sourceOffset]),
+  );
   const stale = [...new Set(superseded)].map(
-    (file) => `(n."_source_file" = ${stringLiteral(file)} AND n."_source_offset" < ${newest.get(file)})`,
+    (file) => `(n."_source_file" = ${stringLiteral(file)} AND n."_source_offset" < ${rowsOf.get(file)})`,
   );
   const versions = [...newest].map(([file, offset]) => `(${stringLiteral(file)}, BIGINT '${offset}')`);
   const keys = layout.key.map((name) => `COALESCE(${column(name, "n")}, ${column(name, "o")}) AS ${identifier(name)}`);

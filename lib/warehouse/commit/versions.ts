@@ -1,5 +1,12 @@
 import type { Dialect } from "../sql/dialect.ts";
-import type { CommitReceipt, FileVersion, MicroBatch, WriteMode } from "../warehouse.ts";
+import type {
+  CommitReceipt,
+  FileVersion,
+  MicroBatch,
+  RecordedContent,
+  RecordedVersions,
+  TableLayout,
+} from "../warehouse.ts";
 
 /** Selects the file versions of a micro-batch that a commit applies, for every warehouse. Pure. */
 
@@ -12,7 +19,7 @@ export const NOTHING: CommitReceipt = {
   rowsDeleted: 0,
 };
 
-type Version = Pick<FileVersion, "sourceFile" | "sourceOffset">;
+type Version = Pick<FileVersion, "sourceFile" | "sourceOffset" | "versionOffset">;
 
 /** The newest offset of each file. */
 export function newestOffsets(versions: readonly Version[]): Map<string, number> {
@@ -32,21 +39,23 @@ export function effective({ layout, files }: MicroBatch): FileVersion[] {
 }
 
 /**
- * The versions to apply. `recorded` holds the newest committed offset of each file in the ledger. A recorded
- * version is not applied, nor is an older version of the same file. `replace` needs only the newest of
- * several versions of a file. `append` needs all versions, because it identifies each row by its own
- * version.
+ * The versions to apply. `recorded` holds the newest offset of each file in the ledger. A recorded version is
+ * not applied, nor is an older version of the same file. `replace` needs only the newest of several versions
+ * of a file. With deleteMissing, a repetition replaces the version that it repeats. `append` needs all
+ * versions, because it identifies each row by its own version.
  */
 export function applicable<V extends Version>(
-  mode: WriteMode,
+  { mode, deleteMissing }: Pick<TableLayout, "mode" | "deleteMissing">,
   versions: readonly V[],
   recorded: ReadonlyMap<string, number>,
 ): V[] {
   if (mode === "append") return [...versions];
   const fresh = versions.filter(({ sourceFile, sourceOffset }) => sourceOffset > (recorded.get(sourceFile) ?? -1));
-  if (mode !== "replace") return fresh;
-  const newest = newestOffsets(fresh);
-  return fresh.filter(({ sourceFile, sourceOffset }) => sourceOffset === newest.get(sourceFile));
+  if (mode === "upsert" && !deleteMissing) return fresh;
+  const nameOf = ({ sourceFile, versionOffset, sourceOffset }: Version): string =>
+    mode === "replace" ? sourceFile : `${versionOffset ?? sourceOffset} ${sourceFile}`;
+  const last = new Map(fresh.map((version) => [nameOf(version), version]));
+  return fresh.filter((version) => last.get(nameOf(version)) === version);
 }
 
 /** A query for the ledger rows that `applicable` needs. `ledger` is the quoted name of `_ingest_files`. */
@@ -58,10 +67,47 @@ export function recordedStatement(
 ): string {
   const files = [...new Set(versions.map(({ sourceFile }) => sourceFile))];
   return `SELECT file_key, max(source_offset) FROM ${ledger}
-     WHERE table_name = ${dialect.stringLiteral(table)} AND status = 'committed' AND file_key IN (${dialect.stringList(files)})
+     WHERE table_name = ${dialect.stringLiteral(table)} AND status <> 'failed' AND file_key IN (${dialect.stringList(files)})
      GROUP BY 1`;
 }
 
 /** Converts the rows of `recordedStatement` for `applicable`. */
 export const recordedOffsets = (rows: readonly unknown[][]): Map<string, number> =>
   new Map(rows.map(([file, offset]) => [file as string, Number(offset)]));
+
+const VERSION = "COALESCE(version_offset, source_offset)";
+const CONTENT = "COALESCE(content_offset, source_offset)";
+const IS_SUPERSEDED = "COALESCE(error_code, '') = 'FILE_SUPERSEDED'";
+
+/** A query for Warehouse.recordedContents. `ledger` is the quoted name of `_ingest_files`. */
+export function contentsStatement(
+  dialect: Dialect,
+  ledger: string,
+  table: string,
+  sourceFiles: readonly string[],
+): string {
+  const of = `table_name = ${dialect.stringLiteral(table)} AND file_key IN (${dialect.stringList(sourceFiles)})`;
+  const kind = "CASE WHEN content_hash = '' THEN 'deleted' ELSE 'put' END";
+  return `SELECT file_key, ${kind}, max(${CONTENT}) FROM ${ledger} WHERE ${of} AND status <> 'failed' GROUP BY 1, 2
+    UNION ALL SELECT DISTINCT file_key, 'superseded', source_offset FROM ${ledger}
+    WHERE ${of} AND ${IS_SUPERSEDED} AND content_offset = source_offset`;
+}
+
+export const recordedContents = (rows: readonly unknown[][]): RecordedContent[] =>
+  rows.map(([sourceFile, kind, contentOffset]) => ({
+    sourceFile: sourceFile as string,
+    kind: kind as RecordedContent["kind"],
+    contentOffset: Number(contentOffset),
+  }));
+
+/** A query for Warehouse.recordedVersions. */
+export function versionsStatement(dialect: Dialect, ledger: string, table: string): string {
+  const incomplete = `(rows_rejected > 0 OR status = 'failed') AND NOT (${IS_SUPERSEDED})`;
+  return `SELECT max(CASE WHEN status <> 'failed' THEN ${VERSION} END), max(CASE WHEN ${incomplete} THEN ${VERSION} END)
+    FROM ${ledger} WHERE table_name = ${dialect.stringLiteral(table)}`;
+}
+
+export function recordedVersions([row]: readonly unknown[][]): RecordedVersions {
+  const [newest, incomplete] = (row ?? []).map((offset) => (offset === null ? undefined : Number(offset)));
+  return { newest, incomplete };
+}

@@ -32,7 +32,10 @@ export async function commitBatch(
       target: qualified(layout.table),
       layout,
       columns: description.columns,
-      files: files.map((file) => ({ ...file, rowsOffset: (file.stage as DuckDbStage | undefined)?.rowsOffset })),
+      files: files.map((file) => ({
+        ...file,
+        rowsOffset: (file.stage as DuckDbStage | undefined)?.rowsOffset ?? file.versionOffset,
+      })),
       rows: rowsSelect(layout.table, parts, columns),
     };
     return await database.transaction(async (connection) => {
@@ -50,7 +53,7 @@ async function toApply(database: Database, { layout, files }: MicroBatch): Promi
   const { table, mode } = layout;
   if (mode === "append" || files.length === 0) return [...files];
   const recorded = await database.rows(recordedStatement(duckdb, qualified("_ingest_files"), table, files));
-  return applicable(mode, files, recordedOffsets(recorded));
+  return applicable(layout, files, recordedOffsets(recorded));
 }
 
 /** A SELECT of the parts' rows with the table's columns. Columns that a part lacks are NULL. */

@@ -3,7 +3,7 @@ import { duckdb } from "./dialect.ts";
 import { systemClock, type Clock } from "../../clock.ts";
 import type { ColumnDefinition } from "../../columns.ts";
 import { messageOf, TributaryError } from "../../errors.ts";
-import type { FileOutcome } from "../../messages/generated.ts";
+import { contentsStatement, recordedContents, recordedVersions, versionsStatement } from "../commit/versions.ts";
 import { commitBatch } from "./commit.ts";
 import { CATALOG, openDatabase, type Database } from "./database.ts";
 import { appendLog, createInternalTables, recordEnded, watermarks } from "./ledger.ts";
@@ -26,6 +26,9 @@ import type {
   MicroBatch,
   QueryOptions,
   QueryResult,
+  RecordedContent,
+  RecordedFile,
+  RecordedVersions,
   Stage,
   TableDescription,
   TableHealth,
@@ -115,12 +118,19 @@ class DuckDbWarehouse implements Warehouse {
     return commitBatch(this.#database, this.#tables, batch, signal);
   }
 
-  async record(
-    table: string,
-    ended: readonly { outcome: FileOutcome; stage?: Stage }[],
-    recordedAtMs: number,
-  ): Promise<void> {
+  async record(table: string, ended: readonly RecordedFile[], recordedAtMs: number): Promise<void> {
     if (ended.length > 0) await recordEnded(this.#database, table, ended, recordedAtMs);
+  }
+
+  async recordedContents(table: string, sourceFiles: readonly string[]): Promise<RecordedContent[]> {
+    if (sourceFiles.length === 0) return [];
+    const ledger = qualified("_ingest_files");
+    return recordedContents(await this.#database.rows(contentsStatement(duckdb, ledger, table, sourceFiles)));
+  }
+
+  async recordedVersions(table: string): Promise<RecordedVersions> {
+    const ledger = qualified("_ingest_files");
+    return recordedVersions(await this.#database.rows(versionsStatement(duckdb, ledger, table)));
   }
 
   async watermark(table: string): Promise<number | undefined> {

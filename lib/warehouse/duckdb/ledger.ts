@@ -4,23 +4,28 @@ import type { Database } from "./database.ts";
 import { qualified } from "./schema.ts";
 import type { DuckDbStage } from "./stage.ts";
 import { StagedRows, type StagedPart } from "./stage.ts";
-import { INTERNAL_TABLES, ledgerRow, rejectRow, type InternalTable } from "../internal-tables.ts";
+import { ADDED_COLUMNS, INTERNAL_TABLES, ledgerRow, rejectRow, type InternalTable } from "../internal-tables.ts";
 import { columnList, identifier } from "../sql/sql.ts";
-import type { LogRow, Stage } from "../warehouse.ts";
+import type { LogRow, RecordedFile } from "../warehouse.ts";
 
 /** Creates the missing internal tables. */
 export async function createInternalTables(database: Database): Promise<void> {
   const creates = Object.entries(INTERNAL_TABLES).map(
     ([name, columns]) => `CREATE TABLE IF NOT EXISTS ${qualified(name)} (${duckdb.columnDefinitions(columns)})`,
   );
-  await database.run(creates.join(";"));
+  const adds = Object.entries(ADDED_COLUMNS).flatMap(([name, added]) =>
+    INTERNAL_TABLES[name as InternalTable]
+      .filter((column) => added.includes(column.name))
+      .map((column) => `ALTER TABLE ${qualified(name)} ADD COLUMN IF NOT EXISTS ${duckdb.columnDefinitions([column])}`),
+  );
+  await database.run([...creates, ...adds].join(";"));
 }
 
 /** Implements Warehouse.record in one transaction. */
 export async function recordEnded(
   database: Database,
   table: string,
-  ended: readonly { outcome: FileOutcome; stage?: Stage }[],
+  ended: readonly RecordedFile[],
   recordedAtMs: number,
 ): Promise<void> {
   const rejected: { outcome: FileOutcome; rows: StagedRows; parts: readonly StagedPart[] }[] = [];
@@ -34,7 +39,7 @@ export async function recordEnded(
     const statements = rejected.flatMap(({ outcome, parts }) =>
       parts.map((part) => rejectInsert(table, outcome, part, recordedAtMs)),
     );
-    statements.push(ledgerInsert(ended.map(({ outcome }) => ledgerRow(table, outcome, recordedAtMs))));
+    statements.push(ledgerInsert(ended.map((file) => ledgerRow(table, file, recordedAtMs))));
     await database.transaction(async (connection) => {
       for (const statement of statements) await connection.run(statement);
     });

@@ -24,10 +24,13 @@ const COLUMNS = [
   "parse_ms",
   "error_code",
   "error_message",
+  "version_offset",
+  "content_offset",
 ] as const;
 
 /** The page size of reads of versions. It keeps a result below the limits of a query. */
 const VERSIONS_PAGE = 10_000;
+const SUPERSEDED_MAX = 10_000;
 
 /** Reads `_ingest_files` through SQL. */
 export function fileRecords(reader: SqlReader): FileRecords {
@@ -64,6 +67,11 @@ export function fileRecords(reader: SqlReader): FileRecords {
         limit,
         limits,
       );
+    },
+    async superseded(table, limits) {
+      const where = [...equal("table_name", table), ...equal("error_code", "FILE_SUPERSEDED")];
+      const found = await select(where, "source_offset DESC", SUPERSEDED_MAX, limits);
+      return new Set(found.map(({ fileId }) => fileId));
     },
     async versions(table, { standing }, limits) {
       const own =
@@ -107,5 +115,7 @@ function recordOf(cells: readonly unknown[]): FileRecord {
     parseMs: numberOrNull(row.parse_ms),
     errorCode: textOrNull(row.error_code),
     errorMessage: textOrNull(row.error_message),
+    versionOffset: numberOrNull(row.version_offset),
+    contentOffset: numberOrNull(row.content_offset),
   };
 }

@@ -31,6 +31,10 @@ export interface FileRecord {
   parseMs: number | null;
   errorCode: string | null;
   errorMessage: string | null;
+  /** The version that it adds, repeats or corrects; null: recorded by an earlier release. */
+  versionOffset: number | null;
+  /** Offset of the event that first brought its bytes; null: recorded by an earlier release. */
+  contentOffset: number | null;
 }
 
 export interface FileRecordFilter {
@@ -54,6 +58,8 @@ export interface FileRecords {
    * offset of the version that they repeat.
    */
   versions(table: string, options: { standing: boolean }, limits: ReadLimits): Promise<FileRecord[]>;
+  /** Ids of the table's newest 10,000 files that ended with FILE_SUPERSEDED. */
+  superseded(table: string, limits: ReadLimits): Promise<Set<string>>;
 }
 
 /** A row of `_rejected_rows`. */

@@ -107,10 +107,22 @@ function conditionsOf({ stringLiteral, literal }: Dialect, filter: RejectFilter)
 /** The condition for a current reject (see RejectRecords), on `r` and `n` (newestVersions). */
 const STANDING = "(n.newest IS NULL OR r.source_offset = n.newest OR r.source_offset = n.newest_taken)";
 
-/** `table` is a literal. */
-const newestVersions = (table: string): string =>
-  `(SELECT file_key, max(source_offset) AS newest, max(CASE WHEN status <> 'failed' THEN source_offset END) AS newest_taken ` +
-  `FROM ${tableName("_ingest_files")} WHERE table_name = ${table} GROUP BY file_key)`;
+/**
+ * The newest version of each file, and the newest that did not fail. A repetition counts as the version that
+ * it repeats; one that was superseded does not count. `table` is a literal.
+ */
+function newestVersions(table: string): string {
+  const order = "ORDER BY COALESCE(version_offset, source_offset) DESC, source_offset DESC";
+  const nth = (by: string): string => `row_number() OVER (PARTITION BY file_key, ${by} ${order})`;
+  const taken = "CASE WHEN status = 'failed' THEN 0 ELSE 1 END";
+  const own = `table_name = ${table} AND COALESCE(error_code, '') <> 'FILE_SUPERSEDED'`;
+  return (
+    `(SELECT file_key, max(CASE WHEN nth = 1 THEN source_offset END) AS newest, ` +
+    `max(CASE WHEN nth_taken = 1 AND taken = 1 THEN source_offset END) AS newest_taken FROM ` +
+    `(SELECT file_key, source_offset, ${taken} AS taken, ${nth("1")} AS nth, ${nth(taken)} AS nth_taken ` +
+    `FROM ${tableName("_ingest_files")} WHERE ${own}) v GROUP BY file_key)`
+  );
+}
 
 function afterPlace({ sourceOffset, row }: RejectPlace, fileId: string): string {
   const sameFile = `r.source_offset = ${sourceOffset} AND r.file_id = ${fileId} AND r.source_row > ${row}`;

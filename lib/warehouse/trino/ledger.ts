@@ -1,8 +1,8 @@
 import { trino } from "./dialect.ts";
-import type { FileOutcome } from "../../messages/generated.ts";
 import { INTERNAL_TABLES, ledgerRow, type InternalTable } from "../internal-tables.ts";
 import { type LiteralValue } from "../sql/dialect.ts";
 import { columnList, identifier, type SqlColumn } from "../sql/sql.ts";
+import { contentsStatement, recordedContents, recordedVersions, versionsStatement } from "../commit/versions.ts";
 import { isMissing } from "./client/errors.ts";
 import { runRepeatable } from "./client/repeat.ts";
 import type { CommitContext } from "./commit/context.ts";
@@ -10,15 +10,15 @@ import { valuesSelect } from "./commit/row-selects.ts";
 import { inlineOf, INLINE_CHARS_MAX, withRows } from "./commit/row-source.ts";
 import { TrinoStage, type SpillingBuffer } from "./commit/stage.ts";
 import { tableSql } from "./names.ts";
-import type { Stage } from "../warehouse.ts";
 import { hasOwn } from "../../own.ts";
+import type { RecordedContent, RecordedFile, RecordedVersions } from "../warehouse.ts";
 
 type Row = Readonly<Record<string, LiteralValue>>;
 
 /** One call of Warehouse.record. */
 interface Entry {
   table: string;
-  ended: readonly { outcome: FileOutcome; stage?: Stage }[];
+  ended: readonly RecordedFile[];
   recordedAtMs: number;
   resolve: () => void;
   reject: (thrown: unknown) => void;
@@ -78,6 +78,21 @@ export class TrinoLedger {
     return this.#watermarks("");
   }
 
+  /** Implements Warehouse.recordedContents. */
+  async recordedContents(table: string, sourceFiles: readonly string[]): Promise<RecordedContent[]> {
+    if (sourceFiles.length === 0) return [];
+    await this.#context.tables.ensureInternal("_ingest_files");
+    const select = contentsStatement(trino, tableSql("_ingest_files"), table, sourceFiles);
+    return recordedContents((await this.#context.client.run(select)).rows);
+  }
+
+  /** Implements Warehouse.recordedVersions. */
+  async recordedVersions(table: string): Promise<RecordedVersions> {
+    await this.#context.tables.ensureInternal("_ingest_files");
+    const select = versionsStatement(trino, tableSql("_ingest_files"), table);
+    return recordedVersions((await this.#context.client.run(select)).rows);
+  }
+
   /** Resolves when no call waits. */
   async drain(): Promise<void> {
     await this.#running;
@@ -116,9 +131,7 @@ export class TrinoLedger {
     );
     await this.#writeRejects(ended);
     const rows = new Map<string, Row>();
-    for (const { table, outcome, recordedAtMs } of ended) {
-      rows.set(outcome.fileId, ledgerRow(table, outcome, recordedAtMs));
-    }
+    for (const file of ended) rows.set(file.outcome.fileId, ledgerRow(file.table, file, file.recordedAtMs));
     await this.#context.tables.ensureInternal("_ingest_files");
     for (const some of chunks([...rows.values()], ROWS_A_STATEMENT)) {
       await insertNew(
@@ -170,10 +183,8 @@ export class TrinoLedger {
   }
 }
 
-interface Ended {
+interface Ended extends RecordedFile {
   table: string;
-  outcome: FileOutcome;
-  stage?: Stage;
   recordedAtMs: number;
 }
 

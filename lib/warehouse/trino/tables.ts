@@ -1,7 +1,7 @@
 import { trino } from "./dialect.ts";
 import { AUDIT_COLUMNS, columnTypeOf, type ColumnDefinition } from "../../columns.ts";
 import { TributaryError } from "../../errors.ts";
-import { INTERNAL_TABLES, type InternalTable } from "../internal-tables.ts";
+import { ADDED_COLUMNS, INTERNAL_TABLES, type InternalTable } from "../internal-tables.ts";
 import { checkLayout, evolve, partitionFields } from "../schema-evolution.ts";
 import { identifier, withAuditColumns } from "../sql/sql.ts";
 import type { TrinoClient } from "./client/client.ts";
@@ -106,16 +106,23 @@ export class TrinoTables {
   async ensureInternal(table: InternalTable): Promise<void> {
     let made = this.#made.get(table);
     if (!made) {
-      made = this.#ensureSchema().then(() =>
-        this.#client.run(
-          `CREATE TABLE IF NOT EXISTS ${tableSql(table)} (${trino.columnDefinitions(INTERNAL_TABLES[table])})
-           WITH (format = 'PARQUET')`,
-        ),
-      );
+      made = this.#ensureSchema().then(() => this.#createInternal(table));
       this.#made.set(table, made);
       made.catch(() => this.#made.delete(table));
     }
     await made;
+  }
+
+  async #createInternal(table: InternalTable): Promise<void> {
+    await this.#client.run(
+      `CREATE TABLE IF NOT EXISTS ${tableSql(table)} (${trino.columnDefinitions(INTERNAL_TABLES[table])})
+       WITH (format = 'PARQUET')`,
+    );
+    const added = INTERNAL_TABLES[table].filter(({ name }) => ADDED_COLUMNS[table]?.includes(name));
+    for (const column of added) {
+      const definition = trino.columnDefinitions([column]);
+      await this.#client.run(`ALTER TABLE ${tableSql(table)} ADD COLUMN IF NOT EXISTS ${definition}`);
+    }
   }
 
   async #create(layout: TableLayout, columns: readonly ColumnDefinition[]): Promise<TableDescription> {

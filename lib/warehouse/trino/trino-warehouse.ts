@@ -4,7 +4,6 @@ import type { BlobStore } from "../../blob/blob-store.ts";
 import { systemClock, type Clock } from "../../clock.ts";
 import type { ColumnDefinition } from "../../columns.ts";
 import { messageOf, TributaryError } from "../../errors.ts";
-import type { FileOutcome } from "../../messages/generated.ts";
 import { INTERNAL_TABLES, type InternalTable } from "../internal-tables.ts";
 import { TrinoClient, type TrinoTarget } from "./client/client.ts";
 import { removeAddedOrphans } from "./commit/add-files.ts";
@@ -36,6 +35,9 @@ import type {
   MicroBatch,
   QueryOptions,
   QueryResult,
+  RecordedContent,
+  RecordedFile,
+  RecordedVersions,
   Stage,
   TableDescription,
   TableHealth,
@@ -212,12 +214,16 @@ class TrinoWarehouse implements Warehouse {
     }
   }
 
-  record(
-    table: string,
-    ended: readonly { outcome: FileOutcome; stage?: Stage }[],
-    recordedAtMs: number,
-  ): Promise<void> {
+  record(table: string, ended: readonly RecordedFile[], recordedAtMs: number): Promise<void> {
     return this.#ledger.record(table, ended, recordedAtMs);
+  }
+
+  recordedContents(table: string, sourceFiles: readonly string[]): Promise<RecordedContent[]> {
+    return this.#ledger.recordedContents(table, sourceFiles);
+  }
+
+  recordedVersions(table: string): Promise<RecordedVersions> {
+    return this.#ledger.recordedVersions(table);
   }
 
   watermark(table: string): Promise<number | undefined> {

@@ -11,6 +11,7 @@ import type {
 } from "../../../lib/warehouse/warehouse.ts";
 import { commitFailureOf, parseFailureOf, type Failure } from "./outcome.ts";
 import type { EndedFile } from "../lane/parse-attempts.ts";
+import { readRecord, type OnRecord } from "./repetitions.ts";
 
 /** Retries `attempt` while its error is `retryable` and the writer has its assignment. */
 export type Persist = <T>(
@@ -31,6 +32,8 @@ export interface WriterContext {
   mustYield(afterMs: number): boolean;
   /** The table as this writer last read it; undefined: no such table; "unknown": read it again. */
   description: TableDescription | undefined | "unknown";
+  /** RecordedVersions.incomplete, with this writer's own files; "unknown": read it. */
+  incomplete: number | undefined | "unknown";
 }
 
 /** The result of a micro-batch. */
@@ -52,13 +55,19 @@ interface Version {
  * assignment ends.
  */
 export async function commitFiles(writer: WriterContext, files: readonly EndedFile[]): Promise<CommitResult> {
-  let planned = plan(files, await describe(writer), writer.contract);
+  const recordNow = await readRecord(writer, files, anyError);
+  let record = recordNow();
+  let planned = plan(files, await describe(writer), writer.contract, record);
   if (planned.conflicts) {
     writer.description = "unknown";
-    planned = plan(files, await describe(writer), writer.contract);
+    record = recordNow();
+    planned = plan(files, await describe(writer), writer.contract, record);
   }
   const { versions, failures } = planned;
-  return { receipts: await commitVersions(writer, versions, failures), failures };
+  const receipts = await commitVersions(writer, versions, failures);
+  for (const [file, failure] of failures) record.failed(file, failure);
+  if (writer.incomplete !== "unknown") writer.incomplete = record.incomplete;
+  return { receipts, failures };
 }
 
 async function describe(writer: WriterContext): Promise<TableDescription | undefined> {
@@ -78,36 +87,49 @@ interface Plan {
   conflicts: boolean;
 }
 
-function plan(files: readonly EndedFile[], table: TableDescription | undefined, contract: Contract): Plan {
+function plan(
+  files: readonly EndedFile[],
+  table: TableDescription | undefined,
+  contract: Contract,
+  record: OnRecord,
+): Plan {
   const versions: Version[] = [];
   const failures = new Map<EndedFile, Failure>();
   let columns: readonly ColumnDefinition[] = table?.columns ?? [];
   let conflicts = false;
   for (const file of files) {
-    const failure = parseFailureOf(file);
+    const failure = parseFailureOf(file) ?? record.superseded(file);
     if (failure) {
+      record.failed(file, failure);
       failures.set(file, failure);
       continue;
     }
-    const { fileId, sourceFile, sourceOffset, end, stage } = file;
+    const { end, stage } = file;
+    const confirmsUpTo = record.confirmsUpTo(file);
+    const version = { ...identityOf(file), ...(confirmsUpTo === undefined ? {} : { confirmsUpTo }) };
     if (end.outcome === "deleted") {
       const exists = table !== undefined || versions.length > 0;
-      if (contract.onDelete === "remove" && exists) {
-        versions.push({ file, version: { fileId, sourceFile, sourceOffset, columns: [] } });
-      }
+      if (contract.onDelete === "remove" && exists) versions.push({ file, version: { ...version, columns: [] } });
+      record.applied(file);
       continue;
     }
     // The message schema only says string, but the parser writes types of lib/columns.ts.
     const fileColumns = end.columns as ColumnDefinition[];
     try {
       columns = evolve(contract.table, columns, fileColumns).columns;
-      versions.push({ file, version: { fileId, sourceFile, sourceOffset, columns: fileColumns, stage } });
+      versions.push({ file, version: { ...version, columns: fileColumns, stage } });
+      record.applied(file);
     } catch (conflict) {
       conflicts = true;
       failures.set(file, commitFailureOf(conflict));
     }
   }
   return { versions, failures, conflicts };
+}
+
+function identityOf(file: EndedFile): Pick<FileVersion, "fileId" | "sourceFile" | "sourceOffset" | "versionOffset"> {
+  const { fileId, sourceFile, sourceOffset, repeats } = file;
+  return { fileId, sourceFile, sourceOffset, ...(repeats ? { versionOffset: repeats.versionOffset } : {}) };
 }
 
 async function commitVersions(

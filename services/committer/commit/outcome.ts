@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { messageOf, TributaryError } from "../../../lib/errors.ts";
 import type { CommitEvent, FileOutcome } from "../../../lib/messages/generated.ts";
-import type { CommitReceipt } from "../../../lib/warehouse/warehouse.ts";
+import type { CommitReceipt, RecordedFile } from "../../../lib/warehouse/warehouse.ts";
 import type { EndedFile } from "../lane/parse-attempts.ts";
 
 /** Why a file was not committed. */
@@ -26,6 +26,26 @@ export function parseFailureOf({ end, missing }: EndedFile): Failure | undefined
   return undefined;
 }
 
+/** Whether the file repeats or corrects a version that newer content has replaced. */
+export const isSuperseded = (failure: Failure | undefined): boolean => failure?.code === "FILE_SUPERSEDED";
+
+/**
+ * The outcomes of these files, for Warehouse.record. The rejects of a superseded file say nothing of the
+ * table.
+ */
+export function recordsOf(files: readonly EndedFile[], outcomes: readonly FileOutcome[]): RecordedFile[] {
+  const byOffset = new Map(files.map((file) => [file.sourceOffset, file]));
+  return outcomes.map((outcome) => {
+    const { stage, repeats } = byOffset.get(outcome.sourceOffset)!;
+    const ended = repeats ? { outcome, repeats } : { outcome };
+    return outcome.errorCode === "FILE_SUPERSEDED" ? ended : { ...ended, stage };
+  });
+}
+
+/** Whether a dead letter is due: the file failed here, not in its parser, and can be replayed. */
+export const needsDeadLetter = ({ end }: EndedFile, failure: Failure): boolean =>
+  end.outcome !== "failed" && !isSuperseded(failure);
+
 /**
  * The outcome of a file. Always rowsRead = rowsCommitted + rowsRejected: of a failed file only the kept
  * rejects count as read, because its other rows exist only in the raw file.
@@ -33,7 +53,7 @@ export function parseFailureOf({ end, missing }: EndedFile): Failure | undefined
 export function outcomeOf(file: EndedFile, failure?: Failure): FileOutcome {
   const { end, stage } = file;
   const rowsCommitted = failure || end.outcome !== "complete" ? 0 : stage.rowCount;
-  const rowsRejected = stage.rejectCount;
+  const rowsRejected = isSuperseded(failure) ? 0 : stage.rejectCount;
   const status = failure ? "failed" : rowsCommitted === 0 && rowsRejected > 0 ? "rejected" : "committed";
   return {
     fileId: file.fileId,

@@ -4,6 +4,7 @@ import type { EventLog } from "../../../lib/event-log/event-log.ts";
 import { partitionOfKey } from "../../../lib/event-log/partitioner.ts";
 import { fileEvents, rowMessages } from "../../../lib/messages/avro.ts";
 import type { FileEvent, RowMessage } from "../../../lib/messages/generated.ts";
+import { repetitionOf } from "../../../lib/messages/repetition.ts";
 import { GROUPS, rowsTopic, TOPICS } from "../../../lib/messages/topics.ts";
 
 /**
@@ -115,6 +116,7 @@ function endOf(
     sourceFile: event.sourceFile,
     sourceOffset,
     runId: randomUUID(),
+    repeats: repetitionOf({ offset: sourceOffset, event }),
     body: {
       "tributary.EndOfFile": {
         outcome: isDeletion ? "deleted" : "failed",

@@ -1,4 +1,11 @@
-import type { EndOfFile, Reject, RejectBatch, RowBatch, RowMessage } from "../../../lib/messages/generated.ts";
+import type {
+  EndOfFile,
+  Reject,
+  RejectBatch,
+  Repetition,
+  RowBatch,
+  RowMessage,
+} from "../../../lib/messages/generated.ts";
 import type { Stage } from "../../../lib/warehouse/warehouse.ts";
 import { ackPosition, isAbsorbed } from "./watermark.ts";
 
@@ -10,6 +17,8 @@ export interface EndedFile {
   readonly end: EndOfFile;
   /** Offset of its end-of-file in rows.<table>. */
   readonly rowsOffset: number;
+  /** What the file repeats or corrects; absent: it is a new version. */
+  readonly repeats?: Repetition | undefined;
   /** Rows and rejects of the first attempt that ended. */
   readonly stage: Stage;
   /** Describes the attempt's lost messages; set: the file must not be committed. */
@@ -180,7 +189,8 @@ export class ParseAttempts {
     }
     this.#discarded.push(...others.map(({ stage }) => stage));
     file.attempts.clear();
-    const ended = { fileId, sourceFile, sourceOffset, end, rowsOffset: offset, stage: attempt.stage };
+    const repeats = message.repeats ?? undefined;
+    const ended = { fileId, sourceFile, sourceOffset, end, rowsOffset: offset, repeats, stage: attempt.stage };
     file.ended = missing === undefined ? ended : { ...ended, missing };
     return { do: "end", file: file.ended };
   }

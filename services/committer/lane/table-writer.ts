@@ -20,7 +20,7 @@ import { withoutRepeats } from "../commit/repeated.ts";
 import { Signal } from "./signal.ts";
 import type { CommitterMetrics } from "../metrics.ts";
 import { batchLength, dueLimit, hasRoom, type BatchLimits, type Limit } from "./micro-batch.ts";
-import { commitEventOf, outcomeOf, type Failure } from "../commit/outcome.ts";
+import { commitEventOf, needsDeadLetter, outcomeOf, recordsOf, type Failure } from "../commit/outcome.ts";
 import { LedgerWrite, type ReadyFile } from "./ledger-write.ts";
 import { ParseAttempts, type EndedFile } from "./parse-attempts.ts";
 import { FileTraces } from "./traces.ts";
@@ -83,6 +83,7 @@ export class TableWriter implements WriterContext {
    */
   readonly closed: Promise<void>;
   description: TableDescription | undefined | "unknown" = "unknown";
+  incomplete: number | undefined | "unknown" = "unknown";
   readonly #deps: TableWriterDeps;
   readonly #partition: AssignedPartition;
   readonly #stop = new AbortController();
@@ -332,8 +333,7 @@ export class TableWriter implements WriterContext {
 
   async #writeLedger(attempts: ParseAttempts, batch: readonly ReadyFile[], event: CommitEvent): Promise<void> {
     const files = batch.map(({ file }) => file);
-    const stages = new Map(files.map((file) => [file.sourceOffset, file.stage]));
-    const ended = event.files.map((outcome) => ({ outcome, stage: stages.get(outcome.sourceOffset)! }));
+    const ended = recordsOf(files, event.files);
     if (ended.length > 0)
       await this.persist("record", () => this.warehouse.record(this.table, ended, event.committedAtMs));
     attempts.recorded(files);
@@ -353,7 +353,7 @@ export class TableWriter implements WriterContext {
     const { clock, log } = this.#deps;
     for (const file of files) {
       const failure = failures.get(file);
-      if (!failure || file.end.outcome === "failed") continue;
+      if (!failure || !needsDeadLetter(file, failure)) continue;
       await this.persist("publish", async () => {
         const value = await deadLetterOf(log, this.table, file, failure, clock.nowMs());
         await log.publish(TOPICS.deadLetters.name, [{ key: keyOf(tableId(this.table)), value }]);

@@ -16,6 +16,8 @@ export interface Ledger {
    * contains.
    */
   versions(table: string, mode: WriteMode): Promise<RecordedVersion[]>;
+  /** Ids of the repetitions and corrections of the table that were not applied (FILE_SUPERSEDED). */
+  superseded(table: string): Promise<Set<string>>;
 }
 
 /** What is needed to read a file version again from its raw bytes. */
@@ -30,6 +32,10 @@ export interface RecordedVersion {
   receivedAtMs: number;
   delimiter: string | null;
   encoding: string | null;
+  /** The version that its rows have, and the event that first brought its bytes; null: not recorded. */
+  versionOffset: number | null;
+  contentOffset: number | null;
+  isSuperseded: boolean;
 }
 
 /** `limits` apply to each lookup. */
@@ -48,13 +54,15 @@ export function makeLedger({ reads }: Pick<Warehouse, "reads">, limits: ReadLimi
       const records = await reads.files.versions(table, { standing: mode === "append" }, limits);
       return records.map(versionOf);
     },
+    superseded: (table) => reads.files.superseded(table, limits),
   };
 }
 
 function versionOf(record: FileRecord): RecordedVersion {
-  const { fileId, sourceFile, sizeBytes, etag, delimiter, encoding } = record;
+  const { fileId, sourceFile, sizeBytes, etag, delimiter, encoding, versionOffset, contentOffset } = record;
   return {
-    ...{ fileId, sourceFile, sizeBytes, etag, delimiter, encoding },
+    ...{ fileId, sourceFile, sizeBytes, etag, delimiter, encoding, versionOffset, contentOffset },
+    isSuperseded: record.errorCode === "FILE_SUPERSEDED",
     sourceOffset: Number(record.sourceOffset),
     contentHash: record.contentHash ?? "",
     receivedAtMs: record.receivedAtMs ?? NaN,

@@ -63,8 +63,8 @@ export interface IncomingFile {
   again?: boolean | undefined;
   /** Throws if the caller may not publish the event any more. */
   confirm?: (() => Promise<void>) | undefined;
-  /** For a correction: the corrected file, and the version offset that its rows keep (null: a new one). */
-  corrects?: { fileId: string; versionOffset: number | null } | undefined;
+  /** For a correction: the corrected file, the version that its rows keep, and the content it is based on. */
+  corrects?: { fileId: string; versionOffset: number; baseOffset: number } | undefined;
 }
 
 /** The result of a durable event: the file will be in its table, or its status will give the reason. */
@@ -122,6 +122,7 @@ export function makeIngest(deps: IngestDeps): Ingest {
             ...stored,
             replayOf: file.corrects?.fileId ?? null,
             versionOffset: file.corrects?.versionOffset ?? null,
+            ...(file.corrects ? { baseOffset: file.corrects.baseOffset, newRows: true } : {}),
             ...requestFields(file.dialect),
           };
           await file.confirm?.();

@@ -39,7 +39,7 @@ export function addLogRoutes(app: App, { log, warehouse, clock, logger, metrics 
       await log.publish(TOPICS.logEpochs.name, [{ key: EPOCH_KEY, value }]);
       // Committers skipped the events received before the adoption. Published again, they get higher offsets.
       const early = (await Promise.all([...(await earlyTables())].map((table) => versionEvents(log, table)))).flat();
-      await publishReplays({ log, clock, metrics }, early, false);
+      await publishReplays({ log, clock, metrics }, early, "newest");
       logger.warn({ base, tables: watermarks.size, repeated: early.length }, "recreated event log adopted");
       return { base, tables: watermarks.size, repeated: early.length };
     },

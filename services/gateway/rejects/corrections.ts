@@ -1,6 +1,6 @@
 import { Readable } from "node:stream";
 import type { BlobStore } from "../../../lib/blob/blob-store.ts";
-import { keepsVersions, type Contracts } from "../../../lib/contract/contract.ts";
+import type { Contracts } from "../../../lib/contract/contract.ts";
 import { fieldsOf, type FormatRequest, type Row } from "../../../lib/formats/format.ts";
 import { requestIn } from "../../../lib/formats/message-fields.ts";
 import { checkRequest } from "../../../lib/formats/registry.ts";
@@ -16,7 +16,8 @@ import { hasCode, messageOf, TributaryError } from "../../../lib/errors.ts";
 import type { EventLog } from "../../../lib/event-log/event-log.ts";
 import type { Accepted, Ingest } from "../ingest/ingest.ts";
 import { rawKey } from "../ingest/raw-key.ts";
-import { versionEvents, versionOf } from "../replays/replay.ts";
+import { versionEvents } from "../replays/replay.ts";
+import { contentOf, isCorrection, versionOf } from "../../../lib/messages/repetition.ts";
 import type { ReadVersion, RejectLedger } from "./ledger.ts";
 import { SHEET_BEGIN, SHEET_COLUMNS, sheetText, type SheetRow } from "./sheet.ts";
 import type { TableSchema } from "../../../lib/parsing/table-schemas.ts";
@@ -43,8 +44,10 @@ export interface RejectedVersion extends ReadVersion {
   fileId: string;
   rejects: Awaited<ReturnType<RejectLedger["ofFile"]>>;
   job: ReadJob;
-  /** The offset that its corrected rows keep; null if they keep none, or it is no longer known. */
-  versionOffset: number | null;
+  /** The version that its corrected rows keep. */
+  versionOffset: number;
+  /** Offset of the event that first brought its bytes. */
+  contentOffset: number;
 }
 
 /**
@@ -57,8 +60,11 @@ export async function rejectedVersion(deps: CorrectionDeps, table: string, fileI
     throw new TributaryError("NOT_FOUND", `table '${table}' has no record of file ${fileId.slice(0, 80)}`);
   }
   const ofFile = (await versionEvents(deps.log, table)).filter(({ event }) => event.sourceFile === version.sourceFile);
-  const [own, newest] = [ofFile.find(({ event }) => event.fileId === fileId), ofFile.at(-1)];
-  if (newest && newest.event.fileId !== fileId && newest.offset > version.sourceOffset) {
+  const own = ofFile.find(({ event }) => event.fileId === fileId);
+  const contentOffset = own ? contentOf(own) : version.contentOffset;
+  const superseded = ofFile.some(isCorrection) ? await deps.ledger.superseded(table) : new Set<string>();
+  const newest = ofFile.findLast((item) => contentOf(item) > contentOffset && !superseded.has(item.event.fileId));
+  if (newest) {
     throw new TributaryError(
       "FILE_SUPERSEDED",
       `'${version.sourceFile}' has a newer version (${newest.event.fileId}): export its sheet`,
@@ -74,7 +80,8 @@ export async function rejectedVersion(deps: CorrectionDeps, table: string, fileI
     ...version,
     fileId,
     rejects: await deps.ledger.ofFile(fileId, ROWS_MAX),
-    versionOffset: keepsVersions(contract) ? (own ? versionOf(own) : version.sourceOffset) : null,
+    versionOffset: own ? versionOf(own) : version.versionOffset,
+    contentOffset,
     job: {
       fileName: version.sourceFile,
       contract,
@@ -170,7 +177,11 @@ export async function correct(
     origin: "upload",
     body: Readable.from(correctedLines(deps, named, texts), { objectMode: false }),
     dialect: { ...format, encoding: "utf-8" },
-    corrects: { fileId: version.fileId, versionOffset: version.versionOffset },
+    corrects: {
+      fileId: version.fileId,
+      versionOffset: version.versionOffset,
+      baseOffset: version.contentOffset,
+    },
   });
   return { ...counts, accepted };
 }

@@ -19,6 +19,8 @@ export interface RejectLedger {
   files(table: string, options: { file?: string | undefined; all: boolean }): Promise<Set<string>>;
   /** How a file version was read; undefined if it is not recorded. */
   version(fileId: string): Promise<ReadVersion | undefined>;
+  /** See Ledger. */
+  superseded(table: string): Promise<Set<string>>;
 }
 
 export type RejectedRow = z.infer<typeof rejectSchema>;
@@ -26,6 +28,8 @@ export interface ReadVersion {
   table: string;
   sourceFile: string;
   sourceOffset: number;
+  versionOffset: number;
+  contentOffset: number;
   status: string;
   contentHash: string;
   delimiter: string;
@@ -43,6 +47,7 @@ export function makeRejectLedger({ reads }: Pick<Warehouse, "reads">, limits: Re
     },
     counts: (filter) => reads.rejects.counts(filter, limits),
     ofFile: (fileId, limit) => reads.rejects.ofFile(fileId, limit, limits),
+    superseded: (table) => reads.files.superseded(table, limits),
     files: (table, which) => reads.rejects.files(table, which, limits),
     async version(fileId) {
       const record = await reads.files.find(fileId, limits);
@@ -51,6 +56,8 @@ export function makeRejectLedger({ reads }: Pick<Warehouse, "reads">, limits: Re
       return {
         ...{ table, sourceFile, status },
         sourceOffset: Number(record.sourceOffset),
+        versionOffset: record.versionOffset ?? Number(record.sourceOffset),
+        contentOffset: record.contentOffset ?? Number(record.sourceOffset),
         contentHash: record.contentHash ?? "",
         delimiter: record.delimiter ?? "",
         encoding: record.encoding ?? "",

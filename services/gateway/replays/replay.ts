@@ -5,6 +5,7 @@ import type { WriteMode } from "../../../lib/warehouse/warehouse.ts";
 import type { EventLog } from "../../../lib/event-log/event-log.ts";
 import { fileEvents } from "../../../lib/messages/avro.ts";
 import type { FileEvent } from "../../../lib/messages/generated.ts";
+import { contentOf, isRepetition, versionOf, type VersionEvent } from "../../../lib/messages/repetition.ts";
 import { TOPICS } from "../../../lib/messages/topics.ts";
 import type { GatewayMetrics } from "../metrics.ts";
 
@@ -16,33 +17,22 @@ export interface ReplayRange {
   toMs?: number;
   /** Start at the first event of this source file. */
   fromFile?: string;
-  /** Only this source file. Its rows become the newest version, even over rows that later files corrected. */
+  /** Only this source file. */
   onlyFile?: string;
 }
 
-export interface VersionEvent {
-  offset: number;
-  event: FileEvent;
-}
-
 const PUBLISH_RECORDS_MAX = 500;
-
-/**
- * The version that an event adds, replays or corrects: its rows' `_source_offset` if the table keeps
- * versions.
- */
-export const versionOf = ({ offset, event }: VersionEvent): number => event.versionOffset ?? offset;
 
 /** Sorts corrections to the position of the version they correct. */
 const byVersion = (a: VersionEvent, b: VersionEvent): number => versionOf(a) - versionOf(b) || a.offset - b.offset;
 
 /**
- * The events to publish again, oldest version first. Skips events that a replay published, because their
- * originals are selected. A replace table needs only the newest version of each file. Upsert and append
- * tables need every version in order to reach the same contents.
+ * The events to publish again, oldest version first. Skips repetitions, because their originals are
+ * selected. A replace table needs only the newest version of each file. Upsert and append tables need every
+ * version in order to reach the same contents.
  */
 export function selectReplays(past: readonly VersionEvent[], mode: WriteMode, range: ReplayRange): VersionEvent[] {
-  const originals = past.filter(({ event }) => event.origin !== "replay").sort(byVersion);
+  const originals = past.filter((item) => !isRepetition(item)).sort(byVersion);
   const first =
     range.fromFile === undefined ? 0 : originals.findIndex(({ event }) => event.sourceFile === range.fromFile);
   if (first < 0) return [];
@@ -100,13 +90,19 @@ function eventOf(value: Buffer): FileEvent | undefined {
 }
 
 /**
- * Publishes the chosen events again, in order, with new file ids. `keepVersions`: their rows keep their
- * version; otherwise they become the newest. Idempotent.
+ * - `repetitions`: the events keep their versions, so that newer versions stay.
+ * - `rejects`: the same, and they may bring rows that were rejected.
+ * - `newest`: the events become new versions, over everything that came after the originals.
+ */
+export type ReplayMode = "repetitions" | "rejects" | "newest";
+
+/**
+ * Publishes the chosen events again, in order, with new file ids. Idempotent, except with mode `newest`.
  */
 export async function publishReplays(
   { log, clock, metrics }: { log: EventLog; clock: Clock; metrics: GatewayMetrics },
   chosen: readonly VersionEvent[],
-  keepVersions: boolean,
+  mode: ReplayMode,
 ): Promise<{ fileId: string; sourceFile: string; replayOf: string }[]> {
   const published: { fileId: string; sourceFile: string; replayOf: string }[] = [];
   for (let start = 0; start < chosen.length; start += PUBLISH_RECORDS_MAX) {
@@ -116,7 +112,9 @@ export async function publishReplays(
       origin: "replay",
       receivedAtMs: clock.nowMs(),
       replayOf: item.event.fileId,
-      versionOffset: keepVersions ? versionOf(item) : null,
+      ...(mode === "newest"
+        ? { versionOffset: null, baseOffset: null, newRows: false }
+        : { versionOffset: versionOf(item), baseOffset: contentOf(item), newRows: mode === "rejects" }),
     }));
     await log.publish(
       TOPICS.fileEvents.name,

@@ -1,9 +1,10 @@
 import { z } from "zod";
-import { keepsVersions } from "../../../lib/contract/contract.ts";
+import { TributaryError } from "../../../lib/errors.ts";
+import type { VersionEvent } from "../../../lib/messages/repetition.ts";
 import { checkTableName } from "../http/names.ts";
 import { makeLedger } from "../files/ledger.ts";
 import { versionHistory, withRawBytes } from "./version-history.ts";
-import { publishReplays, selectRejected, selectReplays, type VersionEvent, type ReplayRange } from "./replay.ts";
+import { publishReplays, selectRejected, selectReplays, type ReplayMode, type ReplayRange } from "./replay.ts";
 import { makeRejectLedger } from "../rejects/ledger.ts";
 import type { App, GatewayDeps } from "../http/deps.ts";
 import { problemResponses } from "../http/parameters.ts";
@@ -16,6 +17,17 @@ const position = z
     file: z.string().optional().describe("start at this file's first version (only in `from`)"),
   })
   .optional();
+
+const replayBody = z.strictObject({
+  from: position,
+  to: position,
+  onlyFile: z.string().optional().describe("only this file"),
+  asNewest: z
+    .boolean()
+    .default(false)
+    .describe("go back: the versions become the newest, over everything received since; not for append tables"),
+  dryRun: z.boolean().default(false).describe("only list the files, publish nothing"),
+});
 
 const replaySchema = z
   .object({
@@ -49,29 +61,23 @@ export function addReplayRoutes(app: App, deps: GatewayDeps): void {
         tags: ["tables"],
         summary: "Publish past file versions of the table again (backfill)",
         description:
-          "Reads versions from the log; older ones from `_ingest_files` and the raw bytes in the blob store.",
+          "Reads versions from the log; older ones from `_ingest_files` and the raw bytes in the blob store. A version " +
+          "goes over nothing newer; a file whose newer content the table has ends as failed with FILE_SUPERSEDED.",
         params,
-        body: z
-          .strictObject({
-            from: position,
-            to: position,
-            onlyFile: z
-              .string()
-              .optional()
-              .describe("only this file; its rows become the newest, even over later corrections by other files"),
-            dryRun: z.boolean().default(false).describe("only list the files, publish nothing"),
-          })
-          .nullish(),
+        body: replayBody.nullish(),
         response: { 202: replaySchema, 200: replaySchema, ...problemResponses },
       },
     },
     async ({ params, body, audited }, reply) => {
-      const { dryRun = false, ...range } = body ?? {};
-      Object.assign(audited, { dryRun, range });
+      const { dryRun = false, asNewest = false, ...range } = body ?? {};
+      Object.assign(audited, { dryRun, range, ...(asNewest ? { asNewest } : {}) });
       const table = checkTableName(params.table, deps.contracts);
       const { writeMode } = deps.contracts.of(table);
+      if (asNewest && writeMode === "append")
+        throw new TributaryError("BAD_REQUEST", `table '${table}' appends: asNewest would add its rows twice`);
       const chosen = selectReplays(await versionHistory(past, table, writeMode), writeMode, rangeOf(range));
-      return reply.code(dryRun ? 200 : 202).send(await replay(deps, table, chosen, writeMode === "append", dryRun));
+      const mode = asNewest ? "newest" : "repetitions";
+      return reply.code(dryRun ? 200 : 202).send(await replay(deps, table, chosen, { mode, dryRun }));
     },
   );
 
@@ -84,7 +90,7 @@ export function addReplayRoutes(app: App, deps: GatewayDeps): void {
         tags: ["rejects"],
         summary: "Read files with rejected rows again, for example after a contract change",
         description:
-          "Adds the rows that are valid now. In upsert and append tables, existing rows stay unchanged and newer rows win.",
+          "Adds the rows that are valid now. Newer rows stay; a file whose newer content the table has ends with FILE_SUPERSEDED.",
         params,
         body: z.strictObject({ file: z.string().optional(), dryRun: z.boolean().default(false) }).nullish(),
         response: { 202: replaySchema, 200: replaySchema, ...problemResponses },
@@ -94,11 +100,10 @@ export function addReplayRoutes(app: App, deps: GatewayDeps): void {
       const { dryRun = false, file } = body ?? {};
       Object.assign(audited, { dryRun, ...(file === undefined ? {} : { file }) });
       const table = checkTableName(params.table, deps.contracts);
-      const contract = deps.contracts.of(table);
-      const { writeMode } = contract;
+      const { writeMode } = deps.contracts.of(table);
       const rejected = await rejects.files(table, { file, all: writeMode === "append" });
       const chosen = selectRejected(await versionHistory(past, table, writeMode), writeMode, rejected);
-      return reply.code(dryRun ? 200 : 202).send(await replay(deps, table, chosen, keepsVersions(contract), dryRun));
+      return reply.code(dryRun ? 200 : 202).send(await replay(deps, table, chosen, { mode: "rejects", dryRun }));
     },
   );
 }
@@ -107,11 +112,10 @@ async function replay(
   deps: GatewayDeps,
   table: string,
   chosen: readonly VersionEvent[],
-  keepVersions: boolean,
-  dryRun: boolean,
+  { mode, dryRun }: { mode: ReplayMode; dryRun: boolean },
 ): Promise<z.infer<typeof replaySchema>> {
   const { present, missing } = await withRawBytes(deps, chosen);
-  const published = dryRun ? [] : await publishReplays(deps, present, keepVersions);
+  const published = dryRun ? [] : await publishReplays(deps, present, mode);
   const idOf = new Map(published.map(({ replayOf, fileId }) => [replayOf, fileId]));
   const files = present.map(({ offset, event }) => ({
     sourceFile: event.sourceFile,

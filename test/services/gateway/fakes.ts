@@ -146,6 +146,8 @@ export function fakeWarehouse(): FakeWarehouse {
     stage: unused,
     commit: unused,
     record: unused,
+    recordedContents: unused,
+    recordedVersions: unused,
     watermark: unused,
     watermarks: unused,
     health: unused,

@@ -62,7 +62,10 @@ async function commitOnce(
   const newFiles = layout.mode !== "upsert" && (await context.baseSnapshots.holdsNone(table, namesOf(files)));
   const hoards = files.flatMap(({ stage }) => (stage instanceof TrinoStage ? [stage.rows] : []));
   return withRows(context, table, target, hoards, async ({ select: rows, strategy, alone }) => {
-    const applied = files.map((file) => ({ ...file, rowsOffset: (file.stage as TrinoStage | undefined)?.rowsOffset }));
+    const applied = files.map((file) => ({
+      ...file,
+      rowsOffset: (file.stage as TrinoStage | undefined)?.rowsOffset ?? file.versionOffset,
+    }));
     const keysUnique = layout.mode === "upsert" && (await alone?.areUnique(layout.key)) === true;
     const { columns } = description;
     const statement = guardedMerge({ layout, columns, files: applied, rows, baseSnapshot, newFiles, keysUnique });
@@ -99,10 +102,10 @@ async function toApply(
 ): Promise<readonly FileVersion[]> {
   const { table, mode } = layout;
   const known = newestRecorded !== undefined && files.every(({ sourceOffset }) => sourceOffset > newestRecorded);
-  if (known || mode === "append") return applicable(mode, files, new Map());
+  if (known || mode === "append") return applicable(layout, files, new Map());
   await context.tables.ensureInternal("_ingest_files");
   const { rows } = await context.client.run(recordedStatement(trino, tableSql("_ingest_files"), table, files));
-  return applicable(mode, files, recordedOffsets(rows));
+  return applicable(layout, files, recordedOffsets(rows));
 }
 
 /**

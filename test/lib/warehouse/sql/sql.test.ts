@@ -74,7 +74,7 @@ describe("pieces of statements", () => {
       rows: null,
     });
     const { outcome } = outcomeOf(version);
-    const ledger = ledgerRow("t", outcome, 0);
+    const ledger = ledgerRow("t", { outcome }, 0);
     assert.deepEqual(
       Object.keys(ledger).toSorted(),
       INTERNAL_TABLES._ingest_files.map((one) => one.name as string).toSorted(),

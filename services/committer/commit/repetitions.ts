@@ -1,0 +1,141 @@
+import type { Contract } from "../../../lib/contract/contract.ts";
+import type { RecordedContent, RecordedVersions, Warehouse } from "../../../lib/warehouse/warehouse.ts";
+import type { EndedFile } from "../lane/parse-attempts.ts";
+import type { Failure } from "./outcome.ts";
+
+/** The version that a file adds, repeats or corrects. */
+export const versionOf = ({ repeats, sourceOffset }: EndedFile): number => repeats?.versionOffset ?? sourceOffset;
+
+/** The bytes of a file, by the event that first brought them. */
+const contentOf = ({ repeats, sourceOffset }: EndedFile): number => repeats?.contentOffset ?? sourceOffset;
+
+const isCorrection = (file: EndedFile): boolean => file.repeats != null && contentOf(file) === file.sourceOffset;
+
+const isUpsert = ({ writeMode }: Pick<Contract, "writeMode">): boolean => writeMode === "upsert";
+
+/**
+ * What is on record before a micro-batch, and then of its files, one by one in order. It decides what a
+ * repetition may still change (decision 30). The outcome depends only on the files with lower source offsets,
+ * not on how they were divided into micro-batches.
+ */
+export class OnRecord {
+  readonly #contract: Contract;
+  /** Newest content of each source file that is in the table. */
+  readonly #contents = new Map<string, number>();
+  /** Contents of corrections that were not applied. */
+  readonly #superseded = new Set<string>();
+  #newest: number;
+  #incomplete: number;
+
+  constructor(contract: Contract, contents: readonly RecordedContent[], versions: RecordedVersions) {
+    this.#contract = contract;
+    for (const { sourceFile, contentOffset, kind } of contents) {
+      if (kind === "superseded") this.#superseded.add(`${contentOffset} ${sourceFile}`);
+      else if (kind === "put" || contract.onDelete === "remove") this.#raise(sourceFile, contentOffset);
+    }
+    this.#newest = versions.newest ?? -1;
+    this.#incomplete = versions.incomplete ?? -1;
+  }
+
+  /** The newest version with rejected rows, or that failed. */
+  get incomplete(): number | undefined {
+    return this.#incomplete < 0 ? undefined : this.#incomplete;
+  }
+
+  /**
+   * Why the file must not be applied; undefined: it may. In tables where a version removes rows (replace,
+   * deleteMissing), only the newest content of a file may be repeated. A correction must be based on the
+   * newest content in every mode: of two at a time, the second would undo the first. With deleteMissing, a
+   * plain repetition would bring back keys that later files took over and dropped.
+   */
+  superseded(file: EndedFile): Failure | undefined {
+    const { sourceFile, repeats } = file;
+    if (!repeats) return undefined;
+    const { writeMode, deleteMissing } = this.#contract;
+    const { versionOffset, newRows } = repeats;
+    const base = repeats.baseOffset ?? (isCorrection(file) ? Infinity : versionOffset);
+    const newest = this.#contents.get(sourceFile) ?? -1;
+    const removesRows = writeMode === "replace" || deleteMissing;
+    if (this.#superseded.has(`${base} ${sourceFile}`)) {
+      return failure(file, `its correction of offset ${base} was not applied`);
+    }
+    if ((removesRows || isCorrection(file)) && newest > base) {
+      return failure(file, `the table has newer content of the file, of offset ${newest}`);
+    }
+    if (deleteMissing && !newRows && this.#newest > versionOffset) {
+      return failure(file, `the table has files of later versions, up to ${this.#newest}`);
+    }
+    return undefined;
+  }
+
+  /** Adds a file that the micro-batch applies. */
+  applied(file: EndedFile): void {
+    const isDeletion = file.end.outcome === "deleted";
+    if (!isDeletion || this.#contract.onDelete === "remove") this.#raise(file.sourceFile, contentOf(file));
+    this.#newest = Math.max(this.#newest, versionOf(file));
+    if (file.stage.rejectCount > 0) this.#incomplete = Math.max(this.#incomplete, versionOf(file));
+  }
+
+  /** Adds a file that failed. */
+  failed(file: EndedFile, { code }: Failure): void {
+    if (code !== "FILE_SUPERSEDED") this.#incomplete = Math.max(this.#incomplete, versionOf(file));
+    else if (isCorrection(file)) this.#superseded.add(`${file.sourceOffset} ${file.sourceFile}`);
+  }
+
+  /**
+   * FileVersion.confirmsUpTo: a row that a new version repeats unchanged gets that version if a version in
+   * between is incomplete. Its correction may come later, and must not overwrite the row. The rows that a
+   * correction adds are confirmed in any case.
+   */
+  confirmsUpTo(file: EndedFile): number | undefined {
+    if (!isUpsert(this.#contract)) return undefined;
+    if (file.repeats?.newRows) return versionOf(file) - 1;
+    return this.#incomplete >= 0 && this.#incomplete < versionOf(file) ? this.#incomplete : undefined;
+  }
+
+  #raise(sourceFile: string, contentOffset: number): void {
+    this.#contents.set(sourceFile, Math.max(contentOffset, this.#contents.get(sourceFile) ?? -1));
+  }
+}
+
+function failure({ sourceFile, repeats }: EndedFile, why: string): Failure {
+  const message = `version ${repeats!.versionOffset} of '${sourceFile}' was not repeated: ${why}`;
+  return { code: "FILE_SUPERSEDED", message };
+}
+
+/** The part of WriterContext that reads the record. */
+interface RecordReader {
+  readonly warehouse: Pick<Warehouse, "recordedContents" | "recordedVersions">;
+  readonly contract: Contract;
+  readonly persist: <T>(
+    step: string,
+    attempt: () => Promise<T>,
+    retryable?: (thrown: unknown) => boolean,
+  ) => Promise<T>;
+  incomplete: number | undefined | "unknown";
+}
+
+/** Reads what these files depend on. Returns a function, because a micro-batch may be planned twice. */
+export async function readRecord(
+  writer: RecordReader,
+  files: readonly EndedFile[],
+  retryable: (thrown: unknown) => boolean,
+): Promise<() => OnRecord> {
+  const { contract, warehouse } = writer;
+  const { table, deleteMissing } = contract;
+  const repeating = files.filter(({ repeats }) => repeats);
+  const names = [...new Set(repeating.map(({ sourceFile }) => sourceFile))];
+  const contents =
+    names.length === 0
+      ? []
+      : await writer.persist("describe", () => warehouse.recordedContents(table, names), retryable);
+  const unknown = isUpsert(contract) && writer.incomplete === "unknown";
+  let newest: number | undefined;
+  if (unknown || (deleteMissing && repeating.length > 0)) {
+    const versions = await writer.persist("describe", () => warehouse.recordedVersions(table), retryable);
+    newest = versions.newest;
+    if (writer.incomplete === "unknown") writer.incomplete = versions.incomplete;
+  }
+  const incomplete = writer.incomplete === "unknown" ? undefined : writer.incomplete;
+  return () => new OnRecord(contract, contents, { newest, incomplete });
+}
