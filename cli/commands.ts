@@ -1,14 +1,18 @@
 import { createWriteStream } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { Readable } from "node:stream";
+import { text as readText } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import type { Command } from "commander";
-import { countText, EXIT, sizeText } from "./output.ts";
+import type { Client } from "./client.ts";
+import { FORMATS } from "../lib/formats/registry.ts";
+import { countText, EXIT, sizeText, UsageError } from "./output.ts";
 import { salesCsv } from "./sales.ts";
 import { serve } from "./serve.ts";
 import { action, durationMs, positive } from "./session.ts";
 import * as show from "./show.ts";
-import { exitCodeOf, hasEnded, openFile, uploadFiles, waitForEnd, type FileAnswer } from "./upload.ts";
+import { exitCodeOf, hasEnded, openFile, tellProblems, uploadFiles, waitForEnd, type FileAnswer } from "./upload.ts";
 
 export function addServe(program: Command): void {
   program
@@ -33,6 +37,7 @@ const parameters = (flags: Readonly<Record<string, string | number>>): string =>
   new URLSearchParams(Object.entries(flags).map(([name, value]): [string, string] => [name, String(value)])).toString();
 
 interface DialectFlags {
+  format?: string;
   delimiter?: string;
   encoding?: string;
   quote?: string;
@@ -41,12 +46,14 @@ interface DialectFlags {
 
 const withDialect = (command: Command): Command =>
   command
+    .option("--format <name>", `${FORMATS.map(({ name }) => name).join(" or ")} (default: detected)`)
     .option("--delimiter <name>", "comma, semicolon, tab or pipe (default: detected)")
     .option("--encoding <name>", "utf-8, utf-16le, utf-16be, iso-8859-1 or windows-1252 (default: detected)")
     .option("--quote <character>", "the quote character, or none (default: detected)")
     .option("--no-header", "the first line is data");
 
-const dialectParameters = ({ delimiter, encoding, quote, header }: DialectFlags): Record<string, string> => ({
+const dialectParameters = ({ format, delimiter, encoding, quote, header }: DialectFlags): Record<string, string> => ({
+  ...(format === undefined ? {} : { format }),
   ...(delimiter === undefined ? {} : { delimiter }),
   ...(encoding === undefined ? {} : { encoding }),
   ...(quote === undefined ? {} : { quote }),
@@ -88,9 +95,7 @@ Examples:
           ended.push(flags.wait ? await waitForEnd(session.client, file, deadline - performance.now()) : file);
         }
         session.print(ended, show.filesText);
-        for (const { error, sourceFile } of ended) {
-          if (error) session.tell(`${sourceFile}: ${error.code}: ${error.message}\n→ ${error.remedy}`);
-        }
+        tellProblems(session, ended);
         return exitCodeOf(session, flags.wait ? ended : ended.filter(hasEnded));
       }),
     );
@@ -124,7 +129,7 @@ export function addStatus(program: Command): void {
   program
     .command("status")
     .description("show the status of one file, or of the newest files")
-    .argument("[id]", "id of the file")
+    .argument("[id]", "id of the file, the beginning or end of one, or the file's name")
     .option("--table <table>", "only files of this table")
     .option("--status <status>", "received, parsing, parsed, committed, rejected or failed")
     .option("--limit <n>", "maximum number of files", positive, 20)
@@ -133,17 +138,44 @@ export function addStatus(program: Command): void {
       action(async ({ client, print }, id: string | undefined, flags: Record<string, string | number>) => {
         if (id === undefined) {
           const answer = await client.send<{ files: FileAnswer[] }>("GET", `/v1/files?${parameters(flags)}`);
+          if (answer.files.length === 0 && flags["table"] !== undefined)
+            await assertTable(client, String(flags["table"]));
           print(answer, ({ files }) => show.filesText(files));
           return EXIT.ok;
         }
         const file = await client.send<FileAnswer & Record<string, unknown>>(
           "GET",
-          `/v1/files/${encodeURIComponent(id)}`,
+          `/v1/files/${encodeURIComponent(await fileIdOf(client, id, flags["table"]))}`,
         );
         print(file, show.fileText);
         return file.status === "failed" || file.status === "rejected" ? EXIT.no : EXIT.ok;
       }),
     );
+}
+
+const FILE_ID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
+const FILES_SEARCHED = 1_000;
+
+/** The id of the newest file with this name or part of an id. @throws UsageError if there is none */
+async function fileIdOf(client: Client, given: string, table: string | number | undefined): Promise<string> {
+  if (FILE_ID.test(given)) return given;
+  const query = parameters({ limit: FILES_SEARCHED, ...(table === undefined ? {} : { table }) });
+  const { files } = await client.send<{ files: FileAnswer[] }>("GET", `/v1/files?${query}`);
+  const named = files.filter(({ sourceFile }) => sourceFile === given);
+  const part = given.toLowerCase();
+  const found =
+    named.length > 0 ? named : files.filter(({ fileId }) => fileId.startsWith(part) || fileId.endsWith(part));
+  const tables = new Set(found.map((file) => file.table));
+  if (tables.size > 1) throw new UsageError(`'${given}' is in ${[...tables].join(", ")}: choose with --table`);
+  if (found.length > 1 && named.length === 0)
+    throw new UsageError(`'${given}' fits ${found.length} ids: give more of it`);
+  if (found[0]) return found[0].fileId;
+  throw new UsageError(`none of the newest ${FILES_SEARCHED} files has the name or id '${given}'`);
+}
+
+/** For an empty list, which must not say of an unknown table that it has nothing. @throws NOT_FOUND */
+export async function assertTable(client: Client, table: string): Promise<void> {
+  await client.send("GET", `/v1/tables/${encodeURIComponent(table)}`);
 }
 
 export function addTables(program: Command): void {
@@ -165,20 +197,29 @@ export function addTables(program: Command): void {
     );
 }
 
+const readStatement = (file: string): Promise<string> =>
+  file === "-" ? readText(process.stdin) : readFile(file, "utf8");
+
 export function addQuery(program: Command): void {
   program
     .command("query")
     .description("run one SELECT statement")
-    .argument("<sql>")
+    .argument("[sql]", "the statement; - reads it from standard input")
+    .option("-f, --file <file>", "read the statement from a file")
     .option("--limit <n>", "maximum number of rows", positive)
     .addHelpText("after", '\nExample:\n  tributary query "SELECT country, sum(amount) FROM sales GROUP BY country"')
     .action(
-      action(async ({ client, print }, sql: string, { limit }: { limit?: number }) => {
-        const body = JSON.stringify({ sql, ...(limit === undefined ? {} : { rowsMax: limit }) });
-        const options = { body, contentType: "application/json" };
-        print(await client.send<show.QueryAnswer>("POST", "/v1/query", options), show.queryText);
-        return EXIT.ok;
-      }),
+      action(
+        async ({ client, print }, given: string | undefined, { limit, file }: { limit?: number; file?: string }) => {
+          if ((given === undefined) === (file === undefined))
+            throw new UsageError("pass one statement, or --file <file>");
+          const sql = given === undefined || given === "-" ? await readStatement(file ?? "-") : given;
+          const body = JSON.stringify({ sql, ...(limit === undefined ? {} : { rowsMax: limit }) });
+          const options = { body, contentType: "application/json" };
+          print(await client.send<show.QueryAnswer>("POST", "/v1/query", options), show.queryText);
+          return EXIT.ok;
+        },
+      ),
     );
 }
 

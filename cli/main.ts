@@ -33,6 +33,7 @@ Exit codes:
   2  usage error
   3  the gateway is unreachable or unavailable
   4  timeout of --wait
+  5  the files were committed, but without some rejected rows
 
 Examples:
   tributary serve

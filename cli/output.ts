@@ -2,7 +2,7 @@ import Table from "cli-table3";
 import { Refused, Unreachable } from "./client.ts";
 
 /** Exit codes; stable for scripts. */
-export const EXIT = { ok: 0, no: 1, usage: 2, unavailable: 3, unfinished: 4 } as const;
+export const EXIT = { ok: 0, no: 1, usage: 2, unavailable: 3, unfinished: 4, rejects: 5 } as const;
 
 /** Wrong arguments; the message says what is accepted. */
 export class UsageError extends Error {}
@@ -72,7 +72,9 @@ interface ErrorDescription {
 
 function describe(error: unknown): ErrorDescription {
   if (error instanceof Refused) {
-    const problem = { ...error.problem, code: error.code, detail: error.message, remedy: error.remedy };
+    const isLogin = error.code === "UNAUTHENTICATED";
+    const remedy = isLogin ? "Pass a key or token with --api-key, or set TRIBUTARY_API_KEY." : error.remedy;
+    const problem = { ...error.problem, code: error.code, detail: error.message, remedy };
     return { problem, exitCode: error.status >= 500 || error.status === 429 ? EXIT.unavailable : EXIT.no };
   }
   if (error instanceof Unreachable) {

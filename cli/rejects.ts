@@ -1,13 +1,13 @@
 import { createReadStream } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import type { Command } from "commander";
-import { ERRORS } from "../lib/errors.ts";
 import type { Client } from "./client.ts";
+import { assertTable } from "./commands.ts";
 import { countText, EXIT, lineText, listText, tableText, UsageError } from "./output.ts";
 import { replay, withReplayFlags } from "./replay.ts";
 import { action, durationMs, positive } from "./session.ts";
 import { rejectsText, type RejectAnswer } from "./show.ts";
-import { hasEnded, waitForEnd, type FileAnswer } from "./upload.ts";
+import { exitCodeOf, tellProblems, waitForEnd, type FileAnswer } from "./upload.ts";
 
 /** `tributary rejects …`: list, export, correct and replay rejected rows. */
 
@@ -95,9 +95,13 @@ export function addRejects(program: Command): void {
         ) => {
           const filter = filterOf(flags);
           const count = () => client.send<CountsAnswer>("GET", pathOf(table, `/counts${queryOf(filter)}`));
-          if (counts) print(await count(), countsText);
-          else {
+          if (counts) {
+            const answer = await count();
+            if (answer.total === 0) await assertTable(client, table);
+            print(answer, countsText);
+          } else {
             const answer = await listAll(client, table, { ...filter, context }, limit);
+            if (answer.rejects.length === 0) await assertTable(client, table);
             print(answer, ({ rejects: found }) => (context === undefined ? rejectsText(found) : contextText(found)));
             if (answer.nextCursor !== null && !json)
               tell(`showing ${limit} of ${(await count()).total}; use --limit for more, --counts for a summary`);
@@ -175,11 +179,8 @@ function addCorrect(rejects: Command): void {
           const file = answer.file && wait ? await waitForEnd(client, answer.file, timeout) : answer.file;
           print({ ...answer, file }, correctionText);
           if (!file || !wait) return EXIT.ok;
-          if (file.error) tell(`${file.error.code}: ${file.error.message}\n→ ${file.error.remedy}`);
-          if (file.status === "committed") return EXIT.ok;
-          if (hasEnded(file)) return EXIT.no;
-          tell(`WAIT_TIMEOUT: the file was not committed in time\n→ ${ERRORS.WAIT_TIMEOUT.remedy}`);
-          return EXIT.unfinished;
+          tellProblems({ tell }, [file]);
+          return exitCodeOf({ tell }, [file]);
         },
       ),
     );

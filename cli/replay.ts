@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { ERRORS } from "../lib/errors.ts";
 import { countText, EXIT, tableText } from "./output.ts";
 import { action, durationMs, type Session } from "./session.ts";
-import { barOf, exitCodeOf, waitForEnd, type FileAnswer } from "./upload.ts";
+import { barOf, exitCodeOf, tellProblems, waitForEnd, type FileAnswer } from "./upload.ts";
 
 interface ReplayAnswer {
   dryRun: boolean;
@@ -49,6 +49,7 @@ export async function replay(
       `${sourceFile}, version ${sourceOffset}: skipped, its raw file is missing\n→ ${ERRORS.BLOB_MISSING.remedy}`,
     );
   }
+  tellProblems(session, ended ?? []);
   return answer.missing.length > 0 ? EXIT.no : exitCodeOf(session, ended ?? []);
 }
 

@@ -5,7 +5,7 @@ import { Transform, type Readable } from "node:stream";
 import { SingleBar } from "cli-progress";
 import { Refused, type Client } from "./client.ts";
 import { ERRORS } from "../lib/errors.ts";
-import { EXIT, sizeText, UsageError } from "./output.ts";
+import { countText, EXIT, lineText, sizeText, UsageError } from "./output.ts";
 import type { Session } from "./session.ts";
 
 /** A file's status, with the fields that the CLI uses; other fields are passed through. */
@@ -88,7 +88,8 @@ export async function waitForEnd(client: Client, file: FileAnswer, timeoutMs: nu
   }
 }
 
-export const hasEnded = ({ status }: FileAnswer): boolean => ["committed", "rejected", "failed"].includes(status);
+export const hasEnded = ({ status }: Pick<FileAnswer, "status">): boolean =>
+  ["committed", "rejected", "failed"].includes(status);
 
 /** The file as a stream, and its size if known; `-` is standard input. Throws a UsageError for a folder. */
 export async function openFile(file: string): Promise<{ body: Readable; sizeBytes?: number }> {
@@ -118,10 +119,28 @@ function progressBar(file: string, sizeBytes: number | undefined): SingleBar {
 export const barOf = (format: string): SingleBar =>
   new SingleBar({ format, barsize: 24, hideCursor: true, clearOnComplete: true, stream: process.stderr });
 
+/** Says why files failed, and where rejected rows are listed. */
+export function tellProblems({ tell }: Pick<Session, "tell">, files: readonly FileAnswer[]): void {
+  for (const { table, error, sourceFile, status, rowsRejected } of files) {
+    const name = lineText(sourceFile);
+    if (error) tell(`${name}: ${error.code}: ${lineText(error.message)}\n→ ${error.remedy}`);
+    if (!rowsRejected || !hasEnded({ status })) continue;
+    const which = `${table} --file ${quoted(sourceFile)}`;
+    const all = status === "rejected" ? "no row was loaded, " : "";
+    tell(
+      `${name}: ${all}${countText(rowsRejected, "row")} rejected\n→ tributary rejects ${which} lists them with reasons`,
+    );
+  }
+}
+
+/** For a POSIX shell. */
+const quoted = (name: string): string =>
+  /^[\w./-]+$/.test(name) ? name : `'${lineText(name).replaceAll("'", "'\\''")}'`;
+
 /** The exit code for the files' status. Writes a message if some files have not ended. */
 export function exitCodeOf({ tell }: Pick<Session, "tell">, files: readonly FileAnswer[]): number {
   if (files.some(({ status }) => status === "failed" || status === "rejected")) return EXIT.no;
-  if (files.every(hasEnded)) return EXIT.ok;
+  if (files.every(hasEnded)) return files.some(({ rowsRejected }) => (rowsRejected ?? 0) > 0) ? EXIT.rejects : EXIT.ok;
   tell(`WAIT_TIMEOUT: not all files were committed in time\n→ ${ERRORS.WAIT_TIMEOUT.remedy}`);
   return EXIT.unfinished;
 }

@@ -27,7 +27,7 @@ after(async () => {
 
 /** Ends every file as soon as it arrives. */
 function answerFiles(status: "committed" | "failed"): () => void {
-  const failure = status === "failed" ? { errorCode: "FILE_EMPTY", errorMessage: "0 bytes" } : {};
+  const failure = status === "failed" ? { errorCode: "FILE_EMPTY", errorMessage: "0 bytes" } : { rowsRejected: 0 };
   const publish = gateway.log.publish.bind(gateway.log);
   gateway.log.publish = async (topic, records) => {
     const positions = await publish(topic, records);
@@ -68,16 +68,18 @@ test("upload accepts standard input, a name and a dialect", async () => {
 });
 
 test("upload --wait: 0 when committed, 1 with code and remedy when failed, 4 when not in time", async () => {
+  // Each content is new: the gateway answers a repeated one with the version that is there.
+  for (const name of ["good", "bad", "late"]) writeFileSync(join(folder, `${name}.csv`), `id\n${name}\n`);
   let stop = answerFiles("committed");
-  const committed = await run(["upload", "sales", "a b.csv", "--wait"]);
+  const committed = await run(["upload", "sales", "good.csv", "--wait"]);
   assert.deepEqual([committed.code, /committed/.test(committed.out)], [0, true]);
   stop();
   stop = answerFiles("failed");
-  const failed = await run(["upload", "sales", "a b.csv", "--wait"]);
+  const failed = await run(["upload", "sales", "bad.csv", "--wait"]);
   stop();
   assert.equal(failed.code, 1);
-  assert.match(failed.err, /a b\.csv: FILE_EMPTY: 0 bytes\n→ Send a file with at least a header line/);
-  const late = await run(["upload", "sales", "a b.csv", "--wait", "--timeout", "50ms"]);
+  assert.match(failed.err, /bad\.csv: FILE_EMPTY: 0 bytes\n→ Send a file with at least a header line/);
+  const late = await run(["upload", "sales", "late.csv", "--wait", "--timeout", "50ms"]);
   assert.deepEqual([late.code, /WAIT_TIMEOUT/.test(late.err)], [4, true]);
 });
 

@@ -40,7 +40,8 @@ export async function feedView(
       const { files, commitId, snapshotId, committedAtMs, commitMs, ...event } = commitEvents.decode(value);
       const [table, strategy] = [shared(event.table), shared(event.strategy)];
       const commit = { commitId, table, snapshotId, committedAtMs, commitMs, strategy };
-      view.noteCommit(table, committedAtMs);
+      // A micro-batch of failed files alone changed nothing: the table is as stale as before.
+      if (files.some(({ status }) => status === "committed")) view.noteCommit(table, committedAtMs);
       for (const outcome of files) {
         const ended = { ...outcome, encoding: shared(outcome.encoding) };
         view.apply(outcome.fileId, (facts) => withEnding(facts, commit, ended));

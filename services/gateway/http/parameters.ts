@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { csvOptionsSchema } from "../../../lib/formats/csv/csv-format.ts";
 import type { FormatRequest } from "../../../lib/formats/format.ts";
-import { checkRequest } from "../../../lib/formats/registry.ts";
+import { checkRequest, FORMATS } from "../../../lib/formats/registry.ts";
 import { TributaryError } from "../../../lib/errors.ts";
 import { duration } from "../../../lib/process/config.ts";
 import { problemSchema } from "./schemas.ts";
@@ -29,6 +29,10 @@ const DELIMITERS = { comma: ",", semicolon: ";", tab: "\t", pipe: "|" } as const
 
 /** The file's CSV dialect, for senders that know it better than detection does. */
 export const dialectParameters = {
+  format: z
+    .enum(FORMATS.map(({ name }) => name) as [string, ...string[]])
+    .optional()
+    .describe("the file's format; default: detected"),
   delimiter: z
     .enum([",", ";", "\t", "|", "comma", "semicolon", "tab", "pipe"])
     .optional()
@@ -41,14 +45,16 @@ export const dialectParameters = {
 
 /** @throws BAD_REQUEST naming each invalid parameter */
 export function requestedDialectOf(query: {
+  format?: string | undefined;
   delimiter?: string | undefined;
   quote?: string | undefined;
   escape?: string | undefined;
   encoding?: FormatRequest["encoding"];
   header?: "true" | "false" | undefined;
 }): FormatRequest {
-  const { delimiter, quote, escape, encoding, header } = query;
+  const { format, delimiter, quote, escape, encoding, header } = query;
   const given = {
+    ...(format === undefined ? {} : { format }),
     ...(delimiter === undefined ? {} : { delimiter: DELIMITERS[delimiter as keyof typeof DELIMITERS] ?? delimiter }),
     ...(quote === undefined ? {} : { quote: quote === "none" ? null : quote }),
     ...(escape === undefined ? {} : { escape }),

@@ -146,6 +146,10 @@ const TONES = new Map(Object.entries({
 /** A status as a pill. The text carries the meaning; the colour only supports it. */
 export const pill = (text, tone = TONES.get(text) ?? "calm") => element("span", { class: `pill ${tone}` }, text);
 
+/** A file's state. A file that left rows behind does not look like a clean one. */
+export const filePill = ({ status, rowsRejected }) =>
+  status === "committed" && rowsRejected > 0 ? pill("committed, with rejects", "busy") : pill(status);
+
 export const tiles = (entries) =>
   element(
     "dl",

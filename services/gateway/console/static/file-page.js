@@ -1,6 +1,6 @@
 /** The page of one file: status, time per step, format, columns and error. */
 import { call } from "./api.js";
-import { ago, byId, count, dataTable, element, guarded, pairs, pill, redraw, size, took, waiting } from "./dom.js";
+import { ago, byId, count, dataTable, element, filePill, guarded, pairs, redraw, size, took, waiting } from "./dom.js";
 import { faultOf, fileById, isBusy, onFile, rejectsLink, tableLink } from "./files.js";
 import { dialectText } from "./upload.js";
 
@@ -25,7 +25,7 @@ onFile((file) => {
 });
 
 function draw(file) {
-  const { sourceFile, table, status, kind, origin, error, columns, rowsRejected } = file;
+  const { sourceFile, table, kind, origin, error, columns, rowsRejected } = file;
   byId("files-title").textContent = sourceFile;
   document.title = `${sourceFile} · Tributary`;
   redraw(
@@ -37,7 +37,7 @@ function draw(file) {
         "span",
         { class: "row" },
         element("a", { href: "#files", "data-key": "back" }, "All files"),
-        pill(status),
+        filePill(file),
         element("span", {}, kind === "deleted" ? "deleted from " : "into ", tableLink(table)),
         rowsRejected > 0 && rejectsLink(file, rowsRejected === 1 ? " rejected row" : " rejected rows"),
       ),

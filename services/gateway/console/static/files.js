@@ -1,5 +1,5 @@
 /** The files and their status: the files view, and the newest files in the upload view. */
-import { ago, byId, count, dataTable, element, pill, redraw, took } from "./dom.js";
+import { ago, byId, count, dataTable, element, filePill, redraw, took } from "./dom.js";
 
 export const FILES_SHOWN_MAX = 200;
 const RECENT_SHOWN = 5;
@@ -120,7 +120,7 @@ export const fileTable = (label, chosen, { withTable = true, empty = "No files y
         file.kind === "deleted" && element("small", {}, " deleted"),
       ),
       ...(withTable ? [tableLink(file.table)] : []),
-      pill(file.status),
+      filePill(file),
       count(file.rowsCommitted ?? file.rowsRead),
       file.rowsRejected ? rejectsLink(file) : "0",
       took(file.durations?.totalMs),

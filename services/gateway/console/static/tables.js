@@ -169,7 +169,7 @@ const writeText = ({ writeMode, key }) =>
   })[writeMode] ?? "";
 
 function numbers({ rowCount, lag, freshness, contract }, health, runs, rejects) {
-  const states = runs && [...runs.values()].map(([last]) => last.status);
+  const states = runs && (contract.checks ?? []).flatMap(({ name }) => runs.get(name)?.[0]?.status ?? []);
   const failing = states?.filter((state) => state !== "passed").length;
   const rejected = rejects && `${count(rejects.rows.length)}${rejects.more ? "+" : ""}`;
   const gate = gateOf(contract, failing);
