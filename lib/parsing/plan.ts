@@ -53,7 +53,8 @@ export function planColumns(input: PlanInput): Plan {
   const names = nameColumns(headers, existing);
   if (input.fields.final) checkMissing(contract, names);
   const isNew = newColumns(input, names, headers, existing);
-  const columns = existing.map((column) => planned(column, declared.get(column.name), names.indexOf(column.name)));
+  const fieldOf = new Map(names.map((name, field) => [name, field]));
+  const columns = existing.map((column) => planned(column, declared.get(column.name), fieldOf.get(column.name) ?? -1));
   const fresh = names.flatMap((name, field) => (isNew(name) ? [{ name, header: headers[field]!, field }] : []));
   for (const { name, header, field } of fresh) {
     const type = inferred?.get(name);
@@ -74,14 +75,14 @@ export function planColumns(input: PlanInput): Plan {
 function existingColumns(contract: Contract, known: readonly ColumnDefinition[]): ColumnDefinition[] {
   const declared = contract.columns.map(({ name, type, header }) => ({ name, type, header: header ?? name }));
   const byName = new Map(declared.map((column) => [column.name, column]));
+  const headers = new Map(contract.columns.map(({ name, header }) => [name, header]));
   const kept = known
     .filter(({ name }) => name !== RESCUED_COLUMN)
     .map((column) => {
       const own = byName.get(column.name);
       if (!own) return column;
       // Without a header in the contract, keep the one from the files: it may differ from the name.
-      const header = contract.columns.find(({ name }) => name === own.name)?.header ?? column.header;
-      return { ...own, header };
+      return { ...own, header: headers.get(own.name) ?? column.header };
     });
   const names = new Set(kept.map(({ name }) => name));
   return [...kept, ...declared.filter(({ name }) => !names.has(name))];
@@ -125,7 +126,8 @@ function newColumns(
 
 function checkMissing(contract: Contract, names: readonly string[]): void {
   const needed = contract.columns.filter((column) => column.required).map((column) => column.name);
-  const missing = [...new Set([...needed, ...contract.key])].filter((name) => !names.includes(name));
+  const present = new Set(names);
+  const missing = [...new Set([...needed, ...contract.key])].filter((name) => !present.has(name));
   if (missing.length === 0) return;
   throw new TributaryError("HEADER_COLUMN_MISSING", `the header lacks ${listed(missing)}; it has ${listed(names)}`);
 }

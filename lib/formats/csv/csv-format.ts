@@ -17,11 +17,20 @@ import { DELIMITERS, detectDialect, type Delimiter, type Dialect } from "./diale
 import { CsvRecordReader } from "./records.ts";
 import { rowText } from "./write-rows.ts";
 
+/** Other characters are no byte of their own in UTF-8, or already separate fields or rows. */
+const mark = z
+  .string()
+  .regex(/^[!-~]$/, "use one ASCII character that is not a space")
+  .refine(
+    (character) => !(DELIMITERS as readonly string[]).includes(character),
+    `must not be a delimiter (${DELIMITERS.map((one) => JSON.stringify(one)).join(" ")})`,
+  );
+
 /** What a sender or a contract may declare about a CSV file; the rest is detected. */
 export const csvOptionsSchema = z.strictObject({
   delimiter: z.enum(DELIMITERS).optional(),
-  quote: z.string().length(1).nullable().optional().describe("null: quotes have no meaning"),
-  escape: z.string().length(1).optional().describe("default: the quote doubled"),
+  quote: mark.nullable().optional().describe("null: quotes have no meaning"),
+  escape: mark.optional().describe("default: the quote doubled"),
   encoding: z.enum(ENCODINGS).optional(),
   header: z.boolean().optional().describe("false: columns are column_1, column_2 …"),
 });

@@ -27,6 +27,7 @@ export type DialectRequest = { [Key in keyof Dialect]?: Dialect[Key] | undefined
 interface Candidate {
   delimiter: Delimiter;
   quote: string;
+  /** The rows' first fields, at most ROW_FIELDS_MAX of each. */
   rows: string[][];
   /** Fields of the first row. */
   width: number;
@@ -37,6 +38,8 @@ interface Candidate {
 }
 
 const SAMPLE_ROWS_MAX = 500;
+/** Fields of a sample row that are kept; all are counted. As many as columns of a file can be allowed. */
+const ROW_FIELDS_MAX = 5_000;
 
 /**
  * Detects the dialect of a file from the beginning of its text (a binary string of whole lines, or the whole
@@ -112,25 +115,33 @@ function absentDelimiter(text: string, pinned: Pick<Dialect, "delimiter"> | unde
  * Splits the sample, respecting quotes. Leaves out a last row with an open quote: the sample ends within it.
  */
 function candidateOf(text: string, delimiter: Delimiter, quote: string): Candidate {
+  const delimiterCode = delimiter.charCodeAt(0);
+  const quoteCode = quote === "" ? -1 : quote.charCodeAt(0);
   const rows: string[][] = [];
-  let [row, quoted, at]: [string[], number, number] = [[], 0, 0];
+  const widths: number[] = [];
+  let [row, fields, quoted, at]: [string[], number, number, number] = [[], 0, 0, 0];
   while (at < text.length && rows.length < SAMPLE_ROWS_MAX) {
-    const field = fieldAt(text, at, delimiter, quote);
+    const field = fieldAt(text, at, delimiterCode, quoteCode);
     if (field.quoted) quoted++;
-    row.push(field.value);
+    if (++fields <= ROW_FIELDS_MAX) row.push(text.slice(field.start, field.end));
     at = field.next;
     if (field.last) {
-      if (row.length > 1 || row[0] !== "") rows.push(row);
-      row = [];
+      if (fields > 1 || row[0] !== "") {
+        rows.push(row);
+        widths.push(fields);
+      }
+      [row, fields] = [[], 0];
     }
   }
-  const width = rows[0]?.length ?? 0;
-  const even = rows.filter(({ length }) => length === width).length;
+  const width = widths[0] ?? 0;
+  const even = widths.filter((own) => own === width).length;
   return { delimiter, quote, rows, width, consistency: rows.length === 0 ? 0 : even / rows.length, quoted };
 }
 
 interface Field {
-  value: string;
+  /** The field's text: from `start` to `end`, without quotes. */
+  start: number;
+  end: number;
   /** True if the field is properly quoted. */
   quoted: boolean;
   /** Position of the next field. */
@@ -139,29 +150,43 @@ interface Field {
   last: boolean;
 }
 
-function fieldAt(text: string, start: number, delimiter: string, quote: string): Field {
+const LF = 10;
+const CR = 13;
+const BACKSLASH = 92;
+
+/** Reads the field at `start`; characters are codes, because comparing texts is much slower. */
+function fieldAt(text: string, start: number, delimiter: number, quote: number): Field {
   let at = start;
   let quoted = false;
-  if (quote !== "" && text[at] === quote) {
+  if (text.charCodeAt(at) === quote) {
     const close = closingQuote(text, at + 1, delimiter, quote);
-    quoted = close < text.length && endsField(text[close + 1], delimiter);
+    quoted = close < text.length && endsField(text.charCodeAt(close + 1), delimiter);
     if (quoted) at = close + 1;
   }
-  while (at < text.length && text[at] !== delimiter && text[at] !== "\n" && text[at] !== "\r") at++;
-  const value = quoted ? text.slice(start + 1, at - 1) : text.slice(start, at);
-  const last = text[at] !== delimiter;
-  if (text[at] === "\r" && text[at + 1] === "\n") at++;
-  return { value, quoted, next: at + 1, last };
+  while (!endsField(text.charCodeAt(at), delimiter)) at++;
+  const inner = quoted ? 1 : 0;
+  const isCrLf = text.charCodeAt(at) === CR && text.charCodeAt(at + 1) === LF;
+  return {
+    start: start + inner,
+    end: at - inner,
+    quoted,
+    next: at + (isCrLf ? 2 : 1),
+    last: text.charCodeAt(at) !== delimiter,
+  };
 }
 
-const endsField = (after: string | undefined, delimiter: string): boolean =>
-  after === undefined || after === delimiter || after === "\n" || after === "\r";
+/** `code` is NaN after the end of the text. */
+const endsField = (code: number, delimiter: number): boolean =>
+  code === delimiter || code === LF || code === CR || Number.isNaN(code);
 
-function closingQuote(text: string, from: number, delimiter: string, quote: string): number {
+function closingQuote(text: string, from: number, delimiter: number, quote: number): number {
   for (let at = from; at < text.length; at++) {
-    if (text[at] === "\\" && text[at + 1] === quote && !endsField(text[at + 2], delimiter)) at++;
-    else if (text[at] === quote && text[at + 1] === quote) at++;
-    else if (text[at] === quote) return at;
+    const code = text.charCodeAt(at);
+    if (code !== quote && code !== BACKSLASH) continue;
+    const isNextQuote = text.charCodeAt(at + 1) === quote;
+    if (code === BACKSLASH && isNextQuote && !endsField(text.charCodeAt(at + 2), delimiter)) at++;
+    else if (code === quote && isNextQuote) at++;
+    else if (code === quote) return at;
   }
   return text.length;
 }
@@ -169,11 +194,25 @@ function closingQuote(text: string, from: number, delimiter: string, quote: stri
 /** The backslash if quotes inside text are written \" and never doubled; else the quote itself. */
 function escapeIn(text: string, quote: string | null): string {
   if (quote === null || quote === "") return '"';
-  const escaped = text.split(`\\${quote}`).slice(1);
-  // A \" before a delimiter or line end closes a field that ends with a backslash.
-  const inside = escaped.filter((rest) => !/^(?:[,;\t|\r\n]|$)/.test(rest)).length;
-  return inside > 0 && !new RegExp(`[^,;\\t|\\r\\n${quote}]${quote}${quote}[^${quote}]`).test(text) ? "\\" : quote;
+  return quotesInside(text, "\\", quote) && !quotesInside(text, quote, quote) ? "\\" : quote;
 }
+
+/**
+ * True if a quote after this escape stands inside text. An escaped quote before a delimiter or line end may
+ * close a field that ends with a backslash; a doubled one at the start of a field may be an empty field.
+ */
+function quotesInside(text: string, escape: string, quote: string): boolean {
+  const pair = escape + quote;
+  for (let at = text.indexOf(pair); at >= 0; at = text.indexOf(pair, at + 1)) {
+    const [before, after] = [text[at - 1], text[at + 2]];
+    if (escape !== quote) {
+      if (!ENDS.has(after) && !text.startsWith(pair, at + 2)) return true;
+    } else if (before !== quote && after !== quote && !ENDS.has(before) && after !== undefined) return true;
+  }
+  return false;
+}
+
+const ENDS: ReadonlySet<string | undefined> = new Set([...DELIMITERS, "\r", "\n", undefined]);
 
 const DATA_KINDS = KIND.DECIMAL | KIND.DOUBLE | KIND.DATE | KIND.TIMESTAMP | KIND.TIMESTAMP_TZ | KIND.BOOLEAN;
 
@@ -188,11 +227,17 @@ export function firstRowIsData(rows: readonly string[][]): boolean {
   if (!first || rest.length === 0) return false;
   const kinds = first.map(kindOf);
   if (!kinds.some((kind) => (kind & DATA_KINDS) !== 0)) return false;
+  // By row, not by column: short rows below a wide first row cost nothing.
+  const below = kinds.map(() => new Set<number>());
+  for (const row of rest) {
+    for (let index = 0; index < Math.min(row.length, kinds.length); index++) below[index]!.add(kindOf(row[index]!));
+  }
   return kinds.every((kind, index) => {
-    const below = rest.map((row) => kindOf(row[index] ?? "")).filter((other) => other !== KIND.EMPTY);
-    if (kind === KIND.EMPTY || kind === KIND.TEXT)
-      return kind === KIND.TEXT ? below.includes(kind) || below.length === 0 : true;
-    return below.length > 0 && below.every((other) => other === kind);
+    const others = below[index]!;
+    others.delete(KIND.EMPTY);
+    if (kind === KIND.EMPTY) return true;
+    if (kind === KIND.TEXT) return others.has(kind) || others.size === 0;
+    return others.size === 1 && others.has(kind);
   });
 }
 

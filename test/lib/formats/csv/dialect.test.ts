@@ -44,6 +44,23 @@ test("the table's dialect holds where it fits, the sender's word always", () => 
   assert.deepEqual([told.delimiter, told.quote, told.header, told.confidence], ["|", null, false, 1]);
 });
 
+test("any quote and escape, and texts that are made to be slow", () => {
+  for (const quote of "!#$%&()*+-./:<=>?@[\\]^_`{}~") {
+    const text = `a,b\n${quote}x,y${quote},${quote}say \\${quote}hi\\${quote}${quote}\n`;
+    const { escape } = detectDialect(text, "utf-8", { quote });
+    assert.ok(escape === quote || escape === "\\", quote);
+  }
+  const wide = `${"a,".repeat(120_000)}1.5\n${"x\n".repeat(499)}`;
+  const dense = `${"1.5,".repeat(500)}1\n`.repeat(100);
+  for (const text of [wide, dense, "\r".repeat(250_000), '""a,'.repeat(60_000), '\\"'.repeat(120_000)]) {
+    const before = process.cpuUsage();
+    for (const delimiter of [",", undefined] as const) detectDialect(text, "utf-8", { delimiter });
+    const { user, system } = process.cpuUsage(before);
+    // Measured: 20 to 200 ms. Time that grows with width times rows takes 15 s.
+    assert.ok((user + system) / 1000 < 3_000, `${(user + system) / 1000} ms for ${text.slice(0, 20)}`);
+  }
+});
+
 test("the first row is a header unless it is plainly data", () => {
   const data = [
     [
