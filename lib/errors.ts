@@ -59,7 +59,7 @@ export const ERRORS = {
     "Save the file as UTF-8, or set `encoding` in the contract or in the upload.",
   ),
   FILE_CORRUPT: kind(false, 422, "Compress the file again and send it; the compressed data is damaged."),
-  FILE_EXPANDS_TOO_FAR: kind(false, 422, "Split the file, or raise the decompressed-size limit named in the message."),
+  FILE_EXPANDS_TOO_FAR: kind(false, 422, "Split the file, or raise the limit named in the message."),
   FILE_HEADER_TOO_LONG: kind(
     false,
     422,

@@ -9,6 +9,7 @@ import { observe, typeOf } from "../typing/infer.ts";
 import { classify, newScan } from "../typing/scan.ts";
 import type { ParseLimits } from "./limits.ts";
 import type { OpenedFile } from "./open-file.ts";
+import { OutputMeter } from "./output-limit.ts";
 import { definitionsOf, planColumns, type Plan, type PlannedColumn } from "./plan.ts";
 import { RejectCollector, rowMessage, valueMessage, type RejectReason } from "./rejects.ts";
 import { RowBatches, type EncodedRows } from "./row-batches.ts";
@@ -24,6 +25,8 @@ export interface FileParserOptions {
   fields?: readonly string[];
   origin: RowOrigin;
   limits: ParseLimits;
+  /** Size of the file as it is stored; undefined: unknown. */
+  storedBytes?: number | undefined;
 }
 
 export interface ParseCounts {
@@ -46,6 +49,7 @@ export class FileParser {
   readonly #scan = newScan();
   readonly #batches: RowBatches;
   readonly #rejects: RejectCollector;
+  readonly #meter: OutputMeter;
   #plan: Plan | undefined;
   /** Field names of a format whose records name their fields. */
   #fieldNames: readonly string[] | undefined;
@@ -55,10 +59,13 @@ export class FileParser {
   readonly #counts = { rowsRead: 0, rowsRejected: 0 };
 
   constructor(options: FileParserOptions) {
-    const { origin, limits } = options;
+    const { origin, limits, storedBytes } = options;
     this.#options = options;
-    this.#batches = new RowBatches(origin, limits, (batch) => this.#outputs.push({ kind: "rows", batch }));
-    this.#rejects = new RejectCollector(limits, (rejects) => this.#outputs.push({ kind: "rejects", rejects }));
+    this.#meter = new OutputMeter(limits, storedBytes);
+    this.#batches = new RowBatches(origin, limits, (batch) =>
+      this.#emit({ kind: "rows", batch }, batch.rows.length + batch.writerSchema.length),
+    );
+    this.#rejects = new RejectCollector(limits, (rejects, bytes) => this.#emit({ kind: "rejects", rejects }, bytes));
   }
 
   /** True once the file must be read again: encoded rows are void, and further rows are only observed. */
@@ -97,19 +104,23 @@ export class FileParser {
     );
   }
 
-  /** Reads the file's first block, from which new columns get their types. Call it once, before `push`. */
+  /** True once the output exceeded its limit: the file failed, and later outputs are dropped. */
+  get outputIsFull(): boolean {
+    return this.#meter.isFull;
+  }
+
+  /** Infers the types of new columns from the first block. Call it once, then `push` the same block. */
   begin(block: Buffer, last: boolean): void {
     this.#inferFrom(block, last);
     this.#reader = this.#openReader({
       onFields: (fields) => this.#takeFields(fields, true),
       onRow: (row) => this.#takeRow(row),
     });
-    this.push(block, last);
   }
 
   /**
    * @throws FILE_HEADER_TOO_LONG, FILE_TOO_MANY_COLUMNS, FILE_QUOTE_NOT_CLOSED, FILE_ROW_TOO_LONG,
-   * FILE_EMPTY, HEADER_COLUMN_…, FILE_VALUE_MISMATCH, REJECTS_ABOVE_THRESHOLD
+   * FILE_EMPTY, HEADER_COLUMN_…, FILE_VALUE_MISMATCH, REJECTS_ABOVE_THRESHOLD, FILE_EXPANDS_TOO_FAR
    */
   push(block: Buffer, last: boolean): void {
     this.#reader!.push(block);
@@ -127,6 +138,10 @@ export class FileParser {
     const outputs = this.#outputs;
     this.#outputs = [];
     return outputs;
+  }
+
+  #emit(output: ParserOutput, bytes: number): void {
+    if (this.#meter.takes(bytes)) this.#outputs.push(output);
   }
 
   #openReader(handlers: RecordHandlers): RecordReader {

@@ -1,11 +1,12 @@
 import type { RecordLimits } from "../formats/format.ts";
 import type { TextLimits } from "../text/text-blocks.ts";
+import type { OutputLimits } from "./output-limit.ts";
 
 /**
  * Bounds on what one file may make the parser hold or produce. Each has an error or a reject reason of its
  * own.
  */
-export interface ParseLimits extends TextLimits, RecordLimits {
+export interface ParseLimits extends TextLimits, RecordLimits, OutputLimits {
   /** Encoded rows of one row batch, and text of one batch of rejects, in bytes. */
   batchBytesMax: number;
   /** One encoded message with its envelope: the event log's recordBytesMax. A larger row becomes a reject. */
@@ -25,6 +26,8 @@ export const DEFAULT_LIMITS: ParseLimits = {
   columnsMax: 2_000,
   expandedBytesMax: 64 * KIB * MIB,
   expansionRatioMax: 1_000,
+  encodedBytesMax: 128 * KIB * MIB,
+  encodedRatioMax: 200,
   batchBytesMax: 512 * KIB,
   messageBytesMax: 1_000_000,
   rawBytesMax: 64 * KIB,

@@ -14,6 +14,8 @@ export interface ParseJob extends ReadJob {
   /** For the second reading: the types that the first one found. */
   inferred?: ReadonlyMap<string, ColumnType>;
   origin: RowOrigin;
+  /** Size of the file as it is stored; undefined: unknown. */
+  storedBytes?: number | undefined;
 }
 
 /** How a file is written, as detected. Plain JSON. */
@@ -45,6 +47,9 @@ export type ParseOutput =
   | { kind: "retype"; types: ReadonlyMap<string, ColumnType>; fields?: readonly string[] }
   | { kind: "end"; summary: ParseSummary };
 
+/** Text that is parsed before its outputs are handed over: rows can take hundreds of times its size. */
+const PIECE_BYTES = 64 * 1024;
+
 /**
  * Reads a whole file. Yields row batches and rejects in order, then one `end` or `retype`. A file that cannot
  * be used ends with outcome `failed` and its error. Memory is bounded by the limits.
@@ -71,14 +76,17 @@ export async function* parseFile(
   try {
     for await (const block of textBlocks(source, textOptionsOf(job))) {
       state.textBytes += block.bytes.length;
+      let text = block.bytes;
       if (!state.parser) {
         state.file = openFile(block, job, formats);
         state.parser = new FileParser({ ...job, file: state.file });
-        state.parser.begin(state.file.text, block.last);
-      } else {
-        state.parser.push(block.bytes, block.last);
+        text = state.file.text;
+        state.parser.begin(text, block.last);
       }
-      yield* state.parser.take();
+      for (let at = 0; at === 0 || at < text.length; at += PIECE_BYTES) {
+        state.parser.push(text.subarray(at, at + PIECE_BYTES), block.last && at + PIECE_BYTES >= text.length);
+        yield* state.parser.take();
+      }
     }
     yield state.parser?.retyping ? retypeOf(state.parser) : end();
   } catch (thrown) {

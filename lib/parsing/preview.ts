@@ -68,7 +68,7 @@ export async function previewFile(
   formats?: readonly FileFormat[],
 ): Promise<Preview> {
   const { fileName, contract, requested = {}, pinned, known = [], rowsMax = 20, rejectsMax = 20 } = options;
-  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const limits = { ...DEFAULT_LIMITS, encodedBytesMax: ENCODED_BYTES_MAX, ...options.limits };
   const job = { fileName, contract, requested, limits, known, ...(pinned ? { pinned } : {}) };
   const blocks: TextBlock[] = [];
   let file: OpenedFile | undefined;
@@ -84,16 +84,16 @@ export async function previewFile(
     error = errorOf(thrown);
   }
   const { outputs = [], columns = [], counts = NO_ROWS } = parsed ?? {};
-  const rows = outputs.flatMap((output) => (output.kind === "rows" ? showRows(output.batch, rowsMax) : []));
+  const rows = shownRows(outputs, Math.min(rowsMax, Math.ceil(CELLS_MAX / Math.max(1, columns.length))));
   const rejects = outputs.flatMap((output) => (output.kind === "rejects" ? output.rejects : []));
   return {
     ...(file ? describe(file) : {}),
     ...counts,
-    columns: columns.map((column, index) => ({ ...column, samples: samplesOf(rows.slice(0, rowsMax), index) })),
+    columns: columns.map((column, index) => ({ ...column, samples: samplesOf(rows, index) })),
     diff: diffOf(known, columns, parsed?.present ?? new Set(), rejects),
-    rows: rows.slice(0, rowsMax),
+    rows,
     rejects: rejects.slice(0, rejectsMax),
-    complete: blocks.at(-1)?.last ?? false,
+    complete: (blocks.at(-1)?.last ?? false) && parsed?.cut !== true,
     textBytes: blocks.reduce((sum, { bytes }) => sum + bytes.length, 0),
     ...(error ? { error } : {}),
   };
@@ -101,6 +101,19 @@ export async function previewFile(
 
 const NO_ROWS: ParseCounts = { rowsRead: 0, rowsAccepted: 0, rowsRejected: 0 };
 const TEXT_BYTES_MAX = 4 * 1024 * 1024;
+/** Values in the answer: it is sent as one piece of JSON. */
+const CELLS_MAX = 50_000;
+/** Encoded rows in memory. Beyond, the preview ends: rows of a wide table take many times their text. */
+const ENCODED_BYTES_MAX = 64 * 1024 * 1024;
+
+function shownRows(outputs: readonly ParserOutput[], rowsMax: number): ShownValue[][] {
+  const rows: ShownValue[][] = [];
+  for (const output of outputs) {
+    if (rows.length >= rowsMax) break;
+    if (output.kind === "rows") rows.push(...showRows(output.batch, rowsMax - rows.length));
+  }
+  return rows;
+}
 
 async function readBlocks(
   body: AsyncIterable<Uint8Array>,
@@ -122,6 +135,8 @@ interface Parsed {
   /** Names of the columns that the file has. */
   present: ReadonlySet<string>;
   counts: ParseCounts;
+  /** True if the text's end was not parsed, because of ENCODED_BYTES_MAX. */
+  cut: boolean;
   error?: { code: ErrorCode; message: string };
 }
 
@@ -135,19 +150,28 @@ function parseBlocks(blocks: readonly TextBlock[], options: ParserOptions): Pars
   try {
     blocks.forEach(({ bytes, last }, index) => {
       if (index === 0) parser.begin(bytes, last);
-      else parser.push(bytes, last);
+      parser.push(bytes, last);
     });
   } catch (thrown) {
-    error = errorOf(thrown);
+    if (!parser.outputIsFull) error = errorOf(thrown);
   }
   if (parser.retyping && !options.inferred) {
     const { fieldNames: fields } = parser;
     return parseBlocks(blocks, { ...options, inferred: parser.inferredTypes(), ...(fields ? { fields } : {}) });
   }
-  parser.flush();
+  if (!parser.outputIsFull) flushQuietly(parser);
   outputs.push(...parser.take());
-  const { columns, counts, present } = parser;
-  return { outputs, columns, present, counts, ...(error ? { error } : {}) };
+  const { columns, counts, present, outputIsFull: cut } = parser;
+  return { outputs, columns, present, counts, cut, ...(error ? { error } : {}) };
+}
+
+/** Completes the last batches; one that exceeds the limit is left out. */
+function flushQuietly(parser: FileParser): void {
+  try {
+    parser.flush();
+  } catch (thrown) {
+    if (!parser.outputIsFull) throw thrown;
+  }
 }
 
 function errorOf(thrown: unknown): { code: ErrorCode; message: string } {

@@ -38,11 +38,14 @@ export function rowMessage(reason: RejectReason, fields: number, fieldsExpected:
 export class RejectCollector {
   readonly byReason: Partial<Record<RejectReason, number>> = {};
   readonly #limits: Pick<ParseLimits, "batchBytesMax" | "rawBytesMax">;
-  readonly #onBatch: (rejects: Reject[]) => void;
+  readonly #onBatch: (rejects: Reject[], bytes: number) => void;
   #rejects: Reject[] = [];
   #bytes = 0;
 
-  constructor(limits: Pick<ParseLimits, "batchBytesMax" | "rawBytesMax">, onBatch: (rejects: Reject[]) => void) {
+  constructor(
+    limits: Pick<ParseLimits, "batchBytesMax" | "rawBytesMax">,
+    onBatch: (rejects: Reject[], bytes: number) => void,
+  ) {
     this.#limits = limits;
     this.#onBatch = onBatch;
   }
@@ -59,8 +62,9 @@ export class RejectCollector {
 
   flush(): void {
     if (this.#rejects.length === 0) return;
-    this.#onBatch(this.#rejects);
+    const [rejects, bytes] = [this.#rejects, this.#bytes];
     this.#rejects = [];
     this.#bytes = 0;
+    this.#onBatch(rejects, bytes);
   }
 }

@@ -52,7 +52,8 @@ export async function* decompress(
       throw new TributaryError(
         "FILE_EXPANDS_TOO_FAR",
         `the file expands to more than ${Math.min(expanded, limits.expandedBytesMax)} bytes from ${stored} ` +
-          `(limits: ${limits.expandedBytesMax} bytes, ${limits.expansionRatioMax} times its size)`,
+          `(limits: ${limits.expandedBytesMax} bytes, TRIBUTARY_EXPANDED_BYTES_MAX; ` +
+          `${limits.expansionRatioMax} times its size)`,
       );
     }
     yield chunk;

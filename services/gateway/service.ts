@@ -7,6 +7,7 @@ import type { Contracts } from "../../lib/contract/contract.ts";
 import { messageOf, TributaryError } from "../../lib/errors.ts";
 import type { EventLog, LogRecord, Tail } from "../../lib/event-log/event-log.ts";
 import { TOPICS } from "../../lib/messages/topics.ts";
+import { workerPool } from "../../lib/parsing/workers/worker-pool.ts";
 import { foldTableSchema, type NewestSchemas } from "../../lib/parsing/table-schemas.ts";
 import type { Logger } from "../../lib/process/logger.ts";
 import type { Registry } from "../../lib/process/metrics.ts";
@@ -53,6 +54,8 @@ export interface GatewayOptions {
 const CATCH_UP_MS_MAX = 30_000;
 /** How long running requests may continue once the gateway drains. */
 const DRAIN_MS_MAX = 7_000;
+/** Workers for previews, and the heap of each. The text that one reads is limited by a setting. */
+const PREVIEW_WORKERS = { size: 2, heapMibMax: 256 };
 
 /**
  * Starts the HTTP service.
@@ -73,7 +76,7 @@ export async function startGateway(options: GatewayOptions): Promise<Service & {
   await log.createTopics(Object.values(TOPICS));
   const guard = await guardLog(options);
   const views = await openViews(options, metrics);
-  const { view, schemas, commands, close } = views;
+  const { view, schemas, commands, previews, close } = views;
   const waiters = makeWaiters(view, clock, settings.TRIBUTARY_WAITERS_MAX, metrics);
   const ingest = ingestOf(options, guard, metrics, views);
   let poller: DropPoller | undefined;
@@ -81,7 +84,7 @@ export async function startGateway(options: GatewayOptions): Promise<Service & {
     url: options.drops.url,
     poller: () => poller,
   };
-  const parts = { ...options, ...listener, metrics, view, schemas, commands, ingest, waiters, drops };
+  const parts = { ...options, ...listener, metrics, view, schemas, commands, ingest, previews, waiters, drops };
   const { audit = logger.child({ audit: true }, { level: "info" }), metricsPublic = false } = options;
   const app = await buildServer({ ...parts, audit, metricsPublic, draining: draining.signal, ready });
   const idle = trackIdle(app);
@@ -110,7 +113,7 @@ export async function startGateway(options: GatewayOptions): Promise<Service & {
   }
 }
 
-/** In-memory views of the log, kept current. */
+/** In-memory views of the log, kept current, and the workers of previews. */
 async function openViews({ log, clock, logger, settings }: GatewayOptions, metrics: GatewayMetrics) {
   const view = new FileView(settings.TRIBUTARY_FILES_REMEMBERED);
   const schemas: NewestSchemas = new Map();
@@ -128,10 +131,12 @@ async function openViews({ log, clock, logger, settings }: GatewayOptions, metri
   const feed = await feedView(log, view, onError);
   const tails = [feed, await log.tail([TOPICS.tableSchemas.name], onSchema)];
   const commands = await openCommandClient(log, clock, metrics.throughput);
+  const onCrash = (err: Error): void => logger.error({ err }, "a preview's worker crashed");
+  const previews = workerPool({ ...PREVIEW_WORKERS, onCrash });
   const close = async (): Promise<void> => {
-    await Promise.all([commands, ...tails].map((one) => one.close()));
+    await Promise.all([previews, commands, ...tails].map((one) => one.close()));
   };
-  return { view, known: caughtUpWithin(feed, clock), schemas, commands, close };
+  return { view, known: caughtUpWithin(feed, clock), schemas, commands, previews, close };
 }
 
 /** Resolves when the tail has read what was in the log at the call, or after CATCH_UP_MS_MAX. */

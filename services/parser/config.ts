@@ -13,6 +13,12 @@ export const parserConfig = z.object({
   TRIBUTARY_PARSER_WORKERS: count.optional().describe("files parsed at a time (default: cores minus one)"),
   TRIBUTARY_PARSER_HEAP_MIB: count.default(512).describe("heap of one worker, in MiB"),
   TRIBUTARY_EXPANDED_BYTES_MAX: byteSize.prefault(text("64GB")).describe("bytes that a compressed file may expand to"),
+  TRIBUTARY_ENCODED_BYTES_MAX: byteSize
+    .prefault(text("128GB"))
+    .describe("bytes that the rows and rejects of one file may take in the event log"),
+  TRIBUTARY_ENCODED_RATIO_MAX: count
+    .default(DEFAULT_LIMITS.encodedRatioMax)
+    .describe("the same per stored byte of the file, checked beyond the first 100 MB"),
   TRIBUTARY_COLUMNS_MAX: count.max(5_000).default(DEFAULT_LIMITS.columnsMax).describe("columns of one file"),
   TRIBUTARY_ROW_BYTES_MAX: byteSize.prefault(text("16MB")).describe("one row as it is in its file"),
 });
@@ -43,6 +49,8 @@ export function parserSettings(config: ParserConfig): ParserSettings {
     limits: {
       ...DEFAULT_LIMITS,
       expandedBytesMax: config.TRIBUTARY_EXPANDED_BYTES_MAX,
+      encodedBytesMax: config.TRIBUTARY_ENCODED_BYTES_MAX,
+      encodedRatioMax: config.TRIBUTARY_ENCODED_RATIO_MAX,
       columnsMax: config.TRIBUTARY_COLUMNS_MAX,
       recordBytesMax: config.TRIBUTARY_ROW_BYTES_MAX,
     },

@@ -19,7 +19,7 @@ import type { ParserSettings } from "./config.ts";
 import type { ParserMetrics } from "./metrics.ts";
 import type { TableSchema } from "../../lib/parsing/table-schemas.ts";
 import type { TableSchemas } from "./table-schemas.ts";
-import { WorkerCrash, type WorkerPool } from "./worker-pool.ts";
+import { WorkerCrash, type WorkerPool } from "../../lib/parsing/workers/worker-pool.ts";
 
 export interface FileRunDeps {
   log: EventLog;
@@ -169,7 +169,7 @@ function jobOf(
   known: TableSchema | undefined,
   found: Found,
 ): ParseJob {
-  const { sourceFile, receivedAtMs } = event;
+  const { sourceFile, sizeBytes, receivedAtMs } = event;
   return {
     fileName: sourceFile,
     contract: contracts.of(event.table),
@@ -178,6 +178,7 @@ function jobOf(
     ...(known ? { pinned: known.pinned } : {}),
     ...found,
     origin: { sourceFile, sourceOffset: versionOf({ offset: sourceOffset, event }), receivedAtMs },
+    storedBytes: sizeBytes,
     limits: { ...settings.limits, messageBytesMax: log.recordBytesMax },
   };
 }

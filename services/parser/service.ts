@@ -15,7 +15,7 @@ import type { ParserSettings } from "./config.ts";
 import { parseArrived, type FileRunDeps } from "./file-run.ts";
 import { parserMetrics } from "./metrics.ts";
 import { TableSchemas } from "./table-schemas.ts";
-import { workerPool, type WorkerPool } from "./worker-pool.ts";
+import { workerPool, type WorkerPool } from "../../lib/parsing/workers/worker-pool.ts";
 
 export interface ParserDeps {
   log: EventLog;

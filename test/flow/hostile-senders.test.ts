@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { TOPICS } from "../../lib/messages/topics.ts";
 import { deadLetters } from "../../lib/messages/avro.ts";
-import { workerPool, type WorkerPool } from "../../services/parser/worker-pool.ts";
+import { workerPool, type WorkerPool } from "../../lib/parsing/workers/worker-pool.ts";
 import { until } from "../support/until.ts";
 import { startPipeline, type Pipeline, type PipelineOptions } from "./pipeline.ts";
 

@@ -18,7 +18,7 @@ import { gatewaySettings } from "../../services/gateway/config.ts";
 import { startGateway } from "../../services/gateway/service.ts";
 import { parserConfig, parserSettings } from "../../services/parser/config.ts";
 import { startParser } from "../../services/parser/service.ts";
-import type { WorkerPool } from "../../services/parser/worker-pool.ts";
+import type { WorkerPool } from "../../lib/parsing/workers/worker-pool.ts";
 import { SETTINGS } from "../services/committer/harness.ts";
 
 export interface PipelineOptions {

@@ -16,7 +16,7 @@ import { startCommitter } from "../../services/committer/service.ts";
 import { makeIngest, type Ingest } from "../../services/gateway/ingest/ingest.ts";
 import { gatewayMetrics } from "../../services/gateway/metrics.ts";
 import { startParser } from "../../services/parser/service.ts";
-import type { WorkerPool } from "../../services/parser/worker-pool.ts";
+import type { WorkerPool } from "../../lib/parsing/workers/worker-pool.ts";
 import type { FakeStage } from "../support/fake-warehouse.ts";
 import { FakeWarehouse } from "../support/fake-warehouse.ts";
 import { MemoryBroker, type Call, type MemoryEventLog } from "../support/memory-event-log.ts";

@@ -40,8 +40,10 @@ export class CsvRecordReader implements RecordReader {
   readonly #quoteByte: number;
   readonly #escapeByte: number;
   readonly #row: MutableRow;
-  /** Text since the end of the last complete row. */
+  /** Text since the end of the last complete row, and what came after it. */
   #rest: Buffer = Buffer.alloc(0);
+  #waiting: Uint8Array[] = [];
+  #waitingBytes = 0;
   /**
    * An incomplete row is read again only from this many bytes on, so that long rows take no quadratic time.
    */
@@ -76,14 +78,18 @@ export class CsvRecordReader implements RecordReader {
    * @throws FILE_HEADER_TOO_LONG, FILE_QUOTE_NOT_CLOSED, FILE_ROW_TOO_LONG
    */
   push(chunk: Uint8Array): void {
-    const text = this.#rest.length === 0 ? asBuffer(chunk) : Buffer.concat([this.#rest, chunk]);
-    this.#rest = text;
-    if (text.length >= this.#retryAt) this.#readRows(text, false);
-    this.#checkRest();
+    this.#waiting.push(chunk);
+    this.#waitingBytes += chunk.length;
+    const length = this.#rest.length + this.#waitingBytes;
+    if (length < this.#retryAt && length <= this.#bytesMax()) return;
+    this.#join();
+    if (length >= this.#retryAt) this.#readRows(this.#rest, false);
+    if (this.#rest.length > this.#bytesMax()) this.#refuse(this.#rest);
   }
 
   /** Passes on the last row, if the text did not end with a line end. */
   end(): void {
+    this.#join();
     this.#readRows(this.#rest, true);
     this.#rest = Buffer.alloc(0);
   }
@@ -108,10 +114,17 @@ export class CsvRecordReader implements RecordReader {
     this.#retryAt = this.#rest.length > BLOCK_BYTES_MAX ? this.#rest.length * 2 : 0;
   }
 
-  #checkRest(): void {
-    const { limits } = this.#options;
-    const max = this.#rows === 0 && this.#options.header ? limits.headerBytesMax : limits.recordBytesMax;
-    if (this.#rest.length > max) this.#refuse(this.#rest);
+  #join(): void {
+    const [only] = this.#waiting;
+    const whole = this.#rest.length === 0 && this.#waiting.length === 1;
+    this.#rest = whole ? asBuffer(only!) : Buffer.concat([this.#rest, ...this.#waiting]);
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+  }
+
+  #bytesMax(): number {
+    const { limits, header } = this.#options;
+    return this.#rows === 0 && header ? limits.headerBytesMax : limits.recordBytesMax;
   }
 
   /** Throws the error for a row, or the part of it read so far, that exceeds its limit. */
@@ -253,8 +266,8 @@ export class CsvRecordReader implements RecordReader {
   }
 
   #emit(text: Buffer, start: number, stop: number): void {
-    const { limits, header, onRow } = this.#options;
-    if (stop - start > (this.#rows === 0 && header ? limits.headerBytesMax : limits.recordBytesMax)) {
+    const { onRow } = this.#options;
+    if (stop - start > this.#bytesMax()) {
       this.#refuse(text.subarray(start, stop));
     }
     this.#text = text;

@@ -22,6 +22,7 @@ import type { Waiters } from "../files/waiters.ts";
 import type { Ingest } from "../ingest/ingest.ts";
 import type { GatewayMetrics } from "../metrics.ts";
 import type { TableSchema } from "../../../lib/parsing/table-schemas.ts";
+import type { PreviewPool } from "../../../lib/parsing/workers/worker-pool.ts";
 import type { TlsFiles } from "./tls.ts";
 
 /** Everything the routes need. */
@@ -37,6 +38,8 @@ export interface GatewayDeps {
   metrics: GatewayMetrics;
   view: FileView;
   ingest: Ingest;
+  /** Where previews are parsed. */
+  previews: PreviewPool;
   waiters: Waiters;
   commands: CommandClient;
   /** By table: the schema after the newest parsed file. */

@@ -3,7 +3,8 @@ import type { FastifyRequest } from "fastify";
 import type { Readable } from "node:stream";
 import { z } from "zod";
 import { defaultContract } from "../../../lib/contract/contract.ts";
-import { previewFile, type Preview } from "../../../lib/parsing/preview.ts";
+import type { Preview } from "../../../lib/parsing/preview.ts";
+import { WorkerCrash } from "../../../lib/parsing/workers/worker-pool.ts";
 import { TributaryError } from "../../../lib/errors.ts";
 import { describeError } from "../files/status.ts";
 import { makeConcurrencyLimiter } from "../http/concurrency-limiter.ts";
@@ -12,12 +13,12 @@ import { previewSchema } from "../http/schemas.ts";
 import type { App, GatewayDeps } from "../http/deps.ts";
 import { requestedDialectOf, dialectParameters, FORM_LIMITS, plainText, problemResponses } from "../http/parameters.ts";
 
-/** Previews are parsed in this process, which also takes uploads, so few run at a time. */
+/** Previews that run or wait for a worker. */
 const PREVIEWS_MAX = 4;
 
 /** Previews of files, without any effect. */
 export async function addPreviewRoutes(app: App, deps: GatewayDeps): Promise<void> {
-  const { contracts, schemas, warehouse, settings } = deps;
+  const { contracts, schemas, warehouse, settings, previews } = deps;
   const limiter = makeConcurrencyLimiter(PREVIEWS_MAX, "previews");
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (_request, payload, done) => done(null, payload));
@@ -49,21 +50,27 @@ export async function addPreviewRoutes(app: App, deps: GatewayDeps): Promise<voi
       const { body, name } = await bodyOf(request);
       const schema = table === undefined ? undefined : schemas.get(table);
       const columns = table === undefined ? undefined : (schema ?? (await warehouse.describe(table)))?.columns;
-      const preview = await limiter.run(() =>
-        previewFile(withoutClosing(body), {
-          fileName: request.query.name ?? name ?? "preview.csv",
-          contract: table === undefined ? defaultContract("preview") : contracts.of(table),
-          requested,
-          rowsMax,
-          rejectsMax: rowsMax,
-          textBytesMax: settings.TRIBUTARY_PREVIEW_SIZE_MAX,
-          ...(columns ? { known: columns } : {}),
-          ...(schema ? { pinned: schema.pinned } : {}),
-        }),
-      );
+      const options = {
+        fileName: request.query.name ?? name ?? "preview.csv",
+        contract: table === undefined ? defaultContract("preview") : contracts.of(table),
+        requested,
+        rowsMax,
+        rejectsMax: rowsMax,
+        textBytesMax: settings.TRIBUTARY_PREVIEW_SIZE_MAX,
+        ...(columns ? { known: columns } : {}),
+        ...(schema ? { pinned: schema.pinned } : {}),
+      };
+      const preview = await limiter.run(() => previews.preview(options, withoutClosing(body))).catch(crashAsFault);
+      if (!preview) throw new TributaryError("OVERLOADED", "shutting down");
       return answerOf(preview);
     },
   );
+}
+
+/** A file that ends the preview's worker would end the parser's workers too. */
+function crashAsFault(thrown: unknown): never {
+  if (!(thrown instanceof WorkerCrash)) throw thrown;
+  throw new TributaryError("FILE_POISON", `the preview failed: ${thrown.message}`, { cause: thrown });
 }
 
 async function bodyOf(request: FastifyRequest): Promise<{ body: Readable; name?: string }> {

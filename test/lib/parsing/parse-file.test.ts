@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { columnsOf, parse, type ParseSetup } from "./parsing.ts";
+import { parseFile, type ParseJob, type ParseSummary } from "../../../lib/parsing/parse-file.ts";
+import { columnsOf, jobOf, parse, pieces, type ParseSetup } from "./parsing.ts";
 
 const SMALL = { inferenceBytes: 512, detectionBytes: 512 };
 
@@ -235,7 +236,6 @@ test("hostile files", async (t) => {
       yield Buffer.from('a,b\n1,"open\n');
       for (let i = 0; i < 16_384; i++) yield Buffer.alloc(65_536, "text, more text\n");
     }
-    const { parseFile } = await import("../../../lib/parsing/parse-file.ts");
     const { DEFAULT_LIMITS } = await import("../../../lib/parsing/limits.ts");
     const { defaultContract } = await import("../../../lib/contract/contract.ts");
     const outputs = [];
@@ -307,3 +307,32 @@ test("files without a header", async () => {
   const declared = await parse("1,x\n2,y\n", { contract: { columns, dialect: { header: false } } });
   assert.deepEqual(declared.rows[1], { id: 2, name: "y" });
 });
+
+test("the rows and rejects of one file have a limit, absolute and relative to its stored bytes", async () => {
+  const narrow = `a\n${"1\n".repeat(2_000_000)}`;
+  const fails = async (text: string, setup: ParseSetup) => {
+    const { summary, rejects } = await parse(text, setup);
+    assert.equal(summary.error?.code, "FILE_EXPANDS_TOO_FAR");
+    return { message: summary.error.message, rejects: rejects.length };
+  };
+  const { message } = await fails(narrow.slice(0, 200_000), { limits: { encodedBytesMax: 1_000_000 } });
+  assert.match(message, /1000000 bytes \(TRIBUTARY_ENCODED_BYTES_MAX\)/);
+  const rejects = await fails(`a,b\n${"1\n".repeat(100_000)}`, {
+    limits: { encodedBytesMax: 1_000_000 },
+    contract: { dialect: { delimiter: "," } },
+  });
+  assert.ok(rejects.rejects > 1_000, "the rejects up to the limit are kept");
+  const name = { sourceFile: "n".repeat(200), sourceOffset: 1, receivedAtMs: 0 };
+  const relative = await parseLast(narrow, { origin: name, storedBytes: 4_000 });
+  assert.equal(relative.error?.code, "FILE_EXPANDS_TOO_FAR");
+  assert.match(relative.error.message, /200 times the 4000 bytes .*TRIBUTARY_ENCODED_RATIO_MAX/);
+  assert.equal((await parseLast(narrow, { origin: name, storedBytes: 4_000_000 })).outcome, "complete");
+});
+
+/** The summary alone, without keeping rows. */
+async function parseLast(text: string, job: Partial<ParseJob>): Promise<ParseSummary> {
+  for await (const output of parseFile(pieces(Buffer.from(text), 1 << 16), jobOf({ job }, {}))) {
+    if (output.kind === "end") return output.summary;
+  }
+  throw new Error("no end");
+}

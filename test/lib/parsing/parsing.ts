@@ -56,7 +56,7 @@ function decode(batch: EncodedRows): Record<string, ShownValue>[] {
   );
 }
 
-function jobOf(
+export function jobOf(
   { contract, current = {}, limits, job }: ParseSetup,
   found: Pick<ParseJob, "inferred" | "fields">,
 ): ParseJob {

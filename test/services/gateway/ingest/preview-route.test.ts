@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import http from "node:http";
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import { json as readJson } from "node:stream/consumers";
 import { test } from "node:test";
 import { tableSchemas } from "../../../../lib/messages/avro.ts";
@@ -73,4 +74,48 @@ test("only the beginning of a long file is read, and the response is sent before
   request.destroy();
   assert.equal(seen.complete, false);
   assert.ok(seen.textBytes < 2_000_000);
+});
+
+test("no preview holds the gateway's event loop", async () => {
+  await using gateway = await testGateway();
+  const columns = Array.from({ length: 2_000 }, (_, index) => ({
+    name: `c${index}`,
+    type: "INTEGER",
+    header: `h${index}`,
+  }));
+  const dialectJson = JSON.stringify({ delimiter: ",", quote: '"', escape: '"', header: true, encoding: "utf-8" });
+  const value = tableSchemas.encode({ table: "wide", sourceOffset: 0, columns, dialectJson });
+  await gateway.log.publish(TOPICS.tableSchemas.name, [{ key: "wide", value }]);
+  await preview(gateway, "", CSV);
+  const delay = monitorEventLoopDelay({ resolution: 10 });
+  delay.enable();
+  const hostile: [query: string, body: string][] = [
+    ["delimiter=comma", `${"a,".repeat(120_000)}1.5\n${"x\n".repeat(499)}`],
+    ["rowsMax=1000", `${"1.5,".repeat(500)}1\n`.repeat(400)],
+    ["", "\r".repeat(1_000_000)],
+    ["", '"a",'.repeat(200_000)],
+    ["table=wide&rowsMax=1000", `h0\n${"1\n".repeat(500_000)}`],
+  ];
+  for (const [query, body] of hostile) {
+    const seen = await preview(gateway, query, body);
+    assert.ok(seen.rows.length * seen.columns.length <= 52_000, `${seen.rows.length} rows`);
+  }
+  delay.disable();
+  // The first of these stopped the event loop for 15 s when the gateway parsed previews itself.
+  assert.ok(delay.max / 1e6 < 1_500, `the event loop stood still for ${Math.round(delay.max / 1e6)} ms`);
+});
+
+test("any quote is a character, not a pattern; what cannot be a quote is a wrong request", async () => {
+  await using gateway = await testGateway();
+  for (const quote of "!$%()*+.?[\\]^{}#'\"") {
+    const seen = await preview(
+      gateway,
+      `quote=${encodeURIComponent(quote)}`,
+      `id,v\n1,${quote}a${quote}\n2,x\\${quote}\n`,
+    );
+    assert.equal(seen.rows[0]?.[1], "a", quote);
+  }
+  for (const query of ["quote=,", "quote=%0A", "quote=%20", "quote=%C3%A9", "escape=%7C", "escape=%0D"]) {
+    await problemIn(await send(gateway, query, CSV), 400, "BAD_REQUEST");
+  }
 });

@@ -1,6 +1,7 @@
 import { MessageChannel, Worker, type MessagePort } from "node:worker_threads";
-import type { ParseJob, ParseOutput } from "../../lib/parsing/parse-file.ts";
-import type { FromWorker, ToWorker } from "./parse-worker.ts";
+import type { ParseJob, ParseOutput } from "../parse-file.ts";
+import type { Preview, PreviewOptions } from "../preview.ts";
+import type { FromWorker, ToWorker, WorkerJob, WorkerOutput } from "./parse-worker.ts";
 
 /** A worker crashed while parsing a file: out of memory, or a bug. Never an I/O error. */
 export class WorkerCrash extends Error {
@@ -27,6 +28,17 @@ export interface WorkerPool {
   close(): Promise<void>;
 }
 
+export interface PreviewPool {
+  /**
+   * Previews a file in a worker, see `previewFile`. May leave the rest of `source` unread. Undefined if the
+   * pool was closed.
+   * @throws what `source` throws; WorkerCrash
+   */
+  preview(options: PreviewOptions, source: AsyncIterable<Uint8Array>): Promise<Preview | undefined>;
+  /** Terminates all workers. */
+  close(): Promise<void>;
+}
+
 /** Bytes sent to the worker in one message. */
 const PIECE_BYTES = 256 * 1024;
 /** Pieces sent but not yet used by the worker, at most. */
@@ -46,7 +58,7 @@ function startWorker(heapMibMax: number): Worker {
   return new Worker(start, { eval: true, resourceLimits });
 }
 
-export function workerPool(options: WorkerPoolOptions): WorkerPool {
+export function workerPool(options: WorkerPoolOptions): WorkerPool & PreviewPool {
   const idle: Worker[] = [];
   const all = new Set<Worker>();
   const waiting: ((worker: Worker | undefined) => void)[] = [];
@@ -82,17 +94,30 @@ export function workerPool(options: WorkerPoolOptions): WorkerPool {
     else if (usable) idle.push(usable);
   }
 
+  type Source = AsyncIterable<Uint8Array>;
+  async function* run(job: WorkerJob, source: Source, signal: AbortSignal): AsyncGenerator<WorkerOutput> {
+    const worker = await acquire();
+    if (!worker) return;
+    worker.ref();
+    try {
+      yield* runOn(worker, job, source, signal);
+    } finally {
+      worker.unref();
+      release(worker);
+    }
+  }
+
   return {
     async *parse(job, source, signal) {
-      const worker = await acquire();
-      if (!worker) return;
-      worker.ref();
-      try {
-        yield* parseOn(worker, job, source, signal);
-      } finally {
-        worker.unref();
-        release(worker);
+      for await (const output of run({ kind: "parse", job }, source, signal)) {
+        if (output.kind !== "preview") yield output;
       }
+    },
+    async preview(options, source) {
+      for await (const output of run({ kind: "preview", options }, source, new AbortController().signal)) {
+        if (output.kind === "preview") return output.preview;
+      }
+      return undefined;
     },
     async close() {
       closed = true;
@@ -102,12 +127,12 @@ export function workerPool(options: WorkerPoolOptions): WorkerPool {
   };
 }
 
-async function* parseOn(
+async function* runOn(
   worker: Worker,
-  job: ParseJob,
+  job: WorkerJob,
   source: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
-): AsyncGenerator<ParseOutput> {
+): AsyncGenerator<WorkerOutput> {
   const channel = new MessageChannel();
   const exchange = new Exchange(channel.port1);
   const onError = (thrown: Error): void => exchange.fail(new WorkerCrash(thrown.message, { cause: thrown }));
@@ -134,7 +159,7 @@ async function* parseOn(
 /** The pool's side of a job's port. */
 class Exchange {
   readonly #port: MessagePort;
-  readonly #outputs: ParseOutput[] = [];
+  readonly #outputs: WorkerOutput[] = [];
   #piecesAhead = 0;
   #stopped = false;
   #failure: Error | undefined;
@@ -197,15 +222,15 @@ class Exchange {
     this.#port.postMessage({ kind: "bytes", bytes } satisfies ToWorker, bytes ? [bytes.buffer] : []);
   }
 
-  /** The worker's outputs up to `end` or `retype`, or until the exchange is stopped. */
-  async *outputs(): AsyncGenerator<ParseOutput> {
+  /** The worker's outputs up to the last one, or until the exchange is stopped. */
+  async *outputs(): AsyncGenerator<WorkerOutput> {
     for (;;) {
       while (this.#outputs.length === 0 && !this.#stopped && !this.#failure) await this.#changed();
       if (this.#failure) throw this.#failure;
       if (this.#stopped) return;
       const output = this.#outputs.shift()!;
       yield output;
-      if (output.kind === "end" || output.kind === "retype") return;
+      if (output.kind !== "rows" && output.kind !== "rejects") return;
       this.#port.postMessage({ kind: "taken" } satisfies ToWorker);
     }
   }
