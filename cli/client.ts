@@ -44,6 +44,8 @@ export interface SendOptions {
   /** Length of a stream, if known. */
   sizeBytes?: number | undefined;
   contentType?: string;
+  /** Requests with equal keys are one request. */
+  idempotencyKey?: string;
 }
 
 export interface Client {
@@ -144,13 +146,14 @@ function exchange(
   url: URL,
   method: string,
   credentials: Credentials,
-  { body, sizeBytes, contentType }: SendOptions,
+  { body, sizeBytes, contentType, idempotencyKey }: SendOptions,
 ): Promise<Answer> {
   const length = typeof body === "string" ? Buffer.byteLength(body) : sizeBytes;
   const headers = {
     accept: "application/json",
     ...(contentType === undefined ? {} : { "content-type": contentType }),
     ...(length === undefined ? {} : { "content-length": length }),
+    ...(idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey }),
   };
   return new Promise((resolve, reject) => {
     const sent = request(url, { method, headers }, credentials);

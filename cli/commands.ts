@@ -62,6 +62,8 @@ const dialectParameters = ({ format, delimiter, encoding, quote, header }: Diale
 
 interface UploadFlags extends DialectFlags {
   name?: string;
+  again?: true;
+  idempotencyKey?: string;
   wait?: true;
   timeout: number;
 }
@@ -72,6 +74,8 @@ export function addUpload(program: Command): void {
     .argument("<table>")
     .argument("<files...>", "plain, gzip or zstd; - is standard input")
     .option("--name <name>", "name within the table (default: the file's name)")
+    .option("--again", "load a file again whose newest version has the same content")
+    .option("--idempotency-key <key>", "repetitions with this key are one upload (default: a random key)")
     .option("--wait", "wait until the rows can be queried")
     .option("--timeout <duration>", "maximum wait for all files, e.g. 10m", durationMs, 600_000)
     .addHelpText(
@@ -85,9 +89,14 @@ Examples:
     .action(
       action(async (session, table: string, files: string[], flags: UploadFlags) => {
         const progress = process.stderr.isTTY && !session.json;
-        const options = { table, files, name: flags.name, dialect: dialectParameters(flags), progress };
-        const sent = await uploadFiles(session.client, options, (file) =>
-          session.tell(`sent ${file.sourceFile} (${sizeText(file.sizeBytes)})`),
+        const { name, idempotencyKey, again = false } = flags;
+        const options = { table, files, name, idempotencyKey, again, dialect: dialectParameters(flags), progress };
+        const sent = await uploadFiles(session.client, options, ({ sourceFile, sizeBytes, repeated }) =>
+          session.tell(
+            repeated
+              ? `${sourceFile} was there already with this content: no new version (--again makes one)`
+              : `sent ${sourceFile} (${sizeText(sizeBytes)})`,
+          ),
         );
         const deadline = performance.now() + flags.timeout;
         const ended: FileAnswer[] = [];

@@ -52,6 +52,7 @@ addRejects(program);
 addReplay(program);
 operations.addContracts(program);
 operations.addChecks(program);
+operations.addDrops(program);
 operations.addMaintain(program);
 operations.addHealth(program);
 operations.addLog(program);

@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import { liveContracts, readContractFiles } from "../lib/contract/load.ts";
 import { countText, EXIT, lineText, listText, sizeText, tableText } from "./output.ts";
-import { action } from "./session.ts";
+import { action, positive } from "./session.ts";
 import { gateText, type GateAnswer } from "./show.ts";
 
 /** Commands to operate tables: checks, maintenance, health, event log. */
@@ -81,6 +81,54 @@ function checksText(table: string, { status, message, gate, results }: ChecksAns
     one.details,
   ]);
   return `${tableText(head, rows)}\n${end}`;
+}
+
+interface DropsAnswer {
+  watching: boolean;
+  held: { folder: string; missing: number; known: number }[];
+  unfit: { key: string; reason: string }[];
+  unfitCount: number;
+}
+
+export function addDrops(program: Command): void {
+  const drops = program
+    .command("drops")
+    .description("show the drop store: deletions that wait for a confirmation, and objects that cannot be ingested")
+    .action(
+      action(async ({ client, print }) => {
+        print(await client.send<DropsAnswer>("GET", "/v1/drops"), dropsText);
+        return EXIT.ok;
+      }),
+    );
+  drops
+    .command("confirm")
+    .description("confirm that the missing objects of a folder were deleted: their deletion then takes place")
+    .argument("<folder>", "as `tributary drops` shows it; / is the whole store")
+    .argument("<missing>", "how many objects are missing there; more than that stay held", positive)
+    .action(
+      action(async ({ client, print }, folder: string, missing: number) => {
+        const body = JSON_BODY({ folder: folder === "/" ? "" : folder, missing });
+        const answer = await client.send<{ missing: number }>("POST", "/v1/drops/deletions/confirm", body);
+        print(answer, () => `confirmed: ${countText(answer.missing, "deletion")} in ${folder}`);
+        return EXIT.ok;
+      }),
+    );
+}
+
+function dropsText({ held, unfit, unfitCount }: DropsAnswer): string {
+  const parts = [
+    held.length === 0
+      ? "no deletions wait for a confirmation"
+      : tableText(
+          ["folder", "missing", "known"],
+          held.map(({ folder, missing, known }) => [folder || "/", missing, known]),
+        ),
+  ];
+  if (unfitCount > 0) {
+    const rows = unfit.map(({ key, reason }) => [key, reason]);
+    parts.push(`${countText(unfitCount, "object")} cannot be ingested`, tableText(["object", "reason"], rows));
+  }
+  return parts.join("\n");
 }
 
 interface MaintenanceAnswer {

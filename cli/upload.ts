@@ -1,10 +1,13 @@
+import { randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { Transform, type Readable } from "node:stream";
 import { SingleBar } from "cli-progress";
-import { Refused, type Client } from "./client.ts";
+import { Refused, Unreachable, type Client } from "./client.ts";
+import { systemClock } from "../lib/clock.ts";
 import { ERRORS } from "../lib/errors.ts";
+import { retry, type RetryOptions } from "../lib/retry.ts";
 import { countText, EXIT, lineText, sizeText, UsageError } from "./output.ts";
 import type { Session } from "./session.ts";
 
@@ -21,6 +24,8 @@ export interface FileAnswer {
   receivedAt: string | null;
   durations: { totalMs: number | null };
   error: { code: string; message: string; remedy: string } | null;
+  /** The content was there already. */
+  repeated?: true;
 }
 
 export interface UploadOptions {
@@ -30,6 +35,10 @@ export interface UploadOptions {
   name?: string | undefined;
   /** The dialect, as query parameters of the upload. */
   dialect: Readonly<Record<string, string>>;
+  /** Make a new version even of content that is there already. */
+  again: boolean;
+  /** Repetitions of this command have the same key. Default: a random key. */
+  idempotencyKey?: string | undefined;
   /** Show a progress bar on standard error. */
   progress: boolean;
 }
@@ -43,32 +52,73 @@ export async function uploadFiles(
   options: UploadOptions,
   onSent: (file: FileAnswer) => void,
 ): Promise<FileAnswer[]> {
-  const { table, files, name, dialect } = options;
+  const { table, files, name, dialect, again } = options;
   if (name !== undefined && files.length > 1)
     throw new UsageError("--name accepts one file: upload the files one by one");
   if (files.includes("-") && name === undefined) throw new UsageError("standard input needs --name <name>");
+  checkNames(files);
   const answers: FileAnswer[] = [];
-  const parameters = new URLSearchParams(dialect).toString();
+  const parameters = new URLSearchParams({ ...dialect, ...(again ? { again: "true" } : {}) }).toString();
+  const idempotencyKey = options.idempotencyKey ?? randomUUID();
   for (const file of files) {
     const target = (name ?? basename(file)).split("/").map(encodeURIComponent).join("/");
     const path = `/v1/tables/${encodeURIComponent(table)}/files/${target}${parameters && `?${parameters}`}`;
-    const { body, sizeBytes } = await openFile(file);
-    const bar = options.progress ? progressBar(file, sizeBytes) : undefined;
-    try {
-      const answer = await client.send<FileAnswer>("PUT", path, {
-        body: bar ? body.pipe(counting((bytes) => bar.increment(bytes))) : body,
-        sizeBytes,
-        contentType: "application/octet-stream",
-      });
-      answers.push(answer);
-      bar?.stop();
-      onSent(answer);
-    } finally {
-      bar?.stop();
-      body.destroy();
-    }
+    const send = (): Promise<FileAnswer> =>
+      sendFile(client, path, file, { idempotencyKey, progress: options.progress });
+    const answer = await (file === "-" ? send() : retry(systemClock, RETRIES, send));
+    answers.push(answer);
+    onSent(answer);
   }
   return answers;
+}
+
+/** A file that is sent again with the same key is not loaded twice, whatever became of the first request. */
+const RETRIES: RetryOptions = {
+  attemptsMax: 3,
+  backoffMsMin: 1_000,
+  backoffMsMax: 4_000,
+  retryable: (error) =>
+    (error instanceof Refused && error.status === 503) || (error instanceof Unreachable && wasConnected(error)),
+};
+
+/** Whether the connection existed and was lost. */
+const wasConnected = ({ cause }: Unreachable): boolean =>
+  ["ECONNRESET", "EPIPE"].includes((cause as NodeJS.ErrnoException).code ?? "");
+
+/** Files are known by their base names: two of one name would be two versions of one file. */
+function checkNames(files: readonly string[]): void {
+  const seen = new Map<string, string>();
+  for (const file of files) {
+    const before = seen.get(basename(file));
+    if (before !== undefined) {
+      throw new UsageError(
+        `'${before}' and '${file}' have one name, so the second would replace the first: ` +
+          "upload them one by one with --name, e.g. --name january/data.csv",
+      );
+    }
+    seen.set(basename(file), file);
+  }
+}
+
+async function sendFile(
+  client: Client,
+  path: string,
+  file: string,
+  { idempotencyKey, progress }: { idempotencyKey: string; progress: boolean },
+): Promise<FileAnswer> {
+  const { body, sizeBytes } = await openFile(file);
+  const bar = progress ? progressBar(file, sizeBytes) : undefined;
+  try {
+    return await client.send<FileAnswer>("PUT", path, {
+      body: bar ? body.pipe(counting((bytes) => bar.increment(bytes))) : body,
+      sizeBytes,
+      contentType: "application/octet-stream",
+      idempotencyKey,
+    });
+  } finally {
+    bar?.stop();
+    body.destroy();
+  }
 }
 
 /** The file's final status, or its status at the timeout. */

@@ -48,6 +48,49 @@ test("upload sends files unchanged, under their own names", async () => {
   assert.deepEqual(gateway.blob.objects.get(zipped!.blobKey), readFileSync(join(folder, "b.csv.gz")));
 });
 
+test("upload says what was there already; --again and another key make no difference to the file", async () => {
+  writeFileSync(join(folder, "twice.csv"), "id\n7\n");
+  const first = await run(["upload", "sales", "twice.csv", "--json"]);
+  const second = await run(["upload", "sales", "twice.csv"]);
+  assert.deepEqual([first.code, second.code], [0, 0]);
+  assert.match(second.err, /twice\.csv was there already with this content: no new version/);
+  const before = gateway.published().length;
+  const again = await run(["upload", "sales", "twice.csv", "--again", "--idempotency-key", "k1"]);
+  const repeated = await run(["upload", "sales", "twice.csv", "--again", "--idempotency-key", "k1"]);
+  assert.match(again.err, /sent twice\.csv/);
+  assert.match(repeated.err, /was there already/);
+  assert.equal(gateway.published().length, before + 1);
+});
+
+test("upload sends a file again after a 503, as the same request", async () => {
+  const keys: unknown[] = [];
+  let requests = 0;
+  const server = createServer((request, response) => {
+    keys.push(request.headers["idempotency-key"]);
+    request.resume().on("end", () => {
+      const isFirst = ++requests === 1;
+      response.writeHead(isFirst ? 503 : 202, { "content-type": "application/json" });
+      const file = { fileId: "f", table: "sales", sourceFile: "a b.csv", status: "received", durations: {} };
+      response.end(JSON.stringify(isFirst ? { code: "LOG_UNAVAILABLE", detail: "away" } : file));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as { port: number };
+  const { code, err } = await run(["--url", `http://127.0.0.1:${port}`, "upload", "sales", "a b.csv"]);
+  server.close();
+  assert.equal(code, 0, err);
+  assert.equal(keys.length, 2);
+  assert.ok(keys[0] !== undefined && keys[0] === keys[1]);
+});
+
+test("upload refuses two files of one name, and sends neither", async () => {
+  const before = gateway.published().length;
+  const { code, err } = await run(["upload", "sales", "a b.csv", join(folder, "a b.csv")]);
+  assert.equal(code, 2);
+  assert.match(err, /have one name, so the second would replace the first/);
+  assert.equal(gateway.published().length, before);
+});
+
 test("upload accepts standard input, a name and a dialect", async () => {
   const args = [
     "upload",
