@@ -129,7 +129,10 @@ const declaredSchema = z.strictObject({
   writeMode: z.enum(["replace", "upsert", "append"]).default("replace"),
   key: z.array(z.string()).default([]),
   deleteMissing: z.boolean().default(false),
-  onDelete: z.enum(["keep", "remove"]).default("keep").describe("what happens to the rows of a deleted drop"),
+  onDelete: z
+    .enum(["keep", "remove"])
+    .default("keep")
+    .describe("the rows of a deleted drop; remove: only with writeMode replace, or upsert with deleteMissing"),
   partitioning: z.array(z.string()).default([]),
   dialect: dialectSchema.default({}),
   nullMarkers: z.array(z.string()).default([]).describe("texts read as NULL, besides the empty field"),

@@ -12,9 +12,18 @@ const sketchSchema = z
     key: z.array(text).catch([]),
     writeMode: z.enum(["replace", "upsert", "append"]).default("replace").or(z.literal("unknown")).catch("unknown"),
     deleteMissing: z.boolean().catch(false),
+    onDelete: z.string().catch("keep"),
     unexpectedColumns: z.string().default("add").catch("add"),
   })
-  .catch({ columns: [], checks: [], key: [], writeMode: "unknown", deleteMissing: false, unexpectedColumns: "add" });
+  .catch({
+    columns: [],
+    checks: [],
+    key: [],
+    writeMode: "unknown",
+    deleteMissing: false,
+    onDelete: "keep",
+    unexpectedColumns: "add",
+  });
 
 type Sketch = z.infer<typeof sketchSchema>;
 
@@ -42,13 +51,18 @@ function columnFaults({ columns }: Sketch): RelationFault[] {
   });
 }
 
-function keyFaults({ columns, key, writeMode, deleteMissing }: Sketch): RelationFault[] {
+function keyFaults({ columns, key, writeMode, deleteMissing, onDelete }: Sketch): RelationFault[] {
   const faults: RelationFault[] = [];
   if (writeMode === "upsert" && key.length === 0)
     faults.push({ path: ["key"], message: "writeMode upsert needs a key" });
   if (writeMode === "replace" || writeMode === "append") {
     if (key.length > 0) faults.push({ path: ["key"], message: "a key needs writeMode upsert" });
     if (deleteMissing) faults.push({ path: ["deleteMissing"], message: "needs writeMode upsert" });
+  }
+  const keepsRows = writeMode === "append" || (writeMode === "upsert" && !deleteMissing);
+  if (onDelete === "remove" && keepsRows) {
+    const message = "remove needs writeMode replace, or upsert with deleteMissing: other tables keep the rows";
+    faults.push({ path: ["onDelete"], message });
   }
   key.forEach((name, index) => {
     if (name === undefined || columns.length === 0 || columns.some((column) => column.name === name)) return;

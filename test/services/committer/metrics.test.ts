@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { derivedFileId } from "../../../lib/file-id.ts";
 import { TributaryError } from "../../../lib/errors.ts";
 import { commands } from "../../../lib/messages/avro.ts";
 import { rowsTopic, TOPICS } from "../../../lib/messages/topics.ts";
@@ -92,6 +93,28 @@ test("messages of replays, other parses and undecodable records are dropped, eac
       sent: { file: 2, dead_letter: 1 },
       errors: { ROWS_MISSING: 1 },
       dropped: { repeated: 1, superseded: 1, absorbed: 1, "undecodable!": 1, "incomplete!": 1 },
+    }),
+  );
+  await committer.drain();
+});
+
+test("a file event that was published twice is dropped", async () => {
+  const { log, warehouse } = await makeWorld();
+  const committer = await start({ log, warehouse });
+  const fileId = derivedFileId("twice");
+  for (const offset of [1, 2]) {
+    await send(
+      log,
+      "t",
+      messagesOf(file(offset)).map((message) => ({ ...message, fileId })),
+    );
+    await settled(log, "t");
+  }
+  flows.push(
+    await assertFlow(committer.registry, "committer", {
+      received: { row_message: 6 },
+      sent: { file: 1 },
+      dropped: { repeated_file: 1 },
     }),
   );
   await committer.drain();

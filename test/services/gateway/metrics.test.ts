@@ -29,20 +29,22 @@ test("uploads, drops, replays and commands", async () => {
   drops.drop("sales/b.csv", "id\n2\n");
   drops.drop("stray.csv", "id\n3\n");
   await until("the drop is in", async () => (await seriesOf(registry, "tributary_ingest_bytes_total")) === 10);
+  assert.equal((await upload("sales")).status, 200);
   drops.remove("sales/b.csv");
   assert.equal((await post("/v1/tables/sales/replay", { onlyFile: "a.csv" })).status, 202);
   assert.equal((await post("/v1/tables/sales/checks/run", { timeout: "1ms" })).status, 202);
   await log.publish(TOPICS.commits.name, [{ key: "sales", value: Buffer.from("no Avro") }]);
   flows.push(
     await assertFlow(registry, "gateway", {
-      received: { file: 2, deletion: 1 },
+      received: { file: 3, deletion: 1 },
       sent: { file: 2, deletion: 1, replay: 1, command: 1 },
       errors: { TABLE_NAME_INVALID: 1, WAIT_TIMEOUT: 1 },
-      dropped: { drop_unfit: 1, "undecodable!": 1 },
+      dropped: { drop_unfit: 1, repeated_file: 1, "undecodable!": 1 },
     }),
   );
   const route = 'method="PUT",route="/v1/tables/:table/files/*"';
   assert.equal(await seriesOf(registry, `tributary_http_request_seconds_count{${route},status="202"}`), 1);
+  assert.equal(await seriesOf(registry, `tributary_http_request_seconds_count{${route},status="200"}`), 1);
   assert.equal(await seriesOf(registry, `tributary_http_request_seconds_count{${route},status="400"}`), 1);
 });
 

@@ -314,7 +314,7 @@ test("a body that ends early stores nothing", async () => {
 });
 
 test("a stalled client is disconnected; a slow one that keeps sending is not", async () => {
-  await using gateway = await testGateway({ TRIBUTARY_UPLOAD_IDLE_MAX: "150ms" });
+  await using gateway = await testGateway({ TRIBUTARY_UPLOAD_IDLE_MAX: "150ms", TRIBUTARY_UPLOAD_RATE_MIN: "1B" });
   const silent = await startRaw(
     gateway,
     "PUT /v1/tables/sales/files/silent.csv HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\nid",
