@@ -1,6 +1,6 @@
 import type {} from "@fastify/swagger";
 import fastify, { type FastifyInstance } from "fastify";
-import { messageOf } from "../errors.ts";
+import { codeOf, ERRORS, knownCode } from "../errors.ts";
 import type { Registry } from "./metrics.ts";
 
 export interface HealthOptions {
@@ -21,7 +21,9 @@ export function addHealthRoutes(app: FastifyInstance, { registry, ready }: Healt
       await ready();
       return { status: "ready" };
     } catch (error) {
-      return reply.code(503).send({ status: "unready", detail: messageOf(error) });
+      // Anybody may ask. The message may name hosts and paths, so only the code and its remedy are told.
+      const code = knownCode(codeOf(error));
+      return reply.code(503).send({ status: "unready", code, remedy: ERRORS[code].remedy });
     }
   });
   app.get("/metrics", hidden, async (_request, reply) =>
