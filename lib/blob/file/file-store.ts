@@ -198,7 +198,7 @@ class FileStore implements BlobStore {
         if (!(await this.#isInside(dirname(path)))) continue;
         // Without O_NONBLOCK, opening a named pipe would block until it has a writer.
         const handle = await fs.open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-        if ((await handle.stat()).isFile()) return handle;
+        if ((await handle.stat()).isFile() && (await this.#holds(handle, path))) return handle;
         await handle.close();
       } catch (error) {
         if (!["ENOENT", "ENOTDIR", "ELOOP"].includes(codeOf(error))) throw failure(error, `reading ${key}`);
@@ -206,6 +206,18 @@ class FileStore implements BlobStore {
     }
     await this.#checkRoot();
     return undefined;
+  }
+
+  /**
+   * Whether the open file is inside the root. A folder of its path may have been replaced by a link between
+   * the check of the path and the opening.
+   */
+  async #holds(handle: fs.FileHandle, path: string): Promise<boolean> {
+    const opened = await fs.readlink(`/proc/self/fd/${handle.fd}`).catch(() => undefined);
+    if (opened !== undefined) return opened.startsWith(this.#root === sep ? sep : this.#root + sep);
+    // Without /proc: the path still leads to this file and inside the root.
+    const [file, now] = [await handle.stat({ bigint: true }), await statOf(path)];
+    return now?.ino === file.ino && now.dev === file.dev && (await this.#isInside(dirname(path))) === true;
   }
 
   /** True if the folder is inside the root after resolving symbolic links; undefined if it does not exist. */
