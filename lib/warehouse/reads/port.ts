@@ -132,7 +132,7 @@ export interface RejectRecords {
     limit: number,
     limits: ReadLimits,
   ): Promise<Map<number, { line: number; reason: string; message: string }>>;
-  /** The ids of file versions that have rejects: current rejects, or all. At most 10,000. */
+  /** The ids of file versions that have rejects: current rejects, or all. */
   files(table: string, which: { file?: string | undefined; all: boolean }, limits: ReadLimits): Promise<Set<string>>;
 }
 

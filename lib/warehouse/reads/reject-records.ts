@@ -11,7 +11,7 @@ import {
 } from "./port.ts";
 import type { SqlReader } from "./sql-reader.ts";
 
-const FILES_MAX = 10_000;
+const FILES_PAGE = 10_000;
 
 const COLUMNS = [
   "file_id",
@@ -76,9 +76,15 @@ export function rejectRecords(reader: SqlReader): RejectRecords {
       const where = [`r.table_name = ${name}`, "r.rows_rejected > 0", ...(all ? [] : [STANDING])];
       if (file !== undefined) where.push(`r.file_key = ${stringLiteral(file)}`);
       const newest = all ? "" : ` JOIN ${newestVersions(name)} n ON n.file_key = r.file_key`;
-      const sql = `SELECT r.file_id FROM ${tableName("_ingest_files")} r${newest} WHERE ${where.join(" AND ")}`;
-      const rows = await rowsOf(`${sql} LIMIT ${FILES_MAX}`, FILES_MAX, limits);
-      return new Set(rows.map(([fileId]) => String(fileId)));
+      const found = new Set<string>();
+      for (let page, after = ""; page === undefined || page.length === FILES_PAGE;) {
+        const rest = [...where, `r.file_id > ${stringLiteral(after)}`].join(" AND ");
+        const sql = `SELECT DISTINCT r.file_id FROM ${tableName("_ingest_files")} r${newest} WHERE ${rest}`;
+        page = await rowsOf(`${sql} ORDER BY r.file_id LIMIT ${FILES_PAGE}`, FILES_PAGE, limits);
+        for (const [fileId] of page) found.add(String(fileId));
+        after = String(page.at(-1)?.[0] ?? after);
+      }
+      return found;
     },
   };
 }
