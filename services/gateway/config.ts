@@ -93,6 +93,9 @@ export const gatewaySettings = {
   TRIBUTARY_UPLOAD_SIZE_MAX: byteSize.prefault("64GB").describe("largest size of one file, as stored"),
   TRIBUTARY_UPLOADS_MAX: count.default(32).describe("concurrent uploads; beyond: 503 with Retry-After"),
   TRIBUTARY_UPLOAD_IDLE_MAX: duration.prefault("60s").describe("an upload without a byte for this long is aborted"),
+  TRIBUTARY_UPLOAD_RATE_MIN: byteSize
+    .prefault("1KB")
+    .describe("an upload that is slower per second, over TRIBUTARY_UPLOAD_IDLE_MAX, is aborted"),
   TRIBUTARY_DISK_FREE_MIN: byteSize
     .prefault("1GB")
     .describe("uploads that would leave less free space on the blob store's volume are refused"),

@@ -50,6 +50,7 @@ export interface GatewayOptions {
   tracer?: Tracer;
 }
 
+const SWEEP_EVERY_MS = 6 * 60 * 60 * 1000;
 /** How long the first uploads wait until the view knows the earlier versions that they may repeat. */
 const CATCH_UP_MS_MAX = 30_000;
 /** How long running requests may continue once the gateway drains. */
@@ -90,9 +91,7 @@ export async function startGateway(options: GatewayOptions): Promise<Service & {
   const idle = trackIdle(app);
   try {
     const url = await listen(app, settings);
-    ingest
-      .sweep()
-      .catch((error: unknown) => logger.warn({ detail: messageOf(error) }, "cannot remove old uploads from incoming/"));
+    void sweepRegularly(ingest, options, draining.signal);
     poller = await watchDrops(options, ingest, metrics);
     const following = listener.follow(app.server);
     let drained: Promise<void> | undefined;
@@ -149,6 +148,16 @@ async function caughtUpWithin(tail: Tail, clock: Clock): Promise<void> {
   await Promise.race([reading, clock.sleep(CATCH_UP_MS_MAX, done.signal)]);
 }
 
+/** Removes what crashed processes left in `incoming/`, now and then every SWEEP_EVERY_MS. */
+async function sweepRegularly(ingest: Ingest, { clock, logger }: GatewayOptions, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await ingest
+      .sweep()
+      .catch((error: unknown) => logger.warn({ detail: messageOf(error) }, "cannot remove old uploads from incoming/"));
+    await clock.sleep(SWEEP_EVERY_MS, signal);
+  }
+}
+
 async function watchDrops(
   options: GatewayOptions,
   ingest: Ingest,
@@ -183,6 +192,7 @@ function ingestOf(
     limits: {
       sizeBytesMax: settings.TRIBUTARY_UPLOAD_SIZE_MAX,
       idleMsMax: settings.TRIBUTARY_UPLOAD_IDLE_MAX,
+      bytesPerSecondMin: settings.TRIBUTARY_UPLOAD_RATE_MIN,
       diskFreeBytesMin: settings.TRIBUTARY_DISK_FREE_MIN,
     },
     admit: async () => {

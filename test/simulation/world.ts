@@ -125,7 +125,7 @@ export class World {
       blob: blobClient(this.objects, this.scheduler.callerOf(node, BLOB_FAULTS)),
       clock: this.scheduler.clockOf(node),
       metrics: gatewayMetrics(new Registry()),
-      limits: { sizeBytesMax: 1e6, idleMsMax: 1e6, diskFreeBytesMin: 0 },
+      limits: { sizeBytesMax: 1e6, idleMsMax: 1e6, bytesPerSecondMin: 0, diskFreeBytesMin: 0 },
     });
   }
 

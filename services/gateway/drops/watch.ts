@@ -54,7 +54,7 @@ const SETTLE_MS = 1_000;
 const CONCURRENT_TABLES_MAX = 8;
 /** Queued tasks at most; a later listing finds the others again. */
 const TASKS_MAX = 10_000;
-/** Objects that one trigger checks by name; with more, it starts a listing. */
+/** Objects of triggers that wait to be checked by name; beyond, a trigger starts a listing. */
 const TRIGGERED_KEYS_MAX = 1_000;
 const DELETIONS_PERCENT_MAX = 50;
 const BACKOFF_MS_MIN = 1_000;
@@ -95,7 +95,9 @@ export class DropWatch {
   /** False while file events without a drop event may exist. */
   #recalled = false;
   #wake: () => void = () => undefined;
-  #checking: Promise<void> = Promise.resolve();
+  /** Keys of triggers that are not checked yet. */
+  readonly #triggered = new Set<string>();
+  #checking: Promise<void> | undefined;
 
   /** `confirm` throws if another gateway owns the watch now. */
   constructor(options: DropsOptions, memory: DropMemory, signal: AbortSignal, confirm: () => Promise<void>) {
@@ -138,14 +140,17 @@ export class DropWatch {
 
   /** See DropPoller. */
   trigger(keys?: readonly string[]): void {
-    const named = keys !== undefined && keys.length <= TRIGGERED_KEYS_MAX && this.#settleMs === 0 && this.#recalled;
+    const room = TRIGGERED_KEYS_MAX - this.#triggered.size;
+    const named = keys !== undefined && keys.length <= room && this.#settleMs === 0 && this.#recalled;
     if (!named) return this.#wake();
-    this.#checking = this.#checking.then(() => this.#checkKeys(keys));
+    for (const key of keys) this.#triggered.add(key);
+    this.#checking ??= this.#checkTriggered().finally(() => (this.#checking = undefined));
   }
 
-  async #checkKeys(keys: readonly string[]): Promise<void> {
-    for (const key of keys) {
+  async #checkTriggered(): Promise<void> {
+    for (const key of this.#triggered) {
       if (this.#signal.aborted) return;
+      this.#triggered.delete(key);
       if (readDropKey(key, this.#options.contracts).kind !== "file") continue;
       try {
         const version = await this.#options.drops.head(key);

@@ -34,7 +34,8 @@ export interface IngestDeps {
   metrics: GatewayMetrics;
   /** Default: no tracing. */
   tracer?: Tracer;
-  limits: { sizeBytesMax: number; idleMsMax: number; diskFreeBytesMin: number };
+  /** `bytesPerSecondMin`: a body that is slower over `idleMsMax` is refused. */
+  limits: { sizeBytesMax: number; idleMsMax: number; bytesPerSecondMin: number; diskFreeBytesMin: number };
   /** Throws while files must be refused. */
   admit?: () => Promise<void>;
   /** Finds repeated files. Default: none. */
@@ -220,11 +221,11 @@ interface Stored {
 }
 
 async function store(deps: IngestDeps, file: IncomingFile): Promise<Stored> {
-  const { sizeBytesMax, idleMsMax } = deps.limits;
+  const { sizeBytesMax } = deps.limits;
   if (file.sizeBytes !== undefined && file.sizeBytes > sizeBytesMax) throw tooLarge(sizeBytesMax);
   const meter = metered(file.body, sizeBytesMax);
   const finished = new AbortController();
-  const watching = abortWhenIdle(deps.clock, meter, idleMsMax, finished.signal);
+  const watching = abortWhenSlow(deps, meter, finished.signal);
   try {
     const isLarge = (file.sizeBytes ?? 0) > SMALL_BYTES_MAX;
     const head = await readUpTo(meter, isLarge ? 0 : SMALL_BYTES_MAX);
@@ -323,13 +324,17 @@ class ByteMeter extends Transform {
   }
 }
 
-async function abortWhenIdle(clock: Clock, meter: ByteMeter, idleMsMax: number, signal: AbortSignal): Promise<void> {
-  for (let before = -1; before !== meter.sizeBytes;) {
-    before = meter.sizeBytes;
+/** A body that trickles would hold one of the few places for uploads. */
+async function abortWhenSlow({ clock, limits }: IngestDeps, meter: ByteMeter, signal: AbortSignal): Promise<void> {
+  const { idleMsMax, bytesPerSecondMin } = limits;
+  const bytesMin = Math.max(1, Math.round((bytesPerSecondMin * idleMsMax) / 1000));
+  for (let before = 0, arrived = bytesMin; arrived >= bytesMin;) {
     await clock.sleep(idleMsMax, signal);
     if (signal.aborted) return;
+    arrived = meter.sizeBytes - before;
+    before = meter.sizeBytes;
   }
-  meter.destroy(new Error(`no byte arrived for ${idleMsMax / 1000} s`));
+  meter.destroy(new Error(`fewer than ${bytesMin} bytes arrived in ${idleMsMax / 1000} s`));
 }
 
 function checkLength(file: IncomingFile, sizeBytes: number): void {

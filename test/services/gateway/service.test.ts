@@ -48,7 +48,7 @@ test("old objects in incoming/ are deleted, recent ones stay", async () => {
     blob,
     clock: { ...systemClock, nowMs: () => nowMs },
     metrics: gatewayMetrics(makeRegistry("test")),
-    limits: { sizeBytesMax: 1, idleMsMax: 1, diskFreeBytesMin: 0 },
+    limits: { sizeBytesMax: 1, idleMsMax: 1, bytesPerSecondMin: 0, diskFreeBytesMin: 0 },
   });
   // The fake's objects date from 1970.
   await blob.put("incoming/dead", Buffer.from("x"));
