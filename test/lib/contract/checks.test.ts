@@ -51,6 +51,16 @@ test("all faults of a contract are told at once: of fields, formats, keys and ch
   assert.equal(faults.length, 8, faults.join("\n"));
 });
 
+test("onDelete: remove is a fault where a deleted file's rows would stay", () => {
+  const fits = (more: object): boolean =>
+    contractSchema.safeParse({ table: "t", columns: [{ name: "id", type: "INTEGER" }], onDelete: "remove", ...more })
+      .success;
+  assert.equal(fits({}), true);
+  assert.equal(fits({ writeMode: "append" }), false);
+  assert.equal(fits({ writeMode: "upsert", key: ["id"] }), false);
+  assert.equal(fits({ writeMode: "upsert", key: ["id"], deleteMissing: true }), true);
+});
+
 test("where files may bring other columns, only a slip of a declared column is a fault", () => {
   const faultsWith = (column: string): unknown =>
     contractSchema.safeParse({
