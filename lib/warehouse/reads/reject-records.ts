@@ -81,8 +81,7 @@ export function rejectRecords(reader: SqlReader): RejectRecords {
         const rest = [...where, `r.file_id > ${stringLiteral(after)}`].join(" AND ");
         const sql = `SELECT DISTINCT r.file_id FROM ${tableName("_ingest_files")} r${newest} WHERE ${rest}`;
         page = await rowsOf(`${sql} ORDER BY r.file_id LIMIT ${FILES_PAGE}`, FILES_PAGE, limits);
-        for (const [fileId] of page) found.add(String(fileId));
-        after = String(page.at(-1)?.[0] ?? after);
+        for (const [fileId] of page) found.add((after = String(fileId)));
       }
       return found;
     },
