@@ -8,6 +8,7 @@ import { TributaryError, messageOf } from "../../errors.ts";
 import type { BlobInfo, BlobStore, GetOptions, PutOptions } from "../blob-store.ts";
 import { asidePathOf, pathOf } from "./names.ts";
 import { listFolder } from "./list.ts";
+import { isOpenedInside } from "./opened.ts";
 import { TEMPORARY_FOLDER, removeLeftovers, temporaryName } from "./temporary.ts";
 import { checkKey, checkPrefix } from "../keys.ts";
 import { pullFrom } from "../pull.ts";
@@ -208,16 +209,8 @@ class FileStore implements BlobStore {
     return undefined;
   }
 
-  /**
-   * Whether the open file is inside the root. A folder of its path may have been replaced by a link between
-   * the check of the path and the opening.
-   */
   async #holds(handle: fs.FileHandle, path: string): Promise<boolean> {
-    const opened = await fs.readlink(`/proc/self/fd/${handle.fd}`).catch(() => undefined);
-    if (opened !== undefined) return opened.startsWith(this.#root === sep ? sep : this.#root + sep);
-    // Without /proc: the path still leads to this file and inside the root.
-    const [file, now] = [await handle.stat({ bigint: true }), await statOf(path)];
-    return now?.ino === file.ino && now.dev === file.dev && (await this.#isInside(dirname(path))) === true;
+    return (await isOpenedInside(handle, path, this.#root)) ?? (await this.#isInside(dirname(path))) === true;
   }
 
   /** True if the folder is inside the root after resolving symbolic links; undefined if it does not exist. */

@@ -13,6 +13,7 @@ import { fileOf } from "../files/newest-versions.ts";
 import { Deletions } from "./deletions.ts";
 import type { DropFileEvent, DropMemory } from "./memory.ts";
 import { makeKeyedQueue, type KeyedQueue } from "./keyed-queue.ts";
+import { byAge, type Task } from "./task.ts";
 import { readState, UnfitObjects, type DropState } from "./state.ts";
 
 export interface DropsOptions {
@@ -34,18 +35,6 @@ export interface DropsOptions {
   concurrentTablesMax?: number;
   /** Deletions of more than this share of a folder's objects at once are held; 100: none. Default 50. */
   deletionsPercentMax?: number;
-}
-
-/** An object version to ingest, or a deletion. */
-interface Task {
-  table: string;
-  sourceFile: string;
-  key: string;
-  version: BlobInfo | "gone";
-  /** The version's id, from what the memory knew when it found the version. */
-  fileId: string;
-  /** The version before; if the memory has another one by now, the task is out of date. */
-  before: string | undefined;
 }
 
 const POLL_MS_OBJECTS = 5_000;
@@ -389,13 +378,3 @@ export class DropWatch {
 
 const isSame = (a: Pick<BlobInfo, "etag" | "sizeBytes">, b: Pick<BlobInfo, "etag" | "sizeBytes">): boolean =>
   a.etag === b.etag && a.sizeBytes === b.sizeBytes;
-
-/**
- * Oldest first, so that the newest of several files with the same primary key wins; then by name; deletions
- * last.
- */
-function byAge(a: Task, b: Task): number {
-  const ageOf = ({ version }: Task): number => (version === "gone" ? Infinity : version.modifiedAtMs);
-  if (ageOf(a) !== ageOf(b)) return ageOf(a) < ageOf(b) ? -1 : 1;
-  return a.key < b.key ? -1 : 1;
-}
