@@ -199,7 +199,7 @@ class FileStore implements BlobStore {
         if (!(await this.#isInside(dirname(path)))) continue;
         // Without O_NONBLOCK, opening a named pipe would block until it has a writer.
         const handle = await fs.open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-        if ((await handle.stat()).isFile() && (await this.#holds(handle, path))) return handle;
+        if ((await handle.stat()).isFile() && (await isOpenedInside(handle, path, this.#root))) return handle;
         await handle.close();
       } catch (error) {
         if (!["ENOENT", "ENOTDIR", "ELOOP"].includes(codeOf(error))) throw failure(error, `reading ${key}`);
@@ -207,10 +207,6 @@ class FileStore implements BlobStore {
     }
     await this.#checkRoot();
     return undefined;
-  }
-
-  async #holds(handle: fs.FileHandle, path: string): Promise<boolean> {
-    return (await isOpenedInside(handle, path, this.#root)) ?? (await this.#isInside(dirname(path))) === true;
   }
 
   /** True if the folder is inside the root after resolving symbolic links; undefined if it does not exist. */
