@@ -8,6 +8,7 @@ import {
   count,
   dataTable,
   element,
+  filePill,
   guarded,
   pill,
   plural,
@@ -24,10 +25,13 @@ const ROWS_SHOWN = 8;
 let queue = [];
 let shownItem;
 let known = [];
+/** The tables of `known` that have columns; a declared one may have none yet. */
+let existing = new Set();
 let tableWasTyped = false;
 
 export function knowTables(tables) {
   known = tables.map(({ table }) => table);
+  existing = new Set(tables.filter(({ exists }) => exists).map(({ table }) => table));
   byId("table-list").replaceChildren(...known.map((table) => element("option", { value: table })));
   suggestTable();
 }
@@ -38,7 +42,9 @@ export function knowTables(tables) {
 function suggestTable() {
   const [first] = queue;
   if (!first || tableWasTyped || queue.some(({ sent }) => sent)) return;
-  const suggested = tableOf(first.file.name);
+  // Several files go to a table each: an empty field says so.
+  const suggested = queue.length === 1 ? tableOf(first.file.name) : "";
+  if (queue.length > 1) queue.forEach(draw);
   if (byId("table-name").value === suggested) return;
   byId("table-name").value = suggested;
   if (shownItem) select(shownItem);
@@ -55,11 +61,28 @@ function tableOf(fileName) {
   return matching.sort((a, b) => b.length - a.length)[0] ?? (plain || "data");
 }
 
+/** The file's own table, or the one that the user has typed for all. */
+const targetOf = ({ file }) => byId("table-name").value.trim() || tableOf(file.name);
+
+function remove(item) {
+  queue = queue.filter((each) => each !== item);
+  item.row.remove();
+  byId("queue-title").textContent = plural(queue.length, "file");
+  byId("queue-part").hidden = queue.length === 0;
+  if (queue.length === 0) byId("preview").replaceChildren();
+  else if (item === shownItem) select(queue[0]);
+  queue.forEach(draw);
+  announce(`${item.file.name}: removed from the list`);
+}
+
 function choose(files) {
   if (files.length === 0) return;
   queue = [...files].map((file) => ({ file, row: element("li") }));
   shownItem = undefined;
-  if (!byId("table-name").value) tableWasTyped = false;
+  if (!byId("table-name").value || !tableWasTyped) {
+    tableWasTyped = false;
+    byId("table-name").value = "";
+  }
   suggestTable();
   byId("queue-part").hidden = false;
   byId("queue-title").textContent = plural(queue.length, "file");
@@ -69,7 +92,7 @@ function choose(files) {
 }
 
 function draw(item) {
-  const { file, row, sent, share, status, problem } = item;
+  const { file, row, sent, status, problem, added } = item;
   byId("upload-all").hidden = queue.filter((each) => !each.sent).length < 2;
   redraw(
     row,
@@ -78,12 +101,13 @@ function draw(item) {
       { class: "grow" },
       element("strong", {}, file.name),
       " ",
-      element("span", { class: "hint" }, size(file.size)),
+      element("span", { class: "hint" }, `${size(file.size)} → ${status?.table ?? targetOf(item)}`),
+      added && question(item),
       sent && !status && !problem && progress(item),
       problem && problemCard(problem),
       status?.error && element("p", {}, faultOf(status.error)),
     ),
-    status && element("span", { class: "row" }, outcome(status), pill(status.status)),
+    status && element("span", { class: "row" }, outcome(status), filePill(status)),
     queue.length > 1 &&
       button("Preview", () => select(item), {
         class: "quiet",
@@ -94,7 +118,11 @@ function draw(item) {
       !status &&
       !problem &&
       button("Cancel", () => item.cancel(), { class: "quiet", "aria-label": `Cancel ${file.name}` }),
-    (!sent || problem) && button("Upload", () => void send(item), { "aria-label": `Upload ${file.name}` }),
+    (!sent || problem) &&
+      !added &&
+      button("Upload", () => void sendOrAsk(item), { "aria-label": `Upload ${file.name}` }),
+    (!sent || problem) &&
+      button("×", () => remove(item), { class: "quiet", "aria-label": `Remove ${file.name} from the list` }),
   );
 }
 
@@ -118,10 +146,32 @@ const progress = ({ file, share = 0 }) => [
 
 const progressText = (share) => (share < 1 ? `${Math.floor(share * 100)} % sent` : "sent, storing");
 
+/** A table keeps its columns for good: the user confirms before a file adds some. */
+const question = (item) =>
+  element(
+    "p",
+    { class: "card pad said busy", role: "alert" },
+    `${targetOf(item)} would get ${plural(item.added.length, "new column")}: ` +
+      `${item.added.map(({ name }) => name).join(", ")}. `,
+    button("Upload and add", () => void send(item), { "aria-label": `Upload ${item.file.name} and add its columns` }),
+  );
+
+async function sendOrAsk(item) {
+  const table = targetOf(item);
+  // Whether the file can be read at all is the upload's own answer.
+  const result = existing.has(table) && (await preview(item.file, table, givenDialect()).catch(() => undefined));
+  if (!queue.includes(item) || (item.sent && !item.problem)) return;
+  const addsSome = result && !result.error && result.rowsAccepted > 0 && result.diff.added.length > 0;
+  if (!addsSome) return send(item);
+  item.added = result.diff.added;
+  draw(item);
+  announce(`${item.file.name}: would add ${plural(item.added.length, "column")} to ${table}`);
+}
+
 async function send(item) {
   const cancelled = new AbortController();
   const cancel = () => cancelled.abort();
-  Object.assign(item, { sent: true, share: 0, problem: undefined, status: undefined, cancel });
+  Object.assign(item, { sent: true, share: 0, added: undefined, problem: undefined, status: undefined, cancel });
   draw(item);
   announce(`${item.file.name}: uploading`);
   try {
@@ -132,7 +182,7 @@ async function send(item) {
       bar.value = share;
       item.row.querySelector(".sent").textContent = progressText(share);
     };
-    const table = byId("table-name").value.trim();
+    const table = targetOf(item);
     const status = await upload(item.file, table, givenDialect(), onProgress, cancelled.signal);
     // A status event received during the upload is newer than the response.
     item.status = item.lastEvent?.fileId === status.fileId ? item.lastEvent : status;
@@ -144,6 +194,7 @@ async function send(item) {
 
 /** Updates the chosen file that this status belongs to, if there is one. */
 export function fileStatusChanged(status) {
+  if (status.status === "committed") existing.add(status.table);
   for (const item of queue) {
     if (!item.sent || item.file.name !== status.sourceFile) continue;
     if (item.status && item.status.fileId !== status.fileId) continue;
@@ -177,7 +228,7 @@ const givenDialect = () =>
 
 async function showPreview(item) {
   const { file } = item;
-  const table = byId("table-name").value.trim();
+  const table = targetOf(item);
   const place = byId("preview");
   place.replaceChildren(waiting(`reading ${file.name} …`));
   const dialect = givenDialect();
@@ -185,7 +236,7 @@ async function showPreview(item) {
     if (item === shownItem) throw problem;
   });
   // Discard the result if another file or table was chosen during the request.
-  if (!result || item !== shownItem || table !== byId("table-name").value.trim()) return;
+  if (!result || item !== shownItem || table !== targetOf(item)) return;
   const title = `Preview of ${file.name}`;
   redraw(
     place,
@@ -193,10 +244,10 @@ async function showPreview(item) {
     result.error && element("div", { class: "card pad problem", role: "alert" }, faultOf(result.error)),
     tiles([
       [result.complete ? "Rows" : `Rows in the first ${size(result.textBytes)}`, count(result.rowsRead)],
-      ["Would load", count(result.rowsAccepted), "good"],
+      ["Would load", count(result.error ? 0 : result.rowsAccepted), result.error || !result.rowsAccepted ? "bad" : "good"],
       ["Would be rejected", count(result.rowsRejected), result.rowsRejected > 0 ? "bad" : null],
       ["Format", dialectText(result.dialect)],
-      ["Schema", known.includes(table) ? changeText(result.diff) : `new table ${table}`],
+      ["Schema", result.error ? "would fail" : known.includes(table) ? changeText(result.diff) : `new table ${table}`],
     ]),
     element("h3", {}, "Columns"),
     columnTable(result, known.includes(table)),
@@ -309,11 +360,15 @@ byId("picker").addEventListener("change", ({ target }) => {
   choose([...target.files]);
   target.value = ""; // so that choosing the same file again fires `change`
 });
-byId("table-name").addEventListener("input", () => (tableWasTyped = true));
+byId("table-name").addEventListener("input", () => {
+  tableWasTyped = true;
+  for (const item of queue) if (!item.sent) item.added = undefined;
+  queue.forEach(draw);
+});
 for (const name of ["table-name", "delimiter", "encoding", "header"])
   byId(name).addEventListener("change", refreshPreview);
 byId("upload-all").addEventListener("click", async () => {
-  for (const item of queue.filter(({ sent }) => !sent)) await send(item);
+  for (const item of queue.filter(({ sent, added }) => !sent && !added)) await sendOrAsk(item);
 });
 const drop = byId("drop");
 drop.addEventListener("submit", (event) => {

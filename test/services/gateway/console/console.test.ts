@@ -215,6 +215,26 @@ function consoleSuite(profile: Profile): void {
       .waitFor();
   });
 
+  test("several files go to a table each; one can be taken off the list; new columns need a yes", async () => {
+    const [one, two] = [own("alpha"), own("beta")];
+    await open();
+    const names = [`${one}.csv`, `${two}.csv`, "odd.csv"];
+    await page.locator("#picker").setInputFiles(names.map((name, n) => write(name, `c${n}\n1\n`)));
+    await page.getByRole("heading", { name: /^Preview of/ }).waitFor();
+    assert.equal(await page.getByLabel("Target table").inputValue(), "");
+    await page.getByRole("button", { name: "Remove odd.csv from the list" }).click();
+    await page.getByRole("button", { name: "Upload all" }).click();
+    await page.locator("#queue li", { hasText: `1 row in ${one}` }).waitFor();
+    await page.locator("#queue li", { hasText: `1 row in ${two}` }).waitFor();
+    assert.equal(await page.locator("#queue li").count(), 2);
+
+    await choose(write("more.csv", "c0,extra\n1,2\n"), one);
+    await page.getByRole("button", { name: "Upload more.csv" }).click();
+    await page.getByText(`${one} would get 1 new column: extra.`).waitFor();
+    await page.getByRole("button", { name: "Upload more.csv and add its columns" }).click();
+    await page.locator("#queue .pill", { hasText: "committed" }).waitFor();
+  });
+
   test("an upload shows its progress and can be cancelled: then nothing is stored", async () => {
     await open();
     // The response is withheld, so that there is time to see the progress and to cancel.
