@@ -1,7 +1,7 @@
 import { trino } from "./dialect.ts";
 import { INTERNAL_TABLES, ledgerRow, type InternalTable } from "../internal-tables.ts";
 import { type LiteralValue } from "../sql/dialect.ts";
-import { columnList, identifier, type SqlColumn } from "../sql/sql.ts";
+import { allEqual, columnList, identifier, type SqlColumn } from "../sql/sql.ts";
 import { contentsStatement, recordedContents, recordedVersions, versionsStatement } from "../commit/versions.ts";
 import { isMissing } from "./client/errors.ts";
 import { runRepeatable } from "./client/repeat.ts";
@@ -43,8 +43,7 @@ const WRITE_GAP_MS = 500;
 
 /**
  * Writes `_ingest_files` and `_rejected_rows`. Every INSERT makes a snapshot. Calls that arrive during a
- * write therefore wait and share the next write: one statement for all tables. The ledger only adds rows and
- * never uses MERGE, so that processes do not conflict with each other.
+ * write therefore wait and share the next write: one statement for all tables.
  */
 export class TrinoLedger {
   readonly #context: CommitContext;
@@ -134,7 +133,7 @@ export class TrinoLedger {
     for (const file of ended) rows.set(file.outcome.fileId, ledgerRow(file.table, file, file.recordedAtMs));
     await this.#context.tables.ensureInternal("_ingest_files");
     for (const some of chunks([...rows.values()], ROWS_A_STATEMENT)) {
-      await insertNew(
+      await addNew(
         this.#context,
         "_ingest_files",
         valuesSelect(INTERNAL_TABLES._ingest_files, some),
@@ -161,7 +160,7 @@ export class TrinoLedger {
     }
     for (const some of chunks(together, SELECTS_A_STATEMENT)) {
       const select = some.map((one) => one.select).join("\nUNION ALL\n");
-      await insertNew(
+      await addNew(
         this.#context,
         "_rejected_rows",
         select,
@@ -171,7 +170,7 @@ export class TrinoLedger {
     }
     for (const one of alone) {
       await withRows(this.#context, one.table, REJECT_COLUMNS, [one.rejects], ({ select }) =>
-        insertNew(
+        addNew(
           this.#context,
           "_rejected_rows",
           rejectSelect(one, select),
@@ -205,9 +204,11 @@ function rejectSelect({ table, outcome, recordedAtMs }: Ended & { rejects: Spill
 }
 
 /**
- * Adds the rows of `select` whose key the table does not have. All rows belong to the file ids of `files`.
+ * Adds the rows of `select` whose key the table does not have. All rows belong to the file ids of `files`. A
+ * MERGE, because Iceberg refuses it if another process has added rows of these files meanwhile; the
+ * repetition then finds them. Two INSERTs at once would both succeed.
  */
-async function insertNew(
+async function addNew(
   context: CommitContext,
   table: InternalTable,
   select: string,
@@ -215,11 +216,12 @@ async function insertNew(
   files: readonly Row[],
 ): Promise<void> {
   const ids = [...new Set(files.map((file) => trino.stringLiteral(String(file["file_id"]))))].join(", ");
-  const same = key.map((name) => `t.${identifier(name)} = s.${identifier(name)}`).join(" AND ");
+  const names = INTERNAL_TABLES[table].map(({ name }) => name);
   await runRepeatable(
     context,
-    `INSERT INTO ${tableSql(table)} (${namesOf(table)}) SELECT ${namesOf(table)} FROM (${select}) AS s
-     WHERE NOT EXISTS (SELECT 1 FROM ${tableSql(table)} AS t WHERE ${same} AND t."file_id" IN (${ids}))`,
+    `MERGE INTO ${tableSql(table)} AS t USING (${select}) AS s
+     ON ${allEqual(key, "t", "s")} AND t."file_id" IN (${ids})
+     WHEN NOT MATCHED THEN INSERT (${namesOf(table)}) VALUES (${columnList(names, "s")})`,
   );
 }
 
