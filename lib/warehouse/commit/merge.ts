@@ -185,7 +185,7 @@ function mergeUpsert(input: MergeInput): MergeParts {
   const newer = `(s."_source_offset" > t."_source_offset"
     OR s."_source_offset" = t."_source_offset" AND s."_source_row" >= t."_source_row")`;
   const distinct = [anyDistinct(fileColumns, "s", "t"), ...confirmations(files)].join(" OR ");
-  const on = allEqual(key, "t", "s");
+  const on = sameKey(input, "t", "s");
   const update = updateClause(columns, key);
   const insert = insertClause(columns);
   if (!deleteMissing) {
@@ -216,6 +216,13 @@ function confirmations(files: readonly AppliedFile[]): string[] {
   return [...offsetsOf].map(
     ([upTo, offsets]) => `t."_source_offset" <= ${upTo} AND s."_source_offset" IN (${[...offsets].join(", ")})`,
   );
+}
+
+/** True where the keys of two aliases are equal. */
+function sameKey({ dialect, layout, columns }: MergeInput, left: string, right: string): string {
+  const types = new Map(columns.map(({ name, type }) => [name, type]));
+  const valueOf = (name: string, alias: string): string => dialect.keyValue(types.get(name)!, column(name, alias));
+  return layout.key.map((name) => `${valueOf(name, left)} = ${valueOf(name, right)}`).join(" AND ");
 }
 
 /** The newest row of each key. */
@@ -261,6 +268,6 @@ function upsertWithMissing(input: MergeInput): string {
     `JOIN (VALUES ${versions.join(", ")}) AS f(file, version)`,
     `ON b."_source_file" = f.file AND b."_source_offset" < f.version WHERE ${ofFiles(dialect, files, "b")}`,
     `GROUP BY ${columnList(layout.key, "b")}`,
-    `) AS o ON ${allEqual(layout.key, "n", "o")}`,
+    `) AS o ON ${sameKey(input, "n", "o")}`,
   ].join("\n");
 }

@@ -8,5 +8,6 @@ export const duckdb = dialectOf({
     return `(${text.split("\0").map(quoted).join(" || chr(0) || ")})`;
   },
   instantLiteral: (text) => `TIMESTAMPTZ '${text}+00'`,
+  keyValue: (_type, sql) => sql,
   regexpMatches: (text, pattern) => `regexp_matches(${text}, ${pattern})`,
 });

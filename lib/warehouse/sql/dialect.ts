@@ -21,6 +21,10 @@ export interface Spelling {
   /** A TIMESTAMP WITH TIME ZONE; `text` is UTC, `2024-01-31 12:00:00.123456`. */
   readonly instantLiteral: (text: string) => string;
   /**
+   * An expression that is equal for equal keys: NaN equals NaN, and -0 equals 0. `sql` is never NULL.
+   */
+  readonly keyValue: (type: ColumnType, sql: string) => string;
+  /**
    * A condition that is true if a part of the text matches the pattern. Both arguments are SQL expressions.
    */
   readonly regexpMatches: (text: string, pattern: string) => string;

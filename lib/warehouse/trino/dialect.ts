@@ -11,5 +11,10 @@ export const trino = dialectOf({
     return `U&${quoted(text.replaceAll("\\", "\\\\").replaceAll("\0", "\\0000"))}`;
   },
   instantLiteral: (text) => `TIMESTAMP '${text} UTC'`,
+  // In Trino NaN = NaN is not true, and IS NOT DISTINCT FROM makes no hash join. The bits do.
+  keyValue: (type, sql) =>
+    type === "DOUBLE"
+      ? `to_ieee754_64(CASE WHEN is_nan(${sql}) THEN nan() WHEN ${sql} = 0 THEN DOUBLE '0.0' ELSE ${sql} END)`
+      : sql,
   regexpMatches: (text, pattern) => `regexp_like(${text}, ${pattern})`,
 });
