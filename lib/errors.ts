@@ -103,6 +103,8 @@ export const ERRORS = {
     422,
     "Run `tributary replay` for the file. If it recurs, raise the retention of the topic `rows.<table>`.",
   ),
+  FILE_SKIPPED: kind(false, 422, "An operator set the file aside; run `tributary replay` to load it."),
+  FILE_ENDED: kind(false, 409, "Nothing to do: the file has ended; see `tributary status <file_id>`."),
   FILE_NOT_COMMITTED: kind(false, 422, "Read the reason with `tributary status <file_id>`."),
   FILE_SUPERSEDED: kind(
     false,
@@ -129,6 +131,16 @@ export const ERRORS = {
   WAREHOUSE_UNAVAILABLE: kind(true, 503, "Check that the warehouse is reachable at TRIBUTARY_WAREHOUSE_URL."),
   WAREHOUSE_CONFLICT: kind(true, 503, "The commit is retried. If this recurs, stop other writers to the table."),
   WAREHOUSE_TIMEOUT: kind(true, 503, "The statement is retried. If this recurs, check the warehouse's load."),
+  WAREHOUSE_LIMIT: kind(
+    false,
+    422,
+    "Split the file, or raise the warehouse's limit that the message names; then replay the file: `tributary replay`.",
+  ),
+  WAREHOUSE_REFUSED: kind(
+    true,
+    503,
+    "Correct the permission or the configuration that the message names; the table's files wait and are tried again.",
+  ),
   WAREHOUSE_FAILED: kind(false, 500, "Fix the cause named in the message; a retry cannot succeed."),
   WAREHOUSE_IN_USE: kind(
     false,

@@ -362,9 +362,12 @@ export function warehouseError(thrown: unknown, path: string): unknown {
   if (/^TransactionContext Error.*conflict|Conflict on|write-write conflict/i.test(message))
     return error("WAREHOUSE_CONFLICT");
   if (/^INTERRUPT Error/i.test(message)) return error("WAREHOUSE_TIMEOUT");
-  if (/^(FATAL|IO|Connection|Out of Memory) Error/i.test(message)) return error("WAREHOUSE_UNAVAILABLE");
-  // Memory that other work holds, for example a checkpoint, is free again soon.
-  if (/could not allocate block|failed to (allocate|pin)/i.test(message)) return error("WAREHOUSE_UNAVAILABLE");
+  // Memory that other work holds, for example a checkpoint, is free again soon: the error is retryable.
+  if (/^Out of Memory Error|could not allocate block|failed to (allocate|pin)/i.test(message))
+    return new TributaryError("WAREHOUSE_LIMIT", message, { cause: thrown, retryable: true });
+  if (/^(FATAL|IO|Connection) Error/i.test(message)) return error("WAREHOUSE_UNAVAILABLE");
+  // The file or its folder, not the statement, is at fault.
+  if (/^(Permission|Catalog Read-Only) Error|read-only mode/i.test(message)) return error("WAREHOUSE_REFUSED");
   if (/ Error: /.test(message)) return error("WAREHOUSE_FAILED");
   return thrown;
 }

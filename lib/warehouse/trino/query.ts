@@ -129,7 +129,10 @@ export function queryError(thrown: unknown): unknown {
   if (thrown.code === "WAREHOUSE_TIMEOUT")
     return new TributaryError("QUERY_TIMEOUT", thrown.message, { cause: thrown });
   const failure = trinoFailureOf(thrown);
-  if (failure && (thrown.code === "WAREHOUSE_FAILED" || failure.errorType === "INSUFFICIENT_RESOURCES")) {
+  if (failure?.errorName === "QUERY_QUEUE_FULL")
+    return new TributaryError("OVERLOADED", failure.message, { cause: thrown });
+  const isOwn = failure?.errorType === "USER_ERROR" || failure?.errorType === "INSUFFICIENT_RESOURCES";
+  if (failure && (isOwn || thrown.code === "WAREHOUSE_FAILED" || thrown.code === "WAREHOUSE_LIMIT")) {
     return new TributaryError("QUERY_FAILED", failure.message, { cause: thrown });
   }
   return thrown;

@@ -101,7 +101,7 @@ describe("trino client against a server of the test's own", () => {
     assert.deepEqual([rows.length, truncated, cancelled], [3, true, 1]);
   });
 
-  test("nobody there, or a server error, is WAREHOUSE_UNAVAILABLE; a refusal is final", async (t) => {
+  test("nobody there, or a server error, is WAREHOUSE_UNAVAILABLE; a refusal is one", async (t) => {
     const gone = await fakeTrino(() => undefined);
     await gone.close();
     await assert.rejects(gone.client.run("x"), { code: "WAREHOUSE_UNAVAILABLE" });
@@ -110,7 +110,9 @@ describe("trino client against a server of the test's own", () => {
     t.after(close);
     await assert.rejects(client.run("x"), { code: "WAREHOUSE_UNAVAILABLE" });
     status = 401;
-    await assert.rejects(client.run("x"), { code: "WAREHOUSE_FAILED" });
+    await assert.rejects(client.run("x"), { code: "WAREHOUSE_REFUSED" });
+    status = 413;
+    await assert.rejects(client.run("x"), { code: "WAREHOUSE_LIMIT" });
   });
 });
 
