@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { TributaryError } from "../../errors.ts";
 import { EmbeddedReader } from "./reader.ts";
@@ -20,6 +21,8 @@ export class EmbeddedTail implements Tail {
 
   /** @throws LOG_TOPIC_UNKNOWN */
   constructor(store: EmbeddedStore, topics: readonly string[], onRecord: (record: LogRecord) => void) {
+    // Each partition that waits has a listener.
+    setMaxListeners(0, this.#stopping.signal);
     const partitions = topics.flatMap((topic) => store.topic(topic).partitions);
     this.#readers = partitions.map((partition) => new EmbeddedReader(store, partition));
     this.#handedOver = new Map(this.#readers.map((reader) => [reader, 0]));
