@@ -140,7 +140,7 @@ export function addStatus(program: Command): void {
     .description("show the status of one file, or of the newest files")
     .argument("[id]", "id of the file, the beginning or end of one, or the file's name")
     .option("--table <table>", "only files of this table")
-    .option("--status <status>", "received, parsing, parsed, committed, rejected or failed")
+    .option("--status <status>", "received, parsing, parsed, blocked, committed, rejected or failed")
     .option("--limit <n>", "maximum number of files", positive, 20)
     .addHelpText("after", "\nWith an id, the exit code is 1 if the file failed or was rejected.")
     .action(

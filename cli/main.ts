@@ -55,6 +55,7 @@ operations.addChecks(program);
 operations.addDrops(program);
 operations.addMaintain(program);
 operations.addHealth(program);
+operations.addFiles(program);
 operations.addLog(program);
 addKeys(program);
 commands.addGenerateSales(program);

@@ -3,7 +3,8 @@ import type { Command } from "commander";
 import { liveContracts, readContractFiles } from "../lib/contract/load.ts";
 import { countText, EXIT, lineText, listText, sizeText, tableText } from "./output.ts";
 import { action, positive } from "./session.ts";
-import { gateText, type GateAnswer } from "./show.ts";
+import { fileText, gateText, type GateAnswer } from "./show.ts";
+import type { FileAnswer } from "./upload.ts";
 
 /** Commands to operate tables: checks, maintenance, health, event log. */
 
@@ -203,6 +204,24 @@ function healthText(health: HealthAnswer): string {
   if (lastRuns.length === 0) return about;
   const runs = lastRuns.map(({ operation, status, executedAt, details }) => [operation, status, executedAt, details]);
   return `${about}\n\n${tableText(["last run of", "status", "at", "details"], runs)}`;
+}
+
+export function addFiles(program: Command): void {
+  program
+    .command("files")
+    .description("operate single files")
+    .command("skip")
+    .description("set a file aside that its table cannot take; it ends as failed, and its table goes on")
+    .argument("<id>", "id of the file; `tributary tables <name>` shows which files a table fails to commit")
+    .requiredOption("--reason <text>", "why; it is recorded in the ledger and in the audit log")
+    .addHelpText("after", "\nThe file's raw bytes stay: `tributary replay` loads it later.")
+    .action(
+      action(async ({ client, print }, id: string, { reason }: { reason: string }) => {
+        const path = `/v1/files/${encodeURIComponent(id)}/skip`;
+        print(await client.send<FileAnswer & Record<string, unknown>>("POST", path, JSON_BODY({ reason })), fileText);
+        return EXIT.ok;
+      }),
+    );
 }
 
 interface AdoptAnswer {

@@ -1,5 +1,5 @@
 import { countText, lineText, listText, sizeText, tableText } from "./output.ts";
-import type { FileAnswer } from "./upload.ts";
+import type { BlockAnswer, FileAnswer } from "./upload.ts";
 
 /** Formats the gateway's responses as text. */
 
@@ -16,6 +16,7 @@ export interface TableAnswer {
   contractFault: { path: string; faults: string[]; inForce: boolean } | null;
   lastCommitAt: string | null;
   lag: { files: number; oldestSeconds: number };
+  blocked?: BlockAnswer | null;
   columns: Column[] | null;
   partitioning: string[];
   rowCount: number | null;
@@ -80,7 +81,7 @@ export const filesText = (files: readonly FileAnswer[]): string =>
         files.map((file) => [
           file.sourceFile,
           file.table,
-          file.error ? `${file.status} (${file.error.code})` : file.status,
+          statusText(file),
           file.rowsCommitted ?? file.rowsRead,
           file.rowsRejected,
           file.durations.totalMs,
@@ -88,6 +89,21 @@ export const filesText = (files: readonly FileAnswer[]): string =>
           file.fileId,
         ]),
       );
+
+/** "failed (FILE_EMPTY)", "blocked (WAREHOUSE_REFUSED)". */
+function statusText({ status, error, blocked }: FileAnswer): string {
+  const code = error?.code ?? blocked?.error.code;
+  return code === undefined ? status : `${status} (${code})`;
+}
+
+/** The lines that tell why a table takes no rows. */
+const blockLines = (blocked: BlockAnswer | null | undefined): [string, string | null | undefined][] => [
+  ["blocked by", blocked && `${blocked.error.code}: ${blocked.error.message}`],
+  ["remedy", blocked?.error.remedy],
+  ["attempts", blocked && `${blocked.attempts} of ${blocked.step} since ${blocked.since}`],
+  ["next try", blocked?.nextTryAt],
+  ["failing files", blocked?.files.join(", ")],
+];
 
 export function fileText(file: FileAnswer & Record<string, unknown>): string {
   const { error, durations } = file;
@@ -98,6 +114,7 @@ export function fileText(file: FileAnswer & Record<string, unknown>): string {
     ["status", file.status],
     ["error", error && `${error.code}: ${error.message}`],
     ["remedy", error?.remedy],
+    ...blockLines(file.blocked),
     ["rows read", file.rowsRead],
     ["rows committed", file.rowsCommitted],
     ["rows rejected", file.rowsRejected],
@@ -120,14 +137,15 @@ export const tablesText = (tables: readonly Omit<TableAnswer, "columns">[]): str
   tables.length === 0
     ? "no tables"
     : tableText(
-        ["table", "in warehouse", "contract", "last commit", "files waiting", "seconds behind"],
-        tables.map(({ table, exists, declared, contractFault, lastCommitAt, lag }) => [
+        ["table", "in warehouse", "contract", "last commit", "files waiting", "seconds behind", "blocked by"],
+        tables.map(({ table, exists, declared, contractFault, lastCommitAt, lag, blocked }) => [
           table,
           exists ? "yes" : "not yet",
           contractFault ? "faulty" : declared ? "yes" : "default",
           lastCommitAt,
           lag.files,
           Math.round(lag.oldestSeconds * 10) / 10,
+          blocked?.error.code,
         ]),
       );
 
@@ -147,6 +165,7 @@ export function tableDetailText(table: TableAnswer): string {
       "waiting",
       lag.files > 0 ? `${countText(lag.files, "file")}, the oldest for ${lag.oldestSeconds.toFixed(1)} s` : null,
     ],
+    ...blockLines(table.blocked),
   ]);
   const fault = table.contractFault ? `\n\n${contractFaultText(table.contractFault)}` : "";
   if (!table.columns) return `${about}${fault}\n\nno files yet`;

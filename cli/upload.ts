@@ -26,6 +26,17 @@ export interface FileAnswer {
   error: { code: string; message: string; remedy: string } | null;
   /** The content was there already. */
   repeated?: true;
+  /** Why its table takes no rows. */
+  blocked?: BlockAnswer | null;
+}
+
+export interface BlockAnswer {
+  step: string;
+  error: { code: string; message: string; remedy: string };
+  attempts: number;
+  since: string;
+  nextTryAt: string;
+  files: string[];
 }
 
 export interface UploadOptions {

@@ -10,9 +10,11 @@ import type {
   DeadLetter,
   DropEvent,
   FileEvent,
+  FileSkip,
   LogEpoch,
   ParseEvent,
   RowMessage,
+  TableBlock,
   TableSchemaEvent,
 } from "./generated.ts";
 
@@ -92,4 +94,6 @@ export const commands = codec<Command>("command");
 export const commandResults = codec<CommandResult>("command-result");
 export const deadLetters = codec<DeadLetter>("dead-letter");
 export const dropEvents = codec<DropEvent>("drop-event");
+export const tableBlocks = codec<TableBlock>("table-block");
+export const fileSkips = codec<FileSkip>("file-skip");
 export const logEpochs = codec<LogEpoch>("log-epoch");

@@ -144,6 +144,16 @@ export interface FileEvent {
   newRows?: boolean;
 }
 
+/** An operator sets a file aside: its committer records it as failed. Key: table. */
+export interface FileSkip {
+  fileId: string;
+  table: string;
+  reason: string;
+  /** Name of the caller; empty without authentication */
+  requestedBy: string;
+  requestedAtMs: number;
+}
+
 /** A recreated event log was adopted: offsets of its file events continue after those of the lost log. Key: epoch; compacted. */
 export interface LogEpoch {
   /** Added to every file event's offset in this log */
@@ -252,6 +262,26 @@ export interface RowMessage {
   body: { "tributary.RowBatch": RowBatch } | { "tributary.RejectBatch": RejectBatch } | { "tributary.EndOfFile": EndOfFile };
   /** Set if the file is a repetition or correction of an earlier version */
   repeats?: null | Repetition;
+}
+
+/** A table's writer keeps failing, or works again. Key: table; compacted. */
+export interface TableBlock {
+  table: string;
+  /** False: the step succeeded at last */
+  blocked: boolean;
+  /** Time of this record */
+  atMs: number;
+  /** What keeps failing: commit, record, open … */
+  step: string;
+  /** Time of the first failure in a row */
+  sinceMs: number;
+  /** Failed attempts in a row */
+  attempts: number;
+  nextTryAtMs: number;
+  errorCode: string;
+  errorMessage: string;
+  /** The files of the failing commit; empty for other steps */
+  fileIds: string[];
 }
 
 export interface SchemaColumn {

@@ -29,6 +29,8 @@ export const TOPICS = {
   commandResults: { name: "command-results", partitions: 1, cleanup: "delete", retentionMs: 30 * DAY_MS },
   deadLetters: { name: "dead-letters", partitions: 1, cleanup: "delete", retentionMs: 30 * DAY_MS },
   drops: { name: "drops", partitions: 1, cleanup: "compact" },
+  tableBlocks: { name: "table-blocks", partitions: 1, cleanup: "compact" },
+  fileSkips: { name: "file-skips", partitions: 1, cleanup: "delete", retentionMs: 30 * DAY_MS },
   logEpochs: { name: "log-epochs", partitions: 1, cleanup: "compact" },
 } as const satisfies Record<string, TopicSpec>;
 

@@ -61,6 +61,7 @@ export interface CommitterMetrics {
   slowest: SlowestFiles;
   writers: Gauge;
   writerStuck: Gauge<"table">;
+  blocked: Gauge<"table" | "code">;
   retries: Counter<"step">;
   commands: Counter<"kind" | "status">;
   commandSeconds: Histogram<"kind">;
@@ -82,6 +83,12 @@ export function committerMetrics(registry: Registry, clock: Clock): CommitterMet
       name: "tributary_committer_lane_stuck",
       help: "1 while a table's writer keeps failing; it keeps retrying and accepts no more rows",
       labelNames: ["table"],
+      registers,
+    }),
+    blocked: new Gauge({
+      name: "tributary_committer_blocked",
+      help: "1 while a table's writer keeps failing, with the code of the last error; see docs/errors.md",
+      labelNames: ["table", "code"],
       registers,
     }),
     retries: new Counter({

@@ -12,6 +12,7 @@ import { untraced, type Tracer } from "../../lib/process/tracing.ts";
 import type { Warehouse } from "../../lib/warehouse/warehouse.ts";
 import { Commands, INTERNAL_TABLE_NAMES } from "./commands/commands.ts";
 import type { CommitterSettings } from "./config.ts";
+import { Skips } from "./lane/skips.ts";
 import { TableWriter } from "./lane/table-writer.ts";
 import { committerMetrics } from "./metrics.ts";
 
@@ -37,13 +38,15 @@ export async function startCommitter(deps: CommitterDeps): Promise<Service> {
   const metrics = committerMetrics(deps.registry, deps.clock);
   const writers = new Map<string, TableWriter>();
   const commands = await Commands.follow({ ...deps, metrics }, () => writers.forEach((writer) => writer.trigger()));
+  const skips = await Skips.follow(log, logger, (table) => writers.get(table)?.retryNow());
   const commitSlots = new Semaphore(deps.settings.commitsAtOnceMax);
+  const blockedSlots = new Semaphore(1);
   let draining: Promise<void> | undefined;
 
   const openWriter = (partition: AssignedPartition): PartitionHandler => {
     const table = tableOfTopic(partition.topic).name;
     const previous = writers.get(table)?.closed ?? Promise.resolve();
-    const writerDeps = { ...deps, metrics, tracer, commands, commitSlots };
+    const writerDeps = { ...deps, metrics, tracer, commands, skips, commitSlots, blockedSlots };
     const writer = new TableWriter(writerDeps, table, partition, previous);
     writers.set(table, writer);
     void writer.closed.then(() => writers.get(table) === writer && writers.delete(table));
@@ -61,6 +64,7 @@ export async function startCommitter(deps: CommitterDeps): Promise<Service> {
     await Promise.all([...writers.values()].map((writer) => writer.drain()));
     await consumer.close();
     await commands.close();
+    await skips.close();
     await Promise.all([...writers.values()].map((writer) => writer.drain()));
   };
 

@@ -19,6 +19,7 @@ export const GATEWAY_THROUGHPUT = {
     deletion: "a deletion's event is durable",
     replay: "the event that replays a past file is durable",
     command: "a command requested over HTTP is durable",
+    skip: "the request to set a file aside is durable",
   },
   dropped: {
     drop_unfit: {

@@ -114,7 +114,7 @@ export async function startGateway(options: GatewayOptions): Promise<Service & {
 
 /** In-memory views of the log, kept current, and the workers of previews. */
 async function openViews({ log, clock, logger, settings }: GatewayOptions, metrics: GatewayMetrics) {
-  const view = new FileView(settings.TRIBUTARY_FILES_REMEMBERED);
+  const view = new FileView(settings.TRIBUTARY_FILES_REMEMBERED, () => clock.nowMs());
   const schemas: NewestSchemas = new Map();
   const onSchema = (record: LogRecord): void => {
     try {

@@ -131,6 +131,7 @@ async function run(
       persist: (_step, attempt) => attempt(),
       confirmOwner: async () => undefined,
       mustYield: () => false,
+      skipOf: () => undefined,
       description: "unknown",
       incomplete: "unknown",
     },

@@ -13,6 +13,7 @@ import { openEventLog } from "../../lib/event-log/open.ts";
 import { silentLogger } from "../../lib/process/logger.ts";
 import { Registry } from "../../lib/process/metrics.ts";
 import { openWarehouse } from "../../lib/warehouse/open.ts";
+import type { Warehouse } from "../../lib/warehouse/warehouse.ts";
 import { startCommitter } from "../../services/committer/service.ts";
 import { gatewaySettings } from "../../services/gateway/config.ts";
 import { startGateway } from "../../services/gateway/service.ts";
@@ -30,6 +31,8 @@ export interface PipelineOptions {
   drops?: boolean;
   /** Wraps the blob store of the services. */
   wrapBlob?: (blob: BlobStore) => BlobStore;
+  /** Wraps the committer's warehouse. */
+  wrapWarehouse?: (warehouse: Warehouse) => Warehouse;
 }
 
 /** An error response, or a file's status. */
@@ -43,7 +46,7 @@ export type Body = Record<string, unknown> & {
 export type Pipeline = Awaited<ReturnType<typeof startPipeline>>;
 
 export async function startPipeline(folder: string, options: PipelineOptions = {}) {
-  const { contracts = [], env = {}, pool, drops, wrapBlob = (blob) => blob } = options;
+  const { contracts = [], env = {}, pool, drops, wrapBlob = (blob) => blob, wrapWarehouse } = options;
   const log = await withEpochs(await openEventLog(`embedded:${folder}/log`, { clock: systemClock }));
   const blob = wrapBlob(await openBlobStore(`file:${folder}/blobs`));
   const warehouse = await openWarehouse(`duckdb:${folder}/warehouse.duckdb`);
@@ -51,7 +54,12 @@ export async function startPipeline(folder: string, options: PipelineOptions = {
   const declared = contractsOf(contracts.map((one) => contractSchema.parse(one)));
   const shared = { log, blob, warehouse, contracts: declared, clock: systemClock, logger: silentLogger() };
   const registries = { parser: new Registry(), committer: new Registry(), gateway: new Registry() };
-  const committer = await startCommitter({ ...shared, registry: registries.committer, settings: SETTINGS });
+  const committer = await startCommitter({
+    ...shared,
+    warehouse: wrapWarehouse?.(warehouse) ?? warehouse,
+    registry: registries.committer,
+    settings: SETTINGS,
+  });
   const parser = await startParser({
     ...shared,
     registry: registries.parser,

@@ -70,6 +70,8 @@ const CODECS: Record<string, codecs.Codec<unknown>> = {
   "command-result": codecs.commandResults,
   "dead-letter": codecs.deadLetters,
   "drop-event": codecs.dropEvents,
+  "table-block": codecs.tableBlocks,
+  "file-skip": codecs.fileSkips,
   "log-epoch": codecs.logEpochs,
 };
 

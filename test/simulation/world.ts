@@ -182,6 +182,7 @@ export class World {
         attemptsMax: 3,
         backoffMsMin: 10,
         backoffMsMax: 200,
+        blockedBackoffMsMax: 200,
         checksTimeoutMs: 1_000,
         retentionMs: 1_000,
         commitsAtOnceMax: 2,

@@ -1,6 +1,7 @@
 import type { ColumnDefinition } from "../../../lib/columns.ts";
 import type { Contract } from "../../../lib/contract/contract.ts";
-import { hasCode, isRetryable } from "../../../lib/errors.ts";
+import { hasCode } from "../../../lib/errors.ts";
+import type { FileSkip } from "../../../lib/messages/generated.ts";
 import { evolve } from "../../../lib/warehouse/schema-evolution.ts";
 import type {
   CommitReceipt,
@@ -9,16 +10,11 @@ import type {
   TableLayout,
   Warehouse,
 } from "../../../lib/warehouse/warehouse.ts";
-import { commitFailureOf, parseFailureOf, type Failure } from "./outcome.ts";
+import { cureOf, probeTable, refusalOf } from "./cure.ts";
+import { commitFailureOf, parseFailureOf, skipFailureOf, type Failure } from "./outcome.ts";
 import type { EndedFile } from "../lane/parse-attempts.ts";
 import { readRecord, type OnRecord } from "./repetitions.ts";
-
-/** Retries `attempt` while its error is `retryable` and the writer has its assignment. */
-export type Persist = <T>(
-  step: string,
-  attempt: () => Promise<T>,
-  retryable?: (thrown: unknown) => boolean,
-) => Promise<T>;
+import type { Persist } from "../lane/retries.ts";
 
 /** What a commit or command needs of the table's only writer. */
 export interface WriterContext {
@@ -30,6 +26,8 @@ export interface WriterContext {
   confirmOwner(): Promise<void>;
   /** True if a command must stop: the writer drains, or rows have waited longer than `afterMs`. */
   mustYield(afterMs: number): boolean;
+  /** Set: an operator has set the file aside. */
+  skipOf(fileId: string): FileSkip | undefined;
   /** The table as this writer last read it; undefined: no such table; "unknown": read it again. */
   description: TableDescription | undefined | "unknown";
   /** RecordedVersions.incomplete, with this writer's own files; "unknown": read it. */
@@ -49,37 +47,67 @@ interface Version {
 }
 
 /**
- * Commits a micro-batch to its table. Excludes files that failed in the parser or conflict with the table;
- * commits the others together. Retries retryable errors without limit. If the commit fails with another
- * error, bisects the batch until the failing file is alone: only that file fails. Throws only when the
- * assignment ends.
+ * Commits a micro-batch to its table. Excludes files that failed in the parser, conflict with the table or
+ * were set aside by an operator; commits the others together. An error that is no file's fault is retried
+ * without limit. A batch that is too large, or that contains a file which fails, is divided until that file
+ * is alone: only that file fails (cure.ts). Throws only when the assignment ends.
  */
 export async function commitFiles(writer: WriterContext, files: readonly EndedFile[]): Promise<CommitResult> {
-  const recordNow = await readRecord(writer, files, anyError);
-  let record = recordNow();
-  let planned = plan(files, await describe(writer), writer.contract, record);
-  if (planned.conflicts) {
-    writer.description = "unknown";
-    record = recordNow();
-    planned = plan(files, await describe(writer), writer.contract, record);
+  const { left, failures } = withoutSkipped(writer, files, (file) => file);
+  try {
+    const recordNow = await readRecord(writer, left, anyError);
+    let record = recordNow();
+    let planned = plan(left, await describe(writer, left), writer.contract, record);
+    if (planned.conflicts) {
+      writer.description = "unknown";
+      record = recordNow();
+      planned = plan(left, await describe(writer, left), writer.contract, record);
+    }
+    for (const [file, failure] of planned.failures) failures.set(file, failure);
+    const receipts = await commitVersions(writer, planned.versions, failures);
+    for (const [file, failure] of failures) record.failed(file, failure);
+    if (writer.incomplete !== "unknown") writer.incomplete = record.incomplete;
+    return { receipts, failures };
+  } catch (thrown) {
+    if (thrown instanceof SkipAsked) return commitFiles(writer, files);
+    throw thrown;
   }
-  const { versions, failures } = planned;
-  const receipts = await commitVersions(writer, versions, failures);
-  for (const [file, failure] of failures) record.failed(file, failure);
-  if (writer.incomplete !== "unknown") writer.incomplete = record.incomplete;
-  return { receipts, failures };
 }
 
-async function describe(writer: WriterContext): Promise<TableDescription | undefined> {
+/** Ends the retries of a step because one of its files was set aside meanwhile. */
+class SkipAsked extends Error {}
+
+function assertNoneSkipped(writer: WriterContext, files: readonly EndedFile[]): void {
+  if (files.some(({ fileId }) => writer.skipOf(fileId))) throw new SkipAsked("a file was set aside");
+}
+
+/** Separates the files that an operator has set aside. */
+function withoutSkipped<T>(writer: WriterContext, all: readonly T[], fileOf: (one: T) => EndedFile) {
+  const failures = new Map<EndedFile, Failure>();
+  const left = all.filter((one) => {
+    const file = fileOf(one);
+    const skip = parseFailureOf(file) ? undefined : writer.skipOf(file.fileId);
+    if (skip) failures.set(file, skipFailureOf(skip));
+    return skip === undefined;
+  });
+  return { left, failures };
+}
+
+async function describe(writer: WriterContext, files: readonly EndedFile[]): Promise<TableDescription | undefined> {
   if (writer.description === "unknown") {
     const { table } = writer.contract;
-    writer.description = await writer.persist("describe", () => writer.warehouse.describe(table), anyError);
+    const read = async (): Promise<TableDescription | undefined> => {
+      assertNoneSkipped(writer, files);
+      return writer.warehouse.describe(table);
+    };
+    const fileIds = files.map(({ fileId }) => fileId);
+    writer.description = await writer.persist("describe", read, { retryable: anyError, fileIds });
   }
   return writer.description;
 }
 
 /** For steps that no file can cause to fail: retries every error. */
-const anyError = (): boolean => true;
+const anyError = (thrown: unknown): boolean => !(thrown instanceof SkipAsked);
 
 interface Plan {
   versions: Version[];
@@ -138,22 +166,15 @@ async function commitVersions(
   failures: Map<EndedFile, Failure>,
 ): Promise<CommitReceipt[]> {
   if (versions.length === 0) return [];
-  const { warehouse, contract, signal } = writer;
-  const confirmOwner = (): Promise<void> => writer.confirmOwner();
   try {
-    const receipt = await writer.persist(
-      "commit",
-      async () => {
-        if (!(await ensureTable(writer, versions))) return NOTHING_TO_DO;
-        const files = versions.map(({ version }) => version);
-        return warehouse.commit({ layout: layoutOf(contract), files }, { signal, confirmOwner });
-      },
-      isRetryable,
-    );
-    return [receipt];
+    return [await commitTogether(writer, versions)];
   } catch (thrown) {
-    if (signal.aborted || hasCode(thrown, "ASSIGNMENT_LOST")) throw thrown;
-    writer.description = "unknown";
+    if (writer.signal.aborted || hasCode(thrown, "ASSIGNMENT_LOST")) throw thrown;
+    if (thrown instanceof SkipAsked) {
+      const { left, failures: skipped } = withoutSkipped(writer, versions, ({ file }) => file);
+      for (const [file, failure] of skipped) failures.set(file, failure);
+      return commitVersions(writer, left, failures);
+    }
     if (versions.length === 1) {
       failures.set(versions[0]!.file, commitFailureOf(thrown));
       return [];
@@ -161,6 +182,45 @@ async function commitVersions(
     const middle = Math.ceil(versions.length / 2);
     const first = await commitVersions(writer, versions.slice(0, middle), failures);
     return [...first, ...(await commitVersions(writer, versions.slice(middle), failures))];
+  }
+}
+
+/** A commit that no repetition helps. Its cause is the error of the last attempt. */
+class Hopeless extends Error {}
+
+/** One commit, repeated as long as that may help. @throws the error of the last attempt, SkipAsked */
+async function commitTogether(writer: WriterContext, versions: readonly Version[]): Promise<CommitReceipt> {
+  const { warehouse, contract, signal } = writer;
+  const confirmOwner = (): Promise<void> => writer.confirmOwner();
+  const endedFiles = versions.map(({ file }) => file);
+  const layout = layoutOf(contract);
+  let number = 0;
+  const attempt = async (): Promise<CommitReceipt> => {
+    assertNoneSkipped(writer, endedFiles);
+    number++;
+    try {
+      if (!(await ensureTable(writer, versions))) return NOTHING_TO_DO;
+      return await warehouse.commit(
+        { layout, files: versions.map(({ version }) => version) },
+        { signal, confirmOwner },
+      );
+    } catch (thrown) {
+      if (signal.aborted || thrown instanceof SkipAsked || hasCode(thrown, "ASSIGNMENT_LOST")) throw thrown;
+      // Somebody may have changed or dropped the table.
+      writer.description = "unknown";
+      let refusal: unknown;
+      const probe = async (): Promise<unknown> => (refusal = await probeTable(warehouse, layout, confirmOwner));
+      const cure = await cureOf({ thrown, attempt: number, files: versions.length, probe });
+      if (cure === "repeat") throw refusal === undefined ? thrown : refusalOf(refusal);
+      throw new Hopeless(cure, { cause: thrown });
+    }
+  };
+  const retryable = (thrown: unknown): boolean =>
+    !(thrown instanceof SkipAsked || thrown instanceof Hopeless || hasCode(thrown, "ASSIGNMENT_LOST"));
+  try {
+    return await writer.persist("commit", attempt, { retryable, fileIds: endedFiles.map(({ fileId }) => fileId) });
+  } catch (thrown) {
+    throw thrown instanceof Hopeless ? thrown.cause : thrown;
   }
 }
 
@@ -178,7 +238,10 @@ const NOTHING_TO_DO: CommitReceipt = {
  * them. Returns false if the table does not exist and is not needed.
  */
 async function ensureTable(writer: WriterContext, versions: readonly Version[]): Promise<boolean> {
-  const description = await describe(writer);
+  const description = await describe(
+    writer,
+    versions.map(({ file }) => file),
+  );
   let columns: readonly ColumnDefinition[] = description?.columns ?? [];
   let changed = false;
   for (const { version } of versions) {

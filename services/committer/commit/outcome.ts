@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { messageOf, TributaryError } from "../../../lib/errors.ts";
-import type { CommitEvent, FileOutcome } from "../../../lib/messages/generated.ts";
+import type { CommitEvent, FileOutcome, FileSkip } from "../../../lib/messages/generated.ts";
 import type { CommitReceipt, RecordedFile } from "../../../lib/warehouse/warehouse.ts";
 import type { EndedFile } from "../lane/parse-attempts.ts";
 
@@ -17,6 +17,10 @@ const MESSAGE_CHARS_MAX = 1_000;
 
 export function commitFailureOf(thrown: unknown): Failure {
   return { code: thrown instanceof TributaryError ? thrown.code : "WAREHOUSE_FAILED", message: messageOf(thrown) };
+}
+
+export function skipFailureOf({ reason, requestedBy }: FileSkip): Failure {
+  return { code: "FILE_SKIPPED", message: `set aside${requestedBy === "" ? "" : ` by ${requestedBy}`}: ${reason}` };
 }
 
 /** The failure of a file that its parser failed or that lost rows; undefined: the file may be committed. */

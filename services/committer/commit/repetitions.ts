@@ -1,6 +1,7 @@
 import type { Contract } from "../../../lib/contract/contract.ts";
 import type { RecordedContent, RecordedVersions, Warehouse } from "../../../lib/warehouse/warehouse.ts";
 import type { EndedFile } from "../lane/parse-attempts.ts";
+import type { Persist } from "../lane/retries.ts";
 import type { Failure } from "./outcome.ts";
 
 /** The version that a file adds, repeats or corrects. */
@@ -107,11 +108,7 @@ function failure({ sourceFile, repeats }: EndedFile, why: string): Failure {
 interface RecordReader {
   readonly warehouse: Pick<Warehouse, "recordedContents" | "recordedVersions">;
   readonly contract: Contract;
-  readonly persist: <T>(
-    step: string,
-    attempt: () => Promise<T>,
-    retryable?: (thrown: unknown) => boolean,
-  ) => Promise<T>;
+  readonly persist: Persist;
   incomplete: number | undefined | "unknown";
 }
 
@@ -128,11 +125,11 @@ export async function readRecord(
   const contents =
     names.length === 0
       ? []
-      : await writer.persist("describe", () => warehouse.recordedContents(table, names), retryable);
+      : await writer.persist("describe", () => warehouse.recordedContents(table, names), { retryable });
   const unknown = isUpsert(contract) && writer.incomplete === "unknown";
   let newest: number | undefined;
   if (unknown || (deleteMissing && repeating.length > 0)) {
-    const versions = await writer.persist("describe", () => warehouse.recordedVersions(table), retryable);
+    const versions = await writer.persist("describe", () => warehouse.recordedVersions(table), { retryable });
     newest = versions.newest;
     if (writer.incomplete === "unknown") writer.incomplete = versions.incomplete;
   }

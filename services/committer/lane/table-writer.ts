@@ -2,12 +2,11 @@ import { keyOf, tableId } from "../../../lib/tables.ts";
 import type { SemaphoreInterface } from "async-mutex";
 import type { Clock } from "../../../lib/clock.ts";
 import type { Contract, Contracts } from "../../../lib/contract/contract.ts";
-import { codeOf, hasCode, messageOf } from "../../../lib/errors.ts";
+import { hasCode } from "../../../lib/errors.ts";
 import type { AssignedPartition, EventLog, LogRecord } from "../../../lib/event-log/event-log.ts";
 import { commitEvents, rowMessages } from "../../../lib/messages/avro.ts";
-import type { Command, CommitEvent, RowMessage } from "../../../lib/messages/generated.ts";
+import type { Command, CommitEvent, FileSkip, RowMessage } from "../../../lib/messages/generated.ts";
 import { TOPICS } from "../../../lib/messages/topics.ts";
-import { retry } from "../../../lib/retry.ts";
 import { assertLogKeptItsPast } from "../../../lib/event-log/recreation/log-past.ts";
 import type { Logger } from "../../../lib/process/logger.ts";
 import type { Tracer } from "../../../lib/process/tracing.ts";
@@ -22,15 +21,12 @@ import type { CommitterMetrics } from "../metrics.ts";
 import { batchLength, dueLimit, hasRoom, type BatchLimits, type Limit } from "./micro-batch.ts";
 import { commitEventOf, needsDeadLetter, outcomeOf, recordsOf, type Failure } from "../commit/outcome.ts";
 import { LedgerWrite, type ReadyFile } from "./ledger-write.ts";
+import { Retries, type Persist, type RetrySettings } from "./retries.ts";
+import type { Skips } from "./skips.ts";
 import { ParseAttempts, type EndedFile } from "./parse-attempts.ts";
 import { FileTraces } from "./traces.ts";
 
-export interface TableWriterSettings extends BatchLimits {
-  /** Consecutive failures of a step after which the writer counts as stuck. It keeps retrying. */
-  attemptsMax: number;
-  backoffMsMin: number;
-  backoffMsMax: number;
-}
+export type TableWriterSettings = BatchLimits & RetrySettings;
 
 /** The commands of a table: the next one, and how to carry it out. */
 export interface TableCommands {
@@ -51,8 +47,11 @@ export interface TableWriterDeps {
   metrics: CommitterMetrics;
   tracer: Tracer;
   commands: TableCommands;
+  skips: Pick<Skips, "of">;
   /** Limits concurrent commits. While a writer waits for a slot, its files gather. */
   commitSlots: Pick<SemaphoreInterface, "acquire">;
+  /** Limits concurrent attempts of blocked tables, which must not take the slots of the others. */
+  blockedSlots: Pick<SemaphoreInterface, "acquire">;
   settings: TableWriterSettings;
 }
 
@@ -98,7 +97,7 @@ export class TableWriter implements WriterContext {
   #acked = 0;
   readonly #expiry: ExpiryCheck;
   #lastCommitAtMs: number | undefined;
-  #stuckError: unknown;
+  readonly #retries: Retries;
   #releaseSlot = (): void => undefined;
 
   /** `previous` resolves when this process's previous writer of the table has closed. */
@@ -109,6 +108,12 @@ export class TableWriter implements WriterContext {
     this.#partition = partition;
     this.#expiry = new ExpiryCheck(deps.log, partition.topic);
     this.#traces = new FileTraces(deps.tracer);
+    this.#retries = new Retries(deps, {
+      table,
+      signal: this.signal,
+      failed: () => this.#onFailure(),
+      resuming: (step, isBlocked) => this.#reacquire(step, isBlocked),
+    });
     if (partition.signal.aborted) this.#end();
     else partition.signal.addEventListener("abort", () => this.#end(), { once: true });
     this.#opened = previous.then(() => this.#open());
@@ -125,7 +130,7 @@ export class TableWriter implements WriterContext {
 
   /** The error that keeps the writer stuck; undefined: it is not stuck. */
   get stuckError(): unknown {
-    return this.#stuckError;
+    return this.#retries.stuckError;
   }
 
   /**
@@ -158,10 +163,19 @@ export class TableWriter implements WriterContext {
     this.#work.notify();
   }
 
+  /** Ends the wait of a failing step: a file was set aside. */
+  retryNow(): void {
+    this.#retries.wake();
+  }
+
+  skipOf(fileId: string): FileSkip | undefined {
+    return this.#deps.skips.of(this.table, fileId);
+  }
+
   /** Stops feeding, commits complete files unless the writer is stuck, then closes. Idempotent. */
   async drain(): Promise<void> {
     this.#draining = true;
-    if (this.#stuckError !== undefined) this.#end();
+    if (this.stuckError !== undefined) this.#end();
     this.#notifyAll();
     await this.closed;
   }
@@ -173,27 +187,19 @@ export class TableWriter implements WriterContext {
   }
 
   /** Retries until success, an error that is not `retryable`, or the end of the assignment. */
-  persist = async <T>(step: string, attempt: () => Promise<T>, retryable = unlessAssignmentLost): Promise<T> => {
-    const { clock, settings, logger, metrics } = this.#deps;
-    const { attemptsMax, backoffMsMin, backoffMsMax } = settings;
-    let stuck = false;
-    const onRetry = (thrown: unknown, attempts: number): void => {
-      // Release the commit slot before retrying, so that other tables can commit.
-      this.#releaseSlot();
-      metrics.retries.inc({ step });
-      metrics.throughput.error(codeOf(thrown));
-      logger.warn({ table: this.table, step, attempts, err: thrown }, `${step} failed, retrying`);
-      if (attempts >= attemptsMax) this.#setStuckError(thrown);
-      stuck ||= attempts >= attemptsMax;
-      if (this.#draining) this.#end();
-    };
-    const options = { attemptsMax: Infinity, backoffMsMin, backoffMsMax, signal: this.signal, retryable, onRetry };
-    try {
-      return await retry(clock, options, attempt);
-    } finally {
-      if (stuck) this.#setStuckError(undefined);
-    }
-  };
+  persist: Persist = (step, attempt, options) => this.#retries.run(step, attempt, options);
+
+  #onFailure(): void {
+    // Other tables can commit during the wait.
+    this.#releaseSlot();
+    if (this.#draining) this.#end();
+  }
+
+  async #reacquire(step: string, isBlocked: boolean): Promise<void> {
+    if (step !== "commit") return;
+    const { commitSlots, blockedSlots } = this.#deps;
+    [, this.#releaseSlot] = await (isBlocked ? blockedSlots : commitSlots).acquire();
+  }
 
   get #over(): boolean {
     return this.#draining || this.signal.aborted;
@@ -270,6 +276,7 @@ export class TableWriter implements WriterContext {
       this.#end();
       await this.#ledgerWrite.done().catch(() => undefined);
       await Promise.allSettled((attempts?.stages() ?? []).map((stage) => stage.discard()));
+      await this.#retries.settled();
       this.#deps.metrics.writers.dec();
     }
   }
@@ -369,17 +376,6 @@ export class TableWriter implements WriterContext {
     this.#acked = Math.max(this.#acked, position);
   }
 
-  #setStuckError(thrown: unknown): void {
-    if (thrown === this.#stuckError) return;
-    const { metrics, logger } = this.#deps;
-    if (thrown === undefined) metrics.writerStuck.remove({ table: this.table });
-    else metrics.writerStuck.set({ table: this.table }, 1);
-    if (thrown !== undefined && this.#stuckError === undefined) {
-      logger.error({ table: this.table, err: thrown }, `table writer is stuck: ${messageOf(thrown)}`);
-    }
-    this.#stuckError = thrown;
-  }
-
   #end(): void {
     this.#stop.abort();
     this.#notifyAll();
@@ -390,6 +386,3 @@ export class TableWriter implements WriterContext {
     this.#room.notify();
   }
 }
-
-/** The default `retryable`: every error, as long as the partition is still assigned. */
-const unlessAssignmentLost = (thrown: unknown): boolean => !hasCode(thrown, "ASSIGNMENT_LOST");

@@ -97,6 +97,7 @@ function statusOf(record: FileRecord): FileStatus {
     durations: { queuedMs: null, parseMs: record.parseMs, commitMs: null, totalMs: null },
     commit: null,
     error: errorCode === null ? null : describeError(errorCode, record.errorMessage ?? ""),
+    blocked: null,
     links: linksOf(fileId, table),
   };
 }

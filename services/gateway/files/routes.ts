@@ -5,7 +5,7 @@ import { fileListSchema, fileStates, fileStatusSchema, isFinal, type FileStatus 
 import type { App, GatewayDeps } from "../http/deps.ts";
 import { plainText, problemResponses, waitMsOf, waitParameters } from "../http/parameters.ts";
 
-const fileIdSchema = z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i, "not a valid file id");
+export const fileIdSchema = z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i, "not a valid file id");
 
 /** GET /v1/files: the status of one file, and lists of files. */
 export function addFileRoutes(app: App, deps: GatewayDeps): void {

@@ -1,5 +1,5 @@
 import type { EventLog, LogRecord, Tail } from "../../../lib/event-log/event-log.ts";
-import { commitEvents, fileEvents, parseEvents } from "../../../lib/messages/avro.ts";
+import { commitEvents, fileEvents, parseEvents, tableBlocks } from "../../../lib/messages/avro.ts";
 import { TOPICS } from "../../../lib/messages/topics.ts";
 import { withArrival, withEnding, withParseEvent } from "./status.ts";
 import type { FileView } from "./view.ts";
@@ -8,7 +8,7 @@ import { ownOf } from "../../../lib/own.ts";
 /** Texts that repeat across events (table names, columns, dialects) are kept once in memory. */
 const SHARED_TEXTS_MAX = 10_000;
 
-/** Applies file-events, parse-events and commits to the view, from the earliest kept record, until closed. */
+/** Applies events of files, commits and blocked tables to the view, from the earliest kept record, until closed. */
 export async function feedView(
   log: EventLog,
   view: FileView,
@@ -36,6 +36,7 @@ export async function feedView(
       };
       view.apply(event.fileId, (facts) => withParseEvent(facts, { ...event, ...texts }));
     },
+    [TOPICS.tableBlocks.name]: ({ value }) => view.noteBlock(tableBlocks.decode(value)),
     [TOPICS.commits.name]: ({ value }) => {
       const { files, commitId, snapshotId, committedAtMs, commitMs, ...event } = commitEvents.decode(value);
       const [table, strategy] = [shared(event.table), shared(event.strategy)];

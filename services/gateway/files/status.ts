@@ -196,6 +196,7 @@ export function statusOf(fileId: string, facts: FileFacts): FileStatus | undefin
       }) ||
       null,
     error: errorOf(facts),
+    blocked: null,
     links: linksOf(fileId, table),
   };
 }

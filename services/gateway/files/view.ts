@@ -1,5 +1,7 @@
+import type { TableBlock } from "../../../lib/messages/generated.ts";
+import { Blocks } from "./blocks.ts";
 import { noFileFacts, receivedAtMsOf, fileStateOf, statusOf, tableOfFile, type FileFacts } from "./status.ts";
-import { isFinal, type FileState, type FileStatus } from "../http/schemas.ts";
+import { isFinal, type BlockStatus, type FileState, type FileStatus } from "../http/schemas.ts";
 import { isDerivedFileId } from "../../../lib/file-id.ts";
 import { NewestVersions, type NewestVersion } from "./newest-versions.ts";
 
@@ -20,6 +22,9 @@ export interface FilePlace {
 /** Files beyond this factor of `filesMax` start a bulk eviction; bulk eviction is cheap. */
 const SLACK = 1.1;
 
+/** Files whose change is announced when their table becomes blocked, or is free again. */
+const ANNOUNCED_MAX = 1_000;
+
 const isNamed = (facts: FileFacts): boolean => (facts.arrival ?? facts.ending) !== undefined;
 
 const isBefore = (a: FilePlace, b: FilePlace): boolean =>
@@ -32,6 +37,8 @@ const isBefore = (a: FilePlace, b: FilePlace): boolean =>
  */
 export class FileView {
   readonly #filesMax: number;
+  readonly #nowMs: () => number;
+  readonly #blocks = new Blocks();
   readonly #known = new Map<string, FileFacts>();
   /** By table: files not yet in a final state, with the time of their arrival. */
   readonly #waiting = new Map<string, Map<string, number>>();
@@ -44,8 +51,9 @@ export class FileView {
   /** The newest evicted file. */
   #evictedUpTo: FilePlace | undefined;
 
-  constructor(filesMax: number) {
+  constructor(filesMax: number, nowMs: () => number = Date.now) {
     this.#filesMax = filesMax;
+    this.#nowMs = nowMs;
   }
 
   /** Applies an event to a file. Calls the listeners synchronously if the file's state changes. */
@@ -60,13 +68,31 @@ export class FileView {
     else if (placeOf(fileId, before).receivedAtMs !== placeOf(fileId, after).receivedAtMs) this.#sorted = false;
     const moved = !before || isNamed(before) !== isNamed(after) || fileStateOf(before) !== fileStateOf(after);
     if (this.#listeners.size === 0 || !moved) return;
-    const status = statusOf(fileId, after);
+    const status = this.#statusOf(fileId, after);
     if (status) for (const listener of this.#listeners) listener(status);
+  }
+
+  /** Notes that a table's commits keep failing, or succeed again. */
+  noteBlock(block: TableBlock): void {
+    const before = this.blockOf(block.table) !== null;
+    // The topics are read independently: the commit that ended the block may have been read before it.
+    const isOver = block.atMs < (this.#commits.get(block.table) ?? 0);
+    this.#blocks.note(isOver ? { ...block, blocked: false } : block);
+    if (before === (this.blockOf(block.table) !== null) || this.#listeners.size === 0) return;
+    for (const fileId of [...(this.#waiting.get(block.table)?.keys() ?? [])].slice(0, ANNOUNCED_MAX)) {
+      const status = this.get(fileId);
+      if (status) for (const listener of this.#listeners) listener(status);
+    }
+  }
+
+  /** Why the table takes no rows; null: nothing is known to keep it from them. */
+  blockOf(table: string): BlockStatus | null {
+    return this.#blocks.of(table, this.#nowMs());
   }
 
   get(fileId: string): FileStatus | undefined {
     const facts = this.#known.get(fileId);
-    return facts && statusOf(fileId, facts);
+    return facts && this.#statusOf(fileId, facts);
   }
 
   /** What is known of a file version. */
@@ -94,10 +120,10 @@ export class FileView {
       if (before !== undefined && !isBefore(places[index]!, before)) continue;
       const facts = this.#known.get(fileId)!;
       if (table !== undefined && tableOfFile(facts) !== table) continue;
-      if (status !== undefined && fileStateOf(facts) !== status) continue;
+      if (status !== undefined && this.#stateOf(facts) !== status) continue;
       if (!isNamed(facts)) continue;
       if (files.length === limit) return { files, exhausted: false };
-      files.push(statusOf(fileId, facts)!);
+      files.push(this.#statusOf(fileId, facts)!);
     }
     return { files, exhausted: this.#evictedUpTo === undefined };
   }
@@ -118,6 +144,7 @@ export class FileView {
 
   noteCommit(table: string, atMs: number): void {
     this.#commits.set(table, Math.max(atMs, this.#commits.get(table) ?? 0));
+    this.#blocks.noteCommit(table, atMs);
   }
 
   /** Time of the newest commit, epoch milliseconds; null if none is known. */
@@ -148,6 +175,18 @@ export class FileView {
   subscribe(listener: (status: FileStatus) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
+  }
+
+  #stateOf(facts: FileFacts): FileState {
+    const state = fileStateOf(facts);
+    const table = tableOfFile(facts);
+    return state === "parsed" && table !== undefined && this.blockOf(table) ? "blocked" : state;
+  }
+
+  #statusOf(fileId: string, facts: FileFacts): FileStatus | undefined {
+    const status = statusOf(fileId, facts);
+    const blocked = status?.status === "parsed" ? this.blockOf(status.table) : null;
+    return status && blocked ? { ...status, status: "blocked", blocked } : status;
   }
 
   /** Whether an event concerns an evicted file. A file event is read once, so its file is new. */

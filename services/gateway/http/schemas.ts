@@ -4,7 +4,7 @@ import { z } from "zod";
 
 const time = z.string().describe("ISO 8601, UTC").meta({ example: "2026-01-31T12:00:00.123Z" });
 
-export const fileStates = ["received", "parsing", "parsed", "committed", "rejected", "failed"] as const;
+export const fileStates = ["received", "parsing", "parsed", "blocked", "committed", "rejected", "failed"] as const;
 export type FileState = (typeof fileStates)[number];
 
 /** Whether a file's state is final. */
@@ -15,12 +15,26 @@ export const columnSchema = z.object({ name: z.string(), type: z.string(), heade
 
 export const errorSchema = z.object({ code: z.string(), message: z.string(), remedy: z.string() });
 
+export const blockSchema = z
+  .object({
+    step: z.string().describe("what keeps failing: commit, record, open …"),
+    error: errorSchema,
+    attempts: z.number().describe("failed attempts in a row"),
+    since: time,
+    nextTryAt: time,
+    files: z.array(z.string()).describe("ids of the files of the failing commit"),
+  })
+  .meta({ id: "Block", description: "Why a table takes no rows. It is tried again until the cause is removed" });
+export type BlockStatus = z.infer<typeof blockSchema>;
+
 export const fileStatusSchema = z
   .object({
     fileId: z.string(),
     table: z.string(),
     sourceFile: z.string().describe("name of the file within its table"),
-    status: z.enum(fileStates).describe("committed: its rows can be queried"),
+    status: z
+      .enum(fileStates)
+      .describe("committed: its rows can be queried; blocked: its table's commits keep failing, see `blocked`"),
     kind: z.enum(["put", "deleted"]),
     origin: z.enum(["upload", "drop", "replay"]).nullable().describe("null: unknown, its file event is no longer kept"),
     replayOf: z.string().nullable(),
@@ -49,6 +63,7 @@ export const fileStatusSchema = z
       .describe("milliseconds"),
     commit: z.object({ commitId: z.string(), snapshotId: z.string().nullable(), strategy: z.string() }).nullable(),
     error: errorSchema.nullable(),
+    blocked: blockSchema.nullable().describe("set while its status is blocked"),
     links: z.object({ self: z.string(), table: z.string(), rejects: z.string() }),
     repeated: z
       .literal(true)
@@ -106,6 +121,7 @@ export const tableSummarySchema = z.object({
       oldestSeconds: z.number().describe("age of the oldest of these files"),
     })
     .describe("files not yet in the table"),
+  blocked: blockSchema.nullable().describe("set while the table's commits keep failing"),
   links: z.object({ self: z.string(), files: z.string(), rejects: z.string() }),
 });
 export type TableSummary = z.infer<typeof tableSummarySchema>;

@@ -14,6 +14,7 @@ import { addReplayRoutes } from "../replays/routes.ts";
 import { addApiDescription } from "./description.ts";
 import { addEventRoutes } from "../files/events-route.ts";
 import { addFileRoutes } from "../files/routes.ts";
+import { addSkipRoute } from "../files/skip-route.ts";
 import { addLogRoutes } from "../log-recreation/routes.ts";
 import { addDropRoutes, addNotificationRoutes } from "../drops/routes.ts";
 import { addPreviewRoutes } from "../ingest/preview-route.ts";
@@ -56,6 +57,7 @@ export async function buildServer(deps: GatewayDeps): Promise<App> {
   for (const add of [
     addUploadRoutes,
     addFileRoutes,
+    addSkipRoute,
     addTableRoutes,
     addQueryRoutes,
     addRejectRoutes,

@@ -68,6 +68,7 @@ function summaryOf({ view, contracts, clock }: GatewayDeps, table: string, exist
     exists,
     lastCommitAt: isoTime(view.lastCommitAtMs(table)),
     lag: { files, oldestSeconds },
+    blocked: view.blockOf(table),
     links: {
       self: `/v1/tables/${table}`,
       files: `/v1/files?table=${table}`,
@@ -77,7 +78,7 @@ function summaryOf({ view, contracts, clock }: GatewayDeps, table: string, exist
 }
 
 async function describeTable(deps: GatewayDeps, table: string): Promise<z.infer<typeof tableSchema>> {
-  const description = await deps.warehouse.describe(table);
+  const { description, content, gate } = await contentsOf(deps, table);
   const summary = summaryOf(deps, table, description !== undefined);
   const contract = summary.contractFault?.inForce === false ? undefined : deps.contracts.of(table);
   const isKnown = description !== undefined || summary.declared || summary.contractFault !== null;
@@ -85,9 +86,6 @@ async function describeTable(deps: GatewayDeps, table: string): Promise<z.infer<
     throw new TributaryError("NOT_FOUND", `no such table: '${table}'`);
   }
   const columns = description?.columns ?? null;
-  const dateColumn = columns?.find(({ name }) => name === INGESTION_DATE)?.name;
-  const limits = { timeoutMs: deps.settings.TRIBUTARY_QUERY_TIMEOUT };
-  const content = description && (await deps.warehouse.reads.freshness(table, dateColumn, limits));
   return {
     ...summary,
     columns,
@@ -98,7 +96,22 @@ async function describeTable(deps: GatewayDeps, table: string): Promise<z.infer<
       lastCommitAt: summary.lastCommitAt,
       lastIngestionDate: content?.lastDate ?? null,
     },
-    gate: description ? await gateOf(deps, table) : null,
+    gate,
     contract: contract ?? { table },
   };
+}
+
+/** What the warehouse tells of the table. Of a table that it refuses: nothing, so that the block is shown. */
+async function contentsOf(deps: GatewayDeps, table: string) {
+  try {
+    const description = await deps.warehouse.describe(table);
+    if (!description) return { description, content: undefined, gate: null };
+    const dateColumn = description.columns.find(({ name }) => name === INGESTION_DATE)?.name;
+    const limits = { timeoutMs: deps.settings.TRIBUTARY_QUERY_TIMEOUT };
+    const content = await deps.warehouse.reads.freshness(table, dateColumn, limits);
+    return { description, content, gate: await gateOf(deps, table) };
+  } catch (thrown) {
+    if (deps.view.blockOf(table) === null) throw thrown;
+    return { description: undefined, content: undefined, gate: null };
+  }
 }

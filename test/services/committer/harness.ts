@@ -25,6 +25,7 @@ export const SETTINGS: CommitterSettings = {
   attemptsMax: 3,
   backoffMsMin: 1,
   backoffMsMax: 5,
+  blockedBackoffMsMax: 5,
   checksTimeoutMs: 1_000,
   retentionMs: 1_000,
   commitsAtOnceMax: 4,

@@ -24,7 +24,9 @@ test("uploads, drops, replays and commands", async () => {
     });
   const upload = (table: string) =>
     fetch(`${gateway.url}/v1/tables/${table}/files/a.csv`, { method: "PUT", body: "id\n1\n" });
-  assert.equal((await upload("sales")).status, 202);
+  const uploaded = await upload("sales");
+  assert.equal(uploaded.status, 202);
+  const { fileId } = (await uploaded.json()) as { fileId: string };
   assert.equal((await upload("no table")).status, 400);
   drops.drop("sales/b.csv", "id\n2\n");
   drops.drop("stray.csv", "id\n3\n");
@@ -34,10 +36,20 @@ test("uploads, drops, replays and commands", async () => {
   assert.equal((await post("/v1/tables/sales/replay", { onlyFile: "a.csv" })).status, 202);
   assert.equal((await post("/v1/tables/sales/checks/run", { timeout: "1ms" })).status, 202);
   await log.publish(TOPICS.commits.name, [{ key: "sales", value: Buffer.from("no Avro") }]);
+  const gone = new AbortController();
+  const skipping = fetch(`${gateway.url}/v1/files/${fileId}/skip`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ reason: "for the test" }),
+    signal: gone.signal,
+  }).catch(() => undefined);
+  await until("the skip is sent", async () => (await log.offsets(TOPICS.fileSkips.name))[0]?.next === 1);
+  gone.abort();
+  await skipping;
   flows.push(
     await assertFlow(registry, "gateway", {
       received: { file: 3, deletion: 1 },
-      sent: { file: 2, deletion: 1, replay: 1, command: 1 },
+      sent: { file: 2, deletion: 1, replay: 1, command: 1, skip: 1 },
       errors: { TABLE_NAME_INVALID: 1, WAIT_TIMEOUT: 1 },
       dropped: { drop_unfit: 1, repeated_file: 1, "undecodable!": 1 },
     }),

@@ -136,6 +136,7 @@ const TONES = new Map(Object.entries({
   rejected: "bad",
   error: "bad",
   conflict: "bad",
+  blocked: "bad",
   received: "busy",
   parsing: "busy",
   parsed: "busy",

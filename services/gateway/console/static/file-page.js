@@ -1,7 +1,7 @@
 /** The page of one file: status, time per step, format, columns and error. */
 import { call } from "./api.js";
 import { ago, byId, count, dataTable, element, filePill, guarded, pairs, redraw, size, took, waiting } from "./dom.js";
-import { faultOf, fileById, isBusy, onFile, rejectsLink, tableLink } from "./files.js";
+import { blockedPart, faultOf, fileById, isBusy, onFile, rejectsLink, tableLink } from "./files.js";
 import { dialectText } from "./upload.js";
 
 let selected = "";
@@ -25,7 +25,7 @@ onFile((file) => {
 });
 
 function draw(file) {
-  const { sourceFile, table, kind, origin, error, columns, rowsRejected } = file;
+  const { sourceFile, table, kind, origin, error, blocked, columns, rowsRejected } = file;
   byId("files-title").textContent = sourceFile;
   document.title = `${sourceFile} · Tributary`;
   redraw(
@@ -43,6 +43,7 @@ function draw(file) {
       ),
     ),
     error && element("div", { class: "card pad problem", role: "alert" }, faultOf(error)),
+    blocked && blockedPart(blocked),
     steps(file),
     element(
       "div",

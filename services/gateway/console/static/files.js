@@ -14,7 +14,8 @@ let loaded = false;
 /** Calls `listener` with each new or changed file. */
 export const onFile = (listener) => listeners.push(listener);
 
-export const isBusy = ({ status }) => status === "received" || status === "parsing" || status === "parsed";
+const BUSY = new Set(["received", "parsing", "parsed", "blocked"]);
+export const isBusy = ({ status }) => BUSY.has(status);
 
 const newestFirst = () => [...files.values()].sort((a, b) => (a.fileId < b.fileId ? 1 : -1));
 
@@ -44,6 +45,7 @@ const FILTERS = {
   "": () => true,
   busy: isBusy,
   committed: ({ status }) => status === "committed",
+  blocked: ({ status }) => status === "blocked",
   rejects: ({ rowsRejected }) => rowsRejected > 0,
   failed: ({ status }) => status === "failed" || status === "rejected",
 };
@@ -146,6 +148,15 @@ export const faultOf = ({ code, message, remedy }) =>
     element("strong", {}, code),
     ` ${message} `,
     element("span", { class: "hint" }, remedy),
+  );
+
+/** Why a table takes no rows, and when it is tried again. */
+export const blockedPart = ({ step, error, attempts, since, nextTryAt }) =>
+  element(
+    "div",
+    { class: "card pad problem", role: "alert" },
+    faultOf(error),
+    element("p", {}, `Blocked ${ago(since)}: ${step} failed ${count(attempts)} times. Next try: ${nextTryAt}.`),
   );
 
 byId("file-filter").addEventListener("change", () => drawFiles());

@@ -3,7 +3,7 @@
  */
 import { call, query, tablePath } from "./api.js";
 import { ago, byId, count, dataTable, element, guarded, pill, redraw, size, tiles, waiting } from "./dom.js";
-import { fileTable, filesOf, isBusy, tableLink } from "./files.js";
+import { blockedPart, fileTable, filesOf, isBusy, tableLink } from "./files.js";
 import { offerTables } from "./query.js";
 import { checksPart, contractFaultCard, contractPart, gateOf, maintenancePart, outcome, part, schemaPart } from "./table-parts.js";
 import { currentRejects, readRejects, rejectsPart } from "./rejects.js";
@@ -68,14 +68,14 @@ function drawList(tables) {
         "Last commit",
         "",
       ],
-      tables.map(({ table, declared, contractFault, exists, lag, lastCommitAt }) => [
+      tables.map(({ table, declared, contractFault, exists, lag, blocked, lastCommitAt }) => [
         tableLink(table),
         contractFault
           ? pill("faulty", "bad")
           : declared
             ? "declared"
             : element("span", { class: "hint" }, "default"),
-        stateOf(exists, lag),
+        stateOf(exists, lag, blocked),
         count(lag.files),
         `${lag.oldestSeconds.toFixed(1)} s`,
         element("span", {}, ago(lastCommitAt)),
@@ -86,8 +86,8 @@ function drawList(tables) {
   );
 }
 
-const stateOf = (exists, { files }) =>
-  files > 0 ? pill("loading", "busy") : exists ? pill("up to date", "good") : pill("no files yet");
+const stateOf = (exists, { files }, blocked) =>
+  blocked ? pill("blocked") : files > 0 ? pill("loading", "busy") : exists ? pill("up to date", "good") : pill("no files yet");
 
 /**
  * Reads the table's page again if it is shown. Draws each part when it arrives: the warehouse may take
@@ -122,6 +122,7 @@ function drawTable() {
     byId("table-detail"),
     header(name, table),
     contractFaultCard(table),
+    table.blocked && blockedPart(table.blocked),
     outcome,
     numbers(table, health, runs, rejects && currentRejects(name, rejects)),
     element(

@@ -1,0 +1,49 @@
+import type { EventLog, LogRecord, Tail } from "../../../lib/event-log/event-log.ts";
+import { fileSkips } from "../../../lib/messages/avro.ts";
+import type { FileSkip } from "../../../lib/messages/generated.ts";
+import { TOPICS } from "../../../lib/messages/topics.ts";
+import type { Logger } from "../../../lib/process/logger.ts";
+
+/** Skips in memory, newest first. Older ones concern files that have ended long ago. */
+const SKIPS_MAX = 100_000;
+
+/**
+ * The files that operators have set aside. Every committer reads all of `file-skips`, without a consumer
+ * group: a skip stays in effect if the table moves to another committer. A skip of a file that has ended
+ * changes nothing.
+ */
+export class Skips {
+  readonly #byFile = new Map<string, FileSkip>();
+  #tail: Tail | undefined;
+
+  /** Calls `onSkip` with the table of each skip. Resolves before existing records are read. */
+  static async follow(log: EventLog, logger: Logger, onSkip: (table: string) => void): Promise<Skips> {
+    const skips = new Skips();
+    const take = ({ topic, offset, value }: LogRecord): void => {
+      try {
+        const skip = fileSkips.decode(value);
+        skips.#add(skip);
+        onSkip(skip.table);
+      } catch (thrown) {
+        logger.error({ topic, offset, err: thrown }, "skipping record: cannot be decoded");
+      }
+    };
+    skips.#tail = await log.tail([TOPICS.fileSkips.name], take);
+    return skips;
+  }
+
+  /** The skip of a file of the table; undefined: nobody set it aside. */
+  of(table: string, fileId: string): FileSkip | undefined {
+    const skip = this.#byFile.get(fileId);
+    return skip?.table === table ? skip : undefined;
+  }
+
+  async close(): Promise<void> {
+    await this.#tail?.close();
+  }
+
+  #add(skip: FileSkip): void {
+    this.#byFile.set(skip.fileId, skip);
+    if (this.#byFile.size > SKIPS_MAX) this.#byFile.delete(this.#byFile.keys().next().value!);
+  }
+}
