@@ -1,0 +1,21 @@
+import { commitEvents } from "../../../lib/messages/avro.ts";
+import type { CommitEvent } from "../../../lib/messages/generated.ts";
+
+/** A record of the log is at most this part of its limit, which counts the key and the headers, too. */
+const RECORD_SHARE_MAX = 0.9;
+
+/**
+ * The encoded event in parts that fit into records of the log, each with some of the files. Every part has
+ * the commit's id. Its counts and the table's files are in the first part only.
+ */
+export function encodedParts(event: CommitEvent, recordBytesMax: number): Buffer[] {
+  const value = commitEvents.encode(event);
+  const { files } = event;
+  if (value.length <= recordBytesMax * RECORD_SHARE_MAX || files.length <= 1) return [value];
+  const middle = Math.ceil(files.length / 2);
+  const uncounted = { rowsInserted: 0, rowsUpdated: 0, rowsDeleted: 0, tableFiles: null };
+  return [
+    ...encodedParts({ ...event, files: files.slice(0, middle) }, recordBytesMax),
+    ...encodedParts({ ...event, ...uncounted, files: files.slice(middle) }, recordBytesMax),
+  ];
+}
