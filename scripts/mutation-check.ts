@@ -168,10 +168,18 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     invariant: "I11",
     what: "a failed step is not retried",
-    file: "services/committer/lane/table-writer.ts",
-    from: "const options = { attemptsMax: Infinity,",
-    to: "const options = { attemptsMax: 1,",
+    file: "services/committer/lane/retries.ts",
+    from: "if (signal.aborted || !(await retryable(thrown, attempts))) throw thrown;",
+    to: "throw thrown;",
     run: simulate(100),
+  },
+  {
+    invariant: "I11",
+    what: "a table that refuses every file fails its files in turn",
+    file: "services/committer/commit/cure.ts",
+    from: 'return attempt > 1 && (await probe()) === undefined ? "fail" : "repeat";',
+    to: 'return "fail";',
+    run: test("test/flow/blocked-table.test.ts"),
   },
   {
     invariant: "I12",

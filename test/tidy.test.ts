@@ -65,7 +65,6 @@ const MANY_PARAMETERS = new Map([
   ["lib/warehouse/staging/chunk.ts fillValues", HOT],
   ["lib/warehouse/trino/client/client.ts Statement.constructor", WAREHOUSE],
   ["lib/warehouse/trino/commit/commit.ts mergeAnyPartitions", WAREHOUSE],
-  ["lib/warehouse/trino/ledger.ts insertNew", WAREHOUSE],
   ["lib/warehouse/trino/maintenance/maintain.ts maintainTable", WAREHOUSE],
   ["services/committer/commit/dead-letter.ts deadLetterOf", PLAIN],
   ["services/committer/lane/parse-attempts.ts #end", PLAIN],

@@ -14,6 +14,20 @@ export function commitContract(opened: Opened): void {
   const tableOf = (layout: keyof typeof LAYOUTS): TestTable =>
     new TestTable(opened.warehouse, COLUMNS, LAYOUTS[layout]);
 
+  describe("keys that are not equal to themselves", () => {
+    for (const layout of ["upsert", "upsert with deleteMissing"] as const) {
+      test(`${layout}: NaN is one key, and -0 is 0`, async () => {
+        const table = new TestTable(opened.warehouse, columns({ id: "DOUBLE", name: "VARCHAR" }), LAYOUTS[layout]);
+        const rows = [NaN, 0, 1.5].map((id) => ({ id, name: "first" }));
+        assertCounts(await table.commit({ sourceFile: "a", sourceOffset: 1, rows }), 3, 0, 0);
+        assertCounts(await table.commit({ sourceFile: "a", sourceOffset: 1, rows }), 0, 0, 0);
+        const changed = [NaN, -0, 1.5].map((id) => ({ id, name: "second" }));
+        assertCounts(await table.commit({ sourceFile: "a", sourceOffset: 2, rows: changed }), 0, 3, 0);
+        assert.deepEqual(await table.rows(["name"]), [["second"], ["second"], ["second"]]);
+      });
+    }
+  });
+
   describe("commit in every mode", () => {
     for (const layout of Object.keys(LAYOUTS)) {
       test(`${layout}: rows appear whole, with where they came from`, async () => {

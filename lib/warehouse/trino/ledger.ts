@@ -133,13 +133,7 @@ export class TrinoLedger {
     for (const file of ended) rows.set(file.outcome.fileId, ledgerRow(file.table, file, file.recordedAtMs));
     await this.#context.tables.ensureInternal("_ingest_files");
     for (const some of chunks([...rows.values()], ROWS_A_STATEMENT)) {
-      await addNew(
-        this.#context,
-        "_ingest_files",
-        valuesSelect(INTERNAL_TABLES._ingest_files, some),
-        ["file_id"],
-        some,
-      );
+      await addNew(this.#context, "_ingest_files", valuesSelect(INTERNAL_TABLES._ingest_files, some), some);
     }
     for (const { table, outcome } of ended) this.#context.recordedOffsets.written(table, outcome.sourceOffset);
   }
@@ -164,19 +158,12 @@ export class TrinoLedger {
         this.#context,
         "_rejected_rows",
         select,
-        ["file_id", "source_row"],
         some.map((one) => one.file),
       );
     }
     for (const one of alone) {
       await withRows(this.#context, one.table, REJECT_COLUMNS, [one.rejects], ({ select }) =>
-        addNew(
-          this.#context,
-          "_rejected_rows",
-          rejectSelect(one, select),
-          ["file_id", "source_row"],
-          [{ file_id: one.outcome.fileId }],
-        ),
+        addNew(this.#context, "_rejected_rows", rejectSelect(one, select), [{ file_id: one.outcome.fileId }]),
       );
     }
   }
@@ -203,6 +190,8 @@ function rejectSelect({ table, outcome, recordedAtMs }: Ended & { rejects: Spill
   return `SELECT ${list.join(", ")} FROM (${rows}) AS r`;
 }
 
+const KEYS = { _ingest_files: ["file_id"], _rejected_rows: ["file_id", "source_row"] } as const;
+
 /**
  * Adds the rows of `select` whose key the table does not have. All rows belong to the file ids of `files`. A
  * MERGE, because Iceberg refuses it if another process has added rows of these files meanwhile; the
@@ -210,9 +199,8 @@ function rejectSelect({ table, outcome, recordedAtMs }: Ended & { rejects: Spill
  */
 async function addNew(
   context: CommitContext,
-  table: InternalTable,
+  table: "_ingest_files" | "_rejected_rows",
   select: string,
-  key: readonly string[],
   files: readonly Row[],
 ): Promise<void> {
   const ids = [...new Set(files.map((file) => trino.stringLiteral(String(file["file_id"]))))].join(", ");
@@ -220,7 +208,7 @@ async function addNew(
   await runRepeatable(
     context,
     `MERGE INTO ${tableSql(table)} AS t USING (${select}) AS s
-     ON ${allEqual(key, "t", "s")} AND t."file_id" IN (${ids})
+     ON ${allEqual(KEYS[table], "t", "s")} AND t."file_id" IN (${ids})
      WHEN NOT MATCHED THEN INSERT (${namesOf(table)}) VALUES (${columnList(names, "s")})`,
   );
 }

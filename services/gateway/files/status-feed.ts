@@ -8,7 +8,7 @@ import { ownOf } from "../../../lib/own.ts";
 /** Texts that repeat across events (table names, columns, dialects) are kept once in memory. */
 const SHARED_TEXTS_MAX = 10_000;
 
-/** Applies events of files, commits and blocked tables to the view, from the earliest kept record, until closed. */
+/** Applies events of files, commits and blocks to the view, from the earliest kept record, until closed. */
 export async function feedView(
   log: EventLog,
   view: FileView,

@@ -5,8 +5,8 @@ import { after, describe, test } from "node:test";
 import { systemClock } from "../../../../lib/clock.ts";
 import { TrinoClient } from "../../../../lib/warehouse/trino/client/client.ts";
 import type { CommitReceipt } from "../../../../lib/warehouse/warehouse.ts";
-import { columns, type Row } from "../../../support/rows.ts";
-import { assertCounts, TestTable } from "../../../support/test-table.ts";
+import { columns, reject, type Row } from "../../../support/rows.ts";
+import { assertCounts, READ_ALL, TestTable } from "../../../support/test-table.ts";
 import { openTestTrino, trinoGiven } from "../../../support/trino-server.ts";
 
 const COLUMNS = columns({ id: "BIGINT", day: "DATE", name: "VARCHAR", amount: "DECIMAL(12,2)" });
@@ -145,6 +145,22 @@ if (trinoGiven("trino: strategies on a real server")) {
           ["large", 29_999, "449956500.95"],
         ].map(([file, count, sum]) => [file, count, sum]),
       );
+    });
+
+    test("a file that several processes record at once is in the ledger once, with its rejects", async (t) => {
+      const warehouses = await Promise.all([server.open(), server.open(), server.open()]);
+      t.after(() => Promise.all(warehouses.map((one) => one.close())));
+      const sent = { sourceFile: "a", sourceOffset: 1, fileId: "both", rows: [], rejects: [reject(1), reject(2)] };
+      await warehouses[0]!.watermarks();
+      await Promise.all(
+        warehouses.map(async (warehouse) => {
+          const table = new TestTable(warehouse, COLUMNS);
+          await table.record(await table.files(sent));
+        }),
+      );
+      const count = async (name: string): Promise<unknown> =>
+        (await warehouses[0]!.query(`SELECT count(*) FROM ${name} WHERE file_id = 'both'`, READ_ALL)).rows[0]![0];
+      assert.deepEqual([await count("_ingest_files"), await count("_rejected_rows")], [1, 2]);
     });
 
     test("a stage that outgrew memory, and an append adopted twice", async (t) => {
