@@ -152,7 +152,7 @@ if (trinoGiven("trino: strategies on a real server")) {
       const warehouses = [first, await server.open(), await server.open()];
       t.after(() => Promise.all(warehouses.map((one) => one.close())));
       const sent = { sourceFile: "a", sourceOffset: 1, fileId: "both", rows: [], rejects: [reject(1), reject(2)] };
-      await first.watermarks();
+      await first.ready();
       await Promise.all(
         warehouses.map(async (warehouse) => {
           const table = new TestTable(warehouse, COLUMNS);
