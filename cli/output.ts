@@ -1,4 +1,4 @@
-import Table from "cli-table3";
+import stringWidth from "string-width";
 import { Refused, Unreachable } from "./client.ts";
 
 /** Exit codes; stable for scripts. */
@@ -7,24 +7,27 @@ export const EXIT = { ok: 0, no: 1, usage: 2, unavailable: 3, unfinished: 4, rej
 /** Wrong arguments; the message says what is accepted. */
 export class UsageError extends Error {}
 
-/** A text table. Numeric columns are aligned to the right. */
+const PRINTABLE_ASCII = /^[ -~]*$/;
+const widthOf = (text: string): number => (PRINTABLE_ASCII.test(text) ? text.length : stringWidth(text));
+const GAP = "  ";
+
+/**
+ * A text table, in time linear in its cells (cli-table3 takes half a minute for 10,000 rows). Numeric columns
+ * are aligned to the right.
+ */
 export function tableText(head: readonly string[], rows: readonly (readonly unknown[])[]): string {
   const isNumeric = head.map((_, column) => rows.length > 0 && rows.every((row) => typeof row[column] === "number"));
-  const table = new Table({
-    head: [...head],
-    colAligns: isNumeric.map((numeric) => (numeric ? "right" : "left")),
-    style: { head: [], border: [], "padding-left": 0, "padding-right": 2 },
-    chars: PLAIN_CHARS,
-  });
-  table.push(...rows.map((row) => row.map(cellText)));
-  return table.toString().replace(/ +$/gm, "");
+  const lines = [head.map(lineText), ...rows.map((row) => row.map(cellText))];
+  const widths = head.map(() => 0);
+  for (const line of lines) {
+    for (const [column, text] of line.entries()) widths[column] = Math.max(widths[column] ?? 0, widthOf(text));
+  }
+  const padded = (text: string, column: number): string => {
+    const padding = " ".repeat(widths[column]! - widthOf(text));
+    return isNumeric[column] ? padding + text : text + padding;
+  };
+  return lines.map((line) => line.map(padded).join(GAP).trimEnd()).join("\n");
 }
-
-const PLAIN_CHARS = Object.fromEntries(
-  ["top", "top-mid", "top-left", "top-right", "bottom", "bottom-mid", "bottom-left", "bottom-right"]
-    .concat(["left", "left-mid", "mid", "mid-mid", "right", "right-mid", "middle"])
-    .map((name) => [name, ""]),
-);
 
 /** Names and values, one per line; absent values are omitted. */
 export function listText(entries: readonly (readonly [string, unknown])[]): string {
