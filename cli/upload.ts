@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { Transform, type Readable } from "node:stream";
 import { SingleBar } from "cli-progress";
@@ -8,6 +8,9 @@ import { Refused, Unreachable, type Client } from "./client.ts";
 import { systemClock } from "../lib/clock.ts";
 import { ERRORS } from "../lib/errors.ts";
 import { retry, type RetryOptions } from "../lib/retry.ts";
+import { compressionOf } from "../lib/text/decompress.ts";
+import { detectEncoding } from "../lib/text/encoding.ts";
+import { looksBinary, looksMarkedUp, MARKUP_SAMPLE_BYTES } from "../lib/text/unsupported-formats.ts";
 import { countText, EXIT, lineText, sizeText, UsageError } from "./output.ts";
 import type { Session } from "./session.ts";
 
@@ -68,6 +71,7 @@ export async function uploadFiles(
     throw new UsageError("--name accepts one file: upload the files one by one");
   if (files.includes("-") && name === undefined) throw new UsageError("standard input needs --name <name>");
   checkNames(files);
+  for (const file of files) await refuseForeign(file);
   const answers: FileAnswer[] = [];
   const parameters = new URLSearchParams({ ...dialect, ...(again ? { again: "true" } : {}) }).toString();
   const idempotencyKey = options.idempotencyKey ?? randomUUID();
@@ -130,6 +134,56 @@ async function sendFile(
     bar?.stop();
     body.destroy();
   }
+}
+
+/** What to do with a file that is recognised, by the beginning of its description. */
+const REMEDIES: readonly [found: string, remedy: string][] = [
+  ["an Excel workbook", "save each sheet as CSV and upload those files"],
+  ["an old Excel workbook", "save each sheet as CSV and upload those files"],
+  ["a ZIP archive", "unpack it and upload its CSV files"],
+  ["JSON", "convert it to CSV"],
+];
+
+/**
+ * Refuses what the gateway could not load, before any byte is sent: URLs, and files that are recognised as
+ * another format. The parser decides about all others.
+ * @throws UsageError
+ */
+async function refuseForeign(file: string): Promise<void> {
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(file)) {
+    const command = `curl -fsSL '${file}' | tributary upload <table> - --name <name>.csv`;
+    throw new UsageError(
+      `'${file}' is a URL, and files are read from this machine: download it first, or pipe it: ${command}`,
+    );
+  }
+  if (file === "-") return;
+  const found = foreignIn(await beginningOf(file));
+  if (found === undefined) return;
+  const remedy = REMEDIES.find(([beginning]) => found.startsWith(beginning))?.[1] ?? "convert it to delimited text";
+  throw new UsageError(`'${file}' looks like ${found}: ${remedy}`);
+}
+
+function foreignIn(head: Buffer): string | undefined {
+  // Compressed CSV files are welcome, and what they hold is not known yet.
+  if (head.length === 0 || compressionOf(head) !== "none") return undefined;
+  let encoding: string;
+  try {
+    encoding = detectEncoding(head, undefined, undefined);
+  } catch {
+    return undefined;
+  }
+  if (encoding.startsWith("utf-16")) return undefined;
+  const found = looksBinary(head) ?? looksMarkedUp(head.toString("utf8"));
+  // The parser decides about "binary data" by a longer beginning.
+  return found === "binary data" ? undefined : found;
+}
+
+/** The first bytes of a regular file; none of a pipe, which could be read only once. */
+async function beginningOf(file: string): Promise<Buffer> {
+  await using handle = await open(file, "r");
+  if (!(await handle.stat()).isFile()) return Buffer.alloc(0);
+  const { bytesRead, buffer } = await handle.read(Buffer.alloc(MARKUP_SAMPLE_BYTES), 0, MARKUP_SAMPLE_BYTES, 0);
+  return buffer.subarray(0, bytesRead);
 }
 
 /** The file's final status, or its status at the timeout. */

@@ -6,7 +6,7 @@ const MAGICS: [magic: Buffer, name: string][] = [
   // Found here only after the file was decompressed once.
   [Buffer.from([0x1f, 0x8b]), "gzip data that was compressed twice"],
   [Buffer.from([0x28, 0xb5, 0x2f, 0xfd]), "zstd data that was compressed twice"],
-  [Buffer.from("PK\x03\x04"), "a ZIP archive (an Excel workbook, perhaps)"],
+  [Buffer.from("PK\x03\x04"), "a ZIP archive"],
   [Buffer.from("PK\x05\x06"), "an empty ZIP archive"],
   [Buffer.from([0xd0, 0xcf, 0x11, 0xe0]), "an old Excel workbook"],
   [Buffer.from("PAR1"), "a Parquet file"],
@@ -36,12 +36,16 @@ const CONTROLS_MIN_NO_UTF8 = 16;
 export function looksBinary(sample: Buffer): string | undefined {
   // "ORC" and "BZh" may start a header; in the real formats control characters follow.
   const magic = MAGICS.find(([bytes]) => startsWith(sample, bytes) && !(isAsciiText(sample) && bytes.length < 4));
-  if (magic) return magic[1];
+  if (magic) return isWorkbook(sample) ? "an Excel workbook (a ZIP archive)" : magic[1];
   const controls = countControls(sample);
   if (controls > CONTROL_SHARE_MAX * sample.length) return "binary data";
   const many = controls >= CONTROLS_MIN_NO_UTF8 && controls > CONTROL_SHARE_MAX_NO_UTF8 * sample.length;
   return many && !isUtf8(sample) ? "binary data" : undefined;
 }
+
+/** The first entries of a ZIP archive name the parts of a workbook. */
+const isWorkbook = (sample: Buffer): boolean =>
+  startsWith(sample, Buffer.from("PK\x03\x04")) && (sample.includes("[Content_Types].xml") || sample.includes("xl/"));
 
 const startsWith = (bytes: Buffer, prefix: Buffer): boolean => bytes.subarray(0, prefix.length).equals(prefix);
 
