@@ -208,7 +208,9 @@ export function previewText({ dialect, columns, diff, rows, rejects, error, ...c
     ["missing in the file", diff.missing.join(", ")],
     [
       "conflicting",
-      diff.conflicting.map(({ name, rejects: n }) => `${name} (${countText(n, "rejected row")})`).join(", "),
+      diff.conflicting
+        .map(({ name, rejects: n, example }) => `${name} (${n === 0 ? example : countText(n, "rejected row")})`)
+        .join(", "),
     ],
   ]);
   const types = columns.map(({ name, type, header, samples }) => [name, type, header, samples.join(" · ")]);

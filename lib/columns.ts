@@ -2,6 +2,7 @@
  * Column types that text values can have and that both warehouses store exactly, and the rules for widening a
  * column. Trino and Iceberg allow only INTEGER→BIGINT and a larger DECIMAL precision at the same scale.
  */
+import { TributaryError } from "./errors.ts";
 
 export const SIMPLE_TYPES = [
   "BOOLEAN",
@@ -68,6 +69,51 @@ export function widens(from: ColumnType, to: ColumnType): boolean {
   const [a, b] = [decimalOf(from), decimalOf(to)];
   return a !== undefined && b !== undefined && a.scale === b.scale && a.precision <= b.precision;
 }
+
+/** The change that a table needs to hold a file's columns. */
+export interface Evolution {
+  /** The table's file columns after the change, in order. */
+  columns: ColumnDefinition[];
+  added: ColumnDefinition[];
+  widened: ColumnDefinition[];
+}
+
+/**
+ * Computes how a table with the `existing` file columns accepts files with the `wanted` columns. Missing
+ * columns are added after the existing ones. Types widen where `widens` allows it. A narrower type of a
+ * file needs no change.
+ * @throws SCHEMA_CONFLICT naming the column and both types
+ */
+export function evolve(
+  table: string,
+  existing: readonly ColumnDefinition[],
+  wanted: readonly ColumnDefinition[],
+): Evolution {
+  const byName = new Map(wanted.map((column) => [column.name, column]));
+  const widened: ColumnDefinition[] = [];
+  const kept = existing.map((column) => {
+    const other = byName.get(column.name);
+    if (!other || widens(other.type, column.type)) return column;
+    if (!widens(column.type, other.type)) {
+      const message = `table '${table}', column '${column.name}': the table has ${column.type}, the file ${other.type}`;
+      throw new TributaryError("SCHEMA_CONFLICT", message);
+    }
+    const wider = { ...column, type: other.type };
+    widened.push(wider);
+    return wider;
+  });
+  const known = new Set(existing.map((column) => column.name));
+  const added = wanted.filter((column) => !known.has(column.name));
+  return { columns: [...kept, ...added], added, widened };
+}
+
+/** Whether both lists have the same columns in the same order, headers included. */
+export const sameColumns = (a: readonly ColumnDefinition[], b: readonly ColumnDefinition[]): boolean =>
+  a.length === b.length &&
+  a.every(({ name, type, header }, at) => {
+    const other = b[at]!;
+    return name === other.name && type === other.type && header === other.header;
+  });
 
 /**
  * The Avro type of a value on the wire. It does not depend on the width, so a column can widen

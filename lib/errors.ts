@@ -151,7 +151,7 @@ export const ERRORS = {
   SCHEMA_CONFLICT: kind(
     false,
     422,
-    "Declare the column's type in the table's contract, or load the file into another table.",
+    "Give the column the table's type in the contract, or take its type out of it, or load the file into another table.",
   ),
   SUPERSET_UNAVAILABLE: kind(
     true,

@@ -3,6 +3,7 @@
  * `delimiter`), so that versions can be mixed during an upgrade; every other format uses `format` and
  * `formatOptionsJson`.
  */
+import type { Encoding } from "../text/encoding.ts";
 import type { FormatOptions, FormatRequest, PinnedFormat } from "./format.ts";
 import { checkRequest, DEFAULT_FORMAT } from "./registry.ts";
 
@@ -39,8 +40,8 @@ interface WrittenFields {
 }
 
 /**
- * How a file was written, as fields of an EndOfFile or FileOutcome. Undefined: the file failed before it was
- * known.
+ * How a file was written, as fields of an EndOfFile. Undefined: the file failed before it was known. The
+ * options of a CSV file are written only if they are not the usual ones, which older readers assume.
  */
 export function writtenFields(format = DEFAULT_FORMAT, options?: FormatOptions): WrittenFields {
   const {
@@ -51,9 +52,25 @@ export function writtenFields(format = DEFAULT_FORMAT, options?: FormatOptions):
   } = (options ?? {}) as Record<string, unknown> & {
     encoding?: string;
   };
-  if (format === DEFAULT_FORMAT) return { format, formatOptionsJson: null, delimiter: String(delimiter), encoding };
+  if (format === DEFAULT_FORMAT) {
+    const { quote = USUAL_CSV.quote, escape = USUAL_CSV.escape } = more;
+    const usual = quote === USUAL_CSV.quote && escape === USUAL_CSV.escape;
+    return { format, formatOptionsJson: usual ? null : JSON.stringify(more), delimiter: String(delimiter), encoding };
+  }
   const own = delimiter === "" ? more : { ...more, delimiter };
   return { format, formatOptionsJson: JSON.stringify(own), delimiter: "", encoding };
+}
+
+/** Options that nearly all CSV files have. Whether a file has a header is not pinned. */
+const USUAL_CSV = { quote: '"', escape: '"' };
+
+/** The format that a file pins whose end has these fields (`writtenFields`); undefined for a failed file. */
+export function pinnedBy(written: Partial<WrittenFields>): PinnedFormat | undefined {
+  const { format = DEFAULT_FORMAT, formatOptionsJson, delimiter = "", encoding = "" } = written;
+  if (encoding === "") return undefined;
+  const own = JSON.parse(formatOptionsJson ?? "{}") as object;
+  const csv = format === DEFAULT_FORMAT ? { ...USUAL_CSV, header: true, delimiter } : {};
+  return { format, options: { ...csv, ...own, encoding: encoding as Encoding } };
 }
 
 interface PinnedFields {
@@ -62,15 +79,24 @@ interface PinnedFields {
   dialectJson: string;
 }
 
-/** A table's pinned format as fields of a TableSchemaEvent. */
-export function pinnedFields({ format, options }: PinnedFormat): PinnedFields {
+/**
+ * What is written for a format that is not known. Older readers need a dialect, and take it for the table's;
+ * `assumed` tells the others.
+ */
+const ASSUMED = { ...USUAL_CSV, delimiter: ",", header: true, encoding: "utf-8", assumed: true } as const;
+
+/** A table's pinned format as fields of a TableSchemaEvent; undefined: not known. */
+export function pinnedFields(pinned: PinnedFormat | undefined): PinnedFields {
+  const { format, options } = pinned ?? { format: DEFAULT_FORMAT, options: ASSUMED };
   const json = JSON.stringify(options);
   return format === DEFAULT_FORMAT
     ? { format, formatOptionsJson: null, dialectJson: json }
     : { format, formatOptionsJson: json, dialectJson: "{}" };
 }
 
-export const pinnedIn = ({ format = DEFAULT_FORMAT, formatOptionsJson, dialectJson }: PinnedFields): PinnedFormat => ({
-  format,
-  options: JSON.parse(formatOptionsJson ?? dialectJson) as FormatOptions,
-});
+/** The reverse of `pinnedFields`. */
+export function pinnedIn(fields: PinnedFields): PinnedFormat | undefined {
+  const { format = DEFAULT_FORMAT, formatOptionsJson, dialectJson } = fields;
+  const options = JSON.parse(formatOptionsJson ?? dialectJson) as FormatOptions;
+  return options["assumed"] === true ? undefined : { format, options };
+}

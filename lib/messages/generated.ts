@@ -236,7 +236,7 @@ export interface EndOfFile {
   errorMessage: null | string;
   /** Name of the file's format, see lib/formats/registry */
   format?: string;
-  /** JSON of the format's options without the encoding; null for csv */
+  /** JSON of the format's options without the encoding; null for csv with the usual quote and escape */
   formatOptionsJson?: null | string;
 }
 
@@ -290,13 +290,13 @@ export interface SchemaColumn {
   header: string;
 }
 
-/** A table's columns and pinned format after a file, published by the parser that read it. Key: table; compacted. */
+/** A table's columns as the warehouse has them, and its pinned format. Published by the table's committer. Key: table; compacted. */
 export interface TableSchemaEvent {
   table: string;
-  /** Offset of the file event that led to this schema */
+  /** Every file up to this offset is committed or has failed */
   sourceOffset: number;
   columns: SchemaColumn[];
-  /** JSON of the CSV dialect pinned by the table's first file */
+  /** JSON of the CSV dialect pinned by the table's first file; with "assumed": true if that is not known */
   dialectJson: string;
   /** Name of the file's format, see lib/formats/registry */
   format?: string;

@@ -1,4 +1,4 @@
-import type { ColumnDefinition, ColumnType } from "../columns.ts";
+import { evolve, widens, type ColumnDefinition, type ColumnType } from "../columns.ts";
 import type { Contract } from "../contract/contract.ts";
 import { TributaryError, type ErrorCode } from "../errors.ts";
 import type { Reject } from "../messages/generated.ts";
@@ -37,7 +37,10 @@ export interface TableDiff {
   widened: { name: string; from: ColumnType; to: ColumnType }[];
   /** Columns of the table that the file lacks: they would be NULL. */
   missing: string[];
-  /** Columns with invalid values; `example` is the message of the first. */
+  /**
+   * Columns with invalid values; `example` is the message of the first. Also columns of a type that the table
+   * cannot take, with both types as the example: the file would fail.
+   */
   conflicting: { name: string; type: ColumnType; rejects: number; example: string }[];
 }
 
@@ -84,16 +87,21 @@ export async function previewFile(
     error = errorOf(thrown);
   }
   const { outputs = [], columns = [], counts = NO_ROWS } = parsed ?? {};
+  const complete = (blocks.at(-1)?.last ?? false) && parsed?.cut !== true;
+  // As in the committer: a file of which no row loads changes no columns of a table that exists.
+  const changes = error === undefined && (known.length === 0 || counts.rowsAccepted > 0 || !complete);
+  const change = evolutionOf(contract.table, known, changes ? columns : []);
+  error ??= change.error;
   const rows = shownRows(outputs, Math.min(rowsMax, Math.ceil(CELLS_MAX / Math.max(1, columns.length))));
   const rejects = outputs.flatMap((output) => (output.kind === "rejects" ? output.rejects : []));
   return {
     ...(file ? describe(file) : {}),
     ...counts,
     columns: columns.map((column, index) => ({ ...column, samples: samplesOf(rows, index) })),
-    diff: diffOf(known, columns, parsed?.present ?? new Set(), rejects),
+    diff: { ...change.diff, ...diffOf(known, columns, parsed?.present ?? new Set(), rejects) },
     rows,
     rejects: rejects.slice(0, rejectsMax),
-    complete: (blocks.at(-1)?.last ?? false) && parsed?.cut !== true,
+    complete,
     textBytes: blocks.reduce((sum, { bytes }) => sum + bytes.length, 0),
     ...(error ? { error } : {}),
   };
@@ -186,13 +194,32 @@ function samplesOf(rows: readonly ShownValue[][], column: number): ShownValue[] 
   return [...new Set(values)].slice(0, SAMPLES_MAX);
 }
 
+/** The change that the committer would make, by its own rule, or its error for the file. */
+function evolutionOf(
+  table: string,
+  known: readonly ColumnDefinition[],
+  columns: readonly ColumnDefinition[],
+): { diff: Pick<TableDiff, "added" | "widened">; error?: Preview["error"] } {
+  try {
+    const { added, widened } = evolve(table, known, columns);
+    const before = new Map(known.map(({ name, type }) => [name, type]));
+    return {
+      diff: {
+        added: added.map(({ name, type }) => ({ name, type })),
+        widened: widened.map(({ name, type }) => ({ name, from: before.get(name)!, to: type })),
+      },
+    };
+  } catch (thrown) {
+    return { diff: { added: [], widened: [] }, error: errorOf(thrown) };
+  }
+}
+
 function diffOf(
   known: readonly ColumnDefinition[],
   columns: readonly ColumnDefinition[],
   present: ReadonlySet<string>,
   rejects: readonly Reject[],
-): TableDiff {
-  const before = new Map(known.map((column) => [column.name, column]));
+): Pick<TableDiff, "missing" | "conflicting"> {
   const faults = new Map<string, Reject[]>();
   for (const reject of rejects) {
     if (reject.column === null || reject.reason === "required") continue;
@@ -200,15 +227,15 @@ function diffOf(
     if (own) own.push(reject);
     else faults.set(reject.column, [reject]);
   }
+  const before = new Map(known.map(({ name, type }) => [name, type]));
   return {
-    added: columns.filter(({ name }) => !before.has(name)).map(({ name, type }) => ({ name, type })),
-    widened: columns.flatMap(({ name, type }) => {
-      const from = before.get(name)?.type;
-      return from !== undefined && from !== type ? [{ name, from, to: type }] : [];
-    }),
     missing: columns.length === 0 ? [] : known.map(({ name }) => name).filter((name) => !present.has(name)),
     conflicting: columns.flatMap(({ name, type }) => {
       const own = faults.get(name);
+      const held = before.get(name) ?? type;
+      if (!widens(held, type) && !widens(type, held)) {
+        return [{ name, type, rejects: own?.length ?? 0, example: `the table has ${held}, the file ${type}` }];
+      }
       return own ? [{ name, type, rejects: own.length, example: own[0]!.message }] : [];
     }),
   };

@@ -9,6 +9,7 @@ import type { Logger } from "../../lib/process/logger.ts";
 import type { Registry } from "../../lib/process/metrics.ts";
 import type { Service } from "../../lib/process/service.ts";
 import { untraced, type Tracer } from "../../lib/process/tracing.ts";
+import { FollowedSchemas } from "../../lib/table-schemas/followed-schemas.ts";
 import type { Warehouse } from "../../lib/warehouse/warehouse.ts";
 import { Commands, INTERNAL_TABLE_NAMES } from "./commands/commands.ts";
 import type { CommitterSettings } from "./config.ts";
@@ -36,6 +37,10 @@ export async function startCommitter(deps: CommitterDeps): Promise<Service> {
   const { log, warehouse, logger, tracer = untraced } = deps;
   await log.createTopics([...Object.values(TOPICS), ...INTERNAL_TABLE_NAMES.map(rowsTopic)]);
   const metrics = committerMetrics(deps.registry, deps.clock);
+  const schemas = await FollowedSchemas.follow(log, (err, { topic, offset }) => {
+    logger.error({ err, topic, offset }, "record skipped: cannot decode it");
+    metrics.throughput.dropped("undecodable");
+  });
   const writers = new Map<string, TableWriter>();
   const commands = await Commands.follow({ ...deps, metrics }, () => writers.forEach((writer) => writer.trigger()));
   const skips = await Skips.follow(log, logger, (table) => writers.get(table)?.retryNow());
@@ -46,7 +51,7 @@ export async function startCommitter(deps: CommitterDeps): Promise<Service> {
   const openWriter = (partition: AssignedPartition): PartitionHandler => {
     const table = tableOfTopic(partition.topic).name;
     const previous = writers.get(table)?.closed ?? Promise.resolve();
-    const writerDeps = { ...deps, metrics, tracer, commands, skips, commitSlots, blockedSlots };
+    const writerDeps = { ...deps, metrics, tracer, commands, schemas, skips, commitSlots, blockedSlots };
     const writer = new TableWriter(writerDeps, table, partition, previous);
     writers.set(table, writer);
     void writer.closed.then(() => writers.get(table) === writer && writers.delete(table));
@@ -63,8 +68,7 @@ export async function startCommitter(deps: CommitterDeps): Promise<Service> {
   const drain = async (): Promise<void> => {
     await Promise.all([...writers.values()].map((writer) => writer.drain()));
     await consumer.close();
-    await commands.close();
-    await skips.close();
+    await Promise.all([commands.close(), skips.close(), schemas.close()]);
     await Promise.all([...writers.values()].map((writer) => writer.drain()));
   };
 

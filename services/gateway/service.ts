@@ -8,7 +8,7 @@ import { messageOf, TributaryError } from "../../lib/errors.ts";
 import type { EventLog, LogRecord, Tail } from "../../lib/event-log/event-log.ts";
 import { TOPICS } from "../../lib/messages/topics.ts";
 import { workerPool } from "../../lib/parsing/workers/worker-pool.ts";
-import { foldTableSchema, type NewestSchemas } from "../../lib/parsing/table-schemas.ts";
+import { foldTableSchema, type NewestSchemas } from "../../lib/table-schemas/table-schemas.ts";
 import type { Logger } from "../../lib/process/logger.ts";
 import type { Registry } from "../../lib/process/metrics.ts";
 import type { Service } from "../../lib/process/service.ts";

@@ -17,8 +17,8 @@ import { carrying, type Tracer } from "../../lib/process/tracing.ts";
 import { publishParseEvent } from "./announce.ts";
 import type { ParserSettings } from "./config.ts";
 import type { ParserMetrics } from "./metrics.ts";
-import type { TableSchema } from "../../lib/parsing/table-schemas.ts";
-import type { TableSchemas } from "./table-schemas.ts";
+import type { TableSchema } from "../../lib/table-schemas/table-schemas.ts";
+import type { ExpectedColumns } from "./expected-columns.ts";
 import { WorkerCrash, type WorkerPool } from "../../lib/parsing/workers/worker-pool.ts";
 
 export interface FileRunDeps {
@@ -29,7 +29,8 @@ export interface FileRunDeps {
   logger: Logger;
   metrics: ParserMetrics;
   tracer: Tracer;
-  schemas: TableSchemas;
+  /** Of the partition that the file comes from. */
+  columns: ExpectedColumns;
   pool: WorkerPool;
   /** Tables whose rows topic exists. */
   rowsTopics: Set<string>;
@@ -51,9 +52,8 @@ interface Outcome {
 }
 
 /**
- * Processes one file event: publishes the file's rows, rejects and end-of-file, the table's schema if it
- * changed, and the parse status. Faults of the file are published, not thrown. Undefined if the signal
- * aborted first.
+ * Processes one file event: publishes the file's rows, rejects and end-of-file, and the parse status. Faults
+ * of the file are published, not thrown. Undefined if the signal aborted first.
  * @throws the error of a port after the retries; nothing has to be undone, because the next attempt is a new
  * run
  */
@@ -68,7 +68,7 @@ export async function parseArrived(
   if (file.event.kind === "deleted") return publishDeleted(deps, file);
   const status = publishParseEvent(deps, file);
   await status.started();
-  const known = await deps.schemas.of(file.event.table);
+  const known = await deps.columns.at(file.event.table, file.sourceOffset);
   const retrying = {
     ...settings,
     signal,
@@ -81,9 +81,10 @@ export async function parseArrived(
   if (signal.aborted || !outcome) return undefined;
   const end = async ({ runId, summary }: Outcome): Promise<ParseSummary> => {
     const parseMs = Math.round(clock.monotonicMs() - startedMs);
-    if (summary.outcome === "complete") await publishSchema(deps, file, known, summary);
-    else await status.deadLetter(summary.error!);
-    await publishRow(deps, file, runId, endOfFile(deps, file, summary, parseMs));
+    if (summary.outcome === "failed") await status.deadLetter(summary.error!);
+    const body = endOfFile(deps, file, summary, parseMs);
+    await publishRow(deps, file, runId, body);
+    deps.columns.add(file.event.table, file.sourceOffset, body["tributary.EndOfFile"]);
     await status.ended(summary);
     count(deps.metrics, summary, parseMs);
     return summary;
@@ -91,8 +92,7 @@ export async function parseArrived(
   try {
     return await end(outcome);
   } catch (thrown) {
-    // The schema of very many columns may exceed one message: fail the file, so that it does not block the
-    // partition.
+    // Very many columns may exceed one message: fail the file, so that it does not block the partition.
     if (!hasCode(thrown, "LOG_RECORD_TOO_LARGE")) throw thrown;
     return end(failed("FILE_TOO_MANY_COLUMNS", thrown.message));
   }
@@ -175,7 +175,7 @@ function jobOf(
     contract: contracts.of(event.table),
     requested: requestIn(event),
     known: known?.columns ?? [],
-    ...(known ? { pinned: known.pinned } : {}),
+    ...(known?.pinned ? { pinned: known.pinned } : {}),
     ...found,
     origin: { sourceFile, sourceOffset: versionOf({ offset: sourceOffset, event }), receivedAtMs },
     storedBytes: sizeBytes,
@@ -209,21 +209,9 @@ async function publishRow(
   await deps.log.publish(rowsTopic(table).name, [{ key: keyOf(tableId(table)), value, ...carrying(file.traceparent) }]);
 }
 
-async function publishSchema(
-  { schemas }: FileRunDeps,
-  { event, sourceOffset }: ArrivedFile,
-  known: TableSchema | undefined,
-  { columns, format, dialect }: ParseSummary,
-): Promise<void> {
-  if (known && JSON.stringify(known.columns) === JSON.stringify(columns)) return;
-  const { confidence: _, ...options } = dialect!;
-  const pinned = known?.pinned ?? { format: format!, options };
-  await schemas.publish(event.table, sourceOffset, { columns, pinned });
-}
-
 /** Publishes the deletion of a file; the committer applies the contract's `onDelete`. */
 async function publishDeleted(deps: FileRunDeps, file: ArrivedFile): Promise<ParseSummary> {
-  const known = await deps.schemas.of(file.event.table);
+  const known = await deps.columns.at(file.event.table, file.sourceOffset);
   const summary: ParseSummary = { ...NOTHING_READ, outcome: "complete", columns: known?.columns ?? [] };
   const { "tributary.EndOfFile": end } = endOfFile(deps, file, summary, 0);
   await publishRow(deps, file, randomUUID(), { "tributary.EndOfFile": { ...end, outcome: "deleted" } });

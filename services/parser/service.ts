@@ -9,12 +9,13 @@ import { GROUPS, TOPICS } from "../../lib/messages/topics.ts";
 import type { Logger } from "../../lib/process/logger.ts";
 import type { Registry } from "../../lib/process/metrics.ts";
 import type { Service } from "../../lib/process/service.ts";
+import { FollowedSchemas } from "../../lib/table-schemas/followed-schemas.ts";
 import { untraced, type Tracer } from "../../lib/process/tracing.ts";
 import { publishUndecodable } from "./announce.ts";
 import type { ParserSettings } from "./config.ts";
 import { parseArrived, type FileRunDeps } from "./file-run.ts";
+import { ExpectedColumns } from "./expected-columns.ts";
 import { parserMetrics } from "./metrics.ts";
-import { TableSchemas } from "./table-schemas.ts";
 import { workerPool, type WorkerPool } from "../../lib/parsing/workers/worker-pool.ts";
 
 export interface ParserDeps {
@@ -39,17 +40,24 @@ export async function startParser(deps: ParserDeps): Promise<Service> {
   const { log, blob, logger, settings, tracer = untraced } = deps;
   await log.createTopics(Object.values(TOPICS));
   const metrics = parserMetrics(deps.registry);
-  const schemas = await TableSchemas.follow(log);
+  const schemas = await FollowedSchemas.follow(log, (err, { topic, offset }) => {
+    logger.error({ err, topic, offset }, "record skipped: cannot decode it");
+    metrics.throughput.dropped("undecodable");
+  });
   const { workers: size, workerHeapMib: heapMibMax } = settings;
   const pool = deps.pool ?? workerPool({ size, heapMibMax, onCrash: () => metrics.workerCrashes.inc() });
-  const running: FileRunDeps = { ...deps, metrics, tracer, schemas, pool, rowsTopics: new Set() };
+  const running = { ...deps, metrics, tracer, pool, rowsTopics: new Set<string>() };
   let draining: Promise<void> | undefined;
   const onError = (thrown: unknown, where: { topic?: string; partition?: number }): void => {
     logger.warn({ err: thrown, ...where }, "consuming file events failed");
     metrics.throughput.error(codeOf(thrown));
   };
   const consumer = await log.consume({ group: GROUPS.parser, topics: [TOPICS.fileEvents.name], onError }, (partition) =>
-    handlerOf(running, partition, () => draining !== undefined),
+    handlerOf(
+      { ...running, columns: new ExpectedColumns(log, schemas, partition.signal) },
+      partition,
+      () => draining !== undefined,
+    ),
   );
 
   const drain = async (): Promise<void> => {

@@ -2,7 +2,7 @@ import { publishedOf, tableId } from "../../lib/tables.ts";
 import { createHash } from "node:crypto";
 import type { CommitEvent, TableSchemaEvent } from "../../lib/messages/generated.ts";
 import { TOPICS } from "../../lib/messages/topics.ts";
-import { newerSchema } from "../../lib/parsing/table-schemas.ts";
+import { newerSchema } from "../../lib/table-schemas/table-schemas.ts";
 
 /** The state of one table, from the log and from Superset. */
 export interface KnownTable {

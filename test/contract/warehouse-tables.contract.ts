@@ -24,6 +24,16 @@ export function tableContract(opened: Opened): void {
       assert.equal(await opened.warehouse.describe("no_such_table"), undefined);
     });
 
+    test("rows for a table that does not exist are refused, never taken for committed; deletions are nothing", async () => {
+      const table = new TestTable(opened.warehouse, columns({ id: "INTEGER" }));
+      const { layout } = table;
+      const lost = await table.files({ sourceFile: "f", sourceOffset: 1, rows: [{ id: 1 }] });
+      await assert.rejects(opened.warehouse.commit({ layout, files: lost }), { code: "WAREHOUSE_FAILED" });
+      const files = [{ fileId: "g@2", sourceFile: "g", sourceOffset: 2, columns: [] }];
+      const { strategy } = await opened.warehouse.commit({ layout, files });
+      assert.equal(strategy, "none");
+    });
+
     test("ensureTable makes a table with every type, its headers kept, audit columns last", async () => {
       const table = new TestTable(opened.warehouse, columns(types));
       const made = await opened.warehouse.ensureTable(table.layout, table.columns);

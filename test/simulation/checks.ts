@@ -1,5 +1,6 @@
 import { commitEvents } from "../../lib/messages/avro.ts";
 import { TOPICS } from "../../lib/messages/topics.ts";
+import { foldTableSchema, type NewestSchemas } from "../../lib/table-schemas/table-schemas.ts";
 import type { FakeRow } from "../support/fake-commit.ts";
 import type { ModelRow } from "../support/warehouse-model.ts";
 import {
@@ -33,6 +34,20 @@ export function checkEnd(world: World, accepted: readonly AcceptedFile[]): void 
     if (!known) world.violation(`I3: accepted file ${table}@${offset} is not in the log`);
   }
   checkCommitEvents(world);
+  checkPublishedColumns(world);
+}
+
+/** I14: what is published of a table are the columns that it has. */
+function checkPublishedColumns(world: World): void {
+  const published: NewestSchemas = new Map();
+  for (const { records } of world.broker.topic(TOPICS.tableSchemas.name).partitions) {
+    for (const record of records) foldTableSchema(published, record);
+  }
+  for (const { table } of CONTRACTS) {
+    const columns = JSON.stringify(world.warehouse.tablesByName.get(table)?.columns ?? []);
+    const found = JSON.stringify(published.get(table)?.columns ?? []);
+    if (found !== columns) world.violation(`I14: of ${table} ${found} are published, but it has ${columns}`);
+  }
 }
 
 const cellsOf = ({ values }: FakeRow): string =>

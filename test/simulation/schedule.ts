@@ -14,7 +14,16 @@ import {
 } from "../../services/gateway/replays/replay.ts";
 import { checkEnd, type AcceptedFile } from "./checks.ts";
 import { CALM, Scheduler, type FaultProfile } from "./scheduler.ts";
-import { CONTRACTS, contractOf, corrected, randomContent, type Content } from "./workload.ts";
+import {
+  CONTRACTS,
+  contractOf,
+  corrected,
+  MISTAKEN_NAME,
+  MISTAKEN_TABLE,
+  mistakenContent,
+  randomContent,
+  type Content,
+} from "./workload.ts";
 import { World, type Role, type SimGateway, type SimProcess } from "./world.ts";
 
 /** The result of one schedule. */
@@ -183,6 +192,7 @@ class Schedule {
     else if (kind < 0.3) await this.#persist((gateway) => this.#correct(gateway, table, sourceFile));
     else if (kind < 0.36) await this.#persist((gateway) => this.#command(gateway, table));
     else if (kind < 0.56) this.#drop(table);
+    else if (kind < 0.66 && table === MISTAKEN_TABLE && this.#tablesWithText.has(table)) await this.#mistake();
     else await this.#upload(table, sourceFile, kind < 0.7);
     this.#acting--;
   }
@@ -253,7 +263,19 @@ class Schedule {
       this.#expect(content);
       const { fileId, offset } = await done;
       this.accepted.push({ fileId, table, offset });
-      if (content.text.startsWith("id,name,extra")) this.#tablesWithText.add(table);
+      if (madeOfText(content)) this.#tablesWithText.add(table);
+    });
+  }
+
+  /** A file while the contract is wrong: it fails, and the next files are typed as if it had not been there. */
+  async #mistake(): Promise<void> {
+    const content = mistakenContent(this.#scheduler);
+    this.#expect(content);
+    await this.#persist(async ({ ingest }) => {
+      const body = Readable.from([Buffer.from(content.text)], { objectMode: false });
+      const put = { table: MISTAKEN_TABLE, sourceFile: MISTAKEN_NAME, origin: "upload", body } as const;
+      const { fileId, offset } = await ingest.put(put);
+      this.accepted.push({ fileId, table: MISTAKEN_TABLE, offset });
     });
   }
 
@@ -304,6 +326,10 @@ class Schedule {
     }
   }
 }
+
+/** Whether the file makes its columns `name` and `extra` text. */
+const madeOfText = ({ text, rows }: Content): boolean =>
+  text.startsWith("id,name,extra") && rows.some((cells) => cells?.[1]?.startsWith("n") && cells[2] === "e");
 
 function randomProfile(scheduler: Scheduler): FaultProfile {
   const share = (max: number): number => (scheduler.chance(0.5) ? scheduler.random() * max : 0);

@@ -27,6 +27,28 @@ export const CONTRACTS: readonly Contract[] = [
   { table: "appends", columns: COLUMNS, writeMode: "append" },
 ].map((one) => contractSchema.parse({ dialect: { delimiter: ",", header: true, encoding: "utf-8" }, ...one }));
 
+/**
+ * Files of this name are parsed under a contract that is wrong at that moment: it declares a column of text as
+ * a number. It is taken back for all other files.
+ */
+export const MISTAKEN_NAME = "mistaken.csv";
+
+/** The table whose contract is mistaken at times. */
+export const MISTAKEN_TABLE = "evolving";
+
+/** The contract under which the parser reads a file. */
+export function contractFor(contract: Contract, sourceFile: string): Contract {
+  if (contract.table !== MISTAKEN_TABLE || sourceFile !== MISTAKEN_NAME) return contract;
+  return contractSchema.parse({ ...contract, columns: [{ name: "name", type: "INTEGER" }] });
+}
+
+/** A file that fits the mistaken contract. The table, where `name` is text, refuses it. */
+export function mistakenContent(scheduler: Scheduler): Content {
+  const names = Array.from({ length: 1 + scheduler.integer(4) }, () => String(scheduler.integer(9)));
+  const rows = names.map((name, at) => [String(at + 1), name, null]);
+  return { text: `id,name\n${rows.map(([id, name]) => `${id},${name}\n`).join("")}`, rows };
+}
+
 export const contractOf = (table: string): Contract => CONTRACTS.find((contract) => contract.table === table)!;
 
 /** A file's text, and the expected cells of each row; null for a rejected row. */
@@ -44,7 +66,9 @@ export function randomContent(scheduler: Scheduler, table: string, extraIsText: 
   const lines = [hasExtra ? "id,name,extra" : "id,name"];
   for (let count = scheduler.integer(9); count > 0; count--) {
     const id = evolving && scheduler.chance(0.05) ? "3000000000" : String(1 + scheduler.integer(9));
-    const name = scheduler.chance(0.1) ? null : `n${scheduler.integer(4)}`;
+    // Digits fit a column of text, if the file before, which made it one, left its trace.
+    const prefix = evolving && extraIsText && scheduler.chance(0.3) ? "" : "n";
+    const name = scheduler.chance(0.1) ? null : `${prefix}${scheduler.integer(4)}`;
     const extra = hasExtra ? (extraIsText && scheduler.chance(0.7) ? "7" : "e") : null;
     if (scheduler.chance(badShare)) {
       lines.push(scheduler.chance(0.5) ? `oops,${name ?? ""}` : id);
@@ -67,6 +91,7 @@ export interface Expected {
 
 export function expectedOf(event: FileEvent, content: Content | undefined): Expected {
   if (event.kind === "deleted") return { status: "committed", accepted: 0, rejected: [] };
+  if (event.sourceFile === MISTAKEN_NAME) return { status: "failed", accepted: 0, rejected: [] };
   const rejected = content!.rows.flatMap((row, index) => (row ? [] : [index + 1]));
   const accepted = content!.rows.length - rejected.length;
   if (event.table === "strict" && rejected.length > REJECTS_MAX) return { status: "failed", accepted: 0, rejected };

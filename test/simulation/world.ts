@@ -22,7 +22,7 @@ import { FakeWarehouse } from "../support/fake-warehouse.ts";
 import { MemoryBroker, type Call, type MemoryEventLog } from "../support/memory-event-log.ts";
 import { blobClient, DroppedObjects } from "./blob-model.ts";
 import type { FaultCodes, Scheduler, SimNode } from "./scheduler.ts";
-import { CONTRACTS, fileOf, type ArrivedEvent, type Content } from "./workload.ts";
+import { CONTRACTS, contractFor, fileOf, type ArrivedEvent, type Content } from "./workload.ts";
 
 export type Role = "parser" | "committer" | "watcher";
 
@@ -63,7 +63,8 @@ const WAREHOUSE_FAULTS: FaultCodes = (method) => {
 /** Parses synchronously: threads would not be deterministic. */
 const inlinePool: WorkerPool = {
   async *parse(job, source, signal) {
-    for await (const output of parseFile(source, job)) {
+    const contract = contractFor(job.contract, job.fileName);
+    for await (const output of parseFile(source, { ...job, contract })) {
       if (signal.aborted) return;
       yield output;
     }

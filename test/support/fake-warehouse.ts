@@ -34,6 +34,7 @@ import type {
 } from "../../lib/warehouse/reads/port.ts";
 import type { SqlReader } from "../../lib/warehouse/reads/sql-reader.ts";
 import { sqlReads } from "../../lib/warehouse/reads/sql-reads.ts";
+import { missingTable } from "../../lib/warehouse/commit/versions.ts";
 import { applied, type FakeRow } from "./fake-commit.ts";
 
 export class FakeStage implements Stage {
@@ -178,7 +179,7 @@ export class FakeWarehouse implements Warehouse {
     this.calls.push("commit");
     return this.#alone(layout.table, () => {
       const table = this.tablesByName.get(layout.table);
-      if (!table) throw new Error(`commit into ${layout.table} before ensureTable`);
+      if (!table) return missingTable(layout.table, files);
       const recorded = this.#recordedAsCommitted(layout.table);
       const fresh = layout.mode === "append" ? files : files.filter((file) => isFresh(file, recorded));
       const { rows, ...counts } = applied(table.rows, fresh.map(versionOf), layout);

@@ -45,6 +45,11 @@ const LAYERS: readonly { of: RegExp; may: RegExp; instead: string }[] = [
     may: new RegExp(`^lib/((${FOUNDATION})\\.ts$|(warehouse|messages|rows)/|blob/blob-store\\.ts$)`),
     instead: "the warehouse may use a BlobStore that it is given, and nothing else",
   },
+  {
+    of: /^lib\/table-schemas\//,
+    may: lib("table-schemas|messages|formats|event-log"),
+    instead: "what is published of tables' columns knows the log and messages",
+  },
   { of: /^lib\/maintenance\//, may: lib("maintenance"), instead: "maintenance needs are a pure rule" },
   { of: /^lib\/process\//, may: lib("process|messages"), instead: "lib/process is about running a process" },
   {

@@ -1,3 +1,4 @@
+import { TributaryError } from "../../errors.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import type {
   CommitReceipt,
@@ -18,6 +19,15 @@ export const NOTHING: CommitReceipt = {
   rowsUpdated: 0,
   rowsDeleted: 0,
 };
+
+/**
+ * The receipt of a commit to a table that does not exist: deletions have nothing to change.
+ * @throws WAREHOUSE_FAILED if a file has rows: somebody else dropped the table after `ensureTable`
+ */
+export function missingTable(table: string, files: readonly Pick<FileVersion, "stage">[]): CommitReceipt {
+  if (files.every(({ stage }) => (stage?.rowCount ?? 0) === 0)) return NOTHING;
+  throw new TributaryError("WAREHOUSE_FAILED", `table '${table}' does not exist: somebody else dropped it`);
+}
 
 type Version = Pick<FileVersion, "sourceFile" | "sourceOffset" | "versionOffset">;
 

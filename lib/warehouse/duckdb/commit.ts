@@ -1,6 +1,13 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { heldCondition, insertStatement, mergeParts, mergeStatement, type MergeInput } from "../commit/merge.ts";
-import { applicable, effective, NOTHING, recordedOffsets, recordedStatement } from "../commit/versions.ts";
+import {
+  applicable,
+  effective,
+  NOTHING,
+  missingTable,
+  recordedOffsets,
+  recordedStatement,
+} from "../commit/versions.ts";
 import { columnList, identifier, withAuditColumns, type SqlColumn } from "../sql/sql.ts";
 import type { CommitReceipt, FileVersion, MicroBatch } from "../warehouse.ts";
 import { CATALOG, rowsOf, type Database } from "./database.ts";
@@ -20,7 +27,8 @@ export async function commitBatch(
   const { layout } = batch;
   const description = await tables.describe(layout.table);
   const files = await toApply(database, { layout, files: effective(batch) });
-  if (!description || files.length === 0) return NOTHING;
+  if (files.length === 0) return NOTHING;
+  if (!description) return missingTable(layout.table, files);
   const columns = withAuditColumns(description.columns);
   const shared = new StagedRows(database);
   try {

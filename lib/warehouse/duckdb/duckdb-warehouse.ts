@@ -114,8 +114,13 @@ class DuckDbWarehouse implements Warehouse {
    * One process has the file open, and its writers of a table run one after the other: `confirmOwner` is
    * never called.
    */
-  commit(batch: MicroBatch, { signal }: CommitOptions = {}): Promise<CommitReceipt> {
-    return commitBatch(this.#database, this.#tables, batch, signal);
+  async commit(batch: MicroBatch, { signal }: CommitOptions = {}): Promise<CommitReceipt> {
+    try {
+      return await commitBatch(this.#database, this.#tables, batch, signal);
+    } catch (thrown) {
+      this.#tables.forget();
+      throw thrown;
+    }
   }
 
   async record(table: string, ended: readonly RecordedFile[], recordedAtMs: number): Promise<void> {

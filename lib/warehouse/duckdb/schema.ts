@@ -1,9 +1,9 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { duckdb } from "./dialect.ts";
-import { AUDIT_COLUMNS, columnTypeOf, type ColumnDefinition } from "../../columns.ts";
+import { AUDIT_COLUMNS, columnTypeOf, evolve, type ColumnDefinition } from "../../columns.ts";
 import { TributaryError } from "../../errors.ts";
 import { CATALOG, LAKEHOUSE, rowsOf, type Database } from "./database.ts";
-import { checkLayout, evolve } from "../schema-evolution.ts";
+import { checkLayout } from "../table-layout.ts";
 import { columnList, identifier, SCHEMA, withAuditColumns } from "../sql/sql.ts";
 import type { TableDescription, TableLayout } from "../warehouse.ts";
 
@@ -37,6 +37,11 @@ export class Tables {
     const known = (await this.#all()).get(table);
     if (known instanceof TributaryError) throw known;
     return known;
+  }
+
+  /** Call it after a failure: what is cached may be out of date. */
+  forget(): void {
+    this.#known = undefined;
   }
 
   /** Implements Warehouse.ensureTable. */

@@ -1,8 +1,8 @@
 import { trino } from "./dialect.ts";
-import { AUDIT_COLUMNS, columnTypeOf, type ColumnDefinition } from "../../columns.ts";
+import { AUDIT_COLUMNS, columnTypeOf, evolve, type ColumnDefinition } from "../../columns.ts";
 import { TributaryError } from "../../errors.ts";
 import { ADDED_COLUMNS, INTERNAL_TABLES, type InternalTable } from "../internal-tables.ts";
-import { checkLayout, evolve, partitionFields } from "../schema-evolution.ts";
+import { checkLayout, partitionFields } from "../table-layout.ts";
 import { identifier, withAuditColumns } from "../sql/sql.ts";
 import type { TrinoClient } from "./client/client.ts";
 import { isMissing } from "./client/errors.ts";

@@ -1,8 +1,7 @@
-import type { ColumnDefinition } from "../../../lib/columns.ts";
 import type { Contract } from "../../../lib/contract/contract.ts";
 import { hasCode } from "../../../lib/errors.ts";
 import type { FileSkip } from "../../../lib/messages/generated.ts";
-import { evolve } from "../../../lib/warehouse/schema-evolution.ts";
+import { evolve, type ColumnDefinition } from "../../../lib/columns.ts";
 import type {
   CommitReceipt,
   FileVersion,
@@ -93,7 +92,11 @@ function withoutSkipped<T>(writer: WriterContext, all: readonly T[], fileOf: (on
   return { left, failures };
 }
 
-async function describe(writer: WriterContext, files: readonly EndedFile[]): Promise<TableDescription | undefined> {
+/** The table as this writer knows it; asks the warehouse if it does not. `files` need the answer. */
+export async function describe(
+  writer: WriterContext,
+  files: readonly EndedFile[] = [],
+): Promise<TableDescription | undefined> {
   if (writer.description === "unknown") {
     const { table } = writer.contract;
     const read = async (): Promise<TableDescription | undefined> => {
@@ -142,7 +145,8 @@ function plan(
       continue;
     }
     // The message schema only says string, but the parser writes types of lib/columns.ts.
-    const fileColumns = end.columns as ColumnDefinition[];
+    let fileColumns = end.columns as ColumnDefinition[];
+    if (stage.rowCount === 0) fileColumns = withoutChange(columns, fileColumns);
     try {
       columns = evolve(contract.table, columns, fileColumns).columns;
       versions.push({ file, version: { ...version, columns: fileColumns, stage } });
@@ -158,6 +162,12 @@ function plan(
 function identityOf(file: EndedFile): Pick<FileVersion, "fileId" | "sourceFile" | "sourceOffset" | "versionOffset"> {
   const { fileId, sourceFile, sourceOffset, repeats } = file;
   return { fileId, sourceFile, sourceOffset, ...(repeats ? { versionOffset: repeats.versionOffset } : {}) };
+}
+
+/** A file of which no row loads changes no columns of a table that exists. */
+function withoutChange(table: readonly ColumnDefinition[], file: ColumnDefinition[]): ColumnDefinition[] {
+  const names = new Set(file.map(({ name }) => name));
+  return table.length === 0 ? file : table.filter(({ name }) => names.has(name));
 }
 
 async function commitVersions(

@@ -76,7 +76,7 @@ export function outcomeOf(file: EndedFile, failure?: Failure): FileOutcome {
     delimiter: end.delimiter,
     encoding: end.encoding,
     ...(end.format === undefined ? {} : { format: end.format }),
-    formatOptionsJson: end.formatOptionsJson ?? null,
+    formatOptionsJson: (end.format ?? "csv") === "csv" ? null : (end.formatOptionsJson ?? null),
     rowsOffset: file.rowsOffset,
     errorCode: failure?.code ?? null,
     errorMessage: failure ? failure.message.slice(0, MESSAGE_CHARS_MAX) : null,

@@ -16,7 +16,9 @@ import { encodedParts } from "../commit/event-parts.ts";
 import { countCommit } from "./count.ts";
 import { expiredOf, ExpiryCheck } from "./expired.ts";
 import { deadLetterOf } from "../commit/dead-letter.ts";
+import { publishAfter, publishAtOpen } from "../commit/published-columns.ts";
 import { withoutRepeats } from "../commit/repeated.ts";
+import type { FollowedSchemas } from "../../../lib/table-schemas/followed-schemas.ts";
 import { Signal } from "./signal.ts";
 import type { CommitterMetrics } from "../metrics.ts";
 import { batchLength, dueLimit, hasRoom, type BatchLimits, type Limit } from "./micro-batch.ts";
@@ -49,6 +51,7 @@ export interface TableWriterDeps {
   tracer: Tracer;
   commands: TableCommands;
   skips: Pick<Skips, "of">;
+  schemas: FollowedSchemas;
   /** Limits concurrent commits. While a writer waits for a slot, its files gather. */
   commitSlots: Pick<SemaphoreInterface, "acquire">;
   /** Limits concurrent attempts of blocked tables, which must not take the slots of the others. */
@@ -77,10 +80,7 @@ export class TableWriter implements WriterContext {
   /** The contract in force when the current round of the writer loop began. */
   contract!: Contract;
   readonly warehouse: Warehouse;
-  /**
-   * Resolves once the writer has stopped and discarded its stages: only then may another one write this
-   * table.
-   */
+  /** Resolves once the writer has stopped and discarded its stages: another may write the table then. */
   readonly closed: Promise<void>;
   description: TableDescription | undefined | "unknown" = "unknown";
   incomplete: number | undefined | "unknown" = "unknown";
@@ -248,6 +248,7 @@ export class TableWriter implements WriterContext {
         if (known !== undefined) await assertLogKeptItsPast(this.#deps.log, new Map([[this.table, known]]));
         return known;
       });
+      await publishAtOpen(this, this.#deps, watermark);
       const attempts = new ParseAttempts(watermark, (runId) => this.warehouse.stage(this.table, runId));
       await this.#endExpired(attempts);
       return attempts;
@@ -318,12 +319,11 @@ export class TableWriter implements WriterContext {
     if (!this.#ledgerWrite.allows(batch, this.contract)) await this.#ledgerWrite.done();
     const startedMs = clock.monotonicMs();
     this.#lastCommitAtMs = startedMs;
-    const { files, onRecord } = await withoutRepeats(
-      this,
-      batch.map(({ file }) => file),
-    );
+    const ended = batch.map(({ file }) => file);
+    const { files, onRecord } = await withoutRepeats(this, ended);
     const { receipts, failures } = await commitFiles(this, files);
     this.#releaseSlot();
+    await publishAfter(this, this.#deps, ended, failures);
     const outcomes = [...files.map((file) => outcomeOf(file, failures.get(file))), ...onRecord];
     const times = { committedAtMs: clock.nowMs(), commitMs: Math.round(clock.monotonicMs() - startedMs) };
     const event = { ...commitEventOf(this.table, outcomes, receipts), ...times, limit };
@@ -355,9 +355,7 @@ export class TableWriter implements WriterContext {
     logger.info({ ...event, files: event.files.length }, "committed");
   }
 
-  /**
-   * Publishes files that failed here, not in their parser, as dead letters, from which they can be replayed.
-   */
+  /** Publishes files that failed here, not in their parser, as dead letters, for replays. */
   async #publishDeadLetters(files: readonly EndedFile[], failures: ReadonlyMap<EndedFile, Failure>): Promise<void> {
     const { clock, log } = this.#deps;
     for (const file of files) {

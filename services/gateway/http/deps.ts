@@ -21,8 +21,8 @@ import type { FileView } from "../files/view.ts";
 import type { Waiters } from "../files/waiters.ts";
 import type { Ingest } from "../ingest/ingest.ts";
 import type { GatewayMetrics } from "../metrics.ts";
-import type { TableSchema } from "../../../lib/parsing/table-schemas.ts";
 import type { PreviewPool } from "../../../lib/parsing/workers/worker-pool.ts";
+import type { PublishedSchema } from "../../../lib/table-schemas/table-schemas.ts";
 import type { TlsFiles } from "./tls.ts";
 
 /** Everything the routes need. */
@@ -42,8 +42,8 @@ export interface GatewayDeps {
   previews: PreviewPool;
   waiters: Waiters;
   commands: CommandClient;
-  /** By table: the schema after the newest parsed file. */
-  schemas: ReadonlyMap<string, TableSchema>;
+  /** By table: the schema that its committer published last. */
+  schemas: ReadonlyMap<string, PublishedSchema>;
   /** The drop store and its watch, once it has started; undefined: nothing is watched. */
   drops: { url: string; poller(): DropPoller | undefined } | undefined;
   identities: Identities;

@@ -174,9 +174,9 @@ export const previewSchema = z
         added: z.array(z.object({ name: z.string(), type: z.string() })),
         widened: z.array(z.object({ name: z.string(), from: z.string(), to: z.string() })),
         missing: z.array(z.string()).describe("columns of the table that the file lacks; they become NULL"),
-        conflicting: z.array(
-          z.object({ name: z.string(), type: z.string(), rejects: z.number(), example: z.string() }),
-        ),
+        conflicting: z
+          .array(z.object({ name: z.string(), type: z.string(), rejects: z.number(), example: z.string() }))
+          .describe("columns with rejected values, or of a type that the table cannot take: then the file would fail"),
       })
       .describe("changes that the file would make to its table"),
     rows: z.array(z.array(shownValue)),

@@ -2,6 +2,7 @@ import multipart from "@fastify/multipart";
 import type { FastifyRequest } from "fastify";
 import type { Readable } from "node:stream";
 import { z } from "zod";
+import type { ColumnDefinition } from "../../../lib/columns.ts";
 import { defaultContract } from "../../../lib/contract/contract.ts";
 import type { Preview } from "../../../lib/parsing/preview.ts";
 import { WorkerCrash } from "../../../lib/parsing/workers/worker-pool.ts";
@@ -20,6 +21,11 @@ const PREVIEWS_MAX = 4;
 export async function addPreviewRoutes(app: App, deps: GatewayDeps): Promise<void> {
   const { contracts, schemas, warehouse, settings, previews } = deps;
   const limiter = makeConcurrencyLimiter(PREVIEWS_MAX, "previews");
+  // The table itself decides what an upload may change; while it cannot be asked, what was published of it.
+  const columnsOf = async (table: string): Promise<readonly ColumnDefinition[] | undefined> => {
+    const description = await warehouse.describe(table).catch(() => undefined);
+    return (description ?? schemas.get(table))?.columns;
+  };
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (_request, payload, done) => done(null, payload));
   await app.register(multipart, { limits: { ...FORM_LIMITS, files: 1 } });
@@ -49,7 +55,7 @@ export async function addPreviewRoutes(app: App, deps: GatewayDeps): Promise<voi
       const requested = requestedDialectOf(request.query);
       const { body, name } = await bodyOf(request);
       const schema = table === undefined ? undefined : schemas.get(table);
-      const columns = table === undefined ? undefined : (schema ?? (await warehouse.describe(table)))?.columns;
+      const columns = table === undefined ? undefined : await columnsOf(table);
       const options = {
         fileName: request.query.name ?? name ?? "preview.csv",
         contract: table === undefined ? defaultContract("preview") : contracts.of(table),
@@ -58,7 +64,7 @@ export async function addPreviewRoutes(app: App, deps: GatewayDeps): Promise<voi
         rejectsMax: rowsMax,
         textBytesMax: settings.TRIBUTARY_PREVIEW_SIZE_MAX,
         ...(columns ? { known: columns } : {}),
-        ...(schema ? { pinned: schema.pinned } : {}),
+        ...(schema?.pinned ? { pinned: schema.pinned } : {}),
       };
       const preview = await limiter.run(() => previews.preview(options, withoutClosing(body))).catch(crashAsFault);
       if (!preview) throw new TributaryError("OVERLOADED", "shutting down");

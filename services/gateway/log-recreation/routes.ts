@@ -5,6 +5,7 @@ import { logEpochs } from "../../../lib/messages/avro.ts";
 import { TOPICS } from "../../../lib/messages/topics.ts";
 import { assertLogKeptItsPast } from "../../../lib/event-log/recreation/log-past.ts";
 import { versionEvents, publishReplays } from "../replays/replay.ts";
+import { publishColumns } from "./table-columns.ts";
 import type { App, GatewayDeps } from "../http/deps.ts";
 import { problemResponses } from "../http/parameters.ts";
 
@@ -17,7 +18,8 @@ const adoptedSchema = z
   .meta({ id: "AdoptedLog" });
 
 /** Operator actions on the event log as a whole. */
-export function addLogRoutes(app: App, { log, warehouse, clock, logger, metrics }: GatewayDeps): void {
+export function addLogRoutes(app: App, deps: GatewayDeps): void {
+  const { log, warehouse, clock, logger, metrics } = deps;
   app.post(
     "/v1/log/adopt-recreated",
     {
@@ -34,6 +36,8 @@ export function addLogRoutes(app: App, { log, warehouse, clock, logger, metrics 
       if (!(await isRecreated(watermarks))) {
         throw new TributaryError("BAD_REQUEST", "the event log was not recreated: nothing to adopt");
       }
+      // Before any file is accepted: parsers know a table's columns from the log alone.
+      await publishColumns(deps, watermarks);
       const base = Math.max(...watermarks.values()) + 1;
       const value = logEpochs.encode({ base, adoptedAtMs: clock.nowMs() });
       await log.publish(TOPICS.logEpochs.name, [{ key: EPOCH_KEY, value }]);

@@ -20,7 +20,7 @@ import { versionEvents } from "../replays/replay.ts";
 import { contentOf, isCorrection, versionOf } from "../../../lib/messages/repetition.ts";
 import type { ReadVersion, RejectLedger } from "./ledger.ts";
 import { SHEET_BEGIN, SHEET_COLUMNS, sheetText, type SheetRow } from "./sheet.ts";
-import type { TableSchema } from "../../../lib/parsing/table-schemas.ts";
+import type { TableSchema } from "../../../lib/table-schemas/table-schemas.ts";
 
 export interface CorrectionDeps {
   log: EventLog;

@@ -6,9 +6,9 @@ import { rowMessages } from "../../../lib/messages/avro.ts";
 import { GROUPS, rowsTopic, TOPICS } from "../../../lib/messages/topics.ts";
 import { withFaults } from "../../support/faults.ts";
 import { until } from "../../support/until.ts";
-import { deadLetters, parseEvents, RECEIVED_AT_MS, startHarness, tableSchemas } from "./harness.ts";
+import { deadLetters, parseEvents, RECEIVED_AT_MS, startHarness, tableSchemas, type ParsedFile } from "./harness.ts";
 
-test("a file becomes row batches, a schema and one end-of-file with exact totals", async (t) => {
+test("a file becomes row batches and one end-of-file with exact totals; it publishes no schema", async (t) => {
   const harness = await startHarness();
   t.after(() => harness.close());
   const { end, rows, rejects } = await harness.send(
@@ -36,8 +36,7 @@ test("a file becomes row batches, a schema and one end-of-file with exact totals
     rejects.map((reject) => ({ ...reject })),
     [{ row: 3, line: 4, column: null, reason: "too_many_fields", message: "4 fields instead of 3", raw: "3,x,y,z" }],
   );
-  const [schema] = await harness.all(TOPICS.tableSchemas.name, tableSchemas);
-  assert.equal(JSON.stringify(schema!.columns), JSON.stringify(end.columns));
+  assert.deepEqual(await harness.all(TOPICS.tableSchemas.name, tableSchemas), [], "only the committer knows the table");
   const phases = (await harness.all(TOPICS.parseEvents.name, parseEvents)).map(({ phase }) => phase);
   assert.deepEqual(phases, ["started", "finished"]);
 });
@@ -181,7 +180,7 @@ test("a partition that moves in the middle of a file: the new owner parses it wh
   assert.ok(runIds.length >= 2);
 });
 
-test("a restarted parser knows the tables' schemas and dialects", async (t) => {
+test("a restarted parser knows what uncommitted files bring, and how the first was written", async (t) => {
   const harness = await startHarness();
   t.after(() => harness.close());
   await harness.send("orders", "a.csv", "id;text\n1;x\n");
@@ -192,13 +191,34 @@ test("a restarted parser knows the tables' schemas and dialects", async (t) => {
     ["id", "text", "more"],
   );
   assert.equal(end.delimiter, ";");
-  const schemas = await harness.all(TOPICS.tableSchemas.name, tableSchemas);
-  assert.deepEqual(
-    schemas.map(({ columns }) => columns.length),
-    [2, 3],
-  );
-  await harness.send("orders", "c.csv", "id;text\n1;x\n");
-  assert.equal((await harness.all(TOPICS.tableSchemas.name, tableSchemas)).length, 2, "nothing new, nothing said");
+});
+
+test("what a file brings is forgotten when the committer decides otherwise", async (t) => {
+  const harness = await startHarness();
+  t.after(() => harness.close());
+  const namesOf = ({ end }: ParsedFile): string[] => end.columns.map(({ name, type }) => `${name} ${type}`);
+  await harness.send("orders", "a.csv", "id,code\n1,A\n");
+  assert.deepEqual(namesOf(await harness.send("orders", "b.csv", "id,code,more\n2,7,x\n")), [
+    "id INTEGER",
+    "code VARCHAR",
+    "more VARCHAR",
+  ]);
+  const rejected = await harness.send("orders", "c.csv", "id,wrong\nx,1\n");
+  assert.equal(rejected.end.rowsAccepted, 0);
+  assert.deepEqual(namesOf(await harness.send("orders", "d.csv", "id,code\n3,8\n")).slice(2), ["more VARCHAR"]);
+  // The committer took a.csv, and b.csv failed.
+  const columns = [
+    { name: "id", type: "INTEGER", header: "id" },
+    { name: "code", type: "VARCHAR", header: "code" },
+  ];
+  const value = tableSchemas.encode({ table: "orders", sourceOffset: 1, columns, dialectJson: "{}" });
+  await harness.log.publish(TOPICS.tableSchemas.name, [{ key: "orders", value }]);
+  const after = namesOf(await harness.send("orders", "e.csv", "id,code,more\n4,9,5\n"));
+  // d.csv is not decided yet, and has the column as text.
+  assert.deepEqual(after, ["id INTEGER", "code VARCHAR", "more VARCHAR"]);
+  const decided = tableSchemas.encode({ table: "orders", sourceOffset: 4, columns, dialectJson: "{}" });
+  await harness.log.publish(TOPICS.tableSchemas.name, [{ key: "orders", value: decided }]);
+  assert.deepEqual(namesOf(await harness.send("orders", "f.csv", "id,code,more\n4,9,5\n")).slice(2), ["more INTEGER"]);
 });
 
 test("the sender's dialect goes before everything", async (t) => {

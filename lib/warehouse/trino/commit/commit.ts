@@ -1,6 +1,13 @@
 import { trino } from "../dialect.ts";
 import { withAuditColumns } from "../../sql/sql.ts";
-import { applicable, effective, NOTHING, recordedOffsets, recordedStatement } from "../../commit/versions.ts";
+import {
+  applicable,
+  effective,
+  missingTable,
+  NOTHING,
+  recordedOffsets,
+  recordedStatement,
+} from "../../commit/versions.ts";
 import type { CommitOptions, CommitReceipt, FileVersion, MicroBatch, TableLayout } from "../../warehouse.ts";
 import type { StatementResult } from "../client/client.ts";
 import { isTooManyPartitions } from "../client/errors.ts";
@@ -47,8 +54,9 @@ async function commitOnce(
   const { layout } = batch;
   const { table } = layout;
   const bringing = effective(batch);
-  const description = bringing.length === 0 ? undefined : await context.tables.describe(table);
-  if (!description) return { receipt: NOTHING };
+  if (bringing.length === 0) return { receipt: NOTHING };
+  const description = await context.tables.describe(table);
+  if (!description) return { receipt: missingTable(table, bringing) };
   const known = await stillKnown(context, table, bringing);
   const baseSnapshot = known === undefined ? await context.baseSnapshots.refresh(table, confirmOwner) : known;
   // After a refresh the cached ledger offset is stale too, so ignore it.

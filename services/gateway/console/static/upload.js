@@ -238,13 +238,15 @@ async function showPreview(item) {
   // Discard the result if another file or table was chosen during the request.
   if (!result || item !== shownItem || table !== targetOf(item)) return;
   const title = `Preview of ${file.name}`;
+  // Of a file that would fail no row loads.
+  const loading = result.error ? 0 : result.rowsAccepted;
   redraw(
     place,
     element("h2", {}, title),
     result.error && element("div", { class: "card pad problem", role: "alert" }, faultOf(result.error)),
     tiles([
       [result.complete ? "Rows" : `Rows in the first ${size(result.textBytes)}`, count(result.rowsRead)],
-      ["Would load", count(result.error ? 0 : result.rowsAccepted), result.error || !result.rowsAccepted ? "bad" : "good"],
+      ["Would load", count(loading), loading > 0 ? "good" : "bad"],
       ["Would be rejected", count(result.rowsRejected), result.rowsRejected > 0 ? "bad" : null],
       ["Format", dialectText(result.dialect)],
       ["Schema", result.error ? "would fail" : known.includes(table) ? changeText(result.diff) : `new table ${table}`],
@@ -264,8 +266,7 @@ async function showPreview(item) {
       rejectTable("Rows that would be rejected", result.rejects),
     ],
   );
-  const { rowsAccepted, rowsRejected } = result;
-  announce(`${title}: ${plural(rowsAccepted, "row")} would load, ${count(rowsRejected)} would be rejected`);
+  announce(`${title}: ${plural(loading, "row")} would load, ${count(result.rowsRejected)} would be rejected`);
 }
 
 const isNumeric = (type) => /^(INTEGER|BIGINT|DECIMAL|DOUBLE)/.test(type);
@@ -302,8 +303,10 @@ function columnTable({ columns, diff }, exists) {
   const [added, widened, conflicting] = [by(diff.added), by(diff.widened), by(diff.conflicting)];
   const changeOf = (name) => {
     const conflict = conflicting.get(name);
-    if (conflict)
-      return element("span", {}, pill("conflict"), ` ${plural(conflict.rejects, "value")}: ${conflict.example}`);
+    if (conflict) {
+      const values = conflict.rejects > 0 ? `${plural(conflict.rejects, "value")}: ` : "";
+      return element("span", {}, pill("conflict"), ` ${values}${conflict.example}`);
+    }
     const wider = widened.get(name);
     if (wider) return element("span", {}, pill("widened"), ` ${wider.from} → ${wider.to}`);
     return added.has(name) ? pill("new", exists ? "busy" : "calm") : element("span", { class: "hint" }, "none");

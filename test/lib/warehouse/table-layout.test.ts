@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { checkLayout, evolve, partitionFields } from "../../../lib/warehouse/schema-evolution.ts";
+import { checkLayout, partitionFields } from "../../../lib/warehouse/table-layout.ts";
 import type { TableLayout } from "../../../lib/warehouse/warehouse.ts";
 import { columns } from "../../support/rows.ts";
 
@@ -11,30 +11,6 @@ const layout = (over: Partial<TableLayout>): TableLayout => ({
   deleteMissing: false,
   partitioning: [],
   ...over,
-});
-
-describe("evolve", () => {
-  test("adds at the end, widens in place, keeps what the file lacks", () => {
-    const existing = columns({ a: "INTEGER", b: "DECIMAL(5,2)", c: "VARCHAR", d: "BIGINT" });
-    const wanted = columns({ z: "DATE", b: "DECIMAL(9,2)", a: "BIGINT", d: "INTEGER" });
-    const { columns: after, added, widened } = evolve("t", existing, wanted);
-    assert.deepEqual(after, columns({ a: "BIGINT", b: "DECIMAL(9,2)", c: "VARCHAR", d: "BIGINT", z: "DATE" }));
-    assert.deepEqual(added, columns({ z: "DATE" }));
-    assert.deepEqual(widened, columns({ a: "BIGINT", b: "DECIMAL(9,2)" }));
-  });
-
-  test("is done after one step", () => {
-    const wanted = columns({ a: "BIGINT", b: "VARCHAR" });
-    const once = evolve("t", columns({ a: "INTEGER" }), wanted);
-    assert.deepEqual(evolve("t", once.columns, wanted), { columns: once.columns, added: [], widened: [] });
-  });
-
-  test("a type that cannot widen is SCHEMA_CONFLICT, naming all that matters", () => {
-    assert.throws(() => evolve("sales", columns({ a: "DATE" }), columns({ a: "VARCHAR" })), {
-      code: "SCHEMA_CONFLICT",
-      message: "table 'sales', column 'a': the table has DATE, the file VARCHAR",
-    });
-  });
 });
 
 describe("layouts", () => {

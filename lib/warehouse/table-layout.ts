@@ -1,44 +1,7 @@
-import { AUDIT_COLUMNS, widens, type ColumnDefinition } from "../columns.ts";
+import { AUDIT_COLUMNS, type ColumnDefinition } from "../columns.ts";
 import { TributaryError } from "../errors.ts";
 import { isReservedTable } from "../tables.ts";
 import type { TableLayout } from "./warehouse.ts";
-
-/** The change that a table needs to hold a file's columns. */
-export interface Evolution {
-  /** The table's file columns after the change, in order. */
-  columns: ColumnDefinition[];
-  added: ColumnDefinition[];
-  widened: ColumnDefinition[];
-}
-
-/**
- * Computes how a table with the `existing` file columns accepts files with the `wanted` columns. Missing
- * columns are added after the existing ones. Types widen where lib/columns allows it. A narrower type of a
- * file needs no change.
- * @throws SCHEMA_CONFLICT naming the column and both types
- */
-export function evolve(
-  table: string,
-  existing: readonly ColumnDefinition[],
-  wanted: readonly ColumnDefinition[],
-): Evolution {
-  const byName = new Map(wanted.map((column) => [column.name, column]));
-  const widened: ColumnDefinition[] = [];
-  const kept = existing.map((column) => {
-    const other = byName.get(column.name);
-    if (!other || widens(other.type, column.type)) return column;
-    if (!widens(column.type, other.type)) {
-      const message = `table '${table}', column '${column.name}': the table has ${column.type}, the file ${other.type}`;
-      throw new TributaryError("SCHEMA_CONFLICT", message);
-    }
-    const wider = { ...column, type: other.type };
-    widened.push(wider);
-    return wider;
-  });
-  const known = new Set(existing.map((column) => column.name));
-  const added = wanted.filter((column) => !known.has(column.name));
-  return { columns: [...kept, ...added], added, widened };
-}
 
 /** One field of a partitioning: `column`, `month(column)` or `bucket(column, 16)`. */
 export interface PartitionField {

@@ -1,16 +1,15 @@
 import type { ColumnDefinition, ColumnType } from "../columns.ts";
 import type { PinnedFormat } from "../formats/format.ts";
-import { pinnedIn } from "../formats/message-fields.ts";
+import { pinnedFields, pinnedIn } from "../formats/message-fields.ts";
 import { tableSchemas } from "../messages/avro.ts";
+import { keyOf, tableId } from "../tables.ts";
 
-/**
- * Columns and pinned format of a table, as the topic `table-schemas` holds them after its newest parsed
- * file.
- */
+/** Columns and pinned format of a table. */
 export interface TableSchema {
+  /** Empty: the table does not exist. */
   columns: ColumnDefinition[];
-  /** How the table's first file was written. */
-  pinned: PinnedFormat;
+  /** How the table's first file was written; undefined if that is not known. */
+  pinned: PinnedFormat | undefined;
 }
 
 /** Something known of a table from the file version with this offset. */
@@ -18,12 +17,18 @@ export interface AtOffset {
   readonly sourceOffset: number;
 }
 
+/**
+ * The schema of a table as the warehouse has it, once the files up to `sourceOffset` are committed or have
+ * failed. The topic `table-schemas` holds the newest of each table.
+ */
+export type PublishedSchema = TableSchema & AtOffset;
+
 /** By table. */
-export type NewestSchemas = Map<string, TableSchema & AtOffset>;
+export type NewestSchemas = Map<string, PublishedSchema>;
 
 /**
- * The newer of two. A parser that has lost its partition may still publish the schema of an older file: that
- * one is ignored. The same file parsed again replaces its first schema.
+ * The newer of two. A committer that has lost its table may still publish an older schema: that one is
+ * ignored. At the same offset the later one counts.
  */
 export const newerSchema = <T extends AtOffset>(known: T | undefined, next: T): T =>
   known !== undefined && next.sourceOffset < known.sourceOffset ? known : next;
@@ -44,4 +49,13 @@ export function foldTableSchema(schemas: NewestSchemas, { key, value }: { key: s
     pinned: pinnedIn(written),
   };
   schemas.set(table, newerSchema(schemas.get(table), next));
+}
+
+/** The record of `table-schemas` that `foldTableSchema` reads. */
+export function schemaRecord(
+  table: string,
+  { sourceOffset, columns, pinned }: PublishedSchema,
+): { key: string; value: Buffer } {
+  const value = tableSchemas.encode({ table, sourceOffset, columns, ...pinnedFields(pinned) });
+  return { key: keyOf(tableId(table)), value };
 }

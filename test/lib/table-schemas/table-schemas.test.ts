@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { tableSchemas } from "../../../lib/messages/avro.ts";
-import { foldTableSchema, type NewestSchemas } from "../../../lib/parsing/table-schemas.ts";
+import { foldTableSchema, type NewestSchemas } from "../../../lib/table-schemas/table-schemas.ts";
 
 const dialect = { delimiter: ",", quote: '"', escape: '"', encoding: "utf-8", header: true };
 const recordOf = (sourceOffset: number, ...names: string[]) => ({

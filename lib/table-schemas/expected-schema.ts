@@ -1,0 +1,98 @@
+import { evolve, type ColumnDefinition } from "../columns.ts";
+import { hasCode } from "../errors.ts";
+import type { PinnedFormat } from "../formats/format.ts";
+import type { PublishedSchema, TableSchema } from "./table-schemas.ts";
+
+/** A parsed file whose commit is not known yet. */
+export interface ParsedFile {
+  readonly sourceOffset: number;
+  /** The table's columns after this file. */
+  readonly columns: readonly ColumnDefinition[];
+  readonly rowsAccepted: number;
+  readonly pinned: PinnedFormat | undefined;
+}
+
+/** Files that bring the same columns. */
+interface Group {
+  readonly columns: readonly ColumnDefinition[];
+  readonly hasRows: boolean;
+  readonly pinned: PinnedFormat | undefined;
+  readonly first: number;
+  last: number;
+}
+
+/**
+ * What the parsed but uncommitted files of one table will make of its columns. It applies the committer's own
+ * rule (`evolve`) to the published schema, file by file: a file that conflicts will fail, and a file of which
+ * no row loads changes no table, so neither leaves a trace here. Files at or below the published offset are
+ * decided, and forgotten. Of each kind of change one group is kept, so the size does not grow with the number
+ * of files.
+ */
+export class UncommittedFiles {
+  readonly #table: string;
+  readonly #groups = new Map<string, Group>();
+  #newest = -1;
+
+  constructor(table: string) {
+    this.#table = table;
+  }
+
+  /**
+   * Adds a file; files end in the order of their offsets. A file that ends again is ignored: of its parse
+   * attempts the committer takes the first that ended.
+   */
+  add(file: ParsedFile, published: PublishedSchema | undefined): void {
+    this.#forgetDecided(published);
+    const { sourceOffset, rowsAccepted, pinned } = file;
+    if (sourceOffset <= Math.max(this.#newest, published?.sourceOffset ?? -1)) return;
+    this.#newest = sourceOffset;
+    const known = published?.columns ?? [];
+    const columns = this.#broughtTo(known, file.columns);
+    const hasRows = rowsAccepted > 0;
+    if (columns.length === 0 || (known.length > 0 && !hasRows)) return;
+    const key = JSON.stringify([hasRows, columns]);
+    const group = this.#groups.get(key);
+    if (!group) this.#groups.set(key, { columns, hasRows, pinned, first: sourceOffset, last: sourceOffset });
+    else group.last = sourceOffset;
+  }
+
+  /** The schema that the file at this offset will find; undefined for a new table. */
+  expectedAt(sourceOffset: number, published: PublishedSchema | undefined): TableSchema | undefined {
+    this.#forgetDecided(published);
+    let columns = published?.columns ?? [];
+    let pinned = published?.pinned;
+    for (const group of this.#groups.values()) {
+      if (group.first >= sourceOffset) break;
+      if (columns.length > 0 && !group.hasRows) continue;
+      const after = this.#after(columns, group.columns);
+      if (!after) continue;
+      columns = after.columns;
+      pinned ??= group.pinned;
+    }
+    return columns.length === 0 && !pinned ? undefined : { columns, pinned };
+  }
+
+  #forgetDecided(published: PublishedSchema | undefined): void {
+    if (!published) return;
+    for (const [key, { last, columns }] of this.#groups) {
+      const decided = last <= published.sourceOffset;
+      if (decided || this.#broughtTo(published.columns, columns).length === 0) this.#groups.delete(key);
+    }
+  }
+
+  /** What a file adds and widens; nothing if it conflicts. */
+  #broughtTo(known: readonly ColumnDefinition[], wanted: readonly ColumnDefinition[]): ColumnDefinition[] {
+    const after = this.#after(known, wanted);
+    return after ? [...after.widened, ...after.added] : [];
+  }
+
+  /** Undefined if the file conflicts: it will fail. */
+  #after(known: readonly ColumnDefinition[], wanted: readonly ColumnDefinition[]) {
+    try {
+      return evolve(this.#table, known, wanted);
+    } catch (thrown) {
+      if (hasCode(thrown, "SCHEMA_CONFLICT")) return undefined;
+      throw thrown;
+    }
+  }
+}
