@@ -233,8 +233,8 @@ export const MUTATIONS: readonly Mutation[] = [
     invariant: "I14",
     what: "the parser expects the columns of a file that will fail",
     file: "lib/table-schemas/expected-schema.ts",
-    from: "return after ? [...after.widened, ...after.added] : [];",
-    to: "return after ? [...after.widened, ...after.added] : [...wanted];",
+    from: 'if (hasCode(thrown, "SCHEMA_CONFLICT")) return undefined;',
+    to: 'if (hasCode(thrown, "SCHEMA_CONFLICT")) return { columns: [...wanted], added: [...wanted], widened: [] };',
     run: test("test/lib/table-schemas/expected-schema.test.ts", "a file that conflicts"),
   },
   {
