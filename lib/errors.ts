@@ -121,6 +121,11 @@ export const ERRORS = {
   LOG_UNAVAILABLE: kind(true, 503, "Check that the event log is reachable at TRIBUTARY_LOG_URL."),
   LOG_TOPIC_UNKNOWN: kind(false, 500, "Create the topic; every service creates the fixed topics at start."),
   LOG_RECORD_TOO_LARGE: kind(false, 500, "Publish smaller records, or raise the broker's record size limit."),
+  MESSAGE_TOO_NEW: kind(
+    true,
+    503,
+    "Run the newer version again: it wrote records that this version cannot read. Nothing of them is skipped.",
+  ),
   LOG_RECREATED: kind(false, 500, "Restore the event log, or accept the new one: `tributary log adopt-recreated`."),
   LOG_IN_USE: kind(false, 500, "Stop the process that has this data folder open, or set another TRIBUTARY_DATA_DIR."),
   ASSIGNMENT_LOST: kind(

@@ -11,7 +11,7 @@ interface Field {
   name: string;
   type: Avro;
   doc?: string;
-  /** Set if older versions do not write the field: it may be left out, for its default. */
+  /** 2: a value may leave the field out, for its default. See lib/messages/layouts.ts. */
   layout?: number;
 }
 
@@ -45,7 +45,7 @@ export function generateTypes(folder: string): string {
       const lines = avro.fields.map(
         (field) =>
           (field.doc ? `  /** ${field.doc} */\n` : "") +
-          `  ${field.name}${field.layout === undefined ? "" : "?"}: ${typeOf(field.type)};\n`,
+          `  ${field.name}${field.layout === 2 ? "?" : ""}: ${typeOf(field.type)};\n`,
       );
       const doc = avro.doc ? `/** ${avro.doc} */\n` : "";
       declared.push(`${doc}export interface ${avro.name!} {\n${lines.join("")}}\n`);

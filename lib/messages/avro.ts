@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import avsc from "avsc";
-import { messageOf } from "../errors.ts";
-import { firstLayout, layoutCheck } from "./layouts.ts";
-import { checkerOf, type Schema } from "./wire.ts";
+import { messageOf, TributaryError } from "../errors.ts";
+import { firstLayout, hasLayouts } from "./layouts.ts";
+import { extentOf, type Extent, type Schema } from "./wire.ts";
 import type {
   Command,
   CommandResult,
@@ -18,72 +18,89 @@ import type {
   TableSchemaEvent,
 } from "./generated.ts";
 
-/**
- * Converts one kind of message to bytes and back. `decode` throws at once for bytes that are not of this
- * schema.
- */
+/** Converts one kind of message to bytes and back. */
 export interface Codec<T> {
   encode(value: T): Buffer;
+  /**
+   * @throws MESSAGE_TOO_NEW if a newer version wrote the bytes in a format of its own: they must not be
+   *   skipped; Error if they are not a message of this schema
+   */
   decode(bytes: Buffer): T;
 }
 
 /**
- * Messages change in two ways, and older records stay readable:
- * - Fields are added at the end of a message with a default; a record written before lacks the last ones.
- * - Fields inside nested records are added with a default and `"layout": 2`. A value whose layout-2 fields
- *   all have their defaults is written without them, so that older versions can read it too.
+ * Versions may be mixed. A new version only appends fields with a default to a message:
+ * - An older record lacks the last fields: they get their defaults.
+ * - A newer record has bytes after the last known field: they are ignored.
+ * A version that has to change more begins its records with INCOMPATIBLE. Older ones then stop instead of
+ * taking the record for a damaged one.
+ *
+ * Exception: some records of before this rule lack fields inside nested records (`"layout": 2`).
  */
-function codec<T>(file: string): Codec<T> {
-  const schema = JSON.parse(
-    readFileSync(new URL(`../../schemas/${file}.avsc`, import.meta.url), "utf8"),
-  ) as RecordSchema;
+export function codecOf<T>(name: string, schema: RecordSchema): Codec<T> {
   const type = typeOf(schema);
-  const oldSchema = firstLayout(schema) as RecordSchema;
-  const oldType = typeOf(oldSchema);
-  const fitsOld = layoutCheck(schema);
-  const layouts = fitsOld ? [oldSchema, schema] : [schema];
-  const decoders = [
-    ...layouts.map((written) => decoder(written, type)),
-    ...layouts.flatMap((written) => truncated(written).map((shorter) => decoder(shorter, type))),
+  const [whole, changed] = [
+    readerOf(schema, type, ({ fields, surplusBytes }) => fields === schema.fields.length && surplusBytes === 0),
+    readerOf(schema, type, () => true),
   ];
+  const readers = hasLayouts(schema)
+    ? [whole, readerOf(firstLayout(schema) as RecordSchema, type, ({ surplusBytes }) => surplusBytes === 0), changed]
+    : [changed];
   return {
-    encode: (value) => (fitsOld?.(value) ? oldType : type).toBuffer(value),
+    encode: (value) => type.toBuffer(value),
     decode(bytes) {
-      let first: unknown;
-      for (const decode of decoders) {
+      if (bytes.subarray(0, INCOMPATIBLE.length).equals(INCOMPATIBLE)) {
+        const format = bytes[INCOMPATIBLE.length] ?? "unknown";
+        throw new TributaryError("MESSAGE_TOO_NEW", `a ${name} has format ${format}; this version reads format 1`);
+      }
+      let last: unknown;
+      for (const read of readers) {
         try {
-          return decode(bytes) as T;
+          return read(bytes) as T;
         } catch (thrown) {
-          first ??= thrown;
+          last = thrown;
         }
       }
-      throw new Error(`message is not a valid ${file}: ${messageOf(first)}`, { cause: first });
+      throw new Error(`message is not a valid ${name}: ${messageOf(last)}`, { cause: last });
     },
   };
 }
 
-type RecordSchema = avsc.schema.RecordType & Extract<Schema, { type: string }>;
+/**
+ * First bytes of a record that only newer versions can read; the number of its format follows. No compatible
+ * message begins with them, because 01 would be a string of length -1.
+ */
+export const INCOMPATIBLE = Buffer.from([0x01, ...Buffer.from("TRB")]);
+
+export type RecordSchema = avsc.schema.RecordType & Extract<Schema, { type: string }>;
 
 const typeOf = (schema: RecordSchema): avsc.Type => avsc.Type.forSchema(schema, { wrapUnions: "auto" });
 
-/** The schema without 1, 2 … of its last fields, as far as they have defaults. */
-function truncated(schema: RecordSchema): RecordSchema[] {
-  const shorter: RecordSchema[] = [];
-  for (let count = schema.fields.length; "default" in (schema.fields[count - 1] ?? {}); count--) {
-    shorter.push({ ...schema, fields: schema.fields.slice(0, count - 1) } as RecordSchema);
-  }
-  return shorter;
-}
-
-/** Reads messages written with `written` into values of `type`. */
-function decoder(written: RecordSchema, type: avsc.Type): (bytes: Buffer) => unknown {
-  const resolver = type.createResolver(typeOf(written));
-  const check = checkerOf(written);
+/** Reads messages written with `written`, of the extents that are `accepted`, into values of the type `into`. */
+function readerOf(
+  written: RecordSchema,
+  into: avsc.Type,
+  accepted: (extent: Extent) => boolean,
+): (bytes: Buffer) => unknown {
+  const { fields } = written;
+  const extentIn = extentOf(written);
+  const required = fields.findLastIndex((field) => !("default" in field)) + 1;
+  /** By the number of fields left out. */
+  const resolvers = Array.from({ length: fields.length - required + 1 }, (_, left) => {
+    const kept = { ...written, fields: fields.slice(0, fields.length - left) } as RecordSchema;
+    return into.createResolver(typeOf(kept));
+  });
   return (bytes) => {
-    check(bytes);
-    return type.fromBuffer(bytes, resolver) as unknown;
+    const extent = extentIn(bytes);
+    if (extent.fields < required) throw new Error(`it ends after ${extent.fields} of ${required} fields`);
+    if (!accepted(extent)) throw new Error(`${extent.surplusBytes} bytes follow the value`);
+    return into.fromBuffer(bytes, resolvers[fields.length - extent.fields], true) as unknown;
   };
 }
+
+const schemaOf = (file: string): RecordSchema =>
+  JSON.parse(readFileSync(new URL(`../../schemas/${file}.avsc`, import.meta.url), "utf8")) as RecordSchema;
+const codec = <T>(file: string): Codec<T> => codecOf<T>(file, schemaOf(file));
 
 export const fileEvents = codec<FileEvent>("file-event");
 export const rowMessages = codec<RowMessage>("row-message");

@@ -13,17 +13,27 @@ export type Schema =
 /** Moves the cursor past one value. Throws if the bytes are not a valid value. */
 type Step = (cursor: Cursor) => void;
 
+/** What the bytes of a record hold. */
+export interface Extent {
+  /** How many of the schema's fields, counted from the first. */
+  fields: number;
+  /** Bytes after the last field: fields that a newer version appended. */
+  surplusBytes: number;
+}
+
 /**
- * Returns a check that the bytes are exactly one value of the schema, in time linear in their length. avsc,
- * which decodes them afterwards, trusts every array count: a corrupt count would make it allocate until
- * memory is full.
+ * Returns a check that the bytes are a record of the schema, possibly without its last fields or with bytes
+ * after them, in time linear in their length. avsc, which decodes them afterwards, trusts every array count:
+ * a corrupt count would make it allocate until memory is full.
  */
-export function checkerOf(schema: Schema): (bytes: Buffer) => void {
-  const step = stepOf(schema, new Map());
+export function extentOf(schema: Extract<Schema, { type: string }>): (bytes: Buffer) => Extent {
+  const named = new Map<string, Step>();
+  const steps = (schema.fields ?? []).map(({ type }) => stepOf(type, named));
   return (bytes) => {
     const cursor = new Cursor(bytes);
-    step(cursor);
-    if (cursor.left !== 0) throw new Error(`${cursor.left} bytes follow the value`);
+    let fields = 0;
+    while (fields < steps.length && cursor.left > 0) steps[fields++]!(cursor);
+    return { fields, surplusBytes: cursor.left };
   };
 }
 

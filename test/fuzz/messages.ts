@@ -9,55 +9,10 @@ import { rowSchemaOf, SIMPLE_TYPES, type ColumnType } from "../../lib/columns.ts
 import * as codecs from "../../lib/messages/avro.ts";
 import type { Schema } from "../../lib/messages/wire.ts";
 import { decodeRows } from "../../lib/rows/row-decoder.ts";
+import { valuesOf } from "../support/avro-values.ts";
 import { columns } from "../support/rows.ts";
 import { damage, damaged } from "./files.ts";
 import { target, type Target } from "./fuzz-target.ts";
-
-/**
- * Values of an Avro schema as the codecs expect them: in a union of records each is wrapped with its full
- * name.
- */
-function valuesOf(schema: Schema): fc.Arbitrary<unknown> {
-  if (Array.isArray(schema)) {
-    const branches = schema as readonly Schema[];
-    return fc.oneof(...branches.map(branches.filter(isRecord).length > 1 ? wrapped : valuesOf));
-  }
-  const {
-    type,
-    fields = [],
-    items,
-    symbols = [],
-  } = typeof schema === "string" ? { type: schema } : (schema as Exclude<Schema, string | readonly Schema[]>);
-  switch (type) {
-    case "null":
-      return fc.constant(null);
-    case "boolean":
-      return fc.boolean();
-    case "int":
-      return fc.integer();
-    case "long":
-      return fc.integer({ min: -(2 ** 52), max: 2 ** 52 });
-    case "double":
-      return fc.double();
-    case "bytes":
-      return fc.uint8Array({ maxLength: 20 }).map((bytes) => Buffer.from(bytes));
-    case "string":
-      return fc.string({ unit: "binary", maxLength: 12 });
-    case "enum":
-      return fc.constantFrom(...symbols);
-    case "array":
-      return fc.array(valuesOf(items!), { maxLength: 4 });
-    case "record":
-      return fc.record(Object.fromEntries(fields.map((field) => [field.name, valuesOf(field.type)])));
-    default:
-      throw new Error(`no values of ${type}`);
-  }
-}
-
-const isRecord = (schema: Schema): boolean =>
-  typeof schema === "object" && "type" in schema && schema.type === "record";
-const wrapped = (schema: Schema): fc.Arbitrary<unknown> =>
-  valuesOf(schema).map((value) => ({ [`tributary.${(schema as { name: string }).name}`]: value }));
 
 const folder = new URL("../../schemas/", import.meta.url);
 const CODECS: Record<string, codecs.Codec<unknown>> = {

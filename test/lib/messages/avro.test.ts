@@ -2,9 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import avsc from "avsc";
 import { readFileSync } from "node:fs";
-import { commitEvents, fileEvents, rowMessages, tableSchemas } from "../../../lib/messages/avro.ts";
-import { firstLayout, layoutCheck } from "../../../lib/messages/layouts.ts";
-import type { Schema } from "../../../lib/messages/wire.ts";
+import { commitEvents, fileEvents, rowMessages, tableSchemas, type RecordSchema } from "../../../lib/messages/avro.ts";
+import { firstLayout } from "../../../lib/messages/layouts.ts";
 import type { CommitEvent, RowMessage, TableSchemaEvent } from "../../../lib/messages/generated.ts";
 import { commitEvent, fileOutcome } from "../../services/gateway/gateway.ts";
 
@@ -18,7 +17,7 @@ function longBytes(value: bigint): Buffer {
   return Buffer.from([...bytes, Number(rest)]);
 }
 
-test("a truncated, extended or foreign message is refused with the expected kind in the error", () => {
+test("a truncated or foreign message is refused with the expected kind in the error", () => {
   const bytes = commitEvents.encode(commit);
   assert.deepEqual(JSON.parse(JSON.stringify(commitEvents.decode(bytes))), commit);
   const older = bytes.subarray(0, -1);
@@ -29,7 +28,6 @@ test("a truncated, extended or foreign message is refused with the expected kind
       /^Error: message is not a valid commit-event: /,
     );
   }
-  assert.throws(() => commitEvents.decode(Buffer.concat([bytes, Buffer.from([0])])), /1 bytes follow the value/);
   assert.throws(() => fileEvents.decode(bytes), /^Error: message is not a valid file-event/);
 });
 
@@ -61,22 +59,18 @@ test("a row count of more than 32 bits is refused", () => {
   assert.equal(rowMessages.decode(rowMessages.encode(message(2 ** 31 - 1))).runId, "");
 });
 
-const schemaOf = (file: string): Schema =>
-  JSON.parse(readFileSync(new URL(`../../../schemas/${file}.avsc`, import.meta.url), "utf8")) as Schema;
+const schemaOf = (file: string): RecordSchema =>
+  JSON.parse(readFileSync(new URL(`../../../schemas/${file}.avsc`, import.meta.url), "utf8")) as RecordSchema;
 /** Messages as they were before layout 2. */
 const before = (file: string): avsc.Type =>
   avsc.Type.forSchema(firstLayout(schemaOf(file)) as avsc.Schema, { wrapUnions: "auto" });
 
-test("a value that needs no layout-2 field is written as older versions read it, and theirs is read", () => {
+test("records of before layout 2 are read", () => {
   const old = before("commit-event");
-  const bytes = commitEvents.encode(commit);
-  assert.deepEqual(bytes, old.toBuffer(commit));
-  assert.deepEqual(commitEvents.decode(bytes).files.map(({ format }) => format), ["csv", "csv"]); // prettier-ignore
+  assert.deepEqual(commitEvents.decode(old.toBuffer(commit)).files.map(({ format }) => format), ["csv", "csv"]); // prettier-ignore
   const json = { ...commit.files[0]!, format: "jsonl", formatOptionsJson: '{"nulls":"-"}', delimiter: "" };
-  const mixed = { ...commit, files: [json, commit.files[1]!], tableFiles: { dataFiles: 0, deleteFiles: 0 } };
-  const decoded = commitEvents.decode(commitEvents.encode(mixed));
-  assert.deepEqual(JSON.parse(JSON.stringify(decoded)), mixed);
-  assert.throws(() => old.fromBuffer(commitEvents.encode(mixed)));
+  const mixed = { ...commit, files: [json, { ...commit.files[1]!, format: "csv" }], tableFiles: null };
+  assert.deepEqual(JSON.parse(JSON.stringify(commitEvents.decode(commitEvents.encode(mixed)))), mixed);
   for (const [dataFiles, deleteFiles] of [
     [0, 0],
     [0, 1],
@@ -92,17 +86,8 @@ test("a value that needs no layout-2 field is written as older versions read it,
       "no other reading fits",
     );
   }
-});
-
-test("fields at the end of a message and in nested records have the same two layouts", () => {
   const schema: TableSchemaEvent = { table: "t", sourceOffset: 1, columns: [], dialectJson: "{}" };
-  assert.deepEqual(tableSchemas.encode(schema), before("table-schema-event").toBuffer(schema));
-  const json = { ...schema, format: "jsonl", formatOptionsJson: "{}" };
-  assert.equal(tableSchemas.decode(tableSchemas.encode(json)).format, "jsonl");
-  assert.equal(layoutCheck(schemaOf("command")), undefined, "a schema without such fields is not checked");
-  const check = layoutCheck(schemaOf("row-message"))!;
-  assert.ok(check({ body: { "tributary.EndOfFile": { format: "csv", formatOptionsJson: null } } }));
-  assert.ok(check({ body: { "tributary.EndOfFile": {} } }));
-  assert.ok(!check({ body: { "tributary.EndOfFile": { format: "jsonl" } } }));
-  assert.ok(check({ body: { "tributary.RejectBatch": { rejects: [] } } }));
+  const decoded = tableSchemas.decode(before("table-schema-event").toBuffer(schema));
+  const expected = { ...schema, format: "csv", formatOptionsJson: null };
+  assert.deepEqual(JSON.parse(JSON.stringify(decoded)), expected);
 });
