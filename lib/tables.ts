@@ -29,6 +29,9 @@ export const tableOfTopic = (topic: string): TableId => tableId(topic.slice(ROWS
 /** The key of the table's records in topics of all tables: it decides the partition, and so the order. */
 export const keyOf = ({ name }: TableId): string => name;
 
+/** True for a key that `keyOf` makes for tables of users; records of other writers may have any. */
+export const isTableKey = (key: string): boolean => ROWS_TOPICS.test(ROWS_PREFIX + key) && !isReservedTable(key);
+
 /** The table's folder below a prefix of a store (staged rows, drops); ends with `/`. */
 export const folderOf = ({ name }: TableId): string => `${name}/`;
 

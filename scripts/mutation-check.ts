@@ -257,8 +257,8 @@ export const MUTATIONS: readonly Mutation[] = [
     invariant: "I15",
     what: "an adopted log has no base",
     file: "lib/event-log/recreation/epochs.ts",
-    from: "return topic === REBASED_TOPIC ? this.#base() : 0;",
-    to: "return topic === REBASED_TOPIC ? 0 : 0;",
+    from: "return this.#base();",
+    to: "return 0;",
     run: test("test/flow/log-recreated.test.ts"),
   },
   {
@@ -356,6 +356,22 @@ export const MUTATIONS: readonly Mutation[] = [
     from: ": this.#memory.predecessor(key);",
     to: ': "";',
     run: test("test/services/gateway/drops/drops.test.ts", "each new version of an object has an id of its own"),
+  },
+  {
+    invariant: "I20",
+    what: "a field that a newer version appended makes a record unreadable",
+    file: "lib/messages/avro.ts",
+    from: "readerOf(schema, type, () => true),",
+    to: "readerOf(schema, type, ({ surplusBytes }) => surplusBytes === 0),",
+    run: test("test/lib/messages/versions.test.ts", "a newer record is read"),
+  },
+  {
+    invariant: "I20",
+    what: "a record of a newer format is buried as a damaged one",
+    file: "services/parser/service.ts",
+    from: 'if (hasCode(thrown, "MESSAGE_TOO_NEW")) throw thrown;',
+    to: "",
+    run: test("test/services/parser/service.test.ts", "an event that only a newer version"),
   },
 ];
 

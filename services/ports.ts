@@ -9,7 +9,7 @@ import type { BlobStore } from "../lib/blob/blob-store.ts";
 import type { Clock } from "../lib/clock.ts";
 import { withEpochs } from "../lib/event-log/recreation/epochs.ts";
 import { openEventLog } from "../lib/event-log/open.ts";
-import type { EventLog } from "../lib/event-log/event-log.ts";
+import type { EventLog, LogRecord } from "../lib/event-log/event-log.ts";
 import type { KafkaTls } from "../lib/event-log/open.ts";
 import { messageOf, TributaryError } from "../lib/errors.ts";
 import { portUrls, type PlatformSettings } from "../lib/process/config.ts";
@@ -55,8 +55,10 @@ export function portsOf(scope: Scope, settings: PlatformSettings, clock: Clock, 
     ca,
     async log() {
       const onError = (err: unknown): void => logger.warn({ err }, "the event log reports a failure");
+      const onUnreadable = (err: unknown, { topic, offset }: LogRecord): void =>
+        logger.error({ topic, offset, err }, "record skipped: it cannot be decoded");
       const opened = await openEventLog(urls.log, { clock, onError, ...defined(kafka) });
-      return scope.own("event log", await withEpochs(opened), (log) => log.close());
+      return scope.own("event log", await withEpochs(opened, onUnreadable), (log) => log.close());
     },
     blob: () => store(urls.blob),
     drops: () => store(urls.drops),

@@ -94,7 +94,8 @@ export interface Tail {
  *   a new assignment. A rebalance interrupts only the partitions that it moves. A handler that throws ends
  *   its assignment; a new assignment follows after a backoff (100 ms to 10 s).
  * - `tail` delivers every record of the topics from the earliest on and continues until closed. It belongs to
- *   no group. It may skip superseded records of compacted topics.
+ *   no group. It may skip superseded records of compacted topics. An error thrown by `onRecord` is reported
+ *   as the log's failures are, and concerns that record alone.
  * - Headers are returned unchanged.
  * - Compacted topics keep the newest record of each key and may delete older ones. An empty value deletes the
  *   key.

@@ -76,7 +76,7 @@ export type RecordSchema = avsc.schema.RecordType & Extract<Schema, { type: stri
 
 const typeOf = (schema: RecordSchema): avsc.Type => avsc.Type.forSchema(schema, { wrapUnions: "auto" });
 
-/** Reads messages written with `written`, of the extents that are `accepted`, into values of the type `into`. */
+/** Reads messages written with `written`, of extents that are `accepted`, into values of the type `into`. */
 function readerOf(
   written: RecordSchema,
   into: avsc.Type,

@@ -31,11 +31,11 @@ export const COMMITTER_THROUGHPUT = {
     repeated_file: { intentional: true, when: "a file event was published twice: the version is on record" },
     incomplete: {
       intentional: false,
-      when: "a message belongs to a parse with lost rows; the file waits for another parse, or fails",
+      when: "a message belongs to a parse with lost rows, or a file's end is lost; it waits for another parse, or fails",
     },
     undecodable: {
       intentional: false,
-      when: "a record of a rows topic is not a row message; its file ends as ROWS_MISSING",
+      when: "a record of a rows topic is not a row message (its file ends as ROWS_MISSING), or of commands is none",
     },
     expired: {
       intentional: false,

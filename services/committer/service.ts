@@ -4,6 +4,7 @@ import type { Contracts } from "../../lib/contract/contract.ts";
 import { codeOf, messageOf } from "../../lib/errors.ts";
 import type { AssignedPartition, EventLog, PartitionHandler } from "../../lib/event-log/event-log.ts";
 import { GROUPS, rowsTopic, TOPICS } from "../../lib/messages/topics.ts";
+import { reportUnreadable } from "../../lib/observability/unreadable.ts";
 import { ROWS_TOPICS, tableOfTopic } from "../../lib/tables.ts";
 import type { Logger } from "../../lib/process/logger.ts";
 import type { Registry } from "../../lib/process/metrics.ts";
@@ -37,13 +38,11 @@ export async function startCommitter(deps: CommitterDeps): Promise<Service> {
   const { log, warehouse, logger, tracer = untraced } = deps;
   await log.createTopics([...Object.values(TOPICS), ...INTERNAL_TABLE_NAMES.map(rowsTopic)]);
   const metrics = committerMetrics(deps.registry, deps.clock);
-  const schemas = await FollowedSchemas.follow(log, (err, { topic, offset }) => {
-    logger.error({ err, topic, offset }, "record skipped: cannot decode it");
-    metrics.throughput.dropped("undecodable");
-  });
+  const onUnreadable = reportUnreadable(logger, metrics.throughput);
+  const schemas = await FollowedSchemas.follow(log, onUnreadable);
   const writers = new Map<string, TableWriter>();
   const commands = await Commands.follow({ ...deps, metrics }, () => writers.forEach((writer) => writer.trigger()));
-  const skips = await Skips.follow(log, logger, (table) => writers.get(table)?.retryNow());
+  const skips = await Skips.follow(log, onUnreadable, (table) => writers.get(table)?.retryNow());
   const commitSlots = new Semaphore(deps.settings.commitsAtOnceMax);
   const blockedSlots = new Semaphore(1);
   let draining: Promise<void> | undefined;
@@ -74,6 +73,9 @@ export async function startCommitter(deps: CommitterDeps): Promise<Service> {
 
   return {
     async ready() {
+      commands.assertReadable();
+      skips.assertReadable();
+      schemas.assertReadable();
       await Promise.all([log.ready(), warehouse.ready()]);
       const stuck = [...writers.values()].find(({ stuckError }) => stuckError !== undefined);
       if (stuck) throw stuck.stuckError;

@@ -6,6 +6,8 @@ import type { Clock } from "../../lib/clock.ts";
 import type { Contracts } from "../../lib/contract/contract.ts";
 import { messageOf, TributaryError } from "../../lib/errors.ts";
 import type { EventLog, LogRecord, Tail } from "../../lib/event-log/event-log.ts";
+import { guardedTail } from "../../lib/event-log/guarded-tail.ts";
+import { reportUnreadable } from "../../lib/observability/unreadable.ts";
 import { TOPICS } from "../../lib/messages/topics.ts";
 import { workerPool } from "../../lib/parsing/workers/worker-pool.ts";
 import { foldTableSchema, type NewestSchemas } from "../../lib/table-schemas/table-schemas.ts";
@@ -68,19 +70,21 @@ export async function startGateway(options: GatewayOptions): Promise<Service & {
   const metrics = gatewayMetrics(registry);
   const listener = openListener(options, metrics);
   registerDisk(registry, blob);
+  let poller: DropPoller | undefined;
   const draining = new AbortController();
   setMaxListeners(0, draining.signal);
   const ready = async (): Promise<void> => {
     if (draining.signal.aborted) throw new TributaryError("OVERLOADED", "shutting down");
+    assertReadable();
+    poller?.assertReadable();
     await Promise.all([log.ready(), blob.ready(), guard.assert()]);
   };
   await log.createTopics(Object.values(TOPICS));
   const guard = await guardLog(options);
   const views = await openViews(options, metrics);
-  const { view, schemas, commands, previews, close } = views;
+  const { view, schemas, commands, previews, close, assertReadable } = views;
   const waiters = makeWaiters(view, clock, settings.TRIBUTARY_WAITERS_MAX, metrics);
   const ingest = ingestOf(options, guard, metrics, views);
-  let poller: DropPoller | undefined;
   const drops = options.drops && {
     url: options.drops.url,
     poller: () => poller,
@@ -116,26 +120,19 @@ export async function startGateway(options: GatewayOptions): Promise<Service & {
 async function openViews({ log, clock, logger, settings }: GatewayOptions, metrics: GatewayMetrics) {
   const view = new FileView(settings.TRIBUTARY_FILES_REMEMBERED, () => clock.nowMs());
   const schemas: NewestSchemas = new Map();
-  const onSchema = (record: LogRecord): void => {
-    try {
-      foldTableSchema(schemas, record);
-    } catch (error) {
-      onError(error, record);
-    }
-  };
-  const onError = (error: unknown, { topic, offset }: LogRecord): void => {
-    metrics.throughput.dropped("undecodable");
-    logger.error({ err: error, topic, offset }, "event cannot be decoded, skipped");
-  };
-  const feed = await feedView(log, view, onError);
-  const tails = [feed, await log.tail([TOPICS.tableSchemas.name], onSchema)];
-  const commands = await openCommandClient(log, clock, metrics.throughput);
+  const onSchema = (record: LogRecord): void => foldTableSchema(schemas, record);
+  const onUnreadable = reportUnreadable(logger, metrics.throughput);
+  const feed = await feedView(log, view, onUnreadable);
+  const tableSchemas = await guardedTail(log, [TOPICS.tableSchemas.name], onSchema, onUnreadable);
+  const commands = await openCommandClient(log, clock, metrics.throughput, onUnreadable);
   const onCrash = (err: Error): void => logger.error({ err }, "a preview's worker crashed");
   const previews = workerPool({ ...PREVIEW_WORKERS, onCrash });
+  const views = [feed, tableSchemas, commands];
   const close = async (): Promise<void> => {
-    await Promise.all([previews, commands, ...tails].map((one) => one.close()));
+    await Promise.all([previews, ...views].map((one) => one.close()));
   };
-  return { view, known: caughtUpWithin(feed, clock), schemas, commands, previews, close };
+  const assertReadable = (): void => views.forEach((one) => one.assertReadable());
+  return { view, known: caughtUpWithin(feed, clock), schemas, commands, previews, close, assertReadable };
 }
 
 /** Resolves when the tail has read what was in the log at the call, or after CATCH_UP_MS_MAX. */

@@ -1,3 +1,4 @@
+import { hasCode } from "../../lib/errors.ts";
 import type { EventLog } from "../../lib/event-log/event-log.ts";
 import { pinnedBy } from "../../lib/formats/message-fields.ts";
 import { rowMessages } from "../../lib/messages/avro.ts";
@@ -72,11 +73,13 @@ export class ExpectedColumns {
   }
 }
 
+/** @throws MESSAGE_TOO_NEW */
 function endIn(value: Buffer): { sourceOffset: number; end: EndOfFile } | undefined {
   try {
     const { sourceOffset, body } = rowMessages.decode(value);
     return "tributary.EndOfFile" in body ? { sourceOffset, end: body["tributary.EndOfFile"] } : undefined;
-  } catch {
+  } catch (thrown) {
+    if (hasCode(thrown, "MESSAGE_TOO_NEW")) throw thrown;
     // The committer skips it too.
     return undefined;
   }

@@ -1,12 +1,12 @@
 import { keyOf, tableId } from "../../lib/tables.ts";
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import type { BlobStore } from "../../lib/blob/blob-store.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Contracts } from "../../lib/contract/contract.ts";
 import { requestIn, writtenFields } from "../../lib/formats/message-fields.ts";
 import type { ParseJob, ParseOutput, ParseSummary } from "../../lib/parsing/parse-file.ts";
 import { codeOf, hasCode, isRetryable, messageOf, type ErrorCode } from "../../lib/errors.ts";
-import type { EventLog } from "../../lib/event-log/event-log.ts";
+import type { EventLog, LogRecord } from "../../lib/event-log/event-log.ts";
 import type { EndOfFile, FileEvent, RowMessage } from "../../lib/messages/generated.ts";
 import { rowMessages } from "../../lib/messages/avro.ts";
 import { repetitionOf, versionOf } from "../../lib/messages/repetition.ts";
@@ -219,6 +219,37 @@ async function publishDeleted(deps: FileRunDeps, file: ArrivedFile): Promise<Par
   deps.metrics.files.inc({ outcome: "deleted" });
   deps.metrics.throughput.sent("file");
   return summary;
+}
+
+/**
+ * Publishes the failed end of a file whose event is damaged: the committer records it, and a file that
+ * another version has begun to parse does not stay open. What the event said is unknown: id and name come
+ * from its offset.
+ */
+export async function endUndecodable(
+  deps: FileRunDeps,
+  table: string,
+  { offset: sourceOffset, timestampMs }: LogRecord,
+  message: string,
+): Promise<void> {
+  const event: FileEvent = {
+    fileId: unknownFileId(table, sourceOffset),
+    table,
+    sourceFile: `unreadable event ${sourceOffset}`,
+    ...{ kind: "put", origin: "upload", blobKey: "", sizeBytes: 0, contentHash: "", etag: null },
+    ...{ receivedAtMs: timestampMs, dialectJson: null, replayOf: null, versionOffset: null },
+  };
+  const file = { event, sourceOffset, traceparent: undefined };
+  await ensureRowsTopic(deps, table);
+  const { runId, summary } = failed("FILE_POISON", message);
+  await publishRow(deps, file, runId, endOfFile(deps, file, summary, 0));
+  await publishParseEvent(deps, file).ended(summary);
+}
+
+/** The same for each delivery of the event, in the form of a UUID. */
+function unknownFileId(table: string, sourceOffset: number): string {
+  const hex = createHash("sha256").update(`${table}/${sourceOffset}`).digest("hex");
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 
 function endOfFile(

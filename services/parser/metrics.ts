@@ -18,7 +18,10 @@ export const PARSER_THROUGHPUT = {
     dead_letter: "the event of an unreadable file is published as a dead letter",
   },
   dropped: {
-    undecodable: { intentional: false, when: "a file event cannot be decoded; it is published as a dead letter" },
+    undecodable: {
+      intentional: false,
+      when: "a table schema cannot be decoded, or a file event, which becomes a dead letter",
+    },
   },
 } as const satisfies ThroughputSpec;
 

@@ -1,10 +1,12 @@
 import type { BlobStore } from "../../lib/blob/blob-store.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Contracts } from "../../lib/contract/contract.ts";
-import { codeOf } from "../../lib/errors.ts";
+import { codeOf, hasCode, type TributaryError } from "../../lib/errors.ts";
 import type { AssignedPartition, EventLog, LogRecord, PartitionHandler } from "../../lib/event-log/event-log.ts";
 import { fileEvents } from "../../lib/messages/avro.ts";
 import type { FileEvent } from "../../lib/messages/generated.ts";
+import { reportUnreadable } from "../../lib/observability/unreadable.ts";
+import { isTableKey } from "../../lib/tables.ts";
 import { GROUPS, TOPICS } from "../../lib/messages/topics.ts";
 import type { Logger } from "../../lib/process/logger.ts";
 import type { Registry } from "../../lib/process/metrics.ts";
@@ -13,7 +15,7 @@ import { FollowedSchemas } from "../../lib/table-schemas/followed-schemas.ts";
 import { untraced, type Tracer } from "../../lib/process/tracing.ts";
 import { publishUndecodable } from "./announce.ts";
 import type { ParserSettings } from "./config.ts";
-import { parseArrived, type FileRunDeps } from "./file-run.ts";
+import { endUndecodable, parseArrived, type FileRunDeps } from "./file-run.ts";
 import { ExpectedColumns } from "./expected-columns.ts";
 import { parserMetrics } from "./metrics.ts";
 import { workerPool, type WorkerPool } from "../../lib/parsing/workers/worker-pool.ts";
@@ -40,13 +42,11 @@ export async function startParser(deps: ParserDeps): Promise<Service> {
   const { log, blob, logger, settings, tracer = untraced } = deps;
   await log.createTopics(Object.values(TOPICS));
   const metrics = parserMetrics(deps.registry);
-  const schemas = await FollowedSchemas.follow(log, (err, { topic, offset }) => {
-    logger.error({ err, topic, offset }, "record skipped: cannot decode it");
-    metrics.throughput.dropped("undecodable");
-  });
+  const schemas = await FollowedSchemas.follow(log, reportUnreadable(logger, metrics.throughput));
   const { workers: size, workerHeapMib: heapMibMax } = settings;
   const pool = deps.pool ?? workerPool({ size, heapMibMax, onCrash: () => metrics.workerCrashes.inc() });
-  const running = { ...deps, metrics, tracer, pool, rowsTopics: new Set<string>() };
+  const stopped = new Map<number, TributaryError>();
+  const running = { ...deps, metrics, tracer, pool, rowsTopics: new Set<string>(), stopped };
   let draining: Promise<void> | undefined;
   const onError = (thrown: unknown, where: { topic?: string; partition?: number }): void => {
     logger.warn({ err: thrown, ...where }, "consuming file events failed");
@@ -67,26 +67,67 @@ export async function startParser(deps: ParserDeps): Promise<Service> {
   };
   return {
     async ready() {
+      schemas.assertReadable();
+      for (const tooNew of stopped.values()) throw tooNew;
       await Promise.all([log.ready(), blob.ready()]);
     },
     drain: () => (draining ??= drain()),
   };
 }
 
+interface HandlerDeps extends FileRunDeps {
+  /** By partition that waits at a record which only a newer version can read. */
+  stopped: Map<number, TributaryError>;
+}
+
+/** How often a stopped partition tries again: the record stays, but its table's schema may be replaced. */
+const STOPPED_RETRY_MS = 10_000;
+
 /** For each event: parse its file, publish the results, ack. While draining, the current file is the last. */
-function handlerOf(deps: FileRunDeps, partition: AssignedPartition, draining: () => boolean): PartitionHandler {
+function handlerOf(deps: HandlerDeps, partition: AssignedPartition, draining: () => boolean): PartitionHandler {
   const { signal } = partition;
   return async (records) => {
     for (const record of records) {
       if (signal.aborted || draining()) return;
       deps.metrics.throughput.received("file");
-      const event = eventOf(record);
-      if (event) await parseTraced(deps, record, event, signal);
-      else await publishUndecodableEvent(deps, record);
+      await untilReadable(deps, record, signal, () => processEvent(deps, record, signal));
       if (signal.aborted) return;
       await partition.ack(record.offset + 1);
     }
   };
+}
+
+/**
+ * Waits at a record which only a newer version can read, unacked, until the partition moves to a process of
+ * that version. Nothing after it is read, because file events of a table are processed in order.
+ */
+async function untilReadable(
+  { stopped, clock, logger, metrics }: HandlerDeps,
+  { topic, partition, offset }: LogRecord,
+  signal: AbortSignal,
+  attempt: () => Promise<void>,
+): Promise<void> {
+  try {
+    while (!signal.aborted) {
+      try {
+        return await attempt();
+      } catch (thrown) {
+        if (!hasCode(thrown, "MESSAGE_TOO_NEW")) throw thrown;
+        stopped.set(partition, thrown);
+        metrics.throughput.error(thrown.code);
+        logger.error({ topic, partition, offset, err: thrown }, "parsing stopped: a newer version must go on");
+        await clock.sleep(STOPPED_RETRY_MS, signal);
+      }
+    }
+  } finally {
+    stopped.delete(partition);
+  }
+}
+
+async function processEvent(deps: FileRunDeps, record: LogRecord, signal: AbortSignal): Promise<void> {
+  const event = eventOf(record);
+  if (event) await parseTraced(deps, record, event, signal);
+  else await buryUndecodable(deps, record);
 }
 
 /** Ends the span with the parse, also if the parse will be repeated. */
@@ -110,17 +151,25 @@ async function parseTraced(deps: FileRunDeps, record: LogRecord, event: FileEven
   }
 }
 
-async function publishUndecodableEvent(deps: FileRunDeps, record: LogRecord): Promise<void> {
-  await publishUndecodable(deps, record, "the event cannot be decoded");
+/** Publishes an event that is damaged as a dead letter, and the failed end of its file. */
+async function buryUndecodable(deps: FileRunDeps, record: LogRecord): Promise<void> {
+  const message = "the file event cannot be decoded";
+  deps.logger.error({ partition: record.partition, offset: record.offset, key: record.key }, message);
+  await publishUndecodable(deps, record, message);
+  if (record.key !== null && isTableKey(record.key)) await endUndecodable(deps, record.key, record, message);
   deps.metrics.throughput.dropped("undecodable");
   deps.metrics.throughput.sent("dead_letter");
 }
 
-/** Undefined if the record is not a valid file event. */
+/**
+ * Undefined if the record is not a valid file event.
+ * @throws MESSAGE_TOO_NEW
+ */
 function eventOf({ value }: LogRecord): FileEvent | undefined {
   try {
     return fileEvents.decode(value);
-  } catch {
+  } catch (thrown) {
+    if (hasCode(thrown, "MESSAGE_TOO_NEW")) throw thrown;
     return undefined;
   }
 }

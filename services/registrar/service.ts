@@ -2,6 +2,8 @@ import type { Clock } from "../../lib/clock.ts";
 import { messageOf } from "../../lib/errors.ts";
 import type { EventLog, LogRecord } from "../../lib/event-log/event-log.ts";
 import { commitEvents, tableSchemas } from "../../lib/messages/avro.ts";
+import { guardedTail } from "../../lib/event-log/guarded-tail.ts";
+import { reportUnreadable } from "../../lib/observability/unreadable.ts";
 import { TOPICS } from "../../lib/messages/topics.ts";
 import type { Logger } from "../../lib/process/logger.ts";
 import type { Registry } from "../../lib/process/metrics.ts";
@@ -42,15 +44,11 @@ export async function startRegistrar(deps: RegistrarDeps): Promise<Service> {
   let closed: Promise<void> | undefined;
 
   const onRecord = (record: LogRecord): void => {
-    try {
-      fold(tables, record);
-      metrics.throughput.received(record.topic as keyof typeof REGISTRAR_THROUGHPUT.received);
-    } catch (thrown) {
-      logger.error({ topic: record.topic, offset: record.offset, err: thrown }, "record skipped: cannot decode it");
-      metrics.throughput.dropped("undecodable");
-    }
+    fold(tables, record);
+    metrics.throughput.received(record.topic as keyof typeof REGISTRAR_THROUGHPUT.received);
   };
-  const tail = await log.tail([TOPICS.tableSchemas.name, TOPICS.commits.name], onRecord);
+  const topics = [TOPICS.tableSchemas.name, TOPICS.commits.name];
+  const tail = await guardedTail(log, topics, onRecord, reportUnreadable(logger, metrics.throughput));
 
   const tick = async (): Promise<void> => {
     // The first round starts after all existing records are read.
@@ -69,7 +67,10 @@ export async function startRegistrar(deps: RegistrarDeps): Promise<Service> {
   const running = loop();
 
   return {
-    ready: () => log.ready(),
+    async ready() {
+      tail.assertReadable();
+      await log.ready();
+    },
     async drain() {
       stopping.abort();
       await running;

@@ -5,6 +5,8 @@ import { codeOf, messageOf } from "../../lib/errors.ts";
 import type { EventLog, LogRecord } from "../../lib/event-log/event-log.ts";
 import { commandResults, commands, commitEvents } from "../../lib/messages/avro.ts";
 import type { Command } from "../../lib/messages/generated.ts";
+import { guardedTail } from "../../lib/event-log/guarded-tail.ts";
+import { reportUnreadable } from "../../lib/observability/unreadable.ts";
 import { TOPICS } from "../../lib/messages/topics.ts";
 import type { Logger } from "../../lib/process/logger.ts";
 import type { Registry } from "../../lib/process/metrics.ts";
@@ -45,15 +47,10 @@ export async function startScheduler(deps: SchedulerDeps): Promise<Service> {
   let closed: Promise<void> | undefined;
 
   const onRecord = (record: LogRecord): void => {
-    try {
-      fold(health, quality, record);
-      metrics.throughput.received(record.topic as keyof typeof SCHEDULER_THROUGHPUT.received);
-    } catch (thrown) {
-      logger.error({ topic: record.topic, offset: record.offset, err: thrown }, "record skipped: cannot decode it");
-      metrics.throughput.dropped("undecodable");
-    }
+    fold(health, quality, record);
+    metrics.throughput.received(record.topic as keyof typeof SCHEDULER_THROUGHPUT.received);
   };
-  const tail = await log.tail(FOLDED, onRecord);
+  const tail = await guardedTail(log, FOLDED, onRecord, reportUnreadable(logger, metrics.throughput));
 
   const request = async (table: string, { commandId, kind, cause, reason }: Due): Promise<void> => {
     const command: Command = { commandId, table, kind, reason, requestedAtMs: clock.nowMs(), argumentsJson: "{}" };
@@ -92,6 +89,7 @@ export async function startScheduler(deps: SchedulerDeps): Promise<Service> {
 
   return {
     async ready() {
+      tail.assertReadable();
       await log.ready();
       if (lastFailure === undefined) return;
       throw new Error(`scheduling fails: ${messageOf(lastFailure)}`, { cause: lastFailure });

@@ -681,6 +681,24 @@ function tailing(bench: Bench): void {
     await Promise.all(tails.map((tail) => tail.caughtUp()));
   });
 
+  test("tail: a record that its reader cannot take hides no other", async (t) => {
+    const [log, topic] = [await bench.log(), await bench.topic()];
+    await log.publish(
+      topic,
+      numbers(5).map((n) => text(n)),
+    );
+    const seen: number[] = [];
+    const tail = await log.tail([topic], ({ offset }) => {
+      if (offset === 1 || offset === 5) throw new Error("unreadable");
+      seen.push(offset);
+    });
+    t.after(() => tail.close());
+    await tail.caughtUp();
+    await log.publish(topic, [text("unreadable"), text("readable")]);
+    await tail.caughtUp();
+    assert.deepEqual(seen, [0, 2, 3, 4, 6]);
+  });
+
   test("tail: caughtUp resolves while others publish", async (t) => {
     const [log, topic] = [await bench.log(), await bench.topic({ partitions: 2 })];
     const seen = new Set<string>();

@@ -8,6 +8,7 @@ import { openBlobStore } from "../../lib/blob/open.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { contractSchema } from "../../lib/contract/contract.ts";
 import { contractsOf } from "../../lib/contract/load.ts";
+import type { EventLog } from "../../lib/event-log/event-log.ts";
 import { withEpochs } from "../../lib/event-log/recreation/epochs.ts";
 import { openEventLog } from "../../lib/event-log/open.ts";
 import { silentLogger } from "../../lib/process/logger.ts";
@@ -29,6 +30,8 @@ export interface PipelineOptions {
   pool?: WorkerPool;
   /** Also watch the folder `drops`. */
   drops?: boolean;
+  /** Wraps the log of the services. */
+  wrapLog?: (log: EventLog) => EventLog;
   /** Wraps the blob store of the services. */
   wrapBlob?: (blob: BlobStore) => BlobStore;
   /** Wraps the committer's warehouse. */
@@ -46,8 +49,9 @@ export type Body = Record<string, unknown> & {
 export type Pipeline = Awaited<ReturnType<typeof startPipeline>>;
 
 export async function startPipeline(folder: string, options: PipelineOptions = {}) {
-  const { contracts = [], env = {}, pool, drops, wrapBlob = (blob) => blob, wrapWarehouse } = options;
-  const log = await withEpochs(await openEventLog(`embedded:${folder}/log`, { clock: systemClock }));
+  const { contracts = [], env = {}, pool, drops, wrapBlob = (blob) => blob, wrapLog = (log) => log } = options;
+  const { wrapWarehouse } = options;
+  const log = wrapLog(await withEpochs(await openEventLog(`embedded:${folder}/log`, { clock: systemClock })));
   const blob = wrapBlob(await openBlobStore(`file:${folder}/blobs`));
   const warehouse = await openWarehouse(`duckdb:${folder}/warehouse.duckdb`);
   const dropped = drops ? { drops: await openBlobStore(`file:${folder}/drops`) } : {};

@@ -455,7 +455,7 @@ class MemoryTail implements Tail {
       }
       const [partition, position] = behind;
       const records = await this.#client.call("tail", () => partition.records.slice(position));
-      for (const record of records) if (!signal.aborted) onRecord(record);
+      for (const record of records) if (!signal.aborted) handOver(record, onRecord);
       this.#positions.set(partition, position + records.length);
       this.#wake();
     }
@@ -465,5 +465,14 @@ class MemoryTail implements Tail {
     const waiting = [...this.#progress];
     this.#progress.clear();
     for (const resolve of waiting) resolve();
+  }
+}
+
+/** The failure of one record must not hide the next ones. */
+function handOver(record: LogRecord, onRecord: (record: LogRecord) => void): void {
+  try {
+    onRecord(record);
+  } catch {
+    // Readers of a tail report what they cannot read.
   }
 }

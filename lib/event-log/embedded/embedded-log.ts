@@ -24,7 +24,7 @@ const RETENTION_EVERY_MS = 60_000;
 
 export interface EmbeddedEventLogOptions {
   clock: Clock;
-  /** Called when the periodic retention fails. */
+  /** Called when the periodic retention or a tail's `onRecord` fails. */
   onError?: (thrown: unknown) => void;
 }
 
@@ -37,6 +37,7 @@ export class EmbeddedEventLog implements EventLog {
   readonly #store: EmbeddedStore;
   readonly #groups: EmbeddedGroups;
   readonly #clock: Clock;
+  readonly #onError: (thrown: unknown) => void;
   readonly #tails = new Set<EmbeddedTail>();
   readonly #stopping = new AbortController();
   readonly #retention: Promise<void>;
@@ -47,9 +48,10 @@ export class EmbeddedEventLog implements EventLog {
   constructor(folder: string, options: EmbeddedEventLogOptions) {
     this.#store = new EmbeddedStore(folder);
     this.#clock = options.clock;
+    this.#onError = options.onError ?? (() => undefined);
     this.#groups = new EmbeddedGroups(this.#store, options.clock);
     this.url = `embedded:${this.#store.folder}`;
-    this.#retention = this.#runRetention(options.onError);
+    this.#retention = this.#runRetention();
   }
 
   async createTopics(specs: readonly TopicSpec[]): Promise<void> {
@@ -89,7 +91,7 @@ export class EmbeddedEventLog implements EventLog {
 
   async tail(topics: readonly string[], onRecord: (record: LogRecord) => void): Promise<Tail> {
     this.#refuseIfClosed();
-    const tail = new EmbeddedTail(this.#store, topics, onRecord);
+    const tail = new EmbeddedTail(this.#store, topics, onRecord, this.#onError);
     this.#tails.add(tail);
     return {
       caughtUp: () => tail.caughtUp(),
@@ -163,7 +165,7 @@ export class EmbeddedEventLog implements EventLog {
     await this.#store.close();
   }
 
-  async #runRetention(onError: EmbeddedEventLogOptions["onError"]): Promise<void> {
+  async #runRetention(): Promise<void> {
     const { signal } = this.#stopping;
     for (;;) {
       await this.#clock.sleep(RETENTION_EVERY_MS, signal);
@@ -171,7 +173,7 @@ export class EmbeddedEventLog implements EventLog {
       try {
         await this.applyRetention(this.#clock.nowMs());
       } catch (thrown) {
-        onError?.(thrown);
+        this.#onError(thrown);
       }
     }
   }

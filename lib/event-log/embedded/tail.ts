@@ -7,20 +7,23 @@ import type { LogRecord, Tail } from "../event-log.ts";
 
 const FETCH_BYTES_MAX = 1024 * 1024;
 
-/**
- * Delivers every record of some topics from the earliest on until closed. An error thrown by `onRecord`
- * becomes an unhandled rejection and ends the process, because the view built from the records would be
- * wrong.
- */
+/** Delivers every record of some topics from the earliest on until closed. */
 export class EmbeddedTail implements Tail {
   readonly #readers: EmbeddedReader[];
   readonly #handedOver: Map<EmbeddedReader, number>;
   readonly #stopping = new AbortController();
   readonly #running: Promise<unknown>;
   readonly #waiting = new Set<() => void>();
+  readonly #onError: (thrown: unknown) => void;
 
   /** @throws LOG_TOPIC_UNKNOWN */
-  constructor(store: EmbeddedStore, topics: readonly string[], onRecord: (record: LogRecord) => void) {
+  constructor(
+    store: EmbeddedStore,
+    topics: readonly string[],
+    onRecord: (record: LogRecord) => void,
+    onError: (thrown: unknown) => void,
+  ) {
+    this.#onError = onError;
     // Each partition that waits has a listener.
     setMaxListeners(0, this.#stopping.signal);
     const partitions = topics.flatMap((topic) => store.topic(topic).partitions);
@@ -47,10 +50,18 @@ export class EmbeddedTail implements Tail {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       const records = await reader.take(signal, FETCH_BYTES_MAX);
-      for (const record of records) if (!signal.aborted) onRecord(record);
+      for (const record of records) if (!signal.aborted) this.#handOver(record, onRecord);
       this.#handedOver.set(reader, reader.position);
       this.#wake();
       await nextTurn();
+    }
+  }
+
+  #handOver(record: LogRecord, onRecord: (record: LogRecord) => void): void {
+    try {
+      onRecord(record);
+    } catch (thrown) {
+      this.#onError(thrown);
     }
   }
 

@@ -12,11 +12,13 @@ export class KafkaTail implements Tail {
   readonly #topics: readonly string[];
   readonly #cursors: Cursor[] = [];
   readonly #waiting = new Set<() => void>();
+  readonly #onError: (thrown: unknown) => void;
   #closed = false;
 
   constructor(connection: KafkaConnection, topics: readonly string[], onError: (thrown: unknown) => void) {
     this.#connection = connection;
     this.#topics = topics;
+    this.#onError = onError;
     this.#fetcher = new KafkaFetcher(connection, onError);
   }
 
@@ -26,7 +28,7 @@ export class KafkaTail implements Tail {
     for (const [index, topic] of this.#topics.entries()) {
       for (const [partition, position] of earliest[index]!.entries()) {
         const deliver = (records: LogRecord[]): void => {
-          for (const record of records) if (!this.#closed) onRecord(record);
+          for (const record of records) if (!this.#closed) this.#handOver(record, onRecord);
           this.#wake();
         };
         this.#cursors.push({ topic, partition, position, room: () => FETCH_BYTES_MAX, deliver });
@@ -50,6 +52,15 @@ export class KafkaTail implements Tail {
     this.#wake();
     await this.#fetcher.close();
     await this.#connection.close();
+  }
+
+  /** The fetcher's position is after all fetched records, so a failure of one must not hide the others. */
+  #handOver(record: LogRecord, onRecord: (record: LogRecord) => void): void {
+    try {
+      onRecord(record);
+    } catch (thrown) {
+      this.#onError(thrown);
+    }
   }
 
   #wake(): void {

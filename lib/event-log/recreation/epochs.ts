@@ -1,6 +1,7 @@
 import { logEpochs } from "../../messages/avro.ts";
 import { TOPICS } from "../../messages/topics.ts";
 import { TributaryError } from "../../errors.ts";
+import { guardedTail, type GuardedTail, type OnUnreadable } from "../guarded-tail.ts";
 import type {
   AssignedPartition,
   ConsumeOptions,
@@ -21,14 +22,16 @@ const REBASED_TOPIC = TOPICS.fileEvents.name;
  * Wraps the log and adds a base to every offset of `file-events`. The base is 0 unless the log was recreated
  * and adopted (docs/decisions/0011). No other code knows about it. The base follows the topic `log-epochs`;
  * when it changes, assignments of file-events end and start again with the new base before their handler
- * receives another record. Closing the wrapper closes `log`.
+ * receives another record. Closing the wrapper closes `log`. While an epoch cannot be read because a newer
+ * version wrote it, offsets are unknown: the wrapper is not ready and serves nothing of file-events.
  */
-export async function withEpochs(log: EventLog): Promise<EventLog> {
+export async function withEpochs(log: EventLog, onUnreadable: OnUnreadable = () => undefined): Promise<EventLog> {
   await log.createTopics([TOPICS.logEpochs]);
   let base = 0;
-  const epochs = await log.tail([TOPICS.logEpochs.name], ({ value }) => {
+  const onRecord = ({ value }: LogRecord): void => {
     if (value.length > 0) base = logEpochs.decode(value).base;
-  });
+  };
+  const epochs = await guardedTail(log, [TOPICS.logEpochs.name], onRecord, onUnreadable);
   await epochs.caughtUp();
   return new RebasedLog(log, epochs, () => base);
 }
@@ -37,10 +40,10 @@ class RebasedLog implements EventLog {
   readonly url: string;
   readonly recordBytesMax: number;
   readonly #log: EventLog;
-  readonly #epochs: Tail;
+  readonly #epochs: GuardedTail;
   readonly #base: () => number;
 
-  constructor(log: EventLog, epochs: Tail, base: () => number) {
+  constructor(log: EventLog, epochs: GuardedTail, base: () => number) {
     this.url = log.url;
     this.recordBytesMax = log.recordBytesMax;
     this.#log = log;
@@ -50,9 +53,13 @@ class RebasedLog implements EventLog {
 
   createTopics: EventLog["createTopics"] = (specs) => this.#log.createTopics(specs);
   topics: EventLog["topics"] = () => this.#log.topics();
-  ready: EventLog["ready"] = () => this.#log.ready();
+  ready: EventLog["ready"] = async () => {
+    this.#epochs.assertReadable();
+    await this.#log.ready();
+  };
 
   publish: EventLog["publish"] = async (topic, records) => {
+    this.#baseOf(topic);
     const positions = await this.#log.publish(topic, records);
     return positions.map((position) => shifted(position, this.#baseOf(topic)));
   };
@@ -128,7 +135,9 @@ class RebasedLog implements EventLog {
   }
 
   #baseOf(topic: string): number {
-    return topic === REBASED_TOPIC ? this.#base() : 0;
+    if (topic !== REBASED_TOPIC) return 0;
+    this.#epochs.assertReadable();
+    return this.#base();
   }
 
   /** Reflects every adoption published before the call. */

@@ -1,8 +1,10 @@
 import { keyOf, tableId } from "../../../lib/tables.ts";
 import type { Clock } from "../../../lib/clock.ts";
 import { messageOf } from "../../../lib/errors.ts";
-import type { EventLog, LogRecord, Tail } from "../../../lib/event-log/event-log.ts";
-import { commandResults, commands as commandCodec, type Codec } from "../../../lib/messages/avro.ts";
+import type { EventLog, LogRecord } from "../../../lib/event-log/event-log.ts";
+import { guardedTail, type GuardedTail } from "../../../lib/event-log/guarded-tail.ts";
+import { reportUnreadable } from "../../../lib/observability/unreadable.ts";
+import { commandResults, commands as commandCodec } from "../../../lib/messages/avro.ts";
 import type { Command, CommandResult } from "../../../lib/messages/generated.ts";
 import { rowsTopic, TOPICS } from "../../../lib/messages/topics.ts";
 import { INTERNAL_TABLES, type InternalTable } from "../../../lib/warehouse/internal-tables.ts";
@@ -68,8 +70,8 @@ export class Commands implements TableCommands {
   readonly #rowsTopics = new Set<string>();
   readonly #onWork: () => void;
   readonly #closing = new AbortController();
-  #tails: Tail[] = [];
-  #results: Tail | undefined;
+  #tails: GuardedTail[] = [];
+  #results: GuardedTail | undefined;
   #caughtUp = false;
   #running = 0;
 
@@ -84,8 +86,15 @@ export class Commands implements TableCommands {
    */
   static async follow(deps: CommandDeps, onWork: () => void): Promise<Commands> {
     const commands = new Commands(deps, onWork);
-    const results = await deps.log.tail([TOPICS.commandResults.name], (record) => commands.#onResult(record));
-    const commandTail = await deps.log.tail([TOPICS.commands.name], (record) => commands.#onCommand(record));
+    const onUnreadable = reportUnreadable(deps.logger, deps.metrics.throughput);
+    const follow = (topic: string, onRecord: (record: LogRecord) => void): Promise<GuardedTail> =>
+      guardedTail(deps.log, [topic], onRecord, onUnreadable);
+    const results = await follow(TOPICS.commandResults.name, ({ value }) =>
+      commands.#finish(commandResults.decode(value).commandId),
+    );
+    const commandTail = await follow(TOPICS.commands.name, ({ value }) =>
+      commands.#onCommand(commandCodec.decode(value)),
+    );
     commands.#tails = [results, commandTail];
     commands.#results = results;
     void commands.#catchUp();
@@ -109,6 +118,11 @@ export class Commands implements TableCommands {
       this.#running--;
       this.#onWork();
     }
+  }
+
+  /** @throws MESSAGE_TOO_NEW */
+  assertReadable(): void {
+    for (const tail of this.#tails) tail.assertReadable();
   }
 
   async close(): Promise<void> {
@@ -195,25 +209,9 @@ export class Commands implements TableCommands {
     return this.#rowsTopics.has(rowsTopic(table).name) ? table : MAINTENANCE_KEY;
   }
 
-  #onCommand(record: LogRecord): void {
-    const command = this.#decode(record, commandCodec);
-    if (!command) return;
+  #onCommand(command: Command): void {
     if (this.#caughtUp) void this.#place(command);
     else this.#enqueue(command);
-  }
-
-  #onResult(record: LogRecord): void {
-    const result = this.#decode(record, commandResults);
-    if (result) this.#finish(result.commandId);
-  }
-
-  #decode<T>({ topic, offset, value }: LogRecord, codec: Codec<T>): T | undefined {
-    try {
-      return codec.decode(value);
-    } catch (thrown) {
-      this.#deps.logger.error({ topic, offset, err: thrown }, "skipping record: cannot be decoded");
-      return undefined;
-    }
   }
 
   #enqueue(command: Command): void {

@@ -7,7 +7,7 @@ import type { EndedFile } from "../lane/parse-attempts.ts";
 
 /**
  * The encoded dead letter of a file that failed to commit. `event` is empty if the log no longer keeps the
- * file event.
+ * file event, or cannot read it now.
  */
 export async function deadLetterOf(
   log: EventLog,
@@ -17,7 +17,8 @@ export async function deadLetterOf(
   atMs: number,
 ): Promise<Buffer> {
   const { fileId, sourceFile, sourceOffset } = file;
-  const event = (await findFileEvent(log, table, fileId, sourceOffset)) ?? Buffer.alloc(0);
+  // Without the event the letter still says what failed; the raw bytes and the ledger allow a replay.
+  const event = await findFileEvent(log, table, fileId, sourceOffset).catch(() => undefined);
   const { code: errorCode, message: errorMessage } = failure;
   return deadLetters.encode({
     fileId,
@@ -28,7 +29,7 @@ export async function deadLetterOf(
     atMs,
     errorCode,
     errorMessage,
-    event,
+    event: event ?? Buffer.alloc(0),
   });
 }
 
@@ -40,7 +41,7 @@ async function findFileEvent(
   offset: number,
 ): Promise<Buffer | undefined> {
   const topic = TOPICS.fileEvents.name;
-  const own = partitionOfKey(table, TOPICS.fileEvents.partitions);
+  const own = partitionOfKey(table, (await log.offsets(topic)).length);
   for await (const { value } of log.read(topic, own, offset, offset + 1)) {
     if (value.length > 0 && fileEvents.decode(value).fileId === fileId) return value;
   }

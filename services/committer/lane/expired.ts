@@ -62,7 +62,8 @@ export async function expiredOf(
   const keptVersion = await firstVersion(log, topic, rows.earliest, rows.next);
   const ends: RowMessage[] = [];
   for await (const { event, offset } of parsedEvents(log, table, (watermark ?? -1) + 1, keptVersion)) {
-    ends.push(endOf(event, offset, { topic, keptFrom: rows.earliest, nowMs }));
+    const why = `its rows expired before they were committed: ${topic} begins at offset ${rows.earliest} now`;
+    ends.push(endOf(event, offset, why, nowMs));
   }
   return { keptFrom: rows.earliest, ends };
 }
@@ -80,7 +81,7 @@ async function firstVersion(log: EventLog, topic: string, from: number, to: numb
 }
 
 /** File events of the table from `from` up to `to` (not included) that the parser has done with. */
-async function* parsedEvents(
+export async function* parsedEvents(
   log: EventLog,
   table: string,
   from: number,
@@ -105,11 +106,8 @@ async function* parsedEvents(
   }
 }
 
-function endOf(
-  event: FileEvent,
-  sourceOffset: number,
-  { topic, keptFrom, nowMs }: { topic: string; keptFrom: number; nowMs: number },
-): RowMessage {
+/** How a file ends whose rows are lost: as a failure, or, since deletions need no rows, as a deletion. */
+export function endOf(event: FileEvent, sourceOffset: number, message: string, nowMs: number): RowMessage {
   const isDeletion = event.kind === "deleted";
   return {
     fileId: event.fileId,
@@ -133,9 +131,7 @@ function endOf(
         delimiter: "",
         encoding: "",
         errorCode: isDeletion ? null : "ROWS_MISSING",
-        errorMessage: isDeletion
-          ? null
-          : `its rows expired before they were committed: ${topic} begins at offset ${keptFrom} now`,
+        errorMessage: isDeletion ? null : message,
       },
     },
   };

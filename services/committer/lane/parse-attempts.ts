@@ -46,6 +46,9 @@ interface ParseAttempt {
 /** A file between its first message and its ledger write. */
 interface OpenFile {
   readonly firstOffset: number;
+  /** From its first message: the end of a damaged file event knows neither. */
+  readonly fileId: string;
+  readonly sourceFile: string;
   readonly attempts: Map<string, ParseAttempt>;
   ended?: EndedFile;
   released: boolean;
@@ -64,6 +67,7 @@ interface OpenFile {
  *   file ends with `missing`.
  * - Files are released in ascending order of source offset, so that the watermark never passes an open file.
  * - Messages at or below the watermark are skipped.
+ * - After an unreadable record nothing is released or acked until it is known whose it was (lost-files.ts).
  *
  * No I/O and no clock: the caller carries out the steps, and discards the stages from `takeDiscarded`.
  */
@@ -73,6 +77,8 @@ export class ParseAttempts {
   #watermark: number | undefined;
   #nextOffset: number | undefined;
   #discarded: Stage[] = [];
+  /** Offset of the first record that could not be decoded and has not been accounted for. */
+  #unreadable: number | undefined;
 
   constructor(watermark: number | undefined, openStage: (runId: string) => Stage) {
     this.#watermark = watermark;
@@ -90,7 +96,7 @@ export class ParseAttempts {
     this.#nextOffset = offset + 1;
     const { sourceOffset, runId, body } = message;
     if (isAbsorbed(sourceOffset, this.#watermark)) return { do: "skip", because: "absorbed" };
-    const file = this.#fileAt(sourceOffset, offset);
+    const file = this.#fileAt(message, offset);
     if (file.ended) return { do: "skip", because: "superseded" };
     const attempt = this.#attemptOf(file, runId);
     if ("tributary.EndOfFile" in body) return this.#end(file, attempt, message, body["tributary.EndOfFile"], offset);
@@ -101,6 +107,7 @@ export class ParseAttempts {
 
   /** Ended files that may be committed now, ascending by source offset; each is returned once. */
   release(): EndedFile[] {
+    if (this.#unreadable !== undefined) return [];
     const released: EndedFile[] = [];
     for (const [, file] of [...this.#files].sort(([a], [b]) => a - b)) {
       if (!file.ended) break;
@@ -126,7 +133,53 @@ export class ParseAttempts {
 
   /** Position up to which rows.<table> may be acked; undefined before the first message. */
   get ackable(): number | undefined {
-    return this.#nextOffset === undefined ? undefined : ackPosition(this.#files.values(), this.#nextOffset);
+    if (this.#nextOffset === undefined) return undefined;
+    return ackPosition(this.#files.values(), this.#unreadable ?? this.#nextOffset);
+  }
+
+  /** The offset after the last message; 0 before the first. */
+  get nextOffset(): number {
+    return this.#nextOffset ?? 0;
+  }
+
+  /** Notes a record that cannot be decoded: a message of an unknown file is lost. */
+  skipUnreadable(offset: number): void {
+    this.#nextOffset = offset + 1;
+    this.#unreadable ??= offset;
+  }
+
+  /** Call when every file that an unreadable record may have belonged to has ended. */
+  accountedFor(): void {
+    this.#unreadable = undefined;
+  }
+
+  get hasUnreadable(): boolean {
+    return this.#unreadable !== undefined;
+  }
+
+  /** The newest file version that ended after the unreadable record; undefined: none. */
+  get endedSinceUnreadable(): number | undefined {
+    const since = this.#unreadable ?? Infinity;
+    const ended = [...this.#files].filter(([, file]) => (file.ended?.rowsOffset ?? -1) > since);
+    return ended.length === 0 ? undefined : Math.max(...ended.map(([sourceOffset]) => sourceOffset));
+  }
+
+  /** Whether ended files wait: for an older file's end, or because of an unreadable record. */
+  get isHeldUp(): boolean {
+    if (this.hasUnreadable) return true;
+    return this.hasOpenFiles && [...this.#files.values()].some(({ ended, released }) => ended && !released);
+  }
+
+  /** Files whose end has not been read. */
+  openFiles(): Pick<EndedFile, "fileId" | "sourceFile" | "sourceOffset">[] {
+    return [...this.#files].flatMap(([sourceOffset, { ended, fileId, sourceFile }]) =>
+      ended ? [] : [{ sourceOffset, fileId, sourceFile }],
+    );
+  }
+
+  /** Whether the file version has ended or is recorded. */
+  hasEnded(sourceOffset: number): boolean {
+    return isAbsorbed(sourceOffset, this.#watermark) || this.#files.get(sourceOffset)?.ended !== undefined;
   }
 
   /** Stages of unused attempts, for the caller to discard. */
@@ -144,10 +197,10 @@ export class ParseAttempts {
     ]);
   }
 
-  #fileAt(sourceOffset: number, offset: number): OpenFile {
+  #fileAt({ sourceOffset, fileId, sourceFile }: RowMessage, offset: number): OpenFile {
     const known = this.#files.get(sourceOffset);
     if (known) return known;
-    const file: OpenFile = { firstOffset: offset, attempts: new Map(), released: false };
+    const file: OpenFile = { firstOffset: offset, fileId, sourceFile, attempts: new Map(), released: false };
     this.#files.set(sourceOffset, file);
     return file;
   }
@@ -180,7 +233,8 @@ export class ParseAttempts {
   }
 
   #end(file: OpenFile, attempt: ParseAttempt, message: RowMessage, end: EndOfFile, offset: number): Step {
-    const { fileId, sourceFile, sourceOffset } = message;
+    const { sourceOffset } = message;
+    const { fileId, sourceFile } = file;
     const missing = end.outcome === "complete" ? (attempt.missing ?? missingOf(attempt, end)) : undefined;
     const others = [...file.attempts.values()].filter((other) => other !== attempt);
     if (missing !== undefined && others.some((other) => other.missing === undefined)) {

@@ -1,8 +1,8 @@
-import type { EventLog, LogRecord, Tail } from "../../../lib/event-log/event-log.ts";
+import type { EventLog, LogRecord } from "../../../lib/event-log/event-log.ts";
+import { guardedTail, type GuardedTail, type OnUnreadable } from "../../../lib/event-log/guarded-tail.ts";
 import { fileSkips } from "../../../lib/messages/avro.ts";
 import type { FileSkip } from "../../../lib/messages/generated.ts";
 import { TOPICS } from "../../../lib/messages/topics.ts";
-import type { Logger } from "../../../lib/process/logger.ts";
 
 /** Skips in memory, newest first. Older ones concern files that have ended long ago. */
 const SKIPS_MAX = 100_000;
@@ -14,21 +14,17 @@ const SKIPS_MAX = 100_000;
  */
 export class Skips {
   readonly #byFile = new Map<string, FileSkip>();
-  #tail: Tail | undefined;
+  #tail: GuardedTail | undefined;
 
   /** Calls `onSkip` with the table of each skip. Resolves before existing records are read. */
-  static async follow(log: EventLog, logger: Logger, onSkip: (table: string) => void): Promise<Skips> {
+  static async follow(log: EventLog, onUnreadable: OnUnreadable, onSkip: (table: string) => void): Promise<Skips> {
     const skips = new Skips();
-    const take = ({ topic, offset, value }: LogRecord): void => {
-      try {
-        const skip = fileSkips.decode(value);
-        skips.#add(skip);
-        onSkip(skip.table);
-      } catch (thrown) {
-        logger.error({ topic, offset, err: thrown }, "skipping record: cannot be decoded");
-      }
+    const take = ({ value }: LogRecord): void => {
+      const skip = fileSkips.decode(value);
+      skips.#add(skip);
+      onSkip(skip.table);
     };
-    skips.#tail = await log.tail([TOPICS.fileSkips.name], take);
+    skips.#tail = await guardedTail(log, [TOPICS.fileSkips.name], take, onUnreadable);
     return skips;
   }
 
@@ -36,6 +32,11 @@ export class Skips {
   of(table: string, fileId: string): FileSkip | undefined {
     const skip = this.#byFile.get(fileId);
     return skip?.table === table ? skip : undefined;
+  }
+
+  /** @throws MESSAGE_TOO_NEW */
+  assertReadable(): void {
+    this.#tail?.assertReadable();
   }
 
   async close(): Promise<void> {

@@ -7,6 +7,7 @@ import type { AssignedPartition, EventLog, LogRecord } from "../../../lib/event-
 import { rowMessages } from "../../../lib/messages/avro.ts";
 import type { Command, CommitEvent, FileSkip, RowMessage } from "../../../lib/messages/generated.ts";
 import { TOPICS } from "../../../lib/messages/topics.ts";
+import { reportUnreadable } from "../../../lib/observability/unreadable.ts";
 import { assertLogKeptItsPast } from "../../../lib/event-log/recreation/log-past.ts";
 import type { Logger } from "../../../lib/process/logger.ts";
 import type { Tracer } from "../../../lib/process/tracing.ts";
@@ -18,6 +19,7 @@ import { expiredOf, ExpiryCheck } from "./expired.ts";
 import { deadLetterOf } from "../commit/dead-letter.ts";
 import { publishAfter, publishAtOpen } from "../commit/published-columns.ts";
 import { withoutRepeats } from "../commit/repeated.ts";
+import { LostFiles, waitMs } from "./lost-files.ts";
 import type { FollowedSchemas } from "../../../lib/table-schemas/followed-schemas.ts";
 import { Signal } from "./signal.ts";
 import type { CommitterMetrics } from "../metrics.ts";
@@ -97,6 +99,7 @@ export class TableWriter implements WriterContext {
   #draining = false;
   #acked = 0;
   readonly #expiry: ExpiryCheck;
+  readonly #lostFiles: LostFiles;
   #lastCommitAtMs: number | undefined;
   readonly #retries: Retries;
   #releaseSlot = (): void => undefined;
@@ -108,6 +111,7 @@ export class TableWriter implements WriterContext {
     this.table = table;
     this.#partition = partition;
     this.#expiry = new ExpiryCheck(deps.log, partition.topic);
+    this.#lostFiles = new LostFiles(deps.log, table);
     this.#traces = new FileTraces(deps.tracer);
     this.#retries = new Retries(deps, {
       table,
@@ -129,7 +133,6 @@ export class TableWriter implements WriterContext {
     return this.#partition.confirm();
   }
 
-  /** The error that keeps the writer stuck; undefined: it is not stuck. */
   get stuckError(): unknown {
     return this.#retries.stuckError;
   }
@@ -159,7 +162,6 @@ export class TableWriter implements WriterContext {
     await this.#untilRoom();
   }
 
-  /** Wakes the writer to look for a command. */
   trigger(): void {
     this.#work.notify();
   }
@@ -181,7 +183,6 @@ export class TableWriter implements WriterContext {
     await this.closed;
   }
 
-  /** See WriterContext. */
   mustYield(afterMs: number): boolean {
     const [oldest] = this.#ready;
     return this.#draining || (oldest !== undefined && this.#deps.clock.monotonicMs() - oldest.readyAtMs > afterMs);
@@ -213,14 +214,14 @@ export class TableWriter implements WriterContext {
   }
 
   async #take(attempts: ParseAttempts, record: LogRecord): Promise<void> {
-    const { metrics, logger } = this.#deps;
+    const { metrics } = this.#deps;
     let message: RowMessage;
     try {
       message = rowMessages.decode(record.value);
     } catch (thrown) {
-      // The gap in its attempt makes the file end as ROWS_MISSING.
-      logger.error({ table: this.table, offset: record.offset, err: thrown }, "skipping record: not a row message");
-      return metrics.throughput.dropped("undecodable");
+      if (hasCode(thrown, "MESSAGE_TOO_NEW")) await this.persist("read", () => Promise.reject(thrown));
+      reportUnreadable(this.#deps.logger, metrics.throughput)(thrown, record);
+      return attempts.skipUnreadable(record.offset);
     }
     const step = attempts.accept(record.offset, message);
     metrics.throughput.received("row_message");
@@ -230,6 +231,14 @@ export class TableWriter implements WriterContext {
     else if (step.do === "skip") metrics.throughput.dropped(step.because);
     else this.#enqueue(attempts);
     await Promise.all(attempts.takeDiscarded().map((stage) => stage.discard()));
+  }
+
+  /** Ends files whose end will never come, so that they do not hold up the others. */
+  async #endLost(attempts: ParseAttempts): Promise<void> {
+    const ends = await this.persist("read", () => this.#lostFiles.ends(attempts, this.#deps.clock.nowMs()));
+    for (const end of ends) attempts.accept(attempts.nextOffset - 1, end);
+    this.#deps.metrics.throughput.dropped("incomplete", ends.length);
+    if (ends.length > 0 || !attempts.isHeldUp) this.#enqueue(attempts);
   }
 
   #enqueue(attempts: ParseAttempts): void {
@@ -290,6 +299,7 @@ export class TableWriter implements WriterContext {
       this.contract = contracts.of(this.table);
       if (this.#ledgerWrite.batch.length === 0) await this.#ledgerWrite.done();
       await this.#ack(attempts);
+      if (attempts.isHeldUp && !this.#draining) await this.#endLost(attempts);
       const state = {
         nowMs: clock.monotonicMs(),
         lastCommitAtMs: this.#lastCommitAtMs,
@@ -309,7 +319,7 @@ export class TableWriter implements WriterContext {
       if (command || (this.#draining && !limit)) await this.#ledgerWrite.done();
       if (command) await commands.carryOut(command, this);
       else if (this.#draining && !limit) return this.#ack(attempts);
-      else if (!limit) await this.#work.wait(clock, "inMs" in due ? due.inMs : undefined);
+      else if (!limit) await this.#work.wait(clock, waitMs(due, attempts));
     }
   }
 
@@ -330,7 +340,7 @@ export class TableWriter implements WriterContext {
     const key = keyOf(tableId(this.table));
     const parts = encodedParts(event, log.recordBytesMax).map((value) => ({ key, value }));
     await this.persist("publish", () => log.publish(TOPICS.commits.name, parts));
-    await this.#publishDeadLetters(files, failures);
+    await this.#publishDeadLetters(failures);
     await this.#ledgerWrite.done();
     this.#ready = this.#ready.slice(batch.length);
     this.#ledgerWrite.begin(
@@ -356,11 +366,10 @@ export class TableWriter implements WriterContext {
   }
 
   /** Publishes files that failed here, not in their parser, as dead letters, for replays. */
-  async #publishDeadLetters(files: readonly EndedFile[], failures: ReadonlyMap<EndedFile, Failure>): Promise<void> {
+  async #publishDeadLetters(failures: ReadonlyMap<EndedFile, Failure>): Promise<void> {
     const { clock, log } = this.#deps;
-    for (const file of files) {
-      const failure = failures.get(file);
-      if (!failure || !needsDeadLetter(file, failure)) continue;
+    for (const [file, failure] of failures) {
+      if (!needsDeadLetter(file, failure)) continue;
       await this.persist("publish", async () => {
         const value = await deadLetterOf(log, this.table, file, failure, clock.nowMs());
         await log.publish(TOPICS.deadLetters.name, [{ key: keyOf(tableId(this.table)), value }]);

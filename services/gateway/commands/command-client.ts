@@ -2,7 +2,8 @@ import { keyOf, tableId } from "../../../lib/tables.ts";
 import { uuidv7 } from "uuidv7";
 import type { Clock } from "../../../lib/clock.ts";
 import { TributaryError } from "../../../lib/errors.ts";
-import type { EventLog, Tail } from "../../../lib/event-log/event-log.ts";
+import type { EventLog, LogRecord } from "../../../lib/event-log/event-log.ts";
+import { guardedTail, type OnUnreadable } from "../../../lib/event-log/guarded-tail.ts";
 import { commandResults, commands } from "../../../lib/messages/avro.ts";
 import type { CommandKind, CommandResult } from "../../../lib/messages/generated.ts";
 import { TOPICS } from "../../../lib/messages/topics.ts";
@@ -20,6 +21,8 @@ export interface CommandClient {
     kind: CommandKind,
     options: { reason: string; timeoutMs: number; args?: object },
   ): Promise<CommandResult>;
+  /** @throws MESSAGE_TOO_NEW */
+  assertReadable(): void;
   close(): Promise<void>;
 }
 
@@ -29,12 +32,14 @@ export async function openCommandClient(
   log: EventLog,
   clock: Clock,
   throughput: Pick<GatewayMetrics["throughput"], "sent">,
+  onUnreadable: OnUnreadable,
 ): Promise<CommandClient> {
   const pending = new Map<string, (result: CommandResult) => void>();
-  const tail: Tail = await log.tail([TOPICS.commandResults.name], ({ value }) => {
+  const onResult = ({ value }: LogRecord): void => {
     const result = commandResults.decode(value);
     pending.get(result.commandId)?.(result);
-  });
+  };
+  const tail = await guardedTail(log, [TOPICS.commandResults.name], onResult, onUnreadable);
   return {
     async request(table, kind, { reason, timeoutMs, args = {} }) {
       if (pending.size >= PENDING_MAX)
@@ -65,6 +70,7 @@ export async function openCommandClient(
         pending.delete(commandId);
       }
     },
+    assertReadable: () => tail.assertReadable(),
     close: () => tail.close(),
   };
 }

@@ -1,4 +1,5 @@
 import { messageOf, TributaryError } from "../../../lib/errors.ts";
+import { reportUnreadable } from "../../../lib/observability/unreadable.ts";
 import { GROUPS, TOPICS } from "../../../lib/messages/topics.ts";
 import { fileOf } from "../files/newest-versions.ts";
 import { readDropKey } from "./keys.ts";
@@ -20,6 +21,8 @@ export interface DropPoller {
    * LOG_UNAVAILABLE
    */
   confirmDeletions(folder: string, missing: number): Promise<void>;
+  /** @throws MESSAGE_TOO_NEW */
+  assertReadable(): void;
   /** Aborts running reads and ingests nothing more. Idempotent. */
   close(): Promise<void>;
 }
@@ -31,7 +34,7 @@ export interface DropPoller {
  * oldest versions of a listing first.
  */
 export async function startDrops(options: DropsOptions): Promise<DropPoller> {
-  const { log, clock, logger, contracts } = options;
+  const { log, clock, logger, contracts, metrics } = options;
   const memory = await openDropMemory({
     log,
     clock,
@@ -39,7 +42,7 @@ export async function startDrops(options: DropsOptions): Promise<DropPoller> {
       const target = readDropKey(key, contracts);
       return target.kind === "file" ? fileOf(target.table, target.sourceFile) : undefined;
     },
-    onError: (err) => logger.error({ err }, "drop or file event cannot be decoded, skipped"),
+    onUnreadable: reportUnreadable(logger, metrics.throughput),
   });
   let watch: DropWatch | undefined;
   let watching = Promise.resolve();
@@ -75,6 +78,7 @@ export async function startDrops(options: DropsOptions): Promise<DropPoller> {
       await memory.confirm(folder, missing);
       watch?.trigger();
     },
+    assertReadable: () => memory.assertReadable(),
     close: () => (closed ??= close()),
   };
 }

@@ -1,5 +1,7 @@
 import type { Clock } from "../../../lib/clock.ts";
-import type { EventLog } from "../../../lib/event-log/event-log.ts";
+import { hasCode } from "../../../lib/errors.ts";
+import type { EventLog, LogRecord } from "../../../lib/event-log/event-log.ts";
+import { guardedTail, type OnUnreadable } from "../../../lib/event-log/guarded-tail.ts";
 import { dropEvents, fileEvents } from "../../../lib/messages/avro.ts";
 import type { DropEvent, FileEvent } from "../../../lib/messages/generated.ts";
 import { TOPICS } from "../../../lib/messages/topics.ts";
@@ -64,8 +66,13 @@ export interface DropMemory {
    * the map after use.
    */
   readonly fileEvents: Map<string, DropFileEvent>;
-  /** Reads the file events since the last recall; the first time, all of them. @throws LOG_UNAVAILABLE */
+  /**
+   * Reads the file events since the last recall; the first time, all of them.
+   * @throws LOG_UNAVAILABLE; MESSAGE_TOO_NEW: it is unknown which objects are taken, so none may be
+   */
   recall(): Promise<void>;
+  /** @throws MESSAGE_TOO_NEW */
+  assertReadable(): void;
   close(): Promise<void>;
 }
 
@@ -74,23 +81,20 @@ export interface DropMemoryOptions {
   clock: Clock;
   /** By `fileOf`, the file of an object; undefined for objects that are not ingested. */
   fileOfKey: (key: string) => string | undefined;
-  /** Receives the errors of events that cannot be decoded. */
-  onError: (thrown: unknown) => void;
+  /** Receives the events that cannot be decoded. */
+  onUnreadable: OnUnreadable;
 }
 
 /** Opens the memory; it is complete after the first `recall`. @throws LOG_UNAVAILABLE */
-export async function openDropMemory({ log, clock, fileOfKey, onError }: DropMemoryOptions): Promise<DropMemory> {
+export async function openDropMemory({ log, clock, fileOfKey, onUnreadable }: DropMemoryOptions): Promise<DropMemory> {
   const objects = new DroppedObjects(fileOfKey);
   const newest = new Map<string, DropFileEvent>();
   const next = new Map<number, number>();
-  const tail = await log.tail([TOPICS.drops.name], ({ key, value, offset }) => {
-    try {
-      if (value.length > 0) objects.apply(dropEvents.decode(value), offset);
-      else if (key !== null) objects.forget(key, offset);
-    } catch (error) {
-      onError(error);
-    }
-  });
+  const onDrop = ({ key, value, offset }: LogRecord): void => {
+    if (value.length > 0) objects.apply(dropEvents.decode(value), offset);
+    else if (key !== null) objects.forget(key, offset);
+  };
+  const tail = await guardedTail(log, [TOPICS.drops.name], onDrop, onUnreadable);
   const record = async (change: Omit<DropEvent, "atMs">): Promise<void> => {
     const event = { ...change, atMs: clock.nowMs() };
     const [position] = await log.publish(TOPICS.drops.name, [
@@ -128,27 +132,31 @@ export async function openDropMemory({ log, clock, fileOfKey, onError }: DropMem
     fileEvents: newest,
     async recall() {
       await tail.caughtUp();
+      tail.assertReadable();
       for (const { partition, earliest, next: end } of await log.offsets(TOPICS.fileEvents.name)) {
         const from = Math.max(earliest, next.get(partition) ?? 0);
         if (from >= end) continue;
         for await (const record of log.read(TOPICS.fileEvents.name, partition, from)) {
+          const event = decoded(record, onUnreadable);
           next.set(partition, record.offset + 1);
-          const event = decoded(record.value, onError);
           if (event?.origin !== "drop") continue;
           const { kind, etag, sizeBytes, fileId } = event;
           newest.set(fileOf(event.table, event.sourceFile), { kind, etag, sizeBytes, fileId });
         }
       }
     },
+    assertReadable: () => tail.assertReadable(),
     close: () => tail.close(),
   };
 }
 
-function decoded(value: Buffer, onError: (thrown: unknown) => void): FileEvent | undefined {
+/** @throws MESSAGE_TOO_NEW */
+function decoded(record: LogRecord, onUnreadable: OnUnreadable): FileEvent | undefined {
   try {
-    return fileEvents.decode(value);
-  } catch (error) {
-    onError(error);
+    return fileEvents.decode(record.value);
+  } catch (thrown) {
+    onUnreadable(thrown, record);
+    if (hasCode(thrown, "MESSAGE_TOO_NEW")) throw thrown;
     return undefined;
   }
 }

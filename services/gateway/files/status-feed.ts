@@ -1,4 +1,5 @@
-import type { EventLog, LogRecord, Tail } from "../../../lib/event-log/event-log.ts";
+import type { EventLog, LogRecord } from "../../../lib/event-log/event-log.ts";
+import { guardedTail, type GuardedTail, type OnUnreadable } from "../../../lib/event-log/guarded-tail.ts";
 import { commitEvents, fileEvents, parseEvents, tableBlocks } from "../../../lib/messages/avro.ts";
 import { TOPICS } from "../../../lib/messages/topics.ts";
 import { withArrival, withEnding, withParseEvent } from "./status.ts";
@@ -9,11 +10,7 @@ import { ownOf } from "../../../lib/own.ts";
 const SHARED_TEXTS_MAX = 10_000;
 
 /** Applies events of files, commits and blocks to the view, from the earliest kept record, until closed. */
-export async function feedView(
-  log: EventLog,
-  view: FileView,
-  onError: (thrown: unknown, record: LogRecord) => void,
-): Promise<Tail> {
+export async function feedView(log: EventLog, view: FileView, onUnreadable: OnUnreadable): Promise<GuardedTail> {
   const texts = new Map<string, string>();
   const shared = <Text extends string | null>(text: Text): Text => {
     if (text === null) return text;
@@ -50,11 +47,5 @@ export async function feedView(
     },
   };
 
-  return log.tail(Object.keys(readers), (record) => {
-    try {
-      ownOf(readers, record.topic)!(record);
-    } catch (error) {
-      onError(error, record);
-    }
-  });
+  return guardedTail(log, Object.keys(readers), (record) => ownOf(readers, record.topic)!(record), onUnreadable);
 }

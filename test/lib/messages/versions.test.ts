@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { codecOf, INCOMPATIBLE, type RecordSchema } from "../../../lib/messages/avro.ts";
+import { firstLayout } from "../../../lib/messages/layouts.ts";
 import { hasCode } from "../../../lib/errors.ts";
 import { messageSchemas, valuesOf } from "../../support/avro-values.ts";
 
@@ -66,7 +67,9 @@ for (const [name, schema] of SCHEMAS) {
     test("without any of its last fields with a default, a record is read", () => {
       const required = schema.fields.findLastIndex((field) => !("default" in field)) + 1;
       for (let count = required; count < schema.fields.length; count++) {
-        const older = { ...schema, fields: schema.fields.slice(0, count) } as RecordSchema;
+        // Commit events without their last fields were written before layout 2.
+        const written = name === "commit-event" ? (firstLayout(schema) as RecordSchema) : schema;
+        const older = { ...written, fields: written.fields.slice(0, count) } as RecordSchema;
         const property = fc.property(valuesOf(older), (value) => {
           const decoded = plain(present.decode(codecOf<unknown>(name, older).encode(value)));
           for (const field of schema.fields.slice(count)) assert.deepEqual(decoded[field.name], field.default);

@@ -2,8 +2,9 @@ import { systemClock } from "../../../lib/clock.ts";
 import { contractSchema, type Contracts } from "../../../lib/contract/contract.ts";
 import { contractsOf } from "../../../lib/contract/load.ts";
 import type { EventLog } from "../../../lib/event-log/event-log.ts";
-import { commitEvents, type Codec } from "../../../lib/messages/avro.ts";
-import type { CommitEvent, RowMessage } from "../../../lib/messages/generated.ts";
+import { partitionOfKey } from "../../../lib/event-log/partitioner.ts";
+import { commitEvents, fileEvents, type Codec } from "../../../lib/messages/avro.ts";
+import type { CommitEvent, FileEvent, RowMessage } from "../../../lib/messages/generated.ts";
 import { GROUPS, rowsTopic, TOPICS } from "../../../lib/messages/topics.ts";
 import { silentLogger } from "../../../lib/process/logger.ts";
 import { Registry } from "../../../lib/process/metrics.ts";
@@ -50,6 +51,24 @@ export async function makeWorld(tables: readonly string[] = ["t"], fileEvents = 
     await log.publish(TOPICS.fileEvents.name, filler);
   }
   return { log, warehouse };
+}
+
+/**
+ * File events of `t` for files f0 … f(n−1), at offsets 0 … n−1 of a world without any, all parsed; `deleted`
+ * says which are deletions.
+ */
+export async function parsedFiles(world: World, count: number, deleted: readonly number[] = []): Promise<void> {
+  for (let offset = 0; offset < count; offset++) {
+    const event: FileEvent = {
+      ...{ fileId: `f${offset}@${offset}`, table: "t", sourceFile: `f${offset}` },
+      kind: deleted.includes(offset) ? "deleted" : "put",
+      ...{ origin: "upload", blobKey: "k", sizeBytes: 10, contentHash: "h", etag: null, receivedAtMs: 1 },
+      ...{ replayOf: null, versionOffset: null, dialectJson: null },
+    };
+    await world.log.publish(TOPICS.fileEvents.name, [{ key: "t", value: fileEvents.encode(event) }]);
+  }
+  const partition = partitionOfKey("t", TOPICS.fileEvents.partitions);
+  await world.log.resetGroup(GROUPS.parser, TOPICS.fileEvents.name, [{ partition, offset: count }]);
 }
 
 export const contracts = (...declared: object[]): Contracts =>

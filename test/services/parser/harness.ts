@@ -47,6 +47,7 @@ export interface Harness {
   send(table: string, sourceFile: string, content: string | Buffer, more?: Partial<FileEvent>): Promise<ParsedFile>;
   publish(event: FileEvent): Promise<ParsedFile>;
   restart(): Promise<void>;
+  ready(): Promise<void>;
   drain(): Promise<void>;
   all<T>(topic: string, codec: Codec<T>): Promise<T[]>;
   close(): Promise<void>;
@@ -151,6 +152,7 @@ export async function startHarness({
       registry = makeRegistry("test");
       parser = await start();
     },
+    ready: () => parser.ready(),
     drain: () => parser.drain(),
     all,
     async close() {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { TributaryError } from "../../../lib/errors.ts";
-import { rowMessages } from "../../../lib/messages/avro.ts";
+import { hasCode, TributaryError } from "../../../lib/errors.ts";
+import { INCOMPATIBLE, rowMessages } from "../../../lib/messages/avro.ts";
 import { GROUPS, rowsTopic, TOPICS } from "../../../lib/messages/topics.ts";
 import { withFaults } from "../../support/faults.ts";
 import { until } from "../../support/until.ts";
@@ -273,4 +273,38 @@ test("events that make no sense do not stand in the way of others", async (t) =>
       ["a.csv", true],
     ],
   );
+});
+
+test("the file of a damaged event ends as failed; other keys than tables get a dead letter only", async (t) => {
+  const harness = await startHarness();
+  t.after(() => harness.close());
+  const value = Buffer.from("no Avro at all");
+  await harness.log.publish(
+    TOPICS.fileEvents.name,
+    ["orders", null, "no table", "_own"].map((key) => ({ key, value })),
+  );
+  await harness.send("orders", "b.csv", "id\n1\n");
+  const [first] = await harness.all(rowsTopic("orders").name, rowMessages);
+  assert.ok(first && "tributary.EndOfFile" in first.body);
+  const { outcome, errorCode } = first.body["tributary.EndOfFile"];
+  assert.deepEqual([first.sourceOffset, outcome, errorCode], [0, "failed", "FILE_POISON"]);
+  await until("all are buried", async () => (await harness.all(TOPICS.deadLetters.name, deadLetters)).length === 4);
+  assert.deepEqual((await harness.log.topics()).filter((topic) => topic.startsWith("rows.")), ["rows.orders"]); // prettier-ignore
+});
+
+test("an event that only a newer version can read is neither acked nor passed, and the parser is not ready", async (t) => {
+  const harness = await startHarness();
+  t.after(() => harness.close());
+  const [at] = await harness.log.publish(TOPICS.fileEvents.name, [
+    { key: "orders", value: Buffer.concat([INCOMPATIBLE, Buffer.from([2])]) },
+  ]);
+  await until("the parser is not ready", () =>
+    harness.ready().then(
+      () => undefined,
+      (thrown: unknown) => hasCode(thrown, "MESSAGE_TOO_NEW") || undefined,
+    ),
+  );
+  const acks = await harness.log.groupOffsets(GROUPS.parser, TOPICS.fileEvents.name);
+  assert.equal(acks.find(({ partition }) => partition === at!.partition)?.offset, undefined);
+  assert.equal((await harness.log.topics()).includes("rows.orders"), false);
 });

@@ -2,14 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { TributaryError } from "../../../../lib/errors.ts";
-import { fileEvents } from "../../../../lib/messages/avro.ts";
-import type { FileEvent } from "../../../../lib/messages/generated.ts";
-import { GROUPS, rowsTopic, TOPICS } from "../../../../lib/messages/topics.ts";
-import { partitionOfKey } from "../../../../lib/event-log/partitioner.ts";
+import { rowsTopic } from "../../../../lib/messages/topics.ts";
 import { withFaults } from "../../../support/faults.ts";
-import { fileIdOf, messagesOf } from "../../../support/row-messages.ts";
+import { messagesOf } from "../../../support/row-messages.ts";
 import { until } from "../../../support/until.ts";
-import { commitsOf, makeWorld, send, settled, start, type World } from "../harness.ts";
+import { commitsOf, makeWorld, parsedFiles, send, settled, start, type World } from "../harness.ts";
 
 const file = (sourceOffset: number, rows = 1) => ({
   table: "t",
@@ -18,30 +15,6 @@ const file = (sourceOffset: number, rows = 1) => ({
   columns: { id: "BIGINT" as const },
   rows: Array.from({ length: rows }, () => [sourceOffset]),
 });
-
-/** File events of `t` at offsets 0 … n−1, all parsed; `deleted` says which are deletions. */
-async function parsedFiles(world: World, count: number, deleted: readonly number[] = []): Promise<void> {
-  for (let offset = 0; offset < count; offset++) {
-    const event: FileEvent = {
-      fileId: fileIdOf(file(offset)),
-      table: "t",
-      sourceFile: `f${offset}`,
-      kind: deleted.includes(offset) ? "deleted" : "put",
-      origin: "upload",
-      blobKey: "k",
-      sizeBytes: 10,
-      contentHash: "h",
-      etag: null,
-      receivedAtMs: 1,
-      replayOf: null,
-      versionOffset: null,
-      dialectJson: null,
-    };
-    await world.log.publish(TOPICS.fileEvents.name, [{ key: "t", value: fileEvents.encode(event) }]);
-  }
-  const partition = partitionOfKey("t", TOPICS.fileEvents.partitions);
-  await world.log.resetGroup(GROUPS.parser, TOPICS.fileEvents.name, [{ partition, offset: count }]);
-}
 
 const expire = async (world: World, keep: number): Promise<void> => {
   const [rows] = await world.log.offsets(rowsTopic("t").name);
