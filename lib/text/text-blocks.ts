@@ -1,3 +1,4 @@
+import { isAscii } from "node:buffer";
 import { TributaryError } from "../errors.ts";
 import { decompress, namedCompressed, type ExpansionLimits } from "./decompress.ts";
 import { detectEncoding, transcoderOf, type Encoding } from "./encoding.ts";
@@ -44,7 +45,9 @@ export async function* textBlocks(source: AsyncIterable<Uint8Array>, options: Te
   try {
     const { head, done } = await readHead(bytes, limits.detectionBytes);
     const sample = head.subarray(0, limits.detectionBytes);
-    const encoding = detectEncoding(sample, options.encoding, options.pinned);
+    // A whole file of ASCII is UTF-8. The rest of a longer one may need the pinned encoding.
+    const pinned = done && isAscii(head) ? undefined : options.pinned;
+    const encoding = detectEncoding(sample, options.encoding, pinned);
     refuseBinary(sample, encoding, options.fileName);
     const transcoder = transcoderOf(encoding);
     const blocks = new BlockCutter(limits.inferenceBytes, encoding);

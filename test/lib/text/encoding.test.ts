@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { detectEncoding, transcoderOf, type Encoding } from "../../../lib/text/encoding.ts";
 import { hasCode } from "../../../lib/errors.ts";
-import { parse } from "../parsing/parsing.ts";
+import { parse, type ParseSetup } from "../parsing/parsing.ts";
 
 const utf16be = (text: string): Buffer => Buffer.from(text, "utf16le").swap16();
 
@@ -85,6 +85,22 @@ test("lone surrogates and half characters reject their row, and only that", asyn
     cutShort.rejects.map(({ reason }) => reason),
     ["encoding"],
   );
+});
+
+test("a whole file of ASCII is UTF-8 whatever its table's encoding, also if its header fails", async () => {
+  const contract = { columns: [{ name: "needed", type: "VARCHAR", required: true }] };
+  const encodingOf = async (content: Buffer, setup: ParseSetup = {}): Promise<unknown> => {
+    const options = { delimiter: ",", quote: '"', escape: '"', header: true, encoding: "windows-1252" } as const;
+    const job = { pinned: { format: "csv", options } };
+    return (await parse(content, { job, ...setup })).summary.dialect?.encoding;
+  };
+  assert.equal(await encodingOf(Buffer.from("a,b\n1,2\n"), { contract }), "utf-8");
+  assert.equal(await encodingOf(Buffer.from("a,größe\n1,2\n"), { contract }), "utf-8");
+  assert.equal(await encodingOf(Buffer.from("a,b\n1,2\n")), "utf-8");
+  assert.equal(await encodingOf(Buffer.from("a,gr\xf6\xdfe\n1,2\n", "latin1")), "windows-1252");
+  const long = Buffer.from(`a,b\n${"1,2\n".repeat(500)}1,\xe9\n`, "latin1");
+  const limits = { detectionBytes: 512, inferenceBytes: 512 };
+  assert.equal(await encodingOf(long, { limits, pieceBytes: 100 }), "windows-1252", "the rest may need it");
 });
 
 test("damage beyond the sample is a rejected row, never a replacement character", async () => {
