@@ -153,6 +153,8 @@ export interface TableHealth {
   mergeableFiles: number;
   snapshots: number;
   oldestSnapshotAtMs: number | null;
+  /** False: commits add no files and no snapshots to the table, so nothing can be merged or expire. Default true. */
+  keepsFiles?: boolean;
 }
 
 /** The file counts of a table's newest snapshot, as far as the warehouse reports them at no extra cost. */

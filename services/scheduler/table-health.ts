@@ -119,12 +119,23 @@ export function committedSinceChecks({ lastCommit, runs }: ScheduledTable, nowMs
   return lastCommit !== undefined && (lastCommit.atMs > startedAtMs || startedAtMs > nowMs);
 }
 
+/** A table whose commits leave no files: no maintenance is due by its health. */
+const NO_FILES: TableState = {
+  dataFiles: 0,
+  deleteFiles: 0,
+  mergeableFiles: 0,
+  snapshots: 0,
+  snapshotsSinceExpiry: 0,
+  orphansSinceMs: null,
+};
+
 /**
  * Estimates the table's state without asking the warehouse: the measurement after its latest maintenance plus
  * the later commits. If commit events have no file counts, each commit counts as one more file.
  */
 export function tableStateOf(table: ScheduledTable): TableState {
   const { measured, files } = table;
+  if (measured?.health.keepsFiles === false) return { ...NO_FILES, dataFiles: measured.health.dataFiles };
   const since = commitsAfter(table, measured?.atMs ?? -Infinity);
   const before = measured?.health ?? { dataFiles: 0, deleteFiles: 0, mergeableFiles: 0, snapshots: 0 };
   const newer = files && files.atMs > (measured?.atMs ?? -Infinity) ? files.files : undefined;

@@ -181,6 +181,7 @@ class DuckDbWarehouse implements Warehouse {
       mergeableFiles: 0,
       snapshots: 0,
       oldestSnapshotAtMs: null,
+      keepsFiles: false,
     };
   }
 

@@ -54,7 +54,7 @@ export function addTableHealthRoute(app: App, deps: GatewayDeps): void {
         deps.warehouse.reads.maintenanceRuns(table, limits),
         gateOf(deps, table),
       ]);
-      const { oldestSnapshotAtMs, ...files } = health;
+      const { oldestSnapshotAtMs, keepsFiles: _, ...files } = health;
       return {
         table,
         rowCount,

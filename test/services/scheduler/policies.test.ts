@@ -169,6 +169,19 @@ describe("maintenance", () => {
     assert.deepEqual(due(health, now), ["optimize: health"]);
   });
 
+  test("a warehouse whose commits leave no files is not optimized again, however many commits follow", () => {
+    const health = emptyHealth();
+    const now = SLOT + 12 * HOUR;
+    for (const table of ["t", "_ingest_files"]) {
+      answer(health, "optimize", now, { table, health: { snapshots: 0, keepsFiles: false } });
+    }
+    for (let n = 1; n <= 200; n++) foldHealthCommit(health, commit(now + n));
+    assert.deepEqual(due(health, now + 9 * DAY, now + 9 * DAY), []);
+    const moment = { nowMs: now + HOUR, sinceMs: now + HOUR, slotMs: SLOT };
+    assert.deepEqual(maintenanceDue("_ingest_files", health.get("_ingest_files")!, moment, SETTINGS), []);
+    assert.deepEqual(due(health, SLOT + 10 * DAY, SLOT, SLOT + 10 * DAY), ALL, "the daily run stays");
+  });
+
   test("a few delete files trigger nothing, whatever their share", () => {
     const health = emptyHealth();
     foldHealthCommit(health, commit(SLOT + HOUR, { tableFiles: { dataFiles: 1, deleteFiles: 4 } }));
