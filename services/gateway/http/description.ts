@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
 import { jsonSchemaTransform, jsonSchemaTransformObject } from "fastify-type-provider-zod";
@@ -5,6 +6,18 @@ import type { FastifySchema } from "fastify";
 import type { App } from "./deps.ts";
 
 const VERSION = "1";
+
+/**
+ * Swagger UI sets styles on its elements and holds its images in its style sheet. The plugin's own policy
+ * forbids both, and asks for HTTPS, which the gateway may not have.
+ */
+const DOCS_CSP =
+  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
+  "connect-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'";
+const LOGO = {
+  type: "image/svg+xml",
+  content: readFileSync(new URL("../console/static/icon.svg", import.meta.url)),
+};
 
 /**
  * Serves /openapi.json, generated from the routes' schemas, and /docs, a page to read and try the API. The
@@ -38,7 +51,12 @@ export async function addApiDescription(app: App): Promise<void> {
     transformObject: (document) => withOptionalBodies(jsonSchemaTransformObject(document)),
   });
   app.get("/openapi.json", { schema: { hide: true } }, () => app.swagger());
-  await app.register(swaggerUi, { routePrefix: "/docs", staticCSP: true, uiConfig: { deepLinking: true } });
+  await app.register(swaggerUi, {
+    routePrefix: "/docs",
+    staticCSP: DOCS_CSP,
+    logo: LOGO,
+    uiConfig: { deepLinking: true },
+  });
 }
 
 /** The part of an OpenAPI document that this module changes. */
