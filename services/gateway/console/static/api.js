@@ -44,6 +44,16 @@ export async function call(path, init = {}) {
   return body;
 }
 
+/** A text that the gateway answers, with the key: a link to its address would be sent without. */
+export async function callText(path) {
+  const key = apiKey;
+  const response = await fetch(path, { headers: headers() }).catch(() => {
+    throw new Problem(0, {});
+  });
+  if (!response.ok) throw new Problem(response.status, await response.json().catch(() => ({})), key);
+  return response.text();
+}
+
 export const post = (path, body = {}) =>
   call(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
 

@@ -2,7 +2,7 @@
  * The console: upload with preview, live file status, tables with checks, rejects and maintenance, and
  * queries. It has no build step.
  */
-import { call, follow, hasKey, useKey } from "./api.js";
+import { call, callText, follow, hasKey, useKey } from "./api.js";
 import { byId, element, guarded, refreshTimes } from "./dom.js";
 import { showFile } from "./file-page.js";
 import { drawFiles, FILES_SHOWN_MAX, noteFile, onFile } from "./files.js";
@@ -81,6 +81,15 @@ byId("forget-key").addEventListener("click", () => {
   location.reload(); // removes the data that was read with the key
 });
 byId("forget-key").hidden = !hasKey();
+
+byId("metrics").addEventListener("click", (event) => {
+  if (!hasKey()) return;
+  event.preventDefault();
+  void guarded(byId("metrics-text"), async () => {
+    byId("metrics-text").replaceChildren(element("pre", { tabindex: "0" }, await callText("/metrics")));
+    byId("metrics-text").firstChild.focus();
+  });
+});
 
 // Live status
 

@@ -107,11 +107,19 @@ export function dataTable(label, columns, rows, empty = "nothing yet", { wide = 
   return card;
 }
 
+/** A message. One of several lines keeps its columns, since a caret may point at a place in the line above. */
+export function messageText(text) {
+  if (!text?.includes("\n")) return text;
+  const lines = element("code", { class: "lines" }, text);
+  overflowing.observe(lines);
+  return lines;
+}
+
 export const problemCard = (problem) =>
   element(
     "div",
     { class: "card pad problem", role: "alert" },
-    element("p", {}, element("strong", {}, problem.code || "Failed"), " ", problem.message),
+    element("p", {}, element("strong", {}, problem.code || "Failed"), " ", messageText(problem.message)),
     problem.remedy && element("p", { class: "hint" }, problem.remedy),
   );
 

@@ -1,5 +1,6 @@
 /** The files and their status: the files view, and the newest files in the upload view. */
-import { ago, byId, count, dataTable, element, filePill, redraw, took } from "./dom.js";
+import { call } from "./api.js";
+import { ago, announce, button, byId, count, dataTable, element, filePill, guarded, messageText, plural, redraw, took } from "./dom.js";
 
 export const FILES_SHOWN_MAX = 200;
 const RECENT_SHOWN = 5;
@@ -17,7 +18,10 @@ export const onFile = (listener) => listeners.push(listener);
 const BUSY = new Set(["received", "parsing", "parsed", "blocked"]);
 export const isBusy = ({ status }) => BUSY.has(status);
 
-const newestFirst = () => [...files.values()].sort((a, b) => (a.fileId < b.fileId ? 1 : -1));
+/** The gateway's order: by arrival, then by id. The ids of dropped files hold no time. */
+const placeOf = ({ receivedAt, fileId }) => `${receivedAt} ${fileId}`;
+const byAge = (a, b) => (placeOf(a) < placeOf(b) ? 1 : -1);
+const newestFirst = () => [...files.values()].sort(byAge);
 
 /** Newest first. */
 export const filesOf = (table) => newestFirst().filter((file) => file.table === table);
@@ -26,7 +30,7 @@ export const fileById = (fileId) => files.get(fileId);
 
 export function noteFile(file) {
   files.set(file.fileId, file);
-  if (files.size > FILES_SHOWN_MAX) files.delete([...files.keys()].sort()[0]);
+  if (files.size > FILES_SHOWN_MAX) files.delete(newestFirst().at(-1).fileId);
   for (const listener of listeners) listener(file);
   drawSoon();
 }
@@ -132,6 +136,39 @@ export const fileTable = (label, chosen, { withTable = true, empty = "No files y
     empty,
   );
 
+const PAGE = 20;
+
+const filesPath = (table, cursor) =>
+  `/v1/files?${new URLSearchParams({ table, limit: PAGE, ...(cursor ? { cursor } : {}) })}`;
+
+/** A table's newest files: a page of them, whichever tables the newest files of all belong to. */
+export const readFiles = (table) => call(filesPath(table));
+
+/** `found` is the result of readFiles. Further pages are stored in it, then `redraw` is called. */
+export function filesOfTable(table, found, redraw) {
+  const listed = new Map(found.files.map((file) => [file.fileId, file]));
+  // What is known live is newer; a file older than the pages read has its place on a later page.
+  for (const file of filesOf(table)) {
+    if (listed.has(file.fileId) || found.nextCursor === null || byAge(file, found.files.at(-1)) < 0)
+      listed.set(file.fileId, file);
+  }
+  const chosen = [...listed.values()].sort(byAge);
+  return [
+    fileTable(`Files of ${table}, newest first`, chosen, { withTable: false, empty: "No files of this table." }),
+    found.nextCursor && button("Show older files", () => void olderFiles(table, found, redraw), { class: "quiet" }),
+  ];
+}
+
+async function olderFiles(table, found, redraw) {
+  await guarded(element("div"), async () => {
+    const page = await call(filesPath(table, found.nextCursor));
+    found.files.push(...page.files);
+    found.nextCursor = page.nextCursor;
+    announce(plural(page.files.length, "older file"));
+  });
+  redraw();
+}
+
 export const tableLink = (table) => element("a", { href: `#tables/${table}`, "data-key": `table ${table}` }, table);
 
 export const rejectsLink = ({ fileId, table, rowsRejected }, noun = "") =>
@@ -146,7 +183,9 @@ export const faultOf = ({ code, message, remedy }) =>
     "span",
     { class: "fault" },
     element("strong", {}, code),
-    ` ${message} `,
+    " ",
+    messageText(message),
+    " ",
     element("span", { class: "hint" }, remedy),
   );
 

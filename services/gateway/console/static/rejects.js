@@ -9,15 +9,18 @@ const PAGE = 200;
 
 /** The newest rejects of a table. */
 export async function readRejects(name) {
-  const { rejects, nextCursor } = await call(`${tablePath(name)}/rejects?limit=${PAGE}`);
-  return { rejects, nextCursor, reason: "", file: "" };
+  const [{ rejects, nextCursor }, { total, truncated }] = await Promise.all([
+    call(`${tablePath(name)}/rejects?limit=${PAGE}`),
+    call(`${tablePath(name)}/rejects/counts`),
+  ]);
+  return { rejects, nextCursor, total, truncated, reason: "", file: "" };
 }
 
 /**
- * The rejects of each file's newest version. `superseded` counts the rejects of older versions; `more` is
- * true if the gateway has further pages. Expects the newest rejects first.
+ * The rejects of each file's newest version, as far as they have been read, and `totalText`, the number of
+ * all. `superseded` counts the rejects of older versions. Expects the newest rejects first.
  */
-export function currentRejects(name, { rejects, nextCursor }) {
+export function currentRejects(name, { rejects, nextCursor, total, truncated }) {
   const newest = new Map();
   const note = ({ sourceFile, sourceOffset }) =>
     newest.set(sourceFile, Math.max(sourceOffset, newest.get(sourceFile) ?? -1));
@@ -26,14 +29,17 @@ export function currentRejects(name, { rejects, nextCursor }) {
     .forEach(note);
   rejects.forEach(note);
   const rows = rejects.filter(({ sourceFile, sourceOffset }) => sourceOffset === newest.get(sourceFile));
-  return { rows, more: nextCursor !== null, superseded: rejects.length - rows.length };
+  const superseded = rejects.length - rows.length;
+  // The count and the rows are read at different moments.
+  const all = nextCursor === null ? rows.length : Math.max(rows.length, total - superseded);
+  return { rows, superseded, totalText: `${count(all)}${nextCursor !== null && truncated ? "+" : ""}` };
 }
 
 /**
  * `found` is the result of readRejects. Filters and further pages are stored in it, then `redraw` is called.
  */
 export function rejectsPart(name, found, redraw) {
-  const { rows, more: hasMore, superseded } = currentRejects(name, found);
+  const { rows, totalText, superseded } = currentRejects(name, found);
   const shown = rows.filter(
     ({ reason, sourceFile }) =>
       (!found.reason || reason === found.reason) && (!found.file || sourceFile === found.file),
@@ -59,7 +65,7 @@ export function rejectsPart(name, found, redraw) {
           rows.map(({ sourceFile }) => sourceFile),
           redraw,
         ),
-        element("span", { class: "hint" }, `${count(shown.length)} of ${count(rows.length)}${hasMore ? "+" : ""}`),
+        element("span", { class: "hint" }, `${count(shown.length)} of ${totalText}`),
       ),
     rows.length === 0
       ? element("p", { class: "card pad hint" }, "No rejected rows in the newest versions of the files.")
@@ -67,8 +73,14 @@ export function rejectsPart(name, found, redraw) {
           element("a", { href: `#files/${fileId}`, "data-key": `reject file ${fileId}` }, sourceFile),
         ),
     found.nextCursor && button("Show more", () => void more(name, found, redraw), { class: "quiet" }),
-    superseded > 0 &&
-      element("p", { class: "hint" }, "The rejected rows of older versions are in the table _rejected_rows."),
+    (superseded > 0 || rows.length === 0) &&
+      element(
+        "p",
+        { class: "hint" },
+        "Rejected rows of older versions, if any, are in the table ",
+        element("a", { href: "#query/_rejected_rows", "data-key": "older rejects" }, "_rejected_rows"),
+        ".",
+      ),
   );
 }
 

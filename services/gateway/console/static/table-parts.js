@@ -1,6 +1,6 @@
 /** The parts of a table's page. */
 import { post, tablePath } from "./api.js";
-import { ago, announce, button, count, dataTable, element, guarded, pairs, pill, plural, waiting } from "./dom.js";
+import { ago, announce, button, count, dataTable, element, guarded, messageText, pairs, pill, plural, waiting } from "./dom.js";
 
 const RUNS_SHOWN = 12;
 /** The result of the last action on the page. */
@@ -74,7 +74,7 @@ export function checksPart(name, declared, runs) {
               { class: "under" },
               `${rule?.type ?? last?.check_type ?? ""} ${rule?.column ?? last?.column_name ?? ""}`,
             ),
-            last && last.status !== "passed" && element("small", { class: "under bad" }, last.details),
+            last && last.status !== "passed" && element("small", { class: "under bad" }, messageText(last.details)),
           ),
           last ? pill(last.status) : pill("not run"),
           last ? `${count(last.failing_rows)} of ${count(last.total_rows)}` : "–",

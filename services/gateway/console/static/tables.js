@@ -3,13 +3,12 @@
  */
 import { call, query, tablePath } from "./api.js";
 import { ago, byId, count, dataTable, element, guarded, pill, redraw, size, tiles, waiting } from "./dom.js";
-import { blockedPart, fileTable, filesOf, isBusy, tableLink } from "./files.js";
+import { blockedPart, filesOfTable, isBusy, readFiles, tableLink } from "./files.js";
 import { offerTables } from "./query.js";
 import { checksPart, contractFaultCard, contractPart, gateOf, maintenancePart, outcome, part, schemaPart } from "./table-parts.js";
 import { currentRejects, readRejects, rejectsPart } from "./rejects.js";
 import { knowTables } from "./upload.js";
 
-const FILES_SHOWN = 20;
 const SETTLE_MS = 700;
 let selected = "";
 /** The parts of the selected table's page; undefined until they have been read. */
@@ -105,6 +104,7 @@ export async function refreshTable() {
   await guarded(byId("table-detail"), async () => {
     await Promise.all([
       call(path).then(note("table")),
+      readFiles(name).then(note("files")),
       readRejects(name).then(note("rejects")),
       history("_quality_results", name, 400).then(note("checks")),
       history("_maintenance_log", name, 15).then(note("maintenance")),
@@ -114,7 +114,7 @@ export async function refreshTable() {
 }
 
 function drawTable() {
-  const { table, rejects, checks, maintenance, health } = known;
+  const { table, files, rejects, checks, maintenance, health } = known;
   if (!table) return;
   const name = selected;
   const runs = checks && Map.groupBy(checks, (run) => run.check_name);
@@ -135,10 +135,7 @@ function drawTable() {
     part(
       "Files",
       null,
-      fileTable(`Files of ${name}, newest first`, filesOf(name).slice(0, FILES_SHOWN), {
-        withTable: false,
-        empty: "None of the newest files belongs to this table.",
-      }),
+      files ? filesOfTable(name, files, drawTable) : waiting("reading …"),
     ),
     maintenance ? maintenancePart(name, maintenance, health) : part("Maintenance", null, waiting("reading …")),
   );
@@ -172,7 +169,7 @@ const writeText = ({ writeMode, key }) =>
 function numbers({ rowCount, lag, freshness, contract }, health, runs, rejects) {
   const states = runs && (contract.checks ?? []).flatMap(({ name }) => runs.get(name)?.[0]?.status ?? []);
   const failing = states?.filter((state) => state !== "passed").length;
-  const rejected = rejects && `${count(rejects.rows.length)}${rejects.more ? "+" : ""}`;
+  const rejected = rejects?.totalText;
   const gate = gateOf(contract, failing);
   return tiles([
     ["Rows", count(rowCount)],

@@ -346,6 +346,83 @@ function consoleSuite(profile: Profile): void {
     await page.getByRole("alert").getByText("Send exactly one SELECT statement.").waitFor();
   });
 
+  test("an SQL error keeps its lines: the caret points at the fault", async () => {
+    await open("#query");
+    const sql = page.getByLabel("One SELECT statement");
+    await sql.fill("SELECT 1 AS one,\n  nowhere FROM sales");
+    await sql.press("Control+Enter");
+    const lines = page.getByRole("alert").locator("code.lines");
+    await lines.waitFor();
+    const text = (await lines.innerText()).split("\n");
+    const caret = text.findIndex((line) => line.trim() === "^");
+    assert.ok(caret > 0, text.join("\n"));
+    assert.equal(text[caret - 1]!.indexOf("nowhere"), text[caret]!.indexOf("^"));
+    assert.match(await lines.evaluate("getComputedStyle(document.querySelector('code.lines')).fontFamily"), /mono/i);
+  });
+
+  test("the footer shows the metrics with the key, and the API's page loads without errors", async () => {
+    await open();
+    await page.getByRole("link", { name: "Metrics" }).click();
+    await page.locator("pre", { hasText: "# TYPE tributary_" }).waitFor();
+    await page.goto(`${target.url}/docs`);
+    await page.getByText("uploadFile").or(page.locator(".opblock").first()).first().waitFor();
+    assert.deepEqual(pageErrors, []);
+  });
+
+  test("a table's page shows its own files and all its rejects, however many files and rows there are", async () => {
+    const table = own("many");
+    for (let n = 0; n < 25; n++)
+      await send(table, `f${n}.csv`, n === 0 ? `a,b\n${"1,2\n1,2\n3\n".repeat(250)}` : "a,b\n1,2\n");
+    // The newest files of all tables are those of other tables.
+    await page.route("**/v1/files?limit=*", (route) => route.fulfill({ json: { files: [], nextCursor: null } }));
+    await page.goto("about:blank");
+    await open(`#tables/${table}`);
+    const list = card(`Files of ${table}, newest first`);
+    await list.getByRole("row", { name: /f24\.csv committed/ }).waitFor();
+    assert.equal(await list.getByRole("row", { name: /^f0\.csv/ }).count(), 0);
+    await page.getByRole("button", { name: "Show older files" }).click();
+    await list.getByRole("row", { name: /^f0\.csv/ }).waitFor();
+    assert.equal(await list.getByRole("row").count(), 26);
+    await page.locator(".tiles div.bad", { hasText: /^Rejected rows250$/ }).waitFor();
+    await region("Rejected rows").getByText("200 of 250").waitFor();
+    await page.unroute("**/v1/files?limit=*");
+  });
+
+  test("rejected rows that a newer version settled: the page says where they are", async () => {
+    const table = own("settled");
+    await send(table, "one.csv", "a,b\n1,2\n3\n");
+    await open(`#tables/${table}`);
+    await region("Rejected rows").getByText("too_few_fields").waitFor();
+    await send(table, "one.csv", "a,b\n1,2\n3,4\n");
+    await region("Rejected rows").getByText("No rejected rows in the newest versions of the files.").waitFor();
+    await region("Rejected rows").getByRole("link", { name: "_rejected_rows" }).click();
+    await card("Result").waitFor();
+  });
+
+  test("long names make no page wider than a phone", async () => {
+    const table = `long_${"name_".repeat(9)}${run}`;
+    const name = `${"very_long_file_name_".repeat(5)}.csv`;
+    await page.setViewportSize({ width: 390, height: 800 });
+    await open();
+    await upload(write(name, "a,b\n1,2\n3\n"), table);
+    const fileId = await send(table, `second_${name}`, "a,b\n1,2\n3\n4,5,6\n");
+    for (const view of ["#upload", "#files", `#files/${fileId}`, "#tables", `#tables/${table}`, `#query/${table}`]) {
+      if (view !== "#upload") await open(view);
+      if (view.startsWith("#tables/")) await rejects().getByText("too_many_fields").waitFor();
+      const waiting = page.locator(".waiting");
+      while ((await waiting.count()) > 0) await waiting.first().waitFor({ state: "detached" });
+      const wide = await page.evaluate(
+        "[...document.querySelectorAll('main *')].filter((one) => !one.closest('.scroll') && one.getBoundingClientRect().right > innerWidth).map((one) => one.outerHTML.slice(0, 200))",
+      );
+      assert.equal(
+        await page.evaluate("document.documentElement.scrollWidth - innerWidth"),
+        0,
+        `${view}: ${String(wide)}`,
+      );
+    }
+    await page.setViewportSize({ width: 1280, height: 900 });
+  });
+
   test("a file's content, header and name are never executed", async () => {
     await open();
     const table = own("hostile");
