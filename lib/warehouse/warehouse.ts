@@ -153,7 +153,7 @@ export interface TableHealth {
   mergeableFiles: number;
   snapshots: number;
   oldestSnapshotAtMs: number | null;
-  /** False: commits add no files and no snapshots to the table, so nothing can be merged or expire. Default true. */
+  /** False: commits add no files and no snapshots, so nothing can be merged or expire. Default true. */
   keepsFiles?: boolean;
 }
 
