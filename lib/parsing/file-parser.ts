@@ -51,6 +51,8 @@ export class FileParser {
   readonly #rejects: RejectCollector;
   readonly #meter: OutputMeter;
   #plan: Plan | undefined;
+  /** The columns whose types this file decides. A row is not compared with the others: there may be many. */
+  #inferring: PlannedColumn[] = [];
   /** Field names of a format whose records name their fields. */
   #fieldNames: readonly string[] | undefined;
   #retyping = false;
@@ -185,6 +187,7 @@ export class FileParser {
     });
     if (before && encoding && plan.columns.length > before.columns.length && !this.#retyping) this.#beginRetyping();
     this.#plan = plan;
+    this.#inferring = plan.columns.filter(({ authority }) => authority === "inferred");
     this.#batches.setColumns(plan.columns);
   }
 
@@ -199,7 +202,7 @@ export class FileParser {
   #observeRow(row: Row, plan: Plan): void {
     if (row.fault || row.count > plan.fieldCount) return;
     if (row.count < plan.fieldCount && this.#options.contract.raggedRows === "reject") return;
-    for (const column of plan.columns) {
+    for (const column of this.#inferring) {
       if (column.authority !== "inferred" || column.field >= row.count) continue;
       const [start, end] = [row.bounds[2 * column.field]!, row.bounds[2 * column.field + 1]!];
       if (isNullMarker(plan.nullMarkers, row.bytes, start, end)) continue;

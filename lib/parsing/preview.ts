@@ -111,8 +111,8 @@ const NO_ROWS: ParseCounts = { rowsRead: 0, rowsAccepted: 0, rowsRejected: 0 };
 const TEXT_BYTES_MAX = 4 * 1024 * 1024;
 /** Values in the answer: it is sent as one piece of JSON. */
 const CELLS_MAX = 50_000;
-/** Encoded rows in memory. Beyond, the preview ends: rows of a wide table take many times their text. */
-const ENCODED_BYTES_MAX = 64 * 1024 * 1024;
+/** Encoded rows. Beyond, the preview ends: a row of a wide table takes many times its text, and its time. */
+const ENCODED_BYTES_MAX = 8 * 1024 * 1024;
 
 function shownRows(outputs: readonly ParserOutput[], rowsMax: number): ShownValue[][] {
   const rows: ShownValue[][] = [];
