@@ -6,7 +6,7 @@
 import { Command } from "commander";
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -83,6 +83,7 @@ export async function fuzzApi({ secondsMax, examplesMax, seed, say }: FuzzOption
   const keysFile = join(folder, "keys.json");
   await writeFile(keysFile, JSON.stringify([{ id: "fuzz", sha256: hashOf(key).toString("hex"), scopes: ["admin"] }]));
   await writeFile(join(folder, "schemathesis.toml"), CONFIG);
+  await mkdir(join(folder, "contracts"));
   const tributary = await startTributary(join(folder, "data"), {
     TRIBUTARY_API_KEYS_FILE: keysFile,
     TRIBUTARY_CONTRACTS_DIR: join(folder, "contracts"),

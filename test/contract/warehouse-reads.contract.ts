@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import type { FileRecordFilter } from "../../lib/warehouse/reads/port.ts";
 import { columns, outcomeOf, RECEIVED_AT_MS, reject } from "../support/rows.ts";
 import { TestTable } from "../support/test-table.ts";
 import type { Opened } from "./warehouse-subject.ts";
@@ -62,11 +63,11 @@ export function readsContract(opened: Opened): void {
       const statuses = ["committed", "failed", "committed"] as const;
       const ended = versions.map((version, n) => outcomeOf(version, statuses[n]));
       await opened.warehouse.record(table.name, ended, RECORDED_AT_MS);
-      const listed = async (filter: object): Promise<string[]> =>
+      const listed = async (filter: Partial<FileRecordFilter>): Promise<string[]> =>
         (await files.list({ table: table.name, limit: 10, ...filter }, LIMITS)).map(({ fileId }) => fileId);
       assert.deepEqual(await listed({}), ids.toReversed());
       assert.deepEqual(await listed({ limit: 2 }), [ids[2], ids[1]]);
-      assert.deepEqual(await listed({ before: ids[2] }), [ids[1], ids[0]]);
+      assert.deepEqual(await listed({ before: { receivedAtMs: RECEIVED_AT_MS, fileId: ids[2]! } }), [ids[1], ids[0]]);
       assert.deepEqual(await listed({ status: "failed" }), [ids[1]]);
       assert.deepEqual(await listed({ table: "no such table" }), []);
       for (const { stage } of versions) await stage?.discard();

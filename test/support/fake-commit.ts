@@ -94,5 +94,8 @@ const isNewer = (row: FakeRow, old: FakeRow | undefined): boolean =>
 
 function sameValues(a: FakeRow, b: FakeRow): boolean {
   const names = new Set([...Object.keys(a.values), ...Object.keys(b.values)]);
-  return [...names].every((name) => (a.values[name] ?? null) === (b.values[name] ?? null));
+  return [...names].every((name) => {
+    const [one, other] = [a.values[name] ?? null, b.values[name] ?? null];
+    return one === other || (Number.isNaN(one) && Number.isNaN(other));
+  });
 }
