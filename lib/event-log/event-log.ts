@@ -110,6 +110,8 @@ export interface EventLog {
   /** Creates missing topics; does not change existing ones. */
   createTopics(specs: readonly TopicSpec[]): Promise<void>;
   topics(): Promise<string[]>;
+  /** Every topic and its number of partitions. */
+  partitionCounts(): Promise<ReadonlyMap<string, number>>;
   publish(topic: string, records: readonly NewRecord[]): Promise<Position[]>;
   consume(options: ConsumeOptions, assigned: (partition: AssignedPartition) => PartitionHandler): Promise<Consumer>;
   tail(topics: readonly string[], onRecord: (record: LogRecord) => void): Promise<Tail>;

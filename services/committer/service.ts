@@ -3,6 +3,7 @@ import type { Clock } from "../../lib/clock.ts";
 import type { Contracts } from "../../lib/contract/contract.ts";
 import { codeOf, messageOf } from "../../lib/errors.ts";
 import type { AssignedPartition, EventLog, PartitionHandler } from "../../lib/event-log/event-log.ts";
+import { prepareTopics } from "../../lib/event-log/prepare-topics.ts";
 import { GROUPS, rowsTopic, TOPICS } from "../../lib/messages/topics.ts";
 import { reportUnreadable } from "../../lib/observability/unreadable.ts";
 import { ROWS_TOPICS, tableOfTopic } from "../../lib/tables.ts";
@@ -36,7 +37,7 @@ export interface CommitterDeps {
  */
 export async function startCommitter(deps: CommitterDeps): Promise<Service> {
   const { log, warehouse, logger, tracer = untraced } = deps;
-  await log.createTopics([...Object.values(TOPICS), ...INTERNAL_TABLE_NAMES.map(rowsTopic)]);
+  await prepareTopics(log, [...Object.values(TOPICS), ...INTERNAL_TABLE_NAMES.map(rowsTopic)]);
   const metrics = committerMetrics(deps.registry, deps.clock);
   const onUnreadable = reportUnreadable(logger, metrics.throughput);
   const schemas = await FollowedSchemas.follow(log, onUnreadable);
@@ -49,11 +50,13 @@ export async function startCommitter(deps: CommitterDeps): Promise<Service> {
 
   const openWriter = (partition: AssignedPartition): PartitionHandler => {
     const table = tableOfTopic(partition.topic).name;
-    const previous = writers.get(table)?.closed ?? Promise.resolve();
+    // Other partitions than the first are refused, each by a writer of its own.
+    const name = partition.partition === 0 ? table : `${table}/${partition.partition}`;
+    const previous = writers.get(name)?.closed ?? Promise.resolve();
     const writerDeps = { ...deps, metrics, tracer, commands, schemas, skips, commitSlots, blockedSlots };
     const writer = new TableWriter(writerDeps, table, partition, previous);
-    writers.set(table, writer);
-    void writer.closed.then(() => writers.get(table) === writer && writers.delete(table));
+    writers.set(name, writer);
+    void writer.closed.then(() => writers.get(name) === writer && writers.delete(name));
     if (draining) void writer.drain();
     return (records) => writer.feed(records);
   };

@@ -8,6 +8,7 @@ import { messageOf, TributaryError } from "../../lib/errors.ts";
 import type { EventLog, LogRecord, Tail } from "../../lib/event-log/event-log.ts";
 import { guardedTail } from "../../lib/event-log/guarded-tail.ts";
 import { reportUnreadable } from "../../lib/observability/unreadable.ts";
+import { prepareTopics } from "../../lib/event-log/prepare-topics.ts";
 import { TOPICS } from "../../lib/messages/topics.ts";
 import { workerPool } from "../../lib/parsing/workers/worker-pool.ts";
 import { foldTableSchema, type NewestSchemas } from "../../lib/table-schemas/table-schemas.ts";
@@ -79,7 +80,7 @@ export async function startGateway(options: GatewayOptions): Promise<Service & {
     poller?.assertReadable();
     await Promise.all([log.ready(), blob.ready(), guard.assert()]);
   };
-  await log.createTopics(Object.values(TOPICS));
+  await prepareTopics(log, Object.values(TOPICS));
   const guard = await guardLog(options);
   const views = await openViews(options, metrics);
   const { view, schemas, commands, previews, close, assertReadable } = views;

@@ -7,6 +7,7 @@ import { fileEvents } from "../../lib/messages/avro.ts";
 import type { FileEvent } from "../../lib/messages/generated.ts";
 import { reportUnreadable } from "../../lib/observability/unreadable.ts";
 import { isTableKey } from "../../lib/tables.ts";
+import { prepareTopics } from "../../lib/event-log/prepare-topics.ts";
 import { GROUPS, TOPICS } from "../../lib/messages/topics.ts";
 import type { Logger } from "../../lib/process/logger.ts";
 import type { Registry } from "../../lib/process/metrics.ts";
@@ -40,7 +41,7 @@ export interface ParserDeps {
  */
 export async function startParser(deps: ParserDeps): Promise<Service> {
   const { log, blob, logger, settings, tracer = untraced } = deps;
-  await log.createTopics(Object.values(TOPICS));
+  await prepareTopics(log, Object.values(TOPICS));
   const metrics = parserMetrics(deps.registry);
   const schemas = await FollowedSchemas.follow(log, reportUnreadable(logger, metrics.throughput));
   const { workers: size, workerHeapMib: heapMibMax } = settings;

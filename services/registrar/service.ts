@@ -4,6 +4,7 @@ import type { EventLog, LogRecord } from "../../lib/event-log/event-log.ts";
 import { commitEvents, tableSchemas } from "../../lib/messages/avro.ts";
 import { guardedTail } from "../../lib/event-log/guarded-tail.ts";
 import { reportUnreadable } from "../../lib/observability/unreadable.ts";
+import { prepareTopics } from "../../lib/event-log/prepare-topics.ts";
 import { TOPICS } from "../../lib/messages/topics.ts";
 import type { Logger } from "../../lib/process/logger.ts";
 import type { Registry } from "../../lib/process/metrics.ts";
@@ -32,7 +33,7 @@ export interface RegistrarDeps {
  */
 export async function startRegistrar(deps: RegistrarDeps): Promise<Service> {
   const { log, clock, logger, settings } = deps;
-  await log.createTopics(Object.values(TOPICS));
+  await prepareTopics(log, Object.values(TOPICS));
   const metrics = registrarMetrics(deps.registry);
   const tables: KnownTables = new Map();
   for (const [name, columns] of deps.ownTables) {

@@ -7,6 +7,7 @@ import { commandResults, commands, commitEvents } from "../../lib/messages/avro.
 import type { Command } from "../../lib/messages/generated.ts";
 import { guardedTail } from "../../lib/event-log/guarded-tail.ts";
 import { reportUnreadable } from "../../lib/observability/unreadable.ts";
+import { prepareTopics } from "../../lib/event-log/prepare-topics.ts";
 import { TOPICS } from "../../lib/messages/topics.ts";
 import type { Logger } from "../../lib/process/logger.ts";
 import type { Registry } from "../../lib/process/metrics.ts";
@@ -37,7 +38,7 @@ const FOLDED = [TOPICS.commits, TOPICS.commands, TOPICS.commandResults].map(({ n
  */
 export async function startScheduler(deps: SchedulerDeps): Promise<Service> {
   const { log, clock, logger, settings } = deps;
-  await log.createTopics(Object.values(TOPICS));
+  await prepareTopics(log, Object.values(TOPICS));
   const metrics = schedulerMetrics(deps.registry);
   const health = emptyHealth();
   const quality = emptyQuality();

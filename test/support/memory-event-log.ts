@@ -322,6 +322,12 @@ export class MemoryEventLog implements EventLog {
     return this.call("topics", () => [...this.broker.topics.keys()]);
   }
 
+  partitionCounts(): Promise<ReadonlyMap<string, number>> {
+    return this.call("topics", () => {
+      return new Map([...this.broker.topics].map(([name, { partitions }]) => [name, partitions.length]));
+    });
+  }
+
   publish(topic: string, records: readonly NewRecord[]): Promise<Position[]> {
     const tooLarge = records.find(({ key, value }) => value.length + (key?.length ?? 0) > this.recordBytesMax);
     const publish = (): Position[] => {

@@ -62,6 +62,10 @@ export class EmbeddedEventLog implements EventLog {
     return [...this.#store.topics.keys()];
   }
 
+  async partitionCounts(): Promise<ReadonlyMap<string, number>> {
+    return new Map([...this.#store.topics].map(([name, { partitions }]) => [name, partitions.length]));
+  }
+
   async publish(topic: string, records: readonly NewRecord[]): Promise<Position[]> {
     if (records.length === 0) return [];
     const stored = this.#store.topic(topic);

@@ -117,8 +117,11 @@ export class KafkaConsumer implements Consumer {
     return {
       rewind: async () => {
         const [position] = await this.#connection.acked(this.#options.group, topic, [partition]);
-        acked = position?.offset ?? 0;
-        const start = position?.offset ?? (await this.#connection.listOffsets(topic, "earliest"))[partition]!;
+        const ends = await this.#connection.listOffsets(topic, "next");
+        // A position beyond the end is one of an older topic of this name: acks must be able to fall.
+        const known = position && position.offset <= ends[partition]! ? position.offset : undefined;
+        acked = known ?? -1;
+        const start = known ?? (await this.#connection.listOffsets(topic, "earliest"))[partition]!;
         if (!isOwned()) return;
         queue.moveTo(start);
         this.#fetcher.add(queue);

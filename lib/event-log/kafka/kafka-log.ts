@@ -99,6 +99,10 @@ export class KafkaEventLog implements EventLog {
     return [...(await this.#connection.topics()).keys()];
   }
 
+  partitionCounts(): Promise<ReadonlyMap<string, number>> {
+    return this.#connection.topics();
+  }
+
   async publish(topic: string, records: readonly NewRecord[]): Promise<Position[]> {
     if (records.length === 0) return [];
     this.#refuseIfClosed();

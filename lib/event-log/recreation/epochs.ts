@@ -53,6 +53,7 @@ class RebasedLog implements EventLog {
 
   createTopics: EventLog["createTopics"] = (specs) => this.#log.createTopics(specs);
   topics: EventLog["topics"] = () => this.#log.topics();
+  partitionCounts: EventLog["partitionCounts"] = () => this.#log.partitionCounts();
   ready: EventLog["ready"] = async () => {
     this.#epochs.assertReadable();
     await this.#log.ready();

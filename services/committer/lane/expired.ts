@@ -21,11 +21,20 @@ export class ExpiryCheck {
     this.#topic = topic;
   }
 
-  /** @throws ROWS_MISSING if records between the last offset and this one have expired; LOG_UNAVAILABLE */
+  /**
+   * @throws ROWS_MISSING if records between the last offset and this one have expired; LOG_RECREATED if
+   *   offsets begin anew, so that the next assignment looks whether file events do, too; LOG_UNAVAILABLE
+   */
   async check(offset: number): Promise<void> {
     const expected = this.#nextOffset ?? offset;
     this.#nextOffset = offset + 1;
-    if (offset <= expected) return;
+    if (offset === expected) return;
+    if (offset < expected) {
+      throw new TributaryError(
+        "LOG_RECREATED",
+        `${this.#topic} was created anew: offset ${offset} follows ${expected - 1}`,
+      );
+    }
     const [rows] = await this.#log.offsets(this.#topic);
     if (rows && rows.earliest > expected)
       throw new TributaryError("ROWS_MISSING", `${this.#topic}: offsets ${expected} to ${offset - 1} expired`);

@@ -19,6 +19,7 @@ import { expiredOf, ExpiryCheck } from "./expired.ts";
 import { deadLetterOf } from "../commit/dead-letter.ts";
 import { publishAfter, publishAtOpen } from "../commit/published-columns.ts";
 import { withoutRepeats } from "../commit/repeated.ts";
+import { assertOneLane } from "./one-lane.ts";
 import { LostFiles, waitMs } from "./lost-files.ts";
 import type { FollowedSchemas } from "../../../lib/table-schemas/followed-schemas.ts";
 import { Signal } from "./signal.ts";
@@ -253,6 +254,7 @@ export class TableWriter implements WriterContext {
       // While its contract is faulty, the table waits: the default contract could write its rows wrongly.
       this.contract = await this.persist("open", async () => this.#deps.contracts.of(this.table));
       const watermark = await this.persist("open", async () => {
+        await assertOneLane(this.#deps.log, this.#partition);
         const known = await this.warehouse.watermark(this.table);
         if (known !== undefined) await assertLogKeptItsPast(this.#deps.log, new Map([[this.table, known]]));
         return known;

@@ -85,6 +85,7 @@ export function fakeEventLog(): FakeEventLog {
     records,
     fault: undefined,
     createTopics: async () => undefined,
+    partitionCounts: () => Promise.resolve(new Map()),
     topics: async () => [...new Set(records.map(({ topic }) => topic))],
     async publish(topic, added) {
       if (log.fault) throw log.fault;

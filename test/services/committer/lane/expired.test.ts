@@ -1,7 +1,8 @@
 /** Rows that expire in the log before the committer read them: their files end visibly, in order, and the table goes on. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { TributaryError } from "../../../../lib/errors.ts";
+import { hasCode, TributaryError } from "../../../../lib/errors.ts";
+import { ExpiryCheck } from "../../../../services/committer/lane/expired.ts";
 import { rowsTopic } from "../../../../lib/messages/topics.ts";
 import { withFaults } from "../../../support/faults.ts";
 import { messagesOf } from "../../../support/row-messages.ts";
@@ -79,4 +80,11 @@ test("records that expire while the committer cannot commit are noticed when it 
   assert.equal(ended.at(-1), "f59 committed");
   assert.ok(ended.some((one) => one.endsWith("ROWS_MISSING")));
   await committer.drain();
+});
+
+test("offsets that begin anew end the assignment: the topic was recreated while it was read", async () => {
+  const world = await makeWorld(["t"], 0);
+  const check = new ExpiryCheck(world.log, "rows.t");
+  for (const offset of [7, 8]) await check.check(offset);
+  await assert.rejects(check.check(0), (thrown) => hasCode(thrown, "LOG_RECREATED"));
 });

@@ -57,6 +57,24 @@ test("a file that another version's parser began and never ended does not block 
   await committer.drain();
 });
 
+test("a rows topic with several partitions is refused, and no other table waits for it", async () => {
+  const world = await makeWorld(["u"], 0);
+  await world.log.createTopics([{ name: "rows.t", partitions: 3, cleanup: "delete" }]);
+  await parsedFiles(world, 1);
+  const committer = await start(world);
+  await send(world.log, "t", messages(0));
+  await until("the committer is not ready", () =>
+    committer.ready().then(
+      () => undefined,
+      (thrown: unknown) => hasCode(thrown, "CONFIG_INVALID") || undefined,
+    ),
+  );
+  await send(world.log, "u", messagesOf({ table: "u", sourceFile: "g", sourceOffset: 5, columns: {}, rows: [] }));
+  await settled(world.log, "u");
+  assert.deepEqual(await outcomes(world), ["g committed"]);
+  await committer.drain();
+});
+
 test("a record that only a newer version can read is never passed, and the committer is not ready", async () => {
   const world = await makeWorld(["t"], 0);
   await parsedFiles(world, 2);
