@@ -112,6 +112,11 @@ export const ERRORS = {
     "Export the rejected rows of the newest version (`tributary rejects export`) and correct those. To go back to the old version: `tributary replay <table> --only <file> --as-newest`.",
   ),
   BLOB_MISSING: kind(false, 422, "Upload the file again; its raw bytes are no longer in the blob store."),
+  BLOB_DAMAGED: kind(
+    false,
+    422,
+    "Delete the object that the message names from the blob store, then upload the file again.",
+  ),
   // Ports
   BLOB_NOT_FOUND: kind(false, 404, "Check the key; the blob store has no such object."),
   BLOB_EXISTS: kind(false, 409, "Use another key; the key exists and nothing was written."),

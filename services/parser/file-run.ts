@@ -151,15 +151,41 @@ async function parseOnce(
   runId: string,
   signal: AbortSignal,
 ): Promise<ParseOutput | undefined> {
-  const { body } = await deps.blob.get(file.event.blobKey, { signal });
+  const { contentHash, blobKey } = file.event;
+  const { body } = await deps.blob.get(blobKey, { signal });
+  const read = new HashedBytes(body);
   try {
-    for await (const output of deps.pool.parse(job, body, signal)) {
+    for await (const output of deps.pool.parse(job, read, signal)) {
+      if (output.kind === "end" && read.sha256 !== undefined && read.sha256 !== contentHash) {
+        const { summary } = failed("BLOB_DAMAGED", `'${blobKey}' holds other bytes than those that arrived`);
+        return { kind: "end", summary };
+      }
       if (output.kind === "end" || output.kind === "retype") return output;
       await publishRow(deps, file, runId, bodyOf(output));
     }
     return undefined;
   } finally {
     body.destroy();
+  }
+}
+
+/** Passes bytes on and hashes them. */
+class HashedBytes implements AsyncIterable<Uint8Array> {
+  readonly #source: AsyncIterable<Uint8Array>;
+  /** In hex; undefined until all bytes have passed. */
+  sha256: string | undefined;
+
+  constructor(source: AsyncIterable<Uint8Array>) {
+    this.#source = source;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    const hash = createHash("sha256");
+    for await (const chunk of this.#source) {
+      hash.update(chunk);
+      yield chunk;
+    }
+    this.sha256 = hash.digest("hex");
   }
 }
 

@@ -268,7 +268,8 @@ async function storeLarge(blob: BlobStore, file: IncomingFile, head: Buffer[], m
   const body = Readable.from(concatenate(head, meter), { objectMode: false, highWaterMark: 1024 * 1024 });
   await blob.put(incoming, body, file.sizeBytes === undefined ? {} : { sizeBytes: file.sizeBytes });
   const key = rawKey(meter.digest());
-  if (await blob.head(key)) await blob.delete(incoming);
+  // See putOnce.
+  if ((await blob.head(key))?.sizeBytes === meter.sizeBytes) await blob.delete(incoming);
   else await blob.move(incoming, key);
 }
 
@@ -277,12 +278,17 @@ async function* concatenate(head: Buffer[], rest: AsyncIterable<Buffer>): AsyncG
   yield* rest;
 }
 
-/** Keys are content hashes, so an existing object has the same bytes. */
+/**
+ * Keys are content hashes, so an existing object has the same bytes. One of another size was cut off and is
+ * replaced; the parser compares the bytes.
+ */
 async function putOnce(blob: BlobStore, key: string, bytes: Buffer): Promise<void> {
   try {
     await blob.put(key, bytes, { ifAbsent: true, sizeBytes: bytes.length });
   } catch (error) {
     if (!hasCode(error, "BLOB_EXISTS")) throw error;
+    if ((await blob.head(key))?.sizeBytes === bytes.length) return;
+    await blob.put(key, bytes, { sizeBytes: bytes.length });
   }
 }
 

@@ -308,3 +308,10 @@ test("an event that only a newer version can read is neither acked nor passed, a
   assert.equal(acks.find(({ partition }) => partition === at!.partition)?.offset, undefined);
   assert.equal((await harness.log.topics()).includes("rows.orders"), false);
 });
+
+test("raw bytes that are not those that arrived fail the file", async (t) => {
+  const harness = await startHarness();
+  t.after(() => harness.close());
+  const { end } = await harness.send("orders", "a.csv", "id\n1\n", { contentHash: "0".repeat(64) });
+  assert.deepEqual([end.outcome, end.errorCode], ["failed", "BLOB_DAMAGED"]);
+});

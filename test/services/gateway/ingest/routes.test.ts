@@ -61,6 +61,17 @@ test("the same content under two names is stored once and published twice", asyn
   );
 });
 
+test("raw bytes that were cut off are replaced when the same content arrives again", async () => {
+  await using gateway = await testGateway();
+  for (const content of [CSV, Buffer.alloc(9 * 1024 * 1024, "0123456789\n")]) {
+    await put(gateway, "sales/files/a.csv", content);
+    const [key] = [...gateway.blob.objects.keys()].slice(-1);
+    gateway.blob.objects.set(key!, Buffer.from("cut off"));
+    assert.equal((await put(gateway, "sales/files/b.csv", content)).status, 202);
+    assert.deepEqual(gateway.blob.objects.get(key!), Buffer.from(content));
+  }
+});
+
 test("a large file streams through incoming/ and leaves nothing there", async () => {
   await using gateway = await testGateway();
   const large = Buffer.alloc(9 * 1024 * 1024 + 1, "0123456789\n");
