@@ -54,7 +54,12 @@ export function planColumns(input: PlanInput): Plan {
   if (input.fields.final) checkMissing(contract, names);
   const isNew = newColumns(input, names, headers, existing);
   const fieldOf = new Map(names.map((name, field) => [name, field]));
-  const columns = existing.map((column) => planned(column, declared.get(column.name), fieldOf.get(column.name) ?? -1));
+  const columns = existing.map((column) => {
+    const field = fieldOf.get(column.name) ?? -1;
+    // The table keeps the header that it has; the file is described by its own.
+    const header = headers[field] ?? column.header;
+    return planned({ ...column, header }, declared.get(column.name), field);
+  });
   const fresh = names.flatMap((name, field) => (isNew(name) ? [{ name, header: headers[field]!, field }] : []));
   for (const { name, header, field } of fresh) {
     const type = inferred?.get(name);

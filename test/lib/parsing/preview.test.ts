@@ -39,6 +39,29 @@ test("dialect, types, difference, rows and rejects", async () => {
   assert.deepEqual([shown.rejects.length, shown.complete, shown.rowsRead], [1, true, 3]);
 });
 
+test("columns show the file's own headers, also those that the contract or the table names", async () => {
+  const contract = contractSchema.parse({
+    table: "t",
+    columns: [
+      { name: "rechnungsnr", type: "VARCHAR" },
+      { name: "betrag", type: "INTEGER" },
+      { name: "absent", type: "VARCHAR" },
+    ],
+  });
+  const known = [{ name: "rechnungsnr", type: "VARCHAR", header: "rechnungsnr" }] as const;
+  for (const table of [[], known]) {
+    const shown = await preview("Rechnungsnr;Betrag\nR1;2\n", { contract, known: table });
+    assert.deepEqual(
+      shown.columns.map(({ header }) => header),
+      ["Rechnungsnr", "Betrag", "absent"],
+    );
+  }
+  const undeclared = await preview("RECHNUNGSNR;x\nR1;2\n", { known });
+  assert.equal(undeclared.columns[0]!.header, "RECHNUNGSNR");
+  const unnamed = await preview("1;2\n3;4\n", { known, requested: { header: false } });
+  assert.equal(unnamed.columns[0]!.header, "rechnungsnr", "a file without a header has no other");
+});
+
 test("only the beginning of a large file is looked at", async () => {
   let read = 0;
   const body = Readable.from(
