@@ -26,6 +26,8 @@ interface CorrectionAnswer {
   sourceFile: string;
   dryRun: boolean;
   rowsCorrected: number;
+  /** Null if the answer is not of a dry run. */
+  rowsStillRejected: number | null;
   rowsUnchanged: number;
   rowsLeft: number;
   file: FileAnswer | null;
@@ -234,6 +236,7 @@ const correctionText = ({
   sourceFile,
   dryRun,
   rowsCorrected,
+  rowsStillRejected,
   rowsUnchanged,
   rowsLeft,
   file,
@@ -241,6 +244,7 @@ const correctionText = ({
   listText([
     ["file", sourceFile],
     [dryRun ? "would be corrected" : "corrected", rowsCorrected],
+    ["would still be rejected", rowsStillRejected],
     ["unchanged", rowsUnchanged],
     ["missing in the sheet", rowsLeft],
     ["new version", file && `${file.status}${file.rowsRejected === null ? "" : `, ${file.rowsRejected} rejected`}`],

@@ -184,6 +184,8 @@ test("rows corrected on a sheet replace the rejected rows in a new file version,
     const corrected = edit(sheet, ["2,n/a,two", '2,2.00,"two, ""corrected"""'], ["five,extra", "five"]);
     const dry = await sendBack(pipeline, table, corrected, "?dryRun=true");
     assert.deepEqual([dry["rowsCorrected"], dry["rowsUnchanged"], dry["rowsLeft"], dry["file"]], [2, 1, 0, null]);
+    const wrong = await sendBack(pipeline, table, edit(corrected, ["2,2.00,", "2,33.01.2025,"]), "?dryRun=true");
+    assert.deepEqual([wrong["rowsCorrected"], wrong["rowsStillRejected"], dry["rowsStillRejected"]], [1, 1, 0]);
     const files = await settled(pipeline, table);
     const done = await sendBack(pipeline, table, corrected);
     assert.equal(done["rowsCorrected"], 2, done.detail);

@@ -240,7 +240,13 @@ export const correctionSchema = z
     sourceFile: z.string(),
     corrects: z.string().describe("file id of the corrected version"),
     dryRun: z.boolean(),
-    rowsCorrected: z.number().describe("rows replaced by the sheet's rows"),
+    rowsCorrected: z
+      .number()
+      .describe("rows replaced by the sheet's rows; in a dry run, those of them that would load"),
+    rowsStillRejected: z
+      .number()
+      .nullable()
+      .describe("changed rows that would be rejected again; null if it is not a dry run"),
     rowsUnchanged: z.number().describe("rows sent unchanged: they stay rejected"),
     rowsLeft: z.number().describe("rejected rows that the sheet lacks"),
     file: fileStatusSchema.nullable().describe("the new version; null in a dry run"),

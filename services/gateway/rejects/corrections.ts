@@ -5,6 +5,7 @@ import { fieldsOf, type FormatRequest, type Row } from "../../../lib/formats/for
 import { requestIn } from "../../../lib/formats/message-fields.ts";
 import { checkRequest } from "../../../lib/formats/registry.ts";
 import type { ParseLimits } from "../../../lib/parsing/limits.ts";
+import type { PreviewPool } from "../../../lib/parsing/workers/worker-pool.ts";
 import {
   readFieldNames,
   readRecords,
@@ -30,6 +31,7 @@ export interface CorrectionDeps {
   ledger: RejectLedger;
   ingest: Pick<Ingest, "put">;
   limits: ParseLimits;
+  previews: PreviewPool;
 }
 
 /** Rejected rows per export, and bytes of a sheet in both directions. */
@@ -146,6 +148,8 @@ const UNREADABLE = "\ufffd";
 /** The effect of a sheet. */
 export interface Correction {
   rowsCorrected: number;
+  /** In a dry run: changed rows that would be rejected again. */
+  rowsStillRejected: number | null;
   rowsUnchanged: number;
   rowsLeft: number;
   accepted: Accepted | undefined;
@@ -169,8 +173,11 @@ export async function correct(
   checkHeaders(sheet.headers, headers);
   const { format, texts, rowsUnchanged } = await planCorrection(deps, named, headers, sheet.rows);
   if (texts.size === 0) throw new TributaryError("BAD_REQUEST", "no row of the sheet differs from its export");
-  const counts = { rowsCorrected: texts.size, rowsUnchanged, rowsLeft: version.rowsRejected - sheet.rows.length };
-  if (dryRun) return { ...counts, accepted: undefined };
+  const counts = { rowsUnchanged, rowsLeft: version.rowsRejected - sheet.rows.length };
+  if (dryRun) {
+    const rowsStillRejected = await countRejected(deps, named, format, texts);
+    return { ...counts, rowsCorrected: texts.size - rowsStillRejected, rowsStillRejected, accepted: undefined };
+  }
   const accepted = await deps.ingest.put({
     table: version.table,
     sourceFile: version.sourceFile,
@@ -183,19 +190,53 @@ export async function correct(
       baseOffset: version.contentOffset,
     },
   });
-  return { ...counts, accepted };
+  return { ...counts, rowsCorrected: texts.size, rowsStillRejected: null, accepted };
 }
 
-/** The version's records, in which `texts` replaces rows by their ordinals. */
+/** How many of the changed rows would be rejected again. Parses these rows alone, below the file's header. */
+async function countRejected(
+  deps: CorrectionDeps,
+  version: RejectedVersion,
+  format: FormatRequest,
+  texts: ReadonlyMap<number, Buffer>,
+): Promise<number> {
+  const { contract, fileName, pinned } = version.job;
+  const known = deps.schemas.get(version.table)?.columns;
+  const rows = correctedLines(deps, version, texts, true);
+  const preview = await deps.previews.preview(
+    {
+      fileName,
+      contract,
+      requested: { ...format, encoding: "utf-8" },
+      rowsMax: 0,
+      rejectsMax: 0,
+      // Escapes may double the text of a sheet.
+      textBytesMax: 4 * SHEET_BYTES_MAX,
+      ...(known ? { known } : {}),
+      ...(pinned ? { pinned } : {}),
+    },
+    rows,
+  );
+  if (!preview) throw new TributaryError("OVERLOADED", "shutting down");
+  return preview.error ? texts.size : preview.rowsRejected;
+}
+
+/**
+ * The version's records, in which `texts` replaces rows by their ordinals; `changedOnly`: only these rows.
+ */
 async function* correctedLines(
   deps: CorrectionDeps,
   version: RejectedVersion,
   texts: ReadonlyMap<number, Buffer>,
+  changedOnly = false,
 ): AsyncGenerator<Buffer> {
   let header: Buffer | undefined;
   const parts = readVersion<Buffer>(deps, version, {
     onFields: (fields) => void (header ??= fields.header && lineOf(fields.header.raw())),
-    onRow: (seen, row) => lineOf(texts.get(row) ?? seen.raw()),
+    onRow(seen, row) {
+      const text = texts.get(row) ?? (changedOnly ? undefined : seen.raw());
+      return text && lineOf(text);
+    },
   });
   let begun = false;
   for await (const part of parts) {
