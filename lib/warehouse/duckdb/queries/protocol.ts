@@ -23,12 +23,16 @@ export type QueryReply =
   | { kind: "columns"; columns: { name: string; type: string }[] }
   | { kind: "rows"; rows: unknown[][] }
   | { kind: "done"; truncated: boolean }
-  | {
-      kind: "failed";
-      code: "QUERY_NOT_READ_ONLY" | "QUERY_FAILED" | "WAREHOUSE_UNAVAILABLE";
-      message: string;
-      /**
-       * The process ran out of memory. It may not release all of it, so another process runs the next query.
-       */
-      exhausted: boolean;
-    };
+  | FailedReply;
+
+export interface FailedReply {
+  kind: "failed";
+  code: "QUERY_NOT_READ_ONLY" | "QUERY_FAILED" | "WAREHOUSE_UNAVAILABLE";
+  message: string;
+  /**
+   * The process ran out of memory. It may not release all of it, so another process runs the next query.
+   */
+  exhausted: boolean;
+  /** The copy could not be opened: the query did not start. */
+  opening: boolean;
+}

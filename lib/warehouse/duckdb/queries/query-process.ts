@@ -7,7 +7,7 @@ import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
 import { hasCode, messageOf } from "../../../errors.ts";
 import { identifier } from "../../sql/sql.ts";
 import { duckdb } from "../dialect.ts";
-import type { QueryReply, QueryRequest } from "./protocol.ts";
+import type { FailedReply, QueryReply, QueryRequest } from "./protocol.ts";
 import { Replica } from "./replica.ts";
 import { checkSelect, type Catalog } from "./select-guard.ts";
 import { columnsOf, jsonValue } from "./values.ts";
@@ -20,8 +20,10 @@ process.on("message", (request: QueryRequest) => void answer(request));
 await reply({ kind: "started" });
 
 async function answer(request: QueryRequest): Promise<void> {
+  let opening = true;
   try {
     const database = await openCopy(request);
+    opening = false;
     const connection = await database.instance.connect();
     try {
       await connection.run(`USE ${identifier(request.database)}.${identifier(request.schema)}`);
@@ -30,7 +32,7 @@ async function answer(request: QueryRequest): Promise<void> {
       connection.closeSync();
     }
   } catch (thrown) {
-    await reply(failureOf(thrown));
+    await reply({ ...failureOf(thrown), opening });
   }
 }
 
@@ -139,7 +141,7 @@ const charsOf = (value: unknown): number =>
 
 const EXHAUSTED = /out of memory|bad.alloc|allocation fail/i;
 
-function failureOf(thrown: unknown): QueryReply {
+function failureOf(thrown: unknown): Omit<FailedReply, "opening"> {
   const message = messageOf(thrown);
   const exhausted = EXHAUSTED.test(message);
   for (const code of ["QUERY_NOT_READ_ONLY", "QUERY_FAILED"] as const)

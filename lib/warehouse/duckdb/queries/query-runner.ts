@@ -63,7 +63,7 @@ export class QueryRunner {
     });
     limit.catch(() => undefined);
     try {
-      return await this.#inTurn(limit, () => this.#run({ sql, rowsMax }, limit, ended.signal));
+      return await this.#inTurn(limit, () => this.#checkpointedRun({ sql, rowsMax }, limit, ended.signal));
     } finally {
       ended.abort();
     }
@@ -101,6 +101,24 @@ export class QueryRunner {
     const next = this.#waiting.shift();
     if (next) next();
     else this.#running -= 1;
+  }
+
+  /**
+   * Runs the query. Replaying a large commit of a wide table takes more memory than a query process has. The
+   * writer's checkpoint then makes the replay unnecessary, and the query runs once more.
+   */
+  async #checkpointedRun(
+    query: Pick<QueryRequest, "sql" | "rowsMax">,
+    limit: Promise<never>,
+    ended: AbortSignal,
+  ): Promise<QueryResult> {
+    try {
+      return await this.#run(query, limit, ended);
+    } catch (thrown) {
+      if (!(thrown instanceof ReplayTooLarge)) throw thrown;
+      await Promise.race([this.#database.checkpoint(), limit]);
+      return await this.#run(query, limit, ended);
+    }
   }
 
   async #run(
@@ -145,6 +163,13 @@ export class QueryRunner {
 
 const tooMuchMemory = (): TributaryError =>
   new TributaryError("QUERY_FAILED", `the query needs more than ${PROCESS_BYTES_MAX / MIB} MiB of memory`);
+
+/** The copy's write-ahead log takes more memory than the process may use. */
+class ReplayTooLarge extends TributaryError {
+  constructor(message: string) {
+    super("WAREHOUSE_UNAVAILABLE", message);
+  }
+}
 
 const foldersOf = (file: string): string => `${file}.queries`;
 
@@ -220,7 +245,8 @@ class QueryProcess {
         else if (reply.kind === "done") resolve({ columns, rows, truncated: reply.truncated });
         else if (reply.kind === "failed") {
           this.#isExhausted = reply.exhausted;
-          reject(new TributaryError(reply.code, reply.message));
+          const isReplay = reply.exhausted && reply.opening;
+          reject(isReplay ? new ReplayTooLarge(reply.message) : new TributaryError(reply.code, reply.message));
         }
       };
       this.#onExit = (exit) => {
