@@ -5,6 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { DuckDBInstance } from "@duckdb/node-api";
+import { FollowedSchemas } from "../../lib/table-schemas/followed-schemas.ts";
+import { until } from "../support/until.ts";
 import { startPipeline, type Pipeline } from "./pipeline.ts";
 
 async function folderFor(t: TestContext): Promise<string> {
@@ -103,7 +105,10 @@ test("a table that was dropped by hand is made again, with new types", async (t)
 
   pipeline = await startPipeline(folder);
   t.after(() => pipeline.stop());
-  await pipeline.gateway.ready();
+  const schemas = await FollowedSchemas.follow(pipeline.log, () => undefined);
+  t.after(() => schemas.close());
+  await schemas.of("t");
+  await until("the committer says that the table is gone", () => (schemas.known("t")?.columns ?? []).length === 0);
   assert.equal(await put(pipeline, "t/b.csv", "id,qty\n1,2\n"), "committed");
   assert.equal(await put(pipeline, "t/c.csv", "id,qty\n2,3\n"), "committed");
   assert.deepEqual(await columnsOf(pipeline, "t"), ["id INTEGER", "qty INTEGER"]);
