@@ -117,7 +117,7 @@ export class QueryRunner {
     } catch (thrown) {
       if (!(thrown instanceof ReplayTooLarge)) throw thrown;
       await Promise.race([this.#database.checkpoint(), limit]);
-      return await this.#run(query, limit, ended);
+      return this.#run(query, limit, ended);
     }
   }
 
