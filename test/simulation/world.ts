@@ -12,6 +12,7 @@ import { Registry } from "../../lib/process/metrics.ts";
 import type { Service } from "../../lib/process/service.ts";
 import type { CommitReceipt, Stage, Warehouse } from "../../lib/warehouse/warehouse.ts";
 import { startDrops } from "../../services/gateway/drops/drops.ts";
+import type { EventLog } from "../../lib/event-log/event-log.ts";
 import { startCommitter } from "../../services/committer/service.ts";
 import { makeIngest, type Ingest } from "../../services/gateway/ingest/ingest.ts";
 import { gatewayMetrics } from "../../services/gateway/metrics.ts";
@@ -19,6 +20,7 @@ import { startParser } from "../../services/parser/service.ts";
 import type { WorkerPool } from "../../lib/parsing/workers/worker-pool.ts";
 import type { FakeStage } from "../support/fake-warehouse.ts";
 import { FakeWarehouse } from "../support/fake-warehouse.ts";
+import { asNextVersion } from "../support/next-version.ts";
 import { MemoryBroker, type Call, type MemoryEventLog } from "../support/memory-event-log.ts";
 import { blobClient, DroppedObjects } from "./blob-model.ts";
 import type { FaultCodes, Scheduler, SimNode } from "./scheduler.ts";
@@ -27,6 +29,8 @@ import { CONTRACTS, contractFor, fileOf, type ArrivedEvent, type Content } from 
 export type Role = "parser" | "committer" | "watcher";
 
 /** A process: its node, its connection to the log, and the service once it has started. */
+type SimPorts = Pick<SimProcess, "node"> & { log: EventLog };
+
 export interface SimProcess {
   readonly role: Role;
   readonly node: SimNode;
@@ -85,6 +89,7 @@ export class World {
   readonly contents = new Map<string, Content>();
   readonly violations: string[] = [];
   readonly batchBytesMax: number;
+  #versions = 0;
   readonly #committerLimits: { rowsMax: number; filesMax: number; idleGapMs: number };
 
   constructor(scheduler: Scheduler) {
@@ -102,10 +107,11 @@ export class World {
   process(role: Role, name: string): SimProcess {
     const node = this.scheduler.node(name);
     const process: SimProcess = { role, node, log: this.#logOf(node), service: undefined };
+    const ports = { node, log: this.#versioned(process.log) };
     const starting = {
-      parser: () => this.#startParser(process),
-      committer: () => this.#startCommitter(process),
-      watcher: () => this.#startWatcher(process),
+      parser: () => this.#startParser(ports),
+      committer: () => this.#startCommitter(ports),
+      watcher: () => this.#startWatcher(ports),
     }[role]();
     starting.then(
       (service) => (process.service = service),
@@ -117,10 +123,15 @@ export class World {
   gateway(name: string): SimGateway {
     const node = this.scheduler.node(name);
     const log = this.#logOf(node);
-    return { node, log, ingest: this.#ingestOf(node, log) };
+    return { node, log, ingest: this.#ingestOf(node, this.#versioned(log)) };
   }
 
-  #ingestOf(node: SimNode, log: MemoryEventLog): Ingest {
+  /** Every second process is of the next version: what it publishes has one more field. */
+  #versioned(log: EventLog): EventLog {
+    return this.#versions++ % 2 === 0 ? log : asNextVersion(log);
+  }
+
+  #ingestOf(node: SimNode, log: EventLog): Ingest {
     return makeIngest({
       log,
       blob: blobClient(this.objects, this.scheduler.callerOf(node, BLOB_FAULTS)),
@@ -130,7 +141,7 @@ export class World {
     });
   }
 
-  async #startWatcher({ node, log }: SimProcess): Promise<Service> {
+  async #startWatcher({ node, log }: SimPorts): Promise<Service> {
     const poller = await startDrops({
       log,
       drops: this.drops.client(this.scheduler.callerOf(node, BLOB_FAULTS)),
@@ -146,7 +157,7 @@ export class World {
     return { ready: async () => undefined, drain: () => poller.close() };
   }
 
-  #startParser({ node, log }: SimProcess): Promise<Service> {
+  #startParser({ node, log }: SimPorts): Promise<Service> {
     const limits = { ...DEFAULT_LIMITS, batchBytesMax: this.batchBytesMax };
     return startParser({
       log,
@@ -168,7 +179,7 @@ export class World {
     });
   }
 
-  #startCommitter({ node, log }: SimProcess): Promise<Service> {
+  #startCommitter({ node, log }: SimPorts): Promise<Service> {
     return startCommitter({
       log,
       warehouse: warehouseClient(this, this.scheduler.callerOf(node, WAREHOUSE_FAULTS)),
