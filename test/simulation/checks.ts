@@ -132,7 +132,7 @@ function checkOutcomes(world: World, table: string): void {
   }
 }
 
-/** I19: a dropped version is one file version, whoever publishes it. In other tables it may cover a late one. */
+/** I18: a dropped version is one file version, whoever publishes it. In other tables it may cover a late one. */
 function checkDrops(world: World, table: string): void {
   if (contractOf(table).writeMode !== "append") return;
   const ids = new Map<string, Set<string>>();
@@ -141,7 +141,7 @@ function checkDrops(world: World, table: string): void {
     ids.set(event.etag!, (ids.get(event.etag!) ?? new Set()).add(event.fileId));
   }
   for (const [etag, found] of ids) {
-    if (found.size > 1) world.violation(`I19: ${table}: ${etag} is ${found.size} versions: ${[...found].join(", ")}`);
+    if (found.size > 1) world.violation(`I18: ${table}: ${etag} is ${found.size} versions: ${[...found].join(", ")}`);
   }
 }
 
