@@ -239,7 +239,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     invariant: "I14",
-    what: "a file of which no row loads changes the table",
+    what: "a file without a loaded row changes the table",
     file: "services/committer/commit/commit.ts",
     from: "if (stage.rowCount === 0) fileColumns",
     to: "if (stage.rowCount < 0) fileColumns",
@@ -249,8 +249,8 @@ export const MUTATIONS: readonly Mutation[] = [
     invariant: "I15",
     what: "a recreated log is accepted without adoption",
     file: "lib/event-log/recreation/log-past.ts",
-    from: "if (watermark < end) continue;",
-    to: "if (watermark < end || end >= 0) continue;",
+    from: "if (watermark < next) continue;",
+    to: "if (watermark < next || next >= 0) continue;",
     run: test("test/services/committer/lane/trouble.test.ts", "a recreated log"),
   },
   {

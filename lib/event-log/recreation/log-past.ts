@@ -1,6 +1,6 @@
 import { TributaryError } from "../../errors.ts";
 import type { EventLog } from "../event-log.ts";
-import { partitionOfKey } from "../partitioner.ts";
+import { partitionOfTable } from "../table-partition.ts";
 import { TOPICS } from "../../messages/topics.ts";
 
 /**
@@ -14,13 +14,12 @@ export async function assertLogKeptItsPast(log: EventLog, watermarks: ReadonlyMa
   const topic = TOPICS.fileEvents.name;
   const ends = await log.offsets(topic);
   for (const [table, watermark] of watermarks) {
-    const own = partitionOfKey(table, ends.length);
-    const end = ends.find(({ partition }) => partition === own)?.next ?? 0;
-    if (watermark < end) continue;
+    const { partition, next } = partitionOfTable(ends, table);
+    if (watermark < next) continue;
     throw new TributaryError(
       "LOG_RECREATED",
       `table ${table} has committed file events up to offset ${watermark}, ` +
-        `but partition ${own} of ${topic} ends at ${end}`,
+        `but partition ${partition} of ${topic} ends at ${next}`,
     );
   }
 }

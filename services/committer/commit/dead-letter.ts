@@ -1,5 +1,5 @@
 import type { EventLog } from "../../../lib/event-log/event-log.ts";
-import { partitionOfKey } from "../../../lib/event-log/partitioner.ts";
+import { eventPartition } from "../../../lib/event-log/table-partition.ts";
 import { deadLetters, fileEvents } from "../../../lib/messages/avro.ts";
 import { TOPICS } from "../../../lib/messages/topics.ts";
 import type { Failure } from "./outcome.ts";
@@ -40,9 +40,8 @@ async function findFileEvent(
   fileId: string,
   offset: number,
 ): Promise<Buffer | undefined> {
-  const topic = TOPICS.fileEvents.name;
-  const own = partitionOfKey(table, (await log.offsets(topic)).length);
-  for await (const { value } of log.read(topic, own, offset, offset + 1)) {
+  const { partition } = await eventPartition(log, table);
+  for await (const { value } of log.read(TOPICS.fileEvents.name, partition, offset, offset + 1)) {
     if (value.length > 0 && fileEvents.decode(value).fileId === fileId) return value;
   }
   return undefined;

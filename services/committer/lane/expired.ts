@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { TributaryError } from "../../../lib/errors.ts";
 import type { EventLog } from "../../../lib/event-log/event-log.ts";
-import { partitionOfKey } from "../../../lib/event-log/partitioner.ts";
+import { eventPartition, parsedTo } from "../../../lib/event-log/table-partition.ts";
 import { fileEvents, rowMessages } from "../../../lib/messages/avro.ts";
 import type { FileEvent, RowMessage } from "../../../lib/messages/generated.ts";
 import { repetitionOf } from "../../../lib/messages/repetition.ts";
@@ -23,7 +23,7 @@ export class ExpiryCheck {
 
   /**
    * @throws ROWS_MISSING if records between the last offset and this one have expired; LOG_RECREATED if
-   *   offsets begin anew, so that the next assignment looks whether file events do, too; LOG_UNAVAILABLE
+   *   offsets start again, so that the next assignment checks the file events, too; LOG_UNAVAILABLE
    */
   async check(offset: number): Promise<void> {
     const expected = this.#nextOffset ?? offset;
@@ -32,7 +32,7 @@ export class ExpiryCheck {
     if (offset < expected) {
       throw new TributaryError(
         "LOG_RECREATED",
-        `${this.#topic} was created anew: offset ${offset} follows ${expected - 1}`,
+        `${this.#topic} was recreated: offset ${offset} follows ${expected - 1}`,
       );
     }
     const [rows] = await this.#log.offsets(this.#topic);
@@ -45,7 +45,7 @@ export class ExpiryCheck {
 export interface Expired {
   /** First offset that the topic still has. */
   keptFrom: number;
-  /** How the files end of which nothing is left, in order of their versions. */
+  /** How the files without any remaining record end, in order of their versions. */
   ends: RowMessage[];
 }
 
@@ -96,16 +96,11 @@ export async function* parsedEvents(
   from: number,
   to: number,
 ): AsyncGenerator<{ event: FileEvent; offset: number }> {
-  const topic = TOPICS.fileEvents.name;
-  const ends = await log.offsets(topic);
-  const partition = partitionOfKey(table, ends.length);
-  const earliest = ends.find((end) => end.partition === partition)?.earliest ?? 0;
-  const positions = await log.groupOffsets(GROUPS.parser, topic);
-  const parsed = positions.find((position) => position.partition === partition)?.offset ?? 0;
-  const end = Math.min(to, parsed);
+  const { partition, earliest } = await eventPartition(log, table);
+  const end = Math.min(to, await parsedTo(log, partition));
   const begin = Math.max(from, earliest);
   if (begin >= end) return;
-  for await (const { key, offset, value } of log.read(topic, partition, begin, end)) {
+  for await (const { key, offset, value } of log.read(TOPICS.fileEvents.name, partition, begin, end)) {
     if (key !== table || value.length === 0) continue;
     try {
       yield { event: fileEvents.decode(value), offset };

@@ -1,8 +1,7 @@
 import type { EventLog } from "../../../lib/event-log/event-log.ts";
-import { partitionOfKey } from "../../../lib/event-log/partitioner.ts";
+import { eventPartition, parsedTo } from "../../../lib/event-log/table-partition.ts";
 import type { RowMessage } from "../../../lib/messages/generated.ts";
-import { GROUPS, rowsTopic, TOPICS } from "../../../lib/messages/topics.ts";
-import { keyOf, tableId } from "../../../lib/tables.ts";
+import { rowsTopic } from "../../../lib/messages/topics.ts";
 import { endOf, parsedEvents } from "./expired.ts";
 import type { ParseAttempts } from "./parse-attempts.ts";
 
@@ -80,16 +79,10 @@ export class LostFiles {
   }
 
   async #read(): Promise<Progress> {
-    const { name } = TOPICS.fileEvents;
-    const ends = await this.#log.offsets(name);
-    const own = partitionOfKey(keyOf(tableId(this.#table)), ends.length);
-    const acked = await this.#log.groupOffsets(GROUPS.parser, name);
+    const events = await eventPartition(this.#log, this.#table);
+    const parsed = await parsedTo(this.#log, events.partition);
     const [rows] = await this.#log.offsets(rowsTopic(this.#table).name);
-    return {
-      parsedTo: acked.find(({ partition }) => partition === own)?.offset ?? 0,
-      eventsEnd: ends.find(({ partition }) => partition === own)?.next ?? 0,
-      rowsEnd: rows?.next ?? 0,
-    };
+    return { parsedTo: parsed, eventsEnd: events.next, rowsEnd: rows?.next ?? 0 };
   }
 }
 

@@ -3,7 +3,7 @@ import { uuidv7 } from "uuidv7";
 import type { Clock } from "../../../lib/clock.ts";
 import type { WriteMode } from "../../../lib/warehouse/warehouse.ts";
 import type { EventLog } from "../../../lib/event-log/event-log.ts";
-import { partitionOfKey } from "../../../lib/event-log/partitioner.ts";
+import { eventPartition } from "../../../lib/event-log/table-partition.ts";
 import { fileEvents } from "../../../lib/messages/avro.ts";
 import type { FileEvent } from "../../../lib/messages/generated.ts";
 import { contentOf, isRepetition, versionOf, type VersionEvent } from "../../../lib/messages/repetition.ts";
@@ -71,14 +71,11 @@ export function selectRejected(
 /** All file versions of a table in the log, oldest first. An event that was published twice counts once. */
 export async function versionEvents(log: EventLog, table: string): Promise<VersionEvent[]> {
   const found = new Map<string, VersionEvent>();
-  const places = await log.offsets(TOPICS.fileEvents.name);
-  const own = partitionOfKey(keyOf(tableId(table)), places.length);
-  for (const { partition, earliest, next } of places) {
-    if (partition !== own || next <= earliest) continue;
-    for await (const record of log.read(TOPICS.fileEvents.name, partition, earliest, next)) {
-      const event = record.key === table ? eventOf(record.value) : undefined;
-      if (event && !found.has(event.fileId)) found.set(event.fileId, { offset: record.offset, event });
-    }
+  const { partition, earliest, next } = await eventPartition(log, table);
+  if (next <= earliest) return [];
+  for await (const record of log.read(TOPICS.fileEvents.name, partition, earliest, next)) {
+    const event = record.key === table ? eventOf(record.value) : undefined;
+    if (event && !found.has(event.fileId)) found.set(event.fileId, { offset: record.offset, event });
   }
   return [...found.values()].sort((a, b) => a.offset - b.offset);
 }

@@ -1,4 +1,4 @@
-/** Rows that expire in the log before the committer read them: their files end visibly, in order, and the table goes on. */
+/** Rows that expire in the log before the committer read them: their files end visibly, in order, and the table continues. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hasCode, TributaryError } from "../../../../lib/errors.ts";
@@ -82,7 +82,7 @@ test("records that expire while the committer cannot commit are noticed when it 
   await committer.drain();
 });
 
-test("offsets that begin anew end the assignment: the topic was recreated while it was read", async () => {
+test("offsets that start again end the assignment: the topic was recreated while it was read", async () => {
   const world = await makeWorld(["t"], 0);
   const check = new ExpiryCheck(world.log, "rows.t");
   for (const offset of [7, 8]) await check.check(offset);

@@ -34,7 +34,7 @@ test("a file whose end is damaged ends as ROWS_MISSING, and the files after it a
   await committer.drain();
 });
 
-test("a file of which nothing can be decoded is on record, also if no file follows it", async () => {
+test("a file without a decodable record is on record, also if no file follows it", async () => {
   for (const following of [[], [1]]) {
     const world = await makeWorld(["t"], 0);
     await parsedFiles(world, 1 + following.length);
