@@ -7,7 +7,7 @@ import { fileStatusSchema, isFinal } from "../http/schemas.ts";
 import type { App, GatewayDeps } from "../http/deps.ts";
 import { plainText, problemResponses } from "../http/parameters.ts";
 import { makeLedger } from "./ledger.ts";
-import { fileIdSchema } from "./routes.ts";
+import { fileIdSchema, knownFile } from "./routes.ts";
 
 const REASON_CHARS_MAX = 500;
 /** How long the request waits for the committer, which acts at once unless a commit is running. */
@@ -24,7 +24,7 @@ export function addSkipRoute(app: App, deps: GatewayDeps): void {
       schema: {
         operationId: "skipFile",
         tags: ["files"],
-        summary: "Set a file aside that its table cannot take: it ends as failed, and its table goes on",
+        summary: "Set a file aside that its table cannot take: it ends as failed, and its table continues",
         params: z.object({ fileId: fileIdSchema }),
         body: z.strictObject({ reason: plainText.min(1).max(REASON_CHARS_MAX) }),
         response: {
@@ -37,8 +37,7 @@ export function addSkipRoute(app: App, deps: GatewayDeps): void {
     async (request, reply) => {
       const fileId = request.params.fileId.toLowerCase();
       const { reason } = request.body;
-      const known = view.get(fileId) ?? (await ledger.file(fileId));
-      if (!known) throw new TributaryError("NOT_FOUND", `file not found: ${fileId}`);
+      const known = await knownFile(view, ledger, fileId);
       const { table, sourceFile, status } = known;
       Object.assign(request.audited, { fileId, table, file: sourceFile, reason });
       if (isFinal(status)) throw new TributaryError("FILE_ENDED", `file ${fileId} is ${status} already`);
