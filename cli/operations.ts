@@ -211,7 +211,7 @@ export function addFiles(program: Command): void {
     .command("files")
     .description("operate single files")
     .command("skip")
-    .description("set a file aside that its table cannot take; it ends as failed, and its table goes on")
+    .description("set a file aside that its table cannot take; it ends as failed, and its table continues")
     .argument("<id>", "id of the file; `tributary tables <name>` shows which files a table fails to commit")
     .requiredOption("--reason <text>", "why; it is recorded in the ledger and in the audit log")
     .addHelpText("after", "\nThe file's raw bytes stay: `tributary replay` loads it later.")

@@ -94,7 +94,7 @@ const invalid = (faults: readonly ContractFault[]): TributaryError => {
 };
 
 /**
- * Reads the contracts of a folder, all of which must be valid. A missing folder is the same as an empty one.
+ * Reads the contracts of a folder. All of them must be valid. A missing folder is the same as an empty one.
  * @throws CONTRACT_INVALID listing every fault of every file
  */
 export function loadContracts(folder: string): Contracts {

@@ -88,7 +88,7 @@ export async function previewFile(
   }
   const { outputs = [], columns = [], counts = NO_ROWS } = parsed ?? {};
   const complete = (blocks.at(-1)?.last ?? false) && parsed?.cut !== true;
-  // As in the committer: a file of which no row loads changes no columns of a table that exists.
+  // As in the committer: a file without a loaded row changes no columns of a table that exists.
   const changes = error === undefined && (known.length === 0 || counts.rowsAccepted > 0 || !complete);
   const change = evolutionOf(contract.table, known, changes ? columns : []);
   error ??= change.error;

@@ -76,7 +76,7 @@ test("a log that was lost takes no column's type with it", async (t) => {
   assert.deepEqual(await pipeline.query("SELECT count(*) FROM t"), [[4]]);
 });
 
-test("a file of which no row loads changes no columns of a table that exists", async (t) => {
+test("a file without a loaded row changes no columns of a table that exists", async (t) => {
   const pipeline = await startPipeline(await folderFor(t));
   t.after(() => pipeline.stop());
   assert.equal(await put(pipeline, "titanic/a.csv", "id,age\n1,30\n2,31\n"), "committed");

@@ -27,7 +27,7 @@ async function loads(pipeline: Pipeline, ...files: string[]): Promise<void> {
 
 const ALL = [...Object.values(TOPICS), rowsTopic("t")];
 
-/** Bytes of no version, some of which look like the beginning of a message. */
+/** Bytes of no version. Some look like the beginning of a message. */
 const JUNK = ["junk", "\u0001", "\u0000", "\u0002a\u0002t\u0002x", "\u00ff".repeat(40)].map((text) => Buffer.from(text, "latin1")); // prettier-ignore
 
 async function litter(log: EventLog): Promise<void> {

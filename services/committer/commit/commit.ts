@@ -164,7 +164,7 @@ function identityOf(file: EndedFile): Pick<FileVersion, "fileId" | "sourceFile" 
   return { fileId, sourceFile, sourceOffset, ...(repeats ? { versionOffset: repeats.versionOffset } : {}) };
 }
 
-/** A file of which no row loads changes no columns of a table that exists. */
+/** A file without a loaded row changes no columns of a table that exists. */
 function withoutChange(table: readonly ColumnDefinition[], file: ColumnDefinition[]): ColumnDefinition[] {
   const names = new Set(file.map(({ name }) => name));
   return table.length === 0 ? file : table.filter(({ name }) => names.has(name));

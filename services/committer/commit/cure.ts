@@ -41,7 +41,7 @@ export async function cureOf({ thrown, attempt, files, probe }: FailedAttempt): 
     if (files > 1) return "divide";
     if (code === "WAREHOUSE_LIMIT") return "fail";
     if (code === "SCHEMA_CONFLICT") return "fail";
-    // The first failure may be the engine's: it is repeated once, with the table read anew.
+    // The first failure may be the engine's: it is repeated once, after the table was read again.
     return attempt > 1 && (await probe()) === undefined ? "fail" : "repeat";
   }
   if (files > 1) return attempt >= DIVIDE_AFTER && (await probe()) === undefined ? "divide" : "repeat";

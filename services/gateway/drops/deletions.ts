@@ -18,7 +18,7 @@ export interface Brake {
 const MISSING_MIN = 2;
 
 /**
- * Holds deletions in folders of which more than `percentMax` of the known objects are missing at once: a
+ * Holds deletions in folders where more than `percentMax` of the known objects are missing at once: a
  * volume that is not mounted, a prefix that may not be listed or a mistaken command look like that. The
  * deepest such folder holds its objects; they no longer count for the folders above.
  */

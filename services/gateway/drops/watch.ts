@@ -77,7 +77,7 @@ export class DropWatch {
   readonly #failed = new Map<string, { version: BlobInfo; failures: number; retryAtMs: number; listing: number }>();
   readonly #deletions: Deletions;
   readonly #unfit = new UnfitObjects();
-  /** Files of which the current listing has a key beside the one that is ingested. */
+  /** Files with a key in the current listing beside the ingested one. */
   #contested = new Set<string>();
   /** Number of the listing. State of keys that a complete listing lacks is dropped. */
   #listing = 0;

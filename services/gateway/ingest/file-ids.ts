@@ -21,7 +21,7 @@ export interface FileIds {
   keeping<T>(file: Named, fileId: string, publish: () => Promise<T>): Promise<T>;
 }
 
-/** Versions in memory of which it is unknown whether their event was published. */
+/** Versions in memory whose event may or may not be published. */
 const UNSURE_MAX = 10_000;
 
 /** `isAppend`: whether every version of the table's files adds rows. */

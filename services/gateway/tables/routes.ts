@@ -101,7 +101,7 @@ async function describeTable(deps: GatewayDeps, table: string): Promise<z.infer<
   };
 }
 
-/** What the warehouse tells of the table. Of a table that it refuses: nothing, so that the block is shown. */
+/** What the warehouse knows about the table: nothing if it refuses the table, so that the block is shown. */
 async function contentsOf(deps: GatewayDeps, table: string) {
   try {
     const description = await deps.warehouse.describe(table);

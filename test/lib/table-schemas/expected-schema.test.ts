@@ -45,7 +45,7 @@ test("a file that conflicts leaves no trace", () => {
   assert.deepEqual(typesAt(files, 5, table), { a: "VARCHAR", c: "DATE" });
 });
 
-test("a file of which no row loads makes a table, and changes none", () => {
+test("a file without a loaded row makes a table, and changes none", () => {
   const files = new UncommittedFiles("t");
   files.add(parsed(1, { a: "DATE" }, 0), undefined);
   files.add(parsed(2, { a: "DATE", b: "DATE" }, 0), undefined);

@@ -55,7 +55,7 @@ test("after a file that conflicts the table's columns are published, so that no 
   await committer.drain();
 });
 
-test("a file of which no row loads changes no columns, and conflicts with none", async () => {
+test("a file without a loaded row changes no columns, and conflicts with none", async () => {
   const world = await makeWorld();
   const committer = await start(world);
   const wrong = { id: "DATE", breed: "VARCHAR" } as const;

@@ -11,7 +11,7 @@ test("a single missing object is never held", () => {
   assert.deepEqual(heldOf(keys("t/", 9), ["t/3.csv"], 0), []);
 });
 
-test("the deepest folder of which too much is missing holds its objects", () => {
+test("the deepest folder with too many missing objects holds its objects", () => {
   const known = [...keys("t/2024/", 3), ...keys("t/2025/", 9), ...keys("u/", 4)];
   assert.deepEqual(heldOf(known, keys("t/2024/", 3)), ["t/2024/ 3/3"]);
   assert.deepEqual(heldOf(known, keys("t/2025/", 4)), []);
