@@ -1,13 +1,20 @@
+import { setTimeout } from "node:timers/promises";
+
 /** Default catalog and schema of a statement's unqualified names. */
 export interface Session {
   catalog?: string;
   schema?: string;
 }
 
+interface Failure {
+  message: string;
+  errorName: string;
+}
+
 interface Page {
   nextUri?: string;
   data?: unknown[][];
-  error?: { message: string; errorName: string };
+  error?: Failure;
   stats?: { processedRows: number; cpuTimeMillis: number };
 }
 
@@ -19,14 +26,30 @@ export interface Answer {
 }
 
 /**
- * Runs one statement on Trino over HTTP and returns its rows. `trino` is http://host:port.
+ * Runs one statement on Trino over HTTP and returns its rows. `trino` is http://host:port. Runs it again for
+ * up to `NODES_WAIT_MS` while Trino has no active node: a busy node's announcement can lapse for seconds.
  * @throws Error with Trino's message, or fetch's error if Trino is unreachable
  */
 export const statement = async (trino: string, sql: string, session: Session = {}): Promise<unknown[][]> =>
   (await answersTo(trino, sql, session)).rows;
 
+const NODES_WAIT_MS = 30_000;
+const NODES_RETRY_MS = 500;
+
 /** As `statement`, with the cost. */
 export async function answersTo(trino: string, sql: string, session: Session = {}): Promise<Answer> {
+  const giveUpAtMs = Date.now() + NODES_WAIT_MS;
+  for (;;) {
+    const answer = await runOnce(trino, sql, session);
+    if ("rows" in answer) return answer;
+    if (answer.errorName !== "NO_NODES_AVAILABLE" || Date.now() >= giveUpAtMs) {
+      throw new Error(`${sql.slice(0, 300)}: ${answer.errorName}: ${answer.message}`);
+    }
+    await setTimeout(NODES_RETRY_MS);
+  }
+}
+
+async function runOnce(trino: string, sql: string, session: Session): Promise<Answer | Failure> {
   const headers = {
     "x-trino-user": "tributary",
     ...(session.catalog === undefined ? {} : { "x-trino-catalog": session.catalog }),
@@ -42,7 +65,7 @@ export async function answersTo(trino: string, sql: string, session: Session = {
   const rows: unknown[][] = [];
   for (;;) {
     rows.push(...(page.data ?? []));
-    if (page.error) throw new Error(`${sql.slice(0, 300)}: ${page.error.errorName}: ${page.error.message}`);
+    if (page.error) return page.error;
     if (page.nextUri === undefined) {
       const { processedRows = 0, cpuTimeMillis: cpuMs = 0 } = page.stats ?? {};
       return { rows, processedRows, cpuMs };
