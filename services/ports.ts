@@ -57,7 +57,9 @@ export function portsOf(scope: Scope, settings: PlatformSettings, clock: Clock, 
       const onError = (err: unknown): void => logger.warn({ err }, "the event log reports a failure");
       const onUnreadable = (err: unknown, { topic, offset }: LogRecord): void =>
         logger.error({ topic, offset, err }, "record skipped: it cannot be decoded");
-      const opened = await openEventLog(urls.log, { clock, onError, ...defined(kafka) });
+      // Uploads stop at the full mark. What they left in the log may use the upper half of it for its rows.
+      const rowsFreeBytesMin = settings.TRIBUTARY_DISK_FREE_MIN / 2;
+      const opened = await openEventLog(urls.log, { clock, onError, rowsFreeBytesMin, ...defined(kafka) });
       return scope.own("event log", await withEpochs(opened, onUnreadable), (log) => log.close());
     },
     blob: () => store(urls.blob),

@@ -100,7 +100,8 @@ export interface Tail {
  * - Compacted topics keep the newest record of each key and may delete older ones. An empty value deletes the
  *   key.
  * - `offsets` and `groupOffsets` need no live member: lag = next − acked.
- * - Failures are LOG_UNAVAILABLE (retryable), LOG_TOPIC_UNKNOWN, LOG_RECORD_TOO_LARGE, DISK_FULL.
+ * - Failures are LOG_UNAVAILABLE (retryable), LOG_TOPIC_UNKNOWN, LOG_RECORD_TOO_LARGE, DISK_FULL (retryable).
+ *   A log may refuse rows with DISK_FULL while it still accepts the small records of other topics.
  * - `close` closes its consumers and tails, is idempotent and leaves no handle open.
  */
 export interface EventLog {
@@ -130,6 +131,11 @@ export interface EventLog {
    * @throws BAD_REQUEST if the group has a live member or the topic does not have the offset
    */
   resetGroup(group: string, topic: string, positions: readonly Position[]): Promise<void>;
+  /**
+   * Bytes that can still be written: free space of the disk, and space in the log's own files that deleted
+   * records left. Undefined: not known, because the log is not on this machine.
+   */
+  freeBytes(): Promise<number | undefined>;
   /** Resolves if the log responds. @throws LOG_UNAVAILABLE otherwise */
   ready(): Promise<void>;
   close(): Promise<void>;

@@ -91,6 +91,9 @@ export const count = numberText("a whole number of at least 1").int().min(1);
 export const share = numberText("a number from 0 to 1").min(0).max(1);
 export const flag = z.enum(["true", "false", "1", "0"]).transform((text) => text === "true" || text === "1");
 
+/** A default as it would be written in the environment. */
+const text = (value: string) => value;
+
 const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 
 /** A URL that can appear in messages and so must not contain a password. */
@@ -104,6 +107,12 @@ const place = z.string().refine((url) => !/^[a-z0-9+.-]+:\/\/[^/?#]*:[^/?#]*@/i.
  */
 export const platformSettings = {
   TRIBUTARY_DATA_DIR: z.string().default(".tributary").describe("data folder of the embedded adapters"),
+  TRIBUTARY_DISK_FREE_MIN: byteSize
+    .prefault(text("1GB"))
+    .describe(
+      "uploads that would leave less free space on the volume of the blob store or the embedded event log are " +
+        "refused; rows stop in the embedded log at half of it",
+    ),
   TRIBUTARY_LOG_URL: place
     .optional()
     .describe("embedded:<folder> (default: in the data folder) or kafka://host:port[,host:port]"),
@@ -151,8 +160,6 @@ export const platformSettings = {
   TRIBUTARY_KAFKA_PASSWORD: z.string().optional(),
   TRIBUTARY_TRINO_PASSWORD: z.string().optional().describe("password for TRIBUTARY_WAREHOUSE_URL; needs TLS"),
 } as const;
-
-const text = (value: string) => value;
 
 /** How much of a table's history is kept. The table's writer applies these settings. */
 export const retentionSettings = {

@@ -96,9 +96,7 @@ export const gatewaySettings = {
   TRIBUTARY_UPLOAD_RATE_MIN: byteSize
     .prefault("1KB")
     .describe("an upload that is slower per second, over TRIBUTARY_UPLOAD_IDLE_MAX, is aborted"),
-  TRIBUTARY_DISK_FREE_MIN: byteSize
-    .prefault("1GB")
-    .describe("uploads that would leave less free space on the blob store's volume are refused"),
+  TRIBUTARY_DISK_FREE_MIN: platformSettings.TRIBUTARY_DISK_FREE_MIN,
   TRIBUTARY_MULTIPART_FILES_MAX: count.default(1000).describe("largest number of files in one multipart upload"),
   TRIBUTARY_WAIT_MAX: duration.prefault("10m").describe("longest `timeout` of ?wait=committed"),
   TRIBUTARY_WAITERS_MAX: count.default(1000).describe("concurrent waiting requests; beyond: 503 with Retry-After"),

@@ -25,6 +25,7 @@ import { withArrival } from "./files/status.ts";
 import { FileView } from "./files/view.ts";
 import { makeIngest, type Ingest } from "./ingest/ingest.ts";
 import { findRepeats } from "./ingest/repeats.ts";
+import { assertDiskSpace } from "./ingest/disk-space.ts";
 import { guardLog, type LogGuard } from "./log-recreation/guard.ts";
 import { gatewayMetrics, registerDisk, type GatewayMetrics } from "./metrics.ts";
 import type { App } from "./http/deps.ts";
@@ -79,6 +80,7 @@ export async function startGateway(options: GatewayOptions): Promise<Service & {
     assertReadable();
     poller?.assertReadable();
     await Promise.all([log.ready(), blob.ready(), guard.assert()]);
+    await assertDiskSpace(options, settings.TRIBUTARY_DISK_FREE_MIN);
   };
   await prepareTopics(log, Object.values(TOPICS));
   const guard = await guardLog(options);

@@ -1,17 +1,21 @@
 import { keyOf, tableId } from "../../lib/tables.ts";
 import type { Clock } from "../../lib/clock.ts";
+import { codeOf, messageOf } from "../../lib/errors.ts";
 import type { ParseSummary } from "../../lib/parsing/parse-file.ts";
 import type { EventLog, LogRecord } from "../../lib/event-log/event-log.ts";
 import { deadLetters, fileEvents, parseEvents } from "../../lib/messages/avro.ts";
 import type { DeadLetter, FileEvent, ParseEvent } from "../../lib/messages/generated.ts";
 import { TOPICS } from "../../lib/messages/topics.ts";
 
+const MESSAGE_CHARS_MAX = 2_000;
 /** Columns are left out of parse events above this size, in characters. */
 const COLUMNS_JSON_MAX = 256 * 1024;
 
 /** Publishes the parse status of one file, for the gateway and for operators. */
 export interface ParseStatus {
   started(): Promise<void>;
+  /** The attempt failed, and is repeated until its cause is removed. Best effort. */
+  waits(thrown: unknown): void;
   ended(summary: ParseSummary): Promise<void>;
   /** Publishes the event of a failed file as a dead letter, from which it can be replayed. */
   deadLetter(error: NonNullable<ParseSummary["error"]>): Promise<void>;
@@ -41,6 +45,11 @@ export function publishParseEvent(
   };
   return {
     started: () => publish("started", {}),
+    waits(thrown) {
+      const errorMessage = messageOf(thrown).slice(0, MESSAGE_CHARS_MAX);
+      // A log that takes no status is the likely cause of the wait itself.
+      void publish("started", { errorCode: codeOf(thrown), errorMessage }).catch(() => undefined);
+    },
     ended(summary) {
       const { rowsRead, rowsRejected, columns, dialect, error } = summary;
       const columnsJson = JSON.stringify(columns);

@@ -75,9 +75,13 @@ export async function parseArrived(
     onRetry: (err: unknown) => {
       deps.metrics.throughput.error(codeOf(err));
       deps.logger.warn({ err }, "parsing failed, retrying");
+      status.waits(err);
     },
   };
-  const outcome = await retry(clock, retrying, () => parseWhole(deps, file, known, signal));
+  const outcome = await retry(clock, retrying, async (attempt) => {
+    if (attempt > 1) await status.started();
+    return parseWhole(deps, file, known, signal);
+  });
   if (signal.aborted || !outcome) return undefined;
   const end = async ({ runId, summary }: Outcome): Promise<ParseSummary> => {
     const parseMs = Math.round(clock.monotonicMs() - startedMs);

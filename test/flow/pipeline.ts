@@ -10,7 +10,7 @@ import { contractSchema } from "../../lib/contract/contract.ts";
 import { contractsOf } from "../../lib/contract/load.ts";
 import type { EventLog } from "../../lib/event-log/event-log.ts";
 import { withEpochs } from "../../lib/event-log/recreation/epochs.ts";
-import { openEventLog } from "../../lib/event-log/open.ts";
+import { openEventLog, type OpenEventLogOptions } from "../../lib/event-log/open.ts";
 import { silentLogger } from "../../lib/process/logger.ts";
 import { Registry } from "../../lib/process/metrics.ts";
 import { openWarehouse } from "../../lib/warehouse/open.ts";
@@ -28,6 +28,8 @@ export interface PipelineOptions {
   /** Environment of the gateway. */
   env?: Record<string, string>;
   pool?: WorkerPool;
+  /** Options of the event log. */
+  embeddedLog?: Pick<OpenEventLogOptions, "diskFreeBytes" | "rowsFreeBytesMin">;
   /** Also watch the folder `drops`. */
   drops?: boolean;
   /** Wraps the log of the services. */
@@ -50,8 +52,9 @@ export type Pipeline = Awaited<ReturnType<typeof startPipeline>>;
 
 export async function startPipeline(folder: string, options: PipelineOptions = {}) {
   const { contracts = [], env = {}, pool, drops, wrapBlob = (blob) => blob, wrapLog = (log) => log } = options;
-  const { wrapWarehouse } = options;
-  const log = wrapLog(await withEpochs(await openEventLog(`embedded:${folder}/log`, { clock: systemClock })));
+  const { wrapWarehouse, embeddedLog } = options;
+  const opened = await openEventLog(`embedded:${folder}/log`, { clock: systemClock, ...embeddedLog });
+  const log = wrapLog(await withEpochs(opened));
   const blob = wrapBlob(await openBlobStore(`file:${folder}/blobs`));
   const warehouse = await openWarehouse(`duckdb:${folder}/warehouse.duckdb`);
   const dropped = drops ? { drops: await openBlobStore(`file:${folder}/drops`) } : {};

@@ -401,6 +401,10 @@ export class MemoryEventLog implements EventLog {
     });
   }
 
+  async freeBytes(): Promise<undefined> {
+    return undefined;
+  }
+
   ready(): Promise<void> {
     return this.call("ready", () => undefined);
   }

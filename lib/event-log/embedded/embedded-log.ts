@@ -1,9 +1,11 @@
 import type { Clock } from "../../clock.ts";
 import { TributaryError } from "../../errors.ts";
 import type { TopicSpec } from "../../messages/topics.ts";
+import { ROWS_TOPICS } from "../../tables.ts";
 import { EmbeddedGroups } from "./groups.ts";
 import { applyTopicRetention } from "./retention.ts";
 import { EmbeddedStore, type AppendRecord, type StoredTopic } from "./store.ts";
+import type { DiskFreeBytes } from "./space.ts";
 import { EmbeddedTail } from "./tail.ts";
 import type {
   AssignedPartition,
@@ -26,6 +28,10 @@ export interface EmbeddedEventLogOptions {
   clock: Clock;
   /** Called when the periodic retention or a tail's `onRecord` fails. */
   onError?: (thrown: unknown) => void;
+  /** Rows that would leave less free space are refused, so that the other topics can go on. Default: 0. */
+  rowsFreeBytesMin?: number;
+  /** Default: of the file system. */
+  diskFreeBytes?: DiskFreeBytes;
 }
 
 /**
@@ -41,12 +47,14 @@ export class EmbeddedEventLog implements EventLog {
   readonly #tails = new Set<EmbeddedTail>();
   readonly #stopping = new AbortController();
   readonly #retention: Promise<void>;
+  readonly #rowsFreeBytesMin: number;
   #spread = 0;
   #closing: Promise<void> | undefined;
 
   /** @throws LOG_IN_USE, LOG_UNAVAILABLE */
   constructor(folder: string, options: EmbeddedEventLogOptions) {
-    this.#store = new EmbeddedStore(folder);
+    this.#store = new EmbeddedStore(folder, options.diskFreeBytes);
+    this.#rowsFreeBytesMin = options.rowsFreeBytesMin ?? 0;
     this.#clock = options.clock;
     this.#onError = options.onError ?? (() => undefined);
     this.#groups = new EmbeddedGroups(this.#store, options.clock);
@@ -70,8 +78,19 @@ export class EmbeddedEventLog implements EventLog {
     if (records.length === 0) return [];
     const stored = this.#store.topic(topic);
     const routed = records.map((record) => this.#route(stored, record));
+    if (ROWS_TOPICS.test(topic)) this.#refuseRowsWithoutRoom(records);
     const offsets = await this.#store.append(routed, this.#clock.nowMs());
     return routed.map(({ partition }, index) => ({ partition: partition.partition, offset: offsets[index]! }));
+  }
+
+  /** Rows are nearly all of the log's bytes: without them, the small records of other topics have room. */
+  #refuseRowsWithoutRoom(records: readonly NewRecord[]): void {
+    if (this.#rowsFreeBytesMin === 0) return;
+    const bytes = records.reduce((sum, { value }) => sum + value.length, 0);
+    const freeBytes = this.#store.freeBytes();
+    if (freeBytes - bytes >= this.#rowsFreeBytesMin) return;
+    const what = `the event log in ${this.#store.folder} has ${freeBytes} bytes free`;
+    throw new TributaryError("DISK_FULL", `${what}; rows must leave ${this.#rowsFreeBytesMin} of them free`);
   }
 
   #route({ spec, partitions }: StoredTopic, record: NewRecord): AppendRecord {
@@ -145,6 +164,10 @@ export class EmbeddedEventLog implements EventLog {
       throw new TributaryError("BAD_REQUEST", `group ${group} is reading ${topic}: stop its members first`);
     }
     await Promise.all(targets.map(({ stored, offset }) => this.#store.ack(group, stored, offset, true)));
+  }
+
+  async freeBytes(): Promise<number> {
+    return this.#store.freeBytes();
   }
 
   async ready(): Promise<void> {

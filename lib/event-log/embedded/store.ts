@@ -1,7 +1,8 @@
-import { mkdirSync, realpathSync, statfsSync } from "node:fs";
+import { mkdirSync, realpathSync } from "node:fs";
 import { open, type Database, type RootDatabase } from "lmdb";
 import { messageOf, TributaryError } from "../../errors.ts";
 import type { TopicSpec } from "../../messages/topics.ts";
+import { diskFreeBytesOf, reusableBytes, type DiskFreeBytes } from "./space.ts";
 import { decodeRecord, encodeRecord, offsetOfKey, recordKey, storedBytes } from "./records.ts";
 import type { LogRecord, NewRecord } from "../event-log.ts";
 
@@ -9,7 +10,7 @@ import type { LogRecord, NewRecord } from "../event-log.ts";
 const TRANSACTION_BYTES_MAX = 32 * 1024 * 1024;
 /** Memory overhead of one record, counted so that many small records are also bounded. */
 const RECORD_OVERHEAD_BYTES = 128;
-/** The disk counts as full with less free space than this. */
+/** LMDB reports a full disk with several different errors. Below this free space they mean a full disk. */
 const NO_SPACE_BYTES = 1024 * 1024;
 
 interface Bounds {
@@ -75,13 +76,15 @@ export class EmbeddedStore {
   #puts = new Set<Promise<unknown>>();
   #touched = new Set<StoredPartition>();
   #writing: Promise<void> | undefined;
+  readonly #diskFreeBytes: DiskFreeBytes;
   #nextId: number;
   #closed = false;
 
   /**
    * @throws LOG_IN_USE if a live process has the folder open; LOG_UNAVAILABLE if the folder cannot be opened
    */
-  constructor(folder: string) {
+  constructor(folder: string, diskFreeBytes: DiskFreeBytes = diskFreeBytesOf) {
+    this.#diskFreeBytes = diskFreeBytes;
     this.folder = claimFolder(folder);
     try {
       // overlappingSync: false flushes a transaction before it counts as committed, so before its writes
@@ -216,6 +219,19 @@ export class EmbeddedStore {
     return { records, nextOffset: Math.max(from, to) };
   }
 
+  /**
+   * Bytes that can still be written. Pages of deleted records count as well, because LMDB reuses them: its
+   * file never shrinks, so the disk's free space alone would stay low after retention made room.
+   */
+  freeBytes(): number {
+    this.#refuseIfClosed();
+    try {
+      return this.#diskFreeBytes(this.folder) + reusableBytes(this.#root, [this.#records, this.#meta]);
+    } catch (thrown) {
+      throw storeError(thrown, `cannot read the free space of the event log in ${this.folder}`);
+    }
+  }
+
   /** Deletes scanned records. `earliest`: the partition's earliest offset afterwards. */
   async remove(partition: StoredPartition, records: readonly LogRecord[], earliest: number): Promise<void> {
     await this.#write(0, () => {
@@ -298,7 +314,7 @@ export class EmbeddedStore {
       } catch (thrown) {
         for (const partition of this.#touched) partition.staged = partition.durable;
         const cause = await commitError(thrown);
-        const full = hasNoSpace(this.folder);
+        const full = this.#diskFreeBytes(this.folder) < NO_SPACE_BYTES;
         const error = storeError(cause, `cannot write the event log in ${this.folder}`, full);
         for (const write of writes) write.reject(error);
         continue;
@@ -365,12 +381,6 @@ async function commitError(thrown: unknown): Promise<unknown> {
     () => thrown,
     (reason: unknown) => reason,
   );
-}
-
-/** LMDB reports a full disk with several different errors, so check the free space. */
-function hasNoSpace(folder: string): boolean {
-  const { bavail, bsize } = statfsSync(folder);
-  return bavail * bsize < NO_SPACE_BYTES;
 }
 
 function storeError(thrown: unknown, what: string, full = false): TributaryError {

@@ -235,6 +235,10 @@ export class KafkaEventLog implements EventLog {
     });
   }
 
+  async freeBytes(): Promise<undefined> {
+    return undefined;
+  }
+
   async ready(): Promise<void> {
     this.#refuseIfClosed();
     await this.#connection.request("Kafka does not respond", (cluster) => cluster.refreshMetadata(), 1);

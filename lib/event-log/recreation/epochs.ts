@@ -54,6 +54,7 @@ class RebasedLog implements EventLog {
   createTopics: EventLog["createTopics"] = (specs) => this.#log.createTopics(specs);
   topics: EventLog["topics"] = () => this.#log.topics();
   partitionCounts: EventLog["partitionCounts"] = () => this.#log.partitionCounts();
+  freeBytes: EventLog["freeBytes"] = () => this.#log.freeBytes();
   ready: EventLog["ready"] = async () => {
     this.#epochs.assertReadable();
     await this.#log.ready();

@@ -13,6 +13,7 @@ type Arrival = Pick<
   readonly declared: string;
 };
 
+type Attempt = Pick<ParseEvent, "atMs" | "errorCode" | "errorMessage">;
 type ParseEnd = Omit<ParseEvent, "fileId" | "sourceOffset">;
 
 /** A file's final outcome, with its commit. */
@@ -57,6 +58,8 @@ const parseEndOf = (event: ParseEvent): ParseEnd => ({
   errorMessage: event.errorMessage,
 });
 
+const attemptOf = ({ atMs, errorCode, errorMessage }: ParseEvent): Attempt => ({ atMs, errorCode, errorMessage });
+
 const outcomeOf = (outcome: FileOutcome): Ending["outcome"] => ({
   sourceFile: outcome.sourceFile,
   sourceOffset: outcome.sourceOffset,
@@ -85,6 +88,8 @@ export interface FileFacts {
   readonly arrival?: Arrival;
   /** When its first parse began, epoch milliseconds. */
   readonly startedAtMs?: number;
+  /** The newest start of a parse; with an error: the attempt failed and is repeated. */
+  readonly attempt?: Attempt;
   /** A parse's end. Of several: a failed one (a successful retry shows at its commit), then the earliest. */
   readonly parse?: ParseEnd;
   readonly ending?: Ending;
@@ -100,7 +105,10 @@ export function withArrival(facts: FileFacts, event: FileEvent, offset: number):
 export function withParseEvent(facts: FileFacts, event: ParseEvent): FileFacts {
   if (event.phase === "started") {
     const startedAtMs = Math.min(event.atMs, facts.startedAtMs ?? Infinity);
-    return startedAtMs === facts.startedAtMs ? facts : { ...facts, startedAtMs };
+    const newest = attemptOf(event);
+    const attempt = facts.attempt && attemptOrder(facts.attempt, newest) >= 0 ? facts.attempt : newest;
+    const isKnown = startedAtMs === facts.startedAtMs && attempt === facts.attempt;
+    return isKnown ? facts : { ...facts, startedAtMs, attempt };
   }
   const parse = parseEndOf(event);
   return facts.parse && parseOrder(facts.parse, parse) >= 0 ? facts : { ...facts, parse };
@@ -116,6 +124,10 @@ const ENDING_RANK = { failed: 0, rejected: 1, committed: 2 } as const;
 /** Positive: `a` takes precedence. */
 const parseOrder = (a: ParseEnd, b: ParseEnd): number =>
   Number(a.phase === "failed") - Number(b.phase === "failed") || b.atMs - a.atMs || textOrder(a, b);
+
+/** An attempt that fails at once fails in the millisecond of its start. */
+const attemptOrder = (a: Attempt, b: Attempt): number =>
+  a.atMs - b.atMs || Number(a.errorCode !== null) - Number(b.errorCode !== null) || textOrder(a, b);
 
 const endingOrder = (a: Ending, b: Ending): number =>
   ENDING_RANK[a.outcome.status] - ENDING_RANK[b.outcome.status] ||
@@ -215,10 +227,11 @@ export function describeError(code: string, message: string): NonNullable<FileSt
 /** ISO 8601 in UTC; null stays null. */
 export const isoTime = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
 
-function errorOf({ ending, parse }: FileFacts): FileStatus["error"] {
+function errorOf({ ending, parse, attempt }: FileFacts): FileStatus["error"] {
   const ended = ending?.outcome;
   if (ended) return ended.errorCode === null ? null : describeError(ended.errorCode, ended.errorMessage ?? "");
-  return parse?.errorCode ? describeError(parse.errorCode, parse.errorMessage ?? "") : null;
+  const { errorCode, errorMessage } = parse ?? attempt ?? { errorCode: null, errorMessage: null };
+  return errorCode ? describeError(errorCode, errorMessage ?? "") : null;
 }
 
 const between = (from: number | null, to: number | null): number | null =>

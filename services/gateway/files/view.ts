@@ -66,7 +66,11 @@ export class FileView {
     if (after.arrival && !before?.arrival) this.#versions.note(fileId, after.arrival);
     if (!before) this.#add(placeOf(fileId, after));
     else if (placeOf(fileId, before).receivedAtMs !== placeOf(fileId, after).receivedAtMs) this.#sorted = false;
-    const moved = !before || isNamed(before) !== isNamed(after) || fileStateOf(before) !== fileStateOf(after);
+    const moved =
+      !before ||
+      isNamed(before) !== isNamed(after) ||
+      fileStateOf(before) !== fileStateOf(after) ||
+      before.attempt?.errorCode !== after.attempt?.errorCode;
     if (this.#listeners.size === 0 || !moved) return;
     const status = this.#statusOf(fileId, after);
     if (status) for (const listener of this.#listeners) listener(status);

@@ -62,7 +62,7 @@ export const fileStatusSchema = z
       })
       .describe("milliseconds"),
     commit: z.object({ commitId: z.string(), snapshotId: z.string().nullable(), strategy: z.string() }).nullable(),
-    error: errorSchema.nullable(),
+    error: errorSchema.nullable().describe("why it failed; while it is parsing: why its last attempt failed"),
     blocked: blockSchema.nullable().describe("set while its status is blocked"),
     links: z.object({ self: z.string(), table: z.string(), rejects: z.string() }),
     repeated: z

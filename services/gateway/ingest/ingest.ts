@@ -11,6 +11,7 @@ import type { EventLog } from "../../../lib/event-log/event-log.ts";
 import { fileEvents } from "../../../lib/messages/avro.ts";
 import type { FileEvent, FileOrigin } from "../../../lib/messages/generated.ts";
 import { declaredBy } from "../files/status.ts";
+import { assertDiskSpace } from "./disk-space.ts";
 import { makeFileIds, makeTurns } from "./file-ids.ts";
 import { rawKey } from "./raw-key.ts";
 import type { Repeats } from "./repeats.ts";
@@ -103,7 +104,7 @@ export function makeIngest(deps: IngestDeps): Ingest {
       await deps.admit?.();
       metrics.throughput.received("file");
       return inSpan(deps, file, async (span) => {
-        await checkDiskSpace(blob, limits.diskFreeBytesMin, file.sizeBytes ?? 0);
+        await assertDiskSpace(deps, limits.diskFreeBytesMin, file.sizeBytes);
         const stored = await store(deps, file);
         metrics.uploadBytes.inc(stored.sizeBytes);
         const arrived = { ...file, ...stored, declared: declaredBy(requestFields(file.dialect)) };
@@ -203,16 +204,6 @@ async function publishFile(
   metrics.throughput.sent(event.kind === "put" ? "file" : "deletion");
   onAccepted?.(event, offset);
   return { fileId: event.fileId, offset, sizeBytes: event.sizeBytes, event };
-}
-
-async function checkDiskSpace(blob: BlobStore, freeBytesMin: number, sizeBytes: number): Promise<void> {
-  const space = await blob.space();
-  if (space && space.freeBytes - sizeBytes < freeBytesMin) {
-    throw new TributaryError(
-      "DISK_FULL",
-      `the blob store has ${space.freeBytes} bytes free; ${freeBytesMin} must stay free (TRIBUTARY_DISK_FREE_MIN)`,
-    );
-  }
 }
 
 interface Stored {

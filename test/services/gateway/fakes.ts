@@ -71,6 +71,8 @@ async function readAll(body: Readable, store: FakeBlobStore): Promise<Buffer> {
 
 export interface FakeEventLog extends EventLog {
   records: LogRecord[];
+  /** Undefined: not known. */
+  bytesLeft: number | undefined;
   /** Set to make publish fail. */
   fault: Error | undefined;
 }
@@ -84,6 +86,8 @@ export function fakeEventLog(): FakeEventLog {
     recordBytesMax: 1_000_000,
     records,
     fault: undefined,
+    bytesLeft: undefined,
+    freeBytes: async () => log.bytesLeft,
     createTopics: async () => undefined,
     partitionCounts: () => Promise.resolve(new Map()),
     topics: async () => [...new Set(records.map(({ topic }) => topic))],

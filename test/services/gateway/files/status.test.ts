@@ -54,6 +54,7 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
       phase: fc.constantFrom("started" as const, "finished" as const, "failed" as const),
       atMs: fc.integer({ min: 1, max: 5 }),
       rowsRead: fc.integer({ min: 0, max: 3 }),
+      errorCode: fc.constantFrom(null, "DISK_FULL"),
     })
     .map(parses),
   fc
@@ -142,6 +143,17 @@ test("a failed parse shows error and remedy; a later commit of the same file tak
   assert.match(error.remedy, /header/);
   const retried = statusOf(ID, ends({})(failed))!;
   assert.deepEqual([retried.status, retried.error], ["committed", null]);
+});
+
+test("a parse that waits shows the cause until it is tried again", () => {
+  const started = parses({ phase: "started", atMs: 1_100 });
+  const waits = parses({ phase: "started", atMs: 1_100, errorCode: "DISK_FULL", errorMessage: "5 bytes free" });
+  const { status, error } = statusOf(ID, fold([arrives, started, waits]))!;
+  assert.deepEqual([status, error?.code, error?.message], ["parsing", "DISK_FULL", "5 bytes free"]);
+  assert.match(error!.remedy, /Free space/);
+  const again = parses({ phase: "started", atMs: 1_200 });
+  assert.equal(statusOf(ID, fold([arrives, started, again, waits]))!.error, null);
+  assert.equal(statusOf(ID, fold([arrives, started, waits, parses({})]))!.error, null);
 });
 
 test("an unknown error code is shown without a remedy", () => {

@@ -392,6 +392,20 @@ test("a nearly full disk refuses uploads", async () => {
   assert.equal((await put(gateway, "sales/files/a.csv", CSV)).status, 202);
 });
 
+test("a log on a nearly full disk refuses uploads, and the gateway is not ready", async () => {
+  await using gateway = await testGateway({ TRIBUTARY_DISK_FREE_MIN: "1MB" });
+  const readiness = async () => (await fetch(`${gateway.url}/readyz`)).json() as Promise<Record<string, string>>;
+  assert.deepEqual(await readiness(), { status: "ready" });
+  gateway.log.bytesLeft = 1024 * 1024 - 1;
+  const { status, code, remedy } = await readiness();
+  assert.deepEqual([status, code], ["unready", "DISK_FULL"]);
+  assert.match(remedy!, /Free space/);
+  await problemIn(await put(gateway, "sales/files/a.csv", CSV), 507, "DISK_FULL");
+  gateway.log.bytesLeft += 1 + CSV.length;
+  assert.deepEqual(await readiness(), { status: "ready" });
+  assert.equal((await put(gateway, "sales/files/a.csv", CSV)).status, 202);
+});
+
 test("without the log the upload is refused and can be retried", async () => {
   await using gateway = await testGateway();
   gateway.log.fault = new TributaryError("LOG_UNAVAILABLE", "the broker is away");
