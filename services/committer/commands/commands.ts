@@ -11,6 +11,7 @@ import { INTERNAL_TABLES, type InternalTable } from "../../../lib/warehouse/inte
 import type { Logger } from "../../../lib/process/logger.ts";
 import type { WriterContext } from "../commit/commit.ts";
 import type { TableCommands } from "../lane/table-writer.ts";
+import { joinChecks, refusalOf } from "./joined-checks.ts";
 import { maintainStep, type MaintenanceWork } from "./maintain.ts";
 import type { CommitterMetrics } from "../metrics.ts";
 import type { CommandOutcome, CommandRun, CommandSettings } from "./command-run.ts";
@@ -29,6 +30,9 @@ const MAINTENANCE_KEY: InternalTable = "_maintenance_log";
 
 /** Ids of finished commands in memory; in practice the topic no longer retains older ones. */
 const DONE_MAX = 100_000;
+
+/** Results of joined commands in one publish. */
+const RESULTS_AT_ONCE_MAX = 100;
 
 const CATCH_UP_PAUSE_MS = 1_000;
 
@@ -131,30 +135,46 @@ export class Commands implements TableCommands {
   }
 
   async #carryOut(command: Command, writer: WriterContext): Promise<void> {
-    const { log, clock, logger, metrics } = this.#deps;
-    const { commandId, table, kind } = command;
+    const { clock, metrics } = this.#deps;
+    const { commandId, table } = command;
     await writer.persist("command", () => this.#results!.caughtUp());
     if (!this.#pending.has(commandId)) return;
     if (!this.#progress.has(commandId)) metrics.throughput.received("command");
     const progress = this.#progress.get(commandId) ?? { startedAtMs: clock.nowMs(), heldMs: 0 };
+    // Before the run, because commands that come later must see the table as it is then.
+    const { answered, refused } = joinChecks(command, this.#pending.values());
     const outcome = await this.#step(command, writer, progress);
     if (outcome === undefined) return this.#requeue(command, progress);
     const { startedAtMs } = progress;
-    const heldMs = Math.round(progress.heldMs);
     const finishedAtMs = clock.nowMs();
-    const result: CommandResult = { commandId, table, kind, ...outcome, startedAtMs, finishedAtMs, heldMs };
-    const value = commandResults.encode(result);
-    await writer.persist("publish", () =>
-      log.publish(TOPICS.commandResults.name, [{ key: keyOf(tableId(table)), value }]),
-    );
-    this.#finish(commandId);
-    metrics.throughput.sent("command_result");
-    metrics.commands.inc({ kind, status: outcome.status });
-    metrics.commandSeconds.observe({ kind }, Math.max(0, finishedAtMs - startedAtMs) / 1000);
-    logger.info(
-      { commandId, table, kind, status: outcome.status, ms: finishedAtMs - startedAtMs, heldMs },
-      "command finished",
-    );
+    const resultOf = ({ commandId: id, kind }: Command, { status, resultJson }: CommandOutcome): CommandResult => {
+      const heldMs = id === commandId ? Math.round(progress.heldMs) : 0;
+      return { commandId: id, table, kind, status, resultJson, startedAtMs, finishedAtMs, heldMs };
+    };
+    const results = [
+      ...answered.map((one) => resultOf(one, outcome)),
+      ...refused.map((one) => resultOf(one, refusalOf(table))),
+    ];
+    for (let at = 0; at < results.length; at += RESULTS_AT_ONCE_MAX) {
+      await this.#publish(results.slice(at, at + RESULTS_AT_ONCE_MAX), writer);
+    }
+  }
+
+  async #publish(results: readonly CommandResult[], writer: WriterContext): Promise<void> {
+    const { log, logger, metrics } = this.#deps;
+    const records = results.map((result) => ({
+      key: keyOf(tableId(result.table)),
+      value: commandResults.encode(result),
+    }));
+    await writer.persist("publish", () => log.publish(TOPICS.commandResults.name, records));
+    for (const { commandId, table, kind, status, startedAtMs, finishedAtMs, heldMs } of results) {
+      const ms = finishedAtMs - startedAtMs;
+      this.#finish(commandId);
+      metrics.throughput.sent("command_result");
+      metrics.commands.inc({ kind, status });
+      metrics.commandSeconds.observe({ kind }, Math.max(0, ms) / 1000);
+      logger.info({ commandId, table, kind, status, ms, heldMs }, "command finished");
+    }
   }
 
   /** Runs one step; returns the result after the last step, else undefined. */

@@ -76,7 +76,8 @@ function addChecksRoute(app: App, deps: GatewayDeps): void {
         timeoutMs: body?.timeout ?? TIMEOUT_MS_DEFAULT,
         args: body?.checks ? { checks: body.checks } : {},
       });
-      const outcome = JSON.parse(resultJson) as Partial<z.infer<typeof checksSchema>>;
+      const { code, ...outcome } = JSON.parse(resultJson) as Partial<z.infer<typeof checksSchema>> & { code?: string };
+      if (code === "OVERLOADED") throw new TributaryError(code, outcome.message ?? "");
       return { status: "error" as const, results: [], ...outcome };
     },
   );

@@ -34,6 +34,8 @@ async function give(log: EventLog, ...given: Partial<Command>[]): Promise<void> 
   }
 }
 
+const checks = (commandId: string): Partial<Command> => ({ commandId, kind: "checks" });
+
 const resultsOf = (log: EventLog): Promise<CommandResult[]> => all(log, TOPICS.commandResults.name, commandResults);
 
 const results = (log: EventLog, count: number): Promise<CommandResult[]> =>
@@ -362,6 +364,53 @@ function steps(world: World, count: number): (string | undefined)[] {
   };
   return cursors;
 }
+
+test("requests for the same checks that wait share one run; one that comes during the run gets the next", async () => {
+  const world = await worldOf(["t"]);
+  await send(world.log, "t", file(1));
+  const runs: string[] = [];
+  world.warehouse.answer = (sql) => {
+    runs.push(sql);
+    if (runs.length === 1) void give(world.log, { ...checks("late"), argumentsJson: "{}" });
+    return [Array.from({ length: 10 }, () => 0)];
+  };
+  await give(
+    world.log,
+    ...["a", "b", "c"].map(checks),
+    { ...checks("d"), argumentsJson: '{"checks":["unique","enough"]}' },
+    { ...checks("e"), argumentsJson: '{"checks":["enough","unique","unique"]}' },
+  );
+  const committer = await start(world, { contracts: contracts(CHECKS) });
+  const found = await results(world.log, 6);
+  assert.deepEqual(found.map(({ commandId }) => commandId).sort(), ["a", "b", "c", "d", "e", "late"]);
+  const byId = new Map(found.map((one) => [one.commandId, one]));
+  assert.equal(byId.get("a")!.resultJson, byId.get("c")!.resultJson);
+  assert.equal(byId.get("d")!.resultJson, byId.get("e")!.resultJson);
+  assert.ok(byId.get("late")!.startedAtMs >= byId.get("a")!.finishedAtMs, "it sees the table as it is later");
+  const recorded = world.warehouse.logs._quality_results!;
+  assert.deepEqual([...new Set(recorded.map((row) => row["run_id"]))].sort(), ["a", "d", "late"]);
+  await committer.drain();
+});
+
+test("different selections of checks beyond the limit are refused, all checks never", async () => {
+  const names = Array.from({ length: 12 }, (_, at) => `check${at}`);
+  const world = await worldOf(["t"]);
+  await give(
+    world.log,
+    ...names.map((name) => ({ ...checks(name), argumentsJson: JSON.stringify({ checks: [name] }) })),
+    checks("all"),
+  );
+  const committer = await start(world, {
+    contracts: contracts({
+      table: "t",
+      checks: names.map((name) => ({ name, type: "custom_sql", sql: "SELECT 1" })),
+    }),
+  });
+  const found = await results(world.log, 13);
+  const refused = found.filter(({ resultJson }) => resultJson.includes("OVERLOADED")).map(({ commandId }) => commandId);
+  assert.deepEqual(refused.sort(), ["check10", "check11", "check8", "check9"]);
+  await committer.drain();
+});
 
 test("maintenance runs in steps; between them the table is written and other commands run", async () => {
   const world = await worldOf();
