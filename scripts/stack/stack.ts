@@ -8,7 +8,14 @@ import { startKafka } from "./programs/kafka.ts";
 import { INFRA } from "./paths.ts";
 import { HOST } from "./ports.ts";
 import { createBuckets, createSchema, createTopics } from "./prepare.ts";
-import { isAlive, startProcess, stopProcesses, type ProcessRecord, type Started } from "./processes.ts";
+import {
+  isAlive,
+  startProcess,
+  stopProcesses,
+  type ProcessRecord,
+  type ProcessSpec,
+  type Started,
+} from "./processes.ts";
 import { removeSockets, startSeaweedfs } from "./programs/seaweedfs.ts";
 import { startServices } from "./programs/services.ts";
 import { CATALOG, loadSettings, readSettings, SCHEMA, type PortName, type StackSettings } from "./settings.ts";
@@ -55,8 +62,10 @@ export interface RunningStack {
   file: StackFile;
   settings: StackSettings;
   processes: readonly Started[];
-  /** Restarts a process that has ended, with the same arguments; does not wait until it is ready. */
-  restart(name: string): Started;
+  /**
+   * Restarts a process that has ended, as before or as `spec` says; does not wait until it is ready.
+   */
+  restart(name: string, spec?: ProcessSpec): Started;
 }
 
 /** SeaweedFS takes 16 to 30 s: its filer waits 15 s for streams that never end. */
@@ -110,10 +119,10 @@ export async function startStack(options: StackOptions): Promise<RunningStack> {
     const services = options.services ? await startServices(context, options) : {};
     const file = describe(context.settings, processes, services, options);
     await writeStackFile(data, file);
-    const restart = (name: string): Started => {
+    const restart = (name: string, spec?: ProcessSpec): Started => {
       const before = processes.find(({ record }) => record.name === name);
       if (!before || isAlive(before.record)) throw new Error(`${name} is not an ended process of this stack`);
-      return context.started(startProcess(before.spec));
+      return context.started(startProcess(spec ?? before.spec));
     };
     return { file, settings: context.settings, processes, restart };
   } catch (error) {

@@ -14,13 +14,13 @@ const skip = wanted ? false : "set REQUIRE_STACK=1: the test starts a stack and 
 if (skip) process.stderr.write(`SKIPPED: ${skip}\n`);
 
 test(
-  "a minute of kills and freezes causes no lost, duplicate or partial data",
+  "a minute of kills, freezes, an upgrade and a rollback causes no lost, duplicate or partial data",
   { skip, timeout: 1_200_000 },
   async (t) => {
     const data = await mkdtemp(join(tmpdir(), "tributary-storm-test-"));
     const seed = Number(process.env.TRIBUTARY_TEST_SEED ?? Date.now() % 1_000_000);
     const report = await runStorm({
-      ...{ data, seed, forMs: 60_000, calmMsMax: 6_000, trinoMemory: "2G" },
+      ...{ data, seed, forMs: 60_000, calmMsMax: 6_000, trinoMemory: "2G", other: "next" },
       say: (line) => t.diagnostic(line),
     });
     t.diagnostic(JSON.stringify(report));

@@ -1,6 +1,7 @@
 import { systemClock } from "../../../lib/clock.ts";
 import { isAlive, type Started } from "../../../scripts/stack/processes.ts";
 import type { RunningStack } from "../../../scripts/stack/stack.ts";
+import type { Stopped } from "./upgrade.ts";
 
 /** A fault, and how long the process is stopped. */
 interface Fault {
@@ -28,6 +29,8 @@ const FAULTS: readonly Fault[] = [
 
 export interface StormOptions {
   stack: RunningStack;
+  /** The processes that are stopped; others add those that they stop. */
+  stopped: Stopped;
   random: () => number;
   /** Maximum time between two faults. */
   calmMsMax: number;
@@ -40,13 +43,13 @@ export interface StormOptions {
  */
 export async function storm({
   stack,
+  stopped,
   random,
   calmMsMax,
   signal,
   say,
 }: StormOptions): Promise<ReadonlyMap<string, number>> {
   const counts = new Map<string, number>();
-  const stopped = new Map<string, Promise<void>>();
   const over = new AbortController();
   const watching = restartEnded(stack, (name) => stopped.has(name), over.signal);
   while (!signal.aborted) {

@@ -4,7 +4,7 @@
  */
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { Command } from "commander";
 import { numberFrom, wholeFrom } from "../../../scripts/arguments.ts";
 import { runStorm } from "./run.ts";
@@ -15,6 +15,7 @@ interface Flags {
   calm: number;
   data?: string;
   trinoMemory: string;
+  upgrade?: string | true;
 }
 
 const flags = new Command("npm run storm --")
@@ -24,6 +25,11 @@ const flags = new Command("npm run storm --")
   .option("--calm <seconds>", "maximum pause between two faults", numberFrom(0), 8)
   .option("--data <folder>", "folder for the stack's data and logs (default: a temporary folder)")
   .option("--trino-memory <size>", "Trino's heap", "2G")
+  .option(
+    "--upgrade [folder]",
+    "upgrade all services to the checkout in this folder (default: to this version with one more field in each " +
+      "message) and roll them back, in the middle of the faults",
+  )
   .parse()
   .opts<Flags>();
 const data = flags.data ?? mkdtempSync(join(tmpdir(), "tributary-storm-"));
@@ -35,6 +41,7 @@ const report = await runStorm({
   forMs: flags.minutes * 60_000,
   calmMsMax: flags.calm * 1_000,
   trinoMemory: flags.trinoMemory,
+  ...(flags.upgrade === undefined ? {} : { other: flags.upgrade === true ? "next" : resolve(flags.upgrade) }),
   say,
 });
 console.log(JSON.stringify(report, undefined, 2));
