@@ -118,6 +118,11 @@ export const ERRORS = {
     "Delete the object that the message names from the blob store, then upload the file again.",
   ),
   // Ports
+  FOLDER_UNUSABLE: kind(
+    false,
+    500,
+    "Make the folder writable for the user that runs Tributary, or name another one with TRIBUTARY_DATA_DIR.",
+  ),
   BLOB_NOT_FOUND: kind(false, 404, "Check the key; the blob store has no such object."),
   BLOB_EXISTS: kind(false, 409, "Use another key; the key exists and nothing was written."),
   BLOB_CHANGED: kind(false, 412, "Read the object again; it was replaced during the read."),

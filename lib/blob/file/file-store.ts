@@ -5,6 +5,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Clock } from "../../clock.ts";
 import { TributaryError, messageOf } from "../../errors.ts";
+import { writableFolder } from "../../folders.ts";
 import type { BlobInfo, BlobStore, GetOptions, PutOptions } from "../blob-store.ts";
 import { asidePathOf, pathOf } from "./names.ts";
 import { listFolder } from "./list.ts";
@@ -32,9 +33,8 @@ export async function openFileStore(url: string, clock: Clock): Promise<BlobStor
   if (!folder || folder.startsWith("//")) {
     throw new TributaryError("CONFIG_INVALID", `'${url}' has no folder: use file:<folder>`);
   }
+  const root = writableFolder(resolve(folder));
   try {
-    await fs.mkdir(resolve(folder), { recursive: true });
-    const root = await fs.realpath(resolve(folder));
     await removeLeftovers(root, clock.nowMs());
     return new FileStore(url, root);
   } catch (error) {

@@ -1,6 +1,6 @@
-import { mkdirSync, realpathSync } from "node:fs";
 import { open, type Database, type RootDatabase } from "lmdb";
 import { messageOf, TributaryError } from "../../errors.ts";
+import { writableFolder } from "../../folders.ts";
 import type { TopicSpec } from "../../messages/topics.ts";
 import { diskFreeBytesOf, reusableBytes, type DiskFreeBytes } from "./space.ts";
 import { decodeRecord, encodeRecord, offsetOfKey, recordKey, storedBytes } from "./records.ts";
@@ -354,13 +354,7 @@ export class EmbeddedStore {
 }
 
 function claimFolder(folder: string): string {
-  let path: string;
-  try {
-    mkdirSync(folder, { recursive: true });
-    path = realpathSync(folder);
-  } catch (thrown) {
-    throw storeError(thrown, `cannot create the event log's folder ${folder}`);
-  }
+  const path = writableFolder(folder);
   if (openHere.has(path)) {
     throw new TributaryError("LOG_IN_USE", `the event log in ${path} is already open in this process`);
   }

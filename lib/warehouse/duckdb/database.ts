@@ -1,11 +1,12 @@
 import { existsSync, statSync } from "node:fs";
-import { mkdir, mkdtemp, realpath, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
 import { duckdb } from "./dialect.ts";
 import { systemClock } from "../../clock.ts";
 import { messageOf, TributaryError } from "../../errors.ts";
+import { writableFolder } from "../../folders.ts";
 import { identifier, SCHEMA } from "../sql/sql.ts";
 
 /** The name of the persistent database, whatever its file name. */
@@ -295,7 +296,7 @@ export async function rowsOf(connection: DuckDBConnection, sql: string): Promise
  */
 export async function openDatabase(path: string, options: DatabaseOptions): Promise<Database> {
   const isTemporary = path === ":memory:";
-  const file = await realFile(isTemporary ? join(await mkdtemp(join(tmpdir(), "tributary-duckdb-")), "memory") : path);
+  const file = realFile(isTemporary ? join(await mkdtemp(join(tmpdir(), "tributary-duckdb-")), "memory") : path);
   if (openFiles.has(file)) throw inUseError(file, "this process");
   const temporaryFolder = `${file}.tmp`;
   const instance = await DuckDBInstance.create(":memory:", {
@@ -334,12 +335,8 @@ export async function openDatabase(path: string, options: DatabaseOptions): Prom
   return new Database(file, instance, isTemporary ? [temporaryFolder, dirname(file)] : [temporaryFolder]);
 }
 
-/** The file's path without symbolic links. Creates its folder if needed. */
-async function realFile(path: string): Promise<string> {
-  const folder = dirname(resolve(path));
-  await mkdir(folder, { recursive: true });
-  return join(await realpath(folder), basename(path));
-}
+/** The file's path without symbolic links; makes its folder. @throws FOLDER_UNUSABLE, DISK_FULL */
+const realFile = (path: string): string => join(writableFolder(dirname(resolve(path))), basename(path));
 
 const inUseError = (file: string, by: string, cause?: unknown): TributaryError =>
   new TributaryError("WAREHOUSE_IN_USE", `duckdb:${file} is open in ${by}`, { cause });

@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test from "node:test";
+import { openBlobStore } from "../../lib/blob/open.ts";
+import { systemClock } from "../../lib/clock.ts";
+import { openEventLog } from "../../lib/event-log/open.ts";
+import { writableFolder } from "../../lib/folders.ts";
+import { openWarehouse } from "../../lib/warehouse/open.ts";
+
+/** A file stands where the folder's parent should be. */
+async function withUnusable(run: (folder: string) => Promise<void>): Promise<void> {
+  const base = await mkdtemp(join(tmpdir(), "tributary-test-"));
+  try {
+    await writeFile(join(base, "file"), "");
+    await run(join(base, "file", "folder"));
+  } finally {
+    await rm(base, { recursive: true });
+  }
+}
+
+test("a data folder that cannot be written is named, with the remedy, by every embedded adapter", () =>
+  withUnusable(async (folder) => {
+    const unusable = {
+      code: "FOLDER_UNUSABLE",
+      retryable: false,
+      message: new RegExp(`^cannot write to the folder ${folder}`),
+    };
+    await assert.rejects(async () => openEventLog(`embedded:${folder}`, { clock: systemClock }), unusable);
+    await assert.rejects(async () => openBlobStore(`file:${folder}`, {}), unusable);
+    await assert.rejects(async () => openWarehouse(`duckdb:${folder}/lake.duckdb`, { clock: systemClock }), unusable);
+  }));
+
+test("a missing data folder is created with its parents", async () => {
+  const base = await mkdtemp(join(tmpdir(), "tributary-test-"));
+  try {
+    const path = writableFolder(join(base, "a", "b"));
+    await writeFile(join(path, "file"), "");
+  } finally {
+    await rm(base, { recursive: true });
+  }
+});
