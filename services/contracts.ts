@@ -4,9 +4,9 @@ import { resolve } from "node:path";
 import type { Clock } from "../lib/clock.ts";
 import type { Contracts } from "../lib/contract/contract.ts";
 import {
-  existingFiles,
+  contractFilesReader,
   liveContracts,
-  readContractFiles,
+  orNone,
   type ContractFile,
   type ContractsChange,
   type LiveContracts,
@@ -37,7 +37,8 @@ export interface ContractsContext {
 export function openContracts({ scope, settings, clock, logger, registry }: ContractsContext): Contracts {
   const folder = resolve(settings.TRIBUTARY_CONTRACTS_DIR ?? FOLDER_DEFAULT);
   const exists = existsSync(folder);
-  const first = firstFiles(folder);
+  const read = contractFilesReader(folder);
+  const first = firstFiles(folder, read);
   const contracts = liveContracts(first);
   const faulty = contractsFaultyGauge(registry);
   const count = contracts.declared().length;
@@ -50,7 +51,7 @@ export function openContracts({ scope, settings, clock, logger, registry }: Cont
     async () => {
       try {
         // Without a folder at the start, a missing one is no news; later it is.
-        return textsOf(exists ? readContractFiles(folder) : existingFiles(folder));
+        return textsOf(exists ? read() : orNone(read));
       } catch (error) {
         return error instanceof Error ? error : new Error(String(error));
       }
@@ -72,9 +73,9 @@ export function openContracts({ scope, settings, clock, logger, registry }: Cont
   return scope.own("contracts", contracts, () => following.close());
 }
 
-function firstFiles(folder: string): ContractFile[] {
+function firstFiles(folder: string, read: () => ContractFile[]): ContractFile[] {
   try {
-    return existingFiles(folder);
+    return orNone(read);
   } catch (error) {
     throw new TributaryError("CONFIG_INVALID", `TRIBUTARY_CONTRACTS_DIR ${folder}: ${messageOf(error)}`);
   }

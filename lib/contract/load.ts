@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { parseDocument } from "yaml";
+import { systemClock } from "../clock.ts";
 import { messageOf, TributaryError } from "../errors.ts";
 import { contractSchema, defaultContract, type Contract, type ContractFault, type Contracts } from "./contract.ts";
 
@@ -27,16 +28,39 @@ export interface ContractsChange {
 }
 
 /** Reads every *.yml and *.yaml file of a folder. @throws Error if the folder or a file cannot be read */
-export function readContractFiles(folder: string): ContractFile[] {
-  const names = readdirSync(folder)
-    .filter((name) => /^[^.].*\.ya?ml$/.test(name))
-    .sort();
-  if (names.length > FILES_MAX) throw new Error(`${folder} holds more than ${FILES_MAX} contracts`);
-  return names.map((name) => {
-    const path = join(folder, name);
-    if (statSync(path).size > FILE_BYTES_MAX) throw new Error(`${path} is larger than ${FILE_BYTES_MAX} bytes`);
-    return { path, text: readFileSync(path, "utf8") };
-  });
+export const readContractFiles = (folder: string): ContractFile[] => contractFilesReader(folder)();
+
+/** As `readContractFiles`, again and again: a file that is as it was is not read again. */
+export function contractFilesReader(folder: string): () => ContractFile[] {
+  let known = new Map<string, { stamp: string; text: string }>();
+  return () => {
+    const names = readdirSync(folder)
+      .filter((name) => /^[^.].*\.ya?ml$/.test(name))
+      .sort();
+    if (names.length > FILES_MAX) throw new Error(`${folder} holds more than ${FILES_MAX} contracts`);
+    const now = new Map<string, { stamp: string; text: string }>();
+    const files = names.map((name) => {
+      const path = join(folder, name);
+      const stamp = stampOf(path);
+      const before = known.get(path);
+      const text = before && before.stamp === stamp ? before.text : readFileSync(path, "utf8");
+      if (stamp !== undefined) now.set(path, { stamp, text });
+      return { path, text };
+    });
+    known = now;
+    return files;
+  };
+}
+
+/** File times have the resolution of the kernel's tick: a younger file can change without a trace. */
+const STAMP_AGE_MS_MIN = 1_000;
+
+/** What changes whenever the file does; undefined if it is too young to tell. */
+function stampOf(path: string): string | undefined {
+  const { dev, ino, size, mtimeMs, ctimeMs } = statSync(path);
+  if (size > FILE_BYTES_MAX) throw new Error(`${path} is larger than ${FILE_BYTES_MAX} bytes`);
+  if (systemClock.nowMs() - Math.max(mtimeMs, ctimeMs) < STAMP_AGE_MS_MIN) return undefined;
+  return `${dev} ${ino} ${size} ${mtimeMs} ${ctimeMs}`;
 }
 
 /** The contracts of the files. A faulty one costs no other table anything: see `faults`. */
@@ -98,15 +122,15 @@ const invalid = (faults: readonly ContractFault[]): TributaryError => {
  * @throws CONTRACT_INVALID listing every fault of every file
  */
 export function loadContracts(folder: string): Contracts {
-  const contracts = liveContracts(existingFiles(folder));
+  const contracts = liveContracts(orNone(() => readContractFiles(folder)));
   if (contracts.faults().length > 0) throw invalid(contracts.faults());
   return contracts;
 }
 
-/** As `readContractFiles`, but a missing folder is the same as an empty one. */
-export function existingFiles(folder: string): ContractFile[] {
+/** The files, none if their folder is missing. @throws what `read` throws otherwise */
+export function orNone(read: () => ContractFile[]): ContractFile[] {
   try {
-    return readContractFiles(folder);
+    return read();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
     throw error;

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
-import { liveContracts, type ContractFile } from "../../../lib/contract/load.ts";
+import { contractFilesReader, liveContracts, type ContractFile } from "../../../lib/contract/load.ts";
 import { hasCode } from "../../../lib/errors.ts";
 
 const file = (name: string, text: string): ContractFile => ({ path: `/c/${name}.yml`, text });
@@ -65,4 +68,24 @@ test("every syntax error of a file is told, with its line", () => {
   const [fault] = liveContracts([file("t", "table: t\na: b: c\nd: [1\n")]).faults();
   assert.ok(fault!.faults.length >= 2, fault!.faults.join("\n"));
   assert.match(fault!.faults[0]!, /^\/c\/t\.yml:\d+:\d+: /);
+});
+
+test("a contract file is read again when it changes, whatever its times and its size are", () => {
+  const folder = mkdtempSync(join(tmpdir(), "tributary-test-"));
+  try {
+    const path = join(folder, "sales.yml");
+    const texts = ["table: sales # 1", "table: sales # 2", "table: sales # 3"];
+    const longAgo = new Date(0);
+    const read = contractFilesReader(folder);
+    for (const text of texts) {
+      writeFileSync(path, text);
+      utimesSync(path, longAgo, longAgo);
+      assert.deepEqual(read(), [{ path, text }]);
+      assert.deepEqual(read(), [{ path, text }]);
+    }
+    rmSync(path);
+    assert.deepEqual(read(), []);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
