@@ -52,6 +52,8 @@ export async function answersTo(trino: string, sql: string, session: Session = {
 async function runOnce(trino: string, sql: string, session: Session): Promise<Answer | Failure> {
   const headers = {
     "x-trino-user": "tributary",
+    // The resource group of commits, so that a start never waits for users' queries.
+    "x-trino-source": "tributary",
     ...(session.catalog === undefined ? {} : { "x-trino-catalog": session.catalog }),
     ...(session.schema === undefined ? {} : { "x-trino-schema": session.schema }),
   };

@@ -6,7 +6,7 @@ import { dirname, join, relative } from "node:path";
 import { describe, it } from "node:test";
 import { parse } from "yaml";
 import { TOPICS, type TopicSpec } from "../../lib/messages/topics.ts";
-import { platformSettings } from "../../lib/process/config.ts";
+import { byteSize, duration, platformSettings } from "../../lib/process/config.ts";
 import { INFRA, ROOT } from "../../scripts/stack/paths.ts";
 import { BUCKETS } from "../../scripts/stack/settings.ts";
 
@@ -26,6 +26,11 @@ interface Compose {
   services: Record<string, Service>;
   volumes: Record<string, null>;
   configs: Record<string, { content: string }>;
+}
+
+interface ResourceGroups {
+  rootGroups: { name: string; hardConcurrencyLimit: number; softMemoryLimit: string }[];
+  selectors: { user?: string; source?: string; group: string }[];
 }
 
 const read = (path: string): string => readFileSync(join(INFRA, path), "utf8");
@@ -212,13 +217,40 @@ describe("configuration files", () => {
   });
 
   it("Trino's files use only variables that compose and the local stack set", () => {
-    const files = ["trino/etc/config.properties", "trino/catalog/iceberg.properties"];
+    const files = [
+      "trino/etc/config.properties",
+      "trino/etc/resource-groups.properties",
+      "trino/etc/session-property-config.properties",
+      "trino/catalog/iceberg.properties",
+    ];
     const named = new Set(
       files.flatMap((file) => [...read(file).matchAll(/\$\{ENV:([A-Z0-9_]+)\}/g)].map((match) => match[1]!)),
     );
     assert.deepEqual([...named].sort(), Object.keys(compose.services.trino!.environment!).sort());
     const local = readFileSync(join(ROOT, "scripts", "stack", "programs", "trino.ts"), "utf8");
     for (const name of named) assert.ok(local.includes(`${name}:`), name);
+  });
+
+  it("users' queries on Trino have a group with limits, which are those of the settings", () => {
+    const groups = JSON.parse(read("trino/etc/resource-groups.json")) as ResourceGroups;
+    const groupOf = (user: string, source: string): string | undefined =>
+      groups.selectors.find((one) => (one.user ?? user) === user && (one.source ?? source) === source)?.group;
+    assert.equal(groupOf("tributary", "tributary"), "tributary");
+    assert.equal(groupOf("tributary", "tributary-query"), "users.queries");
+    assert.equal(groupOf("superset", "trino-python-client"), "users.dashboards");
+    assert.equal(groupOf("somebody", "tributary"), "users.others");
+    const users = groups.rootGroups.find(({ name }) => name === "users")!;
+    assert.ok(users.hardConcurrencyLimit <= 4 && parseFloat(users.softMemoryLimit) < 50);
+    const [limits] = JSON.parse(read("trino/etc/session-properties.json")) as [
+      { group: string; sessionProperties: Record<string, string> },
+    ];
+    assert.match("users.queries", new RegExp(`^${limits.group}$`));
+    const given = limits.sessionProperties;
+    const byDefault = (name: keyof typeof platformSettings): unknown => platformSettings[name].parse(undefined);
+    assert.equal(byteSize.parse(given["query_max_memory"]), byDefault("TRIBUTARY_TRINO_QUERY_MEMORY_MAX"));
+    assert.equal(given["query_max_memory_per_node"], given["query_max_memory"]);
+    assert.equal(byteSize.parse(given["query_max_scan_physical_bytes"]), byDefault("TRIBUTARY_TRINO_QUERY_SCAN_MAX"));
+    assert.equal(duration.parse(given["query_max_cpu_time"]), byDefault("TRIBUTARY_TRINO_QUERY_CPU_MAX"));
   });
 
   it("templates use only variables that are set", () => {

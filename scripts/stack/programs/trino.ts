@@ -76,6 +76,7 @@ export async function startTrino(context: StackContext): Promise<Started> {
       env: {
         ...context.env,
         TRINO_PORT: String(ports.trino),
+        TRINO_ETC: `${INFRA}/trino/etc`,
         TRIBUTARY_CATALOG_DRIVER: "org.sqlite.JDBC",
         TRIBUTARY_CATALOG_URL: `jdbc:sqlite:${catalog}?journal_mode=WAL&busy_timeout=20000`,
         TRIBUTARY_CATALOG_USER: "none",
