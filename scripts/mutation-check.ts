@@ -373,6 +373,38 @@ export const MUTATIONS: readonly Mutation[] = [
     to: "",
     run: test("test/services/parser/service.test.ts", "an event that only a newer version"),
   },
+  {
+    invariant: "I21",
+    what: "on Trino a query calls any function",
+    file: "lib/warehouse/trino/queries/calls.ts",
+    from: "if (!ALLOWED_FUNCTIONS.has(name)) c.refuse(`the function '${name}'`);",
+    to: "",
+    run: test("test/lib/warehouse/trino/queries/statement.test.ts", "that is not on the list is refused"),
+  },
+  {
+    invariant: "I21",
+    what: "on Trino a query reads metadata tables",
+    file: "lib/warehouse/trino/queries/relations.ts",
+    from: '!table!.includes("$")',
+    to: "true",
+    run: test("test/lib/warehouse/trino/queries/statement.test.ts", "relations of other places"),
+  },
+  {
+    invariant: "I21",
+    what: "a name that is a word of the grammar reaches Trino without quotes",
+    file: "lib/warehouse/trino/queries/cursor.ts",
+    from: 'kind === "word" && NON_RESERVED.has(value) ? identifier(text) : undefined',
+    to: "undefined",
+    run: test("test/lib/warehouse/trino/queries/statement.test.ts", "a name that is also a word"),
+  },
+  {
+    invariant: "I21",
+    what: "on DuckDB a query calls any function",
+    file: "lib/warehouse/duckdb/queries/select-guard.ts",
+    from: "!ALLOWED_FUNCTIONS.has(name.toLowerCase())",
+    to: "false",
+    run: test("test/lib/warehouse/duckdb/select-guard.test.ts", "every function that is not on a list"),
+  },
 ];
 
 function main(): void {

@@ -68,7 +68,17 @@ export function portsOf(scope: Scope, settings: PlatformSettings, clock: Clock, 
       const staging = settings.TRIBUTARY_STAGING_URL;
       const login = defined({ password: settings.TRIBUTARY_TRINO_PASSWORD, ca });
       const warn = (detail: string): void => logger.warn({ detail }, "the warehouse reports a problem");
-      const trino = { ...login, warn, ...(staging === undefined ? {} : { staging: await store(staging) }) };
+      const userQueries = {
+        memoryBytesMax: settings.TRIBUTARY_TRINO_QUERY_MEMORY_MAX,
+        scanBytesMax: settings.TRIBUTARY_TRINO_QUERY_SCAN_MAX,
+        cpuMsMax: settings.TRIBUTARY_TRINO_QUERY_CPU_MAX,
+      };
+      const trino = {
+        ...login,
+        userQueries,
+        warn,
+        ...(staging === undefined ? {} : { staging: await store(staging) }),
+      };
       const opened = await openWarehouse(urls.warehouse, { clock, trino });
       return scope.own("warehouse", opened, (warehouse) => warehouse.close());
     },

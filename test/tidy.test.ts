@@ -63,7 +63,6 @@ const MANY_PARAMETERS = new Map([
   ["lib/typing/cast.ts castDeclared", HOT],
   ["lib/typing/date-formats.ts readPiece", HOT],
   ["lib/warehouse/staging/chunk.ts fillValues", HOT],
-  ["lib/warehouse/trino/client/client.ts Statement.constructor", WAREHOUSE],
   ["lib/warehouse/trino/commit/commit.ts mergeAnyPartitions", WAREHOUSE],
   ["lib/warehouse/trino/maintenance/maintain.ts maintainTable", WAREHOUSE],
   ["services/committer/commit/dead-letter.ts deadLetterOf", PLAIN],

@@ -159,6 +159,13 @@ export const platformSettings = {
   TRIBUTARY_KAFKA_USERNAME: z.string().optional(),
   TRIBUTARY_KAFKA_PASSWORD: z.string().optional(),
   TRIBUTARY_TRINO_PASSWORD: z.string().optional().describe("password for TRIBUTARY_WAREHOUSE_URL; needs TLS"),
+  TRIBUTARY_TRINO_QUERY_MEMORY_MAX: byteSize
+    .prefault("512MB")
+    .describe("memory of one user's query on Trino, on each node and in total"),
+  TRIBUTARY_TRINO_QUERY_SCAN_MAX: byteSize.prefault("16GB").describe("bytes that one user's query on Trino may scan"),
+  TRIBUTARY_TRINO_QUERY_CPU_MAX: duration
+    .prefault("4m")
+    .describe("CPU time of one user's query on Trino, over all nodes and threads"),
 } as const;
 
 /** How much of a table's history is kept. The table's writer applies these settings. */

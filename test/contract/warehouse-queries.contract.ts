@@ -112,6 +112,43 @@ export function queryContract(opened: Opened): void {
       assert.ok(!(await opened.warehouse.tables()).includes("stolen"));
     });
 
+    test("the same is refused, with the same code, on every warehouse", async () => {
+      const { name } = await filled();
+      const refused: [code: string, statements: string[]][] = [
+        [
+          "QUERY_NOT_READ_ONLY",
+          [
+            "",
+            "-- nothing",
+            "SELECT 1; SELECT 2",
+            `INSERT INTO ${name} (id) VALUES (9)`,
+            `EXPLAIN ANALYZE DELETE FROM ${name}`,
+            "SELECT no_such_function(1)",
+            `SELECT "no_such_function"(id) FROM ${name}`,
+            "SELECT no_such_function /* x */ (1)",
+            `WITH q AS (SELECT no_such_function(id) FROM ${name}) SELECT * FROM q`,
+            `SELECT (SELECT max(no_such_function(id)) FROM ${name})`,
+            `EXPLAIN SELECT no_such_function(1)`,
+            `SELECT * FROM ${name} ORDER BY no_such_function(1)`,
+          ],
+        ],
+        [
+          "QUERY_FAILED",
+          ["SELECT 'a", 'SELECT "a', "SELECT (1", `SELECT * FROM ${name} WHERE`, "SELECT CAST(1 AS no_such_type)"],
+        ],
+      ];
+      for (const [code, statements] of refused)
+        for (const sql of statements) assert.equal(await codeOf(sql), code, sql);
+      for (const sql of [
+        "SELECT * FROM other.things",
+        `SELECT * FROM ${name}, other.things`,
+        "SELECT * FROM other.a.b",
+      ])
+        assert.match(await codeOf(sql), /^QUERY_NOT_(READ_ONLY|ALLOWED)$/, sql);
+      const literals = `SELECT 'no_such_function(1)', "name" FROM ${name} WHERE name <> 'DROP TABLE x; query (1).csv' ORDER BY id`;
+      assert.deepEqual((await opened.warehouse.query(literals, LIMITS)).rows.length, 2);
+    });
+
     const slow = "SELECT count(*) FROM (SELECT * FROM endless a, endless b, endless c WHERE a.x * b.x + c.x = -1) q";
     const endless = `WITH endless AS (SELECT x FROM UNNEST(${sequence(10_000)}) u (x)) ${slow}`;
 

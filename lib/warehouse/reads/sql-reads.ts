@@ -4,7 +4,7 @@ import { rejectRecords } from "./reject-records.ts";
 import type { SqlReader } from "./sql-reader.ts";
 import { freshness, maintenanceRuns, rowCount } from "./tables.ts";
 
-/** The reads of a warehouse. They run through its own `query`, under the limits of users' queries. */
+/** The reads of a warehouse. `reader` runs them as they are: they pass no filter of users' queries. */
 export function sqlReads(reader: SqlReader): WarehouseReads {
   return {
     files: fileRecords(reader),

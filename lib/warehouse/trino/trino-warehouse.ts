@@ -13,7 +13,8 @@ import { RecordedOffsets } from "./commit/recorded-offsets.ts";
 import { currentSnapshot } from "./commit/snapshot.ts";
 import { appendRows, TrinoLedger } from "./ledger.ts";
 import { healthOf, maintainTable } from "./maintenance/maintain.ts";
-import { readOnlyStatement, runQuery } from "./query.ts";
+import { internalQuery, LIMITS_DEFAULT, userQuery, type UserQueryLimits } from "./queries/run.ts";
+import { checkedStatement } from "./queries/statement.ts";
 import { BaseSnapshots } from "./commit/base-snapshots.ts";
 import { ParquetSpill } from "../staging/parquet-spill.ts";
 import { MemoryBudget, TrinoStage, type StageShared } from "./commit/stage.ts";
@@ -71,6 +72,8 @@ export interface TrinoOptions {
    * without a rewrite. The default is 20,000. Infinity disables add files.
    */
   adoptRowsMin?: number;
+  /** The limits of each user's query; the default is LIMITS_DEFAULT. */
+  userQueries?: UserQueryLimits;
   /**
    * Receives warnings about problems that do not stop the work: an untested server version, a failed
    * clean-up.
@@ -137,6 +140,7 @@ class TrinoWarehouse implements Warehouse {
   readonly #client: TrinoClient;
   readonly #clock: Clock;
   readonly #reader: SqlReader;
+  readonly #userQueries: UserQueryLimits;
   readonly #tables: TrinoTables;
   readonly #context: CommitContext;
   readonly #ledger: TrinoLedger;
@@ -155,10 +159,14 @@ class TrinoWarehouse implements Warehouse {
     this.url = url;
     this.#reader = {
       dialect: trino,
-      query: (sql, options) => this.query(sql, options),
+      query: async (sql, options) => {
+        await this.#prepare();
+        return internalQuery(this.#client, this.#target.schema, sql, options);
+      },
       describe: (table) => this.describe(table),
     };
     this.reads = sqlReads(this.#reader);
+    this.#userQueries = options.userQueries ?? LIMITS_DEFAULT;
     this.#target = { ...targetOf(url, password), ...(ca ? { ca } : {}) };
     this.#clock = clock;
     this.#warn = warn;
@@ -235,9 +243,9 @@ class TrinoWarehouse implements Warehouse {
   }
 
   async query(sql: string, options: QueryOptions): Promise<QueryResult> {
-    readOnlyStatement(sql);
+    const checked = checkedStatement(sql, this.#target);
     await this.#prepare();
-    return runQuery(this.#client, this.#target, sql, options);
+    return userQuery(this.#client, checked, options, this.#userQueries);
   }
 
   measure(
@@ -245,7 +253,10 @@ class TrinoWarehouse implements Warehouse {
     checks: readonly TableCheck[],
     limits: ReadLimits & { nowMs: number },
   ): Promise<CheckMeasurements> {
-    return measure(this.#reader, table, checks, limits);
+    // SQL of a contract is users' SQL, so it runs in the same way as users' queries.
+    const isCustom = checks.some(({ type }) => type === "custom_sql");
+    const reader = isCustom ? { ...this.#reader, query: this.query.bind(this) } : this.#reader;
+    return measure(reader, table, checks, limits);
   }
 
   async health(table: string): Promise<TableHealth> {

@@ -20,6 +20,8 @@ export interface TrinoTarget {
 }
 
 export interface StatementOptions {
+  /** What Trino's resource groups tell statements apart by. The default is `tributary`. */
+  source?: string;
   /** Session properties for this statement only. */
   session?: Readonly<Record<string, string>>;
   /** The client cancels the statement after this time. The default is 10 minutes. */
@@ -102,7 +104,8 @@ export class TrinoClient {
     // every statement in it.
     options.signal?.addEventListener("abort", stop);
     if (options.signal?.aborted) stop();
-    const statement = new Statement(this.#target, this.#agents, this.#clock, options.session ?? {}, stopping.signal);
+    const connection = connectionOptions(this.#target, options);
+    const statement = new Statement(connection, this.#agents, this.#clock, stopping.signal);
     try {
       return await statement.run(sql, options);
     } catch (thrown) {
@@ -147,16 +150,15 @@ class Statement {
   #charsRead = 0;
 
   constructor(
-    target: TrinoTarget,
+    connection: ConnectionOptions & { server: string },
     agents: Required<Pick<HttpSettings, "httpAgent" | "httpsAgent">>,
     clock: Clock,
-    session: Readonly<Record<string, string>>,
     stop: AbortSignal,
   ) {
-    this.#server = target.server;
+    this.#server = connection.server;
     this.#clock = clock;
     this.#stop = stop;
-    this.#trino = Trino.create(connectionOptions(target, session));
+    this.#trino = Trino.create(connection);
     this.#http = (this.#trino as unknown as { client: { clientConfig: HttpSettings } }).client.clientConfig;
     const transformResponse = (body: unknown): unknown => this.#read(body);
     Object.assign(this.#http, { ...agents, timeout: POLL_TIMEOUT_MS, signal: stop, transformResponse });
@@ -231,19 +233,22 @@ class Statement {
   }
 }
 
-function connectionOptions(target: TrinoTarget, session: Readonly<Record<string, string>>): ConnectionOptions {
+function connectionOptions(
+  target: TrinoTarget,
+  { session = {}, source = "tributary" }: StatementOptions,
+): ConnectionOptions & { server: string } {
   // trino-client joins the properties into a header without encoding them.
   const encoded = Object.fromEntries(Object.entries(session).map(([key, value]) => [key, encodeURIComponent(value)]));
   return {
     server: target.server,
     catalog: target.catalog,
     schema: target.schema,
-    source: "tributary",
+    source,
     session: encoded,
     ...(target.password === undefined ? {} : { auth: new BasicAuth(target.user, target.password) }),
     extraHeaders: {
       "X-Trino-User": target.user,
-      "X-Trino-Client-Tags": "tributary",
+      "X-Trino-Client-Tags": source,
       "X-Trino-Time-Zone": "UTC",
       // Without this capability Trino truncates timestamps to milliseconds.
       "X-Trino-Client-Capabilities": "PARAMETRIC_DATETIME",

@@ -11,8 +11,6 @@ import type { TrinoClient } from "../../../../lib/warehouse/trino/client/client.
 import { changesOf, snapshotOf } from "../../../../lib/warehouse/trino/commit/snapshot.ts";
 import { guardedMerge } from "../../../../lib/warehouse/trino/commit/merge.ts";
 import { logicalName, physicalName, withPhysicalNames } from "../../../../lib/warehouse/trino/names.ts";
-import { assertOwn, doubtfulQuery, readOnlyStatement } from "../../../../lib/warehouse/trino/query.ts";
-import { tokensOf } from "../../../../lib/warehouse/sql/tokenizer.ts";
 import { groupBatches, stagedColumnsOf } from "../../../../lib/warehouse/staging/batch-groups.ts";
 import { inlineSelect, valuesSelect } from "../../../../lib/warehouse/trino/commit/row-selects.ts";
 import { partitioningIn, partitionTexts } from "../../../../lib/warehouse/trino/tables.ts";
@@ -324,119 +322,5 @@ describe("names and targets", () => {
       "WITH (\n   format = 'PARQUET',\n   partitioning = ARRAY['day','month(at)','bucket(id, 16)'],\n   x = 1\n)";
     assert.deepEqual(partitioningIn(created), partitioning);
     assert.deepEqual(partitioningIn("WITH (format = 'PARQUET')"), []);
-  });
-});
-
-describe("queries stay in their schema", () => {
-  test("by its names alone a query is ours, or Trino is asked about it", () => {
-    for (const sql of [
-      "SELECT 1",
-      "SELECT id, 1.5, 'system.runtime.x' FROM sales -- system.runtime.queries",
-      'SELECT * FROM "own"."sales" WHERE own.sales > 1',
-      "SELECT * FROM lakehouse.sales",
-      "EXPLAIN SELECT id FROM own.sales",
-      "SELECT * FROM information_schema.tables",
-      "SHOW TABLES",
-      "SHOW TABLES FROM own LIKE 'a%'",
-      "SHOW COLUMNS FROM own.sales",
-      "SHOW CREATE TABLE sales",
-      "DESCRIBE own.sales",
-    ]) {
-      assert.equal(doubtfulQuery(sql, "own"), undefined, sql);
-    }
-    for (const [sql, query = sql] of [
-      ["SELECT s.id FROM sales s"],
-      ["SELECT * FROM other.sales"],
-      ["SELECT * FROM system . /* x */ runtime . queries"],
-      ["SELECT * FROM own.sales.part"],
-      ['TABLE "system".runtime.queries'],
-      ["EXPLAIN /* x */ (TYPE IO) SELECT * FROM a.b", "SELECT * FROM a.b"],
-      ["EXPLAIN ANALYZE VERBOSE SELECT * FROM a.b.c", "SELECT * FROM a.b.c"],
-    ] as const) {
-      assert.equal(doubtfulQuery(sql, "own"), query);
-    }
-  });
-
-  test("what is not ours is neither shown nor described", () => {
-    for (const sql of [
-      "SHOW CATALOGS",
-      "SHOW TABLES FROM other",
-      "DESC other.t",
-      "EXPLAIN SHOW SCHEMAS",
-      "SHOW CREATE SCHEMA own",
-    ]) {
-      assert.throws(() => doubtfulQuery(sql, "own"), { code: "QUERY_NOT_ALLOWED" }, sql);
-    }
-  });
-
-  test("a plan that reads other tables is refused by their name", () => {
-    const plan = (...names: string[]) =>
-      JSON.stringify({
-        inputTableColumnInfos: names.map((name) => {
-          const [catalog, schema, table] = name.split(".");
-          return { table: { catalog, schemaTable: { schema, table } } };
-        }),
-      });
-    const own = { catalog: "iceberg", schema: "own" };
-    assertOwn(plan(), own);
-    assertOwn(plan("iceberg.own.sales", "iceberg.own.sales$files", "iceberg.information_schema.tables"), own);
-    for (const name of [
-      "system.runtime.queries",
-      "other.own.sales",
-      "iceberg.own_staging.stage",
-      "other.information_schema.tables",
-    ]) {
-      assert.throws(() => assertOwn(plan("iceberg.own.sales", name), own), { code: "QUERY_NOT_ALLOWED" }, name);
-    }
-  });
-});
-
-describe("read-only statements", () => {
-  test("comments, strings and quoted names hide nothing", () => {
-    assert.deepEqual(tokensOf("sel /* x */ 'a;''b' -- c\n \"d;e\" (1.5)"), [
-      "SEL",
-      "'a;''b'",
-      '"d;e"',
-      "(",
-      "1.5",
-      ")",
-    ]);
-  });
-
-  test("what reads is let through without its semicolon", () => {
-    for (const sql of [
-      "SELECT 1",
-      "(SELECT 1) UNION SELECT 2",
-      "with a as (select 1) select * from a",
-      "VALUES 1",
-      "SHOW CREATE TABLE t",
-      "DESC t",
-      "EXPLAIN SELECT 1",
-      "EXPLAIN (TYPE IO, FORMAT JSON) SELECT 1",
-      "EXPLAIN ANALYZE SELECT 1",
-      "EXPLAIN ANALYZE VERBOSE WITH a AS (SELECT 1) SELECT * FROM a",
-      "SELECT * FROM TABLE(sequence(start => 1, stop => 3))",
-      "SELECT ';' AS \"a;b\"",
-    ]) {
-      assert.equal(readOnlyStatement(`${sql} ;\n`), sql);
-    }
-  });
-
-  test("the rest is refused", () => {
-    for (const sql of [
-      "",
-      "-- only a comment",
-      "INSERT INTO t VALUES 1",
-      "EXPLAIN ANALYZE INSERT INTO t VALUES 1",
-      "EXPLAIN ANALYZE VERBOSE DELETE FROM t",
-      "explain /* */ analyze verbose -- x\n delete from t",
-      "SELECT 1; SELECT 2",
-      "SELECT * FROM TABLE(other.system.query(query => 'x'))",
-      'SELECT * FROM TABLE("raw_query"(x => 1))',
-      "CALL system.x()",
-    ]) {
-      assert.throws(() => readOnlyStatement(sql), { code: "QUERY_NOT_READ_ONLY" }, sql);
-    }
-    assert.throws(() => readOnlyStatement("SELEKT 1"), { code: "QUERY_FAILED" });
   });
 });

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { after, describe, test } from "node:test";
 import { systemClock } from "../../../../lib/clock.ts";
 import { TrinoClient } from "../../../../lib/warehouse/trino/client/client.ts";
+import { internalQuery, userQuery } from "../../../../lib/warehouse/trino/queries/run.ts";
 import type { CommitReceipt } from "../../../../lib/warehouse/warehouse.ts";
 import { columns, reject, type Row } from "../../../support/rows.ts";
 import { assertCounts, READ_ALL, TestTable } from "../../../support/test-table.ts";
@@ -59,6 +60,35 @@ describe("trino client against a server of the test's own", () => {
     const [first] = await Promise.all([client.run("SELECT 1", { session: { x: "a b" } }), client.run("SELECT 1")]);
     assert.deepEqual(first.rows, [[1]]);
     assert.ok(seen.includes("x=a%20b") && seen.includes(""));
+  });
+
+  test("a user's query has a source and limits of its own; an internal one has its time only", async (t) => {
+    const seen: Record<string, string>[] = [];
+    const { client, close } = await fakeTrino((request, response, url) => {
+      if (request.method === "GET") return page(response, { columns: [{ name: "a", type: "bigint" }], data: [[1]] });
+      const { "x-trino-source": source, "x-trino-client-tags": tags, "x-trino-session": session } = request.headers;
+      seen.push({ source: String(source), tags: String(tags), session: decodeURIComponent(String(session)) });
+      page(response, { nextUri: `${url}/next` });
+    });
+    t.after(close);
+    const options = { rowsMax: 1, timeoutMs: 1_500 };
+    const limits = { memoryBytesMax: 1_000_000, scanBytesMax: 2_000_000, cpuMsMax: 3_000 };
+    assert.deepEqual((await userQuery(client, "SELECT 1", options, limits)).rows, [[1]]);
+    await internalQuery(client, "s", "SELECT 1", options);
+    const times = ["query_max_run_time=2s", "query_max_execution_time=2s", "query_max_planning_time=2s"];
+    const own = [
+      "query_max_cpu_time=3000ms",
+      "query_max_memory=1000000B",
+      "query_max_memory_per_node=1000000B",
+      "query_max_scan_physical_bytes=2000000B",
+    ];
+    assert.deepEqual(
+      seen.map(({ source, tags, session }) => [source, tags, session!.split(/,\s*/)]),
+      [
+        ["tributary-query", "tributary-query", [...times, ...own]],
+        ["tributary", "tributary", times],
+      ],
+    );
   });
 
   test("errors throw, also in the very first page", async (t) => {

@@ -1,0 +1,107 @@
+import { TributaryError } from "../../../errors.ts";
+import type { StatementOptions, TrinoClient } from "../client/client.ts";
+import { trinoFailureOf } from "../client/errors.ts";
+import { withPhysicalNames } from "../names.ts";
+import { resultValue } from "../values.ts";
+import type { QueryOptions, QueryResult } from "../../warehouse.ts";
+
+/** The limits of one user's query, beside its time. Trino ends a query that exceeds one. */
+export interface UserQueryLimits {
+  /** On each node, and in total. */
+  memoryBytesMax: number;
+  scanBytesMax: number;
+  /** Sum over all nodes and threads. */
+  cpuMsMax: number;
+}
+
+const MIB = 1024 * 1024;
+export const LIMITS_DEFAULT: UserQueryLimits = {
+  memoryBytesMax: 512 * MIB,
+  scanBytesMax: 16 * 1024 * MIB,
+  cpuMsMax: 240_000,
+};
+
+/**
+ * Maximum size of a result in characters of JSON. The client cuts off the rest, whatever the number of rows,
+ * because a single row may be very wide.
+ */
+const RESULT_CHARS_MAX = 256 * MIB;
+
+/**
+ * Runs a statement that `checkedStatement` has returned, under the limits and in the resource group of users'
+ * queries (infra/trino/etc/resource-groups.json).
+ * @throws QUERY_FAILED, QUERY_TIMEOUT, OVERLOADED
+ */
+export function userQuery(
+  client: TrinoClient,
+  checked: string,
+  options: QueryOptions,
+  limits: UserQueryLimits,
+): Promise<QueryResult> {
+  const memory = `${limits.memoryBytesMax}B`;
+  const session = {
+    query_max_cpu_time: `${limits.cpuMsMax}ms`,
+    query_max_memory: memory,
+    query_max_memory_per_node: memory,
+    query_max_scan_physical_bytes: `${limits.scanBytesMax}B`,
+  };
+  return ask(client, checked, options, { source: "tributary-query", session });
+}
+
+/**
+ * Runs a SELECT that Tributary builds (ledger, rejects, counts, check measurements). It passes no filter and
+ * never waits for a user's query.
+ * @throws QUERY_FAILED, QUERY_TIMEOUT
+ */
+export function internalQuery(
+  client: TrinoClient,
+  schema: string,
+  sql: string,
+  options: QueryOptions,
+): Promise<QueryResult> {
+  return ask(client, withPhysicalNames(sql, schema), options, {});
+}
+
+async function ask(
+  client: TrinoClient,
+  statement: string,
+  { timeoutMs, rowsMax, signal }: QueryOptions,
+  { session, ...kind }: Pick<StatementOptions, "session" | "source">,
+): Promise<QueryResult> {
+  const seconds = `${Math.max(1, Math.ceil(timeoutMs / 1000))}s`;
+  const times = { query_max_run_time: seconds, query_max_execution_time: seconds, query_max_planning_time: seconds };
+  try {
+    const { columns, rows, truncated } = await client.run(statement, {
+      ...kind,
+      session: { ...times, ...session },
+      timeoutMs,
+      rowsMax,
+      pageCharsMax: RESULT_CHARS_MAX,
+      ...(signal ? { signal } : {}),
+    });
+    return {
+      columns: columns.map(({ name, type }) => ({ name, type: type.toLowerCase() })),
+      rows: rows.map((row) => row.map((value, index) => resultValue(columns[index]!.type, value))),
+      truncated,
+    };
+  } catch (thrown) {
+    throw queryError(thrown);
+  }
+}
+
+/**
+ * Converts a query's failure to a QUERY_ error. It does not change an error that the query did not cause.
+ */
+export function queryError(thrown: unknown): unknown {
+  if (!(thrown instanceof TributaryError)) return thrown;
+  if (thrown.code === "WAREHOUSE_TIMEOUT")
+    return new TributaryError("QUERY_TIMEOUT", thrown.message, { cause: thrown });
+  const failure = trinoFailureOf(thrown);
+  if (failure?.errorName === "QUERY_QUEUE_FULL")
+    return new TributaryError("OVERLOADED", failure.message, { cause: thrown });
+  const isOwn = failure?.errorType === "USER_ERROR" || failure?.errorType === "INSUFFICIENT_RESOURCES";
+  if (failure && (isOwn || thrown.code === "WAREHOUSE_FAILED" || thrown.code === "WAREHOUSE_LIMIT")) {
+    return new TributaryError("QUERY_FAILED", failure.message, { cause: thrown });
+  }
+  return thrown;
+}
