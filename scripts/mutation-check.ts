@@ -243,7 +243,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: "services/committer/commit/commit.ts",
     from: "if (stage.rowCount === 0) fileColumns",
     to: "if (stage.rowCount < 0) fileColumns",
-    run: test("test/services/committer/commit/published-columns.test.ts", "no row loads"),
+    run: test("test/services/committer/commit/published-columns.test.ts", "without a loaded row"),
   },
   {
     invariant: "I15",

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { test } from "node:test";
 import { MUTATIONS } from "../../scripts/mutation-check.ts";
 
@@ -28,3 +29,22 @@ test("the snippet of every mutation in scripts/mutation-check.ts occurs exactly 
     assert.equal(text(file).split(from).length, 2, `${what}: the snippet does not occur exactly once in ${file}`);
   }
 });
+
+test("every mutation names a test that exists", () => {
+  for (const { run, what } of MUTATIONS) {
+    const file = run.find((argument) => argument.startsWith("test/"))!;
+    const name = run.find((argument) => argument.startsWith(PATTERN))?.slice(PATTERN.length) ?? "";
+    // Before a colon stands a value that the test fills in, such as the write mode.
+    const words = name.split(": ").at(-1)!;
+    assert.ok(testsOf(file).includes(words), `${what}: ${file} has no test '${name}'`);
+  }
+});
+
+const PATTERN = "--test-name-pattern=";
+
+/** The text of a test file, and of the files that register tests for it, such as a port's contract. */
+const testsOf = (file: string): string => {
+  const own = text(file);
+  const registered = [...own.matchAll(/from "\.\/([\w-]+\.contract\.ts)"/g)];
+  return own + registered.map(([, name]) => testsOf(`${dirname(file)}/${name}`)).join("\n");
+};
