@@ -49,7 +49,7 @@ test("opens file:<folder> and file:///folder, creates the folder, and refuses ot
   await assert.rejects(openBlobStore("ftp://x/y"), failsWith("URL_SCHEME_UNKNOWN"));
   await assert.rejects(openBlobStore(folder), failsWith("URL_SCHEME_UNKNOWN"));
   await writeFile(`${folder}/file`, "");
-  await assert.rejects(openBlobStore(`file:${folder}/file`), failsWith("BLOB_UNAVAILABLE"));
+  await assert.rejects(openBlobStore(`file:${folder}/file`), failsWith("FOLDER_UNUSABLE"));
 });
 
 test("ordinary keys map to ordinary file names and back", async (context) => {

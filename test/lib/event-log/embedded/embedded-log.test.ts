@@ -113,7 +113,7 @@ test("openEventLog: unknown schemes and unusable folders are refused", async (t)
   }
   await writeFile(join(folder, "file"), "");
   await assert.rejects(openEventLog(`embedded:${folder}/file`, { clock: systemClock }), (error) =>
-    hasCode(error, "LOG_UNAVAILABLE"),
+    hasCode(error, "FOLDER_UNUSABLE"),
   );
   await mkdir(join(folder, "with.dots and spaces"));
   const log = await openEventLog(`embedded:${folder}/with.dots and spaces`, { clock: systemClock });
