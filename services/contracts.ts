@@ -19,7 +19,9 @@ import { contractsFaultyGauge, type Registry } from "../lib/process/metrics.ts";
 import type { Scope } from "../lib/process/scope.ts";
 
 const FOLDER_DEFAULT = "contracts";
-const POLL_MS = 1_000;
+const POLL_MS_MIN = 1_000;
+/** Looking at one file takes about a hundredth of it. */
+const POLL_MS_PER_FILE = 1;
 
 export interface ContractsContext {
   scope: Scope;
@@ -59,7 +61,7 @@ export function openContracts({ scope, settings, clock, logger, registry }: Cont
     textsOf(first),
     {
       clock,
-      everyMs: POLL_MS,
+      everyMs: Math.max(POLL_MS_MIN, first.length * POLL_MS_PER_FILE),
       take: (texts) => {
         report(contracts.take(filesOf(texts)), contracts, logger);
         faulty.set(contracts.faults().length);

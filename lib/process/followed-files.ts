@@ -4,12 +4,8 @@ import { messageOf } from "../errors.ts";
 
 const FILE_BYTES_MAX = 1024 * 1024;
 
-/** Reading may take this share of the time at most: a folder can hold thousands of files. */
-const READING_SHARE_MAX = 0.02;
-
 export interface FollowOptions {
   clock: Clock;
-  /** Minimum pause between two reads. */
   everyMs: number;
   /** Applies the new contents. If it throws, it must have changed nothing. */
   take: (contents: readonly string[]) => void;
@@ -37,11 +33,8 @@ export function followContents(
   const stopping = new AbortController();
   let known = stateOf(first);
   let seen = known;
-  let pauseMs = everyMs;
   const poll = async (): Promise<void> => {
-    const startedMs = clock.monotonicMs();
     const found = await read();
-    pauseMs = Math.max(everyMs, (clock.monotonicMs() - startedMs) / READING_SHARE_MAX);
     const state = stateOf(found);
     const settled = state === seen;
     seen = state;
@@ -56,7 +49,7 @@ export function followContents(
   };
   const loop = async (): Promise<void> => {
     for (;;) {
-      await clock.sleep(pauseMs, stopping.signal);
+      await clock.sleep(everyMs, stopping.signal);
       if (stopping.signal.aborted) return;
       await poll();
     }
