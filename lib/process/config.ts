@@ -91,9 +91,6 @@ export const count = numberText("a whole number of at least 1").int().min(1);
 export const share = numberText("a number from 0 to 1").min(0).max(1);
 export const flag = z.enum(["true", "false", "1", "0"]).transform((text) => text === "true" || text === "1");
 
-/** A default as it would be written in the environment. */
-const text = (value: string) => value;
-
 const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 
 /** A URL that can appear in messages and so must not contain a password. */
@@ -108,7 +105,7 @@ const place = z.string().refine((url) => !/^[a-z0-9+.-]+:\/\/[^/?#]*:[^/?#]*@/i.
 export const platformSettings = {
   TRIBUTARY_DATA_DIR: z.string().default(".tributary").describe("data folder of the embedded adapters"),
   TRIBUTARY_DISK_FREE_MIN: byteSize
-    .prefault(text("1GB"))
+    .prefault("1GB")
     .describe(
       "uploads that would leave less free space on the volume of the blob store or the embedded event log are " +
         "refused; rows stop in the embedded log at half of it",
@@ -167,6 +164,9 @@ export const platformSettings = {
     .prefault("4m")
     .describe("CPU time of one user's query on Trino, over all nodes and threads"),
 } as const;
+
+/** A default as it would be written in the environment. */
+const text = (value: string) => value;
 
 /** How much of a table's history is kept. The table's writer applies these settings. */
 export const retentionSettings = {

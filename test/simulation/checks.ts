@@ -132,7 +132,10 @@ function checkOutcomes(world: World, table: string): void {
   }
 }
 
-/** I18: a dropped version is one file version, whoever publishes it. In other tables it may cover a late one. */
+/**
+ * I18: a dropped version is one file version, also if two gateways publish it. In other tables it may cover
+ * a late one.
+ */
 function checkDrops(world: World, table: string): void {
   if (contractOf(table).writeMode !== "append") return;
   const ids = new Map<string, Set<string>>();

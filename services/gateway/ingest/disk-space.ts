@@ -21,5 +21,5 @@ export async function assertDiskSpace(
 function refuseBelow(neededBytes: number, place: string, freeBytes: number | undefined): void {
   if (freeBytes === undefined || freeBytes >= neededBytes) return;
   const what = `${place} has ${freeBytes} bytes free and needs ${neededBytes}`;
-  throw new TributaryError("DISK_FULL", `${what}, of which TRIBUTARY_DISK_FREE_MIN must stay free`);
+  throw new TributaryError("DISK_FULL", `${what}; TRIBUTARY_DISK_FREE_MIN of them must stay free`);
 }

@@ -52,5 +52,5 @@ export const LAMBDA_FUNCTIONS = names("all_match any_match array_sort filter map
 /** Table functions. `sequence` makes numbers, `exclude_columns` reads a relation that is checked itself. */
 export const TABLE_FUNCTIONS = names("exclude_columns sequence");
 
-/** The tables of `information_schema` that describe tables. The others tell of users and roles. */
+/** The tables of `information_schema` that describe tables. The others describe users and roles. */
 export const INFORMATION_TABLES = names("columns schemata tables views");

@@ -1,5 +1,6 @@
 import { ALLOWED_FUNCTIONS, LAMBDA_FUNCTIONS } from "./allowed.ts";
 import type { Cursor } from "./cursor.ts";
+import { nameOf } from "./tokens.ts";
 import { filter, orderBy, over } from "./windows.ts";
 
 /** Largest length that a query may ask of a text, and the longest text that may replace a match. */
@@ -13,8 +14,7 @@ export const isCall = (c: Cursor): boolean => c.isName() && c.isSymbol("(", 1);
  * @throws QUERY_NOT_READ_ONLY that names the function
  */
 export function call(c: Cursor): void {
-  const { kind, value } = c.peek();
-  const name = (kind === "quoted" ? value : c.peek().text).toLowerCase();
+  const name = nameOf(c.peek());
   if (!ALLOWED_FUNCTIONS.has(name)) c.refuse(`the function '${name}'`);
   c.take();
   c.parenthesized(() => {

@@ -2,7 +2,7 @@ import { TributaryError } from "../../../errors.ts";
 import { identifier } from "../../sql/sql.ts";
 import { physicalName } from "../names.ts";
 import { CONTINUES, NON_RESERVED, RESERVED } from "./keywords.ts";
-import { syntaxError, tokensOf, type Token } from "./tokens.ts";
+import { nameOf, syntaxError, tokensOf, type Token } from "./tokens.ts";
 
 /** The catalog and schema of the tables that a query may read. Trino keeps both in lower case. */
 export interface OwnSchema {
@@ -128,7 +128,7 @@ export class Cursor {
   name(instead?: string): string {
     if (!this.isName()) this.fail("a name");
     const { kind, text, value } = this.peek();
-    const name = kind === "quoted" ? value.toLowerCase() : text.toLowerCase();
+    const name = nameOf(this.peek());
     if (name === "" || name.includes("\0")) this.fail("a name");
     const stored = instead ?? physicalName(name);
     if (stored !== name) this.take(identifier(stored));

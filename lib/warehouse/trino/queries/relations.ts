@@ -2,6 +2,7 @@ import { TributaryError } from "../../../errors.ts";
 import { SCHEMA } from "../../sql/sql.ts";
 import { INFORMATION_TABLES, TABLE_FUNCTIONS } from "./allowed.ts";
 import type { Cursor } from "./cursor.ts";
+import { nameOf } from "./tokens.ts";
 
 const JOINS = ["CROSS", "NATURAL", "INNER", "LEFT", "RIGHT", "FULL", "JOIN"];
 
@@ -70,8 +71,7 @@ export function tableName(c: Cursor): void {
   if (!c.isName()) c.fail("a table");
   const found: string[] = [];
   for (let ahead = 0; c.isName(ahead); ahead += 2) {
-    const { kind, text, value } = c.peek(ahead);
-    found.push((kind === "quoted" ? value : text).toLowerCase());
+    found.push(nameOf(c.peek(ahead)));
     if (!c.isSymbol(".", ahead + 1)) break;
   }
   if (c.isSymbol("(", found.length * 2 - 1)) c.refuse(`the table function '${found.join(".")}'`);
@@ -88,8 +88,7 @@ export function tableName(c: Cursor): void {
 
 /** Takes the call inside `TABLE(…)`. */
 function tableFunction(c: Cursor): void {
-  const { kind, value, text } = c.peek();
-  const name = (kind === "quoted" ? value : text).toLowerCase();
+  const name = nameOf(c.peek());
   if (!TABLE_FUNCTIONS.has(name) || !c.isSymbol("(", 1)) c.refuse(`the table function '${name}'`);
   c.take();
   c.parenthesized(() => {

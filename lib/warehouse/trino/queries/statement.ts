@@ -5,7 +5,7 @@ import { expression } from "./expressions.ts";
 import { OTHER_STATEMENTS } from "./keywords.ts";
 import { tableName } from "./relations.ts";
 import { query } from "./select.ts";
-import { tokensOf } from "./tokens.ts";
+import { nameOf, tokensOf } from "./tokens.ts";
 
 const RULES: Rules = { expression, query };
 const EXPLAIN_OPTIONS = new Map([
@@ -70,8 +70,7 @@ function show(c: Cursor): void {
 }
 
 function ownSchema(c: Cursor): void {
-  const { kind, text, value } = c.peek();
-  const name = (kind === "quoted" ? value : text).toLowerCase();
+  const name = nameOf(c.peek());
   if ((name !== c.own.schema && name !== SCHEMA) || c.isSymbol(".", 1)) throw notShown();
   c.name(c.own.schema);
 }

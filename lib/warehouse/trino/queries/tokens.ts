@@ -54,6 +54,9 @@ function valueOf(kind: Token["kind"], text: string): string {
   return kind === "quoted" ? text.slice(1, -1).replaceAll('""', '"') : text;
 }
 
+/** The name that a word or a quoted name stands for. Trino's names do not depend on case. */
+export const nameOf = ({ kind, text, value }: Token): string => (kind === "quoted" ? value : text).toLowerCase();
+
 function matchAt(pattern: RegExp, sql: string, at: number): string | undefined {
   pattern.lastIndex = at;
   return pattern.exec(sql)?.[0];

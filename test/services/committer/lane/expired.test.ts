@@ -1,4 +1,4 @@
-/** Rows that expire in the log before the committer read them: their files end visibly, in order, and the table continues. */
+/** Rows that expire before the committer read them: their files end visibly, in order; the table continues. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hasCode, TributaryError } from "../../../../lib/errors.ts";
