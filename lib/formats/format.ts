@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import type { ColumnDefinition } from "../columns.ts";
 import type { Encoding } from "../text/encoding.ts";
 
 /** How a file is written: its encoding and its format's own options, complete. Plain JSON. */
@@ -100,6 +101,32 @@ export interface TextSample {
   complete: boolean;
 }
 
+/** One decision about how a file is written. Plain JSON. */
+export interface Finding {
+  /** The option that was decided, e.g. `delimiter`. */
+  option: string;
+  /** Why, in words, with what the text shows. */
+  evidence: string;
+  /** 0 to 1; 1 if certain or declared. */
+  confidence: number;
+}
+
+/** Why what was found may be wrong. A closed list, part of messages. */
+export const DOUBT_REASONS = [
+  /** Delimiter, quote, header or the table's place in the file are a guess. */
+  "structure_unsure",
+  /** The file holds more than one table. */
+  "several_tables",
+  /** The file lacks columns of its table and has new ones that fit their values. */
+  "columns_renamed",
+] as const;
+
+export interface Doubt {
+  reason: (typeof DOUBT_REASONS)[number];
+  /** What the text shows, in words, with lines of the file. */
+  evidence: string;
+}
+
 /** What a format finds in a file's beginning. */
 export interface Detected<Options extends FormatOptions = FormatOptions> {
   options: Options;
@@ -109,6 +136,10 @@ export interface Detected<Options extends FormatOptions = FormatOptions> {
   skippedBytes: number;
   /** Line on which the text after `skippedBytes` starts, from 1. */
   firstLine: number;
+  /** What was decided and why. Default: none. */
+  evidence?: readonly Finding[];
+  /** Why the options may be wrong; the file is then worth a look before it is loaded. Default: none. */
+  doubts?: readonly Doubt[];
 }
 
 export interface OpenOptions<Options extends FormatOptions = FormatOptions> {
@@ -135,10 +166,16 @@ export interface FileFormat<Options extends FormatOptions = FormatOptions> {
   sniff(sample: TextSample): number;
   /**
    * Completes the options. Declared options win over the text, and the text wins over the table's pinned
-   * options.
+   * options. `known` are the columns of the table and of its contract: text is read so that it shows them,
+   * if it can be.
    * @throws FILE_NOT_CSV if the text is of another format
    */
-  detect(sample: TextSample, requested: FormatRequest, pinned?: Options): Detected<Options>;
+  detect(
+    sample: TextSample,
+    requested: FormatRequest,
+    pinned?: Options,
+    known?: readonly ColumnDefinition[],
+  ): Detected<Options>;
   open(open: OpenOptions<Options>, handlers: RecordHandlers): RecordReader;
   /**
    * One record as text that reads back as these fields, without a line end. `names` are the file's field

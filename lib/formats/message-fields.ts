@@ -48,6 +48,7 @@ export function writtenFields(format = DEFAULT_FORMAT, options?: FormatOptions):
     encoding = "",
     delimiter = "",
     confidence: _,
+    evidence: __,
     ...more
   } = (options ?? {}) as Record<string, unknown> & {
     encoding?: string;

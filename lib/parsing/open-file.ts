@@ -1,5 +1,15 @@
+import type { ColumnDefinition } from "../columns.ts";
 import type { Contract } from "../contract/contract.ts";
-import type { FileFormat, FormatOptions, FormatRequest, PinnedFormat, RecordFields, Row } from "../formats/format.ts";
+import type {
+  Doubt,
+  FileFormat,
+  Finding,
+  FormatOptions,
+  FormatRequest,
+  PinnedFormat,
+  RecordFields,
+  Row,
+} from "../formats/format.ts";
 import { chooseFormat, DEFAULT_FORMAT } from "../formats/registry.ts";
 import { textBlocks, type TextBlock, type TextOptions } from "../text/text-blocks.ts";
 import type { ParseLimits } from "./limits.ts";
@@ -13,6 +23,8 @@ export interface ReadJob {
   requested: FormatRequest;
   /** How the table's first file was written. */
   pinned?: PinnedFormat;
+  /** The table's columns so far, in order; empty or absent for a new table. */
+  known?: readonly ColumnDefinition[];
   /** Field names found by an earlier reading, for formats whose records name their fields. */
   fields?: readonly string[];
   limits: ParseLimits;
@@ -24,6 +36,8 @@ export interface OpenedFile {
   options: FormatOptions;
   /** 0 to 1; 1 if certain or declared. */
   confidence: number;
+  evidence: readonly Finding[];
+  doubts: readonly Doubt[];
   firstLine: number;
   text: Buffer;
 }
@@ -51,7 +65,7 @@ export function textOptionsOf(
  */
 export function openFile(
   block: TextBlock,
-  job: Pick<ReadJob, "requested" | "contract" | "pinned" | "limits">,
+  job: Pick<ReadJob, "requested" | "contract" | "pinned" | "known" | "limits">,
   formats?: readonly FileFormat[],
 ): OpenedFile {
   const request = requestOf(job);
@@ -61,8 +75,17 @@ export function openFile(
   const sample = { bytes, encoding: block.encoding, complete };
   const format = chooseFormat(sample, request, pinned, formats);
   const usual = pinned?.format === format.name ? pinned.options : undefined;
-  const { options, confidence, skippedBytes, firstLine } = format.detect(sample, request, usual);
-  return { format, options, confidence, firstLine, text: block.bytes.subarray(skippedBytes) };
+  const detected = format.detect(sample, request, usual, columnsOf(job));
+  const { options, confidence, skippedBytes, firstLine, evidence = [], doubts = [] } = detected;
+  const text = block.bytes.subarray(skippedBytes);
+  return { format, options, confidence, evidence, doubts, firstLine, text };
+}
+
+/** The columns of the table, then those of its contract that the table lacks. */
+function columnsOf({ known = [], contract }: Pick<ReadJob, "known" | "contract">): ColumnDefinition[] {
+  const names = new Set(known.map(({ name }) => name));
+  const declared = contract.columns.filter(({ name }) => !names.has(name));
+  return [...known, ...declared.map(({ name, type, header = name }) => ({ name, type, header }))];
 }
 
 export interface RecordVisitor<T> {

@@ -1,6 +1,6 @@
 import type { ColumnDefinition, ColumnType } from "../columns.ts";
 import { TributaryError, type ErrorCode } from "../errors.ts";
-import type { FileFormat, FormatOptions } from "../formats/format.ts";
+import type { Doubt, FileFormat, Finding, FormatOptions } from "../formats/format.ts";
 import type { RowOrigin } from "../rows/encode.ts";
 import { textBlocks } from "../text/text-blocks.ts";
 import { FileParser, type ParseCounts, type ParserOutput } from "./file-parser.ts";
@@ -22,6 +22,8 @@ export interface ParseJob extends ReadJob {
 export type DetectedOptions = FormatOptions & {
   /** 0 to 1; 1 if certain or declared. */
   readonly confidence: number;
+  /** What was decided and why; absent if the format has nothing to say. */
+  readonly evidence?: readonly Finding[];
 };
 
 /** How a reading ended. */
@@ -31,6 +33,8 @@ export interface ParseSummary extends ParseCounts {
   /** The format's name and options; absent if the file failed before they were known. */
   format?: string;
   dialect?: DetectedOptions;
+  /** Why the dialect may be wrong; absent: no doubt, or the file failed before. */
+  doubts?: readonly Doubt[];
   rejectsByReason: Partial<Record<RejectReason, number>>;
   /** Bytes of UTF-8 text read. */
   textBytes: number;
@@ -102,9 +106,12 @@ export const describe = ({
   format,
   options,
   confidence,
-}: OpenedFile): { format: string; dialect: DetectedOptions } => ({
+  evidence,
+  doubts,
+}: OpenedFile): { format: string; dialect: DetectedOptions; doubts?: readonly Doubt[] } => ({
   format: format.name,
-  dialect: { ...options, confidence },
+  dialect: { ...options, confidence, ...(evidence.length > 0 ? { evidence } : {}) },
+  ...(doubts.length > 0 ? { doubts } : {}),
 });
 
 function retypeOf(parser: FileParser): ParseOutput {

@@ -2,7 +2,7 @@ import { evolve, widens, type ColumnDefinition, type ColumnType } from "../colum
 import type { Contract } from "../contract/contract.ts";
 import { TributaryError, type ErrorCode } from "../errors.ts";
 import type { Reject } from "../messages/generated.ts";
-import type { FileFormat, FormatRequest, PinnedFormat } from "../formats/format.ts";
+import type { Doubt, FileFormat, FormatRequest, PinnedFormat } from "../formats/format.ts";
 import { showRows, type ShownValue } from "../rows/show.ts";
 import { textBlocks, type TextBlock } from "../text/text-blocks.ts";
 import { FileParser, type FileParserOptions, type ParseCounts, type ParserOutput } from "./file-parser.ts";
@@ -48,6 +48,8 @@ export interface Preview extends ParseCounts {
   /** The format's name and options; absent if no format fits. */
   format?: string;
   dialect?: DetectedOptions;
+  /** Why the dialect may be wrong; absent: no doubt. */
+  doubts?: readonly Doubt[];
   columns: PreviewColumn[];
   diff: TableDiff;
   rows: ShownValue[][];

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { DOUBT_REASONS } from "../../../lib/formats/format.ts";
 
 /** Response schemas of the HTTP API, for types and for /openapi.json. Times are ISO 8601 in UTC. */
 
@@ -168,6 +169,9 @@ export const previewSchema = z
       .looseObject({ encoding: z.string(), confidence: z.number().describe("0 to 1; 1: certain, or declared") })
       .nullable()
       .describe("the format's options; of csv: delimiter, quote, escape and header. null: the file is not text"),
+    doubts: z
+      .array(z.object({ reason: z.enum(DOUBT_REASONS), evidence: z.string() }))
+      .describe("why the options may be wrong"),
     columns: z.array(columnSchema.extend({ samples: z.array(shownValue) })),
     diff: z
       .object({

@@ -92,9 +92,10 @@ async function bodyOf(request: FastifyRequest): Promise<{ body: Readable; name?:
 const withoutClosing = (body: Readable): AsyncIterable<Uint8Array> =>
   body.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
 
-const answerOf = ({ format, dialect, error, ...preview }: Preview): z.infer<typeof previewSchema> => ({
+const answerOf = ({ format, dialect, doubts = [], error, ...preview }: Preview): z.infer<typeof previewSchema> => ({
   ...preview,
   format: format ?? null,
   dialect: dialect ?? null,
+  doubts: [...doubts],
   error: error ? describeError(error.code, error.message) : null,
 });
