@@ -6,7 +6,7 @@ import { text as readText } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import type { Command } from "commander";
 import type { Client } from "./client.ts";
-import { FORMATS } from "../lib/formats/registry.ts";
+import { dialectParameters, withDialect, type DialectFlags } from "./files/dialect-flags.ts";
 import { countText, EXIT, sizeText, UsageError } from "./output.ts";
 import { salesCsv } from "./sales.ts";
 import { serve } from "./serve.ts";
@@ -35,30 +35,6 @@ export function addServe(program: Command): void {
 
 const parameters = (flags: Readonly<Record<string, string | number>>): string =>
   new URLSearchParams(Object.entries(flags).map(([name, value]): [string, string] => [name, String(value)])).toString();
-
-interface DialectFlags {
-  format?: string;
-  delimiter?: string;
-  encoding?: string;
-  quote?: string;
-  header: boolean;
-}
-
-const withDialect = (command: Command): Command =>
-  command
-    .option("--format <name>", `${FORMATS.map(({ name }) => name).join(" or ")} (default: detected)`)
-    .option("--delimiter <name>", "comma, semicolon, tab or pipe (default: detected)")
-    .option("--encoding <name>", "utf-8, utf-16le, utf-16be, iso-8859-1 or windows-1252 (default: detected)")
-    .option("--quote <character>", "the quote character, or none (default: detected)")
-    .option("--no-header", "the first line is data");
-
-const dialectParameters = ({ format, delimiter, encoding, quote, header }: DialectFlags): Record<string, string> => ({
-  ...(format === undefined ? {} : { format }),
-  ...(delimiter === undefined ? {} : { delimiter }),
-  ...(encoding === undefined ? {} : { encoding }),
-  ...(quote === undefined ? {} : { quote }),
-  ...(header ? {} : { header: "false" }),
-});
 
 interface UploadFlags extends DialectFlags {
   name?: string;

@@ -54,8 +54,8 @@ export function writtenFields(format = DEFAULT_FORMAT, options?: FormatOptions):
     encoding?: string;
   };
   if (format === DEFAULT_FORMAT) {
-    const { quote = USUAL_CSV.quote, escape = USUAL_CSV.escape } = more;
-    const usual = quote === USUAL_CSV.quote && escape === USUAL_CSV.escape;
+    const { quote = USUAL_CSV.quote, escape = USUAL_CSV.escape, header: __, ...rest } = more;
+    const usual = quote === USUAL_CSV.quote && escape === USUAL_CSV.escape && Object.keys(rest).length === 0;
     return { format, formatOptionsJson: usual ? null : JSON.stringify(more), delimiter: String(delimiter), encoding };
   }
   const own = delimiter === "" ? more : { ...more, delimiter };

@@ -1,6 +1,5 @@
-import { z } from "zod";
 import { TributaryError } from "../../errors.ts";
-import { ENCODINGS } from "../../text/encoding.ts";
+import type { Encoding } from "../../text/encoding.ts";
 import { looksMarkedUp, MARKUP_SAMPLE_BYTES } from "../../text/unsupported-formats.ts";
 import {
   fieldsOf,
@@ -13,27 +12,10 @@ import {
   type Row,
   type TextSample,
 } from "../format.ts";
-import { DELIMITERS, detectDialect, type Delimiter, type Dialect } from "./dialect.ts";
+import { detectDialect, type DetectedDialect } from "./dialect.ts";
+import { csvOptionsSchema, declaredExtras, type Dialect, type DialectRequest } from "./options.ts";
 import { CsvRecordReader } from "./records.ts";
 import { rowText } from "./write-rows.ts";
-
-/** Other characters are no byte of their own in UTF-8, or already separate fields or rows. */
-const mark = z
-  .string()
-  .regex(/^[!-~]$/, "use one ASCII character that is not a space")
-  .refine(
-    (character) => !(DELIMITERS as readonly string[]).includes(character),
-    `must not be a delimiter (${DELIMITERS.map((one) => JSON.stringify(one)).join(" ")})`,
-  );
-
-/** What a sender or a contract may declare about a CSV file; the rest is detected. */
-export const csvOptionsSchema = z.strictObject({
-  delimiter: z.enum(DELIMITERS).optional(),
-  quote: mark.nullable().optional().describe("null: quotes have no meaning"),
-  escape: mark.optional().describe("default: the quote doubled"),
-  encoding: z.enum(ENCODINGS).optional(),
-  header: z.boolean().optional().describe("false: columns are column_1, column_2 …"),
-});
 
 /** Header names are cut to this many characters (and compared so): a table's headers share one message. */
 const HEADER_CHARS_MAX = 256;
@@ -67,11 +49,33 @@ function detect(sample: TextSample, requested: FormatRequest, pinned?: Dialect):
   }
   const { format: _, ...options } = requested;
   const given = {
-    ...(separator ? { delimiter: separator[1] as Delimiter } : {}),
+    ...(separator ? { delimiter: separator[1] } : {}),
     ...csvOptionsSchema.parse(options),
   };
-  const { confidence, ...found } = detectDialect(text, sample.encoding, given, pinned);
-  return { options: found, confidence, skippedBytes, firstLine: separator ? 2 : 1 };
+  const firstLine = separator ? 2 : 1;
+  const { confidence, ...found } = detectIn(belowSkipped(text, firstLine, given), sample.encoding, given, pinned);
+  return { options: { ...found, ...declaredExtras(given) }, confidence, skippedBytes, firstLine };
+}
+
+/** The text without the lines that are declared to be skipped. */
+function belowSkipped(text: string, firstLine: number, { skipRows }: DialectRequest): string {
+  let at = 0;
+  for (let line = firstLine; typeof skipRows === "number" && line <= skipRows && at < text.length; line++) {
+    const end = /\r\n|\n|\r/g;
+    end.lastIndex = at;
+    at = end.test(text) ? end.lastIndex : text.length;
+  }
+  return text.slice(at);
+}
+
+/** Detects the rest below a declared delimiter of several bytes by means of one that the text lacks. */
+function detectIn(text: string, encoding: Encoding, given: DialectRequest, pinned?: Dialect): DetectedDialect {
+  const { delimiter } = given;
+  const bytes = delimiter === undefined ? "" : Buffer.from(delimiter).toString("latin1");
+  if (delimiter === undefined || bytes.length === 1) return detectDialect(text, encoding, given, pinned);
+  const [unit, record] = ["\x1f", "\x1e"];
+  const single = text.replaceAll(unit, record).replaceAll(bytes, unit);
+  return { ...detectDialect(single, encoding, { ...given, delimiter: unit }, pinned), delimiter };
 }
 
 /** The first record is the header, or tells how many fields records have. */

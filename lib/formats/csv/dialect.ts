@@ -1,31 +1,17 @@
 import type { Encoding } from "../../text/encoding.ts";
 import { classify, KIND, newScan } from "../../typing/scan.ts";
+import { declaredHeaderRows, DELIMITERS, type Dialect, type DialectRequest } from "./options.ts";
 
-export const DELIMITERS = [",", ";", "\t", "|"] as const;
-export type Delimiter = (typeof DELIMITERS)[number];
-
-/** How a CSV file is written. */
-export type Dialect = {
-  delimiter: Delimiter;
-  /** null: quotes have no meaning. */
-  quote: string | null;
-  /** Inside quotes: takes the special meaning from the next character, usually a quote. */
-  escape: string;
-  header: boolean;
-  encoding: Encoding;
-};
+export type { Dialect };
 
 export type DetectedDialect = Dialect & {
   /** 0 to 1: share of sample rows with as many fields as the first; 1 if the delimiter was declared. */
   confidence: number;
 };
 
-/** Declared options; what is missing is detected. */
-export type DialectRequest = { [Key in keyof Dialect]?: Dialect[Key] | undefined };
-
 /** How one delimiter and quote would split the sample. */
 interface Candidate {
-  delimiter: Delimiter;
+  delimiter: string;
   quote: string;
   /** The rows' first fields, at most ROW_FIELDS_MAX of each. */
   rows: string[][];
@@ -65,11 +51,12 @@ export function detectDialect(
   };
   const quote = requested.quote === undefined ? chosen.quote : requested.quote;
   const rows = best ? chosen.rows : candidateOf(text, chosen.delimiter, chosen.quote).rows;
+  const headerRows = declaredHeaderRows(requested);
   return {
     delimiter: chosen.delimiter,
     quote,
     escape: requested.escape ?? (pinned && pinned.quote === quote ? pinned.escape : escapeIn(text, quote)),
-    header: requested.header ?? !firstRowIsData(rows),
+    header: headerRows === undefined ? !firstRowIsData(rows) : headerRows > 0,
     encoding,
     confidence: requested.delimiter ? 1 : best ? best.consistency : 0.5,
   };
@@ -106,7 +93,7 @@ const quoting = ({ quote, quoted, rows }: Candidate): number =>
   quote === "'" && quoted < Math.max(1, rows.length) ? -1 : quoted;
 
 /** For files of one column: a delimiter that does not occur in the text. */
-function absentDelimiter(text: string, pinned: Pick<Dialect, "delimiter"> | undefined): Delimiter {
+function absentDelimiter(text: string, pinned: Pick<Dialect, "delimiter"> | undefined): string {
   if (pinned && !text.includes(pinned.delimiter)) return pinned.delimiter;
   return DELIMITERS.find((delimiter) => !text.includes(delimiter)) ?? ",";
 }
@@ -114,7 +101,7 @@ function absentDelimiter(text: string, pinned: Pick<Dialect, "delimiter"> | unde
 /**
  * Splits the sample, respecting quotes. Leaves out a last row with an open quote: the sample ends within it.
  */
-function candidateOf(text: string, delimiter: Delimiter, quote: string): Candidate {
+function candidateOf(text: string, delimiter: string, quote: string): Candidate {
   const delimiterCode = delimiter.charCodeAt(0);
   const quoteCode = quote === "" ? -1 : quote.charCodeAt(0);
   const rows: string[][] = [];

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { csvOptionsSchema } from "../../../lib/formats/csv/csv-format.ts";
+import { csvOptionsSchema, DELIMITER_NAMES } from "../../../lib/formats/csv/options.ts";
 import type { FormatRequest } from "../../../lib/formats/format.ts";
 import { checkRequest, FORMATS } from "../../../lib/formats/registry.ts";
 import { TributaryError } from "../../../lib/errors.ts";
@@ -25,7 +25,7 @@ export const unfinishedResponse = { ...problemResponse, description: "not finish
 
 export const problemResponses = { "4xx": problemResponse, "5xx": problemResponse } as const;
 
-const DELIMITERS = { comma: ",", semicolon: ";", tab: "\t", pipe: "|" } as const;
+const flag = z.enum(["true", "false"]).optional();
 
 /** The file's CSV dialect, for senders that know it better than detection does. */
 export const dialectParameters = {
@@ -34,38 +34,85 @@ export const dialectParameters = {
     .optional()
     .describe("the file's format; default: detected"),
   delimiter: z
-    .enum([",", ";", "\t", "|", "comma", "semicolon", "tab", "pipe"])
+    .string()
+    .min(1)
+    .max(64)
     .optional()
-    .describe("default: detected"),
+    .describe(
+      `1 to 16 characters (\\t, \\x01 and \\u00a7 stand for one), or one of ${[...DELIMITER_NAMES.keys()].join(", ")}; ` +
+        "default: detected",
+    ),
   quote: z.string().min(1).max(4).optional().describe("one character, or `none`"),
   escape: z.string().length(1).optional().describe("default: a doubled quote"),
   encoding: csvOptionsSchema.shape.encoding.describe("default: detected"),
-  header: z.enum(["true", "false"]).optional().describe("false: columns are column_1, column_2 …"),
+  header: z
+    .string()
+    .regex(/^(true|false|auto|none|[0-9]{1,2})$/, "use auto, none, true, false or a number of rows")
+    .optional()
+    .describe("none or false: columns are column_1, column_2 …; a number: names are joined from as many rows"),
+  skipRows: z
+    .string()
+    .regex(/^(auto|[0-9]{1,7})$/, "use auto or a number of lines")
+    .optional()
+    .describe("lines of the file before the header; default: detected"),
+  footer: z
+    .string()
+    .min(1)
+    .max(200)
+    .optional()
+    .describe(
+      "rows at the end that are no data: a number, `none`, or a regular expression (RE2) for the first of them",
+    ),
+  comment: z.string().min(1).max(16).optional().describe("lines that start with this text are no rows; or `none`"),
+  rowNames: flag.describe("true: the header lacks a name for the first field"),
+  trailingDelimiter: flag.describe("true: a delimiter at the end of a line starts no further field"),
+  trimBlanks: flag.describe("true: spaces and tabs around fields and around quotes are removed"),
 } as const;
 
+type DialectQuery = { [Name in keyof typeof dialectParameters]?: z.output<(typeof dialectParameters)[Name]> };
+
 /** @throws BAD_REQUEST naming each invalid parameter */
-export function requestedDialectOf(query: {
-  format?: string | undefined;
-  delimiter?: string | undefined;
-  quote?: string | undefined;
-  escape?: string | undefined;
-  encoding?: FormatRequest["encoding"];
-  header?: "true" | "false" | undefined;
-}): FormatRequest {
-  const { format, delimiter, quote, escape, encoding, header } = query;
-  const given = {
-    ...(format === undefined ? {} : { format }),
-    ...(delimiter === undefined ? {} : { delimiter: DELIMITERS[delimiter as keyof typeof DELIMITERS] ?? delimiter }),
-    ...(quote === undefined ? {} : { quote: quote === "none" ? null : quote }),
-    ...(escape === undefined ? {} : { escape }),
-    ...(encoding === undefined ? {} : { encoding }),
-    ...(header === undefined ? {} : { header: header === "true" }),
+export function requestedDialectOf(query: DialectQuery): FormatRequest {
+  const { format, delimiter, quote, escape, encoding, header, skipRows, footer, comment } = query;
+  const declared = {
+    format,
+    delimiter: delimiter === undefined ? undefined : unescaped(delimiter),
+    quote: quote === "none" ? null : quote,
+    escape,
+    encoding,
+    header: header === "true" || header === "false" ? header === "true" : numberOr(header),
+    skipRows: numberOr(skipRows),
+    footer: footer === undefined ? undefined : footerOf(footer),
+    comment: comment === "none" ? null : comment,
+    ...flagsOf(query),
   };
-  const checked = checkRequest(given);
+  const checked = checkRequest(Object.fromEntries(Object.entries(declared).filter(([, value]) => value !== undefined)));
   if (checked.success) return checked.data;
   const faults = checked.issues.map(({ path, message }) => `query.${path.join(".")}: ${message}`);
   throw new TributaryError("BAD_REQUEST", faults.join("; "));
 }
+
+const flagsOf = (query: DialectQuery): Record<string, boolean> =>
+  Object.fromEntries(
+    (["rowNames", "trailingDelimiter", "trimBlanks"] as const).flatMap((name) =>
+      query[name] === undefined ? [] : [[name, query[name] === "true"]],
+    ),
+  );
+
+const numberOr = (text: string | undefined): string | number | undefined =>
+  text !== undefined && /^[0-9]+$/.test(text) ? Number(text) : text;
+
+function footerOf(text: string): { rows: number } | { pattern: string } {
+  const rows = numberOr(text === "none" ? "0" : text);
+  return typeof rows === "number" ? { rows } : { pattern: text };
+}
+
+/** Command lines and URLs cannot hold every character: \t, \x01, \u0001 and \\ stand for one. */
+const unescaped = (text: string): string =>
+  text.replaceAll(/\\(t|\\|x[0-9a-f]{2}|u[0-9a-f]{4})/gi, (_, code: string) => {
+    if (code === "\\") return code;
+    return code === "t" || code === "T" ? "\t" : String.fromCharCode(Number.parseInt(code.slice(1), 16));
+  });
 
 /** Senders' wishes for repeated uploads. */
 export const repeatParameters = {

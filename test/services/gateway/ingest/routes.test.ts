@@ -251,8 +251,24 @@ test("the event carries the dialect; an invalid dialect parameter is named", asy
     encoding: "windows-1252",
     header: false,
   });
+  const structure =
+    "delimiter=%7C%5Cx01&header=2&skipRows=3&footer=%5ETotal&comment=none&rowNames=true&trimBlanks=false";
+  await put(gateway, `sales/files/b.csv?${structure}`, CSV);
+  assert.deepEqual(JSON.parse(gateway.published()[1]!.dialectJson!), {
+    delimiter: "|\u0001",
+    header: 2,
+    skipRows: 3,
+    footer: { pattern: "^Total" },
+    comment: null,
+    rowNames: true,
+    trimBlanks: false,
+  });
   for (const [query, says] of [
     ["delimiter=x", /query\.delimiter/],
+    ["header=some", /query\.header: use auto, none/],
+    ["skipRows=-1", /query\.skipRows/],
+    ["footer=%28", /query\.footer.*regular expression/],
+    ["rowNames=yes", /query\.rowNames/],
     ["delimeter=comma", /delimeter/],
     ["encoding=ebcdic", /query\.encoding/],
     ["quote=ab", /query\.quote/],
@@ -263,7 +279,7 @@ test("the event carries the dialect; an invalid dialect parameter is named", asy
     const problem = await problemIn(await put(gateway, `sales/files/a.csv?${query}`, CSV), 400, "BAD_REQUEST");
     assert.match(problem.detail, says);
   }
-  assert.equal(gateway.published().length, 1);
+  assert.equal(gateway.published().length, 2);
 });
 
 test("names that would leave the table's path are refused", async () => {
