@@ -63,6 +63,7 @@ export interface PreviewAnswer {
     missing: string[];
     conflicting: { name: string; type: string; rejects: number; example: string }[];
   };
+  renamed: { name: string; header: string; former: string }[];
   rows: unknown[][];
   rejects: Omit<RejectAnswer, "sourceFile">[];
   rowsRead: number;
@@ -193,7 +194,16 @@ const DELIMITER_NAMES = new Map([
   ["|", "pipe"],
 ]);
 
-export function previewText({ dialect, columns, diff, rows, rejects, error, ...counts }: PreviewAnswer): string {
+export function previewText({
+  dialect,
+  columns,
+  diff,
+  renamed,
+  rows,
+  rejects,
+  error,
+  ...counts
+}: PreviewAnswer): string {
   const sure = dialect && dialect.confidence < 1 ? ` (${Math.round(dialect.confidence * 100)} % sure)` : "";
   const about = listText([
     ["would fail", error && `${error.code}: ${error.message}`],
@@ -206,6 +216,7 @@ export function previewText({ dialect, columns, diff, rows, rejects, error, ...c
     ["new columns", diff.added.map(({ name, type }) => `${name} ${type}`).join(", ")],
     ["widened", diff.widened.map(({ name, from, to }) => `${name} ${from} → ${to}`).join(", ")],
     ["missing in the file", diff.missing.join(", ")],
+    ["looks renamed", renamed.map(({ name, former }) => `${name} looks like the former ${former}`).join(", ")],
     [
       "conflicting",
       diff.conflicting

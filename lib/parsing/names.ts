@@ -1,6 +1,7 @@
 import anyAscii from "any-ascii";
-import { AUDIT_COLUMNS, type ColumnDefinition } from "../columns.ts";
+import { AUDIT_COLUMNS } from "../columns.ts";
 import { TributaryError } from "../errors.ts";
+import { formerHeader, HEADER_CHARS_MAX, headerHash, headerKey } from "../formats/headers.ts";
 
 /** Longest table and column name, in characters. */
 export const NAME_LENGTH_MAX = 128;
@@ -47,48 +48,119 @@ export function columnNameOf(header: string): string {
   return /^[0-9]/.test(plain) ? `col_${plain.slice(0, NAME_LENGTH_MAX - 12)}` : plain;
 }
 
+/** A column that a header may mean. */
+export interface NamedColumn {
+  name: string;
+  header: string;
+  /** Further headers that mean this column. */
+  aliases?: readonly string[];
+  /** The contract names the column, and no file has shown its header: a header with its plain name is it. */
+  byPlainName?: boolean;
+}
+
 /**
- * One unique name per header, by these rules in order:
- * 1. A header of an existing column gets that column's name, in any order (the n-th of equal headers is the
- *    n-th such column).
- * 2. A header whose plain name is that of an existing column gets that name.
- * 3. All others get new names, with `_2`, `_3` … where the plain name is taken.
+ * One unique name per header. A header means the first existing column of these that no other header means:
+ * 1. the column with exactly this header (the n-th of equal headers means the n-th such column);
+ * 2. the column with the same header by `headerKey`;
+ * 3. the column with this header among its aliases, by `headerKey`;
+ * 4. a `byPlainName` column whose name is the header's plain name, if no other header of the file has it.
+ *
+ * Every other header gets a new column, and never the column of a different header. The new name is the plain
+ * name; where that is taken, the plain name with a hash of the header. So names depend neither on the order
+ * of the headers nor, but for who gets a plain name first, on the order of the files.
  */
-export function nameColumns(
-  headers: readonly string[],
-  existing: readonly Pick<ColumnDefinition, "name" | "header">[] = [],
-): string[] {
+export function nameColumns(headers: readonly string[], existing: readonly NamedColumn[] = []): string[] {
   const names: (string | undefined)[] = headers.map(() => undefined);
   const claimed = new Set<string>();
   const claim = (index: number, name: string): void => {
     names[index] = name;
     claimed.add(name);
   };
-  const byHeader = new Map<string, string[]>();
-  for (const { name, header } of existing) byHeader.set(header, [...(byHeader.get(header) ?? []), name]);
-  headers.forEach((header, index) => {
-    const name = byHeader.get(header)?.shift();
-    if (name !== undefined && !claimed.has(name)) claim(index, name);
-  });
-  const known = new Set(existing.map(({ name }) => name));
-  const bases = headers.map(columnNameOf);
-  bases.forEach((base, index) => {
-    if (names[index] === undefined && known.has(base) && !claimed.has(base)) claim(index, base);
-  });
-  const wanted = new Set(bases);
-  const reserved = new Set([...known, ...AUDIT_COLUMNS.map(({ name }) => name), RESCUED_COLUMN]);
-  const nextSuffix = new Map<string, number>();
-  bases.forEach((base, index) => {
-    if (names[index] !== undefined) return;
-    if (!reserved.has(base) && !claimed.has(base)) return claim(index, base);
-    let suffix = nextSuffix.get(base) ?? 2;
-    while (taken(`${base}_${suffix}`)) suffix++;
-    nextSuffix.set(base, suffix + 1);
-    claim(index, `${base}_${suffix}`);
-  });
-  return names as string[];
+  const claimBy = (keysOf: (column: NamedColumn) => readonly string[], keyOf: (header: string) => string): void => {
+    const columns = columnsBy(existing, keysOf);
+    headers.forEach((header, index) => {
+      const open = names[index] === undefined ? columns.get(keyOf(header)) : undefined;
+      while (open && open.length > 0 && claimed.has(open[0]!)) open.shift();
+      const name = open?.shift();
+      if (name !== undefined) claim(index, name);
+    });
+  };
+  claimBy(
+    ({ header }) => [header],
+    (header) => header,
+  );
+  claimBy(({ header }) => [headerKey(header)], headerKey);
+  claimBy(
+    ({ header }) => (header.length === HEADER_CHARS_MAX ? [header] : []),
+    (header) => formerHeader(header) ?? "",
+  );
+  claimBy(({ aliases = [] }) => aliases.map(headerKey), headerKey);
+  const single = singles(headers.filter((_, index) => names[index] === undefined).map(columnNameOf));
+  claimBy(({ name, byPlainName }) => (byPlainName && single.has(name) ? [name] : []), columnNameOf);
+  nameNew(headers, existing, names);
+  return names;
+}
 
-  function taken(name: string): boolean {
-    return reserved.has(name) || claimed.has(name) || wanted.has(name);
+/** The names of columns, in the table's order, by the keys of each. */
+function columnsBy(
+  columns: readonly NamedColumn[],
+  keysOf: (column: NamedColumn) => readonly string[],
+): Map<string, string[]> {
+  const names = new Map<string, string[]>();
+  for (const column of columns) {
+    for (const key of keysOf(column)) {
+      const own = names.get(key);
+      if (own) own.push(column.name);
+      else names.set(key, [column.name]);
+    }
+  }
+  return names;
+}
+
+/** The texts that occur once. */
+function singles(texts: readonly string[]): Set<string> {
+  const counts = new Map<string, number>();
+  for (const text of texts) counts.set(text, (counts.get(text) ?? 0) + 1);
+  return new Set(texts.filter((text) => counts.get(text) === 1));
+}
+
+/** Characters of a header's hash in a column name: 24 bits, and a number where even they are equal. */
+const HASH_CHARS = 6;
+
+/** Gives the headers without a name new ones, in an order that depends on the headers alone. */
+function nameNew(
+  headers: readonly string[],
+  existing: readonly NamedColumn[],
+  names: (string | undefined)[],
+): asserts names is string[] {
+  const keys = headers.map(headerKey);
+  const bases = headers.map(columnNameOf);
+  const wanted = new Set(bases);
+  const taken = new Set([...existing, ...AUDIT_COLUMNS, { name: RESCUED_COLUMN }].map(({ name }) => name));
+  /** By name: the header that has it without a suffix. */
+  const meant = new Map(existing.map(({ name, header }) => [name, headerKey(header)]));
+  const numbers = new Map<string, number>();
+  const inOrder = (a: number, b: number): number =>
+    keys[a]!.length - keys[b]!.length || compare(keys[a]!, keys[b]!) || compare(headers[b]!, headers[a]!) || a - b;
+  const unnamed = headers.flatMap((_, index) => (names[index] === undefined ? [index] : []));
+  for (const index of unnamed.sort(inOrder)) {
+    const [base, key] = [bases[index]!, keys[index]!];
+    let name = base;
+    if (taken.has(base)) {
+      const stem = meant.get(base) === key ? base : suffixed(base, headerHash(headers[index]!).slice(0, HASH_CHARS));
+      let number = numbers.get(stem) ?? 1;
+      do name = number === 1 ? stem : suffixed(stem, String(number));
+      while (number++ && (taken.has(name) || wanted.has(name)));
+      numbers.set(stem, number);
+    } else {
+      meant.set(base, key);
+    }
+    taken.add(name);
+    names[index] = name;
   }
 }
+
+const compare = (a: string, b: string): number => Number(a > b) - Number(a < b);
+
+const suffixed = (name: string, suffix: string): string =>
+  `${name.slice(0, NAME_LENGTH_MAX - 1 - suffix.length)}_${suffix}`;

@@ -4,7 +4,8 @@ import { TributaryError } from "../errors.ts";
 import { castColumn, type CastColumn } from "../typing/cast.ts";
 import { momentFormat } from "../typing/date-formats.ts";
 import type { RecordFields } from "../formats/format.ts";
-import { nameColumns, RESCUED_COLUMN } from "./names.ts";
+import { storedHeader } from "../formats/headers.ts";
+import { nameColumns, RESCUED_COLUMN, type NamedColumn } from "./names.ts";
 
 /** One column of the table as this file fills it. */
 export interface PlannedColumn extends CastColumn {
@@ -76,21 +77,32 @@ export function planColumns(input: PlanInput): Plan {
   };
 }
 
-/** The table's columns in their order, then the contract's columns that the table lacks. */
-function existingColumns(contract: Contract, known: readonly ColumnDefinition[]): ColumnDefinition[] {
-  const declared = contract.columns.map(({ name, type, header }) => ({ name, type, header: header ?? name }));
-  const byName = new Map(declared.map((column) => [column.name, column]));
-  const headers = new Map(contract.columns.map(({ name, header }) => [name, header]));
+/** A column of the table or the contract, with the headers that mean it. */
+type ExistingColumn = ColumnDefinition & NamedColumn;
+
+/**
+ * The table's columns in their order, then the contract's columns that the table lacks. A column that the
+ * contract declares without a header takes its name for one. Until a file shows another, its plain name is
+ * enough.
+ */
+function existingColumns(contract: Contract, known: readonly ColumnDefinition[]): ExistingColumn[] {
+  const declared = new Map(contract.columns.map((column) => [column.name, column]));
   const kept = known
     .filter(({ name }) => name !== RESCUED_COLUMN)
-    .map((column) => {
-      const own = byName.get(column.name);
+    .map((column): ExistingColumn => {
+      const own = declared.get(column.name);
       if (!own) return column;
-      // Without a header in the contract, keep the one from the files: it may differ from the name.
-      return { ...own, header: headers.get(own.name) ?? column.header };
+      if (own.header !== undefined) return { ...own, header: storedHeader(own.header) };
+      const { name, type } = own;
+      // The header from the files may differ from the name.
+      return { name, type, header: column.header, aliases: [name], byPlainName: column.header === name };
     });
   const names = new Set(kept.map(({ name }) => name));
-  return [...kept, ...declared.filter(({ name }) => !names.has(name))];
+  const added = contract.columns.flatMap(({ name, type, header }): ExistingColumn[] => {
+    if (names.has(name)) return [];
+    return [{ name, type, header: storedHeader(header ?? name), byPlainName: header === undefined }];
+  });
+  return [...kept, ...added];
 }
 
 /** Headers for a file without any: those of existing columns by position, then column_<n>. */

@@ -9,6 +9,7 @@ import { FileParser, type FileParserOptions, type ParseCounts, type ParserOutput
 import { DEFAULT_LIMITS, type ParseLimits } from "./limits.ts";
 import { openFile, textOptionsOf, type OpenedFile, type ReadJob } from "./open-file.ts";
 import { describe, type DetectedOptions } from "./parse-file.ts";
+import { renamedColumns, type LooksRenamed } from "./renames.ts";
 
 export interface PreviewOptions {
   fileName: string;
@@ -52,6 +53,8 @@ export interface Preview extends ParseCounts {
   doubts?: readonly Doubt[];
   columns: PreviewColumn[];
   diff: TableDiff;
+  /** New columns that look like columns that the file lacks. They stay new: the owner decides. */
+  renamed: LooksRenamed[];
   rows: ShownValue[][];
   rejects: Reject[];
   /** True if the whole file was read; else only its first `textBytes`. */
@@ -96,11 +99,13 @@ export async function previewFile(
   error ??= change.error;
   const rows = shownRows(outputs, Math.min(rowsMax, Math.ceil(CELLS_MAX / Math.max(1, columns.length))));
   const rejects = outputs.flatMap((output) => (output.kind === "rejects" ? output.rejects : []));
+  const present = parsed?.present ?? new Set<string>();
   return {
     ...(file ? describe(file) : {}),
     ...counts,
     columns: columns.map((column, index) => ({ ...column, samples: samplesOf(rows, index) })),
-    diff: { ...change.diff, ...diffOf(known, columns, parsed?.present ?? new Set(), rejects) },
+    diff: { ...change.diff, ...diffOf(known, columns, present, rejects) },
+    renamed: renamedIn(known, columns, present),
     rows,
     rejects: rejects.slice(0, rejectsMax),
     complete,
@@ -214,6 +219,19 @@ function evolutionOf(
   } catch (thrown) {
     return { diff: { added: [], widened: [] }, error: errorOf(thrown) };
   }
+}
+
+function renamedIn(
+  known: readonly ColumnDefinition[],
+  columns: readonly ColumnDefinition[],
+  present: ReadonlySet<string>,
+): LooksRenamed[] {
+  const names = new Set(known.map(({ name }) => name));
+  const fresh = columns.filter(({ name }) => present.has(name) && !names.has(name));
+  return renamedColumns(
+    fresh,
+    known.filter(({ name }) => !present.has(name)),
+  );
 }
 
 function diffOf(

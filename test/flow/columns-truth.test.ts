@@ -29,6 +29,7 @@ const preview = async (pipeline: Pipeline, table: string, body: string) =>
   (await pipeline.send("POST", `/v1/preview?table=${table}`, Buffer.from(body))).body as unknown as {
     error: { code: string; message: string } | null;
     diff: Record<"added" | "widened" | "conflicting", { name: string }[]>;
+    renamed: { header: string; former: string }[];
   };
 
 test("a contract with a wrong type fails a file; taken back, the files that loaded before load again", async (t) => {
@@ -128,4 +129,22 @@ test("a burst of files into a new table agrees on its types, also over a restart
   assert.equal(await put(pipeline, "burst/last.csv", "id,code\n99,99\n"), "committed");
   assert.deepEqual(await columnsOf(pipeline, "burst"), ["id INTEGER", "code VARCHAR"]);
   assert.deepEqual(await pipeline.query("SELECT count(*) FROM burst"), [[25]]);
+});
+
+test("files whose headers are alike but different fill different columns, also when they are parsed together", async (t) => {
+  const pipeline = await startPipeline(await folderFor(t));
+  t.after(() => pipeline.stop());
+  const files = ["n,Temp+,C++\n1,10,100\n", "n,Temp-,C\n2,20,200\n", "N,temp+\n3,30\n"];
+  await Promise.all(files.map((body, index) => put(pipeline, `weather/${index}.csv`, body)));
+  const { columns } = (await pipeline.warehouse.describe("weather"))!;
+  const nameOf = (header: string): string => columns.find((column) => column.header.toLowerCase() === header)!.name;
+  const wanted = ["temp+", "temp-", "c++", "c"].map(nameOf);
+  assert.deepEqual(await pipeline.query(`SELECT ${wanted.join(", ")} FROM weather ORDER BY n`), [
+    [10, null, 100, null],
+    [null, 20, null, 200],
+    [30, null, null, null],
+  ]);
+  assert.equal(columns.length, 5);
+  const shown = await preview(pipeline, "weather", "n,Temp (+)\n4,40\n");
+  assert.equal(shown.renamed[0]?.header, "Temp (+)", "proposed, not guessed");
 });

@@ -12,13 +12,11 @@ import {
   type Row,
   type TextSample,
 } from "../format.ts";
+import { storedHeader } from "../headers.ts";
 import { detectDialect, type DetectedDialect } from "./dialect.ts";
 import { csvOptionsSchema, declaredExtras, type Dialect, type DialectRequest } from "./options.ts";
 import { CsvRecordReader } from "./records.ts";
 import { rowText } from "./write-rows.ts";
-
-/** Header names are cut to this many characters (and compared so): a table's headers share one message. */
-const HEADER_CHARS_MAX = 256;
 
 /** Score of text that no other format claims: any text can be read as CSV with one column. */
 const FALLBACK_SCORE = 0.1;
@@ -85,7 +83,7 @@ function openCsv({ options, firstLine, limits }: OpenOptions<Dialect>, handlers:
     if (begun) return handlers.onRow(row);
     begun = true;
     checkFirst(row, options.header, limits.columnsMax);
-    const names = options.header ? fieldsOf(row).map((text) => text.trim().slice(0, HEADER_CHARS_MAX)) : undefined;
+    const names = options.header ? fieldsOf(row).map((text) => storedHeader(text.trim())) : undefined;
     handlers.onFields({ names, count: row.count, final: true, ...(options.header ? { header: row } : {}) });
     if (!options.header) handlers.onRow(row);
   };

@@ -183,6 +183,9 @@ export const previewSchema = z
           .describe("columns with rejected values, or of a type that the table cannot take: then the file would fail"),
       })
       .describe("changes that the file would make to its table"),
+    renamed: z
+      .array(z.object({ name: z.string(), header: z.string(), former: z.string() }))
+      .describe("new columns that look like a column that the file lacks; give that column the header or rename"),
     rows: z.array(z.array(shownValue)),
     rejects: z.array(
       z.object({

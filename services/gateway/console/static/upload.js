@@ -298,7 +298,7 @@ function changeText({ added, widened, missing, conflicting }) {
  * The file's columns with the change that each makes to the table; then the table's columns missing in the
  * file.
  */
-function columnTable({ columns, diff }, exists) {
+function columnTable({ columns, diff, renamed }, exists) {
   const by = (list) => new Map(list.map((one) => [one.name, one]));
   const [added, widened, conflicting] = [by(diff.added), by(diff.widened), by(diff.conflicting)];
   const changeOf = (name) => {
@@ -309,7 +309,10 @@ function columnTable({ columns, diff }, exists) {
     }
     const wider = widened.get(name);
     if (wider) return element("span", {}, pill("widened"), ` ${wider.from} → ${wider.to}`);
-    return added.has(name) ? pill("new", exists ? "busy" : "calm") : element("span", { class: "hint" }, "none");
+    if (!added.has(name)) return element("span", { class: "hint" }, "none");
+    const like = renamed.find((one) => one.name === name);
+    const hint = like ? ` looks like the former ${like.former}` : "";
+    return element("span", {}, pill("new", exists ? "busy" : "calm"), hint);
   };
   return dataTable(
     "Columns of the file",
