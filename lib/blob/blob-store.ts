@@ -6,6 +6,30 @@ export interface BlobInfo {
   /** Changes whenever the content does. */
   etag: string;
   modifiedAtMs: number;
+  /**
+   * In stores whose etag is made of facts, not of the content: changes also if another program writes other
+   * bytes over the object and puts size and time back (`cp -p`, `rsync --inplace -t`), or only its state.
+   */
+  revision?: string;
+}
+
+/** Why a listing leaves out an entry that another program made. */
+export type SkippedCause =
+  /** Its name, or a folder's, begins with a dot. */
+  | "hidden"
+  | "link"
+  /** A pipe, socket or device. */
+  | "special"
+  /** Its name is not UTF-8, or begins with marks of this store. */
+  | "name";
+
+export interface ListOptions {
+  signal?: AbortSignal;
+  /**
+   * Called for each entry that is not an object; `key` is its path, with a final slash for a folder and U+FFFD
+   * for bytes that are not UTF-8.
+   */
+  onSkipped?: (key: string, cause: SkippedCause) => void;
 }
 
 export interface PutOptions {
@@ -53,7 +77,7 @@ export interface BlobStore {
   put(key: string, body: Readable | Buffer, options?: PutOptions): Promise<BlobInfo>;
   get(key: string, options?: GetOptions): Promise<{ body: Readable; info: BlobInfo }>;
   head(key: string): Promise<BlobInfo | undefined>;
-  list(prefix: string, options?: { signal?: AbortSignal }): AsyncIterable<BlobInfo>;
+  list(prefix: string, options?: ListOptions): AsyncIterable<BlobInfo>;
   delete(key: string): Promise<void>;
   move(from: string, to: string): Promise<void>;
   /** Free and total bytes of the volume; undefined if the store does not report them. */

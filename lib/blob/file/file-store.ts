@@ -6,7 +6,8 @@ import { pipeline } from "node:stream/promises";
 import type { Clock } from "../../clock.ts";
 import { TributaryError, messageOf } from "../../errors.ts";
 import { writableFolder } from "../../folders.ts";
-import type { BlobInfo, BlobStore, GetOptions, PutOptions } from "../blob-store.ts";
+import type { BlobInfo, BlobStore, GetOptions, ListOptions, PutOptions } from "../blob-store.ts";
+import { infoOf } from "./info.ts";
 import { asidePathOf, pathOf } from "./names.ts";
 import { listFolder } from "./list.ts";
 import { isOpenedInside } from "./opened.ts";
@@ -86,8 +87,10 @@ class FileStore implements BlobStore {
       temporary = join(this.#root, TEMPORARY_FOLDER, temporaryName());
       const written = await this.#write(temporary, source, options);
       options.signal?.throwIfAborted();
-      await this.#place(temporary, key, options.ifAbsent === true);
-      return infoOf(key, written);
+      const target = await this.#place(temporary, key, options.ifAbsent === true);
+      // Placing changes the file's state, which is part of its revision.
+      const placed = await statOf(target);
+      return infoOf(key, placed?.ino === written.ino ? placed : written);
     } catch (error) {
       source.destroy();
       if (temporary) await fs.rm(temporary, { force: true });
@@ -124,8 +127,8 @@ class FileStore implements BlobStore {
     return await handle.stat({ bigint: true });
   }
 
-  /** Moves a complete file to its path, durably. */
-  async #place(source: string, key: string, ifAbsent: boolean): Promise<void> {
+  /** Moves a complete file to its path, durably. Returns the path. */
+  async #place(source: string, key: string, ifAbsent: boolean): Promise<string> {
     const path = join(this.#root, pathOf(key));
     const aside = join(this.#root, asidePathOf(key));
     for (let attempt = 1; ; attempt++) {
@@ -135,7 +138,8 @@ class FileStore implements BlobStore {
         const target = (await isFolder(path)) ? aside : path;
         await (ifAbsent ? renameIfAbsent(source, target) : fs.rename(source, target));
         if (!ifAbsent && target === path) await fs.rm(aside, { force: true });
-        return await syncFolder(dirname(target)).catch(ignoreMissing);
+        await syncFolder(dirname(target)).catch(ignoreMissing);
+        return target;
       } catch (error) {
         if (error instanceof TributaryError) throw error;
         // Another operation pruned the folder, or created a folder at this path, in between.
@@ -238,7 +242,7 @@ class FileStore implements BlobStore {
     return undefined;
   }
 
-  async *list(prefix: string, options: { signal?: AbortSignal } = {}): AsyncIterable<BlobInfo> {
+  async *list(prefix: string, options: ListOptions = {}): AsyncIterable<BlobInfo> {
     this.#checkOpen();
     checkPrefix(prefix);
     const folderKey = prefix.slice(0, prefix.lastIndexOf("/") + 1);
@@ -359,12 +363,6 @@ function readable(handle: fs.FileHandle, info: BlobInfo, options: GetOptions): R
 }
 
 const EOF = { bytesRead: 0, buffer: Buffer.alloc(0) };
-
-/** A replaced file has a different inode; a file rewritten in place has a different time or size. */
-function infoOf(key: string, stats: BigIntStats): BlobInfo {
-  const etag = [stats.size, stats.mtimeNs, stats.ino].map((fact) => fact.toString(36)).join("-");
-  return { key, sizeBytes: Number(stats.size), etag, modifiedAtMs: Number(stats.mtimeNs / 1_000_000n) };
-}
 
 /** Like rename, but fails with EEXIST if the target exists. */
 async function renameIfAbsent(source: string, target: string): Promise<void> {

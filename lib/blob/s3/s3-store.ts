@@ -10,7 +10,7 @@ import {
 import { Readable } from "node:stream";
 import type { Clock } from "../../clock.ts";
 import { TributaryError } from "../../errors.ts";
-import type { BlobInfo, BlobStore, GetOptions, PutOptions } from "../blob-store.ts";
+import type { BlobInfo, BlobStore, GetOptions, ListOptions, PutOptions } from "../blob-store.ts";
 import { checkKey, checkPrefix } from "../keys.ts";
 import { answered, bareEtag, failure, makeS3Client, s3LocationOf, type S3Options } from "./client.ts";
 import { copyLarge, COPY_BYTES_MAX } from "./copy.ts";
@@ -179,7 +179,7 @@ class S3Store implements BlobStore {
     return undefined;
   }
 
-  async *list(prefix: string, options: { signal?: AbortSignal } = {}): AsyncIterable<BlobInfo> {
+  async *list(prefix: string, options: ListOptions = {}): AsyncIterable<BlobInfo> {
     this.#checkOpen();
     checkPrefix(prefix);
     const { signal } = options;
