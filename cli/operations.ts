@@ -87,14 +87,25 @@ function checksText(table: string, { status, message, gate, results }: ChecksAns
 interface DropsAnswer {
   watching: boolean;
   held: { folder: string; missing: number; known: number }[];
-  unfit: { key: string; reason: string }[];
+  unfit: SkippedDrop[];
   unfitCount: number;
+  ignored: SkippedDrop[];
+  ignoredCount: number;
+  fault: string | null;
+}
+
+interface SkippedDrop {
+  key: string;
+  kind: string;
+  reason: string;
 }
 
 export function addDrops(program: Command): void {
   const drops = program
     .command("drops")
-    .description("show the drop store: deletions that wait for a confirmation, and objects that cannot be ingested")
+    .description(
+      "show the drop store: deletions that wait for a confirmation, and objects that are not ingested, with the reason",
+    )
     .action(
       action(async ({ client, print }) => {
         print(await client.send<DropsAnswer>("GET", "/v1/drops"), dropsText);
@@ -116,8 +127,9 @@ export function addDrops(program: Command): void {
     );
 }
 
-function dropsText({ held, unfit, unfitCount }: DropsAnswer): string {
+function dropsText({ held, unfit, unfitCount, ignored, ignoredCount, fault }: DropsAnswer): string {
   const parts = [
+    ...(fault === null ? [] : [`the drop store cannot be listed, so nothing is loaded: ${lineText(fault)}`]),
     held.length === 0
       ? "no deletions wait for a confirmation"
       : tableText(
@@ -125,10 +137,17 @@ function dropsText({ held, unfit, unfitCount }: DropsAnswer): string {
           held.map(({ folder, missing, known }) => [folder || "/", missing, known]),
         ),
   ];
-  if (unfitCount > 0) {
-    const rows = unfit.map(({ key, reason }) => [key, reason]);
-    parts.push(`${countText(unfitCount, "object")} cannot be ingested`, tableText(["object", "reason"], rows));
-  }
+  const add = (what: string, total: number, shown: readonly SkippedDrop[]): void => {
+    if (total === 0) return;
+    const rows = shown.map(({ key, kind, reason }) => [key, kind, reason]);
+    const more = total > shown.length ? `, the first ${shown.length} are shown` : "";
+    parts.push(
+      `${countText(total, "object")} ${what}${more}`,
+      tableText(["object", "kind", "reason and remedy"], rows),
+    );
+  };
+  add("not loaded", unfitCount, unfit);
+  add("hidden or unfinished", ignoredCount, ignored);
   return parts.join("\n");
 }
 

@@ -26,8 +26,8 @@ export type SkippedCause =
 export interface ListOptions {
   signal?: AbortSignal;
   /**
-   * Called for each entry that is not an object; `key` is its path, with a final slash for a folder and U+FFFD
-   * for bytes that are not UTF-8.
+   * Called for each entry that is not an object; `key` is its path, with a final slash for a folder and
+   * U+FFFD for bytes that are not UTF-8.
    */
   onSkipped?: (key: string, cause: SkippedCause) => void;
 }

@@ -102,6 +102,8 @@ export interface DropEvent {
   fileId: string;
   deleted: boolean;
   atMs: number;
+  /** What the store says of the object's state beside the etag; empty: nothing */
+  revision: string;
 }
 
 export type FileEventKind = "put" | "deleted";

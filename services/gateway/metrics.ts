@@ -24,7 +24,7 @@ export const GATEWAY_THROUGHPUT = {
   dropped: {
     drop_unfit: {
       intentional: true,
-      when: "a dropped object's name gives no table, is not a CSV file name or means the file of another object; the object stays in the store",
+      when: "a dropped object's name gives no table, is not a CSV file name or means the file of another object, or it is no regular file; it stays in the store",
     },
     repeated_file: { intentional: true, when: "an upload or drop has the content of the newest version of its file" },
     undecodable: { intentional: false, when: "an event of the log cannot be decoded; the gateway skips it" },
@@ -42,6 +42,7 @@ export interface GatewayMetrics {
   /** On the gateway that watches the drops. */
   dropsHeld: Gauge;
   dropsUnfit: Gauge;
+  dropsSkipped: Gauge<"reason">;
   eventStreams: Gauge;
   /** 1 while the current keys or certificate file is unusable and an older version is in use. */
   staleFiles: Gauge<"file">;
@@ -76,7 +77,13 @@ export function gatewayMetrics(registry: Registry): GatewayMetrics {
     }),
     dropsUnfit: new Gauge({
       name: "tributary_drops_unfit",
-      help: "Objects in the drop store that cannot be ingested under their names",
+      help: "Objects in the drop store that are not ingested, without hidden and unfinished ones",
+      registers,
+    }),
+    dropsSkipped: new Gauge({
+      name: "tributary_drops_skipped",
+      help: "Objects in the drop store that are not ingested, by reason (tributary drops lists them)",
+      labelNames: ["reason"],
       registers,
     }),
     eventStreams: new Gauge({ name: "tributary_event_streams", help: "Clients of /v1/events", registers }),

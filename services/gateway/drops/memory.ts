@@ -11,6 +11,8 @@ import { fileOf } from "../files/newest-versions.ts";
 export interface TakenVersion {
   etag: string;
   sizeBytes: number;
+  /** Empty: not known. */
+  revision: string;
   fileId: string;
   /** Offset of its drop event. Older events that the tail delivers later change nothing. */
   offset: number;
@@ -51,7 +53,7 @@ export interface DropMemory {
    */
   predecessor(key: string): string;
   /** Records durably that a version was ingested, or that an object was deleted. @throws LOG_UNAVAILABLE */
-  record(event: Omit<DropEvent, "atMs">): Promise<void>;
+  record(event: Omit<DropEvent, "atMs" | "revision"> & { revision?: string | undefined }): Promise<void>;
   /** The watcher's state as it last published it, for all gateways; JSON. */
   readonly state: string | undefined;
   publishState(json: string): Promise<void>;
@@ -95,8 +97,8 @@ export async function openDropMemory({ log, clock, fileOfKey, onUnreadable }: Dr
     else if (key !== null) objects.forget(key, offset);
   };
   const tail = await guardedTail(log, [TOPICS.drops.name], onDrop, onUnreadable);
-  const record = async (change: Omit<DropEvent, "atMs">): Promise<void> => {
-    const event = { ...change, atMs: clock.nowMs() };
+  const record: DropMemory["record"] = async ({ revision = "", ...change }) => {
+    const event = { ...change, revision, atMs: clock.nowMs() };
     const [position] = await log.publish(TOPICS.drops.name, [
       { key: event.objectKey, value: dropEvents.encode(event) },
     ]);
@@ -177,7 +179,7 @@ class DroppedObjects {
   }
 
   apply(event: DropEvent, offset: number): void {
-    const { objectKey: key, etag, sizeBytes, fileId, deleted, atMs } = event;
+    const { objectKey: key, etag, sizeBytes, revision, fileId, deleted, atMs } = event;
     const known = Math.max(this.taken.get(key)?.offset ?? -1, this.#deleted.get(key)?.offset ?? -1);
     if (offset <= Math.max(known, this.#newest.get(key) ?? -1)) return;
     if (key.startsWith("/")) {
@@ -191,7 +193,7 @@ class DroppedObjects {
       this.#deleted.set(key, { fileId, atMs, offset });
     } else {
       this.#deleted.delete(key);
-      this.taken.set(key, { etag, sizeBytes, fileId, offset });
+      this.taken.set(key, { etag, sizeBytes, revision, fileId, offset });
       const file = this.#fileOfKey(key);
       if (file !== undefined) this.owners.set(file, key);
     }

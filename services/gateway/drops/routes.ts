@@ -2,8 +2,15 @@ import { z } from "zod";
 import { messageOf, TributaryError } from "../../../lib/errors.ts";
 import { readNotification } from "./notifications.ts";
 import type { DropPoller } from "./drops.ts";
+import { SKIP_KINDS } from "./skipped.ts";
 import type { App, GatewayDeps } from "../http/deps.ts";
 import { problemResponses } from "../http/parameters.ts";
+
+const skippedSchema = z.object({
+  key: z.string(),
+  kind: z.enum(SKIP_KINDS).describe("`failed`: reading or storing it failed"),
+  reason: z.string().describe("with the remedy"),
+});
 
 const folderSchema = z.string().max(1024).describe("with its final slash; empty: the whole store");
 
@@ -23,7 +30,7 @@ export function addDropRoutes(app: App, { drops }: GatewayDeps): void {
       schema: {
         operationId: "getDrops",
         tags: ["files"],
-        summary: "The drop store: deletions that wait for a confirmation, and objects that cannot be ingested",
+        summary: "The drop store: deletions that wait for a confirmation, and objects that are not ingested",
         response: {
           200: z.object({
             watching: z.boolean().describe("this gateway watches the store; otherwise another one does"),
@@ -36,16 +43,19 @@ export function addDropRoutes(app: App, { drops }: GatewayDeps): void {
                 }),
               )
               .describe("folders in which too many objects are missing at once; their rows stay"),
-            unfit: z.array(z.object({ key: z.string(), reason: z.string() })).describe("the first 50"),
+            unfit: z.array(skippedSchema).describe("objects that are not ingested; the first 50"),
             unfitCount: z.number(),
+            ignored: z.array(skippedSchema).describe("hidden and unfinished objects, not in `unfit`; the first 50"),
+            ignoredCount: z.number(),
+            fault: z.string().nullable().describe("why the store cannot be listed, so that nothing is ingested"),
           }),
           ...problemResponses,
         },
       },
     },
     async () => {
-      const { watching, held, unfit, unfitCount } = pollerOf().state();
-      return { watching, held, unfit, unfitCount };
+      const { confirmedUpTo: _, ...state } = pollerOf().state();
+      return state;
     },
   );
 

@@ -12,6 +12,13 @@ export interface Task {
   before: string | undefined;
 }
 
+/** What tells versions of an object apart. */
+type VersionFacts = Pick<BlobInfo, "etag" | "sizeBytes" | "revision">;
+
+/** Without a revision the etag decides: object stores have none, and earlier versions recorded none. */
+export const isSame = (a: VersionFacts, b: VersionFacts): boolean =>
+  a.etag === b.etag && a.sizeBytes === b.sizeBytes && (!a.revision || !b.revision || a.revision === b.revision);
+
 /**
  * Oldest first, so that the newest of several files with the same primary key wins; then by name; deletions
  * last.

@@ -1,5 +1,5 @@
 import { setMaxListeners } from "node:events";
-import type { BlobInfo, BlobStore } from "../../../lib/blob/blob-store.ts";
+import type { BlobInfo, BlobStore, SkippedCause } from "../../../lib/blob/blob-store.ts";
 import type { Clock } from "../../../lib/clock.ts";
 import type { Contracts } from "../../../lib/contract/contract.ts";
 import { codeOf, hasCode, isRetryable, messageOf } from "../../../lib/errors.ts";
@@ -13,8 +13,10 @@ import { fileOf } from "../files/newest-versions.ts";
 import { Deletions } from "./deletions.ts";
 import type { DropFileEvent, DropMemory } from "./memory.ts";
 import { makeKeyedQueue, type KeyedQueue } from "./keyed-queue.ts";
-import { byAge, type Task } from "./task.ts";
-import { readState, UnfitObjects, type DropState } from "./state.ts";
+import { backoffMs, FailedVersions } from "./failures.ts";
+import { byAge, isSame, type Task } from "./task.ts";
+import { CAUSES, ON_PURPOSE, SkippedObjects, type SkippedObject } from "./skipped.ts";
+import { readState, type DropState } from "./state.ts";
 
 export interface DropsOptions {
   /** Store with objects `<table>/<file>.csv`. */
@@ -24,7 +26,7 @@ export interface DropsOptions {
   contracts: Contracts;
   clock: Clock;
   logger: Logger;
-  metrics: Pick<GatewayMetrics, "throughput" | "dropsHeld" | "dropsUnfit">;
+  metrics: Pick<GatewayMetrics, "throughput" | "dropsHeld" | "dropsUnfit" | "dropsSkipped">;
   /** Time between two listings. Default: 5 s for object stores, 500 ms for a folder. */
   pollMs?: number;
   /** A file in a folder counts as complete after this long without a change. Default 1 s. */
@@ -46,10 +48,8 @@ const TASKS_MAX = 10_000;
 /** Objects of triggers that wait to be checked by name; beyond, a trigger starts a listing. */
 const TRIGGERED_KEYS_MAX = 1_000;
 const DELETIONS_PERCENT_MAX = 50;
-const BACKOFF_MS_MIN = 1_000;
-const BACKOFF_MS_MAX = 60_000;
-
-const backoffMs = (failures: number): number => Math.min(BACKOFF_MS_MIN * 2 ** (failures - 1), BACKOFF_MS_MAX);
+/** Objects of one listing whose revision is added to records of earlier versions, which have none. */
+const RENEWED_MAX = 1_000;
 
 /**
  * Watches the drop store from the assignment to this gateway until `signal` aborts.
@@ -73,12 +73,12 @@ export class DropWatch {
   readonly #claims = new Map<string, string>();
   /** New versions in a folder, and since when they are unchanged (monotonic). */
   readonly #unsettled = new Map<string, { version: BlobInfo; sinceMs: number; listing: number }>();
-  /** Versions whose ingest failed. */
-  readonly #failed = new Map<string, { version: BlobInfo; failures: number; retryAtMs: number; listing: number }>();
+  readonly #failed = new FailedVersions();
   readonly #deletions: Deletions;
-  readonly #unfit = new UnfitObjects();
+  readonly #skipped = new SkippedObjects();
   /** Files with a key in the current listing beside the ingested one. */
   #contested = new Set<string>();
+  #renewed = 0;
   /** Number of the listing. State of keys that a complete listing lacks is dropped. */
   #listing = 0;
   /** False while file events without a drop event may exist. */
@@ -117,7 +117,10 @@ export class DropWatch {
         failures = 0;
       } catch (error) {
         if (this.#signal.aborted) break;
-        if (failures++ === 0) logger.warn({ detail: messageOf(error) }, "cannot list the drop store, retrying");
+        if (failures++ === 0) {
+          logger.warn({ detail: messageOf(error) }, "cannot list the drop store, retrying");
+          await this.#publishFault(messageOf(error));
+        }
         metrics.throughput.error(codeOf(error));
       }
       // Pause at least as long as the listing took, so that ingesting gets half of the time.
@@ -158,11 +161,14 @@ export class DropWatch {
     this.#recalled = true;
     this.#listing++;
     this.#contested = new Set();
+    this.#skipped.begin();
+    this.#renewed = 0;
     const seen = new Set<string>();
     const found: Task[] = [];
     const room = TASKS_MAX - this.#queue.size;
     const unlisted = new Map(this.#memory.fileEvents);
-    for await (const version of drops.list("", { signal: this.#signal })) {
+    const onSkipped = (key: string, kind: SkippedCause): void => this.#skip({ key, kind, reason: CAUSES[kind] });
+    for await (const version of drops.list("", { signal: this.#signal, onSkipped })) {
       if (unlisted.size > 0) this.#removeListed(unlisted, version.key);
       if (this.#memory.taken.has(version.key)) seen.add(version.key);
       const task = await this.#examine(version);
@@ -170,10 +176,9 @@ export class DropWatch {
     }
     await this.#recordUnlisted(unlisted);
     this.#memory.fileEvents.clear();
-    for (const trace of [this.#unsettled, this.#failed]) {
-      for (const [key, { listing }] of trace)
-        if (listing !== this.#listing && !this.#queued.has(key)) trace.delete(key);
-    }
+    for (const [key, { listing }] of this.#unsettled)
+      if (listing !== this.#listing && !this.#queued.has(key)) this.#unsettled.delete(key);
+    this.#failed.keepSince(this.#listing, this.#queued);
     found.push(...(await this.#findDeletions(seen)));
     for (const task of found.sort(byAge)) this.#enqueue(task);
     await this.#publishState();
@@ -185,7 +190,7 @@ export class DropWatch {
     const { key } = version;
     if (this.#queued.has(key)) return undefined;
     const target = readDropKey(key, this.#options.contracts);
-    if (target.kind === "unfit") this.#reportUnfit(key, target.reason);
+    if (target.kind === "skipped") this.#skip({ key, kind: target.why, reason: target.reason });
     if (target.kind !== "file") return undefined;
     const { table, sourceFile } = target;
     const file = fileOf(table, sourceFile);
@@ -198,10 +203,18 @@ export class DropWatch {
       return undefined;
     }
     const isTaken = taken !== undefined && isSame(taken, version) && this.#memory.owners.get(file) === key;
+    if (isTaken && version.revision && !taken.revision && this.#renewed++ < RENEWED_MAX) {
+      await this.#record(version, taken.fileId);
+    }
     // A gateway that had lost the watch published an older version, or a deletion, over this one.
     const isCovered = isForeign && this.#options.contracts.of(table).writeMode !== "append";
     if (isTaken && !isCovered) return undefined;
-    if (!this.#isSettled(version) || this.#isBackingOff(version)) return undefined;
+    if (!this.#isSettled(version)) return undefined;
+    const failure = this.#failed.pending(version, this.#options.clock.monotonicMs(), this.#listing);
+    if (failure) {
+      this.#skipped.note({ key, kind: "failed", reason: failure.reason }, this.#listing);
+      return undefined;
+    }
     const predecessor = isTaken && isForeign ? event.fileId : this.#memory.predecessor(key);
     const fileId = derivedFileId("drop", file, key, version.etag, predecessor);
     return { table, sourceFile, key, version, fileId, before: taken?.fileId };
@@ -212,7 +225,8 @@ export class DropWatch {
     const owner = this.#memory.owners.get(file) ?? this.#claims.get(file);
     if (owner === undefined || owner === key) return false;
     this.#contested.add(file);
-    this.#reportUnfit(key, `'${owner}' is the same file of the same table: rename one of them, or delete it`);
+    const reason = `'${owner}' is the same file of the same table: rename one of them, or delete it`;
+    this.#skip({ key, kind: "duplicate", reason });
     return true;
   }
 
@@ -234,10 +248,12 @@ export class DropWatch {
     }
   }
 
-  #reportUnfit(key: string, reason: string): void {
-    if (!this.#unfit.note(key, reason, this.#listing)) return;
-    this.#options.metrics.throughput.dropped("drop_unfit");
-    this.#options.logger.warn({ key, reason }, "skipping unfit object: rename or move it");
+  #skip(object: SkippedObject): void {
+    if (!this.#skipped.note(object, this.#listing)) return;
+    const { logger, metrics } = this.#options;
+    if (ON_PURPOSE.has(object.kind)) return logger.info({ ...object }, "skipping hidden or unfinished object");
+    metrics.throughput.dropped("drop_unfit");
+    logger.warn({ ...object }, "skipping unfit object: rename or move it");
   }
 
   #isSettled(version: BlobInfo): boolean {
@@ -247,13 +263,6 @@ export class DropWatch {
     const sinceMs = before && isSame(before.version, version) ? before.sinceMs : nowMs;
     this.#unsettled.set(version.key, { version, sinceMs, listing: this.#listing });
     return sinceMs < nowMs && nowMs - sinceMs >= this.#settleMs;
-  }
-
-  #isBackingOff(version: BlobInfo): boolean {
-    const failure = this.#failed.get(version.key);
-    if (!failure) return false;
-    failure.listing = this.#listing;
-    return isSame(failure.version, version) && this.#options.clock.monotonicMs() < failure.retryAtMs;
   }
 
   /** Deletions of known objects. Of a file with another key in the store, only the key is forgotten. */
@@ -290,10 +299,11 @@ export class DropWatch {
       if (done) this.#wake();
     }
     const held = this.#deletions.held.map((one) => ({ ...one }));
-    this.#unfit.keepSince(this.#listing);
-    const state: DropState = { held, ...this.#unfit.summary(), confirmedUpTo };
+    this.#skipped.keepSince(this.#listing);
+    const state: DropState = { held, ...this.#skipped.summary(), fault: null, confirmedUpTo };
     metrics.dropsHeld.set(held.reduce((sum, { missing }) => sum + missing, 0));
     metrics.dropsUnfit.set(state.unfitCount);
+    for (const [reason, count] of this.#skipped.counts()) metrics.dropsSkipped.set({ reason }, count);
     for (const { folder, missing, known } of held) {
       if (before.held.some((one) => one.folder === folder)) continue;
       logger.error(
@@ -303,6 +313,12 @@ export class DropWatch {
     }
     const json = JSON.stringify(state);
     if (json !== JSON.stringify(before)) await this.#memory.publishState(json);
+  }
+
+  /** Tells all gateways why the store cannot be listed; without the log, too, the log line has to do. */
+  async #publishFault(fault: string): Promise<void> {
+    const json = JSON.stringify({ ...readState(this.#memory.state), fault });
+    await this.#memory.publishState(json).catch(() => undefined);
   }
 
   #enqueue(task: Task): void {
@@ -353,8 +369,8 @@ export class DropWatch {
     await this.#memory.record({ objectKey: key, etag, sizeBytes, fileId, deleted: true });
   }
 
-  async #record({ key, etag, sizeBytes }: Pick<BlobInfo, "key" | "etag" | "sizeBytes">, fileId: string): Promise<void> {
-    await this.#memory.record({ objectKey: key, etag, sizeBytes, fileId, deleted: false });
+  async #record({ key, etag, sizeBytes, revision }: Omit<BlobInfo, "modifiedAtMs">, fileId: string): Promise<void> {
+    await this.#memory.record({ objectKey: key, etag, sizeBytes, revision, fileId, deleted: false });
   }
 
   #recordFailure({ key, version }: Task, error: unknown): void {
@@ -367,14 +383,11 @@ export class DropWatch {
       return;
     }
     metrics.throughput.error(code);
-    const before = this.#failed.get(key);
-    const failures = before && isSame(before.version, version) ? before.failures + 1 : 1;
-    const retryAtMs = isRetryable(error) ? clock.monotonicMs() + backoffMs(failures) : Infinity;
-    this.#failed.set(key, { version, failures, retryAtMs, listing: this.#listing });
-    const next = retryAtMs === Infinity ? "skipping it until it changes" : "retrying";
+    const retries = isRetryable(error);
+    const next = retries ? "retrying" : "skipping it until it changes";
+    const reason = `${code}: ${messageOf(error)} (${next})`;
+    const why = { reason, retries, nowMs: clock.monotonicMs(), listing: this.#listing };
+    const failures = this.#failed.add(version, why);
     if (failures === 1) logger.warn({ key, code, detail: messageOf(error) }, `cannot ingest dropped object, ${next}`);
   }
 }
-
-const isSame = (a: Pick<BlobInfo, "etag" | "sizeBytes">, b: Pick<BlobInfo, "etag" | "sizeBytes">): boolean =>
-  a.etag === b.etag && a.sizeBytes === b.sizeBytes;

@@ -6,6 +6,7 @@ import { call, callText, follow, hasKey, useKey } from "./api.js";
 import { byId, element, guarded, refreshTimes } from "./dom.js";
 import { showFile } from "./file-page.js";
 import { drawFiles, FILES_SHOWN_MAX, noteFile, onFile } from "./files.js";
+import { showProblems } from "./problems.js";
 import { offerTables, showQuery } from "./query.js";
 import { refreshList, refreshTable, showTables, tableChanged } from "./tables.js";
 import { fileStatusChanged, knowTables } from "./upload.js";
@@ -14,7 +15,7 @@ const TIMES_EVERY_MS = 5_000;
 const TABLES_EVERY_MS = 10_000;
 /** A table's page queries the warehouse, so it is refreshed rarely; file events refresh it immediately. */
 const TABLE_EVERY_MS = 60_000;
-const VIEWS = { upload: "Upload", files: "Files", tables: "Tables", query: "Query" };
+const VIEWS = { upload: "Upload", files: "Files", tables: "Tables", problems: "Problems", query: "Query" };
 
 /** #view/name/part */
 function place() {
@@ -37,6 +38,7 @@ function show() {
   if (view === "tables") void showTables(name, part);
   if (view === "files") void showFile(name);
   drawFiles();
+  if (view === "problems") void showProblems();
   if (view === "query") showQuery(name);
 }
 
@@ -117,10 +119,11 @@ void follow(noteFile, (connected) => {
   if (connected) void start();
 });
 setInterval(refreshTimes, TIMES_EVERY_MS);
-const whileShown = (work, everyMs) =>
+const whileShown = (view, work, everyMs) =>
   setInterval(() => {
-    if (!document.hidden && place().view === "tables") void work();
+    if (!document.hidden && place().view === view) void work();
   }, everyMs);
-whileShown(refreshList, TABLES_EVERY_MS);
-whileShown(refreshTable, TABLE_EVERY_MS);
+whileShown("tables", refreshList, TABLES_EVERY_MS);
+whileShown("tables", refreshTable, TABLE_EVERY_MS);
+whileShown("problems", showProblems, TABLE_EVERY_MS);
 show();

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { appendFile, mkdir, mkdtemp, rm, symlink, unlink, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, rm, symlink, utimes, unlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -126,8 +126,8 @@ async function scene(context: TestContext): Promise<Scene> {
     await log.close();
   });
   const contracts = contractsOf([]);
-  const { dropsHeld, dropsUnfit } = gatewayMetrics(new Registry());
-  const metrics = { throughput, dropsHeld, dropsUnfit };
+  const { dropsHeld, dropsUnfit, dropsSkipped } = gatewayMetrics(new Registry());
+  const metrics = { throughput, dropsHeld, dropsUnfit, dropsSkipped };
   const fixed = { drops, log, ingest, contracts, clock: systemClock, logger: silentLogger(), metrics };
   const startUnowned = (options: Partial<DropsOptions> = {}) => startDrops({ ...fixed, pollMs: 5, ...options });
   return {
@@ -611,7 +611,8 @@ test("closing aborts running reads and ingests nothing more", async (context) =>
   assert.deepEqual(counted, []);
 });
 
-test("in a folder: a file still being written is not ingested, links and hidden files never", async (context) => {
+/** A folder as the drop store of a poller whose clock stands still between polls. */
+async function folderScene(context: TestContext) {
   const folder = await mkdtemp(join(tmpdir(), "tributary-drops-"));
   const drops = await openBlobStore(`file:${folder}`);
   context.after(async () => {
@@ -630,7 +631,7 @@ test("in a folder: a file still being written is not ingested, links and hidden 
       polls++;
     },
   };
-  await start({ drops: counting, clock, pollMs: 500, settleMs: 1_000 });
+  const poller = await start({ drops: counting, clock, pollMs: 500, settleMs: 1_000 });
   const poll = async (times: number) => {
     for (let n = 0; n < times; n++) {
       const goal = polls + 1;
@@ -639,6 +640,11 @@ test("in a folder: a file still being written is not ingested, links and hidden 
     }
   };
   await until("the first poll", () => polls === 1);
+  return { folder, ingest, poll, poller };
+}
+
+test("in a folder: a file still being written is not ingested, links and hidden files never", async (context) => {
+  const { folder, ingest, poll } = await folderScene(context);
   await mkdir(`${folder}/sales/2024`, { recursive: true });
   await writeFile(`${folder}/sales/2024/jan.csv`, "a\n");
   await writeFile(`${folder}/secret.csv`, "secret");
@@ -657,4 +663,61 @@ test("in a folder: a file still being written is not ingested, links and hidden 
   await until("the deletion", () => ingest.seen.length === 2);
   await poll(3);
   assert.deepEqual(ingest.seen[1], "-sales/2024/jan.csv");
+});
+
+test("in a folder: every entry that is not ingested is listed with its kind", async (context) => {
+  const { folder, ingest, poll, poller } = await folderScene(context);
+  await mkdir(`${folder}/sales/.git`, { recursive: true });
+  await writeFile(`${folder}/sales/good.csv`, "a\n");
+  await writeFile(`${folder}/sales/.hidden.csv`, "a\n");
+  await writeFile(`${folder}/sales/x.csv.part`, "a\n");
+  await writeFile(`${folder}/sales/x.xlsx`, "a\n");
+  await writeFile(`${folder}/sales/%+x.csv`, "a\n");
+  await writeFile(`${folder}/loose.csv`, "a\n");
+  await writeFile(Buffer.concat([Buffer.from(`${folder}/sales/`), Buffer.from([0xdc]), Buffer.from("ber.csv")]), "a\n");
+  await mkdir(Buffer.concat([Buffer.from(`${folder}/`), Buffer.from([0xdc])]));
+  await symlink(`${folder}/sales/good.csv`, `${folder}/sales/link.csv`);
+  await mkdir(`${folder}/Sales`);
+  await writeFile(`${folder}/Sales/good.csv`, "b\n");
+  await poll(5);
+  await until("the files", () => ingest.seen.length === 1);
+  await poll(2);
+  const { unfit, unfitCount, ignored, ignoredCount } = poller.state();
+  const kinds = (list: readonly { key: string; kind: string }[]) =>
+    list.map(({ key, kind }) => `${key} ${kind}`).sort();
+  const isSecond = ingest.seen[0] === "sales/good.csv=a\n" ? "Sales" : "sales";
+  assert.deepEqual(
+    kinds(unfit),
+    [
+      "loose.csv folder",
+      "sales/%+x.csv name",
+      "sales/link.csv link",
+      "sales/x.xlsx format",
+      "sales/\ufffdber.csv name",
+      "\ufffd/ name",
+      `${isSecond}/good.csv duplicate`,
+    ].sort(),
+  );
+  assert.deepEqual(kinds(ignored), ["sales/.git/ hidden", "sales/.hidden.csv hidden", "sales/x.csv.part unfinished"]);
+  assert.deepEqual([unfitCount, ignoredCount], [unfit.length, ignored.length]);
+  assert.ok(unfit.every(({ reason }) => reason.length > 10));
+});
+
+test("in a folder: a file overwritten in place with the same size and time is a new version", async (context) => {
+  const { folder, ingest, poll } = await folderScene(context);
+  await mkdir(`${folder}/t`);
+  const path = `${folder}/t/x.csv`;
+  const write = async (text: string): Promise<void> => {
+    await writeFile(path, text);
+    await utimes(path, 1_700_000_000, 1_700_000_000);
+  };
+  await write("one");
+  await poll(5);
+  await until("the first", () => ingest.seen.length === 1);
+  await poll(4);
+  assert.equal(ingest.seen.length, 1, "nothing has changed");
+  await write("two");
+  await poll(5);
+  await until("the second", () => ingest.seen.length === 2);
+  assert.deepEqual(ingest.seen, ["t/x.csv=one", "t/x.csv=two"]);
 });

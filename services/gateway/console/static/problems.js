@@ -1,0 +1,56 @@
+/** What needs a person: objects of the drop store that are not loaded. */
+import { call } from "./api.js";
+import { byId, count, dataTable, element, guarded, plural, redraw } from "./dom.js";
+import { part } from "./table-parts.js";
+
+export const showProblems = () => guarded(byId("problems"), draw);
+
+async function draw() {
+  redraw(byId("problems"), dropsPart(await readDrops()));
+}
+
+/** Undefined without a drop store. */
+async function readDrops() {
+  try {
+    return await call("/v1/drops");
+  } catch (problem) {
+    if (problem.code === "NOT_FOUND") return undefined;
+    throw problem;
+  }
+}
+
+function dropsPart(drops) {
+  if (!drops) return null;
+  const { held, unfit, unfitCount, ignored, ignoredCount, fault } = drops;
+  return part(
+    "Drop store",
+    null,
+    fault && element("p", { class: "card pad" }, `The store cannot be listed, so nothing is loaded: ${fault}`),
+    held.length > 0 &&
+      dataTable(
+        "Deletions that wait for a confirmation",
+        ["Folder", { name: "Missing", numeric: true }, { name: "Known", numeric: true }, { name: "To confirm", wrap: true }],
+        held.map(({ folder, missing, known }) => [
+          folder || "/",
+          count(missing),
+          count(known),
+          element("code", {}, `tributary drops confirm ${folder || "/"} ${missing}`),
+        ]),
+        "",
+      ),
+    skippedTable("Objects that are not loaded", unfit, "Every object is loaded."),
+    unfitCount > unfit.length && element("p", { class: "hint" }, `${plural(unfitCount, "object")} in all.`),
+    ignoredCount > 0 && [
+      skippedTable("Hidden and unfinished objects", ignored, ""),
+      element("p", { class: "hint" }, `${plural(ignoredCount, "hidden or unfinished object")} in all.`),
+    ],
+  );
+}
+
+const skippedTable = (label, objects, empty) =>
+  dataTable(
+    label,
+    [{ name: "Object", wrap: true }, "Kind", { name: "Reason and remedy", wrap: true }],
+    objects.map(({ key, kind, reason }) => [key, kind, reason]),
+    empty,
+  );
