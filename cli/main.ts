@@ -6,6 +6,7 @@ import * as operations from "./operations.ts";
 import { version } from "../lib/process/version.ts";
 import { EXIT } from "./output.ts";
 import { addRejects } from "./rejects.ts";
+import { addTableOperations, addUndo } from "./tables/take-back.ts";
 import { addTop } from "./top.ts";
 
 const localUrl = `http://127.0.0.1:${process.env["TRIBUTARY_PORT"] || 8080}`;
@@ -56,6 +57,8 @@ operations.addDrops(program);
 operations.addMaintain(program);
 operations.addHealth(program);
 operations.addFiles(program);
+addUndo(program);
+addTableOperations(program);
 operations.addLog(program);
 addKeys(program);
 commands.addGenerateSales(program);

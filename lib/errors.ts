@@ -106,6 +106,11 @@ export const ERRORS = {
   FILE_SKIPPED: kind(false, 422, "An operator set the file aside; run `tributary replay` to load it."),
   FILE_ENDED: kind(false, 409, "Nothing to do: the file has ended; see `tributary status <file_id>`."),
   FILE_NOT_COMMITTED: kind(false, 422, "Read the reason with `tributary status <file_id>`."),
+  UNDO_REFUSED: kind(
+    false,
+    409,
+    "Bring back the state that you want with `tributary replay --as-newest`, or upload the files that the message names.",
+  ),
   FILE_SUPERSEDED: kind(
     false,
     409,

@@ -144,6 +144,8 @@ export interface FileEvent {
   baseOffset?: null | number;
   /** Set with versionOffset: it may bring rows that its version lacked (a correction, or a replay of rejected rows) */
   newRows?: boolean;
+  /** Set with kind deleted: JSON of an operation on the table (lib/messages/operation.ts), carried out in the order of the file events; null: none */
+  operationJson?: null | string;
 }
 
 /** An operator sets a file aside: its committer records it as failed. Key: table. */
@@ -264,6 +266,8 @@ export interface RowMessage {
   body: { "tributary.RowBatch": RowBatch } | { "tributary.RejectBatch": RejectBatch } | { "tributary.EndOfFile": EndOfFile };
   /** Set if the file is a repetition or correction of an earlier version */
   repeats?: null | Repetition;
+  /** FileEvent.operationJson, with the outcome deleted */
+  operationJson?: null | string;
 }
 
 /** A table's writer keeps failing, or works again. Key: table; compacted. */

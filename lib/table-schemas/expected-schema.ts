@@ -32,6 +32,7 @@ export class UncommittedFiles {
   readonly #table: string;
   readonly #groups = new Map<string, Group>();
   #newest = -1;
+  #droppedAt = -1;
 
   constructor(table: string) {
     this.#table = table;
@@ -41,7 +42,8 @@ export class UncommittedFiles {
    * Adds a file; files end in the order of their offsets. A file that ends again is ignored: of its parse
    * attempts the committer takes the first that ended.
    */
-  add(file: ParsedFile, published: PublishedSchema | undefined): void {
+  add(file: ParsedFile, newest: PublishedSchema | undefined): void {
+    const published = this.#afterDrop(newest);
     this.#forgetDecided(published);
     const { sourceOffset, rowsAccepted, pinned } = file;
     if (sourceOffset <= Math.max(this.#newest, published?.sourceOffset ?? -1)) return;
@@ -56,8 +58,16 @@ export class UncommittedFiles {
     else group.last = sourceOffset;
   }
 
+  /** The table will be dropped at this offset: the files after it make a new one. */
+  drop(sourceOffset: number): void {
+    if (sourceOffset <= this.#droppedAt) return;
+    this.#droppedAt = sourceOffset;
+    this.#groups.clear();
+  }
+
   /** The schema that the file at this offset will find; undefined for a new table. */
-  expectedAt(sourceOffset: number, published: PublishedSchema | undefined): TableSchema | undefined {
+  expectedAt(sourceOffset: number, newest: PublishedSchema | undefined): TableSchema | undefined {
+    const published = this.#afterDrop(newest);
     this.#forgetDecided(published);
     let columns = published?.columns ?? [];
     let pinned = published?.pinned;
@@ -70,6 +80,11 @@ export class UncommittedFiles {
       pinned ??= group.pinned;
     }
     return columns.length === 0 && !pinned ? undefined : { columns, pinned };
+  }
+
+  /** What is published of the table before its drop says nothing about the files after it. */
+  #afterDrop(published: PublishedSchema | undefined): PublishedSchema | undefined {
+    return published && published.sourceOffset >= this.#droppedAt ? published : undefined;
   }
 
   #forgetDecided(published: PublishedSchema | undefined): void {

@@ -1,4 +1,5 @@
 import type { FileOutcome, Reject } from "../messages/generated.ts";
+import type { TableOperation } from "../messages/operation.ts";
 import type { LiteralValue } from "./sql/dialect.ts";
 import type { SqlColumn } from "./sql/sql.ts";
 import type { RecordedFile } from "./warehouse.ts";
@@ -30,6 +31,8 @@ export const INTERNAL_TABLES = {
     { name: "parse_ms", type: "BIGINT" },
     { name: "version_offset", type: "BIGINT" },
     { name: "content_offset", type: "BIGINT" },
+    { name: "operation", type: "VARCHAR" },
+    { name: "operation_reason", type: "VARCHAR" },
   ],
   /** The rows that could not be cast to their column types: one row per (file id, source row). */
   _rejected_rows: [
@@ -73,7 +76,7 @@ export const INTERNAL_TABLES = {
 
 /** Columns that tables of earlier releases lack. They are added at the end, and old rows have NULL. */
 export const ADDED_COLUMNS: Partial<Record<InternalTable, readonly string[]>> = {
-  _ingest_files: ["version_offset", "content_offset"],
+  _ingest_files: ["version_offset", "content_offset", "operation", "operation_reason"],
 };
 
 export type InternalTable = keyof typeof INTERNAL_TABLES;
@@ -81,7 +84,7 @@ export type InternalTable = keyof typeof INTERNAL_TABLES;
 /** The row of `_ingest_files` for a file's outcome, by column name. `recordedAtMs` becomes ingested_at. */
 export function ledgerRow(
   table: string,
-  { outcome, repeats }: Pick<RecordedFile, "outcome" | "repeats">,
+  { outcome, repeats, operation }: Pick<RecordedFile, "outcome" | "repeats" | "operation">,
   recordedAtMs: number,
 ): Record<string, LiteralValue> {
   return {
@@ -108,6 +111,8 @@ export function ledgerRow(
     parse_ms: outcome.parseMs,
     version_offset: repeats?.versionOffset ?? outcome.sourceOffset,
     content_offset: repeats?.contentOffset ?? outcome.sourceOffset,
+    operation: operation?.kind ?? null,
+    operation_reason: operation ? reasonOf(operation) : null,
   };
 }
 
@@ -132,3 +137,6 @@ export function rejectRow(
   const { row, line, column, reason, message, raw } = reject;
   return { ...common, source_row: row, line, column_name: column, reason, message, raw };
 }
+
+const reasonOf = ({ reason, requestedBy }: TableOperation): string =>
+  requestedBy === "" ? reason : `${reason} (${requestedBy})`;

@@ -1,5 +1,6 @@
 import type { ColumnDefinition } from "../columns.ts";
 import type { FileOutcome, Reject, Repetition, RowBatch } from "../messages/generated.ts";
+import type { TableOperation, UndoStep } from "../messages/operation.ts";
 import type { CheckMeasurements, MeasuredTable, ReadLimits, TableCheck, WarehouseReads } from "./reads/port.ts";
 
 export type WriteMode = "replace" | "upsert" | "append";
@@ -64,6 +65,8 @@ export interface FileVersion {
   columns: readonly ColumnDefinition[];
   /** Absent when the object was deleted: the file then has no rows. */
   stage?: Stage;
+  /** Undoes the file's earlier versions. Without a stage, and alone in its micro-batch. */
+  undo?: UndoStep;
 }
 
 /** The outcome of a file, for `record`, with its stage and what it repeats. */
@@ -71,6 +74,8 @@ export interface RecordedFile {
   outcome: FileOutcome;
   stage?: Stage;
   repeats?: Pick<Repetition, "versionOffset" | "contentOffset">;
+  /** Set: the event was an operation on the table. */
+  operation?: TableOperation;
 }
 
 /** What is on record of one source file. */
@@ -80,9 +85,9 @@ export interface RecordedContent {
   contentOffset: number;
   /**
    * `put` and `deleted`: the newest content of that kind that did not fail. `superseded`: a correction that
-   * was not applied (FILE_SUPERSEDED).
+   * was not applied (FILE_SUPERSEDED). `undone`: the newest event that undid the file.
    */
-  kind: "put" | "deleted" | "superseded";
+  kind: "put" | "deleted" | "superseded" | "undone";
 }
 
 /** What is on record of a table's versions. A repetition counts as the version that it repeats. */
@@ -218,6 +223,10 @@ export type LogRow = Readonly<Record<string, string | number | boolean | Date | 
  *    table or in the batch.
  * A file without a stage has no rows: replace removes its old rows, and upsert with deleteMissing removes
  * its keys. Otherwise it changes nothing.
+ * FileVersion.undo takes back what the file's earlier versions left in the table. `remove` deletes the rows
+ * of its older versions. In upsert tables `demote` comes first: it gives these rows the offset -1, so that
+ * any version of another file takes their keys over, also with an equal row; `remove` then deletes what is
+ * left at -1. Both touch no row of a version that is newer than the undo.
  *
  * `record` writes the outcomes of files to `_ingest_files` and their rejects to `_rejected_rows`. It is
  * idempotent by file id and by (file id, row). It is called after `commit`. After a crash between the two,
@@ -250,6 +259,13 @@ export interface Warehouse {
   /** What is on record of these source files. */
   recordedContents(table: string, sourceFiles: readonly string[]): Promise<RecordedContent[]>;
   recordedVersions(table: string): Promise<RecordedVersions>;
+  /**
+   * Removes the table with its rows, `<table>_trusted`, and every record of its files in `_ingest_files` and
+   * `_rejected_rows`. Logs of checks and maintenance stay. Idempotent; a table that does not exist is no
+   * error. A crash in between leaves some of it, and the call is repeated. `ensureTable` makes a new table
+   * afterwards, with columns and partitions of its own.
+   */
+  drop(table: string, options?: CommitOptions): Promise<void>;
   /**
    * The offset watermark: the highest source offset that `record` has recorded for the table, whatever the
    * file's status.

@@ -20,6 +20,7 @@ export const GATEWAY_THROUGHPUT = {
     replay: "the event that replays a past file is durable",
     command: "a command requested over HTTP is durable",
     skip: "the request to set a file aside is durable",
+    operation: "the event of an undo or of a dropped table is durable",
   },
   dropped: {
     drop_unfit: {

@@ -3,6 +3,7 @@ import type { EventLog } from "../../lib/event-log/event-log.ts";
 import { pinnedBy } from "../../lib/formats/message-fields.ts";
 import { rowMessages } from "../../lib/messages/avro.ts";
 import type { EndOfFile } from "../../lib/messages/generated.ts";
+import { operationIn } from "../../lib/messages/operation.ts";
 import { GROUPS, rowsTopic } from "../../lib/messages/topics.ts";
 import type { ColumnDefinition } from "../../lib/columns.ts";
 import { UncommittedFiles } from "../../lib/table-schemas/expected-schema.ts";
@@ -41,6 +42,11 @@ export class ExpectedColumns {
     if (files) this.#add(files, { table, sourceOffset }, end);
   }
 
+  /** Notes that the table is dropped at this offset. As `add`. */
+  dropped(table: string, sourceOffset: number): void {
+    this.#tables.get(table)?.drop(sourceOffset);
+  }
+
   #add(files: UncommittedFiles, file: { table: string; sourceOffset: number }, end: EndOfFile): void {
     if (end.outcome !== "complete") return;
     const { rowsAccepted } = end;
@@ -65,7 +71,8 @@ export class ExpectedColumns {
       for await (const { value } of this.#log.read(topic, 0, from, kept.next)) {
         if (this.#signal.aborted) return files;
         const end = endIn(value);
-        if (end) this.#add(files, { table, sourceOffset: end.sourceOffset }, end.end);
+        if (end?.drops) files.drop(end.sourceOffset);
+        else if (end) this.#add(files, { table, sourceOffset: end.sourceOffset }, end.end);
       }
     }
     this.#tables.set(table, files);
@@ -74,10 +81,11 @@ export class ExpectedColumns {
 }
 
 /** @throws MESSAGE_TOO_NEW */
-function endIn(value: Buffer): { sourceOffset: number; end: EndOfFile } | undefined {
+function endIn(value: Buffer): { sourceOffset: number; end: EndOfFile; drops: boolean } | undefined {
   try {
-    const { sourceOffset, body } = rowMessages.decode(value);
-    return "tributary.EndOfFile" in body ? { sourceOffset, end: body["tributary.EndOfFile"] } : undefined;
+    const { sourceOffset, body, ...message } = rowMessages.decode(value);
+    if (!("tributary.EndOfFile" in body)) return undefined;
+    return { sourceOffset, end: body["tributary.EndOfFile"], drops: operationIn(message)?.kind === "drop" };
   } catch (thrown) {
     if (hasCode(thrown, "MESSAGE_TOO_NEW")) throw thrown;
     // The committer skips it too.

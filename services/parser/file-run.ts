@@ -9,6 +9,7 @@ import { codeOf, hasCode, isRetryable, messageOf, type ErrorCode } from "../../l
 import type { EventLog, LogRecord } from "../../lib/event-log/event-log.ts";
 import type { EndOfFile, FileEvent, RowMessage } from "../../lib/messages/generated.ts";
 import { rowMessages } from "../../lib/messages/avro.ts";
+import { operationIn } from "../../lib/messages/operation.ts";
 import { repetitionOf, versionOf } from "../../lib/messages/repetition.ts";
 import { rowsTopic } from "../../lib/messages/topics.ts";
 import { retry } from "../../lib/retry.ts";
@@ -232,19 +233,22 @@ async function publishRow(
   runId: string,
   body: RowMessage["body"],
 ): Promise<void> {
-  const { fileId, sourceFile, table } = file.event;
+  const { fileId, sourceFile, table, operationJson = null } = file.event;
   const { sourceOffset } = file;
   const repeats = repetitionOf({ offset: sourceOffset, event: file.event });
-  const value = rowMessages.encode({ fileId, sourceFile, sourceOffset, runId, body, repeats });
+  const value = rowMessages.encode({ fileId, sourceFile, sourceOffset, runId, body, repeats, operationJson });
   await deps.log.publish(rowsTopic(table).name, [{ key: keyOf(tableId(table)), value, ...carrying(file.traceparent) }]);
 }
 
 /** Publishes the deletion of a file; the committer applies the contract's `onDelete`. */
 async function publishDeleted(deps: FileRunDeps, file: ArrivedFile): Promise<ParseSummary> {
-  const known = await deps.columns.at(file.event.table, file.sourceOffset);
+  const { event, sourceOffset } = file;
+  const known = await deps.columns.at(event.table, sourceOffset);
+  const drops = operationIn(event)?.kind === "drop";
   const summary: ParseSummary = { ...NOTHING_READ, outcome: "complete", columns: known?.columns ?? [] };
   const { "tributary.EndOfFile": end } = endOfFile(deps, file, summary, 0);
   await publishRow(deps, file, randomUUID(), { "tributary.EndOfFile": { ...end, outcome: "deleted" } });
+  if (drops) deps.columns.dropped(event.table, sourceOffset);
   await publishParseEvent(deps, file).ended(summary);
   deps.metrics.files.inc({ outcome: "deleted" });
   deps.metrics.throughput.sent("file");

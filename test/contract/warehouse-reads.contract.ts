@@ -48,6 +48,7 @@ export function readsContract(opened: Opened): void {
         errorMessage: null,
         versionOffset: 3,
         contentOffset: 3,
+        operation: null,
       });
       assert.equal(await files.find(`${table.name}-2`, LIMITS), undefined);
       await version!.stage?.discard();

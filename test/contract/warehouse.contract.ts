@@ -7,6 +7,7 @@ import { recordContract } from "./warehouse-records.contract.ts";
 import { rejectContract } from "./warehouse-rejects.contract.ts";
 import { tableContract } from "./warehouse-tables.contract.ts";
 import { trustedContract } from "./warehouse-trusted.contract.ts";
+import { undoContract } from "./warehouse-undo.contract.ts";
 import { valueContract } from "./warehouse-values.contract.ts";
 import { openedFor, type WarehouseSubject } from "./warehouse-subject.ts";
 
@@ -18,6 +19,7 @@ export function warehouseContract(subject: WarehouseSubject): void {
     trustedContract(opened);
     checksContract(opened);
     commitContract(opened);
+    undoContract(opened);
     valueContract(opened);
     recordContract(opened);
     rejectContract(opened);

@@ -17,6 +17,7 @@ export interface FakeVersion {
   sourceOffset: number;
   versionOffset?: number | undefined;
   confirmsUpTo?: number | undefined;
+  undo?: "demote" | "remove" | undefined;
   /** Also empty for a deleted file. */
   rows: readonly FakeRow[];
 }
@@ -32,8 +33,28 @@ export interface Applied {
  * Applies file versions to a table's rows as Warehouse.commit does. Versions ascend and are not recorded yet.
  */
 export function applied(before: readonly FakeRow[], files: readonly FakeVersion[], layout: TableLayout): Applied {
+  const [first] = files;
+  if (first?.undo) return undone(before, first, first.undo, layout);
   if (layout.mode === "append") return appended(before, files);
   return layout.mode === "replace" ? replaced(before, files) : upserted(before, files, layout);
+}
+
+const DEMOTED = -1;
+
+function undone(
+  before: readonly FakeRow[],
+  { sourceFile, sourceOffset }: FakeVersion,
+  step: "demote" | "remove",
+  { mode }: TableLayout,
+): Applied {
+  const isOlder = ({ file, offset }: FakeRow): boolean => file === sourceFile && offset < sourceOffset;
+  if (step === "demote") {
+    const rows = before.map((row) => (isOlder(row) && row.offset !== DEMOTED ? { ...row, offset: DEMOTED } : row));
+    return { rows, rowsInserted: 0, rowsUpdated: rows.filter((row, at) => row !== before[at]).length, rowsDeleted: 0 };
+  }
+  const goes = (row: FakeRow): boolean => isOlder(row) && (mode !== "upsert" || row.offset === DEMOTED);
+  const rows = before.filter((row) => !goes(row));
+  return { rows, rowsInserted: 0, rowsUpdated: 0, rowsDeleted: before.length - rows.length };
 }
 
 function appended(before: readonly FakeRow[], files: readonly FakeVersion[]): Applied {
@@ -71,6 +92,7 @@ function upserted(before: readonly FakeRow[], files: readonly FakeVersion[], lay
   // A row whose final values equal its initial values counts as unchanged, unless it is confirmed.
   for (const [key, row] of after) {
     const there = old.get(key);
+    if (there?.offset === DEMOTED) continue;
     if (there && row !== there && there.offset <= (confirmsUpTo.get(row.offset) ?? -1)) continue;
     if (there && sameValues(there, row) && (!layout.deleteMissing || there.file === row.file)) after.set(key, there);
   }

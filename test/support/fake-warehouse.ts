@@ -193,8 +193,9 @@ export class FakeWarehouse implements Warehouse {
   async record(table: string, ended: readonly RecordedFile[], recordedAtMs: number): Promise<void> {
     this.calls.push("record");
     await new Promise((resolve) => setImmediate(resolve));
-    for (const { outcome, stage, repeats } of ended) {
-      this.ledger.set(outcome.fileId, { table, outcome, recordedAtMs, ...(repeats ? { repeats } : {}) });
+    for (const { stage, ...known } of ended) {
+      const { outcome } = known;
+      this.ledger.set(outcome.fileId, { table, recordedAtMs, ...known });
       for (const reject of (stage as FakeStage | undefined)?.rejects ?? []) {
         this.rejected.set(`${outcome.fileId} ${reject.row}`, reject);
       }
@@ -203,14 +204,15 @@ export class FakeWarehouse implements Warehouse {
 
   async recordedContents(table: string, sourceFiles: readonly string[]): Promise<RecordedContent[]> {
     const found: RecordedContent[] = [];
-    for (const { table: own, outcome, repeats } of this.ledger.values()) {
+    for (const { table: own, outcome, repeats, operation } of this.ledger.values()) {
       const { sourceFile, sourceOffset, status, errorCode, contentHash } = outcome;
       if (own !== table || !sourceFiles.includes(sourceFile)) continue;
       const contentOffset = repeats?.contentOffset ?? sourceOffset;
       const isRefused = errorCode === "FILE_SUPERSEDED" && contentOffset === sourceOffset;
       if (status === "failed" && !isRefused) continue;
-      const kind = isRefused ? "superseded" : contentHash === "" ? "deleted" : "put";
-      found.push({ sourceFile, contentOffset, kind });
+      const kind = contentHash === "" ? "deleted" : "put";
+      const undone = operation?.kind === "undo" ? "undone" : kind;
+      found.push({ sourceFile, contentOffset, kind: isRefused ? "superseded" : undone });
     }
     return found;
   }
@@ -226,6 +228,19 @@ export class FakeWarehouse implements Warehouse {
     }
     const known = (offset: number): number | undefined => (offset < 0 ? undefined : offset);
     return { newest: known(versions.newest), incomplete: known(versions.incomplete) };
+  }
+
+  async drop(table: string): Promise<void> {
+    this.calls.push("drop");
+    await this.#alone(table, () => {
+      this.tablesByName.delete(table);
+      this.trustedByName.delete(table);
+      for (const [fileId, entry] of this.ledger) {
+        if (entry.table !== table) continue;
+        this.ledger.delete(fileId);
+        for (const key of this.rejected.keys()) if (key.startsWith(`${fileId} `)) this.rejected.delete(key);
+      }
+    });
   }
 
   async watermark(table: string): Promise<number | undefined> {
@@ -342,8 +357,8 @@ export class FakeWarehouse implements Warehouse {
 const isFresh = ({ sourceFile, sourceOffset }: FileVersion, recorded: ReadonlyMap<string, number>): boolean =>
   sourceOffset > (recorded.get(sourceFile) ?? -1);
 
-function versionOf({ fileId, sourceFile, sourceOffset, versionOffset, confirmsUpTo, stage }: FileVersion) {
+function versionOf({ fileId, stage, ...version }: FileVersion) {
   const held = stage as FakeStage | undefined;
   if (held?.discarded) throw new Error(`the stage of ${fileId} was discarded before the commit`);
-  return { sourceFile, sourceOffset, versionOffset, confirmsUpTo, rows: held?.rows ?? [] };
+  return { ...version, rows: held?.rows ?? [] };
 }

@@ -53,11 +53,11 @@ export class QueryableFakeWarehouse extends FakeWarehouse {
         if (sql.includes(name)) await copy.appendLog(name, this.logs[name]!);
       }
       const ledger = /_ingest_files|_rejected_rows/.test(sql) ? [...this.ledger] : [];
-      for (const [fileId, { table, outcome, recordedAtMs }] of ledger) {
+      for (const [fileId, { table, recordedAtMs, ...known }] of ledger) {
         const stage = copy.stage(table, fileId);
         const rejects = [...this.rejected].filter(([key]) => key.startsWith(`${fileId} `)).map(([, reject]) => reject);
         await stage.reject(rejects);
-        await copy.record(table, [{ outcome, stage }], recordedAtMs);
+        await copy.record(table, [{ ...known, stage }], recordedAtMs);
         await stage.discard();
       }
       return await copy.query(sql, options);

@@ -1,7 +1,8 @@
 import type { ColumnDefinition } from "../../columns.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import { allEqual, anyDistinct, column, columnList, identifier, withAuditColumns } from "../sql/sql.ts";
-import type { TableLayout, WriteMode } from "../warehouse.ts";
+import type { UndoStep } from "../../messages/operation.ts";
+import type { FileVersion, TableLayout, WriteMode } from "../warehouse.ts";
 import { newestOffsets } from "./versions.ts";
 
 /** The MERGE that applies a micro-batch to its table, for each write mode of Warehouse.commit. Pure. */
@@ -31,6 +32,23 @@ export interface MergeInput {
   newFiles?: boolean;
   /** No two rows have the same key. */
   keysUnique?: boolean;
+  /** The batch undoes a file, and has no rows. */
+  undo?: Undo | undefined;
+}
+
+interface Undo {
+  sourceFile: string;
+  step: UndoStep;
+  /** Offset of the event that undoes the file: versions of later events stay. */
+  before: number;
+}
+
+/** The undo of these files; undefined: none of them is one. */
+export function undoOf(files: readonly FileVersion[]): Undo | undefined {
+  const [{ sourceFile, sourceOffset, undo }, ...others] = files as [FileVersion, ...FileVersion[]];
+  if (undo === undefined) return undefined;
+  if (others.length > 0) throw new Error(`commit: the undo of '${sourceFile}' is not alone in its micro-batch`);
+  return { sourceFile, step: undo, before: sourceOffset };
 }
 
 /**
@@ -56,6 +74,7 @@ export function mergeStatement(target: string, { on, when, source }: MergeParts)
 
 export function mergeParts(input: MergeInput): MergeParts {
   const { mode } = input.layout;
+  if (input.undo) return undoParts(input, input.undo);
   // An upsert matches by key, so rows of a new file may match any row of the table.
   return input.newFiles && mode !== "upsert" ? onlyInsert(input) : PARTS[mode](input);
 }
@@ -111,6 +130,22 @@ function updateClause(columns: readonly ColumnDefinition[], except: readonly str
 function onlyInsert(input: MergeInput): MergeParts {
   const when = [`WHEN NOT MATCHED THEN ${insertClause(input.columns)}`];
   return { source: eachRowOnce(input), on: "false", when };
+}
+
+/** The offset of rows that a `demote` has made older than every version. */
+const DEMOTED = -1;
+
+/** One source row matches every row that the undo concerns. */
+function undoParts({ dialect, layout }: MergeInput, { sourceFile, step, before }: Undo): MergeParts {
+  const offsets =
+    step === "demote" ? `BETWEEN 0 AND ${before - 1}` : layout.mode === "upsert" ? `= ${DEMOTED}` : `< ${before}`;
+  return {
+    source: `SELECT BIGINT '1' AS "_undo"`,
+    on: `s."_undo" = 1 AND t."_source_file" = ${dialect.stringLiteral(sourceFile)} AND t."_source_offset" ${offsets}`,
+    ...(step === "demote"
+      ? { when: [`WHEN MATCHED THEN UPDATE SET "_source_offset" = ${DEMOTED}`] }
+      : { when: ["WHEN MATCHED THEN DELETE"], deletes: "TRUE" }),
+  };
 }
 
 function mergeAppend(input: MergeInput): MergeParts {
@@ -184,7 +219,8 @@ function mergeUpsert(input: MergeInput): MergeParts {
   // The same row again counts as newer: a repetition may read it with other types.
   const newer = `(s."_source_offset" > t."_source_offset"
     OR s."_source_offset" = t."_source_offset" AND s."_source_row" >= t."_source_row")`;
-  const distinct = [anyDistinct(fileColumns, "s", "t"), ...confirmations(files)].join(" OR ");
+  const demoted = `t."_source_offset" = ${DEMOTED}`;
+  const distinct = [anyDistinct(fileColumns, "s", "t"), demoted, ...confirmations(files)].join(" OR ");
   const on = sameKey(input, "t", "s");
   const update = updateClause(columns, key);
   const insert = insertClause(columns);

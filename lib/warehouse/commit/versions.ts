@@ -45,7 +45,7 @@ export function newestOffsets(versions: readonly Version[]): Map<string, number>
  * rows of deleted files.
  */
 export function effective({ layout, files }: MicroBatch): FileVersion[] {
-  return files.filter(({ stage }) => stage ?? (layout.mode === "replace" || layout.deleteMissing));
+  return files.filter(({ stage, undo }) => stage ?? undo ?? (layout.mode === "replace" || layout.deleteMissing));
 }
 
 /**
@@ -97,7 +97,7 @@ export function contentsStatement(
   sourceFiles: readonly string[],
 ): string {
   const of = `table_name = ${dialect.stringLiteral(table)} AND file_key IN (${dialect.stringList(sourceFiles)})`;
-  const kind = "CASE WHEN content_hash = '' THEN 'deleted' ELSE 'put' END";
+  const kind = "CASE WHEN operation = 'undo' THEN 'undone' WHEN content_hash = '' THEN 'deleted' ELSE 'put' END";
   return `SELECT file_key, ${kind}, max(${CONTENT}) FROM ${ledger} WHERE ${of} AND status <> 'failed' GROUP BY 1, 2
     UNION ALL SELECT DISTINCT file_key, 'superseded', source_offset FROM ${ledger}
     WHERE ${of} AND ${IS_SUPERSEDED} AND content_offset = source_offset`;

@@ -1,5 +1,12 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
-import { heldCondition, insertStatement, mergeParts, mergeStatement, type MergeInput } from "../commit/merge.ts";
+import {
+  heldCondition,
+  insertStatement,
+  mergeParts,
+  mergeStatement,
+  undoOf,
+  type MergeInput,
+} from "../commit/merge.ts";
 import {
   applicable,
   effective,
@@ -45,6 +52,7 @@ export async function commitBatch(
         rowsOffset: (file.stage as DuckDbStage | undefined)?.rowsOffset ?? file.versionOffset,
       })),
       rows: rowsSelect(layout.table, parts, columns),
+      undo: undoOf(files),
     };
     return await database.transaction(async (connection) => {
       const counts = await apply(connection, input);
@@ -93,10 +101,14 @@ const SOURCE = `temp.main."merge_source"`;
  */
 async function apply(connection: DuckDBConnection, input: MergeInput): Promise<Counts> {
   const { target, layout } = input;
-  if (layout.mode !== "upsert" && !(await anyRow(connection, `${target} WHERE ${heldCondition(input)}`))) {
+  if (
+    layout.mode !== "upsert" &&
+    !input.undo &&
+    !(await anyRow(connection, `${target} WHERE ${heldCondition(input)}`))
+  ) {
     return { rowsInserted: await changed(connection, insertStatement(input)), rowsUpdated: 0, rowsDeleted: 0 };
   }
-  const keysUnique = layout.mode === "upsert" && (await areKeysUnique(connection, input));
+  const keysUnique = layout.mode === "upsert" && !input.undo && (await areKeysUnique(connection, input));
   const parts = mergeParts({ ...input, keysUnique });
   if (parts.deletes === undefined) return merge(connection, target, mergeStatement(target, parts), 0);
   await connection.run(`CREATE TEMP TABLE "merge_source" AS ${parts.source}`);

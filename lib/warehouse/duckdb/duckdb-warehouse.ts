@@ -5,6 +5,7 @@ import type { ColumnDefinition } from "../../columns.ts";
 import { messageOf, TributaryError } from "../../errors.ts";
 import { contentsStatement, recordedContents, recordedVersions, versionsStatement } from "../commit/versions.ts";
 import { commitBatch } from "./commit.ts";
+import { dropTable } from "./drop.ts";
 import { CATALOG, openDatabase, type Database } from "./database.ts";
 import { appendLog, createInternalTables, recordEnded, watermarks } from "./ledger.ts";
 import { internalQuery } from "./internal-query.ts";
@@ -136,6 +137,10 @@ class DuckDbWarehouse implements Warehouse {
   async recordedVersions(table: string): Promise<RecordedVersions> {
     const ledger = qualified("_ingest_files");
     return recordedVersions(await this.#database.rows(versionsStatement(duckdb, ledger, table)));
+  }
+
+  drop(table: string): Promise<void> {
+    return dropTable(this.#database, this.#tables, table);
   }
 
   async watermark(table: string): Promise<number | undefined> {

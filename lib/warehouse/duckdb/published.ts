@@ -37,6 +37,13 @@ export async function hold(database: Database, table: string, sinceMs: number | 
   });
 }
 
+/** Removes `<table>_trusted` and its copy, within the caller's transaction. */
+export async function dropPublished(connection: DuckDBConnection, table: string): Promise<void> {
+  if (!(await read(connection, table))) return;
+  await connection.run(`DROP VIEW ${qualified(publishedName(table))}`);
+  await connection.run(`DROP TABLE IF EXISTS ${copyOf(table)}`);
+}
+
 async function read(connection: DuckDBConnection, table: string): Promise<Published | undefined> {
   const [view] = await rowsOf(
     connection,

@@ -26,6 +26,7 @@ const COLUMNS = [
   "error_message",
   "version_offset",
   "content_offset",
+  "operation",
 ] as const;
 
 /** The page size of reads of versions. It keeps a result below the limits of a query. */
@@ -117,5 +118,6 @@ function recordOf(cells: readonly unknown[]): FileRecord {
     errorMessage: textOrNull(row.error_message),
     versionOffset: numberOrNull(row.version_offset),
     contentOffset: numberOrNull(row.content_offset),
+    operation: textOrNull(row.operation),
   };
 }

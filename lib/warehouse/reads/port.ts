@@ -35,6 +35,8 @@ export interface FileRecord {
   versionOffset: number | null;
   /** Offset of the event that first brought its bytes; null: recorded by an earlier release. */
   contentOffset: number | null;
+  /** `undo`, `drop`: the event was an operation on the table (lib/messages/operation.ts). */
+  operation?: string | null;
 }
 
 export interface FileRecordFilter {
@@ -191,6 +193,8 @@ export interface WarehouseReads {
   readonly files: FileRecords;
   readonly rejects: RejectRecords;
   rowCount(table: string, limits: ReadLimits): Promise<number>;
+  /** The number of the table's rows that came from this source file. */
+  fileRowCount(table: string, sourceFile: string, limits: ReadLimits): Promise<number>;
   /** `dateColumn`: a column of the table, if the caller needs `lastDate`. */
   freshness(table: string, dateColumn: string | undefined, limits: ReadLimits): Promise<TableFreshness>;
   /** The latest run of each operation that has run, ordered by operation. */

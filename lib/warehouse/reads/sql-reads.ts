@@ -2,7 +2,7 @@ import { fileRecords } from "./file-records.ts";
 import type { WarehouseReads } from "./port.ts";
 import { rejectRecords } from "./reject-records.ts";
 import type { SqlReader } from "./sql-reader.ts";
-import { freshness, maintenanceRuns, rowCount } from "./tables.ts";
+import { fileRowCount, freshness, maintenanceRuns, rowCount } from "./tables.ts";
 
 /** The reads of a warehouse. `reader` runs them as they are: they pass no filter of users' queries. */
 export function sqlReads(reader: SqlReader): WarehouseReads {
@@ -10,6 +10,7 @@ export function sqlReads(reader: SqlReader): WarehouseReads {
     files: fileRecords(reader),
     rejects: rejectRecords(reader),
     rowCount: (table, limits) => rowCount(reader, table, limits),
+    fileRowCount: (table, sourceFile, limits) => fileRowCount(reader, table, sourceFile, limits),
     freshness: (table, dateColumn, limits) => freshness(reader, table, dateColumn, limits),
     maintenanceRuns: (table, limits) => maintenanceRuns(reader, table, limits),
   };

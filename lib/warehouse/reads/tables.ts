@@ -11,6 +11,17 @@ export async function rowCount(reader: SqlReader, table: string, limits: ReadLim
   return Number(rows[0]?.[0] ?? 0);
 }
 
+export async function fileRowCount(
+  reader: SqlReader,
+  table: string,
+  sourceFile: string,
+  limits: ReadLimits,
+): Promise<number> {
+  const sql = `SELECT count(*) FROM ${tableName(table)} WHERE "_source_file" = ${reader.dialect.stringLiteral(sourceFile)}`;
+  const { rows } = await reader.query(sql, { ...limits, rowsMax: 1 });
+  return Number(rows[0]?.[0] ?? 0);
+}
+
 export async function freshness(
   reader: SqlReader,
   table: string,

@@ -63,6 +63,11 @@ export async function hold({ client, tables }: PublishContext, table: string, si
   }
 }
 
+/** Removes the view, if there is one. */
+export async function dropPublished(client: TrinoClient, table: string): Promise<void> {
+  if (await viewOf(client, table)) await client.run(`DROP VIEW IF EXISTS ${viewId(table)}`);
+}
+
 /**
  * Runs `optimize`, which makes a snapshot with the same rows. If the view reads the newest snapshot before
  * the call, it reads the new snapshot after the call. Readers of the view then get the merged files, and

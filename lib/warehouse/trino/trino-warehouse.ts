@@ -7,6 +7,7 @@ import { messageOf, TributaryError } from "../../errors.ts";
 import { INTERNAL_TABLES, type InternalTable } from "../internal-tables.ts";
 import { TrinoClient, type TrinoTarget } from "./client/client.ts";
 import { removeAddedOrphans } from "./commit/add-files.ts";
+import { dropTable } from "./drop.ts";
 import { commitBatch } from "./commit/commit.ts";
 import type { CommitContext } from "./commit/context.ts";
 import { RecordedOffsets } from "./commit/recorded-offsets.ts";
@@ -232,6 +233,10 @@ class TrinoWarehouse implements Warehouse {
 
   recordedVersions(table: string): Promise<RecordedVersions> {
     return this.#ledger.recordedVersions(table);
+  }
+
+  drop(table: string, options?: CommitOptions): Promise<void> {
+    return dropTable(this.#context, table, options);
   }
 
   watermark(table: string): Promise<number | undefined> {

@@ -54,6 +54,7 @@ interface Version {
 export async function commitFiles(writer: WriterContext, files: readonly EndedFile[]): Promise<CommitResult> {
   const { left, failures } = withoutSkipped(writer, files, (file) => file);
   try {
+    if (left[0]?.operation?.kind === "drop") return { receipts: [await dropTable(writer, left[0])], failures };
     const recordNow = await readRecord(writer, left, anyError);
     let record = recordNow();
     let planned = plan(left, await describe(writer, left), writer.contract, record);
@@ -71,6 +72,22 @@ export async function commitFiles(writer: WriterContext, files: readonly EndedFi
     if (thrown instanceof SkipAsked) return commitFiles(writer, files);
     throw thrown;
   }
+}
+
+/** An operation is alone in its micro-batch. @throws SkipAsked */
+async function dropTable(writer: WriterContext, file: EndedFile): Promise<CommitReceipt> {
+  const { warehouse, contract, signal } = writer;
+  const confirmOwner = (): Promise<void> => writer.confirmOwner();
+  const drop = async (): Promise<void> => {
+    assertNoneSkipped(writer, [file]);
+    writer.description = "unknown";
+    await warehouse.drop(contract.table, { signal, confirmOwner });
+  };
+  const retryable = (thrown: unknown): boolean => anyError(thrown) && !hasCode(thrown, "ASSIGNMENT_LOST");
+  await writer.persist("commit", drop, { retryable, fileIds: [file.fileId] });
+  writer.description = undefined;
+  writer.incomplete = undefined;
+  return { ...NOTHING_TO_DO, strategy: "drop" };
 }
 
 /** Ends the retries of a step because one of its files was set aside meanwhile. */
@@ -140,7 +157,9 @@ function plan(
     const version = { ...identityOf(file), ...(confirmsUpTo === undefined ? {} : { confirmsUpTo }) };
     if (end.outcome === "deleted") {
       const exists = table !== undefined || versions.length > 0;
-      if (contract.onDelete === "remove" && exists) versions.push({ file, version: { ...version, columns: [] } });
+      const undo = file.operation?.kind === "undo" ? { undo: file.operation.step } : undefined;
+      const removes = undo !== undefined || contract.onDelete === "remove";
+      if (removes && exists) versions.push({ file, version: { ...version, columns: [], ...undo } });
       record.applied(file);
       continue;
     }

@@ -40,8 +40,8 @@ export const isSuperseded = (failure: Failure | undefined): boolean => failure?.
 export function recordsOf(files: readonly EndedFile[], outcomes: readonly FileOutcome[]): RecordedFile[] {
   const byOffset = new Map(files.map((file) => [file.sourceOffset, file]));
   return outcomes.map((outcome) => {
-    const { stage, repeats } = byOffset.get(outcome.sourceOffset)!;
-    const ended = repeats ? { outcome, repeats } : { outcome };
+    const { stage, repeats, operation } = byOffset.get(outcome.sourceOffset)!;
+    const ended = { outcome, ...(repeats ? { repeats } : {}), ...(operation ? { operation } : {}) };
     return outcome.errorCode === "FILE_SUPERSEDED" ? ended : { ...ended, stage };
   });
 }

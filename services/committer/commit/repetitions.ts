@@ -25,6 +25,8 @@ export class OnRecord {
   readonly #contents = new Map<string, number>();
   /** Contents of corrections that were not applied. */
   readonly #superseded = new Set<string>();
+  /** The newest event that undid a source file. */
+  readonly #undone = new Map<string, number>();
   #newest: number;
   #incomplete: number;
 
@@ -32,6 +34,8 @@ export class OnRecord {
     this.#contract = contract;
     for (const { sourceFile, contentOffset, kind } of contents) {
       if (kind === "superseded") this.#superseded.add(`${contentOffset} ${sourceFile}`);
+      else if (kind === "undone")
+        this.#undone.set(sourceFile, Math.max(contentOffset, this.#undone.get(sourceFile) ?? -1));
       else if (kind === "put" || contract.onDelete === "remove") this.#raise(sourceFile, contentOffset);
     }
     this.#newest = versions.newest ?? -1;
@@ -56,6 +60,8 @@ export class OnRecord {
     const { versionOffset, newRows } = repeats;
     const base = repeats.baseOffset ?? (isCorrection(file) ? Infinity : versionOffset);
     const newest = this.#contents.get(sourceFile) ?? -1;
+    const undone = this.#undone.get(sourceFile) ?? -1;
+    if (undone > versionOffset) return failure(file, `the file was undone by the event of offset ${undone}`);
     const removesRows = writeMode === "replace" || deleteMissing;
     if (this.#superseded.has(`${base} ${sourceFile}`)) {
       return failure(file, `its correction of offset ${base} was not applied`);

@@ -119,6 +119,7 @@ export function endOf(event: FileEvent, sourceOffset: number, message: string, n
     sourceOffset,
     runId: randomUUID(),
     repeats: repetitionOf({ offset: sourceOffset, event }),
+    operationJson: event.operationJson ?? null,
     body: {
       "tributary.EndOfFile": {
         outcome: isDeletion ? "deleted" : "failed",

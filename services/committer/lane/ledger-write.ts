@@ -7,6 +7,12 @@ export interface ReadyFile extends Waiting {
   readonly file: EndedFile;
 }
 
+export const readyFile = (file: EndedFile): Pick<ReadyFile, "file" | "stage" | "alone"> => ({
+  file,
+  stage: file.stage,
+  alone: file.operation !== undefined,
+});
+
 /**
  * The pending ledger write of a committed micro-batch. It takes about as long as a small commit, so the next
  * commit may run during it. At most one is pending: the next micro-batch waits for it before its own.
@@ -23,10 +29,12 @@ export class LedgerWrite {
   /**
    * Whether these files may be committed during the pending write. If a crash loses that write, its files
    * are committed again, after these, and that must never show an older state. So false if both batches
-   * contain the same file, or if missing keys, deleted by a later file, would return.
+   * contain the same file, or if missing keys, deleted by a later file, would return. An operation on the
+   * table reads the record of everything before it, and what follows it reads its record.
    */
   allows(next: readonly ReadyFile[], { deleteMissing }: Contract): boolean {
     if (this.#batch.length === 0) return true;
+    if ([...this.#batch, ...next].some(({ alone }) => alone)) return false;
     const names = new Set(this.#batch.map(({ file }) => file.sourceFile));
     return !deleteMissing && !next.some(({ file }) => names.has(file.sourceFile));
   }

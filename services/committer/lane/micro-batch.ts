@@ -13,6 +13,8 @@ export interface BatchLimits {
 
 /** A complete file that waits for its commit. */
 export interface Waiting {
+  /** It shares its commit with no other file. */
+  readonly alone?: boolean;
   readonly stage: Stage;
   readonly readyAtMs: number;
 }
@@ -61,7 +63,8 @@ export function batchLength(waiting: readonly Waiting[], limits: BatchLimits): n
   let rows = 0;
   let bytes = 0;
   let length = 0;
-  for (const { stage } of waiting) {
+  for (const { stage, alone = false } of waiting) {
+    if (alone) return Math.max(1, length);
     rows += stage.rowCount;
     bytes += stage.sizeBytes;
     if (length > 0 && (rows > limits.rowsMax || bytes > limits.bytesMax)) break;

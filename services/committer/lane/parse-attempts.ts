@@ -6,6 +6,7 @@ import type {
   RowBatch,
   RowMessage,
 } from "../../../lib/messages/generated.ts";
+import { operationIn, type TableOperation } from "../../../lib/messages/operation.ts";
 import type { Stage } from "../../../lib/warehouse/warehouse.ts";
 import { ackPosition, isAbsorbed } from "./watermark.ts";
 
@@ -19,6 +20,8 @@ export interface EndedFile {
   readonly rowsOffset: number;
   /** What the file repeats or corrects; absent: it is a new version. */
   readonly repeats?: Repetition | undefined;
+  /** An operation on the table, in place of a file. */
+  readonly operation?: TableOperation | undefined;
   /** Rows and rejects of the first attempt that ended. */
   readonly stage: Stage;
   /** Describes the attempt's lost messages; set: the file must not be committed. */
@@ -244,7 +247,8 @@ export class ParseAttempts {
     this.#discarded.push(...others.map(({ stage }) => stage));
     file.attempts.clear();
     const repeats = message.repeats ?? undefined;
-    const ended = { fileId, sourceFile, sourceOffset, end, rowsOffset: offset, repeats, stage: attempt.stage };
+    const about = { fileId, sourceFile, sourceOffset, repeats, operation: operationIn(message) };
+    const ended = { ...about, end, rowsOffset: offset, stage: attempt.stage };
     file.ended = missing === undefined ? ended : { ...ended, missing };
     return { do: "end", file: file.ended };
   }

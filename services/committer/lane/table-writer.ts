@@ -4,8 +4,8 @@ import type { Clock } from "../../../lib/clock.ts";
 import type { Contract, Contracts } from "../../../lib/contract/contract.ts";
 import { hasCode } from "../../../lib/errors.ts";
 import type { AssignedPartition, EventLog, LogRecord } from "../../../lib/event-log/event-log.ts";
-import { rowMessages } from "../../../lib/messages/avro.ts";
 import type { Command, CommitEvent, FileSkip, RowMessage } from "../../../lib/messages/generated.ts";
+import { readRowMessage } from "../../../lib/messages/operation.ts";
 import { TOPICS } from "../../../lib/messages/topics.ts";
 import { reportUnreadable } from "../../../lib/observability/unreadable.ts";
 import { assertLogKeptItsPast } from "../../../lib/event-log/recreation/log-past.ts";
@@ -26,7 +26,7 @@ import { Signal } from "./signal.ts";
 import type { CommitterMetrics } from "../metrics.ts";
 import { batchLength, dueLimit, hasRoom, type BatchLimits, type Limit } from "./micro-batch.ts";
 import { commitEventOf, needsDeadLetter, outcomeOf, recordsOf, type Failure } from "../commit/outcome.ts";
-import { LedgerWrite, type ReadyFile } from "./ledger-write.ts";
+import { LedgerWrite, readyFile, type ReadyFile } from "./ledger-write.ts";
 import { Retries, type Persist, type RetrySettings } from "./retries.ts";
 import type { Skips } from "./skips.ts";
 import { ParseAttempts, type EndedFile } from "./parse-attempts.ts";
@@ -218,7 +218,7 @@ export class TableWriter implements WriterContext {
     const { metrics } = this.#deps;
     let message: RowMessage;
     try {
-      message = rowMessages.decode(record.value);
+      message = readRowMessage(record.value);
     } catch (thrown) {
       if (hasCode(thrown, "MESSAGE_TOO_NEW")) await this.persist("read", () => Promise.reject(thrown));
       reportUnreadable(this.#deps.logger, metrics.throughput)(thrown, record);
@@ -244,7 +244,7 @@ export class TableWriter implements WriterContext {
 
   #enqueue(attempts: ParseAttempts): void {
     const readyAtMs = this.#deps.clock.monotonicMs();
-    this.#ready.push(...attempts.release().map((file) => ({ file, stage: file.stage, readyAtMs })));
+    this.#ready.push(...attempts.release().map((file) => ({ ...readyFile(file), readyAtMs })));
     this.#work.notify();
   }
 

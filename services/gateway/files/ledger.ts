@@ -36,6 +36,9 @@ export interface RecordedVersion {
   versionOffset: number | null;
   contentOffset: number | null;
   isSuperseded: boolean;
+  isFailed: boolean;
+  /** `undo`, `drop`: not a file, but an operation on the table. */
+  operation: string | null;
 }
 
 /** `limits` apply to each lookup. */
@@ -63,6 +66,8 @@ function versionOf(record: FileRecord): RecordedVersion {
   return {
     ...{ fileId, sourceFile, sizeBytes, etag, delimiter, encoding, versionOffset, contentOffset },
     isSuperseded: record.errorCode === "FILE_SUPERSEDED",
+    isFailed: record.status === "failed",
+    operation: record.operation ?? null,
     sourceOffset: Number(record.sourceOffset),
     contentHash: record.contentHash ?? "",
     receivedAtMs: record.receivedAtMs ?? NaN,

@@ -30,6 +30,14 @@ export class NewestVersions {
     else if (offset > known.offset) this.#newest.set(file, { ...known, fileId, offset });
   }
 
+  /** Forgets the files of a table that was dropped at this offset. */
+  drop(table: string, droppedAt: number): void {
+    const folder = fileOf(table, "");
+    for (const [file, { offset }] of this.#newest) {
+      if (offset < droppedAt && file.startsWith(folder)) this.#newest.delete(file);
+    }
+  }
+
   forget(fileId: string, { table, sourceFile, offset }: Version): void {
     const file = fileOf(table, sourceFile);
     const known = this.#newest.get(file);

@@ -109,6 +109,11 @@ export class FileView {
     return this.#versions.of(table, sourceFile);
   }
 
+  /** The table was dropped at this offset: no later file repeats one that was sent before. */
+  noteDrop(table: string, offset: number): void {
+    this.#versions.drop(table, offset);
+  }
+
   /** The file's place in the list; undefined if it is not in memory. */
   place(fileId: string): FilePlace | undefined {
     const facts = this.#known.get(fileId);

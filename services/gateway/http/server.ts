@@ -23,6 +23,8 @@ import { addRejectRoutes } from "../rejects/routes.ts";
 import { addTableHealthRoute } from "../tables/health.ts";
 import { addTableRoutes } from "../tables/routes.ts";
 import { addUploadRoutes } from "../ingest/routes.ts";
+import { addDropTableRoute } from "../operations/drop-route.ts";
+import { addUndoRoute } from "../operations/undo-route.ts";
 
 const JSON_BODY_BYTES_MAX = 1024 * 1024;
 const LINGER_MS = 3_000;
@@ -56,6 +58,8 @@ export async function buildServer(deps: GatewayDeps): Promise<App> {
   addHealthRoutes(app, { registry: deps.registry, ready: deps.ready });
   for (const add of [
     addUploadRoutes,
+    addUndoRoute,
+    addDropTableRoute,
     addFileRoutes,
     addSkipRoute,
     addTableRoutes,

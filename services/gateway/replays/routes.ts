@@ -3,7 +3,7 @@ import { TributaryError } from "../../../lib/errors.ts";
 import type { VersionEvent } from "../../../lib/messages/repetition.ts";
 import { checkTableName } from "../http/names.ts";
 import { makeLedger } from "../files/ledger.ts";
-import { versionHistory, withRawBytes } from "./version-history.ts";
+import { everyVersion, versionHistory, withoutUndone, withRawBytes } from "./version-history.ts";
 import { publishReplays, selectRejected, selectReplays, type ReplayMode, type ReplayRange } from "./replay.ts";
 import { makeRejectLedger } from "../rejects/ledger.ts";
 import type { App, GatewayDeps } from "../http/deps.ts";
@@ -75,7 +75,11 @@ export function addReplayRoutes(app: App, deps: GatewayDeps): void {
       const { writeMode } = deps.contracts.of(table);
       if (asNewest && writeMode === "append")
         throw new TributaryError("BAD_REQUEST", `table '${table}' appends: asNewest would add its rows twice`);
-      const chosen = selectReplays(await versionHistory(past, table, writeMode), writeMode, rangeOf(range));
+      const versions = await everyVersion(past, table, writeMode);
+      // Going back to a time before an undo brings the file back. Anything else does not.
+      const chosen = asNewest
+        ? withoutUndone(selectReplays(versions, writeMode, rangeOf(range)))
+        : selectReplays(withoutUndone(versions), writeMode, rangeOf(range));
       const mode = asNewest ? "newest" : "repetitions";
       return reply.code(dryRun ? 200 : 202).send(await replay(deps, table, chosen, { mode, dryRun }));
     },

@@ -3,7 +3,8 @@ import { requestFields } from "../../../lib/formats/message-fields.ts";
 import { checkRequest } from "../../../lib/formats/registry.ts";
 import type { EventLog } from "../../../lib/event-log/event-log.ts";
 import type { FileEvent } from "../../../lib/messages/generated.ts";
-import { isCorrection, type VersionEvent } from "../../../lib/messages/repetition.ts";
+import { operationIn, operationJsonOf } from "../../../lib/messages/operation.ts";
+import { isCorrection, versionOf, type VersionEvent } from "../../../lib/messages/repetition.ts";
 import type { WriteMode } from "../../../lib/warehouse/warehouse.ts";
 import { rawKey } from "../ingest/raw-key.ts";
 import type { Ledger, RecordedVersion } from "../files/ledger.ts";
@@ -17,23 +18,52 @@ export interface VersionHistoryDeps {
 
 const CONCURRENT_LOOKUPS_MAX = 32;
 
+/** Every version of a table's files that is not undone, oldest first. See `everyVersion`. */
+export async function versionHistory(
+  deps: VersionHistoryDeps,
+  table: string,
+  mode: WriteMode,
+): Promise<VersionEvent[]> {
+  return withoutUndone(await everyVersion(deps, table, mode));
+}
+
 /**
- * Every version of a table's files, oldest first: from the log, and versions that the log no longer holds
+ * Leaves out the operations among the versions, and the versions that they undo. A correction belongs to the
+ * version that it corrects.
+ */
+export function withoutUndone(versions: readonly VersionEvent[]): VersionEvent[] {
+  const undoneAt = new Map<string, number>();
+  for (const { event, offset } of versions) {
+    if (operationIn(event)?.kind === "undo") undoneAt.set(event.sourceFile, offset);
+  }
+  return versions.filter((item) => {
+    const isFile = (item.event.operationJson ?? null) === null;
+    return isFile && versionOf(item) > (undoneAt.get(item.event.sourceFile) ?? -1);
+  });
+}
+
+/**
+ * Every version of a table's files since it was dropped last, oldest first, with the operations between them
+ * in their places: from the log, and versions that the log no longer holds
  * from `_ingest_files` and the raw bytes. Corrections that were not applied are left out: the table has the
  * rows of another one. Of the sender's dialect, `_ingest_files` records only delimiter and
  * encoding; the rest comes from the table's pinned dialect.
  */
-export async function versionHistory(
+export async function everyVersion(
   { log, ledger }: VersionHistoryDeps,
   table: string,
   mode: WriteMode,
 ): Promise<VersionEvent[]> {
-  const all = await versionEvents(log, table);
+  const inLog = await versionEvents(log, table);
+  const droppedAt = inLog.findLast(({ event }) => operationIn(event)?.kind === "drop")?.offset ?? -1;
+  const all = inLog.filter(({ offset }) => offset > droppedAt);
   const superseded = all.some(isCorrection) ? await ledger.superseded(table) : new Set<string>();
-  const inLog = all.filter((item) => !isCorrection(item) || !superseded.has(item.event.fileId));
+  const applied = all.filter((item) => !isCorrection(item) || !superseded.has(item.event.fileId));
   const known = new Set(all.map(({ event }) => event.fileId));
-  const expired = (await ledger.versions(table, mode)).filter(({ fileId }) => !known.has(fileId));
-  return [...withoutRepetitions(expired).map((version) => rebuildEvent(table, version)), ...inLog];
+  const expired = (await ledger.versions(table, mode)).filter(
+    ({ fileId, sourceOffset, operation }) => !known.has(fileId) && sourceOffset > droppedAt && operation !== "drop",
+  );
+  return [...withoutRepetitions(expired).map((version) => rebuildEvent(table, version)), ...applied];
 }
 
 /**
@@ -64,9 +94,13 @@ function rebuildEvent(table: string, version: RecordedVersion): VersionEvent {
     replayOf: null,
     // A correction keeps the version that it corrects.
     versionOffset: version.versionOffset === sourceOffset ? null : version.versionOffset,
+    ...(version.operation === "undo" ? { operationJson: UNDONE } : {}),
   };
   return { offset: sourceOffset, event };
 }
+
+/** Of an undo that the log no longer holds only its place counts. */
+const UNDONE = operationJsonOf({ kind: "undo", step: "remove", reason: "", requestedBy: "" });
 
 /** Splits versions by whether the blob store still has their raw bytes. */
 export async function withRawBytes(

@@ -53,8 +53,8 @@ test("a row count of more than 32 bits is refused", () => {
     body: { "tributary.RowBatch": { firstRow: 0, rowCount, writerSchema: "", rows: Buffer.alloc(0) } },
   });
   const bytes = rowMessages.encode(message(1));
-  // Its row count is the fourth byte from the end, before the empty schema and rows, and no repetition.
-  const huge = Buffer.concat([bytes.subarray(0, -4), longBytes(1n << 33n), bytes.subarray(-3)]);
+  // Its row count is the fifth byte from the end, before the empty schema and rows, no repetition, no operation.
+  const huge = Buffer.concat([bytes.subarray(0, -5), longBytes(1n << 33n), bytes.subarray(-4)]);
   assert.throws(() => rowMessages.decode(huge), /exceeds 32 bits/);
   assert.equal(rowMessages.decode(rowMessages.encode(message(2 ** 31 - 1))).runId, "");
 });

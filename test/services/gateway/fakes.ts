@@ -153,6 +153,7 @@ export function fakeWarehouse(): FakeWarehouse {
     record: unused,
     recordedContents: unused,
     recordedVersions: unused,
+    drop: unused,
     watermark: unused,
     watermarks: unused,
     health: unused,

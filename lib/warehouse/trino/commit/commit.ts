@@ -13,6 +13,7 @@ import type { StatementResult } from "../client/client.ts";
 import { isTooManyPartitions } from "../client/errors.ts";
 import { repeat } from "../client/repeat.ts";
 import { tableSql } from "../names.ts";
+import { undoOf } from "../../commit/merge.ts";
 import { addFile } from "./add-files.ts";
 import { concurrentWrite } from "./base-snapshots.ts";
 import type { CommitContext } from "./context.ts";
@@ -76,7 +77,9 @@ async function commitOnce(
     }));
     const keysUnique = layout.mode === "upsert" && (await alone?.areUnique(layout.key)) === true;
     const { columns } = description;
-    const statement = guardedMerge({ layout, columns, files: applied, rows, baseSnapshot, newFiles, keysUnique });
+    const undo = undoOf(files);
+    const batch = { layout, columns, files: applied, rows, newFiles, keysUnique, undo };
+    const statement = guardedMerge({ ...batch, baseSnapshot });
     const { result, strategy: how } = await mergeAnyPartitions(context, layout, statement, strategy, signal);
     if (result.updateCount > 0) return snapshotOf(context.client, table, { ...result, baseSnapshot, strategy: how });
     // Either the table already had all rows, or it was not at the base snapshot.

@@ -1,0 +1,121 @@
+import type { Command } from "commander";
+import { countText, EXIT, listText, sizeText } from "../output.ts";
+import { action } from "../session.ts";
+
+/** Commands that take something back: a file's rows, a table. */
+
+interface Flags {
+  reason?: string;
+  dryRun?: boolean;
+}
+
+type Status = "planned" | "pending" | "done" | "failed";
+
+interface UndoAnswer {
+  table: string;
+  file: string;
+  status: Status;
+  rows: number;
+  versions: number;
+  readAgain: { versions: number; bytes: number };
+  missing: string[];
+  links: { self: string | null };
+}
+
+interface DropAnswer {
+  table: string;
+  status: Status;
+  exists: boolean;
+  rows: number;
+  files: number;
+  links: { self: string | null };
+}
+
+const withFlags = (command: Command): Command =>
+  command
+    .option("--reason <text>", "why; it is recorded in the ledger and in the audit log")
+    .option("--dry-run", "only show what would happen");
+
+function queryOf({ reason, dryRun }: Flags, more: Record<string, string> = {}): string {
+  const query = new URLSearchParams(more);
+  if (reason !== undefined) query.set("reason", reason);
+  if (dryRun) query.set("dryRun", "true");
+  const text = query.toString();
+  return text === "" ? "" : `?${text}`;
+}
+
+const exitOf = (status: Status): number =>
+  status === "failed" ? EXIT.no : status === "pending" ? EXIT.unfinished : EXIT.ok;
+
+function stateText(status: Status, { self }: { self: string | null }): string {
+  if (status === "planned") return "not started (dry run)";
+  return status === "pending" ? `in progress: ${self}` : status;
+}
+
+const filePath = (name: string): string => name.split("/").map(encodeURIComponent).join("/");
+
+/** `tributary files undo`; `files` is the command that `addFiles` has added. */
+export function addUndo(program: Command): void {
+  const files = program.commands.find((command) => command.name() === "files")!;
+  withFlags(
+    files
+      .command("undo")
+      .description("take back a file: its rows go, and upsert tables get the earlier version of each key back")
+      .argument("<table>")
+      .argument("<name>", "the file's name, as `tributary status` shows it"),
+  )
+    .addHelpText(
+      "after",
+      "\nThe raw bytes stay. To bring the file back, upload it again, or: tributary replay <table> --only <name> --as-newest",
+    )
+    .action(
+      action(async ({ client, print }, table: string, name: string, flags: Flags) => {
+        const path = `/v1/tables/${encodeURIComponent(table)}/files/${filePath(name)}${queryOf(flags)}`;
+        const answer = await client.send<UndoAnswer>("DELETE", path);
+        print(answer, undoText);
+        return exitOf(answer.status);
+      }),
+    );
+}
+
+function undoText({ file, status, rows, versions, readAgain, missing, links }: UndoAnswer): string {
+  const again = `${countText(readAgain.versions, "version")} of other files, ${sizeText(readAgain.bytes)}`;
+  return listText([
+    ["file", file],
+    ["undo", stateText(status, links)],
+    ["rows of the file", rows],
+    ["versions of the file", versions],
+    ["read again", readAgain.versions === 0 ? "nothing" : again],
+    ["raw bytes gone", missing.length === 0 ? null : missing.join(", ")],
+  ]);
+}
+
+/** `tributary tables drop`; `tables` is the command that `addTables` has added. */
+export function addTableOperations(program: Command): void {
+  const tables = program.commands.find((command) => command.name() === "tables")!;
+  withFlags(
+    tables
+      .command("drop")
+      .description("drop a table with its rows and the record of its files; a later upload starts a new one")
+      .argument("<table>"),
+  )
+    .option("--confirm <table>", "the table's name again; not needed with --dry-run")
+    .addHelpText("after", "\nRaw bytes, the contract and objects in the drop store stay.")
+    .action(
+      action(async ({ client, print }, table: string, { confirm, ...flags }: Flags & { confirm?: string }) => {
+        const query = queryOf(flags, confirm === undefined ? {} : { confirm });
+        const answer = await client.send<DropAnswer>("DELETE", `/v1/tables/${encodeURIComponent(table)}${query}`);
+        print(answer, dropText);
+        return exitOf(answer.status);
+      }),
+    );
+}
+
+function dropText({ table, status, rows, files, links }: DropAnswer): string {
+  return listText([
+    ["table", table],
+    ["drop", stateText(status, links)],
+    ["rows", rows],
+    ["files on record", files],
+  ]);
+}

@@ -1,0 +1,60 @@
+import { TributaryError } from "../errors.ts";
+import { rowMessages } from "./avro.ts";
+import type { RowMessage } from "./generated.ts";
+
+/**
+ * - `remove`: the rows of the file go.
+ * - `demote`, in upsert tables before it: the rows of the file become older than every other version. The
+ *   files whose versions the events between the two steps repeat take their keys over; `remove` then removes
+ *   the keys that no other file has. Until a key has its earlier version, it keeps its row.
+ */
+export type UndoStep = "demote" | "remove";
+
+/** Who asked for an operation, and why. */
+interface Asked {
+  reason: string;
+  requestedBy: string;
+}
+
+/**
+ * An operation on a table that takes its place among the table's files: what was sent before it is under it,
+ * what is sent later is not. It travels as the deletion of a file. A version that does not know operations
+ * carries out that instead.
+ *
+ * - `undo` takes back what the event's file brought.
+ * - `drop`: the table goes, and what is on record of its files.
+ */
+export type TableOperation = Asked & ({ kind: "undo"; step: UndoStep } | { kind: "drop" });
+
+export const operationJsonOf = (operation: TableOperation): string => JSON.stringify(operation);
+
+/**
+ * The operation of a message; undefined: it is about a file.
+ * @throws MESSAGE_TOO_NEW for an operation that this version does not know
+ */
+export function operationIn({ operationJson }: { operationJson?: string | null }): TableOperation | undefined {
+  if (operationJson === undefined || operationJson === null) return undefined;
+  const { kind, step, reason = "", requestedBy = "" } = fieldsOf(operationJson);
+  const asked = { reason: String(reason), requestedBy: String(requestedBy) };
+  if (kind === "drop") return { kind, ...asked };
+  if (kind === "undo" && (step === "demote" || step === "remove")) return { kind, step, ...asked };
+  throw new TributaryError("MESSAGE_TOO_NEW", `unknown operation on a table: ${operationJson.slice(0, 200)}`);
+}
+
+function fieldsOf(text: string): Partial<Record<"kind" | "step" | "reason" | "requestedBy", unknown>> {
+  try {
+    return (JSON.parse(text) ?? {}) as object;
+  } catch {
+    return {};
+  }
+}
+
+/** Decodes a row message. @throws MESSAGE_TOO_NEW also for an unknown operation */
+export function readRowMessage(value: Buffer): RowMessage {
+  const message = rowMessages.decode(value);
+  operationIn(message);
+  return message;
+}
+
+/** The file name of events that are about a whole table. No file has it: names do not begin with a slash. */
+export const WHOLE_TABLE = "/";

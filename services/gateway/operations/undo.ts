@@ -1,0 +1,104 @@
+import { TributaryError } from "../../../lib/errors.ts";
+import type { VersionEvent } from "../../../lib/messages/repetition.ts";
+import { versionOf } from "../../../lib/messages/repetition.ts";
+import type { Contract } from "../../../lib/contract/contract.ts";
+import { makeLedger, type Ledger } from "../files/ledger.ts";
+import type { GatewayDeps } from "../http/deps.ts";
+import { printable } from "../http/names.ts";
+import { publishReplays, selectReplays } from "../replays/replay.ts";
+import { versionHistory, withRawBytes } from "../replays/version-history.ts";
+import { publishOperation, type Published } from "./publish.ts";
+
+/** What an undo will do. */
+export interface UndoPlan {
+  /** Rows of the table that came from the file. */
+  rows: number;
+  /** Versions of the file, committed or on their way. */
+  versions: number;
+  /** Versions of other files that are read again, so that the keys get their earlier versions back. */
+  again: VersionEvent[];
+  /** Those of `again` whose raw bytes are gone. */
+  missing: VersionEvent[];
+}
+
+type UndoDeps = Pick<GatewayDeps, "log" | "blob" | "clock" | "metrics" | "warehouse" | "settings">;
+
+/** @throws NOT_FOUND if the table neither has rows nor versions of the file */
+export async function planUndo(deps: UndoDeps, contract: Contract, sourceFile: string): Promise<UndoPlan> {
+  const { warehouse, settings } = deps;
+  const { table, writeMode } = contract;
+  const limits = { timeoutMs: settings.TRIBUTARY_QUERY_TIMEOUT };
+  const exists = (await warehouse.describe(table)) !== undefined;
+  const rows = exists ? await warehouse.reads.fileRowCount(table, sourceFile, limits) : 0;
+  const past = { ...deps, ledger: makeLedger(warehouse, limits) };
+  const history = await versionHistory(past, table, writeMode);
+  const versions = history.filter(({ event }) => event.sourceFile === sourceFile).length;
+  if (versions + rows === 0) {
+    throw new TributaryError("NOT_FOUND", `table '${table}' has no file '${printable(sourceFile)}'`);
+  }
+  if (writeMode !== "upsert") return { rows, versions, again: [], missing: [] };
+  const { present, missing } = await withRawBytes(deps, await toRepeat(past.ledger, history, contract, sourceFile));
+  return { rows, versions, again: present, missing };
+}
+
+/**
+ * The versions of the table's other files whose rows may be under those of the file: all that did not fail.
+ * Also later ones: a row that they repeat unchanged stays the file's row.
+ */
+async function toRepeat(
+  ledger: Ledger,
+  history: readonly VersionEvent[],
+  { table, writeMode }: Contract,
+  sourceFile: string,
+): Promise<VersionEvent[]> {
+  const loaded = new Map<number, boolean>();
+  for (const version of await ledger.versions(table, writeMode)) {
+    const offset = version.versionOffset ?? version.sourceOffset;
+    loaded.set(offset, loaded.get(offset) === true || !version.isFailed);
+  }
+  return selectReplays(history, writeMode, {}).filter(
+    (item) => item.event.sourceFile !== sourceFile && loaded.get(versionOf(item)) !== false,
+  );
+}
+
+/** @throws UNDO_REFUSED */
+export function assertSound({ missing, again }: UndoPlan, { table, deleteMissing }: Contract): void {
+  if (deleteMissing && again.length > 0) {
+    throw new TributaryError(
+      "UNDO_REFUSED",
+      `table '${table}' has deleteMissing and other files: which keys they have dropped since is not on record`,
+    );
+  }
+  if (missing.length === 0) return;
+  const names = [...new Set(missing.map(({ event }) => printable(event.sourceFile)))];
+  const more = names.length > NAMED_MAX ? ` and ${names.length - NAMED_MAX} more` : "";
+  throw new TributaryError(
+    "UNDO_REFUSED",
+    `the raw bytes of ${names.slice(0, NAMED_MAX).join(", ")}${more} are gone: their earlier rows cannot come back`,
+  );
+}
+
+const NAMED_MAX = 10;
+
+/**
+ * Publishes the undo. In an upsert table the versions that it reads again are looked up after its first
+ * step, so that no version is forgotten that came before it: what comes after it takes the keys over by
+ * itself. If the gateway stops in between, the file's rows are still there, and the undo is repeated.
+ */
+export async function publishUndo(
+  deps: UndoDeps,
+  contract: Contract,
+  { sourceFile, reason, requestedBy }: { sourceFile: string; reason: string; requestedBy: string },
+): Promise<Published> {
+  const file = { table: contract.table, sourceFile };
+  const undo = { kind: "undo", reason, requestedBy } as const;
+  if (contract.writeMode === "upsert") {
+    const ledger = makeLedger(deps.warehouse, { timeoutMs: deps.settings.TRIBUTARY_QUERY_TIMEOUT });
+    await publishOperation(deps, file, { ...undo, step: "demote" });
+    const history = await versionHistory({ ...deps, ledger }, contract.table, contract.writeMode);
+    const { present, missing } = await withRawBytes(deps, await toRepeat(ledger, history, contract, sourceFile));
+    assertSound({ rows: 0, versions: 0, again: present, missing }, contract);
+    await publishReplays(deps, present, "repetitions");
+  }
+  return publishOperation(deps, file, { ...undo, step: "remove" });
+}
