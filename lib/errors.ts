@@ -93,6 +93,11 @@ export const ERRORS = {
     422,
     "Fix the value on the line named in the message; the contract sets `onMismatch: fail`.",
   ),
+  FILE_RULE_BROKEN: kind(
+    false,
+    422,
+    "Fix the row on the line named in the message, or the rule: its action in the contract is `fail`.",
+  ),
   FILE_POISON: kind(
     false,
     422,

@@ -91,6 +91,7 @@ const PACKAGE_HOMES = new Map(
     "@opentelemetry/sdk-trace": /^lib\/process\/tracing-otlp\.ts$/,
     "@opentelemetry/exporter-trace-otlp-http": /^lib\/process\/tracing-otlp\.ts$/,
     "@opentelemetry/resources": /^lib\/process\/tracing-otlp\.ts$/,
+    jsep: /^lib\/rules\//,
     croner: /^services\/scheduler\//,
     commander: /^cli\//,
   }),

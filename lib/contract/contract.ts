@@ -1,142 +1,72 @@
 import { z } from "zod";
-import { columnTypeOf, type ColumnType } from "../columns.ts";
-import { parseDuration } from "../durations.ts";
 import type { FormatRequest } from "../formats/format.ts";
-import { checkRequest } from "../formats/registry.ts";
-import { messageOf } from "../errors.ts";
-import { nearestOf } from "../nearest.ts";
+import { checkRequest, FORMATS, formatNamed, DEFAULT_FORMAT } from "../formats/registry.ts";
 import { isReservedTable } from "../tables.ts";
-import { momentFormat } from "../typing/date-formats.ts";
+import { checkSchema } from "./checks.ts";
+import { columnSchema, rowRuleSchema } from "./columns.ts";
+import { plainIssues, standsFor } from "./issues.ts";
 import { relationFaults } from "./relations.ts";
 
 /** How the table's files are written: `format` (default csv), `encoding` and the format's own options. */
-const dialectSchema = z.unknown().transform((given, context): FormatRequest => {
-  const checked = checkRequest(given);
-  if (checked.success) return checked.data;
-  for (const { path, message } of checked.issues) context.addIssue({ code: "custom", path, message });
-  return z.NEVER;
-});
-
-function formatFault(text: string): string | undefined {
-  try {
-    momentFormat(text);
-    return undefined;
-  } catch (error) {
-    return messageOf(error);
-  }
-}
-
-const columnSchema = z.strictObject({
-  name: z.string().regex(/^[a-z][a-z0-9_]*$/, "use lower-case letters, digits and _; start with a letter"),
-  type: z.string().transform((text, context): ColumnType => {
-    const type = columnTypeOf(text);
-    if (type) return type;
-    context.addIssue(
-      `'${text}' is not a column type: use BOOLEAN, INTEGER, BIGINT, DOUBLE, DECIMAL(p,s), DATE, ` +
-        "TIMESTAMP, TIMESTAMP WITH TIME ZONE or VARCHAR",
-    );
+const dialectSchema = standsFor(
+  z.unknown().transform((given, context): FormatRequest => {
+    const checked = checkRequest(given);
+    if (checked.success) return checked.data;
+    for (const { path, message } of plainIssues(checked.issues, optionsOf(given))) {
+      context.addIssue({ code: "custom", path, message });
+    }
     return z.NEVER;
   }),
-  required: z.boolean().default(false).describe("the header must contain it, and no row may leave it empty"),
-  format: z
-    .string()
-    .superRefine((text, context) => {
-      const fault = formatFault(text);
-      if (fault !== undefined) context.addIssue(fault);
-    })
-    .optional()
-    .describe("format of dates or timestamps, e.g. dd/MM/yyyy HH:mm"),
-  header: z.string().optional().describe("the header in the files, if it differs from the name"),
-});
+  () => z.strictObject({ format: formatName, ...shapeOf(optionsOf({})) }),
+);
 
-/** A duration with a unit. YAML reads 24 as a number: the message is the same as for "24". */
-const age = z.union([z.string(), z.number()]).transform((given, context): string => {
-  const parsed = parseDuration(String(given), undefined);
-  if ("ms" in parsed) return String(given);
-  context.addIssue(parsed.fault);
-  return z.NEVER;
-});
+const formatName = z
+  .enum(FORMATS.map(({ name }) => name))
+  .optional()
+  .describe("the files' format");
 
-const checkBase = { name: z.string().min(1), column: z.string().optional() };
-const knownCheckSchema = z.discriminatedUnion("type", [
-  z.strictObject({ ...checkBase, type: z.literal("uniqueness"), column: z.string() }),
-  z.strictObject({ ...checkBase, type: z.literal("not_null"), column: z.string() }),
-  z.strictObject({
-    ...checkBase,
-    type: z.literal("accepted_values"),
-    column: z.string(),
-    accepted: z.array(z.union([z.string(), z.number(), z.boolean()])).min(1),
-  }),
-  z.strictObject({ ...checkBase, type: z.literal("positive"), column: z.string() }),
-  z.strictObject({
-    ...checkBase,
-    type: z.literal("range"),
-    column: z.string(),
-    min_value: z.union([z.number(), z.string()]).optional(),
-    max_value: z.union([z.number(), z.string()]).optional(),
-  }),
-  z.strictObject({
-    ...checkBase,
-    type: z.literal("row_count_range"),
-    min_count: z.number().int().optional(),
-    max_count: z.number().int().optional(),
-  }),
-  z.strictObject({ ...checkBase, type: z.literal("no_future_dates"), column: z.string() }),
-  z.strictObject({ ...checkBase, type: z.literal("custom_sql"), sql: z.string().min(1) }),
-  z.strictObject({ ...checkBase, type: z.literal("regex"), column: z.string(), pattern: z.string().min(1) }),
-  z.strictObject({
-    ...checkBase,
-    type: z.literal("freshness"),
-    column: z.string().optional(),
-    max_age: age.describe("e.g. 24h, 7d"),
-  }),
-  z.strictObject({
-    ...checkBase,
-    type: z.literal("referential"),
-    column: z.string(),
-    references: z.strictObject({ table: z.string(), column: z.string() }),
-  }),
-]);
+/** The options of the format that a dialect names; those of the default one if it names none. */
+function optionsOf(given: unknown): z.ZodType {
+  const named = typeof given === "object" && given !== null && "format" in given ? given.format : undefined;
+  const format = FORMATS.find(({ name }) => name === named) ?? formatNamed(DEFAULT_FORMAT);
+  return format.optionsSchema;
+}
 
-const CHECK_TYPES = knownCheckSchema.options.map(({ shape }) => shape.type.value);
+const shapeOf = (schema: z.ZodType): z.ZodRawShape => (schema instanceof z.ZodObject ? schema.shape : {});
 
-export const checkSchema = z.unknown().transform((given, context) => {
-  const type = typeof given === "object" && given !== null && "type" in given ? given.type : undefined;
-  const unknown = typeof type === "string" && !(CHECK_TYPES as string[]).includes(type);
-  const { success, data, error } = knownCheckSchema.safeParse(given);
-  if (success) return data;
-  if (unknown) {
-    const nearest = nearestOf(type, CHECK_TYPES);
-    const meant = nearest === undefined ? "" : `: did you mean ${nearest}?`;
-    context.addIssue({
-      code: "custom",
-      path: ["type"],
-      message: `'${type}' is not a check type${meant} (known: ${CHECK_TYPES.join(", ")})`,
-    });
-  } else {
-    for (const { path, message } of error.issues) context.addIssue({ code: "custom", path, message });
-  }
-  return z.NEVER;
-});
-export type Check = z.infer<typeof checkSchema>;
-
-const declaredSchema = z.strictObject({
+export const declaredSchema = z.strictObject({
   table: z
     .string()
-    .regex(/^[a-z][a-z0-9_]*$/)
-    .refine((name) => !isReservedTable(name), "is reserved for Tributary's own tables: choose another name"),
+    .regex(/^[a-z][a-z0-9_]*$/, "use lower-case letters, digits and _; start with a letter")
+    .refine((name) => !isReservedTable(name), "is reserved for Tributary's own tables: choose another name")
+    .describe("the table's name"),
   columns: z.array(columnSchema).default([]).describe("declared columns; other columns are inferred"),
-  writeMode: z.enum(["replace", "upsert", "append"]).default("replace"),
-  key: z.array(z.string()).default([]),
-  deleteMissing: z.boolean().default(false),
+  writeMode: z
+    .enum(["replace", "upsert", "append"])
+    .default("replace")
+    .describe("a new version of a file replaces its rows, updates and inserts rows by `key`, or only adds"),
+  key: z
+    .array(z.string())
+    .default([])
+    .describe("columns that identify a row, for writeMode upsert; none of them is ever empty"),
+  deleteMissing: z
+    .boolean()
+    .default(false)
+    .describe("with upsert: rows that a new version of their file lacks are deleted"),
   onDelete: z
     .enum(["keep", "remove"])
     .default("keep")
     .describe("the rows of a deleted drop; remove: only with writeMode replace, or upsert with deleteMissing"),
-  partitioning: z.array(z.string()).default([]),
-  dialect: dialectSchema.default({}),
+  partitioning: z
+    .array(z.string())
+    .default([])
+    .describe("Iceberg partitioning, e.g. month(ordered_at) or bucket(id, 16)"),
+  dialect: dialectSchema.default({}).describe("how the files are written; what is not given is detected"),
   nullMarkers: z.array(z.string()).default([]).describe("texts read as NULL, besides the empty field"),
-  unexpectedColumns: z.enum(["add", "ignore", "fail"]).default("add"),
+  unexpectedColumns: z
+    .enum(["add", "ignore", "fail"])
+    .default("add")
+    .describe("for columns of a file that are not declared: add them to the table, leave them out, or fail the file"),
   onMismatch: z
     .enum(["reject", "rescue", "fail"])
     .default("reject")
@@ -147,15 +77,20 @@ const declaredSchema = z.strictObject({
     .describe("for rows with too few fields; rows with too many are always rejected"),
   rejects: z
     .strictObject({ countMax: z.number().int().min(0).optional(), shareMax: z.number().min(0).max(1).optional() })
-    .default({}),
+    .default({})
+    .describe("how many rejected rows, or which share of a file's rows, fail the file"),
   inferenceSampleRows: z
     .number()
     .int()
     .min(1)
     .optional()
     .describe("number of rows used to infer types; default: all rows"),
-  checks: z.array(checkSchema).default([]),
-  gate: z.enum(["none", "block"]).default("none"),
+  rows: z.array(rowRuleSchema).max(100).default([]).describe("rules over several columns of a row"),
+  checks: z.array(checkSchema).default([]).describe("checks of the table, run on schedule or after commits"),
+  gate: z
+    .enum(["none", "block"])
+    .default("none")
+    .describe("block: <table>_trusted shows only data whose checks passed"),
   checkAfterCommit: z
     .boolean()
     .optional()
@@ -168,9 +103,9 @@ const declaredSchema = z.strictObject({
  */
 export const contractSchema = z.unknown().transform((given, context) => {
   const { success, data, error } = declaredSchema.safeParse(given);
-  const issues = [...(error?.issues ?? []), ...relationFaults(given)];
+  const issues = [...plainIssues(error?.issues ?? [], declaredSchema), ...relationFaults(given)];
   if (success && issues.length === 0) return data;
-  for (const { path, message } of issues) context.addIssue({ code: "custom", path: [...path], message });
+  for (const { path, message } of issues) context.addIssue({ code: "custom", path, message });
   return z.NEVER;
 });
 

@@ -1,58 +1,25 @@
-import { z } from "zod";
 import { AUDIT_COLUMNS } from "../columns.ts";
 import { nearestOf } from "../nearest.ts";
-
-const text = z.string().optional().catch(undefined);
-
-/** What can be read of a contract that may have other faults. An absent or unusable field says nothing. */
-const sketchSchema = z
-  .object({
-    columns: z.array(z.object({ name: text }).catch({ name: undefined })).catch([]),
-    checks: z.array(z.object({ name: text, column: text }).catch({ name: undefined, column: undefined })).catch([]),
-    key: z.array(text).catch([]),
-    writeMode: z.enum(["replace", "upsert", "append"]).default("replace").or(z.literal("unknown")).catch("unknown"),
-    deleteMissing: z.boolean().catch(false),
-    onDelete: z.string().catch("keep"),
-    unexpectedColumns: z.string().default("add").catch("add"),
-  })
-  .catch({
-    columns: [],
-    checks: [],
-    key: [],
-    writeMode: "unknown",
-    deleteMissing: false,
-    onDelete: "keep",
-    unexpectedColumns: "add",
-  });
-
-type Sketch = z.infer<typeof sketchSchema>;
-
-export interface RelationFault {
-  path: (string | number)[];
-  message: string;
-}
+import { columnFaults } from "./column-relations.ts";
+import type { Issue } from "./issues.ts";
+import { rowRuleFaults } from "./row-rule-relations.ts";
+import { sketchSchema, type Sketch, type UnknownColumn } from "./sketch.ts";
 
 /** The faults between fields of a contract, also of one whose single fields have faults. */
-export function relationFaults(given: unknown): RelationFault[] {
+export function relationFaults(given: unknown): Issue[] {
   const sketch = sketchSchema.parse(given);
-  return [...columnFaults(sketch), ...keyFaults(sketch), ...checkFaults(sketch)];
+  const unknown = unknownColumn(sketch);
+  return [
+    ...columnFaults(sketch.columns),
+    ...keyFaults(sketch),
+    ...partitionFaults(sketch),
+    ...rowRuleFaults(sketch, unknown),
+    ...checkFaults(sketch, unknown),
+  ];
 }
 
-const isRepeated = (name: string | undefined, index: number, names: readonly (string | undefined)[]): boolean =>
-  name !== undefined && names.indexOf(name) !== index;
-
-function columnFaults({ columns }: Sketch): RelationFault[] {
-  const names = columns.map(({ name }) => name);
-  return names.flatMap((name, index) => {
-    const path = ["columns", index, "name"];
-    if (isRepeated(name, index, names)) return [{ path, message: `'${name}' is declared twice` }];
-    const isAudit = AUDIT_COLUMNS.some((audit) => audit.name === name);
-    return isAudit ? [{ path, message: `'${name}' is an audit column` }] : [];
-  });
-}
-
-function keyFaults({ columns, key, writeMode, deleteMissing, onDelete }: Sketch): RelationFault[] {
-  const faults: RelationFault[] = [];
+function keyFaults({ columns, key, writeMode, deleteMissing, onDelete }: Sketch): Issue[] {
+  const faults: Issue[] = [];
   if (writeMode === "upsert" && key.length === 0)
     faults.push({ path: ["key"], message: "writeMode upsert needs a key" });
   if (writeMode === "replace" || writeMode === "append") {
@@ -64,39 +31,60 @@ function keyFaults({ columns, key, writeMode, deleteMissing, onDelete }: Sketch)
     const message = "remove needs writeMode replace, or upsert with deleteMissing: other tables keep the rows";
     faults.push({ path: ["onDelete"], message });
   }
+  const names = namesOf(columns);
   key.forEach((name, index) => {
-    if (name === undefined || columns.length === 0 || columns.some((column) => column.name === name)) return;
-    faults.push({ path: ["key", index], message: `'${name}' is not a declared column` });
+    if (name === undefined || names.length === 0 || names.includes(name)) return;
+    faults.push({ path: ["key", index], message: `'${name}' is not a declared column${meant(name, names)}` });
   });
   return faults;
 }
+
+function partitionFaults({ columns, partitioning, unexpectedColumns }: Sketch): Issue[] {
+  const known = [...namesOf(columns), ...AUDIT_COLUMNS.map(({ name }) => name)];
+  return partitioning.flatMap((field, index) => {
+    const name = /^\s*(?:[A-Za-z]+\s*\(\s*)?([a-z_][a-z0-9_]*)/.exec(field ?? "")?.[1];
+    if (name === undefined || columns.length === 0 || known.includes(name)) return [];
+    const near = nearestOf(name, known);
+    if (unexpectedColumns === "add" && near === undefined) return [];
+    return [{ path: ["partitioning", index], message: `'${name}' is not a declared column${meant(name, known)}` }];
+  });
+}
+
+const namesOf = (columns: Sketch["columns"]): string[] =>
+  columns.flatMap(({ name }) => (name === undefined ? [] : [name]));
+
+const meant = (name: string, known: readonly string[]): string => {
+  const near = nearestOf(name, known);
+  return near === undefined ? "" : `: did you mean '${near}'?`;
+};
 
 /** Shorter names resemble each other by chance. */
 const MISSPELT_CHARS_MIN = 5;
 const withoutDigits = (name: string): string => name.replace(/\d+/g, "#");
 
-/**
- * Checks with a repeated name, and checks of a column that cannot exist: the contract admits no other
- * columns, or the name is a slip of a declared one.
- */
-function checkFaults({ columns, checks, unexpectedColumns }: Sketch): RelationFault[] {
-  const names = checks.map(({ name }) => name);
-  const declared = columns.flatMap(({ name }) => (name === undefined ? [] : [name]));
-  return checks.flatMap(({ name, column }, index) => {
-    const repeated = isRepeated(name, index, names)
-      ? [{ path: ["checks", index, "name"], message: `'${name}' is the name of another check` }]
-      : [];
-    if (column === undefined || declared.length === 0 || column.startsWith("_") || declared.includes(column))
-      return repeated;
-    const path = ["checks", index, "column"];
-    const near = nearestOf(column, declared);
-    const meant = near === undefined ? "" : `: did you mean '${near}'?`;
-    if (unexpectedColumns !== "add")
-      return [...repeated, { path, message: `'${column}' is not a declared column${meant}` }];
+/** A name is wrong if the contract admits no other columns, or if it is a slip of a declared one. */
+function unknownColumn({ columns, unexpectedColumns }: Sketch): UnknownColumn {
+  const declared = namesOf(columns);
+  return (name) => {
+    if (declared.length === 0 || name.startsWith("_") || declared.includes(name)) return undefined;
+    const near = nearestOf(name, declared);
+    if (unexpectedColumns !== "add") return `'${name}' is not a declared column${meant(name, declared)}`;
     const isSlip =
-      near !== undefined && column.length >= MISSPELT_CHARS_MIN && withoutDigits(column) !== withoutDigits(near);
-    if (!isSlip) return repeated;
-    const message = `'${column}' is not a declared column${meant} If the files have both, declare both`;
-    return [...repeated, { path, message }];
+      near !== undefined && name.length >= MISSPELT_CHARS_MIN && withoutDigits(name) !== withoutDigits(near);
+    if (!isSlip) return undefined;
+    return `'${name}' is not a declared column${meant(name, declared)} If the files have both, declare both`;
+  };
+}
+
+/** Checks with a repeated name, and checks of a column that cannot exist. */
+function checkFaults({ checks }: Sketch, unknown: UnknownColumn): Issue[] {
+  const names = checks.map(({ name }) => name);
+  return checks.flatMap(({ name, column }, index) => {
+    const isRepeated = name !== undefined && names.indexOf(name) !== index;
+    const message = column === undefined ? undefined : unknown(column);
+    return [
+      ...(isRepeated ? [{ path: ["checks", index, "name"], message: `'${name}' is the name of another check` }] : []),
+      ...(message === undefined ? [] : [{ path: ["checks", index, "column"], message }]),
+    ];
   });
 }

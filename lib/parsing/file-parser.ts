@@ -9,10 +9,22 @@ import { observe, typeOf } from "../typing/infer.ts";
 import { classify, newScan } from "../typing/scan.ts";
 import type { ParseLimits } from "./limits.ts";
 import type { OpenedFile } from "./open-file.ts";
+import { isNullMarker } from "./null-markers.ts";
 import { OutputMeter } from "./output-limit.ts";
 import { definitionsOf, planColumns, type Plan, type PlannedColumn } from "./plan.ts";
-import { RejectCollector, rowMessage, valueMessage, type RejectReason } from "./rejects.ts";
+import {
+  fieldText,
+  REASONS_OF_CODES,
+  RejectCollector,
+  REQUIRED,
+  rowMessage,
+  valueMessage,
+  type PlainReason,
+  type RejectCounts,
+  type RejectFault,
+} from "./rejects.ts";
 import { RowBatches, type EncodedRows } from "./row-batches.ts";
+import { brokenRules, refusalOf, rowRules, RuleWarnings, type RowRules, type RuleWarning } from "./row-rules.ts";
 
 /** Everything about one file that decides the result of parsing it. */
 export interface FileParserOptions {
@@ -50,7 +62,10 @@ export class FileParser {
   readonly #batches: RowBatches;
   readonly #rejects: RejectCollector;
   readonly #meter: OutputMeter;
+  readonly #warnings = new RuleWarnings();
   #plan: Plan | undefined;
+  /** What rows must meet; undefined: the contract has no rules. */
+  #rules: RowRules | undefined;
   /** The columns whose types this file decides. A row is not compared with the others: there may be many. */
   #inferring: PlannedColumn[] = [];
   /** Field names of a format whose records name their fields. */
@@ -89,7 +104,11 @@ export class FileParser {
     return new Set(this.#plan?.columns.filter(({ field }) => field >= 0).map(({ name }) => name));
   }
 
-  get rejectsByReason(): Readonly<Partial<Record<RejectReason, number>>> {
+  get warnings(): RuleWarning[] {
+    return this.#warnings.all;
+  }
+
+  get rejectsByReason(): Readonly<RejectCounts> {
     return this.#rejects.byReason;
   }
 
@@ -115,7 +134,11 @@ export class FileParser {
   begin(block: Buffer, last: boolean): void {
     this.#inferFrom(block, last);
     this.#reader = this.#openReader({
-      onFields: (fields) => this.#takeFields(fields, true),
+      onFields: (fields) => {
+        this.#takeFields(fields, true);
+        // Rules need the types that the first block gave.
+        this.#rules = rowRules(this.#options.contract, this.#plan!.columns, fields.final);
+      },
       onRow: (row) => this.#takeRow(row),
     });
   }
@@ -205,7 +228,7 @@ export class FileParser {
     for (const column of this.#inferring) {
       if (column.authority !== "inferred" || column.field >= row.count) continue;
       const [start, end] = [row.bounds[2 * column.field]!, row.bounds[2 * column.field + 1]!];
-      if (isNullMarker(plan.nullMarkers, row.bytes, start, end)) continue;
+      if (isNullMarker(column.nullMarkers, row.bytes, start, end)) continue;
       observe(column.facts, classify(row.bytes, start, end, this.#scan), this.#scan, row.bytes);
     }
   }
@@ -243,33 +266,36 @@ export class FileParser {
         continue;
       }
       const column = columns[index]!;
-      const code = this.#encodeValue(column, row, plan);
-      if (code <= CAST.NULL) continue;
-      if (this.#tolerates(column, code, row)) continue;
+      const code = this.#encodeValue(column, row);
+      if (code <= CAST.NULL || this.#tolerates(column, code, row)) continue;
       encoder.rewind();
       return this.#giveUpRow(row, plan, index, code);
     }
+    const broken = this.#rules && brokenRules(this.#rules, columns, row, this.#scan);
+    const refusal = broken && refusalOf(broken, row.line);
+    if (refusal) return this.#rejectFor(row, refusal);
     encoder.endRow(ordinal);
-    if (!this.#batches.keepRow(columns)) this.#reject(row, "row_too_large", undefined);
+    if (!this.#batches.keepRow(columns)) return this.#reject(row, "row_too_large", undefined);
+    if (broken) this.#warnings.add(broken, row.line);
   }
 
   /**
    * Writes one value. Returns a CAST code: above NULL the value was not written; REQUIRED for a NULL that is
    * not allowed.
    */
-  #encodeValue(column: PlannedColumn, row: Row, plan: Plan): number {
+  #encodeValue(column: PlannedColumn, row: Row): number {
     const { field } = column;
     const { encoder } = this.#batches;
     let code: number = CAST.NULL;
     if (field >= 0 && field < row.count) {
       const start = row.bounds[2 * field]!;
       const end = row.bounds[2 * field + 1]!;
-      if (plan.nullMarkers.length === 0 || !isNullMarker(plan.nullMarkers, row.bytes, start, end)) {
+      if (column.nullMarkers.length === 0 || !isNullMarker(column.nullMarkers, row.bytes, start, end)) {
         code = cast(column, row.bytes, start, end, this.#scan);
       }
       if (code === CAST.OK) {
         if (column.family === FAMILY.VARCHAR) encoder.writeText(row.bytes, start, end);
-        else encoder.writeValue(column, row.bytes, this.#scan);
+        else encoder.writeValue(column, column.number ? column.number.canonical : row.bytes, this.#scan);
         return code;
       }
     }
@@ -286,11 +312,11 @@ export class FileParser {
   #tolerates(column: PlannedColumn, code: number, row: Row): boolean {
     const { onMismatch } = this.#options.contract;
     if (code === CAST.RETYPE || code === REQUIRED || onMismatch === "reject") return false;
-    const text = textOf(row, column.field);
+    const text = fieldText(row, column.field);
     if (onMismatch === "fail") {
       throw new TributaryError(
         "FILE_VALUE_MISMATCH",
-        `line ${row.line}: ${valueMessage(REASONS[code]!, column, text)}`,
+        `line ${row.line}: ${valueMessage(REASONS_OF_CODES[code]!, column, text)}`,
       );
     }
     if (column.required) return false;
@@ -314,14 +340,14 @@ export class FileParser {
     const misfit = plan.columns.some((column, other) => {
       if (column.authority !== "inferred" || other < index || column.field >= row.count) return false;
       const [start, end] = [row.bounds[2 * column.field]!, row.bounds[2 * column.field + 1]!];
-      if (isNullMarker(plan.nullMarkers, row.bytes, start, end)) return false;
+      if (isNullMarker(column.nullMarkers, row.bytes, start, end)) return false;
       return cast(column, row.bytes, start, end, scan) === CAST.RETYPE;
     });
     if (code === CAST.RETYPE || misfit) {
       this.#beginRetyping();
       return this.#observeRow(row, plan);
     }
-    this.#reject(row, REASONS[code]!, plan.columns[index]);
+    this.#reject(row, REASONS_OF_CODES[code]!, plan.columns[index]);
   }
 
   /**
@@ -337,17 +363,22 @@ export class FileParser {
     this.#outputs = this.#outputs.filter(({ kind }) => kind === "rejects");
   }
 
-  #reject(row: Row, reason: RejectReason, column: PlannedColumn | undefined): void {
-    const { countMax = Infinity } = this.#options.contract.rejects;
+  #reject(row: Row, reason: PlainReason, column: PlannedColumn | undefined): void {
     const message = column
-      ? valueMessage(reason, column, textOf(row, column.field))
+      ? valueMessage(reason, column, fieldText(row, column.field))
       : rowMessage(reason, row.count, this.#plan!.fieldCount);
+    this.#rejectFor(row, { reason, column: column?.name ?? null, message });
+  }
+
+  #rejectFor(row: Row, fault: RejectFault): void {
+    const { countMax = Infinity } = this.#options.contract.rejects;
+    this.#batches.encoder.rewind();
     this.#counts.rowsRejected++;
-    this.#rejects.add(row, this.#counts.rowsRead, { reason, column: column?.name ?? null, message });
+    this.#rejects.add(row, this.#counts.rowsRead, fault);
     if (this.#counts.rowsRejected <= countMax) return;
     throw new TributaryError(
       "REJECTS_ABOVE_THRESHOLD",
-      `more than ${countMax} rows are rejected; the last on line ${row.line}: ${message}`,
+      `more than ${countMax} rows are rejected; the last on line ${row.line}: ${fault.message}`,
     );
   }
 
@@ -366,25 +397,3 @@ export class FileParser {
     }
   }
 }
-
-/** Beyond the CAST codes: an empty field of a required column. */
-const REQUIRED = 5;
-
-const REASONS: Record<number, RejectReason> = {
-  [CAST.MISMATCH]: "type_mismatch",
-  [CAST.OUT_OF_RANGE]: "out_of_range",
-  [REQUIRED]: "required",
-};
-
-function isNullMarker(markers: readonly Buffer[], bytes: Uint8Array, start: number, end: number): boolean {
-  for (const marker of markers) {
-    if (marker.length === end - start && marker.compare(bytes, start, end) === 0) return true;
-  }
-  return false;
-}
-
-const textOf = (row: Row, field: number): string => {
-  if (field < 0 || field >= row.count) return "";
-  const [start, end] = [row.bounds[2 * field]!, row.bounds[2 * field + 1]!];
-  return Buffer.from(row.bytes.buffer, row.bytes.byteOffset + start, end - start).toString("utf8");
-};

@@ -5,7 +5,8 @@ import type { RowOrigin } from "../rows/encode.ts";
 import { textBlocks } from "../text/text-blocks.ts";
 import { FileParser, type ParseCounts, type ParserOutput } from "./file-parser.ts";
 import { openFile, textOptionsOf, type OpenedFile, type ReadJob } from "./open-file.ts";
-import type { RejectReason } from "./rejects.ts";
+import type { RejectCounts } from "./rejects.ts";
+import type { RuleWarning } from "./row-rules.ts";
 
 /** A file to parse. Plain data, so that it can be sent to a worker. */
 export interface ParseJob extends ReadJob {
@@ -35,7 +36,9 @@ export interface ParseSummary extends ParseCounts {
   dialect?: DetectedOptions;
   /** Why the dialect may be wrong; absent: no doubt, or the file failed before. */
   doubts?: readonly Doubt[];
-  rejectsByReason: Partial<Record<RejectReason, number>>;
+  rejectsByReason: RejectCounts;
+  /** Rows that are loaded although they break a rule of the contract; absent: none. */
+  warnings?: readonly RuleWarning[];
   /** Bytes of UTF-8 text read. */
   textBytes: number;
   error?: { code: ErrorCode; message: string };
@@ -73,6 +76,7 @@ export async function* parseFile(
       ...(state.file ? describe(state.file) : {}),
       ...(state.parser?.counts ?? { rowsRead: 0, rowsAccepted: 0, rowsRejected: 0 }),
       rejectsByReason: state.parser?.rejectsByReason ?? {},
+      ...(state.parser && state.parser.warnings.length > 0 ? { warnings: state.parser.warnings } : {}),
       textBytes: state.textBytes,
       ...(error ? { error } : {}),
     },

@@ -1,10 +1,12 @@
 import type { ColumnDefinition, ColumnType } from "../columns.ts";
 import type { Contract, ContractColumn } from "../contract/contract.ts";
 import { TributaryError } from "../errors.ts";
-import { castColumn, type CastColumn } from "../typing/cast.ts";
+import { castColumn, type CastColumn, type Notation } from "../typing/cast.ts";
 import { momentFormat } from "../typing/date-formats.ts";
+import { numberFormat } from "../typing/number-formats.ts";
+import { truthWords } from "../typing/truth-words.ts";
 import type { RecordFields } from "../formats/format.ts";
-import { storedHeader } from "../formats/headers.ts";
+import { headerKey, storedHeader } from "../formats/headers.ts";
 import { nameColumns, RESCUED_COLUMN, type NamedColumn } from "./names.ts";
 
 /** One column of the table as this file fills it. */
@@ -13,6 +15,8 @@ export interface PlannedColumn extends CastColumn {
   field: number;
   /** An empty field rejects the row: the contract requires the column, or it is part of the key. */
   required: boolean;
+  /** Texts that mean NULL, besides the empty field. */
+  nullMarkers: readonly Buffer[];
   /** The table did not have the column before this file. */
   fresh: boolean;
 }
@@ -25,8 +29,6 @@ export interface Plan {
   fieldCount: number;
   /** Index in `columns` of the column for rescued values; -1 if the contract does not rescue. */
   rescued: number;
-  /** Texts that mean NULL, besides the empty field. */
-  nullMarkers: Buffer[];
 }
 
 export interface PlanInput {
@@ -51,30 +53,26 @@ export function planColumns(input: PlanInput): Plan {
   const existing = existingColumns(contract, input.known);
   const declared = new Map(contract.columns.map((column) => [column.name, column]));
   const headers = input.fields.names ?? positionalHeaders(input.fields.count, existing);
-  const names = nameColumns(headers, existing);
+  const names = nameColumns(headers, asNamed(existing, contract));
   if (input.fields.final) checkMissing(contract, names);
   const isNew = newColumns(input, names, headers, existing);
   const fieldOf = new Map(names.map((name, field) => [name, field]));
+  const nullMarkers = contract.nullMarkers.map((text) => Buffer.from(text));
   const columns = existing.map((column) => {
     const field = fieldOf.get(column.name) ?? -1;
     // The table keeps the header that it has; the file is described by its own.
     const header = headers[field] ?? column.header;
-    return planned({ ...column, header }, declared.get(column.name), field);
+    return planned({ ...column, header }, declared.get(column.name), { field, nullMarkers });
   });
   const fresh = names.flatMap((name, field) => (isNew(name) ? [{ name, header: headers[field]!, field }] : []));
   for (const { name, header, field } of fresh) {
     const type = inferred?.get(name);
     const cast = castColumn({ name, header, type: type ?? "VARCHAR" }, type ? "known" : "inferred");
-    columns.push({ ...cast, field, required: false, fresh: true });
+    columns.push({ ...cast, field, nullMarkers, required: false, fresh: true });
   }
   for (const column of columns) column.required ||= contract.key.includes(column.name);
   const rescued = contract.onMismatch === "rescue" ? rescuedIndex(columns) : -1;
-  return {
-    columns,
-    fieldCount: headers.length,
-    rescued,
-    nullMarkers: contract.nullMarkers.map((text) => Buffer.from(text)),
-  };
+  return { columns, fieldCount: headers.length, rescued };
 }
 
 /** A column of the table or the contract, with the headers that mean it. */
@@ -92,31 +90,59 @@ function existingColumns(contract: Contract, known: readonly ColumnDefinition[])
     .map((column): ExistingColumn => {
       const own = declared.get(column.name);
       if (!own) return column;
-      if (own.header !== undefined) return { ...own, header: storedHeader(own.header) };
-      const { name, type } = own;
+      const { name, type, aliases = [] } = own;
+      if (own.header !== undefined) return { name, type, header: storedHeader(own.header), aliases };
       // The header from the files may differ from the name.
-      return { name, type, header: column.header, aliases: [name], byPlainName: column.header === name };
+      return { name, type, header: column.header, aliases: [name, ...aliases], byPlainName: column.header === name };
     });
   const names = new Set(kept.map(({ name }) => name));
-  const added = contract.columns.flatMap(({ name, type, header }): ExistingColumn[] => {
+  const added = contract.columns.flatMap(({ name, type, header, aliases = [] }): ExistingColumn[] => {
     if (names.has(name)) return [];
-    return [{ name, type, header: storedHeader(header ?? name), byPlainName: header === undefined }];
+    return [{ name, type, header: storedHeader(header ?? name), aliases, byPlainName: header === undefined }];
   });
   return [...kept, ...added];
 }
+
+/**
+ * A column that a header made before it was an alias stays in the table, but no header means it any more: the
+ * contract's word counts.
+ */
+function asNamed(existing: readonly ExistingColumn[], { columns }: Contract): NamedColumn[] {
+  const declared = new Set(columns.map(({ name }) => name));
+  const aliases = new Set(columns.flatMap(({ aliases: own = [] }) => own.map(headerKey)));
+  if (aliases.size === 0) return [...existing];
+  return existing.map((column) =>
+    !declared.has(column.name) && aliases.has(headerKey(column.header)) ? { ...column, header: NO_HEADER } : column,
+  );
+}
+
+/** Headers are trimmed, so that none is this one. */
+const NO_HEADER = " ";
 
 /** Headers for a file without any: those of existing columns by position, then column_<n>. */
 function positionalHeaders(fieldCount: number, existing: readonly ColumnDefinition[]): string[] {
   return Array.from({ length: fieldCount }, (_, index) => existing[index]?.header ?? `column_${index + 1}`);
 }
 
-function planned(column: ColumnDefinition, own: ContractColumn | undefined, field: number): PlannedColumn {
-  const format = own?.format === undefined ? undefined : momentFormat(own.format);
+function planned(
+  column: ColumnDefinition,
+  own: ContractColumn | undefined,
+  { field, nullMarkers }: Pick<PlannedColumn, "field" | "nullMarkers">,
+): PlannedColumn {
   return {
-    ...castColumn(column, own ? "declared" : "known", format),
+    ...castColumn(column, own ? "declared" : "known", own ? notationOf(own) : {}),
     field,
     required: own?.required ?? false,
+    nullMarkers: own?.nullMarkers ? [...nullMarkers, ...own.nullMarkers.map((text) => Buffer.from(text))] : nullMarkers,
     fresh: false,
+  };
+}
+
+function notationOf({ format, number, trueWords, falseWords }: ContractColumn): Notation {
+  return {
+    ...(format === undefined ? {} : { format: momentFormat(format) }),
+    ...(number === undefined ? {} : { number: numberFormat(number) }),
+    ...(trueWords || falseWords ? { words: truthWords(trueWords, falseWords) } : {}),
   };
 }
 
@@ -151,7 +177,7 @@ function checkMissing(contract: Contract, names: readonly string[]): void {
 
 function rescuedIndex(columns: PlannedColumn[]): number {
   const column = castColumn({ name: RESCUED_COLUMN, header: RESCUED_COLUMN, type: "VARCHAR" }, "known");
-  return columns.push({ ...column, field: -1, required: false, fresh: false }) - 1;
+  return columns.push({ ...column, field: -1, nullMarkers: [], required: false, fresh: false }) - 1;
 }
 
 const LISTED_MAX = 20;

@@ -1,5 +1,6 @@
 import type { Reject } from "../messages/generated.ts";
 import type { Row } from "../formats/format.ts";
+import { CAST } from "../typing/cast.ts";
 import { rawText } from "../text/raw-text.ts";
 import type { ParseLimits } from "./limits.ts";
 
@@ -17,18 +18,53 @@ export const REJECT_REASONS = {
   row_too_large: "The row is larger than one message of the event log.",
 } as const;
 
-export type RejectReason = keyof typeof REJECT_REASONS;
+export type PlainReason = keyof typeof REJECT_REASONS;
+
+/** A row that breaks a rule of its table's contract has the rule's name in its reason. */
+export type RejectReason = PlainReason | `rule:${string}`;
+
+/** Rejected rows by reason. */
+export type RejectCounts = Partial<Record<PlainReason, number>> & Record<`rule:${string}`, number>;
+
+export interface RejectFault {
+  reason: RejectReason;
+  column: string | null;
+  message: string;
+}
+
+const SHOWN_CHARS_MAX = 80;
+
+/** The beginning of a value, for messages. */
+export const shownText = (text: string): string =>
+  text.length > SHOWN_CHARS_MAX ? `${text.slice(0, SHOWN_CHARS_MAX)}…` : text;
+
+/** Beyond the CAST codes: an empty field of a required column. */
+export const REQUIRED = 5;
+
+/** Why a value with this code is not loaded. */
+export const REASONS_OF_CODES: Record<number, PlainReason> = {
+  [CAST.MISMATCH]: "type_mismatch",
+  [CAST.OUT_OF_RANGE]: "out_of_range",
+  [REQUIRED]: "required",
+};
+
+/** The field's text; empty if the row has no such field. */
+export const fieldText = (row: Row, field: number): string => {
+  if (field < 0 || field >= row.count) return "";
+  const [start, end] = [row.bounds[2 * field]!, row.bounds[2 * field + 1]!];
+  return Buffer.from(row.bytes.buffer, row.bytes.byteOffset + start, end - start).toString("utf8");
+};
 
 /** One sentence for people about an invalid value. */
-export function valueMessage(reason: RejectReason, column: { name: string; type: string }, text: string): string {
-  const shown = text.length > 80 ? `${text.slice(0, 80)}…` : text;
+export function valueMessage(reason: PlainReason, column: { name: string; type: string }, text: string): string {
+  const shown = shownText(text);
   if (reason === "required") return `column '${column.name}' is required, but the field is empty`;
   if (reason === "out_of_range") return `'${shown}' does not fit into ${column.type} (column '${column.name}')`;
   return `'${shown}' is not a valid ${column.type} (column '${column.name}')`;
 }
 
 /** One sentence for people about an invalid row. */
-export function rowMessage(reason: RejectReason, fields: number, fieldsExpected: number): string {
+export function rowMessage(reason: PlainReason, fields: number, fieldsExpected: number): string {
   if (reason === "too_few_fields" || reason === "too_many_fields")
     return `${fields} fields instead of ${fieldsExpected}`;
   return REJECT_REASONS[reason];
@@ -36,7 +72,7 @@ export function rowMessage(reason: RejectReason, fields: number, fieldsExpected:
 
 /** Collects rejects into batches of bounded size. */
 export class RejectCollector {
-  readonly byReason: Partial<Record<RejectReason, number>> = {};
+  readonly byReason: RejectCounts = {};
   readonly #limits: Pick<ParseLimits, "batchBytesMax" | "rawBytesMax">;
   readonly #onBatch: (rejects: Reject[], bytes: number) => void;
   #rejects: Reject[] = [];
@@ -50,7 +86,7 @@ export class RejectCollector {
     this.#onBatch = onBatch;
   }
 
-  add(row: Row, ordinal: number, fault: { reason: RejectReason; column: string | null; message: string }): void {
+  add(row: Row, ordinal: number, fault: RejectFault): void {
     this.byReason[fault.reason] = (this.byReason[fault.reason] ?? 0) + 1;
     const raw = rawText(row.raw(), this.#limits.rawBytesMax);
     const reject: Reject = { row: ordinal, line: row.line, ...fault, raw };

@@ -1,7 +1,9 @@
 import { decimalOf, type ColumnType } from "../columns.ts";
 import { scanFormatted, type MomentFormat } from "./date-formats.ts";
+import { scanNumberAs, type NumberFormat } from "./number-formats.ts";
 import { fitsInt32, fitsInt64, noTypeFacts, observe, typeOf, widenToHold, type Facts } from "./infer.ts";
 import { classify, classifyLeniently, KIND, scanTruth, type Scan } from "./scan.ts";
+import { scanWord, type TruthWords } from "./truth-words.ts";
 
 /**
  * Source of a column's type:
@@ -23,6 +25,10 @@ export interface CastColumn {
   precision: number;
   scale: number;
   format: MomentFormat | undefined;
+  /** For declared columns; the scan's positions are then in its `canonical`. */
+  number: NumberFormat | undefined;
+  /** For a declared BOOLEAN: by word in lower case. */
+  words: TruthWords | undefined;
   /** For inferred columns: facts about the values so far. */
   facts: Facts;
 }
@@ -52,13 +58,17 @@ export const CAST = {
   RETYPE: 4,
 } as const;
 
+/** How a contract says that a column's values are written. */
+export type Notation = Partial<Pick<CastColumn, "format" | "number" | "words">>;
+
 export function castColumn(
   column: { name: string; header: string; type: ColumnType },
   authority: Authority,
-  format?: MomentFormat,
+  { format, number, words }: Notation = {},
 ): CastColumn {
   const { name, header, type } = column;
-  const made = { name, header, type, authority, family: 0, precision: 0, scale: 0, format, facts: noTypeFacts() };
+  const facts = noTypeFacts();
+  const made = { name, header, type, authority, family: 0, precision: 0, scale: 0, format, number, words, facts };
   return setType(made, type);
 }
 
@@ -125,8 +135,13 @@ function castInferred(column: CastColumn, bytes: Uint8Array, start: number, end:
 
 function castDeclared(column: CastColumn, bytes: Uint8Array, start: number, end: number, scan: Scan): number {
   if (column.family === FAMILY.BOOLEAN) {
-    if (scanTruth(bytes, start, end, scan)) return CAST.OK;
+    const words = column.words;
+    if (words ? scanWord(words, bytes, { start, end }, scan) : scanTruth(bytes, start, end, scan)) return CAST.OK;
     return scan.start === scan.end ? CAST.NULL : CAST.MISMATCH;
+  }
+  if (column.number) {
+    const kind = scanNumberAs(column.number, bytes, { start, end }, scan);
+    return kind === KIND.EMPTY ? CAST.NULL : fit(column, kind, scan, column.number.canonical);
   }
   const kind = classifyLeniently(bytes, start, end, scan);
   if (kind === KIND.EMPTY) return CAST.NULL;

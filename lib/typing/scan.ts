@@ -60,7 +60,7 @@ export const newScan = (): Scan => ({
 const [SPACE, TAB, PLUS, MINUS, POINT, SLASH, ZERO, NINE, COLON] = [32, 9, 43, 45, 46, 47, 48, 57, 58];
 
 /** Sets `start` and `end`, excluding surrounding spaces and tabs. */
-function trim(bytes: Uint8Array, start: number, end: number, scan: Scan): void {
+export function trim(bytes: Uint8Array, start: number, end: number, scan: Scan): void {
   while (start < end && (bytes[start] === SPACE || bytes[start] === TAB)) start++;
   while (end > start && (bytes[end - 1] === SPACE || bytes[end - 1] === TAB)) end--;
   scan.start = start;
@@ -186,8 +186,8 @@ function scanBoolean(bytes: Uint8Array, scan: Scan): number {
   return scan.boolean || equalsAnyCase(bytes, scan.start, scan.end, "false") ? KIND.BOOLEAN : KIND.TEXT;
 }
 
-const TRUE_WORDS = ["true", "t", "yes", "y", "on"];
-const FALSE_WORDS = ["false", "f", "no", "n", "off"];
+export const TRUE_WORDS = ["true", "t", "yes", "y", "on"];
+export const FALSE_WORDS = ["false", "f", "no", "n", "off"];
 
 /**
  * Reads a declared BOOLEAN: true/false, yes/no, y/n, t/f, on/off in any case, 1/0. False if it is none of

@@ -320,7 +320,9 @@ function count(metrics: ParserMetrics, summary: ParseSummary, parseMs: number): 
   metrics.rows.inc({ outcome: "rejected" }, summary.rowsRejected);
   metrics.bytes.inc(summary.textBytes);
   metrics.parseSeconds.observe(parseMs / 1000);
-  for (const [reason, n] of Object.entries(summary.rejectsByReason)) metrics.rejects.inc({ reason }, n);
+  for (const [reason, n] of Object.entries(summary.rejectsByReason)) {
+    metrics.rejects.inc({ reason: reason.replace(/^rule:.*/, "rule") }, n);
+  }
   if (summary.error) {
     metrics.throughput.error(summary.error.code);
     metrics.throughput.sent("dead_letter");

@@ -62,9 +62,9 @@ export function parserMetrics(registry: Registry): ParserMetrics {
     }),
     rejects: closedCounter(registry, {
       name: "tributary_parser_rejects_total",
-      help: "Rejected rows by reason",
+      help: "Rejected rows by reason; rule: a rule of the contract",
       label: "reason",
-      values: Object.keys(REJECT_REASONS),
+      values: [...Object.keys(REJECT_REASONS), "rule"],
     }),
     parseSeconds: new Histogram({
       name: "tributary_parser_parse_seconds",

@@ -24,14 +24,15 @@ const LAYERS: readonly { of: RegExp; may: RegExp; instead: string }[] = [
     may: lib("formats|text|typing"),
     instead: "a format knows text and typing, never how files are parsed",
   },
+  { of: /^lib\/rules\//, may: lib("rules|typing"), instead: "rules know values and the foundation" },
   {
     of: /^lib\/contract\//,
-    may: lib("contract|messages|formats|typing"),
-    instead: "contracts know messages, formats, typing and the foundation",
+    may: lib("contract|messages|formats|typing|rules"),
+    instead: "contracts know messages, formats, typing, rules and the foundation",
   },
   {
     of: /^lib\/parsing\//,
-    may: lib("text|typing|rows|formats|parsing|contract|messages"),
+    may: lib("text|typing|rows|formats|parsing|contract|rules|messages"),
     instead: "reading a file knows no port",
   },
   { of: /^lib\/blob\//, may: lib("blob"), instead: "a port knows no other port and no service" },

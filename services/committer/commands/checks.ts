@@ -1,4 +1,4 @@
-import type { Check } from "../../../lib/contract/contract.ts";
+import type { Check } from "../../../lib/contract/checks.ts";
 import { parseDuration } from "../../../lib/durations.ts";
 import { messageOf } from "../../../lib/errors.ts";
 import type { TableCheck } from "../../../lib/warehouse/reads/port.ts";

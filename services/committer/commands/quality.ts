@@ -1,4 +1,4 @@
-import type { Check } from "../../../lib/contract/contract.ts";
+import type { Check } from "../../../lib/contract/checks.ts";
 import { messageOf } from "../../../lib/errors.ts";
 import type { CheckMeasurements, TableCheck } from "../../../lib/warehouse/reads/port.ts";
 import type { LogRow, TableDescription, Published } from "../../../lib/warehouse/warehouse.ts";

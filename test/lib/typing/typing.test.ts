@@ -23,7 +23,11 @@ function factsOf(values: readonly string[]): Facts {
 const inferred = (...values: string[]): ColumnType => typeOf(factsOf(values));
 
 function castText(type: ColumnType, text: string, authority: Authority = "known", format?: string): number {
-  const column = castColumn({ name: "c", header: "c", type }, authority, format ? momentFormat(format) : undefined);
+  const column = castColumn(
+    { name: "c", header: "c", type },
+    authority,
+    format ? { format: momentFormat(format) } : {},
+  );
   const bytes = Buffer.from(text);
   return cast(column, bytes, 0, bytes.length, scan);
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { checkSchema, type Check } from "../../../../lib/contract/contract.ts";
+import { checkSchema, type Check } from "../../../../lib/contract/checks.ts";
 import { measurementOf } from "../../../../services/committer/commands/checks.ts";
 
 /** What the checks count is tested on real warehouses by test/contract/warehouse-checks.contract.ts. */
