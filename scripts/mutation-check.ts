@@ -118,6 +118,22 @@ export const MUTATIONS: readonly Mutation[] = [
     run: test("test/contract/warehouse.test.ts", "an older version never comes back"),
   },
   {
+    invariant: "I23",
+    what: "a repetition brings an undone file back",
+    file: "services/committer/commit/repetitions.ts",
+    from: "undone > versionOffset)",
+    to: "undone > Infinity)",
+    run: test("test/flow/undo.test.ts", "a repetition that was on its way"),
+  },
+  {
+    invariant: "I23",
+    what: "a demoted row with an equal one stays with its file",
+    file: "lib/warehouse/commit/merge.ts",
+    from: `anyDistinct(fileColumns, "s", "t"), demoted,`,
+    to: `anyDistinct(fileColumns, "s", "t"), demoted && "FALSE",`,
+    run: test("test/contract/warehouse.test.ts", "demoted rows stay until"),
+  },
+  {
     invariant: "I8",
     what: "a replay gives rows a new identity",
     file: "lib/messages/repetition.ts",

@@ -21,10 +21,11 @@ interface Asked {
  * what is sent later is not. It travels as the deletion of a file. A version that does not know operations
  * carries out that instead.
  *
- * - `undo` takes back what the event's file brought.
+ * - `undo` takes back what the event's file brought before the place `at`: that of the `demote`, or else of
+ *   the event.
  * - `drop`: the table goes, and what is on record of its files.
  */
-export type TableOperation = Asked & ({ kind: "undo"; step: UndoStep } | { kind: "drop" });
+export type TableOperation = Asked & ({ kind: "undo"; step: UndoStep; at?: number } | { kind: "drop" });
 
 export const operationJsonOf = (operation: TableOperation): string => JSON.stringify(operation);
 
@@ -34,14 +35,28 @@ export const operationJsonOf = (operation: TableOperation): string => JSON.strin
  */
 export function operationIn({ operationJson }: { operationJson?: string | null }): TableOperation | undefined {
   if (operationJson === undefined || operationJson === null) return undefined;
-  const { kind, step, reason = "", requestedBy = "" } = fieldsOf(operationJson);
+  const { kind, step, at, reason = "", requestedBy = "" } = fieldsOf(operationJson);
   const asked = { reason: String(reason), requestedBy: String(requestedBy) };
   if (kind === "drop") return { kind, ...asked };
-  if (kind === "undo" && (step === "demote" || step === "remove")) return { kind, step, ...asked };
+  if (kind === "undo" && (step === "demote" || step === "remove")) {
+    return { kind, step, ...asked, ...(typeof at === "number" ? { at } : {}) };
+  }
   throw new TributaryError("MESSAGE_TOO_NEW", `unknown operation on a table: ${operationJson.slice(0, 200)}`);
 }
 
-function fieldsOf(text: string): Partial<Record<"kind" | "step" | "reason" | "requestedBy", unknown>> {
+/** The offset before which the event undoes its file; undefined: it is no undo. */
+export function undoneBefore({
+  event,
+  offset,
+}: {
+  event: { operationJson?: string | null };
+  offset: number;
+}): number | undefined {
+  const operation = operationIn(event);
+  return operation?.kind === "undo" ? (operation.at ?? offset) : undefined;
+}
+
+function fieldsOf(text: string): Partial<Record<"kind" | "step" | "at" | "reason" | "requestedBy", unknown>> {
   try {
     return (JSON.parse(text) ?? {}) as object;
   } catch {

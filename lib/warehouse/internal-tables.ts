@@ -110,7 +110,7 @@ export function ledgerRow(
     ingested_at: new Date(recordedAtMs),
     parse_ms: outcome.parseMs,
     version_offset: repeats?.versionOffset ?? outcome.sourceOffset,
-    content_offset: repeats?.contentOffset ?? outcome.sourceOffset,
+    content_offset: repeats?.contentOffset ?? undoneAt(operation) ?? outcome.sourceOffset,
     operation: operation?.kind ?? null,
     operation_reason: operation ? reasonOf(operation) : null,
   };
@@ -137,6 +137,9 @@ export function rejectRow(
   const { row, line, column, reason, message, raw } = reject;
   return { ...common, source_row: row, line, column_name: column, reason, message, raw };
 }
+
+const undoneAt = (operation: TableOperation | undefined): number | undefined =>
+  operation?.kind === "undo" ? operation.at : undefined;
 
 const reasonOf = ({ reason, requestedBy }: TableOperation): string =>
   requestedBy === "" ? reason : `${reason} (${requestedBy})`;

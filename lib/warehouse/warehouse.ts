@@ -85,7 +85,7 @@ export interface RecordedContent {
   contentOffset: number;
   /**
    * `put` and `deleted`: the newest content of that kind that did not fail. `superseded`: a correction that
-   * was not applied (FILE_SUPERSEDED). `undone`: the newest event that undid the file.
+   * was not applied (FILE_SUPERSEDED). `undone`: the place before which it was undone.
    */
   kind: "put" | "deleted" | "superseded" | "undone";
 }

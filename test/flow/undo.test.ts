@@ -4,6 +4,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
+import { systemClock } from "../../lib/clock.ts";
+import { Registry } from "../../lib/process/metrics.ts";
+import { gatewayMetrics } from "../../services/gateway/metrics.ts";
+import { publishReplays, versionEvents } from "../../services/gateway/replays/replay.ts";
 import { startPipeline, type Pipeline } from "./pipeline.ts";
 
 const COLUMNS = [
@@ -34,6 +38,16 @@ const valuesOf = (pipeline: Pipeline, table: string): Promise<unknown[][]> =>
 const undo = (pipeline: Pipeline, table: string, file: string, query = "?reason=mistake") =>
   pipeline.send("DELETE", `/v1/tables/${table}/files/${file}${query}`);
 
+/** The recorded operations. The ledger is written beside the next commit. */
+async function operationsOf(pipeline: Pipeline, table: string): Promise<unknown[][]> {
+  const recorded = `FROM _ingest_files WHERE table_name = '${table}' AND operation IS NOT NULL`;
+  for (;;) {
+    const found = await pipeline.query(`SELECT operation, operation_reason ${recorded}`);
+    if (found.length > 0) return found;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
 const ended = async (pipeline: Pipeline, fileId: unknown): Promise<unknown> => {
   await pipeline.send("GET", `/v1/files/${String(fileId)}?wait=committed&timeout=20s`);
   const { body } = await pipeline.send("GET", `/v1/files/${String(fileId)}`);
@@ -53,10 +67,7 @@ test("the rows of an undone file go, those of other files stay, and the record s
     const done = await undo(pipeline, table, "a.csv");
     assert.deepEqual([done.status, done.body.status, done.body["rows"]], [200, "done", rows]);
     assert.deepEqual(await valuesOf(pipeline, table), [[3, 3]], table);
-    const record = await pipeline.query(
-      `SELECT operation, operation_reason FROM _ingest_files WHERE table_name = '${table}' AND operation IS NOT NULL`,
-    );
-    assert.deepEqual(record, [["undo", "mistake"]]);
+    assert.deepEqual(await operationsOf(pipeline, table), [["undo", "mistake"]]);
     const again = await undo(pipeline, table, "a.csv");
     assert.deepEqual([again.status, again.body.code], [404, "NOT_FOUND"]);
   }
@@ -127,6 +138,19 @@ test("a correction that was made for an undone file is refused", async (t) => {
   }
 });
 
+test("a repetition that was on its way does not bring an undone file back", async (t) => {
+  const pipeline = await start(t);
+  const publishing = { log: pipeline.log, clock: systemClock, metrics: gatewayMetrics(new Registry()) };
+  for (const table of ["replaced", "upserted", "appended"]) {
+    await pipeline.put(table, "a.csv", "id,v\n1,1\n");
+    const before = await versionEvents(pipeline.log, table);
+    await undo(pipeline, table, "a.csv");
+    const [replay] = await publishReplays(publishing, before, "repetitions");
+    assert.equal(await ended(pipeline, replay!.fileId), "FILE_SUPERSEDED", table);
+    assert.deepEqual(await valuesOf(pipeline, table), [], table);
+  }
+});
+
 test("deleteMissing: the undo is refused beside other files, and works without", async (t) => {
   const pipeline = await start(t);
   await pipeline.put("mirrored", "a.csv", "id,v\n1,1\n");
@@ -146,7 +170,8 @@ test("a dropped table is gone, and a later upload starts a new one with types of
   const dropped = await pipeline.send("DELETE", "/v1/tables/plain?reason=wrong&confirm=plain");
   assert.deepEqual([dropped.status, dropped.body.status], [200, "done"]);
   assert.equal((await pipeline.send("GET", "/v1/tables/plain")).status, 404);
-  assert.deepEqual(await pipeline.query("SELECT operation, operation_reason FROM _ingest_files"), [["drop", "wrong"]]);
+  assert.deepEqual(await operationsOf(pipeline, "plain"), [["drop", "wrong"]]);
+  assert.deepEqual(await pipeline.query("SELECT count(*) FROM _ingest_files"), [[1]]);
   const same = await pipeline.put("plain", "a.csv", "id;v\n1;1\n2;x\n");
   assert.deepEqual([same.body.status, same.body["repeated"] ?? false], ["committed", false]);
   await pipeline.send("DELETE", "/v1/tables/plain?confirm=plain");

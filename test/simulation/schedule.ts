@@ -12,12 +12,15 @@ import {
   selectReplays,
   type ReplayRange,
 } from "../../services/gateway/replays/replay.ts";
+import { publishUndo } from "../../services/gateway/operations/undo.ts";
+import { withoutUndone } from "../../services/gateway/replays/version-history.ts";
 import { checkEnd, type AcceptedFile } from "./checks.ts";
 import { CALM, Scheduler, type FaultProfile } from "./scheduler.ts";
 import {
   CONTRACTS,
   contractOf,
   corrected,
+  mayUndo,
   MISTAKEN_NAME,
   MISTAKEN_TABLE,
   mistakenContent,
@@ -191,6 +194,7 @@ class Schedule {
     else if (kind < 0.22) await this.#persist((gateway) => this.#replayRejected(gateway, table));
     else if (kind < 0.3) await this.#persist((gateway) => this.#correct(gateway, table, sourceFile));
     else if (kind < 0.36) await this.#persist((gateway) => this.#command(gateway, table));
+    else if (kind < 0.41 && mayUndo(table)) await this.#persist((gateway) => this.#undo(gateway, table, sourceFile));
     else if (kind < 0.56) this.#drop(table);
     else if (kind < 0.66 && table === MISTAKEN_TABLE && this.#tablesWithText.has(table)) await this.#mistake();
     else await this.#upload(table, sourceFile, kind < 0.7);
@@ -211,6 +215,16 @@ class Schedule {
     this.#expect(content);
     this.world.drops.drop(key, content.text);
     this.world.dropped.add(key);
+  }
+
+  /** As `files undo`. */
+  async #undo({ log }: SimGateway, table: string, sourceFile: string): Promise<void> {
+    const contract = contractOf(table);
+    await publishUndo(this.#republishing(log), contract, { sourceFile, reason: "", requestedBy: "" }, async () => {
+      const others = (await this.#history(log, table)).filter(({ event }) => event.sourceFile !== sourceFile);
+      await this.#sleep(this.#scheduler.pick(LOOKUPS_MS_MAX));
+      return selectReplays(others, contract.writeMode, {});
+    });
   }
 
   /** As `rejects replay`. */
@@ -294,6 +308,10 @@ class Schedule {
 
   /** As versionHistory: without corrections that were not applied. */
   async #history(log: SimGateway["log"], table: string): Promise<VersionEvent[]> {
+    return withoutUndone(await this.#everyVersion(log, table));
+  }
+
+  async #everyVersion(log: SimGateway["log"], table: string): Promise<VersionEvent[]> {
     const { ledger } = this.world.warehouse;
     return (await versionEvents(log, table)).filter(
       (item) => !isCorrection(item) || ledger.get(item.event.fileId)?.outcome.errorCode !== "FILE_SUPERSEDED",
@@ -303,11 +321,14 @@ class Schedule {
   async #replay({ log }: SimGateway, table: string): Promise<void> {
     const scheduler = this.#scheduler;
     const { writeMode } = contractOf(table);
-    const past = await this.#history(log, table);
+    const every = await this.#everyVersion(log, table);
+    const past = withoutUndone(every);
     const range: ReplayRange = scheduler.chance(0.5) ? {} : { onlyFile: scheduler.pick(FILE_NAMES) };
     if (past.length > 0 && scheduler.chance(0.4)) range.toOffset = scheduler.pick(past).offset;
     const asNewest = writeMode !== "append" && scheduler.chance(0.2);
-    const chosen = selectReplays(past, writeMode, range);
+    const chosen = asNewest
+      ? withoutUndone(selectReplays(every, writeMode, range))
+      : selectReplays(past, writeMode, range);
     await this.#sleep(scheduler.pick(LOOKUPS_MS_MAX));
     await publishReplays(this.#republishing(log), chosen, asNewest ? "newest" : "repetitions");
   }

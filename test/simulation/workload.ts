@@ -1,3 +1,4 @@
+import { operationIn, undoneBefore } from "../../lib/messages/operation.ts";
 import { contractSchema, type Contract } from "../../lib/contract/contract.ts";
 import type { FileEvent } from "../../lib/messages/generated.ts";
 import { contentOf, isCorrection, isRepetition, versionOf } from "../../lib/messages/repetition.ts";
@@ -114,6 +115,11 @@ export function modelOf(
   const model = new ModelTable({ mode, deleteMissing, keyIndexes: [0], confirms: true });
   const superseded = supersededIn(table, arrived, contents);
   for (const { offset, event } of arrived) {
+    const operation = operationIn(event);
+    if (operation?.kind === "undo") {
+      model.undo(event.sourceFile, offset, operation.step);
+      continue;
+    }
     const file = superseded.has(offset) ? undefined : fileOf({ offset, event }, contents);
     if (!file || (event.kind === "deleted" && contract.onDelete === "keep")) continue;
     model.commit([file]);
@@ -145,11 +151,14 @@ export function supersededIn(
       const counts = one.event.kind === "put" || onDelete === "remove";
       return counts && one.event.sourceFile === event.sourceFile && contentOf(one) > base;
     });
+    const undone = before.some(
+      (one) => one.event.sourceFile === event.sourceFile && (undoneBefore(one) ?? -1) > event.versionOffset!,
+    );
     const ranked = writeMode === "replace" || deleteMissing || isCorrection(item);
     const later = before.some((one) => versionOf(one) > versionOf(item));
     // As for any other file, its failure in the parser comes first.
     if (expectedOf(event, contents.get(event.contentHash)).status === "failed") continue;
-    if (superseded.has(base) || (ranked && newer) || (deleteMissing && !event.newRows && later)) {
+    if (undone || superseded.has(base) || (ranked && newer) || (deleteMissing && !event.newRows && later)) {
       superseded.add(offset);
     }
   }
@@ -159,6 +168,9 @@ export function supersededIn(
 /** The events without plain repetitions: they must leave the same rows. */
 export const withoutRepetitions = (arrived: readonly ArrivedEvent[]): ArrivedEvent[] =>
   arrived.filter((item) => !isRepetition(item));
+
+/** Whether the file may be undone: with deleteMissing it is not on record which keys other files dropped. */
+export const mayUndo = (table: string): boolean => !contractOf(table).deleteMissing;
 
 /** A file event as input of the warehouse model; undefined if its file fails. */
 export function fileOf({ offset, event }: ArrivedEvent, contents: ReadonlyMap<string, Content>): ModelFile | undefined {

@@ -207,7 +207,8 @@ export class FakeWarehouse implements Warehouse {
     for (const { table: own, outcome, repeats, operation } of this.ledger.values()) {
       const { sourceFile, sourceOffset, status, errorCode, contentHash } = outcome;
       if (own !== table || !sourceFiles.includes(sourceFile)) continue;
-      const contentOffset = repeats?.contentOffset ?? sourceOffset;
+      const at = operation?.kind === "undo" ? operation.at : undefined;
+      const contentOffset = repeats?.contentOffset ?? at ?? sourceOffset;
       const isRefused = errorCode === "FILE_SUPERSEDED" && contentOffset === sourceOffset;
       if (status === "failed" && !isRefused) continue;
       const kind = contentHash === "" ? "deleted" : "put";

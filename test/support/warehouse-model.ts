@@ -1,3 +1,4 @@
+import type { UndoStep } from "../../lib/messages/operation.ts";
 import type { TableLayout } from "../../lib/warehouse/warehouse.ts";
 import type { Cell } from "./rows.ts";
 
@@ -41,6 +42,13 @@ export class ModelTable {
     for (const { file, offset, version = offset } of files) {
       this.#recorded.set(file, Math.max(version, this.#recorded.get(file) ?? -1));
     }
+  }
+
+  /** FileVersion.undo. */
+  undo(file: string, version: number, step: UndoStep): void {
+    const isOlder = (row: ModelRow): boolean => row.file === file && row.offset < version;
+    if (step === "demote") this.rows = this.rows.map((row) => (isOlder(row) ? { ...row, offset: -1 } : row));
+    else this.rows = this.rows.filter((row) => !isOlder(row) || (this.layout.mode === "upsert" && row.offset >= 0));
   }
 
   commit(files: readonly ModelFile[]): ModelCounts {
@@ -104,7 +112,9 @@ export class ModelTable {
     const after: ModelRow[] = [];
     for (const key of holder.keys()) {
       const [old, sent] = [before.get(key), newest.get(key)];
-      const untouched = old && (!sent || (sameCells(old, sent) && (!deleteMissing || old.file === sent.file)));
+      const demoted = sent && old?.offset === -1;
+      const untouched =
+        old && !demoted && (!sent || (sameCells(old, sent) && (!deleteMissing || old.file === sent.file)));
       if (!old) counts.rowsInserted += 1;
       else if (!untouched) counts.rowsUpdated += 1;
       after.push(untouched && !(this.layout.confirms && sent) ? old : sent!);

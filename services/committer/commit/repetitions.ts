@@ -25,7 +25,7 @@ export class OnRecord {
   readonly #contents = new Map<string, number>();
   /** Contents of corrections that were not applied. */
   readonly #superseded = new Set<string>();
-  /** The newest event that undid a source file. */
+  /** The offset before which a source file was undone. */
   readonly #undone = new Map<string, number>();
   #newest: number;
   #incomplete: number;
@@ -61,7 +61,7 @@ export class OnRecord {
     const base = repeats.baseOffset ?? (isCorrection(file) ? Infinity : versionOffset);
     const newest = this.#contents.get(sourceFile) ?? -1;
     const undone = this.#undone.get(sourceFile) ?? -1;
-    if (undone > versionOffset) return failure(file, `the file was undone by the event of offset ${undone}`);
+    if (undone > versionOffset) return failure(file, `its versions before offset ${undone} were undone`);
     const removesRows = writeMode === "replace" || deleteMissing;
     if (this.#superseded.has(`${base} ${sourceFile}`)) {
       return failure(file, `its correction of offset ${base} was not applied`);

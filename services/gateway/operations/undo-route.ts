@@ -1,8 +1,9 @@
 import { z } from "zod";
 import type { App, GatewayDeps } from "../http/deps.ts";
-import { checkFileName, checkTableName } from "../http/names.ts";
+import { TributaryError } from "../../../lib/errors.ts";
+import { checkFileName, checkTableName, printable } from "../http/names.ts";
 import { plainText, problemResponses } from "../http/parameters.ts";
-import { assertSound, planUndo, publishUndo } from "./undo.ts";
+import { assertSound, planUndo, publishUndo, readAgain } from "./undo.ts";
 
 const REASON_CHARS_MAX = 500;
 /** How long the request waits for the last step. */
@@ -61,6 +62,9 @@ export function addUndoRoute(app: App, deps: GatewayDeps): void {
       Object.assign(request.audited, { reason, dryRun: dryRun === "true" });
       const contract = deps.contracts.of(table);
       const plan = await planUndo(deps, contract, sourceFile);
+      if (plan.rows + plan.versions === 0) {
+        throw new TributaryError("NOT_FOUND", `table '${table}' has no file '${printable(sourceFile)}'`);
+      }
       const about = {
         table,
         file: sourceFile,
@@ -77,7 +81,9 @@ export function addUndoRoute(app: App, deps: GatewayDeps): void {
       if (dryRun === "true") return { ...about, status: "planned" as const, links: { self: null } };
       assertSound(plan, contract);
       const requestedBy = request.caller?.id ?? "";
-      const { fileId } = await publishUndo(deps, contract, { sourceFile, reason, requestedBy });
+      const { fileId } = await publishUndo(deps, contract, { sourceFile, reason, requestedBy }, () =>
+        readAgain(deps, contract, sourceFile),
+      );
       const ended = await deps.waiters.wait(fileId, WAIT_MS, reply.raw);
       const status = ended === undefined ? "pending" : ended.status === "committed" ? "done" : "failed";
       const answer = { ...about, status, links: { self: `/v1/files/${fileId}` } } as const;

@@ -23,7 +23,13 @@ export interface UndoPlan {
 
 type UndoDeps = Pick<GatewayDeps, "log" | "blob" | "clock" | "metrics" | "warehouse" | "settings">;
 
-/** @throws NOT_FOUND if the table neither has rows nor versions of the file */
+/** The versions that the undo of a file reads again. @throws UNDO_REFUSED */
+export async function readAgain(deps: UndoDeps, contract: Contract, sourceFile: string): Promise<VersionEvent[]> {
+  const plan = await planUndo(deps, contract, sourceFile);
+  assertSound(plan, contract);
+  return plan.again;
+}
+
 export async function planUndo(deps: UndoDeps, contract: Contract, sourceFile: string): Promise<UndoPlan> {
   const { warehouse, settings } = deps;
   const { table, writeMode } = contract;
@@ -33,9 +39,6 @@ export async function planUndo(deps: UndoDeps, contract: Contract, sourceFile: s
   const past = { ...deps, ledger: makeLedger(warehouse, limits) };
   const history = await versionHistory(past, table, writeMode);
   const versions = history.filter(({ event }) => event.sourceFile === sourceFile).length;
-  if (versions + rows === 0) {
-    throw new TributaryError("NOT_FOUND", `table '${table}' has no file '${printable(sourceFile)}'`);
-  }
   if (writeMode !== "upsert") return { rows, versions, again: [], missing: [] };
   const { present, missing } = await withRawBytes(deps, await toRepeat(past.ledger, history, contract, sourceFile));
   return { rows, versions, again: present, missing };
@@ -81,24 +84,20 @@ export function assertSound({ missing, again }: UndoPlan, { table, deleteMissing
 const NAMED_MAX = 10;
 
 /**
- * Publishes the undo. In an upsert table the versions that it reads again are looked up after its first
- * step, so that no version is forgotten that came before it: what comes after it takes the keys over by
- * itself. If the gateway stops in between, the file's rows are still there, and the undo is repeated.
+ * Publishes the undo. In an upsert table the versions that it reads again (`toRepeat`) are looked up after
+ * its first step, so that no version is forgotten that came before it: what comes after it takes the keys
+ * over by itself. If the gateway stops in between, the file's rows are still there, and the undo is repeated.
  */
 export async function publishUndo(
-  deps: UndoDeps,
-  contract: Contract,
+  deps: Pick<GatewayDeps, "log" | "clock" | "metrics">,
+  { table, writeMode }: Pick<Contract, "table" | "writeMode">,
   { sourceFile, reason, requestedBy }: { sourceFile: string; reason: string; requestedBy: string },
+  toRepeat: () => Promise<readonly VersionEvent[]>,
 ): Promise<Published> {
-  const file = { table: contract.table, sourceFile };
+  const file = { table, sourceFile };
   const undo = { kind: "undo", reason, requestedBy } as const;
-  if (contract.writeMode === "upsert") {
-    const ledger = makeLedger(deps.warehouse, { timeoutMs: deps.settings.TRIBUTARY_QUERY_TIMEOUT });
-    await publishOperation(deps, file, { ...undo, step: "demote" });
-    const history = await versionHistory({ ...deps, ledger }, contract.table, contract.writeMode);
-    const { present, missing } = await withRawBytes(deps, await toRepeat(ledger, history, contract, sourceFile));
-    assertSound({ rows: 0, versions: 0, again: present, missing }, contract);
-    await publishReplays(deps, present, "repetitions");
-  }
-  return publishOperation(deps, file, { ...undo, step: "remove" });
+  if (writeMode !== "upsert") return publishOperation(deps, file, { ...undo, step: "remove" });
+  const { offset: at } = await publishOperation(deps, file, { ...undo, step: "demote" });
+  await publishReplays(deps, await toRepeat(), "repetitions");
+  return publishOperation(deps, file, { ...undo, step: "remove", at });
 }

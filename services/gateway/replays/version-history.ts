@@ -3,7 +3,7 @@ import { requestFields } from "../../../lib/formats/message-fields.ts";
 import { checkRequest } from "../../../lib/formats/registry.ts";
 import type { EventLog } from "../../../lib/event-log/event-log.ts";
 import type { FileEvent } from "../../../lib/messages/generated.ts";
-import { operationIn, operationJsonOf } from "../../../lib/messages/operation.ts";
+import { operationIn, operationJsonOf, undoneBefore } from "../../../lib/messages/operation.ts";
 import { isCorrection, versionOf, type VersionEvent } from "../../../lib/messages/repetition.ts";
 import type { WriteMode } from "../../../lib/warehouse/warehouse.ts";
 import { rawKey } from "../ingest/raw-key.ts";
@@ -33,8 +33,10 @@ export async function versionHistory(
  */
 export function withoutUndone(versions: readonly VersionEvent[]): VersionEvent[] {
   const undoneAt = new Map<string, number>();
-  for (const { event, offset } of versions) {
-    if (operationIn(event)?.kind === "undo") undoneAt.set(event.sourceFile, offset);
+  for (const item of versions) {
+    const { sourceFile } = item.event;
+    const before = undoneBefore(item) ?? -1;
+    if (before > (undoneAt.get(sourceFile) ?? -1)) undoneAt.set(sourceFile, before);
   }
   return versions.filter((item) => {
     const isFile = (item.event.operationJson ?? null) === null;
