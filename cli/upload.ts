@@ -9,7 +9,7 @@ import { systemClock } from "../lib/clock.ts";
 import { ERRORS } from "../lib/errors.ts";
 import { retry, type RetryOptions } from "../lib/retry.ts";
 import { compressionOf } from "../lib/text/decompress.ts";
-import { detectEncoding } from "../lib/text/encoding.ts";
+import { markedEncoding, wideEncoding } from "../lib/text/decoding/marks.ts";
 import { looksBinary, looksMarkedUp, MARKUP_SAMPLE_BYTES } from "../lib/text/unsupported-formats.ts";
 import { countText, EXIT, lineText, sizeText, UsageError } from "./output.ts";
 import type { Session } from "./session.ts";
@@ -166,13 +166,11 @@ async function refuseForeign(file: string): Promise<void> {
 function foreignIn(head: Buffer): string | undefined {
   // Compressed CSV files are welcome, and what they hold is not known yet.
   if (head.length === 0 || compressionOf(head) !== "none") return undefined;
-  let encoding: string;
   try {
-    encoding = detectEncoding(head, undefined, undefined);
+    if (markedEncoding(head)?.startsWith("utf-16") || wideEncoding(head)) return undefined;
   } catch {
     return undefined;
   }
-  if (encoding.startsWith("utf-16")) return undefined;
   const found = looksBinary(head) ?? looksMarkedUp(head.toString("utf8"));
   // The parser decides about "binary data" by a longer beginning.
   return found === "binary data" ? undefined : found;

@@ -56,7 +56,7 @@ export const ERRORS = {
   FILE_ENCODING_UNKNOWN: kind(
     false,
     422,
-    "Save the file as UTF-8, or set `encoding` in the contract or in the upload.",
+    "Save the file as UTF-8, or declare its encoding: `--encoding`, the charset of the Content-Type, or `encoding` in the contract's dialect.",
   ),
   FILE_CORRUPT: kind(false, 422, "Compress the file again and send it; the compressed data is damaged."),
   FILE_EXPANDS_TOO_FAR: kind(false, 422, "Split the file, or raise the limit named in the message."),

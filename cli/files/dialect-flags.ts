@@ -26,7 +26,10 @@ export const withDialect = (command: Command): Command =>
       "--delimiter <text>",
       `1 to 16 characters (\\t and \\x01 stand for one), or ${[...DELIMITER_NAMES.keys()].join(", ")} (default: detected)`,
     )
-    .option("--encoding <name>", "utf-8, utf-16le, utf-16be, iso-8859-1 or windows-1252 (default: detected)")
+    .option(
+      "--encoding <name>",
+      "e.g. utf-8, windows-1252, shift_jis; any label of the WHATWG standard (default: detected)",
+    )
     .option("--quote <character>", "the quote character, or none (default: detected)")
     .option("--escape <character>", "the escape character inside quotes (default: detected)")
     .option("--header <rows>", "auto, none, or the number of header rows, whose names are joined (default: auto)")

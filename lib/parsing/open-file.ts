@@ -11,6 +11,7 @@ import type {
   Row,
 } from "../formats/format.ts";
 import { chooseFormat, DEFAULT_FORMAT } from "../formats/registry.ts";
+import type { FoundEncoding } from "../text/encoding.ts";
 import { textBlocks, type TextBlock, type TextOptions } from "../text/text-blocks.ts";
 import type { ParseLimits } from "./limits.ts";
 
@@ -78,7 +79,22 @@ export function openFile(
   const detected = format.detect(sample, request, usual, columnsOf(job));
   const { options, confidence, skippedBytes, firstLine, evidence = [], doubts = [] } = detected;
   const text = block.bytes.subarray(skippedBytes);
-  return { format, options, confidence, evidence, doubts, firstLine, text };
+  return withEncoding({ format, options, confidence, evidence, doubts, firstLine, text }, block.found);
+}
+
+/** The file with what is known of its encoding by now. */
+export function withEncoding(file: OpenedFile, found: FoundEncoding): OpenedFile {
+  const { encoding, evidence, confidence, doubt } = found;
+  const others = file.evidence.filter(({ option }) => option !== "encoding");
+  const otherDoubts = file.doubts.filter(({ reason }) => reason !== "encoding_unsure");
+  return {
+    ...file,
+    options: { ...file.options, encoding },
+    // That text is UTF-8, as nearly all is, needs no explanation.
+    evidence:
+      encoding === "utf-8" && doubt === undefined ? others : [...others, { option: "encoding", evidence, confidence }],
+    doubts: doubt === undefined ? otherDoubts : [...otherDoubts, { reason: "encoding_unsure", evidence: doubt }],
+  };
 }
 
 /** The columns of the table, then those of its contract that the table lacks. */

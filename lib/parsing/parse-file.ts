@@ -4,7 +4,7 @@ import type { Doubt, FileFormat, Finding, FormatOptions } from "../formats/forma
 import type { RowOrigin } from "../rows/encode.ts";
 import { textBlocks } from "../text/text-blocks.ts";
 import { FileParser, type ParseCounts, type ParserOutput } from "./file-parser.ts";
-import { openFile, textOptionsOf, type OpenedFile, type ReadJob } from "./open-file.ts";
+import { openFile, textOptionsOf, withEncoding, type OpenedFile, type ReadJob } from "./open-file.ts";
 import type { RejectCounts } from "./rejects.ts";
 import type { RuleWarning } from "./row-rules.ts";
 
@@ -90,6 +90,8 @@ export async function* parseFile(
         state.parser = new FileParser({ ...job, file: state.file });
         text = state.file.text;
         state.parser.begin(text, block.last);
+      } else if (block.encoding !== state.file!.options.encoding) {
+        state.file = withEncoding(state.file!, block.found);
       }
       for (let at = 0; at === 0 || at < text.length; at += PIECE_BYTES) {
         state.parser.push(text.subarray(at, at + PIECE_BYTES), block.last && at + PIECE_BYTES >= text.length);

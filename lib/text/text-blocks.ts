@@ -1,7 +1,7 @@
-import { isAscii } from "node:buffer";
 import { TributaryError } from "../errors.ts";
 import { decompress, namedCompressed, type ExpansionLimits } from "./decompress.ts";
-import { detectEncoding, transcoderOf, type Encoding } from "./encoding.ts";
+import { TextDecoding } from "./decoding/text-decoding.ts";
+import type { Encoding, FoundEncoding } from "./encoding.ts";
 import { looksBinary } from "./unsupported-formats.ts";
 
 /** A part of a file's text. */
@@ -9,6 +9,8 @@ export interface TextBlock {
   /** UTF-8; invalid where the file is damaged. */
   bytes: Buffer;
   encoding: Encoding;
+  /** Why that encoding. It can change from one block to a later one, as long as the text so far is ASCII. */
+  found: FoundEncoding;
   /** True for the last block of the file. */
   last: boolean;
 }
@@ -44,20 +46,16 @@ export async function* textBlocks(source: AsyncIterable<Uint8Array>, options: Te
   const bytes = decompress(source, limits)[Symbol.asyncIterator]();
   try {
     const { head, done } = await readHead(bytes, limits.detectionBytes);
-    const sample = head.subarray(0, limits.detectionBytes);
-    // A whole file of ASCII is UTF-8. The rest of a longer one may need the pinned encoding.
-    const pinned = done && isAscii(head) ? undefined : options.pinned;
-    const encoding = detectEncoding(sample, options.encoding, pinned);
-    refuseBinary(sample, encoding, options.fileName);
-    const transcoder = transcoderOf(encoding);
-    const blocks = new BlockCutter(limits.inferenceBytes, encoding);
-    yield* blocks.push(transcoder.push(head));
+    const decoding = new TextDecoding(head.subarray(0, limits.detectionBytes), options);
+    refuseBinary(head.subarray(0, limits.detectionBytes), decoding.found.encoding, options.fileName);
+    const blocks = new BlockCutter(limits.inferenceBytes, decoding);
+    yield* blocks.push(decoding.push(head));
     while (!done) {
       const next = await bytes.next();
       if (next.done) break;
-      yield* blocks.push(transcoder.push(next.value));
+      yield* blocks.push(decoding.push(next.value));
     }
-    yield* blocks.push(transcoder.end());
+    yield* blocks.push(decoding.end());
     yield blocks.last();
   } finally {
     await bytes.return?.(undefined);
@@ -89,17 +87,17 @@ function refuseBinary(head: Buffer, encoding: Encoding, fileName: string): void 
 class BlockCutter {
   #block: Buffer;
   #length = 0;
-  readonly #encoding: Encoding;
+  readonly #decoding: Pick<TextDecoding, "found">;
 
-  constructor(firstBytes: number, encoding: Encoding) {
+  constructor(firstBytes: number, decoding: Pick<TextDecoding, "found">) {
     this.#block = Buffer.allocUnsafeSlow(firstBytes);
-    this.#encoding = encoding;
+    this.#decoding = decoding;
   }
 
   *push(piece: Uint8Array): Generator<TextBlock> {
     for (let at = 0; at < piece.length;) {
       if (this.#length === this.#block.length) {
-        yield { bytes: this.#block, encoding: this.#encoding, last: false };
+        yield this.#cut(this.#block, false);
         this.#block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
         this.#length = 0;
       }
@@ -111,6 +109,11 @@ class BlockCutter {
   }
 
   last(): TextBlock {
-    return { bytes: this.#block.subarray(0, this.#length), encoding: this.#encoding, last: true };
+    return this.#cut(this.#block.subarray(0, this.#length), true);
+  }
+
+  #cut(bytes: Buffer, last: boolean): TextBlock {
+    const { found } = this.#decoding;
+    return { bytes, encoding: found.encoding, found, last };
   }
 }

@@ -1,5 +1,8 @@
-/** The code points 0x80…0x9f of Windows-1252, which differ from Latin-1, as UTF-16 code units. */
-const WINDOWS_1252 = "€\u0081‚ƒ„…†‡ˆ‰Š‹Œ\u008dŽ\u008f\u0090‘’“”•–—˜™š›œ\u009džŸ";
+/**
+ * The code points 0x80…0x9f of Windows-1252, which differ from Latin-1, as UTF-16 code units. Five bytes are
+ * undefined.
+ */
+const WINDOWS_1252 = "€?‚ƒ„…†‡ˆ‰Š‹Œ?Ž??‘’“”•–—˜™š›œ?žŸ";
 
 /** Encodes text; replaces characters that the encoding lacks by `?`. */
 export function transcodeTo(text: string, encoding: string): Buffer {
@@ -8,8 +11,7 @@ export function transcodeTo(text: string, encoding: string): Buffer {
   if (encoding === "utf-8") return Buffer.from(text);
   const bytes = Array.from(text, (character) => {
     const code = character.codePointAt(0)!;
-    if (encoding === "iso-8859-1") return code < 0x100 ? code : 0x3f;
-    const special = WINDOWS_1252.indexOf(character);
+    const special = character === "?" ? -1 : WINDOWS_1252.indexOf(character);
     if (special >= 0) return 0x80 + special;
     return code < 0x80 || (code >= 0xa0 && code < 0x100) ? code : 0x3f;
   });

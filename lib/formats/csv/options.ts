@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { ENCODINGS, type Encoding } from "../../text/encoding.ts";
+import type { Encoding } from "../../text/encoding.ts";
+import { encodingOption } from "../encoding-option.ts";
 import { patternFault } from "./footer-pattern.ts";
 
 /** The usual delimiters. A file may declare any other text. */
@@ -128,7 +129,7 @@ export const csvOptionsSchema = z
     delimiter: delimiter.optional(),
     quote: mark.nullable().optional().describe("null: quotes have no meaning"),
     escape: mark.optional().describe("default: the quote doubled"),
-    encoding: z.enum(ENCODINGS).optional(),
+    encoding: encodingOption.optional(),
     header: header.optional(),
     headerRows: z.int().min(0).max(HEADER_ROWS_MAX).optional().describe("rows of the header; the same as `header: n`"),
     skipRows: skipRows.optional(),

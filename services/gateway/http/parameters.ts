@@ -2,6 +2,7 @@ import { z } from "zod";
 import { csvOptionsSchema, DELIMITER_NAMES } from "../../../lib/formats/csv/options.ts";
 import type { FormatRequest } from "../../../lib/formats/format.ts";
 import { checkRequest, FORMATS } from "../../../lib/formats/registry.ts";
+import { encodingNamed, unknownEncoding } from "../../../lib/text/encoding.ts";
 import { TributaryError } from "../../../lib/errors.ts";
 import { duration } from "../../../lib/process/config.ts";
 import { problemSchema } from "./schemas.ts";
@@ -44,7 +45,9 @@ export const dialectParameters = {
     ),
   quote: z.string().min(1).max(4).optional().describe("one character, or `none`"),
   escape: z.string().length(1).optional().describe("default: a doubled quote"),
-  encoding: csvOptionsSchema.shape.encoding.describe("default: detected"),
+  encoding: csvOptionsSchema.shape.encoding.describe(
+    "a label of the WHATWG Encoding Standard; default: the charset of the Content-Type, else detected",
+  ),
   header: z
     .string()
     .regex(/^(true|false|auto|none|[0-9]{1,2})$/, "use auto, none, true, false or a number of rows")
@@ -113,6 +116,21 @@ const unescaped = (text: string): string =>
     if (code === "\\") return code;
     return code === "t" || code === "T" ? "\t" : String.fromCharCode(Number.parseInt(code.slice(1), 16));
   });
+
+/**
+ * The dialect with the charset of the Content-Type, if the request names no encoding.
+ * @throws UNSUPPORTED_MEDIA_TYPE for an unknown charset
+ */
+export function withCharset(dialect: FormatRequest, contentType = ""): FormatRequest {
+  const label = CHARSET.exec(contentType)?.[1];
+  // Many clients send these with any text. UTF-8 needs no declaration.
+  if (label === undefined || dialect.encoding !== undefined || /^(us-ascii|utf-?8)$/i.test(label)) return dialect;
+  const encoding = encodingNamed(label);
+  if (encoding) return { ...dialect, encoding };
+  throw new TributaryError("UNSUPPORTED_MEDIA_TYPE", `Content-Type: ${unknownEncoding(label)}`);
+}
+
+const CHARSET = /;\s*charset\s*=\s*"?([^";\s]{1,100})/i;
 
 /** Senders' wishes for repeated uploads. */
 export const repeatParameters = {

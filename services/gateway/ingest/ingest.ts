@@ -8,6 +8,7 @@ import type { FormatRequest } from "../../../lib/formats/format.ts";
 import { requestFields } from "../../../lib/formats/message-fields.ts";
 import { codeOf, hasCode, messageOf, TributaryError } from "../../../lib/errors.ts";
 import type { EventLog } from "../../../lib/event-log/event-log.ts";
+import { compressionOf } from "../../../lib/text/decompress.ts";
 import { fileEvents } from "../../../lib/messages/avro.ts";
 import type { FileEvent, FileOrigin } from "../../../lib/messages/generated.ts";
 import { declaredBy } from "../files/status.ts";
@@ -53,6 +54,8 @@ export interface IncomingFile {
   body: Readable;
   /** Its length, if known: a body of another length is incomplete. */
   sizeBytes?: number | undefined;
+  /** The client may have taken the line ends away: a body without any is refused. */
+  needsLineEnds?: boolean | undefined;
   etag?: string | undefined;
   dialect?: FormatRequest | undefined;
   /** The sender's trace context, the parent of the file's trace. */
@@ -65,7 +68,9 @@ export interface IncomingFile {
   again?: boolean | undefined;
   /** Throws if the caller may not publish the event any more. */
   confirm?: (() => Promise<void>) | undefined;
-  /** For a correction: the corrected file, the version that its rows keep, and the content it is based on. */
+  /**
+   * For a correction: the corrected file, the version that its rows keep, and the content it is based on.
+   */
   corrects?: { fileId: string; versionOffset: number; baseOffset: number } | undefined;
 }
 
@@ -214,7 +219,7 @@ interface Stored {
 async function store(deps: IngestDeps, file: IncomingFile): Promise<Stored> {
   const { sizeBytesMax } = deps.limits;
   if (file.sizeBytes !== undefined && file.sizeBytes > sizeBytesMax) throw tooLarge(sizeBytesMax);
-  const meter = metered(file.body, sizeBytesMax);
+  const meter = metered(file, sizeBytesMax);
   const finished = new AbortController();
   const watching = abortWhenSlow(deps, meter, finished.signal);
   try {
@@ -240,8 +245,8 @@ async function store(deps: IngestDeps, file: IncomingFile): Promise<Stored> {
 }
 
 /** Pipes the body through a meter, which fails if the body fails or ends early. */
-function metered(body: Readable, sizeBytesMax: number): ByteMeter {
-  const meter = new ByteMeter(sizeBytesMax);
+function metered({ body, needsLineEnds = false }: IncomingFile, sizeBytesMax: number): ByteMeter {
+  const meter = new ByteMeter(sizeBytesMax, needsLineEnds);
   const cutOff = (): void => {
     if (!body.readableEnded) meter.destroy(new Error("the connection closed early"));
   };
@@ -296,23 +301,32 @@ async function readUpTo(stream: Readable, bytesMax: number): Promise<{ chunks: B
   return { chunks, ended: true };
 }
 
-/** Counts and hashes the bytes that pass; fails beyond the size limit. */
+/**
+ * Counts and hashes the bytes that pass; fails beyond the size limit, and if needed line ends are missing.
+ */
 class ByteMeter extends Transform {
   readonly #hash = createHash("sha256");
   readonly #sizeBytesMax: number;
+  #needsLineEnds: boolean;
   #digest: string | undefined;
   sizeBytes = 0;
 
-  constructor(sizeBytesMax: number) {
+  constructor(sizeBytesMax: number, needsLineEnds: boolean) {
     super();
     this.#sizeBytesMax = sizeBytesMax;
+    this.#needsLineEnds = needsLineEnds;
   }
 
   override _transform(chunk: Buffer, _encoding: string, done: (error: Error | null, chunk?: Buffer) => void): void {
     this.sizeBytes += chunk.length;
     if (this.sizeBytes > this.#sizeBytesMax) return done(tooLarge(this.#sizeBytesMax));
+    if (this.#needsLineEnds) this.#needsLineEnds = !hasLineEnds(chunk);
     this.#hash.update(chunk);
     done(null, chunk);
+  }
+
+  override _flush(done: (error: Error | null) => void): void {
+    done(this.#needsLineEnds && this.sizeBytes > 0 ? withoutLineEnds() : null);
   }
 
   /** SHA-256 of all bytes, hexadecimal. Only after the end. */
@@ -320,6 +334,21 @@ class ByteMeter extends Transform {
     return (this.#digest ??= this.#hash.digest("hex"));
   }
 }
+
+const hasLineEnds = (chunk: Buffer): boolean =>
+  chunk.includes(10) || chunk.includes(13) || compressionOf(chunk) !== "none";
+
+/**
+ * curl sends this type for `-d`, which removes line ends from a file, and for `--data-binary`, which does
+ * not.
+ */
+const withoutLineEnds = (): TributaryError =>
+  new TributaryError(
+    "UNSUPPORTED_MEDIA_TYPE",
+    "the body is application/x-www-form-urlencoded and has no line end: `curl -d` removes them. " +
+      "Send the file with `curl --data-binary @<file>` or `curl -T <file>`; " +
+      "if it has only one line, add `-H 'Content-Type: text/csv'`",
+  );
 
 /** A body that trickles would hold one of the few places for uploads. */
 async function abortWhenSlow({ clock, limits }: IngestDeps, meter: ByteMeter, signal: AbortSignal): Promise<void> {

@@ -12,7 +12,14 @@ import { makeConcurrencyLimiter } from "../http/concurrency-limiter.ts";
 import { checkTableName } from "../http/names.ts";
 import { previewSchema } from "../http/schemas.ts";
 import type { App, GatewayDeps } from "../http/deps.ts";
-import { requestedDialectOf, dialectParameters, FORM_LIMITS, plainText, problemResponses } from "../http/parameters.ts";
+import {
+  requestedDialectOf,
+  dialectParameters,
+  FORM_LIMITS,
+  plainText,
+  problemResponses,
+  withCharset,
+} from "../http/parameters.ts";
 
 /** Previews that run or wait for a worker. */
 const PREVIEWS_MAX = 4;
@@ -52,7 +59,8 @@ export async function addPreviewRoutes(app: App, deps: GatewayDeps): Promise<voi
     async (request) => {
       const { table, rowsMax } = request.query;
       if (table !== undefined) checkTableName(table, contracts);
-      const requested = requestedDialectOf(request.query);
+      const charset = request.isMultipart() ? undefined : request.headers["content-type"];
+      const requested = withCharset(requestedDialectOf(request.query), charset);
       const { body, name } = await bodyOf(request);
       const schema = table === undefined ? undefined : schemas.get(table);
       const columns = table === undefined ? undefined : await columnsOf(table);

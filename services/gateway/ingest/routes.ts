@@ -21,6 +21,7 @@ import {
   problemResponses,
   waitMsOf,
   waitParameters,
+  withCharset,
 } from "../http/parameters.ts";
 
 /** Uploads: one file as a raw body, or several as a form. */
@@ -60,13 +61,14 @@ function addBodyUpload(app: App, deps: GatewayDeps, limiter: ConcurrencyLimiter)
     async (request, reply) => {
       const table = acceptingTable(request.params.table, deps.contracts);
       const sourceFile = checkFileName(request.params["*"]);
-      const dialect = requestedDialectOf(request.query);
+      const dialect = withCharset(requestedDialectOf(request.query), request.headers["content-type"]);
       const waitMs = waitMsOf(request.query, deps.settings.TRIBUTARY_WAIT_MAX);
       checkBody(request);
+      const needsLineEnds = isUrlEncoded(request);
       const sizeBytes = contentLengthOf(request);
       const accepted = await limiter.run(() =>
         deps.ingest.put({
-          ...{ table, sourceFile, origin: "upload", body: request.raw, sizeBytes, dialect },
+          ...{ table, sourceFile, origin: "upload", body: request.raw, sizeBytes, dialect, needsLineEnds },
           ...wishesOf(request),
         }),
       );
@@ -157,7 +159,8 @@ function checkBody(request: FastifyRequest): void {
   if (request.isMultipart()) {
     throw new TributaryError(
       "UNSUPPORTED_MEDIA_TYPE",
-      "PUT takes the file itself: send forms to POST /v1/tables/<table>/files",
+      "PUT takes the file itself: send it with `curl -T <file>`, or send forms (`curl -F`) to " +
+        "POST /v1/tables/<table>/files",
     );
   }
   const encoding = request.headers["content-encoding"]?.trim().toLowerCase() ?? "identity";
@@ -168,6 +171,12 @@ function checkBody(request: FastifyRequest): void {
     );
   }
 }
+
+const mediaTypeOf = ({ headers }: FastifyRequest): string =>
+  (headers["content-type"] ?? "").split(";", 1)[0]!.trim().toLowerCase();
+
+const isUrlEncoded = (request: FastifyRequest): boolean =>
+  mediaTypeOf(request) === "application/x-www-form-urlencoded" && request.headers["content-encoding"] === undefined;
 
 /** What the sender says about its request as a whole. */
 function wishesOf(request: FastifyRequest): Pick<IncomingFile, "again" | "idempotencyKey" | "traceparent"> {

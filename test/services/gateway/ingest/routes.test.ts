@@ -99,7 +99,7 @@ test("an empty file is accepted: its parser reports the error", async () => {
 test("any content type is accepted; compressed bodies are stored unchanged; other encodings are refused", async () => {
   await using gateway = await testGateway();
   for (const type of ["text/csv", "application/json", "application/x-www-form-urlencoded"]) {
-    assert.equal((await put(gateway, "sales/files/a.csv", `{${type}`, { "content-type": type })).status, 202, type);
+    assert.equal((await put(gateway, "sales/files/a.csv", `{${type}\n`, { "content-type": type })).status, 202, type);
   }
   assert.equal((await put(gateway, "sales/files/a.csv.gz", "\x1f\x8b…", { "content-encoding": "gzip" })).status, 202);
   await problemIn(
@@ -271,6 +271,10 @@ test("the event carries the dialect; an invalid dialect parameter is named", asy
     ["rowNames=yes", /query\.rowNames/],
     ["delimeter=comma", /delimeter/],
     ["encoding=ebcdic", /query\.encoding/],
+    [
+      "encoding=windows-1225",
+      /query\.encoding.*did you mean 'windows-1255'|query\.encoding.*did you mean 'windows-125/,
+    ],
     ["quote=ab", /query\.quote/],
     ["wait=received", /query\.wait/],
     ["wait=committed&timeout=soon", /query\.timeout/],
@@ -280,6 +284,38 @@ test("the event carries the dialect; an invalid dialect parameter is named", asy
     assert.match(problem.detail, says);
   }
   assert.equal(gateway.published().length, 2);
+});
+
+test("the charset of the Content-Type is the declared encoding, unless the request names one", async () => {
+  await using gateway = await testGateway();
+  const declaredFor = async (type: string, query = "") => {
+    const answer = await put(gateway, `sales/files/a.csv?again=true${query}`, CSV, { "content-type": type });
+    assert.equal(answer.status, 202, type);
+    return JSON.parse(gateway.published().at(-1)!.dialectJson ?? "{}") as { encoding?: string };
+  };
+  assert.deepEqual(await declaredFor("text/csv; charset=Shift_JIS"), { encoding: "shift_jis" });
+  assert.deepEqual(await declaredFor('text/csv; header=present; charset="latin1"'), { encoding: "iso-8859-1" });
+  assert.deepEqual(await declaredFor("text/csv; charset=sjis", "&encoding=cp1251"), { encoding: "windows-1251" });
+  for (const type of ["text/csv; charset=us-ascii", "text/csv; charset=UTF-8"]) {
+    assert.deepEqual(await declaredFor(type), {}, "many clients send it with any text");
+  }
+  assert.deepEqual(await declaredFor("text/csv"), {});
+  const refused = await put(gateway, "sales/files/b.csv", CSV, { "content-type": "text/csv; charset=shift_jsi" });
+  assert.match((await problemIn(refused, 415, "UNSUPPORTED_MEDIA_TYPE")).detail, /did you mean 'shift_jis'/);
+});
+
+test("a form-encoded body without line ends is refused: curl -d removes them", async () => {
+  await using gateway = await testGateway();
+  const type = { "content-type": "application/x-www-form-urlencoded; charset=utf-8" };
+  const stripped = await put(gateway, "sales/files/a.csv", "id,name1,a2,b", type);
+  assert.match((await problemIn(stripped, 415, "UNSUPPORTED_MEDIA_TYPE")).detail, /--data-binary/);
+  const large = await put(gateway, "sales/files/a.csv", "x,".repeat(3_000_000), type);
+  await problemIn(large, 415, "UNSUPPORTED_MEDIA_TYPE");
+  assert.equal(gateway.published().length, 0, "nothing is stored");
+  for (const body of ["id,name\n1,a\n", "id,name\r1,a", Buffer.from([0x1f, 0x8b, 8, 0])]) {
+    assert.equal((await put(gateway, "sales/files/a.csv", body, type)).status, 202, body.toString());
+  }
+  assert.equal((await put(gateway, "sales/files/b.csv", "id,name", { "content-type": "text/csv" })).status, 202);
 });
 
 test("names that would leave the table's path are refused", async () => {
