@@ -1,8 +1,17 @@
 import { decimalOf, type ColumnType } from "../columns.ts";
 import { scanFormatted, type MomentFormat } from "./date-formats.ts";
 import { scanNumberAs, type NumberFormat } from "./number-formats.ts";
-import { fitsInt32, fitsInt64, noTypeFacts, observe, typeOf, widenToHold, type Facts } from "./infer.ts";
-import { classify, classifyLeniently, KIND, scanTruth, type Scan } from "./scan.ts";
+import {
+  DOUBLE_INTEGER_DIGITS,
+  fitsInt32,
+  fitsInt64,
+  noTypeFacts,
+  observe,
+  typeOf,
+  widenToHold,
+  type Facts,
+} from "./infer.ts";
+import { classify, classifyDouble, classifyLeniently, KIND, scanTruth, type Scan } from "./scan.ts";
 import { scanWord, type TruthWords } from "./truth-words.ts";
 
 /**
@@ -112,9 +121,22 @@ export function cast(column: CastColumn, bytes: Uint8Array, start: number, end: 
   if (column.authority === "inferred") return castInferred(column, bytes, start, end, scan);
   if (column.family === FAMILY.VARCHAR) return CAST.OK;
   if (column.authority === "declared") return castDeclared(column, bytes, start, end, scan);
-  const kind = classify(bytes, start, end, scan);
+  const isDouble = column.family === FAMILY.DOUBLE;
+  const kind = isDouble ? classifyDouble(bytes, start, end, scan) : classify(bytes, start, end, scan);
   if (kind === KIND.EMPTY) return CAST.NULL;
+  if (isDouble && kind <= KIND.DECIMAL && !keepsInteger(scan, bytes)) return CAST.OUT_OF_RANGE;
   return fit(column, kind, scan, bytes);
+}
+
+/**
+ * Whether a DOUBLE keeps the digits before the point: up to 15 always, more if the number happens to be a
+ * double. Digits after the point may be rounded to the nearest double.
+ */
+function keepsInteger(scan: Scan, bytes: Uint8Array): boolean {
+  if (scan.intDigits <= DOUBLE_INTEGER_DIGITS) return true;
+  if (scan.intDigits > DOUBLE_INTEGER_DIGITS_MAX) return false;
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset + scan.digits, scan.point - scan.digits).toString("latin1");
+  return BigInt(Number(text)) === BigInt(text);
 }
 
 /** Records the value's facts and checks whether the inferred type still holds. */

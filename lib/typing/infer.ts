@@ -102,15 +102,15 @@ export function joinFacts(a: Facts, b: Facts): Facts {
 }
 
 /** Digits of integers that a DOUBLE holds exactly, and digits of a number that it keeps. */
-const DOUBLE_INTEGER_DIGITS = 15;
+export const DOUBLE_INTEGER_DIGITS = 15;
 const DOUBLE_DIGITS = 17;
 
 /**
- * The type that holds every value seen without loss:
- * - true/false → BOOLEAN; integers → INTEGER, BIGINT, or DECIMAL(38,0) beyond; plain decimals → DECIMAL;
- *   exponents, NaN and Infinity → DOUBLE (text, if that would round a digit away);
- * - dates → DATE, with times TIMESTAMP, with offsets TIMESTAMP WITH TIME ZONE; local and absolute times mixed
- *   are text;
+ * The type that holds every value seen without loss, but for measurements: - true/false → BOOLEAN;
+ * integers → INTEGER, BIGINT, or DECIMAL(38,0) beyond; plain decimals → DECIMAL; - decimals with more
+ * than 6 digits after the point, of more than 18 in all → DOUBLE, see `isMeasurement`;   exponents, NaN
+ * and Infinity → DOUBLE (text, if that would round a digit away); - dates → DATE, with times TIMESTAMP,
+ * with offsets TIMESTAMP WITH TIME ZONE; local and absolute times mixed   are text;
  * - anything else, or a column without a value → VARCHAR.
  */
 export function typeOf(facts: Facts): ColumnType {
@@ -121,6 +121,7 @@ export function typeOf(facts: Facts): ColumnType {
     if (!facts.beyondInt64) return "BIGINT";
     return decimalFor(facts.integerDigits, 0) ?? "VARCHAR";
   }
+  if (only(KIND.INTEGER | KIND.DECIMAL) && isMeasurement(facts)) return "DOUBLE";
   if (only(KIND.INTEGER | KIND.DECIMAL)) return decimalFor(facts.intDigits, facts.scale) ?? "VARCHAR";
   if (only(KIND.INTEGER | KIND.DECIMAL | KIND.DOUBLE)) {
     const exact = facts.integerDigits <= DOUBLE_INTEGER_DIGITS && facts.significant <= DOUBLE_DIGITS;
@@ -133,12 +134,27 @@ export function typeOf(facts: Facts): ColumnType {
   return "VARCHAR";
 }
 
+/** Digits after the point that amounts of money have at most. */
+const MONEY_SCALE_MAX = 6;
+
+/**
+ * Measurements have more digits after the point than money. As DECIMAL they would overflow in plain
+ * arithmetic: a product has the digits of both factors, and 38 is the limit. A DOUBLE keeps 15 to 17
+ * digits of them, if it keeps all digits before the point.
+ */
+const isMeasurement = ({ intDigits, scale }: Facts): boolean =>
+  scale > MONEY_SCALE_MAX &&
+  intDigits + scale > SHORT_PRECISION &&
+  intDigits + scale <= DECIMAL_PRECISION_MAX &&
+  intDigits <= DOUBLE_INTEGER_DIGITS;
+
 /** Trino stores decimals of up to 18 digits in one machine word. Precision can grow in place to 38. */
 const SHORT_PRECISION = 18;
 
 /**
- * A decimal type that holds the values, with a precision of 18 or else 38; undefined if 38 is not enough. The
- * scale is as written, but at least 2: 12.5 is usually 12.50 cut short, and a table's scale can never grow.
+ * A decimal type that holds the values, with a precision of 18 or else 38; undefined if 38 is not enough.
+ * The scale is as written, but at least 2: 12.5 is usually 12.50 cut short, and a table's scale can never
+ * grow.
  */
 function decimalFor(intDigits: number, scale: number): DecimalType | undefined {
   if (intDigits + scale > DECIMAL_PRECISION_MAX) return undefined;
@@ -147,9 +163,9 @@ function decimalFor(intDigits: number, scale: number): DecimalType | undefined {
 }
 
 /**
- * The narrowest type that a column of `type` can widen to in place and that holds the scanned number. Returns
- * `type` if it holds it already, undefined if no type does. Only whole numbers widen INTEGER; only digits
- * before the point widen DECIMAL.
+ * The narrowest type that a column of `type` can widen to in place and that holds the scanned number.
+ * Returns `type` if it holds it already, undefined if no type does. Only whole numbers widen INTEGER;
+ * only digits before the point widen DECIMAL.
  */
 export function widenToHold(type: ColumnType, scan: Scan, bytes: Uint8Array): ColumnType | undefined {
   if (type === "INTEGER" && fitsInt32(scan)) return type;

@@ -91,17 +91,26 @@ export function classify(bytes: Uint8Array, start: number, end: number, scan: Sc
   return isSpecialDouble(bytes, start, end) ? KIND.DOUBLE : KIND.TEXT;
 }
 
+/** As `classify`, and `1e5` is a number: for columns that are known to hold numbers with exponents. */
+export function classifyDouble(bytes: Uint8Array, start: number, end: number, scan: Scan): number {
+  const kind = classify(bytes, start, end, scan);
+  return kind === KIND.TEXT ? scanNumber(bytes, scan, NOTATION.ANY_EXPONENT) : kind;
+}
+
 /**
  * Kind in the notation of declared columns, which adds `+5`, `007` and `5.`; for booleans see `scanTruth`.
  */
 export function classifyLeniently(bytes: Uint8Array, start: number, end: number, scan: Scan): number {
   const kind = classify(bytes, start, end, scan);
-  return kind === KIND.TEXT ? scanNumber(bytes, scan, true) : kind;
+  return kind === KIND.TEXT ? scanNumber(bytes, scan, NOTATION.LENIENT) : kind;
 }
 
+const NOTATION = { STRICT: 0, ANY_EXPONENT: 1, LENIENT: 2 } as const;
+
 /** Integer, plain decimal or exponent notation; else TEXT. `scan.start` and `scan.end` must be set. */
-function scanNumber(bytes: Uint8Array, scan: Scan, lenient = false): number {
+function scanNumber(bytes: Uint8Array, scan: Scan, notation: number = NOTATION.STRICT): number {
   const { start, end } = scan;
+  const lenient = notation === NOTATION.LENIENT;
   let at = start;
   const sign = bytes[at]!;
   if (sign === MINUS || (lenient && sign === PLUS)) at++;
@@ -141,9 +150,17 @@ function scanNumber(bytes: Uint8Array, scan: Scan, lenient = false): number {
   } else {
     scan.mantissa = mantissa;
   }
-  const exponent = (byte | 0x20) === 0x65 /* e */ && isExponent(bytes, at + 1, end);
-  return exponent && isRepresentable(bytes, scan) ? KIND.DOUBLE : KIND.TEXT;
+  const hasExponent = (byte | 0x20) === 0x65 /* e */ && isExponent(bytes, at + 1, end);
+  if (hasExponent && notation === NOTATION.STRICT && !isScientific(bytes, at, scan)) return KIND.TEXT;
+  return hasExponent && isRepresentable(bytes, scan) ? KIND.DOUBLE : KIND.TEXT;
 }
+
+/**
+ * Whether a program wrote the number: with a decimal point (1.5E3), or with one digit and a signed exponent
+ * (1e-05, 1E+11). Product codes such as 32E01 and 5E0 are text. `at` is the position of the `e`.
+ */
+const isScientific = (bytes: Uint8Array, at: number, { scale, point, digits }: Scan): boolean =>
+  scale > 0 || (point - digits === 1 && (bytes[at + 1] === PLUS || bytes[at + 1] === MINUS));
 
 /** False for numbers that become infinity or zero as a double. */
 function isRepresentable(bytes: Uint8Array, { start, end, mantissa }: Scan): boolean {
@@ -251,8 +268,8 @@ const MIN_SECONDS = daysOf(1, 1, 1) * 86_400;
 const MAX_SECONDS = daysOf(9999, 12, 31) * 86_400 + 86_399;
 
 /**
- * Adds HH:mm[:ss[.ffffff]] at `at` to the scan's seconds. Returns the position after it, or -1. Digits beyond
- * the sixth must be zeros.
+ * Adds HH:mm[:ss[.ffffff]] at `at` to the scan's seconds. Returns the position after it, or -1. Digits
+ * beyond the sixth must be zeros.
  */
 function scanTime(bytes: Uint8Array, at: number, scan: Scan): number {
   const { end } = scan;

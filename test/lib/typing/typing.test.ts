@@ -56,10 +56,26 @@ test("the type of a column", () => {
     ["DECIMAL(18,4)", "0.1234"],
     ["DECIMAL(38,4)", "123456789012345.1234"],
     ["VARCHAR", `0.${"1".repeat(39)}`],
-    ["DOUBLE", "1e5", "2.5", "3"],
+    ["DECIMAL(38,6)", "1234567890123.123456"],
+    ["DECIMAL(18,9)", "123456789.123456789"],
+    ["DOUBLE", "52.520006599999999999", "13.4"],
+    ["DECIMAL(38,7)", "1234567890123456.1234567"],
+    ["DOUBLE", "1e+05", "2.5", "3"],
+    ["DOUBLE", "1.5E3", "2.5e10", "1E-07"],
+    ["VARCHAR", "32E01", "12E3", "5E0"],
+    ["VARCHAR", "1e5", "2.5"],
+    ["VARCHAR", "12e-3"],
+    ["VARCHAR", "1.5E3", "73928e03"],
+    ["VARCHAR", "1D5"],
+    ["VARCHAR", "0x1F"],
+    ["VARCHAR", "1_000"],
+    ["VARCHAR", "1/2"],
+    ["VARCHAR", "10:30"],
+    ["VARCHAR", "infinity"],
+    ["VARCHAR", "nan"],
     ["DOUBLE", "NaN", "1.5", "-Infinity"],
-    ["VARCHAR", "1e5", "12345678901234567"],
-    ["VARCHAR", "1e5", "0.123456789012345678"],
+    ["VARCHAR", "1e+05", "12345678901234567"],
+    ["VARCHAR", "1e+05", "0.123456789012345678"],
     ["VARCHAR", "1e20240131"],
     ["VARCHAR", "1e999"],
     ["VARCHAR", "1e-999"],
@@ -106,6 +122,25 @@ const text = fc.oneof(
   fc.constantFrom("true", "False", "", " ", "NaN", "Infinity", "-0", "00", ".5", "5.", "1e3", "+1", "2024-02-30", "-"),
   fc.stringMatching(/^[-+.0-9eE/: TZ]{1,24}$/),
 );
+
+test("a known DOUBLE keeps every digit before the point, or rejects the value", () => {
+  for (const [value, code] of [
+    ["1e5", CAST.OK],
+    ["32E01", CAST.OK],
+    ["123456789012345", CAST.OK],
+    ["9007199254740992", CAST.OK],
+    ["9007199254740993", CAST.OUT_OF_RANGE],
+    ["-1577134800018227123", CAST.OUT_OF_RANGE],
+    ["12345678901234567.68", CAST.OUT_OF_RANGE],
+    ["1000000000000000000000", CAST.OK],
+    ["0.12345678901234567890", CAST.OK],
+    ["1".repeat(400), CAST.OUT_OF_RANGE],
+    ["007", CAST.MISMATCH],
+    ["1D5", CAST.MISMATCH],
+  ] as const) {
+    assert.equal(castText("DOUBLE", value), code, value);
+  }
+});
 
 test("what inference accepts, the cast accepts, whoever declares the type", () => {
   fc.assert(
