@@ -24,7 +24,7 @@ export interface PinnedFormat {
 export interface RecordLimits {
   /** Header in bytes of UTF-8. Beyond: FILE_HEADER_TOO_LONG. */
   headerBytesMax: number;
-  /** One record in bytes of UTF-8, as in the file. Beyond: FILE_QUOTE_NOT_CLOSED or FILE_ROW_TOO_LONG. */
+  /** One record in bytes of UTF-8, as in the file. Beyond: FILE_ROW_TOO_LONG. */
   recordBytesMax: number;
   /** Fields of a record. Beyond: FILE_TOO_MANY_COLUMNS. */
   columnsMax: number;
@@ -90,6 +90,8 @@ export interface RecordReader {
   push(text: Uint8Array): void;
   /** Passes on the last record, if the text did not end with a record end. */
   end(): void;
+  /** Lines so far that are neither header nor records, e.g. comments or a footer. Default: none. */
+  readonly skippedRows?: number;
 }
 
 /** The beginning of a file's text. */
@@ -185,6 +187,11 @@ export interface FileFormat<Options extends FormatOptions = FormatOptions> {
    * @throws a plain Error if the options cannot represent a field
    */
   writeRow(fields: readonly string[], options: Options, names: readonly string[]): string;
+  /**
+   * What to declare about a text that consists of the header and of records as they are in a file with these
+   * options (`Row.raw`), and of nothing else. Default: the options.
+   */
+  declaredOptions?(options: Options): FormatRequest;
 }
 
 /** The row's fields as text. */

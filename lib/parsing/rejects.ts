@@ -13,7 +13,8 @@ export const REJECT_REASONS = {
   required: "The column is required (or part of the key) and the field is empty.",
   encoding: "The row contains bytes that are invalid in the file's encoding.",
   nul_byte: "The row contains a NUL byte.",
-  quote_not_closed: "A quoted field of the row is not closed before a delimiter or line end.",
+  quote_not_closed:
+    "A quote that opens on the line is not closed before a delimiter or line end. The next row starts on the next line.",
   malformed: "The row is not valid in the file's format.",
   row_too_large: "The row is larger than one message of the event log.",
 } as const;

@@ -356,12 +356,29 @@ const SHAPES: HostileFile[] = [
   {
     name: "a quote that is never closed, in a small file",
     body: 'id,name\n1,a\n2,"b\n3,c\n4,d\n',
-    want: { rows: [[1, "a"]], rejects: [[3, null, "quote_not_closed"]] },
+    want: {
+      rows: [
+        [1, "a"],
+        [3, "c"],
+        [4, "d"],
+      ],
+      rejects: [[3, null, "quote_not_closed"]],
+    },
   },
   {
-    name: "a quote that is never closed, in a large file",
-    body: `id,name\n1,a\n2,"b\n${"3,some more text\n".repeat(1_100_000)}`,
-    want: { code: "FILE_QUOTE_NOT_CLOSED", message: /opens on line 3 is not closed within 16777216 bytes/ },
+    name: "a quote that is never closed, and no lines after it that look like rows, up to the limit of a row",
+    body: `id,name\n1,a\n2,"b\n3,c\n${`${"some more text, ".repeat(60_000)}\n`.repeat(20)}4,d\n`,
+    want: {
+      rows: [
+        [1, "a"],
+        [3, "c"],
+        [4, "d"],
+      ],
+      rejects: [
+        [3, null, "quote_not_closed"],
+        ...Array.from({ length: 20 }, (_, n): [number, null, string] => [n + 5, null, "too_many_fields"]),
+      ],
+    },
   },
   {
     name: "quotes in the middle of fields",

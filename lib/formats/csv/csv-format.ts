@@ -1,21 +1,10 @@
 import { TributaryError } from "../../errors.ts";
 import type { Encoding } from "../../text/encoding.ts";
 import { looksMarkedUp, MARKUP_SAMPLE_BYTES } from "../../text/unsupported-formats.ts";
-import {
-  fieldsOf,
-  type Detected,
-  type FileFormat,
-  type FormatRequest,
-  type OpenOptions,
-  type RecordHandlers,
-  type RecordReader,
-  type Row,
-  type TextSample,
-} from "../format.ts";
-import { storedHeader } from "../headers.ts";
+import type { Detected, FileFormat, FormatRequest, TextSample } from "../format.ts";
 import { detectDialect, type DetectedDialect } from "./dialect.ts";
-import { csvOptionsSchema, declaredExtras, type Dialect, type DialectRequest } from "./options.ts";
-import { CsvRecordReader } from "./records.ts";
+import { csvOptionsSchema, declaredExtras, declaredTable, type Dialect, type DialectRequest } from "./options.ts";
+import { CsvTableReader } from "./reading/table-reader.ts";
 import { rowText } from "./write-rows.ts";
 
 /** Score of text that no other format claims: any text can be read as CSV with one column. */
@@ -26,8 +15,9 @@ export const csvFormat: FileFormat<Dialect> = {
   optionsSchema: csvOptionsSchema,
   sniff: (sample) => (markupOf(sample) === undefined ? FALLBACK_SCORE : 0),
   detect,
-  open: openCsv,
+  open: (open, handlers) => new CsvTableReader(open, handlers),
   writeRow: (fields, dialect) => rowText(fields, dialect),
+  declaredOptions: declaredTable,
 };
 
 const markupOf = ({ bytes }: TextSample): string | undefined =>
@@ -74,33 +64,4 @@ function detectIn(text: string, encoding: Encoding, given: DialectRequest, pinne
   const [unit, record] = ["\x1f", "\x1e"];
   const single = text.replaceAll(unit, record).replaceAll(bytes, unit);
   return { ...detectDialect(single, encoding, { ...given, delimiter: unit }, pinned), delimiter };
-}
-
-/** The first record is the header, or tells how many fields records have. */
-function openCsv({ options, firstLine, limits }: OpenOptions<Dialect>, handlers: RecordHandlers): RecordReader {
-  let begun = false;
-  const onRow = (row: Row): void => {
-    if (begun) return handlers.onRow(row);
-    begun = true;
-    checkFirst(row, options.header, limits.columnsMax);
-    const names = options.header ? fieldsOf(row).map((text) => storedHeader(text.trim())) : undefined;
-    handlers.onFields({ names, count: row.count, final: true, ...(options.header ? { header: row } : {}) });
-    if (!options.header) handlers.onRow(row);
-  };
-  const fieldsMax = limits.columnsMax + 1;
-  return new CsvRecordReader({ dialect: options, firstLine, limits, fieldsMax, header: options.header, onRow });
-}
-
-function checkFirst({ count, fault, line }: Row, isHeader: boolean, columnsMax: number): void {
-  if (count > columnsMax) {
-    throw new TributaryError("FILE_TOO_MANY_COLUMNS", `${count} columns; the limit is ${columnsMax}`);
-  }
-  if (!fault || !isHeader) return;
-  if (fault === "quote_not_closed") {
-    throw new TributaryError("FILE_QUOTE_NOT_CLOSED", `a quote in the header (line ${line}) is not closed`);
-  }
-  throw new TributaryError(
-    "FILE_ENCODING_UNKNOWN",
-    `the header (line ${line}) cannot be read: ${fault.replaceAll("_", " ")}`,
-  );
 }

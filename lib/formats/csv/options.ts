@@ -185,3 +185,21 @@ export function declaredExtras(given: DialectRequest): Partial<Dialect> {
     ...(trimBlanks ? { trimBlanks } : {}),
   };
 }
+
+/** Declares that the text begins with its header and has no other lines than rows. */
+export function declaredTable(dialect: Dialect): DialectRequest {
+  const { delimiter, quote, escape, encoding, rowNames, trailingDelimiter, trimBlanks } = dialect;
+  const { skipRows: skip, footer: ending, footerRows, comment } = dialect;
+  const headerRows = headerRowsOf(dialect);
+  return {
+    ...{ delimiter, quote, escape, encoding },
+    header: headerRows > 1 ? headerRows : headerRows === 1,
+    ...(rowNames ? { rowNames } : {}),
+    ...(trailingDelimiter ? { trailingDelimiter } : {}),
+    ...(trimBlanks ? { trimBlanks } : {}),
+    // Declared only where a reader could look for them: earlier versions do not know these options.
+    ...(skip ? { skipRows: 0 } : {}),
+    ...(ending !== undefined || footerRows !== undefined ? { footer: { rows: 0 } } : {}),
+    ...(comment ? { comment: null } : {}),
+  };
+}

@@ -1,17 +1,31 @@
-import type { Dialect } from "./dialect.ts";
+import type { Dialect } from "./options.ts";
+
+type RowDialect = Pick<Dialect, "delimiter" | "quote" | "escape" | "comment" | "trimBlanks">;
 
 /**
  * A row as text that reads back as these fields, without a line end.
  * @throws a plain Error if a field needs quotes and the dialect has none
  */
-export function rowText(fields: readonly string[], dialect: Pick<Dialect, "delimiter" | "quote" | "escape">): string {
-  // A single empty field would be a blank line, which readers skip.
+export function rowText(fields: readonly string[], dialect: RowDialect): string {
+  // A single empty field would be a blank line, which some readers skip.
   if (fields.length === 1 && fields[0] === "") return quoted("", dialect);
-  return fields.map((field) => (needsQuotes(field, dialect) ? quoted(field, dialect) : field)).join(dialect.delimiter);
+  const { delimiter, comment } = dialect;
+  const cells = fields.map((field) => (needsQuotes(field, dialect) ? quoted(field, dialect) : field));
+  if (fields[0]?.startsWith("\ufeff") || (comment && cells[0]?.startsWith(comment))) {
+    cells[0] = quoted(fields[0]!, dialect);
+  }
+  return cells.join(delimiter);
 }
 
-function needsQuotes(field: string, { delimiter, quote }: Pick<Dialect, "delimiter" | "quote">): boolean {
-  return field.includes(delimiter) || /[\r\n]/.test(field) || (quote !== null && field.startsWith(quote));
+function needsQuotes(field: string, { delimiter, quote, trimBlanks = false }: RowDialect): boolean {
+  // The end of the field and the delimiter after it may contain a delimiter, too.
+  const divided = (field + delimiter).indexOf(delimiter) < field.length;
+  return (
+    divided ||
+    /[\r\n]/.test(field) ||
+    (quote !== null && field.startsWith(quote)) ||
+    (trimBlanks && /^[ \t]|[ \t]$/.test(field))
+  );
 }
 
 function quoted(field: string, { quote, escape }: Pick<Dialect, "quote" | "escape">): string {

@@ -258,7 +258,7 @@ async function planCorrection(
   let rowsUnchanged = 0;
   let format: FormatRequest = {};
   const onFields = (_: unknown, file: OpenedFile): void =>
-    void (format = { format: file.format.name, ...file.options });
+    void (format = { format: file.format.name, ...(file.format.declaredOptions?.(file.options) ?? file.options) });
   const onRow = (seen: Row, row: number, file: OpenedFile): undefined => {
     const own = sent.get(row);
     if (!own) return;

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { parseFile, type ParseJob, type ParseSummary } from "../../../lib/parsing/parse-file.ts";
+import type { Reject } from "../../../lib/messages/generated.ts";
+import { parseFile, type ParseJob, type ParseOutput, type ParseSummary } from "../../../lib/parsing/parse-file.ts";
 import { columnsOf, jobOf, parse, pieces, type ParseSetup } from "./parsing.ts";
 
 const SMALL = { inferenceBytes: 512, detectionBytes: 512 };
@@ -108,10 +109,10 @@ test("columns that are empty at first get their type from the first value", asyn
 });
 
 test("a file that fails while its types are sought again counts what was handed out: its rejects, and no void row", async () => {
-  const content = `n,m\n${"1\n".repeat(3)}${"1,1\n".repeat(200)}x,1\n2,"open\n${"y,1\n".repeat(500)}`;
+  const content = `n,m\n${"1\n".repeat(3)}${"1,1\n".repeat(200)}x,1\n2,${"y".repeat(2_000)}\n`;
   const limits = { ...SMALL, recordBytesMax: 1_000, batchBytesMax: 400 };
   const { summary, rows, rejects, readings } = await parse(content, { limits });
-  assert.deepEqual([readings, summary.error?.code], [1, "FILE_QUOTE_NOT_CLOSED"]);
+  assert.deepEqual([readings, summary.error?.code], [1, "FILE_ROW_TOO_LONG"]);
   assert.deepEqual([summary.rowsAccepted, summary.rowsRejected], [rows.length, rejects.length]);
   assert.equal(rejects.length, 3);
 });
@@ -231,28 +232,33 @@ test("hostile files", async (t) => {
     const nuls = await parse(`a,b\n${"x,\0\n".repeat(100)}`);
     assert.deepEqual(nuls.summary.rejectsByReason, { nul_byte: 100 });
   });
-  await t.test("an open quote in 1 GB", async () => {
+  await t.test("an open quote in 64 MB costs one row, and the memory of one", async () => {
     async function* endless() {
       yield Buffer.from('a,b\n1,"open\n');
-      for (let i = 0; i < 16_384; i++) yield Buffer.alloc(65_536, "text, more text\n");
+      // No row by themselves, so that nothing but the limit of a row tells.
+      for (let i = 0; i < 64; i++) yield Buffer.alloc(1 << 20, `${"text, ".repeat(999)}more\n`);
     }
     const { DEFAULT_LIMITS } = await import("../../../lib/parsing/limits.ts");
     const { defaultContract } = await import("../../../lib/contract/contract.ts");
-    const outputs = [];
+    let end: ParseOutput | undefined;
+    let first: Reject | undefined;
     const before = process.memoryUsage().rss;
     for await (const output of parseFile(endless(), {
       fileName: "",
       contract: defaultContract("t"),
-      requested: {},
+      requested: { delimiter: "," },
       known: [],
       origin: { sourceFile: "", sourceOffset: 0, receivedAtMs: 0 },
       limits: DEFAULT_LIMITS,
     })) {
-      outputs.push(output);
+      if (output.kind === "rejects") first ??= output.rejects[0];
+      end = output;
     }
-    const end = outputs.at(-1);
-    assert.ok(end?.kind === "end" && end.summary.error?.code === "FILE_QUOTE_NOT_CLOSED");
-    assert.match(end.summary.error.message, /line 2/);
+    assert.ok(end?.kind === "end" && end.summary.error === undefined);
+    const { rowsRead, rowsRejected, rejectsByReason } = end.summary;
+    assert.deepEqual([first?.line, first?.reason, first?.raw], [2, "quote_not_closed", '1,"open']);
+    assert.deepEqual(rejectsByReason, { quote_not_closed: 1, too_many_fields: rowsRead - 1 });
+    assert.ok(rowsRejected === rowsRead && rowsRead > 10_000);
     assert.ok(process.memoryUsage().rss - before < 300 * 1024 * 1024);
   });
   await t.test("headers that are equal, empty, reserved or differ in case only", async () => {

@@ -11,7 +11,7 @@ const ROOMY = { headerBytesMax: 1 << 20, recordBytesMax: 1 << 20 };
 function readBack(text: string, written: Parameters<typeof rowText>[1]): string[][] {
   const rows: string[][] = [];
   const onRow = (row: Parameters<typeof fieldsOf>[0]): void => void rows.push(fieldsOf(row));
-  const reader = new CsvRecordReader({ dialect: written, limits: ROOMY, fieldsMax: 20, header: false, onRow });
+  const reader = new CsvRecordReader({ dialect: written, limits: ROOMY, fieldsMax: 20, headerRows: 0, onRow });
   reader.push(Buffer.from(text));
   reader.end();
   return rows;

@@ -1,0 +1,184 @@
+import { TributaryError } from "../../../errors.ts";
+import { fieldsOf, type OpenOptions, type RecordHandlers, type RecordReader, type Row } from "../../format.ts";
+import { storedHeader } from "../../headers.ts";
+import { headerRowsOf, type Dialect } from "../options.ts";
+import { CsvRecordReader } from "../records.ts";
+import { copyOf, FooterHold } from "./footer.ts";
+import { joinHeader, withRowName } from "./header.ts";
+import type { MutableRow } from "./row-run.ts";
+import { LineSkipper } from "./skip-lines.ts";
+
+/** Rows without fields that may come before the first that tells how many fields rows have. */
+const UNREADABLE_ROWS_MAX = 100;
+
+/**
+ * Reads the table that a CSV file holds: without the lines before its header, its footer, comment lines,
+ * and repetitions of its header. The first rows are the header, or the first row tells how many fields
+ * rows have.
+ */
+export class CsvTableReader implements RecordReader {
+  readonly #options: Dialect;
+  readonly #columnsMax: number;
+  readonly #handlers: RecordHandlers;
+  readonly #skipper: LineSkipper;
+  readonly #reader: CsvRecordReader;
+  readonly #footer: FooterHold | undefined;
+  /** Passes a row on, or gives it to the footer. */
+  readonly #pass: (row: Row) => void;
+  readonly #headerRows: number;
+  /** The header's rows; of a file without a header, unreadable rows before the first that is not. */
+  #first: Row[] = [];
+  #width = 0;
+  /** Of the header, to see repetitions: first byte, and the row that would come next. */
+  #headerByte: number | undefined;
+  #repeated = 0;
+  #headersSkipped = 0;
+
+  constructor({ options, firstLine, limits }: OpenOptions<Dialect>, handlers: RecordHandlers) {
+    this.#options = options;
+    this.#columnsMax = limits.columnsMax;
+    this.#handlers = handlers;
+    this.#headerRows = headerRowsOf(options);
+    const skipped = Math.max(0, (options.skipRows ?? 0) - (firstLine - 1));
+    this.#skipper = new LineSkipper(skipped);
+    const rule = options.footerRows === undefined ? options.footer : { rows: options.footerRows };
+    if (rule && !("rows" in rule && rule.rows === 0)) this.#footer = new FooterHold(rule, (row) => handlers.onRow(row));
+    const footer = this.#footer;
+    this.#pass = footer ? (row) => footer.push(row) : (row) => handlers.onRow(row);
+    this.#reader = new CsvRecordReader({
+      dialect: options,
+      firstLine: firstLine + skipped,
+      limits,
+      // One more than a row may have: a name of its own for the first field, or an empty field at the end.
+      fieldsMax: limits.columnsMax + 2,
+      headerRows: this.#headerRows,
+      onRow: (row) => this.#take(row),
+    });
+  }
+
+  /** Rows and lines of the table's part of the file that are no data: repeated headers, footer, comments. */
+  get skippedRows(): number {
+    return this.#headersSkipped + this.#reader.commentLines + (this.#footer?.end() ?? 0);
+  }
+
+  push(text: Uint8Array): void {
+    const rest = this.#skipper.rest(text);
+    if (rest.length > 0) this.#reader.push(rest);
+  }
+
+  end(): void {
+    this.#reader.end();
+    if (this.#width === 0 && this.#first.length > 0) this.#begin();
+  }
+
+  #take(row: MutableRow): void {
+    if (this.#width === 0) return this.#takeFirst(row);
+    if (row.count > this.#width && this.#options.trailingDelimiter) this.#dropEmptyEnd(row, this.#width);
+    if ((this.#repeated > 0 || firstByteOf(row) === this.#headerByte) && this.#repeatsHeader(row)) {
+      this.#headersSkipped++;
+    } else this.#pass(row);
+  }
+
+  #takeFirst(row: MutableRow): void {
+    if (this.#headerRows === 0 && row.count > 0) {
+      this.#begin(row);
+      return this.#take(row);
+    }
+    this.#checkFirst(row);
+    this.#first.push(copyOf(row));
+    if (this.#first.length === this.#headerRows) this.#begin();
+  }
+
+  /** Says which fields the rows have. `row`: the first readable one of a file without a header. */
+  #begin(row?: MutableRow): void {
+    if (this.#headerRows > 0) {
+      const names = this.#names();
+      this.#setWidth(names.length);
+      this.#headerByte = firstByteOf(this.#first[0]!);
+      return this.#handlers.onFields({ names, count: names.length, final: true, header: this.#header() });
+    }
+    if (row) this.#checkFirst(row);
+    if (row) this.#dropEmptyEnd(row, 1);
+    this.#setWidth(row?.count ?? 1);
+    this.#handlers.onFields({ names: undefined, count: this.#width, final: true });
+    for (const unreadable of this.#first) this.#pass(unreadable);
+  }
+
+  #names(): string[] {
+    const rows = this.#first.map((row) => {
+      const fields = fieldsOf(row);
+      while (this.#options.trailingDelimiter && fields.length > 1 && fields.at(-1) === "") fields.pop();
+      return fields;
+    });
+    const joined = joinHeader(rows).map(storedHeader);
+    return this.#options.rowNames ? withRowName(joined) : joined;
+  }
+
+  #setWidth(width: number): void {
+    if (width > this.#columnsMax) {
+      throw new TributaryError("FILE_TOO_MANY_COLUMNS", `${width} columns; the limit is ${this.#columnsMax}`);
+    }
+    this.#width = width;
+    this.#reader.width = this.#options.trailingDelimiter ? width + 1 : width;
+    this.#reader.blankLinesAreRows = width === 1;
+  }
+
+  /** The header as one record. */
+  #header(): Row {
+    const [first] = this.#first;
+    if (this.#first.length === 1) return first!;
+    const raw = Buffer.concat(this.#first.flatMap((row, at) => (at === 0 ? [row.raw()] : [LINE_END, row.raw()])));
+    return { ...this.#first.at(-1)!, line: first!.line, raw: () => raw };
+  }
+
+  /** Empty fields after the last column are no fields. */
+  #dropEmptyEnd(row: MutableRow, width: number): void {
+    if (!this.#options.trailingDelimiter || row.count > row.bounds.length / 2) return;
+    let { count } = row;
+    while (count > width && row.bounds[2 * count - 2] === row.bounds[2 * count - 1]) count--;
+    if (width === 1 || count === width) row.count = count;
+  }
+
+  /**
+   * True for a row that is written like the header, or like the next of its rows. In a file of one column it
+   * may be a value.
+   */
+  #repeatsHeader(row: Row): boolean {
+    if (this.#width < 2) return false;
+    const raw = row.raw();
+    for (const at of [this.#repeated, 0]) {
+      const header = this.#first[at];
+      if (!header || Buffer.compare(header.raw(), raw) !== 0) continue;
+      this.#repeated = at + 1 === this.#first.length ? 0 : at + 1;
+      return true;
+    }
+    this.#repeated = 0;
+    return false;
+  }
+
+  #checkFirst({ count, fault, line }: Row): void {
+    if (count > this.#columnsMax + 1) {
+      throw new TributaryError("FILE_TOO_MANY_COLUMNS", `${count} columns; the limit is ${this.#columnsMax}`);
+    }
+    if (!fault) return;
+    const isHeader = this.#headerRows > 0;
+    if (!isHeader && this.#first.length < UNREADABLE_ROWS_MAX) return;
+    const part = isHeader ? "header" : "row";
+    if (fault === "quote_not_closed" || fault === "malformed") {
+      const remedy = "correct the line, or declare another quote or `none`";
+      throw new TributaryError(
+        "FILE_QUOTE_NOT_CLOSED",
+        `a quote in the ${part} on line ${line} is not closed: ${remedy}`,
+      );
+    }
+    throw new TributaryError(
+      "FILE_ENCODING_UNKNOWN",
+      `the ${part} on line ${line} cannot be read: ${fault.replaceAll("_", " ")}`,
+    );
+  }
+}
+
+/** Of the first field; -1 if it is empty. */
+const firstByteOf = ({ bytes, bounds }: Row): number => (bounds[0] === bounds[1] ? -1 : bytes[bounds[0]!]!);
+
+const LINE_END = Buffer.from("\n");
