@@ -2,6 +2,7 @@
 import { call } from "./api.js";
 import { ago, byId, count, dataTable, element, filePill, guarded, pairs, redraw, size, took, waiting } from "./dom.js";
 import { blockedPart, faultOf, fileById, isBusy, onFile, rejectsLink, tableLink } from "./files.js";
+import { undoPart } from "./undo.js";
 import { dialectText } from "./upload.js";
 
 let selected = "";
@@ -45,6 +46,7 @@ function draw(file) {
     error && element("div", { class: "card pad problem", role: "alert" }, faultOf(error)),
     blocked && blockedPart(blocked),
     steps(file),
+    !isBusy(file) && undoPart(file),
     element(
       "div",
       { class: "columns" },

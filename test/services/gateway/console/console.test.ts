@@ -266,6 +266,17 @@ function consoleSuite(profile: Profile): void {
     await card("Files, newest first").waitFor();
   });
 
+  test("a file is undone on its page, after its rows were counted", async () => {
+    const fileId = await send(own("undone"), "wrong.csv", "id\n1\n2\n");
+    await open(`#files/${fileId}`);
+    await page.locator("#file-detail .pill", { hasText: "committed" }).waitFor();
+    await page.getByRole("button", { name: "Undo this file …" }).click();
+    await page.getByText(/^2 rows of .* came from wrong\.csv \(1 version\)/).waitFor();
+    await page.getByLabel("Reason").fill("the wrong month");
+    await page.getByRole("button", { name: "Undo", exact: true }).click();
+    await page.getByText("Undone: 2 rows of wrong.csv taken back.").last().waitFor();
+  });
+
   test("a failed file shows the error and the remedy, in the list and on its page", async () => {
     await send(own("broken"), "empty.csv", "");
     await open("#files");
