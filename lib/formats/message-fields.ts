@@ -49,6 +49,7 @@ export function writtenFields(format = DEFAULT_FORMAT, options?: FormatOptions):
     delimiter = "",
     confidence: _,
     evidence: __,
+    skippedRows: ___,
     ...more
   } = (options ?? {}) as Record<string, unknown> & {
     encoding?: string;

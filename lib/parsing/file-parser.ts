@@ -13,6 +13,7 @@ import { isNullMarker } from "./null-markers.ts";
 import { OutputMeter } from "./output-limit.ts";
 import { definitionsOf, planColumns, type Plan, type PlannedColumn } from "./plan.ts";
 import {
+  checkShare,
   fieldText,
   REASONS_OF_CODES,
   RejectCollector,
@@ -92,6 +93,11 @@ export class FileParser {
 
   get counts(): ParseCounts {
     return { ...this.#counts, rowsAccepted: this.#batches.rowsAccepted };
+  }
+
+  /** Lines so far that are neither header nor rows. */
+  get skippedRows(): number {
+    return this.#reader?.skippedRows ?? 0;
   }
 
   /** The table's columns after the rows read so far; empty before the header. */
@@ -387,13 +393,6 @@ export class FileParser {
     if (!this.#plan) throw new TributaryError("FILE_EMPTY", "the file has no header and no rows");
     if (this.#retyping) return;
     this.flush();
-    const { rowsRead, rowsRejected } = this.#counts;
-    const { shareMax } = this.#options.contract.rejects;
-    if (shareMax !== undefined && rowsRejected > shareMax * rowsRead) {
-      throw new TributaryError(
-        "REJECTS_ABOVE_THRESHOLD",
-        `${rowsRejected} of ${rowsRead} rows are rejected; the contract allows a share of ${shareMax}`,
-      );
-    }
+    checkShare(this.#counts, this.#options.contract.rejects.shareMax);
   }
 }

@@ -25,6 +25,8 @@ export type DetectedOptions = FormatOptions & {
   readonly confidence: number;
   /** What was decided and why; absent if the format has nothing to say. */
   readonly evidence?: readonly Finding[];
+  /** Lines that are neither header nor rows: repeated headers, comments, a footer. Absent: none. */
+  readonly skippedRows?: number;
 };
 
 /** How a reading ended. */
@@ -73,7 +75,7 @@ export async function* parseFile(
     summary: {
       outcome: error ? "failed" : "complete",
       columns: state.parser?.columns ?? [],
-      ...(state.file ? describe(state.file) : {}),
+      ...(state.file ? describe(state.file, state.parser?.skippedRows) : {}),
       ...(state.parser?.counts ?? { rowsRead: 0, rowsAccepted: 0, rowsRejected: 0 }),
       rejectsByReason: state.parser?.rejectsByReason ?? {},
       ...(state.parser && state.parser.warnings.length > 0 ? { warnings: state.parser.warnings } : {}),
@@ -108,15 +110,17 @@ export async function* parseFile(
 }
 
 /** The format's name and options of an opened file, as summaries and previews show them. */
-export const describe = ({
-  format,
-  options,
-  confidence,
-  evidence,
-  doubts,
-}: OpenedFile): { format: string; dialect: DetectedOptions; doubts?: readonly Doubt[] } => ({
+export const describe = (
+  { format, options, confidence, evidence, doubts }: OpenedFile,
+  skippedRows = 0,
+): { format: string; dialect: DetectedOptions; doubts?: readonly Doubt[] } => ({
   format: format.name,
-  dialect: { ...options, confidence, ...(evidence.length > 0 ? { evidence } : {}) },
+  dialect: {
+    ...options,
+    confidence,
+    ...(evidence.length > 0 ? { evidence } : {}),
+    ...(skippedRows > 0 ? { skippedRows } : {}),
+  },
   ...(doubts.length > 0 ? { doubts } : {}),
 });
 

@@ -101,7 +101,7 @@ export async function previewFile(
   const rejects = outputs.flatMap((output) => (output.kind === "rejects" ? output.rejects : []));
   const present = parsed?.present ?? new Set<string>();
   return {
-    ...(file ? describe(file) : {}),
+    ...(file ? describe(file, parsed?.skippedRows) : {}),
     ...counts,
     columns: columns.map((column, index) => ({ ...column, samples: samplesOf(rows, index) })),
     diff: { ...change.diff, ...diffOf(known, columns, present, rejects) },
@@ -149,6 +149,7 @@ interface Parsed {
   columns: ColumnDefinition[];
   /** Names of the columns that the file has. */
   present: ReadonlySet<string>;
+  skippedRows: number;
   counts: ParseCounts;
   /** True if the text's end was not parsed, because of ENCODED_BYTES_MAX. */
   cut: boolean;
@@ -176,8 +177,8 @@ function parseBlocks(blocks: readonly TextBlock[], options: ParserOptions): Pars
   }
   if (!parser.outputIsFull) flushQuietly(parser);
   outputs.push(...parser.take());
-  const { columns, counts, present, outputIsFull: cut } = parser;
-  return { outputs, columns, present, counts, cut, ...(error ? { error } : {}) };
+  const { columns, counts, present, skippedRows, outputIsFull: cut } = parser;
+  return { outputs, columns, present, skippedRows, counts, cut, ...(error ? { error } : {}) };
 }
 
 /** Completes the last batches; one that exceeds the limit is left out. */

@@ -1,3 +1,4 @@
+import { TributaryError } from "../errors.ts";
 import type { Reject } from "../messages/generated.ts";
 import type { Row } from "../formats/format.ts";
 import { CAST } from "../typing/cast.ts";
@@ -104,4 +105,16 @@ export class RejectCollector {
     this.#bytes = 0;
     this.#onBatch(rejects, bytes);
   }
+}
+
+/** @throws REJECTS_ABOVE_THRESHOLD if a larger share of the rows is rejected than the contract allows */
+export function checkShare(
+  { rowsRead, rowsRejected }: { rowsRead: number; rowsRejected: number },
+  shareMax: number | undefined,
+): void {
+  if (shareMax === undefined || rowsRejected <= shareMax * rowsRead) return;
+  throw new TributaryError(
+    "REJECTS_ABOVE_THRESHOLD",
+    `${rowsRejected} of ${rowsRead} rows are rejected; the contract allows a share of ${shareMax}`,
+  );
 }

@@ -3,6 +3,9 @@ import { test } from "node:test";
 import fc from "fast-check";
 import type { Reject } from "../../../lib/messages/generated.ts";
 import { parseFile, type ParseJob, type ParseOutput, type ParseSummary } from "../../../lib/parsing/parse-file.ts";
+import { previewFile } from "../../../lib/parsing/preview.ts";
+import { writtenFields } from "../../../lib/formats/message-fields.ts";
+import { defaultContract } from "../../../lib/contract/contract.ts";
 import { columnsOf, jobOf, parse, pieces, type ParseSetup } from "./parsing.ts";
 
 const SMALL = { inferenceBytes: 512, detectionBytes: 512 };
@@ -299,6 +302,17 @@ test("hostile files", async (t) => {
     }
     assert.equal(await code(Buffer.from(Array.from({ length: 1000 }, (_, i) => (i * 37) % 30))), "FILE_NOT_CSV");
   });
+});
+
+test("lines that are no rows are counted in the summary and the preview, and pin nothing", async () => {
+  const content = "id,n\n1,a\nid,n\n# note\n2,b\nTotal,2\n";
+  const requested = { delimiter: ",", comment: "#", footer: { rows: 1 } };
+  const { summary, rows } = await parse(content, { contract: { dialect: requested } });
+  assert.deepEqual([rows.length, summary.rowsRead, summary.dialect?.skippedRows], [2, 2, 3]);
+  assert.doesNotMatch(writtenFields("csv", summary.dialect).formatOptionsJson ?? "", /skippedRows/);
+  const options = { fileName: "a.csv", contract: defaultContract("t"), requested };
+  const preview = await previewFile(pieces(Buffer.from(content), 7), options);
+  assert.deepEqual([preview.rowsRead, preview.dialect?.skippedRows], [2, 3]);
 });
 
 test("files without a header", async () => {
