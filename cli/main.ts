@@ -5,7 +5,7 @@ import { addReplay } from "./replay.ts";
 import * as operations from "./operations.ts";
 import { version } from "../lib/process/version.ts";
 import { EXIT } from "./output.ts";
-import { addRejects } from "./rejects.ts";
+import { addRejects } from "./rejects/rejects.ts";
 import { addTableOperations, addUndo } from "./tables/take-back.ts";
 import { addTop } from "./top.ts";
 

@@ -50,6 +50,8 @@ export interface RejectAnswer {
   reason: string;
   message: string;
   raw: string;
+  /** Only of dismissed rows. */
+  dismissal?: { why: string; by: string; at: string };
   /** null if the raw file is missing. */
   context?: { header: string | null; lines: { line: number; text: string }[] } | null;
 }
@@ -234,18 +236,14 @@ export function previewText({
   ].join("\n\n");
 }
 
-export const rejectsText = (rejects: readonly RejectAnswer[]): string =>
-  rejects.length === 0
-    ? "no rejected rows"
-    : tableText(
-        ["file", "line", "row", "column", "reason", "message", "raw"],
-        rejects.map(({ sourceFile, line, row, column, reason, message, raw }) => [
-          sourceFile,
-          line,
-          row,
-          column,
-          reason,
-          message,
-          raw.length > RAW_SHOWN ? `${raw.slice(0, RAW_SHOWN)}…` : raw,
-        ]),
-      );
+export function rejectsText(rejects: readonly RejectAnswer[]): string {
+  if (rejects.length === 0) return "no rejected rows";
+  const isDismissed = rejects.some(({ dismissal }) => dismissal);
+  const head = ["file", "line", "row", "column", "reason", "message", "raw"];
+  const rows = rejects.map(({ sourceFile, line, row, column, reason, message, raw, dismissal }) => {
+    const shown = raw.length > RAW_SHOWN ? `${raw.slice(0, RAW_SHOWN)}…` : raw;
+    const by = isDismissed ? [dismissal?.at, dismissal?.by, dismissal?.why] : [];
+    return [sourceFile, line, row, column, reason, message, shown, ...by];
+  });
+  return tableText([...head, ...(isDismissed ? ["dismissed", "by", "why"] : [])], rows);
+}

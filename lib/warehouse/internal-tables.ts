@@ -48,6 +48,24 @@ export const INTERNAL_TABLES = {
     { name: "raw", type: "VARCHAR" },
     { name: "rejected_at", type: "TIMESTAMP" },
   ],
+  /**
+   * The rejected rows that somebody has dismissed: they no longer wait for a correction. A dismissal also
+   * holds for the same row of later versions of the file: same place, fault and text.
+   */
+  _dismissed_rows: [
+    { name: "table_name", type: "VARCHAR" },
+    { name: "source_file", type: "VARCHAR" },
+    { name: "source_row", type: "BIGINT" },
+    { name: "column_name", type: "VARCHAR" },
+    { name: "reason", type: "VARCHAR" },
+    { name: "raw_sha256", type: "VARCHAR" },
+    { name: "file_id", type: "VARCHAR" },
+    { name: "line", type: "BIGINT" },
+    { name: "message", type: "VARCHAR" },
+    { name: "why", type: "VARCHAR" },
+    { name: "dismissed_by", type: "VARCHAR" },
+    { name: "dismissed_at", type: "TIMESTAMP" },
+  ],
   _quality_results: [
     { name: "check_name", type: "VARCHAR" },
     { name: "check_type", type: "VARCHAR" },

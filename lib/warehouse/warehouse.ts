@@ -199,7 +199,10 @@ export interface Published {
   heldBackSinceMs: number | null;
 }
 
-/** One row for `_quality_results` or `_maintenance_log`. The keys are the table's column names. */
+/** The internal tables that rows are appended to. */
+export type LogTable = "_quality_results" | "_maintenance_log" | "_dismissed_rows";
+
+/** One row for a log table. The keys are the table's column names. */
 export type LogRow = Readonly<Record<string, string | number | boolean | Date | null>>;
 
 /**
@@ -300,7 +303,7 @@ export interface Warehouse {
    */
   maintain(table: string, operation: MaintenanceOperation, options: MaintenanceOptions): Promise<MaintenanceResult>;
   /** Appends rows to an internal log table. Creates the table if it is missing. */
-  appendLog(table: "_quality_results" | "_maintenance_log", rows: readonly LogRow[]): Promise<void>;
+  appendLog(table: LogTable, rows: readonly LogRow[]): Promise<void>;
   /**
    * Identifies the state of the table's rows: equal versions mean equal rows. If only the table's one writer
    * can change the table, any constant is valid.

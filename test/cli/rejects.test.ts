@@ -88,3 +88,18 @@ test("the help text says how to fix rejected rows", async () => {
   for (const command of ["export", "correct", "replay"])
     assert.match(out, new RegExp(`tributary rejects ${command} sales`));
 });
+
+test("rows are grouped over tables, dismissed with a reason, and listed apart", async () => {
+  const all = await run();
+  assert.match(all.out, /^table +reason +column +rows +files +example$/m, all.err);
+  assert.match(all.out, /^sales +/m);
+  assert.equal((await run("dismiss", "sales", "--why", "x")).code, 2, "a dismissal says of which rows");
+  const flags = ["dismiss", "sales", "--file", "b.csv", "--why", "a totals row"];
+  const dry = await run(...flags, "--dry-run");
+  assert.match(dry.out, /^would dismiss (\d+) rejected rows? of sales$/m, dry.err);
+  const done = await run(...flags);
+  assert.match(done.out, /^dismissed \d+ rejected rows? of sales$/m, done.err);
+  assert.match((await run("sales", "--file", "b.csv")).out, /no rejected rows/);
+  assert.match((await run("sales", "--dismissed")).out, /a totals row/);
+  assert.equal((await run(...flags)).code, 1, "there is nothing left to dismiss");
+});

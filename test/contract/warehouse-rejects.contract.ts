@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { describe, test } from "node:test";
 import { columns, outcomeOf, RECEIVED_AT_MS, reject } from "../support/rows.ts";
 import { TestTable, type Sent } from "../support/test-table.ts";
@@ -35,6 +36,54 @@ export function rejectContract(opened: Opened): void {
       assert.deepEqual(counts, [[2, 0, 2, 2]]);
       await end(table, "committed", { ...older, sourceOffset: 3, fileId: `${table.name}-3`, rows: [{ id: 9 }] });
       assert.deepEqual(await table.rows(), [[9]]);
+    });
+
+    test("that are dismissed are listed apart, also in later versions of the file, and grouped over tables", async () => {
+      const table = new TestTable(opened.warehouse, COLUMNS);
+      const { rejects: ledger } = opened.warehouse.reads;
+      const all = { table: table.name, all: false };
+      const rejects = [reject(1), reject(2, { column: null, reason: "too_few_fields", raw: "ö'\"" }), reject(3)];
+      const fileId = (n: number) => `${table.name}-${n}`;
+      const file = { sourceFile: "d.csv", rows: [], rejects };
+      await end(table, "committed", { ...file, sourceOffset: 1, fileId: fileId(1) });
+      const rows = async (filter: object = {}) =>
+        (await ledger.list({ ...all, ...filter }, { limit: 100 }, LIMITS)).map(({ row }) => row);
+      assert.deepEqual(await rows(), [1, 2, 3]);
+      const dismiss = (row: number) => {
+        const { column, reason, raw, message } = rejects[row - 1]!;
+        const key = { table_name: table.name, source_file: "d.csv", source_row: row, column_name: column, reason };
+        const raw_sha256 = createHash("sha256").update(raw).digest("hex");
+        const facts = { why: "it's a total", dismissed_by: "anna", dismissed_at: new Date(RECORDED_AT_MS) };
+        return opened.warehouse.appendLog("_dismissed_rows", [
+          { ...key, raw_sha256, file_id: fileId(1), line: row + 1, message, ...facts },
+        ]);
+      };
+      await dismiss(2);
+      await dismiss(3);
+      await dismiss(3);
+      assert.deepEqual(await rows(), [1]);
+      const [third] = await ledger.list({ ...all, dismissed: true, lineFrom: 4 }, { limit: 9 }, LIMITS);
+      assert.deepEqual(third?.dismissal, { why: "it's a total", by: "anna", atMs: RECORDED_AT_MS });
+      assert.deepEqual(await rows({ dismissed: true }), [2, 3], "each once");
+      assert.deepEqual(
+        [...(await ledger.ofFile(fileId(1), 9, LIMITS)).values()].map(({ dismissed }) => dismissed),
+        [false, true, true],
+      );
+      const group = { table: table.name, reason: "type_mismatch", column: "id", files: 1, example: reject(1).message };
+      assert.deepEqual(await ledger.groups(all, LIMITS), [{ ...group, rows: 1 }]);
+      const overTables = await ledger.groups({ table: undefined, all: false }, LIMITS);
+      assert.deepEqual(
+        overTables.filter((one) => one.table === table.name),
+        [{ ...group, rows: 1 }],
+      );
+      await end(table, "committed", {
+        ...file,
+        sourceOffset: 2,
+        fileId: fileId(2),
+        rejects: [reject(1), rejects[1]!, reject(3, { raw: "another text" })],
+      });
+      assert.deepEqual(await rows(), [1, 3], "the same text at the same place stays dismissed");
+      assert.deepEqual(await rows({ all: true, dismissed: true }), [2, 2, 3]);
     });
 
     test("are found by every filter, counted, paged, and stand until a newer version has settled them", async () => {

@@ -148,6 +148,54 @@ test("after a contract change a replay adds the rejected rows once and overwrite
   assert.deepEqual(sorted(await rowsOf(after, "mirrored")), sorted(others(newer)), "newer rows are kept");
 });
 
+test("dismissed rows leave lists, counts and the sheet, and stay on record with who, when and why", async (t) => {
+  const pipeline = await start(t, folderOf(t));
+  await pipeline.put("replaced", "a.csv", FILE);
+  await pipeline.put("appended", "b.csv", "id,amount,note\nx,1,\ny,2,\n");
+  await settled(pipeline, "replaced");
+  await settled(pipeline, "appended");
+  const groups = async (path: string) =>
+    ((await pipeline.send("GET", path)).body as unknown as { groups: { table: string; rows: number }[] }).groups.map(
+      ({ table, rows, ...rest }) => `${table} ${rows} ${String((rest as Record<string, unknown>)["reason"])}`,
+    );
+  assert.deepEqual(await groups("/v1/tables/replaced/rejects/groups"), [
+    "replaced 2 type_mismatch",
+    "replaced 1 too_many_fields",
+  ]);
+  assert.deepEqual(await groups("/v1/rejects"), [
+    "appended 2 type_mismatch",
+    "replaced 2 type_mismatch",
+    "replaced 1 too_many_fields",
+  ]);
+  const dismiss = (body: object) => pipeline.send("POST", "/v1/tables/replaced/rejects/dismiss", body);
+  const dry = await dismiss({ why: "a total", reason: "type_mismatch", dryRun: true });
+  assert.deepEqual([dry.status, dry.body["rowsDismissed"]], [200, 2], dry.body.detail);
+  assert.equal((await listed(pipeline, "replaced")).length, 3, "a dry run dismisses nothing");
+  const done = await dismiss({ why: "a total", reason: "type_mismatch", lineTo: 3 });
+  assert.deepEqual([done.body["rowsDismissed"], done.body["more"]], [1, false]);
+  assert.deepEqual(
+    (await listed(pipeline, "replaced")).map(({ row }) => row),
+    [4, 5],
+  );
+  assert.equal((await pipeline.send("GET", "/v1/tables/replaced/rejects/counts")).body["total"], 2);
+  const [dismissed, ...others] = await listed(pipeline, "replaced", "dismissed=true");
+  const { why, by, at } = (dismissed as unknown as { dismissal: Record<string, string> }).dismissal;
+  assert.deepEqual([dismissed!.row, others, why, by, Date.parse(at!) > 0], [2, [], "a total", "", true]);
+  assert.equal((await dismiss({ why: "a total", file: "none.csv" })).status, 404);
+  assert.equal((await dismiss({ file: "a.csv" })).status, 400, "without a reason");
+
+  const sheet = await exported(pipeline, "replaced");
+  assert.ok(!sheet.includes("n/a") && sheet.includes("four"), sheet);
+  const corrected = await sendBack(pipeline, "replaced", edit(sheet, ["4,four,", "4,4,"]));
+  assert.equal(corrected["rowsCorrected"], 1, corrected.detail);
+  await settled(pipeline, "replaced");
+  assert.deepEqual(
+    (await listed(pipeline, "replaced")).map(({ row }) => row),
+    [5],
+    "the corrected version does not bring the dismissed row back",
+  );
+});
+
 /** Replaces texts in the sheet. */
 const edit = (sheet: string, ...changes: readonly [from: string, to: string][]): string =>
   changes.reduce((text, [from, to]) => {

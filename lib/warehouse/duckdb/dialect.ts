@@ -10,4 +10,5 @@ export const duckdb = dialectOf({
   instantLiteral: (text) => `TIMESTAMPTZ '${text}+00'`,
   keyValue: (_type, sql) => sql,
   regexpMatches: (text, pattern) => `regexp_matches(${text}, ${pattern})`,
+  sha256: (text) => `sha256(${text})`,
 });

@@ -22,6 +22,7 @@ import type {
   CommitOptions,
   CommitReceipt,
   LogRow,
+  LogTable,
   MaintenanceOperation,
   MaintenanceResult,
   MicroBatch,
@@ -210,7 +211,7 @@ class DuckDbWarehouse implements Warehouse {
     return { status: "completed", details: "checkpoint" };
   }
 
-  appendLog(table: "_quality_results" | "_maintenance_log", rows: readonly LogRow[]): Promise<void> {
+  appendLog(table: LogTable, rows: readonly LogRow[]): Promise<void> {
     return appendLog(this.#database, table, rows);
   }
 

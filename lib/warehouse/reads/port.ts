@@ -78,6 +78,19 @@ export interface RejectRecord {
   message: string;
   raw: string;
   rejectedAtMs: number | null;
+  /** Absent: the row is not dismissed. */
+  dismissal?: { why: string; by: string; atMs: number | null };
+}
+
+/** The rejects of a table with the same reason and column. */
+export interface RejectGroup {
+  table: string;
+  reason: string;
+  column: string | null;
+  rows: number;
+  files: number;
+  /** The message of one of them. */
+  example: string;
 }
 
 export interface RejectCount {
@@ -88,7 +101,10 @@ export interface RejectCount {
 }
 
 export interface RejectFilter {
-  table: string;
+  /** Undefined: of all tables; only for `groups`. */
+  table: string | undefined;
+  /** Only dismissed rejects. Default: only those that are not. */
+  dismissed?: boolean | undefined;
   fileId?: string | undefined;
   file?: string | undefined;
   reason?: string | undefined;
@@ -101,6 +117,8 @@ export interface RejectFilter {
   /** Includes the rejects of versions that a newer version has replaced. */
   all: boolean;
 }
+
+export type RejectOfFile = Pick<RejectRecord, "line" | "reason" | "message"> & { dismissed: boolean };
 
 /** A position in the order of rejects: newest file first, then by row. */
 export interface RejectPlace {
@@ -125,15 +143,13 @@ export interface RejectRecords {
   ): Promise<RejectRecord[]>;
   /** The largest groups first, at most COUNTED_GROUPS_MAX. */
   counts(filter: RejectFilter, limits: ReadLimits): Promise<RejectCount[]>;
+  /** The largest groups first, at most COUNTED_GROUPS_MAX. */
+  groups(filter: RejectFilter, limits: ReadLimits): Promise<RejectGroup[]>;
   /**
-   * The rejects of one file version, in ascending order of their ordinals, at most `limit`. Their raw text
-   * is omitted because it may be long.
+   * The rejects of one file version, in ascending order of their ordinals, at most `limit`, dismissed ones
+   * included. Their raw text is omitted because it may be long.
    */
-  ofFile(
-    fileId: string,
-    limit: number,
-    limits: ReadLimits,
-  ): Promise<Map<number, { line: number; reason: string; message: string }>>;
+  ofFile(fileId: string, limit: number, limits: ReadLimits): Promise<Map<number, RejectOfFile>>;
   /** The ids of file versions that have rejects: current rejects, or all. */
   files(table: string, which: { file?: string | undefined; all: boolean }, limits: ReadLimits): Promise<Set<string>>;
 }

@@ -4,7 +4,10 @@ import { msOrNull, textOrNull } from "./cells.ts";
 import {
   COUNTED_GROUPS_MAX,
   type ReadLimits,
+  type RejectCount,
   type RejectFilter,
+  type RejectGroup,
+  type RejectOfFile,
   type RejectPlace,
   type RejectRecord,
   type RejectRecords,
@@ -34,42 +37,51 @@ export function rejectRecords(reader: SqlReader): RejectRecords {
     if (made.includes(undefined)) return [];
     return (await reader.query(sql, { ...limits, rowsMax })).rows;
   };
+  /** Joins the dismissal `d` of each reject `r`. */
+  const dismissals = async (): Promise<string> => {
+    const exists = (await reader.describe("_dismissed_rows")) !== undefined;
+    return `LEFT JOIN (${dismissedRows(exists)}) d ON ${sameReject(reader.dialect)}`;
+  };
   /** The rejects that a filter selects, as `FROM … WHERE …`. */
-  const rejected = (filter: RejectFilter, ...more: string[]): string => {
-    const { table, all } = filter;
-    const where = [`r.table_name = ${stringLiteral(table)}`, ...conditionsOf(reader.dialect, filter)];
+  const rejected = async (filter: RejectFilter, ...more: string[]): Promise<string> => {
+    const { table, all, dismissed = false } = filter;
+    const name = table === undefined ? undefined : stringLiteral(table);
+    const where = [`d.why IS ${dismissed ? "NOT " : ""}NULL`, ...conditionsOf(reader.dialect, filter)];
+    if (name !== undefined) where.push(`r.table_name = ${name}`);
     if (!all) where.push(STANDING);
-    const newest = all ? "" : ` LEFT JOIN ${newestVersions(stringLiteral(table))} n ON n.file_key = r.source_file`;
-    return `FROM ${tableName("_rejected_rows")} r${newest} WHERE ${[...where, ...more].join(" AND ")}`;
+    const newest = `LEFT JOIN ${newestVersions(name)} n ON n.file_key = r.source_file AND n.table_name = r.table_name`;
+    const from = `FROM ${tableName("_rejected_rows")} r ${all ? "" : newest} ${await dismissals()}`;
+    return `${from} WHERE ${[...where, ...more].join(" AND ")}`;
   };
   return {
     async list(filter, { after, limit }, limits) {
       const next = after ? [afterPlace(after, stringLiteral(after.fileId))] : [];
       const columns = COLUMNS.map((name) => `r.${name}`).join(", ");
       const order = "ORDER BY r.source_offset DESC, r.file_id DESC, r.source_row";
-      const sql = `SELECT ${columns} ${rejected(filter, ...next)} ${order} LIMIT ${limit}`;
+      const selected = await rejected(filter, ...next);
+      const sql = `SELECT ${columns}, d.why, d.dismissed_by, d.dismissed_at ${selected} ${order} LIMIT ${limit}`;
       return (await rowsOf(sql, limit, limits)).map(rejectOf);
     },
     async counts(filter, limits) {
       const groups = "r.source_file, r.reason, r.column_name";
       const order = `GROUP BY ${groups} ORDER BY 4 DESC, 1, 2, 3 LIMIT ${COUNTED_GROUPS_MAX}`;
-      const rows = await rowsOf(`SELECT ${groups}, count(*) ${rejected(filter)} ${order}`, COUNTED_GROUPS_MAX, limits);
-      return rows.map(([sourceFile, reason, column, count]) => ({
-        sourceFile: String(sourceFile),
-        reason: String(reason),
-        column: textOrNull(column),
-        rows: Number(count),
-      }));
+      const sql = `SELECT ${groups}, count(*) ${await rejected(filter)} ${order}`;
+      const rows = await rowsOf(sql, COUNTED_GROUPS_MAX, limits);
+      return rows.map(countOf);
+    },
+    async groups(filter, limits) {
+      const groups = "r.table_name, r.reason, r.column_name";
+      const counted = "count(*), count(DISTINCT r.source_file), min(r.message)";
+      const order = `GROUP BY ${groups} ORDER BY 4 DESC, 1, 2, 3 LIMIT ${COUNTED_GROUPS_MAX}`;
+      const sql = `SELECT ${groups}, ${counted} ${await rejected(filter)} ${order}`;
+      const rows = await rowsOf(sql, COUNTED_GROUPS_MAX, limits);
+      return rows.map(groupOf);
     },
     async ofFile(fileId, limit, limits) {
-      const where = `WHERE file_id = ${stringLiteral(fileId)} ORDER BY source_row LIMIT ${limit}`;
-      const sql = `SELECT source_row, line, reason, message FROM ${tableName("_rejected_rows")} ${where}`;
-      return new Map(
-        (await rowsOf(sql, limit, limits)).map(([row, line, reason, message]) => [
-          Number(row),
-          { line: Number(line), reason: String(reason), message: String(message) },
-        ]),
-      );
+      const from = `FROM ${tableName("_rejected_rows")} r ${await dismissals()}`;
+      const where = `WHERE r.file_id = ${stringLiteral(fileId)} ORDER BY r.source_row LIMIT ${limit}`;
+      const sql = `SELECT r.source_row, r.line, r.reason, r.message, d.why ${from} ${where}`;
+      return new Map((await rowsOf(sql, limit, limits)).map(ofFileEntry));
     },
     async files(table, { file, all }, limits) {
       const name = stringLiteral(table);
@@ -87,6 +99,27 @@ export function rejectRecords(reader: SqlReader): RejectRecords {
     },
   };
 }
+
+const countOf = ([sourceFile, reason, column, count]: readonly unknown[]): RejectCount => ({
+  sourceFile: String(sourceFile),
+  reason: String(reason),
+  column: textOrNull(column),
+  rows: Number(count),
+});
+
+const ofFileEntry = ([row, line, reason, message, why]: readonly unknown[]): [number, RejectOfFile] => [
+  Number(row),
+  { line: Number(line), reason: String(reason), message: String(message), dismissed: typeof why === "string" },
+];
+
+const groupOf = ([table, reason, column, count, files, example]: readonly unknown[]): RejectGroup => ({
+  table: String(table),
+  reason: String(reason),
+  column: textOrNull(column),
+  rows: Number(count),
+  files: Number(files),
+  example: textOrNull(example) ?? "",
+});
 
 /** The conditions of a filter on `_rejected_rows r`. */
 function conditionsOf({ stringLiteral, literal }: Dialect, filter: RejectFilter): string[] {
@@ -112,20 +145,39 @@ function conditionsOf({ stringLiteral, literal }: Dialect, filter: RejectFilter)
 /** The condition for a current reject (see RejectRecords), on `r` and `n` (newestVersions). */
 const STANDING = "(n.newest IS NULL OR r.source_offset = n.newest OR r.source_offset = n.newest_taken)";
 
+const DISMISSED_KEY = "table_name, source_file, source_row, reason, column_name, raw_sha256";
+
+/** Each dismissed row once: two requests at a time may both have dismissed it. */
+function dismissedRows(exists: boolean): string {
+  const last = ["why", "dismissed_by", "dismissed_at"].map((name) => `max(${name}) AS ${name}`).join(", ");
+  if (exists) return `SELECT ${DISMISSED_KEY}, ${last} FROM ${tableName("_dismissed_rows")} GROUP BY ${DISMISSED_KEY}`;
+  return (
+    `SELECT ${DISMISSED_KEY}, message AS why, message AS dismissed_by, rejected_at AS dismissed_at FROM ` +
+    `(SELECT *, raw AS raw_sha256 FROM ${tableName("_rejected_rows")} WHERE 1 = 0) none_yet`
+  );
+}
+
+/** The condition that the dismissal `d` is of the reject `r`, whatever the version of the file. */
+const sameReject = ({ sha256 }: Dialect): string =>
+  `d.table_name = r.table_name AND d.source_file = r.source_file AND d.source_row = r.source_row AND ` +
+  `d.reason = r.reason AND COALESCE(d.column_name, '') = COALESCE(r.column_name, '') AND ` +
+  `d.raw_sha256 = ${sha256("COALESCE(r.raw, '')")}`;
+
 /**
  * The newest version of each file, and the newest that did not fail. A repetition counts as the version that
- * it repeats; one that was superseded does not count. `table` is a literal.
+ * it repeats; one that was superseded does not count. `table` is a literal; undefined: of all tables.
  */
-function newestVersions(table: string): string {
+function newestVersions(table: string | undefined): string {
   const order = "ORDER BY COALESCE(version_offset, source_offset) DESC, source_offset DESC";
-  const nth = (by: string): string => `row_number() OVER (PARTITION BY file_key, ${by} ${order})`;
+  const nth = (by: string): string => `row_number() OVER (PARTITION BY table_name, file_key, ${by} ${order})`;
   const taken = "CASE WHEN status = 'failed' THEN 0 ELSE 1 END";
-  const own = `table_name = ${table} AND COALESCE(error_code, '') <> 'FILE_SUPERSEDED'`;
+  const ofTable = table === undefined ? "" : `table_name = ${table} AND `;
+  const own = `${ofTable}COALESCE(error_code, '') <> 'FILE_SUPERSEDED'`;
   return (
-    `(SELECT file_key, max(CASE WHEN nth = 1 THEN source_offset END) AS newest, ` +
+    `(SELECT table_name, file_key, max(CASE WHEN nth = 1 THEN source_offset END) AS newest, ` +
     `max(CASE WHEN nth_taken = 1 AND taken = 1 THEN source_offset END) AS newest_taken FROM ` +
-    `(SELECT file_key, source_offset, ${taken} AS taken, ${nth("1")} AS nth, ${nth(taken)} AS nth_taken ` +
-    `FROM ${tableName("_ingest_files")} WHERE ${own}) v GROUP BY file_key)`
+    `(SELECT table_name, file_key, source_offset, ${taken} AS taken, ${nth("1")} AS nth, ${nth(taken)} AS nth_taken ` +
+    `FROM ${tableName("_ingest_files")} WHERE ${own}) v GROUP BY table_name, file_key)`
   );
 }
 
@@ -136,7 +188,8 @@ function afterPlace({ sourceOffset, row }: RejectPlace, fileId: string): string 
 }
 
 function rejectOf(cells: readonly unknown[]): RejectRecord {
-  const [fileId, sourceFile, sourceOffset, row, line, column, reason, message, raw, rejectedAt] = cells;
+  const [fileId, sourceFile, sourceOffset, row, line, column, reason, message, raw, rejectedAt, ...dismissed] = cells;
+  const [why, by, dismissedAt] = dismissed;
   return {
     fileId: String(fileId),
     sourceFile: String(sourceFile),
@@ -148,5 +201,6 @@ function rejectOf(cells: readonly unknown[]): RejectRecord {
     message: String(message),
     raw: textOrNull(raw) ?? "",
     rejectedAtMs: msOrNull(rejectedAt),
+    ...(typeof why === "string" ? { dismissal: { why, by: textOrNull(by) ?? "", atMs: msOrNull(dismissedAt) } } : {}),
   };
 }

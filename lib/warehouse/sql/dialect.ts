@@ -28,6 +28,8 @@ export interface Spelling {
    * A condition that is true if a part of the text matches the pattern. Both arguments are SQL expressions.
    */
   readonly regexpMatches: (text: string, pattern: string) => string;
+  /** The SHA-256 of a text in UTF-8, in lower-case hexadecimal. The argument is an SQL expression. */
+  readonly sha256: (text: string) => string;
 }
 
 /** A spelling and the SQL that derives from it. */

@@ -17,4 +17,5 @@ export const trino = dialectOf({
       ? `to_ieee754_64(CASE WHEN is_nan(${sql}) THEN nan() WHEN ${sql} = 0 THEN DOUBLE '0.0' ELSE ${sql} END)`
       : sql,
   regexpMatches: (text, pattern) => `regexp_like(${text}, ${pattern})`,
+  sha256: (text) => `lower(to_hex(sha256(to_utf8(${text}))))`,
 });

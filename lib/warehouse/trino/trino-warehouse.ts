@@ -31,6 +31,7 @@ import type {
   CommitOptions,
   CommitReceipt,
   LogRow,
+  LogTable,
   MaintenanceOperation,
   MaintenanceOptions,
   MaintenanceResult,
@@ -286,7 +287,7 @@ class TrinoWarehouse implements Warehouse {
     }
   }
 
-  appendLog(table: "_quality_results" | "_maintenance_log", rows: readonly LogRow[]): Promise<void> {
+  appendLog(table: LogTable, rows: readonly LogRow[]): Promise<void> {
     return appendRows(this.#context, table, rows);
   }
 

@@ -217,6 +217,10 @@ export const rejectSchema = z.object({
   message: z.string(),
   raw: z.string().describe("the row's text in the file"),
   rejectedAt: z.string(),
+  dismissal: z
+    .object({ why: z.string(), by: z.string().describe("empty: the gateway asks for no key"), at: z.string() })
+    .optional()
+    .describe("only with `dismissed`"),
   context: z
     .object({
       header: z.string().nullable().describe("the file's first line"),
@@ -228,6 +232,25 @@ export const rejectSchema = z.object({
     .optional()
     .describe("only with `context`; null: the raw file is missing or unreadable"),
 });
+
+export const rejectGroupsSchema = z
+  .object({
+    total: z.number().describe("rows in these groups"),
+    groups: z
+      .array(
+        z.object({
+          table: z.string(),
+          reason: z.string(),
+          column: z.string().nullable(),
+          rows: z.number(),
+          files: z.number(),
+          example: z.string().describe("the message of one of the rows"),
+        }),
+      )
+      .describe("the largest first, at most 1000"),
+    truncated: z.boolean().describe("there are more groups"),
+  })
+  .meta({ id: "RejectGroups" });
 
 export const rejectCountSchema = z.object({
   sourceFile: z.string(),

@@ -19,6 +19,7 @@ import { addLogRoutes } from "../log-recreation/routes.ts";
 import { addDropRoutes, addNotificationRoutes } from "../drops/routes.ts";
 import { addPreviewRoutes } from "../ingest/preview-route.ts";
 import { addQueryRoutes } from "../tables/query-route.ts";
+import { addDismissalRoutes } from "../rejects/dismissals.ts";
 import { addRejectRoutes } from "../rejects/routes.ts";
 import { addTableHealthRoute } from "../tables/health.ts";
 import { addTableRoutes } from "../tables/routes.ts";
@@ -65,6 +66,7 @@ export async function buildServer(deps: GatewayDeps): Promise<App> {
     addTableRoutes,
     addQueryRoutes,
     addRejectRoutes,
+    addDismissalRoutes,
     addPreviewRoutes,
     addNotificationRoutes,
     addDropRoutes,

@@ -114,13 +114,14 @@ export async function exportSheet(deps: CorrectionDeps, version: RejectedVersion
   add([...SHEET_COLUMNS, ...headers]);
   const onRow = (seen: Row, row: number): undefined => {
     const reject = version.rejects.get(row);
-    if (!reject || !isCorrectable(version, row) || seen.count > deps.limits.columnsMax) return;
+    if (!reject || reject.dismissed || !isCorrectable(version, row) || seen.count > deps.limits.columnsMax) return;
     const { line, reason, message } = reject;
     const cells = trimmed(shownFields(seen), headers.length);
     if (add([version.fileId, String(row), String(line), reason, message, ...cells])) rows++;
   };
   for await (const _ of readVersion(deps, named, { onRow }));
-  return { text: texts.join(""), leftOut: version.rowsRejected - rows };
+  const dismissed = [...version.rejects.values()].filter((reject) => reject.dismissed).length;
+  return { text: texts.join(""), leftOut: version.rowsRejected - rows - dismissed };
 }
 
 /**

@@ -1,5 +1,12 @@
 import type { z } from "zod";
-import type { ReadLimits, RejectCount, RejectFilter, RejectPlace } from "../../../lib/warehouse/reads/port.ts";
+import type {
+  ReadLimits,
+  RejectCount,
+  RejectFilter,
+  RejectGroup,
+  RejectOfFile,
+  RejectPlace,
+} from "../../../lib/warehouse/reads/port.ts";
 import type { Warehouse } from "../../../lib/warehouse/warehouse.ts";
 import { isoTime } from "../files/status.ts";
 import type { rejectSchema } from "../http/schemas.ts";
@@ -10,11 +17,13 @@ export interface RejectLedger {
   list(filter: RejectFilter, page: { after?: RejectPlace | undefined; limit: number }): Promise<RejectedRow[]>;
   /** Most rows first; at most COUNTED_GROUPS_MAX groups. */
   counts(filter: RejectFilter): Promise<RejectCount[]>;
+  /** Most rows first; at most COUNTED_GROUPS_MAX groups. */
+  groups(filter: RejectFilter): Promise<RejectGroup[]>;
   /**
    * The first `limit` rejected rows of a file version, by row number, ascending; without raw text, which may
    * be long.
    */
-  ofFile(fileId: string, limit: number): Promise<Map<number, { line: number; reason: string; message: string }>>;
+  ofFile(fileId: string, limit: number): Promise<Map<number, RejectOfFile>>;
   /** Ids of file versions with rejects: current versions only, or all. */
   files(table: string, options: { file?: string | undefined; all: boolean }): Promise<Set<string>>;
   /** How a file version was read; undefined if it is not recorded. */
@@ -43,9 +52,16 @@ export function makeRejectLedger({ reads }: Pick<Warehouse, "reads">, limits: Re
   return {
     async list(filter, page) {
       const records = await reads.rejects.list(filter, page, limits);
-      return records.map(({ rejectedAtMs, ...reject }) => ({ ...reject, rejectedAt: isoTime(rejectedAtMs) ?? "" }));
+      return records.map(({ rejectedAtMs, dismissal, ...reject }) => ({
+        ...reject,
+        rejectedAt: isoTime(rejectedAtMs) ?? "",
+        ...(dismissal
+          ? { dismissal: { why: dismissal.why, by: dismissal.by, at: isoTime(dismissal.atMs) ?? "" } }
+          : {}),
+      }));
     },
     counts: (filter) => reads.rejects.counts(filter, limits),
+    groups: (filter) => reads.rejects.groups(filter, limits),
     ofFile: (fileId, limit) => reads.rejects.ofFile(fileId, limit, limits),
     superseded: (table) => reads.files.superseded(table, limits),
     files: (table, which) => reads.rejects.files(table, which, limits),

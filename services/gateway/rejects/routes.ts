@@ -5,7 +5,9 @@ import { correct, exportSheet, rejectedVersion, SHEET_BYTES_MAX, type Correction
 import { makeConcurrencyLimiter, type ConcurrencyLimiter } from "../http/concurrency-limiter.ts";
 import { checkTableName } from "../http/names.ts";
 import { withContext } from "./context.ts";
-import { COUNTED_GROUPS_MAX, type RejectFilter } from "../../../lib/warehouse/reads/port.ts";
+import { COUNTED_GROUPS_MAX } from "../../../lib/warehouse/reads/port.ts";
+import { filterOf, filterParameters } from "./filter.ts";
+import { addGroupRoutes } from "./groups.ts";
 import { makeRejectLedger } from "./ledger.ts";
 import { readSheet } from "./sheet.ts";
 import { correctionSchema, rejectCountsSchema, rejectListSchema } from "../http/schemas.ts";
@@ -17,36 +19,9 @@ const RAW_READS_MAX = 4;
 const CONTEXT_LINES_MAX = 20;
 
 const placeSchema = z.object({ sourceOffset: z.number().int(), fileId: plainText, row: z.number().int() });
-const line = z.coerce.number().int().min(1).optional();
-const time = z.union([z.iso.datetime({ offset: true }), z.iso.date()]).optional();
 const params = z.object({ table: z.string() });
 
 const sheetResponse = { description: "the sheet", content: { "text/csv": { schema: z.string() } } } as const;
-
-const filterParameters = {
-  file: plainText.optional().describe("name of the file within its table"),
-  fileId: plainText.optional().describe("id of one file version"),
-  reason: plainText.optional(),
-  column: plainText.optional(),
-  lineFrom: line.describe("first line of the file, from 1"),
-  lineTo: line.describe("last line of the file"),
-  since: time.describe("rejected at or after this date or time (UTC)"),
-  until: time.describe("rejected at or before this date or time; a date includes the whole day"),
-  all: z.enum(["true", "false"]).default("false").describe("also rejects that a newer version of the file supersedes"),
-} as const;
-
-function filterOf(table: string, query: z.infer<z.ZodObject<typeof filterParameters>>): RejectFilter {
-  const { since, until, all, ...rest } = query;
-  const endOf = (text: string): string => (text.includes("T") ? text : `${text}T23:59:59.999Z`);
-  return {
-    ...rest,
-    table,
-    // A named version is listed even if a newer one supersedes it.
-    all: all === "true" || query.fileId !== undefined,
-    sinceMs: since === undefined ? undefined : Date.parse(since),
-    untilMs: until === undefined ? undefined : Date.parse(endOf(until)),
-  };
-}
 
 /** Rejected rows: lists, counts, and sheets to export and correct them. */
 export function addRejectRoutes(app: App, deps: GatewayDeps): void {
@@ -54,6 +29,7 @@ export function addRejectRoutes(app: App, deps: GatewayDeps): void {
   const limiter = makeConcurrencyLimiter(RAW_READS_MAX, "reads of raw files");
   const correcting: CorrectionDeps = { ...deps, ledger, limits: DEFAULT_LIMITS };
   addLists(app, correcting, deps, limiter);
+  addGroupRoutes(app, deps, ledger);
   addSheets(app, correcting, deps, limiter);
 }
 

@@ -1,13 +1,27 @@
-/** What needs a person: objects of the drop store that are not loaded. */
+/** What needs a person: rejected rows of all tables, and objects of the drop store that are not loaded. */
 import { call } from "./api.js";
 import { byId, count, dataTable, element, guarded, plural, redraw } from "./dom.js";
-import { part } from "./table-parts.js";
+import { groupsTable } from "./reject-groups.js";
+import { outcome, part } from "./table-parts.js";
 
 export const showProblems = () => guarded(byId("problems"), draw);
 
 async function draw() {
-  redraw(byId("problems"), dropsPart(await readDrops()));
+  const [drops, rejects] = await Promise.all([readDrops(), call("/v1/rejects")]);
+  redraw(byId("problems"), outcome, rejectsPart(rejects), dropsPart(drops));
 }
+
+document.addEventListener("table-acted", () => {
+  if (!byId("view-problems").hidden) void showProblems();
+});
+
+const rejectsPart = ({ total, groups, truncated }) =>
+  part(
+    "Rejected rows",
+    null,
+    element("p", { class: "hint" }, `${plural(total, "row")} of all tables${truncated ? ", in the largest groups" : ""}.`),
+    groupsTable(groups, { withTable: true }),
+  );
 
 /** Undefined without a drop store. */
 async function readDrops() {

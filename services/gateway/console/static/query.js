@@ -6,7 +6,7 @@ import { announce, button, byId, count, dataTable, element, guarded, plural, red
 const ROWS_SHOWN_MAX = 500;
 const NUMERIC = /^(tinyint|smallint|integer|int|bigint|hugeint|ubigint|double|real|float|decimal)/i;
 
-const INTERNAL_TABLES = ["_ingest_files", "_rejected_rows", "_quality_results", "_maintenance_log"];
+const INTERNAL_TABLES = ["_ingest_files", "_rejected_rows", "_dismissed_rows", "_quality_results", "_maintenance_log"];
 
 /** Opens the view; with a table's name, queries its first rows. */
 export function showQuery(table) {

@@ -2,6 +2,7 @@
 import { call, post, tablePath } from "./api.js";
 import { announce, button, count, element, guarded, plural } from "./dom.js";
 import { filesOf } from "./files.js";
+import { groupsTable } from "./reject-groups.js";
 import { act, part } from "./table-parts.js";
 import { rejectTable } from "./upload.js";
 
@@ -9,11 +10,12 @@ const PAGE = 200;
 
 /** The newest rejects of a table. */
 export async function readRejects(name) {
-  const [{ rejects, nextCursor }, { total, truncated }] = await Promise.all([
+  const [{ rejects, nextCursor }, { total, truncated }, { groups }] = await Promise.all([
     call(`${tablePath(name)}/rejects?limit=${PAGE}`),
     call(`${tablePath(name)}/rejects/counts`),
+    call(`${tablePath(name)}/rejects/groups`),
   ]);
-  return { rejects, nextCursor, total, truncated, reason: "", file: "" };
+  return { rejects, nextCursor, total, truncated, groups, reason: "", file: "" };
 }
 
 /**
@@ -34,6 +36,10 @@ export function currentRejects(name, { rejects, nextCursor, total, truncated }) 
   const all = nextCursor === null ? rows.length : Math.max(rows.length, total - superseded);
   return { rows, superseded, totalText: `${count(all)}${nextCursor !== null && truncated ? "+" : ""}` };
 }
+
+/** What the rejected rows have in common, largest group first. */
+export const causesPart = ({ groups }) =>
+  groups.length > 0 && part("Causes of rejects", null, groupsTable(groups, { withTable: false }));
 
 /**
  * `found` is the result of readRejects. Filters and further pages are stored in it, then `redraw` is called.

@@ -6,7 +6,7 @@ import { ago, byId, count, dataTable, element, guarded, pill, redraw, size, tile
 import { blockedPart, filesOfTable, isBusy, readFiles, tableLink } from "./files.js";
 import { offerTables } from "./query.js";
 import { checksPart, contractFaultCard, contractPart, gateOf, maintenancePart, outcome, part, schemaPart } from "./table-parts.js";
-import { currentRejects, readRejects, rejectsPart } from "./rejects.js";
+import { causesPart, currentRejects, readRejects, rejectsPart } from "./rejects.js";
 import { knowTables } from "./upload.js";
 
 const SETTLE_MS = 700;
@@ -131,6 +131,7 @@ function drawTable() {
       runs ? checksPart(name, table.contract.checks ?? [], runs) : part("Checks", null, waiting("reading …")),
       element("div", {}, schemaPart(table), contractPart(table)),
     ),
+    rejects && causesPart(rejects),
     rejects ? rejectsPart(name, rejects, drawTable) : part("Rejected rows", null, waiting("reading …")),
     part(
       "Files",

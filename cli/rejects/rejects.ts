@@ -1,13 +1,15 @@
 import { createReadStream } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import type { Command } from "commander";
-import type { Client } from "./client.ts";
-import { assertTable } from "./commands.ts";
-import { countText, EXIT, lineText, listText, tableText, UsageError } from "./output.ts";
-import { replay, withReplayFlags } from "./replay.ts";
-import { action, durationMs, positive } from "./session.ts";
-import { rejectsText, type RejectAnswer } from "./show.ts";
-import { exitCodeOf, tellProblems, waitForEnd, type FileAnswer } from "./upload.ts";
+import type { Client } from "../client.ts";
+import { rejectFilterOf, rejectsPath, type RejectFilterFlags } from "./filter.ts";
+import { addDismiss, groupsText, type GroupsAnswer } from "./dismiss.ts";
+import { assertTable } from "../commands.ts";
+import { countText, EXIT, lineText, listText, tableText } from "../output.ts";
+import { replay, withReplayFlags } from "../replay.ts";
+import { action, durationMs, positive } from "../session.ts";
+import { rejectsText, type RejectAnswer } from "../show.ts";
+import { exitCodeOf, tellProblems, waitForEnd, type FileAnswer } from "../upload.ts";
 
 /** `tributary rejects …`: list, export, correct and replay rejected rows. */
 
@@ -33,29 +35,12 @@ interface CorrectionAnswer {
   file: FileAnswer | null;
 }
 
-const pathOf = (table: string, rest: string): string => `/v1/tables/${encodeURIComponent(table)}/rejects${rest}`;
-
 const queryOf = (parameters: Readonly<Record<string, string | number | undefined>>): string => {
   const given = Object.entries(parameters).filter(([, value]) => value !== undefined);
   return `?${new URLSearchParams(given.map(([name, value]): [string, string] => [name, String(value)])).toString()}`;
 };
 
-interface FilterFlags {
-  file?: string;
-  reason?: string;
-  column?: string;
-  lines?: string;
-  since?: string;
-  until?: string;
-  all?: true;
-}
-
-function filterOf({ lines, all, file, reason, column, since, until }: FilterFlags) {
-  const [, from, to] = /^(\d+)(?:-(\d+))?$/.exec(lines ?? "1") ?? [];
-  if (from === undefined) throw new UsageError(`invalid --lines '${lines}': use a line (17) or a range (10-20)`);
-  const range = lines === undefined ? {} : { lineFrom: from, lineTo: to ?? from };
-  return { file, reason, column, since, until, ...range, ...(all ? { all: "true" } : {}) };
-}
+type ListFlags = RejectFilterFlags & { limit: number; context?: number; counts?: true; groups?: true };
 
 /** The gateway's limit of rejects per response. */
 const PAGE_MAX = 1_000;
@@ -65,7 +50,7 @@ async function listAll(client: Client, table: string, filter: object, limit: num
   let cursor: string | null = null;
   do {
     const page = { ...filter, limit: Math.min(PAGE_MAX, limit - rejects.length), cursor: cursor ?? undefined };
-    const answer: ListAnswer = await client.send<ListAnswer>("GET", pathOf(table, queryOf(page)));
+    const answer: ListAnswer = await client.send<ListAnswer>("GET", rejectsPath(table, queryOf(page)));
     rejects.push(...answer.rejects);
     cursor = answer.nextCursor;
   } while (cursor !== null && rejects.length < limit);
@@ -75,8 +60,8 @@ async function listAll(client: Client, table: string, filter: object, limit: num
 export function addRejects(program: Command): void {
   const rejects = program
     .command("rejects")
-    .description("list rejected rows with line and reason; export, correct and replay them")
-    .argument("<table>")
+    .description("list rejected rows with line and reason; export, correct, dismiss and replay them")
+    .argument("[table]", "without a table: groups of rejected rows over all tables")
     .option("--file <name>", "only rows of this file")
     .option("--reason <reason>", "only rows with this reason (docs/errors.md lists the reasons)")
     .option("--column <column>", "only rows rejected because of this column")
@@ -85,6 +70,8 @@ export function addRejects(program: Command): void {
     .option("--until <time>", "only rows rejected at or before this date or time")
     .option("--all", "include rejected rows of superseded file versions")
     .option("--context <n>", "show n lines of the file before and after each row", positive)
+    .option("--dismissed", "show dismissed rows, with who, when and why")
+    .option("--groups", "show only counts by reason and column, with an example of each")
     .option("--counts", "show only counts by file, reason and column")
     .option("--limit <n>", "maximum number of rows", positive, 50)
     .addHelpText("after", HELP)
@@ -92,11 +79,18 @@ export function addRejects(program: Command): void {
       action(
         async (
           { client, print, json, tell },
-          table: string,
-          { limit, context, counts, ...flags }: FilterFlags & { limit: number; context?: number; counts?: true },
+          table: string | undefined,
+          { limit, context, counts, groups, ...flags }: ListFlags,
         ) => {
-          const filter = filterOf(flags);
-          const count = () => client.send<CountsAnswer>("GET", pathOf(table, `/counts${queryOf(filter)}`));
+          const filter = rejectFilterOf(flags);
+          if (table === undefined || groups) {
+            const path = table === undefined ? "/v1/rejects" : rejectsPath(table, "/groups");
+            const answer = await client.send<GroupsAnswer>("GET", `${path}${queryOf(filter)}`);
+            if (answer.total === 0 && table !== undefined) await assertTable(client, table);
+            print(answer, groupsText);
+            return EXIT.ok;
+          }
+          const count = () => client.send<CountsAnswer>("GET", rejectsPath(table, `/counts${queryOf(filter)}`));
           if (counts) {
             const answer = await count();
             if (answer.total === 0) await assertTable(client, table);
@@ -113,20 +107,23 @@ export function addRejects(program: Command): void {
       ),
     );
   addExport(rejects);
+  addDismiss(rejects);
   addCorrect(rejects);
   addReplay(rejects);
 }
 
 const HELP = `
 Examples:
-  tributary rejects sales --counts
+  tributary rejects
+  tributary rejects sales --groups
   tributary rejects sales --file january.csv --context 2
 
 To fix rejected rows:
   - change the contract (null markers, formats, types), then: tributary rejects replay sales
   - correct the cells: tributary rejects export sales january.csv --out sheet.csv
                        (edit the sheet), then: tributary rejects correct sales sheet.csv --wait
-  - correct the source: upload the corrected file under the same name`;
+  - correct the source: upload the corrected file under the same name
+  - accept that they are missing: tributary rejects dismiss sales --reason too_few_fields --why "totals rows"`;
 
 function addExport(rejects: Command): void {
   rejects
@@ -137,7 +134,7 @@ function addExport(rejects: Command): void {
     .option("--out <sheet>", "output file (default: standard output)")
     .action(
       action(async ({ client, print, tell }, table: string, file: string, { out }: { out?: string }) => {
-        const { text, headers } = await client.download(pathOf(table, `/export${queryOf({ file })}`));
+        const { text, headers } = await client.download(rejectsPath(table, `/export${queryOf({ file })}`));
         const leftOut = Number(headers["x-tributary-left-out"] ?? 0);
         if (leftOut > 0)
           tell(
@@ -176,7 +173,7 @@ function addCorrect(rejects: Command): void {
           { dryRun, wait, timeout }: { dryRun?: true; wait?: boolean; timeout: number },
         ) => {
           const body = sheet === "-" ? process.stdin : createReadStream(sheet);
-          const path = pathOf(table, `/corrections${queryOf({ dryRun: dryRun && "true" })}`);
+          const path = rejectsPath(table, `/corrections${queryOf({ dryRun: dryRun && "true" })}`);
           const answer = await client.send<CorrectionAnswer>("POST", path, { body, contentType: "text/csv" });
           const file = answer.file && wait ? await waitForEnd(client, answer.file, timeout) : answer.file;
           print({ ...answer, file }, correctionText);
@@ -201,7 +198,7 @@ function addReplay(rejects: Command): void {
       action((session, table: string, flags: { file?: string; dryRun?: boolean; wait?: boolean; timeout: number }) => {
         const body = flags.file === undefined ? {} : { file: flags.file };
         const nothing = "no file with rejected rows to replay";
-        return replay(session, pathOf(table, "/replay"), body, flags, nothing);
+        return replay(session, rejectsPath(table, "/replay"), body, flags, nothing);
       }),
     );
 }
