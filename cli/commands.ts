@@ -86,15 +86,22 @@ Examples:
     );
 }
 
+interface PreviewFlags extends DialectFlags {
+  table?: string;
+  rows: number;
+  explain?: true;
+}
+
 export function addPreview(program: Command): void {
   withDialect(program.command("preview"))
     .description("preview a file: dialect, types, changes to its table, rejects; nothing is stored")
     .argument("<file>", "only its first part is sent")
     .option("--table <table>", "target table")
     .option("--rows <n>", "number of rows to show", positive, 10)
+    .option("--explain", "also show what decided how the file is read")
     .addHelpText("after", "\nThe exit code is 1 if the whole file would fail.")
     .action(
-      action(async ({ client, print }, file: string, flags: DialectFlags & { table?: string; rows: number }) => {
+      action(async ({ client, print }, file: string, flags: PreviewFlags) => {
         const query = parameters({
           name: basename(file),
           rowsMax: flags.rows,
@@ -104,7 +111,7 @@ export function addPreview(program: Command): void {
         const { body, sizeBytes } = await openFile(file);
         const options = { body, sizeBytes, contentType: "application/octet-stream" };
         const preview = await client.send<show.PreviewAnswer>("POST", `/v1/preview?${query}`, options);
-        print(preview, show.previewText);
+        print(preview, flags.explain ? show.explainedText : show.previewText);
         return preview.error ? EXIT.no : EXIT.ok;
       }),
     );

@@ -56,8 +56,22 @@ export interface RejectAnswer {
   context?: { header: string | null; lines: { line: number; text: string }[] } | null;
 }
 
+interface PreviewDialect {
+  delimiter: string;
+  quote: string | null;
+  header: boolean;
+  headerRows?: number;
+  skipRows?: number;
+  footerRows?: number;
+  encoding: string;
+  confidence: number;
+  evidence?: { option: string; evidence: string; confidence: number }[];
+}
+
 export interface PreviewAnswer {
-  dialect: { delimiter: string; quote: string | null; header: boolean; encoding: string; confidence: number } | null;
+  dialect: PreviewDialect | null;
+  /** Why the dialect may be wrong. Older gateways have none. */
+  doubts?: { reason: string; evidence: string }[];
   columns: (Column & { samples: unknown[] })[];
   diff: {
     added: { name: string; type: string }[];
@@ -196,8 +210,28 @@ const DELIMITER_NAMES = new Map([
   ["|", "pipe"],
 ]);
 
+/** The preview, and what decided how the file is read. */
+export const explainedText = (preview: PreviewAnswer): string => {
+  const findings = preview.dialect?.evidence ?? [];
+  const rows = findings.map(({ option, evidence, confidence }) => [
+    option,
+    `${Math.round(confidence * 100)} %`,
+    evidence,
+  ]);
+  const why = rows.length > 0 ? tableText(["decided", "sure", "because"], rows) : "the gateway gives no evidence";
+  return `${previewText(preview)}\n\n${why}`;
+};
+
+/** Whether the file has a header, and what stands above and below the table. */
+function headerText({ header, headerRows = 1, skipRows = 0, footerRows = 0 }: PreviewDialect): string {
+  const own = header ? (headerRows > 1 ? countText(headerRows, "row") : "yes") : "no";
+  const above = skipRows > 0 ? `, below ${countText(skipRows, "line")}` : "";
+  return `${own}${above}${footerRows > 0 ? `; ${countText(footerRows, "row")} of footer` : ""}`;
+}
+
 export function previewText({
   dialect,
+  doubts = [],
   columns,
   diff,
   renamed,
@@ -212,8 +246,9 @@ export function previewText({
     ["remedy", error?.remedy],
     ["delimiter", dialect && `${DELIMITER_NAMES.get(dialect.delimiter) ?? dialect.delimiter}${sure}`],
     ["quote", dialect && (dialect.quote ?? "none")],
-    ["header", dialect && (dialect.header ? "yes" : "no")],
+    ["header", dialect && headerText(dialect)],
     ["encoding", dialect?.encoding],
+    ["in doubt", doubts.map(({ reason, evidence }) => `${reason}: ${evidence}`).join("; ")],
     ["rows", `${counts.rowsRead}${counts.complete ? "" : " in the first part"}, ${counts.rowsRejected} rejected`],
     ["new columns", diff.added.map(({ name, type }) => `${name} ${type}`).join(", ")],
     ["widened", diff.widened.map(({ name, from, to }) => `${name} ${from} → ${to}`).join(", ")],

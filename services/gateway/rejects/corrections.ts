@@ -77,7 +77,7 @@ export async function rejectedVersion(deps: CorrectionDeps, table: string, fileI
   // Only CSV files have a delimiter on record.
   const { delimiter, encoding } = version;
   const recorded = checkRequest(delimiter === "" ? { encoding } : { delimiter, encoding });
-  const pinned = deps.schemas.get(table)?.pinned;
+  const { pinned, columns: known } = deps.schemas.get(table) ?? {};
   return {
     ...version,
     fileId,
@@ -90,6 +90,7 @@ export async function rejectedVersion(deps: CorrectionDeps, table: string, fileI
       requested: { ...requested, ...(recorded.success ? recorded.data : {}) },
       limits: deps.limits,
       ...(pinned ? { pinned } : {}),
+      ...(known ? { known } : {}),
     },
   };
 }

@@ -1,0 +1,88 @@
+import { familyOf, kindOf } from "./kinds.ts";
+import type { SampleRow } from "./split.ts";
+
+/** Rows at the end of the file that are no data. */
+export interface Footer {
+  rows: number;
+  confidence: number;
+  evidence?: string;
+  doubt?: string;
+}
+
+/** Rows of a footer that are looked for. */
+const ROWS_MAX = 20;
+const TOTAL =
+  /^(?:grand |sub)?(?:total|totals|totale|sum|summe|gesamt|gesamtsumme|insgesamt|suma|soma|razem|итого|всего|合計|合计|总计)\b/iu;
+const COUNT =
+  /^\W*(?:\d+ (?:rows?|records?|lines?)\b|(?:number of )?(?:rows?|records?|lines?)\W+\d+\W*$|eof\W*$|end(?: of \w+)?\W*$)/i;
+
+/** The footer below a table's rows. Only the end of the whole file shows it. */
+export function footerOf(rows: readonly SampleRow[], width: number, complete: boolean): Footer {
+  const none = { rows: 0, confidence: 1 };
+  if (!complete || width < 2) return none;
+  let start = rows.length;
+  while (start > 2 && rows.length - start < ROWS_MAX && isNote(rows[start - 1]!, width)) start--;
+  const total = rows[start - 1];
+  const sums = total && start > 2 ? sumsIn(rows.slice(0, start - 1), total, width) : undefined;
+  if (total && sums !== undefined) {
+    const rowCount = rows.length - start + 1;
+    const evidence = `line ${total.line} is a total`;
+    if (sums) return { rows: rowCount, confidence: 0.95, evidence: `${evidence}: it has the sums of the rows above` };
+    return {
+      rows: rowCount,
+      confidence: 0.6,
+      evidence,
+      doubt: `${evidence} by its first cell, but not the sum of the rows`,
+    };
+  }
+  // Rows of nothing but delimiters are rows, unless a note follows them.
+  const isBlank = ({ cells }: SampleRow): boolean => cells.every((cell) => cell.trim() === "");
+  if (rows.slice(start).every(isBlank)) return none;
+  const [first, count] = [rows[start]!, rows.length - start];
+  const evidence = `${count === 1 ? "a note" : `${count} notes`} from line ${first.line} on, not rows of ${width} fields`;
+  return { rows: count, confidence: 0.9, evidence };
+}
+
+/** A line of words, a count of rows, or a total that has fewer fields than the rows. */
+function isNote({ cells, count, text }: SampleRow, width: number): boolean {
+  const filled = cells.filter((cell) => cell.trim() !== "");
+  if (count >= width && (filled.length > 1 || width < 3)) return filled.length === 0;
+  if (filled.length === 0) return true;
+  const [first] = filled;
+  if (COUNT.test(text) || TOTAL.test(first!.trim())) return count < width;
+  if (filled.length > 1 || count > 2) return false;
+  return kindOf(first!) === "text" && /\s/.test(first!.trim());
+}
+
+/**
+ * For a row that is a total by its first cell: true if it holds the sums of the rows, or nothing but
+ * numbers and blanks; false if it does not. Undefined for other rows.
+ */
+function sumsIn(rows: readonly SampleRow[], total: SampleRow, width: number): boolean | undefined {
+  const first = total.cells.find((cell) => cell.trim() !== "");
+  if (total.count !== width || first === undefined || !TOTAL.test(first.trim())) return undefined;
+  let numbers = 0;
+  for (let column = 0; column < width; column++) {
+    const own = total.cells[column]!;
+    if (familyOf(kindOf(own)) !== "number") continue;
+    numbers++;
+    const sum = rows.reduce((before, { cells }) => before + numberOf(cells[column] ?? ""), 0);
+    if (Math.abs(sum - numberOf(own)) < 0.01 + Math.abs(sum) * 1e-6) return true;
+  }
+  const blank = total.cells.filter((cell) => cell.trim() === "").length;
+  return numbers > 0 && blank > 0 && blank + numbers + 1 === width && width > 3 ? true : false;
+}
+
+/** The number in a cell with a decimal point or comma; 0 for anything else. */
+function numberOf(cell: string): number {
+  if (familyOf(kindOf(cell)) !== "number") return 0;
+  const digits = cell.replace(/[^\d.,-]/g, "");
+  const decimal = Math.max(digits.lastIndexOf("."), digits.lastIndexOf(","));
+  const isGroup = decimal >= 0 && /^\d{3}$/.test(digits.slice(decimal + 1)) && /[.,].*[.,]/.test(digits);
+  const plain =
+    decimal < 0 || isGroup
+      ? digits.replace(/[.,]/g, "")
+      : `${digits.slice(0, decimal).replace(/[.,]/g, "")}.${digits.slice(decimal + 1)}`;
+  const number = Number(plain);
+  return Number.isFinite(number) ? number : 0;
+}

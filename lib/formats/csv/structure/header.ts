@@ -1,0 +1,176 @@
+import { compare, profilesOf, type Comparison } from "./profile.ts";
+import { fitOf, isHeaderOf, namesIn, type KnownColumns } from "./known.ts";
+import type { SampleRow } from "./split.ts";
+
+/** Whether the first rows of a table are its header. */
+export interface HeaderDecision {
+  /** Rows of the header; 0: none. */
+  rows: number;
+  /** Rows before it that are no part of the table. */
+  skipped: number;
+  confidence: number;
+  evidence: string;
+  /** True if the cells themselves say so; false if a header is only assumed. */
+  certain: boolean;
+  /** Why the decision may be wrong. */
+  doubt?: string;
+  /** Table columns that the header names. */
+  named: number;
+}
+
+const HEADER_ROWS_MAX = 5;
+/** Rows in which the table's own header is looked for. */
+const SEARCHED_ROWS_MAX = 60;
+
+/** Decides for `rows`, of which the first is the first of the table, with `width` fields. */
+export function headerOf(rows: readonly SampleRow[], width: number, known: KnownColumns): HeaderDecision {
+  const own = known.columns.length > 0 && !known.unnamed ? headerOfTable(rows, known) : undefined;
+  if (own) return own;
+  const decided = headerByCells(rows, width);
+  return known.columns.length === 0 ? decided : againstTable(rows, width, known, decided);
+}
+
+/** The first row that names the table's columns; several rows if they do so together. */
+function headerOfTable(rows: readonly SampleRow[], known: KnownColumns): HeaderDecision | undefined {
+  const all = known.names.length;
+  for (const [at, row] of rows.slice(0, SEARCHED_ROWS_MAX).entries()) {
+    if (at + 1 < rows.length && !isHeaderOf(row.cells, known)) {
+      const joined = joinedCells([row, rows[at + 1]!]);
+      if (!isHeaderOf(joined, known) || namesIn(joined, known) <= namesIn(rows[at + 1]!.cells, known)) continue;
+      const evidence = `lines ${row.line} and ${rows[at + 1]!.line} together name columns of the table`;
+      return { rows: 2, skipped: at, confidence: 1, evidence, certain: true, named: namesIn(joined, known) };
+    }
+    if (!isHeaderOf(row.cells, known)) continue;
+    const named = namesIn(row.cells, known);
+    const evidence = `line ${row.line} names ${named} of the table's ${all} columns`;
+    return { rows: 1, skipped: at, confidence: 1, evidence, certain: true, named };
+  }
+  return undefined;
+}
+
+/** The cells of several header rows, joined by column as the reader joins them. */
+const joinedCells = (rows: readonly SampleRow[]): string[] =>
+  Array.from({ length: Math.max(...rows.map(({ cells }) => cells.length)) }, (_, column) =>
+    rows
+      .map(({ cells }) => (cells[column] ?? "").trim())
+      .filter((cell) => cell !== "")
+      .join(" "),
+  );
+
+/**
+ * No row names the table's columns: the first is data if it fits them, else the header of other columns.
+ */
+function againstTable(
+  rows: readonly SampleRow[],
+  width: number,
+  known: KnownColumns,
+  decided: HeaderDecision,
+): HeaderDecision {
+  const [first] = rows;
+  if (!first) return decided;
+  const fit = fitOf([first], known);
+  const data = { rows: 0, skipped: 0, named: 0 };
+  const sameWidth = width === known.columns.length;
+  if (fit === 1 && (sameWidth || known.unnamed || !decided.certain)) {
+    const evidence = `line ${first.line} names no column of the table, and its cells fit their types`;
+    const doubt = sameWidth
+      ? {}
+      : { doubt: `${evidence}, but it has ${width} fields for ${known.columns.length} columns` };
+    return { ...data, confidence: sameWidth ? 0.95 : 0.6, evidence, certain: true, ...doubt };
+  }
+  if (known.unnamed && !(decided.rows > 0 && decided.certain)) {
+    const evidence = "the table's columns have no names";
+    return { ...data, confidence: 0.9, evidence, certain: true };
+  }
+  if (sameWidth && !decided.certain) {
+    const evidence = `line ${first.line} names no column of the table`;
+    const doubt = `line ${first.line} is a row without a header above it, or a header with other names`;
+    return { ...data, confidence: 0.6, evidence, certain: false, doubt };
+  }
+  return decided;
+}
+
+/** By what the cells are, compared with those below. */
+function headerByCells(all: readonly SampleRow[], width: number): HeaderDecision {
+  const [first] = all;
+  // Concatenated files repeat the header: it says nothing about the columns.
+  const others = all.slice(1).filter((row) => !isRepetition(row, first!));
+  const rest = others.length > 0 ? others : all.slice(1);
+  const rows = first ? [first, ...rest] : [];
+  if (!first) return { rows: 1, skipped: 0, confidence: 0.5, evidence: "no rows", certain: false, named: 0 };
+  if (rest.length === 0) return ofOnlyRow(first, width);
+  // The lower half shows what the columns are, whatever the first rows are.
+  const lower = profilesOf(rows.slice(Math.min(HEADER_ROWS_MAX, Math.ceil(rows.length / 2))), width);
+  let count = 0;
+  while (count < Math.min(HEADER_ROWS_MAX, rows.length - 1) && isHeaderRow(rows, count, lower)) count++;
+  const group = count === 0 && isGroupHeader(rows, lower) ? 2 : 0;
+  const headerRows = Math.max(count, group);
+  if (headerRows > 1) {
+    const evidence = `lines ${first.line} to ${rows[headerRows - 1]!.line} have words above columns of numbers or dates`;
+    return { rows: headerRows, skipped: 0, confidence: 0.9, evidence, certain: true, named: 0 };
+  }
+  return ofComparison(first, compare(first, profilesOf(rest, width)), compare(first, lower));
+}
+
+const isRepetition = (row: SampleRow, first: SampleRow): boolean =>
+  row.count === first.count && row.count > 1 && row.cells.every((cell, at) => cell.trim() === first.cells[at]!.trim());
+
+function isHeaderRow(rows: readonly SampleRow[], at: number, lower: ReturnType<typeof profilesOf>): boolean {
+  const { header, data, typed } = compare(rows[at]!, lower);
+  if (data > 0 || header === 0) return false;
+  // One odd value makes no second header row: all columns that are not text must have words.
+  return at === 0 || (header >= 2 && header >= typed);
+}
+
+/** A row with few cells that group the columns of the header below it. */
+function isGroupHeader(rows: readonly SampleRow[], lower: ReturnType<typeof profilesOf>): boolean {
+  const [group, header] = rows;
+  if (!group || !header || rows.length < 4) return false;
+  const filled = group.cells.filter((cell) => cell.trim() !== "").length;
+  const { header: words, data } = compare(header, lower);
+  return filled >= 2 && filled < header.cells.length - 1 && words >= 2 && data === 0;
+}
+
+function ofOnlyRow(row: SampleRow, width: number): HeaderDecision {
+  const { strongData } = compare(row, profilesOf([row], width));
+  const base = { skipped: 0, certain: false, named: 0 };
+  if (strongData === 0) return { ...base, rows: 1, confidence: 0.8, evidence: `line ${row.line} is the only row` };
+  const evidence = `line ${row.line} is the only row and has numbers or dates`;
+  return { ...base, rows: 0, confidence: 0.6, evidence, doubt: `${evidence}: it may be a header` };
+}
+
+function ofComparison(first: SampleRow, all: Comparison, lower: Comparison): HeaderDecision {
+  const base = { skipped: 0, named: 0 };
+  const header = Math.max(all.header, lower.header);
+  const data = Math.min(all.data, lower.data);
+  const line = `line ${first.line}`;
+  if (header > 0 && header >= data) {
+    const evidence = `${line} has words above ${header} ${header === 1 ? "column" : "columns"} of numbers, dates or codes`;
+    return { ...base, rows: 1, confidence: data > 0 ? 0.8 : 1, evidence, certain: data === 0 };
+  }
+  if (data > 0 && (header === 0 || data > 2 * header)) {
+    const evidence = `${line} has the same kinds of cells as the rows below it`;
+    const strong = all.strongData > 0 || data >= 2;
+    return { ...base, rows: 0, confidence: strong ? 0.95 : 0.8, evidence, certain: true };
+  }
+  if (all.weakHeader > 0 && data === 0) {
+    return {
+      ...base,
+      rows: 1,
+      confidence: 0.9,
+      evidence: `${line} has other kinds of cells than the rows below it`,
+      certain: true,
+    };
+  }
+  if (all.weakData >= 2 && header === 0) {
+    const evidence = `${line} has cells that recur below it`;
+    return { ...base, rows: 0, confidence: 0.7, evidence, certain: false };
+  }
+  return {
+    ...base,
+    rows: 1,
+    confidence: 0.85,
+    evidence: `${line} is taken for the header: all cells are text`,
+    certain: false,
+  };
+}

@@ -1,0 +1,67 @@
+import type { ColumnDefinition } from "../../../columns.ts";
+import { familyOf, fitsType, kindOf } from "./kinds.ts";
+import type { SampleRow } from "./split.ts";
+
+/** What a table's columns say about a file. */
+export interface KnownColumns {
+  /** Names and headers of each column, as `plain` writes them. */
+  names: readonly ReadonlySet<string>[];
+  columns: readonly ColumnDefinition[];
+  /** True if the table's files have no header: its columns are column_1, column_2 … */
+  unnamed: boolean;
+}
+
+/** The same for spellings that people take for the same name. */
+function plain(name: string): string {
+  const letters = name
+    .normalize("NFKC")
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}]+/gu, "");
+  return letters === "" ? name.trim() : letters;
+}
+
+export function knownColumns(columns: readonly ColumnDefinition[]): KnownColumns {
+  return {
+    columns,
+    names: columns.map(({ name, header }) => new Set([plain(name), plain(header)])),
+    unnamed: columns.length > 0 && columns.every(({ header }, at) => header === `column_${at + 1}`),
+  };
+}
+
+/** How many of the table's columns the cells name. Each column counts once. */
+export function namesIn(cells: readonly string[], { names }: KnownColumns): number {
+  const shown = new Set(cells.map(plain));
+  // Blank cells name blank headers only in a row of nothing else.
+  if (shown.size > 1) shown.delete("");
+  return names.filter((own) => [...own].some((name) => shown.has(name))).length;
+}
+
+/**
+ * True if the cells are a header of the table: they name most of its columns, or are mostly names of
+ * them.
+ */
+export function isHeaderOf(cells: readonly string[], known: KnownColumns): boolean {
+  const named = namesIn(cells, known);
+  const filled = cells.filter((cell) => cell.trim() !== "").length;
+  if (named === 0) return false;
+  if (named === 1 && (filled > 2 || known.names.length > 2)) return false;
+  return named >= known.names.length / 2 || named >= filled / 2;
+}
+
+/**
+ * How well rows fit the types of the table's columns, by position: the share of rows of which every cell
+ * fits. Undefined if the types say nothing, because all are text or all cells are empty.
+ */
+export function fitOf(rows: readonly SampleRow[], { columns }: KnownColumns): number | undefined {
+  let [fitting, telling] = [0, 0];
+  for (const { cells } of rows) {
+    const typed = cells.slice(0, columns.length).flatMap((cell, at) => {
+      const { type } = columns[at]!;
+      return type === "VARCHAR" || familyOf(kindOf(cell)) === "none" ? [] : [fitsType(cell, type)];
+    });
+    if (typed.length === 0) continue;
+    telling++;
+    if (typed.every((fits) => fits)) fitting++;
+  }
+  return telling === 0 ? undefined : fitting / telling;
+}

@@ -1,0 +1,122 @@
+import { familyOf, kindOf, shapeOf, type Family } from "./kinds.ts";
+import type { SampleRow } from "./split.ts";
+
+/** What the cells of one column have in common. */
+export interface ColumnProfile {
+  /**
+   * The family of nearly all cells that are not empty; `text` for mixed ones, `none` for an empty column.
+   */
+  family: Family;
+  /** The form of nearly all cells of a text column, if it has digits or signs: `A-9`. */
+  shape: string | undefined;
+  /** The most digits of a whole number in the column. */
+  digitsMax: number;
+  /** True if all numbers are whole. */
+  whole: boolean;
+  values: ReadonlySet<string>;
+}
+
+/** Share of a column's cells that decides what the column is. */
+const NEARLY_ALL = 0.85;
+/** Cells that are looked at, of all columns. Bounds the time. */
+const CELLS_MAX = 30_000;
+export const COLUMNS_MAX = 500;
+
+/** The columns of these rows. */
+export function profilesOf(rows: readonly SampleRow[], width: number): ColumnProfile[] {
+  const columns = Math.min(width, COLUMNS_MAX);
+  const used = rows.slice(0, Math.max(3, Math.floor(CELLS_MAX / Math.max(1, columns))));
+  return Array.from({ length: columns }, (_, column) => profileOf(used.map(({ cells }) => cells[column] ?? "")));
+}
+
+function profileOf(cells: readonly string[]): ColumnProfile {
+  const families = new Map<Family, number>();
+  const shapes = new Map<string, number>();
+  let [filled, digitsMax, whole] = [0, 0, true];
+  for (const cell of cells) {
+    const kind = kindOf(cell);
+    const family = familyOf(kind);
+    if (family === "none") continue;
+    filled++;
+    families.set(family, (families.get(family) ?? 0) + 1);
+    if (kind === "integer") digitsMax = Math.max(digitsMax, cell.trim().replace(/^[+-]/, "").length);
+    else whole = false;
+    if (family !== "text") continue;
+    const shape = shapeOf(cell);
+    shapes.set(shape, (shapes.get(shape) ?? 0) + 1);
+  }
+  const [family, count] = mostOf(families) ?? ["none", 0];
+  const [shape, alike] = mostOf(shapes) ?? ["", 0];
+  const shaped = filled >= 3 && alike >= NEARLY_ALL * filled && /[^A\s]/.test(shape);
+  return {
+    family: filled > 0 && count < NEARLY_ALL * filled ? "text" : family,
+    shape: shaped ? shape : undefined,
+    ...{ digitsMax, whole },
+    values: new Set(cells.map((cell) => cell.trim())),
+  };
+}
+
+function mostOf<T>(counts: ReadonlyMap<T, number>): [T, number] | undefined {
+  let most: [T, number] | undefined;
+  for (const one of counts) if (!most || one[1] > most[1]) most = one;
+  return most;
+}
+
+/** How a row's cells compare with the columns below it. */
+export interface Comparison {
+  /** Words above numbers, dates or codes: what a header has. */
+  header: number;
+  /** Signs of a header that occur in data, too: a year above other numbers. */
+  weakHeader: number;
+  /** Cells of the same kind as those below. */
+  data: number;
+  /** Cells that are data by their kind: nobody names a column by a date or a price. */
+  strongData: number;
+  /** Text cells that recur below. */
+  weakData: number;
+  /** Columns that are not text. */
+  typed: number;
+}
+
+export function compare(row: SampleRow, profiles: readonly ColumnProfile[]): Comparison {
+  const result = { header: 0, weakHeader: 0, data: 0, strongData: 0, weakData: 0, typed: 0 };
+  const counted = isCounting(row);
+  profiles.forEach((column, index) => {
+    const cell = row.cells[index] ?? "";
+    const kind = kindOf(cell);
+    const family = familyOf(kind);
+    const typed = column.family !== "text" && column.family !== "none";
+    if (typed) result.typed++;
+    if (family === "none") return;
+    if (typed && family === "text") result.header++;
+    else if (typed && family === column.family) {
+      if (kind === "integer" && (counted || isMisfit(cell, column))) result.weakHeader++;
+      else {
+        result.data++;
+        if (kind !== "integer") result.strongData++;
+      }
+    } else if (typed) result.weakHeader++;
+    else if (family === "text" && column.shape !== undefined) {
+      if (shapeOf(cell) === column.shape) result.data++;
+      else if (kind === "word" || kind === "text") result.header++;
+    } else if (column.values.has(cell.trim())) result.weakData++;
+  });
+  return result;
+}
+
+const YEAR = /^(?:19|20)\d\d$/;
+
+/** True if the row's numbers only count its columns: 2023, 2024 … or 1, 2, 3. */
+function isCounting({ cells }: SampleRow): boolean {
+  const numbers = cells
+    .map((cell) => cell.trim())
+    .filter((cell) => /^\d{1,6}$/.test(cell))
+    .map(Number);
+  const inSteps = numbers.every((one, at) => at === 0 || one === numbers[at - 1]! + 1);
+  const years = numbers.filter((one) => YEAR.test(String(one))).length === numbers.length;
+  return inSteps && numbers.length >= 2 && years;
+}
+
+/** A whole number of another length than all numbers below, like the year 2023 above shares. */
+const isMisfit = (cell: string, { digitsMax, whole }: ColumnProfile): boolean =>
+  YEAR.test(cell.trim()) && (!whole || digitsMax < 4);

@@ -1,0 +1,196 @@
+import type { ColumnDefinition } from "../../../columns.ts";
+import type { Encoding } from "../../../text/encoding.ts";
+import type { Doubt, Finding } from "../../format.ts";
+import { declaredHeaderRows, DELIMITERS, type Dialect, type DialectRequest } from "../options.ts";
+import { candidatesIn, isUsual, type Candidate } from "./candidates.ts";
+import { findingsOf, type Reading } from "./findings.ts";
+import { knownColumns, type KnownColumns } from "./known.ts";
+import { scoreOf, scoreOfOneColumn } from "./score.ts";
+import { sepLineOf, type SepLine } from "./sep-line.ts";
+import { split, type Sample } from "./split.ts";
+import { tableIn, type FoundTable, type TableRequest } from "./table.ts";
+
+/** What is known before the text is looked at. */
+export interface StructureInput {
+  /** The beginning of the file's text, of whole lines; or the whole file (`complete`). */
+  text: string;
+  complete: boolean;
+  encoding: Encoding;
+  requested: DialectRequest;
+  /** How the table's first file was written. */
+  pinned?: Dialect | undefined;
+  /** The table's columns. */
+  known?: readonly ColumnDefinition[] | undefined;
+}
+
+export interface Structure {
+  dialect: Dialect;
+  /** 0 to 1: the least certain of the findings. */
+  confidence: number;
+  evidence: readonly Finding[];
+  doubts: readonly Doubt[];
+}
+
+/** Part of the sample in which dialects are compared; the best one then reads all of it. */
+const COMPARED_CHARS_MAX = 48 * 1024;
+const COMPARED_ROWS_MAX = 150;
+/** Rows from which the best one finds the table: of a whole file, and of a longer one. */
+const ROWS_MAX = 5_000;
+const READ_ROWS_MAX = 500;
+
+/**
+ * Finds the table in the beginning of a file, as a person does: tries the dialects that the text
+ * suggests, and takes the one under which the rows are most regular and the cells most like values. What
+ * is known of the table weighs most: a dialect under which the file shows the table's own columns wins.
+ * What the sender declares always holds. Pure, deterministic, and bounded in time by the constants of
+ * this folder.
+ */
+export function detectStructure(input: StructureInput): Structure {
+  const { text, complete, requested, pinned } = input;
+  const known = knownColumns(input.known ?? []);
+  const sep = requested.delimiter === undefined || requested.skipRows === undefined ? sepLineOf(text) : undefined;
+  const splitting = { ...requested, delimiter: requested.delimiter ?? sep?.delimiter };
+  const place = placeOf(requested, sep);
+  const compared = wholeLines(text, COMPARED_CHARS_MAX);
+  const isAll = complete && compared.length === text.length;
+  const readings = candidatesIn(belowSep(compared, sep), splitting, pinned).flatMap((candidate) =>
+    readingOf(split(compared, candidate, COMPARED_ROWS_MAX, isAll), candidate, known, place),
+  );
+  const ranked = rank(readings, pinned, known);
+  const one = oneColumn({ ...input, text: compared, complete: isAll }, known, place);
+  const best = choose(ranked, one, splitting.delimiter !== undefined);
+  const candidate = { ...best.candidate, trimBlanks: best.candidate.trimBlanks || isPadded(best.table, requested) };
+  // Only the end of the file shows a footer.
+  const sample = split(text, candidate, complete ? ROWS_MAX : READ_ROWS_MAX, complete);
+  const [reading = best] = readingOf(sample, candidate, known, place);
+  const runnerUp = ranked.find((other) => !reading.candidate.delimiter.includes(other.candidate.delimiter));
+  const found = findingsOf({ reading, runnerUp, requested, sep, one: one.score.total, known });
+  return { dialect: dialectOf(reading, input, sep), ...found };
+}
+
+/** The text in front of which the table is looked for. A line `sep=` is no part of it. */
+function placeOf(requested: DialectRequest, sep: SepLine | undefined): TableRequest {
+  const { skipRows, footer, comment, rowNames, trailingDelimiter } = requested;
+  return {
+    ...{ comment, rowNames, trailingDelimiter, headerRows: declaredHeaderRows(requested) },
+    skipRows: typeof skipRows === "number" ? skipRows : undefined,
+    ...(footer === undefined ? {} : { footerRows: 0 }),
+    ...(sep === undefined ? {} : { sepLines: 1 }),
+  };
+}
+
+const belowSep = (text: string, sep: SepLine | undefined): string => (sep ? text.slice(sep.text.length) : text);
+
+function wholeLines(text: string, charsMax: number): string {
+  if (text.length <= charsMax) return text;
+  const end = Math.max(text.lastIndexOf("\n", charsMax), text.lastIndexOf("\r", charsMax)) + 1;
+  return text.slice(0, end > 0 ? end : charsMax);
+}
+
+function readingOf(sample: Sample, candidate: Candidate, known: KnownColumns, place: TableRequest): Reading[] {
+  const table = tableIn(sample, known, place);
+  return table ? [{ candidate, table, score: scoreOf(table, candidate.prior, known) }] : [];
+}
+
+/** Best first. The table's columns weigh most, then the score; the table's own dialect wins near ties. */
+function rank(readings: readonly Reading[], pinned: Dialect | undefined, known: KnownColumns): Reading[] {
+  const isOwn = ({ candidate }: Reading): boolean =>
+    candidate.delimiter === pinned?.delimiter && candidate.quote === pinned.quote;
+  const weight = (reading: Reading): number => {
+    const { score, table } = reading;
+    const own = isOwn(reading) && table.width > 1 && table.even >= 0.9 ? 1.3 : 1;
+    const fit = score.fit >= 0.8 && known.columns.length > 1 ? 1.5 : 1;
+    return score.total * own * fit * (isWithinLonger(reading, readings) ? 0.5 : 1);
+  };
+  return [...readings].sort((a, b) => b.score.named - a.score.named || weight(b) - weight(a));
+}
+
+/** True if the delimiter is part of a longer one that splits the text as well: | within ||. */
+const isWithinLonger = ({ candidate: { delimiter }, table }: Reading, readings: readonly Reading[]): boolean =>
+  readings.some(
+    ({ candidate: { delimiter: longer }, table: other }) =>
+      longer.length > delimiter.length && longer.includes(delimiter) && other.width > 1 && other.even >= table.even,
+  );
+
+function choose(ranked: readonly Reading[], one: Reading, declared: boolean): Reading {
+  const [best] = ranked;
+  if (!best) return one;
+  if (declared) return best;
+  if (one.score.named > best.score.named) return one;
+  if (best.score.named > 0) return best;
+  if (best.table.width < 2) return one;
+  // Lines like `1,5` are numbers, too. Where all lines split alike, the header as well, they are two.
+  const { header, body, even, skippedRows, headerCells } = best.table;
+  const isSplit = 1 + body.filter(({ count }) => count > 1).length >= (1 + body.length) / 2;
+  const regular = even >= 0.9 || (header.rows > 0 && header.certain && headerCells.length > 1 && isSplit);
+  const splitsAll = isUsual(best.candidate.delimiter) && skippedRows === 0 && regular;
+  return splitsAll || best.score.total >= one.score.total ? best : one;
+}
+
+/** The file as one column, with a delimiter that its text does not have. */
+function oneColumn(
+  { text, complete, pinned, requested }: StructureInput,
+  known: KnownColumns,
+  place: TableRequest,
+): Reading {
+  const all = [...(pinned ? [pinned.delimiter] : []), ...DELIMITERS, "\x1f"];
+  const delimiter = requested.delimiter ?? all.find((one) => !text.includes(one)) ?? ",";
+  const quote = requested.quote === undefined ? '"' : requested.quote;
+  const escape = requested.escape ?? quote ?? '"';
+  const candidate = { delimiter, quote, escape, trimBlanks: requested.trimBlanks ?? false, prior: 1 };
+  const sample = split(text, candidate, COMPARED_ROWS_MAX, complete);
+  const table = tableIn(sample, known, place) ?? EMPTY_TABLE;
+  const score = { ...scoreOf(table, 1, known), total: scoreOfOneColumn(sample.rows) };
+  return { candidate, table, score };
+}
+
+const EMPTY_TABLE: FoundTable = {
+  width: 1,
+  header: { rows: 1, skipped: 0, confidence: 1, evidence: "the file has no rows", certain: false, named: 0 },
+  headerCells: [],
+  firstLine: 1,
+  body: [],
+  footer: { rows: 0, confidence: 1 },
+  comment: undefined,
+  commentsAbove: 0,
+  skippedRows: 0,
+  trailingDelimiter: false,
+  rowNames: false,
+  even: 1,
+  short: 0,
+  coverage: 1,
+  doubts: [],
+};
+
+/** True if nearly every field after the first begins with a blank: `1, Oslo, 3`. */
+function isPadded({ body }: FoundTable, { trimBlanks }: DialectRequest): boolean {
+  if (trimBlanks !== undefined) return false;
+  let [padded, count] = [0, 0];
+  for (const { cells, quoted } of body.slice(0, COMPARED_ROWS_MAX)) {
+    for (let at = 1; at < Math.min(cells.length, 500); at++) {
+      if (quoted[at] || cells[at] === "") continue;
+      count++;
+      if (/^ +[^ ]/.test(cells[at]!)) padded++;
+    }
+  }
+  return count > 0 && padded >= 0.9 * count;
+}
+
+function dialectOf({ candidate, table }: Reading, input: StructureInput, sep: SepLine | undefined): Dialect {
+  const { requested, encoding } = input;
+  const { delimiter, quote, escape, trimBlanks } = candidate;
+  const { header, footer, firstLine } = table;
+  const above = table.skippedRows > 0 ? firstLine - 1 : 0;
+  const skipRows = typeof requested.skipRows === "number" ? requested.skipRows : Math.max(above, sep ? 1 : 0);
+  const comment = requested.comment === undefined ? table.comment : requested.comment;
+  return {
+    ...{ delimiter, quote, escape, header: header.rows > 0, encoding },
+    ...(header.rows > 1 ? { headerRows: header.rows } : {}),
+    ...(skipRows > 0 ? { skipRows } : {}),
+    ...(requested.footer ? { footer: requested.footer } : footer.rows > 0 ? { footerRows: footer.rows } : {}),
+    ...(comment ? { comment } : {}),
+    ...(table.rowNames ? { rowNames: true } : {}),
+    ...(table.trailingDelimiter ? { trailingDelimiter: true } : {}),
+    ...(trimBlanks ? { trimBlanks: true } : {}),
+  };
+}

@@ -1,0 +1,370 @@
+import { headerOf, type HeaderDecision } from "./header.ts";
+import { familyOf, kindOf } from "./kinds.ts";
+import { namesIn, type KnownColumns } from "./known.ts";
+import { compare, profilesOf } from "./profile.ts";
+import type { Sample, SampleRow } from "./split.ts";
+import type { Doubt } from "../../format.ts";
+import { footerOf, type Footer } from "./footer.ts";
+
+/** The table that a dialect shows in the sample. */
+export interface FoundTable {
+  /** Fields of most rows, without the empty one behind a trailing delimiter. */
+  width: number;
+  header: HeaderDecision;
+  headerCells: readonly string[];
+  /** Line of the header, or of the first row without a header. */
+  firstLine: number;
+  /** The rows below the header, without comments and footer. */
+  body: readonly SampleRow[];
+  footer: Footer;
+  /** Start of lines that are comments; undefined: there are none below the first line. */
+  comment: string | undefined;
+  /** Lines above the first that are comments. */
+  commentsAbove: number;
+  trailingDelimiter: boolean;
+  rowNames: boolean;
+  /** Share of the body's rows that have `width` fields. */
+  even: number;
+  /** Share of the body's rows that have fewer fields, below a header that has more than most rows. */
+  short: number;
+  /** Share of all rows that belong to the table. */
+  coverage: number;
+  /** Rows above the first, comments included. */
+  skippedRows: number;
+  /** Why the header does not fit the rows. */
+  misfit?: string;
+  doubts: readonly Doubt[];
+}
+
+/** What the sender declares about the table's place in the file. */
+export interface TableRequest {
+  /** Lines of the file before the table; undefined: to be found. */
+  skipRows?: number | undefined;
+  headerRows?: number | undefined;
+  comment?: string | null | undefined;
+  rowNames?: boolean | undefined;
+  trailingDelimiter?: boolean | undefined;
+  footerRows?: number | undefined;
+  /** Lines above the table that tell the delimiter. */
+  sepLines?: number | undefined;
+}
+
+/** Finds the table among the rows. Undefined if there are none. */
+export function tableIn(sample: Sample, known: KnownColumns, requested: TableRequest): FoundTable | undefined {
+  const skipped = Math.max(requested.skipRows ?? 0, requested.sepLines ?? 0);
+  const below = sample.rows.filter(({ line }) => line > skipped);
+  const { rows, comment, commentsAbove } = withoutComments(below, requested.comment);
+  if (rows.length === 0) return undefined;
+  const width = widthOf(rows);
+  const first = requested.skipRows === undefined ? firstOf(rows, width, known) : 0;
+  const shape = shapeAt(rows.slice(first), width, known, requested);
+  const footer =
+    requested.footerRows === undefined
+      ? footerOf(rows.slice(first + 1), shape.width, sample.complete)
+      : { rows: requested.footerRows, confidence: 1 };
+  const ended = rows.slice(0, rows.length - footer.rows);
+  const { header, at } = orFirst(
+    ended,
+    headerAt(ended, { ...shape, at: first }, known, requested),
+    shape.width,
+    requested,
+  );
+  const start = at + header.skipped;
+  const body = ended.slice(start + header.rows);
+  const fits = ({ count }: SampleRow): boolean =>
+    count === shape.width || (shape.trailingDelimiter && count === shape.width + 1);
+  const shareOf = (is: (row: SampleRow) => boolean): number =>
+    body.length === 0 ? 0 : body.filter(is).length / body.length;
+  const even = body.length === 0 ? 1 : shareOf(fits);
+  const short = shape.misfit === undefined ? 0 : shareOf(({ count }) => count > 1 && count < shape.width);
+  const table = {
+    ...shape,
+    header: { ...header, skipped: 0 },
+    headerCells: rows[start + header.rows - 1]?.cells.slice(0, COLUMNS_NAMED_MAX) ?? [],
+    firstLine: rows[start]?.line ?? rows[0]!.line,
+    ...{ body, footer, comment, commentsAbove, even, short },
+    skippedRows: sample.rows.filter(({ line }) => line < (rows[start]?.line ?? 0)).length,
+    coverage: (rows.length - start) / rows.length,
+  };
+  return { ...table, doubts: doubtsOf(table, start) };
+}
+
+const COLUMNS_NAMED_MAX = 2_000;
+
+/** Lines that start with # are comments, unless they have as many fields as the others. */
+function withoutComments(
+  rows: readonly SampleRow[],
+  declared: string | null | undefined,
+): { rows: readonly SampleRow[]; comment: string | undefined; commentsAbove: number } {
+  if (declared === null) return { rows, comment: undefined, commentsAbove: 0 };
+  const mark = declared ?? "#";
+  const isComment = ({ text }: SampleRow): boolean => text.startsWith(mark);
+  const others = rows.filter((row) => !isComment(row));
+  if (others.length === rows.length || others.length === 0) return { rows, comment: undefined, commentsAbove: 0 };
+  const above = rows.findIndex((row) => !isComment(row));
+  if (declared !== undefined) return { rows: others, comment: mark, commentsAbove: above };
+  const width = modalWidth(others);
+  // The last of them, with as many fields as the rows, is the header: `#id,name`.
+  const last = above > 0 ? rows[above - 1]! : undefined;
+  const named = last !== undefined && last.count === width && width > 1 && isHash(last, others);
+  const comments = rows.filter((row) => isComment(row) && row !== (named ? last : undefined));
+  if (comments.some(({ count }) => count === width) && (width > 1 || comments.length < above)) {
+    const aligned = comments.filter(({ count }) => count === width).length;
+    if (aligned > comments.length / 2 || comments.length > above) return { rows, comment: undefined, commentsAbove: 0 };
+  }
+  const kept = new Set(comments);
+  const inside = comments.length > (named ? above - 1 : above);
+  return {
+    rows: rows.filter((row) => !kept.has(row)),
+    comment: inside ? mark : undefined,
+    commentsAbove: comments.length - (inside ? comments.length - above : 0),
+  };
+}
+
+/** True if the row is a header by its cells: words above other kinds, or all words. */
+function isHash(row: SampleRow, below: readonly SampleRow[]): boolean {
+  const { header, data } = compare(row, profilesOf(below, row.count));
+  return header > data;
+}
+
+/**
+ * The number of fields that makes most of the rows a table. Wider rows count more, and so do those at the
+ * end: what stands above a table is narrow.
+ */
+function modalWidth(rows: readonly SampleRow[]): number {
+  const scores = new Map<number, number>();
+  rows.forEach(({ count }, at) => {
+    const late = at >= rows.length / 2 ? 1.2 : 1;
+    scores.set(count, (scores.get(count) ?? 0) + (late * (count - 0.9)) / count);
+  });
+  return [...scores].reduce((best, one) => (one[1] > best[1] ? one : best))[0];
+}
+
+/**
+ * Fields of the table's rows. Of several tables in a file the first is read: rows of another width above
+ * the most frequent one, with a header of their own.
+ */
+function widthOf(rows: readonly SampleRow[]): number {
+  const width = modalWidth(rows);
+  const end = rows.findIndex(({ count }) => count === width);
+  for (let at = 0; at < end; at++) {
+    const run = runAt(rows, at);
+    const { count } = run[0]!;
+    if (count < 2 || run.length < (count > 2 ? 4 : 6) || count >= width + 1 + run.length) continue;
+    const { header, data } = compare(run[0]!, profilesOf(run.slice(1), count));
+    if (header > 0 && data === 0) return count;
+  }
+  return width;
+}
+
+/** Index of the first row that may belong to the table: the rows before it are titles, notes and blank. */
+function firstOf(rows: readonly SampleRow[], width: number, known: KnownColumns): number {
+  const searched = rows.slice(0, 60);
+  const named = searched.findIndex(
+    ({ cells }) => known.columns.length > 1 && namesIn(cells, known) >= known.columns.length / 2,
+  );
+  if (named >= 0) return named;
+  const firstBody = rows.findIndex(({ count }) => count === width);
+  const above = rows[firstBody - 1];
+  const next = rows[firstBody]!;
+  if (!above) return firstBody;
+  const isHeader = (row: SampleRow): boolean => {
+    const { header, data } = compare(row, profilesOf(rows.slice(firstBody + 1), width));
+    return header > 0 && data === 0;
+  };
+  if (isNarrowHeader(above, next, width) && (above.count > width || !isHeader(next))) return firstBody - 1;
+  return firstBody;
+}
+
+/** A header that is one field shorter than the rows, or one longer and empty at its end. */
+function isNarrowHeader(row: SampleRow, next: SampleRow, width: number): boolean {
+  if (width < 3 && row.count !== width + 1) return width === 2 && row.count === 1 && next.cells.at(-1) === "";
+  if (row.count > width) return width > 1 || row.cells.every(isName);
+  return row.count === width - 1 && row.cells.every((cell) => cell.trim() !== "");
+}
+
+interface Shape {
+  width: number;
+  trailingDelimiter: boolean;
+  rowNames: boolean;
+  /** Why the header does not fit the rows. */
+  misfit?: string;
+}
+
+/** How the first row relates to the rows below it: trailing delimiters and row names. */
+function shapeAt(
+  [row, ...below]: readonly SampleRow[],
+  width: number,
+  known: KnownColumns,
+  requested: TableRequest,
+): Shape {
+  if (!row) return { width, trailingDelimiter: false, rowNames: false };
+  const full = below.filter(({ count }) => count === width);
+  const endsEmpty = full.length > 0 && full.every(({ cells }) => cells.at(-1) === "");
+  const none = {
+    width,
+    trailingDelimiter: requested.trailingDelimiter ?? false,
+    rowNames: requested.rowNames ?? false,
+  };
+  if (requested.trailingDelimiter !== undefined || requested.rowNames !== undefined) return none;
+  if (row.count === width - 1 && full.length > 0) {
+    if (endsEmpty) {
+      const misfit = isMerged(row, full)
+        ? { misfit: `line ${row.line} seems to lack a delimiter between two names` }
+        : {};
+      return { ...none, width: width - 1, trailingDelimiter: true, ...misfit };
+    }
+    const first = full.map(({ cells }) => cells[0]!.trim());
+    const distinct = new Set(first).size === first.length && first.every((cell) => cell !== "");
+    const quoted = full.every((one) => one.quoted[0] === true) || first.every((cell, n) => cell === String(n + 1));
+    const named = distinct && (quoted || first.every((cell) => !/^[\d/.:-]+$/.test(cell)));
+    const misfit = `line ${row.line} has ${row.count} fields above rows of ${width}: it lacks a name or a delimiter`;
+    return { ...none, rowNames: true, ...(named ? {} : { misfit }) };
+  }
+  if (row.count > width && full.length > 0) {
+    if (row.count === width + 1 && row.cells.at(-1)?.trim() === "") return { ...none, trailingDelimiter: true };
+    // Rows may leave out empty last fields: the header says how many there are.
+    const misfit = `line ${row.line} has ${row.count} fields above rows of ${width}`;
+    return { ...none, width: row.count, misfit };
+  }
+  const isOwnWidth = known.columns.length === width;
+  // Without a header the last column may just be empty.
+  const isHeader = row.cells.at(-1) === "" && row.cells.slice(0, -1).every(isName);
+  const both = row.count === width && isHeader && endsEmpty && width > 1 && !isOwnWidth;
+  return both ? { ...none, width: width - 1, trailingDelimiter: true } : none;
+}
+
+/**
+ * True if a quote within a name, or quoted names that stand beside the quoted columns, show a lost
+ * delimiter.
+ */
+function isMerged(row: SampleRow, full: readonly SampleRow[]): boolean {
+  if (row.misquoted > 0 || row.cells.some((cell) => cell.includes('"'))) return true;
+  const quotedBelow = (column: number): boolean =>
+    full.filter(({ quoted }) => quoted[column]).length >= 0.9 * full.length;
+  const isAligned = (shift: number): boolean => row.quoted.every((own, at) => !own || quotedBelow(at + shift));
+  return row.quoted.some(Boolean) && !row.quoted.every(Boolean) && !isAligned(0) && isAligned(1);
+}
+
+/** The header, below rows that are titles padded with delimiters. */
+function headerAt(
+  rows: readonly SampleRow[],
+  { at, width, rowNames }: Shape & { at: number },
+  known: KnownColumns,
+  requested: TableRequest,
+): { header: HeaderDecision; at: number } {
+  const decide = (from: number): HeaderDecision => {
+    const part = rows.slice(from);
+    return headerOf(rowNames ? [shifted(part[0]!), ...part.slice(1)] : part, width, known);
+  };
+  if (requested.headerRows !== undefined) {
+    const evidence = "declared";
+    const header = { rows: requested.headerRows, skipped: 0, confidence: 1, evidence, certain: true, named: 0 };
+    return { header, at };
+  }
+  let after = at;
+  while (requested.skipRows === undefined && after < rows.length - 1 && isPadded(rows[after]!, width)) after++;
+  if (after > at && after < rows.length - 1) {
+    const header = decide(after);
+    const onlyBlank = rows.slice(at, after).every(({ cells }) => cells.every((cell) => cell.trim() === ""));
+    if (onlyBlank || (header.rows > 0 && (header.certain || isFull(rows[after]!, width)))) return { header, at: after };
+  }
+  return { header: decide(at), at };
+}
+
+const shifted = (row: SampleRow): SampleRow => ({ ...row, cells: ["", ...row.cells], count: row.count + 1 });
+
+/**
+ * Lines of text above text without a header are hardly a title: then the first line is the header, and rows
+ * that do not fit it are rejected rather than loaded under made-up names.
+ */
+function orFirst(
+  rows: readonly SampleRow[],
+  found: { header: HeaderDecision; at: number },
+  width: number,
+  { skipRows }: TableRequest,
+): { header: HeaderDecision; at: number } {
+  if (found.at === 0 || (found.header.rows > 0 && found.header.certain) || skipRows !== undefined || rows[0]!.count < 2)
+    return found;
+  const typed = profilesOf(rows.slice(found.at), width).some(({ family }) => family !== "text" && family !== "none");
+  if (typed) return found;
+  const evidence = `line ${rows[0]!.line} is the first, and no line below it looks like a header`;
+  const header = { rows: 1, skipped: 0, confidence: 0.4, evidence, certain: false, named: 0, doubt: evidence };
+  return { header, at: 0 };
+}
+
+/** A title or note in a row of its own, filled up with delimiters. */
+function isPadded({ cells, count }: SampleRow, width: number): boolean {
+  const filled = cells.filter((cell) => cell.trim() !== "").length;
+  if (filled === 0) return true;
+  if (count < width || width < 2) return false;
+  return filled === 1 || (filled === 2 && width >= 4 && cells[0]!.trim() !== "" && cells[1]!.trim() !== "");
+}
+
+const isFull = ({ cells }: SampleRow, width: number): boolean =>
+  cells.filter((cell) => cell.trim() !== "").length >= Math.max(2, width * 0.75);
+
+function doubtsOf(table: Omit<FoundTable, "doubts">, start: number): FoundTable["doubts"] {
+  const doubts: Doubt[] = [];
+  const unsure = (evidence: string): void => void doubts.push({ reason: "structure_unsure", evidence });
+  const { header, headerCells, body, even, misfit, width, footer } = table;
+  if (misfit !== undefined && header.named === 0) unsure(misfit);
+  if (header.doubt !== undefined) unsure(header.doubt);
+  const [strayName] = headerCells.filter((cell) => /^"|"$/.test(cell.trim()));
+  if (header.rows > 0 && header.named === 0 && strayName !== undefined) {
+    unsure(`the name ${JSON.stringify(strayName.slice(0, 80))} in line ${table.firstLine} has a stray quote`);
+  }
+  if (footer.doubt !== undefined) unsure(footer.doubt);
+  if (start > 0 && header.rows === 0 && header.confidence < 1) {
+    unsure(`${start} lines above line ${table.firstLine} are left out, and no header follows them`);
+  }
+  if (even < 0.5 && header.named === 0) {
+    unsure(`only ${Math.round(even * 100)} % of the rows have ${width} fields`);
+  }
+  const other = otherTable(body, table);
+  if (other) doubts.push({ reason: "several_tables", evidence: other });
+  return doubts;
+}
+
+/** Says where another table begins: a row of words with other fields than the header, above typed rows. */
+function otherTable(
+  body: readonly SampleRow[],
+  { width, headerCells, header }: Pick<FoundTable, "width" | "headerCells" | "header">,
+): string | undefined {
+  if (body.length < 3 || width < 2) return undefined;
+  for (const [at, row] of body.entries()) {
+    const next = body[at + 1];
+    if (!next || at < 2 || row.count < 2 || next.count !== row.count || !row.cells.every(isName)) continue;
+    if (row.count === width) {
+      if (header.rows === 0 || isSame(row.cells, headerCells)) continue;
+      const before = profilesOf(body.slice(Math.max(0, at - SEEN_ROWS), at), width);
+      const after = profilesOf(body.slice(at + 1, at + 1 + SEEN_ROWS), width);
+      const { header: words, data, typed } = compare(row, before);
+      const other = before.some(({ family }, n) => family !== after[n]!.family) || row.line > body[at - 1]!.line + 1;
+      if (typed === 0 || words < typed || data > 0 || !other) continue;
+      return `line ${row.line} has words where the rows above it have numbers or dates, like the header of another table`;
+    }
+    const run = runAt(body, at);
+    const words = compare(row, profilesOf(run.slice(1), row.count));
+    if (run.length >= 2 && words.header > 0 && words.data === 0 && body[at - 1]!.count !== row.count) {
+      return `line ${row.line} begins ${run.length} rows of ${row.count} fields with a header of their own`;
+    }
+  }
+  return undefined;
+}
+
+/** Rows around the header of another table that are compared. */
+const SEEN_ROWS = 20;
+
+/** True for what a column may be called. */
+const isName = (cell: string): boolean => familyOf(kindOf(cell)) === "text";
+
+const isSame = (cells: readonly string[], others: readonly string[]): boolean =>
+  cells.join("\n").toLowerCase() === others.join("\n").toLowerCase();
+
+function runAt(rows: readonly SampleRow[], at: number): readonly SampleRow[] {
+  const { count } = rows[at]!;
+  let end = at + 1;
+  while (end < rows.length && rows[end]!.count === count) end++;
+  return rows.slice(at, end);
+}

@@ -1,0 +1,223 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { ColumnDefinition, ColumnType } from "../../../../../lib/columns.ts";
+import type { Dialect, DialectRequest } from "../../../../../lib/formats/csv/options.ts";
+import { detectStructure, type Structure } from "../../../../../lib/formats/csv/structure/structure.ts";
+
+interface Setup {
+  requested?: DialectRequest;
+  pinned?: Dialect;
+  /** Columns of the table, as `name` or `name TYPE`. */
+  known?: readonly string[];
+  complete?: boolean;
+}
+
+function structureOf(text: string, { requested = {}, pinned, known, complete = true }: Setup = {}): Structure {
+  return detectStructure({ text, complete, encoding: "utf-8", requested, pinned, known: known?.map(columnOf) });
+}
+
+function columnOf(text: string): ColumnDefinition {
+  const [name = "", ...type] = text.split(" ");
+  return { name, header: name, type: (type.join(" ") || "VARCHAR") as ColumnType };
+}
+
+const found = (text: string, pinned?: Dialect): Dialect & { confidence: number } => {
+  const { dialect, confidence } = structureOf(text, pinned ? { pinned } : {});
+  return { ...dialect, confidence };
+};
+
+/** What differs from the usual CSV file. */
+function unusual(text: string, setup: Setup = {}): Partial<Dialect> {
+  const { encoding: _, ...dialect } = structureOf(text, setup).dialect;
+  const usual: Partial<Dialect> = { delimiter: ",", quote: '"', escape: '"', header: true };
+  return Object.fromEntries(Object.entries(dialect).filter(([name, value]) => usual[name as keyof Dialect] !== value));
+}
+
+const doubts = (text: string, setup: Setup = {}): string[] =>
+  structureOf(text, setup).doubts.map(({ reason }) => reason);
+
+test("delimiters", () => {
+  for (const [delimiter, text] of [
+    [",", "a,b\n1,2\n3,4\n"],
+    [";", "a;b\n1,5;2,5\n3,0;4,25\n"],
+    ["\t", "a\tb\nx, y\t1\nz\t2\n"],
+    ["|", "a|b|c\n1|2|3\n"],
+    [",", 'name,text\nx,"a;b;c"\ny,"d;e"\n'],
+    [";", "name;text\nx;a, b and c\ny;none\n"],
+    [",", "a,b"],
+    [",", "id,when\n1,2024-01-01 10:00:00\n2,2024-01-02 11:30:00\n"],
+    [";", 'a;b\n"x\ny";1\n"z";2\n'],
+  ] as const) {
+    assert.equal(found(text).delimiter, delimiter, JSON.stringify(text));
+  }
+});
+
+test("a file of one column is not split by the commas in its text", () => {
+  const { delimiter, confidence } = found("comment\nhello, world\nyes, indeed\nfine, too\n");
+  assert.notEqual(delimiter, ",");
+  assert.ok(confidence <= 0.5);
+  assert.equal(found("id\n1\n2\n").delimiter, ",");
+});
+
+test("quotes and escapes", () => {
+  assert.equal(found("a,b\n'x, y',1\n'z',2\n").quote, "'");
+  assert.equal(found("a,b\n'tis,1\nit's,2\n").quote, '"');
+  assert.equal(found('a,b\n"say \\"hi\\", you",1\n"x",2\n').escape, "\\");
+  assert.equal(found('a,b\n"say ""hi""",1\n"x",2\n').escape, '"');
+  assert.equal(found('a,b\n"C:\\",1\n"D:\\",2\n').escape, '"');
+});
+
+test("the table's dialect holds where it fits, the sender's word always", () => {
+  const pinned: Dialect = { delimiter: ";", quote: '"', escape: '"', header: true, encoding: "utf-8" };
+  assert.equal(found("a;b,c\n1;2,3\n", pinned).delimiter, ";");
+  assert.equal(found("a,b\n1,2\n", pinned).delimiter, ",");
+  assert.equal(found("alone\nx\n", pinned).delimiter, ";");
+  const requested = { delimiter: "|", quote: null, header: false };
+  const { dialect: told, confidence } = structureOf("a;b\n1;2\n", { requested, pinned });
+  assert.deepEqual([told.delimiter, told.quote, told.header, confidence], ["|", null, false, 1]);
+});
+
+test("any quote and escape, and texts that are made to be slow", () => {
+  for (const quote of "!#$%&()*+-./:<=>?@[\\]^_`{}~") {
+    const text = `a,b\n${quote}x,y${quote},${quote}say \\${quote}hi\\${quote}${quote}\n`;
+    const { escape } = structureOf(text, { requested: { quote } }).dialect;
+    assert.ok(escape === quote || escape === "\\", quote);
+  }
+  const wide = `${"a,".repeat(120_000)}1.5\n${"x\n".repeat(499)}`;
+  const dense = `${"1.5,".repeat(500)}1\n`.repeat(100);
+  for (const text of [wide, dense, "\r".repeat(250_000), '""a,'.repeat(60_000), '\\"'.repeat(120_000)]) {
+    const before = process.cpuUsage();
+    for (const delimiter of [",", undefined] as const) structureOf(text, { requested: { delimiter } });
+    const { user, system } = process.cpuUsage(before);
+    // Measured: 20 to 200 ms. Time that grows with width times rows takes 15 s.
+    assert.ok((user + system) / 1000 < 3_000, `${(user + system) / 1000} ms for ${text.slice(0, 20)}`);
+  }
+});
+
+test("the first row is a header unless it is plainly data", () => {
+  const data = [
+    "1.5,a\n2.5,b",
+    "2024-01-31,1\n2024-02-01,2",
+    "x,true\ny,false",
+    "1,2\n3,4",
+    "1001,Oslo,3\n1002,Bergen,4",
+  ];
+  for (const text of data) assert.equal(found(text).header, false, text);
+  const headers = [
+    "id,name\n1,x",
+    "name,2023,2024\nx,1,2",
+    "2023,2024\n1.5,2.5",
+    "2024-01-31,2024-02-01\n1,2",
+    "a\nb",
+    "a,b\nc,d",
+  ];
+  for (const text of headers) assert.equal(found(text).header, true, text);
+});
+
+test("detection is deterministic and never fails", () => {
+  for (const text of ["", "\n", '"', "'\n", ",;\t|", "a\r\rb", '"a', "\\"]) {
+    assert.deepEqual(found(text), found(text));
+  }
+});
+
+test("titles, notes and comments above the table are left out", () => {
+  const table = "day,text,amount\n2026-01-02,Rent,-700.00\n2026-01-05,Wages,2500.00\n2026-01-09,Bread,-3.20\n";
+  assert.deepEqual(unusual(`Account,Current 4711\nFrom,01.01.2026\nTo,31.01.2026\n\n${table}`), { skipRows: 4 });
+  assert.deepEqual(unusual(`Monthly report\n${table}`), { skipRows: 1 });
+  assert.deepEqual(unusual(`Monthly report,,\nas of 2026-02-01,,\n,,\n${table}`), { skipRows: 3 });
+  assert.deepEqual(unusual(`# site A, run 7\n# units: m, s\n${table}`), { skipRows: 2 });
+  assert.deepEqual(unusual(`\n\n${table}`), {}, "blank lines are no rows");
+  assert.deepEqual(unusual(`# run 7\n${table}# end of day\n2026-01-10,Tea,-2.00\n`), { skipRows: 1, comment: "#" });
+  assert.deepEqual(unusual("#id,name,n\n1,a,2\n2,b,3\n"), {}, "a header may begin with #");
+  assert.deepEqual(unusual("colour,n\n#ff0000,1\n#00ff00,2\n"), {}, "and so may rows");
+});
+
+test("delimiters at line ends, and headers without a name for the row names", () => {
+  assert.deepEqual(unusual("id,name,lat\n1,Oslo,59.9,\n2,Bergen,60.4,\n"), { trailingDelimiter: true });
+  assert.deepEqual(unusual("id,name,lat,\n1,Oslo,59.9\n2,Bergen,60.4\n"), { trailingDelimiter: true });
+  assert.deepEqual(unusual("id,name,lat,\n1,Oslo,59.9,\n2,Bergen,60.4,\n"), { trailingDelimiter: true });
+  assert.deepEqual(unusual("id,name,note\n1,Oslo,\n2,Bergen,\n"), {}, "an empty column has a name");
+  assert.deepEqual(unusual('"height","weight"\n"r1",170,65\n"r2",182,80\n'), { rowNames: true });
+  assert.deepEqual(unusual("mpg cyl\nMazda 21.0 6\nDatsun 22.8 4\nHornet 21.4 6\n"), {
+    delimiter: " ",
+    rowNames: true,
+  });
+});
+
+test("the text shows other delimiters", () => {
+  const rows = [
+    ["id", "name", "n"],
+    ["1", "a", "2"],
+    ["2", "b", "3"],
+  ];
+  for (const delimiter of ["^", "~", "||", "::", "|~|", "\x01", "\x1f", "¦", "*", ":"]) {
+    const text = rows.map((row) => row.join(delimiter)).join("\n");
+    assert.deepEqual(unusual(text), { delimiter }, delimiter);
+  }
+  const places = "id,name,pos (lat;lon),day,n\n1,Oslo,59.9;10.7,2026-01-01,5\n2,Bergen,60.4;5.3,2026-01-02,6\n";
+  assert.deepEqual(unusual(places), {}, "a rarer delimiter within cells");
+  assert.deepEqual(unusual("id,label a|b,n\n1,x|y,5\n2,u|v,6\n"), {});
+  assert.deepEqual(unusual("when\n2026-01-02 10:00\n2026-01-03 11:30\n"), {}, "one column of times");
+  assert.deepEqual(unusual("full name\nJohn Smith\nJane Roe\n"), {}, "one column of names");
+});
+
+test("a line sep= names the delimiter, however it is written", () => {
+  for (const line of ["sep=;", '"sep=;"', "sep=;;", "sep=; ", "SEP=;", '"sep=;";']) {
+    assert.deepEqual(unusual(`${line}\r\nid;name;n\r\n1;a;2\r\n`), { delimiter: ";", skipRows: 1 }, line);
+  }
+  assert.deepEqual(unusual("sep=^\nid^name\n1^a\n"), { delimiter: "^", skipRows: 1 });
+  assert.deepEqual(unusual("sep=\t\nid\tname\n1\ta\n"), { delimiter: "\t", skipRows: 1 });
+  assert.deepEqual(unusual("sep=;\nid,name\n1,a\n"), { skipRows: 1 }, "a line that the text contradicts");
+});
+
+test("blanks between delimiters and quotes", () => {
+  assert.deepEqual(unusual('id, name, score\n1, "Doe, Jane", 3.5\n2, "Roe, Rick", 4.25\n'), { trimBlanks: true });
+  assert.deepEqual(unusual("id, name\n1, Oslo\n2, Bergen\n"), { trimBlanks: true });
+});
+
+test("escapes are those that the text shows, whatever the table's other files have", () => {
+  const pinned: Dialect = { delimiter: ",", quote: '"', escape: '"', header: true, encoding: "utf-8" };
+  const escaped = 'id,quote\n3,"\\"Walt\\""\n4,"He said \\"no\\", twice"\n5,"plain"\n';
+  assert.deepEqual(unusual(escaped), { escape: "\\" });
+  assert.deepEqual(unusual(escaped, { pinned, known: ["id INTEGER", "quote"] }), { escape: "\\" });
+  const paths = 'id,path,note\n1,"C:\\temp\\",ok\n2,"D:\\x\\",fine\n3,"F:\\z\\",last\n';
+  assert.deepEqual(unusual(paths), {});
+  const mixed = `${paths}4,"E:\\y","6\\" pipe"\n`;
+  assert.deepEqual([unusual(mixed), doubts(mixed)], [{}, ["structure_unsure"]], "both in one file");
+  assert.deepEqual(unusual(paths, { pinned: { ...pinned, escape: "\\" } }), {}, "a pinned escape is checked, too");
+});
+
+test("what is known of the table weighs most", () => {
+  const known = ["id INTEGER", "name", "note"];
+  assert.deepEqual(unusual("id,name,note\n3,Cid\n4,Dee\n5,Eve,z\n6,Fay\n", { known }), {}, "short rows");
+  assert.deepEqual(unusual("3,Cid,x\n4,Dee,y\n", { known }), { header: false }, "a part without a header");
+  assert.deepEqual(unusual("Report;x,y;z\nid;name;note\n", { known }), { delimiter: ";", skipRows: 1 });
+  assert.deepEqual(unusual("NAME,Id\nx,1\n", { known }), {});
+  const positions = ["column_1 DATE", "column_2 DECIMAL(18,2)", "column_3"];
+  assert.deepEqual(unusual("2026-01-04,13,off\n2026-01-05,12.5,on\n", { known: positions }), { header: false });
+  assert.deepEqual(doubts("kunde,betrag\nx,1\ny,2\n", { known: ["customer", "amount INTEGER"] }), ["columns_renamed"]);
+});
+
+test("totals and notes below the table are its footer", () => {
+  const table = "region,units,price,day\nNorth,3,12.50,2026-01-31\nSouth,4,9.00,2026-01-30\nEast,2,1.00,2026-01-30\n";
+  assert.deepEqual(unusual(`${table}Total,9,22.50,\n`), { footerRows: 1 });
+  assert.deepEqual(unusual(`${table}\n(3 rows)\n`), { footerRows: 1 });
+  assert.deepEqual(unusual(`${table}Source: the ministry\n`), { footerRows: 1 });
+  assert.deepEqual(unusual(`${table}West,1\n`), {}, "a row that was cut is no footer");
+  assert.deepEqual(unusual(`${table}Source: the ministry\n`, { complete: false }), {}, "the end is not known");
+  assert.deepEqual(doubts(`${table}Total,8,20.50,2026-01-30\n`), ["structure_unsure"], "a total that is no sum");
+});
+
+test("headers of several rows, and repeated ones", () => {
+  const units = "time,height,speed\ns,m,m/s\n0,1.5,2.0\n1,1.6,2.1\n2,1.7,2.2\n3,1.8,2.3\n";
+  assert.deepEqual(unusual(units), { headerRows: 2 });
+  assert.deepEqual(unusual("id,amount\n1,unknown\n2,5\n3,6\n4,7\n"), {}, "one odd value makes no header");
+  assert.deepEqual(unusual("id,day,name\n1,2026-01-01,a\nid,day,name\n2,2026-01-02,b\n"), {});
+});
+
+test("several tables in one file are doubted", () => {
+  const first = "id,name,n\n1,a,5\n2,b,6\n3,c,7\n";
+  assert.deepEqual(doubts(first), []);
+  assert.deepEqual(doubts(`${first}\nday,amount\n2026-01-01,5.5\n2026-01-02,6.5\n`), ["several_tables"]);
+  assert.deepEqual(doubts(`${first}code,day,x\nA-1,2026-01-01,q\nA-2,2026-01-02,r\n`), ["several_tables"]);
+});
