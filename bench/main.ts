@@ -8,6 +8,7 @@ import { wholeFrom } from "../scripts/arguments.ts";
 import * as checks from "./checks.ts";
 import * as embedded from "./embedded.ts";
 import { manyTables } from "./many-tables.ts";
+import { pollock } from "./pollock.ts";
 import { hugeFile, upsertScaling } from "./stack-large.ts";
 import * as stacked from "./stack.ts";
 import { maintainedLatency, upkeep } from "./upkeep.ts";
@@ -23,6 +24,7 @@ interface Flags {
   batches: number;
   tables: number;
   baseline: number;
+  pollock?: string;
 }
 
 const OF_EMBEDDED: Record<string, (flags: Flags) => Promise<object>> = {
@@ -51,6 +53,7 @@ const namesOf = (benchmarks: object): string => Object.keys(benchmarks).join(", 
 const command = new Command("npm run bench --")
   .description("Benchmarks the embedded default, or a running local stack. One JSON line per benchmark.")
   .option("--stack <folder>", "the stack of `npm run stack -- --data <folder>` (default: embedded)")
+  .option("--pollock <folder>", "score the files of a checkout of HPI-Information-Systems/Pollock, and nothing else")
   .option("--only <name>", "one of the benchmarks below")
   .option("--rows <count>", "rows of a large file", wholeFrom(1), 1_000_000)
   .option("--rounds <count>", "rounds of a comparison", wholeFrom(1), 3)
@@ -71,6 +74,10 @@ const command = new Command("npm run bench --")
 const flags = command.opts<Flags>();
 if (flags.stack !== undefined && !existsSync(join(flags.stack, "stack.json"))) {
   command.error(`error: no stack in ${flags.stack}; start one: npm run stack -- --detach --data ${flags.stack}`);
+}
+if (flags.pollock !== undefined) {
+  console.log(JSON.stringify({ bench: "pollock", ...(await pollock(flags.pollock)) }, null, 2));
+  process.exit();
 }
 const stack = flags.stack === undefined ? undefined : stacked.readStack(flags.stack);
 const all = stack === undefined ? OF_EMBEDDED : OF_STACK;
