@@ -1,6 +1,6 @@
 /**
- * Generates docs/errors.md, docs/metrics.md, docs/configuration.md and the names of the settings from the
- * code. test/tidy.test.ts checks that they are up to date.
+ * Generates docs/errors.md, docs/metrics.md, docs/configuration.md, docs/contracts.md, the JSON Schema of contracts
+ * and the names of the settings from the code. test/tidy.test.ts checks that they are up to date.
  */
 import { writeFileSync } from "node:fs";
 import type { z } from "zod";
@@ -16,6 +16,7 @@ import { parserConfig } from "../services/parser/config.ts";
 import { PARSER_THROUGHPUT, parserMetrics } from "../services/parser/metrics.ts";
 import { registrarConfig } from "../services/registrar/config.ts";
 import { REGISTRAR_THROUGHPUT, registrarMetrics } from "../services/registrar/metrics.ts";
+import { contractJsonSchema, contractsPage } from "./contracts-page.ts";
 import { schedulerConfig } from "../services/scheduler/config.ts";
 import { SCHEDULER_THROUGHPUT, schedulerMetrics } from "../services/scheduler/metrics.ts";
 
@@ -172,6 +173,8 @@ export const pages = async (): Promise<Record<string, string>> => ({
   "docs/errors.md": errorsPage(),
   "docs/metrics.md": await metricsPage(),
   "docs/configuration.md": configurationPage(),
+  "docs/contracts.md": contractsPage(HEAD),
+  "docs/contract.schema.json": contractJsonSchema(),
   "lib/process/settings/names.ts": settingNamesModule(),
 });
 

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
-import { parseDocument } from "yaml";
+import { isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, type Document } from "yaml";
 import { systemClock } from "../clock.ts";
 import { messageOf, TributaryError } from "../errors.ts";
 import { contractSchema, defaultContract, type Contract, type ContractFault, type Contracts } from "./contract.ts";
@@ -184,21 +184,47 @@ function parseAll(files: readonly ContractFile[], tables: Map<string, string>): 
 const tableIn = (text: string): string | undefined =>
   /^(?:table|"table"|'table')[ \t]*:[ \t]*["']?([a-z][a-z0-9_]*)["']?[ \t]*(?:#.*)?$/m.exec(text)?.[1];
 
-/** The contract, or all its faults, each as text after the file's path. */
+/** The contract, or all its faults, each as text after the file's path: `:<line>:<column>: <field>: <fault>`. */
 function parseOne(text: string): { contract?: Contract; faults?: string[] } {
-  let document: unknown;
+  const lines = new LineCounter();
+  let parsed: Document;
+  let given: unknown;
   try {
-    const parsed = parseDocument(text);
-    const faults = parsed.errors.map(({ message, linePos }) => {
-      const at = linePos ? `:${linePos[0].line}:${linePos[0].col}` : "";
-      return `${at}: ${message.split("\n")[0] ?? ""}`;
-    });
-    if (faults.length > 0) return { faults };
-    document = parsed.toJS();
+    parsed = parseDocument(text, { lineCounter: lines });
+    given = parsed.toJS();
   } catch (error) {
     return { faults: [`: ${messageOf(error)}`] };
   }
-  const parsed = contractSchema.safeParse(document);
-  if (parsed.success) return { contract: parsed.data };
-  return { faults: parsed.error.issues.map((issue) => `: ${issue.path.join(".") || "(top)"}: ${issue.message}`) };
+  const syntax = parsed.errors.map(({ message, linePos }) => {
+    const at = linePos ? `:${linePos[0].line}:${linePos[0].col}` : "";
+    return `${at}: ${message.split("\n")[0] ?? ""}`;
+  });
+  // A key that is there twice leaves the rest readable.
+  if (parsed.errors.some(({ code }) => code !== "DUPLICATE_KEY")) return { faults: syntax };
+  const checked = contractSchema.safeParse(given);
+  if (checked.success && syntax.length === 0) return { contract: checked.data };
+  const issues = checked.success ? [] : checked.error.issues;
+  const told = issues.map(({ path, message }) => {
+    const { line, col } = lines.linePos(offsetOf(parsed, path));
+    return `:${line}:${col}: ${path.join(".") || "(top)"}: ${message}`;
+  });
+  return { faults: [...syntax, ...told] };
+}
+
+/** Where the field of this path stands in the text; where it is missing, the place that lacks it. */
+function offsetOf({ contents }: Document, path: readonly PropertyKey[]): number {
+  let node: unknown = contents;
+  let offset = contents?.range?.[0] ?? 0;
+  for (const key of path) {
+    if (isMap(node)) {
+      const pair = node.items.find((item) => isScalar(item.key) && String(item.key.value) === key);
+      if (!pair) break;
+      offset = (pair.key as { range?: [number, number, number] }).range?.[0] ?? offset;
+      node = pair.value;
+    } else if (isSeq(node) && typeof key === "number") {
+      node = node.items[key];
+      offset = isNode(node) ? (node.range?.[0] ?? offset) : offset;
+    } else break;
+  }
+  return offset;
 }

@@ -43,7 +43,7 @@ test("a contract that is faulty at the start stops its own table only, until it 
   const contracts = liveContracts([FAULTY, OTHER]);
   assert.throws(
     () => contracts.of("sales"),
-    (error) => hasCode(error, "CONTRACT_INVALID") && /\/c\/sales\.yml: writeMode: /.test(error.message),
+    (error) => hasCode(error, "CONTRACT_INVALID") && /\/c\/sales\.yml:2:1: writeMode: /.test(error.message),
   );
   assert.deepEqual([contracts.of("other").writeMode, contracts.of("none").writeMode], ["append", "replace"]);
   contracts.take([file("sales", "table: sales\nkey: 1\n"), OTHER]);
@@ -88,4 +88,34 @@ test("a contract file is read again when it changes, whatever its times and its 
   } finally {
     rmSync(folder, { recursive: true });
   }
+});
+
+test("every fault is told with its line, also of unknown keys and of what is missing", () => {
+  const text = [
+    "table: t",
+    "writeMode: append",
+    "writeMode: append",
+    "columns:",
+    "  - name: net",
+    "    typ: DOUBLE",
+    "  - { name: day, type: DATE, number: {} }",
+    "rows:",
+    "  - name: r",
+    "    expression: nett > 0",
+    "nullMarker: [NA]",
+    "unexpectedColumns: ignore",
+    "",
+  ].join("\n");
+  const [fault] = liveContracts([file("t", text)]).faults();
+  const told = fault!.faults.join("\n");
+  for (const part of [
+    /t\.yml:3:1: Map keys must be unique/,
+    /t\.yml:5:5: columns\.0\.type: /,
+    /t\.yml:6:5: columns\.0\.typ: Unrecognized key: "typ": did you mean type\?/,
+    /t\.yml:7:30: columns\.1\.number: needs a column of numbers, not DATE/,
+    /t\.yml:10:5: rows\.0\.expression: 'nett' is not a declared column: did you mean 'net'\?/,
+    /t\.yml:11:1: nullMarker: Unrecognized key: "nullMarker": did you mean nullMarkers\?/,
+  ])
+    assert.match(told, part);
+  assert.equal(fault!.faults.length, 6, told);
 });
