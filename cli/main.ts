@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import * as commands from "./commands.ts";
+import { addContract } from "./contract/commands.ts";
 import { addKeys } from "./keys.ts";
 import { addReplay } from "./replay.ts";
 import * as operations from "./operations.ts";
@@ -51,7 +52,7 @@ addTop(program);
 commands.addQuery(program);
 addRejects(program);
 addReplay(program);
-operations.addContracts(program);
+addContract(program);
 operations.addChecks(program);
 operations.addDrops(program);
 operations.addMaintain(program);

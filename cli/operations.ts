@@ -1,6 +1,4 @@
-import { resolve } from "node:path";
 import type { Command } from "commander";
-import { liveContracts, readContractFiles } from "../lib/contract/load.ts";
 import { countText, EXIT, lineText, listText, sizeText, tableText } from "./output.ts";
 import { action, positive } from "./session.ts";
 import { fileText, gateText, type GateAnswer } from "./show.ts";
@@ -24,30 +22,6 @@ interface ChecksAnswer {
     total_rows: number;
     details: string;
   }[];
-}
-
-export function addContracts(program: Command): void {
-  program
-    .command("contracts")
-    .description("work with table contracts")
-    .command("check")
-    .description("check the contracts of a folder, without a server; the exit code is 1 if one is faulty")
-    .argument("[folder]", "default: TRIBUTARY_CONTRACTS_DIR, or contracts")
-    .action(
-      action(async ({ print }, given: string | undefined) => {
-        const folder = resolve(given ?? (process.env["TRIBUTARY_CONTRACTS_DIR"] || "contracts"));
-        const contracts = liveContracts(readContractFiles(folder));
-        const valid = contracts.declared().map(({ table }) => table);
-        const faults = contracts.faults().map(({ table, path, faults: found }) => ({ table, path, faults: found }));
-        print({ folder, valid, faults }, () =>
-          [
-            ...faults.flatMap(({ faults: found }) => found.map(lineText)),
-            `${countText(valid.length, "valid contract")}, ${faults.length} faulty, in ${folder}`,
-          ].join("\n"),
-        );
-        return faults.length > 0 ? EXIT.no : EXIT.ok;
-      }),
-    );
 }
 
 export function addChecks(program: Command): void {

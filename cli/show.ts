@@ -80,6 +80,8 @@ export interface PreviewAnswer {
     conflicting: { name: string; type: string; rejects: number; example: string }[];
   };
   renamed: { name: string; header: string; former: string }[];
+  proposals?: { text: string }[];
+  patch?: { yaml: string; rowsAccepted: number; rowsRejected: number; needsRebuild: boolean } | null;
   rows: unknown[][];
   rejects: Omit<RejectAnswer, "sourceFile">[];
   rowsRead: number;
@@ -235,6 +237,8 @@ export function previewText({
   columns,
   diff,
   renamed,
+  proposals = [],
+  patch,
   rows,
   rejects,
   error,
@@ -268,7 +272,23 @@ export function previewText({
     ...(columns.length > 0 ? [tableText(["column", "type", "header", "samples"], types)] : []),
     ...(rows.length > 0 ? [tableText(names, rows)] : []),
     ...(rejects.length > 0 ? [rejectsText(rejects.map((reject) => ({ sourceFile: "(this file)", ...reject })))] : []),
+    ...(proposals.length > 0 ? [proposalsText(proposals, patch)] : []),
   ].join("\n\n");
+}
+
+function proposalsText(proposals: readonly { text: string }[], patch: PreviewAnswer["patch"]): string {
+  return [
+    "proposals for the table's contract (nothing is applied):",
+    ...proposals.map(({ text }) => `- ${lineText(text)}`),
+    ...(patch
+      ? [
+          `the certain ones, with which ${patch.rowsAccepted} rows would load and ${patch.rowsRejected} be rejected` +
+            `${patch.needsRebuild ? ", once the table is rebuilt" : ""}:`,
+          patch.yaml.trimEnd(),
+          "→ tributary contract suggest <file> --write <contract> adds them to a contract file",
+        ]
+      : []),
+  ].join("\n");
 }
 
 export function rejectsText(rejects: readonly RejectAnswer[]): string {

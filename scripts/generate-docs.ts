@@ -1,6 +1,6 @@
 /**
- * Generates docs/errors.md, docs/metrics.md, docs/configuration.md, docs/contracts.md, the JSON Schema of contracts
- * and the names of the settings from the code. test/tidy.test.ts checks that they are up to date.
+ * Generates docs/errors.md, docs/metrics.md, docs/configuration.md, docs/contracts.md, the JSON Schema of
+ * contracts and the names of the settings from the code. test/tidy.test.ts checks that they are up to date.
  */
 import { writeFileSync } from "node:fs";
 import type { z } from "zod";

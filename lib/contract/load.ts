@@ -184,7 +184,7 @@ function parseAll(files: readonly ContractFile[], tables: Map<string, string>): 
 const tableIn = (text: string): string | undefined =>
   /^(?:table|"table"|'table')[ \t]*:[ \t]*["']?([a-z][a-z0-9_]*)["']?[ \t]*(?:#.*)?$/m.exec(text)?.[1];
 
-/** The contract, or all its faults, each as text after the file's path: `:<line>:<column>: <field>: <fault>`. */
+/** The contract, or all its faults, each as text after the file's path: `:line:column: field: fault`. */
 function parseOne(text: string): { contract?: Contract; faults?: string[] } {
   const lines = new LineCounter();
   let parsed: Document;

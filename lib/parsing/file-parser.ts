@@ -105,9 +105,9 @@ export class FileParser {
     return this.#plan ? definitionsOf(this.#plan.columns) : [];
   }
 
-  /** Names of the columns that the file has. */
-  get present(): ReadonlySet<string> {
-    return new Set(this.#plan?.columns.filter(({ field }) => field >= 0).map(({ name }) => name));
+  /** By name of a column that the file has: its field. */
+  get present(): ReadonlyMap<string, number> {
+    return new Map(this.#plan?.columns.flatMap(({ name, field }) => (field >= 0 ? [[name, field]] : [])));
   }
 
   get warnings(): RuleWarning[] {

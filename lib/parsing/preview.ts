@@ -1,8 +1,11 @@
 import { evolve, widens, type ColumnDefinition, type ColumnType } from "../columns.ts";
-import type { Contract } from "../contract/contract.ts";
+import { contractSchema, type Contract } from "../contract/contract.ts";
 import { TributaryError, type ErrorCode } from "../errors.ts";
 import type { Reject } from "../messages/generated.ts";
-import type { Doubt, FileFormat, FormatRequest, PinnedFormat } from "../formats/format.ts";
+import type { Doubt, FileFormat, FormatRequest, PinnedFormat, Row } from "../formats/format.ts";
+import { collectTexts } from "../proposals/field-texts.ts";
+import { isEmptyPatch, joined, patched, patchText } from "../proposals/patch.ts";
+import { isWhole, proposalsFor, type ContractPatch, type Proposal } from "../proposals/propose.ts";
 import { showRows, type ShownValue } from "../rows/show.ts";
 import { textBlocks, type TextBlock } from "../text/text-blocks.ts";
 import { FileParser, type FileParserOptions, type ParseCounts, type ParserOutput } from "./file-parser.ts";
@@ -57,6 +60,10 @@ export interface Preview extends ParseCounts {
   renamed: LooksRenamed[];
   rows: ShownValue[][];
   rejects: Reject[];
+  /** What the contract could say so that more of the file is typed. Nothing is applied. */
+  proposals: Proposal[];
+  /** The proposals that are certain, in one, and what would load with them; null: none is. */
+  patch: ProposedPatch | null;
   /** True if the whole file was read; else only its first `textBytes`. */
   complete: boolean;
   textBytes: number;
@@ -80,13 +87,15 @@ export async function previewFile(
   const job = { fileName, contract, requested, limits, known, ...(pinned ? { pinned } : {}) };
   const blocks: TextBlock[] = [];
   let file: OpenedFile | undefined;
+  let texts: TextBlock[] = [];
   let parsed: Parsed | undefined;
   let error: Preview["error"];
   try {
     await readBlocks(body, job, options.textBytesMax ?? TEXT_BYTES_MAX, blocks);
     file = openFile(blocks[0]!, job, formats);
     const first = { ...blocks[0]!, bytes: file.text };
-    parsed = parseBlocks([first, ...blocks.slice(1)], { ...job, file });
+    texts = [first, ...blocks.slice(1)];
+    parsed = parseBlocks(texts, { ...job, file });
     error = parsed.error;
   } catch (thrown) {
     error = errorOf(thrown);
@@ -99,7 +108,9 @@ export async function previewFile(
   error ??= change.error;
   const rows = shownRows(outputs, Math.min(rowsMax, Math.ceil(CELLS_MAX / Math.max(1, columns.length))));
   const rejects = outputs.flatMap((output) => (output.kind === "rejects" ? output.rejects : []));
-  const present = parsed?.present ?? new Set<string>();
+  const present = new Set(parsed?.present.keys());
+  const proposed =
+    parsed && file ? propose({ parsed, rejects, blocks: texts, job: { ...job, file } }) : NOTHING_PROPOSED;
   return {
     ...(file ? describe(file, parsed?.skippedRows) : {}),
     ...counts,
@@ -108,10 +119,82 @@ export async function previewFile(
     renamed: renamedIn(known, columns, present),
     rows,
     rejects: rejects.slice(0, rejectsMax),
+    ...proposed,
     complete,
     textBytes: blocks.reduce((sum, { bytes }) => sum + bytes.length, 0),
     ...(error ? { error } : {}),
   };
+}
+
+/** A patch to a contract, and what the part of the file that was read would then give. */
+export interface ProposedPatch extends Pick<ParseCounts, "rowsAccepted" | "rowsRejected"> {
+  contract: ContractPatch;
+  /** The patch as text of a contract file. */
+  yaml: string;
+  /** The table has such a column as text: it must be rebuilt for the patch to count. */
+  needsRebuild: boolean;
+}
+
+const NOTHING_PROPOSED = { proposals: [], patch: null };
+
+interface ProposalInput {
+  parsed: Parsed;
+  rejects: readonly Reject[];
+  blocks: readonly TextBlock[];
+  job: ParserOptions;
+}
+
+/** Looks at the columns that are text though no one said so, and at those with values that do not fit. */
+function propose({ parsed, rejects, blocks, job }: ProposalInput): Pick<Preview, "proposals" | "patch"> {
+  const { contract, known, file, limits } = job;
+  const types = new Map([...known, ...contract.columns].map(({ name, type }) => [name, type]));
+  const declared = new Set(contract.columns.map(({ name }) => name));
+  const misfits = new Set(rejects.flatMap(({ reason, column }) => (reason === "type_mismatch" ? (column ?? []) : [])));
+  const looked = parsed.columns.filter(
+    ({ name, type }) => misfits.has(name) || (type === "VARCHAR" && !declared.has(name)),
+  );
+  const fields = new Map(
+    looked.flatMap(({ name }) => {
+      const field = parsed.present.get(name);
+      return field === undefined ? [] : [[name, field] as const];
+    }),
+  );
+  if (fields.size === 0) return NOTHING_PROPOSED;
+  const { format, options, firstLine } = file;
+  const open = (onRow: (row: Row) => void) =>
+    format.open({ options, firstLine, limits, fields: job.fields }, { onFields: () => undefined, onRow });
+  const proposals = proposalsFor(
+    collectTexts(
+      fields,
+      blocks.map(({ bytes }) => bytes),
+      open,
+    ),
+  ).map((proposal) => withTypes(proposal, types));
+  const whole = joined(proposals.filter(isWhole).map(({ patch }) => patch));
+  if (isEmptyPatch(whole)) return { proposals, patch: null };
+  const needsRebuild = (whole.columns ?? []).some(
+    ({ name, type }) => type !== "VARCHAR" && known.some((column) => column.name === name && column.type === "VARCHAR"),
+  );
+  const next = contractSchema.parse(patched({ ...contract, table: "preview" }, whole));
+  const { counts } = parseBlocks(blocks, { ...job, contract: next, known: needsRebuild ? [] : known });
+  const { rowsAccepted, rowsRejected } = counts;
+  return { proposals, patch: { contract: whole, yaml: patchText(whole), rowsAccepted, rowsRejected, needsRebuild } };
+}
+
+/** A column keeps the type that the contract or the table gives it, unless that is text. */
+function withTypes(proposal: Proposal, types: ReadonlyMap<string, ColumnType>): Proposal {
+  const typed = (patch: ContractPatch): ContractPatch => ({
+    ...patch,
+    ...(patch.columns
+      ? {
+          columns: patch.columns.map((column) => {
+            const type = types.get(column.name);
+            return type === undefined || type === "VARCHAR" ? column : { ...column, type };
+          }),
+        }
+      : {}),
+  });
+  return { ...proposal, patch: typed(proposal.patch), alternatives: proposal.alternatives.map(typed) };
 }
 
 const NO_ROWS: ParseCounts = { rowsRead: 0, rowsAccepted: 0, rowsRejected: 0 };
@@ -147,8 +230,8 @@ async function readBlocks(
 interface Parsed {
   outputs: ParserOutput[];
   columns: ColumnDefinition[];
-  /** Names of the columns that the file has. */
-  present: ReadonlySet<string>;
+  /** By name of a column that the file has: its field. */
+  present: ReadonlyMap<string, number>;
   skippedRows: number;
   counts: ParseCounts;
   /** True if the text's end was not parsed, because of ENCODED_BYTES_MAX. */

@@ -31,8 +31,13 @@ const LAYERS: readonly { of: RegExp; may: RegExp; instead: string }[] = [
     instead: "contracts know messages, formats, typing, rules and the foundation",
   },
   {
+    of: /^lib\/proposals\//,
+    may: lib("proposals|typing|formats"),
+    instead: "proposals know texts and how they are typed",
+  },
+  {
     of: /^lib\/parsing\//,
-    may: lib("text|typing|rows|formats|parsing|contract|rules|messages"),
+    may: lib("text|typing|rows|formats|parsing|contract|rules|proposals|messages"),
     instead: "reading a file knows no port",
   },
   { of: /^lib\/blob\//, may: lib("blob"), instead: "a port knows no other port and no service" },

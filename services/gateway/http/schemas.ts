@@ -162,6 +162,10 @@ export const queryResultSchema = z.object({
 
 const shownValue = z.union([z.string(), z.number(), z.boolean(), z.null()]);
 
+const contractPatch = z
+  .object({ nullMarkers: z.array(z.string()).optional(), columns: z.array(z.unknown()).optional() })
+  .describe("fields of a contract");
+
 export const previewSchema = z
   .object({
     format: z.string().nullable().describe("null: the file has no supported format"),
@@ -197,6 +201,30 @@ export const previewSchema = z
         raw: z.string(),
       }),
     ),
+    proposals: z
+      .array(
+        z.object({
+          kind: z.enum(["null_markers", "number", "date", "boolean"]),
+          columns: z.array(z.string()),
+          text: z.string().describe("one sentence for people"),
+          fits: z.number().describe("values that it reads"),
+          of: z.number(),
+          misfits: z.array(z.string()).describe("some values that it would reject"),
+          alternatives: z.array(contractPatch).describe("readings that fit as well and mean other values"),
+          patch: contractPatch,
+        }),
+      )
+      .describe("what the table's contract could say so that more of the file is typed; nothing is applied"),
+    patch: z
+      .object({
+        contract: contractPatch,
+        yaml: z.string().describe("the same as text of a contract file"),
+        rowsAccepted: z.number(),
+        rowsRejected: z.number(),
+        needsRebuild: z.boolean().describe("the table has such a column as text: rebuild it"),
+      })
+      .nullable()
+      .describe("the certain proposals in one, and what would load with them"),
     rowsRead: z.number(),
     rowsAccepted: z.number(),
     rowsRejected: z.number(),

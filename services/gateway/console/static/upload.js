@@ -226,6 +226,25 @@ const givenDialect = () =>
     ["delimiter", "encoding", "header"].map((name) => [name, byId(name).value]).filter(([, value]) => value !== ""),
   );
 
+/** Contracts are files: the patch is there to be copied into the table's own. */
+const proposalPart = ({ proposals, patch }) => [
+  element("h3", {}, "Proposals for the contract"),
+  element("ul", {}, ...proposals.map(({ text }) => element("li", {}, text))),
+  patch && [
+    element(
+      "p",
+      { class: "hint" },
+      `With the certain ones ${plural(patch.rowsAccepted, "row")} would load and ${count(patch.rowsRejected)} be rejected` +
+        `${patch.needsRebuild ? ", once the table is rebuilt" : ""}. Nothing is applied:`,
+    ),
+    element("pre", { class: "card pad", tabindex: "0", "aria-label": "Patch for the contract" }, patch.yaml),
+    button("Copy the patch", async () => {
+      await navigator.clipboard.writeText(patch.yaml);
+      announce("copied the patch");
+    }),
+  ],
+];
+
 async function showPreview(item) {
   const { file } = item;
   const table = targetOf(item);
@@ -261,6 +280,7 @@ async function showPreview(item) {
       "No row would load.",
       { wide: true },
     ),
+    result.proposals.length > 0 && proposalPart(result),
     result.rejects.length > 0 && [
       element("h3", {}, "Would be rejected"),
       rejectTable("Rows that would be rejected", result.rejects),

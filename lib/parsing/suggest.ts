@@ -1,0 +1,64 @@
+import { parseDocument } from "yaml";
+import { contractSchema } from "../contract/contract.ts";
+import { applyPatch } from "../proposals/patch.ts";
+import { isWhole } from "../proposals/propose.ts";
+import { tableNameOf } from "./names.ts";
+import { previewFile } from "./preview.ts";
+
+export interface SuggestInput {
+  fileName: string;
+  table: string | undefined;
+  /** The text of a contract that counts already. */
+  before: string | undefined;
+}
+
+export interface Suggestion {
+  /** The whole contract file. */
+  text: string;
+  /** What the owner should look at, one sentence each. */
+  notes: string[];
+  /** Why no contract can be suggested. */
+  error?: string;
+}
+
+const SCHEMA_LINE = "# yaml-language-server: $schema=contract.schema.json\n";
+
+/**
+ * A contract for a table of files like this one, from the file's beginning. What the contract before says
+ * stays. Doubtful readings are notes, never part of the contract.
+ */
+export async function suggestContract(body: AsyncIterable<Uint8Array>, input: SuggestInput): Promise<Suggestion> {
+  const { fileName, before } = input;
+  const table = input.table ?? tableNameOf(fileName.replace(/\..*$/, ""));
+  const text = before ?? `${SCHEMA_LINE}table: ${table}\n`;
+  const given: unknown = parseDocument(text).toJS();
+  const checked = contractSchema.safeParse(given);
+  if (!checked.success) {
+    const faults = checked.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`);
+    return { text, notes: faults, error: "the contract has faults: correct it first" };
+  }
+  const preview = await previewFile(body, { fileName, contract: checked.data });
+  if (preview.error) return { text, notes: [], error: `${preview.error.code}: ${preview.error.message}` };
+  const certain = new Map((preview.patch?.contract.columns ?? []).map((column) => [column.name, column]));
+  const columns = preview.columns.map(({ name, type, header }) => {
+    const own = certain.get(name);
+    return { name, type, ...(header === name ? {} : { header }), ...own };
+  });
+  const { nullMarkers } = preview.patch?.contract ?? {};
+  const patch = { dialect: dialectIn(preview.dialect ?? {}), ...(nullMarkers ? { nullMarkers } : {}), columns };
+  const notes = preview.proposals.map(
+    (proposal) => `${isWhole(proposal) ? "suggested" : "your choice"}: ${proposal.text}`,
+  );
+  return { text: applyPatch(text, patch), notes };
+}
+
+/** What is worth to be written down; where the table begins in a file may differ from file to file. */
+function dialectIn(found: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const { delimiter, quote, encoding, header } = found;
+  return {
+    ...(delimiter === undefined ? {} : { delimiter }),
+    ...(quote === undefined || quote === '"' ? {} : { quote }),
+    ...(encoding === undefined || encoding === "utf-8" ? {} : { encoding }),
+    ...(header === false ? { header } : {}),
+  };
+}

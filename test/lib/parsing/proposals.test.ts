@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { Readable } from "node:stream";
+import { test } from "node:test";
+import { contractSchema } from "../../../lib/contract/contract.ts";
+import { previewFile } from "../../../lib/parsing/preview.ts";
+import { suggestContract } from "../../../lib/parsing/suggest.ts";
+import { applyPatch } from "../../../lib/proposals/patch.ts";
+import { parse } from "./parsing.ts";
+
+const preview = (content: string, contract: object = {}) =>
+  previewFile(Readable.from([Buffer.from(content)]), {
+    fileName: "a.csv",
+    contract: contractSchema.parse({ table: "t", ...contract }),
+  });
+
+const GERMAN =
+  "Datum;Betrag;Menge;Land;aktiv;wann\n31.12.2025;1.248,61;NA;NA;ja;01/02/2024\n" +
+  "01.01.2026;12,50;4;DE;nein;03/04/2024\n02.01.2026;-3,00;5;FR;ja;05/06/2024\n";
+
+test("what would help is proposed as a patch, and with the patch the file loads typed", async () => {
+  const shown = await preview(GERMAN);
+  assert.deepEqual(shown.patch?.contract.columns, [
+    { name: "menge", type: "INTEGER", nullMarkers: ["NA"] },
+    { name: "datum", type: "DATE", format: "dd.MM.yyyy" },
+    { name: "betrag", type: "DECIMAL(18,2)", number: { decimal: ",", group: "." } },
+    { name: "aktiv", type: "BOOLEAN", trueWords: ["ja"], falseWords: ["nein"] },
+  ]);
+  assert.deepEqual([shown.patch.rowsAccepted, shown.patch.rowsRejected, shown.patch.needsRebuild], [3, 0, false]);
+  const { rows, rejects } = await parse(GERMAN, { contract: shown.patch.contract });
+  assert.deepEqual(rejects, []);
+  assert.deepEqual(rows[0], {
+    menge: null,
+    datum: "2025-12-31",
+    betrag: "1248.61",
+    aktiv: true,
+    land: "NA",
+    wann: "01/02/2024",
+  });
+});
+
+test("a reading in doubt is told, with the other one, and is no part of the patch", async () => {
+  const { proposals, patch } = await preview('d,n\n01/02/2024,"1,234"\n03/04/2024,"5,678"\n');
+  assert.equal(patch, null);
+  const [date, number] = [
+    proposals.find(({ kind }) => kind === "date")!,
+    proposals.find(({ kind }) => kind === "number")!,
+  ];
+  assert.deepEqual(
+    [date.patch, ...date.alternatives].map(({ columns }) => columns![0]!.format),
+    ["dd/MM/yyyy", "MM/dd/yyyy"],
+  );
+  assert.match(date.text, /choose one/);
+  assert.equal(number.alternatives.length > 0, true);
+});
+
+test("a reading that fits most values says what it would reject, and is no part of the patch", async () => {
+  const lines = Array.from({ length: 19 }, (_, index) => `${index}`);
+  const { proposals, patch } = await preview(`n\n${lines.join("\n")}\nabc\n`);
+  assert.equal(patch, null);
+  assert.deepEqual([proposals[0]?.fits, proposals[0]?.of, proposals[0]?.misfits], [19, 20, ["abc"]]);
+});
+
+test("markers of several columns are one proposal; codes and plain text give none", async () => {
+  const { proposals } = await preview("a,b,code,text\n1,-,007,x\nN/A,2,012,y z\n3,N/A,A12,hello\n");
+  assert.deepEqual(
+    proposals.map(({ kind, columns, patch }) => [kind, columns, patch.nullMarkers?.sort()]),
+    [["null_markers", ["a", "b"], ["-", "N/A"]]],
+  );
+  assert.match(proposals[0]!.text, /in 3 fields of 2 columns that are otherwise numbers: add nullMarkers/);
+});
+
+test("the preview is not more optimistic than the load: the same rejects, types and rows", async () => {
+  const contract = {
+    nullMarkers: ["-"],
+    columns: [
+      { name: "n", type: "DECIMAL(18,2)", number: { decimal: ",", group: "." }, rule: { min: 0 } },
+      { name: "d", type: "DATE", format: "dd.MM.yyyy" },
+    ],
+    rows: [{ name: "late", expression: "d >= '2024-01-01'", action: "reject" }],
+  };
+  const content = "n;d;x\n1.234,5;01.02.2024;1\n-1;01.02.2024;2\n1.5;01.02.2024;3\n-;31.12.2023;4\n2;31.02.2024;b\n";
+  const shown = await preview(content, contract);
+  const loaded = await parse(content, { contract });
+  assert.deepEqual(shown.rejects, loaded.rejects);
+  assert.deepEqual(
+    shown.columns.map(({ samples: _, ...column }) => column),
+    loaded.summary.columns,
+  );
+  assert.equal(shown.rowsAccepted, loaded.summary.rowsAccepted);
+  assert.deepEqual(
+    shown.rejects.map(({ reason }) => reason),
+    ["rule:n", "type_mismatch", "rule:late", "type_mismatch"],
+  );
+});
+
+test("a suggested contract is a whole valid one; what a contract says already stays", async () => {
+  const body = () => Readable.from([Buffer.from(GERMAN)]);
+  const { text } = await suggestContract(body(), { fileName: "umsatz 1.csv", table: undefined, before: undefined });
+  assert.match(text, /^# yaml-language-server: \$schema=/);
+  assert.match(text, /table: umsatz_1/);
+  const before = "# ours\ntable: t\ncolumns:\n  - { name: betrag, type: DOUBLE } # exact enough\n";
+  const { text: after } = await suggestContract(body(), { fileName: "a.csv", table: undefined, before });
+  assert.match(after, /# ours\n/);
+  assert.match(after, /name: betrag, type: DOUBLE/);
+  assert.match(after, /# exact enough/);
+  assert.equal(applyPatch(after, { columns: [] }), after);
+  const faulty = await suggestContract(body(), { fileName: "a.csv", table: undefined, before: "tabel: t\n" });
+  assert.match(faulty.error!, /has faults/);
+});
