@@ -108,6 +108,17 @@ export const ERRORS = {
     422,
     "Run `tributary replay` for the file. If it recurs, raise the retention of the topic `rows.<table>`.",
   ),
+  FILE_HELD: kind(
+    false,
+    409,
+    "Look at it with `tributary files preview <file_id>`, then run `tributary files accept <file_id>`, with other settings if it was read wrongly, or `tributary files refuse <file_id>`. Or send a corrected version of the file.",
+  ),
+  FILE_DOUBTFUL: kind(
+    false,
+    422,
+    "Correct the file, send it with the settings that it needs, or change `onDoubt` or `accept` in the contract.",
+  ),
+  FILE_REFUSED: kind(false, 422, "Nothing to do: the file was refused. Send a corrected version of it."),
   FILE_SKIPPED: kind(false, 422, "An operator set the file aside; run `tributary replay` to load it."),
   FILE_ENDED: kind(false, 409, "Nothing to do: the file has ended; see `tributary status <file_id>`."),
   FILE_NOT_COMMITTED: kind(false, 422, "Read the reason with `tributary status <file_id>`."),

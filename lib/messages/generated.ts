@@ -60,6 +60,12 @@ export interface TableFiles {
   deleteFiles: number;
 }
 
+export interface HeldFile {
+  fileId: string;
+  /** JSON of {reason, evidence}[] */
+  reasonsJson: string;
+}
+
 /** A micro-batch is committed and queryable (or its files ended without rows). Key: table. */
 export interface CommitEvent {
   commitId: string;
@@ -78,6 +84,8 @@ export interface CommitEvent {
   files: FileOutcome[];
   /** The table's files after the commit; null if the warehouse does not report them */
   tableFiles: null | TableFiles;
+  /** Files of this event that are held: their status is failed and their error FILE_HELD */
+  held?: HeldFile[];
 }
 
 /** A file that could not be read at all. Key: table. Contains the complete event, so that the file can be replayed. */
@@ -109,6 +117,15 @@ export interface DropEvent {
 export type FileEventKind = "put" | "deleted";
 
 export type FileOrigin = "upload" | "drop" | "replay";
+
+export interface Decision {
+  /** accept or refuse */
+  verdict: string;
+  /** Empty: none was given */
+  reason: string;
+  /** Name of the caller; empty without authentication */
+  decidedBy: string;
+}
 
 /** A file version arrived or was deleted. Key: table. Its offset in file-events is the version of all its rows. */
 export interface FileEvent {
@@ -146,6 +163,8 @@ export interface FileEvent {
   newRows?: boolean;
   /** Set with kind deleted: JSON of an operation on the table (lib/messages/operation.ts), carried out in the order of the file events; null: none */
   operationJson?: null | string;
+  /** Set on the event that decides about a held file. It has the held file's id, and versionOffset is its offset. An event that refuses has no blobKey, so that a parser that does not know this field fails it */
+  decision?: null | Decision;
 }
 
 /** An operator sets a file aside: its committer records it as failed. Key: table. */
@@ -180,6 +199,8 @@ export interface ParseEvent {
   columnsJson: null | string;
   errorCode: null | string;
   errorMessage: null | string;
+  /** Set with the error FILE_HELD: JSON of {reason, evidence}[] */
+  heldReasonsJson?: null | string;
 }
 
 export interface RowBatch {
@@ -268,6 +289,10 @@ export interface RowMessage {
   repeats?: null | Repetition;
   /** FileEvent.operationJson, with the outcome deleted */
   operationJson?: null | string;
+  /** Set on the end of a file that the parser holds, which has the outcome failed and the error FILE_HELD: JSON of {reason, evidence}[] */
+  heldReasonsJson?: null | string;
+  /** accept or refuse: the file event decides about a held file; empty: it does not */
+  verdict?: string;
 }
 
 /** A table's writer keeps failing, or works again. Key: table; compacted. */

@@ -7,7 +7,7 @@ import { firstLayout } from "../../../lib/messages/layouts.ts";
 import type { CommitEvent, RowMessage, TableSchemaEvent } from "../../../lib/messages/generated.ts";
 import { commitEvent, fileOutcome } from "../../services/gateway/gateway.ts";
 
-const commit: CommitEvent = commitEvent([fileOutcome("a"), fileOutcome("b")]);
+const commit: CommitEvent = { ...commitEvent([fileOutcome("a"), fileOutcome("b")]), held: [] };
 
 /** Avro's long. */
 function longBytes(value: bigint): Buffer {
@@ -20,7 +20,7 @@ function longBytes(value: bigint): Buffer {
 test("a truncated or foreign message is refused with the expected kind in the error", () => {
   const bytes = commitEvents.encode(commit);
   assert.deepEqual(JSON.parse(JSON.stringify(commitEvents.decode(bytes))), commit);
-  const older = bytes.subarray(0, -1);
+  const older = bytes.subarray(0, -2);
   assert.equal(commitEvents.decode(older).tableFiles, null, "written before there was that field");
   for (let length = 0; length < older.length; length++) {
     assert.throws(
@@ -35,12 +35,12 @@ test("an array count larger than the message is refused before any allocation", 
   const empty = commitEvents.encode({ ...commit, files: [] });
   for (const count of [1n, 5_000_000n, 1n << 40n, -(1n << 40n)]) {
     const size = count < 0n ? [longBytes(1n)] : [];
-    const promising = Buffer.concat([empty.subarray(0, -2), longBytes(count), ...size]);
+    const promising = Buffer.concat([empty.subarray(0, -3), longBytes(count), ...size]);
     const startMs = performance.now();
     assert.throws(() => commitEvents.decode(promising), /array of \d+ items exceeds the message/);
     assert.ok(performance.now() - startMs < 1_000);
   }
-  const endless = Buffer.concat([empty.subarray(0, -2), Buffer.alloc(20, 0xff)]);
+  const endless = Buffer.concat([empty.subarray(0, -3), Buffer.alloc(20, 0xff)]);
   assert.throws(() => commitEvents.decode(endless), /varint before byte \d+ is longer than 10 bytes/);
 });
 
@@ -53,8 +53,9 @@ test("a row count of more than 32 bits is refused", () => {
     body: { "tributary.RowBatch": { firstRow: 0, rowCount, writerSchema: "", rows: Buffer.alloc(0) } },
   });
   const bytes = rowMessages.encode(message(1));
-  // Its row count is the fifth byte from the end, before the empty schema and rows, no repetition, no operation.
-  const huge = Buffer.concat([bytes.subarray(0, -5), longBytes(1n << 33n), bytes.subarray(-4)]);
+  // Its row count is the seventh byte from the end. After it come the empty schema and rows, and the absent
+  // repetition, operation, reasons and verdict.
+  const huge = Buffer.concat([bytes.subarray(0, -7), longBytes(1n << 33n), bytes.subarray(-6)]);
   assert.throws(() => rowMessages.decode(huge), /exceeds 32 bits/);
   assert.equal(rowMessages.decode(rowMessages.encode(message(2 ** 31 - 1))).runId, "");
 });
