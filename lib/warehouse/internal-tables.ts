@@ -33,6 +33,7 @@ export const INTERNAL_TABLES = {
     { name: "content_offset", type: "BIGINT" },
     { name: "operation", type: "VARCHAR" },
     { name: "operation_reason", type: "VARCHAR" },
+    { name: "held_reasons", type: "VARCHAR" },
   ],
   /** The rows that could not be cast to their column types: one row per (file id, source row). */
   _rejected_rows: [
@@ -94,7 +95,7 @@ export const INTERNAL_TABLES = {
 
 /** Columns that tables of earlier releases lack. They are added at the end, and old rows have NULL. */
 export const ADDED_COLUMNS: Partial<Record<InternalTable, readonly string[]>> = {
-  _ingest_files: ["version_offset", "content_offset", "operation", "operation_reason"],
+  _ingest_files: ["version_offset", "content_offset", "operation", "operation_reason", "held_reasons"],
 };
 
 export type InternalTable = keyof typeof INTERNAL_TABLES;
@@ -102,7 +103,7 @@ export type InternalTable = keyof typeof INTERNAL_TABLES;
 /** The row of `_ingest_files` for a file's outcome, by column name. `recordedAtMs` becomes ingested_at. */
 export function ledgerRow(
   table: string,
-  { outcome, repeats, operation }: Pick<RecordedFile, "outcome" | "repeats" | "operation">,
+  { outcome, repeats, operation, heldReasonsJson }: Omit<RecordedFile, "stage">,
   recordedAtMs: number,
 ): Record<string, LiteralValue> {
   return {
@@ -111,7 +112,7 @@ export function ledgerRow(
     table_name: table,
     etag: outcome.etag,
     content_hash: outcome.contentHash,
-    status: outcome.status,
+    status: heldReasonsJson === undefined ? outcome.status : "held",
     row_count: outcome.rowsCommitted,
     rows_read: outcome.rowsRead,
     rows_committed: outcome.rowsCommitted,
@@ -131,6 +132,7 @@ export function ledgerRow(
     content_offset: repeats?.contentOffset ?? undoneAt(operation) ?? outcome.sourceOffset,
     operation: operation?.kind ?? null,
     operation_reason: operation ? reasonOf(operation) : null,
+    held_reasons: heldReasonsJson ?? null,
   };
 }
 

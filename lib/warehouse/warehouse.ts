@@ -72,6 +72,10 @@ export interface FileVersion {
 /** The outcome of a file, for `record`, with its stage and what it repeats. */
 export interface RecordedFile {
   outcome: FileOutcome;
+  /** Set: the file is held (its error is FILE_HELD). JSON of why. */
+  heldReasonsJson?: string;
+  /** The outcome of a decision: it replaces that of the held file, which has the same id. */
+  decides?: boolean;
   stage?: Stage;
   repeats?: Pick<Repetition, "versionOffset" | "contentOffset">;
   /** Set: the event was an operation on the table. */
@@ -84,15 +88,18 @@ export interface RecordedContent {
   /** Offset of the event that first brought the bytes. */
   contentOffset: number;
   /**
-   * `put` and `deleted`: the newest content of that kind that did not fail. `superseded`: a correction that
-   * was not applied (FILE_SUPERSEDED). `undone`: the place before which it was undone.
+   * `put` and `deleted`: the newest content of that kind that was applied. `superseded`: a correction or a
+   * held file that was not applied (FILE_SUPERSEDED, FILE_REFUSED). `held`: a version that waits for a
+   * decision. `undone`: the place before which it was undone.
    */
-  kind: "put" | "deleted" | "superseded" | "undone";
+  kind: "put" | "deleted" | "superseded" | "held" | "undone";
+  /** Rows that the content brought; 0 unless it is `put`. */
+  rows: number;
 }
 
 /** What is on record of a table's versions. A repetition counts as the version that it repeats. */
 export interface RecordedVersions {
-  /** The newest version that did not fail. */
+  /** The newest version that was applied: it did not fail, is not held, and has a row or needs none. */
   newest: number | undefined;
   /** The newest version with rejected rows, or that failed: a later correction may add rows to it. */
   incomplete: number | undefined;
@@ -214,7 +221,7 @@ export type LogRow = Readonly<Record<string, string | number | boolean | Date | 
  * each file version.
  * It is **idempotent**: a repeated commit of the same file versions changes nothing, whatever the result of
  * the first one (crash, timeout, unknown outcome). Except in append mode, `commit` does not apply a version
- * that `record` has recorded and that did not fail, nor an older version of that file.
+ * that `record` has recorded as committed, nor an older version of that file.
  *  - replace: after the commit, the table holds exactly the rows of the newest version of each sourceFile.
  *    Rows that are equal in all file columns at the same (_source_file, _source_row) stay unchanged, version
  *    columns included.
@@ -232,7 +239,8 @@ export type LogRow = Readonly<Record<string, string | number | boolean | Date | 
  * left at -1. Both touch no row of a version that is newer than the undo.
  *
  * `record` writes the outcomes of files to `_ingest_files` and their rejects to `_rejected_rows`. It is
- * idempotent by file id and by (file id, row). It is called after `commit`. After a crash between the two,
+ * idempotent by file id and by (file id, row); only the outcome of a held file is replaced, by that of its
+ * decision. It is called after `commit`. After a crash between the two,
  * both are repeated, which completes the work.
  *
  * One writer per table calls ensureTable, commit, maintain, publish and hold, one at a time. `record` may

@@ -193,9 +193,11 @@ export class FakeWarehouse implements Warehouse {
   async record(table: string, ended: readonly RecordedFile[], recordedAtMs: number): Promise<void> {
     this.calls.push("record");
     await new Promise((resolve) => setImmediate(resolve));
-    for (const { stage, ...known } of ended) {
-      const { outcome } = known;
-      this.ledger.set(outcome.fileId, { table, recordedAtMs, ...known });
+    for (const { outcome, stage, ...more } of ended) {
+      const known = this.ledger.get(outcome.fileId);
+      // Only a decision replaces what is on record, and only what is held.
+      if (known && !(isHeld(known) && more.decides)) continue;
+      this.ledger.set(outcome.fileId, { table, outcome, recordedAtMs, ...more });
       for (const reject of (stage as FakeStage | undefined)?.rejects ?? []) {
         this.rejected.set(`${outcome.fileId} ${reject.row}`, reject);
       }
@@ -204,27 +206,32 @@ export class FakeWarehouse implements Warehouse {
 
   async recordedContents(table: string, sourceFiles: readonly string[]): Promise<RecordedContent[]> {
     const found: RecordedContent[] = [];
-    for (const { table: own, outcome, repeats, operation } of this.ledger.values()) {
-      const { sourceFile, sourceOffset, status, errorCode, contentHash } = outcome;
+    for (const entry of this.ledger.values()) {
+      const { table: own, outcome, repeats, operation } = entry;
+      const { sourceFile, sourceOffset, errorCode, contentHash } = outcome;
       if (own !== table || !sourceFiles.includes(sourceFile)) continue;
       const at = operation?.kind === "undo" ? operation.at : undefined;
       const contentOffset = repeats?.contentOffset ?? at ?? sourceOffset;
-      const isRefused = errorCode === "FILE_SUPERSEDED" && contentOffset === sourceOffset;
-      if (status === "failed" && !isRefused) continue;
-      const kind = contentHash === "" ? "deleted" : "put";
-      const undone = operation?.kind === "undo" ? "undone" : kind;
-      found.push({ sourceFile, contentOffset, kind: isRefused ? "superseded" : undone });
+      const isSetAside = ["FILE_SUPERSEDED", "FILE_REFUSED"].includes(errorCode ?? "");
+      const isRefused = isSetAside && contentOffset === sourceOffset;
+      if (!isApplied(entry) && !isHeld(entry) && !isRefused) continue;
+      const brought = operation?.kind === "undo" ? "undone" : contentHash === "" ? "deleted" : "put";
+      const kind = isRefused ? "superseded" : isHeld(entry) ? "held" : brought;
+      found.push({ sourceFile, contentOffset, kind, rows: outcome.rowsCommitted });
     }
+    // As the query does: one line for the newest content of each kind.
+    found.sort((a, b) => a.contentOffset - b.contentOffset);
     return found;
   }
 
   async recordedVersions(table: string): Promise<RecordedVersions> {
     const versions = { newest: -1, incomplete: -1 };
-    for (const { table: own, outcome, repeats } of this.ledger.values()) {
+    for (const entry of this.ledger.values()) {
+      const { table: own, outcome, repeats } = entry;
       const { sourceOffset, status, errorCode, rowsRejected } = outcome;
       if (own !== table || errorCode === "FILE_SUPERSEDED") continue;
       const version = repeats?.versionOffset ?? sourceOffset;
-      if (status !== "failed") versions.newest = Math.max(versions.newest, version);
+      if (isApplied(entry)) versions.newest = Math.max(versions.newest, version);
       if (status === "failed" || rowsRejected > 0) versions.incomplete = Math.max(versions.incomplete, version);
     }
     const known = (offset: number): number | undefined => (offset < 0 ? undefined : offset);
@@ -335,25 +342,30 @@ export class FakeWarehouse implements Warehouse {
     return fileIds.flatMap((fileId) => {
       const entry = this.ledger.get(fileId);
       if (!entry) return [];
-      const { outcome, table, recordedAtMs, repeats } = entry;
+      const { outcome, table, recordedAtMs, repeats, heldReasonsJson = null } = entry;
+      const status = heldReasonsJson === null ? outcome.status : "held";
       const { versionOffset, contentOffset } = repeats ?? {
         versionOffset: outcome.sourceOffset,
         contentOffset: outcome.sourceOffset,
       };
-      return [{ ...outcome, table, ingestedAtMs: recordedAtMs, versionOffset, contentOffset }];
+      return [{ ...outcome, status, heldReasonsJson, table, ingestedAtMs: recordedAtMs, versionOffset, contentOffset }];
     });
   }
 
   #recordedAsCommitted(table: string): Map<string, number> {
     const newest = new Map<string, number>();
     for (const entry of this.ledger.values()) {
-      if (entry.table !== table || entry.outcome.status === "failed") continue;
+      if (entry.table !== table || !isApplied(entry)) continue;
       const { sourceFile, sourceOffset } = entry.outcome;
       newest.set(sourceFile, Math.max(newest.get(sourceFile) ?? -1, sourceOffset));
     }
     return newest;
   }
 }
+
+/** Rejected files bring no row, and change nothing. */
+const isApplied = ({ outcome }: Pick<RecordedFile, "outcome">): boolean => outcome.status === "committed";
+const isHeld = ({ heldReasonsJson }: Pick<RecordedFile, "heldReasonsJson">): boolean => heldReasonsJson !== undefined;
 
 const isFresh = ({ sourceFile, sourceOffset }: FileVersion, recorded: ReadonlyMap<string, number>): boolean =>
   sourceOffset > (recorded.get(sourceFile) ?? -1);

@@ -68,6 +68,12 @@ export function applicable<V extends Version>(
   return fresh.filter((version) => last.get(nameOf(version)) === version);
 }
 
+/**
+ * Condition for a version whose rows are in the table, or that removed rows. A version of which every row was
+ * rejected changes nothing.
+ */
+export const IS_APPLIED = "status NOT IN ('failed', 'held', 'rejected')";
+
 /** A query for the ledger rows that `applicable` needs. `ledger` is the quoted name of `_ingest_files`. */
 export function recordedStatement(
   dialect: Dialect,
@@ -77,7 +83,7 @@ export function recordedStatement(
 ): string {
   const files = [...new Set(versions.map(({ sourceFile }) => sourceFile))];
   return `SELECT file_key, max(source_offset) FROM ${ledger}
-     WHERE table_name = ${dialect.stringLiteral(table)} AND status <> 'failed' AND file_key IN (${dialect.stringList(files)})
+     WHERE table_name = ${dialect.stringLiteral(table)} AND ${IS_APPLIED} AND file_key IN (${dialect.stringList(files)})
      GROUP BY 1`;
 }
 
@@ -98,22 +104,25 @@ export function contentsStatement(
 ): string {
   const of = `table_name = ${dialect.stringLiteral(table)} AND file_key IN (${dialect.stringList(sourceFiles)})`;
   const kind = "CASE WHEN operation = 'undo' THEN 'undone' WHEN content_hash = '' THEN 'deleted' ELSE 'put' END";
-  return `SELECT file_key, ${kind}, max(${CONTENT}) FROM ${ledger} WHERE ${of} AND status <> 'failed' GROUP BY 1, 2
-    UNION ALL SELECT DISTINCT file_key, 'superseded', source_offset FROM ${ledger}
-    WHERE ${of} AND ${IS_SUPERSEDED} AND content_offset = source_offset`;
+  return `SELECT file_key, ${kind}, max(${CONTENT}), max_by(rows_committed, ${CONTENT}) FROM ${ledger}
+    WHERE ${of} AND ${IS_APPLIED} GROUP BY 1, 2
+    UNION ALL SELECT DISTINCT file_key, 'superseded', source_offset, 0 FROM ${ledger}
+    WHERE ${of} AND error_code IN ('FILE_SUPERSEDED', 'FILE_REFUSED') AND content_offset = source_offset
+    UNION ALL SELECT DISTINCT file_key, 'held', ${CONTENT}, 0 FROM ${ledger} WHERE ${of} AND status = 'held'`;
 }
 
 export const recordedContents = (rows: readonly unknown[][]): RecordedContent[] =>
-  rows.map(([sourceFile, kind, contentOffset]) => ({
+  rows.map(([sourceFile, kind, contentOffset, count]) => ({
     sourceFile: sourceFile as string,
     kind: kind as RecordedContent["kind"],
     contentOffset: Number(contentOffset),
+    rows: Number(count ?? 0),
   }));
 
 /** A query for Warehouse.recordedVersions. */
 export function versionsStatement(dialect: Dialect, ledger: string, table: string): string {
-  const incomplete = `(rows_rejected > 0 OR status = 'failed') AND NOT (${IS_SUPERSEDED})`;
-  return `SELECT max(CASE WHEN status <> 'failed' THEN ${VERSION} END), max(CASE WHEN ${incomplete} THEN ${VERSION} END)
+  const incomplete = `(rows_rejected > 0 OR status IN ('failed', 'held')) AND NOT (${IS_SUPERSEDED})`;
+  return `SELECT max(CASE WHEN ${IS_APPLIED} THEN ${VERSION} END), max(CASE WHEN ${incomplete} THEN ${VERSION} END)
     FROM ${ledger} WHERE table_name = ${dialect.stringLiteral(table)}`;
 }
 

@@ -39,7 +39,7 @@ export async function recordEnded(
     const statements = rejected.flatMap(({ outcome, parts }) =>
       parts.map((part) => rejectInsert(table, outcome, part, recordedAtMs)),
     );
-    statements.push(ledgerInsert(ended.map((file) => ledgerRow(table, file, recordedAtMs))));
+    statements.push(...decidedDelete(ended), ledgerInsert(ended.map((file) => ledgerRow(table, file, recordedAtMs))));
     await database.transaction(async (connection) => {
       for (const statement of statements) await connection.run(statement);
     });
@@ -50,6 +50,14 @@ export async function recordEnded(
 
 /** Every INSERT names its columns: a table that has more of them takes the rows all the same. */
 const namesOf = (table: InternalTable): string => columnList(INTERNAL_TABLES[table].map(({ name }) => name));
+
+/** Removes the outcomes of held files that have been decided: their new outcomes follow. */
+function decidedDelete(ended: readonly RecordedFile[]): string[] {
+  const decided = ended.filter(({ decides }) => decides);
+  if (decided.length === 0) return [];
+  const ids = duckdb.stringList(decided.map(({ outcome }) => outcome.fileId));
+  return [`DELETE FROM ${qualified("_ingest_files")} WHERE status = 'held' AND file_id IN (${ids})`];
+}
 
 /** Adds the files that the ledger lacks, each id once. */
 function ledgerInsert(rows: readonly ReturnType<typeof ledgerRow>[]): string {

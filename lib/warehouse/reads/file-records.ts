@@ -1,3 +1,4 @@
+import { IS_APPLIED } from "../commit/versions.ts";
 import { tableName } from "../sql/sql.ts";
 import { msOrNull, numberOrNull, textOrNull } from "./cells.ts";
 import type { FileRecord, FileRecords, ReadLimits } from "./port.ts";
@@ -27,11 +28,15 @@ const COLUMNS = [
   "version_offset",
   "content_offset",
   "operation",
+  "held_reasons",
 ] as const;
 
 /** The page size of reads of versions. It keeps a result below the limits of a query. */
 const VERSIONS_PAGE = 10_000;
-const SUPERSEDED_MAX = 10_000;
+const SET_ASIDE_MAX = 10_000;
+
+/** Versions whose rows nobody wants in the table, at least not yet. */
+const SET_ASIDE = ["FILE_SUPERSEDED", "FILE_HELD", "FILE_REFUSED"];
 
 /** Reads `_ingest_files` through SQL. */
 export function fileRecords(reader: SqlReader): FileRecords {
@@ -60,6 +65,17 @@ export function fileRecords(reader: SqlReader): FileRecords {
       const wanted = `file_id IN (${stringList(fileIds)})`;
       return select([...equal("table_name", table), wanted], "file_id", fileIds.length, limits);
     },
+    async sameContents(table, contentHashes, limits) {
+      if (contentHashes.length === 0 || !(await reader.describe("_ingest_files"))) return [];
+      const where = `${equal("table_name", table)[0]} AND ${IS_APPLIED} AND content_hash IN (${stringList(contentHashes)})`;
+      const from = `FROM ${tableName("_ingest_files")} WHERE ${where} GROUP BY 1`;
+      const sql = `SELECT content_hash, max_by(file_key, source_offset) ${from}`;
+      const { rows } = await reader.query(sql, { ...limits, rowsMax: contentHashes.length });
+      return rows.map(([contentHash, sourceFile]) => ({
+        contentHash: String(contentHash),
+        sourceFile: String(sourceFile),
+      }));
+    },
     list({ table, status, before, limit }, limits) {
       const older = before === undefined ? [] : [olderThan(before)];
       return select(
@@ -69,9 +85,9 @@ export function fileRecords(reader: SqlReader): FileRecords {
         limits,
       );
     },
-    async superseded(table, limits) {
-      const where = [...equal("table_name", table), ...equal("error_code", "FILE_SUPERSEDED")];
-      const found = await select(where, "source_offset DESC", SUPERSEDED_MAX, limits);
+    async setAside(table, limits) {
+      const where = [...equal("table_name", table), `error_code IN (${stringList(SET_ASIDE)})`];
+      const found = await select(where, "source_offset DESC", SET_ASIDE_MAX, limits);
       return new Set(found.map(({ fileId }) => fileId));
     },
     async versions(table, { standing }, limits) {
@@ -119,5 +135,6 @@ function recordOf(cells: readonly unknown[]): FileRecord {
     versionOffset: numberOrNull(row.version_offset),
     contentOffset: numberOrNull(row.content_offset),
     operation: textOrNull(row.operation),
+    heldReasonsJson: textOrNull(row.held_reasons),
   };
 }

@@ -11,7 +11,7 @@ export interface FileRecord {
   fileId: string;
   table: string;
   sourceFile: string;
-  /** `committed`, `failed`, … */
+  /** `committed`, `held`, `rejected` or `failed`. */
   status: string;
   sizeBytes: number;
   /** Empty if the file was deleted. */
@@ -37,6 +37,8 @@ export interface FileRecord {
   contentOffset: number | null;
   /** `undo`, `drop`: the event was an operation on the table (lib/messages/operation.ts). */
   operation?: string | null;
+  /** Set while the file is held: JSON of why. */
+  heldReasonsJson: string | null;
 }
 
 export interface FileRecordFilter {
@@ -47,11 +49,19 @@ export interface FileRecordFilter {
   limit: number;
 }
 
+/** A file of a table whose newest applied version with this content is known. */
+export interface SameContent {
+  contentHash: string;
+  sourceFile: string;
+}
+
 /** Reads `_ingest_files`. It is empty until something is recorded. */
 export interface FileRecords {
   find(fileId: string, limits: ReadLimits): Promise<FileRecord | undefined>;
   /** Those of the files that are on record for the table. */
   recorded(table: string, fileIds: readonly string[], limits: ReadLimits): Promise<FileRecord[]>;
+  /** For each of these contents that is in the table: the file that brought it last. */
+  sameContents(table: string, contentHashes: readonly string[], limits: ReadLimits): Promise<SameContent[]>;
   /** Newest first, by arrival, then by file id. */
   list(filter: FileRecordFilter, limits: ReadLimits): Promise<FileRecord[]>;
   /**
@@ -60,8 +70,8 @@ export interface FileRecords {
    * offset of the version that they repeat.
    */
   versions(table: string, options: { standing: boolean }, limits: ReadLimits): Promise<FileRecord[]>;
-  /** Ids of the table's newest 10,000 files that ended with FILE_SUPERSEDED. */
-  superseded(table: string, limits: ReadLimits): Promise<Set<string>>;
+  /** Ids of the table's newest 10,000 files that were superseded or refused, or are held. */
+  setAside(table: string, limits: ReadLimits): Promise<Set<string>>;
 }
 
 /** A row of `_rejected_rows`. */

@@ -1,4 +1,5 @@
 import type { Dialect } from "../sql/dialect.ts";
+import { IS_APPLIED } from "../commit/versions.ts";
 import { tableName } from "../sql/sql.ts";
 import { msOrNull, textOrNull } from "./cells.ts";
 import {
@@ -170,7 +171,7 @@ const sameReject = ({ sha256 }: Dialect): string =>
 function newestVersions(table: string | undefined): string {
   const order = "ORDER BY COALESCE(version_offset, source_offset) DESC, source_offset DESC";
   const nth = (by: string): string => `row_number() OVER (PARTITION BY table_name, file_key, ${by} ${order})`;
-  const taken = "CASE WHEN status = 'failed' THEN 0 ELSE 1 END";
+  const taken = `CASE WHEN ${IS_APPLIED} THEN 1 ELSE 0 END`;
   const ofTable = table === undefined ? "" : `table_name = ${table} AND `;
   const own = `${ofTable}COALESCE(error_code, '') <> 'FILE_SUPERSEDED'`;
   return (

@@ -129,11 +129,13 @@ export class TrinoLedger {
       list.map((one) => ({ ...one, table, recordedAtMs })),
     );
     await this.#writeRejects(ended);
+    const decided = ended.some(({ decides }) => decides);
     const rows = new Map<string, Row>();
     for (const file of ended) rows.set(file.outcome.fileId, ledgerRow(file.table, file, file.recordedAtMs));
     await this.#context.tables.ensureInternal("_ingest_files");
     for (const some of chunks([...rows.values()], ROWS_A_STATEMENT)) {
-      await addNew(this.#context, "_ingest_files", valuesSelect(INTERNAL_TABLES._ingest_files, some), some);
+      const select = valuesSelect(INTERNAL_TABLES._ingest_files, some);
+      await addNew(this.#context, "_ingest_files", select, { files: some, whenMatched: decided ? REPLACE_HELD : "" });
     }
     for (const { table, outcome } of ended) this.#context.recordedOffsets.written(table, outcome.sourceOffset);
   }
@@ -154,16 +156,13 @@ export class TrinoLedger {
     }
     for (const some of chunks(together, SELECTS_A_STATEMENT)) {
       const select = some.map((one) => one.select).join("\nUNION ALL\n");
-      await addNew(
-        this.#context,
-        "_rejected_rows",
-        select,
-        some.map((one) => one.file),
-      );
+      await addNew(this.#context, "_rejected_rows", select, { files: some.map((one) => one.file) });
     }
     for (const one of alone) {
       await withRows(this.#context, one.table, REJECT_COLUMNS, [one.rejects], ({ select }) =>
-        addNew(this.#context, "_rejected_rows", rejectSelect(one, select), [{ file_id: one.outcome.fileId }]),
+        addNew(this.#context, "_rejected_rows", rejectSelect(one, select), {
+          files: [{ file_id: one.outcome.fileId }],
+        }),
       );
     }
   }
@@ -190,18 +189,24 @@ function rejectSelect({ table, outcome, recordedAtMs }: Ended & { rejects: Spill
   return `SELECT ${list.join(", ")} FROM (${rows}) AS r`;
 }
 
+/** The outcome of a decision replaces that of the held file. */
+const REPLACE_HELD = `WHEN MATCHED AND t."status" = 'held' AND s."status" <> 'held' THEN UPDATE SET ${INTERNAL_TABLES._ingest_files
+  .map(({ name }) => `${identifier(name)} = s.${identifier(name)}`)
+  .join(", ")}
+     `;
+
 const KEYS = { _ingest_files: ["file_id"], _rejected_rows: ["file_id", "source_row"] } as const;
 
 /**
- * Adds the rows of `select` whose key the table does not have. All rows belong to the file ids of `files`. A
- * MERGE, because Iceberg refuses it if another process has added rows of these files meanwhile; the
- * repetition then finds them. Two INSERTs at once would both succeed.
+ * Adds the rows of `select` whose key the table does not have. `whenMatched`: what happens to the others. All
+ * rows belong to the file ids of `files`. A MERGE, because Iceberg refuses it if another process has added
+ * rows of these files meanwhile; the repetition then finds them. Two INSERTs at once would both succeed.
  */
 async function addNew(
   context: CommitContext,
   table: "_ingest_files" | "_rejected_rows",
   select: string,
-  files: readonly Row[],
+  { files, whenMatched = "" }: { files: readonly Row[]; whenMatched?: string },
 ): Promise<void> {
   const ids = [...new Set(files.map((file) => trino.stringLiteral(String(file["file_id"]))))].join(", ");
   const names = INTERNAL_TABLES[table].map(({ name }) => name);
@@ -209,7 +214,7 @@ async function addNew(
     context,
     `MERGE INTO ${tableSql(table)} AS t USING (${select}) AS s
      ON ${allEqual(KEYS[table], "t", "s")} AND t."file_id" IN (${ids})
-     WHEN NOT MATCHED THEN INSERT (${namesOf(table)}) VALUES (${columnList(names, "s")})`,
+     ${whenMatched}WHEN NOT MATCHED THEN INSERT (${namesOf(table)}) VALUES (${columnList(names, "s")})`,
   );
 }
 
