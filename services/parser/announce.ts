@@ -1,3 +1,4 @@
+import { heldReasonsJson, type HeldReason } from "../../lib/contract/held.ts";
 import { keyOf, tableId } from "../../lib/tables.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { codeOf, messageOf } from "../../lib/errors.ts";
@@ -16,7 +17,8 @@ export interface ParseStatus {
   started(): Promise<void>;
   /** The attempt failed, and is repeated until its cause is removed. Best effort. */
   waits(thrown: unknown): void;
-  ended(summary: ParseSummary): Promise<void>;
+  /** `held`: why the file is held instead of loaded. */
+  ended(summary: ParseSummary, held?: readonly HeldReason[]): Promise<void>;
   /** Publishes the event of a failed file as a dead letter, from which it can be replayed. */
   deadLetter(error: NonNullable<ParseSummary["error"]>): Promise<void>;
 }
@@ -50,7 +52,7 @@ export function publishParseEvent(
       // A log that takes no status is the likely cause of the wait itself.
       void publish("started", { errorCode: codeOf(thrown), errorMessage }).catch(() => undefined);
     },
-    ended(summary) {
+    ended(summary, held) {
       const { rowsRead, rowsRejected, columns, dialect, error } = summary;
       const columnsJson = JSON.stringify(columns);
       return publish(error ? "failed" : "finished", {
@@ -60,6 +62,7 @@ export function publishParseEvent(
         columnsJson: columnsJson.length > COLUMNS_JSON_MAX ? null : columnsJson,
         errorCode: error?.code ?? null,
         errorMessage: error?.message ?? null,
+        heldReasonsJson: held ? heldReasonsJson(held) : null,
       });
     },
     async deadLetter(error) {

@@ -15,11 +15,13 @@ import { rowsTopic } from "../../lib/messages/topics.ts";
 import { retry } from "../../lib/retry.ts";
 import type { Logger } from "../../lib/process/logger.ts";
 import { carrying, type Tracer } from "../../lib/process/tracing.ts";
+import { heldReasonsJson } from "../../lib/contract/held.ts";
 import { publishParseEvent } from "./announce.ts";
 import type { ParserSettings } from "./config.ts";
 import type { ParserMetrics } from "./metrics.ts";
 import type { TableSchema } from "../../lib/table-schemas/table-schemas.ts";
 import type { ExpectedColumns } from "./expected-columns.ts";
+import { judge, refusalMessage, type Judged } from "./judge.ts";
 import { WorkerCrash, type WorkerPool } from "../../lib/parsing/workers/worker-pool.ts";
 
 export interface FileRunDeps {
@@ -47,9 +49,8 @@ export interface ArrivedFile {
 }
 
 /** How parsing a file ended, and the run's id. */
-interface Outcome {
+interface Outcome extends Judged {
   runId: string;
-  summary: ParseSummary;
 }
 
 /**
@@ -67,6 +68,7 @@ export async function parseArrived(
   const startedMs = clock.monotonicMs();
   await ensureRowsTopic(deps, file.event.table);
   if (file.event.kind === "deleted") return publishDeleted(deps, file);
+  if (file.event.decision?.verdict === "refuse") return publishRefused(deps, file);
   const status = publishParseEvent(deps, file);
   await status.started();
   const known = await deps.columns.at(file.event.table, file.sourceOffset);
@@ -84,14 +86,14 @@ export async function parseArrived(
     return parseWhole(deps, file, known, signal);
   });
   if (signal.aborted || !outcome) return undefined;
-  const end = async ({ runId, summary }: Outcome): Promise<ParseSummary> => {
+  const end = async ({ runId, summary, held }: Outcome): Promise<ParseSummary> => {
     const parseMs = Math.round(clock.monotonicMs() - startedMs);
-    if (summary.outcome === "failed") await status.deadLetter(summary.error!);
+    if (summary.outcome === "failed" && !held) await status.deadLetter(summary.error!);
     const body = endOfFile(deps, file, summary, parseMs);
-    await publishRow(deps, file, runId, body);
+    await publishRow(deps, file, { runId, held }, body);
     deps.columns.add(file.event.table, file.sourceOffset, body["tributary.EndOfFile"]);
-    await status.ended(summary);
-    count(deps.metrics, summary, parseMs);
+    await status.ended(summary, held);
+    count(deps.metrics, summary, parseMs, held !== undefined);
     return summary;
   };
   try {
@@ -124,7 +126,10 @@ async function parseWhole(
     const runId = randomUUID();
     try {
       const last = await parseOnce(deps, file, jobOf(deps, file, known, found), runId, signal);
-      if (last?.kind === "end") return { runId, summary: last.summary };
+      if (last?.kind === "end") {
+        const { event } = file;
+        return { runId, ...judge(last.summary, event, deps.contracts.of(event.table), known) };
+      }
       if (last?.kind !== "retype") return undefined;
       found = { inferred: last.types, ...(last.fields ? { fields: last.fields } : {}) };
       deps.metrics.retypings.inc();
@@ -166,7 +171,7 @@ async function parseOnce(
         return { kind: "end", summary };
       }
       if (output.kind === "end" || output.kind === "retype") return output;
-      await publishRow(deps, file, runId, bodyOf(output));
+      await publishRow(deps, file, { runId }, bodyOf(output));
     }
     return undefined;
   } finally {
@@ -230,13 +235,17 @@ function bodyOf(output: Extract<ParseOutput, { kind: "rows" | "rejects" }>): Row
 async function publishRow(
   deps: FileRunDeps,
   file: ArrivedFile,
-  runId: string,
+  { runId, held }: Pick<Outcome, "runId" | "held">,
   body: RowMessage["body"],
 ): Promise<void> {
-  const { fileId, sourceFile, table, operationJson = null } = file.event;
+  const { fileId, sourceFile, table, decision, operationJson = null } = file.event;
   const { sourceOffset } = file;
-  const repeats = repetitionOf({ offset: sourceOffset, event: file.event });
-  const value = rowMessages.encode({ fileId, sourceFile, sourceOffset, runId, body, repeats, operationJson });
+  const value = rowMessages.encode({
+    ...{ fileId, sourceFile, sourceOffset, runId, body, operationJson },
+    repeats: repetitionOf({ offset: sourceOffset, event: file.event }),
+    heldReasonsJson: held ? heldReasonsJson(held) : null,
+    verdict: decision?.verdict ?? "",
+  });
   await deps.log.publish(rowsTopic(table).name, [{ key: keyOf(tableId(table)), value, ...carrying(file.traceparent) }]);
 }
 
@@ -247,10 +256,20 @@ async function publishDeleted(deps: FileRunDeps, file: ArrivedFile): Promise<Par
   const drops = operationIn(event)?.kind === "drop";
   const summary: ParseSummary = { ...NOTHING_READ, outcome: "complete", columns: known?.columns ?? [] };
   const { "tributary.EndOfFile": end } = endOfFile(deps, file, summary, 0);
-  await publishRow(deps, file, randomUUID(), { "tributary.EndOfFile": { ...end, outcome: "deleted" } });
+  await publishRow(deps, file, { runId: randomUUID() }, { "tributary.EndOfFile": { ...end, outcome: "deleted" } });
   if (drops) deps.columns.dropped(event.table, sourceOffset);
   await publishParseEvent(deps, file).ended(summary);
   deps.metrics.files.inc({ outcome: "deleted" });
+  deps.metrics.throughput.sent("file");
+  return summary;
+}
+
+/** Publishes the end of a held file that somebody refused. */
+async function publishRefused(deps: FileRunDeps, file: ArrivedFile): Promise<ParseSummary> {
+  const { runId, summary } = failed("FILE_REFUSED", refusalMessage(file.event));
+  await publishRow(deps, file, { runId }, endOfFile(deps, file, summary, 0));
+  await publishParseEvent(deps, file).ended(summary);
+  deps.metrics.files.inc({ outcome: "failed" });
   deps.metrics.throughput.sent("file");
   return summary;
 }
@@ -276,7 +295,7 @@ export async function endUndecodable(
   const file = { event, sourceOffset, traceparent: undefined };
   await ensureRowsTopic(deps, table);
   const { runId, summary } = failed("FILE_POISON", message);
-  await publishRow(deps, file, runId, endOfFile(deps, file, summary, 0));
+  await publishRow(deps, file, { runId }, endOfFile(deps, file, summary, 0));
   await publishParseEvent(deps, file).ended(summary);
 }
 
@@ -314,8 +333,8 @@ function endOfFile(
   };
 }
 
-function count(metrics: ParserMetrics, summary: ParseSummary, parseMs: number): void {
-  metrics.files.inc({ outcome: summary.outcome });
+function count(metrics: ParserMetrics, summary: ParseSummary, parseMs: number, isHeld: boolean): void {
+  metrics.files.inc({ outcome: isHeld ? "held" : summary.outcome });
   metrics.rows.inc({ outcome: "accepted" }, summary.rowsAccepted);
   metrics.rows.inc({ outcome: "rejected" }, summary.rowsRejected);
   metrics.bytes.inc(summary.textBytes);
@@ -323,7 +342,7 @@ function count(metrics: ParserMetrics, summary: ParseSummary, parseMs: number): 
   for (const [reason, n] of Object.entries(summary.rejectsByReason)) {
     metrics.rejects.inc({ reason: reason.replace(/^rule:.*/, "rule") }, n);
   }
-  if (summary.error) {
+  if (summary.error && !isHeld) {
     metrics.throughput.error(summary.error.code);
     metrics.throughput.sent("dead_letter");
   }

@@ -45,9 +45,9 @@ export function parserMetrics(registry: Registry): ParserMetrics {
     throughput: throughputMetrics(registry, "parser", PARSER_THROUGHPUT),
     files: closedCounter(registry, {
       name: "tributary_parser_files_total",
-      help: "Files parsed, by outcome: complete, failed, deleted",
+      help: "Files parsed, by outcome: complete, held, failed, deleted",
       label: "outcome",
-      values: ["complete", "failed", "deleted"],
+      values: ["complete", "held", "failed", "deleted"],
     }),
     rows: closedCounter(registry, {
       name: "tributary_parser_rows_total",

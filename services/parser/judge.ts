@@ -1,0 +1,51 @@
+import type { Contract } from "../../lib/contract/contract.ts";
+import { heldMessage, type HeldReason } from "../../lib/contract/held.ts";
+import type { FileEvent } from "../../lib/messages/generated.ts";
+import type { ParseSummary } from "../../lib/parsing/parse-file.ts";
+import type { TableSchema } from "../../lib/table-schemas/table-schemas.ts";
+
+/** How a file ends, and why it is held; a held file has the outcome failed and the error FILE_HELD. */
+export interface Judged {
+  summary: ParseSummary;
+  held?: readonly HeldReason[] | undefined;
+}
+
+/**
+ * Decides what the parser alone can decide about a file: whether its doubts hold it, and whether a file
+ * without a byte may empty its version. Only a new version is in doubt: a replay repeats what was loaded, and
+ * a decision has settled the doubts.
+ */
+export function judge(
+  summary: ParseSummary,
+  event: FileEvent,
+  contract: Contract,
+  known: TableSchema | undefined,
+): Judged {
+  if (summary.error?.code === "FILE_EMPTY" && known && mayEmpty(event, contract)) {
+    const { error: _, ...rest } = summary;
+    return { summary: { ...rest, outcome: "complete", columns: known.columns } };
+  }
+  if (summary.outcome === "failed" || event.versionOffset !== null || contract.onDoubt === "load") return { summary };
+  const doubts = doubtsOf(summary, contract);
+  if (doubts.length === 0) return { summary };
+  const isHeld = contract.onDoubt === "hold";
+  const error = { code: isHeld ? "FILE_HELD" : "FILE_DOUBTFUL", message: heldMessage(doubts) } as const;
+  return { summary: { ...summary, outcome: "failed", error }, ...(isHeld ? { held: doubts } : {}) };
+}
+
+const mayEmpty = ({ decision }: FileEvent, { accept }: Contract): boolean =>
+  decision?.verdict === "accept" || accept.empty === "load";
+
+function doubtsOf({ doubts = [], dialect }: ParseSummary, { accept: { confidenceMin } }: Contract): HeldReason[] {
+  if (!dialect || confidenceMin === undefined || dialect.confidence >= confidenceMin) return [...doubts];
+  const evidence = `the dialect is ${percent(dialect.confidence)} sure; the contract wants ${percent(confidenceMin)}`;
+  return [...doubts, { reason: "structure_unsure", evidence }];
+}
+
+const percent = (share: number): string => `${Math.round(share * 100)} %`;
+
+/** The message of a file that somebody refused. */
+export function refusalMessage({ decision }: FileEvent): string {
+  const { decidedBy = "", reason = "" } = decision ?? {};
+  return `refused${decidedBy === "" ? "" : ` by ${decidedBy}`}${reason === "" ? "" : `: ${reason}`}`;
+}
