@@ -63,7 +63,6 @@ const MANY_PARAMETERS = new Map([
   ["lib/warehouse/staging/chunk.ts fillValues", HOT],
   ["lib/warehouse/trino/commit/commit.ts mergeAnyPartitions", WAREHOUSE],
   ["lib/warehouse/trino/maintenance/maintain.ts maintainTable", WAREHOUSE],
-  ["services/committer/commit/dead-letter.ts deadLetterOf", PLAIN],
   ["services/committer/lane/parse-attempts.ts #end", PLAIN],
   ["services/parser/file-run.ts parseOnce", PLAIN],
   ["cli/replay.ts replay", PLAIN],

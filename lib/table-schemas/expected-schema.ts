@@ -15,7 +15,6 @@ export interface ParsedFile {
 /** Files that bring the same columns. */
 interface Group {
   readonly columns: readonly ColumnDefinition[];
-  readonly hasRows: boolean;
   readonly pinned: PinnedFormat | undefined;
   readonly first: number;
   last: number;
@@ -50,11 +49,10 @@ export class UncommittedFiles {
     this.#newest = sourceOffset;
     const known = published?.columns ?? [];
     const columns = this.#broughtTo(known, file.columns);
-    const hasRows = rowsAccepted > 0;
-    if (columns.length === 0 || (known.length > 0 && !hasRows)) return;
-    const key = JSON.stringify([hasRows, columns]);
+    if (columns.length === 0 || rowsAccepted === 0) return;
+    const key = JSON.stringify(columns);
     const group = this.#groups.get(key);
-    if (!group) this.#groups.set(key, { columns, hasRows, pinned, first: sourceOffset, last: sourceOffset });
+    if (!group) this.#groups.set(key, { columns, pinned, first: sourceOffset, last: sourceOffset });
     else group.last = sourceOffset;
   }
 
@@ -73,7 +71,6 @@ export class UncommittedFiles {
     let pinned = published?.pinned;
     for (const group of this.#groups.values()) {
       if (group.first >= sourceOffset) break;
-      if (columns.length > 0 && !group.hasRows) continue;
       const after = this.#after(columns, group.columns);
       if (!after) continue;
       columns = after.columns;

@@ -69,7 +69,7 @@ export interface CommitterMetrics {
 }
 
 const LATENCY_BUCKETS = [0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3, 6, 15, 30, 60, 300, 1800];
-const STATUSES = ["committed", "rejected", "failed"];
+const STATUSES = ["committed", "held", "rejected", "failed"];
 
 export function committerMetrics(registry: Registry, clock: Clock): CommitterMetrics {
   const registers = [registry];
@@ -139,7 +139,7 @@ function fileMetrics(
   return {
     files: closedCounter(registry, {
       name: "tributary_committer_files_total",
-      help: "Files that ended, by status: committed, rejected, failed",
+      help: "Files that ended, by status: committed, held, rejected, failed",
       label: "status",
       values: STATUSES,
     }),

@@ -10,6 +10,7 @@ import type {
   Warehouse,
 } from "../../../lib/warehouse/warehouse.ts";
 import { cureOf, probeTable, refusalOf } from "./cure.ts";
+import { guardFailure, newColumnsFailure } from "./guards.ts";
 import { commitFailureOf, parseFailureOf, skipFailureOf, type Failure } from "./outcome.ts";
 import type { EndedFile } from "../lane/parse-attempts.ts";
 import { readRecord, type OnRecord } from "./repetitions.ts";
@@ -146,13 +147,20 @@ function plan(
   let columns: readonly ColumnDefinition[] = table?.columns ?? [];
   let conflicts = false;
   for (const file of files) {
-    const failure = parseFailureOf(file) ?? record.superseded(file);
-    if (failure) {
+    const fail = (failure: Failure): void => {
       record.failed(file, failure);
       failures.set(file, failure);
+    };
+    const failure = failureOf(file, contract, record);
+    if (failure) {
+      fail(failure);
       continue;
     }
     const { end, stage } = file;
+    if (end.outcome === "complete" && stage.rowCount === 0 && stage.rejectCount > 0) {
+      record.rejected(file);
+      continue;
+    }
     const confirmsUpTo = record.confirmsUpTo(file);
     const version = { ...identityOf(file), ...(confirmsUpTo === undefined ? {} : { confirmsUpTo }) };
     if (end.outcome === "deleted") {
@@ -166,8 +174,20 @@ function plan(
     // The message schema only says string, but the parser writes types of lib/columns.ts.
     let fileColumns = end.columns as ColumnDefinition[];
     if (stage.rowCount === 0) fileColumns = withoutChange(columns, fileColumns);
+    if (stage.rowCount === 0 && columns.length === 0) {
+      // There is no table, and no row to make one for.
+      record.applied(file);
+      continue;
+    }
     try {
-      columns = evolve(contract.table, columns, fileColumns).columns;
+      const evolution = evolve(contract.table, columns, fileColumns);
+      const added = columns.length === 0 ? [] : evolution.added.map(({ name }) => name);
+      const asked = newColumnsFailure(file, contract, added);
+      if (asked) {
+        fail(asked);
+        continue;
+      }
+      columns = evolution.columns;
       versions.push({ file, version: { ...version, columns: fileColumns, stage } });
       record.applied(file);
     } catch (conflict) {
@@ -183,10 +203,18 @@ function identityOf(file: EndedFile): Pick<FileVersion, "fileId" | "sourceFile" 
   return { fileId, sourceFile, sourceOffset, ...(repeats ? { versionOffset: repeats.versionOffset } : {}) };
 }
 
-/** A file without a loaded row changes no columns of a table that exists. */
+/** Why the file is not applied; undefined: it may be. */
+function failureOf(file: EndedFile, contract: Contract, record: OnRecord): Failure | undefined {
+  const parseFailure = parseFailureOf(file);
+  if (parseFailure && parseFailure.code !== "FILE_EMPTY") return parseFailure;
+  const superseded = parseFailure ? undefined : record.superseded(file);
+  return superseded ?? guardFailure(file, contract, record.before(file)) ?? parseFailure;
+}
+
+/** A file without a loaded row changes no columns. */
 function withoutChange(table: readonly ColumnDefinition[], file: ColumnDefinition[]): ColumnDefinition[] {
   const names = new Set(file.map(({ name }) => name));
-  return table.length === 0 ? file : table.filter(({ name }) => names.has(name));
+  return table.filter(({ name }) => names.has(name));
 }
 
 async function commitVersions(

@@ -1,20 +1,37 @@
+import type { Clock } from "../../../lib/clock.ts";
+import { keyOf, tableId } from "../../../lib/tables.ts";
+import type { CommitterMetrics } from "../metrics.ts";
 import type { EventLog } from "../../../lib/event-log/event-log.ts";
 import { eventPartition } from "../../../lib/event-log/table-partition.ts";
 import { deadLetters, fileEvents } from "../../../lib/messages/avro.ts";
 import { TOPICS } from "../../../lib/messages/topics.ts";
-import type { Failure } from "./outcome.ts";
+import type { WriterContext } from "./commit.ts";
+import { needsDeadLetter, type Failure } from "./outcome.ts";
 import type { EndedFile } from "../lane/parse-attempts.ts";
+
+/** Publishes files that failed here, not in their parser, as dead letters, for replays. */
+export async function publishDeadLetters(
+  { contract: { table }, persist }: Pick<WriterContext, "contract" | "persist">,
+  { log, clock, metrics }: { log: EventLog; clock: Clock; metrics: CommitterMetrics },
+  failures: ReadonlyMap<EndedFile, Failure>,
+): Promise<void> {
+  for (const [file, failure] of failures) {
+    if (!needsDeadLetter(file, failure)) continue;
+    await persist("publish", async () => {
+      const value = await deadLetterOf(log, { table, file, failure, atMs: clock.nowMs() });
+      await log.publish(TOPICS.deadLetters.name, [{ key: keyOf(tableId(table)), value }]);
+    });
+    metrics.throughput.sent("dead_letter");
+  }
+}
 
 /**
  * The encoded dead letter of a file that failed to commit. `event` is empty if the log no longer keeps the
  * file event, or cannot read it now.
  */
-export async function deadLetterOf(
+async function deadLetterOf(
   log: EventLog,
-  table: string,
-  file: EndedFile,
-  failure: Failure,
-  atMs: number,
+  { table, file, failure, atMs }: { table: string; file: EndedFile; failure: Failure; atMs: number },
 ): Promise<Buffer> {
   const { fileId, sourceFile, sourceOffset } = file;
   // Without the event the letter still says what failed; the raw bytes and the ledger allow a replay.

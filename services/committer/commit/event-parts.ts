@@ -13,9 +13,13 @@ export function encodedParts(event: CommitEvent, recordBytesMax: number): Buffer
   const { files } = event;
   if (value.length <= recordBytesMax * RECORD_SHARE_MAX || files.length <= 1) return [value];
   const middle = Math.ceil(files.length / 2);
+  const part = (some: typeof files): Pick<CommitEvent, "files" | "held"> => {
+    const ids = new Set(some.map(({ fileId }) => fileId));
+    return { files: some, held: (event.held ?? []).filter(({ fileId }) => ids.has(fileId)) };
+  };
   const uncounted = { rowsInserted: 0, rowsUpdated: 0, rowsDeleted: 0, tableFiles: null };
   return [
-    ...encodedParts({ ...event, files: files.slice(0, middle) }, recordBytesMax),
-    ...encodedParts({ ...event, ...uncounted, files: files.slice(middle) }, recordBytesMax),
+    ...encodedParts({ ...event, ...part(files.slice(0, middle)) }, recordBytesMax),
+    ...encodedParts({ ...event, ...uncounted, ...part(files.slice(middle)) }, recordBytesMax),
   ];
 }

@@ -8,6 +8,8 @@ import type { EndedFile } from "../lane/parse-attempts.ts";
 export interface Failure {
   code: string;
   message: string;
+  /** Set with FILE_HELD: JSON of HeldReason[]. */
+  heldReasonsJson?: string;
 }
 
 /**
@@ -24,8 +26,11 @@ export function skipFailureOf({ reason, requestedBy }: FileSkip): Failure {
 }
 
 /** The failure of a file that its parser failed or that lost rows; undefined: the file may be committed. */
-export function parseFailureOf({ end, missing }: EndedFile): Failure | undefined {
-  if (end.outcome === "failed") return { code: end.errorCode ?? "FILE_NOT_CSV", message: end.errorMessage ?? "" };
+export function parseFailureOf({ end, missing, heldReasonsJson }: EndedFile): Failure | undefined {
+  if (end.outcome === "failed") {
+    const failure = { code: end.errorCode ?? "FILE_NOT_CSV", message: end.errorMessage ?? "" };
+    return heldReasonsJson === undefined ? failure : { ...failure, heldReasonsJson };
+  }
   if (missing !== undefined) return { code: "ROWS_MISSING", message: missing };
   return undefined;
 }
@@ -33,22 +38,30 @@ export function parseFailureOf({ end, missing }: EndedFile): Failure | undefined
 /** Whether the file repeats or corrects a version that newer content has replaced. */
 export const isSuperseded = (failure: Failure | undefined): boolean => failure?.code === "FILE_SUPERSEDED";
 
+/** Whether the file waits for a decision. */
+export const isHeld = (failure: Failure | undefined): boolean => failure?.code === "FILE_HELD";
+
 /**
- * The outcomes of these files, for Warehouse.record. The rejects of a superseded file say nothing of the
- * table.
+ * The outcome of a file, for Warehouse.record. The rejects of a superseded file say nothing of the table, and
+ * those of a held file depend on how it is read in the end.
  */
-export function recordsOf(files: readonly EndedFile[], outcomes: readonly FileOutcome[]): RecordedFile[] {
-  const byOffset = new Map(files.map((file) => [file.sourceOffset, file]));
-  return outcomes.map((outcome) => {
-    const { stage, repeats, operation } = byOffset.get(outcome.sourceOffset)!;
-    const ended = { outcome, ...(repeats ? { repeats } : {}), ...(operation ? { operation } : {}) };
-    return outcome.errorCode === "FILE_SUPERSEDED" ? ended : { ...ended, stage };
-  });
+export function recordOf(file: EndedFile, failure: Failure | undefined): RecordedFile {
+  const { stage, repeats, operation } = file;
+  const outcome = outcomeOf(file, failure);
+  const heldReasonsJson = failure?.heldReasonsJson;
+  const ended: RecordedFile = {
+    outcome,
+    ...(repeats ? { repeats } : {}),
+    ...(operation ? { operation } : {}),
+    ...(heldReasonsJson === undefined ? {} : { heldReasonsJson }),
+    ...(file.verdict ? { decides: true } : {}),
+  };
+  return isSuperseded(failure) || isHeld(failure) ? ended : { ...ended, stage };
 }
 
 /** Whether a dead letter is due: the file failed here, not in its parser, and can be replayed. */
 export const needsDeadLetter = ({ end }: EndedFile, failure: Failure): boolean =>
-  end.outcome !== "failed" && !isSuperseded(failure);
+  end.outcome !== "failed" && !isSuperseded(failure) && !isHeld(failure);
 
 /**
  * The outcome of a file. Always rowsRead = rowsCommitted + rowsRejected: of a failed file only the kept
@@ -57,12 +70,13 @@ export const needsDeadLetter = ({ end }: EndedFile, failure: Failure): boolean =
 export function outcomeOf(file: EndedFile, failure?: Failure): FileOutcome {
   const { end, stage } = file;
   const rowsCommitted = failure || end.outcome !== "complete" ? 0 : stage.rowCount;
-  const rowsRejected = isSuperseded(failure) ? 0 : stage.rejectCount;
+  const rowsRejected = isSuperseded(failure) || isHeld(failure) ? 0 : stage.rejectCount;
   const status = failure ? "failed" : rowsCommitted === 0 && rowsRejected > 0 ? "rejected" : "committed";
   return {
     fileId: file.fileId,
     sourceFile: file.sourceFile,
-    sourceOffset: file.sourceOffset,
+    // A decided file is the version that it was.
+    sourceOffset: file.verdict && file.repeats ? file.repeats.versionOffset : file.sourceOffset,
     status,
     rowsRead: rowsCommitted + rowsRejected,
     rowsCommitted,
@@ -86,7 +100,7 @@ export function outcomeOf(file: EndedFile, failure?: Failure): FileOutcome {
 /** What a micro-batch did, without its times and its cause. */
 export function commitEventOf(
   table: string,
-  files: FileOutcome[],
+  ended: readonly RecordedFile[],
   receipts: readonly CommitReceipt[],
 ): Omit<CommitEvent, "committedAtMs" | "commitMs" | "limit"> {
   const total = (field: "rowsInserted" | "rowsUpdated" | "rowsDeleted"): number =>
@@ -100,6 +114,26 @@ export function commitEventOf(
     rowsUpdated: total("rowsUpdated"),
     rowsDeleted: total("rowsDeleted"),
     tableFiles: receipts.at(-1)?.files ?? null,
-    files,
+    files: ended.map(({ outcome }) => outcome),
+    held: ended.flatMap(({ outcome: { fileId }, heldReasonsJson: reasonsJson }) =>
+      reasonsJson === undefined ? [] : [{ fileId, reasonsJson }],
+    ),
   };
 }
+
+/** A published micro-batch before its ledger write. */
+export interface DoneBatch {
+  event: CommitEvent;
+  records: readonly RecordedFile[];
+}
+
+/** The event without the files that were on record before: they come last. */
+export const withoutRepeated = (event: CommitEvent, records: readonly RecordedFile[]): CommitEvent => ({
+  ...event,
+  files: event.files.slice(0, records.length),
+});
+
+/** One outcome of each file: one that was held and decided in one micro-batch has that of its decision. */
+export const lastOfEachFile = (records: readonly RecordedFile[]): RecordedFile[] => [
+  ...new Map(records.map((record) => [record.outcome.fileId, record])).values(),
+];

@@ -75,10 +75,11 @@ async function publish(writer: WriterContext, deps: PublishingDeps, schema: Publ
   }
 }
 
-/** How the first committed file was written. */
+/** How the first committed file with a row was written. */
 const firstPinned = (files: readonly EndedFile[], failures: CommitResult["failures"]): PublishedSchema["pinned"] =>
   files
-    .map((file) => (failures.has(file) || file.end.outcome !== "complete" ? undefined : pinnedBy(file.end)))
+    .filter((file) => !failures.has(file) && file.end.outcome === "complete" && file.stage.rowCount > 0)
+    .map(({ end }) => pinnedBy(end))
     .find((pinned) => pinned !== undefined);
 
 /** Whether the file has columns that the table lacks, or conflicts with it. */

@@ -1,6 +1,8 @@
 import type { Contract } from "../../../lib/contract/contract.ts";
 import type { RecordedContent, RecordedVersions, Warehouse } from "../../../lib/warehouse/warehouse.ts";
+import type { SameContent } from "../../../lib/warehouse/reads/port.ts";
 import type { EndedFile } from "../lane/parse-attempts.ts";
+import { needsRowsBefore, needsSameContent, type Before } from "./guards.ts";
 import type { Persist } from "../lane/retries.ts";
 import type { Failure } from "./outcome.ts";
 
@@ -9,6 +11,8 @@ export const versionOf = ({ repeats, sourceOffset }: EndedFile): number => repea
 
 /** The bytes of a file, by the event that first brought them. */
 const contentOf = ({ repeats, sourceOffset }: EndedFile): number => repeats?.contentOffset ?? sourceOffset;
+
+const contentName = (file: EndedFile): string => `${contentOf(file)} ${file.sourceFile}`;
 
 const isCorrection = (file: EndedFile): boolean => file.repeats != null && contentOf(file) === file.sourceOffset;
 
@@ -21,22 +25,27 @@ const isUpsert = ({ writeMode }: Pick<Contract, "writeMode">): boolean => writeM
  */
 export class OnRecord {
   readonly #contract: Contract;
-  /** Newest content of each source file that is in the table. */
-  readonly #contents = new Map<string, number>();
-  /** Contents of corrections that were not applied. */
+  /** Newest content of each source file that is in the table, with its rows. */
+  readonly #contents = new Map<string, Content>();
+  /** Contents that wait for a decision. */
+  readonly #held = new Set<string>();
+  /** By content hash: files of the table. */
+  readonly #sameContents: Map<string, string>;
+  /** Contents that were not applied: of corrections, and of files that were refused. */
   readonly #superseded = new Set<string>();
   /** The offset before which a source file was undone. */
   readonly #undone = new Map<string, number>();
   #newest: number;
   #incomplete: number;
 
-  constructor(contract: Contract, contents: readonly RecordedContent[], versions: RecordedVersions) {
+  constructor(contract: Contract, { contents, versions, sameContents }: Recorded) {
     this.#contract = contract;
-    for (const { sourceFile, contentOffset, kind } of contents) {
-      if (kind === "superseded") this.#superseded.add(`${contentOffset} ${sourceFile}`);
-      else if (kind === "undone")
-        this.#undone.set(sourceFile, Math.max(contentOffset, this.#undone.get(sourceFile) ?? -1));
-      else if (kind === "put" || contract.onDelete === "remove") this.#raise(sourceFile, contentOffset);
+    this.#sameContents = new Map(sameContents.map(({ contentHash, sourceFile }) => [contentHash, sourceFile]));
+    for (const { sourceFile, contentOffset: offset, kind, rows } of contents) {
+      if (kind === "superseded") this.#superseded.add(`${offset} ${sourceFile}`);
+      else if (kind === "held") this.#held.add(`${offset} ${sourceFile}`);
+      else if (kind === "undone") this.#undone.set(sourceFile, Math.max(offset, this.#undone.get(sourceFile) ?? -1));
+      else if (kind === "put" || contract.onDelete === "remove") this.#raise(sourceFile, { offset, rows });
     }
     this.#newest = versions.newest ?? -1;
     this.#incomplete = versions.incomplete ?? -1;
@@ -54,18 +63,21 @@ export class OnRecord {
    * plain repetition would bring back keys that later files took over and dropped.
    */
   superseded(file: EndedFile): Failure | undefined {
-    const { sourceFile, repeats } = file;
+    const { sourceFile, repeats, verdict } = file;
     if (!repeats) return undefined;
     const { writeMode, deleteMissing } = this.#contract;
     const { versionOffset, newRows } = repeats;
     const base = repeats.baseOffset ?? (isCorrection(file) ? Infinity : versionOffset);
-    const newest = this.#contents.get(sourceFile) ?? -1;
+    const newest = this.#contents.get(sourceFile)?.offset ?? -1;
     const undone = this.#undone.get(sourceFile) ?? -1;
     if (undone > versionOffset) return failure(file, `its versions before offset ${undone} were undone`);
     const removesRows = writeMode === "replace" || deleteMissing;
     if (this.#superseded.has(`${base} ${sourceFile}`)) {
-      return failure(file, `its correction of offset ${base} was not applied`);
+      return failure(file, `the content of offset ${base} was not applied`);
     }
+    const isHeld = this.#held.has(`${base} ${sourceFile}`);
+    if (verdict && !isHeld) return failure(file, `version ${base} is not held any more`);
+    if (!verdict && isHeld) return failure(file, `version ${base} is held; accept or refuse it`);
     if ((removesRows || isCorrection(file)) && newest > base) {
       return failure(file, `the table has newer content of the file, of offset ${newest}`);
     }
@@ -75,18 +87,42 @@ export class OnRecord {
     return undefined;
   }
 
+  /** What the contract's guards compare a new version with. */
+  before({ sourceFile, end }: EndedFile): Before {
+    const same = this.#sameContents.get(end.contentHash);
+    const newest = this.#contents.get(sourceFile);
+    const isUndone = newest !== undefined && newest.offset < (this.#undone.get(sourceFile) ?? -1);
+    return {
+      rows: isUndone ? 0 : newest?.rows,
+      sameContent: same === sourceFile ? undefined : same,
+    };
+  }
+
   /** Adds a file that the micro-batch applies. */
   applied(file: EndedFile): void {
-    const isDeletion = file.end.outcome === "deleted";
-    if (!isDeletion || this.#contract.onDelete === "remove") this.#raise(file.sourceFile, contentOf(file));
+    const { sourceFile, end, stage, verdict } = file;
+    if (verdict) this.#held.delete(contentName(file));
+    const isDeletion = end.outcome === "deleted";
+    const rows = isDeletion ? 0 : stage.rowCount;
+    if (!isDeletion || this.#contract.onDelete === "remove") this.#raise(sourceFile, { offset: contentOf(file), rows });
+    if (!isDeletion) this.#sameContents.set(end.contentHash, sourceFile);
     this.#newest = Math.max(this.#newest, versionOf(file));
     if (file.stage.rejectCount > 0) this.#incomplete = Math.max(this.#incomplete, versionOf(file));
   }
 
-  /** Adds a file that failed. */
+  /** Adds a file of which every row was rejected: it changes nothing. */
+  rejected(file: EndedFile): void {
+    if (file.verdict) this.#held.delete(contentName(file));
+    this.#incomplete = Math.max(this.#incomplete, versionOf(file));
+  }
+
+  /** Adds a file that failed or is held. */
   failed(file: EndedFile, { code }: Failure): void {
+    if (code === "FILE_HELD") this.#held.add(contentName(file));
+    else if (file.verdict) this.#held.delete(contentName(file));
+    const isSetAside = code === "FILE_SUPERSEDED" || code === "FILE_REFUSED";
+    if (isSetAside && (file.verdict || isCorrection(file))) this.#superseded.add(contentName(file));
     if (code !== "FILE_SUPERSEDED") this.#incomplete = Math.max(this.#incomplete, versionOf(file));
-    else if (isCorrection(file)) this.#superseded.add(`${file.sourceOffset} ${file.sourceFile}`);
   }
 
   /**
@@ -100,9 +136,23 @@ export class OnRecord {
     return this.#incomplete >= 0 && this.#incomplete < versionOf(file) ? this.#incomplete : undefined;
   }
 
-  #raise(sourceFile: string, contentOffset: number): void {
-    this.#contents.set(sourceFile, Math.max(contentOffset, this.#contents.get(sourceFile) ?? -1));
+  #raise(sourceFile: string, content: Content): void {
+    const known = this.#contents.get(sourceFile);
+    if (!known || known.offset <= content.offset) this.#contents.set(sourceFile, content);
   }
+}
+
+interface Content {
+  offset: number;
+  rows: number;
+}
+
+/** What is on record before a micro-batch. */
+interface Recorded {
+  contents: readonly RecordedContent[];
+  versions: RecordedVersions;
+  /** Files of the table with the contents of the micro-batch's files. */
+  sameContents: readonly SameContent[];
 }
 
 function failure({ sourceFile, repeats }: EndedFile, why: string): Failure {
@@ -112,7 +162,7 @@ function failure({ sourceFile, repeats }: EndedFile, why: string): Failure {
 
 /** The part of WriterContext that reads the record. */
 interface RecordReader {
-  readonly warehouse: Pick<Warehouse, "recordedContents" | "recordedVersions">;
+  readonly warehouse: Pick<Warehouse, "recordedContents" | "recordedVersions" | "reads">;
   readonly contract: Contract;
   readonly persist: Persist;
   incomplete: number | undefined | "unknown";
@@ -127,7 +177,8 @@ export async function readRecord(
   const { contract, warehouse } = writer;
   const { table, deleteMissing } = contract;
   const repeating = files.filter(({ repeats }) => repeats);
-  const names = [...new Set(repeating.map(({ sourceFile }) => sourceFile))];
+  const compared = files.filter((file) => file.repeats !== undefined || needsRowsBefore(file, contract));
+  const names = [...new Set(compared.map(({ sourceFile }) => sourceFile))];
   const contents =
     names.length === 0
       ? []
@@ -140,5 +191,20 @@ export async function readRecord(
     if (writer.incomplete === "unknown") writer.incomplete = versions.incomplete;
   }
   const incomplete = writer.incomplete === "unknown" ? undefined : writer.incomplete;
-  return () => new OnRecord(contract, contents, { newest, incomplete });
+  const sameContents = await readSameContents(writer, files, retryable);
+  return () => new OnRecord(contract, { contents, versions: { newest, incomplete }, sameContents });
+}
+
+/** The timeout of a lookup, which is repeated until it succeeds. */
+const LOOKUP_MS_MAX = 60_000;
+
+function readSameContents(
+  { contract, warehouse, persist }: RecordReader,
+  files: readonly EndedFile[],
+  retryable: (thrown: unknown) => boolean,
+): Promise<SameContent[]> {
+  const hashes = files.filter((file) => needsSameContent(file, contract)).map(({ end }) => end.contentHash);
+  if (hashes.length === 0) return Promise.resolve([]);
+  const read = () => warehouse.reads.files.sameContents(contract.table, hashes, { timeoutMs: LOOKUP_MS_MAX });
+  return persist("describe", read, { retryable });
 }

@@ -12,10 +12,12 @@ export function countCommit(metrics: CommitterMetrics, event: CommitEvent, recor
   metrics.rows.inc({ change: "updated" }, event.rowsUpdated);
   metrics.rows.inc({ change: "deleted" }, event.rowsDeleted);
   for (const file of files) {
-    metrics.files.inc({ status: file.status });
-    metrics.fileBytes.inc({ status: file.status }, file.sizeBytes);
+    const status = file.errorCode === "FILE_HELD" ? "held" : file.status;
+    metrics.files.inc({ status });
+    metrics.fileBytes.inc({ status }, file.sizeBytes);
     metrics.rows.inc({ change: "committed" }, file.rowsCommitted);
     metrics.rows.inc({ change: "rejected" }, file.rowsRejected);
+    if (status === "held") continue;
     if (file.errorCode) {
       metrics.throughput.error(knownCode(file.errorCode));
       continue;

@@ -120,6 +120,7 @@ export function endOf(event: FileEvent, sourceOffset: number, message: string, n
     runId: randomUUID(),
     repeats: repetitionOf({ offset: sourceOffset, event }),
     operationJson: event.operationJson ?? null,
+    verdict: event.decision?.verdict ?? "",
     body: {
       "tributary.EndOfFile": {
         outcome: isDeletion ? "deleted" : "failed",

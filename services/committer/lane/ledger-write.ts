@@ -32,10 +32,12 @@ export class LedgerWrite {
    * contain the same file, or if missing keys, deleted by a later file, would return. An operation on the
    * table reads the record of everything before it, and what follows it reads its record.
    */
-  allows(next: readonly ReadyFile[], { deleteMissing }: Contract): boolean {
+  allows(next: readonly ReadyFile[], { deleteMissing, accept }: Contract): boolean {
     if (this.#batch.length === 0) return true;
     if ([...this.#batch, ...next].some(({ alone }) => alone)) return false;
     const names = new Set(this.#batch.map(({ file }) => file.sourceFile));
+    // A file of the pending write may have the same content.
+    if (accept.duplicateContent !== "load") return false;
     return !deleteMissing && !next.some(({ file }) => names.has(file.sourceFile));
   }
 

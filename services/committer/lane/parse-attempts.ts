@@ -22,6 +22,10 @@ export interface EndedFile {
   readonly repeats?: Repetition | undefined;
   /** An operation on the table, in place of a file. */
   readonly operation?: TableOperation | undefined;
+  /** The file is held by its parser: JSON of HeldReason[]. */
+  readonly heldReasonsJson?: string | undefined;
+  /** Set: the event decides about a held file, which has the same id. */
+  readonly verdict?: "accept" | "refuse" | undefined;
   /** Rows and rejects of the first attempt that ended. */
   readonly stage: Stage;
   /** Describes the attempt's lost messages; set: the file must not be committed. */
@@ -248,10 +252,15 @@ export class ParseAttempts {
     file.attempts.clear();
     const repeats = message.repeats ?? undefined;
     const about = { fileId, sourceFile, sourceOffset, repeats, operation: operationIn(message) };
-    const ended = { ...about, end, rowsOffset: offset, stage: attempt.stage };
+    const doubt = { heldReasonsJson: message.heldReasonsJson ?? undefined, verdict: verdictIn(message) };
+    const ended = { ...about, ...doubt, end, rowsOffset: offset, stage: attempt.stage };
     file.ended = missing === undefined ? ended : { ...ended, missing };
     return { do: "end", file: file.ended };
   }
+}
+
+function verdictIn({ verdict }: RowMessage): EndedFile["verdict"] {
+  return verdict === "accept" || verdict === "refuse" ? verdict : undefined;
 }
 
 /** The rows and rejects that an attempt lacks according to its end-of-file. */

@@ -4,7 +4,7 @@ import type { Clock } from "../../../lib/clock.ts";
 import type { Contract, Contracts } from "../../../lib/contract/contract.ts";
 import { hasCode } from "../../../lib/errors.ts";
 import type { AssignedPartition, EventLog, LogRecord } from "../../../lib/event-log/event-log.ts";
-import type { Command, CommitEvent, FileSkip, RowMessage } from "../../../lib/messages/generated.ts";
+import type { Command, FileSkip, RowMessage } from "../../../lib/messages/generated.ts";
 import { readRowMessage } from "../../../lib/messages/operation.ts";
 import { TOPICS } from "../../../lib/messages/topics.ts";
 import { reportUnreadable } from "../../../lib/observability/unreadable.ts";
@@ -16,7 +16,7 @@ import { commitFiles, type WriterContext } from "../commit/commit.ts";
 import { encodedParts } from "../commit/event-parts.ts";
 import { countCommit } from "./count.ts";
 import { expiredOf, ExpiryCheck } from "./expired.ts";
-import { deadLetterOf } from "../commit/dead-letter.ts";
+import { publishDeadLetters } from "../commit/dead-letter.ts";
 import { publishAfter, publishAtOpen } from "../commit/published-columns.ts";
 import { withoutRepeats } from "../commit/repeated.ts";
 import { assertOneLane } from "./one-lane.ts";
@@ -25,7 +25,14 @@ import type { FollowedSchemas } from "../../../lib/table-schemas/followed-schema
 import { Signal } from "./signal.ts";
 import type { CommitterMetrics } from "../metrics.ts";
 import { batchLength, dueLimit, hasRoom, type BatchLimits, type Limit } from "./micro-batch.ts";
-import { commitEventOf, needsDeadLetter, outcomeOf, recordsOf, type Failure } from "../commit/outcome.ts";
+import {
+  commitEventOf,
+  lastOfEachFile,
+  recordOf,
+  withoutRepeated,
+  type DoneBatch,
+  type Failure,
+} from "../commit/outcome.ts";
 import { LedgerWrite, readyFile, type ReadyFile } from "./ledger-write.ts";
 import { Retries, type Persist, type RetrySettings } from "./retries.ts";
 import type { Skips } from "./skips.ts";
@@ -336,48 +343,36 @@ export class TableWriter implements WriterContext {
     const { receipts, failures } = await commitFiles(this, files);
     this.#releaseSlot();
     await publishAfter(this, this.#deps, ended, failures);
-    const outcomes = [...files.map((file) => outcomeOf(file, failures.get(file))), ...onRecord];
+    const records = files.map((file) => recordOf(file, failures.get(file)));
     const times = { committedAtMs: clock.nowMs(), commitMs: Math.round(clock.monotonicMs() - startedMs) };
-    const event = { ...commitEventOf(this.table, outcomes, receipts), ...times, limit };
+    const event = { ...commitEventOf(this.table, [...records, ...onRecord], receipts), ...times, limit };
     const key = keyOf(tableId(this.table));
     const parts = encodedParts(event, log.recordBytesMax).map((value) => ({ key, value }));
     await this.persist("publish", () => log.publish(TOPICS.commits.name, parts));
-    await this.#publishDeadLetters(failures);
+    await publishDeadLetters(this, this.#deps, failures);
     await this.#ledgerWrite.done();
     this.#ready = this.#ready.slice(batch.length);
     this.#ledgerWrite.begin(
       batch,
-      () => this.#writeLedger(attempts, batch, { ...event, files: event.files.slice(0, files.length) }),
+      () => this.#writeLedger(attempts, batch, { event: withoutRepeated(event, records), records }),
       () => this.#notifyAll(),
     );
   }
 
-  async #writeLedger(attempts: ParseAttempts, batch: readonly ReadyFile[], event: CommitEvent): Promise<void> {
+  async #writeLedger(attempts: ParseAttempts, batch: readonly ReadyFile[], done: DoneBatch): Promise<void> {
+    const { event, records } = done;
     const files = batch.map(({ file }) => file);
-    const ended = recordsOf(files, event.files);
+    const ended = lastOfEachFile(records);
     if (ended.length > 0)
       await this.persist("record", () => this.warehouse.record(this.table, ended, event.committedAtMs));
     attempts.recorded(files);
     await this.#ack(attempts);
     await Promise.all(files.map(({ stage }) => stage.discard()));
     const { metrics, clock, logger } = this.#deps;
-    metrics.throughput.dropped("repeated_file", files.length - ended.length);
+    metrics.throughput.dropped("repeated_file", files.length - records.length);
     countCommit(metrics, event, clock.nowMs());
     this.#traces.recorded(event, clock.nowMs());
-    logger.info({ ...event, files: event.files.length }, "committed");
-  }
-
-  /** Publishes files that failed here, not in their parser, as dead letters, for replays. */
-  async #publishDeadLetters(failures: ReadonlyMap<EndedFile, Failure>): Promise<void> {
-    const { clock, log } = this.#deps;
-    for (const [file, failure] of failures) {
-      if (!needsDeadLetter(file, failure)) continue;
-      await this.persist("publish", async () => {
-        const value = await deadLetterOf(log, this.table, file, failure, clock.nowMs());
-        await log.publish(TOPICS.deadLetters.name, [{ key: keyOf(tableId(this.table)), value }]);
-      });
-      this.#deps.metrics.throughput.sent("dead_letter");
-    }
+    logger.info({ ...event, files: event.files.length, held: event.held?.length ?? 0 }, "committed");
   }
 
   async #ack(attempts: ParseAttempts): Promise<void> {

@@ -45,11 +45,11 @@ test("a file that conflicts leaves no trace", () => {
   assert.deepEqual(typesAt(files, 5, table), { a: "VARCHAR", c: "DATE" });
 });
 
-test("a file without a loaded row makes a table, and changes none", () => {
+test("a file without a loaded row makes no table, and changes none", () => {
   const files = new UncommittedFiles("t");
   files.add(parsed(1, { a: "DATE" }, 0), undefined);
   files.add(parsed(2, { a: "DATE", b: "DATE" }, 0), undefined);
-  assert.deepEqual(typesAt(files, 3), { a: "DATE" });
+  assert.deepEqual(typesAt(files, 3), undefined);
   const table = published(2, { a: "DATE" });
   files.add(parsed(3, { a: "DATE", c: "DATE" }, 0), table);
   assert.deepEqual(typesAt(files, 4, table), { a: "DATE" });

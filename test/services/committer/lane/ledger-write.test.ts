@@ -1,7 +1,7 @@
 /** Concurrency in a committer: a ledger write during the next commit, and the limit of commits. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Contract } from "../../../../lib/contract/contract.ts";
+import { defaultContract } from "../../../../lib/contract/contract.ts";
 import type { MicroBatch } from "../../../../lib/warehouse/warehouse.ts";
 import { LedgerWrite, type ReadyFile } from "../../../../services/committer/lane/ledger-write.ts";
 import { withFaults } from "../../../support/faults.ts";
@@ -76,7 +76,7 @@ for (const [why, over, declared] of [
 test("during a ledger write, its own files may not be committed, nor files that delete missing keys", () => {
   const ready = (sourceFile: string): ReadyFile => ({ file: { sourceFile } }) as ReadyFile;
   const ledgerWrite = new LedgerWrite();
-  const keeping = { deleteMissing: false } as Contract;
+  const keeping = { ...defaultContract("t"), deleteMissing: false };
   assert.ok(ledgerWrite.allows([ready("f1")], { ...keeping, deleteMissing: true }), "no write is pending yet");
   ledgerWrite.begin([ready("f1"), ready("f2")], () => new Promise(() => undefined), () => undefined); // prettier-ignore
   assert.ok(ledgerWrite.allows([ready("f3")], keeping));
