@@ -21,6 +21,7 @@ export const GATEWAY_THROUGHPUT = {
     command: "a command requested over HTTP is durable",
     skip: "the request to set a file aside is durable",
     operation: "the event of an undo or of a dropped table is durable",
+    decision: "the decision about a held file is durable",
   },
   dropped: {
     drop_unfit: {

@@ -1,3 +1,4 @@
+import { heldReasonsIn } from "../../../lib/contract/held.ts";
 import type { FileRecord, ReadLimits } from "../../../lib/warehouse/reads/port.ts";
 import type { Warehouse, WriteMode } from "../../../lib/warehouse/warehouse.ts";
 import type { FileState, FileStatus } from "../http/schemas.ts";
@@ -16,8 +17,8 @@ export interface Ledger {
    * contains.
    */
   versions(table: string, mode: WriteMode): Promise<RecordedVersion[]>;
-  /** Ids of the repetitions and corrections of the table that were not applied (FILE_SUPERSEDED). */
-  superseded(table: string): Promise<Set<string>>;
+  /** Ids of the table's versions that were superseded or refused, or are held. */
+  setAside(table: string): Promise<Set<string>>;
 }
 
 /** What is needed to read a file version again from its raw bytes. */
@@ -57,7 +58,7 @@ export function makeLedger({ reads }: Pick<Warehouse, "reads">, limits: ReadLimi
       const records = await reads.files.versions(table, { standing: mode === "append" }, limits);
       return records.map(versionOf);
     },
-    superseded: (table) => reads.files.superseded(table, limits),
+    setAside: (table) => reads.files.setAside(table, limits),
   };
 }
 
@@ -81,6 +82,7 @@ function statusOf(record: FileRecord): FileStatus {
     table,
     sourceFile: record.sourceFile,
     status: status as FileState,
+    heldReasons: record.heldReasonsJson === null ? null : heldReasonsIn(record.heldReasonsJson),
     kind: record.contentHash === "" ? "deleted" : "put",
     origin: null,
     replayOf: null,

@@ -1,19 +1,10 @@
 import { z } from "zod";
 import { TributaryError } from "../../../lib/errors.ts";
-import { makeLedger, type Ledger } from "./ledger.ts";
-import type { FileView } from "./view.ts";
+import { fileIdSchema, knownFile } from "./known-file.ts";
+import { makeLedger } from "./ledger.ts";
 import { fileListSchema, fileStates, fileStatusSchema, isFinal, type FileStatus } from "../http/schemas.ts";
 import type { App, GatewayDeps } from "../http/deps.ts";
 import { plainText, problemResponses, waitMsOf, waitParameters } from "../http/parameters.ts";
-
-export const fileIdSchema = z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i, "not a valid file id");
-
-/** A file's status, of a recent file or from the ledger. @throws NOT_FOUND */
-export async function knownFile(view: FileView, ledger: Ledger, fileId: string): Promise<FileStatus> {
-  const known = view.get(fileId) ?? (await ledger.file(fileId));
-  if (!known) throw new TributaryError("NOT_FOUND", `file not found: ${fileId}`);
-  return known;
-}
 
 /** GET /v1/files: the status of one file, and lists of files. */
 export function addFileRoutes(app: App, deps: GatewayDeps): void {

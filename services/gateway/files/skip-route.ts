@@ -7,7 +7,7 @@ import { fileStatusSchema, isFinal } from "../http/schemas.ts";
 import type { App, GatewayDeps } from "../http/deps.ts";
 import { plainText, problemResponses } from "../http/parameters.ts";
 import { makeLedger } from "./ledger.ts";
-import { fileIdSchema, knownFile } from "./routes.ts";
+import { fileIdSchema, knownFile } from "./known-file.ts";
 
 const REASON_CHARS_MAX = 500;
 /** How long the request waits for the committer, which acts at once unless a commit is running. */

@@ -37,14 +37,16 @@ export async function feedView(log: EventLog, view: FileView, onUnreadable: OnUn
     },
     [TOPICS.tableBlocks.name]: ({ value }) => view.noteBlock(tableBlocks.decode(value)),
     [TOPICS.commits.name]: ({ value }) => {
-      const { files, commitId, snapshotId, committedAtMs, commitMs, ...event } = commitEvents.decode(value);
+      const { files, held = [], commitId, snapshotId, committedAtMs, commitMs, ...event } = commitEvents.decode(value);
       const [table, strategy] = [shared(event.table), shared(event.strategy)];
       const commit = { commitId, table, snapshotId, committedAtMs, commitMs, strategy };
       // A micro-batch of failed files alone changed nothing: the table is as stale as before.
       if (files.some(({ status }) => status === "committed")) view.noteCommit(table, committedAtMs);
+      const reasons = new Map(held.map(({ fileId, reasonsJson }) => [fileId, reasonsJson]));
       for (const outcome of files) {
         const ended = { ...outcome, encoding: shared(outcome.encoding) };
-        view.apply(outcome.fileId, (facts) => withEnding(facts, commit, ended));
+        const heldReasonsJson = outcome.errorCode === "FILE_HELD" ? (reasons.get(outcome.fileId) ?? "[]") : undefined;
+        view.apply(outcome.fileId, (facts) => withEnding(facts, commit, ended, heldReasonsJson));
       }
     },
   };

@@ -1,3 +1,4 @@
+import { heldReasonsIn } from "../../../lib/contract/held.ts";
 import { ERRORS } from "../../../lib/errors.ts";
 import type { CommitEvent, FileEvent, FileOutcome, ParseEvent } from "../../../lib/messages/generated.ts";
 import type { FileState, FileStatus } from "../http/schemas.ts";
@@ -20,6 +21,8 @@ type ParseEnd = Omit<ParseEvent, "fileId" | "sourceOffset">;
 export interface Ending {
   readonly commit: Pick<CommitEvent, "commitId" | "table" | "snapshotId" | "committedAtMs" | "commitMs" | "strategy">;
   readonly outcome: Omit<FileOutcome, "fileId" | "delimiter">;
+  /** Set: the file is held. JSON of why. */
+  readonly heldReasonsJson?: string;
 }
 
 // Object literals, because objects from rest patterns need three times the memory.
@@ -56,6 +59,7 @@ const parseEndOf = (event: ParseEvent): ParseEnd => ({
   columnsJson: event.columnsJson,
   errorCode: event.errorCode,
   errorMessage: event.errorMessage,
+  heldReasonsJson: event.heldReasonsJson ?? null,
 });
 
 const attemptOf = ({ atMs, errorCode, errorMessage }: ParseEvent): Attempt => ({ atMs, errorCode, errorMessage });
@@ -93,13 +97,22 @@ export interface FileFacts {
   /** A parse's end. Of several: a failed one (a successful retry shows at its commit), then the earliest. */
   readonly parse?: ParseEnd;
   readonly ending?: Ending;
+  /** Somebody has decided about the held file: offset of the event. */
+  readonly decidedAt?: number;
 }
 
 export const noFileFacts: FileFacts = {};
 
 /** Adds the file event. Of a repeated one, the first in the log counts. */
 export function withArrival(facts: FileFacts, event: FileEvent, offset: number): FileFacts {
+  if (event.decision) return withDecision(facts, event, offset);
   return facts.arrival && facts.arrival.offset <= offset ? facts : { ...facts, arrival: arrivalOf(event, offset) };
+}
+
+/** The event of a decision has the held file's id. Of several the first counts, as in the committer. */
+function withDecision(facts: FileFacts, event: FileEvent, offset: number): FileFacts {
+  if (facts.decidedAt !== undefined && facts.decidedAt <= offset) return facts;
+  return { ...facts, decidedAt: offset };
 }
 
 export function withParseEvent(facts: FileFacts, event: ParseEvent): FileFacts {
@@ -114,25 +127,40 @@ export function withParseEvent(facts: FileFacts, event: ParseEvent): FileFacts {
   return facts.parse && parseOrder(facts.parse, parse) >= 0 ? facts : { ...facts, parse };
 }
 
-export function withEnding(facts: FileFacts, commit: Ending["commit"], outcome: FileOutcome): FileFacts {
-  const ending = { commit, outcome: outcomeOf(outcome) };
+/** `heldReasonsJson`: the file is held. */
+export function withEnding(
+  facts: FileFacts,
+  commit: Ending["commit"],
+  outcome: FileOutcome,
+  heldReasonsJson?: string,
+): FileFacts {
+  const ending: Ending = {
+    commit,
+    outcome: outcomeOf(outcome),
+    ...(heldReasonsJson === undefined ? {} : { heldReasonsJson }),
+  };
   return facts.ending && endingOrder(facts.ending, ending) >= 0 ? facts : { ...facts, ending };
 }
 
-const ENDING_RANK = { failed: 0, rejected: 1, committed: 2 } as const;
+const ENDING_RANK = { failed: 1, rejected: 2, committed: 3 } as const;
+
+/** What is held comes before every decided end. */
+const endingRank = ({ outcome, heldReasonsJson }: Ending): number =>
+  heldReasonsJson === undefined ? ENDING_RANK[outcome.status] : 0;
+
+const parseRank = ({ phase, heldReasonsJson }: ParseEnd): number =>
+  heldReasonsJson != null ? 0 : phase === "failed" ? 2 : 1;
 
 /** Positive: `a` takes precedence. */
 const parseOrder = (a: ParseEnd, b: ParseEnd): number =>
-  Number(a.phase === "failed") - Number(b.phase === "failed") || b.atMs - a.atMs || textOrder(a, b);
+  parseRank(a) - parseRank(b) || b.atMs - a.atMs || textOrder(a, b);
 
 /** An attempt that fails at once fails in the millisecond of its start. */
 const attemptOrder = (a: Attempt, b: Attempt): number =>
   a.atMs - b.atMs || Number(a.errorCode !== null) - Number(b.errorCode !== null) || textOrder(a, b);
 
 const endingOrder = (a: Ending, b: Ending): number =>
-  ENDING_RANK[a.outcome.status] - ENDING_RANK[b.outcome.status] ||
-  b.commit.committedAtMs - a.commit.committedAtMs ||
-  textOrder(a, b);
+  endingRank(a) - endingRank(b) || b.commit.committedAtMs - a.commit.committedAtMs || textOrder(a, b);
 
 /** Breaks ties, so that the order is total. */
 function textOrder(a: object, b: object): number {
@@ -141,13 +169,22 @@ function textOrder(a: object, b: object): number {
 }
 
 /**
- * The file's state. More facts never move it backwards, with one exception: a retry may commit a file that an
- * earlier parse failed.
+ * The file's state. More facts never move it backwards, with two exceptions: a retry may commit a file that
+ * an earlier parse failed, and a held file is parsed again once it is decided.
  */
 export function fileStateOf(facts: FileFacts): FileState {
-  if (facts.ending) return facts.ending.outcome.status;
-  if (facts.parse) return facts.parse.phase === "failed" ? "failed" : "parsed";
+  const { ending, parse, decidedAt } = facts;
+  if (ending && ending.heldReasonsJson === undefined) return ending.outcome.status;
+  // A decided file is parsed again.
+  if (heldReasonsOf(facts) !== undefined) return decidedAt === undefined ? "held" : "parsing";
+  // Whether an empty version fails or is held depends on what its table has: the committer decides.
+  if (parse) return parse.phase === "failed" && parse.errorCode !== "FILE_EMPTY" ? "failed" : "parsed";
   return facts.startedAtMs === undefined ? "received" : "parsing";
+}
+
+/** Why the file is held, or was until its decision: JSON; undefined: it is not. */
+function heldReasonsOf({ ending, parse }: FileFacts): string | undefined {
+  return ending ? ending.heldReasonsJson : (parse?.heldReasonsJson ?? undefined);
 }
 
 /** The table a file belongs to, once any event has named it. */
@@ -169,12 +206,15 @@ export function statusOf(fileId: string, facts: FileFacts): FileStatus | undefin
   const parsedAtMs = parse?.atMs ?? outcome?.parsedAtMs ?? null;
   const committedAtMs = outcome?.status === "committed" ? ending!.commit.committedAtMs : null;
   const started = startedAtMs ?? null;
+  const state = fileStateOf(facts);
+  const isHeld = state === "held";
   const failed = !outcome && parse?.phase === "failed";
   return {
     fileId,
     table,
     sourceFile,
-    status: fileStateOf(facts),
+    status: state,
+    heldReasons: isHeld ? heldReasonsIn(heldReasonsOf(facts)) : null,
     kind: arrival?.kind ?? "put",
     origin: arrival?.origin ?? null,
     replayOf: arrival?.replayOf ?? null,
@@ -184,9 +224,9 @@ export function statusOf(fileId: string, facts: FileFacts): FileStatus | undefin
     sourceOffset: arrival?.offset ?? outcome?.sourceOffset ?? null,
     rowsOffset: outcome?.rowsOffset ?? null,
     // Only the rejects of a failed file are kept, so only they count as read, as in its final outcome.
-    rowsRead: outcome?.rowsRead ?? (failed ? parse.rowsRejected : parse?.rowsRead) ?? null,
+    rowsRead: (isHeld ? parse?.rowsRead : outcome?.rowsRead) ?? (failed ? parse.rowsRejected : parse?.rowsRead) ?? null,
     rowsCommitted: outcome?.rowsCommitted ?? (failed ? 0 : null),
-    rowsRejected: outcome?.rowsRejected ?? parse?.rowsRejected ?? null,
+    rowsRejected: (isHeld ? parse?.rowsRejected : outcome?.rowsRejected) ?? parse?.rowsRejected ?? null,
     dialect: (fromJson(parse?.dialectJson) as Record<string, unknown> | undefined) ?? null,
     encoding: outcome?.encoding || null,
     columns: (fromJson(parse?.columnsJson) as FileStatus["columns"] | undefined) ?? null,
@@ -227,7 +267,9 @@ export function describeError(code: string, message: string): NonNullable<FileSt
 /** ISO 8601 in UTC; null stays null. */
 export const isoTime = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
 
-function errorOf({ ending, parse, attempt }: FileFacts): FileStatus["error"] {
+function errorOf(facts: FileFacts): FileStatus["error"] {
+  const { ending, parse, attempt } = facts;
+  if (heldReasonsOf(facts) !== undefined && facts.decidedAt !== undefined) return null;
   const ended = ending?.outcome;
   if (ended) return ended.errorCode === null ? null : describeError(ended.errorCode, ended.errorMessage ?? "");
   const { errorCode, errorMessage } = parse ?? attempt ?? { errorCode: null, errorMessage: null };

@@ -87,7 +87,9 @@ export function sendProblem(reply: FastifyReply, body: Problem): FastifyReply {
 export function sendFileProblem(reply: FastifyReply, request: FastifyRequest, file: FileStatus): FastifyReply {
   const code = file.error && hasOwn(ERRORS, file.error.code) ? file.error.code : "FILE_NOT_COMMITTED";
   const detail = file.error?.message ?? `the file ended as ${file.status}`;
-  return sendProblem(reply, problem(code, detail, instanceOf(request), { status: 422, file }));
+  // A held file is no fault of the request: somebody has to decide.
+  const status = file.status === "held" ? ERRORS.FILE_HELD.status : 422;
+  return sendProblem(reply, problem(code, detail, instanceOf(request), { status, file }));
 }
 
 /** Responds to requests that fail before routing: malformed paths. */

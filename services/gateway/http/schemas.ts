@@ -1,16 +1,26 @@
 import { z } from "zod";
+import { HELD_REASONS } from "../../../lib/contract/held.ts";
 import { DOUBT_REASONS } from "../../../lib/formats/format.ts";
 
 /** Response schemas of the HTTP API, for types and for /openapi.json. Times are ISO 8601 in UTC. */
 
 const time = z.string().describe("ISO 8601, UTC").meta({ example: "2026-01-31T12:00:00.123Z" });
 
-export const fileStates = ["received", "parsing", "parsed", "blocked", "committed", "rejected", "failed"] as const;
+export const fileStates = [
+  "received",
+  "parsing",
+  "parsed",
+  "blocked",
+  "committed",
+  "held",
+  "rejected",
+  "failed",
+] as const;
 export type FileState = (typeof fileStates)[number];
 
-/** Whether a file's state is final. */
+/** Whether a file's state is final. A held file stays so until somebody decides. */
 export const isFinal = (state: FileState): boolean =>
-  state === "committed" || state === "rejected" || state === "failed";
+  state === "committed" || state === "held" || state === "rejected" || state === "failed";
 
 export const columnSchema = z.object({ name: z.string(), type: z.string(), header: z.string() });
 
@@ -35,7 +45,13 @@ export const fileStatusSchema = z
     sourceFile: z.string().describe("name of the file within its table"),
     status: z
       .enum(fileStates)
-      .describe("committed: its rows can be queried; blocked: its table's commits keep failing, see `blocked`"),
+      .describe(
+        "committed: its rows can be queried; blocked: its table's commits keep failing, see `blocked`; held: it waits for a decision, see `heldReasons`",
+      ),
+    heldReasons: z
+      .array(z.object({ reason: z.enum(HELD_REASONS), evidence: z.string() }))
+      .nullable()
+      .describe("why the file is held: set while its status is held"),
     kind: z.enum(["put", "deleted"]),
     origin: z.enum(["upload", "drop", "replay"]).nullable().describe("null: unknown, its file event is no longer kept"),
     replayOf: z.string().nullable(),

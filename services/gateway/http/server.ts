@@ -15,6 +15,7 @@ import { addApiDescription } from "./description.ts";
 import { addEventRoutes } from "../files/events-route.ts";
 import { addFileRoutes } from "../files/routes.ts";
 import { addSkipRoute } from "../files/skip-route.ts";
+import { addHeldRoutes } from "../held/routes.ts";
 import { addLogRoutes } from "../log-recreation/routes.ts";
 import { addDropRoutes, addNotificationRoutes } from "../drops/routes.ts";
 import { addPreviewRoutes } from "../ingest/preview-route.ts";
@@ -63,6 +64,7 @@ export async function buildServer(deps: GatewayDeps): Promise<App> {
     addDropTableRoute,
     addFileRoutes,
     addSkipRoute,
+    addHeldRoutes,
     addTableRoutes,
     addQueryRoutes,
     addRejectRoutes,

@@ -7,6 +7,10 @@ import { defaultContract } from "../../../lib/contract/contract.ts";
 import type { Preview } from "../../../lib/parsing/preview.ts";
 import { WorkerCrash } from "../../../lib/parsing/workers/worker-pool.ts";
 import { TributaryError } from "../../../lib/errors.ts";
+import { rawKey } from "./raw-key.ts";
+import type { FormatRequest } from "../../../lib/formats/format.ts";
+import { makeLedger } from "../files/ledger.ts";
+import { fileIdSchema, knownFile } from "../files/known-file.ts";
 import { describeError } from "../files/status.ts";
 import { makeConcurrencyLimiter } from "../http/concurrency-limiter.ts";
 import { checkTableName } from "../http/names.ts";
@@ -24,15 +28,13 @@ import {
 /** Previews that run or wait for a worker. */
 const PREVIEWS_MAX = 4;
 
+const rowsMax = z.coerce.number().int().min(1).max(1000).default(20);
+
 /** Previews of files, without any effect. */
 export async function addPreviewRoutes(app: App, deps: GatewayDeps): Promise<void> {
-  const { contracts, schemas, warehouse, settings, previews } = deps;
-  const limiter = makeConcurrencyLimiter(PREVIEWS_MAX, "previews");
-  // The table itself decides what an upload may change; while it cannot be asked, what was published of it.
-  const columnsOf = async (table: string): Promise<readonly ColumnDefinition[] | undefined> => {
-    const description = await warehouse.describe(table).catch(() => undefined);
-    return (description ?? schemas.get(table))?.columns;
-  };
+  const { contracts } = deps;
+  const previewOf = previewer(deps);
+  addStoredPreview(app, deps, previewOf);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (_request, payload, done) => done(null, payload));
   await app.register(multipart, { limits: { ...FORM_LIMITS, files: 1 } });
@@ -50,7 +52,7 @@ export async function addPreviewRoutes(app: App, deps: GatewayDeps): Promise<voi
         querystring: z.strictObject({
           table: z.string().optional().describe("the table to load it into; default: a new one"),
           name: plainText.optional().describe("the file's name"),
-          rowsMax: z.coerce.number().int().min(1).max(1000).default(20),
+          rowsMax,
           ...dialectParameters,
         }),
         response: { 200: previewSchema, ...problemResponses },
@@ -61,22 +63,71 @@ export async function addPreviewRoutes(app: App, deps: GatewayDeps): Promise<voi
       if (table !== undefined) checkTableName(table, contracts);
       const charset = request.isMultipart() ? undefined : request.headers["content-type"];
       const requested = withCharset(requestedDialectOf(request.query), charset);
-      const { body, name } = await bodyOf(request);
-      const schema = table === undefined ? undefined : schemas.get(table);
-      const columns = table === undefined ? undefined : await columnsOf(table);
-      const options = {
-        fileName: request.query.name ?? name ?? "preview.csv",
-        contract: table === undefined ? defaultContract("preview") : contracts.of(table),
-        requested,
-        rowsMax,
-        rejectsMax: rowsMax,
-        textBytesMax: settings.TRIBUTARY_PREVIEW_SIZE_MAX,
-        ...(columns ? { known: columns } : {}),
-        ...(schema?.pinned ? { pinned: schema.pinned } : {}),
-      };
-      const preview = await limiter.run(() => previews.preview(options, withoutClosing(body))).catch(crashAsFault);
-      if (!preview) throw new TributaryError("OVERLOADED", "shutting down");
-      return answerOf(preview);
+      const { body, name = "preview.csv" } = await bodyOf(request);
+      const file = { name: request.query.name ?? name, table, rowsMax, requested };
+      return previewOf(file, withoutClosing(body));
+    },
+  );
+}
+
+type PreviewOf = ReturnType<typeof previewer>;
+
+/** Previews a file as its table would read it, a few at a time. */
+function previewer({ contracts, schemas, warehouse, settings, previews }: GatewayDeps) {
+  const limiter = makeConcurrencyLimiter(PREVIEWS_MAX, "previews");
+  // The table itself decides what an upload may change; while it cannot be asked, what was published of it.
+  const columnsOf = async (table: string): Promise<readonly ColumnDefinition[] | undefined> => {
+    const description = await warehouse.describe(table).catch(() => undefined);
+    return (description ?? schemas.get(table))?.columns;
+  };
+  return async (
+    file: { name: string; table: string | undefined; rowsMax: number; requested: FormatRequest },
+    bytes: AsyncIterable<Uint8Array>,
+  ): Promise<z.infer<typeof previewSchema>> => {
+    const { name, table, rowsMax, requested } = file;
+    const pinned = table === undefined ? undefined : schemas.get(table)?.pinned;
+    const columns = table === undefined ? undefined : await columnsOf(table);
+    const options = {
+      fileName: name,
+      contract: table === undefined ? defaultContract("preview") : contracts.of(table),
+      requested,
+      rowsMax,
+      rejectsMax: rowsMax,
+      textBytesMax: settings.TRIBUTARY_PREVIEW_SIZE_MAX,
+      ...(columns ? { known: columns } : {}),
+      ...(pinned ? { pinned } : {}),
+    };
+    const preview = await limiter.run(() => previews.preview(options, bytes)).catch(crashAsFault);
+    if (!preview) throw new TributaryError("OVERLOADED", "shutting down");
+    return answerOf(preview);
+  };
+}
+
+function addStoredPreview(app: App, { warehouse, blob, view, settings }: GatewayDeps, previewOf: PreviewOf): void {
+  const ledger = makeLedger(warehouse, { timeoutMs: settings.TRIBUTARY_QUERY_TIMEOUT });
+  app.get(
+    "/v1/files/:fileId/preview",
+    {
+      config: { scope: "read" },
+      schema: {
+        operationId: "previewStoredFile",
+        tags: ["files"],
+        summary: "Preview a received file from its kept raw bytes, as its table would read it or with other settings",
+        params: z.object({ fileId: fileIdSchema }),
+        querystring: z.strictObject({ rowsMax, ...dialectParameters }),
+        response: { 200: previewSchema, ...problemResponses },
+      },
+    },
+    async ({ params, query }) => {
+      const { table, sourceFile, contentHash } = await knownFile(view, ledger, params.fileId.toLowerCase());
+      if (contentHash === "") throw new TributaryError("NOT_FOUND", `'${sourceFile}' was deleted: it has no content`);
+      const { body } = await blob.get(rawKey(contentHash));
+      try {
+        const requested = requestedDialectOf(query);
+        return await previewOf({ name: sourceFile, table, rowsMax: query.rowsMax, requested }, body);
+      } finally {
+        body.destroy();
+      }
     },
   );
 }

@@ -18,7 +18,7 @@ import type { EventLog } from "../../../lib/event-log/event-log.ts";
 import type { Accepted, Ingest } from "../ingest/ingest.ts";
 import { rawKey } from "../ingest/raw-key.ts";
 import { versionEvents } from "../replays/replay.ts";
-import { contentOf, isCorrection, versionOf } from "../../../lib/messages/repetition.ts";
+import { contentOf, versionOf } from "../../../lib/messages/repetition.ts";
 import type { ReadVersion, RejectLedger } from "./ledger.ts";
 import { SHEET_BEGIN, SHEET_COLUMNS, sheetText, type SheetRow } from "./sheet.ts";
 import type { TableSchema } from "../../../lib/table-schemas/table-schemas.ts";
@@ -64,8 +64,9 @@ export async function rejectedVersion(deps: CorrectionDeps, table: string, fileI
   const ofFile = (await versionEvents(deps.log, table)).filter(({ event }) => event.sourceFile === version.sourceFile);
   const own = ofFile.find(({ event }) => event.fileId === fileId);
   const contentOffset = own ? contentOf(own) : version.contentOffset;
-  const superseded = ofFile.some(isCorrection) ? await deps.ledger.superseded(table) : new Set<string>();
-  const newest = ofFile.findLast((item) => contentOf(item) > contentOffset && !superseded.has(item.event.fileId));
+  const newer = ofFile.filter((item) => contentOf(item) > contentOffset);
+  const setAside = newer.length > 0 ? await deps.ledger.setAside(table) : new Set<string>();
+  const newest = newer.findLast((item) => !setAside.has(item.event.fileId));
   if (newest) {
     throw new TributaryError(
       "FILE_SUPERSEDED",

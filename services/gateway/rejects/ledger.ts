@@ -29,7 +29,7 @@ export interface RejectLedger {
   /** How a file version was read; undefined if it is not recorded. */
   version(fileId: string): Promise<ReadVersion | undefined>;
   /** See Ledger. */
-  superseded(table: string): Promise<Set<string>>;
+  setAside(table: string): Promise<Set<string>>;
 }
 
 export type RejectedRow = z.infer<typeof rejectSchema>;
@@ -63,7 +63,7 @@ export function makeRejectLedger({ reads }: Pick<Warehouse, "reads">, limits: Re
     counts: (filter) => reads.rejects.counts(filter, limits),
     groups: (filter) => reads.rejects.groups(filter, limits),
     ofFile: (fileId, limit) => reads.rejects.ofFile(fileId, limit, limits),
-    superseded: (table) => reads.files.superseded(table, limits),
+    setAside: (table) => reads.files.setAside(table, limits),
     files: (table, which) => reads.rejects.files(table, which, limits),
     async version(fileId) {
       const record = await reads.files.find(fileId, limits);

@@ -4,7 +4,7 @@ import { checkRequest } from "../../../lib/formats/registry.ts";
 import type { EventLog } from "../../../lib/event-log/event-log.ts";
 import type { FileEvent } from "../../../lib/messages/generated.ts";
 import { operationIn, operationJsonOf, undoneBefore } from "../../../lib/messages/operation.ts";
-import { isCorrection, versionOf, type VersionEvent } from "../../../lib/messages/repetition.ts";
+import { versionOf, type VersionEvent } from "../../../lib/messages/repetition.ts";
 import type { WriteMode } from "../../../lib/warehouse/warehouse.ts";
 import { rawKey } from "../ingest/raw-key.ts";
 import type { Ledger, RecordedVersion } from "../files/ledger.ts";
@@ -13,7 +13,7 @@ import { versionEvents } from "./replay.ts";
 export interface VersionHistoryDeps {
   log: EventLog;
   blob: BlobStore;
-  ledger: Pick<Ledger, "versions" | "superseded">;
+  ledger: Pick<Ledger, "versions" | "setAside">;
 }
 
 const CONCURRENT_LOOKUPS_MAX = 32;
@@ -47,8 +47,8 @@ export function withoutUndone(versions: readonly VersionEvent[]): VersionEvent[]
 /**
  * Every version of a table's files since it was dropped last, oldest first, with the operations between them
  * in their places: from the log, and versions that the log no longer holds
- * from `_ingest_files` and the raw bytes. Corrections that were not applied are left out: the table has the
- * rows of another one. Of the sender's dialect, `_ingest_files` records only delimiter and
+ * from `_ingest_files` and the raw bytes. Versions that were set aside are left out: held and
+ * refused ones, and corrections that were not applied. Of the sender's dialect, `_ingest_files` records only delimiter and
  * encoding; the rest comes from the table's pinned dialect.
  */
 export async function everyVersion(
@@ -59,11 +59,12 @@ export async function everyVersion(
   const inLog = await versionEvents(log, table);
   const droppedAt = inLog.findLast(({ event }) => operationIn(event)?.kind === "drop")?.offset ?? -1;
   const all = inLog.filter(({ offset }) => offset > droppedAt);
-  const superseded = all.some(isCorrection) ? await ledger.superseded(table) : new Set<string>();
-  const applied = all.filter((item) => !isCorrection(item) || !superseded.has(item.event.fileId));
+  const setAside = await ledger.setAside(table);
+  const applied = all.filter(({ event }) => !setAside.has(event.fileId));
   const known = new Set(all.map(({ event }) => event.fileId));
   const expired = (await ledger.versions(table, mode)).filter(
-    ({ fileId, sourceOffset, operation }) => !known.has(fileId) && sourceOffset > droppedAt && operation !== "drop",
+    ({ fileId, sourceOffset, operation }) =>
+      !known.has(fileId) && !setAside.has(fileId) && sourceOffset > droppedAt && operation !== "drop",
   );
   return [...withoutRepetitions(expired).map((version) => rebuildEvent(table, version)), ...applied];
 }

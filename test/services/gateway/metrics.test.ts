@@ -1,13 +1,15 @@
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { test } from "node:test";
 import { TributaryError } from "../../../lib/errors.ts";
+import { commitEvents } from "../../../lib/messages/avro.ts";
 import { TOPICS } from "../../../lib/messages/topics.ts";
 import { Registry } from "../../../lib/process/metrics.ts";
 import { GATEWAY_THROUGHPUT } from "../../../services/gateway/metrics.ts";
 import { assertFlow, seriesOf, uncounted, type Flow } from "../../support/counted.ts";
 import { FakeEventLog } from "../../support/fake-event-log.ts";
 import { until } from "../../support/until.ts";
-import { testGateway } from "./gateway.ts";
+import { commitEvent, fileOutcome, testGateway } from "./gateway.ts";
 import { memoryDrops } from "./drops/memory-drops.ts";
 
 const flows: Flow[] = [];
@@ -46,10 +48,27 @@ test("uploads, drops, replays and commands", async () => {
   await until("the skip is sent", async () => (await log.offsets(TOPICS.fileSkips.name))[0]?.next === 1);
   gone.abort();
   await skipping;
+  const heldId = randomUUID();
+  const heldFile = { ...fileOutcome(heldId), status: "failed" as const, errorCode: "FILE_HELD" };
+  const commit = { ...commitEvent([heldFile]), held: [{ fileId: heldId, reasonsJson: "[]" }] };
+  await log.publish(TOPICS.commits.name, [{ key: "sales", value: commitEvents.encode(commit) }]);
+  const file = `${gateway.url}/v1/files/${heldId}`;
+  const heldFiles = async () => (await (await fetch(`${gateway.url}/v1/files?status=held`)).json()) as { files: unknown[] }; // prettier-ignore
+  await until("the file is held", async () => (await heldFiles()).files.length === 1);
+  const left = new AbortController();
+  const deciding = fetch(`${file}/refuse`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ reason: "for the test" }),
+    signal: left.signal,
+  }).catch(() => undefined);
+  await until("the decision is sent", async () => (await seriesOf(registry, 'tributary_sent_total{component="gateway",kind="decision"}')) === 1); // prettier-ignore
+  left.abort();
+  await deciding;
   flows.push(
     await assertFlow(registry, "gateway", {
       received: { file: 3, deletion: 1 },
-      sent: { file: 2, deletion: 1, replay: 1, command: 1, skip: 1 },
+      sent: { file: 2, deletion: 1, replay: 1, command: 1, skip: 1, decision: 1 },
       errors: { TABLE_NAME_INVALID: 1, WAIT_TIMEOUT: 1 },
       dropped: { drop_unfit: 1, repeated_file: 1, "undecodable!": 1 },
     }),

@@ -90,6 +90,7 @@ test("a status never moves backwards", () => {
     parsing: 1,
     parsed: 2,
     blocked: 2,
+    held: 3,
     failed: 3,
     rejected: 4,
     committed: 5,
@@ -136,11 +137,11 @@ test("states of a file: received, parsing, parsed, committed", () => {
 });
 
 test("a failed parse shows error and remedy; a later commit of the same file takes precedence", () => {
-  const failed = fold([arrives, parses({ phase: "failed", errorCode: "FILE_EMPTY", errorMessage: "0 bytes" })]);
+  const failed = fold([arrives, parses({ phase: "failed", errorCode: "FILE_CORRUPT", errorMessage: "cut" })]);
   const { status, error } = statusOf(ID, failed)!;
   assert.equal(status, "failed");
-  assert.equal(error?.code, "FILE_EMPTY");
-  assert.match(error.remedy, /header/);
+  assert.equal(error?.code, "FILE_CORRUPT");
+  assert.match(error.remedy, /Compress/);
   const retried = statusOf(ID, ends({})(failed))!;
   assert.deepEqual([retried.status, retried.error], ["committed", null]);
 });
