@@ -123,9 +123,9 @@ export function addStatus(program: Command): void {
     .description("show the status of one file, or of the newest files")
     .argument("[id]", "id of the file, the beginning or end of one, or the file's name")
     .option("--table <table>", "only files of this table")
-    .option("--status <status>", "received, parsing, parsed, blocked, committed, rejected or failed")
+    .option("--status <status>", "received, parsing, parsed, blocked, committed, held, rejected or failed")
     .option("--limit <n>", "maximum number of files", positive, 20)
-    .addHelpText("after", "\nWith an id, the exit code is 1 if the file failed or was rejected.")
+    .addHelpText("after", "\nWith an id, the exit code is 1 if the file failed or was rejected, and 6 if it is held.")
     .action(
       action(async ({ client, print }, id: string | undefined, flags: Record<string, string | number>) => {
         if (id === undefined) {
@@ -140,6 +140,7 @@ export function addStatus(program: Command): void {
           `/v1/files/${encodeURIComponent(await fileIdOf(client, id, flags["table"]))}`,
         );
         print(file, show.fileText);
+        if (file.status === "held") return EXIT.held;
         return file.status === "failed" || file.status === "rejected" ? EXIT.no : EXIT.ok;
       }),
     );

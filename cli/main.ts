@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import * as commands from "./commands.ts";
 import { addContract } from "./contract/commands.ts";
+import { addHeld } from "./files/held.ts";
 import { addKeys } from "./keys.ts";
 import { addReplay } from "./replay.ts";
 import * as operations from "./operations.ts";
@@ -36,6 +37,7 @@ Exit codes:
   3  the gateway is unreachable or unavailable
   4  timeout of --wait
   5  the files were committed, but without some rejected rows
+  6  a file is held: it waits for \`tributary files accept\` or \`refuse\`
 
 Examples:
   tributary serve
@@ -57,7 +59,7 @@ operations.addChecks(program);
 operations.addDrops(program);
 operations.addMaintain(program);
 operations.addHealth(program);
-operations.addFiles(program);
+addHeld(operations.addFiles(program));
 addUndo(program);
 addTableOperations(program);
 operations.addLog(program);

@@ -199,10 +199,10 @@ function healthText(health: HealthAnswer): string {
   return `${about}\n\n${tableText(["last run of", "status", "at", "details"], runs)}`;
 }
 
-export function addFiles(program: Command): void {
-  program
-    .command("files")
-    .description("operate single files")
+/** The group of commands on single files. */
+export function addFiles(program: Command): Command {
+  const files = program.command("files").description("operate single files");
+  files
     .command("skip")
     .description("set a file aside that its table cannot take; it ends as failed, and its table continues")
     .argument("<id>", "id of the file; `tributary tables <name>` shows which files a table fails to commit")
@@ -215,6 +215,7 @@ export function addFiles(program: Command): void {
         return EXIT.ok;
       }),
     );
+  return files;
 }
 
 interface AdoptAnswer {

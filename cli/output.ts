@@ -2,7 +2,7 @@ import stringWidth from "string-width";
 import { Refused, Unreachable } from "./client.ts";
 
 /** Exit codes; stable for scripts. */
-export const EXIT = { ok: 0, no: 1, usage: 2, unavailable: 3, unfinished: 4, rejects: 5 } as const;
+export const EXIT = { ok: 0, no: 1, usage: 2, unavailable: 3, unfinished: 4, rejects: 5, held: 6 } as const;
 
 /** Wrong arguments; the message says what is accepted. */
 export class UsageError extends Error {}

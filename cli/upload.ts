@@ -27,6 +27,8 @@ export interface FileAnswer {
   receivedAt: string | null;
   durations: { totalMs: number | null };
   error: { code: string; message: string; remedy: string } | null;
+  /** Why it is held; absent in answers of earlier versions. */
+  heldReasons?: { reason: string; evidence: string }[] | null;
   /** The content was there already. */
   repeated?: true;
   /** Why its table takes no rows. */
@@ -202,7 +204,7 @@ export async function waitForEnd(client: Client, file: FileAnswer, timeoutMs: nu
 }
 
 export const hasEnded = ({ status }: Pick<FileAnswer, "status">): boolean =>
-  ["committed", "rejected", "failed"].includes(status);
+  ["committed", "held", "rejected", "failed"].includes(status);
 
 /** The file as a stream, and its size if known; `-` is standard input. Throws a UsageError for a folder. */
 export async function openFile(file: string): Promise<{ body: Readable; sizeBytes?: number }> {
@@ -234,10 +236,11 @@ export const barOf = (format: string): SingleBar =>
 
 /** Says why files failed, and where rejected rows are listed. */
 export function tellProblems({ tell }: Pick<Session, "tell">, files: readonly FileAnswer[]): void {
-  for (const { table, error, sourceFile, status, rowsRejected } of files) {
+  for (const { fileId, table, error, sourceFile, status, rowsRejected } of files) {
     const name = lineText(sourceFile);
-    if (error) tell(`${name}: ${error.code}: ${lineText(error.message)}\n→ ${error.remedy}`);
-    if (!rowsRejected || !hasEnded({ status })) continue;
+    if (error)
+      tell(`${name}: ${error.code}: ${lineText(error.message)}\n→ ${error.remedy.replaceAll("<file_id>", fileId)}`);
+    if (status === "held" || !rowsRejected || !hasEnded({ status })) continue;
     const which = `${table} --file ${quoted(sourceFile)}`;
     const all = status === "rejected" ? "no row was loaded, " : "";
     tell(
@@ -253,6 +256,7 @@ const quoted = (name: string): string =>
 /** The exit code for the files' status. Writes a message if some files have not ended. */
 export function exitCodeOf({ tell }: Pick<Session, "tell">, files: readonly FileAnswer[]): number {
   if (files.some(({ status }) => status === "failed" || status === "rejected")) return EXIT.no;
+  if (files.some(({ status }) => status === "held")) return EXIT.held;
   if (files.every(hasEnded)) return files.some(({ rowsRejected }) => (rowsRejected ?? 0) > 0) ? EXIT.rejects : EXIT.ok;
   tell(`WAIT_TIMEOUT: not all files were committed in time\n→ ${ERRORS.WAIT_TIMEOUT.remedy}`);
   return EXIT.unfinished;

@@ -1,0 +1,56 @@
+import type { Command } from "commander";
+import { EXIT } from "../output.ts";
+import { action, durationMs } from "../session.ts";
+import * as show from "../show.ts";
+import { dialectParameters, withDialect, type DialectFlags } from "./dialect-flags.ts";
+import { exitCodeOf, tellProblems, waitForEnd, type FileAnswer } from "../upload.ts";
+
+interface Decision {
+  reason?: string;
+  timeout: number;
+}
+
+/** `files accept`, `files refuse` and `files preview`, for held files. */
+export function addHeld(files: Command): void {
+  const decision = (command: Command): Command =>
+    command
+      .argument("<id>", "id of the file; `tributary status --status held` lists held files")
+      .option("--timeout <duration>", "maximum wait for the file's end, e.g. 10m", durationMs, 600_000);
+  const decide = (verb: "accept" | "refuse") =>
+    action(async (session, id: string, flags: Decision & DialectFlags) => {
+      const { client, print } = session;
+      const query = verb === "accept" ? new URLSearchParams(dialectParameters(flags)).toString() : "";
+      const path = `/v1/files/${encodeURIComponent(id)}/${verb}${query && `?${query}`}`;
+      const body = JSON.stringify(flags.reason === undefined ? {} : { reason: flags.reason });
+      const sent = await client.send<FileAnswer>("POST", path, { body, contentType: "application/json" });
+      const file = await waitForEnd(client, sent, flags.timeout);
+      print(file as FileAnswer & Record<string, unknown>, show.fileText);
+      if (verb === "refuse" && file.error?.code === "FILE_REFUSED") return EXIT.ok;
+      tellProblems(session, [file]);
+      return exitCodeOf(session, [file]);
+    });
+  withDialect(decision(files.command("accept")))
+    .description("load a held file all the same, as it was read or with other settings")
+    .option("--reason <text>", "why; it is recorded in the audit log")
+    .addHelpText(
+      "after",
+      "\nExample:\n  tributary files accept 0190c5e2-… --delimiter semicolon --reason 'the bank changed its export'",
+    )
+    .action(decide("accept"));
+  decision(files.command("refuse"))
+    .description("refuse a held file: it ends as failed, and its table stays as it is")
+    .requiredOption("--reason <text>", "why; it is recorded in the ledger and in the audit log")
+    .action(decide("refuse"));
+  withDialect(files.command("preview"))
+    .description("preview a received file from its kept raw bytes, as it was read or with other settings")
+    .argument("<id>", "id of the file")
+    .action(
+      action(async ({ client, print }, id: string, flags: DialectFlags) => {
+        const query = new URLSearchParams(dialectParameters(flags)).toString();
+        const path = `/v1/files/${encodeURIComponent(id)}/preview${query && `?${query}`}`;
+        const preview = await client.send<show.PreviewAnswer>("GET", path);
+        print(preview, show.previewText);
+        return preview.error ? EXIT.no : EXIT.ok;
+      }),
+    );
+}
