@@ -353,8 +353,8 @@ export const MUTATIONS: readonly Mutation[] = [
     invariant: "I18",
     what: "an event on record is committed again as a new version",
     file: "services/committer/commit/repeated.ts",
-    from: "found.has(fileId) && found.get(fileId)!.sourceOffset !== sourceOffset;",
-    to: "found.has(fileId) && sourceOffset < 0;",
+    from: "record.sourceOffset !== sourceOffset;",
+    to: "sourceOffset < 0;",
     run: test("test/services/committer/commit/repeated.test.ts", "comes again later"),
   },
   {
@@ -420,6 +420,22 @@ export const MUTATIONS: readonly Mutation[] = [
     from: "!ALLOWED_FUNCTIONS.has(name.toLowerCase())",
     to: "false",
     run: test("test/lib/warehouse/duckdb/select-guard.test.ts", "every function that is not on a list"),
+  },
+  {
+    invariant: "I22",
+    what: "every decision about a file that was held is applied",
+    file: "services/committer/commit/repeated.ts",
+    from: 'return verdict ? record.status !== "held" :',
+    to: "return verdict ? false :",
+    run: simulate(600),
+  },
+  {
+    invariant: "I22",
+    what: "an empty version empties its file",
+    file: "services/committer/commit/guards.ts",
+    from: "if (!hasNoRow(file) || rows === 0) return [];",
+    to: "if (rows >= 0) return [];",
+    run: test("test/flow/held-files.test.ts", "a header alone"),
   },
 ];
 

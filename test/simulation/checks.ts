@@ -10,11 +10,10 @@ import {
   CONTRACTS,
   contractOf,
   expectedOf,
+  fatesIn,
   fileOf,
   modelOf,
-  supersededIn,
   withoutRepetitions,
-  type Expected,
 } from "./workload.ts";
 import type { World } from "./world.ts";
 
@@ -105,23 +104,32 @@ function checkRows(world: World, table: string): void {
 /** I3, I9: every file event has one recorded outcome, with the model's counts and rejects. */
 function checkOutcomes(world: World, table: string): void {
   const { ledger, rejected } = world.warehouse;
-  const superseded = supersededIn(table, world.arrived(table), world.contents);
-  for (const { offset, event } of world.arrived(table)) {
+  const arrived = world.arrived(table);
+  const fates = fatesIn(table, arrived, world.contents);
+  for (const { offset, event } of arrived) {
+    if (event.decision) continue;
+    const decided = arrived.find(
+      ({ event: other, offset: at }) => other.decision && other.fileId === event.fileId && fates.get(at) !== "repeat",
+    );
+    const last = decided ?? { offset, event };
+    const fate = fates.get(last.offset)!;
     const name = `${table}/${event.sourceFile}@${offset}`;
     const entry = ledger.get(event.fileId);
     if (!entry) {
       world.violation(`I3: ${name} has no outcome`);
       continue;
     }
-    const { status, sourceOffset, rowsRead, rowsCommitted, rowsRejected, errorCode } = entry.outcome;
-    const expected: Expected = superseded.has(offset)
-      ? { status: "failed", accepted: 0, rejected: [] }
-      : expectedOf(event, world.contents.get(event.contentHash));
-    if ((errorCode === "FILE_SUPERSEDED") !== superseded.has(offset)) {
+    const { sourceOffset, rowsRead, rowsCommitted, rowsRejected, errorCode } = entry.outcome;
+    const status = entry.heldReasonsJson === undefined ? entry.outcome.status : "held";
+    const expected = expectedOf(event, world.contents.get(event.contentHash), fate)!;
+    if ((errorCode === "FILE_SUPERSEDED") !== (fate === "superseded")) {
       world.violation(`I19: ${name} is ${status} (${errorCode})`);
     }
+    if ((errorCode === "FILE_HELD") !== (fate === "held") || (errorCode === "FILE_REFUSED") !== (fate === "refused")) {
+      world.violation(`I22: ${name} is ${status} (${errorCode}), not ${fate}`);
+    }
     const stored = [...rejected].filter(([key]) => key.startsWith(`${event.fileId} `)).map(([, { row }]) => row);
-    const isFailed = expected.status === "failed";
+    const isFailed = expected.status === "failed" || expected.status === "held";
     if (status !== expected.status || (!isFailed && errorCode !== null)) {
       world.violation(`I9: ${name} is ${status} (${errorCode}), not ${expected.status}`);
     }
@@ -158,14 +166,17 @@ function checkDrops(world: World, table: string): void {
 function checkCommitEvents(world: World): void {
   const announced = new Map<string, Set<string>>();
   for (const { value } of world.broker.topic(TOPICS.commits.name).partitions.flatMap(({ records }) => records)) {
-    for (const { fileId, status } of commitEvents.decode(value).files) {
-      announced.set(fileId, (announced.get(fileId) ?? new Set()).add(status));
+    for (const { fileId, status, errorCode } of commitEvents.decode(value).files) {
+      const shown = errorCode === "FILE_HELD" ? "held" : status;
+      announced.set(fileId, (announced.get(fileId) ?? new Set()).add(shown));
     }
   }
-  for (const [fileId, { outcome }] of world.warehouse.ledger) {
-    const statuses = [...(announced.get(fileId) ?? [])];
-    if (statuses.length !== 1 || statuses[0] !== outcome.status) {
-      world.violation(`I3: ${fileId} is recorded as ${outcome.status}, but was announced as ${statuses.join(" and ")}`);
+  for (const [fileId, { outcome, heldReasonsJson }] of world.warehouse.ledger) {
+    const recorded = heldReasonsJson === undefined ? outcome.status : "held";
+    // A decided file was announced as held before.
+    const statuses = [...(announced.get(fileId) ?? [])].filter((one) => one !== "held" || recorded === "held");
+    if (statuses.length !== 1 || statuses[0] !== recorded) {
+      world.violation(`I3: ${fileId} is recorded as ${recorded}, but was announced as ${statuses.join(" and ")}`);
     }
   }
 }

@@ -1,9 +1,12 @@
 import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import { commands } from "../../lib/messages/avro.ts";
-import { contentOf, isCorrection, versionOf, type VersionEvent } from "../../lib/messages/repetition.ts";
+import { contentOf, versionOf, type VersionEvent } from "../../lib/messages/repetition.ts";
 import { TOPICS } from "../../lib/messages/topics.ts";
 import { Registry } from "../../lib/process/metrics.ts";
+import type { BlobStore } from "../../lib/blob/blob-store.ts";
+import { publishDecision } from "../../services/gateway/held/decision.ts";
+import type { FileStatus } from "../../services/gateway/http/schemas.ts";
 import { gatewayMetrics } from "../../services/gateway/metrics.ts";
 import {
   versionEvents,
@@ -41,6 +44,7 @@ export interface Outcome {
 
 /** A replay looks for raw bytes, and a correction reads the file, before it publishes: uploads come between. */
 const LOOKUPS_MS_MAX = [0, 50, 2_000];
+const SET_ASIDE = ["FILE_SUPERSEDED", "FILE_HELD", "FILE_REFUSED"];
 const STEPS_MAX = 60_000;
 const FILE_NAMES = ["a.csv", "b.csv", "c.csv"];
 const DROPPED_NAMES = ["d.csv", "e.csv"];
@@ -195,6 +199,7 @@ class Schedule {
     else if (kind < 0.3) await this.#persist((gateway) => this.#correct(gateway, table, sourceFile));
     else if (kind < 0.36) await this.#persist((gateway) => this.#command(gateway, table));
     else if (kind < 0.41 && mayUndo(table)) await this.#persist((gateway) => this.#undo(gateway, table, sourceFile));
+    else if (kind < 0.48) await this.#persist((gateway) => this.#decide(gateway, table));
     else if (kind < 0.56) this.#drop(table);
     else if (kind < 0.66 && table === MISTAKEN_TABLE && this.#tablesWithText.has(table)) await this.#mistake();
     else await this.#upload(table, sourceFile, kind < 0.7);
@@ -253,6 +258,23 @@ class Schedule {
     this.accepted.push({ fileId, table, offset });
   }
 
+  /** As `files accept` and `files refuse`, for a file that is held at this moment; others may decide, too. */
+  async #decide({ log }: SimGateway, table: string): Promise<void> {
+    const scheduler = this.#scheduler;
+    const { warehouse, objects } = this.world;
+    const held = [...warehouse.ledger].filter(([, { table: own, heldReasonsJson: why }]) => own === table && why);
+    if (held.length === 0) return;
+    const [fileId, { outcome }] = scheduler.pick(held);
+    const { sourceFile, sourceOffset, sizeBytes, contentHash, etag } = outcome;
+    const file = { fileId, table, sourceFile, sourceOffset, sizeBytes, contentHash, etag, receivedAt: null };
+    await this.#sleep(scheduler.pick(LOOKUPS_MS_MAX));
+    const verdict = scheduler.chance(0.3) ? "refuse" : "accept";
+    const blob = { head: async (key: string) => (objects.has(key) ? { sizeBytes, modifiedAtMs: 0 } : undefined) };
+    const deps = { log, blob: blob as unknown as BlobStore, clock: this.#clock };
+    const decision = { verdict, reason: "", decidedBy: "" };
+    await publishDecision(deps, { file: file as unknown as FileStatus, decision, requested: {} });
+  }
+
   async #command({ log }: SimGateway, table: string): Promise<void> {
     const command = {
       commandId: `command-${++this.#made}`,
@@ -306,7 +328,7 @@ class Schedule {
     return { log, clock: this.#clock, metrics: gatewayMetrics(new Registry()) };
   }
 
-  /** As versionHistory: without corrections that were not applied. */
+  /** As versionHistory: without versions that were set aside. */
   async #history(log: SimGateway["log"], table: string): Promise<VersionEvent[]> {
     return withoutUndone(await this.#everyVersion(log, table));
   }
@@ -314,7 +336,7 @@ class Schedule {
   async #everyVersion(log: SimGateway["log"], table: string): Promise<VersionEvent[]> {
     const { ledger } = this.world.warehouse;
     return (await versionEvents(log, table)).filter(
-      (item) => !isCorrection(item) || ledger.get(item.event.fileId)?.outcome.errorCode !== "FILE_SUPERSEDED",
+      ({ event }) => !SET_ASIDE.includes(ledger.get(event.fileId)?.outcome.errorCode ?? ""),
     );
   }
 

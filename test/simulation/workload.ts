@@ -25,7 +25,7 @@ export const CONTRACTS: readonly Contract[] = [
     checks: [{ name: "unique", type: "uniqueness", column: "id" }],
   },
   { table: "mirror", columns: COLUMNS, writeMode: "upsert", key: ["id"], deleteMissing: true, onDelete: "remove" },
-  { table: "appends", columns: COLUMNS, writeMode: "append" },
+  { table: "appends", columns: COLUMNS, writeMode: "append", accept: { rowsMin: 2 } },
 ].map((one) => contractSchema.parse({ dialect: { delimiter: ",", header: true, encoding: "utf-8" }, ...one }));
 
 /**
@@ -84,19 +84,35 @@ export function randomContent(scheduler: Scheduler, table: string, extraIsText: 
 
 /** The expected outcome of a file. */
 export interface Expected {
-  status: "committed" | "rejected" | "failed";
+  status: "committed" | "rejected" | "failed" | "held";
   accepted: number;
   /** Ordinals of rejected rows; for a failed file only some of them are recorded. */
   rejected: number[];
 }
 
-export function expectedOf(event: FileEvent, content: Content | undefined): Expected {
+/** What the file's content alone says. */
+function readingOf(event: FileEvent, content: Content | undefined): Expected {
   if (event.kind === "deleted") return { status: "committed", accepted: 0, rejected: [] };
   if (event.sourceFile === MISTAKEN_NAME) return { status: "failed", accepted: 0, rejected: [] };
   const rejected = content!.rows.flatMap((row, index) => (row ? [] : [index + 1]));
   const accepted = content!.rows.length - rejected.length;
   if (event.table === "strict" && rejected.length > REJECTS_MAX) return { status: "failed", accepted: 0, rejected };
   return { status: accepted === 0 && rejected.length > 0 ? "rejected" : "committed", accepted, rejected };
+}
+
+/**
+ * What becomes of a file event. `repeat`: a decision about a file that is not held any more. Only `applied`
+ * changes the table.
+ */
+export type Fate = "applied" | "rejected" | "failed" | "superseded" | "held" | "refused" | "repeat";
+
+/** The expected outcome of a file event; undefined: it has none of its own. */
+export function expectedOf(event: FileEvent, content: Content | undefined, fate: Fate): Expected | undefined {
+  const none = { accepted: 0, rejected: [] };
+  if (fate === "repeat") return undefined;
+  if (fate === "held") return { status: "held", ...none };
+  if (fate === "superseded" || fate === "refused") return { status: "failed", ...none };
+  return readingOf(event, content);
 }
 
 export interface ArrivedEvent {
@@ -113,15 +129,15 @@ export function modelOf(
   const contract = contractOf(table);
   const { writeMode: mode, deleteMissing } = contract;
   const model = new ModelTable({ mode, deleteMissing, keyIndexes: [0], confirms: true });
-  const superseded = supersededIn(table, arrived, contents);
+  const fates = fatesIn(table, arrived, contents);
   for (const { offset, event } of arrived) {
     const operation = operationIn(event);
     if (operation?.kind === "undo") {
       model.undo(event.sourceFile, offset, operation.step);
       continue;
     }
-    const file = superseded.has(offset) ? undefined : fileOf({ offset, event }, contents);
-    if (!file || (event.kind === "deleted" && contract.onDelete === "keep")) continue;
+    if (fates.get(offset) !== "applied" || (event.kind === "deleted" && contract.onDelete === "keep")) continue;
+    const file = fileOf({ offset, event }, contents)!;
     model.commit([file]);
     model.record([file]);
   }
@@ -129,45 +145,92 @@ export function modelOf(
 }
 
 /**
- * Offsets of the repetitions and corrections that are not applied, because of what came before them. This
- * follows decision 30, not the code: it reads all events of the table each time.
+ * What becomes of each event, by offset, because of what came before it. This follows decisions 30 and the one
+ * about held files, not the code: it reads all events of the table each time.
  */
-export function supersededIn(
+export function fatesIn(
   table: string,
   arrived: readonly ArrivedEvent[],
   contents: ReadonlyMap<string, Content>,
-): Set<number> {
-  const { writeMode, deleteMissing, onDelete } = contractOf(table);
-  const superseded = new Set<number>();
+): Map<number, Fate> {
+  const fates = new Map<number, Fate>();
+  const held = new Set<number>();
   for (const [index, item] of arrived.entries()) {
-    const { event, offset } = item;
-    if (event.versionOffset === null) continue;
-    const before = arrived.slice(0, index).filter((one) => {
-      const failed = expectedOf(one.event, contents.get(one.event.contentHash)).status === "failed";
-      return !failed && !superseded.has(one.offset);
-    });
-    const base = event.baseOffset!;
-    const newer = before.some((one) => {
-      const counts = one.event.kind === "put" || onDelete === "remove";
-      return counts && one.event.sourceFile === event.sourceFile && contentOf(one) > base;
-    });
-    const undone = before.some(
-      (one) => one.event.sourceFile === event.sourceFile && (undoneBefore(one) ?? -1) > event.versionOffset!,
-    );
-    const ranked = writeMode === "replace" || deleteMissing || isCorrection(item);
-    const later = before.some((one) => versionOf(one) > versionOf(item));
-    // As for any other file, its failure in the parser comes first.
-    if (expectedOf(event, contents.get(event.contentHash)).status === "failed") continue;
-    if (undone || superseded.has(base) || (ranked && newer) || (deleteMissing && !event.newRows && later)) {
-      superseded.add(offset);
-    }
+    const before = arrived.slice(0, index).filter(({ offset }) => fates.get(offset) === "applied");
+    const fate = fateOf(item, { table, before, fates, held, contents });
+    fates.set(item.offset, fate);
+    if (fate === "held") held.add(item.offset);
+    const { decision, versionOffset } = item.event;
+    if (!decision || fate === "repeat") continue;
+    held.delete(versionOffset!);
+    // The content is set aside for good.
+    if (fate === "refused" || fate === "superseded") fates.set(versionOffset!, "superseded");
   }
-  return superseded;
+  return fates;
 }
+
+interface Past {
+  table: string;
+  /** The events before it that were applied. */
+  before: readonly ArrivedEvent[];
+  fates: ReadonlyMap<number, Fate>;
+  /** Offsets of held files without a decision. */
+  held: ReadonlySet<number>;
+  contents: ReadonlyMap<string, Content>;
+}
+
+function fateOf(item: ArrivedEvent, past: Past): Fate {
+  const { event } = item;
+  const { held, contents } = past;
+  if (event.decision && !held.has(event.versionOffset!)) return "repeat";
+  if (event.decision?.verdict === "refuse") return "refused";
+  const { status } = readingOf(event, contents.get(event.contentHash));
+  // As for any other file, its failure in the parser comes first.
+  if (status === "failed") return "failed";
+  if (event.versionOffset !== null && isSuperseded(item, past)) return "superseded";
+  if (event.versionOffset === null && isHeld(item, past)) return "held";
+  return status === "rejected" ? "rejected" : "applied";
+}
+
+function isSuperseded(item: ArrivedEvent, { table, before, fates, held }: Past): boolean {
+  const { event } = item;
+  const { writeMode, deleteMissing } = contractOf(table);
+  const base = event.baseOffset!;
+  if (!event.decision && (fates.get(base) === "superseded" || held.has(base))) return true;
+  if (undoneAt(event.sourceFile, before) > event.versionOffset!) return true;
+  const newer = contentsBefore(event.sourceFile, table, before).some((one) => contentOf(one) > base);
+  const ranked = writeMode === "replace" || deleteMissing || isCorrection(item);
+  const later = before.some((one) => versionOf(one) > versionOf(item));
+  return (ranked && newer) || (deleteMissing && !event.newRows && later);
+}
+
+/** A version without a row of a file with rows, where it would remove them; or with fewer than the contract wants. */
+function isHeld({ event }: ArrivedEvent, { table, before, contents }: Past): boolean {
+  if (event.kind === "deleted") return false;
+  const { writeMode, deleteMissing, accept } = contractOf(table);
+  const { accepted } = readingOf(event, contents.get(event.contentHash));
+  if (accepted < (accept.rowsMin ?? 0)) return true;
+  if (accepted > 0 || (writeMode !== "replace" && !deleteMissing)) return false;
+  const newest = contentsBefore(event.sourceFile, table, before)
+    .toSorted((a, b) => contentOf(a) - contentOf(b))
+    .at(-1);
+  if (!newest || undoneAt(event.sourceFile, before) > contentOf(newest)) return false;
+  return readingOf(newest.event, contents.get(newest.event.contentHash)).accepted > 0;
+}
+
+/** The place before which the file is undone; -1: it is not. */
+const undoneAt = (sourceFile: string, before: readonly ArrivedEvent[]): number =>
+  Math.max(-1, ...before.map((one) => (one.event.sourceFile === sourceFile ? (undoneBefore(one) ?? -1) : -1)));
+
+/** The events that brought or removed a file's rows. */
+const contentsBefore = (sourceFile: string, table: string, before: readonly ArrivedEvent[]): ArrivedEvent[] =>
+  before.filter(
+    ({ event }) => event.sourceFile === sourceFile && (event.kind === "put" || contractOf(table).onDelete === "remove"),
+  );
 
 /** The events without plain repetitions: they must leave the same rows. */
 export const withoutRepetitions = (arrived: readonly ArrivedEvent[]): ArrivedEvent[] =>
-  arrived.filter((item) => !isRepetition(item));
+  arrived.filter((item) => item.event.decision || !isRepetition(item));
 
 /** Whether the file may be undone: with deleteMissing it is not on record which keys other files dropped. */
 export const mayUndo = (table: string): boolean => !contractOf(table).deleteMissing;
@@ -175,7 +238,7 @@ export const mayUndo = (table: string): boolean => !contractOf(table).deleteMiss
 /** A file event as input of the warehouse model; undefined if its file fails. */
 export function fileOf({ offset, event }: ArrivedEvent, contents: ReadonlyMap<string, Content>): ModelFile | undefined {
   const content = contents.get(event.contentHash);
-  if (expectedOf(event, content).status === "failed") return undefined;
+  if (event.decision?.verdict === "refuse" || readingOf(event, content).status === "failed") return undefined;
   return {
     file: event.sourceFile,
     offset: versionOf({ offset, event }),

@@ -213,10 +213,15 @@ export class World {
     });
   }
 
-  /** Every file version of a table, oldest first: an event whose id has come before is the same version. */
+  /**
+   * Every file version of a table, oldest first: an event whose id has come before is the same version. With
+   * the decisions about held files, which have the ids of those files.
+   */
   arrived(table: string): ArrivedEvent[] {
     const ids = new Set<string>();
-    return this.events(table).filter(({ event: { fileId } }) => !ids.has(fileId) && ids.add(fileId));
+    return this.events(table).filter(
+      ({ event: { fileId, decision } }) => decision || (!ids.has(fileId) && ids.add(fileId)),
+    );
   }
 
   /** Every file event of a table, oldest first. */

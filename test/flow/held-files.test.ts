@@ -1,0 +1,161 @@
+/** Files in doubt: held, decided, and never the reason that rows disappear. */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test, type TestContext } from "node:test";
+import { until } from "../support/until.ts";
+import { startPipeline, type Body, type Pipeline } from "./pipeline.ts";
+
+const ROWS = "id,n\n1,10\n2,20\n3,30\n";
+
+async function start(t: TestContext, contracts: readonly object[] = []): Promise<Pipeline> {
+  const folder = mkdtempSync(join(tmpdir(), "held-"));
+  const pipeline = await startPipeline(folder, { contracts });
+  t.after(async () => {
+    await pipeline.stop();
+    rmSync(folder, { recursive: true });
+  });
+  return pipeline;
+}
+
+const fileOf = ({ body }: { body: Body }): Body => (body["file"] as Body | undefined) ?? body;
+const reasonsOf = (file: Body): string[] =>
+  ((file["heldReasons"] ?? []) as { reason: string }[]).map(({ reason }) => reason);
+const count = async ({ query }: Pipeline, table: string): Promise<number> =>
+  Number((await query(`SELECT count(*) FROM ${table}`))[0]![0]);
+const statusOf = async ({ send }: Pipeline, id: string): Promise<Body> => (await send("GET", `/v1/files/${id}`)).body;
+
+/** The file's row in the ledger, once it is there. */
+async function recorded({ query }: Pipeline, id: string, status: string): Promise<unknown[]> {
+  const sql = `SELECT status, error_code, rows_committed, held_reasons FROM _ingest_files WHERE file_id = '${id}'`;
+  let row: unknown[] = [];
+  await until(`${id} is recorded as ${status}`, async () => {
+    row = (await query(sql))[0] ?? [];
+    return row[0] === status;
+  });
+  return row;
+}
+
+for (const [what, text, evidence] of [
+  ["a header alone", "id,n\n", /no row; the version before has 3 rows/],
+  ["no byte", "", /is empty; the version before has 3 rows/],
+  ["only rows that are rejected", "id,n\n1.0,10\n2.0,20\n", /every row of this version is rejected \(2\)/],
+] as const) {
+  test(`a version with ${what} does not empty its file: it is held, and accepted it does what it says`, async (t) => {
+    const pipeline = await start(t);
+    await pipeline.put("t", "a.csv", ROWS);
+    const answer = await pipeline.put("t", "a.csv", text);
+    const held = fileOf(answer);
+    assert.deepEqual([answer.status, answer.body.code, held.status], [409, "FILE_HELD", "held"]);
+    assert.match(String(answer.body.detail), evidence);
+    assert.deepEqual(reasonsOf(held), ["empty_version"]);
+    assert.equal(await count(pipeline, "t"), 3, "nothing is lost");
+    const [, code, , reasons] = await recorded(pipeline, held.fileId!, "held");
+    assert.deepEqual([code, (JSON.parse(String(reasons)) as unknown[]).length], ["FILE_HELD", 1]);
+
+    const accepted = await pipeline.send("POST", `/v1/files/${held.fileId}/accept`, {});
+    const [status, rows] = what.startsWith("only") ? ["rejected", 3] : ["committed", 0];
+    assert.deepEqual([accepted.body.status, accepted.body.fileId], [status, held.fileId], accepted.text);
+    assert.equal(await count(pipeline, "t"), rows);
+    await recorded(pipeline, held.fileId!, status);
+  });
+}
+
+test("a version with fewer rows than the contract allows is held, and refused it changes nothing", async (t) => {
+  const pipeline = await start(t, [{ table: "t", accept: { shrinkMax: 0.5 } }]);
+  await pipeline.put("t", "a.csv", ROWS);
+  const held = fileOf(await pipeline.put("t", "a.csv", "id,n\n1,10\n"));
+  assert.deepEqual(reasonsOf(held), ["shrunk"]);
+  const path = `/v1/files/${held.fileId}`;
+  const refused = await pipeline.send("POST", `${path}/refuse`, { reason: "half an export" });
+  const error = refused.body["error"] as Body;
+  assert.deepEqual([refused.status, refused.body.status, error.code], [200, "failed", "FILE_REFUSED"]);
+  assert.match(String(error["message"]), /half an export/);
+  await recorded(pipeline, held.fileId!, "failed");
+  assert.equal((await pipeline.send("POST", `${path}/refuse`, { reason: "again" })).status, 200, "the same again");
+  const late = await pipeline.send("POST", `${path}/accept`, {});
+  assert.deepEqual([late.status, late.body.code], [409, "FILE_ENDED"]);
+  assert.equal(await count(pipeline, "t"), 3);
+  // A replay of the table does not bring back what was refused.
+  const replay = await pipeline.send("POST", "/v1/tables/t/replay", {});
+  const replayed = replay.body["files"] as { fileId: string; replayOf: string }[];
+  assert.ok(replayed.every(({ replayOf }) => replayOf !== held.fileId));
+  for (const { fileId } of replayed) {
+    await until("the replay has ended", async () => (await statusOf(pipeline, fileId)).status === "committed");
+  }
+  assert.equal(await count(pipeline, "t"), 3);
+});
+
+test("a held file is accepted once, whoever decides how often", async (t) => {
+  const pipeline = await start(t, [{ table: "t", writeMode: "append", accept: { rowsMin: 2 } }]);
+  await pipeline.put("t", "a.csv", ROWS);
+  const held = fileOf(await pipeline.put("t", "b.csv", "id,n\n7,70\n"));
+  assert.deepEqual(reasonsOf(held), ["row_count"]);
+  const path = `/v1/files/${held.fileId}`;
+  const answers = await Promise.all([
+    pipeline.send("POST", `${path}/accept`, {}),
+    pipeline.send("POST", `${path}/accept?header=false`, {}),
+    pipeline.send("POST", `${path}/accept`, {}),
+  ]);
+  assert.deepEqual(new Set(answers.map(({ body }) => body.status)), new Set(["committed"]));
+  assert.equal(await count(pipeline, "t"), 4, "the first decision counts");
+  assert.equal((await pipeline.send("POST", `${path}/accept`, {})).body.status, "committed");
+  assert.equal((await pipeline.send("POST", `${path}/refuse`, { reason: "late" })).body.code, "FILE_ENDED");
+  await recorded(pipeline, held.fileId!, "committed");
+});
+
+test("a held file keeps its place: newer content of the file stays", async (t) => {
+  const pipeline = await start(t, [{ table: "t", accept: { rowsMin: 2 } }]);
+  const held = fileOf(await pipeline.put("t", "a.csv", "id,n\n7,70\n"));
+  assert.equal(held.status, "held");
+  assert.equal((await pipeline.put("t", "a.csv", ROWS)).status, 200);
+  const late = await pipeline.send("POST", `/v1/files/${held.fileId}/accept`, {});
+  const error = late.body["error"] as Body;
+  assert.deepEqual([late.body.status, error.code], ["failed", "FILE_SUPERSEDED"]);
+  assert.equal(await count(pipeline, "t"), 3);
+});
+
+test("a held file is accepted with other settings, and previewed with them before", async (t) => {
+  const pipeline = await start(t, [{ table: "t", accept: { newColumns: "hold" } }]);
+  await pipeline.put("t", "a.csv", ROWS);
+  const held = fileOf(await pipeline.put("t", "b.csv", "7,70\n8,80\n"));
+  if (held.status === "held") {
+    const path = `/v1/files/${held.fileId}`;
+    const preview = await pipeline.send("GET", `${path}/preview?header=false`);
+    assert.deepEqual([preview.status, preview.body["rowsRead"]], [200, 2], preview.text);
+    assert.equal((await pipeline.send("POST", `${path}/accept?header=false`, {})).body.status, "committed");
+  }
+  assert.equal(await count(pipeline, "t"), 5);
+  assert.deepEqual(
+    (await pipeline.warehouse.describe("t"))?.columns.map(({ name }) => name),
+    ["id", "n"],
+  );
+});
+
+test("the contract may load or fail what it would hold", async (t) => {
+  const pipeline = await start(t, [
+    { table: "loads", accept: { empty: "load" } },
+    { table: "fails", onDoubt: "fail", accept: { duplicateContent: "hold", newColumns: "hold" } },
+  ]);
+  for (const table of ["loads", "fails"]) await pipeline.put(table, "a.csv", ROWS);
+  assert.equal((await pipeline.put("loads", "a.csv", "")).body.status, "committed");
+  assert.equal(await count(pipeline, "loads"), 0);
+  const failed = await pipeline.put("fails", "a.csv", "id,n\n");
+  assert.deepEqual([failed.status, failed.body.code], [422, "FILE_DOUBTFUL"]);
+  assert.equal(await count(pipeline, "fails"), 3);
+  assert.deepEqual(reasonsOf(fileOf(await pipeline.put("fails", "copy.csv", ROWS))), ["duplicate_content"]);
+  assert.deepEqual(reasonsOf(fileOf(await pipeline.put("fails", "more.csv", "id,n,x\n1,2,3\n"))), ["new_columns"]);
+});
+
+test("a file of which no row loads makes no table and adds no column", async (t) => {
+  const pipeline = await start(t, [{ table: "declared", columns: [{ name: "id", type: "INTEGER" }] }]);
+  assert.equal((await pipeline.put("t", "a.csv", "id,amount,day\n")).body.status, "committed");
+  assert.equal(await pipeline.warehouse.describe("t"), undefined);
+  await pipeline.put("t", "b.csv", "id,amount,day\n1,12.50,2026-01-01\n");
+  const types = async (table: string) => (await pipeline.warehouse.describe(table))?.columns.map(({ type }) => type);
+  assert.deepEqual(await types("t"), ["INTEGER", "DECIMAL(18,2)", "DATE"]);
+  await pipeline.put("declared", "a.csv", "id\n1\n");
+  assert.equal((await pipeline.put("declared", "b.csv", "id,breed\nx,cow\n")).body["file"] !== undefined, true);
+  assert.deepEqual(await types("declared"), ["INTEGER"]);
+});
