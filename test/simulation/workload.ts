@@ -145,8 +145,8 @@ export function modelOf(
 }
 
 /**
- * What becomes of each event, by offset, because of what came before it. This follows decisions 30 and the one
- * about held files, not the code: it reads all events of the table each time.
+ * What becomes of each event, by offset, because of what came before it. This follows decisions 30 and 36,
+ * not the code: it reads all events of the table each time.
  */
 export function fatesIn(
   table: string,
