@@ -49,6 +49,7 @@ export function readsContract(opened: Opened): void {
         versionOffset: 3,
         contentOffset: 3,
         operation: null,
+        heldReasonsJson: null,
       });
       assert.equal(await files.find(`${table.name}-2`, LIMITS), undefined);
       await version!.stage?.discard();

@@ -150,6 +150,45 @@ export function recordContract(opened: Opened): void {
       );
     });
 
+    test("a held file is on record until it is decided, and the first decision stays", async () => {
+      const table = new TestTable(opened.warehouse, COLUMNS);
+      const { warehouse } = opened;
+      const fileId = `${table.name}-held`;
+      const note = async (over: Partial<FileOutcome>, more: Omit<RecordedFile, "outcome"> = {}): Promise<void> => {
+        const [version] = await table.files({ sourceFile: "a", sourceOffset: 2, fileId, rows: null });
+        const { outcome } = outcomeOf(version!, over.status);
+        await warehouse.record(table.name, [{ outcome: { ...outcome, ...over }, ...more }], 0);
+      };
+      const state = async (): Promise<unknown[]> => {
+        const [content] = await warehouse.recordedContents(table.name, ["a"]);
+        const { incomplete } = await warehouse.recordedVersions(table.name);
+        const sql = `SELECT status, rows_committed, held_reasons FROM _ingest_files WHERE file_id = '${fileId}'`;
+        return [content?.kind, content?.rows, incomplete, ...(await read(sql))];
+      };
+      const held = { status: "failed", errorCode: "FILE_HELD" } as const;
+      await note(held, { heldReasonsJson: "[]" });
+      assert.deepEqual(await state(), ["held", 0, 2, ["held", 0, "[]"]]);
+      await note({ rowsCommitted: 3 });
+      assert.deepEqual(await state(), ["held", 0, 2, ["held", 0, "[]"]], "a repeated outcome is no decision");
+      await note({ rowsCommitted: 3 }, { decides: true });
+      await note({ status: "failed", errorCode: "FILE_REFUSED" }, { decides: true });
+      await note(held, { heldReasonsJson: "[]" });
+      assert.deepEqual(await state(), ["put", 3, undefined, ["committed", 3, null]]);
+      assert.equal(await warehouse.watermark(table.name), 2);
+    });
+
+    test("a version of which every row was rejected is not applied", async () => {
+      const table = new TestTable(opened.warehouse, COLUMNS);
+      const { warehouse } = opened;
+      await table.ingest({ sourceFile: "a", sourceOffset: 1, rows: [{ id: 1 }] });
+      const [version] = await table.files({ sourceFile: "a", sourceOffset: 2, rows: null });
+      await warehouse.record(table.name, [outcomeOf(version!, "rejected")], 0);
+      assert.deepEqual(await warehouse.recordedContents(table.name, ["a"]), [
+        { sourceFile: "a", kind: "put", contentOffset: 1, rows: 1 },
+      ]);
+      assert.equal((await warehouse.recordedVersions(table.name)).newest, 1);
+    });
+
     test("log tables take rows, and are read back", async () => {
       const run = `run-${new TestTable(opened.warehouse, COLUMNS).name}`;
       const executed = new Date("2026-01-02T03:04:05.678Z");

@@ -50,13 +50,17 @@ export async function publishDecision(
     versionOffset: file.sourceOffset!,
     baseOffset: file.sourceOffset!,
     newRows: true,
-    ...(accepts ? requestFields({ ...requestIn(held), ...requested }) : {}),
+    ...(accepts ? requestFields(settingsOf(held, requested)) : {}),
     decision,
   };
   const record = { key: keyOf(tableId(event.table)), value: fileEvents.encode(event) };
   const [position] = await log.publish(TOPICS.fileEvents.name, [record]);
   return { event, offset: position!.offset };
 }
+
+/** The sender's settings, as far as the decision does not say otherwise. */
+const settingsOf = (held: FileEvent, requested: FormatRequest): FormatRequest =>
+  requested.format === undefined ? { ...requestIn(held), ...requested } : requested;
 
 /** The event that brought the file; undefined if the log no longer has it. */
 async function heldEvent(log: EventLog, { fileId, table, sourceOffset }: FileStatus): Promise<FileEvent | undefined> {
