@@ -2,14 +2,11 @@ import { z } from "zod";
 import type { FormatRequest } from "../formats/format.ts";
 import { checkRequest, FORMATS, formatNamed, DEFAULT_FORMAT } from "../formats/registry.ts";
 import { isReservedTable } from "../tables.ts";
-<<<<<<< HEAD
+import { acceptSchema } from "./accept.ts";
 import { checkSchema } from "./checks.ts";
 import { columnSchema, rowRuleSchema } from "./columns.ts";
-import { plainIssues, standsFor } from "./issues.ts";
-=======
-import { momentFormat } from "../typing/date-formats.ts";
 import { DOUBT_ACTIONS } from "./held.ts";
->>>>>>> 6fb839c (messages: say that a file is held, why, and what was decided)
+import { plainIssues, standsFor } from "./issues.ts";
 import { relationFaults } from "./relations.ts";
 
 /** How the table's files are written: `format` (default csv), `encoding` and the format's own options. */
@@ -39,60 +36,7 @@ function optionsOf(given: unknown): z.ZodType {
 
 const shapeOf = (schema: z.ZodType): z.ZodRawShape => (schema instanceof z.ZodObject ? schema.shape : {});
 
-<<<<<<< HEAD
 export const declaredSchema = z.strictObject({
-=======
-export const checkSchema = z.unknown().transform((given, context) => {
-  const type = typeof given === "object" && given !== null && "type" in given ? given.type : undefined;
-  const unknown = typeof type === "string" && !(CHECK_TYPES as string[]).includes(type);
-  const { success, data, error } = knownCheckSchema.safeParse(given);
-  if (success) return data;
-  if (unknown) {
-    const nearest = nearestOf(type, CHECK_TYPES);
-    const meant = nearest === undefined ? "" : `: did you mean ${nearest}?`;
-    context.addIssue({
-      code: "custom",
-      path: ["type"],
-      message: `'${type}' is not a check type${meant} (known: ${CHECK_TYPES.join(", ")})`,
-    });
-  } else {
-    for (const { path, message } of error.issues) context.addIssue({ code: "custom", path, message });
-  }
-  return z.NEVER;
-});
-export type Check = z.infer<typeof checkSchema>;
-
-/** Guards that a version must pass before its rows replace others. See docs/held-files.md. */
-const acceptSchema = z.strictObject({
-  empty: z
-    .enum(DOUBT_ACTIONS)
-    .optional()
-    .describe(
-      "a version without a row that loads, of a file that had rows. Default where it would remove them: hold, or fail with onDoubt: fail",
-    ),
-  shrinkMax: z
-    .number()
-    .min(0)
-    .max(1)
-    .optional()
-    .describe("share of its rows that a new version of a file may lose, 0 to 1"),
-  growMax: z
-    .number()
-    .min(0)
-    .optional()
-    .describe("share by which a new version of a file may grow: 1 is twice the rows"),
-  rowsMin: z.number().int().min(0).optional().describe("rows that a file must have at least"),
-  rowsMax: z.number().int().min(0).optional().describe("rows that a file may have at most"),
-  confidenceMin: z.number().min(0).max(1).optional().describe("confidence that the detected dialect must have, 0 to 1"),
-  duplicateContent: z
-    .enum(DOUBT_ACTIONS)
-    .default("load")
-    .describe("a file with the content of another file of the table"),
-  newColumns: z.enum(DOUBT_ACTIONS).default("load").describe("a file that would add columns to the table"),
-});
-
-const declaredSchema = z.strictObject({
->>>>>>> 6fb839c (messages: say that a file is held, why, and what was decided)
   table: z
     .string()
     .regex(/^[a-z][a-z0-9_]*$/, "use lower-case letters, digits and _; start with a letter")
@@ -135,17 +79,13 @@ const declaredSchema = z.strictObject({
     .describe("for rows with too few fields; rows with too many are always rejected"),
   rejects: z
     .strictObject({ countMax: z.number().int().min(0).optional(), shareMax: z.number().min(0).max(1).optional() })
-<<<<<<< HEAD
     .default({})
     .describe("how many rejected rows, or which share of a file's rows, fail the file"),
-=======
-    .default({}),
   onDoubt: z
     .enum(DOUBT_ACTIONS)
     .default("hold")
     .describe("for a file whose structure or encoding is doubtful: hold it for a decision, load it, or fail it"),
-  accept: acceptSchema.prefault({}),
->>>>>>> 6fb839c (messages: say that a file is held, why, and what was decided)
+  accept: acceptSchema.prefault({}).describe("guards that a version must pass before its rows are committed"),
   inferenceSampleRows: z
     .number()
     .int()
