@@ -47,9 +47,9 @@ export function withoutUndone(versions: readonly VersionEvent[]): VersionEvent[]
 /**
  * Every version of a table's files since it was dropped last, oldest first, with the operations between them
  * in their places: from the log, and versions that the log no longer holds
- * from `_ingest_files` and the raw bytes. Versions that were set aside are left out: held and
- * refused ones, and corrections that were not applied. Of the sender's dialect, `_ingest_files` records only delimiter and
- * encoding; the rest comes from the table's pinned dialect.
+ * from `_ingest_files` and the raw bytes. Versions that were set aside are left out: held and refused
+ * ones, and corrections that were not applied. Of the sender's dialect, `_ingest_files` records only
+ * delimiter and encoding; the rest comes from the table's pinned dialect.
  */
 export async function everyVersion(
   { log, ledger }: VersionHistoryDeps,
