@@ -145,7 +145,7 @@ export function modelOf(
 }
 
 /**
- * What becomes of each event, by offset, because of what came before it. This follows decisions 30 and 36,
+ * What becomes of each event, by offset, because of what came before it. This follows decisions 30 and 37,
  * not the code: it reads all events of the table each time.
  */
 export function fatesIn(
