@@ -3,8 +3,6 @@ import { DOUBT_REASONS } from "../formats/format.ts";
 /** Why a file is held instead of loaded. A closed list, part of messages and of the API. */
 export const HELD_REASONS = [
   ...DOUBT_REASONS,
-  /** The bytes may be in another encoding than the one that was found. */
-  "encoding_unsure",
   /** The version has no row that loads, and the version before it had rows. */
   "empty_version",
   /** Fewer rows than the contract allows, compared with the version before. */
