@@ -25,18 +25,11 @@ import type { FollowedSchemas } from "../../../lib/table-schemas/followed-schema
 import { Signal } from "./signal.ts";
 import type { CommitterMetrics } from "../metrics.ts";
 import { batchLength, dueLimit, hasRoom, type BatchLimits, type Limit } from "./micro-batch.ts";
-import {
-  commitEventOf,
-  lastOfEachFile,
-  recordOf,
-  withoutRepeated,
-  type DoneBatch,
-  type Failure,
-} from "../commit/outcome.ts";
+import { commitEventOf, lastOfEachFile, recordOf, withoutRepeated, type DoneBatch } from "../commit/outcome.ts";
 import { LedgerWrite, readyFile, type ReadyFile } from "./ledger-write.ts";
 import { Retries, type Persist, type RetrySettings } from "./retries.ts";
 import type { Skips } from "./skips.ts";
-import { ParseAttempts, type EndedFile } from "./parse-attempts.ts";
+import { ParseAttempts } from "./parse-attempts.ts";
 import { FileTraces } from "./traces.ts";
 
 export type TableWriterSettings = BatchLimits & RetrySettings;
