@@ -154,7 +154,7 @@ export class CsvRecordReader implements RecordReader {
     if (this.#rows < headerRows) {
       throw new TributaryError(
         "FILE_HEADER_TOO_LONG",
-        `the header on line ${this.#line} is longer than ${limits.headerBytesMax} bytes`,
+        `the header is longer than ${limits.headerBytesMax} bytes (line ${this.#line})`,
       );
     }
     const text = raw.subarray(0, limits.recordBytesMax);
