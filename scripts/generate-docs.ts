@@ -11,7 +11,7 @@ import { contractsFaultyGauge, makeRegistry, type ThroughputSpec, type Registry 
 import { committerConfig } from "../services/committer/config.ts";
 import { COMMITTER_THROUGHPUT, committerMetrics } from "../services/committer/metrics.ts";
 import { gatewayConfig } from "../services/gateway/config.ts";
-import { GATEWAY_THROUGHPUT, gatewayMetrics, registerDisk } from "../services/gateway/metrics.ts";
+import { GATEWAY_THROUGHPUT, gatewayMetrics, registerDisk, registerHeldFiles } from "../services/gateway/metrics.ts";
 import { parserConfig } from "../services/parser/config.ts";
 import { PARSER_THROUGHPUT, parserMetrics } from "../services/parser/metrics.ts";
 import { registrarConfig } from "../services/registrar/config.ts";
@@ -98,6 +98,7 @@ function registerAll(registry: Registry): void {
   contractsFaultyGauge(registry);
   gatewayMetrics(registry);
   registerDisk(registry, { space: async () => undefined } as never);
+  registerHeldFiles(registry, () => new Map());
   parserMetrics(registry);
   registrarMetrics(registry);
   const never = { nowMs: () => 0, monotonicMs: () => 0, sleep: () => new Promise<void>(() => undefined) };

@@ -98,6 +98,20 @@ export function gatewayMetrics(registry: Registry): GatewayMetrics {
   };
 }
 
+/** Reports the held files of each table at each scrape. */
+export function registerHeldFiles(registry: Registry, heldFiles: () => ReadonlyMap<string, number>): void {
+  new Gauge({
+    name: "tributary_files_held",
+    help: "Files that wait until somebody accepts or refuses them (tributary status --status held), by table; every gateway counts the same ones",
+    labelNames: ["table"],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [table, files] of heldFiles()) this.set({ table }, files);
+    },
+  });
+}
+
 /**
  * Reports the size and free space of the blob store's disk at each scrape. Absent for stores without one
  * (S3).

@@ -27,7 +27,7 @@ import { makeIngest, type Ingest } from "./ingest/ingest.ts";
 import { findRepeats } from "./ingest/repeats.ts";
 import { assertDiskSpace } from "./ingest/disk-space.ts";
 import { guardLog, type LogGuard } from "./log-recreation/guard.ts";
-import { gatewayMetrics, registerDisk, type GatewayMetrics } from "./metrics.ts";
+import { gatewayMetrics, registerDisk, registerHeldFiles, type GatewayMetrics } from "./metrics.ts";
 import type { App } from "./http/deps.ts";
 import { buildServer } from "./http/server.ts";
 import { feedView } from "./files/status-feed.ts";
@@ -86,6 +86,7 @@ export async function startGateway(options: GatewayOptions): Promise<Service & {
   const guard = await guardLog(options);
   const views = await openViews(options, metrics);
   const { view, schemas, commands, previews, close, assertReadable } = views;
+  registerHeldFiles(registry, () => view.heldFiles());
   const waiters = makeWaiters(view, clock, settings.TRIBUTARY_WAITERS_MAX, metrics);
   const ingest = ingestOf(options, guard, metrics, views);
   const drops = options.drops && {

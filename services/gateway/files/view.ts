@@ -42,6 +42,8 @@ export class FileView {
   readonly #known = new Map<string, FileFacts>();
   /** By table: files not yet in a final state, with the time of their arrival. */
   readonly #waiting = new Map<string, Map<string, number>>();
+  /** Files that wait for a decision. */
+  readonly #held = new Set<string>();
   readonly #commits = new Map<string, number>();
   readonly #listeners = new Set<(status: FileStatus) => void>();
   readonly #versions = new NewestVersions();
@@ -62,6 +64,8 @@ export class FileView {
     const after = change(before ?? noFileFacts);
     if (after === before || (!before && this.#isEvicted(fileId, after))) return;
     this.#known.set(fileId, after);
+    if (fileStateOf(after) === "held") this.#held.add(fileId);
+    else this.#held.delete(fileId);
     this.#trackWaiting(fileId, after, after.arrival !== undefined && !isFinal(fileStateOf(after)));
     if (after.arrival && !before?.arrival) this.#versions.note(fileId, after.arrival);
     if (!before) this.#add(placeOf(fileId, after));
@@ -146,6 +150,22 @@ export class FileView {
     return { files: arrivals.size, oldestReceivedAtMs };
   }
 
+  /** By table: held files, without those that a newer committed version of the file has overtaken. */
+  heldFiles(): Map<string, number> {
+    const held = new Map<string, number>();
+    for (const fileId of this.#held) {
+      const { arrival, ending } = this.#known.get(fileId)!;
+      const table = arrival?.table ?? ending?.commit.table;
+      const sourceFile = arrival?.sourceFile ?? ending?.outcome.sourceFile;
+      if (table === undefined || sourceFile === undefined) continue;
+      const newest = this.newest(table, sourceFile);
+      const later = newest && newest.fileId !== fileId ? this.#known.get(newest.fileId) : undefined;
+      if (later && fileStateOf(later) === "committed") continue;
+      held.set(table, (held.get(table) ?? 0) + 1);
+    }
+    return held;
+  }
+
   /** Tables with files not yet in a final state. */
   waitingTables(): string[] {
     return [...this.#waiting.keys()];
@@ -217,6 +237,7 @@ export class FileView {
       this.#trackWaiting(fileId, facts, false);
       if (facts.arrival) this.#versions.forget(fileId, facts.arrival);
       this.#known.delete(fileId);
+      this.#held.delete(fileId);
     }
     const newest = oldest.at(-1)!;
     if (!this.#evictedUpTo || isBefore(this.#evictedUpTo, newest)) this.#evictedUpTo = newest;

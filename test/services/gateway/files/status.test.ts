@@ -157,6 +157,31 @@ test("a parse that waits shows the cause until it is tried again", () => {
   assert.equal(statusOf(ID, fold([arrives, started, waits, parses({})]))!.error, null);
 });
 
+test("a held file says why, is parsed again once it is decided, and ends as decided, in any order", () => {
+  const reasons = JSON.stringify([{ reason: "empty_version", evidence: "no row" }, { reason: "of a later version" }]);
+  const held = { status: "failed" as const, errorCode: "FILE_HELD", errorMessage: "no row" };
+  const holds: Step = (facts) => withEnding(facts, commitEvent([]), { ...fileOutcome(ID), ...held }, reasons);
+  const decides: Step = (facts) =>
+    withArrival(facts, { ...fileEvent, decision: { verdict: "accept", reason: "", decidedBy: "" } }, 9);
+  const parsed = parses({ phase: "failed", errorCode: "FILE_HELD", heldReasonsJson: reasons });
+  for (const steps of [
+    [arrives, parsed],
+    [arrives, parsed, holds],
+    [arrives, parses({}), holds],
+  ]) {
+    const { status, heldReasons, error } = statusOf(ID, fold(steps))!;
+    assert.deepEqual([status, heldReasons], ["held", [{ reason: "empty_version", evidence: "no row" }]]);
+    assert.ok(steps.length === 2 || error?.code === "FILE_HELD");
+  }
+  const after = statusOf(ID, fold([arrives, holds, decides]))!;
+  assert.deepEqual([after.status, after.heldReasons, after.error], ["parsing", null, null]);
+  const steps = [arrives, parsed, holds, decides, parses({}), ends({})];
+  for (const order of [steps, steps.toReversed()]) {
+    const { status, sourceOffset, error } = statusOf(ID, fold(order))!;
+    assert.deepEqual([status, sourceOffset, error], ["committed", 4, null]);
+  }
+});
+
 test("an unknown error code is shown without a remedy", () => {
   const status = statusOf(ID, fold([arrives, ends({ status: "failed", errorCode: "NEW_FAULT", errorMessage: "m" })]))!;
   assert.deepEqual(status.error, { code: "NEW_FAULT", message: "m", remedy: "" });

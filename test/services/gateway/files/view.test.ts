@@ -85,6 +85,33 @@ test("a repeated file event counts with its first offset, and is not the newest 
   assert.equal(view.newest("sales", "a.csv")?.fileId, idOf(2));
 });
 
+test("a held file is counted until it is decided, or until a newer version of it is committed", () => {
+  const view = new FileView(100);
+  const hold = (n: number): void => {
+    const outcome = {
+      ...fileOutcome(idOf(n)),
+      sourceFile: `${n}.csv`,
+      status: "failed" as const,
+      errorCode: "FILE_HELD",
+    };
+    view.apply(idOf(n), (facts) => withEnding(facts, { ...commitEvent([]), table: "sales" }, outcome, "[]"));
+  };
+  const decided = { ...fileEvent(1, "sales", 1), decision: { verdict: "refuse", reason: "", decidedBy: "" } };
+  for (const n of [1, 2]) {
+    arrive(view, n);
+    hold(n);
+  }
+  assert.deepEqual([...view.heldFiles()], [["sales", 2]]);
+  assert.equal(view.list({ status: "held", limit: 10 }).files.length, 2);
+  view.apply(idOf(1), (facts) => withArrival(facts, decided, 7));
+  assert.equal(view.get(idOf(1))?.status, "parsing");
+  assert.deepEqual([...view.heldFiles()], [["sales", 1]]);
+  view.apply(idOf(3), (facts) => withArrival(facts, { ...fileEvent(3, "sales", 3), sourceFile: "2.csv" }, 3));
+  assert.deepEqual([...view.heldFiles()], [["sales", 1]], "the newer version is not committed yet");
+  end(view, 3);
+  assert.deepEqual([...view.heldFiles()], []);
+});
+
 test("lag counts files that have arrived and not ended", () => {
   const view = new FileView(100);
   arrive(view, 1, "sales", 50);
