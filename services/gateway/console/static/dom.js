@@ -145,6 +145,7 @@ const TONES = new Map(Object.entries({
   error: "bad",
   conflict: "bad",
   blocked: "bad",
+  held: "bad",
   received: "busy",
   parsing: "busy",
   parsed: "busy",

@@ -2,6 +2,7 @@
 import { call } from "./api.js";
 import { ago, byId, count, dataTable, element, filePill, guarded, pairs, redraw, size, took, waiting } from "./dom.js";
 import { blockedPart, faultOf, fileById, isBusy, onFile, rejectsLink, tableLink } from "./files.js";
+import { heldPart } from "./held.js";
 import { undoPart } from "./undo.js";
 import { dialectText } from "./upload.js";
 
@@ -45,6 +46,7 @@ function draw(file) {
     ),
     error && element("div", { class: "card pad problem", role: "alert" }, faultOf(error)),
     blocked && blockedPart(blocked),
+    heldPart(file),
     steps(file),
     !isBusy(file) && undoPart(file),
     element(

@@ -50,6 +50,7 @@ const FILTERS = {
   busy: isBusy,
   committed: ({ status }) => status === "committed",
   blocked: ({ status }) => status === "blocked",
+  held: ({ status }) => status === "held",
   rejects: ({ rowsRejected }) => rowsRejected > 0,
   failed: ({ status }) => status === "failed" || status === "rejected",
 };
