@@ -138,6 +138,10 @@ export function fileText(file: FileAnswer & Record<string, unknown>): string {
     ["rows read", file.rowsRead],
     ["rows committed", file.rowsCommitted],
     ["rows rejected", file.rowsRejected],
+    ...(file.warnings ?? []).map(
+      ({ rule, rows, line, message }) =>
+        [`warning ${rule}`, `${countText(rows, "row")}, first on line ${line}: ${message}`] as [string, unknown],
+    ),
     ["size", sizeText(file.sizeBytes)],
     ["origin", file["origin"]],
     ["replay of", file["replayOf"]],

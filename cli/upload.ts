@@ -24,6 +24,8 @@ export interface FileAnswer {
   rowsRead: number | null;
   rowsCommitted: number | null;
   rowsRejected: number | null;
+  /** Rules that loaded rows break. Older gateways have none. */
+  warnings?: { rule: string; rows: number; line: number; message: string }[];
   receivedAt: string | null;
   durations: { totalMs: number | null };
   error: { code: string; message: string; remedy: string } | null;

@@ -201,6 +201,8 @@ export interface ParseEvent {
   errorMessage: null | string;
   /** Set with the error FILE_HELD: JSON of {reason, evidence}[] */
   heldReasonsJson?: null | string;
+  /** JSON list of the contract's rules that loaded rows break: rule, rows, line and message of the first */
+  warningsJson: null | string;
 }
 
 export interface RowBatch {

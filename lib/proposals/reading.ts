@@ -106,8 +106,12 @@ function asNumbers(texts: FieldTexts, number: NumberOptions): Reading {
     observe(facts, strict, scan, canonical);
     return canonical.toString("latin1");
   });
+  // The files to come may have 12.5 % beside 12 %, and a scale never grows.
+  if (number.percent && facts.scale < PERCENT_SCALE_MIN) facts.scale = PERCENT_SCALE_MIN;
   return { type: typeOf(facts), number, ...read };
 }
+
+const PERCENT_SCALE_MIN = 4;
 
 const DATES = [
   ...["dd.MM.yyyy", "d.M.yyyy", "dd.MM.yy", "dd/MM/yyyy", "MM/dd/yyyy", "d/M/yyyy", "M/d/yyyy", "dd/MM/yy"],

@@ -41,6 +41,7 @@ export function publishParseEvent(
       columnsJson: null,
       errorCode: null,
       errorMessage: null,
+      warningsJson: null,
       ...more,
     });
     await log.publish(TOPICS.parseEvents.name, [{ key: keyOf(tableId(table)), value }]);
@@ -53,7 +54,7 @@ export function publishParseEvent(
       void publish("started", { errorCode: codeOf(thrown), errorMessage }).catch(() => undefined);
     },
     ended(summary, held) {
-      const { rowsRead, rowsRejected, columns, dialect, error } = summary;
+      const { rowsRead, rowsRejected, columns, dialect, error, warnings } = summary;
       const columnsJson = JSON.stringify(columns);
       return publish(error ? "failed" : "finished", {
         rowsRead,
@@ -63,6 +64,7 @@ export function publishParseEvent(
         errorCode: error?.code ?? null,
         errorMessage: error?.message ?? null,
         heldReasonsJson: held ? heldReasonsJson(held) : null,
+        warningsJson: warnings ? JSON.stringify(warnings) : null,
       });
     },
     async deadLetter(error) {

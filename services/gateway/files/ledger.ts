@@ -94,6 +94,7 @@ function statusOf(record: FileRecord): FileStatus {
     rowsRead: record.rowsRead,
     rowsCommitted: record.rowsCommitted,
     rowsRejected: record.rowsRejected,
+    warnings: [],
     dialect: null,
     encoding: record.encoding,
     columns: null,

@@ -60,6 +60,7 @@ const parseEndOf = (event: ParseEvent): ParseEnd => ({
   errorCode: event.errorCode,
   errorMessage: event.errorMessage,
   heldReasonsJson: event.heldReasonsJson ?? null,
+  warningsJson: event.warningsJson,
 });
 
 const attemptOf = ({ atMs, errorCode, errorMessage }: ParseEvent): Attempt => ({ atMs, errorCode, errorMessage });
@@ -230,6 +231,7 @@ export function statusOf(fileId: string, facts: FileFacts): FileStatus | undefin
     dialect: (fromJson(parse?.dialectJson) as Record<string, unknown> | undefined) ?? null,
     encoding: outcome?.encoding || null,
     columns: (fromJson(parse?.columnsJson) as FileStatus["columns"] | undefined) ?? null,
+    warnings: (fromJson(parse?.warningsJson) as FileStatus["warnings"] | undefined) ?? [],
     receivedAt: isoTime(receivedAtMs),
     parseStartedAt: isoTime(started),
     parsedAt: isoTime(parsedAtMs),

@@ -63,6 +63,9 @@ export const fileStatusSchema = z
     rowsRead: z.number().nullable(),
     rowsCommitted: z.number().nullable(),
     rowsRejected: z.number().nullable().describe("rowsRead = rowsCommitted + rowsRejected once it is committed"),
+    warnings: z
+      .array(z.object({ rule: z.string(), rows: z.number(), line: z.number(), message: z.string() }))
+      .describe("rules of the contract that loaded rows break, with the first such line; action: warn"),
     dialect: z.record(z.string(), z.unknown()).nullable(),
     encoding: z.string().nullable(),
     columns: z.array(columnSchema).nullable(),

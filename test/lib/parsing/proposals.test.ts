@@ -38,6 +38,14 @@ test("what would help is proposed as a patch, and with the patch the file loads 
   });
 });
 
+test("percentages keep room for finer ones, and currencies are left out", async () => {
+  const { patch } = await preview('p,m\n5%,"$1,234.50"\n12%,($3.00)\n1%,$7.00\n');
+  assert.deepEqual(patch?.contract.columns, [
+    { name: "p", type: "DECIMAL(18,4)", number: { percent: true } },
+    { name: "m", type: "DECIMAL(18,2)", number: { group: ",", strip: ["$"], parentheses: true } },
+  ]);
+});
+
 test("a reading in doubt is told, with the other one, and is no part of the patch", async () => {
   const { proposals, patch } = await preview('d,n\n01/02/2024,"1,234"\n03/04/2024,"5,678"\n');
   assert.equal(patch, null);

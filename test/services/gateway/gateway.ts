@@ -88,6 +88,7 @@ export const parseEvent = (fileId: string): ParseEvent => ({
   columnsJson: '[{"name":"id","type":"BIGINT","header":"ID"}]',
   errorCode: null,
   errorMessage: null,
+  warningsJson: null,
 });
 
 export const fileOutcome = (fileId: string): FileOutcome => ({

@@ -1,6 +1,6 @@
 /** The page of one file: status, time per step, format, columns and error. */
 import { call } from "./api.js";
-import { ago, byId, count, dataTable, element, filePill, guarded, pairs, redraw, size, took, waiting } from "./dom.js";
+import { ago, byId, count, dataTable, element, filePill, guarded, pairs, plural, redraw, size, took, waiting } from "./dom.js";
 import { blockedPart, faultOf, fileById, isBusy, onFile, rejectsLink, tableLink } from "./files.js";
 import { heldPart } from "./held.js";
 import { undoPart } from "./undo.js";
@@ -80,6 +80,10 @@ function draw(file) {
 const details = (file, origin) =>
   pairs([
     ["Rows", file.rowsRead === null ? null : rowsText(file)],
+    ...(file.warnings ?? []).map(({ rule, rows, line, message }) => [
+      `Warning ${rule}`,
+      `${plural(rows, "row")}, first on line ${count(line)}: ${message}`,
+    ]),
     ["Received", element("span", {}, ago(file.receivedAt), origin ? ` by ${origin}` : "")],
     ["Size", size(file.sizeBytes)],
     ["Format", file.dialect ? dialectText(file.dialect) : file.encoding?.toUpperCase()],

@@ -202,3 +202,11 @@ test("an error code that this version does not know has no remedy, whatever its 
     assert.deepEqual(describeError(code, "m"), { code, message: "m", remedy: "" });
   }
 });
+
+test("a file's warnings stay in its status after the commit, and an event without them has none", () => {
+  const warning = { rule: "country", rows: 2, line: 3, message: "'de' does not match ^[A-Z]{2}$ (column 'c')" };
+  const status = (warningsJson: string | null) =>
+    fold([arrives, parses({ phase: "finished", warningsJson }), ends({})]);
+  assert.deepEqual(statusOf(ID, status(JSON.stringify([warning])))?.warnings, [warning]);
+  assert.deepEqual(statusOf(ID, status(null))?.warnings, []);
+});
