@@ -23,6 +23,7 @@ import {
   CONTRACTS,
   contractOf,
   corrected,
+  DOUBTFUL_ROWS,
   mayUndo,
   MISTAKEN_NAME,
   MISTAKEN_TABLE,
@@ -372,7 +373,9 @@ class Schedule {
 
 /** Whether the file makes its columns `name` and `extra` text. */
 const madeOfText = ({ text, rows }: Content): boolean =>
-  text.startsWith("id,name,extra") && rows.some((cells) => cells?.[1]?.startsWith("n") && cells[2] === "e");
+  rows.length !== DOUBTFUL_ROWS &&
+  text.startsWith("id,name,extra") &&
+  rows.some((cells) => cells?.[1]?.startsWith("n") && cells[2] === "e");
 
 function randomProfile(scheduler: Scheduler): FaultProfile {
   const share = (max: number): number => (scheduler.chance(0.5) ? scheduler.random() * max : 0);

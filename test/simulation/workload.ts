@@ -50,6 +50,12 @@ export function mistakenContent(scheduler: Scheduler): Content {
   return { text: `id,name\n${rows.map(([id, name]) => `${id},${name}\n`).join("")}`, rows };
 }
 
+/**
+ * Files with as many rows are in doubt, as if detection had said so. What detection says of the other files
+ * does not count: their short rows are meant.
+ */
+export const DOUBTFUL_ROWS = 5;
+
 export const contractOf = (table: string): Contract => CONTRACTS.find((contract) => contract.table === table)!;
 
 /** A file's text, and the expected cells of each row; null for a rejected row. */
@@ -204,11 +210,16 @@ function isSuperseded(item: ArrivedEvent, { table, before, fates, held }: Past):
   return (ranked && newer) || (deleteMissing && !event.newRows && later);
 }
 
-/** A version without a row of a file with rows, where it would remove them; or with fewer than the contract wants. */
+/**
+ * A file in doubt, a version without a row of a file with rows where it would remove them, or a file with fewer
+ * rows than the contract wants.
+ */
 function isHeld({ event }: ArrivedEvent, { table, before, contents }: Past): boolean {
   if (event.kind === "deleted") return false;
   const { writeMode, deleteMissing, accept } = contractOf(table);
-  const { accepted } = readingOf(event, contents.get(event.contentHash));
+  const content = contents.get(event.contentHash);
+  if (content?.rows.length === DOUBTFUL_ROWS) return true;
+  const { accepted } = readingOf(event, content);
   if (accepted < (accept.rowsMin ?? 0)) return true;
   if (accepted > 0 || (writeMode !== "replace" && !deleteMissing)) return false;
   const newest = contentsBefore(event.sourceFile, table, before)

@@ -1,7 +1,7 @@
 import { ROWS_TOPICS } from "../../lib/tables.ts";
 import { contractsOf } from "../../lib/contract/load.ts";
 import { DEFAULT_LIMITS } from "../../lib/parsing/limits.ts";
-import { parseFile } from "../../lib/parsing/parse-file.ts";
+import { parseFile, type ParseSummary } from "../../lib/parsing/parse-file.ts";
 import type { ErrorCode } from "../../lib/errors.ts";
 import { topicPartitionName, type TopicPartition } from "../../lib/event-log/groups/assignment.ts";
 import { commandResults, commands, fileEvents, rowMessages } from "../../lib/messages/avro.ts";
@@ -24,7 +24,7 @@ import { asNextVersion } from "../support/next-version.ts";
 import { MemoryBroker, type Call, type MemoryEventLog } from "../support/memory-event-log.ts";
 import { blobClient, DroppedObjects } from "./blob-model.ts";
 import type { FaultCodes, Scheduler, SimNode } from "./scheduler.ts";
-import { CONTRACTS, contractFor, fileOf, type ArrivedEvent, type Content } from "./workload.ts";
+import { CONTRACTS, contractFor, DOUBTFUL_ROWS, fileOf, type ArrivedEvent, type Content } from "./workload.ts";
 
 export type Role = "parser" | "committer" | "watcher";
 
@@ -64,13 +64,18 @@ const WAREHOUSE_FAULTS: FaultCodes = (method) => {
   return { fail, unknown: ["WAREHOUSE_TIMEOUT", "WAREHOUSE_UNAVAILABLE"] };
 };
 
+function withDoubt({ doubts: _, ...summary }: ParseSummary): ParseSummary {
+  if (summary.rowsRead !== DOUBTFUL_ROWS) return summary;
+  return { ...summary, doubts: [{ reason: "structure_unsure", evidence: `${DOUBTFUL_ROWS} rows` }] };
+}
+
 /** Parses synchronously: threads would not be deterministic. */
 const inlinePool: WorkerPool = {
   async *parse(job, source, signal) {
     const contract = contractFor(job.contract, job.fileName);
     for await (const output of parseFile(source, { ...job, contract })) {
       if (signal.aborted) return;
-      yield output;
+      yield output.kind === "end" ? { ...output, summary: withDoubt(output.summary) } : output;
     }
   },
   close: async () => undefined,
