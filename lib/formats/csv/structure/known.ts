@@ -12,13 +12,11 @@ export interface KnownColumns {
 }
 
 /** The same for spellings that people take for the same name. */
-function plain(name: string): string {
-  const letters = name
+const plain = (name: string): string =>
+  name
     .normalize("NFKC")
     .toLowerCase()
     .replace(/[^\p{L}\p{N}]+/gu, "");
-  return letters === "" ? name.trim() : letters;
-}
 
 export function knownColumns(columns: readonly ColumnDefinition[]): KnownColumns {
   return {
@@ -31,8 +29,8 @@ export function knownColumns(columns: readonly ColumnDefinition[]): KnownColumns
 /** How many of the table's columns the cells name. Each column counts once. */
 export function namesIn(cells: readonly string[], { names }: KnownColumns): number {
   const shown = new Set(cells.map(plain));
-  // Blank cells name blank headers only in a row of nothing else.
-  if (shown.size > 1) shown.delete("");
+  // Names without letters and digits say nothing by themselves.
+  shown.delete("");
   return names.filter((own) => [...own].some((name) => shown.has(name))).length;
 }
 
@@ -41,7 +39,9 @@ export function namesIn(cells: readonly string[], { names }: KnownColumns): numb
  * them.
  */
 export function isHeaderOf(cells: readonly string[], known: KnownColumns): boolean {
+  const { columns } = known;
   const named = namesIn(cells, known);
+  if (columns.length > 0 && isSameHeader(cells, columns)) return true;
   const filled = cells.filter((cell) => cell.trim() !== "").length;
   if (named === 0) return false;
   if (named === 1 && (filled > 2 || known.names.length > 2)) return false;
@@ -64,4 +64,10 @@ export function fitOf(rows: readonly SampleRow[], { columns }: KnownColumns): nu
     if (typed.every((fits) => fits)) fitting++;
   }
   return telling === 0 ? undefined : fitting / telling;
+}
+
+/** True if the cells are all headers of the table, in order. Stray quotes are read in several ways. */
+export function isSameHeader(cells: readonly string[], columns: readonly ColumnDefinition[]): boolean {
+  const text = (cell: string): string => cell.replaceAll('"', "").trim();
+  return cells.length === columns.length && cells.every((cell, at) => text(cell) === text(columns[at]!.header));
 }

@@ -1,4 +1,4 @@
-import { isHeaderOf, fitOf, type KnownColumns } from "./known.ts";
+import { isHeaderOf, isSameHeader, fitOf, type KnownColumns } from "./known.ts";
 import { kindOf, type Kind } from "./kinds.ts";
 import { profilesOf } from "./profile.ts";
 import type { SampleRow } from "./split.ts";
@@ -15,7 +15,7 @@ export interface Score {
   pattern: number;
   /** 0 to 1: share of cells that look like one value. */
   types: number;
-  /** Columns of the table that the header names. */
+  /** Columns of the table that the header names; one more if it is exactly the table's header. */
   named: number;
   /** 0 to 1: the rows fit the table's types by position; 0 if that says nothing. */
   fit: number;
@@ -51,7 +51,10 @@ export function scoreOf(table: FoundTable, prior: number, known: KnownColumns): 
   // A title above rows of text without a header is no table: the text of one column was split.
   const loose = coverage < 1 && !(header.rows > 0 && header.certain) ? (typed ? 0.6 : 0.3) : 1;
   const misquoted = rows.filter((row) => row.misquoted > 0).length / rows.length;
-  const named = isHeaderOf(table.headerCells, known) ? header.named : 0;
+  const { columns } = known;
+  // Exactly the table's header is better than one that only names its columns.
+  const isSame = columns.length > 0 && isSameHeader(table.headerCells, columns);
+  const named = isSame ? columns.length + 1 : isHeaderOf(table.headerCells, known) ? header.named : 0;
   const fits = width === known.columns.length ? (fitOf(rows, known) ?? 0) : 0;
   // Punctuation that occurs in text is a delimiter only if it separates more than words.
   const plausible = prior < 0.9 && !typed ? 0.2 : 1;

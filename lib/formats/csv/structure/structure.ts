@@ -116,7 +116,11 @@ function choose(ranked: readonly Reading[], one: Reading, declared: boolean): Re
   const [best] = ranked;
   if (!best) return one;
   if (declared) return best;
-  if (one.score.named > best.score.named) return one;
+  // Of two headers that name as many columns, the first one counts.
+  const later = best.table.headerCells.length < 2 || best.table.skippedRows > one.table.skippedRows;
+  if (one.score.named > best.score.named || (one.score.named === best.score.named && one.score.named > 0 && later)) {
+    return one;
+  }
   if (best.score.named > 0) return best;
   if (best.table.width < 2) return one;
   // Lines like `1,5` are numbers, too. Where all lines split alike, the header as well, they are two.

@@ -1,6 +1,6 @@
 import { headerOf, type HeaderDecision } from "./header.ts";
 import { familyOf, kindOf } from "./kinds.ts";
-import { namesIn, type KnownColumns } from "./known.ts";
+import { isHeaderOf, namesIn, type KnownColumns } from "./known.ts";
 import { compare, profilesOf } from "./profile.ts";
 import type { Sample, SampleRow } from "./split.ts";
 import type { Doubt } from "../../format.ts";
@@ -208,6 +208,10 @@ function shapeAt(
   };
   if (requested.trailingDelimiter !== undefined || requested.rowNames !== undefined) return none;
   if (row.count === width - 1 && full.length > 0) {
+    // A header of the table lacks no name: a field more in each row is one too many.
+    if (!endsEmpty && isHeaderOf(row.cells, known) && !known.names.some((own) => own.has("rowname"))) {
+      return { ...none, width: row.count };
+    }
     if (endsEmpty) {
       const misfit = isMerged(row, full)
         ? { misfit: `line ${row.line} seems to lack a delimiter between two names` }
@@ -215,9 +219,9 @@ function shapeAt(
       return { ...none, width: width - 1, trailingDelimiter: true, ...misfit };
     }
     const first = full.map(({ cells }) => cells[0]!.trim());
-    const distinct = new Set(first).size === first.length && first.every((cell) => cell !== "");
+    const distinct = first.length > 1 && new Set(first).size === first.length && first.every((cell) => cell !== "");
     const quoted = full.every((one) => one.quoted[0] === true) || first.every((cell, n) => cell === String(n + 1));
-    const named = distinct && (quoted || first.every((cell) => !/^[\d/.:-]+$/.test(cell)));
+    const named = distinct && (quoted || (width > 2 && first.every((cell) => !/^[\d/.:-]+$/.test(cell))));
     const misfit = `line ${row.line} has ${row.count} fields above rows of ${width}: it lacks a name or a delimiter`;
     return { ...none, rowNames: true, ...(named ? {} : { misfit }) };
   }
@@ -307,8 +311,12 @@ const isFull = ({ cells }: SampleRow, width: number): boolean =>
 function doubtsOf(table: Omit<FoundTable, "doubts">, start: number): FoundTable["doubts"] {
   const doubts: Doubt[] = [];
   const unsure = (evidence: string): void => void doubts.push({ reason: "structure_unsure", evidence });
-  const { header, headerCells, body, even, misfit, width, footer } = table;
+  const { header, headerCells, body, even, misfit, width, footer, rowNames, trailingDelimiter } = table;
+  const names = headerCells.length + (rowNames ? 1 : 0) - (trailingDelimiter && headerCells.at(-1) === "" ? 1 : 0);
   if (misfit !== undefined && header.named === 0) unsure(misfit);
+  else if (header.rows > 0 && header.named === 0 && body.length > 0 && names !== width) {
+    unsure(`line ${table.firstLine} has ${headerCells.length} fields above rows of ${width}`);
+  }
   if (header.doubt !== undefined) unsure(header.doubt);
   const [strayName] = headerCells.filter((cell) => /^"|"$/.test(cell.trim()));
   if (header.rows > 0 && header.named === 0 && strayName !== undefined) {

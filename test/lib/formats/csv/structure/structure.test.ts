@@ -193,6 +193,10 @@ test("what is known of the table weighs most", () => {
   assert.deepEqual(unusual("3,Cid,x\n4,Dee,y\n", { known }), { header: false }, "a part without a header");
   assert.deepEqual(unusual("Report;x,y;z\nid;name;note\n", { known }), { delimiter: ";", skipRows: 1 });
   assert.deepEqual(unusual("NAME,Id\nx,1\n", { known }), {});
+  const longer = "id,name,note\nr1,3,Cid,x\nr2,4,Dee,y\n";
+  assert.deepEqual(unusual(longer), { rowNames: true });
+  assert.deepEqual(unusual(longer, { known }), {}, "rows with a field too many are no row names");
+  assert.deepEqual(unusual(longer, { known: ["row_name", ...known] }), { rowNames: true });
   const positions = ["column_1 DATE", "column_2 DECIMAL(18,2)", "column_3"];
   assert.deepEqual(unusual("2026-01-04,13,off\n2026-01-05,12.5,on\n", { known: positions }), { header: false });
   assert.deepEqual(doubts("kunde,betrag\nx,1\ny,2\n", { known: ["customer", "amount INTEGER"] }), ["columns_renamed"]);
