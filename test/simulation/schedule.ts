@@ -272,8 +272,12 @@ class Schedule {
     const verdict = scheduler.chance(0.3) ? "refuse" : "accept";
     const blob = { head: async (key: string) => (objects.has(key) ? { sizeBytes, modifiedAtMs: 0 } : undefined) };
     const deps = { log, blob: blob as unknown as BlobStore, clock: this.#clock };
-    const decision = { verdict, reason: "", decidedBy: "" };
-    await publishDecision(deps, { file: file as unknown as FileStatus, decision, requested: {} });
+    const decided = { file: file as unknown as FileStatus, requested: {} };
+    await publishDecision(deps, { ...decided, decision: { verdict, reason: "", decidedBy: "" } });
+    if (!scheduler.chance(0.4)) return;
+    // Somebody else decides at the same time.
+    const other = scheduler.chance(0.5) ? "refuse" : "accept";
+    await publishDecision(deps, { ...decided, decision: { verdict: other, reason: "", decidedBy: "" } });
   }
 
   async #command({ log }: SimGateway, table: string): Promise<void> {
