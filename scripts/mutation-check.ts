@@ -423,10 +423,10 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     invariant: "I22",
-    what: "every decision about a file that was held is applied",
-    file: "services/committer/commit/repeated.ts",
-    from: 'return verdict ? record.status !== "held" :',
-    to: "return verdict ? false :",
+    what: "the outcome of a decision is not recorded",
+    file: "services/committer/commit/outcome.ts",
+    from: "...(file.verdict ? { decides: true } : {}),",
+    to: "",
     run: simulate(600),
   },
   {
