@@ -3,10 +3,11 @@ const CHARS_MAX = 100;
 
 /**
  * The known name that a misspelt one most likely means; undefined if none is near. Near is one edit in four
- * characters, at least one and at most four; an edit inserts, deletes, replaces or swaps characters.
+ * characters, at least one and at most four, and never the whole name; an edit inserts, deletes, replaces or
+ * swaps characters.
  */
 export function nearestOf(name: string, known: readonly string[]): string | undefined {
-  const editsMax = Math.min(4, Math.max(1, Math.floor(name.length / 4)));
+  const editsMax = Math.min(4, Math.max(1, Math.floor(name.length / 4)), name.length - 1);
   let nearest: string | undefined;
   let editsMin = editsMax + 1;
   for (const candidate of known) {
