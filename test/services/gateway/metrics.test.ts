@@ -65,10 +65,19 @@ test("uploads, drops, replays and commands", async () => {
   await until("the decision is sent", async () => (await seriesOf(registry, 'tributary_sent_total{component="gateway",kind="decision"}')) === 1); // prettier-ignore
   left.abort();
   await deciding;
+  const away = new AbortController();
+  const dropping = fetch(`${gateway.url}/v1/tables/sales?confirm=sales`, {
+    method: "DELETE",
+    signal: away.signal,
+  }).catch(() => undefined);
+  const operations = () => seriesOf(registry, 'tributary_sent_total{component="gateway",kind="operation"}');
+  await until("the drop of the table is sent", async () => (await operations()) === 1);
+  away.abort();
+  await dropping;
   flows.push(
     await assertFlow(registry, "gateway", {
       received: { file: 3, deletion: 1 },
-      sent: { file: 2, deletion: 1, replay: 1, command: 1, skip: 1, decision: 1 },
+      sent: { file: 2, deletion: 1, replay: 1, command: 1, skip: 1, operation: 1, decision: 1 },
       errors: { TABLE_NAME_INVALID: 1, WAIT_TIMEOUT: 1 },
       dropped: { drop_unfit: 1, repeated_file: 1, "undecodable!": 1 },
     }),
