@@ -47,7 +47,7 @@ test("a changed contract counts without a restart, a faulty one does not and sto
   assert.equal((await table("t")).rowCount, 2, "the second file updates the rows of the first");
   const refused = await upload(server, "broken", "a.csv");
   assert.equal(refused.status, 409);
-  assert.match(refused.text, /CONTRACT_INVALID.*broken\.yml: key: writeMode upsert needs a key/s);
+  assert.match(refused.text, /CONTRACT_INVALID.*broken\.yml:1:1: key: writeMode upsert needs a key/s);
   assert.equal((await table("broken")).contractFault?.inForce, false);
 
   write("t", "table: t\nwriteMode: append\n");
