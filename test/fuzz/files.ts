@@ -61,11 +61,14 @@ export const dialect: fc.Arbitrary<WrittenDialect> = fc
   })
   .map(({ backslash, ...rest }) => ({ ...rest, escape: backslash ? "\\" : rest.quote }));
 
-/** The table as text, with every cell quoted so that it is read back unchanged. */
+/**
+ * The table as text, with every cell quoted so that it is read back unchanged. A byte-order mark that begins
+ * a row is not part of the row, unless it is quoted: it comes from files that were joined.
+ */
 export function writeTable(rows: readonly (readonly string[])[], written: WrittenDialect): string {
   const { delimiter, quote, escape, lineEnd, quoteAlways, lastLineEnd } = written;
   const cellText = (value: string): string => {
-    if (!quoteAlways && !/[,;|\t\n\r"'\\]/.test(value)) return value;
+    if (!quoteAlways && !/^\ufeff|[,;|\t\n\r"'\\]/.test(value)) return value;
     const escaped = escape === quote ? value : value.replaceAll(escape, escape + escape);
     return quote + escaped.replaceAll(quote, escape + quote) + quote;
   };
