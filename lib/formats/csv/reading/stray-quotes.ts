@@ -67,10 +67,13 @@ export function isStray(row: LongRow, form: LineForm): boolean {
   return lines >= linesNeeded(row.count, width, marked);
 }
 
-/** A row that goes on, or has the wrong number of fields, is no loss: it takes less to divide it. */
+/**
+ * A row with the wrong number of fields is rejected in any case: it takes fewer lines to divide it. One line
+ * shows nothing, as it ends with the quote that closes the field.
+ */
 function linesNeeded(count: number | undefined, width: number, marked: boolean): number {
   if (count === undefined) return LOOK_AHEAD_LINES / 2;
-  if (count !== width) return marked || width > 2 ? 1 : 3;
+  if (count !== width) return marked ? 2 : width > 2 ? 5 : 10;
   if (!marked) return width > 2 ? 20 : Infinity;
   return width > 3 ? 3 : width > 2 ? 5 : 10;
 }

@@ -301,6 +301,13 @@ test("fields of many lines stay whole", () => {
   }
 });
 
+test("a row with the wrong number of fields stays one row, also if its field's last line has the right number", () => {
+  assert.deepEqual(faultsOf(',"a\r\nb",0,\n1,x,2\n', { width: 3 }), [
+    [1, 4, ',"a\r\nb",0,'],
+    [3, 3, "1,x,2"],
+  ]);
+});
+
 test("quotes that never close take time linear to the text", () => {
   for (const line of ['1","Ann","x', '1,"x', '1,"x""', '"a","b', 'a","b', '"",""",']) {
     const text = Buffer.from(`${line}\n`.repeat(200_000));
