@@ -178,9 +178,9 @@ function isSplit(rows: readonly SampleRow[]): boolean {
 
 /** The table's columns are not there, but as many others. */
 function ofNames({ reading: { table }, requested, known }: Decided): Doubt[] {
-  const { header, headerCells, width, firstLine } = table;
+  const { header, names, width, firstLine } = table;
   if (known.columns.length < 2 || known.unnamed || header.rows === 0 || requested.header !== undefined) return [];
-  if (width !== known.columns.length || header.named > 0 || isHeaderOf(headerCells, known)) return [];
+  if (width !== known.columns.length || header.named > 0 || isHeaderOf(names, known)) return [];
   const evidence = `line ${firstLine} names none of the table's ${known.columns.length} columns, but as many others`;
   return [{ reason: "columns_renamed", evidence }];
 }

@@ -1,5 +1,6 @@
 import { compare, profilesOf, type Comparison } from "./profile.ts";
-import { fitOf, isHeaderOf, namesIn, type KnownColumns } from "./known.ts";
+import { joinHeader } from "../reading/header.ts";
+import { fitOf, isHeaderOf, isSameHeader, namesIn, type KnownColumns } from "./known.ts";
 import type { SampleRow } from "./split.ts";
 
 /** Whether the first rows of a table are its header. */
@@ -34,6 +35,11 @@ export function headerOf(rows: readonly SampleRow[], width: number, known: Known
 function headerOfTable(rows: readonly SampleRow[], known: KnownColumns): HeaderDecision | undefined {
   const all = known.names.length;
   for (const [at, row] of rows.slice(0, SEARCHED_ROWS_MAX).entries()) {
+    const same = sameHeaderRows(rows, at, known);
+    if (same > 1) {
+      const evidence = `lines ${row.line} to ${rows[at + same - 1]!.line} together are the table's header`;
+      return { rows: same, skipped: at, confidence: 1, evidence, certain: true, named: all };
+    }
     if (at + 1 < rows.length && !isHeaderOf(row.cells, known)) {
       const joined = joinedCells([row, rows[at + 1]!]);
       if (!isHeaderOf(joined, known) || namesIn(joined, known) <= namesIn(rows[at + 1]!.cells, known)) continue;
@@ -48,14 +54,19 @@ function headerOfTable(rows: readonly SampleRow[], known: KnownColumns): HeaderD
   return undefined;
 }
 
-/** The cells of several header rows, joined by column as the reader joins them. */
-const joinedCells = (rows: readonly SampleRow[]): string[] =>
-  Array.from({ length: Math.max(...rows.map(({ cells }) => cells.length)) }, (_, column) =>
-    rows
-      .map(({ cells }) => (cells[column] ?? "").trim())
-      .filter((cell) => cell !== "")
-      .join(" "),
-  );
+/** How many rows from this one on are together exactly the table's header; 0: they are not. */
+export function sameHeaderRows(rows: readonly SampleRow[], at: number, { columns }: KnownColumns): number {
+  const [first] = columns;
+  if (!first?.header.startsWith((rows[at]!.cells[0] ?? "").trim())) return 0;
+  for (let count = 1; count <= Math.min(HEADER_ROWS_MAX, rows.length - at); count++) {
+    if (rows[at + count - 1]!.count > columns.length) return 0;
+    if (isSameHeader(joinedCells(rows.slice(at, at + count)), columns)) return count;
+  }
+  return 0;
+}
+
+/** The names of several header rows, as the reader joins them. */
+export const joinedCells = (rows: readonly SampleRow[]): string[] => joinHeader(rows.map(({ cells }) => cells));
 
 /**
  * No row names the table's columns: the first is data if it fits them, else the header of other columns.
@@ -67,7 +78,8 @@ function againstTable(
   decided: HeaderDecision,
 ): HeaderDecision {
   const [first] = rows;
-  if (!first) return decided;
+  // A row without its end may name columns there.
+  if (!first || first.cut) return decided;
   const fit = fitOf([first], known);
   const data = { rows: 0, skipped: 0, named: 0 };
   const sameWidth = width === known.columns.length;

@@ -1,4 +1,5 @@
 import type { ColumnDefinition } from "../../../columns.ts";
+import { storedHeader } from "../../headers.ts";
 import { familyOf, fitsType, kindOf } from "./kinds.ts";
 import type { SampleRow } from "./split.ts";
 
@@ -66,8 +67,9 @@ export function fitOf(rows: readonly SampleRow[], { columns }: KnownColumns): nu
   return telling === 0 ? undefined : fitting / telling;
 }
 
-/** True if the cells are all headers of the table, in order. Stray quotes are read in several ways. */
-export function isSameHeader(cells: readonly string[], columns: readonly ColumnDefinition[]): boolean {
-  const text = (cell: string): string => cell.replaceAll('"', "").trim();
-  return cells.length === columns.length && cells.every((cell, at) => text(cell) === text(columns[at]!.header));
+/** True if the names are all headers of the table, in order. Stray quotes are read in several ways. */
+export function isSameHeader(names: readonly string[], columns: readonly ColumnDefinition[]): boolean {
+  const text = (name: string): string => name.replaceAll('"', "").trim();
+  const isSame = (name: string, at: number): boolean => text(storedHeader(name)) === text(columns[at]!.header);
+  return names.length === columns.length && names.every(isSame);
 }

@@ -23,6 +23,8 @@ export interface SampleRow {
   misquoted: number;
   /** The text of the row's first line. */
   text: string;
+  /** True if the row goes on behind the end of the sample. */
+  cut?: true;
 }
 
 export interface Sample {
@@ -51,6 +53,7 @@ export function split(text: string, dialect: SplitDialect, rowsMax: number, comp
     const start = scanner.at;
     const row = scanner.row(line);
     const isBlank = row.count === 1 && row.cells[0] === "" && !row.quoted[0];
+    if (!complete && scanner.at > text.length) row.cut = true;
     if (!isBlank && (complete || !scanner.reachedOpenQuote)) rows.push(row);
     line += linesIn(text, start, scanner.at);
   }

@@ -152,6 +152,7 @@ const EMPTY_TABLE: FoundTable = {
   width: 1,
   header: { rows: 1, skipped: 0, confidence: 1, evidence: "the file has no rows", certain: false, named: 0 },
   headerCells: [],
+  names: [],
   firstLine: 1,
   body: [],
   footer: { rows: 0, confidence: 1 },

@@ -1,4 +1,5 @@
-import { headerOf, type HeaderDecision } from "./header.ts";
+import { withRowName } from "../reading/header.ts";
+import { headerOf, joinedCells, sameHeaderRows, type HeaderDecision } from "./header.ts";
 import { familyOf, kindOf } from "./kinds.ts";
 import { isHeaderOf, namesIn, type KnownColumns } from "./known.ts";
 import { compare, profilesOf } from "./profile.ts";
@@ -11,7 +12,10 @@ export interface FoundTable {
   /** Fields of most rows, without the empty one behind a trailing delimiter. */
   width: number;
   header: HeaderDecision;
+  /** Cells of the header's last row. */
   headerCells: readonly string[];
+  /** The names that the header gives the columns. */
+  names: readonly string[];
   /** Line of the header, or of the first row without a header. */
   firstLine: number;
   /** The rows below the header, without comments and footer. */
@@ -81,6 +85,7 @@ export function tableIn(sample: Sample, known: KnownColumns, requested: TableReq
     ...shape,
     header: { ...header, skipped: 0 },
     headerCells: rows[start + header.rows - 1]?.cells.slice(0, COLUMNS_NAMED_MAX) ?? [],
+    names: namesOf(rows.slice(start, start + header.rows), shape),
     firstLine: rows[start]?.line ?? rows[0]!.line,
     ...{ body, footer, comment, commentsAbove, even, short },
     skippedRows: sample.rows.filter(({ line }) => line < (rows[start]?.line ?? 0)).length,
@@ -90,6 +95,12 @@ export function tableIn(sample: Sample, known: KnownColumns, requested: TableReq
 }
 
 const COLUMNS_NAMED_MAX = 2_000;
+
+/** The columns' names, as the reader makes them from the header's rows. */
+function namesOf(header: readonly SampleRow[], { rowNames }: Shape): string[] {
+  const names = joinedCells(header).slice(0, COLUMNS_NAMED_MAX);
+  return rowNames ? withRowName(names) : names;
+}
 
 /** Lines that start with # are comments, unless they have as many fields as the others. */
 function withoutComments(
@@ -160,8 +171,9 @@ function widthOf(rows: readonly SampleRow[]): number {
 /** Index of the first row that may belong to the table: the rows before it are titles, notes and blank. */
 function firstOf(rows: readonly SampleRow[], width: number, known: KnownColumns): number {
   const searched = rows.slice(0, 60);
+  const { length } = known.columns;
   const named = searched.findIndex(
-    ({ cells }) => known.columns.length > 1 && namesIn(cells, known) >= known.columns.length / 2,
+    ({ cells }, at) => length > 1 && (sameHeaderRows(rows, at, known) > 0 || namesIn(cells, known) >= length / 2),
   );
   if (named >= 0) return named;
   const firstBody = rows.findIndex(({ count }) => count === width);
@@ -267,7 +279,8 @@ function headerAt(
     return { header, at };
   }
   let after = at;
-  while (requested.skipRows === undefined && after < rows.length - 1 && isPadded(rows[after]!, width)) after++;
+  const isTitle = (row: number): boolean => isPadded(rows[row]!, width) && sameHeaderRows(rows, row, known) === 0;
+  while (requested.skipRows === undefined && after < rows.length - 1 && isTitle(after)) after++;
   if (after > at && after < rows.length - 1) {
     const header = decide(after);
     const onlyBlank = rows.slice(at, after).every(({ cells }) => cells.every((cell) => cell.trim() === ""));

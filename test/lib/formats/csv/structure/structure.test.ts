@@ -21,6 +21,8 @@ function columnOf(text: string): ColumnDefinition {
   return { name, header: name, type: (type.join(" ") || "VARCHAR") as ColumnType };
 }
 
+const WHOLE = { complete: true, encoding: "utf-8", requested: {} } as const;
+
 const found = (text: string, pinned?: Dialect): Dialect & { confidence: number } => {
   const { dialect, confidence } = structureOf(text, pinned ? { pinned } : {});
   return { ...dialect, confidence };
@@ -185,6 +187,23 @@ test("escapes are those that the text shows, whatever the table's other files ha
   const mixed = `${paths}4,"E:\\y","6\\" pipe"\n`;
   assert.deepEqual([unusual(mixed), doubts(mixed)], [{}, ["structure_unsure"]], "both in one file");
   assert.deepEqual(unusual(paths, { pinned: { ...pinned, escape: "\\" } }), {}, "a pinned escape is checked, too");
+});
+
+test("a table's own header is found again, also of several rows or with few names", () => {
+  const again = (text: string, headers: readonly string[]): object => {
+    const known = headers.map((header, at) => ({ name: `c${at}`, header, type: "VARCHAR" as const }));
+    const { header, headerRows, skipRows } = detectStructure({ text, ...WHOLE, known }).dialect;
+    return { header, headerRows, skipRows };
+  };
+  const names = ["Region", "Country", "2023 / Sales", "2023 / Cost"];
+  const twoRows = "Region,Country,2023,\n,,Sales,Cost\nEU,AT,5,3\nEU,DE,7,4\n";
+  assert.deepEqual(again(twoRows, names), { header: true, headerRows: 2, skipRows: undefined });
+  const texts = "Region,Country,2023,\n,,Sales,Cost\nEU,AT,many,few\nEU,DE,few,few\n";
+  assert.deepEqual(again(texts, names), { header: true, headerRows: 2, skipRows: undefined }, "whatever the rows are");
+  const fewNames = `,id\n${" ,id\n".repeat(9)}, id\n`;
+  assert.deepEqual(again(fewNames, ["", "id"]), { header: true, headerRows: undefined, skipRows: undefined });
+  const cut = detectStructure({ text: "a long nam", ...WHOLE, complete: false, known: [columnOf("a_long_name")] });
+  assert.deepEqual([cut.dialect.header, cut.doubts], [true, []], "its end is not in the sample");
 });
 
 test("what is known of the table weighs most", () => {
