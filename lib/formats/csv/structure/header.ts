@@ -1,6 +1,14 @@
 import { compare, profilesOf, type Comparison } from "./profile.ts";
-import { joinHeader } from "../reading/header.ts";
-import { fitOf, isHeaderOf, isSameHeader, namesIn, type KnownColumns } from "./known.ts";
+import {
+  fitOf,
+  isHeaderOf,
+  joinedCells,
+  namesIn,
+  ownHeaderIn,
+  HEADER_ROWS_MAX,
+  SEARCHED_ROWS_MAX,
+  type KnownColumns,
+} from "./known.ts";
 import type { SampleRow } from "./split.ts";
 
 /** Whether the first rows of a table are its header. */
@@ -19,10 +27,6 @@ export interface HeaderDecision {
   named: number;
 }
 
-const HEADER_ROWS_MAX = 5;
-/** Rows in which the table's own header is looked for. */
-const SEARCHED_ROWS_MAX = 60;
-
 /** Decides for `rows`, of which the first is the first of the table, with `width` fields. */
 export function headerOf(rows: readonly SampleRow[], width: number, known: KnownColumns): HeaderDecision {
   const own = known.columns.length > 0 && !known.unnamed ? headerOfTable(rows, known) : undefined;
@@ -31,15 +35,17 @@ export function headerOf(rows: readonly SampleRow[], width: number, known: Known
   return known.columns.length === 0 ? decided : againstTable(rows, width, known, decided);
 }
 
-/** The first row that names the table's columns; several rows if they do so together. */
+/** The rows that are the table's header, or the first row or two that name its columns. */
 function headerOfTable(rows: readonly SampleRow[], known: KnownColumns): HeaderDecision | undefined {
   const all = known.names.length;
+  const own = ownHeaderIn(rows, known);
+  if (own) {
+    const [first, last] = [rows[own.at]!, rows[own.at + own.rows - 1]!];
+    const which = own.rows > 1 ? `lines ${first.line} to ${last.line} together are` : `line ${first.line} is`;
+    const found = { confidence: 1, evidence: `${which} the table's header`, certain: true, named: all };
+    return { rows: own.rows, skipped: own.at, ...found };
+  }
   for (const [at, row] of rows.slice(0, SEARCHED_ROWS_MAX).entries()) {
-    const same = sameHeaderRows(rows, at, known);
-    if (same > 1) {
-      const evidence = `lines ${row.line} to ${rows[at + same - 1]!.line} together are the table's header`;
-      return { rows: same, skipped: at, confidence: 1, evidence, certain: true, named: all };
-    }
     if (at + 1 < rows.length && !isHeaderOf(row.cells, known)) {
       const joined = joinedCells([row, rows[at + 1]!]);
       if (!isHeaderOf(joined, known) || namesIn(joined, known) <= namesIn(rows[at + 1]!.cells, known)) continue;
@@ -53,20 +59,6 @@ function headerOfTable(rows: readonly SampleRow[], known: KnownColumns): HeaderD
   }
   return undefined;
 }
-
-/** How many rows from this one on are together exactly the table's header; 0: they are not. */
-export function sameHeaderRows(rows: readonly SampleRow[], at: number, { columns }: KnownColumns): number {
-  const [first] = columns;
-  if (!first?.header.startsWith((rows[at]!.cells[0] ?? "").trim())) return 0;
-  for (let count = 1; count <= Math.min(HEADER_ROWS_MAX, rows.length - at); count++) {
-    if (rows[at + count - 1]!.count > columns.length) return 0;
-    if (isSameHeader(joinedCells(rows.slice(at, at + count)), columns)) return count;
-  }
-  return 0;
-}
-
-/** The names of several header rows, as the reader joins them. */
-export const joinedCells = (rows: readonly SampleRow[]): string[] => joinHeader(rows.map(({ cells }) => cells));
 
 /**
  * No row names the table's columns: the first is data if it fits them, else the header of other columns.

@@ -1,5 +1,6 @@
 import type { ColumnDefinition } from "../../../columns.ts";
 import { storedHeader } from "../../headers.ts";
+import { joinHeader, withRowName } from "../reading/header.ts";
 import { familyOf, fitsType, kindOf } from "./kinds.ts";
 import type { SampleRow } from "./split.ts";
 
@@ -67,9 +68,57 @@ export function fitOf(rows: readonly SampleRow[], { columns }: KnownColumns): nu
   return telling === 0 ? undefined : fitting / telling;
 }
 
-/** True if the names are all headers of the table, in order. Stray quotes are read in several ways. */
-export function isSameHeader(names: readonly string[], columns: readonly ColumnDefinition[]): boolean {
-  const text = (name: string): string => name.replaceAll('"', "").trim();
-  const isSame = (name: string, at: number): boolean => text(storedHeader(name)) === text(columns[at]!.header);
-  return names.length === columns.length && names.every(isSame);
+/** True if the names are all headers of the table, in order. */
+export const isSameHeader = (names: readonly string[], columns: readonly ColumnDefinition[]): boolean =>
+  names.length === columns.length &&
+  names.every((name, at) => textOf(storedHeader(name)) === textOf(columns[at]!.header));
+
+/** Stray quotes are read in several ways. */
+const textOf = (name: string): string => name.replaceAll('"', "").trim();
+
+/** Rows of a header that are looked at. */
+export const HEADER_ROWS_MAX = 5;
+/** Rows in which the table's own header is looked for. */
+export const SEARCHED_ROWS_MAX = 60;
+
+/** The rows that are exactly the table's header. Only titles and notes may stand above them. */
+export function ownHeaderIn(rows: readonly SampleRow[], known: KnownColumns): { at: number; rows: number } | undefined {
+  const { length } = known.columns;
+  for (const [at, { cells, count }] of rows.slice(0, SEARCHED_ROWS_MAX).entries()) {
+    const found = ownHeaderAt(rows, at, known);
+    if (found > 0) return { at, rows: found };
+    if (count === length && cells.filter(isFilled).length > length / 2) return undefined;
+  }
+  return undefined;
+}
+
+/** How many rows from this one on are together exactly the table's header; 0: they are not. */
+export function ownHeaderAt(rows: readonly SampleRow[], at: number, { columns }: KnownColumns): number {
+  const [first] = columns;
+  const beginning = textOf(rows[at]!.cells[0] ?? "").slice(0, 100);
+  if (!first || !textOf(first.header).startsWith(beginning)) return 0;
+  for (let count = 1; count <= Math.min(HEADER_ROWS_MAX, rows.length - at); count++) {
+    const header = rows.slice(at, at + count);
+    const last = header.at(-1)!;
+    if (last.count > columns.length + 1 || (count > 1 && !header[0]!.cells.some(isFilled))) return 0;
+    const names = joinedCells(header);
+    if (names.length > columns.length && names.at(-1) === "") names.pop();
+    if (isSameHeader(names, columns)) return count;
+  }
+  return 0;
+}
+
+const isFilled = (cell: string): boolean => cell.trim() !== "";
+
+/** The names of the columns under these header rows, as the reader joins them. */
+export const joinedCells = (rows: readonly SampleRow[]): string[] => joinHeader(rows.map(({ cells }) => cells));
+
+/** The columns' names, as the reader makes them from the header's rows. */
+export function namesUnder(
+  header: readonly SampleRow[],
+  { rowNames, trailingDelimiter }: { rowNames: boolean; trailingDelimiter: boolean },
+): string[] {
+  const names = joinedCells(header);
+  while (trailingDelimiter && names.length > 1 && names.at(-1) === "") names.pop();
+  return rowNames ? withRowName(names) : names;
 }

@@ -1,7 +1,14 @@
-import { withRowName } from "../reading/header.ts";
-import { headerOf, joinedCells, sameHeaderRows, type HeaderDecision } from "./header.ts";
+import { headerOf, type HeaderDecision } from "./header.ts";
 import { familyOf, kindOf } from "./kinds.ts";
-import { isHeaderOf, namesIn, type KnownColumns } from "./known.ts";
+import {
+  isHeaderOf,
+  namesIn,
+  namesUnder,
+  ownHeaderAt,
+  ownHeaderIn,
+  SEARCHED_ROWS_MAX,
+  type KnownColumns,
+} from "./known.ts";
 import { compare, profilesOf } from "./profile.ts";
 import type { Sample, SampleRow } from "./split.ts";
 import type { Doubt } from "../../format.ts";
@@ -85,7 +92,7 @@ export function tableIn(sample: Sample, known: KnownColumns, requested: TableReq
     ...shape,
     header: { ...header, skipped: 0 },
     headerCells: rows[start + header.rows - 1]?.cells.slice(0, COLUMNS_NAMED_MAX) ?? [],
-    names: namesOf(rows.slice(start, start + header.rows), shape),
+    names: namesUnder(rows.slice(start, start + header.rows), shape).slice(0, COLUMNS_NAMED_MAX),
     firstLine: rows[start]?.line ?? rows[0]!.line,
     ...{ body, footer, comment, commentsAbove, even, short },
     skippedRows: sample.rows.filter(({ line }) => line < (rows[start]?.line ?? 0)).length,
@@ -95,12 +102,6 @@ export function tableIn(sample: Sample, known: KnownColumns, requested: TableReq
 }
 
 const COLUMNS_NAMED_MAX = 2_000;
-
-/** The columns' names, as the reader makes them from the header's rows. */
-function namesOf(header: readonly SampleRow[], { rowNames }: Shape): string[] {
-  const names = joinedCells(header).slice(0, COLUMNS_NAMED_MAX);
-  return rowNames ? withRowName(names) : names;
-}
 
 /** Lines that start with # are comments, unless they have as many fields as the others. */
 function withoutComments(
@@ -170,10 +171,11 @@ function widthOf(rows: readonly SampleRow[]): number {
 
 /** Index of the first row that may belong to the table: the rows before it are titles, notes and blank. */
 function firstOf(rows: readonly SampleRow[], width: number, known: KnownColumns): number {
-  const searched = rows.slice(0, 60);
-  const { length } = known.columns;
+  const searched = rows.slice(0, SEARCHED_ROWS_MAX);
+  const own = ownHeaderIn(rows, known);
+  if (own) return own.at;
   const named = searched.findIndex(
-    ({ cells }, at) => length > 1 && (sameHeaderRows(rows, at, known) > 0 || namesIn(cells, known) >= length / 2),
+    ({ cells }) => known.columns.length > 1 && namesIn(cells, known) >= known.columns.length / 2,
   );
   if (named >= 0) return named;
   const firstBody = rows.findIndex(({ count }) => count === width);
@@ -279,7 +281,7 @@ function headerAt(
     return { header, at };
   }
   let after = at;
-  const isTitle = (row: number): boolean => isPadded(rows[row]!, width) && sameHeaderRows(rows, row, known) === 0;
+  const isTitle = (row: number): boolean => isPadded(rows[row]!, width) && ownHeaderAt(rows, row, known) === 0;
   while (requested.skipRows === undefined && after < rows.length - 1 && isTitle(after)) after++;
   if (after > at && after < rows.length - 1) {
     const header = decide(after);

@@ -202,6 +202,9 @@ test("a table's own header is found again, also of several rows or with few name
   assert.deepEqual(again(texts, names), { header: true, headerRows: 2, skipRows: undefined }, "whatever the rows are");
   const fewNames = `,id\n${" ,id\n".repeat(9)}, id\n`;
   assert.deepEqual(again(fewNames, ["", "id"]), { header: true, headerRows: undefined, skipRows: undefined });
+  const title = "Customer\n\nCustomer,Amount\nAnn,many\nBob,few\n";
+  assert.deepEqual(again(title, ["Customer", "Amount"]), { header: true, headerRows: undefined, skipRows: 2 });
+  assert.equal(unusual(":,#,\n,,\n", { known: [":", "#"] }).header, undefined, "with delimiters at the ends of lines");
   const cut = detectStructure({ text: "a long nam", ...WHOLE, complete: false, known: [columnOf("a_long_name")] });
   assert.deepEqual([cut.dialect.header, cut.doubts], [true, []], "its end is not in the sample");
 });
