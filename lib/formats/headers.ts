@@ -21,12 +21,15 @@ export function headerKey(header: string): string {
 /** Distinguishes headers that are alike where they can be seen. */
 export const headerHash = (header: string): string => createHash("sha256").update(headerKey(header)).digest("hex");
 
+/** At most HEADER_CHARS_MAX characters before the hash. */
+const SHORTENED = /^[^]{1,256}…[0-9a-f]{10}$/;
+
 /**
  * The header as it is stored: whole if it has fewer than HEADER_CHARS_MAX characters, else its first
- * characters and a hash of all.
+ * characters and a hash of all. What is stored stays as it is.
  */
 export function storedHeader(text: string): string {
-  if (text.length < HEADER_CHARS_MAX) return text;
+  if (text.length < HEADER_CHARS_MAX || SHORTENED.test(text)) return text;
   const beginning = text.normalize("NFC").slice(0, HEADER_CHARS_MAX);
   // Through bytes, so that no half of a character stays at the end.
   return `${Buffer.from(beginning).toString()}…${headerHash(text).slice(0, 10)}`;

@@ -88,6 +88,7 @@ test("long headers that begin alike are different, and those of earlier versions
   const stored = { name: "long", header: a.slice(0, 256) };
   assert.deepEqual(nameColumns([a], [stored]), ["long"]);
   assert.equal(storedHeader("x".repeat(256)).length, 267, "256 characters are only those of earlier versions");
+  assert.equal(storedHeader(a), a, "also where a contract declares the header as it is stored");
 });
 
 test("different headers never share a column, over files in any order", () => {
