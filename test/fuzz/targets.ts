@@ -145,6 +145,12 @@ const previews = target(
   },
 );
 
+/** What detection would look for: rows with empty last fields look like rows with delimiters at their ends. */
+const DECLARED = {
+  ...{ header: true, skipRows: 0, footer: { rows: 0 }, comment: null },
+  ...{ rowNames: false, trailingDelimiter: false, trimBlanks: false },
+};
+
 const textCell = cell.filter((text) => !/\0|\p{Surrogate}/u.test(text));
 
 const roundTrip = target(
@@ -164,7 +170,7 @@ const roundTrip = target(
     const bytes = compressed(transcodeTo((bom && name.startsWith("utf") ? "\ufeff" : "") + text, name), how);
     const columns = ["h1", "h2", "h3"].map((column) => ({ name: column, type: "VARCHAR" }));
     const { delimiter, quote, escape } = written;
-    const override = { delimiter, quote, escape, header: true, encoding: name as "utf-8" };
+    const override = { ...DECLARED, delimiter, quote, escape, encoding: name as "utf-8" };
     const roomy = { ...own, headerBytesMax: 1e6, recordBytesMax: 1e6, messageBytesMax: 1e6, expandedBytesMax: 1e6 };
     const reading = await readFile(bytes, { contract: { columns }, override, limits: roomy }, some);
     const decoded = (value: string) => (name.startsWith("utf") ? value : transcodeBack(value, name)) || null;
@@ -191,9 +197,7 @@ const oracle = target(
     const text = writeTable([["h1", "h2", "h3"], ...rows], written);
     const { delimiter, quote, escape } = written;
     const columns = ["h1", "h2", "h3"].map((column) => ({ name: column, type: "VARCHAR" }));
-    // Declared, because rows with empty last fields look like rows with delimiters at their ends.
-    const place = { skipRows: 0, footer: { rows: 0 }, rowNames: false, trailingDelimiter: false, trimBlanks: false };
-    const override = { delimiter, quote, escape, header: true, encoding: "utf-8" as const, comment: null, ...place };
+    const override = { ...DECLARED, delimiter, quote, escape, encoding: "utf-8" as const };
     const { rows: read, rejects } = await readFile(Buffer.from(text), { contract: { columns }, override }, some);
     const expected = readByCsvParse(text, { delimiter, quote, escape })!.slice(1);
     const fitting = expected.flatMap((fields, at) =>
