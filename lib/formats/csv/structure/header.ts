@@ -178,3 +178,10 @@ function ofComparison(first: SampleRow, all: Comparison, lower: Comparison): Hea
     certain: false,
   };
 }
+
+/** A name that begins or ends with a quote without being quoted. */
+export function strayNameIn(header: SampleRow | undefined, quote: string | null): string | undefined {
+  if (!header || quote === null) return undefined;
+  const isStray = (cell: string): boolean => cell.startsWith(quote) || cell.endsWith(quote);
+  return header.cells.find((cell, at) => !header.quoted[at] && isStray(cell.trim()));
+}

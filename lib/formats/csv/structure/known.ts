@@ -102,8 +102,9 @@ export function ownHeaderAt(rows: readonly SampleRow[], at: number, { columns }:
     const last = header.at(-1)!;
     if (last.count > columns.length + 1 || (count > 1 && !header[0]!.cells.some(isFilled))) return 0;
     const names = joinedCells(header);
-    if (names.length > columns.length && names.at(-1) === "") names.pop();
-    if (isSameHeader(names, columns)) return count;
+    if (last.cut || (names.length > columns.length && names.at(-1) === "")) names.pop();
+    const shown = last.cut && names.length > 0 ? columns.slice(0, names.length) : columns;
+    if (isSameHeader(names, shown)) return count;
   }
   return 0;
 }

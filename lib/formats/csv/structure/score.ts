@@ -54,7 +54,8 @@ export function scoreOf(table: FoundTable, prior: number, known: KnownColumns): 
   const { columns } = known;
   // Exactly the table's header is better than one that only names its columns.
   const isSame = columns.length > 0 && isSameHeader(table.names, columns);
-  const named = isSame ? columns.length + 1 : isHeaderOf(table.names, known) ? header.named : 0;
+  const isOwn = header.named === columns.length || isHeaderOf(table.names, known);
+  const named = isSame ? columns.length + 1 : isOwn ? header.named : 0;
   const fits = width === known.columns.length ? (fitOf(rows, known) ?? 0) : 0;
   // Punctuation that occurs in text is a delimiter only if it separates more than words.
   const plausible = prior < 0.9 && !typed ? 0.2 : 1;

@@ -34,6 +34,7 @@ export interface Sample {
   lines: number;
   /** True if all of the text was split. */
   complete: boolean;
+  quote: string | null;
 }
 
 /** Fields of a row that are kept; all are counted. As many as columns of a file can be allowed. */
@@ -57,7 +58,7 @@ export function split(text: string, dialect: SplitDialect, rowsMax: number, comp
     if (!isBlank && (complete || !scanner.reachedOpenQuote)) rows.push(row);
     line += linesIn(text, start, scanner.at);
   }
-  return { rows, lines: line - 1, complete: complete && scanner.at >= text.length };
+  return { rows, lines: line - 1, complete: complete && scanner.at >= text.length, quote: dialect.quote };
 }
 
 class Scanner {

@@ -58,7 +58,7 @@ export function detectStructure(input: StructureInput): Structure {
   );
   const ranked = rank(readings, pinned, known);
   const one = oneColumn({ ...input, text: compared, complete: isAll }, known, place);
-  const best = choose(ranked, one, splitting.delimiter !== undefined);
+  const best = choose(ranked, one, splitting.delimiter !== undefined, pinned);
   const candidate = { ...best.candidate, trimBlanks: best.candidate.trimBlanks || isPadded(best.table, requested) };
   // Only the end of the file shows a footer.
   const sample = split(text, candidate, complete ? ROWS_MAX : READ_ROWS_MAX, complete);
@@ -102,7 +102,9 @@ function rank(readings: readonly Reading[], pinned: Dialect | undefined, known: 
     const fit = score.fit >= 0.8 && known.columns.length > 1 ? 1.5 : 1;
     return score.total * own * fit * (isWithinLonger(reading, readings) ? 0.5 : 1);
   };
-  return [...readings].sort((a, b) => b.score.named - a.score.named || weight(b) - weight(a));
+  const isSame = ({ score: { named } }: Reading): boolean => named > known.columns.length;
+  const sure = (reading: Reading): number => Number(isSame(reading) && isOwn(reading));
+  return [...readings].sort((a, b) => b.score.named - a.score.named || sure(b) - sure(a) || weight(b) - weight(a));
 }
 
 /** True if the delimiter is part of a longer one that splits the text as well: | within ||. */
@@ -112,12 +114,13 @@ const isWithinLonger = ({ candidate: { delimiter }, table }: Reading, readings: 
       longer.length > delimiter.length && longer.includes(delimiter) && other.width > 1 && other.even >= table.even,
   );
 
-function choose(ranked: readonly Reading[], one: Reading, declared: boolean): Reading {
+function choose(ranked: readonly Reading[], one: Reading, declared: boolean, pinned: Dialect | undefined): Reading {
   const [best] = ranked;
   if (!best) return one;
   if (declared) return best;
   // Of two headers that name as many columns, the first one counts.
-  const later = best.table.headerCells.length < 2 || best.table.skippedRows > one.table.skippedRows;
+  const own = one.candidate.delimiter === pinned?.delimiter;
+  const later = own || best.table.headerCells.length < 2 || best.table.skippedRows > one.table.skippedRows;
   if (one.score.named > best.score.named || (one.score.named === best.score.named && one.score.named > 0 && later)) {
     return one;
   }

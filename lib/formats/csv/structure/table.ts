@@ -1,4 +1,4 @@
-import { headerOf, type HeaderDecision } from "./header.ts";
+import { headerOf, strayNameIn, type HeaderDecision } from "./header.ts";
 import { familyOf, kindOf } from "./kinds.ts";
 import {
   isHeaderOf,
@@ -98,7 +98,8 @@ export function tableIn(sample: Sample, known: KnownColumns, requested: TableReq
     skippedRows: sample.rows.filter(({ line }) => line < (rows[start]?.line ?? 0)).length,
     coverage: (rows.length - start) / rows.length,
   };
-  return { ...table, doubts: doubtsOf(table, start) };
+  const stray = strayNameIn(rows[start + header.rows - 1], sample.quote);
+  return { ...table, doubts: doubtsOf(table, start, stray) };
 }
 
 const COLUMNS_NAMED_MAX = 2_000;
@@ -323,7 +324,11 @@ function isPadded({ cells, count }: SampleRow, width: number): boolean {
 const isFull = ({ cells }: SampleRow, width: number): boolean =>
   cells.filter((cell) => cell.trim() !== "").length >= Math.max(2, width * 0.75);
 
-function doubtsOf(table: Omit<FoundTable, "doubts">, start: number): FoundTable["doubts"] {
+function doubtsOf(
+  table: Omit<FoundTable, "doubts">,
+  start: number,
+  strayName: string | undefined,
+): FoundTable["doubts"] {
   const doubts: Doubt[] = [];
   const unsure = (evidence: string): void => void doubts.push({ reason: "structure_unsure", evidence });
   const { header, headerCells, body, even, misfit, width, footer, rowNames, trailingDelimiter } = table;
@@ -333,7 +338,6 @@ function doubtsOf(table: Omit<FoundTable, "doubts">, start: number): FoundTable[
     unsure(`line ${table.firstLine} has ${headerCells.length} fields above rows of ${width}`);
   }
   if (header.doubt !== undefined) unsure(header.doubt);
-  const [strayName] = headerCells.filter((cell) => /^"|"$/.test(cell.trim()));
   if (header.rows > 0 && header.named === 0 && strayName !== undefined) {
     unsure(`the name ${JSON.stringify(strayName.slice(0, 80))} in line ${table.firstLine} has a stray quote`);
   }

@@ -189,6 +189,13 @@ test("escapes are those that the text shows, whatever the table's other files ha
   assert.deepEqual(unusual(paths, { pinned: { ...pinned, escape: "\\" } }), {}, "a pinned escape is checked, too");
 });
 
+test("a name with a stray quote is doubtful, one that is quoted is not", () => {
+  assert.deepEqual(doubts('id,"""; a name"\n1,x\n2,y\n'), []);
+  assert.deepEqual(doubts('id,name"\n1,x\n2,y\n'), ["structure_unsure"]);
+  assert.deepEqual(doubts("'id,name\n'1','x'\n'2','y'\n'3','z'\n"), ["structure_unsure"]);
+  assert.deepEqual(doubts('id,name"\n1,x\n2,y\n', { requested: { quote: null } }), [], "quotes have no meaning");
+});
+
 test("a table's own header is found again, also of several rows or with few names", () => {
   const again = (text: string, headers: readonly string[]): object => {
     const known = headers.map((header, at) => ({ name: `c${at}`, header, type: "VARCHAR" as const }));
@@ -205,6 +212,8 @@ test("a table's own header is found again, also of several rows or with few name
   const title = "Customer\n\nCustomer,Amount\nAnn,many\nBob,few\n";
   assert.deepEqual(again(title, ["Customer", "Amount"]), { header: true, headerRows: undefined, skipRows: 2 });
   assert.equal(unusual(":,#,\n,,\n", { known: [":", "#"] }).header, undefined, "with delimiters at the ends of lines");
+  const pinned = { delimiter: ",", quote: '"', escape: '"', header: true, encoding: "utf-8" } as const;
+  assert.deepEqual(unusual("note\t\n\t\n", { pinned, known: ["note"] }), {}, "the usual delimiter, if two fit");
   const cut = detectStructure({ text: "a long nam", ...WHOLE, complete: false, known: [columnOf("a_long_name")] });
   assert.deepEqual([cut.dialect.header, cut.doubts], [true, []], "its end is not in the sample");
 });
