@@ -269,8 +269,9 @@ export interface Warehouse {
   readonly reads: WarehouseReads;
   /**
    * Counts the rows of the table and the rows that fail each check, in one statement. The checks of one
-   * table share one scan, except uniqueness. A user's SQL in custom_sql runs through `query`. If the
-   * statement fails, `measure` throws its error for all checks together.
+   * table share one scan, except uniqueness. The SQL of a custom_sql must be one SELECT of its own. It has
+   * the limits and the isolation of `query`, but it never waits for users' queries. If the statement fails,
+   * `measure` throws its error for all checks together.
    */
   measure(
     table: MeasuredTable,

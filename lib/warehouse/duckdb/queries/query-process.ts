@@ -27,6 +27,7 @@ async function answer(request: QueryRequest): Promise<void> {
     const connection = await database.instance.connect();
     try {
       await connection.run(`USE ${identifier(request.database)}.${identifier(request.schema)}`);
+      for (const part of request.parts) await checkOne(part, database);
       await run(connection, await checked(request.sql, database), request.rowsMax);
     } finally {
       connection.closeSync();
@@ -104,12 +105,16 @@ const EXPLAIN = /^\s*EXPLAIN\s+(ANALYZE\s+)?(\(\s*FORMAT\s+\w+\s*\)\s*)?/i;
  * without the EXPLAIN prefix.
  * @throws QUERY_NOT_READ_ONLY, QUERY_FAILED
  */
-async function checked(sql: string, { own, catalog }: Copy): Promise<string> {
+async function checked(sql: string, database: Copy): Promise<string> {
   const [prefix = ""] = EXPLAIN.exec(sql) ?? [];
-  const select = sql.slice(prefix.length);
+  await checkOne(sql.slice(prefix.length), database);
+  return sql;
+}
+
+/** Checks the tree of one SELECT. @throws QUERY_NOT_READ_ONLY, QUERY_FAILED */
+async function checkOne(select: string, { own, catalog }: Copy): Promise<void> {
   const serialized = await own.runAndReadAll("SELECT json_serialize_sql($1::VARCHAR)", [select]);
   checkSelect(String(serialized.getRows()[0]![0]), catalog);
-  return sql;
 }
 
 async function run(connection: DuckDBConnection, sql: string, rowsMax: number): Promise<void> {

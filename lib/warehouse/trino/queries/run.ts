@@ -28,15 +28,21 @@ export const LIMITS_DEFAULT: UserQueryLimits = {
 const RESULT_CHARS_MAX = 256 * MIB;
 
 /**
- * Runs a statement that `checkedStatement` has returned, under the limits and in the resource group of users'
- * queries (infra/trino/etc/resource-groups.json).
+ * Who waits for the statement. The resource groups (infra/trino/etc/resource-groups.json) go by it: checks
+ * have turns of their own, because their table's commits wait for them.
+ */
+export type UserSource = "tributary-query" | "tributary-check";
+
+/**
+ * Runs a statement that `checkedStatement` has returned, under the limits of users' queries and in the
+ * resource group of its source.
  * @throws QUERY_FAILED, QUERY_TIMEOUT, OVERLOADED
  */
 export function userQuery(
   client: TrinoClient,
   checked: string,
   options: QueryOptions,
-  limits: UserQueryLimits,
+  { limits, source }: { limits: UserQueryLimits; source: UserSource },
 ): Promise<QueryResult> {
   const memory = `${limits.memoryBytesMax}B`;
   const session = {
@@ -45,7 +51,7 @@ export function userQuery(
     query_max_memory_per_node: memory,
     query_max_scan_physical_bytes: `${limits.scanBytesMax}B`,
   };
-  return ask(client, checked, options, { source: "tributary-query", session });
+  return ask(client, checked, options, { source, session });
 }
 
 /**
