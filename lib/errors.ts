@@ -41,7 +41,11 @@ export const ERRORS = {
   BODY_TOO_LARGE: kind(false, 413, "Send a smaller body, or raise the limit named in the message."),
   UNSUPPORTED_ENCODING: kind(false, 415, "Send the file uncompressed or with Content-Encoding gzip or zstd."),
   UNSUPPORTED_MEDIA_TYPE: kind(false, 415, "Use a Content-Type that /openapi.json lists for this route."),
-  UPLOAD_INCOMPLETE: kind(true, 400, "Send the file again; the body ended early and nothing was stored."),
+  UPLOAD_INCOMPLETE: kind(
+    true,
+    400,
+    "Send it again; the body ended early or arrived too slowly, and nothing of it was stored.",
+  ),
   WAIT_TIMEOUT: kind(true, 202, "Poll the file's status link; the file is still being processed."),
   OVERLOADED: kind(true, 503, "Send the request again after the delay in the header Retry-After."),
   INTERNAL: kind(false, 500, "Report this as a bug in Tributary, with the log lines of the request."),

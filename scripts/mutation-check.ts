@@ -405,6 +405,22 @@ export const MUTATIONS: readonly Mutation[] = [
     to: "false",
     run: test("test/lib/warehouse/duckdb/select-guard.test.ts", "every function that is not on a list"),
   },
+  {
+    invariant: "I22",
+    what: "a request body has no minimum rate",
+    file: "services/gateway/http/body-pace.ts",
+    from: "error && failBody(raw, reply.raw, error)",
+    to: "error",
+    run: test("test/services/gateway/http/limits.test.ts", "a form that stalls behind an accepted file"),
+  },
+  {
+    invariant: "I23",
+    what: "a change whose client has left is not audited",
+    file: "services/gateway/http/ended.ts",
+    from: 'reply.raw.once("close", () => note(request, reply, "closed"));',
+    to: "",
+    run: test("test/services/gateway/access/audit.test.ts", "a change is audited once if the client leaves"),
+  },
 ];
 
 function main(): void {

@@ -127,6 +127,12 @@ function routesByPath(app: FastifyInstance): (path: string) => string[] {
   return (path) => [...new Set(routes.flatMap(({ pattern, methods }) => (pattern.test(path) ? methods : [])))].sort();
 }
 
+/** A body's own failure: it is too slow, or the client has left. */
+const cutOff = (error: unknown): TributaryError =>
+  error instanceof TributaryError
+    ? error
+    : new TributaryError("UPLOAD_INCOMPLETE", "incomplete body: the connection closed early", { cause: error });
+
 /** Responds to every error and every unknown path with problem details. */
 export function addProblemHandlers(app: FastifyInstance, logger: Logger, metrics: GatewayMetrics): void {
   const methodsOf = routesByPath(app);
@@ -141,7 +147,7 @@ export function addProblemHandlers(app: FastifyInstance, logger: Logger, metrics
   app.setErrorHandler(async (error, request, reply) => {
     // An unknown path gives NOT_FOUND, whatever else is wrong with the request.
     if (request.is404) return unknown(request, reply);
-    const body = problemOf(error, instanceOf(request));
+    const body = problemOf(error === request.raw.errored ? cutOff(error) : error, instanceOf(request));
     metrics.throughput.error(knownCode(body.code));
     if (body.status >= 500) logger.error({ err: error, requestId: request.id, code: body.code }, "request failed");
     else logger.debug({ requestId: request.id, code: body.code, detail: body.detail }, "request refused");

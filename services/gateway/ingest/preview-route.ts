@@ -1,6 +1,6 @@
 import multipart from "@fastify/multipart";
 import type { FastifyRequest } from "fastify";
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import { z } from "zod";
 import type { ColumnDefinition } from "../../../lib/columns.ts";
 import { defaultContract } from "../../../lib/contract/contract.ts";
@@ -10,6 +10,7 @@ import { TributaryError } from "../../../lib/errors.ts";
 import { describeError } from "../files/status.ts";
 import { makeConcurrencyLimiter } from "../http/concurrency-limiter.ts";
 import { checkTableName } from "../http/names.ts";
+import { concatenate, readUpTo } from "./read-up-to.ts";
 import { previewSchema } from "../http/schemas.ts";
 import type { App, GatewayDeps } from "../http/deps.ts";
 import { requestedDialectOf, dialectParameters, FORM_LIMITS, plainText, problemResponses } from "../http/parameters.ts";
@@ -66,7 +67,10 @@ export async function addPreviewRoutes(app: App, deps: GatewayDeps): Promise<voi
         ...(columns ? { known: columns } : {}),
         ...(schema?.pinned ? { pinned: schema.pinned } : {}),
       };
-      const preview = await limiter.run(() => previews.preview(options, withoutClosing(body))).catch(crashAsFault);
+      // A slow sender must not hold a place: what a preview may read is here before it takes one.
+      const head = await readUpTo(body, settings.TRIBUTARY_PREVIEW_SIZE_MAX);
+      const source = head.ended ? Readable.from(head.chunks) : concatenate(head.chunks, withoutClosing(body));
+      const preview = await limiter.run(() => previews.preview(options, source)).catch(crashAsFault);
       if (!preview) throw new TributaryError("OVERLOADED", "shutting down");
       return answerOf(preview);
     },
@@ -89,8 +93,8 @@ async function bodyOf(request: FastifyRequest): Promise<{ body: Readable; name?:
 /**
  * The stream's bytes. Stopping early leaves the stream open, because the response uses the same connection.
  */
-const withoutClosing = (body: Readable): AsyncIterable<Uint8Array> =>
-  body.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
+const withoutClosing = (body: Readable): AsyncIterable<Buffer> =>
+  body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
 
 const answerOf = ({ format, dialect, error, ...preview }: Preview): z.infer<typeof previewSchema> => ({
   ...preview,
