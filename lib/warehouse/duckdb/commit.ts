@@ -1,5 +1,12 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
-import { heldCondition, insertStatement, mergeParts, mergeStatement, type MergeInput } from "../commit/merge.ts";
+import {
+  heldCondition,
+  insertStatement,
+  mergeParts,
+  mergeStatement,
+  repeatedOwnKeySelect,
+  type MergeInput,
+} from "../commit/merge.ts";
 import {
   applicable,
   effective,
@@ -96,8 +103,10 @@ async function apply(connection: DuckDBConnection, input: MergeInput): Promise<C
   if (layout.mode !== "upsert" && !(await anyRow(connection, `${target} WHERE ${heldCondition(input)}`))) {
     return { rowsInserted: await changed(connection, insertStatement(input)), rowsUpdated: 0, rowsDeleted: 0 };
   }
-  const keysUnique = layout.mode === "upsert" && (await areKeysUnique(connection, input));
-  const parts = mergeParts({ ...input, keysUnique });
+  const upsert = layout.mode === "upsert";
+  const keysUnique = upsert && (await areKeysUnique(connection, input));
+  const keysRepeated = upsert && (await anyRow(connection, `(${repeatedOwnKeySelect(input)})`));
+  const parts = mergeParts({ ...input, keysUnique, keysRepeated });
   if (parts.deletes === undefined) return merge(connection, target, mergeStatement(target, parts), 0);
   await connection.run(`CREATE TEMP TABLE "merge_source" AS ${parts.source}`);
   const matched = `SELECT count(*) FROM ${SOURCE} s JOIN ${target} t ON ${parts.on} WHERE ${parts.deletes}`;

@@ -34,7 +34,7 @@ export async function commitBatch(
   return repeat(context.clock, options.signal, async () => {
     try {
       const { receipt, made } = await commitOnce(context, batch, options);
-      if (made) context.baseSnapshots.note(table, made, namesOf(batch.files));
+      if (made) context.baseSnapshots.note(batch.layout, made, namesOf(batch.files));
       else if (receipt.strategy !== NOTHING.strategy) context.baseSnapshots.forget(table);
       return receipt;
     } catch (thrown) {
@@ -74,9 +74,12 @@ async function commitOnce(
       ...file,
       rowsOffset: (file.stage as TrinoStage | undefined)?.rowsOffset ?? file.versionOffset,
     }));
-    const keysUnique = layout.mode === "upsert" && (await alone?.areUnique(layout.key)) === true;
+    const upsert = layout.mode === "upsert";
+    const keysUnique = upsert && (await alone?.areUnique(layout.key)) === true;
     const { columns } = description;
-    const statement = guardedMerge({ layout, columns, files: applied, rows, baseSnapshot, newFiles, keysUnique });
+    const input = { dialect: trino, target: tableSql(table), layout, columns, files: applied, rows };
+    const keysRepeated = upsert && (await context.baseSnapshots.repeatsKey(input));
+    const statement = guardedMerge({ ...input, baseSnapshot, newFiles, keysUnique, keysRepeated });
     const { result, strategy: how } = await mergeAnyPartitions(context, layout, statement, strategy, signal);
     if (result.updateCount > 0) return snapshotOf(context.client, table, { ...result, baseSnapshot, strategy: how });
     // Either the table already had all rows, or it was not at the base snapshot.
