@@ -76,13 +76,16 @@ export interface RecordedFile {
 /** What is on record of one source file. */
 export interface RecordedContent {
   sourceFile: string;
-  /** Offset of the event that first brought the bytes. */
+  /** Offset of the event that first brought the bytes. `unloaded`: the version. */
   contentOffset: number;
   /**
    * `put` and `deleted`: the newest content of that kind that did not fail. `superseded`: a correction that
-   * was not applied (FILE_SUPERSEDED).
+   * was not applied (FILE_SUPERSEDED). `unloaded`: a version that failed or whose rows were all rejected,
+   * and that no replay has loaded.
    */
-  kind: "put" | "deleted" | "superseded";
+  kind: "put" | "deleted" | "superseded" | "unloaded";
+  /** `unloaded`: the newest version of the file that has the same bytes and is loaded. */
+  loadedAs?: number;
 }
 
 /** What is on record of a table's versions. A repetition counts as the version that it repeats. */
@@ -213,7 +216,9 @@ export type LogRow = Readonly<Record<string, string | number | boolean | Date | 
  *  - upsert: for each key the newest (_source_offset, _source_row) wins, also inside the batch; the same one
  *    again wins too. A row whose file columns are all equal stays unchanged, unless FileVersion.confirmsUpTo
  *    says otherwise. TableLayout defines deleteMissing. With deleteMissing, a
- *    key that another file sends becomes that file's key, even if the row is unchanged.
+ *    key that another file sends becomes that file's key, even if the row is unchanged. If the table holds
+ *    several rows of a key, from the time of another write mode or key, a version that writes or drops the
+ *    key leaves only the newest.
  *  - append: rows are added unless their (_source_file, _source_offset, _source_row) already exists, in the
  *    table or in the batch.
  * A file without a stage has no rows: replace removes its old rows, and upsert with deleteMissing removes

@@ -98,16 +98,25 @@ export function contentsStatement(
 ): string {
   const of = `table_name = ${dialect.stringLiteral(table)} AND file_key IN (${dialect.stringList(sourceFiles)})`;
   const kind = "CASE WHEN content_hash = '' THEN 'deleted' ELSE 'put' END";
-  return `SELECT file_key, ${kind}, max(${CONTENT}) FROM ${ledger} WHERE ${of} AND status <> 'failed' GROUP BY 1, 2
-    UNION ALL SELECT DISTINCT file_key, 'superseded', source_offset FROM ${ledger}
-    WHERE ${of} AND ${IS_SUPERSEDED} AND content_offset = source_offset`;
+  const isLoaded = "max(CASE WHEN status IN ('failed', 'rejected') THEN 0 ELSE 1 END)";
+  const versions = `SELECT file_key, content_hash, ${VERSION} AS version, ${isLoaded} AS loaded FROM ${ledger}
+    WHERE ${of} AND content_hash <> '' AND NOT (${IS_SUPERSEDED}) GROUP BY 1, 2, 3`;
+  const loadedAs = "max(CASE WHEN loaded = 1 THEN version END) OVER (PARTITION BY file_key, content_hash)";
+  const loads = "max(loaded) OVER (PARTITION BY file_key, version)";
+  return `SELECT file_key, ${kind}, max(${CONTENT}), NULL FROM ${ledger}
+    WHERE ${of} AND status <> 'failed' GROUP BY 1, 2
+    UNION ALL SELECT DISTINCT file_key, 'superseded', source_offset, NULL FROM ${ledger}
+    WHERE ${of} AND ${IS_SUPERSEDED} AND content_offset = source_offset
+    UNION ALL SELECT file_key, 'unloaded', version, max(loaded_as)
+    FROM (SELECT *, ${loadedAs} AS loaded_as, ${loads} AS loads FROM (${versions})) WHERE loads = 0 GROUP BY 1, 2, 3`;
 }
 
 export const recordedContents = (rows: readonly unknown[][]): RecordedContent[] =>
-  rows.map(([sourceFile, kind, contentOffset]) => ({
+  rows.map(([sourceFile, kind, contentOffset, loadedAs]) => ({
     sourceFile: sourceFile as string,
     kind: kind as RecordedContent["kind"],
     contentOffset: Number(contentOffset),
+    ...(loadedAs === null ? {} : { loadedAs: Number(loadedAs) }),
   }));
 
 /** A query for Warehouse.recordedVersions. */

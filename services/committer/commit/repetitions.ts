@@ -12,6 +12,9 @@ const contentOf = ({ repeats, sourceOffset }: EndedFile): number => repeats?.con
 
 const isCorrection = (file: EndedFile): boolean => file.repeats != null && contentOf(file) === file.sourceOffset;
 
+/** The file and its bytes, as one text. */
+const bytesOf = ({ sourceFile, end }: EndedFile): string => `${end.contentHash} ${sourceFile}`;
+
 const isUpsert = ({ writeMode }: Pick<Contract, "writeMode">): boolean => writeMode === "upsert";
 
 /**
@@ -25,13 +28,18 @@ export class OnRecord {
   readonly #contents = new Map<string, number>();
   /** Contents of corrections that were not applied. */
   readonly #superseded = new Set<string>();
+  /** Versions that are not loaded: the newest loaded version with the same bytes, or -1. */
+  readonly #unloaded = new Map<string, number>();
+  /** Append: the newest version of this micro-batch that loads these bytes of a file. */
+  readonly #loaded = new Map<string, number>();
   #newest: number;
   #incomplete: number;
 
   constructor(contract: Contract, contents: readonly RecordedContent[], versions: RecordedVersions) {
     this.#contract = contract;
-    for (const { sourceFile, contentOffset, kind } of contents) {
-      if (kind === "superseded") this.#superseded.add(`${contentOffset} ${sourceFile}`);
+    for (const { sourceFile, contentOffset, kind, loadedAs = -1 } of contents) {
+      if (kind === "unloaded") this.#unloaded.set(`${contentOffset} ${sourceFile}`, loadedAs);
+      else if (kind === "superseded") this.#superseded.add(`${contentOffset} ${sourceFile}`);
       else if (kind === "put" || contract.onDelete === "remove") this.#raise(sourceFile, contentOffset);
     }
     this.#newest = versions.newest ?? -1;
@@ -47,7 +55,8 @@ export class OnRecord {
    * Why the file must not be applied; undefined: it may. In tables where a version removes rows (replace,
    * deleteMissing), only the newest content of a file may be repeated. A correction must be based on the
    * newest content in every mode: of two at a time, the second would undo the first. With deleteMissing, a
-   * plain repetition would bring back keys that later files took over and dropped.
+   * plain repetition would bring back keys that later files took over and dropped. In append tables, a
+   * version that was not loaded, and was then sent again, is in the table as the newer version.
    */
   superseded(file: EndedFile): Failure | undefined {
     const { sourceFile, repeats } = file;
@@ -66,11 +75,17 @@ export class OnRecord {
     if (deleteMissing && !newRows && this.#newest > versionOffset) {
       return failure(file, `the table has files of later versions, up to ${this.#newest}`);
     }
+    const unloaded = this.#unloaded.get(`${versionOffset} ${sourceFile}`);
+    if (writeMode === "append" && unloaded !== undefined && !isCorrection(file)) {
+      const loadedAs = Math.max(unloaded, this.#loaded.get(bytesOf(file)) ?? -1);
+      if (loadedAs > versionOffset) return failure(file, `the table has the same content as version ${loadedAs}`);
+    }
     return undefined;
   }
 
   /** Adds a file that the micro-batch applies. */
   applied(file: EndedFile): void {
+    this.#load(file);
     const isDeletion = file.end.outcome === "deleted";
     if (!isDeletion || this.#contract.onDelete === "remove") this.#raise(file.sourceFile, contentOf(file));
     this.#newest = Math.max(this.#newest, versionOf(file));
@@ -79,6 +94,7 @@ export class OnRecord {
 
   /** Adds a file that failed. */
   failed(file: EndedFile, { code }: Failure): void {
+    this.#unload(file);
     if (code !== "FILE_SUPERSEDED") this.#incomplete = Math.max(this.#incomplete, versionOf(file));
     else if (isCorrection(file)) this.#superseded.add(`${file.sourceOffset} ${file.sourceFile}`);
   }
@@ -92,6 +108,17 @@ export class OnRecord {
     if (!isUpsert(this.#contract)) return undefined;
     if (file.repeats?.newRows) return versionOf(file) - 1;
     return this.#incomplete >= 0 && this.#incomplete < versionOf(file) ? this.#incomplete : undefined;
+  }
+
+  #load(file: EndedFile): void {
+    if (file.stage.rowCount === 0 && file.stage.rejectCount > 0) return this.#unload(file);
+    const version = versionOf(file);
+    this.#unloaded.delete(`${version} ${file.sourceFile}`);
+    this.#loaded.set(bytesOf(file), Math.max(version, this.#loaded.get(bytesOf(file)) ?? -1));
+  }
+
+  #unload(file: EndedFile): void {
+    if (!file.repeats) this.#unloaded.set(`${file.sourceOffset} ${file.sourceFile}`, -1);
   }
 
   #raise(sourceFile: string, contentOffset: number): void {
