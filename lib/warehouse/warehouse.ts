@@ -125,7 +125,10 @@ export interface CommitReceipt {
 }
 
 export interface QueryOptions {
-  /** The maximum number of rows. Further rows are cut off, and `truncated` is true. */
+  /**
+   * The maximum number of rows. Further rows are cut off, and `truncated` is true. The same holds for rows of
+   * a user's query beyond RESULT_BYTES_MAX.
+   */
   rowsMax: number;
   timeoutMs: number;
   signal?: AbortSignal;

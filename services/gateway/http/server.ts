@@ -10,6 +10,7 @@ import { limitPace } from "./body-pace.ts";
 import type { App, GatewayDeps } from "./deps.ts";
 import { onEnded } from "./ended.ts";
 import { addProblemHandlers, clientError, frameworkErrors } from "./problems.ts";
+import { limitUnread } from "./unread-answers.ts";
 import { addCommandRoutes } from "../commands/routes.ts";
 import { addConsoleRoutes } from "../console/routes.ts";
 import { addReplayRoutes } from "../replays/routes.ts";
@@ -54,6 +55,7 @@ export async function buildServer(deps: GatewayDeps): Promise<App> {
     // Kept-alive connections would delay a draining server.
     if (deps.draining.aborted) reply.header("connection", "close");
   });
+  limitUnread(app, deps);
   await addRateLimit(app, deps.settings.TRIBUTARY_RATE_LIMIT);
   const { identities, metricsPublic } = deps;
   addAuth(app, { identities, metricsPublic, failuresMax: deps.settings.TRIBUTARY_AUTH_FAILURES_MAX });

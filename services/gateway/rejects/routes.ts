@@ -6,7 +6,7 @@ import { makeConcurrencyLimiter, type ConcurrencyLimiter } from "../http/concurr
 import { checkTableName } from "../http/names.ts";
 import { withContext } from "./context.ts";
 import { COUNTED_GROUPS_MAX, type RejectFilter } from "../../../lib/warehouse/reads/port.ts";
-import { makeRejectLedger } from "./ledger.ts";
+import { makeRejectLedger, type RejectedRow } from "./ledger.ts";
 import { readSheet } from "./sheet.ts";
 import { correctionSchema, rejectCountsSchema, rejectListSchema } from "../http/schemas.ts";
 import type { App, GatewayDeps } from "../http/deps.ts";
@@ -20,6 +20,9 @@ const placeSchema = z.object({ sourceOffset: z.number().int(), fileId: plainText
 const line = z.coerce.number().int().min(1).optional();
 const time = z.union([z.iso.datetime({ offset: true }), z.iso.date()]).optional();
 const params = z.object({ table: z.string() });
+
+/** Raw text of one page of a list, in characters. The page ends early; its `nextCursor` names the rest. */
+const PAGE_RAW_CHARS_MAX = 8 * 1024 * 1024;
 
 const sheetResponse = { description: "the sheet", content: { "text/csv": { schema: z.string() } } } as const;
 
@@ -57,6 +60,13 @@ export function addRejectRoutes(app: App, deps: GatewayDeps): void {
   addSheets(app, correcting, deps, limiter);
 }
 
+/** How many of the rows one answer may hold: at least one. */
+function shortEnough(rows: readonly RejectedRow[]): number {
+  let chars = 0;
+  const end = rows.findIndex(({ raw }) => (chars += raw?.length ?? 0) > PAGE_RAW_CHARS_MAX);
+  return end < 0 ? rows.length : Math.max(1, end);
+}
+
 function addLists(
   app: App,
   { ledger, blob, limits }: CorrectionDeps,
@@ -91,9 +101,9 @@ function addLists(
       const table = checkTableName(params.table, contracts);
       const after = cursor === undefined ? undefined : decodeCursor(cursor, placeSchema);
       const found = await ledger.list(filterOf(table, query), { after, limit: limit + 1 });
-      const rejects = found.slice(0, limit);
+      const rejects = found.slice(0, Math.min(limit, shortEnough(found)));
       const last = rejects.at(-1);
-      const more = found.length > limit && last !== undefined;
+      const more = found.length > rejects.length && last !== undefined;
       return {
         rejects:
           context === undefined

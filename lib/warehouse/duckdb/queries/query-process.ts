@@ -5,15 +5,13 @@
  */
 import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
 import { hasCode, messageOf } from "../../../errors.ts";
+import { ResultSize } from "../../result-size.ts";
 import { identifier } from "../../sql/sql.ts";
 import { duckdb } from "../dialect.ts";
 import type { FailedReply, QueryReply, QueryRequest } from "./protocol.ts";
 import { Replica } from "./replica.ts";
 import { checkSelect, type Catalog } from "./select-guard.ts";
 import { columnsOf, jsonValue } from "./values.ts";
-
-/** Longer results are cut off, whatever their number of rows: a single row may be very wide. */
-const RESULT_CHARS_MAX = 64 * 1024 * 1024;
 
 process.on("disconnect", () => process.exit(0));
 process.on("message", (request: QueryRequest) => void answer(request));
@@ -121,28 +119,23 @@ async function run(connection: DuckDBConnection, sql: string, rowsMax: number): 
   const result = await connection.stream(sql);
   await reply({ kind: "columns", columns: columnsOf(result) });
   let count = 0;
-  let chars = 0;
+  const size = new ResultSize();
   for (;;) {
     const chunk = await result.fetchChunk();
     if (!chunk || chunk.rowCount === 0) return reply({ kind: "done", truncated: false });
     const rows: unknown[][] = [];
     for (let index = 0; index < chunk.rowCount; index++) {
-      if (count === rowsMax || chars > RESULT_CHARS_MAX) {
+      const row = count === rowsMax ? undefined : chunk.getRowValues(index).map(jsonValue);
+      if (row === undefined || !size.takes(row)) {
         await reply({ kind: "rows", rows });
         return reply({ kind: "done", truncated: true });
       }
-      const row = chunk.getRowValues(index).map(jsonValue);
-      for (const value of row) chars += charsOf(value);
       rows.push(row);
       count += 1;
     }
     await reply({ kind: "rows", rows });
   }
 }
-
-/** The approximate number of characters of the value in JSON. */
-const charsOf = (value: unknown): number =>
-  typeof value === "string" ? value.length : typeof value === "object" ? (JSON.stringify(value) ?? "").length : 8;
 
 const EXHAUSTED = /out of memory|bad.alloc|allocation fail/i;
 

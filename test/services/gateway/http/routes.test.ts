@@ -252,6 +252,11 @@ test("GET /v1/tables/{t}/rejects: position, text and reason, in pages", async ()
   await list(`limit=1&cursor=${first.nextCursor}`);
   assert.match(gateway.warehouse.queries.at(-1)!, /source_offset < 5 OR .*source_row > 1/);
   await problemIn(await get(gateway, "/v1/tables/sales/rejects?cursor=nonsense"), 400, "BAD_REQUEST");
+  const long = (n: number) => row(n).with(8, "x".repeat(3 * 1024 * 1024));
+  gateway.warehouse.answer = () => ({ columns: [], rows: [long(1), long(2), long(3), long(4)], truncated: false });
+  const short = await list("limit=100");
+  assert.deepEqual(short.rejects.map(({ row: n }) => n), [1, 2], "a page of long rows ends early"); // prettier-ignore
+  assert.ok(short.nextCursor);
   const forged = Buffer.from('{"sourceOffset":"1 OR 1=1","fileId":"x","row":1}').toString("base64url");
   await problemIn(await get(gateway, `/v1/tables/sales/rejects?cursor=${forged}`), 400, "BAD_REQUEST");
 });
