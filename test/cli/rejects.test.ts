@@ -56,6 +56,14 @@ test("export, correction by hand, upload of the sheet with --wait", async () => 
   assert.match(exported.out, /tributary rejects correct sales sheet\.csv --wait/, exported.err);
   const sheet = readFileSync(join(folder, "sheet.csv"), "utf8");
   writeFileSync(join(folder, "sheet.csv"), sheet.replace("2,two", "2,2.00"));
+  const repeated = await run("export", "sales", "a.csv", "--out", "sheet.csv");
+  assert.equal(repeated.code, 2);
+  assert.match(repeated.err, /USAGE: the output file sheet\.csv exists; nothing was written\n→ .*--force/);
+  assert.match(readFileSync(join(folder, "sheet.csv"), "utf8"), /2,2\.00/, "the edited sheet stays");
+  writeFileSync(join(folder, "old.csv"), sheet + sheet);
+  assert.equal((await run("export", "sales", "a.csv", "--out", "old.csv", "--force")).code, 0);
+  assert.equal(readFileSync(join(folder, "old.csv"), "utf8"), sheet);
+  assert.equal((await run("export", "sales", "a.csv", "--out", "/dev/null")).code, 0);
   const dry = await run("correct", "sales", "sheet.csv", "--dry-run");
   assert.match(dry.out, /^would be corrected +1$/m, dry.err);
   const done = await run("correct", "sales", "sheet.csv", "--wait");
