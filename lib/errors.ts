@@ -160,6 +160,11 @@ export const ERRORS = {
     503,
     "Correct the permission or the configuration that the message names; the table's files wait and are tried again.",
   ),
+  TRUSTED_NAME_TAKEN: kind(
+    false,
+    409,
+    "Rename or drop that table or view, then run the checks: they make `<table>_trusted`.",
+  ),
   WAREHOUSE_FAILED: kind(false, 500, "Fix the cause named in the message; a retry cannot succeed."),
   WAREHOUSE_IN_USE: kind(
     false,

@@ -310,7 +310,12 @@ export interface Warehouse {
    * empty if it does not exist. With null, only creates it.
    */
   hold(table: string, sinceMs: number | null): Promise<void>;
-  /** The state of `<table>_trusted`; undefined if it does not exist. */
+  /** Removes `<table>_trusted` if `publish` or `hold` made it: the table's contract has no gate any more. */
+  withdraw(table: string): Promise<void>;
+  /**
+   * The state of `<table>_trusted`; undefined if it does not exist.
+   * @throws TRUSTED_NAME_TAKEN, as publish and hold do, if another table or view has that name
+   */
   published(table: string): Promise<Published | undefined>;
   /**
    * Resolves if the warehouse answers.

@@ -306,6 +306,10 @@ export class FakeWarehouse implements Warehouse {
     this.trustedByName.set(table, { shown: { ...shown, heldBackSinceMs }, rows });
   }
 
+  async withdraw(table: string): Promise<void> {
+    this.trustedByName.delete(table);
+  }
+
   async published(table: string): Promise<Published | undefined> {
     return this.trustedByName.get(table)?.shown;
   }

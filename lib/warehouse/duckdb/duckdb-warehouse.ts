@@ -11,7 +11,7 @@ import { internalQuery } from "./internal-query.ts";
 import { QueryRunner } from "./queries/query-runner.ts";
 import { qualified, Tables, tablesOf } from "./schema.ts";
 import { DuckDbStage } from "./stage.ts";
-import { hold, publish, publishedOf } from "./published.ts";
+import { hold, publish, publishedOf, withdraw } from "./published.ts";
 
 import { customSelects, measure } from "../reads/checks.ts";
 import type { CheckMeasurements, MeasuredTable, ReadLimits, TableCheck, WarehouseReads } from "../reads/port.ts";
@@ -224,6 +224,10 @@ class DuckDbWarehouse implements Warehouse {
 
   hold(table: string, sinceMs: number | null): Promise<void> {
     return hold(this.#database, table, sinceMs);
+  }
+
+  withdraw(table: string): Promise<void> {
+    return withdraw(this.#database, table);
   }
 
   published(table: string): Promise<Published | undefined> {

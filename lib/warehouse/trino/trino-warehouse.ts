@@ -20,7 +20,7 @@ import { ParquetSpill } from "../staging/parquet-spill.ts";
 import { MemoryBudget, TrinoStage, type StageShared } from "./commit/stage.ts";
 import { LEFTOVER_AGE_MS, StageTables } from "./commit/stage-tables.ts";
 import { TrinoTables } from "./tables.ts";
-import { hold, publish, publishedOf } from "./published.ts";
+import { hold, publish, publishedOf, withdraw } from "./published.ts";
 import { trino } from "./dialect.ts";
 import { customSelects, measure } from "../reads/checks.ts";
 import type { CheckMeasurements, MeasuredTable, ReadLimits, TableCheck, WarehouseReads } from "../reads/port.ts";
@@ -300,6 +300,10 @@ class TrinoWarehouse implements Warehouse {
 
   hold(table: string, sinceMs: number | null): Promise<void> {
     return hold(this.#context, table, sinceMs);
+  }
+
+  withdraw(table: string): Promise<void> {
+    return withdraw(this.#client, table);
   }
 
   published(table: string): Promise<Published | undefined> {

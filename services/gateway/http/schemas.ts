@@ -132,6 +132,7 @@ export const gateSchema = z
     relation: z.string().describe("view of the table as of its last passed checks"),
     trustedAsOf: time.nullable().describe("time of the last passed checks; null: never, the view is empty"),
     heldBackSince: time.nullable().describe("since when checks have failed; null: the last run passed"),
+    problem: z.string().nullable().describe("set if the view cannot be made: its name is taken"),
   })
   .nullable()
   .describe("null: the contract does not set gate: block");
