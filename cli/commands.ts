@@ -224,7 +224,8 @@ export function addQuery(program: Command): void {
           const sql = given === undefined || given === "-" ? await readStatement(file ?? "-") : given;
           const body = JSON.stringify({ sql, ...(limit === undefined ? {} : { rowsMax: limit }) });
           const options = { body, contentType: "application/json" };
-          print(await client.send<show.QueryAnswer>("POST", "/v1/query", options), show.queryText);
+          const answer = await client.send<show.QueryAnswer>("POST", "/v1/query", options);
+          print(answer, (shown) => show.queryText(shown, limit));
           return EXIT.ok;
         },
       ),
