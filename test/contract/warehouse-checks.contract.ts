@@ -100,7 +100,7 @@ const BROKEN: [object, RegExp][] = [
   [{ type: "custom_sql", sql: "DELETE FROM $t" }, /./],
   [
     { type: "custom_sql", sql: "SELECT 1) AS c) AS q0 (n); DELETE FROM $t; SELECT 1 FROM (SELECT 1 FROM (SELECT 1" },
-    /syntax error|expects the end/,
+    /syntax error|several statements/,
   ],
   ...[
     "SELECT * FROM (VALUES (1)) v(a)) AS x, (SELECT 1",
