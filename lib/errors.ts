@@ -115,6 +115,11 @@ export const ERRORS = {
     409,
     "Export the rejected rows of the newest version (`tributary rejects export`) and correct those. To go back to the old version: `tributary replay <table> --only <file> --as-newest`.",
   ),
+  REJECTS_PENDING: kind(
+    true,
+    503,
+    "Send the request again after the delay in the header Retry-After: a file's rejected rows are recorded just after its commit.",
+  ),
   BLOB_MISSING: kind(false, 422, "Upload the file again; its raw bytes are no longer in the blob store."),
   BLOB_DAMAGED: kind(
     false,

@@ -43,6 +43,8 @@ export class FileView {
   /** By table: files not yet in a final state, with the time of their arrival. */
   readonly #waiting = new Map<string, Map<string, number>>();
   readonly #commits = new Map<string, number>();
+  /** By table: the file whose outcome came last. */
+  readonly #lastEnded = new Map<string, string>();
   readonly #listeners = new Set<(status: FileStatus) => void>();
   readonly #versions = new NewestVersions();
   /** Ascending if `#sorted`. Events arrive nearly in order, so sorting is cheap and rare. */
@@ -64,6 +66,7 @@ export class FileView {
     this.#known.set(fileId, after);
     this.#trackWaiting(fileId, after, after.arrival !== undefined && !isFinal(fileStateOf(after)));
     if (after.arrival && !before?.arrival) this.#versions.note(fileId, after.arrival);
+    if (after.ending && !before?.ending) this.#lastEnded.set(after.ending.commit.table, fileId);
     if (!before) this.#add(placeOf(fileId, after));
     else if (placeOf(fileId, before).receivedAtMs !== placeOf(fileId, after).receivedAtMs) this.#sorted = false;
     const moved =
@@ -107,6 +110,22 @@ export class FileView {
   /** The newest version of a file, as far as the view remembers it. */
   newest(table: string, sourceFile: string): NewestVersion | undefined {
     return this.#versions.of(table, sourceFile);
+  }
+
+  /** The newest version, replay or correction of its file that came after a version and did not fail. */
+  newerThan(fileId: string): FileStatus | undefined {
+    const arrival = this.#known.get(fileId)?.arrival;
+    const newest = arrival && this.newest(arrival.table, arrival.sourceFile);
+    if (!newest) return undefined;
+    const { offset, repeatedAt, repetition } = newest;
+    const repeated = repeatedAt > Math.max(offset, arrival.offset) ? this.get(repetition) : undefined;
+    if (repeated && repeated.status !== "failed") return repeated;
+    return offset > arrival.offset ? this.get(newest.fileId) : undefined;
+  }
+
+  /** The file of the table whose outcome came last. */
+  lastEnded(table: string): string | undefined {
+    return this.#lastEnded.get(table);
   }
 
   /** The file's place in the list; undefined if it is not in memory. */

@@ -13,6 +13,7 @@ export const PROBLEM_TYPE = "application/problem+json";
 /** Retry-After of retryable errors, in seconds. */
 const RETRY_AFTER_SECONDS: Partial<Record<ErrorCode, number>> = {
   OVERLOADED: 2,
+  REJECTS_PENDING: 2,
   IDENTITY_UNAVAILABLE: 5,
   DISK_FULL: 60,
   BLOB_UNAVAILABLE: 5,
@@ -86,7 +87,12 @@ export function sendProblem(reply: FastifyReply, body: Problem): FastifyReply {
 /** Responds with the problem of a file that was not committed. */
 export function sendFileProblem(reply: FastifyReply, request: FastifyRequest, file: FileStatus): FastifyReply {
   const code = file.error && hasOwn(ERRORS, file.error.code) ? file.error.code : "FILE_NOT_COMMITTED";
-  const detail = file.error?.message ?? `the file ended as ${file.status}`;
+  const { newer } = file;
+  const detail =
+    (file.error?.message ?? `the file ended as ${file.status}`) +
+    (newer
+      ? `; this is what the repeated request sent: the file has a newer version, ${newer.fileId}, which is ${newer.status}`
+      : "");
   return sendProblem(reply, problem(code, detail, instanceOf(request), { status: 422, file }));
 }
 

@@ -69,6 +69,10 @@ export const fileStatusSchema = z
       .literal(true)
       .optional()
       .describe("answer to an upload: this content was there already, so this is the version that has it"),
+    newer: z
+      .object({ fileId: z.string(), status: z.enum(fileStates) })
+      .optional()
+      .describe("with `repeated`: the file has this newer version or correction"),
   })
   .meta({ id: "File", description: "A file version on its way into its table" });
 export type FileStatus = z.infer<typeof fileStatusSchema>;

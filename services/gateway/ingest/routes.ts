@@ -220,7 +220,13 @@ function contentLengthOf(request: FastifyRequest): number | undefined {
 function statusOfAccepted({ view }: GatewayDeps, { fileId, offset, event }: Accepted): FileStatus {
   const status = view.get(fileId) ?? (event && statusOf(fileId, withArrival(noFileFacts, event, offset)));
   if (!status) throw new TributaryError("NOT_FOUND", `file not found: ${fileId}`);
-  return event ? status : { ...status, repeated: true };
+  return event ? status : { ...status, ...repeatedOf(view, fileId) };
+}
+
+/** What a repeated request is told besides the status of its version. */
+function repeatedOf(view: GatewayDeps["view"], fileId: string): Pick<FileStatus, "repeated" | "newer"> {
+  const newer = view.newerThan(fileId);
+  return { repeated: true, ...(newer ? { newer: { fileId: newer.fileId, status: newer.status } } : {}) };
 }
 
 async function respond(
@@ -229,10 +235,10 @@ async function respond(
   accepted: Accepted,
   waitMs: number | undefined,
 ): Promise<FastifyReply> {
-  const repeated = accepted.event ? {} : { repeated: true };
+  const repeated = accepted.event ? {} : repeatedOf(deps.view, accepted.fileId);
   if (waitMs !== undefined) {
     const ended = await deps.waiters.wait(accepted.fileId, waitMs, reply.raw);
-    if (ended && ended.status !== "committed") return sendFileProblem(reply, reply.request, ended);
+    if (ended && ended.status !== "committed") return sendFileProblem(reply, reply.request, { ...ended, ...repeated });
     if (ended) return reply.code(200).send({ ...ended, ...repeated });
   }
   return reply

@@ -8,7 +8,8 @@ import { withContext } from "./context.ts";
 import { COUNTED_GROUPS_MAX, type RejectFilter } from "../../../lib/warehouse/reads/port.ts";
 import { makeRejectLedger, type RejectedRow } from "./ledger.ts";
 import { readSheet } from "./sheet.ts";
-import { correctionSchema, rejectCountsSchema, rejectListSchema } from "../http/schemas.ts";
+import { correctionSchema, isFinal, rejectCountsSchema, rejectListSchema } from "../http/schemas.ts";
+import { assertRecorded, unrecordedFile } from "./recorded.ts";
 import type { App, GatewayDeps } from "../http/deps.ts";
 import { decodeCursor, encodeCursor, plainText, problemResponses } from "../http/parameters.ts";
 
@@ -70,7 +71,7 @@ function shortEnough(rows: readonly RejectedRow[]): number {
 function addLists(
   app: App,
   { ledger, blob, limits }: CorrectionDeps,
-  { contracts }: GatewayDeps,
+  { contracts, view, clock }: GatewayDeps,
   limiter: ConcurrencyLimiter,
 ): void {
   app.get(
@@ -100,6 +101,7 @@ function addLists(
     async ({ params, query: { limit, cursor, context, ...query } }) => {
       const table = checkTableName(params.table, contracts);
       const after = cursor === undefined ? undefined : decodeCursor(cursor, placeSchema);
+      await unrecordedFile({ view, clock, ledger }, table);
       const found = await ledger.list(filterOf(table, query), { after, limit: limit + 1 });
       const rejects = found.slice(0, Math.min(limit, shortEnough(found)));
       const last = rejects.at(-1);
@@ -128,7 +130,9 @@ function addLists(
       },
     },
     async ({ params, query }) => {
-      const groups = await ledger.counts(filterOf(checkTableName(params.table, contracts), query));
+      const table = checkTableName(params.table, contracts);
+      await unrecordedFile({ view, clock, ledger }, table);
+      const groups = await ledger.counts(filterOf(table, query));
       const total = groups.reduce((sum, { rows }) => sum + rows, 0);
       return { total, groups, truncated: groups.length === COUNTED_GROUPS_MAX };
     },
@@ -143,7 +147,7 @@ function addSheets(app: App, correcting: CorrectionDeps, deps: GatewayDeps, limi
 function addExport(
   app: App,
   correcting: CorrectionDeps,
-  { contracts }: GatewayDeps,
+  { contracts, view, clock }: GatewayDeps,
   limiter: ConcurrencyLimiter,
 ): void {
   const { ledger } = correcting;
@@ -166,7 +170,12 @@ function addExport(
     },
     async ({ params, query: { file } }, reply) => {
       const table = checkTableName(params.table, contracts);
+      await assertRecorded({ view, clock, ledger }, table);
       const [newest] = await ledger.list({ table, file, all: false }, { limit: 1 });
+      const running = view.get(view.newest(table, file)?.fileId ?? "");
+      if (running && !isFinal(running.status)) {
+        throw new TributaryError("REJECTS_PENDING", `file '${file}' of table '${table}' is ${running.status}`);
+      }
       if (!newest) throw new TributaryError("NOT_FOUND", `file '${file}' of table '${table}' has no rejected rows`);
       const { text, leftOut } = await limiter.run(async () =>
         exportSheet(correcting, await rejectedVersion(correcting, table, newest.fileId)),

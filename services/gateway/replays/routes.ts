@@ -14,6 +14,7 @@ import {
   type ReplayRange,
 } from "./replay.ts";
 import { makeRejectLedger } from "../rejects/ledger.ts";
+import { assertRecorded } from "../rejects/recorded.ts";
 import type { App, GatewayDeps } from "../http/deps.ts";
 import { problemResponses } from "../http/parameters.ts";
 
@@ -113,6 +114,7 @@ export function addReplayRoutes(app: App, deps: GatewayDeps): void {
       Object.assign(audited, { dryRun, ...(file === undefined ? {} : { file }) });
       const table = checkTableName(params.table, deps.contracts);
       const { writeMode } = deps.contracts.of(table);
+      await assertRecorded({ ...deps, ledger: rejects }, table);
       const rejected = await rejects.files(table, { file, all: writeMode === "append" });
       const history = await versionHistory(past, table, writeMode);
       await checkNames(deps, table, history, [file]);
