@@ -1,4 +1,3 @@
-import { createWriteStream } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { Readable } from "node:stream";
@@ -7,7 +6,7 @@ import { pipeline } from "node:stream/promises";
 import type { Command } from "commander";
 import type { Client } from "./client.ts";
 import { dialectParameters, withDialect, type DialectFlags } from "./files/dialect-flags.ts";
-import { countText, EXIT, sizeText, UsageError } from "./output.ts";
+import { countText, EXIT, FORCE, openOutput, sizeText, UsageError, type OutFlags } from "./output.ts";
 import { salesCsv } from "./sales.ts";
 import { serve } from "./serve.ts";
 import { action, durationMs, positive } from "./session.ts";
@@ -209,7 +208,8 @@ export function addQuery(program: Command): void {
           const sql = given === undefined || given === "-" ? await readStatement(file ?? "-") : given;
           const body = JSON.stringify({ sql, ...(limit === undefined ? {} : { rowsMax: limit }) });
           const options = { body, contentType: "application/json" };
-          print(await client.send<show.QueryAnswer>("POST", "/v1/query", options), show.queryText);
+          const answer = await client.send<show.QueryAnswer>("POST", "/v1/query", options);
+          print(answer, (shown) => show.queryText(shown, limit));
           return EXIT.ok;
         },
       ),
@@ -223,12 +223,13 @@ export function addGenerateSales(program: Command): void {
     .option("--rows <n>", "number of orders", positive, 200)
     .option("--seed <n>", "seed of the random numbers", positive, 1)
     .option("--out <file>", "output file (default: standard output)")
+    .option(...FORCE)
     .addHelpText("after", "\nExample:\n  tributary generate-sales --rows 1000000 --out million.csv")
     .action(
-      action(async (session, { rows, seed, out }: { rows: number; seed: number; out?: string }) => {
+      action(async (session, { rows, seed, out, force }: OutFlags & { rows: number; seed: number }) => {
         const csv = Readable.from(salesCsv({ rows, seed }));
         if (out === undefined) await pipeline(csv, process.stdout, { end: false });
-        else await pipeline(csv, createWriteStream(out));
+        else await pipeline(csv, (await openOutput(out, force)).createWriteStream());
         if (out !== undefined) session.print({ rows, seed, out }, () => `wrote ${countText(rows, "row")} to ${out}`);
         return EXIT.ok;
       }),

@@ -1,11 +1,19 @@
+import { open, stat, type FileHandle } from "node:fs/promises";
 import stringWidth from "string-width";
 import { Refused, Unreachable } from "./client.ts";
 
 /** Exit codes; stable for scripts. */
 export const EXIT = { ok: 0, no: 1, usage: 2, unavailable: 3, unfinished: 4, rejects: 5, held: 6 } as const;
 
-/** Wrong arguments; the message says what is accepted. */
-export class UsageError extends Error {}
+/** Wrong arguments; the message, or the remedy, says what is accepted. */
+export class UsageError extends Error {
+  readonly remedy: string;
+
+  constructor(message: string, remedy = "") {
+    super(message);
+    this.remedy = remedy;
+  }
+}
 
 const PRINTABLE_ASCII = /^[ -~]*$/;
 const widthOf = (text: string): number => (PRINTABLE_ASCII.test(text) ? text.length : stringWidth(text));
@@ -88,7 +96,38 @@ function describe(error: unknown): ErrorDescription {
   const { code = "" } = error as NodeJS.ErrnoException;
   const isUsage = error instanceof UsageError || ["ENOENT", "EISDIR", "EACCES", "ERR_INVALID_URL"].includes(code);
   return {
-    problem: { code: isUsage ? "USAGE" : "FAILED", detail, remedy: "" },
+    problem: {
+      code: isUsage ? "USAGE" : "FAILED",
+      detail,
+      remedy: error instanceof UsageError ? error.remedy : "",
+    },
     exitCode: isUsage ? EXIT.usage : EXIT.no,
   };
+}
+
+/** The options of commands that write a file. */
+export interface OutFlags {
+  out?: string;
+  force?: true;
+}
+
+export const FORCE = ["--force", "overwrite the output file if it exists"] as const;
+
+/**
+ * Opens a command's output file. An existing one may hold a user's work: it stays, unless `force` is set.
+ * Devices and pipes are opened as they are.
+ * @throws UsageError if the file exists
+ */
+export async function openOutput(path: string, force = false): Promise<FileHandle> {
+  try {
+    return await open(path, force ? "w" : "wx");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    const found = await stat(path).catch(() => undefined);
+    if (found && !found.isFile() && !found.isDirectory()) return open(path, "w");
+    throw new UsageError(
+      `the output file ${path} exists; nothing was written`,
+      "Pass another file with --out, or --force to overwrite this one.",
+    );
+  }
 }

@@ -1,12 +1,13 @@
 import type { Command } from "commander";
 import { ERRORS } from "../lib/errors.ts";
-import { countText, EXIT, tableText } from "./output.ts";
+import { countText, EXIT, tableText, UsageError } from "./output.ts";
 import { action, durationMs, type Session } from "./session.ts";
 import { barOf, exitCodeOf, tellProblems, waitForEnd, type FileAnswer } from "./upload.ts";
 
 interface ReplayAnswer {
   dryRun: boolean;
-  files: { sourceFile: string; sourceOffset: number; fileId: string | null }[];
+  /** `newest`: the file has no newer version; an older gateway does not tell. */
+  files: { sourceFile: string; sourceOffset: number; fileId: string | null; newest?: boolean }[];
   missing: { sourceFile: string; sourceOffset: number; contentHash: string }[];
 }
 
@@ -49,8 +50,12 @@ export async function replay(
       `${sourceFile}, version ${sourceOffset}: skipped, its raw file is missing\n→ ${ERRORS.BLOB_MISSING.remedy}`,
     );
   }
-  tellProblems(session, ended ?? []);
-  return answer.missing.length > 0 ? EXIT.no : exitCodeOf(session, ended ?? []);
+  // Rejects of a version that a newer one supersedes are not the file's any more.
+  const current = (ended ?? []).filter(
+    ({ status }, n) => answer.files[n]!.newest !== false || !["committed", "rejected"].includes(status),
+  );
+  tellProblems(session, current);
+  return answer.missing.length > 0 ? EXIT.no : exitCodeOf(session, current);
 }
 
 /** The final status of each file, or its status at the timeout. Shows a progress bar on standard error. */
@@ -84,11 +89,17 @@ function replayText({ dryRun, files }: ReplayAnswer, ended: FileAnswer[] | undef
   return `${tableText(headings, rows)}\n${countText(files.length, "file version")} ${done}`;
 }
 
-/** Parses an offset or a time (ISO 8601); any other text is the name of a file. */
-function positionOf(text: string): { offset: number } | { time: string } | { file: string } {
+/** Parses an offset or a time (ISO 8601). Undefined: it is neither. */
+function boundOf(text: string): { offset: number } | { time: string } | undefined {
   if (/^\d+$/.test(text)) return { offset: Number(text) };
-  if (/^\d{4}-\d\d-\d\d/.test(text)) return { time: new Date(text).toISOString() };
-  return { file: text };
+  const timeMs = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : NaN;
+  return Number.isNaN(timeMs) ? undefined : { time: new Date(timeMs).toISOString() };
+}
+
+function endOf(text: string): { offset: number } | { time: string } {
+  const bound = boundOf(text);
+  if (!bound) throw new UsageError(`invalid --to '${text}': use an offset or a time (2026-01-31 or ISO 8601)`);
+  return bound;
 }
 
 export function addReplay(program: Command): void {
@@ -113,8 +124,8 @@ Example:
     .action(
       action((session, table: string, flags: ReplayFlags & RangeFlags) => {
         const body = {
-          ...(flags.from === undefined ? {} : { from: positionOf(flags.from) }),
-          ...(flags.to === undefined ? {} : { to: positionOf(flags.to) }),
+          ...(flags.from === undefined ? {} : { from: boundOf(flags.from) ?? { file: flags.from } }),
+          ...(flags.to === undefined ? {} : { to: endOf(flags.to) }),
           ...(flags.only === undefined ? {} : { onlyFile: flags.only }),
           ...(flags.asNewest ? { asNewest: true } : {}),
         };

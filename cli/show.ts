@@ -29,12 +29,14 @@ export interface GateAnswer {
   relation?: string;
   trustedAsOf: string | null;
   heldBackSince: string | null;
+  problem?: string | null;
 }
 
 /** "as of 2026-01-31T12:00:00.000Z, held back since …". */
-export const gateText = ({ trustedAsOf, heldBackSince }: GateAnswer): string =>
+export const gateText = ({ trustedAsOf, heldBackSince, problem }: GateAnswer): string =>
+  problem ??
   (trustedAsOf === null ? "empty: no checks have passed yet" : `as of ${trustedAsOf}`) +
-  (heldBackSince === null ? "" : `, held back since ${heldBackSince}`);
+    (heldBackSince === null ? "" : `, held back since ${heldBackSince}`);
 
 export interface QueryAnswer {
   columns: Column[];
@@ -202,12 +204,17 @@ const contractFaultText = ({ faults, inForce }: NonNullable<TableAnswer["contrac
   return [`FAULTY CONTRACT: ${effect}`, ...faults.map((fault) => `  ${lineText(fault)}`)].join("\n");
 };
 
-export function queryText({ columns, rows, truncated }: QueryAnswer): string {
+/** `limit`: the user's own, if given. The gateway has limits of its own that no option raises. */
+export function queryText({ columns, rows, truncated }: QueryAnswer, limit?: number): string {
   const text = tableText(
     columns.map(({ name }) => name),
     rows,
   );
-  return `${text}\n(${countText(rows.length, "row")}${truncated ? "; truncated, use --limit for more" : ""})`;
+  const hint =
+    rows.length === limit
+      ? "truncated by --limit"
+      : "truncated: filter or aggregate, or read parts by ORDER BY … LIMIT";
+  return `${text}\n(${countText(rows.length, "row")}${truncated ? `; ${hint}` : ""})`;
 }
 
 const DELIMITER_NAMES = new Map([

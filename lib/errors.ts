@@ -41,7 +41,11 @@ export const ERRORS = {
   BODY_TOO_LARGE: kind(false, 413, "Send a smaller body, or raise the limit named in the message."),
   UNSUPPORTED_ENCODING: kind(false, 415, "Send the file uncompressed or with Content-Encoding gzip or zstd."),
   UNSUPPORTED_MEDIA_TYPE: kind(false, 415, "Use a Content-Type that /openapi.json lists for this route."),
-  UPLOAD_INCOMPLETE: kind(true, 400, "Send the file again; the body ended early and nothing was stored."),
+  UPLOAD_INCOMPLETE: kind(
+    true,
+    400,
+    "Send it again; the body ended early or arrived too slowly, and nothing of it was stored.",
+  ),
   WAIT_TIMEOUT: kind(true, 202, "Poll the file's status link; the file is still being processed."),
   OVERLOADED: kind(true, 503, "Send the request again after the delay in the header Retry-After."),
   INTERNAL: kind(false, 500, "Report this as a bug in Tributary, with the log lines of the request."),
@@ -132,6 +136,11 @@ export const ERRORS = {
     409,
     "Export the rejected rows of the newest version (`tributary rejects export`) and correct those. To go back to the old version: `tributary replay <table> --only <file> --as-newest`.",
   ),
+  REJECTS_PENDING: kind(
+    true,
+    503,
+    "Send the request again after the delay in the header Retry-After: a file's rejected rows are recorded just after its commit.",
+  ),
   BLOB_MISSING: kind(false, 422, "Upload the file again; its raw bytes are no longer in the blob store."),
   BLOB_DAMAGED: kind(
     false,
@@ -176,6 +185,11 @@ export const ERRORS = {
     true,
     503,
     "Correct the permission or the configuration that the message names; the table's files wait and are tried again.",
+  ),
+  TRUSTED_NAME_TAKEN: kind(
+    false,
+    409,
+    "Rename or drop that table or view, then run the checks: they make `<table>_trusted`.",
   ),
   WAREHOUSE_FAILED: kind(false, 500, "Fix the cause named in the message; a retry cannot succeed."),
   WAREHOUSE_IN_USE: kind(

@@ -1,4 +1,5 @@
-import { accessSync, constants, mkdirSync, realpathSync } from "node:fs";
+import { accessSync, constants, mkdirSync, realpathSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 import { messageOf, TributaryError } from "./errors.ts";
 
 /**
@@ -7,7 +8,7 @@ import { messageOf, TributaryError } from "./errors.ts";
  */
 export function writableFolder(folder: string): string {
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     const path = realpathSync(folder);
     accessSync(path, constants.W_OK);
     return path;
@@ -19,3 +20,22 @@ export function writableFolder(folder: string): string {
     throw new TributaryError(full ? "DISK_FULL" : "FOLDER_UNUSABLE", what, { cause: thrown });
   }
 }
+
+/**
+ * Creates a folder and its missing parents. Node's own recursive mkdir never returns where a file system
+ * answers ENOENT although the parent exists, such as /proc or a folder that was deleted.
+ * @throws the error of the file system
+ */
+export function makeFolder(folder: string): void {
+  if (isFolder(folder)) return;
+  const parent = dirname(folder);
+  if (parent !== folder) makeFolder(parent);
+  try {
+    mkdirSync(folder);
+  } catch (error) {
+    // Another process may have created it in between.
+    if (!isFolder(folder)) throw error;
+  }
+}
+
+const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;

@@ -1,11 +1,10 @@
 import { createReadStream } from "node:fs";
-import { writeFile } from "node:fs/promises";
 import type { Command } from "commander";
 import type { Client } from "../client.ts";
 import { rejectFilterOf, rejectsPath, type RejectFilterFlags } from "./filter.ts";
 import { addDismiss, groupsText, type GroupsAnswer } from "./dismiss.ts";
 import { assertTable } from "../commands.ts";
-import { countText, EXIT, lineText, listText, tableText } from "../output.ts";
+import { countText, EXIT, FORCE, lineText, listText, openOutput, tableText, type OutFlags } from "../output.ts";
 import { replay, withReplayFlags } from "../replay.ts";
 import { action, durationMs, positive } from "../session.ts";
 import { rejectsText, type RejectAnswer } from "../show.ts";
@@ -132,8 +131,9 @@ function addExport(rejects: Command): void {
     .argument("<table>")
     .argument("<file>", "name of the file within its table")
     .option("--out <sheet>", "output file (default: standard output)")
+    .option(...FORCE)
     .action(
-      action(async ({ client, print, tell }, table: string, file: string, { out }: { out?: string }) => {
+      action(async ({ client, print, tell }, table: string, file: string, { out, force }: OutFlags) => {
         const { text, headers } = await client.download(rejectsPath(table, `/export${queryOf({ file })}`));
         const leftOut = Number(headers["x-tributary-left-out"] ?? 0);
         if (leftOut > 0)
@@ -143,7 +143,8 @@ function addExport(rejects: Command): void {
           );
         if (out === undefined) process.stdout.write(text);
         else {
-          await writeFile(out, text);
+          await using output = await openOutput(out, force);
+          await output.writeFile(text);
           print(
             { table, file, out, leftOut },
             () => `correct the cells in ${out}, then: tributary rejects correct ${table} ${out} --wait`,

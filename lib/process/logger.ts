@@ -1,5 +1,7 @@
+import { dirname } from "node:path";
 import { pino, type Logger } from "pino";
 import { messageOf, TributaryError } from "../errors.ts";
+import { makeFolder } from "../folders.ts";
 
 export type { Logger };
 
@@ -56,7 +58,8 @@ export function makeAuditLogger(
   onError: (thrown: unknown) => void,
 ) {
   try {
-    const file = pino.destination({ dest: path, append: true, mkdir: true, mode: 0o600, sync: true });
+    makeFolder(dirname(path));
+    const file = pino.destination({ dest: path, append: true, mode: 0o600, sync: true });
     file.on("error", onError);
     const options = { base: { service, audit: true }, hooks: { streamWrite: cleaner(secrets) } };
     return pino(options, file);

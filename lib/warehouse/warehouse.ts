@@ -85,16 +85,19 @@ export interface RecordedFile {
 /** What is on record of one source file. */
 export interface RecordedContent {
   sourceFile: string;
-  /** Offset of the event that first brought the bytes. */
+  /** Offset of the event that first brought the bytes. `unloaded`: the version. */
   contentOffset: number;
   /**
    * `put` and `deleted`: the newest content of that kind that was applied. `superseded`: a correction or a
    * held file that was not applied (FILE_SUPERSEDED, FILE_REFUSED). `held`: a version that waits for a
-   * decision. `undone`: the place before which it was undone.
+   * decision. `undone`: the place before which it was undone. `unloaded`: a version that is not applied,
+   * neither when it came nor by a replay.
    */
-  kind: "put" | "deleted" | "superseded" | "held" | "undone";
+  kind: "put" | "deleted" | "superseded" | "held" | "undone" | "unloaded";
   /** Rows that the content brought; 0 unless it is `put`. */
   rows: number;
+  /** `unloaded`: the newest version of the file that has the same bytes and is loaded. */
+  loadedAs?: number;
 }
 
 /** What is on record of a table's versions. A repetition counts as the version that it repeats. */
@@ -134,7 +137,10 @@ export interface CommitReceipt {
 }
 
 export interface QueryOptions {
-  /** The maximum number of rows. Further rows are cut off, and `truncated` is true. */
+  /**
+   * The maximum number of rows. Further rows are cut off, and `truncated` is true. The same holds for rows of
+   * a user's query beyond RESULT_BYTES_MAX.
+   */
   rowsMax: number;
   timeoutMs: number;
   signal?: AbortSignal;
@@ -228,7 +234,9 @@ export type LogRow = Readonly<Record<string, string | number | boolean | Date | 
  *  - upsert: for each key the newest (_source_offset, _source_row) wins, also inside the batch; the same one
  *    again wins too. A row whose file columns are all equal stays unchanged, unless FileVersion.confirmsUpTo
  *    says otherwise. TableLayout defines deleteMissing. With deleteMissing, a
- *    key that another file sends becomes that file's key, even if the row is unchanged.
+ *    key that another file sends becomes that file's key, even if the row is unchanged. If the table holds
+ *    several rows of a key, from the time of another write mode or key, a version that writes or drops the
+ *    key leaves only the newest.
  *  - append: rows are added unless their (_source_file, _source_offset, _source_row) already exists, in the
  *    table or in the batch.
  * A file without a stage has no rows: replace removes its old rows, and upsert with deleteMissing removes
@@ -296,8 +304,9 @@ export interface Warehouse {
   readonly reads: WarehouseReads;
   /**
    * Counts the rows of the table and the rows that fail each check, in one statement. The checks of one
-   * table share one scan, except uniqueness. A user's SQL in custom_sql runs through `query`. If the
-   * statement fails, `measure` throws its error for all checks together.
+   * table share one scan, except uniqueness. The SQL of a custom_sql must be one SELECT of its own. It has
+   * the limits and the isolation of `query`, but it never waits for users' queries. If the statement fails,
+   * `measure` throws its error for all checks together.
    */
   measure(
     table: MeasuredTable,
@@ -328,7 +337,12 @@ export interface Warehouse {
    * empty if it does not exist. With null, only creates it.
    */
   hold(table: string, sinceMs: number | null): Promise<void>;
-  /** The state of `<table>_trusted`; undefined if it does not exist. */
+  /** Removes `<table>_trusted` if `publish` or `hold` made it: the table's contract has no gate any more. */
+  withdraw(table: string): Promise<void>;
+  /**
+   * The state of `<table>_trusted`; undefined if it does not exist.
+   * @throws TRUSTED_NAME_TAKEN, as publish and hold do, if another table or view has that name
+   */
   published(table: string): Promise<Published | undefined>;
   /**
    * Resolves if the warehouse answers.

@@ -92,10 +92,12 @@ export const gatewaySettings = {
     .describe("audit log as JSON lines: changes and refused requests; default: in the log, with `audit: true`"),
   TRIBUTARY_UPLOAD_SIZE_MAX: byteSize.prefault("64GB").describe("largest size of one file, as stored"),
   TRIBUTARY_UPLOADS_MAX: count.default(32).describe("concurrent uploads; beyond: 503 with Retry-After"),
-  TRIBUTARY_UPLOAD_IDLE_MAX: duration.prefault("60s").describe("an upload without a byte for this long is aborted"),
+  TRIBUTARY_UPLOAD_IDLE_MAX: duration
+    .prefault("60s")
+    .describe("a request body or dropped file without a byte for this long is refused"),
   TRIBUTARY_UPLOAD_RATE_MIN: byteSize
     .prefault("1KB")
-    .describe("an upload that is slower per second, over TRIBUTARY_UPLOAD_IDLE_MAX, is aborted"),
+    .describe("a request body or dropped file that is slower per second, over TRIBUTARY_UPLOAD_IDLE_MAX, is refused"),
   TRIBUTARY_DISK_FREE_MIN: platformSettings.TRIBUTARY_DISK_FREE_MIN,
   TRIBUTARY_MULTIPART_FILES_MAX: count.default(1000).describe("largest number of files in one multipart upload"),
   TRIBUTARY_WAIT_MAX: duration.prefault("10m").describe("longest `timeout` of ?wait=committed"),

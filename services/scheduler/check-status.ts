@@ -16,15 +16,25 @@ export const CHECK_STATUSES = ["passed", "failed", "error"] as const;
  * Applies the result of a checks command. A command that ran some checks does not change the others or the
  * gate.
  */
-export function foldChecks({ statuses, heldBackSinceMs }: Quality, { table, kind, resultJson }: CommandResult): void {
+export function foldChecks({ statuses, heldBackSinceMs }: Quality, result: CommandResult): void {
+  const { table, kind, resultJson, finishedAtMs } = result;
   if (kind !== "checks") return;
-  const { results = [], gate } = JSON.parse(resultJson) as {
+  const {
+    results = [],
+    gate,
+    gateFailed = false,
+  } = JSON.parse(resultJson) as {
     results?: { check_name: string; status: string }[];
-    gate?: { heldBackSince: string | null };
+    /** null: the contract has no gate, and no view is left. */
+    gate?: { heldBackSince: string | null } | null;
+    /** The view could not be updated. Its data ages as if checks held it back. */
+    gateFailed?: boolean;
   };
   const known = statuses.get(table) ?? new Map<string, string>();
   for (const { check_name: name, status } of results) known.set(name, status);
   statuses.set(table, known);
+  if (gateFailed) heldBackSinceMs.set(table, heldBackSinceMs.get(table) ?? finishedAtMs);
+  if (gate === null) heldBackSinceMs.delete(table);
   if (gate) heldBackSinceMs.set(table, gate.heldBackSince === null ? null : Date.parse(gate.heldBackSince));
 }
 

@@ -15,7 +15,7 @@ export interface Due {
   commandId: string;
   kind: CommandKind;
   /** The trigger; a label of the metrics. */
-  cause: "cron" | "health" | "commit";
+  cause: "cron" | "health" | "commit" | "contract";
   reason: string;
 }
 

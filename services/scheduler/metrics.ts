@@ -32,7 +32,7 @@ export function schedulerMetrics(registry: Registry): SchedulerMetrics {
     throughput: throughputMetrics(registry, "scheduler", SCHEDULER_THROUGHPUT),
     commands: new Counter({
       name: "tributary_scheduler_commands_total",
-      help: "Commands requested, by kind and cause: cron, health, commit",
+      help: "Commands requested, by kind and cause: cron, health, commit, contract",
       labelNames: ["kind", "cause"],
       registers,
     }),

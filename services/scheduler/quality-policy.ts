@@ -30,3 +30,22 @@ export function checksDue(
   if (slotMs === undefined || !isSlotDue(health, "checks", { slotMs, sinceMs, nowMs })) return [];
   return due(slotCommandId("checks", table, slotMs), "cron", "scheduled");
 }
+
+const UNGATE = "ungate:";
+
+/**
+ * The checks command that removes `<table>_trusted` after the contract, or its `gate: block`, is gone.
+ * `isGated`: the latest run of all checks reported a gate.
+ */
+export function ungateDue(
+  table: string,
+  health: ScheduledTable,
+  { isGated, nowMs }: { isGated: boolean; nowMs: number },
+  { commandTimeoutMs }: QualitySettings,
+): Due[] {
+  const last = health.runs.get("checks")?.commandId ?? "";
+  if (!isGated || last.startsWith(UNGATE) || isCommandPending(health, "checks", nowMs, commandTimeoutMs)) return [];
+  const commandId = `${UNGATE}${table}:${last}`;
+  if (isKnown(health, "checks", commandId)) return [];
+  return [{ commandId, kind: "checks", cause: "contract", reason: "the contract has no gate any more" }];
+}

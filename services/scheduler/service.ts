@@ -17,7 +17,7 @@ import type { SchedulerSettings } from "./config.ts";
 import { latestSlot } from "./cron.ts";
 import { maintenanceDue, type Due } from "./maintenance-policy.ts";
 import { schedulerMetrics, type SCHEDULER_THROUGHPUT } from "./metrics.ts";
-import { checksDue } from "./quality-policy.ts";
+import { checksDue, ungateDue } from "./quality-policy.ts";
 import { emptyHealth, foldCommand, foldHealthCommit, foldResult, type Health } from "./table-health.ts";
 
 export interface SchedulerDeps {
@@ -64,8 +64,9 @@ export async function startScheduler(deps: SchedulerDeps): Promise<Service> {
 
   const tick = async (): Promise<void> => {
     await tail.caughtUp();
-    for (const [table, due] of allDue(health, deps, sinceMs)) for (const one of due) await request(table, one);
+    for (const [table, due] of allDue(health, quality, deps, sinceMs)) for (const one of due) await request(table, one);
     metrics.tables.set(health.size);
+    metrics.heldBackSeconds.reset();
     for (const { table, checks, gate } of deps.contracts.declared()) {
       const names = checks.map(({ name }) => name);
       for (const [status, n] of countChecks(quality, table, names)) metrics.checks.set({ table, status }, n);
@@ -112,18 +113,28 @@ function fold(health: Health, quality: Quality, { topic, value }: LogRecord): vo
 }
 
 /** Every table with its due commands. */
-function allDue(health: Health, { contracts, clock, settings }: SchedulerDeps, sinceMs: number): [string, Due[]][] {
+function allDue(
+  health: Health,
+  quality: Quality,
+  { contracts, clock, settings }: SchedulerDeps,
+  sinceMs: number,
+): [string, Due[]][] {
   const nowMs = clock.nowMs();
   const maintenance = { nowMs, sinceMs, slotMs: latestSlot(settings.maintenanceCron, nowMs) };
   const checks = { nowMs, sinceMs, slotMs: latestSlot(settings.checksCron, nowMs) };
   const declared = new Map(contracts.declared().map((contract) => [contract.table, contract]));
+  const faulty = new Set(contracts.faults().map(({ table }) => table));
   return [...health].map(([table, known]) => {
     const contract = declared.get(table);
+    // The contract of a faulty file is not known.
+    const isGated = contract ? contract.gate === "block" : faulty.has(table);
+    const hadGate = { isGated: quality.heldBackSinceMs.has(table), nowMs };
     return [
       table,
       [
         ...maintenanceDue(table, known, maintenance, settings),
         ...(contract ? checksDue(contract, known, checks, settings) : []),
+        ...(isGated ? [] : ungateDue(table, known, hadGate, settings)),
       ],
     ];
   });

@@ -188,7 +188,9 @@ test("tables, query and rejects show the gateway's responses", async () => {
   assert.match((await run(["tables"])).out, /orders +yes +default/);
   assert.match((await run(["tables", "orders"])).out, /^rows +41$[\s\S]*^id +BIGINT +ID$/m);
   const query = await run(["query", "SELECT n", "--limit", "2"]);
-  assert.match(query.out, /41\n +7\n\(2 rows; truncated, use --limit for more\)\n$/);
+  assert.match(query.out, /41\n +7\n\(2 rows; truncated by --limit\)\n$/);
+  const unlimited = await run(["query", "SELECT n"]);
+  assert.match(unlimited.out, /\(2 rows; truncated: filter or aggregate, or read parts by ORDER BY … LIMIT\)\n$/);
   const rejects = await run(["rejects", "orders", "--reason", "type"]);
   assert.match(rejects.out, /a\.csv +3 +2 +id +type +no number/);
   assert.doesNotMatch(rejects.out, /\u001b/, "a file must not control the terminal");

@@ -20,7 +20,12 @@ const run = (...args: string[]) =>
 
 before(async () => {
   folder = mkdtempSync(join(tmpdir(), "tributary-cli-rejects-"));
-  pipeline = await startPipeline(join(folder, "data"), { contracts: [{ table: "sales", columns: COLUMNS }] });
+  pipeline = await startPipeline(join(folder, "data"), {
+    contracts: [
+      { table: "sales", columns: COLUMNS },
+      { table: "orders", columns: COLUMNS, writeMode: "upsert", key: ["id"] },
+    ],
+  });
   await pipeline.put("sales", "a.csv", "id,amount\n1,1.00\n2,two\n3,3.00\nfour,4.00\n");
   await pipeline.put("sales", "b.csv", "id,amount\n7,\u001b[2J\n");
   const recorded = () => pipeline.query("SELECT count(*) FROM _ingest_files");
@@ -56,6 +61,14 @@ test("export, correction by hand, upload of the sheet with --wait", async () => 
   assert.match(exported.out, /tributary rejects correct sales sheet\.csv --wait/, exported.err);
   const sheet = readFileSync(join(folder, "sheet.csv"), "utf8");
   writeFileSync(join(folder, "sheet.csv"), sheet.replace("2,two", "2,2.00"));
+  const repeated = await run("export", "sales", "a.csv", "--out", "sheet.csv");
+  assert.equal(repeated.code, 2);
+  assert.match(repeated.err, /USAGE: the output file sheet\.csv exists; nothing was written\n→ .*--force/);
+  assert.match(readFileSync(join(folder, "sheet.csv"), "utf8"), /2,2\.00/, "the edited sheet stays");
+  writeFileSync(join(folder, "old.csv"), sheet + sheet);
+  assert.equal((await run("export", "sales", "a.csv", "--out", "old.csv", "--force")).code, 0);
+  assert.equal(readFileSync(join(folder, "old.csv"), "utf8"), sheet);
+  assert.equal((await run("export", "sales", "a.csv", "--out", "/dev/null")).code, 0);
   const dry = await run("correct", "sales", "sheet.csv", "--dry-run");
   assert.match(dry.out, /^would be corrected +1$/m, dry.err);
   const done = await run("correct", "sales", "sheet.csv", "--wait");
@@ -79,8 +92,52 @@ test("replay --file replays only the named file", async () => {
     ["b.csv"],
     dry.err,
   );
-  const none = await run("replay", "sales", "--file", "c.csv");
-  assert.match(none.out, /no file with rejected rows to replay/);
+  await pipeline.put("sales", "clean.csv", "id,amount\n9,9.00\n");
+  const none = await run("replay", "sales", "--file", "clean.csv");
+  assert.deepEqual([none.code, none.out], [0, "no file with rejected rows to replay\n"], none.err);
+});
+
+test("a replay of a table or file that does not exist is an error that names the nearest one", async () => {
+  const replay = (...args: string[]) =>
+    tributary(["replay", ...args], { env: { TRIBUTARY_URL: pipeline.gateway.url }, cwd: folder });
+  for (const [args, message] of [
+    [["sale"], /no such table: 'sale': did you mean 'sales'\?/],
+    [["other", "--only", "a.csv"], /no such table: 'other'\n/],
+    [["sales", "--only", "a.cvs"], /no version of a file with this name: 'a\.cvs': did you mean 'a\.csv'\?/],
+    [["sales", "--from", "A.csv"], /'A\.csv': did you mean 'a\.csv'\?/],
+  ] as const) {
+    const { code, err, out } = await replay(...args, "--dry-run");
+    assert.deepEqual([code, out], [1, ""], args.join(" "));
+    assert.match(err, message);
+  }
+  for (const to of ["a.csv", "2026-13-45"]) {
+    const { code, err } = await replay("sales", "--to", to, "--dry-run");
+    assert.equal(code, 2);
+    assert.match(err, new RegExp(`invalid --to '${to}': use an offset or a time`));
+  }
+  for (const args of [
+    ["replay", "sale"],
+    ["replay", "sales", "--file", "a.cvs"],
+  ]) {
+    const { code, err } = await run(...args);
+    assert.equal(code, 1);
+    assert.match(err, /NOT_FOUND: .*did you mean '(sales|a\.csv)'\?\n→ /);
+  }
+});
+
+test("a replay counts the rejects of each file's newest version only", async () => {
+  await pipeline.put("orders", "a.csv", "id,amount\n1,one\n2,two\n");
+  await pipeline.put("orders", "a.csv", "id,amount\n1,1.00\n2,2.00\n");
+  const replayed = await tributary(["replay", "orders", "--wait", "--json"], {
+    env: { TRIBUTARY_URL: pipeline.gateway.url },
+    cwd: folder,
+  });
+  const { files, ended } = JSON.parse(replayed.out) as {
+    files: { newest: boolean }[];
+    ended: { rowsRejected: number }[];
+  };
+  assert.deepEqual([files.map(({ newest }) => newest), ended.map(({ rowsRejected }) => rowsRejected)], [[false, true], [2, 0]]); // prettier-ignore
+  assert.equal(replayed.code, 0, `the table has no rejects: ${replayed.err}`);
 });
 
 test("the help text says how to fix rejected rows", async () => {

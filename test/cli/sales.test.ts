@@ -16,7 +16,7 @@ const recordsOf = (text: string): string[][] =>
 
 test("data/sales_sample.csv equals the generator's output", () => {
   const sample = readFileSync(`${root}data/sales_sample.csv`, "utf8");
-  assert.equal(sample, csv(200), "run `npm run tributary -- generate-sales --out data/sales_sample.csv`");
+  assert.equal(sample, csv(200), "run `npm run tributary -- generate-sales --out data/sales_sample.csv --force`");
 });
 
 test("the sample holds 200 orders of 50 customers, 10 countries and 26 days, up to 5650.00", () => {

@@ -100,8 +100,15 @@ const BROKEN: [object, RegExp][] = [
   [{ type: "custom_sql", sql: "DELETE FROM $t" }, /./],
   [
     { type: "custom_sql", sql: "SELECT 1) AS c) AS q0 (n); DELETE FROM $t; SELECT 1 FROM (SELECT 1 FROM (SELECT 1" },
-    /statements|a statement other than SELECT/,
+    /syntax error|several statements/,
   ],
+  ...[
+    "SELECT * FROM (VALUES (1)) v(a)) AS x, (SELECT 1",
+    "SELECT 1) UNION ALL (SELECT 1",
+    "SELECT 1 FROM $t WHERE FALSE) AS c CROSS JOIN (SELECT 1 FROM $t",
+    "SELECT 1 WHERE 1 = 0) AS c) AS q0 (n) CROSS JOIN (SELECT 0 FROM (SELECT 1",
+  ].map((sql): [object, RegExp] => [{ type: "custom_sql", sql }, /syntax error|expects the end/]),
+  [{ type: "custom_sql", sql: "SELECT 1 /* to the end" }, /comment|expects/],
 ];
 
 /** The run of a contract's checks as the committer does it. */

@@ -500,6 +500,79 @@ export function commitContract(opened: Opened): void {
     });
   });
 
+  describe("a write mode that changes", () => {
+    const named = (...names: string[]): Row[] => names.map((name, index) => ({ id: index < 2 ? 1 : 2, name }));
+
+    test("an upsert leaves one row of each key that it writes, and replace then loads every row", async () => {
+      const table = tableOf("replace");
+      await table.ingest({ sourceFile: "a", sourceOffset: 1, rows: named("a", "b", "c") });
+      table.layout = { ...table.layout, ...LAYOUTS.upsert };
+      const upserted = { sourceFile: "a", sourceOffset: 2, rows: [{ id: 1, name: "d" }] };
+      assertCounts(await table.commit(upserted), 1, 0, 2);
+      assertCounts(await table.ingest(upserted), 0, 0, 0);
+      assert.deepEqual((await table.rows()).toSorted(), [
+        [1, "d"],
+        [2, "c"],
+      ]);
+      table.layout = { ...table.layout, ...LAYOUTS.replace };
+      await table.ingest({ sourceFile: "a", sourceOffset: 3, rows: named("e", "f", "c") });
+      assert.deepEqual(await table.rows(), [
+        [1, "e"],
+        [1, "f"],
+        [2, "c"],
+      ]);
+    });
+
+    test("replace loads every row where several have one place in their file", async () => {
+      const table = tableOf("append");
+      for (const sourceOffset of [1, 2]) await table.ingest({ sourceFile: "a", sourceOffset, rows: [one, two] });
+      await table.ingest({ sourceFile: "b", sourceOffset: 3, rows: [three] });
+      table.layout = { ...table.layout, ...LAYOUTS.replace };
+      assertCounts(await table.ingest({ sourceFile: "a", sourceOffset: 4, rows: [one, three] }), 2, 0, 4);
+      assert.deepEqual(await table.rows(), [
+        [1, "one"],
+        [3, "three"],
+        [3, "three"],
+      ]);
+    });
+
+    test("an upsert with another key finds the rows that have it several times", async () => {
+      const table = tableOf("upsert");
+      const rows = [one, { id: 2, name: "one" }, three];
+      await table.ingest({ sourceFile: "a", sourceOffset: 1, rows });
+      await table.ingest({ sourceFile: "b", sourceOffset: 2, rows: [{ id: 4, name: "four" }] });
+      table.layout = { ...table.layout, key: ["name"] };
+      assertCounts(await table.ingest({ sourceFile: "c", sourceOffset: 3, rows: [{ id: 9, name: "one" }] }), 1, 0, 2);
+      assert.deepEqual((await table.rows()).toSorted(), [
+        [3, "three"],
+        [4, "four"],
+        [9, "one"],
+      ]);
+    });
+
+    test("an older version changes nothing, and leaves the newest row of its key", async () => {
+      const table = tableOf("append");
+      await table.ingest({ sourceFile: "a", sourceOffset: 5, rows: [one] });
+      await table.ingest({ sourceFile: "b", sourceOffset: 6, rows: [{ id: 1, name: "newest" }] });
+      table.layout = { ...table.layout, ...LAYOUTS.upsert };
+      assertCounts(await table.commit({ sourceFile: "c", sourceOffset: 4, rows: [{ id: 1, name: "old" }] }), 1, 0, 2);
+      assert.deepEqual(await table.rows(["name", "_source_file", "_source_offset"]), [["newest", "b", 6]]);
+    });
+
+    test("deleteMissing: a file drops a key only if the newest row of the key is its own", async () => {
+      const table = tableOf("append");
+      await table.ingest({ sourceFile: "a", sourceOffset: 1, rows: [one, two] });
+      await table.ingest({ sourceFile: "b", sourceOffset: 2, rows: [one] });
+      await table.ingest({ sourceFile: "a", sourceOffset: 3, rows: [two] });
+      table.layout = { ...table.layout, ...LAYOUTS["upsert with deleteMissing"] };
+      await table.ingest({ sourceFile: "a", sourceOffset: 4, rows: [three] });
+      assert.deepEqual(await table.rows(["id", "_source_file"]), [
+        [3, "a"],
+        [1, "b"],
+      ]);
+    });
+  });
+
   describe("commits side by side", () => {
     test("tables do not disturb each other, and readers see whole files", async () => {
       const tables = Array.from({ length: 4 }, () => tableOf("replace"));

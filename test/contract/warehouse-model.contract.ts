@@ -7,6 +7,8 @@ import { ModelTable, type ModelFile } from "../support/warehouse-model.ts";
 import type { Opened } from "./warehouse-subject.ts";
 
 const COLUMNS = columns({ id: "INTEGER", name: "VARCHAR", money: "DECIMAL(9,2)" });
+const LAYOUT_NAMES = Object.keys(LAYOUTS);
+type LayoutName = (typeof LAYOUT_NAMES)[number];
 const FILES = ["a.csv", "b's.csv", "c.csv"];
 
 /** One step of a history: file versions committed together; then recorded, or the whole done again first as after a crash. */
@@ -35,15 +37,22 @@ const step: fc.Arbitrary<Step> = fc.record({
 /** Random histories of files against the model, row for row, version for version. */
 export function modelContract(opened: Opened): void {
   describe("commit against a model", () => {
-    for (const [name, layout] of Object.entries(LAYOUTS)) {
+    const histories: [string, fc.Arbitrary<LayoutName>][] = [
+      ...LAYOUT_NAMES.map((name): [string, fc.Arbitrary<LayoutName>] => [name, fc.constant(name)]),
+      ["a write mode that changes", fc.constantFrom(...LAYOUT_NAMES)],
+    ];
+    for (const [name, layouts] of histories) {
       test(`${name}: any history`, async () => {
-        const property = fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 6 }), async (history) => {
-          const table = new TestTable(opened.warehouse, COLUMNS, layout);
+        const steps = fc.array(fc.tuple(step, layouts), { minLength: 1, maxLength: 6 });
+        const property = fc.asyncProperty(steps, async (history) => {
+          const table = new TestTable(opened.warehouse, COLUMNS);
           await opened.warehouse.ensureTable(table.layout, COLUMNS);
-          const model = new ModelTable({ ...layout, keyIndexes: [0] });
+          const model = new ModelTable({ ...LAYOUTS[history[0]![1]]!, keyIndexes: [0] });
           let offset = 0;
           let last: ModelFile[] = [];
-          for (const { files, crash, replay } of history) {
+          for (const [{ files, crash, replay }, layoutName] of history) {
+            table.layout = { ...table.layout, ...LAYOUTS[layoutName] };
+            model.layout = { ...LAYOUTS[layoutName]!, keyIndexes: [0] };
             if (replay && last.length > 0) await compare(table, model, last);
             last = files.map(({ file, rows }) => ({ file, rows, offset: (offset += 1) }));
             await compare(table, model, last);
@@ -53,7 +62,10 @@ export function modelContract(opened: Opened): void {
             model.record(last);
           }
         });
-        await fc.assert(property, { numRuns: opened.subject.histories, endOnFailure: opened.subject.histories < 20 });
+        await fc.assert(property, {
+          numRuns: opened.subject.histories,
+          endOnFailure: opened.subject.histories < 20,
+        });
       });
     }
   });

@@ -5,6 +5,7 @@ import { TestTable } from "../support/test-table.ts";
 import type { Opened } from "./warehouse-subject.ts";
 
 const LIMITS = { rowsMax: 100, timeoutMs: 60_000 };
+const MIB = 1024 * 1024;
 
 /** query: what it reads, where it stops, and that nothing else gets through. */
 export function queryContract(opened: Opened): void {
@@ -62,6 +63,20 @@ export function queryContract(opened: Opened): void {
       assert.deepEqual(await ask(3).then((r) => [r.rows, r.truncated]), [[[1], [2]], false]);
       const empty = await opened.warehouse.query(`SELECT id, name FROM ${name} WHERE id > 5`, LIMITS);
       assert.deepEqual([empty.rows, empty.columns.length, empty.truncated], [[], 2, false]);
+    });
+
+    test("a result is limited in bytes: rows beyond are cut off, and a row that is larger fails", async () => {
+      const isTrino = opened.subject.name === "trino";
+      const sql = isTrino
+        ? "SELECT array_join(repeat('é', 10000), '') FROM UNNEST(sequence(1, 2000)) AS r (n)"
+        : "SELECT repeat('é', 10000) FROM range(2000)";
+      const { rows, truncated } = await opened.warehouse.query(sql, { ...LIMITS, rowsMax: 2_000 });
+      const bytes = Buffer.byteLength(JSON.stringify(rows));
+      assert.equal(truncated, true);
+      assert.ok(bytes > 15 * MIB && bytes <= 16 * MIB + 3_000, `${bytes} bytes`);
+      if (isTrino) return;
+      const large = opened.warehouse.query("SELECT repeat('x', 17000000)", LIMITS);
+      await assert.rejects(large, { code: "QUERY_FAILED", message: /one row of the result is larger than 16 MiB/ });
     });
 
     test("a query that cannot be is QUERY_FAILED in the warehouse's own words", async () => {

@@ -109,18 +109,51 @@ export function recordContract(opened: Opened): void {
       ]);
     });
 
-    test("what is on record of versions and contents, with what files repeat", async () => {
-      const table = new TestTable(opened.warehouse, COLUMNS);
-      const { warehouse } = opened;
-      const note = async (
+    const noteIn =
+      (table: TestTable) =>
+      async (
         sourceFile: string,
         sourceOffset: number,
         { repeats, status, ...over }: Partial<FileOutcome> & Pick<RecordedFile, "repeats"> = {},
       ): Promise<void> => {
         const [version] = await table.files({ sourceFile, sourceOffset, rows: null });
         const { outcome } = outcomeOf(version!, status);
-        await warehouse.record(table.name, [{ outcome: { ...outcome, ...over }, ...(repeats ? { repeats } : {}) }], 0);
+        await opened.warehouse.record(
+          table.name,
+          [{ outcome: { ...outcome, ...over }, ...(repeats ? { repeats } : {}) }],
+          0,
+        );
       };
+
+    test("a version that is not loaded, and the newer version that has its bytes", async () => {
+      const table = new TestTable(opened.warehouse, COLUMNS);
+      const note = noteIn(table);
+      const unloaded = async (): Promise<unknown> => {
+        const found = await opened.warehouse.recordedContents(table.name, ["a", "b"]);
+        const versions = found.filter(({ kind }) => kind === "unloaded");
+        return versions.map(({ contentOffset, loadedAs }) => [contentOffset, loadedAs]).toSorted();
+      };
+      await note("a", 1, { contentHash: "x", status: "failed" });
+      await note("a", 2, { contentHash: "other" });
+      await note("b", 3, { contentHash: "x" });
+      await note("b", 4, { contentHash: "y", status: "rejected", rowsRejected: 1 });
+      assert.deepEqual(await unloaded(), [
+        [1, undefined],
+        [4, undefined],
+      ]);
+      await note("a", 5, { contentHash: "x" });
+      assert.deepEqual(await unloaded(), [
+        [1, 5],
+        [4, undefined],
+      ]);
+      await note("a", 6, { contentHash: "x", repeats: { versionOffset: 1, contentOffset: 1 } });
+      assert.deepEqual(await unloaded(), [[4, undefined]]);
+    });
+
+    test("what is on record of versions and contents, with what files repeat", async () => {
+      const table = new TestTable(opened.warehouse, COLUMNS);
+      const { warehouse } = opened;
+      const note = noteIn(table);
       assert.deepEqual(await warehouse.recordedVersions(table.name), { newest: undefined, incomplete: undefined });
       assert.deepEqual(await warehouse.recordedContents(table.name, ["a", "b"]), []);
       await note("a", 1);
@@ -143,6 +176,7 @@ export function recordContract(opened: Opened): void {
         [...newest].toSorted(([a], [b]) => (a < b ? -1 : 1)),
         [
           ["a put", 1],
+          ["a unloaded", 3],
           ["b deleted", 8],
           ["b put", 5],
           ["b superseded", 6],

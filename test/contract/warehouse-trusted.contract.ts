@@ -94,6 +94,36 @@ export function trustedContract(opened: Opened): void {
       assert.deepEqual(await trustNow(table, T3), await trustedBy(table));
     });
 
+    test("a table that has its name is noticed, and stays as it is", async () => {
+      const table = tableOf(columns({ id: "INTEGER" }));
+      const { warehouse, name, layout } = table;
+      await table.ingest({ sourceFile: "a", sourceOffset: 1, rows: [{ id: 1 }] });
+      await warehouse.ensureTable({ ...layout, table: `${name}_trusted` }, columns({ other: "VARCHAR" }));
+      const taken = { code: "TRUSTED_NAME_TAKEN", message: new RegExp(`'${name}_trusted' is a table`) };
+      await assert.rejects(warehouse.hold(name, null), taken);
+      await assert.rejects(warehouse.publish(name, await warehouse.version(name), T1), taken);
+      await assert.rejects(warehouse.published(name), taken);
+      await warehouse.withdraw(name);
+      await maintain(table, "optimize");
+      const { columns: seen } = await trustedBy(table);
+      assert.equal((seen[0] as { name: string }).name, "other");
+    });
+
+    test("withdrawn it is gone, and its name is free", async () => {
+      const table = tableOf(columns({ id: "INTEGER" }));
+      const { warehouse, name, layout } = table;
+      await warehouse.withdraw(name);
+      await table.ingest({ sourceFile: "a", sourceOffset: 1, rows: [{ id: 1 }] });
+      await trustNow(table, T1);
+      await warehouse.withdraw(name);
+      assert.equal(await warehouse.published(name), undefined);
+      await assert.rejects(trustedBy(table), { code: "QUERY_FAILED" });
+      await trustNow(table, T2);
+      assert.equal((await trustedBy(table)).rows.length, 1, "a gate again");
+      await warehouse.withdraw(name);
+      await warehouse.ensureTable({ ...layout, table: `${name}_trusted` }, table.columns);
+    });
+
     test("held back since the first of the runs that did not pass; a pass ends that", async () => {
       const table = tableOf(columns({ id: "INTEGER" }));
       const { warehouse, name } = table;

@@ -196,6 +196,48 @@ test("dismissed rows leave lists, counts and the sheet, and stay on record with 
   );
 });
 
+test("rejects can be read as soon as their file has ended, however late they are recorded", async (t) => {
+  const folder = folderOf(t);
+  let recordMs = 700;
+  const pipeline = await startPipeline(folder, {
+    contracts: Object.values(MODES),
+    wrapWarehouse: (warehouse) =>
+      new Proxy(warehouse, {
+        get(target, name) {
+          const value = Reflect.get(target, name) as unknown;
+          if (typeof value !== "function") return value;
+          const call = value.bind(target) as (...args: unknown[]) => unknown;
+          if (name !== "record") return call;
+          return async (...args: unknown[]) => {
+            await new Promise((resolve) => setTimeout(resolve, recordMs));
+            return call(...args);
+          };
+        },
+      }),
+  });
+  t.after(() => pipeline.stop());
+  for (const ask of [
+    async () => exported(pipeline, "replaced"),
+    async () => assert.equal((await listed(pipeline, "replaced")).length, 3),
+    async () => {
+      const { body } = await pipeline.send("GET", "/v1/tables/replaced/rejects/counts");
+      assert.equal(body["total"], 3);
+    },
+    async () => {
+      const { body } = await pipeline.send("POST", "/v1/tables/replaced/rejects/replay", { dryRun: true });
+      assert.equal((body["files"] as unknown[]).length, 1);
+    },
+  ]) {
+    await pipeline.put("replaced", "a.csv", FILE);
+    await ask();
+    await pipeline.put("replaced", "a.csv", "id,amount,note\n1,1.00,one\n");
+  }
+  recordMs = 7_000;
+  await pipeline.put("replaced", "a.csv", FILE);
+  const late = await pipeline.send("GET", "/v1/tables/replaced/rejects/export?file=a.csv");
+  assert.deepEqual([late.status, late.body.code, late.headers.get("retry-after")], [503, "REJECTS_PENDING", "2"]);
+});
+
 /** Replaces texts in the sheet. */
 const edit = (sheet: string, ...changes: readonly [from: string, to: string][]): string =>
   changes.reduce((text, [from, to]) => {

@@ -166,3 +166,22 @@ test("a row that a newer file confirmed is not overwritten by a correction of an
     );
   }
 });
+
+test("append: what failed and was sent again is not appended once more by a replay", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "tributary-repetitions-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const strict = { table: "appended", columns: COLUMNS, writeMode: "append", rejects: { countMax: 0 } };
+  const text = "id,v\n1,bad\n2,2\n";
+  const before = await startPipeline(folder, { contracts: [strict] });
+  const failed = await before.put("appended", "a.csv", text);
+  await before.stop();
+  assert.equal(failed.status, 422);
+  const pipeline = await startPipeline(folder, { contracts: [{ ...strict, rejects: {} }] });
+  t.after(() => pipeline.stop());
+  assert.equal((await pipeline.put("appended", "a.csv", text)).status, 200);
+  const { body } = await pipeline.send("POST", "/v1/tables/appended/replay", {});
+  const ends: unknown[] = [];
+  for (const { fileId } of body["files"] as { fileId: string }[]) ends.push(await ended(pipeline, fileId));
+  assert.deepEqual(await valuesOf(pipeline, "appended"), [[2, 2]]);
+  assert.deepEqual(ends, ["FILE_SUPERSEDED", "committed"]);
+});

@@ -237,6 +237,8 @@ describe("configuration files", () => {
       groups.selectors.find((one) => (one.user ?? user) === user && (one.source ?? source) === source)?.group;
     assert.equal(groupOf("tributary", "tributary"), "tributary");
     assert.equal(groupOf("tributary", "tributary-query"), "users.queries");
+    assert.equal(groupOf("tributary", "tributary-check"), "checks", "checks never wait for users' queries");
+    assert.equal(groupOf("somebody", "tributary-check"), "users.others");
     assert.equal(groupOf("superset", "trino-python-client"), "users.dashboards");
     assert.equal(groupOf("somebody", "tributary"), "users.others");
     const users = groups.rootGroups.find(({ name }) => name === "users")!;

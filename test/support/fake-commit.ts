@@ -67,7 +67,7 @@ function appended(before: readonly FakeRow[], files: readonly FakeVersion[]): Ap
 
 function replaced(before: readonly FakeRow[], files: readonly FakeVersion[]): Applied {
   const newest = new Map(files.map((version) => [version.sourceFile, version]));
-  const old = new Map(before.map((row) => [placeOf(row), row]));
+  const old = onlyOnes(before, placeOf);
   const after = before.filter(({ file }) => !newest.has(file));
   for (const row of [...newest.values()].flatMap(({ rows }) => rows)) {
     const there = old.get(placeOf(row));
@@ -78,13 +78,17 @@ function replaced(before: readonly FakeRow[], files: readonly FakeVersion[]): Ap
 
 function upserted(before: readonly FakeRow[], files: readonly FakeVersion[], layout: TableLayout): Applied {
   const keyOf = (row: FakeRow): string => JSON.stringify(layout.key.map((name) => String(row.values[name])));
-  const old = new Map(before.map((row) => [keyOf(row), row]));
-  const after = new Map(old);
+  const old = onlyOnes(before, keyOf);
+  const ascending = before.toSorted((a, b) => a.offset - b.offset || a.row - b.row);
+  const after = new Map(ascending.map((row) => [keyOf(row), row]));
   const confirmsUpTo = new Map(files.map((file) => [file.versionOffset ?? file.sourceOffset, file.confirmsUpTo ?? -1]));
+  const touched = new Set<string>();
   for (const { sourceFile, sourceOffset, rows } of files) {
     const sent = new Set(rows.map(keyOf));
+    for (const key of sent) touched.add(key);
     for (const row of rows) if (isNewer(row, after.get(keyOf(row)))) after.set(keyOf(row), row);
     if (!layout.deleteMissing) continue;
+    for (const row of before) if (row.file === sourceFile && row.offset < sourceOffset) touched.add(keyOf(row));
     for (const [key, row] of after) {
       if (row.file === sourceFile && row.offset < sourceOffset && !sent.has(key)) after.delete(key);
     }
@@ -96,16 +100,30 @@ function upserted(before: readonly FakeRow[], files: readonly FakeVersion[], lay
     if (there && row !== there && there.offset <= (confirmsUpTo.get(row.offset) ?? -1)) continue;
     if (there && sameValues(there, row) && (!layout.deleteMissing || there.file === row.file)) after.set(key, there);
   }
-  return changes(before, [...after.values()], keyOf);
+  const untouched = before.filter((row) => !old.has(keyOf(row)) && !touched.has(keyOf(row)));
+  for (const row of untouched) after.delete(keyOf(row));
+  return changes(before, [...after.values(), ...untouched], keyOf);
 }
 
+/** The rows whose name no other row has. */
+function onlyOnes(rows: readonly FakeRow[], nameOf: (row: FakeRow) => string): Map<string, FakeRow> {
+  const named = new Map(rows.map((row) => [nameOf(row), row]));
+  const seen = new Set<string>();
+  for (const row of rows) if (seen.size === seen.add(nameOf(row)).size) named.delete(nameOf(row));
+  return named;
+}
+
+/** Of several rows with one name, those that do not stay are deleted, and the one that stays is inserted. */
 function changes(before: readonly FakeRow[], rows: FakeRow[], nameOf: (row: FakeRow) => string): Applied {
-  const old = new Map(before.map((row) => [nameOf(row), row]));
+  const old = onlyOnes(before, nameOf);
+  const stays = new Set(rows);
   const now = new Set(rows.map(nameOf));
-  const rowsInserted = rows.filter((row) => !old.has(nameOf(row))).length;
+  const several = before.filter((row) => !old.has(nameOf(row)));
+  const settled = new Set(several.filter((row) => !stays.has(row)).map(nameOf));
+  const inserted = rows.filter((row) => settled.has(nameOf(row)) || !(old.has(nameOf(row)) || several.includes(row)));
   const rowsUpdated = rows.filter((row) => old.has(nameOf(row)) && old.get(nameOf(row)) !== row).length;
-  const rowsDeleted = before.filter((row) => !now.has(nameOf(row))).length;
-  return { rows, rowsInserted, rowsUpdated, rowsDeleted };
+  const gone = before.filter((row) => (old.has(nameOf(row)) ? !now.has(nameOf(row)) : settled.has(nameOf(row))));
+  return { rows, rowsInserted: inserted.length, rowsUpdated, rowsDeleted: gone.length };
 }
 
 const identityOf = ({ file, offset, row }: FakeRow): string => JSON.stringify([file, offset, row]);

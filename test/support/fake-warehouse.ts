@@ -221,7 +221,23 @@ export class FakeWarehouse implements Warehouse {
     }
     // As the query does: one line for the newest content of each kind.
     found.sort((a, b) => a.contentOffset - b.contentOffset);
-    return found;
+    return [...found, ...this.#unloaded(table, sourceFiles)];
+  }
+
+  #unloaded(table: string, sourceFiles: readonly string[]): RecordedContent[] {
+    const files = [...this.ledger.values()]
+      .filter((file) => file.table === table && sourceFiles.includes(file.outcome.sourceFile))
+      .filter(({ outcome }) => outcome.contentHash !== "" && outcome.errorCode !== "FILE_SUPERSEDED")
+      .map(({ outcome, repeats }) => ({ ...outcome, version: repeats?.versionOffset ?? outcome.sourceOffset }));
+    const loaded = files.filter(({ status }) => status === "committed");
+    const unloaded = files.filter(
+      (file) => !loaded.some(({ sourceFile, version }) => sourceFile === file.sourceFile && version === file.version),
+    );
+    return unloaded.map(({ sourceFile, contentHash, version }) => {
+      const again = loaded.filter((file) => file.sourceFile === sourceFile && file.contentHash === contentHash);
+      const loadedAs = Math.max(-1, ...again.map((file) => file.version));
+      return { sourceFile, contentOffset: version, kind: "unloaded", rows: 0, ...(loadedAs < 0 ? {} : { loadedAs }) };
+    });
   }
 
   async recordedVersions(table: string): Promise<RecordedVersions> {
@@ -311,6 +327,10 @@ export class FakeWarehouse implements Warehouse {
     };
     const heldBackSinceMs = shown.heldBackSinceMs ?? sinceMs;
     this.trustedByName.set(table, { shown: { ...shown, heldBackSinceMs }, rows });
+  }
+
+  async withdraw(table: string): Promise<void> {
+    this.trustedByName.delete(table);
   }
 
   async published(table: string): Promise<Published | undefined> {

@@ -14,7 +14,7 @@ export const READ_ALL = { rowsMax: 100_000, timeoutMs: 60_000 };
 /** A table for one test, written through the port as the committer does. */
 export class TestTable {
   readonly warehouse: Warehouse;
-  readonly layout: TableLayout;
+  layout: TableLayout;
   columns: readonly ColumnDefinition[];
 
   constructor(warehouse: Warehouse, columns: readonly ColumnDefinition[], layout: Partial<TableLayout> = {}) {

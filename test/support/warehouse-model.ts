@@ -26,7 +26,7 @@ export type ModelCounts = { rowsInserted: number; rowsUpdated: number; rowsDelet
 
 /** Reference model of commit and record in lib/warehouse/warehouse.ts: a plain array, one row at a time. */
 export class ModelTable {
-  readonly layout: Pick<TableLayout, "mode" | "deleteMissing"> & {
+  layout: Pick<TableLayout, "mode" | "deleteMissing"> & {
     keyIndexes: readonly number[];
     /** Upsert: an equal row gets the version of the file that confirms it. */
     confirms?: boolean;
@@ -75,8 +75,11 @@ export class ModelTable {
       const wanted = rowsOf(version);
       const before = this.rows.filter((r) => r.file === version.file);
       const after = wanted.map((row) => {
-        const old = before.find((r) => r.row === row.row);
-        if (!old) counts.rowsInserted += 1;
+        const [old, ...others] = before.filter((r) => r.row === row.row);
+        if (others.length > 0) {
+          counts.rowsDeleted += others.length + 1;
+          counts.rowsInserted += 1;
+        } else if (!old) counts.rowsInserted += 1;
         else if (sameCells(old, row)) return old;
         else counts.rowsUpdated += 1;
         return row;
@@ -90,9 +93,12 @@ export class ModelTable {
   #upsert(files: readonly ModelFile[]): ModelCounts {
     const { deleteMissing } = this.layout;
     const counts = { rowsInserted: 0, rowsUpdated: 0, rowsDeleted: 0 };
-    const before = new Map(this.rows.map((row) => [this.#key(row), row]));
+    const held = new Map<string, ModelRow[]>();
+    for (const row of this.rows) held.set(this.#key(row), [...(held.get(this.#key(row)) ?? []), row]);
+    const before = new Map([...held].map(([key, rows]) => [key, rows.reduce(newerOf)]));
+    const repeated = new Set([...held.keys()].filter((key) => this.#touches(files, key, held)));
     // First, version by version, find the final row of each key.
-    const holder = new Map(this.rows.map((row) => [this.#key(row), row.file]));
+    const holder = new Map([...before].map(([key, row]) => [key, row.file]));
     const newest = new Map<string, ModelRow>();
     for (const version of files) {
       const sent = rowsOf(version).filter((row) => isNewer(row, before.get(this.#key(row))));
@@ -110,6 +116,19 @@ export class ModelTable {
     }
     // Then count the changes row by row.
     const after: ModelRow[] = [];
+    for (const [key, { length }] of held) {
+      if (length === 1) continue;
+      if (repeated.has(key)) {
+        // All rows of the key are deleted, and the one that stays is inserted.
+        counts.rowsDeleted += length;
+        before.delete(key);
+        if (holder.has(key) && !newest.has(key)) newest.set(key, held.get(key)!.reduce(newerOf));
+      } else {
+        after.push(...held.get(key)!);
+        before.delete(key);
+        holder.delete(key);
+      }
+    }
     for (const key of holder.keys()) {
       const [old, sent] = [before.get(key), newest.get(key)];
       const demoted = sent && old?.offset === -1;
@@ -124,6 +143,13 @@ export class ModelTable {
     return counts;
   }
 
+  /** Whether the files write or drop the key. */
+  #touches(files: readonly ModelFile[], key: string, held: ReadonlyMap<string, readonly ModelRow[]>): boolean {
+    const drops = ({ file, offset, version = offset }: ModelFile): boolean =>
+      this.layout.deleteMissing && held.get(key)!.some((row) => row.file === file && row.offset < version);
+    return files.some((file) => drops(file) || rowsOf(file).some((row) => this.#key(row) === key));
+  }
+
   #key(row: ModelRow): string {
     return JSON.stringify(this.layout.keyIndexes.map((index) => row.cells[index]));
   }
@@ -136,3 +162,5 @@ const isNewer = (row: ModelRow, old: ModelRow | undefined): boolean =>
   !old || row.offset > old.offset || (row.offset === old.offset && row.row >= old.row);
 
 const sameCells = (a: ModelRow, b: ModelRow): boolean => JSON.stringify(a.cells) === JSON.stringify(b.cells);
+
+const newerOf = (a: ModelRow, b: ModelRow): ModelRow => (isNewer(b, a) ? b : a);

@@ -1,6 +1,6 @@
 import type { ColumnDefinition } from "../../columns.ts";
 import type { Dialect } from "../sql/dialect.ts";
-import { allEqual, anyDistinct, column, columnList, identifier, withAuditColumns } from "../sql/sql.ts";
+import { allEqual, anyDistinct, column, columnList, identifier, withAuditColumns, type SqlColumn } from "../sql/sql.ts";
 import type { UndoStep } from "../../messages/operation.ts";
 import type { FileVersion, TableLayout, WriteMode } from "../warehouse.ts";
 import { newestOffsets } from "./versions.ts";
@@ -32,6 +32,8 @@ export interface MergeInput {
   newFiles?: boolean;
   /** No two rows have the same key. */
   keysUnique?: boolean;
+  /** Upsert: the table may hold several rows of one key, from the time of another write mode or key. */
+  keysRepeated?: boolean;
   /** The batch undoes a file, and has no rows. */
   undo?: Undo | undefined;
 }
@@ -50,6 +52,9 @@ export function undoOf(files: readonly FileVersion[]): Undo | undefined {
   if (others.length > 0) throw new Error(`commit: the undo of '${sourceFile}' is not alone in its micro-batch`);
   return { sourceFile, step: undo, before: sourceOffset };
 }
+
+/** The part of MergeInput that finds rows by their key. */
+export type KeyedTable = Pick<MergeInput, "dialect" | "target" | "layout" | "columns">;
 
 /**
  * The parts of a MERGE that differ between the write modes: the source rows, the match condition and the
@@ -110,7 +115,9 @@ function ofFiles(dialect: Dialect, files: readonly AppliedFile[], alias?: string
   return `${column("_source_file", alias)} IN (${dialect.stringList(names)})`;
 }
 
-const allNames = (columns: readonly ColumnDefinition[]): string[] => withAuditColumns(columns).map(({ name }) => name);
+const namesOf = (columns: readonly SqlColumn[]): string[] => columns.map(({ name }) => name);
+
+const allNames = (columns: readonly ColumnDefinition[]): string[] => namesOf(withAuditColumns(columns));
 
 function insertClause(columns: readonly ColumnDefinition[]): string {
   const names = allNames(columns);
@@ -179,29 +186,30 @@ function firstOfEach({ columns, rows }: MergeInput, names: readonly string[], or
 
 /**
  * Applies the difference between the files' new rows and their rows in the table, by (_source_file,
- * _source_row). The source omits equal rows. `_m_…` identifies the table's row that a difference refers to.
- * A table that was once written in another mode may hold several rows with one (_source_file, _source_row):
- * all but the newest are deleted.
+ * _source_row). The source omits equal rows. `_m_…` identifies the table's rows that a difference refers to.
+ * A table that was once written in another mode may hold several rows with one (_source_file, _source_row).
+ * They can be equal in all audit columns, so that no condition tells them apart: all are deleted, and the
+ * new row is inserted.
  */
 function mergeReplace({ dialect, target, columns, files, rows }: MergeInput): MergeParts {
-  const names = allNames(columns);
-  const fileColumns = columns.map(({ name }) => name);
-  const nth = `row_number() OVER (PARTITION BY "_source_file", "_source_row" ORDER BY "_source_offset" DESC) AS "_nth"`;
+  const place = ["_source_file", "_source_row"];
+  const samePlace = `PARTITION BY ${columnList(place)}`;
   const source = [
-    `SELECT ${columnList(names, "n")},`,
-    ...IDENTITY.map((name) => `COALESCE(${column(name, "o")}, ${column(name, "n")}) AS ${identifier(`_m${name}`)},`),
+    `SELECT ${columnList(allNames(columns), "n")},`,
+    ...place.map((name) => `${column(name, "o")} AS ${identifier(`_m${name}`)},`),
     `n."_source_row" IS NULL AS "_gone"`,
-    `FROM (SELECT *, BIGINT '1' AS "_nth" FROM (${rows})) AS n`,
-    `FULL JOIN (SELECT *, ${nth}`,
-    `FROM ${target} AS b WHERE ${ofFiles(dialect, files, "b")}) AS o`,
-    `ON ${allEqual(["_source_file", "_source_row", "_nth"], "n", "o")}`,
-    `WHERE n."_source_row" IS NULL OR o."_source_row" IS NULL OR ${anyDistinct(fileColumns, "n", "o")}`,
+    `FROM (SELECT *, BIGINT '1' AS "_held" FROM (${rows})) AS n`,
+    `FULL JOIN (SELECT * FROM (`,
+    `SELECT *, row_number() OVER (${samePlace}) AS "_nth", count(*) OVER (${samePlace}) AS "_held"`,
+    `FROM ${target} AS b WHERE ${ofFiles(dialect, files, "b")}) WHERE "_nth" = 1) AS o`,
+    `ON ${allEqual([...place, "_held"], "n", "o")}`,
+    `WHERE n."_source_row" IS NULL OR o."_source_row" IS NULL OR ${anyDistinct(namesOf(columns), "n", "o")}`,
   ].join("\n");
-  const identical = IDENTITY.map((name) => `${column(name, "t")} = ${column(`_m${name}`, "s")}`).join(" AND ");
+  const matched = place.map((name) => `${column(name, "t")} = ${column(`_m${name}`, "s")}`).join(" AND ");
   const deletes = `s."_gone"`;
   return {
     source,
-    on: `${identical} AND ${ofFiles(dialect, files, "t")}`,
+    on: `${matched} AND ${ofFiles(dialect, files, "t")}`,
     when: [
       `WHEN MATCHED AND ${deletes} THEN DELETE`,
       `WHEN MATCHED THEN ${updateClause(columns)}`,
@@ -212,34 +220,94 @@ function mergeReplace({ dialect, target, columns, files, rows }: MergeInput): Me
 }
 
 function mergeUpsert(input: MergeInput): MergeParts {
-  const { layout, columns, files } = input;
+  const { layout, columns, files, keysRepeated = false } = input;
   const { deleteMissing, key } = layout;
-  const fileColumns = columns.map(({ name }) => name).filter((name) => !key.includes(name));
-  // Trino also evaluates this for unmatched rows, and refuses the row comparison (a, b) > (NULL, NULL).
-  // The same row again counts as newer: a repetition may read it with other types.
-  const newer = `(s."_source_offset" > t."_source_offset"
-    OR s."_source_offset" = t."_source_offset" AND s."_source_row" >= t."_source_row")`;
-  const demoted = `t."_source_offset" = ${DEMOTED}`;
-  const distinct = [anyDistinct(fileColumns, "s", "t"), demoted, ...confirmations(files)].join(" OR ");
-  const on = sameKey(input, "t", "s");
+  const newer = isNewer("s", "t");
+  const distinct = [
+    anyDistinct(
+      namesOf(columns).filter((name) => !key.includes(name)),
+      "s",
+      "t",
+    ),
+    `t."_source_offset" = ${DEMOTED}`,
+    ...confirmations(files),
+  ].join(" OR ");
   const update = updateClause(columns, key);
   const insert = insertClause(columns);
-  if (!deleteMissing) {
-    const when = [`WHEN MATCHED AND ${newer} AND (${distinct}) THEN ${update}`, `WHEN NOT MATCHED THEN ${insert}`];
-    return { source: newestByKey(input), on, when };
-  }
-  const deletes = `s."_gone" AND ${newer}`;
-  const changes = `(${distinct} OR s."_source_file" <> t."_source_file")`;
-  return {
-    source: upsertWithMissing(input),
-    on,
+  const changes = deleteMissing ? `(${distinct} OR s."_source_file" <> t."_source_file")` : `(${distinct})`;
+  const source = deleteMissing ? upsertWithMissing(input) : newestByKey(input);
+  const present = deleteMissing ? ` AND NOT s."_gone"` : "";
+  const parts: MergeParts = {
+    source: keysRepeated ? oneRowOfEachKey(input, source) : source,
+    on: keysRepeated ? `s."_matches" AND ${sameKey(input, "t", "s")}` : sameKey(input, "t", "s"),
     when: [
-      `WHEN MATCHED AND ${deletes} THEN DELETE`,
-      `WHEN MATCHED AND NOT s."_gone" AND ${newer} AND ${changes} THEN ${update}`,
-      `WHEN NOT MATCHED AND NOT s."_gone" THEN ${insert}`,
+      `WHEN MATCHED${present} AND ${newer} AND ${changes} THEN ${update}`,
+      `WHEN NOT MATCHED${present} THEN ${insert}`,
     ],
-    deletes,
   };
+  const reasons = [...(keysRepeated ? [`s."_repeated"`] : []), ...(deleteMissing ? [`s."_gone" AND ${newer}`] : [])];
+  if (reasons.length === 0) return parts;
+  const deletes = reasons.join(" OR ");
+  return { ...parts, when: [`WHEN MATCHED AND (${deletes}) THEN DELETE`, ...parts.when], deletes };
+}
+
+/**
+ * True if the row `a` is newer than the row `b`. The same row again counts as newer: a repetition may read
+ * it with other types. Trino also evaluates this for unmatched rows, and refuses the row comparison
+ * (a, b) > (NULL, NULL).
+ */
+const isNewer = (a: string, b: string): string =>
+  `(${a}."_source_offset" > ${b}."_source_offset"
+    OR ${a}."_source_offset" = ${b}."_source_offset" AND ${a}."_source_row" >= ${b}."_source_row")`;
+
+/**
+ * The source of an upsert into a table that may hold several rows of one key. Of such a key, one row stays:
+ * the newest among the table's rows and the source's. A row with `_repeated` deletes all rows of the key,
+ * and another, with `_matches` false, inserts the newest again. With deleteMissing, a file that no longer
+ * contains the key deletes it only if the newest row is its own.
+ */
+function oneRowOfEachKey(input: MergeInput, source: string): string {
+  const { dialect, target, layout, columns, files } = input;
+  const names = allNames(columns);
+  const sameKeys = `PARTITION BY ${keyValues(input, "n").join(", ")}`;
+  const own = [...newestOffsets(files)].map(
+    ([file, version]) => `o."_source_file" = ${dialect.stringLiteral(file)} AND o."_source_offset" < ${version}`,
+  );
+  const ofOwn = layout.deleteMissing ? ` AND (n."_source_file" IS NOT NULL OR ${own.join(" OR ")})` : "";
+  const kept = `("_held" > 1 AND "_nth" = 1 AND NOT "_wins")`;
+  const winner = names.map(
+    (name, index) => `CASE WHEN ${kept} THEN "_o${index}" ELSE ${identifier(name)} END AS ${identifier(name)}`,
+  );
+  return [
+    `SELECT ${winner.join(", ")},`,
+    ...(layout.deleteMissing ? [`"_gone" AND NOT ${kept} AS "_gone",`] : []),
+    `"_held" > 1 AND "_nth" = 2 AS "_repeated", "_held" <= 1 OR "_nth" = 2 AS "_matches" FROM (`,
+    `SELECT n.*, ${names.map((name, index) => `${column(name, "o")} AS "_o${index}"`).join(", ")},`,
+    `${isNewer("n", "o")}${ofOwn} AS "_wins", count(o."_source_file") OVER (${sameKeys}) AS "_held",`,
+    `row_number() OVER (${sameKeys} ORDER BY o."_source_offset" DESC, o."_source_row" DESC) AS "_nth"`,
+    `FROM (${source}) AS n LEFT JOIN ${target} AS o ON ${sameKey(input, "n", "o")}`,
+    `) WHERE "_nth" <= 2`,
+  ].join("\n");
+}
+
+/** A SELECT with a row if the table holds several rows of one key, NULL apart. */
+export function repeatedKeySelect(table: KeyedTable): string {
+  const present = table.layout.key.map((name) => `${column(name, "t")} IS NOT NULL`);
+  return repeatedKeys(table, present.join(" AND "));
+}
+
+/** A SELECT with a row if the table holds several rows of one key that the batch adds, changes or deletes. */
+export function repeatedOwnKeySelect(input: MergeInput): string {
+  const { dialect, target, layout, files, rows } = input;
+  const keys = columnList(layout.key);
+  const ofTable = ` UNION ALL SELECT ${keys} FROM ${target} WHERE ${ofFiles(dialect, files)}`;
+  const own = `SELECT ${keys} FROM (${rows})${layout.deleteMissing ? ofTable : ""}`;
+  return repeatedKeys(input, `EXISTS (SELECT 1 FROM (${own}) AS n WHERE ${sameKey(input, "t", "n")})`);
+}
+
+function repeatedKeys(table: KeyedTable, condition: string): string {
+  const groups = keyValues(table, "t").join(", ");
+  return `SELECT 1 FROM ${table.target} AS t WHERE ${condition} GROUP BY ${groups} HAVING count(*) > 1 LIMIT 1`;
 }
 
 /** Conditions for rows that get the version of an equal row (FileVersion.confirmsUpTo). */
@@ -254,11 +322,18 @@ function confirmations(files: readonly AppliedFile[]): string[] {
   );
 }
 
-/** True where the keys of two aliases are equal. */
-function sameKey({ dialect, layout, columns }: MergeInput, left: string, right: string): string {
+/** The key of a row as expressions that are equal for equal keys. */
+function keyValues({ dialect, layout, columns }: KeyedTable, alias: string): string[] {
   const types = new Map(columns.map(({ name, type }) => [name, type]));
-  const valueOf = (name: string, alias: string): string => dialect.keyValue(types.get(name)!, column(name, alias));
-  return layout.key.map((name) => `${valueOf(name, left)} = ${valueOf(name, right)}`).join(" AND ");
+  return layout.key.map((name) => dialect.keyValue(types.get(name)!, column(name, alias)));
+}
+
+/** True where the keys of two aliases are equal. */
+function sameKey(table: KeyedTable, left: string, right: string): string {
+  const others = keyValues(table, right);
+  return keyValues(table, left)
+    .map((value, index) => `${value} = ${others[index]}`)
+    .join(" AND ");
 }
 
 /** The newest row of each key. */

@@ -104,19 +104,27 @@ export function contentsStatement(
 ): string {
   const of = `table_name = ${dialect.stringLiteral(table)} AND file_key IN (${dialect.stringList(sourceFiles)})`;
   const kind = "CASE WHEN operation = 'undo' THEN 'undone' WHEN content_hash = '' THEN 'deleted' ELSE 'put' END";
-  return `SELECT file_key, ${kind}, max(${CONTENT}), max_by(rows_committed, ${CONTENT}) FROM ${ledger}
+  const isLoaded = `max(CASE WHEN ${IS_APPLIED} THEN 1 ELSE 0 END)`;
+  const versions = `SELECT file_key, content_hash, ${VERSION} AS version, ${isLoaded} AS loaded FROM ${ledger}
+    WHERE ${of} AND content_hash <> '' AND NOT (${IS_SUPERSEDED}) GROUP BY 1, 2, 3`;
+  const loadedAs = "max(CASE WHEN loaded = 1 THEN version END) OVER (PARTITION BY file_key, content_hash)";
+  const loads = "max(loaded) OVER (PARTITION BY file_key, version)";
+  return `SELECT file_key, ${kind}, max(${CONTENT}), max_by(rows_committed, ${CONTENT}), NULL FROM ${ledger}
     WHERE ${of} AND ${IS_APPLIED} GROUP BY 1, 2
-    UNION ALL SELECT DISTINCT file_key, 'superseded', source_offset, 0 FROM ${ledger}
+    UNION ALL SELECT DISTINCT file_key, 'superseded', source_offset, 0, NULL FROM ${ledger}
     WHERE ${of} AND error_code IN ('FILE_SUPERSEDED', 'FILE_REFUSED') AND content_offset = source_offset
-    UNION ALL SELECT DISTINCT file_key, 'held', ${CONTENT}, 0 FROM ${ledger} WHERE ${of} AND status = 'held'`;
+    UNION ALL SELECT DISTINCT file_key, 'held', ${CONTENT}, 0, NULL FROM ${ledger} WHERE ${of} AND status = 'held'
+    UNION ALL SELECT file_key, 'unloaded', version, 0, max(loaded_as)
+    FROM (SELECT *, ${loadedAs} AS loaded_as, ${loads} AS loads FROM (${versions})) WHERE loads = 0 GROUP BY 1, 2, 3`;
 }
 
 export const recordedContents = (rows: readonly unknown[][]): RecordedContent[] =>
-  rows.map(([sourceFile, kind, contentOffset, count]) => ({
+  rows.map(([sourceFile, kind, contentOffset, count, loadedAs]) => ({
     sourceFile: sourceFile as string,
     kind: kind as RecordedContent["kind"],
     contentOffset: Number(contentOffset),
     rows: Number(count ?? 0),
+    ...(loadedAs === null ? {} : { loadedAs: Number(loadedAs) }),
   }));
 
 /** A query for Warehouse.recordedVersions. */

@@ -5,6 +5,7 @@ import {
   mergeParts,
   mergeStatement,
   undoOf,
+  repeatedOwnKeySelect,
   type MergeInput,
 } from "../commit/merge.ts";
 import {
@@ -108,8 +109,10 @@ async function apply(connection: DuckDBConnection, input: MergeInput): Promise<C
   ) {
     return { rowsInserted: await changed(connection, insertStatement(input)), rowsUpdated: 0, rowsDeleted: 0 };
   }
-  const keysUnique = layout.mode === "upsert" && !input.undo && (await areKeysUnique(connection, input));
-  const parts = mergeParts({ ...input, keysUnique });
+  const upsert = layout.mode === "upsert" && !input.undo;
+  const keysUnique = upsert && (await areKeysUnique(connection, input));
+  const keysRepeated = upsert && (await anyRow(connection, `(${repeatedOwnKeySelect(input)})`));
+  const parts = mergeParts({ ...input, keysUnique, keysRepeated });
   if (parts.deletes === undefined) return merge(connection, target, mergeStatement(target, parts), 0);
   await connection.run(`CREATE TEMP TABLE "merge_source" AS ${parts.source}`);
   const matched = `SELECT count(*) FROM ${SOURCE} s JOIN ${target} t ON ${parts.on} WHERE ${parts.deletes}`;

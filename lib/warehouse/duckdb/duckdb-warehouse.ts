@@ -12,9 +12,9 @@ import { internalQuery } from "./internal-query.ts";
 import { QueryRunner } from "./queries/query-runner.ts";
 import { qualified, Tables, tablesOf } from "./schema.ts";
 import { DuckDbStage } from "./stage.ts";
-import { hold, publish, publishedOf } from "./published.ts";
+import { hold, publish, publishedOf, withdraw } from "./published.ts";
 
-import { measure } from "../reads/checks.ts";
+import { customSelects, measure } from "../reads/checks.ts";
 import type { CheckMeasurements, MeasuredTable, ReadLimits, TableCheck, WarehouseReads } from "../reads/port.ts";
 import type { SqlReader } from "../reads/sql-reader.ts";
 import { sqlReads } from "../reads/sql-reads.ts";
@@ -80,6 +80,7 @@ class DuckDbWarehouse implements Warehouse {
   readonly #reader: SqlReader;
   readonly #tables: Tables;
   readonly #queries: QueryRunner;
+  readonly #checks: QueryRunner;
   readonly #stageBytesHeldMax: number;
 
   constructor(url: string, database: Database, clock: Clock, stageBytesHeldMax: number) {
@@ -93,6 +94,7 @@ class DuckDbWarehouse implements Warehouse {
     this.#database = database;
     this.#tables = new Tables(database);
     this.#queries = new QueryRunner(database, clock);
+    this.#checks = new QueryRunner(database, clock);
     this.#stageBytesHeldMax = stageBytesHeldMax;
   }
 
@@ -161,10 +163,11 @@ class DuckDbWarehouse implements Warehouse {
     checks: readonly TableCheck[],
     limits: ReadLimits & { nowMs: number },
   ): Promise<CheckMeasurements> {
-    // SQL of a contract is users' SQL, so it runs in the same way as users' queries.
-    const isCustom = checks.some(({ type }) => type === "custom_sql");
-    const reader = isCustom ? { ...this.#reader, query: this.query.bind(this) } : this.#reader;
-    return measure(reader, table, checks, limits);
+    // SQL of a contract runs in a process like users' queries, but never waits for them: the table's commits
+    // wait for its checks.
+    const parts = customSelects(checks);
+    const query: SqlReader["query"] = (sql, options) => this.#checks.query(sql, options, parts);
+    return measure(parts.length > 0 ? { ...this.#reader, query } : this.#reader, table, checks, limits);
   }
 
   /**
@@ -229,6 +232,10 @@ class DuckDbWarehouse implements Warehouse {
     return hold(this.#database, table, sinceMs);
   }
 
+  withdraw(table: string): Promise<void> {
+    return withdraw(this.#database, table);
+  }
+
   published(table: string): Promise<Published | undefined> {
     return publishedOf(this.#database, table);
   }
@@ -238,7 +245,7 @@ class DuckDbWarehouse implements Warehouse {
   }
 
   async close(): Promise<void> {
-    await this.#queries.close();
+    await Promise.all([this.#queries.close(), this.#checks.close()]);
     await this.#database.close();
   }
 }

@@ -3,7 +3,8 @@ import { duckdb } from "./dialect.ts";
 import { CATALOG, rowsOf, type Database } from "./database.ts";
 import { qualified } from "./schema.ts";
 import { identifier, SCHEMA } from "../sql/sql.ts";
-import { publishedComment, publishedIn, publishedName } from "../published-view.ts";
+import { hasCode } from "../../errors.ts";
+import { nameTaken, publishedComment, publishedIn, publishedName } from "../published-view.ts";
 import type { Published } from "../warehouse.ts";
 
 /**
@@ -23,7 +24,10 @@ export async function publishedOf(database: Database, table: string): Promise<Pu
 /** Implements Warehouse.publish for a table that has one writer. */
 export async function publish(database: Database, table: string, atMs: number): Promise<void> {
   const shown: Published = { asOfMs: atMs, heldBackSinceMs: null };
-  await database.transaction((connection) => show(connection, table, `SELECT * FROM ${qualified(table)}`, shown));
+  await database.transaction(async (connection) => {
+    await read(connection, table);
+    await show(connection, table, `SELECT * FROM ${qualified(table)}`, shown);
+  });
 }
 
 /** Implements Warehouse.hold. */
@@ -37,20 +41,36 @@ export async function hold(database: Database, table: string, sinceMs: number | 
   });
 }
 
-/** Removes `<table>_trusted` and its copy, within the caller's transaction. */
+/** Implements Warehouse.withdraw. */
+export async function withdraw(database: Database, table: string): Promise<void> {
+  await database.transaction((connection) => dropPublished(connection, table));
+}
+
+/** Removes `<table>_trusted` and its copy, within the caller's transaction. What is not ours stays. */
 export async function dropPublished(connection: DuckDBConnection, table: string): Promise<void> {
-  if (!(await read(connection, table))) return;
+  const isOurs = await read(connection, table).catch((thrown: unknown) => {
+    if (hasCode(thrown, "TRUSTED_NAME_TAKEN")) return undefined;
+    throw thrown;
+  });
+  if (!isOurs) return;
   await connection.run(`DROP VIEW ${qualified(publishedName(table))}`);
   await connection.run(`DROP TABLE IF EXISTS ${copyOf(table)}`);
 }
 
+/** @throws TRUSTED_NAME_TAKEN */
 async function read(connection: DuckDBConnection, table: string): Promise<Published | undefined> {
-  const [view] = await rowsOf(
+  const within = `database_name = '${CATALOG}' AND schema_name = '${SCHEMA}'`;
+  const name = duckdb.stringLiteral(publishedName(table));
+  const [found] = await rowsOf(
     connection,
-    `SELECT comment FROM duckdb_views() WHERE database_name = '${CATALOG}' AND schema_name = '${SCHEMA}'
-     AND view_name = ${duckdb.stringLiteral(publishedName(table))}`,
+    `SELECT 'view', comment FROM duckdb_views() WHERE ${within} AND view_name = ${name}
+     UNION ALL SELECT 'table', NULL FROM duckdb_tables() WHERE ${within} AND table_name = ${name}`,
   );
-  return view && publishedIn(String(view[0]));
+  if (!found) return undefined;
+  const [what, text] = found;
+  const shown = what === "view" ? publishedIn(String(text)) : undefined;
+  if (!shown) throw nameTaken(table, what === "view" ? "view" : "table");
+  return shown;
 }
 
 async function show(connection: DuckDBConnection, table: string, rows: string, shown: Published): Promise<void> {

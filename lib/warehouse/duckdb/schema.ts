@@ -132,13 +132,18 @@ async function rebuild(
   await comment(connection, table, after);
 }
 
-/** Stores each column's header as its comment. */
+/**
+ * Stores the headers that differ from their column's name as comments. Each comment makes DuckDB copy the
+ * table's entry, here and wherever the write-ahead log is replayed: 2,000 of them take 10 s on 2,000 columns.
+ */
 async function comment(
   connection: DuckDBConnection,
   table: string,
   columns: readonly ColumnDefinition[],
 ): Promise<void> {
-  const comments = columns.map(
+  const named = columns.filter(({ name, header }) => header !== name);
+  if (named.length === 0) return;
+  const comments = named.map(
     ({ name, header }) =>
       `COMMENT ON COLUMN ${qualified(table)}.${identifier(name)} IS ${duckdb.literal("VARCHAR", header.replaceAll("\0", ""))}`,
   );

@@ -120,9 +120,18 @@ function sqlOf(check: TableCheck, context: CheckContext): CheckSql {
     }
     case "custom_sql":
       // The line break ends a comment that the user's SQL may end with.
-      return { by: "subquery", sql: `SELECT count(*) FROM (${check.sql.trim().replace(/;\s*$/, "")}\n) AS c` };
+      return { by: "subquery", sql: `SELECT count(*) FROM (${selectOf(check.sql)}\n) AS c` };
   }
 }
+
+const selectOf = (sql: string): string => sql.trim().replace(/;\s*$/, "");
+
+/**
+ * The SQL of contracts within the statement that measures the checks. Each text must be parsed as one SELECT
+ * of its own before the statement runs: `SELECT 1) AS x, (SELECT 1` is valid within its brackets only.
+ */
+export const customSelects = (checks: readonly TableCheck[]): string[] =>
+  checks.flatMap((check) => (check.type === "custom_sql" ? [selectOf(check.sql)] : []));
 
 const DAY_MS = 86_400_000;
 

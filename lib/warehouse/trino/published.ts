@@ -5,7 +5,8 @@ import { isMissing } from "./client/errors.ts";
 import { tableSql } from "./names.ts";
 import { currentSnapshot } from "./commit/snapshot.ts";
 import type { TrinoTables } from "./tables.ts";
-import { publishedComment, publishedIn, publishedName } from "../published-view.ts";
+import { messageOf } from "../../errors.ts";
+import { nameTaken, publishedComment, publishedIn, publishedName } from "../published-view.ts";
 import type { Published } from "../warehouse.ts";
 
 /**
@@ -21,7 +22,7 @@ export interface PublishContext {
 
 /** Implements Warehouse.published. */
 export async function publishedOf(client: TrinoClient, table: string): Promise<Published | undefined> {
-  return (await viewOf(client, table))?.shown;
+  return (await ownView(client, table))?.shown;
 }
 
 /** Implements Warehouse.publish. */
@@ -32,6 +33,7 @@ export async function publish(
   shown: Published,
 ): Promise<boolean> {
   if ((await currentSnapshot(client, table)) !== snapshot) return false;
+  await ownView(client, table);
   const version = `${tableSql(table)} FOR VERSION AS OF ${snapshot}`;
   const [description, { columns: had }] = await Promise.all([
     tables.inspect(table),
@@ -51,7 +53,7 @@ export async function publish(
 
 /** Implements Warehouse.hold. */
 export async function hold({ client, tables }: PublishContext, table: string, sinceMs: number | null): Promise<void> {
-  const before = (await viewOf(client, table))?.shown;
+  const before = (await ownView(client, table))?.shown;
   const after: Published = { asOfMs: before?.asOfMs ?? null, heldBackSinceMs: before?.heldBackSinceMs ?? sinceMs };
   if (after.asOfMs === null) {
     // Before the first publish, the view has the table's current columns and reads no snapshot.
@@ -89,21 +91,40 @@ export async function followingOptimize<T>(
   return result;
 }
 
-/**
- * Returns what the view shows and which snapshot it reads. `snapshot` is undefined if the view reads none.
- * The result is undefined if there is no view.
- */
-export async function viewOf(
-  client: TrinoClient,
-  table: string,
-): Promise<{ shown: Published; snapshot: string | undefined } | undefined> {
+/** Implements Warehouse.withdraw. */
+export async function withdraw(client: TrinoClient, table: string): Promise<void> {
+  if (await viewOf(client, table)) await client.run(`DROP VIEW ${viewId(table)}`);
+}
+
+interface View {
+  shown: Published;
+  /** The snapshot that it reads; undefined if it reads none. */
+  snapshot: string | undefined;
+}
+
+/** The view of that table; undefined if there is none, or if its name belongs to something else. */
+export async function viewOf(client: TrinoClient, table: string): Promise<View | undefined> {
+  const found = await lookUp(client, table);
+  return typeof found === "string" ? undefined : found;
+}
+
+/** As viewOf. @throws TRUSTED_NAME_TAKEN */
+async function ownView(client: TrinoClient, table: string): Promise<View | undefined> {
+  const found = await lookUp(client, table);
+  if (typeof found === "string") throw nameTaken(table, found);
+  return found;
+}
+
+/** The view, or what else has its name. */
+async function lookUp(client: TrinoClient, table: string): Promise<View | "table" | "view" | undefined> {
   try {
     const { rows } = await client.run(`SHOW CREATE VIEW ${viewId(table)}`);
     const text = String(rows[0]?.[0]);
-    const comment = /^CREATE VIEW \S+ COMMENT '([^']*)'/.exec(text)?.[1] ?? "";
-    return { shown: publishedIn(comment), snapshot: /FOR VERSION AS OF (\d+)\s*$/.exec(text)?.[1] };
+    const shown = publishedIn(/^CREATE VIEW \S+ COMMENT '([^']*)'/.exec(text)?.[1] ?? "");
+    return shown ? { shown, snapshot: /FOR VERSION AS OF (\d+)\s*$/.exec(text)?.[1] } : "view";
   } catch (thrown) {
     if (isMissing(thrown)) return undefined;
+    if (/ is a (?:table|materialized view), not a view/.test(messageOf(thrown))) return "table";
     throw thrown;
   }
 }

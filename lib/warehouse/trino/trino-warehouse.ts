@@ -14,16 +14,16 @@ import { RecordedOffsets } from "./commit/recorded-offsets.ts";
 import { currentSnapshot } from "./commit/snapshot.ts";
 import { appendRows, TrinoLedger } from "./ledger.ts";
 import { healthOf, maintainTable } from "./maintenance/maintain.ts";
-import { internalQuery, LIMITS_DEFAULT, userQuery, type UserQueryLimits } from "./queries/run.ts";
-import { checkedStatement } from "./queries/statement.ts";
+import { internalQuery, LIMITS_DEFAULT, userQuery, type UserQueryLimits, type UserSource } from "./queries/run.ts";
+import { checkedStatement, checkSelect } from "./queries/statement.ts";
 import { BaseSnapshots } from "./commit/base-snapshots.ts";
 import { ParquetSpill } from "../staging/parquet-spill.ts";
 import { MemoryBudget, TrinoStage, type StageShared } from "./commit/stage.ts";
 import { LEFTOVER_AGE_MS, StageTables } from "./commit/stage-tables.ts";
 import { TrinoTables } from "./tables.ts";
-import { hold, publish, publishedOf } from "./published.ts";
+import { hold, publish, publishedOf, withdraw } from "./published.ts";
 import { trino } from "./dialect.ts";
-import { measure } from "../reads/checks.ts";
+import { customSelects, measure } from "../reads/checks.ts";
 import type { CheckMeasurements, MeasuredTable, ReadLimits, TableCheck, WarehouseReads } from "../reads/port.ts";
 import type { SqlReader } from "../reads/sql-reader.ts";
 import { sqlReads } from "../reads/sql-reads.ts";
@@ -248,21 +248,26 @@ class TrinoWarehouse implements Warehouse {
     return this.#ledger.watermarks();
   }
 
-  async query(sql: string, options: QueryOptions): Promise<QueryResult> {
-    const checked = checkedStatement(sql, this.#target);
-    await this.#prepare();
-    return userQuery(this.#client, checked, options, this.#userQueries);
+  query(sql: string, options: QueryOptions): Promise<QueryResult> {
+    return this.#userQuery(sql, options, "tributary-query");
   }
 
-  measure(
+  async #userQuery(sql: string, options: QueryOptions, source: UserSource): Promise<QueryResult> {
+    const checked = checkedStatement(sql, this.#target);
+    await this.#prepare();
+    return userQuery(this.#client, checked, options, { limits: this.#userQueries, source });
+  }
+
+  async measure(
     table: MeasuredTable,
     checks: readonly TableCheck[],
     limits: ReadLimits & { nowMs: number },
   ): Promise<CheckMeasurements> {
-    // SQL of a contract is users' SQL, so it runs in the same way as users' queries.
-    const isCustom = checks.some(({ type }) => type === "custom_sql");
-    const reader = isCustom ? { ...this.#reader, query: this.query.bind(this) } : this.#reader;
-    return measure(reader, table, checks, limits);
+    // SQL of a contract is users' SQL: it passes their filter and has their limits.
+    const parts = customSelects(checks);
+    for (const part of parts) checkSelect(part, this.#target);
+    const query: SqlReader["query"] = (sql, options) => this.#userQuery(sql, options, "tributary-check");
+    return measure(parts.length > 0 ? { ...this.#reader, query } : this.#reader, table, checks, limits);
   }
 
   async health(table: string): Promise<TableHealth> {
@@ -301,6 +306,10 @@ class TrinoWarehouse implements Warehouse {
 
   hold(table: string, sinceMs: number | null): Promise<void> {
     return hold(this.#context, table, sinceMs);
+  }
+
+  withdraw(table: string): Promise<void> {
+    return withdraw(this.#client, table);
   }
 
   published(table: string): Promise<Published | undefined> {

@@ -22,7 +22,8 @@ const DETAILS_CHARS_MAX = 1_000;
 
 /**
  * Runs a table's checks and records the results in `_quality_results`. If the contract sets `gate: block`
- * and all its checks ran, publishes the checked version as `<table>_trusted`, or records that it is held.
+ * and all its checks ran, publishes the checked version as `<table>_trusted`, or records that it is held. A
+ * table without a gate keeps no such view, which would become stale: a run of all checks removes it.
  * One statement measures all checks. If it fails, each check runs alone, so that a broken check gives an
  * error with its message and hides no other.
  */
@@ -46,16 +47,25 @@ export async function runChecks(run: CommandRun): Promise<CommandOutcome> {
   }));
   await appendLog(run, "_quality_results", rows);
   const status = overall(results);
-  if (version === undefined) return { status, resultJson: JSON.stringify({ status, results }) };
+  if (!all) return { status, resultJson: JSON.stringify({ status, results }) };
   try {
-    const gate = gateText(await moveGate(run, version, status === "passed", executedAtMs));
+    const gate = await updateGate(run, version, status === "passed", executedAtMs);
     return { status, resultJson: JSON.stringify({ status, results, gate }) };
   } catch (thrown) {
     if (run.signal.aborted) throw thrown;
     const message = `cannot update ${table}_trusted, it is unchanged: ${messageOf(thrown)}`;
     run.logger.error({ err: thrown, table }, message);
-    return { status: "error", resultJson: JSON.stringify({ status: "error", results, message }) };
+    return { status: "error", resultJson: JSON.stringify({ status: "error", results, message, gateFailed: true }) };
   }
+}
+
+/** The state of the gate after the run; null without a gate, undefined without a table. */
+async function updateGate(run: CommandRun, version: string | undefined, passed: boolean, atMs: number) {
+  const { contract, warehouse } = run.writer;
+  if (version !== undefined) return gateText(await moveGate(run, version, passed, atMs));
+  if (contract.gate === "block") return undefined;
+  await withRetries(run, () => warehouse.withdraw(contract.table));
+  return null;
 }
 
 /** All checks of the contract, or those named by the command. */

@@ -16,6 +16,9 @@ const contentName = (file: EndedFile): string => `${contentOf(file)} ${file.sour
 
 const isCorrection = (file: EndedFile): boolean => file.repeats != null && contentOf(file) === file.sourceOffset;
 
+/** The file and its bytes, as one text. */
+const bytesOf = ({ sourceFile, end }: EndedFile): string => `${end.contentHash} ${sourceFile}`;
+
 const isUpsert = ({ writeMode }: Pick<Contract, "writeMode">): boolean => writeMode === "upsert";
 
 /**
@@ -35,14 +38,19 @@ export class OnRecord {
   readonly #superseded = new Set<string>();
   /** The offset before which a source file was undone. */
   readonly #undone = new Map<string, number>();
+  /** Versions that are not loaded: the newest loaded version with the same bytes, or -1. */
+  readonly #unloaded = new Map<string, number>();
+  /** Append: the newest version of this micro-batch that loads these bytes of a file. */
+  readonly #loaded = new Map<string, number>();
   #newest: number;
   #incomplete: number;
 
   constructor(contract: Contract, { contents, versions, sameContents }: Recorded) {
     this.#contract = contract;
     this.#sameContents = new Map(sameContents.map(({ contentHash, sourceFile }) => [contentHash, sourceFile]));
-    for (const { sourceFile, contentOffset: offset, kind, rows } of contents) {
-      if (kind === "superseded") this.#superseded.add(`${offset} ${sourceFile}`);
+    for (const { sourceFile, contentOffset: offset, kind, rows, loadedAs = -1 } of contents) {
+      if (kind === "unloaded") this.#unloaded.set(`${offset} ${sourceFile}`, loadedAs);
+      else if (kind === "superseded") this.#superseded.add(`${offset} ${sourceFile}`);
       else if (kind === "held") this.#held.add(`${offset} ${sourceFile}`);
       else if (kind === "undone") this.#undone.set(sourceFile, Math.max(offset, this.#undone.get(sourceFile) ?? -1));
       else if (kind === "put" || contract.onDelete === "remove") this.#raise(sourceFile, { offset, rows });
@@ -60,7 +68,8 @@ export class OnRecord {
    * Why the file must not be applied; undefined: it may. In tables where a version removes rows (replace,
    * deleteMissing), only the newest content of a file may be repeated. A correction must be based on the
    * newest content in every mode: of two at a time, the second would undo the first. With deleteMissing, a
-   * plain repetition would bring back keys that later files took over and dropped.
+   * plain repetition would bring back keys that later files took over and dropped. In append tables, a
+   * version that was not loaded, and was then sent again, is in the table as the newer version.
    */
   superseded(file: EndedFile): Failure | undefined {
     const { sourceFile, repeats, verdict } = file;
@@ -84,6 +93,11 @@ export class OnRecord {
     if (deleteMissing && !newRows && this.#newest > versionOffset) {
       return failure(file, `the table has files of later versions, up to ${this.#newest}`);
     }
+    const unloaded = this.#unloaded.get(`${versionOffset} ${sourceFile}`);
+    if (writeMode === "append" && unloaded !== undefined && !isCorrection(file)) {
+      const loadedAs = Math.max(unloaded, this.#loaded.get(bytesOf(file)) ?? -1);
+      if (loadedAs > versionOffset) return failure(file, `the table has the same content as version ${loadedAs}`);
+    }
     return undefined;
   }
 
@@ -102,6 +116,7 @@ export class OnRecord {
   applied(file: EndedFile): void {
     const { sourceFile, end, stage, verdict } = file;
     if (verdict) this.#held.delete(contentName(file));
+    this.#load(file);
     const isDeletion = end.outcome === "deleted";
     const rows = isDeletion ? 0 : stage.rowCount;
     if (!isDeletion || this.#contract.onDelete === "remove") this.#raise(sourceFile, { offset: contentOf(file), rows });
@@ -112,12 +127,14 @@ export class OnRecord {
 
   /** Adds a file of which every row was rejected: it changes nothing. */
   rejected(file: EndedFile): void {
+    this.#unload(file);
     if (file.verdict) this.#held.delete(contentName(file));
     this.#incomplete = Math.max(this.#incomplete, versionOf(file));
   }
 
   /** Adds a file that failed or is held. */
   failed(file: EndedFile, { code }: Failure): void {
+    this.#unload(file);
     if (code === "FILE_HELD") this.#held.add(contentName(file));
     else if (file.verdict) this.#held.delete(contentName(file));
     const isSetAside = code === "FILE_SUPERSEDED" || code === "FILE_REFUSED";
@@ -134,6 +151,16 @@ export class OnRecord {
     if (!isUpsert(this.#contract)) return undefined;
     if (file.repeats?.newRows) return versionOf(file) - 1;
     return this.#incomplete >= 0 && this.#incomplete < versionOf(file) ? this.#incomplete : undefined;
+  }
+
+  #load(file: EndedFile): void {
+    const version = versionOf(file);
+    this.#unloaded.delete(`${version} ${file.sourceFile}`);
+    this.#loaded.set(bytesOf(file), Math.max(version, this.#loaded.get(bytesOf(file)) ?? -1));
+  }
+
+  #unload(file: EndedFile): void {
+    if (!file.repeats) this.#unloaded.set(`${file.sourceOffset} ${file.sourceFile}`, -1);
   }
 
   #raise(sourceFile: string, content: Content): void {

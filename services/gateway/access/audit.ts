@@ -1,6 +1,8 @@
-import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { FastifyRequest } from "fastify";
 import type { Clock } from "../../../lib/clock.ts";
 import type { Logger } from "../../../lib/process/logger.ts";
+import type { App } from "../http/deps.ts";
+import { onEnded } from "../http/ended.ts";
 import { printable } from "../http/names.ts";
 
 declare module "fastify" {
@@ -26,16 +28,16 @@ const NAME_CHARS_MAX = 512;
 
 /**
  * Writes one line to the audit log for each request that changes something, needs the scope `admin`, or is
- * refused by authentication, authorisation or rate limit: caller, address, operation and result. Never a
- * secret, a row or SQL.
+ * refused by authentication, authorisation or rate limit: caller, address, operation and result, also if the
+ * client has left before the response. Never a secret, a row or SQL.
  */
-export function addAudit(app: FastifyInstance, audit: Logger, clock: Clock): void {
+export function addAudit(app: App, audit: Logger, clock: Clock): void {
   app.decorateRequest("audited");
   app.decorateRequest("problemCode", undefined);
   app.addHook("onRequest", async (request) => {
     request.audited = {};
   });
-  app.addHook("onResponse", async (request, reply) => {
+  onEnded(app, (request, reply) => {
     const { method, config, schema } = request.routeOptions;
     const { statusCode: status } = reply;
     const isRefused =
@@ -53,6 +55,7 @@ export function addAudit(app: FastifyInstance, audit: Logger, clock: Clock): voi
       result: isRefused ? "refused" : status < 400 ? "done" : "failed",
       status,
       ...(request.problemCode === undefined ? {} : { code: request.problemCode }),
+      ...(reply.raw.writableFinished ? {} : { clientGone: true }),
       requestId: request.id,
     };
     audit.info(line, "audit");

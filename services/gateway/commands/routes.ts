@@ -28,8 +28,10 @@ const checksSchema = z
     message: z.string().optional(),
     gate: z
       .object({ trustedAsOf: z.string().nullable(), heldBackSince: z.string().nullable() })
+      .nullable()
       .optional()
-      .describe("with gate: block, the state of <table>_trusted"),
+      .describe("with gate: block, the state of <table>_trusted; null: the contract has no gate"),
+    gateFailed: z.boolean().optional().describe("<table>_trusted could not be updated; `message` says why"),
   })
   .meta({ id: "ChecksRun" });
 

@@ -17,6 +17,8 @@ export interface NewestVersion {
   readonly offset: number;
   /** Offset of the newest replay or correction of any version of the file; -1: none. */
   readonly repeatedAt: number;
+  /** Id of that replay or correction; empty: none. */
+  readonly repetition: string;
 }
 
 /** The newest version of each file, by the offset of its file event. */
@@ -25,9 +27,10 @@ export class NewestVersions {
 
   note(fileId: string, { table, sourceFile, offset, replayOf }: Version): void {
     const file = fileOf(table, sourceFile);
-    const known = this.#newest.get(file) ?? { fileId: "", offset: -1, repeatedAt: -1 };
-    if (replayOf !== null) this.#newest.set(file, { ...known, repeatedAt: Math.max(known.repeatedAt, offset) });
-    else if (offset > known.offset) this.#newest.set(file, { ...known, fileId, offset });
+    const known = this.#newest.get(file) ?? { fileId: "", offset: -1, repeatedAt: -1, repetition: "" };
+    if (replayOf !== null) {
+      if (offset > known.repeatedAt) this.#newest.set(file, { ...known, repeatedAt: offset, repetition: fileId });
+    } else if (offset > known.offset) this.#newest.set(file, { ...known, fileId, offset });
   }
 
   /** Forgets the files of a table that was dropped at this offset. */

@@ -45,6 +45,8 @@ export class FileView {
   /** Files that wait for a decision. */
   readonly #held = new Set<string>();
   readonly #commits = new Map<string, number>();
+  /** By table: the file whose outcome came last. */
+  readonly #lastEnded = new Map<string, string>();
   readonly #listeners = new Set<(status: FileStatus) => void>();
   readonly #versions = new NewestVersions();
   /** Ascending if `#sorted`. Events arrive nearly in order, so sorting is cheap and rare. */
@@ -68,6 +70,7 @@ export class FileView {
     else this.#held.delete(fileId);
     this.#trackWaiting(fileId, after, after.arrival !== undefined && !isFinal(fileStateOf(after)));
     if (after.arrival && !before?.arrival) this.#versions.note(fileId, after.arrival);
+    if (after.ending && !before?.ending) this.#lastEnded.set(after.ending.commit.table, fileId);
     if (!before) this.#add(placeOf(fileId, after));
     else if (placeOf(fileId, before).receivedAtMs !== placeOf(fileId, after).receivedAtMs) this.#sorted = false;
     const moved =
@@ -116,6 +119,22 @@ export class FileView {
   /** The table was dropped at this offset: no later file repeats one that was sent before. */
   noteDrop(table: string, offset: number): void {
     this.#versions.drop(table, offset);
+  }
+
+  /** The newest version, replay or correction of its file that came after a version and did not fail. */
+  newerThan(fileId: string): FileStatus | undefined {
+    const arrival = this.#known.get(fileId)?.arrival;
+    const newest = arrival && this.newest(arrival.table, arrival.sourceFile);
+    if (!newest) return undefined;
+    const { offset, repeatedAt, repetition } = newest;
+    const repeated = repeatedAt > Math.max(offset, arrival.offset) ? this.get(repetition) : undefined;
+    if (repeated && repeated.status !== "failed") return repeated;
+    return offset > arrival.offset ? this.get(newest.fileId) : undefined;
+  }
+
+  /** The file of the table whose outcome came last. */
+  lastEnded(table: string): string | undefined {
+    return this.#lastEnded.get(table);
   }
 
   /** The file's place in the list; undefined if it is not in memory. */

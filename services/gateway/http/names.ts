@@ -1,6 +1,7 @@
 import type { Contracts } from "../../../lib/contract/contract.ts";
 import { tableNameOf } from "../../../lib/parsing/names.ts";
 import { TributaryError } from "../../../lib/errors.ts";
+import { nearestOf } from "../../../lib/nearest.ts";
 import { isReservedTable, tableId, tableOfPublished } from "../../../lib/tables.ts";
 
 const FILE_NAME_BYTES_MAX = 512;
@@ -50,4 +51,14 @@ function fileNameFault(name: string): string | undefined {
 export function printable(name: string, charsMax = 80): string {
   const clean = name.replace(/[\p{Cc}\p{Cs}\u2028-\u202e\u2066-\u2069]/gu, "�");
   return clean.length > charsMax ? `${clean.slice(0, charsMax)}…` : clean;
+}
+
+/** Names compared with one that does not exist. */
+const COMPARED_MAX = 1_000;
+
+/** The error for a name that does not exist: `what`, the name, and the nearest of the names that do. */
+export function noSuch(what: string, name: string, known: readonly string[]): TributaryError {
+  const near = nearestOf(name, known.slice(-COMPARED_MAX));
+  const meant = near === undefined ? "" : `: did you mean '${printable(near)}'?`;
+  return new TributaryError("NOT_FOUND", `${what}: '${printable(name)}'${meant}`);
 }

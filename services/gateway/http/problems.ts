@@ -13,6 +13,7 @@ export const PROBLEM_TYPE = "application/problem+json";
 /** Retry-After of retryable errors, in seconds. */
 const RETRY_AFTER_SECONDS: Partial<Record<ErrorCode, number>> = {
   OVERLOADED: 2,
+  REJECTS_PENDING: 2,
   IDENTITY_UNAVAILABLE: 5,
   DISK_FULL: 60,
   BLOB_UNAVAILABLE: 5,
@@ -86,7 +87,12 @@ export function sendProblem(reply: FastifyReply, body: Problem): FastifyReply {
 /** Responds with the problem of a file that was not committed. */
 export function sendFileProblem(reply: FastifyReply, request: FastifyRequest, file: FileStatus): FastifyReply {
   const code = file.error && hasOwn(ERRORS, file.error.code) ? file.error.code : "FILE_NOT_COMMITTED";
-  const detail = file.error?.message ?? `the file ended as ${file.status}`;
+  const { newer } = file;
+  const detail =
+    (file.error?.message ?? `the file ended as ${file.status}`) +
+    (newer
+      ? `; this is what the repeated request sent: the file has a newer version, ${newer.fileId}, which is ${newer.status}`
+      : "");
   // A held file is no fault of the request: somebody has to decide.
   const status = file.status === "held" ? ERRORS.FILE_HELD.status : 422;
   return sendProblem(reply, problem(code, detail, instanceOf(request), { status, file }));
@@ -129,6 +135,12 @@ function routesByPath(app: FastifyInstance): (path: string) => string[] {
   return (path) => [...new Set(routes.flatMap(({ pattern, methods }) => (pattern.test(path) ? methods : [])))].sort();
 }
 
+/** A body's own failure: it is too slow, or the client has left. */
+const cutOff = (error: unknown): TributaryError =>
+  error instanceof TributaryError
+    ? error
+    : new TributaryError("UPLOAD_INCOMPLETE", "incomplete body: the connection closed early", { cause: error });
+
 /** Responds to every error and every unknown path with problem details. */
 export function addProblemHandlers(app: FastifyInstance, logger: Logger, metrics: GatewayMetrics): void {
   const methodsOf = routesByPath(app);
@@ -143,7 +155,7 @@ export function addProblemHandlers(app: FastifyInstance, logger: Logger, metrics
   app.setErrorHandler(async (error, request, reply) => {
     // An unknown path gives NOT_FOUND, whatever else is wrong with the request.
     if (request.is404) return unknown(request, reply);
-    const body = problemOf(error, instanceOf(request));
+    const body = problemOf(error === request.raw.errored ? cutOff(error) : error, instanceOf(request));
     metrics.throughput.error(knownCode(body.code));
     if (body.status >= 500) logger.error({ err: error, requestId: request.id, code: body.code }, "request failed");
     else logger.debug({ requestId: request.id, code: body.code, detail: body.detail }, "request refused");

@@ -89,6 +89,10 @@ export const fileStatusSchema = z
       .literal(true)
       .optional()
       .describe("answer to an upload: this content was there already, so this is the version that has it"),
+    newer: z
+      .object({ fileId: z.string(), status: z.enum(fileStates) })
+      .optional()
+      .describe("with `repeated`: the file has this newer version or correction"),
   })
   .meta({ id: "File", description: "A file version on its way into its table" });
 export type FileStatus = z.infer<typeof fileStatusSchema>;
@@ -152,6 +156,7 @@ export const gateSchema = z
     relation: z.string().describe("view of the table as of its last passed checks"),
     trustedAsOf: time.nullable().describe("time of the last passed checks; null: never, the view is empty"),
     heldBackSince: time.nullable().describe("since when checks have failed; null: the last run passed"),
+    problem: z.string().nullable().describe("set if the view cannot be made: its name is taken"),
   })
   .nullable()
   .describe("null: the contract does not set gate: block");

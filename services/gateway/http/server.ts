@@ -6,8 +6,11 @@ import { addHealthRoutes } from "../../../lib/process/http.ts";
 import { addAudit } from "../access/audit.ts";
 import { addAuth } from "../access/auth.ts";
 import type { GatewayMetrics } from "../metrics.ts";
+import { limitPace } from "./body-pace.ts";
 import type { App, GatewayDeps } from "./deps.ts";
+import { onEnded } from "./ended.ts";
 import { addProblemHandlers, clientError, frameworkErrors } from "./problems.ts";
+import { limitUnread } from "./unread-answers.ts";
 import { addCommandRoutes } from "../commands/routes.ts";
 import { addConsoleRoutes } from "../console/routes.ts";
 import { addReplayRoutes } from "../replays/routes.ts";
@@ -47,12 +50,16 @@ export async function buildServer(deps: GatewayDeps): Promise<App> {
   addAudit(app, deps.audit, deps.clock);
   countRequests(app, deps.metrics);
   closeUnread(app, deps.clock);
-  closeIdle(app, deps.settings.TRIBUTARY_UPLOAD_IDLE_MAX);
+  limitPace(app, deps.clock, {
+    idleMsMax: deps.settings.TRIBUTARY_UPLOAD_IDLE_MAX,
+    bytesPerSecondMin: deps.settings.TRIBUTARY_UPLOAD_RATE_MIN,
+  });
   app.addHook("onSend", async (_request, reply) => {
     reply.header("x-content-type-options", "nosniff");
     // Kept-alive connections would delay a draining server.
     if (deps.draining.aborted) reply.header("connection", "close");
   });
+  limitUnread(app, deps);
   await addRateLimit(app, deps.settings.TRIBUTARY_RATE_LIMIT);
   const { identities, metricsPublic } = deps;
   addAuth(app, { identities, metricsPublic, failuresMax: deps.settings.TRIBUTARY_AUTH_FAILURES_MAX });
@@ -89,7 +96,7 @@ function serverOptions({ tls, settings }: GatewayDeps): FastifyServerOptions {
   const options = {
     logger: false,
     bodyLimit: JSON_BODY_BYTES_MAX,
-    // A body may take any time while bytes arrive (closeIdle and ingest.ts end idle ones). Headers may not.
+    // A body may take any time while bytes arrive (body-pace.ts ends slow ones). Headers may not.
     requestTimeout: 0,
     ...(tls ? { https: { ...limits, cert: tls.cert, key: tls.key } } : { http: limits }),
     ...(settings.TRIBUTARY_TRUSTED_PROXIES ? { trustProxy: settings.TRIBUTARY_TRUSTED_PROXIES } : {}),
@@ -103,7 +110,7 @@ function serverOptions({ tls, settings }: GatewayDeps): FastifyServerOptions {
 }
 
 function countRequests(app: App, metrics: GatewayMetrics): void {
-  app.addHook("onResponse", async (request, reply) => {
+  onEnded(app, (request, reply) => {
     const route = request.routeOptions.url ?? "(none)";
     metrics.requestSeconds.observe(
       { method: request.method, route, status: String(reply.statusCode) },
@@ -118,27 +125,15 @@ function countRequests(app: App, metrics: GatewayMetrics): void {
  */
 function closeUnread(app: App, clock: Clock): void {
   app.addHook("onResponse", async ({ raw }) => {
-    if (raw.complete || raw.destroyed) return;
+    const { socket } = raw;
+    if (raw.complete || socket.destroyed) return;
     const closed = new AbortController();
-    raw.once("close", () => closed.abort());
+    const stop = (): void => closed.abort();
+    for (const stream of [raw, socket]) stream.once("close", stop);
     raw.on("error", () => undefined).resume();
     void clock.sleep(LINGER_MS, closed.signal).then(() => {
-      if (!closed.signal.aborted) raw.socket.destroy();
-    });
-  });
-}
-
-/**
- * Closes a connection whose body has stalled. ingest.ts has its own idle limit for uploads, which sends a
- * response; this one covers all other bodies. ingest.ts needs up to twice its limit to notice a stalled
- * upload, so this timeout is three times the limit.
- */
-function closeIdle(app: App, idleMsMax: number): void {
-  app.addHook("onRequest", async ({ raw }, reply) => {
-    if (raw.headers["content-length"] === undefined && raw.headers["transfer-encoding"] === undefined) return;
-    raw.socket.setTimeout(3 * idleMsMax);
-    raw.once("end", () => {
-      if (!reply.raw.writableFinished) raw.socket.setTimeout(0);
+      socket.off("close", stop);
+      if (!closed.signal.aborted) socket.destroy();
     });
   });
 }

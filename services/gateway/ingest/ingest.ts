@@ -12,9 +12,11 @@ import { compressionOf } from "../../../lib/text/decompress.ts";
 import { fileEvents } from "../../../lib/messages/avro.ts";
 import type { FileEvent, FileOrigin } from "../../../lib/messages/generated.ts";
 import { declaredBy } from "../files/status.ts";
+import { untilTooSlow, type Pace } from "./pace.ts";
 import { assertDiskSpace } from "./disk-space.ts";
 import { makeFileIds, makeTurns } from "./file-ids.ts";
 import { rawKey } from "./raw-key.ts";
+import { concatenate, readUpTo } from "./read-up-to.ts";
 import type { Repeats } from "./repeats.ts";
 import { TOPICS } from "../../../lib/messages/topics.ts";
 import { carrying, untraced, type Span, type Tracer } from "../../../lib/process/tracing.ts";
@@ -36,8 +38,8 @@ export interface IngestDeps {
   metrics: GatewayMetrics;
   /** Default: no tracing. */
   tracer?: Tracer;
-  /** `bytesPerSecondMin`: a body that is slower over `idleMsMax` is refused. */
-  limits: { sizeBytesMax: number; idleMsMax: number; bytesPerSecondMin: number; diskFreeBytesMin: number };
+  /** The pace is that of dropped files, which are read from the drop store. */
+  limits: Pace & { sizeBytesMax: number; diskFreeBytesMin: number };
   /** Throws while files must be refused. */
   admit?: () => Promise<void>;
   /** Finds repeated files. Default: none. */
@@ -221,7 +223,8 @@ async function store(deps: IngestDeps, file: IncomingFile): Promise<Stored> {
   if (file.sizeBytes !== undefined && file.sizeBytes > sizeBytesMax) throw tooLarge(sizeBytesMax);
   const meter = metered(file, sizeBytesMax);
   const finished = new AbortController();
-  const watching = abortWhenSlow(deps, meter, finished.signal);
+  // Requests have this limit already (body-pace.ts), and corrections are read from the blob store.
+  const watching = file.origin === "drop" ? failWhenSlow(deps, meter, finished.signal) : undefined;
   try {
     const isLarge = (file.sizeBytes ?? 0) > SMALL_BYTES_MAX;
     const head = await readUpTo(meter, isLarge ? 0 : SMALL_BYTES_MAX);
@@ -248,7 +251,7 @@ async function store(deps: IngestDeps, file: IncomingFile): Promise<Stored> {
 function metered({ body, needsLineEnds = false }: IncomingFile, sizeBytesMax: number): ByteMeter {
   const meter = new ByteMeter(sizeBytesMax, needsLineEnds);
   const cutOff = (): void => {
-    if (!body.readableEnded) meter.destroy(new Error("the connection closed early"));
+    if (!body.readableEnded) meter.destroy(body.errored ?? new Error("the connection closed early"));
   };
   // Readers of the meter see its failure. Without a listener, a failure between two reads would crash the
   // process.
@@ -269,11 +272,6 @@ async function storeLarge(blob: BlobStore, file: IncomingFile, head: Buffer[], m
   else await blob.move(incoming, key);
 }
 
-async function* concatenate(head: Buffer[], rest: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  yield* head;
-  yield* rest;
-}
-
 /**
  * Keys are content hashes, so an existing object has the same bytes. One of another size was cut off and is
  * replaced; the parser compares the bytes.
@@ -286,19 +284,6 @@ async function putOnce(blob: BlobStore, key: string, bytes: Buffer): Promise<voi
     if ((await blob.head(key))?.sizeBytes === bytes.length) return;
     await blob.put(key, bytes, { sizeBytes: bytes.length });
   }
-}
-
-/** Reads to the end, or just past `bytesMax`; the stream stays open for further reads. */
-async function readUpTo(stream: Readable, bytesMax: number): Promise<{ chunks: Buffer[]; ended: boolean }> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  const iterator = stream.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Buffer>;
-  for await (const chunk of iterator) {
-    chunks.push(chunk);
-    size += chunk.length;
-    if (size > bytesMax) return { chunks, ended: false };
-  }
-  return { chunks, ended: true };
 }
 
 /**
@@ -350,17 +335,9 @@ const withoutLineEnds = (): TributaryError =>
       "if it has only one line, add `-H 'Content-Type: text/csv'`",
   );
 
-/** A body that trickles would hold one of the few places for uploads. */
-async function abortWhenSlow({ clock, limits }: IngestDeps, meter: ByteMeter, signal: AbortSignal): Promise<void> {
-  const { idleMsMax, bytesPerSecondMin } = limits;
-  const bytesMin = Math.max(1, Math.round((bytesPerSecondMin * idleMsMax) / 1000));
-  for (let before = 0, arrived = bytesMin; arrived >= bytesMin;) {
-    await clock.sleep(idleMsMax, signal);
-    if (signal.aborted) return;
-    arrived = meter.sizeBytes - before;
-    before = meter.sizeBytes;
-  }
-  meter.destroy(new Error(`fewer than ${bytesMin} bytes arrived in ${idleMsMax / 1000} s`));
+async function failWhenSlow({ clock, limits }: IngestDeps, meter: ByteMeter, signal: AbortSignal): Promise<void> {
+  const error = await untilTooSlow(clock, limits, () => meter.sizeBytes, signal);
+  if (error) meter.destroy(error);
 }
 
 function checkLength(file: IncomingFile, sizeBytes: number): void {

@@ -1,6 +1,6 @@
 import multipart from "@fastify/multipart";
 import type { FastifyRequest } from "fastify";
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import { z } from "zod";
 import type { ColumnDefinition } from "../../../lib/columns.ts";
 import { defaultContract } from "../../../lib/contract/contract.ts";
@@ -14,6 +14,7 @@ import { fileIdSchema, knownFile } from "../files/known-file.ts";
 import { describeError } from "../files/status.ts";
 import { makeConcurrencyLimiter } from "../http/concurrency-limiter.ts";
 import { checkTableName } from "../http/names.ts";
+import { concatenate, readUpTo } from "./read-up-to.ts";
 import { previewSchema } from "../http/schemas.ts";
 import type { App, GatewayDeps } from "../http/deps.ts";
 import {
@@ -65,7 +66,10 @@ export async function addPreviewRoutes(app: App, deps: GatewayDeps): Promise<voi
       const requested = withCharset(requestedDialectOf(request.query), charset);
       const { body, name = "preview.csv" } = await bodyOf(request);
       const file = { name: request.query.name ?? name, table, rowsMax, requested };
-      return previewOf(file, withoutClosing(body));
+      // A slow sender must not hold a place: what a preview may read is here before it takes one.
+      const head = await readUpTo(body, deps.settings.TRIBUTARY_PREVIEW_SIZE_MAX);
+      const source = head.ended ? Readable.from(head.chunks) : concatenate(head.chunks, withoutClosing(body));
+      return previewOf(file, source);
     },
   );
 }
@@ -148,8 +152,8 @@ async function bodyOf(request: FastifyRequest): Promise<{ body: Readable; name?:
 /**
  * The stream's bytes. Stopping early leaves the stream open, because the response uses the same connection.
  */
-const withoutClosing = (body: Readable): AsyncIterable<Uint8Array> =>
-  body.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
+const withoutClosing = (body: Readable): AsyncIterable<Buffer> =>
+  body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
 
 const answerOf = ({ format, dialect, doubts = [], error, ...preview }: Preview): z.infer<typeof previewSchema> => ({
   ...preview,

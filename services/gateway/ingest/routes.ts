@@ -8,7 +8,7 @@ import { auditedFiles } from "../access/audit.ts";
 import { makeConcurrencyLimiter, type ConcurrencyLimiter } from "../http/concurrency-limiter.ts";
 import { noFileFacts, statusOf, withArrival } from "../files/status.ts";
 import type { Accepted, IncomingFile } from "./ingest.ts";
-import { checkFileName, checkTableName } from "../http/names.ts";
+import { checkFileName, checkTableName, printable } from "../http/names.ts";
 import { instanceOf, problemOf, sendFileProblem } from "../http/problems.ts";
 import { fileStatusSchema, uploadResultsSchema, type FileStatus } from "../http/schemas.ts";
 import type { App, GatewayDeps } from "../http/deps.ts";
@@ -110,20 +110,29 @@ function addFormUpload(app: App, deps: GatewayDeps, limiter: ConcurrencyLimiter)
         );
       }
       const dialect = requestedDialectOf(request.query);
-      const results = await limiter.run(() => takeParts(deps, request, { table, dialect, ...wishesOf(request) }));
-      Object.assign(request.audited, auditedFiles(results));
+      const results: UploadResults = [];
+      try {
+        await limiter.run(() => takeParts(deps, request, { table, dialect, ...wishesOf(request) }, results));
+      } catch (error) {
+        throw withAccepted(error, results);
+      } finally {
+        Object.assign(request.audited, auditedFiles(results));
+      }
       if (results.length === 0) throw new TributaryError("BAD_REQUEST", "the form contains no file");
       return reply.code(results.every(({ file }) => file) ? 202 : 207).send({ results });
     },
   );
 }
 
+type UploadResults = z.infer<typeof uploadResultsSchema>["results"];
+
+/** Adds the result of each part to `results`. */
 async function takeParts(
   deps: GatewayDeps,
   request: FastifyRequest,
   common: Pick<IncomingFile, "table" | "dialect" | "again" | "idempotencyKey" | "traceparent">,
-): Promise<z.infer<typeof uploadResultsSchema>["results"]> {
-  const results: z.infer<typeof uploadResultsSchema>["results"] = [];
+  results: UploadResults,
+): Promise<void> {
   const names = new Set<string>();
   for await (const { file: body, filename: name } of partsOf(request)) {
     try {
@@ -142,7 +151,19 @@ async function takeParts(
       body.resume();
     }
   }
-  return results;
+}
+
+/** Accepted files named in an error; further ones are only counted. */
+const NAMED_MAX = 20;
+
+/** The error of a form as a whole; it names the files that were accepted before. */
+function withAccepted(error: unknown, results: UploadResults): unknown {
+  const names = results.flatMap(({ name, file }) => (file ? [printable(name)] : []));
+  const { status, code, detail } = problemOf(error, "");
+  if (names.length === 0 || status >= 500) return error;
+  const more = names.length > NAMED_MAX ? ` and ${names.length - NAMED_MAX} more` : "";
+  const accepted = `accepted before it: ${names.slice(0, NAMED_MAX).join(", ")}${more}`;
+  return new TributaryError(knownCode(code), `${detail}; ${accepted}`, { cause: error });
 }
 
 /** The form's files. A form that ends early is an incomplete upload. */
@@ -150,7 +171,7 @@ async function* partsOf(request: FastifyRequest): AsyncGenerator<MultipartFile> 
   try {
     yield* request.files();
   } catch (error) {
-    if ((error as { statusCode?: number }).statusCode !== undefined) throw error;
+    if (error instanceof TributaryError || (error as { statusCode?: number }).statusCode !== undefined) throw error;
     throw new TributaryError("UPLOAD_INCOMPLETE", `incomplete form: ${messageOf(error)}`, { cause: error });
   }
 }
@@ -208,7 +229,13 @@ function contentLengthOf(request: FastifyRequest): number | undefined {
 function statusOfAccepted({ view }: GatewayDeps, { fileId, offset, event }: Accepted): FileStatus {
   const status = view.get(fileId) ?? (event && statusOf(fileId, withArrival(noFileFacts, event, offset)));
   if (!status) throw new TributaryError("NOT_FOUND", `file not found: ${fileId}`);
-  return event ? status : { ...status, repeated: true };
+  return event ? status : { ...status, ...repeatedOf(view, fileId) };
+}
+
+/** What a repeated request is told besides the status of its version. */
+function repeatedOf(view: GatewayDeps["view"], fileId: string): Pick<FileStatus, "repeated" | "newer"> {
+  const newer = view.newerThan(fileId);
+  return { repeated: true, ...(newer ? { newer: { fileId: newer.fileId, status: newer.status } } : {}) };
 }
 
 async function respond(
@@ -217,10 +244,10 @@ async function respond(
   accepted: Accepted,
   waitMs: number | undefined,
 ): Promise<FastifyReply> {
-  const repeated = accepted.event ? {} : { repeated: true };
+  const repeated = accepted.event ? {} : repeatedOf(deps.view, accepted.fileId);
   if (waitMs !== undefined) {
     const ended = await deps.waiters.wait(accepted.fileId, waitMs, reply.raw);
-    if (ended && ended.status !== "committed") return sendFileProblem(reply, reply.request, ended);
+    if (ended && ended.status !== "committed") return sendFileProblem(reply, reply.request, { ...ended, ...repeated });
     if (ended) return reply.code(200).send({ ...ended, ...repeated });
   }
   return reply

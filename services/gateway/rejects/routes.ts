@@ -8,9 +8,10 @@ import { withContext } from "./context.ts";
 import { COUNTED_GROUPS_MAX } from "../../../lib/warehouse/reads/port.ts";
 import { filterOf, filterParameters } from "./filter.ts";
 import { addGroupRoutes } from "./groups.ts";
-import { makeRejectLedger } from "./ledger.ts";
+import { makeRejectLedger, type RejectedRow } from "./ledger.ts";
 import { readSheet } from "./sheet.ts";
-import { correctionSchema, rejectCountsSchema, rejectListSchema } from "../http/schemas.ts";
+import { correctionSchema, isFinal, rejectCountsSchema, rejectListSchema } from "../http/schemas.ts";
+import { assertRecorded, unrecordedFile } from "./recorded.ts";
 import type { App, GatewayDeps } from "../http/deps.ts";
 import { decodeCursor, encodeCursor, plainText, problemResponses } from "../http/parameters.ts";
 
@@ -20,6 +21,9 @@ const CONTEXT_LINES_MAX = 20;
 
 const placeSchema = z.object({ sourceOffset: z.number().int(), fileId: plainText, row: z.number().int() });
 const params = z.object({ table: z.string() });
+
+/** Raw text of one page of a list, in characters. The page ends early; its `nextCursor` names the rest. */
+const PAGE_RAW_CHARS_MAX = 8 * 1024 * 1024;
 
 const sheetResponse = { description: "the sheet", content: { "text/csv": { schema: z.string() } } } as const;
 
@@ -33,10 +37,17 @@ export function addRejectRoutes(app: App, deps: GatewayDeps): void {
   addSheets(app, correcting, deps, limiter);
 }
 
+/** How many of the rows one answer may hold: at least one. */
+function shortEnough(rows: readonly RejectedRow[]): number {
+  let chars = 0;
+  const end = rows.findIndex(({ raw }) => (chars += raw?.length ?? 0) > PAGE_RAW_CHARS_MAX);
+  return end < 0 ? rows.length : Math.max(1, end);
+}
+
 function addLists(
   app: App,
   { ledger, blob, limits }: CorrectionDeps,
-  { contracts }: GatewayDeps,
+  { contracts, view, clock }: GatewayDeps,
   limiter: ConcurrencyLimiter,
 ): void {
   app.get(
@@ -66,10 +77,11 @@ function addLists(
     async ({ params, query: { limit, cursor, context, ...query } }) => {
       const table = checkTableName(params.table, contracts);
       const after = cursor === undefined ? undefined : decodeCursor(cursor, placeSchema);
+      await unrecordedFile({ view, clock, ledger }, table);
       const found = await ledger.list(filterOf(table, query), { after, limit: limit + 1 });
-      const rejects = found.slice(0, limit);
+      const rejects = found.slice(0, Math.min(limit, shortEnough(found)));
       const last = rejects.at(-1);
-      const more = found.length > limit && last !== undefined;
+      const more = found.length > rejects.length && last !== undefined;
       return {
         rejects:
           context === undefined
@@ -94,7 +106,9 @@ function addLists(
       },
     },
     async ({ params, query }) => {
-      const groups = await ledger.counts(filterOf(checkTableName(params.table, contracts), query));
+      const table = checkTableName(params.table, contracts);
+      await unrecordedFile({ view, clock, ledger }, table);
+      const groups = await ledger.counts(filterOf(table, query));
       const total = groups.reduce((sum, { rows }) => sum + rows, 0);
       return { total, groups, truncated: groups.length === COUNTED_GROUPS_MAX };
     },
@@ -109,7 +123,7 @@ function addSheets(app: App, correcting: CorrectionDeps, deps: GatewayDeps, limi
 function addExport(
   app: App,
   correcting: CorrectionDeps,
-  { contracts }: GatewayDeps,
+  { contracts, view, clock }: GatewayDeps,
   limiter: ConcurrencyLimiter,
 ): void {
   const { ledger } = correcting;
@@ -132,7 +146,12 @@ function addExport(
     },
     async ({ params, query: { file } }, reply) => {
       const table = checkTableName(params.table, contracts);
+      await assertRecorded({ view, clock, ledger }, table);
       const [newest] = await ledger.list({ table, file, all: false }, { limit: 1 });
+      const running = view.get(view.newest(table, file)?.fileId ?? "");
+      if (running && !isFinal(running.status)) {
+        throw new TributaryError("REJECTS_PENDING", `file '${file}' of table '${table}' is ${running.status}`);
+      }
       if (!newest) throw new TributaryError("NOT_FOUND", `file '${file}' of table '${table}' has no rejected rows`);
       const { text, leftOut } = await limiter.run(async () =>
         exportSheet(correcting, await rejectedVersion(correcting, table, newest.fileId)),

@@ -68,6 +68,12 @@ export function selectRejected(
   return [...attempts.values()].filter(({ event }) => fileIds.has(event.fileId)).sort(byVersion);
 }
 
+/** Whether a version has the content of its file's newest version among `past`. */
+export function newestIn(past: readonly VersionEvent[]): (item: VersionEvent) => boolean {
+  const contents = new Map(past.toSorted(byVersion).map((item) => [item.event.sourceFile, contentOf(item)]));
+  return (item) => contents.get(item.event.sourceFile) === contentOf(item);
+}
+
 /**
  * All file versions of a table in the log, oldest first. An event that was published twice counts once. A
  * file that was held and accepted is read as the first decision says; one that was refused is left out.

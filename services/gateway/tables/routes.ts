@@ -1,12 +1,11 @@
 import { z } from "zod";
 import type { Contracts } from "../../../lib/contract/contract.ts";
-import { TributaryError } from "../../../lib/errors.ts";
-import { tableNameOf } from "../../../lib/parsing/names.ts";
 import { isoTime } from "../files/status.ts";
-import { checkTableName } from "../http/names.ts";
+import { checkTableName, noSuch } from "../http/names.ts";
 import { tableListSchema, tableSchema, type TableSummary } from "../http/schemas.ts";
 import type { App, GatewayDeps } from "../http/deps.ts";
 import { problemResponses } from "../http/parameters.ts";
+import { knownTables } from "./existing-table.ts";
 import { gateOf } from "./gate.ts";
 
 const INGESTION_DATE = "ingestion_date";
@@ -25,15 +24,9 @@ export function addTableRoutes(app: App, deps: GatewayDeps): void {
       },
     },
     async () => {
-      const existing = new Set((await deps.warehouse.tables()).filter((name) => !name.startsWith("_")));
-      const { contracts, view } = deps;
-      const declared = [...contracts.declared(), ...contracts.faults()].map(({ table }) => table);
-      const names = new Set([
-        ...existing,
-        ...declared.filter((name) => tableNameOf(name) === name),
-        ...view.waitingTables(),
-      ]);
-      return { tables: [...names].sort().map((table) => summaryOf(deps, table, existing.has(table))) };
+      const existing = new Set(await deps.warehouse.tables());
+      const names = await knownTables(deps);
+      return { tables: names.map((table) => summaryOf(deps, table, existing.has(table))) };
     },
   );
 
@@ -83,7 +76,7 @@ async function describeTable(deps: GatewayDeps, table: string): Promise<z.infer<
   const contract = summary.contractFault?.inForce === false ? undefined : deps.contracts.of(table);
   const isKnown = description !== undefined || summary.declared || summary.contractFault !== null;
   if (!isKnown && summary.lag.files === 0) {
-    throw new TributaryError("NOT_FOUND", `no such table: '${table}'`);
+    throw noSuch("no such table", table, await knownTables(deps));
   }
   const columns = description?.columns ?? null;
   return {

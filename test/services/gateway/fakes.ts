@@ -162,6 +162,7 @@ export function fakeWarehouse(): FakeWarehouse {
     version: unused,
     publish: unused,
     hold: unused,
+    withdraw: unused,
     published: unused,
     ready: async () => undefined,
     close: async () => undefined,

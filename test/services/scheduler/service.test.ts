@@ -231,3 +231,37 @@ test("a clock set forward and back repeats no day's run and skips none later", a
   assert.equal(asked.length, 3, "each was requested once");
   await scheduler.drain();
 });
+
+test("a gate that fails counts as held back; one that the contract gave up is removed once", async () => {
+  const log = new FakeEventLog();
+  const clock = new FakeClock(Date.UTC(2024, 0, 15, 12));
+  const publishResult = async (commandId: string, json: object): Promise<void> => {
+    const times = { startedAtMs: clock.nowMs(), finishedAtMs: clock.nowMs(), heldMs: 0 };
+    const result = { commandId, table: "t", kind: "checks", status: "error", ...times };
+    const value = commandResults.encode({ ...result, resultJson: JSON.stringify({ results: [], ...json }) });
+    await log.publish(TOPICS.commandResults.name, [{ key: "t", value }]);
+  };
+  const heldBack = /tributary_quality_gate_held_back_seconds\{table="t"\} ([\d.]+)/;
+  await log.createTopics(Object.values(TOPICS));
+  await publishResult("1", { gateFailed: true });
+  const registry = new Registry();
+  const gated = await begin(log, clock, { gate: "block" }, registry);
+  await until("held back", async () => {
+    clock.advance(1_000);
+    return Number(heldBack.exec(await registry.metrics())?.[1]) > 0;
+  });
+  await gated.drain();
+  assert.deepEqual(await idsOf(log), []);
+
+  const open = new Registry();
+  const scheduler = await begin(log, clock, { gate: "none" }, open);
+  assert.deepEqual(await asked(log, clock, 1), ["ungate:t:1"]);
+  await publishResult("ungate:t:1", { gate: null });
+  for (let n = 0; n < 20; n++) {
+    clock.advance(1_000);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.deepEqual(await idsOf(log), ["ungate:t:1"]);
+  assert.doesNotMatch(await open.metrics(), heldBack, "a table without a gate is not held back");
+  await scheduler.drain();
+});

@@ -2,6 +2,8 @@
 
 export interface QueryRequest {
   sql: string;
+  /** Texts of `sql` that somebody else wrote. Each must parse as one SELECT of its own. */
+  parts: readonly string[];
   rowsMax: number;
   /** The warehouse's database file. The process copies it and never opens it with DuckDB. */
   file: string;

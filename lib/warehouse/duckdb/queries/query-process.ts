@@ -5,15 +5,13 @@
  */
 import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
 import { hasCode, messageOf } from "../../../errors.ts";
+import { ResultSize } from "../../result-size.ts";
 import { identifier } from "../../sql/sql.ts";
 import { duckdb } from "../dialect.ts";
 import type { FailedReply, QueryReply, QueryRequest } from "./protocol.ts";
 import { Replica } from "./replica.ts";
 import { checkSelect, type Catalog } from "./select-guard.ts";
 import { columnsOf, jsonValue } from "./values.ts";
-
-/** Longer results are cut off, whatever their number of rows: a single row may be very wide. */
-const RESULT_CHARS_MAX = 64 * 1024 * 1024;
 
 process.on("disconnect", () => process.exit(0));
 process.on("message", (request: QueryRequest) => void answer(request));
@@ -27,6 +25,7 @@ async function answer(request: QueryRequest): Promise<void> {
     const connection = await database.instance.connect();
     try {
       await connection.run(`USE ${identifier(request.database)}.${identifier(request.schema)}`);
+      for (const part of request.parts) await checkOne(part, database);
       await run(connection, await checked(request.sql, database), request.rowsMax);
     } finally {
       connection.closeSync();
@@ -104,40 +103,39 @@ const EXPLAIN = /^\s*EXPLAIN\s+(ANALYZE\s+)?(\(\s*FORMAT\s+\w+\s*\)\s*)?/i;
  * without the EXPLAIN prefix.
  * @throws QUERY_NOT_READ_ONLY, QUERY_FAILED
  */
-async function checked(sql: string, { own, catalog }: Copy): Promise<string> {
+async function checked(sql: string, database: Copy): Promise<string> {
   const [prefix = ""] = EXPLAIN.exec(sql) ?? [];
-  const select = sql.slice(prefix.length);
+  await checkOne(sql.slice(prefix.length), database);
+  return sql;
+}
+
+/** Checks the tree of one SELECT. @throws QUERY_NOT_READ_ONLY, QUERY_FAILED */
+async function checkOne(select: string, { own, catalog }: Copy): Promise<void> {
   const serialized = await own.runAndReadAll("SELECT json_serialize_sql($1::VARCHAR)", [select]);
   checkSelect(String(serialized.getRows()[0]![0]), catalog);
-  return sql;
 }
 
 async function run(connection: DuckDBConnection, sql: string, rowsMax: number): Promise<void> {
   const result = await connection.stream(sql);
   await reply({ kind: "columns", columns: columnsOf(result) });
   let count = 0;
-  let chars = 0;
+  const size = new ResultSize();
   for (;;) {
     const chunk = await result.fetchChunk();
     if (!chunk || chunk.rowCount === 0) return reply({ kind: "done", truncated: false });
     const rows: unknown[][] = [];
     for (let index = 0; index < chunk.rowCount; index++) {
-      if (count === rowsMax || chars > RESULT_CHARS_MAX) {
+      const row = count === rowsMax ? undefined : chunk.getRowValues(index).map(jsonValue);
+      if (row === undefined || !size.takes(row)) {
         await reply({ kind: "rows", rows });
         return reply({ kind: "done", truncated: true });
       }
-      const row = chunk.getRowValues(index).map(jsonValue);
-      for (const value of row) chars += charsOf(value);
       rows.push(row);
       count += 1;
     }
     await reply({ kind: "rows", rows });
   }
 }
-
-/** The approximate number of characters of the value in JSON. */
-const charsOf = (value: unknown): number =>
-  typeof value === "string" ? value.length : typeof value === "object" ? (JSON.stringify(value) ?? "").length : 8;
 
 const EXHAUSTED = /out of memory|bad.alloc|allocation fail/i;
 

@@ -11,7 +11,7 @@ import type { QueryOptions, QueryResult } from "../../warehouse.ts";
 import { CATALOG, type Database } from "../database.ts";
 import type { QueryReply, QueryRequest } from "./protocol.ts";
 
-/** The maximum number of concurrent queries. Each has its own process. */
+/** The maximum number of concurrent queries of one runner. Each has its own process. */
 const QUERIES_AT_ONCE = 2;
 const MIB = 1024 * 1024;
 const MEMORY_BYTES_MAX = 512 * MIB;
@@ -28,11 +28,14 @@ const WATCH_MS = 250;
 /** Idle processes, shared by all warehouses of this process. They do not keep the program alive. */
 const idle: QueryProcess[] = [];
 
+/** A query for a process, without what is the same for all queries. */
+type Asked = Pick<QueryRequest, "sql" | "parts" | "rowsMax">;
+
 /**
- * Runs users' queries in separate processes, a few at a time, over copies of the database (see Replica). A
+ * Runs users' SQL in separate processes, a few at a time, over copies of the database (see Replica). A
  * query that uses too much memory or time, or that crashes DuckDB, ends only its own process. Processes
- * start with the first query and then wait for the next one. The time limit includes the wait for a free
- * process.
+ * start with the first query and then wait for the next one. The time limit includes the wait for a turn.
+ * Each runner has turns of its own: queries of one never wait for queries of another.
  */
 export class QueryRunner {
   readonly #database: Database;
@@ -48,10 +51,15 @@ export class QueryRunner {
   }
 
   /**
-   * Implements Warehouse.query.
+   * Implements Warehouse.query. `parts` are texts within `sql` that must each be one SELECT of its own, so
+   * that none of them closes the brackets around it.
    * @throws QUERY_NOT_READ_ONLY, QUERY_FAILED, QUERY_TIMEOUT, WAREHOUSE_UNAVAILABLE
    */
-  async query(sql: string, { rowsMax, timeoutMs, signal }: QueryOptions): Promise<QueryResult> {
+  async query(
+    sql: string,
+    { rowsMax, timeoutMs, signal }: QueryOptions,
+    parts: readonly string[] = [],
+  ): Promise<QueryResult> {
     const ended = new AbortController();
     const limit = new Promise<never>((_resolve, reject) => {
       const stop = (message: string) => reject(new TributaryError("QUERY_TIMEOUT", message));
@@ -63,7 +71,7 @@ export class QueryRunner {
     });
     limit.catch(() => undefined);
     try {
-      return await this.#inTurn(limit, () => this.#checkpointedRun({ sql, rowsMax }, limit, ended.signal));
+      return await this.#inTurn(limit, () => this.#checkpointedRun({ sql, parts, rowsMax }, limit, ended.signal));
     } finally {
       ended.abort();
     }
@@ -107,11 +115,7 @@ export class QueryRunner {
    * Runs the query. Replaying a large commit of a wide table takes more memory than a query process has. The
    * writer's checkpoint then makes the replay unnecessary, and the query runs once more.
    */
-  async #checkpointedRun(
-    query: Pick<QueryRequest, "sql" | "rowsMax">,
-    limit: Promise<never>,
-    ended: AbortSignal,
-  ): Promise<QueryResult> {
+  async #checkpointedRun(query: Asked, limit: Promise<never>, ended: AbortSignal): Promise<QueryResult> {
     try {
       return await this.#run(query, limit, ended);
     } catch (thrown) {
@@ -121,11 +125,7 @@ export class QueryRunner {
     }
   }
 
-  async #run(
-    query: Pick<QueryRequest, "sql" | "rowsMax">,
-    limit: Promise<never>,
-    ended: AbortSignal,
-  ): Promise<QueryResult> {
+  async #run(query: Asked, limit: Promise<never>, ended: AbortSignal): Promise<QueryResult> {
     if (this.#closed) throw unavailable("the warehouse is closed");
     const process = idle.pop() ?? new QueryProcess();
     const folder = join(foldersOf(this.#database.path), String(process.number));

@@ -1,11 +1,13 @@
 import { TributaryError } from "../../../errors.ts";
+import { repeatedKeySelect, repeatedOwnKeySelect, type MergeInput } from "../../commit/merge.ts";
+import type { TableLayout } from "../../warehouse.ts";
 import type { TrinoClient } from "../client/client.ts";
 import { tableSql } from "../names.ts";
 import { currentSnapshot, type CommittedSnapshot, type SnapshotId } from "./snapshot.ts";
 
 /**
- * Maximum rows of a table whose source files the writer queries. The query must stay short compared with the
- * commits that it saves.
+ * Maximum rows of a table whose source files or keys the writer queries. The query must stay short compared
+ * with the commits that it saves.
  */
 const READ_ROWS_MAX = 5_000_000;
 /**
@@ -24,6 +26,8 @@ interface Seen {
    * if the writer does not keep them.
    */
   files?: Set<string> | "too many";
+  /** No two rows of the table have the same key: the names of its columns. */
+  uniqueKey?: readonly string[] | undefined;
 }
 
 /**
@@ -47,10 +51,27 @@ export class BaseSnapshots {
   }
 
   /** Records the snapshot that this writer made from the base snapshot and these files. */
-  note(table: string, made: CommittedSnapshot, sourceFiles: readonly string[]): void {
-    const seen: Seen = { ...this.#seen.get(table), ...made };
+  note({ table, mode, key }: TableLayout, made: CommittedSnapshot, sourceFiles: readonly string[]): void {
+    const before = this.#seen.get(table);
+    const keepsKey = mode === "upsert" && before?.uniqueKey !== undefined && sameNames(before.uniqueKey, key);
+    const seen: Seen = { ...before, ...made, uniqueKey: keepsKey ? key : undefined };
     this.#seen.set(table, seen);
     this.#keep(seen, sourceFiles);
+  }
+
+  /**
+   * Returns true if the table at its base snapshot may hold several rows of one key of the batch. It queries
+   * a small table once: an upsert repeats no key. In a large table it looks at the batch's keys before each
+   * commit.
+   */
+  async repeatsKey(input: MergeInput): Promise<boolean> {
+    const { table, key } = input.layout;
+    const seen = this.#seen.get(table);
+    if (seen?.uniqueKey !== undefined && sameNames(seen.uniqueKey, key)) return false;
+    const small = seen?.rows !== undefined && seen.rows <= READ_ROWS_MAX;
+    const { rows } = await this.#client.run(small ? repeatedKeySelect(input) : repeatedOwnKeySelect(input));
+    if (small && rows.length === 0) seen.uniqueKey = key;
+    return rows.length > 0;
   }
 
   /**
@@ -118,6 +139,9 @@ export class BaseSnapshots {
     if (seen?.files instanceof Set) this.#names -= seen.files.size;
   }
 }
+
+const sameNames = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === b.length && a.every((name, index) => name === b[index]);
 
 export function concurrentWrite(table: string): TributaryError {
   return new TributaryError("WAREHOUSE_CONFLICT", `table '${table}' has been written by somebody else meanwhile`);

@@ -35,7 +35,7 @@ export async function commitBatch(
   return repeat(context.clock, options.signal, async () => {
     try {
       const { receipt, made } = await commitOnce(context, batch, options);
-      if (made) context.baseSnapshots.note(table, made, namesOf(batch.files));
+      if (made) context.baseSnapshots.note(batch.layout, made, namesOf(batch.files));
       else if (receipt.strategy !== NOTHING.strategy) context.baseSnapshots.forget(table);
       return receipt;
     } catch (thrown) {
@@ -75,11 +75,13 @@ async function commitOnce(
       ...file,
       rowsOffset: (file.stage as TrinoStage | undefined)?.rowsOffset ?? file.versionOffset,
     }));
-    const keysUnique = layout.mode === "upsert" && (await alone?.areUnique(layout.key)) === true;
+    const upsert = layout.mode === "upsert";
+    const keysUnique = upsert && (await alone?.areUnique(layout.key)) === true;
     const { columns } = description;
     const undo = undoOf(files);
-    const batch = { layout, columns, files: applied, rows, newFiles, keysUnique, undo };
-    const statement = guardedMerge({ ...batch, baseSnapshot });
+    const input = { dialect: trino, target: tableSql(table), layout, columns, files: applied, rows };
+    const keysRepeated = upsert && !undo && (await context.baseSnapshots.repeatsKey(input));
+    const statement = guardedMerge({ ...input, baseSnapshot, newFiles, keysUnique, keysRepeated, undo });
     const { result, strategy: how } = await mergeAnyPartitions(context, layout, statement, strategy, signal);
     if (result.updateCount > 0) return snapshotOf(context.client, table, { ...result, baseSnapshot, strategy: how });
     // Either the table already had all rows, or it was not at the base snapshot.

@@ -1,9 +1,7 @@
 import { mergeParts, mergeStatement, type MergeInput } from "../../commit/merge.ts";
-import { trino } from "../dialect.ts";
-import { tableSql } from "../names.ts";
 import { guardedBySnapshot, type SnapshotId } from "./snapshot.ts";
 
-export interface GuardedMergeInput extends Omit<MergeInput, "dialect" | "target"> {
+export interface GuardedMergeInput extends MergeInput {
   /**
    * The table's snapshot when its writer last read it. On any other snapshot the statement changes nothing.
    */
@@ -15,8 +13,7 @@ export interface GuardedMergeInput extends Omit<MergeInput, "dialect" | "target"
  * it makes no snapshot.
  */
 export function guardedMerge({ baseSnapshot, ...input }: GuardedMergeInput): string {
-  const { table } = input.layout;
-  const target = tableSql(table);
-  const parts = mergeParts({ ...input, dialect: trino, target });
-  return mergeStatement(target, { ...parts, source: guardedBySnapshot(parts.source, table, baseSnapshot) });
+  const parts = mergeParts(input);
+  const source = guardedBySnapshot(parts.source, input.layout.table, baseSnapshot);
+  return mergeStatement(input.target, { ...parts, source });
 }

@@ -3,6 +3,7 @@ import type { StatementOptions, TrinoClient } from "../client/client.ts";
 import { trinoFailureOf } from "../client/errors.ts";
 import { withPhysicalNames } from "../names.ts";
 import { resultValue } from "../values.ts";
+import { RESULT_BYTES_MAX, ResultSize } from "../../result-size.ts";
 import type { QueryOptions, QueryResult } from "../../warehouse.ts";
 
 /** The limits of one user's query, beside its time. Trino ends a query that exceeds one. */
@@ -21,22 +22,25 @@ export const LIMITS_DEFAULT: UserQueryLimits = {
   cpuMsMax: 240_000,
 };
 
-/**
- * Maximum size of a result in characters of JSON. The client cuts off the rest, whatever the number of rows,
- * because a single row may be very wide.
- */
-const RESULT_CHARS_MAX = 256 * MIB;
+/** Maximum characters that the client reads of the result of an internal query. */
+const INTERNAL_CHARS_MAX = 256 * MIB;
 
 /**
- * Runs a statement that `checkedStatement` has returned, under the limits and in the resource group of users'
- * queries (infra/trino/etc/resource-groups.json).
+ * Who waits for the statement. The resource groups (infra/trino/etc/resource-groups.json) go by it: checks
+ * have turns of their own, because their table's commits wait for them.
+ */
+export type UserSource = "tributary-query" | "tributary-check";
+
+/**
+ * Runs a statement that `checkedStatement` has returned, under the limits of users' queries and in the
+ * resource group of its source.
  * @throws QUERY_FAILED, QUERY_TIMEOUT, OVERLOADED
  */
-export function userQuery(
+export async function userQuery(
   client: TrinoClient,
   checked: string,
   options: QueryOptions,
-  limits: UserQueryLimits,
+  { limits, source }: { limits: UserQueryLimits; source: UserSource },
 ): Promise<QueryResult> {
   const memory = `${limits.memoryBytesMax}B`;
   const session = {
@@ -45,7 +49,10 @@ export function userQuery(
     query_max_memory_per_node: memory,
     query_max_scan_physical_bytes: `${limits.scanBytesMax}B`,
   };
-  return ask(client, checked, options, { source: "tributary-query", session });
+  const result = await ask(client, checked, options, { source, session, pageCharsMax: RESULT_BYTES_MAX });
+  const size = new ResultSize();
+  const end = result.rows.findIndex((row) => !size.takes(row));
+  return end < 0 ? result : { ...result, rows: result.rows.slice(0, end), truncated: true };
 }
 
 /**
@@ -59,14 +66,14 @@ export function internalQuery(
   sql: string,
   options: QueryOptions,
 ): Promise<QueryResult> {
-  return ask(client, withPhysicalNames(sql, schema), options, {});
+  return ask(client, withPhysicalNames(sql, schema), options, { pageCharsMax: INTERNAL_CHARS_MAX });
 }
 
 async function ask(
   client: TrinoClient,
   statement: string,
   { timeoutMs, rowsMax, signal }: QueryOptions,
-  { session, ...kind }: Pick<StatementOptions, "session" | "source">,
+  { session, ...kind }: Pick<StatementOptions, "session" | "source" | "pageCharsMax">,
 ): Promise<QueryResult> {
   const seconds = `${Math.max(1, Math.ceil(timeoutMs / 1000))}s`;
   const times = { query_max_run_time: seconds, query_max_execution_time: seconds, query_max_planning_time: seconds };
@@ -76,7 +83,6 @@ async function ask(
       session: { ...times, ...session },
       timeoutMs,
       rowsMax,
-      pageCharsMax: RESULT_CHARS_MAX,
       ...(signal ? { signal } : {}),
     });
     return {

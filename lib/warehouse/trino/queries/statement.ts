@@ -30,6 +30,17 @@ export function checkedStatement(sql: string, own: OwnSchema): string {
   return checked;
 }
 
+/**
+ * Checks a text that becomes a part of a statement: one query of its own, which closes no bracket that it
+ * has not opened.
+ * @throws as `checkedStatement`
+ */
+export function checkSelect(sql: string, own: OwnSchema): void {
+  const cursor = new Cursor(sql, own, RULES);
+  query(cursor);
+  if (cursor.peek().kind !== "end") cursor.fail("the end");
+}
+
 function statement(c: Cursor): void {
   if (c.acceptWord("EXPLAIN")) explain(c);
   else if (c.acceptWord("SHOW")) show(c);

@@ -72,6 +72,25 @@ describe("a DuckDB file", () => {
     });
   });
 
+  test("stores a header only if the column's name does not tell it", async () => {
+    const file = newFile();
+    const mixed = COLUMNS.map((column, at) => (at === 0 ? { ...column, header: column.name } : column));
+    const layout = await withWarehouse(file, async (warehouse) => {
+      const table = new TestTable(warehouse, mixed);
+      await warehouse.ensureTable(table.layout, mixed);
+      const sql = `SELECT column_name, comment FROM duckdb_columns() WHERE table_name = '${table.name}' LIMIT 2`;
+      const [first, second] = mixed;
+      assert.deepEqual(await rowsOf(warehouse, sql), [
+        [first!.name, null],
+        [second!.name, second!.header],
+      ]);
+      return table.layout;
+    });
+    await withWarehouse(file, async (warehouse) => {
+      assert.deepEqual((await warehouse.describe(layout.table))?.columns, mixed);
+    });
+  });
+
   test("opens once: not again in this process, nor in another, whatever a query did", async () => {
     const file = newFile();
     await withWarehouse(file, async (warehouse) => {

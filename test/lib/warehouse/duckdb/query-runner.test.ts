@@ -65,6 +65,20 @@ test("a call that DuckDB cannot interrupt ends at its deadline; queries after it
   }
 });
 
+test("the SQL of a check does not wait for users' queries, however many there are", async () => {
+  const table = await filled();
+  const giveUp = new AbortController();
+  const endless = "SELECT levenshtein(repeat('a', 1000000), repeat('b', 1000000))";
+  const options = { rowsMax: 1, timeoutMs: 60_000, signal: giveUp.signal };
+  const users = Promise.allSettled([1, 2, 3, 4].map(() => warehouse.query(endless, options)));
+  const measured = { table: table.name, columns: table.columns };
+  const check = { type: "custom_sql", sql: `SELECT id FROM ${table.name}` } as const;
+  const { failing } = await warehouse.measure(measured, [check], { nowMs: 0, timeoutMs: 30_000 });
+  assert.deepEqual(failing, [1]);
+  giveUp.abort();
+  for (const { status } of await users) assert.equal(status, "rejected", "they were still running or waiting");
+});
+
 test("every query sees what was committed before it, over checkpoints and large commits", async () => {
   const table = new TestTable(warehouse, columns({ id: "INTEGER", name: "VARCHAR" }), { mode: "append" });
   let count = 0;

@@ -10,7 +10,8 @@ import {
 import type { TrinoClient } from "../../../../lib/warehouse/trino/client/client.ts";
 import { changesOf, snapshotOf } from "../../../../lib/warehouse/trino/commit/snapshot.ts";
 import { guardedMerge } from "../../../../lib/warehouse/trino/commit/merge.ts";
-import { logicalName, physicalName, withPhysicalNames } from "../../../../lib/warehouse/trino/names.ts";
+import { trino } from "../../../../lib/warehouse/trino/dialect.ts";
+import { logicalName, physicalName, tableSql, withPhysicalNames } from "../../../../lib/warehouse/trino/names.ts";
 import { groupBatches, stagedColumnsOf } from "../../../../lib/warehouse/staging/batch-groups.ts";
 import { inlineSelect, valuesSelect } from "../../../../lib/warehouse/trino/commit/row-selects.ts";
 import { partitioningIn, partitionTexts } from "../../../../lib/warehouse/trino/tables.ts";
@@ -201,6 +202,8 @@ describe("rows as SQL", () => {
 
 describe("merge statements", () => {
   const input = {
+    dialect: trino,
+    target: tableSql(LAYOUT.table),
     layout: LAYOUT,
     columns: columns({ id: "BIGINT", v: "VARCHAR" }),
     rows: "SELECT 1",

@@ -62,7 +62,7 @@ describe("trino client against a server of the test's own", () => {
     assert.ok(seen.includes("x=a%20b") && seen.includes(""));
   });
 
-  test("a user's query has a source and limits of its own; an internal one has its time only", async (t) => {
+  test("users' queries and checks have a source and limits each; an internal one has its time only", async (t) => {
     const seen: Record<string, string>[] = [];
     const { client, close } = await fakeTrino((request, response, url) => {
       if (request.method === "GET") return page(response, { columns: [{ name: "a", type: "bigint" }], data: [[1]] });
@@ -73,7 +73,8 @@ describe("trino client against a server of the test's own", () => {
     t.after(close);
     const options = { rowsMax: 1, timeoutMs: 1_500 };
     const limits = { memoryBytesMax: 1_000_000, scanBytesMax: 2_000_000, cpuMsMax: 3_000 };
-    assert.deepEqual((await userQuery(client, "SELECT 1", options, limits)).rows, [[1]]);
+    for (const source of ["tributary-query", "tributary-check"] as const)
+      assert.deepEqual((await userQuery(client, "SELECT 1", options, { limits, source })).rows, [[1]]);
     await internalQuery(client, "s", "SELECT 1", options);
     const times = ["query_max_run_time=2s", "query_max_execution_time=2s", "query_max_planning_time=2s"];
     const own = [
@@ -86,6 +87,7 @@ describe("trino client against a server of the test's own", () => {
       seen.map(({ source, tags, session }) => [source, tags, session!.split(/,\s*/)]),
       [
         ["tributary-query", "tributary-query", [...times, ...own]],
+        ["tributary-check", "tributary-check", [...times, ...own]],
         ["tributary", "tributary", times],
       ],
     );

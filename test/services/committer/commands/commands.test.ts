@@ -329,6 +329,41 @@ test("gate block: a failed update of the trusted view is an error, with the resu
   await committer.drain();
 });
 
+test("gate block: if the view's name is taken, commits go on, and each run of the checks says so", async () => {
+  const world = await worldOf([]);
+  world.warehouse.answer = () => [[7, 0, 0]];
+  const warehouse = withFaults(world.warehouse, (method) => {
+    if (method === "hold" || method === "publish") throw new TributaryError("TRUSTED_NAME_TAKEN", "it is a table");
+  });
+  const committer = await start({ log: world.log, warehouse }, { contracts: contracts(GATED) });
+  await send(world.log, "t", file(5));
+  await settled(world.log, "t");
+  assert.equal(world.warehouse.rowsOf("t").length, 2, "the file is committed");
+  await give(world.log, { kind: "checks" });
+  const [result] = await results(world.log, 1);
+  const reported = JSON.parse(result!.resultJson) as { message: string; gateFailed: boolean };
+  assert.deepEqual([result!.status, reported.gateFailed], ["error", true]);
+  assert.match(reported.message, /cannot update t_trusted, it is unchanged: it is a table/);
+  await committer.drain();
+});
+
+test("without a gate, a run of all checks removes the view; a run of some does not", async () => {
+  const world = await worldOf([]);
+  world.warehouse.answer = () => [[7, 0, 0]];
+  world.warehouse.trustedByName.set("t", { shown: { asOfMs: 1, heldBackSinceMs: null }, rows: [] });
+  const committer = await start(world, { contracts: contracts({ ...GATED, gate: "none" }) });
+  await send(world.log, "t", file(5));
+  await settled(world.log, "t");
+  await give(world.log, { commandId: "c1", kind: "checks", argumentsJson: '{"checks":["enough"]}' });
+  await results(world.log, 1);
+  assert.ok(world.warehouse.trustedByName.has("t"));
+  await give(world.log, { commandId: "c2", kind: "checks" });
+  const result = (await results(world.log, 2))[1]!;
+  assert.equal((JSON.parse(result.resultJson) as { gate: unknown }).gate, null);
+  assert.equal(world.warehouse.trustedByName.has("t"), false);
+  await committer.drain();
+});
+
 test("a run of checks has a time limit: unfinished checks are errors", async () => {
   const world = await worldOf();
   const timeouts: number[] = [];

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -8,6 +10,7 @@ import { hashOf } from "../../../../lib/process/api-keys.ts";
 import { makeAuditLogger } from "../../../../lib/process/logger.ts";
 import { capturedLog, type CapturedLog } from "../../../support/captured-log.ts";
 import { until } from "../../../support/until.ts";
+import { fakeBlobStore } from "../fakes.ts";
 import { testGateway, type TestGateway } from "../gateway.ts";
 
 let folder: string;
@@ -70,6 +73,58 @@ test("changes and refused requests are audited: caller, operation, address and r
     { who: keyed("boss"), operation: "runMaintenance", table: "none", operations: ["optimize", "expire_snapshots", "remove_orphan_files"], result: "failed", status: 404, code: "NOT_FOUND" },
   ]); // prettier-ignore
   assert.doesNotMatch(log.text(), /secret|private/, "no key, no statement");
+});
+
+for (const [when, query] of [
+  ["while its file is stored", ""],
+  ["while it waits for its file", "?wait=committed"],
+] as const) {
+  test(`a change is audited once if the client leaves ${when}`, async () => {
+    const log = capturedLog();
+    const blob = fakeBlobStore();
+    const put = blob.put.bind(blob);
+    let isStoring = false;
+    const left = new AbortController();
+    blob.put = async (...args) => {
+      isStoring = true;
+      if (query === "") await once(left.signal, "abort");
+      return put(...args);
+    };
+    await using gateway = await testGateway({}, { audit: log.logger, blob });
+    const socket = connect(Number(new URL(gateway.url).port), "127.0.0.1");
+    socket.write(
+      `PUT /v1/tables/t/files/a.csv${query} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\n\r\nid\n1\n`,
+    );
+    await until("the file arrives", () => (query === "" ? isStoring : gateway.published().length === 1));
+    socket.destroy();
+    await once(socket, "close");
+    await until("the gateway notices", async () => {
+      const metrics = await (await send(gateway, "GET", "/metrics")).text();
+      return query === "" || /tributary_gateway_waiters 0/.test(metrics) || log.lines.length > 0;
+    });
+    left.abort();
+    await until("its line", () => log.lines.length > 0);
+    const { operation, file, fileId, result, clientGone } = log.lines[0]!;
+    const [event] = gateway.published();
+    const expected = ["uploadFile", "a.csv", event!.fileId, "done", true];
+    assert.deepEqual([operation, file, fileId, result, clientGone], expected);
+    await send(gateway, "GET", "/v1/tables");
+    assert.equal(log.lines.length, 1);
+  });
+}
+
+test("a form that stalls behind an accepted file is audited with that file", async () => {
+  const log = capturedLog();
+  await using gateway = await testGateway({ TRIBUTARY_UPLOAD_IDLE_MAX: "100ms" }, { audit: log.logger });
+  const socket = connect(Number(new URL(gateway.url).port), "127.0.0.1");
+  const part = '--b\r\ncontent-disposition: form-data; name="f"; filename="a.csv"\r\n\r\nid\n1\r\n--b\r\n';
+  const head = "content-type: multipart/form-data; boundary=b\r\ncontent-length: 9999";
+  socket.write(`POST /v1/tables/t/files HTTP/1.1\r\nhost: localhost\r\n${head}\r\n\r\n${part}`);
+  await until("its line", () => log.lines.length === 1);
+  const { result, files, code } = log.lines[0]!;
+  const [event] = gateway.published();
+  assert.deepEqual([result, code, files], ["failed", "UPLOAD_INCOMPLETE", [{ file: "a.csv", fileId: event!.fileId }]]);
+  socket.destroy();
 });
 
 test("reads are not audited", async () => {

@@ -6,9 +6,10 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { systemClock } from "../../../../lib/clock.ts";
 import { hashOf } from "../../../../lib/process/api-keys.ts";
 import { problemSchema } from "../../../../services/gateway/http/schemas.ts";
-import { until } from "../../../support/until.ts";
+import { fakeBlobStore } from "../fakes.ts";
 import { testGateway, type TestGateway } from "../gateway.ts";
 import { problemIn } from "./problem-in.ts";
 
@@ -143,21 +144,92 @@ test("forms: limits on files and fields", async () => {
   await problemIn(await send(upload, [...many, file(1)]), 413, "BODY_TOO_LARGE");
 });
 
-test("a stalled body is disconnected: JSON, form and preview", async () => {
-  await using gateway = await testGateway({ TRIBUTARY_UPLOAD_IDLE_MAX: "50ms" });
-  const head = (path: string, type: string) =>
-    `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: ${type}\r\ncontent-length: 1000\r\n\r\n`;
-  const form = "multipart/form-data; boundary=b\r\nx: y";
-  const stalled = [
-    `${head("/v1/query", "application/json")}{"sql":`,
-    `${head("/v1/tables/t/files", form)}--b\r\n`,
-    ...Array.from({ length: 4 }, () => `${head("/v1/preview", "text/csv")}id\n`),
-  ];
-  await Promise.all(stalled.map((bytes) => exchange(gateway, bytes)));
-  await until("a preview's turn", async () => {
-    const answer = await fetch(`${gateway.url}/v1/preview`, { method: "POST", body: "id\n1\n" });
-    return answer.status === 200;
+/** Sends bytes, then one byte now and then, until the gateway has responded. Returns its response. */
+async function trickle(gateway: TestGateway, bytes: string, untilClosed = false): Promise<string> {
+  const socket = connect(Number(new URL(gateway.url).port), "127.0.0.1");
+  await once(socket, "connect");
+  socket.write(bytes);
+  const more = setInterval(() => socket.write("x"), 20);
+  const closed = once(socket, "close").catch(() => undefined);
+  let text = "";
+  const answered = new Promise<void>((resolve) => {
+    socket.on("data", (chunk) => {
+      text += String(chunk);
+      if (text.endsWith("}")) resolve();
+    });
   });
+  await Promise.race([answered, closed]);
+  if (untilClosed) await closed;
+  clearInterval(more);
+  socket.destroy();
+  return text;
+}
+
+const startOf = (method: string, path: string, type: string): string =>
+  `${method} ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: ${type}\r\ncontent-length: 100000\r\n\r\n`;
+const FORM = "multipart/form-data; boundary=b";
+const FILE = '--b\r\ncontent-disposition: form-data; name="f"; filename="a.csv"\r\n\r\nid\n1';
+const FORM_START = startOf("POST", "/v1/tables/t/files", FORM);
+
+for (const [what, bytes] of [
+  ["a file", `${startOf("PUT", "/v1/tables/t/files/a.csv", "text/csv")}id\n1`],
+  ["a form before its first part", `${FORM_START}--b\r\n`],
+  ["a form in a file", `${FORM_START}${FILE}`],
+  ["a form between two files", `${FORM_START}${FILE}\r\n--b\r\n`],
+  ["a form after its last part", `${FORM_START}${FILE}\r\n--b--\r\n`],
+  ["a preview", `${startOf("POST", "/v1/preview?table=t&name=a.csv", "text/csv")}id\n1`],
+  ["a preview's form", `${startOf("POST", "/v1/preview", FORM)}--b\r\n`],
+  ["a preview's file in a form", `${startOf("POST", "/v1/preview", FORM)}${FILE}`],
+  ["a corrected sheet", `${startOf("POST", "/v1/tables/t/rejects/corrections", "text/csv")}_file_id`],
+  ["a replay", `${startOf("POST", "/v1/tables/t/replay", "application/json")}{`],
+  ["a query", `${startOf("POST", "/v1/query", "application/json")}{"sql":`],
+  ["a notification", `${startOf("POST", "/v1/notifications/s3", "application/json")}{`],
+] as const) {
+  test(`a body that trickles is refused and holds no place: ${what}`, async () => {
+    const settings = { TRIBUTARY_UPLOAD_IDLE_MAX: "200ms", TRIBUTARY_UPLOADS_MAX: "5" };
+    await using gateway = await testGateway(settings);
+    for (const answer of await Promise.all(Array.from({ length: 5 }, () => trickle(gateway, bytes)))) {
+      problemOfRaw(answer, 400, "UPLOAD_INCOMPLETE");
+      assert.match(answer, /fewer than 205 bytes arrived in 0\.2 s/);
+    }
+    const send = (method: string, path: string) => fetch(gateway.url + path, { method, body: "id\n1\n" });
+    const all = [...Array(4).keys()].flatMap((n) => [
+      send("PUT", `/v1/tables/t/files/${n}.csv`).then(({ status }) => assert.equal(status, 202)),
+      send("POST", "/v1/preview").then(({ status }) => assert.equal(status, 200)),
+    ]);
+    await Promise.all(all);
+  });
+}
+
+test("a form that stalls behind an accepted file: its error names the file, its connection is closed", async () => {
+  await using gateway = await testGateway({ TRIBUTARY_UPLOAD_IDLE_MAX: "200ms" });
+  const answer = await trickle(gateway, `${FORM_START}${FILE}\r\n--b\r\n`, true);
+  assert.match(answer, /accepted before it: a\.csv/);
+  assert.equal(gateway.published().length, 1);
+});
+
+test("a stalled preview leaves its place to others", async () => {
+  await using gateway = await testGateway({ TRIBUTARY_UPLOAD_IDLE_MAX: "5s" });
+  const stalled = Array.from({ length: 8 }, () => connect(Number(new URL(gateway.url).port), "127.0.0.1"));
+  for (const socket of stalled) socket.write(`${startOf("POST", "/v1/preview", "text/csv")}id\n1`);
+  const answer = await fetch(`${gateway.url}/v1/preview`, { method: "POST", body: "id\n1\n" });
+  assert.equal(answer.status, 200);
+  for (const socket of stalled) socket.destroy();
+});
+
+test("a body that the gateway reads late is not the sender's fault", async () => {
+  const blob = fakeBlobStore();
+  const put = blob.put.bind(blob);
+  blob.put = async (...args) => {
+    await systemClock.sleep(600);
+    return put(...args);
+  };
+  await using gateway = await testGateway({ TRIBUTARY_UPLOAD_IDLE_MAX: "100ms" }, { blob });
+  const answer = await fetch(`${gateway.url}/v1/tables/t/files/a.csv`, {
+    method: "PUT",
+    body: `id\n${"1\n".repeat(8 * 1024 * 1024)}`,
+  });
+  assert.equal(answer.status, 202);
 });
 
 test("the idle limit does not apply to slow responses", async () => {

@@ -156,6 +156,24 @@ test("GET /v1/tables/{t}: columns, contract, rows, freshness", async () => {
   await problemIn(await get(gateway, "/v1/tables/Bad%20Name"), 400, "TABLE_NAME_INVALID");
 });
 
+test("GET /v1/tables/{t}: a gate whose name is taken says so", async () => {
+  const sales = contractSchema.parse({ table: "sales", gate: "block" });
+  await using gateway = await testGateway({}, { contracts: contractsOf([sales]) });
+  gateway.warehouse.described.set("sales", { table: "sales", columns: [], partitioning: [] });
+  gateway.warehouse.answer = () => ({ columns: [], rows: [[0, null, null]], truncated: false });
+  gateway.warehouse.published = async () => {
+    throw new TributaryError("TRUSTED_NAME_TAKEN", "'sales_trusted' is a table");
+  };
+  const { gate } = tableSchema.strict().parse(await json(get(gateway, "/v1/tables/sales")));
+  const relation = "sales_trusted";
+  assert.deepEqual(gate, { relation, trustedAsOf: null, heldBackSince: null, problem: "'sales_trusted' is a table" });
+  gateway.warehouse.published = async () => ({ asOfMs: 0, heldBackSinceMs: null });
+  const made = tableSchema.parse(await json(get(gateway, "/v1/tables/sales")));
+  assert.equal(made.gate?.problem, null);
+  const file = await fetch(`${gateway.url}/v1/tables/sales_trusted/files/a.csv`, { method: "PUT", body: "id\n1\n" });
+  await problemIn(file, 400, "TABLE_NAME_INVALID");
+});
+
 test("POST /v1/query: rows, limits and errors of the statement", async () => {
   await using gateway = await testGateway({ TRIBUTARY_QUERIES_MAX: "1", TRIBUTARY_QUERY_ROWS_MAX: "5" });
   const query = (body: object | string) =>
@@ -252,6 +270,11 @@ test("GET /v1/tables/{t}/rejects: position, text and reason, in pages", async ()
   await list(`limit=1&cursor=${first.nextCursor}`);
   assert.match(gateway.warehouse.queries.at(-1)!, /source_offset < 5 OR .*source_row > 1/);
   await problemIn(await get(gateway, "/v1/tables/sales/rejects?cursor=nonsense"), 400, "BAD_REQUEST");
+  const long = (n: number) => row(n).with(8, "x".repeat(3 * 1024 * 1024));
+  gateway.warehouse.answer = () => ({ columns: [], rows: [long(1), long(2), long(3), long(4)], truncated: false });
+  const short = await list("limit=100");
+  assert.deepEqual(short.rejects.map(({ row: n }) => n), [1, 2], "a page of long rows ends early"); // prettier-ignore
+  assert.ok(short.nextCursor);
   const forged = Buffer.from('{"sourceOffset":"1 OR 1=1","fileId":"x","row":1}').toString("base64url");
   await problemIn(await get(gateway, `/v1/tables/sales/rejects?cursor=${forged}`), 400, "BAD_REQUEST");
 });

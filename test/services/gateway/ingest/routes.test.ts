@@ -202,6 +202,28 @@ test("requests with one Idempotency-Key are one version, also after newer ones a
   assert.equal(gateway.published().length, 5);
 });
 
+test("a repeated request of a rejected file is told of the version that came after it", async () => {
+  await using gateway = await testGateway();
+  const key = { "idempotency-key": "k" };
+  const bad = "id\nx\n";
+  await put(gateway, "sales/files/a.csv", bad, key);
+  const [rejected] = gateway.published();
+  await gateway.ended(rejected!.fileId, { status: "rejected", rowsCommitted: 0 });
+  const alone = fileStatusSchema.parse(await (await put(gateway, "sales/files/a.csv", bad, key)).json());
+  assert.deepEqual([alone.status, alone.newer], ["rejected", undefined]);
+  const corrected = fileStatusSchema.parse(await (await put(gateway, "sales/files/a.csv", CSV)).json());
+  await gateway.ended(corrected.fileId);
+  const again = fileStatusSchema.parse(await (await put(gateway, "sales/files/a.csv", bad, key)).json());
+  const newer = { fileId: corrected.fileId, status: "committed" };
+  assert.deepEqual([again.fileId, again.status, again.newer], [rejected!.fileId, "rejected", newer]);
+  const waited = await problemIn(
+    await put(gateway, "sales/files/a.csv?wait=committed", bad, key),
+    422,
+    "FILE_NOT_COMMITTED",
+  );
+  assert.match(waited.detail, new RegExp(`newer version, ${corrected.fileId}, which is committed`));
+});
+
 test("two gateways derive the same id from a key", async () => {
   const ids = [];
   for (let n = 0; n < 2; n++) {

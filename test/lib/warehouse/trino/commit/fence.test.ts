@@ -3,6 +3,8 @@ import { after, describe, test, type TestContext } from "node:test";
 import { TributaryError } from "../../../../../lib/errors.ts";
 import type { CommitOptions, CommitReceipt, TableLayout, Warehouse } from "../../../../../lib/warehouse/warehouse.ts";
 import { guardedMerge } from "../../../../../lib/warehouse/trino/commit/merge.ts";
+import { trino } from "../../../../../lib/warehouse/trino/dialect.ts";
+import { tableSql } from "../../../../../lib/warehouse/trino/names.ts";
 import { columns, type Row } from "../../../../support/rows.ts";
 import { assertCounts, LAYOUTS, TestTable, type Sent } from "../../../../support/test-table.ts";
 import { until } from "../../../../support/until.ts";
@@ -175,6 +177,8 @@ if (trinoGiven("trino: a table has one writer")) {
         const slow =
           "SELECT count(*) FROM UNNEST(sequence(1, 10000)) a(x) CROSS JOIN UNNEST(sequence(1, 8000)) b(y) WHERE x * y % 7 = 9";
         const merge = guardedMerge({
+          dialect: trino,
+          target: tableSql(owner.name),
           layout: owner.layout,
           columns: COLUMNS,
           files: [{ sourceFile: "c", sourceOffset: 3 }],

@@ -9,7 +9,7 @@ import {
   TABLE_FUNCTIONS,
 } from "../../../../../lib/warehouse/trino/queries/allowed.ts";
 import { NON_RESERVED, RESERVED } from "../../../../../lib/warehouse/trino/queries/keywords.ts";
-import { checkedStatement } from "../../../../../lib/warehouse/trino/queries/statement.ts";
+import { checkedStatement, checkSelect } from "../../../../../lib/warehouse/trino/queries/statement.ts";
 import { tokensOf } from "../../../../../lib/warehouse/trino/queries/tokens.ts";
 import { TRINO_FUNCTIONS } from "./trino-functions.ts";
 
@@ -305,4 +305,19 @@ describe("changed statements", () => {
     );
     assert.ok(allowed > 200, `only ${allowed} were allowed`);
   });
+});
+
+test("a text that becomes a part of a statement is one query of its own", () => {
+  for (const sql of ["SELECT 1", "WITH x AS (SELECT 1 AS a) TABLE x", "VALUES (1), (2) -- end", "(SELECT 1) LIMIT 1"])
+    checkSelect(sql, OWN);
+  for (const sql of [
+    "SELECT * FROM (VALUES (1)) v(a)) AS x, (SELECT 1",
+    "SELECT 1) UNION ALL (SELECT 1",
+    "SELECT 1 /* to the end",
+    "EXPLAIN SELECT 1",
+    "SHOW TABLES",
+  ])
+    assert.throws(() => checkSelect(sql, OWN), { code: "QUERY_FAILED" }, sql);
+  for (const sql of ["SELECT 1; SELECT 2", "SELECT bar(1, 2)", ""])
+    assert.throws(() => checkSelect(sql, OWN), { code: /^QUERY_NOT_/ }, sql);
 });
