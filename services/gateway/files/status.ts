@@ -270,12 +270,17 @@ export function describeError(code: string, message: string): NonNullable<FileSt
 export const isoTime = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
 
 function errorOf(facts: FileFacts): FileStatus["error"] {
-  const { ending, parse, attempt } = facts;
-  if (heldReasonsOf(facts) !== undefined && facts.decidedAt !== undefined) return null;
-  const ended = ending?.outcome;
-  if (ended) return ended.errorCode === null ? null : describeError(ended.errorCode, ended.errorMessage ?? "");
-  const { errorCode, errorMessage } = parse ?? attempt ?? { errorCode: null, errorMessage: null };
-  return errorCode ? describeError(errorCode, errorMessage ?? "") : null;
+  const { ending, parse, attempt, decidedAt } = facts;
+  if (heldReasonsOf(facts) !== undefined && decidedAt !== undefined) {
+    // What was before the decision is over; an attempt after it may wait.
+    const parsedAtMs = parse?.atMs ?? ending?.outcome.parsedAtMs ?? 0;
+    return attempt && attempt.atMs > parsedAtMs ? errorIn(attempt) : null;
+  }
+  return errorIn(ending?.outcome ?? parse ?? attempt);
+}
+
+function errorIn(ended: Pick<ParseEvent, "errorCode" | "errorMessage"> | undefined): FileStatus["error"] {
+  return ended?.errorCode ? describeError(ended.errorCode, ended.errorMessage ?? "") : null;
 }
 
 const between = (from: number | null, to: number | null): number | null =>

@@ -95,8 +95,8 @@ test("at three every table is maintained, and two schedulers request the same co
   const clock = new FakeClock(Date.UTC(2024, 0, 15, 2, 59, 50));
   const both = [await begin(log, clock), await begin(log, clock)];
   await commit(log, clock, "c1");
-  const ids = await asked(log, clock, 15);
-  const tables = ["_ingest_files", "_maintenance_log", "_quality_results", "_rejected_rows", "t"];
+  const ids = await asked(log, clock, 18);
+  const tables = ["_dismissed_rows", "_ingest_files", "_maintenance_log", "_quality_results", "_rejected_rows", "t"];
   const kinds = ["expire_snapshots", "optimize", "remove_orphan_files"];
   const slot = "2024-01-15T03:00:00.000Z";
   const expected = kinds.flatMap((kind) => tables.map((table) => `cron:${kind}:${table}:${slot}`));

@@ -5,7 +5,7 @@
 import { call, callText, follow, hasKey, useKey } from "./api.js";
 import { byId, element, guarded, refreshTimes } from "./dom.js";
 import { showFile } from "./file-page.js";
-import { drawFiles, FILES_SHOWN_MAX, noteFile, onFile } from "./files.js";
+import { changeFile, changesSoFar, drawFiles, FILES_SHOWN_MAX, hasChangedSince, noteFile, onFile } from "./files.js";
 import { showProblems } from "./problems.js";
 import { offerTables, showQuery } from "./query.js";
 import { refreshList, refreshTable, showTables, tableChanged } from "./tables.js";
@@ -103,8 +103,9 @@ onFile((file) => {
 async function start() {
   const problem = element("div");
   await guarded(problem, async () => {
+    const since = changesSoFar();
     const [{ files }, { tables }] = await Promise.all([call(`/v1/files?limit=${FILES_SHOWN_MAX}`), call("/v1/tables")]);
-    for (const file of files.reverse()) noteFile(file);
+    for (const file of files.reverse()) if (!hasChangedSince(file, since)) noteFile(file);
     knowTables(tables);
     offerTables(tables);
     drawFiles({ allLoaded: true });
@@ -113,7 +114,7 @@ async function start() {
   byId("live-text").textContent = problem.textContent;
 }
 
-void follow(noteFile, (connected) => {
+void follow(changeFile, (connected) => {
   byId("live").classList.toggle("on", connected);
   byId("live-text").textContent = connected ? "live" : "not connected";
   if (connected) void start();

@@ -1,7 +1,7 @@
 /** The page of one file: status, time per step, format, columns and error. */
 import { call } from "./api.js";
 import { ago, byId, count, dataTable, element, filePill, guarded, pairs, plural, redraw, size, took, waiting } from "./dom.js";
-import { blockedPart, faultOf, fileById, isBusy, onFile, rejectsLink, tableLink } from "./files.js";
+import { blockedPart, changesSoFar, faultOf, fileById, hasChangedSince, isBusy, onFile, rejectsLink, tableLink } from "./files.js";
 import { heldPart } from "./held.js";
 import { undoPart } from "./undo.js";
 import { dialectText } from "./upload.js";
@@ -17,8 +17,9 @@ export async function showFile(fileId) {
   if (!fileId) return place.replaceChildren();
   place.replaceChildren(waiting("reading the file's details …"));
   await guarded(place, async () => {
+    const since = changesSoFar();
     const file = await call(`/v1/files/${encodeURIComponent(fileId)}`);
-    if (selected === fileId) draw(file);
+    if (selected === fileId && !hasChangedSince(file, since)) draw(file);
   });
 }
 

@@ -28,6 +28,24 @@ export const filesOf = (table) => newestFirst().filter((file) => file.table === 
 
 export const fileById = (fileId) => files.get(fileId);
 
+const CHANGES_KEPT_MAX = 1_000;
+/** Number of live changes so far, and of each file the last one. */
+let changes = 0;
+const lastChanges = new Map();
+
+export const changesSoFar = () => changes;
+
+/** True if the file has changed live since so many changes: then an answer that was on its way is older. */
+export const hasChangedSince = ({ fileId }, since) => (lastChanges.get(fileId) ?? 0) > since;
+
+/** Takes over a live change. */
+export function changeFile(file) {
+  lastChanges.delete(file.fileId);
+  lastChanges.set(file.fileId, ++changes);
+  if (lastChanges.size > CHANGES_KEPT_MAX) lastChanges.delete(lastChanges.keys().next().value);
+  noteFile(file);
+}
+
 export function noteFile(file) {
   files.set(file.fileId, file);
   if (files.size > FILES_SHOWN_MAX) files.delete(newestFirst().at(-1).fileId);

@@ -2,6 +2,7 @@
  * The console in a real browser against the whole pipeline. Skipped with a message if there is no Chromium.
  */
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -264,6 +265,40 @@ function consoleSuite(profile: Profile): void {
     assert.match(await region("Details").innerText(), /1 read, 1 in the table, 0 rejected/);
     await page.getByRole("link", { name: "All files" }).click();
     await card("Files, newest first").waitFor();
+  });
+
+  test("an answer that was on its way shows no older state than what came live", async () => {
+    const fileId = randomUUID();
+    await send(own("late"), "late.csv", "id\n1\n");
+    await open(`#tables/${own("late")}`);
+    await page.getByRole("row", { name: /late\.csv committed/ }).waitFor();
+    const read = page.waitForResponse("**/v1/files?limit=*");
+    await page.reload();
+    const { files } = (await (await read).json()) as { files: { sourceFile: string; status: string }[] };
+    const file = { ...files.find(({ sourceFile }) => sourceFile === "late.csv")!, fileId };
+    assert.equal(file.status, "committed");
+    const older = { ...file, status: "parsing", commit: null };
+    let release = (): void => undefined;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    const answerLate = (path: string, json: object): Promise<unknown> =>
+      page.route(path, async (route) => {
+        await released;
+        await route.fulfill({ json });
+      });
+    await answerLate("**/v1/files?limit=*", { files: [older], nextCursor: null });
+    await answerLate(`**/v1/files/${fileId}`, older);
+    const event = `event: file\ndata: ${JSON.stringify(file)}\n\n`;
+    await page.route("**/v1/events", (route) => route.fulfill({ contentType: "text/event-stream", body: event }));
+    await page.goto("about:blank");
+    await page.goto(`${target.url}/#files/${fileId}`);
+    const pill = page.locator("#file-detail .pill");
+    await pill.getByText("committed").waitFor();
+    const answered = [page.waitForResponse(`**/v1/files/${fileId}`), page.waitForResponse("**/v1/files?limit=*")];
+    release();
+    await Promise.all(answered);
+    await page.evaluate("new Promise((resolve) => setTimeout(resolve, 300))");
+    assert.match(await pill.innerText(), /committed/);
+    await page.unrouteAll({ behavior: "ignoreErrors" });
   });
 
   test("a file is undone on its page, after its rows were counted", async () => {

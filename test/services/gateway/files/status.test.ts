@@ -175,6 +175,8 @@ test("a held file says why, is parsed again once it is decided, and ends as deci
   }
   const after = statusOf(ID, fold([arrives, holds, decides]))!;
   assert.deepEqual([after.status, after.heldReasons, after.error], ["parsing", null, null]);
+  const waits = parses({ phase: "started", atMs: 9_000, errorCode: "DISK_FULL", errorMessage: "5 bytes free" });
+  assert.equal(statusOf(ID, fold([arrives, parsed, holds, decides, waits]))!.error?.code, "DISK_FULL");
   const steps = [arrives, parsed, holds, decides, parses({}), ends({})];
   for (const order of [steps, steps.toReversed()]) {
     const { status, sourceOffset, error } = statusOf(ID, fold(order))!;
