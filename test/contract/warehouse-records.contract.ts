@@ -219,6 +219,7 @@ export function recordContract(opened: Opened): void {
       await warehouse.record(table.name, [outcomeOf(version!, "rejected")], 0);
       assert.deepEqual(await warehouse.recordedContents(table.name, ["a"]), [
         { sourceFile: "a", kind: "put", contentOffset: 1, rows: 1 },
+        { sourceFile: "a", kind: "unloaded", contentOffset: 2, rows: 0 },
       ]);
       assert.equal((await warehouse.recordedVersions(table.name)).newest, 1);
     });
