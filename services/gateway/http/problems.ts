@@ -5,6 +5,7 @@ import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
 import { ERRORS, knownCode, TributaryError, type ErrorCode } from "../../../lib/errors.ts";
 import type { Logger } from "../../../lib/process/logger.ts";
 import type { GatewayMetrics } from "../metrics.ts";
+import { wordsOf } from "./framework-words.ts";
 import type { FileStatus, Problem } from "./schemas.ts";
 import { hasOwn } from "../../../lib/own.ts";
 
@@ -47,7 +48,8 @@ const titleOf = (code: string): string => code.charAt(0) + code.slice(1).toLower
 export function problemOf(thrown: unknown, instance: string): Problem {
   if (thrown instanceof TributaryError) return problem(thrown.code, thrown.message, instance);
   if (hasZodFastifySchemaValidationErrors(thrown)) return validationProblem(thrown, instance);
-  const { statusCode, message = "", code = "" } = thrown as Partial<FastifyError>;
+  const { statusCode, code = "" } = thrown as Partial<FastifyError>;
+  const message = wordsOf(thrown as Partial<FastifyError>);
   if (statusCode === 413) return problem("BODY_TOO_LARGE", message, instance);
   if (statusCode === 415) return problem("UNSUPPORTED_MEDIA_TYPE", message, instance);
   if (statusCode === 404) return problem("NOT_FOUND", message, instance);

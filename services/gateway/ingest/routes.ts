@@ -2,7 +2,7 @@ import multipart, { type MultipartFile } from "@fastify/multipart";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import type { Contracts } from "../../../lib/contract/contract.ts";
-import { knownCode, messageOf, TributaryError } from "../../../lib/errors.ts";
+import { knownCode, TributaryError } from "../../../lib/errors.ts";
 import { readTraceparent } from "../../../lib/process/tracing.ts";
 import { auditedFiles } from "../access/audit.ts";
 import { makeConcurrencyLimiter, type ConcurrencyLimiter } from "../http/concurrency-limiter.ts";
@@ -172,7 +172,11 @@ async function* partsOf(request: FastifyRequest): AsyncGenerator<MultipartFile> 
     yield* request.files();
   } catch (error) {
     if (error instanceof TributaryError || (error as { statusCode?: number }).statusCode !== undefined) throw error;
-    throw new TributaryError("UPLOAD_INCOMPLETE", `incomplete form: ${messageOf(error)}`, { cause: error });
+    throw new TributaryError(
+      "UPLOAD_INCOMPLETE",
+      "incomplete form: it ends within a part, or without its last boundary",
+      { cause: error },
+    );
   }
 }
 

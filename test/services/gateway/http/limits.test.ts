@@ -116,7 +116,10 @@ test("JSON: size, depth and prototype names", async () => {
   const deepObject = `${'{"a":'.repeat(100_000)}1${"}".repeat(100_000)}`;
   const poisoned = '{"__proto__":{"scope":"admin"},"constructor":{"prototype":{}}}';
   for (const path of ["/v1/query", "/v1/tables/t/replay", "/v1/notifications/s3"]) {
-    await problemIn(await post(path, "x".repeat(1024 * 1024 + 1)), 413, "BODY_TOO_LARGE");
+    const large = await problemIn(await post(path, "x".repeat(1024 * 1024 + 1)), 413, "BODY_TOO_LARGE");
+    assert.equal(large.detail, "the JSON body is larger than 1 MiB, which is the limit");
+    const broken = await problemIn(await post(path, '{"a":'), 400, "BAD_REQUEST");
+    if (path !== "/v1/notifications/s3") assert.match(broken.detail, /^the body is not valid JSON/);
     await problemIn(await post(path, deep), 400, "BAD_REQUEST");
     // This gateway has no drop store, so a body that is read at all gives NOT_FOUND.
     const [status, code] = path.startsWith("/v1/notifications") ? [404, "NOT_FOUND"] : [400, "BAD_REQUEST"];
@@ -139,7 +142,8 @@ test("forms: limits on files and fields", async () => {
   const file = (n: number): [string, Blob, string] => ["file", new Blob(["id\n1\n"]), `${n}.csv`];
   const upload = "/v1/tables/sales/files";
   assert.equal((await send(upload, [1, 2, 3].map(file))).status, 202);
-  await problemIn(await send(upload, [1, 2, 3, 4].map(file)), 413, "BODY_TOO_LARGE");
+  const { detail } = await problemIn(await send(upload, [1, 2, 3, 4].map(file)), 413, "BODY_TOO_LARGE");
+  assert.match(detail, /more files than TRIBUTARY_MULTIPART_FILES_MAX allows; accepted before it: 1\.csv, 2\.csv/);
   const many = Array.from({ length: 101 }, (_, n): [string, string] => [`field${n}`, "x"]);
   await problemIn(await send(upload, [...many, file(1)]), 413, "BODY_TOO_LARGE");
 });
