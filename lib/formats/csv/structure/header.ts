@@ -75,12 +75,13 @@ function againstTable(
   const fit = fitOf([first], known);
   const data = { rows: 0, skipped: 0, named: 0 };
   const sameWidth = width === known.columns.length;
+  const widths = `it has ${width} fields for ${known.columns.length} columns`;
   if (fit === 1 && (sameWidth || known.unnamed || !decided.certain)) {
     const evidence = `line ${first.line} names no column of the table, and its cells fit their types`;
-    const doubt = sameWidth
-      ? {}
-      : { doubt: `${evidence}, but it has ${width} fields for ${known.columns.length} columns` };
-    return { ...data, confidence: sameWidth ? 0.95 : 0.6, evidence, certain: true, ...doubt };
+    // A table without names lacks columns at its end that have no value yet.
+    const fits = sameWidth || (known.unnamed && width > known.columns.length);
+    const doubt = fits ? {} : { doubt: `${evidence}, but ${widths}` };
+    return { ...data, confidence: fits ? 0.95 : 0.6, evidence, certain: true, ...doubt };
   }
   if (known.unnamed && !(decided.rows > 0 && decided.certain)) {
     const evidence = "the table's columns have no names";
@@ -90,6 +91,9 @@ function againstTable(
     const evidence = `line ${first.line} names no column of the table`;
     const doubt = `line ${first.line} is a row without a header above it, or a header with other names`;
     return { ...data, confidence: 0.6, evidence, certain: false, doubt };
+  }
+  if (decided.rows === 0 && !sameWidth && !known.unnamed) {
+    return { ...decided, confidence: 0.6, doubt: `line ${first.line} is no header, and ${widths}` };
   }
   return decided;
 }
