@@ -82,6 +82,8 @@ export interface PreviewAnswer {
     conflicting: { name: string; type: string; rejects: number; example: string }[];
   };
   renamed: { name: string; header: string; former: string }[];
+  /** Older gateways have none. */
+  untyped?: { name: string; header: string }[];
   proposals?: { text: string }[];
   patch?: { yaml: string; rowsAccepted: number; rowsRejected: number; needsRebuild: boolean } | null;
   rows: unknown[][];
@@ -249,6 +251,7 @@ export function previewText({
   columns,
   diff,
   renamed,
+  untyped = [],
   proposals = [],
   patch,
   rows,
@@ -268,6 +271,7 @@ export function previewText({
     ["rows", `${counts.rowsRead}${counts.complete ? "" : " in the first part"}, ${counts.rowsRejected} rejected`],
     ["new columns", diff.added.map(({ name, type }) => `${name} ${type}`).join(", ")],
     ["widened", diff.widened.map(({ name, from, to }) => `${name} ${from} → ${to}`).join(", ")],
+    ["no value yet", untyped.map(({ name }) => name).join(", ")],
     ["missing in the file", diff.missing.join(", ")],
     ["looks renamed", renamed.map(({ name, former }) => `${name} looks like the former ${former}`).join(", ")],
     [

@@ -41,3 +41,12 @@ export function storedHeader(text: string): string {
  */
 export const formerHeader = (stored: string): string | undefined =>
   stored.length > HEADER_CHARS_MAX ? stored.slice(0, HEADER_CHARS_MAX) : undefined;
+
+/** The header of a field, by its index, in a file without a header. */
+export const positionalHeader = (index: number): string => `column_${index + 1}`;
+
+/** The index of the field that has this header in a file without a header; undefined for a real header. */
+export function positionIn(header: string): number | undefined {
+  const number = /^column_([1-9]\d{0,4})$/.exec(header)?.[1];
+  return number === undefined ? undefined : Number(number) - 1;
+}

@@ -5,20 +5,33 @@ import type { RecordFields, RecordHandlers, RecordReader, Row } from "../formats
 import type { Reject } from "../messages/generated.ts";
 import type { RowOrigin } from "../rows/encode.ts";
 import { cast, CAST, FAMILY, setType } from "../typing/cast.ts";
-import { observe, typeOf } from "../typing/infer.ts";
-import { classify, newScan } from "../typing/scan.ts";
+import { typeOf } from "../typing/infer.ts";
+import { newScan } from "../typing/scan.ts";
 import type { ParseLimits } from "./limits.ts";
 import type { OpenedFile } from "./open-file.ts";
 import { isNullMarker } from "./null-markers.ts";
 import { OutputMeter } from "./output-limit.ts";
-import { definitionsOf, planColumns, type Plan, type PlannedColumn } from "./plan.ts";
+import {
+  allColumns,
+  changesTypes,
+  checkValues,
+  definitionsOf,
+  hasValueOf,
+  observeValues,
+  planColumns,
+  setUntypedAside,
+  typesFound,
+  type Plan,
+  type PlannedColumn,
+  type UntypedColumn,
+} from "./plan.ts";
 import {
   checkShare,
+  faultOf,
   fieldText,
   REASONS_OF_CODES,
   RejectCollector,
   REQUIRED,
-  rowMessage,
   valueMessage,
   type PlainReason,
   type RejectCounts,
@@ -107,7 +120,7 @@ export class FileParser {
 
   /** By name of a column that the file has: its field. */
   get present(): ReadonlyMap<string, number> {
-    return new Map(this.#plan?.columns.flatMap(({ name, field }) => (field >= 0 ? [[name, field]] : [])));
+    return new Map(allColumns(this.#plan).flatMap(({ name, field }) => (field >= 0 ? [[name, field]] : [])));
   }
 
   get warnings(): RuleWarning[] {
@@ -123,12 +136,14 @@ export class FileParser {
     return this.#fieldNames;
   }
 
-  /** Types of this file's new columns that hold all values seen so far. */
+  /** Types of this file's new columns that hold all values seen so far. A column without a value has none. */
   inferredTypes(): Map<string, ColumnType> {
-    const fresh = this.#plan?.columns.filter((column) => column.fresh) ?? [];
-    return new Map(
-      fresh.map((column) => [column.name, column.authority === "inferred" ? typeOf(column.facts) : column.type]),
-    );
+    return typesFound(allColumns(this.#plan));
+  }
+
+  /** New columns without a value so far. */
+  get untyped(): UntypedColumn[] {
+    return this.#plan?.untyped.map(({ name, header }) => ({ name, header })) ?? [];
   }
 
   /** True once the output exceeded its limit: the file failed, and later outputs are dropped. */
@@ -143,7 +158,7 @@ export class FileParser {
       onFields: (fields) => {
         this.#takeFields(fields, true);
         // Rules need the types that the first block gave.
-        this.#rules = rowRules(this.#options.contract, this.#plan!.columns, fields.final);
+        this.#rules = rowRules(this.#options.contract, this.#plan!, fields.final);
       },
       onRow: (row) => this.#takeRow(row),
     });
@@ -193,11 +208,14 @@ export class FileParser {
     });
     reader.push(block);
     if (last) reader.end();
-    for (const column of this.#plan?.columns ?? []) {
+    if (!this.#plan) return;
+    setUntypedAside(this.#plan);
+    for (const column of this.#plan.columns) {
       if (column.authority !== "inferred") continue;
       setType(column, typeOf(column.facts));
-      if (column.type === "VARCHAR" && column.facts.kinds !== 0) column.authority = "known";
+      if (column.type === "VARCHAR") column.authority = "known";
     }
+    this.#batches.setColumns(this.#plan.columns);
   }
 
   /**
@@ -207,36 +225,26 @@ export class FileParser {
   #takeFields(fields: RecordFields, encoding: boolean): void {
     const before = this.#plan;
     if (before && fields.count <= before.fieldCount) return;
-    const plan = this.#planFrom(fields);
+    const { contract, known: existing, inferred, limits } = this.#options;
+    const input = { fields, contract, known: existing, ...(inferred ? { inferred } : {}) };
+    const plan = planColumns(input, limits.columnsMax);
     if (!fields.final) this.#fieldNames = fields.names;
-    const known = new Map(before?.columns.map((column) => [column.name, column]));
+    const known = new Map(allColumns(this.#plan).map((column) => [column.name, column]));
     plan.columns = plan.columns.map((column) => {
       const same = known.get(column.name);
       return same ? Object.assign(same, { field: column.field }) : column;
     });
-    if (before && encoding && plan.columns.length > before.columns.length && !this.#retyping) this.#beginRetyping();
+    if (before && encoding && plan.columns.length > known.size && !this.#retyping) this.#beginRetyping();
+    if (encoding) setUntypedAside(plan);
     this.#plan = plan;
-    this.#inferring = plan.columns.filter(({ authority }) => authority === "inferred");
+    this.#inferring = allColumns(this.#plan).filter(({ authority }) => authority === "inferred");
     this.#batches.setColumns(plan.columns);
-  }
-
-  #planFrom(fields: RecordFields): Plan {
-    const { contract, known, inferred, limits } = this.#options;
-    const plan = planColumns({ fields, contract, known, ...(inferred ? { inferred } : {}) });
-    if (plan.columns.length <= limits.columnsMax) return plan;
-    const sum = `the table would have ${plan.columns.length} columns`;
-    throw new TributaryError("FILE_TOO_MANY_COLUMNS", `${sum}; the limit is ${limits.columnsMax}`);
   }
 
   #observeRow(row: Row, plan: Plan): void {
     if (row.fault || row.count > plan.fieldCount) return;
     if (row.count < plan.fieldCount && this.#options.contract.raggedRows === "reject") return;
-    for (const column of this.#inferring) {
-      if (column.authority !== "inferred" || column.field >= row.count) continue;
-      const [start, end] = [row.bounds[2 * column.field]!, row.bounds[2 * column.field + 1]!];
-      if (isNullMarker(column.nullMarkers, row.bytes, start, end)) continue;
-      observe(column.facts, classify(row.bytes, start, end, this.#scan), this.#scan, row.bytes);
-    }
+    observeValues(this.#inferring, row, this.#scan);
   }
 
   #takeRow(row: Row): void {
@@ -252,10 +260,13 @@ export class FileParser {
     this.#encodeRow(row, ordinal, plan);
   }
 
-  /** Ends the contract's sample: values that do not fit from here on are handled by `onMismatch`. */
+  /**
+   * Ends the contract's sample: values that do not fit from here on are handled by `onMismatch`. A column of
+   * which the sample has no value takes its type from all later ones.
+   */
   #stopInferring(plan: Plan): void {
     for (const column of plan.columns) {
-      if (column.authority !== "inferred") continue;
+      if (column.authority !== "inferred" || column.facts.kinds === 0) continue;
       if (this.#retyping) setType(column, typeOf(column.facts));
       column.authority = "known";
     }
@@ -277,6 +288,7 @@ export class FileParser {
       encoder.rewind();
       return this.#giveUpRow(row, plan, index, code);
     }
+    if (hasValueOf(plan.untyped, row, this.#scan)) return this.#giveUpRow(row, plan, columns.length, CAST.RETYPE);
     const broken = this.#rules && brokenRules(this.#rules, columns, row, this.#scan);
     const refusal = broken && refusalOf(broken, row.line);
     if (refusal) return this.#rejectFor(row, refusal);
@@ -320,10 +332,8 @@ export class FileParser {
     if (code === CAST.RETYPE || code === REQUIRED || onMismatch === "reject") return false;
     const text = fieldText(row, column.field);
     if (onMismatch === "fail") {
-      throw new TributaryError(
-        "FILE_VALUE_MISMATCH",
-        `line ${row.line}: ${valueMessage(REASONS_OF_CODES[code]!, column, text)}`,
-      );
+      const fault = valueMessage(REASONS_OF_CODES[code]!, column, text);
+      throw new TributaryError("FILE_VALUE_MISMATCH", `line ${row.line}: ${fault}`);
     }
     if (column.required) return false;
     (this.#rescued ??= new Map<string, string>()).set(column.name, text);
@@ -342,14 +352,7 @@ export class FileParser {
   /** Rejects the row, or begins retyping. */
   #giveUpRow(row: Row, plan: Plan, index: number, code: number): void {
     // Types must not depend on the order of columns, so the row's other new values count too.
-    const scan = this.#scan;
-    const misfit = plan.columns.some((column, other) => {
-      if (column.authority !== "inferred" || other < index || column.field >= row.count) return false;
-      const [start, end] = [row.bounds[2 * column.field]!, row.bounds[2 * column.field + 1]!];
-      if (isNullMarker(column.nullMarkers, row.bytes, start, end)) return false;
-      return cast(column, row.bytes, start, end, scan) === CAST.RETYPE;
-    });
-    if (code === CAST.RETYPE || misfit) {
+    if (code === CAST.RETYPE || changesTypes(plan, index, row, this.#scan)) {
       this.#beginRetyping();
       return this.#observeRow(row, plan);
     }
@@ -370,10 +373,7 @@ export class FileParser {
   }
 
   #reject(row: Row, reason: PlainReason, column: PlannedColumn | undefined): void {
-    const message = column
-      ? valueMessage(reason, column, fieldText(row, column.field))
-      : rowMessage(reason, row.count, this.#plan!.fieldCount);
-    this.#rejectFor(row, { reason, column: column?.name ?? null, message });
+    this.#rejectFor(row, faultOf(row, reason, { column, fieldCount: this.#plan!.fieldCount }));
   }
 
   #rejectFor(row: Row, fault: RejectFault): void {
@@ -392,6 +392,7 @@ export class FileParser {
     this.#reader!.end();
     if (!this.#plan) throw new TributaryError("FILE_EMPTY", "the file has no header and no rows");
     if (this.#retyping) return;
+    checkValues(this.#plan, this.#batches.rowsAccepted);
     this.flush();
     checkShare(this.#counts, this.#options.contract.rejects.shareMax);
   }

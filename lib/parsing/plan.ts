@@ -1,12 +1,15 @@
 import type { ColumnDefinition, ColumnType } from "../columns.ts";
 import type { Contract, ContractColumn } from "../contract/contract.ts";
 import { TributaryError } from "../errors.ts";
-import { castColumn, type CastColumn, type Notation } from "../typing/cast.ts";
+import { cast, CAST, castColumn, type CastColumn, type Notation } from "../typing/cast.ts";
 import { momentFormat } from "../typing/date-formats.ts";
 import { numberFormat } from "../typing/number-formats.ts";
 import { truthWords } from "../typing/truth-words.ts";
-import type { RecordFields } from "../formats/format.ts";
-import { headerKey, storedHeader } from "../formats/headers.ts";
+import { observe, typeOf } from "../typing/infer.ts";
+import { classify, KIND, type Scan } from "../typing/scan.ts";
+import type { RecordFields, Row } from "../formats/format.ts";
+import { headerKey, positionalHeader, positionIn, storedHeader } from "../formats/headers.ts";
+import { isNullMarker } from "./null-markers.ts";
 import { nameColumns, RESCUED_COLUMN, type NamedColumn } from "./names.ts";
 
 /** One column of the table as this file fills it. */
@@ -25,6 +28,11 @@ export interface PlannedColumn extends CastColumn {
 export interface Plan {
   /** All columns of the table after this file, in the table's order, new ones last. */
   columns: PlannedColumn[];
+  /**
+   * New columns without a value so far. They have no type, so the table does not get them: the first file
+   * with a value decides their types.
+   */
+  untyped: PlannedColumn[];
   /** Fields that a row must have. */
   fieldCount: number;
   /** Index in `columns` of the column for rescued values; -1 if the contract does not rescue. */
@@ -37,7 +45,7 @@ export interface PlanInput {
   contract: Contract;
   /** The table's columns so far, in order; empty for a new table. */
   known: readonly ColumnDefinition[];
-  /** Types of new columns that an earlier reading of the whole file found. */
+  /** Types of new columns that an earlier reading of the whole file found; those without a value lack. */
   inferred?: ReadonlyMap<string, ColumnType>;
 }
 
@@ -46,9 +54,9 @@ export interface PlanInput {
  * new.
  * @throws HEADER_COLUMN_MISSING if a required or key column is missing and fields are final,
  * HEADER_COLUMN_UNEXPECTED (contract `unexpectedColumns: fail`), CONTRACT_INVALID for an invalid column
- * format
+ * format, FILE_TOO_MANY_COLUMNS
  */
-export function planColumns(input: PlanInput): Plan {
+export function planColumns(input: PlanInput, columnsMax: number): Plan {
   const { contract, inferred } = input;
   const existing = existingColumns(contract, input.known);
   const declared = new Map(contract.columns.map((column) => [column.name, column]));
@@ -72,7 +80,76 @@ export function planColumns(input: PlanInput): Plan {
   }
   for (const column of columns) column.required ||= contract.key.includes(column.name);
   const rescued = contract.onMismatch === "rescue" ? rescuedIndex(columns) : -1;
-  return { columns, fieldCount: headers.length, rescued };
+  if (columns.length > columnsMax) {
+    const sum = `the table would have ${columns.length} columns`;
+    throw new TributaryError("FILE_TOO_MANY_COLUMNS", `${sum}; the limit is ${columnsMax}`);
+  }
+  return { columns, untyped: [], fieldCount: headers.length, rescued };
+}
+
+/** A new column of which no row has a value. */
+export type UntypedColumn = Pick<ColumnDefinition, "name" | "header">;
+
+/** The planned columns, those without a type last. */
+export const allColumns = (plan: Plan | undefined): PlannedColumn[] => (plan ? [...plan.columns, ...plan.untyped] : []);
+
+/** @throws FILE_EMPTY if a new table would have rows, but no columns */
+export function checkValues({ columns }: Plan, rowsAccepted: number): void {
+  if (columns.length > 0 || rowsAccepted === 0) return;
+  throw new TributaryError("FILE_EMPTY", `none of the file's ${rowsAccepted} rows has a value`);
+}
+
+/** Moves the columns without a value to `untyped`. */
+export function setUntypedAside(plan: Plan): void {
+  const isUntyped = ({ authority, facts }: PlannedColumn): boolean => authority === "inferred" && facts.kinds === 0;
+  plan.untyped.push(...plan.columns.filter(isUntyped));
+  plan.columns = plan.columns.filter((column) => !isUntyped(column));
+  if (plan.rescued >= 0) plan.rescued = plan.columns.length - 1;
+}
+
+/** Adds the row's values to the facts about the columns whose types the file decides. */
+export function observeValues(columns: readonly PlannedColumn[], row: Row, scan: Scan): void {
+  for (const column of columns) {
+    if (column.authority === "inferred" && hasText(column, row)) {
+      const [start, end] = [row.bounds[2 * column.field]!, row.bounds[2 * column.field + 1]!];
+      observe(column.facts, classify(row.bytes, start, end, scan), scan, row.bytes);
+    }
+  }
+}
+
+/** Whether the row has a value of a column that has no type yet. Blanks are no value. */
+export const hasValueOf = (untyped: readonly PlannedColumn[], row: Row, scan: Scan): boolean =>
+  untyped.some((column) => {
+    if (!hasText(column, row)) return false;
+    const [start, end] = [row.bounds[2 * column.field]!, row.bounds[2 * column.field + 1]!];
+    return start < end && classify(row.bytes, start, end, scan) !== KIND.EMPTY;
+  });
+
+/** Whether the row has the column's field, and it is not a text that means NULL. */
+function hasText({ field, nullMarkers }: PlannedColumn, { bytes, bounds, count }: Row): boolean {
+  if (field >= count) return false;
+  return nullMarkers.length === 0 || !isNullMarker(nullMarkers, bytes, bounds[2 * field]!, bounds[2 * field + 1]!);
+}
+
+/** Whether the row has, from this column on, a value that changes the type of its column. */
+export const changesTypes = ({ columns, untyped }: Plan, from: number, row: Row, scan: Scan): boolean =>
+  hasValueOf(untyped, row, scan) ||
+  columns.some((column, index) => {
+    if (column.authority !== "inferred" || index < from || !hasText(column, row)) return false;
+    const [start, end] = [row.bounds[2 * column.field]!, row.bounds[2 * column.field + 1]!];
+    return cast(column, row.bytes, start, end, scan) === CAST.RETYPE;
+  });
+
+/** Types of the new columns that hold all values observed so far. A column without a value has none. */
+export function typesFound(columns: readonly PlannedColumn[]): Map<string, ColumnType> {
+  return new Map(
+    columns
+      .filter(({ fresh }) => fresh)
+      .flatMap(({ name, type, authority, facts }) => {
+        if (authority !== "inferred") return [[name, type]];
+        return facts.kinds === 0 ? [] : [[name, typeOf(facts)]];
+      }),
+  );
 }
 
 /** A column of the table or the contract, with the headers that mean it. */
@@ -119,9 +196,15 @@ function asNamed(existing: readonly ExistingColumn[], { columns }: Contract): Na
 /** Headers are trimmed, so that none is this one. */
 const NO_HEADER = " ";
 
-/** Headers for a file without any: those of existing columns by position, then column_<n>. */
+/**
+ * Headers for a file without any: those of existing columns by position, then column_<n>. A column that an
+ * earlier file without a header made keeps its number, also if a column before it has no type yet.
+ */
 function positionalHeaders(fieldCount: number, existing: readonly ColumnDefinition[]): string[] {
-  return Array.from({ length: fieldCount }, (_, index) => existing[index]?.header ?? `column_${index + 1}`);
+  return Array.from({ length: fieldCount }, (_, index) => {
+    const header = existing[index]?.header;
+    return header === undefined || positionIn(header) !== undefined ? positionalHeader(index) : header;
+  });
 }
 
 function planned(

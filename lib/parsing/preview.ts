@@ -12,6 +12,7 @@ import { FileParser, type FileParserOptions, type ParseCounts, type ParserOutput
 import { DEFAULT_LIMITS, type ParseLimits } from "./limits.ts";
 import { openFile, textOptionsOf, type OpenedFile, type ReadJob } from "./open-file.ts";
 import { describe, type DetectedOptions } from "./parse-file.ts";
+import type { UntypedColumn } from "./plan.ts";
 import { renamedColumns, type LooksRenamed } from "./renames.ts";
 
 export interface PreviewOptions {
@@ -55,6 +56,8 @@ export interface Preview extends ParseCounts {
   /** Why the dialect may be wrong; absent: no doubt. */
   doubts?: readonly Doubt[];
   columns: PreviewColumn[];
+  /** New columns without a value: the table gets them with the first file that has one. */
+  untyped: UntypedColumn[];
   diff: TableDiff;
   /** New columns that look like columns that the file lacks. They stay new: the owner decides. */
   renamed: LooksRenamed[];
@@ -115,6 +118,7 @@ export async function previewFile(
     ...(file ? describe(file, parsed?.skippedRows) : {}),
     ...counts,
     columns: columns.map((column, index) => ({ ...column, samples: samplesOf(rows, index) })),
+    untyped: parsed?.untyped ?? [],
     diff: { ...change.diff, ...diffOf(known, columns, present, rejects) },
     renamed: renamedIn(known, columns, present),
     rows,
@@ -232,6 +236,7 @@ interface Parsed {
   columns: ColumnDefinition[];
   /** By name of a column that the file has: its field. */
   present: ReadonlyMap<string, number>;
+  untyped: UntypedColumn[];
   skippedRows: number;
   counts: ParseCounts;
   /** True if the text's end was not parsed, because of ENCODED_BYTES_MAX. */
@@ -260,8 +265,8 @@ function parseBlocks(blocks: readonly TextBlock[], options: ParserOptions): Pars
   }
   if (!parser.outputIsFull) flushQuietly(parser);
   outputs.push(...parser.take());
-  const { columns, counts, present, skippedRows, outputIsFull: cut } = parser;
-  return { outputs, columns, present, skippedRows, counts, cut, ...(error ? { error } : {}) };
+  const { columns, counts, present, untyped, skippedRows, outputIsFull: cut } = parser;
+  return { outputs, columns, present, untyped, skippedRows, counts, cut, ...(error ? { error } : {}) };
 }
 
 /** Completes the last batches; one that exceeds the limit is left out. */

@@ -65,8 +65,19 @@ export function valueMessage(reason: PlainReason, column: { name: string; type: 
   return `'${shown}' is not a valid ${column.type} (column '${column.name}')`;
 }
 
+/** The fault of a row as a whole, or of its value of this column. */
+export function faultOf(
+  row: Row,
+  reason: PlainReason,
+  about: { column?: { name: string; type: string; field: number } | undefined; fieldCount: number },
+): RejectFault {
+  const { column, fieldCount } = about;
+  if (!column) return { reason, column: null, message: rowMessage(reason, row.count, fieldCount) };
+  return { reason, column: column.name, message: valueMessage(reason, column, fieldText(row, column.field)) };
+}
+
 /** One sentence for people about an invalid row. */
-export function rowMessage(reason: PlainReason, fields: number, fieldsExpected: number): string {
+function rowMessage(reason: PlainReason, fields: number, fieldsExpected: number): string {
   if (reason === "too_few_fields" || reason === "too_many_fields")
     return `${fields} fields instead of ${fieldsExpected}`;
   return REJECT_REASONS[reason];

@@ -7,7 +7,7 @@ import { shownValue, textOf, valueOf, valueTypeOf, type Value, type ValueType } 
 import { cast, CAST, FAMILY } from "../typing/cast.ts";
 import type { Scan } from "../typing/scan.ts";
 import { isNullMarker } from "./null-markers.ts";
-import type { PlannedColumn } from "./plan.ts";
+import type { Plan, PlannedColumn } from "./plan.ts";
 import { shownText, type RejectFault } from "./rejects.ts";
 
 /** A rule of the contract that a row breaks. */
@@ -44,10 +44,10 @@ export interface RowRules {
  */
 export function rowRules(
   contract: Pick<Contract, "columns" | "rows">,
-  columns: readonly PlannedColumn[],
+  plan: Pick<Plan, "columns" | "untyped">,
   isFinal: boolean,
 ): RowRules | undefined {
-  const tests = [...columnRules(contract, columns), ...expressionRules(contract, columns, isFinal)];
+  const tests = [...columnRules(contract, plan.columns), ...expressionRules(contract, plan, isFinal)];
   if (tests.length === 0) return undefined;
   const reads = [...new Set(tests.flatMap((test) => test.reads))];
   return {
@@ -99,10 +99,12 @@ function columnTest(
 
 function expressionRules(
   { rows }: Pick<Contract, "rows">,
-  columns: readonly PlannedColumn[],
+  { columns, untyped }: Pick<Plan, "columns" | "untyped">,
   isFinal: boolean,
 ): RowTest[] {
-  const scope = new Map(columns.map((column, index) => [column.name, { type: typeIn(column), index }] as const));
+  const scope = new Map(columns.map(({ name, type }, index) => [name, { type: valueTypeOf(type), index }] as const));
+  // A column without a value is NULL in each row. With its first value, the file is read again.
+  for (const { name } of untyped) scope.set(name, { type: "any", index: -1 });
   return rows.map(({ name, expression, action }): RowTest => {
     const compiled = compiledFor({ name, expression }, scope, isFinal);
     const shown = compiled.reads.map((read) => ({ read, ...scope.get(read)! }));
@@ -116,10 +118,6 @@ function expressionRules(
     };
   });
 }
-
-/** A column without a value has no type yet: with its first value, the file is read again. */
-const typeIn = ({ type, authority, facts }: PlannedColumn): ValueType =>
-  authority === "inferred" && facts.kinds === 0 ? "any" : valueTypeOf(type);
 
 function compiledFor(
   { name, expression }: { name: string; expression: string },

@@ -201,6 +201,9 @@ export const previewSchema = z
       .array(z.object({ reason: z.enum(DOUBT_REASONS), evidence: z.string() }))
       .describe("why the options may be wrong"),
     columns: z.array(columnSchema.extend({ samples: z.array(shownValue) })),
+    untyped: z
+      .array(z.object({ name: z.string(), header: z.string() }))
+      .describe("new columns without a value: the table gets them with the first file that has one"),
     diff: z
       .object({
         added: z.array(z.object({ name: z.string(), type: z.string() })),

@@ -2,6 +2,7 @@ import { Readable } from "node:stream";
 import type { BlobStore } from "../../../lib/blob/blob-store.ts";
 import type { Contracts } from "../../../lib/contract/contract.ts";
 import { fieldsOf, type FormatRequest, type Row } from "../../../lib/formats/format.ts";
+import { positionalHeader } from "../../../lib/formats/headers.ts";
 import { requestIn } from "../../../lib/formats/message-fields.ts";
 import { checkRequest } from "../../../lib/formats/registry.ts";
 import type { ParseLimits } from "../../../lib/parsing/limits.ts";
@@ -137,7 +138,7 @@ async function withHeaders(
   const body = await rawFile(deps.blob, version);
   try {
     const { names, count = 0 } = (await readFieldNames(body, version.job)) ?? {};
-    if (!names) return { headers: Array.from({ length: count }, (_, at) => `column_${at + 1}`), version };
+    if (!names) return { headers: Array.from({ length: count }, (_, at) => positionalHeader(at)), version };
     return { headers: names, version: { ...version, job: { ...version.job, fields: names } } };
   } finally {
     body.destroy();

@@ -199,7 +199,7 @@ test("hostile files", async (t) => {
   });
   await t.test("header only", async () => {
     const parsed = await parse("id,name");
-    assert.deepEqual([parsed.summary.outcome, columnsOf(parsed)], ["complete", ["id VARCHAR", "name VARCHAR"]]);
+    assert.deepEqual([parsed.summary.outcome, columnsOf(parsed)], ["complete", []]);
   });
   await t.test("a header of 10 MB", async () => {
     assert.equal(await code(Buffer.alloc(10_000_000, "a")), "FILE_HEADER_TOO_LONG");
@@ -356,3 +356,35 @@ async function parseLast(text: string, job: Partial<ParseJob>): Promise<ParseSum
   }
   throw new Error("no end");
 }
+
+test("a column without a value has no type, wherever its first value stands", async (t) => {
+  await t.test("in the first block, in a later one, or nowhere", async () => {
+    const rows = Array.from({ length: 60_000 }, (_, at) => `${at},,${at === 50_000 ? 7 : ""},${"x".repeat(20)}`).join(
+      "\n",
+    );
+    const parsed = await parse(`id,blank,late,pad\n${rows}\n`);
+    assert.deepEqual(columnsOf(parsed), ["id INTEGER", "late INTEGER", "pad VARCHAR"]);
+    assert.equal(parsed.readings, 2);
+    assert.deepEqual(parsed.rows[50_000], { id: 50_000, late: 7, pad: "x".repeat(20) });
+  });
+  await t.test("after the contract's sample", async () => {
+    const contract = { inferenceSampleRows: 2 };
+    const parsed = await parse("id,late\n1,\n2,\n3,4\n5,x\n", { contract });
+    assert.deepEqual([columnsOf(parsed), parsed.rejects], [["id INTEGER", "late VARCHAR"], []]);
+  });
+  await t.test("blanks and null markers are no value", async () => {
+    const parsed = await parse("id,a,b\n1,  ,NA\n2,, NA \n", { contract: { nullMarkers: ["NA"] } });
+    assert.deepEqual(parsed.rows, [{ id: 1 }, { id: 2 }]);
+  });
+  await t.test("in a rejected row", async () => {
+    const parsed = await parse("id,late\n1,\nx,5\n", { current: { id: "INTEGER" } });
+    assert.deepEqual([columnsOf(parsed), parsed.rows], [["id INTEGER", "late INTEGER"], [{ id: 1, late: null }]]);
+  });
+  await t.test("beside rescued values", async () => {
+    const parsed = await parse("id,late\n1,\nx,\n", { current: { id: "INTEGER" }, contract: { onMismatch: "rescue" } });
+    assert.deepEqual(parsed.rows, [
+      { id: 1, _rescued: null },
+      { id: null, _rescued: '{"id":"x"}' },
+    ]);
+  });
+});

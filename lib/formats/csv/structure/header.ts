@@ -1,4 +1,5 @@
-import { compare, profilesOf, type Comparison } from "./profile.ts";
+import { familyOf, kindOf, shapeOf } from "./kinds.ts";
+import { compare, profilesOf, YEAR, type Comparison } from "./profile.ts";
 import {
   fitOf,
   isHeaderOf,
@@ -75,12 +76,13 @@ function againstTable(
   const fit = fitOf([first], known);
   const data = { rows: 0, skipped: 0, named: 0 };
   const sameWidth = width === known.columns.length;
+  const widths = `it has ${width} fields for ${known.columns.length} columns`;
   if (fit === 1 && (sameWidth || known.unnamed || !decided.certain)) {
     const evidence = `line ${first.line} names no column of the table, and its cells fit their types`;
-    const doubt = sameWidth
-      ? {}
-      : { doubt: `${evidence}, but it has ${width} fields for ${known.columns.length} columns` };
-    return { ...data, confidence: sameWidth ? 0.95 : 0.6, evidence, certain: true, ...doubt };
+    // A table without names lacks columns at its end that have no value yet.
+    const fits = sameWidth || (known.unnamed && width > known.columns.length);
+    const doubt = fits ? {} : { doubt: `${evidence}, but ${widths}` };
+    return { ...data, confidence: fits ? 0.95 : 0.6, evidence, certain: true, ...doubt };
   }
   if (known.unnamed && !(decided.rows > 0 && decided.certain)) {
     const evidence = "the table's columns have no names";
@@ -90,6 +92,9 @@ function againstTable(
     const evidence = `line ${first.line} names no column of the table`;
     const doubt = `line ${first.line} is a row without a header above it, or a header with other names`;
     return { ...data, confidence: 0.6, evidence, certain: false, doubt };
+  }
+  if (decided.rows === 0 && !sameWidth && !known.unnamed) {
+    return { ...decided, confidence: 0.6, doubt: `line ${first.line} is no header, and ${widths}` };
   }
   return decided;
 }
@@ -102,7 +107,7 @@ function headerByCells(all: readonly SampleRow[], width: number): HeaderDecision
   const rest = others.length > 0 ? others : all.slice(1);
   const rows = first ? [first, ...rest] : [];
   if (!first) return { rows: 1, skipped: 0, confidence: 0.5, evidence: "no rows", certain: false, named: 0 };
-  if (rest.length === 0) return ofOnlyRow(first, width);
+  if (rest.length === 0) return ofOnlyRow(first);
   // The lower half shows what the columns are, whatever the first rows are.
   const lower = profilesOf(rows.slice(Math.min(HEADER_ROWS_MAX, Math.ceil(rows.length / 2))), width);
   let count = 0;
@@ -113,8 +118,21 @@ function headerByCells(all: readonly SampleRow[], width: number): HeaderDecision
     const evidence = `lines ${first.line} to ${rows[headerRows - 1]!.line} have words above columns of numbers or dates`;
     return { rows: headerRows, skipped: 0, confidence: 0.9, evidence, certain: true, named: 0 };
   }
-  return ofComparison(first, compare(first, profilesOf(rest, width)), compare(first, lower));
+  const decided = ofComparison(first, compare(first, profilesOf(rest, width)), compare(first, lower));
+  if (decided.rows === 0 || decided.certain || decided.doubt !== undefined || !hasCodesOf(rest, first)) return decided;
+  return { ...decided, confidence: 0.6, doubt: `line ${first.line} has codes like those below it: it may be a row` };
 }
+
+/** Rows from which a column's cells have one form. */
+const SHAPED_ROWS_MIN = 3;
+
+/** True if the row has a code, and the cells below it have its form, though they are few. */
+const hasCodesOf = (below: readonly SampleRow[], { cells }: SampleRow): boolean =>
+  below.length < SHAPED_ROWS_MIN &&
+  cells.some((cell, at) => {
+    const shape = shapeOf(cell);
+    return shape.includes("9") && below.every((row) => shapeOf(row.cells[at] ?? "") === shape);
+  });
 
 const isRepetition = (row: SampleRow, first: SampleRow): boolean =>
   row.count === first.count && row.count > 1 && row.cells.every((cell, at) => cell.trim() === first.cells[at]!.trim());
@@ -135,10 +153,15 @@ function isGroupHeader(rows: readonly SampleRow[], lower: ReturnType<typeof prof
   return filled >= 2 && filled < header.cells.length - 1 && words >= 2 && data === 0;
 }
 
-function ofOnlyRow(row: SampleRow, width: number): HeaderDecision {
-  const { strongData } = compare(row, profilesOf([row], width));
+function ofOnlyRow(row: SampleRow): HeaderDecision {
   const base = { skipped: 0, certain: false, named: 0 };
-  if (strongData === 0) return { ...base, rows: 1, confidence: 0.8, evidence: `line ${row.line} is the only row` };
+  const kinds = row.cells.map((cell) => ({ cell: cell.trim(), family: familyOf(kindOf(cell)) }));
+  const words = kinds.filter(({ family }) => family === "text").length;
+  const values = kinds.filter(({ cell, family }) => family !== "text" && family !== "none" && !YEAR.test(cell)).length;
+  const filled = kinds.some(({ family }) => family !== "none");
+  if (values === 0 && (words > 0 || !filled)) {
+    return { ...base, rows: 1, confidence: 0.8, evidence: `line ${row.line} is the only row` };
+  }
   const evidence = `line ${row.line} is the only row and has numbers or dates`;
   return { ...base, rows: 0, confidence: 0.6, evidence, doubt: `${evidence}: it may be a header` };
 }
@@ -150,7 +173,8 @@ function ofComparison(first: SampleRow, all: Comparison, lower: Comparison): Hea
   const line = `line ${first.line}`;
   if (header > 0 && header >= data) {
     const evidence = `${line} has words above ${header} ${header === 1 ? "column" : "columns"} of numbers, dates or codes`;
-    return { ...base, rows: 1, confidence: data > 0 ? 0.8 : 1, evidence, certain: data === 0 };
+    if (data === 0) return { ...base, rows: 1, confidence: 1, evidence, certain: true };
+    return { ...base, rows: 1, confidence: 0.6, evidence, certain: false, doubt: mixed(line, data) };
   }
   if (data > 0 && (header === 0 || data > 2 * header)) {
     const evidence = `${line} has the same kinds of cells as the rows below it`;
@@ -158,26 +182,24 @@ function ofComparison(first: SampleRow, all: Comparison, lower: Comparison): Hea
     return { ...base, rows: 0, confidence: strong ? 0.95 : 0.8, evidence, certain: true };
   }
   if (all.weakHeader > 0 && data === 0) {
-    return {
-      ...base,
-      rows: 1,
-      confidence: 0.9,
-      evidence: `${line} has other kinds of cells than the rows below it`,
-      certain: true,
-    };
+    const evidence = `${line} has other kinds of cells than the rows below it`;
+    if (all.unsureHeader === 0) return { ...base, rows: 1, confidence: 0.9, evidence, certain: true };
+    return { ...base, rows: 1, confidence: 0.6, evidence, certain: false, doubt: `${evidence}, but may be a row` };
   }
   if (all.weakData >= 2 && header === 0) {
     const evidence = `${line} has cells that recur below it`;
     return { ...base, rows: 0, confidence: 0.7, evidence, certain: false };
   }
-  return {
-    ...base,
-    rows: 1,
-    confidence: 0.85,
-    evidence: `${line} is taken for the header: all cells are text`,
-    certain: false,
-  };
+  if (data > 0) {
+    const evidence = `${line} has words above ${header} of the columns`;
+    return { ...base, rows: 1, confidence: 0.6, evidence, certain: false, doubt: mixed(line, data) };
+  }
+  const evidence = `${line} is taken for the header: all cells are text`;
+  return { ...base, rows: 1, confidence: 0.85, evidence, certain: false };
 }
+
+const mixed = (line: string, data: number): string =>
+  `${line} has words above some columns and values like those below above ${data} others: it may be a row`;
 
 /** A name that begins or ends with a quote without being quoted. */
 export function strayNameIn(header: SampleRow | undefined, quote: string | null): string | undefined {

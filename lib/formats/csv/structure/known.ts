@@ -1,5 +1,5 @@
 import type { ColumnDefinition } from "../../../columns.ts";
-import { storedHeader } from "../../headers.ts";
+import { positionalHeader, positionIn, storedHeader } from "../../headers.ts";
 import { joinHeader, withRowName } from "../reading/header.ts";
 import { familyOf, fitsType, kindOf } from "./kinds.ts";
 import type { SampleRow } from "./split.ts";
@@ -9,7 +9,10 @@ export interface KnownColumns {
   /** Names and headers of each column, as `plain` writes them. */
   names: readonly ReadonlySet<string>[];
   columns: readonly ColumnDefinition[];
-  /** True if the table's files have no header: its columns are column_1, column_2 … */
+  /**
+   * True if the table's files have no header: its columns are column_1, column_2 … A column that the table
+   * lacks, because it has no value yet, is text in `columns`, which says nothing.
+   */
   unnamed: boolean;
 }
 
@@ -21,11 +24,24 @@ const plain = (name: string): string =>
     .replace(/[^\p{L}\p{N}]+/gu, "");
 
 export function knownColumns(columns: readonly ColumnDefinition[]): KnownColumns {
+  const placed = byPlace(columns);
+  const all = placed ?? columns;
   return {
-    columns,
-    names: columns.map(({ name, header }) => new Set([plain(name), plain(header)])),
-    unnamed: columns.length > 0 && columns.every(({ header }, at) => header === `column_${at + 1}`),
+    columns: all,
+    names: all.map(({ name, header }) => new Set([plain(name), plain(header)])),
+    unnamed: placed !== undefined,
   };
+}
+
+/** The columns by their numbers; undefined if some have names. */
+function byPlace(columns: readonly ColumnDefinition[]): ColumnDefinition[] | undefined {
+  const placed = new Map(columns.map((column) => [positionIn(column.header), column]));
+  if (placed.size !== columns.length || placed.has(undefined) || columns.length === 0) return undefined;
+  const last = Math.max(...columns.map(({ header }) => positionIn(header)!));
+  return Array.from({ length: last + 1 }, (_, at): ColumnDefinition => {
+    const header = positionalHeader(at);
+    return placed.get(at) ?? { name: header, header, type: "VARCHAR" };
+  });
 }
 
 /** How many of the table's columns the cells name. Each column counts once. */

@@ -68,6 +68,8 @@ export interface Comparison {
   header: number;
   /** Signs of a header that occur in data, too: a year above other numbers. */
   weakHeader: number;
+  /** Those of `weakHeader` that may as well be data: a year above years, a number above dates. */
+  unsureHeader: number;
   /** Cells of the same kind as those below. */
   data: number;
   /** Cells that are data by their kind: nobody names a column by a date or a price. */
@@ -79,7 +81,7 @@ export interface Comparison {
 }
 
 export function compare(row: SampleRow, profiles: readonly ColumnProfile[]): Comparison {
-  const result = { header: 0, weakHeader: 0, data: 0, strongData: 0, weakData: 0, typed: 0 };
+  const result = { header: 0, weakHeader: 0, unsureHeader: 0, data: 0, strongData: 0, weakData: 0, typed: 0 };
   const counted = isCounting(row);
   profiles.forEach((column, index) => {
     const cell = row.cells[index] ?? "";
@@ -90,13 +92,17 @@ export function compare(row: SampleRow, profiles: readonly ColumnProfile[]): Com
     if (family === "none") return;
     if (typed && family === "text") result.header++;
     else if (typed && family === column.family) {
-      if (kind === "integer" && (counted || isMisfit(cell, column))) result.weakHeader++;
-      else {
+      if (kind === "integer" && (counted || isMisfit(cell, column))) {
+        result.weakHeader++;
+        if ([...column.values].every((value) => YEAR.test(value))) result.unsureHeader++;
+      } else {
         result.data++;
         if (kind !== "integer") result.strongData++;
       }
-    } else if (typed) result.weakHeader++;
-    else if (family === "text" && column.shape !== undefined) {
+    } else if (typed) {
+      result.weakHeader++;
+      if (!YEAR.test(cell.trim())) result.unsureHeader++;
+    } else if (family === "text" && column.shape !== undefined) {
       if (shapeOf(cell) === column.shape) result.data++;
       else if (kind === "word" || kind === "text") result.header++;
     } else if (column.values.has(cell.trim())) result.weakData++;
@@ -104,7 +110,7 @@ export function compare(row: SampleRow, profiles: readonly ColumnProfile[]): Com
   return result;
 }
 
-const YEAR = /^(?:19|20)\d\d$/;
+export const YEAR = /^(?:19|20)\d\d$/;
 
 /** True if the row's numbers only count its columns: 2023, 2024 … or 1, 2, 3. */
 function isCounting({ cells }: SampleRow): boolean {

@@ -318,7 +318,7 @@ function changeText({ added, widened, missing, conflicting }) {
  * The file's columns with the change that each makes to the table; then the table's columns missing in the
  * file.
  */
-function columnTable({ columns, diff, renamed }, exists) {
+function columnTable({ columns, untyped, diff, renamed }, exists) {
   const by = (list) => new Map(list.map((one) => [one.name, one]));
   const [added, widened, conflicting] = [by(diff.added), by(diff.widened), by(diff.conflicting)];
   const changeOf = (name) => {
@@ -344,6 +344,13 @@ function columnTable({ columns, diff, renamed }, exists) {
         header,
         samples.map((sample) => sample ?? "NULL").join(" · "),
         changeOf(name),
+      ]),
+      ...untyped.map(({ name, header }) => [
+        element("strong", {}, name),
+        "",
+        header,
+        "",
+        element("span", { class: "hint" }, "no value yet: comes with the first one"),
       ]),
       ...diff.missing.map((name) => [
         element("strong", {}, name),

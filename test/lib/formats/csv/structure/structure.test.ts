@@ -243,6 +243,33 @@ test("totals and notes below the table are its footer", () => {
   assert.deepEqual(doubts(`${table}Total,8,20.50,2026-01-30\n`), ["structure_unsure"], "a total that is no sum");
 });
 
+test("a first row that may be a header or a row is a doubt, never lost in silence", () => {
+  const unsure = [
+    "1,2\n",
+    "5\n",
+    "1,moss\n",
+    "2019,2020\n",
+    "2001,2002\n2003,2004\n2005,2006\n",
+    "unknown,5\n1,6\n2,7\n",
+    "x,1,2\n7,3,4\n8,5,6\n",
+    "12,a\n2026-01-01,b\n2026-01-02,c\n",
+    "A-1,B-2\nA-2,B-3\n",
+  ];
+  for (const text of unsure) assert.deepEqual(doubts(text), ["structure_unsure"], JSON.stringify(text));
+  const sure = [
+    "1,2\n3,4\n",
+    "1\n2\n",
+    "1,moss\n2,fern\n",
+    ",2\n3,4\n",
+    "id,amount\n",
+    "region,2019,2020\n",
+    "region,2019,2020\nN,1000,2000\nS,1100,2100\n",
+    "id,name\nA-1,moss\n",
+    "name,city\nanna,paris\n",
+  ];
+  for (const text of sure) assert.deepEqual(doubts(text), [], JSON.stringify(text));
+});
+
 test("headers of several rows, and repeated ones", () => {
   const units = "time,height,speed\ns,m,m/s\n0,1.5,2.0\n1,1.6,2.1\n2,1.7,2.2\n3,1.8,2.3\n";
   assert.deepEqual(unusual(units), { headerRows: 2 });
