@@ -25,6 +25,7 @@ interface Flags {
   tables: number;
   baseline: number;
   pollock?: string;
+  kind: string;
 }
 
 const OF_EMBEDDED: Record<string, (flags: Flags) => Promise<object>> = {
@@ -54,6 +55,7 @@ const command = new Command("npm run bench --")
   .description("Benchmarks the embedded default, or a running local stack. One JSON line per benchmark.")
   .option("--stack <folder>", "the stack of `npm run stack -- --data <folder>` (default: embedded)")
   .option("--pollock <folder>", "score the files of a checkout of HPI-Information-Systems/Pollock, and nothing else")
+  .option("--kind <beginning>", "of the names of files (pollock)", "")
   .option("--only <name>", "one of the benchmarks below")
   .option("--rows <count>", "rows of a large file", wholeFrom(1), 1_000_000)
   .option("--rounds <count>", "rounds of a comparison", wholeFrom(1), 3)
@@ -76,7 +78,7 @@ if (flags.stack !== undefined && !existsSync(join(flags.stack, "stack.json"))) {
   command.error(`error: no stack in ${flags.stack}; start one: npm run stack -- --detach --data ${flags.stack}`);
 }
 if (flags.pollock !== undefined) {
-  console.log(JSON.stringify({ bench: "pollock", ...(await pollock(flags.pollock)) }, null, 2));
+  console.log(JSON.stringify({ bench: "pollock", ...(await pollock(flags.pollock, flags.kind)) }, null, 2));
   process.exit();
 }
 const stack = flags.stack === undefined ? undefined : stacked.readStack(flags.stack);

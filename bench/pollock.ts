@@ -19,13 +19,29 @@ interface FileScore {
   cells: Measure;
 }
 
-interface KindLoss {
+/**
+ * What becomes of a file by default: all rows are loaded as expected; some are rejected with a reason; the
+ * file is held or refused with a reason; or rows are loaded with wrong cells, or lost, without a word.
+ */
+export type Outcome = "right" | "rejected" | "held" | "refused" | "wrong";
+
+export interface FileResult {
+  name: string;
+  /** 0 to 10. */
+  score: number;
+  outcome: Outcome;
+  /** Why the file is held or refused, or what is wrong. */
+  why?: string;
+}
+
+interface KindResult {
   files: number;
   /** Mean score of its files, 0 to 10. */
   score: number;
   /** What the kind takes from the two scores. */
   simple: number;
   weighted: number;
+  outcomes: Partial<Record<Outcome, number>>;
 }
 
 export interface PollockScore {
@@ -34,35 +50,57 @@ export interface PollockScore {
   simple: number;
   /** The same, weighted by how common each pollution is in public data. */
   weighted: number;
+  outcomes: Partial<Record<Outcome, number>>;
+  /** Names of files with wrong cells, at most WRONG_MAX. */
+  wrong: string[];
   /** Kinds of pollution that cost something, the most costly first. */
-  losses: Record<string, KindLoss>;
+  kinds: Record<string, KindResult>;
 }
+
+const WRONG_MAX = 50;
 
 /**
  * `folder`: a checkout of the repository HPI-Information-Systems/Pollock. Only `polluted_files` is read.
+ * `kind`: the beginning of the names of the files that are read; "": all.
  */
-export async function pollock(folder: string): Promise<PollockScore> {
-  const polluted = join(folder, "polluted_files");
-  const names = readdirSync(join(polluted, "csv")).filter((name) => existsSync(join(polluted, "clean", name)));
+export async function pollock(folder: string, kind: string): Promise<PollockScore> {
   const weightOf = JSON.parse(readFileSync(join(folder, "pollock_weights.json"), "utf8")) as Record<string, number>;
-  const weights = names.reduce((sum, name) => sum + (weightOf[name] ?? 0), 0);
-  const kinds = new Map<string, KindLoss>();
+  const results: FileResult[] = [];
+  for await (const result of pollockFiles(folder, kind)) results.push(result);
+  const weights = results.reduce((sum, { name }) => sum + (weightOf[name] ?? 0), 0);
+  const kinds = new Map<string, KindResult>();
+  const outcomes: PollockScore["outcomes"] = {};
   let [simple, weighted] = [0, 0];
+  for (const { name, score, outcome } of results) {
+    const share = (weightOf[name] ?? 0) / weights;
+    simple += score / results.length;
+    weighted += score * share;
+    outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
+    const own = kinds.get(kindOf(name)) ?? { files: 0, score: 0, simple: 0, weighted: 0, outcomes: {} };
+    own.score = (own.score * own.files + score) / (own.files + 1);
+    own.files++;
+    own.simple += (10 - score) / results.length;
+    own.weighted += (10 - score) * share;
+    own.outcomes[outcome] = (own.outcomes[outcome] ?? 0) + 1;
+    kinds.set(kindOf(name), own);
+  }
+  const costly = [...kinds].filter(([, { score, outcomes }]) => score < 10 || outcomes.wrong);
+  const wrong = results.flatMap(({ name, outcome }) => (outcome === "wrong" ? [name] : [])).slice(0, WRONG_MAX);
+  const sorted = costly.sort(([, a], [, b]) => b.weighted - a.weighted);
+  return { files: results.length, simple, weighted, outcomes, wrong, kinds: Object.fromEntries(sorted) };
+}
+
+/** Each file's score and outcome. */
+export async function* pollockFiles(folder: string, kind: string): AsyncGenerator<FileResult> {
+  const polluted = join(folder, "polluted_files");
+  const names = readdirSync(join(polluted, "csv")).filter(
+    (name) => name.startsWith(kind) && existsSync(join(polluted, "clean", name)),
+  );
   for (const name of names) {
     const expected: string[][] = parse(readFileSync(join(polluted, "clean", name)), PYTHONS_CSV);
-    const score = sumOf(scoreOf(expected, await load(readFileSync(join(polluted, "csv", name)), name)));
-    const share = (weightOf[name] ?? 0) / weights;
-    simple += score / names.length;
-    weighted += score * share;
-    const kind = kinds.get(kindOf(name)) ?? { files: 0, score: 0, simple: 0, weighted: 0 };
-    kind.score = (kind.score * kind.files + score) / (kind.files + 1);
-    kind.files++;
-    kind.simple += (10 - score) / names.length;
-    kind.weighted += (10 - score) * share;
-    kinds.set(kindOf(name), kind);
+    const loaded = await load(readFileSync(join(polluted, "csv", name)), name);
+    yield { name, score: sumOf(scoreOf(expected, loaded.table)), ...outcomeOf(expected, loaded) };
   }
-  const losses = [...kinds].filter(([, { score }]) => score < 10).sort(([, a], [, b]) => b.weighted - a.weighted);
-  return { files: names.length, simple, weighted, losses: Object.fromEntries(losses) };
 }
 
 /** How the benchmark reads its own files. */
@@ -70,16 +108,54 @@ const PYTHONS_CSV = { bom: true, relax_column_count: true, skip_empty_lines: tru
 
 const kindOf = (name: string): string => name.replace(/\.csv$/, "").replace(/_?\d*_col\d+$|_\d+_0x20$|_row\d+$/, "");
 
-/**
- * Header and rows as a loader of the benchmark writes them: the header only if the file has one.
- * Undefined: the file is refused. Rejected rows are not loaded.
- */
-async function load(bytes: Buffer, fileName: string): Promise<string[][] | undefined> {
+interface Loaded {
+  /**
+   * Header and rows as a loader of the benchmark writes them: the header only if the file has one. Undefined:
+   * the file is refused. Rejected rows are not loaded.
+   */
+  table?: string[][];
+  rejects: number;
+  /** Why the file is refused. */
+  error?: string;
+  /** Why it is held by default. */
+  doubts: readonly string[];
+}
+
+async function load(bytes: Buffer, fileName: string): Promise<Loaded> {
   const contract = defaultContract("pollock");
   const preview = await previewFile(source(bytes), { fileName, contract, rowsMax: 10_000, rejectsMax: 0 });
-  if (preview.error) return undefined;
+  const doubts = preview.doubts?.map(({ evidence }) => evidence) ?? [];
+  if (preview.error) return { rejects: 0, error: preview.error.message, doubts };
   const rows = preview.rows.map((row) => row.map((value) => (value === null ? "" : String(value))));
-  return preview.dialect?.["header"] === false ? rows : [preview.columns.map(({ header }) => header), ...rows];
+  const hasHeader = preview.dialect?.["header"] !== false;
+  const table = hasHeader ? [preview.columns.map(({ header }) => header), ...rows] : rows;
+  return { table, rejects: preview.rowsRejected, doubts };
+}
+
+/** What becomes of the file if its sender and its table's owner say nothing. */
+function outcomeOf(expected: readonly string[][], loaded: Loaded): Pick<FileResult, "outcome" | "why"> {
+  const { table, rejects, error, doubts } = loaded;
+  if (!table) return { outcome: "refused", why: error ?? "" };
+  if (doubts.length > 0) return { outcome: "held", why: doubts.join("; ") };
+  const fault = faultOf(expected, table, rejects);
+  if (fault !== undefined) return { outcome: "wrong", why: fault };
+  return { outcome: rejects > 0 ? "rejected" : "right" };
+}
+
+/** Says what is loaded that is not expected, or what is missing without a reject. */
+function faultOf(expected: readonly string[][], table: readonly string[][], rejects: number): string | undefined {
+  if (expected.length === 0) return table.length > 1 ? "rows of a file without any" : undefined;
+  const record = (row: readonly string[]): string => JSON.stringify(row.map(normal));
+  if (record(table[0] ?? []) !== record(expected[0]!)) return `header ${JSON.stringify(table[0])}`;
+  const left = new Map<string, number>();
+  for (const row of expected.slice(1)) left.set(record(row), (left.get(record(row)) ?? 0) + 1);
+  for (const row of table.slice(1)) {
+    const count = left.get(record(row)) ?? 0;
+    if (count === 0) return `row ${JSON.stringify(row)}`;
+    left.set(record(row), count - 1);
+  }
+  const missing = expected.length - table.length - rejects;
+  return missing > 0 ? `${missing} rows are missing` : undefined;
 }
 
 async function* source(bytes: Buffer): AsyncGenerator<Buffer> {
