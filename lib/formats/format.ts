@@ -52,6 +52,8 @@ export interface Row {
   /** Line of the file on which the record starts, from 1. */
   readonly line: number;
   readonly fault: RowFault | undefined;
+  /** True if a field has a stray quote as text. Such a row decides no type. */
+  readonly misquoted?: boolean;
   /** The record as it is in the file, without its line end. */
   raw(): Uint8Array;
 }

@@ -242,7 +242,7 @@ export class FileParser {
   }
 
   #observeRow(row: Row, plan: Plan): void {
-    if (row.fault || row.count > plan.fieldCount) return;
+    if (row.fault || row.misquoted || row.count > plan.fieldCount) return;
     if (row.count < plan.fieldCount && this.#options.contract.raggedRows === "reject") return;
     observeValues(this.#inferring, row, this.#scan);
   }
@@ -351,6 +351,7 @@ export class FileParser {
 
   /** Rejects the row, or begins retyping. */
   #giveUpRow(row: Row, plan: Plan, index: number, code: number): void {
+    if (row.misquoted) return this.#reject(row, REASONS_OF_CODES[code] ?? "type_mismatch", plan.columns[index]);
     // Types must not depend on the order of columns, so the row's other new values count too.
     if (code === CAST.RETYPE || changesTypes(plan, index, row, this.#scan)) {
       this.#beginRetyping();

@@ -43,6 +43,8 @@ export class CsvRecordReader implements RecordReader {
   readonly #delimiter: number | undefined;
   /** -1 if quotes have no meaning. */
   readonly #quoteByte: number;
+  /** True if a row with quotes within fields without quotes around them needs care, too. */
+  readonly #checksInner: boolean;
   readonly #escapeByte: number;
   readonly #row: MutableRow;
   readonly #onRow: (row: MutableRow) => void;
@@ -77,9 +79,11 @@ export class CsvRecordReader implements RecordReader {
     const isPlain = delimiter.length === 1 && !dialect.trimBlanks && !dialect.comment;
     this.#delimiter = isPlain ? delimiter[0]! : undefined;
     this.#quoteByte = dialect.quote === null ? -1 : Buffer.from(dialect.quote)[0]!;
+    this.#checksInner = dialect.quote === '"';
     this.#escapeByte = Buffer.from(dialect.escape)[0]!;
     const bounds = new Int32Array(2 * fieldsMax);
     this.#scanner = new RowScanner(dialect, fieldsMax, bounds);
+    this.#scanner.isHeader = headerRows > 0;
     this.#run = new RowRun(dialect, fieldsMax);
     this.#row = {
       bytes: this.#text,
@@ -88,6 +92,7 @@ export class CsvRecordReader implements RecordReader {
       fieldBytes: 0,
       line: 1,
       fault: undefined,
+      misquoted: false,
       raw: () => this.#text.subarray(this.#start, this.#stop),
     };
   }
@@ -181,7 +186,11 @@ export class CsvRecordReader implements RecordReader {
     let count = 0;
     for (let at = from; at <= text.length; at++) {
       const byte = at < text.length ? text[at]! : END;
-      if (byte === quote && at === fieldStart) {
+      if (byte === quote) {
+        if (at > fieldStart) {
+          if (this.#checksInner) return { next: rowStart, stuck: true };
+          continue;
+        }
         at = nextQuote(text, at + 1, quote, this.#escapeByte);
         if (at === text.length) return { next: rowStart, stuck: true };
         const after = text[at + 1];
@@ -260,12 +269,22 @@ export class CsvRecordReader implements RecordReader {
   #emitScanned(text: Buffer, found: number, clean: boolean): void {
     const { start, stop, count } = this.#scanner;
     const line = this.#line;
+    if (found === FOUND.MENDED) return this.#emitMended(text, clean);
     if (found !== FOUND.STRAY) return this.#emitPlain(text, start, stop, count, clean);
     this.#row.bytes = text;
     this.#row.count = 0;
     this.#row.fieldBytes = 0;
     this.#row.fault = "quote_not_closed";
     this.#emit(text, start, stop, line);
+  }
+
+  #emitMended(text: Buffer, clean: boolean): void {
+    const [row, { start, stop, mended }] = [this.#row, this.#scanner];
+    const { bounds } = row;
+    Object.assign(row, mended, { fieldBytes: stop - start, misquoted: true });
+    row.fault = clean ? undefined : faultOf(text.subarray(start, stop));
+    this.#emit(text, start, stop, this.#line);
+    Object.assign(row, { bounds, misquoted: false });
   }
 
   /** Passes on the rows that wait for csv-parse. */
@@ -282,7 +301,10 @@ export class CsvRecordReader implements RecordReader {
     this.#text = text;
     this.#start = start;
     this.#stop = stop;
-    if (++this.#rows === this.#options.headerRows) this.#bytesMax = this.#options.limits.recordBytesMax;
+    if (++this.#rows === this.#options.headerRows) {
+      this.#bytesMax = this.#options.limits.recordBytesMax;
+      this.#scanner.isHeader = false;
+    }
     this.#row.line = line;
     this.#onRow(this.#row);
   }

@@ -16,3 +16,5 @@ export function matchAt(text: Uint8Array, at: number, bytes: Uint8Array): number
   }
   return MATCH.YES;
 }
+
+export const isBlank = (byte: number | undefined): boolean => byte === SPACE || byte === TAB;

@@ -1,5 +1,6 @@
 import type { Dialect } from "../options.ts";
-import { BOM, CR, LF, MATCH, matchAt, SPACE, TAB } from "./bytes.ts";
+import { BOM, CR, isBlank, LF, MATCH, matchAt } from "./bytes.ts";
+import { hasCrossingQuotes, mendedRow, type MendedRow } from "./stray-marks.ts";
 import { isStray, LOOK_AHEAD_LINES } from "./stray-quotes.ts";
 
 /** What a scan found. */
@@ -12,6 +13,8 @@ export const FOUND = {
   STRAY: 2,
   COMMENT: 3,
   BLANK: 4,
+  /** A row of one line with a quote in the wrong place that leaves no doubt about the fields: `mended`. */
+  MENDED: 5,
 } as const;
 
 export type ScanDialect = Pick<Dialect, "delimiter" | "quote" | "escape" | "comment" | "trimBlanks">;
@@ -19,7 +22,8 @@ export type ScanDialect = Pick<Dialect, "delimiter" | "quote" | "escape" | "comm
 /**
  * Finds one row at a time, for every dialect, and decides about its quotes as csv-parse does with
  * `relax_quotes`: a quote opens a field only at its start, closes it only before a delimiter or the row's
- * end, and is text elsewhere. Beyond that, a quote costs no more than its line: if the text ends, the
+ * end, and is text elsewhere. Once the number of fields is known, a row with a quote in the wrong place is
+ * mended or is stray. Beyond that, a quote costs no more than its line: if the text ends, the
  * limit of a row is reached or a quote stands in the wrong place lines later, or the lines after it are
  * rows by themselves (`isStray`), then the row is one line. What is found depends on the text alone, not
  * on where blocks of it end.
@@ -39,6 +43,10 @@ export class RowScanner {
   complex = false;
   /** Fields of the table's rows; 0: not known yet. */
   width = 0;
+  /** True while the rows are the header's. */
+  isHeader = false;
+  /** The row that was found last, if it is MENDED. */
+  mended: MendedRow | undefined;
   /** Position in the file of the text that is scanned, and the limit of a row. */
   offset = 0;
   bytesMax = Infinity;
@@ -53,6 +61,9 @@ export class RowScanner {
   #firstStop = -1;
   #firstNext = -1;
   #fieldsBefore = 0;
+  /** The row has a quote that opens a field and closes within it, or one within a field without quotes. */
+  #misplaced = false;
+  #inner = false;
   /** End of the quoted field that was read last. */
   #close = 0;
   #after = 0;
@@ -77,6 +88,7 @@ export class RowScanner {
   /** Finds what starts at `from`: one of FOUND. `end`: no text follows. */
   scan(text: Uint8Array, from: number, end: boolean): number {
     this.#firstStop = -1;
+    this.#misplaced = this.#inner = false;
     this.lines = 0;
     this.start = from;
     let found = this.#row(text, from, end);
@@ -86,8 +98,29 @@ export class RowScanner {
       found = FOUND.STRAY;
     }
     if (found === FOUND.ROW && this.#firstStop >= 0 && this.#isStrayRow(text)) found = FOUND.STRAY;
+    if (found === FOUND.ROW && this.#firstStop < 0 && (this.#misplaced || this.#inner)) found = this.#mend(text);
     if (found === FOUND.STRAY) this.#cutToFirstLine(text);
     return found;
+  }
+
+  /** Decides about a row of one line with quotes in unusual places. */
+  #mend(text: Uint8Array): number {
+    const { width } = this;
+    if (width < 2 && !this.isHeader) return FOUND.ROW;
+    if (!this.#misplaced) {
+      const crossing =
+        width > 1 && hasCrossingQuotes(text, this.bounds, this.quoted, Math.min(this.count, this.quoted.length));
+      return crossing ? this.#loseLine() : FOUND.ROW;
+    }
+    const form = { delimiter: this.#delimiter, quote: this.#quote, escape: this.#escape, trims: this.#trims };
+    const line = text.subarray(this.start, this.stop);
+    this.mended = mendedRow(line, form, this.isHeader ? undefined : width, this.quoted.length);
+    return this.mended ? FOUND.MENDED : this.#loseLine();
+  }
+
+  #loseLine(): number {
+    [this.#firstStop, this.#firstNext] = [this.stop, this.next];
+    return FOUND.STRAY;
   }
 
   #row(text: Uint8Array, from: number, end: boolean): number {
@@ -140,7 +173,7 @@ export class RowScanner {
         this.#keep(start + this.#quote.length, this.#close, 1);
         return this.#after;
       }
-      this.complex = true;
+      this.complex = this.#misplaced = true;
       at = this.#close + this.#quote.length;
     }
     const [first, single] = [this.#delimiter[0], this.#delimiter.length === 1];
@@ -148,6 +181,7 @@ export class RowScanner {
       const byte = text[at];
       if (byte === LF || byte === CR) break;
       if (byte === first && (single || matchAt(text, at, this.#delimiter) === MATCH.YES)) break;
+      if (byte === DOUBLE_QUOTE) this.#inner = true;
     }
     if (at === text.length && !end) return -FOUND.INCOMPLETE;
     let stop = at;
@@ -271,13 +305,13 @@ export class RowScanner {
   }
 }
 
+const DOUBLE_QUOTE = 34;
+
 /** How a quote ends a field; none is a value of FOUND. */
 const PROPER = 10;
 const MISPLACED = 11;
 const ESCAPED = 12;
 const INCOMPLETE_END = 13;
-
-const isBlank = (byte: number | undefined): boolean => byte === SPACE || byte === TAB;
 
 function lineEndFrom(text: Uint8Array, from: number): number {
   let at = from;

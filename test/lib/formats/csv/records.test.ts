@@ -288,6 +288,46 @@ test("a stray quote that another one happens to close is seen by the rows betwee
   assert.equal(seen.length, 1_001);
 });
 
+test("a quote in the wrong place is text where one way alone to divide the row leaves the fewest such quotes", () => {
+  const cases: [string, number, string[] | string][] = [
+    ['7,"A-1,x,"Pillow, red","soft, warm"', 5, ["7", '"A-1', "x", "Pillow, red", "soft, warm"]],
+    ['7,""Pillow, red","warm"', 3, ["7", '"Pillow, red', "warm"]],
+    ['7,"table, 48"","warm"', 3, ["7", 'table, 48"', "warm"]],
+    ['7,"boots, 10" high","8\'9" long"', 3, ["7", 'boots, 10" high', "8'9\" long"]],
+    ['7,"say ""hi"" "x","a""b"', 3, ["7", 'say "hi" "x', 'a"b']],
+    ['"a"b,c', 2, ['"a"b', "c"]],
+    // The fields are too few or too many, whatever the quotes are.
+    ['7,"A-1,x,"Pillow"', 5, "quote_not_closed"],
+    ['7,"a"b,c', 2, "quote_not_closed"],
+    // Two ways leave two quotes each, or a delimiter is missing before the quotes.
+    ['"a,"b","c,"d"', 3, "quote_not_closed"],
+    ['"soft, warm"https,1', 3, "quote_not_closed"],
+    ['7,$9"Pillow, red","warm"', 4, "quote_not_closed"],
+    ['7,Rod."Crisp 8\'9"" long, warm",1', 4, "quote_not_closed"],
+    ['5" nail,7" nail,x', 3, ['5" nail', '7" nail', "x"]],
+    ['nail 5",5"x3",7"', 3, ['nail 5"', '5"x3"', '7"']],
+  ];
+  for (const [line, width, expected] of cases) {
+    const [row, next] = read([Buffer.from(`${line}\n${"x,".repeat(width - 1)}y\n`)], { width });
+    assert.deepEqual(row!.fault ?? row!.fields, expected, line);
+    assert.equal(row!.raw, line);
+    assert.deepEqual([next!.line, next!.fields.length], [2, width], "it costs no other row");
+  }
+  const dialect = { delimiter: "||", quote: "'", escape: "\\", trimBlanks: true };
+  const [row] = read([Buffer.from("7 || 'won't \\'do\\', or || will' || 'x' ")], { width: 3, dialect });
+  assert.deepEqual(row!.fields, ["7", "won't 'do', or || will", "x"]);
+});
+
+test("rows with quotes in wrong places take bounded time", () => {
+  for (const field of ['"a"b', '"a', 'a"', '""a"', 'a"b']) {
+    const line = Array.from({ length: 500 }, () => field).join(",");
+    const before = process.cpuUsage();
+    read([Buffer.from(`${line}\n`.repeat(300))], { width: 500, fieldsMax: 600 });
+    const { user, system } = process.cpuUsage(before);
+    assert.ok((user + system) / 1000 < 5_000, `${(user + system) / 1000} ms for ${field}`);
+  }
+});
+
 test("fields of many lines stay whole", () => {
   const letter = Array.from({ length: 5_000 }, (_, n) => `Line ${n}, with a comma, or two`).join("\n");
   const note = "Dear Ann,\n\nred, blue\ngreen, black\n1, 2\n3, 4\nyours, Bob";
