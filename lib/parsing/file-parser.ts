@@ -351,13 +351,12 @@ export class FileParser {
 
   /** Rejects the row, or begins retyping. */
   #giveUpRow(row: Row, plan: Plan, index: number, code: number): void {
-    if (row.misquoted) return this.#reject(row, REASONS_OF_CODES[code] ?? "type_mismatch", plan.columns[index]);
     // Types must not depend on the order of columns, so the row's other new values count too.
     if (code === CAST.RETYPE || changesTypes(plan, index, row, this.#scan)) {
       this.#beginRetyping();
       return this.#observeRow(row, plan);
     }
-    this.#reject(row, REASONS_OF_CODES[code]!, plan.columns[index]);
+    this.#reject(row, REASONS_OF_CODES[code] ?? "type_mismatch", plan.columns[index]);
   }
 
   /**

@@ -33,6 +33,8 @@ export type Dialect = {
   rowNames?: boolean;
   /** A delimiter at the end of a line ends its last field; no empty field follows. Default false. */
   trailingDelimiter?: boolean;
+  /** Blank cells of the header stand above no field: it has a delimiter too many. Default false. */
+  dropBlankNames?: boolean;
   /** Spaces and tabs around fields and around their quotes are no part of them. Default false. */
   trimBlanks?: boolean;
 };
@@ -148,6 +150,10 @@ export const csvOptionsSchema = z
       .boolean()
       .optional()
       .describe("true: a delimiter at the end of a line ends its last field; no empty field follows"),
+    dropBlankNames: z
+      .boolean()
+      .optional()
+      .describe("true: blank cells of the header stand above no field, as where it has a delimiter too many"),
     trimBlanks: z.boolean().optional().describe("true: spaces and tabs around fields and around quotes are removed"),
   })
   .superRefine((options, context) => {
@@ -173,7 +179,7 @@ export function declaredHeaderRows({
 
 /** The declared options that detection does not look for, without those that say what holds by default. */
 export function declaredExtras(given: DialectRequest): Partial<Dialect> {
-  const { skipRows: skip, footer: ending, comment, rowNames, trailingDelimiter, trimBlanks } = given;
+  const { skipRows: skip, footer: ending, comment, rowNames, trailingDelimiter, dropBlankNames, trimBlanks } = given;
   const headerRows = declaredHeaderRows(given) ?? 0;
   return {
     ...(headerRows > 1 ? { headerRows } : {}),
@@ -182,13 +188,14 @@ export function declaredExtras(given: DialectRequest): Partial<Dialect> {
     ...(comment ? { comment } : {}),
     ...(rowNames ? { rowNames } : {}),
     ...(trailingDelimiter ? { trailingDelimiter } : {}),
+    ...(dropBlankNames ? { dropBlankNames } : {}),
     ...(trimBlanks ? { trimBlanks } : {}),
   };
 }
 
 /** Declares that the text begins with its header and has no other lines than rows. */
 export function declaredTable(dialect: Dialect): DialectRequest {
-  const { delimiter, quote, escape, encoding, rowNames, trailingDelimiter, trimBlanks } = dialect;
+  const { delimiter, quote, escape, encoding, rowNames, trailingDelimiter, dropBlankNames, trimBlanks } = dialect;
   const { skipRows: skip, footer: ending, footerRows, comment } = dialect;
   const headerRows = headerRowsOf(dialect);
   return {
@@ -196,6 +203,7 @@ export function declaredTable(dialect: Dialect): DialectRequest {
     header: headerRows > 1 ? headerRows : headerRows === 1,
     ...(rowNames ? { rowNames } : {}),
     ...(trailingDelimiter ? { trailingDelimiter } : {}),
+    ...(dropBlankNames ? { dropBlankNames } : {}),
     ...(trimBlanks ? { trimBlanks } : {}),
     // Declared only where a reader could look for them: earlier versions do not know these options.
     ...(skip ? { skipRows: 0 } : {}),

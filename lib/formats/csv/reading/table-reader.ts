@@ -110,7 +110,8 @@ export class CsvTableReader implements RecordReader {
       while (this.#options.trailingDelimiter && fields.length > 1 && fields.at(-1) === "") fields.pop();
       return fields;
     });
-    const joined = joinHeader(rows).map(storedHeader);
+    const all = joinHeader(rows).map(storedHeader);
+    const joined = this.#options.dropBlankNames ? all.filter((name) => name !== "") : all;
     return this.#options.rowNames ? withRowName(joined) : joined;
   }
 

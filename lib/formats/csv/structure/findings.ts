@@ -5,7 +5,7 @@ import { isHeaderOf, type KnownColumns } from "./known.ts";
 import type { Score } from "./score.ts";
 import type { SepLine } from "./sep-line.ts";
 import type { SampleRow } from "./split.ts";
-import type { FoundTable } from "./table.ts";
+import type { FoundTable } from "./rows.ts";
 
 /** One way to read the sample, and how good it is. */
 export interface Reading {
@@ -40,6 +40,7 @@ export function findingsOf(decided: Decided): {
     ...decided.reading.table.doubts,
     ...ofChoice(decided),
     ...ofEscape(decided),
+    ...ofStrays(decided),
     ...ofNames(decided),
   ].slice(0, DOUBTS_MAX);
   const confidence = Math.min(...evidence.map((finding) => finding.confidence));
@@ -132,6 +133,10 @@ function ofShape({ reading: { table, candidate }, requested }: Decided): Finding
     const evidence = "the field after the last delimiter of a line is always empty";
     findings.push({ option: "trailingDelimiter", evidence, confidence: 0.95 });
   }
+  if (table.dropBlankNames) {
+    const evidence = "without the blank ones, the header has as many names as the rows have fields";
+    findings.push({ option: "dropBlankNames", evidence, confidence: 0.5 });
+  }
   if (candidate.trimBlanks) {
     const why =
       requested.trimBlanks === undefined ? "blanks stand between delimiters and fields or quotes" : "declared";
@@ -167,6 +172,23 @@ function ofEscape({ reading: { candidate, table }, requested }: Decided): Doubt[
   if (!odd) return [];
   const evidence = `line ${odd.line} has a backslash before a quote, which is not what ${shown(escape)} as escape means`;
   return [{ reason: "structure_unsure", evidence }];
+}
+
+/** Rows say different things about what a quote or a backslash means. */
+function ofStrays({ reading: { candidate, table }, requested }: Decided): Doubt[] {
+  const { quote, escape } = candidate;
+  if (quote === null) return [];
+  const unsure = (evidence: string): Doubt[] => [{ reason: "structure_unsure", evidence }];
+  const stray = table.body.find(({ misquoted }) => misquoted > 0);
+  if (quote !== '"' && requested.quote === undefined && stray) {
+    return unsure(`line ${stray.line} has a ${quote} within a field that others stand around, which is not doubled`);
+  }
+  if (escape !== "\\" || requested.escape !== undefined) return [];
+  const odd = table.body.find(
+    ({ quoted, text }) =>
+      quoted.includes(true) && /\\[^\\]/.test(text.replaceAll(/\\[\\"]/g, "").replaceAll(`\\${quote}`, "")),
+  );
+  return odd ? unsure(`line ${odd.line} has a backslash before another character than a quote or a backslash`) : [];
 }
 
 /** True if most lines look as if they held several fields. */

@@ -133,9 +133,11 @@ export const joinedCells = (rows: readonly SampleRow[]): string[] => joinHeader(
 /** The columns' names, as the reader makes them from the header's rows. */
 export function namesUnder(
   header: readonly SampleRow[],
-  { rowNames, trailingDelimiter }: { rowNames: boolean; trailingDelimiter: boolean },
+  shape: { rowNames: boolean; trailingDelimiter: boolean; dropBlankNames: boolean },
 ): string[] {
-  const names = joinedCells(header);
+  const { rowNames, trailingDelimiter, dropBlankNames } = shape;
+  const joined = joinedCells(header);
+  const names = dropBlankNames ? joined.filter((name) => name !== "") : joined;
   while (trailingDelimiter && names.length > 1 && names.at(-1) === "") names.pop();
   return rowNames ? withRowName(names) : names;
 }

@@ -2,7 +2,7 @@ import { isHeaderOf, isSameHeader, fitOf, type KnownColumns } from "./known.ts";
 import { kindOf, type Kind } from "./kinds.ts";
 import { profilesOf } from "./profile.ts";
 import type { SampleRow } from "./split.ts";
-import type { FoundTable } from "./table.ts";
+import type { FoundTable } from "./rows.ts";
 
 /**
  * How well a dialect explains the sample: how regular its rows are, times how well their cells type,
@@ -59,8 +59,22 @@ export function scoreOf(table: FoundTable, prior: number, known: KnownColumns): 
   const fits = width === known.columns.length ? (fitOf(rows, known) ?? 0) : 0;
   // Punctuation that occurs in text is a delimiter only if it separates more than words.
   const plausible = prior < 0.9 && !typed ? 0.2 : 1;
-  const total = pattern * types * prior * loose * plausible * (1 - 0.5 * misquoted);
+  const cut = rows.filter(isCutWithinQuotes).length / rows.length;
+  const total = pattern * types * prior * loose * plausible * (1 - 0.5 * misquoted) * (1 - 0.7 * cut);
   return { pattern, types, named, fit: fits, total };
+}
+
+/** True if a cell begins with a quote that a later cell ends with: the delimiters between them are text. */
+function isCutWithinQuotes({ cells, quoted }: SampleRow): boolean {
+  let open = "";
+  for (const [at, cell] of cells.entries()) {
+    const text = cell.trim();
+    const [first = "", last = ""] = [text[0], text.at(-1)];
+    if (quoted[at] || text.length < 2 || first === last) continue;
+    if (open !== "" && last === open) return true;
+    if (first === "'" || first === '"') open = first;
+  }
+  return false;
 }
 
 const asRow = ({ headerCells, width, firstLine }: FoundTable): SampleRow => ({
@@ -90,7 +104,7 @@ function typesOf(rows: readonly SampleRow[], width: number): { types: number; ty
 function faultOf(cell: string, kind: Kind): number {
   if (kind !== "text" && kind !== "code") return 0;
   const inside = /[,;\t|]/.test(cell) ? 0.3 : 0;
-  const stray = cell.startsWith('"') || cell.endsWith('"') ? 0.3 : 0;
+  const stray = /^"|"$|^'[^']*$|^[^']*'$/.test(cell.trim()) ? 0.3 : 0;
   const blank = cell.startsWith(" ") || cell.endsWith(" ") ? 0.1 : 0;
   return Math.min(CREDIT[kind], inside + stray + blank);
 }

@@ -8,7 +8,8 @@ import { knownColumns, type KnownColumns } from "./known.ts";
 import { scoreOf, scoreOfOneColumn } from "./score.ts";
 import { sepLineOf, type SepLine } from "./sep-line.ts";
 import { split, type Sample } from "./split.ts";
-import { tableIn, type FoundTable, type TableRequest } from "./table.ts";
+import type { FoundTable } from "./rows.ts";
+import { tableIn, type TableRequest } from "./table.ts";
 
 /** What is known before the text is looked at. */
 export interface StructureInput {
@@ -70,9 +71,9 @@ export function detectStructure(input: StructureInput): Structure {
 
 /** The text in front of which the table is looked for. A line `sep=` is no part of it. */
 function placeOf(requested: DialectRequest, sep: SepLine | undefined): TableRequest {
-  const { skipRows, footer, comment, rowNames, trailingDelimiter } = requested;
+  const { skipRows, footer, comment, rowNames, trailingDelimiter, dropBlankNames } = requested;
   return {
-    ...{ comment, rowNames, trailingDelimiter, headerRows: declaredHeaderRows(requested) },
+    ...{ comment, rowNames, trailingDelimiter, dropBlankNames, headerRows: declaredHeaderRows(requested) },
     skipRows: typeof skipRows === "number" ? skipRows : undefined,
     ...(footer === undefined ? {} : { footerRows: 0 }),
     ...(sep === undefined ? {} : { sepLines: 1 }),
@@ -164,6 +165,8 @@ const EMPTY_TABLE: FoundTable = {
   skippedRows: 0,
   trailingDelimiter: false,
   rowNames: false,
+  dropBlankNames: false,
+  headerText: "",
   even: 1,
   short: 0,
   coverage: 1,
@@ -199,6 +202,7 @@ function dialectOf({ candidate, table }: Reading, input: StructureInput, sep: Se
     ...(comment ? { comment } : {}),
     ...(table.rowNames ? { rowNames: true } : {}),
     ...(table.trailingDelimiter ? { trailingDelimiter: true } : {}),
+    ...(table.dropBlankNames ? { dropBlankNames: true } : {}),
     ...(trimBlanks ? { trimBlanks: true } : {}),
   };
 }

@@ -1,5 +1,4 @@
 import { headerOf, strayNameIn, type HeaderDecision } from "./header.ts";
-import { familyOf, kindOf } from "./kinds.ts";
 import {
   isHeaderOf,
   namesIn,
@@ -10,42 +9,10 @@ import {
   type KnownColumns,
 } from "./known.ts";
 import { compare, profilesOf } from "./profile.ts";
+import { isName, runAt, type FoundTable } from "./rows.ts";
 import type { Sample, SampleRow } from "./split.ts";
-import type { Doubt } from "../../format.ts";
-import { footerOf, type Footer } from "./footer.ts";
-
-/** The table that a dialect shows in the sample. */
-export interface FoundTable {
-  /** Fields of most rows, without the empty one behind a trailing delimiter. */
-  width: number;
-  header: HeaderDecision;
-  /** Cells of the header's last row. */
-  headerCells: readonly string[];
-  /** The names that the header gives the columns. */
-  names: readonly string[];
-  /** Line of the header, or of the first row without a header. */
-  firstLine: number;
-  /** The rows below the header, without comments and footer. */
-  body: readonly SampleRow[];
-  footer: Footer;
-  /** Start of lines that are comments; undefined: there are none below the first line. */
-  comment: string | undefined;
-  /** Lines above the first that are comments. */
-  commentsAbove: number;
-  trailingDelimiter: boolean;
-  rowNames: boolean;
-  /** Share of the body's rows that have `width` fields. */
-  even: number;
-  /** Share of the body's rows that have fewer fields, below a header that has more than most rows. */
-  short: number;
-  /** Share of all rows that belong to the table. */
-  coverage: number;
-  /** Rows above the first, comments included. */
-  skippedRows: number;
-  /** Why the header does not fit the rows. */
-  misfit?: string;
-  doubts: readonly Doubt[];
-}
+import { doubtsOf } from "./doubts.ts";
+import { footerOf } from "./footer.ts";
 
 /** What the sender declares about the table's place in the file. */
 export interface TableRequest {
@@ -55,6 +22,7 @@ export interface TableRequest {
   comment?: string | null | undefined;
   rowNames?: boolean | undefined;
   trailingDelimiter?: boolean | undefined;
+  dropBlankNames?: boolean | undefined;
   footerRows?: number | undefined;
   /** Lines above the table that tell the delimiter. */
   sepLines?: number | undefined;
@@ -90,6 +58,7 @@ export function tableIn(sample: Sample, known: KnownColumns, requested: TableReq
   const short = shape.misfit === undefined ? 0 : shareOf(({ count }) => count > 1 && count < shape.width);
   const table = {
     ...shape,
+    headerText: rows[start + header.rows - 1]?.text ?? "",
     header: { ...header, skipped: 0 },
     headerCells: rows[start + header.rows - 1]?.cells.slice(0, COLUMNS_NAMED_MAX) ?? [],
     names: namesUnder(rows.slice(start, start + header.rows), shape).slice(0, COLUMNS_NAMED_MAX),
@@ -99,7 +68,7 @@ export function tableIn(sample: Sample, known: KnownColumns, requested: TableReq
     coverage: (rows.length - start) / rows.length,
   };
   const stray = strayNameIn(rows[start + header.rows - 1], sample.quote);
-  return { ...table, doubts: doubtsOf(table, start, stray) };
+  return { ...table, doubts: doubtsOf(table, start, stray, requested.headerRows !== undefined) };
 }
 
 const COLUMNS_NAMED_MAX = 2_000;
@@ -202,6 +171,7 @@ interface Shape {
   width: number;
   trailingDelimiter: boolean;
   rowNames: boolean;
+  dropBlankNames: boolean;
   /** Why the header does not fit the rows. */
   misfit?: string;
 }
@@ -213,15 +183,17 @@ function shapeAt(
   known: KnownColumns,
   requested: TableRequest,
 ): Shape {
-  if (!row) return { width, trailingDelimiter: false, rowNames: false };
+  if (!row) return { width, trailingDelimiter: false, rowNames: false, dropBlankNames: false };
   const full = below.filter(({ count }) => count === width);
   const endsEmpty = full.length > 0 && full.every(({ cells }) => cells.at(-1) === "");
   const none = {
     width,
     trailingDelimiter: requested.trailingDelimiter ?? false,
     rowNames: requested.rowNames ?? false,
+    dropBlankNames: requested.dropBlankNames ?? false,
   };
-  if (requested.trailingDelimiter !== undefined || requested.rowNames !== undefined) return none;
+  const { trailingDelimiter, rowNames, dropBlankNames } = requested;
+  if ([trailingDelimiter, rowNames, dropBlankNames].some((declared) => declared !== undefined)) return none;
   if (row.count === width - 1 && full.length > 0) {
     // A header of the table lacks no name: a field more in each row is one too many.
     if (!endsEmpty && isHeaderOf(row.cells, known) && !known.names.some((own) => own.has("rowname"))) {
@@ -242,6 +214,11 @@ function shapeAt(
   }
   if (row.count > width && full.length > 0) {
     if (row.count === width + 1 && row.cells.at(-1)?.trim() === "") return { ...none, trailingDelimiter: true };
+    const blank = row.cells.filter((cell) => cell.trim() === "").length;
+    if (row.count <= row.cells.length && row.count - blank === width && full.length >= 0.5 * below.length) {
+      const misfit = `line ${row.line} has ${row.count} fields above rows of ${width}: ${blank} of its names are blank`;
+      return { ...none, dropBlankNames: true, misfit };
+    }
     // Rows may leave out empty last fields: the header says how many there are.
     const misfit = `line ${row.line} has ${row.count} fields above rows of ${width}`;
     return { ...none, width: row.count, misfit };
@@ -323,75 +300,3 @@ function isPadded({ cells, count }: SampleRow, width: number): boolean {
 
 const isFull = ({ cells }: SampleRow, width: number): boolean =>
   cells.filter((cell) => cell.trim() !== "").length >= Math.max(2, width * 0.75);
-
-function doubtsOf(
-  table: Omit<FoundTable, "doubts">,
-  start: number,
-  strayName: string | undefined,
-): FoundTable["doubts"] {
-  const doubts: Doubt[] = [];
-  const unsure = (evidence: string): void => void doubts.push({ reason: "structure_unsure", evidence });
-  const { header, headerCells, body, even, misfit, width, footer, rowNames, trailingDelimiter } = table;
-  const names = headerCells.length + (rowNames ? 1 : 0) - (trailingDelimiter && headerCells.at(-1) === "" ? 1 : 0);
-  if (misfit !== undefined && header.named === 0) unsure(misfit);
-  else if (header.rows > 0 && header.named === 0 && body.length > 0 && names !== width) {
-    unsure(`line ${table.firstLine} has ${headerCells.length} fields above rows of ${width}`);
-  }
-  if (header.doubt !== undefined) unsure(header.doubt);
-  if (header.rows > 0 && header.named === 0 && strayName !== undefined) {
-    unsure(`the name ${JSON.stringify(strayName.slice(0, 80))} in line ${table.firstLine} has a stray quote`);
-  }
-  if (footer.doubt !== undefined) unsure(footer.doubt);
-  if (start > 0 && header.rows === 0 && header.confidence < 1) {
-    unsure(`${start} lines above line ${table.firstLine} are left out, and no header follows them`);
-  }
-  if (even < 0.5 && header.named === 0) {
-    unsure(`only ${Math.round(even * 100)} % of the rows have ${width} fields`);
-  }
-  const other = otherTable(body, table);
-  if (other) doubts.push({ reason: "several_tables", evidence: other });
-  return doubts;
-}
-
-/** Says where another table begins: a row of words with other fields than the header, above typed rows. */
-function otherTable(
-  body: readonly SampleRow[],
-  { width, headerCells, header }: Pick<FoundTable, "width" | "headerCells" | "header">,
-): string | undefined {
-  if (body.length < 3 || width < 2) return undefined;
-  for (const [at, row] of body.entries()) {
-    const next = body[at + 1];
-    if (!next || at < 2 || row.count < 2 || next.count !== row.count || !row.cells.every(isName)) continue;
-    if (row.count === width) {
-      if (header.rows === 0 || isSame(row.cells, headerCells)) continue;
-      const before = profilesOf(body.slice(Math.max(0, at - SEEN_ROWS), at), width);
-      const after = profilesOf(body.slice(at + 1, at + 1 + SEEN_ROWS), width);
-      const { header: words, data, typed } = compare(row, before);
-      const other = before.some(({ family }, n) => family !== after[n]!.family) || row.line > body[at - 1]!.line + 1;
-      if (typed === 0 || words < typed || data > 0 || !other) continue;
-      return `line ${row.line} has words where the rows above it have numbers or dates, like the header of another table`;
-    }
-    const run = runAt(body, at);
-    const words = compare(row, profilesOf(run.slice(1), row.count));
-    if (run.length >= 2 && words.header > 0 && words.data === 0 && body[at - 1]!.count !== row.count) {
-      return `line ${row.line} begins ${run.length} rows of ${row.count} fields with a header of their own`;
-    }
-  }
-  return undefined;
-}
-
-/** Rows around the header of another table that are compared. */
-const SEEN_ROWS = 20;
-
-/** True for what a column may be called. */
-const isName = (cell: string): boolean => familyOf(kindOf(cell)) === "text";
-
-const isSame = (cells: readonly string[], others: readonly string[]): boolean =>
-  cells.join("\n").toLowerCase() === others.join("\n").toLowerCase();
-
-function runAt(rows: readonly SampleRow[], at: number): readonly SampleRow[] {
-  const { count } = rows[at]!;
-  let end = at + 1;
-  while (end < rows.length && rows[end]!.count === count) end++;
-  return rows.slice(at, end);
-}

@@ -92,6 +92,13 @@ test("a header-only file has names and no rows; a quote in it that stays open en
   );
 });
 
+test("a stray quote in a header joins no names, and blank names may be too many", () => {
+  assert.deepEqual(tableOf('a,"b,c,"d","e"\n1,2,3,4,5\n').names, ["a", '"b', "c", "d", "e"]);
+  assert.deepEqual(tableOf('a,""b",c\n1,2,3\n').names, ["a", '"b', "c"]);
+  const { names, rows } = tableOf("a,, ,b\n1,2\n", { dropBlankNames: true });
+  assert.deepEqual([names, rows], [["a", "b"], [[2, "1", "2"]]]);
+});
+
 test("row names get a column of their own", () => {
   const { names, count, rows } = tableOf('"a" "b"\n"r1" 1 2\n"r2" 3 4\n', { delimiter: " ", rowNames: true });
   assert.deepEqual([names, count], [["row_name", "a", "b"], 3]);

@@ -277,6 +277,32 @@ test("headers of several rows, and repeated ones", () => {
   assert.deepEqual(unusual("id,day,name\n1,2026-01-01,a\nid,day,name\n2,2026-01-02,b\n"), {});
 });
 
+test("a header that is repeated at once, or in another writing, is doubted", () => {
+  const rows = "1,a,2026-01-01\n2,b,2026-01-02\n3,c,2026-01-03\n";
+  const repeated = `id,name,day\nid,name,day\n${rows}`;
+  assert.deepEqual(doubts(repeated), ["structure_unsure"]);
+  assert.deepEqual(doubts(repeated, { known: ["id INTEGER", "name", "day DATE"] }), [], "the table's own header");
+  assert.deepEqual(doubts(repeated, { requested: { header: true } }), [], "declared");
+  assert.deepEqual(doubts(`id,name,day\n${rows}id,name,day\n${rows}`), [], "joined files");
+  assert.deepEqual(doubts(`id,name,day\n${rows}"id","name","day"\n${rows}`), ["several_tables"]);
+});
+
+test("a header with a delimiter too many has blank names above no field", () => {
+  const text = "id,,name,day\n1,a,2026-01-01\n2,b,2026-01-02\n";
+  assert.deepEqual(unusual(text), { dropBlankNames: true });
+  assert.deepEqual(doubts(text), ["structure_unsure"]);
+  assert.deepEqual(doubts("id,,name\n1,x,a\n2,y,b\n"), [], "a column without a name");
+});
+
+test("quotes and backslashes that mean now this, now that are doubted", () => {
+  const escaped = 'id,text\n1,"say \\"hi\\", you"\n2,"x"\n';
+  assert.deepEqual(doubts(escaped), []);
+  assert.deepEqual(doubts(`${escaped}3,"8\\'9, or"\n`), ["structure_unsure"]);
+  const single = "id,text\n1,'a, b'\n2,'c, d'\n3,'e, f'\n";
+  assert.deepEqual(doubts(single), []);
+  assert.deepEqual(doubts(`${single}4,'won't, will'\n`), ["structure_unsure"]);
+});
+
 test("several tables in one file are doubted", () => {
   const first = "id,name,n\n1,a,5\n2,b,6\n3,c,7\n";
   assert.deepEqual(doubts(first), []);

@@ -1,0 +1,82 @@
+import type { Doubt } from "../../format.ts";
+import { compare, profilesOf } from "./profile.ts";
+import { isName, isSame, runAt, type FoundTable } from "./rows.ts";
+import type { SampleRow } from "./split.ts";
+
+/** Why the table may not be all that the rows hold, or other than they say. */
+export function doubtsOf(
+  table: Omit<FoundTable, "doubts">,
+  start: number,
+  strayName: string | undefined,
+  declared: boolean,
+): FoundTable["doubts"] {
+  const doubts: Doubt[] = [];
+  const unsure = (evidence: string): void => void doubts.push({ reason: "structure_unsure", evidence });
+  const { header, body, even, misfit, width, footer, rowNames, trailingDelimiter } = table;
+  const headerCells = table.dropBlankNames ? table.headerCells.filter((cell) => cell.trim() !== "") : table.headerCells;
+  const names = headerCells.length + (rowNames ? 1 : 0) - (trailingDelimiter && headerCells.at(-1) === "" ? 1 : 0);
+  if (misfit !== undefined && header.named === 0) unsure(misfit);
+  else if (header.rows > 0 && header.named === 0 && body.length > 0 && names !== width) {
+    unsure(`line ${table.firstLine} has ${headerCells.length} fields above rows of ${width}`);
+  }
+  if (header.doubt !== undefined) unsure(header.doubt);
+  if (header.rows > 0 && header.named === 0 && strayName !== undefined) {
+    unsure(`the name ${JSON.stringify(strayName.slice(0, 80))} in line ${table.firstLine} has a stray quote`);
+  }
+  const [second] = body;
+  if (
+    !declared &&
+    header.rows === 1 &&
+    header.named === 0 &&
+    width > 1 &&
+    second &&
+    isSame(second.cells, headerCells)
+  ) {
+    const what = "a header of several rows, or files that were joined";
+    unsure(`line ${second.line} repeats the names of line ${table.firstLine}: ${what}`);
+  }
+  if (footer.doubt !== undefined) unsure(footer.doubt);
+  if (start > 0 && header.rows === 0 && header.confidence < 1) {
+    unsure(`${start} lines above line ${table.firstLine} are left out, and no header follows them`);
+  }
+  if (even < 0.5 && header.named === 0) {
+    unsure(`only ${Math.round(even * 100)} % of the rows have ${width} fields`);
+  }
+  const other = otherTable(body, table);
+  if (other) doubts.push({ reason: "several_tables", evidence: other });
+  return doubts;
+}
+
+/** Says where another table begins: a row of words with other fields than the header, above typed rows. */
+function otherTable(
+  body: readonly SampleRow[],
+  { width, headerCells, headerText, header }: Pick<FoundTable, "width" | "headerCells" | "headerText" | "header">,
+): string | undefined {
+  if (body.length < 3 || width < 2) return undefined;
+  for (const [at, row] of body.entries()) {
+    const next = body[at + 1];
+    if (!next || at < 2 || row.count < 2 || next.count !== row.count || !row.cells.every(isName)) continue;
+    if (row.count === width) {
+      if (header.rows === 0) continue;
+      if (isSame(row.cells, headerCells)) {
+        if (header.rows > 1 || header.named > 0 || row.text === headerText) continue;
+        return `line ${row.line} has the names of the header, written with other quotes, as another table would`;
+      }
+      const before = profilesOf(body.slice(Math.max(0, at - SEEN_ROWS), at), width);
+      const after = profilesOf(body.slice(at + 1, at + 1 + SEEN_ROWS), width);
+      const { header: words, data, typed } = compare(row, before);
+      const other = before.some(({ family }, n) => family !== after[n]!.family) || row.line > body[at - 1]!.line + 1;
+      if (typed === 0 || words < typed || data > 0 || !other) continue;
+      return `line ${row.line} has words where the rows above it have numbers or dates, like the header of another table`;
+    }
+    const run = runAt(body, at);
+    const words = compare(row, profilesOf(run.slice(1), row.count));
+    if (run.length >= 2 && words.header > 0 && words.data === 0 && body[at - 1]!.count !== row.count) {
+      return `line ${row.line} begins ${run.length} rows of ${row.count} fields with a header of their own`;
+    }
+  }
+  return undefined;
+}
+
+/** Rows around the header of another table that are compared. */
+const SEEN_ROWS = 20;

@@ -1,0 +1,57 @@
+import { familyOf, kindOf } from "./kinds.ts";
+import type { Doubt } from "../../format.ts";
+import type { Footer } from "./footer.ts";
+import type { HeaderDecision } from "./header.ts";
+import type { SampleRow } from "./split.ts";
+
+/** The table that a dialect shows in the sample. */
+export interface FoundTable {
+  /** Fields of most rows, without the empty one behind a trailing delimiter. */
+  width: number;
+  header: HeaderDecision;
+  /** Cells of the header's last row. */
+  headerCells: readonly string[];
+  /** The names that the header gives the columns. */
+  names: readonly string[];
+  /** Line of the header, or of the first row without a header. */
+  firstLine: number;
+  /** The rows below the header, without comments and footer. */
+  body: readonly SampleRow[];
+  footer: Footer;
+  /** Start of lines that are comments; undefined: there are none below the first line. */
+  comment: string | undefined;
+  /** Lines above the first that are comments. */
+  commentsAbove: number;
+  trailingDelimiter: boolean;
+  rowNames: boolean;
+  /** Blank cells of the header stand above no field. */
+  dropBlankNames: boolean;
+  /** The text of the header's last row. */
+  headerText: string;
+  /** Share of the body's rows that have `width` fields. */
+  even: number;
+  /** Share of the body's rows that have fewer fields, below a header that has more than most rows. */
+  short: number;
+  /** Share of all rows that belong to the table. */
+  coverage: number;
+  /** Rows above the first, comments included. */
+  skippedRows: number;
+  /** Why the header does not fit the rows. */
+  misfit?: string;
+  doubts: readonly Doubt[];
+}
+
+/** True for what a column may be called. */
+export const isName = (cell: string): boolean => familyOf(kindOf(cell)) === "text";
+
+/** True if the cells are the same names. */
+export const isSame = (cells: readonly string[], others: readonly string[]): boolean =>
+  cells.join("\n").toLowerCase() === others.join("\n").toLowerCase();
+
+/** The rows from this one on that have as many fields as it. */
+export function runAt(rows: readonly SampleRow[], at: number): readonly SampleRow[] {
+  const { count } = rows[at]!;
+  let end = at + 1;
+  while (end < rows.length && rows[end]!.count === count) end++;
+  return rows.slice(at, end);
+}
