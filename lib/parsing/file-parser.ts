@@ -242,7 +242,7 @@ export class FileParser {
   }
 
   #observeRow(row: Row, plan: Plan): void {
-    if (row.fault || row.misquoted || row.count > plan.fieldCount) return;
+    if (row.fault || row.count > plan.fieldCount) return;
     if (row.count < plan.fieldCount && this.#options.contract.raggedRows === "reject") return;
     observeValues(this.#inferring, row, this.#scan);
   }
@@ -352,7 +352,8 @@ export class FileParser {
   /** Rejects the row, or begins retyping. */
   #giveUpRow(row: Row, plan: Plan, index: number, code: number): void {
     // Types must not depend on the order of columns, so the row's other new values count too.
-    if (code === CAST.RETYPE || changesTypes(plan, index, row, this.#scan)) {
+    const isStray = row.stray?.[plan.columns[index]?.field ?? -1] === true;
+    if ((code === CAST.RETYPE && !isStray) || changesTypes(plan, index, row, this.#scan)) {
       this.#beginRetyping();
       return this.#observeRow(row, plan);
     }

@@ -22,6 +22,8 @@ export interface PlannedColumn extends CastColumn {
   nullMarkers: readonly Buffer[];
   /** The table did not have the column before this file. */
   fresh: boolean;
+  /** A value with a stray quote was seen: text, if the column has no other values. */
+  hasStray?: boolean;
 }
 
 /** How a file's fields become the table's columns. */
@@ -101,7 +103,8 @@ export function checkValues({ columns }: Plan, rowsAccepted: number): void {
 
 /** Moves the columns without a value to `untyped`. */
 export function setUntypedAside(plan: Plan): void {
-  const isUntyped = ({ authority, facts }: PlannedColumn): boolean => authority === "inferred" && facts.kinds === 0;
+  const isUntyped = ({ authority, facts, hasStray }: PlannedColumn): boolean =>
+    authority === "inferred" && facts.kinds === 0 && !hasStray;
   plan.untyped.push(...plan.columns.filter(isUntyped));
   plan.columns = plan.columns.filter((column) => !isUntyped(column));
   if (plan.rescued >= 0) plan.rescued = plan.columns.length - 1;
@@ -111,6 +114,10 @@ export function setUntypedAside(plan: Plan): void {
 export function observeValues(columns: readonly PlannedColumn[], row: Row, scan: Scan): void {
   for (const column of columns) {
     if (column.authority === "inferred" && hasText(column, row)) {
+      if (row.stray?.[column.field]) {
+        column.hasStray = true;
+        continue;
+      }
       const [start, end] = [row.bounds[2 * column.field]!, row.bounds[2 * column.field + 1]!];
       observe(column.facts, classify(row.bytes, start, end, scan), scan, row.bytes);
     }
@@ -136,6 +143,7 @@ export const changesTypes = ({ columns, untyped }: Plan, from: number, row: Row,
   hasValueOf(untyped, row, scan) ||
   columns.some((column, index) => {
     if (column.authority !== "inferred" || index < from || !hasText(column, row)) return false;
+    if (row.stray?.[column.field]) return false;
     const [start, end] = [row.bounds[2 * column.field]!, row.bounds[2 * column.field + 1]!];
     return cast(column, row.bytes, start, end, scan) === CAST.RETYPE;
   });
@@ -145,9 +153,9 @@ export function typesFound(columns: readonly PlannedColumn[]): Map<string, Colum
   return new Map(
     columns
       .filter(({ fresh }) => fresh)
-      .flatMap(({ name, type, authority, facts }) => {
+      .flatMap(({ name, type, authority, facts, hasStray }) => {
         if (authority !== "inferred") return [[name, type]];
-        return facts.kinds === 0 ? [] : [[name, typeOf(facts)]];
+        return facts.kinds === 0 && !hasStray ? [] : [[name, typeOf(facts)]];
       }),
   );
 }
