@@ -351,7 +351,6 @@ export class FileParser {
 
   /** Rejects the row, or begins retyping. */
   #giveUpRow(row: Row, plan: Plan, index: number, code: number): void {
-    // Types must not depend on the order of columns, so the row's other new values count too.
     const isStray = row.stray?.[plan.columns[index]?.field ?? -1] === true;
     if ((code === CAST.RETYPE && !isStray) || changesTypes(plan, index, row, this.#scan)) {
       this.#beginRetyping();

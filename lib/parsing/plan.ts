@@ -138,7 +138,10 @@ function hasText({ field, nullMarkers }: PlannedColumn, { bytes, bounds, count }
   return nullMarkers.length === 0 || !isNullMarker(nullMarkers, bytes, bounds[2 * field]!, bounds[2 * field + 1]!);
 }
 
-/** Whether the row has, from this column on, a value that changes the type of its column. */
+/**
+ * Whether the row has, from this column on, a value that changes the type of its column. Types must not
+ * depend on the order of columns, so all its new values count.
+ */
 export const changesTypes = ({ columns, untyped }: Plan, from: number, row: Row, scan: Scan): boolean =>
   hasValueOf(untyped, row, scan) ||
   columns.some((column, index) => {
