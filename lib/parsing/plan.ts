@@ -5,7 +5,7 @@ import { cast, CAST, castColumn, type CastColumn, type Notation } from "../typin
 import { momentFormat } from "../typing/date-formats.ts";
 import { numberFormat } from "../typing/number-formats.ts";
 import { truthWords } from "../typing/truth-words.ts";
-import { observe, typeOf } from "../typing/infer.ts";
+import { observe, typeOf, type Facts } from "../typing/infer.ts";
 import { classify, KIND, type Scan } from "../typing/scan.ts";
 import type { RecordFields, Row } from "../formats/format.ts";
 import { headerKey, positionalHeader, positionIn, storedHeader } from "../formats/headers.ts";
@@ -49,6 +49,8 @@ export interface PlanInput {
   known: readonly ColumnDefinition[];
   /** Types of new columns that an earlier reading of the whole file found; those without a value lack. */
   inferred?: ReadonlyMap<string, ColumnType>;
+  /** Find the types of known columns anew, unless the contract declares them. */
+  retypeKnown?: boolean;
 }
 
 /**
@@ -72,6 +74,9 @@ export function planColumns(input: PlanInput, columnsMax: number): Plan {
     const field = fieldOf.get(column.name) ?? -1;
     // The table keeps the header that it has; the file is described by its own.
     const header = headers[field] ?? column.header;
+    if (input.retypeKnown && field >= 0 && !declared.has(column.name)) {
+      return { ...castColumn({ ...column, header }, "inferred"), field, nullMarkers, required: false, fresh: true };
+    }
     return planned({ ...column, header }, declared.get(column.name), { field, nullMarkers });
   });
   const fresh = names.flatMap((name, field) => (isNew(name) ? [{ name, header: headers[field]!, field }] : []));
@@ -94,6 +99,17 @@ export type UntypedColumn = Pick<ColumnDefinition, "name" | "header">;
 
 /** The planned columns, those without a type last. */
 export const allColumns = (plan: Plan | undefined): PlannedColumn[] => (plan ? [...plan.columns, ...plan.untyped] : []);
+
+/** A column of a file: its declared type, or facts about all its values. Plain data. */
+export type ObservedColumn = Pick<ColumnDefinition, "name" | "header"> & ({ type: ColumnType } | { facts: Facts });
+
+/** The columns that the file has, with the facts of those whose types it decides. */
+export function observedColumns(plan: Plan | undefined, contract: Contract): ObservedColumn[] {
+  const declared = new Set(contract.columns.map(({ name }) => name));
+  return allColumns(plan)
+    .filter(({ field }) => field >= 0)
+    .map(({ name, header, type, facts }) => (declared.has(name) ? { name, header, type } : { name, header, facts }));
+}
 
 /** @throws FILE_EMPTY if a new table would have rows, but no columns */
 export function checkValues({ columns }: Plan, rowsAccepted: number): void {
