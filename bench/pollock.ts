@@ -111,9 +111,10 @@ const kindOf = (name: string): string => name.replace(/\.csv$/, "").replace(/_?\
 interface Loaded {
   /**
    * Header and rows as a loader of the benchmark writes them: the header only if the file has one. Undefined:
-   * the file is refused. Rejected rows are not loaded.
+   * the file is refused. Rejected rows are not loaded. Columns without a value are the last ones.
    */
   table?: string[][];
+  hasHeader: boolean;
   rejects: number;
   /** Why the file is refused. */
   error?: string;
@@ -125,11 +126,11 @@ async function load(bytes: Buffer, fileName: string): Promise<Loaded> {
   const contract = defaultContract("pollock");
   const preview = await previewFile(source(bytes), { fileName, contract, rowsMax: 10_000, rejectsMax: 0 });
   const doubts = preview.doubts?.map(({ evidence }) => evidence) ?? [];
-  if (preview.error) return { rejects: 0, error: preview.error.message, doubts };
-  const rows = preview.rows.map((row) => row.map((value) => (value === null ? "" : String(value))));
   const hasHeader = preview.dialect?.["header"] !== false;
-  const table = hasHeader ? [preview.columns.map(({ header }) => header), ...rows] : rows;
-  return { table, rejects: preview.rowsRejected, doubts };
+  if (preview.error) return { hasHeader, rejects: 0, error: preview.error.message, doubts };
+  const names = [...preview.columns, ...preview.untyped].map(({ header }) => header);
+  const rows = preview.rows.map((row) => names.map((_, at) => String(row[at] ?? "")));
+  return { table: hasHeader ? [names, ...rows] : rows, hasHeader, rejects: preview.rowsRejected, doubts };
 }
 
 /** What becomes of the file if its sender and its table's owner say nothing. */
@@ -137,22 +138,31 @@ function outcomeOf(expected: readonly string[][], loaded: Loaded): Pick<FileResu
   const { table, rejects, error, doubts } = loaded;
   if (!table) return { outcome: "refused", why: error ?? "" };
   if (doubts.length > 0) return { outcome: "held", why: doubts.join("; ") };
-  const fault = faultOf(expected, table, rejects);
+  const fault = faultOf(expected, table, loaded);
   if (fault !== undefined) return { outcome: "wrong", why: fault };
   return { outcome: rejects > 0 ? "rejected" : "right" };
 }
 
 /** Says what is loaded that is not expected, or what is missing without a reject. */
-function faultOf(expected: readonly string[][], table: readonly string[][], rejects: number): string | undefined {
+function faultOf(
+  expected: readonly string[][],
+  table: readonly string[][],
+  { rejects, hasHeader }: Loaded,
+): string | undefined {
   if (expected.length === 0) return table.length > 1 ? "rows of a file without any" : undefined;
-  const record = (row: readonly string[]): string => JSON.stringify(row.map(normal));
-  if (record(table[0] ?? []) !== record(expected[0]!)) return `header ${JSON.stringify(table[0])}`;
+  const namesIn = ([first = []]: readonly string[][]): string[] =>
+    first.map((name, at) => (hasHeader ? normal(name) : String(at)));
+  const [names, wanted] = [namesIn(table), namesIn(expected)];
+  if (names.toSorted().join("\n") !== wanted.toSorted().join("\n")) return `header ${JSON.stringify(names)}`;
+  const record = (row: readonly string[], of: readonly string[]): string =>
+    JSON.stringify(row.flatMap((cell, at) => (cell === "" ? [] : [[of[at], normal(cell)]])).sort());
   const left = new Map<string, number>();
-  for (const row of expected.slice(1)) left.set(record(row), (left.get(record(row)) ?? 0) + 1);
-  for (const row of table.slice(1)) {
-    const count = left.get(record(row)) ?? 0;
+  const headers = hasHeader ? 1 : 0;
+  for (const row of expected.slice(headers)) left.set(record(row, wanted), (left.get(record(row, wanted)) ?? 0) + 1);
+  for (const row of table.slice(headers)) {
+    const count = left.get(record(row, names)) ?? 0;
     if (count === 0) return `row ${JSON.stringify(row)}`;
-    left.set(record(row), count - 1);
+    left.set(record(row, names), count - 1);
   }
   const missing = expected.length - table.length - rejects;
   return missing > 0 ? `${missing} rows are missing` : undefined;

@@ -8,7 +8,7 @@ import * as operations from "./operations.ts";
 import { version } from "../lib/process/version.ts";
 import { EXIT } from "./output.ts";
 import { addRejects } from "./rejects/rejects.ts";
-import { addTableOperations, addUndo } from "./tables/take-back.ts";
+import { addRebuild, addTableOperations, addUndo } from "./tables/take-back.ts";
 import { addTop } from "./top.ts";
 
 const localUrl = `http://127.0.0.1:${process.env["TRIBUTARY_PORT"] || 8080}`;
@@ -62,6 +62,7 @@ operations.addHealth(program);
 addHeld(operations.addFiles(program));
 addUndo(program);
 addTableOperations(program);
+addRebuild(program);
 operations.addLog(program);
 addKeys(program);
 commands.addGenerateSales(program);

@@ -126,6 +126,11 @@ export const ERRORS = {
   FILE_SKIPPED: kind(false, 422, "An operator set the file aside; run `tributary replay` to load it."),
   FILE_ENDED: kind(false, 409, "Nothing to do: the file has ended; see `tributary status <file_id>`."),
   FILE_NOT_COMMITTED: kind(false, 422, "Read the reason with `tributary status <file_id>`."),
+  REBUILD_REFUSED: kind(
+    false,
+    409,
+    "Restore the raw bytes, correct the contract, or undo the named file; then rebuild again. The table is as before.",
+  ),
   UNDO_REFUSED: kind(
     false,
     409,

@@ -44,6 +44,14 @@ export const tableOfPublished = ({ namespace, name }: TableId): TableId | undefi
   return base === undefined ? undefined : { namespace, name: base };
 };
 
+const SHADOW_PREFIX = "tributary_rebuild_";
+
+/** The table in which a rebuild of the table grows, until it takes the table's place. */
+export const shadowOf = ({ namespace, name }: TableId): TableId => ({ namespace, name: SHADOW_PREFIX + name });
+
+/** True for a name that `shadowOf` makes. */
+export const isShadow = (name: string): boolean => name.startsWith(SHADOW_PREFIX);
+
 /**
  * Our own tables (`_ingest_files` …); Trino's catalog stores them under the prefix `tributary_`. A user's
  * table of such a name would be the same table.

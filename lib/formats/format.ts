@@ -52,8 +52,8 @@ export interface Row {
   /** Line of the file on which the record starts, from 1. */
   readonly line: number;
   readonly fault: RowFault | undefined;
-  /** True if a field has a stray quote as text. Such a row decides no type. */
-  readonly misquoted?: boolean;
+  /** For each field: whether it has a stray quote as text. Such a value makes no column text. */
+  readonly stray?: readonly boolean[] | undefined;
   /** The record as it is in the file, without its line end. */
   raw(): Uint8Array;
 }

@@ -24,8 +24,10 @@ interface Asked {
  * - `undo` takes back what the event's file brought before the place `at`: that of the `demote`, or else of
  *   the event.
  * - `drop`: the table goes, and what is on record of its files.
+ * - `rebuild`: the table's files are read again under the present contract, into a new table that takes the
+ *   place of the old one.
  */
-export type TableOperation = Asked & ({ kind: "undo"; step: UndoStep; at?: number } | { kind: "drop" });
+export type TableOperation = Asked & ({ kind: "undo"; step: UndoStep; at?: number } | { kind: "drop" | "rebuild" });
 
 export const operationJsonOf = (operation: TableOperation): string => JSON.stringify(operation);
 
@@ -37,7 +39,7 @@ export function operationIn({ operationJson }: { operationJson?: string | null }
   if (operationJson === undefined || operationJson === null) return undefined;
   const { kind, step, at, reason = "", requestedBy = "" } = fieldsOf(operationJson);
   const asked = { reason: String(reason), requestedBy: String(requestedBy) };
-  if (kind === "drop") return { kind, ...asked };
+  if (kind === "drop" || kind === "rebuild") return { kind, ...asked };
   if (kind === "undo" && (step === "demote" || step === "remove")) {
     return { kind, step, ...asked, ...(typeof at === "number" ? { at } : {}) };
   }

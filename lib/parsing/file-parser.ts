@@ -2,7 +2,6 @@ import type { ColumnDefinition, ColumnType } from "../columns.ts";
 import type { Contract } from "../contract/contract.ts";
 import { TributaryError } from "../errors.ts";
 import type { RecordFields, RecordHandlers, RecordReader, Row } from "../formats/format.ts";
-import type { Reject } from "../messages/generated.ts";
 import type { RowOrigin } from "../rows/encode.ts";
 import { cast, CAST, FAMILY, setType } from "../typing/cast.ts";
 import { typeOf } from "../typing/infer.ts";
@@ -13,6 +12,8 @@ import { isNullMarker } from "./null-markers.ts";
 import { OutputMeter } from "./output-limit.ts";
 import {
   allColumns,
+  observedColumns,
+  type ObservedColumn,
   changesTypes,
   checkValues,
   definitionsOf,
@@ -37,7 +38,7 @@ import {
   type RejectCounts,
   type RejectFault,
 } from "./rejects.ts";
-import { RowBatches, type EncodedRows } from "./row-batches.ts";
+import { RowBatches, type ParseCounts, type ParserOutput } from "./row-batches.ts";
 import { brokenRules, refusalOf, rowRules, RuleWarnings, type RowRules, type RuleWarning } from "./row-rules.ts";
 
 /** Everything about one file that decides the result of parsing it. */
@@ -49,19 +50,12 @@ export interface FileParserOptions {
   /** Types of new columns, and names of fields, that an earlier reading of the whole file found. */
   inferred?: ReadonlyMap<string, ColumnType>;
   fields?: readonly string[];
+  observe?: boolean;
   origin: RowOrigin;
   limits: ParseLimits;
   /** Size of the file as it is stored; undefined: unknown. */
   storedBytes?: number | undefined;
 }
-
-export interface ParseCounts {
-  rowsRead: number;
-  rowsAccepted: number;
-  rowsRejected: number;
-}
-
-export type ParserOutput = { kind: "rows"; batch: EncodedRows } | { kind: "rejects"; rejects: Reject[] };
 
 /**
  * Turns a file's text into encoded rows and rejects, block by block. New columns get their types from the
@@ -146,6 +140,11 @@ export class FileParser {
     return this.#plan?.untyped.map(({ name, header }) => ({ name, header })) ?? [];
   }
 
+  /** The columns that the file has, with the facts of those whose types it decides. */
+  get observed(): ObservedColumn[] {
+    return observedColumns(this.#plan, this.#options.contract);
+  }
+
   /** True once the output exceeded its limit: the file failed, and later outputs are dropped. */
   get outputIsFull(): boolean {
     return this.#meter.isFull;
@@ -154,11 +153,11 @@ export class FileParser {
   /** Infers the types of new columns from the first block. Call it once, then `push` the same block. */
   begin(block: Buffer, last: boolean): void {
     this.#inferFrom(block, last);
+    this.#retyping = this.#options.observe ?? false;
     this.#reader = this.#openReader({
       onFields: (fields) => {
         this.#takeFields(fields, true);
-        // Rules need the types that the first block gave.
-        this.#rules = rowRules(this.#options.contract, this.#plan!, fields.final);
+        if (!this.#options.observe) this.#rules = rowRules(this.#options.contract, this.#plan!, fields.final);
       },
       onRow: (row) => this.#takeRow(row),
     });
@@ -225,13 +224,14 @@ export class FileParser {
   #takeFields(fields: RecordFields, encoding: boolean): void {
     const before = this.#plan;
     if (before && fields.count <= before.fieldCount) return;
-    const { contract, known: existing, inferred, limits } = this.#options;
-    const input = { fields, contract, known: existing, ...(inferred ? { inferred } : {}) };
+    const { contract, known: existing, inferred, limits, observe: retypeKnown = false } = this.#options;
+    const input = { fields, contract, known: existing, retypeKnown, ...(inferred ? { inferred } : {}) };
     const plan = planColumns(input, limits.columnsMax);
     if (!fields.final) this.#fieldNames = fields.names;
     const known = new Map(allColumns(this.#plan).map((column) => [column.name, column]));
     plan.columns = plan.columns.map((column) => {
       const same = known.get(column.name);
+      if (same && same.field < 0 && this.#options.observe) return column;
       return same ? Object.assign(same, { field: column.field }) : column;
     });
     if (before && encoding && plan.columns.length > known.size && !this.#retyping) this.#beginRetyping();
@@ -242,7 +242,7 @@ export class FileParser {
   }
 
   #observeRow(row: Row, plan: Plan): void {
-    if (row.fault || row.misquoted || row.count > plan.fieldCount) return;
+    if (row.fault || row.count > plan.fieldCount) return;
     if (row.count < plan.fieldCount && this.#options.contract.raggedRows === "reject") return;
     observeValues(this.#inferring, row, this.#scan);
   }
@@ -351,8 +351,8 @@ export class FileParser {
 
   /** Rejects the row, or begins retyping. */
   #giveUpRow(row: Row, plan: Plan, index: number, code: number): void {
-    // Types must not depend on the order of columns, so the row's other new values count too.
-    if (code === CAST.RETYPE || changesTypes(plan, index, row, this.#scan)) {
+    const isStray = row.stray?.[plan.columns[index]?.field ?? -1] === true;
+    if ((code === CAST.RETYPE && !isStray) || changesTypes(plan, index, row, this.#scan)) {
       this.#beginRetyping();
       return this.#observeRow(row, plan);
     }

@@ -32,3 +32,24 @@ export const DEFAULT_LIMITS: ParseLimits = {
   messageBytesMax: 1_000_000,
   rawBytesMax: 64 * KIB,
 };
+
+/** Settings that limit one file; see configuration.md. */
+interface LimitSettings {
+  TRIBUTARY_EXPANDED_BYTES_MAX: number;
+  TRIBUTARY_ENCODED_BYTES_MAX: number;
+  TRIBUTARY_ENCODED_RATIO_MAX: number;
+  TRIBUTARY_COLUMNS_MAX: number;
+  TRIBUTARY_ROW_BYTES_MAX: number;
+}
+
+/** The limits of one file. messageBytesMax is the event log's. */
+export function parseLimitsOf(settings: LimitSettings): ParseLimits {
+  return {
+    ...DEFAULT_LIMITS,
+    expandedBytesMax: settings.TRIBUTARY_EXPANDED_BYTES_MAX,
+    encodedBytesMax: settings.TRIBUTARY_ENCODED_BYTES_MAX,
+    encodedRatioMax: settings.TRIBUTARY_ENCODED_RATIO_MAX,
+    columnsMax: settings.TRIBUTARY_COLUMNS_MAX,
+    recordBytesMax: settings.TRIBUTARY_ROW_BYTES_MAX,
+  };
+}

@@ -3,8 +3,10 @@ import { TributaryError, type ErrorCode } from "../errors.ts";
 import type { Doubt, FileFormat, Finding, FormatOptions } from "../formats/format.ts";
 import type { RowOrigin } from "../rows/encode.ts";
 import { textBlocks } from "../text/text-blocks.ts";
-import { FileParser, type ParseCounts, type ParserOutput } from "./file-parser.ts";
+import { FileParser } from "./file-parser.ts";
+import type { ParseCounts, ParserOutput } from "./row-batches.ts";
 import { openFile, textOptionsOf, withEncoding, type OpenedFile, type ReadJob } from "./open-file.ts";
+import type { ObservedColumn } from "./plan.ts";
 import type { RejectCounts } from "./rejects.ts";
 import type { RuleWarning } from "./row-rules.ts";
 
@@ -14,6 +16,11 @@ export interface ParseJob extends ReadJob {
   known: ColumnDefinition[];
   /** For the second reading: the types that the first one found. */
   inferred?: ReadonlyMap<string, ColumnType>;
+  /**
+   * Read the file only for the facts about its values, also of columns that the table has; the contract's
+   * columns have their types. The reading ends with `retype` and what was `observed`.
+   */
+  observe?: boolean;
   origin: RowOrigin;
   /** Size of the file as it is stored; undefined: unknown. */
   storedBytes?: number | undefined;
@@ -53,8 +60,14 @@ export interface ParseSummary extends ParseCounts {
  */
 export type ParseOutput =
   | ParserOutput
-  | { kind: "retype"; types: ReadonlyMap<string, ColumnType>; fields?: readonly string[] }
+  | { kind: "retype"; types: ReadonlyMap<string, ColumnType>; fields?: readonly string[]; observed?: Observed }
   | { kind: "end"; summary: ParseSummary };
+
+/** What a reading with ParseJob.observe found. */
+export interface Observed {
+  columns: ObservedColumn[];
+  rowsRead: number;
+}
 
 /** Text that is parsed before its outputs are handed over: rows can take hundreds of times its size. */
 const PIECE_BYTES = 64 * 1024;
@@ -100,7 +113,7 @@ export async function* parseFile(
         yield* state.parser.take();
       }
     }
-    yield state.parser?.retyping ? retypeOf(state.parser) : end();
+    yield state.parser?.retyping ? retypeOf(state.parser, job) : end();
   } catch (thrown) {
     if (!(thrown instanceof TributaryError) || thrown.retryable) throw thrown;
     state.parser?.flush();
@@ -124,7 +137,8 @@ export const describe = (
   ...(doubts.length > 0 ? { doubts } : {}),
 });
 
-function retypeOf(parser: FileParser): ParseOutput {
-  const { fieldNames: fields } = parser;
-  return { kind: "retype", types: parser.inferredTypes(), ...(fields ? { fields } : {}) };
+function retypeOf(parser: FileParser, { observe }: ParseJob): ParseOutput {
+  const { fieldNames: fields, observed: columns, counts } = parser;
+  const observed = observe ? { observed: { columns, rowsRead: counts.rowsRead } } : {};
+  return { kind: "retype", types: parser.inferredTypes(), ...(fields ? { fields } : {}), ...observed };
 }

@@ -5,7 +5,7 @@ import { cast, CAST, castColumn, type CastColumn, type Notation } from "../typin
 import { momentFormat } from "../typing/date-formats.ts";
 import { numberFormat } from "../typing/number-formats.ts";
 import { truthWords } from "../typing/truth-words.ts";
-import { observe, typeOf } from "../typing/infer.ts";
+import { observe, typeOf, type Facts } from "../typing/infer.ts";
 import { classify, KIND, type Scan } from "../typing/scan.ts";
 import type { RecordFields, Row } from "../formats/format.ts";
 import { headerKey, positionalHeader, positionIn, storedHeader } from "../formats/headers.ts";
@@ -22,6 +22,8 @@ export interface PlannedColumn extends CastColumn {
   nullMarkers: readonly Buffer[];
   /** The table did not have the column before this file. */
   fresh: boolean;
+  /** A value with a stray quote was seen: text, if the column has no other values. */
+  hasStray?: boolean;
 }
 
 /** How a file's fields become the table's columns. */
@@ -47,6 +49,8 @@ export interface PlanInput {
   known: readonly ColumnDefinition[];
   /** Types of new columns that an earlier reading of the whole file found; those without a value lack. */
   inferred?: ReadonlyMap<string, ColumnType>;
+  /** Find the types of known columns anew, unless the contract declares them. */
+  retypeKnown?: boolean;
 }
 
 /**
@@ -70,6 +74,9 @@ export function planColumns(input: PlanInput, columnsMax: number): Plan {
     const field = fieldOf.get(column.name) ?? -1;
     // The table keeps the header that it has; the file is described by its own.
     const header = headers[field] ?? column.header;
+    if (input.retypeKnown && field >= 0 && !declared.has(column.name)) {
+      return { ...castColumn({ ...column, header }, "inferred"), field, nullMarkers, required: false, fresh: true };
+    }
     return planned({ ...column, header }, declared.get(column.name), { field, nullMarkers });
   });
   const fresh = names.flatMap((name, field) => (isNew(name) ? [{ name, header: headers[field]!, field }] : []));
@@ -93,6 +100,17 @@ export type UntypedColumn = Pick<ColumnDefinition, "name" | "header">;
 /** The planned columns, those without a type last. */
 export const allColumns = (plan: Plan | undefined): PlannedColumn[] => (plan ? [...plan.columns, ...plan.untyped] : []);
 
+/** A column of a file: its declared type, or facts about all its values. Plain data. */
+export type ObservedColumn = Pick<ColumnDefinition, "name" | "header"> & ({ type: ColumnType } | { facts: Facts });
+
+/** The columns that the file has, with the facts of those whose types it decides. */
+export function observedColumns(plan: Plan | undefined, contract: Contract): ObservedColumn[] {
+  const declared = new Set(contract.columns.map(({ name }) => name));
+  return allColumns(plan)
+    .filter(({ field }) => field >= 0)
+    .map(({ name, header, type, facts }) => (declared.has(name) ? { name, header, type } : { name, header, facts }));
+}
+
 /** @throws FILE_EMPTY if a new table would have rows, but no columns */
 export function checkValues({ columns }: Plan, rowsAccepted: number): void {
   if (columns.length > 0 || rowsAccepted === 0) return;
@@ -101,7 +119,8 @@ export function checkValues({ columns }: Plan, rowsAccepted: number): void {
 
 /** Moves the columns without a value to `untyped`. */
 export function setUntypedAside(plan: Plan): void {
-  const isUntyped = ({ authority, facts }: PlannedColumn): boolean => authority === "inferred" && facts.kinds === 0;
+  const isUntyped = ({ authority, facts, hasStray }: PlannedColumn): boolean =>
+    authority === "inferred" && facts.kinds === 0 && !hasStray;
   plan.untyped.push(...plan.columns.filter(isUntyped));
   plan.columns = plan.columns.filter((column) => !isUntyped(column));
   if (plan.rescued >= 0) plan.rescued = plan.columns.length - 1;
@@ -111,6 +130,10 @@ export function setUntypedAside(plan: Plan): void {
 export function observeValues(columns: readonly PlannedColumn[], row: Row, scan: Scan): void {
   for (const column of columns) {
     if (column.authority === "inferred" && hasText(column, row)) {
+      if (row.stray?.[column.field]) {
+        column.hasStray = true;
+        continue;
+      }
       const [start, end] = [row.bounds[2 * column.field]!, row.bounds[2 * column.field + 1]!];
       observe(column.facts, classify(row.bytes, start, end, scan), scan, row.bytes);
     }
@@ -131,11 +154,15 @@ function hasText({ field, nullMarkers }: PlannedColumn, { bytes, bounds, count }
   return nullMarkers.length === 0 || !isNullMarker(nullMarkers, bytes, bounds[2 * field]!, bounds[2 * field + 1]!);
 }
 
-/** Whether the row has, from this column on, a value that changes the type of its column. */
+/**
+ * Whether the row has, from this column on, a value that changes the type of its column. Types must not
+ * depend on the order of columns, so all its new values count.
+ */
 export const changesTypes = ({ columns, untyped }: Plan, from: number, row: Row, scan: Scan): boolean =>
   hasValueOf(untyped, row, scan) ||
   columns.some((column, index) => {
     if (column.authority !== "inferred" || index < from || !hasText(column, row)) return false;
+    if (row.stray?.[column.field]) return false;
     const [start, end] = [row.bounds[2 * column.field]!, row.bounds[2 * column.field + 1]!];
     return cast(column, row.bytes, start, end, scan) === CAST.RETYPE;
   });
@@ -145,9 +172,9 @@ export function typesFound(columns: readonly PlannedColumn[]): Map<string, Colum
   return new Map(
     columns
       .filter(({ fresh }) => fresh)
-      .flatMap(({ name, type, authority, facts }) => {
+      .flatMap(({ name, type, authority, facts, hasStray }) => {
         if (authority !== "inferred") return [[name, type]];
-        return facts.kinds === 0 ? [] : [[name, typeOf(facts)]];
+        return facts.kinds === 0 && !hasStray ? [] : [[name, typeOf(facts)]];
       }),
   );
 }

@@ -8,7 +8,8 @@ import { isEmptyPatch, joined, patched, patchText } from "../proposals/patch.ts"
 import { isWhole, proposalsFor, type ContractPatch, type Proposal } from "../proposals/propose.ts";
 import { showRows, type ShownValue } from "../rows/show.ts";
 import { textBlocks, type TextBlock } from "../text/text-blocks.ts";
-import { FileParser, type FileParserOptions, type ParseCounts, type ParserOutput } from "./file-parser.ts";
+import { FileParser, type FileParserOptions } from "./file-parser.ts";
+import type { ParseCounts, ParserOutput } from "./row-batches.ts";
 import { DEFAULT_LIMITS, type ParseLimits } from "./limits.ts";
 import { openFile, textOptionsOf, type OpenedFile, type ReadJob } from "./open-file.ts";
 import { describe, type DetectedOptions } from "./parse-file.ts";

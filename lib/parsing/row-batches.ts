@@ -1,3 +1,4 @@
+import type { Reject } from "../messages/generated.ts";
 import { RowEncoder, writerSchemaOf, type RowOrigin } from "../rows/encode.ts";
 import type { CastColumn } from "../typing/cast.ts";
 import type { ParseLimits } from "./limits.ts";
@@ -77,3 +78,13 @@ export class RowBatches {
     this.#onBatch(batch);
   }
 }
+
+/** The rows of a file so far. */
+export interface ParseCounts {
+  rowsRead: number;
+  rowsAccepted: number;
+  rowsRejected: number;
+}
+
+/** What a parser hands over. */
+export type ParserOutput = { kind: "rows"; batch: EncodedRows } | { kind: "rejects"; rejects: Reject[] };

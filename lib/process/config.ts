@@ -188,6 +188,20 @@ export const maintenanceSettings = {
     .describe("optimise a table before the cron time when it has this many delete files per data file"),
 } as const;
 
+/** Settings of every service that parses whole files. */
+export const parsingSettings = {
+  TRIBUTARY_PARSER_HEAP_MIB: count.default(512).describe("heap of one worker that parses files, in MiB"),
+  TRIBUTARY_EXPANDED_BYTES_MAX: byteSize.prefault(text("64GB")).describe("bytes that a compressed file may expand to"),
+  TRIBUTARY_ENCODED_BYTES_MAX: byteSize
+    .prefault(text("128GB"))
+    .describe("bytes that the rows and rejects of one file may take in the event log"),
+  TRIBUTARY_ENCODED_RATIO_MAX: count
+    .default(200)
+    .describe("the same per stored byte of the file, checked beyond the first 100 MB"),
+  TRIBUTARY_COLUMNS_MAX: count.max(5_000).default(2_000).describe("columns of one file"),
+  TRIBUTARY_ROW_BYTES_MAX: byteSize.prefault(text("16MB")).describe("one row as it is in its file"),
+} as const;
+
 export type PlatformSettings = z.infer<z.ZodObject<typeof platformSettings>>;
 
 /** The port URLs, with the defaults of the embedded adapters. */

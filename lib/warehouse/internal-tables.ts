@@ -136,6 +136,18 @@ export function ledgerRow(
   };
 }
 
+/** The columns of `_ingest_files` that change when a file is read again, with its id. */
+export const countsOf = ({
+  outcome: { fileId, status, rowsRead, rowsCommitted, rowsRejected },
+}: Pick<RecordedFile, "outcome">): Record<string, LiteralValue> => ({
+  file_id: fileId,
+  status,
+  row_count: rowsCommitted,
+  rows_read: rowsRead,
+  rows_committed: rowsCommitted,
+  rows_rejected: rowsRejected,
+});
+
 /**
  * The row of `_rejected_rows` for one reject of a file, by column name. Without a reject, only the columns
  * that all rejects of the file share.

@@ -1,6 +1,6 @@
 import { AUDIT_COLUMNS, type ColumnDefinition } from "../columns.ts";
 import { TributaryError } from "../errors.ts";
-import { isReservedTable } from "../tables.ts";
+import { isReservedTable, isShadow } from "../tables.ts";
 import type { TableLayout } from "./warehouse.ts";
 
 /** One field of a partitioning: `column`, `month(column)` or `bucket(column, 16)`. */
@@ -36,7 +36,7 @@ export function partitionFields(layout: TableLayout): PartitionField[] {
  *   TABLE_NAME_INVALID for a name of our own tables, whatever let it through
  */
 export function checkLayout(layout: TableLayout, columns: readonly ColumnDefinition[]): void {
-  if (isReservedTable(layout.table))
+  if (isReservedTable(layout.table) && !isShadow(layout.table))
     throw new TributaryError("TABLE_NAME_INVALID", `'${layout.table}' is reserved for Tributary's own tables`);
   const names = new Set(columns.map((column) => column.name));
   for (const name of layout.key) {

@@ -80,6 +80,11 @@ export interface RecordedFile {
   repeats?: Pick<Repetition, "versionOffset" | "contentOffset">;
   /** Set: the event was an operation on the table. */
   operation?: TableOperation;
+  /**
+   * The file was read again. Its counts of rows and its rejects replace those on record; a file that is not
+   * on record changes nothing.
+   */
+  readAgain?: boolean;
 }
 
 /** What is on record of one source file. */
@@ -285,6 +290,15 @@ export interface Warehouse {
    * afterwards, with columns and partitions of its own.
    */
   drop(table: string, options?: CommitOptions): Promise<void>;
+  /**
+   * Gives the table the rows, columns and partitions of `shadow`, a table of `shadowOf`, in one atomic
+   * change: readers see the old table or the new one, whole. A table that does not exist is made.
+   * `<table>_trusted` goes on showing what it shows, and what is on record of the files stays. `shadow` is
+   * gone afterwards; a crash may leave it. `layout` is the table's.
+   * @throws WAREHOUSE_CONFLICT if `shadow` does not exist or, with several writers, if somebody else has
+   *   changed it since this writer's last commit to it
+   */
+  replaceWith(layout: TableLayout, shadow: string, options?: CommitOptions): Promise<void>;
   /**
    * The offset watermark: the highest source offset that `record` has recorded for the table, whatever the
    * file's status.

@@ -1,5 +1,14 @@
 import { z } from "zod";
-import { byteSize, count, duration, platformSettings, port, retentionSettings } from "../../lib/process/config.ts";
+import { parseLimitsOf, type ParseLimits } from "../../lib/parsing/limits.ts";
+import {
+  parsingSettings,
+  byteSize,
+  count,
+  duration,
+  platformSettings,
+  port,
+  retentionSettings,
+} from "../../lib/process/config.ts";
 import type { CommandSettings } from "./commands/command-run.ts";
 import type { TableWriterSettings } from "./lane/table-writer.ts";
 
@@ -40,6 +49,7 @@ export const committerConfig = z
     TRIBUTARY_MAINTENANCE_HOLD: duration
       .prefault(text("15s"))
       .describe("how long rows wait at most for a step of their table's maintenance, which is then cancelled"),
+    ...parsingSettings,
     ...retentionSettings,
   })
   .refine(({ TRIBUTARY_COMMIT_GAP: gap, TRIBUTARY_COMMIT_INTERVAL: interval }) => !isLonger(gap, interval), {
@@ -53,6 +63,8 @@ export type CommitterConfig = z.infer<typeof committerConfig>;
 export interface CommitterSettings extends TableWriterSettings, CommandSettings {
   /** Concurrent commits, for any number of tables. */
   commitsAtOnceMax: number;
+  /** How rebuilds parse files. messageBytesMax is the event log's. */
+  parsing: { workerHeapMib: number; limits: ParseLimits };
 }
 
 const BACKOFF_MS_MIN = 100;
@@ -63,6 +75,7 @@ export function committerSettings(config: CommitterConfig): CommitterSettings {
     rowsMax: config.TRIBUTARY_COMMIT_ROWS_MAX,
     bytesMax: config.TRIBUTARY_COMMIT_BYTES_MAX,
     filesMax: config.TRIBUTARY_COMMIT_FILES_MAX,
+    parsing: { workerHeapMib: config.TRIBUTARY_PARSER_HEAP_MIB, limits: parseLimitsOf(config) },
     commitsAtOnceMax: config.TRIBUTARY_COMMITS_AT_ONCE,
     ageMsMax: config.TRIBUTARY_COMMIT_INTERVAL,
     idleGapMs: config.TRIBUTARY_COMMIT_GAP,

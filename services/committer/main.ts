@@ -15,6 +15,7 @@ await runService({
       ...context,
       log: await ports.log(),
       warehouse: await ports.warehouse(),
+      blob: await ports.blob(),
       contracts: contracts(),
       tracer: await tracer("committer"),
       settings: committerSettings(settings),

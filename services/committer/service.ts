@@ -1,4 +1,5 @@
 import { Semaphore } from "async-mutex";
+import type { BlobStore } from "../../lib/blob/blob-store.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Contracts } from "../../lib/contract/contract.ts";
 import { codeOf, messageOf } from "../../lib/errors.ts";
@@ -6,6 +7,7 @@ import type { AssignedPartition, EventLog, PartitionHandler } from "../../lib/ev
 import { prepareTopics } from "../../lib/event-log/prepare-topics.ts";
 import { GROUPS, rowsTopic, TOPICS } from "../../lib/messages/topics.ts";
 import { reportUnreadable } from "../../lib/observability/unreadable.ts";
+import { workerPool, type WorkerPool } from "../../lib/parsing/workers/worker-pool.ts";
 import { ROWS_TOPICS, tableOfTopic } from "../../lib/tables.ts";
 import type { Logger } from "../../lib/process/logger.ts";
 import type { Registry } from "../../lib/process/metrics.ts";
@@ -22,6 +24,8 @@ import { committerMetrics } from "./metrics.ts";
 export interface CommitterDeps {
   log: EventLog;
   warehouse: Warehouse;
+  /** The raw bytes of files, for rebuilds. */
+  blob: BlobStore;
   contracts: Contracts;
   clock: Clock;
   logger: Logger;
@@ -29,7 +33,12 @@ export interface CommitterDeps {
   settings: CommitterSettings;
   /** Default: no tracing. */
   tracer?: Tracer;
+  /** Where rebuilds parse files. Default: a worker thread. The committer closes it. */
+  pool?: WorkerPool;
 }
+
+/** A rebuild reads one file at a time: its order decides, and files that come in have the other cores. */
+const REBUILD_WORKERS = 1;
 
 /**
  * Commits rows.<table> to the table. Each assigned partition gets the only writer of its table, until the
@@ -44,6 +53,10 @@ export async function startCommitter(deps: CommitterDeps): Promise<Service> {
   const writers = new Map<string, TableWriter>();
   const commands = await Commands.follow({ ...deps, metrics }, () => writers.forEach((writer) => writer.trigger()));
   const skips = await Skips.follow(log, onUnreadable, (table) => writers.get(table)?.retryNow());
+  const { parsing } = deps.settings;
+  const pool = deps.pool ?? workerPool({ size: REBUILD_WORKERS, heapMibMax: parsing.workerHeapMib });
+  const limits = { ...parsing.limits, messageBytesMax: log.recordBytesMax };
+  const rebuilding = { log, blob: deps.blob, pool, schemas, logger, limits, batch: deps.settings };
   const commitSlots = new Semaphore(deps.settings.commitsAtOnceMax);
   const blockedSlots = new Semaphore(1);
   let draining: Promise<void> | undefined;
@@ -53,7 +66,7 @@ export async function startCommitter(deps: CommitterDeps): Promise<Service> {
     // Other partitions than the first are refused, each by a writer of its own.
     const name = partition.partition === 0 ? table : `${table}/${partition.partition}`;
     const previous = writers.get(name)?.closed ?? Promise.resolve();
-    const writerDeps = { ...deps, metrics, tracer, commands, schemas, skips, commitSlots, blockedSlots };
+    const writerDeps = { ...deps, metrics, tracer, commands, schemas, skips, rebuilding, commitSlots, blockedSlots };
     const writer = new TableWriter(writerDeps, table, partition, previous);
     writers.set(name, writer);
     void writer.closed.then(() => writers.get(name) === writer && writers.delete(name));
@@ -72,6 +85,7 @@ export async function startCommitter(deps: CommitterDeps): Promise<Service> {
     await consumer.close();
     await Promise.all([commands.close(), skips.close(), schemas.close()]);
     await Promise.all([...writers.values()].map((writer) => writer.drain()));
+    await pool.close();
   };
 
   return {

@@ -6,6 +6,7 @@ import {
   duration,
   maintenanceSettings,
   numberText,
+  parsingSettings,
   platformSettings,
   port,
 } from "../../lib/process/config.ts";
@@ -99,6 +100,7 @@ export const gatewaySettings = {
     .prefault("1KB")
     .describe("a request body or dropped file that is slower per second, over TRIBUTARY_UPLOAD_IDLE_MAX, is refused"),
   TRIBUTARY_DISK_FREE_MIN: platformSettings.TRIBUTARY_DISK_FREE_MIN,
+  ...parsingSettings,
   TRIBUTARY_MULTIPART_FILES_MAX: count.default(1000).describe("largest number of files in one multipart upload"),
   TRIBUTARY_WAIT_MAX: duration.prefault("10m").describe("longest `timeout` of ?wait=committed"),
   TRIBUTARY_WAITERS_MAX: count.default(1000).describe("concurrent waiting requests; beyond: 503 with Retry-After"),

@@ -1,6 +1,7 @@
 import { keyOf, tableId } from "../../lib/tables.ts";
 import { createHash, randomUUID } from "node:crypto";
 import type { BlobStore } from "../../lib/blob/blob-store.ts";
+import { HashedBytes } from "../../lib/blob/hashed-bytes.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Contracts } from "../../lib/contract/contract.ts";
 import { requestIn, writtenFields } from "../../lib/formats/message-fields.ts";
@@ -176,26 +177,6 @@ async function parseOnce(
     return undefined;
   } finally {
     body.destroy();
-  }
-}
-
-/** Passes bytes on and hashes them. */
-class HashedBytes implements AsyncIterable<Uint8Array> {
-  readonly #source: AsyncIterable<Uint8Array>;
-  /** In hex; undefined until all bytes have passed. */
-  sha256: string | undefined;
-
-  constructor(source: AsyncIterable<Uint8Array>) {
-    this.#source = source;
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
-    const hash = createHash("sha256");
-    for await (const chunk of this.#source) {
-      hash.update(chunk);
-      yield chunk;
-    }
-    this.sha256 = hash.digest("hex");
   }
 }
 

@@ -3,6 +3,7 @@ import { checksContract } from "./warehouse-checks.contract.ts";
 import { commitContract } from "./warehouse-commits.contract.ts";
 import { queryContract } from "./warehouse-queries.contract.ts";
 import { readsContract } from "./warehouse-reads.contract.ts";
+import { rebuildContract } from "./warehouse-rebuild.contract.ts";
 import { recordContract } from "./warehouse-records.contract.ts";
 import { rejectContract } from "./warehouse-rejects.contract.ts";
 import { tableContract } from "./warehouse-tables.contract.ts";
@@ -20,6 +21,7 @@ export function warehouseContract(subject: WarehouseSubject): void {
     checksContract(opened);
     commitContract(opened);
     undoContract(opened);
+    rebuildContract(opened);
     valueContract(opened);
     recordContract(opened);
     rejectContract(opened);

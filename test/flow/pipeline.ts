@@ -64,6 +64,7 @@ export async function startPipeline(folder: string, options: PipelineOptions = {
   const committer = await startCommitter({
     ...shared,
     warehouse: wrapWarehouse?.(warehouse) ?? warehouse,
+    ...(pool ? { pool } : {}),
     registry: registries.committer,
     settings: SETTINGS,
   });

@@ -7,7 +7,8 @@ import { test, type TestContext } from "node:test";
 import { systemClock } from "../../lib/clock.ts";
 import { Registry } from "../../lib/process/metrics.ts";
 import { gatewayMetrics } from "../../services/gateway/metrics.ts";
-import { publishReplays, versionEvents } from "../../services/gateway/replays/replay.ts";
+import { versionEvents } from "../../lib/file-versions/events.ts";
+import { publishReplays } from "../../services/gateway/replays/replay.ts";
 import { startPipeline, type Pipeline } from "./pipeline.ts";
 
 const COLUMNS = [

@@ -1,7 +1,7 @@
 import { commitEvents } from "../../lib/messages/avro.ts";
 import { TOPICS } from "../../lib/messages/topics.ts";
 import { operationIn } from "../../lib/messages/operation.ts";
-import { withoutUndone } from "../../services/gateway/replays/version-history.ts";
+import { withoutUndone } from "../../lib/file-versions/history.ts";
 import { foldTableSchema, type NewestSchemas } from "../../lib/table-schemas/table-schemas.ts";
 import type { FakeRow } from "../support/fake-commit.ts";
 import type { ModelRow } from "../support/warehouse-model.ts";

@@ -8,15 +8,11 @@ import type { BlobStore } from "../../lib/blob/blob-store.ts";
 import { publishDecision } from "../../services/gateway/held/decision.ts";
 import type { FileStatus } from "../../services/gateway/http/schemas.ts";
 import { gatewayMetrics } from "../../services/gateway/metrics.ts";
-import {
-  versionEvents,
-  publishReplays,
-  selectRejected,
-  selectReplays,
-  type ReplayRange,
-} from "../../services/gateway/replays/replay.ts";
+import { versionEvents } from "../../lib/file-versions/events.ts";
+import { selectRejected, selectReplays, type ReplayRange } from "../../lib/file-versions/select.ts";
+import { publishReplays } from "../../services/gateway/replays/replay.ts";
 import { publishUndo } from "../../services/gateway/operations/undo.ts";
-import { withoutUndone } from "../../services/gateway/replays/version-history.ts";
+import { withoutUndone } from "../../lib/file-versions/history.ts";
 import { checkEnd, type AcceptedFile } from "./checks.ts";
 import { CALM, Scheduler, type FaultProfile } from "./scheduler.ts";
 import {

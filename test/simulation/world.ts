@@ -187,6 +187,8 @@ export class World {
   #startCommitter({ node, log }: SimPorts): Promise<Service> {
     return startCommitter({
       log,
+      blob: blobClient(this.objects, this.scheduler.callerOf(node, BLOB_FAULTS)),
+      pool: inlinePool,
       warehouse: warehouseClient(this, this.scheduler.callerOf(node, WAREHOUSE_FAULTS)),
       contracts,
       clock: this.scheduler.clockOf(node),
@@ -206,6 +208,7 @@ export class World {
         snapshotsMax: 1_000,
         maintenanceHoldMs: 1_000,
         commandsAtOnceMax: 2,
+        parsing: { workerHeapMib: 128, limits: { ...DEFAULT_LIMITS, batchBytesMax: this.batchBytesMax } },
       },
     });
   }

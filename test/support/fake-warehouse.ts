@@ -1,6 +1,6 @@
 import { columnTypeOf, widens, type ColumnDefinition } from "../../lib/columns.ts";
 import { TributaryError } from "../../lib/errors.ts";
-import type { Reject, RowBatch } from "../../lib/messages/generated.ts";
+import type { FileOutcome, Reject, RowBatch } from "../../lib/messages/generated.ts";
 import { decodeRows, valueAt } from "../../lib/rows/row-decoder.ts";
 import type {
   CommitReceipt,
@@ -195,6 +195,10 @@ export class FakeWarehouse implements Warehouse {
     await new Promise((resolve) => setImmediate(resolve));
     for (const { outcome, stage, ...more } of ended) {
       const known = this.ledger.get(outcome.fileId);
+      if (more.readAgain) {
+        if (known) this.#replaceCounts(known, outcome, (stage as FakeStage | undefined)?.rejects ?? []);
+        continue;
+      }
       // Only a decision replaces what is on record, and only what is held.
       if (known && !(isHeld(known) && more.decides)) continue;
       this.ledger.set(outcome.fileId, { table, outcome, recordedAtMs, ...more });
@@ -264,6 +268,17 @@ export class FakeWarehouse implements Warehouse {
         this.ledger.delete(fileId);
         for (const key of this.rejected.keys()) if (key.startsWith(`${fileId} `)) this.rejected.delete(key);
       }
+    });
+  }
+
+  async replaceWith({ table }: TableLayout, shadow: string): Promise<void> {
+    this.calls.push("replaceWith");
+    await this.#alone(table, () => {
+      const next = this.tablesByName.get(shadow);
+      if (!next) throw new TributaryError("WAREHOUSE_CONFLICT", `table '${shadow}' does not exist`);
+      this.tablesByName.set(table, next);
+      this.tablesByName.delete(shadow);
+      this.#versions.set(table, ++this.#snapshots);
     });
   }
 
@@ -343,6 +358,13 @@ export class FakeWarehouse implements Warehouse {
 
   async close(): Promise<void> {
     return undefined;
+  }
+
+  #replaceCounts(known: { outcome: FileOutcome }, now: FileOutcome, rejects: readonly Reject[]): void {
+    const { status, rowsRead, rowsCommitted, rowsRejected } = now;
+    known.outcome = { ...known.outcome, status, rowsRead, rowsCommitted, rowsRejected };
+    for (const key of this.rejected.keys()) if (key.startsWith(`${now.fileId} `)) this.rejected.delete(key);
+    for (const reject of rejects) this.rejected.set(`${now.fileId} ${reject.row}`, reject);
   }
 
   /** Records overlapping writers: yields in the middle of a task so that other tasks can run. */

@@ -56,6 +56,16 @@ const LAYERS: readonly { of: RegExp; may: RegExp; instead: string }[] = [
     may: lib("table-schemas|messages|formats|event-log"),
     instead: "what is published of tables' columns knows the log and messages",
   },
+  {
+    of: /^lib\/file-versions\//,
+    may: lib("file-versions|messages|formats|blob|event-log|warehouse"),
+    instead: "the versions of files come from log and ledger",
+  },
+  {
+    of: /^lib\/rebuild\//,
+    may: lib("rebuild|file-versions|messages|formats|typing|parsing|contract|blob"),
+    instead: "reading a table's files again knows their versions and how files are parsed",
+  },
   { of: /^lib\/maintenance\//, may: lib("maintenance"), instead: "maintenance needs are a pure rule" },
   { of: /^lib\/process\//, may: lib("process|messages"), instead: "lib/process is about running a process" },
   {

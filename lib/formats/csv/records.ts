@@ -92,7 +92,7 @@ export class CsvRecordReader implements RecordReader {
       fieldBytes: 0,
       line: 1,
       fault: undefined,
-      misquoted: false,
+      stray: undefined,
       raw: () => this.#text.subarray(this.#start, this.#stop),
     };
   }
@@ -281,10 +281,11 @@ export class CsvRecordReader implements RecordReader {
   #emitMended(text: Buffer, clean: boolean): void {
     const [row, { start, stop, mended }] = [this.#row, this.#scanner];
     const { bounds } = row;
-    Object.assign(row, mended, { fieldBytes: stop - start, misquoted: true });
+    const { bytes, bounds: own, count, stray } = mended!;
+    Object.assign(row, { bytes, bounds: own, count, fieldBytes: stop - start, stray });
     row.fault = clean ? undefined : faultOf(text.subarray(start, stop));
     this.#emit(text, start, stop, this.#line);
-    Object.assign(row, { bounds, misquoted: false });
+    Object.assign(row, { bounds, stray: undefined });
   }
 
   /** Passes on the rows that wait for csv-parse. */

@@ -6,6 +6,7 @@ import { messageOf, TributaryError } from "../../errors.ts";
 import { contentsStatement, recordedContents, recordedVersions, versionsStatement } from "../commit/versions.ts";
 import { commitBatch } from "./commit.ts";
 import { dropTable } from "./drop.ts";
+import { replaceTable } from "./replace.ts";
 import { CATALOG, openDatabase, type Database } from "./database.ts";
 import { appendLog, createInternalTables, recordEnded, watermarks } from "./ledger.ts";
 import { internalQuery } from "./internal-query.ts";
@@ -144,6 +145,10 @@ class DuckDbWarehouse implements Warehouse {
 
   drop(table: string): Promise<void> {
     return dropTable(this.#database, this.#tables, table);
+  }
+
+  replaceWith({ table }: TableLayout, shadow: string): Promise<void> {
+    return replaceTable(this.#database, this.#tables, table, shadow);
   }
 
   async watermark(table: string): Promise<number | undefined> {

@@ -4,7 +4,15 @@ import type { Database } from "./database.ts";
 import { qualified } from "./schema.ts";
 import type { DuckDbStage } from "./stage.ts";
 import { StagedRows, type StagedPart } from "./stage.ts";
-import { ADDED_COLUMNS, INTERNAL_TABLES, ledgerRow, rejectRow, type InternalTable } from "../internal-tables.ts";
+import {
+  ADDED_COLUMNS,
+  countsOf,
+  INTERNAL_TABLES,
+  ledgerRow,
+  rejectRow,
+  type InternalTable,
+} from "../internal-tables.ts";
+import { hasOwn } from "../../own.ts";
 import { columnList, identifier } from "../sql/sql.ts";
 import type { LogRow, RecordedFile } from "../warehouse.ts";
 
@@ -36,10 +44,14 @@ export async function recordEnded(
       const parts = await (stage as DuckDbStage).rejects.into(rows);
       rejected.push({ outcome, rows, parts: [...parts, ...rows.parts()] });
     }
-    const statements = rejected.flatMap(({ outcome, parts }) =>
+    const again = ended.filter(({ readAgain }) => readAgain);
+    const added = ended.filter(({ readAgain }) => !readAgain);
+    const statements = again.length > 0 ? readAgainStatements(again) : [];
+    const inserts = rejected.flatMap(({ outcome, parts }) =>
       parts.map((part) => rejectInsert(table, outcome, part, recordedAtMs)),
     );
-    statements.push(...decidedDelete(ended), ledgerInsert(ended.map((file) => ledgerRow(table, file, recordedAtMs))));
+    statements.push(...inserts, ...decidedDelete(ended));
+    if (added.length > 0) statements.push(ledgerInsert(added.map((file) => ledgerRow(table, file, recordedAtMs))));
     await database.transaction(async (connection) => {
       for (const statement of statements) await connection.run(statement);
     });
@@ -57,6 +69,20 @@ function decidedDelete(ended: readonly RecordedFile[]): string[] {
   if (decided.length === 0) return [];
   const ids = duckdb.stringList(decided.map(({ outcome }) => outcome.fileId));
   return [`DELETE FROM ${qualified("_ingest_files")} WHERE status = 'held' AND file_id IN (${ids})`];
+}
+
+/** Replaces the counts of files on record, and removes their rejects: the new ones follow. */
+function readAgainStatements(again: readonly RecordedFile[]): string[] {
+  const ids = duckdb.stringList(again.map(({ outcome }) => outcome.fileId));
+  const counts = again.map(countsOf);
+  const columns = INTERNAL_TABLES._ingest_files.filter(({ name }) => hasOwn(counts[0]!, name));
+  const names = columnList(columns.map(({ name }) => name));
+  const sets = columns.filter(({ name }) => name !== "file_id").map(({ name }) => `${name} = n.${name}`);
+  return [
+    `DELETE FROM ${qualified("_rejected_rows")} WHERE file_id IN (${ids})`,
+    `UPDATE ${qualified("_ingest_files")} AS f SET ${sets.join(", ")}
+     FROM (VALUES ${duckdb.values(columns, counts)}) n (${names}) WHERE f.file_id = n.file_id`,
+  ];
 }
 
 /** Adds the files that the ledger lacks, each id once. */

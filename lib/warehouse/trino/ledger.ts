@@ -1,5 +1,5 @@
 import { trino } from "./dialect.ts";
-import { INTERNAL_TABLES, ledgerRow, type InternalTable } from "../internal-tables.ts";
+import { countsOf, INTERNAL_TABLES, ledgerRow, type InternalTable } from "../internal-tables.ts";
 import { type LiteralValue } from "../sql/dialect.ts";
 import { allEqual, columnList, identifier, type SqlColumn } from "../sql/sql.ts";
 import { contentsStatement, recordedContents, recordedVersions, versionsStatement } from "../commit/versions.ts";
@@ -128,16 +128,41 @@ export class TrinoLedger {
     const ended = entries.flatMap(({ table, recordedAtMs, ended: list }) =>
       list.map((one) => ({ ...one, table, recordedAtMs })),
     );
+    const again = ended.filter(({ readAgain }) => readAgain);
+    if (again.length > 0) await this.#removeRejects(again);
     await this.#writeRejects(ended);
+    if (again.length > 0) await this.#replaceCounts(again);
     const decided = ended.some(({ decides }) => decides);
     const rows = new Map<string, Row>();
-    for (const file of ended) rows.set(file.outcome.fileId, ledgerRow(file.table, file, file.recordedAtMs));
+    for (const file of ended.filter((one) => !one.readAgain))
+      rows.set(file.outcome.fileId, ledgerRow(file.table, file, file.recordedAtMs));
     await this.#context.tables.ensureInternal("_ingest_files");
     for (const some of chunks([...rows.values()], ROWS_A_STATEMENT)) {
       const select = valuesSelect(INTERNAL_TABLES._ingest_files, some);
       await addNew(this.#context, "_ingest_files", select, { files: some, whenMatched: decided ? REPLACE_HELD : "" });
     }
     for (const { table, outcome } of ended) this.#context.recordedOffsets.written(table, outcome.sourceOffset);
+  }
+
+  async #removeRejects(again: readonly Ended[]): Promise<void> {
+    await this.#context.tables.ensureInternal("_rejected_rows");
+    for (const some of chunks(again, ROWS_A_STATEMENT)) {
+      const ids = trino.stringList(some.map(({ outcome }) => outcome.fileId));
+      await runRepeatable(this.#context, `DELETE FROM ${tableSql("_rejected_rows")} WHERE file_id IN (${ids})`);
+    }
+  }
+
+  async #replaceCounts(again: readonly Ended[]): Promise<void> {
+    await this.#context.tables.ensureInternal("_ingest_files");
+    for (const some of chunks(again.map(countsOf), ROWS_A_STATEMENT)) {
+      const columns = INTERNAL_TABLES._ingest_files.filter(({ name }) => hasOwn(some[0]!, name));
+      const sets = columns.filter(({ name }) => name !== "file_id").map(({ name }) => `${name} = s.${name}`);
+      await runRepeatable(
+        this.#context,
+        `MERGE INTO ${tableSql("_ingest_files")} AS t USING (${valuesSelect(columns, some)}) AS s
+         ON t.file_id = s.file_id WHEN MATCHED THEN UPDATE SET ${sets.join(", ")}`,
+      );
+    }
   }
 
   async #writeRejects(ended: readonly Ended[]): Promise<void> {

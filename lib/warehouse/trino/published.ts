@@ -34,6 +34,12 @@ export async function publish(
 ): Promise<boolean> {
   if ((await currentSnapshot(client, table)) !== snapshot) return false;
   await ownView(client, table);
+  await replaceView(client, table, await selectAt({ client, tables }, table, snapshot), shown);
+  return true;
+}
+
+/** A SELECT of the table at a snapshot, with the table's present columns. */
+export async function selectAt({ client, tables }: PublishContext, table: string, snapshot: string): Promise<string> {
   const version = `${tableSql(table)} FOR VERSION AS OF ${snapshot}`;
   const [description, { columns: had }] = await Promise.all([
     tables.inspect(table),
@@ -47,8 +53,7 @@ export async function publish(
     if (types.get(name) === wanted.toLowerCase()) return column(name);
     return `CAST(${types.has(name) ? column(name) : "NULL"} AS ${wanted}) AS ${identifier(name)}`;
   });
-  await replaceView(client, table, `SELECT ${list.join(", ")} FROM ${version}`, shown);
-  return true;
+  return `SELECT ${list.join(", ")} FROM ${version}`;
 }
 
 /** Implements Warehouse.hold. */

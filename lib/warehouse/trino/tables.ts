@@ -134,11 +134,9 @@ export class TrinoTables {
       const comment = header === undefined ? "" : ` COMMENT ${commentLiteral(header)}`;
       return `${identifier(name)} ${trino.typeName(type)}${comment}`;
     });
-    const partitions = partitionTexts(layout);
-    const partitioning = partitions.length === 0 ? "" : `, partitioning = ${arrayText(partitions)}`;
     await this.#client.run(
       `CREATE TABLE IF NOT EXISTS ${tableSql(layout.table)} (${definitions.join(", ")})
-       WITH (format = 'PARQUET'${partitioning})`,
+       WITH (format = 'PARQUET'${partitioningText(layout)})`,
     );
     const made = await this.inspect(layout.table);
     if (!made)
@@ -152,6 +150,15 @@ export class TrinoTables {
       `ALTER TABLE ${tableSql(table)} ADD COLUMN IF NOT EXISTS ${identifier(column.name)} ${trino.typeName(column.type)}
        COMMENT ${commentLiteral(column.header)}${place}`,
     );
+  }
+
+  /** Stores the headers of columns as their comments. */
+  async writeHeaders(table: string, columns: readonly ColumnDefinition[]): Promise<void> {
+    for (const { name, header } of columns) {
+      if (header === name) continue;
+      await this.#client.run(`COMMENT ON COLUMN ${tableSql(table)}.${identifier(name)} IS ${commentLiteral(header)}`);
+    }
+    this.forget(table);
   }
 
   async #widen(table: string, column: ColumnDefinition): Promise<void> {
@@ -193,6 +200,12 @@ export function partitionTexts(layout: TableLayout): string[] {
     if (transform === "identity") return name;
     return argument === undefined ? `${transform}(${name})` : `${transform}(${name}, ${argument})`;
   });
+}
+
+/** The table property for the layout's partitioning, after another one; empty without partitioning. */
+export function partitioningText(layout: TableLayout): string {
+  const partitions = partitionTexts(layout);
+  return partitions.length === 0 ? "" : `, partitioning = ${arrayText(partitions)}`;
 }
 
 function samePartitioning(layout: TableLayout, existing: readonly string[]): boolean {

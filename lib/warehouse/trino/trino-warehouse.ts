@@ -8,6 +8,7 @@ import { INTERNAL_TABLES, type InternalTable } from "../internal-tables.ts";
 import { TrinoClient, type TrinoTarget } from "./client/client.ts";
 import { removeAddedOrphans } from "./commit/add-files.ts";
 import { dropTable } from "./drop.ts";
+import { replaceTable } from "./replace.ts";
 import { commitBatch } from "./commit/commit.ts";
 import type { CommitContext } from "./commit/context.ts";
 import { RecordedOffsets } from "./commit/recorded-offsets.ts";
@@ -238,6 +239,10 @@ class TrinoWarehouse implements Warehouse {
 
   drop(table: string, options?: CommitOptions): Promise<void> {
     return dropTable(this.#context, table, options);
+  }
+
+  replaceWith(layout: TableLayout, shadow: string, options?: CommitOptions): Promise<void> {
+    return replaceTable(this.#context, layout, shadow, options);
   }
 
   watermark(table: string): Promise<number | undefined> {

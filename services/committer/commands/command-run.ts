@@ -4,7 +4,7 @@ import type { Command } from "../../../lib/messages/generated.ts";
 import type { Logger } from "../../../lib/process/logger.ts";
 import { retry } from "../../../lib/retry.ts";
 import type { LogRow } from "../../../lib/warehouse/warehouse.ts";
-import type { WriterContext } from "../commit/commit.ts";
+import type { WriterContext } from "../commit/writer.ts";
 import type { CommitterMetrics } from "../metrics.ts";
 
 export interface CommandSettings {

@@ -1,38 +1,22 @@
 import type { Contract } from "../../../lib/contract/contract.ts";
 import { hasCode } from "../../../lib/errors.ts";
-import type { FileSkip } from "../../../lib/messages/generated.ts";
 import { evolve, type ColumnDefinition } from "../../../lib/columns.ts";
-import type {
-  CommitReceipt,
-  FileVersion,
-  TableDescription,
-  TableLayout,
-  Warehouse,
-} from "../../../lib/warehouse/warehouse.ts";
+import type { CommitReceipt, FileVersion, TableDescription, TableLayout } from "../../../lib/warehouse/warehouse.ts";
 import { cureOf, probeTable, refusalOf } from "./cure.ts";
 import { guardFailure, newColumnsFailure } from "./guards.ts";
 import { commitFailureOf, parseFailureOf, skipFailureOf, type Failure } from "./outcome.ts";
 import type { EndedFile } from "../lane/parse-attempts.ts";
 import { readRecord, type OnRecord } from "./repetitions.ts";
-import type { Persist } from "../lane/retries.ts";
-
-/** What a commit or command needs of the table's only writer. */
-export interface WriterContext {
-  readonly warehouse: Warehouse;
-  readonly contract: Contract;
-  readonly persist: Persist;
-  readonly signal: AbortSignal;
-  /** @throws ASSIGNMENT_LOST if the table has another writer now */
-  confirmOwner(): Promise<void>;
-  /** True if a command must stop: the writer drains, or rows have waited longer than `afterMs`. */
-  mustYield(afterMs: number): boolean;
-  /** Set: an operator has set the file aside. */
-  skipOf(fileId: string): FileSkip | undefined;
-  /** The table as this writer last read it; undefined: no such table; "unknown": read it again. */
-  description: TableDescription | undefined | "unknown";
-  /** RecordedVersions.incomplete, with this writer's own files; "unknown": read it. */
-  incomplete: number | undefined | "unknown";
-}
+import { readAgain } from "../rebuild/read-again.ts";
+import { rebuildTable } from "../rebuild/rebuild.ts";
+import {
+  anyError,
+  assertNoneSkipped,
+  describe,
+  SkipAsked,
+  type CommittingWriter,
+  type WriterContext,
+} from "./writer.ts";
 
 /** The result of a micro-batch. */
 export interface CommitResult {
@@ -52,10 +36,12 @@ interface Version {
  * without limit. A batch that is too large, or that contains a file which fails, is divided until that file
  * is alone: only that file fails (cure.ts). Throws only when the assignment ends.
  */
-export async function commitFiles(writer: WriterContext, files: readonly EndedFile[]): Promise<CommitResult> {
+export async function commitFiles(writer: CommittingWriter, files: readonly EndedFile[]): Promise<CommitResult> {
   const { left, failures } = withoutSkipped(writer, files, (file) => file);
   try {
+    if (left[0]?.operation?.kind === "rebuild") return await rebuildOf(writer, left[0], failures);
     if (left[0]?.operation?.kind === "drop") return { receipts: [await dropTable(writer, left[0])], failures };
+    await readOutdatedAgain(writer, left);
     const recordNow = await readRecord(writer, left, anyError);
     let record = recordNow();
     let planned = plan(left, await describe(writer, left), writer.contract, record);
@@ -75,7 +61,41 @@ export async function commitFiles(writer: WriterContext, files: readonly EndedFi
   }
 }
 
+/**
+ * Reads the files again that were parsed for other columns than the table has, as when they were on their way
+ * while the table was rebuilt: rows may have been rejected for the old types.
+ */
+async function readOutdatedAgain(writer: CommittingWriter, files: readonly EndedFile[]): Promise<void> {
+  const table = await describe(writer, files);
+  for (const file of table ? files : []) {
+    if (file.end.outcome === "complete" && conflicts(table!, file)) await readAgain(writer, file, table!.columns);
+  }
+}
+
+function conflicts({ table, columns }: TableDescription, { end }: EndedFile): boolean {
+  try {
+    evolve(table, columns, end.columns as ColumnDefinition[]);
+    return false;
+  } catch (thrown) {
+    if (hasCode(thrown, "SCHEMA_CONFLICT")) return true;
+    throw thrown;
+  }
+}
+
 /** An operation is alone in its micro-batch. @throws SkipAsked */
+async function rebuildOf(
+  writer: CommittingWriter,
+  file: EndedFile,
+  failures: CommitResult["failures"],
+): Promise<CommitResult> {
+  writer.releaseSlot();
+  const done = await rebuildTable(writer, writer.rebuilding, file);
+  if ("receipt" in done) return { receipts: [done.receipt], failures };
+  failures.set(file, done.failure);
+  return { receipts: [], failures };
+}
+
+/** As `rebuildOf`. */
 async function dropTable(writer: WriterContext, file: EndedFile): Promise<CommitReceipt> {
   const { warehouse, contract, signal } = writer;
   const confirmOwner = (): Promise<void> => writer.confirmOwner();
@@ -91,13 +111,6 @@ async function dropTable(writer: WriterContext, file: EndedFile): Promise<Commit
   return { ...NOTHING_TO_DO, strategy: "drop" };
 }
 
-/** Ends the retries of a step because one of its files was set aside meanwhile. */
-class SkipAsked extends Error {}
-
-function assertNoneSkipped(writer: WriterContext, files: readonly EndedFile[]): void {
-  if (files.some(({ fileId }) => writer.skipOf(fileId))) throw new SkipAsked("a file was set aside");
-}
-
 /** Separates the files that an operator has set aside. */
 function withoutSkipped<T>(writer: WriterContext, all: readonly T[], fileOf: (one: T) => EndedFile) {
   const failures = new Map<EndedFile, Failure>();
@@ -109,26 +122,6 @@ function withoutSkipped<T>(writer: WriterContext, all: readonly T[], fileOf: (on
   });
   return { left, failures };
 }
-
-/** The table as this writer knows it; asks the warehouse if it does not. `files` need the answer. */
-export async function describe(
-  writer: WriterContext,
-  files: readonly EndedFile[] = [],
-): Promise<TableDescription | undefined> {
-  if (writer.description === "unknown") {
-    const { table } = writer.contract;
-    const read = async (): Promise<TableDescription | undefined> => {
-      assertNoneSkipped(writer, files);
-      return writer.warehouse.describe(table);
-    };
-    const fileIds = files.map(({ fileId }) => fileId);
-    writer.description = await writer.persist("describe", read, { retryable: anyError, fileIds });
-  }
-  return writer.description;
-}
-
-/** For steps that no file can cause to fail: retries every error. */
-const anyError = (thrown: unknown): boolean => !(thrown instanceof SkipAsked);
 
 interface Plan {
   versions: Version[];

@@ -5,7 +5,7 @@ import type { EventLog } from "../../../lib/event-log/event-log.ts";
 import { eventPartition } from "../../../lib/event-log/table-partition.ts";
 import { deadLetters, fileEvents } from "../../../lib/messages/avro.ts";
 import { TOPICS } from "../../../lib/messages/topics.ts";
-import type { WriterContext } from "./commit.ts";
+import type { WriterContext } from "./writer.ts";
 import { needsDeadLetter, type Failure } from "./outcome.ts";
 import type { EndedFile } from "../lane/parse-attempts.ts";
 

@@ -6,7 +6,8 @@ import type { FollowedSchemas } from "../../../lib/table-schemas/followed-schema
 import type { PublishedSchema } from "../../../lib/table-schemas/table-schemas.ts";
 import { isReservedTable } from "../../../lib/tables.ts";
 import type { EndedFile } from "../lane/parse-attempts.ts";
-import { describe, type CommitResult, type WriterContext } from "./commit.ts";
+import type { CommitResult } from "./commit.ts";
+import { describe, type WriterContext } from "./writer.ts";
 
 export interface PublishingDeps {
   schemas: FollowedSchemas;

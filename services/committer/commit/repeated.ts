@@ -3,7 +3,7 @@ import type { FileOutcome } from "../../../lib/messages/generated.ts";
 import type { RecordedFile } from "../../../lib/warehouse/warehouse.ts";
 import type { FileRecord } from "../../../lib/warehouse/reads/port.ts";
 import type { EndedFile } from "../lane/parse-attempts.ts";
-import type { WriterContext } from "./commit.ts";
+import type { WriterContext } from "./writer.ts";
 
 /** The timeout of the ledger's lookup, which is repeated until it succeeds. */
 const LOOKUP_MS_MAX = 60_000;

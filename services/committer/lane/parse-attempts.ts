@@ -15,6 +15,7 @@ export interface EndedFile {
   readonly fileId: string;
   readonly sourceFile: string;
   readonly sourceOffset: number;
+  /** Changes, with `stage`, if the file is read again (rebuild/read-again.ts). */
   readonly end: EndOfFile;
   /** Offset of its end-of-file in rows.<table>. */
   readonly rowsOffset: number;

@@ -12,7 +12,9 @@ import { assertLogKeptItsPast } from "../../../lib/event-log/recreation/log-past
 import type { Logger } from "../../../lib/process/logger.ts";
 import type { Tracer } from "../../../lib/process/tracing.ts";
 import type { TableDescription, Warehouse } from "../../../lib/warehouse/warehouse.ts";
-import { commitFiles, type WriterContext } from "../commit/commit.ts";
+import { commitFiles } from "../commit/commit.ts";
+import type { CommittingWriter, WriterContext } from "../commit/writer.ts";
+import type { RebuildDeps } from "../rebuild/deps.ts";
 import { encodedParts } from "../commit/event-parts.ts";
 import { countCommit } from "./count.ts";
 import { expiredOf, ExpiryCheck } from "./expired.ts";
@@ -55,6 +57,7 @@ export interface TableWriterDeps {
   commands: TableCommands;
   skips: Pick<Skips, "of">;
   schemas: FollowedSchemas;
+  rebuilding: RebuildDeps;
   /** Limits concurrent commits. While a writer waits for a slot, its files gather. */
   commitSlots: Pick<SemaphoreInterface, "acquire">;
   /** Limits concurrent attempts of blocked tables, which must not take the slots of the others. */
@@ -78,7 +81,7 @@ export interface TableWriterDeps {
  * repeat steps but loses none: unrecorded messages are redelivered, commits and ledger writes are
  * idempotent, and commit events may be duplicated.
  */
-export class TableWriter implements WriterContext {
+export class TableWriter implements CommittingWriter {
   readonly table: string;
   /** The contract in force when the current round of the writer loop began. */
   contract!: Contract;
@@ -87,6 +90,7 @@ export class TableWriter implements WriterContext {
   readonly closed: Promise<void>;
   description: TableDescription | undefined | "unknown" = "unknown";
   incomplete: number | undefined | "unknown" = "unknown";
+  readonly rebuilding: RebuildDeps;
   readonly #deps: TableWriterDeps;
   readonly #partition: AssignedPartition;
   readonly #stop = new AbortController();
@@ -105,10 +109,13 @@ export class TableWriter implements WriterContext {
   readonly #retries: Retries;
   #releaseSlot = (): void => undefined;
 
+  releaseSlot = (): void => this.#releaseSlot();
+
   /** `previous` resolves when this process's previous writer of the table has closed. */
   constructor(deps: TableWriterDeps, table: string, partition: AssignedPartition, previous: Promise<void>) {
     this.#deps = deps;
     this.warehouse = deps.warehouse;
+    this.rebuilding = deps.rebuilding;
     this.table = table;
     this.#partition = partition;
     this.#expiry = new ExpiryCheck(deps.log, partition.topic);

@@ -10,7 +10,7 @@ import type { Decision, FileEvent } from "../../../lib/messages/generated.ts";
 import { TOPICS } from "../../../lib/messages/topics.ts";
 import { keyOf, tableId } from "../../../lib/tables.ts";
 import type { FileStatus } from "../http/schemas.ts";
-import { rawKey } from "../ingest/raw-key.ts";
+import { rawKey } from "../../../lib/blob/raw-key.ts";
 
 export interface DecisionDeps {
   log: EventLog;

@@ -21,7 +21,7 @@ import type { FileView } from "../files/view.ts";
 import type { Waiters } from "../files/waiters.ts";
 import type { Ingest } from "../ingest/ingest.ts";
 import type { GatewayMetrics } from "../metrics.ts";
-import type { PreviewPool } from "../../../lib/parsing/workers/worker-pool.ts";
+import type { PreviewPool, WorkerPool } from "../../../lib/parsing/workers/worker-pool.ts";
 import type { PublishedSchema } from "../../../lib/table-schemas/table-schemas.ts";
 import type { TlsFiles } from "./tls.ts";
 
@@ -38,8 +38,8 @@ export interface GatewayDeps {
   metrics: GatewayMetrics;
   view: FileView;
   ingest: Ingest;
-  /** Where previews are parsed. */
-  previews: PreviewPool;
+  /** Where previews, and files for dry runs, are parsed. */
+  previews: PreviewPool & WorkerPool;
   waiters: Waiters;
   commands: CommandClient;
   /** By table: the schema that its committer published last. */

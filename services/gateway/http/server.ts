@@ -29,6 +29,7 @@ import { addTableHealthRoute } from "../tables/health.ts";
 import { addTableRoutes } from "../tables/routes.ts";
 import { addUploadRoutes } from "../ingest/routes.ts";
 import { addDropTableRoute } from "../operations/drop-route.ts";
+import { addRebuildRoute } from "../operations/rebuild-route.ts";
 import { addUndoRoute } from "../operations/undo-route.ts";
 
 const JSON_BODY_BYTES_MAX = 1024 * 1024;
@@ -69,6 +70,7 @@ export async function buildServer(deps: GatewayDeps): Promise<App> {
     addUploadRoutes,
     addUndoRoute,
     addDropTableRoute,
+    addRebuildRoute,
     addFileRoutes,
     addSkipRoute,
     addHeldRoutes,

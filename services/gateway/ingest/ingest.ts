@@ -15,7 +15,7 @@ import { declaredBy } from "../files/status.ts";
 import { untilTooSlow, type Pace } from "./pace.ts";
 import { assertDiskSpace } from "./disk-space.ts";
 import { makeFileIds, makeTurns } from "./file-ids.ts";
-import { rawKey } from "./raw-key.ts";
+import { rawKey } from "../../../lib/blob/raw-key.ts";
 import { concatenate, readUpTo } from "./read-up-to.ts";
 import type { Repeats } from "./repeats.ts";
 import { TOPICS } from "../../../lib/messages/topics.ts";

@@ -7,7 +7,7 @@ import { defaultContract } from "../../../lib/contract/contract.ts";
 import type { Preview } from "../../../lib/parsing/preview.ts";
 import { WorkerCrash } from "../../../lib/parsing/workers/worker-pool.ts";
 import { TributaryError } from "../../../lib/errors.ts";
-import { rawKey } from "./raw-key.ts";
+import { rawKey } from "../../../lib/blob/raw-key.ts";
 import type { FormatRequest } from "../../../lib/formats/format.ts";
 import { makeLedger } from "../files/ledger.ts";
 import { fileIdSchema, knownFile } from "../files/known-file.ts";

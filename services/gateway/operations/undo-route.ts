@@ -5,7 +5,7 @@ import { checkFileName, checkTableName, printable } from "../http/names.ts";
 import { plainText, problemResponses } from "../http/parameters.ts";
 import { assertSound, planUndo, publishUndo, readAgain } from "./undo.ts";
 
-const REASON_CHARS_MAX = 500;
+export const REASON_CHARS_MAX = 500;
 /** How long the request waits for the last step. */
 const WAIT_MS = 10_000;
 

@@ -5,8 +5,9 @@ import type { Contract } from "../../../lib/contract/contract.ts";
 import { makeLedger, type Ledger } from "../files/ledger.ts";
 import type { GatewayDeps } from "../http/deps.ts";
 import { printable } from "../http/names.ts";
-import { publishReplays, selectReplays } from "../replays/replay.ts";
-import { versionHistory, withRawBytes } from "../replays/version-history.ts";
+import { versionHistory, withRawBytes } from "../../../lib/file-versions/history.ts";
+import { selectReplays } from "../../../lib/file-versions/select.ts";
+import { publishReplays } from "../replays/replay.ts";
 import { publishOperation, type Published } from "./publish.ts";
 
 /** What an undo will do. */

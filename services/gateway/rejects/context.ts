@@ -3,7 +3,7 @@ import { checkRequest } from "../../../lib/formats/registry.ts";
 import type { ParseLimits } from "../../../lib/parsing/limits.ts";
 import { readLines } from "../../../lib/text/lines.ts";
 import { TributaryError } from "../../../lib/errors.ts";
-import { rawKey } from "../ingest/raw-key.ts";
+import { rawKey } from "../../../lib/blob/raw-key.ts";
 import type { RejectedRow, RejectLedger } from "./ledger.ts";
 
 /** Files read for one response; rejects of further files have no context. */

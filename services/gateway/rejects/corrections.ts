@@ -17,8 +17,8 @@ import {
 import { hasCode, messageOf, TributaryError } from "../../../lib/errors.ts";
 import type { EventLog } from "../../../lib/event-log/event-log.ts";
 import type { Accepted, Ingest } from "../ingest/ingest.ts";
-import { rawKey } from "../ingest/raw-key.ts";
-import { versionEvents } from "../replays/replay.ts";
+import { rawKey } from "../../../lib/blob/raw-key.ts";
+import { versionEvents } from "../../../lib/file-versions/events.ts";
 import { contentOf, versionOf } from "../../../lib/messages/repetition.ts";
 import type { ReadVersion, RejectLedger } from "./ledger.ts";
 import { SHEET_BEGIN, SHEET_COLUMNS, sheetText, type SheetRow } from "./sheet.ts";

@@ -10,15 +10,9 @@ import {
   withoutUndone,
   withRawBytes,
   type VersionHistoryDeps,
-} from "./version-history.ts";
-import {
-  newestIn,
-  publishReplays,
-  selectRejected,
-  selectReplays,
-  type ReplayMode,
-  type ReplayRange,
-} from "./replay.ts";
+} from "../../../lib/file-versions/history.ts";
+import { newestIn, selectRejected, selectReplays, type ReplayRange } from "../../../lib/file-versions/select.ts";
+import { publishReplays, type ReplayMode } from "./replay.ts";
 import { makeRejectLedger, type RejectLedger } from "../rejects/ledger.ts";
 import { assertRecorded } from "../rejects/recorded.ts";
 import type { App, GatewayDeps } from "../http/deps.ts";

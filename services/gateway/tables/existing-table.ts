@@ -1,4 +1,5 @@
 import { tableNameOf } from "../../../lib/parsing/names.ts";
+import { isReservedTable } from "../../../lib/tables.ts";
 import type { GatewayDeps } from "../http/deps.ts";
 import { checkTableName, noSuch } from "../http/names.ts";
 
@@ -14,7 +15,7 @@ export async function existingTable({ warehouse, contracts }: GatewayDeps, name:
 
 /** The tables in the warehouse, declared by a contract, or with pending files. */
 export async function knownTables({ warehouse, contracts, view }: GatewayDeps): Promise<string[]> {
-  const existing = (await warehouse.tables()).filter((name) => !name.startsWith("_"));
+  const existing = (await warehouse.tables()).filter((name) => !isReservedTable(name));
   const declared = [...contracts.declared(), ...contracts.faults()].map(({ table }) => table);
   const named = declared.filter((name) => tableNameOf(name) === name);
   return [...new Set([...existing, ...named, ...view.waitingTables()])].sort();

@@ -357,6 +357,23 @@ async function parseLast(text: string, job: Partial<ParseJob>): Promise<ParseSum
   throw new Error("no end");
 }
 
+test("a value with a stray quote makes no column text, and no row is lost by it", async () => {
+  const head = 'id,day,note\n1,2026-01-01,"a, b"\n2,2026-01-02,"c, d"\n';
+  const parsed = await parse(`${head}"3,2026-01-03,"e, f"\n4,2026-01-04,""g, h"\n`);
+  assert.deepEqual(columnsOf(parsed), ["id INTEGER", "day DATE", "note VARCHAR"]);
+  assert.deepEqual(
+    parsed.rejects.map(({ line, reason, column }) => [line, reason, column]),
+    [[4, "type_mismatch", "id"]],
+  );
+  assert.deepEqual(parsed.rows.at(-1), { id: 4, day: "2026-01-04", note: '"g, h' });
+  const lines = Array.from({ length: 30_000 }, (_, n) => `${n},"${n}, is "it"",x`).join("\n");
+  const all = await parse(`id,note,end\n${lines}\n`);
+  assert.deepEqual(columnsOf(all), ["id INTEGER", "note VARCHAR", "end VARCHAR"]);
+  assert.deepEqual([all.rows.length, all.rejects.length], [30_000, 0]);
+  const late = await parse(`id,note,end\n${"1,,x\n".repeat(60_000)}2,""a, b",x\n`);
+  assert.deepEqual([columnsOf(late)[1], late.rows.length, late.rejects.length], ["note VARCHAR", 60_001, 0]);
+});
+
 test("a column without a value has no type, wherever its first value stands", async (t) => {
   await t.test("in the first block, in a later one, or nowhere", async () => {
     const rows = Array.from({ length: 60_000 }, (_, at) => `${at},,${at === 50_000 ? 7 : ""},${"x".repeat(20)}`).join(

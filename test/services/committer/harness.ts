@@ -1,3 +1,5 @@
+import type { BlobStore } from "../../../lib/blob/blob-store.ts";
+import { DEFAULT_LIMITS } from "../../../lib/parsing/limits.ts";
 import { systemClock } from "../../../lib/clock.ts";
 import { contractSchema, type Contracts } from "../../../lib/contract/contract.ts";
 import { contractsOf } from "../../../lib/contract/load.ts";
@@ -33,6 +35,7 @@ export const SETTINGS: CommitterSettings = {
   snapshotsMax: 1_000,
   maintenanceHoldMs: 1_000,
   commandsAtOnceMax: 2,
+  parsing: { workerHeapMib: 128, limits: DEFAULT_LIMITS },
 };
 
 /** The log and the warehouse, which outlive a committer. */
@@ -78,6 +81,9 @@ export interface Running extends Service {
   registry: Registry;
 }
 
+/** A store without an object: only rebuilds read any. */
+const noBlobs = { head: async () => undefined } as unknown as BlobStore;
+
 /** A committer on the world's ports, or on ports that inject faults. */
 export async function start(
   ports: { log: EventLog; warehouse: Warehouse },
@@ -85,6 +91,7 @@ export async function start(
 ): Promise<Running> {
   const registry = new Registry();
   const service = await startCommitter({
+    blob: noBlobs,
     ...ports,
     contracts: options.contracts ?? contractsOf([]),
     clock: systemClock,

@@ -154,6 +154,7 @@ export function fakeWarehouse(): FakeWarehouse {
     recordedContents: unused,
     recordedVersions: unused,
     drop: unused,
+    replaceWith: unused,
     watermark: unused,
     watermarks: unused,
     health: unused,

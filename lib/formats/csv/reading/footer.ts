@@ -19,9 +19,9 @@ export function copyOf(row: Row): Row {
     bounds[2 * field + 1] = at;
     fields.push(bytes);
   }
-  const { count, line, fault, misquoted = false } = row;
+  const { count, line, fault, stray } = row;
   const raw = Buffer.from(row.raw());
-  return { bytes: Buffer.concat(fields), bounds, count, fieldBytes: at, line, fault, misquoted, raw: () => raw };
+  return { bytes: Buffer.concat(fields), bounds, count, fieldBytes: at, line, fault, stray, raw: () => raw };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { isBlank, MATCH, matchAt, SPACE } from "./bytes.ts";
+import { isBlank, MATCH, matchAt } from "./bytes.ts";
 
 /** How the row is written. */
 export interface QuoteForm {
@@ -13,6 +13,10 @@ export interface MendedRow {
   bytes: Buffer;
   /** Start and end of each field. */
   bounds: Int32Array;
+  /** For each field: whether it is in quotes. */
+  quoted: boolean[];
+  /** For each field: whether a quote is left over in it. */
+  stray: boolean[];
   count: number;
 }
 
@@ -173,6 +177,7 @@ function laidOut(
   { quote, escape }: QuoteForm,
 ): MendedRow {
   const bytes = Buffer.alloc(line.length);
+  const stray: boolean[] = [];
   const bounds = new Int32Array(2 * parts.length);
   let to = 0;
   parts.forEach(([first, last], field) => {
@@ -189,8 +194,9 @@ function laidOut(
       bytes[to++] = line[at]!;
     }
     bounds[2 * field + 1] = to;
+    stray.push(bytes.subarray(bounds[2 * field], to).includes(quote[0]!));
   });
-  return { bytes, bounds, count: parts.length };
+  return { bytes, bounds, stray, quoted: parts.map(([, last]) => last >= 0), count: parts.length };
 }
 
 /**
@@ -211,7 +217,7 @@ export function hasCrossingQuotes(line: Uint8Array, bounds: Int32Array, quoted: 
       if (line[at] !== QUOTE) continue;
       quotes++;
       last = at;
-      opens ||= at > start && at < stop - 1 && line[at - 1] !== SPACE && isLetter(line[at + 1]!);
+      opens ||= at > start && at < stop - 1 && isLetter(line[at + 1]!);
     }
     if (quotes % 2 === 0) continue;
     if (open && last === stop - 1) return true;

@@ -193,8 +193,9 @@ function ofStrays({ reading: { candidate, table }, requested }: Decided): Doubt[
 
 /** True if most lines look as if they held several fields. */
 function isSplit(rows: readonly SampleRow[]): boolean {
-  const split = ({ text }: SampleRow): boolean =>
-    /"[^"]*"\s*\S/.test(text) || DELIMITERS.some((delimiter) => text.split(delimiter).length > 2);
+  const split = ({ text, count, quoted }: SampleRow): boolean =>
+    !(count === 1 && quoted[0]) &&
+    (/"[^"]*"\s*\S/.test(text) || DELIMITERS.some((delimiter) => text.split(delimiter).length > 2));
   return rows.length > 1 && rows.filter(split).length >= 0.8 * rows.length;
 }
 

@@ -1,4 +1,6 @@
+import { DELIMITERS } from "../options.ts";
 import { familyOf, kindOf } from "./kinds.ts";
+import { profilesOf } from "./profile.ts";
 import type { SampleRow } from "./split.ts";
 
 /** Rows at the end of the file that are no data. */
@@ -22,6 +24,9 @@ export function footerOf(rows: readonly SampleRow[], width: number, complete: bo
   if (!complete || width < 2) return none;
   let start = rows.length;
   while (start > 2 && rows.length - start < ROWS_MAX && isNote(rows[start - 1]!, width)) start--;
+  const typed = typedIn(rows.slice(0, start), width);
+  const row = rows.slice(start).findLastIndex((note) => isOtherRow(note, width, typed));
+  start += row + 1;
   const total = rows[start - 1];
   const sums = total && start > 2 ? sumsIn(rows.slice(0, start - 1), total, width) : undefined;
   if (total && sums !== undefined) {
@@ -40,7 +45,36 @@ export function footerOf(rows: readonly SampleRow[], width: number, complete: bo
   if (rows.slice(start).every(isBlank)) return none;
   const [first, count] = [rows[start]!, rows.length - start];
   const evidence = `${count === 1 ? "a note" : `${count} notes`} from line ${first.line} on, not rows of ${width} fields`;
-  return { rows: count, confidence: 0.9, evidence };
+  const doubt = isLikeRow(first, rows[start - 1]!, width)
+    ? { doubt: `line ${first.line} is a note, or a row without the delimiters of the others` }
+    : {};
+  return { rows: count, confidence: 0.9, evidence, ...doubt };
+}
+
+/** True if a note right below the rows begins with a number, or has as many words as they have fields. */
+function isLikeRow(note: SampleRow, above: SampleRow, width: number): boolean {
+  if (note.count > 1 || note.line > above.line + 1 || note.text.includes(":") || COUNT.test(note.text)) return false;
+  const words = wordsOf(note).length;
+  return /^\W*\d/.test(note.text) || words === width || words === width + 1;
+}
+
+const wordsOf = ({ text }: SampleRow): string[] => text.trim().split(/\s+/);
+
+/** True if the kind is that of a number, date or time. */
+const isTyped = (cell: string): boolean => !["text", "none"].includes(familyOf(kindOf(cell)));
+
+const typedIn = (rows: readonly SampleRow[], width: number): number =>
+  profilesOf(rows.slice(0, TYPED_ROWS), width).filter(({ family }) => family !== "text" && family !== "none").length;
+
+/** Rows that show which columns have numbers or dates. */
+const TYPED_ROWS = 50;
+
+/** True for a row of data that is written with another delimiter: nothing that may be left out. */
+function isOtherRow(row: SampleRow, width: number, typed: number): boolean {
+  if (row.count !== 1 || row.quoted[0]) return false;
+  if (DELIMITERS.some((delimiter) => row.text.split(delimiter).length === width)) return true;
+  const words = wordsOf(row);
+  return typed > 0 && words.length >= width && words.filter(isTyped).length >= typed;
 }
 
 /** A line of words, a count of rows, or a total that has fewer fields than the rows. */

@@ -34,6 +34,8 @@ export interface FoundTable {
   short: number;
   /** Share of all rows that belong to the table. */
   coverage: number;
+  /** True if one word stands above the rows, and they have no header: it may be the name of one column. */
+  belowOneName: boolean;
   /** Rows above the first, comments included. */
   skippedRows: number;
   /** Why the header does not fit the rows. */

@@ -58,7 +58,9 @@ export function scoreOf(table: FoundTable, prior: number, known: KnownColumns): 
   const named = isSame ? columns.length + 1 : isOwn ? header.named : 0;
   const fits = width === known.columns.length ? (fitOf(rows, known) ?? 0) : 0;
   // Punctuation that occurs in text is a delimiter only if it separates more than words.
-  const plausible = prior < 0.9 && !typed ? 0.2 : 1;
+  // So do even rows with quoted fields, which text hardly has.
+  const isQuoted = even === 1 && coverage === 1 && rows.length > 2 && rows.some(({ quoted }) => quoted.includes(true));
+  const plausible = prior < 0.9 && ((!typed && !isQuoted) || table.belowOneName) ? 0.2 : 1;
   const cut = rows.filter(isCutWithinQuotes).length / rows.length;
   const total = pattern * types * prior * loose * plausible * (1 - 0.5 * misquoted) * (1 - 0.7 * cut);
   return { pattern, types, named, fit: fits, total };

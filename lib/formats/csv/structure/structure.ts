@@ -167,6 +167,7 @@ const EMPTY_TABLE: FoundTable = {
   rowNames: false,
   dropBlankNames: false,
   headerText: "",
+  belowOneName: false,
   even: 1,
   short: 0,
   coverage: 1,

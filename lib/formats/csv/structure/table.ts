@@ -65,6 +65,7 @@ export function tableIn(sample: Sample, known: KnownColumns, requested: TableReq
     firstLine: rows[start]?.line ?? rows[0]!.line,
     ...{ body, footer, comment, commentsAbove, even, short },
     skippedRows: sample.rows.filter(({ line }) => line < (rows[start]?.line ?? 0)).length,
+    belowOneName: start === 1 && rows[0]!.count === 1 && header.rows === 0,
     coverage: (rows.length - start) / rows.length,
   };
   const stray = strayNameIn(rows[start + header.rows - 1], sample.quote);
@@ -207,8 +208,9 @@ function shapeAt(
     }
     const first = full.map(({ cells }) => cells[0]!.trim());
     const distinct = first.length > 1 && new Set(first).size === first.length && first.every((cell) => cell !== "");
-    const quoted = full.every((one) => one.quoted[0] === true) || first.every((cell, n) => cell === String(n + 1));
-    const named = distinct && (quoted || (width > 2 && first.every((cell) => !/^[\d/.:-]+$/.test(cell))));
+    const isQuotedHeader = row.misquoted === 0 && row.cells.every((cell, at) => row.quoted[at] && !cell.includes('"'));
+    // Only quotes tell row names from a first column whose name lost its delimiter.
+    const named = distinct && full.every(({ quoted }) => quoted[0] === true) && isQuotedHeader;
     const misfit = `line ${row.line} has ${row.count} fields above rows of ${width}: it lacks a name or a delimiter`;
     return { ...none, rowNames: true, ...(named ? {} : { misfit }) };
   }

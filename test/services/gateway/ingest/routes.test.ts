@@ -9,7 +9,7 @@ import { contractSchema } from "../../../../lib/contract/contract.ts";
 import { contractsOf } from "../../../../lib/contract/load.ts";
 import { fileEvents } from "../../../../lib/messages/avro.ts";
 import { TributaryError } from "../../../../lib/errors.ts";
-import { rawKey } from "../../../../services/gateway/ingest/raw-key.ts";
+import { rawKey } from "../../../../lib/blob/raw-key.ts";
 import { fileStatusSchema, uploadResultsSchema } from "../../../../services/gateway/http/schemas.ts";
 import { testGateway, type TestGateway } from "../gateway.ts";
 import { problemIn } from "../http/problem-in.ts";

@@ -294,6 +294,19 @@ test("a header with a delimiter too many has blank names above no field", () => 
   assert.deepEqual(doubts("id,,name\n1,x,a\n2,y,b\n"), [], "a column without a name");
 });
 
+test("a last row that is written otherwise is no footer, and a lost delimiter in a header makes no row names", () => {
+  const table = "id,name,price\n1,Ada Moe,2.50\n2,Bo Lund,3.50\n3,Cleo Park,4.25\n";
+  for (const row of ["4;Dag Holm;5.25", "4 Dag Holm 5.25", "4|Dag Holm|5.25"]) {
+    assert.deepEqual(unusual(`${table}${row}\n`), {}, row);
+  }
+  const texts = "land,haupt\nNorge,Oslo\nItalia,Roma\nFrance,Paris\n";
+  assert.deepEqual(doubts(`${texts}Danmark Kobenhavn\n`), ["structure_unsure"]);
+  assert.deepEqual(doubts(`${texts}Source: the ministry\n`), []);
+  assert.deepEqual(doubts("idname,price\n1,Ada,2.50\n2,Bo,3.50\n3,Cleo,4.25\n"), ["structure_unsure"]);
+  assert.deepEqual(doubts('"name""price"\n"Ada","2.50"\n"Bo","3.50"\n'), ["structure_unsure"]);
+  assert.deepEqual(doubts('"height","weight"\n"r1",170,65\n"r2",182,80\n'), []);
+});
+
 test("quotes and backslashes that mean now this, now that are doubted", () => {
   const escaped = 'id,text\n1,"say \\"hi\\", you"\n2,"x"\n';
   assert.deepEqual(doubts(escaped), []);

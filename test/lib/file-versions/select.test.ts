@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { VersionEvent } from "../../../../lib/messages/repetition.ts";
-import { selectReplays } from "../../../../services/gateway/replays/replay.ts";
+import type { VersionEvent } from "../../../lib/messages/repetition.ts";
+import { selectReplays } from "../../../lib/file-versions/select.ts";
 
 /** `repeats`: the version that the event repeats; null: a replay as the newest version. */
 const event = (offset: number, sourceFile: string, repeats?: number | null): VersionEvent => ({

@@ -1,19 +1,19 @@
-import type { BlobStore } from "../../../lib/blob/blob-store.ts";
-import { requestFields } from "../../../lib/formats/message-fields.ts";
-import { checkRequest } from "../../../lib/formats/registry.ts";
-import type { EventLog } from "../../../lib/event-log/event-log.ts";
-import type { FileEvent } from "../../../lib/messages/generated.ts";
-import { operationIn, operationJsonOf, undoneBefore } from "../../../lib/messages/operation.ts";
-import { versionOf, type VersionEvent } from "../../../lib/messages/repetition.ts";
-import type { WriteMode } from "../../../lib/warehouse/warehouse.ts";
-import { rawKey } from "../ingest/raw-key.ts";
-import type { Ledger, RecordedVersion } from "../files/ledger.ts";
-import { versionEvents } from "./replay.ts";
+import type { BlobStore } from "../blob/blob-store.ts";
+import { requestFields } from "../formats/message-fields.ts";
+import { checkRequest } from "../formats/registry.ts";
+import type { EventLog } from "../event-log/event-log.ts";
+import type { FileEvent } from "../messages/generated.ts";
+import { operationIn, operationJsonOf, undoneBefore } from "../messages/operation.ts";
+import { versionOf, type VersionEvent } from "../messages/repetition.ts";
+import type { WriteMode } from "../warehouse/warehouse.ts";
+import { rawKey } from "../blob/raw-key.ts";
+import { versionEvents } from "./events.ts";
+import type { RecordedVersion, VersionLedger } from "./ledger.ts";
 
 export interface VersionHistoryDeps {
   log: EventLog;
   blob: BlobStore;
-  ledger: Pick<Ledger, "versions" | "setAside">;
+  ledger: VersionLedger;
 }
 
 const CONCURRENT_LOOKUPS_MAX = 32;

@@ -1,0 +1,190 @@
+import { evolve, sameColumns, type ColumnDefinition } from "../../../lib/columns.ts";
+import { hasCode, isRetryable, messageOf, TributaryError } from "../../../lib/errors.ts";
+import { withRawBytes } from "../../../lib/file-versions/history.ts";
+import { makeVersionLedger } from "../../../lib/file-versions/ledger.ts";
+import type { VersionEvent } from "../../../lib/messages/repetition.ts";
+import { shadowOf, tableId } from "../../../lib/tables.ts";
+import { TableColumns } from "../../../lib/rebuild/columns.ts";
+import { observeVersion, ReadingStopped, type Reading } from "../../../lib/rebuild/read.ts";
+import { missingMessage, partsOf, type Part, type Parts } from "../../../lib/rebuild/versions.ts";
+import type { CommitReceipt, FileVersion, TableLayout } from "../../../lib/warehouse/warehouse.ts";
+import { commitFailureOf, type Failure } from "../commit/outcome.ts";
+import type { EndedFile } from "../lane/parse-attempts.ts";
+import { assertNoneSkipped, describe, SkipAsked, type WriterContext } from "../commit/writer.ts";
+import type { RebuildDeps } from "./deps.ts";
+import { stagePart, type ReadPart } from "./stage-part.ts";
+
+const LOOKUP_MS_MAX = 60_000;
+/** Attempts at a step whose error is not known to pass. */
+const ATTEMPTS_MAX = 3;
+/** Records of files that one statement replaces. */
+const RECORDS_MAX = 200;
+
+/**
+ * Reads the table's files again under the present contract, into a new table beside the old one, and puts it
+ * in the old one's place. The place in the order of file events is that of `file`: the writer has committed
+ * what was sent before, and commits what is sent later afterwards.
+ *
+ * Every step may be repeated: until the new table is in place, a crash leaves the old one, and the next
+ * writer begins anew. What the files' records say is written last.
+ *
+ * @returns the reason if the table stays as it was: a file that cannot be read, or its raw bytes are gone
+ * @throws SkipAsked; ASSIGNMENT_LOST; the last error of a step
+ */
+export async function rebuildTable(
+  writer: WriterContext,
+  deps: RebuildDeps,
+  file: EndedFile,
+): Promise<{ receipt: CommitReceipt } | { failure: Failure }> {
+  const rebuild = new Rebuild(writer, deps, file);
+  try {
+    return { receipt: await rebuild.run() };
+  } catch (thrown) {
+    if (writer.signal.aborted || hasCode(thrown, "ASSIGNMENT_LOST")) throw thrown;
+    if (thrown instanceof ReadingStopped) throw lost();
+    await rebuild.abandon();
+    if (thrown instanceof SkipAsked) throw thrown;
+    const failure = commitFailureOf(thrown);
+    if (failure.code === "REBUILD_REFUSED") return { failure };
+    return { failure: { code: "REBUILD_REFUSED", message: `${failure.code}: ${failure.message}` } };
+  }
+}
+
+/** The writer drains: the next one begins the rebuild anew. */
+const lost = (): TributaryError => new TributaryError("ASSIGNMENT_LOST", "the writer stops; the rebuild begins anew");
+
+class Rebuild {
+  readonly #writer: WriterContext;
+  readonly #deps: RebuildDeps;
+  readonly #file: EndedFile;
+  readonly #layout: TableLayout;
+  #columns: readonly ColumnDefinition[] = [];
+  #pinned: Reading["pinned"];
+  #pending: ReadPart[] = [];
+  readonly #done: ReadPart[] = [];
+  #rows = 0;
+
+  constructor(writer: WriterContext, deps: RebuildDeps, file: EndedFile) {
+    const { table, writeMode: mode, key, deleteMissing, partitioning } = writer.contract;
+    this.#writer = writer;
+    this.#deps = deps;
+    this.#file = file;
+    this.#layout = { table: shadowOf(tableId(table)).name, mode, key, deleteMissing, partitioning };
+  }
+
+  async run(): Promise<CommitReceipt> {
+    const { warehouse, contract, signal } = this.#writer;
+    const { table } = contract;
+    const shadow = this.#layout.table;
+    const confirmOwner = (): Promise<void> => this.#writer.confirmOwner();
+    const before = (await describe(this.#writer, [this.#file]))?.columns ?? [];
+    this.#pinned = this.#deps.schemas.known(table)?.pinned;
+    const { parts, records } = await this.#step(() => this.#parts());
+    this.#columns = await this.#columnsOf(parts, before);
+    await this.#step(() => warehouse.drop(shadow, { signal, confirmOwner }));
+    await this.#step(() => warehouse.ensureTable(this.#layout, this.#columns));
+    for (const part of parts) {
+      const read = await this.#step(() => stagePart(this.#deps, warehouse, this.#reading(this.#columns), part));
+      this.#pending.push(read);
+      if (this.#isFull) await this.#commit();
+    }
+    await this.#commit();
+    await this.#step(() => warehouse.replaceWith({ ...this.#layout, table }, shadow, { signal, confirmOwner }));
+    this.#writer.description = "unknown";
+    await this.#record(records);
+    return { snapshotId: null, strategy: "rebuild", rowsInserted: this.#rows, rowsUpdated: 0, rowsDeleted: 0 };
+  }
+
+  /** Removes what the rebuild has made. The next one would do so, too. */
+  async abandon(): Promise<void> {
+    await Promise.allSettled([...this.#pending, ...this.#done].map((read) => read.discard()));
+    const { table } = this.#layout;
+    await this.#writer.warehouse
+      .drop(table)
+      .catch((err: unknown) =>
+        this.#deps.logger.warn({ table, err }, `cannot remove a shadow table: ${messageOf(err)}`),
+      );
+  }
+
+  async #parts(): Promise<Parts> {
+    const { log, blob } = this.#deps;
+    const { warehouse, contract, signal } = this.#writer;
+    const ledger = makeVersionLedger(warehouse, { timeoutMs: LOOKUP_MS_MAX, signal });
+    const found = await partsOf({ log, blob, ledger }, contract, this.#file.sourceOffset);
+    if (found.parts.length === 0) throw new TributaryError("REBUILD_REFUSED", "the table is made of no file");
+    const { missing } = await withRawBytes({ blob }, found.parts.flat());
+    if (missing.length > 0) throw new TributaryError("REBUILD_REFUSED", missingMessage(missing));
+    return found;
+  }
+
+  /** The columns that hold all values of all files. */
+  async #columnsOf(parts: readonly Part[], before: readonly ColumnDefinition[]): Promise<ColumnDefinition[]> {
+    const columns = new TableColumns(this.#writer.contract, before);
+    for (const item of parts.flat().filter(isPut)) {
+      const { columns: found } = await this.#step(() => observeVersion(this.#deps, this.#reading(columns.known), item));
+      columns.add(found);
+    }
+    return columns.columns;
+  }
+
+  #reading(known: readonly ColumnDefinition[]): Reading {
+    const { contract, signal } = this.#writer;
+    return { contract, known, pinned: this.#pinned, signal };
+  }
+
+  get #isFull(): boolean {
+    const { rowsMax, bytesMax, filesMax } = this.#deps.batch;
+    const total = (of: (read: ReadPart) => number): number => this.#pending.reduce((sum, read) => sum + of(read), 0);
+    return (
+      this.#pending.length >= filesMax ||
+      total(({ stage }) => stage?.rowCount ?? 0) >= rowsMax ||
+      total(({ stage }) => stage?.sizeBytes ?? 0) >= bytesMax
+    );
+  }
+
+  async #commit(): Promise<void> {
+    const { warehouse, signal, contract } = this.#writer;
+    const files = this.#pending.flatMap(({ version }): FileVersion[] => (version ? [version] : []));
+    const confirmOwner = (): Promise<void> => this.#writer.confirmOwner();
+    if (files.length > 0) {
+      let columns = this.#columns;
+      for (const file of files) columns = evolve(contract.table, columns, file.columns).columns;
+      if (!sameColumns(columns, this.#columns)) await this.#step(() => warehouse.ensureTable(this.#layout, columns));
+      this.#columns = columns;
+      const batch = { layout: this.#layout, files };
+      const { rowsInserted, rowsDeleted } = await this.#step(() => warehouse.commit(batch, { signal, confirmOwner }));
+      this.#rows += rowsInserted - rowsDeleted;
+    }
+    await Promise.all(this.#pending.map(async (read) => read.stage?.discard()));
+    this.#done.push(...this.#pending);
+    this.#pending = [];
+  }
+
+  /** Replaces the counts and the rejects of the files that were read again. */
+  async #record(records: Parts["records"]): Promise<void> {
+    const { warehouse, contract } = this.#writer;
+    for (let start = 0; start < this.#done.length; start += RECORDS_MAX) {
+      const chunk = this.#done.slice(start, start + RECORDS_MAX);
+      const ended = chunk.flatMap((read) => read.recordOf(records, this.#file));
+      await this.#step(() => warehouse.record(contract.table, ended, this.#file.end.parsedAtMs));
+      await Promise.all(chunk.map((read) => read.discard()));
+    }
+  }
+
+  #step<T>(attempt: () => Promise<T>): Promise<T> {
+    const { persist } = this.#writer;
+    const checked = (): Promise<T> => {
+      assertNoneSkipped(this.#writer, [this.#file]);
+      if (this.#writer.mustYield(Infinity)) throw lost();
+      return attempt();
+    };
+    const retryable = (thrown: unknown, attempts: number): boolean =>
+      !(thrown instanceof SkipAsked || thrown instanceof ReadingStopped) &&
+      !hasCode(thrown, "REBUILD_REFUSED") &&
+      !hasCode(thrown, "ASSIGNMENT_LOST") &&
+      (isRetryable(thrown) || attempts < ATTEMPTS_MAX);
+    return persist("rebuild", async () => checked(), { retryable, fileIds: [this.#file.fileId] });
+  }
+}
+
+const isPut = ({ event }: VersionEvent): boolean => event.kind === "put";

@@ -1,0 +1,113 @@
+import { z } from "zod";
+import { TributaryError } from "../../../lib/errors.ts";
+import { WHOLE_TABLE } from "../../../lib/messages/operation.ts";
+import { missingMessage } from "../../../lib/rebuild/versions.ts";
+import { makeConcurrencyLimiter } from "../http/concurrency-limiter.ts";
+import type { App, GatewayDeps } from "../http/deps.ts";
+import { checkTableName } from "../http/names.ts";
+import { plainText, problemResponses } from "../http/parameters.ts";
+import { publishOperation } from "./publish.ts";
+import { planRebuild, readAll, type Findings } from "./rebuild.ts";
+import { NO_REASON, REASON_CHARS_MAX } from "./undo-route.ts";
+
+/** How long the request waits for the table's writer. */
+const WAIT_MS = 10_000;
+/** Dry runs that read files or wait for it. */
+const DRY_RUNS_MAX = 2;
+
+const rebuildSchema = z
+  .object({
+    table: z.string(),
+    dryRun: z.boolean(),
+    status: z.enum(["planned", "pending", "done", "failed"]).describe("pending: it continues; see links.self"),
+    files: z.number().describe("file versions that are read again"),
+    bytes: z.number().describe("their bytes"),
+    missing: z.array(z.string()).describe("files whose raw bytes are gone: with any of them the rebuild is refused"),
+    waiting: z.number().describe("files on their way: those that arrive before the rebuild are part of it"),
+    rows: z.object({
+      now: z.number().describe("rows of the table"),
+      inFiles: z.number().nullable().describe("dry run: rows of the files that were read, rejected ones included"),
+    }),
+    columns: z
+      .array(
+        z.object({
+          name: z.string(),
+          change: z.enum(["type", "new", "gone"]),
+          from: z.string().nullable(),
+          to: z.string().nullable(),
+        }),
+      )
+      .nullable()
+      .describe("dry run: columns that change their type, appear or vanish"),
+    unreadable: z
+      .array(z.object({ file: z.string(), error: z.string() }))
+      .describe("dry run: files that cannot be read under the present contract"),
+    complete: z.boolean().describe("false: a dry run that ended at its limit of bytes or time, before the last file"),
+    error: z.string().nullable().describe("why the rebuild failed; the table is as before"),
+    links: z.object({ self: z.string().nullable().describe("status of the rebuild") }),
+  })
+  .meta({ id: "TableRebuild" });
+
+const NOT_READ: Findings = { rows: null, columns: null, unreadable: [], complete: true };
+
+/** POST /v1/tables/{table}/rebuild: builds the table again from its raw files. */
+export function addRebuildRoute(app: App, deps: GatewayDeps): void {
+  const limiter = makeConcurrencyLimiter(DRY_RUNS_MAX, "dry runs of rebuilds");
+  app.post(
+    "/v1/tables/:table/rebuild",
+    {
+      config: { scope: "admin" },
+      schema: {
+        operationId: "rebuildTable",
+        tags: ["tables"],
+        summary: "Rebuild a table from its kept raw files under the present contract",
+        description:
+          "All types that the contract does not declare are found again, in all files together. The new table grows " +
+          "beside the old one and takes its place in one step; files that arrive meanwhile follow. If any file cannot " +
+          "be read, the table stays as it is.",
+        params: z.object({ table: z.string() }),
+        body: z
+          .strictObject({
+            reason: plainText.min(1).max(REASON_CHARS_MAX).optional().describe("why; in ledger and audit log"),
+            dryRun: z.boolean().default(false).describe("read the files and say what would change; write nothing"),
+            confirm: z.string().optional().describe("the table's name again; not needed with dryRun"),
+          })
+          .nullish(),
+        response: {
+          200: rebuildSchema,
+          202: rebuildSchema.describe("not finished in time; it continues"),
+          ...problemResponses,
+        },
+      },
+    },
+    async (request, reply) => {
+      const { reason = NO_REASON, dryRun = false, confirm } = request.body ?? {};
+      const table = checkTableName(request.params.table, deps.contracts);
+      Object.assign(request.audited, { reason, dryRun });
+      const plan = await planRebuild(deps, table);
+      const { files, bytes, missing, now, waiting } = plan;
+      Object.assign(request.audited, { files, bytes });
+      const names = [...new Set(missing.map(({ event }) => event.sourceFile))];
+      const about = (found: Findings) => {
+        const { rows: inFiles, columns, unreadable, complete } = found;
+        const counts = { files, bytes, missing: names, waiting, rows: { now, inFiles } };
+        return { table, dryRun, ...counts, columns, unreadable, complete, error: null };
+      };
+      if (dryRun) {
+        const found = await limiter.run(() => readAll(deps, plan));
+        return { ...about(found), status: "planned" as const, links: { self: null } };
+      }
+      if (confirm !== table) {
+        throw new TributaryError("BAD_REQUEST", `confirm: repeat the table's name, '${table}', to rebuild the table`);
+      }
+      if (missing.length > 0) throw new TributaryError("REBUILD_REFUSED", missingMessage(missing));
+      const operation = { kind: "rebuild", reason, requestedBy: request.caller?.id ?? "" } as const;
+      const { fileId } = await publishOperation(deps, { table, sourceFile: WHOLE_TABLE }, operation);
+      const ended = await deps.waiters.wait(fileId, WAIT_MS, reply.raw);
+      const status = ended === undefined ? "pending" : ended.status === "committed" ? "done" : "failed";
+      const error = ended?.error?.message ?? null;
+      const answer = { ...about(NOT_READ), error, status, links: { self: `/v1/files/${fileId}` } } as const;
+      return reply.code(ended ? 200 : 202).send(answer);
+    },
+  );
+}

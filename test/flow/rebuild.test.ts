@@ -1,0 +1,219 @@
+/** Rebuild of a table from its raw files, in the order of the table's files. */
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test, type TestContext } from "node:test";
+import { createHash } from "node:crypto";
+import type { BlobStore } from "../../lib/blob/blob-store.ts";
+import { rawKey } from "../../lib/blob/raw-key.ts";
+import { systemClock } from "../../lib/clock.ts";
+import { TributaryError } from "../../lib/errors.ts";
+import { WHOLE_TABLE } from "../../lib/messages/operation.ts";
+import { Registry } from "../../lib/process/metrics.ts";
+import { parseFile } from "../../lib/parsing/parse-file.ts";
+import type { WorkerPool } from "../../lib/parsing/workers/worker-pool.ts";
+import type { Warehouse } from "../../lib/warehouse/warehouse.ts";
+import { gatewayMetrics } from "../../services/gateway/metrics.ts";
+import { publishOperation } from "../../services/gateway/operations/publish.ts";
+import { startPipeline, type Pipeline, type PipelineOptions } from "./pipeline.ts";
+
+const LAYOUTS = [
+  { table: "replaced" },
+  { table: "upserted", writeMode: "upsert", key: ["id"] },
+  { table: "mirrored", writeMode: "upsert", key: ["id"], deleteMissing: true },
+  { table: "appended", writeMode: "append" },
+];
+
+/** Parses in this thread: starting workers would take most of the time. */
+const pool: WorkerPool = {
+  parse: (job, source) => parseFile(source, job),
+  close: async () => undefined,
+};
+
+async function start(t: TestContext, options: PipelineOptions = {}): Promise<Pipeline> {
+  const folder = await mkdtemp(join(tmpdir(), "tributary-rebuild-"));
+  const pipeline = await startPipeline(folder, { pool, contracts: LAYOUTS, ...options });
+  t.after(async () => {
+    await pipeline.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+  return pipeline;
+}
+
+const rebuild = (pipeline: Pipeline, table: string, more: object = {}) =>
+  pipeline.send("POST", `/v1/tables/${table}/rebuild`, { confirm: table, reason: "types", ...more });
+
+async function typesOf(pipeline: Pipeline, table: string): Promise<Record<string, string>> {
+  const { body } = await pipeline.send("GET", `/v1/tables/${table}`);
+  const columns = body["columns"] as { name: string; type: string }[];
+  return Object.fromEntries(columns.map(({ name, type }) => [name, type]));
+}
+
+test("types are found in all files together, and rows that were rejected are in the table", async (t) => {
+  const pipeline = await start(t);
+  for (const { table } of LAYOUTS) {
+    await pipeline.put(table, "a.csv", "id,code,v\n1,1,1\n2,2,2\n");
+    await pipeline.put(table, "b.csv", "id,code,v\n3,x3,2.5\n4,4,4\n");
+    const before = await pipeline.query(`SELECT id FROM ${table} ORDER BY id`);
+    assert.deepEqual(before, [[1], [2], [4]], table);
+    await untilRecorded(pipeline, table, 2);
+    const planned = await rebuild(pipeline, table, { dryRun: true });
+    assert.deepEqual(planned.body["columns"], [
+      { name: "code", change: "type", from: "INTEGER", to: "VARCHAR" },
+      { name: "v", change: "type", from: "INTEGER", to: "DECIMAL(18,2)" },
+    ]);
+    assert.deepEqual(planned.body["rows"], { now: 3, inFiles: 4 });
+    assert.deepEqual(await pipeline.query(`SELECT id FROM ${table} ORDER BY id`), before, "a dry run writes nothing");
+    const done = await rebuild(pipeline, table);
+    assert.deepEqual([done.status, done.body.status], [200, "done"], done.text);
+    const rows = await pipeline.query(`SELECT id, code, v, _source_file, _source_row FROM ${table} ORDER BY id`);
+    assert.deepEqual(rows, [
+      [1, "1", "1.00", "a.csv", 1],
+      [2, "2", "2.00", "a.csv", 2],
+      [3, "x3", "2.50", "b.csv", 1],
+      [4, "4", "4.00", "b.csv", 2],
+    ]);
+    assert.deepEqual(await typesOf(pipeline, table), { id: "INTEGER", code: "VARCHAR", v: "DECIMAL(18,2)" });
+    const later = await pipeline.put(table, "c.csv", "id,code,v\n5,y,5\n");
+    assert.equal(later.body.status, "committed", later.text);
+    const rejects = await pipeline.send("GET", `/v1/tables/${table}/rejects`);
+    assert.deepEqual(rejects.body["rejects"], [], table);
+  }
+});
+
+const TWO = ["id,v\n1,1\n2,2\n", "id,v\n3,3.5\n4,4\n"] as const;
+const OLD = [[1, "1"], [2, "2"], [4, "4"]]; // prettier-ignore
+const NEW = [[1, "1.00"], [2, "2.00"], [3, "3.50"], [4, "4.00"]]; // prettier-ignore
+
+const contents = (pipeline: Pipeline, table: string): Promise<unknown[][]> =>
+  pipeline.query(`SELECT id, CAST(v AS VARCHAR) FROM ${table} ORDER BY id`);
+
+async function withTwoFiles(pipeline: Pipeline, table: string): Promise<void> {
+  await pipeline.put(table, "a.csv", TWO[0]);
+  await pipeline.put(table, "b.csv", TWO[1]);
+  assert.deepEqual(await contents(pipeline, table), OLD);
+  await untilRecorded(pipeline, table, 2);
+}
+
+/** The ledger is written beside the next commit. */
+const untilRecorded = (pipeline: Pipeline, table: string, files: number): Promise<void> =>
+  untilEqual(() => pipeline.query(`SELECT count(*) FROM _ingest_files WHERE table_name = '${table}'`), [[files]]);
+
+async function untilEqual(read: () => Promise<unknown>, wanted: unknown): Promise<void> {
+  for (let left = 400; left > 0; left--) {
+    if (JSON.stringify(await read()) === JSON.stringify(wanted)) return;
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  assert.deepEqual(await read(), wanted);
+}
+
+/** Asks for a rebuild without a request that waits for it. */
+const ask = (pipeline: Pipeline, table: string) =>
+  publishOperation(
+    { log: pipeline.log, clock: systemClock, metrics: gatewayMetrics(new Registry()) },
+    { table, sourceFile: WHOLE_TABLE },
+    { kind: "rebuild", reason: "types", requestedBy: "me" },
+  );
+
+/** A warehouse that dies at the nth call of the method since `arm`: before it, or after it was carried out. */
+function mortal(method: keyof Warehouse, nth: number, when: "before" | "after") {
+  let [armed, dead, left] = [false, false, nth];
+  const wrap = (warehouse: Warehouse): Warehouse =>
+    new Proxy(warehouse, {
+      get(target, name) {
+        const value: unknown = Reflect.get(target, name);
+        if (typeof value !== "function") return value;
+        if (name === "stage") return value.bind(target) as unknown;
+        return async (...given: unknown[]): Promise<unknown> => {
+          const died = new TributaryError("WAREHOUSE_UNAVAILABLE", "the process was killed");
+          if (dead) throw died;
+          const isLast = armed && name === method && --left === 0;
+          if (isLast) dead = true;
+          if (isLast && when === "before") throw died;
+          const result: unknown = await (value as (...args: unknown[]) => unknown).apply(target, given);
+          if (isLast) throw died;
+          return result;
+        };
+      },
+    });
+  return { wrap, arm: () => (armed = true), hasDied: () => dead };
+}
+
+test("a process that dies at any step leaves the old table or the new one, and the next one completes it", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "tributary-rebuild-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const steps: [keyof Warehouse, number][] = [
+    ["drop", 1],
+    ["ensureTable", 1],
+    ["commit", 1],
+    ["replaceWith", 1],
+    ["record", 1],
+    ["record", 2],
+  ];
+  let n = 0;
+  for (const [method, nth] of steps) {
+    for (const when of ["before", "after"] as const) {
+      const table = `t${++n}`;
+      const label = `${when} ${method} ${nth}`;
+      const fault = mortal(method, nth, when);
+      const first = await startPipeline(folder, { pool, wrapWarehouse: fault.wrap });
+      t.after(() => first.stop());
+      await withTwoFiles(first, table);
+      fault.arm();
+      await ask(first, table);
+      await untilEqual(async () => fault.hasDied(), true);
+      const isReplaced = method === "record" || (method === "replaceWith" && when === "after");
+      assert.deepEqual(await contents(first, table), isReplaced ? NEW : OLD, label);
+      await first.stop();
+      const second = await startPipeline(folder, { pool });
+      t.after(() => second.stop());
+      await untilEqual(() => contents(second, table), NEW);
+      const later = await second.put(table, "c.csv", "id,v\n5,5.25\n");
+      assert.equal(later.body.status, "committed", label);
+      const recorded = `SELECT file_key, rows_committed, rows_rejected FROM _ingest_files WHERE table_name = '${table}'`;
+      await untilEqual(
+        () => second.query(`${recorded} ORDER BY source_offset`),
+        [
+          ["a.csv", 2, 0],
+          ["b.csv", 2, 0],
+          ["/", 0, 0],
+          ["c.csv", 1, 0],
+        ],
+      );
+      assert.deepEqual(
+        (await second.warehouse.tables()).filter((name) => name.startsWith("tributary_")),
+        [],
+        label,
+      );
+      await second.stop();
+    }
+  }
+});
+
+test("a file whose raw bytes are gone, or that cannot be read any more, leaves the table as it is", async (t) => {
+  let store: BlobStore | undefined;
+  const pipeline = await start(t, { contracts: [], wrapBlob: (blob) => (store = blob) });
+  await withTwoFiles(pipeline, "t");
+  await store!.delete(rawKey(createHash("sha256").update(TWO[1]).digest("hex")));
+  const planned = await rebuild(pipeline, "t", { dryRun: true });
+  assert.deepEqual([planned.status, planned.body["missing"]], [200, ["b.csv"]]);
+  const refused = await rebuild(pipeline, "t");
+  assert.deepEqual([refused.status, refused.body.code], [409, "REBUILD_REFUSED"]);
+  assert.match(String(refused.body.detail), /'b\.csv'/);
+  assert.deepEqual(await contents(pipeline, "t"), OLD);
+  const unsure = await rebuild(pipeline, "t", { confirm: "other" });
+  assert.equal(unsure.status, 400);
+  const nothing = await pipeline.send("POST", "/v1/tables/nothing/rebuild", { confirm: "nothing" });
+  assert.equal(nothing.status, 404);
+});
+
+test("files that are sent while the table is rebuilt follow, read for its new columns", async (t) => {
+  const pipeline = await start(t, { contracts: [] });
+  await withTwoFiles(pipeline, "t");
+  await ask(pipeline, "t");
+  const files = Array.from({ length: 5 }, (_, n) => pipeline.put("t", `later${n}.csv`, `id,v\n${10 + n},${n}.5\n`));
+  for (const { body, text } of await Promise.all(files)) assert.equal(body.status, "committed", text);
+  const later = Array.from({ length: 5 }, (_, n) => [10 + n, `${n}.50`]);
+  assert.deepEqual(await contents(pipeline, "t"), [...NEW, ...later]);
+});
