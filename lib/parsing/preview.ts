@@ -87,7 +87,12 @@ export async function previewFile(
   formats?: readonly FileFormat[],
 ): Promise<Preview> {
   const { fileName, contract, requested = {}, pinned, known = [], rowsMax = 20, rejectsMax = 20 } = options;
-  const limits = { ...DEFAULT_LIMITS, encodedBytesMax: ENCODED_BYTES_MAX, ...options.limits };
+  const limits = {
+    ...DEFAULT_LIMITS,
+    encodedBytesMax: ENCODED_BYTES_MAX,
+    rawBytesMax: RAW_BYTES_MAX,
+    ...options.limits,
+  };
   const job = { fileName, contract, requested, limits, known, ...(pinned ? { pinned } : {}) };
   const blocks: TextBlock[] = [];
   let file: OpenedFile | undefined;
@@ -207,6 +212,8 @@ const TEXT_BYTES_MAX = 4 * 1024 * 1024;
 /** Values in the answer: it is sent as one piece of JSON. */
 const CELLS_MAX = 50_000;
 /** Encoded rows. Beyond, the preview ends: a row of a wide table takes many times its text, and its time. */
+/** Text of a reject. The answer holds several. */
+const RAW_BYTES_MAX = 64 * 1024;
 const ENCODED_BYTES_MAX = 8 * 1024 * 1024;
 
 function shownRows(outputs: readonly ParserOutput[], rowsMax: number): ShownValue[][] {
