@@ -121,7 +121,7 @@ export async function previewFile(
   const proposed =
     parsed && file ? propose({ parsed, rejects, blocks: texts, job: { ...job, file } }) : NOTHING_PROPOSED;
   return {
-    ...(file ? describe(file, parsed?.skippedRows) : {}),
+    ...(file ? describe(file, parsed, error ? undefined : job) : {}),
     ...counts,
     columns: columns.map((column, index) => ({ ...column, samples: samplesOf(rows, index) })),
     untyped: parsed?.untyped ?? [],
@@ -244,6 +244,8 @@ interface Parsed {
   columns: ColumnDefinition[];
   /** By name of a column that the file has: its field. */
   present: ReadonlyMap<string, number>;
+  /** As FileParser.fieldNames. */
+  fieldNames: readonly string[] | undefined;
   untyped: UntypedColumn[];
   skippedRows: number;
   counts: ParseCounts;
@@ -273,8 +275,8 @@ function parseBlocks(blocks: readonly TextBlock[], options: ParserOptions): Pars
   }
   if (!parser.outputIsFull) flushQuietly(parser);
   outputs.push(...parser.take());
-  const { columns, counts, present, untyped, skippedRows, outputIsFull: cut } = parser;
-  return { outputs, columns, present, untyped, skippedRows, counts, cut, ...(error ? { error } : {}) };
+  const { columns, counts, present, fieldNames, untyped, skippedRows, outputIsFull: cut } = parser;
+  return { outputs, columns, present, fieldNames, untyped, skippedRows, counts, cut, ...(error ? { error } : {}) };
 }
 
 /** Completes the last batches; one that exceeds the limit is left out. */
