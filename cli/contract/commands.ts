@@ -27,7 +27,7 @@ function addCheck(contract: Command): void {
     .argument("[path]", "file or folder (default: TRIBUTARY_CONTRACTS_DIR, or contracts)")
     .action(
       action(async ({ print }, given: string | undefined) => {
-        const { liveContracts, readContractFiles } = await import("../../lib/contract/load.ts");
+        const { liveContracts, otherNames, readContractFiles } = await import("../../lib/contract/load.ts");
         const path = resolve(given ?? (process.env["TRIBUTARY_CONTRACTS_DIR"] || "contracts"));
         if (!existsSync(path)) throw new UsageError(`there is no file or folder '${path}'`);
         const files = statSync(path).isFile() ? [{ path, text: readFileSync(path, "utf8") }] : readContractFiles(path);
@@ -36,8 +36,10 @@ function addCheck(contract: Command): void {
         const faults = contracts
           .faults()
           .map(({ table, path: at, faults: found }) => ({ table, path: at, faults: found }));
-        print({ folder: path, valid, faults }, () =>
+        const notes = otherNames(files);
+        print({ folder: path, valid, faults, notes }, () =>
           [
+            ...notes.map((note) => `note: ${lineText(note)}`),
             ...faults.flatMap(({ faults: found }) => found.map(lineText)),
             `${countText(valid.length, "valid contract")}, ${faults.length} faulty, in ${path}`,
           ].join("\n"),

@@ -27,5 +27,10 @@ export const acceptSchema = z.strictObject({
     .enum(DOUBT_ACTIONS)
     .default("load")
     .describe("a file with the content of another file of the table"),
-  newColumns: z.enum(DOUBT_ACTIONS).default("load").describe("a file that would add columns to the table"),
+  newColumns: z
+    .enum(DOUBT_ACTIONS)
+    .optional()
+    .describe(
+      "a file that would add columns to the table. Default: load, but hold a file whose new columns may be missing ones under other names",
+    ),
 });

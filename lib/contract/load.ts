@@ -67,7 +67,6 @@ function stampOf(path: string): string | undefined {
 export function liveContracts(files: readonly ContractFile[]): LiveContracts {
   let inForce = new Map<string, { contract: Contract; text: string }>();
   let faults = new Map<string, ContractFault>();
-  let isStarted = false;
   const tables = new Map<string, string>();
   const defaults = new Map<string, Contract>();
   const take = (now: readonly ContractFile[]): ContractsChange => {
@@ -78,11 +77,9 @@ export function liveContracts(files: readonly ContractFile[]): LiveContracts {
     for (const [table, { path, faults: found }] of parsed.faulty) {
       const earlier = before.inForce.get(table);
       if (earlier) inForce.set(table, earlier);
-      // What counted until now stays, also the default contract. At the start nothing did.
-      const stays = isStarted && before.faults.get(table)?.inForce !== false;
-      faults.set(table, { table, path, faults: found, inForce: stays });
+      // A table whose first contract is faulty waits for it: the default one could write its rows wrongly.
+      faults.set(table, { table, path, faults: found, inForce: earlier !== undefined });
     }
-    isStarted = true;
     return {
       changed: [...inForce]
         .filter(([table, { text }]) => before.inForce.get(table)?.text !== text)
@@ -181,8 +178,21 @@ function parseAll(files: readonly ContractFile[], tables: Map<string, string>): 
 }
 
 /** The table that a faulty contract names, if it can still be read. */
-const tableIn = (text: string): string | undefined =>
-  /^(?:table|"table"|'table')[ \t]*:[ \t]*["']?([a-z][a-z0-9_]*)["']?[ \t]*(?:#.*)?$/m.exec(text)?.[1];
+const tableIn = (text: string): string | undefined => TABLE_LINE.exec(text)?.[1];
+
+const TABLE_LINE = /^(?:table|"table"|'table')[ \t]*:[ \t]*["']?([a-z][a-z0-9_]*)["']?[ \t]*(?:#.*)?$/m;
+
+/** Says where contracts are of another table than their file is named for. They count for that table. */
+export function otherNames(files: readonly ContractFile[]): string[] {
+  const declared = new Set(files.map(({ text }) => tableIn(text)));
+  return files.flatMap(({ path, text }) => {
+    const [table, name] = [tableIn(text), basename(path).replace(/\.ya?ml$/, "")];
+    if (table === undefined || table === name) return [];
+    const line = text.slice(0, text.search(TABLE_LINE)).split("\n").length;
+    const effect = declared.has(name) ? "" : `: the table '${name}' has no contract`;
+    return [`${path}:${line}: table: '${table}' is not the file's name '${name}'${effect}`];
+  });
+}
 
 /** The contract, or all its faults, each as text after the file's path: `:line:column: field: fault`. */
 function parseOne(text: string): { contract?: Contract; faults?: string[] } {

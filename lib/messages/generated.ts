@@ -226,7 +226,7 @@ export interface Reject {
   reason: string;
   /** One sentence for people */
   message: string;
-  /** The row's text in the file, at most 64 KiB */
+  /** The row's text in the file; of a long one its beginning, see rejectText */
   raw: string;
 }
 
@@ -278,6 +278,14 @@ export interface Repetition {
   newRows: boolean;
 }
 
+export interface RejectText {
+  /** Reject.row */
+  row: number;
+  /** From 0; all parts of a row come before its reject */
+  part: number;
+  text: string;
+}
+
 /** A message about one file on rows.<table>: row batches and rejects in order, then one end-of-file. Key: table. */
 export interface RowMessage {
   fileId: string;
@@ -295,6 +303,8 @@ export interface RowMessage {
   heldReasonsJson?: null | string;
   /** accept or refuse: the file event decides about a held file; empty: it does not */
   verdict?: string;
+  /** Part of the text that follows Reject.raw of a row that exceeds one message; the body has no rejects */
+  rejectText?: null | RejectText;
 }
 
 /** A table's writer keeps failing, or works again. Key: table; compacted. */

@@ -90,7 +90,7 @@ export class FileParser {
     this.#batches = new RowBatches(origin, limits, (batch) =>
       this.#emit({ kind: "rows", batch }, batch.rows.length + batch.writerSchema.length),
     );
-    this.#rejects = new RejectCollector(limits, (rejects, bytes) => this.#emit({ kind: "rejects", rejects }, bytes));
+    this.#rejects = new RejectCollector(limits, (output, bytes) => this.#emit({ kind: "rejects", ...output }, bytes));
   }
 
   /** True once the file must be read again: encoded rows are void, and further rows are only observed. */
@@ -212,7 +212,7 @@ export class FileParser {
     for (const column of this.#plan.columns) {
       if (column.authority !== "inferred") continue;
       setType(column, typeOf(column.facts));
-      if (column.type === "VARCHAR") column.authority = "known";
+      if (column.type === "VARCHAR" && column.facts.kinds !== 0) column.authority = "known";
     }
     this.#batches.setColumns(this.#plan.columns);
   }

@@ -11,7 +11,7 @@ export interface ParseLimits extends TextLimits, RecordLimits, OutputLimits {
   batchBytesMax: number;
   /** One encoded message with its envelope: the event log's recordBytesMax. A larger row becomes a reject. */
   messageBytesMax: number;
-  /** Text that is kept of a reject, in bytes of UTF-8. */
+  /** Text that is kept of a reject, in bytes of UTF-8: of a row of the longest record, also as `\\xNN`. */
   rawBytesMax: number;
 }
 
@@ -30,7 +30,7 @@ export const DEFAULT_LIMITS: ParseLimits = {
   encodedRatioMax: 200,
   batchBytesMax: 512 * KIB,
   messageBytesMax: 1_000_000,
-  rawBytesMax: 64 * KIB,
+  rawBytesMax: 64 * MIB,
 };
 
 /** Settings that limit one file; see configuration.md. */

@@ -8,6 +8,7 @@ import type { ParseCounts, ParserOutput } from "./row-batches.ts";
 import { openFile, textOptionsOf, withEncoding, type OpenedFile, type ReadJob } from "./open-file.ts";
 import type { ObservedColumn } from "./plan.ts";
 import type { RejectCounts } from "./rejects.ts";
+import { renameDoubt } from "./renames.ts";
 import type { RuleWarning } from "./row-rules.ts";
 
 /** A file to parse. Plain data, so that it can be sent to a worker. */
@@ -88,7 +89,7 @@ export async function* parseFile(
     summary: {
       outcome: error ? "failed" : "complete",
       columns: state.parser?.columns ?? [],
-      ...(state.file ? describe(state.file, state.parser?.skippedRows) : {}),
+      ...(state.file ? describe(state.file, state.parser, error ? undefined : job) : {}),
       ...(state.parser?.counts ?? { rowsRead: 0, rowsAccepted: 0, rowsRejected: 0 }),
       rejectsByReason: state.parser?.rejectsByReason ?? {},
       ...(state.parser && state.parser.warnings.length > 0 ? { warnings: state.parser.warnings } : {}),
@@ -122,20 +123,40 @@ export async function* parseFile(
   }
 }
 
-/** The format's name and options of an opened file, as summaries and previews show them. */
-export const describe = (
+/** What the parsing of a file found beside its rows. */
+type Parsed = Pick<FileParser, "columns" | "counts" | "fieldNames" | "present" | "skippedRows">;
+
+/**
+ * The format's name and options of an opened file, as summaries and previews show them, and what is doubtful
+ * in it. Without a `job` its columns are not compared with those of its table.
+ */
+export function describe(
   { format, options, confidence, evidence, doubts }: OpenedFile,
-  skippedRows = 0,
-): { format: string; dialect: DetectedOptions; doubts?: readonly Doubt[] } => ({
-  format: format.name,
-  dialect: {
-    ...options,
-    confidence,
-    ...(evidence.length > 0 ? { evidence } : {}),
-    ...(skippedRows > 0 ? { skippedRows } : {}),
-  },
-  ...(doubts.length > 0 ? { doubts } : {}),
-});
+  parsed: Parsed | undefined,
+  job: Pick<ReadJob, "contract" | "known"> | undefined,
+): { format: string; dialect: DetectedOptions; doubts?: readonly Doubt[] } {
+  const renamed = parsed && job && renameDoubtOf(parsed, job);
+  const all = renamed ? [...doubts, renamed] : doubts;
+  return {
+    format: format.name,
+    dialect: {
+      ...options,
+      confidence,
+      ...(evidence.length > 0 ? { evidence } : {}),
+      ...(parsed && parsed.skippedRows > 0 ? { skippedRows: parsed.skippedRows } : {}),
+    },
+    ...(all.length > 0 ? { doubts: all } : {}),
+  };
+}
+
+/** A file without a loaded row changes no columns. */
+const renameDoubtOf = (
+  { columns, counts, fieldNames, present }: Parsed,
+  { contract, known = [] }: Pick<ReadJob, "contract" | "known">,
+): Doubt | undefined =>
+  counts.rowsAccepted > 0
+    ? renameDoubt({ contract, known, columns, present, fixedFields: fieldNames === undefined })
+    : undefined;
 
 function retypeOf(parser: FileParser, { observe }: ParseJob): ParseOutput {
   const { fieldNames: fields, observed: columns, counts } = parser;

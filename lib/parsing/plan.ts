@@ -117,10 +117,17 @@ export function checkValues({ columns }: Plan, rowsAccepted: number): void {
   throw new TributaryError("FILE_EMPTY", `none of the file's ${rowsAccepted} rows has a value`);
 }
 
-/** Moves the columns without a value to `untyped`. */
+/**
+ * Moves the columns without a value to `untyped`. Of equal headers the n-th means the n-th column, so none of
+ * these may be left out.
+ */
 export function setUntypedAside(plan: Plan): void {
-  const isUntyped = ({ authority, facts, hasStray }: PlannedColumn): boolean =>
-    authority === "inferred" && facts.kinds === 0 && !hasStray;
+  const headers = new Map<string, number>();
+  for (const { header, field } of allColumns(plan)) {
+    if (field >= 0) headers.set(headerKey(header), (headers.get(headerKey(header)) ?? 0) + 1);
+  }
+  const isUntyped = ({ authority, facts, header, hasStray }: PlannedColumn): boolean =>
+    authority === "inferred" && facts.kinds === 0 && !hasStray && headers.get(headerKey(header)) === 1;
   plan.untyped.push(...plan.columns.filter(isUntyped));
   plan.columns = plan.columns.filter((column) => !isUntyped(column));
   if (plan.rescued >= 0) plan.rescued = plan.columns.length - 1;

@@ -87,7 +87,12 @@ export async function previewFile(
   formats?: readonly FileFormat[],
 ): Promise<Preview> {
   const { fileName, contract, requested = {}, pinned, known = [], rowsMax = 20, rejectsMax = 20 } = options;
-  const limits = { ...DEFAULT_LIMITS, encodedBytesMax: ENCODED_BYTES_MAX, ...options.limits };
+  const limits = {
+    ...DEFAULT_LIMITS,
+    encodedBytesMax: ENCODED_BYTES_MAX,
+    rawBytesMax: RAW_BYTES_MAX,
+    ...options.limits,
+  };
   const job = { fileName, contract, requested, limits, known, ...(pinned ? { pinned } : {}) };
   const blocks: TextBlock[] = [];
   let file: OpenedFile | undefined;
@@ -116,7 +121,7 @@ export async function previewFile(
   const proposed =
     parsed && file ? propose({ parsed, rejects, blocks: texts, job: { ...job, file } }) : NOTHING_PROPOSED;
   return {
-    ...(file ? describe(file, parsed?.skippedRows) : {}),
+    ...(file ? describe(file, parsed, error ? undefined : job) : {}),
     ...counts,
     columns: columns.map((column, index) => ({ ...column, samples: samplesOf(rows, index) })),
     untyped: parsed?.untyped ?? [],
@@ -207,6 +212,8 @@ const TEXT_BYTES_MAX = 4 * 1024 * 1024;
 /** Values in the answer: it is sent as one piece of JSON. */
 const CELLS_MAX = 50_000;
 /** Encoded rows. Beyond, the preview ends: a row of a wide table takes many times its text, and its time. */
+/** Text of a reject. The answer holds several. */
+const RAW_BYTES_MAX = 64 * 1024;
 const ENCODED_BYTES_MAX = 8 * 1024 * 1024;
 
 function shownRows(outputs: readonly ParserOutput[], rowsMax: number): ShownValue[][] {
@@ -237,6 +244,8 @@ interface Parsed {
   columns: ColumnDefinition[];
   /** By name of a column that the file has: its field. */
   present: ReadonlyMap<string, number>;
+  /** As FileParser.fieldNames. */
+  fieldNames: readonly string[] | undefined;
   untyped: UntypedColumn[];
   skippedRows: number;
   counts: ParseCounts;
@@ -266,8 +275,8 @@ function parseBlocks(blocks: readonly TextBlock[], options: ParserOptions): Pars
   }
   if (!parser.outputIsFull) flushQuietly(parser);
   outputs.push(...parser.take());
-  const { columns, counts, present, untyped, skippedRows, outputIsFull: cut } = parser;
-  return { outputs, columns, present, untyped, skippedRows, counts, cut, ...(error ? { error } : {}) };
+  const { columns, counts, present, fieldNames, untyped, skippedRows, outputIsFull: cut } = parser;
+  return { outputs, columns, present, fieldNames, untyped, skippedRows, counts, cut, ...(error ? { error } : {}) };
 }
 
 /** Completes the last batches; one that exceeds the limit is left out. */

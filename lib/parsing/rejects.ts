@@ -1,5 +1,5 @@
 import { TributaryError } from "../errors.ts";
-import type { Reject } from "../messages/generated.ts";
+import type { Reject, RejectText } from "../messages/generated.ts";
 import type { Row } from "../formats/format.ts";
 import { CAST } from "../typing/cast.ts";
 import { rawText } from "../text/raw-text.ts";
@@ -83,17 +83,23 @@ function rowMessage(reason: PlainReason, fields: number, fieldsExpected: number)
   return REJECT_REASONS[reason];
 }
 
-/** Collects rejects into batches of bounded size. */
+/** Rejects, or a part of the text that follows the `raw` of the next one. */
+export interface RejectOutput {
+  rejects: Reject[];
+  text?: RejectText;
+}
+
+/** Collects rejects into batches of bounded size. A text that exceeds a batch is sent in parts before it. */
 export class RejectCollector {
   readonly byReason: RejectCounts = {};
   readonly #limits: Pick<ParseLimits, "batchBytesMax" | "rawBytesMax">;
-  readonly #onBatch: (rejects: Reject[], bytes: number) => void;
+  readonly #onBatch: (output: RejectOutput, bytes: number) => void;
   #rejects: Reject[] = [];
   #bytes = 0;
 
   constructor(
     limits: Pick<ParseLimits, "batchBytesMax" | "rawBytesMax">,
-    onBatch: (rejects: Reject[], bytes: number) => void,
+    onBatch: (output: RejectOutput, bytes: number) => void,
   ) {
     this.#limits = limits;
     this.#onBatch = onBatch;
@@ -101,10 +107,13 @@ export class RejectCollector {
 
   add(row: Row, ordinal: number, fault: RejectFault): void {
     this.byReason[fault.reason] = (this.byReason[fault.reason] ?? 0) + 1;
-    const raw = rawText(row.raw(), this.#limits.rawBytesMax);
+    const { batchBytesMax, rawBytesMax } = this.#limits;
+    const [raw = "", ...rest] = partsOf(rawText(row.raw(), rawBytesMax), batchBytesMax);
     const reject: Reject = { row: ordinal, line: row.line, ...fault, raw };
     const bytes = Buffer.byteLength(raw) + Buffer.byteLength(fault.message) + (fault.column?.length ?? 0) + 64;
-    if (this.#bytes + bytes > this.#limits.batchBytesMax) this.flush();
+    if (this.#bytes + bytes > batchBytesMax) this.flush();
+    if (rest.length > 0) this.flush();
+    rest.forEach((text, part) => this.#onBatch({ rejects: [], text: { row: ordinal, part, text } }, text.length));
     this.#rejects.push(reject);
     this.#bytes += bytes;
   }
@@ -114,8 +123,22 @@ export class RejectCollector {
     const [rejects, bytes] = [this.#rejects, this.#bytes];
     this.#rejects = [];
     this.#bytes = 0;
-    this.#onBatch(rejects, bytes);
+    this.#onBatch({ rejects }, bytes);
   }
+}
+
+/** The text in parts of at most `bytesMax` bytes; one UTF-16 unit has at most 3 bytes of UTF-8. */
+function partsOf(text: string, bytesMax: number): string[] {
+  if (text.length * 3 <= bytesMax || Buffer.byteLength(text) <= bytesMax) return [text];
+  const parts: string[] = [];
+  for (let at = 0; at < text.length;) {
+    let end = Math.min(text.length, at + Math.max(2, Math.floor(bytesMax / 3)));
+    // A pair of surrogates is one character.
+    if (end < text.length && (text.charCodeAt(end) & 0xfc00) === 0xdc00) end--;
+    parts.push(text.slice(at, end));
+    at = end;
+  }
+  return parts;
 }
 
 /** @throws REJECTS_ABOVE_THRESHOLD if a larger share of the rows is rejected than the contract allows */

@@ -1,7 +1,7 @@
-import type { Reject } from "../messages/generated.ts";
 import { RowEncoder, writerSchemaOf, type RowOrigin } from "../rows/encode.ts";
 import type { CastColumn } from "../typing/cast.ts";
 import type { ParseLimits } from "./limits.ts";
+import type { RejectOutput } from "./rejects.ts";
 import { definitionsOf } from "./plan.ts";
 
 /** A batch of accepted rows. */
@@ -87,4 +87,4 @@ export interface ParseCounts {
 }
 
 /** What a parser hands over. */
-export type ParserOutput = { kind: "rows"; batch: EncodedRows } | { kind: "rejects"; rejects: Reject[] };
+export type ParserOutput = { kind: "rows"; batch: EncodedRows } | ({ kind: "rejects" } & RejectOutput);

@@ -102,7 +102,7 @@ function expressionRules(
   { columns, untyped }: Pick<Plan, "columns" | "untyped">,
   isFinal: boolean,
 ): RowTest[] {
-  const scope = new Map(columns.map(({ name, type }, index) => [name, { type: valueTypeOf(type), index }] as const));
+  const scope = new Map(columns.map((column, index) => [column.name, { type: typeIn(column), index }] as const));
   // A column without a value is NULL in each row. With its first value, the file is read again.
   for (const { name } of untyped) scope.set(name, { type: "any", index: -1 });
   return rows.map(({ name, expression, action }): RowTest => {
@@ -118,6 +118,9 @@ function expressionRules(
     };
   });
 }
+
+const typeIn = ({ type, authority, facts }: PlannedColumn): ValueType =>
+  authority === "inferred" && facts.kinds === 0 ? "any" : valueTypeOf(type);
 
 function compiledFor(
   { name, expression }: { name: string; expression: string },

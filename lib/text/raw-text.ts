@@ -10,14 +10,17 @@ export function rawText(raw: Uint8Array, bytesMax: number): string {
   }
   if (isUtf8(bytes) && !bytes.includes(0)) return bytes.toString("utf8");
   const shown = bytes.subarray(0, Math.floor(bytesMax / 4));
-  let text = "";
+  const parts: string[] = [];
+  let start = 0;
   for (let at = 0; at < shown.length;) {
     const length = characterLength(shown, at);
-    if (length === 0) text += `\\x${shown[at]!.toString(16).padStart(2, "0")}`;
-    else text += shown.toString("utf8", at, at + length);
+    if (length === 0) {
+      parts.push(shown.toString("utf8", start, at), `\\x${shown[at]!.toString(16).padStart(2, "0")}`);
+      start = at + 1;
+    }
     at += Math.max(1, length);
   }
-  return text;
+  return parts.join("") + shown.toString("utf8", start);
 }
 
 /** Length in bytes of the character at `at`; 0 for invalid UTF-8 and for NUL. */

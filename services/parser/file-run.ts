@@ -172,7 +172,8 @@ async function parseOnce(
         return { kind: "end", summary };
       }
       if (output.kind === "end" || output.kind === "retype") return output;
-      await publishRow(deps, file, { runId }, bodyOf(output));
+      const rejectText = (output.kind === "rejects" && output.text) || null;
+      await publishRow(deps, file, { runId, rejectText }, bodyOf(output));
     }
     return undefined;
   } finally {
@@ -216,7 +217,7 @@ function bodyOf(output: Extract<ParseOutput, { kind: "rows" | "rejects" }>): Row
 async function publishRow(
   deps: FileRunDeps,
   file: ArrivedFile,
-  { runId, held }: Pick<Outcome, "runId" | "held">,
+  { runId, held, rejectText = null }: Pick<Outcome, "runId" | "held"> & Pick<RowMessage, "rejectText">,
   body: RowMessage["body"],
 ): Promise<void> {
   const { fileId, sourceFile, table, decision, operationJson = null } = file.event;
@@ -226,6 +227,7 @@ async function publishRow(
     repeats: repetitionOf({ offset: sourceOffset, event: file.event }),
     heldReasonsJson: held ? heldReasonsJson(held) : null,
     verdict: decision?.verdict ?? "",
+    rejectText,
   });
   await deps.log.publish(rowsTopic(table).name, [{ key: keyOf(tableId(table)), value, ...carrying(file.traceparent) }]);
 }

@@ -38,6 +38,33 @@ export function rejectContract(opened: Opened): void {
       assert.deepEqual(await table.rows(), [[9]]);
     });
 
+    test("a page ends with the text that exceeds it, and the next one goes on", async () => {
+      const table = new TestTable(opened.warehouse, COLUMNS);
+      const { rejects: ledger } = opened.warehouse.reads;
+      const long = "ö".repeat(900_000);
+      const rejects = [reject(1, { raw: "ab" }), reject(2, { raw: long }), reject(3, { raw: "" }), reject(4)];
+      await end(table, "committed", {
+        sourceFile: "l.csv",
+        sourceOffset: 1,
+        fileId: `${table.name}-1`,
+        rows: [],
+        rejects,
+      });
+      const all = { table: table.name, all: false };
+      const first = await ledger.list(all, { limit: 100, rawCharsMax: 500_000 }, LIMITS);
+      assert.deepEqual(
+        first.map(({ row }) => row),
+        [1, 2],
+      );
+      assert.equal(first[1]!.raw, long, "it is whole");
+      const { sourceOffset, fileId, row } = first[1]!;
+      const next = await ledger.list(all, { after: { sourceOffset, fileId, row }, limit: 100 }, LIMITS);
+      assert.deepEqual(
+        next.map((one) => one.row),
+        [3, 4],
+      );
+    });
+
     test("that are dismissed are listed apart, also in later versions of the file, and grouped over tables", async () => {
       const table = new TestTable(opened.warehouse, COLUMNS);
       const { rejects: ledger } = opened.warehouse.reads;

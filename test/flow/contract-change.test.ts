@@ -65,4 +65,14 @@ test("a changed contract counts without a restart, a faulty one does not and sto
   assert.match(server.log(), /THE EARLIER CONTRACT STAYS IN FORCE/);
   const metrics = await (await fetch(`${server.url}/metrics`)).text();
   assert.match(metrics, /^tributary_contracts_faulty 1$/m);
+
+  assert.equal((await upload(server, "late", "a.csv")).status, 200, "a table without a contract");
+  write("late", "table: late\nwriteMode: upsert\n");
+  await until("the fault of a first contract", async () => (await table("late")).contractFault?.inForce === false);
+  const waiting = await upload(server, "late", "b.csv");
+  assert.deepEqual([waiting.status, /CONTRACT_INVALID/.test(waiting.text)], [409, true], "not by the default contract");
+  write("late", "table: late\nwriteMode: append\n");
+  await until("the first contract", async () => (await table("late")).contract?.writeMode === "append");
+  assert.equal((await upload(server, "late", "b.csv")).status, 200);
+  assert.equal((await table("late")).rowCount, 4);
 });

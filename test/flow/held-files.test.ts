@@ -159,3 +159,30 @@ test("a file of which no row loads makes no table and adds no column", async (t)
   assert.equal((await pipeline.put("declared", "b.csv", "id,breed\nx,cow\n")).body["file"] !== undefined, true);
   assert.deepEqual(await types("declared"), ["INTEGER"]);
 });
+
+test("a file with renamed columns waits; accepted, it adds them, and the next one alike loads", async (t) => {
+  const pipeline = await start(t, [
+    { table: "asks", accept: { newColumns: "hold" } },
+    { table: "takes", accept: { newColumns: "load" } },
+    { table: "refuses", onDoubt: "fail" },
+  ]);
+  const renamed = "id,quantity\n7,70\n";
+  for (const table of ["t", "asks", "takes", "refuses"]) await pipeline.put(table, "a.csv", ROWS);
+  assert.equal((await pipeline.put("takes", "b.csv", renamed)).body.status, "committed");
+  assert.equal((await pipeline.put("refuses", "b.csv", renamed)).body.code, "FILE_DOUBTFUL");
+  assert.deepEqual(reasonsOf(fileOf(await pipeline.put("asks", "b.csv", renamed))), ["columns_renamed"]);
+  const shown = await pipeline.send("POST", "/v1/preview?table=t", Buffer.from(renamed));
+  assert.deepEqual(
+    (shown.body["doubts"] as { reason: string }[]).map(({ reason }) => reason),
+    ["columns_renamed"],
+  );
+  const held = fileOf(await pipeline.put("t", "b.csv", renamed));
+  assert.deepEqual([held.status, reasonsOf(held)], ["held", ["columns_renamed"]]);
+  assert.deepEqual((await pipeline.warehouse.describe("t"))?.columns.length, 2);
+  assert.equal((await pipeline.send("POST", `/v1/files/${held.fileId}/accept`, {})).body.status, "committed");
+  assert.equal((await pipeline.put("t", "c.csv", renamed)).body.status, "committed");
+  assert.deepEqual(await pipeline.query("SELECT id, n, quantity FROM t WHERE id = 7"), [
+    [7, null, 70],
+    [7, null, 70],
+  ]);
+});

@@ -627,7 +627,7 @@ const VALUES: HostileFile[] = [
   {
     name: "every row is invalid",
     // Without it, the version is held: it would not replace the row of the version before.
-    contract: "accept: { empty: load }",
+    contract: "accept: { empty: load, newColumns: load }",
     before: ["id,n\n1,1\n"],
     body: `id,n\n${Array.from({ length: 20_000 }, (_, i) => `${i},x${i}\n`).join("")}`,
     want: { rows: 0, rejects: Array.from({ length: 20_000 }, (_, i) => [i + 2, "n", "type_mismatch"] as const) },

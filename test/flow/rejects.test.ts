@@ -395,3 +395,26 @@ test("an invalid sheet changes nothing and the error names the line", async (t) 
   const unknown = await pipeline.send("GET", "/v1/tables/replaced/rejects/export?file=nothing.csv");
   assert.deepEqual([unknown.status, unknown.body.code], [404, "NOT_FOUND"]);
 });
+
+test("the text of a rejected row of several MB is whole in the table, the list and the sheet", async (t) => {
+  const pipeline = await start(t, folderOf(t));
+  const long = `2,n/a,${"ö1234567".repeat(300_000)}`;
+  const { body } = await pipeline.put("replaced", "f.csv", `id,amount,note\n1,1.50,one\n${long}\n3,x,y\n`);
+  assert.deepEqual([body.status, body["rowsRejected"]], ["committed", 2]);
+  await settled(pipeline, "replaced");
+  const lengths = await pipeline.query(
+    "SELECT line, length(raw), md5(raw) = md5('2,n/a,' || repeat('ö1234567', 300000)) FROM _rejected_rows ORDER BY line",
+  );
+  assert.deepEqual(
+    lengths.map((row) => row.map(Number)),
+    [
+      [3, long.length, 1],
+      [4, 5, 0],
+    ],
+  );
+  const listed = (await pipeline.send("GET", "/v1/tables/replaced/rejects")).body as { rejects?: { raw: string }[] };
+  assert.ok(listed.rejects?.[0]?.raw === long);
+  const sheet = await pipeline.send("GET", "/v1/tables/replaced/rejects/export?file=f.csv");
+  assert.equal(sheet.status, 200);
+  assert.ok(sheet.text.includes("ö1234567".repeat(300_000)));
+});

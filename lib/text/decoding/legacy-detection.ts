@@ -2,7 +2,7 @@ import { createRequire } from "node:module";
 import type * as Detector from "jschardet";
 import type { Encoding, FoundEncoding } from "../encoding.ts";
 import { isUtf8Line, strictText, type LegacyEncoding } from "./legacy.ts";
-import { oddShare, oddWhereDifferent, standOf } from "./plausible.ts";
+import { isMisread, oddShare, oddWhereDifferent, standOf } from "./plausible.ts";
 import { exampleOf, linesIn } from "./sample.ts";
 
 /**
@@ -257,7 +257,8 @@ const SIBLING_LETTERS_MIN = 12;
 
 function doubtOf(best: Reading, rival: Reading | undefined, share: number): string | undefined {
   const [own, other] = [best.encodings[0]!, rival?.encodings[0]];
-  if (oddShare(best.text) > ODD_MAX) return `no encoding reads well; ${own} gives ${exampleOf(best.text)}`;
+  if (oddShare(best.text) > ODD_MAX || isMisread(best.text))
+    return `no encoding reads well; ${own} gives ${exampleOf(best.text)}`;
   if (!rival || share < RIVAL_SHARE) return undefined;
   const letters = best.text.match(/[^\x00-\x7f]/g)?.length ?? 0;
   if (SIBLINGS.has(`${own} ${other}`) && letters >= SIBLING_LETTERS_MIN) return undefined;

@@ -117,3 +117,35 @@ function mixesScripts(one: string, other: string): boolean {
   const plain = (letter: string): boolean => letter < "\u0080" || /[\uff01-\uff5e]/.test(letter);
   return !((a === "wide" && plain(other)) || (b === "wide" && plain(one)));
 }
+
+/** Characters that text in the right encoding hardly ever has where they are: single ones tell. */
+const MISPLACED: readonly RegExp[] = [
+  // A sign within a word; W/m²K is a unit.
+  /(?<=\p{L})(?<!(?<!\p{L})\p{L}{1,2}(?=[²³]))[±²³¹ªº¼½¾§¤¬¦¶¢£¥¿¡×÷№‰\u2500-\u259f](?=\p{L})/gu,
+  // A sign that begins a word; ºC is often written for °C, and £m means millions.
+  /(?<![\p{L}\p{N}])[ªº¹²³](?=\p{L})(?![CFKN](?!\p{L}))/gu,
+  /(?<![\p{L}\p{N}])[£¥¢](?=\p{Ll}{3})/gu,
+  // Small letters of Ukrainian, Serbian and Macedonian behind capitals, as in text of other bytes.
+  /(?<=\p{Lu}\p{Lu})[іґєјѕї]/gu,
+];
+
+/** Below this share of the characters beyond ASCII, misplaced ones are slips of the writer. */
+const MISPLACED_SHARE = 0.02;
+
+/** True if signs stand inside words, or letters of several scripts, more often than a writer's slips. */
+export function isMisread(text: string): boolean {
+  const judged = text.slice(0, 16 * JUDGED_MAX);
+  const all = judged.match(/[^\x00-\x7f]/g)?.length ?? 0;
+  const found = MISPLACED.reduce((sum, pattern) => sum + (judged.match(pattern)?.length ?? 0), mixedPairs(judged));
+  return found > 0 && found >= MISPLACED_SHARE * all;
+}
+
+/** Neighbours of different scripts. ASCII letters are left out: they are parts of names and units. */
+const mixedPairs = (text: string): number =>
+  (text.match(/[^\x00-\x7f]{2,}/g) ?? []).reduce((sum, run) => {
+    const letters = Array.from(run);
+    return sum + letters.filter((one, at) => at > 0 && isMixed(letters[at - 1]!, one)).length;
+  }, 0);
+
+const isMixed = (one: string, other: string): boolean =>
+  LETTER.test(one) && LETTER.test(other) && mixesScripts(one, other);

@@ -145,10 +145,13 @@ export const COUNTED_GROUPS_MAX = 1_000;
  * of its file, or the newest that did not fail: the table holds the rows of that version.
  */
 export interface RejectRecords {
-  /** Newest file first, then by row; only the rejects after `after`. */
+  /**
+   * Newest file first, then by row; only the rejects after `after`. Fewer than `limit` if their raw text is
+   * long: the page ends with the reject that exceeds `rawCharsMax` (default 8 Mi).
+   */
   list(
     filter: RejectFilter,
-    page: { after?: RejectPlace | undefined; limit: number },
+    page: { after?: RejectPlace | undefined; limit: number; rawCharsMax?: number },
     limits: ReadLimits,
   ): Promise<RejectRecord[]>;
   /** The largest groups first, at most COUNTED_GROUPS_MAX. */

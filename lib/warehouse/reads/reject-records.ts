@@ -30,6 +30,9 @@ const COLUMNS = [
   "rejected_at",
 ] as const;
 
+/** Raw text of one page, in characters, without that of its last reject. */
+const RAW_CHARS_MAX = 8 * 1024 * 1024;
+
 /** Reads `_rejected_rows` and `_ingest_files` through SQL. */
 export function rejectRecords(reader: SqlReader): RejectRecords {
   const { stringLiteral } = reader.dialect;
@@ -55,12 +58,13 @@ export function rejectRecords(reader: SqlReader): RejectRecords {
     return `${from} WHERE ${[...where, ...more].join(" AND ")}`;
   };
   return {
-    async list(filter, { after, limit }, limits) {
+    async list(filter, { after, limit, rawCharsMax = RAW_CHARS_MAX }, limits) {
       const next = after ? [afterPlace(after, stringLiteral(after.fileId))] : [];
       const columns = COLUMNS.map((name) => `r.${name}`).join(", ");
       const order = "ORDER BY r.source_offset DESC, r.file_id DESC, r.source_row";
       const selected = await rejected(filter, ...next);
-      const sql = `SELECT ${columns}, d.why, d.dismissed_by, d.dismissed_at ${selected} ${order} LIMIT ${limit}`;
+      const page = `SELECT ${columns}, d.why, d.dismissed_by, d.dismissed_at ${selected} ${order} LIMIT ${limit}`;
+      const sql = upToChars(page, order, rawCharsMax);
       return (await rowsOf(sql, limit, limits)).map(rejectOf);
     },
     async counts(filter, limits) {
@@ -99,6 +103,17 @@ export function rejectRecords(reader: SqlReader): RejectRecords {
       return found;
     },
   };
+}
+
+/** The rows of a page in its order, up to the one whose raw text with those before exceeds `charsMax`. */
+function upToChars(page: string, order: string, charsMax: number): string {
+  const pageOrder = order.replaceAll("r.", "p.");
+  const chars = `sum(length(p.raw)) OVER (${pageOrder} ROWS UNBOUNDED PRECEDING)`;
+  const names = [...COLUMNS, "why", "dismissed_by", "dismissed_at"].map((name) => `p.${name}`).join(", ");
+  return (
+    `SELECT ${names} FROM (SELECT p.*, ${chars} - length(p.raw) AS chars_before FROM (${page}) p) p ` +
+    `WHERE COALESCE(p.chars_before, 0) < ${charsMax} ${pageOrder}`
+  );
 }
 
 const countOf = ([sourceFile, reason, column, count]: readonly unknown[]): RejectCount => ({

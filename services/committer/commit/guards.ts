@@ -44,7 +44,7 @@ export const newColumnsFailure = (
         {
           reason: "new_columns",
           evidence: `the file would add ${added.length === 1 ? "the column" : "the columns"} ${listed(added)}`,
-          action: contract.accept.newColumns,
+          action: contract.accept.newColumns ?? "load",
         },
       ])
     : undefined;

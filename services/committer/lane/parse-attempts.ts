@@ -2,6 +2,7 @@ import type {
   EndOfFile,
   Reject,
   RejectBatch,
+  RejectText,
   Repetition,
   RowBatch,
   RowMessage,
@@ -47,6 +48,8 @@ interface ParseAttempt {
   rejects: number;
   /** Rejects arrive in ascending row order, so rows up to this one are duplicates. */
   lastRejectedRow: number;
+  /** Text of the next reject that follows its `raw`. */
+  text?: { row: number; parts: string[] } | undefined;
   /** Set once a message is known to be lost: the attempt is unusable. */
   missing?: string;
 }
@@ -110,6 +113,7 @@ export class ParseAttempts {
     if ("tributary.EndOfFile" in body) return this.#end(file, attempt, message, body["tributary.EndOfFile"], offset);
     if (attempt.missing !== undefined) return { do: "skip", because: "incomplete" };
     if ("tributary.RowBatch" in body) return this.#rows(attempt, body["tributary.RowBatch"]);
+    if (message.rejectText) return this.#rejectText(attempt, message.rejectText);
     return this.#rejects(attempt, body["tributary.RejectBatch"]);
   }
 
@@ -237,7 +241,23 @@ export class ParseAttempts {
     if (!last) return { do: "skip", because: "repeated" };
     attempt.rejects += rejects.length;
     attempt.lastRejectedRow = last.row;
-    return { do: "reject", stage: attempt.stage, rejects };
+    const { text } = attempt;
+    attempt.text = undefined;
+    const whole = rejects.map((reject) =>
+      reject.row === text?.row ? { ...reject, raw: reject.raw + text.parts.join("") } : reject,
+    );
+    return { do: "reject", stage: attempt.stage, rejects: whole };
+  }
+
+  #rejectText(attempt: ParseAttempt, { row, part, text }: RejectText): Step {
+    const parts = attempt.text?.row === row ? attempt.text.parts : [];
+    if (row <= attempt.lastRejectedRow || part < parts.length) return { do: "skip", because: "repeated" };
+    if (part !== parts.length) {
+      attempt.missing = `text of the rejected row ${row} is missing from the row topic`;
+      return { do: "skip", because: "incomplete" };
+    }
+    attempt.text = { row, parts: [...parts, text] };
+    return { do: "reject", stage: attempt.stage, rejects: [] };
   }
 
   #end(file: OpenFile, attempt: ParseAttempt, message: RowMessage, end: EndOfFile, offset: number): Step {

@@ -305,7 +305,7 @@ export class TableWriter implements CommittingWriter {
   async #write(attempts: ParseAttempts): Promise<void> {
     const { clock, contracts, settings, commands, commitSlots } = this.#deps;
     while (!this.signal.aborted) {
-      this.contract = contracts.of(this.table);
+      this.contract = await this.persist("contract", async () => contracts.of(this.table));
       if (this.#ledgerWrite.batch.length === 0) await this.#ledgerWrite.done();
       await this.#ack(attempts);
       if (attempts.isHeldUp && !this.#draining) await this.#endLost(attempts);

@@ -73,15 +73,20 @@ export function addDismissalRoutes(app: App, { contracts, clock, warehouse, sett
   );
 }
 
+type FoundReject = Omit<RejectedRow, "raw"> & { rawHash: string };
+
+const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
+
 async function matching(
   ledger: RejectLedger,
   filter: RejectFilter,
-): Promise<{ rejects: RejectedRow[]; more: boolean }> {
-  const rejects: RejectedRow[] = [];
+): Promise<{ rejects: FoundReject[]; more: boolean }> {
+  const rejects: FoundReject[] = [];
   for (let after: RejectPlace | undefined; ;) {
     const page = await ledger.list(filter, { after, limit: PAGE_ROWS });
-    rejects.push(...page);
-    if (page.length < PAGE_ROWS) return { rejects, more: false };
+    // Raw text may be long: its hash is enough.
+    rejects.push(...page.map(({ raw, ...reject }) => ({ ...reject, rawHash: sha256(raw) })));
+    if (page.length === 0) return { rejects, more: false };
     if (rejects.length >= DISMISSED_MAX) return { rejects, more: true };
     const { sourceOffset, fileId, row } = page.at(-1)!;
     after = { sourceOffset, fileId, row };
@@ -89,7 +94,7 @@ async function matching(
 }
 
 const rowOf = (
-  { sourceFile, row, line: at, fileId, column, reason, message, raw }: RejectedRow,
+  { sourceFile, row, line: at, fileId, column, reason, message, rawHash }: FoundReject,
   facts: LogRow,
 ): LogRow => ({
   ...facts,
@@ -97,7 +102,7 @@ const rowOf = (
   source_row: row,
   column_name: column,
   reason,
-  raw_sha256: createHash("sha256").update(raw).digest("hex"),
+  raw_sha256: rawHash,
   file_id: fileId,
   line: at,
   message,

@@ -13,8 +13,11 @@ import type { rejectSchema } from "../http/schemas.ts";
 
 /** Rejected rows and the file versions that they belong to, from the warehouse. */
 export interface RejectLedger {
-  /** Newest file first, then by row. */
-  list(filter: RejectFilter, page: { after?: RejectPlace | undefined; limit: number }): Promise<RejectedRow[]>;
+  /** See RejectRecords.list. */
+  list(
+    filter: RejectFilter,
+    page: { after?: RejectPlace | undefined; limit: number; rawCharsMax?: number },
+  ): Promise<RejectedRow[]>;
   /** Most rows first; at most COUNTED_GROUPS_MAX groups. */
   counts(filter: RejectFilter): Promise<RejectCount[]>;
   /** Most rows first; at most COUNTED_GROUPS_MAX groups. */

@@ -37,11 +37,15 @@ export function addRejectRoutes(app: App, deps: GatewayDeps): void {
   addSheets(app, correcting, deps, limiter);
 }
 
-/** How many of the rows one answer may hold: at least one. */
-function shortEnough(rows: readonly RejectedRow[]): number {
+/**
+ * The rows that one answer may hold, at least one, and whether there are more. The ledger's page ends with
+ * text that is too long.
+ */
+function pageOf(found: readonly RejectedRow[], limit: number): { rejects: RejectedRow[]; more: boolean } {
   let chars = 0;
-  const end = rows.findIndex(({ raw }) => (chars += raw?.length ?? 0) > PAGE_RAW_CHARS_MAX);
-  return end < 0 ? rows.length : Math.max(1, end);
+  const end = found.findIndex(({ raw }) => (chars += raw.length) > PAGE_RAW_CHARS_MAX);
+  const rejects = found.slice(0, Math.min(limit, end < 0 ? found.length : Math.max(1, end)));
+  return { rejects, more: found.length > rejects.length || end >= 0 };
 }
 
 function addLists(
@@ -78,16 +82,15 @@ function addLists(
       const table = checkTableName(params.table, contracts);
       const after = cursor === undefined ? undefined : decodeCursor(cursor, placeSchema);
       await unrecordedFile({ view, clock, ledger }, table);
-      const found = await ledger.list(filterOf(table, query), { after, limit: limit + 1 });
-      const rejects = found.slice(0, Math.min(limit, shortEnough(found)));
-      const last = rejects.at(-1);
-      const more = found.length > rejects.length && last !== undefined;
+      const page = { after, limit: limit + 1, rawCharsMax: PAGE_RAW_CHARS_MAX };
+      const { rejects, more } = pageOf(await ledger.list(filterOf(table, query), page), limit);
+      const last = more ? rejects.at(-1) : undefined;
       return {
         rejects:
           context === undefined
             ? rejects
             : await limiter.run(() => withContext({ ledger, blob, limits }, rejects, context)),
-        nextCursor: more ? encodeCursor({ sourceOffset: last.sourceOffset, fileId: last.fileId, row: last.row }) : null,
+        nextCursor: last ? encodeCursor({ sourceOffset: last.sourceOffset, fileId: last.fileId, row: last.row }) : null,
       };
     },
   );

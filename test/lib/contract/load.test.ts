@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { contractFilesReader, liveContracts, type ContractFile } from "../../../lib/contract/load.ts";
+import { contractFilesReader, liveContracts, otherNames, type ContractFile } from "../../../lib/contract/load.ts";
 import { hasCode } from "../../../lib/errors.ts";
 
 const file = (name: string, text: string): ContractFile => ({ path: `/c/${name}.yml`, text });
@@ -52,10 +52,33 @@ test("a contract that is faulty at the start stops its own table only, until it 
   assert.equal(contracts.of("sales").writeMode, "upsert");
 });
 
-test("a faulty first contract leaves a running table with the default one", () => {
+test("a faulty first contract of a running table stops the table, until it is corrected or gone", () => {
   const contracts = liveContracts([]);
+  assert.equal(contracts.of("sales").writeMode, "replace");
+  assert.deepEqual(contracts.take([FAULTY]).faults[0]?.inForce, false);
+  assert.throws(
+    () => contracts.of("sales"),
+    (error) => hasCode(error, "CONTRACT_INVALID"),
+  );
+  contracts.take([]);
+  assert.equal(contracts.of("sales").writeMode, "replace");
   contracts.take([FAULTY]);
-  assert.deepEqual([contracts.of("sales").writeMode, contracts.faults()[0]?.inForce], ["replace", true]);
+  contracts.take([UPSERT]);
+  assert.equal(contracts.of("sales").writeMode, "upsert");
+});
+
+test("a contract whose table is not the file's name is told with its line", () => {
+  const files = [
+    file("orders", "# first\ntable: ordres\n"),
+    file("other", "table: other\n"),
+    file("x", "table: other\n"),
+  ];
+  assert.deepEqual(otherNames(files), [
+    "/c/orders.yml:2: table: 'ordres' is not the file's name 'orders': the table 'orders' has no contract",
+    "/c/x.yml:1: table: 'other' is not the file's name 'x': the table 'x' has no contract",
+  ]);
+  const swapped = [file("a", "table: b\n"), file("b", "table: a\n")];
+  assert.match(otherNames(swapped)[0]!, /is not the file's name 'a'$/);
 });
 
 test("two files for one table: neither is taken, and the fault names both", () => {

@@ -393,6 +393,12 @@ test("a column without a value has no type, wherever its first value stands", as
     const parsed = await parse("id,a,b\n1,  ,NA\n2,, NA \n", { contract: { nullMarkers: ["NA"] } });
     assert.deepEqual(parsed.rows, [{ id: 1 }, { id: 2 }]);
   });
+  await t.test("of equal headers none is left out, since they count by their places", async () => {
+    const parsed = await parse("id,x,x\n1,,5\n");
+    assert.equal(parsed.rows[0]!["x"], null);
+    const again = await parse("id,x,x\n2,6,7\n", { job: { known: parsed.summary.columns } });
+    assert.deepEqual(Object.values(again.rows[0]!), [2, "6", 7]);
+  });
   await t.test("in a rejected row", async () => {
     const parsed = await parse("id,late\n1,\nx,5\n", { current: { id: "INTEGER" } });
     assert.deepEqual([columnsOf(parsed), parsed.rows], [["id INTEGER", "late INTEGER"], [{ id: 1, late: null }]]);
@@ -404,4 +410,23 @@ test("a column without a value has no type, wherever its first value stands", as
       { id: null, _rescued: '{"id":"x"}' },
     ]);
   });
+});
+
+test("the text of a reject is whole, however long the row is, and no output exceeds a batch", async () => {
+  const long = `2,${"ö€😀\0".repeat(300_000)},x`;
+  const parsed = await parse(`id,name\n1,a\n${long}\n3,b,c\n`, { current: { id: "INTEGER", name: "VARCHAR" } });
+  assert.equal(parsed.summary.rowsRejected, 2);
+  assert.deepEqual(
+    parsed.rejects.map(({ line, raw }) => [line, raw.length]),
+    [
+      [3, long.replaceAll("\0", "\\x00").length],
+      [4, 5],
+    ],
+  );
+  assert.ok(parsed.rejects[0]!.raw === long.replaceAll("\0", "\\x00"));
+  for await (const output of parseFile(pieces(Buffer.from(`id\n${long}\n`), 1 << 16), jobOf({}, {}))) {
+    if (output.kind !== "rejects") continue;
+    const text = output.text?.text ?? output.rejects[0]!.raw;
+    assert.ok(Buffer.byteLength(text) <= 512 * 1024);
+  }
 });

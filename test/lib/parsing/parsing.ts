@@ -35,10 +35,15 @@ export async function parse(content: string | Uint8Array, setup: ParseSetup = {}
   for (let readings = 1; ; readings++) {
     const rows: Record<string, ShownValue>[] = [];
     const rejects: Reject[] = [];
+    const texts: string[] = [];
     let batches = 0;
     const source = () => pieces(bytes, setup.pieceBytes ?? 1 << 16);
     for await (const output of parseFile(source(), jobOf(setup, found), setup.formats)) {
-      if (output.kind === "rejects") rejects.push(...output.rejects);
+      if (output.kind === "rejects") {
+        const [first, ...others] = output.rejects;
+        if (output.text) texts.push(output.text.text);
+        if (first) rejects.push({ ...first, raw: first.raw + texts.splice(0).join("") }, ...others);
+      }
       if (output.kind === "retype")
         found = { inferred: output.types, ...(output.fields ? { fields: output.fields } : {}) };
       if (output.kind === "end") return { summary: output.summary, rows, rejects, readings, batches };

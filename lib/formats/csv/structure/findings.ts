@@ -1,7 +1,6 @@
 import type { Doubt, Finding } from "../../format.ts";
 import { DELIMITERS, type DialectRequest } from "../options.ts";
 import type { Candidate } from "./candidates.ts";
-import { isHeaderOf, type KnownColumns } from "./known.ts";
 import type { Score } from "./score.ts";
 import type { SepLine } from "./sep-line.ts";
 import type { SampleRow } from "./split.ts";
@@ -22,7 +21,6 @@ interface Decided {
   one: number;
   requested: DialectRequest;
   sep: SepLine | undefined;
-  known: KnownColumns;
 }
 
 /** Scores closer than this leave open which delimiter is right. */
@@ -41,7 +39,6 @@ export function findingsOf(decided: Decided): {
     ...ofChoice(decided),
     ...ofEscape(decided),
     ...ofStrays(decided),
-    ...ofNames(decided),
   ].slice(0, DOUBTS_MAX);
   const confidence = Math.min(...evidence.map((finding) => finding.confidence));
   return { confidence: Math.round(confidence * 100) / 100, evidence, doubts };
@@ -197,13 +194,4 @@ function isSplit(rows: readonly SampleRow[]): boolean {
     !(count === 1 && quoted[0]) &&
     (/"[^"]*"\s*\S/.test(text) || DELIMITERS.some((delimiter) => text.split(delimiter).length > 2));
   return rows.length > 1 && rows.filter(split).length >= 0.8 * rows.length;
-}
-
-/** The table's columns are not there, but as many others. */
-function ofNames({ reading: { table }, requested, known }: Decided): Doubt[] {
-  const { header, names, width, firstLine } = table;
-  if (known.columns.length < 2 || known.unnamed || header.rows === 0 || requested.header !== undefined) return [];
-  if (width !== known.columns.length || header.named > 0 || isHeaderOf(names, known)) return [];
-  const evidence = `line ${firstLine} names none of the table's ${known.columns.length} columns, but as many others`;
-  return [{ reason: "columns_renamed", evidence }];
 }

@@ -65,7 +65,7 @@ export function detectStructure(input: StructureInput): Structure {
   const sample = split(text, candidate, complete ? ROWS_MAX : READ_ROWS_MAX, complete);
   const [reading = best] = readingOf(sample, candidate, known, place);
   const runnerUp = ranked.find((other) => !reading.candidate.delimiter.includes(other.candidate.delimiter));
-  const found = findingsOf({ reading, runnerUp, requested, sep, one: one.score.total, known });
+  const found = findingsOf({ reading, runnerUp, requested, sep, one: one.score.total });
   return { dialect: dialectOf(reading, input, sep), ...found };
 }
 

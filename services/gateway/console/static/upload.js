@@ -364,6 +364,10 @@ function columnTable({ columns, untyped, diff, renamed }, exists) {
   );
 }
 
+/** Characters of a row that are shown; the sheet of rejects has all. */
+const RAW_SHOWN_MAX = 2_000;
+const beginning = (text) => (text.length > RAW_SHOWN_MAX ? `${text.slice(0, RAW_SHOWN_MAX)}…` : text);
+
 /** Rejected rows. `fileOf` makes the cell with the file's name; omit it when all rows are from one file. */
 export const rejectTable = (label, rejects, fileOf) =>
   dataTable(
@@ -382,7 +386,7 @@ export const rejectTable = (label, rejects, fileOf) =>
       reject.column ?? element("span", { class: "hint" }, "whole row"),
       pill(reject.reason, "bad"),
       reject.message,
-      element("code", { class: "raw" }, reject.raw),
+      element("code", { class: "raw" }, beginning(reject.raw)),
     ]),
   );
 

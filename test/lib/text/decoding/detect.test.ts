@@ -121,6 +121,27 @@ test("few signs of western text are Windows-1252; few letters leave a doubt", ()
   assert.notEqual(read(encoded("id,name\n1,大阪\n", "euc-jp")).doubt, undefined);
 });
 
+test("few words with signs inside, or of several scripts, leave a doubt", () => {
+  for (const [text, encoding] of [
+    ["番号,名\n1,ﾔﾏﾀﾞ ﾀﾛｳ\n2,ｻﾄｳ ﾊﾅｺ\n3,ｽｽﾞｷ ｲﾁﾛｳ\n", "shift_jis"],
+    ["品名,数\nｶﾒﾗ,1\nﾃﾚﾋﾞ,2\nﾗｼﾞｵ,3\n", "shift_jis"],
+    ["id,nume\n1,Ştefan\n2,Ţepeş\n", "iso-8859-2"],
+    ["id,oras\n1,Bucureşti\n", "windows-1250"],
+    ["id,name\n1,Łukasz\n2,róża\n", "windows-1250"],
+  ] as const) {
+    const { text: seen, doubt } = read(encoded(text, encoding));
+    assert.ok(seen === text || doubt !== undefined, `${encoding}: ${seen}`);
+  }
+});
+
+test("signs of units, prices and quotes beside letters leave no doubt", () => {
+  const table = tableOf(WORDS["de"]!.split(" "));
+  for (const sign of ["U-Wert W/m²K", "Temp ºC", "Umsatz £m", "Zürich„Süd“", "Größe¹", "»Öl«", "Änderung§5", "M³"]) {
+    const text = `${table}99,${sign},2024-01-31\n`;
+    assert.deepEqual(read(encoded(text, "windows-1252")), { text, doubt: undefined, encoding: "windows-1252" }, sign);
+  }
+});
+
 test("bytes that Windows-1252 does not define are not Windows-1252", () => {
   assert.equal(read(encoded("処理区分,件数\n済み,2\n検査,5\n", "shift_jis")).text, "処理区分,件数\n済み,2\n検査,5\n");
   const invalid = detectEncoding(Buffer.from([0x61, 0x81, 0xff, 0x8d, 0xfe, 0x0a, 0xfd, 0x90, 0x9d, 0xff, 0x0a]));

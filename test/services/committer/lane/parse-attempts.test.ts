@@ -63,6 +63,27 @@ describe("ParseAttempts", () => {
     assert.equal(steps.join(" "), expected);
   });
 
+  test("parts of a reject's text are joined once; a lost one spoils the attempt", () => {
+    const messages = run(file(1, 1, { rejected: [2] }), "a");
+    const [row, reject, end] = messages as [RowMessage, RowMessage, RowMessage];
+    const part = (n: number, text: string): RowMessage => ({
+      ...reject,
+      body: { "tributary.RejectBatch": { rejects: [] } },
+      rejectText: { row: 2, part: n, text },
+    });
+    const runs = new ParseAttempts(undefined, countingStage);
+    const sent = [row, part(0, "b"), part(0, "b"), part(1, "c"), part(0, "b"), reject, part(0, "b"), reject, end];
+    const steps = sent.map((message, offset) => runs.accept(offset, message));
+    const shown = steps.map((step) => (step.do === "skip" ? step.because : step.do)).join(" ");
+    assert.equal(shown, "append reject repeated reject repeated reject repeated repeated end");
+    const texts = steps.flatMap((step) => (step.do === "reject" ? step.rejects.map(({ raw }) => raw) : []));
+    const { raw } = (reject.body as { "tributary.RejectBatch": { rejects: { raw: string }[] } })[
+      "tributary.RejectBatch"
+    ].rejects[0]!;
+    assert.deepEqual(texts, [`${raw}bc`]);
+    assert.equal(fold([row, part(1, "c"), reject, end]).steps.join(" "), "append incomplete incomplete end");
+  });
+
   test("after a gap the file waits for another attempt", () => {
     const a = run(file(1), "a");
     const b = run(file(1), "b");
