@@ -61,7 +61,7 @@ export class TrinoLedger {
     if (ended.length === 0) return Promise.resolve();
     return new Promise((resolve, reject) => {
       this.#waiting.push({ table, ended, recordedAtMs, resolve, reject });
-      this.#running ??= this.#run().finally(() => (this.#running = undefined));
+      this.#running ??= this.#run();
     });
   }
 
@@ -121,6 +121,8 @@ export class TrinoLedger {
         for (const entry of entries) entry.reject(thrown);
       }
     }
+    // Here, not in a later microtask: a caller that continues first would wait for a run that has ended.
+    this.#running = undefined;
   }
 
   /** Writes the rejects first. If the ledger has a file's outcome, it then also has the file's rejects. */
