@@ -136,7 +136,14 @@ export class DropWatch {
     const named = keys !== undefined && keys.length <= room && this.#settleMs === 0 && this.#recalled;
     if (!named) return this.#wake();
     for (const key of keys) this.#triggered.add(key);
-    this.#checking ??= this.#checkTriggered().finally(() => (this.#checking = undefined));
+    this.#check();
+  }
+
+  #check(): void {
+    this.#checking ??= this.#checkTriggered().finally(() => {
+      this.#checking = undefined;
+      if (this.#triggered.size > 0 && !this.#signal.aborted) this.#check();
+    });
   }
 
   async #checkTriggered(): Promise<void> {
