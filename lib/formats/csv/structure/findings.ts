@@ -89,7 +89,7 @@ function ofQuote({ reading: { candidate, table }, requested }: Decided): Finding
 }
 
 function ofPlace({ reading: { table }, requested, sep }: Decided): Finding[] {
-  const { firstLine, header, footer, comment, commentsAbove, skippedRows } = table;
+  const { firstLine, header, footer, comment, commentsAbove, skippedRows, blankRows } = table;
   const findings: Finding[] = [];
   if (typeof requested.skipRows === "number") {
     findings.push({ option: "skipRows", evidence: `${requested.skipRows}: declared`, confidence: 1 });
@@ -108,6 +108,10 @@ function ofPlace({ reading: { table }, requested, sep }: Decided): Finding[] {
   if (comment !== undefined) {
     const why = requested.comment === undefined ? "such lines have other fields than the rows" : "declared";
     findings.push({ option: "comment", evidence: `${shown(comment)}: ${why}`, confidence: 0.95 });
+  }
+  if (blankRows > 0) {
+    const evidence = `${lines(blankRows)} with delimiters or blanks only, left out`;
+    findings.push({ option: "blankRows", evidence, confidence: 1 });
   }
   if (footer.rows > 0) {
     const { rows: count, evidence = "declared", confidence } = footer;

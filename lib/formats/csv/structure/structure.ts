@@ -160,6 +160,7 @@ const EMPTY_TABLE: FoundTable = {
   firstLine: 1,
   body: [],
   footer: { rows: 0, confidence: 1 },
+  blankRows: 0,
   comment: undefined,
   commentsAbove: 0,
   skippedRows: 0,
