@@ -40,6 +40,8 @@ export interface FoundTable {
   belowOneName: boolean;
   /** Rows above the first, comments included. */
   skippedRows: number;
+  /** Those of them that were found to be titles and notes. */
+  titleRows: number;
   /** Why the header does not fit the rows. */
   misfit?: string;
   doubts: readonly Doubt[];

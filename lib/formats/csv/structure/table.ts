@@ -12,6 +12,7 @@ import { compare, profilesOf } from "./profile.ts";
 import { isBlankRow } from "../reading/no-data.ts";
 import { isName, runAt, type FoundTable } from "./rows.ts";
 import type { Sample, SampleRow } from "./split.ts";
+import { hasRowNames } from "./checks/row-names.ts";
 import { doubtsOf } from "./doubts.ts";
 import { footerOf } from "./footer.ts";
 
@@ -39,7 +40,10 @@ export function tableIn(sample: Sample, known: KnownColumns, requested: TableReq
   const first = requested.skipRows === undefined ? firstOf(rows, width, known) : 0;
   // The reader leaves out rows without a value.
   const mayBeData = (row: SampleRow, at: number): boolean => at <= first || width < 2 || !isBlankRow(row.cells);
-  const shape = shapeAt(rows.filter(mayBeData).slice(first), width, known, requested);
+  const shape = shapeAt(rows.filter(mayBeData).slice(first), width, known, {
+    ...requested,
+    delimiter: sample.delimiter,
+  });
   const footer =
     requested.footerRows === undefined
       ? footerOf(rows.slice(first + 1), shape.width, sample.complete)
@@ -69,6 +73,7 @@ export function tableIn(sample: Sample, known: KnownColumns, requested: TableReq
     ...{ body, footer, comment, commentsAbove, even, short },
     blankRows: rows.length - footer.rows - ended.length,
     skippedRows: sample.rows.filter(({ line }) => line < (ended[start]?.line ?? 0)).length,
+    titleRows: start,
     belowOneName: start === 1 && rows[0]!.count === 1 && header.rows === 0,
     coverage: (rows.length - start) / rows.length,
   };
@@ -189,7 +194,7 @@ function shapeAt(
   [row, ...below]: readonly SampleRow[],
   width: number,
   known: KnownColumns,
-  requested: TableRequest,
+  requested: TableRequest & { delimiter: string },
 ): Shape {
   if (!row) return { width, trailingDelimiter: false, rowNames: false, dropBlankNames: false };
   const full = below.filter(({ count }) => count === width);
@@ -213,13 +218,10 @@ function shapeAt(
         : {};
       return { ...none, width: width - 1, trailingDelimiter: true, ...misfit };
     }
-    const first = full.map(({ cells }) => cells[0]!.trim());
-    const distinct = first.length > 1 && new Set(first).size === first.length && first.every((cell) => cell !== "");
-    const isQuotedHeader = row.misquoted === 0 && row.cells.every((cell, at) => row.quoted[at] && !cell.includes('"'));
-    // Only quotes tell row names from a first column whose name lost its delimiter.
-    const named = distinct && full.every(({ quoted }) => quoted[0] === true) && isQuotedHeader;
-    const misfit = `line ${row.line} has ${row.count} fields above rows of ${width}: it lacks a name or a delimiter`;
-    return { ...none, rowNames: true, ...(named ? {} : { misfit }) };
+    if (hasRowNames(row, full, requested.delimiter)) return { ...none, rowNames: true };
+    const what = "it lacks a name, or the rows have an unquoted delimiter";
+    const misfit = `line ${row.line} has ${row.count} fields above rows of ${width}: ${what}`;
+    return { ...none, rowNames: true, misfit };
   }
   if (row.count > width && full.length > 0) {
     if (row.count === width + 1 && row.cells.at(-1)?.trim() === "") return { ...none, trailingDelimiter: true };
