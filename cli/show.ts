@@ -65,6 +65,8 @@ interface PreviewDialect {
   headerRows?: number;
   skipRows?: number;
   footerRows?: number;
+  /** Lines that are neither header nor rows. */
+  skippedRows?: number;
   encoding: string;
   confidence: number;
   evidence?: { option: string; evidence: string; confidence: number }[];
@@ -245,6 +247,11 @@ function headerText({ header, headerRows = 1, skipRows = 0, footerRows = 0 }: Pr
   return `${own}${above}${footerRows > 0 ? `; ${countText(footerRows, "row")} of footer` : ""}`;
 }
 
+const rowsText = ({ rowsRead, rowsRejected, complete }: Counts, skipped = 0): string =>
+  `${rowsRead}${complete ? "" : " in the first part"}, ${rowsRejected} rejected${skipped > 0 ? `, ${skipped} skipped` : ""}`;
+
+type Counts = Pick<PreviewAnswer, "rowsRead" | "rowsRejected" | "complete">;
+
 export function previewText({
   dialect,
   doubts = [],
@@ -268,7 +275,7 @@ export function previewText({
     ["header", dialect && headerText(dialect)],
     ["encoding", dialect?.encoding],
     ["in doubt", doubts.map(({ reason, evidence }) => `${reason}: ${evidence}`).join("; ")],
-    ["rows", `${counts.rowsRead}${counts.complete ? "" : " in the first part"}, ${counts.rowsRejected} rejected`],
+    ["rows", rowsText(counts, dialect?.skippedRows)],
     ["new columns", diff.added.map(({ name, type }) => `${name} ${type}`).join(", ")],
     ["widened", diff.widened.map(({ name, from, to }) => `${name} ${from} → ${to}`).join(", ")],
     ["no value yet", untyped.map(({ name }) => name).join(", ")],

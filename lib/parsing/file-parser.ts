@@ -392,7 +392,7 @@ export class FileParser {
     this.#reader!.end();
     if (!this.#plan) throw new TributaryError("FILE_EMPTY", "the file has no header and no rows");
     if (this.#retyping) return;
-    checkValues(this.#plan, this.#batches.rowsAccepted);
+    checkValues(this.#plan, this.#counts.rowsRead > 0 ? this.#batches.rowsAccepted : this.skippedRows);
     this.flush();
     checkShare(this.#counts, this.#options.contract.rejects.shareMax);
   }

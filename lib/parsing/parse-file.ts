@@ -33,7 +33,10 @@ export type DetectedOptions = FormatOptions & {
   readonly confidence: number;
   /** What was decided and why; absent if the format has nothing to say. */
   readonly evidence?: readonly Finding[];
-  /** Lines that are neither header nor rows: repeated headers, comments, a footer. Absent: none. */
+  /**
+   * Lines that are neither header nor rows: repeated headers, rows without a value, comments, a footer.
+   * Absent: none.
+   */
   readonly skippedRows?: number;
 };
 

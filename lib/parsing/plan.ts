@@ -111,10 +111,10 @@ export function observedColumns(plan: Plan | undefined, contract: Contract): Obs
     .map(({ name, header, type, facts }) => (declared.has(name) ? { name, header, type } : { name, header, facts }));
 }
 
-/** @throws FILE_EMPTY if a new table would have rows, but no columns */
-export function checkValues({ columns }: Plan, rowsAccepted: number): void {
-  if (columns.length > 0 || rowsAccepted === 0) return;
-  throw new TributaryError("FILE_EMPTY", `none of the file's ${rowsAccepted} rows has a value`);
+/** @throws FILE_EMPTY if a new table would have rows, or the file has them, but nothing has a value */
+export function checkValues({ columns }: Plan, rows: number): void {
+  if (columns.length > 0 || rows === 0) return;
+  throw new TributaryError("FILE_EMPTY", `none of the file's ${rows} rows has a value`);
 }
 
 /**

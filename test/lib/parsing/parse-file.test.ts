@@ -315,6 +315,20 @@ test("lines that are no rows are counted in the summary and the preview, and pin
   assert.deepEqual([preview.rowsRead, preview.dialect?.skippedRows], [2, 3]);
 });
 
+test("a row without a value is skipped and counted, also behind the sample, and rejects add up", async () => {
+  const lines = Array.from({ length: 40_000 }, (_, n) => (n % 1_000 === 999 ? ",,," : `${n},oak ${n},${n}.50,`));
+  lines[39_998] = "x,elm,1.5,";
+  const content = `id,tree,price,note\n${lines.join("\n")}\n`;
+  const { summary, rows, rejects } = await parse(content, { current: { id: "INTEGER", tree: "VARCHAR" } });
+  const { rowsRead, rowsRejected, dialect } = summary;
+  assert.deepEqual(
+    [rows.length, rejects.length, rowsRead, rowsRejected, dialect?.skippedRows],
+    [39_959, 1, 39_960, 1, 40],
+  );
+  const one = await parse("n\n1\n\n2\n");
+  assert.deepEqual([one.rows.length, one.summary.dialect?.skippedRows], [3, undefined]);
+});
+
 test("files without a header", async () => {
   const plain = await parse("1.5,a\n2.5,b\n");
   assert.deepEqual([columnsOf(plain), plain.rows.length], [["column_1 DECIMAL(18,2)", "column_2 VARCHAR"], 2]);

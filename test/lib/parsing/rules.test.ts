@@ -59,7 +59,7 @@ test("a column's own header wins over an alias, and an alias over an undeclared 
 });
 
 test("a rule of a column rejects by its name, warns or fails", async () => {
-  const content = "n,code,day\n5,DE,2024-01-01\n-1,DE,2024-01-01\n6,de,2024-01-01\n7,DE,2023-12-31\n,,\n";
+  const content = "n,code,day,note\n5,DE,2024-01-01,\n-1,DE,2024-01-01,\n6,de,2024-01-01,\n7,DE,2023-12-31,\n,,,x\n";
   const columns = (action: string) => [
     { name: "n", type: "DECIMAL(18,2)", rule: { min: 0, max: "6.5", action } },
     { name: "code", type: "VARCHAR", rule: { pattern: "^[A-Z]+$", length: 2, name: "country", action } },

@@ -5,6 +5,7 @@ import { headerRowsOf, type Dialect } from "../options.ts";
 import { CsvRecordReader } from "../records.ts";
 import { copyOf, FooterHold } from "./footer.ts";
 import { joinHeader, withRowName } from "./header.ts";
+import { hasNoValue } from "./no-data.ts";
 import type { MutableRow } from "./row-run.ts";
 import { LineSkipper } from "./skip-lines.ts";
 
@@ -13,8 +14,8 @@ const UNREADABLE_ROWS_MAX = 100;
 
 /**
  * Reads the table that a CSV file holds: without the lines before its header, its footer, comment lines,
- * and repetitions of its header. The first rows are the header, or the first row tells how many fields
- * rows have.
+ * repetitions of its header, and rows without a value. The first rows are the header, or the first row
+ * tells how many fields rows have.
  */
 export class CsvTableReader implements RecordReader {
   readonly #options: Dialect;
@@ -23,7 +24,7 @@ export class CsvTableReader implements RecordReader {
   readonly #skipper: LineSkipper;
   readonly #reader: CsvRecordReader;
   readonly #footer: FooterHold | undefined;
-  /** Passes a row on, or gives it to the footer. */
+  /** Passes a row on, also through the footer's hold. */
   readonly #pass: (row: Row) => void;
   readonly #headerRows: number;
   /** The header's rows; of a file without a header, unreadable rows before the first that is not. */
@@ -32,7 +33,8 @@ export class CsvTableReader implements RecordReader {
   /** Of the header, to see repetitions: first byte, and the row that would come next. */
   #headerByte: number | undefined;
   #repeated = 0;
-  #headersSkipped = 0;
+  /** Repetitions of the header, and rows without a value. */
+  #rowsSkipped = 0;
 
   constructor({ options, firstLine, limits }: OpenOptions<Dialect>, handlers: RecordHandlers) {
     this.#options = options;
@@ -42,9 +44,9 @@ export class CsvTableReader implements RecordReader {
     const skipped = Math.max(0, (options.skipRows ?? 0) - (firstLine - 1));
     this.#skipper = new LineSkipper(skipped);
     const rule = options.footerRows === undefined ? options.footer : { rows: options.footerRows };
-    if (rule && !("rows" in rule && rule.rows === 0)) this.#footer = new FooterHold(rule, (row) => handlers.onRow(row));
+    if (rule && !("rows" in rule && rule.rows === 0)) this.#footer = new FooterHold(rule, (row) => this.#handOver(row));
     const footer = this.#footer;
-    this.#pass = footer ? (row) => footer.push(row) : (row) => handlers.onRow(row);
+    this.#pass = footer ? (row) => footer.push(row) : (row) => this.#handOver(row);
     this.#reader = new CsvRecordReader({
       dialect: options,
       firstLine: firstLine + skipped,
@@ -56,9 +58,12 @@ export class CsvTableReader implements RecordReader {
     });
   }
 
-  /** Rows and lines of the table's part of the file that are no data: repeated headers, footer, comments. */
+  /**
+   * Rows and lines of the table's part of the file that are no data: repeated headers, rows without a value,
+   * footer, comments.
+   */
   get skippedRows(): number {
-    return this.#headersSkipped + this.#reader.commentLines + (this.#footer?.end() ?? 0);
+    return this.#rowsSkipped + this.#reader.commentLines + (this.#footer?.end() ?? 0);
   }
 
   push(text: Uint8Array): void {
@@ -75,8 +80,14 @@ export class CsvTableReader implements RecordReader {
     if (this.#width === 0) return this.#takeFirst(row);
     if (row.count > this.#width && this.#options.trailingDelimiter) this.#dropEmptyEnd(row, this.#width);
     if ((this.#repeated > 0 || firstByteOf(row) === this.#headerByte) && this.#repeatsHeader(row)) {
-      this.#headersSkipped++;
+      this.#rowsSkipped++;
     } else this.#pass(row);
+  }
+
+  /** A row without a value is none, like a blank line. In a file of one column, both are. */
+  #handOver(row: Row): void {
+    if (this.#width > 1 && hasNoValue(row)) this.#rowsSkipped++;
+    else this.#handlers.onRow(row);
   }
 
   #takeFirst(row: MutableRow): void {

@@ -6,7 +6,7 @@ import type { SampleRow } from "./split.ts";
 /** Why the table may not be all that the rows hold, or other than they say. */
 export function doubtsOf(
   table: Omit<FoundTable, "doubts">,
-  start: number,
+  above: number,
   strayName: string | undefined,
   declared: boolean,
 ): FoundTable["doubts"] {
@@ -36,8 +36,8 @@ export function doubtsOf(
     unsure(`line ${second.line} repeats the names of line ${table.firstLine}: ${what}`);
   }
   if (footer.doubt !== undefined) unsure(footer.doubt);
-  if (start > 0 && header.rows === 0 && header.confidence < 1) {
-    unsure(`${start} lines above line ${table.firstLine} are left out, and no header follows them`);
+  if (above > 0 && header.rows === 0 && header.confidence < 1) {
+    unsure(`${above} lines above line ${table.firstLine} are left out, and no header follows them`);
   }
   if (even < 0.5 && header.named === 0) {
     unsure(`only ${Math.round(even * 100)} % of the rows have ${width} fields`);

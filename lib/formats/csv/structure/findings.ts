@@ -1,6 +1,6 @@
 import type { Doubt, Finding } from "../../format.ts";
 import { DELIMITERS, type DialectRequest } from "../options.ts";
-import type { Candidate } from "./candidates.ts";
+import { isUsual, type Candidate } from "./candidates.ts";
 import type { Score } from "./score.ts";
 import type { SepLine } from "./sep-line.ts";
 import type { SampleRow } from "./split.ts";
@@ -26,6 +26,8 @@ interface Decided {
 /** Scores closer than this leave open which delimiter is right. */
 const CLOSE = 0.85;
 const DOUBTS_MAX = 5;
+/** A finding with no more confidence than this is a doubt. */
+const UNSURE = 0.5;
 
 /** Every decision with what the text shows for it, and why the whole may be wrong. */
 export function findingsOf(decided: Decided): {
@@ -40,7 +42,11 @@ export function findingsOf(decided: Decided): {
     ...ofEscape(decided),
     ...ofStrays(decided),
   ].slice(0, DOUBTS_MAX);
-  const confidence = Math.min(...evidence.map((finding) => finding.confidence));
+  const least = evidence.reduce((a, b) => (b.confidence < a.confidence ? b : a));
+  const { confidence } = least;
+  if (doubts.length === 0 && confidence <= UNSURE) {
+    doubts.push({ reason: "structure_unsure", evidence: `${least.option} is a guess: ${least.evidence}` });
+  }
   return { confidence: Math.round(confidence * 100) / 100, evidence, doubts };
 }
 
@@ -59,7 +65,9 @@ function ofDelimiter({ reading, runnerUp, requested, sep, one }: Decided): Findi
   if (table.width === 1 && score.named === 0) {
     const other = runnerUp && runnerUp.table.width > 1 ? runnerUp.score.total : 0;
     const evidence = "none: no delimiter splits the lines into even rows, so the file has one column";
-    return { option, evidence, confidence: other < 0.01 || one > 0.8 ? 1 : 0.5 };
+    const isQuoted = table.body.length > 0 && table.body.every(({ quoted }) => quoted[0]);
+    const isText = other >= 0.01 && one <= 0.8 && !isQuoted;
+    return { option, evidence, confidence: !isText ? 1 : isUsual(runnerUp!.candidate.delimiter) ? 0.5 : 0.8 };
   }
   const even = `${percent(table.even)} of ${table.body.length} rows have ${table.width} fields`;
   if (score.named > 0)
@@ -89,7 +97,7 @@ function ofQuote({ reading: { candidate, table }, requested }: Decided): Finding
 }
 
 function ofPlace({ reading: { table }, requested, sep }: Decided): Finding[] {
-  const { firstLine, header, footer, comment, commentsAbove, skippedRows } = table;
+  const { firstLine, header, footer, comment, commentsAbove, skippedRows, blankRows } = table;
   const findings: Finding[] = [];
   if (typeof requested.skipRows === "number") {
     findings.push({ option: "skipRows", evidence: `${requested.skipRows}: declared`, confidence: 1 });
@@ -108,6 +116,10 @@ function ofPlace({ reading: { table }, requested, sep }: Decided): Finding[] {
   if (comment !== undefined) {
     const why = requested.comment === undefined ? "such lines have other fields than the rows" : "declared";
     findings.push({ option: "comment", evidence: `${shown(comment)}: ${why}`, confidence: 0.95 });
+  }
+  if (blankRows > 0) {
+    const evidence = `${lines(blankRows)} with delimiters or blanks only, left out`;
+    findings.push({ option: "blankRows", evidence, confidence: 1 });
   }
   if (footer.rows > 0) {
     const { rows: count, evidence = "declared", confidence } = footer;

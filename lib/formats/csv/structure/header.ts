@@ -1,3 +1,4 @@
+import { isLikeRows } from "./checks/header-words.ts";
 import { familyOf, kindOf, shapeOf } from "./kinds.ts";
 import { compare, profilesOf, YEAR, type Comparison } from "./profile.ts";
 import {
@@ -119,8 +120,10 @@ function headerByCells(all: readonly SampleRow[], width: number): HeaderDecision
     return { rows: headerRows, skipped: 0, confidence: 0.9, evidence, certain: true, named: 0 };
   }
   const decided = ofComparison(first, compare(first, profilesOf(rest, width)), compare(first, lower));
-  if (decided.rows === 0 || decided.certain || decided.doubt !== undefined || !hasCodesOf(rest, first)) return decided;
-  return { ...decided, confidence: 0.6, doubt: `line ${first.line} has codes like those below it: it may be a row` };
+  if (decided.rows === 0 || decided.certain || decided.doubt !== undefined) return decided;
+  const alike = hasCodesOf(rest, first) ? "codes" : isLikeRows(first, rest) ? "words" : undefined;
+  if (alike === undefined) return decided;
+  return { ...decided, confidence: 0.6, doubt: `line ${first.line} has ${alike} like those below it: it may be a row` };
 }
 
 /** Rows from which a column's cells have one form. */

@@ -18,6 +18,8 @@ export interface FoundTable {
   /** The rows below the header, without comments and footer. */
   body: readonly SampleRow[];
   footer: Footer;
+  /** Rows without a value, between the others or at the end. */
+  blankRows: number;
   /** Start of lines that are comments; undefined: there are none below the first line. */
   comment: string | undefined;
   /** Lines above the first that are comments. */
@@ -38,6 +40,8 @@ export interface FoundTable {
   belowOneName: boolean;
   /** Rows above the first, comments included. */
   skippedRows: number;
+  /** Those of them that were found to be titles and notes. */
+  titleRows: number;
   /** Why the header does not fit the rows. */
   misfit?: string;
   doubts: readonly Doubt[];

@@ -36,6 +36,7 @@ export interface Sample {
   /** True if all of the text was split. */
   complete: boolean;
   quote: string | null;
+  delimiter: string;
 }
 
 /** Fields of a row that are kept; all are counted. As many as columns of a file can be allowed. */
@@ -62,7 +63,8 @@ export function split(text: string, dialect: SplitDialect, rowsMax: number, comp
       mended += mend(row, text.slice(start, scanner.at), dialect);
     line += lines;
   }
-  return { rows, lines: line - 1, complete: complete && scanner.at >= text.length, quote: dialect.quote };
+  const { quote, delimiter } = dialect;
+  return { rows, lines: line - 1, complete: complete && scanner.at >= text.length, quote, delimiter };
 }
 
 /** Rows with quotes in wrong places that are read with care, and their length. Bounds the time. */

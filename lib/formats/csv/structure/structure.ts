@@ -128,11 +128,23 @@ function choose(ranked: readonly Reading[], one: Reading, declared: boolean, pin
   if (best.score.named > 0) return best;
   if (best.table.width < 2) return one;
   // Lines like `1,5` are numbers, too. Where all lines split alike, the header as well, they are two.
-  const { header, body, even, skippedRows, headerCells } = best.table;
+  const { header, body, even, headerCells } = best.table;
   const isSplit = 1 + body.filter(({ count }) => count > 1).length >= (1 + body.length) / 2;
   const regular = even >= 0.9 || (header.rows > 0 && header.certain && headerCells.length > 1 && isSplit);
-  const splitsAll = isUsual(best.candidate.delimiter) && skippedRows === 0 && regular;
+  const splitsAll =
+    isUsual(best.candidate.delimiter) && regular && (best.table.titleRows === 0 || hasNames(best.table));
   return splitsAll || best.score.total >= one.score.total ? best : one;
+}
+
+/**
+ * True if a header below titles has as many names as all rows have fields, and no comma of a sentence, which
+ * a blank follows.
+ */
+function hasNames({ header, headerCells, width, body, even }: FoundTable): boolean {
+  if (header.rows === 0 || headerCells.length !== width) return false;
+  if (header.certain) return true;
+  const isSentence = (cells: readonly string[]): boolean => cells.slice(1).some((cell) => cell.startsWith(" "));
+  return even === 1 && body.length > 1 && ![headerCells, ...body.map(({ cells }) => cells)].some(isSentence);
 }
 
 /** The file as one column, with a delimiter that its text does not have. */
@@ -160,9 +172,11 @@ const EMPTY_TABLE: FoundTable = {
   firstLine: 1,
   body: [],
   footer: { rows: 0, confidence: 1 },
+  blankRows: 0,
   comment: undefined,
   commentsAbove: 0,
   skippedRows: 0,
+  titleRows: 0,
   trailingDelimiter: false,
   rowNames: false,
   dropBlankNames: false,

@@ -9,8 +9,10 @@ import {
   type KnownColumns,
 } from "./known.ts";
 import { compare, profilesOf } from "./profile.ts";
+import { isBlankRow } from "../reading/no-data.ts";
 import { isName, runAt, type FoundTable } from "./rows.ts";
 import type { Sample, SampleRow } from "./split.ts";
+import { hasRowNames } from "./checks/row-names.ts";
 import { doubtsOf } from "./doubts.ts";
 import { footerOf } from "./footer.ts";
 
@@ -36,12 +38,17 @@ export function tableIn(sample: Sample, known: KnownColumns, requested: TableReq
   if (rows.length === 0) return undefined;
   const width = widthOf(rows);
   const first = requested.skipRows === undefined ? firstOf(rows, width, known) : 0;
-  const shape = shapeAt(rows.slice(first), width, known, requested);
+  // The reader leaves out rows without a value.
+  const mayBeData = (row: SampleRow, at: number): boolean => at <= first || width < 2 || !isBlankRow(row.cells);
+  const shape = shapeAt(rows.filter(mayBeData).slice(first), width, known, {
+    ...requested,
+    delimiter: sample.delimiter,
+  });
   const footer =
     requested.footerRows === undefined
       ? footerOf(rows.slice(first + 1), shape.width, sample.complete)
       : { rows: requested.footerRows, confidence: 1 };
-  const ended = rows.slice(0, rows.length - footer.rows);
+  const ended = rows.slice(0, rows.length - footer.rows).filter(mayBeData);
   const { header, at } = orFirst(
     ended,
     headerAt(ended, { ...shape, at: first }, known, requested),
@@ -58,18 +65,21 @@ export function tableIn(sample: Sample, known: KnownColumns, requested: TableReq
   const short = shape.misfit === undefined ? 0 : shareOf(({ count }) => count > 1 && count < shape.width);
   const table = {
     ...shape,
-    headerText: rows[start + header.rows - 1]?.text ?? "",
+    headerText: ended[start + header.rows - 1]?.text ?? "",
     header: { ...header, skipped: 0 },
-    headerCells: rows[start + header.rows - 1]?.cells.slice(0, COLUMNS_NAMED_MAX) ?? [],
-    names: namesUnder(rows.slice(start, start + header.rows), shape).slice(0, COLUMNS_NAMED_MAX),
-    firstLine: rows[start]?.line ?? rows[0]!.line,
+    headerCells: ended[start + header.rows - 1]?.cells.slice(0, COLUMNS_NAMED_MAX) ?? [],
+    names: namesUnder(ended.slice(start, start + header.rows), shape).slice(0, COLUMNS_NAMED_MAX),
+    firstLine: ended[start]?.line ?? rows[0]!.line,
     ...{ body, footer, comment, commentsAbove, even, short },
-    skippedRows: sample.rows.filter(({ line }) => line < (rows[start]?.line ?? 0)).length,
+    blankRows: rows.length - footer.rows - ended.length,
+    skippedRows: sample.rows.filter(({ line }) => line < (ended[start]?.line ?? 0)).length,
+    titleRows: start,
     belowOneName: start === 1 && rows[0]!.count === 1 && header.rows === 0,
     coverage: (rows.length - start) / rows.length,
   };
-  const stray = strayNameIn(rows[start + header.rows - 1], sample.quote);
-  return { ...table, doubts: doubtsOf(table, start, stray, requested.headerRows !== undefined) };
+  const above = ended.slice(0, start).filter(({ cells }) => !isBlankRow(cells)).length;
+  const stray = strayNameIn(ended[start + header.rows - 1], sample.quote);
+  return { ...table, doubts: doubtsOf(table, above, stray, requested.headerRows !== undefined) };
 }
 
 const COLUMNS_NAMED_MAX = 2_000;
@@ -116,10 +126,12 @@ function isHash(row: SampleRow, below: readonly SampleRow[]): boolean {
  */
 function modalWidth(rows: readonly SampleRow[]): number {
   const scores = new Map<number, number>();
-  rows.forEach(({ count }, at) => {
+  rows.forEach(({ count, cells }, at) => {
+    if (count > 1 && isBlankRow(cells)) return;
     const late = at >= rows.length / 2 ? 1.2 : 1;
     scores.set(count, (scores.get(count) ?? 0) + (late * (count - 0.9)) / count);
   });
+  if (scores.size === 0) return rows[0]!.count;
   return [...scores].reduce((best, one) => (one[1] > best[1] ? one : best))[0];
 }
 
@@ -182,7 +194,7 @@ function shapeAt(
   [row, ...below]: readonly SampleRow[],
   width: number,
   known: KnownColumns,
-  requested: TableRequest,
+  requested: TableRequest & { delimiter: string },
 ): Shape {
   if (!row) return { width, trailingDelimiter: false, rowNames: false, dropBlankNames: false };
   const full = below.filter(({ count }) => count === width);
@@ -206,13 +218,10 @@ function shapeAt(
         : {};
       return { ...none, width: width - 1, trailingDelimiter: true, ...misfit };
     }
-    const first = full.map(({ cells }) => cells[0]!.trim());
-    const distinct = first.length > 1 && new Set(first).size === first.length && first.every((cell) => cell !== "");
-    const isQuotedHeader = row.misquoted === 0 && row.cells.every((cell, at) => row.quoted[at] && !cell.includes('"'));
-    // Only quotes tell row names from a first column whose name lost its delimiter.
-    const named = distinct && full.every(({ quoted }) => quoted[0] === true) && isQuotedHeader;
-    const misfit = `line ${row.line} has ${row.count} fields above rows of ${width}: it lacks a name or a delimiter`;
-    return { ...none, rowNames: true, ...(named ? {} : { misfit }) };
+    if (hasRowNames(row, full, requested.delimiter)) return { ...none, rowNames: true };
+    const what = "it lacks a name, or the rows have an unquoted delimiter";
+    const misfit = `line ${row.line} has ${row.count} fields above rows of ${width}: ${what}`;
+    return { ...none, rowNames: true, misfit };
   }
   if (row.count > width && full.length > 0) {
     if (row.count === width + 1 && row.cells.at(-1)?.trim() === "") return { ...none, trailingDelimiter: true };

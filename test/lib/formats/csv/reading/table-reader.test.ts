@@ -191,8 +191,40 @@ test("blank lines of a file of one column are rows, below its header", () => {
   assert.deepEqual(tableOf("a,b\n\n1,2\n\n").rows, [[3, "1", "2"]]);
 });
 
+test("a row without a value is none, like a blank line; it is counted", () => {
+  const none = [",,", '"","",""', " ,\t, ", '"",,', ",", ",,,,,", "\u00a0,\u3000,", '""', "  "];
+  const rows = Array.from({ length: 300 }, (_, n) => `${n},name ${n},`);
+  const { rows: read, skipped } = tableOf(
+    ["id,name,note", ...rows.slice(0, 150), ...none, ...rows.slice(150)].join("\n"),
+  );
+  assert.deepEqual([read.length, read[150]![1]], [300, "150"]);
+  assert.equal(skipped, none.length);
+});
+
+test("a row with any value is a row, and a footer counts rows without a value", () => {
+  const { rows, skipped } = tableOf('a,b\n,0\n\u00a1,\n,""""\n,-\n,,x\n,\n');
+  assert.deepEqual([rows.map(([line]) => line), skipped], [[2, 3, 4, 5, 6], 1]);
+  const ending = tableOf("a,b\n,\n1,2\n,\nTotal,2\n", { footer: { rows: 2 } });
+  assert.deepEqual([ending.rows, ending.skipped], [[[3, "1", "2"]], 3]);
+  assert.equal(tableOf("a,\n1,\n,\n2,\n", { trailingDelimiter: true }).rows.length, 3, "one column");
+  assert.deepEqual(tableOf(",,\n1,2,3\n", { header: false }).rows, [[2, "1", "2", "3"]]);
+});
+
 test("what is read does not depend on where the text is cut", () => {
-  const line = fc.constantFrom("a,b", "1,2", '3,"x', '"4""",y', "", "#c,d", "Total,9", "5,6,", '7,"y"', "\ufeffa,b");
+  const line = fc.constantFrom(
+    "a,b",
+    "1,2",
+    '3,"x',
+    '"4""",y',
+    "",
+    "#c,d",
+    "Total,9",
+    "5,6,",
+    '7,"y"',
+    "\ufeffa,b",
+    " ,",
+    '"",',
+  );
   const dialect = fc.record({
     header: fc.boolean(),
     skipRows: fc.constantFrom(0, 2),

@@ -242,6 +242,25 @@ test("totals and notes below the table are its footer", () => {
   assert.deepEqual(doubts(`${table}Total,8,20.50,2026-01-30\n`), ["structure_unsure"], "a total that is no sum");
 });
 
+test("rows without a value change nothing, wherever they are", () => {
+  const rows = ["7;oak;2,50", "8;ash;3,75", "9;elm;1,20"];
+  for (const blank of [";;", " ;  ; ", '"";"";""']) {
+    for (const lines of [
+      [...rows, blank, blank],
+      [rows[0], blank, ...rows.slice(1)],
+      [blank, ...rows],
+    ]) {
+      const text = `nr;tree;price\n${lines.join("\n")}\n`;
+      assert.deepEqual([unusual(text), doubts(text)], [{ delimiter: ";" }, []], text);
+    }
+    const above = `${blank}\n${blank}\nnr;tree;price\n${rows.join("\n")}\n`;
+    assert.deepEqual([unusual(above), doubts(above)], [{ delimiter: ";", skipRows: 2 }, []]);
+  }
+  const padded = `n,word,day\n1,oak,2026-01-01\n2,ash,2026-01-02\n${",,\n".repeat(300)}`;
+  assert.deepEqual([unusual(padded), doubts(padded)], [{}, []]);
+  assert.ok(structureOf(padded).evidence.some(({ evidence }) => evidence.startsWith("300 lines with delimiters")));
+});
+
 test("a first row that may be a header or a row is a doubt, never lost in silence", () => {
   const unsure = [
     "1,2\n",

@@ -1,0 +1,31 @@
+/** Rows within a table that hold no data. The reader leaves them out, and detection does not count them. */
+import type { Row } from "../../format.ts";
+
+/** A cell with nothing but spaces and tabs, the usual one, no-break or ideographic. */
+const BLANK_CELL = /^[ \t\u00a0\u3000]*$/;
+
+/** True if no cell has a value, quoted or not. */
+export const isBlankRow = (cells: readonly string[]): boolean => cells.every((cell) => BLANK_CELL.test(cell));
+
+/** The same for a row of the reader, which asks for every row. */
+export function hasNoValue({ bytes, bounds, count, fault }: Row): boolean {
+  if (fault !== undefined || count === 0) return false;
+  const shown = Math.min(count, bounds.length / 2);
+  for (let field = 0; field < shown; field++) {
+    const end = bounds[2 * field + 1]!;
+    for (let at = bounds[2 * field]!; at < end;) {
+      const length = blankBytes(bytes, at);
+      if (length === 0) return false;
+      at += length;
+    }
+  }
+  return shown === count;
+}
+
+/** Bytes of the blank that begins here; 0 for another character. */
+function blankBytes(bytes: Uint8Array, at: number): number {
+  const byte = bytes[at]!;
+  if (byte === 0x20 || byte === 0x09) return 1;
+  if (byte === 0xc2) return bytes[at + 1] === 0xa0 ? 2 : 0;
+  return byte === 0xe3 && bytes[at + 1] === 0x80 && bytes[at + 2] === 0x80 ? 3 : 0;
+}
