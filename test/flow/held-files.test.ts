@@ -186,3 +186,23 @@ test("a file with renamed columns waits; accepted, it adds them, and the next on
     [7, null, 70],
   ]);
 });
+
+test("a file of several tables is accepted only with what says which one to read", async (t) => {
+  const pipeline = await start(t);
+  const text = "id,name,n\n1,a,5\n2,b,6\n3,c,7\n\nday,amount\n2026-01-01,5.5\n2026-01-02,6.5\n";
+  const held = fileOf(await pipeline.put("t", "a.csv", text));
+  assert.deepEqual(reasonsOf(held), ["several_tables"]);
+  const accept = `/v1/files/${held.fileId}/accept`;
+  for (const query of ["", "?encoding=utf-8"]) {
+    const asked = await pipeline.send("POST", `${accept}${query}`, {});
+    assert.deepEqual([asked.status, asked.body.code], [400, "BAD_REQUEST"]);
+    assert.match(String(asked.body.detail), /several tables: line 6 .*footer/);
+  }
+  assert.equal((await statusOf(pipeline, held.fileId!)).status, "held");
+  assert.equal((await pipeline.send("POST", `${accept}?footer=3`, {})).body.status, "committed");
+  assert.deepEqual(await pipeline.query("SELECT id, n FROM t ORDER BY id"), [
+    [1, 5],
+    [2, 6],
+    [3, 7],
+  ]);
+});

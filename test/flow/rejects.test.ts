@@ -227,6 +227,11 @@ test("rejects can be read as soon as their file has ended, however late they are
       const { body } = await pipeline.send("POST", "/v1/tables/replaced/rejects/replay", { dryRun: true });
       assert.equal((body["files"] as unknown[]).length, 1);
     },
+    async () => {
+      const dry = { why: "a total", dryRun: true };
+      const { body } = await pipeline.send("POST", "/v1/tables/replaced/rejects/dismiss", dry);
+      assert.equal(body["rowsDismissed"], 3);
+    },
   ]) {
     await pipeline.put("replaced", "a.csv", FILE);
     await ask();

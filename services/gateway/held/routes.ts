@@ -90,6 +90,7 @@ function decisions(deps: GatewayDeps) {
     const known = await knownFile(view, ledger, fileId);
     Object.assign(audited, { table: known.table, file: known.sourceFile });
     if (known.status === "held") {
+      if (decision.verdict === "accept") assertOneTable(known, requested);
       const { event, offset } = await publishDecision(deps, { file: known, decision, requested });
       metrics.throughput.sent("decision");
       view.apply(fileId, (facts) => withArrival(facts, event, offset));
@@ -107,6 +108,20 @@ function decisions(deps: GatewayDeps) {
     const ended = await deps.waiters.wait(fileId, WAIT_MS, response);
     return { file: ended ?? view.get(fileId) ?? known, ended: ended !== undefined };
   };
+}
+
+/**
+ * Several tables in one would give mixed rows and columns of text. `skipRows: 0` says that it is one table.
+ * @throws BAD_REQUEST if the settings do not say which table to read
+ */
+function assertOneTable({ sourceFile, heldReasons }: FileStatus, { skipRows, footer }: FormatRequest): void {
+  const several = heldReasons?.find(({ reason }) => reason === "several_tables");
+  if (!several || typeof skipRows === "number" || footer !== undefined) return;
+  throw new TributaryError(
+    "BAD_REQUEST",
+    `'${sourceFile}' holds several tables: ${several.evidence}. Accept it with skipRows for the lines above the table, ` +
+      "or footer for the rows below it; with skipRows=0 if it is one table. Or refuse it and send each table as a file",
+  );
 }
 
 const isDecided = ({ status, error }: FileStatus, { verdict }: Decision): boolean =>

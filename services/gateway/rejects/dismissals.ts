@@ -8,6 +8,7 @@ import { checkTableName } from "../http/names.ts";
 import { plainText, problemResponses } from "../http/parameters.ts";
 import { filterOf, filterParameters } from "./filter.ts";
 import { makeRejectLedger, type RejectedRow, type RejectLedger } from "./ledger.ts";
+import { assertRecorded } from "./recorded.ts";
 
 const WHY_CHARS_MAX = 500;
 /** Rows that one request dismisses at most; the answer says whether there are more. */
@@ -20,7 +21,7 @@ const { all: _all, dismissed: _dismissed, lineFrom: _from, lineTo: _to, ...texts
 const line = z.number().int().min(1).optional();
 
 /** POST …/rejects/dismiss: rows that nobody will correct leave the lists, the counts and the sheet. */
-export function addDismissalRoutes(app: App, { contracts, clock, warehouse, settings }: GatewayDeps): void {
+export function addDismissalRoutes(app: App, { contracts, clock, view, warehouse, settings }: GatewayDeps): void {
   const ledger = makeRejectLedger(warehouse, { timeoutMs: settings.TRIBUTARY_QUERY_TIMEOUT });
   app.post(
     "/v1/tables/:table/rejects/dismiss",
@@ -56,6 +57,7 @@ export function addDismissalRoutes(app: App, { contracts, clock, warehouse, sett
     async ({ params, body: { why, dryRun, ...given }, caller, audited }) => {
       const table = checkTableName(params.table, contracts);
       Object.assign(audited, { table, why, dryRun, ...given });
+      await assertRecorded({ view, clock, ledger }, table);
       const { rejects, more } = await matching(ledger, filterOf(table, { ...given, all: "false", dismissed: "false" }));
       const facts = { why, dismissed_by: caller?.id ?? "", dismissed_at: new Date(clock.nowMs()), table_name: table };
       if (!dryRun && rejects.length === 0)

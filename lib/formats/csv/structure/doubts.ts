@@ -3,10 +3,13 @@ import { compare, profilesOf } from "./profile.ts";
 import { isName, isSame, runAt, type FoundTable } from "./rows.ts";
 import type { SampleRow } from "./split.ts";
 
-/** Why the table may not be all that the rows hold, or other than they say. */
+/**
+ * Why the table may not be all that the rows hold, or other than they say. `above`: the rows before its
+ * header.
+ */
 export function doubtsOf(
   table: Omit<FoundTable, "doubts">,
-  above: number,
+  above: readonly SampleRow[],
   strayName: string | undefined,
   declared: boolean,
 ): FoundTable["doubts"] {
@@ -36,13 +39,13 @@ export function doubtsOf(
     unsure(`line ${second.line} repeats the names of line ${table.firstLine}: ${what}`);
   }
   if (footer.doubt !== undefined) unsure(footer.doubt);
-  if (above > 0 && header.rows === 0 && header.confidence < 1) {
-    unsure(`${above} lines above line ${table.firstLine} are left out, and no header follows them`);
+  if (above.length > 0 && header.rows === 0 && header.confidence < 1) {
+    unsure(`${above.length} lines above line ${table.firstLine} are left out, and no header follows them`);
   }
   if (even < 0.5 && header.named === 0) {
     unsure(`only ${Math.round(even * 100)} % of the rows have ${width} fields`);
   }
-  const other = otherTable(body, table);
+  const other = tableAbove(above) ?? otherTable(body, table);
   if (other) doubts.push({ reason: "several_tables", evidence: other });
   return doubts;
 }
@@ -76,6 +79,39 @@ function otherTable(
     }
   }
   return undefined;
+}
+
+/** Says where a table above the one that is read begins: a header above rows of its own. */
+function tableAbove(above: readonly SampleRow[]): string | undefined {
+  const rows = above.map(withoutBlankEnd);
+  for (const [at, row] of rows.entries()) {
+    const run = runAt(rows, at);
+    if (row.count < 2 || run.length < 2 || (at > 0 && rows[at - 1]!.count === row.count)) continue;
+    if (!row.cells.every(isName)) continue;
+    const below = profilesOf(run.slice(1), row.count);
+    const { header, data } = compare(row, below);
+    if (header === 0 || data > 0 || (row.count === 2 && isNamedValues(run))) continue;
+    return `line ${row.line} is a header above ${run.length - 1} rows of ${row.count} fields, and another table follows`;
+  }
+  return undefined;
+}
+
+/** Tables of several widths are filled up with delimiters in a spreadsheet. */
+function withoutBlankEnd(row: SampleRow): SampleRow {
+  const count = row.cells.findLastIndex((cell) => cell.trim() !== "") + 1;
+  return row.count > row.cells.length || count === row.count
+    ? row
+    : { ...row, count, cells: row.cells.slice(0, count) };
+}
+
+/** Lines such as `Bank;Sparkasse` and `Account;12345`: names stand beside the values, not above them. */
+function isNamedValues(run: readonly SampleRow[]): boolean {
+  const [first, ...below] = run;
+  if (run.some(({ cells }) => cells[0]!.trim().endsWith(":"))) return true;
+  const [names, values] = profilesOf(below, 2);
+  const isTyped = values!.family !== "text" && values!.family !== "none";
+  const isLower = first!.cells.every((cell) => /^[\p{Ll}\d_]+$/u.test(cell.trim()));
+  return names!.family === "text" && !(isTyped && (isLower || below.length > 2));
 }
 
 /** Rows around the header of another table that are compared. */

@@ -77,7 +77,7 @@ export function tableIn(sample: Sample, known: KnownColumns, requested: TableReq
     belowOneName: start === 1 && rows[0]!.count === 1 && header.rows === 0,
     coverage: (rows.length - start) / rows.length,
   };
-  const above = ended.slice(0, start).filter(({ cells }) => !isBlankRow(cells)).length;
+  const above = ended.slice(0, start).filter(({ cells }) => !isBlankRow(cells));
   const stray = strayNameIn(ended[start + header.rows - 1], sample.quote);
   return { ...table, doubts: doubtsOf(table, above, stray, requested.headerRows !== undefined) };
 }

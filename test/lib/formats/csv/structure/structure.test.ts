@@ -340,3 +340,26 @@ test("several tables in one file are doubted", () => {
   assert.deepEqual(doubts(`${first}\nday,amount\n2026-01-01,5.5\n2026-01-02,6.5\n`), ["several_tables"]);
   assert.deepEqual(doubts(`${first}code,day,x\nA-1,2026-01-01,q\nA-2,2026-01-02,r\n`), ["several_tables"]);
 });
+
+test("a table above the one that is read is doubted, titles and named values above it are not", () => {
+  const people = "customer,city,zip\nAnn,Rome,00118\nBob,Pisa,56121\nCy,Bari,70121\n";
+  for (const above of [
+    "order,net\n1,5.00\n2,6.00\n\n",
+    "[Orders]\norder,net\n1,5.00\n2,6.00\n[Customers]\n",
+    "station,lat\noslo,59.9\n\n",
+    "item,qty\nbolt,5\nnut,7\n\n",
+    "Item,Qty\nBolt,5\nNut,7\nScrew,9\n\n",
+    "order,net,\n1,5.00,\n2,6.00,\n,,\n",
+  ]) {
+    assert.deepEqual(doubts(above + people), ["several_tables"], above);
+  }
+  for (const above of [
+    "Customers\n\n",
+    "Report,,\n,,\n",
+    "Bank,Sparkasse\nAccount,12345\nSince,2024-01-31\n\n",
+    "Name:,Sensor\nSerial:,12\nRate:,15\n\n",
+    "# a,b\n# 1,2\n",
+  ]) {
+    assert.ok(!doubts(above + people).includes("several_tables"), above);
+  }
+});
