@@ -31,9 +31,7 @@ export interface DropsOptions {
   pollMs?: number;
   /** A file in a folder counts as complete after this long without a change. Default 1 s. */
   settleMs?: number;
-  /**
-   * Tables whose files are ingested concurrently; the files of one table are ingested in order. Default 8.
-   */
+  /** Tables whose files are ingested concurrently, those of one table in order. Default 8. */
   concurrentTablesMax?: number;
   /** Deletions of more than this share of a folder's objects at once are held; 100: none. Default 50. */
   deletionsPercentMax?: number;
