@@ -84,7 +84,8 @@ export interface PreviewAnswer {
     conflicting: { name: string; type: string; rejects: number; example: string }[];
   };
   renamed: { name: string; header: string; former: string }[];
-  /** Older gateways have none. */
+  /** Older gateways have none of these. */
+  unchecked?: string[];
   untyped?: { name: string; header: string }[];
   proposals?: { text: string }[];
   patch?: { yaml: string; rowsAccepted: number; rowsRejected: number; needsRebuild: boolean } | null;
@@ -255,6 +256,7 @@ type Counts = Pick<PreviewAnswer, "rowsRead" | "rowsRejected" | "complete">;
 export function previewText({
   dialect,
   doubts = [],
+  unchecked = [],
   columns,
   diff,
   renamed,
@@ -275,6 +277,7 @@ export function previewText({
     ["header", dialect && headerText(dialect)],
     ["encoding", dialect?.encoding],
     ["in doubt", doubts.map(({ reason, evidence }) => `${reason}: ${evidence}`).join("; ")],
+    ["not checked", unchecked.join(", ")],
     ["rows", rowsText(counts, dialect?.skippedRows)],
     ["new columns", diff.added.map(({ name, type }) => `${name} ${type}`).join(", ")],
     ["widened", diff.widened.map(({ name, from, to }) => `${name} ${from} → ${to}`).join(", ")],

@@ -456,8 +456,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     invariant: "I22",
     what: "an empty version empties its file",
-    file: "services/committer/commit/guards.ts",
-    from: "if (!hasNoRow(file) || rows === 0) return [];",
+    file: "lib/contract/guards.ts",
+    from: "if (version.rows > 0 || rows === 0) return [];",
     to: "if (rows >= 0) return [];",
     run: test("test/flow/held-files.test.ts", "a header alone"),
   },

@@ -1,4 +1,5 @@
 import type { Contract } from "../../lib/contract/contract.ts";
+import { confidenceDoubts } from "../../lib/contract/guards.ts";
 import { heldMessage, type HeldReason } from "../../lib/contract/held.ts";
 import type { FileEvent } from "../../lib/messages/generated.ts";
 import type { ParseSummary } from "../../lib/parsing/parse-file.ts";
@@ -26,7 +27,7 @@ export function judge(
     return { summary: { ...rest, outcome: "complete", columns: known.columns } };
   }
   if (summary.outcome === "failed" || event.versionOffset !== null || contract.onDoubt === "load") return { summary };
-  const doubts = doubtsOf(summary, contract);
+  const doubts = [...(summary.doubts ?? []), ...confidenceDoubts(summary.dialect?.confidence, contract)];
   if (doubts.length === 0) return { summary };
   const isHeld = contract.onDoubt === "hold";
   const error = { code: isHeld ? "FILE_HELD" : "FILE_DOUBTFUL", message: heldMessage(doubts) } as const;
@@ -35,14 +36,6 @@ export function judge(
 
 const mayEmpty = ({ decision }: FileEvent, { accept }: Contract): boolean =>
   decision?.verdict === "accept" || accept.empty === "load";
-
-function doubtsOf({ doubts = [], dialect }: ParseSummary, { accept: { confidenceMin } }: Contract): HeldReason[] {
-  if (!dialect || confidenceMin === undefined || dialect.confidence >= confidenceMin) return [...doubts];
-  const evidence = `the dialect is ${percent(dialect.confidence)} sure; the contract wants ${percent(confidenceMin)}`;
-  return [...doubts, { reason: "structure_unsure", evidence }];
-}
-
-const percent = (share: number): string => `${Math.round(share * 100)} %`;
 
 /** The message of a file that somebody refused. */
 export function refusalMessage({ decision }: FileEvent): string {

@@ -206,3 +206,37 @@ test("a file of several tables is accepted only with what says which one to read
     [3, 7],
   ]);
 });
+
+test("a preview has the doubts and the error that the upload will have", async (t) => {
+  const hold = { duplicateContent: "hold", newColumns: "hold", shrinkMax: 0.5, growMax: 1, rowsMin: 1, rowsMax: 8 };
+  const pipeline = await start(t, [
+    { table: "holds", writeMode: "replace", accept: hold },
+    { table: "fails", writeMode: "replace", onDoubt: "fail", accept: { ...hold, duplicateContent: "fail" } },
+    { table: "doubts", accept: { confidenceMin: 1 } },
+  ]);
+  for (const table of ["holds", "fails", "doubts"]) await pipeline.put(table, "a.csv", ROWS);
+  const rows = (n: number): string => `id,n\n${Array.from({ length: n }, (_, at) => `${at},1${at}\n`).join("")}`;
+  for (const [name, text, reasons] of [
+    ["a.csv", rows(1), ["shrunk"]],
+    ["a.csv", rows(9), ["grown", "row_count"]],
+    ["a.csv", "id,n\n", ["empty_version", "row_count"]],
+    ["a.csv", "", ["empty_version"]],
+    ["b.csv", ROWS, ["duplicate_content"]],
+    ["c.csv", "id,n,x\n1,2,3\n", ["new_columns"]],
+    ["d.csv", rows(4), []],
+  ] as const) {
+    for (const table of ["holds", "fails"]) {
+      const query = `/v1/preview?table=${table}&name=${name}`;
+      const { body } = await pipeline.send("POST", query, Buffer.from(text));
+      const doubts = (body["doubts"] as { reason: string; evidence: string }[]).map(({ reason }) => reason);
+      const error = body["error"] as Body | null;
+      const what = `${table}/${name} ${text.slice(0, 20)}: ${JSON.stringify(body["doubts"])}`;
+      assert.deepEqual([doubts, body["unchecked"]], [reasons, []], what);
+      const answer = await pipeline.put(table, name, text);
+      if (answer.body.code === "FILE_HELD") assert.deepEqual([error, reasonsOf(fileOf(answer))], [null, reasons], what);
+      else assert.equal(error?.code, answer.body.code, what);
+    }
+  }
+  const part = await pipeline.send("POST", "/v1/preview?table=doubts", Buffer.from("a;b\n1;2\n"));
+  assert.ok((part.body["doubts"] as unknown[]).length > 0, "less sure than the contract wants");
+});

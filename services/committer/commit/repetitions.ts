@@ -1,8 +1,9 @@
 import type { Contract } from "../../../lib/contract/contract.ts";
+import type { Before } from "../../../lib/contract/guards.ts";
 import type { RecordedContent, RecordedVersions, Warehouse } from "../../../lib/warehouse/warehouse.ts";
 import type { SameContent } from "../../../lib/warehouse/reads/port.ts";
 import type { EndedFile } from "../lane/parse-attempts.ts";
-import { needsRowsBefore, needsSameContent, type Before } from "./guards.ts";
+import { needsRowsBefore, needsSameContent } from "./guards.ts";
 import type { Persist } from "../lane/retries.ts";
 import type { Failure } from "./outcome.ts";
 

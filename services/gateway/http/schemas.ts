@@ -1,6 +1,5 @@
 import { z } from "zod";
 import { HELD_REASONS } from "../../../lib/contract/held.ts";
-import { DOUBT_REASONS } from "../../../lib/formats/format.ts";
 
 /** Response schemas of the HTTP API, for types and for /openapi.json. Times are ISO 8601 in UTC. */
 
@@ -198,8 +197,11 @@ export const previewSchema = z
       .nullable()
       .describe("the format's options; of csv: delimiter, quote, escape and header. null: the file is not text"),
     doubts: z
-      .array(z.object({ reason: z.enum(DOUBT_REASONS), evidence: z.string() }))
-      .describe("why the options may be wrong"),
+      .array(z.object({ reason: z.enum(HELD_REASONS), evidence: z.string() }))
+      .describe("why the file may be held: what was found in it, and what the table's contract says about it"),
+    unchecked: z
+      .array(z.string())
+      .describe("settings of the contract's `accept` that were not checked: they need the whole file, or its record"),
     columns: z.array(columnSchema.extend({ samples: z.array(shownValue) })),
     untyped: z
       .array(z.object({ name: z.string(), header: z.string() }))

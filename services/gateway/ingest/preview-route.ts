@@ -1,5 +1,6 @@
 import multipart from "@fastify/multipart";
 import type { FastifyRequest } from "fastify";
+import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import { z } from "zod";
 import type { ColumnDefinition } from "../../../lib/columns.ts";
@@ -14,6 +15,7 @@ import { fileIdSchema, knownFile } from "../files/known-file.ts";
 import { describeError } from "../files/status.ts";
 import { makeConcurrencyLimiter } from "../http/concurrency-limiter.ts";
 import { checkTableName } from "../http/names.ts";
+import { guarded, type Guarded } from "./preview-guards.ts";
 import { concatenate, readUpTo } from "./read-up-to.ts";
 import { previewSchema } from "../http/schemas.ts";
 import type { App, GatewayDeps } from "../http/deps.ts";
@@ -65,14 +67,30 @@ export async function addPreviewRoutes(app: App, deps: GatewayDeps): Promise<voi
       const charset = request.isMultipart() ? undefined : request.headers["content-type"];
       const requested = withCharset(requestedDialectOf(request.query), charset);
       const { body, name = "preview.csv" } = await bodyOf(request);
-      const file = { name: request.query.name ?? name, table, rowsMax, requested };
       // A slow sender must not hold a place: what a preview may read is here before it takes one.
       const head = await readUpTo(body, deps.settings.TRIBUTARY_PREVIEW_SIZE_MAX);
       const source = head.ended ? Readable.from(head.chunks) : concatenate(head.chunks, withoutClosing(body));
+      const contentHash = head.ended ? hashOf(head.chunks) : undefined;
+      const file = { name: request.query.name ?? name, table, rowsMax, requested, contentHash };
       return previewOf(file, source);
     },
   );
 }
+
+interface PreviewRequest {
+  name: string;
+  table: string | undefined;
+  rowsMax: number;
+  requested: FormatRequest;
+  /** SHA-256 of all bytes; undefined: not known. */
+  contentHash: string | undefined;
+}
+
+const hashOf = (chunks: readonly Buffer[]): string => {
+  const hash = createHash("sha256");
+  for (const chunk of chunks) hash.update(chunk);
+  return hash.digest("hex");
+};
 
 type PreviewOf = ReturnType<typeof previewer>;
 
@@ -84,16 +102,14 @@ function previewer({ contracts, schemas, warehouse, settings, previews }: Gatewa
     const description = await warehouse.describe(table).catch(() => undefined);
     return (description ?? schemas.get(table))?.columns;
   };
-  return async (
-    file: { name: string; table: string | undefined; rowsMax: number; requested: FormatRequest },
-    bytes: AsyncIterable<Uint8Array>,
-  ): Promise<z.infer<typeof previewSchema>> => {
-    const { name, table, rowsMax, requested } = file;
+  return async (file: PreviewRequest, bytes: AsyncIterable<Uint8Array>): Promise<z.infer<typeof previewSchema>> => {
+    const { name, table, rowsMax, requested, contentHash } = file;
     const pinned = table === undefined ? undefined : schemas.get(table)?.pinned;
     const columns = table === undefined ? undefined : await columnsOf(table);
+    const contract = table === undefined ? defaultContract("preview") : contracts.of(table);
     const options = {
       fileName: name,
-      contract: table === undefined ? defaultContract("preview") : contracts.of(table),
+      contract,
       requested,
       rowsMax,
       rejectsMax: rowsMax,
@@ -103,7 +119,9 @@ function previewer({ contracts, schemas, warehouse, settings, previews }: Gatewa
     };
     const preview = await limiter.run(() => previews.preview(options, bytes)).catch(crashAsFault);
     if (!preview) throw new TributaryError("OVERLOADED", "shutting down");
-    return answerOf(preview);
+    const previewed = { sourceFile: name, contentHash, hasTable: columns !== undefined && columns.length > 0 };
+    const timeoutMs = settings.TRIBUTARY_QUERY_TIMEOUT;
+    return answerOf(preview, await guarded(warehouse, { preview, file: previewed, contract, timeoutMs }));
   };
 }
 
@@ -128,7 +146,7 @@ function addStoredPreview(app: App, { warehouse, blob, view, settings }: Gateway
       const { body } = await blob.get(rawKey(contentHash));
       try {
         const requested = requestedDialectOf(query);
-        return await previewOf({ name: sourceFile, table, rowsMax: query.rowsMax, requested }, body);
+        return await previewOf({ name: sourceFile, table, rowsMax: query.rowsMax, requested, contentHash }, body);
       } finally {
         body.destroy();
       }
@@ -155,10 +173,14 @@ async function bodyOf(request: FastifyRequest): Promise<{ body: Readable; name?:
 const withoutClosing = (body: Readable): AsyncIterable<Buffer> =>
   body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
 
-const answerOf = ({ format, dialect, doubts = [], error, ...preview }: Preview): z.infer<typeof previewSchema> => ({
+const answerOf = (
+  { format, dialect, ...preview }: Preview,
+  { doubts, error, unchecked }: Guarded,
+): z.infer<typeof previewSchema> => ({
   ...preview,
   format: format ?? null,
   dialect: dialect ?? null,
-  doubts: [...doubts],
+  doubts,
+  unchecked,
   error: error ? describeError(error.code, error.message) : null,
 });

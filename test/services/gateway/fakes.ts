@@ -151,7 +151,7 @@ export function fakeWarehouse(): FakeWarehouse {
     stage: unused,
     commit: unused,
     record: unused,
-    recordedContents: unused,
+    recordedContents: async () => [],
     recordedVersions: unused,
     drop: unused,
     replaceWith: unused,
