@@ -22,6 +22,40 @@ export function hasNoValue({ bytes, bounds, count, fault }: Row): boolean {
   return shown === count;
 }
 
+/** Fewest signs of an underline in each field, and in one field below several names. */
+const UNDERLINED_MIN = 3;
+
+/**
+ * True for a row that underlines the names above it, as database tools and Markdown write it: `--;----` or
+ * `----+----`. A field has one kind of sign, as many as its name has characters, or three. So `--`, which may
+ * be a value, underlines a short name only.
+ */
+export function isUnderline(cells: readonly string[], names: readonly string[]): boolean {
+  const fields = cells.map((cell) => (cell.length > SIGNS_MAX ? "" : cell.trim()));
+  const signs = fields.join("").replace(/[+: \t]/g, "");
+  const [sign = ""] = signs;
+  if (!"-=_".includes(sign) || signs.length < 2 || signs !== sign.repeat(signs.length)) return false;
+  const run = (field: string): number => field.split(sign).length - 1;
+  if (fields.length === 1) {
+    const { length } = names.length === 1 ? names[0]!.trim() : "";
+    return fields[0]!.includes(sign.repeat(UNDERLINED_MIN)) && signs.length >= length;
+  }
+  const lengths = names.map((name) => Math.min(UNDERLINED_MIN, name.trim().length));
+  return fields.length === names.length && fields.every((field, at) => run(field) >= lengths[at]!);
+}
+
+/** Longer fields underline nothing. */
+const SIGNS_MAX = 1_000;
+
+/** A header's line as others repeat it: in any case, with any blanks around its fields. */
+export const plainHeader = (line: string, delimiter: string): string =>
+  line
+    .replace(/^\ufeff/, "")
+    .toUpperCase()
+    .split(delimiter)
+    .map((cell) => cell.trim())
+    .join(delimiter);
+
 /** Bytes of the blank that begins here; 0 for another character. */
 function blankBytes(bytes: Uint8Array, at: number): number {
   const byte = bytes[at]!;

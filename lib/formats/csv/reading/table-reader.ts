@@ -3,9 +3,10 @@ import { fieldsOf, type OpenOptions, type RecordHandlers, type RecordReader, typ
 import { storedHeader } from "../../headers.ts";
 import { headerRowsOf, type Dialect } from "../options.ts";
 import { CsvRecordReader } from "../records.ts";
+import { isBlank } from "./bytes.ts";
 import { copyOf, FooterHold } from "./footer.ts";
 import { joinHeader, withRowName } from "./header.ts";
-import { hasNoValue } from "./no-data.ts";
+import { hasNoValue, isUnderline, plainHeader } from "./no-data.ts";
 import type { MutableRow } from "./row-run.ts";
 import { LineSkipper } from "./skip-lines.ts";
 
@@ -30,10 +31,13 @@ export class CsvTableReader implements RecordReader {
   /** The header's rows; of a file without a header, unreadable rows before the first that is not. */
   #first: Row[] = [];
   #width = 0;
-  /** Of the header, to see repetitions: first byte, and the row that would come next. */
-  #headerByte: number | undefined;
+  /** Of the header, to see repetitions: its rows, the first character, and the row that would come next. */
+  #header: readonly string[] = [];
+  #headerStart: number | undefined;
   #repeated = 0;
-  /** Repetitions of the header, and rows without a value. */
+  /** The header's names, until the row below it is read. */
+  #underlined: readonly string[] | undefined;
+  /** Repetitions and underline of the header, and rows without a value. */
   #rowsSkipped = 0;
 
   constructor({ options, firstLine, limits }: OpenOptions<Dialect>, handlers: RecordHandlers) {
@@ -79,7 +83,11 @@ export class CsvTableReader implements RecordReader {
   #take(row: MutableRow): void {
     if (this.#width === 0) return this.#takeFirst(row);
     if (row.count > this.#width && this.#options.trailingDelimiter) this.#dropEmptyEnd(row, this.#width);
-    if ((this.#repeated > 0 || firstByteOf(row) === this.#headerByte) && this.#repeatsHeader(row)) {
+    const names = this.#underlined;
+    this.#underlined = undefined;
+    if (names && row.count <= names.length && row.fault === undefined && isUnderline(fieldsOf(row), names)) {
+      this.#rowsSkipped++;
+    } else if ((this.#repeated > 0 || startOf(row) === this.#headerStart) && this.#repeatsHeader(row)) {
       this.#rowsSkipped++;
     } else this.#pass(row);
   }
@@ -105,8 +113,10 @@ export class CsvTableReader implements RecordReader {
     if (this.#headerRows > 0) {
       const names = this.#names();
       this.#setWidth(names.length);
-      this.#headerByte = firstByteOf(this.#first[0]!);
-      return this.#handlers.onFields({ names, count: names.length, final: true, header: this.#header() });
+      this.#headerStart = startOf(this.#first[0]!);
+      this.#header = this.#first.map((own) => this.#plain(own));
+      this.#underlined = names;
+      return this.#handlers.onFields({ names, count: names.length, final: true, header: this.#wholeHeader() });
     }
     if (row) this.#checkFirst(row);
     if (row) this.#dropEmptyEnd(row, 1);
@@ -136,7 +146,7 @@ export class CsvTableReader implements RecordReader {
   }
 
   /** The header as one record. */
-  #header(): Row {
+  #wholeHeader(): Row {
     const [first] = this.#first;
     if (this.#first.length === 1) return first!;
     const raw = Buffer.concat(this.#first.flatMap((row, at) => (at === 0 ? [row.raw()] : [LINE_END, row.raw()])));
@@ -152,20 +162,23 @@ export class CsvTableReader implements RecordReader {
   }
 
   /**
-   * True for a row that is written like the header, or like the next of its rows. In a file of one column it
-   * may be a value.
+   * True for a row that is written like the header, or like the next of its rows, but for case and blanks. In
+   * a file of one column it may be a value.
    */
   #repeatsHeader(row: Row): boolean {
     if (this.#width < 2) return false;
-    const raw = row.raw();
+    const plain = this.#plain(row);
     for (const at of [this.#repeated, 0]) {
-      const header = this.#first[at];
-      if (!header || Buffer.compare(header.raw(), raw) !== 0) continue;
-      this.#repeated = at + 1 === this.#first.length ? 0 : at + 1;
+      if (this.#header[at] !== plain) continue;
+      this.#repeated = at + 1 === this.#header.length ? 0 : at + 1;
       return true;
     }
     this.#repeated = 0;
     return false;
+  }
+
+  #plain(row: Row): string {
+    return plainHeader(Buffer.from(row.raw()).toString("utf8"), this.#options.delimiter);
   }
 
   #checkFirst({ count, fault, line }: Row): void {
@@ -190,7 +203,16 @@ export class CsvTableReader implements RecordReader {
   }
 }
 
-/** Of the first field; -1 if it is empty. */
-const firstByteOf = ({ bytes, bounds }: Row): number => (bounds[0] === bounds[1] ? -1 : bytes[bounds[0]!]!);
+/** The first character of the first field that is no blank, in lower case; -1 if there is none. */
+function startOf({ bytes, bounds }: Row): number {
+  const end = bounds[1]!;
+  let at = bounds[0]!;
+  while (at < end && isBlank(bytes[at])) at++;
+  if (at === end) return -1;
+  const byte = bytes[at]!;
+  if (byte < 0x80) return byte >= 65 && byte <= 90 ? byte + 32 : byte;
+  const [character = ""] = Buffer.from(bytes.subarray(at, Math.min(end, at + 4))).toString("utf8");
+  return character.toLowerCase().codePointAt(0) ?? -1;
+}
 
 const LINE_END = Buffer.from("\n");

@@ -1,6 +1,7 @@
 import type { Doubt } from "../../format.ts";
+import { isSame } from "./known.ts";
 import { compare, profilesOf } from "./profile.ts";
-import { isName, isSame, runAt, type FoundTable } from "./rows.ts";
+import { isName, runAt, type FoundTable } from "./rows.ts";
 import type { SampleRow } from "./split.ts";
 
 /**
@@ -62,7 +63,7 @@ function otherTable(
     if (row.count === width) {
       if (header.rows === 0) continue;
       if (isSame(row.cells, headerCells)) {
-        if (header.rows > 1 || header.named > 0 || row.text === headerText) continue;
+        if (header.rows > 1 || header.named > 0 || squeezed(row.text) === squeezed(headerText)) continue;
         return `line ${row.line} has the names of the header, written with other quotes, as another table would`;
       }
       const before = profilesOf(body.slice(Math.max(0, at - SEEN_ROWS), at), width);
@@ -113,6 +114,9 @@ function isNamedValues(run: readonly SampleRow[]): boolean {
   const isLower = first!.cells.every((cell) => /^[\p{Ll}\d_]+$/u.test(cell.trim()));
   return names!.family === "text" && !(isTyped && (isLower || below.length > 2));
 }
+
+/** Case and blanks tell no other table. */
+const squeezed = (line: string): string => line.toUpperCase().replace(/\s+/g, "");
 
 /** Rows around the header of another table that are compared. */
 const SEEN_ROWS = 20;

@@ -4,6 +4,7 @@ import { compare, profilesOf, YEAR, type Comparison } from "./profile.ts";
 import {
   fitOf,
   isHeaderOf,
+  isSame,
   joinedCells,
   namesIn,
   ownHeaderIn,
@@ -138,7 +139,7 @@ const hasCodesOf = (below: readonly SampleRow[], { cells }: SampleRow): boolean 
   });
 
 const isRepetition = (row: SampleRow, first: SampleRow): boolean =>
-  row.count === first.count && row.count > 1 && row.cells.every((cell, at) => cell.trim() === first.cells[at]!.trim());
+  row.count === first.count && row.count > 1 && isSame(row.cells, first.cells);
 
 function isHeaderRow(rows: readonly SampleRow[], at: number, lower: ReturnType<typeof profilesOf>): boolean {
   const { header, data, typed } = compare(rows[at]!, lower);

@@ -141,3 +141,9 @@ export function namesUnder(
   while (trailingDelimiter && names.length > 1 && names.at(-1) === "") names.pop();
   return rowNames ? withRowName(names) : names;
 }
+
+/** True if the cells are the same names, but for case and blanks around them. */
+export const isSame = (cells: readonly string[], others: readonly string[]): boolean =>
+  cells.length === others.length && cells.every((cell, at) => folded(cell) === folded(others[at]!));
+
+const folded = (cell: string): string => cell.trim().toUpperCase();

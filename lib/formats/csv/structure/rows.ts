@@ -50,10 +50,6 @@ export interface FoundTable {
 /** True for what a column may be called. */
 export const isName = (cell: string): boolean => familyOf(kindOf(cell)) === "text";
 
-/** True if the cells are the same names. */
-export const isSame = (cells: readonly string[], others: readonly string[]): boolean =>
-  cells.join("\n").toLowerCase() === others.join("\n").toLowerCase();
-
 /** The rows from this one on that have as many fields as it. */
 export function runAt(rows: readonly SampleRow[], at: number): readonly SampleRow[] {
   const { count } = rows[at]!;

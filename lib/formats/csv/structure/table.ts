@@ -9,7 +9,7 @@ import {
   type KnownColumns,
 } from "./known.ts";
 import { compare, profilesOf } from "./profile.ts";
-import { isBlankRow } from "../reading/no-data.ts";
+import { isBlankRow, isUnderline } from "../reading/no-data.ts";
 import { isName, runAt, type FoundTable } from "./rows.ts";
 import type { Sample, SampleRow } from "./split.ts";
 import { hasRowNames } from "./checks/row-names.ts";
@@ -34,10 +34,14 @@ export interface TableRequest {
 export function tableIn(sample: Sample, known: KnownColumns, requested: TableRequest): FoundTable | undefined {
   const skipped = Math.max(requested.skipRows ?? 0, requested.sepLines ?? 0);
   const below = sample.rows.filter(({ line }) => line > skipped);
-  const { rows, comment, commentsAbove } = withoutComments(below, requested.comment);
-  if (rows.length === 0) return undefined;
-  const width = widthOf(rows);
-  const first = requested.skipRows === undefined ? firstOf(rows, width, known) : 0;
+  const { rows: lined, comment, commentsAbove } = withoutComments(below, requested.comment);
+  if (lined.length === 0) return undefined;
+  const width = widthOf(lined);
+  const underlined = underlinedIn(lined, width);
+  const heading = lined[underlined];
+  const rows = heading ? lined.filter((_, at) => at !== underlined + 1) : lined;
+  const found = requested.skipRows === undefined ? firstOf(rows, width, known) : 0;
+  const first = heading ? Math.min(found, underlined) : found;
   // The reader leaves out rows without a value.
   const mayBeData = (row: SampleRow, at: number): boolean => at <= first || width < 2 || !isBlankRow(row.cells);
   const shape = shapeAt(rows.filter(mayBeData).slice(first), width, known, {
@@ -51,7 +55,7 @@ export function tableIn(sample: Sample, known: KnownColumns, requested: TableReq
   const ended = rows.slice(0, rows.length - footer.rows).filter(mayBeData);
   const { header, at } = orFirst(
     ended,
-    headerAt(ended, { ...shape, at: first }, known, requested),
+    underlinedHeader(ended, headerAt(ended, { ...shape, at: first }, known, requested), heading, requested),
     shape.width,
     requested,
   );
@@ -299,6 +303,33 @@ function orFirst(
   const evidence = `line ${rows[0]!.line} is the first, and no line below it looks like a header`;
   const header = { rows: 1, skipped: 0, confidence: 0.4, evidence, certain: false, named: 0, doubt: evidence };
   return { header, at: 0 };
+}
+
+/** Index of a row of names above a row that underlines them; -1 if there is none. */
+function underlinedIn(rows: readonly SampleRow[], width: number): number {
+  const end = width === 1 ? 1 : SEARCHED_ROWS_MAX;
+  return rows.slice(0, end).findIndex(({ cells, count }, at) => {
+    const next = rows[at + 1];
+    if (!next || count < width - 1 || (count === 1 && width > 1) || !cells.some(isName)) return false;
+    return isUnderline(next.cells, cells);
+  });
+}
+
+/** The header, if one is underlined: it is the row above. */
+function underlinedHeader(
+  rows: readonly SampleRow[],
+  found: { header: HeaderDecision; at: number },
+  heading: SampleRow | undefined,
+  { headerRows, skipRows }: TableRequest,
+): { header: HeaderDecision; at: number } {
+  if (!heading || headerRows !== undefined) return found;
+  const at = rows.indexOf(heading);
+  const sure = { confidence: 1, evidence: `line ${heading.line} is underlined`, certain: true };
+  const { doubt: _, ...header } = found.header;
+  const last = found.at + header.skipped + header.rows - 1;
+  if (header.rows > 0 && last === at) return header.named > 0 ? found : { ...found, header: { ...header, ...sure } };
+  if (skipRows !== undefined && at !== found.at) return found;
+  return { at, header: { rows: 1, skipped: 0, named: 0, ...sure } };
 }
 
 /** A title or note in a row of its own, filled up with delimiters. */

@@ -191,6 +191,36 @@ test("blank lines of a file of one column are rows, below its header", () => {
   assert.deepEqual(tableOf("a,b\n\n1,2\n\n").rows, [[3, "1", "2"]]);
 });
 
+test("a header is recognised again in another case and with blanks around its fields", () => {
+  for (const again of ["NR;GRÖSSE;PREIS", " nr ; Größe;preis", "Nr;größe ;PREIS\t"]) {
+    const { rows, skipped } = tableOf(`Nr;Größe;Preis\n1;a;2\n${again}\n2;nr;3\n`, { delimiter: ";" });
+    assert.deepEqual([rows.map(([line]) => line), skipped], [[2, 4], 1], again);
+  }
+  assert.equal(tableOf("Имя,Б\nИ,1\nИМЯ,б\n").skipped, 1);
+  assert.equal(tableOf("ab,c\na b,c\nab,,c\nab,c,\nab\n").skipped, 0, "other cells");
+  assert.equal(tableOf("a,,\nb,c,d\n1,2,3\nA ,,\nB,C , D\n4,5,6\n", { headerRows: 2 }).skipped, 2);
+});
+
+test("a row that underlines the header is none, if it is the one below", () => {
+  for (const [head, line] of [
+    ["nr,tree,n", "--,----,-"],
+    ["nr,tree,n", "----------,---,___".replaceAll("_", "-")],
+    ["nr,tree,n", "---+------+---"],
+    ["nr,tree,n", " == , === ,=="],
+    ["nr,tree,n", ":--,:---:,--:"],
+    [",tree,", ",---,"],
+    ["tree", "----"],
+  ] as const) {
+    const row = head.replace(/[^,]+/g, "x");
+    const { rows, skipped } = tableOf(`${head}\n${line}\n${row}\n${line}\n`);
+    assert.deepEqual([rows.length, skipped], [2, 1], line);
+  }
+  for (const line of ["-,-,-", "--,--,--", "---,,---", "--,====,-", "+,+,+", "---,oak,---", "--", "-1,---,---"]) {
+    assert.equal(tableOf(`nr,tree,n\n${line}\n1,oak,2\n`).skipped, 0, line);
+  }
+  assert.equal(tableOf("1,2\n--,--\n", { header: false }).skipped, 0);
+});
+
 test("a row without a value is none, like a blank line; it is counted", () => {
   const none = [",,", '"","",""', " ,\t, ", '"",,', ",", ",,,,,", "\u00a0,\u3000,", '""', "  "];
   const rows = Array.from({ length: 300 }, (_, n) => `${n},name ${n},`);

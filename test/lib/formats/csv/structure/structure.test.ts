@@ -261,6 +261,28 @@ test("rows without a value change nothing, wherever they are", () => {
   assert.ok(structureOf(padded).evidence.some(({ evidence }) => evidence.startsWith("300 lines with delimiters")));
 });
 
+test("an underlined row is the header, and the line below it no row", () => {
+  const rows = "7;oak;2,50\n8;ash;3,75\n9;elm;1,20\n";
+  for (const line of ["--;----;-----", "==;====;===", "-----------------"]) {
+    const text = `nr;tree;price\n${line}\n${rows}`;
+    assert.deepEqual([unusual(text), doubts(text)], [{ delimiter: ";" }, []], line);
+    assert.deepEqual(unusual(`Stock of May\n\n${text}`), { delimiter: ";", skipRows: 2 });
+    assert.deepEqual(unusual(text, { known: ["nr INTEGER", "tree", "price DECIMAL(18,2)"] }), { delimiter: ";" });
+  }
+  const words = "tree\tcolour\n----\t------\noak\tbrown\nash\tgrey\n";
+  assert.deepEqual([unusual(words), doubts(words)], [{ delimiter: "\t" }, []]);
+  const years = "2023,2024\n----,----\n1.5,2.5\n";
+  assert.deepEqual(unusual(years), {}, "years alone say nothing about the line");
+  assert.deepEqual(doubts("answer,other\n--,--\n++,--\n+,-\n"), [], "signs may be values");
+});
+
+test("a header in another case or with blanks is the same header", () => {
+  for (const again of ["ID,Amount,Tree", " id, amount ,tree"]) {
+    const text = `id,amount,tree\n1,2.50,oak\n2,3.50,ash\n${again}\n3,4.25,elm\n4,1.50,fir\n`;
+    assert.deepEqual([unusual(text), doubts(text)], [{}, []], again);
+  }
+});
+
 test("a first row that may be a header or a row is a doubt, never lost in silence", () => {
   const unsure = [
     "1,2\n",
