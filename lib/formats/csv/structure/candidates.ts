@@ -107,7 +107,8 @@ function quotesIn(lines: readonly string[], delimiter: string, { quote }: SplitR
     return opened >= enough && fields.filter((field) => field.length > 1 && field.endsWith(mark)).length >= enough;
   });
   const strays = lines.filter((line) => line.split(delimiter).some((field) => /^"[^"]+$/.test(field))).length;
-  const none = strays >= 3 && !lines.some((line) => line.split(delimiter).some((field) => /^".*"$/.test(field)));
+  const isQuoted = (text: string): boolean => /^".*"$/.test(text);
+  const none = strays >= 3 && !lines.some((line) => isQuoted(line.trim()) || line.split(delimiter).some(isQuoted));
   return ['"', ...others, ...(none ? [null] : [])];
 }
 

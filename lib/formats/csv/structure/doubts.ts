@@ -1,4 +1,5 @@
 import type { Doubt } from "../../format.ts";
+import { headerBelow } from "./checks/header-below.ts";
 import { isSame } from "./known.ts";
 import { compare, profilesOf } from "./profile.ts";
 import { isName, runAt, type FoundTable } from "./rows.ts";
@@ -48,6 +49,8 @@ export function doubtsOf(
   }
   const other = tableAbove(above) ?? otherTable(body, table);
   if (other) doubts.push({ reason: "several_tables", evidence: other });
+  const below = declared || header.named > 0 || width < 2 || other ? undefined : headerBelow(table);
+  if (below !== undefined) unsure(below);
   return doubts;
 }
 

@@ -1,6 +1,8 @@
 import type { Doubt, Finding } from "../../format.ts";
 import { DELIMITERS, type DialectRequest } from "../options.ts";
 import { isUsual, type Candidate } from "./candidates.ts";
+import { notOneColumn } from "./checks/one-column.ts";
+import { swallowingRow } from "./checks/swallowed-rows.ts";
 import type { Score } from "./score.ts";
 import type { SepLine } from "./sep-line.ts";
 import type { SampleRow } from "./split.ts";
@@ -44,7 +46,9 @@ export function findingsOf(decided: Decided): {
   ].slice(0, DOUBTS_MAX);
   const least = evidence.reduce((a, b) => (b.confidence < a.confidence ? b : a));
   const { confidence } = least;
-  if (doubts.length === 0 && confidence <= UNSURE) {
+  // Uneven rows are rejected one by one.
+  const isUneven = least.option === "delimiter" && decided.reading.table.width > 1;
+  if (doubts.length === 0 && confidence <= UNSURE && !isUneven) {
     doubts.push({ reason: "structure_unsure", evidence: `${least.option} is a guess: ${least.evidence}` });
   }
   return { confidence: Math.round(confidence * 100) / 100, evidence, doubts };
@@ -163,6 +167,14 @@ function ofChoice({ reading, runnerUp, requested, sep, one }: Decided): Doubt[] 
       "the file reads as one column, although most lines have quotes or the same delimiter several times";
     return [{ reason: "structure_unsure", evidence }];
   }
+  if (candidate.delimiter === " " && table.headerCells.some((cell) => cell === "")) {
+    const evidence = "the lines have gaps of several blanks, like columns of a fixed width";
+    return [{ reason: "structure_unsure", evidence }];
+  }
+  const fields = table.width === 1 ? notOneColumn(table) : undefined;
+  if (fields !== undefined) {
+    return [{ reason: "structure_unsure", evidence: `the file reads as one column, but ${fields}` }];
+  }
   if (!runnerUp) return [];
   const other = runnerUp.score.total;
   if (runnerUp.table.width < 2 || table.body.length + runnerUp.table.body.length === 0) return [];
@@ -189,6 +201,8 @@ function ofStrays({ reading: { candidate, table }, requested }: Decided): Doubt[
   if (quote === null) return [];
   const unsure = (evidence: string): Doubt[] => [{ reason: "structure_unsure", evidence }];
   const stray = table.body.find(({ misquoted }) => misquoted > 0);
+  const long = requested.quote === undefined ? swallowingRow(table, candidate.delimiter) : undefined;
+  if (long) return unsure(`line ${long.line} opens a quote, and the lines within it look like rows of the table`);
   if (quote !== '"' && requested.quote === undefined && stray) {
     return unsure(`line ${stray.line} has a ${quote} within a field that others stand around, which is not doubled`);
   }

@@ -1,4 +1,5 @@
 import { isLikeRows } from "./checks/header-words.ts";
+import { isTitleRow } from "./checks/title-row.ts";
 import { familyOf, kindOf, shapeOf } from "./kinds.ts";
 import { compare, profilesOf, YEAR, type Comparison } from "./profile.ts";
 import {
@@ -118,7 +119,10 @@ function headerByCells(all: readonly SampleRow[], width: number): HeaderDecision
   const headerRows = Math.max(count, group);
   if (headerRows > 1) {
     const evidence = `lines ${first.line} to ${rows[headerRows - 1]!.line} have words above columns of numbers or dates`;
-    return { rows: headerRows, skipped: 0, confidence: 0.9, evidence, certain: true, named: 0 };
+    const found = { rows: headerRows, skipped: 0, evidence, certain: true, named: 0 };
+    const title = rows.slice(0, headerRows - 1).find((row) => isTitleRow(row, rows[headerRows - 1]!));
+    if (!title) return { ...found, confidence: 0.9 };
+    return { ...found, confidence: 0.6, doubt: `line ${title.line} is a row of the header, or a line above it` };
   }
   const decided = ofComparison(first, compare(first, profilesOf(rest, width)), compare(first, lower));
   if (decided.rows === 0 || decided.certain || decided.doubt !== undefined) return decided;

@@ -49,7 +49,6 @@ test("a finding that is a guess is a doubt", () => {
     "remark\nred, blue\ngreen, grey\nwhite, black\n",
     "Liste\nName, Ort\nAda, Ulm\nBo, Bonn\n",
     "Report\nname,city\nAda,Ulm\n",
-    "key,remark\n1,red, blue\n2,green, red\n3,x\n4,y\n",
   ]) {
     const { confidence, doubts } = structureOf(text);
     assert.deepEqual(

@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { detectStructure } from "../../../../../../lib/formats/csv/structure/structure.ts";
+
+const doubts = (text: string): string[] =>
+  detectStructure({ text, complete: true, encoding: "utf-8", requested: {} }).doubts.map(({ reason }) => reason);
+
+const held = (texts: readonly string[]): void => {
+  for (const text of texts) assert.ok(doubts(text).includes("structure_unsure"), JSON.stringify(text));
+};
+const loaded = (texts: readonly string[]): void => {
+  for (const text of texts) assert.deepEqual(doubts(text), [], JSON.stringify(text));
+};
+
+test("quoted lines that read as rows are a doubt", () => {
+  held([
+    'id,who\n1,a\n2,"Moe\n3,Lund"\n4,Park\n',
+    'id,item,n\n7,b,3\n8,"4 inch,4\n9,a,5\n10,5 inch",6\n11,c,7\n',
+    'id;note;n\r\n7;b;3\r\n8;"c;4\r\n9;d";5\r\n11;e;7\r\n',
+    'who\twhere\nMoe\tOslo\nLund\t"Rome\nPark\tBern\nDahl\tLima"\n',
+  ]);
+  loaded([
+    'id,note,day\n1,"Dear Ada,\nit is late.\n",2024-01-01\n2,"Hi,\nok",2024-01-02\n',
+    'id,note\n1,"one\ntwo, three"\n2,"four"\n',
+    'id,note\n1,"one\ntwo,three"\n2,"four"\n',
+    'id,note,n\n1,"a\nb",2\n2,c,3\n',
+    'name,address\nAda,"Main St 5\nHull, Yorkshire"\nBo,"Low Rd 7\nLeeds"\n',
+  ]);
+});
+
+test("lines above the header, and a second row of it, are a doubt", () => {
+  held([
+    "Name:,Probe 7\nSerial:,0012\ntime,size\n2024-01-01 00:00,5.1\n2024-01-01 00:10,5.2\n",
+    "Account;12345;\nOwner;A. Moe;\n;;\nDay;Text;Amount\n02.01.2024;Rent;-900,00\n",
+    "Account;12345;\nDay;Text;Amount\n02.01.2024;Rent;-900,00\n03.01.2024;Pay;100,00\n",
+    "Club:,Brann\nplayer,points\nAda,5\nBo,6\n",
+    "Report, June\np,q\n1,2\n3,4\n",
+    "2023,2023,2024,2024\nQ1,Q2,Q1,Q2\n5,6,7,8\n9,10,11,12\n",
+    'Id,Name,Qty\n"","pcs",""\n1,Ada,5\n2,Bo,6\n',
+    "Id,Mass,Size\n,kg,m\n1,5,6\n2,7,8\n3,9,10\n",
+  ]);
+  loaded([
+    "name,a,b\nAda,,\nBo,5,6\nEva,7,8\n",
+    "name,a,b\nAda,unknown,\nBo,5,6\nEva,7,8\n",
+    "id,amount\n1,unknown\n2,5\n3,6\n",
+    "key,value\nmode,auto\nlevel,high\nsize,5\nport,6\n",
+    "time,height,speed\ns,m,m/s\n0,1.5,2.0\n1,1.6,2.1\n2,1.7,2.2\n3,1.8,2.3\n",
+    "day,name,n\nn/a,Ada,\n2024-01-01,Bo,5\n2024-01-02,Eva,6\n2024-01-03,Ida,7\n",
+  ]);
+});
+
+test("one column that looks like several, or like a letter, is a doubt", () => {
+  held([
+    '"id,name,n"\n"1,Ada,5"\n"2,Bo,6"\n',
+    '"id;name"\n"1;Ada"\n"2;Bo"\n',
+    "þidþ\x14þnameþ\nþ1þ\x14þAdaþ\n",
+    "KEY   NAME      QTY\n1     Ada       5\n2     Bo Lund   16\n",
+    "Dear all,\nplease find attached, as agreed, the list.\nRegards,\nAda\n",
+  ]);
+  loaded([
+    'note\n"red, blue"\n"green, grey"\n',
+    '"note"\n"red, blue"\n"green, grey"\n',
+    '"Last, first"\n"Moe"\n"Lund"\n',
+    "remark\nOrder 1 came late\nOrder 2 was lost\n",
+    "No.\n1\n2\n",
+    "name\nAda Moe\nBo  Lund\nEva Park\n",
+  ]);
+});
