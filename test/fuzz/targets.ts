@@ -199,7 +199,9 @@ const oracle = target(
     const columns = ["h1", "h2", "h3"].map((column) => ({ name: column, type: "VARCHAR" }));
     const override = { ...DECLARED, delimiter, quote, escape, encoding: "utf-8" as const };
     const { rows: read, rejects } = await readFile(Buffer.from(text), { contract: { columns }, override }, some);
-    const expected = readByCsvParse(text, { delimiter, quote, escape })!.slice(1);
+    // A row without a value is no row.
+    const hasValue = (fields: readonly string[]): boolean => fields.some((one) => one.trim() !== "");
+    const expected = readByCsvParse(text, { delimiter, quote, escape })!.slice(1).filter(hasValue);
     const fitting = expected.flatMap((fields, at) =>
       fields.length === 3 ? [[at + 1, fields.map((one) => one || null)]] : [],
     );

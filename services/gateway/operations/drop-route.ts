@@ -2,6 +2,8 @@ import { z } from "zod";
 import { TributaryError } from "../../../lib/errors.ts";
 import { WHOLE_TABLE } from "../../../lib/messages/operation.ts";
 import { makeLedger } from "../files/ledger.ts";
+import { makeRejectLedger } from "../rejects/ledger.ts";
+import { unrecordedFile } from "../rejects/recorded.ts";
 import type { App, GatewayDeps } from "../http/deps.ts";
 import { checkTableName } from "../http/names.ts";
 import { problemResponses } from "../http/parameters.ts";
@@ -74,8 +76,9 @@ export function addDropTableRoute(app: App, deps: GatewayDeps): void {
 }
 
 /** @throws NOT_FOUND if nothing is known of the table */
-async function contentsOf({ warehouse, settings, view }: GatewayDeps, table: string) {
+async function contentsOf({ warehouse, settings, view, clock }: GatewayDeps, table: string) {
   const limits = { timeoutMs: settings.TRIBUTARY_QUERY_TIMEOUT };
+  await unrecordedFile({ view, clock, ledger: makeRejectLedger(warehouse, limits) }, table);
   const exists = (await warehouse.describe(table)) !== undefined;
   const rows = exists ? await warehouse.reads.rowCount(table, limits) : 0;
   const recorded = await makeLedger(warehouse, limits).versions(table, "replace");

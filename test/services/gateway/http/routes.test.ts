@@ -251,7 +251,7 @@ test("GET /v1/tables/{t}/rejects: position, text and reason, in pages", async ()
   const first = await list(`limit=1&file=${encodeURIComponent("o'hara.csv")}&reason=type&column=amount`);
   assert.match(
     gateway.warehouse.queries.at(-1)!,
-    /r.source_file = 'o''hara.csv' AND r.reason = 'type' AND r.column_name = 'amount'.*LIMIT 2$/,
+    /r.source_file = 'o''hara.csv' AND r.reason = 'type' AND r.column_name = 'amount'.*LIMIT 2\b/,
   );
   assert.deepEqual(first.rejects, [
     {
