@@ -1,6 +1,6 @@
 import { familyOf, kindOf } from "./kinds.ts";
 import type { Doubt } from "../../format.ts";
-import type { Footer } from "./footer.ts";
+import type { Footer } from "./footer/footer.ts";
 import type { HeaderDecision } from "./header.ts";
 import type { SampleRow } from "./split.ts";
 

@@ -14,7 +14,7 @@ import { isName, runAt, type FoundTable } from "./rows.ts";
 import type { Sample, SampleRow } from "./split.ts";
 import { hasRowNames } from "./checks/row-names.ts";
 import { doubtsOf } from "./doubts.ts";
-import { footerOf } from "./footer.ts";
+import { footerOf } from "./footer/footer.ts";
 
 /** What the sender declares about the table's place in the file. */
 export interface TableRequest {
@@ -50,7 +50,7 @@ export function tableIn(sample: Sample, known: KnownColumns, requested: TableReq
   });
   const footer =
     requested.footerRows === undefined
-      ? footerOf(rows.slice(first + 1), shape.width, sample.complete)
+      ? footerOf(rows.slice(first), shape.width, sample.complete)
       : { rows: requested.footerRows, confidence: 1 };
   const ended = rows.slice(0, rows.length - footer.rows).filter(mayBeData);
   const { header, at } = orFirst(

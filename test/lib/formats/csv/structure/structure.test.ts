@@ -283,6 +283,58 @@ test("a header in another case or with blanks is the same header", () => {
   }
 });
 
+test("last rows of words below numbers, dates or codes, and sums, are a footer, in doubt if nothing proves it", () => {
+  const trees = "nr,tree,height\n7,oak,12\n8,ash,9\n9,elm,14\n";
+  const days = "day;text;sum\n01.02.2026;rent;-700,00\n02.02.2026;wage;1900,50\n";
+  const codes = "plot,tree,n\nP-100,oak,3\nP-101,ash,4\nP-102,elm,9\n";
+  const unsure: [string, number][] = [
+    [`${trees}-- end of list --,,\n`, 1],
+    [`${trees}measured in June,,\n`, 1],
+    [`${trees}Mean,,11.67\n`, 1],
+    [`${trees}tallest,elm,14\n`, 1],
+    [`${trees}\nMeasured by,L. Berg,\nChecked by,A. Moe,\n`, 2],
+    [`${trees},,\nseen by,L. Berg,\n`, 1],
+    [`${days}\nNeuer Stand;;1200,50\n`, 1],
+    [`Konto 17\n\n${days}Ende;;\n`, 1],
+    [`${codes}counted twice,,\n`, 1],
+    [`${codes},,16\n`, 1],
+    ["day,n\n2026-01-01,4\n2026-01-02,8\nMaximum,8\n", 1],
+  ];
+  for (const [text, footerRows] of unsure) {
+    const { dialect, doubts: found } = structureOf(text);
+    assert.deepEqual([dialect.footerRows, found.map(({ reason }) => reason)], [footerRows, ["structure_unsure"]], text);
+    assert.match(found[0]!.evidence, /^line \d+ /);
+  }
+  const sure = [`${trees}3 records,,\n`, "plot,n,kg\nA,5,2.5\nB,7,3.5\nC,1,1.5\n,13,7.5\n"];
+  for (const text of sure) assert.deepEqual([unusual(text), doubts(text)], [{ footerRows: 1 }, []], text);
+});
+
+test("last rows with other values, or fewer, are rows", () => {
+  const trees = "nr,tree,height\n7,oak,12\n8,ash,9\n9,elm,14\n";
+  const last = [
+    "10,,",
+    "10a,fir,8",
+    "x,fir,8",
+    ",fir,8",
+    "n/a,fir,8",
+    "10,fir,unknown",
+    "unknown,fir,8",
+    "nr,tree,height",
+  ];
+  for (const row of last) assert.deepEqual([unusual(`${trees}${row}\n`), doubts(`${trees}${row}\n`)], [{}, []], row);
+  for (const text of [
+    "tree,colour\noak,brown\nash,grey\n\nfir,green\n",
+    "tree,colour,note\noak,brown,old\nash,grey,\nfir,,\n",
+    "tree,n\noak,5\nash,6\nfir,\n",
+    "tree,n\noak,5\nash,6\n,7\n",
+    "nr,n\n1,5\nx,6\n",
+    "nr,tree,day,note\n7,oak,2026-01-01,\n8,ash,2026-01-02,\n,,,old\n",
+    "nr,tree,note\n7,oak,\n8,ash,\n,elm,\n",
+  ]) {
+    assert.deepEqual([unusual(text), doubts(text)], [{}, []], text);
+  }
+});
+
 test("a first row that may be a header or a row is a doubt, never lost in silence", () => {
   const unsure = [
     "1,2\n",

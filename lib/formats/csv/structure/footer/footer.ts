@@ -1,7 +1,8 @@
-import { DELIMITERS } from "../options.ts";
-import { familyOf, kindOf } from "./kinds.ts";
-import { profilesOf } from "./profile.ts";
-import type { SampleRow } from "./split.ts";
+import { DELIMITERS } from "../../options.ts";
+import { familyOf, kindOf } from "../kinds.ts";
+import { profilesOf } from "../profile.ts";
+import { endingOf, numberOf } from "./ending.ts";
+import type { SampleRow } from "../split.ts";
 
 /** Rows at the end of the file that are no data. */
 export interface Footer {
@@ -18,15 +19,15 @@ const TOTAL =
 const COUNT =
   /^\W*(?:\d+ (?:rows?|records?|lines?)\b|(?:number of )?(?:rows?|records?|lines?)\W+\d+\W*$|eof\W*$|end(?: of \w+)?\W*$)/i;
 
-/** The footer below a table's rows. Only the end of the whole file shows it. */
-export function footerOf(rows: readonly SampleRow[], width: number, complete: boolean): Footer {
+/** The footer below `rows[0]`, the first of the table. Only the end of the whole file shows it. */
+export function footerOf([heading, ...rows]: readonly SampleRow[], width: number, complete: boolean): Footer {
   const none = { rows: 0, confidence: 1 };
   if (!complete || width < 2) return none;
   let start = rows.length;
   while (start > 2 && rows.length - start < ROWS_MAX && isNote(rows[start - 1]!, width)) start--;
   const typed = typedIn(rows.slice(0, start), width);
-  const row = rows.slice(start).findLastIndex((note) => isOtherRow(note, width, typed));
-  start += row + 1;
+  const other = rows.slice(start).findLastIndex((note) => isOtherRow(note, width, typed));
+  start += other + 1;
   const total = rows[start - 1];
   const sums = total && start > 2 ? sumsIn(rows.slice(0, start - 1), total, width) : undefined;
   if (total && sums !== undefined) {
@@ -40,7 +41,13 @@ export function footerOf(rows: readonly SampleRow[], width: number, complete: bo
       doubt: `${evidence} by its first cell, but not the sum of the rows`,
     };
   }
-  // Rows of nothing but delimiters are rows, unless a note follows them.
+  const ending = endingOf(rows.slice(0, start), heading, width);
+  if (ending && !rows.slice(ending.at, start).some((row) => isOtherRow(row, width, typed))) {
+    const { at, certain, evidence } = ending;
+    const found = { rows: rows.length - at, confidence: certain ? 0.95 : 0.6, evidence };
+    return certain ? found : { ...found, doubt: evidence };
+  }
+  // Rows of nothing but delimiters are left out by themselves, unless a note follows them.
   const isBlank = ({ cells }: SampleRow): boolean => cells.every((cell) => cell.trim() === "");
   if (rows.slice(start).every(isBlank)) return none;
   const [first, count] = [rows[start]!, rows.length - start];
@@ -105,18 +112,4 @@ function sumsIn(rows: readonly SampleRow[], total: SampleRow, width: number): bo
   }
   const blank = total.cells.filter((cell) => cell.trim() === "").length;
   return numbers > 0 && blank > 0 && blank + numbers + 1 === width && width > 3 ? true : false;
-}
-
-/** The number in a cell with a decimal point or comma; 0 for anything else. */
-function numberOf(cell: string): number {
-  if (familyOf(kindOf(cell)) !== "number") return 0;
-  const digits = cell.replace(/[^\d.,-]/g, "");
-  const decimal = Math.max(digits.lastIndexOf("."), digits.lastIndexOf(","));
-  const isGroup = decimal >= 0 && /^\d{3}$/.test(digits.slice(decimal + 1)) && /[.,].*[.,]/.test(digits);
-  const plain =
-    decimal < 0 || isGroup
-      ? digits.replace(/[.,]/g, "")
-      : `${digits.slice(0, decimal).replace(/[.,]/g, "")}.${digits.slice(decimal + 1)}`;
-  const number = Number(plain);
-  return Number.isFinite(number) ? number : 0;
 }
