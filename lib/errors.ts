@@ -202,6 +202,32 @@ export const ERRORS = {
     500,
     "Stop the process that has this warehouse file open, or set another TRIBUTARY_DATA_DIR.",
   ),
+  CATALOG_UNAVAILABLE: kind(
+    true,
+    503,
+    "Check that the Iceberg catalog is reachable at the address that the message names.",
+  ),
+  CATALOG_REFUSED: kind(
+    true,
+    503,
+    "Correct the credential or the token for the catalog, or give it the permission that the message names.",
+  ),
+  CATALOG_NOT_FOUND: kind(false, 404, "Check the names of the namespace and the table, and the catalog's warehouse."),
+  CATALOG_CONFLICT: kind(
+    true,
+    503,
+    "The table has changed or the name is taken. The commit is decided again; if this recurs, stop other writers.",
+  ),
+  CATALOG_UNSUPPORTED: kind(
+    false,
+    500,
+    "Use a catalog that can do it: `tributary doctor catalog` shows what a catalog can do.",
+  ),
+  CATALOG_FAILED: kind(
+    false,
+    500,
+    "Fix the cause named in the message; `tributary doctor catalog` shows what the catalog can do.",
+  ),
   WAREHOUSE_VERSION: kind(false, 500, "Run Trino 476; other versions are untested or known to fail."),
   SCHEMA_CONFLICT: kind(
     false,

@@ -139,7 +139,7 @@ export const compositionFaults = (sources: readonly Source[]): string[] =>
       ];
     });
 
-const VENDOR = /^(lib\/(?:blob|event-log|warehouse))\/(?:s3|file|kafka|embedded|trino|duckdb)\//;
+const VENDOR = /^(lib\/(?:blob|event-log|warehouse))\/(?:s3|file|kafka|embedded|trino|duckdb|iceberg)\//;
 
 /** `allowed`: who imports a vendor's folder all the same, as "importer imported". */
 export const vendorFaults = (sources: readonly Source[], allowed: ReadonlySet<string>): string[] =>

@@ -1,0 +1,131 @@
+import { z } from "zod";
+
+/**
+ * The answers of an Iceberg REST catalog, checked and renamed. Only what Tributary reads is checked: a field
+ * that the specification adds changes nothing here.
+ */
+
+/** A whole number of 64 bits, as `parseJson` gives it. */
+const long = z.union([z.int(), z.string().regex(/^-?\d{1,19}$/)]).transform((read) => BigInt(read));
+
+/** Names from a catalog never index an object. */
+const texts = z
+  .record(z.string(), z.string())
+  .nullish()
+  .transform((read): ReadonlyMap<string, string> => new Map(Object.entries(read ?? {})));
+
+/** Some catalogs put numbers and flags among the texts of their configuration. */
+const looseTexts = z
+  .record(z.string(), z.unknown())
+  .nullish()
+  .transform((read): ReadonlyMap<string, string> => {
+    const known = Object.entries(read ?? {}).filter(([, one]) => ["string", "number", "boolean"].includes(typeof one));
+    return new Map(known.map(([name, one]) => [name, String(one)]));
+  });
+
+export const configSchema = z.object({
+  defaults: looseTexts,
+  overrides: looseTexts,
+  endpoints: z.array(z.string()).nullish(),
+  "idempotency-key-lifetime": z.string().nullish(),
+});
+
+const snapshotSchema = z
+  .object({
+    "snapshot-id": long,
+    "parent-snapshot-id": long.nullish(),
+    "sequence-number": z.int().nullish(),
+    "timestamp-ms": z.int(),
+    "manifest-list": z.string().nullish(),
+    summary: texts,
+  })
+  .transform((read) => ({
+    id: read["snapshot-id"],
+    parentId: read["parent-snapshot-id"] ?? undefined,
+    sequenceNumber: read["sequence-number"] ?? 0,
+    timestampMs: read["timestamp-ms"],
+    manifestList: read["manifest-list"] ?? undefined,
+    summary: read.summary,
+  }));
+
+/** One version of a table. */
+export type Snapshot = z.output<typeof snapshotSchema>;
+
+const refSchema = z
+  .object({ "snapshot-id": long, type: z.string() })
+  .transform((read) => ({ snapshotId: read["snapshot-id"], type: read.type }));
+
+const metadataSchema = z
+  .object({
+    "format-version": z.int(),
+    "table-uuid": z.string(),
+    location: z.string(),
+    "last-sequence-number": z.int().nullish(),
+    "current-schema-id": z.int().nullish(),
+    "current-snapshot-id": long.nullish(),
+    properties: texts,
+    snapshots: z.array(snapshotSchema).nullish(),
+    "snapshot-log": z.array(z.object({ "snapshot-id": long, "timestamp-ms": z.int() })).nullish(),
+    refs: z.record(z.string(), refSchema).nullish(),
+  })
+  .transform((read) => {
+    const current = read["current-snapshot-id"];
+    return {
+      formatVersion: read["format-version"],
+      uuid: read["table-uuid"],
+      location: read.location,
+      lastSequenceNumber: read["last-sequence-number"] ?? 0,
+      schemaId: read["current-schema-id"] ?? 0,
+      /** undefined: the table has no snapshot. Some catalogs write -1 for that. */
+      currentSnapshotId: current === null || current === undefined || current < 0n ? undefined : current,
+      properties: read.properties,
+      snapshots: read.snapshots ?? [],
+      /** Ids of the snapshots that were current, oldest first. */
+      snapshotLog: (read["snapshot-log"] ?? []).map((entry) => entry["snapshot-id"]),
+      /** Branches and tags. */
+      refs: new Map(Object.entries(read.refs ?? {})),
+    };
+  });
+
+export type TableMetadata = z.output<typeof metadataSchema>;
+
+/** The answer to load, create, register and commit. */
+export const tableSchema = z
+  .object({ "metadata-location": z.string().nullish(), metadata: metadataSchema, config: looseTexts })
+  .transform((read) => ({
+    metadataLocation: read["metadata-location"] ?? undefined,
+    metadata: read.metadata,
+    config: read.config,
+  }));
+
+/** A table as its catalog gives it. `config` has what a reader of its files needs, such as `s3.endpoint`. */
+export type LoadedTable = z.output<typeof tableSchema>;
+
+const page = { "next-page-token": z.string().nullish() };
+export const namespacesPage = z.object({ namespaces: z.array(z.array(z.string())), ...page });
+const identifierSchema = z.object({ namespace: z.array(z.string()), name: z.string() });
+export const tablesPage = z.object({ identifiers: z.array(identifierSchema), ...page });
+
+/** Names a table or a view. */
+export interface TableIdentifier {
+  readonly namespace: readonly string[];
+  readonly name: string;
+}
+
+export const namespaceSchema = z
+  .object({ namespace: z.array(z.string()), properties: texts })
+  .transform(({ properties }) => properties);
+
+export const viewSchema = z.object({ metadata: z.object({ "view-uuid": z.string() }) });
+
+/** The answer has nothing that we read. */
+export const anything = z.unknown();
+
+export const errorSchema = z.object({
+  error: z.object({ message: z.string().nullish(), type: z.string().nullish() }),
+});
+
+/** The error of an OAuth2 server (RFC 6749, section 5.2). */
+export const oauthErrorSchema = z.object({ error: z.string(), error_description: z.string().nullish() });
+
+export const tokenSchema = z.object({ access_token: z.string().min(1), expires_in: z.number().positive().nullish() });
