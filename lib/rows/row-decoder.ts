@@ -35,6 +35,8 @@ export interface RowField {
   readonly type: ColumnType;
   readonly kind: ColumnKind;
   readonly nullable: boolean;
+  /** All rows have one value, which stands before the first row. See decision 40. */
+  readonly once: boolean;
 }
 
 /** One column of a decoded batch. Where `valid` is 0 the value is NULL and its words are 0. */
@@ -54,6 +56,7 @@ interface SchemaField {
   name: string;
   column?: string;
   type: SchemaType | [string, SchemaType];
+  once?: boolean;
 }
 type SchemaType =
   string | { type: string; logicalType?: string; precision?: number; scale?: number; "adjust-to-utc"?: boolean };
@@ -80,7 +83,8 @@ function parseFields(writerSchema: string): RowField[] {
     return fields.map((field, index): RowField => {
       const nullable = Array.isArray(field.type);
       const type = columnType(Array.isArray(field.type) ? field.type[1] : field.type);
-      return { name: field.column ?? field.name ?? avroFieldName(index), type, kind: kindOf(type), nullable };
+      const name = field.column ?? field.name ?? avroFieldName(index);
+      return { name, type, kind: kindOf(type), nullable, once: field.once === true };
     });
   } catch (cause) {
     throw new Error(`row batch: invalid writer schema: ${messageOf(cause)}`, { cause });
@@ -148,7 +152,8 @@ export function decodeRows(batch: RowsOfSchema): DecodedRows {
   const fields = rowFieldsOf(batch.writerSchema);
   // Every value takes at least one byte, so a wrong count cannot cause a larger allocation than the
   // bytes justify.
-  if (!(rowCount >= 0 && rowCount * fields.length <= rows.length && (fields.length > 0 || rowCount === 0))) {
+  const ofEachRow = fields.filter(({ once }) => !once).length;
+  if (!(rowCount >= 0 && rowCount * ofEachRow <= rows.length && (ofEachRow > 0 || rowCount === 0))) {
     throw new Error(`row batch: ${rowCount} rows of ${fields.length} columns in ${rows.length} bytes`);
   }
   const columns = emptyColumns(fields, rowCount);
@@ -191,18 +196,32 @@ class RowReader {
   }
 
   read(columns: readonly DecodedColumn[], rowCount: number): number {
+    const ofEachRow = columns.filter(({ once }) => !once);
+    if (rowCount > 0 && ofEachRow.length < columns.length) this.#shared(columns, rowCount);
     for (let row = 0; row < rowCount; row++) {
-      for (const column of columns) {
-        if (column.nullable) {
-          const branch = this.#bytes[this.#at++];
-          if (branch === 0) continue;
-          if (branch !== 2) throw new Error(`row batch: invalid union branch at byte ${this.#at - 1}`);
-        }
-        column.valid[row] = 1;
-        this.#value(column.kind, column.words, row);
-      }
+      for (const column of ofEachRow) this.#cell(column, row);
     }
     return this.#at;
+  }
+
+  #shared(columns: readonly DecodedColumn[], rowCount: number): void {
+    for (const column of columns) {
+      if (!column.once) continue;
+      this.#cell(column, 0);
+      column.valid.fill(column.valid[0]!);
+      const width = WORDS[column.kind];
+      for (let word = width; word < rowCount * width; word++) column.words[word] = column.words[word - width]!;
+    }
+  }
+
+  #cell(column: DecodedColumn, row: number): void {
+    if (column.nullable) {
+      const branch = this.#bytes[this.#at++];
+      if (branch === 0) return;
+      if (branch !== 2) throw new Error(`row batch: invalid union branch at byte ${this.#at - 1}`);
+    }
+    column.valid[row] = 1;
+    this.#value(column.kind, column.words, row);
   }
 
   #value(kind: ColumnKind, words: Int32Array, row: number): void {

@@ -39,8 +39,11 @@ const isLong = (schema: unknown): boolean =>
  * The avsc type of rows with these columns: longs and timestamps are bigints, decimals are bytes, dates are
  * days.
  */
-export function rowType(definitions: readonly ColumnDefinition[]): avsc.Type {
-  return avsc.Type.forSchema(rowSchemaOf(definitions) as avsc.Schema, {
+export const rowType = (definitions: readonly ColumnDefinition[]): avsc.Type => recordType(rowSchemaOf(definitions));
+
+/** The avsc type of a record with values as in `rowType`. */
+export function recordType(schema: object): avsc.Type {
+  return avsc.Type.forSchema(schema as avsc.Schema, {
     wrapUnions: false,
     typeHook: (schema) => (isLong(schema) ? exactLong : undefined),
   });

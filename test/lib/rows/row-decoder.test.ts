@@ -3,8 +3,16 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { avroFieldName, rowSchemaOf, type ColumnType } from "../../../lib/columns.ts";
 import type { RowBatch } from "../../../lib/messages/generated.ts";
-import { decodeRows, kindOf, rowFieldsOf, valueAt, WORDS, type DecodedValue } from "../../../lib/rows/row-decoder.ts";
-import { columns, decimalBytes, rowType } from "../../support/rows.ts";
+import {
+  decodeRows,
+  kindOf,
+  rowFieldsOf,
+  sourceOffsetOf,
+  valueAt,
+  WORDS,
+  type DecodedValue,
+} from "../../../lib/rows/row-decoder.ts";
+import { columns, decimalBytes, recordType, rowType } from "../../support/rows.ts";
 
 /** For each type: any value, as avsc writes it and as the decoder gives it back. */
 const VALUES: Readonly<Record<string, fc.Arbitrary<{ avro: unknown; value: DecodedValue }>>> = {
@@ -53,6 +61,31 @@ describe("row decoder", () => {
         assert.deepEqual(decoded(batch), expected);
       }),
     );
+  });
+
+  test("a value that is the same in all rows stands once before them (the next version writes it so)", () => {
+    const definitions = columns({ a: "VARCHAR", n: "BIGINT" });
+    const whole = rowSchemaOf(definitions) as { fields: { name: string; once?: boolean }[] };
+    const shared = ["_source_file", "_source_offset", "_ingested_at"];
+    for (const field of whole.fields) if (shared.includes(field.name)) field.once = true;
+    const avro = (names: readonly string[], values: object) =>
+      recordType({ ...whole, fields: whole.fields.filter(({ name }) => names.includes(name)) }).toBuffer(values);
+    const rows = [
+      { c0: "x", c1: 5n, _source_row: 1n },
+      { c0: null, c1: null, _source_row: 2n },
+    ];
+    const bytes = Buffer.concat([avro(shared, audit), ...rows.map((row) => avro(["c0", "c1", "_source_row"], row))]);
+    const batch = { firstRow: 0, rowCount: 2, writerSchema: JSON.stringify(whole), rows: bytes };
+    const { _source_file: file, _source_offset: offset, _ingested_at: at } = audit;
+    assert.deepEqual(decoded(batch), [
+      ["x", 5n, file, offset, 1n, at],
+      [null, null, file, offset, 2n, at],
+    ]);
+    assert.equal(sourceOffsetOf(batch), 7);
+    assert.throws(() => decodeRows({ ...batch, rowCount: 3 }), /row batch/);
+    assert.throws(() => decodeRows({ ...batch, rows: bytes.subarray(0, 4) }), /row batch/);
+    const none = { ...batch, rowCount: 0, rows: Buffer.alloc(0) };
+    assert.deepEqual(decoded(none), []);
   });
 
   test("the edges of 64 and 128 bits, and of variable length", () => {
