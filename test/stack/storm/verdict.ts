@@ -63,10 +63,24 @@ export async function faultsFound(trino: string, session: Session, sent: Sent): 
       );
   }
   for (const table of TABLES) {
-    const versions = ledger.filter((row) => row.table === table.name);
+    const versions = ledger.filter((row) => row.table === table.name && !isSetAside(row));
     faults.push(...(await tableFaults(trino, session, table, versions, sent.contents)));
   }
   return faults;
+}
+
+/** The table stays as it is: the file is held, or a replay came after newer content of its file. */
+const isSetAside = ({ status, error }: LedgerRow): boolean =>
+  status === "held" || (error ?? "").startsWith("FILE_SUPERSEDED:");
+
+/** Held: it brings no row. Superseded: it repeats a version, and another content was applied in between. */
+function mayBeSetAside(row: LedgerRow, ledger: readonly LedgerRow[], content: Content): boolean {
+  if (row.status === "held") return content.rows.every((cells) => cells === null);
+  const before = ledger.filter(({ table, file, offset }) => {
+    return table === row.table && file === row.file && offset < row.offset;
+  });
+  const first = before.find(({ hash }) => hash === row.hash);
+  return before.some((one) => first && one.offset > first.offset && one.hash !== row.hash && !isSetAside(one));
 }
 
 function ledgerFaults(ledger: readonly LedgerRow[], sent: Sent): string[] {
@@ -78,7 +92,9 @@ function ledgerFaults(ledger: readonly LedgerRow[], sent: Sent): string[] {
     if (isDeletion(row)) continue;
     const content = sent.contents.get(row.hash);
     if (!content) faults.push(`${row.fileId} holds content that was not sent: ${JSON.stringify(row)}`);
-    else {
+    else if (isSetAside(row)) {
+      if (!mayBeSetAside(row, ledger, content)) faults.push(`${row.fileId} is not applied: ${JSON.stringify(row)}`);
+    } else {
       const rejected = content.rows.filter((one) => one === null).length;
       const expected = [content.rows.length, content.rows.length - rejected, rejected];
       if (row.status === "failed" || [row.read, row.committed, row.rejected].join() !== expected.join())
