@@ -196,32 +196,33 @@ class RowReader {
   }
 
   read(columns: readonly DecodedColumn[], rowCount: number): number {
-    const ofEachRow = columns.filter(({ once }) => !once);
-    if (rowCount > 0 && ofEachRow.length < columns.length) this.#shared(columns, rowCount);
+    const shared = columns.filter(({ once }) => once);
+    if (shared.length === 0 || rowCount === 0) return this.#rows(columns, rowCount);
+    this.#rows(shared, 1);
+    for (const { kind, valid, words } of shared) {
+      valid.fill(valid[0]!);
+      const width = WORDS[kind];
+      for (let word = width; word < words.length; word++) words[word] = words[word - width]!;
+    }
+    return this.#rows(
+      columns.filter(({ once }) => !once),
+      rowCount,
+    );
+  }
+
+  #rows(columns: readonly DecodedColumn[], rowCount: number): number {
     for (let row = 0; row < rowCount; row++) {
-      for (const column of ofEachRow) this.#cell(column, row);
+      for (const column of columns) {
+        if (column.nullable) {
+          const branch = this.#bytes[this.#at++];
+          if (branch === 0) continue;
+          if (branch !== 2) throw new Error(`row batch: invalid union branch at byte ${this.#at - 1}`);
+        }
+        column.valid[row] = 1;
+        this.#value(column.kind, column.words, row);
+      }
     }
     return this.#at;
-  }
-
-  #shared(columns: readonly DecodedColumn[], rowCount: number): void {
-    for (const column of columns) {
-      if (!column.once) continue;
-      this.#cell(column, 0);
-      column.valid.fill(column.valid[0]!);
-      const width = WORDS[column.kind];
-      for (let word = width; word < rowCount * width; word++) column.words[word] = column.words[word - width]!;
-    }
-  }
-
-  #cell(column: DecodedColumn, row: number): void {
-    if (column.nullable) {
-      const branch = this.#bytes[this.#at++];
-      if (branch === 0) return;
-      if (branch !== 2) throw new Error(`row batch: invalid union branch at byte ${this.#at - 1}`);
-    }
-    column.valid[row] = 1;
-    this.#value(column.kind, column.words, row);
   }
 
   #value(kind: ColumnKind, words: Int32Array, row: number): void {

@@ -47,15 +47,6 @@ export function isUnderline(cells: readonly string[], names: readonly string[]):
 /** Longer fields underline nothing. */
 const SIGNS_MAX = 1_000;
 
-/** A header's line as others repeat it: in any case, with any blanks around its fields. */
-export const plainHeader = (line: string, delimiter: string): string =>
-  line
-    .replace(/^\ufeff/, "")
-    .toUpperCase()
-    .split(delimiter)
-    .map((cell) => cell.trim())
-    .join(delimiter);
-
 /** Bytes of the blank that begins here; 0 for another character. */
 function blankBytes(bytes: Uint8Array, at: number): number {
   const byte = bytes[at]!;

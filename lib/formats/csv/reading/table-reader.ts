@@ -3,10 +3,10 @@ import { fieldsOf, type OpenOptions, type RecordHandlers, type RecordReader, typ
 import { storedHeader } from "../../headers.ts";
 import { headerRowsOf, type Dialect } from "../options.ts";
 import { CsvRecordReader } from "../records.ts";
-import { isBlank } from "./bytes.ts";
 import { copyOf, FooterHold } from "./footer.ts";
 import { joinHeader, withRowName } from "./header.ts";
-import { hasNoValue, isUnderline, plainHeader } from "./no-data.ts";
+import { hasNoValue, isUnderline } from "./no-data.ts";
+import { RepeatedHeader } from "./repeated-header.ts";
 import type { MutableRow } from "./row-run.ts";
 import { LineSkipper } from "./skip-lines.ts";
 
@@ -31,10 +31,7 @@ export class CsvTableReader implements RecordReader {
   /** The header's rows; of a file without a header, unreadable rows before the first that is not. */
   #first: Row[] = [];
   #width = 0;
-  /** Of the header, to see repetitions: its rows, the first character, and the row that would come next. */
-  #header: readonly string[] = [];
-  #headerStart: number | undefined;
-  #repeated = 0;
+  #repeatedHeader: RepeatedHeader | undefined;
   /** The header's names, until the row below it is read. */
   #underlined: readonly string[] | undefined;
   /** Repetitions and underline of the header, and rows without a value. */
@@ -87,9 +84,8 @@ export class CsvTableReader implements RecordReader {
     this.#underlined = undefined;
     if (names && row.count <= names.length && row.fault === undefined && isUnderline(fieldsOf(row), names)) {
       this.#rowsSkipped++;
-    } else if ((this.#repeated > 0 || startOf(row) === this.#headerStart) && this.#repeatsHeader(row)) {
-      this.#rowsSkipped++;
-    } else this.#pass(row);
+    } else if (this.#repeatedHeader?.takes(row)) this.#rowsSkipped++;
+    else this.#pass(row);
   }
 
   /** A row without a value is none, like a blank line. In a file of one column, both are. */
@@ -113,8 +109,8 @@ export class CsvTableReader implements RecordReader {
     if (this.#headerRows > 0) {
       const names = this.#names();
       this.#setWidth(names.length);
-      this.#headerStart = startOf(this.#first[0]!);
-      this.#header = this.#first.map((own) => this.#plain(own));
+      // In a file of one column, a row like the header may be a value.
+      if (names.length > 1) this.#repeatedHeader = new RepeatedHeader(this.#first, this.#options.delimiter);
       this.#underlined = names;
       return this.#handlers.onFields({ names, count: names.length, final: true, header: this.#wholeHeader() });
     }
@@ -161,26 +157,6 @@ export class CsvTableReader implements RecordReader {
     if (width === 1 || count === width) row.count = count;
   }
 
-  /**
-   * True for a row that is written like the header, or like the next of its rows, but for case and blanks. In
-   * a file of one column it may be a value.
-   */
-  #repeatsHeader(row: Row): boolean {
-    if (this.#width < 2) return false;
-    const plain = this.#plain(row);
-    for (const at of [this.#repeated, 0]) {
-      if (this.#header[at] !== plain) continue;
-      this.#repeated = at + 1 === this.#header.length ? 0 : at + 1;
-      return true;
-    }
-    this.#repeated = 0;
-    return false;
-  }
-
-  #plain(row: Row): string {
-    return plainHeader(Buffer.from(row.raw()).toString("utf8"), this.#options.delimiter);
-  }
-
   #checkFirst({ count, fault, line }: Row): void {
     if (count > this.#columnsMax + 1) {
       throw new TributaryError("FILE_TOO_MANY_COLUMNS", `${count} columns; the limit is ${this.#columnsMax}`);
@@ -201,18 +177,6 @@ export class CsvTableReader implements RecordReader {
       `the ${part} on line ${line} cannot be read: ${fault.replaceAll("_", " ")}`,
     );
   }
-}
-
-/** The first character of the first field that is no blank, in lower case; -1 if there is none. */
-function startOf({ bytes, bounds }: Row): number {
-  const end = bounds[1]!;
-  let at = bounds[0]!;
-  while (at < end && isBlank(bytes[at])) at++;
-  if (at === end) return -1;
-  const byte = bytes[at]!;
-  if (byte < 0x80) return byte >= 65 && byte <= 90 ? byte + 32 : byte;
-  const [character = ""] = Buffer.from(bytes.subarray(at, Math.min(end, at + 4))).toString("utf8");
-  return character.toLowerCase().codePointAt(0) ?? -1;
 }
 
 const LINE_END = Buffer.from("\n");
