@@ -217,3 +217,24 @@ test("files that are sent while the table is rebuilt follow, read for its new co
   const later = Array.from({ length: 5 }, (_, n) => [10 + n, `${n}.50`]);
   assert.deepEqual(await contents(pipeline, "t"), [...NEW, ...later]);
 });
+
+test("a rebuild whose answer is lost after the new table took its place is done, not repeated for ever", async (t) => {
+  let left = 1;
+  const wrapWarehouse = (warehouse: Warehouse): Warehouse =>
+    new Proxy(warehouse, {
+      get(target, name) {
+        const value: unknown = Reflect.get(target, name);
+        if (typeof value !== "function") return value;
+        if (name !== "replaceWith") return value.bind(target) as unknown;
+        return async (...given: unknown[]): Promise<void> => {
+          await (value as (...args: unknown[]) => Promise<void>).apply(target, given);
+          if (left-- > 0) throw new TributaryError("WAREHOUSE_TIMEOUT", "no answer");
+        };
+      },
+    });
+  const pipeline = await start(t, { contracts: [], wrapWarehouse });
+  await withTwoFiles(pipeline, "t");
+  const done = await rebuild(pipeline, "t");
+  assert.deepEqual([done.status, done.body.status], [200, "done"], done.text);
+  assert.deepEqual(await contents(pipeline, "t"), NEW);
+});

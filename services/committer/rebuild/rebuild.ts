@@ -89,8 +89,7 @@ class Rebuild {
       if (this.#isFull) await this.#commit();
     }
     await this.#commit();
-    await this.#step(() => warehouse.replaceWith({ ...this.#layout, table }, shadow, { signal, confirmOwner }));
-    this.#writer.description = "unknown";
+    await this.#replace(shadow);
     await this.#record(records);
     return { snapshotId: null, strategy: "rebuild", rowsInserted: this.#rows, rowsUpdated: 0, rowsDeleted: 0 };
   }
@@ -158,6 +157,19 @@ class Rebuild {
     await Promise.all(this.#pending.map(async (read) => read.stage?.discard()));
     this.#done.push(...this.#pending);
     this.#pending = [];
+  }
+
+  /** A repeated attempt may find that the one before it, whose answer was lost, has done it. */
+  async #replace(shadow: string): Promise<void> {
+    const { warehouse, contract, signal } = this.#writer;
+    const options = { signal, confirmOwner: (): Promise<void> => this.#writer.confirmOwner() };
+    let isTried = false;
+    this.#writer.description = "unknown";
+    await this.#step(async () => {
+      if (isTried && (await warehouse.describe(shadow)) === undefined) return this.#writer.confirmOwner();
+      isTried = true;
+      return warehouse.replaceWith({ ...this.#layout, table: contract.table }, shadow, options);
+    });
   }
 
   /** Replaces the counts and the rejects of the files that were read again. */
