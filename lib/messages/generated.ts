@@ -203,6 +203,8 @@ export interface ParseEvent {
   heldReasonsJson?: null | string;
   /** JSON list of the contract's rules that loaded rows break: rule, rows, line and message of the first */
   warningsJson: null | string;
+  /** Set by the table's writer while it carries out a rebuild: JSON of its progress */
+  progressJson: null | string;
 }
 
 export interface RowBatch {

@@ -23,6 +23,14 @@ export interface Reading {
   known: readonly ColumnDefinition[];
   pinned: PinnedFormat | undefined;
   signal: AbortSignal;
+  /** Told what the present reading of a version has read so far. */
+  onRead?: ((read: Amount) => void) | undefined;
+}
+
+/** What was read: bytes as they are stored, and rows, rejected ones included. */
+export interface Amount {
+  bytes: number;
+  rows: number;
 }
 
 /** A reading that ended early because its signal aborted. */
@@ -78,16 +86,19 @@ async function lastOutput(
   { blob, pool }: ReadingDeps,
   item: VersionEvent,
   job: ParseJob,
-  { signal, take }: { signal: AbortSignal; take?: Take },
+  { signal, onRead, take }: Pick<Reading, "signal" | "onRead"> & { take?: Take },
 ): Promise<ParseOutput> {
   const { blobKey, contentHash } = item.event;
   try {
     const { body } = await blob.get(blobKey, { signal });
     try {
-      const read = new HashedBytes(body);
+      const amount: Amount = { bytes: 0, rows: 0 };
+      const read = new HashedBytes(counted(body, amount, onRead));
       for await (const output of pool.parse(job, read, signal)) {
         if (output.kind === "rows" || output.kind === "rejects") {
           await take?.(output);
+          amount.rows += output.kind === "rows" ? output.batch.rowCount : output.rejects.length;
+          onRead?.(amount);
           continue;
         }
         if (read.sha256 !== undefined && read.sha256 !== contentHash) {
@@ -109,6 +120,18 @@ async function lastOutput(
     throw thrown;
   }
   throw new ReadingStopped();
+}
+
+async function* counted(
+  source: AsyncIterable<Uint8Array>,
+  amount: Amount,
+  onRead: Reading["onRead"],
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of source) {
+    amount.bytes += chunk.length;
+    onRead?.(amount);
+    yield chunk;
+  }
 }
 
 function refused({ event }: VersionEvent, error: { code: string; message: string } | undefined): TributaryError {

@@ -56,7 +56,7 @@ export async function startCommitter(deps: CommitterDeps): Promise<Service> {
   const { parsing } = deps.settings;
   const pool = deps.pool ?? workerPool({ size: REBUILD_WORKERS, heapMibMax: parsing.workerHeapMib });
   const limits = { ...parsing.limits, messageBytesMax: log.recordBytesMax };
-  const rebuilding = { log, blob: deps.blob, pool, schemas, logger, limits, batch: deps.settings };
+  const rebuilding = { log, blob: deps.blob, clock: deps.clock, pool, schemas, logger, limits, batch: deps.settings };
   const commitSlots = new Semaphore(deps.settings.commitsAtOnceMax);
   const blockedSlots = new Semaphore(1);
   let draining: Promise<void> | undefined;

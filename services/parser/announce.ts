@@ -42,6 +42,7 @@ export function publishParseEvent(
       errorCode: null,
       errorMessage: null,
       warningsJson: null,
+      progressJson: null,
       ...more,
     });
     await log.publish(TOPICS.parseEvents.name, [{ key: keyOf(tableId(table)), value }]);

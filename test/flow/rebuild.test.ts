@@ -238,3 +238,38 @@ test("a rebuild whose answer is lost after the new table took its place is done,
   assert.deepEqual([done.status, done.body.status], [200, "done"], done.text);
   assert.deepEqual(await contents(pipeline, "t"), NEW);
 });
+
+test("the writer says how far the rebuild is, until it has ended", async (t) => {
+  let release = (): void => undefined;
+  const held = new Promise<void>((resolve) => (release = resolve));
+  const wrapWarehouse = (warehouse: Warehouse): Warehouse =>
+    new Proxy(warehouse, {
+      get(target, name) {
+        const value: unknown = Reflect.get(target, name);
+        if (typeof value !== "function") return value;
+        if (name !== "replaceWith") return value.bind(target) as unknown;
+        return (...given: unknown[]): Promise<unknown> =>
+          held.then(() => (value as (...args: unknown[]) => unknown).apply(target, given));
+      },
+    });
+  const pipeline = await start(t, { contracts: [], wrapWarehouse });
+  await withTwoFiles(pipeline, "t");
+  const before = await pipeline.send("GET", "/v1/tables/t");
+  assert.equal(before.body["rebuild"], null);
+  const { fileId } = await ask(pipeline, "t");
+  const told = async () => (await pipeline.send("GET", "/v1/tables/t")).body["rebuild"] as Running;
+  type Running = { fileId: string; progress: { step: string; filesTotal: number; bytesTotal: number } | null } | null;
+  await untilEqual(async () => (await told())?.progress?.step, "replace");
+  const running = (await told())!;
+  const bytesTotal = TWO[0].length + TWO[1].length;
+  assert.deepEqual(
+    [running.fileId, running.progress?.filesTotal, running.progress?.bytesTotal],
+    [fileId, 2, bytesTotal],
+  );
+  const waits = await pipeline.send("GET", `/v1/files/${fileId}`);
+  assert.deepEqual([waits.body["operation"], waits.body["progress"]], ["rebuild", running.progress]);
+  release();
+  await untilEqual(async () => (await pipeline.send("GET", "/v1/tables/t")).body["rebuild"], null);
+  const ended = await pipeline.send("GET", `/v1/files/${fileId}`);
+  assert.deepEqual([ended.body.status, ended.body["progress"]], ["committed", null]);
+});

@@ -1,4 +1,5 @@
 import type { BlobStore } from "../../../lib/blob/blob-store.ts";
+import type { Clock } from "../../../lib/clock.ts";
 import type { EventLog } from "../../../lib/event-log/event-log.ts";
 import type { Logger } from "../../../lib/process/logger.ts";
 import type { ReadingDeps } from "../../../lib/rebuild/read.ts";
@@ -9,6 +10,7 @@ import type { BatchLimits } from "../lane/micro-batch.ts";
 export interface RebuildDeps extends ReadingDeps {
   log: EventLog;
   blob: BlobStore;
+  clock: Clock;
   schemas: Pick<FollowedSchemas, "known">;
   logger: Logger;
   batch: Pick<BatchLimits, "rowsMax" | "bytesMax" | "filesMax">;

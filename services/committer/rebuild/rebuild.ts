@@ -6,12 +6,13 @@ import type { VersionEvent } from "../../../lib/messages/repetition.ts";
 import { shadowOf, tableId } from "../../../lib/tables.ts";
 import { TableColumns } from "../../../lib/rebuild/columns.ts";
 import { observeVersion, ReadingStopped, type Reading } from "../../../lib/rebuild/read.ts";
-import { missingMessage, partsOf, type Part, type Parts } from "../../../lib/rebuild/versions.ts";
+import { missingMessage, partsOf, type Parts } from "../../../lib/rebuild/versions.ts";
 import type { CommitReceipt, FileVersion, TableLayout } from "../../../lib/warehouse/warehouse.ts";
 import { commitFailureOf, type Failure } from "../commit/outcome.ts";
 import type { EndedFile } from "../lane/parse-attempts.ts";
 import { assertNoneSkipped, describe, SkipAsked, type WriterContext } from "../commit/writer.ts";
 import type { RebuildDeps } from "./deps.ts";
+import { ProgressReport } from "./report.ts";
 import { stagePart, type ReadPart } from "./stage-part.ts";
 
 const LOOKUP_MS_MAX = 60_000;
@@ -40,6 +41,7 @@ export async function rebuildTable(
   try {
     return { receipt: await rebuild.run() };
   } catch (thrown) {
+    await rebuild.report.settled();
     if (writer.signal.aborted || hasCode(thrown, "ASSIGNMENT_LOST")) throw thrown;
     if (thrown instanceof ReadingStopped) throw lost();
     await rebuild.abandon();
@@ -58,6 +60,7 @@ class Rebuild {
   readonly #deps: RebuildDeps;
   readonly #file: EndedFile;
   readonly #layout: TableLayout;
+  readonly report: ProgressReport;
   #columns: readonly ColumnDefinition[] = [];
   #pinned: Reading["pinned"];
   #pending: ReadPart[] = [];
@@ -69,6 +72,7 @@ class Rebuild {
     this.#writer = writer;
     this.#deps = deps;
     this.#file = file;
+    this.report = new ProgressReport(deps, table, file);
     this.#layout = { table: shadowOf(tableId(table)).name, mode, key, deleteMissing, partitioning };
   }
 
@@ -80,17 +84,24 @@ class Rebuild {
     const before = (await describe(this.#writer, [this.#file]))?.columns ?? [];
     this.#pinned = this.#deps.schemas.known(table)?.pinned;
     const { parts, records } = await this.#step(() => this.#parts());
-    this.#columns = await this.#columnsOf(parts, before);
+    const versions = parts.flat().filter(isPut);
+    const total = amountOf(versions);
+    this.report.begin("types", total);
+    this.#columns = await this.#columnsOf(versions, before);
+    this.report.begin("rows", total);
     await this.#step(() => warehouse.drop(shadow, { signal, confirmOwner }));
     await this.#step(() => warehouse.ensureTable(this.#layout, this.#columns));
     for (const part of parts) {
       const read = await this.#step(() => stagePart(this.#deps, warehouse, this.#reading(this.#columns), part));
       this.#pending.push(read);
+      this.report.readAll({ ...amountOf(part.filter(isPut)), rows: read.rowsRead });
       if (this.#isFull) await this.#commit();
     }
     await this.#commit();
+    this.report.begin("replace", total);
     await this.#replace(shadow);
     await this.#record(records);
+    await this.report.settled();
     return { snapshotId: null, strategy: "rebuild", rowsInserted: this.#rows, rowsUpdated: 0, rowsDeleted: 0 };
   }
 
@@ -117,18 +128,22 @@ class Rebuild {
   }
 
   /** The columns that hold all values of all files. */
-  async #columnsOf(parts: readonly Part[], before: readonly ColumnDefinition[]): Promise<ColumnDefinition[]> {
+  async #columnsOf(
+    versions: readonly VersionEvent[],
+    before: readonly ColumnDefinition[],
+  ): Promise<ColumnDefinition[]> {
     const columns = new TableColumns(this.#writer.contract, before);
-    for (const item of parts.flat().filter(isPut)) {
-      const { columns: found } = await this.#step(() => observeVersion(this.#deps, this.#reading(columns.known), item));
-      columns.add(found);
+    for (const item of versions) {
+      const found = await this.#step(() => observeVersion(this.#deps, this.#reading(columns.known), item));
+      columns.add(found.columns);
+      this.report.readAll({ ...amountOf([item]), rows: found.rowsRead });
     }
     return columns.columns;
   }
 
   #reading(known: readonly ColumnDefinition[]): Reading {
     const { contract, signal } = this.#writer;
-    return { contract, known, pinned: this.#pinned, signal };
+    return { contract, known, pinned: this.#pinned, signal, onRead: this.report.reading };
   }
 
   get #isFull(): boolean {
@@ -198,5 +213,11 @@ class Rebuild {
     return persist("rebuild", async () => checked(), { retryable, fileIds: [this.#file.fileId] });
   }
 }
+
+/** How much is read of these versions. */
+const amountOf = (versions: readonly VersionEvent[]): { files: number; bytes: number } => ({
+  files: versions.length,
+  bytes: versions.reduce((sum, { event }) => sum + event.sizeBytes, 0),
+});
 
 const isPut = ({ event }: VersionEvent): boolean => event.kind === "put";

@@ -41,6 +41,11 @@ export class ReadPart {
     });
   }
 
+  /** Rows of the versions that were read, rejected ones included. */
+  get rowsRead(): number {
+    return this.#readings.reduce((sum, { summary }) => sum + summary.rowsRead, 0);
+  }
+
   async discard(): Promise<void> {
     await Promise.all([this.stage?.discard(), ...this.#readings.map(({ rejects }) => rejects.discard())]);
   }

@@ -31,6 +31,10 @@ export function makeLedger({ reads }: Pick<Warehouse, "reads">, limits: ReadLimi
   };
 }
 
+function operationOf({ operation }: FileRecord): FileStatus["operation"] {
+  return operation === "undo" || operation === "drop" || operation === "rebuild" ? operation : null;
+}
+
 function statusOf(record: FileRecord): FileStatus {
   const { fileId, table, status, errorCode } = record;
   return {
@@ -40,6 +44,8 @@ function statusOf(record: FileRecord): FileStatus {
     status: status as FileState,
     heldReasons: record.heldReasonsJson === null ? null : heldReasonsIn(record.heldReasonsJson),
     kind: record.contentHash === "" ? "deleted" : "put",
+    operation: operationOf(record),
+    progress: null,
     origin: null,
     replayOf: null,
     sizeBytes: record.sizeBytes,

@@ -1,5 +1,7 @@
 import { heldReasonsIn } from "../../../lib/contract/held.ts";
 import { ERRORS } from "../../../lib/errors.ts";
+import { operationIn } from "../../../lib/messages/operation.ts";
+import { progressIn } from "../../../lib/rebuild/progress.ts";
 import type { CommitEvent, FileEvent, FileOutcome, ParseEvent } from "../../../lib/messages/generated.ts";
 import type { FileState, FileStatus } from "../http/schemas.ts";
 import { hasOwn } from "../../../lib/own.ts";
@@ -12,10 +14,13 @@ type Arrival = Pick<
   readonly offset: number;
   /** What the sender declared about the file's format; empty: nothing. */
   readonly declared: string;
+  /** What the event asks of the table; null: it is about a file. */
+  readonly operation: FileStatus["operation"];
 };
 
 type Attempt = Pick<ParseEvent, "atMs" | "errorCode" | "errorMessage">;
-type ParseEnd = Omit<ParseEvent, "fileId" | "sourceOffset">;
+type ParseEnd = Omit<ParseEvent, "fileId" | "sourceOffset" | "progressJson">;
+type Progress = Pick<ParseEvent, "atMs" | "progressJson">;
 
 /** A file's final outcome, with its commit. */
 export interface Ending {
@@ -39,6 +44,7 @@ const arrivalOf = (event: FileEvent, offset: number): Arrival => ({
   replayOf: event.replayOf,
   offset,
   declared: declaredBy(event),
+  operation: operationIn(event)?.kind ?? null,
 });
 
 /** The sender's declarations about the format, as one text to compare; empty: none. */
@@ -97,6 +103,8 @@ export interface FileFacts {
   readonly attempt?: Attempt;
   /** A parse's end. Of several: a failed one (a successful retry shows at its commit), then the earliest. */
   readonly parse?: ParseEnd;
+  /** The newest report of a rebuild's writer. */
+  readonly progress?: Progress;
   readonly ending?: Ending;
   /** Somebody has decided about the held file: offset of the event. */
   readonly decidedAt?: number;
@@ -117,6 +125,7 @@ function withDecision(facts: FileFacts, event: FileEvent, offset: number): FileF
 }
 
 export function withParseEvent(facts: FileFacts, event: ParseEvent): FileFacts {
+  if (event.progressJson !== null) return withProgress(facts, event);
   if (event.phase === "started") {
     const startedAtMs = Math.min(event.atMs, facts.startedAtMs ?? Infinity);
     const newest = attemptOf(event);
@@ -127,6 +136,14 @@ export function withParseEvent(facts: FileFacts, event: ParseEvent): FileFacts {
   const parse = parseEndOf(event);
   return facts.parse && parseOrder(facts.parse, parse) >= 0 ? facts : { ...facts, parse };
 }
+
+/** A report tells nothing else: the rebuild was parsed long before. */
+function withProgress(facts: FileFacts, { atMs, progressJson }: ParseEvent): FileFacts {
+  const newest = { atMs, progressJson };
+  return facts.progress && progressOrder(facts.progress, newest) >= 0 ? facts : { ...facts, progress: newest };
+}
+
+const progressOrder = (a: Progress, b: Progress): number => a.atMs - b.atMs || textOrder(a, b);
 
 /** `heldReasonsJson`: the file is held. */
 export function withEnding(
@@ -217,6 +234,8 @@ export function statusOf(fileId: string, facts: FileFacts): FileStatus | undefin
     status: state,
     heldReasons: isHeld ? heldReasonsIn(heldReasonsOf(facts)) : null,
     kind: arrival?.kind ?? "put",
+    operation: arrival?.operation ?? null,
+    progress: (outcome ? undefined : progressIn(facts.progress?.progressJson)) ?? null,
     origin: arrival?.origin ?? null,
     replayOf: arrival?.replayOf ?? null,
     sizeBytes: arrival?.sizeBytes ?? outcome?.sizeBytes ?? 0,

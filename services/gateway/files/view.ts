@@ -77,7 +77,8 @@ export class FileView {
       !before ||
       isNamed(before) !== isNamed(after) ||
       fileStateOf(before) !== fileStateOf(after) ||
-      before.attempt?.errorCode !== after.attempt?.errorCode;
+      before.attempt?.errorCode !== after.attempt?.errorCode ||
+      (before.progress !== after.progress && !after.ending);
     if (this.#listeners.size === 0 || !moved) return;
     const status = this.#statusOf(fileId, after);
     if (status) for (const listener of this.#listeners) listener(status);
@@ -167,6 +168,14 @@ export class FileView {
     let oldestReceivedAtMs = Infinity;
     for (const receivedAtMs of arrivals.values()) oldestReceivedAtMs = Math.min(oldestReceivedAtMs, receivedAtMs);
     return { files: arrivals.size, oldestReceivedAtMs };
+  }
+
+  /** The oldest operation of a kind on the table that is not in a final state. */
+  waitingFor(table: string, operation: NonNullable<FileStatus["operation"]>): FileStatus | undefined {
+    for (const fileId of this.#waiting.get(table)?.keys() ?? []) {
+      if (this.#known.get(fileId)?.arrival?.operation === operation) return this.get(fileId);
+    }
+    return undefined;
   }
 
   /** By table: held files, without those that a newer committed version of the file has overtaken. */

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { HELD_REASONS } from "../../../lib/contract/held.ts";
+import { REBUILD_STEPS } from "../../../lib/rebuild/progress.ts";
 
 /** Response schemas of the HTTP API, for types and for /openapi.json. Times are ISO 8601 in UTC. */
 
@@ -37,6 +38,19 @@ export const blockSchema = z
   .meta({ id: "Block", description: "Why a table takes no rows. It is tried again until the cause is removed" });
 export type BlockStatus = z.infer<typeof blockSchema>;
 
+const rebuildProgressSchema = z
+  .object({
+    step: z
+      .enum(REBUILD_STEPS)
+      .describe("types: finds the types of all columns; rows: loads the rows; replace: the new table takes its place"),
+    filesDone: z.number().describe("file versions that this step has read"),
+    filesTotal: z.number(),
+    bytesDone: z.number().describe("bytes that this step has read, as they are stored"),
+    bytesTotal: z.number(),
+    rowsDone: z.number().describe("rows that this step has read"),
+  })
+  .meta({ id: "RebuildProgress" });
+
 export const fileStatusSchema = z
   .object({
     fileId: z.string(),
@@ -52,6 +66,11 @@ export const fileStatusSchema = z
       .nullable()
       .describe("why the file is held: set while its status is held"),
     kind: z.enum(["put", "deleted"]),
+    operation: z
+      .enum(["undo", "drop", "rebuild"])
+      .nullable()
+      .describe("what was asked of the table, in the order of its files; null: it is about a file"),
+    progress: rebuildProgressSchema.nullable().describe("set while its table's writer carries out a rebuild"),
     origin: z.enum(["upload", "drop", "replay"]).nullable().describe("null: unknown, its file event is no longer kept"),
     replayOf: z.string().nullable(),
     sizeBytes: z.number(),
@@ -161,6 +180,14 @@ export const gateSchema = z
   .describe("null: the contract does not set gate: block");
 
 export const tableSchema = tableSummarySchema.extend({
+  rebuild: z
+    .object({
+      fileId: z.string().describe("see /v1/files/{fileId}"),
+      askedAt: time.nullable(),
+      progress: rebuildProgressSchema.nullable().describe("null: it waits for the files before it"),
+    })
+    .nullable()
+    .describe("set while a rebuild of the table waits or runs"),
   columns: z.array(columnSchema).nullable().describe("null: no file yet; without audit columns"),
   partitioning: z.array(z.string()),
   rowCount: z.number().nullable(),

@@ -79,8 +79,10 @@ async function describeTable(deps: GatewayDeps, table: string): Promise<z.infer<
     throw noSuch("no such table", table, await knownTables(deps));
   }
   const columns = description?.columns ?? null;
+  const rebuild = deps.view.waitingFor(table, "rebuild");
   return {
     ...summary,
+    rebuild: rebuild ? { fileId: rebuild.fileId, askedAt: rebuild.receivedAt, progress: rebuild.progress } : null,
     columns,
     partitioning: description?.partitioning ?? contract?.partitioning ?? [],
     rowCount: content?.rowCount ?? null,

@@ -89,6 +89,7 @@ export const parseEvent = (fileId: string): ParseEvent => ({
   errorCode: null,
   errorMessage: null,
   warningsJson: null,
+  progressJson: null,
 });
 
 export const fileOutcome = (fileId: string): FileOutcome => ({

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { CommitEvent, FileEvent, FileOutcome, ParseEvent } from "../../../../lib/messages/generated.ts";
+import { progressJsonOf } from "../../../../lib/rebuild/progress.ts";
 import {
   describeError,
   noFileFacts,
@@ -47,6 +48,9 @@ const ends =
   };
 const fold = (steps: readonly Step[]): FileFacts => steps.reduce((facts, step) => step(facts), noFileFacts);
 
+const progress = (filesDone: number): string =>
+  progressJsonOf({ step: "rows", filesDone, filesTotal: 2, bytesDone: 1, bytesTotal: 9, rowsDone: 0 });
+
 const anyStep: fc.Arbitrary<Step> = fc.oneof(
   fc.constant(arrives),
   fc
@@ -55,6 +59,7 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
       atMs: fc.integer({ min: 1, max: 5 }),
       rowsRead: fc.integer({ min: 0, max: 3 }),
       errorCode: fc.constantFrom(null, "DISK_FULL"),
+      progressJson: fc.constantFrom(null, null, progress(1), progress(2), "{"),
     })
     .map(parses),
   fc
