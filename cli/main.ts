@@ -8,7 +8,8 @@ import * as operations from "./operations.ts";
 import { version } from "../lib/process/version.ts";
 import { EXIT } from "./output.ts";
 import { addRejects } from "./rejects/rejects.ts";
-import { addRebuild, addTableOperations, addUndo } from "./tables/take-back.ts";
+import { addRebuild } from "./tables/rebuild.ts";
+import { addTableOperations, addUndo } from "./tables/take-back.ts";
 import { addTop } from "./top.ts";
 
 const localUrl = `http://127.0.0.1:${process.env["TRIBUTARY_PORT"] || 8080}`;

@@ -1,4 +1,5 @@
 import { countText, lineText, listText, sizeText, tableText } from "./output.ts";
+import { progressText, type RunningRebuild } from "./tables/rebuild.ts";
 import type { BlockAnswer, FileAnswer } from "./upload.ts";
 
 /** Formats the gateway's responses as text. */
@@ -16,6 +17,8 @@ export interface TableAnswer {
   contractFault: { path: string; faults: string[]; inForce: boolean } | null;
   lastCommitAt: string | null;
   lag: { files: number; oldestSeconds: number };
+  /** Older gateways have none. */
+  rebuild?: RunningRebuild | null;
   blocked?: BlockAnswer | null;
   columns: Column[] | null;
   partitioning: string[];
@@ -105,7 +108,7 @@ export const filesText = (files: readonly FileAnswer[]): string =>
     : tableText(
         ["file", "table", "status", "rows", "rejected", "duration ms", "received", "id"],
         files.map((file) => [
-          file.sourceFile,
+          nameOf(file),
           file.table,
           statusText(file),
           file.rowsCommitted ?? file.rowsRead,
@@ -115,6 +118,10 @@ export const filesText = (files: readonly FileAnswer[]): string =>
           file.fileId,
         ]),
       );
+
+/** What is asked of a table has a place among its files, and no name of its own. */
+const nameOf = ({ sourceFile, operation }: FileAnswer): string =>
+  operation === "drop" || operation === "rebuild" ? `(${operation} of the table)` : sourceFile;
 
 /** "failed (FILE_EMPTY)", "blocked (WAREHOUSE_REFUSED)". */
 function statusText({ status, error, blocked }: FileAnswer): string {
@@ -135,9 +142,10 @@ export function fileText(file: FileAnswer & Record<string, unknown>): string {
   const { error, durations } = file;
   const steps = Object.entries(durations).filter(([, ms]) => ms !== null);
   return listText([
-    ["file", file.sourceFile],
+    ["file", nameOf(file)],
     ["table", file.table],
     ["status", file.status],
+    ["progress", file.progress && progressText({ progress: file.progress })],
     ["error", error && `${error.code}: ${error.message}`],
     ["remedy", error?.remedy.replaceAll("<file_id>", file.fileId)],
     ["held", file.heldReasons?.map(({ reason, evidence }) => `${reason}: ${evidence}`).join("; ")],
@@ -192,6 +200,7 @@ export function tableDetailText(table: TableAnswer): string {
     ["last commit", freshness.lastCommitAt],
     ["newest file", freshness.lastIngestedAt],
     ["highest ingestion_date", freshness.lastIngestionDate],
+    ["in progress", table.rebuild && progressText(table.rebuild)],
     [
       "waiting",
       lag.files > 0 ? `${countText(lag.files, "file")}, the oldest for ${lag.oldestSeconds.toFixed(1)} s` : null,

@@ -8,6 +8,7 @@ import { Refused, Unreachable, type Client } from "./client.ts";
 import { systemClock } from "../lib/clock.ts";
 import { ERRORS } from "../lib/errors.ts";
 import { retry, type RetryOptions } from "../lib/retry.ts";
+import type { RebuildProgress } from "../lib/rebuild/progress.ts";
 import { compressionOf } from "../lib/text/decompress.ts";
 import { markedEncoding, wideEncoding } from "../lib/text/decoding/marks.ts";
 import { looksBinary, looksMarkedUp, MARKUP_SAMPLE_BYTES } from "../lib/text/unsupported-formats.ts";
@@ -31,6 +32,9 @@ export interface FileAnswer {
   error: { code: string; message: string; remedy: string } | null;
   /** Why it is held; absent in answers of earlier versions. */
   heldReasons?: { reason: string; evidence: string }[] | null;
+  /** What it asks of the table; absent in answers of earlier versions, as `progress` is. */
+  operation?: "undo" | "drop" | "rebuild" | null;
+  progress?: RebuildProgress | null;
   /** The content was there already. */
   repeated?: true;
   /** Why its table takes no rows. */

@@ -2,12 +2,14 @@ import { z } from "zod";
 import { TributaryError } from "../../../lib/errors.ts";
 import { WHOLE_TABLE } from "../../../lib/messages/operation.ts";
 import { missingMessage } from "../../../lib/rebuild/versions.ts";
+import { describeError } from "../files/status.ts";
 import { makeConcurrencyLimiter } from "../http/concurrency-limiter.ts";
 import type { App, GatewayDeps } from "../http/deps.ts";
 import { checkTableName } from "../http/names.ts";
 import { plainText, problemResponses } from "../http/parameters.ts";
+import type { FileStatus } from "../http/schemas.ts";
 import { publishOperation } from "./publish.ts";
-import { planRebuild, readAll, type Findings } from "./rebuild.ts";
+import { planRebuild, readAll, type Findings, type RebuildPlan } from "./rebuild.ts";
 import { NO_REASON, REASON_CHARS_MAX } from "./undo-route.ts";
 
 /** How long the request waits for the table's writer. */
@@ -43,12 +45,24 @@ const rebuildSchema = z
       .array(z.object({ file: z.string(), error: z.string() }))
       .describe("dry run: files that cannot be read under the present contract"),
     complete: z.boolean().describe("false: a dry run that ended at its limit of bytes or time, before the last file"),
-    error: z.string().nullable().describe("why the rebuild failed; the table is as before"),
+    error: z.string().nullable().describe("why the rebuild failed, or would; the table is as before"),
+    code: z.string().nullable().describe("with `error`: one of docs/errors.md"),
+    remedy: z.string().nullable().describe("with `error`"),
     links: z.object({ self: z.string().nullable().describe("status of the rebuild") }),
   })
   .meta({ id: "TableRebuild" });
 
 const NOT_READ: Findings = { rows: null, columns: null, unreadable: [], complete: true };
+
+const NO_ERROR = { error: null, code: null, remedy: null };
+
+const errorFields = ({ message, code, remedy }: NonNullable<FileStatus["error"]>) => ({ error: message, code, remedy });
+
+/** Why the rebuild would be refused, as far as a dry run has seen. */
+function refusalOf({ missing }: RebuildPlan, { unreadable }: Findings) {
+  const why = missing.length > 0 ? missingMessage(missing) : unreadable[0]?.error;
+  return why === undefined ? NO_ERROR : errorFields(describeError("REBUILD_REFUSED", why));
+}
 
 /** POST /v1/tables/{table}/rebuild: builds the table again from its raw files. */
 export function addRebuildRoute(app: App, deps: GatewayDeps): void {
@@ -91,11 +105,11 @@ export function addRebuildRoute(app: App, deps: GatewayDeps): void {
       const about = (found: Findings) => {
         const { rows: inFiles, columns, unreadable, complete } = found;
         const counts = { files, bytes, missing: names, waiting, rows: { now, inFiles } };
-        return { table, dryRun, ...counts, columns, unreadable, complete, error: null };
+        return { table, dryRun, ...counts, columns, unreadable, complete, ...NO_ERROR };
       };
       if (dryRun) {
         const found = await limiter.run(() => readAll(deps, plan));
-        return { ...about(found), status: "planned" as const, links: { self: null } };
+        return { ...about(found), ...refusalOf(plan, found), status: "planned" as const, links: { self: null } };
       }
       if (confirm !== table) {
         throw new TributaryError("BAD_REQUEST", `confirm: repeat the table's name, '${table}', to rebuild the table`);
@@ -105,8 +119,8 @@ export function addRebuildRoute(app: App, deps: GatewayDeps): void {
       const { fileId } = await publishOperation(deps, { table, sourceFile: WHOLE_TABLE }, operation);
       const ended = await deps.waiters.wait(fileId, WAIT_MS, reply.raw);
       const status = ended === undefined ? "pending" : ended.status === "committed" ? "done" : "failed";
-      const error = ended?.error?.message ?? null;
-      const answer = { ...about(NOT_READ), error, status, links: { self: `/v1/files/${fileId}` } } as const;
+      const failure = ended?.error ? errorFields(ended.error) : NO_ERROR;
+      const answer = { ...about(NOT_READ), ...failure, status, links: { self: `/v1/files/${fileId}` } } as const;
       return reply.code(ended ? 200 : 202).send(answer);
     },
   );

@@ -1,0 +1,164 @@
+import type { Command } from "commander";
+import { systemClock } from "../../lib/clock.ts";
+import type { RebuildProgress } from "../../lib/rebuild/progress.ts";
+import { countText, EXIT, listText, sizeText } from "../output.ts";
+import { action, durationMs, type Session } from "../session.ts";
+import { hasEnded, waitForEnd, type FileAnswer } from "../upload.ts";
+import { exitOf, stateText, withFlags, type Flags, type Status } from "./take-back.ts";
+
+interface RebuildAnswer {
+  table: string;
+  status: Status;
+  files: number;
+  bytes: number;
+  missing: string[];
+  waiting: number;
+  rows: { now: number; inFiles: number | null };
+  columns: { name: string; change: "type" | "new" | "gone"; from: string | null; to: string | null }[] | null;
+  unreadable: { file: string; error: string }[];
+  complete: boolean;
+  error: string | null;
+  /** Earlier gateways have neither. */
+  code?: string | null;
+  remedy?: string | null;
+  links: { self: string | null };
+}
+
+/** A rebuild that waits or runs. */
+export interface RunningRebuild {
+  fileId: string;
+  progress: RebuildProgress | null;
+}
+
+interface RebuildFlags extends Flags {
+  confirm?: string;
+  timeout: number;
+}
+
+const WAIT_MS_MAX = 24 * 3_600_000;
+
+/** `tributary tables rebuild`; `tables` is the command that `addTables` has added. */
+export function addRebuild(program: Command): void {
+  const tables = program.commands.find((command) => command.name() === "tables")!;
+  withFlags(
+    tables
+      .command("rebuild")
+      .description("read a table's kept raw files again under the present contract, into a new table that replaces it")
+      .argument("<table>"),
+  )
+    .option("--confirm <table>", "the table's name again; not needed with --dry-run")
+    .option(
+      "--timeout <duration>",
+      "maximum wait, e.g. 10m; the rebuild continues (default: 24h)",
+      durationMs,
+      WAIT_MS_MAX,
+    )
+    .addHelpText(
+      "after",
+      "\nTypes that the contract does not declare are found in all files together. If any file cannot be read, the " +
+        "table stays as it is.\nWhile the command waits, it shows the progress on standard error.",
+    )
+    .action(
+      action(async (session, table: string, { timeout, dryRun = false, ...body }: RebuildFlags) => {
+        const ask = async (): Promise<RebuildAnswer> => {
+          const path = `/v1/tables/${encodeURIComponent(table)}/rebuild`;
+          const answer = await session.client.send<RebuildAnswer>("POST", path, {
+            body: JSON.stringify({ ...body, dryRun }),
+            contentType: "application/json",
+          });
+          return answer.status === "pending" ? endOf(session, answer, timeout) : answer;
+        };
+        const answer = dryRun ? await ask() : await whileShown(session, table, ask);
+        session.print(answer, rebuildText);
+        const isSound = answer.missing.length + answer.unreadable.length === 0;
+        return isSound ? exitOf(answer.status) : EXIT.no;
+      }),
+    );
+}
+
+/** Waits for a rebuild that was not finished in the time of its request. */
+async function endOf({ client, tell }: Session, answer: RebuildAnswer, timeoutMs: number): Promise<RebuildAnswer> {
+  const path = answer.links.self!;
+  try {
+    const ended = await waitForEnd(client, await client.send<FileAnswer>("GET", path), timeoutMs);
+    if (!hasEnded(ended)) return answer;
+    const { code = null, message = null, remedy = null } = ended.error ?? {};
+    return { ...answer, status: ended.status === "committed" ? "done" : "failed", error: message, code, remedy };
+  } catch (thrown) {
+    tell(`the rebuild continues; its status: tributary status ${path.split("/").at(-1)}`);
+    throw thrown;
+  }
+}
+
+const POLL_MS = 1_000;
+/** Without a terminal, time between two lines. */
+const LINE_MS = 10_000;
+const CLEAR = "\r\x1b[K";
+
+/** Shows the progress of the table's rebuild on standard error until `work` has ended. */
+async function whileShown<T>(session: Session, table: string, work: () => Promise<T>): Promise<T> {
+  const ended = new AbortController();
+  const showing = session.json ? undefined : show(session, table, ended.signal);
+  try {
+    return await work();
+  } finally {
+    ended.abort();
+    await showing;
+  }
+}
+
+async function show({ client, tell }: Session, table: string, ended: AbortSignal): Promise<void> {
+  const onTerminal = process.stderr.isTTY;
+  let [shown, shownAtMs] = ["", -Infinity];
+  for (;;) {
+    await systemClock.sleep(POLL_MS, ended);
+    if (ended.aborted) break;
+    const path = `/v1/tables/${encodeURIComponent(table)}`;
+    const answer = await client.send<{ rebuild?: RunningRebuild | null }>("GET", path).catch(() => undefined);
+    const text = answer?.rebuild ? progressText(answer.rebuild) : "";
+    if (ended.aborted || text === "" || text === shown) continue;
+    if (!onTerminal && systemClock.monotonicMs() - shownAtMs < LINE_MS) continue;
+    [shown, shownAtMs] = [text, systemClock.monotonicMs()];
+    if (onTerminal) process.stderr.write(`${CLEAR}${text}`);
+    else tell(text);
+  }
+  if (onTerminal && shown !== "") process.stderr.write(CLEAR);
+}
+
+/** How far a rebuild is, in one line. */
+export function progressText({ progress }: Pick<RunningRebuild, "progress">): string {
+  if (!progress) return "rebuild: waits for the files before it";
+  const { step, filesDone, filesTotal, bytesDone, bytesTotal, rowsDone } = progress;
+  if (step === "replace") return "rebuild: the new table takes its place";
+  const what = step === "types" ? "1 of 2, finds types" : "2 of 2, loads rows";
+  const files = `${filesDone} of ${countText(filesTotal, "file")}`;
+  return `rebuild ${what}: ${files}, ${sizeText(bytesDone)} of ${sizeText(bytesTotal)}, ${countText(rowsDone, "row")}`;
+}
+
+const CHANGES_SHOWN_MAX = 50;
+
+function rebuildText(answer: RebuildAnswer): string {
+  const { table, status, files, bytes, missing, waiting, rows, columns, unreadable, complete, links } = answer;
+  const { error, code, remedy } = answer;
+  const changes = (columns ?? [])
+    .slice(0, CHANGES_SHOWN_MAX)
+    .map(({ name, change, from, to }): [string, string] => [
+      `  ${name}`,
+      change === "type" ? `${from} → ${to}` : change === "new" ? `new, ${to}` : `goes, ${from}`,
+    ]);
+  return listText([
+    ["table", table],
+    ["rebuild", stateText(status, links)],
+    ["why not", error && code ? `${code}: ${error}` : error],
+    ["remedy", remedy],
+    ["read again", `${countText(files, "file version")}, ${sizeText(bytes)}`],
+    ["on their way", waiting === 0 ? null : countText(waiting, "file")],
+    [status === "planned" ? "rows now" : "rows before", rows.now],
+    ["rows in the files", rows.inFiles],
+    ["columns that change", columns === null ? null : columns.length],
+    ...changes,
+    ["raw bytes gone", missing.length === 0 ? null : missing.join(", ")],
+    ...unreadable.map(({ error: why }): [string, string] => ["cannot be read", why]),
+    ["note", complete ? null : "not all files were read: the changes may be more"],
+  ]);
+}
