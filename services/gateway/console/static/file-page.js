@@ -1,8 +1,9 @@
 /** The page of one file: status, time per step, format, columns and error. */
 import { call } from "./api.js";
 import { ago, byId, count, dataTable, element, filePill, guarded, pairs, plural, redraw, size, took, waiting } from "./dom.js";
-import { blockedPart, changesSoFar, faultOf, fileById, hasChangedSince, isBusy, onFile, rejectsLink, tableLink } from "./files.js";
+import { blockedPart, changesSoFar, faultOf, fileById, hasChangedSince, isBusy, nameOf, onFile, rejectsLink, tableLink } from "./files.js";
 import { heldPart } from "./held.js";
+import { progressText } from "./rebuild.js";
 import { undoPart } from "./undo.js";
 import { dialectText } from "./upload.js";
 
@@ -28,9 +29,9 @@ onFile((file) => {
 });
 
 function draw(file) {
-  const { sourceFile, table, kind, origin, error, blocked, columns, rowsRejected } = file;
-  byId("files-title").textContent = sourceFile;
-  document.title = `${sourceFile} · Tributary`;
+  const { table, kind, origin, error, blocked, columns, rowsRejected, progress } = file;
+  byId("files-title").textContent = nameOf(file);
+  document.title = `${nameOf(file)} · Tributary`;
   redraw(
     byId("file-detail"),
     element(
@@ -41,12 +42,13 @@ function draw(file) {
         { class: "row" },
         element("a", { href: "#files", "data-key": "back" }, "All files"),
         filePill(file),
-        element("span", {}, kind === "deleted" ? "deleted from " : "into ", tableLink(table)),
+        element("span", {}, file.operation ? "on " : kind === "deleted" ? "deleted from " : "into ", tableLink(table)),
         rowsRejected > 0 && rejectsLink(file, rowsRejected === 1 ? " rejected row" : " rejected rows"),
       ),
     ),
     error && element("div", { class: "card pad problem", role: "alert" }, faultOf(error)),
     blocked && blockedPart(blocked),
+    progress && element("p", { class: "card pad said calm", role: "status" }, progressText(file)),
     heldPart(file),
     steps(file),
     !isBusy(file) && undoPart(file),

@@ -23,6 +23,10 @@ const placeOf = ({ receivedAt, fileId }) => `${receivedAt} ${fileId}`;
 const byAge = (a, b) => (placeOf(a) < placeOf(b) ? 1 : -1);
 const newestFirst = () => [...files.values()].sort(byAge);
 
+/** What is asked of a table has a place among its files, and no name of its own. */
+export const nameOf = ({ sourceFile, operation }) =>
+  operation === "drop" || operation === "rebuild" ? `${operation} of the table` : sourceFile;
+
 /** Newest first. */
 export const filesOf = (table) => newestFirst().filter((file) => file.table === table);
 
@@ -140,9 +144,10 @@ export const fileTable = (label, chosen, { withTable = true, empty = "No files y
       element(
         "span",
         {},
-        element("a", { href: `#files/${file.fileId}`, "data-key": `file ${file.fileId}` }, file.sourceFile),
+        element("a", { href: `#files/${file.fileId}`, "data-key": `file ${file.fileId}` }, nameOf(file)),
+        file.operation === "undo" && element("small", {}, " undone"),
         file.origin === "replay" && element("small", {}, " replayed"),
-        file.kind === "deleted" && element("small", {}, " deleted"),
+        file.kind === "deleted" && !file.operation && element("small", {}, " deleted"),
       ),
       ...(withTable ? [tableLink(file.table)] : []),
       filePill(file),

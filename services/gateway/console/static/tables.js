@@ -4,6 +4,7 @@
 import { call, query, tablePath } from "./api.js";
 import { ago, byId, count, dataTable, element, guarded, pill, redraw, size, tiles, waiting } from "./dom.js";
 import { blockedPart, filesOfTable, isBusy, readFiles, tableLink } from "./files.js";
+import { rebuildPart } from "./rebuild.js";
 import { offerTables } from "./query.js";
 import { checksPart, contractFaultCard, contractPart, gateOf, maintenancePart, outcome, part, schemaPart } from "./table-parts.js";
 import { causesPart, currentRejects, readRejects, rejectsPart } from "./rejects.js";
@@ -139,6 +140,7 @@ function drawTable() {
       files ? filesOfTable(name, files, drawTable) : waiting("reading …"),
     ),
     maintenance ? maintenancePart(name, maintenance, health) : part("Maintenance", null, waiting("reading …")),
+    rebuildPart(table),
   );
   if (pendingPart === "rejects" && rejects) {
     pendingPart = "";

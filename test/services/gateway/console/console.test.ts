@@ -312,6 +312,27 @@ function consoleSuite(profile: Profile): void {
     await page.getByText("Undone: 2 rows of wrong.csv taken back.").last().waitFor();
   });
 
+  test("a table is rebuilt on its page, after what would change was shown", async () => {
+    const table = own("retyped");
+    await send(table, "a.csv", "id,code\n1,1\n2,2\n");
+    await send(table, "b.csv", "id,code\n3,x3\n");
+    await open(`#tables/${table}`);
+    await page.getByRole("button", { name: "Rebuild this table …" }).click();
+    await page
+      .getByText(/^2 file versions, 30 B, would be read again\. The table has 2 rows now, the files have 3\.$/)
+      .waitFor();
+    await card("Columns that change")
+      .getByRole("row", { name: /code INTEGER VARCHAR/ })
+      .waitFor();
+    await page.getByLabel("Reason").fill("codes are text");
+    await page.getByRole("button", { name: "Rebuild", exact: true }).click();
+    await page.getByText("The table is rebuilt.").last().waitFor();
+    await card("Schema")
+      .getByRole("row", { name: /code VARCHAR/ })
+      .waitFor();
+    await page.getByRole("link", { name: "rebuild of the table" }).waitFor();
+  });
+
   test("a failed file shows the error and the remedy, in the list and on its page", async () => {
     await send(own("broken"), "empty.csv", "");
     await open("#files");
