@@ -13,7 +13,9 @@ interface RebuildAnswer {
   bytes: number;
   missing: string[];
   waiting: number;
-  rows: { now: number; inFiles: number | null };
+  /** Earlier gateways have neither `after` nor `rejects`. */
+  rows: { now: number; inFiles: number | null; after?: number | null };
+  rejects?: { now: number; after: number } | null;
   columns: { name: string; change: "type" | "new" | "gone"; from: string | null; to: string | null }[] | null;
   unreadable: { file: string; error: string }[];
   complete: boolean;
@@ -139,7 +141,7 @@ const CHANGES_SHOWN_MAX = 50;
 
 function rebuildText(answer: RebuildAnswer): string {
   const { table, status, files, bytes, missing, waiting, rows, columns, unreadable, complete, links } = answer;
-  const { error, code, remedy } = answer;
+  const { error, code, remedy, rejects } = answer;
   const changes = (columns ?? [])
     .slice(0, CHANGES_SHOWN_MAX)
     .map(({ name, change, from, to }): [string, string] => [
@@ -155,6 +157,8 @@ function rebuildText(answer: RebuildAnswer): string {
     ["on their way", waiting === 0 ? null : countText(waiting, "file")],
     [status === "planned" ? "rows now" : "rows before", rows.now],
     ["rows in the files", rows.inFiles],
+    ["rows after", rows.after],
+    ["rejected rows", rejects && `${rejects.now} now, ${rejects.after} after`],
     ["columns that change", columns === null ? null : columns.length],
     ...changes,
     ["raw bytes gone", missing.length === 0 ? null : missing.join(", ")],

@@ -29,6 +29,8 @@ export interface RecordedVersion {
   contentOffset: number | null;
   isSuperseded: boolean;
   isFailed: boolean;
+  rowsCommitted: number;
+  rowsRejected: number;
   /** `undo`, `drop`: not a file, but an operation on the table. */
   operation: string | null;
 }
@@ -50,6 +52,8 @@ function versionOf(record: FileRecord): RecordedVersion {
     ...{ fileId, sourceFile, sizeBytes, etag, delimiter, encoding, versionOffset, contentOffset },
     isSuperseded: record.errorCode === "FILE_SUPERSEDED",
     isFailed: record.status === "failed",
+    rowsCommitted: record.rowsCommitted ?? 0,
+    rowsRejected: record.rowsRejected ?? 0,
     operation: record.operation ?? null,
     sourceOffset: Number(record.sourceOffset),
     contentHash: record.contentHash ?? "",

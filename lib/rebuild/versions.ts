@@ -5,7 +5,8 @@ import { contentOf, isRepetition, versionOf, type VersionEvent } from "../messag
 
 /**
  * Versions of which one makes up a part of the table, newest first: the first with a row that loads, or
- * without any row. In upsert and append tables every version is a part of its own.
+ * without any row. They end with the version that the table shows now: what that one replaced does not come
+ * back. In upsert and append tables every version is a part of its own.
  */
 export type Part = readonly [VersionEvent, ...VersionEvent[]];
 
@@ -13,6 +14,9 @@ export type Part = readonly [VersionEvent, ...VersionEvent[]];
 export interface OnRecord {
   fileId: string;
   sourceOffset: number;
+  rowsRejected: number;
+  /** A row of it came into the table, or it has none. */
+  isShown: boolean;
 }
 
 /** What a table is made of. */
@@ -48,7 +52,7 @@ export async function partsOf(
     ofFile.set(sourceFile, [...(ofFile.get(sourceFile) ?? []), item]);
   }
   const present = [...ofFile.values()]
-    .map(beforeDeletion)
+    .map((versions) => untilShown(beforeDeletion(versions), records))
     .filter((versions) => versions.length > 0) as unknown as Part[];
   return { parts: present.sort(([a], [b]) => a.offset - b.offset), records };
 }
@@ -70,14 +74,21 @@ function beforeDeletion(versions: readonly VersionEvent[]): readonly VersionEven
   return deletion < 0 ? versions : versions.slice(0, deletion);
 }
 
+function untilShown(versions: readonly VersionEvent[], records: Parts["records"]): readonly VersionEvent[] {
+  const shown = versions.findIndex((item) => records.get(contentOf(item))!.isShown);
+  return shown < 0 ? versions : versions.slice(0, shown + 1);
+}
+
 /** Contents that were applied, or of which every row was rejected. */
 async function appliedContents(ledger: VersionLedger, table: string): Promise<Map<number, OnRecord>> {
   const records = new Map<number, OnRecord>();
   // The mode limits the records of append tables to those with a row: here all are wanted.
   for (const version of await ledger.versions(table, "replace")) {
     if (version.isFailed || version.operation !== null) continue;
-    const { fileId, sourceOffset, contentOffset } = version;
-    records.set(contentOffset ?? sourceOffset, { fileId, sourceOffset });
+    const { fileId, sourceOffset, contentOffset, rowsCommitted, rowsRejected } = version;
+    const content = contentOffset ?? sourceOffset;
+    const isShown = rowsCommitted > 0 || rowsRejected === 0 || (records.get(content)?.isShown ?? false);
+    records.set(content, { fileId, sourceOffset, rowsRejected, isShown });
   }
   return records;
 }

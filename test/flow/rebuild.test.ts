@@ -19,7 +19,7 @@ import { publishOperation } from "../../services/gateway/operations/publish.ts";
 import { startPipeline, type Pipeline, type PipelineOptions } from "./pipeline.ts";
 
 const LAYOUTS = [
-  { table: "replaced" },
+  { table: "replaced", writeMode: "replace" },
   { table: "upserted", writeMode: "upsert", key: ["id"] },
   { table: "mirrored", writeMode: "upsert", key: ["id"], deleteMissing: true },
   { table: "appended", writeMode: "append" },
@@ -52,7 +52,7 @@ async function typesOf(pipeline: Pipeline, table: string): Promise<Record<string
 
 test("types are found in all files together, and rows that were rejected are in the table", async (t) => {
   const pipeline = await start(t);
-  for (const { table } of LAYOUTS) {
+  for (const { table, writeMode } of LAYOUTS) {
     await pipeline.put(table, "a.csv", "id,code,v\n1,1,1\n2,2,2\n");
     await pipeline.put(table, "b.csv", "id,code,v\n3,x3,2.5\n4,4,4\n");
     const before = await pipeline.query(`SELECT id FROM ${table} ORDER BY id`);
@@ -63,7 +63,8 @@ test("types are found in all files together, and rows that were rejected are in 
       { name: "code", change: "type", from: "INTEGER", to: "VARCHAR" },
       { name: "v", change: "type", from: "INTEGER", to: "DECIMAL(18,2)" },
     ]);
-    assert.deepEqual(planned.body["rows"], { now: 3, inFiles: 4 });
+    assert.deepEqual(planned.body["rows"], { now: 3, inFiles: 4, after: writeMode === "upsert" ? null : 4 });
+    assert.deepEqual(planned.body["rejects"], { now: 1, after: 0 });
     assert.deepEqual(await pipeline.query(`SELECT id FROM ${table} ORDER BY id`), before, "a dry run writes nothing");
     const done = await rebuild(pipeline, table);
     assert.deepEqual([done.status, done.body.status], [200, "done"], done.text);
@@ -201,6 +202,8 @@ test("a file whose raw bytes are gone, or that cannot be read any more, leaves t
   const refused = await rebuild(pipeline, "t");
   assert.deepEqual([refused.status, refused.body.code], [409, "REBUILD_REFUSED"]);
   assert.match(String(refused.body.detail), /'b\.csv'/);
+  for (const { body } of [planned, refused]) assert.match(String(body["remedy"]), /^Restore the raw bytes/);
+  assert.deepEqual([planned.body.code, planned.body.error], ["REBUILD_REFUSED", refused.body.detail]);
   assert.deepEqual(await contents(pipeline, "t"), OLD);
   const unsure = await rebuild(pipeline, "t", { confirm: "other" });
   assert.equal(unsure.status, 400);
@@ -272,4 +275,34 @@ test("the writer says how far the rebuild is, until it has ended", async (t) => 
   await untilEqual(async () => (await pipeline.send("GET", "/v1/tables/t")).body["rebuild"], null);
   const ended = await pipeline.send("GET", `/v1/files/${fileId}`);
   assert.deepEqual([ended.body.status, ended.body["progress"]], ["committed", null]);
+});
+
+test("what a newer version of a file has replaced is not read: neither its types count nor its raw bytes", async (t) => {
+  let store: BlobStore | undefined;
+  const pipeline = await start(t, { contracts: [], wrapBlob: (blob) => (store = blob) });
+  const replaced = "id,code\n1,x\n";
+  await pipeline.put("t", "a.csv", replaced);
+  await pipeline.put("t", "a.csv", "id,code\n1,5\n");
+  await untilRecorded(pipeline, "t", 2);
+  await store!.delete(rawKey(createHash("sha256").update(replaced).digest("hex")));
+  const planned = await rebuild(pipeline, "t", { dryRun: true });
+  assert.deepEqual([planned.body["files"], planned.body["missing"]], [1, []], planned.text);
+  assert.deepEqual(planned.body["columns"], [{ name: "code", change: "type", from: "VARCHAR", to: "INTEGER" }]);
+  const done = await rebuild(pipeline, "t");
+  assert.equal(done.body.status, "done", done.text);
+  assert.deepEqual(await pipeline.query("SELECT id, code FROM t"), [[1, 5]]);
+});
+
+test("a newest version of which no row came in loads after a change of the contract, else what it did not replace stays", async (t) => {
+  for (const [number, text] of ["id,v\nx,1\n", "id,v\n2,9\n"].entries()) {
+    const rule = { name: "one", expression: "v != 9", action: "reject" };
+    const pipeline = await start(t, { contracts: [{ table: "t", rows: [rule], accept: { empty: "load" } }] });
+    await pipeline.put("t", "a.csv", "id,v\n1,1\n");
+    const none = await pipeline.put("t", "a.csv", text);
+    assert.match(none.text, /the file ended as rejected/);
+    await untilRecorded(pipeline, "t", 2);
+    const done = await rebuild(pipeline, "t");
+    assert.equal(done.body.status, "done", done.text);
+    assert.deepEqual(await pipeline.query("SELECT CAST(id AS VARCHAR) FROM t"), [[number === 0 ? "x" : "1"]]);
+  }
 });

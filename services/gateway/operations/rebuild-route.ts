@@ -29,7 +29,12 @@ const rebuildSchema = z
     rows: z.object({
       now: z.number().describe("rows of the table"),
       inFiles: z.number().nullable().describe("dry run: rows of the files that were read, rejected ones included"),
+      after: z.number().nullable().describe("dry run: rows of the new table; null in upsert tables: keys decide"),
     }),
+    rejects: z
+      .object({ now: z.number(), after: z.number() })
+      .nullable()
+      .describe("dry run: rejected rows of these files, on record and afterwards; null: not all files were read"),
     columns: z
       .array(
         z.object({
@@ -52,7 +57,10 @@ const rebuildSchema = z
   })
   .meta({ id: "TableRebuild" });
 
-const NOT_READ: Findings = { rows: null, columns: null, unreadable: [], complete: true };
+const NOT_READ: Findings = {
+  ...{ rows: null, rowsAfter: null, rejects: null, columns: null },
+  ...{ unreadable: [], complete: true },
+};
 
 const NO_ERROR = { error: null, code: null, remedy: null };
 
@@ -99,12 +107,13 @@ export function addRebuildRoute(app: App, deps: GatewayDeps): void {
       const table = checkTableName(request.params.table, deps.contracts);
       Object.assign(request.audited, { reason, dryRun });
       const plan = await planRebuild(deps, table);
-      const { files, bytes, missing, now, waiting } = plan;
+      const { versions, bytes, missing, now, waiting } = plan;
+      const files = versions.length;
       Object.assign(request.audited, { files, bytes });
       const names = [...new Set(missing.map(({ event }) => event.sourceFile))];
       const about = (found: Findings) => {
-        const { rows: inFiles, columns, unreadable, complete } = found;
-        const counts = { files, bytes, missing: names, waiting, rows: { now, inFiles } };
+        const { rows: inFiles, rowsAfter: after, rejects, columns, unreadable, complete } = found;
+        const counts = { files, bytes, missing: names, waiting, rows: { now, inFiles, after }, rejects };
         return { table, dryRun, ...counts, columns, unreadable, complete, ...NO_ERROR };
       };
       if (dryRun) {

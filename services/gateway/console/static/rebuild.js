@@ -44,7 +44,7 @@ async function plan(table) {
   await guarded(place, async () => {
     const found = await post(`${tablePath(table)}/rebuild`, { dryRun: true });
     if (shownFor !== table) return;
-    const { files, bytes, waiting: onTheirWay, rows, columns, error, remedy, complete } = found;
+    const { files, bytes, waiting: onTheirWay, rows, rejects, columns, error, remedy, complete } = found;
     const reason = element("input", { type: "text", maxlength: "500", "data-key": "rebuild reason" });
     place.replaceChildren(
       element(
@@ -55,6 +55,7 @@ async function plan(table) {
           {},
           `${plural(files, "file version")}, ${size(bytes)}, would be read again. The table has ${plural(rows.now, "row")} now, the files have ${count(rows.inFiles)}.`,
         ),
+        rejects && element("p", {}, rejectsText(rows.after, rejects)),
         onTheirWay > 0 && element("p", {}, `${plural(onTheirWay, "file")} on the way: they follow.`),
         !complete && element("p", {}, "Not all files were read: the changes may be more."),
         error && element("p", {}, `It would be refused: ${error} `, element("span", { class: "hint" }, remedy)),
@@ -65,6 +66,9 @@ async function plan(table) {
     );
   });
 }
+
+const rejectsText = (rowsAfter, { now, after }) =>
+  `${rowsAfter === null ? "" : `${plural(rowsAfter, "row")} would be in the table. `}Rejected rows: ${count(now)} now, ${count(after)} after.`;
 
 const changes = (columns) =>
   dataTable(
