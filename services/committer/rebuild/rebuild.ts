@@ -18,6 +18,8 @@ import { stagePart, type ReadPart } from "./stage-part.ts";
 const LOOKUP_MS_MAX = 60_000;
 /** Attempts at a step whose error is not known to pass. */
 const ATTEMPTS_MAX = 3;
+/** Times that a rebuild begins, if its shadow vanishes. */
+const ROUNDS_MAX = 3;
 /** Records of files that one statement replaces. */
 const RECORDS_MAX = 200;
 
@@ -37,20 +39,29 @@ export async function rebuildTable(
   deps: RebuildDeps,
   file: EndedFile,
 ): Promise<{ receipt: CommitReceipt } | { failure: Failure }> {
-  const rebuild = new Rebuild(writer, deps, file);
-  try {
-    return { receipt: await rebuild.run() };
-  } catch (thrown) {
-    await rebuild.report.settled();
-    if (writer.signal.aborted || hasCode(thrown, "ASSIGNMENT_LOST")) throw thrown;
-    if (thrown instanceof ReadingStopped) throw lost();
-    await rebuild.abandon();
-    if (thrown instanceof SkipAsked) throw thrown;
-    const failure = commitFailureOf(thrown);
-    if (failure.code === "REBUILD_REFUSED") return { failure };
-    return { failure: { code: "REBUILD_REFUSED", message: `${failure.code}: ${failure.message}` } };
+  for (let round = 1; ; round++) {
+    const rebuild = new Rebuild(writer, deps, file);
+    try {
+      return { receipt: await rebuild.run() };
+    } catch (thrown) {
+      await rebuild.report.settled();
+      if (writer.signal.aborted || hasCode(thrown, "ASSIGNMENT_LOST")) throw thrown;
+      if (thrown instanceof ReadingStopped) throw lost();
+      await rebuild.abandon();
+      if (thrown instanceof SkipAsked) throw thrown;
+      if (thrown instanceof ShadowGone && round < ROUNDS_MAX) continue;
+      const failure = commitFailureOf(thrown instanceof ShadowGone ? thrown.cause : thrown);
+      if (failure.code === "REBUILD_REFUSED") return { failure };
+      return { failure: { code: "REBUILD_REFUSED", message: `${failure.code}: ${failure.message}` } };
+    }
   }
 }
+
+/**
+ * The shadow is gone before its time: it has taken the table's place and the answer was lost, or a removal
+ * came late. The rebuild begins anew, which is right in both cases.
+ */
+class ShadowGone extends Error {}
 
 /** The writer drains: the next one begins the rebuild anew. */
 const lost = (): TributaryError => new TributaryError("ASSIGNMENT_LOST", "the writer stops; the rebuild begins anew");
@@ -163,10 +174,12 @@ class Rebuild {
     if (files.length > 0) {
       let columns = this.#columns;
       for (const file of files) columns = evolve(contract.table, columns, file.columns).columns;
-      if (!sameColumns(columns, this.#columns)) await this.#step(() => warehouse.ensureTable(this.#layout, columns));
+      if (!sameColumns(columns, this.#columns)) await this.#widen(columns);
       this.#columns = columns;
       const batch = { layout: this.#layout, files };
-      const { rowsInserted, rowsDeleted } = await this.#step(() => warehouse.commit(batch, { signal, confirmOwner }));
+      const { rowsInserted, rowsDeleted } = await this.#onShadow(() =>
+        warehouse.commit(batch, { signal, confirmOwner }),
+      );
       this.#rows += rowsInserted - rowsDeleted;
     }
     await Promise.all(this.#pending.map(async (read) => read.stage?.discard()));
@@ -174,16 +187,33 @@ class Rebuild {
     this.#pending = [];
   }
 
-  /** A repeated attempt may find that the one before it, whose answer was lost, has done it. */
   async #replace(shadow: string): Promise<void> {
     const { warehouse, contract, signal } = this.#writer;
-    const options = { signal, confirmOwner: (): Promise<void> => this.#writer.confirmOwner() };
-    let isTried = false;
+    const confirmOwner = (): Promise<void> => this.#writer.confirmOwner();
+    const layout = { ...this.#layout, table: contract.table };
     this.#writer.description = "unknown";
-    await this.#step(async () => {
-      if (isTried && (await warehouse.describe(shadow)) === undefined) return this.#writer.confirmOwner();
-      isTried = true;
-      return warehouse.replaceWith({ ...this.#layout, table: contract.table }, shadow, options);
+    await this.#onShadow(() => warehouse.replaceWith(layout, shadow, { signal, confirmOwner }));
+  }
+
+  /** A step that needs the shadow. @throws ShadowGone */
+  #onShadow<T>(attempt: () => Promise<T>): Promise<T> {
+    const { warehouse } = this.#writer;
+    return this.#step(async () => {
+      try {
+        return await attempt();
+      } catch (thrown) {
+        if (this.#writer.signal.aborted || (await warehouse.describe(this.#layout.table))) throw thrown;
+        throw new ShadowGone("the shadow table is gone", { cause: thrown });
+      }
+    });
+  }
+
+  async #widen(columns: readonly ColumnDefinition[]): Promise<void> {
+    const { warehouse } = this.#writer;
+    await this.#onShadow(async () => {
+      // It would be made again, without the rows that it had.
+      if (!(await warehouse.describe(this.#layout.table))) throw new TributaryError("WAREHOUSE_CONFLICT", "no shadow");
+      await warehouse.ensureTable(this.#layout, columns);
     });
   }
 
@@ -206,7 +236,7 @@ class Rebuild {
       return attempt();
     };
     const retryable = (thrown: unknown, attempts: number): boolean =>
-      !(thrown instanceof SkipAsked || thrown instanceof ReadingStopped) &&
+      !(thrown instanceof SkipAsked || thrown instanceof ReadingStopped || thrown instanceof ShadowGone) &&
       !hasCode(thrown, "REBUILD_REFUSED") &&
       !hasCode(thrown, "ASSIGNMENT_LOST") &&
       (isRetryable(thrown) || attempts < ATTEMPTS_MAX);
