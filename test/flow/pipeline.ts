@@ -15,6 +15,7 @@ import { silentLogger } from "../../lib/process/logger.ts";
 import { Registry } from "../../lib/process/metrics.ts";
 import { openWarehouse } from "../../lib/warehouse/open.ts";
 import type { Warehouse } from "../../lib/warehouse/warehouse.ts";
+import type { CommitterSettings } from "../../services/committer/config.ts";
 import { startCommitter } from "../../services/committer/service.ts";
 import { gatewaySettings } from "../../services/gateway/config.ts";
 import { startGateway } from "../../services/gateway/service.ts";
@@ -28,6 +29,7 @@ export interface PipelineOptions {
   /** Environment of the gateway. */
   env?: Record<string, string>;
   pool?: WorkerPool;
+  committer?: Partial<CommitterSettings>;
   /** Options of the event log. */
   embeddedLog?: Pick<OpenEventLogOptions, "diskFreeBytes" | "rowsFreeBytesMin">;
   /** Also watch the folder `drops`. */
@@ -66,7 +68,7 @@ export async function startPipeline(folder: string, options: PipelineOptions = {
     warehouse: wrapWarehouse?.(warehouse) ?? warehouse,
     ...(pool ? { pool } : {}),
     registry: registries.committer,
-    settings: SETTINGS,
+    settings: { ...SETTINGS, ...options.committer },
   });
   const parser = await startParser({
     ...shared,

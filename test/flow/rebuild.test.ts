@@ -306,3 +306,24 @@ test("a newest version of which no row came in loads after a change of the contr
     assert.deepEqual(await pipeline.query("SELECT CAST(id AS VARCHAR) FROM t"), [[number === 0 ? "x" : "1"]]);
   }
 });
+
+test("upsert: after a rebuild, a correction of an older version does not go over what a newer one repeats", async (t) => {
+  const columns = [
+    { name: "id", type: "INTEGER" },
+    { name: "v", type: "VARCHAR" },
+  ];
+  const contracts = [{ table: "t", writeMode: "upsert", key: ["id"], columns }];
+  const pipeline = await start(t, { contracts, committer: { filesMax: 1 } });
+  await pipeline.put("t", "a.csv", "id,v\n1,a\nx,b\n");
+  await pipeline.put("t", "b.csv", "id,v\n1,a\n");
+  await untilRecorded(pipeline, "t", 2);
+  const done = await rebuild(pipeline, "t");
+  assert.equal(done.body.status, "done", done.text);
+  const sheet = await pipeline.send("GET", "/v1/tables/t/rejects/export?file=a.csv");
+  const corrected = sheet.text.replace(/,x,b/, ",1,late");
+  assert.notEqual(corrected, sheet.text);
+  const sent = await pipeline.send("POST", "/v1/tables/t/rejects/corrections", corrected);
+  assert.equal(sent.body["rowsCorrected"], 1, sent.text);
+  await untilRecorded(pipeline, "t", 4);
+  assert.deepEqual(await contents(pipeline, "t"), [[1, "a"]]);
+});

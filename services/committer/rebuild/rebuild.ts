@@ -77,6 +77,8 @@ class Rebuild {
   #pending: ReadPart[] = [];
   readonly #done: ReadPart[] = [];
   #rows = 0;
+  /** A version failed or has rejected rows: corrections may come. */
+  #hasIncomplete = false;
 
   constructor(writer: WriterContext, deps: RebuildDeps, file: EndedFile) {
     const { table, writeMode: mode, key, deleteMissing, partitioning } = writer.contract;
@@ -95,6 +97,8 @@ class Rebuild {
     const before = (await describe(this.#writer, [this.#file]))?.columns ?? [];
     this.#pinned = this.#deps.schemas.known(table)?.pinned;
     const { parts, records } = await this.#step(() => this.#parts());
+    const recorded = await this.#step(() => warehouse.recordedVersions(table));
+    this.#hasIncomplete = recorded.incomplete !== undefined;
     const versions = parts.flat().filter(isPut);
     const total = amountOf(versions);
     this.report.begin("types", total);
@@ -169,7 +173,7 @@ class Rebuild {
 
   async #commit(): Promise<void> {
     const { warehouse, signal, contract } = this.#writer;
-    const files = this.#pending.flatMap(({ version }): FileVersion[] => (version ? [version] : []));
+    const files = this.#pending.flatMap(({ version }): FileVersion[] => (version ? [this.#confirming(version)] : []));
     const confirmOwner = (): Promise<void> => this.#writer.confirmOwner();
     if (files.length > 0) {
       let columns = this.#columns;
@@ -215,6 +219,13 @@ class Rebuild {
       if (!(await warehouse.describe(this.#layout.table))) throw new TributaryError("WAREHOUSE_CONFLICT", "no shadow");
       await warehouse.ensureTable(this.#layout, columns);
     });
+  }
+
+  /** As OnRecord.confirmsUpTo: a later correction of an older version must not overwrite what this one repeats. */
+  #confirming(version: FileVersion): FileVersion {
+    this.#hasIncomplete ||= this.#pending.some(({ rowsRejected }) => rowsRejected > 0);
+    if (this.#layout.mode !== "upsert" || !this.#hasIncomplete) return version;
+    return { ...version, confirmsUpTo: (version.versionOffset ?? version.sourceOffset) - 1 };
   }
 
   /** Replaces the counts and the rejects of the files that were read again. */

@@ -46,6 +46,10 @@ export class ReadPart {
     return this.#readings.reduce((sum, { summary }) => sum + summary.rowsRead, 0);
   }
 
+  get rowsRejected(): number {
+    return this.#readings.reduce((sum, { summary }) => sum + summary.rowsRejected, 0);
+  }
+
   async discard(): Promise<void> {
     await Promise.all([this.stage?.discard(), ...this.#readings.map(({ rejects }) => rejects.discard())]);
   }
