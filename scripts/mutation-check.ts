@@ -477,6 +477,22 @@ export const MUTATIONS: readonly Mutation[] = [
     to: "",
     run: test("test/services/gateway/access/audit.test.ts", "a change is audited once if the client leaves"),
   },
+  {
+    invariant: "I26",
+    what: "a rebuild whose shadow is gone, because the answer to its replacement was lost, is refused",
+    file: "services/committer/rebuild/rebuild.ts",
+    from: "if (thrown instanceof ShadowGone && round < ROUNDS_MAX) continue;",
+    to: "",
+    run: test("test/flow/rebuild.test.ts", "whose answer is lost"),
+  },
+  {
+    invariant: "I26",
+    what: "a rebuild does not confirm the rows that a newer version repeats",
+    file: "services/committer/rebuild/rebuild.ts",
+    from: 'if (this.#layout.mode !== "upsert" || !this.#hasIncomplete) return version;',
+    to: "if (this.#hasIncomplete) return version;",
+    run: test("test/flow/rebuild.test.ts", "after a rebuild, a correction"),
+  },
 ];
 
 function main(): void {

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import { commands } from "../../lib/messages/avro.ts";
 import { contentOf, versionOf, type VersionEvent } from "../../lib/messages/repetition.ts";
+import { WHOLE_TABLE } from "../../lib/messages/operation.ts";
 import { TOPICS } from "../../lib/messages/topics.ts";
 import { Registry } from "../../lib/process/metrics.ts";
 import type { BlobStore } from "../../lib/blob/blob-store.ts";
@@ -11,6 +12,7 @@ import { gatewayMetrics } from "../../services/gateway/metrics.ts";
 import { versionEvents } from "../../lib/file-versions/events.ts";
 import { selectRejected, selectReplays, type ReplayRange } from "../../lib/file-versions/select.ts";
 import { publishReplays } from "../../services/gateway/replays/replay.ts";
+import { publishOperation } from "../../services/gateway/operations/publish.ts";
 import { publishUndo } from "../../services/gateway/operations/undo.ts";
 import { withoutUndone } from "../../lib/file-versions/history.ts";
 import { checkEnd, type AcceptedFile } from "./checks.ts";
@@ -20,6 +22,8 @@ import {
   contractOf,
   corrected,
   DOUBTFUL_ROWS,
+  FLIPPING_TABLE,
+  mayRebuild,
   mayUndo,
   MISTAKEN_NAME,
   MISTAKEN_TABLE,
@@ -27,6 +31,7 @@ import {
   randomContent,
   type Content,
 } from "./workload.ts";
+import { SET_ASIDE } from "./warehouse-client.ts";
 import { World, type Role, type SimGateway, type SimProcess } from "./world.ts";
 
 /** The result of one schedule. */
@@ -41,7 +46,6 @@ export interface Outcome {
 
 /** A replay looks for raw bytes, and a correction reads the file, before it publishes: uploads come between. */
 const LOOKUPS_MS_MAX = [0, 50, 2_000];
-const SET_ASIDE = ["FILE_SUPERSEDED", "FILE_HELD", "FILE_REFUSED"];
 const STEPS_MAX = 60_000;
 const FILE_NAMES = ["a.csv", "b.csv", "c.csv"];
 const DROPPED_NAMES = ["d.csv", "e.csv"];
@@ -198,6 +202,7 @@ class Schedule {
     else if (kind < 0.41 && mayUndo(table)) await this.#persist((gateway) => this.#undo(gateway, table, sourceFile));
     else if (kind < 0.48) await this.#persist((gateway) => this.#decide(gateway, table));
     else if (kind < 0.56) this.#drop(table);
+    else if (kind < 0.61 && mayRebuild(table)) await this.#rebuild(table);
     else if (kind < 0.66 && table === MISTAKEN_TABLE && this.#tablesWithText.has(table)) await this.#mistake();
     else await this.#upload(table, sourceFile, kind < 0.7);
     this.#acting--;
@@ -226,6 +231,19 @@ class Schedule {
       const others = (await this.#history(log, table)).filter(({ event }) => event.sourceFile !== sourceFile);
       await this.#sleep(this.#scheduler.pick(LOOKUPS_MS_MAX));
       return selectReplays(others, contract.writeMode, {});
+    });
+  }
+
+  /** As `tables rebuild`; one table's owner has changed the contract before. */
+  async #rebuild(table: string): Promise<void> {
+    const { world } = this;
+    if (table === FLIPPING_TABLE && this.#scheduler.chance(0.7)) {
+      world.isFlipped = !world.isFlipped;
+      this.#scheduler.note(`the contract of ${table} ${world.isFlipped ? "has" : "has no"} text`);
+    }
+    await this.#persist(async ({ log }) => {
+      const operation = { kind: "rebuild", reason: "", requestedBy: "" } as const;
+      await publishOperation(this.#republishing(log), { table, sourceFile: WHOLE_TABLE }, operation);
     });
   }
 

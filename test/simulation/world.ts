@@ -1,4 +1,5 @@
 import { ROWS_TOPICS } from "../../lib/tables.ts";
+import type { Contracts } from "../../lib/contract/contract.ts";
 import { contractsOf } from "../../lib/contract/load.ts";
 import { DEFAULT_LIMITS } from "../../lib/parsing/limits.ts";
 import { parseFile, type ParseSummary } from "../../lib/parsing/parse-file.ts";
@@ -10,7 +11,6 @@ import { GROUPS, rowsTopic, TOPICS } from "../../lib/messages/topics.ts";
 import { silentLogger } from "../../lib/process/logger.ts";
 import { Registry } from "../../lib/process/metrics.ts";
 import type { Service } from "../../lib/process/service.ts";
-import type { CommitReceipt, Stage, Warehouse } from "../../lib/warehouse/warehouse.ts";
 import { startDrops } from "../../services/gateway/drops/drops.ts";
 import type { EventLog } from "../../lib/event-log/event-log.ts";
 import { startCommitter } from "../../services/committer/service.ts";
@@ -18,13 +18,23 @@ import { makeIngest, type Ingest } from "../../services/gateway/ingest/ingest.ts
 import { gatewayMetrics } from "../../services/gateway/metrics.ts";
 import { startParser } from "../../services/parser/service.ts";
 import type { WorkerPool } from "../../lib/parsing/workers/worker-pool.ts";
-import type { FakeStage } from "../support/fake-warehouse.ts";
 import { FakeWarehouse } from "../support/fake-warehouse.ts";
 import { asNextVersion } from "../support/next-version.ts";
-import { MemoryBroker, type Call, type MemoryEventLog } from "../support/memory-event-log.ts";
+import { MemoryBroker, type MemoryEventLog } from "../support/memory-event-log.ts";
 import { blobClient, DroppedObjects } from "./blob-model.ts";
 import type { FaultCodes, Scheduler, SimNode } from "./scheduler.ts";
-import { CONTRACTS, contractFor, DOUBTFUL_ROWS, fileOf, type ArrivedEvent, type Content } from "./workload.ts";
+import { warehouseClient } from "./warehouse-client.ts";
+import {
+  CONTRACTS,
+  contractFor,
+  DOUBTFUL_ROWS,
+  fileOf,
+  FLIPPED,
+  FLIPPING_TABLE,
+  type ArrivedEvent,
+  type Content,
+  type Known,
+} from "./workload.ts";
 
 export type Role = "parser" | "committer" | "watcher";
 
@@ -44,7 +54,7 @@ export interface SimGateway {
   readonly ingest: Ingest;
 }
 
-const contracts = contractsOf([...CONTRACTS]);
+const declared = contractsOf([...CONTRACTS]);
 const logger = silentLogger();
 
 const LOG_FAULTS: FaultCodes = (method) => {
@@ -94,6 +104,12 @@ export class World {
   readonly contents = new Map<string, Content>();
   readonly violations: string[] = [];
   readonly batchBytesMax: number;
+  /** The owner of FLIPPING_TABLE has declared its key as text. */
+  isFlipped = false;
+  readonly #contracts: Contracts = {
+    ...declared,
+    of: (table) => (this.isFlipped && table === FLIPPING_TABLE ? FLIPPED : declared.of(table)),
+  };
   #versions = 0;
   readonly #committerLimits: { rowsMax: number; filesMax: number; idleGapMs: number };
 
@@ -107,6 +123,14 @@ export class World {
       filesMax: scheduler.pick([1, 3, 20]),
       idleGapMs: scheduler.pick([0, 0, 150]),
     };
+  }
+
+  /** What the model needs to know. */
+  get known(): Known {
+    const conflicts = [...this.warehouse.ledger].flatMap(([fileId, { table, outcome }]) =>
+      table === FLIPPING_TABLE && outcome.errorCode === "SCHEMA_CONFLICT" ? [fileId] : [],
+    );
+    return { contents: this.contents, conflicts: new Set(conflicts) };
   }
 
   process(role: Role, name: string): SimProcess {
@@ -151,7 +175,7 @@ export class World {
       log,
       drops: this.drops.client(this.scheduler.callerOf(node, BLOB_FAULTS)),
       ingest: this.#ingestOf(node, log),
-      contracts,
+      contracts: this.#contracts,
       clock: this.scheduler.clockOf(node),
       logger,
       metrics: gatewayMetrics(new Registry()),
@@ -167,7 +191,7 @@ export class World {
     return startParser({
       log,
       blob: blobClient(this.objects, this.scheduler.callerOf(node, BLOB_FAULTS)),
-      contracts,
+      contracts: this.#contracts,
       clock: this.scheduler.clockOf(node),
       logger,
       registry: new Registry(),
@@ -190,7 +214,7 @@ export class World {
       blob: blobClient(this.objects, this.scheduler.callerOf(node, BLOB_FAULTS)),
       pool: inlinePool,
       warehouse: warehouseClient(this, this.scheduler.callerOf(node, WAREHOUSE_FAULTS)),
-      contracts,
+      contracts: this.#contracts,
       clock: this.scheduler.clockOf(node),
       logger,
       registry: new Registry(),
@@ -355,83 +379,4 @@ class CheckedBroker extends MemoryBroker {
     }
     return ended.offsets;
   }
-}
-
-/** A process's connection to the warehouse. A request carries the stage's content at the time of the call. */
-function warehouseClient(world: World, call: Call): Warehouse {
-  const { warehouse } = world;
-  const writing = new Map<string, readonly string[]>();
-  /**
-   * I13: per process and table at most one commit and one record run at a time, and only for different files.
-   */
-  const alone = async <T>(
-    what: "commit" | "record",
-    table: string,
-    files: readonly string[],
-    write: () => Promise<T>,
-  ): Promise<T> => {
-    if (writing.has(`${what} ${table}`)) world.violation(`I13: two lanes of a process ${what} to ${table}`);
-    const beside = writing.get(`${what === "commit" ? "record" : "commit"} ${table}`) ?? [];
-    const shared = files.filter((name) => beside.includes(name));
-    if (shared.length > 0) world.violation(`I13: ${shared.join()} of ${table} in a commit and a record at once`);
-    writing.set(`${what} ${table}`, files);
-    try {
-      return await write();
-    } finally {
-      writing.delete(`${what} ${table}`);
-    }
-  };
-  const frozen = <T extends { stage?: Stage }>(one: T): T =>
-    one.stage ? { ...one, stage: (one.stage as FakeStage).frozen() } : one;
-  const own: Partial<Warehouse> = {
-    commit({ layout, files }) {
-      const batch = { layout, files: files.map(frozen) };
-      const effect = async (): Promise<CommitReceipt> => {
-        const receipt = await warehouse.commit(batch);
-        world.checkWholeFiles(layout.table);
-        return receipt;
-      };
-      const names = files.map(({ sourceFile }) => sourceFile);
-      return alone("commit", layout.table, names, () => call("commit", effect));
-    },
-    record(table, ended, recordedAtMs) {
-      const carried = ended.map(frozen);
-      const effect = async (): Promise<void> => {
-        const before = (await warehouse.watermark(table)) ?? -1;
-        await warehouse.record(table, carried, recordedAtMs);
-        const after = (await warehouse.watermark(table)) ?? -1;
-        if (after < before) world.violation(`I5: the watermark of ${table} moves back from ${before} to ${after}`);
-      };
-      const names = ended.map(({ outcome }) => outcome.sourceFile);
-      return alone("record", table, names, () => call("record", effect));
-    },
-    reads: {
-      ...warehouse.reads,
-      files: {
-        ...warehouse.reads.files,
-        recorded: (table, fileIds, limits) =>
-          call("recorded", () => warehouse.reads.files.recorded(table, fileIds, limits)),
-      },
-    },
-    stage: () => stageClient(warehouse.stage() as FakeStage, call),
-  };
-  return new Proxy(warehouse, {
-    get(target, name) {
-      if (name in own) return own[name as keyof Warehouse];
-      const member: unknown = Reflect.get(target, name, target);
-      if (typeof member !== "function") return member;
-      return (...args: unknown[]) => call(String(name), () => Reflect.apply(member, target, args) as unknown);
-    },
-  });
-}
-
-function stageClient(stage: FakeStage, call: Call): Stage {
-  return new Proxy(stage, {
-    get(target, name) {
-      const member: unknown = Reflect.get(target, name, target);
-      if (name !== "append" && name !== "reject" && name !== "discard") return member;
-      const method = member as (...args: unknown[]) => Promise<void>;
-      return (...args: unknown[]) => call(`stage.${name}`, () => Reflect.apply(method, target, args));
-    },
-  });
 }

@@ -380,6 +380,12 @@ export class FakeWarehouse implements Warehouse {
     }
   }
 
+  /** What is on record of the table's files, in the order of their events. */
+  recordsOf(table: string): FileRecord[] {
+    const own = [...this.ledger].filter(([, entry]) => entry.table === table).map(([fileId]) => fileId);
+    return this.#recorded(own).sort((a, b) => a.sourceOffset! - b.sourceOffset!);
+  }
+
   #recorded(fileIds: readonly string[]): FileRecord[] {
     return fileIds.flatMap((fileId) => {
       const entry = this.ledger.get(fileId);
@@ -390,7 +396,8 @@ export class FakeWarehouse implements Warehouse {
         versionOffset: outcome.sourceOffset,
         contentOffset: outcome.sourceOffset,
       };
-      return [{ ...outcome, status, heldReasonsJson, table, ingestedAtMs: recordedAtMs, versionOffset, contentOffset }];
+      const about = { heldReasonsJson, table, versionOffset, contentOffset, operation: entry.operation?.kind ?? null };
+      return [{ ...outcome, status, ingestedAtMs: recordedAtMs, ...about }];
     });
   }
 

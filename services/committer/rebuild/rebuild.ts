@@ -221,7 +221,7 @@ class Rebuild {
     });
   }
 
-  /** As OnRecord.confirmsUpTo: a later correction of an older version must not overwrite what this one repeats. */
+  /** As OnRecord.confirmsUpTo: a later correction of an older version must not overwrite what it repeats. */
   #confirming(version: FileVersion): FileVersion {
     this.#hasIncomplete ||= this.#pending.some(({ rowsRejected }) => rowsRejected > 0);
     if (this.#layout.mode !== "upsert" || !this.#hasIncomplete) return version;
