@@ -123,6 +123,8 @@ export const DOUBT_REASONS = [
   "several_tables",
   /** The file lacks columns of its table and has new ones that fit their values. */
   "columns_renamed",
+  /** Several headers of the file mean one column of its table or contract. */
+  "columns_ambiguous",
   /** The text reads in another encoding too, or contradicts the declared one. */
   "encoding_unsure",
 ] as const;

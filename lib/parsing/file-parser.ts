@@ -8,7 +8,8 @@ import { typeOf } from "../typing/infer.ts";
 import { newScan } from "../typing/scan.ts";
 import type { ParseLimits } from "./limits.ts";
 import type { OpenedFile } from "./open-file.ts";
-import { isNullMarker } from "./null-markers.ts";
+import type { SharedColumn } from "./names.ts";
+import { isNullMarker } from "../typing/null-markers.ts";
 import { OutputMeter } from "./output-limit.ts";
 import {
   allColumns,
@@ -17,10 +18,12 @@ import {
   changesTypes,
   checkValues,
   definitionsOf,
+  endSample,
   hasValueOf,
   observeValues,
   planColumns,
   setUntypedAside,
+  sharedIn,
   typesFound,
   type Plan,
   type PlannedColumn,
@@ -115,6 +118,11 @@ export class FileParser {
   /** By name of a column that the file has: its field. */
   get present(): ReadonlyMap<string, number> {
     return new Map(allColumns(this.#plan).flatMap(({ name, field }) => (field >= 0 ? [[name, field]] : [])));
+  }
+
+  /** Columns of the table or the contract that several headers mean. */
+  get shared(): readonly SharedColumn[] {
+    return sharedIn(this.#plan);
   }
 
   get warnings(): RuleWarning[] {
@@ -250,7 +258,7 @@ export class FileParser {
   #takeRow(row: Row): void {
     const plan = this.#plan!;
     const ordinal = ++this.#counts.rowsRead;
-    if (ordinal - 1 === this.#options.contract.inferenceSampleRows) this.#stopInferring(plan);
+    if (ordinal - 1 === this.#options.contract.inferenceSampleRows) endSample(plan, this.#retyping);
     if (this.#retyping) return this.#observeRow(row, plan);
     if (row.fault) return this.#reject(row, row.fault, undefined);
     if (row.count > plan.fieldCount) return this.#reject(row, "too_many_fields", undefined);
@@ -258,18 +266,6 @@ export class FileParser {
       return this.#reject(row, "too_few_fields", undefined);
     }
     this.#encodeRow(row, ordinal, plan);
-  }
-
-  /**
-   * Ends the contract's sample: values that do not fit from here on are handled by `onMismatch`. A column of
-   * which the sample has no value takes its type from all later ones.
-   */
-  #stopInferring(plan: Plan): void {
-    for (const column of plan.columns) {
-      if (column.authority !== "inferred" || column.facts.kinds === 0) continue;
-      if (this.#retyping) setType(column, typeOf(column.facts));
-      column.authority = "known";
-    }
   }
 
   #encodeRow(row: Row, ordinal: number, plan: Plan): void {

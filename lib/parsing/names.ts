@@ -101,6 +101,43 @@ export function nameColumns(headers: readonly string[], existing: readonly Named
   return names;
 }
 
+/** Several headers of a file that mean one column, which only one of them can have. */
+export interface SharedColumn {
+  /** Name of the column. */
+  name: string;
+  headers: string[];
+  /** Names of the new columns that the headers without it have instead. */
+  others: string[];
+}
+
+/**
+ * The existing columns that more than one header means: by its header, by an alias or, for a `byPlainName`
+ * column that no header has otherwise, by its name. Headers that have existing columns of their own are left
+ * out. `names` are those of `nameColumns`.
+ */
+export function sharedColumns(
+  headers: readonly string[],
+  names: readonly string[],
+  existing: readonly NamedColumn[],
+): SharedColumn[] {
+  const own = new Set(existing.map(({ name }) => name));
+  const fieldOf = new Map(names.map((name, field) => [name, field]));
+  const byKey = columnsBy(existing, ({ header, aliases = [] }) => [header, ...aliases].map(headerKey));
+  const byPlain = columnsBy(existing, ({ name, byPlainName }) => (byPlainName && !fieldOf.has(name) ? [name] : []));
+  const shared = new Map<string, SharedColumn>();
+  headers.forEach((header, field) => {
+    if (own.has(names[field]!)) return;
+    const name = byKey.get(headerKey(header))?.[0] ?? byPlain.get(columnNameOf(header))?.[0];
+    if (name === undefined) return;
+    const taken = fieldOf.get(name);
+    const column = shared.get(name) ?? { name, headers: taken === undefined ? [] : [headers[taken]!], others: [] };
+    column.headers.push(header);
+    column.others.push(names[field]!);
+    shared.set(name, column);
+  });
+  return [...shared.values()].filter(({ headers: all }) => all.length > 1);
+}
+
 /** The names of columns, in the table's order, by the keys of each. */
 function columnsBy(
   columns: readonly NamedColumn[],

@@ -8,7 +8,7 @@ import type { ParseCounts, ParserOutput } from "./row-batches.ts";
 import { openFile, textOptionsOf, withEncoding, type OpenedFile, type ReadJob } from "./open-file.ts";
 import type { ObservedColumn } from "./plan.ts";
 import type { RejectCounts } from "./rejects.ts";
-import { renameDoubt } from "./renames.ts";
+import { renameDoubt, sharedDoubt } from "./renames.ts";
 import type { RuleWarning } from "./row-rules.ts";
 
 /** A file to parse. Plain data, so that it can be sent to a worker. */
@@ -127,7 +127,7 @@ export async function* parseFile(
 }
 
 /** What the parsing of a file found beside its rows. */
-type Parsed = Pick<FileParser, "columns" | "counts" | "fieldNames" | "present" | "skippedRows">;
+type Parsed = Pick<FileParser, "columns" | "counts" | "fieldNames" | "present" | "shared" | "skippedRows">;
 
 /**
  * The format's name and options of an opened file, as summaries and previews show them, and what is doubtful
@@ -138,8 +138,7 @@ export function describe(
   parsed: Parsed | undefined,
   job: Pick<ReadJob, "contract" | "known"> | undefined,
 ): { format: string; dialect: DetectedOptions; doubts?: readonly Doubt[] } {
-  const renamed = parsed && job && renameDoubtOf(parsed, job);
-  const all = renamed ? [...doubts, renamed] : doubts;
+  const all = [...doubts, ...(parsed && job ? columnDoubts(parsed, job) : [])];
   return {
     format: format.name,
     dialect: {
@@ -152,14 +151,15 @@ export function describe(
   };
 }
 
-/** A file without a loaded row changes no columns. */
-const renameDoubtOf = (
-  { columns, counts, fieldNames, present }: Parsed,
+/** What is doubtful in the file's columns. A file without a loaded row changes none. */
+function columnDoubts(
+  { columns, counts, fieldNames, present, shared }: Parsed,
   { contract, known = [] }: Pick<ReadJob, "contract" | "known">,
-): Doubt | undefined =>
-  counts.rowsAccepted > 0
-    ? renameDoubt({ contract, known, columns, present, fixedFields: fieldNames === undefined })
-    : undefined;
+): Doubt[] {
+  if (counts.rowsAccepted === 0) return [];
+  const renamed = renameDoubt({ contract, known, columns, present, fixedFields: fieldNames === undefined });
+  return [sharedDoubt(shared), renamed].filter((doubt) => doubt !== undefined);
+}
 
 function retypeOf(parser: FileParser, { observe }: ParseJob): ParseOutput {
   const { fieldNames: fields, observed: columns, counts } = parser;

@@ -1,7 +1,7 @@
 import type { ColumnDefinition, ColumnType } from "../columns.ts";
 import type { Contract, ContractColumn } from "../contract/contract.ts";
 import { TributaryError } from "../errors.ts";
-import { cast, CAST, castColumn, type CastColumn, type Notation } from "../typing/cast.ts";
+import { cast, CAST, castColumn, setType, type CastColumn, type Notation } from "../typing/cast.ts";
 import { momentFormat } from "../typing/date-formats.ts";
 import { numberFormat } from "../typing/number-formats.ts";
 import { truthWords } from "../typing/truth-words.ts";
@@ -9,8 +9,8 @@ import { observe, typeOf, type Facts } from "../typing/infer.ts";
 import { classify, KIND, type Scan } from "../typing/scan.ts";
 import type { RecordFields, Row } from "../formats/format.ts";
 import { headerKey, positionalHeader, positionIn, storedHeader } from "../formats/headers.ts";
-import { isNullMarker } from "./null-markers.ts";
-import { nameColumns, RESCUED_COLUMN, type NamedColumn } from "./names.ts";
+import { isNullMarker } from "../typing/null-markers.ts";
+import { nameColumns, RESCUED_COLUMN, sharedColumns, type NamedColumn, type SharedColumn } from "./names.ts";
 
 /** One column of the table as this file fills it. */
 export interface PlannedColumn extends CastColumn {
@@ -39,6 +39,8 @@ export interface Plan {
   fieldCount: number;
   /** Index in `columns` of the column for rescued values; -1 if the contract does not rescue. */
   rescued: number;
+  /** Columns of the table or the contract that more than one header of the file means. */
+  shared: readonly SharedColumn[];
 }
 
 export interface PlanInput {
@@ -65,7 +67,8 @@ export function planColumns(input: PlanInput, columnsMax: number): Plan {
   const existing = existingColumns(contract, input.known);
   const declared = new Map(contract.columns.map((column) => [column.name, column]));
   const headers = input.fields.names ?? positionalHeaders(input.fields.count, existing);
-  const names = nameColumns(headers, asNamed(existing, contract));
+  const named = asNamed(existing, contract);
+  const names = nameColumns(headers, named);
   if (input.fields.final) checkMissing(contract, names);
   const isNew = newColumns(input, names, headers, existing);
   const fieldOf = new Map(names.map((name, field) => [name, field]));
@@ -91,7 +94,8 @@ export function planColumns(input: PlanInput, columnsMax: number): Plan {
     const sum = `the table would have ${columns.length} columns`;
     throw new TributaryError("FILE_TOO_MANY_COLUMNS", `${sum}; the limit is ${columnsMax}`);
   }
-  return { columns, untyped: [], fieldCount: headers.length, rescued };
+  const shared = sharedColumns(headers, names, named);
+  return { columns, untyped: [], fieldCount: headers.length, rescued, shared };
 }
 
 /** A new column of which no row has a value. */
@@ -131,6 +135,24 @@ export function setUntypedAside(plan: Plan): void {
   plan.untyped.push(...plan.columns.filter(isUntyped));
   plan.columns = plan.columns.filter((column) => !isUntyped(column));
   if (plan.rescued >= 0) plan.rescued = plan.columns.length - 1;
+}
+
+/**
+ * Ends the contract's sample: values that do not fit from here on are handled by `onMismatch`. A column of
+ * which the sample has no value takes its type from all later ones. `retype`: take the types from the facts.
+ */
+export function endSample({ columns }: Plan, retype: boolean): void {
+  for (const column of columns) {
+    if (column.authority !== "inferred" || column.facts.kinds === 0) continue;
+    if (retype) setType(column, typeOf(column.facts));
+    column.authority = "known";
+  }
+}
+
+/** The columns that several headers mean, but for those where only one of these has values. */
+export function sharedIn(plan: Plan | undefined): readonly SharedColumn[] {
+  const untyped = new Set(plan?.untyped.map(({ name }) => name));
+  return plan?.shared.filter(({ others }) => !others.every((name) => untyped.has(name))) ?? [];
 }
 
 /** Adds the row's values to the facts about the columns whose types the file decides. */

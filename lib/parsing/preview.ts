@@ -247,6 +247,7 @@ interface Parsed {
   /** As FileParser.fieldNames. */
   fieldNames: readonly string[] | undefined;
   untyped: UntypedColumn[];
+  shared: FileParser["shared"];
   skippedRows: number;
   counts: ParseCounts;
   /** True if the text's end was not parsed, because of ENCODED_BYTES_MAX. */
@@ -275,8 +276,9 @@ function parseBlocks(blocks: readonly TextBlock[], options: ParserOptions): Pars
   }
   if (!parser.outputIsFull) flushQuietly(parser);
   outputs.push(...parser.take());
-  const { columns, counts, present, fieldNames, untyped, skippedRows, outputIsFull: cut } = parser;
-  return { outputs, columns, present, fieldNames, untyped, skippedRows, counts, cut, ...(error ? { error } : {}) };
+  const { columns, counts, present, fieldNames, untyped, shared, skippedRows, outputIsFull: cut } = parser;
+  const found = { outputs, columns, present, fieldNames, untyped, shared, skippedRows, counts, cut };
+  return { ...found, ...(error ? { error } : {}) };
 }
 
 /** Completes the last batches; one that exceeds the limit is left out. */

@@ -3,7 +3,7 @@ import type { Contract } from "../contract/contract.ts";
 import type { Doubt } from "../formats/format.ts";
 import { headerKey } from "../formats/headers.ts";
 import { nearestOf } from "../nearest.ts";
-import { columnNameOf, RESCUED_COLUMN } from "./names.ts";
+import { columnNameOf, RESCUED_COLUMN, type SharedColumn } from "./names.ts";
 
 /** A new column of a file that looks like a column of the table that the file lacks. */
 export interface LooksRenamed {
@@ -98,6 +98,22 @@ export function renameDoubt(compared: ComparedColumns): Doubt | undefined {
   const more = pairs.size > LISTED_MAX ? ` and ${pairs.size - LISTED_MAX} more` : "";
   return { reason, evidence: `the file lacks columns of the table and has others instead: ${shown.join(", ")}${more}` };
 }
+
+/** Why a column may have the values of the wrong header: several headers of the file mean it. */
+export function sharedDoubt(shared: readonly SharedColumn[]): Doubt | undefined {
+  if (shared.length === 0) return undefined;
+  const shown = shared
+    .slice(0, LISTED_MAX)
+    .map(({ name, headers }) => `${headersOf(headers)} mean the column '${name}'`);
+  const more = shared.length > LISTED_MAX ? `; and ${shared.length - LISTED_MAX} more columns` : "";
+  return { reason: "columns_ambiguous", evidence: `several headers mean one column: ${shown.join("; ")}${more}` };
+}
+
+const headersOf = (headers: readonly string[]): string =>
+  headers
+    .slice(0, LISTED_MAX)
+    .map((header) => `'${header.slice(0, 80)}'`)
+    .join(" and ") + (headers.length > LISTED_MAX ? " and more" : "");
 
 /** The new columns that stand where a missing one was, beside the same column, and whose type fits it. */
 function inPlaceOf(

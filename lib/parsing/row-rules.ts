@@ -6,7 +6,7 @@ import { columnsRead, compileRule, type CompiledRule } from "../rules/expression
 import { shownValue, textOf, valueOf, valueTypeOf, type Value, type ValueType } from "../rules/value.ts";
 import { cast, CAST, FAMILY } from "../typing/cast.ts";
 import type { Scan } from "../typing/scan.ts";
-import { isNullMarker } from "./null-markers.ts";
+import { isNullMarker } from "../typing/null-markers.ts";
 import type { Plan, PlannedColumn } from "./plan.ts";
 import { shownText, type RejectFault } from "./rejects.ts";
 

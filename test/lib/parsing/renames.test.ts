@@ -80,3 +80,46 @@ test("the contract says what becomes of a renamed column", async () => {
   assert.equal((await doubtsOf(text, contract({ accept: { newColumns: "hold" } }))).length, 1);
   assert.deepEqual(await doubtsOf(text, contract({ unexpectedColumns: "ignore" })), []);
 });
+
+const ambiguous = async (header: string, setup: ParseSetup, row = "1,2"): Promise<string | undefined> =>
+  (await doubtsOf(`${header}\n${row}\n`, setup)).find((doubt) => doubt.startsWith("columns_ambiguous"));
+
+test("two headers of a file that mean one column are in doubt", async () => {
+  const column = { name: "order_no", type: "INTEGER", aliases: ["Ordre", "Order No.", "Größe"] };
+  const contract = { contract: { columns: [column] } };
+  assert.match(
+    (await ambiguous("Ordre,Order No.", contract)) ?? "",
+    /'Ordre' and 'Order No\.' mean the column 'order_no'/,
+  );
+  for (const header of [
+    "order_no,Ordre",
+    "Ordre,order_no",
+    "Ordre,ORDRE",
+    "order_no,Order No",
+    "order_no,order_no",
+    "Gr\u00f6\u00dfe,Gro\u0308\u00dfe",
+    "Order-No,Order/No",
+  ]) {
+    assert.ok(await ambiguous(header, contract), header);
+    assert.ok(await ambiguous(header, { contract: { columns: [column], unexpectedColumns: "ignore" } }), header);
+    assert.ok(await ambiguous(header, { contract: { columns: [column], accept: { newColumns: "load" } } }), header);
+  }
+  for (const header of ["id,ID", "id, Id", "i\u200bd,id", "id,id"]) {
+    assert.ok(await ambiguous(header, { current: { id: "INTEGER" } }), header);
+  }
+});
+
+test("headers with columns of their own are no doubt", async () => {
+  const column = { name: "order_no", type: "INTEGER", aliases: ["Ordre"] };
+  const contract = { contract: { columns: [column] } };
+  assert.equal(await ambiguous("Ordre,note", contract), undefined);
+  assert.equal(await ambiguous("order_no,Ordre", contract, "1,"), undefined, "the second has no value");
+  assert.ok(await ambiguous("order_no,Ordre", contract, ",2"), "the values are in the second");
+  assert.equal(await ambiguous("order_no,Order No %", contract), undefined, "a sign tells them apart");
+  assert.equal(await ambiguous("id,ID", {}), undefined, "a new table");
+  const known = [
+    { name: "id", type: "INTEGER" as const, header: "id" },
+    { name: "id_2", type: "INTEGER" as const, header: "ID" },
+  ];
+  assert.equal(await ambiguous("ID,id", { job: { known } }), undefined, "the table has both");
+});
