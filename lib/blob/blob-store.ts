@@ -11,6 +11,11 @@ export interface BlobInfo {
    * bytes over the object and puts size and time back (`cp -p`, `rsync --inplace -t`), or only its state.
    */
   revision?: string;
+  /**
+   * The charset that the object's writer declared; in stores that keep one, and only from `get` of an object
+   * that is not empty.
+   */
+  charset?: string;
 }
 
 /** Why a listing leaves out an entry that another program made. */

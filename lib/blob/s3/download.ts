@@ -1,7 +1,8 @@
-import { GetObjectCommand, type S3Client } from "@aws-sdk/client-s3";
+import { GetObjectCommand, type GetObjectCommandOutput, type S3Client } from "@aws-sdk/client-s3";
 import type { Readable } from "node:stream";
 import type { Clock } from "../../clock.ts";
 import { TributaryError } from "../../errors.ts";
+import { charsetIn } from "../../media-type.ts";
 import { retry } from "../../retry.ts";
 import { pullFrom } from "../pull.ts";
 import { answered, bareEtag, failure } from "./client.ts";
@@ -25,6 +26,8 @@ export interface Opened {
   /** Size of the whole object. */
   sizeBytes: number;
   modifiedAtMs: number;
+  /** As declared in the metadata of the object. */
+  charset?: string;
 }
 
 /**
@@ -72,6 +75,15 @@ export async function download(client: S3Client, clock: Clock, wanted: Download)
 const chunksOf = (stream: Readable): AsyncIterator<Buffer, undefined> =>
   stream[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>;
 
+/** The object's user metadata `charset` (x-amz-meta-charset), else that of its Content-Type. */
+function charsetOf({ Metadata, ContentType = "" }: GetObjectCommandOutput): { charset?: string } {
+  const own = new Map(Object.entries(Metadata ?? {})).get("charset");
+  const charset = own === undefined || own === "" ? charsetIn(ContentType) : own.slice(0, CHARSET_CHARS_MAX);
+  return charset === undefined ? {} : { charset };
+}
+
+const CHARSET_CHARS_MAX = 100;
+
 /**
  * One GET of a non-empty range. `end`: the offset in the object where the body ends.
  * @throws the port's errors
@@ -94,6 +106,7 @@ async function request(client: S3Client, wanted: Download): Promise<Opened & { e
       etag: bareEtag(answer.ETag),
       sizeBytes: total === undefined ? length : Number(total),
       modifiedAtMs: answer.LastModified?.getTime() ?? 0,
+      ...charsetOf(answer),
       end: start + length,
     };
   } catch (error) {

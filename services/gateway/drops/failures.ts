@@ -10,6 +10,9 @@ interface Failure {
   reason: string;
 }
 
+/** The same bytes, and not written again: that may have corrected the object's Content-Type. */
+const isUnchanged = (a: BlobInfo, b: BlobInfo): boolean => isSame(a, b) && a.modifiedAtMs === b.modifiedAtMs;
+
 const BACKOFF_MS_MIN = 1_000;
 const BACKOFF_MS_MAX = 60_000;
 
@@ -24,7 +27,7 @@ export class FailedVersions {
     const failure = this.#failed.get(version.key);
     if (!failure) return undefined;
     failure.listing = listing;
-    return isSame(failure.version, version) && nowMs < failure.retryAtMs ? failure : undefined;
+    return isUnchanged(failure.version, version) && nowMs < failure.retryAtMs ? failure : undefined;
   }
 
   /** Adds a failure. Returns how often this version has failed. */

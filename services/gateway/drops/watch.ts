@@ -6,6 +6,7 @@ import { codeOf, hasCode, isRetryable, messageOf } from "../../../lib/errors.ts"
 import type { EventLog } from "../../../lib/event-log/event-log.ts";
 import type { Logger } from "../../../lib/process/logger.ts";
 import type { GatewayMetrics } from "../metrics.ts";
+import { withCharset } from "../http/parameters.ts";
 import type { Ingest } from "../ingest/ingest.ts";
 import { readDropKey } from "./keys.ts";
 import { derivedFileId } from "../../../lib/file-id.ts";
@@ -353,9 +354,10 @@ export class DropWatch {
   async #ingestVersion({ table, sourceFile, key, fileId: id }: Task, { etag }: BlobInfo): Promise<void> {
     const { drops, ingest } = this.#options;
     const { body, info } = await drops.get(key, { ifMatch: etag, signal: this.#signal });
-    const { sizeBytes } = info;
+    const { sizeBytes, charset } = info;
     try {
-      const file = { table, sourceFile, origin: "drop", body, sizeBytes, etag, fileId: id } as const;
+      const dialect = withCharset({}, charset);
+      const file = { table, sourceFile, origin: "drop", body, sizeBytes, etag, dialect, fileId: id } as const;
       const { fileId } = await ingest.put({ ...file, confirm: this.#confirm });
       await this.#record(info, fileId);
     } finally {

@@ -8,10 +8,6 @@ const WORDS: ReadonlyMap<string, string> = new Map([
   ["FST_ERR_CTP_INVALID_JSON_BODY", "the body is not valid JSON"],
   ["FST_ERR_CTP_INVALID_CONTENT_LENGTH", "the body is not as long as the header Content-Length says"],
   ["FST_ERR_CTP_INVALID_MEDIA_TYPE", "this route does not take the Content-Type of the request"],
-  ["FST_FILES_LIMIT", "the form has more files than TRIBUTARY_MULTIPART_FILES_MAX allows"],
-  ["FST_FIELDS_LIMIT", "the form has too many fields that are no files: send only files"],
-  ["FST_PARTS_LIMIT", "the form has too many parts: send fewer files at a time"],
-  ["FST_PROTO_VIOLATION", "a field of the form has a name that is not allowed: rename it"],
 ]);
 
 /** Our words for an error of the framework. Of other errors, the text itself. */

@@ -7,15 +7,6 @@ import { TributaryError } from "../../../lib/errors.ts";
 import { duration } from "../../../lib/process/config.ts";
 import { problemSchema } from "./schemas.ts";
 
-/** Limits of a form's other parts. Settings limit the number and size of its files. */
-export const FORM_LIMITS = {
-  fileSize: Infinity,
-  fields: 100,
-  fieldSize: 10_000,
-  fieldNameSize: 100,
-  headerPairs: 100,
-} as const;
-
 const problemResponse = {
   description: "what is wrong, and the remedy",
   content: { "application/problem+json": { schema: problemSchema } },
@@ -118,19 +109,17 @@ const unescaped = (text: string): string =>
   });
 
 /**
- * The dialect with the charset of the Content-Type, if the request names no encoding.
+ * The dialect with the charset that comes with the bytes, e.g. in their Content-Type, if the sender names no
+ * encoding.
  * @throws UNSUPPORTED_MEDIA_TYPE for an unknown charset
  */
-export function withCharset(dialect: FormatRequest, contentType = ""): FormatRequest {
-  const label = CHARSET.exec(contentType)?.[1];
+export function withCharset(dialect: FormatRequest, charset: string | undefined): FormatRequest {
   // Many clients send these with any text. UTF-8 needs no declaration.
-  if (label === undefined || dialect.encoding !== undefined || /^(us-ascii|utf-?8)$/i.test(label)) return dialect;
-  const encoding = encodingNamed(label);
+  if (charset === undefined || dialect.encoding !== undefined || /^(us-ascii|utf-?8)$/i.test(charset)) return dialect;
+  const encoding = encodingNamed(charset);
   if (encoding) return { ...dialect, encoding };
-  throw new TributaryError("UNSUPPORTED_MEDIA_TYPE", `Content-Type: ${unknownEncoding(label)}`);
+  throw new TributaryError("UNSUPPORTED_MEDIA_TYPE", `charset: ${unknownEncoding(charset)}`);
 }
-
-const CHARSET = /;\s*charset\s*=\s*"?([^";\s]{1,100})/i;
 
 /** Senders' wishes for repeated uploads. */
 export const repeatParameters = {

@@ -1,4 +1,3 @@
-import multipart from "@fastify/multipart";
 import type { FastifyRequest } from "fastify";
 import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
@@ -10,23 +9,21 @@ import { WorkerCrash } from "../../../lib/parsing/workers/worker-pool.ts";
 import { TributaryError } from "../../../lib/errors.ts";
 import { rawKey } from "../../../lib/blob/raw-key.ts";
 import type { FormatRequest } from "../../../lib/formats/format.ts";
+import { charsetIn } from "../../../lib/media-type.ts";
 import { makeLedger } from "../files/ledger.ts";
 import { fileIdSchema, knownFile } from "../files/known-file.ts";
 import { describeError } from "../files/status.ts";
 import { makeConcurrencyLimiter } from "../http/concurrency-limiter.ts";
 import { checkTableName } from "../http/names.ts";
+import { formFiles, isForm } from "./form.ts";
 import { guarded, type Guarded } from "./preview-guards.ts";
 import { concatenate, readUpTo } from "./read-up-to.ts";
 import { previewSchema } from "../http/schemas.ts";
 import type { App, GatewayDeps } from "../http/deps.ts";
-import {
-  requestedDialectOf,
-  dialectParameters,
-  FORM_LIMITS,
-  plainText,
-  problemResponses,
-  withCharset,
-} from "../http/parameters.ts";
+import { requestedDialectOf, dialectParameters, plainText, problemResponses, withCharset } from "../http/parameters.ts";
+
+/** Files of a preview's form. Only the first is read. */
+const FILES_MAX = 1;
 
 /** Previews that run or wait for a worker. */
 const PREVIEWS_MAX = 4;
@@ -40,7 +37,6 @@ export async function addPreviewRoutes(app: App, deps: GatewayDeps): Promise<voi
   addStoredPreview(app, deps, previewOf);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (_request, payload, done) => done(null, payload));
-  await app.register(multipart, { limits: { ...FORM_LIMITS, files: 1 } });
 
   app.post(
     "/v1/preview",
@@ -64,9 +60,9 @@ export async function addPreviewRoutes(app: App, deps: GatewayDeps): Promise<voi
     async (request) => {
       const { table, rowsMax } = request.query;
       if (table !== undefined) checkTableName(table, contracts);
-      const charset = request.isMultipart() ? undefined : request.headers["content-type"];
-      const requested = withCharset(requestedDialectOf(request.query), charset);
-      const { body, name = "preview.csv" } = await bodyOf(request);
+      const declared = requestedDialectOf(request.query);
+      const { body, name = "preview.csv", contentType } = await bodyOf(request);
+      const requested = withCharset(declared, charsetIn(contentType ?? ""));
       // A slow sender must not hold a place: what a preview may read is here before it takes one.
       const head = await readUpTo(body, deps.settings.TRIBUTARY_PREVIEW_SIZE_MAX);
       const source = head.ended ? Readable.from(head.chunks) : concatenate(head.chunks, withoutClosing(body));
@@ -160,11 +156,12 @@ function crashAsFault(thrown: unknown): never {
   throw new TributaryError("FILE_POISON", `the preview failed: ${thrown.message}`, { cause: thrown });
 }
 
-async function bodyOf(request: FastifyRequest): Promise<{ body: Readable; name?: string }> {
-  if (!request.isMultipart()) return { body: request.raw };
-  const part = await request.file();
-  if (!part) throw new TributaryError("BAD_REQUEST", "the form contains no file");
-  return { body: part.file, name: part.filename };
+/** The body, or the first file of a form. */
+async function bodyOf(request: FastifyRequest): Promise<{ body: Readable; name?: string; contentType?: string }> {
+  if (!isForm(request)) return { body: request.raw, contentType: request.headers["content-type"] ?? "" };
+  const { value: file } = await formFiles(request, FILES_MAX).next();
+  if (!file) throw new TributaryError("BAD_REQUEST", "the form contains no file");
+  return file;
 }
 
 /**

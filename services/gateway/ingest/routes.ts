@@ -1,12 +1,14 @@
-import multipart, { type MultipartFile } from "@fastify/multipart";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import type { Contracts } from "../../../lib/contract/contract.ts";
 import { knownCode, TributaryError } from "../../../lib/errors.ts";
+import { charsetIn } from "../../../lib/media-type.ts";
 import { readTraceparent } from "../../../lib/process/tracing.ts";
+import type { FormatRequest } from "../../../lib/formats/format.ts";
 import { auditedFiles } from "../access/audit.ts";
 import { makeConcurrencyLimiter, type ConcurrencyLimiter } from "../http/concurrency-limiter.ts";
 import { noFileFacts, statusOf, withArrival } from "../files/status.ts";
+import { formFiles, isForm } from "./form.ts";
 import type { Accepted, IncomingFile } from "./ingest.ts";
 import { checkFileName, checkTableName, printable } from "../http/names.ts";
 import { instanceOf, problemOf, sendFileProblem } from "../http/problems.ts";
@@ -17,7 +19,6 @@ import {
   dialectParameters,
   idempotencyHeaders,
   repeatParameters,
-  FORM_LIMITS,
   problemResponses,
   waitMsOf,
   waitParameters,
@@ -29,7 +30,6 @@ export async function addUploadRoutes(app: App, deps: GatewayDeps): Promise<void
   const limiter = makeConcurrencyLimiter(deps.settings.TRIBUTARY_UPLOADS_MAX, "uploads", deps.metrics.uploadsRunning);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (_request, payload, done) => done(null, payload));
-  await app.register(multipart, { limits: { ...FORM_LIMITS, files: deps.settings.TRIBUTARY_MULTIPART_FILES_MAX } });
   addBodyUpload(app, deps, limiter);
   addFormUpload(app, deps, limiter);
 }
@@ -61,7 +61,7 @@ function addBodyUpload(app: App, deps: GatewayDeps, limiter: ConcurrencyLimiter)
     async (request, reply) => {
       const table = acceptingTable(request.params.table, deps.contracts);
       const sourceFile = checkFileName(request.params["*"]);
-      const dialect = withCharset(requestedDialectOf(request.query), request.headers["content-type"]);
+      const dialect = withCharset(requestedDialectOf(request.query), charsetIn(request.headers["content-type"] ?? ""));
       const waitMs = waitMsOf(request.query, deps.settings.TRIBUTARY_WAIT_MAX);
       checkBody(request);
       const needsLineEnds = isUrlEncoded(request);
@@ -103,7 +103,7 @@ function addFormUpload(app: App, deps: GatewayDeps, limiter: ConcurrencyLimiter)
     },
     async (request, reply) => {
       const table = acceptingTable(request.params.table, deps.contracts);
-      if (!request.isMultipart()) {
+      if (!isForm(request)) {
         throw new TributaryError(
           "UNSUPPORTED_MEDIA_TYPE",
           "send multipart/form-data, or PUT the file to …/files/<name>",
@@ -130,18 +130,19 @@ type UploadResults = z.infer<typeof uploadResultsSchema>["results"];
 async function takeParts(
   deps: GatewayDeps,
   request: FastifyRequest,
-  common: Pick<IncomingFile, "table" | "dialect" | "again" | "idempotencyKey" | "traceparent">,
+  common: Pick<IncomingFile, "table" | "again" | "idempotencyKey" | "traceparent"> & { dialect: FormatRequest },
   results: UploadResults,
 ): Promise<void> {
   const names = new Set<string>();
-  for await (const { file: body, filename: name } of partsOf(request)) {
+  for await (const { name, contentType, body } of formFiles(request, deps.settings.TRIBUTARY_MULTIPART_FILES_MAX)) {
     try {
       const sourceFile = checkFileName(name);
+      const dialect = withCharset(common.dialect, charsetIn(contentType));
       if (names.has(sourceFile)) {
         throw new TributaryError("FILE_NAME_INVALID", `'${sourceFile}' is twice in this form: give each file its name`);
       }
       names.add(sourceFile);
-      const accepted = await deps.ingest.put({ ...common, sourceFile, origin: "upload", body });
+      const accepted = await deps.ingest.put({ ...common, sourceFile, dialect, origin: "upload", body });
       results.push({ name, file: statusOfAccepted(deps, accepted) });
     } catch (error) {
       const problem = problemOf(error, instanceOf(request));
@@ -166,22 +167,8 @@ function withAccepted(error: unknown, results: UploadResults): unknown {
   return new TributaryError(knownCode(code), `${detail}; ${accepted}`, { cause: error });
 }
 
-/** The form's files. A form that ends early is an incomplete upload. */
-async function* partsOf(request: FastifyRequest): AsyncGenerator<MultipartFile> {
-  try {
-    yield* request.files();
-  } catch (error) {
-    if (error instanceof TributaryError || (error as { statusCode?: number }).statusCode !== undefined) throw error;
-    throw new TributaryError(
-      "UPLOAD_INCOMPLETE",
-      "incomplete form: it ends within a part, or without its last boundary",
-      { cause: error },
-    );
-  }
-}
-
 function checkBody(request: FastifyRequest): void {
-  if (request.isMultipart()) {
+  if (isForm(request)) {
     throw new TributaryError(
       "UNSUPPORTED_MEDIA_TYPE",
       "PUT takes the file itself: send it with `curl -T <file>`, or send forms (`curl -F`) to " +

@@ -80,6 +80,25 @@ function serve(
 
 const BYTES = Buffer.from(Array.from({ length: 100_000 }, (_, i) => i % 251));
 
+test("an object's charset is that of its user metadata, else of its Content-Type", async (context) => {
+  let headers: Record<string, string> = {};
+  const { store } = await storeOn(context, (_request, response) => {
+    response.writeHead(200, { etag: '"one"', "content-length": 1, ...headers });
+    response.end("x");
+  });
+  for (const [given, charset] of [
+    [{}, undefined],
+    [{ "content-type": "text/csv" }, undefined],
+    [{ "content-type": 'text/csv; charset="Shift_JIS"' }, "Shift_JIS"],
+    [{ "content-type": "text/csv; charset=utf-8", "x-amz-meta-charset": "latin1" }, "latin1"],
+  ] as const) {
+    headers = given;
+    const { body, info } = await store.get("x");
+    body.destroy();
+    assert.equal(info.charset, charset);
+  }
+});
+
 test("a read resumes after broken connections", async (context) => {
   const { store, requests } = await storeOn(context, (request, response) =>
     serve(request, response, BYTES, "one", 30_000),

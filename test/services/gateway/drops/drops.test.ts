@@ -30,6 +30,8 @@ class TestIngest implements Pick<Ingest, "put" | "deleted"> {
   readonly log: FakeEventLog;
   /** `table/sourceFile=text`, `-table/sourceFile` for a deletion, in the order of the events. */
   readonly seen: string[] = [];
+  /** The encodings that the poller declares. */
+  readonly encodings: (string | undefined)[] = [];
   /** The ids of the file events. */
   readonly ids: string[] = [];
   atOnce = 0;
@@ -50,6 +52,7 @@ class TestIngest implements Pick<Ingest, "put" | "deleted"> {
       const name = `${file.table}/${file.sourceFile}`;
       await this.fault("before", name);
       const accepted = await this.#publish("put", file);
+      this.encodings.push(file.dialect?.encoding);
       this.seen.push(`${name}=${text}`);
       await this.fault("after", name);
       return accepted;
@@ -359,6 +362,22 @@ test("a late event of an older version is covered by the object again, except in
     await listings(drops, 3);
     assert.deepEqual(ingest.seen, ["t/x.csv=new", "t/x.csv=old", ...(writeMode === "replace" ? ["t/x.csv=new"] : [])]);
   }
+});
+
+test("the charset of an object is the declared encoding; an unknown one keeps it out until it is corrected", async (context) => {
+  const { drops, ingest, start } = await scene(context);
+  drops.drop("t/a.csv", "1", 1, "Shift_JIS");
+  drops.drop("t/b.csv", "2", 2, "utf-8");
+  drops.drop("t/c.csv", "3", 3, "shift_jsi");
+  const poller = await start();
+  await until("two files", () => ingest.seen.length === 2);
+  await until("the third is reported", () => poller.state().unfitCount === 1);
+  assert.deepEqual(ingest.encodings, ["shift_jis", undefined]);
+  const [reported] = poller.state().unfit;
+  assert.match(reported?.reason ?? "", /charset: unknown encoding 'shift_jsi': did you mean 'shift_jis'\?/);
+  drops.drop("t/c.csv", "3", 4, "shift_jis");
+  await until("the third", () => ingest.seen.length === 3);
+  assert.deepEqual(ingest.encodings, ["shift_jis", undefined, "shift_jis"]);
 });
 
 test("two objects that mean one file: the first is the file until it is deleted, then the other", async (context) => {

@@ -5,7 +5,8 @@ import type { BlobStore } from "../../../../lib/blob/blob-store.ts";
 import { TributaryError } from "../../../../lib/errors.ts";
 
 export interface MemoryDrops extends BlobStore {
-  drop(key: string, text: string, modifiedAtMs?: number): void;
+  /** `charset`: as the object's writer declares it. */
+  drop(key: string, text: string, modifiedAtMs?: number, charset?: string): void;
   remove(key: string): void;
   listings: number;
   /** Called before each access. */
@@ -14,7 +15,7 @@ export interface MemoryDrops extends BlobStore {
 
 /** An object store in memory whose objects the tests put and remove. */
 export function memoryDrops(): MemoryDrops {
-  const objects = new Map<string, { bytes: Buffer; modifiedAtMs: number }>();
+  const objects = new Map<string, { bytes: Buffer; modifiedAtMs: number; charset: string | undefined }>();
   const infoOf = (key: string) => {
     const { bytes, modifiedAtMs } = objects.get(key)!;
     const etag = createHash("md5").update(bytes).digest("hex");
@@ -26,7 +27,8 @@ export function memoryDrops(): MemoryDrops {
     supports: { atomicForeignWrites: true },
     listings: 0,
     fault: () => undefined,
-    drop: (key, text, modifiedAtMs = 0) => void objects.set(key, { bytes: Buffer.from(text), modifiedAtMs }),
+    drop: (key, text, modifiedAtMs = 0, charset = undefined) =>
+      void objects.set(key, { bytes: Buffer.from(text), modifiedAtMs, charset }),
     remove: (key) => void objects.delete(key),
     async *list(prefix) {
       await store.fault("list", prefix);
@@ -36,7 +38,8 @@ export function memoryDrops(): MemoryDrops {
     async get(key, { ifMatch } = {}) {
       await store.fault("get", key);
       if (!objects.has(key)) throw new TributaryError("BLOB_NOT_FOUND", key);
-      const info = infoOf(key);
+      const { charset } = objects.get(key)!;
+      const info = { ...infoOf(key), ...(charset === undefined ? {} : { charset }) };
       if (ifMatch !== undefined && ifMatch !== info.etag) throw new TributaryError("BLOB_CHANGED", key);
       return { body: Readable.from([objects.get(key)!.bytes], { objectMode: false }), info };
     },

@@ -53,6 +53,13 @@ test("previews a form with a dialect and a row limit", async () => {
   const seen = await preview(gateway, "header=false&delimiter=semicolon&rowsMax=1", form);
   assert.deepEqual(seen.rows, [["id", "amount"]]);
   await problemIn(await send(gateway, "", new FormData()), 400, "BAD_REQUEST");
+
+  const encoded = new FormData();
+  const bytes = Buffer.concat([Buffer.from("id;city\n1;"), Buffer.from([0xa3, 0xf3, 0x64, 0xbc]), Buffer.from("\n")]);
+  encoded.append("file", new File([bytes], "b.csv", { type: "text/csv; charset=iso-8859-2" }));
+  const read = await preview(gateway, "", encoded);
+  assert.deepEqual(read.rows, [[1, "Łódź"]]);
+  assert.equal(read.dialect?.["encoding"], "iso-8859-2");
 });
 
 test("a file that would fail gives a preview; a wrong request gives problem details", async () => {

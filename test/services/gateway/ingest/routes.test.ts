@@ -326,6 +326,64 @@ test("the charset of the Content-Type is the declared encoding, unless the reque
   assert.match((await problemIn(refused, 415, "UNSUPPORTED_MEDIA_TYPE")).detail, /did you mean 'shift_jis'/);
 });
 
+test("the charset of a form's part is the declared encoding of its file", async () => {
+  await using gateway = await testGateway();
+  const part = (name: string, type: string): string =>
+    `--x\r\nContent-Disposition: form-data; name="f"; filename="${name}"\r\n${type}\r\n${CSV}\r\n`;
+  const send = (parts: string[], query = "") =>
+    fetch(`${gateway.url}/v1/tables/sales/files${query}`, {
+      method: "POST",
+      body: `${parts.join("")}--x--\r\n`,
+      headers: { "content-type": "multipart/form-data; boundary=x" },
+    });
+  const mixed = await send([
+    part("a.csv", "Content-Type: text/csv; charset=Shift_JIS\r\n"),
+    part("b.csv", 'content-type: text/csv;charset="latin1"\r\n'),
+    part("c.csv", "Content-Type: text/csv; charset=utf-8\r\n"),
+    part("d.csv", ""),
+    part("e.csv", "Content-Type: text/csv; charset=shift_jsi\r\n"),
+    part("f.csv", "Content-Type: text/csv; charset=koi8-r\r\n"),
+  ]);
+  assert.equal(mixed.status, 207);
+  const { results } = uploadResultsSchema.parse(await mixed.json());
+  assert.match(results[4]?.problem?.detail ?? "", /did you mean 'shift_jis'/);
+  assert.equal(results[4]?.problem?.code, "UNSUPPORTED_MEDIA_TYPE");
+  assert.deepEqual(
+    gateway.published().map(({ sourceFile, dialectJson }) => [sourceFile, dialectJson]),
+    [
+      ["a.csv", '{"encoding":"shift_jis"}'],
+      ["b.csv", '{"encoding":"iso-8859-1"}'],
+      ["c.csv", null],
+      ["d.csv", null],
+      ["f.csv", '{"encoding":"koi8-r"}'],
+    ],
+  );
+  const [named] = [await send([part("g.csv", "Content-Type: text/csv; charset=sjis\r\n")], "?encoding=cp1251")];
+  assert.equal(named.status, 202);
+  assert.equal(gateway.published().at(-1)!.dialectJson, '{"encoding":"windows-1251"}');
+});
+
+test("a form's file names: encoded, escaped, in a folder, or none", async () => {
+  await using gateway = await testGateway();
+  const names = [
+    'filename="a\\"b.csv"',
+    "filename*=UTF-8''gr%C3%BCn.csv",
+    'filename="C:\\d\\größe.csv"',
+    "filename=x/y.csv",
+  ];
+  const parts = [...names, ""].map(
+    (name) => `--x\r\ncontent-disposition: form-data; name=f; ${name}\r\n\r\n${CSV}\r\n`,
+  );
+  const answer = await fetch(`${gateway.url}/v1/tables/sales/files`, {
+    method: "POST",
+    body: `${parts.join("")}--x--\r\n`,
+    headers: { "content-type": 'multipart/form-data; boundary="x"' },
+  });
+  assert.equal(answer.status, 202);
+  const sent = gateway.published().map(({ sourceFile }) => sourceFile);
+  assert.deepEqual(sent, ['a"b.csv', "grün.csv", "größe.csv", "y.csv"]);
+});
+
 test("a form-encoded body without line ends is refused: curl -d removes them", async () => {
   await using gateway = await testGateway();
   const type = { "content-type": "application/x-www-form-urlencoded; charset=utf-8" };
