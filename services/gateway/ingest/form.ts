@@ -50,14 +50,16 @@ export async function* formFiles(request: FastifyRequest, filesMax: number): Asy
   };
   const dicer = new Dicer({ boundary, maxHeaderPairs: HEADERS_MAX });
   dicer.on("part", (part) => {
-    const body = (current = part as Readable);
+    const body = (current = part);
     // Its reader sees the failure. Without a listener, one before the first read would crash the process.
     body.on("error", () => undefined);
     part.on("header", (header) => takePart(header as PartHeader, body));
   });
   // The form ends with its last part and with the request: bytes may follow the last boundary.
   let open = 2;
-  const end = (): void => void (--open === 0 && add(undefined));
+  const end = (): void => {
+    if (--open === 0) add(undefined);
+  };
   dicer.on("error", add);
   const stop = finished(raw, { writable: false }, (error) => {
     if (!error) return end();

@@ -27,7 +27,7 @@ export function memoryDrops(): MemoryDrops {
     supports: { atomicForeignWrites: true },
     listings: 0,
     fault: () => undefined,
-    drop: (key, text, modifiedAtMs = 0, charset = undefined) =>
+    drop: (key, text, modifiedAtMs = 0, charset) =>
       void objects.set(key, { bytes: Buffer.from(text), modifiedAtMs, charset }),
     remove: (key) => void objects.delete(key),
     async *list(prefix) {
