@@ -356,9 +356,8 @@ export class DropWatch {
     const { body, info } = await drops.get(key, { ifMatch: etag, signal: this.#signal });
     const { sizeBytes, charset } = info;
     try {
-      const dialect = withCharset({}, charset);
-      const file = { table, sourceFile, origin: "drop", body, sizeBytes, etag, dialect, fileId: id } as const;
-      const { fileId } = await ingest.put({ ...file, confirm: this.#confirm });
+      const about = { table, sourceFile, etag, dialect: withCharset({}, charset), fileId: id };
+      const { fileId } = await ingest.put({ ...about, origin: "drop", body, sizeBytes, confirm: this.#confirm });
       await this.#record(info, fileId);
     } finally {
       // The ingest may have refused the file before reading its body.
