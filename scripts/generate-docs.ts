@@ -6,9 +6,11 @@ import { writeFileSync } from "node:fs";
 import type { z } from "zod";
 import { REJECT_REASONS } from "../lib/parsing/rejects.ts";
 import { ERRORS } from "../lib/errors.ts";
+import { silentLogger } from "../lib/process/logger.ts";
 import { startLagGauges } from "../lib/observability/lag.ts";
 import { contractsFaultyGauge, makeRegistry, type ThroughputSpec, type Registry } from "../lib/process/metrics.ts";
 import { committerConfig } from "../services/committer/config.ts";
+import { gateObserver } from "../services/committer/gate-metrics.ts";
 import { COMMITTER_THROUGHPUT, committerMetrics } from "../services/committer/metrics.ts";
 import { gatewayConfig } from "../services/gateway/config.ts";
 import { GATEWAY_THROUGHPUT, gatewayMetrics, registerDisk, registerHeldFiles } from "../services/gateway/metrics.ts";
@@ -104,6 +106,7 @@ function registerAll(registry: Registry): void {
   const never = { nowMs: () => 0, monotonicMs: () => 0, sleep: () => new Promise<void>(() => undefined) };
   committerMetrics(registry, never);
   schedulerMetrics(registry);
+  gateObserver(registry, silentLogger());
   const nothing = { topics: () => new Promise(() => undefined) } as never;
   startLagGauges({ log: nothing, clock: never, registry, everyMs: 1, onError: () => undefined });
 }

@@ -44,6 +44,17 @@ const test = (file: string, name?: string): string[] => [
   file,
 ];
 
+/** Mutations of the commit gate, found by its simulation. */
+const gate = (mutations: readonly (readonly [what: string, file: string, from: string, to: string])[]): Mutation[] =>
+  mutations.map(([what, file, from, to]) => ({
+    invariant: "I27",
+    what,
+    file: `lib/warehouse/iceberg/gate/${file}`,
+    from,
+    to,
+    run: ["test/simulation/gate/main.ts", "--from", "1", "--commits", "2500", "--bail"],
+  }));
+
 export const MUTATIONS: readonly Mutation[] = [
   {
     invariant: "I1",
@@ -492,6 +503,54 @@ export const MUTATIONS: readonly Mutation[] = [
     from: 'if (this.#layout.mode !== "upsert" || !this.#hasIncomplete) return version;',
     to: "if (this.#hasIncomplete) return version;",
     run: test("test/flow/rebuild.test.ts", "after a rebuild, a correction"),
+  },
+  ...gate([
+    [
+      "an attempt without an answer counts as not applied",
+      "outcome.ts",
+      "{ ...state, inDoubt: true, message",
+      "{ ...state, message",
+    ],
+    [
+      "a conflict is passed on without a look at the table",
+      "outcome.ts",
+      "|| (open.length === 1 && status !== 409)",
+      "|| open.length === 1",
+    ],
+    ["an unknown outcome is told as none", "outcome.ts", "state.inDoubt || state.unseen ?", "state.unseen ?"],
+    [
+      "a wrong refusal is believed while an attempt is under way",
+      "outcome.ts",
+      "UNEXPLAINED_MAX && !asked.inDoubt",
+      "UNEXPLAINED_MAX",
+    ],
+    [
+      "a proxy's 404 counts as a missing table",
+      "settle.ts",
+      'errorIn(answer.body) ? "missing"',
+      'answer.body ? "missing"',
+    ],
+    [
+      "a branch is changed without an expected snapshot",
+      "request.ts",
+      ".filter((ref) => !isNew &&",
+      ".filter(() => false).filter((ref) => !isNew &&",
+    ],
+    [
+      "a commit may build on another's",
+      "request.ts",
+      "announced.base.snapshotId !== parent",
+      "announced.base.snapshotId === null",
+    ],
+    ["a snapshot id is rounded", "exact-json.ts", " && Math.abs(Number(digits)) <= Number.MAX_SAFE_INTEGER", ""],
+  ]),
+  {
+    invariant: "I27",
+    what: "one impossible change stops the whole also where it does not",
+    file: "lib/warehouse/iceberg/gate/outcome.ts",
+    from: "options.isAtomic || possible.length === 0",
+    to: "!options.isAtomic || possible.length === 0",
+    run: test("test/lib/warehouse/iceberg/gate/outcome.test.ts"),
   },
 ];
 

@@ -98,7 +98,7 @@ const LAYERS: readonly { of: RegExp; may: RegExp; instead: string }[] = [
   },
   {
     of: /^scripts\//,
-    may: /^(scripts\/|lib\/|services\/\w+\/(config|metrics)\.ts$)/,
+    may: /^(scripts\/|lib\/|services\/\w+\/(config|metrics|gate-metrics)\.ts$)/,
     instead: "scripts use lib/, and of a service its settings and metrics for the documentation",
   },
   {

@@ -1,0 +1,66 @@
+import { createServer, request as send, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+
+/**
+ * What happens to a request: `before`: it is lost; `after`: its answer is lost; a status: the answer is replaced;
+ * `lateMs`: it reaches the server so much later, also if nobody waits any more.
+ */
+export type Loss = "before" | "after" | number | { lateMs: number };
+
+/** A proxy that loses requests and answers. `lossOf` is asked for each request. */
+export async function lossyProxy(server: string, lossOf: (method: string, path: string) => Loss | undefined) {
+  const target = new URL(server);
+  const statuses: number[] = [];
+  const underWay = new Set<Promise<unknown>>();
+  const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const body = await bodyOf(request);
+    const loss = lossOf(request.method ?? "GET", request.url ?? "/");
+    if (loss === "before") return void response.destroy();
+    if (typeof loss === "object") await new Promise((resolve) => setTimeout(resolve, loss.lateMs));
+    const answer = await forward(new URL(request.url ?? "/", target), request, body);
+    if (loss !== undefined) statuses.push(answer.status);
+    if (loss === "after") return void response.destroy();
+    const headers = { "content-type": "application/json" };
+    response.writeHead(typeof loss === "number" ? loss : answer.status, headers);
+    response.end(typeof loss === "number" ? "{}" : answer.body);
+  };
+  const proxy = createServer((request, response) => {
+    const handling = handle(request, response).catch(() => response.destroy());
+    underWay.add(handling);
+    void handling.finally(() => underWay.delete(handling));
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+  const { port } = proxy.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    /** The server's answers to requests with a loss. */
+    statuses,
+    /** Until no request is under way. */
+    settled: async (): Promise<void> => {
+      while (underWay.size > 0) await Promise.all(underWay);
+    },
+    close: async (): Promise<void> => {
+      proxy.closeAllConnections();
+      await new Promise((resolve) => proxy.close(resolve));
+    },
+  };
+}
+
+async function bodyOf(message: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of message) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}
+
+function forward(
+  url: URL,
+  { method, headers }: IncomingMessage,
+  body: Buffer,
+): Promise<{ status: number; body: Buffer }> {
+  return new Promise((resolve, reject) => {
+    const outgoing = send(url, { method, headers: { ...headers, host: url.host } }, (answer) => {
+      bodyOf(answer).then((read) => resolve({ status: answer.statusCode ?? 0, body: read }), reject);
+    });
+    outgoing.once("error", reject).end(body);
+  });
+}
