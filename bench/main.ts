@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { wholeFrom } from "../scripts/arguments.ts";
 import * as checks from "./checks.ts";
 import * as embedded from "./embedded.ts";
-import { manyTables } from "./many-tables.ts";
+import { manyTables, manyTablesOfStack } from "./many-tables.ts";
 import { pollock } from "./pollock.ts";
 import { hugeFile, upsertScaling } from "./stack-large.ts";
 import * as stacked from "./stack.ts";
@@ -28,12 +28,14 @@ interface Flags {
   kind: string;
 }
 
+const tableCounts = (max: number): number[] => [30, 100, 300, 1_000, 10_000].filter((count) => count <= max);
+
 const OF_EMBEDDED: Record<string, (flags: Flags) => Promise<object>> = {
   upsert: ({ rows, rounds }) => embedded.bigFile({ rows, rounds, table: "sales" }),
   inferred: ({ rows, rounds }) => embedded.bigFile({ rows, rounds, table: "orders" }),
   latency: () => embedded.smallFileLatency({ files: 40 }),
   checks: ({ rows, rounds }) => checks.ofDuckDb(rows, rounds),
-  tables: ({ tables }) => manyTables([30, 100, 300, 1_000, 10_000].filter((count) => count <= tables)),
+  tables: ({ tables }) => manyTables(tableCounts(tables)),
   many: ({ files }) => embedded.manyFiles({ files, tables: 20, rowsPerFile: 20 }),
 };
 
@@ -44,6 +46,7 @@ const OF_STACK: Record<string, (stack: stacked.Stack, flags: Flags) => Promise<o
   literals: (stack) => stacked.literalMerges(stack, 1_000),
   scaling: (stack, { rows }) => upsertScaling(stack, { small: 100_000, large: 5 * rows, changed: 10_000 }),
   huge: (stack, flags) => hugeFile(stack, flags.stack!, flags.bytes),
+  tables: (stack, { stack: folder, tables }) => manyTablesOfStack(stack, folder!, tableCounts(tables)),
   checks: (stack, { rows, rounds }) => checks.ofTrino(stack, rows, rounds),
   upkeep: (stack, { batches, baseline }) => upkeep(stack, { batches, baselineBatches: baseline }),
   maintain: (stack, { rows, seconds }) => maintainedLatency(stack, { rows, forS: seconds }),
