@@ -1,8 +1,9 @@
-import { existsSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
+import { CheckpointDue, logBytesForReaders } from "./checkpoint-due.ts";
 import { duckdb } from "./dialect.ts";
 import { systemClock } from "../../clock.ts";
 import { messageOf, TributaryError } from "../../errors.ts";
@@ -18,17 +19,6 @@ export const CATALOG = "warehouse";
 export const STAGING = "memory";
 /** `warehouse.lakehouse`, quoted. */
 export const LAKEHOUSE = `${identifier(CATALOG)}.${identifier(SCHEMA)}`;
-
-/**
- * A write-ahead log of this size is checkpointed after the commit that reached it. This is DuckDB's own
- * default.
- */
-const CHECKPOINT_LOG_BYTES = 16 * 1024 * 1024;
-/**
- * If queries read a copy, the write-ahead log may grow to 1/128 of its file, and at least to this size: the
- * replay of 100 KiB takes 80 ms.
- */
-const READERS_LOG_BYTES = 32 * 1024;
 
 const INTERRUPT_EVERY_MS = 5;
 const INTERRUPTS_MAX = 1_000;
@@ -48,6 +38,7 @@ export class Database {
   readonly #instance: DuckDBInstance;
   /** Closing the database removes them. */
   readonly #temporaryFolders: readonly string[];
+  readonly #due: CheckpointDue;
   #idle: DuckDBConnection[] = [];
   readonly #busy = new Set<DuckDBConnection>();
   #closing: Promise<void> | undefined;
@@ -57,13 +48,20 @@ export class Database {
   /** The copies of the file in progress. */
   readonly #copying = new Set<Promise<void>>();
   #checkpointing: Promise<void> | undefined;
+  /** A check whether a checkpoint is due is under way. */
+  #asking = false;
   #invalidated = false;
   #reattaching: Promise<void> | undefined;
 
-  constructor(path: string, instance: DuckDBInstance, temporaryFolders: readonly string[]) {
+  constructor(
+    path: string,
+    instance: DuckDBInstance,
+    options: Pick<DatabaseOptions, "memoryBytesMax"> & { temporaryFolders: readonly string[] },
+  ) {
     this.path = path;
     this.#instance = instance;
-    this.#temporaryFolders = temporaryFolders;
+    this.#temporaryFolders = options.temporaryFolders;
+    this.#due = new CheckpointDue(path, options.memoryBytesMax, (sql) => this.rows(sql));
   }
 
   /** Runs `use` with a connection that no other caller uses at the same time. Errors are TributaryErrors. */
@@ -112,7 +110,7 @@ export class Database {
     this.#writing.add(ended);
     void ended.then(() => {
       this.#writing.delete(ended);
-      this.#checkpointIfDue();
+      void this.#checkpointIfDue();
     });
     return running;
   }
@@ -139,20 +137,25 @@ export class Database {
     this.#copying.add(ended);
     await ended;
     this.#copying.delete(ended);
-    // Each reader of a copy replays the write-ahead log. A log that is long relative to its file therefore
-    // justifies a checkpoint for the next reader.
-    const { size } = statSync(this.path, { throwIfNoEntry: false }) ?? { size: 0 };
-    this.#checkpointIfDue(Math.min(CHECKPOINT_LOG_BYTES, Math.max(READERS_LOG_BYTES, size / 128)));
+    void this.#checkpointIfDue(logBytesForReaders(this.path));
   }
 
   /**
    * DuckDB would checkpoint within a commit. Here the commit ends first, so that copies of the file are
    * never torn.
    */
-  #checkpointIfDue(logBytes = CHECKPOINT_LOG_BYTES): void {
-    if (this.#checkpointing || this.#closing) return;
-    const { size } = statSync(`${this.path}.wal`, { throwIfNoEntry: false }) ?? { size: 0 };
-    if (size >= logBytes) void this.checkpoint().catch(() => undefined);
+  async #checkpointIfDue(logBytes?: number): Promise<void> {
+    if (this.#asking || this.#checkpointing || this.#closing) return;
+    this.#asking = true;
+    try {
+      if (!(await this.#due.isDue(logBytes))) return;
+      await this.checkpoint();
+      await this.#due.done();
+    } catch {
+      // The next transaction asks again.
+    } finally {
+      this.#asking = false;
+    }
   }
 
   #transact<T>(work: (connection: DuckDBConnection) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
@@ -231,7 +234,11 @@ export class Database {
   }
 
   #notice(thrown: unknown): void {
-    if (/has been invalidated|reattach the database/.test(messageOf(thrown))) this.#invalidated = true;
+    const message = messageOf(thrown);
+    if (/has been invalidated|reattach the database/.test(message)) this.#invalidated = true;
+    if (!OUT_OF_MEMORY.test(message)) return;
+    this.#due.memoryIsShort();
+    void this.#checkpointIfDue();
   }
 
   /**
@@ -332,7 +339,8 @@ export async function openDatabase(path: string, options: DatabaseOptions): Prom
     throw warehouseError(thrown, file);
   }
   connection.closeSync();
-  return new Database(file, instance, isTemporary ? [temporaryFolder, dirname(file)] : [temporaryFolder]);
+  const temporaryFolders = isTemporary ? [temporaryFolder, dirname(file)] : [temporaryFolder];
+  return new Database(file, instance, { memoryBytesMax: options.memoryBytesMax, temporaryFolders });
 }
 
 /** The file's path without symbolic links; makes its folder. @throws FOLDER_UNUSABLE, DISK_FULL */
@@ -343,6 +351,8 @@ const inUseError = (file: string, by: string, cause?: unknown): TributaryError =
 
 const closedError = (path: string, cause?: unknown): TributaryError =>
   new TributaryError("WAREHOUSE_UNAVAILABLE", `the warehouse duckdb:${path} is closed`, { cause, retryable: false });
+
+const OUT_OF_MEMORY = /^Out of Memory Error|could not allocate block|failed to (allocate|pin)/i;
 
 /** Converts DuckDB's error to a TributaryError. Returns a TributaryError unchanged. */
 export function warehouseError(thrown: unknown, path: string): unknown {
@@ -360,7 +370,7 @@ export function warehouseError(thrown: unknown, path: string): unknown {
     return error("WAREHOUSE_CONFLICT");
   if (/^INTERRUPT Error/i.test(message)) return error("WAREHOUSE_TIMEOUT");
   // Memory that other work holds, for example a checkpoint, is free again soon: the error is retryable.
-  if (/^Out of Memory Error|could not allocate block|failed to (allocate|pin)/i.test(message))
+  if (OUT_OF_MEMORY.test(message))
     return new TributaryError("WAREHOUSE_LIMIT", message, { cause: thrown, retryable: true });
   if (/^(FATAL|IO|Connection) Error/i.test(message)) return error("WAREHOUSE_UNAVAILABLE");
   // The file or its folder, not the statement, is at fault.
