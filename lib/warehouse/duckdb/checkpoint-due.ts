@@ -25,7 +25,7 @@ export function logBytesForReaders(path: string): number {
   return Math.min(LOG_BYTES_MAX, Math.max(READERS_LOG_BYTES, bytesOf(path) / 128));
 }
 
-/** Says when a database file needs a checkpoint: by the length of its log, or by the memory that rows take. */
+/** Says when a database file needs a checkpoint: by the length of its log, or the memory that rows take. */
 export class CheckpointDue {
   readonly #path: string;
   readonly #memoryBytesMax: number;
