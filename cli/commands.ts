@@ -9,7 +9,7 @@ import { dialectParameters, withDialect, type DialectFlags } from "./files/diale
 import { countText, EXIT, FORCE, openOutput, sizeText, UsageError, type OutFlags } from "./output.ts";
 import { salesCsv } from "./sales.ts";
 import { serve } from "./serve.ts";
-import { action, durationMs, positive } from "./session.ts";
+import { action, durationMs, positive, type Session } from "./session.ts";
 import * as show from "./show.ts";
 import { exitCodeOf, hasEnded, openFile, tellProblems, uploadFiles, waitForEnd, type FileAnswer } from "./upload.ts";
 
@@ -126,7 +126,8 @@ export function addStatus(program: Command): void {
     .option("--limit <n>", "maximum number of files", positive, 20)
     .addHelpText("after", "\nWith an id, the exit code is 1 if the file failed or was rejected, and 6 if it is held.")
     .action(
-      action(async ({ client, print }, id: string | undefined, flags: Record<string, string | number>) => {
+      action(async (session, id: string | undefined, flags: Record<string, string | number>) => {
+        const { client, print } = session;
         if (id === undefined) {
           const answer = await client.send<{ files: FileAnswer[] }>("GET", `/v1/files?${parameters(flags)}`);
           if (answer.files.length === 0 && flags["table"] !== undefined)
@@ -134,15 +135,27 @@ export function addStatus(program: Command): void {
           print(answer, ({ files }) => show.filesText(files));
           return EXIT.ok;
         }
-        const file = await client.send<FileAnswer & Record<string, unknown>>(
-          "GET",
-          `/v1/files/${encodeURIComponent(await fileIdOf(client, id, flags["table"]))}`,
-        );
-        print(file, show.fileText);
-        if (file.status === "held") return EXIT.held;
-        return file.status === "failed" || file.status === "rejected" ? EXIT.no : EXIT.ok;
+        return showFile(session, id, flags["table"]);
       }),
     );
+}
+
+/** `files show`: the same as `status` with an id. */
+export function addFileShow(files: Command): void {
+  files
+    .command("show")
+    .description("show one file: its status, and all that it was read with")
+    .argument("<id>", "id of the file, the beginning or end of one, or the file's name")
+    .option("--table <table>", "only files of this table")
+    .action(action((session, id: string, flags: { table?: string }) => showFile(session, id, flags.table)));
+}
+
+async function showFile({ client, print }: Session, id: string, table: string | number | undefined): Promise<number> {
+  const path = `/v1/files/${encodeURIComponent(await fileIdOf(client, id, table))}`;
+  const file = await client.send<FileAnswer & Record<string, unknown>>("GET", path);
+  print(file, show.fileText);
+  if (file.status === "held") return EXIT.held;
+  return file.status === "failed" || file.status === "rejected" ? EXIT.no : EXIT.ok;
 }
 
 const FILE_ID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i;

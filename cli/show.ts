@@ -161,7 +161,7 @@ export function fileText(file: FileAnswer & Record<string, unknown>): string {
     ["origin", file["origin"]],
     ["replay of", file["replayOf"]],
     ["encoding", file["encoding"]],
-    ["dialect", file["dialect"]],
+    ["read with", readingText(file["dialect"] as Record<string, unknown> | null)],
     ["columns", (file["columns"] as Column[] | null)?.map(({ name, type }) => `${name} ${type}`).join(", ")],
     ["received", file.receivedAt],
     ["committed", file["committedAt"]],
@@ -171,6 +171,18 @@ export function fileText(file: FileAnswer & Record<string, unknown>): string {
     ["id", file.fileId],
   ]);
 }
+
+/** Everything that a file was read with, without the evidence; undefined: not known. */
+const readingText = (dialect: Readonly<Record<string, unknown>> | null | undefined): string | undefined =>
+  dialect == null
+    ? undefined
+    : Object.entries(dialect)
+        .filter(([name]) => name !== "evidence")
+        .map(
+          ([name, value]) =>
+            `${name} ${typeof value === "string" ? (DELIMITER_NAMES.get(value) ?? value) : JSON.stringify(value)}`,
+        )
+        .join(", ");
 
 export const tablesText = (tables: readonly Omit<TableAnswer, "columns">[]): string =>
   tables.length === 0

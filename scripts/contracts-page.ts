@@ -123,7 +123,7 @@ function objectsIn(path: string, field: JsonSchema): Section[] {
 
 const choicesOf = (field: JsonSchema): JsonSchema[] => [...(field.anyOf ?? []), ...(field.oneOf ?? [])] as JsonSchema[];
 
-function taken(field: JsonSchema): string {
+export function taken(field: JsonSchema): string {
   const choices = choicesOf(field);
   if (choices.length > 0) return [...new Set(choices.map(taken))].join(" or ");
   if (field.const !== undefined) return code(field.const);
@@ -137,6 +137,6 @@ function taken(field: JsonSchema): string {
   return `${[field.type ?? "any"].flat().join(" or ")}${bounds}`;
 }
 
-const cell = (text: string): string => text.replaceAll("|", "\\|").replaceAll("<", "&lt;");
+export const cell = (text: string): string => text.replaceAll("|", "\\|").replaceAll("<", "&lt;");
 const code = (value: unknown): string => `\`${cell(JSON.stringify(value))}\``;
 const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

@@ -1,6 +1,7 @@
 /**
- * Generates docs/errors.md, docs/metrics.md, docs/configuration.md, docs/contracts.md, the JSON Schema of
- * contracts and the names of the settings from the code. test/tidy.test.ts checks that they are up to date.
+ * Generates docs/errors.md, docs/metrics.md, docs/configuration.md, docs/contracts.md, docs/csv-options.md,
+ * the JSON Schema of contracts and the names of the settings from the code. test/tidy.test.ts checks that
+ * they are up to date.
  */
 import { writeFileSync } from "node:fs";
 import type { z } from "zod";
@@ -19,6 +20,7 @@ import { PARSER_THROUGHPUT, parserMetrics } from "../services/parser/metrics.ts"
 import { registrarConfig } from "../services/registrar/config.ts";
 import { REGISTRAR_THROUGHPUT, registrarMetrics } from "../services/registrar/metrics.ts";
 import { contractJsonSchema, contractsPage } from "./contracts-page.ts";
+import { csvOptionsPage } from "./csv-options-page.ts";
 import { schedulerConfig } from "../services/scheduler/config.ts";
 import { SCHEDULER_THROUGHPUT, schedulerMetrics } from "../services/scheduler/metrics.ts";
 
@@ -178,6 +180,7 @@ export const pages = async (): Promise<Record<string, string>> => ({
   "docs/metrics.md": await metricsPage(),
   "docs/configuration.md": configurationPage(),
   "docs/contracts.md": contractsPage(HEAD),
+  "docs/csv-options.md": csvOptionsPage(HEAD),
   "docs/contract.schema.json": contractJsonSchema(),
   "lib/process/settings/names.ts": settingNamesModule(),
 });

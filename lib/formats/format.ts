@@ -196,6 +196,8 @@ export interface FileFormat<Options extends FormatOptions = FormatOptions> {
    * options (`Row.raw`), and of nothing else. Default: the options.
    */
   declaredOptions?(options: Options): FormatRequest;
+  /** The options with those that are absent because their default holds. Default: the options. */
+  wholeOptions?(options: Options): Readonly<Record<string, unknown>>;
 }
 
 /** The row's fields as text. */

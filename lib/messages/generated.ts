@@ -307,6 +307,8 @@ export interface RowMessage {
   verdict?: string;
   /** Part of the text that follows Reject.raw of a row that exceeds one message; the body has no rejects */
   rejectText?: null | RejectText;
+  /** Set on the end of a file that was read: JSON of how, whole, see lib/formats/reading.ts */
+  dialectJson?: null | string;
 }
 
 /** A table's writer keeps failing, or works again. Key: table; compacted. */

@@ -34,6 +34,7 @@ export const INTERNAL_TABLES = {
     { name: "operation", type: "VARCHAR" },
     { name: "operation_reason", type: "VARCHAR" },
     { name: "held_reasons", type: "VARCHAR" },
+    { name: "dialect", type: "VARCHAR" },
   ],
   /** The rows that could not be cast to their column types: one row per (file id, source row). */
   _rejected_rows: [
@@ -95,7 +96,7 @@ export const INTERNAL_TABLES = {
 
 /** Columns that tables of earlier releases lack. They are added at the end, and old rows have NULL. */
 export const ADDED_COLUMNS: Partial<Record<InternalTable, readonly string[]>> = {
-  _ingest_files: ["version_offset", "content_offset", "operation", "operation_reason", "held_reasons"],
+  _ingest_files: ["version_offset", "content_offset", "operation", "operation_reason", "held_reasons", "dialect"],
 };
 
 export type InternalTable = keyof typeof INTERNAL_TABLES;
@@ -103,7 +104,7 @@ export type InternalTable = keyof typeof INTERNAL_TABLES;
 /** The row of `_ingest_files` for a file's outcome, by column name. `recordedAtMs` becomes ingested_at. */
 export function ledgerRow(
   table: string,
-  { outcome, repeats, operation, heldReasonsJson }: Omit<RecordedFile, "stage">,
+  { outcome, repeats, operation, heldReasonsJson, dialectJson }: Omit<RecordedFile, "stage">,
   recordedAtMs: number,
 ): Record<string, LiteralValue> {
   return {
@@ -133,6 +134,7 @@ export function ledgerRow(
     operation: operation?.kind ?? null,
     operation_reason: operation ? reasonOf(operation) : null,
     held_reasons: heldReasonsJson ?? null,
+    dialect: dialectJson ?? null,
   };
 }
 

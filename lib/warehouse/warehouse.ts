@@ -74,6 +74,8 @@ export interface RecordedFile {
   outcome: FileOutcome;
   /** Set: the file is held (its error is FILE_HELD). JSON of why. */
   heldReasonsJson?: string;
+  /** How the file was read: JSON (lib/formats/reading.ts). Absent: it failed before that was known. */
+  dialectJson?: string;
   /** The outcome of a decision: it replaces that of the held file, which has the same id. */
   decides?: boolean;
   stage?: Stage;

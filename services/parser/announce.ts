@@ -2,6 +2,7 @@ import { heldReasonsJson, type HeldReason } from "../../lib/contract/held.ts";
 import { keyOf, tableId } from "../../lib/tables.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { codeOf, messageOf } from "../../lib/errors.ts";
+import type { Reading } from "../../lib/formats/reading.ts";
 import type { ParseSummary } from "../../lib/parsing/parse-file.ts";
 import type { EventLog, LogRecord } from "../../lib/event-log/event-log.ts";
 import { deadLetters, fileEvents, parseEvents } from "../../lib/messages/avro.ts";
@@ -12,13 +13,15 @@ const MESSAGE_CHARS_MAX = 2_000;
 /** Columns are left out of parse events above this size, in characters. */
 const COLUMNS_JSON_MAX = 256 * 1024;
 
+type HeldReasons = readonly HeldReason[] | undefined;
+
 /** Publishes the parse status of one file, for the gateway and for operators. */
 export interface ParseStatus {
   started(): Promise<void>;
   /** The attempt failed, and is repeated until its cause is removed. Best effort. */
   waits(thrown: unknown): void;
-  /** `held`: why the file is held instead of loaded. */
-  ended(summary: ParseSummary, held?: readonly HeldReason[]): Promise<void>;
+  /** `held`: why the file is held instead of loaded; `reading`: see `readingOf`. */
+  ended(summary: ParseSummary, more?: { held?: HeldReasons; reading?: Reading | undefined }): Promise<void>;
   /** Publishes the event of a failed file as a dead letter, from which it can be replayed. */
   deadLetter(error: NonNullable<ParseSummary["error"]>): Promise<void>;
 }
@@ -54,13 +57,13 @@ export function publishParseEvent(
       // A log that takes no status is the likely cause of the wait itself.
       void publish("started", { errorCode: codeOf(thrown), errorMessage }).catch(() => undefined);
     },
-    ended(summary, held) {
-      const { rowsRead, rowsRejected, columns, dialect, error, warnings } = summary;
+    ended(summary, { held, reading } = {}) {
+      const { rowsRead, rowsRejected, columns, error, warnings } = summary;
       const columnsJson = JSON.stringify(columns);
       return publish(error ? "failed" : "finished", {
         rowsRead,
         rowsRejected,
-        dialectJson: dialect ? JSON.stringify(dialect) : null,
+        dialectJson: reading ? JSON.stringify(reading) : null,
         columnsJson: columnsJson.length > COLUMNS_JSON_MAX ? null : columnsJson,
         errorCode: error?.code ?? null,
         errorMessage: error?.message ?? null,

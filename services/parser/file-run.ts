@@ -5,6 +5,7 @@ import { HashedBytes } from "../../lib/blob/hashed-bytes.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Contracts } from "../../lib/contract/contract.ts";
 import { requestIn, writtenFields } from "../../lib/formats/message-fields.ts";
+import { readingJson, readingOf, type Reading } from "../../lib/formats/reading.ts";
 import type { ParseJob, ParseOutput, ParseSummary } from "../../lib/parsing/parse-file.ts";
 import { codeOf, hasCode, isRetryable, messageOf, type ErrorCode } from "../../lib/errors.ts";
 import type { EventLog, LogRecord } from "../../lib/event-log/event-log.ts";
@@ -52,6 +53,8 @@ export interface ArrivedFile {
 /** How parsing a file ended, and the run's id. */
 interface Outcome extends Judged {
   runId: string;
+  /** How it was read; undefined: it failed before that was known. */
+  reading?: Reading | undefined;
 }
 
 /**
@@ -87,13 +90,13 @@ export async function parseArrived(
     return parseWhole(deps, file, known, signal);
   });
   if (signal.aborted || !outcome) return undefined;
-  const end = async ({ runId, summary, held }: Outcome): Promise<ParseSummary> => {
+  const end = async ({ runId, summary, held, reading }: Outcome): Promise<ParseSummary> => {
     const parseMs = Math.round(clock.monotonicMs() - startedMs);
     if (summary.outcome === "failed" && !held) await status.deadLetter(summary.error!);
     const body = endOfFile(deps, file, summary, parseMs);
-    await publishRow(deps, file, { runId, held }, body);
+    await publishRow(deps, file, { runId, held, reading }, body);
     deps.columns.add(file.event.table, file.sourceOffset, body["tributary.EndOfFile"]);
-    await status.ended(summary, held);
+    await status.ended(summary, { held, reading });
     count(deps.metrics, summary, parseMs, held !== undefined);
     return summary;
   };
@@ -129,7 +132,9 @@ async function parseWhole(
       const last = await parseOnce(deps, file, jobOf(deps, file, known, found), runId, signal);
       if (last?.kind === "end") {
         const { event } = file;
-        return { runId, ...judge(last.summary, event, deps.contracts.of(event.table), known) };
+        const contract = deps.contracts.of(event.table);
+        const reading = readingOf(last.summary, contract);
+        return { runId, ...judge(last.summary, event, contract, known), reading };
       }
       if (last?.kind !== "retype") return undefined;
       found = { inferred: last.types, ...(last.fields ? { fields: last.fields } : {}) };
@@ -217,7 +222,7 @@ function bodyOf(output: Extract<ParseOutput, { kind: "rows" | "rejects" }>): Row
 async function publishRow(
   deps: FileRunDeps,
   file: ArrivedFile,
-  { runId, held, rejectText = null }: Pick<Outcome, "runId" | "held"> & Pick<RowMessage, "rejectText">,
+  { runId, held, reading, rejectText = null }: Omit<Outcome, "summary"> & Pick<RowMessage, "rejectText">,
   body: RowMessage["body"],
 ): Promise<void> {
   const { fileId, sourceFile, table, decision, operationJson = null } = file.event;
@@ -228,6 +233,7 @@ async function publishRow(
     heldReasonsJson: held ? heldReasonsJson(held) : null,
     verdict: decision?.verdict ?? "",
     rejectText,
+    dialectJson: readingJson(reading),
   });
   await deps.log.publish(rowsTopic(table).name, [{ key: keyOf(tableId(table)), value, ...carrying(file.traceparent) }]);
 }

@@ -24,7 +24,8 @@ export function readsContract(opened: Opened): void {
         rejects: [reject(2)],
       });
       const { outcome } = outcomeOf(version!);
-      await opened.warehouse.record(table.name, [{ ...outcomeOf(version!) }], RECORDED_AT_MS);
+      const dialectJson = '{"delimiter":",","skipRows":2}';
+      await opened.warehouse.record(table.name, [{ ...outcomeOf(version!), dialectJson }], RECORDED_AT_MS);
       assert.deepEqual(await files.find(fileId, LIMITS), {
         fileId,
         table: table.name,
@@ -50,6 +51,7 @@ export function readsContract(opened: Opened): void {
         contentOffset: 3,
         operation: null,
         heldReasonsJson: null,
+        dialectJson,
       });
       assert.equal(await files.find(`${table.name}-2`, LIMITS), undefined);
       await version!.stage?.discard();

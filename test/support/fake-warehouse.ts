@@ -390,14 +390,15 @@ export class FakeWarehouse implements Warehouse {
     return fileIds.flatMap((fileId) => {
       const entry = this.ledger.get(fileId);
       if (!entry) return [];
-      const { outcome, table, recordedAtMs, repeats, heldReasonsJson = null } = entry;
+      const { outcome, table, recordedAtMs, repeats, heldReasonsJson = null, dialectJson = null } = entry;
       const status = heldReasonsJson === null ? outcome.status : "held";
       const { versionOffset, contentOffset } = repeats ?? {
         versionOffset: outcome.sourceOffset,
         contentOffset: outcome.sourceOffset,
       };
-      const about = { heldReasonsJson, table, versionOffset, contentOffset, operation: entry.operation?.kind ?? null };
-      return [{ ...outcome, status, ingestedAtMs: recordedAtMs, ...about }];
+      const about = { heldReasonsJson, dialectJson, table, versionOffset, contentOffset };
+      const operation = entry.operation?.kind ?? null;
+      return [{ ...outcome, status, ingestedAtMs: recordedAtMs, ...about, operation }];
     });
   }
 

@@ -98,8 +98,8 @@ const LAYERS: readonly { of: RegExp; may: RegExp; instead: string }[] = [
   },
   {
     of: /^scripts\//,
-    may: /^(scripts\/|lib\/|services\/\w+\/(config|metrics|gate-metrics)\.ts$)/,
-    instead: "scripts use lib/, and of a service its settings and metrics for the documentation",
+    may: /^(scripts\/|lib\/|services\/\w+\/(config|metrics|gate-metrics)\.ts$|services\/gateway\/http\/parameters\.ts$|cli\/files\/dialect-flags\.ts$)/,
+    instead: "scripts use lib/, and of a service its settings, parameters and metrics for the documentation",
   },
   {
     of: /^bench\//,

@@ -2,7 +2,7 @@ import type { ColumnDefinition } from "../../columns.ts";
 import { TributaryError } from "../../errors.ts";
 import { looksMarkedUp, MARKUP_SAMPLE_BYTES } from "../../text/unsupported-formats.ts";
 import type { Detected, FileFormat, FormatRequest, TextSample } from "../format.ts";
-import { csvOptionsSchema, declaredExtras, declaredTable, type Dialect } from "./options.ts";
+import { csvOptionsSchema, declaredExtras, declaredTable, wholeDialect, type Dialect } from "./options.ts";
 import { CsvTableReader } from "./reading/table-reader.ts";
 import { detectStructure } from "./structure/structure.ts";
 import { rowText } from "./write-rows.ts";
@@ -18,6 +18,7 @@ export const csvFormat: FileFormat<Dialect> = {
   open: (open, handlers) => new CsvTableReader(open, handlers),
   writeRow: (fields, dialect) => rowText(fields, dialect),
   declaredOptions: declaredTable,
+  wholeOptions: wholeDialect,
 };
 
 const markupOf = ({ bytes }: TextSample): string | undefined =>

@@ -29,6 +29,7 @@ const COLUMNS = [
   "content_offset",
   "operation",
   "held_reasons",
+  "dialect",
 ] as const;
 
 /** The page size of reads of versions. It keeps a result below the limits of a query. */
@@ -136,5 +137,6 @@ function recordOf(cells: readonly unknown[]): FileRecord {
     contentOffset: numberOrNull(row.content_offset),
     operation: textOrNull(row.operation),
     heldReasonsJson: textOrNull(row.held_reasons),
+    dialectJson: textOrNull(row.dialect),
   };
 }

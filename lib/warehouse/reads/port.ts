@@ -39,6 +39,8 @@ export interface FileRecord {
   operation?: string | null;
   /** Set while the file is held: JSON of why. */
   heldReasonsJson: string | null;
+  /** How it was read: JSON (lib/formats/reading.ts); null: not known, or recorded by an earlier release. */
+  dialectJson?: string | null;
 }
 
 export interface FileRecordFilter {

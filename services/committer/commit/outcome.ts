@@ -54,6 +54,7 @@ export function recordOf(file: EndedFile, failure: Failure | undefined): Recorde
     ...(repeats ? { repeats } : {}),
     ...(operation ? { operation } : {}),
     ...(heldReasonsJson === undefined ? {} : { heldReasonsJson }),
+    ...(file.dialectJson === undefined ? {} : { dialectJson: file.dialectJson }),
     ...(file.verdict ? { decides: true } : {}),
   };
   return isSuperseded(failure) || isHeld(failure) ? ended : { ...ended, stage };

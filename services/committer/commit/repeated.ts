@@ -71,5 +71,10 @@ function outcomeOnRecord(record: FileRecord): RecordedFile {
     errorCode: record.errorCode,
     errorMessage: record.errorMessage,
   };
-  return record.heldReasonsJson === null ? { outcome } : { outcome, heldReasonsJson: record.heldReasonsJson };
+  const { heldReasonsJson, dialectJson } = record;
+  return {
+    outcome,
+    ...(heldReasonsJson === null ? {} : { heldReasonsJson }),
+    ...(dialectJson == null ? {} : { dialectJson }),
+  };
 }

@@ -26,6 +26,8 @@ export interface EndedFile {
   readonly operation?: TableOperation | undefined;
   /** The file is held by its parser: JSON of HeldReason[]. */
   readonly heldReasonsJson?: string | undefined;
+  /** How the file was read: JSON (lib/formats/reading.ts). */
+  readonly dialectJson?: string | undefined;
   /** Set: the event decides about a held file, which has the same id. */
   readonly verdict?: "accept" | "refuse" | undefined;
   /** Rows and rejects of the first attempt that ended. */
@@ -274,7 +276,8 @@ export class ParseAttempts {
     const repeats = message.repeats ?? undefined;
     const about = { fileId, sourceFile, sourceOffset, repeats, operation: operationIn(message) };
     const doubt = { heldReasonsJson: message.heldReasonsJson ?? undefined, verdict: verdictIn(message) };
-    const ended = { ...about, ...doubt, end, rowsOffset: offset, stage: attempt.stage };
+    const dialectJson = message.dialectJson ?? undefined;
+    const ended = { ...about, ...doubt, dialectJson, end, rowsOffset: offset, stage: attempt.stage };
     file.ended = missing === undefined ? ended : { ...ended, missing };
     return { do: "end", file: file.ended };
   }

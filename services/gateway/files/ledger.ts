@@ -1,4 +1,5 @@
 import { makeVersionLedger, type VersionLedger } from "../../../lib/file-versions/ledger.ts";
+import { readingIn } from "../../../lib/formats/reading.ts";
 import { heldReasonsIn } from "../../../lib/contract/held.ts";
 import type { FileRecord, ReadLimits } from "../../../lib/warehouse/reads/port.ts";
 import type { Warehouse } from "../../../lib/warehouse/warehouse.ts";
@@ -57,7 +58,7 @@ function statusOf(record: FileRecord): FileStatus {
     rowsCommitted: record.rowsCommitted,
     rowsRejected: record.rowsRejected,
     warnings: [],
-    dialect: null,
+    dialect: readingIn(record.dialectJson),
     encoding: record.encoding,
     columns: null,
     receivedAt: isoTime(record.receivedAtMs),

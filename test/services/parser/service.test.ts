@@ -224,7 +224,8 @@ test("what a file brings is forgotten when the committer decides otherwise", asy
 test("the sender's dialect goes before everything", async (t) => {
   const harness = await startHarness({ contracts: [{ table: "orders", dialect: { delimiter: "," } }] });
   t.after(() => harness.close());
-  const { end } = await harness.send("orders", "a.csv", "a|b,c\n1|2,3\n", { dialectJson: '{"delimiter":"|"}' });
+  const sent = await harness.send("orders", "a.csv", "a|b,c\n1|2,3\n", { dialectJson: '{"delimiter":"|"}' });
+  const { end } = sent;
   assert.deepEqual([end.delimiter, end.columns.length], ["|", 2]);
 });
 

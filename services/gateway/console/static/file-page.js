@@ -5,7 +5,7 @@ import { blockedPart, changesSoFar, faultOf, fileById, hasChangedSince, isBusy, 
 import { heldPart } from "./held.js";
 import { progressText } from "./rebuild.js";
 import { undoPart } from "./undo.js";
-import { dialectText } from "./upload.js";
+import { dialectText, readingText } from "./dialect.js";
 
 let selected = "";
 
@@ -90,6 +90,7 @@ const details = (file, origin) =>
     ["Received", element("span", {}, ago(file.receivedAt), origin ? ` by ${origin}` : "")],
     ["Size", size(file.sizeBytes)],
     ["Format", file.dialect ? dialectText(file.dialect) : file.encoding?.toUpperCase()],
+    ["Read with", file.dialect && readingText(file.dialect)],
     ["Version", file.sourceOffset === null ? null : count(file.sourceOffset)],
     ["Replay of", file.replayOf && element("a", { href: `#files/${file.replayOf}` }, file.replayOf)],
     ["Snapshot", file.commit?.snapshotId],

@@ -1,28 +1,20 @@
 /** The part of a held file's page: why it is held, how it reads, and the decision. */
 import { call, post } from "./api.js";
+import { SETTINGS } from "./dialect.js";
 import { announce, button, count, dataTable, element, guarded, plural, waiting } from "./dom.js";
-
-/** What can be set differently; the names are the API's parameters. */
-const SETTINGS = [
-  ["delimiter", "Delimiter", "detected"],
-  ["header", "Header", "auto, none or rows"],
-  ["skipRows", "Lines to skip", "auto"],
-  ["encoding", "Encoding", "detected"],
-];
+import { settingInputs } from "./setting-inputs.js";
 
 /** Null for a file that is not held. */
 export function heldPart({ fileId, status, heldReasons }) {
   if (status !== "held") return null;
-  const inputs = SETTINGS.map(([name, , placeholder]) =>
-    element("input", { type: "text", maxlength: "64", placeholder, "data-key": `held ${name}` }),
+  const form = settingInputs(
+    SETTINGS.map(([name]) => name),
+    "held",
   );
   const reason = element("input", { type: "text", maxlength: "500", "data-key": "held reason" });
   const readings = element("div", { class: "columns" });
   const said = element("div");
-  const settings = () =>
-    new URLSearchParams(
-      SETTINGS.map(([name], index) => [name, inputs[index].value.trim()]).filter(([, value]) => value !== ""),
-    ).toString();
+  const settings = () => new URLSearchParams(form.given()).toString();
   const decide = (verb, body) => decision(said, `/v1/files/${fileId}/${verb}`, body);
   return element(
     "section",
@@ -33,7 +25,7 @@ export function heldPart({ fileId, status, heldReasons }) {
       { class: "card pad" },
       element("ul", {}, (heldReasons ?? []).map(({ reason: why, evidence }) => element("li", {}, element("strong", {}, why), ` ${evidence}`))),
       element("p", { class: "hint" }, "Nothing of this version is in the table. The table keeps what it has."),
-      element("p", { class: "row" }, SETTINGS.map(([, label], index) => element("label", {}, `${label} `, inputs[index]))),
+      element("p", { class: "row" }, form.labels),
       element("p", { class: "row" }, button("Compare the readings", () => compare(readings, fileId, settings()), { class: "quiet", "data-key": "held compare" })),
       element("p", { class: "row" }, element("label", {}, "Reason ", reason)),
       element(

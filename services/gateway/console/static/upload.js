@@ -1,5 +1,6 @@
 /** The upload view: choose files, preview them, upload them, and follow their status until the commit. */
 import { preview, upload } from "./api.js";
+import { dialectText, SETTINGS } from "./dialect.js";
 import { isBusy, faultOf, rejectsLink } from "./files.js";
 import {
   announce,
@@ -19,6 +20,7 @@ import {
   took,
   waiting,
 } from "./dom.js";
+import { settingInputs } from "./setting-inputs.js";
 
 const ROWS_SHOWN = 8;
 /** The chosen files: `{ file, sent, share, status, problem }` and `row`, the list item that shows them. */
@@ -220,11 +222,20 @@ function select(item) {
   void guarded(byId("preview"), () => showPreview(item));
 }
 
+/** The settings that the page has no list of values for; a delimiter and a header that are in no list, too. */
+const moreSettings = settingInputs(
+  SETTINGS.map(([name]) => name).filter((name) => name !== "encoding"),
+  "upload",
+);
+byId("more-settings").append(...moreSettings.labels);
+
 /** The file format settings that the user changed from "detected". */
-const givenDialect = () =>
-  Object.fromEntries(
+const givenDialect = () => ({
+  ...Object.fromEntries(
     ["delimiter", "encoding", "header"].map((name) => [name, byId(name).value]).filter(([, value]) => value !== ""),
-  );
+  ),
+  ...moreSettings.given(),
+});
 
 /** Contracts are files: the patch is there to be copied into the table's own. */
 const proposalPart = ({ proposals, patch }) => [
@@ -290,17 +301,6 @@ async function showPreview(item) {
 }
 
 const isNumeric = (type) => /^(INTEGER|BIGINT|DECIMAL|DOUBLE)/.test(type);
-
-const DELIMITERS = new Map(Object.entries({ ",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe" }));
-
-export const dialectText = (dialect) =>
-  dialect
-    ? [
-        DELIMITERS.get(dialect.delimiter) ?? dialect.delimiter,
-        dialect.encoding.toUpperCase(),
-        ...(dialect.header ? [] : ["no header"]),
-      ].join(", ")
-    : "not a text file";
 
 function changeText({ added, widened, missing, conflicting }) {
   const parts = [
@@ -402,8 +402,8 @@ byId("table-name").addEventListener("input", () => {
   for (const item of queue) if (!item.sent) item.added = undefined;
   queue.forEach(draw);
 });
-for (const name of ["table-name", "delimiter", "encoding", "header"])
-  byId(name).addEventListener("change", refreshPreview);
+for (const input of [...["table-name", "delimiter", "encoding", "header"].map(byId), ...moreSettings.inputs])
+  input.addEventListener("change", refreshPreview);
 byId("upload-all").addEventListener("click", async () => {
   for (const item of queue.filter(({ sent, added }) => !sent && !added)) await sendOrAsk(item);
 });
