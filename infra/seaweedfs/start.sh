@@ -13,4 +13,4 @@ sed -e "s|\${TRIBUTARY_GATEWAY_URL}|http://gateway:8080|" \
 # SeaweedFS reads notification.toml from the working directory.
 cd /tmp
 exec weed server -options=/etc/tributary/weed.options -dir=/data -ip=seaweedfs -ip.bind=0.0.0.0 \
-    -s3.port=8333 -s3.config=/tmp/s3.json -metricsPort=9327 -metricsIp=0.0.0.0
+    -s3.port=8333 -s3.port.iceberg=8181 -s3.config=/tmp/s3.json -metricsPort=9327 -metricsIp=0.0.0.0

@@ -4,11 +4,34 @@ import { z } from "zod";
 import { ensureBucket, type S3Options } from "../../lib/blob/s3/s3-store.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { openEventLog } from "../../lib/event-log/open.ts";
+import { signer } from "../../lib/warehouse/iceberg/catalog/sigv4.ts";
+import type { StackSettings } from "./settings.ts";
 import { statement } from "./statement.ts";
 
 /** Creates the buckets that do not exist. @throws BLOB_UNAVAILABLE that names the bucket that failed. */
 export async function createBuckets(s3: S3Options, buckets: readonly string[]): Promise<void> {
   for (const bucket of buckets) await ensureBucket(`s3://${bucket}`, s3);
+}
+
+/**
+ * Creates the bucket for tables of SeaweedFS's REST catalog if it does not exist, by the API of AWS S3 Tables.
+ * @throws Error with SeaweedFS's message
+ */
+export async function createTableBucket(s3: StackSettings["s3"], name: string): Promise<void> {
+  const { endpoint, region, accessKey, secretKey } = s3;
+  const url = new URL("/buckets", endpoint);
+  const request = {
+    method: "PUT",
+    url,
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ name }),
+  };
+  const headers = await signer({ accessKey, secretKey, region, service: "s3tables" })(request, new Date());
+  const response = await fetch(url, { ...request, headers, signal: AbortSignal.timeout(30_000) });
+  const text = await response.text();
+  // Another start may have created it.
+  if (response.ok || response.status === 409) return;
+  throw new Error(`cannot create the table bucket ${name} at ${endpoint}: ${response.status}: ${text.slice(0, 300)}`);
 }
 
 /** The shape of infra/redpanda/topics.yml. */

@@ -10,6 +10,7 @@ export const PORT_NAMES = [
   "kafkaController",
   "s3",
   "s3Grpc",
+  "restCatalog",
   "seaweedfsMaster",
   "seaweedfsMasterGrpc",
   "seaweedfsVolume",
@@ -36,6 +37,21 @@ export const BUCKETS = {
   /** Staged micro-batches. */
   staging: "lakehouse-staging",
 } as const;
+
+/**
+ * The bucket of the REST catalog's tables: SeaweedFS keeps tables in buckets of their own kind. Its name is the
+ * catalog's warehouse.
+ */
+export const TABLE_BUCKET = "lakehouse-tables";
+
+/** What a client of the Iceberg REST catalog needs, besides the S3 keys. */
+export interface RestCatalogSettings {
+  uri: string;
+  warehouse: string;
+  /** OAuth2 client credentials: `id:secret`. */
+  credential: string;
+  oauth2ServerUri: string;
+}
 
 /** What a stack keeps across stops and starts: ports and keys. */
 export interface StackSettings {
@@ -74,6 +90,16 @@ export async function loadSettings(
   };
   await writeFile(settingsPath(data), JSON.stringify(settings, undefined, 2), { mode: 0o600 });
   return settings;
+}
+
+export function restCatalogOf({ ports, s3 }: StackSettings): RestCatalogSettings {
+  const uri = `http://${HOST}:${ports.restCatalog}`;
+  return {
+    uri,
+    warehouse: TABLE_BUCKET,
+    credential: `${s3.accessKey}:${s3.secretKey}`,
+    oauth2ServerUri: `${uri}/v1/oauth/tokens`,
+  };
 }
 
 /** The settings of a stack that has run before. */

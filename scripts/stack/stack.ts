@@ -7,7 +7,7 @@ import { findJava } from "./programs/java.ts";
 import { startKafka } from "./programs/kafka.ts";
 import { INFRA } from "./paths.ts";
 import { HOST } from "./ports.ts";
-import { createBuckets, createSchema, createTopics } from "./prepare.ts";
+import { createBuckets, createSchema, createTableBucket, createTopics } from "./prepare.ts";
 import {
   isAlive,
   startProcess,
@@ -18,7 +18,17 @@ import {
 } from "./processes.ts";
 import { removeSockets, startSeaweedfs } from "./programs/seaweedfs.ts";
 import { startServices } from "./programs/services.ts";
-import { CATALOG, loadSettings, readSettings, SCHEMA, type PortName, type StackSettings } from "./settings.ts";
+import {
+  CATALOG,
+  loadSettings,
+  readSettings,
+  restCatalogOf,
+  SCHEMA,
+  TABLE_BUCKET,
+  type PortName,
+  type RestCatalogSettings,
+  type StackSettings,
+} from "./settings.ts";
 import { startSuperset, supersetUrl } from "./programs/superset.ts";
 import { startTrino } from "./programs/trino.ts";
 
@@ -46,6 +56,7 @@ export interface StackFile {
   gateway?: string;
   trino: string;
   s3: StackSettings["s3"];
+  restCatalog: RestCatalogSettings;
   kafka: string;
   /** Only with --superset. */
   superset?: { url: string; user: string; password: string };
@@ -144,7 +155,9 @@ async function startServers(whole: StackContext, wanted: { services: boolean; su
   });
   const seaweedfs = startSeaweedfs(context).then(async () => {
     await createBuckets(settings.s3, Object.values(settings.buckets));
+    await createTableBucket(settings.s3, TABLE_BUCKET);
     say(`s3         ${settings.s3.endpoint}`);
+    say(`catalog    ${restCatalogOf(settings).uri}`);
   });
   const trino = startTrino(context).then(() => say(`trino      ${trinoUrl(settings)}`));
   const superset = wanted.superset ? [startSuperset(context)] : [];
@@ -190,6 +203,7 @@ function describe(
     ...(services.gateway === undefined ? {} : { gateway: services.gateway }),
     trino: trinoUrl(settings),
     s3: settings.s3,
+    restCatalog: restCatalogOf(settings),
     kafka: `${HOST}:${settings.ports.kafka}`,
     ...(wanted.superset ? { superset: { url: supersetUrl(settings), user, password } } : {}),
     catalog: CATALOG,

@@ -8,7 +8,7 @@ import { parse } from "yaml";
 import { TOPICS, type TopicSpec } from "../../lib/messages/topics.ts";
 import { byteSize, duration, platformSettings } from "../../lib/process/config.ts";
 import { INFRA, ROOT } from "../../scripts/stack/paths.ts";
-import { BUCKETS } from "../../scripts/stack/settings.ts";
+import { BUCKETS, TABLE_BUCKET } from "../../scripts/stack/settings.ts";
 
 interface Service {
   image?: string;
@@ -199,6 +199,7 @@ describe("infra/compose.yml", () => {
       { raw: BUCKET_RAW, warehouse: BUCKET_WAREHOUSE, drops: BUCKET_DROPS, staging: BUCKET_STAGING },
       BUCKETS,
     );
+    assert.equal(variables.BUCKET_TABLES, TABLE_BUCKET);
   });
 
   it("the example API key matches the hash in .env.example", () => {

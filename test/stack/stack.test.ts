@@ -9,6 +9,7 @@ import { buffer } from "node:stream/consumers";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import { openBlobStore } from "../../lib/blob/open.ts";
+import { examineCatalog } from "../../lib/warehouse/iceberg/doctor/examine.ts";
 import { DASHBOARDS } from "../../scripts/dashboards/panels.ts";
 import { ROOT } from "../../scripts/stack/paths.ts";
 import { startTimeOf } from "../../scripts/stack/processes.ts";
@@ -95,6 +96,17 @@ test(
         const rows = (): Promise<unknown[][]> => statement(trino, "SELECT count(*) FROM iceberg.lakehouse.dropped");
         const none = (): unknown[][] => [];
         await until("its rows", async () => String(await rows().catch(none)) === "2", 120_000);
+      });
+
+      await t.test("serves an Iceberg REST catalog that is fit for commits, and is left as it was", async () => {
+        const { uri, warehouse, credential, oauth2ServerUri } = readStack(data).restCatalog;
+        const { fit, reasons, leftovers, results } = await examineCatalog(
+          { uri, warehouse, login: { kind: "oauth2", credential, serverUri: oauth2ServerUri } },
+          { race: { ms: 5_000, writers: 4 }, signal: AbortSignal.timeout(120_000) },
+        );
+        assert.deepEqual({ fit, reasons, leftovers }, { fit: true, reasons: [], leftovers: [] });
+        const views = results.find(({ check }) => check === "views");
+        assert.equal(views?.status, "yes");
       });
 
       await t.test(

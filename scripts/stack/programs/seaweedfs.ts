@@ -24,7 +24,7 @@ const program: Program = {
   },
 };
 
-/** Starts master, volume server, filer and S3 in one process and waits until each responds. */
+/** Starts master, volume server, filer, S3 and the REST catalog in one process; waits until each responds. */
 export async function startSeaweedfs(context: StackContext): Promise<Started> {
   const { ports, s3 } = context.settings;
   const home = await install(context.cache, program, context.say);
@@ -60,6 +60,7 @@ export async function startSeaweedfs(context: StackContext): Promise<Started> {
         `-s3.port=${ports.s3}`,
         `-s3.port.grpc=${ports.s3Grpc}`,
         `-s3.config=${identities}`,
+        `-s3.port.iceberg=${ports.restCatalog}`,
         `-metricsPort=${ports.seaweedfsMetrics}`,
         `-metricsIp=${HOST}`,
       ],
@@ -74,6 +75,7 @@ export async function startSeaweedfs(context: StackContext): Promise<Started> {
       await httpAnswers(`http://${HOST}:${ports.seaweedfsMaster}/cluster/healthz`);
       await httpAnswers(`http://${HOST}:${ports.seaweedfsVolume}/healthz`);
       await httpAnswers(`http://${HOST}:${ports.s3}/healthz`);
+      await httpAnswers(`http://${HOST}:${ports.restCatalog}/v1/config`);
     },
     { withinMs: 180_000, signal: context.signal },
   );

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { ROOT } from "../paths.ts";
 import { choosePorts, HOST } from "../ports.ts";
 import { httpAnswers, startProcess, waitUntilReady } from "../processes.ts";
-import { CATALOG, SCHEMA, type StackSettings } from "../settings.ts";
+import { CATALOG, restCatalogOf, SCHEMA, type StackSettings } from "../settings.ts";
 import { allOrFirstFailure, type StackContext } from "../context.ts";
 import { supersetEnvironment } from "./superset.ts";
 
@@ -28,6 +28,7 @@ export function testEnvironment(settings: StackSettings): Record<string, string>
   return {
     TRIBUTARY_TEST_KAFKA: `${HOST}:${settings.ports.kafka}`,
     TRIBUTARY_TEST_S3: JSON.stringify({ endpoint, region, accessKey, secretKey }),
+    TRIBUTARY_TEST_REST_CATALOG: JSON.stringify(restCatalogOf(settings)),
     TRIBUTARY_TEST_TRINO: platform.TRIBUTARY_WAREHOUSE_URL!,
     TRIBUTARY_TEST_STAGING: platform.TRIBUTARY_STAGING_URL!,
   };
