@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 import * as commands from "./commands.ts";
 import { addContract } from "./contract/commands.ts";
 import { addHeld } from "./files/held.ts";
+import { addDoctor } from "./doctor.ts";
 import { addKeys } from "./keys.ts";
 import { addReplay } from "./replay.ts";
 import * as operations from "./operations.ts";
@@ -68,6 +69,7 @@ addTableOperations(program);
 addRebuild(program);
 operations.addLog(program);
 addKeys(program);
+addDoctor(program);
 commands.addGenerateSales(program);
 
 // Exit quietly when the reader closes the pipe: `tributary query … | head`.

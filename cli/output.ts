@@ -1,5 +1,6 @@
 import { open, stat, type FileHandle } from "node:fs/promises";
 import stringWidth from "string-width";
+import { TributaryError } from "../lib/errors.ts";
 import { Refused, Unreachable } from "./client.ts";
 
 /** Exit codes; stable for scripts. */
@@ -91,6 +92,12 @@ function describe(error: unknown): ErrorDescription {
   if (error instanceof Unreachable) {
     const remedy = "Start a gateway with `tributary serve`, or set its address with --url or TRIBUTARY_URL.";
     return { problem: { code: "UNREACHABLE", detail: error.message, remedy }, exitCode: EXIT.unavailable };
+  }
+  if (error instanceof TributaryError) {
+    const { code, message: detail, remedy } = error;
+    const isWrong = code === "CONFIG_INVALID";
+    const exitCode = isWrong ? EXIT.usage : error.code.endsWith("_UNAVAILABLE") ? EXIT.unavailable : EXIT.no;
+    return { problem: { code, detail, remedy }, exitCode };
   }
   const detail = error instanceof Error ? error.message : String(error);
   const { code = "" } = error as NodeJS.ErrnoException;

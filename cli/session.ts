@@ -12,6 +12,8 @@ export interface Session {
   json: boolean;
   /** Prints the response: as JSON with --json, else formatted by `format`. */
   print: <T>(answer: T, format: (answer: T) => string) => void;
+  /** PEM certificates of the trusted CAs; undefined: Node's own. */
+  ca: readonly string[] | undefined;
   /** Writes a message to standard error, except with --json. */
   tell: (text: string) => void;
 }
@@ -28,12 +30,11 @@ export function action<Args extends unknown[]>(
     const { url, apiKey, caFile, json } = command.optsWithGlobals<GlobalFlags>();
     try {
       checkSettingNames();
+      const ca = certificatesOf(caFile);
       const session: Session = {
-        client: makeGatewayClient(url, {
-          apiKey: apiKey ?? process.env["TRIBUTARY_API_KEY"],
-          ca: certificatesOf(caFile),
-        }),
+        client: makeGatewayClient(url, { apiKey: apiKey ?? process.env["TRIBUTARY_API_KEY"], ca }),
         json,
+        ca,
         print: (answer, format) => process.stdout.write(`${json ? JSON.stringify(answer, null, 2) : format(answer)}\n`),
         tell: (text) => {
           if (!json) process.stderr.write(`${text}\n`);

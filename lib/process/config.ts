@@ -202,6 +202,29 @@ export const parsingSettings = {
   TRIBUTARY_ROW_BYTES_MAX: byteSize.prefault(text("16MB")).describe("one row as it is in its file"),
 } as const;
 
+/** An Iceberg REST catalog. Read by `tributary doctor catalog`. */
+export const restCatalogConfig = z.object({
+  TRIBUTARY_REST_CATALOG_URI: place.optional().describe("the catalog, without /v1: https://host/api/catalog"),
+  TRIBUTARY_REST_CATALOG_WAREHOUSE: z.string().optional().describe("the warehouse: name, ARN or URL"),
+  TRIBUTARY_REST_CATALOG_PREFIX: z
+    .string()
+    .optional()
+    .describe("prefix of the catalog's paths; default: what the catalog says"),
+  TRIBUTARY_REST_CATALOG_CREDENTIAL: z.string().optional().describe("OAuth2 client credentials, `id:secret`"),
+  TRIBUTARY_REST_CATALOG_OAUTH2_SERVER_URI: place
+    .optional()
+    .describe("where tokens come from; default: /v1/oauth/tokens of the catalog"),
+  TRIBUTARY_REST_CATALOG_OAUTH2_SCOPE: z.string().optional().describe("scope of the token; default: `catalog`"),
+  TRIBUTARY_REST_CATALOG_TOKEN: z.string().optional().describe("a token, instead of a credential"),
+  TRIBUTARY_REST_CATALOG_SIGV4_SERVICE: z
+    .enum(["glue", "s3tables"])
+    .optional()
+    .describe("sign requests for this service of AWS with the S3 keys, instead of a credential"),
+  TRIBUTARY_S3_REGION: platformSettings.TRIBUTARY_S3_REGION,
+  TRIBUTARY_S3_ACCESS_KEY: platformSettings.TRIBUTARY_S3_ACCESS_KEY,
+  TRIBUTARY_S3_SECRET_KEY: platformSettings.TRIBUTARY_S3_SECRET_KEY,
+});
+
 export type PlatformSettings = z.infer<z.ZodObject<typeof platformSettings>>;
 
 /** The port URLs, with the defaults of the embedded adapters. */

@@ -77,7 +77,7 @@ const SECRET_CHARS_MIN = 6;
 /** The values of environment variables whose names mark them as secrets. */
 export const secretsIn = (env: Readonly<Record<string, string | undefined>>): string[] =>
   Object.entries(env)
-    .filter(([name]) => /(PASSWORD|SECRET|TOKEN|API_KEY)/.test(name) && !/_(FILE|URL)$/.test(name))
+    .filter(([name]) => /(PASSWORD|SECRET|TOKEN|API_KEY|CREDENTIAL)/.test(name) && !/_(FILE|URL)$/.test(name))
     .flatMap(([, value]) => (value !== undefined && value.length >= SECRET_CHARS_MIN ? [value] : []));
 
 /** API keys, signed tokens, and any text after the word Bearer. */

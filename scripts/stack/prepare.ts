@@ -14,7 +14,7 @@ export async function createBuckets(s3: S3Options, buckets: readonly string[]): 
 }
 
 /**
- * Creates the bucket for tables of SeaweedFS's REST catalog if it does not exist, by the API of AWS S3 Tables.
+ * Creates the bucket for tables of SeaweedFS's REST catalog if it does not exist, by the API of S3 Tables.
  * @throws Error with SeaweedFS's message
  */
 export async function createTableBucket(s3: StackSettings["s3"], name: string): Promise<void> {

@@ -39,8 +39,8 @@ export const BUCKETS = {
 } as const;
 
 /**
- * The bucket of the REST catalog's tables: SeaweedFS keeps tables in buckets of their own kind. Its name is the
- * catalog's warehouse.
+ * The bucket of the REST catalog's tables: SeaweedFS keeps tables in buckets of their own kind. Its name is
+ * the catalog's warehouse.
  */
 export const TABLE_BUCKET = "lakehouse-tables";
 

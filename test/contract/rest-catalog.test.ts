@@ -12,6 +12,7 @@ restCatalogContract("fake", { open: () => openRestCatalog(options) });
 
 const given = restCatalogGiven("SeaweedFS: REST catalog");
 if (given) {
-  restCatalogContract("SeaweedFS", { open: () => openRestCatalog(given.oauth2) });
-  restCatalogContract("SeaweedFS, signed requests", { open: () => openRestCatalog(given.signed) });
+  const seaweedfs = { answersExisting: true, registersEmpty: true };
+  restCatalogContract("SeaweedFS", { ...seaweedfs, open: () => openRestCatalog(given.oauth2) });
+  restCatalogContract("SeaweedFS, signed requests", { ...seaweedfs, open: () => openRestCatalog(given.signed) });
 }

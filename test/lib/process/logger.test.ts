@@ -62,8 +62,9 @@ test("secretsIn selects environment variables by name", () => {
     TRIBUTARY_API_KEYS_FILE: "/etc/keys.yml",
     TRIBUTARY_TRINO_PASSWORD: "",
     SHORT_PASSWORD: "a",
+    TRIBUTARY_REST_CATALOG_CREDENTIAL: "iiii:ccccccc",
   };
-  assert.deepEqual(secretsIn(env), ["sssssss", "ppppppp", "kkkkkkk", "ttttttt"]);
+  assert.deepEqual(secretsIn(env), ["sssssss", "ppppppp", "kkkkkkk", "ttttttt", "iiii:ccccccc"]);
 });
 
 test("text for people contains no secret and no control characters; its lines stay", () => {

@@ -12,7 +12,7 @@ export interface CatalogConfig {
   namespaceSeparator: string;
   /** As the specification writes them: `GET /v1/{prefix}/namespaces`. */
   endpoints: ReadonlySet<string>;
-  /** False: the catalog lists no endpoints; those of the specification's first version are assumed. */
+  /** False: the catalog lists no endpoints. All are tried then; one that is missing is answered with 404. */
   listsEndpoints: boolean;
   /** How long the catalog remembers the header Idempotency-Key, as an ISO 8601 duration; undefined: never. */
   idempotencyKeyLifetime: string | undefined;
@@ -41,8 +41,6 @@ export const ENDPOINTS = {
 
 export type Endpoint = keyof typeof ENDPOINTS;
 
-const isView = (name: string): boolean => name.endsWith("View");
-
 /** A prefix is a path: no query, no step upwards. */
 const PREFIX = /^(?!.*(?:^|\/)\.{1,2}(?:\/|$))[\w.~%:@+=,/-]*$/;
 
@@ -55,14 +53,11 @@ export function configOf(read: z.output<typeof configSchema>, given: { prefix?: 
       outcome: "none",
     });
   }
-  const known = Object.entries(ENDPOINTS);
-  const hasViews = [overrides, defaults].some((part) => part.get("view-endpoints-supported") === "true");
-  const assumed = known.filter(([name]) => hasViews || !isView(name)).map(([, endpoint]) => endpoint);
   return {
     prefix,
     uri: overrides.get("uri"),
     namespaceSeparator: decoded(overrides.get("namespace-separator") ?? defaults.get("namespace-separator") ?? "%1F"),
-    endpoints: new Set(endpoints ?? assumed),
+    endpoints: new Set(endpoints ?? Object.values(ENDPOINTS)),
     listsEndpoints: Boolean(endpoints),
     idempotencyKeyLifetime: read["idempotency-key-lifetime"] ?? undefined,
   };

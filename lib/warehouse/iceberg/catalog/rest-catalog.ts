@@ -148,7 +148,7 @@ export class RestCatalog {
     });
   }
 
-  /** Creates an empty table. @throws CATALOG_CONFLICT if it exists */
+  /** Creates an empty table. @throws CATALOG_CONFLICT if it exists; SeaweedFS answers with that table */
   createTable(namespace: readonly string[], table: NewTable): Promise<LoadedTable> {
     return this.#requests.call(tableSchema, {
       doing: `create table ${nameOf({ namespace, name: table.name })}`,
