@@ -14,6 +14,8 @@ import {
 } from "../../../lib/rebuild/read.ts";
 import { partsOf, type Parts } from "../../../lib/rebuild/versions.ts";
 import { makeLedger } from "../files/ledger.ts";
+import { makeRejectLedger } from "../rejects/ledger.ts";
+import { unrecordedFile } from "../rejects/recorded.ts";
 import type { GatewayDeps } from "../http/deps.ts";
 
 /** What a rebuild will read. */
@@ -47,12 +49,13 @@ export interface Findings {
 
 /** @throws NOT_FOUND if the table has no file that is on record */
 export async function planRebuild(
-  deps: Pick<GatewayDeps, "log" | "blob" | "warehouse" | "contracts" | "settings" | "view">,
+  deps: Pick<GatewayDeps, "log" | "blob" | "warehouse" | "contracts" | "settings" | "view" | "clock">,
   table: string,
 ): Promise<RebuildPlan> {
   const { warehouse, settings, view } = deps;
   const limits = { timeoutMs: settings.TRIBUTARY_QUERY_TIMEOUT };
   const contract = deps.contracts.of(table);
+  await unrecordedFile({ view, clock: deps.clock, ledger: makeRejectLedger(warehouse, limits) }, table);
   const parts = await partsOf({ ...deps, ledger: makeLedger(warehouse, limits) }, contract);
   if (parts.parts.length === 0) throw new TributaryError("NOT_FOUND", `table '${table}' is made of no file`);
   const { missing } = await withRawBytes(deps, parts.parts.flat());

@@ -314,12 +314,12 @@ function consoleSuite(profile: Profile): void {
 
   test("a table is rebuilt on its page, after what would change was shown", async () => {
     const table = own("retyped");
-    await send(table, "a.csv", "id,code\n1,1\n2,2\n");
-    await send(table, "b.csv", "id,code\n3,x3\n");
+    await send(table, "a.csv?wait=committed", "id,code\n1,1\n2,2\n");
+    await send(table, "b.csv?wait=committed", "id,code\n3,x3\n");
     await open(`#tables/${table}`);
     await page.getByRole("button", { name: "Rebuild this table …" }).click();
     await page
-      .getByText(/^2 file versions, 30 B, would be read again\. The table has 2 rows now, the files have 3\.$/)
+      .getByText(/^2 file versions, 29 B, would be read again\. The table has 2 rows now, the files have 3\.$/)
       .waitFor();
     await card("Columns that change")
       .getByRole("row", { name: /code INTEGER VARCHAR/ })
