@@ -80,6 +80,10 @@ test("types are found in all files together, and rows that were rejected are in 
     assert.equal(later.body.status, "committed", later.text);
     const rejects = await pipeline.send("GET", `/v1/tables/${table}/rejects`);
     assert.deepEqual(rejects.body["rejects"], [], table);
+    const listed = await pipeline.send("GET", `/v1/files?table=${table}`);
+    const known = listed.body["files"] as { sourceFile: string; rowsCommitted: number; rowsRejected: number }[];
+    const second = known.find(({ sourceFile }) => sourceFile === "b.csv")!;
+    assert.deepEqual([second.rowsCommitted, second.rowsRejected], [2, 0], "as on record");
   }
 });
 

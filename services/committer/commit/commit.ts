@@ -1,5 +1,6 @@
 import type { Contract } from "../../../lib/contract/contract.ts";
 import { hasCode } from "../../../lib/errors.ts";
+import type { FileOutcome } from "../../../lib/messages/generated.ts";
 import { evolve, type ColumnDefinition } from "../../../lib/columns.ts";
 import type { CommitReceipt, FileVersion, TableDescription, TableLayout } from "../../../lib/warehouse/warehouse.ts";
 import { cureOf, probeTable, refusalOf } from "./cure.ts";
@@ -23,6 +24,8 @@ export interface CommitResult {
   receipts: CommitReceipt[];
   /** Files that were not committed, with the reason. All others are in the table. */
   failures: Map<EndedFile, Failure>;
+  /** What a rebuild made of the table's other files. */
+  readAgain?: FileOutcome[];
 }
 
 interface Version {
@@ -90,7 +93,7 @@ async function rebuildOf(
 ): Promise<CommitResult> {
   writer.releaseSlot();
   const done = await rebuildTable(writer, writer.rebuilding, file);
-  if ("receipt" in done) return { receipts: [done.receipt], failures };
+  if ("receipt" in done) return { receipts: [done.receipt], failures, readAgain: done.readAgain };
   failures.set(file, done.failure);
   return { receipts: [], failures };
 }

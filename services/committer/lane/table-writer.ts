@@ -340,12 +340,13 @@ export class TableWriter implements CommittingWriter {
     this.#lastCommitAtMs = startedMs;
     const ended = batch.map(({ file }) => file);
     const { files, onRecord } = await withoutRepeats(this, ended);
-    const { receipts, failures } = await commitFiles(this, files);
+    const { receipts, failures, readAgain = [] } = await commitFiles(this, files);
     this.#releaseSlot();
     await publishAfter(this, this.#deps, ended, failures);
     const records = files.map((file) => recordOf(file, failures.get(file)));
     const times = { committedAtMs: clock.nowMs(), commitMs: Math.round(clock.monotonicMs() - startedMs) };
-    const event = { ...commitEventOf(this.table, [...records, ...onRecord], receipts), ...times, limit };
+    const made = commitEventOf(this.table, [...records, ...onRecord], receipts);
+    const event = { ...made, files: [...made.files, ...readAgain], ...times, limit };
     const key = keyOf(tableId(this.table));
     const parts = encodedParts(event, log.recordBytesMax).map((value) => ({ key, value }));
     await this.persist("publish", () => log.publish(TOPICS.commits.name, parts));

@@ -2,6 +2,7 @@ import { evolve, sameColumns, type ColumnDefinition } from "../../../lib/columns
 import { hasCode, isRetryable, messageOf, TributaryError } from "../../../lib/errors.ts";
 import { withRawBytes } from "../../../lib/file-versions/history.ts";
 import { makeVersionLedger } from "../../../lib/file-versions/ledger.ts";
+import type { FileOutcome } from "../../../lib/messages/generated.ts";
 import type { VersionEvent } from "../../../lib/messages/repetition.ts";
 import { shadowOf, tableId } from "../../../lib/tables.ts";
 import { TableColumns } from "../../../lib/rebuild/columns.ts";
@@ -38,11 +39,11 @@ export async function rebuildTable(
   writer: WriterContext,
   deps: RebuildDeps,
   file: EndedFile,
-): Promise<{ receipt: CommitReceipt } | { failure: Failure }> {
+): Promise<{ receipt: CommitReceipt; readAgain: FileOutcome[] } | { failure: Failure }> {
   for (let round = 1; ; round++) {
     const rebuild = new Rebuild(writer, deps, file);
     try {
-      return { receipt: await rebuild.run() };
+      return { receipt: await rebuild.run(), readAgain: rebuild.readAgain };
     } catch (thrown) {
       await rebuild.report.settled();
       if (writer.signal.aborted || hasCode(thrown, "ASSIGNMENT_LOST")) throw thrown;
@@ -72,6 +73,8 @@ class Rebuild {
   readonly #file: EndedFile;
   readonly #layout: TableLayout;
   readonly report: ProgressReport;
+  /** The new outcomes of the files. */
+  readonly readAgain: FileOutcome[] = [];
   #columns: readonly ColumnDefinition[] = [];
   #pinned: Reading["pinned"];
   #pending: ReadPart[] = [];
@@ -235,6 +238,7 @@ class Rebuild {
       const chunk = this.#done.slice(start, start + RECORDS_MAX);
       const ended = chunk.flatMap((read) => read.recordOf(records, this.#file));
       await this.#step(() => warehouse.record(contract.table, ended, this.#file.end.parsedAtMs));
+      this.readAgain.push(...ended.map(({ outcome }) => outcome));
       await Promise.all(chunk.map((read) => read.discard()));
     }
   }

@@ -1,9 +1,9 @@
 import type { EventLog, LogRecord } from "../../../lib/event-log/event-log.ts";
 import { guardedTail, type GuardedTail, type OnUnreadable } from "../../../lib/event-log/guarded-tail.ts";
 import { commitEvents, fileEvents, parseEvents, tableBlocks } from "../../../lib/messages/avro.ts";
-import { operationIn } from "../../../lib/messages/operation.ts";
+import { operationIn, WHOLE_TABLE } from "../../../lib/messages/operation.ts";
 import { TOPICS } from "../../../lib/messages/topics.ts";
-import { withArrival, withEnding, withParseEvent } from "./status.ts";
+import { withArrival, withEnding, withParseEvent, withRecount } from "./status.ts";
 import type { FileView } from "./view.ts";
 import { ownOf } from "../../../lib/own.ts";
 
@@ -44,6 +44,11 @@ export async function feedView(log: EventLog, view: FileView, onUnreadable: OnUn
       if (files.some(({ status }) => status === "committed")) view.noteCommit(table, committedAtMs);
       const reasons = new Map(held.map(({ fileId, reasonsJson }) => [fileId, reasonsJson]));
       for (const outcome of files) {
+        // Of its own file the event of a rebuild tells the end, of the others what it made of them.
+        if (strategy === "rebuild" && outcome.sourceFile !== WHOLE_TABLE) {
+          view.apply(outcome.fileId, (facts) => withRecount(facts, outcome, committedAtMs));
+          continue;
+        }
         const ended = { ...outcome, encoding: shared(outcome.encoding) };
         const heldReasonsJson = outcome.errorCode === "FILE_HELD" ? (reasons.get(outcome.fileId) ?? "[]") : undefined;
         view.apply(outcome.fileId, (facts) => withEnding(facts, commit, ended, heldReasonsJson));

@@ -20,6 +20,8 @@ type Arrival = Pick<
 
 type Attempt = Pick<ParseEvent, "atMs" | "errorCode" | "errorMessage">;
 type ParseEnd = Omit<ParseEvent, "fileId" | "sourceOffset" | "progressJson">;
+/** What a rebuild made of a file. */
+type Recount = Pick<FileOutcome, "status" | "rowsRead" | "rowsCommitted" | "rowsRejected"> & { readonly atMs: number };
 type Progress = Pick<ParseEvent, "atMs" | "progressJson">;
 
 /** A file's final outcome, with its commit. */
@@ -106,6 +108,8 @@ export interface FileFacts {
   /** The newest report of a rebuild's writer. */
   readonly progress?: Progress;
   readonly ending?: Ending;
+  /** The newest rebuild of its table read it again. */
+  readonly recount?: Recount;
   /** Somebody has decided about the held file: offset of the event. */
   readonly decidedAt?: number;
 }
@@ -160,6 +164,14 @@ export function withEnding(
   return facts.ending && endingOrder(facts.ending, ending) >= 0 ? facts : { ...facts, ending };
 }
 
+/** A file that a rebuild has read again. */
+export function withRecount(facts: FileFacts, outcome: FileOutcome, atMs: number): FileFacts {
+  const { status, rowsRead, rowsCommitted, rowsRejected } = outcome;
+  const recount = { status, rowsRead, rowsCommitted, rowsRejected, atMs };
+  const isOlder = facts.recount && (facts.recount.atMs - atMs || textOrder(facts.recount, recount)) >= 0;
+  return isOlder ? facts : { ...facts, recount };
+}
+
 const ENDING_RANK = { failed: 1, rejected: 2, committed: 3 } as const;
 
 /** What is held comes before every decided end. */
@@ -187,11 +199,12 @@ function textOrder(a: object, b: object): number {
 }
 
 /**
- * The file's state. More facts never move it backwards, with two exceptions: a retry may commit a file that
- * an earlier parse failed, and a held file is parsed again once it is decided.
+ * The file's state. More facts never move it backwards, with three exceptions: a retry may commit a file that
+ * an earlier parse failed, a held file is parsed again once it is decided, and a rebuild reads all files again.
  */
 export function fileStateOf(facts: FileFacts): FileState {
-  const { ending, parse, decidedAt } = facts;
+  const { ending, parse, decidedAt, recount } = facts;
+  if (recount) return recount.status;
   if (ending && ending.heldReasonsJson === undefined) return ending.outcome.status;
   // A decided file is parsed again.
   if (heldReasonsOf(facts) !== undefined) return decidedAt === undefined ? "held" : "parsing";
@@ -215,14 +228,16 @@ export const receivedAtMsOf = (facts: FileFacts): number | undefined =>
 
 /** The file's status; undefined until its file event or its end gives its name. */
 export function statusOf(fileId: string, facts: FileFacts): FileStatus | undefined {
-  const { arrival, ending, parse, startedAtMs } = facts;
+  const { arrival, ending, parse, startedAtMs, recount } = facts;
   const outcome = ending?.outcome;
+  const counts = recount ?? outcome;
   const sourceFile = arrival?.sourceFile ?? outcome?.sourceFile;
   const table = tableOfFile(facts);
   if (sourceFile === undefined || table === undefined) return undefined;
   const receivedAtMs = receivedAtMsOf(facts) ?? null;
   const parsedAtMs = parse?.atMs ?? outcome?.parsedAtMs ?? null;
-  const committedAtMs = outcome?.status === "committed" ? ending!.commit.committedAtMs : null;
+  const recountedAtMs = recount?.status === "committed" ? recount.atMs : null;
+  const committedAtMs = outcome?.status === "committed" ? ending!.commit.committedAtMs : recountedAtMs;
   const started = startedAtMs ?? null;
   const state = fileStateOf(facts);
   const isHeld = state === "held";
@@ -244,9 +259,9 @@ export function statusOf(fileId: string, facts: FileFacts): FileStatus | undefin
     sourceOffset: arrival?.offset ?? outcome?.sourceOffset ?? null,
     rowsOffset: outcome?.rowsOffset ?? null,
     // Only the rejects of a failed file are kept, so only they count as read, as in its final outcome.
-    rowsRead: (isHeld ? parse?.rowsRead : outcome?.rowsRead) ?? (failed ? parse.rowsRejected : parse?.rowsRead) ?? null,
-    rowsCommitted: outcome?.rowsCommitted ?? (failed ? 0 : null),
-    rowsRejected: (isHeld ? parse?.rowsRejected : outcome?.rowsRejected) ?? parse?.rowsRejected ?? null,
+    rowsRead: (isHeld ? parse?.rowsRead : counts?.rowsRead) ?? (failed ? parse.rowsRejected : parse?.rowsRead) ?? null,
+    rowsCommitted: counts?.rowsCommitted ?? (failed ? 0 : null),
+    rowsRejected: (isHeld ? parse?.rowsRejected : counts?.rowsRejected) ?? parse?.rowsRejected ?? null,
     dialect: (fromJson(parse?.dialectJson) as Record<string, unknown> | undefined) ?? null,
     encoding: outcome?.encoding || null,
     columns: (fromJson(parse?.columnsJson) as FileStatus["columns"] | undefined) ?? null,

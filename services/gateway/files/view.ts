@@ -78,6 +78,7 @@ export class FileView {
       isNamed(before) !== isNamed(after) ||
       fileStateOf(before) !== fileStateOf(after) ||
       before.attempt?.errorCode !== after.attempt?.errorCode ||
+      before.recount !== after.recount ||
       (before.progress !== after.progress && !after.ending);
     if (this.#listeners.size === 0 || !moved) return;
     const status = this.#statusOf(fileId, after);
