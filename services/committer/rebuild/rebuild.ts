@@ -120,7 +120,9 @@ class Rebuild {
     await this.#replace(shadow);
     await this.#record(records);
     await this.report.settled();
-    return { snapshotId: null, strategy: "rebuild", rowsInserted: this.#rows, rowsUpdated: 0, rowsDeleted: 0 };
+    // The receipt of a commit whose answer was lost counts nothing.
+    const rowsInserted = Math.max(0, this.#rows);
+    return { snapshotId: null, strategy: "rebuild", rowsInserted, rowsUpdated: 0, rowsDeleted: 0 };
   }
 
   /** Removes what the rebuild has made. The next one would do so, too. */
