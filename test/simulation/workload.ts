@@ -130,10 +130,10 @@ function readingOf(event: FileEvent, content: Content | undefined): Expected {
  */
 export type Fate = "applied" | "rejected" | "failed" | "superseded" | "held" | "refused" | "repeat";
 
-/** What the model takes from the world: the texts of files, and the files that failed for the table's types. */
+/** What the model takes from the world. */
 export interface Known {
   contents: ReadonlyMap<string, Content>;
-  /** In a table whose contract is not the one that it was built under: ids of files. */
+  /** Ids of files that the table's types did not fit, and of rebuilds that were refused. */
   conflicts: ReadonlySet<string>;
 }
 

@@ -128,7 +128,9 @@ export class World {
   /** What the model needs to know. */
   get known(): Known {
     const conflicts = [...this.warehouse.ledger].flatMap(([fileId, { table, outcome }]) =>
-      table === FLIPPING_TABLE && outcome.errorCode === "SCHEMA_CONFLICT" ? [fileId] : [],
+      (table === FLIPPING_TABLE && outcome.errorCode === "SCHEMA_CONFLICT") || outcome.errorCode === "REBUILD_REFUSED"
+        ? [fileId]
+        : [],
     );
     return { contents: this.contents, conflicts: new Set(conflicts) };
   }

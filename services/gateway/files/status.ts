@@ -200,7 +200,7 @@ function textOrder(a: object, b: object): number {
 
 /**
  * The file's state. More facts never move it backwards, with three exceptions: a retry may commit a file that
- * an earlier parse failed, a held file is parsed again once it is decided, and a rebuild reads all files again.
+ * an earlier parse failed, a held file is parsed again once it is decided, and a rebuild reads files again.
  */
 export function fileStateOf(facts: FileFacts): FileState {
   const { ending, parse, decidedAt, recount } = facts;
