@@ -1,9 +1,12 @@
 import type { RestCatalog } from "../catalog/rest-catalog.ts";
 import type { CatalogSend } from "./catalog-port.ts";
 
-/** The gate's way to a catalog that Tributary is logged in to. `uri` as for `openRestCatalog`. */
-export function throughCatalog(catalog: Pick<RestCatalog, "send">, uri: string): CatalogSend {
-  const root = uri.replace(/\/+$/, "");
+/**
+ * The gate's way to a catalog that Tributary is logged in to. `uri` as for `openRestCatalog`; a catalog may
+ * name another one in its configuration.
+ */
+export function throughCatalog(catalog: Pick<RestCatalog, "send" | "config">, uri: string): CatalogSend {
+  const root = (catalog.config.uri ?? uri).replace(/\/+$/, "");
   const base = new URL(`${root}/v1/`).pathname;
   return async ({ path, ...request }) => {
     const url = new URL(`${root}${path}`);
