@@ -5,6 +5,8 @@ import { constants, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { messageOf, TributaryError } from "../../lib/errors.ts";
 import { wholeFrom } from "../arguments.ts";
+import { duckdbExtensions } from "./programs/duckdb-extensions.ts";
+import { cacheDir } from "./programs/install.ts";
 import { testEnvironment } from "./programs/services.ts";
 import { PORT_NAMES, type PortName } from "./settings.ts";
 import { startStack, stopStack, type RunningStack, type StackOptions } from "./stack.ts";
@@ -63,8 +65,9 @@ async function main(flags: Flags): Promise<number> {
     await stopStack(data, say);
     return 0;
   }
+  const extensions = await duckdbExtensions(cacheDir(process.env), say);
   const stack = await startStack(stackOptions(flags, data));
-  await writeFile(join(data, "test.env"), exportsOf(testEnvironment(stack.settings)), { mode: 0o600 });
+  await writeFile(join(data, "test.env"), exportsOf(testEnvironment(stack.settings, extensions)), { mode: 0o600 });
   say(`ready; keys and addresses are in ${join(data, "stack.json")}, logs in ${join(data, "logs")}`);
   if (flags.detach) return 0;
   say("press Ctrl-C to stop");
@@ -94,10 +97,11 @@ function firstEnd(stack: RunningStack): Promise<string | undefined> {
 /** Returns the command's exit code. Keeps the folder if the command failed, for its logs. */
 async function runWithStack(flags: Flags, line: string): Promise<number> {
   const data = flags.data === undefined ? await mkdtemp(join(tmpdir(), "tributary-stack-")) : resolve(flags.data);
+  const extensions = await duckdbExtensions(cacheDir(process.env), say);
   const stack = await startStack(stackOptions({ ...flags, services: false }, data));
   let code = 1;
   try {
-    code = await runShell(line, { ...process.env, ...testEnvironment(stack.settings), REQUIRE_STACK: "1" });
+    code = await runShell(line, { ...process.env, ...testEnvironment(stack.settings, extensions), REQUIRE_STACK: "1" });
     return code;
   } finally {
     await stopStack(data, say, { discard: flags.data === undefined });

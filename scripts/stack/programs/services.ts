@@ -21,13 +21,14 @@ export function platformEnvironment({ ports, s3, buckets }: StackSettings): Reco
   };
 }
 
-/** The environment of tests that use real servers. */
-export function testEnvironment(settings: StackSettings): Record<string, string> {
+/** The environment of tests that use real servers. `duckdbExtensions`: the folder of extension files. */
+export function testEnvironment(settings: StackSettings, duckdbExtensions: string): Record<string, string> {
   const { endpoint, region, accessKey, secretKey } = settings.s3;
   const platform = platformEnvironment(settings);
   return {
     TRIBUTARY_TEST_KAFKA: `${HOST}:${settings.ports.kafka}`,
     TRIBUTARY_TEST_S3: JSON.stringify({ endpoint, region, accessKey, secretKey }),
+    TRIBUTARY_TEST_DUCKDB_EXTENSIONS: duckdbExtensions,
     TRIBUTARY_TEST_REST_CATALOG: JSON.stringify(restCatalogOf(settings)),
     TRIBUTARY_TEST_TRINO: platform.TRIBUTARY_WAREHOUSE_URL!,
     TRIBUTARY_TEST_STAGING: platform.TRIBUTARY_STAGING_URL!,
