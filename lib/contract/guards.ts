@@ -19,6 +19,8 @@ export interface GuardedVersion {
 export interface Before {
   /** Rows of the file's newest version in the table; undefined: the table has none. */
   rows: number | undefined;
+  /** Rows read and rejected of the table's last files; absent: none, or not asked for. */
+  usual?: { read: number; rejected: number } | undefined;
   /** Another file with the same content. */
   sameContent: string | undefined;
 }
@@ -41,7 +43,12 @@ export function versionDoubts(version: GuardedVersion, contract: Contract, befor
   const empty = emptyDoubt(version, contract, before);
   const all = version.isEmpty
     ? empty
-    : [...empty, ...countDoubts(version, contract, before), ...contentDoubts(contract, before)];
+    : [
+        ...empty,
+        ...countDoubts(version, contract, before),
+        ...rejectDoubts(version, contract, before),
+        ...contentDoubts(contract, before),
+      ];
   return all.filter(({ action }) => action !== "load");
 }
 
@@ -78,9 +85,9 @@ function emptyDoubt(version: GuardedVersion, contract: Contract, { rows = 0 }: B
   return [{ reason: "empty_version", evidence, action: emptyAction(contract) }];
 }
 
-function countDoubts({ rows }: GuardedVersion, { accept, onDoubt }: Contract, before: Before): GuardDoubt[] {
-  const { shrinkMax, growMax, rowsMin = 0, rowsMax = Infinity } = accept;
-  const action = onDoubt === "fail" ? "fail" : "hold";
+function countDoubts({ rows }: GuardedVersion, contract: Contract, before: Before): GuardDoubt[] {
+  const { shrinkMax, growMax, rowsMin = 0, rowsMax = Infinity } = contract.accept;
+  const action = stopAction(contract);
   const doubts: GuardDoubt[] = [];
   const compared = `this version has ${countNoun(rows, "row")}, the version before ${before.rows}`;
   if (before.rows && rows > 0) {
@@ -95,6 +102,22 @@ function countDoubts({ rows }: GuardedVersion, { accept, onDoubt }: Contract, be
   }
   return doubts;
 }
+
+/** A version of which every row is rejected loads nothing anyway. */
+function rejectDoubts({ rows, rowsRejected }: GuardedVersion, contract: Contract, { usual }: Before): GuardDoubt[] {
+  const { rejectsAboveUsualMax: max } = contract.accept;
+  if (max === undefined || rows === 0 || rowsRejected === 0) return [];
+  const all = rows + rowsRejected;
+  const usually = usual && usual.read > 0 ? usual.rejected / usual.read : 0;
+  if (rowsRejected / all <= usually + max) return [];
+  const compared = `${rowsRejected} of ${countNoun(all, "row")} are rejected (${percent(rowsRejected / all)})`;
+  const evidence = `${compared}; usual are ${percent(usually)}, and rejectsAboveUsualMax is ${max}`;
+  return [{ reason: "many_rejects", evidence, action: stopAction(contract) }];
+}
+
+/** What becomes of a file that a guard stops. */
+export const stopAction = ({ onDoubt }: Pick<Contract, "onDoubt">): DoubtAction =>
+  onDoubt === "fail" ? "fail" : "hold";
 
 function contentDoubts({ accept }: Contract, { sameContent }: Before): GuardDoubt[] {
   if (sameContent === undefined) return [];

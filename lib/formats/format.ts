@@ -94,6 +94,11 @@ export interface RecordReader {
   end(): void;
   /** Lines so far that are neither header nor records, e.g. comments or a footer. Default: none. */
   readonly skippedRows?: number;
+  /**
+   * Text of lines so far that are neither header nor records, e.g. above the header, comments or a footer;
+   * the first ones, where there are many. Default: none.
+   */
+  readonly otherLines?: readonly string[];
 }
 
 /** The beginning of a file's text. */

@@ -1,5 +1,6 @@
 import type { ColumnDefinition, ColumnType } from "../columns.ts";
 import type { Contract } from "../contract/contract.ts";
+import type { HeldReason } from "../contract/held.ts";
 import { TributaryError } from "../errors.ts";
 import type { RecordFields, RecordHandlers, RecordReader, Row } from "../formats/format.ts";
 import type { RowOrigin } from "../rows/encode.ts";
@@ -10,6 +11,7 @@ import type { ParseLimits } from "./limits.ts";
 import type { OpenedFile } from "./open-file.ts";
 import type { SharedColumn } from "./names.ts";
 import { isNullMarker } from "../typing/null-markers.ts";
+import { controlTotals, type ControlTotals } from "./control-totals.ts";
 import { OutputMeter } from "./output-limit.ts";
 import {
   allColumns,
@@ -41,7 +43,7 @@ import {
   type RejectCounts,
   type RejectFault,
 } from "./rejects.ts";
-import { RowBatches, type ParseCounts, type ParserOutput } from "./row-batches.ts";
+import { RowBatches, writeRescued, type ParseCounts, type ParserOutput } from "./row-batches.ts";
 import { brokenRules, refusalOf, rowRules, RuleWarnings, type RowRules, type RuleWarning } from "./row-rules.ts";
 
 /** Everything about one file that decides the result of parsing it. */
@@ -77,6 +79,7 @@ export class FileParser {
   #plan: Plan | undefined;
   /** What rows must meet; undefined: the contract has no rules. */
   #rules: RowRules | undefined;
+  #totals: ControlTotals | undefined;
   /** The columns whose types this file decides. A row is not compared with the others: there may be many. */
   #inferring: PlannedColumn[] = [];
   /** Field names of a format whose records name their fields. */
@@ -133,6 +136,11 @@ export class FileParser {
     return this.#rejects.byReason;
   }
 
+  /** What the contract's control totals say, at the end of the file. */
+  get totalDoubts(): HeldReason[] {
+    return this.#totals?.doubts(this.#reader?.otherLines ?? [], this.#counts.rowsRead) ?? [];
+  }
+
   /** Names for the next reading; undefined if the fields of this file's format are fixed. */
   get fieldNames(): readonly string[] | undefined {
     return this.#fieldNames;
@@ -165,7 +173,9 @@ export class FileParser {
     this.#reader = this.#openReader({
       onFields: (fields) => {
         this.#takeFields(fields, true);
-        if (!this.#options.observe) this.#rules = rowRules(this.#options.contract, this.#plan!, fields.final);
+        if (this.#options.observe) return;
+        this.#rules = rowRules(this.#options.contract, this.#plan!, fields.final);
+        this.#totals = controlTotals(this.#options.contract, this.#plan!.columns);
       },
       onRow: (row) => this.#takeRow(row),
     });
@@ -188,9 +198,7 @@ export class FileParser {
 
   /** The outputs since the last call. */
   take(): ParserOutput[] {
-    const outputs = this.#outputs;
-    this.#outputs = [];
-    return outputs;
+    return this.#outputs.splice(0);
   }
 
   #emit(output: ParserOutput, bytes: number): void {
@@ -265,6 +273,7 @@ export class FileParser {
     if (row.count < plan.fieldCount && this.#options.contract.raggedRows === "reject") {
       return this.#reject(row, "too_few_fields", undefined);
     }
+    this.#totals?.add(row, this.#scan);
     this.#encodeRow(row, ordinal, plan);
   }
 
@@ -275,7 +284,7 @@ export class FileParser {
     this.#rescued = undefined;
     for (let index = 0; index < columns.length; index++) {
       if (index === plan.rescued) {
-        this.#writeRescued();
+        writeRescued(encoder, this.#rescued);
         continue;
       }
       const column = columns[index]!;
@@ -335,14 +344,6 @@ export class FileParser {
     (this.#rescued ??= new Map<string, string>()).set(column.name, text);
     this.#batches.encoder.writeNull();
     return true;
-  }
-
-  #writeRescued(): void {
-    const { encoder } = this.#batches;
-    if (!this.#rescued) return encoder.writeNull();
-    const json = Buffer.from(JSON.stringify(Object.fromEntries(this.#rescued)));
-    encoder.reserve(json.length + encoder.rowBytesMax(0, 1));
-    encoder.writeText(json, 0, json.length);
   }
 
   /** Rejects the row, or begins retyping. */

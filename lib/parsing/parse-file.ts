@@ -1,4 +1,5 @@
 import type { ColumnDefinition, ColumnType } from "../columns.ts";
+import type { HeldReason } from "../contract/held.ts";
 import { TributaryError, type ErrorCode } from "../errors.ts";
 import type { Doubt, FileFormat, Finding, FormatOptions } from "../formats/format.ts";
 import type { RowOrigin } from "../rows/encode.ts";
@@ -49,6 +50,8 @@ export interface ParseSummary extends ParseCounts {
   dialect?: DetectedOptions;
   /** Why the dialect may be wrong; absent: no doubt, or the file failed before. */
   doubts?: readonly Doubt[];
+  /** Why a guard of the contract stops the file; absent: none does. */
+  stops?: readonly HeldReason[];
   rejectsByReason: RejectCounts;
   /** Rows that are loaded although they break a rule of the contract; absent: none. */
   warnings?: readonly RuleWarning[];
@@ -127,7 +130,10 @@ export async function* parseFile(
 }
 
 /** What the parsing of a file found beside its rows. */
-type Parsed = Pick<FileParser, "columns" | "counts" | "fieldNames" | "present" | "shared" | "skippedRows">;
+type Parsed = Pick<
+  FileParser,
+  "columns" | "counts" | "fieldNames" | "present" | "shared" | "skippedRows" | "totalDoubts"
+>;
 
 /**
  * The format's name and options of an opened file, as summaries and previews show them, and what is doubtful
@@ -137,8 +143,9 @@ export function describe(
   { format, options, confidence, evidence, doubts }: OpenedFile,
   parsed: Parsed | undefined,
   job: Pick<ReadJob, "contract" | "known"> | undefined,
-): { format: string; dialect: DetectedOptions; doubts?: readonly Doubt[] } {
+): Pick<ParseSummary, "doubts" | "stops"> & { format: string; dialect: DetectedOptions } {
   const all = [...doubts, ...(parsed && job ? columnDoubts(parsed, job) : [])];
+  const stops = parsed && job ? parsed.totalDoubts : [];
   return {
     format: format.name,
     dialect: {
@@ -148,6 +155,7 @@ export function describe(
       ...(parsed && parsed.skippedRows > 0 ? { skippedRows: parsed.skippedRows } : {}),
     },
     ...(all.length > 0 ? { doubts: all } : {}),
+    ...(stops.length > 0 ? { stops } : {}),
   };
 }
 

@@ -12,7 +12,7 @@ import { FileParser, type FileParserOptions } from "./file-parser.ts";
 import type { ParseCounts, ParserOutput } from "./row-batches.ts";
 import { DEFAULT_LIMITS, type ParseLimits } from "./limits.ts";
 import { openFile, textOptionsOf, type OpenedFile, type ReadJob } from "./open-file.ts";
-import { describe, type DetectedOptions } from "./parse-file.ts";
+import { describe, type DetectedOptions, type ParseSummary } from "./parse-file.ts";
 import type { UntypedColumn } from "./plan.ts";
 import { renamedColumns, type LooksRenamed } from "./renames.ts";
 
@@ -56,6 +56,8 @@ export interface Preview extends ParseCounts {
   dialect?: DetectedOptions;
   /** Why the dialect may be wrong; absent: no doubt. */
   doubts?: readonly Doubt[];
+  /** As ParseSummary.stops. */
+  stops?: ParseSummary["stops"];
   columns: PreviewColumn[];
   /** New columns without a value: the table gets them with the first file that has one. */
   untyped: UntypedColumn[];
@@ -248,6 +250,7 @@ interface Parsed {
   fieldNames: readonly string[] | undefined;
   untyped: UntypedColumn[];
   shared: FileParser["shared"];
+  totalDoubts: FileParser["totalDoubts"];
   skippedRows: number;
   counts: ParseCounts;
   /** True if the text's end was not parsed, because of ENCODED_BYTES_MAX. */
@@ -276,9 +279,9 @@ function parseBlocks(blocks: readonly TextBlock[], options: ParserOptions): Pars
   }
   if (!parser.outputIsFull) flushQuietly(parser);
   outputs.push(...parser.take());
-  const { columns, counts, present, fieldNames, untyped, shared, skippedRows, outputIsFull: cut } = parser;
-  const found = { outputs, columns, present, fieldNames, untyped, shared, skippedRows, counts, cut };
-  return { ...found, ...(error ? { error } : {}) };
+  const { columns, counts, present, fieldNames, untyped, shared, skippedRows, totalDoubts } = parser;
+  const found = { outputs, columns, present, fieldNames, untyped, shared, skippedRows, totalDoubts, counts };
+  return { ...found, cut: parser.outputIsFull, ...(error ? { error } : {}) };
 }
 
 /** Completes the last batches; one that exceeds the limit is left out. */

@@ -88,3 +88,11 @@ export interface ParseCounts {
 
 /** What a parser hands over. */
 export type ParserOutput = { kind: "rows"; batch: EncodedRows } | ({ kind: "rejects" } & RejectOutput);
+
+/** Writes the values that do not fit their columns, by column, as JSON; undefined: none. */
+export function writeRescued(encoder: RowEncoder, rescued: ReadonlyMap<string, string> | undefined): void {
+  if (!rescued) return encoder.writeNull();
+  const json = Buffer.from(JSON.stringify(Object.fromEntries(rescued)));
+  encoder.reserve(json.length + encoder.rowBytesMax(0, 1));
+  encoder.writeText(json, 0, json.length);
+}

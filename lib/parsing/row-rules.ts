@@ -4,7 +4,7 @@ import type { Row } from "../formats/format.ts";
 import { columnTests, type RuleAction, type ValueTest } from "../rules/column-rule.ts";
 import { columnsRead, compileRule, type CompiledRule } from "../rules/expression.ts";
 import { shownValue, textOf, valueOf, valueTypeOf, type Value, type ValueType } from "../rules/value.ts";
-import { cast, CAST, FAMILY } from "../typing/cast.ts";
+import { cast, CAST, FAMILY, type CastColumn } from "../typing/cast.ts";
 import type { Scan } from "../typing/scan.ts";
 import { isNullMarker } from "../typing/null-markers.ts";
 import type { Plan, PlannedColumn } from "./plan.ts";
@@ -164,7 +164,12 @@ export function refusalOf(broken: readonly BrokenRule[], line: number): RejectFa
   return found && { reason: `rule:${found.rule}`, column: found.column, message: found.message };
 }
 
-function readValue(column: PlannedColumn, row: Row, scan: Scan): Value {
+/** A column's value in a row; null: it has none that its type can hold. */
+export function readValue(
+  column: CastColumn & Pick<PlannedColumn, "field" | "nullMarkers">,
+  row: Pick<Row, "bytes" | "bounds" | "count">,
+  scan: Scan,
+): Value {
   const { field, nullMarkers, number } = column;
   if (field < 0 || field >= row.count) return null;
   const [start, end] = [row.bounds[2 * field]!, row.bounds[2 * field + 1]!];

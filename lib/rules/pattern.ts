@@ -25,3 +25,20 @@ export function patternFault(source: string): string | undefined {
     return `'${source.slice(0, 80)}' is not a pattern of RE2: ${messageOf(error)}`;
   }
 }
+
+/** The text of the pattern's first group where the pattern is found; undefined: it is not found. */
+export function patternMatch(source: string): (text: string) => string | undefined {
+  const compiled = RE2JS.compile(source);
+  return (text) => {
+    const matcher = compiled.matcher(text);
+    return matcher.find() ? (matcher.group(1) ?? undefined) : undefined;
+  };
+}
+
+/** What is wrong with a pattern that has to have a group; undefined: nothing. */
+export function groupFault(source: string): string | undefined {
+  const fault = patternFault(source);
+  if (fault !== undefined) return fault;
+  if (RE2JS.compile(source).groupCount() > 0) return undefined;
+  return "the pattern has no group: put the number in parentheses, e.g. 'Total: ([0-9.]+)'";
+}

@@ -1,5 +1,5 @@
 import type { Contract } from "../../lib/contract/contract.ts";
-import { confidenceDoubts } from "../../lib/contract/guards.ts";
+import { confidenceDoubts, stopAction } from "../../lib/contract/guards.ts";
 import { heldMessage, type HeldReason } from "../../lib/contract/held.ts";
 import type { FileEvent } from "../../lib/messages/generated.ts";
 import type { ParseSummary } from "../../lib/parsing/parse-file.ts";
@@ -26,10 +26,11 @@ export function judge(
     const { error: _, ...rest } = summary;
     return { summary: { ...rest, outcome: "complete", columns: known.columns } };
   }
-  if (summary.outcome === "failed" || event.versionOffset !== null || contract.onDoubt === "load") return { summary };
-  const doubts = [...(summary.doubts ?? []), ...confidenceDoubts(summary.dialect?.confidence, contract)];
+  if (summary.outcome === "failed" || event.versionOffset !== null) return { summary };
+  const unsure = [...(summary.doubts ?? []), ...confidenceDoubts(summary.dialect?.confidence, contract)];
+  const doubts = [...(contract.onDoubt === "load" ? [] : unsure), ...(summary.stops ?? [])];
   if (doubts.length === 0) return { summary };
-  const isHeld = contract.onDoubt === "hold";
+  const isHeld = stopAction(contract) === "hold";
   const error = { code: isHeld ? "FILE_HELD" : "FILE_DOUBTFUL", message: heldMessage(doubts) } as const;
   return { summary: { ...summary, outcome: "failed", error }, ...(isHeld ? { held: doubts } : {}) };
 }

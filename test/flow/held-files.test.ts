@@ -240,3 +240,42 @@ test("a preview has the doubts and the error that the upload will have", async (
   const part = await pipeline.send("POST", "/v1/preview?table=doubts", Buffer.from("a;b\n1;2\n"));
   assert.ok((part.body["doubts"] as unknown[]).length > 0, "less sure than the contract wants");
 });
+
+test("many more rejects than usual, or a wrong control total, hold a file; its preview says so", async (t) => {
+  const columns = [
+    { name: "id", type: "INTEGER" },
+    { name: "n", type: "INTEGER" },
+  ];
+  const accept = {
+    rejectsAboveUsualMax: 0.2,
+    controlTotal: [{ pattern: "^# rows ([0-9]+)" }, { column: "n", pattern: "^# sum ([0-9]+)" }],
+  };
+  const pipeline = await start(t, [{ table: "t", columns, accept, onDoubt: "load" }]);
+  const text = (rows: string, stated: string): string => `id,n\n${rows}${stated}`;
+  const good = text("1,10\n2,20\n3,30\nx,40\n", "# rows 4\n# sum 100\n");
+  const first = fileOf(await pipeline.put("t", "a.csv", text("1,10\n2,20\n3,30\n", "# rows 3\n# sum 60\n")));
+  assert.equal(first.status, "committed");
+  // 25 % of rejects, 0 % of them usual; then 14 % are usual once the file is accepted.
+  const many = fileOf(await pipeline.put("t", "b.csv", good));
+  assert.deepEqual([many.status, reasonsOf(many)], ["held", ["many_rejects"]]);
+  const path = "/v1/preview?table=t&name=c.csv";
+  const reasonsShown = async (body: string): Promise<string[]> =>
+    reasonsOf({ heldReasons: (await pipeline.send("POST", path, Buffer.from(body))).body["doubts"] });
+  assert.deepEqual(await reasonsShown(good), ["many_rejects"]);
+  assert.equal((await pipeline.send("POST", `/v1/files/${many.fileId}/accept`, {})).body.status, "committed");
+  await recorded(pipeline, many.fileId!, "committed");
+  assert.equal(fileOf(await pipeline.put("t", "c.csv", good)).status, "committed");
+
+  const cut = text("1,10\n2,20\n", "# rows 4\n# sum 100\n");
+  const held = fileOf(await pipeline.put("t", "d.csv", cut));
+  assert.deepEqual(reasonsOf(held), ["control_total", "control_total"]);
+  assert.match(JSON.stringify(held["heldReasons"]), /the sum of 'n' is: 30; the file states 100/);
+  assert.deepEqual(await reasonsShown(cut), ["control_total", "control_total"]);
+  assert.deepEqual(await reasonsShown(text("1,10\n", "# sum 10\n")), ["control_total"], "a total is missing");
+  await recorded(pipeline, held.fileId!, "held");
+  const [[dialect]] = (await pipeline.query(`SELECT dialect FROM _ingest_files WHERE file_id = '${held.fileId}'`)) as [
+    [string],
+  ];
+  const { comment, delimiter, skippedRows } = JSON.parse(dialect) as Record<string, unknown>;
+  assert.deepEqual([comment, delimiter, skippedRows], ["#", ",", 2]);
+});

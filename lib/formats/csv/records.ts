@@ -18,6 +18,8 @@ export interface CsvReaderOptions {
 }
 
 const BOM_BYTE = 0xef;
+/** Comments whose text is kept; a control total is in the first or the last lines. */
+const COMMENTS_KEPT = 1_000;
 /** Marks the end of the text. */
 const END = -2;
 /** Bytes given to csv-parse at first; the size grows while rows keep needing it. */
@@ -38,6 +40,8 @@ export class CsvRecordReader implements RecordReader {
   blankLinesAreRows = false;
   /** Comment lines so far. */
   commentLines = 0;
+  /** The first of them. */
+  readonly comments: string[] = [];
   readonly #options: CsvReaderOptions;
   /** Byte of the delimiter; undefined if only the scanner reads this dialect. */
   readonly #delimiter: number | undefined;
@@ -258,7 +262,9 @@ export class CsvRecordReader implements RecordReader {
         this.#emitRun(text, clean);
         this.#emitScanned(text, found, clean);
       }
-      if (found === FOUND.COMMENT) this.commentLines++;
+      if (found === FOUND.COMMENT && ++this.commentLines <= COMMENTS_KEPT) {
+        this.comments.push(text.toString("utf8", scanner.start, scanner.stop));
+      }
       this.#line += scanner.lines;
       at = scanner.next;
     }

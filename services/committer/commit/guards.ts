@@ -24,6 +24,9 @@ export const needsRowsBefore = (file: EndedFile, contract: Contract): boolean =>
 export const needsSameContent = (file: EndedFile, { accept }: Contract): boolean =>
   isGuarded(file) && accept.duplicateContent !== "load" && file.end.outcome === "complete";
 
+export const needsUsualRejects = (file: EndedFile, { accept }: Contract): boolean =>
+  isGuarded(file) && accept.rejectsAboveUsualMax !== undefined && file.stage.rejectCount > 0;
+
 /** A repetition repeats what was loaded, and a decision has settled the doubts. */
 const isGuarded = ({ end, repeats }: EndedFile): boolean => !repeats && end.outcome !== "deleted";
 

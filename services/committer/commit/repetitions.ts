@@ -1,9 +1,10 @@
 import type { Contract } from "../../../lib/contract/contract.ts";
+import { sumOf, USUAL_FILES, usualRejects, type RejectedRows } from "../../../lib/file-versions/usual-rejects.ts";
 import type { Before } from "../../../lib/contract/guards.ts";
 import type { RecordedContent, RecordedVersions, Warehouse } from "../../../lib/warehouse/warehouse.ts";
 import type { SameContent } from "../../../lib/warehouse/reads/port.ts";
 import type { EndedFile } from "../lane/parse-attempts.ts";
-import { needsRowsBefore, needsSameContent } from "./guards.ts";
+import { needsRowsBefore, needsSameContent, needsUsualRejects } from "./guards.ts";
 import type { Persist } from "../lane/retries.ts";
 import type { Failure } from "./outcome.ts";
 
@@ -37,6 +38,8 @@ export class OnRecord {
   readonly #sameContents: Map<string, string>;
   /** Contents that were not applied: of corrections, and of files that were refused. */
   readonly #superseded = new Set<string>();
+  /** Rows of the table's last files, newest first. */
+  readonly #recent: RejectedRows[];
   /** The offset before which a source file was undone. */
   readonly #undone = new Map<string, number>();
   /** Versions that are not loaded: the newest loaded version with the same bytes, or -1. */
@@ -46,8 +49,9 @@ export class OnRecord {
   #newest: number;
   #incomplete: number;
 
-  constructor(contract: Contract, { contents, versions, sameContents }: Recorded) {
+  constructor(contract: Contract, { contents, versions, sameContents, recent }: Recorded) {
     this.#contract = contract;
+    this.#recent = [...recent];
     this.#sameContents = new Map(sameContents.map(({ contentHash, sourceFile }) => [contentHash, sourceFile]));
     for (const { sourceFile, contentOffset: offset, kind, rows, loadedAs = -1 } of contents) {
       if (kind === "unloaded") this.#unloaded.set(`${offset} ${sourceFile}`, loadedAs);
@@ -109,6 +113,7 @@ export class OnRecord {
     const isUndone = newest !== undefined && newest.offset < (this.#undone.get(sourceFile) ?? -1);
     return {
       rows: isUndone ? 0 : newest?.rows,
+      usual: sumOf(this.#recent.slice(0, USUAL_FILES)),
       sameContent: same === sourceFile ? undefined : same,
     };
   }
@@ -122,6 +127,7 @@ export class OnRecord {
     const rows = isDeletion ? 0 : stage.rowCount;
     if (!isDeletion || this.#contract.onDelete === "remove") this.#raise(sourceFile, { offset: contentOf(file), rows });
     if (!isDeletion) this.#sameContents.set(end.contentHash, sourceFile);
+    if (!isDeletion) this.#recent.unshift({ read: rows + stage.rejectCount, rejected: stage.rejectCount });
     this.#newest = Math.max(this.#newest, versionOf(file));
     if (file.stage.rejectCount > 0) this.#incomplete = Math.max(this.#incomplete, versionOf(file));
   }
@@ -181,6 +187,8 @@ interface Recorded {
   versions: RecordedVersions;
   /** Files of the table with the contents of the micro-batch's files. */
   sameContents: readonly SameContent[];
+  /** Rows of the table's last files, newest first, if a guard asks for them. */
+  recent: readonly RejectedRows[];
 }
 
 function failure({ sourceFile, repeats }: EndedFile, why: string): Failure {
@@ -220,7 +228,18 @@ export async function readRecord(
   }
   const incomplete = writer.incomplete === "unknown" ? undefined : writer.incomplete;
   const sameContents = await readSameContents(writer, files, retryable);
-  return () => new OnRecord(contract, { contents, versions: { newest, incomplete }, sameContents });
+  const recent = await readRecent(writer, files, retryable);
+  return () => new OnRecord(contract, { contents, versions: { newest, incomplete }, sameContents, recent });
+}
+
+async function readRecent(
+  { contract, warehouse, persist }: RecordReader,
+  files: readonly EndedFile[],
+  retryable: (thrown: unknown) => boolean,
+): Promise<RejectedRows[]> {
+  if (!files.some((file) => needsUsualRejects(file, contract))) return [];
+  const read = () => usualRejects(warehouse.reads, contract.table, LOOKUP_MS_MAX);
+  return persist("describe", read, { retryable });
 }
 
 /** The timeout of a lookup, which is repeated until it succeeds. */

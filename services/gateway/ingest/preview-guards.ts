@@ -3,10 +3,12 @@ import {
   confidenceDoubts,
   emptyAction,
   newColumnDoubts,
+  stopAction,
   versionDoubts,
   type Before,
 } from "../../../lib/contract/guards.ts";
 import { heldMessage, type HeldReason } from "../../../lib/contract/held.ts";
+import { sumOf, usualRejects } from "../../../lib/file-versions/usual-rejects.ts";
 import type { Preview } from "../../../lib/parsing/preview.ts";
 import type { RecordedContent, Warehouse } from "../../../lib/warehouse/warehouse.ts";
 
@@ -36,7 +38,7 @@ export interface Guarded {
   unchecked: string[];
 }
 
-const COUNTS = ["shrinkMax", "growMax", "rowsMin", "rowsMax"] as const;
+const COUNTS = ["shrinkMax", "growMax", "rowsMin", "rowsMax", "rejectsAboveUsualMax"] as const;
 
 /**
  * Judges a previewed file by the contract, as parser and committer judge an upload of the same name. What
@@ -47,16 +49,18 @@ export async function guarded(
   previewed: Previewed,
 ): Promise<Guarded> {
   const { preview, file, contract } = previewed;
-  const { doubts = [], error, diff, rowsAccepted: rows, rowsRejected, complete, dialect } = preview;
+  const { doubts = [], stops = [], error, diff, rowsAccepted: rows, rowsRejected, complete, dialect } = preview;
   const isEmpty = error?.code === "FILE_EMPTY";
   if (error && !isEmpty) return { doubts: [...doubts], error, unchecked: [] };
   const { before, unread } = await recorded(warehouse, previewed);
   const { accept, onDoubt } = contract;
-  const uncounted = complete ? [] : COUNTS.filter((name) => accept[name] !== undefined);
+  const uncounted: string[] = complete ? [] : COUNTS.filter((name) => accept[name] !== undefined);
+  if (!complete && accept.controlTotal.length > 0) uncounted.push("controlTotal");
+  const stopped = complete ? stops.map((stop) => ({ ...stop, action: stopAction(contract) })) : [];
   const unsure = [...doubts, ...confidenceDoubts(dialect?.confidence, contract)];
   // The parser decides first, then the record of the table's files, then its columns.
   const steps = [
-    onDoubt === "load" ? [] : unsure.map((doubt) => ({ ...doubt, action: onDoubt })),
+    [...(onDoubt === "load" ? [] : unsure.map((doubt) => ({ ...doubt, action: onDoubt }))), ...stopped],
     complete ? versionDoubts({ rows, rowsRejected, isEmpty }, contract, before) : [],
     file.hasTable
       ? newColumnDoubts(
@@ -93,6 +97,11 @@ async function recorded(
     const contents = await warehouse.recordedContents(table, [sourceFile]).catch(() => undefined);
     if (contents) before.rows = rowsIn(contents, contract);
     else unread.push(...compared);
+  }
+  if (accept.rejectsAboveUsualMax !== undefined) {
+    const recent = await usualRejects(warehouse.reads, table, timeoutMs).catch(() => undefined);
+    if (recent) before.usual = sumOf(recent);
+    else unread.push("rejectsAboveUsualMax");
   }
   if (accept.duplicateContent !== "load") {
     const hashes = contentHash === undefined ? undefined : [contentHash];

@@ -55,9 +55,9 @@ export class FooterHold {
     );
   }
 
-  /** The number of rows that were the footer: those still held. */
-  end(): number {
-    return this.#held.length;
+  /** The rows that were the footer at the end: those still held. */
+  get rows(): readonly Row[] {
+    return this.#held;
   }
 
   #begins(row: Row): boolean {

@@ -34,6 +34,9 @@ export class CsvTableReader implements RecordReader {
   #repeatedHeader: RepeatedHeader | undefined;
   /** The header's names, until the row below it is read. */
   #underlined: readonly string[] | undefined;
+  /** Beginning of the text above the header. */
+  readonly #above: Buffer[] = [];
+  #aboveBytes = 0;
   /** Repetitions and underline of the header, and rows without a value. */
   #rowsSkipped = 0;
 
@@ -64,12 +67,27 @@ export class CsvTableReader implements RecordReader {
    * footer, comments.
    */
   get skippedRows(): number {
-    return this.#rowsSkipped + this.#reader.commentLines + (this.#footer?.end() ?? 0);
+    return this.#rowsSkipped + this.#reader.commentLines + (this.#footer?.rows.length ?? 0);
+  }
+
+  get otherLines(): string[] {
+    const above = Buffer.concat(this.#above)
+      .toString("utf8")
+      .split(/\r\n|\n|\r/);
+    const footer = (this.#footer?.rows ?? []).map((row) => Buffer.from(row.raw()).toString("utf8"));
+    return [...above.filter((line) => line !== ""), ...this.#reader.comments, ...footer];
   }
 
   push(text: Uint8Array): void {
     const rest = this.#skipper.rest(text);
+    if (rest.length < text.length) this.#keepAbove(text.subarray(0, text.length - rest.length));
     if (rest.length > 0) this.#reader.push(rest);
+  }
+
+  #keepAbove(text: Uint8Array): void {
+    const kept = text.subarray(0, ABOVE_BYTES_MAX - this.#aboveBytes);
+    this.#above.push(Buffer.from(kept));
+    this.#aboveBytes += kept.length;
   }
 
   end(): void {
@@ -179,4 +197,6 @@ export class CsvTableReader implements RecordReader {
   }
 }
 
+/** Text above the header that is kept. */
+const ABOVE_BYTES_MAX = 64 * 1024;
 const LINE_END = Buffer.from("\n");
