@@ -132,7 +132,7 @@ function markerProposals(
       kind: "null_markers",
       columns: affected.map(({ name }) => name),
       text:
-        `${quoted(wide)} in ${count(rows)} fields of ${affected.length} ` +
+        `${quoted(wide)} in ${count(rows)} ${rows === 1 ? "field" : "fields"} of ${affected.length} ` +
         `${affected.length === 1 ? "column that is" : "columns that are"} otherwise ${kindsOf(affected)}: add nullMarkers`,
       fits: rows,
       of: rows,
@@ -194,13 +194,19 @@ function columnProposal(column: Column & { reading: Reading }, own: ReadonlySet<
   ];
 }
 
+/** Marks that quotes would hide. */
+const GROUP_NAMES: ReadonlyMap<string, string> = new Map([
+  [" ", "blanks"],
+  ["'", "apostrophes"],
+]);
+
 function described({ type, number, format }: Reading): string {
   if (format !== undefined) return format;
   if (!number) return "BOOLEAN";
   const { decimal, group, strip, percent, parentheses } = number;
   const parts = [
     ...(decimal === "," ? ["a decimal comma"] : []),
-    ...(group === undefined ? [] : [`groups separated by '${group}'`]),
+    ...(group === undefined ? [] : [`groups separated by ${GROUP_NAMES.get(group) ?? `'${group}'`}`]),
     ...(strip ? [`without ${quoted(strip)}`] : []),
     ...(percent ? ["per cent"] : []),
     ...(parentheses ? ["negative in parentheses"] : []),
