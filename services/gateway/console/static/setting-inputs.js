@@ -3,8 +3,9 @@ import { element } from "./dom.js";
 
 /**
  * Inputs for the settings with these names, and what was given in them. `key` tells apart forms of one page.
+ * `labels` replace those of settings.
  */
-export function settingInputs(names, key) {
+export function settingInputs(names, key, labels = {}) {
   const shown = SETTINGS.filter(([name]) => names.includes(name));
   const inputs = shown.map(([name, , placeholder]) => {
     const about = { "data-key": `${key} ${name}` };
@@ -14,7 +15,7 @@ export function settingInputs(names, key) {
   });
   return {
     inputs,
-    labels: shown.map(([, label], index) => element("label", {}, `${label} `, inputs[index])),
+    labels: shown.map(([name, label], index) => element("label", {}, `${labels[name] ?? label} `, inputs[index])),
     given: () =>
       Object.fromEntries(
         shown.map(([name], index) => [name, inputs[index].value.trim()]).filter(([, value]) => value !== ""),

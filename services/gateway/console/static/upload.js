@@ -226,6 +226,7 @@ function select(item) {
 const moreSettings = settingInputs(
   SETTINGS.map(([name]) => name).filter((name) => name !== "encoding"),
   "upload",
+  { delimiter: "Other delimiter", header: "Header rows" },
 );
 byId("more-settings").append(...moreSettings.labels);
 
