@@ -66,7 +66,8 @@ export function addUndo(program: Command): void {
   )
     .addHelpText(
       "after",
-      "\nThe raw bytes stay. To bring the file back, upload it again, or: tributary replay <table> --only <name> --as-newest",
+      "\nThe raw bytes stay. To bring the file back, upload it again, or go back to an offset before the undo's (see\n" +
+        "tributary status <table>): tributary replay <table> --only <name> --to <offset> --as-newest",
     )
     .action(
       action(async ({ client, print }, table: string, name: string, flags: Flags) => {
