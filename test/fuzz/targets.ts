@@ -80,9 +80,17 @@ const pieces = fc.array(fc.integer({ min: 1, max: 90 }), { minLength: 1, maxLeng
 /** What two readings of the same file must have in common. */
 const comparable = ({ summary, rows, rejects }: Reading) => ({ summary, rows: [...rows], rejects });
 
-/** A new table without a contract rejects no value, because its types are inferred from the values. */
-function checkExactTypes({ rejects }: Reading): void {
-  const typed = rejects.filter(({ reason }) => ["type_mismatch", "out_of_range", "required"].includes(reason));
+/**
+ * A new table without a contract rejects no value, because its types are inferred from the values: except
+ * from those with a stray quote, which decide no type.
+ */
+function checkExactTypes({ rejects, summary }: Reading): void {
+  const quote = String(summary.dialect?.["quote"] ?? '"');
+  const valueIn = (message: string): string => message.slice(1, message.lastIndexOf("' "));
+  const typed = rejects.filter(
+    ({ reason, message }) =>
+      ["type_mismatch", "out_of_range", "required"].includes(reason) && !valueIn(message).includes(quote),
+  );
   assert.deepEqual(typed, [], "the cast rejects a value of the inferred type");
 }
 

@@ -58,10 +58,16 @@ function headerOfTable(rows: readonly SampleRow[], known: KnownColumns): HeaderD
     }
     if (!isHeaderOf(row.cells, known)) continue;
     const named = namesIn(row.cells, known);
-    const evidence = `line ${row.line} names ${named} of the table's ${all} columns`;
-    return { rows: 1, skipped: at, confidence: 1, evidence, certain: true, named };
+    // A value may spell like a name: of rows that name as many columns, the first one counts.
+    const first = rows.slice(0, at).findIndex(({ cells }) => namesIn(cells, known) >= named);
+    return first >= 0 ? headerNaming(rows[first]!, first, named, all) : headerNaming(row, at, named, all);
   }
   return undefined;
+}
+
+function headerNaming({ line }: SampleRow, at: number, named: number, all: number): HeaderDecision {
+  const evidence = `line ${line} names ${named} of the table's ${all} columns`;
+  return { rows: 1, skipped: at, confidence: 1, evidence, certain: true, named };
 }
 
 /**
@@ -125,11 +131,18 @@ function headerByCells(all: readonly SampleRow[], width: number): HeaderDecision
     return { ...found, confidence: 0.6, doubt: `line ${title.line} is a row of the header, or a line above it` };
   }
   const decided = ofComparison(first, compare(first, profilesOf(rest, width)), compare(first, lower));
+  if (decided.rows === 0 && isNumbering(first) && lower.some(({ family }) => family === "text")) {
+    return { ...decided, confidence: 0.6, doubt: `line ${first.line} counts the columns: it may be the header` };
+  }
   if (decided.rows === 0 || decided.certain || decided.doubt !== undefined) return decided;
   const alike = hasCodesOf(rest, first) ? "codes" : isLikeRows(first, rest) ? "words" : undefined;
   if (alike === undefined) return decided;
   return { ...decided, confidence: 0.6, doubt: `line ${first.line} has ${alike} like those below it: it may be a row` };
 }
+
+/** True for cells 1, 2, 3 … or 0, 1, 2 … */
+const isNumbering = ({ cells }: SampleRow): boolean =>
+  cells.length > 1 && cells.every((cell, at) => cell.trim() === String(at + Number(cells[0])));
 
 /** Rows from which a column's cells have one form. */
 const SHAPED_ROWS_MIN = 3;

@@ -218,6 +218,11 @@ test("a table's own header is found again, also of several rows or with few name
   assert.deepEqual([cut.dialect.header, cut.doubts], [true, []], "its end is not in the sample");
 });
 
+test("a value that spells like a name of the table makes its row no header", () => {
+  assert.deepEqual(unusual("0{,id,!\n0,,\n", { known: ["0{ INTEGER"] }), {});
+  assert.deepEqual(unusual("[5],x,y\n5,,\n6,,\n", { known: ["[5] INTEGER"] }), {});
+});
+
 test("what is known of the table weighs most", () => {
   const known = ["id INTEGER", "name", "note"];
   assert.deepEqual(unusual("id,name,note\n3,Cid\n4,Dee\n5,Eve,z\n6,Fay\n", { known }), {}, "short rows");
