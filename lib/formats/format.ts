@@ -99,6 +99,8 @@ export interface RecordReader {
    * the first ones, where there are many. Default: none.
    */
   readonly otherLines?: readonly string[];
+  /** After `end`: what only the end of the text showed. Default: nothing. */
+  readonly ending?: Ending | undefined;
 }
 
 /** The beginning of a file's text. */
@@ -140,6 +142,14 @@ export interface Doubt {
   evidence: string;
 }
 
+/** What the end of a file shows. */
+export interface Ending {
+  /** Options that were found there, as `Detected.options` has them. */
+  options: Readonly<Record<string, unknown>>;
+  evidence: readonly Finding[];
+  doubts: readonly Doubt[];
+}
+
 /** What a format finds in a file's beginning. */
 export interface Detected<Options extends FormatOptions = FormatOptions> {
   options: Options;
@@ -153,6 +163,8 @@ export interface Detected<Options extends FormatOptions = FormatOptions> {
   evidence?: readonly Finding[];
   /** Why the options may be wrong; the file is then worth a look before it is loaded. Default: none. */
   doubts?: readonly Doubt[];
+  /** False: what is decided at the end of the file is open, as the sample does not show it. Default true. */
+  endSeen?: boolean;
 }
 
 export interface OpenOptions<Options extends FormatOptions = FormatOptions> {
@@ -161,6 +173,11 @@ export interface OpenOptions<Options extends FormatOptions = FormatOptions> {
   limits: RecordLimits;
   /** Field names that an earlier reading of the file found, for formats whose records name their fields. */
   fields?: readonly string[] | undefined;
+  /**
+   * Bytes at the end of the text in which a footer is looked for: the whole text will be read, and detection
+   * did not see its end. Default: none.
+   */
+  endBytes?: number | undefined;
 }
 
 /**

@@ -8,7 +8,7 @@ import { cast, CAST, FAMILY, setType } from "../typing/cast.ts";
 import { typeOf } from "../typing/infer.ts";
 import { newScan } from "../typing/scan.ts";
 import type { ParseLimits } from "./limits.ts";
-import type { OpenedFile } from "./open-file.ts";
+import { openReader, type OpenedFile } from "./open-file.ts";
 import type { SharedColumn } from "./names.ts";
 import { isNullMarker } from "../typing/null-markers.ts";
 import { controlTotals, type ControlTotals } from "./control-totals.ts";
@@ -48,7 +48,9 @@ import { brokenRules, refusalOf, rowRules, RuleWarnings, type RowRules, type Rul
 
 /** Everything about one file that decides the result of parsing it. */
 export interface FileParserOptions {
-  file: Pick<OpenedFile, "format" | "options" | "firstLine">;
+  file: Pick<OpenedFile, "format" | "options" | "firstLine" | "endSeen">;
+  /** False: the text that is pushed is only the beginning of the file. Default true. */
+  readsToEnd?: boolean;
   contract: Contract;
   /** The table's columns so far. */
   known: readonly ColumnDefinition[];
@@ -108,9 +110,9 @@ export class FileParser {
     return { ...this.#counts, rowsAccepted: this.#batches.rowsAccepted };
   }
 
-  /** Lines so far that are neither header nor rows. */
-  get skippedRows(): number {
-    return this.#reader?.skippedRows ?? 0;
+  /** What the format's reader knows beside the records. */
+  get reader(): Pick<RecordReader, "skippedRows" | "ending"> {
+    return this.#reader ?? {};
   }
 
   /** The table's columns after the rows read so far; empty before the header. */
@@ -170,7 +172,7 @@ export class FileParser {
   begin(block: Buffer, last: boolean): void {
     this.#inferFrom(block, last);
     this.#retyping = this.#options.observe ?? false;
-    this.#reader = this.#openReader({
+    this.#reader = this.#openReader(this.#options.readsToEnd !== false, {
       onFields: (fields) => {
         this.#takeFields(fields, true);
         if (this.#options.observe) return;
@@ -205,17 +207,16 @@ export class FileParser {
     if (this.#meter.takes(bytes)) this.#outputs.push(output);
   }
 
-  #openReader(handlers: RecordHandlers): RecordReader {
+  #openReader(toEnd: boolean, handlers: RecordHandlers): RecordReader {
     const { file, limits, fields } = this.#options;
-    const { format, options, firstLine } = file;
-    return format.open({ options, firstLine, limits, fields: this.#fieldNames ?? fields }, handlers);
+    return openReader(file, { limits, fields: this.#fieldNames ?? fields, toEnd }, handlers);
   }
 
   /** Reads the first block ahead, for the fields and the types of new columns. */
   #inferFrom(block: Buffer, last: boolean): void {
     const { inferenceSampleRows = Infinity } = this.#options.contract;
     let rows = 0;
-    const reader = this.#openReader({
+    const reader = this.#openReader(last, {
       onFields: (fields) => this.#takeFields(fields, false),
       onRow: (row) => {
         if (++rows <= inferenceSampleRows) this.#observeRow(row, this.#plan!);
@@ -389,7 +390,7 @@ export class FileParser {
     this.#reader!.end();
     if (!this.#plan) throw new TributaryError("FILE_EMPTY", "the file has no header and no rows");
     if (this.#retyping) return;
-    checkValues(this.#plan, this.#counts.rowsRead > 0 ? this.#batches.rowsAccepted : this.skippedRows);
+    checkValues(this.#plan, this.#counts.rowsRead > 0 ? this.#batches.rowsAccepted : (this.reader.skippedRows ?? 0));
     this.flush();
     checkShare(this.#counts, this.#options.contract.rejects.shareMax);
   }

@@ -8,6 +8,8 @@ import type {
   FormatRequest,
   PinnedFormat,
   RecordFields,
+  RecordHandlers,
+  RecordReader,
   Row,
 } from "../formats/format.ts";
 import { chooseFormat, DEFAULT_FORMAT } from "../formats/registry.ts";
@@ -40,6 +42,8 @@ export interface OpenedFile {
   evidence: readonly Finding[];
   doubts: readonly Doubt[];
   firstLine: number;
+  /** False: detection did not see the end of the file. */
+  endSeen: boolean;
   text: Buffer;
 }
 
@@ -77,9 +81,9 @@ export function openFile(
   const format = chooseFormat(sample, request, pinned, formats);
   const usual = pinned?.format === format.name ? pinned.options : undefined;
   const detected = format.detect(sample, request, usual, columnsOf(job));
-  const { options, confidence, skippedBytes, firstLine, evidence = [], doubts = [] } = detected;
+  const { options, confidence, skippedBytes, firstLine, evidence = [], doubts = [], endSeen = true } = detected;
   const text = block.bytes.subarray(skippedBytes);
-  return withEncoding({ format, options, confidence, evidence, doubts, firstLine, text }, block.found);
+  return withEncoding({ format, options, confidence, evidence, doubts, firstLine, endSeen, text }, block.found);
 }
 
 /** The file with what is known of its encoding by now. */
@@ -104,6 +108,20 @@ function columnsOf({ known = [], contract }: Pick<ReadJob, "known" | "contract">
   return [...known, ...declared.map(({ name, type, header = name }) => ({ name, type, header }))];
 }
 
+/**
+ * A reader of the file's text. `toEnd`: it will get all of it, so that it looks at the end that detection did
+ * not see.
+ */
+export function openReader(
+  file: Pick<OpenedFile, "format" | "options" | "firstLine" | "endSeen">,
+  { limits, fields, toEnd }: Pick<ReadJob, "limits"> & { fields?: readonly string[] | undefined; toEnd: boolean },
+  handlers: RecordHandlers,
+): RecordReader {
+  const { format, options, firstLine, endSeen } = file;
+  const endBytes = toEnd && !endSeen ? Math.ceil(limits.detectionBytes / 4) : undefined;
+  return format.open({ options, firstLine, limits, fields, endBytes }, handlers);
+}
+
 export interface RecordVisitor<T> {
   onFields?(fields: RecordFields, file: OpenedFile): void;
   /** `row` is the ordinal that the parser counts, from 1. `seen` is valid only during the call. */
@@ -123,24 +141,20 @@ export async function* readRecords<T>(
 ): AsyncGenerator<T[]> {
   let made: T[] = [];
   let row = 0;
-  const openReader = (file: OpenedFile) =>
-    file.format.open(
-      { options: file.options, firstLine: file.firstLine, limits: job.limits, fields: job.fields },
-      {
-        onFields: (fields) => visitor.onFields?.(fields, file),
-        onRow: (seen) => {
-          const one = visitor.onRow?.(seen, ++row, file);
-          if (one !== undefined) made.push(one);
-        },
-      },
-    );
-  let reader: ReturnType<typeof openReader> | undefined;
+  const handlersOf = (file: OpenedFile): RecordHandlers => ({
+    onFields: (fields) => visitor.onFields?.(fields, file),
+    onRow: (seen) => {
+      const one = visitor.onRow?.(seen, ++row, file);
+      if (one !== undefined) made.push(one);
+    },
+  });
+  let reader: RecordReader | undefined;
   for await (const block of textBlocks(source, textOptionsOf(job))) {
     let text = block.bytes;
     if (!reader) {
       const file = openFile(block, job, formats);
       text = file.text;
-      reader = openReader(file);
+      reader = openReader(file, { ...job, toEnd: true }, handlersOf(file));
     }
     reader.push(text);
     if (block.last) reader.end();

@@ -130,10 +130,7 @@ export async function* parseFile(
 }
 
 /** What the parsing of a file found beside its rows. */
-type Parsed = Pick<
-  FileParser,
-  "columns" | "counts" | "fieldNames" | "present" | "shared" | "skippedRows" | "totalDoubts"
->;
+type Parsed = Pick<FileParser, "columns" | "counts" | "fieldNames" | "present" | "shared" | "reader" | "totalDoubts">;
 
 /**
  * The format's name and options of an opened file, as summaries and previews show them, and what is doubtful
@@ -144,15 +141,18 @@ export function describe(
   parsed: Parsed | undefined,
   job: Pick<ReadJob, "contract" | "known"> | undefined,
 ): Pick<ParseSummary, "doubts" | "stops"> & { format: string; dialect: DetectedOptions } {
-  const all = [...doubts, ...(parsed && job ? columnDoubts(parsed, job) : [])];
+  const { ending, skippedRows = 0 } = parsed?.reader ?? {};
+  const all = [...doubts, ...(ending?.doubts ?? []), ...(parsed && job ? columnDoubts(parsed, job) : [])];
+  const findings = [...evidence, ...(ending?.evidence ?? [])];
   const stops = parsed && job ? parsed.totalDoubts : [];
   return {
     format: format.name,
     dialect: {
       ...options,
-      confidence,
-      ...(evidence.length > 0 ? { evidence } : {}),
-      ...(parsed && parsed.skippedRows > 0 ? { skippedRows: parsed.skippedRows } : {}),
+      ...ending?.options,
+      confidence: findings.reduce((least, finding) => Math.min(least, finding.confidence), confidence),
+      ...(findings.length > 0 ? { evidence: findings } : {}),
+      ...(skippedRows > 0 ? { skippedRows } : {}),
     },
     ...(all.length > 0 ? { doubts: all } : {}),
     ...(stops.length > 0 ? { stops } : {}),

@@ -11,7 +11,7 @@ import { textBlocks, type TextBlock } from "../text/text-blocks.ts";
 import { FileParser, type FileParserOptions } from "./file-parser.ts";
 import type { ParseCounts, ParserOutput } from "./row-batches.ts";
 import { DEFAULT_LIMITS, type ParseLimits } from "./limits.ts";
-import { openFile, textOptionsOf, type OpenedFile, type ReadJob } from "./open-file.ts";
+import { openFile, openReader, textOptionsOf, type OpenedFile, type ReadJob } from "./open-file.ts";
 import { describe, type DetectedOptions, type ParseSummary } from "./parse-file.ts";
 import type { UntypedColumn } from "./plan.ts";
 import { renamedColumns, type LooksRenamed } from "./renames.ts";
@@ -112,7 +112,7 @@ export async function previewFile(
     error = errorOf(thrown);
   }
   const { outputs = [], columns = [], counts = NO_ROWS } = parsed ?? {};
-  const complete = (blocks.at(-1)?.last ?? false) && parsed?.cut !== true;
+  const complete = isWholeIn(blocks) && parsed?.cut !== true;
   // As in the committer: a file without a loaded row changes no columns of a table that exists.
   const changes = error === undefined && (known.length === 0 || counts.rowsAccepted > 0 || !complete);
   const change = evolutionOf(contract.table, known, changes ? columns : []);
@@ -172,9 +172,8 @@ function propose({ parsed, rejects, blocks, job }: ProposalInput): Pick<Preview,
     }),
   );
   if (fields.size === 0) return NOTHING_PROPOSED;
-  const { format, options, firstLine } = file;
-  const open = (onRow: (row: Row) => void) =>
-    format.open({ options, firstLine, limits, fields: job.fields }, { onFields: () => undefined, onRow });
+  const reading = { limits, fields: job.fields, toEnd: isWholeIn(blocks) };
+  const open = (onRow: (row: Row) => void) => openReader(file, reading, { onFields: () => undefined, onRow });
   const proposals = proposalsFor(
     collectTexts(
       fields,
@@ -251,7 +250,7 @@ interface Parsed {
   untyped: UntypedColumn[];
   shared: FileParser["shared"];
   totalDoubts: FileParser["totalDoubts"];
-  skippedRows: number;
+  reader: FileParser["reader"];
   counts: ParseCounts;
   /** True if the text's end was not parsed, because of ENCODED_BYTES_MAX. */
   cut: boolean;
@@ -260,9 +259,13 @@ interface Parsed {
 
 type ParserOptions = Omit<FileParserOptions, "origin">;
 
+const NO_ORIGIN = { sourceFile: "", sourceOffset: 0, receivedAtMs: 0 };
+
+const isWholeIn = (blocks: readonly TextBlock[]): boolean => blocks.at(-1)?.last ?? false;
+
 /** Parses the blocks; a second time if an inferred type does not hold. */
 function parseBlocks(blocks: readonly TextBlock[], options: ParserOptions): Parsed {
-  const parser = new FileParser({ ...options, origin: { sourceFile: "", sourceOffset: 0, receivedAtMs: 0 } });
+  const parser = new FileParser({ ...options, readsToEnd: isWholeIn(blocks), origin: NO_ORIGIN });
   const outputs: ParserOutput[] = [];
   let error: Parsed["error"];
   try {
@@ -279,8 +282,8 @@ function parseBlocks(blocks: readonly TextBlock[], options: ParserOptions): Pars
   }
   if (!parser.outputIsFull) flushQuietly(parser);
   outputs.push(...parser.take());
-  const { columns, counts, present, fieldNames, untyped, shared, skippedRows, totalDoubts } = parser;
-  const found = { outputs, columns, present, fieldNames, untyped, shared, skippedRows, totalDoubts, counts };
+  const { columns, counts, present, fieldNames, untyped, shared, reader, totalDoubts } = parser;
+  const found = { outputs, columns, present, fieldNames, untyped, shared, reader, totalDoubts, counts };
   return { ...found, cut: parser.outputIsFull, ...(error ? { error } : {}) };
 }
 

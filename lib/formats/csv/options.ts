@@ -33,6 +33,8 @@ export type Dialect = {
   rowNames?: boolean;
   /** A delimiter at the end of a line ends its last field; no empty field follows. Default false. */
   trailingDelimiter?: boolean;
+  /** A delimiter at the start of a line begins its first field; no empty field precedes. Default false. */
+  leadingDelimiter?: boolean;
   /** Blank cells of the header stand above no field: it has a delimiter too many. Default false. */
   dropBlankNames?: boolean;
   /** Spaces and tabs around fields and around their quotes are no part of them. Default false. */
@@ -150,6 +152,10 @@ export const csvOptionsSchema = z
       .boolean()
       .optional()
       .describe("true: a delimiter at the end of a line ends its last field; no empty field follows"),
+    leadingDelimiter: z
+      .boolean()
+      .optional()
+      .describe("true: a delimiter at the start of a line begins its first field; no empty field precedes"),
     dropBlankNames: z
       .boolean()
       .optional()
@@ -180,6 +186,7 @@ export function declaredHeaderRows({
 /** The declared options that detection does not look for, without those that say what holds by default. */
 export function declaredExtras(given: DialectRequest): Partial<Dialect> {
   const { skipRows: skip, footer: ending, comment, rowNames, trailingDelimiter, dropBlankNames, trimBlanks } = given;
+  const { leadingDelimiter } = given;
   const headerRows = declaredHeaderRows(given) ?? 0;
   return {
     ...(headerRows > 1 ? { headerRows } : {}),
@@ -188,6 +195,7 @@ export function declaredExtras(given: DialectRequest): Partial<Dialect> {
     ...(comment ? { comment } : {}),
     ...(rowNames ? { rowNames } : {}),
     ...(trailingDelimiter ? { trailingDelimiter } : {}),
+    ...(leadingDelimiter ? { leadingDelimiter } : {}),
     ...(dropBlankNames ? { dropBlankNames } : {}),
     ...(trimBlanks ? { trimBlanks } : {}),
   };
@@ -196,13 +204,14 @@ export function declaredExtras(given: DialectRequest): Partial<Dialect> {
 /** Declares that the text begins with its header and has no other lines than rows. */
 export function declaredTable(dialect: Dialect): DialectRequest {
   const { delimiter, quote, escape, encoding, rowNames, trailingDelimiter, dropBlankNames, trimBlanks } = dialect;
-  const { skipRows: skip, footer: ending, footerRows, comment } = dialect;
+  const { skipRows: skip, footer: ending, footerRows, comment, leadingDelimiter } = dialect;
   const headerRows = headerRowsOf(dialect);
   return {
     ...{ delimiter, quote, escape, encoding },
     header: headerRows > 1 ? headerRows : headerRows === 1,
     ...(rowNames ? { rowNames } : {}),
     ...(trailingDelimiter ? { trailingDelimiter } : {}),
+    ...(leadingDelimiter ? { leadingDelimiter } : {}),
     ...(dropBlankNames ? { dropBlankNames } : {}),
     ...(trimBlanks ? { trimBlanks } : {}),
     // Declared only where a reader could look for them: earlier versions do not know these options.

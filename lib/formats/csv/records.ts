@@ -101,6 +101,11 @@ export class CsvRecordReader implements RecordReader {
     };
   }
 
+  /** Position in the text of the row that was passed on last. */
+  get rowStart(): number {
+    return this.#offset + this.#start;
+  }
+
   /** Fields that rows have. Until it is known, stray quotes are found only by what they do. */
   set width(fields: number) {
     this.#scanner.width = fields;

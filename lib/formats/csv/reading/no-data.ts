@@ -44,6 +44,21 @@ export function isUnderline(cells: readonly string[], names: readonly string[]):
   return fields.length === names.length && fields.every((field, at) => run(field) >= lengths[at]!);
 }
 
+/**
+ * True for a row of nothing but lines, as around the rows of a table that is drawn: one field such as
+ * `+----+---+`, or (`isBordered`) fields of such signs only.
+ */
+export function isRuler(cells: readonly string[], isBordered: boolean): boolean {
+  const filled = cells.map((cell) => (cell.length > SIGNS_MAX ? "x" : cell.trim())).filter((cell) => cell !== "");
+  if (filled.length === 0 || (cells.length > 1 && !isBordered)) return false;
+  return isBordered
+    ? filled.every((cell) => DRAWN.test(cell))
+    : DRAWN.test(filled[0]!) && /([-=_─═])\1\1/.test(filled[0]!);
+}
+
+/** Signs of a line, also with corners and with colons that align a column. */
+const DRAWN = /^[-=_+|:─━═┌┐└┘├┤┬┴┼╔╗╚╝╠╣╦╩╬╞╡╪ ]*[-=_─━═][-=_+|:─━═┌┐└┘├┤┬┴┼╔╗╚╝╠╣╦╩╬╞╡╪ ]*$/u;
+
 /** Longer fields underline nothing. */
 const SIGNS_MAX = 1_000;
 

@@ -1,14 +1,23 @@
 import { TributaryError } from "../../../errors.ts";
-import { fieldsOf, type OpenOptions, type RecordHandlers, type RecordReader, type Row } from "../../format.ts";
+import {
+  fieldsOf,
+  type Ending,
+  type OpenOptions,
+  type RecordHandlers,
+  type RecordReader,
+  type Row,
+} from "../../format.ts";
 import { storedHeader } from "../../headers.ts";
 import { headerRowsOf, type Dialect } from "../options.ts";
 import { CsvRecordReader } from "../records.ts";
+import { endingWith, footerAtEnd } from "../structure/footer/at-end.ts";
 import { copyOf, FooterHold } from "./footer.ts";
 import { joinHeader, withRowName } from "./header.ts";
-import { hasNoValue, isUnderline } from "./no-data.ts";
+import { hasNoValue, isRuler, isUnderline } from "./no-data.ts";
 import { RepeatedHeader } from "./repeated-header.ts";
 import type { MutableRow } from "./row-run.ts";
 import { LineSkipper } from "./skip-lines.ts";
+import { TextEnd } from "./text-end.ts";
 
 /** Rows without fields that may come before the first that tells how many fields rows have. */
 const UNREADABLE_ROWS_MAX = 100;
@@ -25,13 +34,20 @@ export class CsvTableReader implements RecordReader {
   readonly #skipper: LineSkipper;
   readonly #reader: CsvRecordReader;
   readonly #footer: FooterHold | undefined;
+  /** The end of the text, if a footer is looked for there. */
+  readonly #textEnd: TextEnd | undefined;
+  readonly #lastRows: Row[] = [];
+  #footerFound: readonly Row[] = [];
+  #rowsPassed = 0;
+  #ending: Ending | undefined;
   /** Passes a row on, also through the footer's hold. */
-  readonly #pass: (row: Row) => void;
+  #pass: (row: Row) => void;
   readonly #headerRows: number;
   /** The header's rows; of a file without a header, unreadable rows before the first that is not. */
   #first: Row[] = [];
   #width = 0;
   #repeatedHeader: RepeatedHeader | undefined;
+  #names: readonly string[] | undefined;
   /** The header's names, until the row below it is read. */
   #underlined: readonly string[] | undefined;
   /** Beginning of the text above the header. */
@@ -40,7 +56,7 @@ export class CsvTableReader implements RecordReader {
   /** Repetitions and underline of the header, and rows without a value. */
   #rowsSkipped = 0;
 
-  constructor({ options, firstLine, limits }: OpenOptions<Dialect>, handlers: RecordHandlers) {
+  constructor({ options, firstLine, limits, endBytes }: OpenOptions<Dialect>, handlers: RecordHandlers) {
     this.#options = options;
     this.#columnsMax = limits.columnsMax;
     this.#handlers = handlers;
@@ -51,14 +67,15 @@ export class CsvTableReader implements RecordReader {
     if (rule && !("rows" in rule && rule.rows === 0)) this.#footer = new FooterHold(rule, (row) => this.#handOver(row));
     const footer = this.#footer;
     this.#pass = footer ? (row) => footer.push(row) : (row) => this.#handOver(row);
+    if (endBytes !== undefined && rule === undefined) this.#textEnd = new TextEnd(endBytes);
     this.#reader = new CsvRecordReader({
       dialect: options,
       firstLine: firstLine + skipped,
       limits,
-      // One more than a row may have: a name of its own for the first field, or an empty field at the end.
-      fieldsMax: limits.columnsMax + 2,
+      // More than a row may have: a name of its own for the first field, or empty fields at both ends.
+      fieldsMax: limits.columnsMax + 3,
       headerRows: this.#headerRows,
-      onRow: (row) => this.#take(row),
+      onRow: (row) => this.#read(row),
     });
   }
 
@@ -74,14 +91,22 @@ export class CsvTableReader implements RecordReader {
     const above = Buffer.concat(this.#above)
       .toString("utf8")
       .split(/\r\n|\n|\r/);
-    const footer = (this.#footer?.rows ?? []).map((row) => Buffer.from(row.raw()).toString("utf8"));
+    const footer = [...(this.#footer?.rows ?? []), ...this.#footerFound].map((row) =>
+      Buffer.from(row.raw()).toString("utf8"),
+    );
     return [...above.filter((line) => line !== ""), ...this.#reader.comments, ...footer];
+  }
+
+  get ending(): Ending | undefined {
+    return this.#ending;
   }
 
   push(text: Uint8Array): void {
     const rest = this.#skipper.rest(text);
     if (rest.length < text.length) this.#keepAbove(text.subarray(0, text.length - rest.length));
-    if (rest.length > 0) this.#reader.push(rest);
+    if (rest.length === 0) return;
+    if (!this.#textEnd) return this.#reader.push(rest);
+    for (const piece of this.#textEnd.take(rest)) this.#reader.push(piece);
   }
 
   #keepAbove(text: Uint8Array): void {
@@ -91,8 +116,43 @@ export class CsvTableReader implements RecordReader {
   }
 
   end(): void {
-    this.#reader.end();
-    if (this.#width === 0 && this.#first.length > 0) this.#begin();
+    try {
+      if (this.#textEnd) this.#holdLastRows(this.#textEnd);
+      this.#reader.end();
+      if (this.#width === 0 && this.#first.length > 0) this.#begin();
+    } catch (error) {
+      // The rows before the fault are read all the same.
+      for (const row of this.#lastRows) this.#handOver(row);
+      throw error;
+    }
+    if (this.#textEnd) this.#passLastRows();
+  }
+
+  /** Keeps the rows that start within the end of the text. Which ones depends on the text alone. */
+  #holdLastRows(textEnd: TextEnd): void {
+    const from = textEnd.length - textEnd.bytes;
+    const pass = this.#pass;
+    this.#pass = (row) => {
+      if (this.#reader.rowStart < from) pass(row);
+      else this.#lastRows.push(copyOf(row));
+    };
+    const rest = textEnd.end();
+    if (rest.length > 0) this.#reader.push(rest);
+  }
+
+  #passLastRows(): void {
+    const { quote } = this.#options;
+    const rows = this.#lastRows;
+    const footer = footerAtEnd({ rows, names: this.#names, width: this.#width, quote, rowsBefore: this.#rowsPassed });
+    this.#ending = endingWith(footer);
+    this.#rowsSkipped += footer.rows;
+    this.#footerFound = rows.slice(rows.length - footer.rows);
+    for (const row of rows.slice(0, rows.length - footer.rows)) this.#handOver(row);
+  }
+
+  #read(row: MutableRow): void {
+    if (this.#options.leadingDelimiter) dropEmptyStart(row);
+    this.#take(row);
   }
 
   #take(row: MutableRow): void {
@@ -102,14 +162,24 @@ export class CsvTableReader implements RecordReader {
     this.#underlined = undefined;
     if (names && row.count <= names.length && row.fault === undefined && isUnderline(fieldsOf(row), names)) {
       this.#rowsSkipped++;
-    } else if (this.#repeatedHeader?.takes(row)) this.#rowsSkipped++;
+    } else if (this.#isRuler(row) || this.#repeatedHeader?.takes(row)) this.#rowsSkipped++;
     else this.#pass(row);
+  }
+
+  /** Lines that are drawn around rows: of one field, or in a table with borders. */
+  #isRuler(row: Row): boolean {
+    const { leadingDelimiter = false } = this.#options;
+    if (row.fault !== undefined || this.#width < 2 || !(row.count === 1 || leadingDelimiter)) return false;
+    return isRuler(fieldsOf(row), leadingDelimiter);
   }
 
   /** A row without a value is none, like a blank line. In a file of one column, both are. */
   #handOver(row: Row): void {
     if (this.#width > 1 && hasNoValue(row)) this.#rowsSkipped++;
-    else this.#handlers.onRow(row);
+    else {
+      this.#rowsPassed++;
+      this.#handlers.onRow(row);
+    }
   }
 
   #takeFirst(row: MutableRow): void {
@@ -125,7 +195,7 @@ export class CsvTableReader implements RecordReader {
   /** Says which fields the rows have. `row`: the first readable one of a file without a header. */
   #begin(row?: MutableRow): void {
     if (this.#headerRows > 0) {
-      const names = this.#names();
+      const names = (this.#names = this.#namesOf(this.#first));
       this.#setWidth(names.length);
       // In a file of one column, a row like the header may be a value.
       if (names.length > 1) this.#repeatedHeader = new RepeatedHeader(this.#first, this.#options.delimiter);
@@ -139,8 +209,8 @@ export class CsvTableReader implements RecordReader {
     for (const unreadable of this.#first) this.#pass(unreadable);
   }
 
-  #names(): string[] {
-    const rows = this.#first.map((row) => {
+  #namesOf(header: readonly Row[]): string[] {
+    const rows = header.map((row) => {
       const fields = fieldsOf(row);
       while (this.#options.trailingDelimiter && fields.length > 1 && fields.at(-1) === "") fields.pop();
       return fields;
@@ -155,7 +225,8 @@ export class CsvTableReader implements RecordReader {
       throw new TributaryError("FILE_TOO_MANY_COLUMNS", `${width} columns; the limit is ${this.#columnsMax}`);
     }
     this.#width = width;
-    this.#reader.width = this.#options.trailingDelimiter ? width + 1 : width;
+    const { leadingDelimiter, trailingDelimiter } = this.#options;
+    this.#reader.width = width + Number(leadingDelimiter ?? false) + Number(trailingDelimiter ?? false);
     this.#reader.blankLinesAreRows = width === 1;
   }
 
@@ -199,4 +270,13 @@ export class CsvTableReader implements RecordReader {
 
 /** Text above the header that is kept. */
 const ABOVE_BYTES_MAX = 64 * 1024;
+
+/** Drops the empty field before the first delimiter. */
+function dropEmptyStart(row: MutableRow): void {
+  if (row.count < 2 || row.bounds[0] !== row.bounds[1]) return;
+  row.bounds.copyWithin(0, 2, Math.min(2 * row.count, row.bounds.length));
+  row.count--;
+  if (row.stray) row.stray = row.stray.slice(1);
+}
+
 const LINE_END = Buffer.from("\n");

@@ -23,7 +23,7 @@ const UNUSUAL_MAX = 6;
 const CANDIDATES_MAX = 40;
 
 /** Characters that separate fields only, and never occur within ordinary text. */
-const SEPARATORS = Array.from("^~¦§¬\x01\x02\x03\x04\x05\x06\x07\x08\x1c\x1d\x1e\x1f");
+const SEPARATORS = Array.from("^~¦§¬│\x01\x02\x03\x04\x05\x06\x07\x08\x1c\x1d\x1e\x1f");
 /** Characters that occur within text, too. */
 const PUNCTUATION = Array.from(":*#!&=$");
 
@@ -102,6 +102,7 @@ function quotesIn(lines: readonly string[], delimiter: string, { quote }: SplitR
   const others = OTHER_QUOTES.filter((mark) => {
     if (delimiter.includes(mark)) return false;
     const fields = lines.flatMap((line) => line.split(delimiter).map((field) => field.trim()));
+    if (mark !== "'" && !hasUse(mark, fields)) return false;
     const enough = Math.max(2, lines.length / 3);
     const opened = fields.filter((field) => field.length > 1 && field.startsWith(mark)).length;
     return opened >= enough && fields.filter((field) => field.length > 1 && field.endsWith(mark)).length >= enough;
@@ -110,6 +111,13 @@ function quotesIn(lines: readonly string[], delimiter: string, { quote }: SplitR
   const isQuoted = (text: string): boolean => /^".*"$/.test(text);
   const none = strays >= 3 && !lines.some((line) => isQuoted(line.trim()) || line.split(delimiter).some(isQuoted));
   return ['"', ...others, ...(none ? [null] : [])];
+}
+
+/** True if the mark stands around a delimiter, or around the first name as well: `***` is not in quotes. */
+function hasUse(mark: string, fields: readonly string[]): boolean {
+  const isWhole = (field: string): boolean => field.length > 1 && field.startsWith(mark) && field.endsWith(mark);
+  const isCut = (field: string): boolean => field.startsWith(mark) !== field.endsWith(mark);
+  return isWhole(fields[0] ?? "") || fields.some((field) => field.length > 1 && isCut(field));
 }
 
 const OTHER_QUOTES = Array.from("'`~$%^*|");

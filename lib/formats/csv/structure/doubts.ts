@@ -1,5 +1,6 @@
 import type { Doubt } from "../../format.ts";
 import { headerBelow } from "./checks/header-below.ts";
+import { oddRow } from "./checks/odd-rows.ts";
 import { isSame } from "./known.ts";
 import { compare, profilesOf } from "./profile.ts";
 import { isName, runAt, type FoundTable } from "./rows.ts";
@@ -41,6 +42,8 @@ export function doubtsOf(
     unsure(`line ${second.line} repeats the names of line ${table.firstLine}: ${what}`);
   }
   if (footer.doubt !== undefined) unsure(footer.doubt);
+  const odd = oddRow(table);
+  if (odd !== undefined) unsure(odd);
   if (above.length > 0 && header.rows === 0 && header.confidence < 1) {
     unsure(`${above.length} lines above line ${table.firstLine} are left out, and no header follows them`);
   }

@@ -1,7 +1,8 @@
 import type { Doubt, Finding } from "../../format.ts";
 import { DELIMITERS, type DialectRequest } from "../options.ts";
 import { isUsual, type Candidate } from "./candidates.ts";
-import { notOneColumn } from "./checks/one-column.ts";
+import { oddNames } from "./checks/names.ts";
+import { notOneColumn, quotedLines } from "./checks/one-column.ts";
 import { swallowingRow } from "./checks/swallowed-rows.ts";
 import type { Score } from "./score.ts";
 import type { SepLine } from "./sep-line.ts";
@@ -28,6 +29,8 @@ interface Decided {
 /** Scores closer than this leave open which delimiter is right. */
 const CLOSE = 0.85;
 const DOUBTS_MAX = 5;
+/** Rows below which punctuation is hardly a delimiter. */
+const FEW_ROWS = 3;
 /** A finding with no more confidence than this is a doubt. */
 const UNSURE = 0.5;
 
@@ -146,6 +149,10 @@ function ofShape({ reading: { table, candidate }, requested }: Decided): Finding
     const evidence = "the field after the last delimiter of a line is always empty";
     findings.push({ option: "trailingDelimiter", evidence, confidence: 0.95 });
   }
+  if (table.leadingDelimiter) {
+    const evidence = "the field before the first delimiter of a line is always empty, and has no name";
+    findings.push({ option: "leadingDelimiter", evidence, confidence: 0.95 });
+  }
   if (table.dropBlankNames) {
     const evidence = "without the blank ones, the header has as many names as the rows have fields";
     findings.push({ option: "dropBlankNames", evidence, confidence: 0.5 });
@@ -174,6 +181,15 @@ function ofChoice({ reading, runnerUp, requested, sep, one }: Decided): Doubt[] 
   const fields = table.width === 1 ? notOneColumn(table) : undefined;
   if (fields !== undefined) {
     return [{ reason: "structure_unsure", evidence: `the file reads as one column, but ${fields}` }];
+  }
+  const odd =
+    requested.header === undefined
+      ? (oddNames(table, requested.quote === undefined ? candidate.quote : undefined) ?? quotedLines(table))
+      : undefined;
+  if (odd !== undefined) return [{ reason: "structure_unsure", evidence: odd }];
+  if (candidate.prior < 0.7 && table.body.length < FEW_ROWS) {
+    const evidence = `the file reads as ${table.width} columns by ${shown(candidate.delimiter)}, which few rows show`;
+    return [{ reason: "structure_unsure", evidence }];
   }
   if (!runnerUp) return [];
   const other = runnerUp.score.total;

@@ -25,6 +25,7 @@ export interface FoundTable {
   /** Lines above the first that are comments. */
   commentsAbove: number;
   trailingDelimiter: boolean;
+  leadingDelimiter: boolean;
   rowNames: boolean;
   /** Blank cells of the header stand above no field. */
   dropBlankNames: boolean;

@@ -30,6 +30,8 @@ export interface Structure {
   confidence: number;
   evidence: readonly Finding[];
   doubts: readonly Doubt[];
+  /** False: the rows that were looked at are not all rows, so that a footer may follow. */
+  endSeen: boolean;
 }
 
 /** Part of the sample in which dialects are compared; the best one then reads all of it. */
@@ -60,20 +62,27 @@ export function detectStructure(input: StructureInput): Structure {
   const ranked = rank(readings, pinned, known);
   const one = oneColumn({ ...input, text: compared, complete: isAll }, known, place);
   const best = choose(ranked, one, splitting.delimiter !== undefined, pinned);
-  const candidate = { ...best.candidate, trimBlanks: best.candidate.trimBlanks || isPadded(best.table, requested) };
+  const candidate = { ...best.candidate, trimBlanks: best.candidate.trimBlanks || isPadded(best, requested) };
   // Only the end of the file shows a footer.
   const sample = split(text, candidate, complete ? ROWS_MAX : READ_ROWS_MAX, complete);
   const [reading = best] = readingOf(sample, candidate, known, place);
   const runnerUp = ranked.find((other) => !reading.candidate.delimiter.includes(other.candidate.delimiter));
   const found = findingsOf({ reading, runnerUp, requested, sep, one: one.score.total });
-  return { dialect: dialectOf(reading, input, sep), ...found };
+  return { dialect: dialectOf(reading, input, sep), ...found, endSeen: sample.complete };
 }
 
 /** The text in front of which the table is looked for. A line `sep=` is no part of it. */
 function placeOf(requested: DialectRequest, sep: SepLine | undefined): TableRequest {
-  const { skipRows, footer, comment, rowNames, trailingDelimiter, dropBlankNames } = requested;
+  const { skipRows, footer, comment, rowNames, trailingDelimiter, leadingDelimiter, dropBlankNames } = requested;
   return {
-    ...{ comment, rowNames, trailingDelimiter, dropBlankNames, headerRows: declaredHeaderRows(requested) },
+    ...{
+      comment,
+      rowNames,
+      trailingDelimiter,
+      leadingDelimiter,
+      dropBlankNames,
+      headerRows: declaredHeaderRows(requested),
+    },
     skipRows: typeof skipRows === "number" ? skipRows : undefined,
     ...(footer === undefined ? {} : { footerRows: 0 }),
     ...(sep === undefined ? {} : { sepLines: 1 }),
@@ -178,6 +187,7 @@ const EMPTY_TABLE: FoundTable = {
   skippedRows: 0,
   titleRows: 0,
   trailingDelimiter: false,
+  leadingDelimiter: false,
   rowNames: false,
   dropBlankNames: false,
   headerText: "",
@@ -188,13 +198,15 @@ const EMPTY_TABLE: FoundTable = {
   doubts: [],
 };
 
-/** True if nearly every field after the first begins with a blank: `1, Oslo, 3`. */
-function isPadded({ body }: FoundTable, { trimBlanks }: DialectRequest): boolean {
+/** True if nearly every field after the first begins with a blank: `1, Oslo, 3`; or if columns are drawn. */
+function isPadded({ candidate, table }: Reading, { trimBlanks }: DialectRequest): boolean {
+  const { body, leadingDelimiter, trailingDelimiter } = table;
   if (trimBlanks !== undefined) return false;
+  if (leadingDelimiter && trailingDelimiter && /[|│]/.test(candidate.delimiter)) return true;
   let [padded, count] = [0, 0];
   for (const { cells, quoted } of body.slice(0, COMPARED_ROWS_MAX)) {
     for (let at = 1; at < Math.min(cells.length, 500); at++) {
-      if (quoted[at] || cells[at] === "") continue;
+      if (quoted[at] || cells[at]!.trim() === "") continue;
       count++;
       if (/^ +[^ ]/.test(cells[at]!)) padded++;
     }
@@ -217,6 +229,7 @@ function dialectOf({ candidate, table }: Reading, input: StructureInput, sep: Se
     ...(comment ? { comment } : {}),
     ...(table.rowNames ? { rowNames: true } : {}),
     ...(table.trailingDelimiter ? { trailingDelimiter: true } : {}),
+    ...(table.leadingDelimiter ? { leadingDelimiter: true } : {}),
     ...(table.dropBlankNames ? { dropBlankNames: true } : {}),
     ...(trimBlanks ? { trimBlanks: true } : {}),
   };

@@ -9,7 +9,7 @@ import {
   type KnownColumns,
 } from "./known.ts";
 import { compare, profilesOf } from "./profile.ts";
-import { isBlankRow, isUnderline } from "../reading/no-data.ts";
+import { isBlankRow, isRuler, isUnderline } from "../reading/no-data.ts";
 import { isName, runAt, type FoundTable } from "./rows.ts";
 import type { Sample, SampleRow } from "./split.ts";
 import { hasRowNames } from "./checks/row-names.ts";
@@ -24,6 +24,7 @@ export interface TableRequest {
   comment?: string | null | undefined;
   rowNames?: boolean | undefined;
   trailingDelimiter?: boolean | undefined;
+  leadingDelimiter?: boolean | undefined;
   dropBlankNames?: boolean | undefined;
   footerRows?: number | undefined;
   /** Lines above the table that tell the delimiter. */
@@ -34,23 +35,25 @@ export interface TableRequest {
 export function tableIn(sample: Sample, known: KnownColumns, requested: TableRequest): FoundTable | undefined {
   const skipped = Math.max(requested.skipRows ?? 0, requested.sepLines ?? 0);
   const below = sample.rows.filter(({ line }) => line > skipped);
-  const { rows: lined, comment, commentsAbove } = withoutComments(below, requested.comment);
-  if (lined.length === 0) return undefined;
-  const width = widthOf(lined);
-  const underlined = underlinedIn(lined, width);
-  const heading = lined[underlined];
-  const rows = heading ? lined.filter((_, at) => at !== underlined + 1) : lined;
+  const { rows: written, comment, commentsAbove } = withoutComments(below, requested.comment);
+  const { rows: lined, leadingDelimiter } = withoutBorders(written, known, requested.leadingDelimiter);
+  const unruled = lined.filter((row) => !isRulerRow(row, leadingDelimiter));
+  if (unruled.length === 0) return undefined;
+  const width = widthOf(unruled);
+  const heading = underlinedIn(lined, width, leadingDelimiter);
+  const underline = heading && lined[lined.indexOf(heading) + 1];
+  const rows = (width > 1 ? unruled : lined).filter((row) => row !== underline);
   const found = requested.skipRows === undefined ? firstOf(rows, width, known) : 0;
-  const first = heading ? Math.min(found, underlined) : found;
+  const first = heading ? Math.min(found, rows.indexOf(heading)) : found;
   // The reader leaves out rows without a value.
   const mayBeData = (row: SampleRow, at: number): boolean => at <= first || width < 2 || !isBlankRow(row.cells);
   const shape = shapeAt(rows.filter(mayBeData).slice(first), width, known, {
     ...requested,
-    delimiter: sample.delimiter,
+    ...{ delimiter: sample.delimiter, isBordered: leadingDelimiter },
   });
   const footer =
     requested.footerRows === undefined
-      ? footerOf(rows.slice(first), shape.width, sample.complete)
+      ? footerOf(rows.slice(first), shape.width, sample.complete ? { rowsBefore: 0 } : undefined)
       : { rows: requested.footerRows, confidence: 1 };
   const ended = rows.slice(0, rows.length - footer.rows).filter(mayBeData);
   const { header, at } = orFirst(
@@ -74,7 +77,7 @@ export function tableIn(sample: Sample, known: KnownColumns, requested: TableReq
     headerCells: ended[start + header.rows - 1]?.cells.slice(0, COLUMNS_NAMED_MAX) ?? [],
     names: namesUnder(ended.slice(start, start + header.rows), shape).slice(0, COLUMNS_NAMED_MAX),
     firstLine: ended[start]?.line ?? rows[0]!.line,
-    ...{ body, footer, comment, commentsAbove, even, short },
+    ...{ body, footer, comment, commentsAbove, even, short, leadingDelimiter },
     blankRows: rows.length - footer.rows - ended.length,
     skippedRows: sample.rows.filter(({ line }) => line < (ended[start]?.line ?? 0)).length,
     titleRows: start,
@@ -98,6 +101,9 @@ function withoutComments(
   const isComment = ({ text }: SampleRow): boolean => text.startsWith(mark);
   const others = rows.filter((row) => !isComment(row));
   if (others.length === rows.length || others.length === 0) return { rows, comment: undefined, commentsAbove: 0 };
+  // One line without the mark is the name of a column whose values begin with it.
+  if (declared === undefined && others.length === 1 && !isComment(rows[0]!))
+    return { rows, comment: undefined, commentsAbove: 0 };
   const above = rows.findIndex((row) => !isComment(row));
   if (declared !== undefined) return { rows: others, comment: mark, commentsAbove: above };
   const width = modalWidth(others);
@@ -198,7 +204,7 @@ function shapeAt(
   [row, ...below]: readonly SampleRow[],
   width: number,
   known: KnownColumns,
-  requested: TableRequest & { delimiter: string },
+  requested: TableRequest & { delimiter: string; isBordered: boolean },
 ): Shape {
   if (!row) return { width, trailingDelimiter: false, rowNames: false, dropBlankNames: false };
   const full = below.filter(({ count }) => count === width);
@@ -241,7 +247,8 @@ function shapeAt(
   const isOwnWidth = known.columns.length === width;
   // Without a header the last column may just be empty.
   const isHeader = row.cells.at(-1) === "" && row.cells.slice(0, -1).every(isName);
-  const both = row.count === width && isHeader && endsEmpty && width > 1 && !isOwnWidth;
+  const isEnd = isHeader || (requested.isBordered && row.cells.at(-1) === "");
+  const both = row.count === width && isEnd && endsEmpty && width > 1 && !isOwnWidth;
   return both ? { ...none, width: width - 1, trailingDelimiter: true } : none;
 }
 
@@ -305,15 +312,47 @@ function orFirst(
   return { header, at: 0 };
 }
 
-/** Index of a row of names above a row that underlines them; -1 if there is none. */
-function underlinedIn(rows: readonly SampleRow[], width: number): number {
+/** The row of names above a row that underlines them. */
+function underlinedIn(rows: readonly SampleRow[], width: number, isBordered: boolean): SampleRow | undefined {
   const end = width === 1 ? 1 : SEARCHED_ROWS_MAX;
-  return rows.slice(0, end).findIndex(({ cells, count }, at) => {
+  return rows.slice(0, end).find(({ cells, count }, at) => {
     const next = rows[at + 1];
     if (!next || count < width - 1 || (count === 1 && width > 1) || !cells.some(isName)) return false;
-    return isUnderline(next.cells, cells);
+    return isUnderline(next.cells, cells) || (isBordered && isRulerRow(next, true));
   });
 }
+
+const isRulerRow = ({ cells }: SampleRow, isBordered: boolean): boolean => isRuler(cells, isBordered);
+
+/**
+ * The rows without the empty field before their first delimiter, if no row has a value there: as in tables
+ * that are drawn with |, or begin in the second column of a sheet.
+ */
+function withoutBorders(
+  rows: readonly SampleRow[],
+  { columns, unnamed }: KnownColumns,
+  declared: boolean | undefined,
+): { rows: readonly SampleRow[]; leadingDelimiter: boolean } {
+  const wide = rows.filter(({ count }) => count > 1);
+  const width = wide.length > 0 ? modalWidth(wide) : 1;
+  const lines = wide.filter(({ count, cells }) => count >= width - 1 && !isBlankRow(cells));
+  const isKnown = columns.length > 0 && (unnamed || columns[0]!.header.trim() === "");
+  const found =
+    !isKnown &&
+    (width > 2 || (width === 2 && lines.every(({ text }) => text.trim().length > 1))) &&
+    lines.length > 1 &&
+    lines.length > rows.length / 3 &&
+    wide.every(({ cells }) => cells[0]!.trim() === "") &&
+    (lines.every(({ cells }) => cells.at(-1)!.trim() === "") || lines[0]!.cells.slice(1).every(isNameOrBlank));
+  if (!(declared ?? found)) return { rows, leadingDelimiter: false };
+  const strip = (row: SampleRow): SampleRow =>
+    row.count > 1 && row.cells[0]!.trim() === ""
+      ? { ...row, cells: row.cells.slice(1), quoted: row.quoted.slice(1), count: row.count - 1 }
+      : row;
+  return { rows: rows.map(strip), leadingDelimiter: true };
+}
+
+const isNameOrBlank = (cell: string): boolean => cell.trim() === "" || isName(cell);
 
 /** The header, if one is underlined: it is the row above. */
 function underlinedHeader(

@@ -1,3 +1,4 @@
+import { familyOf, kindOf } from "../kinds.ts";
 import type { SampleRow } from "../split.ts";
 
 /**
@@ -18,7 +19,7 @@ const WORDS = new Set(
   path file folder filename format version question answer field column attribute property parameter setting
   species genus family order party job role position occupation industry sector school club sport artist
   album song genre publisher isbn journal reason result action event device sensor station line route
-  x y z word words animal fruit english german french spanish hobby skill food drink
+  parent child node root leaf branch x y z word words animal fruit english german french spanish hobby skill food drink
   vorname nachname familienname firma firmenname kunde kunden ort stadt land strasse plz bundesland anschrift
   adresse telefon handy datum tag monat jahr zeit uhrzeit beginn ende von bis betrag preis menge anzahl summe
   artikel ware produkt gruppe farbe grosse einheit bezeichnung beschreibung bemerkung kommentar notiz titel
@@ -73,6 +74,8 @@ function isNameAbove(cell: string, values: readonly string[]): boolean {
   const share = (is: (value: string) => boolean): number => values.filter(is).length / values.length;
   if (isNaming(cell) && share(isNaming) < 0.2) return true;
   if (isIdentifier(cell) && share(isIdentifier) < 0.1) return true;
+  const isTyped = (value: string): boolean => !["text", "none"].includes(familyOf(kindOf(value)));
+  if (!isTyped(cell) && share(isTyped) >= 0.5) return true;
   const start = startOf(cell);
   if (share((value) => startOf(value) === start) < 0.2) return true;
   const isPhrase = (value: string): boolean => /\s/.test(value.trim());

@@ -2,6 +2,7 @@ import { isBlankRow } from "../../reading/no-data.ts";
 import { familyOf, kindOf, shapeOf } from "../kinds.ts";
 import { isSame } from "../known.ts";
 import type { SampleRow } from "../split.ts";
+import { BALANCE, COUNT, STATISTIC, TOTAL } from "./words.ts";
 
 /** Last rows that look like no data, though they have as many fields as the others. */
 export interface Ending {
@@ -18,9 +19,7 @@ const ROWS_MAX = 6;
 const SHOWING_ROWS_MIN = 2;
 /** First rows that may belong to a header of several rows. */
 const HEADER_ROWS_MAX = 2;
-const STATISTIC =
-  /^(?:average|avg|mean|median|min|max|minimum|maximum|count|balance|saldo|stand|anzahl|mittelwert|durchschnitt|moyenne|media|promedio|solde)\b/iu;
-const COUNT = /^\W*(?:(\d+) \p{L}+\W*$|eof\W*$|end of \p{L}+\W*$)/iu;
+const COUNTED = /^\W*(?:(\d+) \p{L}+\W*$|eof\W*$|end of \p{L}+\W*$)/iu;
 /** Bounds the time of the expression. */
 const COUNT_CHARS_MAX = 100;
 
@@ -28,22 +27,27 @@ const COUNT_CHARS_MAX = 100;
  * Finds the ending of the rows below the header: words where all rows above have numbers, dates or codes,
  * sums of the columns, or a count of the rows.
  */
-export function endingOf(rows: readonly SampleRow[], header: SampleRow | undefined, width: number): Ending | undefined {
+export function endingOf(
+  rows: readonly SampleRow[],
+  header: SampleRow | undefined,
+  { width, rowsBefore }: { width: number; rowsBefore: number },
+): Ending | undefined {
   const data = rows.filter(({ cells }) => !isBlankRow(cells) && !(header && isSame(cells, header.cells)));
   const last = data.at(-1);
   if (!last || data.length <= SHOWING_ROWS_MIN || width < 2) return undefined;
-  const found = countIn(data) ?? sumIn(data, width) ?? oddIn(data, width);
+  const sum = rowsBefore > 0 ? largeIn(data, width) : sumIn(data, width);
+  const found = countIn(data, rowsBefore) ?? sum ?? oddIn(data, width) ?? statisticIn(data);
   return found && { ...found, at: rows.indexOf(data[found.at]!) };
 }
 
 /** A last row that says how many rows there are, or that the file ends, and has no other cell. */
-function countIn(data: readonly SampleRow[]): Ending | undefined {
+function countIn(data: readonly SampleRow[], rowsBefore: number): Ending | undefined {
   const at = data.length - 1;
   const { cells, line } = data[at]!;
   const filled = cells.filter(isFilled);
-  const match = filled.length === 1 && filled[0]!.length <= COUNT_CHARS_MAX ? COUNT.exec(filled[0]!.trim()) : null;
+  const match = filled.length === 1 && filled[0]!.length <= COUNT_CHARS_MAX ? COUNTED.exec(filled[0]!.trim()) : null;
   if (!match) return undefined;
-  const certain = Number(match[1]) === at;
+  const certain = Number(match[1]) === rowsBefore + at;
   if (match[1] !== undefined && !certain && familyOf(kindOf(data[0]!.cells[0] ?? "")) === "text") return undefined;
   const what = certain ? "has the number of the rows above" : "looks like the end of a report, or is a row";
   return { at, certain, evidence: `line ${line} ${what}` };
@@ -52,15 +56,38 @@ function countIn(data: readonly SampleRow[]): Ending | undefined {
 /** A last row with sums, and no value where all rows above have one. */
 function sumIn(data: readonly SampleRow[], width: number): Ending | undefined {
   const at = data.length - 1;
-  const { cells, count, line } = data[at]!;
+  const { cells, line } = data[at]!;
   const above = data.slice(0, at);
-  if (count !== width || isFilled(cells[0]!) || !above.every((row) => isFilled(row.cells[0]!))) return undefined;
-  const numbers = cells.flatMap((cell, column) => (isNumber(cell) ? [column] : []));
+  const numbers = numbersWithoutKey(data, width);
   const sums = numbers.filter((column) => isStatistic(above, column, cells[column]!, SUM_ONLY));
   if (sums.length === 0 || sums.length < numbers.length) return undefined;
-  if (cells.some((cell, column) => isFilled(cell) && !numbers.includes(column) && isTyped(cell))) return undefined;
   const certain = sums.length > 1 && above.length > 2;
   return { at, certain, evidence: `line ${line} has the ${certain ? "sums" : "sum"} of the rows above` };
+}
+
+/** Such a row whose numbers are at least the sums of the last rows, where the others are not shown. */
+function largeIn(data: readonly SampleRow[], width: number): Ending | undefined {
+  const at = data.length - 1;
+  const { cells, line } = data[at]!;
+  const above = data.slice(0, at);
+  const numbers = numbersWithoutKey(data, width);
+  const isLarge = (column: number): boolean => {
+    const own = above.map((row) => numberOf(row.cells[column] ?? ""));
+    const sum = own.reduce((before, number) => before + number, 0);
+    return sum > 0 && own.every((number) => number >= 0) && numberOf(cells[column]!) >= sum;
+  };
+  if (numbers.length === 0 || !numbers.every(isLarge)) return undefined;
+  return { at, certain: false, evidence: `line ${line} has no key, and numbers like sums of the rows above` };
+}
+
+/** The columns with numbers of a last row that has no first cell, though all rows above have one. */
+function numbersWithoutKey(data: readonly SampleRow[], width: number): number[] {
+  const { cells, count } = data.at(-1)!;
+  if (count !== width || isFilled(cells[0]!)) return [];
+  if (!data.slice(0, -1).every((row) => isFilled(row.cells[0] ?? ""))) return [];
+  const numbers = cells.flatMap((cell, column) => (isNumber(cell) ? [column] : []));
+  const isOther = cells.some((cell, column) => isFilled(cell) && !numbers.includes(column) && isTyped(cell));
+  return isOther ? [] : numbers;
 }
 
 /** Rows that begin with words where the first cells of all rows above have a number, date or code. */
@@ -81,9 +108,10 @@ function oddIn(data: readonly SampleRow[], width: number): Ending | undefined {
   const isOdd = (row: SampleRow): boolean => {
     const column = row.cells.findIndex(isFilled);
     const lead = row.cells[column]!;
+    if (column > 0 && BALANCE.test(lead.trim())) return true;
     if (!isWords(lead) || !above.every(({ cells }) => formOf(cells[column] ?? "") !== undefined)) return false;
     const others = row.cells.slice(1).filter(isFilled).length;
-    if (row.count < width || others <= (width - 1) / 2 || isApart || form === "moment" || STATISTIC.test(lead.trim()))
+    if (row.count < width || others <= (width - 1) / 2 || isApart || form === "moment" || isStatisticWord(lead))
       return true;
     return row.cells.some((cell, place) => isNumber(cell) && isStatistic(above, place, cell, ANY));
   };
@@ -91,6 +119,36 @@ function oddIn(data: readonly SampleRow[], width: number): Ending | undefined {
   const shown = JSON.stringify(first!.cells.find(isFilled)!.trim().slice(0, 40));
   const what = `begins with ${shown}, where all rows above have a ${NAMES.get(form!) ?? "code of one form"}`;
   return { at, certain: false, evidence: `line ${first!.line} ${what}: it may be a note or a total` };
+}
+
+const isStatisticWord = (cell: string): boolean => STATISTIC.test(cell.trim()) || BALANCE.test(cell.trim());
+
+/** Rows that begin with the name of a statistic, and have it of a column. */
+function statisticIn(data: readonly SampleRow[]): Ending | undefined {
+  let at = data.length;
+  while (at > 0 && data.length - at < ROWS_MAX && STATISTIC.test(data[at - 1]!.cells.find(isFilled)!.trim())) at--;
+  const [above, tail] = [data.slice(0, at), data.slice(at)];
+  if (tail.length === 0 || above.length < SHOWING_ROWS_MIN) return undefined;
+  const isRight = ({ cells }: SampleRow): boolean =>
+    cells.some((cell, column) => isNumber(cell) && isStatistic(above, column, cell, ANY));
+  if (!tail.some(isRight)) return undefined;
+  const evidence = `line ${tail[0]!.line} has a statistic of the rows above: it may be no row`;
+  return { at, certain: false, evidence };
+}
+
+/** Why the last row of a file of one column may be no value. */
+export function endingOfOneColumn(rows: readonly SampleRow[]): string | undefined {
+  const data = rows.filter(({ cells }) => !isBlankRow(cells));
+  const at = data.findLastIndex(({ cells }) => !isWords(cells[0]!)) + 1;
+  const tail = data.slice(at);
+  if (tail.length === 0 || tail.length > ROWS_MAX || at <= SHOWING_ROWS_MIN) return undefined;
+  const start = data.slice(0, HEADER_ROWS_MAX).findIndex(({ cells }) => isTyped(cells[0]!));
+  if (start < 0 || !data.slice(start, at).every(({ cells }) => isTyped(cells[0]!))) return undefined;
+  const [first] = tail;
+  const [text] = first!.cells.map((cell) => cell.trim());
+  const isNote =
+    (/\s/.test(text!) || [TOTAL, COUNT, STATISTIC].some((words) => words.test(text!))) && !first!.quoted[0];
+  return isNote ? `line ${first!.line} has words below numbers or dates: it may be a note or a total` : undefined;
 }
 
 /** True if the first row is a header by the cells below it: another table begins. */

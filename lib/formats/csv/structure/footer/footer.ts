@@ -1,7 +1,8 @@
 import { DELIMITERS } from "../../options.ts";
 import { familyOf, kindOf } from "../kinds.ts";
 import { profilesOf } from "../profile.ts";
-import { endingOf, numberOf } from "./ending.ts";
+import { endingOf, endingOfOneColumn, numberOf } from "./ending.ts";
+import { COUNT, TOTAL } from "./words.ts";
 import type { SampleRow } from "../split.ts";
 
 /** Rows at the end of the file that are no data. */
@@ -14,15 +15,21 @@ export interface Footer {
 
 /** Rows of a footer that are looked for. */
 const ROWS_MAX = 20;
-const TOTAL =
-  /^(?:grand |sub)?(?:total|totals|totale|sum|summe|gesamt|gesamtsumme|insgesamt|suma|soma|razem|итого|всего|合計|合计|总计)\b/iu;
-const COUNT =
-  /^\W*(?:\d+ (?:rows?|records?|lines?)\b|(?:number of )?(?:rows?|records?|lines?)\W+\d+\W*$|eof\W*$|end(?: of \w+)?\W*$)/i;
 
-/** The footer below `rows[0]`, the first of the table. Only the end of the whole file shows it. */
-export function footerOf([heading, ...rows]: readonly SampleRow[], width: number, complete: boolean): Footer {
+/** The end of the file: how many rows of the table stand between the heading and the rows that are shown. */
+export interface ShownEnd {
+  rowsBefore: number;
+}
+
+/** The footer below `rows[0]`, the first of the table. Without the end of the file there is none. */
+export function footerOf([heading, ...rows]: readonly SampleRow[], width: number, end: ShownEnd | undefined): Footer {
   const none = { rows: 0, confidence: 1 };
-  if (!complete || width < 2) return none;
+  if (!end) return none;
+  if (width < 2) {
+    // Blank lines are rows there: how many rows to leave out is not clear.
+    const doubt = endingOfOneColumn(rows);
+    return doubt === undefined ? none : { ...none, confidence: 0.6, doubt };
+  }
   let start = rows.length;
   while (start > 2 && rows.length - start < ROWS_MAX && isNote(rows[start - 1]!, width)) start--;
   const typed = typedIn(rows.slice(0, start), width);
@@ -34,14 +41,10 @@ export function footerOf([heading, ...rows]: readonly SampleRow[], width: number
     const rowCount = rows.length - start + 1;
     const evidence = `line ${total.line} is a total`;
     if (sums) return { rows: rowCount, confidence: 0.95, evidence: `${evidence}: it has the sums of the rows above` };
-    return {
-      rows: rowCount,
-      confidence: 0.6,
-      evidence,
-      doubt: `${evidence} by its first cell, but not the sum of the rows`,
-    };
+    const what = end.rowsBefore > 0 ? "and the file is too long to compare sums" : "but not the sum of the rows";
+    return { rows: rowCount, confidence: 0.6, evidence, doubt: `${evidence} by its first cell, ${what}` };
   }
-  const ending = endingOf(rows.slice(0, start), heading, width);
+  const ending = endingOf(rows.slice(0, start), heading, { width, ...end });
   if (ending && !rows.slice(ending.at, start).some((row) => isOtherRow(row, width, typed))) {
     const { at, certain, evidence } = ending;
     const found = { rows: rows.length - at, confidence: certain ? 0.95 : 0.6, evidence };
@@ -52,6 +55,7 @@ export function footerOf([heading, ...rows]: readonly SampleRow[], width: number
   if (rows.slice(start).every(isBlank)) return none;
   const [first, count] = [rows[start]!, rows.length - start];
   const evidence = `${count === 1 ? "a note" : `${count} notes`} from line ${first.line} on, not rows of ${width} fields`;
+  if (count === 1 && first.text === DOS_END) return { rows: 1, confidence: 1, evidence: "the mark of a file's end" };
   const doubt = isLikeRow(first, rows[start - 1]!, width)
     ? { doubt: `line ${first.line} is a note, or a row without the delimiters of the others` }
     : {};
@@ -84,12 +88,15 @@ function isOtherRow(row: SampleRow, width: number, typed: number): boolean {
   return typed > 0 && words.length >= width && words.filter(isTyped).length >= typed;
 }
 
+/** What DOS programs write at the end of a file. */
+const DOS_END = "\x1a";
+
 /** A line of words, a count of rows, or a total that has fewer fields than the rows. */
 function isNote({ cells, count, text }: SampleRow, width: number): boolean {
   const filled = cells.filter((cell) => cell.trim() !== "");
   if (count >= width && (filled.length > 1 || width < 3)) return filled.length === 0;
-  if (filled.length === 0) return true;
   const [first] = filled;
+  if (first === undefined || text === DOS_END) return true;
   if (COUNT.test(text) || TOTAL.test(first!.trim())) return count < width;
   if (filled.length > 1 || count > 2) return false;
   return kindOf(first!) === "text" && /\s/.test(first!.trim());

@@ -123,6 +123,44 @@ test("a trailing delimiter starts no field, in whichever rows it is", () => {
   assert.deepEqual(tableOf("a,b\n1,2,\n").rows, [[2, "1", "2", ""]]);
 });
 
+test("a leading delimiter starts no field, and lines that are drawn around rows are none", () => {
+  const drawn = { delimiter: "|", leadingDelimiter: true, trailingDelimiter: true, trimBlanks: true };
+  const line = "+----+-----+";
+  const { count, rows, skipped } = tableOf(`| nr | tree |\n${line}\n|  1 | oak |\n|  2 |     |\n${line}\n`, drawn);
+  assert.deepEqual(
+    [count, rows, skipped],
+    [
+      2,
+      [
+        [3, "1", "oak"],
+        [4, "2", ""],
+      ],
+      2,
+    ],
+  );
+  const rules = tableOf("|nr|tree|\n|:--|--:|\n|1|oak|\n|---|---|\n|2|ash|\n|-|fir|\n", drawn);
+  assert.deepEqual(
+    rules.rows.map(([, ...cells]) => cells),
+    [
+      ["1", "oak"],
+      ["2", "ash"],
+      ["-", "fir"],
+    ],
+  );
+  const sheet = { leadingDelimiter: true };
+  assert.deepEqual(tableOf(",a,b\n,1,2\n,,3\n4,5,6\n7,8\n", sheet).rows, [
+    [2, "1", "2"],
+    [3, "", "3"],
+    [4, "4", "5", "6"],
+    [5, "7", "8"],
+  ]);
+  assert.deepEqual(tableOf(",1,2\n,,3\n", { ...sheet, header: false }).rows, [
+    [1, "1", "2"],
+    [2, "", "3"],
+  ]);
+  assert.deepEqual(tableOf('|a|b|\n|1|"say "hi", you"|\n', drawn).rows, [[2, "1", 'say "hi", you']]);
+});
+
 test("repetitions of the header are skipped and counted, also behind a byte order mark", () => {
   const mark = "\ufeff";
   const { rows, skipped } = tableOf(`id,"n"\n1,a\nid,"n"\n2,b\n${mark}id,"n"\r\n3,id\nid,n\nid,x\n`);
@@ -213,7 +251,9 @@ test("a row that underlines the header is none, if it is the one below", () => {
   ] as const) {
     const row = head.replace(/[^,]+/g, "x");
     const { rows, skipped } = tableOf(`${head}\n${line}\n${row}\n${line}\n`);
-    assert.deepEqual([rows.length, skipped], [2, 1], line);
+    // A line of one field is drawn: it is no row anywhere in a table of several columns.
+    const isDrawn = head.includes(",") && !line.includes(",");
+    assert.deepEqual([rows.length, skipped], isDrawn ? [1, 2] : [2, 1], line);
   }
   for (const line of ["-,-,-", "--,--,--", "---,,---", "--,====,-", "+,+,+", "---,oak,---", "--", "-1,---,---"]) {
     assert.equal(tableOf(`nr,tree,n\n${line}\n1,oak,2\n`).skipped, 0, line);
@@ -261,6 +301,7 @@ test("what is read does not depend on where the text is cut", () => {
     footer: fc.constantFrom({ rows: 0 }, { rows: 2 }, { pattern: "^Total" }),
     comment: fc.constantFrom(null, "#"),
     trailingDelimiter: fc.boolean(),
+    leadingDelimiter: fc.boolean(),
     trimBlanks: fc.boolean(),
     rowNames: fc.boolean(),
   });

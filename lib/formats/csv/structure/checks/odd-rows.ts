@@ -1,0 +1,103 @@
+import { SUBTOTAL } from "../footer/words.ts";
+import { familyOf, kindOf, shapeOf } from "../kinds.ts";
+import { profilesOf } from "../profile.ts";
+import type { FoundTable } from "../rows.ts";
+import type { SampleRow } from "../split.ts";
+
+/** Rows that show what the others are. */
+const SHOWING_ROWS_MIN = 2;
+/** First rows that may be part of a header. */
+const FIRST_ROWS = 3;
+
+type Table = Pick<FoundTable, "body" | "width" | "header" | "headerCells">;
+
+/** Says which rows between the others are no data of the table, or not data alone. */
+export const oddRow = (table: Table): string | undefined =>
+  table.width < 2
+    ? (nameBelow(table) ?? undefined)
+    : (subtotal(table) ?? heading(table) ?? indexName(table) ?? recordTypes(table) ?? comment(table));
+
+const isFilled = (cell: string): boolean => cell.trim() !== "";
+const isWords = (cell: string): boolean => ["word", "text"].includes(kindOf(cell)) && !/\d/.test(cell);
+const isTyped = (cell: string): boolean => !["text", "none"].includes(familyOf(kindOf(cell)));
+const shown = (cell: string): string => JSON.stringify(cell.trim().slice(0, 40));
+
+/** Rows of sums between the rows that they sum up: they lack cells that all other rows have. */
+function subtotal({ body, width }: Table): string | undefined {
+  const isSum = ({ cells }: SampleRow): boolean => SUBTOTAL.test(cells.find(isFilled)?.trim() ?? "");
+  const sums = body.filter(isSum);
+  const others = body.filter((row) => !isSum(row));
+  if (sums.length < 2 || others.length < SHOWING_ROWS_MIN) return undefined;
+  const columns = Array.from({ length: Math.min(width, COLUMNS_MAX) }, (_, column) => column);
+  const full = columns.filter((column) => others.every(({ cells }) => isFilled(cells[column] ?? "")));
+  const [first] = sums;
+  if (!sums.every(({ cells }) => full.some((column) => !isFilled(cells[column] ?? "")))) return undefined;
+  return `line ${first!.line} and ${sums.length - 1} more begin with ${shown(first!.cells.find(isFilled)!)}: they may be subtotals`;
+}
+
+const COLUMNS_MAX = 500;
+
+/** Rows with one word, between rows that begin with numbers, dates or codes: headings of groups. */
+function heading({ body, width }: Table): string | undefined {
+  if (width < 3) return undefined;
+  const isHeading = ({ cells }: SampleRow): boolean => isWords(cells[0]!) && !cells.slice(1).some(isFilled);
+  const found = body.filter(isHeading);
+  const others = body.filter((row) => !isHeading(row));
+  if (found.length === 0 || others.length < SHOWING_ROWS_MIN * found.length) return undefined;
+  const forms = new Set(
+    others.map(({ cells }) => (isTyped(cells[0]!) ? familyOf(kindOf(cells[0]!)) : shapeOf(cells[0]!))),
+  );
+  if (forms.size > 1 || others.some(({ cells }) => !isFilled(cells[0]!) || isWords(cells[0]!))) return undefined;
+  const line = found[0]!.line;
+  return `line ${line} has nothing but ${shown(found[0]!.cells[0]!)}: it may be a heading of the rows below it`;
+}
+
+/** A row with the name of the first column, which the header lacks. */
+function indexName({ body, width, header, headerCells }: Table): string | undefined {
+  if (header.rows === 0 || width < 3 || isFilled(headerCells[0] ?? "")) return undefined;
+  const isAlone = ({ cells }: SampleRow): boolean => isFilled(cells[0]!) && !cells.slice(1).some(isFilled);
+  const at = body.slice(0, FIRST_ROWS).findIndex(isAlone);
+  if (at < 0 || body.slice(at + 1).some(isAlone) || body.length < at + 1 + SHOWING_ROWS_MIN) return undefined;
+  return `line ${body[at]!.line} has a first field only, and the header none: it may be the last row of the header`;
+}
+
+/** A first and a last row of another kind, as H, D … D, T mark them. */
+function recordTypes({ body, header }: Table): string | undefined {
+  const marks = body.map(({ cells }) => cells[0]!.trim());
+  if (header.rows > 0 || marks.length < FIRST_ROWS + 1) return undefined;
+  const [first, last] = [marks[0]!, marks.at(-1)!];
+  const [middle] = marks.slice(1, -1);
+  if (first === middle || last === middle || !marks.slice(1, -1).every((mark) => mark === middle)) return undefined;
+  if (![first, last, middle!].every(isWords)) return undefined;
+  return `the first row begins with ${shown(first)}, the last with ${shown(last)}, and all others with ${shown(middle!)}: they may be records of other kinds`;
+}
+
+const COMMENT = /^(\S+)\s+(?:#|--|\/\/)/;
+
+/** A comment behind the value of a last field, where all other values are numbers or dates. */
+function comment({ body, width }: Table): string | undefined {
+  const last = (row: SampleRow): string => row.cells[width - 1] ?? "";
+  const found = body.filter((row) => COMMENT.test(last(row)));
+  if (found.length === 0) return undefined;
+  const others = body.filter((row) => !COMMENT.test(last(row)));
+  const [profile] = profilesOf(
+    others.map((row) => ({ ...row, cells: [last(row)] })),
+    1,
+  );
+  const { family } = profile!;
+  if (others.length < SHOWING_ROWS_MIN || family === "text" || family === "none") return undefined;
+  if (!found.every((row) => familyOf(kindOf(COMMENT.exec(last(row))![1]!)) === family)) return undefined;
+  return `line ${found[0]!.line} has text behind the value of its last field: it may be a comment`;
+}
+
+/** Words above the values of a file of one column: the name of the column may stand there. */
+function nameBelow({ body, header }: Table): string | undefined {
+  const rows = body.filter(({ cells }) => isFilled(cells[0]!));
+  const at = rows.findIndex(({ cells }) => isTyped(cells[0]!));
+  if (header.rows === 0 || header.named > 0 || at < 1 || at > FIRST_ROWS || rows.length - at < FIRST_ROWS)
+    return undefined;
+  if (!rows.slice(0, at).every(({ cells }) => isWords(cells[0]!))) return undefined;
+  const [profile] = profilesOf(rows.slice(at), 1);
+  if (profile!.family === "text") return undefined;
+  return `line ${rows[at - 1]!.line} has words above numbers or dates: it may be the header, and the lines above titles`;
+}

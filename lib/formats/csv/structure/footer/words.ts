@@ -1,0 +1,16 @@
+/** Words with which rows begin that are no data, in the languages of most files. */
+
+export const TOTAL =
+  /^(?:grand |sub)?(?:total|totals|totale|sum|summe|gesamt|gesamtsumme|insgesamt|suma|soma|razem|итого|всего|合計|合计|总计)(?![\p{L}\p{N}])/iu;
+
+export const SUBTOTAL =
+  /^(?:\*{1,4}$|(?:sub-?|grand )?(?:total|summe|suma|totale)(?![\p{L}\p{N}])|zwischensumme|sous-total|subtotale)/iu;
+
+export const COUNT =
+  /^\W*(?:\d+ (?:rows?|records?|lines?)\b|(?:number of )?(?:rows?|records?|lines?)\W+\d+\W*$|eof\W*$|end(?: of \w+)?\W*$)/i;
+
+export const STATISTIC =
+  /^(?:average|avg|mean|median|min|max|minimum|maximum|count|std|stdev|sd|variance|anzahl|mittelwert|durchschnitt|moyenne|media|promedio)(?![\p{L}\p{N}])/iu;
+
+export const BALANCE =
+  /^(?:(?:opening|closing|ending|final|new|old|previous) balance|balance(?: brought| carried| forward|$|:)|(?:end|anfangs|neuer |alter )?saldo|(?:neuer |alter )?stand|(?:nuovo |ancien |nouveau )?sold[eo]|übertrag)(?![\p{L}\p{N}])/iu;

@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { contractSchema } from "../../../lib/contract/contract.ts";
+import { parseFile, type ParseJob, type ParseSummary } from "../../../lib/parsing/parse-file.ts";
+import { DEFAULT_LIMITS } from "../../../lib/parsing/limits.ts";
+
+/** Rows that together are longer than the sample of detection, which is shortened here. */
+const COUNT = 9_000;
+const detectionBytes = 16 * 1024;
+
+const rows = (cells: (n: number) => string): string =>
+  Array.from({ length: COUNT }, (_, n) => `${cells(n + 1)}\n`).join("");
+const TABLE = `nr,tree,n,weight\n${rows((n) => `${n},oak ${n},${n % 7},${(n * 1.25).toFixed(2)}`)}`;
+
+interface Loaded {
+  summary: ParseSummary;
+  rows: number;
+  /** The file was read twice, because a type did not hold. */
+  again: boolean;
+}
+
+async function load(text: string, pieceBytes: number, contract: object = {}): Promise<Loaded> {
+  const bytes = Buffer.from(text);
+  async function* source() {
+    for (let at = 0; at < bytes.length; at += pieceBytes) yield bytes.subarray(at, at + pieceBytes);
+  }
+  const job: ParseJob = {
+    ...{ fileName: "f.csv", contract: contractSchema.parse({ table: "t", ...contract }), requested: {}, known: [] },
+    limits: { ...DEFAULT_LIMITS, detectionBytes, inferenceBytes: 64 * 1024 },
+    origin: { sourceFile: "f.csv", sourceOffset: 0, receivedAtMs: 0 },
+  };
+  for (const again of [false, true]) {
+    let count = 0;
+    for await (const output of parseFile(source(), job)) {
+      if (output.kind === "rows") count += output.batch.rowCount;
+      if (output.kind === "retype" && !again) job.inferred = output.types;
+      if (output.kind === "end") return { summary: output.summary, rows: count, again };
+    }
+  }
+  throw new Error("the parsing did not end");
+}
+
+test("the end of a file that is longer than the sample is looked at", async () => {
+  const sum = (COUNT * (COUNT + 1) * 1.25) / 2;
+  for (const [end, footerRows, skipped, isHeld] of [
+    ["", undefined, undefined, false],
+    ["\n\n\n", undefined, undefined, false],
+    [",,,\n,,,\n", undefined, 2, false],
+    [`\n(${COUNT} rows affected)\n`, 1, 1, false],
+    [`${COUNT} records,,,\n`, 1, 1, false],
+    ["\n\nSource: the forest office\nprinted on 2026-01-31\n", 2, 2, false],
+    [`Total,,26997,${sum.toFixed(2)}\n`, 1, 1, false],
+    [`Total,trees,26997,${sum.toFixed(2)}\n`, 1, 1, true],
+    [`,,26997,${sum.toFixed(2)}\n`, 1, 1, true],
+    ["Average,,3,12.50\n", 1, 1, true],
+    ["measured in June,,,\n", 1, 1, true],
+  ] as const) {
+    const { summary, rows: count, again } = await load(TABLE + end, 64 * 1024);
+    assert.deepEqual([summary.rowsRead, summary.rowsRejected, count, again], [COUNT, 0, COUNT, false], end);
+    assert.deepEqual([summary.dialect?.["footerRows"], summary.dialect?.skippedRows], [footerRows, skipped], end);
+    assert.equal((summary.doubts ?? []).length > 0, isHeld, `${end}: ${JSON.stringify(summary.doubts)}`);
+    assert.deepEqual(
+      summary.columns.map(({ type }) => type),
+      ["INTEGER", "VARCHAR", "INTEGER", "DECIMAL(18,2)"],
+    );
+    const evidence = summary.dialect?.evidence?.filter(({ option }) => option === "footer") ?? [];
+    assert.equal(evidence.length, footerRows === undefined ? 0 : 1);
+  }
+});
+
+test("last rows that are rows stay rows, also with a declared footer", async () => {
+  for (const row of [`${COUNT + 1},,,`, `${COUNT + 1},fir,5,1.50`, "x,fir,8,2.00"]) {
+    const { summary } = await load(`${TABLE}${row}\n`, 64 * 1024);
+    assert.deepEqual([summary.rowsRead, summary.doubts], [COUNT + 1, undefined], row);
+  }
+  const declared = await load(`${TABLE}Total,x,1,1.00\n`, 64 * 1024, { dialect: { footer: { rows: 1 } } });
+  assert.deepEqual([declared.summary.rowsRead, declared.summary.doubts], [COUNT, undefined]);
+});
+
+test("what the end shows does not depend on how the text comes", async () => {
+  const text = `${TABLE}Total,trees,26997,1.00\n`;
+  const whole = await load(text, text.length);
+  for (const bytes of [1_000, 70_000]) assert.deepEqual(await load(text, bytes), whole);
+});
+
+test("more rows than detection looks at are a long file, too", async () => {
+  const text = `nr,n\n${rows((n) => `${n},${n % 9}`)}`;
+  const { summary } = await load(`${text}(${COUNT} rows)\n`, 64 * 1024);
+  assert.deepEqual([summary.rowsRead, summary.dialect?.["footerRows"], summary.doubts], [COUNT, 1, undefined]);
+  const one = await load(`nr\n${rows(String)}\n${COUNT} rows\n`, 64 * 1024);
+  assert.match(one.summary.doubts?.[0]?.evidence ?? "", /has words below numbers/);
+});
