@@ -85,7 +85,8 @@ const comparable = ({ summary, rows, rejects }: Reading) => ({ summary, rows: [.
  * from those with a stray quote, which decide no type.
  */
 function checkExactTypes({ rejects, summary }: Reading): void {
-  const quote = String(summary.dialect?.["quote"] ?? '"');
+  const found = summary.dialect?.["quote"];
+  const quote = typeof found === "string" ? found : '"';
   const valueIn = (message: string): string => message.slice(1, message.lastIndexOf("' "));
   const typed = rejects.filter(
     ({ reason, message }) =>

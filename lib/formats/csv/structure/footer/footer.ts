@@ -97,9 +97,9 @@ function isNote({ cells, count, text }: SampleRow, width: number): boolean {
   if (count >= width && (filled.length > 1 || width < 3)) return filled.length === 0;
   const [first] = filled;
   if (first === undefined || text === DOS_END) return true;
-  if (COUNT.test(text) || TOTAL.test(first!.trim())) return count < width;
+  if (COUNT.test(text) || TOTAL.test(first.trim())) return count < width;
   if (filled.length > 1 || count > 2) return false;
-  return kindOf(first!) === "text" && /\s/.test(first!.trim());
+  return kindOf(first) === "text" && /\s/.test(first.trim());
 }
 
 /**
