@@ -224,7 +224,8 @@ export function declaredTable(dialect: Dialect): DialectRequest {
 /** The dialect with all that holds by default. Of the footer, what is declared and how many rows it had. */
 export const wholeDialect = (dialect: Dialect): Required<Omit<Dialect, "footer">> & Pick<Dialect, "footer"> => ({
   ...{ skipRows: 0, footerRows: 0, comment: null },
-  ...{ rowNames: false, trailingDelimiter: false, dropBlankNames: false, trimBlanks: false },
+  ...{ rowNames: false, trailingDelimiter: false, leadingDelimiter: false },
+  ...{ dropBlankNames: false, trimBlanks: false },
   ...dialect,
   headerRows: headerRowsOf(dialect),
 });
