@@ -3,6 +3,7 @@ import type { Encoding } from "../../../text/encoding.ts";
 import type { Doubt, Finding } from "../../format.ts";
 import { declaredHeaderRows, DELIMITERS, type Dialect, type DialectRequest } from "../options.ts";
 import { candidatesIn, isUsual, type Candidate } from "./candidates.ts";
+import { aboveFooter } from "./footer/declared.ts";
 import { findingsOf, type Reading } from "./findings.ts";
 import { knownColumns, type KnownColumns } from "./known.ts";
 import { scoreOf, scoreOfOneColumn } from "./score.ts";
@@ -49,7 +50,8 @@ const READ_ROWS_MAX = 500;
  * this folder.
  */
 export function detectStructure(input: StructureInput): Structure {
-  const { text, complete, requested, pinned } = input;
+  const { complete, requested, pinned } = input;
+  const text = complete ? aboveFooter(input.text, requested.footer) : input.text;
   const known = knownColumns(input.known ?? []);
   const sep = requested.delimiter === undefined || requested.skipRows === undefined ? sepLineOf(text) : undefined;
   const splitting = { ...requested, delimiter: requested.delimiter ?? sep?.delimiter };

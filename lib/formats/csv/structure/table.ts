@@ -336,14 +336,15 @@ function withoutBorders(
   const wide = rows.filter(({ count }) => count > 1);
   const width = wide.length > 0 ? modalWidth(wide) : 1;
   const lines = wide.filter(({ count, cells }) => count >= width - 1 && !isBlankRow(cells));
+  const isClosed = lines.every(({ cells }) => cells.at(-1)!.trim() === "");
   const isKnown = columns.length > 0 && (unnamed || columns[0]!.header.trim() === "");
   const found =
     !isKnown &&
     (width > 2 || (width === 2 && lines.every(({ text }) => text.trim().length > 1))) &&
-    lines.length > 1 &&
+    lines.length > (isClosed ? 1 : 2) &&
     lines.length > rows.length / 3 &&
     wide.every(({ cells }) => cells[0]!.trim() === "") &&
-    (lines.every(({ cells }) => cells.at(-1)!.trim() === "") || lines[0]!.cells.slice(1).every(isNameOrBlank));
+    (isClosed || lines[0]!.cells.slice(1).every(isNameOrBlank));
   if (!(declared ?? found)) return { rows, leadingDelimiter: false };
   const strip = (row: SampleRow): SampleRow =>
     row.count > 1 && row.cells[0]!.trim() === ""

@@ -2,7 +2,7 @@ import { isBlankRow } from "../../reading/no-data.ts";
 import { familyOf, kindOf, shapeOf } from "../kinds.ts";
 import { isSame } from "../known.ts";
 import type { SampleRow } from "../split.ts";
-import { BALANCE, COUNT, STATISTIC, TOTAL } from "./words.ts";
+import { ALL, BALANCE, COUNT, STATISTIC, TOTAL, TOTAL_ALONE } from "./words.ts";
 
 /** Last rows that look like no data, though they have as many fields as the others. */
 export interface Ending {
@@ -36,7 +36,7 @@ export function endingOf(
   const last = data.at(-1);
   if (!last || data.length <= SHOWING_ROWS_MIN || width < 2) return undefined;
   const sum = rowsBefore > 0 ? largeIn(data, width) : sumIn(data, width);
-  const found = countIn(data, rowsBefore) ?? sum ?? oddIn(data, width) ?? statisticIn(data);
+  const found = countIn(data, rowsBefore) ?? sum ?? oddIn(data, width) ?? statisticIn(data) ?? labelledSumIn(data);
   return found && { ...found, at: rows.indexOf(data[found.at]!) };
 }
 
@@ -134,6 +134,21 @@ function statisticIn(data: readonly SampleRow[]): Ending | undefined {
   if (!tail.some(isRight)) return undefined;
   const evidence = `line ${tail[0]!.line} has a statistic of the rows above: it may be no row`;
   return { at, certain: false, evidence };
+}
+
+/** A last row with a word for a total in any cell, and the sum of a column. */
+function labelledSumIn(data: readonly SampleRow[]): Ending | undefined {
+  const at = data.length - 1;
+  const { cells, line } = data[at]!;
+  const above = data.slice(0, at);
+  const isLabelled = cells.some(
+    (cell, column) =>
+      (TOTAL_ALONE.test(cell.trim()) || ALL.test(cell.trim())) &&
+      !above.some((row) => row.cells[column]?.trim().toLowerCase() === cell.trim().toLowerCase()),
+  );
+  const isSum = (cell: string, column: number): boolean => isNumber(cell) && isStatistic(above, column, cell, SUM_ONLY);
+  if (!isLabelled || !cells.some(isSum)) return undefined;
+  return { at, certain: false, evidence: `line ${line} has a word for a total, and the sum of the rows above` };
 }
 
 /** Why the last row of a file of one column may be no value. */

@@ -2,7 +2,7 @@ import { DELIMITERS } from "../../options.ts";
 import { familyOf, kindOf } from "../kinds.ts";
 import { profilesOf } from "../profile.ts";
 import { endingOf, endingOfOneColumn, numberOf } from "./ending.ts";
-import { COUNT, TOTAL } from "./words.ts";
+import { COUNT, TOTAL, TOTAL_ALONE } from "./words.ts";
 import type { SampleRow } from "../split.ts";
 
 /** Rows at the end of the file that are no data. */
@@ -40,7 +40,9 @@ export function footerOf([heading, ...rows]: readonly SampleRow[], width: number
   if (total && sums !== undefined) {
     const rowCount = rows.length - start + 1;
     const evidence = `line ${total.line} is a total`;
-    if (sums) return { rows: rowCount, confidence: 0.95, evidence: `${evidence}: it has the sums of the rows above` };
+    const whole = `${evidence}: it has the sums of the rows above`;
+    if (sums && isLabel(total)) return { rows: rowCount, confidence: 0.95, evidence: whole };
+    if (sums) return { rows: rowCount, confidence: 0.6, evidence: whole, doubt: `${whole}, but may be named so` };
     const what = end.rowsBefore > 0 ? "and the file is too long to compare sums" : "but not the sum of the rows";
     return { rows: rowCount, confidence: 0.6, evidence, doubt: `${evidence} by its first cell, ${what}` };
   }
@@ -61,6 +63,10 @@ export function footerOf([heading, ...rows]: readonly SampleRow[], width: number
     : {};
   return { rows: count, confidence: 0.9, evidence, ...doubt };
 }
+
+/** True if the row's first cell is the label of a total and no name that begins like one. */
+const isLabel = ({ cells }: SampleRow): boolean =>
+  TOTAL_ALONE.test((cells.find((cell) => cell.trim() !== "") ?? "").trim());
 
 /** True if a note right below the rows begins with a number, or has as many words as they have fields. */
 function isLikeRow(note: SampleRow, above: SampleRow, width: number): boolean {

@@ -3,6 +3,13 @@
 export const TOTAL =
   /^(?:grand |sub)?(?:total|totals|totale|sum|summe|gesamt|gesamtsumme|insgesamt|suma|soma|razem|итого|всего|合計|合计|总计)(?![\p{L}\p{N}])/iu;
 
+/** A label of totals and nothing else: `Total Energies` may be a name. */
+export const TOTAL_ALONE =
+  /^(?:grand |sub)?(?:total|totals|totale|sum|summe|gesamt|gesamtsumme|insgesamt|suma|soma|razem|итого|всего|合計|合计|总计)(?: g[eé]n[eé]ral[e]?| geral| amount| sum)?[\s:=.]*$/iu;
+
+/** Names of a sum that may as well be a value. */
+export const ALL = /^(?:all|alle|overall|todos|todas|tous|tutti)[\s:]*$/iu;
+
 export const SUBTOTAL =
   /^(?:\*{1,4}$|(?:sub-?|grand )?(?:total|summe|suma|totale)(?![\p{L}\p{N}])|zwischensumme|sous-total|subtotale)/iu;
 

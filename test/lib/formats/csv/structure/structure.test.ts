@@ -247,6 +247,26 @@ test("totals and notes below the table are its footer", () => {
   assert.deepEqual(doubts(`${table}Total,8,20.50,2026-01-30\n`), ["structure_unsure"], "a total that is no sum");
 });
 
+test("a row named like a total, or with the sum elsewhere, is in doubt", () => {
+  const unsure = ["structure_unsure"];
+  assert.deepEqual(doubts("customer;units\nN;10\nS;20\nTotal Energies;30\n"), unsure, "may be a customer");
+  assert.deepEqual(doubts("customer;units\nN;10\nS;20\nTotal:;30\n"), []);
+  assert.deepEqual(doubts("id;region;units\n1;N;10\n2;S;20\n3;Total;30\n"), unsure);
+  assert.deepEqual(doubts("team,points\nA,10\nB,20\nAll,30\n"), unsure);
+  assert.deepEqual(doubts("team,points\nA,10\nB,20\nAll,25\n"), [], "no sum");
+  assert.deepEqual(doubts("scope,points\nAll,10\nB,20\nAll,30\n"), [], "a value of the column");
+});
+
+test("a declared footer tells nothing about the table", () => {
+  const text = "id,name\n1,Ann\n2,Bob\n3,Cid\n\norder,amount,day\n7,5.00,2026-01-01\n8,6.00,2026-01-02\n";
+  for (const footer of [{ rows: 3 }, { pattern: "^order" }]) {
+    assert.deepEqual(
+      [unusual(text, { requested: { footer } }), doubts(text, { requested: { footer } })],
+      [{ footer }, []],
+    );
+  }
+});
+
 test("rows without a value change nothing, wherever they are", () => {
   const rows = ["7;oak;2,50", "8;ash;3,75", "9;elm;1,20"];
   for (const blank of [";;", " ;  ; ", '"";"";""']) {
