@@ -131,6 +131,16 @@ export const ERRORS = {
     409,
     "Restore the raw bytes, correct the contract, or undo the named file; then rebuild again. The table is as before.",
   ),
+  TABLE_EXISTS: kind(
+    false,
+    409,
+    "Choose another name, or drop the table that has it: `tributary tables drop <table>`.",
+  ),
+  RENAME_REFUSED: kind(
+    false,
+    409,
+    "Remove the cause that the message names; then run the same rename again: it continues. The old table is as before.",
+  ),
   UNDO_REFUSED: kind(
     false,
     409,

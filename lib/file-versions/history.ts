@@ -3,7 +3,7 @@ import { requestFields } from "../formats/message-fields.ts";
 import { checkRequest } from "../formats/registry.ts";
 import type { EventLog } from "../event-log/event-log.ts";
 import type { FileEvent } from "../messages/generated.ts";
-import { operationIn, operationJsonOf, undoneBefore } from "../messages/operation.ts";
+import { operationJsonOf, removesTable, undoneBefore } from "../messages/operation.ts";
 import { versionOf, type VersionEvent } from "../messages/repetition.ts";
 import type { WriteMode } from "../warehouse/warehouse.ts";
 import { rawKey } from "../blob/raw-key.ts";
@@ -57,9 +57,9 @@ export async function everyVersion(
   mode: WriteMode,
 ): Promise<VersionEvent[]> {
   const inLog = await versionEvents(log, table);
-  const droppedAt = inLog.findLast(({ event }) => operationIn(event)?.kind === "drop")?.offset ?? -1;
-  const all = inLog.filter(({ offset }) => offset > droppedAt);
   const setAside = await ledger.setAside(table);
+  const droppedAt = inLog.findLast(({ event }) => removesTable(event) && !setAside.has(event.fileId))?.offset ?? -1;
+  const all = inLog.filter(({ offset }) => offset > droppedAt);
   const applied = all.filter(({ event }) => !setAside.has(event.fileId));
   const known = new Set(all.map(({ event }) => event.fileId));
   const expired = (await ledger.versions(table, mode)).filter(

@@ -8,7 +8,7 @@ export interface VersionLedger {
    * contains.
    */
   versions(table: string, mode: WriteMode): Promise<RecordedVersion[]>;
-  /** Ids of the table's versions that were superseded or refused, or are held. */
+  /** Ids of the table's versions that were superseded or refused, or are held, and of refused renamings. */
   setAside(table: string): Promise<Set<string>>;
 }
 
@@ -29,9 +29,10 @@ export interface RecordedVersion {
   contentOffset: number | null;
   isSuperseded: boolean;
   isFailed: boolean;
+  isHeld: boolean;
   rowsCommitted: number;
   rowsRejected: number;
-  /** `undo`, `drop`: not a file, but an operation on the table. */
+  /** `undo`, `drop`, `rebuild`, `rename`: not a file, but an operation on the table. */
   operation: string | null;
 }
 
@@ -52,6 +53,7 @@ function versionOf(record: FileRecord): RecordedVersion {
     ...{ fileId, sourceFile, sizeBytes, etag, delimiter, encoding, versionOffset, contentOffset },
     isSuperseded: record.errorCode === "FILE_SUPERSEDED",
     isFailed: record.status === "failed",
+    isHeld: record.status === "held",
     rowsCommitted: record.rowsCommitted ?? 0,
     rowsRejected: record.rowsRejected ?? 0,
     operation: record.operation ?? null,

@@ -165,6 +165,8 @@ export interface FileEvent {
   operationJson?: null | string;
   /** Set on the event that decides about a held file. It has the held file's id, and versionOffset is its offset. An event that refuses has no blobKey, so that a parser that does not know this field fails it */
   decision?: null | Decision;
+  /** The version was applied before, under another name of the table: no doubt and no guard holds it again */
+  settled?: boolean;
 }
 
 /** An operator sets a file aside: its committer records it as failed. Key: table. */
@@ -309,6 +311,8 @@ export interface RowMessage {
   rejectText?: null | RejectText;
   /** Set on the end of a file that was read: JSON of how, whole, see lib/formats/reading.ts */
   dialectJson?: null | string;
+  /** FileEvent.settled */
+  settled?: boolean;
 }
 
 /** A table's writer keeps failing, or works again. Key: table; compacted. */

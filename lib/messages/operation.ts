@@ -26,8 +26,20 @@ interface Asked {
  * - `drop`: the table goes, and what is on record of its files.
  * - `rebuild`: the table's files are read again under the present contract, into a new table that takes the
  *   place of the old one.
+ * - `rename` has two steps, each on a table of its own. Between them the files of the old table are published
+ *   under the new name. `begin` makes the table of the new name, empty, with the columns of the table `from`.
+ *   `end` drops the old table, unless more is on record of it than the renaming has seen.
  */
-export type TableOperation = Asked & ({ kind: "undo"; step: UndoStep; at?: number } | { kind: "drop" | "rebuild" });
+export type TableOperation = Asked &
+  ({ kind: "undo"; step: UndoStep; at?: number } | { kind: "drop" | "rebuild" } | Renaming);
+
+/**
+ * `of`: file id of the event that began it. `files`: records of the old table's files that it has seen; `at`:
+ * the last one's offset.
+ */
+export type Renaming =
+  | { kind: "rename"; step: "begin"; from: string }
+  | { kind: "rename"; step: "end"; of: string; to: string; files: number; at: number };
 
 export const operationJsonOf = (operation: TableOperation): string => JSON.stringify(operation);
 
@@ -37,13 +49,29 @@ export const operationJsonOf = (operation: TableOperation): string => JSON.strin
  */
 export function operationIn({ operationJson }: { operationJson?: string | null }): TableOperation | undefined {
   if (operationJson === undefined || operationJson === null) return undefined;
-  const { kind, step, at, reason = "", requestedBy = "" } = fieldsOf(operationJson);
+  const fields = fieldsOf(operationJson);
+  const { kind, step, at, reason = "", requestedBy = "" } = fields;
   const asked = { reason: String(reason), requestedBy: String(requestedBy) };
   if (kind === "drop" || kind === "rebuild") return { kind, ...asked };
   if (kind === "undo" && (step === "demote" || step === "remove")) {
     return { kind, step, ...asked, ...(typeof at === "number" ? { at } : {}) };
   }
+  const renaming = kind === "rename" ? renamingIn(fields) : undefined;
+  if (renaming) return { ...renaming, ...asked };
   throw new TributaryError("MESSAGE_TOO_NEW", `unknown operation on a table: ${operationJson.slice(0, 200)}`);
+}
+
+function renamingIn({ step, from, of, to, files, at }: Fields): Renaming | undefined {
+  if (step === "begin" && typeof from === "string") return { kind: "rename", step, from };
+  if (step !== "end" || typeof of !== "string" || typeof to !== "string") return undefined;
+  if (typeof files !== "number" || typeof at !== "number") return undefined;
+  return { kind: "rename", step, of, to, files, at };
+}
+
+/** Whether the table goes with the event: what follows makes a new one. The end of a renaming may fail. */
+export function removesTable(event: { operationJson?: string | null }): boolean {
+  const operation = operationIn(event);
+  return operation?.kind === "drop" || (operation?.kind === "rename" && operation.step === "end");
 }
 
 /** The offset before which the event undoes its file; undefined: it is no undo. */
@@ -58,7 +86,11 @@ export function undoneBefore({
   return operation?.kind === "undo" ? (operation.at ?? offset) : undefined;
 }
 
-function fieldsOf(text: string): Partial<Record<"kind" | "step" | "at" | "reason" | "requestedBy", unknown>> {
+type Fields = Partial<
+  Record<"kind" | "step" | "at" | "reason" | "requestedBy" | "from" | "of" | "to" | "files", unknown>
+>;
+
+function fieldsOf(text: string): Fields {
   try {
     return (JSON.parse(text) ?? {}) as object;
   } catch {

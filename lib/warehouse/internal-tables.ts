@@ -131,7 +131,7 @@ export function ledgerRow(
     parse_ms: outcome.parseMs,
     version_offset: repeats?.versionOffset ?? outcome.sourceOffset,
     content_offset: repeats?.contentOffset ?? undoneAt(operation) ?? outcome.sourceOffset,
-    operation: operation?.kind ?? null,
+    operation: operation ? recordedKind(operation) : null,
     operation_reason: operation ? reasonOf(operation) : null,
     held_reasons: heldReasonsJson ?? null,
     dialect: dialectJson ?? null,
@@ -175,5 +175,13 @@ export function rejectRow(
 const undoneAt = (operation: TableOperation | undefined): number | undefined =>
   operation?.kind === "undo" ? operation.at : undefined;
 
-const reasonOf = ({ reason, requestedBy }: TableOperation): string =>
-  requestedBy === "" ? reason : `${reason} (${requestedBy})`;
+/** What is left of a renamed table is what is left of a dropped one: its watermark. */
+const recordedKind = (operation: TableOperation): string =>
+  operation.kind === "rename" && operation.step === "end" ? "drop" : operation.kind;
+
+function reasonOf(operation: TableOperation): string {
+  const { reason, requestedBy } = operation;
+  const why = requestedBy === "" ? reason : `${reason} (${requestedBy})`;
+  if (operation.kind !== "rename") return why;
+  return operation.step === "begin" ? `renamed from ${operation.from}: ${why}` : `renamed to ${operation.to}: ${why}`;
+}

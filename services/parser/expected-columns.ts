@@ -3,7 +3,7 @@ import type { EventLog } from "../../lib/event-log/event-log.ts";
 import { pinnedBy } from "../../lib/formats/message-fields.ts";
 import { rowMessages } from "../../lib/messages/avro.ts";
 import type { EndOfFile } from "../../lib/messages/generated.ts";
-import { operationIn } from "../../lib/messages/operation.ts";
+import { removesTable } from "../../lib/messages/operation.ts";
 import { GROUPS, rowsTopic } from "../../lib/messages/topics.ts";
 import type { ColumnDefinition } from "../../lib/columns.ts";
 import { UncommittedFiles } from "../../lib/table-schemas/expected-schema.ts";
@@ -85,7 +85,7 @@ function endIn(value: Buffer): { sourceOffset: number; end: EndOfFile; drops: bo
   try {
     const { sourceOffset, body, ...message } = rowMessages.decode(value);
     if (!("tributary.EndOfFile" in body)) return undefined;
-    return { sourceOffset, end: body["tributary.EndOfFile"], drops: operationIn(message)?.kind === "drop" };
+    return { sourceOffset, end: body["tributary.EndOfFile"], drops: removesTable(message) };
   } catch (thrown) {
     if (hasCode(thrown, "MESSAGE_TOO_NEW")) throw thrown;
     // The committer skips it too.

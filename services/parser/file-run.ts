@@ -11,7 +11,7 @@ import { codeOf, hasCode, isRetryable, messageOf, type ErrorCode } from "../../l
 import type { EventLog, LogRecord } from "../../lib/event-log/event-log.ts";
 import type { EndOfFile, FileEvent, RowMessage } from "../../lib/messages/generated.ts";
 import { rowMessages } from "../../lib/messages/avro.ts";
-import { operationIn } from "../../lib/messages/operation.ts";
+import { removesTable } from "../../lib/messages/operation.ts";
 import { repetitionOf, versionOf } from "../../lib/messages/repetition.ts";
 import { rowsTopic } from "../../lib/messages/topics.ts";
 import { retry } from "../../lib/retry.ts";
@@ -234,6 +234,7 @@ async function publishRow(
     verdict: decision?.verdict ?? "",
     rejectText,
     dialectJson: readingJson(reading),
+    settled: file.event.settled ?? false,
   });
   await deps.log.publish(rowsTopic(table).name, [{ key: keyOf(tableId(table)), value, ...carrying(file.traceparent) }]);
 }
@@ -242,11 +243,10 @@ async function publishRow(
 async function publishDeleted(deps: FileRunDeps, file: ArrivedFile): Promise<ParseSummary> {
   const { event, sourceOffset } = file;
   const known = await deps.columns.at(event.table, sourceOffset);
-  const drops = operationIn(event)?.kind === "drop";
   const summary: ParseSummary = { ...NOTHING_READ, outcome: "complete", columns: known?.columns ?? [] };
   const { "tributary.EndOfFile": end } = endOfFile(deps, file, summary, 0);
   await publishRow(deps, file, { runId: randomUUID() }, { "tributary.EndOfFile": { ...end, outcome: "deleted" } });
-  if (drops) deps.columns.dropped(event.table, sourceOffset);
+  if (removesTable(event)) deps.columns.dropped(event.table, sourceOffset);
   await publishParseEvent(deps, file).ended(summary);
   deps.metrics.files.inc({ outcome: "deleted" });
   deps.metrics.throughput.sent("file");

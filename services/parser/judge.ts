@@ -14,7 +14,7 @@ export interface Judged {
 /**
  * Decides what the parser alone can decide about a file: whether its doubts hold it, and whether a file
  * without a byte may empty its version. Only a new version is in doubt: a replay repeats what was loaded, and
- * a decision has settled the doubts.
+ * a decision, or the table's earlier name, has settled the doubts.
  */
 export function judge(
   summary: ParseSummary,
@@ -26,7 +26,8 @@ export function judge(
     const { error: _, ...rest } = summary;
     return { summary: { ...rest, outcome: "complete", columns: known.columns } };
   }
-  if (summary.outcome === "failed" || event.versionOffset !== null) return { summary };
+  const isSettled = event.versionOffset !== null || event.settled === true;
+  if (summary.outcome === "failed" || isSettled) return { summary };
   const unsure = [...(summary.doubts ?? []), ...confidenceDoubts(summary.dialect?.confidence, contract)];
   const doubts = [...(contract.onDoubt === "load" ? [] : unsure), ...(summary.stops ?? [])];
   if (doubts.length === 0) return { summary };
@@ -35,8 +36,8 @@ export function judge(
   return { summary: { ...summary, outcome: "failed", error }, ...(isHeld ? { held: doubts } : {}) };
 }
 
-const mayEmpty = ({ decision }: FileEvent, { accept }: Contract): boolean =>
-  decision?.verdict === "accept" || accept.empty === "load";
+const mayEmpty = ({ decision, settled }: FileEvent, { accept }: Contract): boolean =>
+  decision?.verdict === "accept" || settled === true || accept.empty === "load";
 
 /** The message of a file that somebody refused. */
 export function refusalMessage({ decision }: FileEvent): string {

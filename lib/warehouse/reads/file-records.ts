@@ -36,8 +36,8 @@ const COLUMNS = [
 const VERSIONS_PAGE = 10_000;
 const SET_ASIDE_MAX = 10_000;
 
-/** Versions whose rows nobody wants in the table, at least not yet. */
-const SET_ASIDE = ["FILE_SUPERSEDED", "FILE_HELD", "FILE_REFUSED"];
+/** Versions whose rows nobody wants in the table, at least not yet, and renamings that did not take place. */
+const SET_ASIDE = ["FILE_SUPERSEDED", "FILE_HELD", "FILE_REFUSED", "RENAME_REFUSED"];
 
 /** Reads `_ingest_files` through SQL. */
 export function fileRecords(reader: SqlReader): FileRecords {

@@ -35,7 +35,7 @@ export interface FileRecord {
   versionOffset: number | null;
   /** Offset of the event that first brought its bytes; null: recorded by an earlier release. */
   contentOffset: number | null;
-  /** `undo`, `drop`: the event was an operation on the table (lib/messages/operation.ts). */
+  /** Set: the event was an operation on the table (lib/messages/operation.ts), of this kind. */
   operation?: string | null;
   /** Set while the file is held: JSON of why. */
   heldReasonsJson: string | null;
@@ -72,7 +72,7 @@ export interface FileRecords {
    * offset of the version that they repeat.
    */
   versions(table: string, options: { standing: boolean }, limits: ReadLimits): Promise<FileRecord[]>;
-  /** Ids of the table's newest 10,000 files that were superseded or refused, or are held. */
+  /** Ids of the newest 10,000 that are held, superseded or refused, with renamings that were refused. */
   setAside(table: string, limits: ReadLimits): Promise<Set<string>>;
 }
 

@@ -2,14 +2,15 @@ import type { Contract } from "../../../lib/contract/contract.ts";
 import { hasCode } from "../../../lib/errors.ts";
 import type { FileOutcome } from "../../../lib/messages/generated.ts";
 import { evolve, type ColumnDefinition } from "../../../lib/columns.ts";
-import type { CommitReceipt, FileVersion, TableDescription, TableLayout } from "../../../lib/warehouse/warehouse.ts";
+import type { CommitReceipt, FileVersion, TableDescription } from "../../../lib/warehouse/warehouse.ts";
 import { cureOf, probeTable, refusalOf } from "./cure.ts";
 import { guardFailure, newColumnsFailure } from "./guards.ts";
-import { commitFailureOf, parseFailureOf, skipFailureOf, type Failure } from "./outcome.ts";
+import { layoutOf, makeTable } from "./make-table.ts";
+import { operate } from "./operations.ts";
+import { commitFailureOf, NOTHING_TO_DO, parseFailureOf, skipFailureOf, type Failure } from "./outcome.ts";
 import type { EndedFile } from "../lane/parse-attempts.ts";
 import { readRecord, type OnRecord } from "./repetitions.ts";
 import { readAgain } from "../rebuild/read-again.ts";
-import { rebuildTable } from "../rebuild/rebuild.ts";
 import {
   anyError,
   assertNoneSkipped,
@@ -42,8 +43,13 @@ interface Version {
 export async function commitFiles(writer: CommittingWriter, files: readonly EndedFile[]): Promise<CommitResult> {
   const { left, failures } = withoutSkipped(writer, files, (file) => file);
   try {
-    if (left[0]?.operation?.kind === "rebuild") return await rebuildOf(writer, left[0], failures);
-    if (left[0]?.operation?.kind === "drop") return { receipts: [await dropTable(writer, left[0])], failures };
+    const [first] = left;
+    const operated = first && (await operate(writer, first));
+    if (operated && "failure" in operated) return { receipts: [], failures: failures.set(first, operated.failure) };
+    if (operated) {
+      const { receipt, ...more } = operated;
+      return { receipts: [receipt], failures, ...more };
+    }
     await readOutdatedAgain(writer, left);
     const recordNow = await readRecord(writer, left, anyError);
     let record = recordNow();
@@ -83,35 +89,6 @@ function conflicts({ table, columns }: TableDescription, { end }: EndedFile): bo
     if (hasCode(thrown, "SCHEMA_CONFLICT")) return true;
     throw thrown;
   }
-}
-
-/** An operation is alone in its micro-batch. @throws SkipAsked */
-async function rebuildOf(
-  writer: CommittingWriter,
-  file: EndedFile,
-  failures: CommitResult["failures"],
-): Promise<CommitResult> {
-  writer.releaseSlot();
-  const done = await rebuildTable(writer, writer.rebuilding, file);
-  if ("receipt" in done) return { receipts: [done.receipt], failures, readAgain: done.readAgain };
-  failures.set(file, done.failure);
-  return { receipts: [], failures };
-}
-
-/** As `rebuildOf`. */
-async function dropTable(writer: WriterContext, file: EndedFile): Promise<CommitReceipt> {
-  const { warehouse, contract, signal } = writer;
-  const confirmOwner = (): Promise<void> => writer.confirmOwner();
-  const drop = async (): Promise<void> => {
-    assertNoneSkipped(writer, [file]);
-    writer.description = "unknown";
-    await warehouse.drop(contract.table, { signal, confirmOwner });
-  };
-  const retryable = (thrown: unknown): boolean => anyError(thrown) && !hasCode(thrown, "ASSIGNMENT_LOST");
-  await writer.persist("commit", drop, { retryable, fileIds: [file.fileId] });
-  writer.description = undefined;
-  writer.incomplete = undefined;
-  return { ...NOTHING_TO_DO, strategy: "drop" };
 }
 
 /** Separates the files that an operator has set aside. */
@@ -277,15 +254,6 @@ async function commitTogether(writer: WriterContext, versions: readonly Version[
   }
 }
 
-/** Receipt of deletions from a table that does not exist. */
-const NOTHING_TO_DO: CommitReceipt = {
-  snapshotId: null,
-  strategy: "none",
-  rowsInserted: 0,
-  rowsUpdated: 0,
-  rowsDeleted: 0,
-};
-
 /**
  * Creates the table, or adds and widens the columns that these versions need; no warehouse call if it has
  * them. Returns false if the table does not exist and is not needed.
@@ -304,22 +272,6 @@ async function ensureTable(writer: WriterContext, versions: readonly Version[]):
   }
   if (description && !changed) return true;
   if (versions.every(({ version }) => !version.stage)) return description !== undefined;
-  writer.description = await writer.warehouse.ensureTable(layoutOf(writer.contract), columns);
-  if (writer.contract.gate === "block") await createTrusted(writer);
+  writer.description = await makeTable(writer, columns);
   return true;
-}
-
-/**
- * Creates `<table>_trusted`. A commit does not fail if its name is taken: the checks after it report that.
- */
-async function createTrusted({ warehouse, contract }: WriterContext): Promise<void> {
-  try {
-    await warehouse.hold(contract.table, null);
-  } catch (thrown) {
-    if (!hasCode(thrown, "TRUSTED_NAME_TAKEN")) throw thrown;
-  }
-}
-
-function layoutOf({ table, writeMode, key, deleteMissing, partitioning }: Contract): TableLayout {
-  return { table, mode: writeMode, key, deleteMissing, partitioning };
 }

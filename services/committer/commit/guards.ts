@@ -27,8 +27,9 @@ export const needsSameContent = (file: EndedFile, { accept }: Contract): boolean
 export const needsUsualRejects = (file: EndedFile, { accept }: Contract): boolean =>
   isGuarded(file) && accept.rejectsAboveUsualMax !== undefined && file.stage.rejectCount > 0;
 
-/** A repetition repeats what was loaded, and a decision has settled the doubts. */
-const isGuarded = ({ end, repeats }: EndedFile): boolean => !repeats && end.outcome !== "deleted";
+/** A repetition repeats what was loaded; a decision, or the table's earlier name, has settled the doubts. */
+const isGuarded = ({ end, repeats, settled }: EndedFile): boolean =>
+  !repeats && settled !== true && end.outcome !== "deleted";
 
 /** `added`: the columns that the file would add to a table that exists. */
 export const newColumnsFailure = (

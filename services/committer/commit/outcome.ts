@@ -12,6 +12,15 @@ export interface Failure {
   heldReasonsJson?: string;
 }
 
+/** Receipt of what changes no row. */
+export const NOTHING_TO_DO: CommitReceipt = {
+  snapshotId: null,
+  strategy: "none",
+  rowsInserted: 0,
+  rowsUpdated: 0,
+  rowsDeleted: 0,
+};
+
 /**
  * Longer messages are cut off. This keeps a commit event of many failed files below the log's record limit.
  */
@@ -61,8 +70,8 @@ export function recordOf(file: EndedFile, failure: Failure | undefined): Recorde
 }
 
 /** Whether a dead letter is due: the file failed here, not in its parser, and can be replayed. */
-export const needsDeadLetter = ({ end }: EndedFile, failure: Failure): boolean =>
-  end.outcome !== "failed" && !isSuperseded(failure) && !isHeld(failure);
+export const needsDeadLetter = ({ end, operation }: EndedFile, failure: Failure): boolean =>
+  end.outcome !== "failed" && operation?.kind !== "rename" && !isSuperseded(failure) && !isHeld(failure);
 
 /**
  * The outcome of a file. Always rowsRead = rowsCommitted + rowsRejected: of a failed file only the kept

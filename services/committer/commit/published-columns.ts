@@ -56,12 +56,28 @@ export async function publishAfter(
   if (isReservedTable(table)) return;
   const columns = (await describe(writer))?.columns ?? [];
   const published = deps.schemas.known(table);
-  const pinned = columns.length > 0 ? (published?.pinned ?? firstPinned(files, failures)) : undefined;
+  const inherited = await pinnedOfOld(writer, deps, files, failures);
+  const pinned = columns.length > 0 ? (published?.pinned ?? inherited ?? firstPinned(files, failures)) : undefined;
   const same = sameColumns(published?.columns ?? [], columns) && (published?.pinned ?? pinned) === published?.pinned;
   const decided = published?.sourceOffset ?? -1;
-  const expected = files.some((file) => file.sourceOffset > decided && brings(table, columns, file));
+  // Parsers forget a table at the end of its renaming, also if it does not take place.
+  const forgotten = files.some((file) => failures.has(file) && file.operation?.kind === "rename");
+  const expected = forgotten || files.some((file) => file.sourceOffset > decided && brings(table, columns, file));
   if (same && !expected) return;
   await publish(writer, deps, { sourceOffset: files.at(-1)!.sourceOffset, columns, pinned });
+}
+
+/** A table that gets a new name is written as under the old one. */
+async function pinnedOfOld(
+  { persist }: WriterContext,
+  { schemas }: PublishingDeps,
+  files: readonly EndedFile[],
+  failures: CommitResult["failures"],
+): Promise<PublishedSchema["pinned"]> {
+  const [file] = files;
+  const operation = file && !failures.has(file) ? file.operation : undefined;
+  if (operation?.kind !== "rename" || operation.step !== "begin") return undefined;
+  return (await persist("publish", () => schemas.of(operation.from)))?.pinned;
 }
 
 async function publish(writer: WriterContext, deps: PublishingDeps, schema: PublishedSchema): Promise<void> {

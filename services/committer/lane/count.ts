@@ -3,8 +3,13 @@ import type { CommitEvent, FileOutcome } from "../../../lib/messages/generated.t
 import type { CommitterMetrics } from "../metrics.ts";
 import type { FileStep } from "../slowest-files.ts";
 
-/** Counts a recorded micro-batch. */
-export function countCommit(metrics: CommitterMetrics, event: CommitEvent, recordedAtMs: number): void {
+/** Counts a recorded micro-batch. `settled`: files that arrived long ago, under another name of the table. */
+export function countCommit(
+  metrics: CommitterMetrics,
+  event: CommitEvent,
+  recordedAtMs: number,
+  settled: ReadonlySet<string> = new Set(),
+): void {
   const { table, limit, strategy, commitMs, committedAtMs, files } = event;
   metrics.commits.inc({ limit, strategy });
   metrics.commitSeconds.observe({ strategy }, commitMs / 1000);
@@ -22,6 +27,7 @@ export function countCommit(metrics: CommitterMetrics, event: CommitEvent, recor
       metrics.throughput.error(knownCode(file.errorCode));
       continue;
     }
+    if (settled.has(file.fileId)) continue;
     metrics.endToEndSeconds.observe(Math.max(0, committedAtMs - file.receivedAtMs) / 1000);
     const stepsMs = stepsOf(file, event, recordedAtMs);
     for (const [step, ms] of Object.entries(stepsMs)) metrics.fileStepSeconds.observe({ step }, ms / 1000);

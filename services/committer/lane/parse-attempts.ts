@@ -30,6 +30,8 @@ export interface EndedFile {
   readonly dialectJson?: string | undefined;
   /** Set: the event decides about a held file, which has the same id. */
   readonly verdict?: "accept" | "refuse" | undefined;
+  /** The version was applied before, under another name of the table. */
+  readonly settled?: boolean | undefined;
   /** Rows and rejects of the first attempt that ended. */
   readonly stage: Stage;
   /** Describes the attempt's lost messages; set: the file must not be committed. */
@@ -274,7 +276,14 @@ export class ParseAttempts {
     this.#discarded.push(...others.map(({ stage }) => stage));
     file.attempts.clear();
     const repeats = message.repeats ?? undefined;
-    const about = { fileId, sourceFile, sourceOffset, repeats, operation: operationIn(message) };
+    const about = {
+      fileId,
+      sourceFile,
+      sourceOffset,
+      repeats,
+      operation: operationIn(message),
+      settled: message.settled,
+    };
     const doubt = { heldReasonsJson: message.heldReasonsJson ?? undefined, verdict: verdictIn(message) };
     const dialectJson = message.dialectJson ?? undefined;
     const ended = { ...about, ...doubt, dialectJson, end, rowsOffset: offset, stage: attempt.stage };

@@ -371,7 +371,8 @@ export class TableWriter implements CommittingWriter {
     await Promise.all(files.map(({ stage }) => stage.discard()));
     const { metrics, clock, logger } = this.#deps;
     metrics.throughput.dropped("repeated_file", files.length - records.length);
-    countCommit(metrics, event, clock.nowMs());
+    const settled = new Set(files.filter((file) => file.settled).map(({ fileId }) => fileId));
+    countCommit(metrics, event, clock.nowMs(), settled);
     this.#traces.recorded(event, clock.nowMs());
     logger.info({ ...event, files: event.files.length, held: event.held?.length ?? 0 }, "committed");
   }

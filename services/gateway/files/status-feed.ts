@@ -1,7 +1,7 @@
 import type { EventLog, LogRecord } from "../../../lib/event-log/event-log.ts";
 import { guardedTail, type GuardedTail, type OnUnreadable } from "../../../lib/event-log/guarded-tail.ts";
 import { commitEvents, fileEvents, parseEvents, tableBlocks } from "../../../lib/messages/avro.ts";
-import { operationIn, WHOLE_TABLE } from "../../../lib/messages/operation.ts";
+import { removesTable, WHOLE_TABLE } from "../../../lib/messages/operation.ts";
 import { TOPICS } from "../../../lib/messages/topics.ts";
 import { withArrival, withEnding, withParseEvent, withRecount } from "./status.ts";
 import type { FileView } from "./view.ts";
@@ -23,7 +23,7 @@ export async function feedView(log: EventLog, view: FileView, onUnreadable: OnUn
   const readers: Record<string, (record: LogRecord) => void> = {
     [TOPICS.fileEvents.name]: ({ value, offset }) => {
       const event = fileEvents.decode(value);
-      if (operationIn(event)?.kind === "drop") view.noteDrop(event.table, offset);
+      if (removesTable(event)) view.noteDrop(event.table, offset);
       view.apply(event.fileId, (facts) => withArrival(facts, { ...event, table: shared(event.table) }, offset));
     },
     [TOPICS.parseEvents.name]: ({ value }) => {

@@ -67,7 +67,7 @@ export const fileStatusSchema = z
       .describe("why the file is held: set while its status is held"),
     kind: z.enum(["put", "deleted"]),
     operation: z
-      .enum(["undo", "drop", "rebuild"])
+      .enum(["undo", "drop", "rebuild", "rename"])
       .nullable()
       .describe("what was asked of the table, in the order of its files; null: it is about a file"),
     progress: rebuildProgressSchema.nullable().describe("set while its table's writer carries out a rebuild"),

@@ -33,6 +33,7 @@ export async function publishReplays(
       origin: "replay",
       receivedAtMs: clock.nowMs(),
       replayOf: item.event.fileId,
+      settled: false,
       ...(mode === "newest"
         ? { versionOffset: null, baseOffset: null, newRows: false }
         : { versionOffset: versionOf(item), baseOffset: contentOf(item), newRows: mode === "rejects" }),
