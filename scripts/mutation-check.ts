@@ -137,6 +137,14 @@ export const MUTATIONS: readonly Mutation[] = [
     run: test("test/flow/undo.test.ts", "a repetition that was on its way"),
   },
   {
+    invariant: "I3",
+    what: "a rename drops a table to which a file came",
+    file: "services/committer/commit/rename.ts",
+    from: "if (records.length <= files &&",
+    to: "if (records.length >= 0 ||",
+    run: test("test/flow/rename.test.ts", "just before its table goes"),
+  },
+  {
     invariant: "I23",
     what: "a demoted row with an equal one stays with its file",
     file: "lib/warehouse/commit/merge.ts",

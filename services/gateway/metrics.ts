@@ -17,10 +17,10 @@ export const GATEWAY_THROUGHPUT = {
   sent: {
     file: "a file's event is durable",
     deletion: "a deletion's event is durable",
-    replay: "the event that replays a past file is durable",
+    replay: "the event that replays a past file, or publishes it under a new name of its table, is durable",
     command: "a command requested over HTTP is durable",
     skip: "the request to set a file aside is durable",
-    operation: "the event of an undo or of a dropped table is durable",
+    operation: "the event of an undo, or of a dropped, rebuilt or renamed table, is durable",
     decision: "the decision about a held file is durable",
   },
   dropped: {

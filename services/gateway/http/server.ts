@@ -30,6 +30,7 @@ import { addTableRoutes } from "../tables/routes.ts";
 import { addUploadRoutes } from "../ingest/routes.ts";
 import { addDropTableRoute } from "../operations/drop-route.ts";
 import { addRebuildRoute } from "../operations/rebuild-route.ts";
+import { addRenameRoute } from "../operations/rename/route.ts";
 import { addUndoRoute } from "../operations/undo-route.ts";
 
 const JSON_BODY_BYTES_MAX = 1024 * 1024;
@@ -71,6 +72,7 @@ export async function buildServer(deps: GatewayDeps): Promise<App> {
     addUndoRoute,
     addDropTableRoute,
     addRebuildRoute,
+    addRenameRoute,
     addFileRoutes,
     addSkipRoute,
     addHeldRoutes,
