@@ -10,6 +10,7 @@ import { version } from "../lib/process/version.ts";
 import { EXIT } from "./output.ts";
 import { addRejects } from "./rejects/rejects.ts";
 import { addRebuild } from "./tables/rebuild.ts";
+import { addRename } from "./tables/rename.ts";
 import { addTableOperations, addUndo } from "./tables/take-back.ts";
 import { addTop } from "./top.ts";
 
@@ -67,6 +68,7 @@ commands.addFileShow(files);
 addUndo(program);
 addTableOperations(program);
 addRebuild(program);
+addRename(program);
 operations.addLog(program);
 addKeys(program);
 addDoctor(program);

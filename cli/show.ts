@@ -121,7 +121,7 @@ export const filesText = (files: readonly FileAnswer[]): string =>
 
 /** What is asked of a table has a place among its files, and no name of its own. */
 const nameOf = ({ sourceFile, operation }: FileAnswer): string =>
-  operation === "drop" || operation === "rebuild" ? `(${operation} of the table)` : sourceFile;
+  ["drop", "rebuild", "rename"].includes(operation ?? "") ? `(${operation} of the table)` : sourceFile;
 
 /** "failed (FILE_EMPTY)", "blocked (WAREHOUSE_REFUSED)". */
 function statusText({ status, error, blocked }: FileAnswer): string {
