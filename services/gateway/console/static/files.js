@@ -25,7 +25,7 @@ const newestFirst = () => [...files.values()].sort(byAge);
 
 /** What is asked of a table has a place among its files, and no name of its own. */
 export const nameOf = ({ sourceFile, operation }) =>
-  operation === "drop" || operation === "rebuild" ? `${operation} of the table` : sourceFile;
+  ["drop", "rebuild", "rename"].includes(operation ?? "") ? `${operation} of the table` : sourceFile;
 
 /** Newest first. */
 export const filesOf = (table) => newestFirst().filter((file) => file.table === table);

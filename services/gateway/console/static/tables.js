@@ -8,6 +8,7 @@ import { rebuildPart } from "./rebuild.js";
 import { offerTables } from "./query.js";
 import { checksPart, contractFaultCard, contractPart, gateOf, maintenancePart, outcome, part, schemaPart } from "./table-parts.js";
 import { causesPart, currentRejects, readRejects, rejectsPart } from "./rejects.js";
+import { renamePart } from "./rename.js";
 import { knowTables } from "./upload.js";
 
 const SETTLE_MS = 700;
@@ -141,6 +142,7 @@ function drawTable() {
     ),
     maintenance ? maintenancePart(name, maintenance, health) : part("Maintenance", null, waiting("reading …")),
     rebuildPart(table),
+    table.exists && renamePart(name),
   );
   if (pendingPart === "rejects" && rejects) {
     pendingPart = "";

@@ -333,6 +333,20 @@ function consoleSuite(profile: Profile): void {
     await page.getByRole("link", { name: "rebuild of the table" }).waitFor();
   });
 
+  test("a table is renamed on its page, after it was said what that means", async () => {
+    const [table, to] = [own("oldname"), own("newname")];
+    await send(table, "a.csv", "id\n1\n2\n");
+    await open(`#tables/${table}`);
+    await page.getByRole("button", { name: "Rename this table …" }).click();
+    await page.getByLabel("New name").fill(to);
+    await page.getByRole("button", { name: "What would happen?" }).click();
+    await page.getByText(`2 rows: 1 file version, 7 B, are read again under the name ${to}.`).waitFor();
+    await page.getByLabel("Reason").fill("a better word");
+    await page.getByRole("button", { name: "Rename", exact: true }).click();
+    await page.getByText(`Renamed: ${table} is ${to} now.`).last().waitFor({ timeout: 30_000 });
+    await page.locator("#tables-title", { hasText: to }).waitFor();
+  });
+
   test("a failed file shows the error and the remedy, in the list and on its page", async () => {
     await send(own("broken"), "empty.csv", "");
     await open("#files");
