@@ -16,6 +16,7 @@ export interface DialectFlags {
   comment?: string;
   rowNames?: true;
   trailingDelimiter?: true;
+  leadingDelimiter?: true;
   dropBlankNames?: true;
   trimBlanks?: true;
 }
@@ -40,17 +41,18 @@ export const withDialect = (command: Command): Command =>
     .option("--comment <text>", "lines that start with this text are no rows")
     .option("--row-names", "the header lacks a name for the first field, as R writes it")
     .option("--trailing-delimiter", "a delimiter at the end of a line starts no further field")
+    .option("--leading-delimiter", "a delimiter at the start of a line begins its first field")
     .option("--drop-blank-names", "blank cells of the header stand above no field")
     .option("--trim-blanks", "spaces and tabs around fields and around quotes are no part of them");
 
 /** The flags as query parameters of the gateway. */
 export function dialectParameters(flags: DialectFlags): Record<string, string> {
   const { format, delimiter, encoding, quote, escape, header, skip, footer, comment } = flags;
-  const { rowNames, trailingDelimiter, dropBlankNames, trimBlanks } = flags;
+  const { rowNames, trailingDelimiter, leadingDelimiter, dropBlankNames, trimBlanks } = flags;
   const given = {
     ...{ format, delimiter, encoding, quote, escape },
     header: header === false ? "none" : header,
-    ...{ skipRows: skip, footer, comment, rowNames, trailingDelimiter, dropBlankNames, trimBlanks },
+    ...{ skipRows: skip, footer, comment, rowNames, trailingDelimiter, leadingDelimiter, dropBlankNames, trimBlanks },
   };
   return Object.fromEntries(
     Object.entries(given).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])),

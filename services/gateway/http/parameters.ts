@@ -60,6 +60,7 @@ export const dialectParameters = {
   comment: z.string().min(1).max(16).optional().describe("lines that start with this text are no rows; or `none`"),
   rowNames: flag.describe("true: the header lacks a name for the first field"),
   trailingDelimiter: flag.describe("true: a delimiter at the end of a line starts no further field"),
+  leadingDelimiter: flag.describe("true: a delimiter at the start of a line begins its first field"),
   dropBlankNames: flag.describe("true: blank cells of the header stand above no field"),
   trimBlanks: flag.describe("true: spaces and tabs around fields and around quotes are removed"),
 } as const;
@@ -89,7 +90,7 @@ export function requestedDialectOf(query: DialectQuery): FormatRequest {
 
 const flagsOf = (query: DialectQuery): Record<string, boolean> =>
   Object.fromEntries(
-    (["rowNames", "trailingDelimiter", "dropBlankNames", "trimBlanks"] as const).flatMap((name) =>
+    (["rowNames", "trailingDelimiter", "leadingDelimiter", "dropBlankNames", "trimBlanks"] as const).flatMap((name) =>
       query[name] === undefined ? [] : [[name, query[name] === "true"]],
     ),
   );

@@ -22,6 +22,7 @@ test("a reading has every option, also those that hold by default", async () => 
     comment: null,
     rowNames: false,
     trailingDelimiter: false,
+    leadingDelimiter: false,
     dropBlankNames: false,
     trimBlanks: false,
     skippedRows: 1,

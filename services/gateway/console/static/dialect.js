@@ -15,6 +15,7 @@ export const SETTINGS = [
   ["comment", "Comment mark", "detected, or none"],
   ["rowNames", "Row names without a header"],
   ["trailingDelimiter", "Delimiter at line ends"],
+  ["leadingDelimiter", "Delimiter at line starts"],
   ["dropBlankNames", "Header has blank names too many"],
   ["trimBlanks", "Blanks around fields"],
 ];
