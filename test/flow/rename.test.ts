@@ -368,6 +368,10 @@ test("doubts and guards that were settled under the old name are not raised agai
     const accepted = await pipeline.send("POST", `/v1/files/${fileId}/accept`, {});
     assert.equal(accepted.body.status, "committed", accepted.text);
   }
+  await until("both decisions are on record", async () => {
+    const { body } = await rename(pipeline, "t", "u", { dryRun: true });
+    return (body["problems"] as string[]).length === 0;
+  });
   await renamed(pipeline, "t", "u");
   assert.deepEqual(await pipeline.query("SELECT id, v FROM u ORDER BY id"), [[1, 10], [7, 7]]); // prettier-ignore
   const shrunk = await pipeline.put("u", "b.csv", "id,v\n");
