@@ -48,7 +48,7 @@ export class Database {
   /** The copies of the file in progress. */
   readonly #copying = new Set<Promise<void>>();
   #checkpointing: Promise<void> | undefined;
-  /** A check whether a checkpoint is due is under way. */
+  /** A check whether a checkpoint is due is running. */
   #asking = false;
   #invalidated = false;
   #reattaching: Promise<void> | undefined;

@@ -1,23 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { contractSchema } from "../../../lib/contract/contract.ts";
-import { previewFile, type Preview } from "../../../lib/parsing/preview.ts";
+import { preview, shown } from "./shown.ts";
 
-/** Files of which nobody can tell for sure what they hold, after public complaints about loading CSV. */
-
-async function preview(text: string): Promise<Preview> {
-  const contract = contractSchema.parse({ table: "t" });
-  async function* source() {
-    yield Buffer.from(text);
-  }
-  return previewFile(source(), { fileName: "f.csv", contract, rowsMax: 1_000, rejectsMax: 0 });
-}
-
-/** Names and rows as `id|name / 1|Ann / 2|Bob`; no names: those of columns are numbers. */
-function shown({ columns, untyped, rows, dialect }: Preview): string {
-  const names = dialect?.["header"] === false ? [] : [...columns, ...untyped].map(({ header }) => header);
-  return [names, ...rows].map((cells) => cells.map((cell) => cell ?? "").join("|")).join(" / ");
-}
+/** Files that can be read in more than one way, after public complaints about loading CSV. */
 
 const HELD: readonly [title: string, text: string][] = [
   ["md escaped pipe", "| id | name | q |\n|---|---|---|\n| 1 | a\\|b | 5 |\n| 2 | Bob | 6 |\n| 3 | Cy | 7 |\n"],

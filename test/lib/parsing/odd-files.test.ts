@@ -1,23 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { contractSchema } from "../../../lib/contract/contract.ts";
-import { previewFile, type Preview } from "../../../lib/parsing/preview.ts";
+import { preview, shown } from "./shown.ts";
 
 /** Files that other programs and people write, after public complaints about loading CSV. */
-
-async function preview(text: string): Promise<Preview> {
-  const contract = contractSchema.parse({ table: "t" });
-  async function* source() {
-    yield Buffer.from(text);
-  }
-  return previewFile(source(), { fileName: "f.csv", contract, rowsMax: 1_000, rejectsMax: 0 });
-}
-
-/** Names and rows as `id|name / 1|Ann / 2|Bob`; no names: those of columns are numbers. */
-function shown({ columns, untyped, rows, dialect }: Preview): string {
-  const names = dialect?.["header"] === false ? [] : [...columns, ...untyped].map(({ header }) => header);
-  return [names, ...rows].map((cells) => cells.map((cell) => cell ?? "").join("|")).join(" / ");
-}
 
 /** Title, text, and what is loaded without a doubt. */
 const RIGHT: readonly [title: string, text: string, loaded: string][] = [
