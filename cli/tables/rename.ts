@@ -38,7 +38,7 @@ export function addRename(program: Command): void {
     .option("--confirm <table>", "the old name again; not needed with --dry-run")
     .option(
       "--timeout <duration>",
-      "maximum wait for the end, e.g. 2h; the rename goes on afterwards",
+      "maximum wait for the end, e.g. 2h; the rename continues afterwards",
       durationMs,
       600_000,
     )
@@ -57,7 +57,7 @@ export function addRename(program: Command): void {
     );
 }
 
-/** The request waits some seconds for the end; the same request again goes on waiting. */
+/** The request waits some seconds for the end; the same request again continues to wait. */
 async function untilRenamed(
   { client, tell }: Session,
   table: string,
