@@ -36,6 +36,7 @@ test("a contract with a wrong type fails a file; taken back, the files that load
   const folder = await folderFor(t);
   const file = (amount: string) => `id,amount\n1,${amount}\n`;
   let pipeline = await startPipeline(folder);
+  t.after(() => pipeline.stop());
   assert.equal(await put(pipeline, "money/a.csv", file("12 EUR")), "committed");
   await pipeline.stop();
 
@@ -63,6 +64,7 @@ test("a contract with a wrong type fails a file; taken back, the files that load
 test("a log that was lost takes no column's type with it", async (t) => {
   const folder = await folderFor(t);
   let pipeline = await startPipeline(folder);
+  t.after(() => pipeline.stop());
   assert.equal(await put(pipeline, "t/a.csv", "code;amount\nA1;12.50\nB2;1.25\n"), "committed");
   assert.equal(await put(pipeline, "other/a.csv", "n\n1\n"), "committed");
   await pipeline.stop();
@@ -96,6 +98,7 @@ test("a file without a loaded row changes no columns of a table that exists", as
 test("a table that was dropped by hand is made again, with new types", async (t) => {
   const folder = await folderFor(t);
   let pipeline = await startPipeline(folder);
+  t.after(() => pipeline.stop());
   assert.equal(await put(pipeline, "t/a.csv", "id,qty\nx,NA\n"), "committed");
   await pipeline.stop();
   const instance = await DuckDBInstance.create(join(folder, "warehouse.duckdb"));
@@ -118,6 +121,7 @@ test("a table that was dropped by hand is made again, with new types", async (t)
 test("a burst of files into a new table agrees on its types, also over a restart in between", async (t) => {
   const folder = await folderFor(t);
   let pipeline = await startPipeline(folder);
+  t.after(() => pipeline.stop());
   const send = (n: number, code: string) =>
     pipeline.send("PUT", `/v1/tables/burst/files/${n}.csv`, Buffer.from(`id,code\n${n},${code}\n`));
   assert.equal((await send(0, "A1")).status, 202);

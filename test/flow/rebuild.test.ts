@@ -17,6 +17,7 @@ import { isShadow } from "../../lib/tables.ts";
 import type { MicroBatch, Warehouse } from "../../lib/warehouse/warehouse.ts";
 import { gatewayMetrics } from "../../services/gateway/metrics.ts";
 import { publishOperation } from "../../services/gateway/operations/publish.ts";
+import { mortal } from "./mortal.ts";
 import { startPipeline, type Pipeline, type PipelineOptions } from "./pipeline.ts";
 
 const LAYOUTS = [
@@ -121,30 +122,6 @@ const ask = (pipeline: Pipeline, table: string) =>
     { table, sourceFile: WHOLE_TABLE },
     { kind: "rebuild", reason: "types", requestedBy: "me" },
   );
-
-/** A warehouse that dies at the nth call of the method since `arm`: before it, or after it was carried out. */
-function mortal(method: keyof Warehouse, nth: number, when: "before" | "after") {
-  let [armed, dead, left] = [false, false, nth];
-  const wrap = (warehouse: Warehouse): Warehouse =>
-    new Proxy(warehouse, {
-      get(target, name) {
-        const value: unknown = Reflect.get(target, name);
-        if (typeof value !== "function") return value;
-        if (name === "stage") return value.bind(target) as unknown;
-        return async (...given: unknown[]): Promise<unknown> => {
-          const died = new TributaryError("WAREHOUSE_UNAVAILABLE", "the process was killed");
-          if (dead) throw died;
-          const isLast = armed && name === method && --left === 0;
-          if (isLast) dead = true;
-          if (isLast && when === "before") throw died;
-          const result: unknown = await (value as (...args: unknown[]) => unknown).apply(target, given);
-          if (isLast) throw died;
-          return result;
-        };
-      },
-    });
-  return { wrap, arm: () => (armed = true), hasDied: () => dead };
-}
 
 test("a process that dies at any step leaves the old table or the new one, and the next one completes it", async (t) => {
   const folder = await mkdtemp(join(tmpdir(), "tributary-rebuild-"));

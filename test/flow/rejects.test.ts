@@ -113,6 +113,7 @@ test("lists rejects by file, reason, column, line and time, counts them and show
 test("after a contract change a replay adds the rejected rows once and overwrites no newer rows", async (t) => {
   const folder = folderOf(t);
   const before = await startPipeline(folder, { contracts: Object.values(MODES) });
+  t.after(() => before.stop());
   for (const table of TABLES) {
     await before.put(table, "a.csv", FILE);
     await before.put(table, "later.csv", "id,amount,note\n2,22.00,newer\n3,33.00,newer\n");

@@ -7,7 +7,6 @@ import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import type { BlobStore } from "../../lib/blob/blob-store.ts";
 import { rawKey } from "../../lib/blob/raw-key.ts";
-import { TributaryError } from "../../lib/errors.ts";
 import type { EventLog } from "../../lib/event-log/event-log.ts";
 import { fileEvents } from "../../lib/messages/avro.ts";
 import { operationIn } from "../../lib/messages/operation.ts";
@@ -16,6 +15,7 @@ import { parseFile } from "../../lib/parsing/parse-file.ts";
 import type { WorkerPool } from "../../lib/parsing/workers/worker-pool.ts";
 import type { Warehouse } from "../../lib/warehouse/warehouse.ts";
 import { until } from "../support/until.ts";
+import { mortal } from "./mortal.ts";
 import { startPipeline, type Pipeline, type PipelineOptions } from "./pipeline.ts";
 
 const MODES: Record<string, object> = {
@@ -134,30 +134,6 @@ for (const table of Object.keys(MODES)) {
   });
 }
 
-/** A warehouse of the committer that dies at the nth call of the method since `arm`. */
-function mortal(method: keyof Warehouse, nth: number, when: "before" | "after") {
-  let [armed, dead, left] = [false, false, nth];
-  const died = new TributaryError("WAREHOUSE_UNAVAILABLE", "the process was killed");
-  const wrap = (warehouse: Warehouse): Warehouse =>
-    new Proxy(warehouse, {
-      get(target, name) {
-        const value: unknown = Reflect.get(target, name);
-        if (typeof value !== "function") return value;
-        if (name === "stage") return value.bind(target) as unknown;
-        return async (...given: unknown[]): Promise<unknown> => {
-          if (dead) throw died;
-          const isLast = armed && name === method && --left === 0;
-          if (isLast) dead = true;
-          if (isLast && when === "before") throw died;
-          const result: unknown = await (value as (...args: unknown[]) => unknown).apply(target, given);
-          if (isLast) throw died;
-          return result;
-        };
-      },
-    });
-  return { wrap, arm: () => (armed = true), hasDied: () => dead };
-}
-
 const TWO = { "a.csv": "id,v\n1,1\n2,2\n", "b.csv": "id,v\n3,3.5\n4,4\n" };
 const contents = (pipeline: Pipeline, table: string): Promise<unknown[][]> =>
   pipeline.query(`SELECT id, CAST(v AS VARCHAR) FROM ${table} ORDER BY ALL`);
@@ -186,15 +162,19 @@ test("a process that is killed at any step leaves the rows, and the repeated ren
     const [from, to, label] = [`t${++n}`, `t${n}_new`, `${when} ${method} ${nth}`];
     const fault = mortal(method, nth, when);
     const first = await startPipeline(folder, { pool, wrapWarehouse: fault.wrap });
-    await withTwoFiles(first, from);
-    fault.arm();
-    const asked = rename(first, from, to).catch(() => undefined);
-    await until(`it dies ${label}`, async () => fault.hasDied(), WAIT_MS_MAX);
-    const tables = await tablesOf(first);
-    const whole = tables.includes(from) ? from : to;
-    assert.deepEqual(await contents(first, whole), ONLY_OLD, label);
-    await first.stop();
-    await asked;
+    let asked: Promise<unknown> | undefined;
+    try {
+      await withTwoFiles(first, from);
+      fault.arm();
+      asked = rename(first, from, to).catch(() => undefined);
+      await until(`it dies ${label}`, async () => fault.hasDied(), WAIT_MS_MAX);
+      const tables = await tablesOf(first);
+      const whole = tables.includes(from) ? from : to;
+      assert.deepEqual(await contents(first, whole), ONLY_OLD, label);
+    } finally {
+      await first.stop();
+      await asked;
+    }
     const second = await startPipeline(folder, { pool });
     try {
       await renamed(second, from, to);

@@ -173,6 +173,7 @@ test("append: what failed and was sent again is not appended once more by a repl
   const strict = { table: "appended", columns: COLUMNS, writeMode: "append", rejects: { countMax: 0 } };
   const text = "id,v\n1,bad\n2,2\n";
   const before = await startPipeline(folder, { contracts: [strict] });
+  t.after(() => before.stop());
   const failed = await before.put("appended", "a.csv", text);
   await before.stop();
   assert.equal(failed.status, 422);

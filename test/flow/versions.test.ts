@@ -43,12 +43,14 @@ test("damaged records on every topic stop nothing, before the start, while it ru
   await litter(log);
   await log.close();
   const first = await startPipeline(folder);
+  t.after(() => first.stop());
   await loads(first, "a.csv", "b.csv");
   await litter(first.log);
   await loads(first, "c.csv");
   assert.equal((await first.send("GET", "/readyz")).status, 200);
   await first.stop();
   const second = await startPipeline(folder);
+  t.after(() => second.stop());
   await loads(second, "d.csv");
   const failed = await second.query("SELECT count(*) FROM _ingest_files WHERE error_code = 'FILE_POISON'");
   assert.deepEqual(failed, [[2 * JUNK.length]], "each damaged event of the table is on record");
@@ -58,9 +60,11 @@ test("damaged records on every topic stop nothing, before the start, while it ru
 test("services read what the next version writes, on every topic, and go on after a rollback", async (t) => {
   const folder = await folderOf(t);
   const newer = await startPipeline(folder, { drops: true, wrapLog: asNextVersion });
+  t.after(() => newer.stop());
   await loads(newer, "a.csv", "b.csv");
   await newer.stop();
   const older = await startPipeline(folder, { drops: true });
+  t.after(() => older.stop());
   await loads(older, "c.csv");
   assert.deepEqual(await older.query("SELECT count(*), count(DISTINCT _source_file) FROM t"), [[3, 3]]);
   await allRead(older);
