@@ -123,20 +123,21 @@ function answerOf(table: string, to: string, plan?: RenamePlan): Omit<Answer, "s
 
 /** @throws TABLE_EXISTS if anything is known of the name; the table's writer checks it again */
 async function assertFree(deps: GatewayDeps, to: string): Promise<void> {
-  const isTaken = (await deps.warehouse.describe(to)) !== undefined || (await hasFiles(deps, to));
-  if (isTaken) throw new TributaryError("TABLE_EXISTS", `there is a table '${to}' already`);
+  if (await isKnown(deps, to)) throw new TributaryError("TABLE_EXISTS", `there is a table '${to}' already`);
 }
 
 /** After a rename that has ended. @throws TABLE_EXISTS if there is a table of the old name again */
 async function assertGone(deps: GatewayDeps, from: string, to: string): Promise<void> {
-  if (!(await hasFiles(deps, from))) return;
+  if (!(await isKnown(deps, from))) return;
   throw new TributaryError(
     "TABLE_EXISTS",
     `'${from}' was renamed to '${to}', which exists; files that came to '${from}' since have started a new table`,
   );
 }
 
-async function hasFiles({ warehouse, settings, view }: GatewayDeps, table: string): Promise<boolean> {
+/** A table has rows before the file that brought them is on record. */
+async function isKnown({ warehouse, settings, view }: GatewayDeps, table: string): Promise<boolean> {
+  if ((await warehouse.describe(table)) !== undefined) return true;
   const recorded = await makeLedger(warehouse, { timeoutMs: settings.TRIBUTARY_QUERY_TIMEOUT }).versions(
     table,
     "replace",
