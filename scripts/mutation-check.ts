@@ -527,7 +527,7 @@ export const MUTATIONS: readonly Mutation[] = [
     ],
     ["an unknown outcome is told as none", "outcome.ts", "state.inDoubt || state.unseen ?", "state.unseen ?"],
     [
-      "a wrong refusal is believed while an attempt is under way",
+      "a wrong refusal is believed while an attempt runs",
       "outcome.ts",
       "UNEXPLAINED_MAX && !asked.inDoubt",
       "UNEXPLAINED_MAX",

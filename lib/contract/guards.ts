@@ -103,7 +103,7 @@ function countDoubts({ rows }: GuardedVersion, contract: Contract, before: Befor
   return doubts;
 }
 
-/** A version of which every row is rejected loads nothing anyway. */
+/** A version whose rows are all rejected loads nothing anyway. */
 function rejectDoubts({ rows, rowsRejected }: GuardedVersion, contract: Contract, { usual }: Before): GuardDoubt[] {
   const { rejectsAboveUsualMax: max } = contract.accept;
   if (max === undefined || rows === 0 || rowsRejected === 0) return [];

@@ -51,7 +51,7 @@ export interface PlanInput {
   known: readonly ColumnDefinition[];
   /** Types of new columns that an earlier reading of the whole file found; those without a value lack. */
   inferred?: ReadonlyMap<string, ColumnType>;
-  /** Find the types of known columns anew, unless the contract declares them. */
+  /** Find the types of known columns again, unless the contract declares them. */
   retypeKnown?: boolean;
 }
 
@@ -98,7 +98,7 @@ export function planColumns(input: PlanInput, columnsMax: number): Plan {
   return { columns, untyped: [], fieldCount: headers.length, rescued, shared };
 }
 
-/** A new column of which no row has a value. */
+/** A new column in which no row has a value. */
 export type UntypedColumn = Pick<ColumnDefinition, "name" | "header">;
 
 /** The planned columns, those without a type last. */

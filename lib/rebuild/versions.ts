@@ -4,7 +4,7 @@ import type { VersionLedger } from "../file-versions/ledger.ts";
 import { contentOf, isRepetition, versionOf, type VersionEvent } from "../messages/repetition.ts";
 
 /**
- * Versions of which one makes up a part of the table, newest first: the first with a row that loads, or
+ * Candidates for one part of the table, newest first: the first with a row that loads, or
  * without any row. They end with the version that the table shows now: what that one replaced does not come
  * back. In upsert and append tables every version is a part of its own.
  */
@@ -79,7 +79,7 @@ function untilShown(versions: readonly VersionEvent[], records: Parts["records"]
   return shown < 0 ? versions : versions.slice(0, shown + 1);
 }
 
-/** Contents that were applied, or of which every row was rejected. */
+/** Contents that were applied, or whose rows were all rejected. */
 async function appliedContents(ledger: VersionLedger, table: string): Promise<Map<number, OnRecord>> {
   const records = new Map<number, OnRecord>();
   // The mode limits the records of append tables to those with a row: here all are wanted.

@@ -80,7 +80,7 @@ function looksJson(text: string): boolean {
   const line = (end < 0 ? text : text.slice(0, end)).trimEnd();
   if (/^(\[\s*)?\{?$/.test(line)) return line !== "" && /^[[{\s]+(["}\]]|$)/.test(text);
   if (!/^(\[\s*)?\{/.test(line)) return line === "[]";
-  // An array on one long line, of which only the beginning is in the sample.
+  // An array on one long line: only its beginning is in the sample.
   if (end < 0 && text.length > MARKUP_SAMPLE_BYTES / 2) return /^(\[\s*)?\{\s*"[^"]*"\s*:/.test(line);
   const item = line.replace(/,$/, "");
   return isJson(item) || (item.startsWith("[") && isJson(item.slice(1)));

@@ -295,7 +295,7 @@ export interface Warehouse {
   /**
    * Gives the table the rows, columns and partitions of `shadow`, a table of `shadowOf`, in one atomic
    * change: readers see the old table or the new one, whole. A table that does not exist is made.
-   * `<table>_trusted` goes on showing what it shows, and what is on record of the files stays. `shadow` is
+   * `<table>_trusted` continues to show what it shows, and what is on record of the files stays. `shadow` is
    * gone afterwards; a crash may leave it. `layout` is the table's.
    * @throws WAREHOUSE_CONFLICT if `shadow` does not exist or, with several writers, if somebody else has
    *   changed it since this writer's last commit to it

@@ -36,7 +36,7 @@ export function gateObserver(registry: Registry, logger: Logger): (event: GateEv
   });
   const faults = closedCounter(registry, {
     name: "tributary_gate_faults_total",
-    help: "Requests that the gate refused by itself, and commits that the Iceberg writer took for failed though they are committed",
+    help: "Requests that the gate refused, and commits that the Iceberg writer took for failed though they are committed",
     label: "fault",
     values: ["refuse", "writer-failed"],
   });

@@ -39,7 +39,7 @@ export const COMMITTER_THROUGHPUT = {
     },
     expired: {
       intentional: false,
-      when: "a rows topic lost records before they were committed; files of which nothing is left end as ROWS_MISSING",
+      when: "a rows topic lost records before they were committed; files without any row left end as ROWS_MISSING",
     },
     unwritten_log_rows: {
       intentional: false,

@@ -116,7 +116,7 @@ async function untilReadable(
         if (!hasCode(thrown, "MESSAGE_TOO_NEW")) throw thrown;
         stopped.set(partition, thrown);
         metrics.throughput.error(thrown.code);
-        logger.error({ topic, partition, offset, err: thrown }, "parsing stopped: a newer version must go on");
+        logger.error({ topic, partition, offset, err: thrown }, "parsing stopped: only a newer version can continue");
         await clock.sleep(STOPPED_RETRY_MS, signal);
       }
     }

@@ -150,7 +150,7 @@ test("rows are grouped over tables, dismissed with a reason, and listed apart", 
   const all = await run();
   assert.match(all.out, /^table +reason +column +rows +files +example$/m, all.err);
   assert.match(all.out, /^sales +/m);
-  assert.equal((await run("dismiss", "sales", "--why", "x")).code, 2, "a dismissal says of which rows");
+  assert.equal((await run("dismiss", "sales", "--why", "x")).code, 2, "a dismissal names its rows");
   const flags = ["dismiss", "sales", "--file", "b.csv", "--why", "a totals row"];
   const dry = await run(...flags, "--dry-run");
   assert.match(dry.out, /^would dismiss (\d+) rejected rows? of sales$/m, dry.err);

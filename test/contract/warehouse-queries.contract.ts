@@ -167,7 +167,7 @@ export function queryContract(opened: Opened): void {
     const slow = "SELECT count(*) FROM (SELECT * FROM endless a, endless b, endless c WHERE a.x * b.x + c.x = -1) q";
     const endless = `WITH endless AS (SELECT x FROM UNNEST(${sequence(10_000)}) u (x)) ${slow}`;
 
-    test("a query past its time is QUERY_TIMEOUT, and the warehouse goes on", async () => {
+    test("a query past its time is QUERY_TIMEOUT, and the warehouse continues", async () => {
       const started = performance.now();
       await assert.rejects(opened.warehouse.query(endless, { rowsMax: 1, timeoutMs: 300 }), { code: "QUERY_TIMEOUT" });
       assert.ok(performance.now() - started < 20_000);
@@ -181,7 +181,7 @@ export function queryContract(opened: Opened): void {
       await assert.rejects(asked, (thrown: { code?: string }) => thrown.code?.startsWith("QUERY_") === true);
     });
 
-    test("more queries than run at once all get their answers, and commits go on between them", async () => {
+    test("more queries than run at once all get their answers, and commits run between them", async () => {
       const table = await filled();
       const asked = Array.from({ length: 12 }, (_, i) =>
         opened.warehouse.query(`SELECT ${i}, count(*) FROM ${table.name}`, LIMITS),

@@ -211,7 +211,7 @@ export function recordContract(opened: Opened): void {
       assert.equal(await warehouse.watermark(table.name), 2);
     });
 
-    test("a version of which every row was rejected is not applied", async () => {
+    test("a version whose rows were all rejected is not applied", async () => {
       const table = new TestTable(opened.warehouse, COLUMNS);
       const { warehouse } = opened;
       await table.ingest({ sourceFile: "a", sourceOffset: 1, rows: [{ id: 1 }] });

@@ -21,7 +21,7 @@ export function rejectContract(opened: Opened): void {
       for (const { stage } of versions) await stage?.discard();
     };
 
-    test("a file that failed by its rejects is nowhere in the table, its rejects stand, and the mended file is taken", async () => {
+    test("a file that failed by its rejects is nowhere in the table, its rejects stand, and the corrected file is taken", async () => {
       const table = new TestTable(opened.warehouse, COLUMNS);
       const older = { sourceFile: "a.csv", sourceOffset: 1, fileId: `${table.name}-1`, rows: [{ id: 1 }] };
       await end(table, "committed", older);
@@ -38,7 +38,7 @@ export function rejectContract(opened: Opened): void {
       assert.deepEqual(await table.rows(), [[9]]);
     });
 
-    test("a page ends with the text that exceeds it, and the next one goes on", async () => {
+    test("a page ends with the text that exceeds it, and the next one continues there", async () => {
       const table = new TestTable(opened.warehouse, COLUMNS);
       const { rejects: ledger } = opened.warehouse.reads;
       const long = "ö".repeat(900_000);

@@ -30,7 +30,7 @@ async function pipelineThat(t: TestContext, fails: (batch: MicroBatch) => ErrorC
 const upload = async ({ send }: Pick<Awaited<ReturnType<typeof startPipeline>>, "send">, table: string, file: string) =>
   (await send("PUT", `/v1/tables/${table}/files/${file}`, `id\n1\n`)).body.fileId!;
 
-test("a table that the warehouse refuses is blocked, no file fails, other tables go on, and skip ends a file", async (t) => {
+test("a table that the warehouse refuses is blocked, no file fails, other tables continue, and skip ends a file", async (t) => {
   let refuses = true;
   const { send, put, query, ...pipeline } = await pipelineThat(t, ({ layout }) =>
     refuses && layout.table === "bad" ? "WAREHOUSE_REFUSED" : undefined,

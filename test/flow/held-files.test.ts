@@ -148,7 +148,7 @@ test("the contract may load or fail what it would hold", async (t) => {
   assert.deepEqual(reasonsOf(fileOf(await pipeline.put("fails", "more.csv", "id,n,x\n1,2,3\n"))), ["new_columns"]);
 });
 
-test("a file of which no row loads makes no table and adds no column", async (t) => {
+test("a file without a row that loads makes no table and adds no column", async (t) => {
   const pipeline = await start(t, [{ table: "declared", columns: [{ name: "id", type: "INTEGER" }] }]);
   assert.equal((await pipeline.put("t", "a.csv", "id,amount,day\n")).body.status, "committed");
   assert.equal(await pipeline.warehouse.describe("t"), undefined);

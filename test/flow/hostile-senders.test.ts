@@ -78,7 +78,7 @@ test("a dropped file that grows during the read is loaded in its final version o
   for (const [read, ended] of files) assert.equal(read, ended);
 });
 
-test("a file that kills its worker thread is set aside after a few tries, and the files behind it go on", async (t) => {
+test("a file that kills its worker thread is set aside after a few tries, and the files behind it are loaded", async (t) => {
   const deaths: Error[] = [];
   const sound = workerPool({ size: 1, heapMibMax: 256 });
   const starved = workerPool({ size: 1, heapMibMax: 1, onCrash: (thrown) => deaths.push(thrown) });

@@ -291,7 +291,7 @@ test("what a newer version of a file has replaced is not read: neither its types
   assert.deepEqual(await pipeline.query("SELECT id, code FROM t"), [[1, 5]]);
 });
 
-test("a newest version of which no row came in loads after a change of the contract, else what it did not replace stays", async (t) => {
+test("a newest version without a loaded row loads after a change of the contract, else what it did not replace stays", async (t) => {
   for (const [number, text] of ["id,v\nx,1\n", "id,v\n2,9\n"].entries()) {
     const rule = { name: "one", expression: "v != 9", action: "reject" };
     const pipeline = await start(t, { contracts: [{ table: "t", rows: [rule], accept: { empty: "load" } }] });

@@ -101,7 +101,7 @@ async function fill(pipeline: Pipeline, table: string): Promise<void> {
 }
 
 for (const table of Object.keys(MODES)) {
-  test(`${table}: a renamed table has the rows, the types and the rejects of the old one, and goes on`, async (t) => {
+  test(`${table}: a renamed table has the rows, the types and the rejects of the old one, and takes files`, async (t) => {
     const pipeline = await start(t);
     const to = `${table}_new`;
     await pipeline.put(table, "types.csv", "id,code,v\n9,x,9.5\n10,y,10\n");
@@ -130,7 +130,7 @@ for (const table of Object.keys(MODES)) {
     await pipeline.put(to, "c.csv", "id,code,v\n11,11,11\n");
     const after = (await rowsOf(pipeline, to)).map(([id]) => Number(id));
     const wanted = [...before.map(([id]) => Number(id)), 2, 11].sort((a, b) => a - b);
-    assert.deepEqual(after, wanted, "corrections and uploads go on under the new name");
+    assert.deepEqual(after, wanted, "corrections and uploads continue under the new name");
   });
 }
 

@@ -57,7 +57,7 @@ test("damaged records on every topic stop nothing, before the start, while it ru
   await second.stop();
 });
 
-test("services read what the next version writes, on every topic, and go on after a rollback", async (t) => {
+test("services read what the next version writes, on every topic, and continue after a rollback", async (t) => {
   const folder = await folderOf(t);
   const newer = await startPipeline(folder, { drops: true, wrapLog: asNextVersion });
   t.after(() => newer.stop());

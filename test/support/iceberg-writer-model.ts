@@ -10,7 +10,7 @@ export interface WriterOptions {
   /** Deletes a data file. */
   remove: (file: string) => void;
   random: () => number;
-  /** A commit of each table by itself, as DuckDB does where a transaction makes a table. */
+  /** A commit for each table, as DuckDB does where a transaction makes a table. */
   isTableByTable?: boolean;
   /** Leaves out the assertion of a table without a snapshot: duckdb-iceberg v1.5 does so beside a new table. */
   isCareless?: boolean;

@@ -35,7 +35,7 @@ export async function lossyProxy(server: string, lossOf: (method: string, path: 
     url: `http://127.0.0.1:${port}`,
     /** The server's answers to requests with a loss. */
     statuses,
-    /** Until no request is under way. */
+    /** Until no request runs. */
     settled: async (): Promise<void> => {
       while (underWay.size > 0) await Promise.all(underWay);
     },

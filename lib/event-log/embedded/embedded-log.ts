@@ -28,7 +28,7 @@ export interface EmbeddedEventLogOptions {
   clock: Clock;
   /** Called when the periodic retention or a tail's `onRecord` fails. */
   onError?: (thrown: unknown) => void;
-  /** Rows that would leave less free space are refused, so that the other topics can go on. Default: 0. */
+  /** Rows that would leave less free space are refused, so that the other topics can continue. Default: 0. */
   rowsFreeBytesMin?: number;
   /** Default: of the file system. */
   diskFreeBytes?: DiskFreeBytes;

@@ -124,7 +124,7 @@ const footer = z
   })
   .describe(
     `rows at the end of the file that are no data: how many, or (pattern) a regular expression in RE2 syntax for ` +
-      `the first of them, of which at most ${FOOTER_ROWS_MAX} rows may follow`,
+      `the first of them, which at most ${FOOTER_ROWS_MAX} rows may follow`,
   );
 
 /** What a sender or a contract may declare about a CSV file; the rest is detected. */

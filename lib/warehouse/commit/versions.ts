@@ -69,7 +69,7 @@ export function applicable<V extends Version>(
 }
 
 /**
- * Condition for a version whose rows are in the table, or that removed rows. A version of which every row was
+ * Condition for a version whose rows are in the table, or that removed rows. A version whose rows were all
  * rejected changes nothing.
  */
 export const IS_APPLIED = "status NOT IN ('failed', 'held', 'rejected')";

@@ -213,7 +213,7 @@ class DuckDbWarehouse implements Warehouse {
     } catch (thrown) {
       const message = messageOf(thrown);
       if (!/Cannot CHECKPOINT/.test(message)) return { status: "failed", details: message };
-      const details = "a query still reads an older state; DuckDB checkpoints by itself with a later commit";
+      const details = "a query still reads an older state; DuckDB checkpoints with a later commit";
       return { status: "not_applicable", details };
     }
     return { status: "completed", details: "checkpoint" };

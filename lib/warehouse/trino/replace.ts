@@ -11,7 +11,7 @@ import type { CommitOptions, TableLayout } from "../warehouse.ts";
  * Implements Warehouse.replaceWith with CREATE OR REPLACE TABLE … AS SELECT: one commit of the table's
  * catalog entry. A rename would need two, and `<table>_trusted` would lose the snapshot that it reads: this
  * way the old snapshots stay. The SELECT names the snapshot of this writer's last commit to the shadow: a
- * writer whose successor has begun anew does not find it. The comments, which hold the headers, follow.
+ * writer whose successor has started again does not find it. The comments, which hold the headers, follow.
  */
 export async function replaceTable(
   context: CommitContext,

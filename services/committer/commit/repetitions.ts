@@ -132,7 +132,7 @@ export class OnRecord {
     if (file.stage.rejectCount > 0) this.#incomplete = Math.max(this.#incomplete, versionOf(file));
   }
 
-  /** Adds a file of which every row was rejected: it changes nothing. */
+  /** Adds a file whose rows were all rejected: it changes nothing. */
   rejected(file: EndedFile): void {
     this.#unload(file);
     if (file.verdict) this.#held.delete(contentName(file));

@@ -30,7 +30,7 @@ const RECORDS_MAX = 200;
  * what was sent before, and commits what is sent later afterwards.
  *
  * Every step may be repeated: until the new table is in place, a crash leaves the old one, and the next
- * writer begins anew. What the files' records say is written last.
+ * writer starts again. What the files' records say is written last.
  *
  * @returns the reason if the table stays as it was: a file that cannot be read, or its raw bytes are gone
  * @throws SkipAsked; ASSIGNMENT_LOST; the last error of a step
@@ -60,12 +60,12 @@ export async function rebuildTable(
 
 /**
  * The shadow is gone before its time: it has taken the table's place and the answer was lost, or a removal
- * came late. The rebuild begins anew, which is right in both cases.
+ * came late. The rebuild starts again, which is right in both cases.
  */
 class ShadowGone extends Error {}
 
-/** The writer drains: the next one begins the rebuild anew. */
-const lost = (): TributaryError => new TributaryError("ASSIGNMENT_LOST", "the writer stops; the rebuild begins anew");
+/** The writer drains: the next one starts the rebuild again. */
+const lost = (): TributaryError => new TributaryError("ASSIGNMENT_LOST", "the writer stops; the rebuild starts again");
 
 class Rebuild {
   readonly #writer: WriterContext;

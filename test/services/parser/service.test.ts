@@ -110,7 +110,7 @@ test("a blob store that does not answer is asked again; each try is a run of its
   assert.deepEqual([end.outcome, rows.length, calls], ["complete", 1, 3]);
 });
 
-test("a blob store that goes on failing leaves the file to the log, which hands it over again", async (t) => {
+test("a blob store that keeps failing leaves the file to the log, which hands it over again", async (t) => {
   let calls = 0;
   const harness = await startHarness({
     settings: { attemptsMax: 2 },

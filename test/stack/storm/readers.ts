@@ -7,7 +7,7 @@ const PAUSE_MS = 500;
 /** Observations of the readers during the storm. */
 export interface Seen {
   reads: number;
-  /** Files of which a reader saw only a part, or parts of two versions. */
+  /** Files that a reader saw only in part, or parts of two versions. */
   torn: string[];
 }
 

@@ -16,7 +16,7 @@ export interface LongRow {
   stop: number;
   /** Fields that end before the first one with a line end. */
   fieldsBefore: number;
-  /** Fields of the whole row; undefined: the row goes on. */
+  /** Fields of the whole row; undefined: the row continues. */
   count: number | undefined;
 }
 
@@ -85,7 +85,7 @@ function lineStop(text: Uint8Array, from: number, to: number): number {
 }
 
 /**
- * Number of fields of a line, read by itself; 0 if a quote is open at its end. Fills in the
+ * Number of fields of a line, read alone; 0 if a quote is open at its end. Fills in the
  * shapes of the first `width` fields.
  */
 function shapesOf(line: Uint8Array, form: LineForm, shapes: Uint8Array): number {

@@ -24,7 +24,7 @@ export interface SampleRow {
   misquoted: number;
   /** The text of the row's first line. */
   text: string;
-  /** True if the row goes on behind the end of the sample. */
+  /** True if the row continues behind the end of the sample. */
   cut?: true;
 }
 

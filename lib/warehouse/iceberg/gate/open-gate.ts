@@ -129,7 +129,7 @@ async function bodyOf(request: IncomingMessage): Promise<Buffer | "too-long" | "
   return Buffer.concat(chunks);
 }
 
-/** Of one connection (RFC 9110, section 7.6.1), of the address, or made anew by the adapter. */
+/** Of one connection (RFC 9110, section 7.6.1), of the address, or set again by the adapter. */
 const NOT_FORWARDED = new Set([
   "connection",
   "keep-alive",

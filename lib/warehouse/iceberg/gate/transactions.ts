@@ -3,7 +3,7 @@ import { TributaryError, type ErrorCode } from "../../../errors.ts";
 import type { Outcome } from "./outcome.ts";
 import { tableKey, type Announced, type Base, type Summary, type TableName } from "./request.ts";
 
-/** Properties of a snapshot's summary that the gate adds by itself. */
+/** Properties of a snapshot's summary that the gate adds. */
 export const TRANSACTION_PROPERTY = "tributary.transaction";
 /** The keys (`tableKey`) of all tables to which the transaction's commit adds a snapshot, as a JSON array. */
 export const TABLES_PROPERTY = "tributary.tables";

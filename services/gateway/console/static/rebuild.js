@@ -18,7 +18,7 @@ export function rebuildPart({ table, exists, rebuild }) {
     "Rebuild",
     exists && show,
     running && element("p", { class: "card pad said calm", role: "status" }, progressText(running)),
-    element("p", { class: "hint" }, "Reads the table's kept files again under the present contract, and finds all types anew."),
+    element("p", { class: "hint" }, "Reads the table's kept files again under the present contract, and finds all types again."),
     place,
   );
 }

@@ -29,7 +29,7 @@ export interface Progress {
   files: number;
 }
 
-/** How often files that arrive meanwhile may begin the last step anew. */
+/** How often files that arrive meanwhile may repeat the last step. */
 const ROUNDS_MAX = 20;
 const POLL_MS_MIN = 100;
 const POLL_MS_MAX = 3_000;

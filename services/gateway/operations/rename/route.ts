@@ -101,7 +101,7 @@ export function addRenameRoute(app: App, deps: GatewayDeps): void {
     },
   );
 
-  /** It goes on after the request. */
+  /** It continues after the request. */
   function start(asked: Renamed, { copied, files }: Progress): Run {
     const progress = { copied, files };
     const { from, to } = asked;

@@ -35,7 +35,7 @@ const rowsOf = async (warehouse: Warehouse, sql: string): Promise<unknown[][]> =
   (await warehouse.query(sql, READ_ALL)).rows;
 
 describe("a DuckDB file", () => {
-  test("is there again after closing, and snapshot ids go on growing", async () => {
+  test("is there again after closing, and snapshot ids keep growing", async () => {
     const file = newFile();
     const { layout, first } = await withWarehouse(file, async (warehouse) => {
       const table = new TestTable(warehouse, COLUMNS);

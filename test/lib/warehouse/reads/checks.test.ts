@@ -100,7 +100,7 @@ describe("measure", () => {
     assert.deepEqual(await measure(warehouse, CONTEXT, [], limits), { rowCount: 7, failing: [] });
   });
 
-  test("checks none of which can be asked cost no statement", async () => {
+  test("checks that cannot be asked cost no statement", async () => {
     const warehouse = reader(7);
     const checks = BROKEN.map(([check]) => check);
     const { rowCount, failing } = await measure(warehouse, CONTEXT, checks, limits);

@@ -329,7 +329,7 @@ test("gate block: a failed update of the trusted view is an error, with the resu
   await committer.drain();
 });
 
-test("gate block: if the view's name is taken, commits go on, and each run of the checks says so", async () => {
+test("gate block: if the view's name is taken, commits continue, and each run of the checks says so", async () => {
   const world = await worldOf([]);
   world.warehouse.answer = () => [[7, 0, 0]];
   const warehouse = withFaults(world.warehouse, (method) => {

@@ -40,7 +40,7 @@ test("files whose rows are all gone end as ROWS_MISSING, a deletion as what it i
   await committer.drain();
 });
 
-test("a file of which only the end is left fails too, not silently short of rows", async () => {
+test("a file with only its end left fails too, not silently short of rows", async () => {
   const world = await makeWorld(["t"], 0);
   await parsedFiles(world, 2);
   await send(world.log, "t", [0, 1].flatMap((offset) => messagesOf(file(offset, 3)))); // prettier-ignore
@@ -62,7 +62,7 @@ test("nothing left at all: the files end without another record to come", async 
   await committer.drain();
 });
 
-test("records that expire while the committer cannot commit are noticed when it goes on", async () => {
+test("records that expire while the committer cannot commit are noticed when it continues", async () => {
   const world = await makeWorld(["t"], 0);
   await parsedFiles(world, 60);
   let isAway = true;

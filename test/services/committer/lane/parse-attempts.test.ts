@@ -120,7 +120,7 @@ describe("ParseAttempts", () => {
   });
 });
 
-/** A generated file: its rows and its parse attempts, of which the last ends. */
+/** A generated file: its rows and its parse attempts; the last one ends. */
 interface Story {
   rows: number;
   /**

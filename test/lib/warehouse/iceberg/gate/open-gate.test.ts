@@ -117,7 +117,7 @@ test("a commit is answered by the gate, with the catalog's own answer where ther
   );
 });
 
-test("a writer that leaves before the answer is reported at once, and the commit goes on", async (t) => {
+test("a writer that leaves before the answer is reported at once, and the commit continues", async (t) => {
   let answerCommit: (answer: CatalogAnswer) => void = () => undefined;
   let isReached: () => void = () => undefined;
   const reached = new Promise<void>((resolve) => (isReached = resolve));

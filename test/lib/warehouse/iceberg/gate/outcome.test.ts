@@ -90,7 +90,7 @@ test("a conflict without our snapshot, on a table that moved on, is a conflict",
       });
 });
 
-test("a conflict on a table that has not moved is asked again: an attempt may be under way", () => {
+test("a conflict on a table that has not moved is asked again: an attempt may still run", () => {
   const { action, state } = play([a], [LOST, CONFLICT, [UNCHANGED]]);
   assert.equal(action.do, "send");
   assert.equal(onDeadline(state).kind, "unknown");
@@ -137,7 +137,7 @@ test("a table that cannot be loaded is loaded again", () => {
   });
 });
 
-test("what a catalog has left out is committed by itself", () => {
+test("what a catalog has left out is committed alone", () => {
   const { action } = play([a, b], [LOST, CONFLICT, [holding("a"), UNCHANGED]]);
   assert.ok(action.do === "send");
   assert.deepEqual(action.changes, [b]);

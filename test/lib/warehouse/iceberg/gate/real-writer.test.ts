@@ -80,7 +80,7 @@ function realWriter(options: Parameters<typeof openRestCatalog>[0]): void {
     for (const name of names) await direct.run(`CREATE TABLE ice.${schema}.${name} (id BIGINT)`);
   };
 
-  /** Runs statements in one transaction through the gate. `{s}` is the schema. Then nothing is under way. */
+  /** Runs statements in one transaction through the gate. `{s}` is the schema. Then nothing runs. */
   async function transact(tables: readonly string[], statements: readonly string[], lossesNow: readonly Loss[] = []) {
     losses.splice(0, Infinity, ...lossesNow);
     batch++;

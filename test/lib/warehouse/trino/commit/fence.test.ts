@@ -83,7 +83,7 @@ if (trinoGiven("trino: a table has one writer")) {
       });
     }
 
-    test("who still has the table looks again, and goes on", async (t) => {
+    test("who still has the table looks again, and commits", async (t) => {
       const { zombie: writer, owner: other } = await twoWriters(t, LAYOUTS["replace"]!);
       await commit(writer, {}, { sourceFile: "f", sourceOffset: 1, rows: rowsFrom(0, 3, "a") });
       await commit(other, {}, { sourceFile: "g", sourceOffset: 2, rows: rowsFrom(0, 3, "b") });
@@ -120,7 +120,7 @@ if (trinoGiven("trino: a table has one writer")) {
       assertCounts(await commit(owner, {}, file), 2, 0, 0);
     });
 
-    test("a MERGE that another came before is made anew, from the table and the ledger as they are then", async (t) => {
+    test("a MERGE that another commit preceded is made again, from the table and the ledger as they are then", async (t) => {
       const { owner } = await twoWriters(t, LAYOUTS["replace"]!);
       await commit(owner, {}, { sourceFile: "f", sourceOffset: 1, rows: rowsFrom(0, 3, "old") });
       const interposed = once(/^MERGE/, {
