@@ -29,7 +29,8 @@ const HEADERS = {
  * the same keys.
  */
 export function addConsoleRoutes(app: App): void {
-  for (const file of readdirSync(FOLDER)) {
+  for (const name of readdirSync(FOLDER, { recursive: true, encoding: "utf8" })) {
+    const file = name.replaceAll("\\", "/");
     const type = TYPES.get(extname(file));
     if (!type) continue;
     const content = readFileSync(new URL(file, FOLDER));

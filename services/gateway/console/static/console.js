@@ -9,7 +9,7 @@ import { changeFile, changesSoFar, drawFiles, FILES_SHOWN_MAX, hasChangedSince, 
 import { showProblems } from "./problems.js";
 import { offerTables, showQuery } from "./query.js";
 import { refreshList, refreshTable, showTables, tableChanged } from "./tables.js";
-import { fileStatusChanged, knowTables } from "./upload.js";
+import { fileStatusChanged, knowTables } from "./upload/upload.js";
 
 const TIMES_EVERY_MS = 5_000;
 const TABLES_EVERY_MS = 10_000;

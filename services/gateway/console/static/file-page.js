@@ -2,10 +2,10 @@
 import { call } from "./api.js";
 import { ago, byId, count, dataTable, element, filePill, guarded, pairs, plural, redraw, size, took, waiting } from "./dom.js";
 import { blockedPart, changesSoFar, faultOf, fileById, hasChangedSince, isBusy, nameOf, onFile, rejectsLink, tableLink } from "./files.js";
-import { heldPart } from "./held.js";
-import { progressText } from "./rebuild.js";
-import { undoPart } from "./undo.js";
-import { dialectText, readingText } from "./dialect.js";
+import { heldPart } from "./upload/held.js";
+import { progressText } from "./operations/rebuild.js";
+import { undoPart } from "./operations/undo.js";
+import { dialectText, readingText } from "./upload/dialect.js";
 
 let selected = "";
 

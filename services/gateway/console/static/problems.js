@@ -1,7 +1,7 @@
 /** What needs a person: rejected rows of all tables, and objects of the drop store that are not loaded. */
 import { call } from "./api.js";
 import { byId, count, dataTable, element, guarded, plural, redraw } from "./dom.js";
-import { groupsTable } from "./reject-groups.js";
+import { groupsTable } from "./rejects/reject-groups.js";
 import { outcome, part } from "./table-parts.js";
 
 export const showProblems = () => guarded(byId("problems"), draw);

@@ -4,12 +4,12 @@
 import { call, query, tablePath } from "./api.js";
 import { ago, byId, count, dataTable, element, guarded, pill, redraw, size, tiles, waiting } from "./dom.js";
 import { blockedPart, filesOfTable, isBusy, readFiles, tableLink } from "./files.js";
-import { rebuildPart } from "./rebuild.js";
+import { rebuildPart } from "./operations/rebuild.js";
 import { offerTables } from "./query.js";
 import { checksPart, contractFaultCard, contractPart, gateOf, maintenancePart, outcome, part, schemaPart } from "./table-parts.js";
-import { causesPart, currentRejects, readRejects, rejectsPart } from "./rejects.js";
-import { renamePart } from "./rename.js";
-import { knowTables } from "./upload.js";
+import { causesPart, currentRejects, readRejects, rejectsPart } from "./rejects/rejects.js";
+import { renamePart } from "./operations/rename.js";
+import { knowTables } from "./upload/upload.js";
 
 const SETTLE_MS = 700;
 let selected = "";

@@ -4,7 +4,7 @@ import { csvOptionsSchema } from "../../../../lib/formats/csv/options.ts";
 import { dialectParameters } from "../../../../services/gateway/http/parameters.ts";
 
 const { SETTINGS, readingText } = (await import(
-  new URL("../../../../services/gateway/console/static/dialect.js", import.meta.url).href
+  new URL("../../../../services/gateway/console/static/upload/dialect.js", import.meta.url).href
 )) as {
   SETTINGS: [name: string, label: string, placeholder?: string][];
   readingText: (dialect: object) => string;

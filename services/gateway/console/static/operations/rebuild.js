@@ -1,8 +1,9 @@
 /** Rebuild of a table: first what it would change, then the rebuild itself, and how far it is. */
-import { post, tablePath } from "./api.js";
-import { announce, button, count, dataTable, element, guarded, plural, size, waiting } from "./dom.js";
-import { filesOf, isBusy, onFile } from "./files.js";
-import { part } from "./table-parts.js";
+import { post, tablePath } from "../api.js";
+import { announce, button, count, dataTable, element, guarded, plural, size, waiting } from "../dom.js";
+import { filesOf, isBusy, onFile } from "../files.js";
+import { confirmCard, said } from "./card.js";
+import { part } from "../table-parts.js";
 
 /** What the part says; it stays while the page around it is drawn again. */
 const place = element("div");
@@ -45,25 +46,16 @@ async function plan(table) {
     const found = await post(`${tablePath(table)}/rebuild`, { dryRun: true });
     if (shownFor !== table) return;
     const { files, bytes, waiting: onTheirWay, rows, rejects, columns, error, remedy, complete } = found;
-    const reason = element("input", { type: "text", maxlength: "500", "data-key": "rebuild reason" });
-    place.replaceChildren(
-      element(
-        "div",
-        { class: "card pad" },
-        element(
-          "p",
-          {},
-          `${plural(files, "file version")}, ${size(bytes)}, would be read again. The table has ${plural(rows.now, "row")} now, the files have ${count(rows.inFiles)}.`,
-        ),
-        rejects && element("p", {}, rejectsText(rows.after, rejects)),
-        onTheirWay > 0 && element("p", {}, `${plural(onTheirWay, "file")} on the way: they follow.`),
-        !complete && element("p", {}, "Not all files were read: the changes may be more."),
-        error && element("p", {}, `It would be refused: ${error} `, element("span", { class: "hint" }, remedy)),
-        changes(columns ?? []),
-        element("label", {}, "Reason ", reason),
-        button("Rebuild", () => rebuild(table, reason.value), { "data-key": "rebuild now" }),
-      ),
-    );
+    const lines = [
+      `${plural(files, "file version")}, ${size(bytes)}, would be read again. ` +
+        `The table has ${plural(rows.now, "row")} now, the files have ${count(rows.inFiles)}.`,
+      rejects && rejectsText(rows.after, rejects),
+      onTheirWay > 0 && `${plural(onTheirWay, "file")} on the way: they follow.`,
+      !complete && "Not all files were read: the changes may be more.",
+      error && element("p", {}, `It would be refused: ${error} `, element("span", { class: "hint" }, remedy)),
+      changes(columns ?? []),
+    ];
+    place.replaceChildren(confirmCard(lines, "rebuild", "Rebuild", (given) => rebuild(table, given)));
   });
 }
 
@@ -78,11 +70,11 @@ const changes = (columns) =>
     "No column changes.",
   );
 
-async function rebuild(table, reason) {
+async function rebuild(table, given) {
   place.replaceChildren(waiting("rebuilding the table …"));
   await guarded(place, async () => {
-    const asked = { confirm: table, ...(reason === "" ? {} : { reason }) };
-    const { status, code, error, remedy, links } = await post(`${tablePath(table)}/rebuild`, asked);
+    const path = `${tablePath(table)}/rebuild`;
+    const { status, code, error, remedy, links } = await post(path, { confirm: table, ...given });
     if (shownFor !== table) return;
     awaited = status === "pending" ? links.self : "";
     say(status, { code, message: error, remedy });
@@ -104,14 +96,7 @@ function say(status, { code, message, remedy }) {
     failed: `The rebuild failed, and the table is as before. ${code}: ${message}`,
   }[status];
   const tone = { done: "good", pending: "calm", failed: "bad" }[status];
-  place.replaceChildren(
-    element(
-      "div",
-      { class: `card pad said ${tone}`, role: "status" },
-      element("p", {}, text),
-      status === "failed" && element("p", { class: "hint" }, remedy),
-    ),
-  );
+  place.replaceChildren(said(tone, text, status === "failed" && element("p", { class: "hint" }, remedy)));
   announce(text);
   document.dispatchEvent(new Event("table-acted"));
 }

@@ -1,6 +1,7 @@
 /** Rename of a table: first what it means, then the rename itself, followed until its end. */
-import { post, tablePath } from "./api.js";
-import { announce, button, element, guarded, plural, size, waiting } from "./dom.js";
+import { post, tablePath } from "../api.js";
+import { confirmation, said } from "./card.js";
+import { announce, button, element, guarded, plural, size, waiting } from "../dom.js";
 
 /** What is shown of the rename outlives the redrawing of the page. */
 let shown = { table: "", place: element("div") };
@@ -35,7 +36,6 @@ async function plan(place, table, to) {
   await guarded(place, async () => {
     const { status, rows, files, bytes, copied, failed, checkedBy, problems } = await request(table, { to, dryRun: true });
     if (status === "done") return say(table, to);
-    const reason = element("input", { type: "text", maxlength: "500", "data-key": "rename reason" });
     const begun = status === "pending" && `It has begun: ${copied} of ${plural(files, "file version")} are in ${to}.`;
     const lines = [
       begun,
@@ -44,19 +44,15 @@ async function plan(place, table, to) {
       failed.length > 0 && `Files that failed stay behind: ${failed.join(", ")}.`,
       checkedBy.length > 0 && `Checks of these tables name ${table}: ${checkedBy.join(", ")}.`,
       ...problems.map((problem) => `It would be refused: ${problem}.`),
-    ].filter(Boolean);
-    place.replaceChildren(
-      ...lines.map((line) => element("p", {}, line)),
-      element("label", {}, "Reason ", reason),
-      button("Rename", () => rename(place, table, to, reason.value), { "data-key": "rename now" }),
-    );
+    ];
+    place.replaceChildren(...confirmation(lines, "rename", "Rename", (given) => rename(place, table, to, given)));
   });
 }
 
-async function rename(place, table, to, reason) {
+async function rename(place, table, to, given) {
   place.replaceChildren(waiting("renaming the table …"));
   await guarded(place, async () => {
-    const body = { to, confirm: table, ...(reason === "" ? {} : { reason }) };
+    const body = { to, confirm: table, ...given };
     // The gateway answers after some seconds, also before the end.
     for (;;) {
       const { status, copied, files } = await request(table, body);
@@ -71,8 +67,7 @@ async function rename(place, table, to, reason) {
 /** Goes to the page of the new name, and says it there. */
 function say(table, to) {
   const text = `Renamed: ${table} is ${to} now.`;
-  const said = element("p", { class: "card pad said good", role: "status" }, text);
-  shown = { table: to, place: element("div", {}, said) };
+  shown = { table: to, place: element("div", {}, said("good", text)) };
   location.hash = `#tables/${to}`;
   announce(text);
 }

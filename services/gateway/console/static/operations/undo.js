@@ -1,6 +1,7 @@
 /** Undo of a file: first what it would take back, then the undo itself. */
-import { call, tablePath } from "./api.js";
-import { announce, button, count, element, guarded, plural, size, waiting } from "./dom.js";
+import { call, tablePath } from "../api.js";
+import { confirmCard, said } from "./card.js";
+import { announce, button, count, element, guarded, plural, size, waiting } from "../dom.js";
 
 /** The part of a file's page that takes the file back; null for deletions. */
 export function undoPart({ table, sourceFile, kind }) {
@@ -22,41 +23,28 @@ async function plan(place, table, sourceFile) {
   place.replaceChildren(waiting("counting …"));
   await guarded(place, async () => {
     const { rows, versions, readAgain, missing } = await request(table, sourceFile, { dryRun: "true" });
-    const reason = element("input", { type: "text", maxlength: "500", "data-key": "undo reason" });
-    place.replaceChildren(
-      element(
-        "div",
-        { class: "card pad" },
-        element(
-          "p",
-          {},
-          `${plural(rows, "row")} of ${table} came from ${sourceFile} (${plural(versions, "version")}). The undo takes them back.`,
-        ),
-        readAgain.versions > 0 &&
-          element(
-            "p",
-            {},
-            `To bring earlier rows of their keys back, ${plural(readAgain.versions, "version")} of other files are read again: ${size(readAgain.bytes)}.`,
-          ),
-        missing.length > 0 &&
-          element("p", {}, `It would be refused: the raw bytes of ${count(missing.length)} files are gone: ${missing.join(", ")}.`),
-        element("label", {}, "Reason ", reason),
-        button("Undo", () => undo(place, table, sourceFile, reason.value), { "data-key": "undo now" }),
-      ),
-    );
+    const lines = [
+      `${plural(rows, "row")} of ${table} came from ${sourceFile} (${plural(versions, "version")}). The undo takes them back.`,
+      readAgain.versions > 0 &&
+        `To bring earlier rows of their keys back, ${plural(readAgain.versions, "version")} of other files are read again: ` +
+          `${size(readAgain.bytes)}.`,
+      missing.length > 0 &&
+        `It would be refused: the raw bytes of ${count(missing.length)} files are gone: ${missing.join(", ")}.`,
+    ];
+    place.replaceChildren(confirmCard(lines, "undo", "Undo", (given) => undo(place, table, sourceFile, given)));
   });
 }
 
-async function undo(place, table, sourceFile, reason) {
+async function undo(place, table, sourceFile, given) {
   place.replaceChildren(waiting("undoing the file …"));
   await guarded(place, async () => {
-    const { status, rows } = await request(table, sourceFile, reason === "" ? {} : { reason });
+    const { status, rows } = await request(table, sourceFile, given);
     const text = {
       done: `Undone: ${plural(rows, "row")} of ${sourceFile} taken back.`,
       pending: "The undo is in progress. It continues if you leave this page.",
     }[status];
     const tone = status === "done" ? "good" : status === "pending" ? "calm" : "bad";
-    place.replaceChildren(element("p", { class: `card pad said ${tone}`, role: "status" }, text ?? "The undo failed."));
+    place.replaceChildren(said(tone, text ?? "The undo failed."));
     announce(text ?? "The undo failed.");
   });
 }

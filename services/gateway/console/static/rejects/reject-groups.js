@@ -1,7 +1,7 @@
 /** Rejected rows grouped by reason and column, each group with a button that dismisses it. */
-import { post, tablePath } from "./api.js";
-import { count, dataTable, element, plural } from "./dom.js";
-import { act } from "./table-parts.js";
+import { post, tablePath } from "../api.js";
+import { count, dataTable, element, plural } from "../dom.js";
+import { act } from "../table-parts.js";
 
 const GROUPS_SHOWN = 100;
 

@@ -1,10 +1,10 @@
 /** The rejected rows of a table: file, line, reason; and the replay of their files. */
-import { call, post, tablePath } from "./api.js";
-import { announce, button, count, element, guarded, plural } from "./dom.js";
-import { filesOf } from "./files.js";
+import { call, post, tablePath } from "../api.js";
+import { announce, button, count, element, guarded, plural } from "../dom.js";
+import { filesOf } from "../files.js";
 import { groupsTable } from "./reject-groups.js";
-import { act, part } from "./table-parts.js";
-import { rejectTable } from "./upload.js";
+import { act, part } from "../table-parts.js";
+import { rejectTable } from "../upload/upload.js";
 
 const PAGE = 200;
 

@@ -1,7 +1,7 @@
 /** The part of a held file's page: why it is held, how it reads, and the decision. */
-import { call, post } from "./api.js";
+import { call, post } from "../api.js";
 import { SETTINGS } from "./dialect.js";
-import { announce, button, count, dataTable, element, guarded, plural, waiting } from "./dom.js";
+import { announce, button, count, dataTable, element, guarded, plural, waiting } from "../dom.js";
 import { settingInputs } from "./setting-inputs.js";
 
 /** Null for a file that is not held. */

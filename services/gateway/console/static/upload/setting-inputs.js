@@ -1,5 +1,5 @@
 import { SETTINGS } from "./dialect.js";
-import { element } from "./dom.js";
+import { element } from "../dom.js";
 
 /**
  * Inputs for the settings with these names, and what was given in them. `key` tells apart forms of one page.

@@ -1,7 +1,7 @@
 /** The upload view: choose files, preview them, upload them, and follow their status until the commit. */
-import { preview, upload } from "./api.js";
+import { preview, upload } from "../api.js";
 import { dialectText, SETTINGS } from "./dialect.js";
-import { isBusy, faultOf, rejectsLink } from "./files.js";
+import { isBusy, faultOf, rejectsLink } from "../files.js";
 import {
   announce,
   button,
@@ -19,7 +19,7 @@ import {
   tiles,
   took,
   waiting,
-} from "./dom.js";
+} from "../dom.js";
 import { settingInputs } from "./setting-inputs.js";
 
 const ROWS_SHOWN = 8;
