@@ -16,6 +16,7 @@ const REGRESSIONS: Record<number, string> = {
   704530: "a dropped object was deleted before its drop event arrived: the deletion was not detected, its rows stayed",
   705514: "the same",
   707268: "the same",
+  1129035: "a full disk while a file was read again for a rebuilt table ended the committer",
 };
 
 const only = process.env["TRIBUTARY_SIM_SEED"];

@@ -8,7 +8,7 @@ import type { VersionEvent } from "../../../lib/messages/repetition.ts";
 import { TOPICS } from "../../../lib/messages/topics.ts";
 import { readVersion } from "../../../lib/rebuild/read.ts";
 import type { Stage } from "../../../lib/warehouse/warehouse.ts";
-import { assertNoneSkipped, type CommittingWriter } from "../commit/writer.ts";
+import { anyError, assertNoneSkipped, type CommittingWriter } from "../commit/writer.ts";
 import type { EndedFile } from "../lane/parse-attempts.ts";
 import { takeInto } from "./stage-part.ts";
 
@@ -35,8 +35,9 @@ export async function readAgain(
     const item = await versionAt(rebuilding, contract.table, file);
     return item && readVersion(rebuilding, { contract, known: columns, pinned, signal }, item, begin);
   };
+  // A full disk, for one, passes: only an unreadable file and a lost table end it.
   const retryable = (thrown: unknown): boolean =>
-    hasCode(thrown, "BLOB_UNAVAILABLE") || hasCode(thrown, "LOG_UNAVAILABLE");
+    anyError(thrown) && !hasCode(thrown, "REBUILD_REFUSED") && !hasCode(thrown, "ASSIGNMENT_LOST");
   try {
     const summary = await writer.persist("read again", attempt, { retryable, fileIds: [file.fileId] });
     if (!summary) return false;
