@@ -35,12 +35,22 @@ const stack = (...args: string[]): Promise<{ stdout: string; stderr: string }> =
 
 const readStack = (data: string): StackFile => JSON.parse(readFileSync(join(data, "stack.json"), "utf8")) as StackFile;
 
-/** Sends a file to the table sales and waits until its rows can be queried. */
-async function upload({ gateway }: StackFile, name: string, body: Buffer): Promise<void> {
-  const url = `${gateway}/v1/tables/sales/files/${name}?wait=committed&timeout=3m`;
+/** Sends a file to the table and waits until its rows can be queried. */
+async function upload({ gateway }: StackFile, name: string, body: Buffer, table = "sales"): Promise<void> {
+  const url = `${gateway}/v1/tables/${table}/files/${name}?wait=committed&timeout=3m`;
   const response = await fetch(url, { method: "PUT", body: new Uint8Array(body) });
   const answer = (await response.json()) as { status: string };
   assert.equal(answer.status, "committed", JSON.stringify(answer));
+}
+
+/** What an operation on a table answers. It waits ten seconds at most for the table's writer. */
+async function operate(url: string, method: string, body?: object): Promise<{ status: string }> {
+  const headers = { "content-type": "application/json" };
+  const sent = body ? { headers, body: JSON.stringify(body) } : {};
+  const response = await fetch(url, { method, ...sent });
+  const answer = (await response.json()) as { status: string };
+  assert.ok(response.ok, `${response.status} ${JSON.stringify(answer)}`);
+  return answer;
 }
 
 const targetsOf =
@@ -96,6 +106,31 @@ test(
         const rows = (): Promise<unknown[][]> => statement(trino, "SELECT count(*) FROM iceberg.lakehouse.dropped");
         const none = (): unknown[][] => [];
         await until("its rows", async () => String(await rows().catch(none)) === "2", 120_000);
+      });
+
+      await t.test("undoes a file, rebuilds a table and renames it", async () => {
+        const { gateway, trino } = readStack(data);
+        const rows = (table: string): Promise<unknown[][]> =>
+          statement(trino, `SELECT id, CAST(v AS VARCHAR), _source_file FROM iceberg.lakehouse.${table} ORDER BY id`);
+        await upload(readStack(data), "text.csv", Buffer.from("id,v\n1,one\n"), "changing");
+        await upload(readStack(data), "a.csv", Buffer.from("id,v\n2,2\n3,3\n"), "changing");
+        await upload(readStack(data), "b.csv", Buffer.from("id,v\n4,4.5\n"), "changing");
+        const undone = await operate(`${gateway}/v1/tables/changing/files/text.csv?reason=wrong`, "DELETE");
+        assert.equal(undone.status, "done", JSON.stringify(undone));
+        const left = [["2", "a.csv"], ["3", "a.csv"], ["4.5", "b.csv"]]; // prettier-ignore
+        assert.deepEqual((await rows("changing")).map(([, ...more]) => more), left); // prettier-ignore
+        const confirmed = { confirm: "changing", reason: "types" };
+        const rebuilt = await operate(`${gateway}/v1/tables/changing/rebuild`, "POST", confirmed);
+        await until("the rebuilt table", async () => (await rows("changing"))[0]?.[1] === "2.00", 120_000);
+        assert.ok(["pending", "done"].includes(rebuilt.status), JSON.stringify(rebuilt));
+        const kept = [["2.00", "a.csv"], ["3.00", "a.csv"], ["4.50", "b.csv"]]; // prettier-ignore
+        assert.deepEqual((await rows("changing")).map(([, ...more]) => more), kept); // prettier-ignore
+        const request = { ...confirmed, to: "changed" };
+        const renamed = async (): Promise<boolean> =>
+          (await operate(`${gateway}/v1/tables/changing/rename`, "POST", request)).status === "done";
+        await until("the renamed table", renamed, 180_000);
+        assert.deepEqual((await rows("changed")).map(([, ...more]) => more), kept); // prettier-ignore
+        await assert.rejects(rows("changing"), /does not exist/);
       });
 
       await t.test("serves an Iceberg REST catalog that is fit for commits, and is left as it was", async () => {
