@@ -1,5 +1,6 @@
 import type { Doubt } from "../../format.ts";
 import { headerBelow } from "./checks/header-below.ts";
+import { foreignRow } from "./checks/foreign-row.ts";
 import { oddRow } from "./checks/odd-rows.ts";
 import { isSame } from "./known.ts";
 import { compare, profilesOf } from "./profile.ts";
@@ -54,6 +55,8 @@ export function doubtsOf(
   if (other) doubts.push({ reason: "several_tables", evidence: other });
   const below = declared || header.named > 0 || width < 2 || other ? undefined : headerBelow(table);
   if (below !== undefined) unsure(below);
+  const foreign = doubts.length > 0 ? undefined : foreignRow(table);
+  if (foreign !== undefined) unsure(foreign);
   return doubts;
 }
 

@@ -1,3 +1,4 @@
+import { isBlankRow } from "../reading/no-data.ts";
 import { familyOf, kindOf } from "./kinds.ts";
 import type { Doubt } from "../../format.ts";
 import type { Footer } from "./footer/footer.ts";
@@ -57,4 +58,19 @@ export function runAt(rows: readonly SampleRow[], at: number): readonly SampleRo
   let end = at + 1;
   while (end < rows.length && rows[end]!.count === count) end++;
   return rows.slice(at, end);
+}
+
+/**
+ * The number of fields that makes most of the rows a table. Wider rows count more, and so do those at the
+ * end: what stands above a table is narrow.
+ */
+export function modalWidth(rows: readonly SampleRow[]): number {
+  const scores = new Map<number, number>();
+  rows.forEach(({ count, cells }, at) => {
+    if (count > 1 && isBlankRow(cells)) return;
+    const late = at >= rows.length / 2 ? 1.2 : 1;
+    scores.set(count, (scores.get(count) ?? 0) + (late * (count - 0.9)) / count);
+  });
+  if (scores.size === 0) return rows[0]!.count;
+  return [...scores].reduce((best, one) => (one[1] > best[1] ? one : best))[0];
 }

@@ -1,3 +1,4 @@
+import { withoutComments } from "./comments.ts";
 import { headerOf, strayNameIn, type HeaderDecision } from "./header.ts";
 import {
   isHeaderOf,
@@ -10,7 +11,7 @@ import {
 } from "./known.ts";
 import { compare, profilesOf } from "./profile.ts";
 import { isBlankRow, isRuler, isUnderline } from "../reading/no-data.ts";
-import { isName, runAt, type FoundTable } from "./rows.ts";
+import { isName, modalWidth, runAt, type FoundTable } from "./rows.ts";
 import type { Sample, SampleRow } from "./split.ts";
 import { hasRowNames } from "./checks/row-names.ts";
 import { doubtsOf } from "./doubts.ts";
@@ -90,60 +91,6 @@ export function tableIn(sample: Sample, known: KnownColumns, requested: TableReq
 }
 
 const COLUMNS_NAMED_MAX = 2_000;
-
-/** Lines that start with # are comments, unless they have as many fields as the others. */
-function withoutComments(
-  rows: readonly SampleRow[],
-  declared: string | null | undefined,
-): { rows: readonly SampleRow[]; comment: string | undefined; commentsAbove: number } {
-  if (declared === null) return { rows, comment: undefined, commentsAbove: 0 };
-  const mark = declared ?? "#";
-  const isComment = ({ text }: SampleRow): boolean => text.startsWith(mark);
-  const others = rows.filter((row) => !isComment(row));
-  if (others.length === rows.length || others.length === 0) return { rows, comment: undefined, commentsAbove: 0 };
-  // One line without the mark is the name of a column whose values begin with it.
-  if (declared === undefined && others.length === 1 && !isComment(rows[0]!))
-    return { rows, comment: undefined, commentsAbove: 0 };
-  const above = rows.findIndex((row) => !isComment(row));
-  if (declared !== undefined) return { rows: others, comment: mark, commentsAbove: above };
-  const width = modalWidth(others);
-  // The last of them, with as many fields as the rows, is the header: `#id,name`.
-  const last = above > 0 ? rows[above - 1]! : undefined;
-  const named = last !== undefined && last.count === width && width > 1 && isHash(last, others);
-  const comments = rows.filter((row) => isComment(row) && row !== (named ? last : undefined));
-  if (comments.some(({ count }) => count === width) && (width > 1 || comments.length < above)) {
-    const aligned = comments.filter(({ count }) => count === width).length;
-    if (aligned > comments.length / 2 || comments.length > above) return { rows, comment: undefined, commentsAbove: 0 };
-  }
-  const kept = new Set(comments);
-  const inside = comments.length > (named ? above - 1 : above);
-  return {
-    rows: rows.filter((row) => !kept.has(row)),
-    comment: inside ? mark : undefined,
-    commentsAbove: comments.length - (inside ? comments.length - above : 0),
-  };
-}
-
-/** True if the row is a header by its cells: words above other kinds, or all words. */
-function isHash(row: SampleRow, below: readonly SampleRow[]): boolean {
-  const { header, data } = compare(row, profilesOf(below, row.count));
-  return header > data;
-}
-
-/**
- * The number of fields that makes most of the rows a table. Wider rows count more, and so do those at the
- * end: what stands above a table is narrow.
- */
-function modalWidth(rows: readonly SampleRow[]): number {
-  const scores = new Map<number, number>();
-  rows.forEach(({ count, cells }, at) => {
-    if (count > 1 && isBlankRow(cells)) return;
-    const late = at >= rows.length / 2 ? 1.2 : 1;
-    scores.set(count, (scores.get(count) ?? 0) + (late * (count - 0.9)) / count);
-  });
-  if (scores.size === 0) return rows[0]!.count;
-  return [...scores].reduce((best, one) => (one[1] > best[1] ? one : best))[0];
-}
 
 /**
  * Fields of the table's rows. Of several tables in a file the first is read: rows of another width above

@@ -66,3 +66,37 @@ test("one column that looks like several, or like a letter, is a doubt", () => {
     "name\nAda Moe\nBo  Lund\nEva Park\n",
   ]);
 });
+
+test("a row with words in all columns of numbers or dates is a doubt", () => {
+  held([
+    "id,name,qty\n1,Ada,5\n# moved, again, x\n2,Bo,6\n3,Eva,7\n",
+    "at,v\n10:00,5\n// gap,in series\n10:05,6\n10:10,7\n",
+    "id,name,age\n1,Ada,34\n2,Bo,51\n3,Eva,19\n\nno,user,amount\n10,1,5.50\n11,2,6.50\n",
+    "a,b\n1,2\n\nc,d\n3,4\n\ne,f\n5,6\n",
+    'id,day,n\n1,2024-01-01,5\n"id","day","n"\n2,2024-01-02,6\n3,2024-01-03,7\n',
+    "name\n# moved\nAda Moe\nBo Lund\nEva Park\nIda Dahl\nMia Berg\n",
+  ]);
+  loaded([
+    "name,lat,lon\nA,5.5,6.5\nB,unknown,unknown\nC,6.5,7.5\n",
+    "id,day,n\n1,2024-01-01,5\nid,day,n\n2,2024-01-02,6\n3,2024-01-03,7\n",
+    "key,digits\n*,10\n#,11\n0,12\n1,13\n",
+    "sku,n,day\nA1,5,2024-01-01\nB,unknown,2024-01-02\nA3,7,n/a\n",
+  ]);
+});
+
+test("lines of one column that begin with # between words are values", () => {
+  const rowsOf = (text: string): number => {
+    const { dialect } = detectStructure({ text, complete: true, encoding: "utf-8", requested: {} });
+    return text.split("\n").length - 2 - (dialect.comment === undefined ? (dialect.skipRows ?? 0) : Infinity);
+  };
+  assert.equal(rowsOf("tag\n#one\n#two\nthree\n#four\n"), 4);
+  assert.equal(rowsOf("# tags of May\ntag\n#one\n#two\nthree\n"), 3);
+  assert.equal(rowsOf("#one\ntwo\n#three\n#four\n"), 3);
+  const { dialect } = detectStructure({
+    text: "v\n1\n# moved\n2\n3\n",
+    complete: true,
+    encoding: "utf-8",
+    requested: {},
+  });
+  assert.equal(dialect.comment, "#");
+});
