@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 import type * as Detector from "jschardet";
 import type { Encoding, FoundEncoding } from "../encoding.ts";
-import { isUtf8Line, strictText, type LegacyEncoding } from "./legacy.ts";
+import { bytesOf, isMultiByte, isUtf8Line, strictText, type LegacyEncoding } from "./legacy.ts";
 import { isMisread, oddShare, oddWhereDifferent, standOf } from "./plausible.ts";
 import { exampleOf, linesIn } from "./sample.ts";
 
@@ -27,6 +27,7 @@ const DETECTED: ReadonlyMap<string, LegacyEncoding> = new Map([
   ["koi8-r", "koi8-r"],
   ["koi8-u", "koi8-u"],
   ["macroman", "macintosh"],
+  ["maccyrillic", "x-mac-cyrillic"],
   ["ibm866", "ibm866"],
   ["cp437", "cp437"],
   ["cp850", "cp850"],
@@ -47,6 +48,7 @@ const RIVAL_SHARE = 0.9;
 const WEIGHTS: Partial<Record<LegacyEncoding, number>> = {
   "windows-1252": 1.1,
   macintosh: 0.8,
+  "x-mac-cyrillic": 0.9,
   cp437: 0.8,
   cp850: 0.8,
   cp852: 0.8,
@@ -81,7 +83,7 @@ export function detectLegacy(sample: Buffer, pinned: Encoding | undefined): Foun
   const evidence = `not UTF-8; all bytes are defined in ${encoding}${usual}, and the text is most likely in it: ${exampleOf(best.text)}`;
   const share = rival ? rival.score / best.score : 0;
   const confidence = Math.round((1 - share / 2) * 100) / 100;
-  const doubt = doubtOf(best, rival, share) ?? mixedDoubt(all.length - lines.length, all.length, encoding);
+  const doubt = doubtOf(readings, share) ?? mixedDoubt(all.length - lines.length, all.length, encoding);
   return { encoding, confidence, evidence, ...(doubt === undefined ? {} : { doubt }) };
 }
 
@@ -175,15 +177,42 @@ function readingsOf(bytes: Buffer, pinned: Encoding | undefined): Reading[] {
 
 /** The detector's model takes 80 ms to load: only files that are not UTF-8 need it. */
 function ratings(bytes: Buffer): Map<LegacyEncoding, number> {
+  const found = ratedIn(bytes, [...DETECTED.keys()]);
+  for (const [name, encoding] of DETECTED) {
+    const lower = isMultiByte(encoding) ? undefined : lowerOf(bytes, encoding);
+    const rated = lower && ratedIn(lower, [name, FALLBACK]).get(encoding);
+    if (rated !== undefined) found.set(encoding, Math.max(found.get(encoding) ?? 0, rated));
+  }
+  return found;
+}
+
+/** What the detector says of text that it does not know, with a warning if it is not asked for. */
+const FALLBACK = "windows-1252";
+
+function ratedIn(bytes: Buffer, detectEncodings: string[]): Map<LegacyEncoding, number> {
   const { detectAll } = createRequire(import.meta.url)("jschardet") as typeof Detector;
   const found = new Map<LegacyEncoding, number>();
-  const options = { minimumThreshold: 0, detectEncodings: [...DETECTED.keys()] };
-  for (const { encoding, confidence } of detectAll(bytes, options)) {
+  for (const { encoding, confidence } of detectAll(bytes, { minimumThreshold: 0, detectEncodings })) {
     const own = DETECTED.get(encoding?.toLowerCase() ?? "");
     if (own) found.set(own, Math.max(found.get(own) ?? 0, confidence));
   }
   return found;
 }
+
+/**
+ * Text in capitals as small letters. The detector knows the languages in small letters, and МОСКВА in
+ * Windows-1251 has the bytes of small letters in KOI8-R. Undefined for other text.
+ */
+function lowerOf(bytes: Buffer, encoding: LegacyEncoding): Buffer | undefined {
+  const text = uncutText(bytes, encoding);
+  const words = text?.match(WORDS)?.filter((word) => /[^\x00-\x7f]/.test(word)) ?? [];
+  const capitals = words.filter((word) => word.length > 1 && word === word.toUpperCase()).length;
+  if (text === undefined || capitals === 0 || capitals < CAPITALS_SHARE * words.length) return undefined;
+  return bytesOf(text.toLocaleLowerCase(encoding === "windows-1254" ? "tr" : "und"), encoding);
+}
+
+const WORDS = /\p{L}+/gu;
+const CAPITALS_SHARE = 0.5;
 
 /** The text; without up to three bytes at the end, where a sample may cut a character. */
 function uncutText(bytes: Buffer, encoding: LegacyEncoding): string | undefined {
@@ -255,15 +284,34 @@ const [TWIN_ODD_MAX, TWIN_ODD_MIN] = [0.1, 0.5];
 const SIBLINGS: ReadonlySet<string> = new Set(["iso-8859-2 windows-1250"]);
 const SIBLING_LETTERS_MIN = 12;
 
-function doubtOf(best: Reading, rival: Reading | undefined, share: number): string | undefined {
+function doubtOf(readings: readonly Reading[], share: number): string | undefined {
+  const [best, rival] = readings as [Reading, Reading?];
   const [own, other] = [best.encodings[0]!, rival?.encodings[0]];
   if (oddShare(best.text) > ODD_MAX || isMisread(best.text))
     return `no encoding reads well; ${own} gives ${exampleOf(best.text)}`;
+  const western = readings.find(({ encodings }) => encodings.includes("windows-1252"));
+  const isWestern = western && western !== best && mayBeWestern(best, western);
+  if (isWestern) return `${own} gives ${exampleOf(best.text)}, windows-1252 gives ${exampleOf(western.text)}`;
   if (!rival || share < RIVAL_SHARE) return undefined;
   const letters = best.text.match(/[^\x00-\x7f]/g)?.length ?? 0;
   if (SIBLINGS.has(`${own} ${other}`) && letters >= SIBLING_LETTERS_MIN) return undefined;
   return `${own} gives ${exampleOf(best.text)}, ${other} gives ${exampleOf(rival.text)}`;
 }
+
+/**
+ * Few letters tell western text in Windows-1252, which is most of it, from text of its neighbours: Muñoz is
+ * Muńoz in Windows-1250.
+ */
+function mayBeWestern(best: Reading, western: Reading): boolean {
+  if (western.score < WESTERN_SHARE * best.score || oddShare(western.text) > 0) return false;
+  const others = Array.from(western.text);
+  const letters = Array.from(best.text);
+  if (letters.length !== others.length) return false;
+  return letters.filter((letter, at) => letter !== others[at]).length < WESTERN_LETTERS_MIN;
+}
+
+const WESTERN_SHARE = 0.6;
+const WESTERN_LETTERS_MIN = 6;
 
 const ODD_MAX = 0.3;
 

@@ -34,6 +34,10 @@ export function strictText(bytes: Uint8Array, encoding: LegacyEncoding): string 
   return UNDEFINED.test(text) ? undefined : text;
 }
 
+/** The bytes of a text; characters that the encoding lacks become question marks. */
+export const bytesOf = (text: string, encoding: LegacyEncoding): Buffer =>
+  iconv.encode(text, LIBRARY_NAMES[encoding] ?? encoding);
+
 /** Converts complete lines to UTF-8; undefined bytes become invalid UTF-8. */
 type LineDecoder = (lines: Uint8Array) => Uint8Array;
 

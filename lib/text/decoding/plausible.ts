@@ -13,6 +13,7 @@ const SCRIPTS: readonly [name: string, pattern: RegExp][] = [
 /** Signs that follow a letter, stand before one or between two, and signs that stand alone. */
 const AFTER = new Set("”»’…™®©°%²³¹ªº“–—´\u00a0、。，．・：；！？）」』】〉》ー々");
 const BEFORE = new Set("“„«‘‚¿¡§№€£¥$–—°•†\u00a0・（「『【〈《");
+const CURRENCY = new Set("€£¥");
 const BETWEEN = new Set("’·–—\u00ad\u00a0・／＆－");
 const NEVER = /[¤¬¦¶\u2500-\u259f\u2320\u2321\ue000-\uf8ff]/u;
 const LETTER = /[\p{L}\p{M}]/u;
@@ -33,8 +34,15 @@ export function oddShare(text: string): number {
     if (isOdd(character, characters[at - 1] ?? " ", characters[at + 1] ?? " ")) odd++;
   }
   if (all === 0) return 0;
-  return lacksThaiVowels(text) ? 1 : odd / all;
+  return lacksThaiVowels(text) ? 1 : Math.min(1, (odd + foreignLetters(text.slice(0, 16 * JUDGED_MAX))) / all);
 }
+
+/**
+ * Letters of Serbian or Macedonian in text with letters that only other Cyrillic languages have: the capitals
+ * of a Macintosh, read as Windows-1251.
+ */
+const foreignLetters = (text: string): number =>
+  /[йяющьыэъё]/i.test(text) ? (text.match(/[ЂЃѓЉЊЌЋЏђљњќћџ]/g)?.length ?? 0) : 0;
 
 /**
  * More than a third of Thai text are vowels and tone marks; other bytes read as Thai are mostly
@@ -63,9 +71,10 @@ export function standOf(text: string): Stand {
   for (const match of text.matchAll(/[^\x00-\x7f]+/g)) {
     const [run] = match;
     if (run.length > 1) return "words";
-    if (SAME_SIGNS.test(run)) continue;
     const before = text.slice(Math.max(0, match.index - 3), match.index);
     const precedes = /[A-Za-z]/.test(text[match.index + 1] ?? "");
+    const isWithin = precedes && /[A-Za-z]$/.test(before);
+    if (SAME_SIGNS.test(run) && (BETWEEN.has(run) || !isWithin)) continue;
     const isAlone = !/[A-Za-z]$/.test(before) && !precedes;
     // m², cm³ and µg, but not Micha³.
     const isUnit = /[²³]/.test(run) ? !precedes && /(^|[^A-Za-z])[A-Za-z]{1,2}$/.test(before) : /[µμ]/.test(run);
@@ -96,12 +105,13 @@ function isOdd(character: string, before: string, after: string): boolean {
   if (LETTER.test(character)) {
     if (follows && mixesScripts(before, character)) return true;
     if (precedes && mixesScripts(after, character)) return true;
+    if (LOWER.test(character)) return character !== "ß" && UPPER.test(before) && UPPER.test(after);
     return UPPER.test(character) && LOWER.test(before);
   }
   if (NEVER.test(character)) return true;
   if (follows && precedes) return !BETWEEN.has(character) && !(isWide(before) && isWide(after));
   if (follows) return !AFTER.has(character);
-  return precedes && !BEFORE.has(character);
+  return precedes && (!BEFORE.has(character) || (CURRENCY.has(character) && after > "\u007f"));
 }
 
 const isWord = (character: string): boolean => LETTER.test(character);
@@ -136,7 +146,10 @@ const MISPLACED_SHARE = 0.02;
 export function isMisread(text: string): boolean {
   const judged = text.slice(0, 16 * JUDGED_MAX);
   const all = judged.match(/[^\x00-\x7f]/g)?.length ?? 0;
-  const found = MISPLACED.reduce((sum, pattern) => sum + (judged.match(pattern)?.length ?? 0), mixedPairs(judged));
+  const found = MISPLACED.reduce(
+    (sum, pattern) => sum + (judged.match(pattern)?.length ?? 0),
+    mixedPairs(judged) + foreignLetters(judged),
+  );
   return found > 0 && found >= MISPLACED_SHARE * all;
 }
 

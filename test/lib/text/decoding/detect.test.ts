@@ -56,8 +56,10 @@ const WRITTEN: [words: keyof typeof WORDS, encoding: Encoding][] = [
   ]),
 ];
 
-const encoded = (text: string, encoding: string): Buffer =>
-  iconv.encode(text, encoding === "ibm866" ? "cp866" : encoding);
+const LIBRARY_NAMES: Partial<Record<Encoding, string>> = { ibm866: "cp866", "x-mac-cyrillic": "maccyrillic" };
+
+const encoded = (text: string, encoding: Encoding): Buffer => iconv.encode(text, LIBRARY_NAMES[encoding] ?? encoding);
+const decoded = (bytes: Buffer, encoding: Encoding): string => iconv.decode(bytes, LIBRARY_NAMES[encoding] ?? encoding);
 
 /** The bytes as the text that a reader would get, and whether detection has a doubt. */
 function read(bytes: Buffer, chunkBytes = 1000): { text: string; doubt: string | undefined; encoding: Encoding } {
@@ -83,7 +85,7 @@ test("text in every legacy encoding reads as it was written, without a doubt", (
     const text = tableOf(WORDS[name]!.split(" "));
     const bytes = encoded(text, encoding);
     const found = read(bytes);
-    assert.equal(found.text, iconv.decode(bytes, encoding === "ibm866" ? "cp866" : encoding), `${name} in ${encoding}`);
+    assert.equal(found.text, decoded(bytes, encoding), `${name} in ${encoding}`);
     assert.equal(found.doubt, undefined, `${name} in ${encoding}`);
   }
 });
@@ -97,11 +99,33 @@ test("any words in any of these encodings read as written, or leave a doubt", ()
     fc.property(sample, ({ words, encoding, chunkBytes }) => {
       const bytes = encoded(tableOf(words), encoding);
       const { text, doubt, encoding: found } = read(bytes, chunkBytes);
-      const written = iconv.decode(bytes, encoding === "ibm866" ? "cp866" : encoding);
+      const written = decoded(bytes, encoding);
       assert.ok(text === written || doubt !== undefined, `${encoding} read as ${found}: ${text}`);
     }),
     { numRuns: 60 },
   );
+});
+
+test("text in capitals, or by a rarer machine, reads as it was written, or leaves a doubt", () => {
+  const rare: typeof WRITTEN = [
+    ["ru", "x-mac-cyrillic"],
+    ["uk", "x-mac-cyrillic"],
+  ];
+  for (const [name, encoding] of [...WRITTEN, ...rare]) {
+    const words = WORDS[name]!.split(" ");
+    const capitals = words.map((word) => word.toLocaleUpperCase(name));
+    for (const some of [words, capitals, capitals.slice(0, 5), capitals.slice(5)]) {
+      const bytes = encoded(tableOf(some), encoding);
+      const found = read(bytes);
+      const isRight = found.text === decoded(bytes, encoding);
+      assert.ok(isRight || found.doubt !== undefined, `${name} in ${encoding} as ${found.encoding}: ${found.text}`);
+    }
+  }
+});
+
+test("few letters that western text may have as well leave a doubt", () => {
+  const found = read(iconv.encode("name,place\nMuñoz,Córdoba\nIbáñez,León\nRuiz,Málaga\n", "windows-1252"));
+  assert.ok(found.encoding === "windows-1252" || found.doubt !== undefined, found.text);
 });
 
 test("few signs of western text are Windows-1252; few letters leave a doubt", () => {
