@@ -4,30 +4,36 @@ import { foreignRow } from "./checks/foreign-row.ts";
 import { oddRow } from "./checks/odd-rows.ts";
 import { isSame } from "./known.ts";
 import { compare, profilesOf } from "./profile.ts";
-import { isName, runAt, type FoundTable } from "./rows.ts";
+import { isName, runAt, type FoundTable, type TableRequest } from "./rows.ts";
 import type { SampleRow } from "./split.ts";
 
 /**
  * Why the table may not be all that the rows hold, or other than they say. `above`: the rows before its
- * header.
+ * header. What the sender declares answers the questions about it: no doubt remains there.
  */
 export function doubtsOf(
   table: Omit<FoundTable, "doubts">,
   above: readonly SampleRow[],
   strayName: string | undefined,
-  declared: boolean,
+  requested: TableRequest,
 ): FoundTable["doubts"] {
   const doubts: Doubt[] = [];
+  const declared = requested.headerRows !== undefined;
+  const startDeclared = requested.skipRows !== undefined;
+  const placeDeclared = startDeclared && requested.footerRows !== undefined;
   const unsure = (evidence: string): void => void doubts.push({ reason: "structure_unsure", evidence });
   const { header, body, even, misfit, width, footer, rowNames, trailingDelimiter } = table;
   const headerCells = table.dropBlankNames ? table.headerCells.filter((cell) => cell.trim() !== "") : table.headerCells;
   const names = headerCells.length + (rowNames ? 1 : 0) - (trailingDelimiter && headerCells.at(-1) === "" ? 1 : 0);
-  if (misfit !== undefined && header.named === 0) unsure(misfit);
+  // Rows may lack their last fields: a header that is declared says how many there are.
+  const widthDeclared = declared && requested.delimiterDeclared === true;
+  const isRagged = !rowNames && !trailingDelimiter && !table.dropBlankNames;
+  if (misfit !== undefined && header.named === 0 && !(widthDeclared && isRagged)) unsure(misfit);
   else if (header.rows > 0 && header.named === 0 && body.length > 0 && names !== width) {
     unsure(`line ${table.firstLine} has ${headerCells.length} fields above rows of ${width}`);
   }
   if (header.doubt !== undefined) unsure(header.doubt);
-  if (header.rows > 0 && header.named === 0 && strayName !== undefined) {
+  if (header.rows > 0 && header.named === 0 && strayName !== undefined && !requested.quoteDeclared) {
     unsure(`the name ${JSON.stringify(strayName.slice(0, 80))} in line ${table.firstLine} has a stray quote`);
   }
   const [second] = body;
@@ -43,19 +49,23 @@ export function doubtsOf(
     unsure(`line ${second.line} repeats the names of line ${table.firstLine}: ${what}`);
   }
   if (footer.doubt !== undefined) unsure(footer.doubt);
-  const odd = oddRow(table);
+  const odd = oddRow(table, {
+    ...{ start: startDeclared, place: placeDeclared, header: declared },
+    noComments: requested.comment === null,
+  });
   if (odd !== undefined) unsure(odd);
   if (above.length > 0 && header.rows === 0 && header.confidence < 1) {
     unsure(`${above.length} lines above line ${table.firstLine} are left out, and no header follows them`);
   }
-  if (even < 0.5 && header.named === 0) {
+  if (even < 0.5 && header.named === 0 && !widthDeclared) {
     unsure(`only ${Math.round(even * 100)} % of the rows have ${width} fields`);
   }
-  const other = tableAbove(above) ?? otherTable(body, table);
+  const other = tableAbove(above) ?? (placeDeclared ? undefined : otherTable(body, table));
   if (other) doubts.push({ reason: "several_tables", evidence: other });
-  const below = declared || header.named > 0 || width < 2 || other ? undefined : headerBelow(table);
+  const below = declared || header.named > 0 || width < 2 || other ? undefined : headerBelow(table, startDeclared);
   if (below !== undefined) unsure(below);
-  const foreign = doubts.length > 0 ? undefined : foreignRow(table);
+  const isAnswered = width < 2 ? requested.comment !== undefined : placeDeclared;
+  const foreign = doubts.length > 0 || isAnswered ? undefined : foreignRow(table);
   if (foreign !== undefined) unsure(foreign);
   return doubts;
 }

@@ -1,5 +1,5 @@
 import type { Doubt, Finding } from "../../format.ts";
-import { DELIMITERS, type DialectRequest } from "../options.ts";
+import { declaredHeaderRows, DELIMITERS, type DialectRequest } from "../options.ts";
 import { isUsual, type Candidate } from "./candidates.ts";
 import { oddNames } from "./checks/names.ts";
 import { notOneColumn, quotedLines } from "./checks/one-column.ts";
@@ -183,7 +183,7 @@ function ofChoice({ reading, runnerUp, requested, sep, one }: Decided): Doubt[] 
     return [{ reason: "structure_unsure", evidence: `the file reads as one column, but ${fields}` }];
   }
   const odd =
-    requested.header === undefined
+    declaredHeaderRows(requested) === undefined
       ? (oddNames(table, requested.quote === undefined ? candidate.quote : undefined) ?? quotedLines(table))
       : undefined;
   if (odd !== undefined) return [{ reason: "structure_unsure", evidence: odd }];

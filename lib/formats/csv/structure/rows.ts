@@ -5,6 +5,23 @@ import type { Footer } from "./footer/footer.ts";
 import type { HeaderDecision } from "./header.ts";
 import type { SampleRow } from "./split.ts";
 
+/** What the sender declares about the table's place in the file. */
+export interface TableRequest {
+  /** Lines of the file before the table; undefined: to be found. */
+  skipRows?: number | undefined;
+  headerRows?: number | undefined;
+  comment?: string | null | undefined;
+  rowNames?: boolean | undefined;
+  trailingDelimiter?: boolean | undefined;
+  leadingDelimiter?: boolean | undefined;
+  dropBlankNames?: boolean | undefined;
+  footerRows?: number | undefined;
+  delimiterDeclared?: boolean | undefined;
+  quoteDeclared?: boolean | undefined;
+  /** Lines above the table that tell the delimiter. */
+  sepLines?: number | undefined;
+}
+
 /** The table that a dialect shows in the sample. */
 export interface FoundTable {
   /** Fields of most rows, without the empty one behind a trailing delimiter. */

@@ -9,8 +9,8 @@ import { knownColumns, type KnownColumns } from "./known.ts";
 import { scoreOf, scoreOfOneColumn } from "./score.ts";
 import { sepLineOf, type SepLine } from "./sep-line.ts";
 import { split, type Sample } from "./split.ts";
-import type { FoundTable } from "./rows.ts";
-import { tableIn, type TableRequest } from "./table.ts";
+import type { FoundTable, TableRequest } from "./rows.ts";
+import { tableIn } from "./table.ts";
 
 /** What is known before the text is looked at. */
 export interface StructureInput {
@@ -84,6 +84,8 @@ function placeOf(requested: DialectRequest, sep: SepLine | undefined): TableRequ
       leadingDelimiter,
       dropBlankNames,
       headerRows: declaredHeaderRows(requested),
+      delimiterDeclared: requested.delimiter !== undefined,
+      quoteDeclared: requested.quote !== undefined,
     },
     skipRows: typeof skipRows === "number" ? skipRows : undefined,
     ...(footer === undefined ? {} : { footerRows: 0 }),

@@ -11,26 +11,11 @@ import {
 } from "./known.ts";
 import { compare, profilesOf } from "./profile.ts";
 import { isBlankRow, isRuler, isUnderline } from "../reading/no-data.ts";
-import { isName, modalWidth, runAt, type FoundTable } from "./rows.ts";
+import { isName, modalWidth, runAt, type FoundTable, type TableRequest } from "./rows.ts";
 import type { Sample, SampleRow } from "./split.ts";
 import { hasRowNames } from "./checks/row-names.ts";
 import { doubtsOf } from "./doubts.ts";
 import { footerOf } from "./footer/footer.ts";
-
-/** What the sender declares about the table's place in the file. */
-export interface TableRequest {
-  /** Lines of the file before the table; undefined: to be found. */
-  skipRows?: number | undefined;
-  headerRows?: number | undefined;
-  comment?: string | null | undefined;
-  rowNames?: boolean | undefined;
-  trailingDelimiter?: boolean | undefined;
-  leadingDelimiter?: boolean | undefined;
-  dropBlankNames?: boolean | undefined;
-  footerRows?: number | undefined;
-  /** Lines above the table that tell the delimiter. */
-  sepLines?: number | undefined;
-}
 
 /** Finds the table among the rows. Undefined if there are none. */
 export function tableIn(sample: Sample, known: KnownColumns, requested: TableRequest): FoundTable | undefined {
@@ -87,7 +72,7 @@ export function tableIn(sample: Sample, known: KnownColumns, requested: TableReq
   };
   const above = ended.slice(0, start).filter(({ cells }) => !isBlankRow(cells));
   const stray = strayNameIn(ended[start + header.rows - 1], sample.quote);
-  return { ...table, doubts: doubtsOf(table, above, stray, requested.headerRows !== undefined) };
+  return { ...table, doubts: doubtsOf(table, above, stray, requested) };
 }
 
 const COLUMNS_NAMED_MAX = 2_000;

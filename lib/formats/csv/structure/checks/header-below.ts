@@ -11,8 +11,12 @@ const COMPARED_ROWS_MAX = 100;
 /**
  * Says which row below the header may be the real one, or a part of the header: it has words, or no value
  * at all, where all rows below it have numbers or dates, and no row above it has such values.
+ * `startDeclared`: the sender says where the table starts, so that no notes are above its header.
  */
-export function headerBelow(table: Pick<FoundTable, "body" | "width" | "headerCells">): string | undefined {
+export function headerBelow(
+  table: Pick<FoundTable, "body" | "width" | "headerCells">,
+  startDeclared: boolean,
+): string | undefined {
   const { body, width, headerCells } = table;
   for (let at = 0; at < Math.min(SEARCHED_ROWS_MAX, body.length - 1); at++) {
     const row = body[at]!;
@@ -25,7 +29,8 @@ export function headerBelow(table: Pick<FoundTable, "body" | "width" | "headerCe
     if (typed.length === 0 || row.count !== width || isSame(row.cells, headerCells)) continue;
     if (typed.some(fits(row)) || body.slice(0, at).some((above) => typed.every(fits(above)))) continue;
     const words = typed.filter((column) => isName(row.cells[column] ?? "")).length;
-    const isLater = words === typed.length && row.cells.every(isName) && isBelowNotes(table, at, typed.length);
+    const isLater =
+      !startDeclared && words === typed.length && row.cells.every(isName) && isBelowNotes(table, at, typed.length);
     if (isLater || (at === 0 && isPartOfHeader(row, typed, words))) {
       const what =
         at === 0 ? "it may be a second row of the header" : "it may be the header, and the lines above notes";

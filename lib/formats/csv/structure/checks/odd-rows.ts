@@ -11,11 +11,25 @@ const FIRST_ROWS = 3;
 
 type Table = Pick<FoundTable, "body" | "width" | "header" | "headerCells">;
 
+/** What the sender declares of the table: its start, its place (start and end), its header, no comments. */
+interface Declared {
+  start: boolean;
+  place: boolean;
+  header: boolean;
+  noComments: boolean;
+}
+
 /** Says which rows between the others are no data of the table, or not data alone. */
-export const oddRow = (table: Table): string | undefined =>
-  table.width < 2
-    ? (nameBelow(table) ?? undefined)
-    : (subtotal(table) ?? heading(table) ?? indexName(table) ?? recordTypes(table) ?? comment(table));
+export function oddRow(table: Table, declared: Declared): string | undefined {
+  if (table.width < 2) return declared.start ? undefined : nameBelow(table);
+  const allRows = declared.place && declared.header;
+  return (
+    (allRows ? undefined : (subtotal(table) ?? heading(table))) ??
+    (declared.header ? undefined : indexName(table)) ??
+    (declared.place ? undefined : recordTypes(table)) ??
+    (declared.noComments ? undefined : comment(table))
+  );
+}
 
 const isFilled = (cell: string): boolean => cell.trim() !== "";
 const isWords = (cell: string): boolean => ["word", "text"].includes(kindOf(cell)) && !/\d/.test(cell);

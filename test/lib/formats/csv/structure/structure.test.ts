@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ColumnDefinition, ColumnType } from "../../../../../lib/columns.ts";
-import type { Dialect, DialectRequest } from "../../../../../lib/formats/csv/options.ts";
+import { csvOptionsSchema, type Dialect, type DialectRequest } from "../../../../../lib/formats/csv/options.ts";
 import { detectStructure, type Structure } from "../../../../../lib/formats/csv/structure/structure.ts";
 
 interface Setup {
@@ -439,6 +439,43 @@ test("several tables in one file are doubted", () => {
   assert.deepEqual(doubts(`${first}\nday,amount\n2026-01-01,5.5\n2026-01-02,6.5\n`), ["several_tables"]);
   assert.deepEqual(doubts(`${first}code,day,x\nA-1,2026-01-01,q\nA-2,2026-01-02,r\n`), ["several_tables"]);
 });
+
+test("what is declared settles the doubts that it answers, and only those", () => {
+  const first = "id,name,n\n1,a,5\n2,b,6\n3,c,7\n";
+  const two = `${first}code,day,x\nA-1,2026-01-01,q\nA-2,2026-01-02,r\n`;
+  const above = `order,net\n1,5.00\n2,6.00\n\n${first}`;
+  const records = "H,20260101,x\nD,1,5\nD,2,6\nD,3,7\nT,3,18\n";
+  const index = ",a,b\nid,,\nx1,1,2\nx2,3,4\nx3,5,6\n";
+  const notes = "Sheet\nvalues\n1\n2\n3\n4\n";
+  const remark = "id,n\n1,5\n2,6 # late\n3,7\n4,8\n";
+  const units = "Id,Mass,Size\n,kg,m\n1,5,6\n2,7,8\n3,9,10\n";
+  const foreign = "id,n,day\n1,5,2026-01-01\n2,6,2026-01-02\nnone,of these,count\n3,7,2026-01-03\n";
+  const ragged = "id,a,b\n1,2\n3\n4,5\n6,7\n8,9,10\n";
+  const place = { skipRows: 0, footer: { rows: 0 } };
+  const all = { ...place, header: 1 };
+  for (const [text, settles, others] of [
+    [two, [place, all], [{ skipRows: 0 }, { footer: { rows: 0 } }, { header: 1 }]],
+    [above, [{ skipRows: 4 }], [{ header: 1 }, { footer: { rows: 0 } }, { delimiter: "," }]],
+    [records, [{ ...place, header: "none" }], [{ header: "none" }]],
+    [index, [all], [{ delimiter: "," }, place]],
+    [notes, [{ skipRows: 0 }], [{ footer: { rows: 0 } }, { header: 1 }]],
+    [remark, [{ comment: null }], [{ delimiter: "," }, place]],
+    [units, [{ header: 1 }, { header: 2 }], [{ header: "auto" }, place]],
+    [foreign, [place], [{ header: 1 }, { delimiter: "," }, { comment: "#" }]],
+    ["name\nada\nbo\ncleo\ndag\neva\n# the end of june\nfinn\n", [{ comment: null }, { comment: "#" }], [place]],
+    [ragged, [{ header: 1, delimiter: "," }], [{ header: 1 }, { delimiter: "," }, place]],
+    ['"a,b"\n"1,2"\n"3,4"\n', [{ delimiter: ";" }], [{ header: "auto" }, { quote: '"' }, place]],
+  ] as const) {
+    assert.notDeepEqual(doubts(text), [], JSON.stringify(text));
+    for (const requested of settles.map(parsed))
+      assert.deepEqual(doubts(text, { requested }), [], shownOf(text, requested));
+    for (const requested of others.map(parsed))
+      assert.notDeepEqual(doubts(text, { requested }), [], shownOf(text, requested));
+  }
+});
+
+const parsed = (given: object): DialectRequest => csvOptionsSchema.parse(given);
+const shownOf = (text: string, requested: DialectRequest): string => `${text} ${JSON.stringify(requested)}`;
 
 test("a table above the one that is read is doubted, titles and named values above it are not", () => {
   const people = "customer,city,zip\nAnn,Rome,00118\nBob,Pisa,56121\nCy,Bari,70121\n";
