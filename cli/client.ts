@@ -3,7 +3,9 @@ import http, { type IncomingHttpHeaders } from "node:http";
 import https from "node:https";
 import { pipeline, type Readable } from "node:stream";
 import { text as readText } from "node:stream/consumers";
+import { systemClock, type Clock } from "../lib/clock.ts";
 import { ownOf } from "../lib/own.ts";
+import { repeated, retryAfterMs, type Again } from "./requests/repeat.ts";
 
 /** The gateway refused a request; carries its problem: code, detail and remedy. */
 export class Refused extends Error {
@@ -12,8 +14,10 @@ export class Refused extends Error {
   readonly remedy: string;
   /** The complete problem object of the response. */
   readonly problem: Record<string, unknown>;
+  /** How long the gateway asks to wait, in milliseconds; undefined: it does not say. */
+  readonly retryAfterMs: number | undefined;
 
-  constructor(status: number, problem: Record<string, unknown>) {
+  constructor(status: number, problem: Record<string, unknown>, retryAfter?: number) {
     const textOf = (field: string): string => {
       const text = ownOf(problem, field);
       return typeof text === "string" ? text : "";
@@ -24,6 +28,7 @@ export class Refused extends Error {
     this.code = textOf("code") || `HTTP_${status}`;
     this.remedy = textOf("remedy");
     this.problem = problem;
+    this.retryAfterMs = retryAfter;
   }
 }
 
@@ -40,7 +45,8 @@ export class Unreachable extends Error {
 }
 
 export interface SendOptions {
-  body?: Readable | string;
+  /** A function opens the body for each attempt. A stream can be sent only once. */
+  body?: Readable | string | (() => Readable);
   /** Length of a stream, if known. */
   sizeBytes?: number | undefined;
   contentType?: string;
@@ -51,7 +57,10 @@ export interface SendOptions {
 export interface Client {
   /** Base URL of the gateway. */
   url: string;
-  /** Sends a request and parses the JSON response. Throws Refused (status ≥ 400) or Unreachable. */
+  /**
+   * Sends a request and parses the JSON response. Repeats it for a bounded time while the gateway is busy
+   * (429, 503), if that is safe. Throws Refused (status ≥ 400) or Unreachable.
+   */
   send<T>(method: string, path: string, options?: SendOptions): Promise<T>;
   /** Reads a response that is not JSON as text. Throws as `send` does. */
   download(path: string): Promise<{ text: string; headers: IncomingHttpHeaders }>;
@@ -71,20 +80,35 @@ export interface Credentials {
 }
 
 /** @throws TypeError if the URL is invalid */
-export function makeGatewayClient(baseUrl: string, credentials: Credentials): Client {
+export function makeGatewayClient(
+  baseUrl: string,
+  credentials: Credentials,
+  clock: Pick<Clock, "sleep"> = systemClock,
+): Client {
   const base = new URL(baseUrl.endsWith("/") ? baseUrl : `${baseUrl}/`);
+  const urlOf = (path: string): URL => new URL(path.replace(/^\//, ""), base);
   return {
     url: base.href,
-    async send<T>(method: string, path: string, options: SendOptions = {}): Promise<T> {
-      return jsonOf(base, await exchange(new URL(path.replace(/^\//, ""), base), method, credentials, options)) as T;
+    send<T>(method: string, path: string, options: SendOptions = {}): Promise<T> {
+      return repeated(
+        clock,
+        (error) => againOf(error, method, options),
+        async () => jsonOf(base, await exchange(urlOf(path), method, credentials, options)) as T,
+      );
     },
-    async download(path) {
-      const answer = await exchange(new URL(path.replace(/^\//, ""), base), "GET", credentials, {});
-      if (answer.status >= 400) jsonOf(base, answer);
-      return answer;
+    download(path) {
+      return repeated(
+        clock,
+        (error) => againOf(error, "GET", {}),
+        async () => {
+          const answer = await exchange(urlOf(path), "GET", credentials, {});
+          if (answer.status >= 400) jsonOf(base, answer);
+          return answer;
+        },
+      );
     },
     async *events<T>(path: string, signal: AbortSignal, onOpen?: () => void): AsyncGenerator<T, void> {
-      const url = new URL(path.replace(/^\//, ""), base);
+      const url = urlOf(path);
       try {
         const sent = request(url, { signal }, credentials);
         sent.end();
@@ -101,8 +125,25 @@ export function makeGatewayClient(baseUrl: string, credentials: Credentials): Cl
   };
 }
 
+/** Attempts where the gateway is not busy, but something behind it is unavailable. */
+const UNAVAILABLE_ATTEMPTS_MAX = 3;
+
+/**
+ * Whether a refused request is sent again. A busy gateway has done nothing. Where something behind it is
+ * unavailable, the request may have had an effect: it is sent again only if that changes nothing more.
+ */
+function againOf(error: unknown, method: string, { body, idempotencyKey }: SendOptions): Again | undefined {
+  if (!(error instanceof Refused) || (error.status !== 429 && error.status !== 503)) return undefined;
+  if (typeof body === "object") return undefined;
+  const again = { afterMs: error.retryAfterMs };
+  if (error.status === 429 || error.code === "OVERLOADED") return again;
+  const isSafe = method === "GET" || idempotencyKey !== undefined;
+  return isSafe ? { ...again, attemptsMax: UNAVAILABLE_ATTEMPTS_MAX } : undefined;
+}
+
 /** The parsed body. Throws Refused for a status ≥ 400 and for a body that is not JSON. */
-function jsonOf(base: URL, { status, text }: Answer): unknown {
+function jsonOf(base: URL, { status, text, headers }: Answer): unknown {
+  const retryAfter = retryAfterMs(headers["retry-after"], Date.now());
   let body: unknown;
   try {
     body = JSON.parse(text);
@@ -110,7 +151,7 @@ function jsonOf(base: URL, { status, text }: Answer): unknown {
     body = { detail: `${base.href} is not a Tributary gateway: the response is not JSON: ${text.slice(0, 200)}` };
     if (status < 400) throw new Refused(status, body as Record<string, unknown>);
   }
-  if (status >= 400) throw new Refused(status, body as Record<string, unknown>);
+  if (status >= 400) throw new Refused(status, body as Record<string, unknown>, retryAfter);
   return body;
 }
 
@@ -146,8 +187,9 @@ function exchange(
   url: URL,
   method: string,
   credentials: Credentials,
-  { body, sizeBytes, contentType, idempotencyKey }: SendOptions,
+  { body: given, sizeBytes, contentType, idempotencyKey }: SendOptions,
 ): Promise<Answer> {
+  const body = typeof given === "function" ? given() : given;
   const length = typeof body === "string" ? Buffer.byteLength(body) : sizeBytes;
   const headers = {
     accept: "application/json",

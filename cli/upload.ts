@@ -95,13 +95,15 @@ export async function uploadFiles(
   return answers;
 }
 
-/** A file that is sent again with the same key is not loaded twice, whatever became of the first request. */
+/**
+ * A file that is sent again with the same key is not loaded twice, whatever became of the first request. The
+ * client itself repeats what a busy gateway refuses.
+ */
 const RETRIES: RetryOptions = {
   attemptsMax: 3,
   backoffMsMin: 1_000,
   backoffMsMax: 4_000,
-  retryable: (error) =>
-    (error instanceof Refused && error.status === 503) || (error instanceof Unreachable && wasConnected(error)),
+  retryable: (error) => error instanceof Unreachable && wasConnected(error),
 };
 
 /** Whether the connection existed and was lost. */
@@ -131,16 +133,23 @@ async function sendFile(
 ): Promise<FileAnswer> {
   const { body, sizeBytes } = await openFile(file);
   const bar = progress ? progressBar(file, sizeBytes) : undefined;
+  const opened: Readable[] = [];
+  const open = (): Readable => {
+    const source = typeof body === "function" ? body() : body;
+    opened.push(source);
+    bar?.update(0);
+    return bar ? source.pipe(counting((bytes) => bar.increment(bytes))) : source;
+  };
   try {
     return await client.send<FileAnswer>("PUT", path, {
-      body: bar ? body.pipe(counting((bytes) => bar.increment(bytes))) : body,
+      body: typeof body === "function" ? open : open(),
       sizeBytes,
       contentType: "application/octet-stream",
       idempotencyKey,
     });
   } finally {
     bar?.stop();
-    body.destroy();
+    for (const source of opened) source.destroy();
   }
 }
 
@@ -212,13 +221,17 @@ export async function waitForEnd(client: Client, file: FileAnswer, timeoutMs: nu
 export const hasEnded = ({ status }: Pick<FileAnswer, "status">): boolean =>
   ["committed", "held", "rejected", "failed"].includes(status);
 
-/** The file as a stream, and its size if known; `-` is standard input. Throws a UsageError for a folder. */
-export async function openFile(file: string): Promise<{ body: Readable; sizeBytes?: number }> {
+/**
+ * The file as a stream, and its size if known; `-` is standard input. A regular file can be opened again.
+ * Throws a UsageError for a folder.
+ */
+export async function openFile(file: string): Promise<{ body: Readable | (() => Readable); sizeBytes?: number }> {
   if (file === "-") return { body: process.stdin };
   const info = await stat(file);
   if (info.isDirectory()) throw new UsageError(`'${file}' is a folder: pass its files`);
   // The size of a pipe is unknown.
-  return info.isFile() ? { body: createReadStream(file), sizeBytes: info.size } : { body: createReadStream(file) };
+  if (!info.isFile()) return { body: createReadStream(file) };
+  return { body: () => createReadStream(file), sizeBytes: info.size };
 }
 
 function counting(onBytes: (bytes: number) => void): Transform {
