@@ -1,7 +1,9 @@
 import { open, stat, type FileHandle } from "node:fs/promises";
 import stringWidth from "string-width";
 import { TributaryError } from "../lib/errors.ts";
+import type { Command } from "commander";
 import { Refused, Unreachable } from "./client.ts";
+import { withFlags } from "./requests/flag-names.ts";
 
 /** Exit codes; stable for scripts. */
 export const EXIT = { ok: 0, no: 1, usage: 2, unavailable: 3, unfinished: 4, rejects: 5, held: 6 } as const;
@@ -69,9 +71,9 @@ export function sizeText(bytes: number): string {
 export const countText = (count: number, noun: string, plural = `${noun}s`): string =>
   `${count} ${count === 1 ? noun : plural}`;
 
-/** The message for standard error, and the exit code. */
-export function explain(error: unknown, json: boolean): { text: string; exitCode: number } {
-  const { problem, exitCode } = describe(error);
+/** The message for standard error, in the words of the command, and the exit code. */
+export function explain(error: unknown, json: boolean, command?: Command): { text: string; exitCode: number } {
+  const { problem, exitCode } = describe(error, command);
   if (json) return { text: JSON.stringify(problem), exitCode };
   const { code, detail, remedy } = problem;
   return { text: `${code}: ${detail}${remedy ? `\n→ ${remedy}` : ""}`, exitCode };
@@ -82,11 +84,22 @@ interface ErrorDescription {
   exitCode: number;
 }
 
-function describe(error: unknown): ErrorDescription {
+/** What to do about a refused request, where the command line has other words for it. */
+function remedyOf({ code, message, remedy }: Refused, detail: string, command: Command | undefined): string {
+  if (code === "UNAUTHENTICATED") return "Pass a key or token with --api-key, or set TRIBUTARY_API_KEY.";
+  if (code === "OVERLOADED" || code === "RATE_LIMITED") return "Run the command again later.";
+  if (code !== "BAD_REQUEST" || !command || detail === message) return remedy;
+  return `Correct the option or argument named in the message; \`${pathOf(command)} --help\` describes all.`;
+}
+
+/** "tributary files accept" */
+const pathOf = (command: Command): string =>
+  command.parent ? `${pathOf(command.parent)} ${command.name()}` : command.name();
+
+function describe(error: unknown, command: Command | undefined): ErrorDescription {
   if (error instanceof Refused) {
-    const isLogin = error.code === "UNAUTHENTICATED";
-    const remedy = isLogin ? "Pass a key or token with --api-key, or set TRIBUTARY_API_KEY." : error.remedy;
-    const problem = { ...error.problem, code: error.code, detail: error.message, remedy };
+    const detail = command ? withFlags(error.message, command) : error.message;
+    const problem = { ...error.problem, code: error.code, detail, remedy: remedyOf(error, detail, command) };
     return { problem, exitCode: error.status >= 500 || error.status === 429 ? EXIT.unavailable : EXIT.no };
   }
   if (error instanceof Unreachable) {

@@ -43,7 +43,7 @@ export function action<Args extends unknown[]>(
       const args = all.slice(0, -2);
       process.exitCode = (await run(session, ...([...args, flagsOf(command)] as unknown as Args))) ?? EXIT.ok;
     } catch (error) {
-      const { text, exitCode } = explain(error, json);
+      const { text, exitCode } = explain(error, json, command);
       process.stderr.write(`${text}\n`);
       process.exitCode = exitCode;
     }

@@ -119,8 +119,8 @@ function assertOneTable({ sourceFile, heldReasons }: FileStatus, { skipRows, foo
   if (!several || typeof skipRows === "number" || footer !== undefined) return;
   throw new TributaryError(
     "BAD_REQUEST",
-    `'${sourceFile}' holds several tables: ${several.evidence}. Accept it with skipRows for the lines above the table, ` +
-      "or footer for the rows below it; with skipRows=0 if it is one table. Or refuse it and send each table as a file",
+    `'${sourceFile}' holds several tables: ${several.evidence}. Accept it with \`skipRows\` for the lines above the table, ` +
+      "or `footer` for the rows below it; with skipRows=0 if it is one table. Or refuse it and send each table as a file",
   );
 }
 
