@@ -34,8 +34,10 @@ export const ENDPOINTS = {
   registerTable: `POST ${NAMESPACE}/register`,
   renameTable: "POST /v1/{prefix}/tables/rename",
   commitTransaction: "POST /v1/{prefix}/transactions/commit",
+  listViews: `GET ${NAMESPACE}/views`,
   createView: `POST ${NAMESPACE}/views`,
   loadView: `GET ${NAMESPACE}/views/{view}`,
+  replaceView: `POST ${NAMESPACE}/views/{view}`,
   dropView: `DELETE ${NAMESPACE}/views/{view}`,
 } as const;
 

@@ -1,6 +1,6 @@
 import { systemClock, type Clock } from "../../../clock.ts";
 import { TributaryError } from "../../../errors.ts";
-import { tableBody, viewBody, type NewTable, type NewView, type TableChange } from "./commit.ts";
+import { tableBody, viewBody, viewReplacement, type NewTable, type NewView, type TableChange } from "./commit.ts";
 import { configOf, ENDPOINTS, type CatalogConfig, type Endpoint } from "./config.ts";
 import { CatalogError } from "./errors.ts";
 import { makeLogin, type LoginOptions } from "./login.ts";
@@ -14,6 +14,7 @@ import {
   tablesPage,
   viewSchema,
   type LoadedTable,
+  type LoadedView,
   type TableIdentifier,
 } from "./schemas.ts";
 import { httpTransport, type HttpAnswer, type HttpRequest, type Transport } from "./transport.ts";
@@ -227,8 +228,28 @@ export class RestCatalog {
   }
 
   /** @throws CATALOG_UNSUPPORTED, CATALOG_NOT_FOUND */
-  async loadView(view: TableIdentifier): Promise<void> {
-    await this.#requests.call(viewSchema, this.#viewCall("loadView", view, "GET"));
+  loadView(view: TableIdentifier): Promise<LoadedView> {
+    return this.#requests.call(viewSchema, this.#viewCall("loadView", view, "GET"));
+  }
+
+  /** @throws CATALOG_UNSUPPORTED */
+  async listViews(namespace: readonly string[]): Promise<TableIdentifier[]> {
+    this.#need("listViews");
+    const path = [...this.#namespacePath(namespace), "views"];
+    const doing = `list the views of ${namespace.join(".")}`;
+    return this.#pages(async (query) => {
+      const page = await this.#requests.call(tablesPage, { doing, method: "GET", path, query });
+      return { items: page.identifiers, next: page["next-page-token"] };
+    });
+  }
+
+  /**
+   * Gives the view another statement and sets properties, in one change.
+   * @throws CATALOG_UNSUPPORTED, CATALOG_NOT_FOUND, CATALOG_CONFLICT
+   */
+  async replaceView(namespace: readonly string[], view: NewView, existing: LoadedView): Promise<void> {
+    const call = this.#viewCall("replaceView", { namespace, name: view.name }, "POST");
+    await this.#requests.call(viewSchema, { ...call, body: viewReplacement(view, existing) });
   }
 
   /** @throws CATALOG_UNSUPPORTED, CATALOG_NOT_FOUND */
@@ -239,7 +260,8 @@ export class RestCatalog {
   #viewCall(endpoint: Endpoint, view: TableIdentifier, method: Call["method"]): Call {
     this.#need(endpoint);
     const path = [...this.#namespacePath(view.namespace), "views", view.name];
-    return { doing: `${method === "GET" ? "load" : "drop"} view ${nameOf(view)}`, method, path };
+    const doing = { GET: "load", POST: "replace", DELETE: "drop" }[method];
+    return { doing: `${doing} view ${nameOf(view)}`, method, path };
   }
 
   #need(endpoint: Endpoint): void {

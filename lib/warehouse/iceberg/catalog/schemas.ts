@@ -38,6 +38,7 @@ const snapshotSchema = z
     "timestamp-ms": z.int(),
     "manifest-list": z.string().nullish(),
     summary: texts,
+    "schema-id": z.int().nullish(),
   })
   .transform((read) => ({
     id: read["snapshot-id"],
@@ -46,6 +47,8 @@ const snapshotSchema = z
     timestampMs: read["timestamp-ms"],
     manifestList: read["manifest-list"] ?? undefined,
     summary: read.summary,
+    /** Of the schema with which it was written. */
+    schemaId: read["schema-id"] ?? undefined,
   }));
 
 /** One version of a table. */
@@ -55,6 +58,36 @@ const refSchema = z
   .object({ "snapshot-id": long, type: z.string() })
   .transform((read) => ({ snapshotId: read["snapshot-id"], type: read.type }));
 
+const fieldSchema = z.object({
+  id: z.int(),
+  name: z.string(),
+  /** A nested type is an object. Some catalogs write `decimal(10, 2)`. */
+  type: z.unknown().transform((read) => (typeof read === "string" ? read.replaceAll(" ", "") : read)),
+  doc: z.string().nullish(),
+});
+
+/** A column of a table's schema, in the words of the specification. */
+export type SchemaField = z.output<typeof fieldSchema>;
+
+const schemaSchema = z.object({ "schema-id": z.int(), fields: z.array(fieldSchema) });
+
+const partitionFieldSchema = z
+  .object({
+    "source-id": z.int(),
+    "field-id": z.int().nullish(),
+    name: z.string(),
+    transform: z.string(),
+  })
+  .transform((read) => ({
+    sourceId: read["source-id"],
+    id: read["field-id"] ?? undefined,
+    name: read.name,
+    transform: read.transform,
+  }));
+
+const specSchema = z.object({ "spec-id": z.int(), fields: z.array(partitionFieldSchema) });
+const orderSchema = z.object({ "order-id": z.int(), fields: z.array(z.unknown()) });
+
 const metadataSchema = z
   .object({
     "format-version": z.int(),
@@ -62,6 +95,13 @@ const metadataSchema = z
     location: z.string(),
     "last-sequence-number": z.int().nullish(),
     "current-schema-id": z.int().nullish(),
+    "last-column-id": z.int().nullish(),
+    schemas: z.array(schemaSchema).nullish(),
+    "partition-specs": z.array(specSchema).nullish(),
+    "default-spec-id": z.int().nullish(),
+    "last-partition-id": z.int().nullish(),
+    "sort-orders": z.array(orderSchema).nullish(),
+    "default-sort-order-id": z.int().nullish(),
     "current-snapshot-id": long.nullish(),
     properties: texts,
     snapshots: z.array(snapshotSchema).nullish(),
@@ -70,12 +110,29 @@ const metadataSchema = z
   })
   .transform((read) => {
     const current = read["current-snapshot-id"];
+    const schema = read.schemas?.find((one) => one["schema-id"] === read["current-schema-id"]);
+    const spec = read["partition-specs"]?.find((one) => one["spec-id"] === read["default-spec-id"]);
+    const order = read["sort-orders"]?.find((one) => one["order-id"] === read["default-sort-order-id"]);
     return {
       formatVersion: read["format-version"],
       uuid: read["table-uuid"],
       location: read.location,
       lastSequenceNumber: read["last-sequence-number"] ?? 0,
       schemaId: read["current-schema-id"] ?? 0,
+      /** Of the current schema, in order. */
+      fields: schema?.fields ?? [],
+      /** The columns of each schema, by its id. */
+      schemas: new Map((read.schemas ?? []).map((one) => [one["schema-id"], one.fields])),
+      lastColumnId: read["last-column-id"] ?? 0,
+      /** Of the current partition spec. */
+      partitionFields: spec?.fields ?? [],
+      /** The fields of each partition spec, by its id. */
+      specs: new Map((read["partition-specs"] ?? []).map((one) => [one["spec-id"], one.fields])),
+      specId: read["default-spec-id"] ?? 0,
+      lastSpecId: Math.max(0, ...(read["partition-specs"] ?? []).map((one) => one["spec-id"])),
+      lastPartitionId: read["last-partition-id"] ?? 999,
+      /** True: a writer should sort the rows of each file. */
+      isSorted: (order?.fields.length ?? 0) > 0,
       /** undefined: the table has no snapshot. Some catalogs write -1 for that. */
       currentSnapshotId: current === null || current === undefined || current < 0n ? undefined : current,
       properties: read.properties,
@@ -116,7 +173,44 @@ export const namespaceSchema = z
   .object({ namespace: z.array(z.string()), properties: texts })
   .transform(({ properties }) => properties);
 
-export const viewSchema = z.object({ metadata: z.object({ "view-uuid": z.string() }) });
+export const viewSchema = z
+  .object({
+    metadata: z.object({
+      "view-uuid": z.string(),
+      "current-version-id": z.int().nullish(),
+      properties: texts,
+      schemas: z.array(schemaSchema).nullish(),
+      versions: z
+        .array(
+          z.object({
+            "version-id": z.int(),
+            "schema-id": z.int().nullish(),
+            representations: z.array(z.object({ sql: z.string().nullish(), dialect: z.string().nullish() })),
+          }),
+        )
+        .nullish(),
+    }),
+  })
+  .transform(({ metadata }) => {
+    const version = metadata.versions?.find((one) => one["version-id"] === metadata["current-version-id"]);
+    const statements = version?.representations.map(({ sql, dialect }): [string, string] => [dialect ?? "", sql ?? ""]);
+    const schemas = new Map((metadata.schemas ?? []).map((one) => [one["schema-id"], one.fields.map(plainField)]));
+    return {
+      uuid: metadata["view-uuid"],
+      /** Of the current version. */
+      columns: schemas.get(version?.["schema-id"] ?? 0) ?? [],
+      versionId: metadata["current-version-id"] ?? 1,
+      schemas,
+      properties: metadata.properties,
+      /** By dialect. */
+      statements: new Map(statements),
+    };
+  });
+
+const plainField = ({ name, type }: SchemaField) => ({ name, type: String(type) });
+
+/** A view as its catalog gives it. */
+export type LoadedView = z.output<typeof viewSchema>;
 
 /** The answer has nothing that we read. */
 export const anything = z.unknown();
