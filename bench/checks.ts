@@ -2,7 +2,7 @@
 import { DuckDBInstance } from "@duckdb/node-api";
 import { fileURLToPath } from "node:url";
 import { loadContracts } from "../lib/contract/load.ts";
-import { duckdb } from "../lib/warehouse/duckdb/dialect.ts";
+import { duckdb } from "../lib/warehouse/duckdb-engine/dialect.ts";
 import { checkSql, measureStatement } from "../lib/warehouse/reads/checks.ts";
 import type { Dialect } from "../lib/warehouse/sql/dialect.ts";
 import { trino } from "../lib/warehouse/trino/dialect.ts";

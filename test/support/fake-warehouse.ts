@@ -22,7 +22,7 @@ import type {
   Published,
   Warehouse,
 } from "../../lib/warehouse/warehouse.ts";
-import { duckdb } from "../../lib/warehouse/duckdb/dialect.ts";
+import { duckdb } from "../../lib/warehouse/duckdb-engine/dialect.ts";
 import { measure } from "../../lib/warehouse/reads/checks.ts";
 import type {
   CheckMeasurements,

@@ -68,6 +68,8 @@ export interface MergeParts {
   when: readonly string[];
   /** The condition of the matches that are deleted; undefined: none are. */
   deletes?: string;
+  /** The condition of the source rows that do nothing but delete what they match. */
+  onlyDelete?: string;
 }
 
 const IDENTITY = ["_source_file", "_source_offset", "_source_row"] as const;
@@ -151,7 +153,7 @@ function undoParts({ dialect, layout }: MergeInput, { sourceFile, step, before }
     on: `s."_undo" = 1 AND t."_source_file" = ${dialect.stringLiteral(sourceFile)} AND t."_source_offset" ${offsets}`,
     ...(step === "demote"
       ? { when: [`WHEN MATCHED THEN UPDATE SET "_source_offset" = ${DEMOTED}`] }
-      : { when: ["WHEN MATCHED THEN DELETE"], deletes: "TRUE" }),
+      : { when: ["WHEN MATCHED THEN DELETE"], deletes: "TRUE", onlyDelete: "TRUE" }),
   };
 }
 
@@ -216,6 +218,7 @@ function mergeReplace({ dialect, target, columns, files, rows }: MergeInput): Me
       `WHEN NOT MATCHED THEN ${insertClause(columns)}`,
     ],
     deletes,
+    onlyDelete: deletes,
   };
 }
 
@@ -248,7 +251,8 @@ function mergeUpsert(input: MergeInput): MergeParts {
   const reasons = [...(keysRepeated ? [`s."_repeated"`] : []), ...(deleteMissing ? [`s."_gone" AND ${newer}`] : [])];
   if (reasons.length === 0) return parts;
   const deletes = reasons.join(" OR ");
-  return { ...parts, when: [`WHEN MATCHED AND (${deletes}) THEN DELETE`, ...parts.when], deletes };
+  const onlyDelete = [...(keysRepeated ? [`s."_repeated"`] : []), ...(deleteMissing ? [`s."_gone"`] : [])].join(" OR ");
+  return { ...parts, when: [`WHEN MATCHED AND (${deletes}) THEN DELETE`, ...parts.when], deletes, onlyDelete };
 }
 
 /**

@@ -16,12 +16,15 @@ import {
   recordedOffsets,
   recordedStatement,
 } from "../commit/versions.ts";
-import { columnList, identifier, withAuditColumns, type SqlColumn } from "../sql/sql.ts";
+import { withAuditColumns } from "../sql/sql.ts";
 import type { CommitReceipt, FileVersion, MicroBatch } from "../warehouse.ts";
-import { CATALOG, rowsOf, type Database } from "./database.ts";
-import { duckdb } from "./dialect.ts";
+import { CATALOG } from "../duckdb-engine/queries/protocol.ts";
+import { rowsOf } from "../duckdb-engine/rows.ts";
+import type { Database } from "./database.ts";
+import { anyRow, areKeysUnique, changed, countOf, rowsSelect } from "../duckdb-engine/statements.ts";
+import { duckdb } from "../duckdb-engine/dialect.ts";
 import { qualified, type Tables } from "./schema.ts";
-import { StagedRows, type DuckDbStage, type StagedPart } from "./stage.ts";
+import { StagedRows, type DuckDbStage, type StagedPart } from "../duckdb-engine/stage.ts";
 
 type Counts = Pick<CommitReceipt, "rowsInserted" | "rowsUpdated" | "rowsDeleted">;
 
@@ -73,25 +76,6 @@ async function toApply(database: Database, { layout, files }: MicroBatch): Promi
   return applicable(layout, files, recordedOffsets(recorded));
 }
 
-/** A SELECT of the parts' rows with the table's columns. Columns that a part lacks are NULL. */
-function rowsSelect(table: string, parts: readonly StagedPart[], columns: readonly SqlColumn[]): string {
-  const select = (cells: readonly string[]): string =>
-    `SELECT ${cells.map((cell, index) => `${cell} AS ${identifier(columns[index]!.name)}`).join(", ")}`;
-  if (parts.length === 0) return `${select(columns.map(({ type }) => `CAST(NULL AS ${type})`))} WHERE FALSE`;
-  const known = new Set(columns.map((one) => one.name));
-  const selects = parts.map((part) => {
-    const has = new Map(part.columns.map((one) => [one.name, one.type]));
-    const stray = part.columns.find((one) => !known.has(one.name));
-    if (stray) throw new Error(`commit: table '${table}' has no column '${stray.name}'; call ensureTable first`);
-    const cells = columns.map(({ name, type }) => {
-      if (has.get(name) === type) return identifier(name);
-      return `CAST(${has.has(name) ? identifier(name) : "NULL"} AS ${type})`;
-    });
-    return `${select(cells)} FROM ${part.table}`;
-  });
-  return selects.join(" UNION ALL ");
-}
-
 /** Holds the source of a MERGE that deletes. It belongs to the commit's transaction. */
 const SOURCE = `temp.main."merge_source"`;
 
@@ -133,27 +117,4 @@ async function merge(
   const rowsChanged = await changed(connection, statement);
   const rowsInserted = (await countOf(connection, total)) - before + rowsDeleted;
   return { rowsInserted, rowsUpdated: rowsChanged - rowsInserted - rowsDeleted, rowsDeleted };
-}
-
-/** Most batches have no repeated key. This check costs a seventh of sorting the rows by key. */
-async function areKeysUnique(connection: DuckDBConnection, { layout, rows }: MergeInput): Promise<boolean> {
-  const repeated = `SELECT 1 FROM (${rows}) s GROUP BY ${columnList(layout.key, "s")} HAVING count(*) > 1`;
-  return !(await anyRow(connection, `(${repeated})`));
-}
-
-/** Runs a statement. Returns the number of rows that it changed. */
-async function changed(connection: DuckDBConnection, sql: string): Promise<number> {
-  const result = await connection.run(sql);
-  return result.rowsChanged;
-}
-
-/** Whether the relation has any row. */
-async function anyRow(connection: DuckDBConnection, relation: string): Promise<boolean> {
-  const rows = await rowsOf(connection, `SELECT 1 FROM ${relation} LIMIT 1`);
-  return rows.length > 0;
-}
-
-async function countOf(connection: DuckDBConnection, select: string): Promise<number> {
-  const [row] = await rowsOf(connection, select);
-  return Number(row![0]);
 }

@@ -4,19 +4,16 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
 import { CheckpointDue, logBytesForReaders } from "./checkpoint-due.ts";
-import { duckdb } from "./dialect.ts";
+import { duckdb } from "../duckdb-engine/dialect.ts";
 import { systemClock } from "../../clock.ts";
 import { messageOf, TributaryError } from "../../errors.ts";
 import { writableFolder } from "../../folders.ts";
 import { identifier, SCHEMA } from "../sql/sql.ts";
+import { engineError, isOutOfMemory } from "../duckdb-engine/errors.ts";
+import { CATALOG } from "../duckdb-engine/queries/protocol.ts";
+import type { QueryTables } from "../duckdb-engine/queries/query-runner.ts";
+import { rowsOf } from "../duckdb-engine/rows.ts";
 
-/** The name of the persistent database, whatever its file name. */
-export const CATALOG = "warehouse";
-/**
- * The instance's own in-memory database for staged rows. It spills to the temporary folder and ends with the
- * process.
- */
-export const STAGING = "memory";
 /** `warehouse.lakehouse`, quoted. */
 export const LAKEHOUSE = `${identifier(CATALOG)}.${identifier(SCHEMA)}`;
 
@@ -183,6 +180,16 @@ export class Database {
     });
   }
 
+  /** The database for query processes. */
+  queryTables(): QueryTables {
+    return {
+      folder: `${this.path}.queries`,
+      sourceOf: async () => ({ kind: "file", file: this.path }),
+      whileCopying: (copy) => this.withoutCheckpoint(copy),
+      checkpoint: () => this.checkpoint(),
+    };
+  }
+
   /** Runs one or more statements outside a transaction. */
   async run(sql: string): Promise<void> {
     await this.connected((connection) => connection.run(sql));
@@ -236,7 +243,7 @@ export class Database {
   #notice(thrown: unknown): void {
     const message = messageOf(thrown);
     if (/has been invalidated|reattach the database/.test(message)) this.#invalidated = true;
-    if (!OUT_OF_MEMORY.test(message)) return;
+    if (!isOutOfMemory(thrown)) return;
     this.#due.memoryIsShort();
     void this.#checkpointIfDue();
   }
@@ -288,12 +295,6 @@ const BLOCK_BYTES = 64 * 1024;
 function attachStatement(file: string): string {
   const options = existsSync(file) ? "" : ` (BLOCK_SIZE ${BLOCK_BYTES})`;
   return `ATTACH ${duckdb.stringLiteral(file)} AS ${identifier(CATALOG)}${options}`;
-}
-
-/** Every row of a query, as arrays of DuckDB values. */
-export async function rowsOf(connection: DuckDBConnection, sql: string): Promise<unknown[][]> {
-  const reader = await connection.runAndReadAll(sql);
-  return reader.getRows();
 }
 
 /**
@@ -352,29 +353,10 @@ const inUseError = (file: string, by: string, cause?: unknown): TributaryError =
 const closedError = (path: string, cause?: unknown): TributaryError =>
   new TributaryError("WAREHOUSE_UNAVAILABLE", `the warehouse duckdb:${path} is closed`, { cause, retryable: false });
 
-const OUT_OF_MEMORY = /^Out of Memory Error|could not allocate block|failed to (allocate|pin)/i;
-
-/** Converts DuckDB's error to a TributaryError. Returns a TributaryError unchanged. */
-export function warehouseError(thrown: unknown, path: string): unknown {
-  if (thrown instanceof TributaryError) return thrown;
+/** As `engineError`; another process may have the file open. */
+function warehouseError(thrown: unknown, path: string): unknown {
   const message = messageOf(thrown);
-  const error = (code: ConstructorParameters<typeof TributaryError>[0], text = message): TributaryError =>
-    new TributaryError(code, text, { cause: thrown });
-  if (/Could not set lock on file|Unique file handle conflict/i.test(message)) {
-    const holder = /\(PID (\d+)\)/i.exec(message)?.[1];
-    return inUseError(path, holder === undefined ? "another process" : `process ${holder}`, thrown);
-  }
-  if (/No space left on device|disk full|max_temp_directory_size|File too large/i.test(message))
-    return error("DISK_FULL");
-  if (/^TransactionContext Error.*conflict|Conflict on|write-write conflict/i.test(message))
-    return error("WAREHOUSE_CONFLICT");
-  if (/^INTERRUPT Error/i.test(message)) return error("WAREHOUSE_TIMEOUT");
-  // Memory that other work holds, for example a checkpoint, is free again soon: the error is retryable.
-  if (OUT_OF_MEMORY.test(message))
-    return new TributaryError("WAREHOUSE_LIMIT", message, { cause: thrown, retryable: true });
-  if (/^(FATAL|IO|Connection) Error/i.test(message)) return error("WAREHOUSE_UNAVAILABLE");
-  // The file or its folder, not the statement, is at fault.
-  if (/^(Permission|Catalog Read-Only) Error|read-only mode/i.test(message)) return error("WAREHOUSE_REFUSED");
-  if (/ Error: /.test(message)) return error("WAREHOUSE_FAILED");
-  return thrown;
+  if (!/Could not set lock on file|Unique file handle conflict/i.test(message)) return engineError(thrown);
+  const holder = /\(PID (\d+)\)/i.exec(message)?.[1];
+  return inUseError(path, holder === undefined ? "another process" : `process ${holder}`, thrown);
 }

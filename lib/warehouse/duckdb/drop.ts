@@ -1,4 +1,4 @@
-import { duckdb } from "./dialect.ts";
+import { duckdb } from "../duckdb-engine/dialect.ts";
 import type { Database } from "./database.ts";
 import { dropPublished } from "./published.ts";
 import { qualified, type Tables } from "./schema.ts";

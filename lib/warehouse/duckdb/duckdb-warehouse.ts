@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import { duckdb } from "./dialect.ts";
+import { duckdb } from "../duckdb-engine/dialect.ts";
 import { systemClock, type Clock } from "../../clock.ts";
 import type { ColumnDefinition } from "../../columns.ts";
 import { messageOf, TributaryError } from "../../errors.ts";
@@ -7,12 +7,13 @@ import { contentsStatement, recordedContents, recordedVersions, versionsStatemen
 import { commitBatch } from "./commit.ts";
 import { dropTable } from "./drop.ts";
 import { replaceTable } from "./replace.ts";
-import { CATALOG, openDatabase, type Database } from "./database.ts";
+import { CATALOG } from "../duckdb-engine/queries/protocol.ts";
+import { openDatabase, type Database } from "./database.ts";
 import { appendLog, createInternalTables, recordEnded, watermarks } from "./ledger.ts";
-import { internalQuery } from "./internal-query.ts";
-import { QueryRunner } from "./queries/query-runner.ts";
+import { internalQuery } from "../duckdb-engine/internal-query.ts";
+import { QueryRunner } from "../duckdb-engine/queries/query-runner.ts";
 import { qualified, Tables, tablesOf } from "./schema.ts";
-import { DuckDbStage } from "./stage.ts";
+import { DuckDbStage } from "../duckdb-engine/stage.ts";
 import { hold, publish, publishedOf, withdraw } from "./published.ts";
 
 import { customSelects, measure } from "../reads/checks.ts";
@@ -94,8 +95,8 @@ class DuckDbWarehouse implements Warehouse {
     this.reads = sqlReads(this.#reader);
     this.#database = database;
     this.#tables = new Tables(database);
-    this.#queries = new QueryRunner(database, clock);
-    this.#checks = new QueryRunner(database, clock);
+    this.#queries = new QueryRunner(database.queryTables(), clock);
+    this.#checks = new QueryRunner(database.queryTables(), clock);
     this.#stageBytesHeldMax = stageBytesHeldMax;
   }
 

@@ -1,6 +1,8 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
-import { duckdb } from "./dialect.ts";
-import { CATALOG, rowsOf, type Database } from "./database.ts";
+import { duckdb } from "../duckdb-engine/dialect.ts";
+import { CATALOG } from "../duckdb-engine/queries/protocol.ts";
+import { rowsOf } from "../duckdb-engine/rows.ts";
+import type { Database } from "./database.ts";
 import { qualified } from "./schema.ts";
 import { identifier, SCHEMA } from "../sql/sql.ts";
 import { hasCode } from "../../errors.ts";

@@ -1,8 +1,10 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
-import { duckdb } from "./dialect.ts";
+import { duckdb } from "../duckdb-engine/dialect.ts";
 import { AUDIT_COLUMNS, columnTypeOf, evolve, type ColumnDefinition } from "../../columns.ts";
 import { TributaryError } from "../../errors.ts";
-import { CATALOG, LAKEHOUSE, rowsOf, type Database } from "./database.ts";
+import { CATALOG } from "../duckdb-engine/queries/protocol.ts";
+import { rowsOf } from "../duckdb-engine/rows.ts";
+import { LAKEHOUSE, type Database } from "./database.ts";
 import { checkLayout } from "../table-layout.ts";
 import { columnList, identifier, SCHEMA, withAuditColumns } from "../sql/sql.ts";
 import type { TableDescription, TableLayout } from "../warehouse.ts";

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
 import { Mutex } from "async-mutex";
-import { duckdb } from "../duckdb/dialect.ts";
+import { duckdb } from "../duckdb-engine/dialect.ts";
 import type { BlobStore } from "../../blob/blob-store.ts";
 import { hasCode, messageOf, TributaryError } from "../../errors.ts";
 import type { RowBatch } from "../../messages/generated.ts";

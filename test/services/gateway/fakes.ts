@@ -4,7 +4,7 @@ import type { Readable } from "node:stream";
 import type { BlobStore } from "../../../lib/blob/blob-store.ts";
 import { TributaryError } from "../../../lib/errors.ts";
 import type { EventLog, LogRecord } from "../../../lib/event-log/event-log.ts";
-import { duckdb } from "../../../lib/warehouse/duckdb/dialect.ts";
+import { duckdb } from "../../../lib/warehouse/duckdb-engine/dialect.ts";
 import type { SqlReader } from "../../../lib/warehouse/reads/sql-reader.ts";
 import { sqlReads } from "../../../lib/warehouse/reads/sql-reads.ts";
 import type { QueryResult, TableDescription, Warehouse } from "../../../lib/warehouse/warehouse.ts";

@@ -6,8 +6,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { systemClock } from "../../../../lib/clock.ts";
-import type { Database } from "../../../../lib/warehouse/duckdb/database.ts";
-import { QueryRunner } from "../../../../lib/warehouse/duckdb/queries/query-runner.ts";
+import { QueryRunner, type QueryTables } from "../../../../lib/warehouse/duckdb-engine/queries/query-runner.ts";
 import { openWarehouse } from "../../../../lib/warehouse/open.ts";
 import type { Warehouse } from "../../../../lib/warehouse/warehouse.ts";
 import { columns } from "../../../support/rows.ts";
@@ -101,12 +100,18 @@ test("nothing is copied until a running checkpoint has ended", async () => {
   // The file is elsewhere until the checkpoint ends: a copy that begins earlier finds no file.
   const elsewhere = `${path}.elsewhere`;
   renameSync(path, elsewhere);
-  const withoutCheckpoint = async (copy: () => Promise<void>): Promise<void> => {
+  const whileCopying = async (copy: () => Promise<void>): Promise<void> => {
     await warehouse.query("SELECT 1", LIMITS);
     renameSync(elsewhere, path);
     await copy();
   };
-  const runner = new QueryRunner({ path, withoutCheckpoint } as unknown as Database, systemClock);
+  const tables: QueryTables = {
+    folder: `${path}.queries`,
+    sourceOf: async () => ({ kind: "file", file: path }),
+    whileCopying,
+    checkpoint: async () => undefined,
+  };
+  const runner = new QueryRunner(tables, systemClock);
   const { rows } = await runner.query("SELECT x FROM t", LIMITS);
   assert.deepEqual(rows, [[42]]);
   await runner.close();

@@ -6,8 +6,8 @@ import {
   ALLOWED_BUILTIN_VIEWS,
   ALLOWED_FUNCTIONS,
   ALLOWED_TABLE_FUNCTIONS,
-} from "../../../../lib/warehouse/duckdb/queries/allowed.ts";
-import { checkSelect, type Catalog } from "../../../../lib/warehouse/duckdb/queries/select-guard.ts";
+} from "../../../../lib/warehouse/duckdb-engine/queries/allowed.ts";
+import { checkSelect, type Catalog } from "../../../../lib/warehouse/duckdb-engine/queries/select-guard.ts";
 
 let instance: DuckDBInstance;
 let connection: DuckDBConnection;

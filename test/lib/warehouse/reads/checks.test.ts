@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { duckdb } from "../../../../lib/warehouse/duckdb/dialect.ts";
+import { duckdb } from "../../../../lib/warehouse/duckdb-engine/dialect.ts";
 import { checkSql, measure, measureStatement, type CheckContext } from "../../../../lib/warehouse/reads/checks.ts";
 import type { TableCheck } from "../../../../lib/warehouse/reads/port.ts";
 import type { Dialect } from "../../../../lib/warehouse/sql/dialect.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import fc from "fast-check";
-import { duckdb } from "../../../../lib/warehouse/duckdb/dialect.ts";
+import { duckdb } from "../../../../lib/warehouse/duckdb-engine/dialect.ts";
 import { trino } from "../../../../lib/warehouse/trino/dialect.ts";
 import type { ColumnType } from "../../../../lib/columns.ts";
 import { INTERNAL_TABLES, ledgerRow, rejectRow } from "../../../../lib/warehouse/internal-tables.ts";

@@ -1,14 +1,15 @@
 /**
- * A process that runs users' queries, one at a time, over a copy of the database. It holds nothing that the
- * product needs: if a query crashes it or is killed at its deadline, only that query is lost. It receives no
- * environment, reads no file except its copy, and locks DuckDB's configuration.
+ * A process that runs users' queries, one at a time, over a copy of the database or a catalog. It holds
+ * nothing that the product needs: if a query crashes it or is killed at its deadline, only that query is
+ * lost. It receives no environment, reads no file except its copy or the catalog's files, and locks DuckDB's
+ * configuration.
  */
 import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
 import { hasCode, messageOf } from "../../../errors.ts";
 import { ResultSize } from "../../result-size.ts";
 import { identifier } from "../../sql/sql.ts";
 import { duckdb } from "../dialect.ts";
-import type { FailedReply, QueryReply, QueryRequest } from "./protocol.ts";
+import type { AttachedCatalog, CopiedFile, FailedReply, QueryReply, QueryRequest } from "./protocol.ts";
 import { Replica } from "./replica.ts";
 import { checkSelect, type Catalog } from "./select-guard.ts";
 import { columnsOf, jsonValue } from "./values.ts";
@@ -20,7 +21,7 @@ await reply({ kind: "started" });
 async function answer(request: QueryRequest): Promise<void> {
   let opening = true;
   try {
-    const database = await openCopy(request);
+    const database = await openSource(request);
     opening = false;
     const connection = await database.instance.connect();
     try {
@@ -35,42 +36,77 @@ async function answer(request: QueryRequest): Promise<void> {
   }
 }
 
-/** The copy that this process holds, with a DuckDB instance that can access nothing else. */
-interface Copy {
-  folder: string;
-  replica: Replica;
+/** A DuckDB instance that can access nothing but the source of its queries. */
+interface Opened {
+  /** What it was opened for; another source needs another instance. */
+  key: string;
   instance: DuckDBInstance;
   own: DuckDBConnection;
   catalog: Catalog;
-  isAttached: boolean;
+  /** Brings it up to date before a query. */
+  refresh: (request: QueryRequest) => Promise<void>;
 }
-let copy: Copy | undefined;
+let opened: Opened | undefined;
 
-/** Updates the copy, reports this, and attaches it. */
-async function openCopy(request: QueryRequest): Promise<Copy> {
-  if (copy?.folder !== request.folder) {
-    copy?.own.closeSync();
-    copy?.instance.closeSync();
-    copy = undefined;
-    copy = await openInstance(request);
+async function openSource(request: QueryRequest): Promise<Opened> {
+  const { source, folder } = request;
+  const key = JSON.stringify([folder, source.kind === "file" ? source.file : [source.open, source.folders]]);
+  if (opened?.key !== key) {
+    opened?.own.closeSync();
+    opened?.instance.closeSync();
+    opened = undefined;
+    opened = source.kind === "file" ? await openFile(key, request, source) : await openCatalog(key, request, source);
   }
-  const { replica, own } = copy;
+  await opened.refresh(request);
+  return opened;
+}
+
+/** Opens a copy of a database file. `refresh` updates the copy, reports this, and attaches it. */
+async function openFile(key: string, request: QueryRequest, { file }: CopiedFile): Promise<Opened> {
+  const replica = new Replica(file, request.folder);
+  const paths = ["", ".wal", ".wal.checkpoint", ".wal.recovery"].map((end) => `${replica.path}${end}`);
+  const instance = await createInstance(request);
+  const { own, catalog } = await locked(instance, request, `allowed_paths = [${duckdb.stringList(paths)}]`);
   const name = identifier(request.database);
-  const isNew = await replica.refresh(async () => {
-    copy!.isAttached = false;
-    await own.run(`DETACH DATABASE IF EXISTS ${name}`);
-  });
-  await reply({ kind: "copied" });
-  if (isNew || !copy.isAttached) {
+  let isAttached = false;
+  const refresh = async (): Promise<void> => {
+    const isNew = await replica.refresh(async () => {
+      isAttached = false;
+      await own.run(`DETACH DATABASE IF EXISTS ${name}`);
+    });
+    await reply({ kind: "copied" });
+    if (!isNew && isAttached) return;
     await own.run(`ATTACH ${duckdb.stringLiteral(replica.path)} AS ${name} (READ_ONLY)`);
-    copy.isAttached = true;
-  }
-  return copy;
+    isAttached = true;
+  };
+  return { key, instance, own, catalog, refresh };
 }
 
-async function openInstance(request: QueryRequest): Promise<Copy> {
-  const replica = new Replica(request.file, request.folder);
-  const instance = await DuckDBInstance.create(":memory:", {
+/** Opens a catalog. `refresh` makes views of the relations that the query may name. */
+async function openCatalog(key: string, request: QueryRequest, source: AttachedCatalog): Promise<Opened> {
+  const instance = await createInstance(request);
+  const first = await instance.connect();
+  const schema = [request.database, request.schema].map(identifier).join(".");
+  const database = [`ATTACH ':memory:' AS ${identifier(request.database)}`, `CREATE SCHEMA ${schema}`];
+  for (const statement of [...source.open, ...database]) await first.run(statement);
+  first.closeSync();
+  const { own, catalog } = await locked(
+    instance,
+    request,
+    `allowed_directories = [${duckdb.stringList(source.folders)}]`,
+  );
+  const refresh = async ({ source: now }: QueryRequest): Promise<void> => {
+    await reply({ kind: "copied" });
+    await own.run(`DROP SCHEMA ${schema} CASCADE`);
+    await own.run(`CREATE SCHEMA ${schema}`);
+    for (const { name, select } of (now as AttachedCatalog).relations)
+      await own.run(`CREATE VIEW ${schema}.${identifier(name)} AS ${select}`);
+  };
+  return { key, instance, own, catalog, refresh };
+}
+
+const createInstance = (request: QueryRequest): Promise<DuckDBInstance> =>
+  DuckDBInstance.create(":memory:", {
     memory_limit: `${Math.ceil(request.memoryBytesMax / 1024)}KiB`,
     max_temp_directory_size: `${Math.ceil(request.spillBytesMax / 1024)}KiB`,
     temp_directory: `${request.folder}/spill`,
@@ -79,20 +115,22 @@ async function openInstance(request: QueryRequest): Promise<Copy> {
     autoload_known_extensions: "false",
     allow_community_extensions: "false",
   });
+
+/** Locks the instance: it can read `allowed` and nothing else. */
+async function locked(
+  instance: DuckDBInstance,
+  { database, schema }: QueryRequest,
+  allowed: string,
+): Promise<Pick<Opened, "own" | "catalog">> {
   const own = await instance.connect();
-  const allowed = ["", ".wal", ".wal.checkpoint", ".wal.recovery"]
-    .map((end) => `${replica.path}${end}`)
-    .map((path) => duckdb.stringLiteral(path))
-    .join(", ");
   await own.run(`
     SET GLOBAL TimeZone = 'UTC';
-    SET GLOBAL allowed_paths = [${allowed}];
+    SET GLOBAL ${allowed};
     SET GLOBAL enable_external_access = false;
     SET GLOBAL lock_configuration = true`);
   const views = await own.runAndReadAll("SELECT lower(view_name) FROM duckdb_views() WHERE internal");
   const builtinViews = new Set(views.getRows().map(([name]) => String(name)));
-  const catalog = { database: request.database, schema: request.schema, builtinViews };
-  return { folder: request.folder, replica, instance, own, catalog, isAttached: false };
+  return { own, catalog: { database, schema, builtinViews } };
 }
 
 /** EXPLAIN and the options that may precede its query. */
@@ -103,14 +141,14 @@ const EXPLAIN = /^\s*EXPLAIN\s+(ANALYZE\s+)?(\(\s*FORMAT\s+\w+\s*\)\s*)?/i;
  * without the EXPLAIN prefix.
  * @throws QUERY_NOT_READ_ONLY, QUERY_FAILED
  */
-async function checked(sql: string, database: Copy): Promise<string> {
+async function checked(sql: string, database: Opened): Promise<string> {
   const [prefix = ""] = EXPLAIN.exec(sql) ?? [];
   await checkOne(sql.slice(prefix.length), database);
   return sql;
 }
 
 /** Checks the tree of one SELECT. @throws QUERY_NOT_READ_ONLY, QUERY_FAILED */
-async function checkOne(select: string, { own, catalog }: Copy): Promise<void> {
+async function checkOne(select: string, { own, catalog }: Opened): Promise<void> {
   const serialized = await own.runAndReadAll("SELECT json_serialize_sql($1::VARCHAR)", [select]);
   checkSelect(String(serialized.getRows()[0]![0]), catalog);
 }

@@ -4,9 +4,20 @@ import { decimalOf } from "../../columns.ts";
 import type { RowBatch } from "../../messages/generated.ts";
 import { BufferedStage, type RowBuffer } from "../staging/buffered-stage.ts";
 import { ChunkAppender } from "../staging/chunk.ts";
-import { STAGING, type Database } from "./database.ts";
 import { decodeRows, rowFieldsOf, type RowField } from "../../rows/row-decoder.ts";
 import { identifier, type SqlColumn } from "../sql/sql.ts";
+
+/** The instance's own in-memory database, which holds staged rows. It spills to the temporary folder. */
+const STAGING = "memory";
+
+/** What a stage needs of the instance. */
+export interface StagingDatabase {
+  run(sql: string): Promise<void>;
+  /** A unique name for a staging table. */
+  stagingName(): string;
+  /** A connection for appenders only: they work synchronously. The caller closes it. */
+  appenderConnection(): Promise<DuckDBConnection>;
+}
 
 /** Staged rows with the same columns: a table of the staging database. */
 export interface StagedPart {
@@ -24,12 +35,12 @@ function stagedColumn({ name, type }: RowField): SqlColumn {
 
 /** Staging tables that hold row batches, one table for each distinct row schema. */
 export class StagedRows {
-  readonly #database: Database;
+  readonly #database: StagingDatabase;
   #connection: DuckDBConnection | undefined;
   readonly #open = new Map<string, ChunkAppender>();
   readonly #parts: StagedPart[] = [];
 
-  constructor(database: Database) {
+  constructor(database: StagingDatabase) {
     this.#database = database;
   }
 
@@ -70,14 +81,14 @@ export class StagedRows {
 
 /** A row buffer that holds small amounts in memory and spills larger ones to staging tables. */
 class StagedBuffer implements RowBuffer {
-  readonly #database: Database;
+  readonly #database: StagingDatabase;
   readonly #bytesHeldMax: number;
   #held: RowBatch[] = [];
   #rows: StagedRows | undefined;
   count = 0;
   sizeBytes = 0;
 
-  constructor(database: Database, bytesHeldMax: number) {
+  constructor(database: StagingDatabase, bytesHeldMax: number) {
     this.#database = database;
     this.#bytesHeldMax = bytesHeldMax;
   }
@@ -118,7 +129,7 @@ export class DuckDbStage extends BufferedStage<StagedBuffer> {
   /**
    * Up to `bytesHeldMax` encoded bytes of rows, and the same amount of rejects, stay in memory unchanged.
    */
-  constructor(database: Database, bytesHeldMax: number) {
+  constructor(database: StagingDatabase, bytesHeldMax: number) {
     super(new StagedBuffer(database, bytesHeldMax), new StagedBuffer(database, bytesHeldMax));
   }
 }

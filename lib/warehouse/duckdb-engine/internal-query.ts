@@ -1,7 +1,7 @@
 import type { Clock } from "../../clock.ts";
 import { messageOf, TributaryError } from "../../errors.ts";
 import type { QueryOptions, QueryResult } from "../warehouse.ts";
-import type { Database } from "./database.ts";
+import type { DuckDBConnection } from "@duckdb/node-api";
 import { columnsOf, jsonValue } from "./queries/values.ts";
 
 /** An interrupt between two statements of a connection has no effect, so it is repeated at this interval. */
@@ -13,7 +13,7 @@ const INTERRUPT_EVERY_MS = 50;
  * @throws QUERY_TIMEOUT after `timeoutMs` or when `signal` aborts; QUERY_FAILED with DuckDB's message
  */
 export async function internalQuery(
-  database: Database,
+  database: { connected<T>(use: (connection: DuckDBConnection) => Promise<T>): Promise<T> },
   clock: Clock,
   sql: string,
   { rowsMax, timeoutMs, signal }: QueryOptions,

@@ -1,15 +1,37 @@
 /** Messages between the warehouse and a query process. */
 
+/** The name in SQL of the database that holds the tables, whatever its file or catalog is called. */
+export const CATALOG = "warehouse";
+
+/** Where a query process finds the tables. */
+export type QuerySource = CopiedFile | AttachedCatalog;
+
+/** The warehouse's database file. The process copies it and never opens it with DuckDB. */
+export interface CopiedFile {
+  kind: "file";
+  file: string;
+}
+
+/** A catalog that the process attaches. It reads the tables through views in a database of its own. */
+export interface AttachedCatalog {
+  kind: "catalog";
+  /** Statements that load extensions, make secrets and attach the catalog read-only. */
+  open: readonly string[];
+  /** The folders that hold the tables' files; nothing else can be read. */
+  folders: readonly string[];
+  /** The relations that the query may name. */
+  relations: readonly { name: string; select: string }[];
+}
+
 export interface QueryRequest {
   sql: string;
   /** Texts of `sql` that somebody else wrote. Each must parse as one SELECT of its own. */
   parts: readonly string[];
   rowsMax: number;
-  /** The warehouse's database file. The process copies it and never opens it with DuckDB. */
-  file: string;
+  source: QuerySource;
   /** Holds the copy and DuckDB's spill files. The warehouse removes it. */
   folder: string;
-  /** The name of the attached copy in SQL, and the schema whose tables a query may read. */
+  /** The name of the database in SQL, and the schema whose tables a query may read. */
   database: string;
   schema: string;
   memoryBytesMax: number;

@@ -8,8 +8,7 @@ import type { Clock } from "../../../clock.ts";
 import { TributaryError } from "../../../errors.ts";
 import { SCHEMA } from "../../sql/sql.ts";
 import type { QueryOptions, QueryResult } from "../../warehouse.ts";
-import { CATALOG, type Database } from "../database.ts";
-import type { QueryReply, QueryRequest } from "./protocol.ts";
+import { CATALOG, type QueryReply, type QueryRequest, type QuerySource } from "./protocol.ts";
 
 /** The maximum number of concurrent queries of one runner. Each has its own process. */
 const QUERIES_AT_ONCE = 2;
@@ -28,25 +27,37 @@ const WATCH_MS = 250;
 /** Idle processes, shared by all warehouses of this process. They do not keep the program alive. */
 const idle: QueryProcess[] = [];
 
+/** The tables of a warehouse, for query processes. */
+export interface QueryTables {
+  /** Holds a folder for each process. Closing the runner removes it. */
+  readonly folder: string;
+  /** What a process needs to read the tables that the SQL names. */
+  sourceOf(sql: string): Promise<QuerySource>;
+  /** Calls `copy` once, while the process copies what it reads. */
+  whileCopying(copy: () => Promise<void>): Promise<void>;
+  /** Makes the replay of a write-ahead log unnecessary. */
+  checkpoint(): Promise<void>;
+}
+
 /** A query for a process, without what is the same for all queries. */
 type Asked = Pick<QueryRequest, "sql" | "parts" | "rowsMax">;
 
 /**
- * Runs users' SQL in separate processes, a few at a time, over copies of the database (see Replica). A
- * query that uses too much memory or time, or that crashes DuckDB, ends only its own process. Processes
- * start with the first query and then wait for the next one. The time limit includes the wait for a turn.
- * Each runner has turns of its own: queries of one never wait for queries of another.
+ * Runs users' SQL in separate processes, a few at a time, over copies of the database (see Replica) or a
+ * catalog. A query that uses too much memory or time, or that crashes DuckDB, ends only its own process.
+ * Processes start with the first query and then wait for the next one. The time limit includes the wait for
+ * a turn. Each runner has turns of its own: queries of one never wait for queries of another.
  */
 export class QueryRunner {
-  readonly #database: Database;
+  readonly #tables: QueryTables;
   readonly #clock: Clock;
   readonly #busy = new Set<QueryProcess>();
   readonly #waiting: (() => void)[] = [];
   #running = 0;
   #closed = false;
 
-  constructor(database: Database, clock: Clock) {
-    this.#database = database;
+  constructor(tables: QueryTables, clock: Clock) {
+    this.#tables = tables;
     this.#clock = clock;
   }
 
@@ -81,7 +92,7 @@ export class QueryRunner {
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all([...this.#busy].map((one) => one.kill()));
-    await rm(foldersOf(this.#database.path), { recursive: true, force: true });
+    await rm(this.#tables.folder, { recursive: true, force: true });
   }
 
   async #inTurn<T>(limit: Promise<never>, run: () => Promise<T>): Promise<T> {
@@ -120,7 +131,7 @@ export class QueryRunner {
       return await this.#run(query, limit, ended);
     } catch (thrown) {
       if (!(thrown instanceof ReplayTooLarge)) throw thrown;
-      await Promise.race([this.#database.checkpoint(), limit]);
+      await Promise.race([this.#tables.checkpoint(), limit]);
       return this.#run(query, limit, ended);
     }
   }
@@ -128,13 +139,13 @@ export class QueryRunner {
   async #run(query: Asked, limit: Promise<never>, ended: AbortSignal): Promise<QueryResult> {
     if (this.#closed) throw unavailable("the warehouse is closed");
     const process = idle.pop() ?? new QueryProcess();
-    const folder = join(foldersOf(this.#database.path), String(process.number));
+    const folder = join(this.#tables.folder, String(process.number));
     this.#busy.add(process);
     try {
       await Promise.race([process.started, limit]);
       const request: QueryRequest = {
         ...query,
-        file: this.#database.path,
+        source: await Promise.race([this.#tables.sourceOf(query.sql), limit]),
         folder,
         database: CATALOG,
         schema: SCHEMA,
@@ -142,7 +153,7 @@ export class QueryRunner {
         spillBytesMax: SPILL_BYTES_MAX,
         threads: THREADS,
       };
-      const answer = process.run(request, (copy) => this.#database.withoutCheckpoint(copy));
+      const answer = process.run(request, (copy) => this.#tables.whileCopying(copy));
       return await Promise.race([answer, limit, this.#watch(process, ended)]);
     } finally {
       this.#busy.delete(process);
@@ -170,8 +181,6 @@ class ReplayTooLarge extends TributaryError {
     super("WAREHOUSE_UNAVAILABLE", message);
   }
 }
-
-const foldersOf = (file: string): string => `${file}.queries`;
 
 /** One child process. */
 class QueryProcess {
