@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { messageOf } from "../../../errors.ts";
 import { isUnsent, type CatalogAnswer } from "./catalog-port.ts";
+import { forWriter } from "./config-answer.ts";
 import { CommitGate, errorBody, type GateAnswer, type GateOptions } from "./gate.ts";
 import { isCommit } from "./request.ts";
 import type { TablePart, TransactionResult } from "./transactions.ts";
@@ -159,16 +160,18 @@ async function forward({ options, request, response }: Exchange, path: string, b
   const startMs = clock.monotonicMs();
   const left = new AbortController();
   response.once("close", () => left.abort());
+  const method = request.method ?? "GET";
   let answer: Pick<CatalogAnswer, "status" | "headers" | "body">;
   try {
-    answer = await send({
-      method: request.method ?? "GET",
+    const read = await send({
+      method,
       path,
       headers: forwardedHeaders(request),
       ...(body.length > 0 ? { body } : {}),
       timeoutMs: attemptMs,
       signal: left.signal,
     });
+    answer = forWriter({ method, path }, read);
   } catch (thrown) {
     const status = isUnsent(thrown) ? 503 : 504;
     const text = errorBody(status, "ServiceUnavailableException", `the catalog: ${messageOf(thrown)}`);

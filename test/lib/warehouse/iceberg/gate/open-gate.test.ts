@@ -61,6 +61,23 @@ test("other requests pass as they are, without what belongs to the connection or
   );
 });
 
+test("the writer is not led past the gate to another address of the catalog", async (t) => {
+  const config = {
+    defaults: { uri: "https://elsewhere", prefix: "a" },
+    overrides: { uri: "https://elsewhere", prefix: "lake", "s3.region": "x" },
+    endpoints: ["GET /v1/config"],
+  };
+  const { gate } = await open(t, async () => ok(JSON.stringify(config)));
+  const answer = await fetch(`${gate.endpoint}/v1/config?warehouse=w`);
+  assert.deepEqual(await answer.json(), {
+    defaults: { prefix: "a" },
+    overrides: { prefix: "lake", "s3.region": "x" },
+    endpoints: ["GET /v1/config"],
+  });
+  const table = await fetch(`${gate.endpoint}/v1/lake/namespaces/n/tables/config`);
+  assert.deepEqual(await table.json(), config, "only the configuration is changed");
+});
+
 test("HEAD and DELETE pass without a body", async (t) => {
   const { gate, sent } = await open(t, async () => ({ status: 204, headers: {}, body: Buffer.alloc(0) }));
   for (const method of ["HEAD", "DELETE"]) {
