@@ -1,6 +1,7 @@
 import type { Clock } from "../clock.ts";
 import { TributaryError } from "../errors.ts";
 import type { DuckDbOptions } from "./duckdb/duckdb-warehouse.ts";
+import type { IcebergOptions } from "./iceberg/iceberg-warehouse.ts";
 import type { TrinoOptions } from "./trino/trino-warehouse.ts";
 import type { Warehouse } from "./warehouse.ts";
 
@@ -8,6 +9,7 @@ export interface WarehouseOptions {
   clock?: Clock;
   duckdb?: Omit<DuckDbOptions, "clock">;
   trino?: Omit<TrinoOptions, "clock">;
+  iceberg?: Omit<IcebergOptions, "clock">;
 }
 
 /**
@@ -24,8 +26,12 @@ export async function openWarehouse(url: string, options: WarehouseOptions = {})
     const { openTrino } = await import("./trino/trino-warehouse.ts");
     return openTrino(url, { ...options.trino, ...clock });
   }
+  if (url.startsWith("iceberg:")) {
+    const { openIceberg } = await import("./iceberg/iceberg-warehouse.ts");
+    return openIceberg(url, { ...options.iceberg, ...clock });
+  }
   throw new TributaryError(
     "URL_SCHEME_UNKNOWN",
-    `'${url}': a warehouse is duckdb:<file>, duckdb::memory: or trino://…`,
+    `'${url}': a warehouse is duckdb:<file>, duckdb::memory:, trino://… or iceberg:https://…`,
   );
 }

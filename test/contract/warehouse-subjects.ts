@@ -1,6 +1,7 @@
 import { after } from "node:test";
 import { openWarehouse } from "../../lib/warehouse/open.ts";
 import { QueryableFakeWarehouse } from "../support/queryable-fake-warehouse.ts";
+import { icebergGiven } from "../support/rest-catalog/given.ts";
 import { openTestTrino, trinoGiven } from "../support/trino-server.ts";
 import type { WarehouseSubject } from "./warehouse-subject.ts";
 
@@ -173,6 +174,12 @@ export async function warehouseSubjects(suite: string): Promise<WarehouseSubject
   const subjects: WarehouseSubject[] = [
     { name: "duckdb", open: () => openWarehouse("duckdb::memory:"), histories: 25, attacks: DUCKDB_ATTACKS },
   ];
+  const iceberg = icebergGiven(`${suite}: iceberg`);
+  if (iceberg) {
+    after(() => iceberg.drop());
+    const open = () => openWarehouse(iceberg.url, { iceberg: iceberg.options });
+    subjects.push({ name: "iceberg", open, histories: 2, attacks: DUCKDB_ATTACKS });
+  }
   if (!trinoGiven(`${suite}: trino`)) return subjects;
   const server = await openTestTrino();
   after(() => server.close());

@@ -1,7 +1,17 @@
+import { randomBytes } from "node:crypto";
 import { test } from "node:test";
-import type { RestCatalogOptions } from "../../../lib/warehouse/iceberg/catalog/rest-catalog.ts";
+import type { BlobStore } from "../../../lib/blob/blob-store.ts";
+import { openBlobStore } from "../../../lib/blob/open.ts";
+import type { S3Options } from "../../../lib/blob/s3/s3-store.ts";
+import { openRestCatalog, type RestCatalogOptions } from "../../../lib/warehouse/iceberg/catalog/rest-catalog.ts";
+import type { IcebergOptions } from "../../../lib/warehouse/iceberg/iceberg-warehouse.ts";
 
-const { TRIBUTARY_TEST_REST_CATALOG: catalog, TRIBUTARY_TEST_S3: s3, REQUIRE_STACK } = process.env;
+const {
+  TRIBUTARY_TEST_REST_CATALOG: catalog,
+  TRIBUTARY_TEST_S3: s3,
+  TRIBUTARY_TEST_DUCKDB_EXTENSIONS: extensions,
+  REQUIRE_STACK,
+} = process.env;
 
 /** `restCatalog` of stack.json. */
 interface Given {
@@ -17,10 +27,7 @@ interface Given {
  */
 export function restCatalogGiven(name: string): Record<"oauth2" | "signed", RestCatalogOptions> | undefined {
   if (catalog === undefined || s3 === undefined) {
-    const missing = "TRIBUTARY_TEST_REST_CATALOG and TRIBUTARY_TEST_S3 are not set: start the stack";
-    test(name, { skip: REQUIRE_STACK !== "1" && missing }, () => {
-      throw new Error(`REQUIRE_STACK=1, but ${missing}`);
-    });
+    skipped(name, "TRIBUTARY_TEST_REST_CATALOG and TRIBUTARY_TEST_S3 are not set: start the stack");
     return undefined;
   }
   const { uri, warehouse, credential, oauth2ServerUri } = JSON.parse(catalog) as Given;
@@ -29,4 +36,54 @@ export function restCatalogGiven(name: string): Record<"oauth2" | "signed", Rest
     oauth2: { uri, warehouse, login: { kind: "oauth2", credential, serverUri: oauth2ServerUri } },
     signed: { uri, warehouse, login: { kind: "sigv4", region, accessKey, secretKey, service: "s3tables" } },
   };
+}
+
+/** A namespace of the real REST catalog for this test, as a warehouse. `drop` removes it with its tables. */
+export interface TestIceberg {
+  readonly url: string;
+  readonly options: IcebergOptions;
+  drop(): Promise<void>;
+}
+
+/** As `restCatalogGiven`; also needs the folder of DuckDB's extension files. */
+export function icebergGiven(name: string): TestIceberg | undefined {
+  if (catalog !== undefined && s3 !== undefined && extensions === undefined) {
+    skipped(name, "TRIBUTARY_TEST_DUCKDB_EXTENSIONS is not set: `npm run duckdb-extensions` prints the folder");
+    return undefined;
+  }
+  const given = restCatalogGiven(name);
+  if (!given) return undefined;
+  const { uri, warehouse, credential, oauth2ServerUri } = JSON.parse(catalog!) as Given;
+  const namespace = `test_${randomBytes(5).toString("hex")}`;
+  const s3Options = JSON.parse(s3!) as S3Options;
+  const buckets: BlobStore[] = [];
+  const openBucket = async (url: string): Promise<BlobStore> => {
+    const bucket = await openBlobStore(url, { s3: s3Options });
+    buckets.push(bucket);
+    return bucket;
+  };
+  return {
+    url: `iceberg:${uri}?warehouse=${warehouse}&namespace=${namespace}`,
+    options: {
+      catalog: { credential, oauth2ServerUri },
+      s3: s3Options,
+      extensionsFolder: extensions!,
+      openBucket,
+    },
+    async drop() {
+      for (const bucket of buckets) await bucket.close();
+      const client = await openRestCatalog(given.oauth2);
+      for (const one of await client.listViews([namespace])) await client.dropView(one);
+      for (const one of await client.listTables([namespace])) await client.dropTable(one, { purge: true });
+      await client.dropNamespace([namespace]);
+      client.close();
+    },
+  };
+}
+
+/** Registers a skipped test, which fails with REQUIRE_STACK=1. */
+function skipped(name: string, missing: string): void {
+  test(name, { skip: REQUIRE_STACK !== "1" && missing }, () => {
+    throw new Error(`REQUIRE_STACK=1, but ${missing}`);
+  });
 }

@@ -1,0 +1,205 @@
+import type { DuckDBConnection } from "@duckdb/node-api";
+import { duckdb } from "../../duckdb-engine/dialect.ts";
+import { anyRow, areKeysUnique, changed, rowsSelect } from "../../duckdb-engine/statements.ts";
+import { StagedRows, type DuckDbStage, type StagedPart } from "../../duckdb-engine/stage.ts";
+import { codeOf, isRetryable } from "../../../errors.ts";
+import { retry } from "../../../retry.ts";
+import {
+  heldCondition,
+  insertStatement,
+  mergeParts,
+  mergeStatement,
+  repeatedOwnKeySelect,
+  undoOf,
+  type MergeInput,
+  type MergeParts,
+} from "../../commit/merge.ts";
+import { dividedMerge } from "../../commit/divided-merge.ts";
+import {
+  applicable,
+  effective,
+  missingTable,
+  NOTHING,
+  recordedOffsets,
+  recordedStatement,
+} from "../../commit/versions.ts";
+import { withAuditColumns } from "../../sql/sql.ts";
+import type { CommitOptions, CommitReceipt, FileVersion, MicroBatch, TableDescription } from "../../warehouse.ts";
+import { concurrentWrite } from "../errors.ts";
+import type { TablePart } from "../gate/transactions.ts";
+import type { BaseState } from "./bases.ts";
+import type { IcebergContext } from "./context.ts";
+import { checkPartitionTexts } from "./partition-texts.ts";
+import { changesOf, filesIn, snapshotsOf, WATERMARK_PROPERTY } from "./snapshots.ts";
+
+const RETRY = { attemptsMax: 5, backoffMsMin: 50, backoffMsMax: 3_000 };
+const NOT_REPEATED: ReadonlySet<string> = new Set(["WAREHOUSE_TIMEOUT", "WAREHOUSE_REFUSED"]);
+
+/** Repeats an attempt after transient errors, except a timeout, which would take several times as long. */
+export function repeated<T>(
+  { clock }: Pick<IcebergContext, "clock">,
+  signal: AbortSignal | undefined,
+  attempt: () => Promise<T>,
+): Promise<T> {
+  const retryable = (thrown: unknown): boolean => isRetryable(thrown) && !NOT_REPEATED.has(codeOf(thrown));
+  return retry(clock, { ...RETRY, retryable, ...(signal ? { signal } : {}) }, attempt);
+}
+
+/**
+ * Implements Warehouse.commit in one transaction on the base snapshot. After any failure the next attempt
+ * first reads the table, confirms that this writer still owns it, and reads the ledger.
+ */
+export async function commitBatch(
+  context: IcebergContext,
+  batch: MicroBatch,
+  options: CommitOptions = {},
+): Promise<CommitReceipt> {
+  const { table } = batch.layout;
+  return repeated(context, options.signal, async () => {
+    try {
+      return await commitOnce(context, batch, options);
+    } catch (thrown) {
+      context.bases.forget(table);
+      context.tables.forget(table);
+      throw thrown;
+    }
+  });
+}
+
+async function commitOnce(
+  context: IcebergContext,
+  batch: MicroBatch,
+  { signal, confirmOwner = async () => undefined }: CommitOptions,
+): Promise<CommitReceipt> {
+  const { layout } = batch;
+  const { table } = layout;
+  const bringing = effective(batch);
+  if (bringing.length === 0) return NOTHING;
+  const description = await context.tables.describe(table);
+  const base = context.bases.get(table) ?? (await context.bases.refresh(context.tables, table, confirmOwner));
+  if (!description || !base) return missingTable(table, bringing);
+  const files = await toApply(context, { layout, files: bringing });
+  if (files.length === 0) return NOTHING;
+  const shared = new StagedRows(context.session);
+  try {
+    const parts: StagedPart[] = [];
+    for (const { stage } of files) if (stage) parts.push(...(await (stage as DuckDbStage).rows.into(shared)));
+    parts.push(...shared.parts());
+    const input = inputOf(context, { layout, files }, description, parts);
+    await checkPartitionTexts(context.session, description, input.rows);
+    const written = await context.session.write([partOf(context, table, files, base)], (c) => apply(c, input), signal);
+    return await receiptOf(context, table, base, written);
+  } finally {
+    await shared.drop();
+  }
+}
+
+function inputOf(
+  { tables }: IcebergContext,
+  { layout, files }: MicroBatch,
+  { columns }: TableDescription,
+  parts: readonly StagedPart[],
+): MergeInput {
+  return {
+    dialect: duckdb,
+    target: tables.sqlOf(layout.table),
+    layout,
+    columns,
+    files: files.map((file) => ({
+      ...file,
+      rowsOffset: (file.stage as DuckDbStage | undefined)?.rowsOffset ?? file.versionOffset,
+    })),
+    rows: rowsSelect(layout.table, parts, withAuditColumns(columns)),
+    undo: undoOf(files),
+  };
+}
+
+function partOf({ tables }: IcebergContext, table: string, files: readonly FileVersion[], base: BaseState): TablePart {
+  const watermark = Math.max(...files.map(({ sourceOffset }) => sourceOffset));
+  return {
+    table: tables.idOf(table),
+    summary: { [WATERMARK_PROPERTY]: String(watermark) },
+    base: { snapshotId: base.snapshotId?.toString() },
+  };
+}
+
+async function toApply({ session, tables }: IcebergContext, { layout, files }: MicroBatch): Promise<FileVersion[]> {
+  const { table, mode } = layout;
+  if (mode === "append") return [...files];
+  const select = recordedStatement(duckdb, tables.sqlOf("_ingest_files"), table, files);
+  return applicable(layout, files, recordedOffsets(await session.rows(select)));
+}
+
+interface Applied {
+  rowsDeleted: number;
+}
+
+/** Runs the batch's changes. undefined: there is nothing to change. */
+async function apply(connection: DuckDBConnection, input: MergeInput): Promise<Applied | undefined> {
+  const { target, layout } = input;
+  const some = (rowsChanged: number, rowsDeleted = 0): Applied | undefined =>
+    rowsChanged + rowsDeleted > 0 ? { rowsDeleted } : undefined;
+  const upsert = layout.mode === "upsert" && !input.undo;
+  if (
+    layout.mode !== "upsert" &&
+    !input.undo &&
+    !(await anyRow(connection, `${target} WHERE ${heldCondition(input)}`))
+  ) {
+    return some(await changed(connection, insertStatement(input)));
+  }
+  const keysUnique = upsert && (await areKeysUnique(connection, input));
+  const keysRepeated = upsert && (await anyRow(connection, `(${repeatedOwnKeySelect(input)})`));
+  const parts = mergeParts({ ...input, keysUnique, keysRepeated });
+  // DuckDB drops the scan of the target from the plan of a MERGE whose source is empty by its text, and the
+  // extension then fails so that the whole instance must be opened again. A table's rows are not in the
+  // text.
+  await connection.run(`CREATE OR REPLACE TEMP TABLE "merge_source" AS ${parts.source}`);
+  const applied = await merge(connection, target, parts);
+  // After a failure the rollback removes it: the transaction takes no other statement.
+  await connection.run(`DROP TABLE ${SOURCE}`);
+  return applied && some(applied.rowsChanged, applied.rowsDeleted);
+}
+
+/** Merges the rows of the source table. undefined: it has none. */
+async function merge(
+  connection: DuckDBConnection,
+  target: string,
+  parts: MergeParts,
+): Promise<{ rowsChanged: number; rowsDeleted: number } | undefined> {
+  if (!(await anyRow(connection, SOURCE))) return undefined;
+  if (parts.deletes === undefined) {
+    const statement = mergeStatement(target, { ...parts, source: `SELECT * FROM ${SOURCE}` });
+    return { rowsChanged: await changed(connection, statement), rowsDeleted: 0 };
+  }
+  // The extension refuses a MERGE with two actions on matches.
+  const [deleteRows, others] = dividedMerge(target, parts, SOURCE);
+  const rowsDeleted = await changed(connection, deleteRows!);
+  return { rowsChanged: others === undefined ? 0 : await changed(connection, others), rowsDeleted };
+}
+
+const SOURCE = `temp.main."merge_source"`;
+
+async function receiptOf(
+  { tables, bases }: IcebergContext,
+  table: string,
+  base: BaseState,
+  written: { value: Applied; result: { id: string } } | undefined,
+): Promise<CommitReceipt> {
+  const metadata = await tables.load(table);
+  if (!metadata || metadata.uuid !== base.uuid) throw concurrentWrite(table);
+  if (!written) {
+    // The table has all rows, if it is still what was read.
+    if (metadata.currentSnapshotId !== base.snapshotId) throw concurrentWrite(table);
+    return NOTHING;
+  }
+  const chain = snapshotsOf(metadata, written.result.id, base.snapshotId);
+  const last = chain.at(-1);
+  if (!last) throw concurrentWrite(table);
+  bases.set(table, { uuid: base.uuid, snapshotId: last.id });
+  return {
+    snapshotId: String(last.id),
+    strategy: "iceberg",
+    ...changesOf(chain, written.value.rowsDeleted),
+    ...filesIn(last),
+  };
+}

@@ -1,0 +1,15 @@
+import type { Clock } from "../../../clock.ts";
+import type { RestCatalog } from "../catalog/rest-catalog.ts";
+import type { Session } from "../session.ts";
+import type { IcebergTables } from "../tables/tables.ts";
+import type { Bases } from "./bases.ts";
+
+/** What the parts of the warehouse share. */
+export interface IcebergContext {
+  catalog: RestCatalog;
+  session: Session;
+  tables: IcebergTables;
+  bases: Bases;
+  clock: Clock;
+  namespace: readonly string[];
+}

@@ -1,0 +1,131 @@
+import { contentsStatement, recordedContents, recordedVersions, versionsStatement } from "../commit/versions.ts";
+import { duckdb } from "../duckdb-engine/dialect.ts";
+import { namesOf, recordStatements, type RecordedBatch } from "../duckdb-engine/ledger-statements.ts";
+import { StagedRows, type DuckDbStage } from "../duckdb-engine/stage.ts";
+import { INTERNAL_TABLES, type InternalTable } from "../internal-tables.ts";
+import type { LogRow, RecordedContent, RecordedFile, RecordedVersions } from "../warehouse.ts";
+import { repeated } from "./commit/commit.ts";
+import type { IcebergContext } from "./commit/context.ts";
+import type { TablePart } from "./gate/transactions.ts";
+
+/** A write that waits for its turn. */
+interface Entry {
+  /** Statements of one transaction, made when its turn comes. */
+  statements: () => Promise<readonly string[]>;
+  resolve: () => void;
+  reject: (thrown: unknown) => void;
+}
+
+const RECORDS = ["_ingest_files", "_rejected_rows"] as const satisfies readonly InternalTable[];
+
+/**
+ * Writes `_ingest_files` and `_rejected_rows`, and appends to the log tables. Every commit makes snapshots,
+ * and a table is in one transaction at a time: calls that arrive during a write wait and share the next one.
+ * Another process that writes the ledger is a conflict, after which the statements run again on what it
+ * wrote.
+ */
+export class IcebergLedger {
+  readonly #context: IcebergContext;
+  readonly #queues = new Map<string, { waiting: Entry[]; running: Promise<void> | undefined }>();
+
+  constructor(context: IcebergContext) {
+    this.#context = context;
+  }
+
+  /** Implements Warehouse.record. */
+  async record(table: string, ended: readonly RecordedFile[], recordedAtMs: number): Promise<void> {
+    if (ended.length === 0) return;
+    const staged: { rows: StagedRows; rejected: RecordedBatch["rejected"][number] }[] = [];
+    try {
+      for (const { outcome, stage } of ended) {
+        if (!stage || stage.rejectCount === 0) continue;
+        const rows = new StagedRows(this.#context.session);
+        const parts = await (stage as DuckDbStage).rejects.into(rows);
+        staged.push({ rows, rejected: { outcome, parts: [...parts, ...rows.parts()] } });
+      }
+      const batch = { table, ended, recordedAtMs, rejected: staged.map(({ rejected }) => rejected) };
+      await this.#write(RECORDS, async () => recordStatements((name) => this.#nameOf(name), batch));
+    } finally {
+      for (const { rows } of staged) await rows.drop();
+    }
+  }
+
+  /** Removes what is on record of a table's files. */
+  forget(table: string): Promise<void> {
+    const own = `table_name = ${duckdb.stringLiteral(table)}`;
+    const deletes = RECORDS.toReversed().map((name) => `DELETE FROM ${this.#nameOf(name)} WHERE ${own}`);
+    return this.#write(RECORDS, async () => deletes);
+  }
+
+  /** Implements Warehouse.appendLog. */
+  async appendLog(table: InternalTable, rows: readonly LogRow[]): Promise<void> {
+    if (rows.length === 0) return;
+    const values = duckdb.values(INTERNAL_TABLES[table], rows);
+    await this.#write([table], async () => [`INSERT INTO ${this.#nameOf(table)} (${namesOf(table)}) VALUES ${values}`]);
+  }
+
+  async recordedContents(table: string, sourceFiles: readonly string[]): Promise<RecordedContent[]> {
+    if (sourceFiles.length === 0) return [];
+    const select = contentsStatement(duckdb, this.#nameOf("_ingest_files"), table, sourceFiles);
+    return recordedContents(await this.#context.session.rows(select));
+  }
+
+  async recordedVersions(table: string): Promise<RecordedVersions> {
+    const select = versionsStatement(duckdb, this.#nameOf("_ingest_files"), table);
+    return recordedVersions(await this.#context.session.rows(select));
+  }
+
+  /** The highest recorded source offset of each table, or of one table. */
+  async watermarks(table?: string): Promise<Map<string, number>> {
+    const only = table === undefined ? "" : `WHERE table_name = ${duckdb.stringLiteral(table)}`;
+    const rows = await this.#context.session.rows(
+      `SELECT table_name, max(source_offset) FROM ${this.#nameOf("_ingest_files")} ${only} GROUP BY ALL`,
+    );
+    return new Map(rows.map(([name, offset]) => [name as string, Number(offset)]));
+  }
+
+  /** Resolves when no write waits. */
+  async drain(): Promise<void> {
+    for (const { running } of this.#queues.values()) await running;
+  }
+
+  #nameOf(table: InternalTable): string {
+    return this.#context.tables.sqlOf(table);
+  }
+
+  #write(tables: readonly InternalTable[], statements: Entry["statements"]): Promise<void> {
+    const key = tables.join();
+    const queue = this.#queues.get(key) ?? { waiting: [], running: undefined };
+    this.#queues.set(key, queue);
+    return new Promise((resolve, reject) => {
+      queue.waiting.push({ statements, resolve, reject });
+      queue.running ??= this.#run(tables, queue);
+    });
+  }
+
+  async #run(tables: readonly InternalTable[], queue: { waiting: Entry[]; running: unknown }): Promise<void> {
+    while (queue.waiting.length > 0) {
+      const entries = queue.waiting.splice(0);
+      try {
+        await this.#writeAll(tables, entries);
+        for (const { resolve } of entries) resolve();
+      } catch (thrown) {
+        for (const { reject } of entries) reject(thrown);
+      }
+    }
+    // Here, not in a later microtask: a caller that continues first would wait for a run that has ended.
+    queue.running = undefined;
+  }
+
+  async #writeAll(tables: readonly InternalTable[], entries: readonly Entry[]): Promise<void> {
+    const { session, tables: names } = this.#context;
+    const parts: TablePart[] = tables.map((table) => ({ table: names.idOf(table), summary: {} }));
+    await repeated(this.#context, undefined, async () => {
+      const statements = (await Promise.all(entries.map((entry) => entry.statements()))).flat();
+      await session.write(parts, async (connection) => {
+        for (const statement of statements) await connection.run(statement);
+        return {};
+      });
+    });
+  }
+}

@@ -1,0 +1,35 @@
+import assert from "node:assert/strict";
+import { isUtf8 } from "node:buffer";
+import { test } from "node:test";
+import fc from "fast-check";
+import { mended, withMended } from "../../../../lib/warehouse/iceberg/text-bounds.ts";
+
+const text = fc.string({ minLength: 17, unit: "binary" }).map((one) => Buffer.from(one, "utf8"));
+
+test("a mended bound is text, as long as before, and not above the value that it was cut from", () => {
+  fc.assert(
+    fc.property(text, fc.integer({ min: 1, max: 16 }), (value, length) => {
+      const bound = mended(value.subarray(0, length));
+      assert.ok(isUtf8(bound));
+      assert.equal(bound.length, length);
+      assert.ok(Buffer.compare(bound, value) <= 0);
+    }),
+  );
+});
+
+test("only the bound changes in a manifest, wherever it stands", () => {
+  const broken = Buffer.from("ab日日日日日").subarray(0, 16);
+  const entry = Buffer.concat([Buffer.from([32]), broken]);
+  const other = Buffer.from("-ab日日日日日 stays");
+  const manifest = Buffer.concat([Buffer.from("head"), entry, other, entry]);
+  const fixed = Buffer.concat([Buffer.from([32]), Buffer.from("ab日日日日\0\0")]);
+  const expected = Buffer.concat([Buffer.from("head"), fixed, other, fixed]);
+  assert.deepEqual(withMended(manifest, [broken, broken]), expected);
+});
+
+test("bytes that stand there more often than the bound, or not at all, are not touched", () => {
+  const broken = Buffer.from("ab日日日日日").subarray(0, 16);
+  const entry = Buffer.concat([Buffer.from([32]), broken]);
+  assert.throws(() => withMended(Buffer.from("compressed"), [broken]), /0 times, not 1 times/);
+  assert.throws(() => withMended(Buffer.concat([entry, entry]), [broken]), /2 times, not 1 times/);
+});
