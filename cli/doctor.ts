@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { readConfig, restCatalogConfig } from "../lib/process/config.ts";
+import { readConfig, restCatalogConfig, restCatalogOf } from "../lib/process/config.ts";
 import { catalogOptionsOf, type GivenCatalog } from "../lib/warehouse/iceberg/catalog/options.ts";
 import { examineCatalog } from "../lib/warehouse/iceberg/doctor/examine.ts";
 import type { DoctorReport } from "../lib/warehouse/iceberg/doctor/report.ts";
@@ -69,16 +69,18 @@ Example:
 /** A flag counts before a setting. */
 function givenOf(flags: Flags): GivenCatalog {
   const settings = readConfig(restCatalogConfig, process.env);
+  const set = restCatalogOf(settings);
   const hasLogin = Boolean(flags.credential ?? flags.token ?? flags.sigv4);
+  const { credential, token, sigv4: sigv4Service } = flags;
   return {
-    uri: flags.uri ?? settings.TRIBUTARY_REST_CATALOG_URI,
-    warehouse: flags.warehouse ?? settings.TRIBUTARY_REST_CATALOG_WAREHOUSE,
-    prefix: flags.prefix ?? settings.TRIBUTARY_REST_CATALOG_PREFIX,
-    credential: hasLogin ? flags.credential : settings.TRIBUTARY_REST_CATALOG_CREDENTIAL,
-    oauth2ServerUri: flags.oauth2ServerUri ?? settings.TRIBUTARY_REST_CATALOG_OAUTH2_SERVER_URI,
-    oauth2Scope: flags.oauth2Scope ?? settings.TRIBUTARY_REST_CATALOG_OAUTH2_SCOPE,
-    token: hasLogin ? flags.token : settings.TRIBUTARY_REST_CATALOG_TOKEN,
-    sigv4Service: hasLogin ? flags.sigv4 : settings.TRIBUTARY_REST_CATALOG_SIGV4_SERVICE,
+    uri: flags.uri ?? set.uri,
+    warehouse: flags.warehouse ?? set.warehouse,
+    prefix: flags.prefix ?? set.prefix,
+    oauth2ServerUri: flags.oauth2ServerUri ?? set.oauth2ServerUri,
+    oauth2Scope: flags.oauth2Scope ?? set.oauth2Scope,
+    ...(hasLogin
+      ? { credential, token, sigv4Service }
+      : { credential: set.credential, token: set.token, sigv4Service: set.sigv4Service }),
     s3: {
       region: settings.TRIBUTARY_S3_REGION,
       accessKey: settings.TRIBUTARY_S3_ACCESS_KEY,

@@ -10,7 +10,6 @@ import { ERRORS } from "../lib/errors.ts";
 import { silentLogger } from "../lib/process/logger.ts";
 import { startLagGauges } from "../lib/observability/lag.ts";
 import { contractsFaultyGauge, makeRegistry, type ThroughputSpec, type Registry } from "../lib/process/metrics.ts";
-import { restCatalogConfig } from "../lib/process/config.ts";
 import { committerConfig } from "../services/committer/config.ts";
 import { gateObserver } from "../services/committer/gate-metrics.ts";
 import { COMMITTER_THROUGHPUT, committerMetrics } from "../services/committer/metrics.ts";
@@ -150,10 +149,6 @@ export function configurationPage(): string {
         rows(schema, () => true),
       ),
     ),
-    ...table(
-      "Iceberg REST catalog, for `tributary doctor catalog`",
-      rows(restCatalogConfig, () => true),
-    ),
   ].join("\n");
 }
 
@@ -163,7 +158,7 @@ function defaultOf(setting: z.ZodType): string {
   return parsed.data === undefined ? "–" : `\`${JSON.stringify(parsed.data).replaceAll('"', "")}\``;
 }
 
-const SCHEMAS = [gatewayConfig, parserConfig, committerConfig, schedulerConfig, registrarConfig, restCatalogConfig];
+const SCHEMAS = [gatewayConfig, parserConfig, committerConfig, schedulerConfig, registrarConfig];
 
 /** The names of all settings, for processes that do not know the other services' schemas. */
 export function settingNamesModule(): string {

@@ -459,7 +459,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     invariant: "I21",
     what: "on DuckDB a query calls any function",
-    file: "lib/warehouse/duckdb/queries/select-guard.ts",
+    file: "lib/warehouse/duckdb-engine/queries/select-guard.ts",
     from: "!ALLOWED_FUNCTIONS.has(name.toLowerCase())",
     to: "false",
     run: test("test/lib/warehouse/duckdb/select-guard.test.ts", "every function that is not on a list"),
@@ -559,6 +559,22 @@ export const MUTATIONS: readonly Mutation[] = [
     from: "options.isAtomic || possible.length === 0",
     to: "!options.isAtomic || possible.length === 0",
     run: test("test/lib/warehouse/iceberg/gate/outcome.test.ts"),
+  },
+  {
+    invariant: "I27",
+    what: "the catalog leads DuckDB past the gate",
+    file: "lib/warehouse/iceberg/gate/config-answer.ts",
+    from: 'name !== "uri"',
+    to: "true",
+    run: test("test/lib/warehouse/iceberg/gate/open-gate.test.ts", "led past the gate"),
+  },
+  {
+    invariant: "I1",
+    what: "a divided MERGE also merges the rows that only delete",
+    file: "lib/warehouse/commit/divided-merge.ts",
+    from: "WHERE (${onlyDelete}) IS NOT TRUE",
+    to: "",
+    run: test("test/lib/warehouse/commit/divided-merge.test.ts"),
   },
 ];
 

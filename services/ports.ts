@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { rootCertificates } from "node:tls";
-import { openBlobStore } from "../lib/blob/open.ts";
+import { openBlobStore, type BlobStoreOptions } from "../lib/blob/open.ts";
 import type { BlobStore } from "../lib/blob/blob-store.ts";
 import type { Clock } from "../lib/clock.ts";
 import { withEpochs } from "../lib/event-log/recreation/epochs.ts";
@@ -12,11 +12,12 @@ import { openEventLog } from "../lib/event-log/open.ts";
 import type { EventLog, LogRecord } from "../lib/event-log/event-log.ts";
 import type { KafkaTls } from "../lib/event-log/open.ts";
 import { messageOf, TributaryError } from "../lib/errors.ts";
-import { portUrls, type PlatformSettings } from "../lib/process/config.ts";
+import { portUrls, restCatalogOf, type PlatformSettings } from "../lib/process/config.ts";
 import type { Logger } from "../lib/process/logger.ts";
 import type { Scope } from "../lib/process/scope.ts";
 import { untraced, type Tracer } from "../lib/process/tracing.ts";
-import { openWarehouse } from "../lib/warehouse/open.ts";
+import type { GateEvent } from "../lib/warehouse/gate-events.ts";
+import { openWarehouse, type WarehouseOptions } from "../lib/warehouse/open.ts";
 import type { Warehouse } from "../lib/warehouse/warehouse.ts";
 
 export interface Ports {
@@ -25,7 +26,8 @@ export interface Ports {
   log(): Promise<EventLog>;
   blob(): Promise<BlobStore>;
   drops(): Promise<BlobStore>;
-  warehouse(): Promise<Warehouse>;
+  /** `onGateEvent`: what happens at the gate in front of an Iceberg REST catalog. */
+  warehouse(onGateEvent?: (event: GateEvent) => void): Promise<Warehouse>;
   tracer(service: string, version: string): Promise<Tracer>;
 }
 
@@ -64,22 +66,9 @@ export function portsOf(scope: Scope, settings: PlatformSettings, clock: Clock, 
     },
     blob: () => store(urls.blob),
     drops: () => store(urls.drops),
-    async warehouse() {
-      const staging = settings.TRIBUTARY_STAGING_URL;
-      const login = defined({ password: settings.TRIBUTARY_TRINO_PASSWORD, ca });
-      const warn = (detail: string): void => logger.warn({ detail }, "the warehouse reports a problem");
-      const userQueries = {
-        memoryBytesMax: settings.TRIBUTARY_TRINO_QUERY_MEMORY_MAX,
-        scanBytesMax: settings.TRIBUTARY_TRINO_QUERY_SCAN_MAX,
-        cpuMsMax: settings.TRIBUTARY_TRINO_QUERY_CPU_MAX,
-      };
-      const trino = {
-        ...login,
-        userQueries,
-        warn,
-        ...(staging === undefined ? {} : { staging: await store(staging) }),
-      };
-      const opened = await openWarehouse(urls.warehouse, { clock, trino });
+    async warehouse(onGateEvent) {
+      const given = { clock, ca, store, s3: defined(s3), onGateEvent };
+      const opened = await openWarehouse(urls.warehouse, await warehouseOptions(settings, logger, given));
       return scope.own("warehouse", opened, (warehouse) => warehouse.close());
     },
     async tracer(service, version) {
@@ -91,6 +80,35 @@ export function portsOf(scope: Scope, settings: PlatformSettings, clock: Clock, 
       return scope.own("tracer", openOtlpTracer(about), (tracer) => tracer.close());
     },
   };
+}
+
+interface GivenToWarehouse {
+  clock: Clock;
+  ca: string[] | undefined;
+  s3: NonNullable<BlobStoreOptions["s3"]>;
+  /** Opens a store that the scope closes. */
+  store: (url: string) => Promise<BlobStore>;
+  onGateEvent: ((event: GateEvent) => void) | undefined;
+}
+
+async function warehouseOptions(
+  settings: PlatformSettings,
+  logger: Logger,
+  { clock, ca, s3, store, onGateEvent }: GivenToWarehouse,
+): Promise<WarehouseOptions> {
+  const { TRIBUTARY_STAGING_URL: staging, TRIBUTARY_DUCKDB_EXTENSIONS_DIR: extensionsFolder } = settings;
+  const trino = {
+    ...defined({ password: settings.TRIBUTARY_TRINO_PASSWORD, ca }),
+    userQueries: {
+      memoryBytesMax: settings.TRIBUTARY_TRINO_QUERY_MEMORY_MAX,
+      scanBytesMax: settings.TRIBUTARY_TRINO_QUERY_SCAN_MAX,
+      cpuMsMax: settings.TRIBUTARY_TRINO_QUERY_CPU_MAX,
+    },
+    warn: (detail: string): void => logger.warn({ detail }, "the warehouse reports a problem"),
+    ...(staging === undefined ? {} : { staging: await store(staging) }),
+  };
+  const iceberg = { catalog: restCatalogOf(settings), s3, openBucket: store };
+  return { clock, trino, iceberg: { ...iceberg, ...defined({ ca, extensionsFolder, onGateEvent }) } };
 }
 
 /** @throws CONFIG_INVALID */

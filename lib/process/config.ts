@@ -98,6 +98,31 @@ const place = z.string().refine((url) => !/^[a-z0-9+.-]+:\/\/[^/?#]*:[^/?#]*@/i.
   message: "contains a password: use the separate setting (…_PASSWORD, …_SECRET_KEY)",
 });
 
+/** An Iceberg REST catalog and the login to it. */
+const restCatalogSettings = {
+  TRIBUTARY_REST_CATALOG_URI: place
+    .optional()
+    .describe("Iceberg REST catalog of the warehouse iceberg:, without /v1: https://host/api/catalog"),
+  TRIBUTARY_REST_CATALOG_WAREHOUSE: z
+    .string()
+    .optional()
+    .describe("the catalog's name for the warehouse: a name, ARN or URL"),
+  TRIBUTARY_REST_CATALOG_PREFIX: z
+    .string()
+    .optional()
+    .describe("prefix of the catalog's paths; default: what the catalog says"),
+  TRIBUTARY_REST_CATALOG_CREDENTIAL: z.string().optional().describe("OAuth2 client credentials, `id:secret`"),
+  TRIBUTARY_REST_CATALOG_OAUTH2_SERVER_URI: place
+    .optional()
+    .describe("where tokens come from; default: /v1/oauth/tokens of the catalog"),
+  TRIBUTARY_REST_CATALOG_OAUTH2_SCOPE: z.string().optional().describe("scope of the token; default: `catalog`"),
+  TRIBUTARY_REST_CATALOG_TOKEN: z.string().optional().describe("a token, instead of a credential"),
+  TRIBUTARY_REST_CATALOG_SIGV4_SERVICE: z
+    .enum(["glue", "s3tables"])
+    .optional()
+    .describe("sign requests for this service of AWS with the S3 keys, instead of a credential"),
+} as const;
+
 /**
  * The settings of every service: URLs and credentials of the ports. Secrets are read only from the
  * environment.
@@ -120,8 +145,8 @@ export const platformSettings = {
   TRIBUTARY_WAREHOUSE_URL: place
     .optional()
     .describe(
-      "duckdb:<file> (default: in the data folder) or trino://user@host:port/catalog/schema; " +
-        "trino+https://… for TLS",
+      "duckdb:<file> (default: in the data folder), trino://user@host:port/catalog/schema (trino+https://… for TLS), " +
+        "or iceberg:https://host?warehouse=name&namespace=name; iceberg: alone is the catalog of TRIBUTARY_REST_CATALOG_…",
     ),
   TRIBUTARY_STAGING_URL: place.optional().describe("location of rows staged for Trino: s3://bucket/prefix"),
   TRIBUTARY_CONTRACTS_DIR: z
@@ -163,6 +188,12 @@ export const platformSettings = {
   TRIBUTARY_TRINO_QUERY_CPU_MAX: duration
     .prefault("4m")
     .describe("CPU time of one user's query on Trino, over all nodes and threads"),
+  TRIBUTARY_DUCKDB_EXTENSIONS_DIR: z
+    .string()
+    .refine(isFolder, { error: ({ input }) => `${resolve(String(input))} is not a folder` })
+    .optional()
+    .describe("folder of DuckDB's extension files, for the warehouse iceberg:; `npm run duckdb-extensions` prints it"),
+  ...restCatalogSettings,
 } as const;
 
 /** A default as it would be written in the environment. */
@@ -202,27 +233,24 @@ export const parsingSettings = {
   TRIBUTARY_ROW_BYTES_MAX: byteSize.prefault(text("16MB")).describe("one row as it is in its file"),
 } as const;
 
-/** An Iceberg REST catalog. Read by `tributary doctor catalog`. */
+/** What `tributary doctor catalog` reads. */
 export const restCatalogConfig = z.object({
-  TRIBUTARY_REST_CATALOG_URI: place.optional().describe("the catalog, without /v1: https://host/api/catalog"),
-  TRIBUTARY_REST_CATALOG_WAREHOUSE: z.string().optional().describe("the warehouse: name, ARN or URL"),
-  TRIBUTARY_REST_CATALOG_PREFIX: z
-    .string()
-    .optional()
-    .describe("prefix of the catalog's paths; default: what the catalog says"),
-  TRIBUTARY_REST_CATALOG_CREDENTIAL: z.string().optional().describe("OAuth2 client credentials, `id:secret`"),
-  TRIBUTARY_REST_CATALOG_OAUTH2_SERVER_URI: place
-    .optional()
-    .describe("where tokens come from; default: /v1/oauth/tokens of the catalog"),
-  TRIBUTARY_REST_CATALOG_OAUTH2_SCOPE: z.string().optional().describe("scope of the token; default: `catalog`"),
-  TRIBUTARY_REST_CATALOG_TOKEN: z.string().optional().describe("a token, instead of a credential"),
-  TRIBUTARY_REST_CATALOG_SIGV4_SERVICE: z
-    .enum(["glue", "s3tables"])
-    .optional()
-    .describe("sign requests for this service of AWS with the S3 keys, instead of a credential"),
+  ...restCatalogSettings,
   TRIBUTARY_S3_REGION: platformSettings.TRIBUTARY_S3_REGION,
   TRIBUTARY_S3_ACCESS_KEY: platformSettings.TRIBUTARY_S3_ACCESS_KEY,
   TRIBUTARY_S3_SECRET_KEY: platformSettings.TRIBUTARY_S3_SECRET_KEY,
+});
+
+/** The catalog and the login that the settings name. */
+export const restCatalogOf = (settings: z.infer<z.ZodObject<typeof restCatalogSettings>>) => ({
+  uri: settings.TRIBUTARY_REST_CATALOG_URI,
+  warehouse: settings.TRIBUTARY_REST_CATALOG_WAREHOUSE,
+  prefix: settings.TRIBUTARY_REST_CATALOG_PREFIX,
+  credential: settings.TRIBUTARY_REST_CATALOG_CREDENTIAL,
+  oauth2ServerUri: settings.TRIBUTARY_REST_CATALOG_OAUTH2_SERVER_URI,
+  oauth2Scope: settings.TRIBUTARY_REST_CATALOG_OAUTH2_SCOPE,
+  token: settings.TRIBUTARY_REST_CATALOG_TOKEN,
+  sigv4Service: settings.TRIBUTARY_REST_CATALOG_SIGV4_SERVICE,
 });
 
 export type PlatformSettings = z.infer<z.ZodObject<typeof platformSettings>>;
