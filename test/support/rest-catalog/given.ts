@@ -41,6 +41,10 @@ export function restCatalogGiven(name: string): Record<"oauth2" | "signed", Rest
 /** A namespace of the real REST catalog for this test, as a warehouse. `drop` removes it with its tables. */
 export interface TestIceberg {
   readonly url: string;
+  /** Of the catalog. */
+  readonly uri: string;
+  /** The URL of the same warehouse, at another address of the catalog. */
+  urlAt(uri?: string): string;
   readonly options: IcebergOptions;
   drop(): Promise<void>;
 }
@@ -62,8 +66,11 @@ export function icebergGiven(name: string): TestIceberg | undefined {
     buckets.push(bucket);
     return bucket;
   };
+  const urlAt = (address = uri): string => `iceberg:${address}?warehouse=${warehouse}&namespace=${namespace}`;
   return {
-    url: `iceberg:${uri}?warehouse=${warehouse}&namespace=${namespace}`,
+    uri,
+    url: urlAt(),
+    urlAt,
     options: {
       catalog: { credential, oauth2ServerUri },
       s3: s3Options,
