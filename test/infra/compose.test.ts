@@ -223,6 +223,7 @@ describe("configuration files", () => {
       "trino/etc/resource-groups.properties",
       "trino/etc/session-property-config.properties",
       "trino/catalog/iceberg.properties",
+      "trino/catalog/rest.properties",
     ];
     const named = new Set(
       files.flatMap((file) => [...read(file).matchAll(/\$\{ENV:([A-Z0-9_]+)\}/g)].map((match) => match[1]!)),

@@ -4,6 +4,7 @@ import { install, mavenCopy, PYTHON_MISSING, runTool, verifySha256, type Program
 import { INFRA } from "../paths.ts";
 import { HOST } from "../ports.ts";
 import { runsQueries } from "../prepare.ts";
+import { restCatalogOf, TABLE_BUCKET } from "../settings.ts";
 import { startProcess, waitUntilReady, type Started } from "../processes.ts";
 import type { StackContext } from "../context.ts";
 
@@ -82,6 +83,8 @@ export async function startTrino(context: StackContext): Promise<Started> {
         TRIBUTARY_CATALOG_USER: "none",
         TRIBUTARY_CATALOG_PASSWORD: "none",
         TRIBUTARY_WAREHOUSE_BUCKET: context.settings.buckets.warehouse,
+        TRIBUTARY_REST_CATALOG_URI: restCatalogOf(context.settings).uri,
+        TRIBUTARY_TABLE_BUCKET: TABLE_BUCKET,
         TRIBUTARY_S3_ENDPOINT: s3.endpoint,
         TRIBUTARY_S3_REGION: s3.region,
         TRIBUTARY_S3_ACCESS_KEY: s3.accessKey,
