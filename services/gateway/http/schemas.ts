@@ -228,7 +228,10 @@ export const previewSchema = z
       .describe("why the file may be held: what was found in it, and what the table's contract says about it"),
     unchecked: z
       .array(z.string())
-      .describe("settings of the contract's `accept` that were not checked: they need the whole file, or its record"),
+      .describe(
+        "what was not checked: settings of the contract's `accept` that need the whole file or its record; if only the " +
+          "beginning was read, also `footer` (lines below the table) and `types` (values further down)",
+      ),
     columns: z.array(columnSchema.extend({ samples: z.array(shownValue) })),
     untyped: z
       .array(z.object({ name: z.string(), header: z.string() }))

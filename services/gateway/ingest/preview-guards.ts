@@ -34,10 +34,12 @@ export interface Guarded {
   /** All reasons to hold the file, those of detection first. */
   doubts: HeldReason[];
   error: Preview["error"];
-  /** Settings of `accept` that could not be checked. */
+  /** What could not be checked: settings of `accept`, and what stands in the part that was not read. */
   unchecked: string[];
 }
 
+/** Lines below the table, and values that change a type, may come after the part that was read. */
+const FURTHER_DOWN = ["footer", "types"];
 const COUNTS = ["shrinkMax", "growMax", "rowsMin", "rowsMax", "rejectsAboveUsualMax"] as const;
 
 /**
@@ -54,7 +56,7 @@ export async function guarded(
   if (error && !isEmpty) return { doubts: [...doubts], error, unchecked: [] };
   const { before, unread } = await recorded(warehouse, previewed);
   const { accept, onDoubt } = contract;
-  const uncounted: string[] = complete ? [] : COUNTS.filter((name) => accept[name] !== undefined);
+  const uncounted: string[] = complete ? [] : [...FURTHER_DOWN, ...COUNTS.filter((name) => accept[name] !== undefined)];
   if (!complete && accept.controlTotal.length > 0) uncounted.push("controlTotal");
   const stopped = complete ? stops.map((stop) => ({ ...stop, action: stopAction(contract) })) : [];
   const unsure = [...doubts, ...confidenceDoubts(dialect?.confidence, contract)];

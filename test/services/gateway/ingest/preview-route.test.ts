@@ -80,6 +80,7 @@ test("only the beginning of a long file is read, and the response is sent before
   const seen = previewSchema.parse(await readJson(response));
   request.destroy();
   assert.equal(seen.complete, false);
+  assert.deepEqual(seen.unchecked, ["footer", "types"], "it says what may come further down");
   assert.ok(seen.textBytes < 2_000_000);
 });
 
