@@ -46,9 +46,14 @@ export async function suggestContract(body: AsyncIterable<Uint8Array>, input: Su
   });
   const { nullMarkers } = preview.patch?.contract ?? {};
   const patch = { dialect: dialectIn(preview.dialect ?? {}), ...(nullMarkers ? { nullMarkers } : {}), columns };
-  const notes = preview.proposals.map(
-    (proposal) => `${isWhole(proposal) ? "suggested" : "your choice"}: ${proposal.text}`,
-  );
+  const notes = [
+    ...(preview.doubts ?? []).map(({ reason, evidence }) => `a file like this is held, ${reason}: ${evidence}`),
+    ...preview.proposals.map((proposal) => `${isWhole(proposal) ? "suggested" : "your choice"}: ${proposal.text}`),
+    ...(before === undefined && input.table === undefined
+      ? [`the table is named after the file: ${table}; --table gives another name`]
+      : []),
+    ...(preview.complete ? [] : ["only the beginning of the file was read: later values may need other types"]),
+  ];
   return { text: applyPatch(text, patch), notes };
 }
 

@@ -115,3 +115,20 @@ test("a suggested contract is a whole valid one; what a contract says already st
   const faulty = await suggestContract(body(), { fileName: "a.csv", table: undefined, before: "tabel: t\n" });
   assert.match(faulty.error!, /has faults/);
 });
+
+test("a suggestion says what would hold the file, and where the table's name comes from", async () => {
+  const text = `day,amount\n${"2024-01-01,5\n".repeat(20)}\n\nshop,city\nA,Bern\nB,Genf\n`;
+  const { notes } = await suggestContract(Readable.from([Buffer.from(text)]), {
+    fileName: "a 1.csv",
+    table: undefined,
+    before: undefined,
+  });
+  assert.match(notes[0]!, /^a file like this is held, [a-z_]+: line \d+/);
+  assert.match(notes.at(-1)!, /named after the file: a_1; --table/);
+  const named = await suggestContract(Readable.from([Buffer.from("a,b\n1,2\n3,4\n")]), {
+    fileName: "a.csv",
+    table: "t",
+    before: undefined,
+  });
+  assert.deepEqual(named.notes, []);
+});
