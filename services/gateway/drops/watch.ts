@@ -352,7 +352,8 @@ export class DropWatch {
   }
 
   async #ingestVersion({ table, sourceFile, key, fileId: id }: Task, { etag }: BlobInfo): Promise<void> {
-    const { drops, ingest } = this.#options;
+    const { drops, ingest, logger } = this.#options;
+    if (!key.startsWith(`${table}/`)) logger.info({ key, table }, "folder is no table name, using the nearest");
     const { body, info } = await drops.get(key, { ifMatch: etag, signal: this.#signal });
     const { sizeBytes, charset } = info;
     try {
