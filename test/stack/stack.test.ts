@@ -150,7 +150,9 @@ test(
         await run("CREATE SCHEMA rest.tried");
         await run("CREATE TABLE rest.tried.pairs (id BIGINT, v VARCHAR)");
         await run("INSERT INTO rest.tried.pairs VALUES (1, 'one'), (2, 'two')");
-        const [[first]] = (await run('SELECT CAST(snapshot_id AS VARCHAR) FROM rest.tried."pairs$snapshots"')) as [[string]];
+        const [[first]] = (await run('SELECT CAST(snapshot_id AS VARCHAR) FROM rest.tried."pairs$snapshots"')) as [
+          [string],
+        ];
         await run(
           "MERGE INTO rest.tried.pairs t USING (VALUES (2, 'zwei'), (3, 'drei')) s (id, v) ON t.id = s.id " +
             "WHEN MATCHED THEN UPDATE SET v = s.v WHEN NOT MATCHED THEN INSERT VALUES (s.id, s.v)",
