@@ -355,11 +355,10 @@ export class DropWatch {
     const { drops, ingest, logger } = this.#options;
     if (!key.startsWith(`${table}/`)) logger.info({ key, table }, "folder is no table name, using the nearest");
     const { body, info } = await drops.get(key, { ifMatch: etag, signal: this.#signal });
-    const { sizeBytes, charset } = info;
     try {
-      const about = { table, sourceFile, etag, dialect: withCharset({}, charset), fileId: id };
-      const { fileId } = await ingest.put({ ...about, origin: "drop", body, sizeBytes, confirm: this.#confirm });
-      await this.#record(info, fileId);
+      const about = { table, sourceFile, etag, dialect: withCharset({}, info.charset), fileId: id };
+      const sent = { origin: "drop", body, sizeBytes: info.sizeBytes, confirm: this.#confirm } as const;
+      await this.#record(info, (await ingest.put({ ...about, ...sent })).fileId);
     } finally {
       // The ingest may have refused the file before reading its body.
       body.destroy();
