@@ -123,9 +123,7 @@ export function cast(column: CastColumn, bytes: Uint8Array, start: number, end: 
   if (column.authority === "declared") return castDeclared(column, bytes, start, end, scan);
   const isDouble = column.family === FAMILY.DOUBLE;
   const kind = isDouble ? classifyDouble(bytes, start, end, scan) : classify(bytes, start, end, scan);
-  if (kind === KIND.EMPTY) return CAST.NULL;
-  if (isDouble && kind <= KIND.DECIMAL && !keepsInteger(scan, bytes)) return CAST.OUT_OF_RANGE;
-  return fit(column, kind, scan, bytes);
+  return kind === KIND.EMPTY ? CAST.NULL : fit(column, kind, scan, bytes);
 }
 
 /**
@@ -179,8 +177,7 @@ function fit(column: CastColumn, kind: number, scan: Scan, bytes: Uint8Array): n
     case FAMILY.DECIMAL:
       return fitDecimal(column, kind, scan, bytes);
     case FAMILY.DOUBLE:
-      if (kind > KIND.DOUBLE) return CAST.MISMATCH;
-      return scan.intDigits > DOUBLE_INTEGER_DIGITS_MAX ? CAST.OUT_OF_RANGE : CAST.OK;
+      return fitDouble(kind, scan, bytes);
     case FAMILY.BOOLEAN:
       return codeOf(kind === KIND.BOOLEAN);
     case FAMILY.DATE:
@@ -200,6 +197,12 @@ function fit(column: CastColumn, kind: number, scan: Scan, bytes: Uint8Array): n
 
 /** 10^308 fits into a double, 10^309 does not. */
 const DOUBLE_INTEGER_DIGITS_MAX = 308;
+
+function fitDouble(kind: number, scan: Scan, bytes: Uint8Array): number {
+  if (kind > KIND.DOUBLE) return CAST.MISMATCH;
+  const fits = kind === KIND.DOUBLE ? scan.intDigits <= DOUBLE_INTEGER_DIGITS_MAX : keepsInteger(scan, bytes);
+  return fits ? CAST.OK : CAST.OUT_OF_RANGE;
+}
 
 const codeOf = (fits: boolean): number => (fits ? CAST.OK : CAST.MISMATCH);
 
