@@ -122,18 +122,21 @@ export function checkValues({ columns }: Plan, rows: number): void {
 }
 
 /**
- * Moves the columns without a value to `untyped`. Of equal headers the n-th means the n-th column, so none of
- * these may be left out.
+ * Moves the columns without a value to `untyped`. Of equal headers the n-th means the n-th column, so only
+ * the last of these may be left out.
  */
 export function setUntypedAside(plan: Plan): void {
-  const headers = new Map<string, number>();
-  for (const { header, field } of allColumns(plan)) {
-    if (field >= 0) headers.set(headerKey(header), (headers.get(headerKey(header)) ?? 0) + 1);
+  const needed = new Set<string>();
+  const untyped = new Set<PlannedColumn>();
+  for (const column of plan.columns.toSorted((a, b) => b.field - a.field)) {
+    const { authority, facts, field, header, hasStray } = column;
+    if (field < 0) continue;
+    const isUntyped = authority === "inferred" && facts.kinds === 0 && !hasStray && !needed.has(headerKey(header));
+    if (isUntyped) untyped.add(column);
+    else needed.add(headerKey(header));
   }
-  const isUntyped = ({ authority, facts, header, hasStray }: PlannedColumn): boolean =>
-    authority === "inferred" && facts.kinds === 0 && !hasStray && headers.get(headerKey(header)) === 1;
-  plan.untyped.push(...plan.columns.filter(isUntyped));
-  plan.columns = plan.columns.filter((column) => !isUntyped(column));
+  plan.untyped.push(...plan.columns.filter((column) => untyped.has(column)));
+  plan.columns = plan.columns.filter((column) => !untyped.has(column));
   if (plan.rescued >= 0) plan.rescued = plan.columns.length - 1;
 }
 

@@ -407,7 +407,14 @@ test("a column without a value has no type, wherever its first value stands", as
     const parsed = await parse("id,a,b\n1,  ,NA\n2,, NA \n", { contract: { nullMarkers: ["NA"] } });
     assert.deepEqual(parsed.rows, [{ id: 1 }, { id: 2 }]);
   });
-  await t.test("of equal headers none is left out, since they count by their places", async () => {
+  await t.test("of equal headers the last ones, as where a spreadsheet adds delimiters", async () => {
+    const parsed = await parse("id,,,\n1,,,\n2,,,\n");
+    assert.deepEqual([columnsOf(parsed), parsed.rejects], [["id INTEGER"], []]);
+    const later = await parse("id,,,\n3,,x,\n", { job: { known: parsed.summary.columns } });
+    assert.deepEqual(columnsOf(later), ["id INTEGER", "col VARCHAR", "col_2 VARCHAR"]);
+    assert.deepEqual(Object.values(later.rows[0]!), [3, null, "x"]);
+  });
+  await t.test("of equal headers none before one with values, since they count by their places", async () => {
     const parsed = await parse("id,x,x\n1,,5\n");
     assert.equal(parsed.rows[0]!["x"], null);
     const again = await parse("id,x,x\n2,6,7\n", { job: { known: parsed.summary.columns } });
