@@ -75,7 +75,7 @@ async function readHead(bytes: AsyncIterator<Uint8Array>, size: number): Promise
 }
 
 function refuseBinary(head: Buffer, encoding: Encoding, fileName: string): void {
-  const found = encoding.startsWith("utf-16") ? undefined : looksBinary(head);
+  const found = looksBinary(head, encoding.startsWith("utf-16"));
   if (found === undefined) return;
   if (namedCompressed(fileName) && found === "binary data") {
     throw new TributaryError("FILE_CORRUPT", `'${fileName}' is named like a compressed file, but contains ${found}`);

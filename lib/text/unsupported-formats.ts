@@ -30,13 +30,14 @@ const CONTROL_SHARE_MAX_NO_UTF8 = 0.03;
 const CONTROLS_MIN_NO_UTF8 = 16;
 
 /**
- * Names the binary format that the bytes look like; undefined for text. Not for UTF-16, where half the bytes
- * are zero.
+ * Names the binary format that the bytes look like; undefined for text. In UTF-16 half the bytes may
+ * be zero.
  */
-export function looksBinary(sample: Buffer): string | undefined {
+export function looksBinary(sample: Buffer, isUtf16 = false): string | undefined {
   // "ORC" and "BZh" may start a header; in the real formats control characters follow.
   const magic = MAGICS.find(([bytes]) => startsWith(sample, bytes) && !(isAsciiText(sample) && bytes.length < 4));
   if (magic) return isWorkbook(sample) ? "an Excel workbook (a ZIP archive)" : magic[1];
+  if (isUtf16) return undefined;
   const controls = countControls(sample);
   if (controls > CONTROL_SHARE_MAX * sample.length) return "binary data";
   const many = controls >= CONTROLS_MIN_NO_UTF8 && controls > CONTROL_SHARE_MAX_NO_UTF8 * sample.length;
@@ -68,6 +69,7 @@ export function looksMarkedUp(beginning: string): string | undefined {
   const text = beginning.trimStart();
   if (/^<(!doctype\s+html|html|head|body)[\s>]/i.test(text)) return "an HTML page";
   if (/^<(\?xml\s|[a-z][\w:.-]*(\s+[\w:.-]+\s*=\s*["'][^"']*["'])*\s*\/?>\s*<)/i.test(text)) return "an XML document";
+  if (text.startsWith("{\\rtf")) return "an RTF document";
   return looksJson(text) ? "JSON" : undefined;
 }
 

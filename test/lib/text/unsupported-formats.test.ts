@@ -10,6 +10,9 @@ test("what is no text says what it is", () => {
   assert.equal(looksBinary(Buffer.from("a,b\n\0,1\n")), undefined);
   const random = Buffer.from(Array.from({ length: 4_000 }, (_, i) => (i * 7_919 + (i >> 3) * 104_729) & 0xff));
   assert.equal(looksBinary(random), "binary data");
+  const parquet = Buffer.from(`PAR1${"\x15\0".repeat(100)}PAR1`);
+  assert.equal(looksBinary(parquet, true), "a Parquet file", "zeros at every other byte");
+  assert.equal(looksBinary(Buffer.from("id,name\n1,x\n", "utf16le"), true), undefined);
   const latin1 = Buffer.from("Käthe;Zoë;\x00\n".repeat(10), "latin1");
   assert.equal(looksBinary(Buffer.concat([Buffer.alloc(500, "ä;b\n", "latin1"), latin1])), undefined, "a few NULs");
 });
@@ -24,6 +27,7 @@ test("pages and documents for programs are told from text that only looks a litt
     ['[{"id": 1},\n{"id": 2}]', "JSON"],
     ['{\n  "error": "no"\n}', "JSON"],
     ["[\n  {\n", "JSON"],
+    ["{\\rtf1\\ansi id,name\\par 1,Ann}\n", "an RTF document"],
     ["[]", "JSON"],
     ["{}\n", "JSON"],
     [`[{"id": "${"x".repeat(5_000)}"`, "JSON"],
