@@ -121,7 +121,7 @@ export async function previewFile(
   const rejects = outputs.flatMap((output) => (output.kind === "rejects" ? output.rejects : []));
   const present = new Set(parsed?.present.keys());
   const proposed =
-    parsed && file ? propose({ parsed, rejects, blocks: texts, job: { ...job, file } }) : NOTHING_PROPOSED;
+    parsed && file ? propose({ parsed, rejects, blocks: texts, job: { ...job, file }, file }) : NOTHING_PROPOSED;
   return {
     ...(file ? describe(file, parsed, error ? undefined : job) : {}),
     ...counts,
@@ -154,11 +154,12 @@ interface ProposalInput {
   rejects: readonly Reject[];
   blocks: readonly TextBlock[];
   job: ParserOptions;
+  file: OpenedFile;
 }
 
 /** Looks at the columns that are text though no one said so, and at those with values that do not fit. */
-function propose({ parsed, rejects, blocks, job }: ProposalInput): Pick<Preview, "proposals" | "patch"> {
-  const { contract, known, file, limits } = job;
+function propose({ parsed, rejects, blocks, job, file }: ProposalInput): Pick<Preview, "proposals" | "patch"> {
+  const { contract, known, limits } = job;
   const types = new Map([...known, ...contract.columns].map(({ name, type }) => [name, type]));
   const declared = new Set(contract.columns.map(({ name }) => name));
   const misfits = new Set(rejects.flatMap(({ reason, column }) => (reason === "type_mismatch" ? (column ?? []) : [])));
@@ -182,7 +183,8 @@ function propose({ parsed, rejects, blocks, job }: ProposalInput): Pick<Preview,
     ),
   ).map((proposal) => withTypes(proposal, types));
   const whole = joined(proposals.filter(isWhole).map(({ patch }) => patch));
-  if (isEmptyPatch(whole)) return { proposals, patch: null };
+  // What is read in doubt may be other values.
+  if (isEmptyPatch(whole) || file.doubts.length > 0) return { proposals, patch: null };
   const needsRebuild = (whole.columns ?? []).some(
     ({ name, type }) => type !== "VARCHAR" && known.some((column) => column.name === name && column.type === "VARCHAR"),
   );

@@ -115,6 +115,9 @@ function firstOfEach(readings: readonly Reading[]): Reading[] {
   return readings.filter((one, index) => !readings.slice(0, index).some((other) => !differs(one, other)));
 }
 
+/** The notation of programs, with signs as people write them: −5 and 5-. */
+const PLAIN: NumberOptions = { decimal: "." };
+
 const isNeeded = ({ reading }: { reading: Reading }): boolean =>
   reading.number !== undefined || reading.format !== undefined || reading.type === "BOOLEAN";
 
@@ -167,7 +170,7 @@ function columnProposal(column: Column & { reading: Reading }, own: ReadonlySet<
       {
         name,
         type,
-        ...(number && Object.keys(number).length > 0 ? { number } : {}),
+        ...(number ? { number: Object.keys(number).length > 0 ? number : PLAIN } : {}),
         ...(format === undefined ? {} : { format }),
         ...(trueWords ? { trueWords } : {}),
         ...(falseWords ? { falseWords } : {}),

@@ -81,13 +81,28 @@ export function numberReadings(texts: FieldTexts): Reading[] {
   const strip = [...beside].filter(([, count]) => count > 0.01 * texts.size).map(([sign]) => sign);
   const keys = [...texts.keys()];
   const features: NumberOptions = {
-    ...(strip.length > 0 && strip.length <= STRIP_MAX && strip.every((sign) => isUnit(sign)) ? { strip } : {}),
+    ...(strip.length > 0 && strip.length <= STRIP_MAX && isOneUnit(strip) ? { strip } : {}),
     ...(keys.some((text) => /[%‰]/.test(text)) ? { percent: true } : {}),
     ...(keys.some((text) => /^\(.*\)$/.test(text)) ? { parentheses: true } : {}),
   };
   const readings = NOTATIONS.map((notation) => asNumbers(texts, { ...notation, ...features }));
   return readings.filter(({ type, fits }) => fits > 0 && type !== "VARCHAR").sort((a, b) => b.fits - a.fits);
 }
+
+/** True if the texts are one unit: without them, 5 EUR and 5 USD would be the same number. */
+const isOneUnit = (signs: readonly string[]): boolean =>
+  signs.every(isUnit) && new Set(signs.map((sign) => CURRENCIES.get(sign) ?? sign)).size === 1;
+
+const CURRENCIES: ReadonlyMap<string, string> = new Map([
+  ["$", "USD"],
+  ["US$", "USD"],
+  ["€", "EUR"],
+  ["£", "GBP"],
+  ["¥", "JPY"],
+  ["₹", "INR"],
+  ["zł", "PLN"],
+  ["Fr", "CHF"],
+]);
 
 /** A currency sign or a short word: `A12` is a code, not 12 of something. */
 const isUnit = (sign: string): boolean =>

@@ -46,6 +46,27 @@ test("percentages keep room for finer ones, and currencies are left out", async 
   ]);
 });
 
+test("what the patch says is read as it was proposed, and no unit is lost by it", async () => {
+  const signed = "id,v\n1,−5\n2,3\n3,7.5-\n";
+  const { patch } = await preview(signed);
+  assert.deepEqual(patch?.contract.columns, [{ name: "v", type: "DECIMAL(18,2)", number: { decimal: "." } }]);
+  assert.equal(patch.rowsRejected, 0);
+  const { rows } = await parse(signed, { contract: patch.contract });
+  assert.deepEqual(
+    rows.map(({ v }) => v),
+    ["-5.00", "3.00", "-7.50"],
+  );
+  assert.equal((await preview("id,v\n1,EUR 5\n2,USD 6\n3,EUR 7\n")).patch, null, "two currencies are no number");
+  const [column] = (await preview("id,v\n1,EUR 5\n2,6 €\n3,EUR 7\n")).patch?.contract.columns ?? [];
+  assert.deepEqual(column?.number?.strip?.toSorted(), ["EUR", "€"]);
+});
+
+test("a file in doubt has no patch: its values may be others", async () => {
+  const { doubts, patch } = await preview("item,price\nBoat,$1,200\nCar,$22,500\nBike,$3,100\n");
+  assert.equal(doubts?.length, 1);
+  assert.equal(patch, null);
+});
+
 test("a reading in doubt is told, with the other one, and is no part of the patch", async () => {
   const { proposals, patch } = await preview('d,n\n01/02/2024,"1,234"\n03/04/2024,"5,678"\n');
   assert.equal(patch, null);
