@@ -2,7 +2,7 @@ import type { Doubt, Finding } from "../../format.ts";
 import { declaredHeaderRows, DELIMITERS, type DialectRequest } from "../options.ts";
 import { isUsual, type Candidate } from "./candidates.ts";
 import { oddNames } from "./checks/names.ts";
-import { notOneColumn, quotedLines } from "./checks/one-column.ts";
+import { isPunctuation, notOneColumn, quotedLines } from "./checks/one-column.ts";
 import { swallowingRow } from "./checks/swallowed-rows.ts";
 import type { Score } from "./score.ts";
 import type { SepLine } from "./sep-line.ts";
@@ -74,7 +74,9 @@ function ofDelimiter({ reading, runnerUp, requested, sep, one }: Decided): Findi
     const evidence = "none: no delimiter splits the lines into even rows, so the file has one column";
     const isQuoted = table.body.length > 0 && table.body.every(({ quoted }) => quoted[0]);
     const isText = other >= 0.01 && one <= 0.8 && !isQuoted;
-    return { option, evidence, confidence: !isText ? 1 : isUsual(runnerUp!.candidate.delimiter) ? 0.5 : 0.8 };
+    const mark = runnerUp?.candidate.delimiter ?? "";
+    const mayBeMore = isUsual(mark) && !isPunctuation(mark, table);
+    return { option, evidence, confidence: !isText ? 1 : mayBeMore ? 0.5 : 0.8 };
   }
   const even = `${percent(table.even)} of ${table.body.length} rows have ${table.width} fields`;
   if (score.named > 0)

@@ -1,4 +1,5 @@
 import { DELIMITERS } from "../../options.ts";
+import { familyOf, kindOf } from "../kinds.ts";
 import type { FoundTable } from "../rows.ts";
 import type { SampleRow } from "../split.ts";
 
@@ -58,4 +59,17 @@ function commonMark(headerText: string, rows: readonly SampleRow[]): string | un
     if (count < 2 || (TEXT_MARKS.test(mark) && mark !== "þ")) return false;
     return rows.every(({ text }) => countIn(text, mark) === count);
   });
+}
+
+/**
+ * True if the mark only stands in sentences: the name of the column lacks it, some lines as well, a blank
+ * follows it, and no number or date stands between two of them.
+ */
+export function isPunctuation(mark: string, { body, headerText }: Pick<FoundTable, "body" | "headerText">): boolean {
+  const rows = body.slice(0, ROWS_MAX).map(({ text }) => text.split(mark));
+  if (headerText.includes(mark) || !rows.some((parts) => parts.length === 1)) return false;
+  const isWords = (part: string): boolean => ["text", "none", "boolean"].includes(familyOf(kindOf(part)));
+  return rows.every(([first = "", ...parts]) =>
+    parts.length === 0 ? true : isWords(first) && parts.every((part) => part.startsWith(" ") && isWords(part)),
+  );
 }

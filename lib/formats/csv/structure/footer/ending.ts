@@ -53,6 +53,10 @@ function countIn(data: readonly SampleRow[], rowsBefore: number): Ending | undef
   return { at, certain, evidence: `line ${line} ${what}` };
 }
 
+/** True if the text is a number and a word, and the number that of the rows above: `3 lignes`. */
+export const countsRows = (text: string, rows: number): boolean =>
+  text.length <= COUNT_CHARS_MAX && Number(COUNTED.exec(text.trim())?.[1]) === rows;
+
 /** A last row with sums, and no value where all rows above have one. */
 function sumIn(data: readonly SampleRow[], width: number): Ending | undefined {
   const at = data.length - 1;

@@ -1,7 +1,7 @@
 import { DELIMITERS } from "../../options.ts";
 import { familyOf, kindOf } from "../kinds.ts";
 import { profilesOf } from "../profile.ts";
-import { endingOf, endingOfOneColumn, numberOf } from "./ending.ts";
+import { countsRows, endingOf, endingOfOneColumn, numberOf } from "./ending.ts";
 import { COUNT, TOTAL, TOTAL_ALONE } from "./words.ts";
 import type { SampleRow } from "../split.ts";
 
@@ -58,9 +58,11 @@ export function footerOf([heading, ...rows]: readonly SampleRow[], width: number
   const [first, count] = [rows[start]!, rows.length - start];
   const evidence = `${count === 1 ? "a note" : `${count} notes`} from line ${first.line} on, not rows of ${width} fields`;
   if (count === 1 && first.text === DOS_END) return { rows: 1, confidence: 1, evidence: "the mark of a file's end" };
-  const doubt = isLikeRow(first, rows[start - 1]!, width)
-    ? { doubt: `line ${first.line} is a note, or a row without the delimiters of the others` }
-    : {};
+  const isCount = count === 1 && countsRows(first.text, end.rowsBefore + start);
+  const doubt =
+    !isCount && isLikeRow(first, rows[start - 1]!, width)
+      ? { doubt: `line ${first.line} is a note, or a row without the delimiters of the others` }
+      : {};
   return { rows: count, confidence: 0.9, evidence, ...doubt };
 }
 

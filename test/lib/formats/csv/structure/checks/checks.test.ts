@@ -56,6 +56,8 @@ test("one column that looks like several, or like a letter, is a doubt", () => {
     "þidþ\x14þnameþ\nþ1þ\x14þAdaþ\n",
     "KEY   NAME      QTY\n1     Ada       5\n2     Bo Lund   16\n",
     "Dear all,\nplease find attached, as agreed, the list.\nRegards,\nAda\n",
+    "name\nMoe, Ada\nLund, Bo\nPark, Eva\n",
+    "list\n1, Ada, Oslo\n2, Bo\nnone\n",
   ]);
   loaded([
     'note\n"red, blue"\n"green, grey"\n',
@@ -64,6 +66,8 @@ test("one column that looks like several, or like a letter, is a doubt", () => {
     "remark\nOrder 1 came late\nOrder 2 was lost\n",
     "No.\n1\n2\n",
     "name\nAda Moe\nBo  Lund\nEva Park\n",
+    "feedback\nHelpful staff, thank you\nCold room, and the heating, well, broken\nNice\nNo, never\n",
+    "company\nAcme, Inc.\nFoo Ltd\nBar, LLC\nBaz GmbH\n",
   ]);
 });
 
@@ -99,4 +103,9 @@ test("lines of one column that begin with # between words are values", () => {
     requested: {},
   });
   assert.equal(dialect.comment, "#");
+});
+
+test("a last line with the number of the rows is no row, in any language", () => {
+  loaded(["id;nom;n\n1;Ada;5\n2;Bo;6\n3;Eva;7\n3 lignes\n", "id,navn,n\n1,Ada,5\n2,Bo,6\n2 rader\n"]);
+  held(["id;nom;n\n1;Ada;5\n2;Bo;6\n3;Eva;7\n4 pommes\n"]);
 });
