@@ -6,6 +6,7 @@ import { pipeline } from "node:stream/promises";
 import type { Command } from "commander";
 import type { Client } from "./client.ts";
 import { dialectParameters, withDialect, type DialectFlags } from "./files/dialect-flags.ts";
+import { findFileId } from "./files/find-file.ts";
 import { countText, EXIT, FORCE, openOutput, sizeText, UsageError, type OutFlags } from "./output.ts";
 import { salesCsv } from "./sales.ts";
 import { serve } from "./serve.ts";
@@ -120,7 +121,7 @@ export function addStatus(program: Command): void {
   program
     .command("status")
     .description("show the status of one file, or of the newest files")
-    .argument("[id]", "id of the file, the beginning or end of one, or the file's name")
+    .argument("[id]", "id of the file, the beginning or end of one, table/name, or the file's name")
     .option("--table <table>", "only files of this table")
     .option("--status <status>", "received, parsing, parsed, blocked, committed, held, rejected or failed")
     .option("--limit <n>", "maximum number of files", positive, 20)
@@ -135,7 +136,7 @@ export function addStatus(program: Command): void {
           print(answer, ({ files }) => show.filesText(files));
           return EXIT.ok;
         }
-        return showFile(session, id, flags["table"]);
+        return showFile(session, id, flags["table"]?.toString());
       }),
     );
 }
@@ -145,37 +146,17 @@ export function addFileShow(files: Command): void {
   files
     .command("show")
     .description("show one file: its status, and all that it was read with")
-    .argument("<id>", "id of the file, the beginning or end of one, or the file's name")
+    .argument("<id>", "id of the file, the beginning or end of one, table/name, or the file's name")
     .option("--table <table>", "only files of this table")
     .action(action((session, id: string, flags: { table?: string }) => showFile(session, id, flags.table)));
 }
 
-async function showFile({ client, print }: Session, id: string, table: string | number | undefined): Promise<number> {
-  const path = `/v1/files/${encodeURIComponent(await fileIdOf(client, id, table))}`;
+async function showFile({ client, print }: Session, id: string, table: string | undefined): Promise<number> {
+  const path = `/v1/files/${encodeURIComponent(await findFileId(client, id, { table, lenient: true }))}`;
   const file = await client.send<FileAnswer & Record<string, unknown>>("GET", path);
   print(file, show.fileText);
   if (file.status === "held") return EXIT.held;
   return file.status === "failed" || file.status === "rejected" ? EXIT.no : EXIT.ok;
-}
-
-const FILE_ID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
-const FILES_SEARCHED = 1_000;
-
-/** The id of the newest file with this name or part of an id. @throws UsageError if there is none */
-async function fileIdOf(client: Client, given: string, table: string | number | undefined): Promise<string> {
-  if (FILE_ID.test(given)) return given;
-  const query = parameters({ limit: FILES_SEARCHED, ...(table === undefined ? {} : { table }) });
-  const { files } = await client.send<{ files: FileAnswer[] }>("GET", `/v1/files?${query}`);
-  const named = files.filter(({ sourceFile }) => sourceFile === given);
-  const part = given.toLowerCase();
-  const found =
-    named.length > 0 ? named : files.filter(({ fileId }) => fileId.startsWith(part) || fileId.endsWith(part));
-  const tables = new Set(found.map((file) => file.table));
-  if (tables.size > 1) throw new UsageError(`'${given}' is in ${[...tables].join(", ")}: choose with --table`);
-  if (found.length > 1 && named.length === 0)
-    throw new UsageError(`'${given}' fits ${found.length} ids: give more of it`);
-  if (found[0]) return found[0].fileId;
-  throw new UsageError(`none of the newest ${FILES_SEARCHED} files has the name or id '${given}'`);
 }
 
 /** For an empty list, which must not say of an unknown table that it has nothing. @throws NOT_FOUND */

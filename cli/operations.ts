@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { FILE_ARGUMENT, findFileId } from "./files/find-file.ts";
 import { countText, EXIT, lineText, listText, sizeText, tableText } from "./output.ts";
 import { action, positive } from "./session.ts";
 import { fileText, gateText, type GateAnswer } from "./show.ts";
@@ -205,12 +206,12 @@ export function addFiles(program: Command): Command {
   files
     .command("skip")
     .description("set a file aside that its table cannot take; it ends as failed, and its table continues")
-    .argument("<id>", "id of the file; `tributary tables <name>` shows which files a table fails to commit")
+    .argument("<id>", `${FILE_ARGUMENT}; \`tributary tables <name>\` shows which files a table fails to commit`)
     .requiredOption("--reason <text>", "why; it is recorded in the ledger and in the audit log")
     .addHelpText("after", "\nThe file's raw bytes stay: `tributary replay` loads it later.")
     .action(
       action(async ({ client, print }, id: string, { reason }: { reason: string }) => {
-        const path = `/v1/files/${encodeURIComponent(id)}/skip`;
+        const path = `/v1/files/${encodeURIComponent(await findFileId(client, id, { status: "blocked" }))}/skip`;
         print(await client.send<FileAnswer & Record<string, unknown>>("POST", path, JSON_BODY({ reason })), fileText);
         return EXIT.ok;
       }),

@@ -1,4 +1,5 @@
 import { countText, lineText, listText, sizeText, tableText } from "./output.ts";
+import { shortIds } from "./files/find-file.ts";
 import { progressText, type RunningRebuild } from "./tables/rebuild.ts";
 import type { BlockAnswer, FileAnswer } from "./upload.ts";
 
@@ -102,12 +103,14 @@ export interface PreviewAnswer {
 
 const RAW_SHOWN = 60;
 
-export const filesText = (files: readonly FileAnswer[]): string =>
-  files.length === 0
+/** Files with the beginnings of their ids, which commands take. */
+export function filesText(files: readonly FileAnswer[]): string {
+  const ids = shortIds(files.map(({ fileId }) => fileId));
+  return files.length === 0
     ? "no files"
     : tableText(
         ["file", "table", "status", "rows", "rejected", "duration ms", "received", "id"],
-        files.map((file) => [
+        files.map((file, at) => [
           nameOf(file),
           file.table,
           statusText(file),
@@ -115,9 +118,10 @@ export const filesText = (files: readonly FileAnswer[]): string =>
           file.rowsRejected,
           file.durations.totalMs,
           file.receivedAt,
-          file.fileId,
+          ids[at],
         ]),
       );
+}
 
 /** What is asked of a table has a place among its files, and no name of its own. */
 const nameOf = ({ sourceFile, operation }: FileAnswer): string =>

@@ -3,6 +3,7 @@ import { EXIT } from "../output.ts";
 import { action, durationMs } from "../session.ts";
 import * as show from "../show.ts";
 import { dialectParameters, withDialect, type DialectFlags } from "./dialect-flags.ts";
+import { FILE_ARGUMENT, findFileId } from "./find-file.ts";
 import { exitCodeOf, tellProblems, waitForEnd, type FileAnswer } from "../upload.ts";
 
 interface Decision {
@@ -14,13 +15,14 @@ interface Decision {
 export function addHeld(files: Command): void {
   const decision = (command: Command): Command =>
     command
-      .argument("<id>", "id of the file; `tributary status --status held` lists held files")
+      .argument("<id>", `${FILE_ARGUMENT}; \`tributary status --status held\` lists held files`)
       .option("--timeout <duration>", "maximum wait for the file's end, e.g. 10m", durationMs, 600_000);
   const decide = (verb: "accept" | "refuse") =>
     action(async (session, id: string, flags: Decision & DialectFlags) => {
       const { client, print } = session;
       const query = verb === "accept" ? new URLSearchParams(dialectParameters(flags)).toString() : "";
-      const path = `/v1/files/${encodeURIComponent(id)}/${verb}${query && `?${query}`}`;
+      const fileId = await findFileId(client, id, { status: "held" });
+      const path = `/v1/files/${encodeURIComponent(fileId)}/${verb}${query && `?${query}`}`;
       const body = JSON.stringify(flags.reason === undefined ? {} : { reason: flags.reason });
       const sent = await client.send<FileAnswer>("POST", path, { body, contentType: "application/json" });
       const file = await waitForEnd(client, sent, flags.timeout);
@@ -43,11 +45,12 @@ export function addHeld(files: Command): void {
     .action(decide("refuse"));
   withDialect(files.command("preview"))
     .description("preview a received file from its kept raw bytes, as it was read or with other settings")
-    .argument("<id>", "id of the file")
+    .argument("<id>", FILE_ARGUMENT)
     .action(
       action(async ({ client, print }, id: string, flags: DialectFlags) => {
         const query = new URLSearchParams(dialectParameters(flags)).toString();
-        const path = `/v1/files/${encodeURIComponent(id)}/preview${query && `?${query}`}`;
+        const fileId = await findFileId(client, id, { status: "held" });
+        const path = `/v1/files/${encodeURIComponent(fileId)}/preview${query && `?${query}`}`;
         const preview = await client.send<show.PreviewAnswer>("GET", path);
         print(preview, show.previewText);
         return preview.error ? EXIT.no : EXIT.ok;

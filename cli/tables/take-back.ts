@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { FILE_ARGUMENT, findFile } from "../files/find-file.ts";
 import { countText, EXIT, listText, sizeText } from "../output.ts";
 import { action } from "../session.ts";
 
@@ -61,8 +62,8 @@ export function addUndo(program: Command): void {
     files
       .command("undo")
       .description("take back a file: its rows go, and upsert tables get the earlier version of each key back")
-      .argument("<table>")
-      .argument("<name>", "the file's name, as `tributary status` shows it"),
+      .argument("<table>", `the table; or, without a name, ${FILE_ARGUMENT}`)
+      .argument("[name]", "the file's name, as `tributary status` shows it"),
   )
     .addHelpText(
       "after",
@@ -70,7 +71,9 @@ export function addUndo(program: Command): void {
         "tributary status <table>): tributary replay <table> --only <name> --to <offset> --as-newest",
     )
     .action(
-      action(async ({ client, print }, table: string, name: string, flags: Flags) => {
+      action(async ({ client, print }, given: string, givenName: string | undefined, flags: Flags) => {
+        const { table, sourceFile: name } =
+          givenName === undefined ? await findFile(client, given) : { table: given, sourceFile: givenName };
         const path = `/v1/tables/${encodeURIComponent(table)}/files/${filePath(name)}${queryOf(flags)}`;
         const answer = await client.send<UndoAnswer>("DELETE", path);
         print(answer, undoText);
