@@ -11,7 +11,7 @@ import { retry, type RetryOptions } from "../lib/retry.ts";
 import type { RebuildProgress } from "../lib/rebuild/progress.ts";
 import { compressionOf } from "../lib/text/decompress.ts";
 import { markedEncoding, wideEncoding } from "../lib/text/decoding/marks.ts";
-import { looksBinary, looksMarkedUp, MARKUP_SAMPLE_BYTES } from "../lib/text/unsupported-formats.ts";
+import { looksBinary, looksForeign, MARKUP_SAMPLE_BYTES, remedyFor } from "../lib/text/unsupported-formats.ts";
 import { countText, EXIT, lineText, sizeText, UsageError } from "./output.ts";
 import type { Session } from "./session.ts";
 
@@ -153,14 +153,6 @@ async function sendFile(
   }
 }
 
-/** What to do with a file that is recognised, by the beginning of its description. */
-const REMEDIES: readonly [found: string, remedy: string][] = [
-  ["an Excel workbook", "save each sheet as CSV and upload those files"],
-  ["an old Excel workbook", "save each sheet as CSV and upload those files"],
-  ["a ZIP archive", "unpack it and upload its CSV files"],
-  ["JSON", "convert it to CSV"],
-];
-
 /**
  * Refuses what the gateway could not load, before any byte is sent: URLs, and files that are recognised as
  * another format. The parser decides about all others.
@@ -176,8 +168,7 @@ async function refuseForeign(file: string): Promise<void> {
   if (file === "-") return;
   const found = foreignIn(await beginningOf(file));
   if (found === undefined) return;
-  const remedy = REMEDIES.find(([beginning]) => found.startsWith(beginning))?.[1] ?? "convert it to delimited text";
-  throw new UsageError(`'${file}' looks like ${found}: ${remedy}`);
+  throw new UsageError(`'${file}' looks like ${found}: ${remedyFor(found)}`);
 }
 
 function foreignIn(head: Buffer): string | undefined {
@@ -188,7 +179,7 @@ function foreignIn(head: Buffer): string | undefined {
   } catch {
     return undefined;
   }
-  const found = looksBinary(head) ?? looksMarkedUp(head.toString("utf8"));
+  const found = looksBinary(head) ?? looksForeign(head.toString("utf8"));
   // The parser decides about "binary data" by a longer beginning.
   return found === "binary data" ? undefined : found;
 }

@@ -2,7 +2,7 @@ import { TributaryError } from "../errors.ts";
 import { decompress, namedCompressed, type ExpansionLimits } from "./decompress.ts";
 import { TextDecoding } from "./decoding/text-decoding.ts";
 import type { Encoding, FoundEncoding } from "./encoding.ts";
-import { looksBinary } from "./unsupported-formats.ts";
+import { looksBinary, remedyFor } from "./unsupported-formats.ts";
 
 /** A part of a file's text. */
 export interface TextBlock {
@@ -80,7 +80,7 @@ function refuseBinary(head: Buffer, encoding: Encoding, fileName: string): void 
   if (namedCompressed(fileName) && found === "binary data") {
     throw new TributaryError("FILE_CORRUPT", `'${fileName}' is named like a compressed file, but contains ${found}`);
   }
-  throw new TributaryError("FILE_NOT_CSV", `the file looks like ${found}`);
+  throw new TributaryError("FILE_NOT_CSV", `the file looks like ${found}: ${remedyFor(found)}`);
 }
 
 /** Cuts a stream of chunks into blocks of exact size. Yields a full block once more text follows it. */

@@ -1,4 +1,5 @@
 import { isAscii, isUtf8 } from "node:buffer";
+import { textFormatOf } from "./text-formats.ts";
 
 /** Detects files of unsupported formats, because loading them would produce garbage rows. */
 
@@ -62,11 +63,29 @@ function countControls(sample: Buffer): number {
 export const MARKUP_SAMPLE_BYTES = 4096;
 
 /**
- * Names the markup that a text starts with (often an error page or an API response); undefined for other
- * text.
+ * Names the markup that a text starts with (often an error page or an API response), or the format of another
+ * program; undefined for other text.
  */
-export function looksMarkedUp(beginning: string): string | undefined {
-  const text = beginning.trimStart();
+export function looksForeign(beginning: string): string | undefined {
+  return markupOf(beginning.trimStart()) ?? textFormatOf(beginning.replace(/^\ufeff/, ""));
+}
+
+/** What to do with a file that is recognised, by the beginning of its description. */
+const REMEDIES: readonly [found: string, remedy: string][] = [
+  ["an Excel workbook", "save each sheet as CSV and upload those files"],
+  ["an old Excel workbook", "save each sheet as CSV and upload those files"],
+  ["a SYLK spreadsheet", "open it in a spreadsheet program and save it as CSV"],
+  ["a DIF spreadsheet", "open it in a spreadsheet program and save it as CSV"],
+  ["a ZIP archive", "unpack it and upload its CSV files"],
+  ["an SQL script", "run it in a database and export the table as CSV"],
+  ["JSON", "convert it to CSV"],
+];
+
+/** What the sender of a file can do that was found to be of another format. */
+export const remedyFor = (found: string): string =>
+  REMEDIES.find(([beginning]) => found.startsWith(beginning))?.[1] ?? "convert it to delimited text";
+
+function markupOf(text: string): string | undefined {
   if (/^<(!doctype\s+html|html|head|body)[\s>]/i.test(text)) return "an HTML page";
   if (/^<(\?xml\s|[a-z][\w:.-]*(\s+[\w:.-]+\s*=\s*["'][^"']*["'])*\s*\/?>\s*<)/i.test(text)) return "an XML document";
   if (text.startsWith("{\\rtf")) return "an RTF document";

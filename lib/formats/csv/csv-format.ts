@@ -1,6 +1,6 @@
 import type { ColumnDefinition } from "../../columns.ts";
 import { TributaryError } from "../../errors.ts";
-import { looksMarkedUp, MARKUP_SAMPLE_BYTES } from "../../text/unsupported-formats.ts";
+import { looksForeign, MARKUP_SAMPLE_BYTES, remedyFor } from "../../text/unsupported-formats.ts";
 import type { Detected, FileFormat, FormatRequest, TextSample } from "../format.ts";
 import { csvOptionsSchema, declaredExtras, declaredTable, wholeDialect, type Dialect } from "./options.ts";
 import { CsvTableReader } from "./reading/table-reader.ts";
@@ -13,7 +13,7 @@ const FALLBACK_SCORE = 0.1;
 export const csvFormat: FileFormat<Dialect> = {
   name: "csv",
   optionsSchema: csvOptionsSchema,
-  sniff: (sample) => (markupOf(sample) === undefined ? FALLBACK_SCORE : 0),
+  sniff: (sample) => (foreignIn(sample) === undefined ? FALLBACK_SCORE : 0),
   detect,
   open: (open, handlers) => new CsvTableReader(open, handlers),
   writeRow: (fields, dialect) => rowText(fields, dialect),
@@ -21,8 +21,8 @@ export const csvFormat: FileFormat<Dialect> = {
   wholeOptions: wholeDialect,
 };
 
-const markupOf = ({ bytes }: TextSample): string | undefined =>
-  looksMarkedUp(bytes.toString("utf8", 0, Math.min(bytes.length, MARKUP_SAMPLE_BYTES)));
+const foreignIn = ({ bytes }: TextSample): string | undefined =>
+  looksForeign(bytes.toString("utf8", 0, Math.min(bytes.length, MARKUP_SAMPLE_BYTES)));
 
 /** See `detectStructure`. A sample of a longer file ends with its last whole line. */
 function detect(
@@ -31,8 +31,10 @@ function detect(
   pinned?: Dialect,
   known?: readonly ColumnDefinition[],
 ): Detected<Dialect> {
-  const markup = markupOf({ bytes, encoding, complete });
-  if (markup !== undefined) throw new TributaryError("FILE_NOT_CSV", `the file looks like ${markup}`);
+  const foreign = foreignIn({ bytes, encoding, complete });
+  if (foreign !== undefined) {
+    throw new TributaryError("FILE_NOT_CSV", `the file looks like ${foreign}: ${remedyFor(foreign)}`);
+  }
   const end = complete ? 0 : Math.max(bytes.lastIndexOf(LF), bytes.lastIndexOf(CR)) + 1;
   const text = bytes.toString("utf8", 0, end > 0 ? end : bytes.length);
   const { format: _, ...options } = requested;
