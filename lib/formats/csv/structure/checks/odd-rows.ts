@@ -3,6 +3,7 @@ import { familyOf, kindOf, shapeOf } from "../kinds.ts";
 import { profilesOf } from "../profile.ts";
 import type { FoundTable } from "../rows.ts";
 import type { SampleRow } from "../split.ts";
+import { recordTypes } from "./record-types.ts";
 
 /** Rows that show what the others are. */
 const SHOWING_ROWS_MIN = 2;
@@ -73,17 +74,6 @@ function indexName({ body, width, header, headerCells }: Table): string | undefi
   const at = body.slice(0, FIRST_ROWS).findIndex(isAlone);
   if (at < 0 || body.slice(at + 1).some(isAlone) || body.length < at + 1 + SHOWING_ROWS_MIN) return undefined;
   return `line ${body[at]!.line} has a first field only, and the header none: it may be the last row of the header`;
-}
-
-/** A first and a last row of another kind, as H, D … D, T mark them. */
-function recordTypes({ body, header }: Table): string | undefined {
-  const marks = body.map(({ cells }) => cells[0]!.trim());
-  if (header.rows > 0 || marks.length < FIRST_ROWS + 1) return undefined;
-  const [first, last] = [marks[0]!, marks.at(-1)!];
-  const [middle] = marks.slice(1, -1);
-  if (first === middle || last === middle || !marks.slice(1, -1).every((mark) => mark === middle)) return undefined;
-  if (![first, last, middle!].every(isWords)) return undefined;
-  return `the first row begins with ${shown(first)}, the last with ${shown(last)}, and all others with ${shown(middle!)}: they may be records of other kinds`;
 }
 
 const COMMENT = /^(\S+)\s+(?:#|--|\/\/)/;
