@@ -50,18 +50,20 @@ function delimitersIn(lines: readonly string[], pinned?: SplitRequest): string[]
   const several = severalIn(lines);
   const usual = DELIMITERS.filter((delimiter) => lines.some((line) => line.includes(delimiter)));
   const text = lines.join("\n");
-  const singles = [...SEPARATORS, " ", ...PUNCTUATION].filter((mark) => isRegular(lines, mark, 0.6));
+  const unquoted = lines.map((line) => line.replace(/"[^"]*"/g, ""));
+  const marks = [...SEPARATORS, " ", ...PUNCTUATION].filter((mark) => text.includes(mark));
+  const singles = marks.filter((mark) => isRegular(unquoted, mark, 0.6));
   const unusual = [...several, ...singles].slice(0, UNUSUAL_MAX);
   const all = [...usual, ...unusual];
   const own = pinned?.delimiter;
   return own !== undefined && !all.includes(own) && text.includes(own) ? [own, ...all] : all;
 }
 
-/** True if the text stands in most lines, as often in each. */
+/** True if the mark stands in most lines, as often in each. */
 function isRegular(lines: readonly string[], mark: string, share: number): boolean {
   const counts = new Map<number, number>();
   for (const line of lines) {
-    const count = countIn(line.replace(/"[^"]*"/g, ""), mark);
+    const count = countIn(line, mark);
     if (count > 0) counts.set(count, (counts.get(count) ?? 0) + 1);
   }
   return Math.max(0, ...counts.values()) >= Math.max(1, share * lines.length);
@@ -99,19 +101,21 @@ function priorOf(delimiter: string): number {
 /** Quotes that some fields begin and end with. The double quote always is one of them. */
 function quotesIn(lines: readonly string[], delimiter: string, { quote }: SplitRequest): (string | null)[] {
   if (quote !== undefined) return [quote];
+  const split = lines.map((line) => line.split(delimiter));
+  const fields = split.flat().map((field) => field.trim());
+  const enough = Math.max(2, lines.length / 3);
   const others = OTHER_QUOTES.filter((mark) => {
     if (delimiter.includes(mark)) return false;
-    const fields = lines.flatMap((line) => line.split(delimiter).map((field) => field.trim()));
-    if (mark !== "'" && !hasUse(mark, fields)) return false;
-    const enough = Math.max(2, lines.length / 3);
     const opened = fields.filter((field) => field.length > 1 && field.startsWith(mark)).length;
-    return opened >= enough && fields.filter((field) => field.length > 1 && field.endsWith(mark)).length >= enough;
+    if (opened < enough || (mark !== "'" && !hasUse(mark, fields))) return false;
+    return fields.filter((field) => field.length > 1 && field.endsWith(mark)).length >= enough;
   });
-  const strays = lines.filter((line) => line.split(delimiter).some((field) => /^"[^"]+$/.test(field))).length;
-  const isQuoted = (text: string): boolean => /^".*"$/.test(text);
-  const none = strays >= 3 && !lines.some((line) => isQuoted(line.trim()) || line.split(delimiter).some(isQuoted));
+  const strays = split.filter((own) => own.some((field) => /^"[^"]+$/.test(field))).length;
+  const none = strays >= 3 && !lines.some((line, at) => isQuoted(line.trim()) || split[at]!.some(isQuoted));
   return ['"', ...others, ...(none ? [null] : [])];
 }
+
+const isQuoted = (text: string): boolean => /^".*"$/.test(text);
 
 /** True if the mark stands around a delimiter, or around the first name as well: `***` is not in quotes. */
 function hasUse(mark: string, fields: readonly string[]): boolean {

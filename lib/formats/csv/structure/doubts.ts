@@ -16,7 +16,7 @@ export function doubtsOf(
   above: readonly SampleRow[],
   strayName: string | undefined,
   requested: TableRequest,
-): FoundTable["doubts"] {
+): readonly Doubt[] {
   const doubts: Doubt[] = [];
   const declared = requested.headerRows !== undefined;
   const startDeclared = requested.skipRows !== undefined;

@@ -42,7 +42,7 @@ export function findingsOf(decided: Decided): {
 } {
   const evidence = [ofDelimiter(decided), ...ofQuote(decided), ...ofPlace(decided), ...ofShape(decided)];
   const doubts = [
-    ...decided.reading.table.doubts,
+    ...decided.reading.table.doubts(),
     ...ofChoice(decided),
     ...ofEscape(decided),
     ...ofStrays(decided),

@@ -43,9 +43,24 @@ const LINK =
 const CODE = /^[\p{L}\d_.\-/:#]*\d[\p{L}\d_.\-/:#]*$/u;
 const WORD = /^[\p{L}][\p{L}\p{M}\d_'-]*$/u;
 
+/** The kinds of the cells seen last: detection asks for each several times. Bounds the memory. */
+const seen = new Map<string, Kind>();
+const SEEN_MAX = 20_000;
+
 /** Kind of a cell, without surrounding blanks. */
 export function kindOf(cell: string): Kind {
-  const text = cell.trim();
+  const known = seen.get(cell);
+  if (known !== undefined) return known;
+  const kind = kindOfText(cell.trim());
+  if (seen.size >= SEEN_MAX) seen.clear();
+  seen.set(cell, kind);
+  return kind;
+}
+
+/** Lets go of the cells, which keep the text that they are part of in memory. */
+export const forgetKinds = (): void => seen.clear();
+
+function kindOfText(text: string): Kind {
   if (text === "") return "empty";
   if (text.length > TYPED_CHARS_MAX) return text.length < 300 && LINK.test(text) ? "link" : "text";
   const first = text.charCodeAt(0);
@@ -56,14 +71,22 @@ export function kindOf(cell: string): Kind {
     if (TIME.test(text)) return "time";
     if (MONEY.test(text)) return "money";
   }
-  if (DATE.test(text)) return "date";
-  if (TIMESTAMP.test(text)) return "timestamp";
-  if (BOOLEAN.test(text)) return "boolean";
-  if (MARKER.test(text)) return "marker";
+  // Most words have no digit, and so are no date.
+  if (!startsAsWord || /\d/.test(text)) {
+    if (DATE.test(text)) return "date";
+    if (TIMESTAMP.test(text)) return "timestamp";
+  }
+  if (text.length <= WORDS_CHARS_MAX) {
+    if (BOOLEAN.test(text)) return "boolean";
+    if (MARKER.test(text)) return "marker";
+  }
   if (LINK.test(text)) return "link";
   if (WORD.test(text)) return "word";
   return CODE.test(text) ? "code" : "text";
 }
+
+/** Length of the longest boolean or marker. */
+const WORDS_CHARS_MAX = 5;
 
 /** Kinds that one column may mix. */
 export type Family = "none" | "number" | "moment" | "time" | "boolean" | "link" | "text";
@@ -90,12 +113,22 @@ export function familyOf(kind: Kind): Family {
 }
 
 /** The cell's form: digits as 9, letters as A, each with its neighbours: `MG-8769` is `A-9`. */
-export const shapeOf = (cell: string): string =>
-  cell
-    .trim()
-    .slice(0, TYPED_CHARS_MAX)
-    .replace(/\d+/g, "9")
-    .replace(/\p{L}+/gu, "A");
+export function shapeOf(cell: string): string {
+  const text = cell.trim().slice(0, TYPED_CHARS_MAX);
+  let shape = "";
+  let last = "";
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code > 127) return text.replace(/\d+/g, "9").replace(/\p{L}+/gu, "A");
+    const isLetter = (code >= 65 && code <= 90) || (code >= 97 && code <= 122);
+    const mark = isLetter ? "A" : code >= 48 && code <= 57 ? "9" : text[at]!;
+    // A sign that recurs stays as often as it is.
+    if (mark === last && (isLetter || mark === "9")) continue;
+    shape += mark;
+    last = mark;
+  }
+  return shape;
+}
 
 /** True if a column of this type may hold the cell; of VARCHAR, which holds all, this says nothing. */
 export function fitsType(cell: string, type: ColumnType): boolean {

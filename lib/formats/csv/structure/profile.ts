@@ -1,21 +1,6 @@
 import { familyOf, kindOf, shapeOf, type Family } from "./kinds.ts";
 import type { SampleRow } from "./split.ts";
 
-/** What the cells of one column have in common. */
-export interface ColumnProfile {
-  /**
-   * The family of nearly all cells that are not empty; `text` for mixed ones, `none` for an empty column.
-   */
-  family: Family;
-  /** The form of nearly all cells of a text column, if it has digits or signs: `A-9`. */
-  shape: string | undefined;
-  /** The most digits of a whole number in the column. */
-  digitsMax: number;
-  /** True if all numbers are whole. */
-  whole: boolean;
-  values: ReadonlySet<string>;
-}
-
 /** Share of a column's cells that decides what the column is. */
 const NEARLY_ALL = 0.85;
 /** Cells that are looked at, of all columns. Bounds the time. */
@@ -26,34 +11,68 @@ export const COLUMNS_MAX = 500;
 export function profilesOf(rows: readonly SampleRow[], width: number): ColumnProfile[] {
   const columns = Math.min(width, COLUMNS_MAX);
   const used = rows.slice(0, Math.max(3, Math.floor(CELLS_MAX / Math.max(1, columns))));
-  return Array.from({ length: columns }, (_, column) => profileOf(used.map(({ cells }) => cells[column] ?? "")));
+  return Array.from(
+    { length: columns },
+    (_, column) => new ColumnProfile(used.map(({ cells }) => cells[column] ?? "")),
+  );
 }
 
-function profileOf(cells: readonly string[]): ColumnProfile {
-  const families = new Map<Family, number>();
-  const shapes = new Map<string, number>();
-  let [filled, digitsMax, whole] = [0, 0, true];
-  for (const cell of cells) {
-    const kind = kindOf(cell);
-    const family = familyOf(kind);
-    if (family === "none") continue;
-    filled++;
-    families.set(family, (families.get(family) ?? 0) + 1);
-    if (kind === "integer") digitsMax = Math.max(digitsMax, cell.trim().replace(/^[+-]/, "").length);
-    else whole = false;
-    if (family !== "text") continue;
-    const shape = shapeOf(cell);
-    shapes.set(shape, (shapes.get(shape) ?? 0) + 1);
+/** What the cells of one column have in common. Most questions are about the family alone. */
+export class ColumnProfile {
+  /**
+   * The family of nearly all cells that are not empty; `text` for mixed ones, `none` for an empty column.
+   */
+  readonly family: Family;
+  /** The most digits of a whole number in the column. */
+  readonly digitsMax: number;
+  /** True if all numbers are whole. */
+  readonly whole: boolean;
+  readonly #cells: readonly string[];
+  readonly #filled: number;
+  #shape: { readonly is: string | undefined } | undefined;
+  #values: ReadonlySet<string> | undefined;
+
+  constructor(cells: readonly string[]) {
+    const families = new Map<Family, number>();
+    let [filled, digitsMax, whole] = [0, 0, true];
+    for (const cell of cells) {
+      const kind = kindOf(cell);
+      const family = familyOf(kind);
+      if (family === "none") continue;
+      filled++;
+      families.set(family, (families.get(family) ?? 0) + 1);
+      if (kind === "integer") digitsMax = Math.max(digitsMax, cell.trim().replace(/^[+-]/, "").length);
+      else whole = false;
+    }
+    const [family, count] = mostOf(families) ?? ["none", 0];
+    this.family = filled > 0 && count < NEARLY_ALL * filled ? "text" : family;
+    this.digitsMax = digitsMax;
+    this.whole = whole;
+    this.#cells = cells;
+    this.#filled = filled;
   }
-  const [family, count] = mostOf(families) ?? ["none", 0];
-  const [shape, alike] = mostOf(shapes) ?? ["", 0];
-  const shaped = filled >= 3 && alike >= NEARLY_ALL * filled && /[^A\s]/.test(shape);
-  return {
-    family: filled > 0 && count < NEARLY_ALL * filled ? "text" : family,
-    shape: shaped ? shape : undefined,
-    ...{ digitsMax, whole },
-    values: new Set(cells.map((cell) => cell.trim())),
-  };
+
+  /** The form of nearly all cells of a text column, if it has digits or signs: `A-9`. */
+  get shape(): string | undefined {
+    return (this.#shape ??= { is: this.#findShape() }).is;
+  }
+
+  /** The cells without blanks around them. */
+  get values(): ReadonlySet<string> {
+    return (this.#values ??= new Set(this.#cells.map((cell) => cell.trim())));
+  }
+
+  #findShape(): string | undefined {
+    if (this.#filled < 3) return undefined;
+    const shapes = new Map<string, number>();
+    for (const cell of this.#cells) {
+      if (familyOf(kindOf(cell)) !== "text") continue;
+      const shape = shapeOf(cell);
+      shapes.set(shape, (shapes.get(shape) ?? 0) + 1);
+    }
+    const [shape, alike] = mostOf(shapes) ?? ["", 0];
+    return alike >= NEARLY_ALL * this.#filled && /[^A\s]/.test(shape) ? shape : undefined;
+  }
 }
 
 function mostOf<T>(counts: ReadonlyMap<T, number>): [T, number] | undefined {

@@ -63,7 +63,8 @@ export interface FoundTable {
   titleRows: number;
   /** Why the header does not fit the rows. */
   misfit?: string;
-  doubts: readonly Doubt[];
+  /** Why the table may not be all that the rows hold. Takes time: asked for the table that is read. */
+  doubts(): readonly Doubt[];
 }
 
 /** True for what a column may be called. */

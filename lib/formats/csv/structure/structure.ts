@@ -5,6 +5,7 @@ import { declaredHeaderRows, DELIMITERS, type Dialect, type DialectRequest } fro
 import { candidatesIn, isUsual, type Candidate } from "./candidates.ts";
 import { aboveFooter } from "./footer/declared.ts";
 import { findingsOf, type Reading } from "./findings.ts";
+import { forgetKinds } from "./kinds.ts";
 import { knownColumns, type KnownColumns } from "./known.ts";
 import { scoreOf, scoreOfOneColumn } from "./score.ts";
 import { sepLineOf, type SepLine } from "./sep-line.ts";
@@ -50,6 +51,14 @@ const READ_ROWS_MAX = 500;
  * this folder.
  */
 export function detectStructure(input: StructureInput): Structure {
+  try {
+    return detect(input);
+  } finally {
+    forgetKinds();
+  }
+}
+
+function detect(input: StructureInput): Structure {
   const { complete, requested, pinned } = input;
   const text = complete ? aboveFooter(input.text, requested.footer) : input.text;
   const known = knownColumns(input.known ?? []);
@@ -199,7 +208,7 @@ const EMPTY_TABLE: FoundTable = {
   even: 1,
   short: 0,
   coverage: 1,
-  doubts: [],
+  doubts: () => [],
 };
 
 /** True if nearly every field after the first begins with a blank: `1, Oslo, 3`; or if columns are drawn. */

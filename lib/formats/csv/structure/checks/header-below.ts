@@ -20,14 +20,15 @@ export function headerBelow(
   const { body, width, headerCells } = table;
   for (let at = 0; at < Math.min(SEARCHED_ROWS_MAX, body.length - 1); at++) {
     const row = body[at]!;
+    if (row.count !== width || isSame(row.cells, headerCells)) continue;
     const families = profilesOf(body.slice(at + 1, at + 1 + COMPARED_ROWS_MAX), width).map(({ family }) => family);
     const typed = families.flatMap((family, column) => (family === "text" || family === "none" ? [] : [column]));
     const fits =
       ({ cells }: SampleRow) =>
       (column: number) =>
         familyOf(kindOf(cells[column] ?? "")) === families[column];
-    if (typed.length === 0 || row.count !== width || isSame(row.cells, headerCells)) continue;
-    if (typed.some(fits(row)) || body.slice(0, at).some((above) => typed.every(fits(above)))) continue;
+    if (typed.length === 0 || typed.some(fits(row))) continue;
+    if (body.slice(0, at).some((above) => typed.every(fits(above)))) continue;
     const words = typed.filter((column) => isName(row.cells[column] ?? "")).length;
     const isLater =
       !startDeclared && words === typed.length && row.cells.every(isName) && isBelowNotes(table, at, typed.length);
