@@ -85,7 +85,8 @@ export interface RecordHandlers {
 /** Splits a file's text into records. */
 export interface RecordReader {
   /**
-   * Reads the next block of UTF-8 and passes on the complete records.
+   * Reads the next block of UTF-8 and passes on the complete records. The reader may keep the block until
+   * `end`: its bytes must stay as they are.
    * @throws FILE_HEADER_TOO_LONG, FILE_TOO_MANY_COLUMNS, FILE_QUOTE_NOT_CLOSED, FILE_ROW_TOO_LONG,
    * FILE_ENCODING_UNKNOWN for an unreadable header, and what the handlers throw
    */

@@ -294,7 +294,8 @@ export class FileParser {
       encoder.rewind();
       return this.#giveUpRow(row, plan, index, code);
     }
-    if (hasValueOf(plan.untyped, row, this.#scan)) return this.#giveUpRow(row, plan, columns.length, CAST.RETYPE);
+    if (plan.untyped.length > 0 && hasValueOf(plan.untyped, row, this.#scan))
+      return this.#giveUpRow(row, plan, columns.length, CAST.RETYPE);
     const broken = this.#rules && brokenRules(this.#rules, columns, row, this.#scan);
     const refusal = broken && refusalOf(broken, row.line);
     if (refusal) return this.#rejectFor(row, refusal);

@@ -23,7 +23,16 @@ export interface PlannedColumn extends CastColumn {
   /** The table did not have the column before this file. */
   fresh: boolean;
   /** A value with a stray quote was seen: text, if the column has no other values. */
-  hasStray?: boolean;
+  hasStray: boolean;
+}
+
+/** All columns are objects of one shape, because every value of a file asks for one. */
+function plannedColumn(
+  { name, header, type, authority, family, precision, scale, format, number, words, facts }: CastColumn,
+  { field, required, nullMarkers, fresh }: Pick<PlannedColumn, "field" | "required" | "nullMarkers" | "fresh">,
+): PlannedColumn {
+  const made = { name, header, type, authority, family, precision, scale, format, number, words, facts, field };
+  return Object.assign(made, { required, nullMarkers, fresh, hasStray: false });
 }
 
 /** How a file's fields become the table's columns. */
@@ -78,7 +87,8 @@ export function planColumns(input: PlanInput, columnsMax: number): Plan {
     // The table keeps the header that it has; the file is described by its own.
     const header = headers[field] ?? column.header;
     if (input.retypeKnown && field >= 0 && !declared.has(column.name)) {
-      return { ...castColumn({ ...column, header }, "inferred"), field, nullMarkers, required: false, fresh: true };
+      const cast = castColumn({ ...column, header }, "inferred");
+      return plannedColumn(cast, { field, nullMarkers, required: false, fresh: true });
     }
     return planned({ ...column, header }, declared.get(column.name), { field, nullMarkers });
   });
@@ -86,7 +96,7 @@ export function planColumns(input: PlanInput, columnsMax: number): Plan {
   for (const { name, header, field } of fresh) {
     const type = inferred?.get(name);
     const cast = castColumn({ name, header, type: type ?? "VARCHAR" }, type ? "known" : "inferred");
-    columns.push({ ...cast, field, nullMarkers, required: false, fresh: true });
+    columns.push(plannedColumn(cast, { field, nullMarkers, required: false, fresh: true }));
   }
   for (const column of columns) column.required ||= contract.key.includes(column.name);
   const rescued = contract.onMismatch === "rescue" ? rescuedIndex(columns) : -1;
@@ -172,13 +182,15 @@ export function observeValues(columns: readonly PlannedColumn[], row: Row, scan:
   }
 }
 
-/** Whether the row has a value of a column that has no type yet. Blanks are no value. */
-export const hasValueOf = (untyped: readonly PlannedColumn[], row: Row, scan: Scan): boolean =>
-  untyped.some((column) => {
-    if (!hasText(column, row)) return false;
+/** Whether the row has a value of a column that has no type yet. Blanks are no value. Asked for every row. */
+export function hasValueOf(untyped: readonly PlannedColumn[], row: Row, scan: Scan): boolean {
+  for (const column of untyped) {
+    if (!hasText(column, row)) continue;
     const [start, end] = [row.bounds[2 * column.field]!, row.bounds[2 * column.field + 1]!];
-    return start < end && classify(row.bytes, start, end, scan) !== KIND.EMPTY;
-  });
+    if (start < end && classify(row.bytes, start, end, scan) !== KIND.EMPTY) return true;
+  }
+  return false;
+}
 
 /** Whether the row has the column's field, and it is not a text that means NULL. */
 function hasText({ field, nullMarkers }: PlannedColumn, { bytes, bounds, count }: Row): boolean {
@@ -271,13 +283,12 @@ function planned(
   own: ContractColumn | undefined,
   { field, nullMarkers }: Pick<PlannedColumn, "field" | "nullMarkers">,
 ): PlannedColumn {
-  return {
-    ...castColumn(column, own ? "declared" : "known", own ? notationOf(own) : {}),
+  return plannedColumn(castColumn(column, own ? "declared" : "known", own ? notationOf(own) : {}), {
     field,
     required: own?.required ?? false,
     nullMarkers: own?.nullMarkers ? [...nullMarkers, ...own.nullMarkers.map((text) => Buffer.from(text))] : nullMarkers,
     fresh: false,
-  };
+  });
 }
 
 function notationOf({ format, number, trueWords, falseWords }: ContractColumn): Notation {
@@ -319,7 +330,7 @@ function checkMissing(contract: Contract, names: readonly string[]): void {
 
 function rescuedIndex(columns: PlannedColumn[]): number {
   const column = castColumn({ name: RESCUED_COLUMN, header: RESCUED_COLUMN, type: "VARCHAR" }, "known");
-  return columns.push({ ...column, field: -1, nullMarkers: [], required: false, fresh: false }) - 1;
+  return columns.push(plannedColumn(column, { field: -1, nullMarkers: [], required: false, fresh: false })) - 1;
 }
 
 const LISTED_MAX = 20;

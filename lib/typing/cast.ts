@@ -121,9 +121,14 @@ export function cast(column: CastColumn, bytes: Uint8Array, start: number, end: 
   if (column.authority === "inferred") return castInferred(column, bytes, start, end, scan);
   if (column.family === FAMILY.VARCHAR) return CAST.OK;
   if (column.authority === "declared") return castDeclared(column, bytes, start, end, scan);
-  const isDouble = column.family === FAMILY.DOUBLE;
-  const kind = isDouble ? classifyDouble(bytes, start, end, scan) : classify(bytes, start, end, scan);
+  if (column.family === FAMILY.DOUBLE) return castDouble(bytes, start, end, scan);
+  const kind = classify(bytes, start, end, scan);
   return kind === KIND.EMPTY ? CAST.NULL : fit(column, kind, scan, bytes);
+}
+
+function castDouble(bytes: Uint8Array, start: number, end: number, scan: Scan): number {
+  const kind = classifyDouble(bytes, start, end, scan);
+  return kind === KIND.EMPTY ? CAST.NULL : fitDouble(kind, scan, bytes);
 }
 
 /**

@@ -154,10 +154,14 @@ export class CsvRecordReader implements RecordReader {
     this.#retryAt = this.#rest.length > BLOCK_BYTES_MAX ? this.#rest.length * 2 : 0;
   }
 
+  /** Pieces of one block that follow each other there are one text without a copy. */
   #join(): void {
     const [only] = this.#waiting;
-    const whole = this.#rest.length === 0 && this.#waiting.length === 1;
-    this.#rest = whole ? asBuffer(only!) : Buffer.concat([this.#rest, ...this.#waiting]);
+    if (this.#waiting.length !== 1) this.#rest = Buffer.concat([this.#rest, ...this.#waiting]);
+    else if (this.#rest.length === 0) this.#rest = asBuffer(only!);
+    else if (follows(this.#rest, only!)) {
+      this.#rest = Buffer.from(only!.buffer, this.#rest.byteOffset, this.#rest.length + only!.length);
+    } else this.#rest = Buffer.concat([this.#rest, only!]);
     this.#waiting = [];
     this.#waitingBytes = 0;
   }
@@ -189,12 +193,15 @@ export class CsvRecordReader implements RecordReader {
     const { fieldsMax } = this.#options;
     const delimiter = this.#delimiter!;
     const quote = this.#quoteByte;
+    // Most bytes are letters and digits, above all that have a meaning.
+    const highest = Math.max(delimiter, quote, CR);
     let rowStart = from;
     let fieldStart = from;
     let fieldEnd = -1;
     let count = 0;
     for (let at = from; at <= text.length; at++) {
       const byte = at < text.length ? text[at]! : END;
+      if (byte > highest) continue;
       if (byte === quote) {
         if (at > fieldStart) {
           if (this.#checksInner) return { next: rowStart, stuck: true };
@@ -323,6 +330,9 @@ export class CsvRecordReader implements RecordReader {
 }
 
 const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+
+const follows = (one: Uint8Array, other: Uint8Array): boolean =>
+  one.buffer === other.buffer && one.byteOffset + one.length === other.byteOffset;
 
 const isClean = (text: Buffer): boolean => isUtf8(text) && !text.includes(0);
 

@@ -40,8 +40,8 @@ export class CsvTableReader implements RecordReader {
   #footerFound: readonly Row[] = [];
   #rowsPassed = 0;
   #ending: Ending | undefined;
-  /** Passes a row on, also through the footer's hold. */
-  #pass: (row: Row) => void;
+  /** Position in the text from which rows are kept until it ends. */
+  #heldFrom = Infinity;
   readonly #headerRows: number;
   /** The header's rows; of a file without a header, unreadable rows before the first that is not. */
   #first: Row[] = [];
@@ -65,8 +65,6 @@ export class CsvTableReader implements RecordReader {
     this.#skipper = new LineSkipper(skipped);
     const rule = options.footerRows === undefined ? options.footer : { rows: options.footerRows };
     if (rule && !("rows" in rule && rule.rows === 0)) this.#footer = new FooterHold(rule, (row) => this.#handOver(row));
-    const footer = this.#footer;
-    this.#pass = footer ? (row) => footer.push(row) : (row) => this.#handOver(row);
     if (endBytes !== undefined && rule === undefined) this.#textEnd = new TextEnd(endBytes);
     this.#reader = new CsvRecordReader({
       dialect: options,
@@ -130,14 +128,8 @@ export class CsvTableReader implements RecordReader {
 
   /** Keeps the rows that start within the end of the text. Which ones depends on the text alone. */
   #holdLastRows(textEnd: TextEnd): void {
-    const from = textEnd.length - textEnd.bytes;
-    const pass = this.#pass;
-    this.#pass = (row) => {
-      if (this.#reader.rowStart < from) pass(row);
-      else this.#lastRows.push(copyOf(row));
-    };
-    const rest = textEnd.end();
-    if (rest.length > 0) this.#reader.push(rest);
+    this.#heldFrom = textEnd.length - textEnd.bytes;
+    for (const piece of textEnd.end()) this.#reader.push(piece);
   }
 
   #passLastRows(): void {
@@ -171,6 +163,12 @@ export class CsvTableReader implements RecordReader {
     const { leadingDelimiter = false } = this.#options;
     if (row.fault !== undefined || this.#width < 2 || !(row.count === 1 || leadingDelimiter)) return false;
     return isRuler(fieldsOf(row), leadingDelimiter);
+  }
+
+  #pass(row: Row): void {
+    if (this.#reader.rowStart >= this.#heldFrom) this.#lastRows.push(copyOf(row));
+    else if (this.#footer) this.#footer.push(row);
+    else this.#handOver(row);
   }
 
   /** A row without a value is none, like a blank line. In a file of one column, both are. */

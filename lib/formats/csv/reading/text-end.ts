@@ -1,4 +1,4 @@
-/** Passes on the pieces of a text, except for the last bytes, which only `end` gives. */
+/** Passes on the pieces of a text, except for the last ones, which only `end` gives. Copies nothing. */
 export class TextEnd {
   /** Bytes of all pieces so far. */
   length = 0;
@@ -12,31 +12,22 @@ export class TextEnd {
     this.bytes = bytes;
   }
 
-  /** What surely comes before the end. */
+  /** What surely comes before the end: whole pieces, whose bytes stay as they are. */
   take(piece: Uint8Array): readonly Uint8Array[] {
     this.length += piece.length;
-    // A copy: the caller may use its buffer again.
-    const passed = piece.length > this.bytes ? piece.length - this.bytes : 0;
-    const kept = Buffer.from(piece.subarray(passed));
-    const before = passed > 0 ? [...this.#held, piece.subarray(0, passed)] : [];
-    if (passed > 0) [this.#held, this.#heldBytes] = [[], 0];
-    this.#held.push(kept);
-    this.#heldBytes += kept.length;
+    this.#held.push(piece);
+    this.#heldBytes += piece.length;
     // Twice the end, so that many small pieces take no quadratic time.
-    return this.#heldBytes > 2 * this.bytes ? [this.#cut()] : before;
+    if (this.#heldBytes < 2 * this.bytes) return NONE;
+    let count = 0;
+    while (this.#heldBytes - this.#held[count]!.length >= this.bytes) this.#heldBytes -= this.#held[count++]!.length;
+    return this.#held.splice(0, count);
   }
 
   /** All that was not passed on. */
-  end(): Uint8Array {
-    const rest = Buffer.concat(this.#held);
-    this.#held = [];
-    return rest;
-  }
-
-  #cut(): Uint8Array {
-    const all = Buffer.concat(this.#held);
-    const at = all.length - this.bytes;
-    [this.#held, this.#heldBytes] = [[all.subarray(at)], this.bytes];
-    return all.subarray(0, at);
+  end(): readonly Uint8Array[] {
+    return this.#held.splice(0);
   }
 }
+
+const NONE: readonly Uint8Array[] = [];
