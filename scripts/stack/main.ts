@@ -9,7 +9,7 @@ import { duckdbExtensions } from "./programs/duckdb-extensions.ts";
 import { cacheDir } from "./programs/install.ts";
 import { testEnvironment } from "./programs/services.ts";
 import { PORT_NAMES, type PortName } from "./settings.ts";
-import { startStack, stopStack, type RunningStack, type StackOptions } from "./stack.ts";
+import { ENGINES, startStack, stopStack, type Engine, type RunningStack, type StackOptions } from "./stack.ts";
 
 interface Flags {
   data?: string;
@@ -18,6 +18,7 @@ interface Flags {
   run?: string;
   services: boolean;
   superset?: boolean;
+  engine: Engine;
   parsers: number;
   committers: number;
   trinoMemory: string;
@@ -47,6 +48,11 @@ const command = new Command("npm run stack --")
   )
   .option("--no-services", "start only the servers")
   .option("--superset", "also start Superset, with a dataset for every table and the sales dashboard")
+  .addOption(
+    new Option("--engine <name>", "what writes tables: Trino, or DuckDB through SeaweedFS's Iceberg REST catalog")
+      .choices(ENGINES)
+      .default("trino"),
+  )
   .option("--parsers <count>", "number of parsers", wholeFrom(1, 64), 1)
   .option("--committers <count>", "number of committers", wholeFrom(1, 64), 1)
   .addOption(new Option("--trino-memory <size>", "Trino's heap size").env("TRIBUTARY_STACK_TRINO_MEMORY").default("2G"))
@@ -65,9 +71,12 @@ async function main(flags: Flags): Promise<number> {
     await stopStack(data, say);
     return 0;
   }
-  const extensions = await duckdbExtensions(cacheDir(process.env), say);
+  const about = {
+    duckdbExtensions: await duckdbExtensions(cacheDir(process.env), say),
+    hasTrino: flags.engine === "trino",
+  };
   const stack = await startStack(stackOptions(flags, data));
-  await writeFile(join(data, "test.env"), exportsOf(testEnvironment(stack.settings, extensions)), { mode: 0o600 });
+  await writeFile(join(data, "test.env"), exportsOf(testEnvironment(stack.settings, about)), { mode: 0o600 });
   say(`ready; keys and addresses are in ${join(data, "stack.json")}, logs in ${join(data, "logs")}`);
   if (flags.detach) return 0;
   say("press Ctrl-C to stop");
@@ -97,11 +106,14 @@ function firstEnd(stack: RunningStack): Promise<string | undefined> {
 /** Returns the command's exit code. Keeps the folder if the command failed, for its logs. */
 async function runWithStack(flags: Flags, line: string): Promise<number> {
   const data = flags.data === undefined ? await mkdtemp(join(tmpdir(), "tributary-stack-")) : resolve(flags.data);
-  const extensions = await duckdbExtensions(cacheDir(process.env), say);
+  const about = {
+    duckdbExtensions: await duckdbExtensions(cacheDir(process.env), say),
+    hasTrino: flags.engine === "trino",
+  };
   const stack = await startStack(stackOptions({ ...flags, services: false }, data));
   let code = 1;
   try {
-    code = await runShell(line, { ...process.env, ...testEnvironment(stack.settings, extensions), REQUIRE_STACK: "1" });
+    code = await runShell(line, { ...process.env, ...testEnvironment(stack.settings, about), REQUIRE_STACK: "1" });
     return code;
   } finally {
     await stopStack(data, say, { discard: flags.data === undefined });
@@ -123,6 +135,7 @@ const stackOptions = (flags: Flags, data: string): StackOptions => ({
   data,
   services: flags.services,
   superset: flags.superset ?? false,
+  engine: flags.engine,
   parsers: flags.parsers,
   committers: flags.committers,
   trinoMemory: flags.trinoMemory,

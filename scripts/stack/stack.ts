@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { allOrFirstFailure, type StackContext } from "./context.ts";
+import { duckdbExtensions } from "./programs/duckdb-extensions.ts";
 import { cacheDir } from "./programs/install.ts";
 import { findJava } from "./programs/java.ts";
 import { startKafka } from "./programs/kafka.ts";
@@ -17,7 +18,7 @@ import {
   type Started,
 } from "./processes.ts";
 import { removeSockets, startSeaweedfs } from "./programs/seaweedfs.ts";
-import { startServices } from "./programs/services.ts";
+import { icebergEnvironment, startServices, type WantedServices } from "./programs/services.ts";
 import {
   CATALOG,
   loadSettings,
@@ -39,6 +40,8 @@ export interface StackOptions {
   services: boolean;
   /** Also start Superset, and the registrar if `services` is set. */
   superset?: boolean;
+  /** What the services write tables with. Default: trino. */
+  engine?: Engine;
   parsers: number;
   committers: number;
   /** Trino's -Xmx, such as 2G. */
@@ -50,11 +53,17 @@ export interface StackOptions {
   say: (line: string) => void;
 }
 
+/** `iceberg`: DuckDB writes the tables of SeaweedFS's REST catalog; Trino is not started. */
+export const ENGINES = ["trino", "iceberg"] as const;
+export type Engine = (typeof ENGINES)[number];
+
 /** What DIR/stack.json holds. */
 export interface StackFile {
   /** Absent with --no-services. */
   gateway?: string;
-  trino: string;
+  engine: Engine;
+  /** Absent with `--engine iceberg`. */
+  trino?: string;
   s3: StackSettings["s3"];
   restCatalog: RestCatalogSettings;
   kafka: string;
@@ -92,6 +101,7 @@ const SERVERS = ["kafka", "seaweedfs", "trino"];
  */
 export async function startStack(options: StackOptions): Promise<RunningStack> {
   const { data, say } = options;
+  if (options.superset && options.engine === "iceberg") throw new Error("--superset needs --engine trino");
   mkdirSync(join(data, "logs"), { recursive: true });
   const alive = readRecords(data).filter(isAlive);
   if (alive.length > 0) {
@@ -127,7 +137,7 @@ export async function startStack(options: StackOptions): Promise<RunningStack> {
   };
   try {
     await startServers(context, options);
-    const services = options.services ? await startServices(context, options) : {};
+    const services = options.services ? await startServices(context, await wantedServices(context, options)) : {};
     const file = describe(context.settings, processes, services, options);
     await writeStackFile(data, file);
     const restart = (name: string, spec?: ProcessSpec): Started => {
@@ -143,7 +153,16 @@ export async function startStack(options: StackOptions): Promise<RunningStack> {
   }
 }
 
-async function startServers(whole: StackContext, wanted: { services: boolean; superset?: boolean }): Promise<void> {
+async function wantedServices(context: StackContext, options: StackOptions): Promise<WantedServices> {
+  if (options.engine !== "iceberg") return options;
+  const extensions = await duckdbExtensions(context.cache, context.say);
+  return { ...options, warehouse: icebergEnvironment(context.settings, extensions) };
+}
+
+async function startServers(
+  whole: StackContext,
+  wanted: Pick<StackOptions, "services" | "superset" | "engine">,
+): Promise<void> {
   const { settings, say } = whole;
   // The first failure aborts the others.
   const failure = new AbortController();
@@ -159,10 +178,11 @@ async function startServers(whole: StackContext, wanted: { services: boolean; su
     say(`s3         ${settings.s3.endpoint}`);
     say(`catalog    ${restCatalogOf(settings).uri}`);
   });
-  const trino = startTrino(context).then(() => say(`trino      ${trinoUrl(settings)}`));
+  const withTrino = wanted.engine !== "iceberg";
+  const trino = withTrino ? [startTrino(context).then(() => say(`trino      ${trinoUrl(settings)}`))] : [];
   const superset = wanted.superset ? [startSuperset(context)] : [];
-  await allOrFirstFailure([kafka, seaweedfs, trino, ...superset], failure);
-  await createSchema(trinoUrl(settings), CATALOG, SCHEMA);
+  await allOrFirstFailure([kafka, seaweedfs, ...trino, ...superset], failure);
+  if (withTrino) await createSchema(trinoUrl(settings), CATALOG, SCHEMA);
 }
 
 /**
@@ -196,22 +216,24 @@ function describe(
   settings: StackSettings,
   processes: readonly Started[],
   services: Record<string, string>,
-  wanted: { superset?: boolean },
+  { superset, engine = "trino" }: Pick<StackOptions, "superset" | "engine">,
 ): StackFile {
   const { user, password } = settings.superset;
+  const trino = trinoUrl(settings);
   return {
     ...(services.gateway === undefined ? {} : { gateway: services.gateway }),
-    trino: trinoUrl(settings),
+    engine,
+    ...(engine === "trino" ? { trino } : {}),
     s3: settings.s3,
     restCatalog: restCatalogOf(settings),
     kafka: `${HOST}:${settings.ports.kafka}`,
-    ...(wanted.superset ? { superset: { url: supersetUrl(settings), user, password } } : {}),
+    ...(superset ? { superset: { url: supersetUrl(settings), user, password } } : {}),
     catalog: CATALOG,
     schema: SCHEMA,
     services,
     metrics: {
       seaweedfs: `http://${HOST}:${settings.ports.seaweedfsMetrics}/metrics`,
-      trino: `${trinoUrl(settings)}/metrics`,
+      ...(engine === "trino" ? { trino: `${trino}/metrics` } : {}),
     },
     pids: processes.map(({ record }) => record.pid),
   };

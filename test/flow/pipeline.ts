@@ -38,6 +38,8 @@ export interface PipelineOptions {
   wrapLog?: (log: EventLog) => EventLog;
   /** Wraps the blob store of the services. */
   wrapBlob?: (blob: BlobStore) => BlobStore;
+  /** Opens the warehouse. Default: a DuckDB file in the folder. */
+  openWarehouse?: () => Promise<Warehouse>;
   /** Wraps the committer's warehouse. */
   wrapWarehouse?: (warehouse: Warehouse) => Warehouse;
 }
@@ -58,7 +60,7 @@ export async function startPipeline(folder: string, options: PipelineOptions = {
   const opened = await openEventLog(`embedded:${folder}/log`, { clock: systemClock, ...embeddedLog });
   const log = wrapLog(await withEpochs(opened));
   const blob = wrapBlob(await openBlobStore(`file:${folder}/blobs`));
-  const warehouse = await openWarehouse(`duckdb:${folder}/warehouse.duckdb`);
+  const warehouse = await (options.openWarehouse?.() ?? openWarehouse(`duckdb:${folder}/warehouse.duckdb`));
   const dropped = drops ? { drops: await openBlobStore(`file:${folder}/drops`) } : {};
   const declared = contractsOf(contracts.map((one) => contractSchema.parse(one)));
   const shared = { log, blob, warehouse, contracts: declared, clock: systemClock, logger: silentLogger() };

@@ -82,7 +82,7 @@ test(
         const file = readStack(data);
         const sample = await readFile(join(ROOT, "data", "sales_sample.csv"));
         await upload(file, "sales_sample.csv", sample);
-        assert.deepEqual(await statement(file.trino, count), [[200]]);
+        assert.deepEqual(await statement(file.trino!, count), [[200]]);
         const header = sample.toString("utf8").split("\n")[0]!;
         await upload(
           file,
@@ -94,7 +94,7 @@ test(
           body: new Uint8Array(await buffer(createReadStream(process.execPath, { end: 4095 }))),
         });
         assert.equal(((await binary.json()) as { code: string }).code, "FILE_NOT_CSV");
-        const path = await statement(file.trino, 'SELECT DISTINCT "$path" FROM iceberg.lakehouse.sales');
+        const path = await statement(file.trino!, 'SELECT DISTINCT "$path" FROM iceberg.lakehouse.sales');
         assert.match(JSON.stringify(path), /s3:\/\/lakehouse-warehouse\//);
       });
 
@@ -103,7 +103,7 @@ test(
         const drops = await openBlobStore("s3://csv-uploads", { s3 });
         await drops.put("dropped/a.csv", Readable.from(["id,name\n1,x\n2,y\n"]));
         await drops.close();
-        const rows = (): Promise<unknown[][]> => statement(trino, "SELECT count(*) FROM iceberg.lakehouse.dropped");
+        const rows = (): Promise<unknown[][]> => statement(trino!, "SELECT count(*) FROM iceberg.lakehouse.dropped");
         const none = (): unknown[][] => [];
         await until("its rows", async () => String(await rows().catch(none)) === "2", 120_000);
       });
@@ -111,7 +111,7 @@ test(
       await t.test("undoes a file, rebuilds a table and renames it", async () => {
         const { gateway, trino } = readStack(data);
         const rows = (table: string): Promise<unknown[][]> =>
-          statement(trino, `SELECT id, CAST(v AS VARCHAR), _source_file FROM iceberg.lakehouse.${table} ORDER BY id`);
+          statement(trino!, `SELECT id, CAST(v AS VARCHAR), _source_file FROM iceberg.lakehouse.${table} ORDER BY id`);
         await upload(readStack(data), "text.csv", Buffer.from("id,v\n1,one\n"), "changing");
         await upload(readStack(data), "a.csv", Buffer.from("id,v\n2,2\n3,3\n"), "changing");
         await upload(readStack(data), "b.csv", Buffer.from("id,v\n4,4.5\n"), "changing");
@@ -146,7 +146,7 @@ test(
 
       await t.test("lets Trino write, read and merge tables of the REST catalog, beside its own", async () => {
         const { trino } = readStack(data);
-        const run = (sql: string): Promise<unknown[][]> => statement(trino, sql);
+        const run = (sql: string): Promise<unknown[][]> => statement(trino!, sql);
         await run("CREATE SCHEMA rest.tried");
         await run("CREATE TABLE rest.tried.pairs (id BIGINT, v VARCHAR)");
         await run("INSERT INTO rest.tried.pairs VALUES (1, 'one'), (2, 'two')");
@@ -190,7 +190,7 @@ test(
 
       await t.test("refuses a second start in the same folder and keeps running", async () => {
         await assert.rejects(start(), /a stack is running in/);
-        assert.deepEqual(await statement(readStack(data).trino, count), [[201]]);
+        assert.deepEqual(await statement(readStack(data).trino!, count), [[201]]);
       });
 
       await t.test("stops all processes and starts again with its data", async () => {
@@ -198,7 +198,7 @@ test(
         for (const pid of pids) assert.equal(startTimeOf(pid), undefined);
         assert.ok(!existsSync(join(data, "stack.json")));
         await start("--no-services");
-        assert.deepEqual(await statement(readStack(data).trino, count), [[201]]);
+        assert.deepEqual(await statement(readStack(data).trino!, count), [[201]]);
       });
     } finally {
       await stack("--stop", "--data", data);

@@ -151,7 +151,7 @@ describe("Superset", { skip, timeout: 1_800_000 }, () => {
           ? Object.values(row)
           : [new Date(Number(day)).toISOString().slice(0, 10), ...Object.values(row)],
       );
-      const wanted = await statement(file.trino, sql);
+      const wanted = await statement(file.trino!, sql);
       assert.ok(wanted.length > 0);
       const inOrder = (rows: unknown[][]): string[] => rows.map((row) => row.map(inCents).join(" ")).sort();
       assert.deepEqual(inOrder(shown), inOrder(wanted));
@@ -178,7 +178,7 @@ describe("Superset", { skip, timeout: 1_800_000 }, () => {
       await until("all charts", async () => !/Waiting on/.test((await holders.allInnerTexts()).join(" ")), 120_000);
       await page.locator(".loading").first().waitFor({ state: "detached" });
       const seen = (await holders.allInnerTexts()).map((text) => text.replaceAll(/\s+/g, " "));
-      const [[revenue]] = (await statement(file.trino, EXPECTED["Total Revenue"]!)) as [[number]];
+      const [[revenue]] = (await statement(file.trino!, EXPECTED["Total Revenue"]!)) as [[number]];
       assert.equal(seen[0], `Total Revenue ${revenue.toLocaleString("en-US")}`);
       assert.equal(seen[1], "Total Orders 200");
       assert.equal(await holders.locator("canvas").count(), 4, "bar, pie and two lines are drawn");

@@ -21,8 +21,24 @@ export function platformEnvironment({ ports, s3, buckets }: StackSettings): Reco
   };
 }
 
+/** What differs in the services' environment if DuckDB writes the tables of the REST catalog. */
+export function icebergEnvironment(settings: StackSettings, duckdbExtensions: string): Record<string, string> {
+  const { uri, warehouse, credential, oauth2ServerUri } = restCatalogOf(settings);
+  return {
+    TRIBUTARY_WAREHOUSE_URL: "iceberg:",
+    TRIBUTARY_REST_CATALOG_URI: uri,
+    TRIBUTARY_REST_CATALOG_WAREHOUSE: warehouse,
+    TRIBUTARY_REST_CATALOG_CREDENTIAL: credential,
+    TRIBUTARY_REST_CATALOG_OAUTH2_SERVER_URI: oauth2ServerUri,
+    TRIBUTARY_DUCKDB_EXTENSIONS_DIR: duckdbExtensions,
+  };
+}
+
 /** The environment of tests that use real servers. `duckdbExtensions`: the folder of extension files. */
-export function testEnvironment(settings: StackSettings, duckdbExtensions: string): Record<string, string> {
+export function testEnvironment(
+  settings: StackSettings,
+  { duckdbExtensions, hasTrino }: { duckdbExtensions: string; hasTrino: boolean },
+): Record<string, string> {
   const { endpoint, region, accessKey, secretKey } = settings.s3;
   const platform = platformEnvironment(settings);
   return {
@@ -30,8 +46,8 @@ export function testEnvironment(settings: StackSettings, duckdbExtensions: strin
     TRIBUTARY_TEST_S3: JSON.stringify({ endpoint, region, accessKey, secretKey }),
     TRIBUTARY_TEST_DUCKDB_EXTENSIONS: duckdbExtensions,
     TRIBUTARY_TEST_REST_CATALOG: JSON.stringify(restCatalogOf(settings)),
-    TRIBUTARY_TEST_TRINO: platform.TRIBUTARY_WAREHOUSE_URL!,
     TRIBUTARY_TEST_STAGING: platform.TRIBUTARY_STAGING_URL!,
+    ...(hasTrino ? { TRIBUTARY_TEST_TRINO: platform.TRIBUTARY_WAREHOUSE_URL! } : {}),
   };
 }
 
@@ -47,10 +63,13 @@ interface ServiceSpec {
   env?: Record<string, string>;
 }
 
-interface WantedServices {
+export interface WantedServices {
   parsers: number;
   committers: number;
   superset?: boolean;
+  env: Readonly<Record<string, string | undefined>>;
+  /** Takes the place of variables of `platformEnvironment`. */
+  warehouse?: Readonly<Record<string, string>>;
 }
 
 const servicesOf = ({ parsers, committers, superset }: WantedServices, settings: StackSettings): ServiceSpec[] => [
@@ -73,10 +92,7 @@ const registrarOf = (settings: StackSettings): ServiceSpec => ({
  * Starts the wanted number of processes of each service and waits until all are ready. Returns their URLs by
  * name.
  */
-export async function startServices(
-  context: StackContext,
-  wanted: WantedServices & { env: Readonly<Record<string, string | undefined>> },
-): Promise<Record<string, string>> {
+export async function startServices(context: StackContext, wanted: WantedServices): Promise<Record<string, string>> {
   const failure = new AbortController();
   const signal = AbortSignal.any([context.signal, failure.signal]);
   const urls: Record<string, string> = {};
@@ -87,7 +103,7 @@ export async function startServices(
       const port =
         spec.name === "gateway" ? context.settings.ports.gateway : (await choosePorts(["health"], {})).health;
       urls[name] = `http://${HOST}:${port}`;
-      starting.push(startService({ ...context, signal }, spec, { name, port, env: wanted.env }));
+      starting.push(startService({ ...context, signal }, spec, { name, port, wanted }));
     }
   }
   await allOrFirstFailure(starting, failure);
@@ -98,7 +114,7 @@ export async function startServices(
 async function startService(
   context: StackContext,
   spec: ServiceSpec,
-  { name, port, env }: { name: string; port: number; env: Readonly<Record<string, string | undefined>> },
+  { name, port, wanted }: { name: string; port: number; wanted: WantedServices },
 ): Promise<void> {
   const started = context.started(
     startProcess({
@@ -106,8 +122,9 @@ async function startService(
       command: process.execPath,
       args: ["--import", "tsx", join(ROOT, "services", spec.name, "main.ts")],
       env: {
-        ...env,
+        ...wanted.env,
         ...platformEnvironment(context.settings),
+        ...wanted.warehouse,
         ...spec.env,
         [spec.host]: HOST,
         [spec.port]: String(port),

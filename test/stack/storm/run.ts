@@ -110,7 +110,7 @@ export async function runStorm({
     const stop = AbortSignal.timeout(forMs);
     const stopped: Stopped = new Map();
     const done = new AbortController();
-    const reading = readDuringStorm(trino, session, done.signal);
+    const reading = readDuringStorm(trino!, session, done.signal);
     const [sent, counts] = await Promise.all([
       sendTraffic({ gateway: gateway!, drops, random: seededRandom(seed), senders: SENDERS, signal: stop }),
       storm({ stack, stopped, random: seededRandom(seed + 1), calmMsMax, signal: stop, say }),
@@ -120,7 +120,7 @@ export async function runStorm({
     const overMs = systemClock.monotonicMs();
     let left: string[] = [];
     const settled = async (): Promise<boolean> => {
-      left = await readLedger(trino, session).then((ledger) => outstanding(sent, ledger), (thrown: unknown) => [String(thrown)]); // prettier-ignore
+      left = await readLedger(trino!, session).then((ledger) => outstanding(sent, ledger), (thrown: unknown) => [String(thrown)]); // prettier-ignore
       await systemClock.sleep(500);
       return left.length === 0;
     };
@@ -135,8 +135,8 @@ export async function runStorm({
     const recoveryS = Math.round((systemClock.monotonicMs() - overMs) / 1000);
     done.abort();
     const seen = await reading;
-    const ledger = await readLedger(trino, session);
-    const wrong = [...late, ...seen.torn.map((one) => `torn: ${one}`), ...(await faultsFound(trino, session, sent))];
+    const ledger = await readLedger(trino!, session);
+    const wrong = [...late, ...seen.torn.map((one) => `torn: ${one}`), ...(await faultsFound(trino!, session, sent))];
     await drops.close();
     return {
       ...{ seed, faults: Object.fromEntries(counts), recoveryS, wrong },
