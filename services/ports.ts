@@ -107,7 +107,12 @@ async function warehouseOptions(
     warn: (detail: string): void => logger.warn({ detail }, "the warehouse reports a problem"),
     ...(staging === undefined ? {} : { staging: await store(staging) }),
   };
-  const iceberg = { catalog: restCatalogOf(settings), s3, openBucket: store };
+  const firstStart = {
+    onExamining: (uri: string): void => logger.info({ uri }, "examining an unknown catalog, up to a minute"),
+    onExamined: ({ fit, reasons, catalog: uri }: { fit: boolean; reasons: string[]; catalog: string }): void =>
+      logger[fit ? "info" : "error"]({ uri, reasons }, fit ? "the catalog is fit" : "the catalog is not fit"),
+  };
+  const iceberg = { catalog: restCatalogOf(settings), s3, openBucket: store, firstStart };
   return { clock, trino, iceberg: { ...iceberg, ...defined({ ca, extensionsFolder, onGateEvent }) } };
 }
 

@@ -42,6 +42,7 @@ import type { IcebergContext } from "./commit/context.ts";
 import { dropTable } from "./drop.ts";
 import { catalogCall } from "./errors.ts";
 import type { GateEvent } from "../gate-events.ts";
+import { assertFit, type FirstStart } from "./doctor/first-start.ts";
 import { openGate, type OpenGate } from "./gate/open-gate.ts";
 import { throughCatalog } from "./gate/through-catalog.ts";
 import { prepared } from "./prepared-commits.ts";
@@ -77,6 +78,8 @@ export interface IcebergOptions {
   /** `doctor catalog` has shown that a commit of several tables is applied whole or not at all. */
   isAtomic?: boolean;
   onGateEvent?: (event: GateEvent) => void;
+  /** Examines a catalog that was never used before. Default: it does not. */
+  firstStart?: FirstStart;
   /** Default: ends the process, so that DuckDB deletes no file of a commit whose outcome is unknown. */
   onAbandoned?: () => void;
 }
@@ -101,6 +104,9 @@ export async function openIceberg(url: string, options: IcebergOptions = {}): Pr
   try {
     const catalog = await catalogCall(() => openRestCatalog(catalogOptions));
     closing.unshift(() => catalog.close());
+    if (options.firstStart) {
+      await assertFit({ catalog, options: catalogOptions }, target.namespace, options.firstStart);
+    }
     const tables = new IcebergTables(catalog, target.namespace);
     const opened: { session?: Session } = {};
     const bounds = new TextBounds({
