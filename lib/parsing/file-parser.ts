@@ -350,8 +350,7 @@ export class FileParser {
 
   /** Rejects the row, or begins retyping. */
   #giveUpRow(row: Row, plan: Plan, index: number, code: number): void {
-    const isStray = row.stray?.[plan.columns[index]?.field ?? -1] === true;
-    if ((code === CAST.RETYPE && !isStray) || changesTypes(plan, index, row, this.#scan)) {
+    if (changesTypes(plan, { index, code }, row, this.#scan)) {
       this.#beginRetyping();
       return this.#observeRow(row, plan);
     }

@@ -198,11 +198,25 @@ function hasText({ field, nullMarkers }: PlannedColumn, { bytes, bounds, count }
   return nullMarkers.length === 0 || !isNullMarker(nullMarkers, bytes, bounds[2 * field]!, bounds[2 * field + 1]!);
 }
 
+/** Where the encoding of a row ended: at which column, and with which code. */
+export interface GivenUp {
+  index: number;
+  code: number;
+}
+
 /**
- * Whether the row has, from this column on, a value that changes the type of its column. Types must not
- * depend on the order of columns, so all its new values count.
+ * Whether the row has, from the column on at which it was given up, a value that changes the type of its
+ * column. Types must not depend on the order of columns, so all its new values count.
  */
-export const changesTypes = ({ columns, untyped }: Plan, from: number, row: Row, scan: Scan): boolean =>
+export function changesTypes(plan: Plan, { index, code }: GivenUp, row: Row, scan: Scan): boolean {
+  const column = plan.columns[index];
+  // The cast has recorded the value: a row that is rejected must leave no trace of it.
+  if (code === CAST.RETYPE && column) column.facts.kinds &= ~KIND.TEXT;
+  const isStray = row.stray?.[column?.field ?? -1] === true;
+  return (code === CAST.RETYPE && !isStray) || hasNewKinds(plan, index, row, scan);
+}
+
+const hasNewKinds = ({ columns, untyped }: Plan, from: number, row: Row, scan: Scan): boolean =>
   hasValueOf(untyped, row, scan) ||
   columns.some((column, index) => {
     if (column.authority !== "inferred" || index < from || !hasText(column, row)) return false;

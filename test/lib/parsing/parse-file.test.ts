@@ -384,6 +384,15 @@ test("a value with a stray quote makes no column text, and no row is lost by it"
   const all = await parse(`id,note,end\n${lines}\n`);
   assert.deepEqual(columnsOf(all), ["id INTEGER", "note VARCHAR", "end VARCHAR"]);
   assert.deepEqual([all.rows.length, all.rejects.length], [30_000, 0]);
+  const numbers = (from: number, to: number): string =>
+    Array.from({ length: to - from }, (_, at) => `${from + at},${from + at},x y\n`).join("");
+  const text = `id,n,t\n${numbers(1, 300)}300,"A,"soft, warm"\n${numbers(301, 400)}400,hello,x\n${numbers(401, 420)}`;
+  const mixed = await parse(text, { limits: { inferenceBytes: 2_000 } });
+  assert.deepEqual(columnsOf(mixed), ["id INTEGER", "n VARCHAR", "t VARCHAR"], "text below a stray quote is text");
+  assert.deepEqual(
+    mixed.rows.find(({ id }) => id === 400),
+    { id: 400, n: "hello", t: "x" },
+  );
   const late = await parse(`id,note,end\n${"1,,x\n".repeat(60_000)}2,""a, b",x\n`);
   assert.deepEqual([columnsOf(late)[1], late.rows.length, late.rejects.length], ["note VARCHAR", 60_001, 0]);
 });
