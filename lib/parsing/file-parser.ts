@@ -22,6 +22,7 @@ import {
   definitionsOf,
   endSample,
   hasValueOf,
+  isForeign,
   observeValues,
   planColumns,
   setUntypedAside,
@@ -219,7 +220,7 @@ export class FileParser {
     const reader = this.#openReader(last, {
       onFields: (fields) => this.#takeFields(fields, false),
       onRow: (row) => {
-        if (++rows <= inferenceSampleRows) this.#observeRow(row, this.#plan!);
+        if (++rows <= inferenceSampleRows) this.#observeRow(row, this.#plan!, rows);
       },
     });
     reader.push(block);
@@ -258,17 +259,17 @@ export class FileParser {
     this.#batches.setColumns(plan.columns);
   }
 
-  #observeRow(row: Row, plan: Plan): void {
+  #observeRow(row: Row, plan: Plan, ordinal: number): void {
     if (row.fault || row.count > plan.fieldCount) return;
     if (row.count < plan.fieldCount && this.#options.contract.raggedRows === "reject") return;
-    observeValues(this.#inferring, row, this.#scan);
+    if (!isForeign(this.#inferring, row, ordinal - 1, this.#scan)) observeValues(this.#inferring, row, this.#scan);
   }
 
   #takeRow(row: Row): void {
     const plan = this.#plan!;
     const ordinal = ++this.#counts.rowsRead;
     if (ordinal - 1 === this.#options.contract.inferenceSampleRows) endSample(plan, this.#retyping);
-    if (this.#retyping) return this.#observeRow(row, plan);
+    if (this.#retyping) return this.#observeRow(row, plan, ordinal);
     if (row.fault) return this.#reject(row, row.fault, undefined);
     if (row.count > plan.fieldCount) return this.#reject(row, "too_many_fields", undefined);
     if (row.count < plan.fieldCount && this.#options.contract.raggedRows === "reject") {
@@ -350,9 +351,10 @@ export class FileParser {
 
   /** Rejects the row, or begins retyping. */
   #giveUpRow(row: Row, plan: Plan, index: number, code: number): void {
-    if (changesTypes(plan, { index, code }, row, this.#scan)) {
+    const { rowsRead } = this.#counts;
+    if (changesTypes(plan, { index, code, rowsBefore: rowsRead - 1 }, row, this.#scan)) {
       this.#beginRetyping();
-      return this.#observeRow(row, plan);
+      return this.#observeRow(row, plan, rowsRead);
     }
     this.#reject(row, REASONS_OF_CODES[code] ?? "type_mismatch", plan.columns[index]);
   }

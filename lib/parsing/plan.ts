@@ -182,6 +182,36 @@ export function observeValues(columns: readonly PlannedColumn[], row: Row, scan:
   }
 }
 
+/** Rows that show what the columns are, and columns that a row of words cannot be part of. */
+const SHOWING_ROWS_MIN = 100;
+const TYPED_COLUMNS_MIN = 2;
+
+/**
+ * Whether the row has different words in every column of numbers or dates: a heading, a comment or another
+ * header far down in the file. It decides no type, and is rejected.
+ */
+export function isForeign(columns: readonly PlannedColumn[], row: Row, rowsBefore: number, scan: Scan): boolean {
+  if (rowsBefore < SHOWING_ROWS_MIN) return false;
+  const words = new Set<string>();
+  let typed = 0;
+  for (const { authority, facts, field } of columns) {
+    if (authority !== "inferred" || facts.kinds === 0 || (facts.kinds & (KIND.TEXT | KIND.BOOLEAN)) !== 0) continue;
+    typed++;
+    if (field >= row.count) return false;
+    const [start, end] = [row.bounds[2 * field]!, row.bounds[2 * field + 1]!];
+    if (end - start > WORD_BYTES_MAX || classify(row.bytes, start, end, scan) !== KIND.TEXT) return false;
+    const text = Buffer.from(row.bytes.buffer, row.bytes.byteOffset + start, end - start)
+      .toString()
+      .trim();
+    if (/\d/.test(text) || !/\p{L}/u.test(text)) return false;
+    words.add(text.toLowerCase());
+  }
+  return typed >= TYPED_COLUMNS_MIN && words.size === typed;
+}
+
+/** Longer texts are no names. */
+const WORD_BYTES_MAX = 400;
+
 /** Whether the row has a value of a column that has no type yet. Blanks are no value. Asked for every row. */
 export function hasValueOf(untyped: readonly PlannedColumn[], row: Row, scan: Scan): boolean {
   for (const column of untyped) {
@@ -198,20 +228,22 @@ function hasText({ field, nullMarkers }: PlannedColumn, { bytes, bounds, count }
   return nullMarkers.length === 0 || !isNullMarker(nullMarkers, bytes, bounds[2 * field]!, bounds[2 * field + 1]!);
 }
 
-/** Where the encoding of a row ended: at which column, and with which code. */
+/** Where the encoding of a row ended: at which column, with which code, and after how many rows. */
 export interface GivenUp {
   index: number;
   code: number;
+  rowsBefore: number;
 }
 
 /**
  * Whether the row has, from the column on at which it was given up, a value that changes the type of its
  * column. Types must not depend on the order of columns, so all its new values count.
  */
-export function changesTypes(plan: Plan, { index, code }: GivenUp, row: Row, scan: Scan): boolean {
+export function changesTypes(plan: Plan, { index, code, rowsBefore }: GivenUp, row: Row, scan: Scan): boolean {
   const column = plan.columns[index];
   // The cast has recorded the value: a row that is rejected must leave no trace of it.
   if (code === CAST.RETYPE && column) column.facts.kinds &= ~KIND.TEXT;
+  if (isForeign(plan.columns, row, rowsBefore, scan)) return false;
   const isStray = row.stray?.[column?.field ?? -1] === true;
   return (code === CAST.RETYPE && !isStray) || hasNewKinds(plan, index, row, scan);
 }

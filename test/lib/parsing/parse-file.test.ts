@@ -397,6 +397,21 @@ test("a value with a stray quote makes no column text, and no row is lost by it"
   assert.deepEqual([columnsOf(late)[1], late.rows.length, late.rejects.length], ["note VARCHAR", 60_001, 0]);
 });
 
+test("a row of words far below numbers and dates decides no type", async () => {
+  const rows = Array.from({ length: 3_000 }, (_, at) => `${at},2024-01-01,5\n`).join("");
+  for (const inferenceBytes of [2_000, 20_000, 200_000]) {
+    const limits = { inferenceBytes, detectionBytes: 2_000 };
+    const parsed = await parse(`id,day,n\n${rows}no,date,qty\n${rows}`, { limits });
+    assert.deepEqual(columnsOf(parsed), ["id INTEGER", "day DATE", "n INTEGER"]);
+    assert.deepEqual(
+      parsed.rejects.map(({ line, reason }) => [line, reason]),
+      [[3_002, "type_mismatch"]],
+    );
+    const text = await parse(`id,day,n\n${rows}x,unknown,5\n${rows}`, { limits });
+    assert.deepEqual([columnsOf(text), text.rejects], [["id VARCHAR", "day VARCHAR", "n INTEGER"], []]);
+  }
+});
+
 test("a column without a value has no type, wherever its first value stands", async (t) => {
   await t.test("in the first block, in a later one, or nowhere", async () => {
     const rows = Array.from({ length: 60_000 }, (_, at) => `${at},,${at === 50_000 ? 7 : ""},${"x".repeat(20)}`).join(
