@@ -30,6 +30,10 @@ export const concurrentWrite = (table: string): TributaryError =>
 export function icebergError(thrown: unknown): unknown {
   if (thrown instanceof TributaryError) return thrown;
   const message = messageOf(thrown);
+  if (/Table with name stage_\d+ does not exist/.test(message)) {
+    const lost = "DuckDB failed and was opened again, and rows staged before are gone: restart this process, which";
+    return new TributaryError("WAREHOUSE_UNAVAILABLE", `${lost} reads them from the log again`, { cause: thrown });
+  }
   if (/\bHTTP code 40[13]\b|AccessDenied|returned HTTP 40[13]\b/.test(message))
     return new TributaryError("WAREHOUSE_REFUSED", message, { cause: thrown });
   if (/^(HTTP|IO) Error|\b(HTTP code|returned HTTP) 5\d\d\b|Could not establish connection|timed? ?out/i.test(message))

@@ -1,8 +1,11 @@
+import { randomUUID } from "node:crypto";
 import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
 import { Semaphore } from "async-mutex";
 import { systemClock } from "../../clock.ts";
 import { messageOf, TributaryError } from "../../errors.ts";
+import { writableFolder } from "../../folders.ts";
 import { rowsOf } from "../duckdb-engine/rows.ts";
 import type { StagingDatabase } from "../duckdb-engine/stage.ts";
 import { attachStatement, loadStatements, WITHOUT_JOIN_FILTERS, type Attachment } from "./attach.ts";
@@ -25,6 +28,8 @@ export interface SessionOptions {
 }
 
 const JOIN_FILTER_FAILURE = /Can't convert TableFilterType/;
+/** After such an error DuckDB may take no statement any more. */
+const INVALIDATING = /^(?:FATAL|INTERNAL) Error|has been invalidated/;
 
 /**
  * A statement holds a thread of libuv's pool while it waits for the gate. The pool has four, and the gate
@@ -40,7 +45,10 @@ const INTERRUPTS_MAX = 1_000;
 /** One DuckDB instance with the catalog attached, the staging database, and idle connections. */
 export class Session implements StagingDatabase {
   readonly #options: SessionOptions;
-  readonly #instance: DuckDBInstance;
+  #instance: DuckDBInstance;
+  /** The instance takes no statement any more. */
+  #isBroken = false;
+  #reopening: Promise<void> | undefined;
   #idle: DuckDBConnection[] = [];
   readonly #busy = new Set<DuckDBConnection>();
   /** COMMIT runs: an interrupt would make DuckDB take the commit for failed. */
@@ -63,19 +71,47 @@ export class Session implements StagingDatabase {
   }
 
   async #connectedInTurn<T>(use: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
-    if (this.#closing) throw this.#closed();
-    const connection = this.#idle.pop() ?? (await this.#instance.connect());
+    await this.#usable();
+    const instance = this.#instance;
+    const connection = this.#idle.pop() ?? (await instance.connect());
     this.#busy.add(connection);
     try {
       return await use(connection);
     } catch (thrown) {
+      await this.#notice(thrown, instance);
       if (this.#closing) throw this.#closed(thrown);
       throw (await this.#withoutJoinFilters(thrown)) ?? icebergError(thrown);
     } finally {
       this.#busy.delete(connection);
-      if (this.#closing) connection.closeSync();
+      if (this.#closing || this.#isBroken || instance !== this.#instance) connection.closeSync();
       else this.#idle.push(connection);
     }
+  }
+
+  /**
+   * After an internal error DuckDB refuses every statement until the database is opened again, which happens
+   * here before the next one. Tables of staged rows are gone then: see `icebergError`.
+   */
+  async #usable(): Promise<void> {
+    if (this.#closing) throw this.#closed();
+    if (!this.#isBroken) return;
+    this.#reopening ??= this.#reopen().finally(() => (this.#reopening = undefined));
+    await this.#reopening;
+  }
+
+  async #notice(thrown: unknown, instance: DuckDBInstance): Promise<void> {
+    if (!INVALIDATING.test(messageOf(thrown)) || !(await isBroken(instance))) return;
+    // Another caller may have opened the next one meanwhile.
+    if (instance === this.#instance) this.#isBroken = true;
+  }
+
+  async #reopen(): Promise<void> {
+    const next = await openInstance(this.#options);
+    for (const one of this.#idle.splice(0)) one.closeSync();
+    // Statements that still run keep the old instance until they end.
+    this.#instance.closeSync();
+    this.#instance = next;
+    this.#isBroken = false;
   }
 
   /**
@@ -119,6 +155,7 @@ export class Session implements StagingDatabase {
    */
   async rowsBeforeCommit(sql: string): Promise<unknown[][]> {
     this.#reader ??= openReader(this.#options.attachment);
+    this.#reader.catch(() => (this.#reader = undefined));
     const connection = await (await this.#reader).connect();
     try {
       return await rowsOf(connection, sql);
@@ -128,7 +165,7 @@ export class Session implements StagingDatabase {
   }
 
   async appenderConnection(): Promise<DuckDBConnection> {
-    if (this.#closing) throw this.#closed();
+    await this.#usable();
     return this.#instance.connect();
   }
 
@@ -188,6 +225,17 @@ async function openReader(attachment: Attachment): Promise<DuckDBInstance> {
   return instance;
 }
 
+async function isBroken(instance: DuckDBInstance): Promise<boolean> {
+  try {
+    const connection = await instance.connect();
+    await connection.run("SELECT 1");
+    connection.closeSync();
+    return false;
+  } catch {
+    return true;
+  }
+}
+
 /** Begins a transaction and runs `work` in it. Returns undefined after a rollback. */
 async function prepared<T>(
   connection: DuckDBConnection,
@@ -217,7 +265,13 @@ async function prepared<T>(
 
 /** @throws WAREHOUSE_FAILED if the extensions cannot be loaded, WAREHOUSE_UNAVAILABLE */
 export async function openSession(options: SessionOptions): Promise<Session> {
-  const { attachment, deadlineMs, memoryBytesMax, threads, temporaryFolder } = options;
+  return new Session(options, await openInstance(options));
+}
+
+async function openInstance(options: SessionOptions): Promise<DuckDBInstance> {
+  const { attachment, deadlineMs, memoryBytesMax, threads } = options;
+  // An instance that closes removes its folder.
+  const temporaryFolder = join(writableFolder(options.temporaryFolder), randomUUID());
   const instance = await DuckDBInstance.create(":memory:", {
     memory_limit: `${Math.ceil(memoryBytesMax / 1024)}KiB`,
     threads: String(threads),
@@ -242,5 +296,5 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     throw icebergError(thrown);
   }
   connection.closeSync();
-  return new Session(options, instance);
+  return instance;
 }
