@@ -12,7 +12,7 @@ import { newScan } from "../../lib/typing/scan.ts";
 import { AUDIT_COLUMNS, type ColumnDefinition } from "../../lib/columns.ts";
 import { hasCode } from "../../lib/errors.ts";
 import { anyFile, cell, compressed, damage, damaged, dialect, encoding, header, writeTable } from "./files.ts";
-import { readByCsvParse } from "./csv-parse.ts";
+import { readByCsvParse, readStrictly, type Written } from "./csv-parse.ts";
 import { MESSAGE_TARGETS } from "./messages.ts";
 import { readFile, type Reading, type Setup } from "./readings.ts";
 import { target, type Target } from "./fuzz-target.ts";
@@ -82,15 +82,14 @@ const comparable = ({ summary, rows, rejects }: Reading) => ({ summary, rows: [.
 
 /**
  * A new table without a contract rejects no value, because its types are inferred from the values: except
- * from those with a stray quote, which decide no type.
+ * from rows with a stray quote, whose values decide no type. csv-parse tells which these are.
  */
 function checkExactTypes({ rejects, summary }: Reading): void {
-  const found = summary.dialect?.["quote"];
-  const quote = typeof found === "string" ? found : '"';
-  const valueIn = (message: string): string => message.slice(1, message.lastIndexOf("' "));
+  const { delimiter = ",", quote = '"', escape = '"' } = (summary.dialect ?? {}) as Partial<Written>;
   const typed = rejects.filter(
-    ({ reason, message }) =>
-      ["type_mismatch", "out_of_range", "required"].includes(reason) && !valueIn(message).includes(quote),
+    ({ reason, raw }) =>
+      ["type_mismatch", "out_of_range", "required"].includes(reason) &&
+      readStrictly(raw, { delimiter, quote, escape }) !== undefined,
   );
   assert.deepEqual(typed, [], "the cast rejects a value of the inferred type");
 }
@@ -103,6 +102,7 @@ async function checkAgain(bytes: Buffer, setup: Setup, first: Reading): Promise<
   const { confidence: _, ...options } = found!;
   const usual = { format: format!, options };
   const again = await readFile(bytes, { ...setup, current: columns, usual });
+  if ((again.summary.doubts ?? []).length > 0) return;
   assert.deepEqual([...again.rows], [...first.rows], "the same rows in the second reading");
   assert.deepEqual(again.summary.columns, columns, "the same columns in the second reading");
   const declared = { columns: columns.map(({ name, type, header: written }) => ({ name, type, header: written })) };
