@@ -62,6 +62,8 @@ export function isHeaderOf(cells: readonly string[], known: KnownColumns): boole
   if (columns.length > 0 && isSameHeader(cells, columns)) return true;
   const filled = cells.filter((cell) => cell.trim() !== "").length;
   if (named === 0) return false;
+  // Columns without a value are none of the table's yet, so that it may have one of the names only.
+  if (hasHeaders(cells, columns)) return true;
   if (named === 1 && (filled > 2 || known.names.length > 2)) return false;
   return named >= known.names.length / 2 || named >= filled / 2;
 }
@@ -88,6 +90,10 @@ export function fitOf(rows: readonly SampleRow[], { columns }: KnownColumns): nu
 export const isSameHeader = (names: readonly string[], columns: readonly ColumnDefinition[]): boolean =>
   names.length === columns.length &&
   names.every((name, at) => textOf(storedHeader(name)) === textOf(columns[at]!.header));
+
+/** True if each column's header is one of the names, as it is written. */
+const hasHeaders = (names: readonly string[], columns: readonly ColumnDefinition[]): boolean =>
+  columns.every(({ header }) => names.some((name) => textOf(storedHeader(name)) === textOf(header)));
 
 /** Stray quotes are read in several ways. */
 const textOf = (name: string): string => name.replaceAll('"', "").trim();

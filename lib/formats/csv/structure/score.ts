@@ -1,4 +1,5 @@
 import { isHeaderOf, isSameHeader, fitOf, type KnownColumns } from "./known.ts";
+import { isBlankRow } from "../reading/no-data.ts";
 import { kindOf, type Kind } from "./kinds.ts";
 import { profilesOf } from "./profile.ts";
 import type { SampleRow } from "./split.ts";
@@ -62,7 +63,9 @@ export function scoreOf(table: FoundTable, prior: number, known: KnownColumns): 
   const isQuoted = even === 1 && coverage === 1 && rows.length > 2 && rows.some(({ quoted }) => quoted.includes(true));
   const plausible = prior < 0.9 && ((!typed && !isQuoted) || table.belowOneName) ? 0.2 : 1;
   const cut = rows.filter(isCutWithinQuotes).length / rows.length;
-  const total = pattern * types * prior * loose * plausible * (1 - 0.5 * misquoted) * (1 - 0.7 * cut);
+  // Rows without a value are left out: a quote that makes all of them so is none.
+  const blank = rows.every(({ cells }) => isBlankRow(cells)) ? 0.5 : 1;
+  const total = pattern * types * prior * loose * plausible * blank * (1 - 0.5 * misquoted) * (1 - 0.7 * cut);
   return { pattern, types, named, fit: fits, total };
 }
 

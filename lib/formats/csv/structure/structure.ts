@@ -125,8 +125,8 @@ function rank(readings: readonly Reading[], pinned: Dialect | undefined, known: 
     const fit = score.fit >= 0.8 && known.columns.length > 1 ? 1.5 : 1;
     return score.total * own * fit * (isWithinLonger(reading, readings) ? 0.5 : 1);
   };
-  const isSame = ({ score: { named } }: Reading): boolean => named > known.columns.length;
-  const sure = (reading: Reading): number => Number(isSame(reading) && isOwn(reading));
+  // The table's own dialect names its columns: no other that names as many is better.
+  const sure = (reading: Reading): number => Number(reading.score.named > 0 && isOwn(reading));
   return [...readings].sort((a, b) => b.score.named - a.score.named || sure(b) - sure(a) || weight(b) - weight(a));
 }
 
@@ -143,7 +143,9 @@ function choose(ranked: readonly Reading[], one: Reading, declared: boolean, pin
   if (declared) return best;
   // Of two headers that name as many columns, the first one counts.
   const own = one.candidate.delimiter === pinned?.delimiter;
-  const later = own || best.table.headerCells.length < 2 || best.table.skippedRows > one.table.skippedRows;
+  const isOwn = best.candidate.delimiter === pinned?.delimiter && best.candidate.quote === pinned.quote;
+  const isLater = !isOwn && best.table.skippedRows > one.table.skippedRows;
+  const later = own || best.table.headerCells.length < 2 || isLater;
   if (one.score.named > best.score.named || (one.score.named === best.score.named && one.score.named > 0 && later)) {
     return one;
   }
