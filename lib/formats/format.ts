@@ -133,6 +133,8 @@ export const DOUBT_REASONS = [
   "columns_renamed",
   /** Several headers of the file mean one column of its table or contract. */
   "columns_ambiguous",
+  /** Points in numbers may separate thousands or decimals. */
+  "numbers_unsure",
   /** The text reads in another encoding too, or contradicts the declared one. */
   "encoding_unsure",
 ] as const;

@@ -8,8 +8,8 @@ import { cast, CAST, FAMILY, setType } from "../typing/cast.ts";
 import { typeOf } from "../typing/infer.ts";
 import { newScan } from "../typing/scan.ts";
 import type { ParseLimits } from "./limits.ts";
+import { doubtfulIn, observeBeginnings, type DoubtfulColumns } from "./columns/doubtful.ts";
 import { openReader, type OpenedFile } from "./open-file.ts";
-import type { SharedColumn } from "./names.ts";
 import { isNullMarker } from "../typing/null-markers.ts";
 import { controlTotals, type ControlTotals } from "./control-totals.ts";
 import { OutputMeter } from "./output-limit.ts";
@@ -26,7 +26,6 @@ import {
   observeValues,
   planColumns,
   setUntypedAside,
-  sharedIn,
   typesFound,
   type Plan,
   type PlannedColumn,
@@ -126,9 +125,8 @@ export class FileParser {
     return new Map(allColumns(this.#plan).flatMap(({ name, field }) => (field >= 0 ? [[name, field]] : [])));
   }
 
-  /** Columns of the table or the contract that several headers mean. */
-  get shared(): readonly SharedColumn[] {
-    return sharedIn(this.#plan);
+  get doubtful(): DoubtfulColumns {
+    return doubtfulIn(this.#plan);
   }
 
   get warnings(): RuleWarning[] {
@@ -220,7 +218,9 @@ export class FileParser {
     const reader = this.#openReader(last, {
       onFields: (fields) => this.#takeFields(fields, false),
       onRow: (row) => {
-        if (++rows <= inferenceSampleRows) this.#observeRow(row, this.#plan!, rows);
+        if (++rows > inferenceSampleRows) return;
+        this.#observeRow(row, this.#plan!, rows);
+        observeBeginnings(this.#plan!, row, this.#scan);
       },
     });
     reader.push(block);

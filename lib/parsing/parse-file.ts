@@ -9,6 +9,7 @@ import type { ParseCounts, ParserOutput } from "./row-batches.ts";
 import { openFile, textOptionsOf, withEncoding, type OpenedFile, type ReadJob } from "./open-file.ts";
 import type { ObservedColumn } from "./plan.ts";
 import type { RejectCounts } from "./rejects.ts";
+import type { PossibleThousands } from "../typing/thousands.ts";
 import { renameDoubt, sharedDoubt } from "./renames.ts";
 import type { RuleWarning } from "./row-rules.ts";
 
@@ -130,7 +131,7 @@ export async function* parseFile(
 }
 
 /** What the parsing of a file found beside its rows. */
-type Parsed = Pick<FileParser, "columns" | "counts" | "fieldNames" | "present" | "shared" | "reader" | "totalDoubts">;
+type Parsed = Pick<FileParser, "columns" | "counts" | "fieldNames" | "present" | "doubtful" | "reader" | "totalDoubts">;
 
 /**
  * The format's name and options of an opened file, as summaries and previews show them, and what is doubtful
@@ -161,12 +162,23 @@ export function describe(
 
 /** What is doubtful in the file's columns. A file without a loaded row changes none. */
 function columnDoubts(
-  { columns, counts, fieldNames, present, shared }: Parsed,
+  { columns, counts, fieldNames, present, doubtful: { shared, thousands } }: Parsed,
   { contract, known = [] }: Pick<ReadJob, "contract" | "known">,
 ): Doubt[] {
   if (counts.rowsAccepted === 0) return [];
   const renamed = renameDoubt({ contract, known, columns, present, fixedFields: fieldNames === undefined });
-  return [sharedDoubt(shared), renamed].filter((doubt) => doubt !== undefined);
+  return [sharedDoubt(shared), renamed, thousandsDoubt(thousands)].filter((doubt) => doubt !== undefined);
+}
+
+/** Why numbers may be a thousand times what they read as. */
+function thousandsDoubt({ columns, commas }: PossibleThousands): Doubt | undefined {
+  const [first, comma] = [columns[0], commas[0]];
+  if (first === undefined || comma === undefined) return undefined;
+  const others = columns.length > 1 ? ` and ${columns.length - 1} more` : "";
+  const evidence =
+    `all points in the column '${first}'${others} have three digits behind them, and '${comma}' has decimal commas: ` +
+    "they may separate thousands";
+  return { reason: "numbers_unsure", evidence };
 }
 
 function retypeOf(parser: FileParser, { observe }: ParseJob): ParseOutput {

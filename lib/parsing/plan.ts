@@ -22,6 +22,8 @@ export interface PlannedColumn extends CastColumn {
   nullMarkers: readonly Buffer[];
   /** The table did not have the column before this file. */
   fresh: boolean;
+  /** Facts about the values at the file's beginning, where an earlier reading found the type. */
+  beginning: Facts | undefined;
   /** A value with a stray quote was seen: text, if the column has no other values. */
   hasStray: boolean;
 }
@@ -32,7 +34,7 @@ function plannedColumn(
   { field, required, nullMarkers, fresh }: Pick<PlannedColumn, "field" | "required" | "nullMarkers" | "fresh">,
 ): PlannedColumn {
   const made = { name, header, type, authority, family, precision, scale, format, number, words, facts, field };
-  return Object.assign(made, { required, nullMarkers, fresh, hasStray: false });
+  return Object.assign(made, { required, nullMarkers, fresh, beginning: undefined, hasStray: false });
 }
 
 /** How a file's fields become the table's columns. */
@@ -223,7 +225,7 @@ export function hasValueOf(untyped: readonly PlannedColumn[], row: Row, scan: Sc
 }
 
 /** Whether the row has the column's field, and it is not a text that means NULL. */
-function hasText({ field, nullMarkers }: PlannedColumn, { bytes, bounds, count }: Row): boolean {
+export function hasText({ field, nullMarkers }: PlannedColumn, { bytes, bounds, count }: Row): boolean {
   if (field >= count) return false;
   return nullMarkers.length === 0 || !isNullMarker(nullMarkers, bytes, bounds[2 * field]!, bounds[2 * field + 1]!);
 }

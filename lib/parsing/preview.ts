@@ -163,8 +163,10 @@ function propose({ parsed, rejects, blocks, job, file }: ProposalInput): Pick<Pr
   const types = new Map([...known, ...contract.columns].map(({ name, type }) => [name, type]));
   const declared = new Set(contract.columns.map(({ name }) => name));
   const misfits = new Set(rejects.flatMap(({ reason, column }) => (reason === "type_mismatch" ? (column ?? []) : [])));
+  const { columns: pointed, commas } = parsed.doubtful.thousands;
+  const thousands = new Set(commas.length > 0 || file.options["delimiter"] === ";" ? pointed : []);
   const looked = parsed.columns.filter(
-    ({ name, type }) => misfits.has(name) || (type === "VARCHAR" && !declared.has(name)),
+    ({ name, type }) => misfits.has(name) || thousands.has(name) || (type === "VARCHAR" && !declared.has(name)),
   );
   const fields = new Map(
     looked.flatMap(({ name }) => {
@@ -181,6 +183,7 @@ function propose({ parsed, rejects, blocks, job, file }: ProposalInput): Pick<Pr
       blocks.map(({ bytes }) => bytes),
       open,
     ),
+    thousands,
   ).map((proposal) => withTypes(proposal, types));
   const whole = joined(proposals.filter(isWhole).map(({ patch }) => patch));
   // What is read in doubt may be other values.
@@ -250,7 +253,7 @@ interface Parsed {
   /** As FileParser.fieldNames. */
   fieldNames: readonly string[] | undefined;
   untyped: UntypedColumn[];
-  shared: FileParser["shared"];
+  doubtful: FileParser["doubtful"];
   totalDoubts: FileParser["totalDoubts"];
   reader: FileParser["reader"];
   counts: ParseCounts;
@@ -284,8 +287,8 @@ function parseBlocks(blocks: readonly TextBlock[], options: ParserOptions): Pars
   }
   if (!parser.outputIsFull) flushQuietly(parser);
   outputs.push(...parser.take());
-  const { columns, counts, present, fieldNames, untyped, shared, reader, totalDoubts } = parser;
-  const found = { outputs, columns, present, fieldNames, untyped, shared, reader, totalDoubts, counts };
+  const { columns, counts, present, fieldNames, untyped, doubtful, reader, totalDoubts } = parser;
+  const found = { outputs, columns, present, fieldNames, untyped, doubtful, reader, totalDoubts, counts };
   return { ...found, cut: parser.outputIsFull, ...(error ? { error } : {}) };
 }
 

@@ -40,9 +40,14 @@ export async function suggestContract(body: AsyncIterable<Uint8Array>, input: Su
   const preview = await previewFile(body, { fileName, contract: checked.data });
   if (preview.error) return { text, notes: [], error: `${preview.error.code}: ${preview.error.message}` };
   const certain = new Map((preview.patch?.contract.columns ?? []).map((column) => [column.name, column]));
-  const columns = preview.columns.map(({ name, type, header }) => {
+  const open = new Set(
+    preview.proposals.filter(({ alternatives }) => alternatives.length > 0).flatMap((one) => one.columns),
+  );
+  const columns = preview.columns.flatMap(({ name, type, header }) => {
+    // A type that is written down would decide what its owner must choose.
+    if (open.has(name) && type !== "VARCHAR") return [];
     const own = certain.get(name);
-    return { name, type, ...(header === name ? {} : { header }), ...own };
+    return [{ name, type, ...(header === name ? {} : { header }), ...own }];
   });
   const { nullMarkers } = preview.patch?.contract ?? {};
   const patch = { dialect: dialectIn(preview.dialect ?? {}), ...(nullMarkers ? { nullMarkers } : {}), columns };

@@ -73,9 +73,15 @@ interface Column {
   of: number;
 }
 
-/** What would help to read these columns, whose values are text or do not fit their types. Pure. */
-export function proposalsFor(columns: ReadonlyMap<string, FieldTexts>): Proposal[] {
-  const looked = [...columns].map(([name, texts]) => lookAt(name, texts));
+/**
+ * What would help to read these columns, whose values are text or do not fit their types. `thousands`: those
+ * that are numbers, but whose points may separate thousands. Pure.
+ */
+export function proposalsFor(
+  columns: ReadonlyMap<string, FieldTexts>,
+  thousands: ReadonlySet<string> = new Set(),
+): Proposal[] {
+  const looked = [...columns].map(([name, texts]) => lookAt(name, texts, thousands.has(name)));
   const typed = looked.filter((column): column is Column & { reading: Reading } => column.reading !== undefined);
   const texts = looked.filter(({ reading }) => reading === undefined);
   // In a column of text, NA can be Namibia: a marker that is there counts in the other columns alone.
@@ -85,7 +91,7 @@ export function proposalsFor(columns: ReadonlyMap<string, FieldTexts>): Proposal
   return [...markerProposals(typed, markers, own), ...typed.flatMap((column) => columnProposal(column, own))];
 }
 
-function lookAt(name: string, texts: FieldTexts): Column {
+function lookAt(name: string, texts: FieldTexts, mayBeThousands: boolean): Column {
   const markers = [...texts.keys()].filter((text) => MARKERS.has(text.toLowerCase()));
   const rest: FieldTexts = new Map([...texts].filter(([text]) => !markers.includes(text)));
   const of = total(rest);
@@ -94,7 +100,9 @@ function lookAt(name: string, texts: FieldTexts): Column {
   const plain = plainType(rest.keys());
   if (plain !== "VARCHAR") {
     const reading: Reading = { type: plain, fits: of, misfits: [], meaning: new Map() };
-    return { ...column, reading };
+    const grouped = mayBeThousands ? thousandsReading(rest) : undefined;
+    const asIs = numberReadings(rest).find(({ number, type }) => type === plain && number && !number.group);
+    return grouped && asIs ? { ...column, reading: grouped, alternatives: [asIs] } : { ...column, reading };
   }
   const words = wordReading(rest);
   const readings = [...(words ? [words] : []), ...dateReadings(rest), ...numberReadings(rest)].sort(
@@ -104,6 +112,12 @@ function lookAt(name: string, texts: FieldTexts): Column {
   if (!reading || reading.fits < SHARE_MIN * of) return { ...column, reading: undefined };
   const alternatives = readings.filter((other) => other.fits === reading.fits && differs(reading, other));
   return { ...column, reading, alternatives: firstOfEach(alternatives) };
+}
+
+/** The reading with points between groups, if it fits all values. */
+function thousandsReading(texts: FieldTexts): Reading | undefined {
+  const readings = numberReadings(texts).filter(({ fits }) => fits === total(texts));
+  return readings.find(({ number }) => number?.decimal === "," && number.group === "." && !number.strip);
 }
 
 const differs = (a: Reading, b: Reading): boolean =>

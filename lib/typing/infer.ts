@@ -15,7 +15,19 @@ export interface Facts {
   significant: number;
   beyondInt32: boolean;
   beyondInt64: boolean;
+  /** Bitwise OR of the MARKs seen: what points and commas in numbers mean. */
+  marks: number;
 }
+
+/** What a value shows about the notation of its file's numbers. */
+export const MARK = {
+  /** A point that separates no groups of three digits: 1.5, 0.125; or 1234, which has no group. */
+  DECIMAL_POINT: 1,
+  /** A comma before decimals: 1,5 and 1.234,567; or points that can only separate groups: 1.234.567. */
+  DECIMAL_COMMA: 2,
+  /** A text that is no number in either notation. */
+  NO_NUMBER: 4,
+} as const;
 
 export const noTypeFacts = (): Facts => ({
   kinds: 0,
@@ -25,6 +37,7 @@ export const noTypeFacts = (): Facts => ({
   significant: 0,
   beyondInt32: false,
   beyondInt64: false,
+  marks: 0,
 });
 
 /** Adds one value, as classified in `kind` and `scan`. Returns true if the facts grew. */
@@ -35,6 +48,9 @@ export function observe(facts: Facts, kind: number, scan: Scan, bytes: Uint8Arra
     facts.kinds |= kind;
     grew = true;
   }
+  if (kind === KIND.TEXT && (facts.marks & MARK.NO_NUMBER) === 0) {
+    facts.marks = joinMarks(facts.marks, markOf(bytes, scan));
+  }
   if (kind > KIND.DOUBLE) return grew;
   if (kind === KIND.DOUBLE) return growSignificant(facts, scan) || grew;
   if (scan.intDigits > facts.intDigits) {
@@ -44,10 +60,42 @@ export function observe(facts: Facts, kind: number, scan: Scan, bytes: Uint8Arra
   return (kind === KIND.INTEGER ? growInteger(facts, scan, bytes) : growDecimal(facts, scan)) || grew;
 }
 
+/** In a column with other texts, commas show nothing. */
+function joinMarks(a: number, b: number): number {
+  const all = a | b;
+  return (all & MARK.NO_NUMBER) === 0 ? all : all & ~MARK.DECIMAL_COMMA;
+}
+
+/** The digits of a group, as in thousands. */
+const GROUP_DIGITS = 3;
+const [ZERO, NINE, POINT, COMMA, MINUS] = [48, 57, 46, 44, 45];
+
+/** What a text says about the notation of numbers; 0: nothing, as `1,234` may be in either. */
+function markOf(bytes: Uint8Array, { start, end }: Scan): number {
+  let [digits, points, commas] = [0, 0, 0];
+  for (let at = bytes[start] === MINUS ? start + 1 : start; at < end; at++) {
+    const byte = bytes[at]!;
+    if (byte >= ZERO && byte <= NINE) {
+      digits++;
+      continue;
+    }
+    if (commas > 0 || (byte !== POINT && byte !== COMMA)) return MARK.NO_NUMBER;
+    const isGroup = points === 0 ? digits >= 1 && digits <= GROUP_DIGITS : digits === GROUP_DIGITS;
+    if (!isGroup && (byte === POINT || points > 0 || digits === 0)) return MARK.NO_NUMBER;
+    if (byte === POINT) points++;
+    else commas++;
+    digits = 0;
+  }
+  if (digits === 0 || (commas === 0 && digits !== GROUP_DIGITS)) return MARK.NO_NUMBER;
+  if (commas === 0) return points > 1 ? MARK.DECIMAL_COMMA : 0;
+  return points > 0 || digits !== GROUP_DIGITS ? MARK.DECIMAL_COMMA : 0;
+}
+
 function growInteger(facts: Facts, scan: Scan, bytes: Uint8Array): boolean {
   let grew = false;
   if (scan.intDigits > facts.integerDigits) {
     facts.integerDigits = scan.intDigits;
+    if (scan.intDigits > GROUP_DIGITS) facts.marks |= MARK.DECIMAL_POINT;
     grew = true;
   }
   if (!facts.beyondInt32 && !fitsInt32(scan)) facts.beyondInt32 = grew = true;
@@ -57,6 +105,8 @@ function growInteger(facts: Facts, scan: Scan, bytes: Uint8Array): boolean {
 
 function growDecimal(facts: Facts, scan: Scan): boolean {
   const grew = growSignificant(facts, scan);
+  const { intDigits, scale } = scan;
+  if (scale !== GROUP_DIGITS || intDigits < 1 || intDigits > GROUP_DIGITS) facts.marks |= MARK.DECIMAL_POINT;
   if (scan.scale <= facts.scale) return grew;
   facts.scale = scan.scale;
   return true;
@@ -98,6 +148,7 @@ export function joinFacts(a: Facts, b: Facts): Facts {
     significant: Math.max(a.significant, b.significant),
     beyondInt32: a.beyondInt32 || b.beyondInt32,
     beyondInt64: a.beyondInt64 || b.beyondInt64,
+    marks: joinMarks(a.marks, b.marks),
   };
 }
 

@@ -153,3 +153,28 @@ test("a suggestion says what would hold the file, and where the table's name com
   });
   assert.deepEqual(named.notes, []);
 });
+
+test("points that may separate thousands are a choice, in a file with decimal commas or semicolons", async () => {
+  for (const [text, offered] of [
+    ["id;net;tax\n1;1.234;1,5\n2;12.345;22,75\n", true],
+    ["id;net\n1;1.234\n2;12.345\n", true],
+    ["id,net\n1,1.234\n2,12.345\n", false],
+    ["id;net;lat\n1;1.234;59.91\n2;12.345;60.4\n", false],
+  ] as const) {
+    const shown = await preview(text);
+    const own = shown.proposals.find(({ columns }) => columns.includes("net"));
+    assert.equal(own !== undefined, offered, text);
+    if (!own) continue;
+    assert.deepEqual(own.patch.columns, [{ name: "net", type: "INTEGER", number: { decimal: ",", group: "." } }]);
+    assert.deepEqual(own.alternatives, [
+      { columns: [{ name: "net", type: "DECIMAL(18,3)", number: { decimal: "." } }] },
+    ]);
+    assert.match(own.text, /'1\.234' in 'net': .*groups separated by '\.'.*choose one/);
+    assert.ok(!(shown.patch?.contract.columns ?? []).some(({ name }) => name === "net"), "never without a choice");
+    const { text: contract, notes } = await suggestContract(Readable.from([Buffer.from(text)]), {
+      ...{ fileName: "a.csv", table: undefined, before: undefined },
+    });
+    assert.ok(!contract.includes("name: net"), contract);
+    assert.ok(notes.some((note) => note.startsWith("your choice: ") && note.includes("'net'")));
+  }
+});
