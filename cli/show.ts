@@ -159,7 +159,10 @@ export function fileText(file: FileAnswer & Record<string, unknown>): string {
     ["rows rejected", file.rowsRejected],
     ...(file.warnings ?? []).map(
       ({ rule, rows, line, message }) =>
-        [`warning ${rule}`, `${countText(rows, "row")}, first on line ${line}: ${message}`] as [string, unknown],
+        [`warning ${rule}`, rows === 0 ? message : `${countText(rows, "row")}, first on line ${line}: ${message}`] as [
+          string,
+          unknown,
+        ],
     ),
     ["size", sizeText(file.sizeBytes)],
     ["origin", file["origin"]],

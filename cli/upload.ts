@@ -244,10 +244,11 @@ function progressBar(file: string, sizeBytes: number | undefined): SingleBar {
 export const barOf = (format: string): SingleBar =>
   new SingleBar({ format, barsize: 24, hideCursor: true, clearOnComplete: true, stream: process.stderr });
 
-/** Says why files failed, and where rejected rows are listed. */
+/** Says why files failed, which have no row, and where rejected rows are listed. */
 export function tellProblems({ tell }: Pick<Session, "tell">, files: readonly FileAnswer[]): void {
-  for (const { fileId, table, error, sourceFile, status, rowsRejected } of files) {
+  for (const { fileId, table, error, sourceFile, status, rowsRejected, warnings = [] } of files) {
     const name = lineText(sourceFile);
+    for (const { message } of warnings.filter(({ rows }) => rows === 0)) tell(`${name}: ${lineText(message)}`);
     if (error)
       tell(`${name}: ${error.code}: ${lineText(error.message)}\n→ ${error.remedy.replaceAll("<file_id>", fileId)}`);
     if (status === "held" || !rowsRejected || !hasEnded({ status })) continue;

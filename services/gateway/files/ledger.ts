@@ -6,6 +6,7 @@ import type { Warehouse } from "../../../lib/warehouse/warehouse.ts";
 import type { FileState, FileStatus } from "../http/schemas.ts";
 import { describeError, isoTime, linksOf } from "./status.ts";
 import type { FileFilter, FilePlace } from "./view.ts";
+import { noRowsWarnings } from "./no-rows.ts";
 
 /** Reads `_ingest_files`, the record of all ended files, including those evicted from memory. */
 export interface Ledger extends VersionLedger {
@@ -37,15 +38,18 @@ function operationOf({ operation }: FileRecord): FileStatus["operation"] {
 }
 
 function statusOf(record: FileRecord): FileStatus {
-  const { fileId, table, status, errorCode } = record;
+  const { fileId, table, errorCode, rowsRead } = record;
+  const status = record.status as FileState;
+  const kind = record.contentHash === "" ? "deleted" : "put";
+  const operation = operationOf(record);
   return {
     fileId,
     table,
     sourceFile: record.sourceFile,
-    status: status as FileState,
+    status,
     heldReasons: record.heldReasonsJson === null ? null : heldReasonsIn(record.heldReasonsJson),
-    kind: record.contentHash === "" ? "deleted" : "put",
-    operation: operationOf(record),
+    kind,
+    operation,
     progress: null,
     origin: null,
     replayOf: null,
@@ -54,10 +58,10 @@ function statusOf(record: FileRecord): FileStatus {
     etag: record.etag,
     sourceOffset: record.sourceOffset,
     rowsOffset: record.rowsOffset,
-    rowsRead: record.rowsRead,
+    rowsRead,
     rowsCommitted: record.rowsCommitted,
     rowsRejected: record.rowsRejected,
-    warnings: [],
+    warnings: noRowsWarnings({ status, kind, operation, rowsRead }),
     dialect: readingIn(record.dialectJson),
     encoding: record.encoding,
     columns: null,

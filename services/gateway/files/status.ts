@@ -1,3 +1,4 @@
+import { noRowsWarnings } from "./no-rows.ts";
 import { heldReasonsIn } from "../../../lib/contract/held.ts";
 import { ERRORS } from "../../../lib/errors.ts";
 import { operationIn } from "../../../lib/messages/operation.ts";
@@ -242,14 +243,18 @@ export function statusOf(fileId: string, facts: FileFacts): FileStatus | undefin
   const state = fileStateOf(facts);
   const isHeld = state === "held";
   const failed = !outcome && parse?.phase === "failed";
+  const kind = arrival?.kind ?? "put";
+  const operation = arrival?.operation ?? null;
+  const rowsRead =
+    (isHeld ? parse?.rowsRead : counts?.rowsRead) ?? (failed ? parse.rowsRejected : parse?.rowsRead) ?? null;
   return {
     fileId,
     table,
     sourceFile,
     status: state,
     heldReasons: isHeld ? heldReasonsIn(heldReasonsOf(facts)) : null,
-    kind: arrival?.kind ?? "put",
-    operation: arrival?.operation ?? null,
+    kind,
+    operation,
     progress: (outcome ? undefined : progressIn(facts.progress?.progressJson)) ?? null,
     origin: arrival?.origin ?? null,
     replayOf: arrival?.replayOf ?? null,
@@ -259,13 +264,16 @@ export function statusOf(fileId: string, facts: FileFacts): FileStatus | undefin
     sourceOffset: arrival?.offset ?? outcome?.sourceOffset ?? null,
     rowsOffset: outcome?.rowsOffset ?? null,
     // Only the rejects of a failed file are kept, so only they count as read, as in its final outcome.
-    rowsRead: (isHeld ? parse?.rowsRead : counts?.rowsRead) ?? (failed ? parse.rowsRejected : parse?.rowsRead) ?? null,
+    rowsRead,
     rowsCommitted: counts?.rowsCommitted ?? (failed ? 0 : null),
     rowsRejected: (isHeld ? parse?.rowsRejected : counts?.rowsRejected) ?? parse?.rowsRejected ?? null,
     dialect: (fromJson(parse?.dialectJson) as Record<string, unknown> | undefined) ?? null,
     encoding: outcome?.encoding || null,
     columns: (fromJson(parse?.columnsJson) as FileStatus["columns"] | undefined) ?? null,
-    warnings: (fromJson(parse?.warningsJson) as FileStatus["warnings"] | undefined) ?? [],
+    warnings: [
+      ...((fromJson(parse?.warningsJson) as FileStatus["warnings"] | undefined) ?? []),
+      ...noRowsWarnings({ status: state, kind, operation, rowsRead }),
+    ],
     receivedAt: isoTime(receivedAtMs),
     parseStartedAt: isoTime(started),
     parsedAt: isoTime(parsedAtMs),

@@ -83,7 +83,9 @@ export const fileStatusSchema = z
     rowsRejected: z.number().nullable().describe("rowsRead = rowsCommitted + rowsRejected once it is committed"),
     warnings: z
       .array(z.object({ rule: z.string(), rows: z.number(), line: z.number(), message: z.string() }))
-      .describe("rules of the contract that loaded rows break, with the first such line; action: warn"),
+      .describe(
+        "rules of the contract that loaded rows break, with the first such line; rule no_rows: the file has no row",
+      ),
     dialect: z.record(z.string(), z.unknown()).nullable(),
     encoding: z.string().nullable(),
     columns: z.array(columnSchema).nullable(),

@@ -85,7 +85,7 @@ const details = (file, origin) =>
     ["Rows", file.rowsRead === null ? null : rowsText(file)],
     ...(file.warnings ?? []).map(({ rule, rows, line, message }) => [
       `Warning ${rule}`,
-      `${plural(rows, "row")}, first on line ${count(line)}: ${message}`,
+      rows === 0 ? message : `${plural(rows, "row")}, first on line ${count(line)}: ${message}`,
     ]),
     ["Received", element("span", {}, ago(file.receivedAt), origin ? ` by ${origin}` : "")],
     ["Size", size(file.sizeBytes)],

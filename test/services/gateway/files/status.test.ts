@@ -14,6 +14,7 @@ import {
   withRecount,
   type FileFacts,
 } from "../../../../services/gateway/files/status.ts";
+import { noRowsWarnings } from "../../../../services/gateway/files/no-rows.ts";
 import { fileStatusSchema, isFinal, type FileState } from "../../../../services/gateway/http/schemas.ts";
 import { commitEvent, fileOutcome, parseEvent } from "../gateway.ts";
 
@@ -221,6 +222,16 @@ test("an error code that this version does not know has no remedy, whatever its 
   for (const code of ["constructor", "toString", "__proto__", "OF_A_LATER_VERSION"]) {
     assert.deepEqual(describeError(code, "m"), { code, message: "m", remedy: "" });
   }
+});
+
+test("a committed file without a row has a warning, in the ledger as well", () => {
+  const warned = (facts: FileFacts): string[] => (statusOf(ID, facts)?.warnings ?? []).map(({ rule }) => rule);
+  const none = { rowsRead: 0, rowsCommitted: 0, rowsRejected: 0 };
+  assert.deepEqual(warned(fold([arrives, ends(none)])), ["no_rows"]);
+  assert.deepEqual(warned(fold([arrives, ends({})])), []);
+  assert.deepEqual(warned(fold([arrives, ends({ ...none, status: "failed", errorCode: "FILE_EMPTY" })])), []);
+  assert.deepEqual(noRowsWarnings({ status: "committed", kind: "put", operation: "drop", rowsRead: 0 }), []);
+  assert.deepEqual(noRowsWarnings({ status: "committed", kind: "deleted", operation: null, rowsRead: 0 }), []);
 });
 
 test("a file's warnings stay in its status after the commit, and an event without them has none", () => {
