@@ -473,6 +473,22 @@ export const MUTATIONS: readonly Mutation[] = [
     run: simulate(600),
   },
   {
+    invariant: "I28",
+    what: "a version that lost too many rows is loaded",
+    file: "lib/contract/guards.ts",
+    from: "shrinkMax !== undefined && rows < before.rows * (1 - shrinkMax)",
+    to: "shrinkMax !== undefined && rows < before.rows * -shrinkMax",
+    run: test("test/flow/held-files.test.ts", "a version with fewer rows than the contract allows is held"),
+  },
+  {
+    invariant: "I28",
+    what: "the usual share of rejects is not compared",
+    file: "lib/contract/guards.ts",
+    from: "if (rowsRejected / all <= usually + max) return [];",
+    to: "if (rowsRejected / all <= 1) return [];",
+    run: test("test/lib/contract/guards.test.ts", "more rejects than usual stop a file"),
+  },
+  {
     invariant: "I22",
     what: "an empty version empties its file",
     file: "lib/contract/guards.ts",
