@@ -19,7 +19,7 @@ const COMPARED_MAX = 100;
 
 /**
  * The new columns that look like missing ones, each missing one at most once: first those with the same plain
- * name, then those that are spelt nearly alike, then those of which one has all the words of the other. Only
+ * name, then those that are spelt nearly alike, then those where one has all the words of the other. Only
  * columns of the same kind of type are compared. This is a hint for people: it moves no value.
  */
 export function renamedColumns(

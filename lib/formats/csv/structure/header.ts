@@ -31,7 +31,7 @@ export interface HeaderDecision {
   named: number;
 }
 
-/** Decides for `rows`, of which the first is the first of the table, with `width` fields. */
+/** Decides for `rows`, which begin with the first row of the table, with `width` fields. */
 export function headerOf(rows: readonly SampleRow[], width: number, known: KnownColumns): HeaderDecision {
   const own = known.columns.length > 0 && !known.unnamed ? headerOfTable(rows, known) : undefined;
   if (own) return own;

@@ -69,7 +69,7 @@ export function isHeaderOf(cells: readonly string[], known: KnownColumns): boole
 }
 
 /**
- * How well rows fit the types of the table's columns, by position: the share of rows of which every cell
+ * How well rows fit the types of the table's columns, by position: the share of rows in which every cell
  * fits. Undefined if the types say nothing, because all are text or all cells are empty.
  */
 export function fitOf(rows: readonly SampleRow[], { columns }: KnownColumns): number | undefined {
