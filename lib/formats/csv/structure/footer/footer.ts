@@ -33,7 +33,9 @@ export function footerOf([heading, ...rows]: readonly SampleRow[], width: number
   let start = rows.length;
   while (start > 2 && rows.length - start < ROWS_MAX && isNote(rows[start - 1]!, width)) start--;
   const typed = typedIn(rows.slice(0, start), width);
-  const other = rows.slice(start).findLastIndex((note) => isOtherRow(note, width, typed));
+  const notes = rows.slice(start);
+  const isApart = notes.length > 0 && notes[0]!.line > (rows[start - 1]?.line ?? 0) + 1;
+  const other = notes.findLastIndex((note) => isOtherRow(note, width, typed, isApart));
   start += other + 1;
   const total = rows[start - 1];
   const sums = total && start > 2 ? sumsIn(rows.slice(0, start - 1), total, width) : undefined;
@@ -47,7 +49,7 @@ export function footerOf([heading, ...rows]: readonly SampleRow[], width: number
     return { rows: rowCount, confidence: 0.6, evidence, doubt: `${evidence} by its first cell, ${what}` };
   }
   const ending = endingOf(rows.slice(0, start), heading, { width, ...end });
-  if (ending && !rows.slice(ending.at, start).some((row) => isOtherRow(row, width, typed))) {
+  if (ending && !rows.slice(ending.at, start).some((row) => isOtherRow(row, width, typed, false))) {
     const { at, certain, evidence } = ending;
     const found = { rows: rows.length - at, confidence: certain ? 0.95 : 0.6, evidence };
     return certain ? found : { ...found, doubt: evidence };
@@ -82,18 +84,24 @@ const wordsOf = ({ text }: SampleRow): string[] => text.trim().split(/\s+/);
 /** True if the kind is that of a number, date or time. */
 const isTyped = (cell: string): boolean => !["text", "none"].includes(familyOf(kindOf(cell)));
 
-const typedIn = (rows: readonly SampleRow[], width: number): number =>
-  profilesOf(rows.slice(0, TYPED_ROWS), width).filter(({ family }) => family !== "text" && family !== "none").length;
+/** Which columns have numbers, dates or times. */
+const typedIn = (rows: readonly SampleRow[], width: number): boolean[] =>
+  profilesOf(rows.slice(0, TYPED_ROWS), width).map(({ family }) => family !== "text" && family !== "none");
 
 /** Rows that show which columns have numbers or dates. */
 const TYPED_ROWS = 50;
 
-/** True for a row of data that is written with another delimiter: nothing that may be left out. */
-function isOtherRow(row: SampleRow, width: number, typed: number): boolean {
+/**
+ * True for a row of data that is written with another delimiter: nothing that may be left out. Below a blank
+ * line, it begins like the rows.
+ */
+function isOtherRow(row: SampleRow, width: number, typed: readonly boolean[], isApart: boolean): boolean {
   if (row.count !== 1 || row.quoted[0]) return false;
   if (DELIMITERS.some((delimiter) => row.text.split(delimiter).length === width)) return true;
   const words = wordsOf(row);
-  return typed > 0 && words.length >= width && words.filter(isTyped).length >= typed;
+  if (isApart && typed[0] === true && !isTyped(words[0]!)) return false;
+  const values = typed.filter(Boolean).length;
+  return values > 0 && words.length >= width && words.filter(isTyped).length >= values;
 }
 
 /** What DOS programs write at the end of a file. */
