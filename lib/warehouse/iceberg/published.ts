@@ -11,7 +11,7 @@ import { columnTypeIn, descriptionOf, newColumn } from "./tables/types.ts";
 
 /**
  * `<table>_trusted` is a view in the catalog over one snapshot of the table: a publish costs nothing but a
- * request. The view is in Trino's SQL, so that other engines read it too; DuckDB reads no views of a
+ * request. The view is in Trino's SQL, the dialect that most engines know; DuckDB reads no views of a
  * catalog, so queries here read what its properties say. Maintenance keeps the snapshot while the view reads
  * it.
  */

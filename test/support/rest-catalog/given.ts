@@ -41,6 +41,7 @@ export function restCatalogGiven(name: string): Record<"oauth2" | "signed", Rest
 /** A namespace of the real REST catalog for this test, as a warehouse. `drop` removes it with its tables. */
 export interface TestIceberg {
   readonly url: string;
+  readonly namespace: string;
   /** Of the catalog. */
   readonly uri: string;
   /** The URL of the same warehouse, at another address of the catalog. */
@@ -68,6 +69,7 @@ export function icebergGiven(name: string): TestIceberg | undefined {
   };
   const urlAt = (address = uri): string => `iceberg:${address}?warehouse=${warehouse}&namespace=${namespace}`;
   return {
+    namespace,
     uri,
     url: urlAt(),
     urlAt,
