@@ -13,6 +13,7 @@ import { operationIn } from "../../lib/messages/operation.ts";
 import { TOPICS } from "../../lib/messages/topics.ts";
 import { parseFile } from "../../lib/parsing/parse-file.ts";
 import type { WorkerPool } from "../../lib/parsing/workers/worker-pool.ts";
+import { openWarehouse } from "../../lib/warehouse/open.ts";
 import type { Warehouse } from "../../lib/warehouse/warehouse.ts";
 import { until } from "../support/until.ts";
 import { mortal } from "./mortal.ts";
@@ -228,6 +229,42 @@ test("a file that comes to the old name just before its table goes is in the new
   await renamed(pipeline, "t", "u");
   assert.deepEqual(await contents(pipeline, "u"), [...ONLY_OLD, [5, "5.50"], [6, "6.00"]]);
   assert.deepEqual(await tablesOf(pipeline), ["u"]);
+});
+
+test("a request that plans while the last step takes place says that the table is renamed", async (t) => {
+  let [isArmed, isHeld, release] = [false, false, (): void => undefined];
+  const ended = new Promise<void>((resolve) => (release = resolve));
+  const holding = (warehouse: Warehouse): Warehouse =>
+    new Proxy(warehouse, {
+      get(target, name) {
+        const value: unknown = Reflect.get(target, name);
+        if (typeof value !== "function") return value;
+        const call = (...given: unknown[]): unknown => Reflect.apply(value, target, given);
+        if (name !== "describe") return call;
+        return async (table: string): Promise<unknown> => {
+          if (isArmed && table === "t") {
+            [isArmed, isHeld] = [false, true];
+            await ended;
+          }
+          return call(table);
+        };
+      },
+    });
+  let second: ReturnType<typeof rename> | undefined;
+  const wrapLog = before(async () => {
+    isArmed = true;
+    second = rename(pipeline, "t", "u");
+    await until("the second request plans", () => isHeld);
+  });
+  const folder = await folderOf(t);
+  const opened = async (): Promise<Warehouse> => holding(await openWarehouse(`duckdb:${folder}/warehouse.duckdb`));
+  const pipeline = await startPipeline(folder, { pool, wrapLog, openWarehouse: opened });
+  t.after(() => pipeline.stop());
+  await withTwoFiles(pipeline, "t");
+  await renamed(pipeline, "t", "u");
+  release();
+  const { status, body } = await second!;
+  assert.deepEqual([status, body.status], [200, "done"]);
 });
 
 test("files that are sent to the old name while it is renamed are all in one of the two tables", async (t) => {

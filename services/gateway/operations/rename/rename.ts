@@ -59,6 +59,29 @@ export async function renameBegun(
   return { begun, done: !(await ledger.setAside(from)).has(end.event.fileId), ending: undefined };
 }
 
+type Begin = Awaited<ReturnType<typeof renameBegun>>;
+
+/**
+ * What is left to copy; without a plan the last step is taken. That may happen between two lookups, and there
+ * is no old table to plan for any more: then `state` is the state after it.
+ * @throws as planRename
+ */
+export async function planLeft(
+  deps: RenameDeps,
+  { from, to }: Pick<Renamed, "from" | "to">,
+  state: Begin,
+): Promise<{ state: Begin; plan?: RenamePlan }> {
+  const isEnding = (one: Begin): boolean => one?.done === true || one?.ending !== undefined;
+  if (isEnding(state)) return { state };
+  try {
+    return { state, plan: await planRename(deps, from, to) };
+  } catch (thrown) {
+    const later = hasCode(thrown, "NOT_FOUND") ? await renameBegun(deps, { from, to }) : undefined;
+    if (!isEnding(later)) throw thrown;
+    return { state: later };
+  }
+}
+
 const limitsOf = ({ settings }: Pick<RenameDeps, "settings">) => ({ timeoutMs: settings.TRIBUTARY_QUERY_TIMEOUT });
 const ledgerOf = (deps: Pick<RenameDeps, "warehouse" | "settings">) => makeLedger(deps.warehouse, limitsOf(deps));
 
@@ -90,7 +113,8 @@ export async function renameTable(deps: RenameDeps, asked: Renamed, progress: Pr
   await untilBegun(deps, begun);
   for (let round = 1; round <= ROUNDS_MAX; round++) {
     await untilQuiet(deps, from);
-    const plan = await planRename(deps, from, to);
+    const { plan } = await planLeft(deps, asked, state);
+    if (!plan) return renameTable(deps, asked, progress);
     await copyAll(deps, plan, begun, progress);
     if (!(await isWhole(deps, asked, plan, begun))) continue;
     const end = { kind: "rename", step: "end", of: begun.fileId, to, ...plan.recorded, reason, requestedBy } as const;

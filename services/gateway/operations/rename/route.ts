@@ -5,8 +5,8 @@ import { makeConcurrencyLimiter } from "../../http/concurrency-limiter.ts";
 import type { App, GatewayDeps } from "../../http/deps.ts";
 import { checkTableName } from "../../http/names.ts";
 import { plainText, problemResponses } from "../../http/parameters.ts";
-import { assertRenames, copiedOf, renameBegun, renameTable, type Progress, type Renamed } from "./rename.ts";
-import { planRename, type RenamePlan } from "./plan.ts";
+import { assertRenames, copiedOf, planLeft, renameBegun, renameTable, type Progress, type Renamed } from "./rename.ts";
+import type { RenamePlan } from "./plan.ts";
 import { NO_REASON, REASON_CHARS_MAX } from "../undo-route.ts";
 
 /** How long the request waits for the end. */
@@ -76,13 +76,13 @@ export function addRenameRoute(app: App, deps: GatewayDeps): void {
       const to = checkTableName(request.body.to, deps.contracts);
       Object.assign(request.audited, { to, reason, dryRun });
       if (from === to) throw new TributaryError("BAD_REQUEST", `to: the table is called '${to}' already`);
-      const state = await renameBegun(deps, { from, to });
-      if (!state) await assertFree(deps, to);
+      const begun = await renameBegun(deps, { from, to });
+      if (!begun) await assertFree(deps, to);
+      const { state, plan } = await planLeft(deps, { from, to }, begun);
       if (state?.done) {
         await assertGone(deps, from, to);
         return { ...answerOf(from, to), dryRun, status: "done" as const };
       }
-      const plan = state?.ending === undefined ? await planRename(deps, from, to) : undefined;
       const copied = plan && state ? await copiedOf(deps, plan, state.begun) : 0;
       const about = { ...answerOf(from, to, plan), dryRun, copied };
       Object.assign(request.audited, { rows: about.rows, files: about.files });
