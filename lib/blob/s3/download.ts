@@ -75,10 +75,15 @@ export async function download(client: S3Client, clock: Clock, wanted: Download)
 const chunksOf = (stream: Readable): AsyncIterator<Buffer, undefined> =>
   stream[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>;
 
-/** The object's user metadata `charset` (x-amz-meta-charset), else that of its Content-Type. */
+/**
+ * The object's user metadata `charset` (x-amz-meta-charset), else that of its Content-Type. There, UTF-8 says
+ * nothing: stores add it to a name that ends in .csv if the writer has named no type.
+ */
 function charsetOf({ Metadata, ContentType = "" }: GetObjectCommandOutput): { charset?: string } {
   const own = new Map(Object.entries(Metadata ?? {})).get("charset");
-  const charset = own === undefined || own === "" ? charsetIn(ContentType) : own.slice(0, CHARSET_CHARS_MAX);
+  const typed = charsetIn(ContentType);
+  const given = typed?.toLowerCase() === "utf-8" ? undefined : typed;
+  const charset = own === undefined || own === "" ? given : own.slice(0, CHARSET_CHARS_MAX);
   return charset === undefined ? {} : { charset };
 }
 

@@ -89,6 +89,7 @@ test("an object's charset is that of its user metadata, else of its Content-Type
   for (const [given, charset] of [
     [{}, undefined],
     [{ "content-type": "text/csv" }, undefined],
+    [{ "content-type": "text/csv; charset=UTF-8" }, undefined],
     [{ "content-type": 'text/csv; charset="Shift_JIS"' }, "Shift_JIS"],
     [{ "content-type": "text/csv; charset=utf-8", "x-amz-meta-charset": "latin1" }, "latin1"],
   ] as const) {
