@@ -139,7 +139,9 @@ function keepsInteger(scan: Scan, bytes: Uint8Array): boolean {
   if (scan.intDigits <= DOUBLE_INTEGER_DIGITS) return true;
   if (scan.intDigits > DOUBLE_INTEGER_DIGITS_MAX) return false;
   const text = Buffer.from(bytes.buffer, bytes.byteOffset + scan.digits, scan.point - scan.digits).toString("latin1");
-  return BigInt(Number(text)) === BigInt(text);
+  const value = Number(text);
+  // Other programs write the shortest digits that name a double: 70427937939000410 for 70427937939000416.
+  return BigInt(value) === BigInt(text) || String(value) === text;
 }
 
 /** Records the value's facts and checks whether the inferred type still holds. */
