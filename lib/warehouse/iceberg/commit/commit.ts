@@ -1,20 +1,9 @@
-import type { DuckDBConnection } from "@duckdb/node-api";
 import { duckdb } from "../../duckdb-engine/dialect.ts";
-import { anyRow, areKeysUnique, changed, rowsSelect } from "../../duckdb-engine/statements.ts";
+import { rowsSelect } from "../../duckdb-engine/statements.ts";
 import { StagedRows, type DuckDbStage, type StagedPart } from "../../duckdb-engine/stage.ts";
 import { codeOf, isRetryable } from "../../../errors.ts";
 import { retry } from "../../../retry.ts";
-import {
-  heldCondition,
-  insertStatement,
-  mergeParts,
-  mergeStatement,
-  repeatedOwnKeySelect,
-  undoOf,
-  type MergeInput,
-  type MergeParts,
-} from "../../commit/merge.ts";
-import { dividedMerge } from "../../commit/divided-merge.ts";
+import { undoOf, type MergeInput } from "../../commit/merge.ts";
 import {
   applicable,
   effective,
@@ -27,6 +16,7 @@ import { withAuditColumns } from "../../sql/sql.ts";
 import type { CommitOptions, CommitReceipt, FileVersion, MicroBatch, TableDescription } from "../../warehouse.ts";
 import { concurrentWrite } from "../errors.ts";
 import type { TablePart } from "../gate/transactions.ts";
+import { applyRows, type Applied } from "./apply.ts";
 import type { BaseState } from "./bases.ts";
 import type { IcebergContext } from "./context.ts";
 import { checkPartitionTexts } from "./partition-texts.ts";
@@ -87,7 +77,11 @@ async function commitOnce(
     parts.push(...shared.parts());
     const input = inputOf(context, { layout, files }, description, parts);
     await checkPartitionTexts(context.session, description, input.rows);
-    const written = await context.session.write([partOf(context, table, files, base)], (c) => apply(c, input), signal);
+    const written = await context.session.write(
+      [partOf(context, table, files, base)],
+      (c) => applyRows(c, input),
+      signal,
+    );
     return await receiptOf(context, table, base, written);
   } finally {
     await shared.drop();
@@ -129,55 +123,6 @@ async function toApply({ session, tables }: IcebergContext, { layout, files }: M
   const select = recordedStatement(duckdb, tables.sqlOf("_ingest_files"), table, files);
   return applicable(layout, files, recordedOffsets(await session.rows(select)));
 }
-
-interface Applied {
-  rowsDeleted: number;
-}
-
-/** Runs the batch's changes. undefined: there is nothing to change. */
-async function apply(connection: DuckDBConnection, input: MergeInput): Promise<Applied | undefined> {
-  const { target, layout } = input;
-  const some = (rowsChanged: number, rowsDeleted = 0): Applied | undefined =>
-    rowsChanged + rowsDeleted > 0 ? { rowsDeleted } : undefined;
-  const upsert = layout.mode === "upsert" && !input.undo;
-  if (
-    layout.mode !== "upsert" &&
-    !input.undo &&
-    !(await anyRow(connection, `${target} WHERE ${heldCondition(input)}`))
-  ) {
-    return some(await changed(connection, insertStatement(input)));
-  }
-  const keysUnique = upsert && (await areKeysUnique(connection, input));
-  const keysRepeated = upsert && (await anyRow(connection, `(${repeatedOwnKeySelect(input)})`));
-  const parts = mergeParts({ ...input, keysUnique, keysRepeated });
-  // DuckDB drops the scan of the target from the plan of a MERGE whose source is empty by its text, and the
-  // extension then fails so that the whole instance must be opened again. A table's rows are not in the
-  // text.
-  await connection.run(`CREATE OR REPLACE TEMP TABLE "merge_source" AS ${parts.source}`);
-  const applied = await merge(connection, target, parts);
-  // After a failure the rollback removes it: the transaction takes no other statement.
-  await connection.run(`DROP TABLE ${SOURCE}`);
-  return applied && some(applied.rowsChanged, applied.rowsDeleted);
-}
-
-/** Merges the rows of the source table. undefined: it has none. */
-async function merge(
-  connection: DuckDBConnection,
-  target: string,
-  parts: MergeParts,
-): Promise<{ rowsChanged: number; rowsDeleted: number } | undefined> {
-  if (!(await anyRow(connection, SOURCE))) return undefined;
-  if (parts.deletes === undefined) {
-    const statement = mergeStatement(target, { ...parts, source: `SELECT * FROM ${SOURCE}` });
-    return { rowsChanged: await changed(connection, statement), rowsDeleted: 0 };
-  }
-  // The extension refuses a MERGE with two actions on matches.
-  const [deleteRows, others] = dividedMerge(target, parts, SOURCE);
-  const rowsDeleted = await changed(connection, deleteRows!);
-  return { rowsChanged: others === undefined ? 0 : await changed(connection, others), rowsDeleted };
-}
-
-const SOURCE = `temp.main."merge_source"`;
 
 async function receiptOf(
   { tables, bases }: IcebergContext,

@@ -1,0 +1,62 @@
+import type { DuckDBConnection } from "@duckdb/node-api";
+import { dividedMerge } from "../../commit/divided-merge.ts";
+import {
+  heldCondition,
+  insertStatement,
+  mergeParts,
+  mergeStatement,
+  repeatedOwnKeySelect,
+  type MergeInput,
+  type MergeParts,
+} from "../../commit/merge.ts";
+import { anyRow, areKeysUnique, changed } from "../../duckdb-engine/statements.ts";
+
+/** What a commit has done that its snapshots do not tell. */
+export interface Applied {
+  rowsDeleted: number;
+}
+
+/** Runs a batch's changes within a transaction. undefined: there is nothing to change. */
+export async function applyRows(connection: DuckDBConnection, input: MergeInput): Promise<Applied | undefined> {
+  const { target, layout } = input;
+  const some = (rowsChanged: number, rowsDeleted = 0): Applied | undefined =>
+    rowsChanged + rowsDeleted > 0 ? { rowsDeleted } : undefined;
+  const upsert = layout.mode === "upsert" && !input.undo;
+  if (
+    layout.mode !== "upsert" &&
+    !input.undo &&
+    !(await anyRow(connection, `${target} WHERE ${heldCondition(input)}`))
+  ) {
+    return some(await changed(connection, insertStatement(input)));
+  }
+  const keysUnique = upsert && (await areKeysUnique(connection, input));
+  const keysRepeated = upsert && (await anyRow(connection, `(${repeatedOwnKeySelect(input)})`));
+  const parts = mergeParts({ ...input, keysUnique, keysRepeated });
+  // DuckDB drops the scan of the target from the plan of a MERGE whose source is empty by its text, and the
+  // extension then fails so that the whole instance must be opened again. A table's rows are not in the
+  // text.
+  await connection.run(`CREATE OR REPLACE TEMP TABLE "merge_source" AS ${parts.source}`);
+  const applied = await merge(connection, target, parts);
+  // After a failure the rollback removes it: the transaction takes no other statement.
+  await connection.run(`DROP TABLE ${SOURCE}`);
+  return applied && some(applied.rowsChanged, applied.rowsDeleted);
+}
+
+/** Merges the rows of the source table. undefined: it has none. */
+async function merge(
+  connection: DuckDBConnection,
+  target: string,
+  parts: MergeParts,
+): Promise<{ rowsChanged: number; rowsDeleted: number } | undefined> {
+  if (!(await anyRow(connection, SOURCE))) return undefined;
+  if (parts.deletes === undefined) {
+    const statement = mergeStatement(target, { ...parts, source: `SELECT * FROM ${SOURCE}` });
+    return { rowsChanged: await changed(connection, statement), rowsDeleted: 0 };
+  }
+  // The extension refuses a MERGE with two actions on matches.
+  const [deleteRows, others] = dividedMerge(target, parts, SOURCE);
+  const rowsDeleted = await changed(connection, deleteRows!);
+  return { rowsChanged: others === undefined ? 0 : await changed(connection, others), rowsDeleted };
+}
+
+const SOURCE = `temp.main."merge_source"`;
