@@ -282,7 +282,7 @@ export interface Warehouse {
   stage(table: string, runId: string): Stage;
   commit(batch: MicroBatch, options?: CommitOptions): Promise<CommitReceipt>;
   record(table: string, ended: readonly RecordedFile[], recordedAtMs: number): Promise<void>;
-  /** What is on record of these source files. */
+  /** What is on record of these source files, sorted by file, content offset and kind. */
   recordedContents(table: string, sourceFiles: readonly string[]): Promise<RecordedContent[]>;
   recordedVersions(table: string): Promise<RecordedVersions>;
   /**

@@ -115,7 +115,8 @@ export function contentsStatement(
     WHERE ${of} AND error_code IN ('FILE_SUPERSEDED', 'FILE_REFUSED') AND content_offset = source_offset
     UNION ALL SELECT DISTINCT file_key, 'held', ${CONTENT}, 0, NULL FROM ${ledger} WHERE ${of} AND status = 'held'
     UNION ALL SELECT file_key, 'unloaded', version, 0, max(loaded_as)
-    FROM (SELECT *, ${loadedAs} AS loaded_as, ${loads} AS loads FROM (${versions})) WHERE loads = 0 GROUP BY 1, 2, 3`;
+    FROM (SELECT *, ${loadedAs} AS loaded_as, ${loads} AS loads FROM (${versions})) WHERE loads = 0 GROUP BY 1, 2, 3
+    ORDER BY 1, 3, 2`;
 }
 
 export const recordedContents = (rows: readonly unknown[][]): RecordedContent[] =>
