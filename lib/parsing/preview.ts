@@ -143,6 +143,8 @@ export interface ProposedPatch extends Pick<ParseCounts, "rowsAccepted" | "rowsR
   contract: ContractPatch;
   /** The patch as text of a contract file. */
   yaml: string;
+  /** The columns that the part of the file would then have. */
+  columns: ColumnDefinition[];
   /** The table has such a column as text: it must be rebuilt for the patch to count. */
   needsRebuild: boolean;
 }
@@ -185,16 +187,20 @@ function propose({ parsed, rejects, blocks, job, file }: ProposalInput): Pick<Pr
     ),
     thousands,
   ).map((proposal) => withTypes(proposal, types));
-  const whole = joined(proposals.filter(isWhole).map(({ patch }) => patch));
+  const certain = proposals.filter(isWhole);
+  const whole = joined(certain.map(({ patch }) => patch));
   // What is read in doubt may be other values.
   if (isEmptyPatch(whole) || file.doubts.length > 0) return { proposals, patch: null };
-  const needsRebuild = (whole.columns ?? []).some(
-    ({ name, type }) => type !== "VARCHAR" && known.some((column) => column.name === name && column.type === "VARCHAR"),
-  );
   const next = contractSchema.parse(patched({ ...contract, table: "preview" }, whole));
-  const { counts } = parseBlocks(blocks, { ...job, contract: next, known: needsRebuild ? [] : known });
+  const fresh = parseBlocks(blocks, { ...job, contract: next, known: [] });
+  const affected = new Set(certain.flatMap((proposal) => proposal.columns));
+  const asText = new Set(known.flatMap(({ name, type }) => (type === "VARCHAR" && affected.has(name) ? [name] : [])));
+  const needsRebuild = fresh.columns.some(({ name, type }) => type !== "VARCHAR" && asText.has(name));
+  const isFresh = needsRebuild || known.length === 0;
+  const { counts, columns } = isFresh ? fresh : parseBlocks(blocks, { ...job, contract: next });
   const { rowsAccepted, rowsRejected } = counts;
-  return { proposals, patch: { contract: whole, yaml: patchText(whole), rowsAccepted, rowsRejected, needsRebuild } };
+  const yaml = patchText(whole);
+  return { proposals, patch: { contract: whole, yaml, columns, rowsAccepted, rowsRejected, needsRebuild } };
 }
 
 /** A column keeps the type that the contract or the table gives it, unless that is text. */
@@ -217,9 +223,9 @@ const NO_ROWS: ParseCounts = { rowsRead: 0, rowsAccepted: 0, rowsRejected: 0 };
 const TEXT_BYTES_MAX = 4 * 1024 * 1024;
 /** Values in the answer: it is sent as one piece of JSON. */
 const CELLS_MAX = 50_000;
-/** Encoded rows. Beyond, the preview ends: a row of a wide table takes many times its text, and its time. */
 /** Text of a reject. The answer holds several. */
 const RAW_BYTES_MAX = 64 * 1024;
+/** Encoded rows. Beyond, the preview ends: a row of a wide table takes many times its text, and its time. */
 const ENCODED_BYTES_MAX = 8 * 1024 * 1024;
 
 function shownRows(outputs: readonly ParserOutput[], rowsMax: number): ShownValue[][] {

@@ -43,7 +43,9 @@ export async function suggestContract(body: AsyncIterable<Uint8Array>, input: Su
   const open = new Set(
     preview.proposals.filter(({ alternatives }) => alternatives.length > 0).flatMap((one) => one.columns),
   );
-  const columns = preview.columns.flatMap(({ name, type, header }) => {
+  const withPatch = new Map(preview.patch?.columns.map(({ name, type }) => [name, type]));
+  const columns = preview.columns.flatMap(({ name, type: plainType, header }) => {
+    const type = withPatch.get(name) ?? plainType;
     // A type that is written down would decide what its owner must choose.
     if (open.has(name) && type !== "VARCHAR") return [];
     const own = certain.get(name);

@@ -280,6 +280,7 @@ export const previewSchema = z
       .object({
         contract: contractPatch,
         yaml: z.string().describe("the same as text of a contract file"),
+        columns: z.array(columnSchema).describe("the columns that the file would have"),
         rowsAccepted: z.number(),
         rowsRejected: z.number(),
         needsRebuild: z.boolean().describe("the table has such a column as text: rebuild it"),

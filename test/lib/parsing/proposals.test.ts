@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Readable } from "node:stream";
 import { test } from "node:test";
+import { parse as parseYaml } from "yaml";
 import { contractSchema } from "../../../lib/contract/contract.ts";
 import { previewFile } from "../../../lib/parsing/preview.ts";
 import { suggestContract } from "../../../lib/parsing/suggest.ts";
@@ -135,6 +136,38 @@ test("a suggested contract is a whole valid one; what a contract says already st
   assert.equal(applyPatch(after, { columns: [] }), after);
   const faulty = await suggestContract(body(), { fileName: "a.csv", table: undefined, before: "tabel: t\n" });
   assert.match(faulty.error!, /has faults/);
+});
+
+test("a suggested contract has the types that columns have with its null markers", async () => {
+  const text = "id,qty,price\n1,5,1.5\n2,NA,2.5\n3,7,NA\n4,NA,4\n";
+  const contract = { fileName: "a.csv", table: "t", before: undefined };
+  const { text: suggested } = await suggestContract(Readable.from([Buffer.from(text)]), contract);
+  const { columns, nullMarkers } = parseYaml(suggested) as { columns: unknown; nullMarkers: unknown };
+  assert.deepEqual(nullMarkers, ["NA"]);
+  assert.deepEqual(columns, [
+    { name: "id", type: "INTEGER" },
+    { name: "qty", type: "INTEGER" },
+    { name: "price", type: "DECIMAL(18,2)" },
+  ]);
+});
+
+test("null markers that make a text column of the table a number need a rebuild", async () => {
+  const known = [
+    { name: "id", header: "id", type: "INTEGER" },
+    { name: "qty", header: "qty", type: "VARCHAR" },
+    { name: "city", header: "city", type: "VARCHAR" },
+  ] as const;
+  const shown = await previewFile(Readable.from([Buffer.from("id,qty,city\n1,5,Bern\n2,NA,Genf\n3,7,Basel\n")]), {
+    fileName: "a.csv",
+    contract: contractSchema.parse({ table: "t" }),
+    known,
+  });
+  assert.deepEqual(shown.patch?.contract, { nullMarkers: ["NA"] });
+  assert.equal(shown.patch.needsRebuild, true);
+  assert.deepEqual(
+    shown.patch.columns.map(({ type }) => type),
+    ["INTEGER", "INTEGER", "VARCHAR"],
+  );
 });
 
 test("a suggestion says what would hold the file, and where the table's name comes from", async () => {
