@@ -287,7 +287,7 @@ export class CsvRecordReader implements RecordReader {
   #emitScanned(text: Buffer, found: number, clean: boolean): void {
     const { start, stop, count } = this.#scanner;
     const line = this.#line;
-    if (found === FOUND.MENDED) return this.#emitMended(text, clean);
+    if (found === FOUND.REPAIRED) return this.#emitRepaired(text, clean);
     if (found !== FOUND.STRAY) return this.#emitPlain(text, start, stop, count, clean);
     this.#row.bytes = text;
     this.#row.count = 0;
@@ -296,10 +296,10 @@ export class CsvRecordReader implements RecordReader {
     this.#emit(text, start, stop, line);
   }
 
-  #emitMended(text: Buffer, clean: boolean): void {
-    const [row, { start, stop, mended }] = [this.#row, this.#scanner];
+  #emitRepaired(text: Buffer, clean: boolean): void {
+    const [row, { start, stop, repaired }] = [this.#row, this.#scanner];
     const { bounds } = row;
-    const { bytes, bounds: own, count, stray } = mended!;
+    const { bytes, bounds: own, count, stray } = repaired!;
     Object.assign(row, { bytes, bounds: own, count, fieldBytes: stop - start, stray });
     row.fault = clean ? undefined : faultOf(text.subarray(start, stop));
     this.#emit(text, start, stop, this.#line);

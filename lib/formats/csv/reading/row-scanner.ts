@@ -1,6 +1,6 @@
 import type { Dialect } from "../options.ts";
 import { BOM, CR, isBlank, LF, MATCH, matchAt } from "./bytes.ts";
-import { hasCrossingQuotes, mendedRow, type MendedRow } from "./stray-marks.ts";
+import { hasCrossingQuotes, repairedRow, type RepairedRow } from "./stray-marks.ts";
 import { isStray, LOOK_AHEAD_LINES } from "./stray-quotes.ts";
 
 /** What a scan found. */
@@ -13,8 +13,8 @@ export const FOUND = {
   STRAY: 2,
   COMMENT: 3,
   BLANK: 4,
-  /** A row of one line with a quote in the wrong place that leaves no doubt about the fields: `mended`. */
-  MENDED: 5,
+  /** A row of one line with a quote in the wrong place that leaves no doubt about the fields: `repaired`. */
+  REPAIRED: 5,
 } as const;
 
 export type ScanDialect = Pick<Dialect, "delimiter" | "quote" | "escape" | "comment" | "trimBlanks">;
@@ -23,7 +23,7 @@ export type ScanDialect = Pick<Dialect, "delimiter" | "quote" | "escape" | "comm
  * Finds one row at a time, for every dialect, and decides about its quotes as csv-parse does with
  * `relax_quotes`: a quote opens a field only at its start, closes it only before a delimiter or the row's
  * end, and is text elsewhere. Once the number of fields is known, a row with a quote in the wrong place is
- * mended or is stray. Beyond that, a quote costs no more than its line: if the text ends, the
+ * repaired or is stray. Beyond that, a quote costs no more than its line: if the text ends, the
  * limit of a row is reached or a quote stands in the wrong place lines later, or the lines after it are
  * rows by themselves (`isStray`), then the row is one line. What is found depends on the text alone, not
  * on where blocks of it end.
@@ -45,8 +45,8 @@ export class RowScanner {
   width = 0;
   /** True while the rows are the header's. */
   isHeader = false;
-  /** The row that was found last, if it is MENDED. */
-  mended: MendedRow | undefined;
+  /** The row that was found last, if it is REPAIRED. */
+  repaired: RepairedRow | undefined;
   /** Position in the file of the text that is scanned, and the limit of a row. */
   offset = 0;
   bytesMax = Infinity;
@@ -98,13 +98,13 @@ export class RowScanner {
       found = FOUND.STRAY;
     }
     if (found === FOUND.ROW && this.#firstStop >= 0 && this.#isStrayRow(text)) found = FOUND.STRAY;
-    if (found === FOUND.ROW && this.#firstStop < 0 && (this.#misplaced || this.#inner)) found = this.#mend(text);
+    if (found === FOUND.ROW && this.#firstStop < 0 && (this.#misplaced || this.#inner)) found = this.#repair(text);
     if (found === FOUND.STRAY) this.#cutToFirstLine(text);
     return found;
   }
 
   /** Decides about a row of one line with quotes in unusual places. */
-  #mend(text: Uint8Array): number {
+  #repair(text: Uint8Array): number {
     const { width } = this;
     if (width < 2 && !this.isHeader) return FOUND.ROW;
     if (!this.#misplaced) {
@@ -114,8 +114,8 @@ export class RowScanner {
     }
     const form = { delimiter: this.#delimiter, quote: this.#quote, escape: this.#escape, trims: this.#trims };
     const line = text.subarray(this.start, this.stop);
-    this.mended = mendedRow(line, form, this.isHeader ? undefined : width, this.quoted.length);
-    return this.mended ? FOUND.MENDED : this.#loseLine();
+    this.repaired = repairedRow(line, form, this.isHeader ? undefined : width, this.quoted.length);
+    return this.repaired ? FOUND.REPAIRED : this.#loseLine();
   }
 
   #loseLine(): number {

@@ -9,7 +9,7 @@ export interface QuoteForm {
 }
 
 /** A row that was read in spite of a stray quote: its fields, one after another. */
-export interface MendedRow {
+export interface RepairedRow {
   bytes: Buffer;
   /** Start and end of each field. */
   bounds: Int32Array;
@@ -45,12 +45,12 @@ const WORK_MAX = 100_000;
  * each: then a delimiter between them may be text. `fields` undefined: the row is a header, and the way
  * with the most names wins.
  */
-export function mendedRow(
+export function repairedRow(
   line: Uint8Array,
   form: QuoteForm,
   fields: number | undefined,
   fieldsMax: number,
-): MendedRow | undefined {
+): RepairedRow | undefined {
   const segments = segmentsOf(line, form);
   const most = Math.min(fields ?? segments.length, segments.length);
   if (most < (fields ?? 1) || most > fieldsMax || segments.length * (most + 1) > WORK_MAX) return undefined;
@@ -175,7 +175,7 @@ function laidOut(
   segments: readonly Segment[],
   parts: readonly (readonly [first: number, last: number])[],
   { quote, escape }: QuoteForm,
-): MendedRow {
+): RepairedRow {
   const bytes = Buffer.alloc(line.length);
   const stray: boolean[] = [];
   const bounds = new Int32Array(2 * parts.length);

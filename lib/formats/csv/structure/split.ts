@@ -1,7 +1,7 @@
 /**
  * How a dialect splits the sample. Reads text as the file's reader does (../records.ts), in bounded work.
  */
-import { mendedRow } from "../reading/stray-marks.ts";
+import { repairedRow } from "../reading/stray-marks.ts";
 
 export interface SplitDialect {
   delimiter: string;
@@ -51,7 +51,7 @@ const QUOTE_WORK_MAX = 4;
 export function split(text: string, dialect: SplitDialect, rowsMax: number, complete: boolean): Sample {
   const scanner = new Scanner(text, dialect);
   const rows: SampleRow[] = [];
-  let [line, mended] = [1, 0];
+  let [line, repaired] = [1, 0];
   while (scanner.at < text.length && rows.length < rowsMax) {
     const start = scanner.at;
     const row = scanner.row(line);
@@ -59,8 +59,8 @@ export function split(text: string, dialect: SplitDialect, rowsMax: number, comp
     if (!complete && scanner.at > text.length) row.cut = true;
     if (!isBlank && (complete || !scanner.reachedOpenQuote)) rows.push(row);
     const lines = linesIn(text, start, scanner.at);
-    if (row.misquoted > 0 && lines <= 1 && mended < MENDED_MAX)
-      mended += mend(row, text.slice(start, scanner.at), dialect);
+    if (row.misquoted > 0 && lines <= 1 && repaired < REPAIRED_MAX)
+      repaired += repair(row, text.slice(start, scanner.at), dialect);
     line += lines;
   }
   const { quote, delimiter } = dialect;
@@ -68,17 +68,17 @@ export function split(text: string, dialect: SplitDialect, rowsMax: number, comp
 }
 
 /** Rows with quotes in wrong places that are read with care, and their length. Bounds the time. */
-const MENDED_MAX = 200;
-const MENDED_CHARS_MAX = 2_000;
+const REPAIRED_MAX = 200;
+const REPAIRED_CHARS_MAX = 2_000;
 
 /** Divides the row as the file's reader does. Returns the number of rows that were looked at. */
-function mend(row: SampleRow, text: string, { delimiter, quote, escape, trimBlanks: trims }: SplitDialect): number {
-  if (quote === null || text.length > MENDED_CHARS_MAX) return 0;
+function repair(row: SampleRow, text: string, { delimiter, quote, escape, trimBlanks: trims }: SplitDialect): number {
+  if (quote === null || text.length > REPAIRED_CHARS_MAX) return 0;
   const line = Buffer.from(text.replace(/[\r\n]+$/, ""));
   const form = { delimiter: Buffer.from(delimiter), quote: Buffer.from(quote), escape: Buffer.from(escape), trims };
-  const mended = mendedRow(line, form, undefined, FIELDS_MAX);
-  if (!mended) return 1;
-  const { bytes, bounds, count, quoted } = mended;
+  const repaired = repairedRow(line, form, undefined, FIELDS_MAX);
+  if (!repaired) return 1;
+  const { bytes, bounds, count, quoted } = repaired;
   row.cells = quoted.map((_, at) => bytes.toString("utf8", bounds[2 * at], bounds[2 * at + 1]));
   Object.assign(row, { count, quoted });
   return 1;
