@@ -112,7 +112,8 @@ async function warehouseOptions(
     onExamined: ({ fit, reasons, catalog: uri }: { fit: boolean; reasons: string[]; catalog: string }): void =>
       logger[fit ? "info" : "error"]({ uri, reasons }, fit ? "the catalog is fit" : "the catalog is not fit"),
   };
-  const iceberg = { catalog: restCatalogOf(settings), s3, openBucket: store, firstStart };
+  const { TRIBUTARY_REST_CATALOG_TRINO_NAME: trinoCatalog } = settings;
+  const iceberg = { catalog: restCatalogOf(settings), s3, openBucket: store, firstStart, trinoCatalog };
   return { clock, trino, iceberg: { ...iceberg, ...defined({ ca, extensionsFolder, onGateEvent }) } };
 }
 

@@ -121,6 +121,10 @@ const restCatalogSettings = {
     .enum(["glue", "s3tables"])
     .optional()
     .describe("sign requests for this service of AWS with the S3 keys, instead of a credential"),
+  TRIBUTARY_REST_CATALOG_TRINO_NAME: z
+    .string()
+    .default("rest")
+    .describe("Trino's name of this catalog: views of trusted rows name it, so that Trino finds their tables"),
 } as const;
 
 /**

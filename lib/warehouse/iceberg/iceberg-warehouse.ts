@@ -66,6 +66,8 @@ export interface IcebergOptions {
   s3?: Attachment["s3"];
   /** Opens the bucket of a table's files. Who opens it closes it, after the warehouse. */
   openBucket?: (url: string) => Promise<BlobStore>;
+  /** Trino's name of this catalog, in which it looks for the tables of views. Default: `rest`. */
+  trinoCatalog?: string;
   /** PEM certificates that replace Node's built-in ones. */
   ca?: readonly string[];
   /** Holds DuckDB's extension files: avro, httpfs, iceberg. */
@@ -137,7 +139,8 @@ export async function openIceberg(url: string, options: IcebergOptions = {}): Pr
     opened.session = session;
     closing.unshift(() => session.close());
     const { namespace } = target;
-    const context = { catalog, session, tables, bases: new Bases(), clock, namespace };
+    const { trinoCatalog = "rest" } = options;
+    const context = { catalog, session, tables, bases: new Bases(), clock, namespace, trinoCatalog };
     await ensureNamespace(catalog, namespace);
     await tables.ensureInternal();
     const queries = queryTables(context, attached, `${folder}.queries`);

@@ -11,14 +11,18 @@ import { columnTypeIn, descriptionOf, newColumn } from "./tables/types.ts";
 
 /**
  * `<table>_trusted` is a view in the catalog over one snapshot of the table: a publish costs nothing but a
- * request. The view is in Trino's SQL, the dialect that most engines know; DuckDB reads no views of a
- * catalog, so queries here read what its properties say. Maintenance keeps the snapshot while the view reads
- * it.
+ * request. The view is in Trino's SQL. Trino looks for the table in the view's default catalog, which is
+ * Trino's name of this catalog. DuckDB reads no views of a catalog, so queries here read the snapshot that
+ * the statement names, also if Trino has replaced the view. Maintenance keeps the snapshot while the view
+ * reads it.
  */
-const SNAPSHOT_PROPERTY = "tributary.snapshot";
+const DIALECT = "trino";
+/** Trino changes the case and the white space of a statement. */
+const SNAPSHOT_READ = /FOR VERSION AS OF (\d+)\s*$/i;
+const NOTHING_READ = /WHERE FALSE\s*$/i;
 const COMMENT_PROPERTY = "comment";
 
-type Context = Pick<IcebergContext, "catalog" | "tables" | "clock" | "namespace">;
+type Context = Pick<IcebergContext, "catalog" | "tables" | "clock" | "namespace" | "trinoCatalog">;
 
 /** The view of a table, of ours. */
 export interface OwnView {
@@ -55,7 +59,7 @@ export async function hold(context: Context, table: string, sinceMs: number | nu
   };
   if (before && after.asOfMs !== null) {
     if (before.shown.heldBackSinceMs === after.heldBackSinceMs) return;
-    const shape = { table, columns: columnsOf(before.loaded) };
+    const shape = { table, columns: columnsOf(before.loaded), had: [] };
     const view = viewOf(context, shape, { shown: after, snapshotId: before.snapshotId });
     await catalogCall(() =>
       context.catalog.replaceView(context.namespace, { ...view, ...statementOf(before.loaded) }, before.loaded),
@@ -75,22 +79,25 @@ export async function withdraw(context: Context, table: string): Promise<void> {
 }
 
 /** What queries read in the view's place: a SELECT of the table at its snapshot. */
-export function viewSelect(tables: Context["tables"], table: string, { loaded, snapshotId }: OwnView): string {
-  const columns = columnsOf(loaded);
+export async function viewSelect(
+  tables: Context["tables"],
+  table: string,
+  { loaded, snapshotId }: OwnView,
+): Promise<string> {
+  const metadata = snapshotId === undefined ? undefined : await tables.load(table);
+  const had = metadata && snapshotId !== undefined ? columnsAt(metadata, snapshotId) : [];
   const source = snapshotId === undefined ? undefined : `${tables.sqlOf(table)} AT (VERSION => ${snapshotId})`;
-  return selectOf(columns, loaded.properties.get(HAD_PROPERTY), source, (type) => type);
+  return selectOf(columnsOf(loaded), had, source, (type) => type);
 }
 
-/** The columns that the snapshot has, as JSON: the others read NULL. */
-const HAD_PROPERTY = "tributary.snapshot-columns";
-
+/** `had`: the columns that the snapshot has. The others read NULL. */
 function selectOf(
   columns: readonly SqlColumn[],
-  had: string | undefined,
+  had: readonly string[],
   source: string | undefined,
   typeName: (type: SqlColumn["type"]) => string,
 ): string {
-  const names = new Set(had === undefined ? [] : (JSON.parse(had) as string[]));
+  const names = new Set(had);
   const cells = columns.map(({ name, type }) => {
     const value = source !== undefined && names.has(name) ? column(name) : "NULL";
     return `CAST(${value} AS ${typeName(type)}) AS ${identifier(name)}`;
@@ -112,7 +119,7 @@ async function show(
   const { catalog, namespace } = context;
   const columns = withAuditColumns(descriptionOf(table, metadata).columns);
   const had = state.snapshotId === undefined ? [] : columnsAt(metadata, state.snapshotId);
-  const view = viewOf(context, { table, columns, had: JSON.stringify(had) }, state);
+  const view = viewOf(context, { table, columns, had }, state);
   await catalogCall(() =>
     before ? catalog.replaceView(namespace, view, before.loaded) : catalog.createView(namespace, view),
   );
@@ -126,8 +133,8 @@ function columnsAt({ snapshots, schemas, fields }: TableMetadata, snapshotId: bi
 }
 
 function viewOf(
-  { clock, namespace }: Context,
-  { table, columns, had }: { table: string; columns: readonly SqlColumn[]; had?: string },
+  { clock, namespace, trinoCatalog }: Context,
+  { table, columns, had }: { table: string; columns: readonly SqlColumn[]; had: readonly string[] },
   { shown, snapshotId }: State,
 ): NewView {
   const name = [...namespace, physicalName(table)].map(identifier).join(".");
@@ -136,20 +143,17 @@ function viewOf(
     name: physicalName(publishedName(table)),
     columns: columns.map((one, index) => newColumn(one, index + 1)),
     sql: selectOf(columns, had, source, trino.typeName),
-    dialect: "trino",
-    properties: {
-      [COMMENT_PROPERTY]: publishedComment(shown),
-      [SNAPSHOT_PROPERTY]: snapshotId?.toString() ?? "",
-      ...(had === undefined ? {} : { [HAD_PROPERTY]: had }),
-    },
+    dialect: DIALECT,
+    properties: { [COMMENT_PROPERTY]: publishedComment(shown) },
     defaultNamespace: namespace,
+    defaultCatalog: trinoCatalog,
     atMs: clock.nowMs(),
   };
 }
 
 /** The statement stays: only properties change. */
 function statementOf({ statements }: LoadedView): Pick<NewView, "sql" | "dialect" | "alsoIn"> {
-  const [[dialect, sql] = ["trino", ""], ...others] = statements;
+  const [[dialect, sql] = [DIALECT, ""], ...others] = statements;
   return { dialect, sql, alsoIn: new Map(others) };
 }
 
@@ -171,9 +175,10 @@ export async function lookUp(context: Context, table: string): Promise<OwnView |
   try {
     const loaded = await context.catalog.loadView(id);
     const shown = publishedIn(loaded.properties.get(COMMENT_PROPERTY) ?? "");
-    const snapshot = loaded.properties.get(SNAPSHOT_PROPERTY);
-    if (!shown || snapshot === undefined || !/^\d*$/.test(snapshot)) return "view";
-    return { loaded, shown, snapshotId: snapshot === "" ? undefined : BigInt(snapshot) };
+    const sql = loaded.statements.get(DIALECT) ?? "";
+    const snapshot = SNAPSHOT_READ.exec(sql)?.[1];
+    if (!shown || (snapshot === undefined && !NOTHING_READ.test(sql))) return "view";
+    return { loaded, shown, snapshotId: snapshot === undefined ? undefined : BigInt(snapshot) };
   } catch (thrown) {
     if (!isMissing(thrown)) return catalogCall(() => Promise.reject(thrown as Error));
   }

@@ -45,7 +45,7 @@ async function relationsIn(context: IcebergContext, sql: string): Promise<Attach
   for (const name of views.filter(isNamed)) {
     const of = tableOfPublished(tableId(name));
     const view = of && (await lookUp(context, of.name));
-    if (typeof view === "object") relations.push({ name, select: viewSelect(tables, of!.name, view) });
+    if (typeof view === "object") relations.push({ name, select: await viewSelect(tables, of!.name, view) });
   }
   return relations;
 

@@ -96,6 +96,8 @@ export interface NewView {
   properties?: Readonly<Record<string, string>>;
   /** For names in the statement that have no namespace. */
   defaultNamespace: readonly string[];
+  /** For names in the statement that have no catalog: an engine's name of this catalog. */
+  defaultCatalog?: string;
   atMs: number;
 }
 
@@ -155,7 +157,10 @@ const shapeOf = (columns: readonly Pick<NewColumn, "name" | "type">[]): string =
 
 const viewSchemaOf = ({ columns }: NewView) => ({ type: "struct", "schema-id": 0, fields: columns });
 
-const viewVersion = ({ sql, dialect, alsoIn = new Map(), defaultNamespace, atMs }: NewView, versionId: number) => ({
+const viewVersion = (
+  { sql, dialect, alsoIn = new Map(), defaultNamespace, defaultCatalog, atMs }: NewView,
+  versionId: number,
+) => ({
   "version-id": versionId,
   "schema-id": 0,
   "timestamp-ms": atMs,
@@ -166,4 +171,5 @@ const viewVersion = ({ sql, dialect, alsoIn = new Map(), defaultNamespace, atMs 
     dialect: name,
   })),
   "default-namespace": defaultNamespace,
+  ...(defaultCatalog === undefined ? {} : { "default-catalog": defaultCatalog }),
 });

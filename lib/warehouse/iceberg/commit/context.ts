@@ -12,4 +12,6 @@ export interface IcebergContext {
   bases: Bases;
   clock: Clock;
   namespace: readonly string[];
+  /** Trino's name of this catalog. */
+  trinoCatalog: string;
 }

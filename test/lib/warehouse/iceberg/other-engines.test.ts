@@ -46,6 +46,7 @@ if (given) {
         assert.deepEqual(await inTrino(`"${table.name}"`), now);
         assert.deepEqual(await inTrino(`"${table.name}" FOR VERSION AS OF ${version}`), then);
         assert.deepEqual(await own(`"${table.name}_trusted"`), then);
+        assert.deepEqual(await inTrino(`"${table.name}_trusted"`), then, "the view in Trino");
         assert.deepEqual(
           await inTrino(`"${table.name}" WHERE city >= 'O'`),
           await own(`"${table.name}" WHERE city >= 'O'`),
@@ -56,6 +57,29 @@ if (given) {
       });
     }
   }
+
+  test("the view of trusted rows that Trino has replaced is read here, and is still ours", async (t) => {
+    const warehouse = await openWarehouse(given.url, { iceberg: given.options });
+    t.after(() => warehouse.close());
+    const table = new TestTable(warehouse, COLUMNS, LAYOUTS["replace"]);
+    await warehouse.ensureTable(table.layout, COLUMNS);
+    await warehouse.hold(table.name, null);
+    const view = `rest."${given.namespace}"."${table.name}_trusted"`;
+    assert.deepEqual((await trino.client.run(`SELECT * FROM ${view}`)).rows, []);
+    await table.ingest({ sourceFile: "a", sourceOffset: 1, rows: [row(1, "a")] });
+    const version = (await warehouse.version(table.name)).split(" ").at(-1);
+    await table.ingest({ sourceFile: "b", sourceOffset: 2, rows: [row(2, "b")] });
+    await trino.client.run(
+      `CREATE OR REPLACE VIEW ${view} COMMENT 'as of 2024-02-29T00:00:00.000Z' AS
+       SELECT *, CAST(NULL AS BIGINT) AS later FROM rest."${given.namespace}"."${table.name}" FOR VERSION AS OF ${version}`,
+    );
+    const published = { asOfMs: Date.UTC(2024, 1, 29), heldBackSinceMs: null };
+    assert.deepEqual(await warehouse.published(table.name), published);
+    assert.deepEqual(await table.query(`SELECT id, later FROM "${table.name}_trusted"`), [[1, null]]);
+    await warehouse.hold(table.name, 5);
+    assert.deepEqual(await warehouse.published(table.name), { ...published, heldBackSinceMs: 5 });
+    assert.deepEqual((await trino.client.run(`SELECT id FROM ${view}`)).rows, [[1]]);
+  });
 
   test("what Trino changes is read here, and the next commit goes on from there", async (t) => {
     const warehouse = await openWarehouse(given.url, { iceberg: given.options });
