@@ -17,11 +17,19 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm install --no-save --omit=dev --no-audit --no-fund
 
+# DuckDB's extension files, for the warehouse iceberg: and the commit engine auto. pip verifies their hashes.
+FROM python:3.11.13-slim-bookworm AS extensions
+WORKDIR /extensions
+COPY infra/duckdb/requirements.txt ./
+RUN pip install --no-cache-dir --no-deps --require-hashes --only-binary=:all: --target packages -r requirements.txt \
+  && mkdir files && mv packages/duckdb_extension_*/extensions/v*/*.duckdb_extension files/ && ls files
+
 FROM node:20.20.2-bookworm-slim
-ENV NODE_ENV=production
+ENV NODE_ENV=production TRIBUTARY_DUCKDB_EXTENSIONS_DIR=/app/duckdb-extensions
 WORKDIR /app
 COPY --from=packages /app/node_modules node_modules
 COPY --from=build /app/dist dist
+COPY --from=extensions /extensions/files duckdb-extensions
 COPY package.json ./
 COPY contracts contracts
 USER node

@@ -1,6 +1,9 @@
 import { DuckDBInstance } from "@duckdb/node-api";
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { INFRA, ROOT } from "../../scripts/stack/paths.ts";
@@ -29,9 +32,45 @@ describe("DuckDB's extension files", () => {
     assert.match(program, new RegExp(`^const VERSION = "${version}";$`, "m"));
   });
 
+  const dockerfile = readFileSync(join(ROOT, "Dockerfile"), "utf8").replaceAll("\\\n", " ");
+  const stage = /^FROM \S+ AS extensions\n(.*?)^FROM /ms.exec(dockerfile)![1]!;
+
+  it("are in the Docker image, where its setting says", () => {
+    assert.match(stage, /^COPY infra\/duckdb\/requirements.txt \.\/$/m);
+    const passed = readFileSync(join(ROOT, ".dockerignore"), "utf8").split("\n");
+    assert.ok(passed.includes("!infra/duckdb/requirements.txt"), ".dockerignore");
+    const image = dockerfile.slice(dockerfile.lastIndexOf("\nFROM "));
+    const [, folder] = /\bTRIBUTARY_DUCKDB_EXTENSIONS_DIR=(\S+)/.exec(image)!;
+    const workdir = /^WORKDIR (\S+)$/m.exec(image)![1]!;
+    const [, to] = /^COPY --from=extensions \/extensions\/files (\S+)$/m.exec(image)!;
+    assert.equal(join(workdir, to!), folder);
+  });
+
   const folder = join(cacheDir(process.env), `duckdb-extensions-${version}`);
   const isHere = existsSync(folder) || process.env.REQUIRE_STACK === "1";
   const skip = isHere ? false : "the files are not installed: npm run duckdb-extensions";
+  it("are what the image's own command installs", { skip }, (t) => {
+    const work = mkdtempSync(join(tmpdir(), "tributary-image-"));
+    t.after(() => rmSync(work, { recursive: true, force: true }));
+    copyFileSync(join(INFRA, "duckdb", "requirements.txt"), join(work, "requirements.txt"));
+    const command = /^RUN (.*)$/m.exec(stage)![1]!.replace(/^pip /, "python3 -m pip ");
+    execFileSync("sh", ["-c", command], { cwd: work, stdio: "pipe" });
+    const hashes = (from: string): Record<string, string> =>
+      Object.fromEntries(
+        readdirSync(from)
+          .filter((name) => name.endsWith(".duckdb_extension"))
+          .map((name) => [
+            name,
+            createHash("sha256")
+              .update(readFileSync(join(from, name)))
+              .digest("hex"),
+          ]),
+      );
+    const installed = hashes(join(work, "files"));
+    assert.equal(Object.keys(installed).length, DUCKDB_EXTENSIONS.length);
+    assert.deepEqual(installed, hashes(folder));
+  });
+
   it("load in DuckDB, which checks their signatures", { skip }, async () => {
     const installed = await duckdbExtensions(cacheDir(process.env), () => undefined);
     const database = await DuckDBInstance.create(":memory:");
