@@ -1,6 +1,7 @@
 import { messageOf, TributaryError, type ErrorCode } from "../../errors.ts";
 import { engineError } from "../duckdb-engine/errors.ts";
 import { CatalogError } from "./catalog/errors.ts";
+import { GuardError, isSortRefusal } from "./tables/guards.ts";
 
 /** The port's errors for what the catalog and DuckDB's Iceberg extension report. */
 
@@ -30,6 +31,7 @@ export const concurrentWrite = (table: string): TributaryError =>
 export function icebergError(thrown: unknown): unknown {
   if (thrown instanceof TributaryError) return thrown;
   const message = messageOf(thrown);
+  if (isSortRefusal(thrown)) return new GuardError("sort_order", "WAREHOUSE_REFUSED", message, thrown);
   if (/Table with name stage_\d+ does not exist/.test(message)) {
     const lost = "DuckDB failed and was opened again, and rows staged before are gone: restart this process, which";
     return new TributaryError("WAREHOUSE_UNAVAILABLE", `${lost} reads them from the log again`, { cause: thrown });

@@ -1,5 +1,6 @@
 import type { TableMetadata } from "../catalog/schemas.ts";
-import { checkWritable, type IcebergTables } from "../tables/tables.ts";
+import { checkWritable } from "../tables/guards.ts";
+import type { IcebergTables } from "../tables/tables.ts";
 
 /** A table's state when its writer last read it. */
 export interface BaseState {

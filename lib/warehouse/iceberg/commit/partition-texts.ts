@@ -1,13 +1,13 @@
-import { TributaryError } from "../../../errors.ts";
 import { partitionFields } from "../../table-layout.ts";
 import { identifier } from "../../sql/sql.ts";
 import type { TableDescription } from "../../warehouse.ts";
+import { GuardError } from "../tables/guards.ts";
 import type { Session } from "../session.ts";
 
 /**
  * Empty text as the value of a partition gives a data file a path with an empty folder name. Object stores
  * refuse the upload or change the path.
- * @throws WAREHOUSE_FAILED that names the column
+ * @throws GuardError that names the column
  */
 export async function checkPartitionTexts(
   session: Session,
@@ -24,7 +24,8 @@ export async function checkPartitionTexts(
   const [found = []] = await session.rows(`SELECT ${conditions.join(", ")} FROM (${rows})`);
   const empty = written.find((_name, index) => found[index] === true);
   if (empty === undefined) return;
-  throw new TributaryError(
+  throw new GuardError(
+    "partition_text",
     "WAREHOUSE_FAILED",
     `table '${table}' is partitioned by '${empty}', and a row has empty text in it, for which object stores have no ` +
       `path: read empty text as NULL (\`nulls\` in the contract), or partition by another column`,

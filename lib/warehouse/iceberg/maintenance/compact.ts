@@ -9,8 +9,8 @@ import type { Snapshot, TableIdentifier, TableMetadata } from "../catalog/schema
 import { stateOf } from "../commit/bases.ts";
 import type { IcebergContext } from "../commit/context.ts";
 import { catalogCall, concurrentWrite, isMissing } from "../errors.ts";
+import { checkWritable } from "../tables/guards.ts";
 import { scratchName } from "../names.ts";
-import { checkWritable } from "../tables/tables.ts";
 import { SMALL_BYTES } from "./health.ts";
 import { filesOf } from "./files.ts";
 

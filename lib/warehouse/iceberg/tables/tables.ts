@@ -9,6 +9,7 @@ import type { NewColumn, NewTable, TableUpdate } from "../catalog/commit.ts";
 import type { RestCatalog } from "../catalog/rest-catalog.ts";
 import type { TableIdentifier, TableMetadata } from "../catalog/schemas.ts";
 import { catalogCall, isMissing } from "../errors.ts";
+import { checkWritable } from "./guards.ts";
 import { isScratch, logicalName, physicalName } from "../names.ts";
 import { descriptionOf, isAudit, newColumn, newPartitioning, samePartitioning } from "./types.ts";
 
@@ -107,6 +108,7 @@ export class IcebergTables {
     this.forget(table);
     const metadata = await this.load(table);
     if (!metadata) throw vanished(table);
+    checkWritable(table, metadata);
     const [schema, fields] = schemaUpdates(metadata, columns);
     await this.#commit(table, metadata, [...schema, ...(repartition ? specUpdates(layout, metadata, fields) : [])]);
     return this.#made(table);
@@ -173,7 +175,6 @@ export class IcebergTables {
   async #made(table: string): Promise<TableDescription> {
     const metadata = await this.load(table);
     if (!metadata) throw vanished(table);
-    checkWritable(table, metadata);
     return this.#keep(descriptionOf(table, metadata));
   }
 
@@ -191,21 +192,6 @@ const textIdsOf = ({ schemas }: TableMetadata): ReadonlySet<number> =>
 
 const vanished = (table: string): TributaryError =>
   new TributaryError("WAREHOUSE_CONFLICT", `table '${table}' vanished right after it was made`);
-
-/**
- * @throws WAREHOUSE_REFUSED for a table that DuckDB would damage or cannot write: of format version 1, which
- * an INSERT leaves unreadable for Trino, or with a sort order
- */
-export function checkWritable(table: string, { formatVersion, isSorted }: TableMetadata): void {
-  const refused = (what: string): TributaryError =>
-    new TributaryError("WAREHOUSE_REFUSED", `table '${table}' ${what}; or write it with the warehouse trino://…`);
-  if (formatVersion !== 2) {
-    const message = `has format version ${formatVersion}, and only version 2 is written: set its property format-version to 2`;
-    throw refused(formatVersion === 1 ? message : message.replace(/: set .*/, ""));
-  }
-  if (isSorted)
-    throw refused("has a sort order, which DuckDB does not keep: remove it (ALTER TABLE … WRITE UNORDERED)");
-}
 
 function newTable(name: string, layout: TableLayout, columns: readonly ColumnDefinition[]): NewTable {
   const headers = new Map(columns.map((one) => [one.name, one.header]));
