@@ -42,6 +42,8 @@ export interface StackOptions {
   superset?: boolean;
   /** What the services write tables with. Default: trino. */
   engine?: Engine;
+  /** Where the services reach the REST catalog, if not at its own address: a proxy of a test. */
+  restCatalogAt?: string;
   parsers: number;
   committers: number;
   /** Trino's -Xmx, such as 2G. */
@@ -156,7 +158,7 @@ export async function startStack(options: StackOptions): Promise<RunningStack> {
 async function wantedServices(context: StackContext, options: StackOptions): Promise<WantedServices> {
   if (options.engine !== "iceberg") return options;
   const extensions = await duckdbExtensions(context.cache, context.say);
-  return { ...options, warehouse: icebergEnvironment(context.settings, extensions) };
+  return { ...options, warehouse: icebergEnvironment(context.settings, extensions, options.restCatalogAt) };
 }
 
 async function startServers(

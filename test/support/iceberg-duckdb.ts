@@ -21,13 +21,28 @@ export interface IcebergDuckdb {
   close(): void;
 }
 
+/** What DuckDB reads tables with: the folder of its extension files, and the keys of their bucket. */
+export interface IcebergDuckdbFiles {
+  extensions: string;
+  s3: S3Options & { endpoint: string };
+}
+
+const given = (): IcebergDuckdbFiles => ({
+  extensions: folder!,
+  s3: JSON.parse(s3!) as IcebergDuckdbFiles["s3"],
+});
+
 /** A DuckDB with the catalog `ice` attached. `options`: of ATTACH, with the endpoint. */
-export async function openIcebergDuckdb(warehouse: string, options: string): Promise<IcebergDuckdb> {
-  const { endpoint, region, accessKey, secretKey } = JSON.parse(s3!) as S3Options & { endpoint: string };
+export async function openIcebergDuckdb(
+  warehouse: string,
+  options: string,
+  files: IcebergDuckdbFiles = given(),
+): Promise<IcebergDuckdb> {
+  const { endpoint, region, accessKey, secretKey } = files.s3;
   const { host, protocol } = new URL(endpoint);
   const database = await DuckDBInstance.create(":memory:");
   const connection: DuckDBConnection = await database.connect();
-  for (const name of EXTENSIONS) await connection.run(`LOAD '${folder}/${name}.duckdb_extension'`);
+  for (const name of EXTENSIONS) await connection.run(`LOAD '${files.extensions}/${name}.duckdb_extension'`);
   await connection.run(
     `CREATE SECRET (TYPE s3, KEY_ID '${accessKey}', SECRET '${secretKey}', ENDPOINT '${host}', URL_STYLE 'path', ` +
       `USE_SSL ${protocol === "https:"}, REGION '${region}')`,

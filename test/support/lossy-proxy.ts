@@ -3,9 +3,10 @@ import type { AddressInfo } from "node:net";
 
 /**
  * What happens to a request: `before`: it is lost; `after`: its answer is lost; a status: the answer is replaced;
- * `lateMs`: it reaches the server so much later, also if nobody waits any more.
+ * `lateMs`: it reaches the server so much later, also if nobody waits any more; `refused`: it is lost and answered with
+ * this status.
  */
-export type Loss = "before" | "after" | number | { lateMs: number };
+export type Loss = "before" | "after" | number | { lateMs: number } | { refused: number };
 
 /** A proxy that loses requests and answers. `lossOf` is asked for each request. */
 export async function lossyProxy(server: string, lossOf: (method: string, path: string) => Loss | undefined) {
@@ -16,6 +17,10 @@ export async function lossyProxy(server: string, lossOf: (method: string, path: 
     const body = await bodyOf(request);
     const loss = lossOf(request.method ?? "GET", request.url ?? "/");
     if (loss === "before") return void response.destroy();
+    if (typeof loss === "object" && "refused" in loss) {
+      response.writeHead(loss.refused, { "content-type": "application/json" });
+      return void response.end("{}");
+    }
     if (typeof loss === "object") await new Promise((resolve) => setTimeout(resolve, loss.lateMs));
     const answer = await forward(new URL(request.url ?? "/", target), request, body);
     if (loss !== undefined) statuses.push(answer.status);

@@ -22,11 +22,15 @@ export function platformEnvironment({ ports, s3, buckets }: StackSettings): Reco
 }
 
 /** What differs in the services' environment if DuckDB writes the tables of the REST catalog. */
-export function icebergEnvironment(settings: StackSettings, duckdbExtensions: string): Record<string, string> {
+export function icebergEnvironment(
+  settings: StackSettings,
+  duckdbExtensions: string,
+  restCatalogAt?: string,
+): Record<string, string> {
   const { uri, warehouse, credential, oauth2ServerUri } = restCatalogOf(settings);
   return {
     TRIBUTARY_WAREHOUSE_URL: "iceberg:",
-    TRIBUTARY_REST_CATALOG_URI: uri,
+    TRIBUTARY_REST_CATALOG_URI: restCatalogAt ?? uri,
     TRIBUTARY_REST_CATALOG_WAREHOUSE: warehouse,
     TRIBUTARY_REST_CATALOG_CREDENTIAL: credential,
     TRIBUTARY_REST_CATALOG_OAUTH2_SERVER_URI: oauth2ServerUri,

@@ -25,6 +25,9 @@ const FAULTS: readonly Fault[] = [
   { what: "freeze", whom: "committer", weight: 3, awayMsMax: 25_000 },
   { what: "freeze", whom: "parser", weight: 1, awayMsMax: 25_000 },
   { what: "freeze", whom: "gateway", weight: 1, awayMsMax: 10_000 },
+  { what: "freeze", whom: "scheduler", weight: 1, awayMsMax: 10_000 },
+  { what: "freeze", whom: "kafka", weight: 1, awayMsMax: 8_000 },
+  { what: "freeze", whom: "seaweedfs", weight: 1, awayMsMax: 8_000 },
 ];
 
 export interface StormOptions {

@@ -5,8 +5,9 @@
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { numberFrom, wholeFrom } from "../../../scripts/arguments.ts";
+import { ENGINES, type Engine } from "../../../scripts/stack/stack.ts";
 import { runStorm } from "./run.ts";
 
 interface Flags {
@@ -15,6 +16,7 @@ interface Flags {
   calm: number;
   data?: string;
   trinoMemory: string;
+  engine: Engine;
   upgrade?: string | true;
 }
 
@@ -25,6 +27,11 @@ const flags = new Command("npm run storm --")
   .option("--calm <seconds>", "maximum pause between two faults", numberFrom(0), 8)
   .option("--data <folder>", "folder for the stack's data and logs (default: a temporary folder)")
   .option("--trino-memory <size>", "Trino's heap", "2G")
+  .addOption(
+    new Option("--engine <name>", "what writes the tables; with iceberg the catalog also loses requests and answers")
+      .choices(ENGINES)
+      .default("trino"),
+  )
   .option(
     "--upgrade [folder]",
     "upgrade all services to the checkout in this folder (default: to this version with one more field in each " +
@@ -41,6 +48,7 @@ const report = await runStorm({
   forMs: flags.minutes * 60_000,
   calmMsMax: flags.calm * 1_000,
   trinoMemory: flags.trinoMemory,
+  engine: flags.engine,
   ...(flags.upgrade === undefined ? {} : { other: flags.upgrade === true ? "next" : resolve(flags.upgrade) }),
   say,
 });

@@ -1,5 +1,6 @@
 import { cp, mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { systemClock } from "../../../lib/clock.ts";
 import { ROOT } from "../../../scripts/stack/paths.ts";
 import { stopProcesses, type ProcessSpec } from "../../../scripts/stack/processes.ts";
 import type { RunningStack } from "../../../scripts/stack/stack.ts";
@@ -39,6 +40,24 @@ export async function changeVersion(stack: RunningStack, stopped: Stopped, root:
     const change = replaceProgram(stack, name, root).finally(() => stopped.delete(name));
     stopped.set(name, change);
     await change;
+  }
+}
+
+/** A third of `forMs` later upgrades all services to `root`, and after another third back to `home`. */
+export async function upgradeAndRollBack(
+  stack: RunningStack,
+  stopped: Stopped,
+  { root, home, forMs, say }: { root: string; home: string; forMs: number; say: (line: string) => void },
+): Promise<void> {
+  for (const [what, to] of [
+    ["upgrading", root],
+    ["rolling back", home],
+  ] as const) {
+    // prettier-ignore
+    await systemClock.sleep(forMs / 3);
+    say(`${what} all services to ${to}`);
+    await changeVersion(stack, stopped, to);
+    say(`${what} finished`);
   }
 }
 

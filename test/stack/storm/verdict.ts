@@ -1,9 +1,9 @@
-import { statement, type Session } from "../../../scripts/stack/statement.ts";
+import type { StormReader } from "./readers.ts";
 import { TABLES, type Content, type StormRow, type StormTable } from "./tables.ts";
 import type { Sent } from "./traffic.ts";
 
 /** A file version in `_ingest_files`. */
-interface LedgerRow {
+export interface LedgerRow {
   fileId: string;
   table: string;
   file: string;
@@ -17,13 +17,11 @@ interface LedgerRow {
 }
 
 /** `_ingest_files`, oldest first. */
-export async function readLedger(trino: string, session: Session): Promise<LedgerRow[]> {
-  const rows = await statement(
-    trino,
+export async function readLedger(reader: StormReader): Promise<LedgerRow[]> {
+  const rows = await reader.rows(
     `SELECT file_id, table_name, file_key, source_offset, content_hash, status, rows_read, rows_committed, rows_rejected,
        error_code || ': ' || error_message
      FROM tributary_ingest_files ORDER BY source_offset`,
-    session,
   );
   return rows.map(([fileId, table, file, offset, hash, status, read, committed, rejected, error]) => ({
     ...{ fileId: String(fileId), table: String(table), file: String(file), offset: Number(offset) },
@@ -46,13 +44,11 @@ export function outstanding({ accepted, drops }: Sent, ledger: readonly LedgerRo
 const isDeletion = ({ read, hash, status }: LedgerRow): boolean => status === "committed" && read === 0 && hash === "";
 
 /** All violations after the storm; empty if no data was lost, duplicated or partially committed. */
-export async function faultsFound(trino: string, session: Session, sent: Sent): Promise<string[]> {
-  const ledger = await readLedger(trino, session);
+export async function faultsFound(reader: StormReader, sent: Sent): Promise<string[]> {
+  const ledger = await readLedger(reader);
   const faults = [...sent.unexpected, ...ledgerFaults(ledger, sent)];
-  const rejected = await statement(
-    trino,
+  const rejected = await reader.rows(
     `SELECT file_id, count(*), count(DISTINCT source_row) FROM tributary_rejected_rows GROUP BY file_id`,
-    session,
   );
   const rejects = new Map(rejected.map(([id, rows, distinct]) => [String(id), [Number(rows), Number(distinct)]]));
   for (const { fileId, rejected: expected } of ledger) {
@@ -63,10 +59,36 @@ export async function faultsFound(trino: string, session: Session, sent: Sent): 
       );
   }
   for (const table of TABLES) {
-    const versions = ledger.filter((row) => row.table === table.name && !isSetAside(row));
-    faults.push(...(await tableFaults(trino, session, table, versions, sent.contents)));
+    if (ledger.some((row) => row.table === table.name && !isSetAside(row)))
+      faults.push(...rowFaults(table, await rowsOf(reader, table), ledger, sent));
   }
   return faults;
+}
+
+/** The columns that identify a row and its version, in the order of `StormRow`. */
+export const COMPARED = ["id", "stamp", "size", "amount", "day", "_source_file", "_source_row"] as const;
+
+const rowsOf = (reader: StormReader, table: StormTable): Promise<unknown[][]> =>
+  reader.rows(`SELECT ${COMPARED.map((name) => `CAST(${name} AS VARCHAR)`).join(", ")} FROM ${table.name}`);
+
+/** Compares a table's rows, the COMPARED columns as text, with what was sent. */
+export function rowFaults(
+  table: StormTable,
+  rows: readonly unknown[][],
+  ledger: readonly LedgerRow[],
+  sent: Sent,
+): string[] {
+  const versions = ledger.filter((row) => row.table === table.name && !isSetAside(row));
+  const found = rows.map((row) => row.join("|")).sort();
+  const expected = expectedRows(table, versions, sent.contents).sort();
+  const missing = difference(expected, found);
+  const extra = difference(found, expected);
+  if (missing.length + extra.length === 0) return [];
+  const some = (lines: readonly string[]): string => lines.slice(0, 3).join("  ");
+  return [
+    `${table.name}: ${found.length} rows, expected ${expected.length}; ` +
+      `missing ${missing.length}: ${some(missing)}; extra ${extra.length}: ${some(extra)}`,
+  ];
 }
 
 /** The table stays as it is: the file is held, or a replay came after newer content of its file. */
@@ -103,32 +125,6 @@ function ledgerFaults(ledger: readonly LedgerRow[], sent: Sent): string[] {
   }
   for (const id of sent.accepted) if (!seen.has(id)) faults.push(`${id} was accepted, but is not recorded`);
   return faults;
-}
-
-async function tableFaults(
-  trino: string,
-  session: Session,
-  table: StormTable,
-  versions: readonly LedgerRow[],
-  contents: ReadonlyMap<string, Content>,
-): Promise<string[]> {
-  if (versions.length === 0) return [];
-  const rows = await statement(
-    trino,
-    `SELECT CAST(id AS VARCHAR), stamp, CAST(size AS VARCHAR), CAST(amount AS VARCHAR), CAST(day AS VARCHAR), _source_file,
-       CAST(_source_row AS VARCHAR) FROM ${table.name}`,
-    session,
-  );
-  const found = rows.map((row) => row.join("|")).sort();
-  const expected = expectedRows(table, versions, contents).sort();
-  const missing = difference(expected, found);
-  const extra = difference(found, expected);
-  if (missing.length + extra.length === 0) return [];
-  const some = (lines: readonly string[]): string => lines.slice(0, 3).join("  ");
-  return [
-    `${table.name}: ${found.length} rows, expected ${expected.length}; ` +
-      `missing ${missing.length}: ${some(missing)}; extra ${extra.length}: ${some(extra)}`,
-  ];
 }
 
 /** Multiset difference of two sorted lists: the elements of `these` that are not in `others`. */
