@@ -19,7 +19,8 @@ const EXAMINATION_MS_MAX = 180_000;
 /**
  * Examines a catalog that Tributary has never used: its namespace has no `_ingest_files`. A catalog that
  * loses commits must not get the first row.
- * @throws CONFIG_INVALID for a catalog that is not fit; WAREHOUSE_UNAVAILABLE, WAREHOUSE_REFUSED
+ * @throws CONFIG_INVALID for a catalog that is not fit; WAREHOUSE_UNAVAILABLE if the examination fails;
+ *   WAREHOUSE_REFUSED
  */
 export async function assertFit(
   { catalog, options }: { catalog: RestCatalog; options: RestCatalogOptions },
@@ -34,6 +35,12 @@ export async function assertFit(
   const report = await catalogCall(() => examineCatalog(options, { race, signal }));
   onExamined(report);
   if (report.fit) return;
+  if (!report.results.some(({ needed, status }) => needed && status === "no")) {
+    throw new TributaryError(
+      "WAREHOUSE_UNAVAILABLE",
+      `the Iceberg catalog ${options.uri} could not be examined: ${report.reasons.join("; ")}`,
+    );
+  }
   throw new TributaryError(
     "CONFIG_INVALID",
     `the Iceberg catalog ${options.uri} is not fit for commits: ${report.reasons.join("; ")}. ` +

@@ -42,3 +42,12 @@ test("an unknown catalog that loses commits is refused with the reason and the r
   assert.equal(code, "CONFIG_INVALID");
   assert.match(message, /is not fit for commits: race: .*doctor catalog/);
 });
+
+test("a catalog that is away during the examination is not called unfit", async () => {
+  const fault: FakeCatalogOptions["fault"] = ({ body }) =>
+    body.includes("add-snapshot") ? { refused: 503 } : undefined;
+  const { error } = await start({ fault });
+  const { code, message } = error as { code: string; message: string };
+  assert.equal(code, "WAREHOUSE_UNAVAILABLE");
+  assert.match(message, /could not be examined: .*503/);
+});
