@@ -10,11 +10,13 @@ const LATE_MS_MAX = 8_000;
 const isCommit = (method: string, path: string): boolean =>
   method === "POST" && /\/(?:transactions\/commit|tables\/[^/]+)$/.test(path.replace(/\?.*/, ""));
 
-/** A proxy before a REST catalog that loses requests and answers at random until it is healed. */
+/** A proxy before a REST catalog that loses requests and answers at random, once it has begun. */
 export interface LossyCatalog {
   url: string;
   /** Counts of losses by kind, commits and other requests apart. */
   counts: Map<string, number>;
+  /** From now on requests and answers are lost. */
+  begin(): void;
   /** From now on nothing is lost. */
   heal(): void;
   close(): Promise<void>;
@@ -22,16 +24,21 @@ export interface LossyCatalog {
 
 export async function lossyCatalog(server: string, random: () => number): Promise<LossyCatalog> {
   const counts = new Map<string, number>();
-  let isHealed = false;
+  let isLossy = false;
   const proxy = await lossyProxy(server, (method, path) => {
     const what = isCommit(method, path) ? "commit" : "request";
-    if (isHealed || random() >= (what === "commit" ? OF_COMMITS : OF_OTHERS)) return undefined;
+    if (!isLossy || random() >= (what === "commit" ? OF_COMMITS : OF_OTHERS)) return undefined;
     const loss = lossFrom(random);
     const name = `lossy catalog: ${what} ${nameOf(loss)}`;
     counts.set(name, (counts.get(name) ?? 0) + 1);
     return loss;
   });
-  return { url: proxy.url, counts, heal: () => void (isHealed = true), close: () => proxy.close() };
+  return {
+    ...{ url: proxy.url, counts },
+    begin: () => void (isLossy = true),
+    heal: () => void (isLossy = false),
+    close: () => proxy.close(),
+  };
 }
 
 function lossFrom(random: () => number): Loss {

@@ -156,6 +156,7 @@ async function stormOver(
   const drops = await openBlobStore(`s3://${stack.settings.buckets.drops}`, { s3: stack.file.s3 });
   const otherRoot = other === "next" ? await makeNextVersion(join(data, "next-version")) : other;
   const stop = AbortSignal.timeout(forMs);
+  lossy?.begin();
   const stopped: Stopped = new Map();
   const done = new AbortController();
   const reading = readDuringStorm(reader, done.signal);
