@@ -60,16 +60,17 @@ function typeFaults(what: string, { fields }: TableMetadata, types: readonly (re
 interface ReadTable {
   columns: Record<string, string>;
   rows: unknown[][];
-  history: string[];
+  snapshots: string[];
   counts: Record<string, number>;
 }
 
 function pyIcebergFaults(name: string, metadata: TableMetadata, read: ReadTable | undefined): string[] {
   if (!read) return [`PyIceberg: ${name} was not read`];
-  const history = metadata.snapshots.length;
   const faults = typeFaults(`PyIceberg: ${name}`, metadata, Object.entries(read.columns));
-  if (new Set(read.history).size !== history)
-    faults.push(`PyIceberg: ${name} has ${read.history.length} of ${history} snapshots`);
+  const found = new Set(read.snapshots);
+  const missing = metadata.snapshots.filter(({ id }) => !found.has(String(id)));
+  if (missing.length > 0)
+    faults.push(`PyIceberg: ${name} lacks ${missing.length} of ${metadata.snapshots.length} snapshots`);
   return faults;
 }
 

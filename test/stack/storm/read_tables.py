@@ -19,7 +19,7 @@ for name, wanted in request["tables"].items():
     answer[name] = {
         "columns": {field.name: str(field.field_type) for field in table.schema().fields},
         "rows": list(zip(*columns)),
-        "history": [str(entry.snapshot_id) for entry in table.history()],
+        "snapshots": [str(snapshot.snapshot_id) for snapshot in table.snapshots()],
         "counts": {
             snapshot: table.scan(snapshot_id=int(snapshot)).to_arrow().num_rows for snapshot in wanted["snapshots"]
         },
