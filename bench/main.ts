@@ -9,6 +9,7 @@ import * as checks from "./checks.ts";
 import * as embedded from "./embedded.ts";
 import { manyTables, manyTablesOfStack } from "./many-tables.ts";
 import { pollock } from "./pollock.ts";
+import { commitCostsOfStack } from "./small-commits.ts";
 import { hugeFile, upsertScaling } from "./stack-large.ts";
 import * as stacked from "./stack.ts";
 import { maintainedLatency, upkeep } from "./upkeep.ts";
@@ -43,6 +44,7 @@ const OF_STACK: Record<string, (stack: stacked.Stack, flags: Flags) => Promise<o
   big: (stack, { rows }) => stacked.bigFile(stack, rows),
   latency: (stack) => stacked.smallFileLatency(stack, 30),
   steady: (stack, { seconds }) => stacked.steadyLoad(stack, { tables: 20, filesPerS: 10, forS: seconds }),
+  commits: (_stack, { stack: folder, files, rows }) => commitCostsOfStack(folder!, { files, rowsBefore: rows }),
   literals: (stack) => stacked.literalMerges(stack, 1_000),
   scaling: (stack, { rows }) => upsertScaling(stack, { small: 100_000, large: 5 * rows, changed: 10_000 }),
   huge: (stack, flags) => hugeFile(stack, flags.stack!, flags.bytes),
@@ -62,7 +64,7 @@ const command = new Command("npm run bench --")
   .option("--only <name>", "one of the benchmarks below")
   .option("--rows <count>", "rows of a large file", wholeFrom(1), 1_000_000)
   .option("--rounds <count>", "rounds of a comparison", wholeFrom(1), 3)
-  .option("--files <count>", "number of small files (many)", wholeFrom(1), 1_000)
+  .option("--files <count>", "number of small files (many, commits)", wholeFrom(1), 1_000)
   .option("--seconds <count>", "duration of the load (steady, maintain)", wholeFrom(1), 120)
   .option("--bytes <count>", "size of the file (huge)", wholeFrom(1), 2_000_000_000)
   .option("--batches <count>", "number of micro-batches (upkeep)", wholeFrom(1), 1_000)

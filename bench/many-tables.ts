@@ -69,11 +69,17 @@ async function measured(loader: Loader, counts: readonly number[]): Promise<{ po
 }
 
 function usage(pids: readonly number[]): { cpuMs: number; rssMb: number } {
-  let [ticks, rssKib] = [0, 0];
+  let rssKib = 0;
+  for (const pid of pids) rssKib += Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1]);
+  return { cpuMs: cpuMsOf(pids), rssMb: Math.round(rssKib / 1024) };
+}
+
+/** Processor time of running processes, in steps of 10 ms each. */
+export function cpuMsOf(pids: readonly number[]): number {
+  let ticks = 0;
   for (const pid of pids) {
     const fields = readFileSync(`/proc/${pid}/stat`, "latin1").split(") ")[1]!.split(" ");
     ticks += Number(fields[11]) + Number(fields[12]);
-    rssKib += Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1]);
   }
-  return { cpuMs: (ticks * 1000) / TICKS_PER_S, rssMb: Math.round(rssKib / 1024) };
+  return (ticks * 1000) / TICKS_PER_S;
 }
