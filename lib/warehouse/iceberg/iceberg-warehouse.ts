@@ -130,7 +130,7 @@ export async function openIceberg(url: string, options: IcebergOptions = {}): Pr
     const session = await openSession({
       url,
       attachment: attached,
-      transaction: (parts, commit) => gate.transaction(parts, commit),
+      transaction: (parts, commit) => bounds.during(parts, () => gate.transaction(parts, commit)),
       deadlineMs: COMMIT_MS_MAX,
       memoryBytesMax: options.memoryBytesMax ?? 1024 * MIB,
       threads: options.threads ?? availableParallelism(),

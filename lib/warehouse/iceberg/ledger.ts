@@ -2,16 +2,19 @@ import { contentsStatement, recordedContents, recordedVersions, versionsStatemen
 import { duckdb } from "../duckdb-engine/dialect.ts";
 import { namesOf, recordStatements, type RecordedBatch } from "../duckdb-engine/ledger-statements.ts";
 import { StagedRows, type DuckDbStage } from "../duckdb-engine/stage.ts";
-import { INTERNAL_TABLES, type InternalTable } from "../internal-tables.ts";
+import { INTERNAL_TABLES, ledgerRow, type InternalTable } from "../internal-tables.ts";
 import type { LogRow, RecordedContent, RecordedFile, RecordedVersions } from "../warehouse.ts";
 import { repeated } from "./commit/commit.ts";
 import type { IcebergContext } from "./commit/context.ts";
-import type { TablePart } from "./gate/transactions.ts";
+import { mayBeCut } from "./commit/cut-texts.ts";
+import type { WrittenPart } from "./text-bounds.ts";
 
 /** A write that waits for its turn. */
 interface Entry {
   /** Statements of one transaction, made when its turn comes. */
   statements: () => Promise<readonly string[]>;
+  /** See WrittenPart. */
+  cutsNoText: boolean;
   resolve: () => void;
   reject: (thrown: unknown) => void;
 }
@@ -44,7 +47,8 @@ export class IcebergLedger {
         staged.push({ rows, rejected: { outcome, parts: [...parts, ...rows.parts()] } });
       }
       const batch = { table, ended, recordedAtMs, rejected: staged.map(({ rejected }) => rejected) };
-      await this.#write(RECORDS, async () => recordStatements((name) => this.#nameOf(name), batch));
+      const cutsNoText = staged.length === 0 && ended.every((file) => isWhole(table, file));
+      await this.#write(RECORDS, async () => recordStatements((name) => this.#nameOf(name), batch), cutsNoText);
     } finally {
       for (const { rows } of staged) await rows.drop();
     }
@@ -61,7 +65,8 @@ export class IcebergLedger {
   async appendLog(table: InternalTable, rows: readonly LogRow[]): Promise<void> {
     if (rows.length === 0) return;
     const values = duckdb.values(INTERNAL_TABLES[table], rows);
-    await this.#write([table], async () => [`INSERT INTO ${this.#nameOf(table)} (${namesOf(table)}) VALUES ${values}`]);
+    const insert = `INSERT INTO ${this.#nameOf(table)} (${namesOf(table)}) VALUES ${values}`;
+    await this.#write([table], async () => [insert], rows.every(hasWholeTexts));
   }
 
   async recordedContents(table: string, sourceFiles: readonly string[]): Promise<RecordedContent[]> {
@@ -93,12 +98,12 @@ export class IcebergLedger {
     return this.#context.tables.sqlOf(table);
   }
 
-  #write(tables: readonly InternalTable[], statements: Entry["statements"]): Promise<void> {
+  #write(tables: readonly InternalTable[], statements: Entry["statements"], cutsNoText = false): Promise<void> {
     const key = tables.join();
     const queue = this.#queues.get(key) ?? { waiting: [], running: undefined };
     this.#queues.set(key, queue);
     return new Promise((resolve, reject) => {
-      queue.waiting.push({ statements, resolve, reject });
+      queue.waiting.push({ statements, cutsNoText, resolve, reject });
       queue.running ??= this.#run(tables, queue);
     });
   }
@@ -119,7 +124,12 @@ export class IcebergLedger {
 
   async #writeAll(tables: readonly InternalTable[], entries: readonly Entry[]): Promise<void> {
     const { session, tables: names } = this.#context;
-    const parts: TablePart[] = tables.map((table) => ({ table: names.idOf(table), summary: {} }));
+    const isWhole = entries.every(({ cutsNoText }) => cutsNoText);
+    const parts: WrittenPart[] = tables.map((table) => ({
+      table: names.idOf(table),
+      summary: {},
+      cutsNoText: () => isWhole,
+    }));
     await repeated(this.#context, undefined, async () => {
       const statements = (await Promise.all(entries.map((entry) => entry.statements()))).flat();
       await session.write(parts, async (connection) => {
@@ -129,3 +139,10 @@ export class IcebergLedger {
     });
   }
 }
+
+const hasWholeTexts = (row: Readonly<Record<string, unknown>>): boolean =>
+  Object.values(row).every((value) => typeof value !== "string" || !mayBeCut(value));
+
+/** A file that is read again changes a row whose texts are not known here. */
+const isWhole = (table: string, file: RecordedFile): boolean =>
+  file.readAgain !== true && hasWholeTexts(ledgerRow(table, file, 0));

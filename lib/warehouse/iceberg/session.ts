@@ -10,15 +10,16 @@ import { rowsOf } from "../duckdb-engine/rows.ts";
 import type { StagingDatabase } from "../duckdb-engine/stage.ts";
 import { attachStatement, loadStatements, WITHOUT_JOIN_FILTERS, type Attachment } from "./attach.ts";
 import { icebergError } from "./errors.ts";
-import type { TablePart, TransactionResult } from "./gate/transactions.ts";
+import type { TransactionResult } from "./gate/transactions.ts";
 import { ATTACH_OPTIONS, writerSettings } from "./gate/writer-settings.ts";
+import type { WrittenPart } from "./text-bounds.ts";
 
 export interface SessionOptions {
   /** For messages. */
   url: string;
   attachment: Attachment;
   /** Runs COMMIT at the gate. */
-  transaction: (parts: readonly TablePart[], commit: () => Promise<unknown>) => Promise<TransactionResult>;
+  transaction: (parts: readonly WrittenPart[], commit: () => Promise<unknown>) => Promise<TransactionResult>;
   /** Of one commit at the gate. */
   deadlineMs: number;
   memoryBytesMax: number;
@@ -121,7 +122,7 @@ export class Session implements StagingDatabase {
    * @throws CommitError
    */
   async write<T extends object>(
-    parts: readonly TablePart[],
+    parts: readonly WrittenPart[],
     work: (connection: DuckDBConnection) => Promise<T | undefined>,
     signal?: AbortSignal,
   ): Promise<{ value: T; result: TransactionResult } | undefined> {

@@ -3,7 +3,21 @@ import { buffer } from "node:stream/consumers";
 import type { BlobStore } from "../../blob/blob-store.ts";
 import { DuckDBBlobValue, DuckDBMapValue } from "@duckdb/node-api";
 import { duckdb } from "../duckdb-engine/dialect.ts";
-import type { Session } from "./session.ts";
+import type { TablePart } from "./gate/transactions.ts";
+
+/** Reads files of metadata that are not committed yet. */
+interface MetadataReader {
+  rowsBeforeCommit(sql: string): Promise<unknown[][]>;
+}
+
+/** A table of a transaction. */
+export interface WrittenPart extends TablePart {
+  /**
+   * Asked when the commit is sent. True: the transaction writes no text there whose bound may be cut, so no
+   * bound needs a look.
+   */
+  cutsNoText?: () => boolean;
+}
 
 /**
  * DuckDB's Iceberg writer 1.5.5 cuts the lower bound of a text column at 16 bytes, also inside a character
@@ -11,19 +25,22 @@ import type { Session } from "./session.ts";
  * in `$partitions`. So before a commit is sent, the manifests that it brings are read, and such bounds are
  * mended in place: the bytes of the cut character become NUL. The bound stays as long as it was, so no
  * length in the file or in the manifest list changes; it stays a lower bound, since every byte of that
- * character is above NUL.
+ * character is above NUL. Reading them costs half of a small commit, so a writer that knows its texts says
+ * that there is nothing to mend.
  */
 export class TextBounds {
-  readonly #session: () => Pick<Session, "rowsBeforeCommit">;
+  readonly #session: () => MetadataReader;
   readonly #openBucket: (url: string) => Promise<BlobStore>;
   /** Ids of a table's text columns, by the name that the commit has. */
   readonly #textIds: (name: string) => ReadonlySet<number>;
   readonly #stores = new Map<string, Promise<BlobStore>>();
   /** Manifest lists that are mended: a commit may be sent again. */
   readonly #done = new Set<string>();
+  /** By the table's name in the catalog; a table is in one transaction at a time. */
+  readonly #written = new Map<string, WrittenPart>();
 
   constructor(options: {
-    session: () => Pick<Session, "rowsBeforeCommit">;
+    session: () => MetadataReader;
     /** The caller closes what it opens. */
     openBucket: (url: string) => Promise<BlobStore>;
     textIds: (name: string) => ReadonlySet<number>;
@@ -33,9 +50,20 @@ export class TextBounds {
     this.#textIds = options.textIds;
   }
 
+  /** Runs a transaction of these parts. */
+  async during<T>(parts: readonly WrittenPart[], transaction: () => Promise<T>): Promise<T> {
+    for (const part of parts) this.#written.set(part.table.name, part);
+    try {
+      return await transaction();
+    } finally {
+      for (const { table } of parts) this.#written.delete(table.name);
+    }
+  }
+
   /** Mends the manifests of a commit, which `body` is and `path` names. */
   async mend(path: string, body: string): Promise<void> {
     for (const { table, lists, addedTextIds } of addedIn(path, body)) {
+      if (this.#written.get(table)?.cutsNoText?.()) continue;
       for (const { manifestList, sequenceNumber } of lists) {
         if (this.#done.has(manifestList)) continue;
         await this.#mendList(manifestList, sequenceNumber, new Set([...this.#textIds(table), ...addedTextIds]));

@@ -14,13 +14,15 @@ import { anyRow, areKeysUnique, changed } from "../../duckdb-engine/statements.t
 /** What a commit has done that its snapshots do not tell. */
 export interface Applied {
   rowsDeleted: number;
+  /** Rows that the table had are written again, with texts that the batch does not have. */
+  copiesRows: boolean;
 }
 
 /** Runs a batch's changes within a transaction. undefined: there is nothing to change. */
 export async function applyRows(connection: DuckDBConnection, input: MergeInput): Promise<Applied | undefined> {
   const { target, layout } = input;
-  const some = (rowsChanged: number, rowsDeleted = 0): Applied | undefined =>
-    rowsChanged + rowsDeleted > 0 ? { rowsDeleted } : undefined;
+  const some = (rowsChanged: number, rowsDeleted = 0, copiesRows = false): Applied | undefined =>
+    rowsChanged + rowsDeleted > 0 ? { rowsDeleted, copiesRows } : undefined;
   const upsert = layout.mode === "upsert" && !input.undo;
   if (
     layout.mode !== "upsert" &&
@@ -39,7 +41,7 @@ export async function applyRows(connection: DuckDBConnection, input: MergeInput)
   const applied = await merge(connection, target, parts);
   // After a failure the rollback removes it: the transaction takes no other statement.
   await connection.run(`DROP TABLE ${SOURCE}`);
-  return applied && some(applied.rowsChanged, applied.rowsDeleted);
+  return applied && some(applied.rowsChanged, applied.rowsDeleted, keysRepeated || input.undo !== undefined);
 }
 
 /** Merges the rows of the source table. undefined: it has none. */

@@ -1,5 +1,6 @@
+import type { DuckDBConnection } from "@duckdb/node-api";
 import { duckdb } from "../../duckdb-engine/dialect.ts";
-import { rowsSelect } from "../../duckdb-engine/statements.ts";
+import { anyRow, rowsSelect } from "../../duckdb-engine/statements.ts";
 import { StagedRows, type DuckDbStage, type StagedPart } from "../../duckdb-engine/stage.ts";
 import { codeOf, isRetryable } from "../../../errors.ts";
 import { retry } from "../../../retry.ts";
@@ -15,12 +16,14 @@ import {
 import { withAuditColumns } from "../../sql/sql.ts";
 import type { CommitOptions, CommitReceipt, FileVersion, MicroBatch, TableDescription } from "../../warehouse.ts";
 import { concurrentWrite } from "../errors.ts";
-import type { TablePart } from "../gate/transactions.ts";
+import { tableKey } from "../gate/request.ts";
+import type { TablePart, TransactionResult } from "../gate/transactions.ts";
 import { applyRows, type Applied } from "./apply.ts";
 import type { BaseState } from "./bases.ts";
 import type { IcebergContext } from "./context.ts";
+import { cutCondition } from "./cut-texts.ts";
 import { checkPartitionTexts } from "./partition-texts.ts";
-import { changesOf, filesIn, snapshotsOf, WATERMARK_PROPERTY } from "./snapshots.ts";
+import { changesOf, filesIn, WATERMARK_PROPERTY } from "./snapshots.ts";
 
 const RETRY = { attemptsMax: 5, backoffMsMin: 50, backoffMsMax: 3_000 };
 const NOT_REPEATED: ReadonlySet<string> = new Set(["WAREHOUSE_TIMEOUT", "WAREHOUSE_REFUSED"]);
@@ -77,15 +80,32 @@ async function commitOnce(
     parts.push(...shared.parts());
     const input = inputOf(context, { layout, files }, description, parts);
     await checkPartitionTexts(context.session, description, input.rows);
-    const written = await context.session.write(
-      [partOf(context, table, files, base)],
-      (c) => applyRows(c, input),
-      signal,
-    );
+    let cutsNoText = false;
+    const work = async (connection: DuckDBConnection): Promise<Applied | undefined> => {
+      const applied = await applyRows(connection, input);
+      cutsNoText = applied?.copiesRows === false && (await areTextsWhole(connection, input, files));
+      return applied;
+    };
+    const part = { ...partOf(context, table, files, base), cutsNoText: () => cutsNoText };
+    const written = await context.session.write([part], work, signal);
     return await receiptOf(context, table, base, written);
   } finally {
     await shared.drop();
   }
+}
+
+/** Rows up to which it costs less to look at their texts than at the manifests. */
+const LOOKED_AT_ROWS_MAX = 20_000;
+
+async function areTextsWhole(
+  connection: DuckDBConnection,
+  { columns, rows }: MergeInput,
+  files: readonly FileVersion[],
+): Promise<boolean> {
+  const count = files.reduce((sum, { stage }) => sum + (stage?.rowCount ?? 0), 0);
+  if (count > LOOKED_AT_ROWS_MAX) return false;
+  const condition = cutCondition(withAuditColumns(columns));
+  return condition === undefined || !(await anyRow(connection, `(${rows}) WHERE ${condition}`));
 }
 
 function inputOf(
@@ -113,7 +133,7 @@ function partOf({ tables }: IcebergContext, table: string, files: readonly FileV
   return {
     table: tables.idOf(table),
     summary: { [WATERMARK_PROPERTY]: String(watermark) },
-    base: { snapshotId: base.snapshotId?.toString() },
+    base: { snapshotId: base.snapshotId?.toString(), uuid: base.uuid },
   };
 }
 
@@ -128,21 +148,20 @@ async function receiptOf(
   { tables, bases }: IcebergContext,
   table: string,
   base: BaseState,
-  written: { value: Applied; result: { id: string } } | undefined,
+  written: { value: Applied; result: TransactionResult } | undefined,
 ): Promise<CommitReceipt> {
-  const metadata = await tables.load(table);
-  if (!metadata || metadata.uuid !== base.uuid) throw concurrentWrite(table);
   if (!written) {
     // The table has all rows, if it is still what was read.
-    if (metadata.currentSnapshotId !== base.snapshotId) throw concurrentWrite(table);
+    const metadata = await tables.load(table);
+    if (metadata?.uuid !== base.uuid || metadata.currentSnapshotId !== base.snapshotId) throw concurrentWrite(table);
     return NOTHING;
   }
-  const chain = snapshotsOf(metadata, written.result.id, base.snapshotId);
+  const chain = written.result.snapshots.get(tableKey(tables.idOf(table))) ?? [];
   const last = chain.at(-1);
-  if (!last) throw concurrentWrite(table);
-  bases.set(table, { uuid: base.uuid, snapshotId: last.id });
+  if (!last) throw new Error(`the commit of table '${table}' has no snapshot`);
+  bases.set(table, { uuid: base.uuid, snapshotId: BigInt(last.id) });
   return {
-    snapshotId: String(last.id),
+    snapshotId: last.id,
     strategy: "iceberg",
     ...changesOf(chain, written.value.rowsDeleted),
     ...filesIn(last),

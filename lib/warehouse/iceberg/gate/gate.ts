@@ -105,7 +105,8 @@ export class CommitGate {
     const startMs = clock.monotonicMs();
     const keys = read.changes.map(({ key }) => key);
     const settled = this.#settle(read, headers);
-    this.#transactions.of(keys[0]!)?.commits.push({ keys, outcome: settled.then(({ outcome }) => outcome) });
+    const snapshots = new Map(read.changes.map((change) => [change.key, change.snapshots]));
+    this.#transactions.of(keys[0]!)?.commits.push({ keys, snapshots, outcome: settled.then(({ outcome }) => outcome) });
     const { outcome, attempts, answer } = await settled;
     const message = "message" in outcome ? { message: outcome.message } : {};
     const durationMs = clock.monotonicMs() - startMs;
@@ -117,7 +118,8 @@ export class CommitGate {
   #refuse({ fault, isConflict, keys }: Fault): GateAnswer {
     const status = isConflict ? 409 : 400;
     const owner = keys.map((key) => this.#transactions.of(key)).find((transaction) => transaction !== undefined);
-    owner?.commits.push({ keys, outcome: Promise.resolve({ kind: "refused", status, message: fault }) });
+    const outcome = Promise.resolve({ kind: "refused", status, message: fault } as const);
+    owner?.commits.push({ keys, snapshots: new Map(), outcome });
     this.#options.onEvent({ event: "refuse", status, message: fault });
     return { status, body: errorBody(status, isConflict ? CONFLICT : "BadRequestException", fault) };
   }

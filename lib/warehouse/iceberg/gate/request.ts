@@ -1,5 +1,6 @@
 import { exactText, idOf, isObject, objectsIn, parseExact, type JsonObject } from "./exact-json.ts";
 import type { Requirement } from "./requirements.ts";
+import { snapshotOf, type SnapshotState } from "./table-state.ts";
 
 /** Names a table. */
 export interface TableName {
@@ -26,6 +27,8 @@ export interface TableChange {
   readonly requirements: readonly Requirement[];
   /** undefined: the change adds no snapshot, so no data file depends on it. */
   readonly evidence: Evidence | undefined;
+  /** The snapshots that the change adds, oldest first. */
+  readonly snapshots: readonly SnapshotState[];
 }
 
 export interface CommitRequest {
@@ -62,9 +65,12 @@ export const bodyOf = ({ isTransaction }: CommitRequest, changes: readonly Table
 /** Properties of a snapshot. */
 export type Summary = Readonly<Record<string, string>>;
 
-/** The snapshot that a table must have; undefined: none. */
+/** What a table must be for a commit to be applied. */
 export interface Base {
+  /** undefined: it has no snapshot. */
   readonly snapshotId: string | undefined;
+  /** Absent: it may be a table that was made anew. */
+  readonly uuid?: string;
 }
 
 /** What a commit must be like. */
@@ -168,7 +174,8 @@ function complete(change: JsonObject, place: Place, announcedOf: () => Announced
   const uuid = assigned?.["uuid"];
   if (added.length === 0) {
     const evidence = isNew && typeof uuid === "string" ? { tableUuid: uuid } : undefined;
-    return { ...place, text: exactText(change), requirements: requirements.map(requirementOf), evidence };
+    const text = exactText(change);
+    return { ...place, text, requirements: requirements.map(requirementOf), evidence, snapshots: [] };
   }
   const moved = updates.filter(({ action }) => action === "set-snapshot-ref");
   const newest = idOf(moved.at(-1)?.["snapshot-id"]);
@@ -181,11 +188,16 @@ function complete(change: JsonObject, place: Place, announcedOf: () => Announced
   const parent = idOf(first["parent-snapshot-id"]);
   if (announced.base && announced.base.snapshotId !== parent)
     return fault(`the table has changed: its snapshot is ${parent}, not ${announced.base.snapshotId}`, true);
+  const uuids = new Set(requirements.filter(({ type }) => type === UUID).map(({ uuid }) => uuid));
+  const expected = announced.base?.uuid;
+  if (expected !== undefined && [...uuids].some((asserted) => asserted !== expected))
+    return fault("the table was dropped and made anew", true);
   const guards = moved
     .map((update) => update["ref-name"])
     .filter((ref) => !isNew && !requirements.some(({ type, ref: asserted }) => type === REF && asserted === ref))
     .map((ref) => ({ type: REF, ref, "snapshot-id": first["parent-snapshot-id"] ?? null }));
-  const guarded = [...requirements, ...guards];
+  const sameTable = expected === undefined || uuids.size > 0 ? [] : [{ type: UUID, uuid: expected }];
+  const guarded = [...requirements, ...sameTable, ...guards];
   const marked = {
     ...target,
     summary: { ...(isObject(target["summary"]) ? target["summary"] : {}), ...announced.summary },
@@ -200,10 +212,14 @@ function complete(change: JsonObject, place: Place, announcedOf: () => Announced
     text: exactText(completed),
     requirements: guarded.map(requirementOf),
     evidence: { snapshotId: newest },
+    snapshots: objectsIn(added)
+      .map((snapshot) => (snapshot === target ? marked : snapshot))
+      .flatMap((snapshot) => snapshotOf(snapshot) ?? []),
   };
 }
 
 const REF = "assert-ref-snapshot-id";
+const UUID = "assert-table-uuid";
 
 /** By requirement: its field, and the field of the metadata that must have the same value. */
 const NUMBERS: readonly (readonly [type: string, named: string, field: string])[] = [
@@ -217,7 +233,7 @@ const NUMBERS: readonly (readonly [type: string, named: string, field: string])[
 function requirementOf(given: JsonObject): Requirement {
   const { type } = given;
   if (type === "assert-create") return { type };
-  if (type === "assert-table-uuid" && typeof given["uuid"] === "string") return { type, uuid: given["uuid"] };
+  if (type === UUID && typeof given["uuid"] === "string") return { type: UUID, uuid: given["uuid"] };
   if (type === REF && typeof given["ref"] === "string")
     return { type: REF, ref: given["ref"], snapshotId: idOf(given["snapshot-id"]) };
   for (const [known, named, field] of NUMBERS) {

@@ -53,7 +53,7 @@ export function readTable(body: string): TableState | undefined {
   };
 }
 
-function snapshotOf(snapshot: JsonObject): SnapshotState | undefined {
+export function snapshotOf(snapshot: JsonObject): SnapshotState | undefined {
   const id = idOf(snapshot["snapshot-id"]);
   if (id === undefined) return undefined;
   const summary = isObject(snapshot["summary"]) ? Object.entries(snapshot["summary"]) : [];

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { TributaryError, type ErrorCode } from "../../../errors.ts";
 import type { Outcome } from "./outcome.ts";
+import type { SnapshotState } from "./table-state.ts";
 import { tableKey, type Announced, type Base, type Summary, type TableName } from "./request.ts";
 
 /** Properties of a snapshot's summary that the gate adds. */
@@ -28,7 +29,14 @@ export interface OpenTransaction {
   readonly id: string;
   readonly parts: ReadonlyMap<string, TablePart>;
   /** One for each commit request. DuckDB sends one for each table if the transaction makes a table. */
-  readonly commits: { readonly keys: readonly string[]; readonly outcome: Promise<Outcome> }[];
+  readonly commits: SentCommit[];
+}
+
+interface SentCommit {
+  readonly keys: readonly string[];
+  /** The snapshots that it adds to each table, oldest first. */
+  readonly snapshots: ReadonlyMap<string, readonly SnapshotState[]>;
+  readonly outcome: Promise<Outcome>;
 }
 
 /** The open transactions. A table is in one at a time. */
@@ -79,6 +87,8 @@ export interface TransactionResult {
   readonly message: string;
   /** Of a refusal. */
   readonly status: number | undefined;
+  /** The new snapshots of each committed table, oldest first: what the catalog has now. */
+  readonly snapshots: ReadonlyMap<string, readonly SnapshotState[]>;
 }
 
 /** The transaction is not, or not certainly, committed as a whole. `result` says what is. */
@@ -100,7 +110,8 @@ export async function resultOf({ id, commits }: OpenTransaction): Promise<Transa
   );
   const failed = ended.map(({ outcome }) => outcome).filter(({ kind }) => kind !== "committed");
   const [worst] = failed.toSorted((a, b) => RANKS.indexOf(b.kind) - RANKS.indexOf(a.kind));
-  const common = { id, committed, missing, message: worst && "message" in worst ? worst.message : "" };
+  const snapshots = new Map(committed.map((key) => [key, commits.flatMap((one) => one.snapshots.get(key) ?? [])]));
+  const common = { id, committed, missing, snapshots, message: worst && "message" in worst ? worst.message : "" };
   const status = worst?.kind === "refused" ? worst.status : undefined;
   if (!worst) return { ...common, kind: commits.length === 0 ? "nothing" : "committed", status };
   const isPartial = worst.kind !== "unknown" && committed.length > 0;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { isUtf8 } from "node:buffer";
 import { test } from "node:test";
 import fc from "fast-check";
-import { mended, withMended } from "../../../../lib/warehouse/iceberg/text-bounds.ts";
+import { mended, TextBounds, withMended } from "../../../../lib/warehouse/iceberg/text-bounds.ts";
 
 const text = fc.string({ minLength: 17, unit: "binary" }).map((one) => Buffer.from(one, "utf8"));
 
@@ -32,4 +32,32 @@ test("bytes that stand there more often than the bound, or not at all, are not t
   const entry = Buffer.concat([Buffer.from([32]), broken]);
   assert.throws(() => withMended(Buffer.from("compressed"), [broken]), /0 times, not 1 times/);
   assert.throws(() => withMended(Buffer.concat([entry, entry]), [broken]), /2 times, not 1 times/);
+});
+
+test("manifests are read unless the writer says that its texts have no such bound", async () => {
+  const reads: string[] = [];
+  const bounds = new TextBounds({
+    session: () => ({ rowsBeforeCommit: async (sql) => (reads.push(sql), []) }),
+    openBucket: () => assert.fail("nothing is mended"),
+    textIds: () => new Set([1]),
+  });
+  const list = (table: string, name: string): object => ({
+    identifier: { namespace: ["n"], name: table },
+    updates: [{ action: "add-snapshot", snapshot: { "manifest-list": name, "sequence-number": 1 } }],
+  });
+  const parts = ["known", "unknown"].map((name) => ({
+    table: { namespace: ["n"], name },
+    summary: {},
+    ...(name === "known" ? { cutsNoText: () => true } : {}),
+  }));
+  const send = (n: number): Promise<void> =>
+    bounds.mend(
+      "/v1/transactions/commit",
+      JSON.stringify({ "table-changes": [list("known", `k${n}`), list("unknown", `u${n}`)] }),
+    );
+  await bounds.during(parts, () => send(1));
+  assert.match(reads.join(), /u1/);
+  assert.doesNotMatch(reads.join(), /k1/);
+  await send(2);
+  assert.match(reads.join(), /k2/, "the transaction has ended");
 });

@@ -77,12 +77,15 @@ test("whatever happens to the answer, what is committed is reported so, once, an
   for (const fault of ["after", 500, 502, 503, 504] as const) {
     const { catalog, faults, deleted, transact } = setUp();
     faults.push(fault, "before");
-    const { kind, id, committed } = await transact();
+    const { kind, id, committed, snapshots } = await transact();
     assert.equal(kind, "committed");
     assert.deepEqual(committed, [tableKey(ORDERS), tableKey(LEDGER)]);
     for (const key of committed) {
       const [snapshot, ...others] = catalog.history(key);
       assert.deepEqual(others, []);
+      const [told, ...more] = snapshots.get(key)!;
+      assert.deepEqual([told!.id, Object.fromEntries(told!.summary)], [snapshot!.id, snapshot!.summary]);
+      assert.deepEqual(more, []);
       const { operation, ...ours } = snapshot!.summary;
       assert.equal(operation, "append");
       assert.deepEqual(ours, {

@@ -23,6 +23,7 @@ const change = (key: string, evidence: TableChange["evidence"] = { snapshotId: `
   text: "{}",
   requirements: [{ type: "assert-ref-snapshot-id", ref: "main", snapshotId: BASE }],
   evidence,
+  snapshots: [],
 });
 const table = (main: string, ...ids: string[]): TableState => ({
   uuid: "u",

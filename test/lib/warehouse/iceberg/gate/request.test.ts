@@ -122,6 +122,18 @@ test("a commit on another snapshot than the caller's is a conflict", () => {
   }
 });
 
+test("a commit to a table that was made anew is a conflict", () => {
+  const uuid = (id: string): string => `{"type":"assert-table-uuid","uuid":"${id}"}`;
+  const base = { snapshotId: PARENT, uuid: "u" };
+  const named = change({ requirements: [uuid("other"), guard()] });
+  const refused = readCommit(TRANSACTION, inOne(named), announced(base));
+  assert.ok("fault" in refused && refused.isConflict);
+  for (const requirements of [[uuid("u"), guard()], [guard()]]) {
+    const { text } = read(inOne(change({ requirements })), TRANSACTION, base).changes[0]!;
+    assert.equal(text.split(uuid("u")).length, 2, "asserted once");
+  }
+});
+
 test("what cannot be made safe is refused", () => {
   assert.match(faultOf("{"), /not JSON/);
   assert.match(faultOf("[]"), /not a JSON object/);
