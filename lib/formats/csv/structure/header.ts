@@ -1,4 +1,5 @@
 import { isLikeRows } from "./checks/header-words.ts";
+import { axisIn, quotesOnlyHere } from "./checks/number-header.ts";
 import { isTitleRow } from "./checks/title-row.ts";
 import { familyOf, kindOf, shapeOf } from "./kinds.ts";
 import { compare, profilesOf, YEAR, type Comparison } from "./profile.ts";
@@ -131,6 +132,14 @@ function headerByCells(all: readonly SampleRow[], width: number): HeaderDecision
     return { ...found, confidence: 0.6, doubt: `line ${title.line} is a row of the header, or a line above it` };
   }
   const decided = ofComparison(first, compare(first, profilesOf(rest, width)), compare(first, lower));
+  if (!(decided.rows > 0 && decided.certain) && quotesOnlyHere(first, rest)) {
+    const evidence = `line ${first.line} has quotes around its numbers, and the rows below it have none`;
+    return { rows: 1, skipped: 0, confidence: 0.95, evidence, certain: true, named: 0 };
+  }
+  const axis = decided.rows === 0 ? axisIn(first, rest) : undefined;
+  if (axis !== undefined) {
+    return { ...decided, confidence: 0.6, doubt: `line ${first.line} ${axis}: it may be the header` };
+  }
   if (decided.rows === 0 && isNumbering(first) && lower.some(({ family }) => family === "text")) {
     return { ...decided, confidence: 0.6, doubt: `line ${first.line} counts the columns: it may be the header` };
   }
