@@ -110,11 +110,11 @@ function againstTable(
 }
 
 /** By what the cells are, compared with those below. */
-function headerByCells(all: readonly SampleRow[], width: number): HeaderDecision {
-  const [first] = all;
+function headerByCells(table: readonly SampleRow[], width: number): HeaderDecision {
+  const [first] = table;
   // Concatenated files repeat the header: it says nothing about the columns.
-  const others = all.slice(1).filter((row) => !isRepetition(row, first!));
-  const rest = others.length > 0 ? others : all.slice(1);
+  const others = table.slice(1).filter((row) => !isRepetition(row, first!));
+  const rest = others.length > 0 ? others : table.slice(1);
   const rows = first ? [first, ...rest] : [];
   if (!first) return { rows: 1, skipped: 0, confidence: 0.5, evidence: "no rows", certain: false, named: 0 };
   if (rest.length === 0) return ofOnlyRow(first);
@@ -131,7 +131,9 @@ function headerByCells(all: readonly SampleRow[], width: number): HeaderDecision
     if (!title) return { ...found, confidence: 0.9 };
     return { ...found, confidence: 0.6, doubt: `line ${title.line} is a row of the header, or a line above it` };
   }
-  const decided = ofComparison(first, compare(first, profilesOf(rest, width)), compare(first, lower));
+  const all = compare(first, profilesOf(rest, width));
+  // A few rows show no form of codes: then those of all rows count.
+  const decided = ofComparison(first, all, rows.length < 2 * SHAPED_ROWS_MIN ? all : compare(first, lower));
   if (!(decided.rows > 0 && decided.certain) && quotesOnlyHere(first, rest)) {
     const evidence = `line ${first.line} has quotes around its numbers, and the rows below it have none`;
     return { rows: 1, skipped: 0, confidence: 0.95, evidence, certain: true, named: 0 };
@@ -196,6 +198,10 @@ function ofOnlyRow(row: SampleRow): HeaderDecision {
   return { ...base, rows: 0, confidence: 0.6, evidence, doubt: `${evidence}: it may be a header` };
 }
 
+/** Words above numbers from which a row is a header in spite of its codes: for each code, and in all. */
+const WORDS_PER_CODE = 2;
+const WORDS_MIN = 3;
+
 function ofComparison(first: SampleRow, all: Comparison, lower: Comparison): HeaderDecision {
   const base = { skipped: 0, named: 0 };
   const header = Math.max(all.header, lower.header);
@@ -204,6 +210,13 @@ function ofComparison(first: SampleRow, all: Comparison, lower: Comparison): Hea
   if (header > 0 && header >= data) {
     const evidence = `${line} has words above ${header} ${header === 1 ? "column" : "columns"} of numbers, dates or codes`;
     if (data === 0) return { ...base, rows: 1, confidence: 1, evidence, certain: true };
+    // Names have digits, too: GEOID10 above 2708, and LSAD10 above C2.
+    const onlyCodes = [all, lower].some(({ data: found, codes }) => found === codes);
+    const names = first.cells.map((cell) => cell.trim()).filter((cell) => cell !== "");
+    const isDistinct = new Set(names).size === names.length;
+    if (onlyCodes && isDistinct && header >= Math.max(WORDS_MIN, WORDS_PER_CODE * data)) {
+      return { ...base, rows: 1, confidence: 0.9, evidence, certain: true };
+    }
     return { ...base, rows: 1, confidence: 0.6, evidence, certain: false, doubt: mixed(line, data) };
   }
   if (data > 0 && (header === 0 || data > 2 * header)) {
@@ -229,7 +242,7 @@ function ofComparison(first: SampleRow, all: Comparison, lower: Comparison): Hea
 }
 
 const mixed = (line: string, data: number): string =>
-  `${line} has words above some columns and values like those below above ${data} others: it may be a row`;
+  `${line} has words above some columns and values like those below above ${data} ${data === 1 ? "other" : "others"}: it may be a row`;
 
 /** A name that begins or ends with a quote without being quoted. */
 export function strayNameIn(header: SampleRow | undefined, quote: string | null): string | undefined {

@@ -30,6 +30,7 @@ export class ColumnProfile {
   readonly #cells: readonly string[];
   readonly #filled: number;
   #shape: { readonly is: string | undefined } | undefined;
+  #prefix: { readonly is: string | undefined } | undefined;
   #values: ReadonlySet<string> | undefined;
 
   constructor(cells: readonly string[]) {
@@ -57,6 +58,11 @@ export class ColumnProfile {
     return (this.#shape ??= { is: this.#findShape() }).is;
   }
 
+  /** The letters that nearly all cells begin with, if `shape` has any: `A` of A-1 and A-2. */
+  get prefix(): string | undefined {
+    return (this.#prefix ??= { is: this.#findPrefix() }).is;
+  }
+
   /** The cells without blanks around them. */
   get values(): ReadonlySet<string> {
     return (this.#values ??= new Set(this.#cells.map((cell) => cell.trim())));
@@ -64,16 +70,28 @@ export class ColumnProfile {
 
   #findShape(): string | undefined {
     if (this.#filled < 3) return undefined;
-    const shapes = new Map<string, number>();
+    const shape = this.#common(shapeOf);
+    return shape !== undefined && /[^A\s]/.test(shape) ? shape : undefined;
+  }
+
+  #findPrefix(): string | undefined {
+    return this.shape?.startsWith("A") ? this.#common(prefixOf) : undefined;
+  }
+
+  /** What nearly all cells have in common. */
+  #common(of: (cell: string) => string): string | undefined {
+    const counts = new Map<string, number>();
     for (const cell of this.#cells) {
       if (familyOf(kindOf(cell)) !== "text") continue;
-      const shape = shapeOf(cell);
-      shapes.set(shape, (shapes.get(shape) ?? 0) + 1);
+      const one = of(cell);
+      counts.set(one, (counts.get(one) ?? 0) + 1);
     }
-    const [shape, alike] = mostOf(shapes) ?? ["", 0];
-    return alike >= NEARLY_ALL * this.#filled && /[^A\s]/.test(shape) ? shape : undefined;
+    const [common, count] = mostOf(counts) ?? ["", 0];
+    return count >= NEARLY_ALL * this.#filled ? common : undefined;
   }
 }
+
+const prefixOf = (cell: string): string => /^\p{L}*/u.exec(cell.trim())![0];
 
 function mostOf<T>(counts: ReadonlyMap<T, number>): [T, number] | undefined {
   let most: [T, number] | undefined;
@@ -91,6 +109,8 @@ export interface Comparison {
   unsureHeader: number;
   /** Cells of the same kind as those below. */
   data: number;
+  /** Those of `data` that are text of the form of the texts below: a code above codes. */
+  codes: number;
   /** Cells that are data by their kind: nobody names a column by a date or a price. */
   strongData: number;
   /** Text cells that recur below. */
@@ -100,7 +120,7 @@ export interface Comparison {
 }
 
 export function compare(row: SampleRow, profiles: readonly ColumnProfile[]): Comparison {
-  const result = { header: 0, weakHeader: 0, unsureHeader: 0, data: 0, strongData: 0, weakData: 0, typed: 0 };
+  const result = { header: 0, weakHeader: 0, unsureHeader: 0, data: 0, codes: 0, strongData: 0, weakData: 0, typed: 0 };
   const counted = isCounting(row);
   profiles.forEach((column, index) => {
     const cell = row.cells[index] ?? "";
@@ -122,12 +142,24 @@ export function compare(row: SampleRow, profiles: readonly ColumnProfile[]): Com
       result.weakHeader++;
       if (!YEAR.test(cell.trim())) result.unsureHeader++;
     } else if (family === "text" && column.shape !== undefined) {
-      if (shapeOf(cell) === column.shape) result.data++;
-      else if (kind === "word" || kind === "text") result.header++;
+      if (shapeOf(cell) === column.shape && hasOtherPrefix(cell, column)) {
+        result.weakHeader++;
+        if (!isName(cell, column.prefix!)) result.unsureHeader++;
+      } else if (shapeOf(cell) === column.shape) {
+        result.data++;
+        result.codes++;
+      } else if (kind === "word" || kind === "text") result.header++;
     } else if (column.values.has(cell.trim())) result.weakData++;
   });
   return result;
 }
+
+/** True if the cell begins with other letters than the codes below it: prop0 above value0, value1. */
+const hasOtherPrefix = (cell: string, { prefix }: ColumnProfile): boolean =>
+  prefix !== undefined && prefix !== prefixOf(cell);
+
+/** True if both are words with a number, rather than the letters of a sequence of codes: B1 above A1. */
+const isName = (cell: string, prefix: string): boolean => /^\p{L}{2,}\d+$/u.test(cell.trim()) && prefix.length > 1;
 
 export const YEAR = /^(?:19|20)\d\d$/;
 

@@ -43,3 +43,27 @@ test("rows in order, a value that is missing, and few numbers are no such sign",
     assert.deepEqual(found(text).doubts, [], text);
   }
 });
+
+test("names with digits above codes are a header if enough words are above numbers", () => {
+  const header = "STATEFP10,CD111FP,GEOID10,NAME10,LSAD10,CDSESSN,MTFCC10,ALAND10\n";
+  const rows = "27,8,2708,District 8,C2,111,G5200,71546\n27,5,2705,District 5,C2,111,G5200,32022\n";
+  assert.deepEqual([found(header + rows).dialect.header, found(header + rows).doubts], [true, []]);
+  for (const text of [
+    "A-1,unknown,unknown,unknown\nA-2,5,6,7\nA-3,8,9,1\nA-4,3,4,5\n",
+    "A-1,x,y\nA-2,5,6\nA-3,8,9\nA-4,3,4\n",
+  ]) {
+    assert.equal(found(text).doubts.length, 1, text);
+  }
+});
+
+test("a name with a number above codes of other letters is no code", () => {
+  const values = (row: string): string => `${row}${"x,value0,1\nx,value1,2\nx,value2,3\n".repeat(3)}`;
+  assert.deepEqual(
+    [found(values("id,prop0,prop1\n")).dialect.header, found(values("id,prop0,prop1\n")).doubts],
+    [true, []],
+  );
+  const geo = "id,prop0,note\n,value0,moss\n,value0,fern\n,value0,reed\n";
+  assert.deepEqual([found(geo).dialect.header, found(geo).doubts], [true, []]);
+  const codes = "B-1,moss\nA-2,fern\nA-3,reed\nA-4,sedge\nA-5,rush\n";
+  assert.equal(found(codes).doubts.length, 1);
+});
