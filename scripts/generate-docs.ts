@@ -11,7 +11,7 @@ import { silentLogger } from "../lib/process/logger.ts";
 import { startLagGauges } from "../lib/observability/lag.ts";
 import { contractsFaultyGauge, makeRegistry, type ThroughputSpec, type Registry } from "../lib/process/metrics.ts";
 import { committerConfig } from "../services/committer/config.ts";
-import { gateObserver } from "../services/committer/gate-metrics.ts";
+import { writerObserver } from "../services/committer/gate-metrics.ts";
 import { COMMITTER_THROUGHPUT, committerMetrics } from "../services/committer/metrics.ts";
 import { gatewayConfig } from "../services/gateway/config.ts";
 import { GATEWAY_THROUGHPUT, gatewayMetrics, registerDisk, registerHeldFiles } from "../services/gateway/metrics.ts";
@@ -108,7 +108,7 @@ function registerAll(registry: Registry): void {
   const never = { nowMs: () => 0, monotonicMs: () => 0, sleep: () => new Promise<void>(() => undefined) };
   committerMetrics(registry, never);
   schedulerMetrics(registry);
-  gateObserver(registry, silentLogger());
+  writerObserver(registry, silentLogger());
   const nothing = { topics: () => new Promise(() => undefined) } as never;
   startLagGauges({ log: nothing, clock: never, registry, everyMs: 1, onError: () => undefined });
 }

@@ -4,7 +4,7 @@
  */
 import type { Service } from "../lib/process/service.ts";
 import { committerConfig, committerSettings } from "./committer/config.ts";
-import { gateObserver } from "./committer/gate-metrics.ts";
+import { writerObserver } from "./committer/gate-metrics.ts";
 import { startCommitter } from "./committer/service.ts";
 import { gatewayConfig } from "./gateway/config.ts";
 import { startGateway } from "./gateway/service.ts";
@@ -23,7 +23,7 @@ await runProcess("tributary", configs, async (context) => {
   const shared = {
     log: await ports.log(),
     blob: await ports.blob(),
-    warehouse: await ports.warehouse(gateObserver(registry, context.loggerOf("committer"))),
+    warehouse: await ports.warehouse(writerObserver(registry, context.loggerOf("committer"))),
     contracts: context.contracts(),
     clock,
     registry,

@@ -16,9 +16,16 @@ import { portUrls, restCatalogOf, type PlatformSettings } from "../lib/process/c
 import type { Logger } from "../lib/process/logger.ts";
 import type { Scope } from "../lib/process/scope.ts";
 import { untraced, type Tracer } from "../lib/process/tracing.ts";
-import type { GateEvent } from "../lib/warehouse/gate-events.ts";
+import type { Fallback, GateEvent } from "../lib/warehouse/gate-events.ts";
 import { openWarehouse, type WarehouseOptions } from "../lib/warehouse/open.ts";
 import type { Warehouse } from "../lib/warehouse/warehouse.ts";
+
+export interface WarehouseObserver {
+  /** What happens at the gate in front of an Iceberg REST catalog. */
+  onGateEvent?: (event: GateEvent) => void;
+  /** Trino writes what DuckDB's Iceberg writer guards against. */
+  onFallback?: (fallback: Fallback) => void;
+}
 
 export interface Ports {
   /** The certificates that TLS trusts; undefined if these are only Node's own. */
@@ -26,8 +33,7 @@ export interface Ports {
   log(): Promise<EventLog>;
   blob(): Promise<BlobStore>;
   drops(): Promise<BlobStore>;
-  /** `onGateEvent`: what happens at the gate in front of an Iceberg REST catalog. */
-  warehouse(onGateEvent?: (event: GateEvent) => void): Promise<Warehouse>;
+  warehouse(observer?: WarehouseObserver): Promise<Warehouse>;
   tracer(service: string, version: string): Promise<Tracer>;
 }
 
@@ -66,8 +72,8 @@ export function portsOf(scope: Scope, settings: PlatformSettings, clock: Clock, 
     },
     blob: () => store(urls.blob),
     drops: () => store(urls.drops),
-    async warehouse(onGateEvent) {
-      const given = { clock, ca, store, s3: defined(s3), onGateEvent };
+    async warehouse(observer = {}) {
+      const given = { clock, ca, store, s3: defined(s3), observer };
       const opened = await openWarehouse(urls.warehouse, await warehouseOptions(settings, logger, given));
       return scope.own("warehouse", opened, (warehouse) => warehouse.close());
     },
@@ -88,13 +94,13 @@ interface GivenToWarehouse {
   s3: NonNullable<BlobStoreOptions["s3"]>;
   /** Opens a store that the scope closes. */
   store: (url: string) => Promise<BlobStore>;
-  onGateEvent: ((event: GateEvent) => void) | undefined;
+  observer: WarehouseObserver;
 }
 
 async function warehouseOptions(
   settings: PlatformSettings,
   logger: Logger,
-  { clock, ca, s3, store, onGateEvent }: GivenToWarehouse,
+  { clock, ca, s3, store, observer }: GivenToWarehouse,
 ): Promise<WarehouseOptions> {
   const { TRIBUTARY_STAGING_URL: staging, TRIBUTARY_DUCKDB_EXTENSIONS_DIR: extensionsFolder } = settings;
   const trino = {
@@ -114,7 +120,14 @@ async function warehouseOptions(
   };
   const { TRIBUTARY_REST_CATALOG_TRINO_NAME: trinoCatalog } = settings;
   const iceberg = { catalog: restCatalogOf(settings), s3, openBucket: store, firstStart, trinoCatalog };
-  return { clock, trino, iceberg: { ...iceberg, ...defined({ ca, extensionsFolder, onGateEvent }) } };
+  const { onGateEvent, onFallback } = observer;
+  return {
+    clock,
+    engine: settings.TRIBUTARY_COMMIT_ENGINE,
+    trino,
+    iceberg: { ...iceberg, ...defined({ ca, extensionsFolder, onGateEvent }) },
+    ...defined({ onFallback }),
+  };
 }
 
 /** @throws CONFIG_INVALID */

@@ -152,6 +152,13 @@ export const platformSettings = {
       "duckdb:<file> (default: in the data folder), trino://user@host:port/catalog/schema (trino+https://… for TLS), " +
         "or iceberg:https://host?warehouse=name&namespace=name; iceberg: alone is the catalog of TRIBUTARY_REST_CATALOG_…",
     ),
+  TRIBUTARY_COMMIT_ENGINE: z
+    .enum(["auto", "iceberg", "trino"])
+    .default("auto")
+    .describe(
+      "what commits to Iceberg tables: iceberg (DuckDB's writer, needs TRIBUTARY_REST_CATALOG_URI), trino, or auto: " +
+        "iceberg where a REST catalog is set, with the trino:// of TRIBUTARY_WAREHOUSE_URL for what it cannot write",
+    ),
   TRIBUTARY_STAGING_URL: place.optional().describe("location of rows staged for Trino: s3://bucket/prefix"),
   TRIBUTARY_CONTRACTS_DIR: z
     .string()

@@ -15,3 +15,10 @@ export type GateEvent =
   | { readonly event: "refuse"; readonly status: number; readonly message: string }
   /** The writer reported a failure of a transaction that is committed. */
   | { readonly event: "writer-failed"; readonly tables: readonly string[]; readonly error: unknown };
+
+/** Trino writes a table, because of a guard of DuckDB's Iceberg writer. */
+export interface Fallback {
+  readonly table: string;
+  readonly guard: string;
+  readonly message: string;
+}

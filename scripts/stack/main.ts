@@ -49,7 +49,10 @@ const command = new Command("npm run stack --")
   .option("--no-services", "start only the servers")
   .option("--superset", "also start Superset, with a dataset for every table and the sales dashboard")
   .addOption(
-    new Option("--engine <name>", "what writes tables: Trino, or DuckDB through SeaweedFS's Iceberg REST catalog")
+    new Option(
+      "--engine <name>",
+      "what writes tables: trino; iceberg: DuckDB, in a REST catalog; auto: DuckDB with Trino",
+    )
       .choices(ENGINES)
       .default("trino"),
   )
@@ -73,7 +76,7 @@ async function main(flags: Flags): Promise<number> {
   }
   const about = {
     duckdbExtensions: await duckdbExtensions(cacheDir(process.env), say),
-    hasTrino: flags.engine === "trino",
+    hasTrino: flags.engine !== "iceberg",
   };
   const stack = await startStack(stackOptions(flags, data));
   await writeFile(join(data, "test.env"), exportsOf(testEnvironment(stack.settings, about)), { mode: 0o600 });
@@ -108,7 +111,7 @@ async function runWithStack(flags: Flags, line: string): Promise<number> {
   const data = flags.data === undefined ? await mkdtemp(join(tmpdir(), "tributary-stack-")) : resolve(flags.data);
   const about = {
     duckdbExtensions: await duckdbExtensions(cacheDir(process.env), say),
-    hasTrino: flags.engine === "trino",
+    hasTrino: flags.engine !== "iceberg",
   };
   const stack = await startStack(stackOptions({ ...flags, services: false }, data));
   let code = 1;

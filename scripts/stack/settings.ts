@@ -23,7 +23,9 @@ export const PORT_NAMES = [
 ] as const;
 export type PortName = (typeof PORT_NAMES)[number];
 
+/** Trino's names of its JDBC catalog, and of SeaweedFS's REST catalog. */
 export const CATALOG = "iceberg";
+export const REST_CATALOG = "rest";
 export const SCHEMA = "lakehouse";
 
 /** The same in every stack, and in compose unless its .env overrides them. */

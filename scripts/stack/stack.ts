@@ -23,6 +23,7 @@ import {
   CATALOG,
   loadSettings,
   readSettings,
+  REST_CATALOG,
   restCatalogOf,
   SCHEMA,
   TABLE_BUCKET,
@@ -55,8 +56,11 @@ export interface StackOptions {
   say: (line: string) => void;
 }
 
-/** `iceberg`: DuckDB writes the tables of SeaweedFS's REST catalog; Trino is not started. */
-export const ENGINES = ["trino", "iceberg"] as const;
+/**
+ * `trino`: Trino writes the tables of its JDBC catalog. `auto`: DuckDB writes those of SeaweedFS's REST
+ * catalog, and Trino what DuckDB cannot. `iceberg`: DuckDB alone; Trino is not started.
+ */
+export const ENGINES = ["trino", "auto", "iceberg"] as const;
 export type Engine = (typeof ENGINES)[number];
 
 /** What DIR/stack.json holds. */
@@ -103,7 +107,7 @@ const SERVERS = ["kafka", "seaweedfs", "trino"];
  */
 export async function startStack(options: StackOptions): Promise<RunningStack> {
   const { data, say } = options;
-  if (options.superset && options.engine === "iceberg") throw new Error("--superset needs --engine trino");
+  if (options.superset && options.engine === "iceberg") throw new Error("--superset needs --engine trino or auto");
   mkdirSync(join(data, "logs"), { recursive: true });
   const alive = readRecords(data).filter(isAlive);
   if (alive.length > 0) {
@@ -156,9 +160,10 @@ export async function startStack(options: StackOptions): Promise<RunningStack> {
 }
 
 async function wantedServices(context: StackContext, options: StackOptions): Promise<WantedServices> {
-  if (options.engine !== "iceberg") return options;
+  if (options.engine === undefined || options.engine === "trino") return options;
   const extensions = await duckdbExtensions(context.cache, context.say);
-  return { ...options, warehouse: icebergEnvironment(context.settings, extensions, options.restCatalogAt) };
+  const about = { extensions, withTrino: options.engine === "auto", restCatalogAt: options.restCatalogAt };
+  return { ...options, warehouse: icebergEnvironment(context.settings, about) };
 }
 
 async function startServers(
@@ -225,17 +230,17 @@ function describe(
   return {
     ...(services.gateway === undefined ? {} : { gateway: services.gateway }),
     engine,
-    ...(engine === "trino" ? { trino } : {}),
+    ...(engine === "iceberg" ? {} : { trino }),
     s3: settings.s3,
     restCatalog: restCatalogOf(settings),
     kafka: `${HOST}:${settings.ports.kafka}`,
     ...(superset ? { superset: { url: supersetUrl(settings), user, password } } : {}),
-    catalog: CATALOG,
+    catalog: engine === "auto" ? REST_CATALOG : CATALOG,
     schema: SCHEMA,
     services,
     metrics: {
       seaweedfs: `http://${HOST}:${settings.ports.seaweedfsMetrics}/metrics`,
-      ...(engine === "trino" ? { trino: `${trino}/metrics` } : {}),
+      ...(engine === "iceberg" ? {} : { trino: `${trino}/metrics` }),
     },
     pids: processes.map(({ record }) => record.pid),
   };

@@ -1,4 +1,4 @@
-import type { GateEvent } from "../../lib/warehouse/gate-events.ts";
+import type { Fallback, GateEvent } from "../../lib/warehouse/gate-events.ts";
 import type { Logger } from "../../lib/process/logger.ts";
 import { closedCounter, Counter, Histogram, type Registry } from "../../lib/process/metrics.ts";
 
@@ -7,6 +7,32 @@ const ANSWERS = ["accepted", "refused", "away", "lost"] as const;
 
 /** A commit is over within tens of milliseconds, or waits for a catalog that is away. */
 const COMMIT_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 30, 90];
+
+const GUARDS = ["format_version", "sort_order", "partition_text", "memory"] as const;
+
+/** What watches the warehouse of a committer. */
+export const writerObserver = (registry: Registry, logger: Logger) => ({
+  onGateEvent: gateObserver(registry, logger),
+  onFallback: fallbackObserver(registry, logger),
+});
+
+/** Counts what Trino writes for DuckDB's Iceberg writer, and logs the first time of each table and guard. */
+function fallbackObserver(registry: Registry, logger: Logger): (fallback: Fallback) => void {
+  const fallbacks = closedCounter(registry, {
+    name: "tributary_committer_fallbacks_total",
+    help: "Writes that Trino did in place of DuckDB's Iceberg writer, by the guard that refused them",
+    label: "guard",
+    values: GUARDS,
+  });
+  const logged = new Set<string>();
+  return ({ table, guard, message }) => {
+    fallbacks.inc({ guard });
+    const key = `${table} ${guard}`;
+    const isNew = !logged.has(key);
+    logged.add(key);
+    logger[isNew ? "warn" : "debug"]({ table, guard, detail: message }, "written by Trino in place of DuckDB");
+  };
+}
 
 /** Counts and logs what happens at the commit gate (lib/warehouse/iceberg/gate). */
 export function gateObserver(registry: Registry, logger: Logger): (event: GateEvent) => void {

@@ -1,6 +1,6 @@
 import { runService } from "../run-service.ts";
 import { committerConfig, committerSettings } from "./config.ts";
-import { gateObserver } from "./gate-metrics.ts";
+import { writerObserver } from "./gate-metrics.ts";
 import { startCommitter } from "./service.ts";
 
 await runService({
@@ -15,7 +15,7 @@ await runService({
     startCommitter({
       ...context,
       log: await ports.log(),
-      warehouse: await ports.warehouse(gateObserver(context.registry, context.logger)),
+      warehouse: await ports.warehouse(writerObserver(context.registry, context.logger)),
       blob: await ports.blob(),
       contracts: contracts(),
       tracer: await tracer("committer"),

@@ -66,7 +66,7 @@ export function queryContract(opened: Opened): void {
     });
 
     test("a result is limited in bytes: rows beyond are cut off, and a row that is larger fails", async () => {
-      const isTrino = opened.subject.name === "trino";
+      const isTrino = opened.subject.sql === "trino";
       const sql = isTrino
         ? "SELECT array_join(repeat('é', 10000), '') FROM UNNEST(sequence(1, 2000)) AS r (n)"
         : "SELECT repeat('é', 10000) FROM range(2000)";

@@ -5,6 +5,8 @@ import type { Warehouse } from "../../lib/warehouse/warehouse.ts";
 export interface WarehouseSubject {
   name: string;
   open(): Promise<Warehouse>;
+  /** The dialect of users' queries. */
+  sql: "duckdb" | "trino";
   /** Random histories tried for each write mode: fewer where a commit takes long. */
   histories: number;
   /** Statements that must not get through `query` beside the common ones. */

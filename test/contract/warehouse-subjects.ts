@@ -1,5 +1,6 @@
 import { after } from "node:test";
 import { openWarehouse } from "../../lib/warehouse/open.ts";
+import { openAutoWarehouse } from "../support/auto-warehouse.ts";
 import { QueryableFakeWarehouse } from "../support/queryable-fake-warehouse.ts";
 import { icebergGiven } from "../support/rest-catalog/given.ts";
 import { openTestTrino, trinoGiven } from "../support/trino-server.ts";
@@ -165,6 +166,7 @@ const TRINO_ATTACKS = [
 export const inMemory: WarehouseSubject = {
   name: "in memory",
   open: () => Promise.resolve(new QueryableFakeWarehouse()),
+  sql: "duckdb",
   histories: 3,
   attacks: [],
 };
@@ -172,16 +174,27 @@ export const inMemory: WarehouseSubject = {
 /** Every adapter under test. Trino only if a server is given: otherwise its suite is skipped, by that name. */
 export async function warehouseSubjects(suite: string): Promise<WarehouseSubject[]> {
   const subjects: WarehouseSubject[] = [
-    { name: "duckdb", open: () => openWarehouse("duckdb::memory:"), histories: 25, attacks: DUCKDB_ATTACKS },
+    {
+      name: "duckdb",
+      open: () => openWarehouse("duckdb::memory:"),
+      sql: "duckdb",
+      histories: 25,
+      attacks: DUCKDB_ATTACKS,
+    },
   ];
   const iceberg = icebergGiven(`${suite}: iceberg`);
   if (iceberg) {
     after(() => iceberg.drop());
     const open = () => openWarehouse(iceberg.url, { iceberg: iceberg.options });
-    subjects.push({ name: "iceberg", open, histories: 2, attacks: DUCKDB_ATTACKS });
+    subjects.push({ name: "iceberg", open, sql: "duckdb", histories: 2, attacks: DUCKDB_ATTACKS });
   }
   if (!trinoGiven(`${suite}: trino`)) return subjects;
   const server = await openTestTrino();
   after(() => server.close());
-  return [...subjects, { name: "trino", open: () => server.open(), histories: 2, attacks: TRINO_ATTACKS }];
+  subjects.push({ name: "trino", open: () => server.open(), sql: "trino", histories: 2, attacks: TRINO_ATTACKS });
+  const both = icebergGiven(`${suite}: auto`);
+  if (!both) return subjects;
+  after(() => both.drop());
+  const open = () => openAutoWarehouse(both, server);
+  return [...subjects, { name: "auto", open, sql: "trino", histories: 2, attacks: TRINO_ATTACKS }];
 }

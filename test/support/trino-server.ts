@@ -5,7 +5,8 @@ import type { BlobStore } from "../../lib/blob/blob-store.ts";
 import type { S3Options } from "../../lib/blob/s3/s3-store.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { TrinoClient } from "../../lib/warehouse/trino/client/client.ts";
-import { openTrino, targetOf, type TrinoOptions } from "../../lib/warehouse/trino/trino-warehouse.ts";
+import { targetOf } from "../../lib/warehouse/trino/target.ts";
+import { openTrino, type TrinoOptions } from "../../lib/warehouse/trino/trino-warehouse.ts";
 import type { Warehouse } from "../../lib/warehouse/warehouse.ts";
 
 const {

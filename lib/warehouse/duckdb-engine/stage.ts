@@ -111,6 +111,22 @@ class StagedBuffer implements RowBuffer {
     return [];
   }
 
+  /** The batches in memory; none if the rows are in staging tables. */
+  get held(): readonly RowBatch[] {
+    return this.#held;
+  }
+
+  /** Offers the columns of each staging table to `use`, which has its rows written as a Parquet file. */
+  async export(
+    use: (columns: readonly SqlColumn[], write: (path: string) => Promise<void>) => Promise<void>,
+  ): Promise<void> {
+    for (const { table, columns } of this.#rows?.parts() ?? []) {
+      await use(columns, (path) =>
+        this.#database.run(`COPY ${table} TO ${duckdb.stringLiteral(path)} (FORMAT parquet)`),
+      );
+    }
+  }
+
   async discard(): Promise<void> {
     this.#held = [];
     const rows = this.#rows;

@@ -53,6 +53,7 @@ import { hold, publish, publishedOf, versionOf, withdraw } from "./published.ts"
 import { queryTables } from "./queries.ts";
 import { replaceTable } from "./replace.ts";
 import { openSession, type Session } from "./session.ts";
+import { guardForTrino, type Guard } from "./tables/guards.ts";
 import { IcebergTables } from "./tables/tables.ts";
 import { targetOf } from "./target.ts";
 import { withPhysicalNames } from "./sql-names.ts";
@@ -96,7 +97,7 @@ const CLOSE_MS_MAX = 10_000;
  * processes may have it open, one writer for each table.
  * @throws CONFIG_INVALID, WAREHOUSE_UNAVAILABLE, WAREHOUSE_REFUSED
  */
-export async function openIceberg(url: string, options: IcebergOptions = {}): Promise<Warehouse> {
+export async function openIceberg(url: string, options: IcebergOptions = {}): Promise<IcebergWarehouse> {
   const { clock = systemClock, s3 = {}, ca } = options;
   const target = targetOf(url, options.catalog);
   const given = { ...options.catalog, ...target, s3: { ...s3, region: s3.region ?? "us-east-1" } };
@@ -176,7 +177,8 @@ interface Parts {
   stageBytesHeldMax: number;
 }
 
-class IcebergWarehouse implements Warehouse {
+/** See `openIceberg`. */
+export class IcebergWarehouse implements Warehouse {
   readonly url: string;
   readonly reads: WarehouseReads;
   readonly supports = { partitioning: true, snapshots: true };
@@ -206,6 +208,19 @@ class IcebergWarehouse implements Warehouse {
     this.reads = sqlReads(this.#reader);
     this.#queries = new QueryRunner(queries, clock);
     this.#checks = new QueryRunner(queries, clock);
+  }
+
+  forget(table: string): void {
+    this.#tables.forget(table);
+    this.#context.bases.forget(table);
+  }
+
+  async locationOf(table: string): Promise<string | undefined> {
+    return (await this.#tables.load(table))?.location;
+  }
+
+  guardOf(thrown: unknown): Guard | undefined {
+    return guardForTrino(thrown);
   }
 
   /** Another process may have changed the columns. */

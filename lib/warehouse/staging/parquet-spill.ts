@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -133,6 +133,20 @@ export class SpilledRows {
       this.#hash.update(rows);
       this.#rowCount += rowCount;
     }
+  }
+
+  /**
+   * Adds up to `rowCountMax` rows, which `write` stores as a Parquet file with the names of `columns`. Their
+   * fingerprint is unique.
+   */
+  async take(rowCountMax: number, write: (path: string) => Promise<void>): Promise<void> {
+    const piece = await this.#spool.exclusively(async (_connection, path) => {
+      await write(path);
+      return path;
+    });
+    this.#pieces.push(piece);
+    this.#hash.update(randomBytes(16));
+    this.#rowCount += rowCountMax;
   }
 
   /**

@@ -68,6 +68,17 @@ export class TrinoTables {
     }
   }
 
+  /** Returns the folder of the table's files, or undefined if it does not exist. */
+  async locationOf(table: string): Promise<string | undefined> {
+    try {
+      const { rows } = await this.#client.run(`SHOW CREATE TABLE ${tableSql(table)}`);
+      return /\blocation = '((?:[^']|'')*)'/.exec(String(rows[0]?.[0]))?.[1]?.replaceAll("''", "'");
+    } catch (thrown) {
+      if (isMissing(thrown)) return undefined;
+      throw thrown;
+    }
+  }
+
   /** Implements Warehouse.ensureTable. */
   async ensure(layout: TableLayout, wanted: readonly ColumnDefinition[]): Promise<TableDescription> {
     const { table } = layout;

@@ -6,6 +6,7 @@ import type { ColumnDefinition } from "../../columns.ts";
 import { messageOf, TributaryError } from "../../errors.ts";
 import { INTERNAL_TABLES, type InternalTable } from "../internal-tables.ts";
 import { TrinoClient, type TrinoTarget } from "./client/client.ts";
+import { targetOf } from "./target.ts";
 import { removeAddedOrphans } from "./commit/add-files.ts";
 import { dropTable } from "./drop.ts";
 import { replaceTable } from "./replace.ts";
@@ -20,6 +21,7 @@ import { checkedStatement, checkSelect } from "./queries/statement.ts";
 import { BaseSnapshots } from "./commit/base-snapshots.ts";
 import { ParquetSpill } from "../staging/parquet-spill.ts";
 import { MemoryBudget, TrinoStage, type StageShared } from "./commit/stage.ts";
+import { stageFrom } from "./commit/stage-from.ts";
 import { LEFTOVER_AGE_MS, StageTables } from "./commit/stage-tables.ts";
 import { TrinoTables } from "./tables.ts";
 import { hold, publish, publishedOf, withdraw } from "./published.ts";
@@ -101,41 +103,12 @@ const STAGE_PREFIX = "stage/";
  * for https. Opening sends no request; call `ready` to connect. It throws CONFIG_INVALID for a URL without a
  * catalog, or without a staging store.
  */
-export async function openTrino(url: string, options: TrinoOptions = {}): Promise<Warehouse> {
+export async function openTrino(url: string, options: TrinoOptions = {}): Promise<TrinoWarehouse> {
   return new TrinoWarehouse(url, options);
 }
 
-/**
- * Returns the server and schema that a URL names. A URL must not contain a password. It throws
- * CONFIG_INVALID, and the error never repeats a password.
- */
-export function targetOf(url: string, password?: string): TrinoTarget {
-  const form = "trino://user@host:port/catalog/schema";
-  const secure = url.startsWith("trino+https:");
-  let parsed: URL;
-  try {
-    parsed = new URL(url.replace(/^trino(\+https)?:/, "http:"));
-  } catch {
-    throw new TributaryError("CONFIG_INVALID", `the warehouse's URL is none: use ${form}`);
-  }
-  if (parsed.password !== "") {
-    throw new TributaryError("CONFIG_INVALID", "a password does not stand in a URL: set TRIBUTARY_TRINO_PASSWORD");
-  }
-  const [catalog = "", schema = "lakehouse"] = parsed.pathname.split("/").filter(Boolean).map(decodeURIComponent);
-  if (catalog === "") throw new TributaryError("CONFIG_INVALID", `'${url}' names no catalog: use ${form}`);
-  if (password !== undefined && !secure) {
-    throw new TributaryError("CONFIG_INVALID", "a password is sent by https only: use trino+https://…");
-  }
-  return {
-    server: `${secure ? "https" : "http"}://${parsed.hostname}:${parsed.port || (secure ? "443" : "8080")}`,
-    user: decodeURIComponent(parsed.username) || "tributary",
-    ...(password === undefined ? {} : { password }),
-    catalog,
-    schema,
-  };
-}
-
-class TrinoWarehouse implements Warehouse {
+/** See `openTrino`. */
+export class TrinoWarehouse implements Warehouse {
   readonly url: string;
   readonly reads: WarehouseReads;
   readonly supports = { partitioning: true, snapshots: true };
@@ -213,6 +186,19 @@ class TrinoWarehouse implements Warehouse {
 
   stage(_table: string, _runId: string): Stage {
     return new TrinoStage(this.#staging);
+  }
+
+  stageFrom(stage: Stage): Promise<Stage> {
+    return stageFrom(this.#staging, stage);
+  }
+
+  forget(table: string): void {
+    this.#tables.forget(table);
+    this.#context.baseSnapshots.forget(table);
+  }
+
+  locationOf(table: string): Promise<string | undefined> {
+    return this.#tables.locationOf(table);
   }
 
   async commit(batch: MicroBatch, options?: CommitOptions): Promise<CommitReceipt> {

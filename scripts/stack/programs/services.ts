@@ -2,18 +2,19 @@ import { join } from "node:path";
 import { ROOT } from "../paths.ts";
 import { choosePorts, HOST } from "../ports.ts";
 import { httpAnswers, startProcess, waitUntilReady } from "../processes.ts";
-import { CATALOG, restCatalogOf, SCHEMA, type StackSettings } from "../settings.ts";
+import { CATALOG, REST_CATALOG, restCatalogOf, SCHEMA, type StackSettings } from "../settings.ts";
 import { allOrFirstFailure, type StackContext } from "../context.ts";
 import { supersetEnvironment } from "./superset.ts";
 
 /** The environment that every service reads (lib/process/config.ts): URLs and S3 credentials. */
-export function platformEnvironment({ ports, s3, buckets }: StackSettings): Record<string, string> {
+export function platformEnvironment(settings: StackSettings): Record<string, string> {
+  const { ports, s3, buckets } = settings;
   return {
     TRIBUTARY_LOG_URL: `kafka://${HOST}:${ports.kafka}`,
     TRIBUTARY_BLOB_URL: `s3://${buckets.raw}`,
     TRIBUTARY_DROPS_URL: `s3://${buckets.drops}`,
     TRIBUTARY_STAGING_URL: `s3://${buckets.staging}`,
-    TRIBUTARY_WAREHOUSE_URL: `trino://tributary@${HOST}:${ports.trino}/${CATALOG}/${SCHEMA}`,
+    TRIBUTARY_WAREHOUSE_URL: warehouseUrl(settings, CATALOG),
     TRIBUTARY_S3_ENDPOINT: s3.endpoint,
     TRIBUTARY_S3_REGION: s3.region,
     TRIBUTARY_S3_ACCESS_KEY: s3.accessKey,
@@ -24,19 +25,25 @@ export function platformEnvironment({ ports, s3, buckets }: StackSettings): Reco
 /** What differs in the services' environment if DuckDB writes the tables of the REST catalog. */
 export function icebergEnvironment(
   settings: StackSettings,
-  duckdbExtensions: string,
-  restCatalogAt?: string,
+  {
+    extensions,
+    withTrino,
+    restCatalogAt,
+  }: { extensions: string; withTrino: boolean; restCatalogAt?: string | undefined },
 ): Record<string, string> {
   const { uri, warehouse, credential, oauth2ServerUri } = restCatalogOf(settings);
   return {
-    TRIBUTARY_WAREHOUSE_URL: "iceberg:",
+    TRIBUTARY_WAREHOUSE_URL: withTrino ? warehouseUrl(settings, REST_CATALOG) : "iceberg:",
     TRIBUTARY_REST_CATALOG_URI: restCatalogAt ?? uri,
     TRIBUTARY_REST_CATALOG_WAREHOUSE: warehouse,
     TRIBUTARY_REST_CATALOG_CREDENTIAL: credential,
     TRIBUTARY_REST_CATALOG_OAUTH2_SERVER_URI: oauth2ServerUri,
-    TRIBUTARY_DUCKDB_EXTENSIONS_DIR: duckdbExtensions,
+    TRIBUTARY_DUCKDB_EXTENSIONS_DIR: extensions,
   };
 }
+
+const warehouseUrl = ({ ports }: StackSettings, catalog: string): string =>
+  `trino://tributary@${HOST}:${ports.trino}/${catalog}/${SCHEMA}`;
 
 /** The environment of tests that use real servers. `duckdbExtensions`: the folder of extension files. */
 export function testEnvironment(

@@ -12,6 +12,18 @@ test("an unknown scheme is refused, naming those that are known", async () => {
   }
 });
 
+test("a commit engine needs what it writes to", async () => {
+  const misplaced = [
+    ["trino://t:1/ice", "iceberg", /needs a REST catalog: set TRIBUTARY_REST_CATALOG_URI/],
+    ["iceberg:", "trino", /needs a Trino: name it in TRIBUTARY_WAREHOUSE_URL/],
+  ] as const;
+  for (const [url, engine, message] of misplaced) {
+    await assert.rejects(openWarehouse(url, { engine }), { code: "CONFIG_INVALID", message });
+  }
+  const iceberg = { catalog: { uri: "http://127.0.0.1:1", warehouse: "w" } };
+  await assert.rejects(openWarehouse("trino://t:1/ice", { iceberg }), { message: /DuckDB's extension files/ });
+});
+
 test("the clock handed in times the queries out", async () => {
   const clock = { nowMs: () => 0, monotonicMs: () => 0, sleep: () => Promise.resolve() };
   const warehouse = await openWarehouse("duckdb::memory:", { clock });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { makeRegistry } from "../../../lib/process/metrics.ts";
-import { gateObserver } from "../../../services/committer/gate-metrics.ts";
+import { gateObserver, writerObserver } from "../../../services/committer/gate-metrics.ts";
 import { capturedLog } from "../../support/captured-log.ts";
 
 test("what happens at the gate is counted, and what needs attention is logged", async () => {
@@ -33,4 +33,19 @@ test("what happens at the gate is counted, and what needs attention is logged", 
   assert.equal(levels.get('["attempt to commit failed",null]'), 30);
   assert.equal(levels.get('["request refused by the commit gate",null]'), 40);
   assert.equal(levels.get('["writer failed after its commit",null]'), 50);
+});
+
+test("what Trino writes for DuckDB's writer is counted, and logged once for each table and guard", async () => {
+  const registry = makeRegistry("0");
+  const log = capturedLog();
+  const { onFallback } = writerObserver(registry, log.logger);
+  for (const table of ["a", "a", "b"]) onFallback({ table, guard: "sort_order", message: "has a sort order" });
+  const text = await registry.metrics();
+  assert.ok(text.includes('tributary_committer_fallbacks_total{guard="sort_order"} 3'), text);
+  assert.ok(text.includes('tributary_committer_fallbacks_total{guard="memory"} 0'), text);
+  const warned = log.lines.filter(({ level }) => level === 40);
+  assert.deepEqual(
+    warned.map(({ table, guard, detail }) => [table, guard, detail]),
+    ["a", "b"].map((table) => [table, "sort_order", "has a sort order"]),
+  );
 });

@@ -74,7 +74,7 @@ export function icebergGiven(name: string): TestIceberg | undefined {
     url: urlAt(),
     urlAt,
     options: {
-      catalog: { credential, oauth2ServerUri },
+      catalog: { uri, warehouse, credential, oauth2ServerUri },
       s3: s3Options,
       extensionsFolder: extensions!,
       openBucket,

@@ -28,6 +28,7 @@ export async function checkPartitionTexts(
     "partition_text",
     "WAREHOUSE_FAILED",
     `table '${table}' is partitioned by '${empty}', and a row has empty text in it, for which object stores have no ` +
-      `path: read empty text as NULL (\`nulls\` in the contract), or partition by another column`,
+      `path: read empty text as NULL (\`nulls\` in the contract), partition by another column, or set ` +
+      `TRIBUTARY_COMMIT_ENGINE=auto with a Trino`,
   );
 }

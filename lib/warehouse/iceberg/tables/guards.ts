@@ -1,7 +1,7 @@
 import { codeOf, messageOf, TributaryError, type ErrorCode } from "../../../errors.ts";
 import type { TableMetadata } from "../catalog/schemas.ts";
 
-/** What DuckDB's Iceberg writer cannot do although the table or the rows are sound. Trino can. */
+/** What DuckDB's Iceberg writer cannot do although the table or the rows are sound. */
 export type Guard = "format_version" | "sort_order" | "partition_text" | "memory";
 
 /** A write that is refused before it begins: DuckDB would damage the table, or lose what it declares. */
@@ -14,9 +14,12 @@ export class GuardError extends TributaryError {
   }
 }
 
-/** The guard that an error stands for; undefined for every other failure. */
-export function guardOf(thrown: unknown): Guard | undefined {
-  if (thrown instanceof GuardError) return thrown.guard;
+/**
+ * The guard that an error stands for, if Trino can do the write; undefined for every other failure. Trino 476
+ * has no MERGE for tables of format version 1 or 3.
+ */
+export function guardForTrino(thrown: unknown): Guard | undefined {
+  if (thrown instanceof GuardError) return thrown.guard === "format_version" ? undefined : thrown.guard;
   return codeOf(thrown) === "WAREHOUSE_LIMIT" ? "memory" : undefined;
 }
 
@@ -29,14 +32,18 @@ export function checkWritable(
   { formatVersion, isSorted }: Pick<TableMetadata, "formatVersion" | "isSorted">,
 ): void {
   const refused = (guard: Guard, what: string): GuardError =>
-    new GuardError(guard, "WAREHOUSE_REFUSED", `table '${table}' ${what}; or give Tributary a Trino for such tables`);
-  if (formatVersion !== 2) {
-    const remedy = formatVersion === 1 ? ": set its property format-version to 2" : "";
-    const what = `has format version ${formatVersion}, and DuckDB writes only version 2${remedy}`;
-    throw refused("format_version", what);
+    new GuardError(guard, "WAREHOUSE_REFUSED", `table '${table}' has ${what}`);
+  if (formatVersion === 1) {
+    const remedy = "ALTER TABLE … SET PROPERTIES format_version = 2 in Trino, or set format-version in Spark";
+    throw refused("format_version", `format version 1, and only version 2 is written: ${remedy}`);
   }
-  if (isSorted)
-    throw refused("sort_order", "has a sort order, which DuckDB does not keep: ALTER TABLE … WRITE UNORDERED");
+  if (formatVersion !== 2) {
+    throw refused("format_version", `format version ${formatVersion}, and only version 2 is written: copy its rows`);
+  }
+  if (isSorted) {
+    const remedy = "ALTER TABLE … WRITE UNORDERED in Spark, or TRIBUTARY_COMMIT_ENGINE=auto with a Trino";
+    throw refused("sort_order", `a sort order, which DuckDB does not keep: ${remedy}`);
+  }
 }
 
 /** DuckDB's own refusal, if a sort order came after the table was read. */

@@ -94,6 +94,9 @@ const REJECTED = /BadRequestException|IllegalArgumentException/;
 /** Exceptions with which a catalog or a store rejects this user. */
 const UNAUTHORIZED = /NotAuthorizedException|ForbiddenException|AccessDeniedException/;
 
+/** The object store refuses a file. SeaweedFS refuses some paths in table buckets, whoever writes. */
+const STORE_REFUSES = /\bService: S3, Status Code: 403\b/;
+
 /** Converts a failed statement to an error. Its `cause` is the TrinoFailure. */
 export function statementError(error: TrinoFailure & { failureInfo?: unknown }, queryId: string): TributaryError {
   let root = (error.failureInfo ?? undefined) as Thrown | undefined;
@@ -105,7 +108,8 @@ export function statementError(error: TrinoFailure & { failureInfo?: unknown }, 
     errorName: error.errorName,
     errorType: isRejected ? "USER_ERROR" : error.errorType,
   };
-  const isUnauthorized = error.errorType === "EXTERNAL" && UNAUTHORIZED.test(root?.type ?? "");
+  const isUnauthorized =
+    error.errorType === "EXTERNAL" && (UNAUTHORIZED.test(root?.type ?? "") || STORE_REFUSES.test(failure.message));
   const code = isUnauthorized ? "WAREHOUSE_REFUSED" : codeOfFailure(failure);
   return new TributaryError(code, `Trino: ${failure.message} (${failure.errorName}, query ${queryId})`, {
     cause: failure,

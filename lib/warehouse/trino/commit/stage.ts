@@ -80,6 +80,14 @@ export class SpillingBuffer implements RowBuffer {
     this.sizeBytes += batch.rows.length;
   }
 
+  /**
+   * Adds rows that `write` stores as a Parquet file: see SpilledRows.take. The caller sets `count` and
+   * `sizeBytes`.
+   */
+  take(columns: readonly StagedColumn[], rowCountMax: number, write: (path: string) => Promise<void>): Promise<void> {
+    return this.#spoolOf(columns).take(rowCountMax, write);
+  }
+
   /** Returns the batches in memory, as they arrived. */
   get held(): readonly RowBatch[] {
     return this.#held;

@@ -16,7 +16,7 @@ import { groupBatches, stagedColumnsOf } from "../../../../lib/warehouse/staging
 import { inlineSelect, valuesSelect } from "../../../../lib/warehouse/trino/commit/row-selects.ts";
 import { partitioningIn, partitionTexts } from "../../../../lib/warehouse/trino/tables.ts";
 import { exactJson, resultValue } from "../../../../lib/warehouse/trino/values.ts";
-import { targetOf } from "../../../../lib/warehouse/trino/trino-warehouse.ts";
+import { targetOf } from "../../../../lib/warehouse/trino/target.ts";
 import type { TableLayout } from "../../../../lib/warehouse/warehouse.ts";
 import { rowSchemaOf } from "../../../../lib/columns.ts";
 import { withAuditColumns } from "../../../../lib/warehouse/sql/sql.ts";

@@ -11,7 +11,7 @@ import { systemClock } from "../../../../../lib/clock.ts";
 import { hasCode } from "../../../../../lib/errors.ts";
 import { platformSettings, readConfig } from "../../../../../lib/process/config.ts";
 import { Scope } from "../../../../../lib/process/scope.ts";
-import { targetOf } from "../../../../../lib/warehouse/trino/trino-warehouse.ts";
+import { targetOf } from "../../../../../lib/warehouse/trino/target.ts";
 import { portsOf } from "../../../../../services/ports.ts";
 import { capturedLog } from "../../../../support/captured-log.ts";
 import { selfSigned } from "../../../../support/certificates.ts";

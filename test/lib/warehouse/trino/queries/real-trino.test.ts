@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { codeOf } from "../../../../../lib/errors.ts";
 import { ALLOWED_FUNCTIONS } from "../../../../../lib/warehouse/trino/queries/allowed.ts";
 import { checkedStatement } from "../../../../../lib/warehouse/trino/queries/statement.ts";
-import { targetOf } from "../../../../../lib/warehouse/trino/trino-warehouse.ts";
+import { targetOf } from "../../../../../lib/warehouse/trino/target.ts";
 import { columns } from "../../../../support/rows.ts";
 import { assertCounts, READ_ALL, TestTable } from "../../../../support/test-table.ts";
 import { openTestTrino, trinoGiven } from "../../../../support/trino-server.ts";
