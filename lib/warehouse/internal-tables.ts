@@ -141,13 +141,15 @@ export function ledgerRow(
 /** The columns of `_ingest_files` that change when a file is read again, with its id. */
 export const countsOf = ({
   outcome: { fileId, status, rowsRead, rowsCommitted, rowsRejected },
-}: Pick<RecordedFile, "outcome">): Record<string, LiteralValue> => ({
+  dialectJson,
+}: RecordedFile): Record<string, LiteralValue> => ({
   file_id: fileId,
   status,
   row_count: rowsCommitted,
   rows_read: rowsRead,
   rows_committed: rowsCommitted,
   rows_rejected: rowsRejected,
+  dialect: dialectJson ?? null,
 });
 
 /**

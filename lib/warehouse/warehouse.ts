@@ -83,8 +83,8 @@ export interface RecordedFile {
   /** Set: the event was an operation on the table. */
   operation?: TableOperation;
   /**
-   * The file was read again. Its counts of rows and its rejects replace those on record; a file that is not
-   * on record changes nothing.
+   * The file was read again. Its counts of rows, its rejects and how it was read replace those on record; a
+   * file that is not on record changes nothing.
    */
   readAgain?: boolean;
 }

@@ -47,7 +47,7 @@ export function rebuildContract(opened: Opened): void {
     });
   });
   describe("record: a file that is read again", () => {
-    test("its counts and rejects replace those on record, and the watermark stays", async () => {
+    test("its counts, rejects and dialect replace those on record, and the watermark stays", async () => {
       const table = new TestTable(opened.warehouse, BEFORE, LAYOUTS.replace);
       const [first] = await table.files({
         sourceFile: "a",
@@ -59,7 +59,10 @@ export function rebuildContract(opened: Opened): void {
       await table.record([first!]);
       const [again] = await table.files({ sourceFile: "a", sourceOffset: 3, rows: [one, two], rejects: [reject(3)] });
       const { outcome } = outcomeOf(again!);
-      const record = { outcome: { ...outcome, fileId: first!.fileId, rowsRead: 3, rowsCommitted: 2, rowsRejected: 1 } };
+      const record = {
+        outcome: { ...outcome, fileId: first!.fileId, rowsRead: 3, rowsCommitted: 2, rowsRejected: 1 },
+        dialectJson: '{"delimiter":";"}',
+      };
       for (let n = 0; n < 2; n++) {
         await opened.warehouse.record(
           table.name,
@@ -68,8 +71,8 @@ export function rebuildContract(opened: Opened): void {
         );
       }
       const ofTable = `WHERE table_name = '${table.name}'`;
-      const counts = `SELECT rows_read, rows_committed, rows_rejected, status FROM _ingest_files ${ofTable}`;
-      assert.deepEqual(await table.query(counts), [[3, 2, 1, "committed"]]);
+      const counts = `SELECT rows_read, rows_committed, rows_rejected, status, dialect FROM _ingest_files ${ofTable}`;
+      assert.deepEqual(await table.query(counts), [[3, 2, 1, "committed", '{"delimiter":";"}']]);
       assert.deepEqual(await table.query(`SELECT source_row FROM _rejected_rows ${ofTable}`), [[3]]);
       assert.equal(await opened.warehouse.watermark(table.name), 3);
       const unknown = { ...record, outcome: { ...record.outcome, fileId: "unknown" }, readAgain: true };

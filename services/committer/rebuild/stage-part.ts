@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { ColumnDefinition } from "../../../lib/columns.ts";
 import { writtenFields } from "../../../lib/formats/message-fields.ts";
+import { readingJson, readingOf } from "../../../lib/formats/reading.ts";
 import type { FileOutcome } from "../../../lib/messages/generated.ts";
 import { contentOf, versionOf, type VersionEvent } from "../../../lib/messages/repetition.ts";
 import type { ParseSummary } from "../../../lib/parsing/parse-file.ts";
@@ -13,6 +14,8 @@ import type { EndedFile } from "../lane/parse-attempts.ts";
 interface ReadVersion {
   item: VersionEvent;
   summary: ParseSummary;
+  /** As RecordedFile.dialectJson; null: it is not known. */
+  dialectJson: string | null;
   rejects: Stage;
 }
 
@@ -34,10 +37,11 @@ export class ReadPart {
 
   /** The new outcomes of the versions that were read, where they are on record. */
   recordOf(records: Parts["records"], rebuild: EndedFile): RecordedFile[] {
-    return this.#readings.flatMap(({ item, summary, rejects }): RecordedFile[] => {
+    return this.#readings.flatMap(({ item, summary, dialectJson, rejects }): RecordedFile[] => {
       const record = records.get(contentOf(item));
       if (!record) return [];
-      return [{ outcome: outcomeOf(item, summary, record, rebuild), stage: rejects, readAgain: true }];
+      const outcome = outcomeOf(item, summary, record, rebuild);
+      return [{ outcome, stage: rejects, readAgain: true, ...(dialectJson === null ? {} : { dialectJson }) }];
     });
   }
 
@@ -97,7 +101,8 @@ export async function stagePart(
   try {
     for (const item of part) {
       const summary = await readVersion(deps, reading, item, begin);
-      readings.push({ item, summary, rejects: rejects! });
+      const dialectJson = readingJson(readingOf(summary, reading.contract));
+      readings.push({ item, summary, dialectJson, rejects: rejects! });
       rejects = undefined;
       if (summary.rowsAccepted > 0 || summary.rowsRejected === 0) return new ReadPart(item, rows, readings);
     }
