@@ -6,7 +6,6 @@ import { CATALOG } from "../attach.ts";
 import type { NewColumn, NewPartitionField, TableChange, TableUpdate } from "../catalog/commit.ts";
 import { CatalogError } from "../catalog/errors.ts";
 import type { Snapshot, TableIdentifier, TableMetadata } from "../catalog/schemas.ts";
-import { stateOf } from "../commit/bases.ts";
 import type { IcebergContext } from "../commit/context.ts";
 import { catalogCall, concurrentWrite, isMissing } from "../errors.ts";
 import { checkWritable } from "../tables/guards.ts";
@@ -45,15 +44,24 @@ export async function compactTable(context: IcebergContext, table: string): Prom
     const names = columnList(base.fields.map(({ name }) => name));
     const from = `${tables.sqlOf(table)} AT (VERSION => ${current.id})`;
     const into = [CATALOG, ...scratch.namespace, scratch.name].map(identifier).join(".");
-    await session.write([{ table: scratch, summary: {} }], async (connection) => {
+    // A compaction of a writer that has lost the table without knowing it has the same scratch table: of two
+    // that write into it, one must fail, or the rows would be there twice.
+    const part = { table: scratch, summary: {}, base: { snapshotId: undefined } };
+    await session.write([part], async (connection) => {
       await connection.run(`INSERT INTO ${into} (${names}) SELECT ${names} FROM ${from}`);
       return {};
     });
-    const written = snapshotIn((await catalogCall(() => catalog.loadTable(scratch))).metadata);
-    const change = replacement(tables.idOf(table), base, { current, written, atMs: context.clock.nowMs() });
+    const after = (await catalogCall(() => catalog.loadTable(scratch))).metadata;
+    if (after.uuid !== made.uuid) throw concurrentWrite(table);
+    const written = snapshotIn(after);
+    const id = newSnapshotId();
+    const change = replacement(tables.idOf(table), base, { id, current, written, atMs: context.clock.nowMs() });
     await commitOnce(context, change, table);
-    const after = await tables.load(table);
-    if (after) bases.set(table, stateOf(after));
+    // The base of this writer's next commit, unless somebody else may have written what was compacted.
+    const known = bases.get(table);
+    if (known?.uuid === base.uuid && known.snapshotId === current.id)
+      bases.set(table, { uuid: base.uuid, snapshotId: id });
+    else bases.forget(table);
     return { status: "completed", details: `${files.length} files rewritten` };
   } finally {
     await dropScratch(context, scratch);
@@ -140,15 +148,16 @@ const isSameLayout = (a: TableMetadata, b: TableMetadata): boolean =>
   a.specId === b.specId &&
   JSON.stringify(fieldsOf(a, a.specId)) === JSON.stringify(fieldsOf(b, b.specId));
 
+const newSnapshotId = (): bigint => (randomBytes(8).readBigUInt64BE() >> 1n) | (1n << 62n);
+
 /** The commit that gives the table the rows as they were rewritten. */
 function replacement(
   identifier: TableIdentifier,
   base: TableMetadata,
-  { current, written, atMs }: { current: Snapshot; written: Snapshot | undefined; atMs: number },
+  { id, current, written, atMs }: { id: bigint; current: Snapshot; written: Snapshot | undefined; atMs: number },
 ): TableChange {
   if (written?.manifestList === undefined)
     throw new TributaryError("WAREHOUSE_FAILED", "the rewritten rows are missing");
-  const id = (randomBytes(8).readBigUInt64BE() >> 1n) | (1n << 62n);
   const total = (name: string): string => written.summary.get(name) ?? "0";
   return {
     identifier,

@@ -78,6 +78,47 @@ if (given) {
       });
     }
 
+    test("a compaction by who has lost the table lets none of its commits pass", async (t) => {
+      const { zombie, owner } = await twoWriters(t, LAYOUTS["replace"]!);
+      await commit(zombie, {}, { sourceFile: "f", sourceOffset: 1, rows: rowsFrom(0, 3, "old") });
+      await commit(owner, {}, { sourceFile: "f", sourceOffset: 3, rows: rowsFrom(1, 1, "new") });
+      const { status, details } = await zombie.warehouse.maintain(zombie.name, "optimize", { retentionMs: 0 });
+      assert.equal(status, "completed", details);
+      const before = await owner.origins();
+      const late = { sourceFile: "f", sourceOffset: 2, rows: rowsFrom(0, 3, "between") };
+      await assert.rejects(commit(zombie, lost, late), { code: "ASSIGNMENT_LOST" });
+      assert.deepEqual(await owner.origins(), before);
+    });
+
+    test("who compacts its table commits again without a look", async (t) => {
+      const { zombie: writer } = await twoWriters(t, LAYOUTS["replace"]!);
+      await commit(writer, {}, { sourceFile: "f", sourceOffset: 1, rows: rowsFrom(0, 3, "a") });
+      await commit(writer, {}, { sourceFile: "g", sourceOffset: 2, rows: rowsFrom(0, 3, "b") });
+      const { status, details } = await writer.warehouse.maintain(writer.name, "optimize", { retentionMs: 0 });
+      assert.equal(status, "completed", details);
+      assertCounts(
+        await commit(writer, lost, { sourceFile: "h", sourceOffset: 3, rows: rowsFrom(0, 3, "c") }),
+        3,
+        0,
+        0,
+      );
+    });
+
+    test("compactions of two writers at once double no row", async (t) => {
+      const { zombie, owner } = await twoWriters(t, LAYOUTS["append"]!);
+      for (let n = 1; n <= 6; n++)
+        await commit(owner, {}, { sourceFile: `f${n}`, sourceOffset: n, rows: rowsFrom(n, 2, "x") });
+      const before = await owner.origins();
+      for (let round = 0; round < 5; round++) {
+        await Promise.all(
+          [zombie, owner].map((one) => one.warehouse.maintain(one.name, "optimize", { retentionMs: 0 })),
+        );
+        assert.deepEqual(await owner.origins(), before);
+        await commit(owner, {}, { sourceFile: `g${round}`, sourceOffset: 10 + round, rows: rowsFrom(0, 1, "y") });
+        before.splice(0, Infinity, ...(await owner.origins()));
+      }
+    });
+
     test("who still has the table looks again, and goes on", async (t) => {
       const { zombie: writer, owner: other } = await twoWriters(t, LAYOUTS["replace"]!);
       await commit(writer, {}, { sourceFile: "f", sourceOffset: 1, rows: rowsFrom(0, 3, "a") });
