@@ -37,6 +37,7 @@ import { checkedExtensions, type Attachment } from "./attach.ts";
 import { catalogOptionsOf, type GivenCatalog } from "./catalog/options.ts";
 import { openRestCatalog, type RestCatalog } from "./catalog/rest-catalog.ts";
 import { Bases } from "./commit/bases.ts";
+import { Buckets } from "./tables/buckets.ts";
 import { commitBatch } from "./commit/commit.ts";
 import type { IcebergContext } from "./commit/context.ts";
 import { dropTable } from "./drop.ts";
@@ -111,10 +112,11 @@ export async function openIceberg(url: string, options: IcebergOptions = {}): Pr
       await assertFit({ catalog, options: catalogOptions }, target.namespace, options.firstStart);
     }
     const tables = new IcebergTables(catalog, target.namespace);
+    const buckets = new Buckets(options.openBucket ?? noBucket);
     const opened: { session?: Session } = {};
     const bounds = new TextBounds({
       session: () => opened.session!,
-      openBucket: options.openBucket ?? noBucket,
+      buckets,
       textIds: (name) => tables.textIds(name),
     });
     const gate = await openGate({
@@ -141,7 +143,7 @@ export async function openIceberg(url: string, options: IcebergOptions = {}): Pr
     closing.unshift(() => session.close());
     const { namespace } = target;
     const { trinoCatalog = "rest" } = options;
-    const context = { catalog, session, tables, bases: new Bases(), clock, namespace, trinoCatalog };
+    const context = { catalog, session, tables, bases: new Bases(), buckets, clock, namespace, trinoCatalog };
     await ensureNamespace(catalog, namespace);
     await tables.ensureInternal();
     const queries = queryTables(context, attached, `${folder}.queries`);

@@ -1,9 +1,9 @@
 import { isUtf8 } from "node:buffer";
 import { buffer } from "node:stream/consumers";
-import type { BlobStore } from "../../blob/blob-store.ts";
 import { DuckDBBlobValue, DuckDBMapValue } from "@duckdb/node-api";
 import { duckdb } from "../duckdb-engine/dialect.ts";
 import type { TablePart } from "./gate/transactions.ts";
+import type { Buckets } from "./tables/buckets.ts";
 
 /** Reads files of metadata that are not committed yet. */
 interface MetadataReader {
@@ -30,10 +30,9 @@ export interface WrittenPart extends TablePart {
  */
 export class TextBounds {
   readonly #session: () => MetadataReader;
-  readonly #openBucket: (url: string) => Promise<BlobStore>;
+  readonly #buckets: Buckets;
   /** Ids of a table's text columns, by the name that the commit has. */
   readonly #textIds: (name: string) => ReadonlySet<number>;
-  readonly #stores = new Map<string, Promise<BlobStore>>();
   /** Manifest lists that are mended: a commit may be sent again. */
   readonly #done = new Set<string>();
   /** By the table's name in the catalog; a table is in one transaction at a time. */
@@ -41,12 +40,11 @@ export class TextBounds {
 
   constructor(options: {
     session: () => MetadataReader;
-    /** The caller closes what it opens. */
-    openBucket: (url: string) => Promise<BlobStore>;
+    buckets: Buckets;
     textIds: (name: string) => ReadonlySet<number>;
   }) {
     this.#session = options.session;
-    this.#openBucket = options.openBucket;
+    this.#buckets = options.buckets;
     this.#textIds = options.textIds;
   }
 
@@ -90,16 +88,11 @@ export class TextBounds {
   }
 
   async #rewrite(path: string, broken: readonly Buffer[]): Promise<void> {
-    const [, bucket = "", key = ""] = /^s3:\/\/([^/]+)\/(.+)$/.exec(path) ?? [];
-    const store = await this.#storeOf(bucket);
+    const place = await this.#buckets.at(path);
+    if (!place) throw new Error(`${path} is not in an S3 bucket`);
+    const { store, key } = place;
     const before = await buffer((await store.get(key)).body);
     await store.put(key, withMended(before, broken), { sizeBytes: before.length });
-  }
-
-  #storeOf(bucket: string): Promise<BlobStore> {
-    const store = this.#stores.get(bucket) ?? this.#openBucket(`s3://${bucket}`);
-    this.#stores.set(bucket, store);
-    return store;
   }
 }
 

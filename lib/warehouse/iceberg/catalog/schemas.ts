@@ -86,6 +86,7 @@ const partitionFieldSchema = z
   }));
 
 const specSchema = z.object({ "spec-id": z.int(), fields: z.array(partitionFieldSchema) });
+const statisticsSchema = z.object({ "statistics-path": z.string() });
 const orderSchema = z.object({ "order-id": z.int(), fields: z.array(z.unknown()) });
 
 const metadataSchema = z
@@ -107,6 +108,9 @@ const metadataSchema = z
     snapshots: z.array(snapshotSchema).nullish(),
     "snapshot-log": z.array(z.object({ "snapshot-id": long, "timestamp-ms": z.int() })).nullish(),
     refs: z.record(z.string(), refSchema).nullish(),
+    "metadata-log": z.array(z.object({ "metadata-file": z.string() })).nullish(),
+    statistics: z.array(statisticsSchema).nullish(),
+    "partition-statistics": z.array(statisticsSchema).nullish(),
   })
   .transform((read) => {
     const current = read["current-snapshot-id"];
@@ -139,6 +143,11 @@ const metadataSchema = z
       snapshots: read.snapshots ?? [],
       /** Ids of the snapshots that were current, oldest first. */
       snapshotLog: (read["snapshot-log"] ?? []).map((entry) => entry["snapshot-id"]),
+      /** Files that the table refers to beside its snapshots: earlier metadata files, statistics. */
+      otherFiles: [
+        ...(read["metadata-log"] ?? []).map((entry) => entry["metadata-file"]),
+        ...[...(read.statistics ?? []), ...(read["partition-statistics"] ?? [])].map((one) => one["statistics-path"]),
+      ],
       /** Branches and tags. */
       refs: new Map(Object.entries(read.refs ?? {})),
     };

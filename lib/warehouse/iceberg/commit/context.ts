@@ -1,4 +1,5 @@
 import type { Clock } from "../../../clock.ts";
+import type { Buckets } from "../tables/buckets.ts";
 import type { RestCatalog } from "../catalog/rest-catalog.ts";
 import type { Session } from "../session.ts";
 import type { IcebergTables } from "../tables/tables.ts";
@@ -10,6 +11,7 @@ export interface IcebergContext {
   session: Session;
   tables: IcebergTables;
   bases: Bases;
+  buckets: Buckets;
   clock: Clock;
   namespace: readonly string[];
   /** Trino's name of this catalog. */

@@ -20,6 +20,18 @@ export async function manifestsOf(session: Session, snapshots: readonly Snapshot
   return rows.map(([path]) => path as string);
 }
 
+/** Every file that these snapshots refer to: manifest lists, manifests, data files and files of deletes. */
+export async function allFilesOf(session: Session, snapshots: readonly Snapshot[]): Promise<string[]> {
+  const lists = snapshots.flatMap(({ manifestList }) => manifestList ?? []);
+  const manifests = await manifestsOf(session, snapshots);
+  const files: string[] = [];
+  for (const manifest of manifests) {
+    const select = `SELECT data_file.file_path FROM read_avro(${duckdb.stringLiteral(manifest)})`;
+    for (const [path] of await session.rows(select)) files.push(String(path));
+  }
+  return [...lists, ...manifests, ...files];
+}
+
 /**
  * The files of these snapshots, each once. A manifest's entry of status 2 is a file that is no longer there.
  */

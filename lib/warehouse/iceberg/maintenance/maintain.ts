@@ -3,6 +3,7 @@ import { messageOf } from "../../../errors.ts";
 import type { IcebergContext } from "../commit/context.ts";
 import { compactTable } from "./compact.ts";
 import { expireSnapshots } from "./expire.ts";
+import { removeOrphans } from "./orphans.ts";
 
 /** Implements Warehouse.maintain. */
 export async function maintainTable(
@@ -18,10 +19,7 @@ export async function maintainTable(
       case "expire_snapshots":
         return await expireSnapshots(context, table, options);
       case "remove_orphan_files":
-        return {
-          status: "not_applicable",
-          details: "not yet without Trino: remove orphan files with Trino or Spark on the same catalog",
-        };
+        return await removeOrphans(context, table, options);
     }
   } catch (thrown) {
     context.bases.forget(table);

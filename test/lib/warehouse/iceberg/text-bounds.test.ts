@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { isUtf8 } from "node:buffer";
 import { test } from "node:test";
 import fc from "fast-check";
+import { Buckets } from "../../../../lib/warehouse/iceberg/tables/buckets.ts";
 import { mended, TextBounds, withMended } from "../../../../lib/warehouse/iceberg/text-bounds.ts";
 
 const text = fc.string({ minLength: 17, unit: "binary" }).map((one) => Buffer.from(one, "utf8"));
@@ -38,7 +39,7 @@ test("manifests are read unless the writer says that its texts have no such boun
   const reads: string[] = [];
   const bounds = new TextBounds({
     session: () => ({ rowsBeforeCommit: async (sql) => (reads.push(sql), []) }),
-    openBucket: () => assert.fail("nothing is mended"),
+    buckets: new Buckets(() => assert.fail("nothing is mended")),
     textIds: () => new Set([1]),
   });
   const list = (table: string, name: string): object => ({
