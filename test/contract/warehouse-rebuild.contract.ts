@@ -38,6 +38,18 @@ export function rebuildContract(opened: Opened): void {
       });
     }
 
+    test("a table that a shadow has made is replaced by the next shadow of its name, which then goes", async () => {
+      const table = new TestTable(opened.warehouse, AFTER, LAYOUTS.replace);
+      for (const [n, id] of ["first", "second", "third"].entries()) {
+        const shadow = shadowFor(table);
+        await shadow.commit({ sourceFile: "a", sourceOffset: n + 1, rows: [{ id, more: n }] });
+        await opened.warehouse.replaceWith(table.layout, shadow.name);
+        assert.deepEqual(await table.rows(), [[id, n]]);
+      }
+      await table.ingest({ sourceFile: "b", sourceOffset: 4, rows: [{ id: "fourth", more: 3 }] });
+      assert.deepEqual(await table.rows(), [["third", 2], ["fourth", 3]]); // prettier-ignore
+    });
+
     test("without a shadow the table stays", async () => {
       const table = new TestTable(opened.warehouse, BEFORE, LAYOUTS.replace);
       await table.ingest({ sourceFile: "a", sourceOffset: 1, rows: [one] });
