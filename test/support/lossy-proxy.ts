@@ -1,4 +1,10 @@
-import { createServer, request as send, type IncomingMessage, type ServerResponse } from "node:http";
+import {
+  createServer,
+  request as send,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type ServerResponse,
+} from "node:http";
 import type { AddressInfo } from "node:net";
 
 /**
@@ -8,15 +14,26 @@ import type { AddressInfo } from "node:net";
  */
 export type Loss = "before" | "after" | number | { lateMs: number } | { refused: number };
 
-/** A proxy that loses requests and answers. `lossOf` is asked for each request. */
-export async function lossyProxy(server: string, lossOf: (method: string, path: string) => Loss | undefined) {
+/**
+ * A proxy that loses requests and answers. `lossOf` is asked for each request; `onLost` is called where a request or
+ * its answer is about to be lost.
+ */
+export async function lossyProxy(
+  server: string,
+  lossOf: (method: string, path: string) => Loss | undefined,
+  onLost: () => void = () => undefined,
+) {
   const target = new URL(server);
   const statuses: number[] = [];
   const underWay = new Set<Promise<unknown>>();
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const body = await bodyOf(request);
     const loss = lossOf(request.method ?? "GET", request.url ?? "/");
-    if (loss === "before") return void response.destroy();
+    const lose = (): void => {
+      onLost();
+      response.destroy();
+    };
+    if (loss === "before") return lose();
     if (typeof loss === "object" && "refused" in loss) {
       response.writeHead(loss.refused, { "content-type": "application/json" });
       return void response.end("{}");
@@ -24,10 +41,13 @@ export async function lossyProxy(server: string, lossOf: (method: string, path: 
     if (typeof loss === "object") await new Promise((resolve) => setTimeout(resolve, loss.lateMs));
     const answer = await forward(new URL(request.url ?? "/", target), request, body);
     if (loss !== undefined) statuses.push(answer.status);
-    if (loss === "after") return void response.destroy();
-    const headers = { "content-type": "application/json" };
-    response.writeHead(typeof loss === "number" ? loss : answer.status, headers);
-    response.end(typeof loss === "number" ? "{}" : answer.body);
+    if (loss === "after") return lose();
+    if (typeof loss === "number") {
+      response.writeHead(loss, { "content-type": "application/json" });
+      return void response.end("{}");
+    }
+    response.writeHead(answer.status, answer.headers);
+    response.end(answer.body);
   };
   const proxy = createServer((request, response) => {
     const handling = handle(request, response).catch(() => response.destroy());
@@ -61,11 +81,16 @@ function forward(
   url: URL,
   { method, headers }: IncomingMessage,
   body: Buffer,
-): Promise<{ status: number; body: Buffer }> {
+): Promise<{ status: number; headers: IncomingHttpHeaders; body: Buffer }> {
   return new Promise((resolve, reject) => {
-    const outgoing = send(url, { method, headers: { ...headers, host: url.host } }, (answer) => {
-      bodyOf(answer).then((read) => resolve({ status: answer.statusCode ?? 0, body: read }), reject);
+    // The host that the request names may be signed.
+    const outgoing = send(url, { method, headers }, (answer) => {
+      const kept = Object.fromEntries(Object.entries(answer.headers).filter(([name]) => !OF_CONNECTION.has(name)));
+      bodyOf(answer).then((read) => resolve({ status: answer.statusCode ?? 0, headers: kept, body: read }), reject);
     });
     outgoing.once("error", reject).end(body);
   });
 }
+
+/** Headers of one connection (RFC 9110, section 7.6.1). */
+const OF_CONNECTION = new Set(["connection", "keep-alive", "transfer-encoding"]);

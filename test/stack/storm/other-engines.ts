@@ -6,7 +6,7 @@ import { cacheDir, install, runTool, type Program } from "../../../scripts/stack
 import { INFRA, ROOT } from "../../../scripts/stack/paths.ts";
 import type { RunningStack } from "../../../scripts/stack/stack.ts";
 import type { TableMetadata } from "../../../lib/warehouse/iceberg/catalog/schemas.ts";
-import { sampleOf, type Histories } from "./history.ts";
+import { sampleOf, type Histories } from "../../support/iceberg-history.ts";
 import { trinoReader } from "./readers.ts";
 import { TABLES } from "./tables.ts";
 import type { Sent } from "./traffic.ts";

@@ -8,10 +8,10 @@ import { choosePorts, HOST } from "../../../scripts/stack/ports.ts";
 import { duckdbExtensions } from "../../../scripts/stack/programs/duckdb-extensions.ts";
 import { cacheDir } from "../../../scripts/stack/programs/install.ts";
 import { startStack, stopStack, type Engine, type RunningStack } from "../../../scripts/stack/stack.ts";
+import { checkHistories, type CheckedCatalog, type Histories } from "../../support/iceberg-history.ts";
 import { seededRandom } from "../../support/random.ts";
 import { until } from "../../support/until.ts";
 import { restartEnded, storm } from "./faults.ts";
-import { checkHistories, type Histories } from "./history.ts";
 import { lossyCatalog, type LossyCatalog } from "./lossy-catalog.ts";
 import { otherEnginesFaults } from "./other-engines.ts";
 import { duckdbReader, readDuringStorm, trinoReader, type Seen, type StormReader } from "./readers.ts";
@@ -80,7 +80,7 @@ export async function runStorm(run: StormRun): Promise<StormReport> {
     let history: Histories | undefined;
     if (engine === "iceberg") {
       say("checking histories and files");
-      history = await checkHistories(stack, reader);
+      history = await checkHistories(checked(stack), reader);
       wrong.push(...history.wrong);
     }
     reader.close();
@@ -210,6 +210,11 @@ async function readBack(
   run.say("reading every table back with Trino and PyIceberg");
   const servers = await start(run, { services: false, engine: "trino" }, catalog);
   return otherEnginesFaults(servers, history, about);
+}
+
+function checked({ file: { s3, restCatalog, schema } }: RunningStack): CheckedCatalog {
+  const { uri, warehouse, credential, oauth2ServerUri: serverUri } = restCatalog;
+  return { catalog: { uri, warehouse, login: { kind: "oauth2", credential, serverUri } }, s3, schema };
 }
 
 const snapshotsIn = ({ tables }: Histories): number =>

@@ -1,13 +1,26 @@
-import { openBlobStore } from "../../../lib/blob/open.ts";
-import { openRestCatalog, type RestCatalog } from "../../../lib/warehouse/iceberg/catalog/rest-catalog.ts";
-import type { Snapshot, TableMetadata } from "../../../lib/warehouse/iceberg/catalog/schemas.ts";
-import type { RunningStack } from "../../../scripts/stack/stack.ts";
-import type { StormReader } from "./readers.ts";
+import { openBlobStore } from "../../lib/blob/open.ts";
+import type { S3Options } from "../../lib/blob/s3/s3-store.ts";
+import {
+  openRestCatalog,
+  type RestCatalog,
+  type RestCatalogOptions,
+} from "../../lib/warehouse/iceberg/catalog/rest-catalog.ts";
+import type { Snapshot, TableMetadata } from "../../lib/warehouse/iceberg/catalog/schemas.ts";
+import type { IcebergDuckdb } from "./iceberg-duckdb.ts";
 
 /** Snapshots of each table that are read at their time, besides the first and the last. */
 const READ_SNAPSHOTS = 8;
 
-/** What the tables of the REST catalog hold after the storm. */
+/** Where the tables are. */
+export interface CheckedCatalog {
+  catalog: RestCatalogOptions & { warehouse: string };
+  s3: S3Options;
+  schema: string;
+}
+
+type Reader = Pick<IcebergDuckdb, "rows">;
+
+/** What the tables of a REST catalog hold. */
 export interface Histories {
   /** By name, with all snapshots. */
   tables: ReadonlyMap<string, TableMetadata>;
@@ -21,13 +34,14 @@ export interface Histories {
  * every file that any of its snapshots refers to is in the store; snapshots of all ages can be read. A file
  * is looked for by a listing of the bucket, not by reading it.
  */
-export async function checkHistories(stack: RunningStack, reader: StormReader): Promise<Histories> {
-  const { s3, restCatalog, schema } = stack.file;
-  const { uri, warehouse, credential, oauth2ServerUri: serverUri } = restCatalog;
-  const catalog = await openRestCatalog({ uri, warehouse, login: { kind: "oauth2", credential, serverUri } });
+export async function checkHistories(
+  { catalog: options, s3, schema }: CheckedCatalog,
+  reader: Reader,
+): Promise<Histories> {
+  const catalog = await openRestCatalog(options);
   try {
     const tables = await tablesOf(catalog, schema);
-    const stored = await storedFiles(`s3://${warehouse}`, s3);
+    const stored = await storedFiles(`s3://${options.warehouse}`, s3);
     const wrong: string[] = [];
     let files = 0;
     for (const [name, metadata] of tables) {
@@ -37,7 +51,7 @@ export async function checkHistories(stack: RunningStack, reader: StormReader): 
       const missing = [...needed].filter((path) => !stored.has(path));
       if (missing.length > 0)
         wrong.push(`${name}: ${missing.length} of ${needed.size} files are missing: ${missing.slice(0, 3).join(", ")}`);
-      wrong.push(...(await readFaults(reader, name, metadata)));
+      wrong.push(...(await readFaults(reader, { schema, name }, metadata)));
     }
     return { tables, files, wrong };
   } finally {
@@ -52,7 +66,7 @@ async function tablesOf(catalog: RestCatalog, schema: string): Promise<Map<strin
   return tables;
 }
 
-async function storedFiles(bucket: string, s3: RunningStack["file"]["s3"]): Promise<Set<string>> {
+async function storedFiles(bucket: string, s3: S3Options): Promise<Set<string>> {
   const store = await openBlobStore(bucket, { s3 });
   const found = new Set<string>();
   for await (const { key } of store.list("")) found.add(`${bucket}/${key}`);
@@ -60,7 +74,7 @@ async function storedFiles(bucket: string, s3: RunningStack["file"]["s3"]): Prom
   return found;
 }
 
-/** Nothing expires within a storm: every snapshot has its parent, and all are ancestors of the current one. */
+/** Nothing has expired: every snapshot has its parent, and all are ancestors of the current one. */
 function lineFaults(name: string, { snapshots, currentSnapshotId }: TableMetadata): string[] {
   const byId = new Map(snapshots.map((one) => [one.id, one]));
   const line: Snapshot[] = [];
@@ -75,7 +89,7 @@ function lineFaults(name: string, { snapshots, currentSnapshotId }: TableMetadat
 }
 
 /** Every file that a snapshot refers to: manifest lists, manifests, data files and delete files. */
-async function filesOf(reader: StormReader, { snapshots }: TableMetadata): Promise<Set<string>> {
+async function filesOf(reader: Reader, { snapshots }: TableMetadata): Promise<Set<string>> {
   const lists = snapshots.flatMap(({ manifestList }) => manifestList ?? []);
   const manifests = new Set<string>();
   for (const list of lists)
@@ -90,11 +104,17 @@ async function filesOf(reader: StormReader, { snapshots }: TableMetadata): Promi
   return files;
 }
 
-async function readFaults(reader: StormReader, name: string, { snapshots }: TableMetadata): Promise<string[]> {
+async function readFaults(
+  reader: Reader,
+  { schema, name }: { schema: string; name: string },
+  { snapshots }: TableMetadata,
+): Promise<string[]> {
   const faults: string[] = [];
   for (const { id } of sampleOf(snapshots)) {
     try {
-      await reader.rows(`SELECT count(*) FROM (SELECT DISTINCT * FROM "${name}" AT (VERSION => ${id}))`);
+      await reader.rows(
+        `SELECT count(*) FROM (SELECT DISTINCT * FROM ice."${schema}"."${name}" AT (VERSION => ${id}))`,
+      );
     } catch (thrown) {
       faults.push(`${name} at snapshot ${id}: ${String(thrown)}`);
     }
