@@ -1,6 +1,7 @@
 /** What a file of 100 rows costs the warehouse: its commit and its ledger write. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { uuidv7 } from "uuidv7";
 import { openBlobStore } from "../lib/blob/open.ts";
 import type { BlobStore } from "../lib/blob/blob-store.ts";
 import { openWarehouse } from "../lib/warehouse/open.ts";
@@ -100,7 +101,7 @@ async function apply(lane: Lane, rows: readonly Row[]): Promise<void> {
   const { warehouse } = subject;
   const { table } = layout;
   const sourceOffset = lane.sent++;
-  const origin = { sourceFile: `f${sourceOffset}.csv`, sourceOffset };
+  const origin = { fileId: uuidv7(), sourceFile: `f${sourceOffset}.csv`, sourceOffset };
   const version = await fileVersion(warehouse, table, { columns: COLUMNS, rows, ...origin });
   const before = { own: process.cpuUsage(), serversMs: cpuMsOf(subject.pids), atMs: performance.now() };
   await commitAndRecord(warehouse, layout, version);

@@ -13,5 +13,8 @@ export function derivedFileId(...parts: readonly string[]): string {
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
 }
 
+/** True for the random ids of version 7, each of which has one event. */
+export const isRandomFileId = (fileId: string): boolean => /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-/.test(fileId);
+
 /** True for ids of `derivedFileId`: another event with the id may exist. */
 export const isDerivedFileId = (fileId: string): boolean => fileId[14] === "8";

@@ -74,7 +74,10 @@ export function applicable<V extends Version>(
  */
 export const IS_APPLIED = "status NOT IN ('failed', 'held', 'rejected')";
 
-/** A query for the ledger rows that `applicable` needs. `ledger` is the quoted name of `_ingest_files`. */
+/**
+ * A query for the ledger rows that `applicable` needs. `ledger` is the quoted name of `_ingest_files`. Older
+ * offsets than the versions' decide nothing, and with that condition an engine skips most of its files.
+ */
 export function recordedStatement(
   dialect: Dialect,
   ledger: string,
@@ -82,8 +85,10 @@ export function recordedStatement(
   versions: readonly Version[],
 ): string {
   const files = [...new Set(versions.map(({ sourceFile }) => sourceFile))];
+  const oldest = Math.min(...versions.map(({ sourceOffset }) => sourceOffset));
   return `SELECT file_key, max(source_offset) FROM ${ledger}
      WHERE table_name = ${dialect.stringLiteral(table)} AND ${IS_APPLIED} AND file_key IN (${dialect.stringList(files)})
+       AND source_offset >= ${oldest}
      GROUP BY 1`;
 }
 

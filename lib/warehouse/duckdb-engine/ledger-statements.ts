@@ -1,4 +1,5 @@
 import type { FileOutcome } from "../../messages/generated.ts";
+import { isRandomFileId } from "../../file-id.ts";
 import { hasOwn } from "../../own.ts";
 import { countsOf, INTERNAL_TABLES, ledgerRow, rejectRow, type InternalTable } from "../internal-tables.ts";
 import { columnList, identifier } from "../sql/sql.ts";
@@ -18,11 +19,13 @@ export interface RecordedBatch {
   recordedAtMs: number;
   /** The staged rejects of the files. */
   rejected: readonly { outcome: FileOutcome; parts: readonly StagedPart[] }[];
+  /** None of the files is on record: the tables need not be read. Default: unknown. */
+  isNew?: boolean;
 }
 
 /** The statements, in their order; they belong to one transaction. */
 export function recordStatements(nameOf: NameOf, batch: RecordedBatch): string[] {
-  const { table, ended, recordedAtMs, rejected } = batch;
+  const { table, ended, recordedAtMs, rejected, isNew = false } = batch;
   const again = ended.filter(({ readAgain }) => readAgain);
   const added = ended.filter(({ readAgain }) => !readAgain);
   const inserts = rejected.flatMap(({ outcome, parts }) =>
@@ -37,6 +40,7 @@ export function recordStatements(nameOf: NameOf, batch: RecordedBatch): string[]
           ledgerInsert(
             nameOf,
             added.map((file) => ledgerRow(table, file, recordedAtMs)),
+            isNew,
           ),
         ]
       : []),
@@ -69,18 +73,32 @@ function readAgainStatements(nameOf: NameOf, again: readonly RecordedFile[]): st
 }
 
 /** Adds the files that the ledger lacks, each id once. */
-function ledgerInsert(nameOf: NameOf, rows: readonly ReturnType<typeof ledgerRow>[]): string {
+function ledgerInsert(nameOf: NameOf, rows: readonly ReturnType<typeof ledgerRow>[], isNew: boolean): string {
   const columns = INTERNAL_TABLES._ingest_files;
   const ledger = nameOf("_ingest_files");
   const names = namesOf("_ingest_files");
-  return `INSERT INTO ${ledger} (${names}) SELECT DISTINCT ON (n.file_id) ${names} FROM (VALUES ${duckdb.values(columns, rows)}) n (${names})
-    WHERE NOT EXISTS (SELECT 1 FROM ${ledger} f WHERE f.file_id = n.file_id)`;
+  const insert = `INSERT INTO ${ledger} (${names}) SELECT DISTINCT ON (n.file_id) ${names} FROM (VALUES ${duckdb.values(columns, rows)}) n (${names})`;
+  if (isNew) return insert;
+  return `${insert}
+    WHERE NOT EXISTS (SELECT 1 FROM ${ledger} f WHERE f.file_id = n.file_id${placeOf(rows)})`;
+}
+
+/**
+ * Where the ledger may have these files: with it an engine skips its other data files. A file whose id is not
+ * derived has one event, so it is on record at the same offset or not at all.
+ */
+function placeOf(rows: readonly ReturnType<typeof ledgerRow>[]): string {
+  const tables = new Set(rows.map((row) => String(row["table_name"])));
+  const offsets = rows.map((row) => Number(row["source_offset"]));
+  const hasOneEvent = rows.every((row) => isRandomFileId(String(row["file_id"])));
+  const range = `f.source_offset BETWEEN ${Math.min(...offsets)} AND ${Math.max(...offsets)}`;
+  return ` AND f.table_name IN (${duckdb.stringList([...tables])})${hasOneEvent ? ` AND ${range}` : ""}`;
 }
 
 /** Adds a file's staged rejects that `_rejected_rows` lacks. */
 function rejectInsert(
   nameOf: NameOf,
-  { table, recordedAtMs }: Pick<RecordedBatch, "table" | "recordedAtMs">,
+  { table, recordedAtMs, isNew = false }: Pick<RecordedBatch, "table" | "recordedAtMs" | "isNew">,
   outcome: FileOutcome,
   part: StagedPart,
 ): string {
@@ -90,7 +108,9 @@ function rejectInsert(
     staged.has(name) ? `s.${identifier(name)}` : duckdb.literal(type, common[name] ?? null),
   );
   const rejects = nameOf("_rejected_rows");
-  return `INSERT INTO ${rejects} (${namesOf("_rejected_rows")}) SELECT ${cells.join(", ")} FROM ${part.table} s
+  const insert = `INSERT INTO ${rejects} (${namesOf("_rejected_rows")}) SELECT ${cells.join(", ")} FROM ${part.table} s`;
+  if (isNew) return insert;
+  return `${insert}
     WHERE NOT EXISTS (SELECT 1 FROM ${rejects} r
       WHERE r.file_id = ${duckdb.stringLiteral(outcome.fileId)} AND r.source_row = s.source_row)`;
 }

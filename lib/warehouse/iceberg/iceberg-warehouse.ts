@@ -143,7 +143,7 @@ export async function openIceberg(url: string, options: IcebergOptions = {}): Pr
     closing.unshift(() => session.close());
     const { namespace } = target;
     const { trinoCatalog = "rest" } = options;
-    const context = { catalog, session, tables, bases: new Bases(), buckets, clock, namespace, trinoCatalog };
+    const context = { catalog, session, tables, bases: new Bases(clock), buckets, clock, namespace, trinoCatalog };
     await ensureNamespace(catalog, namespace);
     await tables.ensureInternal();
     const queries = queryTables(context, attached, `${folder}.queries`);

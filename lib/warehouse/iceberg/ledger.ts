@@ -1,4 +1,5 @@
 import { contentsStatement, recordedContents, recordedVersions, versionsStatement } from "../commit/versions.ts";
+import { isRandomFileId } from "../../file-id.ts";
 import { duckdb } from "../duckdb-engine/dialect.ts";
 import { namesOf, recordStatements, type RecordedBatch } from "../duckdb-engine/ledger-statements.ts";
 import { StagedRows, type DuckDbStage } from "../duckdb-engine/stage.ts";
@@ -48,7 +49,9 @@ export class IcebergLedger {
       }
       const batch = { table, ended, recordedAtMs, rejected: staged.map(({ rejected }) => rejected) };
       const cutsNoText = staged.length === 0 && ended.every((file) => isWhole(table, file));
-      await this.#write(RECORDS, async () => recordStatements((name) => this.#nameOf(name), batch), cutsNoText);
+      const statements = async (): Promise<string[]> =>
+        recordStatements((name) => this.#nameOf(name), { ...batch, isNew: this.#areNew(table, ended) });
+      await this.#write(RECORDS, statements, cutsNoText);
     } finally {
       for (const { rows } of staged) await rows.drop();
     }
@@ -92,6 +95,18 @@ export class IcebergLedger {
   /** Resolves when no write waits. */
   async drain(): Promise<void> {
     for (const { running } of this.#queues.values()) await running;
+  }
+
+  /** True once at most for each file: an attempt that fails may be applied all the same. */
+  #areNew(table: string, ended: readonly RecordedFile[]): boolean {
+    const { bases } = this.#context;
+    const offsets = ended.map(({ outcome }) => outcome.sourceOffset);
+    const recorded = bases.recorded(table) ?? Infinity;
+    bases.tries(table, offsets);
+    return (
+      offsets.every((offset) => offset > recorded) &&
+      ended.every(({ outcome, decides, readAgain }) => !decides && !readAgain && isRandomFileId(outcome.fileId))
+    );
   }
 
   #nameOf(table: InternalTable): string {

@@ -10,6 +10,7 @@ import {
   type MergeParts,
 } from "../../commit/merge.ts";
 import { anyRow, areKeysUnique, changed } from "../../duckdb-engine/statements.ts";
+import type { Known } from "./known.ts";
 
 /** What a commit has done that its snapshots do not tell. */
 export interface Applied {
@@ -19,7 +20,11 @@ export interface Applied {
 }
 
 /** Runs a batch's changes within a transaction. undefined: there is nothing to change. */
-export async function applyRows(connection: DuckDBConnection, input: MergeInput): Promise<Applied | undefined> {
+export async function applyRows(
+  connection: DuckDBConnection,
+  input: MergeInput,
+  known: Known,
+): Promise<Applied | undefined> {
   const { target, layout } = input;
   const some = (rowsChanged: number, rowsDeleted = 0, copiesRows = false): Applied | undefined =>
     rowsChanged + rowsDeleted > 0 ? { rowsDeleted, copiesRows } : undefined;
@@ -27,12 +32,12 @@ export async function applyRows(connection: DuckDBConnection, input: MergeInput)
   if (
     layout.mode !== "upsert" &&
     !input.undo &&
-    !(await anyRow(connection, `${target} WHERE ${heldCondition(input)}`))
+    (known.rowsAreNew || !(await anyRow(connection, `${target} WHERE ${heldCondition(input)}`)))
   ) {
     return some(await changed(connection, insertStatement(input)));
   }
   const keysUnique = upsert && (await areKeysUnique(connection, input));
-  const keysRepeated = upsert && (await anyRow(connection, `(${repeatedOwnKeySelect(input)})`));
+  const keysRepeated = upsert && !known.keysAreUnique && (await anyRow(connection, `(${repeatedOwnKeySelect(input)})`));
   const parts = mergeParts({ ...input, keysUnique, keysRepeated });
   // DuckDB drops the scan of the target from the plan of a MERGE whose source is empty by its text, and the
   // extension then fails so that the whole instance must be opened again. A table's rows are not in the

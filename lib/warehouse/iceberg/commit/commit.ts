@@ -17,13 +17,14 @@ import { withAuditColumns } from "../../sql/sql.ts";
 import type { CommitOptions, CommitReceipt, FileVersion, MicroBatch, TableDescription } from "../../warehouse.ts";
 import { concurrentWrite } from "../errors.ts";
 import { tableKey } from "../gate/request.ts";
-import type { TablePart, TransactionResult } from "../gate/transactions.ts";
+import type { TransactionResult } from "../gate/transactions.ts";
 import { applyRows, type Applied } from "./apply.ts";
 import type { BaseState } from "./bases.ts";
 import type { IcebergContext } from "./context.ts";
 import { cutCondition } from "./cut-texts.ts";
 import { checkPartitionTexts } from "./partition-texts.ts";
-import { changesOf, filesIn, WATERMARK_PROPERTY } from "./snapshots.ts";
+import { knownOf, learn, stateAfter, summaryOf } from "./known.ts";
+import { changesOf, filesIn } from "./snapshots.ts";
 
 const RETRY = { attemptsMax: 5, backoffMsMin: 50, backoffMsMax: 3_000 };
 const NOT_REPEATED: ReadonlySet<string> = new Set(["WAREHOUSE_TIMEOUT", "WAREHOUSE_REFUSED"]);
@@ -69,8 +70,9 @@ async function commitOnce(
   const bringing = effective(batch);
   if (bringing.length === 0) return NOTHING;
   const description = await context.tables.describe(table);
-  const base = context.bases.get(table) ?? (await context.bases.refresh(context.tables, table, confirmOwner));
-  if (!description || !base) return missingTable(table, bringing);
+  const read = await context.bases.current(context.tables, table, confirmOwner);
+  if (!description || !read) return missingTable(table, bringing);
+  const base = await learn(context, table, read);
   const files = await toApply(context, { layout, files: bringing });
   if (files.length === 0) return NOTHING;
   const shared = new StagedRows(context.session);
@@ -82,13 +84,19 @@ async function commitOnce(
     await checkPartitionTexts(context.session, description, input.rows);
     let cutsNoText = false;
     const work = async (connection: DuckDBConnection): Promise<Applied | undefined> => {
-      const applied = await applyRows(connection, input);
+      const applied = await applyRows(connection, input, knownOf(layout, description, input.files, base));
       cutsNoText = applied?.copiesRows === false && (await areTextsWhole(connection, input, files));
       return applied;
     };
-    const part = { ...partOf(context, table, files, base), cutsNoText: () => cutsNoText };
+    const next = stateAfter(layout, description, files, base);
+    const part = {
+      table: context.tables.idOf(table),
+      summary: summaryOf(next),
+      base: { snapshotId: base.snapshotId?.toString(), uuid: base.uuid },
+      cutsNoText: () => cutsNoText,
+    };
     const written = await context.session.write([part], work, signal);
-    return await receiptOf(context, table, base, written);
+    return await receiptOf(context, table, { base, next }, written);
   } finally {
     await shared.drop();
   }
@@ -128,18 +136,14 @@ function inputOf(
   };
 }
 
-function partOf({ tables }: IcebergContext, table: string, files: readonly FileVersion[], base: BaseState): TablePart {
-  const watermark = Math.max(...files.map(({ sourceOffset }) => sourceOffset));
-  return {
-    table: tables.idOf(table),
-    summary: { [WATERMARK_PROPERTY]: String(watermark) },
-    base: { snapshotId: base.snapshotId?.toString(), uuid: base.uuid },
-  };
-}
-
-async function toApply({ session, tables }: IcebergContext, { layout, files }: MicroBatch): Promise<FileVersion[]> {
+async function toApply(
+  { session, tables, bases }: IcebergContext,
+  { layout, files }: MicroBatch,
+): Promise<FileVersion[]> {
   const { table, mode } = layout;
-  if (mode === "append") return [...files];
+  const recorded = bases.recorded(table) ?? Infinity;
+  if (mode === "append" || files.every(({ sourceOffset }) => sourceOffset > recorded))
+    return applicable(layout, files, new Map());
   const select = recordedStatement(duckdb, tables.sqlOf("_ingest_files"), table, files);
   return applicable(layout, files, recordedOffsets(await session.rows(select)));
 }
@@ -147,7 +151,7 @@ async function toApply({ session, tables }: IcebergContext, { layout, files }: M
 async function receiptOf(
   { tables, bases }: IcebergContext,
   table: string,
-  base: BaseState,
+  { base, next }: { base: BaseState; next: Pick<BaseState, "watermark" | "uniqueKey"> },
   written: { value: Applied; result: TransactionResult } | undefined,
 ): Promise<CommitReceipt> {
   if (!written) {
@@ -159,7 +163,7 @@ async function receiptOf(
   const chain = written.result.snapshots.get(tableKey(tables.idOf(table))) ?? [];
   const last = chain.at(-1);
   if (!last) throw new Error(`the commit of table '${table}' has no snapshot`);
-  bases.set(table, { uuid: base.uuid, snapshotId: BigInt(last.id) });
+  bases.set(table, { uuid: base.uuid, snapshotId: BigInt(last.id), ...next });
   return {
     snapshotId: last.id,
     strategy: "iceberg",

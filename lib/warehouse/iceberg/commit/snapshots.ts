@@ -1,9 +1,6 @@
 import type { SnapshotState } from "../gate/table-state.ts";
 import type { CommitReceipt } from "../../warehouse.ts";
 
-/** The highest source offset of a commit, in the summary of its snapshot. */
-export const WATERMARK_PROPERTY = "tributary.watermark";
-
 type Summarised = Pick<SnapshotState, "summary">;
 
 const countIn = ({ summary }: Summarised, name: string): number => Number(summary.get(name) ?? 0);

@@ -59,8 +59,7 @@ export async function compactTable(context: IcebergContext, table: string): Prom
     await commitOnce(context, change, table);
     // The base of this writer's next commit, unless somebody else may have written what was compacted.
     const known = bases.get(table);
-    if (known?.uuid === base.uuid && known.snapshotId === current.id)
-      bases.set(table, { uuid: base.uuid, snapshotId: id });
+    if (known?.uuid === base.uuid && known.snapshotId === current.id) bases.set(table, { ...known, snapshotId: id });
     else bases.forget(table);
     return { status: "completed", details: `${files.length} files rewritten` };
   } finally {

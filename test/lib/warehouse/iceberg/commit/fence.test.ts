@@ -4,12 +4,13 @@
  */
 import assert from "node:assert/strict";
 import { after, describe, test, type TestContext } from "node:test";
+import { uuidv7 } from "uuidv7";
 import { TributaryError } from "../../../../../lib/errors.ts";
 import { openWarehouse } from "../../../../../lib/warehouse/open.ts";
 import type { CommitOptions, CommitReceipt, TableLayout, Warehouse } from "../../../../../lib/warehouse/warehouse.ts";
 import { lossyProxy, type Loss } from "../../../../support/lossy-proxy.ts";
 import { icebergGiven } from "../../../../support/rest-catalog/given.ts";
-import { columns, type Row } from "../../../../support/rows.ts";
+import { columns, reject, type Row } from "../../../../support/rows.ts";
 import { assertCounts, LAYOUTS, TestTable, type Sent } from "../../../../support/test-table.ts";
 
 const COLUMNS = columns({ id: "BIGINT", name: "VARCHAR" });
@@ -130,6 +131,40 @@ if (given) {
       assert.equal(asked, 1);
       assertCounts(await commit(writer, { confirmOwner }, { ...third, sourceFile: "i", sourceOffset: 4 }), 3, 0, 0);
       assert.equal(asked, 1, "nobody came between");
+    });
+
+    test("who takes a table over repeats what its predecessor did, and doubles no row and no record", async (t) => {
+      const { zombie, owner } = await twoWriters(t, LAYOUTS["append"]!);
+      const sent = [1, 2, 3].map((sourceOffset) => ({
+        fileId: uuidv7(),
+        sourceFile: `f${sourceOffset}`,
+        sourceOffset,
+        rows: rowsFrom(sourceOffset, 2, "x"),
+        rejects: [reject(7)],
+      }));
+      const [first, ...later] = sent;
+      await zombie.ingest(first!);
+      for (const one of later) await commit(zombie, {}, one);
+      await zombie.record(await zombie.files(later[0]!));
+      for (const one of sent) {
+        assertCounts(await commit(owner, {}, one), 0, 0, 0);
+        await owner.record(await owner.files(one));
+        await owner.record(await owner.files(one));
+      }
+      assertCounts(await commit(owner, {}, { ...first!, sourceFile: "g", sourceOffset: 4 }), 2, 0, 0);
+      assert.equal((await owner.rows()).length, 8);
+      for (const table of ["_ingest_files", "_rejected_rows"]) {
+        const select = `SELECT source_offset, count(*) FROM ${table} WHERE table_name = '${owner.name}'`;
+        assert.deepEqual(
+          await owner.query(`${select} GROUP BY ALL ORDER BY 1`),
+          [
+            [1, 1],
+            [2, 1],
+            [3, 1],
+          ],
+          table,
+        );
+      }
     });
 
     test("two writers that both believe they own the table lose no row and double none", async (t) => {
