@@ -62,8 +62,10 @@ function keyOf({ mode, key }: TableLayout, { columns }: TableDescription): strin
 export async function learn(context: IcebergContext, table: string, base: BaseState): Promise<BaseState> {
   const { bases, session, tables } = context;
   if (bases.recorded(table) === undefined) {
-    const of = `${tables.sqlOf("_ingest_files")} WHERE table_name = ${duckdb.stringLiteral(table)}`;
-    bases.setRecorded(table, await highest(`SELECT max(source_offset) FROM ${of}`));
+    // By its snapshot: where the clock is behind, DuckDB does not see what others have just recorded.
+    const at = (await tables.load("_ingest_files"))?.currentSnapshotId;
+    const of = `${tables.sqlOf("_ingest_files")} AT (VERSION => ${at}) WHERE table_name = ${duckdb.stringLiteral(table)}`;
+    bases.setRecorded(table, at === undefined ? -1 : await highest(`SELECT max(source_offset) FROM ${of}`));
   }
   if (base.watermark !== undefined || base.snapshotId === undefined) return base;
   const rows = `${tables.sqlOf(table)} AT (VERSION => ${base.snapshotId})`;
