@@ -27,9 +27,12 @@ import { knownOf, learn, stateAfter, summaryOf } from "./known.ts";
 import { changesOf, filesIn } from "./snapshots.ts";
 
 const RETRY = { attemptsMax: 5, backoffMsMin: 50, backoffMsMax: 3_000 };
-const NOT_REPEATED: ReadonlySet<string> = new Set(["WAREHOUSE_TIMEOUT", "WAREHOUSE_REFUSED"]);
+const NOT_REPEATED: ReadonlySet<string> = new Set(["WAREHOUSE_TIMEOUT", "WAREHOUSE_LIMIT", "WAREHOUSE_REFUSED"]);
 
-/** Repeats an attempt after transient errors, except a timeout, which would take several times as long. */
+/**
+ * Repeats an attempt after transient errors, except a timeout or a limit of memory: another attempt takes as
+ * long, and the caller has other means.
+ */
 export function repeated<T>(
   { clock }: Pick<IcebergContext, "clock">,
   signal: AbortSignal | undefined,
