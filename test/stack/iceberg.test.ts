@@ -4,10 +4,10 @@ import { readFileSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "node:test";
+import { test, type TestContext } from "node:test";
 import { promisify } from "node:util";
 import { ROOT } from "../../scripts/stack/paths.ts";
-import type { StackFile } from "../../scripts/stack/stack.ts";
+import type { Engine, StackFile } from "../../scripts/stack/stack.ts";
 
 const wanted = process.env.REQUIRE_STACK === "1" || process.env.TRIBUTARY_TEST_REST_CATALOG !== undefined;
 const skip = wanted ? false : 'set REQUIRE_STACK=1, or run it by `npm run stack -- --run "npm test"`';
@@ -20,13 +20,23 @@ interface Answer {
   rows?: unknown[][];
 }
 
-test("a stack without Trino ingests, corrects, undoes, and keeps its data over a restart", { skip }, async (t) => {
+const STACKS = [
+  ["without Trino", "iceberg"],
+  ["with both engines", "auto"],
+] as const;
+
+for (const [name, engine] of STACKS)
+  test(`a stack ${name} ingests, corrects, undoes, and keeps its data over a restart`, { skip }, (t) =>
+    proves(engine, t),
+  );
+
+async function proves(engine: Engine, t: TestContext): Promise<void> {
   const data = await mkdtemp(join(tmpdir(), "tributary-stack-iceberg-"));
   t.after(async () => {
     await stack("--stop", "--data", data).catch(() => undefined);
     await rm(data, { recursive: true, force: true });
   });
-  const start = (): Promise<unknown> => stack("--engine", "iceberg", "--detach", "--data", data);
+  const start = (): Promise<unknown> => stack("--engine", engine, "--trino-memory", "1G", "--detach", "--data", data);
   const file = (): StackFile => JSON.parse(readFileSync(join(data, "stack.json"), "utf8")) as StackFile;
   const send = async (method: string, path: string, body?: string | Buffer, type?: string): Promise<Answer> => {
     const sent = body === undefined ? {} : { body, headers: { "content-type": type ?? "text/csv" } };
@@ -43,8 +53,8 @@ test("a stack without Trino ingests, corrects, undoes, and keeps its data over a
     (await send("POST", "/v1/query", JSON.stringify({ sql }), "application/json")).rows;
 
   await start();
-  assert.equal(file().trino, undefined);
-  assert.equal(file().pids.length, 2 + 4, "Kafka, SeaweedFS and four services");
+  assert.equal(file().trino !== undefined, engine === "auto");
+  assert.equal(file().pids.length, (engine === "auto" ? 3 : 2) + 4, "the servers and four services");
   await upload("sales", "sample.csv", await readFile(join(ROOT, "data", "sales_sample.csv")));
   assert.deepEqual(await rows("SELECT count(*) FROM sales"), [[200]]);
   await upload("trial", "a.csv", "id,city\n1,Zürich\n2,Bern\n");
@@ -60,4 +70,4 @@ test("a stack without Trino ingests, corrects, undoes, and keeps its data over a
   assert.deepEqual(await rows(trial), [[4, "Lima"]]);
   await upload("trial", "c.csv", "id,city\n5,Quito\n");
   assert.deepEqual(await rows("SELECT count(*) FROM trial"), [[2]]);
-});
+}
