@@ -2,7 +2,8 @@ import { Command, CommanderError } from "commander";
 import * as commands from "./commands.ts";
 import { addContract } from "./contract/commands.ts";
 import { addHeld } from "./files/held.ts";
-import { addDoctor } from "./doctor.ts";
+import { addDoctor } from "./catalog/doctor.ts";
+import { addRegister } from "./catalog/register.ts";
 import { addKeys } from "./keys.ts";
 import { addReplay } from "./replay.ts";
 import * as operations from "./operations.ts";
@@ -72,6 +73,7 @@ addRename(program);
 operations.addLog(program);
 addKeys(program);
 addDoctor(program);
+addRegister(program);
 commands.addGenerateSales(program);
 
 // Exit quietly when the reader closes the pipe: `tributary query … | head`.

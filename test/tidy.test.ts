@@ -43,9 +43,15 @@ const VENDOR_USERS = new Set([
   // Nor is making the bucket of the REST catalog's tables.
   "scripts/stack/prepare.ts lib/warehouse/iceberg/catalog/sigv4.ts",
   // The doctor examines a catalog before a warehouse is opened on it.
-  "cli/doctor.ts lib/warehouse/iceberg/catalog/options.ts",
-  "cli/doctor.ts lib/warehouse/iceberg/doctor/examine.ts",
-  "cli/doctor.ts lib/warehouse/iceberg/doctor/report.ts",
+  "cli/catalog/flags.ts lib/warehouse/iceberg/catalog/options.ts",
+  "cli/catalog/doctor.ts lib/warehouse/iceberg/catalog/options.ts",
+  "cli/catalog/doctor.ts lib/warehouse/iceberg/doctor/examine.ts",
+  "cli/catalog/doctor.ts lib/warehouse/iceberg/doctor/report.ts",
+  // A move goes from one catalog to another, between which no warehouse stands.
+  "cli/catalog/register.ts lib/warehouse/iceberg/catalog/options.ts",
+  "cli/catalog/register.ts lib/warehouse/iceberg/catalog/rest-catalog.ts",
+  "cli/catalog/register.ts lib/warehouse/iceberg/moving/register.ts",
+  "cli/catalog/register.ts lib/warehouse/trino/move-source.ts",
   // The spill writes Parquet files with DuckDB, whatever the warehouse.
   "lib/warehouse/staging/parquet-spill.ts lib/warehouse/duckdb-engine/dialect.ts",
   // The view of checked rows is in Trino's SQL, the dialect of views that most engines read.

@@ -252,6 +252,13 @@ export const restCatalogConfig = z.object({
   TRIBUTARY_S3_SECRET_KEY: platformSettings.TRIBUTARY_S3_SECRET_KEY,
 });
 
+/** What `tributary catalog register` reads, beside the catalog. */
+export const moveConfig = z.object({
+  TRIBUTARY_WAREHOUSE_URL: platformSettings.TRIBUTARY_WAREHOUSE_URL,
+  TRIBUTARY_TRINO_PASSWORD: platformSettings.TRIBUTARY_TRINO_PASSWORD,
+  TRIBUTARY_REST_CATALOG_TRINO_NAME: restCatalogSettings.TRIBUTARY_REST_CATALOG_TRINO_NAME,
+});
+
 /** The catalog and the login that the settings name. */
 export const restCatalogOf = (settings: z.infer<z.ZodObject<typeof restCatalogSettings>>) => ({
   uri: settings.TRIBUTARY_REST_CATALOG_URI,

@@ -37,6 +37,8 @@ export interface StateOptions {
   names?: RegExp;
   /** Stores names in lower case. */
   lowersNames?: boolean;
+  /** A registered table is there without its snapshots, as in SeaweedFS 4.48. */
+  forgetsRegistered?: boolean;
   /** Items of a page. Default: all. */
   pageSize?: number;
   /** Time between reading a table and writing it, so that commits race. Default 0. */
@@ -64,7 +66,7 @@ export async function answerTo(state: CatalogState, options: StateOptions, route
   if (first !== "namespaces") throw new Answer(404, "NotFound", "Path not found");
   if (path.length <= 2) return namespaces(state, options, route);
   if (!state.namespaces.has(namespace)) throw new Answer(404, "NoSuchNamespaceException", namespace);
-  if (kind === "register") return register(state, namespace, body);
+  if (kind === "register") return register(state, options, namespace, body);
   if (kind === "views") return views(state, { method, namespace, name, body });
   if (kind !== "tables") throw new Answer(404, "NotFound", "Path not found");
   return tables(state, options, { ...route, namespace, name });
@@ -149,13 +151,17 @@ function create(state: CatalogState, options: StateOptions, namespace: string, b
   return tableAnswer(table, options);
 }
 
-function register(state: CatalogState, namespace: string, body: Json): Json {
+function register(state: CatalogState, options: StateOptions, namespace: string, body: Json): Json {
   const key = namespace + SEPARATOR + String(body.name);
   if (state.tables.has(key)) throw new Answer(409, "AlreadyExistsException", "the table exists");
   const location = String(body["metadata-location"]);
   const table = [...state.tables.values()].find((one) => location.startsWith(`${String(one.metadata.location)}/`));
   if (!table) throw new Answer(400, "BadRequestException", `no metadata file ${location}`);
-  state.tables.set(key, table);
+  const forgotten = {
+    ...table,
+    metadata: { ...table.metadata, "current-snapshot-id": -1, snapshots: [], refs: new Map() },
+  };
+  state.tables.set(key, options.forgetsRegistered ? forgotten : table);
   return tableAnswer(table);
 }
 
