@@ -8,14 +8,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
+import type { Engine } from "../scripts/stack/stack.ts";
+import type { RestCatalogSettings } from "../scripts/stack/settings.ts";
 import * as trino from "../scripts/stack/statement.ts";
 
 const cli = fileURLToPath(new URL("../bin/tributary.mjs", import.meta.url));
 
 export interface Stack {
   gateway: string;
+  engine: Engine;
   trino: string;
   s3: { endpoint: string; region: string; accessKey: string; secretKey: string };
+  restCatalog: RestCatalogSettings;
   catalog: string;
   schema: string;
   pids: number[];

@@ -2,11 +2,10 @@
  * Benchmarks of maintenance on the local stack: scan cost after many small commits, write latency during
  * optimize.
  */
-import { openBlobStore } from "../lib/blob/open.ts";
-import { openWarehouse } from "../lib/warehouse/open.ts";
 import type { TableLayout, Warehouse } from "../lib/warehouse/warehouse.ts";
 import { columns, fileVersion, type Row } from "../test/support/rows.ts";
-import { percentile, statement, unique, upload, type Stack } from "./stack.ts";
+import { percentile, unique, upload, type Stack } from "./stack.ts";
+import { openScans, type Scans } from "./scans.ts";
 
 const COLUMNS = columns({
   order_id: "VARCHAR",
@@ -49,10 +48,8 @@ const csvOf = (rows: readonly Row[]): string =>
 export async function upkeep(stack: Stack, options: { batches: number; baselineBatches: number }): Promise<object> {
   const { batches } = options;
   const baselineBatches = Math.min(options.baselineBatches, batches);
-  const staging = await openBlobStore("s3://lakehouse-staging/bench", { s3: stack.s3 });
-  const host = new URL(stack.trino).host;
-  const url = `trino://bench@${host}/${stack.catalog}/${stack.schema}`;
-  const warehouse = await openWarehouse(url, { trino: { staging } });
+  const scans = await openScans(stack);
+  const { warehouse } = scans;
   const [baseline, fresh] = [unique("upkeep_baseline"), unique("upkeep_fresh")];
   const layout: TableLayout = {
     table: baseline,
@@ -63,7 +60,7 @@ export async function upkeep(stack: Stack, options: { batches: number; baselineB
   };
   try {
     // The first run has no sales table yet.
-    await statement(stack, "DELETE FROM sales").catch(() => undefined);
+    await scans.rows("DELETE FROM sales").catch(() => undefined);
     const run = unique("upkeep");
     const waitsMs: number[] = [];
     const points: ScanPoint[] = [];
@@ -79,13 +76,13 @@ export async function upkeep(stack: Stack, options: { batches: number; baselineB
       const step = Math.max(1, Math.floor((isInBaseline ? baselineBatches : batches) / 10));
       if ((n + 1) % step !== 0) continue;
       const tables = { baseline: isInBaseline ? baseline : undefined, fresh };
-      points.push(await measureScans(stack, { ...tables, batches: n + 1, expected: summaryOf(sent) }));
+      points.push(await measureScans(scans, { ...tables, batches: n + 1, expected: summaryOf(sent) }));
       process.stderr.write(`${JSON.stringify(points.at(-1))}\n`);
     }
     const last = points.at(-1)!;
     const worst = Math.max(...points.map(({ maintained }) => maintained));
     const lastOfBaseline = points.findLast(({ unmaintained }) => unmaintained !== undefined);
-    const [health, runs] = await Promise.all([warehouse.health("sales"), maintenanceRuns(stack)]);
+    const [health, runs] = await Promise.all([warehouse.health("sales"), maintenanceRuns(scans)]);
     const baselineHealth = await warehouse.health(baseline);
     return {
       batches,
@@ -98,9 +95,8 @@ export async function upkeep(stack: Stack, options: { batches: number; baselineB
       points: points.map(({ batches: at, maintained, unmaintained }) => [at, maintained, unmaintained]),
     };
   } finally {
-    for (const table of [baseline, fresh]) await statement(stack, `DROP TABLE IF EXISTS ${table}`);
-    await warehouse.close();
-    await staging.close();
+    for (const table of [baseline, fresh]) await scans.drop(table);
+    await scans.close();
   }
 }
 
@@ -126,11 +122,12 @@ async function commitToBaseline(
   await version.stage!.discard();
 }
 
-async function maintenanceRuns(stack: Stack): Promise<Record<string, number>> {
+async function maintenanceRuns(scans: Scans): Promise<Record<string, number>> {
   const sql =
     "SELECT concat(operation, ' ', status), count(*) FROM tributary_maintenance_log " +
     "WHERE table_name = 'sales' GROUP BY 1";
-  return Object.fromEntries(await statement(stack, sql)) as Record<string, number>;
+  const rows = await scans.rows(sql);
+  return Object.fromEntries(rows.map(([run, count]) => [String(run), Number(count)]));
 }
 
 interface ScanPoint {
@@ -168,18 +165,18 @@ interface ScanTarget {
 }
 
 /** Median scan times; scans the tables in turn. @throws Error if a table does not hold the rows sent */
-async function measureScans(stack: Stack, target: ScanTarget): Promise<ScanPoint> {
+async function measureScans(scans: Scans, target: ScanTarget): Promise<ScanPoint> {
   const { baseline, fresh, batches, expected } = target;
-  await statement(stack, `DROP TABLE IF EXISTS ${fresh}`);
-  await statement(stack, `CREATE TABLE ${fresh} WITH (partitioning = ARRAY['ingestion_date']) AS SELECT * FROM sales`);
+  await scans.drop(fresh);
+  await scans.copy("sales", fresh, "ingestion_date");
   const scan = (table: string): string =>
-    `SELECT country, count(*), sum(amount), max(ingestion_date) FROM ${table} GROUP BY country ORDER BY country`;
+    `SELECT country, CAST(count(*) AS INTEGER), sum(amount), max(ingestion_date) FROM ${table} GROUP BY country ORDER BY country`;
   const baselineTook = baseline === undefined ? {} : { [baseline]: [] };
   const took: Record<string, number[]> = { sales: [], ...baselineTook, [fresh]: [] };
   for (let round = 0; round < SCANS; round++) {
     for (const table of Object.keys(took)) {
       const startedMs = performance.now();
-      const answer = JSON.stringify(await statement(stack, scan(table)));
+      const answer = JSON.stringify(await scans.rows(scan(table)));
       took[table]!.push(performance.now() - startedMs);
       if (answer !== expected)
         throw new Error(`after ${batches} batches ${table} holds ${answer}, expected ${expected}`);
