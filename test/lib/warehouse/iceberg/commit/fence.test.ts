@@ -11,6 +11,7 @@ import type { CommitOptions, CommitReceipt, TableLayout, Warehouse } from "../..
 import { lossyProxy, type Loss } from "../../../../support/lossy-proxy.ts";
 import { icebergGiven } from "../../../../support/rest-catalog/given.ts";
 import { columns, reject, type Row } from "../../../../support/rows.ts";
+import { until } from "../../../../support/until.ts";
 import { assertCounts, LAYOUTS, TestTable, type Sent } from "../../../../support/test-table.ts";
 
 const COLUMNS = columns({ id: "BIGINT", name: "VARCHAR" });
@@ -241,6 +242,27 @@ if (given) {
         Array.from({ length: LOSSES.length + 1 }, (_, n) => [n + 1, 1]),
       );
       assert.equal(await warehouse.watermark(table.name), LOSSES.length + 1);
+    });
+
+    test("a compaction that another writer's commit overtakes begins again", async (t) => {
+      let name = "";
+      const { warehouse, losses } = await behindProxy(
+        t,
+        (method, path) => isCommit(method, path) && path.endsWith(`/tables/${name}`),
+      );
+      const table = new TestTable(warehouse, COLUMNS, LAYOUTS["append"]);
+      const other = through(await opened(t), table);
+      for (let n = 1; n <= 3; n++)
+        await commit(table, {}, { sourceFile: `f${n}`, sourceOffset: n, rows: rowsFrom(n, 1, "x") });
+      name = table.name;
+      losses.push({ lateMs: 2_000 });
+      const compacting = warehouse.maintain(table.name, "optimize", { retentionMs: 0 });
+      await until("the compaction is committed", () => losses.length === 0);
+      await commit(other, {}, { sourceFile: "g", sourceOffset: 9, rows: rowsFrom(9, 1, "x") });
+      const { status, details } = await compacting;
+      assert.equal(status, "completed", details);
+      assert.deepEqual(await table.rows(), [[1, "x"], [2, "x"], [3, "x"], [9, "x"]]); // prettier-ignore
+      assert.equal((await warehouse.health(table.name)).dataFiles, 1);
     });
 
     test("a read that fails after a commit is no second commit", async (t) => {
