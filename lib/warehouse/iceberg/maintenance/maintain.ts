@@ -31,8 +31,8 @@ export async function maintainTable(
 }
 
 /**
- * Compacts a table. Only its own writer writes a table of rows, but every committer writes the ledger: there a
- * commit in between is usual, and a compaction that gave up at once would lose most of the time.
+ * Compacts a table. Only its own writer writes a table of rows, but every committer writes the ledger:
+ * there a commit in between is usual, and a compaction that gave up at once would lose most of the time.
  */
 async function compacted(
   context: IcebergContext,
