@@ -327,7 +327,7 @@ function confirmations(files: readonly AppliedFile[]): string[] {
 }
 
 /** The key of a row as expressions that are equal for equal keys. */
-function keyValues({ dialect, layout, columns }: KeyedTable, alias: string): string[] {
+export function keyValues({ dialect, layout, columns }: KeyedTable, alias: string): string[] {
   const types = new Map(columns.map(({ name, type }) => [name, type]));
   return layout.key.map((name) => dialect.keyValue(types.get(name)!, column(name, alias)));
 }

@@ -77,6 +77,8 @@ export interface IcebergOptions {
   /** DuckDB's memory limit. Default 1 GiB. */
   memoryBytesMax?: number;
   threads?: number;
+  /** Rows that one MERGE of an upsert takes: a batch of more is merged in slices. Default 5,000,000. */
+  mergeRowsMax?: number;
   /** Encoded bytes that one stage holds in memory before it spills into a staging table. Default 4 MiB. */
   stageBytesHeldMax?: number;
   /** `doctor catalog` has shown that a commit of several tables is applied whole or not at all. */
@@ -142,8 +144,9 @@ export async function openIceberg(url: string, options: IcebergOptions = {}): Pr
     opened.session = session;
     closing.unshift(() => session.close());
     const { namespace } = target;
-    const { trinoCatalog = "rest" } = options;
-    const context = { catalog, session, tables, bases: new Bases(clock), buckets, clock, namespace, trinoCatalog };
+    const { trinoCatalog = "rest", mergeRowsMax = 5_000_000 } = options;
+    const shared = { catalog, session, tables, buckets, clock, namespace, mergeRowsMax, trinoCatalog };
+    const context = { ...shared, bases: new Bases(clock) };
     await ensureNamespace(catalog, namespace);
     await tables.ensureInternal();
     const queries = queryTables(context, attached, `${folder}.queries`);

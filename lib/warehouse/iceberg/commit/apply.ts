@@ -11,6 +11,7 @@ import {
 } from "../../commit/merge.ts";
 import { anyRow, areKeysUnique, changed } from "../../duckdb-engine/statements.ts";
 import type { Known } from "./known.ts";
+import { keySlices, type SliceSize } from "./slices.ts";
 
 /** What a commit has done that its snapshots do not tell. */
 export interface Applied {
@@ -19,11 +20,14 @@ export interface Applied {
   copiesRows: boolean;
 }
 
-/** Runs a batch's changes within a transaction. undefined: there is nothing to change. */
+/**
+ * Runs a batch's changes within a transaction. undefined: there is nothing to change. An upsert of many rows
+ * is merged in slices of its keys, whose memory is bounded.
+ */
 export async function applyRows(
   connection: DuckDBConnection,
   input: MergeInput,
-  known: Known,
+  { known, size }: { known: Known; size: SliceSize },
 ): Promise<Applied | undefined> {
   const { target, layout } = input;
   const some = (rowsChanged: number, rowsDeleted = 0, copiesRows = false): Applied | undefined =>
@@ -36,26 +40,38 @@ export async function applyRows(
   ) {
     return some(await changed(connection, insertStatement(input)));
   }
-  const keysUnique = upsert && (await areKeysUnique(connection, input));
+  // Once for all slices: it reads the keys of the whole table.
   const keysRepeated = upsert && !known.keysAreUnique && (await anyRow(connection, `(${repeatedOwnKeySelect(input)})`));
-  const parts = mergeParts({ ...input, keysUnique, keysRepeated });
-  // DuckDB drops the scan of the target from the plan of a MERGE whose source is empty by its text, and the
-  // extension then fails so that the whole instance must be opened again. A table's rows are not in the
-  // text.
-  await connection.run(`CREATE OR REPLACE TEMP TABLE "merge_source" AS ${parts.source}`);
-  const applied = await merge(connection, target, parts);
-  // After a failure the rollback removes it: the transaction takes no other statement.
-  await connection.run(`DROP TABLE ${SOURCE}`);
-  return applied && some(applied.rowsChanged, applied.rowsDeleted, keysRepeated || input.undo !== undefined);
+  let [rowsChanged, rowsDeleted] = [0, 0];
+  for (const slice of upsert ? keySlices(input, size) : [input]) {
+    const keysUnique = upsert && (await areKeysUnique(connection, slice));
+    const applied = await mergeOnce(connection, target, mergeParts({ ...slice, keysUnique, keysRepeated }));
+    rowsChanged += applied.rowsChanged;
+    rowsDeleted += applied.rowsDeleted;
+  }
+  return some(rowsChanged, rowsDeleted, keysRepeated || input.undo !== undefined);
 }
 
-/** Merges the rows of the source table. undefined: it has none. */
-async function merge(
-  connection: DuckDBConnection,
-  target: string,
-  parts: MergeParts,
-): Promise<{ rowsChanged: number; rowsDeleted: number } | undefined> {
-  if (!(await anyRow(connection, SOURCE))) return undefined;
+/**
+ * Merges the rows of the parts' source. DuckDB drops the scan of the target from the plan of a MERGE whose
+ * source is empty by its text, and the extension then fails so that the whole instance must be opened again.
+ * A table's rows are not in the text.
+ */
+async function mergeOnce(connection: DuckDBConnection, target: string, parts: MergeParts): Promise<Counts> {
+  await connection.run(`CREATE OR REPLACE TEMP TABLE "merge_source" AS ${parts.source}`);
+  const counts = await merge(connection, target, parts);
+  // After a failure the rollback removes it: the transaction takes no other statement.
+  await connection.run(`DROP TABLE ${SOURCE}`);
+  return counts;
+}
+
+interface Counts {
+  rowsChanged: number;
+  rowsDeleted: number;
+}
+
+async function merge(connection: DuckDBConnection, target: string, parts: MergeParts): Promise<Counts> {
+  if (!(await anyRow(connection, SOURCE))) return { rowsChanged: 0, rowsDeleted: 0 };
   if (parts.deletes === undefined) {
     const statement = mergeStatement(target, { ...parts, source: `SELECT * FROM ${SOURCE}` });
     return { rowsChanged: await changed(connection, statement), rowsDeleted: 0 };

@@ -86,8 +86,10 @@ async function commitOnce(
     const input = inputOf(context, { layout, files }, description, parts);
     await checkPartitionTexts(context.session, description, input.rows);
     let cutsNoText = false;
+    const known = knownOf(layout, description, input.files, base);
+    const size = { rows: rowsIn(files), rowsMax: context.mergeRowsMax };
     const work = async (connection: DuckDBConnection): Promise<Applied | undefined> => {
-      const applied = await applyRows(connection, input, knownOf(layout, description, input.files, base));
+      const applied = await applyRows(connection, input, { known, size });
       cutsNoText = applied?.copiesRows === false && (await areTextsWhole(connection, input, files));
       return applied;
     };
@@ -113,11 +115,13 @@ async function areTextsWhole(
   { columns, rows }: MergeInput,
   files: readonly FileVersion[],
 ): Promise<boolean> {
-  const count = files.reduce((sum, { stage }) => sum + (stage?.rowCount ?? 0), 0);
-  if (count > LOOKED_AT_ROWS_MAX) return false;
+  if (rowsIn(files) > LOOKED_AT_ROWS_MAX) return false;
   const condition = cutCondition(withAuditColumns(columns));
   return condition === undefined || !(await anyRow(connection, `(${rows}) WHERE ${condition}`));
 }
+
+const rowsIn = (files: readonly FileVersion[]): number =>
+  files.reduce((sum, { stage }) => sum + (stage?.rowCount ?? 0), 0);
 
 function inputOf(
   { tables }: IcebergContext,

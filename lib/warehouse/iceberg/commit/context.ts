@@ -14,6 +14,8 @@ export interface IcebergContext {
   buckets: Buckets;
   clock: Clock;
   namespace: readonly string[];
+  /** Rows of one MERGE: an upsert of more is divided by its keys, within its transaction. */
+  mergeRowsMax: number;
   /** Trino's name of this catalog. */
   trinoCatalog: string;
 }
