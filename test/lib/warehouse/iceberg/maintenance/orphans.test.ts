@@ -6,6 +6,7 @@ import { openRestCatalog } from "../../../../../lib/warehouse/iceberg/catalog/re
 import { openWarehouse } from "../../../../../lib/warehouse/open.ts";
 import type { Warehouse } from "../../../../../lib/warehouse/warehouse.ts";
 import { icebergGiven, restCatalogGiven } from "../../../../support/rest-catalog/given.ts";
+import { openIcebergDuckdb } from "../../../../support/iceberg-duckdb.ts";
 import { columns, RECEIVED_AT_MS, type Row } from "../../../../support/rows.ts";
 import { LAYOUTS, READ_ALL, TestTable } from "../../../../support/test-table.ts";
 
@@ -92,14 +93,23 @@ if (given) {
   test("a file that any snapshot refers to stays, also of one that is no longer current", async (t) => {
     const [now, then] = [await opened(t, systemClock), await opened(t, later(3))];
     const table = await filled(now);
-    const versions = async (): Promise<unknown[][]> => {
+    const { uri, warehouse, login: own } = restCatalogGiven(NAME)!.oauth2;
+    const [user, password] = own?.kind === "oauth2" ? own.credential.split(":") : [];
+    const login = `CLIENT_ID '${user}', CLIENT_SECRET '${password}', OAUTH2_SCOPE 'catalog'`;
+    const attach = `ENDPOINT '${uri}', ${login}, OAUTH2_SERVER_URI '${uri}/v1/oauth/tokens', ACCESS_DELEGATION_MODE 'none'`;
+    const versions = async (): Promise<unknown[][][]> => {
       const catalog = await openRestCatalog(restCatalogGiven(NAME)!.oauth2);
       const { metadata } = await catalog.loadTable({ namespace: [given.namespace], name: table.name });
       catalog.close();
-      const read = metadata.snapshots.map(({ id }) =>
-        table.query(`SELECT * FROM $t AT (VERSION => ${id}) ORDER BY id`),
-      );
-      return Promise.all(read);
+      // Another instance has nothing in its caches.
+      const duckdb = await openIcebergDuckdb(warehouse!, attach);
+      const read: unknown[][][] = [];
+      for (const { id } of metadata.snapshots)
+        read.push(
+          await duckdb.rows(`SELECT * FROM ice.${given.namespace}.${table.name} AT (VERSION => ${id}) ORDER BY 1`),
+        );
+      duckdb.close();
+      return read;
     };
     const before = await versions();
     assert.equal((await then.maintain(table.name, "remove_orphan_files", { retentionMs: 0 })).status, "completed");
