@@ -143,7 +143,7 @@ export function describe(
   job: Pick<ReadJob, "contract" | "known"> | undefined,
 ): Pick<ParseSummary, "doubts" | "stops"> & { format: string; dialect: DetectedOptions } {
   const { ending, skippedRows = 0 } = parsed?.reader ?? {};
-  const all = [...doubts, ...(ending?.doubts ?? []), ...(parsed && job ? columnDoubts(parsed, job) : [])];
+  const all = [...doubts, ...(ending?.doubts ?? []), ...(parsed && job ? columnDoubts(parsed, job, options) : [])];
   const findings = [...evidence, ...(ending?.evidence ?? [])];
   const stops = parsed && job ? parsed.totalDoubts : [];
   return {
@@ -164,19 +164,24 @@ export function describe(
 function columnDoubts(
   { columns, counts, fieldNames, present, doubtful: { shared, thousands } }: Parsed,
   { contract, known = [] }: Pick<ReadJob, "contract" | "known">,
+  options: FormatOptions,
 ): Doubt[] {
   if (counts.rowsAccepted === 0) return [];
   const renamed = renameDoubt({ contract, known, columns, present, fixedFields: fieldNames === undefined });
-  return [sharedDoubt(shared), renamed, thousandsDoubt(thousands)].filter((doubt) => doubt !== undefined);
+  return [sharedDoubt(shared), renamed, thousandsDoubt(thousands, options)].filter((doubt) => doubt !== undefined);
 }
 
-/** Why numbers may be a thousand times what they read as. */
-function thousandsDoubt({ columns, commas }: PossibleThousands): Doubt | undefined {
+/**
+ * Why numbers may be a thousand times what they read as. Programs separate fields by semicolons where commas
+ * are in the numbers.
+ */
+function thousandsDoubt({ columns, commas }: PossibleThousands, { delimiter }: FormatOptions): Doubt | undefined {
   const [first, comma] = [columns[0], commas[0]];
-  if (first === undefined || comma === undefined) return undefined;
+  if (first === undefined || (comma === undefined && delimiter !== ";")) return undefined;
   const others = columns.length > 1 ? ` and ${columns.length - 1} more` : "";
+  const sign = comma === undefined ? "the fields are separated by semicolons" : `'${comma}' has decimal commas`;
   const evidence =
-    `all points in the column '${first}'${others} have three digits behind them, and '${comma}' has decimal commas: ` +
+    `all points in the column '${first}'${others} have three digits behind them, and ${sign}: ` +
     "they may separate thousands";
   return { reason: "numbers_unsure", evidence };
 }

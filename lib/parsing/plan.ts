@@ -1,11 +1,11 @@
 import type { ColumnDefinition, ColumnType } from "../columns.ts";
 import type { Contract, ContractColumn } from "../contract/contract.ts";
 import { TributaryError } from "../errors.ts";
-import { cast, CAST, castColumn, setType, type CastColumn, type Notation } from "../typing/cast.ts";
+import { CAST, cast, castColumn, FAMILY, setType, type CastColumn, type Notation } from "../typing/cast.ts";
 import { momentFormat } from "../typing/date-formats.ts";
 import { numberFormat } from "../typing/number-formats.ts";
 import { truthWords } from "../typing/truth-words.ts";
-import { observe, typeOf, type Facts } from "../typing/infer.ts";
+import { GROUP_DIGITS, observe, typeOf, type Facts } from "../typing/infer.ts";
 import { classify, KIND, type Scan } from "../typing/scan.ts";
 import type { RecordFields, Row } from "../formats/format.ts";
 import { headerKey, positionalHeader, positionIn, storedHeader } from "../formats/headers.ts";
@@ -22,19 +22,25 @@ export interface PlannedColumn extends CastColumn {
   nullMarkers: readonly Buffer[];
   /** The table did not have the column before this file. */
   fresh: boolean;
+  /** The table has never had three decimals in it, so its points may separate thousands now. */
+  hasFewDecimals: boolean;
   /** Facts about the values at the file's beginning, where an earlier reading found the type. */
   beginning: Facts | undefined;
   /** A value with a stray quote was seen: text, if the column has no other values. */
   hasStray: boolean;
 }
 
+type PlannedField = Pick<PlannedColumn, "field" | "required" | "nullMarkers" | "fresh">;
+
 /** All columns are objects of one shape, because every value of a file asks for one. */
 function plannedColumn(
   { name, header, type, authority, family, precision, scale, format, number, words, facts }: CastColumn,
-  { field, required, nullMarkers, fresh }: Pick<PlannedColumn, "field" | "required" | "nullMarkers" | "fresh">,
+  { field, required, nullMarkers, fresh }: PlannedField,
 ): PlannedColumn {
   const made = { name, header, type, authority, family, precision, scale, format, number, words, facts, field };
-  return Object.assign(made, { required, nullMarkers, fresh, beginning: undefined, hasStray: false });
+  const hasFewDecimals = authority === "known" && family === FAMILY.DECIMAL && scale < GROUP_DIGITS;
+  const rest = { required, nullMarkers, fresh, hasFewDecimals, beginning: undefined, hasStray: false };
+  return Object.assign(made, rest);
 }
 
 /** How a file's fields become the table's columns. */

@@ -67,11 +67,18 @@ function joinMarks(a: number, b: number): number {
 }
 
 /** The digits of a group, as in thousands. */
-const GROUP_DIGITS = 3;
+export const GROUP_DIGITS = 3;
 const [ZERO, NINE, POINT, COMMA, MINUS] = [48, 57, 46, 44, 45];
+const [BLANK, PERCENT, DOLLAR] = [32, 37, 36];
+
+/** Signs beside numbers: blanks, %, $, and €, £ or ¥, which are several bytes. */
+const isUnit = (byte: number): boolean => byte === BLANK || byte === PERCENT || byte === DOLLAR || byte >= 0x80;
 
 /** What a text says about the notation of numbers; 0: nothing, as `1,234` may be in either. */
-function markOf(bytes: Uint8Array, { start, end }: Scan): number {
+function markOf(bytes: Uint8Array, scan: Scan): number {
+  let { start, end } = scan;
+  while (start < end && isUnit(bytes[start]!)) start++;
+  while (end > start && isUnit(bytes[end - 1]!)) end--;
   let [digits, points, commas] = [0, 0, 0];
   for (let at = bytes[start] === MINUS ? start + 1 : start; at < end; at++) {
     const byte = bytes[at]!;

@@ -29,11 +29,11 @@ const asNumberColumn = ({ name, facts, beginning = facts, number }: PlannedColum
 
 const COMMA = 44;
 
-/** As `observeValues`, for new columns whose types an earlier reading of the file found. */
+/** As `observeValues`, for columns whose types the table has, or an earlier reading of the file found. */
 export function observeBeginnings({ columns, fieldCount }: Plan, row: Row, scan: Scan): void {
   if (row.fault || row.count > fieldCount) return;
   for (const column of columns) {
-    if (!column.fresh || column.authority !== "known" || !hasText(column, row)) continue;
+    if (!(column.fresh || column.hasFewDecimals) || column.authority !== "known" || !hasText(column, row)) continue;
     column.beginning ??= noTypeFacts();
     const [start, end] = [row.bounds[2 * column.field]!, row.bounds[2 * column.field + 1]!];
     observe(column.beginning, classify(row.bytes, start, end, scan), scan, row.bytes);

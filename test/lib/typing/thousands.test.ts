@@ -11,6 +11,10 @@ test("points before three digits are in doubt beside decimal commas", async () =
     'id,net,tax\n1,1.234,"1,5"\n2,-12.345,"-22,75"\n',
     "id;net;tax\n1;1.234;1.234,50\n2;999.999;3\n",
     "id;net;all\n1;1.234;12.345.678\n2;2.345;1.234.567\n",
+    'id,net,share\n1,1.000,"12,5%"\n2,2.500,"7,0 %"\n',
+    'id,net,price\n1,1.000,"2,50 €"\n2,2.500,"$3,10"\n',
+    "day;item;count\n2026-01-31;a;1.000\n2026-02-01;b;2.500\n2026-02-02;c;500\n",
+    "id;lat\n1;59.913\n2;60.391\n",
   ]) {
     assert.deepEqual(await reasons(text), ["numbers_unsure"], text);
   }
@@ -31,15 +35,15 @@ test("a file that is read twice is in doubt as well", async () => {
 test("ordinary files are in no doubt", async () => {
   for (const text of [
     "id,lat\n1,59.913\n2,60.391\n",
-    "id;lat\n1;59.913\n2;60.391\n",
+    "id;lat\n1;59.913\n2;0.391\n",
     "id;net;tax\n1;1.234;1,5\n2;12.5;22,75\n",
     "id;net;tax\n1;1.234;1,5\n2;12345;22,75\n",
     "id;share;tax\n1;0.125;1,5\n2;0.250;22,75\n",
     "id;net;lat;tax\n1;1.234;5.25;1,5\n2;12.345;6.5;22,75\n",
-    "id;net;pair\n1;1.234;1,5 and 2\n2;12.345;1,5\n",
-    'id;net;count\n1;1.234;"1,234"\n2;12.345;"12,345"\n',
-    "id;net;day\n1;1.234;01.02.2024\n2;12.345;02.02.2024\n",
-    "id;net;version\n1;1.234;1.2.3\n2;12.345;1.2.4\n",
+    'id,net,pair\n1,1.234,"1,5 and 2"\n2,12.345,"1,5"\n',
+    'id,net,count\n1,1.234,"1,234"\n2,12.345,"12,345"\n',
+    "id,net,day\n1,1.234,01.02.2024\n2,12.345,02.02.2024\n",
+    "id,net,version\n1,1.234,1.2.3\n2,12.345,1.2.4\n",
   ]) {
     assert.deepEqual(await reasons(text), [], text);
   }
@@ -56,4 +60,16 @@ test("what the contract or the table says settles the doubt, or is its evidence"
   const tax = { name: "tax", type: "DECIMAL(18,2)", number: { decimal: "," } };
   assert.deepEqual(await reasons("id;net;tax\n1;1.234;5\n", { contract: { columns: [tax] } }), ["numbers_unsure"]);
   assert.deepEqual(await reasons(text, { current: { id: "INTEGER", net: "DECIMAL(18,3)", tax: "VARCHAR" } }), []);
+});
+
+test("a column of the table that has never had three decimals is looked at as well", async () => {
+  const text = "id;net\n1;1.500\n2;2.500\n";
+  assert.deepEqual(await reasons(text, { current: { id: "INTEGER", net: "DECIMAL(18,2)" } }), ["numbers_unsure"]);
+  assert.deepEqual(await reasons(text, { current: { id: "INTEGER", net: "DECIMAL(18,3)" } }), []);
+  assert.deepEqual(
+    await reasons("id;net\n1;1.50\n2;2.500\n", { current: { id: "INTEGER", net: "DECIMAL(18,2)" } }),
+    [],
+  );
+  const contract = { columns: [{ name: "net", type: "DECIMAL(18,2)" }] };
+  assert.deepEqual(await reasons(text, { contract, current: { id: "INTEGER", net: "DECIMAL(18,2)" } }), []);
 });
