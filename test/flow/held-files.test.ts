@@ -223,6 +223,7 @@ test("a preview has the doubts and the error that the upload will have", async (
     ["a.csv", "", ["empty_version"]],
     ["b.csv", ROWS, ["duplicate_content"]],
     ["c.csv", "id,n,x\n1,2,3\n", ["new_columns"]],
+    ["a.csv", "id,n,x\n1,2,3\n", ["shrunk", "new_columns"]],
     ["d.csv", rows(4), []],
   ] as const) {
     for (const table of ["holds", "fails"]) {

@@ -4,7 +4,7 @@ import type { FileOutcome } from "../../../lib/messages/generated.ts";
 import { evolve, type ColumnDefinition } from "../../../lib/columns.ts";
 import type { CommitReceipt, FileVersion, TableDescription } from "../../../lib/warehouse/warehouse.ts";
 import { cureOf, probeTable, refusalOf } from "./cure.ts";
-import { guardFailure, newColumnsFailure } from "./guards.ts";
+import { guardFailure } from "./guards.ts";
 import { layoutOf, makeTable } from "./make-table.ts";
 import { operate } from "./operations.ts";
 import { commitFailureOf, NOTHING_TO_DO, parseFailureOf, skipFailureOf, type Failure } from "./outcome.ts";
@@ -120,13 +120,10 @@ function plan(
   let columns: readonly ColumnDefinition[] = table?.columns ?? [];
   let conflicts = false;
   for (const file of files) {
-    const fail = (failure: Failure): void => {
+    const failure = failureOf(file, contract, record, columns);
+    if (failure) {
       record.failed(file, failure);
       failures.set(file, failure);
-    };
-    const failure = failureOf(file, contract, record);
-    if (failure) {
-      fail(failure);
       continue;
     }
     const { end, stage } = file;
@@ -153,14 +150,7 @@ function plan(
       continue;
     }
     try {
-      const evolution = evolve(contract.table, columns, fileColumns);
-      const added = columns.length === 0 ? [] : evolution.added.map(({ name }) => name);
-      const asked = newColumnsFailure(file, contract, added);
-      if (asked) {
-        fail(asked);
-        continue;
-      }
-      columns = evolution.columns;
+      columns = evolve(contract.table, columns, fileColumns).columns;
       versions.push({ file, version: { ...version, columns: fileColumns, stage } });
       record.applied(file);
     } catch (conflict) {
@@ -176,12 +166,30 @@ function identityOf(file: EndedFile): Pick<FileVersion, "fileId" | "sourceFile" 
   return { fileId, sourceFile, sourceOffset, ...(repeats ? { versionOffset: repeats.versionOffset } : {}) };
 }
 
-/** Why the file is not applied; undefined: it may be. */
-function failureOf(file: EndedFile, contract: Contract, record: OnRecord): Failure | undefined {
+/** Why the file is not applied to the table with these columns; undefined: it may be. */
+function failureOf(
+  file: EndedFile,
+  contract: Contract,
+  record: OnRecord,
+  columns: readonly ColumnDefinition[],
+): Failure | undefined {
   const parseFailure = parseFailureOf(file);
   if (parseFailure && parseFailure.code !== "FILE_EMPTY") return parseFailure;
   const superseded = parseFailure ? undefined : record.superseded(file);
-  return superseded ?? guardFailure(file, contract, record.before(file)) ?? parseFailure;
+  if (superseded) return superseded;
+  const added = addedBy(file, contract.table, columns);
+  return guardFailure(file, contract, { before: record.before(file), added }) ?? parseFailure;
+}
+
+/** The columns that the file adds to the table; none without a table, or if their types conflict. */
+function addedBy({ end, stage }: EndedFile, table: string, columns: readonly ColumnDefinition[]): string[] {
+  if (end.outcome !== "complete" || stage.rowCount === 0 || columns.length === 0) return [];
+  try {
+    return evolve(table, columns, end.columns as ColumnDefinition[]).added.map(({ name }) => name);
+  } catch (thrown) {
+    if (hasCode(thrown, "SCHEMA_CONFLICT")) return [];
+    throw thrown;
+  }
 }
 
 /** A file without a loaded row changes no columns. */

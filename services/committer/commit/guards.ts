@@ -31,22 +31,21 @@ export const needsUsualRejects = (file: EndedFile, { accept }: Contract): boolea
 const isGuarded = ({ end, repeats, settled }: EndedFile): boolean =>
   !repeats && settled !== true && end.outcome !== "deleted";
 
-/** `added`: the columns that the file would add to a table that exists. */
-export const newColumnsFailure = (
+/**
+ * Why the contract's guards keep the file out of the table, all of them; undefined: they let it pass.
+ * `onDoubt: fail` fails what a guard would hold. `added`: the columns that the file would add to a table that
+ * exists.
+ */
+export function guardFailure(
   file: EndedFile,
   contract: Contract,
-  added: readonly string[],
-): Failure | undefined => (isGuarded(file) ? failureOf(newColumnDoubts(contract, added)) : undefined);
-
-/**
- * Why the contract's guards keep the file out of the table; undefined: they let it pass. `onDoubt: fail`
- * fails what a guard would hold.
- */
-export function guardFailure(file: EndedFile, contract: Contract, before: Before): Failure | undefined {
+  { before, added }: { before: Before; added: readonly string[] },
+): Failure | undefined {
   const isComplete = file.end.outcome === "complete";
   if (!isGuarded(file) || !(isComplete || hasNoRow(file))) return undefined;
   const { rowCount: rows, rejectCount: rowsRejected } = file.stage;
-  return failureOf(versionDoubts({ rows, rowsRejected, isEmpty: !isComplete }, contract, before));
+  const doubts = versionDoubts({ rows, rowsRejected, isEmpty: !isComplete }, contract, before);
+  return failureOf([...doubts, ...newColumnDoubts(contract, added)]);
 }
 
 /** The strictest action counts: one reason to fail fails the file. */
