@@ -25,7 +25,7 @@ export function oddRow(table: Table, declared: Declared): string | undefined {
   if (table.width < 2) return declared.start ? undefined : nameBelow(table);
   const allRows = declared.place && declared.header;
   return (
-    (allRows ? undefined : (subtotal(table) ?? heading(table))) ??
+    (allRows ? undefined : (subtotal(table) ?? heading(table) ?? groupAbove(table))) ??
     (declared.header ? undefined : indexName(table)) ??
     (declared.place ? undefined : recordTypes(table)) ??
     (declared.noComments ? undefined : comment(table))
@@ -65,6 +65,16 @@ function heading({ body, width }: Table): string | undefined {
   if (forms.size > 1 || others.some(({ cells }) => !isFilled(cells[0]!) || isWords(cells[0]!))) return undefined;
   const line = found[0]!.line;
   return `line ${line} has nothing but ${shown(found[0]!.cells[0]!)}: it may be a heading of the rows below it`;
+}
+
+/** Rows with a first field alone, above rows that all lack it: each is the group of those below it. */
+function groupAbove({ body }: Table): string | undefined {
+  const isAlone = ({ cells }: SampleRow): boolean => isFilled(cells[0]!) && !cells.slice(1).some(isFilled);
+  const others = body.filter((row) => !isAlone(row));
+  const [first] = body;
+  if (!first || !isAlone(first) || others.length < SHOWING_ROWS_MIN) return undefined;
+  if (others.some(({ cells }) => isFilled(cells[0]!))) return undefined;
+  return `line ${first.line} has a first field alone, and the rows below it have none: it may be their group`;
 }
 
 /** A row with the name of the first column, which the header lacks. */

@@ -38,12 +38,13 @@ export function footerOf([heading, ...rows]: readonly SampleRow[], width: number
   const other = notes.findLastIndex((note) => isOtherRow(note, width, typed, isApart));
   start += other + 1;
   const total = rows[start - 1];
-  const sums = total && start > 2 ? sumsIn(rows.slice(0, start - 1), total, width) : undefined;
+  const sums = total && start > 1 ? sumsIn(rows.slice(0, start - 1), total, width) : undefined;
   if (total && sums !== undefined) {
     const rowCount = rows.length - start + 1;
     const evidence = `line ${total.line} is a total`;
     const whole = `${evidence}: it has the sums of the rows above`;
-    if (sums && isLabel(total)) return { rows: rowCount, confidence: 0.95, evidence: whole };
+    // The sum of one row is that row: two rows may be alike.
+    if (sums && isLabel(total) && start > 2) return { rows: rowCount, confidence: 0.95, evidence: whole };
     if (sums) return { rows: rowCount, confidence: 0.6, evidence: whole, doubt: `${whole}, but may be named so` };
     const what = end.rowsBefore > 0 ? "and the file is too long to compare sums" : "but not the sum of the rows";
     return { rows: rowCount, confidence: 0.6, evidence, doubt: `${evidence} by its first cell, ${what}` };

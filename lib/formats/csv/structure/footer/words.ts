@@ -1,11 +1,13 @@
 /** Words with which rows begin that are no data, in the languages of most files. */
 
-export const TOTAL =
-  /^(?:grand |sub)?(?:total|totals|totale|sum|summe|gesamt|gesamtsumme|insgesamt|suma|soma|razem|итого|всего|合計|合计|总计)(?![\p{L}\p{N}])/iu;
+const TOTALS =
+  "(?:grand |sub)?(?:total|totals|totale|totaal|sum|summe|summa|gesamt|gesamtsumme|gesamtbetrag|gesamtergebnis|" +
+  "endsumme|endbetrag|insgesamt|suma|soma|razem|i alt|yhteensä|összesen|celkem|toplam|итого|всего|合計|合计|总计)";
+
+export const TOTAL = new RegExp(`^${TOTALS}(?![\\p{L}\\p{N}])`, "iu");
 
 /** A label of totals and nothing else: `Total Energies` may be a name. */
-export const TOTAL_ALONE =
-  /^(?:grand |sub)?(?:total|totals|totale|sum|summe|gesamt|gesamtsumme|insgesamt|suma|soma|razem|итого|всего|合計|合计|总计)(?: g[eé]n[eé]ral[e]?| geral| amount| sum)?[\s:=.]*$/iu;
+export const TOTAL_ALONE = new RegExp(`^${TOTALS}(?: g[eé]n[eé]ral[e]?| geral| amount| sum)?[\\s:=.]*$`, "iu");
 
 /** Names of a sum that may as well be a value. */
 export const ALL = /^(?:all|alle|overall|todos|todas|tous|tutti)[\s:]*$/iu;
