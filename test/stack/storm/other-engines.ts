@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { cacheDir, install, runTool, type Program } from "../../../scripts/stack/programs/install.ts";
-import { INFRA, ROOT } from "../../../scripts/stack/paths.ts";
+import { ROOT } from "../../../scripts/stack/paths.ts";
 import type { RunningStack } from "../../../scripts/stack/stack.ts";
 import type { TableMetadata } from "../../../lib/warehouse/iceberg/catalog/schemas.ts";
 import { sampleOf, type Histories } from "../../support/iceberg-history.ts";
@@ -74,9 +74,9 @@ function pyIcebergFaults(name: string, metadata: TableMetadata, read: ReadTable 
   return faults;
 }
 
-/** PyIceberg as pinned in infra/pyiceberg, apart from other Python packages. */
+/** PyIceberg as pinned in pyiceberg.txt, apart from other Python packages. */
 async function program(): Promise<Program> {
-  const pins = `${INFRA}/pyiceberg/requirements.txt`;
+  const pins = join(ROOT, "test", "stack", "storm", "pyiceberg.txt");
   const digest = createHash("sha256").update(await readFile(pins)).digest("hex"); // prettier-ignore
   return {
     name: "pyiceberg",
