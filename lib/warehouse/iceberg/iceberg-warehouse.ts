@@ -122,7 +122,7 @@ export async function openIceberg(url: string, options: IcebergOptions = {}): Pr
       textIds: (name) => tables.textIds(name),
     });
     const gate = await openGate({
-      send: prepared(throughCatalog(catalog, target.uri), (path, body) => bounds.mend(path, body)),
+      send: prepared(throughCatalog(catalog, target.uri), (path, body) => bounds.repair(path, body)),
       clock,
       onEvent: options.onGateEvent ?? (() => undefined),
       deadlineMs: COMMIT_MS_MAX,

@@ -23,17 +23,17 @@ export interface WrittenPart extends TablePart {
  * DuckDB's Iceberg writer 1.5.5 cuts the lower bound of a text column at 16 bytes, also inside a character
  * (duckdb-iceberg issue 1334). DuckDB then fails in every query with a condition on that column, and Trino
  * in `$partitions`. So before a commit is sent, the manifests that it brings are read, and such bounds are
- * mended in place: the bytes of the cut character become NUL. The bound stays as long as it was, so no
+ * repaired in place: the bytes of the cut character become NUL. The bound stays as long as it was, so no
  * length in the file or in the manifest list changes; it stays a lower bound, since every byte of that
  * character is above NUL. Reading them costs half of a small commit, so a writer that knows its texts says
- * that there is nothing to mend.
+ * that there is nothing to repair.
  */
 export class TextBounds {
   readonly #session: () => MetadataReader;
   readonly #buckets: Buckets;
   /** Ids of a table's text columns, by the name that the commit has. */
   readonly #textIds: (name: string) => ReadonlySet<number>;
-  /** Manifest lists that are mended: a commit may be sent again. */
+  /** Manifest lists that are repaired: a commit may be sent again. */
   readonly #done = new Set<string>();
   /** By the table's name in the catalog; a table is in one transaction at a time. */
   readonly #written = new Map<string, WrittenPart>();
@@ -58,20 +58,20 @@ export class TextBounds {
     }
   }
 
-  /** Mends the manifests of a commit, which `body` is and `path` names. */
-  async mend(path: string, body: string): Promise<void> {
+  /** Repairs the manifests of a commit, which `body` is and `path` names. */
+  async repair(path: string, body: string): Promise<void> {
     for (const { table, lists, addedTextIds } of addedIn(path, body)) {
       if (this.#written.get(table)?.cutsNoText?.()) continue;
       for (const { manifestList, sequenceNumber } of lists) {
         if (this.#done.has(manifestList)) continue;
-        await this.#mendList(manifestList, sequenceNumber, new Set([...this.#textIds(table), ...addedTextIds]));
+        await this.#repairList(manifestList, sequenceNumber, new Set([...this.#textIds(table), ...addedTextIds]));
         this.#done.add(manifestList);
         if (this.#done.size > DONE_MAX) this.#done.delete([...this.#done][0]!);
       }
     }
   }
 
-  async #mendList(list: string, sequenceNumber: number, textIds: ReadonlySet<number>): Promise<void> {
+  async #repairList(list: string, sequenceNumber: number, textIds: ReadonlySet<number>): Promise<void> {
     if (textIds.size === 0) return;
     const manifests = await this.#session().rowsBeforeCommit(
       `SELECT manifest_path FROM read_avro(${duckdb.stringLiteral(list)})
@@ -92,7 +92,7 @@ export class TextBounds {
     if (!place) throw new Error(`${path} is not in an S3 bucket`);
     const { store, key } = place;
     const before = await buffer((await store.get(key)).body);
-    await store.put(key, withMended(before, broken), { sizeBytes: before.length });
+    await store.put(key, withRepaired(before, broken), { sizeBytes: before.length });
   }
 }
 
@@ -141,18 +141,18 @@ function brokenIn(bounds: unknown, textIds: ReadonlySet<number>): Buffer[] {
 }
 
 /** A lower bound in UTF-8, as long as `bound`: the bytes of the cut character become NUL. */
-export function mended(bound: Buffer): Buffer {
+export function repaired(bound: Buffer): Buffer {
   let end = bound.length;
   while (end > 0 && !isUtf8(bound.subarray(0, end))) end--;
   return Buffer.concat([bound.subarray(0, end), Buffer.alloc(bound.length - end)]);
 }
 
 /**
- * A manifest whose broken bounds are mended; `broken` has each as often as the manifest. @throws Error if
+ * A manifest whose broken bounds are repaired; `broken` has each as often as the manifest. @throws Error if
  * the bytes of a bound stand there more often or less: the file is compressed, or a partition's value has
  * the same bytes
  */
-export function withMended(manifest: Buffer, broken: readonly Buffer[]): Buffer {
+export function withRepaired(manifest: Buffer, broken: readonly Buffer[]): Buffer {
   const next = Buffer.from(manifest);
   const times = new Map<string, number>();
   for (const bound of broken) times.set(bound.toString("hex"), (times.get(bound.toString("hex")) ?? 0) + 1);
@@ -165,7 +165,7 @@ export function withMended(manifest: Buffer, broken: readonly Buffer[]): Buffer 
     for (let at = next.indexOf(value); at >= 0; at = next.indexOf(value, at + value.length)) places.push(at);
     if (places.length !== expected)
       throw new Error(`a manifest has the bytes of a bound ${places.length} times, not ${expected} times`);
-    for (const at of places) mended(bound).copy(next, at + length.length);
+    for (const at of places) repaired(bound).copy(next, at + length.length);
   }
   return next;
 }

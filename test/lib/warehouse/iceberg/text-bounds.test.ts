@@ -3,14 +3,14 @@ import { isUtf8 } from "node:buffer";
 import { test } from "node:test";
 import fc from "fast-check";
 import { Buckets } from "../../../../lib/warehouse/iceberg/tables/buckets.ts";
-import { mended, TextBounds, withMended } from "../../../../lib/warehouse/iceberg/text-bounds.ts";
+import { repaired, TextBounds, withRepaired } from "../../../../lib/warehouse/iceberg/text-bounds.ts";
 
 const text = fc.string({ minLength: 17, unit: "binary" }).map((one) => Buffer.from(one, "utf8"));
 
-test("a mended bound is text, as long as before, and not above the value that it was cut from", () => {
+test("a repaired bound is text, as long as before, and not above the value that it was cut from", () => {
   fc.assert(
     fc.property(text, fc.integer({ min: 1, max: 16 }), (value, length) => {
-      const bound = mended(value.subarray(0, length));
+      const bound = repaired(value.subarray(0, length));
       assert.ok(isUtf8(bound));
       assert.equal(bound.length, length);
       assert.ok(Buffer.compare(bound, value) <= 0);
@@ -25,21 +25,21 @@ test("only the bound changes in a manifest, wherever it stands", () => {
   const manifest = Buffer.concat([Buffer.from("head"), entry, other, entry]);
   const fixed = Buffer.concat([Buffer.from([32]), Buffer.from("ab日日日日\0\0")]);
   const expected = Buffer.concat([Buffer.from("head"), fixed, other, fixed]);
-  assert.deepEqual(withMended(manifest, [broken, broken]), expected);
+  assert.deepEqual(withRepaired(manifest, [broken, broken]), expected);
 });
 
 test("bytes that stand there more often than the bound, or not at all, are not touched", () => {
   const broken = Buffer.from("ab日日日日日").subarray(0, 16);
   const entry = Buffer.concat([Buffer.from([32]), broken]);
-  assert.throws(() => withMended(Buffer.from("compressed"), [broken]), /0 times, not 1 times/);
-  assert.throws(() => withMended(Buffer.concat([entry, entry]), [broken]), /2 times, not 1 times/);
+  assert.throws(() => withRepaired(Buffer.from("compressed"), [broken]), /0 times, not 1 times/);
+  assert.throws(() => withRepaired(Buffer.concat([entry, entry]), [broken]), /2 times, not 1 times/);
 });
 
 test("manifests are read unless the writer says that its texts have no such bound", async () => {
   const reads: string[] = [];
   const bounds = new TextBounds({
     session: () => ({ rowsBeforeCommit: async (sql) => (reads.push(sql), []) }),
-    buckets: new Buckets(() => assert.fail("nothing is mended")),
+    buckets: new Buckets(() => assert.fail("nothing is repaired")),
     textIds: () => new Set([1]),
   });
   const list = (table: string, name: string): object => ({
@@ -52,7 +52,7 @@ test("manifests are read unless the writer says that its texts have no such boun
     ...(name === "known" ? { cutsNoText: () => true } : {}),
   }));
   const send = (n: number): Promise<void> =>
-    bounds.mend(
+    bounds.repair(
       "/v1/transactions/commit",
       JSON.stringify({ "table-changes": [list("known", `k${n}`), list("unknown", `u${n}`)] }),
     );
