@@ -22,7 +22,7 @@ export interface Applied {
 
 /**
  * Runs a batch's changes within a transaction. undefined: there is nothing to change. An upsert of many rows
- * is merged in slices of its keys, whose memory is bounded.
+ * is merged in slices of its keys: one MERGE holds its source and what it matches.
  */
 export async function applyRows(
   connection: DuckDBConnection,
