@@ -12,7 +12,7 @@ export interface Scans {
   /** A warehouse over the same tables, beside the committers'. */
   warehouse: Warehouse;
   rows(sql: string): Promise<unknown[][]>;
-  /** Writes a table anew, partitioned by one column. */
+  /** Writes a table again, partitioned by one column. */
   copy(from: string, to: string, partitionedBy: string): Promise<void>;
   drop(table: string): Promise<void>;
   close(): Promise<void>;

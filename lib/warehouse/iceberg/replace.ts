@@ -45,7 +45,7 @@ async function replaceOnce(
   if (!source) {
     throw new TributaryError("WAREHOUSE_CONFLICT", `table '${shadow}' does not exist: somebody else removed it`);
   }
-  // The shadow must be what this writer's last commit left: a successor may have begun it anew.
+  // The shadow must be what this writer's last commit left: a successor may have begun it again.
   const committed = bases.get(shadow) ?? (await bases.refresh(tables, shadow, confirmOwner));
   const shadowNow = await tables.load(shadow);
   if (!committed || !shadowNow || shadowNow.currentSnapshotId !== committed.snapshotId) throw concurrentWrite(shadow);

@@ -15,7 +15,7 @@ export function targetOf(url: string, password?: string): TrinoTarget {
     throw new TributaryError("CONFIG_INVALID", `the warehouse's URL is none: use ${form}`);
   }
   if (parsed.password !== "") {
-    throw new TributaryError("CONFIG_INVALID", "a password does not stand in a URL: set TRIBUTARY_TRINO_PASSWORD");
+    throw new TributaryError("CONFIG_INVALID", "a URL must not contain a password: set TRIBUTARY_TRINO_PASSWORD");
   }
   const [catalog = "", schema = "lakehouse"] = parsed.pathname.split("/").filter(Boolean).map(decodeURIComponent);
   if (catalog === "") throw new TributaryError("CONFIG_INVALID", `'${url}' names no catalog: use ${form}`);

@@ -69,7 +69,7 @@ export type Summary = Readonly<Record<string, string>>;
 export interface Base {
   /** undefined: it has no snapshot. */
   readonly snapshotId: string | undefined;
-  /** Absent: it may be a table that was made anew. */
+  /** Absent: it may be a table that was created again. */
   readonly uuid?: string;
 }
 
@@ -191,7 +191,7 @@ function complete(change: JsonObject, place: Place, announcedOf: () => Announced
   const uuids = new Set(requirements.filter(({ type }) => type === UUID).map(({ uuid }) => uuid));
   const expected = announced.base?.uuid;
   if (expected !== undefined && [...uuids].some((asserted) => asserted !== expected))
-    return fault("the table was dropped and made anew", true);
+    return fault("the table was dropped and created again", true);
   const guards = moved
     .map((update) => update["ref-name"])
     .filter((ref) => !isNew && !requirements.some(({ type, ref: asserted }) => type === REF && asserted === ref))

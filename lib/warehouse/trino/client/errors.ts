@@ -94,7 +94,7 @@ const REJECTED = /BadRequestException|IllegalArgumentException/;
 /** Exceptions with which a catalog or a store rejects this user. */
 const UNAUTHORIZED = /NotAuthorizedException|ForbiddenException|AccessDeniedException/;
 
-/** The object store refuses a file. SeaweedFS refuses some paths in table buckets, whoever writes. */
+/** The object store refuses a file. SeaweedFS refuses some paths in table buckets to every writer. */
 const STORE_REFUSES = /\bService: S3, Status Code: 403\b/;
 
 /** Converts a failed statement to an error. Its `cause` is the TrinoFailure. */

@@ -11,7 +11,7 @@ import type { CommitReceipt, Stage } from "../../../../lib/warehouse/warehouse.t
 
 const RECEIPT: CommitReceipt = { snapshotId: "1", strategy: "staged", rowsInserted: 1, rowsUpdated: 0, rowsDeleted: 0 };
 
-/** Two engines of which DuckDB's and Trino's commits fail as given. `calls` names what was called. */
+/** Two engines whose commits fail as given. `calls` names what was called. */
 async function opened(failures: { direct?: Error; trino?: Error }, options: Partial<AutoOptions> = {}) {
   const calls: string[] = [];
   const committing = (name: "direct" | "trino") => {

@@ -122,7 +122,7 @@ test("a commit on another snapshot than the caller's is a conflict", () => {
   }
 });
 
-test("a commit to a table that was made anew is a conflict", () => {
+test("a commit to a table that was created again is a conflict", () => {
   const uuid = (id: string): string => `{"type":"assert-table-uuid","uuid":"${id}"}`;
   const base = { snapshotId: PARENT, uuid: "u" };
   const named = change({ requirements: [uuid("other"), guard()] });
