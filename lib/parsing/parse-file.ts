@@ -9,7 +9,7 @@ import type { ParseCounts, ParserOutput } from "./row-batches.ts";
 import { openFile, textOptionsOf, withEncoding, type OpenedFile, type ReadJob } from "./open-file.ts";
 import type { ObservedColumn } from "./plan.ts";
 import type { RejectCounts } from "./rejects.ts";
-import type { PossibleThousands } from "../typing/thousands.ts";
+import { mayHaveCommas, type PossibleThousands } from "../typing/thousands.ts";
 import { renameDoubt, sharedDoubt } from "./renames.ts";
 import type { RuleWarning } from "./row-rules.ts";
 
@@ -171,13 +171,11 @@ function columnDoubts(
   return [sharedDoubt(shared), renamed, thousandsDoubt(thousands, options)].filter((doubt) => doubt !== undefined);
 }
 
-/**
- * Why numbers may be a thousand times what they read as. Programs separate fields by semicolons where commas
- * are in the numbers.
- */
-function thousandsDoubt({ columns, commas }: PossibleThousands, { delimiter }: FormatOptions): Doubt | undefined {
+/** Why numbers may be a thousand times what they read as. */
+function thousandsDoubt(possible: PossibleThousands, { delimiter }: FormatOptions): Doubt | undefined {
+  const { columns, commas } = possible;
   const [first, comma] = [columns[0], commas[0]];
-  if (first === undefined || (comma === undefined && delimiter !== ";")) return undefined;
+  if (first === undefined || !mayHaveCommas(possible, delimiter)) return undefined;
   const others = columns.length > 1 ? ` and ${columns.length - 1} more` : "";
   const sign = comma === undefined ? "the fields are separated by semicolons" : `'${comma}' has decimal commas`;
   const evidence =

@@ -4,6 +4,7 @@ import { TributaryError, type ErrorCode } from "../errors.ts";
 import type { Reject } from "../messages/generated.ts";
 import type { Doubt, FileFormat, FormatRequest, PinnedFormat, Row } from "../formats/format.ts";
 import { collectTexts } from "../proposals/field-texts.ts";
+import { mayHaveCommas } from "../typing/thousands.ts";
 import { isEmptyPatch, joined, patched, patchText } from "../proposals/patch.ts";
 import { isWhole, proposalsFor, type ContractPatch, type Proposal } from "../proposals/propose.ts";
 import { showRows, type ShownValue } from "../rows/show.ts";
@@ -165,8 +166,8 @@ function propose({ parsed, rejects, blocks, job, file }: ProposalInput): Pick<Pr
   const types = new Map([...known, ...contract.columns].map(({ name, type }) => [name, type]));
   const declared = new Set(contract.columns.map(({ name }) => name));
   const misfits = new Set(rejects.flatMap(({ reason, column }) => (reason === "type_mismatch" ? (column ?? []) : [])));
-  const { columns: pointed, commas } = parsed.doubtful.thousands;
-  const thousands = new Set(commas.length > 0 || file.options["delimiter"] === ";" ? pointed : []);
+  const { thousands: possible } = parsed.doubtful;
+  const thousands = new Set(mayHaveCommas(possible, file.options["delimiter"]) ? possible.columns : []);
   const looked = parsed.columns.filter(
     ({ name, type }) => misfits.has(name) || thousands.has(name) || (type === "VARCHAR" && !declared.has(name)),
   );

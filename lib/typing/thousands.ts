@@ -32,3 +32,10 @@ export function possibleThousands(columns: readonly NumberColumn[]): PossibleTho
   const commas = columns.filter((column) => column.declaresComma || isComma(column));
   return { columns: pointed.map(({ name }) => name), commas: commas.map(({ name }) => name) };
 }
+
+/**
+ * True if the file has decimal commas, or is separated by semicolons: programs do so where commas are in the
+ * numbers. Then the points of `columns` are in doubt.
+ */
+export const mayHaveCommas = ({ commas }: PossibleThousands, delimiter: unknown): boolean =>
+  commas.length > 0 || delimiter === ";";
