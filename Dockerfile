@@ -8,9 +8,11 @@ COPY schemas schemas
 COPY lib lib
 COPY services services
 COPY cli cli
+COPY bin bin
+COPY scripts/build.mjs scripts/
 COPY scripts/stack scripts/stack
-# Message schemas, the version and the console are read relative to the compiled code.
-RUN npm run build && cp -r schemas package.json dist/ && cp -r services/gateway/console/static dist/services/gateway/console/static
+COPY docs/contract.schema.json docs/
+RUN npm run build
 
 FROM node:20.20.2-bookworm-slim AS packages
 WORKDIR /app

@@ -61,7 +61,7 @@ export async function replay(
 /** The final status of each file, or its status at the timeout. Shows a progress bar on standard error. */
 async function follow({ client, json }: Session, { files }: ReplayAnswer, timeoutMs: number): Promise<FileAnswer[]> {
   const deadline = performance.now() + timeoutMs;
-  const bar = barOf("[{bar}] {value} of {total} file versions, {eta_formatted} left");
+  const bar = await barOf("[{bar}] {value} of {total} file versions, {eta_formatted} left");
   const shown = process.stderr.isTTY && !json;
   if (shown) bar.start(files.length, 0);
   const ended: FileAnswer[] = [];

@@ -1,13 +1,18 @@
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
+/** The compiled program is a .js file like this one. As .ts it needs tsx. */
+function program(): string[] {
+  if (!import.meta.url.endsWith(".ts")) return [fileURLToPath(new URL("../services/main.js", import.meta.url))];
+  return ["--import", import.meta.resolve("tsx"), fileURLToPath(new URL("../services/main.ts", import.meta.url))];
+}
+
 /**
  * Runs all services in one child process (services/main.ts) with the same Node options, and resolves with its
  * exit code. The child runs in the current folder, so relative paths of data and contracts start there.
  */
 export function serve(env: Record<string, string>): Promise<number> {
-  const main = fileURLToPath(new URL("../services/main.ts", import.meta.url));
-  const child = spawn(process.execPath, [...process.execArgv, "--import", import.meta.resolve("tsx"), main], {
+  const child = spawn(process.execPath, [...process.execArgv, ...program()], {
     stdio: "inherit",
     env: { ...process.env, ...env },
   });

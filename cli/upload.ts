@@ -1,17 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { open, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { Transform, type Readable } from "node:stream";
-import { SingleBar } from "cli-progress";
+import type { SingleBar } from "cli-progress";
 import { Refused, Unreachable, type Client } from "./client.ts";
 import { systemClock } from "../lib/clock.ts";
 import { ERRORS } from "../lib/errors.ts";
 import { retry, type RetryOptions } from "../lib/retry.ts";
 import type { RebuildProgress } from "../lib/rebuild/progress.ts";
-import { compressionOf } from "../lib/text/decompress.ts";
-import { markedEncoding, wideEncoding } from "../lib/text/decoding/marks.ts";
-import { looksBinary, looksForeign, MARKUP_SAMPLE_BYTES, remedyFor } from "../lib/text/unsupported-formats.ts";
 import { countText, EXIT, lineText, sizeText, UsageError } from "./output.ts";
 import type { Session } from "./session.ts";
 
@@ -79,6 +76,7 @@ export async function uploadFiles(
     throw new UsageError("--name accepts one file: upload the files one by one");
   if (files.includes("-") && name === undefined) throw new UsageError("standard input needs --name <name>");
   checkNames(files);
+  const { refuseForeign } = await import("./files/foreign.ts");
   for (const file of files) await refuseForeign(file);
   const answers: FileAnswer[] = [];
   const parameters = new URLSearchParams({ ...dialect, ...(again ? { again: "true" } : {}) }).toString();
@@ -132,7 +130,7 @@ async function sendFile(
   { idempotencyKey, progress }: { idempotencyKey: string; progress: boolean },
 ): Promise<FileAnswer> {
   const { body, sizeBytes } = await openFile(file);
-  const bar = progress ? progressBar(file, sizeBytes) : undefined;
+  const bar = progress ? await progressBar(file, sizeBytes) : undefined;
   const opened: Readable[] = [];
   const open = (): Readable => {
     const source = typeof body === "function" ? body() : body;
@@ -151,45 +149,6 @@ async function sendFile(
     bar?.stop();
     for (const source of opened) source.destroy();
   }
-}
-
-/**
- * Refuses what the gateway could not load, before any byte is sent: URLs, and files that are recognised as
- * another format. The parser decides about all others.
- * @throws UsageError
- */
-async function refuseForeign(file: string): Promise<void> {
-  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(file)) {
-    const command = `curl -fsSL '${file}' | tributary upload <table> - --name <name>.csv`;
-    throw new UsageError(
-      `'${file}' is a URL, and files are read from this machine: download it first, or pipe it: ${command}`,
-    );
-  }
-  if (file === "-") return;
-  const found = foreignIn(await beginningOf(file));
-  if (found === undefined) return;
-  throw new UsageError(`'${file}' looks like ${found}: ${remedyFor(found)}`);
-}
-
-function foreignIn(head: Buffer): string | undefined {
-  // Compressed CSV files are welcome, and what they hold is not known yet.
-  if (head.length === 0 || compressionOf(head) !== "none") return undefined;
-  try {
-    if (markedEncoding(head)?.startsWith("utf-16") || wideEncoding(head)) return undefined;
-  } catch {
-    return undefined;
-  }
-  const found = looksBinary(head) ?? looksForeign(head.toString("utf8"));
-  // The parser decides about "binary data" by a longer beginning.
-  return found === "binary data" ? undefined : found;
-}
-
-/** The first bytes of a regular file; none of a pipe, which could be read only once. */
-async function beginningOf(file: string): Promise<Buffer> {
-  await using handle = await open(file, "r");
-  if (!(await handle.stat()).isFile()) return Buffer.alloc(0);
-  const { bytesRead, buffer } = await handle.read(Buffer.alloc(MARKUP_SAMPLE_BYTES), 0, MARKUP_SAMPLE_BYTES, 0);
-  return buffer.subarray(0, bytesRead);
 }
 
 /** The file's final status, or its status at the timeout. */
@@ -234,15 +193,19 @@ function counting(onBytes: (bytes: number) => void): Transform {
   });
 }
 
-function progressBar(file: string, sizeBytes: number | undefined): SingleBar {
-  const bar = barOf(`${basename(file)} [{bar}] {percentage}% of ${sizeText(sizeBytes ?? 0)}, {eta_formatted} left`);
+async function progressBar(file: string, sizeBytes: number | undefined): Promise<SingleBar> {
+  const bar = await barOf(
+    `${basename(file)} [{bar}] {percentage}% of ${sizeText(sizeBytes ?? 0)}, {eta_formatted} left`,
+  );
   bar.start(Math.max(1, sizeBytes ?? 1), 0);
   return bar;
 }
 
 /** A progress bar on standard error that disappears when it is complete. */
-export const barOf = (format: string): SingleBar =>
-  new SingleBar({ format, barsize: 24, hideCursor: true, clearOnComplete: true, stream: process.stderr });
+export async function barOf(format: string): Promise<SingleBar> {
+  const { SingleBar } = await import("cli-progress");
+  return new SingleBar({ format, barsize: 24, hideCursor: true, clearOnComplete: true, stream: process.stderr });
+}
 
 /** Says why files failed, which have no row, and where rejected rows are listed. */
 export function tellProblems({ tell }: Pick<Session, "tell">, files: readonly FileAnswer[]): void {

@@ -43,7 +43,7 @@ const VENDOR_USERS = new Set([
   // Nor is making the bucket of the REST catalog's tables.
   "scripts/stack/prepare.ts lib/warehouse/iceberg/catalog/sigv4.ts",
   // The doctor examines a catalog before a warehouse is opened on it.
-  "cli/catalog/flags.ts lib/warehouse/iceberg/catalog/options.ts",
+  "cli/catalog/given.ts lib/warehouse/iceberg/catalog/options.ts",
   "cli/catalog/doctor.ts lib/warehouse/iceberg/catalog/options.ts",
   "cli/catalog/doctor.ts lib/warehouse/iceberg/doctor/examine.ts",
   "cli/catalog/doctor.ts lib/warehouse/iceberg/doctor/report.ts",

@@ -1,8 +1,6 @@
 import type { Command } from "commander";
-import { catalogOptionsOf } from "../../lib/warehouse/iceberg/catalog/options.ts";
-import { examineCatalog } from "../../lib/warehouse/iceberg/doctor/examine.ts";
 import type { DoctorReport } from "../../lib/warehouse/iceberg/doctor/report.ts";
-import { givenOf, withCatalogFlags, type CatalogFlags } from "./flags.ts";
+import { withCatalogFlags, type CatalogFlags } from "./flags.ts";
 import { EXIT, tableText } from "../output.ts";
 import { action, durationMs, positive } from "../session.ts";
 
@@ -30,6 +28,9 @@ Example:
     )
     .action(
       action(async ({ print, tell, ca }, flags: Flags) => {
+        const { givenOf } = await import("./given.ts");
+        const { catalogOptionsOf } = await import("../../lib/warehouse/iceberg/catalog/options.ts");
+        const { examineCatalog } = await import("../../lib/warehouse/iceberg/doctor/examine.ts");
         const interrupted = new AbortController();
         // The first Ctrl-C ends the examination and drops the scratch tables.
         process.once("SIGINT", () => interrupted.abort(new Error("interrupted")));

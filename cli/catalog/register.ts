@@ -1,13 +1,9 @@
 import type { Command } from "commander";
 import { TributaryError } from "../../lib/errors.ts";
-import { moveConfig, readConfig } from "../../lib/process/config.ts";
-import { catalogOptionsOf } from "../../lib/warehouse/iceberg/catalog/options.ts";
-import { openRestCatalog } from "../../lib/warehouse/iceberg/catalog/rest-catalog.ts";
-import { moveTables, type Move } from "../../lib/warehouse/iceberg/moving/register.ts";
-import { trinoTables } from "../../lib/warehouse/trino/move-source.ts";
+import type { Move } from "../../lib/warehouse/iceberg/moving/register.ts";
 import { EXIT, tableText } from "../output.ts";
 import { action } from "../session.ts";
-import { givenOf, withCatalogFlags, type CatalogFlags } from "./flags.ts";
+import { withCatalogFlags, type CatalogFlags } from "./flags.ts";
 
 interface Flags extends CatalogFlags {
   from?: string;
@@ -40,6 +36,12 @@ Example:
     )
     .action(
       action(async ({ print, tell, ca }, flags: Flags) => {
+        const { givenOf } = await import("./given.ts");
+        const { moveConfig, readConfig } = await import("../../lib/process/config.ts");
+        const { catalogOptionsOf } = await import("../../lib/warehouse/iceberg/catalog/options.ts");
+        const { openRestCatalog } = await import("../../lib/warehouse/iceberg/catalog/rest-catalog.ts");
+        const { moveTables } = await import("../../lib/warehouse/iceberg/moving/register.ts");
+        const { trinoTables } = await import("../../lib/warehouse/trino/move-source.ts");
         const settings = readConfig(moveConfig, process.env);
         const from = flags.from ?? settings.TRIBUTARY_WAREHOUSE_URL;
         if (from === undefined || !/^trino(\+https)?:/.test(from)) {

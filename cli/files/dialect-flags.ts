@@ -1,6 +1,5 @@
 import type { Command } from "commander";
-import { DELIMITER_NAMES } from "../../lib/formats/csv/options.ts";
-import { FORMATS } from "../../lib/formats/registry.ts";
+import { DELIMITER_NAMES, FORMAT_NAMES } from "../../lib/formats/names.ts";
 
 /** How a file is written, as options of a command. */
 export interface DialectFlags {
@@ -23,7 +22,7 @@ export interface DialectFlags {
 
 export const withDialect = (command: Command): Command =>
   command
-    .option("--format <name>", `${FORMATS.map(({ name }) => name).join(" or ")} (default: detected)`)
+    .option("--format <name>", `${FORMAT_NAMES.join(" or ")} (default: detected)`)
     .option(
       "--delimiter <text>",
       `1 to 16 characters (\\t and \\x01 stand for one), or ${[...DELIMITER_NAMES.keys()].join(", ")} (default: detected)`,

@@ -1,9 +1,12 @@
 import { TributaryError } from "../errors.ts";
 import { csvFormat } from "./csv/csv-format.ts";
 import type { FileFormat, FormatRequest, PinnedFormat, TextSample } from "./format.ts";
+import type { FormatName } from "./names.ts";
+
+const BY_NAME: Readonly<Record<FormatName, FileFormat>> = { csv: csvFormat };
 
 /** Every format that files may have. Of equally good matches the first is chosen. */
-export const FORMATS: readonly FileFormat[] = [csvFormat];
+export const FORMATS: readonly FileFormat[] = Object.values(BY_NAME);
 
 /** The format of messages and ledger entries that name none. */
 export const DEFAULT_FORMAT = csvFormat.name;

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { Encoding } from "../../text/encoding.ts";
 import { encodingOption } from "../encoding-option.ts";
+import { DELIMITER_NAMES } from "../names.ts";
 import { patternFault } from "./footer-pattern.ts";
 
 /** The usual delimiters. A file may declare any other text. */
@@ -52,15 +53,6 @@ export type DialectRequest = { [Key in Exclude<keyof Dialect, "header" | "skipRo
   header?: boolean | "auto" | number | undefined;
   skipRows?: number | "auto" | undefined;
 };
-/** Names that stand for a delimiter, for command lines, URLs and contracts. */
-export const DELIMITER_NAMES: ReadonlyMap<string, string> = new Map([
-  ["comma", ","],
-  ["semicolon", ";"],
-  ["tab", "\t"],
-  ["pipe", "|"],
-  ["space", " "],
-]);
-
 const DELIMITER_CHARS_MAX = 16;
 const COMMENT_CHARS_MAX = 16;
 const COMMENT = /^[^\s\0][^\r\n\0]{0,15}$/;

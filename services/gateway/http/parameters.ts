@@ -1,7 +1,8 @@
 import { z } from "zod";
-import { csvOptionsSchema, DELIMITER_NAMES } from "../../../lib/formats/csv/options.ts";
+import { csvOptionsSchema } from "../../../lib/formats/csv/options.ts";
 import type { FormatRequest } from "../../../lib/formats/format.ts";
-import { checkRequest, FORMATS } from "../../../lib/formats/registry.ts";
+import { DELIMITER_NAMES, FORMAT_NAMES } from "../../../lib/formats/names.ts";
+import { checkRequest } from "../../../lib/formats/registry.ts";
 import { encodingNamed, unknownEncoding } from "../../../lib/text/encoding.ts";
 import { TributaryError } from "../../../lib/errors.ts";
 import { duration } from "../../../lib/process/config.ts";
@@ -21,10 +22,7 @@ const flag = z.enum(["true", "false"]).optional();
 
 /** The file's CSV dialect, for senders that know it better than detection does. */
 export const dialectParameters = {
-  format: z
-    .enum(FORMATS.map(({ name }) => name) as [string, ...string[]])
-    .optional()
-    .describe("the file's format; default: detected"),
+  format: z.enum(FORMAT_NAMES).optional().describe("the file's format; default: detected"),
   delimiter: z
     .string()
     .min(1)
