@@ -179,12 +179,12 @@ export function fileText(file: FileAnswer & Record<string, unknown>): string {
   ]);
 }
 
-/** Everything that a file was read with, without the evidence; undefined: not known. */
+/** Everything that a file was read with, without evidence and doubts; undefined: not known. */
 const readingText = (dialect: Readonly<Record<string, unknown>> | null | undefined): string | undefined =>
   dialect == null
     ? undefined
     : Object.entries(dialect)
-        .filter(([name]) => name !== "evidence")
+        .filter(([name]) => name !== "evidence" && name !== "doubts")
         .map(
           ([name, value]) =>
             `${name} ${typeof value === "string" ? (DELIMITER_NAMES.get(value) ?? value) : JSON.stringify(value)}`,

@@ -1,3 +1,4 @@
+import type { Doubt } from "../formats/format.ts";
 import type { Contract } from "./contract.ts";
 import type { DoubtAction, HeldReason } from "./held.ts";
 
@@ -53,10 +54,7 @@ export function versionDoubts(version: GuardedVersion, contract: Contract, befor
 }
 
 /** `confidence`: of the detected dialect, 0 to 1. */
-export function confidenceDoubts(
-  confidence: number | undefined,
-  { accept: { confidenceMin } }: Contract,
-): HeldReason[] {
+export function confidenceDoubts(confidence: number | undefined, { accept: { confidenceMin } }: Contract): Doubt[] {
   if (confidence === undefined || confidenceMin === undefined || confidence >= confidenceMin) return [];
   const evidence = `the dialect is ${percent(confidence)} sure; the contract wants ${percent(confidenceMin)}`;
   return [{ reason: "structure_unsure", evidence }];

@@ -5,7 +5,7 @@ import { HashedBytes } from "../../lib/blob/hashed-bytes.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Contracts } from "../../lib/contract/contract.ts";
 import { requestIn, writtenFields } from "../../lib/formats/message-fields.ts";
-import { readingJson, readingOf, type Reading } from "../../lib/formats/reading.ts";
+import { doubtsIn, readingJson, readingOf, type Reading } from "../../lib/formats/reading.ts";
 import type { ParseJob, ParseOutput, ParseSummary } from "../../lib/parsing/parse-file.ts";
 import { codeOf, hasCode, isRetryable, messageOf, type ErrorCode } from "../../lib/errors.ts";
 import type { EventLog, LogRecord } from "../../lib/event-log/event-log.ts";
@@ -97,6 +97,7 @@ export async function parseArrived(
     await publishRow(deps, file, { runId, held, reading }, body);
     deps.columns.add(file.event.table, file.sourceOffset, body["tributary.EndOfFile"]);
     await status.ended(summary, { held, reading });
+    logDoubts(deps, file, reading);
     count(deps.metrics, summary, parseMs, held !== undefined);
     return summary;
   };
@@ -107,6 +108,13 @@ export async function parseArrived(
     if (!hasCode(thrown, "LOG_RECORD_TOO_LARGE")) throw thrown;
     return end(failed("FILE_TOO_MANY_COLUMNS", thrown.message));
   }
+}
+
+function logDoubts({ logger }: FileRunDeps, { event }: ArrivedFile, reading: Reading | undefined): void {
+  const doubts = doubtsIn(reading);
+  if (doubts.length === 0) return;
+  const { fileId, table, sourceFile } = event;
+  logger.warn({ fileId, table, sourceFile, doubts }, "file read in spite of doubts");
 }
 
 async function ensureRowsTopic({ log, rowsTopics }: FileRunDeps, table: string): Promise<void> {
@@ -133,8 +141,8 @@ async function parseWhole(
       if (last?.kind === "end") {
         const { event } = file;
         const contract = deps.contracts.of(event.table);
-        const reading = readingOf(last.summary, contract);
-        return { runId, ...judge(last.summary, event, contract, known), reading };
+        const judged = judge(last.summary, event, contract, known);
+        return { runId, ...judged, reading: readingOf(judged.summary, contract) };
       }
       if (last?.kind !== "retype") return undefined;
       found = { inferred: last.types, ...(last.fields ? { fields: last.fields } : {}) };

@@ -30,7 +30,7 @@ export function judge(
   if (summary.outcome === "failed" || isSettled) return { summary };
   const unsure = [...(summary.doubts ?? []), ...confidenceDoubts(summary.dialect?.confidence, contract)];
   const doubts = [...(contract.onDoubt === "load" ? [] : unsure), ...(summary.stops ?? [])];
-  if (doubts.length === 0) return { summary };
+  if (doubts.length === 0) return { summary: unsure.length > 0 ? { ...summary, doubts: unsure } : summary };
   const isHeld = stopAction(contract) === "hold";
   const error = { code: isHeld ? "FILE_HELD" : "FILE_DOUBTFUL", message: heldMessage(doubts) } as const;
   return { summary: { ...summary, outcome: "failed", error }, ...(isHeld ? { held: doubts } : {}) };

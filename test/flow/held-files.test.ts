@@ -207,6 +207,44 @@ test("a file of several tables is accepted only with what says which one to read
   ]);
 });
 
+test("a file that is loaded in spite of a doubt says so, also on record", async (t) => {
+  const own = { columns: [{ name: "amount", type: "INTEGER", aliases: ["total", "sum"] }] };
+  const pipeline = await start(
+    t,
+    ["tables", "last", "lines", "two"].map((table) => ({ table, onDoubt: "load", ...(table === "two" ? own : {}) })),
+  );
+  const tables = "id,name,n\n1,a,5\n2,b,6\n3,c,7\n\nday,amount\n2026-01-01,5.5\n2026-01-02,6.5\n";
+  const last = `id,v
+1,5
+2,6
+
+day,city,amount,note
+${rowsOf(12)}`;
+  for (const [name, text, reason] of [
+    ["tables", tables, "several_tables"],
+    ["last", last, "several_tables"],
+    ["lines", 'id,name,q\n"1,Ann,5"\n"2,Bob,6"\n"3,Cy,7"\n', "structure_unsure"],
+    ["two", "id,total,sum\n1,2,3\n", "columns_ambiguous"],
+  ] as const) {
+    const { body } = await pipeline.put(name, "a.csv", text);
+    assert.equal(body.status, "committed", name);
+    const warnings = (file: Body): unknown[] => (file["warnings"] as { rule: string }[]).map(({ rule }) => rule);
+    assert.ok(warnings(body).includes(reason), `${name}: ${JSON.stringify(body["warnings"])}`);
+    await recorded(pipeline, body.fileId!, "committed");
+    const [[dialect]] = (await pipeline.query(
+      `SELECT dialect FROM _ingest_files WHERE file_id = '${body.fileId}'`,
+    )) as [[string]];
+    const { doubts } = JSON.parse(dialect) as { doubts: { reason: string; evidence: string }[] };
+    assert.ok(
+      doubts.some((doubt) => doubt.reason === reason && doubt.evidence !== ""),
+      dialect,
+    );
+  }
+});
+
+const rowsOf = (n: number): string =>
+  Array.from({ length: n }, (_, at) => `2026-01-${String(at + 1).padStart(2, "0")},Oslo,${at}.5,x\n`).join("");
+
 test("a preview has the doubts and the error that the upload will have", async (t) => {
   const hold = { duplicateContent: "hold", newColumns: "hold", shrinkMax: 0.5, growMax: 1, rowsMin: 1, rowsMax: 8 };
   const pipeline = await start(t, [

@@ -6,7 +6,7 @@ import type { Warehouse } from "../../../lib/warehouse/warehouse.ts";
 import type { FileState, FileStatus } from "../http/schemas.ts";
 import { describeError, isoTime, linksOf } from "./status.ts";
 import type { FileFilter, FilePlace } from "./view.ts";
-import { noRowsWarnings } from "./no-rows.ts";
+import { fileWarnings } from "./warnings.ts";
 
 /** Reads `_ingest_files`, the record of all ended files, including those evicted from memory. */
 export interface Ledger extends VersionLedger {
@@ -42,6 +42,7 @@ function statusOf(record: FileRecord): FileStatus {
   const status = record.status as FileState;
   const kind = record.contentHash === "" ? "deleted" : "put";
   const operation = operationOf(record);
+  const dialect = readingIn(record.dialectJson);
   return {
     fileId,
     table,
@@ -61,8 +62,8 @@ function statusOf(record: FileRecord): FileStatus {
     rowsRead,
     rowsCommitted: record.rowsCommitted,
     rowsRejected: record.rowsRejected,
-    warnings: noRowsWarnings({ status, kind, operation, rowsRead }),
-    dialect: readingIn(record.dialectJson),
+    warnings: fileWarnings({ status, kind, operation, rowsRead, dialect }),
+    dialect,
     encoding: record.encoding,
     columns: null,
     receivedAt: isoTime(record.receivedAtMs),

@@ -1,4 +1,4 @@
-import { noRowsWarnings } from "./no-rows.ts";
+import { fileWarnings } from "./warnings.ts";
 import { heldReasonsIn } from "../../../lib/contract/held.ts";
 import { ERRORS } from "../../../lib/errors.ts";
 import { operationIn } from "../../../lib/messages/operation.ts";
@@ -247,6 +247,7 @@ export function statusOf(fileId: string, facts: FileFacts): FileStatus | undefin
   const operation = arrival?.operation ?? null;
   const rowsRead =
     (isHeld ? parse?.rowsRead : counts?.rowsRead) ?? (failed ? parse.rowsRejected : parse?.rowsRead) ?? null;
+  const dialect = (fromJson(parse?.dialectJson) as Record<string, unknown> | undefined) ?? null;
   return {
     fileId,
     table,
@@ -267,12 +268,12 @@ export function statusOf(fileId: string, facts: FileFacts): FileStatus | undefin
     rowsRead,
     rowsCommitted: counts?.rowsCommitted ?? (failed ? 0 : null),
     rowsRejected: (isHeld ? parse?.rowsRejected : counts?.rowsRejected) ?? parse?.rowsRejected ?? null,
-    dialect: (fromJson(parse?.dialectJson) as Record<string, unknown> | undefined) ?? null,
+    dialect,
     encoding: outcome?.encoding || null,
     columns: (fromJson(parse?.columnsJson) as FileStatus["columns"] | undefined) ?? null,
     warnings: [
       ...((fromJson(parse?.warningsJson) as FileStatus["warnings"] | undefined) ?? []),
-      ...noRowsWarnings({ status: state, kind, operation, rowsRead }),
+      ...fileWarnings({ status: state, kind, operation, rowsRead, dialect }),
     ],
     receivedAt: isoTime(receivedAtMs),
     parseStartedAt: isoTime(started),

@@ -1,12 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readingIn, readingJson, readingOf } from "../../../lib/formats/reading.ts";
+import { doubtsIn, readingIn, readingJson, readingOf } from "../../../lib/formats/reading.ts";
 import { parse } from "../parsing/parsing.ts";
 
 test("a reading has every option, also those that hold by default", async () => {
   const { summary } = await parse("Report of May\n\nid;city\n1;Bonn\n2;Ulm\n3;Köln\nTotal;3\n");
   const reading = readingOf(summary, { nullMarkers: ["-"] });
-  const { evidence, confidence, ...options } = reading ?? {};
+  const { evidence, confidence, doubts, ...options } = reading ?? {};
+  assert.deepEqual(doubts, doubtsIn(reading));
+  assert.deepEqual(
+    doubtsIn(reading).map(({ reason }) => reason),
+    ["structure_unsure"],
+  );
   assert.ok(Array.isArray(evidence));
   assert.equal(typeof confidence, "number");
   assert.deepEqual(options, {
@@ -29,7 +34,7 @@ test("a reading has every option, also those that hold by default", async () => 
     nullMarkers: ["-"],
   });
   const recorded = readingIn(readingJson(reading));
-  assert.deepEqual(recorded, { ...options, confidence });
+  assert.deepEqual(recorded, { ...options, confidence, doubts });
 });
 
 test("what is on record is bounded; of a file that failed before, or of an unreadable record, nothing is known", () => {

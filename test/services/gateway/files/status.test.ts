@@ -14,7 +14,7 @@ import {
   withRecount,
   type FileFacts,
 } from "../../../../services/gateway/files/status.ts";
-import { noRowsWarnings } from "../../../../services/gateway/files/no-rows.ts";
+import { fileWarnings } from "../../../../services/gateway/files/warnings.ts";
 import { fileStatusSchema, isFinal, type FileState } from "../../../../services/gateway/http/schemas.ts";
 import { commitEvent, fileOutcome, parseEvent } from "../gateway.ts";
 
@@ -230,8 +230,14 @@ test("a committed file without a row has a warning, in the ledger as well", () =
   assert.deepEqual(warned(fold([arrives, ends(none)])), ["no_rows"]);
   assert.deepEqual(warned(fold([arrives, ends({})])), []);
   assert.deepEqual(warned(fold([arrives, ends({ ...none, status: "failed", errorCode: "FILE_EMPTY" })])), []);
-  assert.deepEqual(noRowsWarnings({ status: "committed", kind: "put", operation: "drop", rowsRead: 0 }), []);
-  assert.deepEqual(noRowsWarnings({ status: "committed", kind: "deleted", operation: null, rowsRead: 0 }), []);
+  assert.deepEqual(
+    fileWarnings({ dialect: null, status: "committed", kind: "put", operation: "drop", rowsRead: 0 }),
+    [],
+  );
+  assert.deepEqual(
+    fileWarnings({ dialect: null, status: "committed", kind: "deleted", operation: null, rowsRead: 0 }),
+    [],
+  );
 });
 
 test("a file's warnings stay in its status after the commit, and an event without them has none", () => {

@@ -32,9 +32,9 @@ export const dialectText = (dialect) =>
       ].join(", ")
     : "not a text file";
 
-/** Everything that a file was read with, without the evidence. */
+/** Everything that a file was read with, without evidence and doubts. */
 export const readingText = (dialect) =>
   Object.entries(dialect)
-    .filter(([name]) => name !== "evidence")
+    .filter(([name]) => name !== "evidence" && name !== "doubts")
     .map(([name, value]) => `${name} ${typeof value === "string" ? (NAMES.get(value) ?? value) : JSON.stringify(value)}`)
     .join(", ");

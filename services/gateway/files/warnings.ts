@@ -1,0 +1,33 @@
+import { doubtsIn } from "../../../lib/formats/reading.ts";
+import type { FileStatus } from "../http/schemas.ts";
+
+type Facts = Pick<FileStatus, "status" | "kind" | "operation" | "rowsRead" | "dialect">;
+type Warnings = FileStatus["warnings"];
+
+/** Warnings about a committed file as a whole. */
+export const fileWarnings = (facts: Facts): Warnings => [...doubtWarnings(facts), ...noRowsWarnings(facts)];
+
+/** A file that is read in spite of a doubt may lack rows, or have values in the wrong column. */
+const doubtWarnings = ({ status, dialect }: Facts): Warnings =>
+  status === "committed" || status === "rejected"
+    ? doubtsIn(dialect).map(({ reason, evidence }) => aboutFile(reason, doubtText(reason, evidence, dialect)))
+    : [];
+
+function doubtText(reason: string, evidence: string, dialect: Facts["dialect"]): string {
+  const above = Number(dialect?.["skipRows"] ?? 0);
+  const left = reason === "several_tables" && above > 0 ? `; the first ${above} lines of the file are not loaded` : "";
+  return `the file is read in spite of a doubt: ${evidence}${left}`;
+}
+
+/** A file that is committed with no row may look like a loss: its table may not even exist. */
+function noRowsWarnings({ status, kind, operation, rowsRead }: Facts): Warnings {
+  if (status !== "committed" || kind !== "put" || operation !== null || rowsRead !== 0) return [];
+  return [
+    aboutFile(
+      "no_rows",
+      "the file has no row: it makes no table that did not exist; the first file with a row makes it",
+    ),
+  ];
+}
+
+const aboutFile = (rule: string, message: string): Warnings[number] => ({ rule, rows: 0, line: 1, message });
