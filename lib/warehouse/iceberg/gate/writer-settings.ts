@@ -5,6 +5,12 @@
 const MARGIN_MS = 90_000;
 
 /**
+ * DuckDB holds one part of an upload in memory for each open file. A part is this limit divided by 10,000: by
+ * default 80 MB, with which a writer of 26 partitions runs out of 1 GiB. S3 takes parts from 5 MiB.
+ */
+const FILE_GB_MAX = 55;
+
+/**
  * Statements for DuckDB's writer, so that it outwaits the gate. `http_timeout` is in seconds, for each
  * request. DuckDB takes a request without an answer for lost after it, repeats it `http_retries` times, and
  * then deletes the files of its transaction.
@@ -12,6 +18,7 @@ const MARGIN_MS = 90_000;
 export const writerSettings = (deadlineMs: number): string[] => [
   `SET http_timeout = ${Math.ceil((deadlineMs + MARGIN_MS) / 1_000)}`,
   "SET http_keep_alive = true",
+  `SET s3_uploader_max_filesize = '${FILE_GB_MAX}GB'`,
 ];
 
 /**
