@@ -17,7 +17,7 @@ import { addTop } from "./top.ts";
 
 const localUrl = `http://127.0.0.1:${process.env["TRIBUTARY_PORT"] || 8080}`;
 
-const program = new Command("tributary")
+const program: Command = new Command("tributary")
   .description("Streams CSV files into tables.")
   .version(version, "--version", "print the version")
   .option(
@@ -28,7 +28,11 @@ const program = new Command("tributary")
   .option("--api-key <key>", "API key or token (TRIBUTARY_API_KEY is safer)")
   .option("--ca-file <file>", "PEM file of additional trusted CA certificates (TRIBUTARY_CA_FILE)")
   .option("--json", "print the gateway's response as JSON, for scripts", false)
-  .configureHelp({ showGlobalOptions: true })
+  .configureHelp({
+    showGlobalOptions: true,
+    // Commands repeat the options that they share with their parent.
+    visibleGlobalOptions: (command) => (command.parent ? program.options.filter(({ hidden }) => !hidden) : []),
+  })
   .showHelpAfterError("(use --help for usage)")
   .exitOverride()
   .addHelpText(

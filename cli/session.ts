@@ -4,6 +4,7 @@ import { InvalidArgumentError, type Command } from "commander";
 import { parseDuration } from "../lib/durations.ts";
 import { unknownSettingFaults } from "../lib/process/settings/unknown.ts";
 import { makeGatewayClient, type Client } from "./client.ts";
+import type { Terminal } from "./requests/consent.ts";
 import { EXIT, explain, UsageError } from "./output.ts";
 
 /** What every command receives. */
@@ -16,6 +17,8 @@ export interface Session {
   ca: readonly string[] | undefined;
   /** Writes a message to standard error, except with --json. */
   tell: (text: string) => void;
+  /** Where a person can be asked; undefined: with --json, or if standard input or error is no terminal. */
+  terminal: Terminal | undefined;
 }
 
 /**
@@ -39,6 +42,7 @@ export function action<Args extends unknown[]>(
         tell: (text) => {
           if (!json) process.stderr.write(`${text}\n`);
         },
+        terminal: json ? undefined : terminalOf(process.stdin, process.stderr),
       };
       const args = all.slice(0, -2);
       process.exitCode = (await run(session, ...([...args, flagsOf(command)] as unknown as Args))) ?? EXIT.ok;
@@ -49,6 +53,9 @@ export function action<Args extends unknown[]>(
     }
   };
 }
+
+const terminalOf = (input: NodeJS.ReadStream, output: NodeJS.WriteStream): Terminal | undefined =>
+  input.isTTY && output.isTTY ? { input, output } : undefined;
 
 interface GlobalFlags {
   url: string;

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { countText, EXIT, tableText, UsageError } from "../output.ts";
-import { action } from "../session.ts";
+import { consentTo, YES } from "../requests/consent.ts";
+import { action, type Session } from "../session.ts";
 import { rejectFilterOf, rejectsPath, type RejectFilterFlags } from "./filter.ts";
 
 /** `tributary rejects dismiss`, and rejected rows in groups. */
@@ -34,6 +35,7 @@ export function addDismiss(rejects: Command): void {
     .option("--until <time>", "only rows rejected at or before this date or time")
     .option("--all", "all rejected rows of the table; required without another option")
     .option("--dry-run", "only count the rows")
+    .option(...YES)
     .addHelpText(
       "after",
       "\nThe dismissal also holds for the same rows of later versions of the file, as long as their text is the same.\n" +
@@ -42,9 +44,9 @@ export function addDismiss(rejects: Command): void {
     .action(
       action(
         async (
-          { client, print },
+          session,
           table: string,
-          { why, dryRun, all, dismissed: _, ...flags }: RejectFilterFlags & { why: string; dryRun?: true },
+          { why, dryRun, all, dismissed: _, yes, ...flags }: RejectFilterFlags & DismissFlags,
         ) => {
           const { lineFrom, lineTo, ...texts } = rejectFilterOf(flags);
           const lines = lineFrom === undefined ? {} : { lineFrom: Number(lineFrom), lineTo: Number(lineTo) };
@@ -54,23 +56,41 @@ export function addDismiss(rejects: Command): void {
               "dismiss which rows? Use --file, --reason, --column, --lines, --since, --until or --all",
             );
           }
-          const path = rejectsPath(table, "/dismiss");
-          let answer: DismissAnswer;
-          let rowsDismissed = 0;
-          do {
-            const body = JSON.stringify({ ...filter, why, dryRun: dryRun === true });
-            answer = await client.send<DismissAnswer>("POST", path, { body, contentType: "application/json" });
-            rowsDismissed += answer.rowsDismissed;
-          } while (answer.more && !dryRun);
-          const atLeast = answer.more ? "at least " : "";
-          print({ ...answer, rowsDismissed }, () => {
-            const rows = `${atLeast}${countText(rowsDismissed, "rejected row")} of ${table}`;
-            return dryRun ? `would dismiss ${rows}` : `dismissed ${rows}`;
-          });
+          const dismiss = (isDry: boolean) => dismissAll(session, table, { ...filter, why, dryRun: isDry });
+          const plan = async () => dismissText(await dismiss(true));
+          const question = "Dismiss them?";
+          if (!dryRun && !(await consentTo(session, { yes, reason: null }, { plan, question }))) return EXIT.no;
+          session.print(await dismiss(dryRun === true), dismissText);
           return EXIT.ok;
         },
       ),
     );
+}
+
+interface DismissFlags {
+  why: string;
+  dryRun?: true;
+  yes?: boolean;
+}
+
+async function dismissAll(
+  { client }: Session,
+  table: string,
+  request: Record<string, unknown> & { dryRun: boolean },
+): Promise<DismissAnswer> {
+  const body = JSON.stringify(request);
+  let rowsDismissed = 0;
+  for (;;) {
+    const path = rejectsPath(table, "/dismiss");
+    const answer = await client.send<DismissAnswer>("POST", path, { body, contentType: "application/json" });
+    rowsDismissed += answer.rowsDismissed;
+    if (!answer.more || request.dryRun) return { ...answer, rowsDismissed };
+  }
+}
+
+function dismissText({ table, dryRun, rowsDismissed, more }: DismissAnswer): string {
+  const rows = `${more ? "at least " : ""}${countText(rowsDismissed, "rejected row")} of ${table}`;
+  return dryRun ? `would dismiss ${rows}` : `dismissed ${rows}`;
 }
 
 export function groupsText({ total, groups, truncated }: GroupsAnswer): string {

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { systemClock } from "../../lib/clock.ts";
 import type { RebuildProgress } from "../../lib/rebuild/progress.ts";
 import { countText, EXIT, listText, sizeText } from "../output.ts";
+import { CONFIRM, nameAgain } from "../requests/consent.ts";
 import { action, durationMs, type Session } from "../session.ts";
 import { hasEnded, waitForEnd, type FileAnswer } from "../upload.ts";
 import { exitOf, stateText, withFlags, type Flags, type Status } from "./take-back.ts";
@@ -48,7 +49,7 @@ export function addRebuild(program: Command): void {
       .description("read a table's kept raw files again under the present contract, into a new table that replaces it")
       .argument("<table>"),
   )
-    .option("--confirm <table>", "the table's name again; not needed with --dry-run")
+    .option(...CONFIRM)
     .option(
       "--timeout <duration>",
       "maximum wait, e.g. 10m; the rebuild continues (default: 24h)",
@@ -61,16 +62,21 @@ export function addRebuild(program: Command): void {
         "table stays as it is.\nWhile the command waits, it shows the progress on standard error.",
     )
     .action(
-      action(async (session, table: string, { timeout, dryRun = false, ...body }: RebuildFlags) => {
-        const ask = async (): Promise<RebuildAnswer> => {
-          const path = `/v1/tables/${encodeURIComponent(table)}/rebuild`;
-          const answer = await session.client.send<RebuildAnswer>("POST", path, {
-            body: JSON.stringify({ ...body, dryRun }),
+      action(async (session, table: string, { timeout, dryRun = false, ...flags }: RebuildFlags) => {
+        const ask = (body: object): Promise<RebuildAnswer> =>
+          session.client.send<RebuildAnswer>("POST", `/v1/tables/${encodeURIComponent(table)}/rebuild`, {
+            body: JSON.stringify(body),
             contentType: "application/json",
           });
+        const plan = async () => rebuildText(await ask({ dryRun: true }));
+        const change = { table, plan, question: "Rebuild the table?" };
+        const sure = dryRun ? flags : await nameAgain(session, flags, change);
+        if (!sure) return EXIT.no;
+        const rebuild = async (): Promise<RebuildAnswer> => {
+          const answer = await ask({ ...sure, dryRun: false });
           return answer.status === "pending" ? endOf(session, answer, timeout) : answer;
         };
-        const answer = dryRun ? await ask() : await whileShown(session, table, ask);
+        const answer = dryRun ? await ask({ ...flags, dryRun }) : await whileShown(session, table, rebuild);
         session.print(answer, rebuildText);
         const isSound = answer.missing.length + answer.unreadable.length === 0;
         return isSound ? exitOf(answer.status) : EXIT.no;

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { countText, EXIT, listText, sizeText } from "../output.ts";
+import { CONFIRM, nameAgain } from "../requests/consent.ts";
 import { action, durationMs, type Session } from "../session.ts";
 
 interface RenameAnswer {
@@ -35,7 +36,7 @@ export function addRename(program: Command): void {
     .argument("<name>", "the new name")
     .option("--reason <text>", "why; it is recorded in the ledger and in the audit log")
     .option("--dry-run", "only show what would happen, or how far a rename is that has begun")
-    .option("--confirm <table>", "the old name again; not needed with --dry-run")
+    .option(...CONFIRM)
     .option(
       "--timeout <duration>",
       "maximum wait for the end, e.g. 2h; the rename continues afterwards",
@@ -49,7 +50,11 @@ export function addRename(program: Command): void {
     )
     .action(
       action(async (session, table: string, to: string, flags: Flags) => {
-        const answer = await untilRenamed(session, table, to, flags);
+        const plan = async () => renameText(await untilRenamed(session, table, to, { timeout: 0, dryRun: true }));
+        const change = { table, plan, question: `Rename the table to ${to}?` };
+        const sure = flags.dryRun ? flags : await nameAgain(session, flags, change);
+        if (!sure) return EXIT.no;
+        const answer = await untilRenamed(session, table, to, sure);
         session.print(answer, renameText);
         if (answer.problems.length > 0) return EXIT.no;
         return answer.status === "pending" && !flags.dryRun ? EXIT.unfinished : EXIT.ok;

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { FILE_ARGUMENT, findFile } from "../files/find-file.ts";
-import { countText, EXIT, listText, sizeText } from "../output.ts";
+import { countText, EXIT, lineText, listText, sizeText } from "../output.ts";
+import { CONFIRM, consentTo, nameAgain, YES } from "../requests/consent.ts";
 import { action } from "../session.ts";
 
 /** Commands that take something back: a file's rows, a table. */
@@ -65,17 +66,24 @@ export function addUndo(program: Command): void {
       .argument("<table>", `the table; or, without a name, ${FILE_ARGUMENT}`)
       .argument("[name]", "the file's name, as `tributary status` shows it"),
   )
+    .option(...YES)
     .addHelpText(
       "after",
       "\nThe raw bytes stay. To bring the file back, upload it again, or go back to an offset before the undo's (see\n" +
-        "tributary status <table>): tributary replay <table> --only <name> --to <offset> --as-newest",
+        "tributary status --table <table>): tributary replay <table> --only <name> --to <offset> --as-newest",
     )
     .action(
-      action(async ({ client, print }, given: string, givenName: string | undefined, flags: Flags) => {
+      action(async (session, given: string, givenName: string | undefined, flags: Flags & { yes?: boolean }) => {
+        const { client, print } = session;
         const { table, sourceFile: name } =
           givenName === undefined ? await findFile(client, given) : { table: given, sourceFile: givenName };
-        const path = `/v1/tables/${encodeURIComponent(table)}/files/${filePath(name)}${queryOf(flags)}`;
-        const answer = await client.send<UndoAnswer>("DELETE", path);
+        const path = `/v1/tables/${encodeURIComponent(table)}/files/${filePath(name)}`;
+        const undo = (asked: Flags) => client.send<UndoAnswer>("DELETE", `${path}${queryOf(asked)}`);
+        const question = `Take back '${lineText(name)}'?`;
+        const plan = async () => undoText(await undo({ dryRun: true }));
+        const sure = flags.dryRun ? flags : await consentTo(session, flags, { plan, question });
+        if (!sure) return EXIT.no;
+        const answer = await undo(sure);
         print(answer, undoText);
         return exitOf(answer.status);
       }),
@@ -103,13 +111,20 @@ export function addTableOperations(program: Command): void {
       .description("drop a table with its rows and the record of its files; a later upload starts a new one")
       .argument("<table>"),
   )
-    .option("--confirm <table>", "the table's name again; not needed with --dry-run")
+    .option(...CONFIRM)
     .addHelpText("after", "\nRaw bytes, the contract and objects in the drop store stay.")
     .action(
-      action(async ({ client, print }, table: string, { confirm, ...flags }: Flags & { confirm?: string }) => {
-        const query = queryOf(flags, confirm === undefined ? {} : { confirm });
-        const answer = await client.send<DropAnswer>("DELETE", `/v1/tables/${encodeURIComponent(table)}${query}`);
-        print(answer, dropText);
+      action(async (session, table: string, flags: Flags & { confirm?: string }) => {
+        const drop = async ({ confirm, ...asked }: Flags & { confirm?: string }): Promise<DropAnswer> => {
+          const query = queryOf(asked, confirm === undefined ? {} : { confirm });
+          return session.client.send<DropAnswer>("DELETE", `/v1/tables/${encodeURIComponent(table)}${query}`);
+        };
+        const plan = async () => dropText(await drop({ dryRun: true }));
+        const change = { table, plan, question: "Drop the table?" };
+        const sure = flags.dryRun ? flags : await nameAgain(session, flags, change);
+        if (!sure) return EXIT.no;
+        const answer = await drop(sure);
+        session.print(answer, dropText);
         return exitOf(answer.status);
       }),
     );

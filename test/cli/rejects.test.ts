@@ -154,9 +154,9 @@ test("rows are grouped over tables, dismissed with a reason, and listed apart", 
   const flags = ["dismiss", "sales", "--file", "b.csv", "--why", "a totals row"];
   const dry = await run(...flags, "--dry-run");
   assert.match(dry.out, /^would dismiss (\d+) rejected rows? of sales$/m, dry.err);
-  const done = await run(...flags);
+  const done = await run(...flags, "--yes");
   assert.match(done.out, /^dismissed \d+ rejected rows? of sales$/m, done.err);
   assert.match((await run("sales", "--file", "b.csv")).out, /no rejected rows/);
   assert.match((await run("sales", "--dismissed")).out, /a totals row/);
-  assert.equal((await run(...flags)).code, 1, "there is nothing left to dismiss");
+  assert.equal((await run(...flags, "--yes")).code, 1, "there is nothing left to dismiss");
 });
