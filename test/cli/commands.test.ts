@@ -257,7 +257,9 @@ test("a table of 10,000 rows is printed in time linear in its cells", () => {
     const { user, system } = process.cpuUsage(before);
     return (user + system) / 1000;
   };
-  cpuMs(1_000);
+  const leastMs = (count: number): number => Math.min(...[1, 2, 3].map(() => cpuMs(count)));
+  const once = leastMs(10_000);
   // Measured: 50 to 150 ms. The quadratic layout took 30 s.
-  assert.ok(cpuMs(10_000) < 3_000);
+  assert.ok(once < 3_000, `${once} ms`);
+  assert.ok(leastMs(20_000) < 3 * once, `${once} ms for half of the rows`);
 });
