@@ -9,6 +9,7 @@ import type { BlobStore } from "../lib/blob/blob-store.ts";
 import type { Clock } from "../lib/clock.ts";
 import { withEpochs } from "../lib/event-log/recreation/epochs.ts";
 import { openEventLog } from "../lib/event-log/open.ts";
+import { createFileEvents } from "../lib/event-log/prepare-topics.ts";
 import type { EventLog, LogRecord } from "../lib/event-log/event-log.ts";
 import type { KafkaTls } from "../lib/event-log/open.ts";
 import { messageOf, TributaryError } from "../lib/errors.ts";
@@ -68,7 +69,9 @@ export function portsOf(scope: Scope, settings: PlatformSettings, clock: Clock, 
       // Uploads stop at the full mark. What they left in the log may use the upper half of it for its rows.
       const rowsFreeBytesMin = settings.TRIBUTARY_DISK_FREE_MIN / 2;
       const opened = await openEventLog(urls.log, { clock, onError, rowsFreeBytesMin, ...defined(kafka) });
-      return scope.own("event log", await withEpochs(opened, onUnreadable), (log) => log.close());
+      const log = scope.own("event log", await withEpochs(opened, onUnreadable), (owned) => owned.close());
+      await createFileEvents(log, settings.TRIBUTARY_LOG_PARTITIONS);
+      return log;
     },
     blob: () => store(urls.blob),
     drops: () => store(urls.drops),

@@ -17,15 +17,18 @@ export interface TopicSpec {
 }
 
 const DAY_MS = 24 * 60 * 60 * 1000;
-const DEFAULT_PARTITIONS = 8;
+const COMMAND_PARTITIONS = 8;
 
-/** Never change `partitions` once events exist: all file events of a table must stay in one partition. */
+/**
+ * All file events of a table must stay in one partition, so a log keeps the number of partitions that it was
+ * created with: TRIBUTARY_LOG_PARTITIONS of `file-events`, and 8 in logs of versions before that setting.
+ */
 export const TOPICS = {
-  fileEvents: { name: "file-events", partitions: DEFAULT_PARTITIONS, cleanup: "delete", retentionMs: 30 * DAY_MS },
+  fileEvents: { name: "file-events", partitions: 64, cleanup: "delete", retentionMs: 30 * DAY_MS },
   tableSchemas: { name: "table-schemas", partitions: 1, cleanup: "compact" },
   parseEvents: { name: "parse-events", partitions: 1, cleanup: "delete", retentionMs: 7 * DAY_MS },
   commits: { name: "commits", partitions: 1, cleanup: "delete", retentionMs: 30 * DAY_MS },
-  commands: { name: "commands", partitions: DEFAULT_PARTITIONS, cleanup: "delete", retentionMs: 7 * DAY_MS },
+  commands: { name: "commands", partitions: COMMAND_PARTITIONS, cleanup: "delete", retentionMs: 7 * DAY_MS },
   commandResults: { name: "command-results", partitions: 1, cleanup: "delete", retentionMs: 30 * DAY_MS },
   deadLetters: { name: "dead-letters", partitions: 1, cleanup: "delete", retentionMs: 30 * DAY_MS },
   drops: { name: "drops", partitions: 1, cleanup: "compact" },

@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { z } from "zod";
 import { DURATION_PATTERN, parseDuration } from "../durations.ts";
 import { TributaryError } from "../errors.ts";
+import { TOPICS } from "../messages/topics.ts";
 import { hasOwn } from "../own.ts";
 import { LOG_LEVELS } from "./logger.ts";
 import { unknownSettingFaults } from "./settings/unknown.ts";
@@ -142,6 +143,13 @@ export const platformSettings = {
   TRIBUTARY_LOG_URL: place
     .optional()
     .describe("embedded:<folder> (default: in the data folder) or kafka://host:port[,host:port]"),
+  TRIBUTARY_LOG_PARTITIONS: count
+    .max(1_024, "use at most 1024")
+    .default(TOPICS.fileEvents.partitions)
+    .describe(
+      "partitions of file events in a new event log: tables of one partition are parsed in order, those of others " +
+        "side by side. An existing log keeps its number",
+    ),
   TRIBUTARY_BLOB_URL: place.optional().describe("file:<folder> (default: in the data folder) or s3://bucket/prefix"),
   TRIBUTARY_DROPS_URL: place
     .optional()

@@ -4,7 +4,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { systemClock } from "../../lib/clock.ts";
 import { hasCode } from "../../lib/errors.ts";
+import { openEventLog } from "../../lib/event-log/open.ts";
+import { createFileEvents } from "../../lib/event-log/prepare-topics.ts";
 import { startPipeline } from "./pipeline.ts";
 
 const ROWS = "SELECT _source_file, id, name, _source_offset FROM t ORDER BY 1, 2";
@@ -50,6 +53,29 @@ test("a recreated event log is refused until it is adopted; then new versions re
     ["b.csv", 7, "sept", 3],
   ]);
   await again.stop();
+});
+
+test("a log of 8 partitions continues with 8; recreated, it has 64 and the versions of its tables go on", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "tributary-partitions-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const old = await openEventLog(`embedded:${folder}/log`, { clock: systemClock });
+  await createFileEvents(old, 8);
+  await old.close();
+  for (const name of ["one", "two"]) {
+    const pipeline = await start(folder);
+    assert.equal((await pipeline.put("a.csv", `1,${name}\n`)).body.status, "committed");
+    assert.equal((await pipeline.log.offsets("file-events")).length, 8);
+    await pipeline.stop();
+  }
+  await rm(join(folder, "log"), { recursive: true });
+
+  const moved = await start(folder);
+  const adopting = await fetch(`${moved.gateway.url}/v1/log/adopt-recreated`, { method: "POST" });
+  assert.equal(adopting.status, 200);
+  assert.equal((await moved.log.offsets("file-events")).length, 64);
+  assert.equal((await moved.put("a.csv", "1,three\n")).body.status, "committed");
+  assert.deepEqual(await moved.rows(), [["a.csv", 1, "three", 2]]);
+  await moved.stop();
 });
 
 test("versions of a lost log are replayed from the ledger and the raw bytes; missing ones are listed", async (t) => {

@@ -108,8 +108,12 @@ export function fakeEventLog(): FakeEventLog {
       tails.add(tail);
       return { caughtUp: async () => undefined, close: async () => void tails.delete(tail) };
     },
-    read: unused,
-    offsets: unused,
+    async *read(topic, _partition, from, to = Infinity) {
+      yield* records.filter(({ topic: of, offset }) => of === topic && offset >= from && offset < to);
+    },
+    async offsets(topic) {
+      return [{ partition: 0, earliest: 0, next: records.filter((record) => record.topic === topic).length }];
+    },
     groupOffsets: unused,
     resetGroup: unused,
     ready: async () => {
