@@ -2,7 +2,7 @@
  * Column types that text values can have and that both warehouses store exactly, and the rules for widening a
  * column. Trino and Iceberg allow only INTEGER→BIGINT and a larger DECIMAL precision at the same scale.
  */
-import { TributaryError } from "./errors.ts";
+import { hasCode, TributaryError } from "./errors.ts";
 
 export const SIMPLE_TYPES = [
   "BOOLEAN",
@@ -105,6 +105,21 @@ export function evolve(
   const known = new Set(existing.map((column) => column.name));
   const added = wanted.filter((column) => !known.has(column.name));
   return { columns: [...kept, ...added], added, widened };
+}
+
+/** Names of the columns that a file adds to its table; none to a new table, or if their types conflict. */
+export function addedColumns(
+  table: string,
+  existing: readonly ColumnDefinition[],
+  wanted: readonly ColumnDefinition[],
+): string[] {
+  if (existing.length === 0) return [];
+  try {
+    return evolve(table, existing, wanted).added.map(({ name }) => name);
+  } catch (thrown) {
+    if (hasCode(thrown, "SCHEMA_CONFLICT")) return [];
+    throw thrown;
+  }
 }
 
 /** Whether both lists have the same columns in the same order, headers included. */

@@ -1,5 +1,6 @@
+import { addedColumns } from "../../lib/columns.ts";
 import type { Contract } from "../../lib/contract/contract.ts";
-import { confidenceDoubts, stopAction } from "../../lib/contract/guards.ts";
+import { confidenceDoubts, newColumnDoubts, stopAction } from "../../lib/contract/guards.ts";
 import { heldMessage, type HeldReason } from "../../lib/contract/held.ts";
 import type { FileEvent } from "../../lib/messages/generated.ts";
 import type { ParseSummary } from "../../lib/parsing/parse-file.ts";
@@ -31,10 +32,16 @@ export function judge(
   const unsure = [...(summary.doubts ?? []), ...confidenceDoubts(summary.dialect?.confidence, contract)];
   const doubts = [...(contract.onDoubt === "load" ? [] : unsure), ...(summary.stops ?? [])];
   if (doubts.length === 0) return { summary: unsure.length > 0 ? { ...summary, doubts: unsure } : summary };
-  const isHeld = stopAction(contract) === "hold";
-  const error = { code: isHeld ? "FILE_HELD" : "FILE_DOUBTFUL", message: heldMessage(doubts) } as const;
-  return { summary: { ...summary, outcome: "failed", error }, ...(isHeld ? { held: doubts } : {}) };
+  // Who accepts the file agrees to its columns, too.
+  const added = newColumnDoubts(contract, addedTo(known, summary, contract.table));
+  const isHeld = stopAction(contract) === "hold" && added.every(({ action }) => action === "hold");
+  const reasons = [...doubts, ...added.map(({ reason, evidence }) => ({ reason, evidence }))];
+  const error = { code: isHeld ? "FILE_HELD" : "FILE_DOUBTFUL", message: heldMessage(reasons) } as const;
+  return { summary: { ...summary, outcome: "failed", error }, ...(isHeld ? { held: reasons } : {}) };
 }
+
+const addedTo = (known: TableSchema | undefined, { columns, rowsAccepted }: ParseSummary, table: string): string[] =>
+  known && rowsAccepted > 0 ? addedColumns(table, known.columns, columns) : [];
 
 const mayEmpty = ({ decision, settled }: FileEvent, { accept }: Contract): boolean =>
   decision?.verdict === "accept" || settled === true || accept.empty === "load";

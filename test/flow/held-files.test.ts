@@ -170,7 +170,7 @@ test("a file with renamed columns waits; accepted, it adds them, and the next on
   for (const table of ["t", "asks", "takes", "refuses"]) await pipeline.put(table, "a.csv", ROWS);
   assert.equal((await pipeline.put("takes", "b.csv", renamed)).body.status, "committed");
   assert.equal((await pipeline.put("refuses", "b.csv", renamed)).body.code, "FILE_DOUBTFUL");
-  assert.deepEqual(reasonsOf(fileOf(await pipeline.put("asks", "b.csv", renamed))), ["columns_renamed"]);
+  assert.deepEqual(reasonsOf(fileOf(await pipeline.put("asks", "b.csv", renamed))), ["columns_renamed", "new_columns"]);
   const shown = await pipeline.send("POST", "/v1/preview?table=t", Buffer.from(renamed));
   assert.deepEqual(
     (shown.body["doubts"] as { reason: string }[]).map(({ reason }) => reason),
@@ -185,6 +185,20 @@ test("a file with renamed columns waits; accepted, it adds them, and the next on
     [7, null, 70],
     [7, null, 70],
   ]);
+});
+
+test("a file that its parser holds names the columns that it would add, where the contract wants to be asked", async (t) => {
+  const pipeline = await start(t, [
+    { table: "asks", accept: { newColumns: "hold" } },
+    { table: "refuses", accept: { newColumns: "fail" } },
+  ]);
+  const text = "id,n,q\n1,10,x\n2,20,y\n3,30,z\n\nday,amount\n2026-01-01,5.5\n2026-01-02,6.5\n";
+  for (const table of ["t", "asks", "refuses"]) await pipeline.put(table, "a.csv", ROWS);
+  const held = fileOf(await pipeline.put("asks", "b.csv", text));
+  assert.deepEqual(reasonsOf(held), ["several_tables", "new_columns"]);
+  assert.match(JSON.stringify(held["heldReasons"]), /would add the column 'q'/);
+  assert.deepEqual(reasonsOf(fileOf(await pipeline.put("t", "b.csv", text))), ["several_tables"]);
+  assert.equal((await pipeline.put("refuses", "b.csv", text)).body.code, "FILE_DOUBTFUL");
 });
 
 test("a file of several tables is accepted only with what says which one to read", async (t) => {

@@ -1,7 +1,7 @@
 import type { Contract } from "../../../lib/contract/contract.ts";
 import { hasCode } from "../../../lib/errors.ts";
 import type { FileOutcome } from "../../../lib/messages/generated.ts";
-import { evolve, type ColumnDefinition } from "../../../lib/columns.ts";
+import { addedColumns, evolve, type ColumnDefinition } from "../../../lib/columns.ts";
 import type { CommitReceipt, FileVersion, TableDescription } from "../../../lib/warehouse/warehouse.ts";
 import { cureOf, probeTable, refusalOf } from "./cure.ts";
 import { guardFailure } from "./guards.ts";
@@ -177,19 +177,10 @@ function failureOf(
   if (parseFailure && parseFailure.code !== "FILE_EMPTY") return parseFailure;
   const superseded = parseFailure ? undefined : record.superseded(file);
   if (superseded) return superseded;
-  const added = addedBy(file, contract.table, columns);
+  const { end, stage } = file;
+  const isLoaded = end.outcome === "complete" && stage.rowCount > 0;
+  const added = isLoaded ? addedColumns(contract.table, columns, end.columns as ColumnDefinition[]) : [];
   return guardFailure(file, contract, { before: record.before(file), added }) ?? parseFailure;
-}
-
-/** The columns that the file adds to the table; none without a table, or if their types conflict. */
-function addedBy({ end, stage }: EndedFile, table: string, columns: readonly ColumnDefinition[]): string[] {
-  if (end.outcome !== "complete" || stage.rowCount === 0 || columns.length === 0) return [];
-  try {
-    return evolve(table, columns, end.columns as ColumnDefinition[]).added.map(({ name }) => name);
-  } catch (thrown) {
-    if (hasCode(thrown, "SCHEMA_CONFLICT")) return [];
-    throw thrown;
-  }
 }
 
 /** A file without a loaded row changes no columns. */
