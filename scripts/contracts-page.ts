@@ -29,7 +29,8 @@ rows:
 - \`tributary contract check <file or folder>\` tells every fault of contracts with its line. The exit code is 1 if
   there is one.
 - \`tributary contract suggest <data file>\` prints a contract for a file: types, headers, dialect, null markers,
-  number and date formats. \`--write <contract file>\` adds them to a contract; what is there stays.
+  number and date formats, lines above the table. A footer is a note: where a file lacks it, declaring it would leave
+  rows out. \`--write <contract file>\` adds them to a contract; what is there stays.
 - \`tributary contract schema\` prints the JSON Schema, for the line \`# yaml-language-server: $schema=<file>\` at the top of
   a contract: editors then complete and check it.
 - The preview of a file (console, \`tributary preview\`, \`POST /v1/preview\`) proposes what would help. Nothing is

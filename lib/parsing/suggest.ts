@@ -1,9 +1,9 @@
 import { parseDocument } from "yaml";
-import { contractSchema } from "../contract/contract.ts";
+import { contractSchema, type Contract } from "../contract/contract.ts";
 import { applyPatch } from "../proposals/patch.ts";
 import { isWhole } from "../proposals/propose.ts";
 import { tableNameOf } from "./names.ts";
-import { previewFile } from "./preview.ts";
+import { previewFile, type Preview } from "./preview.ts";
 
 export interface SuggestInput {
   fileName: string;
@@ -37,8 +37,11 @@ export async function suggestContract(body: AsyncIterable<Uint8Array>, input: Su
     const faults = checked.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`);
     return { text, notes: faults, error: "the contract has faults: correct it first" };
   }
-  const preview = await previewFile(body, { fileName, contract: checked.data });
+  const read: Uint8Array[] = [];
+  const preview = await previewFile(kept(body, read), { fileName, contract: checked.data });
   if (preview.error) return { text, notes: [], error: `${preview.error.code}: ${preview.error.message}` };
+  const misread = await delimiterFault(preview, read, { fileName, contract: checked.data });
+  if (misread !== undefined) return { text, notes: [], error: misread };
   const certain = new Map((preview.patch?.contract.columns ?? []).map((column) => [column.name, column]));
   const open = new Set(
     preview.proposals.filter(({ alternatives }) => alternatives.length > 0).flatMap((one) => one.columns),
@@ -56,6 +59,7 @@ export async function suggestContract(body: AsyncIterable<Uint8Array>, input: Su
   const notes = [
     ...(preview.doubts ?? []).map(({ reason, evidence }) => `a file like this is held, ${reason}: ${evidence}`),
     ...preview.proposals.map((proposal) => `${isWhole(proposal) ? "suggested" : "your choice"}: ${proposal.text}`),
+    ...placeNotes(preview.dialect ?? {}, checked.data),
     ...(before === undefined && input.table === undefined
       ? [`the table is named after the file: ${table}; --table gives another name`]
       : []),
@@ -64,13 +68,70 @@ export async function suggestContract(body: AsyncIterable<Uint8Array>, input: Su
   return { text: applyPatch(text, patch), notes };
 }
 
-/** What is worth to be written down; where the table begins in a file may differ from file to file. */
-function dialectIn(found: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const { delimiter, quote, encoding, header } = found;
+async function* kept(body: AsyncIterable<Uint8Array>, read: Uint8Array[]): AsyncGenerator<Uint8Array> {
+  for await (const chunk of body) {
+    read.push(chunk);
+    yield chunk;
+  }
+}
+
+/** Says that the delimiter of the contract leaves several names in one, which another one separates. */
+async function delimiterFault(
+  { columns }: Preview,
+  read: readonly Uint8Array[],
+  { fileName, contract }: { fileName: string; contract: Contract },
+): Promise<string | undefined> {
+  const { delimiter, ...dialect } = contract.dialect;
+  if (delimiter === undefined) return undefined;
+  const other = await previewFile(chunksOf(read), { fileName, contract: { ...contract, dialect } });
+  const found = other.dialect?.["delimiter"];
+  if (other.error || other.doubts || other.columns.length < 2 || typeof found !== "string") return undefined;
+  if (found === delimiter || !columns.some(({ header }) => header.includes(found))) return undefined;
+  return (
+    `the contract's delimiter ${JSON.stringify(delimiter)} does not split the file: with ${JSON.stringify(found)} it ` +
+    `has ${other.columns.length} columns. Correct dialect.delimiter, or leave it out`
+  );
+}
+
+async function* chunksOf(read: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
+  yield* read;
+}
+
+type Found = Readonly<Record<string, unknown>>;
+
+/**
+ * What is worth to be written down. A footer is not: of a file that lacks it, its rows would be left out
+ * without a trace.
+ */
+function dialectIn(found: Found): Record<string, unknown> {
+  const { delimiter, quote, encoding, header, headerRows, skipRows } = found;
   return {
     ...(delimiter === undefined ? {} : { delimiter }),
     ...(quote === undefined || quote === '"' ? {} : { quote }),
     ...(encoding === undefined || encoding === "utf-8" ? {} : { encoding }),
-    ...(header === false ? { header } : {}),
+    ...(header === false ? { header } : typeof headerRows === "number" && headerRows > 1 ? { header: headerRows } : {}),
+    ...(typeof skipRows === "number" && skipRows > 0 ? { skipRows } : {}),
   };
+}
+
+/** What was found above and below the table, if the contract does not say it. */
+function placeNotes({ skipRows, headerRows, footerRows }: Found, { dialect }: Contract): string[] {
+  const rows = (count: unknown): number => (typeof count === "number" ? count : 0);
+  const notes: string[] = [];
+  if (rows(skipRows) > 0 && dialect.skipRows === undefined) {
+    notes.push(
+      `suggested: the lines above the table (${rows(skipRows)}) are left out; delete dialect.skipRows if their number ` +
+        "differs from file to file",
+    );
+  }
+  if (rows(headerRows) > 1 && dialect.header === undefined) {
+    notes.push(`suggested: the names stand in ${rows(headerRows)} rows (dialect.header)`);
+  }
+  if (rows(footerRows) > 0 && dialect.footer === undefined) {
+    notes.push(
+      `your choice: the last lines (${rows(footerRows)}) are below the table and left out; if every file has them, ` +
+        "declare dialect.footer",
+    );
+  }
+  return notes;
 }

@@ -211,3 +211,38 @@ test("points that may separate thousands are a choice, in a file with decimal co
     assert.ok(notes.some((note) => note.startsWith("your choice: ") && note.includes("'net'")));
   }
 });
+
+test("a suggested contract says where the table begins, as it was found, and leaves a footer to its owner", async () => {
+  const text = "Report of May\n\n;;2023;;2024;\nid;city;a;b;c;d\n1;Bonn;1;2;3;4\n2;Ulm;1;2;3;4\nTotal;;2;4;6;8\n";
+  const { text: suggested, notes } = await suggestContract(Readable.from([Buffer.from(text)]), {
+    fileName: "a.csv",
+    table: "t",
+    before: undefined,
+  });
+  const { dialect } = parseYaml(suggested) as { dialect: unknown };
+  assert.deepEqual(dialect, { delimiter: ";", header: 2, skipRows: 2 });
+  for (const note of [/lines above the table \(2\)/, /names stand in 2 rows/, /your choice: the last lines \(1\)/]) {
+    assert.ok(
+      notes.some((one) => note.test(one)),
+      `${note}: ${notes.join("\n")}`,
+    );
+  }
+  const again = await suggestContract(Readable.from([Buffer.from(text)]), {
+    fileName: "a.csv",
+    table: "t",
+    before: suggested,
+  });
+  assert.equal(again.text, suggested, "what it says reads the file alike");
+});
+
+test("nothing is suggested for a file that the contract's delimiter does not split", async () => {
+  for (const columns of ["", "columns: [{ name: id, type: INTEGER }, { name: name, type: VARCHAR }]\n"]) {
+    const before = `table: t\ndialect: { delimiter: ";" }\n${columns}`;
+    const given = { fileName: "a.csv", table: undefined, before };
+    const { text, error } = await suggestContract(Readable.from([Buffer.from("id,name\n1,Ann\n2,Bob\n")]), given);
+    assert.match(error!, /delimiter ";" does not split the file: with "," it has 2 columns/);
+    assert.equal(text, before);
+    const fits = await suggestContract(Readable.from([Buffer.from('id;"name, first"\n1;Ann\n2;Bob\n')]), given);
+    assert.equal(fits.error, undefined);
+  }
+});
