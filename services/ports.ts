@@ -121,8 +121,8 @@ async function warehouseOptions(
     onExamined: ({ fit, reasons, catalog: uri }: { fit: boolean; reasons: string[]; catalog: string }): void =>
       logger[fit ? "info" : "error"]({ uri, reasons }, fit ? "the catalog is fit" : "the catalog is not fit"),
   };
-  const { TRIBUTARY_REST_CATALOG_TRINO_NAME: trinoCatalog } = settings;
-  const iceberg = { catalog: restCatalogOf(settings), s3, openBucket: store, firstStart, trinoCatalog };
+  const { TRIBUTARY_REST_CATALOG_TRINO_NAME: trinoCatalog, TRIBUTARY_COMMIT_MEMORY_MAX: memoryBytesMax } = settings;
+  const iceberg = { catalog: restCatalogOf(settings), s3, openBucket: store, firstStart, trinoCatalog, memoryBytesMax };
   const { onGateEvent, onFallback } = observer;
   return {
     clock,

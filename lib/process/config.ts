@@ -207,6 +207,9 @@ export const platformSettings = {
   TRIBUTARY_TRINO_QUERY_CPU_MAX: duration
     .prefault("4m")
     .describe("CPU time of one user's query on Trino, over all nodes and threads"),
+  TRIBUTARY_COMMIT_MEMORY_MAX: byteSize
+    .prefault("1GB")
+    .describe("memory of DuckDB's Iceberg writer in one process; what is larger spills or is divided"),
   TRIBUTARY_DUCKDB_EXTENSIONS_DIR: z
     .string()
     .refine(isFolder, { error: ({ input }) => `${resolve(String(input))} is not a folder` })

@@ -93,12 +93,13 @@ const PARTS: Record<WriteMode, (input: MergeInput) => MergeParts> = {
 };
 
 /**
- * An INSERT with the same effect as the MERGE, valid if `newFiles` holds and no other writer writes the
- * table.
+ * An INSERT with the same effect as the MERGE, valid if `newFiles` holds (upsert: if the table has no rows)
+ * and no other writer writes the table.
  */
 export function insertStatement(input: MergeInput): string {
   const names = columnList(allNames(input.columns));
-  return `INSERT INTO ${input.target} (${names}) SELECT ${names} FROM (${eachRowOnce(input)})`;
+  const rows = input.layout.mode === "upsert" ? newestByKey(input) : eachRowOnce(input);
+  return `INSERT INTO ${input.target} (${names}) SELECT ${names} FROM (${rows})`;
 }
 
 /** Matches the table's rows that contradict `newFiles`. */

@@ -28,6 +28,12 @@ export interface SessionOptions {
   temporaryFolder: string;
 }
 
+export interface WriteOptions {
+  signal?: AbortSignal | undefined;
+  /** No other statement of this process runs beside it: all memory is its own. */
+  alone?: boolean;
+}
+
 const JOIN_FILTER_FAILURE = /Can't convert TableFilterType/;
 /** After such an error DuckDB may take no statement any more. */
 const INVALIDATING = /^(?:FATAL|INTERNAL) Error|has been invalidated/;
@@ -64,11 +70,12 @@ export class Session implements StagingDatabase {
   }
 
   /**
-   * Runs `use` with a connection that no other caller uses at the same time. Errors are TributaryErrors.
+   * Runs `use` with a connection that no other caller uses at the same time; `alone`: without other
+   * statements beside it. Errors are TributaryErrors.
    * `use` must not call this method again: it would wait for its own turn.
    */
-  async connected<T>(use: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
-    return turns.runExclusive(() => this.#connectedInTurn(use));
+  async connected<T>(use: (connection: DuckDBConnection) => Promise<T>, alone = false): Promise<T> {
+    return turns.runExclusive(() => this.#connectedInTurn(use), alone ? STATEMENTS_AT_ONCE : 1);
   }
 
   async #connectedInTurn<T>(use: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
@@ -124,7 +131,7 @@ export class Session implements StagingDatabase {
   async write<T extends object>(
     parts: readonly WrittenPart[],
     work: (connection: DuckDBConnection) => Promise<T | undefined>,
-    signal?: AbortSignal,
+    { signal, alone = false }: WriteOptions = {},
   ): Promise<{ value: T; result: TransactionResult } | undefined> {
     return this.connected(async (connection) => {
       const value = await prepared(connection, work, signal);
@@ -138,7 +145,7 @@ export class Session implements StagingDatabase {
         // After a failed COMMIT DuckDB has no transaction any more, except where it did not begin to commit.
         await connection.run("ROLLBACK").catch(() => undefined);
       }
-    });
+    }, alone);
   }
 
   /** Runs statements outside a transaction. */

@@ -40,6 +40,7 @@ export async function applyRows(
   ) {
     return some(await changed(connection, insertStatement(input)));
   }
+  if (upsert && known.tableIsEmpty && !layout.deleteMissing) return some(await insertNewest(connection, input, size));
   // Once for all slices: it reads the keys of the whole table.
   const keysRepeated = upsert && !known.keysAreUnique && (await anyRow(connection, `(${repeatedOwnKeySelect(input)})`));
   let [rowsChanged, rowsDeleted] = [0, 0];
@@ -50,6 +51,17 @@ export async function applyRows(
     rowsDeleted += applied.rowsDeleted;
   }
   return some(rowsChanged, rowsDeleted, keysRepeated || input.undo !== undefined);
+}
+
+/** An upsert into an empty table has nothing to match. Unless keys repeat, all rows are written at once. */
+async function insertNewest(connection: DuckDBConnection, input: MergeInput, size: SliceSize): Promise<number> {
+  const slices = keySlices(input, size);
+  let keysUnique = true;
+  for (const slice of slices) keysUnique &&= await areKeysUnique(connection, slice);
+  let rowsChanged = 0;
+  for (const slice of keysUnique ? [input] : slices)
+    rowsChanged += await changed(connection, insertStatement({ ...slice, keysUnique }));
+  return rowsChanged;
 }
 
 /**

@@ -22,8 +22,10 @@ import { applyRows, type Applied } from "./apply.ts";
 import type { BaseState } from "./bases.ts";
 import type { IcebergContext } from "./context.ts";
 import { cutCondition } from "./cut-texts.ts";
+import { withinMemory } from "./memory.ts";
 import { checkPartitionTexts } from "./partition-texts.ts";
 import { knownOf, learn, stateAfter, summaryOf } from "./known.ts";
+import type { SliceSize } from "./slices.ts";
 import { changesOf, filesIn } from "./snapshots.ts";
 
 const RETRY = { attemptsMax: 5, backoffMsMin: 50, backoffMsMax: 3_000 };
@@ -87,8 +89,7 @@ async function commitOnce(
     await checkPartitionTexts(context.session, description, input.rows);
     let cutsNoText = false;
     const known = knownOf(layout, description, input.files, base);
-    const size = { rows: rowsIn(files), rowsMax: context.mergeRowsMax };
-    const work = async (connection: DuckDBConnection): Promise<Applied | undefined> => {
+    const work = async (connection: DuckDBConnection, size: SliceSize): Promise<Applied | undefined> => {
       const applied = await applyRows(connection, input, { known, size });
       cutsNoText = applied?.copiesRows === false && (await areTextsWhole(connection, input, files));
       return applied;
@@ -100,7 +101,10 @@ async function commitOnce(
       base: { snapshotId: base.snapshotId?.toString(), uuid: base.uuid },
       cutsNoText: () => cutsNoText,
     };
-    const written = await context.session.write([part], work, signal);
+    const size = { rows: rowsIn(files), rowsMax: context.mergeRowsMax };
+    const written = await withinMemory(size, (smaller, alone) =>
+      context.session.write([part], (connection) => work(connection, smaller), { signal, alone }),
+    );
     return await receiptOf(context, table, { base, next }, written);
   } finally {
     await shared.drop();

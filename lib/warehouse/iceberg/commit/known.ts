@@ -9,6 +9,7 @@ export interface Known {
   rowsAreNew: boolean;
   /** The table has no two rows with the same key. */
   keysAreUnique: boolean;
+  tableIsEmpty: boolean;
 }
 
 export function knownOf(
@@ -24,6 +25,7 @@ export function knownOf(
   return {
     rowsAreNew: layout.mode === "append" && base.watermark !== undefined && oldest > base.watermark,
     keysAreUnique: base.uniqueKey === "any" || (key !== undefined && base.uniqueKey === key),
+    tableIsEmpty: base.snapshotId === undefined,
   };
 }
 

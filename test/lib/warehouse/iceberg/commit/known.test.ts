@@ -47,6 +47,11 @@ test("keys are unique in a table that was always written by upserts of that key"
   for (const { keysAreUnique } of others) assert.equal(keysAreUnique, false);
 });
 
+test("a table without a snapshot has no rows", () => {
+  assert.equal(known(UPSERT, at(1), { snapshotId: undefined }).tableIsEmpty, true);
+  assert.equal(known(UPSERT, at(1), { uniqueKey: "any" }).tableIsEmpty, false);
+});
+
 test("the summary says what is known", () => {
   assert.deepEqual(summaryOf({ watermark: 3, uniqueKey: "k" }), {
     "tributary.watermark": "3",
