@@ -12,6 +12,7 @@ import { pollock } from "./pollock.ts";
 import { commitCostsOfStack } from "./small-commits.ts";
 import { hugeFile, upsertScaling } from "./stack-large.ts";
 import * as stacked from "./stack.ts";
+import { upsertCostsOfStack } from "./upsert-scaling.ts";
 import { maintainedLatency, upkeep } from "./upkeep.ts";
 
 interface Flags {
@@ -46,7 +47,10 @@ const OF_STACK: Record<string, (stack: stacked.Stack, flags: Flags) => Promise<o
   steady: (stack, { seconds }) => stacked.steadyLoad(stack, { tables: 20, filesPerS: 10, forS: seconds }),
   commits: (_stack, { stack: folder, files, rows }) => commitCostsOfStack(folder!, { files, rowsBefore: rows }),
   literals: (stack) => stacked.literalMerges(stack, 1_000),
-  scaling: (stack, { rows }) => upsertScaling(stack, { small: 100_000, large: 5 * rows, changed: 10_000 }),
+  scaling: (stack, { stack: folder, rows }) =>
+    upsertScaling(stack, folder!, { small: rows / 10, large: 5 * rows, changed: Math.ceil(rows / 100) }),
+  keys: (_stack, { stack: folder, rows }) =>
+    upsertCostsOfStack(folder!, { sizes: [rows, 10 * rows, 40 * rows], changed: 100, commits: 9 }),
   huge: (stack, flags) => hugeFile(stack, flags.stack!, flags.bytes),
   tables: (stack, { stack: folder, tables }) => manyTablesOfStack(stack, folder!, tableCounts(tables)),
   checks: (stack, { rows, rounds }) => checks.ofTrino(stack, rows, rounds),

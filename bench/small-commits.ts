@@ -128,7 +128,11 @@ const rowsFrom = (first: number, count: number, what: string): Row[] =>
   Array.from({ length: count }, (_, k) => rowOf(first + k, what));
 
 /** The figure of a stack: `iceberg:`, and `trino:` where it runs. */
-export async function commitCostsOfStack(folder: string, options: CommitsOptions): Promise<object> {
+export const commitCostsOfStack = (folder: string, options: CommitsOptions): Promise<object> =>
+  withSubjects(folder, async (subjects) => ({ ...options, commits: await commitCosts(subjects, options) }));
+
+/** Opens the warehouses of a stack, DuckDB's Iceberg writer first, each with a namespace of its own. */
+export async function withSubjects<T>(folder: string, use: (subjects: readonly Subject[]) => Promise<T>): Promise<T> {
   const settings = await readSettings(folder);
   if (!settings) throw new Error(`${folder} has no settings of a stack`);
   const { s3, buckets, ports } = settings;
@@ -153,7 +157,7 @@ export async function commitCostsOfStack(folder: string, options: CommitsOptions
     subjects.push({ name: "trino", warehouse: trinoWarehouse, pids: pidsOf("seaweedfs", "trino") });
   }
   try {
-    return { ...options, commits: await commitCosts(subjects, options) };
+    return await use(subjects);
   } finally {
     for (const subject of subjects) await subject.warehouse.close();
     for (const bucket of opened) await bucket.close();

@@ -1,4 +1,4 @@
-/** Long benchmarks of the local stack: an upsert into tables of two sizes, and a file larger than memory. */
+/** Long benchmarks of the local stack: upserts into tables of two sizes, and a file larger than memory. */
 import { execFileSync } from "node:child_process";
 import { createReadStream, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,29 +6,29 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import { expectCount, median, seconds, statement, unique, upload, type Stack } from "./stack.ts";
+import { drop, expectCount, median, seconds, unique, upload, type Stack } from "./stack.ts";
 
 const cli = fileURLToPath(new URL("../bin/tributary.mjs", import.meta.url));
 const CHUNK_BYTES = 1 << 20;
 
 /**
  * Merges `changed` orders with new amounts into the sales table while it holds `small` and `large` orders,
- * three times each. Returns the medians and their ratio.
+ * three times each, and then all `large` orders with new amounts. Returns the medians and their ratio, how
+ * long the large files took, and the peak memory of each service.
  */
 export async function upsertScaling(
   stack: Stack,
+  processes: string,
   { small, large, changed }: { small: number; large: number; changed: number },
 ): Promise<object> {
   const folder = mkdtempSync(join(tmpdir(), "tributary-bench-"));
   try {
-    // The first run has no sales table yet.
-    await statement(stack, "DELETE FROM sales").catch(() => undefined);
     const took: number[] = [];
+    let intoEmptyS = NaN;
     for (const rows of [small, large]) {
-      const csv = join(folder, `${rows}.csv`);
-      execFileSync(process.execPath, [cli, "generate-sales", "--rows", String(rows), "--out", csv]);
-      await upload(stack, "sales", unique("base"), createReadStream(csv, { highWaterMark: CHUNK_BYTES }));
-      await expectCount(stack, "sales", rows);
+      await drop(stack, "sales");
+      const csv = salesFile(folder, rows, 1);
+      intoEmptyS = await seconds(() => uploadSales(stack, csv));
       const rounds: number[] = [];
       for (let round = 0; round < 3; round++) {
         const changes = await changedOrders(csv, rows, changed, round);
@@ -37,12 +37,29 @@ export async function upsertScaling(
       await expectCount(stack, "sales", rows);
       took.push(median(rounds));
     }
+    const all = salesFile(folder, large, 2);
+    const intoAllS = await seconds(() => uploadSales(stack, all));
+    await expectCount(stack, "sales", large);
     const [smallS, largeS] = took as [number, number];
-    return { changed, small, smallS: toMs(smallS), large, largeS: toMs(largeS), ratio: toMs(largeS / smallS) };
+    return {
+      ...{ changed, small, smallS: toMs(smallS), large, largeS: toMs(largeS), ratio: toMs(largeS / smallS) },
+      ...{ largeIntoEmptyS: toMs(intoEmptyS), largeIntoLargeS: toMs(intoAllS) },
+      peakRssMb: peakRssOfServices(processes),
+    };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
+
+function salesFile(folder: string, rows: number, seed: number): string {
+  const csv = join(folder, `${rows}_${seed}.csv`);
+  const options = ["--rows", String(rows), "--seed", String(seed), "--out", csv];
+  execFileSync(process.execPath, [cli, "generate-sales", ...options]);
+  return csv;
+}
+
+const uploadSales = (stack: Stack, csv: string): Promise<void> =>
+  upload(stack, "sales", unique("whole"), createReadStream(csv, { highWaterMark: CHUNK_BYTES }));
 
 const toMs = (value: number): number => Number(value.toFixed(3));
 

@@ -1,0 +1,109 @@
+/** What 100 changed rows cost in upsert tables of growing size, by the kind of their keys. */
+import { createHash } from "node:crypto";
+import { uuidv7 } from "uuidv7";
+import type { FileVersion, TableLayout } from "../lib/warehouse/warehouse.ts";
+import { columns, fileVersion, outcomeOf, rowBatches, type Row } from "../test/support/rows.ts";
+import { median, unique } from "./stack.ts";
+import { withSubjects, type Subject } from "./small-commits.ts";
+import { cpuMsOf } from "./many-tables.ts";
+
+export interface UpsertCost {
+  /** `growing`: numbers, in the order of the rows. `random`: hashes as texts of 32 characters. */
+  keys: "growing" | "random";
+  rowsBefore: number;
+  p50Ms: number;
+  /** Processor time of all processes for one commit. */
+  cpuMs: number;
+  /** Of p50Ms, to that of the smallest table with such keys. */
+  ratio: number;
+}
+
+export interface UpsertScalingOptions {
+  /** Rows of each table, smallest first. */
+  sizes: readonly number[];
+  /** Rows of one commit. */
+  changed: number;
+  commits: number;
+}
+
+const COLUMNS = {
+  growing: columns({ order_id: "BIGINT", amount: "DECIMAL(10,2)" }),
+  random: columns({ order_id: "VARCHAR", amount: "DECIMAL(10,2)" }),
+};
+const BATCH_ROWS = 100_000;
+const WARM_UP = 2;
+
+/** Changes rows that are spread over the whole table. */
+export async function upsertCosts(subject: Subject, options: UpsertScalingOptions): Promise<UpsertCost[]> {
+  const costs: UpsertCost[] = [];
+  for (const keys of ["growing", "random"] as const) {
+    let smallestMs: number | undefined;
+    for (const rowsBefore of options.sizes) {
+      const { p50Ms, cpuMs } = await costOf(subject, keys, rowsBefore, options);
+      smallestMs ??= p50Ms;
+      const ratio = Number((p50Ms / smallestMs).toFixed(2));
+      costs.push({ keys, rowsBefore, p50Ms: Math.round(p50Ms), cpuMs: Math.round(cpuMs), ratio });
+    }
+  }
+  return costs;
+}
+
+/** The figure of a stack's `iceberg:` warehouse. */
+export const upsertCostsOfStack = (folder: string, options: UpsertScalingOptions): Promise<object> =>
+  withSubjects(folder, async ([iceberg]) => ({ ...options, upserts: await upsertCosts(iceberg!, options) }));
+
+async function costOf(
+  { warehouse, pids }: Subject,
+  keys: UpsertCost["keys"],
+  rowsBefore: number,
+  { changed, commits }: UpsertScalingOptions,
+): Promise<{ p50Ms: number; cpuMs: number }> {
+  const table = unique(`scaling_${keys}`);
+  const key = ["order_id"];
+  const layout: TableLayout = { table, mode: "upsert", key, deleteMissing: false, partitioning: [] };
+  await warehouse.ensureTable(layout, COLUMNS[keys]);
+  const rowOf = (n: number, amount: string): Row => ({ order_id: keys === "growing" ? n : hashed(n), amount });
+  const filled = await filledWith(subjectOf(0));
+  await commitAndRecord(filled);
+
+  const step = Math.max(1, Math.floor(rowsBefore / changed));
+  const tookMs: number[] = [];
+  let cpuMs = 0;
+  for (let n = 1; n <= WARM_UP + commits; n++) {
+    const rows = Array.from({ length: changed }, (_, k) => rowOf((k * step + n * 7) % rowsBefore, `${n}.25`));
+    const version = await fileVersion(warehouse, table, { columns: COLUMNS[keys], rows, ...subjectOf(n) });
+    const before = { atMs: performance.now(), own: process.cpuUsage(), serversMs: cpuMsOf(pids) };
+    const receipt = await commitAndRecord(version);
+    if (receipt.rowsUpdated !== changed) throw new Error(`${receipt.rowsUpdated} of ${changed} rows are updated`);
+    if (n <= WARM_UP) continue;
+    const { user, system } = process.cpuUsage(before.own);
+    tookMs.push(performance.now() - before.atMs);
+    cpuMs += ((user + system) / 1_000 + cpuMsOf(pids) - before.serversMs) / commits;
+  }
+  await warehouse.drop(table);
+  return { p50Ms: median(tookMs), cpuMs };
+
+  function subjectOf(sourceOffset: number) {
+    return { fileId: uuidv7(), sourceFile: `f${sourceOffset}.csv`, sourceOffset };
+  }
+
+  /** One file, so that the table is what one commit writes. Its rows are made as they are staged. */
+  async function filledWith(origin: ReturnType<typeof subjectOf>): Promise<FileVersion> {
+    const stage = warehouse.stage(table, origin.fileId);
+    for (let first = 0; first < rowsBefore; first += BATCH_ROWS) {
+      const length = Math.min(BATCH_ROWS, rowsBefore - first);
+      const rows = Array.from({ length }, (_, k) => ({ ...rowOf(first + k, "0.25"), _source_row: first + k + 1 }));
+      for (const batch of rowBatches(COLUMNS[keys], rows, origin)) await stage.append(batch);
+    }
+    return { ...origin, columns: COLUMNS[keys], stage };
+  }
+
+  async function commitAndRecord(version: FileVersion) {
+    const receipt = await warehouse.commit({ layout, files: [version] });
+    await warehouse.record(table, [outcomeOf(version)], Date.now());
+    await version.stage?.discard();
+    return receipt;
+  }
+}
+
+const hashed = (n: number): string => createHash("md5").update(String(n)).digest("hex");
