@@ -7,8 +7,8 @@ import { TributaryError } from "../../../lib/errors.ts";
 export interface FormFile {
   /** Without folders. */
   name: string;
-  /** The part's own Content-Type, with its charset; empty: none. */
-  contentType: string;
+  /** The part's own Content-Type, with its charset; more than one: it has several such headers. */
+  contentTypes: readonly string[];
   body: Readable;
 }
 
@@ -43,7 +43,7 @@ export async function* formFiles(request: FastifyRequest, filesMax: number): Asy
     const name = fileNameIn(header["content-disposition"]?.[0] ?? "");
     const isField = name === undefined;
     if (isField || ++files > filesMax) body.resume();
-    if (!isField && files <= filesMax) add({ name, contentType: header["content-type"]?.[0] ?? "", body });
+    if (!isField && files <= filesMax) add({ name, contentTypes: header["content-type"] ?? [], body });
     else if (!isField && files === filesMax + 1)
       add(tooMany("the form has more files than TRIBUTARY_MULTIPART_FILES_MAX allows"));
     else if (isField && ++fields === FIELDS_MAX + 1) add(tooMany("the form has too many fields: send only files"));

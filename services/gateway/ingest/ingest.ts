@@ -8,10 +8,10 @@ import type { FormatRequest } from "../../../lib/formats/format.ts";
 import { requestFields } from "../../../lib/formats/message-fields.ts";
 import { codeOf, hasCode, messageOf, TributaryError } from "../../../lib/errors.ts";
 import type { EventLog } from "../../../lib/event-log/event-log.ts";
-import { compressionOf } from "../../../lib/text/decompress.ts";
 import { fileEvents } from "../../../lib/messages/avro.ts";
 import type { FileEvent, FileOrigin } from "../../../lib/messages/generated.ts";
 import { declaredBy } from "../files/status.ts";
+import { hasLineEnds, withoutLineEnds } from "./content-type.ts";
 import { untilTooSlow, type Pace } from "./pace.ts";
 import { assertDiskSpace } from "./disk-space.ts";
 import { makeFileIds, makeTurns } from "./file-ids.ts";
@@ -319,21 +319,6 @@ class ByteMeter extends Transform {
     return (this.#digest ??= this.#hash.digest("hex"));
   }
 }
-
-const hasLineEnds = (chunk: Buffer): boolean =>
-  chunk.includes(10) || chunk.includes(13) || compressionOf(chunk) !== "none";
-
-/**
- * curl sends this type for `-d`, which removes line ends from a file, and for `--data-binary`, which does
- * not.
- */
-const withoutLineEnds = (): TributaryError =>
-  new TributaryError(
-    "UNSUPPORTED_MEDIA_TYPE",
-    "the body is application/x-www-form-urlencoded and has no line end: `curl -d` removes them. " +
-      "Send the file with `curl --data-binary @<file>` or `curl -T <file>`; " +
-      "if it has only one line, add `-H 'Content-Type: text/csv'`",
-  );
 
 async function failWhenSlow({ clock, limits }: IngestDeps, meter: ByteMeter, signal: AbortSignal): Promise<void> {
   const error = await untilTooSlow(clock, limits, () => meter.sizeBytes, signal);

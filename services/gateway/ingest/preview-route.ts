@@ -15,6 +15,14 @@ import { fileIdSchema, knownFile } from "../files/known-file.ts";
 import { describeError } from "../files/status.ts";
 import { makeConcurrencyLimiter } from "../http/concurrency-limiter.ts";
 import { checkTableName } from "../http/names.ts";
+import {
+  checkContentEncoding,
+  contentTypeOf,
+  hasLineEnds,
+  mayLackLineEnds,
+  oneContentType,
+  withoutLineEnds,
+} from "./content-type.ts";
 import { formFiles, isForm } from "./form.ts";
 import { guarded, type Guarded } from "./preview-guards.ts";
 import { concatenate, readUpTo } from "./read-up-to.ts";
@@ -61,10 +69,12 @@ export async function addPreviewRoutes(app: App, deps: GatewayDeps): Promise<voi
       const { table, rowsMax } = request.query;
       if (table !== undefined) checkTableName(table, contracts);
       const declared = requestedDialectOf(request.query);
+      checkContentEncoding(request);
       const { body, name = "preview.csv", contentType } = await bodyOf(request);
-      const requested = withCharset(declared, charsetIn(contentType ?? ""));
+      const requested = withCharset(declared, charsetIn(contentType));
       // A slow sender must not hold a place: what a preview may read is here before it takes one.
       const head = await readUpTo(body, deps.settings.TRIBUTARY_PREVIEW_SIZE_MAX);
+      if (mayLackLineEnds(request) && isOneLine(head)) throw withoutLineEnds();
       const source = head.ended ? Readable.from(head.chunks) : concatenate(head.chunks, withoutClosing(body));
       const contentHash = head.ended ? hashOf(head.chunks) : undefined;
       const file = { name: request.query.name ?? name, table, rowsMax, requested, contentHash };
@@ -157,12 +167,16 @@ function crashAsFault(thrown: unknown): never {
 }
 
 /** The body, or the first file of a form. */
-async function bodyOf(request: FastifyRequest): Promise<{ body: Readable; name?: string; contentType?: string }> {
-  if (!isForm(request)) return { body: request.raw, contentType: request.headers["content-type"] ?? "" };
+async function bodyOf(request: FastifyRequest): Promise<{ body: Readable; name?: string; contentType: string }> {
+  if (!isForm(request)) return { body: request.raw, contentType: contentTypeOf(request) };
   const { value: file } = await formFiles(request, FILES_MAX).next();
   if (!file) throw new TributaryError("BAD_REQUEST", "the form contains no file");
-  return file;
+  return { ...file, contentType: oneContentType(file.contentTypes) };
 }
+
+/** Whether a whole body that was read has bytes, but no line end. */
+const isOneLine = ({ chunks, ended }: { chunks: readonly Buffer[]; ended: boolean }): boolean =>
+  ended && chunks.length > 0 && !chunks.some(hasLineEnds);
 
 /**
  * The stream's bytes. Stopping early leaves the stream open, because the response uses the same connection.

@@ -8,6 +8,7 @@ import type { FormatRequest } from "../../../lib/formats/format.ts";
 import { auditedFiles } from "../access/audit.ts";
 import { makeConcurrencyLimiter, type ConcurrencyLimiter } from "../http/concurrency-limiter.ts";
 import { noFileFacts, statusOf, withArrival } from "../files/status.ts";
+import { checkContentEncoding, checkNoForm, contentTypeOf, mayLackLineEnds, oneContentType } from "./content-type.ts";
 import { formFiles, isForm } from "./form.ts";
 import type { Accepted, IncomingFile } from "./ingest.ts";
 import { checkFileName, checkTableName, printable } from "../http/names.ts";
@@ -61,10 +62,11 @@ function addBodyUpload(app: App, deps: GatewayDeps, limiter: ConcurrencyLimiter)
     async (request, reply) => {
       const table = acceptingTable(request.params.table, deps.contracts);
       const sourceFile = checkFileName(request.params["*"]);
-      const dialect = withCharset(requestedDialectOf(request.query), charsetIn(request.headers["content-type"] ?? ""));
+      const dialect = withCharset(requestedDialectOf(request.query), charsetIn(contentTypeOf(request)));
       const waitMs = waitMsOf(request.query, deps.settings.TRIBUTARY_WAIT_MAX);
-      checkBody(request);
-      const needsLineEnds = isUrlEncoded(request);
+      checkNoForm(request);
+      checkContentEncoding(request);
+      const needsLineEnds = mayLackLineEnds(request);
       const sizeBytes = contentLengthOf(request);
       const accepted = await limiter.run(() =>
         deps.ingest.put({
@@ -134,10 +136,10 @@ async function takeParts(
   results: UploadResults,
 ): Promise<void> {
   const names = new Set<string>();
-  for await (const { name, contentType, body } of formFiles(request, deps.settings.TRIBUTARY_MULTIPART_FILES_MAX)) {
+  for await (const { name, contentTypes, body } of formFiles(request, deps.settings.TRIBUTARY_MULTIPART_FILES_MAX)) {
     try {
       const sourceFile = checkFileName(name);
-      const dialect = withCharset(common.dialect, charsetIn(contentType));
+      const dialect = withCharset(common.dialect, charsetIn(oneContentType(contentTypes)));
       if (names.has(sourceFile)) {
         throw new TributaryError("FILE_NAME_INVALID", `'${sourceFile}' is twice in this form: give each file its name`);
       }
@@ -166,29 +168,6 @@ function withAccepted(error: unknown, results: UploadResults): unknown {
   const accepted = `accepted before it: ${names.slice(0, NAMED_MAX).join(", ")}${more}`;
   return new TributaryError(knownCode(code), `${detail}; ${accepted}`, { cause: error });
 }
-
-function checkBody(request: FastifyRequest): void {
-  if (isForm(request)) {
-    throw new TributaryError(
-      "UNSUPPORTED_MEDIA_TYPE",
-      "PUT takes the file itself: send it with `curl -T <file>`, or send forms (`curl -F`) to " +
-        "POST /v1/tables/<table>/files",
-    );
-  }
-  const encoding = request.headers["content-encoding"]?.trim().toLowerCase() ?? "identity";
-  if (!["identity", "gzip", "x-gzip", "zstd"].includes(encoding)) {
-    throw new TributaryError(
-      "UNSUPPORTED_ENCODING",
-      `unsupported Content-Encoding '${encoding}': use gzip, zstd or identity`,
-    );
-  }
-}
-
-const mediaTypeOf = ({ headers }: FastifyRequest): string =>
-  (headers["content-type"] ?? "").split(";", 1)[0]!.trim().toLowerCase();
-
-const isUrlEncoded = (request: FastifyRequest): boolean =>
-  mediaTypeOf(request) === "application/x-www-form-urlencoded" && request.headers["content-encoding"] === undefined;
 
 /** What the sender says about its request as a whole. */
 function wishesOf(request: FastifyRequest): Pick<IncomingFile, "again" | "idempotencyKey" | "traceparent"> {
