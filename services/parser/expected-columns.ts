@@ -36,6 +36,14 @@ export class ExpectedColumns {
     return files.expectedAt(sourceOffset, await this.#schemas.of(table));
   }
 
+  /**
+   * As `at` for a file whose turn has not come, from what is in memory: the files before it may still change
+   * the answer. Undefined also if nothing is known of the table yet.
+   */
+  ahead(table: string, sourceOffset: number): TableSchema | undefined {
+    return this.#tables.get(table)?.expectedAt(sourceOffset, this.#schemas.known(table));
+  }
+
   /** Adds a file whose end-of-file is in the log. Call it in the order of offsets, after `at`. */
   add(table: string, sourceOffset: number, end: EndOfFile): void {
     const files = this.#tables.get(table);

@@ -1,7 +1,5 @@
 import { keyOf, tableId } from "../../lib/tables.ts";
 import { createHash, randomUUID } from "node:crypto";
-import type { BlobStore } from "../../lib/blob/blob-store.ts";
-import { HashedBytes } from "../../lib/blob/hashed-bytes.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Contracts } from "../../lib/contract/contract.ts";
 import { requestIn, writtenFields } from "../../lib/formats/message-fields.ts";
@@ -18,17 +16,17 @@ import { retry } from "../../lib/retry.ts";
 import type { Logger } from "../../lib/process/logger.ts";
 import { carrying, type Tracer } from "../../lib/process/tracing.ts";
 import { heldReasonsJson } from "../../lib/contract/held.ts";
+import { openReading, type ReadAhead, type ReadingDeps } from "./ahead.ts";
 import { publishParseEvent } from "./announce.ts";
 import type { ParserSettings } from "./config.ts";
 import type { ParserMetrics } from "./metrics.ts";
 import type { TableSchema } from "../../lib/table-schemas/table-schemas.ts";
 import type { ExpectedColumns } from "./expected-columns.ts";
 import { judge, refusalMessage, type Judged } from "./judge.ts";
-import { WorkerCrash, type WorkerPool } from "../../lib/parsing/workers/worker-pool.ts";
+import { WorkerCrash } from "../../lib/parsing/workers/worker-pool.ts";
 
-export interface FileRunDeps {
+export interface FileRunDeps extends ReadingDeps {
   log: EventLog;
-  blob: BlobStore;
   contracts: Contracts;
   clock: Clock;
   logger: Logger;
@@ -36,7 +34,8 @@ export interface FileRunDeps {
   tracer: Tracer;
   /** Of the partition that the file comes from. */
   columns: ExpectedColumns;
-  pool: WorkerPool;
+  /** Of the same partition. */
+  ahead: ReadAhead;
   /** Tables whose rows topic exists. */
   rowsTopics: Set<string>;
   settings: ParserSettings;
@@ -175,12 +174,12 @@ async function parseOnce(
   runId: string,
   signal: AbortSignal,
 ): Promise<ParseOutput | undefined> {
-  const { contentHash, blobKey } = file.event;
-  const { body } = await deps.blob.get(blobKey, { signal });
-  const read = new HashedBytes(body);
+  const { contentHash, blobKey, table } = file.event;
+  const ahead = deps.ahead.take(table, file.sourceOffset, job);
+  const reading = ahead ?? (await openReading(deps, file.event, job, signal));
   try {
-    for await (const output of deps.pool.parse(job, read, signal)) {
-      if (output.kind === "end" && read.sha256 !== undefined && read.sha256 !== contentHash) {
+    for await (const output of reading.outputs) {
+      if (output.kind === "end" && (reading.sha256() ?? contentHash) !== contentHash) {
         const { summary } = failed("BLOB_DAMAGED", `'${blobKey}' holds other bytes than those that arrived`);
         return { kind: "end", summary };
       }
@@ -190,15 +189,16 @@ async function parseOnce(
     }
     return undefined;
   } finally {
-    body.destroy();
+    reading.close();
   }
 }
 
-function jobOf(
-  { contracts, settings, log }: FileRunDeps,
-  { event, sourceOffset }: ArrivedFile,
+/** What a file is parsed with at first. @throws CONTRACT_INVALID */
+export function jobOf(
+  { contracts, settings, log }: Pick<FileRunDeps, "contracts" | "settings" | "log">,
+  { event, sourceOffset }: Pick<ArrivedFile, "event" | "sourceOffset">,
   known: TableSchema | undefined,
-  found: Found,
+  found: Found = {},
 ): ParseJob {
   const { sourceFile, sizeBytes, receivedAtMs } = event;
   return {

@@ -35,6 +35,7 @@ export interface ParserMetrics {
   parseSeconds: Histogram;
   retypings: Counter;
   workerCrashes: Counter;
+  readAhead: Counter<"outcome">;
 }
 
 const PARSE_BUCKETS = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 1800];
@@ -76,6 +77,12 @@ export function parserMetrics(registry: Registry): ParserMetrics {
       name: "tributary_parser_retypings_total",
       help: "Files read a second time because the inferred type of a new column did not hold",
       registers,
+    }),
+    readAhead: closedCounter(registry, {
+      name: "tributary_parser_read_ahead_total",
+      help: "Files parsed before their turn: used, or repeated because their table or contract changed meanwhile",
+      label: "outcome",
+      values: ["used", "repeated"],
     }),
     workerCrashes: new Counter({
       name: "tributary_parser_worker_crashes_total",

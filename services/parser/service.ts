@@ -14,9 +14,10 @@ import type { Registry } from "../../lib/process/metrics.ts";
 import type { Service } from "../../lib/process/service.ts";
 import { FollowedSchemas } from "../../lib/table-schemas/followed-schemas.ts";
 import { untraced, type Tracer } from "../../lib/process/tracing.ts";
+import { AheadPlaces, ReadAhead, type NextFile } from "./ahead.ts";
 import { publishUndecodable } from "./announce.ts";
 import type { ParserSettings } from "./config.ts";
-import { endUndecodable, parseArrived, type FileRunDeps } from "./file-run.ts";
+import { endUndecodable, jobOf, parseArrived, type FileRunDeps } from "./file-run.ts";
 import { ExpectedColumns } from "./expected-columns.ts";
 import { parserMetrics } from "./metrics.ts";
 import { workerPool, type WorkerPool } from "../../lib/parsing/workers/worker-pool.ts";
@@ -47,7 +48,8 @@ export async function startParser(deps: ParserDeps): Promise<Service> {
   const { workers: size, workerHeapMib: heapMibMax } = settings;
   const pool = deps.pool ?? workerPool({ size, heapMibMax, onCrash: () => metrics.workerCrashes.inc() });
   const stopped = new Map<number, TributaryError>();
-  const running = { ...deps, metrics, tracer, pool, rowsTopics: new Set<string>(), stopped };
+  const places = new AheadPlaces(size);
+  const running = { ...deps, metrics, tracer, pool, places, rowsTopics: new Set<string>(), stopped };
   let draining: Promise<void> | undefined;
   const onError = (thrown: unknown, where: { topic?: string; partition?: number }): void => {
     logger.warn({ err: thrown, ...where }, "consuming file events failed");
@@ -55,7 +57,11 @@ export async function startParser(deps: ParserDeps): Promise<Service> {
   };
   const consumer = await log.consume({ group: GROUPS.parser, topics: [TOPICS.fileEvents.name], onError }, (partition) =>
     handlerOf(
-      { ...running, columns: new ExpectedColumns(log, schemas, partition.signal) },
+      {
+        ...running,
+        columns: new ExpectedColumns(log, schemas, partition.signal),
+        ahead: new ReadAhead(running, partition.signal),
+      },
       partition,
       () => draining !== undefined,
     ),
@@ -84,19 +90,57 @@ interface HandlerDeps extends FileRunDeps {
 /** How often a stopped partition tries again: the record stays, but its table's schema may be replaced. */
 const STOPPED_RETRY_MS = 10_000;
 
-/** For each event: parse its file, publish the results, ack. While draining, the current file is the last. */
+/**
+ * For each event: parse its file, publish the results, ack. Idle workers parse the files after it meanwhile.
+ * While draining, the current file is the last.
+ */
 function handlerOf(deps: HandlerDeps, partition: AssignedPartition, draining: () => boolean): PartitionHandler {
   const { signal } = partition;
   return async (records) => {
-    for (const record of records) {
-      if (signal.aborted || draining()) return;
-      deps.metrics.throughput.received("file");
-      await untilReadable(deps, record, signal, () => processEvent(deps, record, signal));
-      if (signal.aborted) return;
-      await partition.ack(record.offset + 1);
+    try {
+      for (const [n, record] of records.entries()) {
+        if (signal.aborted || draining()) return;
+        deps.metrics.throughput.received("file");
+        deps.ahead.begin(nextFiles(deps, records.slice(n + 1, n + 1 + 2 * deps.settings.workers)));
+        await untilReadable(deps, record, signal, () => processEvent(deps, record, signal));
+        if (signal.aborted) return;
+        await partition.ack(record.offset + 1);
+      }
+    } finally {
+      deps.ahead.abandon();
     }
   };
 }
+
+/** The files that these records announce, up to the first that this version cannot read. */
+function nextFiles(deps: FileRunDeps, records: readonly LogRecord[]): NextFile[] {
+  const files: NextFile[] = [];
+  for (const record of records) {
+    let event: FileEvent | undefined;
+    try {
+      event = eventOf(record);
+    } catch {
+      return files;
+    }
+    if (event) files.push(nextFile(deps, event, record.offset));
+  }
+  return files;
+}
+
+const nextFile = (deps: FileRunDeps, event: FileEvent, sourceOffset: number): NextFile => ({
+  event,
+  sourceOffset,
+  job() {
+    const known = deps.columns.ahead(event.table, sourceOffset);
+    if (!known) return undefined;
+    try {
+      return jobOf(deps, { event, sourceOffset }, known);
+    } catch {
+      // The contract is invalid; the file ends with that error when its turn comes.
+      return undefined;
+    }
+  },
+});
 
 /**
  * Waits at a record which only a newer version can read, unacked, until the partition moves to a process of
