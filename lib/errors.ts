@@ -112,6 +112,11 @@ export const ERRORS = {
     422,
     "Run `tributary replay` for the file. If it recurs, raise the retention of the topic `rows.<table>`.",
   ),
+  LOAD_PLAN_FAILED: kind(
+    false,
+    422,
+    "Nothing to do: the file is read again row by row. If it recurs, report it with the file as a bug.",
+  ),
   FILE_HELD: kind(
     false,
     409,

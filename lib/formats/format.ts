@@ -102,6 +102,11 @@ export interface RecordReader {
   readonly otherLines?: readonly string[];
   /** After `end`: what only the end of the text showed. Default: nothing. */
   readonly ending?: Ending | undefined;
+  /**
+   * Why a strict reader may split the text so far into other records than this one; undefined: it cannot.
+   * Absent: the format has no such reader.
+   */
+  readonly irregularity?: string | undefined;
 }
 
 /** The beginning of a file's text. */

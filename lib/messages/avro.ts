@@ -37,7 +37,7 @@ export interface Codec<T> {
  *
  * Exception: some records of before this rule lack fields inside nested records (`"layout": 2`).
  */
-export function codecOf<T>(name: string, schema: RecordSchema): Codec<T> {
+export function codecOf<T>(name: string, schema: RecordSchema, needsFormat2?: (value: T) => boolean): Codec<T> {
   const type = typeOf(schema);
   const [whole, changed] = [
     readerOf(schema, type, ({ fields, surplusBytes }) => fields === schema.fields.length && surplusBytes === 0),
@@ -47,11 +47,18 @@ export function codecOf<T>(name: string, schema: RecordSchema): Codec<T> {
     ? [whole, readerOf(firstLayout(schema) as RecordSchema, type, ({ surplusBytes }) => surplusBytes === 0), changed]
     : [changed];
   return {
-    encode: (value) => type.toBuffer(value),
-    decode(bytes) {
+    encode: (value) => (needsFormat2?.(value) ? Buffer.concat([FORMAT_2, type.toBuffer(value)]) : type.toBuffer(value)),
+    decode(given) {
+      let bytes = given;
       if (bytes.subarray(0, INCOMPATIBLE.length).equals(INCOMPATIBLE)) {
         const format = bytes[INCOMPATIBLE.length] ?? "unknown";
-        throw new TributaryError("MESSAGE_TOO_NEW", `a ${name} has format ${format}; this version reads format 1`);
+        const known = needsFormat2 ? 2 : 1;
+        if (format !== known)
+          throw new TributaryError(
+            "MESSAGE_TOO_NEW",
+            `a ${name} has format ${format}; this version reads up to ${known}`,
+          );
+        bytes = bytes.subarray(FORMAT_2.length);
       }
       let last: unknown;
       for (const read of readers) {
@@ -71,6 +78,9 @@ export function codecOf<T>(name: string, schema: RecordSchema): Codec<T> {
  * message begins with them, because 01 would be a string of length -1.
  */
 export const INCOMPATIBLE = Buffer.from([0x01, ...Buffer.from("TRB")]);
+
+/** The schema is that of format 1, but a version that does not know the message's meaning must stop. */
+const FORMAT_2 = Buffer.from([...INCOMPATIBLE, 2]);
 
 export type RecordSchema = avsc.schema.RecordType & Extract<Schema, { type: string }>;
 
@@ -100,10 +110,11 @@ function readerOf(
 
 const schemaOf = (file: string): RecordSchema =>
   JSON.parse(readFileSync(new URL(`../../schemas/${file}.avsc`, import.meta.url), "utf8")) as RecordSchema;
-const codec = <T>(file: string): Codec<T> => codecOf<T>(file, schemaOf(file));
+const codec = <T>(file: string, needsFormat2?: (value: T) => boolean): Codec<T> =>
+  codecOf<T>(file, schemaOf(file), needsFormat2);
 
 export const fileEvents = codec<FileEvent>("file-event");
-export const rowMessages = codec<RowMessage>("row-message");
+export const rowMessages = codec<RowMessage>("row-message", ({ loadPlan }) => Boolean(loadPlan));
 export const tableSchemas = codec<TableSchemaEvent>("table-schema-event");
 export const parseEvents = codec<ParseEvent>("parse-event");
 export const commitEvents = codec<CommitEvent>("commit-event");

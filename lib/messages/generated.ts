@@ -290,6 +290,46 @@ export interface RejectText {
   text: string;
 }
 
+export interface PlannedField {
+  /** The table's column; null: the field is not loaded */
+  column: null | string;
+  /** lib/columns ColumnType; empty without a column */
+  type: string;
+  /** Texts that mean NULL, besides the empty field */
+  nullMarkers: string[];
+  /** Some value has blanks around it */
+  padded: boolean;
+}
+
+/** Says how a regular CSV file loads from its raw bytes: one statement, without its rows in the log. */
+export interface LoadPlan {
+  blobKey: string;
+  /** FileEvent.contentHash */
+  contentHash: string;
+  /** One byte */
+  delimiter: string;
+  /** Doubled within a quoted field; null: none */
+  quote: null | string;
+  /** The first record is the header */
+  header: boolean;
+  /** The fields of a record, in order */
+  fields: PlannedField[];
+  /** Rows that the plan loads */
+  rowCount: number;
+  /** Ordinals, from 1, of the rows that it leaves out, ascending */
+  excluded: number[];
+  /** Ordinals of rows with another number of fields, which a strict reader drops, ascending */
+  ragged: number[];
+  /** No record is longer */
+  recordBytesMax: number;
+  /** Of the whole file, decompressed */
+  textBytes: number;
+  /** _source_offset of the rows */
+  rowsOffset: number;
+  /** FileEvent.receivedAtMs */
+  receivedAtMs: number;
+}
+
 /** A message about one file on rows.<table>: row batches and rejects in order, then one end-of-file. Key: table. */
 export interface RowMessage {
   fileId: string;
@@ -313,6 +353,8 @@ export interface RowMessage {
   dialectJson?: null | string;
   /** FileEvent.settled */
   settled?: boolean;
+  /** The rows of the file, in place of row batches; the body has no rejects. Such a message has format 2, see lib/messages/avro.ts */
+  loadPlan?: null | LoadPlan;
 }
 
 /** A table's writer keeps failing, or works again. Key: table; compacted. */

@@ -1,22 +1,19 @@
-import type { ColumnDefinition, ColumnType } from "../columns.ts";
-import type { Contract } from "../contract/contract.ts";
+import type { ColumnDefinition } from "../columns.ts";
 import type { HeldReason } from "../contract/held.ts";
 import { TributaryError } from "../errors.ts";
 import type { RecordFields, RecordHandlers, RecordReader, Row } from "../formats/format.ts";
-import type { RowOrigin } from "../rows/encode.ts";
 import { cast, CAST, FAMILY, setType } from "../typing/cast.ts";
 import { typeOf } from "../typing/infer.ts";
 import { newScan } from "../typing/scan.ts";
-import type { ParseLimits } from "./limits.ts";
+import type { FileParserOptions } from "./file-parser-options.ts";
 import { doubtfulIn, observeBeginnings, type DoubtfulColumns } from "./columns/doubtful.ts";
-import { openReader, type OpenedFile } from "./open-file.ts";
+import { IrregularFile, LoadPlanner, planObstacle, type PlannedRows } from "./output/load-planner.ts";
+import { openReader } from "./open-file.ts";
 import { isNullMarker } from "../typing/null-markers.ts";
 import { controlTotals, type ControlTotals } from "./control-totals.ts";
-import { OutputMeter } from "./output-limit.ts";
+import { OutputMeter } from "./output/output-limit.ts";
 import {
   allColumns,
-  observedColumns,
-  type ObservedColumn,
   changesTypes,
   checkValues,
   definitionsOf,
@@ -26,10 +23,8 @@ import {
   observeValues,
   planColumns,
   setUntypedAside,
-  typesFound,
   type Plan,
   type PlannedColumn,
-  type UntypedColumn,
 } from "./plan.ts";
 import {
   checkShare,
@@ -45,24 +40,6 @@ import {
 } from "./rejects.ts";
 import { RowBatches, writeRescued, type ParseCounts, type ParserOutput } from "./row-batches.ts";
 import { brokenRules, refusalOf, rowRules, RuleWarnings, type RowRules, type RuleWarning } from "./row-rules.ts";
-
-/** Everything about one file that decides the result of parsing it. */
-export interface FileParserOptions {
-  file: Pick<OpenedFile, "format" | "options" | "firstLine" | "endSeen">;
-  /** False: the text that is pushed is only the beginning of the file. Default true. */
-  readsToEnd?: boolean;
-  contract: Contract;
-  /** The table's columns so far. */
-  known: readonly ColumnDefinition[];
-  /** Types of new columns, and names of fields, that an earlier reading of the whole file found. */
-  inferred?: ReadonlyMap<string, ColumnType>;
-  fields?: readonly string[];
-  observe?: boolean;
-  origin: RowOrigin;
-  limits: ParseLimits;
-  /** Size of the file as it is stored; undefined: unknown. */
-  storedBytes?: number | undefined;
-}
 
 /**
  * Turns a file's text into encoded rows and rejects, block by block. New columns get their types from the
@@ -89,6 +66,9 @@ export class FileParser {
   #retyping = false;
   #outputs: ParserOutput[] = [];
   #rescued: Map<string, string> | undefined;
+  #planner: LoadPlanner | undefined;
+  /** Why there is no load plan; undefined: there is one, or it was not asked for. */
+  planObstacle: string | undefined;
   readonly #counts = { rowsRead: 0, rowsRejected: 0 };
 
   constructor(options: FileParserOptions) {
@@ -147,19 +127,9 @@ export class FileParser {
     return this.#fieldNames;
   }
 
-  /** Types of this file's new columns that hold all values seen so far. A column without a value has none. */
-  inferredTypes(): Map<string, ColumnType> {
-    return typesFound(allColumns(this.#plan));
-  }
-
-  /** New columns without a value so far. */
-  get untyped(): UntypedColumn[] {
-    return this.#plan?.untyped.map(({ name, header }) => ({ name, header })) ?? [];
-  }
-
-  /** The columns that the file has, with the facts of those whose types it decides. */
-  get observed(): ObservedColumn[] {
-    return observedColumns(this.#plan, this.#options.contract);
+  /** How the fields become columns; undefined before the header. */
+  get plan(): Plan | undefined {
+    return this.#plan;
   }
 
   /** True once the output exceeded its limit: the file failed, and later outputs are dropped. */
@@ -170,6 +140,7 @@ export class FileParser {
   /** Infers the types of new columns from the first block. Call it once, then `push` the same block. */
   begin(block: Buffer, last: boolean): void {
     this.#inferFrom(block, last);
+    if (this.#options.plans && this.#plan) this.#beginPlanning(this.#plan);
     this.#retyping = this.#options.observe ?? false;
     this.#reader = this.#openReader(this.#options.readsToEnd !== false, {
       onFields: (fields) => {
@@ -188,7 +159,20 @@ export class FileParser {
    */
   push(block: Buffer, last: boolean): void {
     this.#reader!.push(block);
+    if (this.#planner && this.#reader!.irregularity !== undefined) throw new IrregularFile(this.#reader!.irregularity);
     if (last) this.#end();
+  }
+
+  /** The load plan, after the end of a file of `textBytes`; undefined: there is none. */
+  planned(textBytes: number): PlannedRows | undefined {
+    return this.#planner?.planOf(this.#plan!, this.#options.file.options, textBytes);
+  }
+
+  #beginPlanning(plan: Plan): void {
+    const { file, contract } = this.#options;
+    this.planObstacle = planObstacle(file, contract, plan);
+    if (this.planObstacle === undefined)
+      this.#planner = new LoadPlanner(this.#batches.textBytesMax(plan.columns.length), plan);
   }
 
   /** Completes the current batches. For a file that failed, or whose rest is not needed. */
@@ -282,7 +266,7 @@ export class FileParser {
   #encodeRow(row: Row, ordinal: number, plan: Plan): void {
     const { columns } = plan;
     const { encoder } = this.#batches;
-    encoder.reserve(encoder.rowBytesMax(row.fieldBytes, columns.length));
+    if (!this.#planner) encoder.reserve(encoder.rowBytesMax(row.fieldBytes, columns.length));
     this.#rescued = undefined;
     for (let index = 0; index < columns.length; index++) {
       if (index === plan.rescued) {
@@ -300,8 +284,13 @@ export class FileParser {
     const broken = this.#rules && brokenRules(this.#rules, columns, row, this.#scan);
     const refusal = broken && refusalOf(broken, row.line);
     if (refusal) return this.#rejectFor(row, refusal);
-    encoder.endRow(ordinal);
-    if (!this.#batches.keepRow(columns)) return this.#reject(row, "row_too_large", undefined);
+    if (this.#planner) {
+      this.#planner.take(row, plan);
+      this.#batches.rowsAccepted++;
+    } else {
+      encoder.endRow(ordinal);
+      if (!this.#batches.keepRow(columns)) return this.#reject(row, "row_too_large", undefined);
+    }
     if (broken) this.#warnings.add(broken, row.line);
   }
 
@@ -316,10 +305,12 @@ export class FileParser {
     if (field >= 0 && field < row.count) {
       const start = row.bounds[2 * field]!;
       const end = row.bounds[2 * field + 1]!;
+      if (this.#planner && end > start) this.#planner.see(field, row.bytes, start, end);
       if (column.nullMarkers.length === 0 || !isNullMarker(column.nullMarkers, row.bytes, start, end)) {
         code = cast(column, row.bytes, start, end, this.#scan);
       }
       if (code === CAST.OK) {
+        if (this.#planner) return code;
         if (column.family === FAMILY.VARCHAR) encoder.writeText(row.bytes, start, end);
         else encoder.writeValue(column, column.number ? column.number.canonical : row.bytes, this.#scan);
         return code;
@@ -327,7 +318,7 @@ export class FileParser {
     }
     if (code !== CAST.NULL) return code;
     if (column.required) return REQUIRED;
-    encoder.writeNull();
+    if (!this.#planner) encoder.writeNull();
     return code;
   }
 
@@ -365,6 +356,7 @@ export class FileParser {
    */
   #beginRetyping(): void {
     this.#retyping = true;
+    this.#planner = undefined;
     this.#batches.flush(this.#plan!.columns);
     for (const output of this.#outputs) {
       if (output.kind === "rows") this.#batches.rowsAccepted -= output.batch.rowCount;
@@ -380,6 +372,7 @@ export class FileParser {
     const { countMax = Infinity } = this.#options.contract.rejects;
     this.#batches.encoder.rewind();
     this.#counts.rowsRejected++;
+    this.#planner?.leaveOut(row, this.#counts.rowsRead, this.#plan!);
     this.#rejects.add(row, this.#counts.rowsRead, fault);
     if (this.#counts.rowsRejected <= countMax) return;
     throw new TributaryError(
@@ -392,6 +385,7 @@ export class FileParser {
     this.#reader!.end();
     if (!this.#plan) throw new TributaryError("FILE_EMPTY", "the file has no header and no rows");
     if (this.#retyping) return;
+    if (this.#planner && this.#reader!.irregularity !== undefined) throw new IrregularFile(this.#reader!.irregularity);
     checkValues(this.#plan, this.#counts.rowsRead > 0 ? this.#batches.rowsAccepted : (this.reader.skippedRows ?? 0));
     this.flush();
     checkShare(this.#counts, this.#options.contract.rejects.shareMax);

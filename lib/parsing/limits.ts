@@ -1,6 +1,6 @@
 import type { RecordLimits } from "../formats/format.ts";
 import type { TextLimits } from "../text/text-blocks.ts";
-import type { OutputLimits } from "./output-limit.ts";
+import type { OutputLimits } from "./output/output-limit.ts";
 
 /**
  * Bounds on what one file may make the parser hold or produce. Each has an error or a reject reason of its
@@ -11,6 +11,8 @@ export interface ParseLimits extends TextLimits, RecordLimits, OutputLimits {
   batchBytesMax: number;
   /** One encoded message with its envelope: the event log's recordBytesMax. A larger row becomes a reject. */
   messageBytesMax: number;
+  /** Stored bytes from which a regular file of more than one block of text loads by a plan. */
+  planBytesMin: number;
   /** Text that is kept of a reject, in bytes of UTF-8: of a row of the longest record, also as `\\xNN`. */
   rawBytesMax: number;
 }
@@ -30,6 +32,7 @@ export const DEFAULT_LIMITS: ParseLimits = {
   encodedRatioMax: 200,
   batchBytesMax: 512 * KIB,
   messageBytesMax: 1_000_000,
+  planBytesMin: 128 * KIB,
   rawBytesMax: 64 * MIB,
 };
 

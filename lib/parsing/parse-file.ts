@@ -7,7 +7,8 @@ import { textBlocks } from "../text/text-blocks.ts";
 import { FileParser } from "./file-parser.ts";
 import type { ParseCounts, ParserOutput } from "./row-batches.ts";
 import { openFile, textOptionsOf, withEncoding, type OpenedFile, type ReadJob } from "./open-file.ts";
-import type { ObservedColumn } from "./plan.ts";
+import { IrregularFile, type PlannedRows } from "./output/load-planner.ts";
+import { allColumns, observedColumns, typesFound, type ObservedColumn } from "./plan.ts";
 import type { RejectCounts } from "./rejects.ts";
 import { mayHaveCommas, type PossibleThousands } from "../typing/thousands.ts";
 import { renameDoubt, sharedDoubt } from "./renames.ts";
@@ -27,6 +28,8 @@ export interface ParseJob extends ReadJob {
   origin: RowOrigin;
   /** Size of the file as it is stored; undefined: unknown. */
   storedBytes?: number | undefined;
+  /** Plan how the rows load from the file, if it is long and regular, instead of sending them. */
+  plans?: boolean | undefined;
 }
 
 /** How a file is written, as detected. Plain JSON. */
@@ -58,16 +61,21 @@ export interface ParseSummary extends ParseCounts {
   warnings?: readonly RuleWarning[];
   /** Bytes of UTF-8 text read. */
   textBytes: number;
+  /** Why the rows were sent one by one, if a plan was asked for; absent: they load by a plan. */
+  planObstacle?: string;
   error?: { code: ErrorCode; message: string };
 }
 
 /**
- * `retype` ends a reading like `end` does: the type of a new column, inferred from the first block, does not
- * hold, or a record has a new field. The outputs so far are void; read the file again with `inferred: types`
- * and these `fields`.
+ * `plan` stands for the rows, after the rejects. `irregular` ends a reading: the outputs so far are void;
+ * read the file again without `plans`. `retype` ends a reading like `end` does: the type of a new column,
+ * inferred from the first block, does not hold, or a record has a new field. The outputs so far are void;
+ * read the file again with `inferred: types` and these `fields`.
  */
 export type ParseOutput =
   | ParserOutput
+  | { kind: "plan"; plan: PlannedRows }
+  | { kind: "irregular"; because: string }
   | { kind: "retype"; types: ReadonlyMap<string, ColumnType>; fields?: readonly string[]; observed?: Observed }
   | { kind: "end"; summary: ParseSummary };
 
@@ -90,7 +98,7 @@ export async function* parseFile(
   job: ParseJob,
   formats?: readonly FileFormat[],
 ): AsyncGenerator<ParseOutput> {
-  const state: { parser?: FileParser; file?: OpenedFile; textBytes: number } = { textBytes: 0 };
+  const state: { parser?: FileParser; file?: OpenedFile; textBytes: number; obstacle?: string } = { textBytes: 0 };
   const end = (error?: { code: ErrorCode; message: string }): ParseOutput => ({
     kind: "end",
     summary: {
@@ -101,6 +109,7 @@ export async function* parseFile(
       rejectsByReason: state.parser?.rejectsByReason ?? {},
       ...(state.parser && state.parser.warnings.length > 0 ? { warnings: state.parser.warnings } : {}),
       textBytes: state.textBytes,
+      ...obstacleIn(state),
       ...(error ? { error } : {}),
     },
   });
@@ -110,24 +119,39 @@ export async function* parseFile(
       let text = block.bytes;
       if (!state.parser) {
         state.file = openFile(block, job, formats);
-        state.parser = new FileParser({ ...job, file: state.file });
+        const { storedBytes = Infinity, limits } = job;
+        const plans = job.plans === true && !block.last && storedBytes >= limits.planBytesMin;
+        if (job.plans && !plans) state.obstacle = "the file is short";
+        state.parser = new FileParser({ ...job, file: state.file, plans });
         text = state.file.text;
         state.parser.begin(text, block.last);
       } else if (block.encoding !== state.file!.options.encoding) {
         state.file = withEncoding(state.file!, block.found);
+        if (job.plans) throw new IrregularFile(`the encoding is ${block.encoding}`);
       }
       for (let at = 0; at === 0 || at < text.length; at += PIECE_BYTES) {
         state.parser.push(text.subarray(at, at + PIECE_BYTES), block.last && at + PIECE_BYTES >= text.length);
         yield* state.parser.take();
       }
     }
+    const plan = state.parser?.planned(state.textBytes);
+    if (plan) yield { kind: "plan", plan };
     yield state.parser?.retyping ? retypeOf(state.parser, job) : end();
   } catch (thrown) {
+    if (thrown instanceof IrregularFile) {
+      yield { kind: "irregular", because: thrown.message };
+      return;
+    }
     if (!(thrown instanceof TributaryError) || thrown.retryable) throw thrown;
     state.parser?.flush();
     yield* state.parser?.take() ?? [];
     yield end({ code: thrown.code, message: thrown.message });
   }
+}
+
+function obstacleIn(state: { parser?: FileParser; obstacle?: string }): Pick<ParseSummary, "planObstacle"> {
+  const planObstacle = state.parser?.planObstacle ?? state.obstacle;
+  return planObstacle === undefined ? {} : { planObstacle };
 }
 
 /** What the parsing of a file found beside its rows. */
@@ -184,8 +208,9 @@ function thousandsDoubt(possible: PossibleThousands, { delimiter }: FormatOption
   return { reason: "numbers_unsure", evidence };
 }
 
-function retypeOf(parser: FileParser, { observe }: ParseJob): ParseOutput {
-  const { fieldNames: fields, observed: columns, counts } = parser;
+function retypeOf(parser: FileParser, { observe, contract }: ParseJob): ParseOutput {
+  const { fieldNames: fields, plan, counts } = parser;
+  const columns = observedColumns(plan, contract);
   const observed = observe ? { observed: { columns, rowsRead: counts.rowsRead } } : {};
-  return { kind: "retype", types: parser.inferredTypes(), ...(fields ? { fields } : {}), ...observed };
+  return { kind: "retype", types: typesFound(allColumns(plan)), ...(fields ? { fields } : {}), ...observed };
 }

@@ -9,12 +9,13 @@ import { isEmptyPatch, joined, patched, patchText } from "../proposals/patch.ts"
 import { isWhole, proposalsFor, type ContractPatch, type Proposal } from "../proposals/propose.ts";
 import { showRows, type ShownValue } from "../rows/show.ts";
 import { textBlocks, type TextBlock } from "../text/text-blocks.ts";
-import { FileParser, type FileParserOptions } from "./file-parser.ts";
+import type { FileParserOptions } from "./file-parser-options.ts";
+import { FileParser } from "./file-parser.ts";
 import type { ParseCounts, ParserOutput } from "./row-batches.ts";
 import { DEFAULT_LIMITS, type ParseLimits } from "./limits.ts";
 import { openFile, openReader, textOptionsOf, type OpenedFile, type ReadJob } from "./open-file.ts";
 import { describe, type DetectedOptions, type ParseSummary } from "./parse-file.ts";
-import type { UntypedColumn } from "./plan.ts";
+import { allColumns, typesFound, type UntypedColumn } from "./plan.ts";
 import { renamedColumns, type LooksRenamed } from "./renames.ts";
 
 export interface PreviewOptions {
@@ -290,11 +291,16 @@ function parseBlocks(blocks: readonly TextBlock[], options: ParserOptions): Pars
   }
   if (parser.retyping && !options.inferred) {
     const { fieldNames: fields } = parser;
-    return parseBlocks(blocks, { ...options, inferred: parser.inferredTypes(), ...(fields ? { fields } : {}) });
+    return parseBlocks(blocks, {
+      ...options,
+      inferred: typesFound(allColumns(parser.plan)),
+      ...(fields ? { fields } : {}),
+    });
   }
   if (!parser.outputIsFull) flushQuietly(parser);
   outputs.push(...parser.take());
-  const { columns, counts, present, fieldNames, untyped, doubtful, reader, totalDoubts } = parser;
+  const { columns, counts, present, fieldNames, plan, doubtful, reader, totalDoubts } = parser;
+  const untyped = plan?.untyped.map(({ name, header }) => ({ name, header })) ?? [];
   const found = { outputs, columns, present, fieldNames, untyped, doubtful, reader, totalDoubts, counts };
   return { ...found, cut: parser.outputIsFull, ...(error ? { error } : {}) };
 }

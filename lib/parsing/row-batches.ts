@@ -49,6 +49,11 @@ export class RowBatches {
     this.#batchBytesMax = Math.min(batchBytesMax, this.#rowBytesMax);
   }
 
+  /** Text that a row of so many columns may have and fits into a message for sure. */
+  textBytesMax(columns: number): number {
+    return this.#rowBytesMax - this.encoder.rowBytesMax(0, columns);
+  }
+
   /**
    * Adds the row that was ended last to the batch. False if it does not fit into any message: it is dropped.
    */

@@ -2,6 +2,7 @@ import type { ColumnDefinition } from "../columns.ts";
 import type { FileOutcome, Reject, Repetition, RowBatch } from "../messages/generated.ts";
 import type { TableOperation, UndoStep } from "../messages/operation.ts";
 import type { CheckMeasurements, MeasuredTable, ReadLimits, TableCheck, WarehouseReads } from "./reads/port.ts";
+import type { PlannedFile } from "./staging/planned-rows.ts";
 
 export type WriteMode = "replace" | "upsert" | "append";
 
@@ -41,6 +42,12 @@ export interface Stage {
   /** Encoded bytes of the stage, in memory and spilled. */
   readonly sizeBytes: number;
   append(batch: RowBatch): Promise<void>;
+  /**
+   * Adds the rows of a load plan from the bytes of its file, which are not needed afterwards: all rows, or
+   * none if it throws.
+   * @throws LOAD_PLAN_FAILED if the bytes do not give the rows that the plan says: read the file row by row
+   */
+  load(file: PlannedFile): Promise<void>;
   reject(rejects: readonly Reject[]): Promise<void>;
   discard(): Promise<void>;
 }

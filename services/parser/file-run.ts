@@ -7,7 +7,7 @@ import { doubtsIn, readingJson, readingOf, type Reading } from "../../lib/format
 import type { ParseJob, ParseOutput, ParseSummary } from "../../lib/parsing/parse-file.ts";
 import { codeOf, hasCode, isRetryable, messageOf, type ErrorCode } from "../../lib/errors.ts";
 import type { EventLog, LogRecord } from "../../lib/event-log/event-log.ts";
-import type { EndOfFile, FileEvent, RowMessage } from "../../lib/messages/generated.ts";
+import type { EndOfFile, FileEvent, LoadPlan, RowMessage } from "../../lib/messages/generated.ts";
 import { rowMessages } from "../../lib/messages/avro.ts";
 import { removesTable } from "../../lib/messages/operation.ts";
 import { repetitionOf, versionOf } from "../../lib/messages/repetition.ts";
@@ -123,7 +123,7 @@ async function ensureRowsTopic({ log, rowsTopics }: FileRunDeps, table: string):
 }
 
 /** What a first reading found for the second one. */
-type Found = Pick<ParseJob, "inferred" | "fields">;
+type Found = Pick<ParseJob, "inferred" | "fields"> & { irregular?: string };
 
 /** One attempt: reads the file once, or twice if a type did not hold. Undefined if the signal aborted. */
 async function parseWhole(
@@ -143,8 +143,10 @@ async function parseWhole(
         const judged = judge(last.summary, event, contract, known);
         return { runId, ...judged, reading: readingOf(judged.summary, contract) };
       }
+      if (last?.kind === "irregular") found = { ...found, irregular: last.because };
+      if (last?.kind === "irregular") continue;
       if (last?.kind !== "retype") return undefined;
-      found = { inferred: last.types, ...(last.fields ? { fields: last.fields } : {}) };
+      found = { ...found, inferred: last.types, ...(last.fields ? { fields: last.fields } : {}) };
       deps.metrics.retypings.inc();
     } catch (thrown) {
       if (signal.aborted) return undefined;
@@ -183,7 +185,12 @@ async function parseOnce(
         const { summary } = failed("BLOB_DAMAGED", `'${blobKey}' holds other bytes than those that arrived`);
         return { kind: "end", summary };
       }
-      if (output.kind === "end" || output.kind === "retype") return output;
+      if (output.kind !== "rows" && output.kind !== "rejects" && output.kind !== "plan") return output;
+      if (output.kind === "plan") {
+        const loadPlan = { ...output.plan, blobKey, contentHash, ...originOf(file) };
+        await publishRow(deps, file, { runId, loadPlan }, { "tributary.RejectBatch": { rejects: [] } });
+        continue;
+      }
       const rejectText = (output.kind === "rejects" && output.text) || null;
       await publishRow(deps, file, { runId, rejectText }, bodyOf(output));
     }
@@ -198,7 +205,7 @@ export function jobOf(
   { contracts, settings, log }: Pick<FileRunDeps, "contracts" | "settings" | "log">,
   { event, sourceOffset }: Pick<ArrivedFile, "event" | "sourceOffset">,
   known: TableSchema | undefined,
-  found: Found = {},
+  { irregular, ...found }: Found = {},
 ): ParseJob {
   const { sourceFile, sizeBytes, receivedAtMs } = event;
   return {
@@ -210,9 +217,16 @@ export function jobOf(
     ...found,
     origin: { sourceFile, sourceOffset: versionOf({ offset: sourceOffset, event }), receivedAtMs },
     storedBytes: sizeBytes,
+    plans: irregular === undefined,
     limits: { ...settings.limits, messageBytesMax: log.recordBytesMax },
   };
 }
+
+/** The audit values of a plan's rows. */
+const originOf = ({ event, sourceOffset }: ArrivedFile): Pick<LoadPlan, "rowsOffset" | "receivedAtMs"> => ({
+  rowsOffset: versionOf({ offset: sourceOffset, event }),
+  receivedAtMs: event.receivedAtMs,
+});
 
 const NOTHING_READ = { columns: [], rowsRead: 0, rowsAccepted: 0, rowsRejected: 0, rejectsByReason: {}, textBytes: 0 };
 
@@ -230,7 +244,13 @@ function bodyOf(output: Extract<ParseOutput, { kind: "rows" | "rejects" }>): Row
 async function publishRow(
   deps: FileRunDeps,
   file: ArrivedFile,
-  { runId, held, reading, rejectText = null }: Omit<Outcome, "summary"> & Pick<RowMessage, "rejectText">,
+  {
+    runId,
+    held,
+    reading,
+    rejectText,
+    loadPlan,
+  }: Omit<Outcome, "summary"> & Pick<RowMessage, "rejectText" | "loadPlan">,
   body: RowMessage["body"],
 ): Promise<void> {
   const { fileId, sourceFile, table, decision, operationJson = null } = file.event;
@@ -240,7 +260,8 @@ async function publishRow(
     repeats: repetitionOf({ offset: sourceOffset, event: file.event }),
     heldReasonsJson: held ? heldReasonsJson(held) : null,
     verdict: decision?.verdict ?? "",
-    rejectText,
+    rejectText: rejectText ?? null,
+    loadPlan: loadPlan ?? null,
     dialectJson: readingJson(reading),
     settled: file.event.settled ?? false,
   });

@@ -49,7 +49,7 @@ export async function readFile(bytes: Buffer, setup: Setup, pieces: readonly num
       } else {
         ended++;
         if (output.kind === "retype") settled = output.types;
-        else reading.summary = output.summary;
+        else if (output.kind === "end") reading.summary = output.summary;
       }
     }
     assert.equal(ended, 1, "exactly one end");

@@ -69,6 +69,11 @@ export class FakeStage implements Stage {
     this.sizeBytes += batch.rows.length;
   }
 
+  /** Loads no plan: the file is read row by row. */
+  async load(): Promise<void> {
+    throw new TributaryError("LOAD_PLAN_FAILED", "not in memory");
+  }
+
   async reject(rejects: readonly Reject[]): Promise<void> {
     this.rejects.push(...rejects);
   }

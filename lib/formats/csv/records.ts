@@ -4,6 +4,7 @@ import type { RecordLimits, RecordReader, RowFault } from "../format.ts";
 import { BOM, CR, LF, MATCH, matchAt } from "./reading/bytes.ts";
 import { FOUND, RowScanner, type ScanDialect } from "./reading/row-scanner.ts";
 import { RowRun, type MutableRow } from "./reading/row-run.ts";
+import { isStandardRow } from "./reading/standard-row.ts";
 
 export interface CsvReaderOptions {
   dialect: ScanDialect;
@@ -18,6 +19,8 @@ export interface CsvReaderOptions {
 }
 
 const BOM_BYTE = 0xef;
+/** Kinds of line ends. Bits, so that a text collects those that it has. */
+const ENDS = { LF: 1, CRLF: 2, CR: 4 } as const;
 /** Comments whose text is kept; a control total is in the first or the last lines. */
 const COMMENTS_KEPT = 1_000;
 /** Marks the end of the text. */
@@ -66,6 +69,8 @@ export class CsvRecordReader implements RecordReader {
   #retryAt = 0;
   #line: number;
   #rows = 0;
+  #lineEnds = 0;
+  #irregularity: string | undefined;
   /** Limit of the next row. */
   #bytesMax: number;
   /** Position of the current row: `#text` from `#start` to `#stop`. */
@@ -104,6 +109,15 @@ export class CsvRecordReader implements RecordReader {
   /** Position in the text of the row that was passed on last. */
   get rowStart(): number {
     return this.#offset + this.#start;
+  }
+
+  /**
+   * Why other readers of CSV may split the text so far in another way; undefined: they have no choice. Only
+   * for dialects without comments and trimmed blanks, with a delimiter of one byte.
+   */
+  get irregularity(): string | undefined {
+    const isMixed = (this.#lineEnds & (this.#lineEnds - 1)) !== 0;
+    return this.#irregularity ?? (isMixed ? `line ${this.#line}: line ends of several kinds` : undefined);
   }
 
   /** Fields that rows have. Until it is known, stray quotes are found only by what they do. */
@@ -199,6 +213,7 @@ export class CsvRecordReader implements RecordReader {
     let fieldStart = from;
     let fieldEnd = -1;
     let count = 0;
+    let lineEnds = this.#lineEnds;
     for (let at = from; at <= text.length; at++) {
       const byte = at < text.length ? text[at]! : END;
       if (byte > highest) continue;
@@ -233,7 +248,13 @@ export class CsvRecordReader implements RecordReader {
           this.#emitPlain(text, rowStart, at, count, clean);
         }
         if (byte === END) return { next: text.length, stuck: false };
-        if (byte === CR && text[at + 1] === LF) at++;
+        if (byte === LF) lineEnds |= ENDS.LF;
+        else if (text[at + 1] !== LF) lineEnds |= ENDS.CR;
+        else {
+          lineEnds |= ENDS.CRLF;
+          at++;
+        }
+        this.#lineEnds = lineEnds;
         this.#line++;
         rowStart = fieldStart = at + 1;
         count = 0;
@@ -267,6 +288,7 @@ export class CsvRecordReader implements RecordReader {
       scanner.bytesMax = this.#bytesMax;
       const found = scanner.scan(text, at, end);
       if (found === FOUND.INCOMPLETE) break;
+      this.#noteRegularity(text, at, found);
       // What csv-parse reads is one piece of text, without a byte order mark or a comment in it.
       if (scanner.start > at || found === FOUND.COMMENT) this.#emitRun(text, clean);
       if (found === FOUND.ROW && (scanner.complex || run.length > 0)) run.add(text, scanner, this.#line);
@@ -282,6 +304,18 @@ export class CsvRecordReader implements RecordReader {
     }
     this.#emitRun(text, clean);
     return at;
+  }
+
+  #noteRegularity(text: Buffer, from: number, found: number): void {
+    const { start, stop, next } = this.#scanner;
+    if (next - stop === 2) this.#lineEnds |= ENDS.CRLF;
+    else if (next > stop) this.#lineEnds |= text[stop] === LF ? ENDS.LF : ENDS.CR;
+    if (this.#irregularity !== undefined || found === FOUND.BLANK) return;
+    const hasMark = start > from && this.#offset + from > 0;
+    const row = { start, stop };
+    const isStandard =
+      found === FOUND.ROW && !hasMark && isStandardRow(text, row, this.#delimiter ?? -1, this.#quoteByte);
+    if (!isStandard) this.#irregularity = `line ${this.#line}: a row that is not standard CSV`;
   }
 
   #emitScanned(text: Buffer, found: number, clean: boolean): void {
@@ -320,6 +354,7 @@ export class CsvRecordReader implements RecordReader {
     this.#text = text;
     this.#start = start;
     this.#stop = stop;
+    if (this.#rows === 0 && line > 1) this.#irregularity = "its first row is not on the first line";
     if (++this.#rows === this.#options.headerRows) {
       this.#bytesMax = this.#options.limits.recordBytesMax;
       this.#scanner.isHeader = false;

@@ -230,7 +230,7 @@ class Exchange {
       if (this.#stopped) return;
       const output = this.#outputs.shift()!;
       yield output;
-      if (output.kind !== "rows" && output.kind !== "rejects") return;
+      if (output.kind !== "rows" && output.kind !== "rejects" && output.kind !== "plan") return;
       this.#port.postMessage({ kind: "taken" } satisfies ToWorker);
     }
   }

@@ -1,9 +1,12 @@
+import { rm } from "node:fs/promises";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { duckdb } from "./dialect.ts";
 import { decimalOf } from "../../columns.ts";
 import type { RowBatch } from "../../messages/generated.ts";
 import { BufferedStage, type RowBuffer } from "../staging/buffered-stage.ts";
 import { ChunkAppender } from "../staging/chunk.ts";
+import type { PlanLoader } from "../staging/plan-loader.ts";
+import { plannedColumns, type PlannedFile } from "../staging/planned-rows.ts";
 import { decodeRows, rowFieldsOf, type RowField } from "../../rows/row-decoder.ts";
 import { identifier, type SqlColumn } from "../sql/sql.ts";
 
@@ -17,11 +20,13 @@ export interface StagingDatabase {
   stagingName(): string;
   /** A connection for appenders only: they work synchronously. The caller closes it. */
   appenderConnection(): Promise<DuckDBConnection>;
+  /** Writes the rows of load plans where `run` can read them. */
+  readonly plans: PlanLoader;
 }
 
-/** Staged rows with the same columns: a table of the staging database. */
+/** Staged rows with the same columns: a table of the staging database, or a Parquet file. */
 export interface StagedPart {
-  /** Quoted and qualified. */
+  /** What a SELECT reads them from: a table, quoted and qualified, or a table function. */
   readonly table: string;
   readonly columns: readonly SqlColumn[];
 }
@@ -84,7 +89,9 @@ class StagedBuffer implements RowBuffer {
   readonly #database: StagingDatabase;
   readonly #bytesHeldMax: number;
   #held: RowBatch[] = [];
+  #heldBytes = 0;
   #rows: StagedRows | undefined;
+  readonly #planned: { part: StagedPart; path: string }[] = [];
   count = 0;
   sizeBytes = 0;
 
@@ -98,17 +105,29 @@ class StagedBuffer implements RowBuffer {
     this.sizeBytes += batch.rows.length;
     if (this.#rows) return this.#rows.append(batch);
     this.#held.push(batch);
-    if (this.sizeBytes > this.#bytesHeldMax) await this.#spill();
+    this.#heldBytes += batch.rows.length;
+    if (this.#heldBytes > this.#bytesHeldMax) await this.#spill();
+  }
+
+  async load(file: PlannedFile): Promise<void> {
+    const path = await this.#database.plans.write(file);
+    const table = `read_parquet(${duckdb.stringLiteral(path)})`;
+    this.#planned.push({ path, part: { table, columns: plannedColumns(file.plan) } });
+    this.count += file.plan.rowCount;
+    this.sizeBytes += file.plan.textBytes;
   }
 
   /**
-   * Returns the buffer's own staging tables, if it has any. Otherwise appends the rows to `shared` and
-   * returns no tables.
+   * Returns the buffer's own parts: those of load plans, and its staging tables, if it has any. Otherwise it
+   * appends the other rows to `shared`.
    */
   async into(shared: StagedRows): Promise<readonly StagedPart[]> {
-    if (this.#rows) return this.#rows.parts();
-    for (const batch of this.#held) await shared.append(batch);
-    return [];
+    if (!this.#rows) for (const batch of this.#held) await shared.append(batch);
+    return this.#ownParts();
+  }
+
+  #ownParts(): StagedPart[] {
+    return [...this.#planned.map(({ part }) => part), ...(this.#rows?.parts() ?? [])];
   }
 
   /** The batches in memory; none if the rows are in staging tables. */
@@ -120,9 +139,9 @@ class StagedBuffer implements RowBuffer {
   async export(
     use: (columns: readonly SqlColumn[], write: (path: string) => Promise<void>) => Promise<void>,
   ): Promise<void> {
-    for (const { table, columns } of this.#rows?.parts() ?? []) {
+    for (const { table, columns } of this.#ownParts()) {
       await use(columns, (path) =>
-        this.#database.run(`COPY ${table} TO ${duckdb.stringLiteral(path)} (FORMAT parquet)`),
+        this.#database.run(`COPY (FROM ${table}) TO ${duckdb.stringLiteral(path)} (FORMAT parquet)`),
       );
     }
   }
@@ -132,6 +151,7 @@ class StagedBuffer implements RowBuffer {
     const rows = this.#rows;
     this.#rows = undefined;
     await rows?.drop();
+    for (const { path } of this.#planned.splice(0)) await rm(path, { force: true });
   }
 
   async #spill(): Promise<void> {

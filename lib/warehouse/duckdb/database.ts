@@ -13,6 +13,7 @@ import { engineError, isOutOfMemory } from "../duckdb-engine/errors.ts";
 import { CATALOG } from "../duckdb-engine/queries/protocol.ts";
 import type { QueryTables } from "../duckdb-engine/queries/query-runner.ts";
 import { rowsOf } from "../duckdb-engine/rows.ts";
+import { PlanLoader } from "../staging/plan-loader.ts";
 
 /** `warehouse.lakehouse`, quoted. */
 export const LAKEHOUSE = `${identifier(CATALOG)}.${identifier(SCHEMA)}`;
@@ -28,10 +29,12 @@ export interface DatabaseOptions {
 
 /**
  * One DuckDB instance: a database file (or memory) attached as `warehouse`, the staging database, and idle
- * connections. After opening, nothing can reach files or the network, and no setting can change.
+ * connections. After opening, nothing can reach the network or files, except the rows of load plans, and no
+ * setting can change.
  */
 export class Database {
   readonly path: string;
+  readonly plans: PlanLoader;
   readonly #instance: DuckDBInstance;
   /** Closing the database removes them. */
   readonly #temporaryFolders: readonly string[];
@@ -56,6 +59,7 @@ export class Database {
     options: Pick<DatabaseOptions, "memoryBytesMax"> & { temporaryFolders: readonly string[] },
   ) {
     this.path = path;
+    this.plans = new PlanLoader(plansFolder(path));
     this.#instance = instance;
     this.#temporaryFolders = options.temporaryFolders;
     this.#due = new CheckpointDue(path, options.memoryBytesMax, (sql) => this.rows(sql));
@@ -324,6 +328,7 @@ export async function openDatabase(path: string, options: DatabaseOptions): Prom
     // The file is locked, so these folders are remains of a killed process.
     await rm(temporaryFolder, { recursive: true, force: true });
     await rm(`${file}.queries`, { recursive: true, force: true });
+    await rm(plansFolder(file), { recursive: true, force: true });
     const own = [file, `${file}.wal`].map((one) => duckdb.stringLiteral(one)).join(", ");
     await connection.run(`
       CREATE SCHEMA IF NOT EXISTS ${LAKEHOUSE};
@@ -331,6 +336,7 @@ export async function openDatabase(path: string, options: DatabaseOptions): Prom
       SET GLOBAL TimeZone = 'UTC';
       SET GLOBAL wal_autocheckpoint = '1TB';
       SET GLOBAL allowed_paths = [${own}];
+      SET GLOBAL allowed_directories = [${duckdb.stringLiteral(plansFolder(file))}];
       SET GLOBAL enable_external_access = false;
       SET GLOBAL lock_configuration = true`);
   } catch (thrown) {
@@ -343,6 +349,9 @@ export async function openDatabase(path: string, options: DatabaseOptions): Prom
   const temporaryFolders = isTemporary ? [temporaryFolder, dirname(file)] : [temporaryFolder];
   return new Database(file, instance, { memoryBytesMax: options.memoryBytesMax, temporaryFolders });
 }
+
+/** Holds the rows of load plans until their commit. */
+const plansFolder = (file: string): string => `${file}.plans`;
 
 /** The file's path without symbolic links; makes its folder. @throws FOLDER_UNUSABLE, DISK_FULL */
 const realFile = (path: string): string => join(writableFolder(dirname(resolve(path))), basename(path));

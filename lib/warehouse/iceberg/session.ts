@@ -8,6 +8,7 @@ import { messageOf, TributaryError } from "../../errors.ts";
 import { writableFolder } from "../../folders.ts";
 import { rowsOf } from "../duckdb-engine/rows.ts";
 import type { StagingDatabase } from "../duckdb-engine/stage.ts";
+import { PlanLoader } from "../staging/plan-loader.ts";
 import { attachStatement, loadStatements, WITHOUT_JOIN_FILTERS, type Attachment } from "./attach.ts";
 import { icebergError } from "./errors.ts";
 import type { TransactionResult } from "./gate/transactions.ts";
@@ -51,6 +52,7 @@ const INTERRUPTS_MAX = 1_000;
 
 /** One DuckDB instance with the catalog attached, the staging database, and idle connections. */
 export class Session implements StagingDatabase {
+  readonly plans: PlanLoader;
   readonly #options: SessionOptions;
   #instance: DuckDBInstance;
   /** The instance takes no statement any more. */
@@ -65,6 +67,7 @@ export class Session implements StagingDatabase {
   #names = 0;
 
   constructor(options: SessionOptions, instance: DuckDBInstance) {
+    this.plans = new PlanLoader(join(options.temporaryFolder, "plans"));
     this.#options = options;
     this.#instance = instance;
   }
@@ -197,6 +200,7 @@ export class Session implements StagingDatabase {
     this.#idle = [];
     this.#instance.closeSync();
     (await this.#reader)?.closeSync();
+    await this.plans.close();
     await rm(this.#options.temporaryFolder, { recursive: true, force: true });
   }
 

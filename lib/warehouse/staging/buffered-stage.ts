@@ -2,6 +2,7 @@ import type { Reject, RowBatch } from "../../messages/generated.ts";
 import { rejectBatch } from "../../rows/reject-rows.ts";
 import { sourceOffsetOf } from "../../rows/row-decoder.ts";
 import type { Stage } from "../warehouse.ts";
+import type { PlannedFile } from "./planned-rows.ts";
 
 /**
  * A row buffer: keeps row batches until a commit. Small ones stay in memory; larger ones spill where the
@@ -13,6 +14,8 @@ export interface RowBuffer {
   readonly sizeBytes: number;
   /** Adds the batch's rows: all of them, or none if it throws. */
   add(batch: RowBatch): Promise<void>;
+  /** Adds the rows of a load plan: see Stage.load. */
+  load(file: PlannedFile): Promise<void>;
   /** Idempotent. */
   discard(): Promise<void>;
 }
@@ -46,6 +49,12 @@ export class BufferedStage<Buffer extends RowBuffer> implements Stage {
     if (this.#discarded) throw new Error("stage: discarded");
     this.rowsOffset ??= sourceOffsetOf(batch);
     await this.rows.add(batch);
+  }
+
+  async load(file: PlannedFile): Promise<void> {
+    if (this.#discarded) throw new Error("stage: discarded");
+    this.rowsOffset ??= file.plan.rowsOffset;
+    await this.rows.load(file);
   }
 
   async reject(rejects: readonly Reject[]): Promise<void> {

@@ -136,16 +136,20 @@ export class SpilledRows {
   }
 
   /**
-   * Adds up to `rowCountMax` rows, which `write` stores as a Parquet file with the names of `columns`. Their
-   * fingerprint is unique.
+   * Adds up to `rowCountMax` rows, which `write` stores as a Parquet file with the names of `columns`. Equal
+   * rows may have equal fingerprints; the default is unique.
    */
-  async take(rowCountMax: number, write: (path: string) => Promise<void>): Promise<void> {
+  async take(
+    rowCountMax: number,
+    write: (path: string) => Promise<void>,
+    fingerprint: string | Buffer = randomBytes(16),
+  ): Promise<void> {
     const piece = await this.#spool.exclusively(async (_connection, path) => {
       await write(path);
       return path;
     });
     this.#pieces.push(piece);
-    this.#hash.update(randomBytes(16));
+    this.#hash.update(fingerprint);
     this.#rowCount += rowCountMax;
   }
 

@@ -1,5 +1,7 @@
 import { folderOf, tableId } from "../../tables.ts";
 import { randomBytes } from "node:crypto";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { BlobStore } from "../../blob/blob-store.ts";
 import { systemClock, type Clock } from "../../clock.ts";
 import type { ColumnDefinition } from "../../columns.ts";
@@ -20,6 +22,7 @@ import { internalQuery, LIMITS_DEFAULT, userQuery, type UserQueryLimits, type Us
 import { checkedStatement, checkSelect } from "./queries/statement.ts";
 import { BaseSnapshots } from "./commit/base-snapshots.ts";
 import { ParquetSpill } from "../staging/parquet-spill.ts";
+import { PlanLoader } from "../staging/plan-loader.ts";
 import { MemoryBudget, TrinoStage, type StageShared } from "./commit/stage.ts";
 import { stageFrom } from "./commit/stage-from.ts";
 import { LEFTOVER_AGE_MS, StageTables } from "./commit/stage-tables.ts";
@@ -153,6 +156,7 @@ export class TrinoWarehouse implements Warehouse {
       area: { location, blobs: staging },
       budget: new MemoryBudget(options.stagesBytesHeldMax ?? 128 * MIB),
       spool: new ParquetSpill(),
+      plans: new PlanLoader(join(tmpdir(), `tributary-plans-${this.#writer}`)),
       memoryBytesMax: options.stageBytesHeldMax ?? 8 * MIB,
     };
     this.#context = {
@@ -317,6 +321,7 @@ export class TrinoWarehouse implements Warehouse {
     await this.#ledger.drain();
     while (this.#background.size > 0) await Promise.all(this.#background);
     await this.#staging.spool.close();
+    await this.#staging.plans.close();
     this.#client.close();
   }
 

@@ -50,6 +50,7 @@ export async function commitFiles(writer: CommittingWriter, files: readonly Ende
       const { receipt, ...more } = operated;
       return { receipts: [receipt], failures, ...more };
     }
+    await readUnplanned(writer, left);
     await readOutdatedAgain(writer, left);
     const recordNow = await readRecord(writer, left, anyError);
     let record = recordNow();
@@ -67,6 +68,16 @@ export async function commitFiles(writer: CommittingWriter, files: readonly Ende
   } catch (thrown) {
     if (thrown instanceof SkipAsked) return commitFiles(writer, files);
     throw thrown;
+  }
+}
+
+/** Reads the files row by row whose load plans do not load. */
+async function readUnplanned(writer: CommittingWriter, files: readonly EndedFile[]): Promise<void> {
+  for (const file of files) {
+    if (file.unplanned === undefined || file.end.outcome !== "complete" || file.missing) continue;
+    const table = await describe(writer, files);
+    if (await readAgain(writer, file, table?.columns ?? [])) Object.assign(file, { unplanned: undefined });
+    else Object.assign(file, { missing: { code: "ROWS_MISSING", message: file.unplanned } });
   }
 }
 

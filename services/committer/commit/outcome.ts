@@ -40,8 +40,7 @@ export function parseFailureOf({ end, missing, heldReasonsJson }: EndedFile): Fa
     const failure = { code: end.errorCode ?? "FILE_NOT_CSV", message: end.errorMessage ?? "" };
     return heldReasonsJson === undefined ? failure : { ...failure, heldReasonsJson };
   }
-  if (missing !== undefined) return { code: "ROWS_MISSING", message: missing };
-  return undefined;
+  return missing;
 }
 
 /** Whether the file repeats or corrects a version that newer content has replaced. */

@@ -1,5 +1,6 @@
 import type {
   EndOfFile,
+  LoadPlan,
   Reject,
   RejectBatch,
   RejectText,
@@ -34,16 +35,27 @@ export interface EndedFile {
   readonly settled?: boolean | undefined;
   /** Rows and rejects of the first attempt that ended. */
   readonly stage: Stage;
-  /** Describes the attempt's lost messages; set: the file must not be committed. */
-  readonly missing?: string;
+  /** Describes what the attempt has lost; set: the file must not be committed. */
+  readonly missing?: Lost;
+  /** Set: its load plan does not load, and the stage lacks its rows. They are read again before a commit. */
+  readonly unplanned?: string;
 }
 
 /** What the caller must do with one message. */
 export type Step =
   | { do: "skip"; because: "absorbed" | "superseded" | "repeated" | "incomplete" }
   | { do: "append"; stage: Stage; batch: RowBatch }
+  | LoadStep
   | { do: "reject"; stage: Stage; rejects: readonly Reject[] }
   | { do: "end"; file: EndedFile };
+
+/** Load the rows of a plan into the attempt's stage, or note in the attempt why they cannot be loaded. */
+export interface LoadStep {
+  do: "load";
+  plan: LoadPlan;
+  sourceFile: string;
+  attempt: Pick<ParseAttempt, "stage" | "missing" | "unplanned">;
+}
 
 /** One parse attempt of a file, as far as it has been read. */
 interface ParseAttempt {
@@ -54,9 +66,21 @@ interface ParseAttempt {
   lastRejectedRow: number;
   /** Text of the next reject that follows its `raw`. */
   text?: { row: number; parts: string[] } | undefined;
-  /** Set once a message is known to be lost: the attempt is unusable. */
-  missing?: string;
+  /** Set once a message or the raw file is known to be lost: the attempt is unusable. */
+  missing?: Lost;
+  /** Its rows come by a plan. */
+  planned?: boolean;
+  /** Why the plan does not load: the file is read row by row in its place. */
+  unplanned?: string;
 }
+
+/** Why rows of an attempt are missing. */
+export interface Lost {
+  code: "ROWS_MISSING" | "BLOB_MISSING" | "BLOB_DAMAGED";
+  message: string;
+}
+
+const rowsMissing = (message: string): Lost => ({ code: "ROWS_MISSING", message });
 
 /** A file between its first message and its ledger write. */
 interface OpenFile {
@@ -117,6 +141,7 @@ export class ParseAttempts {
     if ("tributary.EndOfFile" in body) return this.#end(file, attempt, message, body["tributary.EndOfFile"], offset);
     if (attempt.missing !== undefined) return { do: "skip", because: "incomplete" };
     if ("tributary.RowBatch" in body) return this.#rows(attempt, body["tributary.RowBatch"]);
+    if (message.loadPlan) return this.#plan(attempt, message.loadPlan, file.sourceFile);
     if (message.rejectText) return this.#rejectText(attempt, message.rejectText);
     return this.#rejects(attempt, body["tributary.RejectBatch"]);
   }
@@ -232,11 +257,18 @@ export class ParseAttempts {
   #rows(attempt: ParseAttempt, batch: RowBatch): Step {
     if (batch.firstRow + batch.rowCount <= attempt.rows) return { do: "skip", because: "repeated" };
     if (batch.firstRow !== attempt.rows) {
-      attempt.missing = `rows ${attempt.rows + 1}–${batch.firstRow} are missing from the row topic`;
+      attempt.missing = rowsMissing(`rows ${attempt.rows + 1}–${batch.firstRow} are missing from the row topic`);
       return { do: "skip", because: "incomplete" };
     }
     attempt.rows += batch.rowCount;
     return { do: "append", stage: attempt.stage, batch };
+  }
+
+  #plan(attempt: ParseAttempt, plan: LoadPlan, sourceFile: string): Step {
+    if (attempt.planned) return { do: "skip", because: "repeated" };
+    attempt.planned = true;
+    attempt.rows += plan.rowCount;
+    return { do: "load", plan, sourceFile, attempt };
   }
 
   #rejects(attempt: ParseAttempt, batch: RejectBatch): Step {
@@ -257,7 +289,7 @@ export class ParseAttempts {
     const parts = attempt.text?.row === row ? attempt.text.parts : [];
     if (row <= attempt.lastRejectedRow || part < parts.length) return { do: "skip", because: "repeated" };
     if (part !== parts.length) {
-      attempt.missing = `text of the rejected row ${row} is missing from the row topic`;
+      attempt.missing = rowsMissing(`text of the rejected row ${row} is missing from the row topic`);
       return { do: "skip", because: "incomplete" };
     }
     attempt.text = { row, parts: [...parts, text] };
@@ -286,7 +318,8 @@ export class ParseAttempts {
     };
     const doubt = { heldReasonsJson: message.heldReasonsJson ?? undefined, verdict: verdictIn(message) };
     const dialectJson = message.dialectJson ?? undefined;
-    const ended = { ...about, ...doubt, dialectJson, end, rowsOffset: offset, stage: attempt.stage };
+    const unplanned = attempt.unplanned === undefined ? {} : { unplanned: attempt.unplanned };
+    const ended = { ...about, ...doubt, ...unplanned, dialectJson, end, rowsOffset: offset, stage: attempt.stage };
     file.ended = missing === undefined ? ended : { ...ended, missing };
     return { do: "end", file: file.ended };
   }
@@ -297,7 +330,8 @@ function verdictIn({ verdict }: RowMessage): EndedFile["verdict"] {
 }
 
 /** The rows and rejects that an attempt lacks according to its end-of-file. */
-function missingOf({ rows, rejects }: ParseAttempt, { rowsAccepted, rowsRejected }: EndOfFile): string | undefined {
+function missingOf({ rows, rejects }: ParseAttempt, { rowsAccepted, rowsRejected }: EndOfFile): Lost | undefined {
   if (rows === rowsAccepted && rejects === rowsRejected) return undefined;
-  return `the row topic has ${rows} of ${rowsAccepted} accepted and ${rejects} of ${rowsRejected} rejected rows`;
+  const counts = `${rows} of ${rowsAccepted} accepted and ${rejects} of ${rowsRejected} rejected rows`;
+  return rowsMissing(`the row topic has ${counts}`);
 }

@@ -22,6 +22,7 @@ import { publishDeadLetters } from "../commit/dead-letter.ts";
 import { publishAfter, publishAtOpen } from "../commit/published-columns.ts";
 import { withoutRepeats } from "../commit/repeated.ts";
 import { assertOneLane } from "./one-lane.ts";
+import { loadPlanned } from "../load-plan/load-planned.ts";
 import { LostFiles, waitMs } from "./lost-files.ts";
 import type { FollowedSchemas } from "../../../lib/table-schemas/followed-schemas.ts";
 import { Signal } from "./signal.ts";
@@ -236,6 +237,7 @@ export class TableWriter implements CommittingWriter {
     if (step.do === "end") this.#traces.note(record);
     if (step.do === "append") await step.stage.append(step.batch);
     else if (step.do === "reject") await step.stage.reject(step.rejects);
+    else if (step.do === "load") await loadPlanned(this, this.#deps.logger, step);
     else if (step.do === "skip") metrics.throughput.dropped(step.because);
     else this.#enqueue(attempts);
     await Promise.all(attempts.takeDiscarded().map((stage) => stage.discard()));

@@ -53,9 +53,9 @@ test("a row count of more than 32 bits is refused", () => {
     body: { "tributary.RowBatch": { firstRow: 0, rowCount, writerSchema: "", rows: Buffer.alloc(0) } },
   });
   const bytes = rowMessages.encode(message(1));
-  // Its row count is the tenth byte from the end. After it come the empty schema and rows, and the absent
-  // repetition, operation, reasons, verdict, text and dialect, and "settled".
-  const huge = Buffer.concat([bytes.subarray(0, -10), longBytes(1n << 33n), bytes.subarray(-9)]);
+  // Its row count is the eleventh byte from the end. After it come the empty schema and rows, and the absent
+  // repetition, operation, reasons, verdict, text and dialect, "settled", and the absent plan.
+  const huge = Buffer.concat([bytes.subarray(0, -11), longBytes(1n << 33n), bytes.subarray(-10)]);
   assert.throws(() => rowMessages.decode(huge), /exceeds 32 bits/);
   assert.equal(rowMessages.decode(rowMessages.encode(message(2 ** 31 - 1))).runId, "");
 });

@@ -79,7 +79,7 @@ for (const [name, schema] of SCHEMAS) {
     });
 
     test("a record of an incompatible format is refused as such, not as a damaged one", () => {
-      const bytes = Buffer.concat([INCOMPATIBLE, Buffer.from([2]), present.encode(fc.sample(valuesOf(schema), 1)[0])]);
+      const bytes = Buffer.concat([INCOMPATIBLE, Buffer.from([3]), present.encode(fc.sample(valuesOf(schema), 1)[0])]);
       assert.throws(() => present.decode(bytes), (thrown) => hasCode(thrown, "MESSAGE_TOO_NEW")); // prettier-ignore
     });
 

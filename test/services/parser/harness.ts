@@ -88,7 +88,7 @@ export async function startHarness({
         backoffMsMin: 1,
         backoffMsMax: 5,
         ...settings,
-        limits: { ...DEFAULT_LIMITS, ...limits },
+        limits: { ...DEFAULT_LIMITS, planBytesMin: Infinity, ...limits },
       },
     });
   let parser = await start();

@@ -62,7 +62,8 @@ test("later files are mapped by name, widen, and bring new columns", async (t) =
 test("a type that does not hold is found in one more run, whose types hold everything", async (t) => {
   const harness = await startHarness({ limits: { inferenceBytes: 1024, detectionBytes: 1024, batchBytesMax: 2048 } });
   t.after(() => harness.close());
-  // Longer than what the reader holds back for the end of the table: rows have been sent before the values come.
+  // Longer than what the reader holds back for the end of the table: rows have been sent before the values
+  // come.
   const lines = Array.from({ length: 60_000 }, (_, i) =>
     i === 50_000 ? "1.5,a" : i === 55_000 ? "2.125,b" : `${i},7`,
   );
@@ -300,7 +301,7 @@ test("an event that only a newer version can read is neither acked nor passed, a
   const harness = await startHarness();
   t.after(() => harness.close());
   const [at] = await harness.log.publish(TOPICS.fileEvents.name, [
-    { key: "orders", value: Buffer.concat([INCOMPATIBLE, Buffer.from([2])]) },
+    { key: "orders", value: Buffer.concat([INCOMPATIBLE, Buffer.from([3])]) },
   ]);
   await until("the parser is not ready", () =>
     harness.ready().then(

@@ -85,6 +85,17 @@ export class CsvTableReader implements RecordReader {
     return this.#rowsSkipped + this.#reader.commentLines + (this.#footer?.rows.length ?? 0);
   }
 
+  get irregularity(): string | undefined {
+    const { delimiter, quote, escape, trimBlanks, comment } = this.#options;
+    const isUsual = delimiter.length === 1 && (quote === null || (quote === '"' && escape === quote));
+    if (!isUsual || trimBlanks || comment) return "its delimiter, quote, escape, blanks or comments are unusual";
+    if (this.#headerRows > 1 || this.#above.length > 0) return "there are several header rows, or lines above them";
+    const { leadingDelimiter, trailingDelimiter, rowNames, dropBlankNames } = this.#options;
+    if (leadingDelimiter || trailingDelimiter || rowNames || dropBlankNames) return "rows and header differ in length";
+    if (this.#footer || this.skippedRows > 0) return "it has lines that are no rows";
+    return this.#reader.irregularity;
+  }
+
   get otherLines(): string[] {
     const above = Buffer.concat(this.#above)
       .toString("utf8")

@@ -1,8 +1,11 @@
+import { rename } from "node:fs/promises";
 import type { BlobStore } from "../../../blob/blob-store.ts";
 import type { RowBatch } from "../../../messages/generated.ts";
 import { groupBatches, groupKey, stagedColumnsOf, type StagedColumn } from "../../staging/batch-groups.ts";
 import { BufferedStage, type RowBuffer } from "../../staging/buffered-stage.ts";
 import type { ParquetSpill, SpilledRows } from "../../staging/parquet-spill.ts";
+import type { PlanLoader } from "../../staging/plan-loader.ts";
+import { plannedColumns, type PlannedFile } from "../../staging/planned-rows.ts";
 
 /**
  * Location of staged files. Trino reads the objects that `blobs` writes under `location`
@@ -39,6 +42,7 @@ export interface StageShared {
   area: StagingArea;
   budget: MemoryBudget;
   spool: ParquetSpill;
+  plans: PlanLoader;
   /**
    * Maximum bytes that a stage holds in memory for its rows, and again for its rejects. Beyond this limit
    * the row buffer spills them.
@@ -78,6 +82,20 @@ export class SpillingBuffer implements RowBuffer {
     }
     this.count += batch.rowCount;
     this.sizeBytes += batch.rows.length;
+  }
+
+  async load(file: PlannedFile): Promise<void> {
+    const columns = plannedColumns(file.plan).map(({ name, type }) => ({
+      name,
+      column: name,
+      type: type,
+    }));
+    const { contentHash, rowsOffset } = file.plan;
+    const fingerprint = `${contentHash} ${rowsOffset}`;
+    const from = await this.#shared.plans.write(file);
+    await this.#spoolOf(columns).take(file.plan.rowCount, (path) => rename(from, path), fingerprint);
+    this.count += file.plan.rowCount;
+    this.sizeBytes += file.plan.textBytes;
   }
 
   /**

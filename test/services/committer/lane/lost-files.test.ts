@@ -80,7 +80,7 @@ test("a record that only a newer version can read is never passed, and the commi
   await parsedFiles(world, 2);
   const committer = await start(world);
   await send(world.log, "t", messages(0));
-  await world.log.publish("rows.t", [{ key: "t", value: Buffer.concat([INCOMPATIBLE, Buffer.from([2])]) }]);
+  await world.log.publish("rows.t", [{ key: "t", value: Buffer.concat([INCOMPATIBLE, Buffer.from([3])]) }]);
   await send(world.log, "t", messages(1));
   await until("the committer is not ready", () =>
     committer.ready().then(

@@ -13,6 +13,7 @@ function countingStage(): Stage & { batches: number[] } {
     rejectCount: 0,
     sizeBytes: 0,
     batches: [],
+    load: async () => undefined,
     append: async () => undefined,
     reject: async () => undefined,
     discard: async () => undefined,
@@ -96,9 +97,9 @@ describe("ParseAttempts", () => {
     const a = run(file(1), "a");
     const { runs, steps } = fold([a[0]!, a[2]!, a[3]!]);
     assert.equal(steps.at(-1), "end");
-    assert.match(runs.release()[0]!.missing!, /rows 2–2 are missing/);
+    assert.match(runs.release()[0]!.missing!.message, /rows 2–2 are missing/);
     const lastBatchLost = fold([a[0]!, a[1]!, a[3]!]).runs.release()[0];
-    assert.match(lastBatchLost!.missing!, /2 of 3 accepted and 0 of 0 rejected rows/);
+    assert.match(lastBatchLost!.missing!.message, /2 of 3 accepted and 0 of 0 rejected rows/);
   });
 
   test("files are released in order: none passes an older open file", () => {

@@ -1,4 +1,4 @@
-import { TributaryError } from "../errors.ts";
+import { TributaryError } from "../../errors.ts";
 
 /** How much one file may become in the event log. */
 export interface OutputLimits {
