@@ -218,7 +218,10 @@ export function tellProblems({ tell }: Pick<Session, "tell">, files: readonly Fi
     const which = `${table} --file ${quoted(sourceFile)}`;
     const all = status === "rejected" ? "no row was loaded, " : "";
     tell(
-      `${name}: ${all}${countText(rowsRejected, "row")} rejected\n→ tributary rejects ${which} lists them with reasons`,
+      `${name}: ${all}${countText(rowsRejected, "row")} rejected\n→ tributary rejects ${which} lists them with reasons` +
+        (status === "rejected"
+          ? `\n→ tributary files preview ${fileId} shows what the contract could say to read them`
+          : ""),
     );
   }
 }

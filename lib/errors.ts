@@ -40,7 +40,11 @@ export const ERRORS = {
   HEADERS_TOO_LARGE: kind(false, 431, "Shorten the path and the headers to at most 16 KiB together."),
   BODY_TOO_LARGE: kind(false, 413, "Send a smaller body, or raise the limit named in the message."),
   UNSUPPORTED_ENCODING: kind(false, 415, "Send the file uncompressed or with Content-Encoding gzip or zstd."),
-  UNSUPPORTED_MEDIA_TYPE: kind(false, 415, "Use a Content-Type that /openapi.json lists for this route."),
+  UNSUPPORTED_MEDIA_TYPE: kind(
+    false,
+    415,
+    "Use a Content-Type that /openapi.json lists for this route, and a charset as in docs/encodings.md.",
+  ),
   UPLOAD_INCOMPLETE: kind(
     true,
     400,
@@ -120,17 +124,21 @@ export const ERRORS = {
   FILE_HELD: kind(
     false,
     409,
-    "Look at it with `tributary files preview <file_id>`, then run `tributary files accept <file_id>`, with other settings if it was read wrongly, or `tributary files refuse <file_id>`. Or send a corrected version of the file.",
+    "Look at it with `tributary files preview <file_id>`, then run `tributary files accept <file_id>` or `tributary files refuse <file_id>`, or send a corrected version of the file. Its status says what to do about each reason.",
   ),
   FILE_DOUBTFUL: kind(
     false,
     422,
-    "Correct the file, send it with the settings that it needs, or change `onDoubt` or `accept` in the contract.",
+    "Look at it with `tributary files preview <file_id>`. Correct the file, send it with the settings that it needs, or change `onDoubt` or `accept` in the contract.",
   ),
   FILE_REFUSED: kind(false, 422, "Nothing to do: the file was refused. Send a corrected version of it."),
   FILE_SKIPPED: kind(false, 422, "An operator set the file aside; run `tributary replay` to load it."),
   FILE_ENDED: kind(false, 409, "Nothing to do: the file has ended; see `tributary status <file_id>`."),
-  FILE_NOT_COMMITTED: kind(false, 422, "Read the reason with `tributary status <file_id>`."),
+  FILE_NOT_COMMITTED: kind(
+    false,
+    422,
+    "Read the reason with `tributary status <file_id>`. If every row was rejected: `tributary files preview <file_id>` shows them, and what the contract could say to read them.",
+  ),
   REBUILD_REFUSED: kind(
     false,
     409,

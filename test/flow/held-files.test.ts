@@ -204,8 +204,11 @@ test("a file that its parser holds names the columns that it would add, where th
 test("a file of several tables is accepted only with what says which one to read", async (t) => {
   const pipeline = await start(t);
   const text = "id,name,n\n1,a,5\n2,b,6\n3,c,7\n\nday,amount\n2026-01-01,5.5\n2026-01-02,6.5\n";
-  const held = fileOf(await pipeline.put("t", "a.csv", text));
+  const answer = await pipeline.put("t", "a.csv", text);
+  const held = fileOf(answer);
   assert.deepEqual(reasonsOf(held), ["several_tables"]);
+  assert.match(String(answer.body["remedy"]), /--footer <rows below it>/);
+  assert.equal((held["error"] as Body)["remedy"], answer.body["remedy"]);
   const accept = `/v1/files/${held.fileId}/accept`;
   for (const query of ["", "?encoding=utf-8"]) {
     const asked = await pipeline.send("POST", `${accept}${query}`, {});

@@ -43,12 +43,13 @@ function statusOf(record: FileRecord): FileStatus {
   const kind = record.contentHash === "" ? "deleted" : "put";
   const operation = operationOf(record);
   const dialect = readingIn(record.dialectJson);
+  const held = record.heldReasonsJson === null ? null : heldReasonsIn(record.heldReasonsJson);
   return {
     fileId,
     table,
     sourceFile: record.sourceFile,
     status,
-    heldReasons: record.heldReasonsJson === null ? null : heldReasonsIn(record.heldReasonsJson),
+    heldReasons: held,
     kind,
     operation,
     progress: null,
@@ -72,7 +73,7 @@ function statusOf(record: FileRecord): FileStatus {
     committedAt: status === "committed" ? isoTime(record.ingestedAtMs) : null,
     durations: { queuedMs: null, parseMs: record.parseMs, commitMs: null, totalMs: null },
     commit: null,
-    error: errorCode === null ? null : describeError(errorCode, record.errorMessage ?? ""),
+    error: errorCode === null ? null : describeError(errorCode, record.errorMessage ?? "", held ?? undefined),
     blocked: null,
     links: linksOf(fileId, table),
   };

@@ -1,5 +1,6 @@
 import { fileWarnings } from "./warnings.ts";
-import { heldReasonsIn } from "../../../lib/contract/held.ts";
+import { heldReasonsIn, type HeldReason } from "../../../lib/contract/held.ts";
+import { heldRemedy } from "../../../lib/contract/held-remedies.ts";
 import { ERRORS } from "../../../lib/errors.ts";
 import { operationIn } from "../../../lib/messages/operation.ts";
 import { progressIn } from "../../../lib/rebuild/progress.ts";
@@ -304,8 +305,13 @@ export const linksOf = (fileId: string, table: string): FileStatus["links"] => (
   rejects: `/v1/tables/${table}/rejects?fileId=${fileId}`,
 });
 
-/** An error with its remedy from lib/errors.ts. */
-export function describeError(code: string, message: string): NonNullable<FileStatus["error"]> {
+/** An error with its remedy from lib/errors.ts; of a held file, with what to do about its reasons. */
+export function describeError(
+  code: string,
+  message: string,
+  held?: readonly HeldReason[],
+): NonNullable<FileStatus["error"]> {
+  if (code === "FILE_HELD" && held) return { code, message, remedy: heldRemedy(held) };
   return { code, message, remedy: hasOwn(ERRORS, code) ? ERRORS[code].remedy : "" };
 }
 
@@ -319,11 +325,14 @@ function errorOf(facts: FileFacts): FileStatus["error"] {
     const parsedAtMs = parse?.atMs ?? ending?.outcome.parsedAtMs ?? 0;
     return attempt && attempt.atMs > parsedAtMs ? errorIn(attempt) : null;
   }
-  return errorIn(ending?.outcome ?? parse ?? attempt);
+  return errorIn(ending?.outcome ?? parse ?? attempt, heldReasonsIn(heldReasonsOf(facts)));
 }
 
-function errorIn(ended: Pick<ParseEvent, "errorCode" | "errorMessage"> | undefined): FileStatus["error"] {
-  return ended?.errorCode ? describeError(ended.errorCode, ended.errorMessage ?? "") : null;
+function errorIn(
+  ended: Pick<ParseEvent, "errorCode" | "errorMessage"> | undefined,
+  held?: readonly HeldReason[],
+): FileStatus["error"] {
+  return ended?.errorCode ? describeError(ended.errorCode, ended.errorMessage ?? "", held) : null;
 }
 
 const between = (from: number | null, to: number | null): number | null =>

@@ -95,9 +95,10 @@ export function sendFileProblem(reply: FastifyReply, request: FastifyRequest, fi
     (newer
       ? `; this is what the repeated request sent: the file has a newer version, ${newer.fileId}, which is ${newer.status}`
       : "");
+  const remedy = file.error?.remedy ? { remedy: file.error.remedy } : {};
   // A held file is no fault of the request: somebody has to decide.
   const status = file.status === "held" ? ERRORS.FILE_HELD.status : 422;
-  return sendProblem(reply, problem(code, detail, instanceOf(request), { status, file }));
+  return sendProblem(reply, problem(code, detail, instanceOf(request), { status, file, ...remedy }));
 }
 
 /** Responds to requests that fail before routing: malformed paths. */
