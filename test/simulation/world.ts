@@ -198,7 +198,7 @@ export class World {
       logger,
       registry: new Registry(),
       settings: {
-        workers: 1,
+        workers: 3,
         workerHeapMib: 0,
         crashesMax: 3,
         attemptsMax: 3,
