@@ -7,7 +7,8 @@ import type { Command } from "commander";
 import type { Client } from "./client.ts";
 import { dialectParameters, withDialect, type DialectFlags } from "./files/dialect-flags.ts";
 import { findFileId } from "./files/find-file.ts";
-import { countText, EXIT, FORCE, openOutput, sizeText, UsageError, type OutFlags } from "./output.ts";
+import { barText, progressText, whileShown } from "./progress.ts";
+import { countText, EXIT, FORCE, lineText, openOutput, sizeText, UsageError, type OutFlags } from "./output.ts";
 import { salesCsv } from "./sales.ts";
 import { serve } from "./serve.ts";
 import { action, durationMs, positive, type Session } from "./session.ts";
@@ -77,13 +78,20 @@ Examples:
         const deadline = performance.now() + flags.timeout;
         const ended: FileAnswer[] = [];
         for (const file of sent) {
-          ended.push(flags.wait ? await waitForEnd(session.client, file, deadline - performance.now()) : file);
+          const wait = () => waitForEnd(session.client, file, deadline - performance.now());
+          ended.push(flags.wait ? await whileShown(session, () => waitingText(session, file), wait) : file);
         }
         session.print(ended, show.filesText);
         tellProblems(session, ended);
         return exitCodeOf(session, flags.wait ? ended : ended.filter(hasEnded));
       }),
     );
+}
+
+/** How far a file is that the command waits for; undefined: it reports nothing, as most small files. */
+async function waitingText({ client }: Session, { fileId, sourceFile }: FileAnswer): Promise<string | undefined> {
+  const { progress } = await client.send<FileAnswer>("GET", `/v1/files/${fileId}`);
+  return progress ? `${lineText(sourceFile)} ${barText(progress)} ${progressText({ progress })}` : undefined;
 }
 
 interface PreviewFlags extends DialectFlags {

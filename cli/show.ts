@@ -1,6 +1,7 @@
 import { countText, lineText, listText, sizeText, tableText } from "./output.ts";
 import { shortIds } from "./files/find-file.ts";
-import { progressText, type RunningRebuild } from "./tables/rebuild.ts";
+import { progressText } from "./progress.ts";
+import type { RunningRebuild } from "./tables/rebuild.ts";
 import type { BlockAnswer, FileAnswer } from "./upload.ts";
 
 /** Formats the gateway's responses as text. */

@@ -8,7 +8,7 @@ import { Refused, Unreachable, type Client } from "./client.ts";
 import { systemClock } from "../lib/clock.ts";
 import { ERRORS } from "../lib/errors.ts";
 import { retry, type RetryOptions } from "../lib/retry.ts";
-import type { RebuildProgress } from "../lib/rebuild/progress.ts";
+import type { Progress } from "../lib/messages/progress.ts";
 import { countText, EXIT, lineText, sizeText, UsageError } from "./output.ts";
 import type { Session } from "./session.ts";
 
@@ -31,7 +31,7 @@ export interface FileAnswer {
   heldReasons?: { reason: string; evidence: string }[] | null;
   /** What it asks of the table; absent in answers of earlier versions, as `progress` is. */
   operation?: "undo" | "drop" | "rebuild" | null;
-  progress?: RebuildProgress | null;
+  progress?: Progress | null;
   /** The content was there already. */
   repeated?: true;
   /** Why its table takes no rows. */

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import { systemClock } from "../../lib/clock.ts";
-import type { RebuildProgress } from "../../lib/rebuild/progress.ts";
+import type { Progress } from "../../lib/messages/progress.ts";
+import { progressText, whileShown } from "../progress.ts";
 import { countText, EXIT, listText, sizeText } from "../output.ts";
 import { CONFIRM, nameAgain } from "../requests/consent.ts";
 import { action, durationMs, type Session } from "../session.ts";
@@ -30,7 +30,7 @@ interface RebuildAnswer {
 /** A rebuild that waits or runs. */
 export interface RunningRebuild {
   fileId: string;
-  progress: RebuildProgress | null;
+  progress: Progress | null;
 }
 
 interface RebuildFlags extends Flags {
@@ -76,7 +76,9 @@ export function addRebuild(program: Command): void {
           const answer = await ask({ ...sure, dryRun: false });
           return answer.status === "pending" ? endOf(session, answer, timeout) : answer;
         };
-        const answer = dryRun ? await ask({ ...flags, dryRun }) : await whileShown(session, table, rebuild);
+        const answer = dryRun
+          ? await ask({ ...flags, dryRun })
+          : await whileShown(session, () => runningText(session, table), rebuild);
         session.print(answer, rebuildText);
         const isSound = answer.missing.length + answer.unreadable.length === 0;
         return isSound ? exitOf(answer.status) : EXIT.no;
@@ -98,49 +100,11 @@ async function endOf({ client, tell }: Session, answer: RebuildAnswer, timeoutMs
   }
 }
 
-const POLL_MS = 1_000;
-/** Without a terminal, time between two lines. */
-const LINE_MS = 10_000;
-const CLEAR = "\r\x1b[K";
-
-/** Shows the progress of the table's rebuild on standard error until `work` has ended. */
-async function whileShown<T>(session: Session, table: string, work: () => Promise<T>): Promise<T> {
-  const ended = new AbortController();
-  const showing = session.json ? undefined : show(session, table, ended.signal);
-  try {
-    return await work();
-  } finally {
-    ended.abort();
-    await showing;
-  }
-}
-
-async function show({ client, tell }: Session, table: string, ended: AbortSignal): Promise<void> {
-  const onTerminal = process.stderr.isTTY;
-  let [shown, shownAtMs] = ["", -Infinity];
-  for (;;) {
-    await systemClock.sleep(POLL_MS, ended);
-    if (ended.aborted) break;
-    const path = `/v1/tables/${encodeURIComponent(table)}`;
-    const answer = await client.send<{ rebuild?: RunningRebuild | null }>("GET", path).catch(() => undefined);
-    const text = answer?.rebuild ? progressText(answer.rebuild) : "";
-    if (ended.aborted || text === "" || text === shown) continue;
-    if (!onTerminal && systemClock.monotonicMs() - shownAtMs < LINE_MS) continue;
-    [shown, shownAtMs] = [text, systemClock.monotonicMs()];
-    if (onTerminal) process.stderr.write(`${CLEAR}${text}`);
-    else tell(text);
-  }
-  if (onTerminal && shown !== "") process.stderr.write(CLEAR);
-}
-
-/** How far a rebuild is, in one line. */
-export function progressText({ progress }: Pick<RunningRebuild, "progress">): string {
-  if (!progress) return "rebuild: waits for the files before it";
-  const { step, filesDone, filesTotal, bytesDone, bytesTotal, rowsDone } = progress;
-  if (step === "replace") return "rebuild: the new table takes its place";
-  const what = step === "types" ? "1 of 2, finds types" : "2 of 2, loads rows";
-  const files = `${filesDone} of ${countText(filesTotal, "file")}`;
-  return `rebuild ${what}: ${files}, ${sizeText(bytesDone)} of ${sizeText(bytesTotal)}, ${countText(rowsDone, "row")}`;
+/** How far the table's rebuild is. */
+async function runningText({ client }: Session, table: string): Promise<string | undefined> {
+  const path = `/v1/tables/${encodeURIComponent(table)}`;
+  const { rebuild } = await client.send<{ rebuild?: RunningRebuild | null }>("GET", path);
+  return rebuild ? progressText(rebuild) : undefined;
 }
 
 const CHANGES_SHOWN_MAX = 50;

@@ -205,7 +205,7 @@ export interface ParseEvent {
   heldReasonsJson?: null | string;
   /** JSON list of the contract's rules that loaded rows break: rule, rows, line and message of the first */
   warningsJson: null | string;
-  /** Set by the table's writer while it carries out a rebuild: JSON of its progress */
+  /** Set by a parser, or by the writer of a table that is rebuilt, between start and end: JSON of its progress */
   progressJson: null | string;
 }
 

@@ -11,6 +11,8 @@ export interface FileReading {
   outputs: AsyncIterable<ParseOutput>;
   /** Of the stored bytes, in hex; undefined until all have been read. */
   sha256(): string | undefined;
+  /** Stored bytes that have been read. */
+  bytesRead(): number;
   /** Ends the reading. Idempotent. */
   close(): void;
 }
@@ -82,6 +84,7 @@ export async function openReading(
     return {
       outputs: pool.parse(job, read, signal),
       sha256: () => read.sha256,
+      bytesRead: () => read.bytesRead,
       close() {
         leave();
         body.destroy();
@@ -184,6 +187,10 @@ class AheadRun implements FileReading {
 
   sha256(): string | undefined {
     return this.#reading?.sha256();
+  }
+
+  bytesRead(): number {
+    return this.#reading?.bytesRead() ?? 0;
   }
 
   /** From now on the parse is no faster than its consumer. */

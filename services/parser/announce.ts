@@ -7,11 +7,14 @@ import type { ParseSummary } from "../../lib/parsing/parse-file.ts";
 import type { EventLog, LogRecord } from "../../lib/event-log/event-log.ts";
 import { deadLetters, fileEvents, parseEvents } from "../../lib/messages/avro.ts";
 import type { DeadLetter, FileEvent, ParseEvent } from "../../lib/messages/generated.ts";
+import { progressJsonOf } from "../../lib/messages/progress.ts";
 import { TOPICS } from "../../lib/messages/topics.ts";
 
 const MESSAGE_CHARS_MAX = 2_000;
 /** Columns are left out of parse events above this size, in characters. */
 const COLUMNS_JSON_MAX = 256 * 1024;
+/** Least time between two reports of a file's progress. */
+const PROGRESS_MS = 1_000;
 
 type HeldReasons = readonly HeldReason[] | undefined;
 
@@ -20,6 +23,8 @@ export interface ParseStatus {
   started(): Promise<void>;
   /** The attempt failed, and is repeated until its cause is removed. Best effort. */
   waits(thrown: unknown): void;
+  /** How far the attempt is: rows and stored bytes. At most once a second, not in the first. Best effort. */
+  progress(done: { rows: number; bytes: number }): void;
   /** `held`: why the file is held instead of loaded; `reading`: see `readingOf`. */
   ended(summary: ParseSummary, more?: { held?: HeldReasons; reading?: Reading | undefined }): Promise<void>;
   /** Publishes the event of a failed file as a dead letter, from which it can be replayed. */
@@ -50,8 +55,19 @@ export function publishParseEvent(
     });
     await log.publish(TOPICS.parseEvents.name, [{ key: keyOf(tableId(table)), value }]);
   };
+  let reportedAtMs = clock.monotonicMs();
+  let reporting = false;
   return {
     started: () => publish("started", {}),
+    progress({ rows: rowsDone, bytes: bytesDone }) {
+      if (reporting || clock.monotonicMs() - reportedAtMs < PROGRESS_MS) return;
+      [reporting, reportedAtMs] = [true, clock.monotonicMs()];
+      const amounts = { filesDone: 0, filesTotal: 1, bytesDone, bytesTotal: event.sizeBytes, rowsDone };
+      // A report that the log does not take is left out: the next one says more.
+      void publish("started", { progressJson: progressJsonOf({ step: "parse", ...amounts }) })
+        .catch(() => undefined)
+        .then(() => (reporting = false));
+    },
     waits(thrown) {
       const errorMessage = messageOf(thrown).slice(0, MESSAGE_CHARS_MAX);
       // A log that takes no status is the likely cause of the wait itself.

@@ -17,7 +17,7 @@ import type { Logger } from "../../lib/process/logger.ts";
 import { carrying, type Tracer } from "../../lib/process/tracing.ts";
 import { heldReasonsJson } from "../../lib/contract/held.ts";
 import { openReading, type ReadAhead, type ReadingDeps } from "./ahead.ts";
-import { publishParseEvent } from "./announce.ts";
+import { publishParseEvent, type ParseStatus } from "./announce.ts";
 import type { ParserSettings } from "./config.ts";
 import type { ParserMetrics } from "./metrics.ts";
 import type { TableSchema } from "../../lib/table-schemas/table-schemas.ts";
@@ -86,7 +86,7 @@ export async function parseArrived(
   };
   const outcome = await retry(clock, retrying, async (attempt) => {
     if (attempt > 1) await status.started();
-    return parseWhole(deps, file, known, signal);
+    return parseWhole(deps, { ...file, status }, known, signal);
   });
   if (signal.aborted || !outcome) return undefined;
   const end = async ({ runId, summary, held, reading }: Outcome): Promise<ParseSummary> => {
@@ -122,13 +122,17 @@ async function ensureRowsTopic({ log, rowsTopics }: FileRunDeps, table: string):
   rowsTopics.add(table);
 }
 
+interface BegunFile extends ArrivedFile {
+  status: ParseStatus;
+}
+
 /** What a first reading found for the second one. */
 type Found = Pick<ParseJob, "inferred" | "fields"> & { irregular?: string };
 
 /** One attempt: reads the file once, or twice if a type did not hold. Undefined if the signal aborted. */
 async function parseWhole(
   deps: FileRunDeps,
-  file: ArrivedFile,
+  file: BegunFile,
   known: TableSchema | undefined,
   signal: AbortSignal,
 ): Promise<Outcome | undefined> {
@@ -171,7 +175,7 @@ async function parseWhole(
  */
 async function parseOnce(
   deps: FileRunDeps,
-  file: ArrivedFile,
+  file: BegunFile,
   job: ParseJob,
   runId: string,
   signal: AbortSignal,
@@ -179,6 +183,7 @@ async function parseOnce(
   const { contentHash, blobKey, table } = file.event;
   const ahead = deps.ahead.take(table, file.sourceOffset, job);
   const reading = ahead ?? (await openReading(deps, file.event, job, signal));
+  let rows = 0;
   try {
     for await (const output of reading.outputs) {
       if (output.kind === "end" && (reading.sha256() ?? contentHash) !== contentHash) {
@@ -193,6 +198,8 @@ async function parseOnce(
       }
       const rejectText = (output.kind === "rejects" && output.text) || null;
       await publishRow(deps, file, { runId, rejectText }, bodyOf(output));
+      rows += output.kind === "rows" ? output.batch.rowCount : output.rejects.length;
+      file.status.progress({ rows, bytes: reading.bytesRead() });
     }
     return undefined;
   } finally {

@@ -2,7 +2,7 @@ import type { Clock } from "../../../lib/clock.ts";
 import type { EventLog } from "../../../lib/event-log/event-log.ts";
 import { parseEvents } from "../../../lib/messages/avro.ts";
 import { TOPICS } from "../../../lib/messages/topics.ts";
-import { progressJsonOf, type RebuildProgress } from "../../../lib/rebuild/progress.ts";
+import { progressJsonOf, type Progress } from "../../../lib/messages/progress.ts";
 import type { Amount } from "../../../lib/rebuild/read.ts";
 import { keyOf, tableId } from "../../../lib/tables.ts";
 import type { EndedFile } from "../lane/parse-attempts.ts";
@@ -21,7 +21,7 @@ export class ProgressReport {
   readonly #clock: Clock;
   readonly #table: string;
   readonly #file: EndedFile;
-  #step: RebuildProgress["step"] = "types";
+  #step: Progress["step"] = "types";
   #files = { done: 0, total: 0 };
   #bytesTotal = 0;
   /** What the step has read, without the version that it reads. */
@@ -39,7 +39,7 @@ export class ProgressReport {
   }
 
   /** Begins a step, which reads these files. */
-  begin(step: RebuildProgress["step"], total: { files: number; bytes: number }): void {
+  begin(step: Progress["step"], total: { files: number; bytes: number }): void {
     this.#step = step;
     this.#files = { done: 0, total: total.files };
     this.#bytesTotal = total.bytes;

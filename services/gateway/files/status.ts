@@ -3,7 +3,7 @@ import { heldReasonsIn, type HeldReason } from "../../../lib/contract/held.ts";
 import { heldRemedy } from "../../../lib/contract/held-remedies.ts";
 import { ERRORS } from "../../../lib/errors.ts";
 import { operationIn } from "../../../lib/messages/operation.ts";
-import { progressIn } from "../../../lib/rebuild/progress.ts";
+import { progressIn, type Progress as Amounts } from "../../../lib/messages/progress.ts";
 import type { CommitEvent, FileEvent, FileOutcome, ParseEvent } from "../../../lib/messages/generated.ts";
 import type { FileState, FileStatus } from "../http/schemas.ts";
 import { hasOwn } from "../../../lib/own.ts";
@@ -107,7 +107,7 @@ export interface FileFacts {
   readonly attempt?: Attempt;
   /** A parse's end. Of several: a failed one (a successful retry shows at its commit), then the earliest. */
   readonly parse?: ParseEnd;
-  /** The newest report of a rebuild's writer. */
+  /** The newest report of its parser, or of a rebuild's writer. */
   readonly progress?: Progress;
   readonly ending?: Ending;
   /** The newest rebuild of its table read it again. */
@@ -143,7 +143,7 @@ export function withParseEvent(facts: FileFacts, event: ParseEvent): FileFacts {
   return facts.parse && parseOrder(facts.parse, parse) >= 0 ? facts : { ...facts, parse };
 }
 
-/** A report tells nothing else: the rebuild was parsed long before. */
+/** A report tells nothing else: the start of a parse was published before. */
 function withProgress(facts: FileFacts, { atMs, progressJson }: ParseEvent): FileFacts {
   const newest = { atMs, progressJson };
   return facts.progress && progressOrder(facts.progress, newest) >= 0 ? facts : { ...facts, progress: newest };
@@ -224,6 +224,12 @@ function heldReasonsOf({ ending, parse }: FileFacts): string | undefined {
 export const tableOfFile = (facts: FileFacts): string | undefined =>
   facts.arrival?.table ?? facts.ending?.commit.table ?? facts.parse?.table;
 
+/** How far it is; null: it reports nothing, or nothing any more. */
+function progressOf(facts: FileFacts): Amounts | null {
+  const progress = progressIn(facts.progress?.progressJson);
+  return progress && !(progress.step === "parse" && fileStateOf(facts) !== "parsing") ? progress : null;
+}
+
 /** When the file version arrived, epoch milliseconds, once known. */
 export const receivedAtMsOf = (facts: FileFacts): number | undefined =>
   facts.arrival?.receivedAtMs ?? facts.ending?.outcome.receivedAtMs;
@@ -257,7 +263,7 @@ export function statusOf(fileId: string, facts: FileFacts): FileStatus | undefin
     heldReasons: isHeld ? heldReasonsIn(heldReasonsOf(facts)) : null,
     kind,
     operation,
-    progress: (outcome ? undefined : progressIn(facts.progress?.progressJson)) ?? null,
+    progress: outcome ? null : progressOf(facts),
     origin: arrival?.origin ?? null,
     replayOf: arrival?.replayOf ?? null,
     sizeBytes: arrival?.sizeBytes ?? outcome?.sizeBytes ?? 0,

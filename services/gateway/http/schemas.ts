@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { HELD_REASONS } from "../../../lib/contract/held.ts";
-import { REBUILD_STEPS } from "../../../lib/rebuild/progress.ts";
+import { PROGRESS_STEPS } from "../../../lib/messages/progress.ts";
 
 /** Response schemas of the HTTP API, for types and for /openapi.json. Times are ISO 8601 in UTC. */
 
@@ -38,18 +38,21 @@ export const blockSchema = z
   .meta({ id: "Block", description: "Why a table takes no rows. It is tried again until the cause is removed" });
 export type BlockStatus = z.infer<typeof blockSchema>;
 
-const rebuildProgressSchema = z
+const progressSchema = z
   .object({
     step: z
-      .enum(REBUILD_STEPS)
-      .describe("types: finds the types of all columns; rows: loads the rows; replace: the new table takes its place"),
+      .enum(PROGRESS_STEPS)
+      .describe(
+        "parse: reads one file; of a rebuild, types: finds the types of all columns, rows: loads the rows, " +
+          "replace: the new table takes its place",
+      ),
     filesDone: z.number().describe("file versions that this step has read"),
     filesTotal: z.number(),
     bytesDone: z.number().describe("bytes that this step has read, as they are stored"),
     bytesTotal: z.number(),
     rowsDone: z.number().describe("rows that this step has read"),
   })
-  .meta({ id: "RebuildProgress" });
+  .meta({ id: "Progress" });
 
 export const fileStatusSchema = z
   .object({
@@ -70,7 +73,9 @@ export const fileStatusSchema = z
       .enum(["undo", "drop", "rebuild", "rename"])
       .nullable()
       .describe("what was asked of the table, in the order of its files; null: it is about a file"),
-    progress: rebuildProgressSchema.nullable().describe("set while its table's writer carries out a rebuild"),
+    progress: progressSchema
+      .nullable()
+      .describe("how far it is, about once a second: while it is parsed, from its second second on, or rebuilt"),
     origin: z.enum(["upload", "drop", "replay"]).nullable().describe("null: unknown, its file event is no longer kept"),
     replayOf: z.string().nullable(),
     sizeBytes: z.number(),
@@ -186,7 +191,7 @@ export const tableSchema = tableSummarySchema.extend({
     .object({
       fileId: z.string().describe("see /v1/files/{fileId}"),
       askedAt: time.nullable(),
-      progress: rebuildProgressSchema.nullable().describe("null: it waits for the files before it"),
+      progress: progressSchema.nullable().describe("null: it waits for the files before it"),
     })
     .nullable()
     .describe("set while a rebuild of the table waits or runs"),

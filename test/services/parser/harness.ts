@@ -5,7 +5,7 @@ import { randomUUID, createHash } from "node:crypto";
 import avsc from "avsc";
 import { openBlobStore } from "../../../lib/blob/open.ts";
 import type { BlobStore } from "../../../lib/blob/blob-store.ts";
-import { systemClock } from "../../../lib/clock.ts";
+import { systemClock, type Clock } from "../../../lib/clock.ts";
 import { contractSchema } from "../../../lib/contract/contract.ts";
 import { contractsOf } from "../../../lib/contract/load.ts";
 import { DEFAULT_LIMITS, type ParseLimits } from "../../../lib/parsing/limits.ts";
@@ -59,6 +59,7 @@ export interface HarnessOptions {
   limits?: Partial<ParseLimits>;
   /** What the parser sees instead of the blob store. */
   wrapBlob?: (blob: BlobStore) => BlobStore;
+  clock?: Clock;
 }
 
 /** A parser on a log in memory and a blob store in a folder. */
@@ -67,6 +68,7 @@ export async function startHarness({
   settings = {},
   limits = {},
   wrapBlob = (blob) => blob,
+  clock = systemClock,
 }: HarnessOptions = {}): Promise<Harness> {
   const folder = await mkdtemp(join(tmpdir(), "tributary-parser-"));
   const log = new FakeEventLog();
@@ -77,7 +79,7 @@ export async function startHarness({
       log,
       blob: wrapBlob(blob),
       contracts: contractsOf(contracts.map((contract) => contractSchema.parse(contract))),
-      clock: systemClock,
+      clock,
       logger: silentLogger(),
       registry,
       settings: {

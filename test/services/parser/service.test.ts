@@ -37,7 +37,9 @@ test("a file becomes row batches and one end-of-file with exact totals; it publi
     [{ row: 3, line: 4, column: null, reason: "too_many_fields", message: "4 fields instead of 3", raw: "3,x,y,z" }],
   );
   assert.deepEqual(await harness.all(TOPICS.tableSchemas.name, tableSchemas), [], "only the committer knows the table");
-  const phases = (await harness.all(TOPICS.parseEvents.name, parseEvents)).map(({ phase }) => phase);
+  const events = await harness.all(TOPICS.parseEvents.name, parseEvents);
+  // On a busy machine it takes long enough to report how far it is.
+  const phases = events.filter(({ progressJson }) => progressJson === null).map(({ phase }) => phase);
   assert.deepEqual(phases, ["started", "finished"]);
 });
 

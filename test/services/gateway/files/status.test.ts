@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { CommitEvent, FileEvent, FileOutcome, ParseEvent } from "../../../../lib/messages/generated.ts";
-import { progressJsonOf } from "../../../../lib/rebuild/progress.ts";
+import { progressJsonOf } from "../../../../lib/messages/progress.ts";
 import {
   describeError,
   noFileFacts,
@@ -52,6 +52,17 @@ const fold = (steps: readonly Step[]): FileFacts => steps.reduce((facts, step) =
 
 const progress = (filesDone: number): string =>
   progressJsonOf({ step: "rows", filesDone, filesTotal: 2, bytesDone: 1, bytesTotal: 9, rowsDone: 0 });
+
+test("a parse shows how far it is only while it runs", () => {
+  const amounts = { filesDone: 0, filesTotal: 1, bytesDone: 4, bytesTotal: 9, rowsDone: 2 };
+  const report = parses({ phase: "started", atMs: 2, progressJson: progressJsonOf({ step: "parse", ...amounts }) });
+  const shown = (steps: readonly Step[]) => statusOf(ID, fold([arrives, ...steps]))?.progress;
+  const begin = parses({ phase: "started", atMs: 1 });
+  assert.deepEqual(shown([begin, report]), { step: "parse", ...amounts });
+  assert.equal(shown([begin, report, parses({ phase: "finished", atMs: 3 })]), null);
+  assert.equal(shown([begin, parses({ phase: "finished", atMs: 3 }), report]), null, "a late report");
+  assert.equal(shown([begin, report, ends({})]), null);
+});
 
 const anyStep: fc.Arbitrary<Step> = fc.oneof(
   fc.constant(arrives),

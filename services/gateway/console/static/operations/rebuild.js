@@ -34,6 +34,9 @@ function runningOf(table, read) {
 export function progressText({ progress }) {
   if (!progress) return "A rebuild waits for the files before it.";
   const { step, filesDone, filesTotal, bytesDone, bytesTotal, rowsDone } = progress;
+  if (step === "parse") {
+    return `Parsing: ${size(bytesDone)} of ${size(bytesTotal)}, ${plural(rowsDone, "row")}.`;
+  }
   if (step === "replace") return "Rebuild: the new table takes its place.";
   const what = step === "types" ? "step 1 of 2, finds types" : "step 2 of 2, loads rows";
   const amounts = `${size(bytesDone)} of ${size(bytesTotal)}, ${plural(rowsDone, "row")}`;
