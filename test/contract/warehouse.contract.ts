@@ -1,6 +1,7 @@
 import { describe } from "node:test";
 import { checksContract } from "./warehouse-checks.contract.ts";
 import { commitContract } from "./warehouse-commits.contract.ts";
+import { planContract } from "./warehouse-plans.contract.ts";
 import { queryContract } from "./warehouse-queries.contract.ts";
 import { readsContract } from "./warehouse-reads.contract.ts";
 import { rebuildContract } from "./warehouse-rebuild.contract.ts";
@@ -23,6 +24,7 @@ export function warehouseContract(subject: WarehouseSubject): void {
     undoContract(opened);
     rebuildContract(opened);
     valueContract(opened);
+    planContract(opened);
     recordContract(opened);
     rejectContract(opened);
     readsContract(opened);

@@ -107,8 +107,15 @@ function withoutMarkers(field: string, markers: readonly string[]): string {
   return `CASE WHEN ${exact}${padded} THEN NULL ELSE ${field} END`;
 }
 
-/** `Z`, `UTC`, `+02`, `+0200` and `+02:00`, with or without a blank before them, as DuckDB reads them. */
+/**
+ * `Z`, `UTC`, `+02`, `+0200` and `+02:00`, with or without a blank before them, after a time with or without
+ * seconds, as DuckDB reads them.
+ */
 function withUsualOffset(value: string): string {
-  const utc = `regexp_replace(${value}, ' ?(?i:z|utc)$', '+00')`;
-  return `regexp_replace(regexp_replace(${utc}, ' ?([+-]\\d{2}):?(\\d{2})$', '\\1:\\2'), ' ([+-]\\d{2})$', '\\1')`;
+  const replaced = (of: string, pattern: string, by: string): string =>
+    `regexp_replace(${of}, ${text(pattern)}, ${text(by)})`;
+  const utc = replaced(value, " ?(?i:z|utc)$", "+00");
+  const minutes = replaced(utc, " ?([+-]\\d{2}):?(\\d{2})$", "\\1:\\2");
+  const hours = replaced(minutes, " ([+-]\\d{2})$", "\\1");
+  return replaced(hours, "([ T]\\d{2}:\\d{2})([+-]\\d{2}(:\\d{2})?)$", "\\1:00\\2");
 }
