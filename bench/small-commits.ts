@@ -112,8 +112,9 @@ async function apply(lane: Lane, rows: readonly Row[]): Promise<void> {
 }
 
 async function commitAndRecord(warehouse: Warehouse, layout: TableLayout, version: FileVersion): Promise<void> {
-  await warehouse.commit({ layout, files: [version] });
-  await warehouse.record(layout.table, [outcomeOf(version)], Date.now());
+  const records = { ended: [outcomeOf(version)], recordedAtMs: Date.now() };
+  const { isRecorded } = await warehouse.commit({ layout, files: [version], records });
+  if (!isRecorded) await warehouse.record(layout.table, records.ended, records.recordedAtMs);
 }
 
 /** Texts longer than 16 bytes, as in most tables. */

@@ -35,6 +35,7 @@ export const INTERNAL_TABLES = {
     { name: "operation_reason", type: "VARCHAR" },
     { name: "held_reasons", type: "VARCHAR" },
     { name: "dialect", type: "VARCHAR" },
+    { name: "transaction_id", type: "VARCHAR" },
   ],
   /** The rows that could not be cast to their column types: one row per (file id, source row). */
   _rejected_rows: [
@@ -96,16 +97,24 @@ export const INTERNAL_TABLES = {
 
 /** Columns that tables of earlier releases lack. They are added at the end, and old rows have NULL. */
 export const ADDED_COLUMNS: Partial<Record<InternalTable, readonly string[]>> = {
-  _ingest_files: ["version_offset", "content_offset", "operation", "operation_reason", "held_reasons", "dialect"],
+  _ingest_files: [
+    ...["version_offset", "content_offset", "operation", "operation_reason", "held_reasons", "dialect"],
+    "transaction_id",
+  ],
 };
 
 export type InternalTable = keyof typeof INTERNAL_TABLES;
 
-/** The row of `_ingest_files` for a file's outcome, by column name. `recordedAtMs` becomes ingested_at. */
+/**
+ * The row of `_ingest_files` for a file's outcome, by column name. `recordedAtMs` becomes ingested_at.
+ * `transactionId` names the transaction that writes the row together with the file's rows; null: these are in
+ * the table already.
+ */
 export function ledgerRow(
   table: string,
   { outcome, repeats, operation, heldReasonsJson, dialectJson }: Omit<RecordedFile, "stage">,
   recordedAtMs: number,
+  transactionId: string | null = null,
 ): Record<string, LiteralValue> {
   return {
     file_id: outcome.fileId,
@@ -135,6 +144,7 @@ export function ledgerRow(
     operation_reason: operation ? reasonOf(operation) : null,
     held_reasons: heldReasonsJson ?? null,
     dialect: dialectJson ?? null,
+    transaction_id: transactionId,
   };
 }
 

@@ -122,10 +122,21 @@ export interface RecordedVersions {
   incomplete: number | undefined;
 }
 
+/** What `record` writes of a micro-batch. */
+export interface BatchRecords {
+  ended: readonly RecordedFile[];
+  recordedAtMs: number;
+}
+
 export interface MicroBatch {
   layout: TableLayout;
   /** In ascending order of sourceOffset. A sourceFile may occur more than once: its newest version wins. */
   files: readonly FileVersion[];
+  /**
+   * What `record` will write if the commit succeeds. A warehouse may write it in the same transaction, and
+   * says so with CommitReceipt.isRecorded. It is written with the rows or not at all.
+   */
+  records?: BatchRecords;
 }
 
 export interface CommitOptions {
@@ -148,6 +159,8 @@ export interface CommitReceipt {
   rowsDeleted: number;
   /** The table's file counts after the commit; undefined if unknown. */
   files?: TableFiles;
+  /** True: MicroBatch.records are on record. Default false: `record` has to follow. */
+  isRecorded?: boolean;
 }
 
 export interface QueryOptions {
@@ -262,8 +275,8 @@ export type LogRow = Readonly<Record<string, string | number | boolean | Date | 
  *
  * `record` writes the outcomes of files to `_ingest_files` and their rejects to `_rejected_rows`. It is
  * idempotent by file id and by (file id, row); only the outcome of a held file is replaced, by that of its
- * decision. It is called after `commit`. After a crash between the two,
- * both are repeated, which completes the work.
+ * decision. It is called after `commit`, unless that has written the records with the rows. After a crash
+ * between the two, both are repeated, which completes the work.
  *
  * One writer per table calls ensureTable, commit, maintain, publish and hold, one at a time. `record` may
  * run concurrently with them, and so may the writers of other tables. A writer that has lost its table
@@ -276,7 +289,12 @@ export type LogRow = Readonly<Record<string, string | number | boolean | Date | 
  */
 export interface Warehouse {
   readonly url: string;
-  readonly supports: { partitioning: boolean; snapshots: boolean };
+  readonly supports: {
+    partitioning: boolean;
+    snapshots: boolean;
+    /** `commit` may write MicroBatch.records with the rows. Default false. */
+    recordsWithRows?: boolean;
+  };
   describe(table: string): Promise<TableDescription | undefined>;
   tables(): Promise<string[]>;
   /**
@@ -289,6 +307,11 @@ export interface Warehouse {
   stage(table: string, runId: string): Stage;
   commit(batch: MicroBatch, options?: CommitOptions): Promise<CommitReceipt>;
   record(table: string, ended: readonly RecordedFile[], recordedAtMs: number): Promise<void>;
+  /**
+   * Called by a table's new writer before it asks for the watermark. Removes records of `commit` whose rows
+   * the table lacks: a crash may have left them, so their files are delivered again. Idempotent.
+   */
+  recover(table: string, options?: CommitOptions): Promise<void>;
   /** What is on record of these source files, sorted by file, content offset and kind. */
   recordedContents(table: string, sourceFiles: readonly string[]): Promise<RecordedContent[]>;
   recordedVersions(table: string): Promise<RecordedVersions>;

@@ -3,6 +3,7 @@ import { TributaryError } from "../../lib/errors.ts";
 import type { FileOutcome, Reject, RowBatch } from "../../lib/messages/generated.ts";
 import { decodeRows, valueAt } from "../../lib/rows/row-decoder.ts";
 import type {
+  BatchRecords,
   CommitReceipt,
   FileVersion,
   LogRow,
@@ -106,7 +107,13 @@ const HEALTH: TableHealth = {
  */
 export class FakeWarehouse implements Warehouse {
   readonly url = "fake:";
-  readonly supports = { partitioning: false, snapshots: false };
+  /** With `recordsWithRows`, commits write the records. */
+  readonly supports = { partitioning: false, snapshots: false, recordsWithRows: false };
+  /**
+   * Asked at each commit that writes records: one side is applied and the commit fails, as with a catalog that
+   * applies a transaction table by table and stops in between. undefined: it is applied whole.
+   */
+  tears: () => "rows" | "records" | undefined = () => undefined;
   readonly #reader: SqlReader = {
     dialect: duckdb,
     query: (sql, options) => this.query(sql, options),
@@ -118,7 +125,10 @@ export class FakeWarehouse implements Warehouse {
     files: { ...this.#sqlReads.files, recorded: async (_table, fileIds) => this.#recorded(fileIds) },
   };
   readonly tablesByName = new Map<string, { columns: ColumnDefinition[]; rows: FakeRow[] }>();
-  readonly ledger = new Map<string, Omit<RecordedFile, "stage"> & { table: string; recordedAtMs: number }>();
+  readonly ledger = new Map<
+    string,
+    Omit<RecordedFile, "stage"> & { table: string; recordedAtMs: number; isTorn?: boolean }
+  >();
   readonly rejected = new Map<string, Reject>();
   readonly logs: Record<string, LogRow[]> = { _quality_results: [], _maintenance_log: [] };
   /** Per table: the state of its trusted relation, and the rows in it. */
@@ -180,24 +190,45 @@ export class FakeWarehouse implements Warehouse {
     return stage;
   }
 
-  async commit({ layout, files }: MicroBatch): Promise<CommitReceipt> {
+  async commit({ layout, files, records }: MicroBatch): Promise<CommitReceipt> {
     this.calls.push("commit");
     return this.#alone(layout.table, () => {
+      this.#removeTorn(layout.table);
       const table = this.tablesByName.get(layout.table);
       if (!table) return missingTable(layout.table, files);
       const recorded = this.#recordedAsCommitted(layout.table);
       const fresh = layout.mode === "append" ? files : files.filter((file) => isFresh(file, recorded));
       const { rows, ...counts } = applied(table.rows, fresh.map(versionOf), layout);
-      table.rows = rows;
       const changed = counts.rowsInserted + counts.rowsUpdated + counts.rowsDeleted > 0;
+      const isRecorded = changed && records !== undefined && this.supports.recordsWithRows;
+      const torn = isRecorded ? this.tears() : undefined;
+      if (isRecorded && torn !== "rows") this.#record(layout.table, records, torn === "records");
+      if (torn !== "records") table.rows = rows;
       if (changed) this.#versions.set(layout.table, ++this.#snapshots);
-      return { snapshotId: changed ? String(this.#snapshots) : null, strategy: "fake", ...counts };
+      if (torn) throw new TributaryError("WAREHOUSE_CONFLICT", `only the ${torn} were applied`);
+      return { snapshotId: changed ? String(this.#snapshots) : null, strategy: "fake", ...counts, isRecorded };
     });
+  }
+
+  async recover(table: string): Promise<void> {
+    this.#removeTorn(table);
+  }
+
+  #removeTorn(table: string): void {
+    for (const [fileId, entry] of this.ledger) {
+      if (entry.table !== table || !entry.isTorn) continue;
+      this.ledger.delete(fileId);
+      for (const key of this.rejected.keys()) if (key.startsWith(`${fileId} `)) this.rejected.delete(key);
+    }
   }
 
   async record(table: string, ended: readonly RecordedFile[], recordedAtMs: number): Promise<void> {
     this.calls.push("record");
     await new Promise((resolve) => setImmediate(resolve));
+    this.#record(table, { ended, recordedAtMs });
+  }
+
+  #record(table: string, { ended, recordedAtMs }: BatchRecords, isTorn = false): void {
     for (const { outcome, stage, ...more } of ended) {
       const known = this.ledger.get(outcome.fileId);
       if (more.readAgain) {
@@ -206,7 +237,7 @@ export class FakeWarehouse implements Warehouse {
       }
       // Only a decision replaces what is on record, and only what is held.
       if (known && !(isHeld(known) && more.decides)) continue;
-      this.ledger.set(outcome.fileId, { table, outcome, recordedAtMs, ...more });
+      this.ledger.set(outcome.fileId, { table, outcome, recordedAtMs, ...more, ...(isTorn ? { isTorn } : {}) });
       for (const reject of (stage as FakeStage | undefined)?.rejects ?? []) {
         this.rejected.set(`${outcome.fileId} ${reject.row}`, reject);
       }

@@ -2,11 +2,20 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import type { ColumnDefinition } from "../../lib/columns.ts";
 import { identifier } from "../../lib/warehouse/sql/sql.ts";
-import type { CommitReceipt, FileVersion, TableLayout, Warehouse, WriteMode } from "../../lib/warehouse/warehouse.ts";
+import type {
+  BatchRecords,
+  CommitReceipt,
+  FileVersion,
+  TableLayout,
+  Warehouse,
+  WriteMode,
+} from "../../lib/warehouse/warehouse.ts";
 import { fileVersion, outcomeOf, RECEIVED_AT_MS, type TestFile } from "./rows.ts";
 
 /** A file for `TestTable.commit`: name, offset, rows (null: deleted), and columns (default: the table's). */
 export type Sent = Omit<TestFile, "columns"> & { columns?: readonly ColumnDefinition[] };
+
+const RECORDED_AT_MS = RECEIVED_AT_MS + 1000;
 
 /** Runs a query and reads all rows. */
 export const READ_ALL = { rowsMax: 100_000, timeoutMs: 60_000 };
@@ -43,16 +52,17 @@ export class TestTable {
     return receipt;
   }
 
-  async commitVersions(versions: readonly FileVersion[]): Promise<CommitReceipt> {
+  async commitVersions(versions: readonly FileVersion[], records?: BatchRecords): Promise<CommitReceipt> {
     for (const version of versions) await this.warehouse.ensureTable(this.layout, version.columns);
-    return this.warehouse.commit({ layout: this.layout, files: versions });
+    return this.warehouse.commit({ layout: this.layout, files: versions, ...(records ? { records } : {}) });
   }
 
   /** Commits and records, as the committer does. */
   async ingest(...sent: readonly Sent[]): Promise<CommitReceipt> {
     const versions = await this.files(...sent);
-    const receipt = await this.commitVersions(versions);
-    await this.record(versions);
+    const records = { ended: versions.map((version) => outcomeOf(version)), recordedAtMs: RECORDED_AT_MS };
+    const receipt = await this.commitVersions(versions, records);
+    if (!receipt.isRecorded) await this.record(versions);
     for (const { stage } of versions) await stage?.discard();
     return receipt;
   }
@@ -61,7 +71,7 @@ export class TestTable {
     await this.warehouse.record(
       this.name,
       versions.map((version) => outcomeOf(version)),
-      RECEIVED_AT_MS + 1000,
+      RECORDED_AT_MS,
     );
   }
 

@@ -137,6 +137,10 @@ class AutoWarehouse implements Warehouse {
     return this.#direct.record(table, ended, recordedAtMs);
   }
 
+  recover(table: string, options?: CommitOptions): Promise<void> {
+    return this.#direct.recover(table, options);
+  }
+
   recordedContents(table: string, sourceFiles: readonly string[]): Promise<RecordedContent[]> {
     return this.#direct.recordedContents(table, sourceFiles);
   }

@@ -21,11 +21,13 @@ export interface RecordedBatch {
   rejected: readonly { outcome: FileOutcome; parts: readonly StagedPart[] }[];
   /** None of the files is on record: the tables need not be read. Default: unknown. */
   isNew?: boolean;
+  /** The transaction that also writes the files' rows; null: they are in the table already. */
+  transactionId?: string | null;
 }
 
 /** The statements, in their order; they belong to one transaction. */
 export function recordStatements(nameOf: NameOf, batch: RecordedBatch): string[] {
-  const { table, ended, recordedAtMs, rejected, isNew = false } = batch;
+  const { table, ended, recordedAtMs, rejected, isNew = false, transactionId = null } = batch;
   const again = ended.filter(({ readAgain }) => readAgain);
   const added = ended.filter(({ readAgain }) => !readAgain);
   const inserts = rejected.flatMap(({ outcome, parts }) =>
@@ -39,7 +41,7 @@ export function recordStatements(nameOf: NameOf, batch: RecordedBatch): string[]
       ? [
           ledgerInsert(
             nameOf,
-            added.map((file) => ledgerRow(table, file, recordedAtMs)),
+            added.map((file) => ledgerRow(table, file, recordedAtMs, transactionId)),
             isNew,
           ),
         ]

@@ -133,6 +133,11 @@ class DuckDbWarehouse implements Warehouse {
     if (ended.length > 0) await recordEnded(this.#database, table, ended, recordedAtMs);
   }
 
+  /** Records never come before their rows. */
+  async recover(): Promise<void> {
+    return undefined;
+  }
+
   async recordedContents(table: string, sourceFiles: readonly string[]): Promise<RecordedContent[]> {
     if (sourceFiles.length === 0) return [];
     const ledger = qualified("_ingest_files");

@@ -40,6 +40,7 @@ import { Bases } from "./commit/bases.ts";
 import { Buckets } from "./tables/buckets.ts";
 import { commitBatch } from "./commit/commit.ts";
 import type { IcebergContext } from "./commit/context.ts";
+import { withoutTorn } from "./commit/torn.ts";
 import { dropTable } from "./drop.ts";
 import { catalogCall } from "./errors.ts";
 import type { GateEvent } from "../gate-events.ts";
@@ -135,7 +136,7 @@ export async function openIceberg(url: string, options: IcebergOptions = {}): Pr
     const session = await openSession({
       url,
       attachment: attached,
-      transaction: (parts, commit) => bounds.during(parts, () => gate.transaction(parts, commit)),
+      transaction: (parts, commit, id) => bounds.during(parts, () => gate.transaction(parts, commit, id)),
       deadlineMs: COMMIT_MS_MAX,
       memoryBytesMax: options.memoryBytesMax ?? 1024 * MIB,
       threads: options.threads ?? availableParallelism(),
@@ -186,7 +187,7 @@ interface Parts {
 export class IcebergWarehouse implements Warehouse {
   readonly url: string;
   readonly reads: WarehouseReads;
-  readonly supports = { partitioning: true, snapshots: true };
+  readonly supports = { partitioning: true, snapshots: true, recordsWithRows: true };
   readonly #parts: Parts;
   readonly #context: IcebergContext;
   readonly #session: Session;
@@ -246,11 +247,15 @@ export class IcebergWarehouse implements Warehouse {
   }
 
   commit(batch: MicroBatch, options: CommitOptions = {}): Promise<CommitReceipt> {
-    return commitBatch(this.#context, batch, options);
+    return commitBatch(this.#context, this.#ledger, batch, options);
   }
 
   record(table: string, ended: readonly RecordedFile[], recordedAtMs: number): Promise<void> {
     return this.#ledger.record(table, ended, recordedAtMs);
+  }
+
+  async recover(table: string, { confirmOwner = async () => undefined }: CommitOptions = {}): Promise<void> {
+    await withoutTorn(this.#context, this.#ledger, table, confirmOwner);
   }
 
   recordedContents(table: string, sourceFiles: readonly string[]): Promise<RecordedContent[]> {

@@ -4,33 +4,17 @@ import { duckdb } from "../duckdb-engine/dialect.ts";
 import { namesOf, recordStatements, type RecordedBatch } from "../duckdb-engine/ledger-statements.ts";
 import { StagedRows, type DuckDbStage } from "../duckdb-engine/stage.ts";
 import { INTERNAL_TABLES, ledgerRow, type InternalTable } from "../internal-tables.ts";
-import type { LogRow, RecordedContent, RecordedFile, RecordedVersions } from "../warehouse.ts";
-import { repeated } from "./commit/commit.ts";
+import type { BatchRecords, LogRow, RecordedContent, RecordedFile, RecordedVersions } from "../warehouse.ts";
 import type { IcebergContext } from "./commit/context.ts";
 import { mayBeCut } from "./commit/cut-texts.ts";
-import type { WrittenPart } from "./text-bounds.ts";
-
-/** A write that waits for its turn. */
-interface Entry {
-  /** Statements of one transaction, made when its turn comes. */
-  statements: () => Promise<readonly string[]>;
-  /** See WrittenPart. */
-  cutsNoText: boolean;
-  resolve: () => void;
-  reject: (thrown: unknown) => void;
-}
+import { LedgerQueue, type LedgerEntry, type SharedResult, type SharedRows } from "./commit/ledger-queue.ts";
 
 const RECORDS = ["_ingest_files", "_rejected_rows"] as const satisfies readonly InternalTable[];
 
-/**
- * Writes `_ingest_files` and `_rejected_rows`, and appends to the log tables. Every commit makes snapshots,
- * and a table is in one transaction at a time: calls that arrive during a write wait and share the next one.
- * Another process that writes the ledger is a conflict, after which the statements run again on what it
- * wrote.
- */
+/** Writes `_ingest_files` and `_rejected_rows`, and appends to the log tables. */
 export class IcebergLedger {
   readonly #context: IcebergContext;
-  readonly #queues = new Map<string, { waiting: Entry[]; running: Promise<void> | undefined }>();
+  readonly #queues = new Map<string, LedgerQueue>();
 
   constructor(context: IcebergContext) {
     this.#context = context;
@@ -39,6 +23,19 @@ export class IcebergLedger {
   /** Implements Warehouse.record. */
   async record(table: string, ended: readonly RecordedFile[], recordedAtMs: number): Promise<void> {
     if (ended.length === 0) return;
+    await this.#withRejects(table, { ended, recordedAtMs }, (entry) => this.#queue(RECORDS).write(entry));
+  }
+
+  /** Writes rows and their records in one transaction: see LedgerQueue.writeWith. */
+  recordWith(table: string, records: BatchRecords, rows: SharedRows): Promise<SharedResult | undefined> {
+    return this.#withRejects(table, records, (entry) => this.#queue(RECORDS).writeWith(entry, rows));
+  }
+
+  async #withRejects<T>(
+    table: string,
+    { ended, recordedAtMs }: BatchRecords,
+    write: (entry: LedgerEntry) => Promise<T>,
+  ): Promise<T> {
     const staged: { rows: StagedRows; rejected: RecordedBatch["rejected"][number] }[] = [];
     try {
       for (const { outcome, stage } of ended) {
@@ -48,18 +45,32 @@ export class IcebergLedger {
         staged.push({ rows, rejected: { outcome, parts: [...parts, ...rows.parts()] } });
       }
       const batch = { table, ended, recordedAtMs, rejected: staged.map(({ rejected }) => rejected) };
-      const cutsNoText = staged.length === 0 && ended.every((file) => isWhole(table, file));
-      const statements = async (): Promise<string[]> =>
-        recordStatements((name) => this.#nameOf(name), { ...batch, isNew: this.#areNew(table, ended) });
-      await this.#write(RECORDS, statements, cutsNoText);
+      return await write({
+        cutsNoText: staged.length === 0 && ended.every((file) => isWhole(table, file)),
+        statements: async (transactionId) =>
+          recordStatements((name) => this.#nameOf(name), {
+            ...batch,
+            transactionId,
+            isNew: this.#areNew(table, ended),
+          }),
+      });
     } finally {
       for (const { rows } of staged) await rows.drop();
     }
   }
 
+  /** Removes what is on record of some files of a table. */
+  remove(table: string, fileIds: readonly string[]): Promise<void> {
+    if (fileIds.length === 0) return Promise.resolve();
+    return this.#delete(`table_name = ${duckdb.stringLiteral(table)} AND file_id IN (${duckdb.stringList(fileIds)})`);
+  }
+
   /** Removes what is on record of a table's files. */
   forget(table: string): Promise<void> {
-    const own = `table_name = ${duckdb.stringLiteral(table)}`;
+    return this.#delete(`table_name = ${duckdb.stringLiteral(table)}`);
+  }
+
+  #delete(own: string): Promise<void> {
     const deletes = RECORDS.toReversed().map((name) => `DELETE FROM ${this.#nameOf(name)} WHERE ${own}`);
     return this.#write(RECORDS, async () => deletes);
   }
@@ -94,7 +105,7 @@ export class IcebergLedger {
 
   /** Resolves when no write waits. */
   async drain(): Promise<void> {
-    for (const { running } of this.#queues.values()) await running;
+    for (const queue of this.#queues.values()) await queue.drained();
   }
 
   /** True once at most for each file: an attempt that fails may be applied all the same. */
@@ -113,45 +124,15 @@ export class IcebergLedger {
     return this.#context.tables.sqlOf(table);
   }
 
-  #write(tables: readonly InternalTable[], statements: Entry["statements"], cutsNoText = false): Promise<void> {
+  #write(tables: readonly InternalTable[], statements: LedgerEntry["statements"], cutsNoText = false): Promise<void> {
+    return this.#queue(tables).write({ statements, cutsNoText });
+  }
+
+  #queue(tables: readonly InternalTable[]): LedgerQueue {
     const key = tables.join();
-    const queue = this.#queues.get(key) ?? { waiting: [], running: undefined };
+    const queue = this.#queues.get(key) ?? new LedgerQueue(this.#context, tables);
     this.#queues.set(key, queue);
-    return new Promise((resolve, reject) => {
-      queue.waiting.push({ statements, cutsNoText, resolve, reject });
-      queue.running ??= this.#run(tables, queue);
-    });
-  }
-
-  async #run(tables: readonly InternalTable[], queue: { waiting: Entry[]; running: unknown }): Promise<void> {
-    while (queue.waiting.length > 0) {
-      const entries = queue.waiting.splice(0);
-      try {
-        await this.#writeAll(tables, entries);
-        for (const { resolve } of entries) resolve();
-      } catch (thrown) {
-        for (const { reject } of entries) reject(thrown);
-      }
-    }
-    // Here, not in a later microtask: a caller that continues first would wait for a run that has ended.
-    queue.running = undefined;
-  }
-
-  async #writeAll(tables: readonly InternalTable[], entries: readonly Entry[]): Promise<void> {
-    const { session, tables: names } = this.#context;
-    const isWhole = entries.every(({ cutsNoText }) => cutsNoText);
-    const parts: WrittenPart[] = tables.map((table) => ({
-      table: names.idOf(table),
-      summary: {},
-      cutsNoText: () => isWhole,
-    }));
-    await repeated(this.#context, undefined, async () => {
-      const statements = (await Promise.all(entries.map((entry) => entry.statements()))).flat();
-      await session.write(parts, async (connection) => {
-        for (const statement of statements) await connection.run(statement);
-        return {};
-      });
-    });
+    return queue;
   }
 }
 

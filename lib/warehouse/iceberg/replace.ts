@@ -3,7 +3,7 @@ import { TributaryError } from "../../errors.ts";
 import { withAuditColumns, identifier, columnList } from "../sql/sql.ts";
 import { duckdb } from "../duckdb-engine/dialect.ts";
 import type { CommitOptions, TableDescription, TableLayout } from "../warehouse.ts";
-import { repeated } from "./commit/commit.ts";
+import { repeated } from "./commit/repeated.ts";
 import type { IcebergContext } from "./commit/context.ts";
 import { catalogCall, concurrentWrite, isMissing } from "./errors.ts";
 

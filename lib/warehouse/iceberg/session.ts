@@ -20,7 +20,11 @@ export interface SessionOptions {
   url: string;
   attachment: Attachment;
   /** Runs COMMIT at the gate. */
-  transaction: (parts: readonly WrittenPart[], commit: () => Promise<unknown>) => Promise<TransactionResult>;
+  transaction: (
+    parts: readonly WrittenPart[],
+    commit: () => Promise<unknown>,
+    id?: string,
+  ) => Promise<TransactionResult>;
   /** Of one commit at the gate. */
   deadlineMs: number;
   memoryBytesMax: number;
@@ -33,6 +37,8 @@ export interface WriteOptions {
   signal?: AbortSignal | undefined;
   /** No other statement of this process runs beside it: all memory is its own. */
   alone?: boolean;
+  /** Names the transaction in the summaries of its snapshots. Default: a random id. */
+  id?: string;
 }
 
 const JOIN_FILTER_FAILURE = /Can't convert TableFilterType/;
@@ -134,14 +140,14 @@ export class Session implements StagingDatabase {
   async write<T extends object>(
     parts: readonly WrittenPart[],
     work: (connection: DuckDBConnection) => Promise<T | undefined>,
-    { signal, alone = false }: WriteOptions = {},
+    { signal, alone = false, id }: WriteOptions = {},
   ): Promise<{ value: T; result: TransactionResult } | undefined> {
     return this.connected(async (connection) => {
       const value = await prepared(connection, work, signal);
       if (value === undefined) return undefined;
       this.#committing.add(connection);
       try {
-        const result = await this.#options.transaction(parts, () => connection.run("COMMIT"));
+        const result = await this.#options.transaction(parts, () => connection.run("COMMIT"), id);
         return { value, result };
       } finally {
         this.#committing.delete(connection);

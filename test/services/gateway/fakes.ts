@@ -143,6 +143,7 @@ export function fakeWarehouse(): FakeWarehouse {
     described: new Map(),
     queries: [],
     answer: () => ({ columns: [], rows: [], truncated: false }),
+    recover: async () => undefined,
     describe: async (table) => warehouse.described.get(table),
     tables: async () => [...warehouse.described.keys()],
     async query(sql, { signal }) {

@@ -41,6 +41,7 @@ export class Bases {
   readonly #recorded = new Map<string, number>();
   /** The highest source offset that this process has tried to record. A failed write may still be applied. */
   readonly #tried = new Map<string, number>();
+  readonly #workMs = new Map<string, number>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -69,6 +70,15 @@ export class Bases {
   /** After a read of the ledger that began after the refresh. */
   setRecorded(table: string, offset: number): void {
     this.#recorded.set(table, offset);
+  }
+
+  /** How long the table's last commit worked before it was sent; 0: unknown. */
+  workMs(table: string): number {
+    return this.#workMs.get(table) ?? 0;
+  }
+
+  worked(table: string, ms: number): void {
+    this.#workMs.set(table, ms);
   }
 
   /** Before a write to the ledger. */

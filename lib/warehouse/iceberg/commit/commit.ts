@@ -2,8 +2,6 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import { duckdb } from "../../duckdb-engine/dialect.ts";
 import { anyRow, rowsSelect } from "../../duckdb-engine/statements.ts";
 import { StagedRows, type DuckDbStage, type StagedPart } from "../../duckdb-engine/stage.ts";
-import { codeOf, isRetryable } from "../../../errors.ts";
-import { retry } from "../../../retry.ts";
 import { undoOf, type MergeInput } from "../../commit/merge.ts";
 import {
   applicable,
@@ -18,48 +16,39 @@ import type { CommitOptions, CommitReceipt, FileVersion, MicroBatch, TableDescri
 import { concurrentWrite } from "../errors.ts";
 import { tableKey } from "../gate/request.ts";
 import type { TransactionResult } from "../gate/transactions.ts";
+import type { IcebergLedger } from "../ledger.ts";
 import { applyRows, type Applied } from "./apply.ts";
 import type { BaseState } from "./bases.ts";
 import type { IcebergContext } from "./context.ts";
 import { cutCondition } from "./cut-texts.ts";
 import { withinMemory } from "./memory.ts";
 import { checkPartitionTexts } from "./partition-texts.ts";
-import { knownOf, learn, stateAfter, summaryOf } from "./known.ts";
-import type { SliceSize } from "./slices.ts";
+import type { SharedRows } from "./ledger-queue.ts";
+import { knownOf, stateAfter, summaryOf } from "./known.ts";
+import { repeated } from "./repeated.ts";
 import { changesOf, filesIn } from "./snapshots.ts";
-
-const RETRY = { attemptsMax: 5, backoffMsMin: 50, backoffMsMax: 3_000 };
-const NOT_REPEATED: ReadonlySet<string> = new Set(["WAREHOUSE_TIMEOUT", "WAREHOUSE_LIMIT", "WAREHOUSE_REFUSED"]);
-
-/**
- * Repeats an attempt after transient errors, except a timeout or a limit of memory: another attempt takes as
- * long, and the caller has other means.
- */
-export function repeated<T>(
-  { clock }: Pick<IcebergContext, "clock">,
-  signal: AbortSignal | undefined,
-  attempt: () => Promise<T>,
-): Promise<T> {
-  const retryable = (thrown: unknown): boolean => isRetryable(thrown) && !NOT_REPEATED.has(codeOf(thrown));
-  return retry(clock, { ...RETRY, retryable, ...(signal ? { signal } : {}) }, attempt);
-}
+import { learn } from "./torn.ts";
 
 /**
  * Implements Warehouse.commit in one transaction on the base snapshot. After any failure the next attempt
- * first reads the table, confirms that this writer still owns it, and reads the ledger.
+ * first reads the table, confirms that this writer still owns it, and reads the ledger. Only the first
+ * attempt takes the records along: a later one may find them.
  */
 export async function commitBatch(
   context: IcebergContext,
+  ledger: IcebergLedger,
   batch: MicroBatch,
   options: CommitOptions = {},
 ): Promise<CommitReceipt> {
-  const { table } = batch.layout;
+  const { layout, files } = batch;
+  let next: MicroBatch = batch;
   return repeated(context, options.signal, async () => {
     try {
-      return await commitOnce(context, batch, options);
+      return await commitOnce(context, ledger, next, options);
     } catch (thrown) {
-      context.bases.forget(table);
-      context.tables.forget(table);
+      next = { layout, files };
+      context.bases.forget(layout.table);
+      context.tables.forget(layout.table);
       throw thrown;
     }
   });
@@ -67,17 +56,18 @@ export async function commitBatch(
 
 async function commitOnce(
   context: IcebergContext,
+  ledger: IcebergLedger,
   batch: MicroBatch,
   { signal, confirmOwner = async () => undefined }: CommitOptions,
 ): Promise<CommitReceipt> {
-  const { layout } = batch;
+  const { layout, records } = batch;
   const { table } = layout;
   const bringing = effective(batch);
   if (bringing.length === 0) return NOTHING;
   const description = await context.tables.describe(table);
   const read = await context.bases.current(context.tables, table, confirmOwner);
   if (!description || !read) return missingTable(table, bringing);
-  const base = await learn(context, table, read);
+  const base = await learn(context, ledger, table, read);
   const files = await toApply(context, { layout, files: bringing });
   if (files.length === 0) return NOTHING;
   const shared = new StagedRows(context.session);
@@ -87,28 +77,66 @@ async function commitOnce(
     parts.push(...shared.parts());
     const input = inputOf(context, { layout, files }, description, parts);
     await checkPartitionTexts(context.session, description, input.rows);
-    let cutsNoText = false;
-    const known = knownOf(layout, description, input.files, base);
-    const work = async (connection: DuckDBConnection, size: SliceSize): Promise<Applied | undefined> => {
-      const applied = await applyRows(connection, input, { known, size });
-      cutsNoText = applied?.copiesRows === false && (await areTextsWhole(connection, input, files));
-      return applied;
-    };
-    const next = stateAfter(layout, description, files, base);
-    const part = {
-      table: context.tables.idOf(table),
-      summary: summaryOf(next),
-      base: { snapshotId: base.snapshotId?.toString(), uuid: base.uuid },
-      cutsNoText: () => cutsNoText,
-    };
-    const size = { rows: rowsIn(files), rowsMax: context.mergeRowsMax };
+    const recorded = records?.ended.map(({ outcome }) => outcome) ?? [];
+    const next = stateAfter(layout, description, [...input.files, ...recorded], base);
+    const rows = rowsOf(context, { layout, files }, input, { base, next, description });
+    const together = records && isShared(context, batch) ? await ledger.recordWith(table, records, rows) : undefined;
+    if (together) return { ...(await receiptOf(context, table, { base, next }, together)), isRecorded: true };
+    const size = { rows: rows.rowCount, rowsMax: context.mergeRowsMax };
     const written = await withinMemory(size, (smaller, alone) =>
-      context.session.write([part], (connection) => work(connection, smaller), { signal, alone }),
+      context.session.write([rows.part], (connection) => rows.work(connection, smaller), { signal, alone }),
     );
     return await receiptOf(context, table, { base, next }, written);
   } finally {
     await shared.drop();
   }
+}
+
+/** The changes of a table, and what the snapshot with them says. */
+function rowsOf(
+  { tables, bases, mergeRowsMax, clock }: IcebergContext,
+  { layout, files }: MicroBatch,
+  input: MergeInput,
+  { base, next, description }: { base: BaseState; next: Next; description: TableDescription },
+): SharedRows {
+  const { table } = layout;
+  const known = knownOf(layout, description, input.files, base);
+  const whole = { rows: rowsIn(files), rowsMax: mergeRowsMax };
+  let cutsNoText = false;
+  return {
+    rowCount: whole.rows,
+    part: {
+      table: tables.idOf(table),
+      summary: summaryOf(next),
+      base: { snapshotId: base.snapshotId?.toString(), uuid: base.uuid },
+      cutsNoText: () => cutsNoText,
+    },
+    work: async (connection, size = whole) => {
+      const startMs = clock.monotonicMs();
+      const applied = await applyRows(connection, input, { known, size });
+      cutsNoText = applied?.copiesRows === false && (await areTextsWhole(connection, input, files));
+      bases.worked(table, clock.monotonicMs() - startMs);
+      return applied;
+    },
+  };
+}
+
+type Next = Pick<BaseState, "watermark" | "uniqueKey">;
+
+/** Tables whose changes take longer would hold up the ledger of all others. */
+const SHARED_WORK_MS_MAX = 250;
+
+/**
+ * Whether the rows may go into one transaction with their records. What replaces records stays outside: a
+ * recovery removes the records of a transaction, and cannot bring back those that it has replaced.
+ */
+function isShared({ bases, catalog }: IcebergContext, { layout, records, files }: MicroBatch): boolean {
+  return (
+    catalog.has("commitTransaction") &&
+    bases.workMs(layout.table) <= SHARED_WORK_MS_MAX &&
+    files.every(({ undo }) => !undo) &&
+    records!.ended.every(({ decides, readAgain, operation }) => !decides && !readAgain && !operation)
+  );
 }
 
 /** Rows up to which it costs less to look at their texts than at the manifests. */
@@ -162,7 +190,7 @@ async function toApply(
 async function receiptOf(
   { tables, bases }: IcebergContext,
   table: string,
-  { base, next }: { base: BaseState; next: Pick<BaseState, "watermark" | "uniqueKey"> },
+  { base, next }: { base: BaseState; next: Next },
   written: { value: Applied; result: TransactionResult } | undefined,
 ): Promise<CommitReceipt> {
   if (!written) {

@@ -1,7 +1,5 @@
-import { duckdb } from "../../duckdb-engine/dialect.ts";
 import type { FileVersion, TableDescription, TableLayout } from "../../warehouse.ts";
 import { UNIQUE_KEY_PROPERTY, WATERMARK_PROPERTY, type BaseState } from "./bases.ts";
-import type { IcebergContext } from "./context.ts";
 
 /** What is certain of a batch and its table, so that the commit need not read the table to find it out. */
 export interface Known {
@@ -31,7 +29,10 @@ export function knownOf(
 
 type Version = Pick<FileVersion, "sourceOffset" | "versionOffset"> & { rowsOffset?: number | undefined };
 
-/** The state of the table after a commit of these versions, without its snapshot. */
+/**
+ * The state of the table after a commit of these versions, without its snapshot. Files whose records come
+ * along are among them, also without rows: the watermark tells whether they have been applied (torn.ts).
+ */
 export function stateAfter(
   layout: TableLayout,
   description: TableDescription,
@@ -58,25 +59,4 @@ function keyOf({ mode, key }: TableLayout, { columns }: TableDescription): strin
   if (mode !== "upsert") return undefined;
   const types = new Map(columns.map(({ name, type }) => [name, type]));
   return JSON.stringify(key.map((name) => [name, types.get(name)]));
-}
-
-/** Completes what a writer remembers of a table after it has read its state again. */
-export async function learn(context: IcebergContext, table: string, base: BaseState): Promise<BaseState> {
-  const { bases, session, tables } = context;
-  if (bases.recorded(table) === undefined) {
-    // By its snapshot: where the clock is behind, DuckDB does not see what others have just recorded.
-    const at = (await tables.load("_ingest_files"))?.currentSnapshotId;
-    const of = `${tables.sqlOf("_ingest_files")} AT (VERSION => ${at}) WHERE table_name = ${duckdb.stringLiteral(table)}`;
-    bases.setRecorded(table, at === undefined ? -1 : await highest(`SELECT max(source_offset) FROM ${of}`));
-  }
-  if (base.watermark !== undefined || base.snapshotId === undefined) return base;
-  const rows = `${tables.sqlOf(table)} AT (VERSION => ${base.snapshotId})`;
-  const known = { ...base, watermark: await highest(`SELECT max("_source_offset") FROM ${rows}`) };
-  bases.set(table, known);
-  return known;
-
-  async function highest(select: string): Promise<number> {
-    const [row] = await session.rows(select);
-    return Number(row?.[0] ?? -1);
-  }
 }

@@ -53,14 +53,18 @@ export class CommitGate {
   }
 
   /**
-   * Runs the writer's COMMIT, whose new snapshots get the summaries of `parts`. Every table that the
-   * transaction changes must be among them. Returns the tables that have a new snapshot.
+   * Runs the writer's COMMIT, whose new snapshots get the summaries of `parts`, and `id` (default: random).
+   * Every table that the transaction changes must be among them. Returns the tables that have a new snapshot.
    * @throws CommitError if the transaction is not committed as a whole, or nobody knows: `result` says
    *   what is. Read the watermarks of its tables again before another attempt.
    * @throws what `commit` throws if it sent no commit
    */
-  async transaction(parts: readonly TablePart[], commit: () => Promise<unknown>): Promise<TransactionResult> {
-    const transaction = this.#transactions.begin(parts);
+  async transaction(
+    parts: readonly TablePart[],
+    commit: () => Promise<unknown>,
+    id?: string,
+  ): Promise<TransactionResult> {
+    const transaction = this.#transactions.begin(parts, id);
     let failure: { thrown: unknown } | undefined;
     try {
       await commit();

@@ -26,7 +26,7 @@ export interface OpenGate {
    */
   readonly endpoint: string;
   /** See CommitGate.transaction. */
-  transaction(parts: readonly TablePart[], commit: () => Promise<unknown>): Promise<TransactionResult>;
+  transaction(parts: readonly TablePart[], commit: () => Promise<unknown>, id?: string): Promise<TransactionResult>;
   /** Takes no new request and waits for running commits, at most for `graceMs`. Detach DuckDB first. */
   close(graceMs: number): Promise<void>;
 }
@@ -57,7 +57,7 @@ export async function openGate(options: OpenGateOptions): Promise<OpenGate> {
   const { port } = server.address() as AddressInfo;
   return {
     endpoint: `http://${HOST}:${port}/${secret}`,
-    transaction: (parts, commit) => gate.transaction(parts, commit),
+    transaction: (parts, commit, id) => gate.transaction(parts, commit, id),
     close: async (graceMs) => {
       const closed = new Promise((resolve) => server.close(resolve));
       await gate.close(graceMs);

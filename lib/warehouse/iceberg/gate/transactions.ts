@@ -43,13 +43,13 @@ interface SentCommit {
 export class Transactions {
   readonly #byTable = new Map<string, OpenTransaction>();
 
-  begin(parts: readonly TablePart[]): OpenTransaction {
+  begin(parts: readonly TablePart[], id: string = randomUUID()): OpenTransaction {
     const byKey = new Map(parts.map((part) => [tableKey(part.table), part]));
     const taken = [...byKey.keys()].filter((key) => this.#byTable.has(key));
     if (taken.length > 0) throw new Error(`a transaction is open for ${taken.join(", ")}: a table has one writer`);
     const foreign = parts.flatMap(({ summary }) => Object.keys(summary)).filter((name) => !isOurs(name));
     if (foreign.length > 0) throw new Error(`summary properties must begin with ${PREFIX}: ${foreign.join(", ")}`);
-    const transaction = { id: randomUUID(), parts: byKey, commits: [] };
+    const transaction = { id, parts: byKey, commits: [] };
     for (const key of byKey.keys()) this.#byTable.set(key, transaction);
     return transaction;
   }

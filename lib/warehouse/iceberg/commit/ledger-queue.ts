@@ -1,0 +1,201 @@
+import { randomUUID } from "node:crypto";
+import type { DuckDBConnection } from "@duckdb/node-api";
+import type { InternalTable } from "../../internal-tables.ts";
+import { tableKey } from "../gate/request.ts";
+import { CommitError, type TransactionResult } from "../gate/transactions.ts";
+import type { WrittenPart } from "../text-bounds.ts";
+import type { Applied } from "./apply.ts";
+import { repeated } from "./repeated.ts";
+import type { IcebergContext } from "./context.ts";
+import type { SliceSize } from "./slices.ts";
+
+/** What is written to internal tables. */
+export interface LedgerEntry {
+  /**
+   * Statements of one transaction, made when their turn comes. `transactionId`: rows of a table are in the
+   * same transaction; null: they are not.
+   */
+  statements: (transactionId: string | null) => Promise<readonly string[]>;
+  /** See WrittenPart. */
+  cutsNoText: boolean;
+}
+
+/** A table's rows that go into the transaction of their records. */
+export interface SharedRows {
+  part: WrittenPart;
+  rowCount: number;
+  /** undefined: there is nothing to change. */
+  work: (connection: DuckDBConnection, size?: SliceSize) => Promise<Applied | undefined>;
+}
+
+export interface SharedResult {
+  value: Applied;
+  result: TransactionResult;
+}
+
+interface Waiting {
+  entry: LedgerEntry;
+  rows?: SharedRows;
+  /** undefined: the rows were not written, nor their records. */
+  resolve: (shared: SharedResult | undefined) => void;
+  reject: (thrown: unknown) => void;
+}
+
+type Sharing = Waiting & { rows: SharedRows };
+
+/** Limits of one transaction that tables share. */
+const TABLES_MAX = 8;
+const ROWS_MAX = 20_000;
+/** Rows that have waited so long for their turn go alone: a slow table must not hold up the others. */
+const WAIT_MS_MAX = 250;
+/** After a refused transaction, rows go alone for so long: another process writes the ledger, too. */
+const APART_MS = 5_000;
+
+/**
+ * The writes to some internal tables, one at a time: a table is in one transaction at a time. Calls that
+ * arrive during a write wait and share the next one. Another process that writes these tables is a conflict,
+ * after which the statements run again on what it wrote.
+ */
+export class LedgerQueue {
+  readonly #context: IcebergContext;
+  readonly #tables: readonly InternalTable[];
+  #waiting: Waiting[] = [];
+  #running: Promise<void> | undefined;
+  #apartUntilMs = -Infinity;
+
+  constructor(context: IcebergContext, tables: readonly InternalTable[]) {
+    this.#context = context;
+    this.#tables = tables;
+  }
+
+  async write(entry: LedgerEntry): Promise<void> {
+    await new Promise<unknown>((resolve, reject) => this.#add({ entry, resolve, reject }));
+  }
+
+  /**
+   * Writes rows of a table and their records in one transaction, which the rows of other tables may share.
+   * undefined: neither was written, nor can be any more. They go one after the other then.
+   * @throws CommitError if nobody knows, or the catalog has applied some tables only
+   */
+  async writeWith(entry: LedgerEntry, rows: SharedRows): Promise<SharedResult | undefined> {
+    const { clock } = this.#context;
+    if (rows.rowCount > ROWS_MAX || clock.monotonicMs() < this.#apartUntilMs) return undefined;
+    const waits = new AbortController();
+    try {
+      return await new Promise((resolve, reject) => {
+        const waiting = { entry, rows, resolve, reject };
+        this.#add(waiting);
+        if (!this.#waiting.includes(waiting)) return;
+        void clock.sleep(WAIT_MS_MAX, waits.signal).then(() => this.#leave(waiting));
+      });
+    } finally {
+      waits.abort();
+    }
+  }
+
+  /** Resolves when no write waits. */
+  async drained(): Promise<void> {
+    await this.#running;
+  }
+
+  #add(waiting: Waiting): void {
+    this.#waiting.push(waiting);
+    this.#running ??= this.#run();
+  }
+
+  #leave(waiting: Waiting): void {
+    if (!this.#waiting.includes(waiting)) return;
+    this.#waiting = this.#waiting.filter((one) => one !== waiting);
+    waiting.resolve(undefined);
+  }
+
+  async #run(): Promise<void> {
+    for (let round = this.#next(); round.length > 0; round = this.#next()) await this.#write(round);
+    // Here, not in a later microtask: a caller that continues first would wait for a run that has ended.
+    this.#running = undefined;
+  }
+
+  /** Takes the next round: all records without rows, and the first rows that one transaction holds. */
+  #next(): Waiting[] {
+    const keys = new Set<string>();
+    let rowCount = 0;
+    const round = this.#waiting.filter(({ rows }) => {
+      if (!rows) return true;
+      const key = tableKey(rows.part.table);
+      const fits = keys.size === 0 || (keys.size < TABLES_MAX && rowCount + rows.rowCount <= ROWS_MAX);
+      if (!fits || keys.has(key)) return false;
+      keys.add(key);
+      rowCount += rows.rowCount;
+      return true;
+    });
+    this.#waiting = this.#waiting.filter((one) => !round.includes(one));
+    return round;
+  }
+
+  async #write(round: readonly Waiting[]): Promise<void> {
+    const sharing = round.filter((one): one is Sharing => one.rows !== undefined);
+    const others = round.filter(({ rows }) => !rows);
+    if (sharing.length > 0 && (await this.#writeTogether(sharing, others))) return;
+    if (others.length === 0) return;
+    try {
+      await repeated(this.#context, undefined, async () => {
+        const statements = await statementsOf(others, null);
+        await this.#context.session.write(this.#parts(others), async (connection) => {
+          for (const statement of statements) await connection.run(statement);
+          return {};
+        });
+      });
+      for (const { resolve } of others) resolve(undefined);
+    } catch (thrown) {
+      for (const { reject } of others) reject(thrown);
+    }
+  }
+
+  /** Returns whether the records of the others are written. */
+  async #writeTogether(sharing: readonly Sharing[], others: readonly Waiting[]): Promise<boolean> {
+    const { session, clock } = this.#context;
+    const id = randomUUID();
+    const parts = [...sharing.map(({ rows }) => rows.part), ...this.#parts([...sharing, ...others])];
+    try {
+      const written = await session.write(
+        parts,
+        async (connection) => {
+          const applied = new Map<Waiting, Applied>();
+          for (const one of sharing) {
+            const value = await one.rows.work(connection);
+            if (value) applied.set(one, value);
+          }
+          // Records say that their rows came along: those of a table that has nothing to change do not.
+          const statements = [...(await statementsOf([...applied.keys()], id)), ...(await statementsOf(others, null))];
+          for (const statement of statements) await connection.run(statement);
+          return statements.length > 0 ? applied : undefined;
+        },
+        { id },
+      );
+      for (const one of sharing) {
+        const value = written?.value.get(one);
+        one.resolve(written && value && { value, result: written.result });
+      }
+      if (written) for (const { resolve } of others) resolve(undefined);
+      return written !== undefined;
+    } catch (thrown) {
+      // Only of a refusal it is certain that nothing was applied, nor will be.
+      const isOver = !(thrown instanceof CommitError) || thrown.result.kind === "refused";
+      if (thrown instanceof CommitError) this.#apartUntilMs = clock.monotonicMs() + APART_MS;
+      for (const { resolve, reject } of sharing) {
+        if (isOver) resolve(undefined);
+        else reject(thrown);
+      }
+      return false;
+    }
+  }
+
+  #parts(entries: readonly Waiting[]): WrittenPart[] {
+    const cutsNoText = entries.every(({ entry }) => entry.cutsNoText);
+    const { tables } = this.#context;
+    return this.#tables.map((table) => ({ table: tables.idOf(table), summary: {}, cutsNoText: () => cutsNoText }));
+  }
+}
+
+const statementsOf = async (entries: readonly Waiting[], transactionId: string | null): Promise<string[]> =>
+  (await Promise.all(entries.map(({ entry }) => entry.statements(transactionId)))).flat();
