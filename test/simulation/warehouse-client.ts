@@ -39,8 +39,9 @@ export function warehouseClient(world: CheckedWorld, call: Call): Warehouse {
     one.stage ? { ...one, stage: (one.stage as FakeStage).frozen() } : one;
   const shadows = new ShadowGuard(warehouse);
   const own: Partial<Warehouse> = {
-    async commit({ layout, files }, options) {
-      const batch = { layout, files: files.map(frozen) };
+    async commit({ layout, files, records }, options) {
+      const carried = records && { records: { ...records, ended: records.ended.map(frozen) } };
+      const batch = { layout, files: files.map(frozen), ...carried };
       await shadows.begin(layout.table, options);
       const effect = async (): Promise<CommitReceipt> => {
         shadows.check(layout.table);

@@ -118,6 +118,8 @@ export class World {
     this.broker = new CheckedBroker(this);
     this.broker.createTopics(Object.values(TOPICS));
     this.batchBytesMax = scheduler.pick([100, 400, DEFAULT_LIMITS.batchBytesMax]);
+    this.warehouse.supports.recordsWithRows = scheduler.pick([false, true]);
+    this.warehouse.tears = () => scheduler.pick([undefined, undefined, undefined, undefined, "rows", "records"]);
     this.#committerLimits = {
       rowsMax: scheduler.pick([3, 20, 1_000]),
       filesMax: scheduler.pick([1, 3, 20]),

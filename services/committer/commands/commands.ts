@@ -10,7 +10,7 @@ import { rowsTopic, TOPICS } from "../../../lib/messages/topics.ts";
 import { INTERNAL_TABLES, type InternalTable } from "../../../lib/warehouse/internal-tables.ts";
 import type { Logger } from "../../../lib/process/logger.ts";
 import type { WriterContext } from "../commit/writer.ts";
-import type { TableCommands } from "../lane/table-writer.ts";
+import type { TableCommands } from "./table-commands.ts";
 import { joinChecks, refusalOf } from "./joined-checks.ts";
 import { maintainStep, type MaintenanceWork } from "./maintain.ts";
 import type { CommitterMetrics } from "../metrics.ts";

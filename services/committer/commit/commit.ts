@@ -2,12 +2,27 @@ import type { Contract } from "../../../lib/contract/contract.ts";
 import { hasCode } from "../../../lib/errors.ts";
 import type { FileOutcome } from "../../../lib/messages/generated.ts";
 import { addedColumns, evolve, type ColumnDefinition } from "../../../lib/columns.ts";
-import type { CommitReceipt, FileVersion, TableDescription } from "../../../lib/warehouse/warehouse.ts";
+import type {
+  BatchRecords,
+  CommitReceipt,
+  FileVersion,
+  MicroBatch,
+  TableDescription,
+} from "../../../lib/warehouse/warehouse.ts";
 import { cureOf, probeTable, refusalOf } from "./cure.ts";
 import { guardFailure } from "./guards.ts";
 import { layoutOf, makeTable } from "./make-table.ts";
 import { operate } from "./operations.ts";
-import { commitFailureOf, NOTHING_TO_DO, parseFailureOf, skipFailureOf, type Failure } from "./outcome.ts";
+import {
+  commitFailureOf,
+  lastOfEachFile,
+  needsDeadLetter,
+  NOTHING_TO_DO,
+  parseFailureOf,
+  recordOf,
+  skipFailureOf,
+  type Failure,
+} from "./outcome.ts";
 import type { EndedFile } from "../lane/parse-attempts.ts";
 import { readRecord, type OnRecord } from "./repetitions.ts";
 import { readAgain } from "../rebuild/read-again.ts";
@@ -27,6 +42,13 @@ export interface CommitResult {
   failures: Map<EndedFile, Failure>;
   /** What a rebuild made of the table's other files. */
   readAgain?: FileOutcome[];
+  /** The outcomes of all files are on record. */
+  isRecorded?: boolean;
+}
+
+export interface CommitFilesOptions {
+  /** The warehouse may write the outcomes with the rows, if no dead letter is due. */
+  withRecords?: boolean;
 }
 
 interface Version {
@@ -40,7 +62,11 @@ interface Version {
  * without limit. A batch that is too large, or that contains a file which fails, is divided until that file
  * is alone: only that file fails (cure.ts). Throws only when the assignment ends.
  */
-export async function commitFiles(writer: CommittingWriter, files: readonly EndedFile[]): Promise<CommitResult> {
+export async function commitFiles(
+  writer: CommittingWriter,
+  files: readonly EndedFile[],
+  options: CommitFilesOptions = {},
+): Promise<CommitResult> {
   const { left, failures } = withoutSkipped(writer, files, (file) => file);
   try {
     const [first] = left;
@@ -61,12 +87,15 @@ export async function commitFiles(writer: CommittingWriter, files: readonly Ende
       planned = plan(left, await describe(writer, left), writer.contract, record);
     }
     for (const [file, failure] of planned.failures) failures.set(file, failure);
-    const receipts = await commitVersions(writer, planned.versions, failures);
+    const records = options.withRecords ? recordsOf(writer, files, failures) : undefined;
+    const failuresBefore = failures.size;
+    const receipts = await commitVersions(writer, planned.versions, failures, records);
+    if (records && failures.size > failuresBefore) await withdrawRecords(writer);
     for (const [file, failure] of failures) record.failed(file, failure);
     if (writer.incomplete !== "unknown") writer.incomplete = record.incomplete;
-    return { receipts, failures };
+    return { receipts, failures, isRecorded: receipts.some(({ isRecorded }) => isRecorded) };
   } catch (thrown) {
-    if (thrown instanceof SkipAsked) return commitFiles(writer, files);
+    if (thrown instanceof SkipAsked) return commitFiles(writer, files, options);
     throw thrown;
   }
 }
@@ -79,6 +108,24 @@ async function readUnplanned(writer: CommittingWriter, files: readonly EndedFile
     if (await readAgain(writer, file, table?.columns ?? [])) Object.assign(file, { unplanned: undefined });
     else Object.assign(file, { missing: { code: "ROWS_MISSING", message: file.unplanned } });
   }
+}
+
+/** What the commit may write with the rows. Dead letters come before their records, so none may be due. */
+function recordsOf(
+  { rebuilding: { clock } }: CommittingWriter,
+  files: readonly EndedFile[],
+  failures: ReadonlyMap<EndedFile, Failure>,
+): BatchRecords | undefined {
+  if ([...failures].some(([file, failure]) => needsDeadLetter(file, failure))) return undefined;
+  const ended = lastOfEachFile(files.map((file) => recordOf(file, failures.get(file))));
+  return { ended, recordedAtMs: clock.nowMs() };
+}
+
+/** An attempt may have left records without rows, of files that failed in a later attempt. */
+async function withdrawRecords(writer: CommittingWriter): Promise<void> {
+  const { warehouse, contract, persist } = writer;
+  const options = { confirmOwner: () => writer.confirmOwner() };
+  await persist("commit", () => warehouse.recover(contract.table, options));
 }
 
 /**
@@ -204,10 +251,11 @@ async function commitVersions(
   writer: WriterContext,
   versions: readonly Version[],
   failures: Map<EndedFile, Failure>,
+  records?: BatchRecords,
 ): Promise<CommitReceipt[]> {
   if (versions.length === 0) return [];
   try {
-    return [await commitTogether(writer, versions)];
+    return [await commitTogether(writer, versions, records)];
   } catch (thrown) {
     if (writer.signal.aborted || hasCode(thrown, "ASSIGNMENT_LOST")) throw thrown;
     if (thrown instanceof SkipAsked) {
@@ -229,21 +277,27 @@ async function commitVersions(
 class Hopeless extends Error {}
 
 /** One commit, repeated as long as that may help. @throws the error of the last attempt, SkipAsked */
-async function commitTogether(writer: WriterContext, versions: readonly Version[]): Promise<CommitReceipt> {
+async function commitTogether(
+  writer: WriterContext,
+  versions: readonly Version[],
+  records: BatchRecords | undefined,
+): Promise<CommitReceipt> {
   const { warehouse, contract, signal } = writer;
   const confirmOwner = (): Promise<void> => writer.confirmOwner();
   const endedFiles = versions.map(({ file }) => file);
   const layout = layoutOf(contract);
+  const batch: MicroBatch = {
+    layout,
+    files: versions.map(({ version }) => version),
+    ...(records ? { records } : {}),
+  };
   let number = 0;
   const attempt = async (): Promise<CommitReceipt> => {
     assertNoneSkipped(writer, endedFiles);
     number++;
     try {
       if (!(await ensureTable(writer, versions))) return NOTHING_TO_DO;
-      return await warehouse.commit(
-        { layout, files: versions.map(({ version }) => version) },
-        { signal, confirmOwner },
-      );
+      return await warehouse.commit(batch, { signal, confirmOwner });
     } catch (thrown) {
       if (signal.aborted || thrown instanceof SkipAsked || hasCode(thrown, "ASSIGNMENT_LOST")) throw thrown;
       // Somebody may have changed or dropped the table.

@@ -1,5 +1,9 @@
 import { commitEvents } from "../../../lib/messages/avro.ts";
+import type { EventLog } from "../../../lib/event-log/event-log.ts";
 import type { CommitEvent } from "../../../lib/messages/generated.ts";
+import { TOPICS } from "../../../lib/messages/topics.ts";
+import { keyOf, tableId } from "../../../lib/tables.ts";
+import type { Persist } from "../lane/retries.ts";
 
 /** A record of the log is at most this part of its limit, which counts the key and the headers, too. */
 const RECORD_SHARE_MAX = 0.9;
@@ -22,4 +26,11 @@ export function encodedParts(event: CommitEvent, recordBytesMax: number): Buffer
     ...encodedParts({ ...event, ...part(files.slice(0, middle)) }, recordBytesMax),
     ...encodedParts({ ...event, ...uncounted, ...part(files.slice(middle)) }, recordBytesMax),
   ];
+}
+
+/** Publishes what a micro-batch did. */
+export async function publishCommit(log: EventLog, persist: Persist, event: CommitEvent): Promise<void> {
+  const key = keyOf(tableId(event.table));
+  const parts = encodedParts(event, log.recordBytesMax).map((value) => ({ key, value }));
+  await persist("publish", () => log.publish(TOPICS.commits.name, parts));
 }

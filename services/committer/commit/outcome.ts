@@ -134,6 +134,8 @@ export function commitEventOf(
 export interface DoneBatch {
   event: CommitEvent;
   records: readonly RecordedFile[];
+  /** The commit has written the records. */
+  isRecorded: boolean;
 }
 
 /** The event without the files that were on record before: they come last. */

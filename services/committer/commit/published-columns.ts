@@ -67,6 +67,26 @@ export async function publishAfter(
   await publish(writer, deps, { sourceOffset: files.at(-1)!.sourceOffset, columns, pinned });
 }
 
+/** Whether `publishAfter` has nothing to publish if all of these files are committed. */
+export function isPublished(
+  { contract: { table }, description }: Pick<WriterContext, "contract" | "description">,
+  { schemas }: Pick<PublishingDeps, "schemas">,
+  files: readonly EndedFile[],
+): boolean {
+  if (description === undefined || description === "unknown") return false;
+  const { columns } = description;
+  const published = schemas.known(table);
+  // Read again, a file may bring other columns.
+  const mayBring = (file: EndedFile): boolean =>
+    file.operation !== undefined || file.unplanned !== undefined || brings(table, columns, file);
+  return (
+    isReservedTable(table) ||
+    (sameColumns(published?.columns ?? [], columns) &&
+      (published?.pinned ?? firstPinned(files, new Map())) === published?.pinned &&
+      !files.some(mayBring))
+  );
+}
+
 /** A table that gets a new name is written as under the old one. */
 async function pinnedOfOld(
   { persist }: WriterContext,

@@ -50,7 +50,8 @@ export async function withoutRepeats(writer: WriterContext, batch: readonly Ende
   };
 }
 
-function outcomeOnRecord(record: FileRecord): RecordedFile {
+/** The outcome of a file as it is on record. */
+export function outcomeOnRecord(record: FileRecord): RecordedFile {
   const outcome: FileOutcome = {
     fileId: record.fileId,
     sourceFile: record.sourceFile,

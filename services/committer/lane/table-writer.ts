@@ -1,25 +1,25 @@
-import { keyOf, tableId } from "../../../lib/tables.ts";
 import type { SemaphoreInterface } from "async-mutex";
 import type { Clock } from "../../../lib/clock.ts";
 import type { Contract, Contracts } from "../../../lib/contract/contract.ts";
 import { hasCode } from "../../../lib/errors.ts";
 import type { AssignedPartition, EventLog, LogRecord } from "../../../lib/event-log/event-log.ts";
-import type { Command, FileSkip, RowMessage } from "../../../lib/messages/generated.ts";
+import type { FileSkip, RowMessage } from "../../../lib/messages/generated.ts";
 import { readRowMessage } from "../../../lib/messages/operation.ts";
-import { TOPICS } from "../../../lib/messages/topics.ts";
 import { reportUnreadable } from "../../../lib/observability/unreadable.ts";
 import { assertLogKeptItsPast } from "../../../lib/event-log/recreation/log-past.ts";
 import type { Logger } from "../../../lib/process/logger.ts";
 import type { Tracer } from "../../../lib/process/tracing.ts";
 import type { TableDescription, Warehouse } from "../../../lib/warehouse/warehouse.ts";
 import { commitFiles } from "../commit/commit.ts";
-import type { CommittingWriter, WriterContext } from "../commit/writer.ts";
+import type { CommittingWriter } from "../commit/writer.ts";
 import type { RebuildDeps } from "../rebuild/deps.ts";
-import { encodedParts } from "../commit/event-parts.ts";
+import { publishCommit } from "../commit/event-parts.ts";
 import { countCommit } from "./count.ts";
+import { AbsorbedFiles } from "../commit/absorbed.ts";
+import type { TableCommands } from "../commands/table-commands.ts";
 import { expiredOf, ExpiryCheck } from "./expired.ts";
 import { publishDeadLetters } from "../commit/dead-letter.ts";
-import { publishAfter, publishAtOpen } from "../commit/published-columns.ts";
+import { isPublished, publishAfter, publishAtOpen } from "../commit/published-columns.ts";
 import { withoutRepeats } from "../commit/repeated.ts";
 import { assertOneLane } from "./one-lane.ts";
 import { loadPlanned } from "../load-plan/load-planned.ts";
@@ -32,20 +32,10 @@ import { commitEventOf, lastOfEachFile, recordOf, withoutRepeated, type DoneBatc
 import { LedgerWrite, readyFile, type ReadyFile } from "./ledger-write.ts";
 import { Retries, type Persist, type RetrySettings } from "./retries.ts";
 import type { Skips } from "./skips.ts";
-import { ParseAttempts } from "./parse-attempts.ts";
+import { ParseAttempts, type EndedFile } from "./parse-attempts.ts";
 import { FileTraces } from "./traces.ts";
 
 export type TableWriterSettings = BatchLimits & RetrySettings;
-
-/** The commands of a table: the next one, and how to carry it out. */
-export interface TableCommands {
-  next(table: string): Command | undefined;
-  /**
-   * Carries out one step of the command, and publishes its result after the last. Throws only when
-   * `writer.signal` aborts.
-   */
-  carryOut(command: Command, writer: WriterContext): Promise<void>;
-}
 
 export interface TableWriterDeps {
   log: EventLog;
@@ -80,7 +70,7 @@ export interface TableWriterDeps {
  * Steps of a micro-batch: commit → CommitEvent → dead letters → ledger write → ack → discard stages. From
  * the ledger write on, the next commit may run concurrently if that is safe (ledger-write.ts). A crash may
  * repeat steps but loses none: unrecorded messages are redelivered, commits and ledger writes are
- * idempotent, and commit events may be duplicated.
+ * idempotent, commit events may be duplicated. A commit may itself write the ledger (commit/absorbed.ts).
  */
 export class TableWriter implements CommittingWriter {
   readonly table: string;
@@ -106,6 +96,7 @@ export class TableWriter implements CommittingWriter {
   #acked = 0;
   readonly #expiry: ExpiryCheck;
   readonly #lostFiles: LostFiles;
+  #absorbed: AbsorbedFiles | undefined;
   #lastCommitAtMs: number | undefined;
   readonly #retries: Retries;
   #releaseSlot = (): void => undefined;
@@ -233,6 +224,7 @@ export class TableWriter implements CommittingWriter {
       return attempts.skipUnreadable(record.offset);
     }
     const step = attempts.accept(record.offset, message);
+    if (step.do === "skip" && step.because === "absorbed") this.#absorbed?.note(message);
     metrics.throughput.received("row_message");
     if (step.do === "end") this.#traces.note(record);
     if (step.do === "append") await step.stage.append(step.batch);
@@ -264,16 +256,18 @@ export class TableWriter implements CommittingWriter {
       this.contract = await this.persist("open", async () => this.#deps.contracts.of(this.table));
       const watermark = await this.persist("open", async () => {
         await assertOneLane(this.#deps.log, this.#partition);
+        await this.warehouse.recover(this.table, { confirmOwner: () => this.confirmOwner() });
         const known = await this.warehouse.watermark(this.table);
         if (known !== undefined) await assertLogKeptItsPast(this.#deps.log, new Map([[this.table, known]]));
         return known;
       });
       await publishAtOpen(this, this.#deps, watermark);
+      this.#absorbed = new AbsorbedFiles({ ...this.#deps, persist: this.persist }, this.table, watermark);
       const attempts = new ParseAttempts(watermark, (runId) => this.warehouse.stage(this.table, runId));
       await this.#endExpired(attempts);
       return attempts;
     } catch (thrown) {
-      if (!this.signal.aborted) throw thrown;
+      if (!this.signal.aborted && !hasCode(thrown, "ASSIGNMENT_LOST")) throw thrown;
       return undefined;
     }
   }
@@ -342,31 +336,37 @@ export class TableWriter implements CommittingWriter {
     this.#lastCommitAtMs = startedMs;
     const ended = batch.map(({ file }) => file);
     const { files, onRecord } = await withoutRepeats(this, ended);
-    const { receipts, failures, readAgain = [] } = await commitFiles(this, files);
+    const withRecords = await this.#mayShare(files);
+    const { receipts, failures, readAgain = [], isRecorded = false } = await commitFiles(this, files, { withRecords });
     this.#releaseSlot();
     await publishAfter(this, this.#deps, ended, failures);
     const records = files.map((file) => recordOf(file, failures.get(file)));
     const times = { committedAtMs: clock.nowMs(), commitMs: Math.round(clock.monotonicMs() - startedMs) };
     const made = commitEventOf(this.table, [...records, ...onRecord], receipts);
     const event = { ...made, files: [...made.files, ...readAgain], ...times, limit };
-    const key = keyOf(tableId(this.table));
-    const parts = encodedParts(event, log.recordBytesMax).map((value) => ({ key, value }));
-    await this.persist("publish", () => log.publish(TOPICS.commits.name, parts));
+    await publishCommit(log, this.persist, event);
     await publishDeadLetters(this, this.#deps, failures);
     await this.#ledgerWrite.done();
     this.#ready = this.#ready.slice(batch.length);
     this.#ledgerWrite.begin(
       batch,
-      () => this.#writeLedger(attempts, batch, { event: withoutRepeated(event, records), records }),
+      () => this.#writeLedger(attempts, batch, { event: withoutRepeated(event, records), records, isRecorded }),
       () => this.#notifyAll(),
     );
+  }
+
+  /** Whether the commit may write the files' records: after those of earlier files, and before its event. */
+  async #mayShare(files: readonly EndedFile[]): Promise<boolean> {
+    if (!this.warehouse.supports.recordsWithRows || !isPublished(this, this.#deps, files)) return false;
+    await this.#ledgerWrite.done();
+    return true;
   }
 
   async #writeLedger(attempts: ParseAttempts, batch: readonly ReadyFile[], done: DoneBatch): Promise<void> {
     const { event, records } = done;
     const files = batch.map(({ file }) => file);
     const ended = lastOfEachFile(records);
-    if (ended.length > 0)
+    if (ended.length > 0 && !done.isRecorded)
       await this.persist("record", () => this.warehouse.record(this.table, ended, event.committedAtMs));
     attempts.recorded(files);
     await this.#ack(attempts);
@@ -382,6 +382,7 @@ export class TableWriter implements CommittingWriter {
   async #ack(attempts: ParseAttempts): Promise<void> {
     const position = attempts.ackable;
     if (position === undefined || position <= this.#acked) return;
+    await this.#absorbed?.announce();
     await this.persist("ack", () => this.#partition.ack(position));
     this.#acked = Math.max(this.#acked, position);
   }

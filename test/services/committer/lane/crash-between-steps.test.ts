@@ -37,13 +37,23 @@ const FILES: TestFile[] = [
 
 const STEPS = ["describe", "ensureTable", "commit", "publish", "record", "ack"] as const;
 
+/** The table needs no change for these files, and their records come with the rows. */
+const STEPS_WITH_RECORDS = STEPS.filter((step) => step !== "ensureTable" && step !== "record");
+
+/** A file before all others: the table and its published columns are there. */
+const EARLIER = version(0, "z", [[0, "zero"]]);
+
 for (const writeMode of ["replace", "append", "upsert"] as const) {
-  for (const step of STEPS) {
-    for (const moment of ["before", "after"] as const) {
-      test(`${writeMode}: a crash ${moment} ${step} changes nothing`, async () => {
-        const declared = contracts({ table: "t", writeMode, key: writeMode === "upsert" ? ["id"] : [] });
-        assert.deepEqual(await outcomeOf(declared, { step, moment }), await outcomeOf(declared));
-      });
+  for (const recordsWithRows of [false, true]) {
+    for (const step of recordsWithRows ? STEPS_WITH_RECORDS : STEPS) {
+      for (const moment of ["before", "after"] as const) {
+        const how = recordsWithRows ? `${writeMode}, commits that write records` : writeMode;
+        test(`${how}: a crash ${moment} ${step} changes nothing`, async () => {
+          const declared = contracts({ table: "t", writeMode, key: writeMode === "upsert" ? ["id"] : [] });
+          const crashed = await outcomeOf(declared, recordsWithRows, { step, moment });
+          assert.deepEqual(crashed, await outcomeOf(declared, recordsWithRows));
+        });
+      }
     }
   }
 }
@@ -51,9 +61,17 @@ for (const writeMode of ["replace", "append", "upsert"] as const) {
 /** The contents of the warehouse after all files, with or without a crash. */
 async function outcomeOf(
   declared: ReturnType<typeof contracts>,
+  recordsWithRows: boolean,
   death?: { step: (typeof STEPS)[number]; moment: FaultMoment },
 ): Promise<unknown> {
   const world = await makeWorld();
+  world.warehouse.supports.recordsWithRows = recordsWithRows;
+  if (recordsWithRows) {
+    const first = await start(world, { contracts: declared });
+    await send(world.log, "t", messagesOf(EARLIER));
+    await settled(world.log, "t");
+    await first.drain();
+  }
   const first = FILES.slice(0, 3).flatMap((file) => messagesOf(file));
   const rest = FILES.slice(3).flatMap((file) => messagesOf(file));
   await send(world.log, "t", [...first, ...messagesOf(FILES[3]!).slice(0, 1)]);
