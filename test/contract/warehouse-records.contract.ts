@@ -42,6 +42,23 @@ export function recordContract(opened: Opened): void {
       for (const { stage } of versions) await stage?.discard();
     });
 
+    test("records may come along with a commit, once, and stay", async () => {
+      const table = new TestTable(opened.warehouse, COLUMNS);
+      const sent = [1, 2].map((n) => ({
+        ...{ sourceFile: `f${n}`, sourceOffset: n, fileId: `${table.name}-${n}` },
+        ...{ rows: [{ id: n }], rejects: [reject(2)] },
+      }));
+      await table.ingest(...sent);
+      assert.equal(await opened.warehouse.watermark(table.name), 2);
+      await opened.warehouse.recover(table.name);
+      await table.ingest(...sent);
+      await opened.warehouse.recover(table.name);
+      const own = `WHERE table_name = '${table.name}' ORDER BY 1`;
+      assert.deepEqual(await read(`SELECT file_id FROM _ingest_files ${own}`), sent.map(({ fileId }) => [fileId])); // prettier-ignore
+      assert.deepEqual(await read(`SELECT source_offset FROM _rejected_rows ${own}`), [[1], [2]]);
+      assert.deepEqual(await table.rows(), [[1], [2]]);
+    });
+
     test("rejects stand with line, column, reason and raw text, once", async () => {
       const table = new TestTable(opened.warehouse, COLUMNS);
       const rejects = [
