@@ -93,6 +93,7 @@ export interface PreviewAnswer {
   unchecked?: string[];
   untyped?: { name: string; header: string }[];
   proposals?: { text: string }[];
+  notes?: string[];
   patch?: { yaml: string; rowsAccepted: number; rowsRejected: number; needsRebuild: boolean } | null;
   rows: unknown[][];
   rejects: Omit<RejectAnswer, "sourceFile">[];
@@ -291,6 +292,7 @@ export function previewText({
   renamed,
   untyped = [],
   proposals = [],
+  notes = [],
   patch,
   rows,
   rejects,
@@ -306,6 +308,7 @@ export function previewText({
     ["header", dialect && headerText(dialect)],
     ["encoding", dialect?.encoding],
     ["in doubt", doubts.map(({ reason, evidence }) => `${reason}: ${evidence}`).join("; ")],
+    ...notes.map((note): [string, string] => ["note", lineText(note)]),
     ["not checked", unchecked.join(", ")],
     ["rows", rowsText(counts, dialect?.skippedRows)],
     ["new columns", diff.added.map(({ name, type }) => `${name} ${type}`).join(", ")],

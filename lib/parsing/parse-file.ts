@@ -6,6 +6,7 @@ import type { RowOrigin } from "../rows/encode.ts";
 import { textBlocks } from "../text/text-blocks.ts";
 import { FileParser } from "./file-parser.ts";
 import type { ParseCounts, ParserOutput } from "./row-batches.ts";
+import { roundedTexts } from "./columns/doubtful.ts";
 import { openFile, textOptionsOf, withEncoding, type OpenedFile, type ReadJob } from "./open-file.ts";
 import { IrregularFile, type PlannedRows } from "./output/load-planner.ts";
 import { allColumns, observedColumns, typesFound, type ObservedColumn } from "./plan.ts";
@@ -57,7 +58,7 @@ export interface ParseSummary extends ParseCounts {
   /** Why a guard of the contract stops the file; absent: none does. */
   stops?: readonly HeldReason[];
   rejectsByReason: RejectCounts;
-  /** Rows that are loaded although they break a rule of the contract; absent: none. */
+  /** Rows that are loaded although they break a rule of the contract, and rounded columns; absent: none. */
   warnings?: readonly RuleWarning[];
   /** Bytes of UTF-8 text read. */
   textBytes: number;
@@ -107,7 +108,7 @@ export async function* parseFile(
       ...(state.file ? describe(state.file, state.parser, error ? undefined : job) : {}),
       ...(state.parser?.counts ?? { rowsRead: 0, rowsAccepted: 0, rowsRejected: 0 }),
       rejectsByReason: state.parser?.rejectsByReason ?? {},
-      ...(state.parser && state.parser.warnings.length > 0 ? { warnings: state.parser.warnings } : {}),
+      ...(state.parser ? warningsOf(state.parser) : {}),
       textBytes: state.textBytes,
       ...obstacleIn(state),
       ...(error ? { error } : {}),
@@ -152,6 +153,13 @@ export async function* parseFile(
 function obstacleIn(state: { parser?: FileParser; obstacle?: string }): Pick<ParseSummary, "planObstacle"> {
   const planObstacle = state.parser?.planObstacle ?? state.obstacle;
   return planObstacle === undefined ? {} : { planObstacle };
+}
+
+/** Rules that loaded rows break, and columns whose values lose digits. */
+function warningsOf({ warnings, doubtful, counts }: FileParser): Pick<ParseSummary, "warnings"> {
+  const texts = counts.rowsAccepted > 0 ? roundedTexts(doubtful) : [];
+  const all = [...warnings, ...texts.map((message) => ({ rule: "rounded", rows: 0, line: 1, message }))];
+  return all.length > 0 ? { warnings: all } : {};
 }
 
 /** What the parsing of a file found beside its rows. */

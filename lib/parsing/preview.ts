@@ -11,6 +11,7 @@ import { showRows, type ShownValue } from "../rows/show.ts";
 import { textBlocks, type TextBlock } from "../text/text-blocks.ts";
 import type { FileParserOptions } from "./file-parser-options.ts";
 import { FileParser } from "./file-parser.ts";
+import { roundedTexts } from "./columns/doubtful.ts";
 import type { ParseCounts, ParserOutput } from "./row-batches.ts";
 import { DEFAULT_LIMITS, type ParseLimits } from "./limits.ts";
 import { openFile, openReader, textOptionsOf, type OpenedFile, type ReadJob } from "./open-file.ts";
@@ -68,6 +69,8 @@ export interface Preview extends ParseCounts {
   renamed: LooksRenamed[];
   rows: ShownValue[][];
   rejects: Reject[];
+  /** What is loaded otherwise than it is written, e.g. rounded digits. */
+  notes: string[];
   /** What the contract could say so that more of the file is typed. Nothing is applied. */
   proposals: Proposal[];
   /** The proposals that are certain, in one, and what would load with them; null: none is. */
@@ -133,6 +136,7 @@ export async function previewFile(
     renamed: renamedIn(known, columns, present),
     rows,
     rejects: rejects.slice(0, rejectsMax),
+    notes: parsed ? roundedTexts(parsed.doubtful) : [],
     ...proposed,
     complete,
     textBytes: blocks.reduce((sum, { bytes }) => sum + bytes.length, 0),

@@ -161,7 +161,7 @@ export function joinFacts(a: Facts, b: Facts): Facts {
 
 /** Digits of integers that a DOUBLE holds exactly, and digits of a number that it keeps. */
 export const DOUBLE_INTEGER_DIGITS = 15;
-const DOUBLE_DIGITS = 17;
+export const DOUBLE_DIGITS = 17;
 
 /**
  * The type that holds every value seen without loss, but for measurements: - true/false → BOOLEAN;
