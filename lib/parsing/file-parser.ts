@@ -140,7 +140,7 @@ export class FileParser {
   /** Infers the types of new columns from the first block. Call it once, then `push` the same block. */
   begin(block: Buffer, last: boolean): void {
     this.#inferFrom(block, last);
-    if (this.#options.plans && this.#plan) this.#beginPlanning(this.#plan);
+    if (this.#options.plans) this.#beginPlanning(this.#plan);
     this.#retyping = this.#options.observe ?? false;
     this.#reader = this.#openReader(this.#options.readsToEnd !== false, {
       onFields: (fields) => {
@@ -168,10 +168,10 @@ export class FileParser {
     return this.#planner?.planOf(this.#plan!, this.#options.file.options, textBytes);
   }
 
-  #beginPlanning(plan: Plan): void {
+  #beginPlanning(plan: Plan | undefined): void {
     const { file, contract } = this.#options;
-    this.planObstacle = planObstacle(file, contract, plan);
-    if (this.planObstacle === undefined)
+    this.planObstacle = plan ? planObstacle(file, contract, plan) : "its first row is longer than a block";
+    if (plan && this.planObstacle === undefined)
       this.#planner = new LoadPlanner(this.#batches.textBytesMax(plan.columns.length), plan);
   }
 

@@ -14,6 +14,7 @@ import { hasCode } from "../../lib/errors.ts";
 import { anyFile, cell, compressed, damage, damaged, dialect, encoding, header, writeTable } from "./files.ts";
 import { readByCsvParse, readStrictly, type Written } from "./csv-parse.ts";
 import { MESSAGE_TARGETS } from "./messages.ts";
+import { loadPlans } from "./load-plans/target.ts";
 import { readFile, type Reading, type Setup } from "./readings.ts";
 import { target, type Target } from "./fuzz-target.ts";
 import { transcodeTo } from "./transcode.ts";
@@ -323,5 +324,6 @@ export const TARGETS: readonly Target[] = [
   packed,
   names,
   formats,
+  loadPlans,
   ...MESSAGE_TARGETS,
 ];

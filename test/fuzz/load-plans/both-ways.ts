@@ -1,0 +1,208 @@
+/** Reads a file row by row and by a load plan, and compares what a table would hold after each. */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
+import { AUDIT_COLUMNS, type ColumnDefinition } from "../../../lib/columns.ts";
+import { contractSchema } from "../../../lib/contract/contract.ts";
+import { hasCode } from "../../../lib/errors.ts";
+import type { LoadPlan, Reject } from "../../../lib/messages/generated.ts";
+import type { PlannedRows } from "../../../lib/parsing/output/load-planner.ts";
+import { DEFAULT_LIMITS, type ParseLimits } from "../../../lib/parsing/limits.ts";
+import { parseFile, type ParseJob, type ParseOutput, type ParseSummary } from "../../../lib/parsing/parse-file.ts";
+import type { EncodedRows } from "../../../lib/parsing/row-batches.ts";
+import { compressionOf } from "../../../lib/text/decompress.ts";
+import { duckdb } from "../../../lib/warehouse/duckdb-engine/dialect.ts";
+import { StagedRows, type StagedPart, type StagingDatabase } from "../../../lib/warehouse/duckdb-engine/stage.ts";
+import { rowsSelect } from "../../../lib/warehouse/duckdb-engine/statements.ts";
+import { PlanLoader } from "../../../lib/warehouse/staging/plan-loader.ts";
+import { plannedColumns } from "../../../lib/warehouse/staging/planned-rows.ts";
+import { identifier, type SqlColumn } from "../../../lib/warehouse/sql/sql.ts";
+
+/** A file, and what decides how it is read. */
+export interface Given {
+  bytes: Buffer;
+  contract?: object;
+  known?: ColumnDefinition[];
+  requested?: ParseJob["requested"];
+  limits?: Partial<ParseLimits>;
+}
+
+/**
+ * How the file loads: by its plan, row by row because of what the parser found (before it read the rows, or
+ * in them), or row by row because DuckDB did not execute the plan. `failed`: not at all.
+ */
+export interface Way {
+  way: "planned" | "not asked" | "irregular" | "refused" | "failed";
+  because: string;
+}
+
+const ORIGIN = { sourceFile: "it's a file.csv", sourceOffset: 7, receivedAtMs: 1_700_000_000_123 };
+
+/** Small blocks, so that a short file is a long one: its first block is not its last. */
+const LIMITS: ParseLimits = { ...DEFAULT_LIMITS, detectionBytes: 96, inferenceBytes: 96, planBytesMin: 0 };
+
+/** What a reading says, whichever way the rows go. */
+interface Reading {
+  summary: ParseSummary;
+  batches: EncodedRows[];
+  rejects: Reject[];
+  plan: PlannedRows | undefined;
+  /** Why the file turned out irregular; undefined: it did not. */
+  irregular: string | undefined;
+}
+
+/** The databases that hold the rows of both ways. Close it after use. */
+export class BothWays implements StagingDatabase {
+  readonly #folder = mkdtempSync(join(tmpdir(), "tributary-both-ways-"));
+  readonly plans = new PlanLoader(join(this.#folder, "plans"));
+  #opened: Promise<{ instance: DuckDBInstance; connection: DuckDBConnection }> | undefined;
+  #names = 0;
+
+  async run(sql: string): Promise<void> {
+    await (await this.#connected()).connection.run(sql);
+  }
+
+  stagingName(): string {
+    return `staged_${++this.#names}`;
+  }
+
+  async appenderConnection(): Promise<DuckDBConnection> {
+    return (await this.#connected()).instance.connect();
+  }
+
+  /** @throws AssertionError for a difference */
+  async compare(given: Given): Promise<Way> {
+    const job = jobOf(given);
+    const byRows = await read(given.bytes, job, false);
+    const byPlan = await read(given.bytes, job, true);
+    assert.deepEqual(byPlan.rejects, byRows.rejects, "the same rejects");
+    const { planObstacle, ...summary } = byPlan.summary;
+    assert.deepEqual(summary, byRows.summary, "the same summary");
+    if (byRows.summary.outcome === "failed") return { way: "failed", because: byRows.summary.error!.code };
+    if (!byPlan.plan) {
+      assert.deepEqual(byPlan.batches, byRows.batches, "the same rows");
+      assert.ok(byPlan.irregular ?? planObstacle, "a reason why there is no plan");
+      return byPlan.irregular === undefined
+        ? { way: "not asked", because: planObstacle! }
+        : { way: "irregular", because: byPlan.irregular };
+    }
+    assert.deepEqual([byPlan.batches, planObstacle], [[], undefined], "a plan stands for all rows");
+    return this.#compareRows(given.bytes, byRows, byPlan.plan);
+  }
+
+  async close(): Promise<void> {
+    await this.plans.close();
+    const opened = await this.#opened;
+    opened?.connection.closeSync();
+    opened?.instance.closeSync();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  async #compareRows(bytes: Buffer, { batches, summary }: Reading, planned: PlannedRows): Promise<Way> {
+    const path = join(this.#folder, "raw");
+    writeFileSync(path, bytes);
+    const origin = { rowsOffset: ORIGIN.sourceOffset, receivedAtMs: ORIGIN.receivedAtMs };
+    const plan: LoadPlan = { ...planned, blobKey: "raw", contentHash: "0".repeat(64), ...origin };
+    const file = { plan, path, compression: compressionOf(bytes), sourceFile: ORIGIN.sourceFile };
+    let written: string;
+    try {
+      written = await this.plans.write(file);
+    } catch (thrown) {
+      if (!hasCode(thrown, "LOAD_PLAN_FAILED")) throw thrown;
+      return { way: "refused", because: thrown.message };
+    }
+    const staged = new StagedRows(this);
+    try {
+      for (const batch of batches) await staged.append(batch);
+      const columns: SqlColumn[] = [...summary.columns.map(({ name, type }) => ({ name, type })), ...AUDIT_COLUMNS];
+      await this.#compareTables(columns, staged.parts(), { path: written, columns: plannedColumns(plan) });
+    } finally {
+      await staged.drop();
+      await rm(written, { force: true });
+    }
+    return { way: "planned", because: "" };
+  }
+
+  async #compareTables(
+    columns: readonly SqlColumn[],
+    parts: readonly StagedPart[],
+    loaded: { path: string; columns: readonly SqlColumn[] },
+  ): Promise<void> {
+    const path = duckdb.stringLiteral(loaded.path);
+    const types = new Map(columns.map(({ name, type }) => [name, type as string]));
+    const found = await this.#rows(`SELECT column_name, column_type FROM (DESCRIBE FROM read_parquet(${path}))`);
+    for (const [name, type] of found) assert.equal(type, types.get(name as string), `the type of ${String(name)}`);
+    const sent = rowsSelect("t", parts, columns);
+    const part = { table: `read_parquet(${path})`, columns: loaded.columns };
+    const planned = rowsSelect("t", [part], columns);
+    // 0.0 and -0.0 are equal, but not the same.
+    const exact = columns.map(({ name, type }) =>
+      type === "DOUBLE" ? `${identifier(name)}::VARCHAR` : identifier(name),
+    );
+    const of = (rows: string): string => `SELECT ${exact.join(", ")} FROM (${rows})`;
+    const missing = await this.#rows(`${of(sent)} EXCEPT ALL ${of(planned)} LIMIT 5`);
+    const added = await this.#rows(`${of(planned)} EXCEPT ALL ${of(sent)} LIMIT 5`);
+    assert.deepEqual(added, missing, "rows of the plan, and rows that were sent");
+    const order = `SELECT "_source_row" AS "row", lag("_source_row") OVER (ORDER BY file_row_number) AS "before"`;
+    const back = `FROM (${order} FROM read_parquet(${path}, file_row_number = true)) WHERE "before" >= "row"`;
+    assert.deepEqual(await this.#rows(`SELECT "row", "before" ${back}`), [], "rows in the order of the file");
+  }
+
+  async #rows(sql: string): Promise<unknown[][]> {
+    return (await (await this.#connected()).connection.runAndReadAll(sql)).getRowsJson();
+  }
+
+  #connected(): Promise<{ instance: DuckDBInstance; connection: DuckDBConnection }> {
+    this.#opened ??= (async () => {
+      const instance = await DuckDBInstance.create(":memory:", { threads: "2" });
+      const connection = await instance.connect();
+      await connection.run("SET GLOBAL TimeZone = 'UTC'");
+      return { instance, connection };
+    })();
+    return this.#opened;
+  }
+}
+
+function jobOf({ contract, known = [], requested = {}, limits, bytes }: Given): ParseJob {
+  return {
+    fileName: ORIGIN.sourceFile,
+    contract: contractSchema.parse({ table: "t", ...contract }),
+    requested,
+    known,
+    origin: ORIGIN,
+    storedBytes: bytes.length,
+    limits: { ...LIMITS, ...limits },
+  };
+}
+
+/** Reads the file as the parser service does: once more if its types do not hold, or if it is irregular. */
+async function read(bytes: Buffer, job: ParseJob, plans: boolean): Promise<Reading> {
+  const found: Partial<ParseJob> = {};
+  let irregular: string | undefined;
+  for (let readings = 1; readings <= 4; readings++) {
+    const reading = {
+      batches: [] as EncodedRows[],
+      rejects: [] as Reject[],
+      plan: undefined as PlannedRows | undefined,
+    };
+    let last: ParseOutput | undefined;
+    for await (const output of parseFile(once(bytes), { ...job, ...found, plans: plans && irregular === undefined })) {
+      if (output.kind === "rows") reading.batches.push(output.batch);
+      else if (output.kind === "rejects") reading.rejects.push(...output.rejects);
+      else if (output.kind === "plan") reading.plan = output.plan;
+      else last = output;
+    }
+    if (last?.kind === "end") return { ...reading, summary: last.summary, irregular };
+    if (last?.kind === "irregular") irregular = last.because;
+    else if (last?.kind === "retype") Object.assign(found, { inferred: last.types, fields: last.fields });
+    else throw new Error("a reading without an end");
+  }
+  throw new Error("a reading that does not settle");
+}
+
+async function* once(bytes: Buffer): AsyncGenerator<Buffer> {
+  yield bytes;
+}

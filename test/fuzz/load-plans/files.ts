@@ -1,0 +1,199 @@
+/** Generated files, most of them regular: typed columns in every notation, and a few faults. */
+import { gzipSync } from "node:zlib";
+import fc from "fast-check";
+import type { ColumnDefinition, ColumnType } from "../../../lib/columns.ts";
+import { damage, damaged, zstdFrame } from "../files.ts";
+import type { Given } from "./both-ways.ts";
+import { EVERYTHING, FOREIGN, KINDS, type Kind } from "./notations.ts";
+
+/** What one cell is. The share of each is the file's. */
+const cellOf = ({ strict, lenient }: Kind, { lax, odd }: { lax: number; odd: number }): fc.Arbitrary<string> =>
+  fc.oneof(
+    { weight: 60, arbitrary: fc.constantFrom(...strict) },
+    { weight: 20, arbitrary: fc.constantFrom(...strict.slice(0, 4)) },
+    { weight: 4, arbitrary: fc.constant("") },
+    { weight: 2 * lax, arbitrary: fc.constantFrom(...lenient) },
+    { weight: lax, arbitrary: fc.constantFrom("NULL", " NULL ", "-", "\tNA") },
+    { weight: lax, arbitrary: fc.constantFrom(...strict).map((value) => ` ${value} `) },
+    { weight: lax, arbitrary: fc.constantFrom("", " ", "\t ") },
+    { weight: odd, arbitrary: fc.constantFrom(...FOREIGN) },
+    { weight: odd, arbitrary: fc.constantFrom(...EVERYTHING) },
+  );
+
+/** A change of the line at `at`, modulo the number of lines. */
+const FAULTS: Record<string, (line: string, delimiter: string) => string> = {
+  tooMany: (line, delimiter) => `${line}${delimiter}x`,
+  emptyEnd: (line, delimiter) => line + delimiter,
+  emptyEnds: (line, delimiter) => line + delimiter + delimiter,
+  quotedEnd: (line, delimiter) => `${line}${delimiter}""`,
+  blankEnd: (line, delimiter) => `${line}${delimiter} `,
+  tooFew: (line, delimiter) => line.slice(0, Math.max(0, line.lastIndexOf(delimiter))),
+  onlyFirst: (line, delimiter) => line.slice(0, Math.max(0, line.indexOf(delimiter))),
+  delimiters: (line, delimiter) => delimiter.repeat(line.split(delimiter).length - 1),
+  blanks: (line, delimiter) => Array(line.split(delimiter).length).fill(" ").join(delimiter),
+  quotes: (line, delimiter) => Array(line.split(delimiter).length).fill('""').join(delimiter),
+  blankLine: () => "",
+  spaces: () => "  ",
+  comment: (line) => `#${line}`,
+  strayQuote: (line) => `${line}"`,
+  quoteInside: (line) => `x"${line}`,
+  quoteOpens: (line) => `"${line}`,
+  mark: (line) => `\ufeff${line}`,
+  nul: (line) => `${line}\0`,
+  carriage: (line) => `${line}\r`,
+  crlf: (line) => `${line}\r\nx`,
+  feed: (line) => `${line}\nx`,
+  spaceBefore: (line) => ` "${line.replaceAll('"', "")}"`,
+  repeated: (line) => `${line}\n${line}`,
+};
+const fault = fc.record({ at: fc.nat(60), kind: fc.constantFrom(...Object.keys(FAULTS)) });
+
+/** A change of the bytes, after which they are text no more. */
+const RAW = [[0xff], [0xc3], [0xed, 0xa0, 0x80], [0xc0, 0x80], [0xf4, 0x90, 0x80, 0x80], [0]].map((raw) =>
+  Buffer.from(raw),
+);
+
+const sometimes = <T>(percent: number, arbitrary: fc.Arbitrary<T>, otherwise: T): fc.Arbitrary<T> =>
+  fc.oneof({ weight: 100 - percent, arbitrary: fc.constant(otherwise) }, { weight: percent, arbitrary });
+
+interface Column {
+  name: string;
+  kind: Kind;
+  declared: ColumnType | undefined;
+  known: ColumnType | undefined;
+  required: boolean;
+  key: boolean;
+  ruled: boolean;
+}
+
+/** A rule that some of the generated values break. */
+function ruleOf(type: ColumnType): object {
+  if (type === "VARCHAR") return { rule: { length: { max: 12 }, action: "reject" } };
+  return /^(INT|BIG|DEC)/.test(type) ? { rule: { min: 0, action: "reject" } } : {};
+}
+
+const column = fc.constantFrom(...KINDS).chain((kind) =>
+  fc.record<Omit<Column, "name">>({
+    kind: fc.constant(kind),
+    declared: sometimes<ColumnType | undefined>(30, fc.constantFrom(...kind.types), undefined),
+    known: sometimes<ColumnType | undefined>(20, fc.constantFrom(...kind.types), undefined),
+    required: sometimes(10, fc.constant(true), false),
+    key: sometimes(10, fc.constant(true), false),
+    ruled: sometimes(10, fc.constant(true), false),
+  }),
+);
+
+const shape = fc.record({
+  columns: fc.oneof(
+    { weight: 9, arbitrary: fc.array(column, { minLength: 2, maxLength: 6 }) },
+    { weight: 1, arbitrary: fc.array(column, { minLength: 1, maxLength: 1 }) },
+  ),
+  /** Columns of small numbers after these. */
+  more: sometimes(2, fc.constant(300), 0),
+  share: fc.constantFrom(
+    { lax: 0, odd: 0 },
+    { lax: 0, odd: 0 },
+    { lax: 4, odd: 0 },
+    { lax: 0, odd: 1 },
+    { lax: 3, odd: 2 },
+  ),
+});
+
+const written = fc.record({
+  delimiter: fc.constantFrom(",", ",", ",", ",", ";", ";", "\t", "\t", "|", "|", ":", " "),
+  quoting: fc.constantFrom("needed", "needed", "always", "none"),
+  lineEnd: fc.constantFrom("\n", "\n", "\n", "\r\n", "\r\n", "\r"),
+  lastLineEnd: fc.boolean(),
+  header: sometimes(20, fc.constant(false), true),
+  mark: sometimes(10, fc.constant(true), false),
+  declared: fc.boolean(),
+  compression: sometimes(20, fc.constantFrom("gzip", "members", "zstd", "frames"), "none"),
+});
+type Written = typeof written extends fc.Arbitrary<infer T> ? T : never;
+
+const policy = fc.record(
+  {
+    nullMarkers: fc.constantFrom<string[][]>(["NULL"], ["NA", "-", ""], ["0"], [" "]),
+    onMismatch: fc.constantFrom("reject", "reject", "reject", "reject", "reject", "reject", "fail", "rescue"),
+    raggedRows: fc.constantFrom("reject", "reject", "pad"),
+    rejects: fc.constantFrom({ countMax: 1 }, { shareMax: 0.2 }, {}, {}, {}, {}),
+    unexpectedColumns: fc.constantFrom("add", "ignore"),
+    inferenceSampleRows: fc.constantFrom(3, 8),
+  },
+  { requiredKeys: [] },
+);
+
+const hostility = fc.record({
+  faults: sometimes(40, fc.array(fault, { maxLength: 3 }), []),
+  raw: sometimes(5, fc.array(fc.tuple(fc.nat(5_000), fc.constantFrom(...RAW)), { maxLength: 2 }), []),
+  damages: sometimes(7, fc.array(damage, { maxLength: 2 }), []),
+  later: sometimes(3, fc.array(damage, { maxLength: 1 }), []),
+});
+type Hostility = typeof hostility extends fc.Arbitrary<infer T> ? T : never;
+
+const limits = fc.oneof(
+  { weight: 6, arbitrary: fc.constant({}) },
+  { weight: 2, arbitrary: fc.record({ inferenceBytes: fc.integer({ min: 40, max: 900 }) }) },
+  { weight: 1, arbitrary: fc.constant({ messageBytesMax: 9_000 }) },
+);
+
+function lineOf(cells: readonly string[], { delimiter, quoting, header }: Written, isHeader: boolean): string {
+  const texts = cells.map((value) => {
+    if (quoting === "none") return value.replace(/[\n\r]/g, "_").replaceAll(delimiter, "_");
+    const isNeeded = value.includes(delimiter) || /["\n\r]|^\ufeff/.test(value);
+    const isQuoted = isNeeded || (quoting === "always" && (header || !isHeader));
+    return isQuoted ? `"${value.replaceAll('"', '""')}"` : value;
+  });
+  return texts.join(delimiter);
+}
+
+function bytesOf(rows: readonly string[][], names: readonly string[], how: Written, hostile: Hostility): Buffer {
+  const lines = rows.map((cells) => lineOf(cells, how, false));
+  for (const { at, kind } of lines.length > 0 ? hostile.faults : []) {
+    const place = at % lines.length;
+    lines[place] = FAULTS[kind]!(lines[place]!, how.delimiter);
+  }
+  const all = how.header ? [lineOf(names, how, true), ...lines] : lines;
+  const text = (how.mark ? "\ufeff" : "") + all.join(how.lineEnd) + (how.lastLineEnd ? how.lineEnd : "");
+  const damages = [...hostile.raw.map(([at, bytes]) => ({ kind: "insert" as const, at, bytes })), ...hostile.damages];
+  return damaged(packed(damaged(Buffer.from(text), damages), how.compression), hostile.later);
+}
+
+function packed(bytes: Buffer, how: string): Buffer {
+  const half = bytes.length >> 1;
+  const parts = how === "members" || how === "frames" ? [bytes.subarray(0, half), bytes.subarray(half)] : [bytes];
+  if (how === "none") return bytes;
+  return Buffer.concat(parts.map((part) => (how === "gzip" || how === "members" ? gzipSync(part) : zstdFrame(part))));
+}
+
+/** A file with its contract and its table. */
+export const givenFile: fc.Arbitrary<Given> = shape.chain(({ columns: own, more, share }) => {
+  const columns = own.map((one, at): Column => ({ ...one, name: `c${at}` }));
+  const names = [...columns.map(({ name }) => name), ...Array.from({ length: more }, (_, at) => `m${at}`)];
+  const row = fc.tuple(...columns.map(({ kind }) => cellOf(kind, share)));
+  return fc
+    .record({ rows: fc.array(row, { minLength: 5, maxLength: 40 }), how: written, policy, hostility, limits })
+    .map(({ rows, how, policy: rules, hostility: hostile, limits: bounds }): Given => {
+      const all = rows.map((cells, at) => [...cells, ...Array.from({ length: more }, (_, n) => String(at + n))]);
+      const key = columns.filter((one) => one.key && one.declared).map(({ name }) => name);
+      const declared = columns.filter((one) => one.declared !== undefined);
+      const { delimiter, header, quoting } = how;
+      return {
+        bytes: bytesOf(all, names, how, hostile),
+        contract: {
+          ...rules,
+          columns: declared.map(({ name, declared: type, required, ruled }) => ({
+            ...{ name, type },
+            ...(required ? { required } : {}),
+            ...(ruled ? ruleOf(type!) : {}),
+          })),
+          ...(key.length > 0 ? { key, writeMode: "upsert" } : {}),
+        },
+        known: columns.flatMap(({ name, known: type, declared: other }): ColumnDefinition[] =>
+          type === undefined ? [] : [{ name, type: other ?? type, header: name }],
+        ),
+        requested: how.declared ? { delimiter, header, quote: quoting === "none" ? null : '"' } : {},
+        limits: bounds,
+      };
+    });
+});
