@@ -91,7 +91,7 @@ export class FileParser {
   }
 
   /** What the format's reader knows beside the records. */
-  get reader(): Pick<RecordReader, "skippedRows" | "ending"> {
+  get reader(): Pick<RecordReader, "skippedRows" | "ending" | "irregularity"> {
     return this.#reader ?? {};
   }
 

@@ -8,7 +8,7 @@ import { FileParser } from "./file-parser.ts";
 import type { ParseCounts, ParserOutput } from "./row-batches.ts";
 import { roundedTexts } from "./columns/doubtful.ts";
 import { openFile, textOptionsOf, withEncoding, type OpenedFile, type ReadJob } from "./open-file.ts";
-import { IrregularFile, type PlannedRows } from "./output/load-planner.ts";
+import { FILE_SHORT, IrregularFile, type PlannedRows } from "./output/load-planner.ts";
 import { allColumns, observedColumns, typesFound, type ObservedColumn } from "./plan.ts";
 import type { RejectCounts } from "./rejects.ts";
 import { mayHaveCommas, type PossibleThousands } from "../typing/thousands.ts";
@@ -122,7 +122,7 @@ export async function* parseFile(
         state.file = openFile(block, job, formats);
         const { storedBytes = Infinity, limits } = job;
         const plans = job.plans === true && !block.last && storedBytes >= limits.planBytesMin;
-        if (job.plans && !plans) state.obstacle = "the file is short";
+        if (job.plans && !plans) state.obstacle = FILE_SHORT;
         state.parser = new FileParser({ ...job, file: state.file, plans });
         text = state.file.text;
         state.parser.begin(text, block.last);

@@ -12,6 +12,7 @@ import { textBlocks, type TextBlock } from "../text/text-blocks.ts";
 import type { FileParserOptions } from "./file-parser-options.ts";
 import { FileParser } from "./file-parser.ts";
 import { roundedTexts } from "./columns/doubtful.ts";
+import { loadFinding } from "./output/load-planner.ts";
 import type { ParseCounts, ParserOutput } from "./row-batches.ts";
 import { DEFAULT_LIMITS, type ParseLimits } from "./limits.ts";
 import { openFile, openReader, textOptionsOf, type OpenedFile, type ReadJob } from "./open-file.ts";
@@ -127,8 +128,10 @@ export async function previewFile(
   const present = new Set(parsed?.present.keys());
   const proposed =
     parsed && file ? propose({ parsed, rejects, blocks: texts, job: { ...job, file }, file }) : NOTHING_PROPOSED;
+  const isShort = blocks[0]?.last ?? true;
+  const loads = file && parsed ? loadFinding(file, parsed, contract, isShort) : [];
   return {
-    ...(file ? describe(file, parsed, error ? undefined : job) : {}),
+    ...(file ? describe({ ...file, evidence: [...file.evidence, ...loads] }, parsed, error ? undefined : job) : {}),
     ...counts,
     columns: columns.map((column, index) => ({ ...column, samples: samplesOf(rows, index) })),
     untyped: parsed?.untyped ?? [],
@@ -268,6 +271,9 @@ interface Parsed {
   doubtful: FileParser["doubtful"];
   totalDoubts: FileParser["totalDoubts"];
   reader: FileParser["reader"];
+  plan: FileParser["plan"];
+  /** As RecordReader.irregularity. */
+  irregularity: string | undefined;
   counts: ParseCounts;
   /** True if the text's end was not parsed, because of ENCODED_BYTES_MAX. */
   cut: boolean;
@@ -305,8 +311,9 @@ function parseBlocks(blocks: readonly TextBlock[], options: ParserOptions): Pars
   outputs.push(...parser.take());
   const { columns, counts, present, fieldNames, plan, doubtful, reader, totalDoubts } = parser;
   const untyped = plan?.untyped.map(({ name, header }) => ({ name, header })) ?? [];
-  const found = { outputs, columns, present, fieldNames, untyped, doubtful, reader, totalDoubts, counts };
-  return { ...found, cut: parser.outputIsFull, ...(error ? { error } : {}) };
+  const { irregularity } = reader;
+  const found = { outputs, columns, present, fieldNames, untyped, doubtful, reader, totalDoubts, counts, plan };
+  return { ...found, irregularity, cut: parser.outputIsFull, ...(error ? { error } : {}) };
 }
 
 /** Completes the last batches; one that exceeds the limit is left out. */

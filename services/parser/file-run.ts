@@ -3,6 +3,7 @@ import { createHash, randomUUID } from "node:crypto";
 import type { Clock } from "../../lib/clock.ts";
 import type { Contracts } from "../../lib/contract/contract.ts";
 import { requestIn, writtenFields } from "../../lib/formats/message-fields.ts";
+import { loadText } from "../../lib/parsing/output/load-planner.ts";
 import { doubtsIn, readingJson, readingOf, type Reading } from "../../lib/formats/reading.ts";
 import type { ParseJob, ParseOutput, ParseSummary } from "../../lib/parsing/parse-file.ts";
 import { codeOf, hasCode, isRetryable, messageOf, type ErrorCode } from "../../lib/errors.ts";
@@ -145,7 +146,9 @@ async function parseWhole(
         const { event } = file;
         const contract = deps.contracts.of(event.table);
         const judged = judge(last.summary, event, contract, known);
-        return { runId, ...judged, reading: readingOf(judged.summary, contract) };
+        const reading = readingOf(judged.summary, contract);
+        const load = loadText(found.irregular ?? last.summary.planObstacle);
+        return { runId, ...judged, reading: reading && { ...reading, load } };
       }
       if (last?.kind === "irregular") found = { ...found, irregular: last.because };
       if (last?.kind === "irregular") continue;

@@ -1,5 +1,5 @@
 import type { Contract } from "../../contract/contract.ts";
-import type { FormatOptions, Row } from "../../formats/format.ts";
+import type { Finding, FormatOptions, Row } from "../../formats/format.ts";
 import { DEFAULT_FORMAT } from "../../formats/registry.ts";
 import type { LoadPlan, PlannedField } from "../../messages/generated.ts";
 import { FAMILY } from "../../typing/cast.ts";
@@ -38,6 +38,25 @@ export function planObstacle(
   const own = columns.find((column) => hasOwnNotation(column));
   return own && `the contract declares how values of '${own.name}' are written`;
 }
+
+/** How a file's rows come into the table, in words. `obstacle`: why there is no load plan. */
+export const loadText = (obstacle: string | undefined): string =>
+  obstacle === undefined ? "by a plan, from the file itself" : `row by row: ${obstacle}`;
+
+/** How the rows of a file of which the beginning was read will come into the table. */
+export function loadFinding(
+  file: OpenedFile,
+  { plan, irregularity }: { plan: Plan | undefined; irregularity: string | undefined },
+  contract: Contract,
+  isShort: boolean,
+): Finding[] {
+  if (!plan) return [];
+  const obstacle = isShort ? FILE_SHORT : (planObstacle(file, contract, plan) ?? irregularity);
+  return [{ option: "load", evidence: loadText(obstacle), confidence: 1 }];
+}
+
+/** Why a file of one block has no plan. */
+export const FILE_SHORT = "the file is short";
 
 const hasOwnNotation = ({ format, number, words, family }: PlannedColumn): boolean =>
   family !== FAMILY.VARCHAR && (format !== undefined || number !== undefined || words !== undefined);
