@@ -55,6 +55,17 @@ const gate = (mutations: readonly (readonly [what: string, file: string, from: s
     run: ["test/simulation/gate/main.ts", "--from", "1", "--commits", "2500", "--bail"],
   }));
 
+/** Mutations of load plans, found by reading files both ways. */
+const plans = (mutations: readonly (readonly [what: string, file: string, from: string, to: string])[]): Mutation[] =>
+  mutations.map(([what, file, from, to]) => ({
+    invariant: "I29",
+    what,
+    file: `lib/${file}`,
+    from,
+    to,
+    run: test("test/fuzz/load-plans/load-plans.test.ts", "known cases"),
+  }));
+
 export const MUTATIONS: readonly Mutation[] = [
   {
     invariant: "I1",
@@ -592,6 +603,39 @@ export const MUTATIONS: readonly Mutation[] = [
     to: "",
     run: test("test/lib/warehouse/commit/divided-merge.test.ts"),
   },
+  ...plans([
+    [
+      "the row after a short one has the number of that one",
+      "warehouse/staging/planned-rows.ts",
+      "${before} < ${row} THEN",
+      "${before} <= ${row} THEN",
+    ],
+    [
+      "a text that means NULL is a value if it has blanks around it",
+      "warehouse/staging/planned-rows.ts",
+      "${exact}${padded} THEN NULL",
+      "${exact} THEN NULL",
+    ],
+    ["1 is not true", "warehouse/staging/planned-rows.ts", "'on', '1')", "'on')"],
+    [
+      "blanks after a value are not noticed",
+      "parsing/output/load-planner.ts",
+      "isBlank(bytes[start]) || isBlank(bytes[end - 1])",
+      "isBlank(bytes[start])",
+    ],
+    [
+      "rows that end with empty fields count as those that a strict reader passes over",
+      "parsing/output/load-planner.ts",
+      " && !endsEmpty(row, fieldCount)",
+      "",
+    ],
+    [
+      "a quote within a field is standard CSV",
+      "formats/csv/reading/standard-row.ts",
+      "if (text[at] === quote) return false;",
+      "if (quote === delimiter) return false;",
+    ],
+  ]),
 ];
 
 function main(): void {
