@@ -68,14 +68,16 @@ export interface ParseSummary extends ParseCounts {
 }
 
 /**
- * `plan` stands for the rows, after the rejects. `irregular` ends a reading: the outputs so far are void;
- * read the file again without `plans`. `retype` ends a reading like `end` does: the type of a new column,
- * inferred from the first block, does not hold, or a record has a new field. The outputs so far are void;
- * read the file again with `inferred: types` and these `fields`.
+ * `plan` stands for the rows, after the rejects; `progress` says how many were read, once a block.
+ * `irregular` ends a reading: the outputs so far are void; read the file again without `plans`. `retype`
+ * ends a reading like `end` does: the type of a new column, inferred from the first block, does not hold, or
+ * a record has a new field. The outputs so far are void; read the file again with `inferred: types` and
+ * these `fields`.
  */
 export type ParseOutput =
   | ParserOutput
   | { kind: "plan"; plan: PlannedRows }
+  | { kind: "progress"; rows: number }
   | { kind: "irregular"; because: string }
   | { kind: "retype"; types: ReadonlyMap<string, ColumnType>; fields?: readonly string[]; observed?: Observed }
   | { kind: "end"; summary: ParseSummary };
@@ -116,6 +118,7 @@ export async function* parseFile(
   });
   try {
     for await (const block of textBlocks(source, textOptionsOf(job))) {
+      if (job.plans && state.parser) yield { kind: "progress", rows: state.parser.counts.rowsRead };
       state.textBytes += block.bytes.length;
       let text = block.bytes;
       if (!state.parser) {

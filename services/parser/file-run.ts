@@ -186,12 +186,17 @@ async function parseOnce(
   const { contentHash, blobKey, table } = file.event;
   const ahead = deps.ahead.take(table, file.sourceOffset, job);
   const reading = ahead ?? (await openReading(deps, file.event, job, signal));
-  let rows = 0;
+  let [rows, sent] = [0, 0];
   try {
     for await (const output of reading.outputs) {
       if (output.kind === "end" && (reading.sha256() ?? contentHash) !== contentHash) {
         const { summary } = failed("BLOB_DAMAGED", `'${blobKey}' holds other bytes than those that arrived`);
         return { kind: "end", summary };
+      }
+      if (output.kind === "progress") {
+        rows = Math.max(rows, output.rows);
+        file.status.progress({ rows, bytes: reading.bytesRead() });
+        continue;
       }
       if (output.kind !== "rows" && output.kind !== "rejects" && output.kind !== "plan") return output;
       if (output.kind === "plan") {
@@ -201,7 +206,8 @@ async function parseOnce(
       }
       const rejectText = (output.kind === "rejects" && output.text) || null;
       await publishRow(deps, file, { runId, rejectText }, bodyOf(output));
-      rows += output.kind === "rows" ? output.batch.rowCount : output.rejects.length;
+      sent += output.kind === "rows" ? output.batch.rowCount : output.rejects.length;
+      rows = Math.max(rows, sent);
       file.status.progress({ rows, bytes: reading.bytesRead() });
     }
     return undefined;

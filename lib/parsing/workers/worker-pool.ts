@@ -156,6 +156,9 @@ async function* runOn(
   }
 }
 
+/** After every other output a reading has ended. */
+const CONTINUES: ReadonlySet<WorkerOutput["kind"]> = new Set(["rows", "rejects", "plan", "progress"]);
+
 /** The pool's side of a job's port. */
 class Exchange {
   readonly #port: MessagePort;
@@ -230,7 +233,7 @@ class Exchange {
       if (this.#stopped) return;
       const output = this.#outputs.shift()!;
       yield output;
-      if (output.kind !== "rows" && output.kind !== "rejects" && output.kind !== "plan") return;
+      if (!CONTINUES.has(output.kind)) return;
       this.#port.postMessage({ kind: "taken" } satisfies ToWorker);
     }
   }

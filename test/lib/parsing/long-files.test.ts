@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Readable } from "node:stream";
 import { test } from "node:test";
 import { contractSchema } from "../../../lib/contract/contract.ts";
 import { parseFile, type ParseJob, type ParseSummary } from "../../../lib/parsing/parse-file.ts";
@@ -89,4 +90,27 @@ test("more rows than detection looks at are a long file, too", async () => {
   assert.deepEqual([summary.rowsRead, summary.dialect?.["footerRows"], summary.doubts], [COUNT, 1, undefined]);
   const one = await load(`nr\n${rows(String)}\n${COUNT} rows\n`, 64 * 1024);
   assert.match(one.summary.doubts?.[0]?.evidence ?? "", /has words below numbers/);
+});
+
+test("a file that loads by a plan says how many rows are read, and why another one has no plan", async () => {
+  const text = TABLE + rows((n) => `${COUNT + n},oak ${"x".repeat(300)},1,2.50`);
+  const read = async (bytes: Buffer) => {
+    const job: ParseJob = {
+      ...{ fileName: "f.csv", contract: contractSchema.parse({ table: "t" }), requested: {}, known: [], plans: true },
+      limits: { ...DEFAULT_LIMITS, detectionBytes, inferenceBytes: 64 * 1024 },
+      origin: { sourceFile: "f.csv", sourceOffset: 0, receivedAtMs: 0 },
+    };
+    const outputs = [];
+    for await (const output of parseFile(Readable.from([bytes]), job)) outputs.push(output);
+    return outputs;
+  };
+  const outputs = await read(Buffer.from(text));
+  const kinds = outputs.map(({ kind }) => kind);
+  assert.deepEqual(kinds, ["progress", "progress", "progress", "plan", "end"]);
+  const done = outputs.flatMap((output) => (output.kind === "progress" ? [output.rows] : []));
+  assert.ok(done[2]! > done[1]! && done[1]! > 0, String(done));
+  const irregular = await read(Buffer.from(text.replace("oak 8000,", '"oak" 8000,')));
+  assert.match(JSON.stringify(irregular.at(-1)), /"irregular","because":"line 8001: a row that is not standard CSV"/);
+  const [short] = (await read(Buffer.from("a,b\n1,2\n"))).slice(-1);
+  assert.match(JSON.stringify(short), /"planObstacle":"the file is short"/);
 });
