@@ -79,8 +79,8 @@ export const MUTATIONS: readonly Mutation[] = [
     invariant: "I2",
     what: "an attempt with missing rows is committed",
     file: "services/committer/commit/outcome.ts",
-    from: "if (missing !== undefined) return",
-    to: "if (missing === null) return",
+    from: "  return missing;",
+    to: "  return missing && undefined;",
     run: test("test/services/committer/lane/trouble.test.ts", "a record that is not a row message"),
   },
   {
