@@ -200,7 +200,8 @@ function propose({ parsed, rejects, blocks, job, file }: ProposalInput): Pick<Pr
   const whole = joined(certain.map(({ patch }) => patch));
   // What is read in doubt may be other values.
   if (isEmptyPatch(whole) || file.doubts.length > 0) return { proposals, patch: null };
-  const next = contractSchema.parse(patched({ ...contract, table: "preview" }, whole));
+  const { data: next } = contractSchema.safeParse(patched({ ...contract, table: "preview" }, whole));
+  if (!next) return { proposals, patch: null };
   const fresh = parseBlocks(blocks, { ...job, contract: next, known: [] });
   const affected = new Set(certain.flatMap((proposal) => proposal.columns));
   const asText = new Set(known.flatMap(({ name, type }) => (type === "VARCHAR" && affected.has(name) ? [name] : [])));

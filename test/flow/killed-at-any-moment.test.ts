@@ -63,7 +63,8 @@ async function load(
   for (let n = 0; !signal.aborted; n++) {
     const table = TABLES[Math.floor(random() * TABLES.length)]!;
     const file = `file-${Math.floor(random() * 3)}.csv`;
-    const length = Math.floor(random() * 400);
+    // A version without a row is held, and the rows before it stay.
+    const length = 1 + Math.floor(random() * 400);
     const stamp = Math.floor(random() * 1e9);
     const rows = Array.from({ length }, (_, i) => `${i},${stamp}-${i},${(i * 1.5).toFixed(2)}`);
     const version = { table, file, rows };
@@ -73,7 +74,7 @@ async function load(
 }
 
 async function put(tributary: TributaryProcess, { table, file, rows }: Version): Promise<void> {
-  const body = `id,name,amount\n${rows.join("\n")}${rows.length > 0 ? "\n" : ""}`;
+  const body = `id,name,amount\n${rows.join("\n")}\n`;
   const response = await fetch(`${tributary.url}/v1/tables/${table}/files/${file}`, { method: "PUT", body });
   assert.equal(response.status, 202, await response.text());
 }
