@@ -89,7 +89,9 @@ export const MESSAGE_TARGETS: readonly Target[] = [
       try {
         decoded = codec.decode(hurt);
       } catch (thrown) {
-        return assert.match(String(thrown), /^Error: message/, "the error names the refused message");
+        // A damaged number of the format makes a plan look newer.
+        const named = /^Error: message|^TributaryError.* a row-message has format/;
+        return assert.match(String(thrown), named, "the error names the refused message");
       }
       const written = codec.encode(decoded);
       assert.deepEqual(codec.encode(codec.decode(written)), written);
