@@ -211,7 +211,7 @@ const oracle = target(
     const override = { ...DECLARED, delimiter, quote, escape, encoding: "utf-8" as const };
     const { rows: read, rejects } = await readFile(Buffer.from(text), { contract: { columns }, override }, some);
     // A row without a value is no row.
-    const hasValue = (fields: readonly string[]): boolean => fields.some((one) => one.trim() !== "");
+    const hasValue = (fields: readonly string[]): boolean => fields.some((one) => /\S|\ufeff/.test(one));
     const expected = readByCsvParse(text, { delimiter, quote, escape })!.slice(1).filter(hasValue);
     const fitting = expected.flatMap((fields, at) =>
       fields.length === 3 ? [[at + 1, fields.map((one) => one || null)]] : [],
