@@ -4,6 +4,11 @@ const OUT_OF_MEMORY = /^Out of Memory Error|could not allocate block|failed to (
 
 export const isOutOfMemory = (thrown: unknown): boolean => OUT_OF_MEMORY.test(messageOf(thrown));
 
+const DISK_FULL = /no space left|ENOSPC|disk (is )?full|max_temp_directory_size|File too large/i;
+
+/** Also for errors of the file system. */
+export const isDiskFull = (thrown: unknown): boolean => DISK_FULL.test(messageOf(thrown));
+
 /**
  * Converts DuckDB's error to a TributaryError. Returns a TributaryError, and what is no error of DuckDB,
  * unchanged.
@@ -12,8 +17,7 @@ export function engineError(thrown: unknown): unknown {
   if (thrown instanceof TributaryError) return thrown;
   const message = messageOf(thrown);
   const error = (code: ErrorCode): TributaryError => new TributaryError(code, message, { cause: thrown });
-  if (/No space left on device|disk full|max_temp_directory_size|File too large/i.test(message))
-    return error("DISK_FULL");
+  if (isDiskFull(thrown)) return error("DISK_FULL");
   if (/^TransactionContext Error.*conflict|Conflict on|write-write conflict/i.test(message))
     return error("WAREHOUSE_CONFLICT");
   if (/^INTERRUPT Error/i.test(message)) return error("WAREHOUSE_TIMEOUT");

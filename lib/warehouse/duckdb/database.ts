@@ -240,6 +240,7 @@ export class Database {
     for (const one of this.#idle) one.closeSync();
     this.#idle = [];
     this.#instance.closeSync();
+    await this.plans.close();
     openFiles.delete(this.path);
     for (const folder of this.#temporaryFolders) await rm(folder, { recursive: true, force: true });
   }

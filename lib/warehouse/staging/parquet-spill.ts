@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
 import { Mutex } from "async-mutex";
 import { duckdb } from "../duckdb-engine/dialect.ts";
+import { isDiskFull } from "../duckdb-engine/errors.ts";
 import type { BlobStore } from "../../blob/blob-store.ts";
 import { hasCode, messageOf, TributaryError } from "../../errors.ts";
 import type { RowBatch } from "../../messages/generated.ts";
@@ -222,6 +223,7 @@ const copyStatement = (query: string, path: string, options: string): string =>
 function spoolError(thrown: unknown): unknown {
   if (thrown instanceof TributaryError) return thrown;
   const message = messageOf(thrown);
-  const full = /no space left|ENOSPC|disk is full|max_temp_directory_size/i.test(message);
-  return new TributaryError(full ? "DISK_FULL" : "WAREHOUSE_FAILED", `spooling rows: ${message}`, { cause: thrown });
+  return new TributaryError(isDiskFull(thrown) ? "DISK_FULL" : "WAREHOUSE_FAILED", `spooling rows: ${message}`, {
+    cause: thrown,
+  });
 }

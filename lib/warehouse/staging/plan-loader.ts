@@ -1,10 +1,11 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { DuckDBInstance } from "@duckdb/node-api";
+import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
 import { Semaphore } from "async-mutex";
 import { messageOf, TributaryError } from "../../errors.ts";
 import { duckdb } from "../duckdb-engine/dialect.ts";
-import { plannedSelect, recordCount, type PlannedFile } from "./planned-rows.ts";
+import { isDiskFull } from "../duckdb-engine/errors.ts";
+import { plannedSelect, type PlannedFile } from "./planned-rows.ts";
 
 const MEMORY_BYTES_MAX = 512 * 1024 * 1024;
 /** A large file must not hold up another one. */
@@ -31,24 +32,29 @@ export class PlanLoader {
    */
   async write(file: PlannedFile): Promise<string> {
     return this.#turns.runExclusive(async () => {
-      this.#opened ??= openLoader(this.#folder);
-      const instance = await this.#opened;
       const path = join(this.#folder, `${++this.#names}.parquet`);
-      const connection = await instance.connect();
+      let connection: DuckDBConnection | undefined;
       try {
+        connection = await (await this.#instance()).connect();
         const copy = `COPY (${plannedSelect(file)}) TO ${duckdb.stringLiteral(path)}`;
         const options = `(FORMAT parquet, COMPRESSION uncompressed, ROW_GROUP_SIZE ${ROW_GROUP_ROWS})`;
         const { rowsChanged } = await connection.run(`${copy} ${options}`);
-        if (rowsChanged !== file.plan.rowCount)
-          throw new Error(`${rowsChanged} rows instead of ${file.plan.rowCount} of ${recordCount(file.plan)}`);
+        if (rowsChanged !== file.plan.rowCount) throw new Error(`${rowsChanged} rows instead of ${file.plan.rowCount}`);
         return path;
       } catch (thrown) {
-        await rm(path, { force: true });
+        await rm(path, { force: true }).catch(() => undefined);
         throw loadError(thrown, file.sourceFile);
       } finally {
-        connection.closeSync();
+        connection?.closeSync();
       }
     });
+  }
+
+  /** A failure to open is not kept: its cause may pass. */
+  #instance(): Promise<DuckDBInstance> {
+    this.#opened ??= openLoader(this.#folder);
+    this.#opened.catch(() => (this.#opened = undefined));
+    return this.#opened;
   }
 
   /** Waits for running loads. Idempotent. */
@@ -78,8 +84,6 @@ async function openLoader(folder: string): Promise<DuckDBInstance> {
 
 function loadError(thrown: unknown, sourceFile: string): TributaryError {
   const message = messageOf(thrown);
-  const full = /no space left|ENOSPC|disk is full|max_temp_directory_size/i.test(message);
-  return new TributaryError(full ? "DISK_FULL" : "LOAD_PLAN_FAILED", `loading '${sourceFile}': ${message}`, {
-    cause: thrown,
-  });
+  const code = isDiskFull(thrown) ? "DISK_FULL" : "LOAD_PLAN_FAILED";
+  return new TributaryError(code, `loading '${sourceFile}': ${message}`, { cause: thrown });
 }

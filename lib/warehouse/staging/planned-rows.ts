@@ -47,9 +47,6 @@ function checked(type: string): ColumnType {
   return known;
 }
 
-/** The number of records that the reader finds: excluded rows included, ragged ones not. */
-export const recordCount = ({ rowCount, excluded }: LoadPlan): number => rowCount + excluded.length;
-
 /** DuckDB reserves sixteen times as much for a buffer. */
 const LINE_BYTES_MIN = 256 * 1024;
 
