@@ -53,7 +53,7 @@ export function codecOf<T>(name: string, schema: RecordSchema, needsFormat2?: (v
       if (bytes.subarray(0, INCOMPATIBLE.length).equals(INCOMPATIBLE)) {
         const format = bytes[INCOMPATIBLE.length] ?? "unknown";
         const known = needsFormat2 ? 2 : 1;
-        if (format !== known)
+        if (known === 1 || format !== known)
           throw new TributaryError(
             "MESSAGE_TOO_NEW",
             `a ${name} has format ${format}; this version reads up to ${known}`,

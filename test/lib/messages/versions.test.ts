@@ -81,6 +81,8 @@ for (const [name, schema] of SCHEMAS) {
     test("a record of an incompatible format is refused as such, not as a damaged one", () => {
       const bytes = Buffer.concat([INCOMPATIBLE, Buffer.from([3]), present.encode(fc.sample(valuesOf(schema), 1)[0])]);
       assert.throws(() => present.decode(bytes), (thrown) => hasCode(thrown, "MESSAGE_TOO_NEW")); // prettier-ignore
+      const first = Buffer.concat([INCOMPATIBLE, Buffer.from([1]), bytes.subarray(INCOMPATIBLE.length + 1)]);
+      assert.throws(() => present.decode(first), (thrown) => hasCode(thrown, "MESSAGE_TOO_NEW")); // prettier-ignore
     });
 
     test("its fields only grow at the end of the message, with defaults", () => {
