@@ -111,6 +111,8 @@ test("a file that loads by a plan says how many rows are read, and why another o
   assert.ok(done[2]! > done[1]! && done[1]! > 0, String(done));
   const irregular = await read(Buffer.from(text.replace("oak 8000,", '"oak" 8000,')));
   assert.match(JSON.stringify(irregular.at(-1)), /"irregular","because":"line 8001: a row that is not standard CSV"/);
+  const wide = await read(Buffer.from(text.replaceAll(",", "§")));
+  assert.match(JSON.stringify(wide.at(-1)), /"because":"its delimiter/, "one of two bytes");
   const [short] = (await read(Buffer.from("a,b\n1,2\n"))).slice(-1);
   assert.match(JSON.stringify(short), /"planObstacle":"the file is short"/);
 });

@@ -87,7 +87,7 @@ export class CsvTableReader implements RecordReader {
 
   get irregularity(): string | undefined {
     const { delimiter, quote, escape, trimBlanks, comment } = this.#options;
-    const isUsual = delimiter.length === 1 && (quote === null || (quote === '"' && escape === quote));
+    const isUsual = Buffer.byteLength(delimiter) === 1 && (quote === null || (quote === '"' && escape === quote));
     if (!isUsual || trimBlanks || comment) return "its delimiter, quote, escape, blanks or comments are unusual";
     if (this.#headerRows > 1 || this.#above.length > 0) return "there are several header rows, or lines above them";
     const { leadingDelimiter, trailingDelimiter, rowNames, dropBlankNames } = this.#options;
