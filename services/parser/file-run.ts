@@ -150,8 +150,10 @@ async function parseWhole(
         const load = loadText(found.irregular ?? last.summary.planObstacle);
         return { runId, ...judged, reading: reading && { ...reading, load } };
       }
-      if (last?.kind === "irregular") found = { ...found, irregular: last.because };
-      if (last?.kind === "irregular") continue;
+      if (last?.kind === "irregular") {
+        found = { ...found, irregular: last.because };
+        continue;
+      }
       if (last?.kind !== "retype") return undefined;
       found = { ...found, inferred: last.types, ...(last.fields ? { fields: last.fields } : {}) };
       deps.metrics.retypings.inc();

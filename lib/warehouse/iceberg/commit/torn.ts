@@ -22,8 +22,8 @@ export interface LedgerState {
 }
 
 /**
- * Reads the ledger at the catalog's current snapshots: where the clock is behind, DuckDB by itself does not
- * see what others have just recorded.
+ * Reads the ledger at the catalog's current snapshots: where the clock is behind, DuckDB does not see
+ * what others have just recorded.
  */
 export async function ledgerState(context: IcebergContext, table: string): Promise<LedgerState> {
   const { session } = context;

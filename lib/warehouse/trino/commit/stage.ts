@@ -85,11 +85,7 @@ export class SpillingBuffer implements RowBuffer {
   }
 
   async load(file: PlannedFile): Promise<void> {
-    const columns = plannedColumns(file.plan).map(({ name, type }) => ({
-      name,
-      column: name,
-      type: type,
-    }));
+    const columns = plannedColumns(file.plan).map(({ name, type }) => ({ name, column: name, type }));
     const { contentHash, rowsOffset } = file.plan;
     const fingerprint = `${contentHash} ${rowsOffset}`;
     const from = await this.#shared.plans.write(file);
