@@ -43,7 +43,7 @@ export const ERRORS = {
   UNSUPPORTED_MEDIA_TYPE: kind(
     false,
     415,
-    "Use a Content-Type that /openapi.json lists for this route, and a charset as in docs/encodings.md.",
+    "Use a Content-Type that /openapi.json lists for this route, and a charset as in docs/files/encodings.md.",
   ),
   UPLOAD_INCOMPLETE: kind(
     true,

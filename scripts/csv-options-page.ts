@@ -1,4 +1,4 @@
-/** docs/csv-options.md, from the schema of the options, the API's parameters and the CLI's flags. */
+/** docs/files/csv-options.md, from the schema of the options, the API's parameters and the CLI's flags. */
 import { Command } from "commander";
 import { dialectParameters as sentBy, withDialect } from "../cli/files/dialect-flags.ts";
 import { jsonSchemaOf, type JsonSchema } from "../lib/contract/issues.ts";
@@ -12,7 +12,7 @@ by the contract for all files of its table.
 
 | where | how |
 |---|---|
-| contract | \`dialect: { delimiter: ";", skipRows: 2 }\` ([contracts](contracts.md)) |
+| contract | \`dialect: { delimiter: ";", skipRows: 2 }\` ([contracts](../contracts.md)) |
 | API | query parameters of the upload, \`POST /v1/preview\`, \`POST /v1/files/{id}/accept\`, \`GET /v1/files/{id}/preview\` |
 | CLI | options of \`upload\`, \`preview\`, \`files accept\` and \`files preview\` |
 | console | "File format settings" of the upload, and the settings of a held file |
@@ -26,7 +26,7 @@ the column \`dialect\`.
 const NOTES = `
 In the API and the CLI \`quote\`, \`comment\` and \`footer\` may be \`none\`, and \`\\t\`, \`\\x01\` and \`\\u00a7\` in a delimiter
 stand for one character. Null markers, true and false words, numbers and dates are no part of the dialect: the
-contract declares them ([contracts](contracts.md)).
+contract declares them ([contracts](../contracts.md)).
 `;
 
 /** One row an option: what it takes, what it means, and its names. */

@@ -1,7 +1,7 @@
 /**
- * Generates docs/errors.md, docs/metrics.md, docs/configuration.md, docs/contracts.md, docs/csv-options.md,
- * the JSON Schema of contracts and the names of the settings from the code. test/tidy.test.ts checks that
- * they are up to date.
+ * Generates docs/errors.md, docs/metrics.md, docs/configuration.md, docs/contracts.md,
+ * docs/files/csv-options.md, the JSON Schema of contracts and the names of the settings from the code.
+ * test/tidy.test.ts checks that they are up to date.
  */
 import { writeFileSync } from "node:fs";
 import type { z } from "zod";
@@ -180,7 +180,7 @@ export const pages = async (): Promise<Record<string, string>> => ({
   "docs/metrics.md": await metricsPage(),
   "docs/configuration.md": configurationPage(),
   "docs/contracts.md": contractsPage(HEAD),
-  "docs/csv-options.md": csvOptionsPage(HEAD),
+  "docs/files/csv-options.md": csvOptionsPage(HEAD),
   "docs/contract.schema.json": contractJsonSchema(),
   "lib/process/settings/names.ts": settingNamesModule(),
 });

@@ -23,7 +23,7 @@ const controlTotals = standsFor(
   () => z.union([controlTotal, z.array(controlTotal).max(20)]),
 );
 
-/** Guards that a version must pass before its rows replace others. See docs/held-files.md. */
+/** Guards that a version must pass before its rows replace others. See docs/files/held-files.md. */
 export const acceptSchema = z.strictObject({
   empty: z
     .enum(DOUBT_ACTIONS)
