@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { basename } from "node:path";
+import { basename, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { text as readText } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
@@ -16,13 +16,22 @@ import * as show from "./show.ts";
 import { exitCodeOf, hasEnded, openFile, tellProblems, uploadFiles, waitForEnd, type FileAnswer } from "./upload.ts";
 
 export function addServe(program: Command): void {
+  const folder = resolve(process.env["TRIBUTARY_DATA_DIR"] || ".tributary");
   program
     .command("serve")
     .description("run gateway, parser, committer and scheduler in one process")
     .option("--port <port>", "port of the gateway (TRIBUTARY_PORT)")
     .option("--host <address>", "address to listen on (TRIBUTARY_HOST)")
-    .option("--data <folder>", "data folder (TRIBUTARY_DATA_DIR, default .tributary)")
-    .addHelpText("after", "\nEnvironment variables set everything else: see docs/configuration.md.")
+    .option(
+      "--data <folder>",
+      `data folder (TRIBUTARY_DATA_DIR; default: .tributary in the current folder; here: ${folder})`,
+    )
+    .addHelpText(
+      "after",
+      `
+Contracts are read from the folder contracts in the current folder, if it exists (TRIBUTARY_CONTRACTS_DIR).
+Environment variables set everything else: see docs/configuration.md.`,
+    )
     .action(
       action(async (_session, { port, host, data }: { port?: string; host?: string; data?: string }) =>
         serve({

@@ -49,7 +49,8 @@ Exit codes:
 
 Examples:
   tributary serve
-  tributary upload sales data/sales_sample.csv --wait
+  tributary generate-sales --rows 200 --out sales.csv
+  tributary upload sales sales.csv --wait
   tributary query "SELECT country, sum(amount) FROM sales GROUP BY country"`,
   );
 

@@ -2,6 +2,8 @@
  * Runs all services except the registrar in one process. It uses the embedded adapters unless the
  * environment names others.
  */
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
 import type { Service } from "../lib/process/service.ts";
 import { committerConfig, committerSettings } from "./committer/config.ts";
 import { writerObserver } from "./committer/gate-metrics.ts";
@@ -20,6 +22,8 @@ const configs = [gatewayConfig, parserConfig, committerConfig, schedulerConfig] 
 
 await runProcess("tributary", configs, async (context) => {
   const { settings, scope, ports, clock, logger, registry, read, tracer } = context;
+  const folder = resolve(settings.TRIBUTARY_DATA_DIR);
+  const isNew = !existsSync(folder);
   const shared = {
     log: await ports.log(),
     blob: await ports.blob(),
@@ -50,5 +54,6 @@ await runProcess("tributary", configs, async (context) => {
     audit: context.auditLog(settings.TRIBUTARY_AUDIT_FILE),
   });
   scope.own("gateway", gateway, drain);
-  logger.info(`Tributary at ${gateway.url} (API page: ${gateway.url}/docs), data in ${settings.TRIBUTARY_DATA_DIR}`);
+  const data = isNew ? `${folder} (new)` : folder;
+  logger.info(`Tributary at ${gateway.url} (API page: ${gateway.url}/docs), data in ${data}`);
 });
