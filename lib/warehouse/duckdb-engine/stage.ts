@@ -26,7 +26,7 @@ export interface StagingDatabase {
 
 /** Staged rows with the same columns: a table of the staging database, or a Parquet file. */
 export interface StagedPart {
-  /** What a SELECT reads them from: a table, quoted and qualified, or a table function. */
+  /** What a SELECT reads them from: a table, quoted and qualified, or a SELECT in parentheses. */
   readonly table: string;
   readonly columns: readonly SqlColumn[];
 }
@@ -110,9 +110,8 @@ class StagedBuffer implements RowBuffer {
   }
 
   async load(file: PlannedFile): Promise<void> {
-    const path = await this.#database.plans.write(file);
-    const table = `read_parquet(${duckdb.stringLiteral(path)})`;
-    this.#planned.push({ path, part: { table, columns: plannedColumns(file.plan) } });
+    const { path, rows } = await this.#database.plans.write(file);
+    this.#planned.push({ path, part: { table: `(${rows})`, columns: plannedColumns(file.plan) } });
     this.count += file.plan.rowCount;
     this.sizeBytes += file.plan.textBytes;
   }

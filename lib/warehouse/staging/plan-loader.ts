@@ -5,7 +5,8 @@ import { Semaphore } from "async-mutex";
 import { messageOf, TributaryError } from "../../errors.ts";
 import { duckdb } from "../duckdb-engine/dialect.ts";
 import { isDiskFull } from "../duckdb-engine/errors.ts";
-import { plannedSelect, type PlannedFile } from "./planned-rows.ts";
+import { rowsOf } from "../duckdb-engine/rows.ts";
+import { plannedCheck, plannedRows, plannedValues, type PlannedFile } from "./planned-rows.ts";
 
 const MEMORY_BYTES_MAX = 512 * 1024 * 1024;
 /** A large file must not hold up another one. */
@@ -13,7 +14,7 @@ const LOADS_AT_ONCE = 2;
 const ROW_GROUP_ROWS = 100_000;
 
 /**
- * Writes the rows of load plans as Parquet files in a folder of its own, which closing removes. Its DuckDB,
+ * Writes the rows of load plans as Parquet files into a folder of its own, which closing removes. Its DuckDB,
  * too, is its own: the memory is bounded, and the order of rows is kept. Opens at the first load.
  */
 export class PlanLoader {
@@ -27,23 +28,51 @@ export class PlanLoader {
   }
 
   /**
-   * Returns the path of a new Parquet file with the plan's rows, which the caller removes.
+   * Writes the values of the plan's rows to a new Parquet file, which the caller removes. `rows` is a SELECT
+   * of the rows from it.
    * @throws LOAD_PLAN_FAILED if the file has other rows than the plan says; DISK_FULL
    */
-  async write(file: PlannedFile): Promise<string> {
+  async write(file: PlannedFile): Promise<{ path: string; rows: string }> {
+    const path = await this.#written(file, async (connection, created) => {
+      await connection.run(copyTo(plannedValues(file), created));
+      const [[rowCount, unread]] = (await rowsOf(connection, plannedCheck(file, created))) as [[bigint, bigint | null]];
+      if (unread !== null) throw new Error(`a value of record ${unread} cannot be read`);
+      if (Number(rowCount) !== file.plan.rowCount) throw new Error(`${rowCount} rows instead of ${file.plan.rowCount}`);
+    });
+    return { path, rows: plannedRows(file, path) };
+  }
+
+  /**
+   * Returns the path of a new Parquet file that holds the plan's rows as they are in the table. The caller
+   * removes it.
+   * @throws as write
+   */
+  async writeWhole(file: PlannedFile): Promise<string> {
+    const values = await this.write(file);
+    try {
+      return await this.#written(file, async (connection, created) => {
+        await connection.run(copyTo(values.rows, created));
+      });
+    } finally {
+      await rm(values.path, { force: true });
+    }
+  }
+
+  /** Returns the path of the file that `write` creates. */
+  #written(
+    { sourceFile }: PlannedFile,
+    write: (connection: DuckDBConnection, path: string) => Promise<void>,
+  ): Promise<string> {
     return this.#turns.runExclusive(async () => {
       const path = join(this.#folder, `${++this.#names}.parquet`);
       let connection: DuckDBConnection | undefined;
       try {
         connection = await (await this.#instance()).connect();
-        const copy = `COPY (${plannedSelect(file)}) TO ${duckdb.stringLiteral(path)}`;
-        const options = `(FORMAT parquet, COMPRESSION uncompressed, ROW_GROUP_SIZE ${ROW_GROUP_ROWS})`;
-        const { rowsChanged } = await connection.run(`${copy} ${options}`);
-        if (rowsChanged !== file.plan.rowCount) throw new Error(`${rowsChanged} rows instead of ${file.plan.rowCount}`);
+        await write(connection, path);
         return path;
       } catch (thrown) {
         await rm(path, { force: true }).catch(() => undefined);
-        throw loadError(thrown, file.sourceFile);
+        throw loadError(thrown, sourceFile);
       } finally {
         connection?.closeSync();
       }
@@ -66,6 +95,11 @@ export class PlanLoader {
     if (opened) await rm(this.#folder, { recursive: true, force: true });
     this.#turns.release(LOADS_AT_ONCE);
   }
+}
+
+function copyTo(select: string, path: string): string {
+  const options = `FORMAT parquet, COMPRESSION uncompressed, ROW_GROUP_SIZE ${ROW_GROUP_ROWS}`;
+  return `COPY (${select}) TO ${duckdb.stringLiteral(path)} (${options})`;
 }
 
 async function openLoader(folder: string): Promise<DuckDBInstance> {

@@ -18,26 +18,58 @@ export function plannedColumns({ fields }: LoadPlan): SqlColumn[] {
   return [...own, ...AUDIT_COLUMNS];
 }
 
+/** The column that is true where a value could not be read; it exists only if the plan leaves rows out. */
+export const UNREAD = "unread";
+
 /**
- * A SELECT of a plan's rows from the file's bytes, in the order of the file. The parser has split the file
- * into the same records and has read each value as its column's type; the casts here read it again, and fail
- * where they cannot.
+ * A SELECT of the values of a plan's columns from the file's bytes, one row for each record, in the order of
+ * the file. The parser has split the file into the same records and has read each value as its column's type;
+ * the casts here read it again. Where they cannot, the statement fails; if the plan leaves rows out, the row
+ * is marked, because it may be one of those. No row gets a number here: numbering takes away all threads but
+ * one.
  */
-export function plannedSelect({ plan, path, compression, sourceFile }: PlannedFile): string {
-  const { fields, excluded, ragged } = plan;
-  const values = fields.flatMap((field, at) =>
-    field.column === null ? [] : [`${valueOf(field, fieldName(at))} AS ${identifier(field.column)}`],
+export function plannedValues(file: PlannedFile): string {
+  const { plan } = file;
+  const marked = plan.excluded.length > 0;
+  const read = plan.fields.flatMap((field, at) =>
+    field.column === null ? [] : [{ ...valueOf(field, fieldName(at), marked), at }],
   );
-  const record = `"record"`;
-  const left = excluded.length === 0 ? "" : ` WHERE ${ordinal(record, ragged)} NOT IN (${excluded.join(", ")})`;
+  const values = read.map(({ value, at }) => `${value} AS ${fieldName(at)}`);
+  const failures = read.flatMap(({ failed }) => failed ?? []);
+  const mark = marked ? [`${failures.length > 0 ? failures.join(" OR ") : "false"} AS ${UNREAD}`] : [];
+  return `SELECT ${[...values, ...mark].join(", ")} FROM ${reader(file)}`;
+}
+
+/** A SELECT of a plan's rows from the Parquet file that holds their values (`plannedValues`). */
+export function plannedRows({ plan, sourceFile }: PlannedFile, valuesPath: string): string {
+  const values = plan.fields.flatMap(({ column }, at) =>
+    column === null ? [] : [`${fieldName(at)} AS ${identifier(column)}`],
+  );
   const audit = [
     `${text(sourceFile)} AS "_source_file"`,
     `CAST(${plan.rowsOffset} AS BIGINT) AS "_source_offset"`,
-    `${ordinal(record, ragged)} AS "_source_row"`,
+    `${ordinal(RECORD, plan.ragged)} AS "_source_row"`,
     `make_timestamp(CAST(${plan.receivedAtMs} AS BIGINT) * 1000) AS "_ingested_at"`,
   ];
-  const records = `SELECT *, row_number() OVER () AS ${record} FROM ${reader(plan, path, compression)}`;
-  return `SELECT ${[...values, ...audit].join(", ")} FROM (${records})${left}`;
+  return `SELECT ${[...values, ...audit].join(", ")} FROM ${numberedValues(valuesPath)}${leftOut(plan)}`;
+}
+
+/**
+ * A SELECT of the number of rows that are not left out, and of the first of them with a value that was not
+ * read.
+ */
+export function plannedCheck({ plan }: PlannedFile, valuesPath: string): string {
+  const unread = plan.excluded.length > 0 ? `min(${RECORD}) FILTER (WHERE ${UNREAD})` : "NULL";
+  return `SELECT count(*), ${unread} FROM ${numberedValues(valuesPath)}${leftOut(plan)}`;
+}
+
+/** The number of a record in its file, from 1. */
+const RECORD = `(file_row_number + 1)`;
+
+const numberedValues = (path: string): string => `read_parquet(${text(path)}, file_row_number = true)`;
+
+function leftOut({ excluded, ragged }: LoadPlan): string {
+  return excluded.length === 0 ? "" : ` WHERE ${ordinal(RECORD, ragged)} NOT IN (${excluded.join(", ")})`;
 }
 
 /** Types are part of a statement. */
@@ -50,7 +82,7 @@ function checked(type: string): ColumnType {
 /** DuckDB reserves sixteen times as much for a buffer. */
 const LINE_BYTES_MIN = 256 * 1024;
 
-function reader(plan: LoadPlan, path: string, compression: PlannedFile["compression"]): string {
+function reader({ plan, path, compression }: PlannedFile): string {
   const { delimiter, quote, header, fields, recordBytesMax, ragged } = plan;
   const columns = fields.map((_, at) => `${text(fieldName(at))}: 'VARCHAR'`);
   const options = [
@@ -81,15 +113,24 @@ function ordinal(record: string, ragged: readonly number[]): string {
 
 const BLANKS = `' ' || chr(9)`;
 
-function valueOf({ type: given, nullMarkers, padded }: PlannedField, field: string): string {
-  const type = checked(given);
-  const value = nullMarkers.length === 0 ? field : withoutMarkers(field, nullMarkers);
-  if (type === "VARCHAR") return value;
-  const solid = padded ? `nullif(trim(${value}, ${BLANKS}), '')` : value;
-  if (type === "BOOLEAN") return `lower(${solid}) IN ('true', 't', 'yes', 'y', 'on', '1')`;
-  if (type !== "TIMESTAMP WITH TIME ZONE") return `CAST(${solid} AS ${type})`;
+/** The value of a field, and with `tried` a condition that is true where it could not be read. */
+function valueOf(
+  { type: named, nullMarkers, padded }: PlannedField,
+  field: string,
+  tried: boolean,
+): { value: string; failed?: string } {
+  const type = checked(named);
+  const given = nullMarkers.length === 0 ? field : withoutMarkers(field, nullMarkers);
+  if (type === "VARCHAR") return { value: given };
+  const solid = padded ? `nullif(trim(${given}, ${BLANKS}), '')` : given;
+  if (type === "BOOLEAN") return { value: `lower(${solid}) IN ('true', 't', 'yes', 'y', 'on', '1')` };
+  const cast = tried ? "TRY_CAST" : "CAST";
   // DuckDB reads only some notations of an offset.
-  return `coalesce(TRY_CAST(${solid} AS ${type}), CAST(${withUsualOffset(solid)} AS ${type}))`;
+  const value =
+    type === "TIMESTAMP WITH TIME ZONE"
+      ? `coalesce(TRY_CAST(${solid} AS ${type}), ${cast}(${withUsualOffset(solid)} AS ${type}))`
+      : `${cast}(${solid} AS ${type})`;
+  return tried ? { value, failed: `(${solid} IS NOT NULL AND ${value} IS NULL)` } : { value };
 }
 
 /**

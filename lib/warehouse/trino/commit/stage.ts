@@ -88,7 +88,7 @@ export class SpillingBuffer implements RowBuffer {
     const columns = plannedColumns(file.plan).map(({ name, type }) => ({ name, column: name, type }));
     const { contentHash, rowsOffset } = file.plan;
     const fingerprint = `${contentHash} ${rowsOffset}`;
-    const from = await this.#shared.plans.write(file);
+    const from = await this.#shared.plans.writeWhole(file);
     await this.#spoolOf(columns).take(file.plan.rowCount, (path) => rename(from, path), fingerprint);
     this.count += file.plan.rowCount;
     this.sizeBytes += file.plan.textBytes;

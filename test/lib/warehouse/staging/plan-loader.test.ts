@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { test, type TestContext } from "node:test";
+import { DuckDBInstance } from "@duckdb/node-api";
 import { hasCode } from "../../../../lib/errors.ts";
 import { openWarehouse } from "../../../../lib/warehouse/open.ts";
 import { PlanLoader } from "../../../../lib/warehouse/staging/plan-loader.ts";
@@ -29,7 +30,7 @@ test("a loader that could not open opens at the next load", async (t) => {
   await writeFile(plans, "in the way");
   await assert.rejects(loader.write(file), (thrown) => hasCode(thrown, "LOAD_PLAN_FAILED"));
   await rm(plans);
-  assert.ok(existsSync(await loader.write(file)));
+  assert.ok(existsSync((await loader.write(file)).path));
   await loader.close();
   assert.ok(!existsSync(plans));
 });
@@ -42,4 +43,51 @@ test("a warehouse that closes leaves no rows of load plans behind", async (t) =>
   assert.ok(existsSync(`${path}.plans`));
   await warehouse.close();
   assert.ok(!existsSync(`${path}.plans`));
+});
+
+async function rowsOf(folder: string, file: PlannedFile): Promise<unknown[][]> {
+  const loader = new PlanLoader(join(folder, "plans"));
+  try {
+    const { rows } = await loader.write(file);
+    return await read(`SELECT "id", "_source_row" FROM (${rows}) ORDER BY "_source_row"`);
+  } finally {
+    await loader.close();
+  }
+}
+
+async function read(sql: string): Promise<unknown[][]> {
+  const instance = await DuckDBInstance.create(":memory:");
+  const connection = await instance.connect();
+  try {
+    return (await connection.runAndReadAll(sql)).getRowsJson();
+  } finally {
+    connection.closeSync();
+    instance.closeSync();
+  }
+}
+
+test("a value that cannot be read fails the plan, unless its row is left out", async (t) => {
+  const { folder, file } = await prepared(t);
+  await writeFile(file.path, "id\n1\nx\n3\n");
+  const leaving = (excluded: number[]): PlannedFile => ({ ...file, plan: { ...file.plan, excluded } });
+  assert.deepEqual(await rowsOf(folder, leaving([2])), [
+    [1, "1"],
+    [3, "3"],
+  ]);
+  for (const excluded of [[], [1], [3]])
+    await assert.rejects(rowsOf(folder, leaving(excluded)), (thrown) => hasCode(thrown, "LOAD_PLAN_FAILED"));
+});
+
+test("rows that are whole are those that a table takes", async (t) => {
+  const { folder, file } = await prepared(t);
+  await writeFile(file.path, "id\n1\nx\n3\n");
+  const loader = new PlanLoader(join(folder, "plans"));
+  t.after(() => loader.close());
+  const path = await loader.writeWhole({ ...file, plan: { ...file.plan, excluded: [2] } });
+  assert.deepEqual(await readdir(join(folder, "plans")), [basename(path)], "the values are removed");
+  const rows = await read(`SELECT "id", "_source_file", "_source_row" FROM '${path}' ORDER BY "_source_row"`);
+  assert.deepEqual(rows, [
+    [1, "a.csv", "1"],
+    [3, "a.csv", "3"],
+  ]);
 });
