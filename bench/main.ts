@@ -8,6 +8,7 @@ import { wholeFrom } from "../scripts/arguments.ts";
 import * as checks from "./checks.ts";
 import * as embedded from "./embedded.ts";
 import { manyTables, manyTablesOfStack } from "./many-tables.ts";
+import { besidePyIceberg } from "./pyiceberg.ts";
 import { pollock } from "./pollock.ts";
 import { commitCostsOfStack } from "./small-commits.ts";
 import { hugeFile, upsertScaling } from "./stack-large.ts";
@@ -51,6 +52,7 @@ const OF_STACK: Record<string, (stack: stacked.Stack, flags: Flags) => Promise<o
     upsertScaling(stack, folder!, { small: rows / 10, large: 5 * rows, changed: Math.ceil(rows / 100) }),
   keys: (_stack, { stack: folder, rows }) =>
     upsertCostsOfStack(folder!, { sizes: [rows, 10 * rows, 40 * rows], changed: 100, commits: 9 }),
+  peer: (stack, { rows, rounds }) => besidePyIceberg(stack, { rows, rounds }),
   huge: (stack, flags) => hugeFile(stack, flags.stack!, flags.bytes),
   tables: (stack, { stack: folder, tables }) => manyTablesOfStack(stack, folder!, tableCounts(tables)),
   checks: (stack, { rows, rounds }) => checks.ofTrino(stack, rows, rounds),

@@ -1,8 +1,5 @@
-import { spawn } from "node:child_process";
-import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { cacheDir, install, runTool, type Program } from "../../../scripts/stack/programs/install.ts";
+import { pyIcebergCatalog, runPyIceberg } from "../../../scripts/stack/programs/pyiceberg.ts";
 import { ROOT } from "../../../scripts/stack/paths.ts";
 import type { RunningStack } from "../../../scripts/stack/stack.ts";
 import type { TableMetadata } from "../../../lib/warehouse/iceberg/catalog/schemas.ts";
@@ -74,41 +71,15 @@ function pyIcebergFaults(name: string, metadata: TableMetadata, read: ReadTable 
   return faults;
 }
 
-/** PyIceberg as pinned in pyiceberg.txt, apart from other Python packages. */
-async function program(): Promise<Program> {
-  const pins = join(ROOT, "test", "stack", "storm", "pyiceberg.txt");
-  const digest = createHash("sha256").update(await readFile(pins)).digest("hex"); // prettier-ignore
-  return {
-    name: "pyiceberg",
-    version: digest.slice(0, 8),
-    async build(into) {
-      const args = ["-m", "pip", "install", "--quiet", "--target", into, "-r", pins];
-      await runTool("python3", args, { missing: "Python 3 with pip is required to install PyIceberg", cwd: into });
-    },
-  };
-}
-
 async function pyIceberg(
-  { s3, restCatalog, schema }: RunningStack["file"],
+  file: RunningStack["file"],
   tables: Histories["tables"],
   say: (line: string) => void,
 ): Promise<Record<string, ReadTable>> {
-  const home = await install(cacheDir(process.env), await program(), say);
   const known = new Set<string>(TABLES.map(({ name }) => name));
   const request = {
-    namespace: schema,
-    catalog: {
-      type: "rest",
-      uri: restCatalog.uri,
-      warehouse: restCatalog.warehouse,
-      credential: restCatalog.credential,
-      scope: "catalog",
-      "oauth2-server-uri": restCatalog.oauth2ServerUri,
-      "s3.endpoint": s3.endpoint,
-      "s3.region": s3.region,
-      "s3.access-key-id": s3.accessKey,
-      "s3.secret-access-key": s3.secretKey,
-    },
+    namespace: file.schema,
+    catalog: pyIcebergCatalog(file),
     tables: Object.fromEntries(
       [...tables].map(([name, { snapshots }]) => [
         name,
@@ -117,20 +88,5 @@ async function pyIceberg(
     ),
   };
   const script = join(ROOT, "test", "stack", "storm", "read_tables.py");
-  return JSON.parse(await run(script, home, JSON.stringify(request))) as Record<string, ReadTable>;
-}
-
-function run(script: string, packages: string, input: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const env = { ...process.env, PYTHONPATH: packages, PYTHONDONTWRITEBYTECODE: "1" };
-    const child = spawn("python3", [script], { env, stdio: ["pipe", "pipe", "inherit"] });
-    const chunks: Buffer[] = [];
-    child.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
-    child.once("error", reject);
-    child.once("close", (code) => {
-      if (code === 0) resolve(Buffer.concat(chunks).toString("utf8"));
-      else reject(new Error(`${script} failed with exit code ${code}`));
-    });
-    child.stdin.end(input);
-  });
+  return (await runPyIceberg(script, request, say)) as Record<string, ReadTable>;
 }
