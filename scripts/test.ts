@@ -23,6 +23,7 @@ export const LONGEST: readonly string[] = [
   "test/fuzz/api.test.ts",
   "test/flow/hostile-files.test.ts",
   "test/simulation/simulation.test.ts",
+  "test/docs/tutorial.test.ts",
   "test/cli/quality.test.ts",
   "test/cli/commands.test.ts",
   "test/cli/serve.test.ts",
