@@ -2,8 +2,6 @@
  * Opens the ports of a process by URL, and its tracer. Only main.ts files use it: services receive ports as
  * arguments.
  */
-import { readFileSync } from "node:fs";
-import { rootCertificates } from "node:tls";
 import { openBlobStore, type BlobStoreOptions } from "../lib/blob/open.ts";
 import type { BlobStore } from "../lib/blob/blob-store.ts";
 import type { Clock } from "../lib/clock.ts";
@@ -11,11 +9,10 @@ import { withEpochs } from "../lib/event-log/recreation/epochs.ts";
 import { openEventLog } from "../lib/event-log/open.ts";
 import { createFileEvents } from "../lib/event-log/prepare-topics.ts";
 import type { EventLog, LogRecord } from "../lib/event-log/event-log.ts";
-import type { KafkaTls } from "../lib/event-log/open.ts";
-import { messageOf, TributaryError } from "../lib/errors.ts";
 import { portUrls, restCatalogOf, type PlatformSettings } from "../lib/process/config.ts";
 import type { Logger } from "../lib/process/logger.ts";
 import type { Scope } from "../lib/process/scope.ts";
+import { certificatesOf, defined, kafkaAccessOf, s3AccessOf } from "../lib/process/settings/access.ts";
 import { untraced, type Tracer } from "../lib/process/tracing.ts";
 import type { Fallback, GateEvent } from "../lib/warehouse/gate-events.ts";
 import { openWarehouse, type WarehouseOptions } from "../lib/warehouse/open.ts";
@@ -45,21 +42,9 @@ export interface Ports {
 export function portsOf(scope: Scope, settings: PlatformSettings, clock: Clock, logger: Logger): Ports {
   const urls = portUrls(settings);
   const ca = certificatesOf(settings);
-  const s3 = {
-    endpoint: settings.TRIBUTARY_S3_ENDPOINT,
-    region: settings.TRIBUTARY_S3_REGION,
-    accessKey: settings.TRIBUTARY_S3_ACCESS_KEY,
-    secretKey: settings.TRIBUTARY_S3_SECRET_KEY,
-    ca,
-  };
-  const kafka = {
-    tls: kafkaTlsOf(settings, ca),
-    saslMechanism: settings.TRIBUTARY_KAFKA_SASL,
-    username: settings.TRIBUTARY_KAFKA_USERNAME,
-    password: settings.TRIBUTARY_KAFKA_PASSWORD,
-  };
+  const s3 = s3AccessOf(settings);
   const store = async (url: string): Promise<BlobStore> =>
-    scope.own(url, await openBlobStore(url, { s3: defined(s3) }), (blob) => blob.close());
+    scope.own(url, await openBlobStore(url, { s3 }), (blob) => blob.close());
   return {
     ca,
     async log() {
@@ -68,7 +53,7 @@ export function portsOf(scope: Scope, settings: PlatformSettings, clock: Clock, 
         logger.error({ topic, offset, err }, "record skipped: it cannot be decoded");
       // Uploads stop at the full mark. What they left in the log may use the upper half of it for its rows.
       const rowsFreeBytesMin = settings.TRIBUTARY_DISK_FREE_MIN / 2;
-      const opened = await openEventLog(urls.log, { clock, onError, rowsFreeBytesMin, ...defined(kafka) });
+      const opened = await openEventLog(urls.log, { clock, onError, rowsFreeBytesMin, ...kafkaAccessOf(settings) });
       const log = scope.own("event log", await withEpochs(opened, onUnreadable), (owned) => owned.close());
       await createFileEvents(log, settings.TRIBUTARY_LOG_PARTITIONS);
       return log;
@@ -76,7 +61,7 @@ export function portsOf(scope: Scope, settings: PlatformSettings, clock: Clock, 
     blob: () => store(urls.blob),
     drops: () => store(urls.drops),
     async warehouse(observer = {}) {
-      const given = { clock, ca, store, s3: defined(s3), observer };
+      const given = { clock, ca, store, s3, observer };
       const opened = await openWarehouse(urls.warehouse, await warehouseOptions(settings, logger, given));
       return scope.own("warehouse", opened, (warehouse) => warehouse.close());
     },
@@ -130,43 +115,5 @@ async function warehouseOptions(
     trino,
     iceberg: { ...iceberg, ...defined({ ca, extensionsFolder, onGateEvent }) },
     ...defined({ onFallback }),
-  };
-}
-
-/** @throws CONFIG_INVALID */
-function certificatesOf({ TRIBUTARY_CA_FILE: path }: PlatformSettings): string[] | undefined {
-  return path === undefined ? undefined : [...rootCertificates, readPem("TRIBUTARY_CA_FILE", path)];
-}
-
-/** @throws CONFIG_INVALID */
-function kafkaTlsOf(settings: PlatformSettings, ca: string[] | undefined): boolean | KafkaTls {
-  const { TRIBUTARY_KAFKA_CERT_FILE: cert, TRIBUTARY_KAFKA_KEY_FILE: key } = settings;
-  if ((cert === undefined) !== (key === undefined)) {
-    const message = "TRIBUTARY_KAFKA_CERT_FILE, TRIBUTARY_KAFKA_KEY_FILE: one is set and the other is not";
-    throw new TributaryError("CONFIG_INVALID", message);
-  }
-  const isWanted =
-    settings.TRIBUTARY_KAFKA_TLS || cert !== undefined || /[?&]tls=true/.test(settings.TRIBUTARY_LOG_URL ?? "");
-  if (!isWanted) return false;
-  return defined({
-    ca,
-    cert: cert && readPem("TRIBUTARY_KAFKA_CERT_FILE", cert),
-    key: key && readPem("TRIBUTARY_KAFKA_KEY_FILE", key),
-  });
-}
-
-/** @throws CONFIG_INVALID */
-function readPem(setting: string, path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    throw new TributaryError("CONFIG_INVALID", `${setting}: ${messageOf(error)}`);
-  }
-}
-
-/** The object without its undefined entries. */
-function defined<T extends object>(values: T): { [K in keyof T]?: NonNullable<T[K]> } {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]?: NonNullable<T[K]>;
   };
 }

@@ -1,45 +1,48 @@
 import { z } from "zod";
 import { messageOf } from "../../lib/errors.ts";
-import { createBuckets, createSchema, createTableBucket, createTopics } from "./prepare.ts";
+import { TOPICS } from "../../lib/messages/topics.ts";
+import { platformSettings, portUrls, readConfig } from "../../lib/process/config.ts";
+import { kafkaAccessOf, s3AccessOf } from "../../lib/process/settings/access.ts";
+import { createBuckets, createSchema, createTableBucket, createTopics, topicsIn } from "./prepare.ts";
 
 /**
- * The init job of compose: `node init.js topics.yml` creates the topics, buckets and schema that the services
- * need, if they do not exist. It reads the environment variables of the services.
+ * The init job of compose and of the Helm chart: `node init.js [topics.yml]` creates the topics, buckets and
+ * schema that the services need, if they do not exist. Without a file, the topics are those of this version.
+ * It reads the environment variables of the services, and two of its own.
  */
 const settings = z.object({
-  TRIBUTARY_LOG_URL: z.string(),
-  TRIBUTARY_BLOB_URL: z.string(),
-  TRIBUTARY_DROPS_URL: z.string(),
-  TRIBUTARY_STAGING_URL: z.string(),
-  TRIBUTARY_WAREHOUSE_BUCKET: z.string(),
-  TRIBUTARY_CATALOG_BUCKET: z.string(),
-  TRIBUTARY_WAREHOUSE_URL: z.string(),
-  TRIBUTARY_S3_ENDPOINT: z.string(),
-  TRIBUTARY_S3_REGION: z.string(),
-  TRIBUTARY_S3_ACCESS_KEY: z.string(),
-  TRIBUTARY_S3_SECRET_KEY: z.string(),
+  ...platformSettings,
+  /** The bucket of Trino's JDBC catalog. */
+  TRIBUTARY_WAREHOUSE_BUCKET: z.string().optional(),
+  /** The table bucket of SeaweedFS's REST catalog. Other catalogs have none. */
+  TRIBUTARY_CATALOG_BUCKET: z.string().optional(),
 });
 
-async function main(topicsPath: string): Promise<void> {
-  const env = settings.parse(process.env);
-  await createTopics(env.TRIBUTARY_LOG_URL, topicsPath);
-  const urls = [env.TRIBUTARY_BLOB_URL, env.TRIBUTARY_DROPS_URL, env.TRIBUTARY_STAGING_URL];
-  const s3 = {
-    endpoint: env.TRIBUTARY_S3_ENDPOINT,
-    region: env.TRIBUTARY_S3_REGION,
-    accessKey: env.TRIBUTARY_S3_ACCESS_KEY,
-    secretKey: env.TRIBUTARY_S3_SECRET_KEY,
-  };
-  await createBuckets(s3, [...urls.map((url) => new URL(url).hostname), env.TRIBUTARY_WAREHOUSE_BUCKET]);
-  await createTableBucket(s3, env.TRIBUTARY_CATALOG_BUCKET);
-  const trino = new URL(env.TRIBUTARY_WAREHOUSE_URL);
+async function main(topicsPath: string | undefined): Promise<void> {
+  const env = readConfig(settings, process.env);
+  const { log, blob, drops, warehouse } = portUrls(env);
+  const s3 = s3AccessOf(env);
+  const fileEvents = { ...TOPICS.fileEvents, partitions: env.TRIBUTARY_LOG_PARTITIONS };
+  const topics = topicsPath === undefined ? Object.values({ ...TOPICS, fileEvents }) : await topicsIn(topicsPath);
+  await createTopics(log, topics, kafkaAccessOf(env));
+
+  const urls = [blob, drops, env.TRIBUTARY_STAGING_URL].filter((url) => url?.startsWith("s3:"));
+  const buckets = urls.map((url) => new URL(url!).hostname);
+  if (env.TRIBUTARY_WAREHOUSE_BUCKET) buckets.push(env.TRIBUTARY_WAREHOUSE_BUCKET);
+  await createBuckets(s3, new Set(buckets));
+  if (env.TRIBUTARY_CATALOG_BUCKET) await createTableBucket(s3, env.TRIBUTARY_CATALOG_BUCKET);
+
+  // With TLS, and in a REST catalog, the committer creates the schema with its first table.
+  const trino = new URL(warehouse);
   const [catalog, schema] = trino.pathname.split("/").filter(Boolean);
-  await createSchema(`http://${trino.host}`, catalog!, schema!);
-  process.stderr.write(`the topics, the buckets and ${catalog}.${schema} exist\n`);
+  const makesSchema = trino.protocol === "trino:" && catalog !== undefined && schema !== undefined;
+  if (makesSchema) await createSchema(`http://${trino.host}`, catalog, schema);
+  const made = [`${topics.length} topics`, ...buckets, ...(makesSchema ? [`${catalog}.${schema}`] : [])];
+  process.stderr.write(`exist: ${made.join(", ")}\n`);
 }
 
 try {
-  await main(process.argv[2] ?? "infra/redpanda/topics.yml");
+  await main(process.argv[2]);
 } catch (error) {
   process.stderr.write(`${messageOf(error)}\n`);
   process.exitCode = 1;

@@ -1,15 +1,16 @@
 import { readFile } from "node:fs/promises";
 import { parse } from "yaml";
 import { z } from "zod";
-import { ensureBucket, type S3Options } from "../../lib/blob/s3/s3-store.ts";
+import { ensureBucket } from "../../lib/blob/s3/s3-store.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { openEventLog } from "../../lib/event-log/open.ts";
+import type { TopicSpec } from "../../lib/messages/topics.ts";
+import type { KafkaAccess, S3Access } from "../../lib/process/settings/access.ts";
 import { signer } from "../../lib/warehouse/iceberg/catalog/sigv4.ts";
-import type { StackSettings } from "./settings.ts";
 import { statement } from "./statement.ts";
 
 /** Creates the buckets that do not exist. @throws BLOB_UNAVAILABLE that names the bucket that failed. */
-export async function createBuckets(s3: S3Options, buckets: readonly string[]): Promise<void> {
+export async function createBuckets(s3: S3Access, buckets: Iterable<string>): Promise<void> {
   for (const bucket of buckets) await ensureBucket(`s3://${bucket}`, s3);
 }
 
@@ -17,8 +18,9 @@ export async function createBuckets(s3: S3Options, buckets: readonly string[]): 
  * Creates the bucket for tables of SeaweedFS's REST catalog if it does not exist, by the API of S3 Tables.
  * @throws Error with SeaweedFS's message
  */
-export async function createTableBucket(s3: StackSettings["s3"], name: string): Promise<void> {
-  const { endpoint, region, accessKey, secretKey } = s3;
+export async function createTableBucket(s3: S3Access, name: string): Promise<void> {
+  const { endpoint, region = "us-east-1", accessKey, secretKey } = s3;
+  if (!endpoint || !accessKey || !secretKey) throw new Error(`the table bucket ${name} needs S3's endpoint and keys`);
   const url = new URL("/buckets", endpoint);
   const request = {
     method: "PUT",
@@ -44,14 +46,21 @@ const topicsFile = z.array(
   }),
 );
 
-/** Creates the topics of infra/redpanda/topics.yml that do not exist. */
-export async function createTopics(logUrl: string, topicsPath: string): Promise<void> {
-  const topics = topicsFile.parse(parse(await readFile(topicsPath, "utf8")));
-  const log = await openEventLog(logUrl, { clock: systemClock });
+/** The topics of a file such as infra/redpanda/topics.yml. */
+export async function topicsIn(path: string): Promise<TopicSpec[]> {
+  const topics = topicsFile.parse(parse(await readFile(path, "utf8")));
+  return topics.map(({ retentionMs, ...topic }) => (retentionMs ? { ...topic, retentionMs } : topic));
+}
+
+/** Creates the topics that do not exist. @throws LOG_UNAVAILABLE, CONFIG_INVALID */
+export async function createTopics(
+  logUrl: string,
+  topics: readonly TopicSpec[],
+  access: KafkaAccess = {},
+): Promise<void> {
+  const log = await openEventLog(logUrl, { clock: systemClock, ...access });
   try {
-    await log.createTopics(
-      topics.map(({ retentionMs, ...topic }) => (retentionMs ? { ...topic, retentionMs } : topic)),
-    );
+    await log.createTopics(topics);
   } finally {
     await log.close();
   }

@@ -8,7 +8,7 @@ import { findJava } from "./programs/java.ts";
 import { startKafka } from "./programs/kafka.ts";
 import { INFRA } from "./paths.ts";
 import { HOST } from "./ports.ts";
-import { createBuckets, createSchema, createTableBucket, createTopics } from "./prepare.ts";
+import { createBuckets, createSchema, createTableBucket, createTopics, topicsIn } from "./prepare.ts";
 import {
   isAlive,
   startProcess,
@@ -176,7 +176,7 @@ async function startServers(
   const context = { ...whole, signal: AbortSignal.any([whole.signal, failure.signal]) };
   const kafka = startKafka(context).then(async () => {
     const address = `${HOST}:${settings.ports.kafka}`;
-    if (wanted.services) await createTopics(`kafka://${address}`, `${INFRA}/redpanda/topics.yml`);
+    if (wanted.services) await createTopics(`kafka://${address}`, await topicsIn(`${INFRA}/redpanda/topics.yml`));
     say(`kafka      ${address}`);
   });
   const seaweedfs = startSeaweedfs(context).then(async () => {
