@@ -8,6 +8,7 @@ import { wholeFrom } from "../scripts/arguments.ts";
 import * as checks from "./checks.ts";
 import * as embedded from "./embedded.ts";
 import { manyTables, manyTablesOfStack } from "./many-tables.ts";
+import { manyTopics } from "./many-topics.ts";
 import { besidePyIceberg } from "./pyiceberg.ts";
 import { pollock } from "./pollock.ts";
 import { commitCostsOfStack } from "./small-commits.ts";
@@ -31,7 +32,7 @@ interface Flags {
   kind: string;
 }
 
-const tableCounts = (max: number): number[] => [30, 100, 300, 1_000, 10_000].filter((count) => count <= max);
+const tableCounts = (max: number): number[] => [30, 100, 300, 1_000, 3_000, 10_000].filter((count) => count <= max);
 
 const OF_EMBEDDED: Record<string, (flags: Flags) => Promise<object>> = {
   upsert: ({ rows, rounds }) => embedded.bigFile({ rows, rounds, table: "sales" }),
@@ -55,6 +56,7 @@ const OF_STACK: Record<string, (stack: stacked.Stack, flags: Flags) => Promise<o
   peer: (stack, { rows, rounds }) => besidePyIceberg(stack, { rows, rounds }),
   huge: (stack, flags) => hugeFile(stack, flags.stack!, flags.bytes),
   tables: (stack, { stack: folder, tables }) => manyTablesOfStack(stack, folder!, tableCounts(tables)),
+  topics: (stack, { tables }) => manyTopics(`kafka://${stack.kafka}`, tableCounts(tables)),
   checks: (stack, { rows, rounds }) => checks.ofTrino(stack, rows, rounds),
   upkeep: (stack, { batches, baseline }) => upkeep(stack, { batches, baselineBatches: baseline }),
   maintain: (stack, { rows, seconds }) => maintainedLatency(stack, { rows, forS: seconds }),
@@ -74,7 +76,7 @@ const command = new Command("npm run bench --")
   .option("--seconds <count>", "duration of the load (steady, maintain)", wholeFrom(1), 120)
   .option("--bytes <count>", "size of the file (huge)", wholeFrom(1), 2_000_000_000)
   .option("--batches <count>", "number of micro-batches (upkeep)", wholeFrom(1), 1_000)
-  .option("--tables <count>", "the largest number of tables (tables)", wholeFrom(10), 1_000)
+  .option("--tables <count>", "the largest number of tables (tables, topics)", wholeFrom(10), 1_000)
   .option(
     "--baseline <count>",
     "number of micro-batches that the unmaintained baseline also receives (upkeep)",

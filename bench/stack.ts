@@ -18,6 +18,7 @@ export interface Stack {
   gateway: string;
   engine: Engine;
   trino: string;
+  kafka: string;
   s3: { endpoint: string; region: string; accessKey: string; secretKey: string };
   restCatalog: RestCatalogSettings;
   catalog: string;
