@@ -188,7 +188,9 @@ test("every error code is raised somewhere", () => {
 test("dashboards and alerts name only metrics that exist", () => {
   const defined = [...text("docs/metrics.md").matchAll(/^\| `(tributary_[a-z0-9_]+)`/gm)].map((match) => match[1]!);
   const known = new Set(defined.flatMap((name) => [name, `${name}_bucket`, `${name}_sum`, `${name}_count`]));
-  const users = ["infra/prometheus", "infra/grafana"].flatMap((folder) => walk(root, folder, /\.(ya?ml|json)$/));
+  const users = ["infra/prometheus", "infra/grafana", "infra/helm"].flatMap((folder) =>
+    walk(root, folder, /\.(ya?ml|json)$/),
+  );
   for (const path of users) {
     const named = [...text(path).matchAll(/\btributary_[a-z0-9_]+/g)].map(([name]) => name);
     const unknown = named.filter((name) => !known.has(name) && !name.startsWith("tributary_sim_"));

@@ -12,7 +12,7 @@ import { missing } from "./programs.ts";
 
 test(
   "alerts caused by another firing alert are inhibited, others are not",
-  { skip: missing("prometheus-alertmanager", "prometheus-alertmanager") },
+  { skip: missing("prometheus-alertmanager", "Debian: prometheus-alertmanager") },
   async () => {
     const folder = await mkdtemp(join(tmpdir(), "tributary-alertmanager-"));
     const { port } = await choosePorts(["port"], {});

@@ -29,7 +29,7 @@ function assertKnown(expr: string, where: string): void {
 }
 
 describe("alerts", () => {
-  it("pass promtool's checks and unit tests", { skip: missing("promtool", "prometheus") }, () => {
+  it("pass promtool's checks and unit tests", { skip: missing("promtool", "Debian: prometheus") }, () => {
     const options = { cwd: join(INFRA, "prometheus"), encoding: "utf8" } as const;
     execFileSync("promtool", ["check", "config", "prometheus.yml"], options);
     execFileSync("promtool", ["test", "rules", "alerts.test.yml"], options);
@@ -73,7 +73,7 @@ describe("Alertmanager", () => {
     inhibit_rules: { source_matchers: string[]; target_matchers: string[] }[];
   };
 
-  it("accepts its configuration", { skip: missing("amtool", "prometheus-alertmanager") }, () => {
+  it("accepts its configuration", { skip: missing("amtool", "Debian: prometheus-alertmanager") }, () => {
     execFileSync("amtool", ["check-config", join(INFRA, "alertmanager/alertmanager.yml")], { stdio: "ignore" });
     const route = (labels: string): string =>
       execFileSync(

@@ -1,15 +1,15 @@
 import { execFileSync } from "node:child_process";
 
 /**
- * Returns false if the test can run, otherwise the reason to skip it: `debianPackage` provides the program.
- * With `sign`=1 in the environment, a missing program is a failure.
+ * Returns false if the test can run, otherwise the reason to skip it: `source` says what provides the program.
+ * With `sign`=1 in the environment, a missing program is a failure. `asks` makes the program end at once.
  */
-export function missing(program: string, debianPackage: string, sign = "REQUIRE_STACK"): string | false {
+export function missing(program: string, source: string, sign = "REQUIRE_STACK", asks = "--version"): string | false {
   try {
-    execFileSync(program, ["--version"], { stdio: "ignore" });
+    execFileSync(program, [asks], { stdio: "ignore" });
     return false;
   } catch {
-    const why = `${program} is not on the PATH (Debian: ${debianPackage})`;
+    const why = `${program} is not on the PATH (${source})`;
     if (process.env[sign] === "1") throw new Error(why);
     process.stderr.write(`SKIPPED: ${why}\n`);
     return why;

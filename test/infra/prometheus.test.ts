@@ -43,7 +43,7 @@ async function putUnderLoad(url: string): Promise<void> {
 
 test(
   "every panel has data and legends with existing labels, and every alert is evaluated",
-  { skip: missing("prometheus", "prometheus"), timeout: 300_000 },
+  { skip: missing("prometheus", "Debian: prometheus"), timeout: 300_000 },
   async () => {
     const folder = await mkdtemp(join(tmpdir(), "tributary-prometheus-"));
     const tributary = await startTributary(join(folder, "data"));

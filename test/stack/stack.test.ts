@@ -167,7 +167,7 @@ test(
 
       await t.test(
         "provides data for every panel of the dashboards",
-        { skip: missing("prometheus", "prometheus", "REQUIRE_PROMETHEUS") },
+        { skip: missing("prometheus", "Debian: prometheus", "REQUIRE_PROMETHEUS") },
         () =>
           withPrometheus(targetsOf(readStack(data)), data, async ({ ask }) => {
             for (const { panels } of Object.values(DASHBOARDS)) {
