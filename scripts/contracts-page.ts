@@ -138,6 +138,12 @@ export function taken(field: JsonSchema): string {
   return `${[field.type ?? "any"].flat().join(" or ")}${bounds}`;
 }
 
-export const cell = (text: string): string => text.replaceAll("|", "\\|").replaceAll("<", "&lt;");
-const code = (value: unknown): string => `\`${cell(JSON.stringify(value))}\``;
+/** A text as a cell of a table. `<` would begin HTML, except in code. */
+export const cell = (text: string): string =>
+  text
+    .replaceAll("|", "\\|")
+    .split("`")
+    .map((part, index) => (index % 2 === 0 ? part.replaceAll("<", "&lt;") : part))
+    .join("`");
+const code = (value: unknown): string => cell(`\`${JSON.stringify(value)}\``);
 const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

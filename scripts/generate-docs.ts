@@ -1,9 +1,9 @@
 /**
  * Generates docs/errors.md, docs/metrics.md, docs/configuration.md, docs/contracts.md,
- * docs/files/csv-options.md, the JSON Schema of contracts and the names of the settings from the code.
- * test/tidy.test.ts checks that they are up to date.
+ * docs/files/csv-options.md, the JSON Schema of contracts and the names of the settings from the code, and
+ * the list of decisions from their titles. test/tidy.test.ts checks that they are up to date.
  */
-import { writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import type { z } from "zod";
 import { REJECT_REASONS } from "../lib/parsing/rejects.ts";
 import { ERRORS } from "../lib/errors.ts";
@@ -19,7 +19,7 @@ import { parserConfig } from "../services/parser/config.ts";
 import { PARSER_THROUGHPUT, parserMetrics } from "../services/parser/metrics.ts";
 import { registrarConfig } from "../services/registrar/config.ts";
 import { REGISTRAR_THROUGHPUT, registrarMetrics } from "../services/registrar/metrics.ts";
-import { contractJsonSchema, contractsPage } from "./contracts-page.ts";
+import { cell, contractJsonSchema, contractsPage } from "./contracts-page.ts";
 import { csvOptionsPage } from "./csv-options-page.ts";
 import { schedulerConfig } from "../services/scheduler/config.ts";
 import { SCHEDULER_THROUGHPUT, schedulerMetrics } from "../services/scheduler/metrics.ts";
@@ -55,7 +55,7 @@ export async function metricsPage(): Promise<string> {
   const own = metrics.filter(({ name }) => name.startsWith("tributary_")).sort((a, b) => (a.name < b.name ? -1 : 1));
   const rows = own.map(({ name, type, help }) => {
     const labels = (registry.getSingleMetric(name) as unknown as { labelNames: string[] }).labelNames;
-    return `| \`${name}\` | ${String(type)} | ${labels.map((label) => `\`${label}\``).join(" ")} | ${help} |`;
+    return `| \`${name}\` | ${String(type)} | ${labels.map((label) => `\`${label}\``).join(" ")} | ${cell(help)} |`;
   });
   return [
     "# Metrics",
@@ -127,7 +127,7 @@ export function configurationPage(): string {
       .filter(([name]) => wanted(name) && !seen.has(name))
       .map(([name, setting]) => {
         seen.add(name);
-        return `| \`${name}\` | ${defaultOf(setting as z.ZodType)} | ${(setting as z.ZodType).description ?? ""} |`;
+        return `| \`${name}\` | ${defaultOf(setting as z.ZodType)} | ${cell((setting as z.ZodType).description ?? "")} |`;
       });
   const everywhere = (name: string): boolean => parts.every(([, { shape }]) => name in shape);
   const table = (title: string, lines: string[]): string[] => [
@@ -175,6 +175,23 @@ export function settingNamesModule(): string {
   ].join("\n");
 }
 
+/** The list of decision records, for readers who open the folder. */
+export function decisionsPage(): string {
+  const folder = new URL("../docs/decisions/", import.meta.url);
+  const records = readdirSync(folder).filter((name) => /^\d/.test(name));
+  const titles = records.sort().map((name) => {
+    const [, number, title] = /^# (\d+)\. (.+)$/m.exec(readFileSync(new URL(name, folder), "utf8"))!;
+    return `${number}. [${title}](${name})`;
+  });
+  return [
+    "# Decisions",
+    HEAD,
+    "Why Tributary is built as it is: context, decision, consequence.\n",
+    ...titles,
+    "",
+  ].join("\n");
+}
+
 export const pages = async (): Promise<Record<string, string>> => ({
   "docs/errors.md": errorsPage(),
   "docs/metrics.md": await metricsPage(),
@@ -182,6 +199,7 @@ export const pages = async (): Promise<Record<string, string>> => ({
   "docs/contracts.md": contractsPage(HEAD),
   "docs/files/csv-options.md": csvOptionsPage(HEAD),
   "docs/contract.schema.json": contractJsonSchema(),
+  "docs/decisions/README.md": decisionsPage(),
   "lib/process/settings/names.ts": settingNamesModule(),
 });
 

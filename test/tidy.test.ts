@@ -24,7 +24,7 @@ import {
   sqlFaults,
   vendorFaults,
 } from "./tidy/rules.ts";
-import { anchorsOf, linksOf, readSources, walk } from "./tidy/sources.ts";
+import { anchorsOf, htmlLinesOf, linksOf, readSources, walk } from "./tidy/sources.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const sources = readSources(root, "lib", "services", "cli");
@@ -222,7 +222,9 @@ test("the changelog has an Unreleased heading", () => {
 });
 
 test("decision records are numbered without gaps and say context, decision, consequence", () => {
-  const records = readdirSync(join(root, "docs/decisions")).sort();
+  const records = readdirSync(join(root, "docs/decisions"))
+    .filter((name) => name !== "README.md")
+    .sort();
   records.forEach((name, index) => {
     assert.match(name, new RegExp(`^${String(index + 1).padStart(4, "0")}-[a-z0-9-]+\\.md$`));
     for (const heading of ["## Context", "## Decision", "## Consequence"]) {
@@ -243,6 +245,13 @@ test("every relative link of a page leads to a file and a heading that exist", (
         return [`${path}:${line} links ${target}: ${linked} has no such heading`];
       }),
     );
+  assert.deepEqual(faults, []);
+});
+
+test("no line of a page begins as HTML, which would end its paragraph", () => {
+  const faults = tracked
+    .filter((path) => path.endsWith(".md"))
+    .flatMap((path) => htmlLinesOf(text(path)).map((line) => `${path}:${line}: write \`<…>\` within the line`));
   assert.deepEqual(faults, []);
 });
 

@@ -16,7 +16,7 @@ import {
   sqlFaults,
   vendorFaults,
 } from "./rules.ts";
-import { anchorsOf, functionsOf, linksOf, parseSource, withoutComments, type Source } from "./sources.ts";
+import { anchorsOf, functionsOf, htmlLinesOf, linksOf, parseSource, withoutComments, type Source } from "./sources.ts";
 
 const NONE: ReadonlySet<string> = new Set();
 const tree = (files: Record<string, string>): Source[] =>
@@ -174,4 +174,6 @@ test("sources: comments, names of functions, links and anchors are read as they 
     { target: "i.png", line: 8 },
   ]);
   assert.deepEqual([...anchorsOf(page)], ["a-b-c", "a-b-c-1"]);
+  const html = "<!-- a -->\n`b\n<table> c` < d\nfile:<e> f\n```\n<g>\n```\n`<h>` `i <j>\nk`\n";
+  assert.deepEqual(htmlLinesOf(html), [3, 4]);
 });

@@ -120,6 +120,16 @@ export function linksOf(markdown: string): { target: string; line: number }[] {
     .filter(({ target }) => !/^[a-z][a-z0-9+.-]*:/i.test(target));
 }
 
+/** Numbers of the lines that begin with a tag, or have one outside code. A comment is none. */
+export function htmlLinesOf(markdown: string): number[] {
+  const prose = markdown.replace(/^```[\s\S]*?^```/gm, (block) => block.replace(/[^\n]/g, ""));
+  const outside = prose.replace(/(`+)[^`]+\1/g, (code) => code.replace(/[^\n]/g, ""));
+  const plain = outside.split("\n");
+  return prose
+    .split("\n")
+    .flatMap((line, index) => (/^\s*<[a-z/]/i.test(line) || /<[a-z/]/i.test(plain[index]!) ? [index + 1] : []));
+}
+
 /** The anchors that GitHub gives a page's headings. */
 export function anchorsOf(markdown: string): Set<string> {
   const anchors = new Set<string>();
