@@ -25,3 +25,11 @@ declare module "kafkajs/src/consumer/batch.js" {
     lastOffset(): string;
   }
 }
+
+declare module "kafkajs/src/network/requestQueue/index.js" {
+  /** The requests of one connection to a broker. */
+  export default class RequestQueue {
+    readonly pending: readonly unknown[];
+    scheduleCheckPendingRequests(): void;
+  }
+}
