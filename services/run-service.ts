@@ -4,6 +4,7 @@
  */
 import { systemClock, type Clock } from "../lib/clock.ts";
 import type { Contracts } from "../lib/contract/contract.ts";
+import { messageOf } from "../lib/errors.ts";
 import type { EventLog } from "../lib/event-log/event-log.ts";
 import { startLagGauges } from "../lib/observability/lag.ts";
 import { checkConfig, readConfig, type PlatformSettings, type SettingsSchema } from "../lib/process/config.ts";
@@ -11,6 +12,7 @@ import { checkHealthExposure } from "../lib/process/exposure.ts";
 import { serveHealth } from "../lib/process/http.ts";
 import { makeAuditLogger, makeLoggers, secretsIn, textCleaner, type Logger } from "../lib/process/logger.ts";
 import { makeRegistry, type Registry } from "../lib/process/metrics.ts";
+import { startPatiently } from "../lib/process/patient-start.ts";
 import { run } from "../lib/process/run.ts";
 import type { Scope } from "../lib/process/scope.ts";
 import type { Service } from "../lib/process/service.ts";
@@ -85,7 +87,7 @@ export async function runService<Settings extends PlatformSettings>(
 
 /**
  * Runs a process whose `start` opens all resources in the scope. It first checks the settings of all its
- * services. Neither its log nor its last message contains secrets of the environment.
+ * services. A start that fails because a dependency is down is repeated for TRIBUTARY_START_WAIT_MAX. Neither its log nor its last message contains secrets of the environment.
  */
 export async function runProcess<Settings extends PlatformSettings>(
   name: string,
@@ -96,11 +98,18 @@ export async function runProcess<Settings extends PlatformSettings>(
   const secrets = secretsIn(env);
   const loggerOf = makeLoggers({ level: env["TRIBUTARY_LOG_LEVEL"], pretty: process.stderr.isTTY, secrets });
   const logger = loggerOf(name);
-  await run(logger, textCleaner(secrets), async (scope) => {
-    const clock = systemClock;
-    const registry = makeRegistry(version);
+  const clock = systemClock;
+  await run(logger, textCleaner(secrets), async (whole, signal) => {
     checkConfig([config, ...others], env);
     const settings = readConfig(config, env);
+    const onRetry = (thrown: unknown, waitMs: number): void =>
+      logger.warn({ detail: messageOf(thrown), waitMs }, "cannot start yet; tries again");
+    const patience = { clock, withinMs: settings.TRIBUTARY_START_WAIT_MAX, signal, onRetry };
+    await startPatiently(whole, patience, (scope) => startIn(scope, settings));
+  });
+
+  async function startIn(scope: Scope, settings: Settings): Promise<void> {
+    const registry = makeRegistry(version);
     const ports = portsOf(scope, settings, clock, logger);
     const onAuditError = (err: unknown): void => logger.error({ err }, "the audit log cannot be written");
     const onLagError = (err: unknown): void => logger.warn({ err }, "lag cannot be read");
@@ -116,5 +125,5 @@ export async function runProcess<Settings extends PlatformSettings>(
         scope.own("lag gauges", gauges, (started) => started.stop());
       },
     });
-  });
+  }
 }

@@ -178,6 +178,12 @@ export const platformSettings = {
     .optional()
     .describe("OTLP/HTTP endpoint for traces of files, e.g. http://localhost:4318; default: no tracing"),
   TRIBUTARY_TRACES_SHARE: share.default(1).describe("share of files traced, 0 to 1"),
+  TRIBUTARY_START_WAIT_MAX: duration
+    .prefault("0s")
+    .describe(
+      "how long the start of a service waits for the event log, the blob store and the warehouse; " +
+        "0: it ends at the first failure",
+    ),
   TRIBUTARY_LOG_LEVEL: z.enum(LOG_LEVELS).default("info"),
   TRIBUTARY_METRICS_PUBLIC: flag
     .prefault("false")

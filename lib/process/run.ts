@@ -10,20 +10,22 @@ const DRAIN_MS_MAX = 9_000;
 
 /**
  * Runs a process. `start` opens all resources into the scope and returns. On SIGTERM or SIGINT the process
- * drains (closes the scope, last opened first) and exits with 0. If `start` fails, it prints the error for
- * people, then logs it, and exits with 1. `clean` removes secrets from printed text. A second signal exits
- * immediately. Only this function uses process.on and process.exit in the services.
+ * drains (closes the scope, last opened first) and exits with 0. The signal of `start` aborts then, which ends
+ * a start that still waits. If `start` fails, it prints the error for people, then logs it, and exits with 1.
+ * `clean` removes secrets from printed text. A second signal exits immediately. Only this function uses process.on and process.exit in the services.
  */
 export async function run(
   logger: Logger,
   clean: (text: string) => string,
-  start: (scope: Scope) => Promise<void>,
+  start: (scope: Scope, stopping: AbortSignal) => Promise<void>,
 ): Promise<void> {
   const scope = new Scope();
+  const stopping = new AbortController();
   const stopped = new Promise<NodeJS.Signals>((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
       process.once(signal, () => {
         process.once(signal, () => process.exit(130));
+        stopping.abort();
         resolve(signal);
       });
     }
@@ -33,7 +35,7 @@ export async function run(
     process.exit(70);
   });
   try {
-    await start(scope);
+    await start(scope, stopping.signal);
     const signal = await stopped;
     logger.info({ signal }, "draining");
     const deadline = setTimeout(() => {
