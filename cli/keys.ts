@@ -1,4 +1,5 @@
 import { InvalidArgumentError, type Command } from "commander";
+import { appendFileSync } from "node:fs";
 import { hashOf, newSecret, scopes, type AccessScope } from "../lib/process/api-keys.ts";
 import { EXIT } from "./output.ts";
 import { action, durationMs } from "./session.ts";
@@ -11,6 +12,13 @@ interface NewKey {
   line: string;
 }
 
+interface Flags {
+  id: string;
+  scopes: AccessScope[];
+  expires?: number;
+  addTo?: string;
+}
+
 /** `tributary keys new`: creates a key offline; the gateway only needs its hash. */
 export function addKeys(program: Command): void {
   program
@@ -20,6 +28,7 @@ export function addKeys(program: Command): void {
     .description("create a key: the secret, shown once, and the line for TRIBUTARY_API_KEYS_FILE")
     .requiredOption("--id <id>", "name of the key's user; appears in logs", idOf)
     .requiredOption("--scopes <list>", `comma-separated scopes: ${scopes.join(", ")}`, scopesOf)
+    .option("--add-to <file>", "add the line to this keys file; a new file is readable by its owner only")
     .option("--expires <duration>", "lifetime, e.g. 90d (default: until the line is removed)", durationMs)
     .addHelpText(
       "after",
@@ -27,15 +36,17 @@ export function addKeys(program: Command): void {
 Examples:
   tributary keys new --id loader --scopes upload,read
   tributary keys new --id loader --scopes upload,read --expires 90d
+  tributary keys new --id admin --scopes admin --add-to api-keys.yml
 
 To rotate a key, add the new line next to the old one, distribute the new key, and remove the old line when it is no
 longer in use. The gateway reloads the file automatically.`,
     )
     .action(
-      action(async ({ print }, flags: { id: string; scopes: AccessScope[]; expires?: number }) => {
-        print(newKey(flags.id, flags.scopes, flags.expires), ({ key, line }) =>
-          ["key (shown once):", `  ${key}`, "", "line for TRIBUTARY_API_KEYS_FILE:", line].join("\n"),
-        );
+      action(async ({ print }, { id, scopes: given, expires, addTo }: Flags) => {
+        const made = newKey(id, given, expires);
+        if (addTo !== undefined) appendFileSync(addTo, `${made.line}\n`, { mode: 0o600 });
+        const where = addTo === undefined ? ["line for TRIBUTARY_API_KEYS_FILE:", made.line] : [`added to ${addTo}`];
+        print(made, ({ key }) => ["key (shown once):", `  ${key}`, "", ...where].join("\n"));
         return EXIT.ok;
       }),
     );

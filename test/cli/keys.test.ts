@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { parse as parseYaml } from "yaml";
 import { hashOf } from "../../lib/process/api-keys.ts";
@@ -31,5 +34,25 @@ test("keys new refuses arguments that would make the line invalid or change its 
     ["--id", "a", "--scopes", "read", "--expires", "soon"],
   ]) {
     assert.equal((await tributary(["keys", "new", ...args])).code, 2, args.join(" "));
+  }
+});
+
+test("keys new --add-to makes a private keys file, and adds to one that exists", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "tributary-keys-"));
+  const file = join(folder, "api-keys.yml");
+  try {
+    for (const id of ["admin", "loader"]) {
+      const made = await tributary(["keys", "new", "--id", id, "--scopes", "read", "--add-to", file]);
+      assert.equal(made.code, 0, made.err);
+      assert.match(made.out, /tby_/);
+    }
+    const keys = parseApiKeys(await readFile(file, "utf8"), file);
+    assert.deepEqual(
+      keys.map(({ id }) => id),
+      ["admin", "loader"],
+    );
+    assert.equal((await stat(file)).mode & 0o777, 0o600);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
   }
 });
