@@ -87,7 +87,8 @@ export async function runService<Settings extends PlatformSettings>(
 
 /**
  * Runs a process whose `start` opens all resources in the scope. It first checks the settings of all its
- * services. A start that fails because a dependency is down is repeated for TRIBUTARY_START_WAIT_MAX. Neither its log nor its last message contains secrets of the environment.
+ * services. A start that fails because a dependency is down is repeated for TRIBUTARY_START_WAIT_MAX. Neither
+ * its log nor its last message contains secrets of the environment.
  */
 export async function runProcess<Settings extends PlatformSettings>(
   name: string,

@@ -89,8 +89,8 @@ const READ_COMMITTED = 1;
 const FETCH_BYTES_MAX = 10 * 1024 * 1024;
 const ATTEMPTS_MAX = 6;
 
-// kafkajs checks the queue of every connection each millisecond, also when nothing waits in it: 3 % of a core for
-// an idle service. A request that has to wait schedules the check itself.
+// kafkajs checks the queue of every connection each millisecond, also when nothing waits in it: 3 % of a core
+// for an idle service. A request that has to wait schedules the check itself.
 const scheduleCheck = Object.getOwnPropertyDescriptor(RequestQueue.prototype, "scheduleCheckPendingRequests");
 RequestQueue.prototype.scheduleCheckPendingRequests = function (this: RequestQueue) {
   if (this.pending.length > 0) (scheduleCheck!.value as () => void).call(this);
