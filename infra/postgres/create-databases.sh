@@ -1,9 +1,14 @@
 #!/bin/sh
-# The PostgreSQL image runs this script once, on a new volume. It creates a database and a user for the
-# Iceberg catalog and for Superset.
+# The PostgreSQL image runs this script once, on a new volume. It creates a database and a user for Trino's JDBC
+# catalog and for Superset, and a user that the exporter reads statistics with. psql reads the passwords itself,
+# because other users of this machine can list process arguments.
 set -eu
-psql --set ON_ERROR_STOP=1 --username postgres \
-    --set catalog_password="$CATALOG_PASSWORD" --set superset_password="$SUPERSET_DB_PASSWORD" <<'SQL'
+psql --set ON_ERROR_STOP=1 --username postgres <<'SQL'
+\getenv catalog_password CATALOG_PASSWORD
+\getenv superset_password SUPERSET_DB_PASSWORD
+\getenv monitoring_password MONITORING_DB_PASSWORD
+CREATE ROLE monitoring LOGIN PASSWORD :'monitoring_password';
+GRANT pg_monitor TO monitoring;
 CREATE ROLE catalog LOGIN PASSWORD :'catalog_password';
 CREATE DATABASE catalog OWNER catalog;
 CREATE ROLE superset LOGIN PASSWORD :'superset_password';

@@ -1,3 +1,4 @@
+import { renameSync, writeFileSync } from "node:fs";
 import { z } from "zod";
 import { messageOf } from "../../lib/errors.ts";
 import { TOPICS } from "../../lib/messages/topics.ts";
@@ -6,9 +7,10 @@ import { kafkaAccessOf, s3AccessOf } from "../../lib/process/settings/access.ts"
 import { createBuckets, createSchema, createTableBucket, createTopics, topicsIn } from "./prepare.ts";
 
 /**
- * The init job of compose and of the Helm chart: `node init.js [topics.yml]` creates the topics, buckets and
- * schema that the services need, if they do not exist. Without a file, the topics are those of this version.
- * It reads the environment variables of the services, and two of its own.
+ * The init job of compose and of the Helm chart: `node init.js [topics.yml [keys.yml]]` creates the topics,
+ * buckets and schema that the services need, if they do not exist. Without a file, the topics are those of this
+ * version. With a second one it writes the gateway's keys there. It reads the environment variables of the
+ * services, and some of its own.
  */
 const settings = z.object({
   ...platformSettings,
@@ -18,7 +20,27 @@ const settings = z.object({
   TRIBUTARY_CATALOG_BUCKET: z.string().optional(),
 });
 
-async function main(topicsPath: string | undefined): Promise<void> {
+const keySettings = z.object({
+  API_KEY_SHA256: z.string(),
+  NOTIFICATIONS_KEY_SHA256: z.string(),
+  /** Further lines of the keys file. */
+  MORE_API_KEYS: z.string().default(""),
+});
+
+/** Replaces the file as a whole: the gateway reads it again when it changes. */
+function writeKeys(path: string): void {
+  const env = keySettings.parse(process.env);
+  const lines = [
+    `- { id: admin, sha256: ${env.API_KEY_SHA256}, scopes: [upload, read, query, admin] }`,
+    `- { id: seaweedfs, sha256: ${env.NOTIFICATIONS_KEY_SHA256}, scopes: [upload] }`,
+    env.MORE_API_KEYS,
+  ];
+  writeFileSync(`${path}.new`, `${lines.join("\n")}\n`, { mode: 0o600 });
+  renameSync(`${path}.new`, path);
+}
+
+async function main(topicsPath: string | undefined, keysPath: string | undefined): Promise<void> {
+  if (keysPath !== undefined) writeKeys(keysPath);
   const env = readConfig(settings, process.env);
   const { log, blob, drops, warehouse } = portUrls(env);
   const s3 = s3AccessOf(env);
@@ -42,7 +64,7 @@ async function main(topicsPath: string | undefined): Promise<void> {
 }
 
 try {
-  await main(process.argv[2]);
+  await main(process.argv[2], process.argv[3]);
 } catch (error) {
   process.stderr.write(`${messageOf(error)}\n`);
   process.exitCode = 1;
