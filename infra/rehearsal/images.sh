@@ -110,7 +110,7 @@ END
 renamed() {
   programs_base; local c; c=$(context "$1")
   mkdir -p "$c/root/bin"
-  { program "$c" nobody 65534 "$5"; printf 'ENTRYPOINT ["%s"]\n' "$4"; } | sed "s#^COPY.*#RUN ln -s $3 $4#" >"$c/Dockerfile"
+  { program "$c" nobody 65534 "$5"; printf 'ENTRYPOINT ["%s"]\n' "$4"; } | sed "s#^COPY.*#RUN [ -e $4 ] || ln -s $3 $4#" >"$c/Dockerfile"
   finish "$c" "$2"
 }
 prometheus() { renamed prometheus "$(image prom/prometheus)" /usr/bin/prometheus /bin/prometheus /prometheus; }
