@@ -183,7 +183,7 @@ export const INGESTION_LAG: readonly Panel[] = [
     kind: "timeseries",
     unit: "short",
     width: 12,
-    redpandaOnly: true,
+    composeOnly: true,
     queries: [
       [
         "sum by (redpanda_group, redpanda_topic) (redpanda_kafka_consumer_group_committed_offset * 0 + on (redpanda_topic, redpanda_partition) group_left () max by (redpanda_topic, redpanda_partition) (redpanda_kafka_max_offset) - redpanda_kafka_consumer_group_committed_offset)",

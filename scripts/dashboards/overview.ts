@@ -269,8 +269,63 @@ export const OVERVIEW: readonly Panel[] = [
     kind: "timeseries",
     unit: "Bps",
     width: 8,
-    redpandaOnly: true,
+    composeOnly: true,
     queries: [["sum by (redpanda_request) (rate(redpanda_kafka_request_bytes_total[5m]))", "{{redpanda_request}}"]],
+  },
+  {
+    title: "Broker memory",
+    about: "Share of Redpanda's memory that it cannot free. Near 100 % it refuses records.",
+    kind: "timeseries",
+    unit: "percentunit",
+    width: 8,
+    composeOnly: true,
+    queries: [
+      [
+        "1 - sum by (instance) (redpanda_memory_available_memory) / sum by (instance) (redpanda_memory_allocated_memory + redpanda_memory_free_memory)",
+        "{{instance}}",
+      ],
+    ],
+  },
+  {
+    title: "PostgreSQL connections",
+    about: "Connections in use by database, and the most that PostgreSQL allows.",
+    kind: "timeseries",
+    unit: "short",
+    width: 8,
+    composeOnly: true,
+    queries: [
+      ["sum by (datname) (pg_stat_activity_count)", "{{datname}}"],
+      ["max(pg_settings_max_connections)", "allowed"],
+    ],
+  },
+  {
+    title: "PostgreSQL cache hits",
+    about: "Share of blocks that PostgreSQL found in memory. Below 95 % it lacks memory.",
+    kind: "timeseries",
+    unit: "percentunit",
+    width: 8,
+    composeOnly: true,
+    queries: [
+      [
+        "sum by (datname) (rate(pg_stat_database_blks_hit[5m])) / sum by (datname) (rate(pg_stat_database_blks_hit[5m]) + rate(pg_stat_database_blks_read[5m]))",
+        "{{datname}}",
+      ],
+    ],
+  },
+  {
+    title: "PostgreSQL latency",
+    about: "Mean time that a transaction spends in statements, and the longest one that runs.",
+    kind: "timeseries",
+    unit: "s",
+    width: 8,
+    composeOnly: true,
+    queries: [
+      [
+        "sum by (datname) (rate(pg_stat_database_active_time_seconds_total[5m])) / sum by (datname) (rate(pg_stat_database_xact_commit[5m]) + rate(pg_stat_database_xact_rollback[5m]))",
+        "{{datname}}",
+      ],
+      ["max(pg_stat_activity_max_tx_duration)", "longest"],
+    ],
   },
   {
     title: "HTTP requests",

@@ -15,8 +15,8 @@ export interface Panel {
   stacked?: true;
   /** For bars: one bar per value of the first label, one part per value of the second. */
   bars?: readonly [of: string, parts: string];
-  /** Uses metrics of Redpanda, which the local stack's Kafka does not have. */
-  redpandaOnly?: true;
+  /** Uses metrics of Redpanda or PostgreSQL's exporter, which the local stack does not have. */
+  composeOnly?: true;
 }
 
 export interface Dashboard {

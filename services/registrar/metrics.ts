@@ -22,6 +22,7 @@ export interface RegistrarMetrics {
   throughput: ThroughputMetrics<typeof REGISTRAR_THROUGHPUT>;
   datasets: Counter<"outcome">;
   pending: Gauge;
+  supersetUp: Gauge;
 }
 
 export function registrarMetrics(registry: Registry): RegistrarMetrics {
@@ -37,6 +38,11 @@ export function registrarMetrics(registry: Registry): RegistrarMetrics {
     pending: new Gauge({
       name: "tributary_registrar_pending",
       help: "Tables whose dataset in Superset is missing or lacks columns, plus missing dashboards",
+      registers,
+    }),
+    supersetUp: new Gauge({
+      name: "tributary_superset_up",
+      help: "1 if Superset answers its health check, asked every 30 s; otherwise 0",
       registers,
     }),
   };

@@ -12,6 +12,7 @@ import type { Service } from "../../lib/process/service.ts";
 import type { RegistrarSettings } from "./config.ts";
 import { registrarMetrics, type REGISTRAR_THROUGHPUT } from "./metrics.ts";
 import { Registration } from "./registration.ts";
+import { probeSuperset } from "./superset-probe.ts";
 import { SALES_DASHBOARD } from "./sales-dashboard.ts";
 import { columnsKey, foldTableCommit, foldSchema, type KnownTables } from "./tables.ts";
 
@@ -65,7 +66,9 @@ export async function startRegistrar(deps: RegistrarDeps): Promise<Service> {
       await clock.sleep(settings.tickMs, stopping.signal);
     }
   };
-  const running = loop();
+  const onAnswer = (isUp: boolean): void => metrics.supersetUp.set(isUp ? 1 : 0);
+  const probing = probeSuperset({ url: settings.superset.url, clock, signal: stopping.signal, onAnswer });
+  const running = Promise.all([loop(), probing]);
 
   return {
     async ready() {

@@ -131,7 +131,7 @@ describe("dashboards", () => {
     const titles = (name: string): string[] => DASHBOARDS[name]!.panels.map(({ title }: Panel) => title);
     const promised = {
       "lakehouse-platform-overview":
-        "Services up, Commits, Rows, Files by status, Storage used, Broker throughput, Commit duration, Failure rate, End-to-end latency, Objects, Disk",
+        "PostgreSQL connections, PostgreSQL cache hits, PostgreSQL latency, Broker memory, Services up, Commits, Rows, Files by status, Storage used, Broker throughput, Commit duration, Failure rate, End-to-end latency, Objects, Disk",
       "ingestion-lag":
         "Lag by group, Lag by topic, Lag by table, Seconds behind, Time to catch up (ETA), Catch-up ETA by table, Slowest files, Commit waterfall of the slowest files, Where the time goes",
     };
@@ -193,6 +193,7 @@ it("Prometheus scrapes every compose service that has metrics", () => {
     "redpanda",
     "seaweedfs",
     "trino",
+    "postgres-exporter",
     "prometheus",
   ]);
   const { services } = parse(read("compose.yml"), { merge: true, maxAliasCount: -1 }) as {

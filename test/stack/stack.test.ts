@@ -171,8 +171,8 @@ test(
         () =>
           withPrometheus(targetsOf(readStack(data)), data, async ({ ask }) => {
             for (const { panels } of Object.values(DASHBOARDS)) {
-              for (const { title, queries, redpandaOnly } of panels) {
-                if (redpandaOnly) continue;
+              for (const { title, queries, composeOnly } of panels) {
+                if (composeOnly) continue;
                 for (const [expr] of queries) {
                   await until(`${title}: ${expr}`, async () => (await ask(expr)).length > 0, 60_000);
                 }
