@@ -27,10 +27,11 @@ quoted() { printf "'%s'" "$(printf '%s' "$1" | sed "s/'/''/g")"; }
     echo "        text: '{{ range .Alerts }}{{ .Annotations.summary }}. {{ .Annotations.description }} ({{ .Annotations.runbook_url }}) {{ end }}'"
   fi
   if [ -n "${ALERT_EMAIL_TO:-}" ]; then
+    : "${ALERT_SMTP_HOST:?is needed by ALERT_EMAIL_TO: host:port}"
     echo "    email_configs:"
     echo "      - to: $(quoted "$ALERT_EMAIL_TO")"
     echo "        from: $(quoted "${ALERT_EMAIL_FROM:-$ALERT_EMAIL_TO}")"
-    echo "        smarthost: $(quoted "${ALERT_SMTP_HOST:?ALERT_EMAIL_TO needs ALERT_SMTP_HOST, host:port}")"
+    echo "        smarthost: $(quoted "$ALERT_SMTP_HOST")"
     if [ -n "${ALERT_SMTP_USER:-}" ]; then
       echo "        auth_username: $(quoted "$ALERT_SMTP_USER")"
       echo "        auth_password: $(quoted "${ALERT_SMTP_PASSWORD:-}")"

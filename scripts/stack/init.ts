@@ -8,9 +8,9 @@ import { createBuckets, createSchema, createTableBucket, createTopics, topicsIn 
 
 /**
  * The init job of compose and of the Helm chart: `node init.js [topics.yml [keys.yml]]` creates the topics,
- * buckets and schema that the services need, if they do not exist. Without a file, the topics are those of this
- * version. With a second one it writes the gateway's keys there. It reads the environment variables of the
- * services, and some of its own.
+ * buckets and schema that the services need, if they do not exist. Without a file, the topics are those of
+ * this version. With a second file it writes the gateway's keys there. It reads the environment variables of
+ * the services, and some of its own.
  */
 const settings = z.object({
   ...platformSettings,

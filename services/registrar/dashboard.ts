@@ -15,6 +15,8 @@ export interface ChartDefinition {
   height: number;
 }
 
+export type FilterDefinition = { kind: "time"; name: string } | { kind: "values"; name: string; column: string };
+
 export interface DashboardDefinition {
   title: string;
   /** Part of its address: /superset/dashboard/<slug>/ */
@@ -22,6 +24,8 @@ export interface DashboardDefinition {
   table: string;
   /** Columns that the table must have: an unrelated table can have the same name. */
   columns: readonly string[];
+  /** Native filters: a range of time over the charts' time filters, or values of a column. */
+  filters: readonly FilterDefinition[];
   rows: readonly (readonly ChartDefinition[])[];
 }
 
@@ -66,12 +70,29 @@ export async function ensureDashboard(
   const { id, position_json: layout, json_metadata: metadata } = dashboard.result;
   const positions = missingLayout(definition, ids, JSON.parse(layout || "{}") as Layout);
   if (!positions) return "complete";
+  const isNew = !layout || layout === "{}";
   // Superset stores the layout and links its charts to the dashboard in one transaction. Metadata left out is
-  // lost.
+  // lost. People may have removed filters, so only a new dashboard gets ours.
   const known = JSON.parse(metadata || "{}") as object;
-  await api.put(`dashboard/${id}`, { json_metadata: JSON.stringify({ ...known, positions }) });
-  return layout && layout !== "{}" ? "repaired" : "created";
+  const filters = isNew ? { native_filter_configuration: filtersOf(definition, datasetId) } : {};
+  await api.put(`dashboard/${id}`, { json_metadata: JSON.stringify({ ...known, ...filters, positions }) });
+  return isNew ? "created" : "repaired";
 }
+
+/** Native filters as Superset stores them, each over all charts. */
+const filtersOf = ({ slug, filters }: DashboardDefinition, datasetId: number): object[] =>
+  filters.map((filter) => ({
+    id: `NATIVE_FILTER-${nameUuid("filter", `${slug} ${filter.name}`)}`,
+    type: "NATIVE_FILTER",
+    name: filter.name,
+    description: "",
+    filterType: filter.kind === "time" ? "filter_time" : "filter_select",
+    targets: [filter.kind === "time" ? {} : { datasetId, column: { name: filter.column } }],
+    controlValues: { enableEmptyFilter: false, ...(filter.kind === "values" && { multiSelect: true }) },
+    defaultDataMask: { extraFormData: {}, filterState: {}, ownState: {} },
+    cascadeParentIds: [],
+    scope: { rootPath: ["ROOT_ID"], excluded: [] },
+  }));
 
 const chartUuid = (name: string): string => nameUuid("chart", name);
 

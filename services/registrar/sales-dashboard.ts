@@ -27,6 +27,19 @@ const ROUND_FORMAT = ",.0f";
 const COUNT_FORMAT = ",d";
 const ROWS_MAX = 10_000;
 
+const DAY = "ingestion_date";
+
+/** What the dashboard's filter by date replaces in each chart. */
+const WITHIN = [
+  {
+    clause: "WHERE",
+    expressionType: "SIMPLE",
+    subject: DAY,
+    operator: "TEMPORAL_RANGE",
+    comparator: "No filter",
+  },
+];
+
 const query = (parts: Record<string, unknown>): Record<string, unknown> => ({
   columns: [],
   filters: [],
@@ -41,7 +54,7 @@ const bigNumber = (name: string, wanted: Metric, format: string): ChartDefinitio
   vizType: "big_number_total",
   params: {
     metric: wanted,
-    adhoc_filters: [],
+    adhoc_filters: WITHIN,
     y_axis_format: format,
     header_font_size: 0.4,
     subheader_font_size: 0.15,
@@ -60,7 +73,7 @@ const REVENUE_BY_COUNTRY: ChartDefinition = {
     x_axis_sort_asc: false,
     metrics: [REVENUE],
     groupby: [],
-    adhoc_filters: [],
+    adhoc_filters: WITHIN,
     row_limit: ROWS_MAX,
     orientation: "vertical",
     // Label every country; rotated labels fit.
@@ -81,7 +94,7 @@ const ORDERS_BY_COUNTRY: ChartDefinition = {
   params: {
     groupby: ["country"],
     metric: ORDERS,
-    adhoc_filters: [],
+    adhoc_filters: WITHIN,
     row_limit: 100,
     sort_by_metric: true,
     label_type: "key",
@@ -97,8 +110,6 @@ const ORDERS_BY_COUNTRY: ChartDefinition = {
   height: 50,
 };
 
-const DAY = "ingestion_date";
-
 const daily = (name: string, wanted: Metric, format: string): ChartDefinition => ({
   name,
   vizType: "echarts_timeseries_line",
@@ -107,7 +118,7 @@ const daily = (name: string, wanted: Metric, format: string): ChartDefinition =>
     time_grain_sqla: "P1D",
     metrics: [wanted],
     groupby: [],
-    adhoc_filters: [],
+    adhoc_filters: WITHIN,
     row_limit: ROWS_MAX,
     y_axis_format: format,
     x_axis_time_format: "smart_date",
@@ -146,7 +157,7 @@ const TOP_CUSTOMERS: ChartDefinition = {
     metrics: [REVENUE, ORDERS],
     timeseries_limit_metric: REVENUE,
     order_desc: true,
-    adhoc_filters: [],
+    adhoc_filters: WITHIN,
     row_limit: 10,
     show_cell_bars: false,
     column_config: {
@@ -170,6 +181,10 @@ export const SALES_DASHBOARD: DashboardDefinition = {
   slug: "sales-lakehouse",
   table: "sales",
   columns: ["order_id", "customer_id", "amount", "country", DAY],
+  filters: [
+    { kind: "time", name: "Date" },
+    { kind: "values", name: "Country", column: "country" },
+  ],
   rows: [
     [
       bigNumber("Total Revenue", REVENUE, AMOUNT_FORMAT),

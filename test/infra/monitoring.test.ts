@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
+import { mkdtemp, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { parse } from "yaml";
@@ -67,6 +69,14 @@ const anchorOf = (heading: string): string =>
     .replace(/[^\w\- ]/g, "")
     .replaceAll(" ", "-");
 
+type Target = Record<string, unknown>;
+interface Receiver {
+  name: string;
+  slack_configs?: Target[];
+  email_configs?: Target[];
+  webhook_configs?: Target[];
+}
+
 describe("Alertmanager", () => {
   const { route, inhibit_rules } = parse(read("alertmanager/alertmanager.yml")) as {
     route: { routes: { matchers: string[] }[] };
@@ -85,6 +95,44 @@ describe("Alertmanager", () => {
       ).trim();
     assert.equal(route("alertname=Watchdog"), "watchdog");
     assert.equal(route("alertname=TableStuck"), "operators");
+  });
+
+  it("sends to what .env names, and to nobody else", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "tributary-alertmanager-"));
+    const configured = (given: Record<string, string>): Receiver[] => {
+      const env = {
+        PATH: process.env["PATH"],
+        ALERTMANAGER: "cat",
+        ALERTMANAGER_CONFIG: join(folder, "a.yml"),
+        ...given,
+      };
+      const script = join(INFRA, "alertmanager/start.sh");
+      const text = execFileSync("sh", [script], { env, encoding: "utf8" });
+      const { receivers, ...rest } = parse(text) as { receivers: Receiver[] };
+      const { receivers: _, ...expected } = parse(read("alertmanager/alertmanager.yml")) as { receivers: Receiver[] };
+      assert.deepEqual(rest, expected);
+      return receivers;
+    };
+    try {
+      assert.deepEqual(configured({}), [{ name: "watchdog" }, { name: "operators" }]);
+      const [watchdog, operators] = configured({
+        ALERT_WATCHDOG_URL: "https://watch/1",
+        ALERT_SLACK_URL: "https://slack/2",
+        ALERT_EMAIL_TO: "ops@example.com",
+        ALERT_SMTP_HOST: "mail:587",
+        ALERT_SMTP_USER: "u",
+        ALERT_SMTP_PASSWORD: "it's $HOME",
+        ALERT_WEBHOOK_URL: "https://hook/3",
+      });
+      assert.equal(watchdog!.webhook_configs![0]!["url"], "https://watch/1");
+      assert.equal(operators!.slack_configs![0]!["api_url"], "https://slack/2");
+      assert.equal(operators!.email_configs![0]!["auth_password"], "it's $HOME");
+      assert.equal(operators!.webhook_configs![0]!["url"], "https://hook/3");
+      assert.equal((await stat(join(folder, "a.yml"))).mode & 0o777, 0o600);
+      assert.throws(() => configured({ ALERT_EMAIL_TO: "ops@example.com" }), /ALERT_SMTP_HOST/);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
   });
 
   it("names only existing alerts", () => {

@@ -191,6 +191,27 @@ test("a restart changes nothing and keeps people's edits", async () => {
   assert.deepEqual(superset.rows, before);
 });
 
+test("the dashboard has filters by date and country, and every chart takes the one by date", async () => {
+  const started = await begin();
+  await arrives("sales", 0, SALES);
+  await started.done(() => superset.rows.dashboard.length === 1);
+  const { native_filter_configuration: filters } = JSON.parse(String(salesDashboard()!["json_metadata"])) as {
+    native_filter_configuration: { name: string; filterType: string; targets: object[] }[];
+  };
+  const datasetId = superset.dataset("sales")!.id;
+  assert.deepEqual(
+    filters.map(({ name, filterType, targets }) => [name, filterType, targets]),
+    [
+      ["Date", "filter_time", [{}]],
+      ["Country", "filter_select", [{ datasetId, column: { name: "country" } }]],
+    ],
+  );
+  for (const chart of superset.rows.chart) {
+    const { adhoc_filters: taken } = JSON.parse(String(chart["params"])) as { adhoc_filters: { operator: string }[] };
+    assert.equal(taken[0]!.operator, "TEMPORAL_RANGE", String(chart["slice_name"]));
+  }
+});
+
 test("deleted charts and dashboards come back at the next start in their old place, with people's edits", async () => {
   const first = await begin();
   await arrives("sales", 0, SALES);
