@@ -24,6 +24,8 @@ const sidebar = [
       { text: "Overview", link: "/" },
       page("Tutorial", "tutorial"),
       page("Running the stack", "running-the-stack"),
+      page("Migrating from Airflow", "migrating"),
+      page("Comparison", "comparison"),
     ],
   },
   {
