@@ -120,7 +120,7 @@ function ofFiles(dialect: Dialect, files: readonly AppliedFile[], alias?: string
 
 const namesOf = (columns: readonly SqlColumn[]): string[] => columns.map(({ name }) => name);
 
-const allNames = (columns: readonly ColumnDefinition[]): string[] => namesOf(withAuditColumns(columns));
+export const allNames = (columns: readonly ColumnDefinition[]): string[] => namesOf(withAuditColumns(columns));
 
 function insertClause(columns: readonly ColumnDefinition[]): string {
   const names = allNames(columns);
@@ -224,18 +224,10 @@ function mergeReplace({ dialect, target, columns, files, rows }: MergeInput): Me
 }
 
 function mergeUpsert(input: MergeInput): MergeParts {
-  const { layout, columns, files, keysRepeated = false } = input;
+  const { layout, columns, keysRepeated = false } = input;
   const { deleteMissing, key } = layout;
   const newer = isNewer("s", "t");
-  const distinct = [
-    anyDistinct(
-      namesOf(columns).filter((name) => !key.includes(name)),
-      "s",
-      "t",
-    ),
-    `t."_source_offset" = ${DEMOTED}`,
-    ...confirmations(files),
-  ].join(" OR ");
+  const distinct = differs(input);
   const update = updateClause(columns, key);
   const insert = insertClause(columns);
   const changes = deleteMissing ? `(${distinct} OR s."_source_file" <> t."_source_file")` : `(${distinct})`;
@@ -256,12 +248,19 @@ function mergeUpsert(input: MergeInput): MergeParts {
   return { ...parts, when: [`WHEN MATCHED AND (${deletes}) THEN DELETE`, ...parts.when], deletes, onlyDelete };
 }
 
+/** True if a row of the source would change its match. */
+export function differs({ layout, columns, files }: MergeInput): string {
+  const values = namesOf(columns).filter((name) => !layout.key.includes(name));
+  const reasons = [anyDistinct(values, "s", "t"), `t."_source_offset" = ${DEMOTED}`, ...confirmations(files)];
+  return reasons.join(" OR ");
+}
+
 /**
  * True if the row `a` is newer than the row `b`. The same row again counts as newer: a repetition may read
  * it with other types. Trino also evaluates this for unmatched rows, and refuses the row comparison
  * (a, b) > (NULL, NULL).
  */
-const isNewer = (a: string, b: string): string =>
+export const isNewer = (a: string, b: string): string =>
   `(${a}."_source_offset" > ${b}."_source_offset"
     OR ${a}."_source_offset" = ${b}."_source_offset" AND ${a}."_source_row" >= ${b}."_source_row")`;
 
@@ -334,7 +333,7 @@ export function keyValues({ dialect, layout, columns }: KeyedTable, alias: strin
 }
 
 /** True where the keys of two aliases are equal. */
-function sameKey(table: KeyedTable, left: string, right: string): string {
+export function sameKey(table: KeyedTable, left: string, right: string): string {
   const others = keyValues(table, right);
   return keyValues(table, left)
     .map((value, index) => `${value} = ${others[index]}`)
@@ -342,7 +341,7 @@ function sameKey(table: KeyedTable, left: string, right: string): string {
 }
 
 /** The newest row of each key. */
-function newestByKey(input: MergeInput): string {
+export function newestByKey(input: MergeInput): string {
   const { layout, rows, keysUnique = false } = input;
   // A version and its repetition may be in one batch: the repetition was received later.
   return keysUnique

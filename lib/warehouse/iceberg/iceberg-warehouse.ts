@@ -80,6 +80,8 @@ export interface IcebergOptions {
   threads?: number;
   /** Rows that one MERGE of an upsert takes: a batch of more is merged in slices. Default 5,000,000. */
   mergeRowsMax?: number;
+  /** Rows of an upsert from which on it may write its whole table anew. Default 1,000,000. */
+  rewriteRowsMin?: number;
   /** Encoded bytes that one stage holds in memory before it spills into a staging table. Default 4 MiB. */
   stageBytesHeldMax?: number;
   /** `doctor catalog` has shown that a commit of several tables is applied whole or not at all. */
@@ -145,9 +147,9 @@ export async function openIceberg(url: string, options: IcebergOptions = {}): Pr
     opened.session = session;
     closing.unshift(() => session.close());
     const { namespace } = target;
-    const { trinoCatalog = "rest", mergeRowsMax = 5_000_000 } = options;
-    const shared = { catalog, session, tables, buckets, clock, namespace, mergeRowsMax, trinoCatalog };
-    const context = { ...shared, bases: new Bases(clock) };
+    const { trinoCatalog = "rest", mergeRowsMax = 5_000_000, rewriteRowsMin = 1_000_000 } = options;
+    const shared = { catalog, session, tables, buckets, clock, namespace, trinoCatalog };
+    const context = { ...shared, mergeRowsMax, rewriteRowsMin, bases: new Bases(clock) };
     await ensureNamespace(catalog, namespace);
     await tables.ensureInternal();
     const queries = queryTables(context, attached, `${folder}.queries`);

@@ -26,6 +26,7 @@ import { checkPartitionTexts } from "./partition-texts.ts";
 import type { SharedRows } from "./ledger-queue.ts";
 import { knownOf, stateAfter, summaryOf } from "./known.ts";
 import { repeated } from "./repeated.ts";
+import { isRewriteDue, rewriteTable } from "./rewrite.ts";
 import { changesOf, filesIn } from "./snapshots.ts";
 import { learn } from "./torn.ts";
 
@@ -80,9 +81,16 @@ async function commitOnce(
     const recorded = records?.ended.map(({ outcome }) => outcome) ?? [];
     const next = stateAfter(layout, description, [...input.files, ...recorded], base);
     const rows = rowsOf(context, { layout, files }, input, { base, next, description });
+    const size = { rows: rows.rowCount, rowsMax: context.mergeRowsMax };
+    const rewrite = { known: knownOf(layout, description, input.files, base), base, next };
+    if (await isRewriteDue(context, input, rewrite, size.rows)) {
+      const receipt = await withinMemory(size, (smaller, alone) =>
+        rewriteTable(context, input, rewrite, { size: smaller, signal, alone }),
+      );
+      if (receipt) return receipt;
+    }
     const together = records && isShared(context, batch) ? await ledger.recordWith(table, records, rows) : undefined;
     if (together) return { ...(await receiptOf(context, table, { base, next }, together)), isRecorded: true };
-    const size = { rows: rows.rowCount, rowsMax: context.mergeRowsMax };
     const written = await withinMemory(size, (smaller, alone) =>
       context.session.write([rows.part], (connection) => rows.work(connection, smaller), { signal, alone }),
     );

@@ -16,6 +16,8 @@ export interface IcebergContext {
   namespace: readonly string[];
   /** Rows of one MERGE: an upsert of more is divided by its keys, within its transaction. */
   mergeRowsMax: number;
+  /** Rows of an upsert from which on it may write its whole table anew. */
+  rewriteRowsMin: number;
   /** Trino's name of this catalog. */
   trinoCatalog: string;
 }

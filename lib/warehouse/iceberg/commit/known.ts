@@ -8,6 +8,8 @@ export interface Known {
   /** The table has no two rows with the same key. */
   keysAreUnique: boolean;
   tableIsEmpty: boolean;
+  /** All versions of the batch are newer than every row of the table. */
+  versionsAreNew: boolean;
 }
 
 export function knownOf(
@@ -20,9 +22,11 @@ export function knownOf(
     ...files.map(({ sourceOffset, versionOffset, rowsOffset }) => rowsOffset ?? versionOffset ?? sourceOffset),
   );
   const key = keyOf(layout, description);
+  const versionsAreNew = base.watermark !== undefined && oldest > base.watermark;
   return {
-    rowsAreNew: layout.mode === "append" && base.watermark !== undefined && oldest > base.watermark,
+    rowsAreNew: layout.mode === "append" && versionsAreNew,
     keysAreUnique: base.uniqueKey === "any" || (key !== undefined && base.uniqueKey === key),
+    versionsAreNew,
     tableIsEmpty: base.snapshotId === undefined,
   };
 }

@@ -1,0 +1,220 @@
+import { randomBytes } from "node:crypto";
+import type { DuckDBConnection } from "@duckdb/node-api";
+import { TributaryError } from "../../../errors.ts";
+import { identifier } from "../../sql/sql.ts";
+import { CATALOG } from "../attach.ts";
+import type { NewColumn, NewPartitionField, TableChange, TableUpdate } from "../catalog/commit.ts";
+import { CatalogError } from "../catalog/errors.ts";
+import type { Snapshot, TableIdentifier, TableMetadata } from "../catalog/schemas.ts";
+import type { IcebergContext } from "../commit/context.ts";
+import { catalogCall, concurrentWrite, isMissing } from "../errors.ts";
+import { scratchName } from "../names.ts";
+import type { WriteOptions } from "../session.ts";
+
+/** A table as it is before its rows are written anew. */
+export interface Rewrite {
+  table: string;
+  base: TableMetadata;
+  /** The newest snapshot of `base`. */
+  current: Snapshot;
+  /** `replace`: the rows are the same. */
+  operation: "replace" | "overwrite";
+  /** Further properties of the new snapshot's summary. */
+  summary?: Readonly<Record<string, string>>;
+  /** Writes all rows into the table of this SQL name, within a transaction. */
+  write: (connection: DuckDBConnection, into: string) => Promise<unknown>;
+  writing?: WriteOptions;
+  /** Before the commit: reads what was written. False: it is what the table has. */
+  check?: (into: string) => Promise<boolean>;
+}
+
+/** What the new snapshot has. */
+export interface Rewritten {
+  snapshotId: bigint;
+  rows: number;
+  dataFiles: number;
+}
+
+/**
+ * Gives a table other files. DuckDB's Iceberg writer cannot replace files: it only adds files and position
+ * deletes. So it writes the rows into a scratch table of the same schema and partitions, whose files and
+ * manifests go into the folders of the table (`write.data.path`, `write.metadata.path`). Then one commit
+ * gives the table a snapshot with the scratch table's manifest list, on the base that was read. The scratch
+ * table is dropped; its files stay, since they are in the table's folders. A failure leaves files without a
+ * snapshot, which remove_orphan_files removes. undefined: the catalog gives the scratch table other ids for
+ * columns or partitions, so its manifests would mean something else.
+ */
+export async function rewriteFiles(
+  context: IcebergContext,
+  rewrite: Rewrite,
+): Promise<Rewritten | "unchanged" | undefined> {
+  const { tables, session, catalog } = context;
+  const { table, base } = rewrite;
+  const scratch: TableIdentifier = { namespace: context.namespace, name: scratchName(table) };
+  await dropScratch(context, scratch);
+  try {
+    const made = await makeScratch(context, scratch, base);
+    if (!isSameLayout(made, base)) return undefined;
+    const into = [CATALOG, ...scratch.namespace, scratch.name].map(identifier).join(".");
+    // A rewrite of a writer that has lost the table without knowing it has the same scratch table: of two
+    // that write into it, one must fail, or the rows would be there twice.
+    const part = { table: scratch, summary: {}, base: { snapshotId: undefined } };
+    await session.write(
+      [part],
+      async (connection) => {
+        await rewrite.write(connection, into);
+        return {};
+      },
+      rewrite.writing,
+    );
+    if ((await rewrite.check?.(into)) === false) return "unchanged";
+    const after = (await catalogCall(() => catalog.loadTable(scratch))).metadata;
+    if (after.uuid !== made.uuid) throw concurrentWrite(table);
+    const written = snapshotIn(after);
+    const snapshotId = newSnapshotId();
+    const change = replacement(tables.idOf(table), rewrite, { id: snapshotId, written, atMs: context.clock.nowMs() });
+    await commitOnce(context, change, table);
+    const total = (name: string): number => Number(written?.summary.get(name) ?? 0);
+    return { snapshotId, rows: total("total-records"), dataFiles: total("total-data-files") };
+  } finally {
+    await dropScratch(context, scratch);
+  }
+}
+
+export const snapshotIn = ({ snapshots, currentSnapshotId }: TableMetadata): Snapshot | undefined =>
+  snapshots.find(({ id }) => id === currentSnapshotId);
+
+async function dropScratch({ catalog }: IcebergContext, scratch: TableIdentifier): Promise<void> {
+  try {
+    await catalog.dropTable(scratch, { purge: false });
+  } catch (thrown) {
+    if (!isMissing(thrown)) return catalogCall(() => Promise.reject(thrown as Error));
+  }
+}
+
+/**
+ * A catalog gives the columns of a new table new ids, from 1: so it begins with the table's first schema.
+ */
+async function makeScratch(
+  { catalog, namespace, tables }: IcebergContext,
+  scratch: TableIdentifier,
+  base: TableMetadata,
+): Promise<TableMetadata> {
+  const first = base.schemas.get(Math.min(...base.schemas.keys())) ?? base.fields;
+  const firstSpec = Math.min(...base.specs.keys());
+  const properties = { "write.data.path": `${base.location}/data`, "write.metadata.path": `${base.location}/metadata` };
+  await catalogCall(() =>
+    catalog.createTable(namespace, {
+      name: scratch.name,
+      columns: first.map(plain),
+      partitioning: fieldsOf(base, firstSpec),
+      properties,
+    }),
+  );
+  const made = (await catalogCall(() => catalog.loadTable(scratch))).metadata;
+  const specs = [...base.specs.keys()].filter((id) => id > firstSpec && id <= base.specId).toSorted((a, b) => a - b);
+  const updates: TableUpdate[] = [
+    ...(sameFields(made, base) ? [] : schemaOf(base)),
+    ...specs.map((id): TableUpdate => ({ action: "add-spec", spec: { "spec-id": id, fields: fieldsOf(base, id) } })),
+    ...(specs.length > 0 ? [{ action: "set-default-spec", "spec-id": base.specId } as const] : []),
+  ];
+  if (updates.length > 0) {
+    const requirements = [{ type: "assert-table-uuid", uuid: made.uuid }] as const;
+    await catalogCall(() => catalog.commitTable({ identifier: scratch, requirements, updates }));
+  }
+  const { metadata } = await catalogCall(() => catalog.loadTable(scratch));
+  tables.noteTextIds(scratch.name, metadata);
+  return metadata;
+}
+
+const schemaOf = (base: TableMetadata): TableUpdate[] => [
+  {
+    action: "add-schema",
+    schema: { type: "struct", "schema-id": 1, fields: base.fields.map(plain) },
+    "last-column-id": base.lastColumnId,
+  },
+  { action: "set-current-schema", "schema-id": -1 },
+];
+
+const plain = ({ id, name, type }: TableMetadata["fields"][number]): NewColumn => ({
+  id,
+  name,
+  type: type as string,
+  required: false,
+});
+
+const fieldsOf = ({ specs }: TableMetadata, id: number): NewPartitionField[] =>
+  (specs.get(id) ?? []).map((field, index) => ({
+    "source-id": field.sourceId,
+    "field-id": field.id ?? 1000 + index,
+    name: field.name,
+    transform: field.transform,
+  }));
+
+const sameFields = (a: TableMetadata, b: TableMetadata): boolean =>
+  JSON.stringify(a.fields.map(({ id, name, type }) => [id, name, type])) ===
+  JSON.stringify(b.fields.map(({ id, name, type }) => [id, name, type]));
+
+/** True if a manifest of one table means the same in the other. */
+const isSameLayout = (a: TableMetadata, b: TableMetadata): boolean =>
+  sameFields(a, b) &&
+  a.specId === b.specId &&
+  JSON.stringify(fieldsOf(a, a.specId)) === JSON.stringify(fieldsOf(b, b.specId));
+
+const newSnapshotId = (): bigint => (randomBytes(8).readBigUInt64BE() >> 1n) | (1n << 62n);
+
+/** The commit that gives the table the rows as they were rewritten. */
+function replacement(
+  identifier: TableIdentifier,
+  { base, current, operation, summary = {} }: Rewrite,
+  { id, written, atMs }: { id: bigint; written: Snapshot | undefined; atMs: number },
+): TableChange {
+  if (written?.manifestList === undefined)
+    throw new TributaryError("WAREHOUSE_FAILED", "the rewritten rows are missing");
+  const total = (name: string): string => written.summary.get(name) ?? "0";
+  return {
+    identifier,
+    requirements: [
+      { type: "assert-table-uuid", uuid: base.uuid },
+      { type: "assert-ref-snapshot-id", ref: "main", "snapshot-id": current.id },
+    ],
+    updates: [
+      {
+        action: "add-snapshot",
+        snapshot: {
+          "snapshot-id": id,
+          "parent-snapshot-id": current.id,
+          "sequence-number": base.lastSequenceNumber + 1,
+          "timestamp-ms": Math.max(atMs, current.timestampMs + 1),
+          "manifest-list": written.manifestList,
+          summary: {
+            ...summary,
+            operation,
+            "added-data-files": total("total-data-files"),
+            "deleted-data-files": current.summary.get("total-data-files") ?? "0",
+            "total-data-files": total("total-data-files"),
+            "total-delete-files": "0",
+            "total-position-deletes": "0",
+            "total-records": total("total-records"),
+          },
+          "schema-id": base.schemaId,
+        },
+      },
+      { action: "set-snapshot-ref", "ref-name": "main", type: "branch", "snapshot-id": id },
+    ],
+  };
+}
+
+/** Sends the commit; if its answer is lost, the table shows what became of it. */
+async function commitOnce({ catalog, tables }: IcebergContext, change: TableChange, table: string): Promise<void> {
+  try {
+    await catalog.commitTable(change);
+  } catch (thrown) {
+    const isUnsure = thrown instanceof CatalogError && thrown.outcome === "unknown";
+    if (!isUnsure) return catalogCall(() => Promise.reject(thrown as Error));
+    const now = await tables.load(table);
+    const [added] = change.updates;
+    const id = added?.action === "add-snapshot" ? added.snapshot["snapshot-id"] : undefined;
+    if (!now?.snapshots.some((one) => one.id === id)) throw concurrentWrite(table);
+  }
+}
