@@ -34,7 +34,11 @@ const BATCH_ROWS = 100_000;
 const WARM_UP = 2;
 
 /** Changes rows that are spread over the whole table. */
-export async function upsertCosts(subject: Subject, options: UpsertScalingOptions): Promise<UpsertCost[]> {
+export async function upsertCosts(
+  subject: Subject,
+  options: UpsertScalingOptions,
+  onCost: (cost: UpsertCost) => void = () => undefined,
+): Promise<UpsertCost[]> {
   const costs: UpsertCost[] = [];
   for (const keys of ["growing", "random"] as const) {
     let smallestMs: number | undefined;
@@ -42,15 +46,20 @@ export async function upsertCosts(subject: Subject, options: UpsertScalingOption
       const { p50Ms, cpuMs } = await costOf(subject, keys, rowsBefore, options);
       smallestMs ??= p50Ms;
       const ratio = Number((p50Ms / smallestMs).toFixed(2));
-      costs.push({ keys, rowsBefore, p50Ms: Math.round(p50Ms), cpuMs: Math.round(cpuMs), ratio });
+      const cost = { keys, rowsBefore, p50Ms: Math.round(p50Ms), cpuMs: Math.round(cpuMs), ratio };
+      onCost(cost);
+      costs.push(cost);
     }
   }
   return costs;
 }
 
-/** The figure of a stack's `iceberg:` warehouse. */
+/** The figures of a stack's `iceberg:` warehouse. Each is printed as soon as it is known: the largest take long. */
 export const upsertCostsOfStack = (folder: string, options: UpsertScalingOptions): Promise<object> =>
-  withSubjects(folder, async ([iceberg]) => ({ ...options, upserts: await upsertCosts(iceberg!, options) }));
+  withSubjects(folder, async ([iceberg]) => {
+    const print = (cost: UpsertCost): void => void process.stderr.write(`${JSON.stringify(cost)}\n`);
+    return { ...options, upserts: await upsertCosts(iceberg!, options, print) };
+  });
 
 async function costOf(
   { warehouse, pids }: Subject,
