@@ -185,7 +185,8 @@ export async function warehouseSubjects(suite: string): Promise<WarehouseSubject
   const iceberg = icebergGiven(`${suite}: iceberg`);
   if (iceberg) {
     after(() => iceberg.drop());
-    const open = () => openWarehouse(iceberg.url, { iceberg: { ...iceberg.options, mergeRowsMax: 2, rewriteRowsMin: 2 } });
+    const open = () =>
+      openWarehouse(iceberg.url, { iceberg: { ...iceberg.options, mergeRowsMax: 2, rewriteRowsMin: 2 } });
     subjects.push({ name: "iceberg", open, sql: "duckdb", histories: 2, attacks: DUCKDB_ATTACKS });
   }
   if (!trinoGiven(`${suite}: trino`)) return subjects;
