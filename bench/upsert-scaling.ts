@@ -54,7 +54,7 @@ export async function upsertCosts(
   return costs;
 }
 
-/** The figures of a stack's `iceberg:` warehouse. Each is printed as soon as it is known: the largest take long. */
+/** The figures of a stack's `iceberg:` warehouse. Each is printed as it is known: the largest take long. */
 export const upsertCostsOfStack = (folder: string, options: UpsertScalingOptions): Promise<object> =>
   withSubjects(folder, async ([iceberg]) => {
     const print = (cost: UpsertCost): void => void process.stderr.write(`${JSON.stringify(cost)}\n`);
