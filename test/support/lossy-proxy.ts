@@ -9,10 +9,10 @@ import type { AddressInfo } from "node:net";
 
 /**
  * What happens to a request: `before`: it is lost; `after`: its answer is lost; a status: the answer is replaced;
- * `lateMs`: it reaches the server so much later, also if nobody waits any more; `refused`: it is lost and answered with
- * this status.
+ * `lateMs`: it reaches the server so much later, also if nobody waits any more; `until`: after this promise; `refused`:
+ * it is lost and answered with this status.
  */
-export type Loss = "before" | "after" | number | { lateMs: number } | { refused: number };
+export type Loss = "before" | "after" | number | { lateMs: number } | { until: Promise<unknown> } | { refused: number };
 
 /**
  * A proxy that loses requests and answers. `lossOf` is asked for each request; `onLost` is called where a request or
@@ -38,7 +38,8 @@ export async function lossyProxy(
       response.writeHead(loss.refused, { "content-type": "application/json" });
       return void response.end("{}");
     }
-    if (typeof loss === "object") await new Promise((resolve) => setTimeout(resolve, loss.lateMs));
+    if (typeof loss === "object" && "until" in loss) await loss.until;
+    else if (typeof loss === "object") await new Promise((resolve) => setTimeout(resolve, loss.lateMs));
     const answer = await forward(new URL(request.url ?? "/", target), request, body);
     if (loss !== undefined) statuses.push(answer.status);
     if (loss === "after") return lose();

@@ -26,7 +26,7 @@ import { checkPartitionTexts } from "./partition-texts.ts";
 import type { SharedRows } from "./ledger-queue.ts";
 import { knownOf, stateAfter, summaryOf } from "./known.ts";
 import { repeated } from "./repeated.ts";
-import { isRewriteDue, rewriteTable } from "./rewrite.ts";
+import { rewriteDue, rewriteTable } from "./rewrite.ts";
 import { changesOf, filesIn } from "./snapshots.ts";
 import { learn } from "./torn.ts";
 
@@ -82,10 +82,11 @@ async function commitOnce(
     const next = stateAfter(layout, description, [...input.files, ...recorded], base);
     const rows = rowsOf(context, { layout, files }, input, { base, next, description });
     const size = { rows: rows.rowCount, rowsMax: context.mergeRowsMax };
-    const rewrite = { known: knownOf(layout, description, input.files, base), base, next };
-    if (await isRewriteDue(context, input, rewrite, size.rows)) {
+    const known = knownOf(layout, description, input.files, base);
+    const rewritable = await rewriteDue(context, input, { known, base }, size.rows);
+    if (rewritable) {
       const receipt = await withinMemory(size, (smaller, alone) =>
-        rewriteTable(context, input, rewrite, { size: smaller, signal, alone }),
+        rewriteTable(context, input, rewritable, { size: smaller, next, confirmOwner, signal, alone }),
       );
       if (receipt) return receipt;
     }

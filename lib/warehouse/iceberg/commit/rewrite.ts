@@ -4,7 +4,7 @@ import { upsertedSelect } from "../../commit/upserted.ts";
 import { NOTHING } from "../../commit/versions.ts";
 import { columnList, withAuditColumns } from "../../sql/sql.ts";
 import type { CommitReceipt } from "../../warehouse.ts";
-import { concurrentWrite } from "../errors.ts";
+import type { Snapshot, TableMetadata } from "../catalog/schemas.ts";
 import { rewriteFiles, snapshotIn } from "../maintenance/rewrite-files.ts";
 import type { WriteOptions } from "../session.ts";
 import type { BaseState } from "./bases.ts";
@@ -15,49 +15,54 @@ import { sliceFilters, type SliceSize } from "./slices.ts";
 /** The table's rows for each row of the batch up to which that costs less than position deletes. */
 const TABLE_RATIO_MAX = 2;
 
-/** What a commit knows of its table. */
-export interface RewriteOf {
-  known: Known;
-  base: BaseState;
-  /** The state after the commit. */
-  next: Pick<BaseState, "watermark" | "uniqueKey">;
+/** The table as it is before it is written anew: on the base of the commit. */
+export interface Rewritable {
+  metadata: TableMetadata;
+  current: Snapshot;
 }
 
 /**
- * Whether an upsert writes all rows of its table anew. A MERGE keeps every position delete of its transaction
- * in memory, beside DuckDB's limit, and every later scan reads them.
+ * The table, if an upsert writes all its rows anew. A MERGE keeps every position delete of its transaction in
+ * memory, beside DuckDB's limit, and every later scan reads them. undefined: the upsert is merged.
  */
-export async function isRewriteDue(
+export async function rewriteDue(
   { tables, rewriteRowsMin }: IcebergContext,
   { layout, undo }: MergeInput,
-  { known, base }: RewriteOf,
+  { known, base }: { known: Known; base: BaseState },
   rows: number,
-): Promise<boolean> {
-  if (layout.mode !== "upsert" || layout.deleteMissing || undo || known.tableIsEmpty) return false;
-  if (rows < rewriteRowsMin || !known.keysAreUnique || !known.versionsAreNew) return false;
+): Promise<Rewritable | undefined> {
+  if (layout.mode !== "upsert" || layout.deleteMissing || undo || known.tableIsEmpty) return undefined;
+  if (rows < rewriteRowsMin || !known.keysAreUnique || !known.versionsAreNew) return undefined;
   const metadata = await tables.load(layout.table);
   const current = metadata && snapshotIn(metadata);
-  if (current?.id !== base.snapshotId) return false;
-  const count = (name: string): number => Number(current?.summary.get(name) ?? 0);
-  return count("total-records") - count("total-position-deletes") <= rows * TABLE_RATIO_MAX;
+  // Somebody else has changed the table: a merge is refused for it.
+  if (!current || metadata.uuid !== base.uuid || current.id !== base.snapshotId) return undefined;
+  const count = (name: string): number => Number(current.summary.get(name) ?? 0);
+  const held = count("total-records") - count("total-position-deletes");
+  return held <= rows * TABLE_RATIO_MAX ? { metadata, current } : undefined;
+}
+
+/** Options of the commit. */
+interface RewriteOptions extends WriteOptions {
+  size: SliceSize;
+  /** The state after the commit. */
+  next: Pick<BaseState, "watermark" | "uniqueKey">;
+  confirmOwner: () => Promise<void>;
 }
 
 /** Applies such an upsert. undefined: the table's files cannot be replaced, so that it must be merged. */
 export async function rewriteTable(
   context: IcebergContext,
   input: MergeInput,
-  { base, next }: RewriteOf,
-  { size, ...writing }: WriteOptions & { size: SliceSize },
+  { metadata, current }: Rewritable,
+  { size, next, confirmOwner, ...writing }: RewriteOptions,
 ): Promise<CommitReceipt | undefined> {
   const { tables, session, bases } = context;
   const { table } = input.layout;
-  const metadata = await tables.load(table);
-  const current = metadata && snapshotIn(metadata);
-  if (!current || metadata.uuid !== base.uuid || current.id !== base.snapshotId) throw concurrentWrite(table);
   const held = `SELECT * FROM ${tables.sqlOf(table)} AT (VERSION => ${current.id})`;
   const names = columnList(withAuditColumns(input.columns).map(({ name }) => name));
   const offsets = input.files.map(({ sourceOffset, rowsOffset = sourceOffset }) => rowsOffset);
-  let taken = 0;
+  let [taken, before] = [0, 0];
   const rewritten = await rewriteFiles(context, {
     ...{ table, base: metadata, current, operation: "overwrite", summary: summaryOf(next), writing },
     async write(connection, into) {
@@ -71,13 +76,16 @@ export async function rewriteTable(
     async check(into) {
       const ofBatch = `SELECT count(*) FROM ${into} WHERE "_source_offset" IN (${offsets.join(", ")})`;
       taken = await session.connected((connection) => countOf(connection, ofBatch));
-      return taken > 0;
+      if (taken === 0) return false;
+      before = await session.connected((connection) => countOf(connection, `SELECT count(*) FROM (${held})`));
+      // What was written took long, and the table may have another owner whose commits left no snapshot.
+      await confirmOwner();
+      return true;
     },
   });
   if (!rewritten) return undefined;
   if (rewritten === "unchanged") return NOTHING;
-  bases.set(table, { uuid: base.uuid, snapshotId: rewritten.snapshotId, ...next });
-  const before = await session.connected((connection) => countOf(connection, `SELECT count(*) FROM (${held})`));
+  bases.set(table, { uuid: metadata.uuid, snapshotId: rewritten.snapshotId, ...next });
   const rowsInserted = rewritten.rows - before;
   return {
     snapshotId: String(rewritten.snapshotId),

@@ -16,7 +16,7 @@ import { lossyProxy } from "../../../../support/lossy-proxy.ts";
 import { seededRandom } from "../../../../support/random.ts";
 import { icebergGiven, restCatalogGiven } from "../../../../support/rest-catalog/given.ts";
 import { LAYOUTS } from "../../../../support/test-table.ts";
-import { fileOf, rowsOf, type Committing } from "./committing.ts";
+import { allRowsOf, fileOf, REWRITTEN, rowsOf, type Committing } from "./committing.ts";
 
 const NAME = "iceberg: a committer is killed at any step";
 const KILLS = 12;
@@ -42,10 +42,10 @@ if (given) {
       catalog: await lossyProxy(given.uri, counted, kill),
       s3: await lossyProxy(s3!.endpoint!, counted, kill),
     };
-    const layouts: TableLayout[] = ["append", "upsert"].map((name) => ({
-      ...{ table: `killed_${name}`, partitioning: [] },
-      ...LAYOUTS[name]!,
-    }));
+    const layouts: TableLayout[] = [
+      { table: "killed_append", partitioning: [], ...LAYOUTS["append"]! },
+      ...["killed_upsert", REWRITTEN].map((table) => ({ table, partitioning: [], ...LAYOUTS["upsert"]! })),
+    ];
     const run = async (last: number): Promise<string | null> => {
       const committing: Committing = {
         url: given.urlAt(proxies.catalog.url),
@@ -112,9 +112,14 @@ if (given) {
       await texts(`${select}upsert`),
       [...new Map(all.map(({ id, line }) => [id, line])).values()].toSorted(),
     );
-    for (const name of ["append", "upsert"]) {
-      const own = `WHERE table_name = 'killed_${name}'`;
-      const numbers = batches.map((n) => `${n}|committed|3|1`).toSorted();
+    assert.deepEqual(
+      await texts(`SELECT id, batch FROM {s}.${REWRITTEN}`),
+      allRowsOf(last).map(({ id, batch }) => `${Number(id)}|${Number(batch)}`),
+    );
+    const counts = { killed_append: 3, killed_upsert: 3, [REWRITTEN]: allRowsOf(last).length };
+    for (const [name, rows] of Object.entries(counts)) {
+      const own = `WHERE table_name = '${name}'`;
+      const numbers = batches.map((n) => `${n}|committed|${rows}|1`).toSorted();
       assert.deepEqual(
         await texts(
           `SELECT source_offset, status, rows_committed, rows_rejected FROM {s}.tributary_ingest_files ${own}`,
