@@ -52,7 +52,7 @@ const OF_STACK: Record<string, (stack: stacked.Stack, flags: Flags) => Promise<o
   scaling: (stack, { stack: folder, rows }) =>
     upsertScaling(stack, folder!, { small: rows / 10, large: 5 * rows, changed: Math.ceil(rows / 100) }),
   keys: (_stack, { stack: folder, rows }) =>
-    upsertCostsOfStack(folder!, { sizes: [rows, 10 * rows], changed: 100, commits: 9 }),
+    upsertCostsOfStack(folder!, { sizes: [rows, 10 * rows, 40 * rows], changed: 100, commits: 9 }),
   peer: (stack, { rows, rounds }) => besidePyIceberg(stack, { rows, rounds }),
   huge: (stack, flags) => hugeFile(stack, flags.stack!, flags.bytes),
   tables: (stack, { stack: folder, tables }) => manyTablesOfStack(stack, folder!, tableCounts(tables)),

@@ -1,8 +1,13 @@
 /** What 100 changed rows cost in upsert tables of growing size, by the kind of their keys. */
 import { createHash } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DuckDBInstance } from "@duckdb/node-api";
 import { uuidv7 } from "uuidv7";
+import type { LoadPlan } from "../lib/messages/generated.ts";
 import type { FileVersion, TableLayout } from "../lib/warehouse/warehouse.ts";
-import { columns, fileVersion, outcomeOf, rowBatches, type Row } from "../test/support/rows.ts";
+import { columns, fileVersion, outcomeOf, RECEIVED_AT_MS, type Row } from "../test/support/rows.ts";
 import { median, unique } from "./stack.ts";
 import { withSubjects, type Subject } from "./small-commits.ts";
 import { cpuMsOf } from "./many-tables.ts";
@@ -30,7 +35,6 @@ const COLUMNS = {
   growing: columns({ order_id: "BIGINT", amount: "DECIMAL(10,2)" }),
   random: columns({ order_id: "VARCHAR", amount: "DECIMAL(10,2)" }),
 };
-const BATCH_ROWS = 100_000;
 const WARM_UP = 2;
 
 /** Changes rows that are spread over the whole table. */
@@ -96,15 +100,18 @@ async function costOf(
     return { fileId: uuidv7(), sourceFile: `f${sourceOffset}.csv`, sourceOffset };
   }
 
-  /** One file, so that the table is what one commit writes. Its rows are made as they are staged. */
+  /** One file, so that the table is what one commit writes. It loads by a plan: JavaScript would take an hour. */
   async function filledWith(origin: ReturnType<typeof subjectOf>): Promise<FileVersion> {
-    const stage = warehouse.stage(table, origin.fileId);
-    for (let first = 0; first < rowsBefore; first += BATCH_ROWS) {
-      const length = Math.min(BATCH_ROWS, rowsBefore - first);
-      const rows = Array.from({ length }, (_, k) => ({ ...rowOf(first + k, "0.25"), _source_row: first + k + 1 }));
-      for (const batch of rowBatches(COLUMNS[keys], rows, origin)) await stage.append(batch);
+    const folder = await mkdtemp(join(tmpdir(), "tributary-bench-"));
+    try {
+      const path = join(folder, "rows.csv");
+      await writeCsv(path, keys, rowsBefore);
+      const stage = warehouse.stage(table, origin.fileId);
+      await stage.load({ plan: planOf(keys, rowsBefore, origin.sourceOffset), path, compression: "none", ...origin });
+      return { ...origin, columns: COLUMNS[keys], stage };
+    } finally {
+      await rm(folder, { recursive: true, force: true });
     }
-    return { ...origin, columns: COLUMNS[keys], stage };
   }
 
   async function commitAndRecord(version: FileVersion) {
@@ -116,3 +123,20 @@ async function costOf(
 }
 
 const hashed = (n: number): string => createHash("md5").update(String(n)).digest("hex");
+
+/** The rows of `rowOf`. */
+async function writeCsv(path: string, keys: UpsertCost["keys"], rows: number): Promise<void> {
+  const instance = await DuckDBInstance.create(":memory:", { memory_limit: "512MB" });
+  const connection = await instance.connect();
+  const key = keys === "growing" ? "range" : "md5(CAST(range AS VARCHAR))";
+  await connection.run(`COPY (SELECT ${key}, 0.25 FROM range(${rows})) TO '${path}' (FORMAT csv, HEADER)`);
+  connection.closeSync();
+  instance.closeSync();
+}
+
+const planOf = (keys: UpsertCost["keys"], rowCount: number, rowsOffset: number): LoadPlan => ({
+  ...{ blobKey: "raw", contentHash: "", delimiter: ",", quote: '"', header: true },
+  fields: COLUMNS[keys].map(({ name, type }) => ({ column: name, type, nullMarkers: [], padded: false })),
+  ...{ rowCount, excluded: [], ragged: [], recordBytesMax: 1_000, textBytes: rowCount },
+  ...{ rowsOffset, receivedAtMs: RECEIVED_AT_MS },
+});
