@@ -100,7 +100,7 @@ async function costOf(
     return { fileId: uuidv7(), sourceFile: `f${sourceOffset}.csv`, sourceOffset };
   }
 
-  /** One file, so that the table is what one commit writes. It loads by a plan: JavaScript would take an hour. */
+  /** One file, so that the table is what one commit writes. It loads by a plan: JavaScript takes an hour. */
   async function filledWith(origin: ReturnType<typeof subjectOf>): Promise<FileVersion> {
     const folder = await mkdtemp(join(tmpdir(), "tributary-bench-"));
     try {
