@@ -1,22 +1,20 @@
-import { keyOf, tableId } from "../../lib/tables.ts";
 import { createHash, randomUUID } from "node:crypto";
 import type { Clock } from "../../lib/clock.ts";
 import type { Contracts } from "../../lib/contract/contract.ts";
-import { requestIn, writtenFields } from "../../lib/formats/message-fields.ts";
+import { requestIn } from "../../lib/formats/message-fields.ts";
 import { loadText } from "../../lib/parsing/output/load-planner.ts";
-import { doubtsIn, readingJson, readingOf, type Reading } from "../../lib/formats/reading.ts";
+import { doubtsIn, readingOf, type Reading } from "../../lib/formats/reading.ts";
 import type { ParseJob, ParseOutput, ParseSummary } from "../../lib/parsing/parse-file.ts";
 import { codeOf, hasCode, isRetryable, messageOf, type ErrorCode } from "../../lib/errors.ts";
-import type { EventLog, LogRecord } from "../../lib/event-log/event-log.ts";
-import type { EndOfFile, FileEvent, LoadPlan, RowMessage } from "../../lib/messages/generated.ts";
-import { rowMessages } from "../../lib/messages/avro.ts";
+import type { EventLog, LogRecord, NewRecord } from "../../lib/event-log/event-log.ts";
+import type { EndOfFile, FileEvent, LoadPlan } from "../../lib/messages/generated.ts";
 import { removesTable } from "../../lib/messages/operation.ts";
-import { repetitionOf, versionOf } from "../../lib/messages/repetition.ts";
+import { versionOf } from "../../lib/messages/repetition.ts";
 import { rowsTopic } from "../../lib/messages/topics.ts";
 import { retry } from "../../lib/retry.ts";
 import type { Logger } from "../../lib/process/logger.ts";
-import { carrying, type Tracer } from "../../lib/process/tracing.ts";
-import { heldReasonsJson } from "../../lib/contract/held.ts";
+import type { Tracer } from "../../lib/process/tracing.ts";
+import { bodyOf, endOfFile, publishRows, rowRecord, type ArrivedFile, type RowContent } from "./row-records.ts";
 import { openReading, type ReadAhead, type ReadingDeps } from "./ahead.ts";
 import { publishParseEvent, type ParseStatus } from "./announce.ts";
 import type { ParserSettings } from "./config.ts";
@@ -42,24 +40,26 @@ export interface FileRunDeps extends ReadingDeps {
   settings: ParserSettings;
 }
 
-/** A file event with its offset. */
-export interface ArrivedFile {
-  event: FileEvent;
-  sourceOffset: number;
-  /** Trace context of the parse's span, passed on with everything published for the file. */
-  traceparent: string | undefined;
-}
-
 /** How parsing a file ended, and the run's id. */
 interface Outcome extends Judged {
   runId: string;
   /** How it was read; undefined: it failed before that was known. */
   reading?: Reading | undefined;
+  /** The run's last row message, which goes out with the file's end; undefined: there is none. */
+  unsent?: NewRecord | undefined;
+}
+
+/** A file whose end is in the log. */
+export interface ParsedFile {
+  summary: ParseSummary;
+  /** Settles once the parse status is published too. The file must not be acked before. */
+  announced: Promise<void>;
 }
 
 /**
  * Processes one file event: publishes the file's rows, rejects and end-of-file, and the parse status. Faults
- * of the file are published, not thrown. Undefined if the signal aborted first.
+ * of the file are published, not thrown. Undefined if the signal aborted first. A short file waits for the
+ * log once: its rows and its end are one call, and its status is published meanwhile.
  * @throws the error of a port after the retries; nothing has to be undone, because the next attempt is a new
  * run
  */
@@ -67,14 +67,16 @@ export async function parseArrived(
   deps: FileRunDeps,
   file: ArrivedFile,
   signal: AbortSignal,
-): Promise<ParseSummary | undefined> {
+): Promise<ParsedFile | undefined> {
   const { clock, settings } = deps;
   const startedMs = clock.monotonicMs();
   await ensureRowsTopic(deps, file.event.table);
   if (file.event.kind === "deleted") return publishDeleted(deps, file);
   if (file.event.decision?.verdict === "refuse") return publishRefused(deps, file);
   const status = publishParseEvent(deps, file);
-  await status.started();
+  const started = status.started();
+  // Awaited before the end.
+  started.catch(() => undefined);
   const known = await deps.columns.at(file.event.table, file.sourceOffset);
   const retrying = {
     ...settings,
@@ -90,16 +92,16 @@ export async function parseArrived(
     return parseWhole(deps, { ...file, status }, known, signal);
   });
   if (signal.aborted || !outcome) return undefined;
-  const end = async ({ runId, summary, held, reading }: Outcome): Promise<ParseSummary> => {
+  const end = async ({ runId, summary, held, reading, unsent }: Outcome): Promise<ParsedFile> => {
     const parseMs = Math.round(clock.monotonicMs() - startedMs);
     if (summary.outcome === "failed" && !held) await status.deadLetter(summary.error!);
     const body = endOfFile(deps, file, summary, parseMs);
-    await publishRow(deps, file, { runId, held, reading }, body);
+    await publishRows(deps, file, [unsent, rowRecord(file, { runId, held, reading }, body)]);
     deps.columns.add(file.event.table, file.sourceOffset, body["tributary.EndOfFile"]);
-    await status.ended(summary, { held, reading });
+    const announced = started.then(() => status.ended(summary, { held, reading }));
     logDoubts(deps, file, reading);
     count(deps.metrics, summary, parseMs, held !== undefined);
-    return summary;
+    return { summary, announced };
   };
   try {
     return await end(outcome);
@@ -141,14 +143,14 @@ async function parseWhole(
   for (let crashes = 0; ;) {
     const runId = randomUUID();
     try {
-      const last = await parseOnce(deps, file, jobOf(deps, file, known, found), runId, signal);
+      const { last, unsent } = await parseOnce(deps, file, jobOf(deps, file, known, found), runId, signal);
       if (last?.kind === "end") {
         const { event } = file;
         const contract = deps.contracts.of(event.table);
         const judged = judge(last.summary, event, contract, known);
         const reading = readingOf(judged.summary, contract);
         const load = loadText(found.irregular ?? last.summary.planObstacle);
-        return { runId, ...judged, reading: reading && { ...reading, load } };
+        return { runId, ...judged, reading: reading && { ...reading, load }, unsent };
       }
       if (last?.kind === "irregular") {
         found = { ...found, irregular: last.because };
@@ -175,8 +177,8 @@ async function parseWhole(
 }
 
 /**
- * Reads the file and publishes its rows and rejects. Returns the last output; undefined if the signal
- * aborted.
+ * Reads the file and publishes its rows and rejects, all but the last message. Returns that message, and the
+ * last output; undefined if the signal aborted.
  */
 async function parseOnce(
   deps: FileRunDeps,
@@ -184,35 +186,42 @@ async function parseOnce(
   job: ParseJob,
   runId: string,
   signal: AbortSignal,
-): Promise<ParseOutput | undefined> {
+): Promise<{ last?: ParseOutput; unsent?: NewRecord | undefined }> {
   const { contentHash, blobKey, table } = file.event;
   const ahead = deps.ahead.take(table, file.sourceOffset, job);
   const reading = ahead ?? (await openReading(deps, file.event, job, signal));
   let [rows, sent] = [0, 0];
+  let unsent: NewRecord | undefined;
+  const send = async (...[more, body]: RowContent): Promise<void> => {
+    const held = unsent;
+    unsent = rowRecord(file, { runId, ...more }, body);
+    if (held) await publishRows(deps, file, [held]);
+  };
   try {
     for await (const output of reading.outputs) {
       if (output.kind === "end" && (reading.sha256() ?? contentHash) !== contentHash) {
         const { summary } = failed("BLOB_DAMAGED", `'${blobKey}' holds other bytes than those that arrived`);
-        return { kind: "end", summary };
+        return { last: { kind: "end", summary }, unsent };
       }
       if (output.kind === "progress") {
         rows = Math.max(rows, output.rows);
         file.status.progress({ rows, bytes: reading.bytesRead() });
         continue;
       }
-      if (output.kind !== "rows" && output.kind !== "rejects" && output.kind !== "plan") return output;
+      if (output.kind !== "rows" && output.kind !== "rejects" && output.kind !== "plan")
+        return { last: output, unsent };
       if (output.kind === "plan") {
         const loadPlan = { ...output.plan, blobKey, contentHash, ...originOf(file) };
-        await publishRow(deps, file, { runId, loadPlan }, { "tributary.RejectBatch": { rejects: [] } });
+        await send({ loadPlan }, { "tributary.RejectBatch": { rejects: [] } });
         continue;
       }
       const rejectText = (output.kind === "rejects" && output.text) || null;
-      await publishRow(deps, file, { runId, rejectText }, bodyOf(output));
+      await send({ rejectText }, bodyOf(output));
       sent += output.kind === "rows" ? output.batch.rowCount : output.rejects.length;
       rows = Math.max(rows, sent);
       file.status.progress({ rows, bytes: reading.bytesRead() });
     }
-    return undefined;
+    return {};
   } finally {
     reading.close();
   }
@@ -253,61 +262,27 @@ const failed = (code: ErrorCode, message: string): Outcome => ({
   summary: { ...NOTHING_READ, outcome: "failed", error: { code, message } },
 });
 
-function bodyOf(output: Extract<ParseOutput, { kind: "rows" | "rejects" }>): RowMessage["body"] {
-  if (output.kind === "rejects") return { "tributary.RejectBatch": { rejects: output.rejects } };
-  const { rows, ...batch } = output.batch;
-  return { "tributary.RowBatch": { ...batch, rows: Buffer.from(rows.buffer, rows.byteOffset, rows.length) } };
-}
-
-async function publishRow(
-  deps: FileRunDeps,
-  file: ArrivedFile,
-  {
-    runId,
-    held,
-    reading,
-    rejectText,
-    loadPlan,
-  }: Omit<Outcome, "summary"> & Pick<RowMessage, "rejectText" | "loadPlan">,
-  body: RowMessage["body"],
-): Promise<void> {
-  const { fileId, sourceFile, table, decision, operationJson = null } = file.event;
-  const { sourceOffset } = file;
-  const value = rowMessages.encode({
-    ...{ fileId, sourceFile, sourceOffset, runId, body, operationJson },
-    repeats: repetitionOf({ offset: sourceOffset, event: file.event }),
-    heldReasonsJson: held ? heldReasonsJson(held) : null,
-    verdict: decision?.verdict ?? "",
-    rejectText: rejectText ?? null,
-    loadPlan: loadPlan ?? null,
-    dialectJson: readingJson(reading),
-    settled: file.event.settled ?? false,
-  });
-  await deps.log.publish(rowsTopic(table).name, [{ key: keyOf(tableId(table)), value, ...carrying(file.traceparent) }]);
-}
-
 /** Publishes the deletion of a file; the committer applies the contract's `onDelete`. */
-async function publishDeleted(deps: FileRunDeps, file: ArrivedFile): Promise<ParseSummary> {
+async function publishDeleted(deps: FileRunDeps, file: ArrivedFile): Promise<ParsedFile> {
   const { event, sourceOffset } = file;
   const known = await deps.columns.at(event.table, sourceOffset);
   const summary: ParseSummary = { ...NOTHING_READ, outcome: "complete", columns: known?.columns ?? [] };
   const { "tributary.EndOfFile": end } = endOfFile(deps, file, summary, 0);
-  await publishRow(deps, file, { runId: randomUUID() }, { "tributary.EndOfFile": { ...end, outcome: "deleted" } });
+  const body = { "tributary.EndOfFile": { ...end, outcome: "deleted" } as EndOfFile };
+  await publishRows(deps, file, [rowRecord(file, { runId: randomUUID() }, body)]);
   if (removesTable(event)) deps.columns.dropped(event.table, sourceOffset);
-  await publishParseEvent(deps, file).ended(summary);
   deps.metrics.files.inc({ outcome: "deleted" });
   deps.metrics.throughput.sent("file");
-  return summary;
+  return { summary, announced: publishParseEvent(deps, file).ended(summary) };
 }
 
 /** Publishes the end of a held file that somebody refused. */
-async function publishRefused(deps: FileRunDeps, file: ArrivedFile): Promise<ParseSummary> {
+async function publishRefused(deps: FileRunDeps, file: ArrivedFile): Promise<ParsedFile> {
   const { runId, summary } = failed("FILE_REFUSED", refusalMessage(file.event));
-  await publishRow(deps, file, { runId }, endOfFile(deps, file, summary, 0));
-  await publishParseEvent(deps, file).ended(summary);
+  await publishRows(deps, file, [rowRecord(file, { runId }, endOfFile(deps, file, summary, 0))]);
   deps.metrics.files.inc({ outcome: "failed" });
   deps.metrics.throughput.sent("file");
-  return summary;
+  return { summary, announced: publishParseEvent(deps, file).ended(summary) };
 }
 
 /**
@@ -331,7 +306,7 @@ export async function endUndecodable(
   const file = { event, sourceOffset, traceparent: undefined };
   await ensureRowsTopic(deps, table);
   const { runId, summary } = failed("FILE_POISON", message);
-  await publishRow(deps, file, { runId }, endOfFile(deps, file, summary, 0));
+  await publishRows(deps, file, [rowRecord(file, { runId }, endOfFile(deps, file, summary, 0))]);
   await publishParseEvent(deps, file).ended(summary);
 }
 
@@ -339,34 +314,6 @@ export async function endUndecodable(
 function unknownFileId(table: string, sourceOffset: number): string {
   const hex = createHash("sha256").update(`${table}/${sourceOffset}`).digest("hex");
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
-}
-
-function endOfFile(
-  { clock }: FileRunDeps,
-  { event }: ArrivedFile,
-  summary: ParseSummary,
-  parseMs: number,
-): { "tributary.EndOfFile": EndOfFile } {
-  const { sizeBytes, contentHash, etag, receivedAtMs } = event;
-  const { outcome, columns, rowsRead, rowsAccepted, rowsRejected, format, dialect, error } = summary;
-  return {
-    "tributary.EndOfFile": {
-      outcome,
-      columns,
-      rowsRead,
-      rowsAccepted,
-      rowsRejected,
-      sizeBytes,
-      contentHash,
-      etag,
-      receivedAtMs,
-      parsedAtMs: clock.nowMs(),
-      parseMs,
-      ...writtenFields(format, dialect),
-      errorCode: error?.code ?? null,
-      errorMessage: error?.message ?? null,
-    },
-  };
 }
 
 function count(metrics: ParserMetrics, summary: ParseSummary, parseMs: number, isHeld: boolean): void {

@@ -82,6 +82,11 @@ export async function startParser(deps: ParserDeps): Promise<Service> {
   };
 }
 
+/** A processed event. It may be acked once `announced` settles. */
+interface Announced {
+  announced?: Promise<void> | undefined;
+}
+
 interface HandlerDeps extends FileRunDeps {
   /** By partition that waits at a record which only a newer version can read. */
   stopped: Map<number, TributaryError>;
@@ -97,15 +102,21 @@ const STOPPED_RETRY_MS = 10_000;
 function handlerOf(deps: HandlerDeps, partition: AssignedPartition, draining: () => boolean): PartitionHandler {
   const { signal } = partition;
   return async (records) => {
+    let acked: Promise<void> = Promise.resolve();
     try {
       for (const [n, record] of records.entries()) {
-        if (signal.aborted || draining()) return;
+        if (signal.aborted || draining()) break;
         deps.metrics.throughput.received("file");
         deps.ahead.begin(nextFiles(deps, records.slice(n + 1, n + 1 + 2 * deps.settings.workers)));
-        await untilReadable(deps, record, signal, () => processEvent(deps, record, signal));
-        if (signal.aborted) return;
-        await partition.ack(record.offset + 1);
+        const { announced } = await untilReadable(deps, record, signal, () => processEvent(deps, record, signal));
+        announced?.catch(() => undefined);
+        if (signal.aborted) break;
+        // The next file is parsed while this one is announced and acked.
+        await acked;
+        acked = Promise.resolve(announced).then(() => partition.ack(record.offset + 1));
+        acked.catch(() => undefined);
       }
+      if (!signal.aborted) await acked;
     } finally {
       deps.ahead.abandon();
     }
@@ -150,8 +161,8 @@ async function untilReadable(
   { stopped, clock, logger, metrics }: HandlerDeps,
   { topic, partition, offset }: LogRecord,
   signal: AbortSignal,
-  attempt: () => Promise<void>,
-): Promise<void> {
+  attempt: () => Promise<Announced>,
+): Promise<Announced> {
   try {
     while (!signal.aborted) {
       try {
@@ -164,32 +175,41 @@ async function untilReadable(
         await clock.sleep(STOPPED_RETRY_MS, signal);
       }
     }
+    return {};
   } finally {
     stopped.delete(partition);
   }
 }
 
-async function processEvent(deps: FileRunDeps, record: LogRecord, signal: AbortSignal): Promise<void> {
+async function processEvent(deps: FileRunDeps, record: LogRecord, signal: AbortSignal): Promise<Announced> {
   const event = eventOf(record);
-  if (event) await parseTraced(deps, record, event, signal);
-  else await buryUndecodable(deps, record);
+  if (event) return parseTraced(deps, record, event, signal);
+  await buryUndecodable(deps, record);
+  return {};
 }
 
 /** Ends the span with the parse, also if the parse will be repeated. */
-async function parseTraced(deps: FileRunDeps, record: LogRecord, event: FileEvent, signal: AbortSignal): Promise<void> {
+async function parseTraced(
+  deps: FileRunDeps,
+  record: LogRecord,
+  event: FileEvent,
+  signal: AbortSignal,
+): Promise<Announced> {
   const { fileId, table, sourceFile } = event;
   const span = deps.tracer.start("parse", {
     parent: record.headers?.["traceparent"],
     attributes: { "tributary.file_id": fileId, "tributary.table": table, "tributary.source_file": sourceFile },
   });
   try {
-    const summary = await parseArrived(
+    const parsed = await parseArrived(
       deps,
       { event, sourceOffset: record.offset, traceparent: span.traceparent },
       signal,
     );
+    const summary = parsed?.summary;
     if (summary) span.set({ "tributary.rows_read": summary.rowsRead, "tributary.rows_rejected": summary.rowsRejected });
     span.end({ errorCode: summary ? (summary.error?.code ?? null) : "ASSIGNMENT_LOST" });
+    return { announced: parsed?.announced };
   } catch (thrown) {
     span.end({ errorCode: codeOf(thrown) });
     throw thrown;

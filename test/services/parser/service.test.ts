@@ -6,7 +6,15 @@ import { INCOMPATIBLE, rowMessages } from "../../../lib/messages/avro.ts";
 import { GROUPS, rowsTopic, TOPICS } from "../../../lib/messages/topics.ts";
 import { withFaults } from "../../support/faults.ts";
 import { until } from "../../support/until.ts";
-import { deadLetters, parseEvents, RECEIVED_AT_MS, startHarness, tableSchemas, type ParsedFile } from "./harness.ts";
+import {
+  deadLetters,
+  parseEvents,
+  RECEIVED_AT_MS,
+  startHarness,
+  tableSchemas,
+  type Harness,
+  type ParsedFile,
+} from "./harness.ts";
 
 test("a file becomes row batches and one end-of-file with exact totals; it publishes no schema", async (t) => {
   const harness = await startHarness();
@@ -321,4 +329,47 @@ test("raw bytes that are not those that arrived fail the file", async (t) => {
   t.after(() => harness.close());
   const { end } = await harness.send("orders", "a.csv", "id\n1\n", { contentHash: "0".repeat(64) });
   assert.deepEqual([end.outcome, end.errorCode], ["failed", "BLOB_DAMAGED"]);
+});
+
+/** Publishes to `topic` wait for the returned function. */
+function holding(harness: Harness, topic: string): () => void {
+  let release = (): void => undefined;
+  const open = new Promise<void>((resolve) => (release = resolve));
+  const publish = harness.log.publish.bind(harness.log);
+  harness.log.publish = async (to, records) => {
+    if (to === topic) await open;
+    return publish(to, records);
+  };
+  return release;
+}
+
+test("a short file's rows and its end are published at once", async (t) => {
+  const harness = await startHarness();
+  t.after(() => harness.close());
+  const calls: number[] = [];
+  const publish = harness.log.publish.bind(harness.log);
+  harness.log.publish = (to, records) => {
+    if (to === rowsTopic("sales").name) calls.push(records.length);
+    return publish(to, records);
+  };
+  await harness.send("sales", "a.csv", "id\n1\n2\n");
+  assert.deepEqual(calls, [2]);
+});
+
+test("the rows of a file do not wait for its status, but its ack does", async (t) => {
+  const harness = await startHarness();
+  t.after(() => harness.close());
+  await harness.send("sales", "a.csv", "id\n1\n");
+  const release = holding(harness, TOPICS.parseEvents.name);
+  const sent = harness.send("sales", "b.csv", "id\n2\n");
+  await until("the end of the second file", async () => {
+    const messages = await harness.all(rowsTopic("sales").name, rowMessages);
+    return messages.filter(({ body }) => "tributary.EndOfFile" in body).length === 2;
+  });
+  const acked = async (): Promise<number> =>
+    Math.max(...(await harness.log.groupOffsets(GROUPS.parser, TOPICS.fileEvents.name)).map(({ offset }) => offset));
+  assert.equal(await acked(), 1);
+  release();
+  await sent;
+  await until("the ack of the second file", async () => (await acked()) === 2);
 });
