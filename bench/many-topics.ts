@@ -5,7 +5,7 @@ import { setTimeout } from "node:timers/promises";
 import { systemClock } from "../lib/clock.ts";
 import type { Consumer, EventLog, PartitionHandler } from "../lib/event-log/event-log.ts";
 import { openEventLog } from "../lib/event-log/open.ts";
-import { rowsTopic } from "../lib/messages/topics.ts";
+import { rowsTopic, TOPICS } from "../lib/messages/topics.ts";
 import { lagReader } from "../lib/observability/lag.ts";
 import { seconds, unique } from "./stack.ts";
 
@@ -31,6 +31,7 @@ export async function manyTopics(logUrl: string, counts: readonly number[]): Pro
   const log = await openEventLog(logUrl, { clock: systemClock });
   const points: ManyTopicsResult[] = [];
   try {
+    await log.createTopics(Object.values(TOPICS));
     let made = 0;
     for (const topics of counts) {
       while (made < topics) {
