@@ -71,6 +71,12 @@ describe("the workflows", () => {
     assert.deepEqual(workflows["ci.yml"]!.jobs["test"]!.strategy!.matrix.node, [oldest, oldest + 2, oldest + 4]);
   });
 
+  it("publish the images that the Dockerfile makes", () => {
+    const targets = [...read("Dockerfile").matchAll(/^FROM service AS (\S+)$/gm)].map(([, name]) => name!);
+    const published = workflows["release.yml"]!.jobs["image"]!.strategy!.matrix.include!.map(({ target }) => target);
+    assert.deepEqual(published.toSorted(), targets.toSorted());
+  });
+
   it("give the published chart the published image", () => {
     const publish = workflows["release.yml"]!.jobs["chart"]!.steps.find(({ run }) => run?.includes("helm push"))!.run!;
     const [expression] = /s\|\|repository: \$image\|/.exec(publish)!;
