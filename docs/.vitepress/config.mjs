@@ -24,6 +24,7 @@ const sidebar = [
       { text: "Overview", link: "/" },
       page("Tutorial", "tutorial"),
       page("Running the stack", "running-the-stack"),
+      page("Kubernetes", "kubernetes"),
       page("Migrating from Airflow", "migrating"),
       page("Comparison", "comparison"),
     ],
