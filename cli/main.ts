@@ -14,6 +14,7 @@ import { addRebuild } from "./tables/rebuild.ts";
 import { addRename } from "./tables/rename.ts";
 import { addTableOperations, addUndo } from "./tables/take-back.ts";
 import { addTop } from "./top.ts";
+import { addWorkers } from "./tables/workers.ts";
 
 const localUrl = `http://127.0.0.1:${process.env["TRIBUTARY_PORT"] || 8080}`;
 
@@ -60,6 +61,7 @@ commands.addPreview(program);
 commands.addStatus(program);
 commands.addTables(program);
 addTop(program);
+addWorkers(program);
 commands.addQuery(program);
 addRejects(program);
 addReplay(program);

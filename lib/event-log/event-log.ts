@@ -61,6 +61,14 @@ export interface ConsumeOptions {
   onError?: (thrown: unknown, where: { topic?: string; partition?: number }) => void;
 }
 
+/** A live consumer of a group. */
+export interface GroupMember {
+  id: string;
+  /** The address that the log sees; undefined: it is in this process. */
+  host: string | undefined;
+  partitions: readonly { topic: string; partition: number }[];
+}
+
 export interface Consumer {
   /** Resolves after the first assignment (which may be empty). */
   joined(): Promise<void>;
@@ -125,6 +133,8 @@ export interface EventLog {
   offsets(topic: string): Promise<{ partition: number; earliest: number; next: number }[]>;
   /** The group's acked offsets. Partitions without an ack are absent. */
   groupOffsets(group: string, topic: string): Promise<Position[]>;
+  /** The group's live members, on every process, with the partitions that each one owns. */
+  groupMembers(group: string): Promise<GroupMember[]>;
   /**
    * Sets a group's acked offsets. Allowed only while the group has no live member on the topic (Kafka: on any
    * topic).

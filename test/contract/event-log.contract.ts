@@ -505,6 +505,26 @@ function sharing(bench: Bench): void {
     assert.equal(new Set(later().map(({ key }) => key)).size, 24);
   });
 
+  test("groups: the live members are listed with what each one owns", async (t) => {
+    const [log, topic, group] = [await bench.log(), await bench.topic({ partitions: 4 }), unique("g")];
+    assert.deepEqual(await log.groupMembers(group), []);
+    const peer = await bench.peer(log);
+    t.after(() => (peer === log ? undefined : peer.close()));
+    const first = await collect(t, log, { group, topics: [topic] });
+    const second = await collect(t, peer, { group, topics: [topic] });
+    const owned = async () => (await log.groupMembers(group)).map(({ partitions }) => partitions);
+    await bench.waitFor("an even share", async () => (await owned()).filter((own) => own.length === 2).length === 2);
+    const places = (await owned()).flat().map((place) => `${place.topic} ${place.partition}`);
+    assert.deepEqual(
+      places.sort(),
+      [0, 1, 2, 3].map((partition) => `${topic} ${partition}`),
+    );
+    assert.equal(new Set((await log.groupMembers(group)).map(({ id }) => id)).size, 2);
+    await second.consumer.close();
+    await bench.waitFor("one member", async () => (await owned()).length === 1);
+    await first.consumer.close();
+  });
+
   test("groups: joining and leaving members lose nothing and keep each key's order", async (t) => {
     const [log, topic, group] = [await bench.log(), await bench.topic({ partitions: 3 }), unique("g")];
     const keys = ["a", "b", "c", "d", "e", "f"];

@@ -1,12 +1,19 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { systemClock, type Clock } from "../../lib/clock.ts";
 import { TributaryError } from "../../lib/errors.ts";
-import { assign, topicPartitionName, type Member, type TopicPartition } from "../../lib/event-log/groups/assignment.ts";
+import {
+  assign,
+  topicPartitionName,
+  topicPartitionOf,
+  type Member,
+  type TopicPartition,
+} from "../../lib/event-log/groups/assignment.ts";
 import type {
   AssignedPartition,
   ConsumeOptions,
   Consumer,
   EventLog,
+  GroupMember,
   LogRecord,
   NewRecord,
   PartitionHandler,
@@ -381,6 +388,16 @@ export class MemoryEventLog implements EventLog {
         const offset = this.broker.acked(group, place);
         return offset === undefined ? [] : [{ partition: place.partition, offset }];
       }),
+    );
+  }
+
+  groupMembers(group: string): Promise<GroupMember[]> {
+    return this.call("groupMembers", () =>
+      this.broker.members(group).map(({ owned }, at) => ({
+        id: `${group}-${at + 1}`,
+        host: undefined,
+        partitions: [...owned].map(topicPartitionOf),
+      })),
     );
   }
 

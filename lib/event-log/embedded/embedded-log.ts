@@ -12,6 +12,7 @@ import type {
   ConsumeOptions,
   Consumer,
   EventLog,
+  GroupMember,
   LogRecord,
   NewRecord,
   PartitionHandler,
@@ -149,6 +150,10 @@ export class EmbeddedEventLog implements EventLog {
       const offset = this.#store.acked(group, partition);
       return offset === undefined ? [] : [{ partition: partition.partition, offset }];
     });
+  }
+
+  async groupMembers(group: string): Promise<GroupMember[]> {
+    return this.#groups.members(group);
   }
 
   async resetGroup(group: string, topic: string, positions: readonly Position[]): Promise<void> {

@@ -1,9 +1,9 @@
 import type { Clock } from "../../clock.ts";
 import { TributaryError } from "../../errors.ts";
-import { assign, leastLoaded, topicPartitionName, type Member } from "../groups/assignment.ts";
+import { assign, leastLoaded, topicPartitionName, topicPartitionOf, type Member } from "../groups/assignment.ts";
 import { EmbeddedReader } from "./reader.ts";
 import type { EmbeddedStore, StoredPartition } from "./store.ts";
-import type { AssignedPartition, ConsumeOptions, Consumer, PartitionHandler } from "../event-log.ts";
+import type { AssignedPartition, ConsumeOptions, Consumer, GroupMember, PartitionHandler } from "../event-log.ts";
 import { PartitionRunner, type RecordSource } from "../groups/partition-runner.ts";
 import { subscribes, type Subscription } from "../groups/subscription.ts";
 
@@ -58,6 +58,14 @@ export class EmbeddedGroups {
         leastLoaded(members, partition.topic, (member) => member.load)?.onAssigned(partition);
       }
     }
+  }
+
+  members(group: string): GroupMember[] {
+    return this.#membersOf(group).map((member, at) => ({
+      id: `${group}-${at + 1}`,
+      host: undefined,
+      partitions: member.assigned().map(topicPartitionOf),
+    }));
   }
 
   hasMember(group: string, topic: string): boolean {

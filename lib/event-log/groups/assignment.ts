@@ -13,6 +13,12 @@ export interface Member {
 
 export const topicPartitionName = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`;
 
+/** The partition with this topicPartitionName. */
+export function topicPartitionOf(name: string): TopicPartition {
+  const at = name.lastIndexOf("/");
+  return { topic: name.slice(0, at), partition: Number(name.slice(at + 1)) };
+}
+
 /**
  * Assigns partitions to the members of a group. Every partition with a subscriber gets one owner, loads
  * differ as little as the subscriptions allow, and a partition keeps its owner unless balance requires a

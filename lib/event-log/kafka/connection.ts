@@ -28,6 +28,12 @@ export interface GroupMember {
   memberMetadata: Buffer;
 }
 
+export interface DescribedGroup {
+  groupId: string;
+  state: string;
+  members: { memberId: string; clientHost: string; memberAssignment: Buffer }[];
+}
+
 /** kafkajs's connection to one broker, which has no public type. */
 export interface Broker {
   fetch(request: {
@@ -53,7 +59,7 @@ export interface Broker {
   }): Promise<{ memberAssignment: Buffer }>;
   heartbeat(request: { groupId: string; groupGenerationId: number; memberId: string }): Promise<unknown>;
   leaveGroup(request: { groupId: string; memberId: string }): Promise<unknown>;
-  describeGroups(request: { groupIds: string[] }): Promise<{ groups: { groupId: string; state: string }[] }>;
+  describeGroups(request: { groupIds: string[] }): Promise<{ groups: DescribedGroup[] }>;
   offsetCommit(request: {
     groupId: string;
     groupGenerationId: number;

@@ -8,6 +8,7 @@ import type {
   ConsumeOptions,
   Consumer,
   EventLog,
+  GroupMember,
   LogRecord,
   NewRecord,
   PartitionHandler,
@@ -17,6 +18,7 @@ import type {
 import { KafkaConnection, makeKafka } from "./connection.ts";
 import { KafkaConsumer } from "./consumer.ts";
 import { kafkaError, kafkaErrorType } from "./errors.ts";
+import { decodeAssignment } from "./protocol.ts";
 import { KafkaPublisher } from "./publisher.ts";
 import { KafkaTail } from "./tail.ts";
 import { partitionOfKey } from "../partitioner.ts";
@@ -211,6 +213,21 @@ export class KafkaEventLog implements EventLog {
   async groupOffsets(group: string, topic: string): Promise<Position[]> {
     const count = await this.#connection.partitionCount(topic);
     return this.#connection.acked(group, topic, [...Array(count).keys()]);
+  }
+
+  async groupMembers(group: string): Promise<GroupMember[]> {
+    const { groups } = await this.#connection.request(`cannot describe group ${group}`, async (cluster) => {
+      const coordinator = await cluster.findGroupCoordinator({ groupId: group });
+      return coordinator.describeGroups({ groupIds: [group] });
+    });
+    return groups.flatMap(({ members }) =>
+      members.map(({ memberId: id, clientHost, memberAssignment }) => ({
+        id,
+        // Kafka writes it as "/172.18.0.5".
+        host: clientHost.replace(/^\//, ""),
+        partitions: decodeAssignment(memberAssignment),
+      })),
+    );
   }
 
   /** Kafka refuses it while the group has a live member on any topic. */

@@ -54,6 +54,7 @@ class RebasedLog implements EventLog {
   createTopics: EventLog["createTopics"] = (specs) => this.#log.createTopics(specs);
   topics: EventLog["topics"] = () => this.#log.topics();
   partitionCounts: EventLog["partitionCounts"] = () => this.#log.partitionCounts();
+  groupMembers: EventLog["groupMembers"] = (group) => this.#log.groupMembers(group);
   freeBytes: EventLog["freeBytes"] = () => this.#log.freeBytes();
   ready: EventLog["ready"] = async () => {
     this.#epochs.assertReadable();

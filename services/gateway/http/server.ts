@@ -27,6 +27,7 @@ import { addDismissalRoutes } from "../rejects/dismissals.ts";
 import { addRejectRoutes } from "../rejects/routes.ts";
 import { addTableHealthRoute } from "../tables/health.ts";
 import { addTableRoutes } from "../tables/routes.ts";
+import { addWorkerRoutes } from "../tables/workers.ts";
 import { addUploadRoutes } from "../ingest/routes.ts";
 import { addDropTableRoute } from "../operations/drop-route.ts";
 import { addRebuildRoute } from "../operations/rebuild-route.ts";
@@ -86,6 +87,7 @@ export async function buildServer(deps: GatewayDeps): Promise<App> {
     addEventRoutes,
     addCommandRoutes,
     addTableHealthRoute,
+    addWorkerRoutes,
     addReplayRoutes,
     addLogRoutes,
     addConsoleRoutes,

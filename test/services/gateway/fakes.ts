@@ -115,6 +115,7 @@ export function fakeEventLog(): FakeEventLog {
       return [{ partition: 0, earliest: 0, next: records.filter((record) => record.topic === topic).length }];
     },
     groupOffsets: unused,
+    groupMembers: unused,
     resetGroup: unused,
     ready: async () => {
       if (log.fault) throw log.fault;

@@ -1,4 +1,4 @@
-/** What needs a person: rejected rows of all tables, and objects of the drop store that are not loaded. */
+/** What needs a person: missing workers, rejected rows of all tables, objects of the drop store not loaded. */
 import { call } from "./api.js";
 import { byId, count, dataTable, element, guarded, plural, redraw } from "./dom.js";
 import { groupsTable } from "./rejects/reject-groups.js";
@@ -7,8 +7,8 @@ import { outcome, part } from "./table-parts.js";
 export const showProblems = () => guarded(byId("problems"), draw);
 
 async function draw() {
-  const [drops, rejects] = await Promise.all([readDrops(), call("/v1/rejects")]);
-  redraw(byId("problems"), outcome, rejectsPart(rejects), dropsPart(drops));
+  const [drops, rejects, workers] = await Promise.all([readDrops(), call("/v1/rejects"), call("/v1/workers")]);
+  redraw(byId("problems"), outcome, workersPart(workers), rejectsPart(rejects), dropsPart(drops));
 }
 
 document.addEventListener("table-acted", () => {
@@ -21,6 +21,33 @@ const rejectsPart = ({ total, groups, truncated }) =>
     null,
     element("p", { class: "hint" }, `${plural(total, "row")} of all tables${truncated ? ", in the largest groups" : ""}.`),
     groupsTable(groups, { withTable: true }),
+  );
+
+const workersPart = ({ workers, missing }) =>
+  part(
+    "Workers",
+    null,
+    missing.map((role) => element("p", { class: "card pad" }, `No ${role} runs: its work waits.`)),
+    dataTable(
+      "Workers that run, and what each works on",
+      [
+        "Worker",
+        "Host",
+        { name: "Partitions", numeric: true },
+        { name: "Waiting", numeric: true },
+        { name: "Seconds behind", numeric: true },
+        { name: "Works on", wrap: true },
+      ],
+      workers.map(({ role, host, partitions, waiting, oldestSeconds, tables }) => [
+        role,
+        host ?? "this process",
+        count(partitions),
+        count(waiting),
+        count(Math.round(oldestSeconds)),
+        tables.join(", "),
+      ]),
+      "",
+    ),
   );
 
 /** Undefined without a drop store. */
