@@ -16,15 +16,15 @@ COPY bin bin
 COPY scripts/build.mjs scripts/
 COPY scripts/stack scripts/stack
 COPY docs/contract.schema.json docs/
+COPY LICENSE NOTICE ./
 # Files of a builder with a strict umask are private; the image's user must read them.
-RUN npm run build && rm dist/sources.json && find dist -name '*.map' -delete && chmod -R a+rX dist bin
+RUN npm run build && rm dist/sources.json && find dist -name '*.map' -delete && chmod -R a+rX dist bin LICENSE NOTICE package.json
 
-# tsx and esbuild run sources; the image has only compiled code.
 FROM node:20.20.2-bookworm-slim AS packages
 WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --no-audit --no-fund --ignore-scripts \
-  && rm -rf node_modules/tsx node_modules/esbuild node_modules/@esbuild node_modules/.bin node_modules/.package-lock.json \
+  && rm -rf node_modules/.bin node_modules/.package-lock.json \
   && find node_modules \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' \) -delete \
   && chmod -R a+rX node_modules
 
@@ -50,7 +50,7 @@ COPY --from=extensions /extensions/files duckdb-extensions
 COPY --from=packages /app/node_modules node_modules
 COPY infra/image/health.sh infra/image/all-in-one.sh /usr/local/lib/tributary/
 RUN chmod -R a+rX /usr/local/lib/tributary
-COPY --from=build /app/package.json package.json
+COPY --from=build /app/package.json /app/LICENSE /app/NOTICE ./
 COPY --from=build /app/bin bin
 COPY --from=build /app/dist dist
 # The services still listen on 127.0.0.1 unless a setting says otherwise.
