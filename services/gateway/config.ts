@@ -136,7 +136,9 @@ export const gatewaySettings = {
     .describe("requests per minute of one key id, token subject or, without either, address; beyond: 429; 0: no limit"),
   TRIBUTARY_AUTH_FAILURES_MAX: count
     .default(20)
-    .describe("failed authentications of one address per minute; beyond: 429, even with valid credentials"),
+    .describe(
+      "failed authentications of one address per minute; beyond: 429, except for credentials that it used before",
+    ),
   ...maintenanceSettings,
 } as const;
 

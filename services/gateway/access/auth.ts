@@ -4,6 +4,7 @@ import type { AccessScope } from "../../../lib/process/api-keys.ts";
 import { isLoopback } from "../../../lib/process/exposure.ts";
 import type { ApiKeys } from "./api-keys.ts";
 import type { Caller } from "./caller.ts";
+import { KnownCredentials } from "./known-credentials.ts";
 import type { TokenVerifier } from "./oidc.ts";
 
 declare module "fastify" {
@@ -37,7 +38,7 @@ export function checkExposure(host: string, identities: Identities): void {
 
 export interface AuthOptions {
   identities: Identities;
-  /** Failed authentications of one address per minute. Beyond, its credentials are not checked. */
+  /** Failed authentications of one address per minute. Beyond, it may only use what it used before. */
   failuresMax: number;
   /** /metrics needs no authentication. */
   metricsPublic: boolean;
@@ -64,14 +65,24 @@ export function addAuth(app: FastifyInstance, { identities, failuresMax, metrics
     keyGenerator: ({ ip }) => ip,
     allowList: () => false,
   });
+  // Many clients may share an address: a proxy's, or that of a container network. One that guesses locks out
+  // only credentials that this address has not used before, so it gains nothing and others keep working.
+  const known = new KnownCredentials();
   const authenticate = async (request: FastifyRequest, reply: FastifyReply): Promise<Caller> => {
+    const { authorization } = request.headers;
     const before = await failures(request, { increment: false });
-    if (!before.isAllowed && before.remaining === 0) throw lockedOut(reply, before.ttlInSeconds);
+    const isLocked = !before.isAllowed && before.remaining === 0;
+    if (isLocked && !known.has(request.ip, authorization)) throw lockedOut(reply, before.ttlInSeconds);
     try {
-      return await callerOf(request, identities);
+      const caller = await callerOf(request, identities);
+      known.accepted(request.ip, authorization);
+      return caller;
     } catch (error) {
       // A request without credentials is not an attempt to guess them.
-      if (request.headers.authorization !== undefined) await failures(request);
+      if (authorization !== undefined) {
+        known.refused(request.ip, authorization);
+        await failures(request);
+      }
       throw error;
     }
   };

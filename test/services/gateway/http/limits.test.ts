@@ -88,6 +88,17 @@ test("an address that guesses keys is locked out; requests without a key do not 
   assert.equal((await ask(gateway, undefined, "/healthz")).status, 200);
 });
 
+test("an address that guesses does not lock out the keys that it used before", async () => {
+  const settings = { TRIBUTARY_AUTH_FAILURES_MAX: "3", TRIBUTARY_TRUSTED_PROXIES: "127.0.0.1" };
+  await using gateway = await testGateway({ TRIBUTARY_API_KEYS_FILE: keysFile, ...settings });
+  const from = (address: string, bearer?: string) => ask(gateway, bearer, "/v1/tables", address);
+  assert.equal((await from("10.0.0.1", "secret-0")).status, 200);
+  for (let n = 0; n < 4; n++) await from("10.0.0.1", `guess-${n}`);
+  await problemIn(await from("10.0.0.1", "guess-9"), 429, "RATE_LIMITED");
+  await problemIn(await from("10.0.0.1", "secret-1"), 429, "RATE_LIMITED");
+  assert.equal((await from("10.0.0.1", "secret-0")).status, 200);
+});
+
 test("valid keys never count as failures", async () => {
   await using gateway = await testGateway({ TRIBUTARY_API_KEYS_FILE: keysFile, TRIBUTARY_AUTH_FAILURES_MAX: "2" });
   for (let n = 0; n < 10; n++) assert.equal((await ask(gateway, "secret-0")).status, 200);
