@@ -137,9 +137,10 @@ export function addMaintain(program: Command): void {
     .description("maintain a table: optimize it, expire snapshots, remove orphan files")
     .argument("<table>")
     .option("--only <operations...>", "optimize, expire_snapshots, remove_orphan_files")
+    .option("--dry-run", "name the orphan files that remove_orphan_files would remove, and remove nothing")
     .action(
-      action(async ({ client, print }, table: string, { only }: { only?: string[] }) => {
-        const body = JSON_BODY(only ? { operations: only } : {});
+      action(async ({ client, print }, table: string, { only, dryRun }: { only?: string[]; dryRun?: boolean }) => {
+        const body = JSON_BODY({ ...(only ? { operations: only } : {}), ...(dryRun ? { dryRun } : {}) });
         const answer = await client.send<MaintenanceAnswer>("POST", pathOf(table, "maintenance/run"), body);
         print(answer, ({ results }) =>
           tableText(

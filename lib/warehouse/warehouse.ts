@@ -213,6 +213,8 @@ export interface MaintenanceOptions {
    * Default: no limit.
    */
   snapshotsMax?: number;
+  /** `remove_orphan_files` names what it would remove, and removes nothing. */
+  dryRun?: boolean;
   /** The `next` of the previous step. */
   cursor?: string;
   /** Aborts the step. */

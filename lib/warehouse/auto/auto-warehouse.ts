@@ -192,6 +192,8 @@ class AutoWarehouse implements Warehouse {
     operation: MaintenanceOperation,
     options: MaintenanceOptions,
   ): Promise<MaintenanceResult> {
+    // Trino has no dry run.
+    if (options.dryRun) return this.#direct.maintain(table, operation, options);
     this.#trino.forget(table);
     try {
       return await this.#trino.maintain(table, operation, options);

@@ -280,6 +280,7 @@ export class TrinoWarehouse implements Warehouse {
     operation: MaintenanceOperation,
     options: MaintenanceOptions,
   ): Promise<MaintenanceResult> {
+    if (options.dryRun) return { status: "not_applicable", details: "Trino cannot say which files it would remove" };
     await this.#prepare();
     if (operation === "remove_orphan_files") {
       await this.#sweep();

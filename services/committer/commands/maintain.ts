@@ -57,10 +57,18 @@ function operationOf(
   { command, settings, signal }: CommandRun,
   next: { cursor?: string },
 ): [MaintenanceOperation, MaintenanceOptions] {
-  const { retentionMs = settings.retentionMs } = JSON.parse(command.argumentsJson) as { retentionMs?: number };
-  const options = { retentionMs, snapshotsMax: settings.snapshotsMax, signal, ...next };
+  const { retentionMs = settings.retentionMs, dryRun = false } = argumentsOf(command);
+  const options = { retentionMs, snapshotsMax: settings.snapshotsMax, signal, dryRun, ...next };
   return [command.kind as MaintenanceOperation, options];
 }
+
+interface Arguments {
+  retentionMs?: number;
+  /** Removes nothing, and leaves no row in `_maintenance_log`: it is no run of the operation. */
+  dryRun?: boolean;
+}
+
+const argumentsOf = ({ argumentsJson }: CommandRun["command"]): Arguments => JSON.parse(argumentsJson) as Arguments;
 
 async function finish(
   run: CommandRun,
@@ -80,9 +88,8 @@ async function finish(
     files_before: before?.dataFiles ?? null,
     files_after: after?.dataFiles ?? null,
   };
-  await appendLog(run, "_maintenance_log", [
-    { ...row, run_id: command.commandId, executed_at: new Date(clock.nowMs()) },
-  ]);
+  const logged = { ...row, run_id: command.commandId, executed_at: new Date(clock.nowMs()) };
+  await appendLog(run, "_maintenance_log", argumentsOf(command).dryRun ? [] : [logged]);
   return { status, resultJson: JSON.stringify({ ...row, health: after }) };
 }
 
@@ -107,7 +114,8 @@ function detailsOf(
     ),
   ];
   const skipped = of("not_applicable");
-  const done = before && after && of("completed").length > 0 ? [changeOf(command.kind, before, after)] : [];
+  const isDone = before && after && of("completed").length > 0 && !argumentsOf(command).dryRun;
+  const done = isDone ? [changeOf(command.kind, before, after)] : [];
   const how = steps.length > 1 ? [`${steps.length} steps`] : command.kind === "optimize" ? [] : of("completed");
   return [...new Set([...faults, ...done, ...how, ...skipped])].join("; ");
 }

@@ -97,10 +97,13 @@ function addMaintenanceRoute(app: App, deps: GatewayDeps): void {
         params,
         body: z
           .strictObject({
-            operations: z
-              .array(z.enum(OPERATIONS))
-              .min(1)
-              .default([...OPERATIONS]),
+            operations: z.array(z.enum(OPERATIONS)).min(1).optional().describe("default: all"),
+            dryRun: z
+              .boolean()
+              .default(false)
+              .describe(
+                "name the orphan files that would be removed, and remove nothing; for remove_orphan_files only",
+              ),
             timeout,
           })
           .nullish(),
@@ -108,11 +111,19 @@ function addMaintenanceRoute(app: App, deps: GatewayDeps): void {
       },
     },
     async ({ params, body, audited }) => {
-      audited["operations"] = body?.operations ?? OPERATIONS;
+      const dryRun = body?.dryRun ?? false;
+      const operations = body?.operations ?? (dryRun ? (["remove_orphan_files"] as const) : OPERATIONS);
+      if (dryRun && operations.some((operation) => operation !== "remove_orphan_files"))
+        throw new TributaryError(
+          "BAD_REQUEST",
+          "only remove_orphan_files has a dry run: leave out the other operations",
+        );
+      Object.assign(audited, { operations, dryRun });
       const table = await existingTable(deps, params.table);
       const results: Record<string, unknown>[] = [];
-      for (const operation of body?.operations ?? OPERATIONS) {
-        const options = { reason: "requested over HTTP", timeoutMs: body?.timeout ?? TIMEOUT_MS_DEFAULT };
+      const timeoutMs = body?.timeout ?? TIMEOUT_MS_DEFAULT;
+      for (const operation of operations) {
+        const options = { reason: "requested over HTTP", timeoutMs, args: dryRun ? { dryRun } : {} };
         const { resultJson, status } = await deps.commands.request(table, operation, options);
         results.push({ operation, status, ...(JSON.parse(resultJson) as object) });
       }

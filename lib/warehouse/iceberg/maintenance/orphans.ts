@@ -26,7 +26,7 @@ const NAMES = /\.(?:parquet|avro)$|\.metadata\.json$/;
 export async function removeOrphans(
   context: IcebergContext,
   table: string,
-  { retentionMs, signal }: MaintenanceOptions,
+  { retentionMs, signal, dryRun = false }: MaintenanceOptions,
 ): Promise<MaintenanceResult> {
   const { catalog, tables, session, clock } = context;
   const before = await tables.load(table);
@@ -44,7 +44,7 @@ export async function removeOrphans(
   const contents = await allFilesOf(session, metadata.snapshots);
   const needed = new Set([metadataLocation, ...metadata.otherFiles, ...contents].map(nameOf));
   const orphans = candidates.filter(({ key }) => !needed.has(nameOf(key)));
-  return remove(folder, orphans, signal);
+  return dryRun ? { status: "completed", details: foundText(orphans) } : remove(folder, orphans, signal);
 }
 
 async function oldFiles({ store, key: root }: StoredAt, oldest: number, signal?: AbortSignal): Promise<BlobInfo[]> {
@@ -78,6 +78,19 @@ async function neighbour(context: IcebergContext, table: string, location: strin
   return undefined;
 }
 
+/** Orphan files that a dry run names. */
+const NAMED_MAX = 5;
+
+/** What a removal would remove. */
+function foundText(orphans: readonly BlobInfo[]): string {
+  const named = orphans.slice(0, NAMED_MAX).map(({ key }) => key);
+  const more = orphans.length > NAMED_MAX ? ["…"] : [];
+  const bytes = orphans.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  return `would remove ${countText(orphans.length, bytes)}${[...named, ...more].map((name) => `; ${name}`).join("")}`;
+}
+
+const countText = (count: number, bytes: number): string => `${count} orphan files, ${(bytes / 1e6).toFixed(1)} MB`;
+
 async function remove(
   { store }: StoredAt,
   orphans: readonly BlobInfo[],
@@ -85,7 +98,7 @@ async function remove(
 ): Promise<MaintenanceResult> {
   let bytes = 0;
   let count = 0;
-  const details = (): string => `${count} orphan files, ${(bytes / 1e6).toFixed(1)} MB`;
+  const details = (): string => countText(count, bytes);
   for (const { key, sizeBytes } of orphans.slice(0, REMOVED_MAX)) {
     if (signal?.aborted) return { status: "given up", details: details() };
     await store.delete(key);

@@ -104,6 +104,22 @@ test("the table's writer runs maintenance, records it and publishes the result; 
   await committer.drain();
 });
 
+test("a dry run is told the warehouse, and is no run on record", async () => {
+  const world = await worldOf();
+  const asked: unknown[] = [];
+  world.warehouse.maintenance = ({ dryRun }) => {
+    asked.push(dryRun);
+    return Promise.resolve({ status: "completed", details: "would remove 3 orphan files" });
+  };
+  const committer = await start(world);
+  await give(world.log, { kind: "remove_orphan_files", argumentsJson: JSON.stringify({ dryRun: true }) });
+  const [result] = await results(world.log, 1);
+  assert.equal((JSON.parse(result!.resultJson) as { details: string }).details, "would remove 3 orphan files");
+  assert.deepEqual(asked, [true]);
+  assert.deepEqual(world.warehouse.logs._maintenance_log ?? [], []);
+  await committer.drain();
+});
+
 test("a command is carried out once: when repeated, after a restart, and by any committer", async () => {
   const world = await worldOf();
   const first = await start(world);

@@ -70,7 +70,7 @@ test("changes and refused requests are audited: caller, operation, address and r
     { who: null, operation: "listTables", result: "refused", status: 401, code: "UNAUTHENTICATED" },
     { who: keyed("loader"), operation: "query", result: "refused", status: 403, code: "FORBIDDEN" },
     { who: keyed("boss"), operation: "replay", table: "sales", dryRun: false, range: { onlyFile: "a.csv" }, result: "done", status: 202 },
-    { who: keyed("boss"), operation: "runMaintenance", table: "none", operations: ["optimize", "expire_snapshots", "remove_orphan_files"], result: "failed", status: 404, code: "NOT_FOUND" },
+    { who: keyed("boss"), operation: "runMaintenance", table: "none", operations: ["optimize", "expire_snapshots", "remove_orphan_files"], dryRun: false, result: "failed", status: 404, code: "NOT_FOUND" },
   ]); // prettier-ignore
   assert.doesNotMatch(log.text(), /secret|private/, "no key, no statement");
 });

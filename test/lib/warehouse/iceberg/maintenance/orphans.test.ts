@@ -77,8 +77,13 @@ if (given) {
     assert.equal((await now.maintain(table.name, "remove_orphan_files", { retentionMs: 0 })).status, "completed");
     assert.deepEqual(await filesOf(table.name), all, "no file is an hour old");
     assert.equal((await then.maintain(table.name, "expire_snapshots", options)).status, "completed");
+    const listed = await filesOf(table.name);
+    const dry = await then.maintain(table.name, "remove_orphan_files", { ...options, dryRun: true });
+    assert.match(dry.details, /^would remove \d+ orphan files, \d+\.\d MB; \S+; .*…$/);
+    assert.deepEqual(await filesOf(table.name), listed, "a dry run removes nothing");
     const { status, details } = await then.maintain(table.name, "remove_orphan_files", options);
     assert.equal(status, "completed", details);
+    assert.equal(dry.details.split(";")[0], `would remove ${details}`);
     const left = await filesOf(table.name);
     assert.ok(left.length < all.length - 4, `${details}: ${all.length} files before, ${left.length} after`);
     assert.ok(!left.some((name) => name.includes("lost")), left.join("\n"));
