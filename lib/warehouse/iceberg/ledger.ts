@@ -1,5 +1,6 @@
 import { contentsStatement, recordedContents, recordedVersions, versionsStatement } from "../commit/versions.ts";
 import { isRandomFileId } from "../../file-id.ts";
+import { hasOwn } from "../../own.ts";
 import { duckdb } from "../duckdb-engine/dialect.ts";
 import { namesOf, recordStatements, type RecordedBatch } from "../duckdb-engine/ledger-statements.ts";
 import { StagedRows, type DuckDbStage } from "../duckdb-engine/stage.ts";
@@ -101,6 +102,13 @@ export class IcebergLedger {
       `SELECT table_name, max(source_offset) FROM ${this.#nameOf("_ingest_files")} ${only} GROUP BY ALL`,
     );
     return new Map(rows.map(([name, offset]) => [name as string, Number(offset)]));
+  }
+
+  /** Runs `work` while this process writes nothing to an internal table. For other tables it just runs. */
+  alone<T>(table: string, work: () => Promise<T>): Promise<T> {
+    if (!hasOwn(INTERNAL_TABLES, table)) return work();
+    const records = RECORDS.find((name) => name === table);
+    return this.#queue(records ? RECORDS : [table]).alone(work);
   }
 
   /** Resolves when no write waits. */

@@ -60,6 +60,8 @@ export class LedgerQueue {
   readonly #context: IcebergContext;
   readonly #tables: readonly InternalTable[];
   #waiting: Waiting[] = [];
+  /** Work that runs between two writes. */
+  readonly #alone: (() => Promise<void>)[] = [];
   #running: Promise<void> | undefined;
   #apartUntilMs = -Infinity;
 
@@ -93,6 +95,14 @@ export class LedgerQueue {
     }
   }
 
+  /** Runs `work` as soon as no write of this process runs; those that come meanwhile wait. */
+  alone<T>(work: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#alone.push(() => work().then(resolve, reject));
+      this.#running ??= this.#run();
+    });
+  }
+
   /** Resolves when no write waits. */
   async drained(): Promise<void> {
     await this.#running;
@@ -110,7 +120,13 @@ export class LedgerQueue {
   }
 
   async #run(): Promise<void> {
-    for (let round = this.#next(); round.length > 0; round = this.#next()) await this.#write(round);
+    for (;;) {
+      const work = this.#alone.shift();
+      const round = work ? [] : this.#next();
+      if (work) await work();
+      else if (round.length > 0) await this.#write(round);
+      else break;
+    }
     // Here, not in a later microtask: a caller that continues first would wait for a run that has ended.
     this.#running = undefined;
   }

@@ -1,16 +1,20 @@
 import type { MaintenanceOperation, MaintenanceOptions, MaintenanceResult } from "../../warehouse.ts";
 import { codeOf, messageOf } from "../../../errors.ts";
 import type { IcebergContext } from "../commit/context.ts";
+import type { IcebergLedger } from "../ledger.ts";
 import { compactTable } from "./compact.ts";
 import { expireSnapshots } from "./expire.ts";
 import { removeOrphans } from "./orphans.ts";
 
 /** A compaction that loses to another writer's commit is begun again. */
 const ATTEMPTS_MAX = 6;
+/** Attempts that hold up no write. */
+const BESIDE_WRITES_MAX = 2;
 
 /** Implements Warehouse.maintain. */
 export async function maintainTable(
   context: IcebergContext,
+  ledger: IcebergLedger,
   table: string,
   operation: MaintenanceOperation,
   options: MaintenanceOptions,
@@ -18,7 +22,7 @@ export async function maintainTable(
   try {
     switch (operation) {
       case "optimize":
-        return await compacted(context, table, options.signal);
+        return await compacted(context, ledger, table, options.signal);
       case "expire_snapshots":
         return await expireSnapshots(context, table, options);
       case "remove_orphan_files":
@@ -26,22 +30,26 @@ export async function maintainTable(
     }
   } catch (thrown) {
     context.bases.forget(table);
+    if (options.signal?.aborted) return { status: "given up", details: "compaction" };
     return { status: "failed", details: messageOf(thrown) };
   }
 }
 
 /**
- * Compacts a table. Only its own writer writes a table of rows, but every committer writes the ledger:
- * there a commit in between is usual, and a compaction that gave up at once would lose most of the time.
+ * Compacts a table. Only its own writer writes a table of rows, and not during this command. But every
+ * committer writes the ledger, with each of its tables: under load there is always a commit in between. So
+ * after some attempts the writes of this process wait for the compaction; those of others still count.
  */
 async function compacted(
   context: IcebergContext,
+  ledger: IcebergLedger,
   table: string,
   signal: AbortSignal | undefined,
 ): Promise<MaintenanceResult> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await compactTable(context, table);
+      const compact = (): Promise<MaintenanceResult> => compactTable(context, table);
+      return await (attempt <= BESIDE_WRITES_MAX ? compact() : ledger.alone(table, compact));
     } catch (thrown) {
       if (codeOf(thrown) !== "WAREHOUSE_CONFLICT" || attempt === ATTEMPTS_MAX || signal?.aborted) throw thrown;
     }

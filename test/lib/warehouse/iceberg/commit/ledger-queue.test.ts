@@ -80,6 +80,34 @@ test("who comes alone goes at once; who comes during a transaction shares the ne
   assert.deepEqual(seen, [null], "its rows were written before");
 });
 
+test("work that runs alone comes before writes that wait, and they wait for it", async () => {
+  const { queue, transactions, hold, release } = ledger();
+  hold();
+  const first = queue.write(entry());
+  const waiting = queue.write(entry());
+  let end = (): void => undefined;
+  const working = new Promise<void>((resolve) => (end = resolve));
+  let ran = false;
+  const alone = queue.alone(async () => {
+    ran = true;
+    assert.equal(transactions.length, 1);
+    await working;
+    throw new Error("its failure is its caller's");
+  });
+  release();
+  await first;
+  await until("the work runs", () => ran);
+  const last = queue.write(entry());
+  assert.equal(transactions.length, 1);
+  end();
+  await assert.rejects(alone, /its caller's/);
+  await Promise.all([waiting, last]);
+  assert.equal(transactions.length, 2);
+  assert.equal(await queue.alone(() => Promise.resolve("idle")), "idle");
+  await queue.write(entry());
+  assert.equal(transactions.length, 3);
+});
+
 test("one transaction has at most 8 tables and 20,000 rows", async () => {
   const { queue, transactions, hold, release } = ledger();
   hold();
