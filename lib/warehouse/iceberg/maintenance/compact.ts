@@ -7,7 +7,11 @@ import { SMALL_BYTES } from "./health.ts";
 import { rewriteFiles, snapshotIn } from "./rewrite-files.ts";
 
 /** Implements `optimize`: writes the table's rows anew, into few files without position deletes. */
-export async function compactTable(context: IcebergContext, table: string): Promise<MaintenanceResult> {
+export async function compactTable(
+  context: IcebergContext,
+  table: string,
+  signal?: AbortSignal,
+): Promise<MaintenanceResult> {
   const { tables, session, bases } = context;
   const base = await tables.load(table);
   const current = base && snapshotIn(base);
@@ -21,7 +25,7 @@ export async function compactTable(context: IcebergContext, table: string): Prom
   const names = columnList(base.fields.map(({ name }) => name));
   const from = `${tables.sqlOf(table)} AT (VERSION => ${current.id})`;
   const rewritten = await rewriteFiles(context, {
-    ...{ table, base, current, operation: "replace" },
+    ...{ table, base, current, operation: "replace", writing: { signal } },
     write: (connection, into) => connection.run(`INSERT INTO ${into} (${names}) SELECT ${names} FROM ${from}`),
   });
   if (rewritten === undefined || rewritten === "unchanged") {

@@ -48,7 +48,7 @@ async function compacted(
 ): Promise<MaintenanceResult> {
   for (let attempt = 1; ; attempt++) {
     try {
-      const compact = (): Promise<MaintenanceResult> => compactTable(context, table);
+      const compact = (): Promise<MaintenanceResult> => compactTable(context, table, signal);
       return await (attempt <= BESIDE_WRITES_MAX ? compact() : ledger.alone(table, compact));
     } catch (thrown) {
       if (codeOf(thrown) !== "WAREHOUSE_CONFLICT" || attempt === ATTEMPTS_MAX || signal?.aborted) throw thrown;

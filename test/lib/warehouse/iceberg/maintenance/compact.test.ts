@@ -21,6 +21,19 @@ if (given) {
     return warehouse;
   }
 
+  test("a compaction ends when rows have waited too long, and leaves the table as it was", async (t) => {
+    const table = new TestTable(await opened(t), COLUMNS, LAYOUTS["append"]);
+    for (const sourceOffset of [1, 2])
+      await table.ingest({ sourceFile: `f${sourceOffset}`, sourceOffset, rows: [{ id: sourceOffset, name: "x" }] });
+    const { warehouse, name } = table;
+    const before = await warehouse.version(name);
+    const compaction = { retentionMs: 0, signal: AbortSignal.abort() };
+    assert.equal((await warehouse.maintain(name, "optimize", compaction)).status, "given up");
+    assert.equal(await warehouse.version(name), before);
+    assert.equal((await warehouse.maintain(name, "optimize", { retentionMs: 0 })).status, "completed");
+    assert.deepEqual(await table.rows(["id"]), [[1], [2]]);
+  });
+
   test("under a steady writer all compactions of the ledger succeed, and no record is lost", async (t) => {
     const warehouse = await opened(t);
     const tables = Array.from({ length: LANES }, () => new TestTable(warehouse, COLUMNS, LAYOUTS["append"]));
