@@ -192,9 +192,7 @@ export interface TableHealth {
   deleteFiles: number;
   /** Data files below the size that `optimize` leaves unchanged. */
   smallFiles: number;
-  /**
-   * The number of data files that `optimize` would save if it merged each partition's small files into one.
-   */
+  /** Data files that `optimize` would save if it merged each partition's small files into one. */
   mergeableFiles: number;
   snapshots: number;
   oldestSnapshotAtMs: number | null;

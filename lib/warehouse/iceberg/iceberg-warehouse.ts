@@ -304,7 +304,7 @@ export class IcebergWarehouse implements Warehouse {
   }
 
   maintain(table: string, operation: MaintenanceOperation, options: MaintenanceOptions): Promise<MaintenanceResult> {
-    return maintainTable(this.#context, this.#ledger, table, operation, options);
+    return maintainTable({ context: this.#context, ledger: this.#ledger, table }, operation, options);
   }
 
   appendLog(table: LogTable, rows: readonly LogRow[]): Promise<void> {

@@ -11,18 +11,23 @@ const ATTEMPTS_MAX = 6;
 /** Attempts that hold up no write. */
 const BESIDE_WRITES_MAX = 2;
 
+interface Maintained {
+  context: IcebergContext;
+  ledger: IcebergLedger;
+  table: string;
+}
+
 /** Implements Warehouse.maintain. */
 export async function maintainTable(
-  context: IcebergContext,
-  ledger: IcebergLedger,
-  table: string,
+  maintained: Maintained,
   operation: MaintenanceOperation,
   options: MaintenanceOptions,
 ): Promise<MaintenanceResult> {
+  const { context, table } = maintained;
   try {
     switch (operation) {
       case "optimize":
-        return await compacted(context, ledger, table, options.signal);
+        return await compacted(maintained, options.signal);
       case "expire_snapshots":
         return await expireSnapshots(context, table, options);
       case "remove_orphan_files":
@@ -41,9 +46,7 @@ export async function maintainTable(
  * after some attempts the writes of this process wait for the compaction; those of others still count.
  */
 async function compacted(
-  context: IcebergContext,
-  ledger: IcebergLedger,
-  table: string,
+  { context, ledger, table }: Maintained,
   signal: AbortSignal | undefined,
 ): Promise<MaintenanceResult> {
   for (let attempt = 1; ; attempt++) {
