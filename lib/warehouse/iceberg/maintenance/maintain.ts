@@ -35,7 +35,7 @@ export async function maintainTable(
     }
   } catch (thrown) {
     context.bases.forget(table);
-    if (options.signal?.aborted) return { status: "given up", details: "compaction" };
+    if (options.signal?.aborted) return { status: "given up", details: operation };
     return { status: "failed", details: messageOf(thrown) };
   }
 }
