@@ -35,8 +35,24 @@ interface UnackedRecord {
   timestampMs: number;
 }
 
+interface Subscription {
+  group: string;
+  topic: string;
+}
+
+/** What the log says of one partition. */
+interface Reading extends Subscription {
+  partition: number;
+  messages: number;
+  /** The oldest ones. */
+  unacked: UnackedRecord[];
+}
+
 /** Unacked records read per partition, oldest first. Records beyond this limit are only counted. */
 const UNACKED_MAX = 10_000;
+
+/** Topics that are read at a time. One after the other, thousands of tables take longer than STALE_MS. */
+const TOPICS_AT_ONCE = 64;
 
 /** Older values are not exported: a missing series can be detected, an outdated value cannot. */
 const STALE_MS = 30_000;
@@ -45,7 +61,7 @@ const STALE_MS = 30_000;
  * The topics of each group. Lag exists from the first record on, also before a group's first ack and without
  * a live member.
  */
-async function subscriptions(log: EventLog): Promise<{ group: string; topic: string }[]> {
+async function subscriptions(log: EventLog): Promise<Subscription[]> {
   const rows = (await log.topics()).filter((topic) => ROWS_TOPICS.test(topic));
   return [
     { group: GROUPS.parser, topic: TOPICS.fileEvents.name },
@@ -76,32 +92,45 @@ export function lagReader(log: EventLog): (nowMs: number) => Promise<Lags> {
     return unacked;
   };
 
-  return async (nowMs) => {
-    const partitions: Lag[] = [];
-    const tables = new Map<string, TableLag>();
-    const secondsSince = (ms: number): number => Math.max(0, (nowMs - ms) / 1000);
-    const addToTable = (group: string, table: string, messages: number, seconds: number): void => {
-      const lag = tables.get(`${group} ${table}`) ?? { group, table, messages: 0, seconds: 0 };
-      lag.messages += messages;
-      lag.seconds = Math.max(lag.seconds, seconds);
-      tables.set(`${group} ${table}`, lag);
-    };
-    for (const { group, topic } of await subscriptions(log)) {
-      const acked = new Map((await log.groupOffsets(group, topic)).map(({ partition, offset }) => [partition, offset]));
-      for (const { partition, earliest, next } of await log.offsets(topic)) {
-        const from = Math.max(acked.get(partition) ?? earliest, earliest);
-        const messages = Math.max(0, next - from);
-        const unacked = await unackedOf(topic, partition, from, next);
-        const seconds = unacked[0] ? secondsSince(unacked[0].timestampMs) : 0;
-        partitions.push({ group, topic, partition, messages, seconds });
-        if (ROWS_TOPICS.test(topic)) {
-          addToTable(group, tableOfTopic(topic).name, messages, seconds);
-          addToTable(GROUPS.parser, tableOfTopic(topic).name, 0, 0);
-        } else for (const { table, timestampMs } of unacked) addToTable(group, table, 1, secondsSince(timestampMs));
-      }
+  const readingsOf = async ({ group, topic }: Subscription): Promise<Reading[]> => {
+    const acked = new Map((await log.groupOffsets(group, topic)).map(({ partition, offset }) => [partition, offset]));
+    const readings: Reading[] = [];
+    for (const { partition, earliest, next } of await log.offsets(topic)) {
+      const from = Math.max(acked.get(partition) ?? earliest, earliest);
+      const unacked = await unackedOf(topic, partition, from, next);
+      readings.push({ group, topic, partition, messages: Math.max(0, next - from), unacked });
     }
-    return { partitions, tables: [...tables.values()] };
+    return readings;
   };
+
+  return async (nowMs) => {
+    const all = await subscriptions(log);
+    const readings: Reading[] = [];
+    for (let at = 0; at < all.length; at += TOPICS_AT_ONCE)
+      readings.push(...(await Promise.all(all.slice(at, at + TOPICS_AT_ONCE).map(readingsOf))).flat());
+    return lagsOf(readings, nowMs);
+  };
+}
+
+function lagsOf(readings: readonly Reading[], nowMs: number): Lags {
+  const partitions: Lag[] = [];
+  const tables = new Map<string, TableLag>();
+  const secondsSince = (ms: number): number => Math.max(0, (nowMs - ms) / 1000);
+  const addToTable = (group: string, table: string, messages: number, seconds: number): void => {
+    const lag = tables.get(`${group} ${table}`) ?? { group, table, messages: 0, seconds: 0 };
+    lag.messages += messages;
+    lag.seconds = Math.max(lag.seconds, seconds);
+    tables.set(`${group} ${table}`, lag);
+  };
+  for (const { group, topic, partition, messages, unacked } of readings) {
+    const seconds = unacked[0] ? secondsSince(unacked[0].timestampMs) : 0;
+    partitions.push({ group, topic, partition, messages, seconds });
+    if (ROWS_TOPICS.test(topic)) {
+      addToTable(group, tableOfTopic(topic).name, messages, seconds);
+      addToTable(GROUPS.parser, tableOfTopic(topic).name, 0, 0);
+    } else for (const { table, timestampMs } of unacked) addToTable(group, table, 1, secondsSince(timestampMs));
+  }
+  return { partitions, tables: [...tables.values()] };
 }
 
 /**

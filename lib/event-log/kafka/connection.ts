@@ -77,7 +77,13 @@ interface PartitionMetadata {
   leader: number;
 }
 
+/** A new object after each load. */
+interface ClusterMetadata {
+  topicMetadata: { topic: string; partitionMetadata: PartitionMetadata[] }[];
+}
+
 interface Cluster {
+  readonly brokerPool: { metadata: ClusterMetadata | null };
   connect(): Promise<void>;
   disconnect(): Promise<void>;
   refreshMetadata(): Promise<void>;
@@ -85,7 +91,6 @@ interface Cluster {
   metadata(options?: { topics: string[] }): ReturnType<Broker["metadata"]>;
   findBroker(options: { nodeId: number | string }): Promise<Broker>;
   findGroupCoordinator(options: { groupId: string }): Promise<Broker>;
-  findTopicPartitionMetadata(topic: string): PartitionMetadata[];
   fetchTopicsOffset(
     topics: { topic: string; partitions: { partition: number }[]; fromBeginning: boolean }[],
   ): Promise<{ topic: string; partitions: { partition: number; offset: string }[] }[]>;
@@ -117,6 +122,11 @@ export class KafkaConnection {
   readonly #cluster: Cluster;
   readonly #stopping = new AbortController();
   readonly #partitionCounts = new Map<string, number>();
+  /** Topics whose metadata kafkajs keeps. */
+  readonly #followed = new Set<string>();
+  #lastLoad: Promise<void> = Promise.resolve();
+  #nextLoad: { wanted: Set<string>; done: Promise<void> } | undefined;
+  #leaders: { metadata: ClusterMetadata | null; byTopic: Map<string, Map<number, number>> } | undefined;
 
   constructor(kafka: Kafka, clock: Clock) {
     this.clock = clock;
@@ -143,7 +153,10 @@ export class KafkaConnection {
   async topics(): Promise<Map<string, number>> {
     const { topicMetadata } = await this.request("cannot list topics", (cluster) => cluster.metadata());
     const visible = topicMetadata.filter(({ topic }) => !topic.startsWith("__"));
-    return new Map(visible.map(({ topic, partitionMetadata }) => [topic, partitionMetadata.length]));
+    const counts = new Map(visible.map(({ topic, partitionMetadata }) => [topic, partitionMetadata.length]));
+    // The first count stays: if a topic is expanded, its records keep going where they went.
+    for (const [topic, count] of counts) if (!this.#partitionCounts.has(topic)) this.#partitionCounts.set(topic, count);
+    return counts;
   }
 
   /** @throws LOG_TOPIC_UNKNOWN */
@@ -152,7 +165,6 @@ export class KafkaConnection {
     if (known !== undefined) return known;
     const count = (await this.topics()).get(topic);
     if (count === undefined) throw new TributaryError("LOG_TOPIC_UNKNOWN", `topic ${topic} does not exist`);
-    this.#partitionCounts.set(topic, count);
     return count;
   }
 
@@ -170,7 +182,7 @@ export class KafkaConnection {
     const count = await this.partitionCount(topic);
     const partitions = Array.from({ length: count }, (_, partition) => ({ partition }));
     const found = await this.request(`cannot read the offsets of ${topic}`, async (cluster) => {
-      await cluster.addMultipleTargetTopics([topic]);
+      await this.#follow(cluster, [topic]);
       return cluster.fetchTopicsOffset([{ topic, partitions, fromBeginning: which === "earliest" }]);
     });
     const offsets = new Map(found[0]?.partitions.map(({ partition, offset }) => [partition, safeOffset(offset)]));
@@ -185,14 +197,56 @@ export class KafkaConnection {
   async leaders<P extends { topic: string; partition: number }>(wanted: readonly P[]): Promise<Map<number, P[]>> {
     const topics = [...new Set(wanted.map(({ topic }) => topic))];
     return this.request("cannot find partition leaders", async (cluster) => {
-      await cluster.addMultipleTargetTopics(topics);
+      await this.#follow(cluster, topics);
+      const leaderOf = this.#leadersIn(cluster.brokerPool.metadata);
       const led = new Map<number, P[]>();
       for (const one of wanted) {
-        const found = cluster.findTopicPartitionMetadata(one.topic).find((p) => p.partitionId === one.partition);
-        if (found && found.leader >= 0) led.set(found.leader, [...(led.get(found.leader) ?? []), one]);
+        const leader = leaderOf.get(one.topic)?.get(one.partition) ?? -1;
+        if (leader < 0) continue;
+        const known = led.get(leader);
+        if (known) known.push(one);
+        else led.set(leader, [one]);
       }
       return led;
     });
+  }
+
+  /**
+   * Loads the metadata of topics that were not asked for before. kafkajs then loads that of all topics
+   * again, so topics that are asked for during a load share the next one.
+   */
+  async #follow(cluster: Cluster, topics: readonly string[]): Promise<void> {
+    if (cluster.brokerPool.metadata && topics.every((topic) => this.#followed.has(topic))) return;
+    this.#nextLoad ??= this.#planLoad(cluster);
+    const { wanted, done } = this.#nextLoad;
+    for (const topic of topics) wanted.add(topic);
+    // A topic that does not exist makes the load of all fail. Only those who asked for it may notice.
+    await done.catch(() => cluster.addMultipleTargetTopics([...topics]));
+  }
+
+  /** A load that begins when the one before it has ended. Until then `wanted` takes more topics. */
+  #planLoad(cluster: Cluster): { wanted: Set<string>; done: Promise<void> } {
+    const wanted = new Set<string>();
+    const done = this.#lastLoad.then(async () => {
+      this.#nextLoad = undefined;
+      await cluster.addMultipleTargetTopics([...wanted]);
+      for (const topic of wanted) this.#followed.add(topic);
+    });
+    this.#lastLoad = done.catch(() => undefined);
+    return { wanted, done };
+  }
+
+  /** The leaders by topic and partition. kafkajs searches its metadata from the beginning for each topic. */
+  #leadersIn(metadata: ClusterMetadata | null): ReadonlyMap<string, ReadonlyMap<number, number>> {
+    if (this.#leaders?.metadata === metadata) return this.#leaders.byTopic;
+    const byTopic = new Map(
+      metadata?.topicMetadata.map(({ topic, partitionMetadata }) => [
+        topic,
+        new Map(partitionMetadata.map(({ partitionId, leader }) => [partitionId, leader])),
+      ]),
+    );
+    this.#leaders = { metadata, byTopic };
+    return byTopic;
   }
 
   async refresh(): Promise<void> {

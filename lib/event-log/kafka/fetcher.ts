@@ -1,4 +1,5 @@
 import type { LogRecord } from "../event-log.ts";
+import { topicPartitionName } from "../groups/assignment.ts";
 import type { Fetched, KafkaConnection } from "./connection.ts";
 import { kafkaError, kafkaErrorType } from "./errors.ts";
 
@@ -111,8 +112,9 @@ export class KafkaFetcher {
       if (kafkaErrorType(thrown) !== "OFFSET_OUT_OF_RANGE") throw thrown;
       return this.#toEarliest(cursors, thrown);
     }
+    const answers = new Map(fetched.map((one) => [topicPartitionName(one), one]));
     for (const [index, cursor] of cursors.entries()) {
-      const got = fetched.find(({ topic, partition }) => topic === cursor.topic && partition === cursor.partition);
+      const got = answers.get(topicPartitionName(cursor));
       // Skip cursors that were moved during the fetch: these records are not the next ones.
       if (!got || !this.#cursors.has(cursor) || cursor.position !== wanted[index]!.offset) continue;
       await this.#advance(nodeId, cursor, got);
