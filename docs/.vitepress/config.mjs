@@ -45,6 +45,7 @@ const sidebar = [
     text: "Operations",
     items: [
       page("Operating", "operating"),
+      page("Scaling", "scaling"),
       page("Observing", "observing"),
       page("Settings", "configuration"),
       page("Errors", "errors"),
