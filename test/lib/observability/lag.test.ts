@@ -63,6 +63,22 @@ test("lag is read from the log: without a live member, before a first ack, and b
   assert.equal(of(GROUPS.committer, "idle")?.messages, 0);
 });
 
+test("the topics of many tables are read side by side, a limited number at a time", async () => {
+  const log = await worldOf(clockAt());
+  await log.createTopics(Array.from({ length: 100 }, (_, n) => rowsTopic(`t${n}`)));
+  let running = 0;
+  let most = 0;
+  const slow = withFaults<EventLog>(log, async (method, moment) => {
+    if (method !== "offsets") return;
+    running += moment === "before" ? 1 : -1;
+    most = Math.max(most, running);
+    await new Promise(setImmediate);
+  });
+  const { partitions } = await lagReader(slow)(AT_MS);
+  assert.equal(partitions.length, TOPICS.fileEvents.partitions + 102);
+  assert.equal(most, 64);
+});
+
 test("acked records do not count as lag, and each unacked record is read once", async () => {
   const clock = clockAt();
   const log = await worldOf(clock);
