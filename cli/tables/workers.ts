@@ -15,13 +15,11 @@ interface WorkersAnswer {
   missing: string[];
 }
 
-/** `tributary workers`: the live parsers, committers and schedulers. */
+/** `tributary workers`: the live parsers and committers. */
 export function addWorkers(program: Command): void {
   program
     .command("workers")
-    .description(
-      "list parsers, committers and schedulers that run, and what each works on; exit code 1: one is missing",
-    )
+    .description("list the parsers and committers that run, and what each works on; exit code 1: one is missing")
     .action(
       action(async ({ client, print }) => {
         const answer = await client.send<WorkersAnswer>("GET", "/v1/workers");

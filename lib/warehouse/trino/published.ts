@@ -2,7 +2,7 @@ import { trino } from "./dialect.ts";
 import { column, identifier, withAuditColumns } from "../sql/sql.ts";
 import type { TrinoClient } from "./client/client.ts";
 import { isMissing } from "./client/errors.ts";
-import { tableSql } from "./names.ts";
+import { physicalName, tableSql } from "./names.ts";
 import { currentSnapshot } from "./commit/snapshot.ts";
 import type { TrinoTables } from "./tables.ts";
 import { messageOf } from "../../errors.ts";
@@ -134,7 +134,8 @@ async function lookUp(client: TrinoClient, table: string): Promise<View | "table
   }
 }
 
-const viewId = (table: string): string => identifier(publishedName(table));
+/** A REST catalog refuses even to look for a name that starts with an underscore. */
+const viewId = (table: string): string => identifier(publishedName(physicalName(table)));
 
 async function replaceView(client: TrinoClient, table: string, select: string, shown: Published): Promise<void> {
   const comment = trino.stringLiteral(publishedComment(shown));

@@ -9,12 +9,12 @@ import { problemResponses } from "../http/parameters.ts";
 
 const TABLES_MAX = 20;
 
-/** The consumer groups whose members do a service's work. */
-const ROLES = Object.entries({ parser: GROUPS.parser, committer: GROUPS.committer, scheduler: GROUPS.scheduler });
+/** The services that work as members of a consumer group. */
+const ROLES = Object.entries({ parser: GROUPS.parser, committer: GROUPS.committer });
 
 const workerSchema = z
   .object({
-    role: z.string().describe("parser, committer or scheduler"),
+    role: z.string().describe("parser or committer"),
     id: z.string().describe("its name in the consumer group"),
     host: z.string().nullable().describe("its address as the event log sees it; null: in the gateway's process"),
     partitions: z.number().describe("partitions of the event log that it owns"),
@@ -31,7 +31,7 @@ const workersSchema = z
   })
   .meta({ id: "Workers" });
 
-/** GET /v1/workers: the live parsers, committers and schedulers, and what each one works on. */
+/** GET /v1/workers: the live parsers and committers, and what each one works on. */
 export function addWorkerRoutes(app: App, { log, clock }: GatewayDeps): void {
   const measure = lagReader(log);
   let measuring: Promise<Lags> | undefined;
@@ -47,7 +47,7 @@ export function addWorkerRoutes(app: App, { log, clock }: GatewayDeps): void {
       schema: {
         operationId: "listWorkers",
         tags: ["operations"],
-        summary: "The live parsers, committers and schedulers, and what each one works on",
+        summary: "The live parsers and committers, and what each one works on",
         response: { 200: workersSchema, ...problemResponses },
       },
     },
