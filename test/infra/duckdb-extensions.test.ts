@@ -33,13 +33,15 @@ describe("DuckDB's extension files", () => {
   });
 
   const dockerfile = readFileSync(join(ROOT, "Dockerfile"), "utf8").replaceAll("\\\n", " ");
-  const stage = /^FROM \S+ AS extensions\n(.*?)^FROM /ms.exec(dockerfile)![1]!;
+  const stageOf = (name: string): string =>
+    new RegExp(`^FROM \\S+ AS ${name}\\n(.*?)^FROM `, "ms").exec(dockerfile)![1]!;
+  const stage = stageOf("extensions");
 
   it("are in the Docker image, where its setting says", () => {
     assert.match(stage, /^COPY infra\/duckdb\/requirements.txt \.\/$/m);
     const passed = readFileSync(join(ROOT, ".dockerignore"), "utf8").split("\n");
     assert.ok(passed.includes("!infra/duckdb/requirements.txt"), ".dockerignore");
-    const image = dockerfile.slice(dockerfile.lastIndexOf("\nFROM "));
+    const image = stageOf("service");
     const [, folder] = /\bTRIBUTARY_DUCKDB_EXTENSIONS_DIR=(\S+)/.exec(image)!;
     const workdir = /^WORKDIR (\S+)$/m.exec(image)![1]!;
     const [, to] = /^COPY --from=extensions \/extensions\/files (\S+)$/m.exec(image)!;
