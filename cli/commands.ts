@@ -7,7 +7,7 @@ import type { Command } from "commander";
 import type { Client } from "./client.ts";
 import { dialectParameters, withDialect, type DialectFlags } from "./files/dialect-flags.ts";
 import { findFileId } from "./files/find-file.ts";
-import { barText, progressText, whileShown } from "./progress.ts";
+import { barText, progressText, waitsForText, whileShown } from "./progress.ts";
 import { countText, EXIT, FORCE, lineText, openOutput, sizeText, UsageError, type OutFlags } from "./output.ts";
 import { salesCsv } from "./sales.ts";
 import { serve } from "./serve.ts";
@@ -99,7 +99,8 @@ Examples:
 
 /** How far a file is that the command waits for; undefined: it reports nothing, as most small files. */
 async function waitingText({ client }: Session, { fileId, sourceFile }: FileAnswer): Promise<string | undefined> {
-  const { progress } = await client.send<FileAnswer>("GET", `/v1/files/${fileId}`);
+  const { progress, waitsFor } = await client.send<FileAnswer>("GET", `/v1/files/${fileId}`);
+  if (waitsFor) return `${lineText(sourceFile)} ${waitsForText(waitsFor)}`;
   return progress ? `${lineText(sourceFile)} ${barText(progress)} ${progressText({ progress })}` : undefined;
 }
 

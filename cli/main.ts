@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import * as commands from "./commands.ts";
 import { addContract } from "./contract/commands.ts";
+import { addCancel } from "./files/cancel.ts";
 import { addHeld } from "./files/held.ts";
 import { addDoctor } from "./catalog/doctor.ts";
 import { addRegister } from "./catalog/register.ts";
@@ -71,6 +72,7 @@ operations.addDrops(program);
 operations.addMaintain(program);
 operations.addHealth(program);
 const files = operations.addFiles(program);
+addCancel(files);
 addHeld(files);
 commands.addFileShow(files);
 addUndo(program);

@@ -1,7 +1,13 @@
 import { systemClock } from "../lib/clock.ts";
 import type { Progress } from "../lib/messages/progress.ts";
-import { countText, sizeText } from "./output.ts";
+import { countText, lineText, sizeText } from "./output.ts";
 import type { Session } from "./session.ts";
+
+/** The file of the same table that a file waits behind. */
+export interface WaitsFor {
+  sourceFile: string;
+  progress: Progress;
+}
 
 const POLL_MS = 1_000;
 /** Without a terminal, time between two lines. */
@@ -48,16 +54,22 @@ async function show(
   if (onTerminal && shown !== "") process.stderr.write(CLEAR);
 }
 
-/** How far the parse of a file or a rebuild is, in one line. */
+/** How far a file or a rebuild is, in one line. */
 export function progressText({ progress }: { progress: Progress | null }): string {
   if (!progress) return "rebuild: waits for the files before it";
-  const { step, filesDone, filesTotal, bytesDone, bytesTotal, rowsDone } = progress;
+  const { step, filesDone, filesTotal, bytesDone, bytesTotal, rowsDone, rowsTotal = 0 } = progress;
   const amounts = `${sizeText(bytesDone)} of ${sizeText(bytesTotal)}, ${countText(rowsDone, "row")}`;
   if (step === "parse") return `parsing: ${amounts}`;
+  if (step === "load") return `loading: ${rowsDone} of ${countText(rowsTotal, "row")}`;
+  if (step === "commit") return `committing: ${countText(rowsTotal, "row")}`;
   if (step === "replace") return "rebuild: the new table takes its place";
   const what = step === "types" ? "1 of 2, finds types" : "2 of 2, loads rows";
   return `rebuild ${what}: ${filesDone} of ${countText(filesTotal, "file")}, ${amounts}`;
 }
+
+/** Which file it waits behind, and how far that one is. */
+export const waitsForText = ({ sourceFile, progress }: WaitsFor): string =>
+  `waits for ${lineText(sourceFile)} (${progressText({ progress })})`;
 
 /** "[======------------------]", by bytes. */
 export function barText({ bytesDone, bytesTotal }: Progress): string {

@@ -1,6 +1,6 @@
 import { countText, lineText, listText, sizeText, tableText } from "./output.ts";
 import { shortIds } from "./files/find-file.ts";
-import { progressText } from "./progress.ts";
+import { progressText, waitsForText } from "./progress.ts";
 import type { RunningRebuild } from "./tables/rebuild.ts";
 import type { BlockAnswer, FileAnswer } from "./upload.ts";
 
@@ -152,6 +152,7 @@ export function fileText(file: FileAnswer & Record<string, unknown>): string {
     ["table", file.table],
     ["status", file.status],
     ["progress", file.progress && progressText({ progress: file.progress })],
+    ["waiting", file.waitsFor && waitsForText(file.waitsFor)],
     ["error", error && `${error.code}: ${error.message}`],
     ["remedy", error?.remedy.replaceAll("<file_id>", file.fileId)],
     ["held", file.heldReasons?.map(({ reason, evidence }) => `${reason}: ${evidence}`).join("; ")],

@@ -10,6 +10,7 @@ import { ERRORS } from "../lib/errors.ts";
 import { retry, type RetryOptions } from "../lib/retry.ts";
 import type { Progress } from "../lib/messages/progress.ts";
 import { countText, EXIT, lineText, sizeText, UsageError } from "./output.ts";
+import type { WaitsFor } from "./progress.ts";
 import type { Session } from "./session.ts";
 
 /** A file's status, with the fields that the CLI uses; other fields are passed through. */
@@ -32,6 +33,7 @@ export interface FileAnswer {
   /** What it asks of the table; absent in answers of earlier versions, as `progress` is. */
   operation?: "undo" | "drop" | "rebuild" | null;
   progress?: Progress | null;
+  waitsFor?: WaitsFor | null;
   /** The content was there already. */
   repeated?: true;
   /** Why its table takes no rows. */

@@ -133,6 +133,11 @@ export const ERRORS = {
   ),
   FILE_REFUSED: kind(false, 422, "Nothing to do: the file was refused. Send a corrected version of it."),
   FILE_SKIPPED: kind(false, 422, "An operator set the file aside; run `tributary replay` to load it."),
+  FILE_CANCELLED: kind(
+    false,
+    422,
+    "Nothing to do: somebody cancelled the file, and none of its rows is in the table. `tributary replay` loads it.",
+  ),
   FILE_ENDED: kind(false, 409, "Nothing to do: the file has ended; see `tributary status <file_id>`."),
   FILE_NOT_COMMITTED: kind(
     false,

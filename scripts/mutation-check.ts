@@ -484,6 +484,25 @@ export const MUTATIONS: readonly Mutation[] = [
     run: simulate(600),
   },
   {
+    invariant: "I30",
+    what: "a writer cancels a file whose commit its predecessor has begun",
+    file: "services/committer/set-aside/cancels.ts",
+    from: "(await this.#wasAnnounced(fileId))",
+    to: "(await this.#wasAnnounced(fileId)) === undefined",
+    run: test(
+      "test/services/committer/set-aside/cancels.test.ts",
+      "a writer that opens decides as its predecessor did",
+    ),
+  },
+  {
+    invariant: "I30",
+    what: "a cancel takes a file out of a commit that has begun",
+    file: "services/committer/set-aside/cancels.ts",
+    from: "      this.#begun.add(file);",
+    to: "",
+    run: test("test/services/committer/set-aside/cancels.test.ts", "once the commit has begun a cancel is too late"),
+  },
+  {
     invariant: "I28",
     what: "a version that lost too many rows is loaded",
     file: "lib/contract/guards.ts",

@@ -169,7 +169,7 @@ export interface FileEvent {
   settled?: boolean;
 }
 
-/** An operator sets a file aside: its committer records it as failed. Key: table. */
+/** An operator sets a file aside, or somebody cancels it: its committer records it as failed. Key: table. */
 export interface FileSkip {
   fileId: string;
   table: string;
@@ -177,6 +177,8 @@ export interface FileSkip {
   /** Name of the caller; empty without authentication */
   requestedBy: string;
   requestedAtMs: number;
+  /** The file is cancelled: its parser stops as well, and it ends as FILE_CANCELLED unless its rows are in the table */
+  cancelled?: boolean;
 }
 
 /** A recreated event log was adopted: offsets of its file events continue after those of the lost log. Key: epoch; compacted. */

@@ -17,7 +17,7 @@ import { FollowedSchemas } from "../../lib/table-schemas/followed-schemas.ts";
 import type { Warehouse } from "../../lib/warehouse/warehouse.ts";
 import { Commands, INTERNAL_TABLE_NAMES } from "./commands/commands.ts";
 import type { CommitterSettings } from "./config.ts";
-import { Skips } from "./lane/skips.ts";
+import { Skips } from "./set-aside/skips.ts";
 import { TableWriter } from "./lane/table-writer.ts";
 import { committerMetrics } from "./metrics.ts";
 
@@ -52,7 +52,7 @@ export async function startCommitter(deps: CommitterDeps): Promise<Service> {
   const schemas = await FollowedSchemas.follow(log, onUnreadable);
   const writers = new Map<string, TableWriter>();
   const commands = await Commands.follow({ ...deps, metrics }, () => writers.forEach((writer) => writer.trigger()));
-  const skips = await Skips.follow(log, onUnreadable, (table) => writers.get(table)?.retryNow());
+  const skips = await Skips.follow(log, onUnreadable, (skip) => writers.get(skip.table)?.setAside(skip));
   const { parsing } = deps.settings;
   const pool = deps.pool ?? workerPool({ size: REBUILD_WORKERS, heapMibMax: parsing.workerHeapMib });
   const limits = { ...parsing.limits, messageBytesMax: log.recordBytesMax };

@@ -8,6 +8,7 @@ import type { ParseJob, ParseOutput, ParseSummary } from "../../lib/parsing/pars
 import { codeOf, hasCode, isRetryable, messageOf, type ErrorCode } from "../../lib/errors.ts";
 import type { EventLog, LogRecord, NewRecord } from "../../lib/event-log/event-log.ts";
 import type { EndOfFile, FileEvent, LoadPlan } from "../../lib/messages/generated.ts";
+import { cancelMessage } from "../../lib/messages/cancel.ts";
 import { removesTable } from "../../lib/messages/operation.ts";
 import { versionOf } from "../../lib/messages/repetition.ts";
 import { rowsTopic } from "../../lib/messages/topics.ts";
@@ -17,7 +18,9 @@ import type { Tracer } from "../../lib/process/tracing.ts";
 import { bodyOf, endOfFile, publishRows, rowRecord, type ArrivedFile, type RowContent } from "./row-records.ts";
 import { openReading, type ReadAhead, type ReadingDeps } from "./ahead.ts";
 import { publishParseEvent, type ParseStatus } from "./announce.ts";
+import type { Cancels } from "./cancels.ts";
 import type { ParserSettings } from "./config.ts";
+import { countFile } from "./count.ts";
 import type { ParserMetrics } from "./metrics.ts";
 import type { TableSchema } from "../../lib/table-schemas/table-schemas.ts";
 import type { ExpectedColumns } from "./expected-columns.ts";
@@ -35,6 +38,7 @@ export interface FileRunDeps extends ReadingDeps {
   columns: ExpectedColumns;
   /** Of the same partition. */
   ahead: ReadAhead;
+  cancels: Pick<Cancels, "of" | "during">;
   /** Tables whose rows topic exists. */
   rowsTopics: Set<string>;
   settings: ParserSettings;
@@ -68,7 +72,7 @@ export async function parseArrived(
   file: ArrivedFile,
   signal: AbortSignal,
 ): Promise<ParsedFile | undefined> {
-  const { clock, settings } = deps;
+  const { clock } = deps;
   const startedMs = clock.monotonicMs();
   await ensureRowsTopic(deps, file.event.table);
   if (file.event.kind === "deleted") return publishDeleted(deps, file);
@@ -77,30 +81,17 @@ export async function parseArrived(
   const started = status.started();
   // Awaited before the end.
   started.catch(() => undefined);
-  const known = await deps.columns.at(file.event.table, file.sourceOffset);
-  const retrying = {
-    ...settings,
-    signal,
-    onRetry: (err: unknown) => {
-      deps.metrics.throughput.error(codeOf(err));
-      deps.logger.warn({ err }, "parsing failed, retrying");
-      status.waits(err);
-    },
-  };
-  const outcome = await retry(clock, retrying, async (attempt) => {
-    if (attempt > 1) await status.started();
-    return parseWhole(deps, { ...file, status }, known, signal);
-  });
+  const outcome = await parseUnlessCancelled(deps, { ...file, status }, signal);
   if (signal.aborted || !outcome) return undefined;
   const end = async ({ runId, summary, held, reading, unsent }: Outcome): Promise<ParsedFile> => {
     const parseMs = Math.round(clock.monotonicMs() - startedMs);
-    if (summary.outcome === "failed" && !held) await status.deadLetter(summary.error!);
+    if (needsDeadLetter(summary, held)) await status.deadLetter(summary.error!);
     const body = endOfFile(deps, file, summary, parseMs);
     await publishRows(deps, file, [unsent, rowRecord(file, { runId, held, reading }, body)]);
     deps.columns.add(file.event.table, file.sourceOffset, body["tributary.EndOfFile"]);
     const announced = started.then(() => status.ended(summary, { held, reading }));
     logDoubts(deps, file, reading);
-    count(deps.metrics, summary, parseMs, held !== undefined);
+    countFile(deps.metrics, summary, parseMs, held !== undefined);
     return { summary, announced };
   };
   try {
@@ -110,6 +101,41 @@ export async function parseArrived(
     if (!hasCode(thrown, "LOG_RECORD_TOO_LARGE")) throw thrown;
     return end(failed("FILE_TOO_MANY_COLUMNS", thrown.message));
   }
+}
+
+/** A held file is decided first, and a cancelled one is not wanted. */
+const needsDeadLetter = ({ outcome, error }: ParseSummary, held: Outcome["held"]): boolean =>
+  outcome === "failed" && !held && error?.code !== "FILE_CANCELLED";
+
+/** Parses the file, with retries, until it is cancelled. Undefined if the signal aborted. */
+async function parseUnlessCancelled(
+  deps: FileRunDeps,
+  file: BegunFile,
+  signal: AbortSignal,
+): Promise<Outcome | undefined> {
+  const { clock, settings, cancels, columns } = deps;
+  const { fileId, table } = file.event;
+  const known = await columns.at(table, file.sourceOffset);
+  const parsing = (either: AbortSignal): Promise<Outcome | undefined> => {
+    const onRetry = (err: unknown): void => {
+      deps.metrics.throughput.error(codeOf(err));
+      deps.logger.warn({ err }, "parsing failed, retrying");
+      file.status.waits(err);
+    };
+    return retry(clock, { ...settings, signal: either, onRetry }, async (attempt) => {
+      if (attempt > 1) await file.status.started();
+      return parseWhole(deps, file, known, either);
+    });
+  };
+  return cancels.during(fileId, async (cancelled) => {
+    try {
+      const outcome = cancelled.aborted ? undefined : await parsing(AbortSignal.any([signal, cancelled]));
+      if (outcome || !cancelled.aborted) return outcome;
+    } catch (thrown) {
+      if (!cancelled.aborted) throw thrown;
+    }
+    return failed("FILE_CANCELLED", cancelMessage(cancels.of(fileId)!));
+  });
 }
 
 function logDoubts({ logger }: FileRunDeps, { event }: ArrivedFile, reading: Reading | undefined): void {
@@ -199,6 +225,7 @@ async function parseOnce(
   };
   try {
     for await (const output of reading.outputs) {
+      if (signal.aborted) return {};
       if (output.kind === "end" && (reading.sha256() ?? contentHash) !== contentHash) {
         const { summary } = failed("BLOB_DAMAGED", `'${blobKey}' holds other bytes than those that arrived`);
         return { last: { kind: "end", summary }, unsent };
@@ -314,22 +341,4 @@ export async function endUndecodable(
 function unknownFileId(table: string, sourceOffset: number): string {
   const hex = createHash("sha256").update(`${table}/${sourceOffset}`).digest("hex");
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
-}
-
-function count(metrics: ParserMetrics, summary: ParseSummary, parseMs: number, isHeld: boolean): void {
-  metrics.files.inc({ outcome: isHeld ? "held" : summary.outcome });
-  metrics.rows.inc({ outcome: "accepted" }, summary.rowsAccepted);
-  metrics.rows.inc({ outcome: "rejected" }, summary.rowsRejected);
-  metrics.bytes.inc(summary.textBytes);
-  metrics.parseSeconds.observe(parseMs / 1000);
-  for (const [reason, n] of Object.entries(summary.rejectsByReason)) {
-    metrics.rejects.inc({ reason: reason.replace(/^rule:.*/, "rule") }, n);
-  }
-  if (summary.error && !isHeld) {
-    metrics.throughput.error(summary.error.code);
-    metrics.throughput.sent("dead_letter");
-  }
-  metrics.throughput.sent("file");
-  metrics.throughput.sent("rows", summary.rowsAccepted);
-  metrics.throughput.sent("rejects", summary.rowsRejected);
 }

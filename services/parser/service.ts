@@ -16,6 +16,7 @@ import { FollowedSchemas } from "../../lib/table-schemas/followed-schemas.ts";
 import { untraced, type Tracer } from "../../lib/process/tracing.ts";
 import { AheadPlaces, ReadAhead, type NextFile } from "./ahead.ts";
 import { publishUndecodable } from "./announce.ts";
+import { Cancels } from "./cancels.ts";
 import type { ParserSettings } from "./config.ts";
 import { endUndecodable, jobOf, parseArrived, type FileRunDeps } from "./file-run.ts";
 import { ExpectedColumns } from "./expected-columns.ts";
@@ -44,12 +45,14 @@ export async function startParser(deps: ParserDeps): Promise<Service> {
   const { log, blob, logger, settings, tracer = untraced } = deps;
   await prepareTopics(log, Object.values(TOPICS));
   const metrics = parserMetrics(deps.registry);
-  const schemas = await FollowedSchemas.follow(log, reportUnreadable(logger, metrics.throughput));
+  const onUnreadable = reportUnreadable(logger, metrics.throughput);
+  const schemas = await FollowedSchemas.follow(log, onUnreadable);
+  const cancels = await Cancels.follow(log, onUnreadable);
   const { workers: size, workerHeapMib: heapMibMax } = settings;
   const pool = deps.pool ?? workerPool({ size, heapMibMax, onCrash: () => metrics.workerCrashes.inc() });
   const stopped = new Map<number, TributaryError>();
   const places = new AheadPlaces(size);
-  const running = { ...deps, metrics, tracer, pool, places, rowsTopics: new Set<string>(), stopped };
+  const running = { ...deps, metrics, tracer, pool, places, cancels, rowsTopics: new Set<string>(), stopped };
   let draining: Promise<void> | undefined;
   const onError = (thrown: unknown, where: { topic?: string; partition?: number }): void => {
     logger.warn({ err: thrown, ...where }, "consuming file events failed");
@@ -70,11 +73,12 @@ export async function startParser(deps: ParserDeps): Promise<Service> {
   const drain = async (): Promise<void> => {
     await consumer.close();
     await pool.close();
-    await schemas.close();
+    await Promise.all([schemas.close(), cancels.close()]);
   };
   return {
     async ready() {
       schemas.assertReadable();
+      cancels.assertReadable();
       for (const tooNew of stopped.values()) throw tooNew;
       await Promise.all([log.ready(), blob.ready()]);
     },

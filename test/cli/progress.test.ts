@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { tributary } from "./tributary.ts";
-import { barText } from "../../cli/progress.ts";
+import { barText, progressText, waitsForText } from "../../cli/progress.ts";
 
 const FILE = {
   ...{ fileId: "f1", table: "sales", sourceFile: "big.csv", sizeBytes: 9, rowsRead: null, rowsCommitted: null },
@@ -75,4 +75,11 @@ test("a bar is as long for any amounts", () => {
     // prettier-ignore
     assert.equal(barText({ ...PROGRESS, bytesDone, bytesTotal }).length, 26);
   }
+});
+
+test("the steps after the parse, and the file that another waits behind", () => {
+  const load = { ...PROGRESS, step: "load", rowsDone: 7, rowsTotal: 20 } as const;
+  assert.equal(progressText({ progress: load }), "loading: 7 of 20 rows");
+  assert.equal(progressText({ progress: { ...load, step: "commit" } }), "committing: 20 rows");
+  assert.equal(waitsForText({ sourceFile: "big.csv", progress: load }), "waits for big.csv (loading: 7 of 20 rows)");
 });

@@ -138,7 +138,12 @@ async function run(
       persist: (_step, attempt) => attempt(),
       confirmOwner: async () => undefined,
       mustYield: () => false,
-      skipOf: () => undefined,
+      cancels: {
+        of: () => undefined,
+        begin: async () => undefined,
+        isTooLate: async () => false,
+        unlessCancelled: (_fileId, load) => load(signal),
+      },
       description: "unknown",
       incomplete: "unknown",
     },

@@ -89,7 +89,8 @@ function checkRows(world: World, table: string): void {
   const isUndone = arrived.some(({ event }) => operationIn(event)?.kind === "undo");
   const mayAdd = deleteMissing && arrived.some(({ event }) => event.origin === "replay" && event.newRows);
   // A replay brings in what failed for the table's types.
-  const mayLoad = world.known.conflicts.size > 0 && table === FLIPPING_TABLE;
+  const isCancelled = arrived.some(({ event }) => world.known.cancelled.has(event.fileId));
+  const mayLoad = isCancelled || (world.known.conflicts.size > 0 && table === FLIPPING_TABLE);
   if (
     !mayAdd &&
     !mayLoad &&

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
-import { commands } from "../../lib/messages/avro.ts";
+import { commands, fileSkips } from "../../lib/messages/avro.ts";
 import { contentOf, versionOf, type VersionEvent } from "../../lib/messages/repetition.ts";
-import { WHOLE_TABLE } from "../../lib/messages/operation.ts";
+import { operationIn, WHOLE_TABLE } from "../../lib/messages/operation.ts";
 import { TOPICS } from "../../lib/messages/topics.ts";
 import { Registry } from "../../lib/process/metrics.ts";
 import type { BlobStore } from "../../lib/blob/blob-store.ts";
@@ -204,8 +204,18 @@ class Schedule {
     else if (kind < 0.56) this.#drop(table);
     else if (kind < 0.61 && mayRebuild(table)) await this.#rebuild(table);
     else if (kind < 0.66 && table === MISTAKEN_TABLE && this.#tablesWithText.has(table)) await this.#mistake();
-    else await this.#upload(table, sourceFile, kind < 0.7);
+    else if (kind < 0.72) await this.#persist((gateway) => this.#cancel(gateway, table));
+    else await this.#upload(table, sourceFile, kind < 0.76);
     this.#acting--;
+  }
+
+  /** As `files cancel`, of any file, whatever became of it. */
+  async #cancel({ log }: SimGateway, table: string): Promise<void> {
+    const files = this.world.arrived(table).filter(({ event }) => operationIn(event) === undefined);
+    if (files.length === 0) return;
+    const { fileId } = this.#scheduler.pick(files.slice(-3)).event;
+    const skip = { fileId, table, reason: "", requestedBy: "", requestedAtMs: this.#clock.nowMs(), cancelled: true };
+    await log.publish(TOPICS.fileSkips.name, [{ key: table, value: fileSkips.encode(skip) }]);
   }
 
   /**

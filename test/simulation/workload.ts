@@ -135,6 +135,8 @@ export interface Known {
   contents: ReadonlyMap<string, Content>;
   /** Ids of files that the table's types did not fit, and of rebuilds that were refused. */
   conflicts: ReadonlySet<string>;
+  /** Ids of files that were cancelled in time: what is on record says so. */
+  cancelled: ReadonlySet<string>;
 }
 
 /** The expected outcome of a file event; undefined: it has none of its own. */
@@ -213,12 +215,14 @@ interface Past {
   held: ReadonlySet<number>;
   contents: ReadonlyMap<string, Content>;
   conflicts: ReadonlySet<string>;
+  cancelled: ReadonlySet<string>;
 }
 
 function fateOf(item: ArrivedEvent, past: Past): Fate {
   const { event } = item;
   const { held, contents } = past;
   if (event.decision && !held.has(event.versionOffset!)) return "repeat";
+  if (past.cancelled.has(event.fileId)) return "failed";
   if (event.decision?.verdict === "refuse") return "refused";
   const { status } = readingOf(event, contents.get(event.contentHash));
   // As for any other file, its failure in the parser comes first.

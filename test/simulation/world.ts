@@ -111,7 +111,7 @@ export class World {
     of: (table) => (this.isFlipped && table === FLIPPING_TABLE ? FLIPPED : declared.of(table)),
   };
   #versions = 0;
-  readonly #committerLimits: { rowsMax: number; filesMax: number; idleGapMs: number };
+  readonly #committerLimits: { rowsMax: number; filesMax: number; idleGapMs: number; announcedRowsMin: number };
 
   constructor(scheduler: Scheduler) {
     this.scheduler = scheduler;
@@ -124,6 +124,7 @@ export class World {
       rowsMax: scheduler.pick([3, 20, 1_000]),
       filesMax: scheduler.pick([1, 3, 20]),
       idleGapMs: scheduler.pick([0, 0, 150]),
+      announcedRowsMin: scheduler.pick([0, 4, Infinity]),
     };
   }
 
@@ -134,7 +135,10 @@ export class World {
         ? [fileId]
         : [],
     );
-    return { contents: this.contents, conflicts: new Set(conflicts) };
+    const cancelled = [...this.warehouse.ledger].flatMap(([fileId, { outcome }]) =>
+      outcome.errorCode === "FILE_CANCELLED" ? [fileId] : [],
+    );
+    return { contents: this.contents, conflicts: new Set(conflicts), cancelled: new Set(cancelled) };
   }
 
   process(role: Role, name: string): SimProcess {

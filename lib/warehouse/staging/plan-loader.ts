@@ -2,6 +2,7 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
 import { Semaphore } from "async-mutex";
+import { systemClock } from "../../clock.ts";
 import { messageOf, TributaryError } from "../../errors.ts";
 import { duckdb } from "../duckdb-engine/dialect.ts";
 import { isDiskFull } from "../duckdb-engine/errors.ts";
@@ -11,6 +12,8 @@ import { plannedCheck, plannedRows, plannedValues, type PlannedFile } from "./pl
 const MEMORY_BYTES_MAX = 512 * 1024 * 1024;
 /** A large file must not hold up another one. */
 const LOADS_AT_ONCE = 2;
+/** How often a load is looked at. */
+const LOOK_MS = 100;
 const ROW_GROUP_ROWS = 100_000;
 
 /**
@@ -59,20 +62,19 @@ export class PlanLoader {
   }
 
   /** Returns the path of the file that `write` creates. */
-  #written(
-    { sourceFile }: PlannedFile,
-    write: (connection: DuckDBConnection, path: string) => Promise<void>,
-  ): Promise<string> {
+  #written(file: PlannedFile, write: (connection: DuckDBConnection, path: string) => Promise<void>): Promise<string> {
     return this.#turns.runExclusive(async () => {
       const path = join(this.#folder, `${++this.#names}.parquet`);
       let connection: DuckDBConnection | undefined;
       try {
+        file.signal?.throwIfAborted();
         connection = await (await this.#instance()).connect();
-        await write(connection, path);
+        await connection.run("SET enable_progress_bar = true; SET enable_progress_bar_print = false");
+        await watched(connection, file, write(connection, path));
         return path;
       } catch (thrown) {
         await rm(path, { force: true }).catch(() => undefined);
-        throw loadError(thrown, sourceFile);
+        throw loadError(thrown, file.sourceFile);
       } finally {
         connection?.closeSync();
       }
@@ -94,6 +96,36 @@ export class PlanLoader {
     opened?.closeSync();
     if (opened) await rm(this.#folder, { recursive: true, force: true });
     this.#turns.release(LOADS_AT_ONCE);
+  }
+}
+
+/**
+ * Waits for `writing`, and tells now and then how many rows are read. Once the signal aborts, interrupts the
+ * connection again and again: an interrupt between two statements has no effect.
+ */
+async function watched(
+  connection: DuckDBConnection,
+  { signal, onRows, plan: { rowCount } }: PlannedFile,
+  writing: Promise<void>,
+): Promise<void> {
+  const ended = new AbortController();
+  const look = (): void => {
+    if (signal?.aborted) connection.interrupt();
+    const { percentage } = connection.progress;
+    if (percentage > 0) onRows?.(Math.round((rowCount * Math.min(100, percentage)) / 100));
+  };
+  const watching = (async () => {
+    while (!ended.signal.aborted) {
+      await systemClock.sleep(LOOK_MS, ended.signal);
+      if (!ended.signal.aborted) look();
+    }
+  })();
+  try {
+    await writing;
+    signal?.throwIfAborted();
+  } finally {
+    ended.abort();
+    await watching;
   }
 }
 

@@ -10,6 +10,10 @@ export interface PlannedFile {
   path: string;
   compression: "none" | "gzip" | "zstd";
   sourceFile: string;
+  /** Interrupts the load. */
+  signal?: AbortSignal;
+  /** Called now and then with the number of rows that are loaded, as DuckDB estimates it. */
+  onRows?: (rowsDone: number) => void;
 }
 
 /** The columns of a plan's rows, audit columns included. */

@@ -67,7 +67,7 @@ export async function commitFiles(
   files: readonly EndedFile[],
   options: CommitFilesOptions = {},
 ): Promise<CommitResult> {
-  const { left, failures } = withoutSkipped(writer, files, (file) => file);
+  const { left, failures } = await withoutSkipped(writer, files, (file) => file);
   try {
     const [first] = left;
     const operated = first && (await operate(writer, first));
@@ -149,15 +149,18 @@ function conflicts({ table, columns }: TableDescription, { end }: EndedFile): bo
   }
 }
 
-/** Separates the files that an operator has set aside. */
-function withoutSkipped<T>(writer: WriterContext, all: readonly T[], fileOf: (one: T) => EndedFile) {
+/** Separates the files that an operator has set aside, or that were cancelled in time. */
+async function withoutSkipped<T>(writer: WriterContext, all: readonly T[], fileOf: (one: T) => EndedFile) {
+  const { cancels, persist } = writer;
   const failures = new Map<EndedFile, Failure>();
-  const left = all.filter((one) => {
+  const left: T[] = [];
+  for (const one of all) {
     const file = fileOf(one);
-    const skip = parseFailureOf(file) ? undefined : writer.skipOf(file.fileId);
-    if (skip) failures.set(file, skipFailureOf(skip));
-    return skip === undefined;
-  });
+    const skip = parseFailureOf(file) ? undefined : cancels.of(file.fileId);
+    if (skip && !(skip.cancelled && (await persist("cancel", () => cancels.isTooLate(file))))) {
+      failures.set(file, skipFailureOf(skip));
+    } else left.push(one);
+  }
   return { left, failures };
 }
 
@@ -259,7 +262,7 @@ async function commitVersions(
   } catch (thrown) {
     if (writer.signal.aborted || hasCode(thrown, "ASSIGNMENT_LOST")) throw thrown;
     if (thrown instanceof SkipAsked) {
-      const { left, failures: skipped } = withoutSkipped(writer, versions, ({ file }) => file);
+      const { left, failures: skipped } = await withoutSkipped(writer, versions, ({ file }) => file);
       for (const [file, failure] of skipped) failures.set(file, failure);
       return commitVersions(writer, left, failures);
     }
@@ -294,6 +297,7 @@ async function commitTogether(
   let number = 0;
   const attempt = async (): Promise<CommitReceipt> => {
     assertNoneSkipped(writer, endedFiles);
+    await writer.cancels.begin(endedFiles);
     number++;
     try {
       if (!(await ensureTable(writer, versions))) return NOTHING_TO_DO;

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { messageOf, TributaryError } from "../../../lib/errors.ts";
 import type { CommitEvent, FileOutcome, FileSkip } from "../../../lib/messages/generated.ts";
 import type { CommitReceipt, RecordedFile } from "../../../lib/warehouse/warehouse.ts";
+import { cancelMessage } from "../../../lib/messages/cancel.ts";
 import type { EndedFile } from "../lane/parse-attempts.ts";
 
 /** Why a file was not committed. */
@@ -30,7 +31,9 @@ export function commitFailureOf(thrown: unknown): Failure {
   return { code: thrown instanceof TributaryError ? thrown.code : "WAREHOUSE_FAILED", message: messageOf(thrown) };
 }
 
-export function skipFailureOf({ reason, requestedBy }: FileSkip): Failure {
+export function skipFailureOf(skip: FileSkip): Failure {
+  if (skip.cancelled) return { code: "FILE_CANCELLED", message: cancelMessage(skip) };
+  const { reason, requestedBy } = skip;
   return { code: "FILE_SKIPPED", message: `set aside${requestedBy === "" ? "" : ` by ${requestedBy}`}: ${reason}` };
 }
 
@@ -50,9 +53,13 @@ export const isSuperseded = (failure: Failure | undefined): boolean => failure?.
 export const isHeld = (failure: Failure | undefined): boolean => failure?.code === "FILE_HELD";
 
 /**
- * The outcome of a file, for Warehouse.record. The rejects of a superseded file say nothing of the table, and
- * those of a held file depend on how it is read in the end.
+ * Whether the file leaves no rejects: those of a superseded file say nothing of the table, those of a held
+ * file depend on how it is read in the end, and nobody waits for those of a cancelled file.
  */
+const leavesNoRejects = (failure: Failure | undefined): boolean =>
+  isSuperseded(failure) || isHeld(failure) || failure?.code === "FILE_CANCELLED";
+
+/** The outcome of a file, for Warehouse.record. */
 export function recordOf(file: EndedFile, failure: Failure | undefined): RecordedFile {
   const { stage, repeats, operation } = file;
   const outcome = outcomeOf(file, failure);
@@ -65,12 +72,12 @@ export function recordOf(file: EndedFile, failure: Failure | undefined): Recorde
     ...(file.dialectJson === undefined ? {} : { dialectJson: file.dialectJson }),
     ...(file.verdict ? { decides: true } : {}),
   };
-  return isSuperseded(failure) || isHeld(failure) ? ended : { ...ended, stage };
+  return leavesNoRejects(failure) ? ended : { ...ended, stage };
 }
 
 /** Whether a dead letter is due: the file failed here, not in its parser, and can be replayed. */
 export const needsDeadLetter = ({ end, operation }: EndedFile, failure: Failure): boolean =>
-  end.outcome !== "failed" && operation?.kind !== "rename" && !isSuperseded(failure) && !isHeld(failure);
+  end.outcome !== "failed" && operation?.kind !== "rename" && !leavesNoRejects(failure);
 
 /**
  * The outcome of a file. Always rowsRead = rowsCommitted + rowsRejected: of a failed file only the kept
@@ -79,7 +86,7 @@ export const needsDeadLetter = ({ end, operation }: EndedFile, failure: Failure)
 export function outcomeOf(file: EndedFile, failure?: Failure): FileOutcome {
   const { end, stage } = file;
   const rowsCommitted = failure || end.outcome !== "complete" ? 0 : stage.rowCount;
-  const rowsRejected = isSuperseded(failure) || isHeld(failure) ? 0 : stage.rejectCount;
+  const rowsRejected = leavesNoRejects(failure) ? 0 : stage.rejectCount;
   const status = failure ? "failed" : rowsCommitted === 0 && rowsRejected > 0 ? "rejected" : "committed";
   return {
     fileId: file.fileId,

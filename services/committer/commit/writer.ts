@@ -1,9 +1,9 @@
 import type { Contract } from "../../../lib/contract/contract.ts";
-import type { FileSkip } from "../../../lib/messages/generated.ts";
 import type { TableDescription, Warehouse } from "../../../lib/warehouse/warehouse.ts";
 import type { EndedFile } from "../lane/parse-attempts.ts";
 import type { Persist } from "../lane/retries.ts";
 import type { RebuildDeps } from "../rebuild/deps.ts";
+import type { Cancels } from "../set-aside/cancels.ts";
 
 /** What a commit or command needs of the table's only writer. */
 export interface WriterContext {
@@ -15,8 +15,8 @@ export interface WriterContext {
   confirmOwner(): Promise<void>;
   /** True if a command must stop: the writer drains, or rows have waited longer than `afterMs`. */
   mustYield(afterMs: number): boolean;
-  /** Set: an operator has set the file aside. */
-  skipOf(fileId: string): FileSkip | undefined;
+  /** Which files are set aside or cancelled. */
+  readonly cancels: Pick<Cancels, "of" | "begin" | "isTooLate" | "unlessCancelled">;
   /** The table as this writer last read it; undefined: no such table; "unknown": read it again. */
   description: TableDescription | undefined | "unknown";
   /** RecordedVersions.incomplete, with this writer's own files; "unknown": read it. */
@@ -27,7 +27,7 @@ export interface WriterContext {
 export class SkipAsked extends Error {}
 
 export function assertNoneSkipped(writer: WriterContext, files: readonly EndedFile[]): void {
-  if (files.some(({ fileId }) => writer.skipOf(fileId))) throw new SkipAsked("a file was set aside");
+  if (files.some(({ fileId }) => writer.cancels.of(fileId))) throw new SkipAsked("a file was set aside");
 }
 
 /** What a commit needs beyond that: it may be a rebuild. */

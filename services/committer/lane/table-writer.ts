@@ -22,7 +22,7 @@ import { publishDeadLetters } from "../commit/dead-letter.ts";
 import { isPublished, publishAfter, publishAtOpen } from "../commit/published-columns.ts";
 import { withoutRepeats } from "../commit/repeated.ts";
 import { assertOneLane } from "./one-lane.ts";
-import { loadPlanned } from "../load-plan/load-planned.ts";
+import { loadReported } from "../load-plan/load-planned.ts";
 import { LostFiles, waitMs } from "./lost-files.ts";
 import type { FollowedSchemas } from "../../../lib/table-schemas/followed-schemas.ts";
 import { Signal } from "./signal.ts";
@@ -31,11 +31,11 @@ import { batchLength, dueLimit, hasRoom, type BatchLimits, type Limit } from "./
 import { commitEventOf, lastOfEachFile, recordOf, withoutRepeated, type DoneBatch } from "../commit/outcome.ts";
 import { LedgerWrite, readyFile, type ReadyFile } from "./ledger-write.ts";
 import { Retries, type Persist, type RetrySettings } from "./retries.ts";
-import type { Skips } from "./skips.ts";
 import { ParseAttempts, type EndedFile } from "./parse-attempts.ts";
 import { FileTraces } from "./traces.ts";
+import { Cancels, type CancelDeps } from "../set-aside/cancels.ts";
 
-export type TableWriterSettings = BatchLimits & RetrySettings;
+export type TableWriterSettings = BatchLimits & RetrySettings & { announcedRowsMin?: number };
 
 export interface TableWriterDeps {
   log: EventLog;
@@ -46,7 +46,7 @@ export interface TableWriterDeps {
   metrics: CommitterMetrics;
   tracer: Tracer;
   commands: TableCommands;
-  skips: Pick<Skips, "of">;
+  skips: CancelDeps["skips"];
   schemas: FollowedSchemas;
   rebuilding: RebuildDeps;
   /** Limits concurrent commits. While a writer waits for a slot, its files gather. */
@@ -82,6 +82,7 @@ export class TableWriter implements CommittingWriter {
   description: TableDescription | undefined | "unknown" = "unknown";
   incomplete: number | undefined | "unknown" = "unknown";
   readonly rebuilding: RebuildDeps;
+  readonly cancels: Cancels;
   readonly #deps: TableWriterDeps;
   readonly #partition: AssignedPartition;
   readonly #stop = new AbortController();
@@ -108,6 +109,7 @@ export class TableWriter implements CommittingWriter {
     this.#deps = deps;
     this.warehouse = deps.warehouse;
     this.rebuilding = deps.rebuilding;
+    this.cancels = new Cancels(deps, table);
     this.table = table;
     this.#partition = partition;
     this.#expiry = new ExpiryCheck(deps.log, partition.topic);
@@ -166,13 +168,10 @@ export class TableWriter implements CommittingWriter {
     this.#work.notify();
   }
 
-  /** Ends the wait of a failing step: a file was set aside. */
-  retryNow(): void {
+  /** A file was set aside or cancelled: ends its load, and the wait of a failing step. */
+  setAside(skip: FileSkip): void {
+    this.cancels.notice(skip);
     this.#retries.wake();
-  }
-
-  skipOf(fileId: string): FileSkip | undefined {
-    return this.#deps.skips.of(this.table, fileId);
   }
 
   /** Stops feeding, commits complete files unless the writer is stuck, then closes. Idempotent. */
@@ -229,7 +228,7 @@ export class TableWriter implements CommittingWriter {
     if (step.do === "end") this.#traces.note(record);
     if (step.do === "append") await step.stage.append(step.batch);
     else if (step.do === "reject") await step.stage.reject(step.rejects);
-    else if (step.do === "load") await loadPlanned(this, this.#deps.logger, step);
+    else if (step.do === "load") await loadReported(this, this.#deps, message, step);
     else if (step.do === "skip") metrics.throughput.dropped(step.because);
     else this.#enqueue(attempts);
     await Promise.all(attempts.takeDiscarded().map((stage) => stage.discard()));
@@ -254,6 +253,7 @@ export class TableWriter implements CommittingWriter {
     try {
       // While its contract is faulty, the table waits: the default contract could write its rows wrongly.
       this.contract = await this.persist("open", async () => this.#deps.contracts.of(this.table));
+      await this.persist("open", () => this.cancels.open());
       const watermark = await this.persist("open", async () => {
         await assertOneLane(this.#deps.log, this.#partition);
         await this.warehouse.recover(this.table, { confirmOwner: () => this.confirmOwner() });

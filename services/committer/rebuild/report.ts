@@ -1,14 +1,8 @@
 import type { Clock } from "../../../lib/clock.ts";
-import type { EventLog } from "../../../lib/event-log/event-log.ts";
-import { parseEvents } from "../../../lib/messages/avro.ts";
-import { TOPICS } from "../../../lib/messages/topics.ts";
-import { progressJsonOf, type Progress } from "../../../lib/messages/progress.ts";
+import type { Progress } from "../../../lib/messages/progress.ts";
 import type { Amount } from "../../../lib/rebuild/read.ts";
-import { keyOf, tableId } from "../../../lib/tables.ts";
 import type { EndedFile } from "../lane/parse-attempts.ts";
-
-/** Least time between two reports of one step. */
-const REPORT_MS = 1_000;
+import { publishProgress, REPORT_MS, type ProgressDeps } from "../progress.ts";
 
 const NOTHING: Amount = { bytes: 0, rows: 0 };
 
@@ -17,7 +11,7 @@ const NOTHING: Amount = { bytes: 0, rows: 0 };
  * take is left out, and the next one says more.
  */
 export class ProgressReport {
-  readonly #log: Pick<EventLog, "publish">;
+  readonly #deps: ProgressDeps;
   readonly #clock: Clock;
   readonly #table: string;
   readonly #file: EndedFile;
@@ -31,8 +25,8 @@ export class ProgressReport {
   #publishing: Promise<unknown> | undefined;
   #hasMore = false;
 
-  constructor(deps: { log: Pick<EventLog, "publish">; clock: Clock }, table: string, file: EndedFile) {
-    this.#log = deps.log;
+  constructor(deps: ProgressDeps, table: string, file: EndedFile) {
+    this.#deps = deps;
     this.#clock = deps.clock;
     this.#table = table;
     this.#file = file;
@@ -70,7 +64,7 @@ export class ProgressReport {
     if (this.#publishing) return;
     this.#hasMore = false;
     this.#reportedAtMs = this.#clock.monotonicMs();
-    const progressJson = progressJsonOf({
+    const progress: Progress = {
       step: this.#step,
       filesDone: this.#files.done,
       filesTotal: this.#files.total,
@@ -78,16 +72,9 @@ export class ProgressReport {
       bytesDone: Math.min(this.#bytesTotal, this.#done.bytes + this.#reading.bytes),
       bytesTotal: this.#bytesTotal,
       rowsDone: this.#done.rows + this.#reading.rows,
-    });
+    };
     const { fileId, sourceOffset } = this.#file;
-    const value = parseEvents.encode({
-      ...{ fileId, table: this.#table, sourceOffset, phase: "started", atMs: this.#clock.nowMs() },
-      ...{ rowsRead: 0, rowsRejected: 0, dialectJson: null, columnsJson: null },
-      ...{ errorCode: null, errorMessage: null, warningsJson: null, progressJson },
-    });
-    const key = keyOf(tableId(this.#table));
-    this.#publishing = this.#log
-      .publish(TOPICS.parseEvents.name, [{ key, value }])
+    this.#publishing = publishProgress(this.#deps, { table: this.#table, fileId, sourceOffset }, progress)
       .catch(() => undefined)
       .then(() => {
         this.#publishing = undefined;

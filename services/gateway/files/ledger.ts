@@ -53,6 +53,7 @@ function statusOf(record: FileRecord): FileStatus {
     kind,
     operation,
     progress: null,
+    waitsFor: null,
     origin: null,
     replayOf: null,
     sizeBytes: record.sizeBytes,

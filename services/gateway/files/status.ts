@@ -5,7 +5,7 @@ import { ERRORS } from "../../../lib/errors.ts";
 import { operationIn } from "../../../lib/messages/operation.ts";
 import { progressIn, type Progress as Amounts } from "../../../lib/messages/progress.ts";
 import type { CommitEvent, FileEvent, FileOutcome, ParseEvent } from "../../../lib/messages/generated.ts";
-import type { FileState, FileStatus } from "../http/schemas.ts";
+import { isFinal, type FileState, type FileStatus } from "../http/schemas.ts";
 import { hasOwn } from "../../../lib/own.ts";
 
 /** The fields of events that a status shows. Memory per file matters: the view holds many files. */
@@ -227,7 +227,9 @@ export const tableOfFile = (facts: FileFacts): string | undefined =>
 /** How far it is; null: it reports nothing, or nothing any more. */
 function progressOf(facts: FileFacts): Amounts | null {
   const progress = progressIn(facts.progress?.progressJson);
-  return progress && !(progress.step === "parse" && fileStateOf(facts) !== "parsing") ? progress : null;
+  const state = fileStateOf(facts);
+  if (!progress || (progress.step === "parse" && state !== "parsing")) return null;
+  return (progress.step === "load" || progress.step === "commit") && isFinal(state) ? null : progress;
 }
 
 /** When the file version arrived, epoch milliseconds, once known. */
@@ -264,6 +266,7 @@ export function statusOf(fileId: string, facts: FileFacts): FileStatus | undefin
     kind,
     operation,
     progress: outcome ? null : progressOf(facts),
+    waitsFor: null,
     origin: arrival?.origin ?? null,
     replayOf: arrival?.replayOf ?? null,
     sizeBytes: arrival?.sizeBytes ?? outcome?.sizeBytes ?? 0,

@@ -244,7 +244,18 @@ export class FileView {
   #statusOf(fileId: string, facts: FileFacts): FileStatus | undefined {
     const status = statusOf(fileId, facts);
     const blocked = status?.status === "parsed" ? this.blockOf(status.table) : null;
-    return status && blocked ? { ...status, status: "blocked", blocked } : status;
+    if (status && blocked) return { ...status, status: "blocked", blocked };
+    return status && { ...status, waitsFor: this.#waitedFor(status) };
+  }
+
+  /** The table's oldest file that has not ended, if it says how far it is and this one waits behind it. */
+  #waitedFor({ fileId, table, status, sourceOffset }: FileStatus): FileStatus["waitsFor"] {
+    if (status !== "received" && status !== "parsed") return null;
+    const [oldest] = this.#waiting.get(table)?.keys() ?? [];
+    const facts = oldest === undefined || oldest === fileId ? undefined : this.#known.get(oldest);
+    const head = facts?.arrival && facts.arrival.offset < (sourceOffset ?? 0) ? statusOf(oldest!, facts) : undefined;
+    if (!head?.progress) return null;
+    return { fileId: head.fileId, sourceFile: head.sourceFile, progress: head.progress };
   }
 
   /** Whether an event concerns an evicted file. A file event is read once, so its file is new. */

@@ -43,7 +43,7 @@ const progressSchema = z
     step: z
       .enum(PROGRESS_STEPS)
       .describe(
-        "parse: reads one file; of a rebuild, types: finds the types of all columns, rows: loads the rows, " +
+        "parse: reads one file; load: loads its rows; commit: the rows go into the table; of a rebuild, types: finds the types of all columns, rows: loads the rows, " +
           "replace: the new table takes its place",
       ),
     filesDone: z.number().describe("file versions that this step has read"),
@@ -51,6 +51,7 @@ const progressSchema = z
     bytesDone: z.number().describe("bytes that this step has read, as they are stored"),
     bytesTotal: z.number(),
     rowsDone: z.number().describe("rows that this step has read"),
+    rowsTotal: z.number().optional().describe("absent: not known before the step ends"),
   })
   .meta({ id: "Progress" });
 
@@ -75,7 +76,15 @@ export const fileStatusSchema = z
       .describe("what was asked of the table, in the order of its files; null: it is about a file"),
     progress: progressSchema
       .nullable()
-      .describe("how far it is, about once a second: while it is parsed, from its second second on, or rebuilt"),
+      .describe("how far it is, about once a second: from the second second of a parse or load on, or rebuilt"),
+    waitsFor: z
+      .object({
+        fileId: z.string(),
+        sourceFile: z.string(),
+        progress: progressSchema,
+      })
+      .nullable()
+      .describe("the file of the same table that it waits behind, if that one takes longer than a second"),
     origin: z.enum(["upload", "drop", "replay"]).nullable().describe("null: unknown, its file event is no longer kept"),
     replayOf: z.string().nullable(),
     sizeBytes: z.number(),

@@ -17,6 +17,7 @@ import { addReplayRoutes } from "../replays/routes.ts";
 import { addApiDescription } from "./description.ts";
 import { addEventRoutes } from "../files/events-route.ts";
 import { addFileRoutes } from "../files/routes.ts";
+import { addCancelRoute } from "../files/cancel-route.ts";
 import { addSkipRoute } from "../files/skip-route.ts";
 import { addHeldRoutes } from "../held/routes.ts";
 import { addLogRoutes } from "../log-recreation/routes.ts";
@@ -76,6 +77,7 @@ export async function buildServer(deps: GatewayDeps): Promise<App> {
     addRenameRoute,
     addFileRoutes,
     addSkipRoute,
+    addCancelRoute,
     addHeldRoutes,
     addTableRoutes,
     addQueryRoutes,

@@ -4,6 +4,7 @@ import { ago, byId, count, dataTable, element, filePill, guarded, pairs, plural,
 import { blockedPart, changesSoFar, faultOf, fileById, hasChangedSince, isBusy, nameOf, onFile, rejectsLink, tableLink } from "./files.js";
 import { heldPart } from "./upload/held.js";
 import { progressText } from "./operations/rebuild.js";
+import { cancelPart } from "./operations/cancel.js";
 import { undoPart } from "./operations/undo.js";
 import { dialectText, readingText } from "./upload/dialect.js";
 
@@ -29,7 +30,7 @@ onFile((file) => {
 });
 
 function draw(file) {
-  const { table, kind, origin, error, blocked, columns, rowsRejected, progress } = file;
+  const { table, kind, origin, error, blocked, columns, rowsRejected, progress, waitsFor } = file;
   byId("files-title").textContent = nameOf(file);
   document.title = `${nameOf(file)} · Tributary`;
   redraw(
@@ -49,8 +50,10 @@ function draw(file) {
     error && element("div", { class: "card pad problem", role: "alert" }, faultOf(error)),
     blocked && blockedPart(blocked),
     progress && element("p", { class: "card pad said calm", role: "status" }, progressText(file)),
+    waitsFor && element("p", { class: "card pad said calm", role: "status" }, ...waitsForText(waitsFor)),
     heldPart(file),
     steps(file),
+    cancelPart(file, isBusy(file)),
     !isBusy(file) && undoPart(file),
     element(
       "div",
@@ -79,6 +82,12 @@ function draw(file) {
     ),
   );
 }
+
+const waitsForText = (head) => [
+  "Waits for ",
+  element("a", { href: `#files/${head.fileId}` }, head.sourceFile),
+  `. ${progressText(head)}`,
+];
 
 const details = (file, origin) =>
   pairs([

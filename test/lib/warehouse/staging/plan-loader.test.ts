@@ -91,3 +91,27 @@ test("rows that are whole are those that a table takes", async (t) => {
     [3, "a.csv", "3"],
   ]);
 });
+
+test("a load is interrupted by its signal, leaves no file, and the next one runs; a load tells how far it is", async (t) => {
+  const { folder, file } = await prepared(t);
+  const ROWS = 3_000_000;
+  const path = join(folder, "long");
+  await writeFile(path, `id\n${Array.from({ length: ROWS }, (_, at) => at).join("\n")}\n`);
+  const long = { ...file, path, plan: { ...file.plan, rowCount: ROWS } };
+  const loader = new PlanLoader(join(folder, "plans"));
+  t.after(() => loader.close());
+  const stopping = new AbortController();
+  const seen: number[] = [];
+  const onRows = (rows: number): void => {
+    seen.push(rows);
+    stopping.abort();
+  };
+  await assert.rejects(loader.write({ ...long, signal: stopping.signal, onRows }));
+  assert.ok(seen[0]! > 0 && seen[0]! <= ROWS);
+  assert.deepEqual(
+    (await readdir(join(folder, "plans"))).filter((name) => name.endsWith(".parquet")),
+    [],
+  );
+  await assert.rejects(loader.write({ ...long, signal: AbortSignal.abort() }), "it does not begin");
+  assert.ok(existsSync((await loader.write(file)).path));
+});

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { withArrival, withEnding, withParseEvent } from "../../../../services/gateway/files/status.ts";
 import { FileView } from "../../../../services/gateway/files/view.ts";
+import { progressJsonOf } from "../../../../lib/messages/progress.ts";
 import type { FileEvent } from "../../../../lib/messages/generated.ts";
 import type { FileStatus } from "../../../../services/gateway/http/schemas.ts";
 import { commitEvent, fileOutcome, parseEvent } from "../gateway.ts";
@@ -166,4 +167,18 @@ test("keeps the time of a table's last commit", () => {
   view.noteCommit("sales", 3);
   assert.equal(view.lastCommitAtMs("sales"), 5);
   assert.equal(view.lastCommitAtMs("other"), null);
+});
+
+test("a file says which older one of its table it waits behind, once that one tells how far it is", () => {
+  const view = new FileView(10);
+  for (const n of [1, 2, 3]) arrive(view, n, n === 3 ? "other" : "sales");
+  const waitsFor = (n: number) => view.get(idOf(n))?.waitsFor?.sourceFile ?? null;
+  assert.deepEqual([1, 2, 3].map(waitsFor), [null, null, null]);
+  const amounts = { filesDone: 0, filesTotal: 1, bytesDone: 5, bytesTotal: 10, rowsDone: 50, rowsTotal: 100 };
+  const progressJson = progressJsonOf({ step: "load", ...amounts });
+  view.apply(idOf(1), (facts) => withParseEvent(facts, { ...parseEvent(idOf(1)), phase: "started", progressJson }));
+  assert.deepEqual([1, 2, 3].map(waitsFor), [null, "1.csv", null]);
+  assert.deepEqual(view.get(idOf(2))?.waitsFor?.progress, { step: "load", ...amounts });
+  end(view, 1);
+  assert.deepEqual([1, 2, 3].map(waitsFor), [null, null, null]);
 });

@@ -33,10 +33,12 @@ function runningOf(table, read) {
 
 export function progressText({ progress }) {
   if (!progress) return "A rebuild waits for the files before it.";
-  const { step, filesDone, filesTotal, bytesDone, bytesTotal, rowsDone } = progress;
+  const { step, filesDone, filesTotal, bytesDone, bytesTotal, rowsDone, rowsTotal = 0 } = progress;
   if (step === "parse") {
     return `Parsing: ${size(bytesDone)} of ${size(bytesTotal)}, ${plural(rowsDone, "row")}.`;
   }
+  if (step === "load") return `Loading: ${count(rowsDone)} of ${plural(rowsTotal, "row")}.`;
+  if (step === "commit") return `Committing: ${plural(rowsTotal, "row")}.`;
   if (step === "replace") return "Rebuild: the new table takes its place.";
   const what = step === "types" ? "step 1 of 2, finds types" : "step 2 of 2, loads rows";
   const amounts = `${size(bytesDone)} of ${size(bytesTotal)}, ${plural(rowsDone, "row")}`;

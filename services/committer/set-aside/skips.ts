@@ -8,7 +8,7 @@ import { TOPICS } from "../../../lib/messages/topics.ts";
 const SKIPS_MAX = 100_000;
 
 /**
- * The files that operators have set aside. Every committer reads all of `file-skips`, without a consumer
+ * The files that were set aside or cancelled. Every committer reads all of `file-skips`, without a consumer
  * group: a skip stays in effect if the table moves to another committer. A skip of a file that has ended
  * changes nothing.
  */
@@ -16,13 +16,13 @@ export class Skips {
   readonly #byFile = new Map<string, FileSkip>();
   #tail: GuardedTail | undefined;
 
-  /** Calls `onSkip` with the table of each skip. Resolves before existing records are read. */
-  static async follow(log: EventLog, onUnreadable: OnUnreadable, onSkip: (table: string) => void): Promise<Skips> {
+  /** Calls `onSkip` with each skip. Resolves before existing records are read. */
+  static async follow(log: EventLog, onUnreadable: OnUnreadable, onSkip: (skip: FileSkip) => void): Promise<Skips> {
     const skips = new Skips();
     const take = ({ value }: LogRecord): void => {
       const skip = fileSkips.decode(value);
       skips.#add(skip);
-      onSkip(skip.table);
+      onSkip(skip);
     };
     skips.#tail = await guardedTail(log, [TOPICS.fileSkips.name], take, onUnreadable);
     return skips;
@@ -32,6 +32,11 @@ export class Skips {
   of(table: string, fileId: string): FileSkip | undefined {
     const skip = this.#byFile.get(fileId);
     return skip?.table === table ? skip : undefined;
+  }
+
+  /** Resolves when every skip has been read that is stored now. @throws LOG_UNAVAILABLE */
+  async caughtUp(): Promise<void> {
+    await this.#tail?.caughtUp();
   }
 
   /** @throws MESSAGE_TOO_NEW */
