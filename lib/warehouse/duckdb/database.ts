@@ -1,6 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
 import { CheckpointDue, logBytesForReaders } from "./checkpoint-due.ts";
@@ -8,6 +7,7 @@ import { duckdb } from "../duckdb-engine/dialect.ts";
 import { systemClock } from "../../clock.ts";
 import { messageOf, TributaryError } from "../../errors.ts";
 import { writableFolder } from "../../folders.ts";
+import { makeTemporaryFolder } from "../../temporary-folders.ts";
 import { identifier, SCHEMA } from "../sql/sql.ts";
 import { engineError, isOutOfMemory } from "../duckdb-engine/errors.ts";
 import { CATALOG } from "../duckdb-engine/queries/protocol.ts";
@@ -309,7 +309,7 @@ function attachStatement(file: string): string {
  */
 export async function openDatabase(path: string, options: DatabaseOptions): Promise<Database> {
   const isTemporary = path === ":memory:";
-  const file = realFile(isTemporary ? join(await mkdtemp(join(tmpdir(), "tributary-duckdb-")), "memory") : path);
+  const file = realFile(isTemporary ? join(await makeTemporaryFolder("duckdb"), "memory") : path);
   if (openFiles.has(file)) throw inUseError(file, "this process");
   const temporaryFolder = `${file}.tmp`;
   const instance = await DuckDBInstance.create(":memory:", {

@@ -1,6 +1,4 @@
-import { randomUUID } from "node:crypto";
-import { availableParallelism, tmpdir } from "node:os";
-import { join } from "node:path";
+import { availableParallelism } from "node:os";
 import { systemClock, type Clock } from "../../clock.ts";
 import type { ColumnDefinition } from "../../columns.ts";
 import type { BlobStore } from "../../blob/blob-store.ts";
@@ -43,6 +41,7 @@ import type { IcebergContext } from "./commit/context.ts";
 import { withoutTorn } from "./commit/torn.ts";
 import { dropTable } from "./drop.ts";
 import { catalogCall } from "./errors.ts";
+import { temporaryPath } from "../../temporary-folders.ts";
 import type { GateEvent } from "../gate-events.ts";
 import { assertFit, type FirstStart } from "./doctor/first-start.ts";
 import { openGate, type OpenGate } from "./gate/open-gate.ts";
@@ -134,7 +133,7 @@ export async function openIceberg(url: string, options: IcebergOptions = {}): Pr
     });
     closing.unshift(() => gate.close(CLOSE_MS_MAX));
     const attached = { ...attachment, endpoint: gate.endpoint };
-    const folder = join(tmpdir(), `tributary-iceberg-${process.pid}-${randomUUID().slice(0, 8)}`);
+    const folder = temporaryPath("iceberg");
     const session = await openSession({
       url,
       attachment: attached,

@@ -1,7 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdtemp, rm, stat } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
 import { Mutex } from "async-mutex";
@@ -9,6 +8,7 @@ import { duckdb } from "../duckdb-engine/dialect.ts";
 import { isDiskFull } from "../duckdb-engine/errors.ts";
 import type { BlobStore } from "../../blob/blob-store.ts";
 import { hasCode, messageOf, TributaryError } from "../../errors.ts";
+import { makeTemporaryFolder } from "../../temporary-folders.ts";
 import type { RowBatch } from "../../messages/generated.ts";
 import { ChunkAppender } from "./chunk.ts";
 import { decodeRows } from "../../rows/row-decoder.ts";
@@ -91,7 +91,7 @@ export class ParquetSpill {
   }
 
   async #open(): Promise<{ instance: DuckDBInstance; folder: string }> {
-    const folder = await mkdtemp(join(tmpdir(), "tributary-spool-"));
+    const folder = await makeTemporaryFolder("spool");
     const instance = await DuckDBInstance.create(":memory:", {
       memory_limit: `${MEMORY_BYTES_MAX / 1024}KiB`,
       temp_directory: join(folder, "tmp"),

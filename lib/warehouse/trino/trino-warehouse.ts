@@ -1,11 +1,10 @@
 import { folderOf, tableId } from "../../tables.ts";
 import { randomBytes } from "node:crypto";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { BlobStore } from "../../blob/blob-store.ts";
 import { systemClock, type Clock } from "../../clock.ts";
 import type { ColumnDefinition } from "../../columns.ts";
 import { messageOf, TributaryError } from "../../errors.ts";
+import { temporaryPath } from "../../temporary-folders.ts";
 import { INTERNAL_TABLES, type InternalTable } from "../internal-tables.ts";
 import { TrinoClient, type TrinoTarget } from "./client/client.ts";
 import { targetOf } from "./target.ts";
@@ -156,7 +155,7 @@ export class TrinoWarehouse implements Warehouse {
       area: { location, blobs: staging },
       budget: new MemoryBudget(options.stagesBytesHeldMax ?? 128 * MIB),
       spool: new ParquetSpill(),
-      plans: new PlanLoader(join(tmpdir(), `tributary-plans-${this.#writer}`)),
+      plans: new PlanLoader(temporaryPath("plans")),
       memoryBytesMax: options.stageBytesHeldMax ?? 8 * MIB,
     };
     this.#context = {

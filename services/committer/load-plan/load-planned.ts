@@ -1,10 +1,10 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { copyToFile } from "../../../lib/blob/copy-to-file.ts";
 import { hasCode, TributaryError } from "../../../lib/errors.ts";
 import type { RowMessage } from "../../../lib/messages/generated.ts";
 import type { Logger } from "../../../lib/process/logger.ts";
+import { makeTemporaryFolder } from "../../../lib/temporary-folders.ts";
 import { compressionOf } from "../../../lib/text/decompress.ts";
 import type { CommittingWriter } from "../commit/writer.ts";
 import type { LoadStep } from "../lane/parse-attempts.ts";
@@ -50,7 +50,7 @@ async function loadPlanned(
   const signal = AbortSignal.any([writer.signal, cancelled]);
   const load = async (): Promise<void> => {
     if (cancelled.aborted) throw new TributaryError("FILE_CANCELLED", `'${sourceFile}' is cancelled`);
-    const folder = await mkdtemp(join(tmpdir(), "tributary-raw-"));
+    const folder = await makeTemporaryFolder("raw");
     try {
       const path = join(folder, "raw");
       const { sha256, head } = await copyToFile(blob, key, path, signal);
