@@ -9,7 +9,7 @@ export class WorkerCrash extends Error {
 }
 
 export interface WorkerPoolOptions {
-  /** Files parsed at a time. */
+  /** Files parsed at a time, and one short file more while large ones occupy all workers. */
   size: number;
   /** A worker's heap in MiB. Beyond it the worker crashes, and the process survives. */
   heapMibMax: number;
@@ -39,6 +39,9 @@ export interface PreviewPool {
   close(): Promise<void>;
 }
 
+/** Stored bytes of a short file, at most: it does not wait until a large one is parsed. */
+const SHORT_BYTES_MAX = 1024 * 1024;
+
 /** Bytes sent to the worker in one message. */
 const PIECE_BYTES = 256 * 1024;
 /** Pieces sent but not yet used by the worker, at most. */
@@ -61,7 +64,8 @@ function startWorker(heapMibMax: number): Worker {
 export function workerPool(options: WorkerPoolOptions): WorkerPool & PreviewPool {
   const idle: Worker[] = [];
   const all = new Set<Worker>();
-  const waiting: ((worker: Worker | undefined) => void)[] = [];
+  const waiting: { isShort: boolean; resolve: (worker: Worker | undefined) => void }[] = [];
+  const busy = { short: 0, large: 0 };
   let closed = false;
 
   function start(): Worker {
@@ -81,29 +85,40 @@ export function workerPool(options: WorkerPoolOptions): WorkerPool & PreviewPool
     return worker;
   }
 
-  async function acquire(): Promise<Worker | undefined> {
-    const worker = idle.pop() ?? (all.size < options.size && !closed ? start() : undefined);
-    return worker ?? (closed ? undefined : new Promise((resolve) => waiting.push(resolve)));
+  function mayRun(isShort: boolean): boolean {
+    if (busy.short + busy.large < options.size) return true;
+    return isShort && busy.short === 0 && busy.large >= options.size;
   }
 
-  function release(worker: Worker): void {
-    const next = waiting.shift();
+  function take(isShort: boolean): Worker {
+    busy[isShort ? "short" : "large"]++;
+    return idle.pop() ?? start();
+  }
+
+  async function acquire(isShort: boolean): Promise<Worker | undefined> {
+    if (closed) return undefined;
+    return mayRun(isShort) ? take(isShort) : new Promise((resolve) => waiting.push({ isShort, resolve }));
+  }
+
+  function release(worker: Worker, wasShort: boolean): void {
+    busy[wasShort ? "short" : "large"]--;
     // A crashed worker is replaced by a new one.
-    const usable = all.has(worker) ? worker : next && !closed ? start() : undefined;
-    if (next) next(usable);
-    else if (usable) idle.push(usable);
+    if (all.has(worker)) idle.push(worker);
+    const at = closed ? -1 : waiting.findIndex(({ isShort }) => mayRun(isShort));
+    for (const { isShort, resolve } of at < 0 ? [] : waiting.splice(at, 1)) resolve(take(isShort));
   }
 
   type Source = AsyncIterable<Uint8Array>;
   async function* run(job: WorkerJob, source: Source, signal: AbortSignal): AsyncGenerator<WorkerOutput> {
-    const worker = await acquire();
+    const isShort = job.kind === "parse" && (job.job.storedBytes ?? Infinity) <= SHORT_BYTES_MAX;
+    const worker = await acquire(isShort);
     if (!worker) return;
     worker.ref();
     try {
       yield* runOn(worker, job, source, signal);
     } finally {
       worker.unref();
-      release(worker);
+      release(worker, isShort);
     }
   }
 
@@ -121,7 +136,7 @@ export function workerPool(options: WorkerPoolOptions): WorkerPool & PreviewPool
     },
     async close() {
       closed = true;
-      for (const resolve of waiting.splice(0)) resolve(undefined);
+      for (const { resolve } of waiting.splice(0)) resolve(undefined);
       await Promise.all([...all].map((worker) => worker.terminate()));
     },
   };
