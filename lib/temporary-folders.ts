@@ -2,6 +2,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
+import { systemClock } from "./clock.ts";
 
 /** Of this machine or container: several containers may share a folder, each with process ids of its own. */
 const HOST = createHash("sha256").update(hostname()).digest("hex").slice(0, 8);
@@ -25,9 +26,9 @@ export async function makeTemporaryFolder(kind: string): Promise<string> {
   return path;
 }
 
-/** Removes the folders of this machine's processes that are gone, and those of an earlier process of this id. */
+/** Removes the folders of processes of this machine that are gone, also of one that had this process's id. */
 export async function removeLeftovers(folder: string): Promise<void> {
-  const startedAtMs = Date.now() - process.uptime() * 1000;
+  const startedAtMs = systemClock.nowMs() - process.uptime() * 1000;
   for (const name of await readdir(folder)) {
     const pid = Number(NAME.exec(name)?.[1]);
     if (Number.isNaN(pid)) continue;

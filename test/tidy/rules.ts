@@ -9,7 +9,8 @@ export const FOLDER_FILES_MAX = 14;
 export const PROSE_COLUMNS_MAX = 110;
 const PREFIX_FILES_MAX = 2;
 
-const FOUNDATION = "errors|clock|durations|folders|retry|columns|tables|file-id|nearest|own|media-type";
+const FOUNDATION =
+  "errors|clock|durations|folders|temporary-folders|retry|columns|tables|file-id|nearest|own|media-type";
 const lib = (folders: string): RegExp => new RegExp(`^lib/((${FOUNDATION})\\.ts$|(${folders})/)`);
 
 /** Who may import what, of our own files. The first pattern that matches a file counts. */

@@ -61,50 +61,71 @@ function startWorker(heapMibMax: number): Worker {
   return new Worker(start, { eval: true, resourceLimits });
 }
 
+/** How many files are parsed at a time; one short file more while large ones occupy all workers. */
+class Turns {
+  readonly #size: number;
+  #short = 0;
+  #large = 0;
+
+  constructor(size: number) {
+    this.#size = size;
+  }
+
+  isFree(isShort: boolean): boolean {
+    return this.#short + this.#large < this.#size || (isShort && this.#short === 0 && this.#large >= this.#size);
+  }
+
+  begin(isShort: boolean): void {
+    if (isShort) this.#short++;
+    else this.#large++;
+  }
+
+  end(wasShort: boolean): void {
+    if (wasShort) this.#short--;
+    else this.#large--;
+  }
+}
+
+/** Starts a worker, which is in `all` as long as it runs. */
+function addWorker({ heapMibMax, onCrash }: WorkerPoolOptions, all: Set<Worker>, idle: Worker[]): Worker {
+  const worker = startWorker(heapMibMax);
+  all.add(worker);
+  const forget = (): void => {
+    all.delete(worker);
+    const index = idle.indexOf(worker);
+    if (index >= 0) idle.splice(index, 1);
+  };
+  worker.once("error", (thrown) => {
+    forget();
+    onCrash?.(thrown);
+  });
+  worker.once("exit", forget);
+  worker.unref();
+  return worker;
+}
+
 export function workerPool(options: WorkerPoolOptions): WorkerPool & PreviewPool {
   const idle: Worker[] = [];
   const all = new Set<Worker>();
   const waiting: { isShort: boolean; resolve: (worker: Worker | undefined) => void }[] = [];
-  const busy = { short: 0, large: 0 };
+  const turns = new Turns(options.size);
   let closed = false;
 
-  function start(): Worker {
-    const worker = startWorker(options.heapMibMax);
-    all.add(worker);
-    const forget = (): void => {
-      all.delete(worker);
-      const index = idle.indexOf(worker);
-      if (index >= 0) idle.splice(index, 1);
-    };
-    worker.once("error", (thrown) => {
-      forget();
-      options.onCrash?.(thrown);
-    });
-    worker.once("exit", forget);
-    worker.unref();
-    return worker;
-  }
-
-  function mayRun(isShort: boolean): boolean {
-    if (busy.short + busy.large < options.size) return true;
-    return isShort && busy.short === 0 && busy.large >= options.size;
-  }
-
   function take(isShort: boolean): Worker {
-    busy[isShort ? "short" : "large"]++;
-    return idle.pop() ?? start();
+    turns.begin(isShort);
+    return idle.pop() ?? addWorker(options, all, idle);
   }
 
   async function acquire(isShort: boolean): Promise<Worker | undefined> {
     if (closed) return undefined;
-    return mayRun(isShort) ? take(isShort) : new Promise((resolve) => waiting.push({ isShort, resolve }));
+    return turns.isFree(isShort) ? take(isShort) : new Promise((resolve) => waiting.push({ isShort, resolve }));
   }
 
   function release(worker: Worker, wasShort: boolean): void {
-    busy[wasShort ? "short" : "large"]--;
+    turns.end(wasShort);
     // A crashed worker is replaced by a new one.
     if (all.has(worker)) idle.push(worker);
-    const at = closed ? -1 : waiting.findIndex(({ isShort }) => mayRun(isShort));
+    const at = closed ? -1 : waiting.findIndex(({ isShort }) => turns.isFree(isShort));
     for (const { isShort, resolve } of at < 0 ? [] : waiting.splice(at, 1)) resolve(take(isShort));
   }
 
