@@ -13,8 +13,11 @@ import { withSubjects, type Subject } from "./small-commits.ts";
 import { cpuMsOf } from "./many-tables.ts";
 
 export interface UpsertCost {
-  /** `growing`: numbers, in the order of the rows. `random`: hashes as texts of 32 characters. */
-  keys: "growing" | "random";
+  /**
+   * `newest`: numbers in the order of the rows, and the changes are in the newest rows. `growing`: the same
+   * keys, and the changes are spread over the whole table. `random`: hashes as texts of 32 characters, spread.
+   */
+  keys: "newest" | "growing" | "random";
   rowsBefore: number;
   p50Ms: number;
   /** Processor time of all processes for one commit. */
@@ -31,20 +34,23 @@ export interface UpsertScalingOptions {
   commits: number;
 }
 
+const NUMBERED = columns({ order_id: "BIGINT", amount: "DECIMAL(10,2)" });
 const COLUMNS = {
-  growing: columns({ order_id: "BIGINT", amount: "DECIMAL(10,2)" }),
+  newest: NUMBERED,
+  growing: NUMBERED,
   random: columns({ order_id: "VARCHAR", amount: "DECIMAL(10,2)" }),
 };
 const WARM_UP = 2;
+/** Among which `newest` changes rows. */
+const NEWEST_ROWS = 10_000;
 
-/** Changes rows that are spread over the whole table. */
 export async function upsertCosts(
   subject: Subject,
   options: UpsertScalingOptions,
   onCost: (cost: UpsertCost) => void = () => undefined,
 ): Promise<UpsertCost[]> {
   const costs: UpsertCost[] = [];
-  for (const keys of ["growing", "random"] as const) {
+  for (const keys of ["newest", "growing", "random"] as const) {
     let smallestMs: number | undefined;
     for (const rowsBefore of options.sizes) {
       const { p50Ms, cpuMs } = await costOf(subject, keys, rowsBefore, options);
@@ -75,15 +81,17 @@ async function costOf(
   const key = ["order_id"];
   const layout: TableLayout = { table, mode: "upsert", key, deleteMissing: false, partitioning: [] };
   await warehouse.ensureTable(layout, COLUMNS[keys]);
-  const rowOf = (n: number, amount: string): Row => ({ order_id: keys === "growing" ? n : hashed(n), amount });
+  const rowOf = (n: number, amount: string): Row => ({ order_id: keys === "random" ? hashed(n) : n, amount });
   const filled = await filledWith(subjectOf(0));
   await commitAndRecord(filled);
 
-  const step = Math.max(1, Math.floor(rowsBefore / changed));
+  const among = keys === "newest" ? Math.min(NEWEST_ROWS, rowsBefore) : rowsBefore;
+  const step = Math.max(1, Math.floor(among / changed));
+  const numberOf = (k: number, n: number): number => rowsBefore - among + ((k * step + n * 7) % among);
   const tookMs: number[] = [];
   let cpuMs = 0;
   for (let n = 1; n <= WARM_UP + commits; n++) {
-    const rows = Array.from({ length: changed }, (_, k) => rowOf((k * step + n * 7) % rowsBefore, `${n}.25`));
+    const rows = Array.from({ length: changed }, (_, k) => rowOf(numberOf(k, n), `${n}.25`));
     const version = await fileVersion(warehouse, table, { columns: COLUMNS[keys], rows, ...subjectOf(n) });
     const before = { atMs: performance.now(), own: process.cpuUsage(), serversMs: cpuMsOf(pids) };
     const receipt = await commitAndRecord(version);
@@ -128,7 +136,7 @@ const hashed = (n: number): string => createHash("md5").update(String(n)).digest
 async function writeCsv(path: string, keys: UpsertCost["keys"], rows: number): Promise<void> {
   const instance = await DuckDBInstance.create(":memory:", { memory_limit: "512MB" });
   const connection = await instance.connect();
-  const key = keys === "growing" ? "range" : "md5(CAST(range AS VARCHAR))";
+  const key = keys === "random" ? "md5(CAST(range AS VARCHAR))" : "range";
   await connection.run(`COPY (SELECT ${key}, 0.25 FROM range(${rows})) TO '${path}' (FORMAT csv, HEADER)`);
   connection.closeSync();
   instance.closeSync();

@@ -11,6 +11,8 @@ test("what upserts cost by the size of the table", async (t) => {
   const costs = await upsertCosts(subject, { sizes: [1_000, 2_000], changed: 10, commits: 3 });
   const kinds = costs.map(({ keys, rowsBefore }) => [keys, rowsBefore]);
   assert.deepEqual(kinds, [
+    ["newest", 1_000],
+    ["newest", 2_000],
     ["growing", 1_000],
     ["growing", 2_000],
     ["random", 1_000],
