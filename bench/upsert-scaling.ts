@@ -15,7 +15,7 @@ import { cpuMsOf } from "./many-tables.ts";
 export interface UpsertCost {
   /**
    * `newest`: numbers in the order of the rows, and the changes are in the newest rows. `growing`: the same
-   * keys, and the changes are spread over the whole table. `random`: hashes as texts of 32 characters, spread.
+   * keys, and the changes are in the whole table. `random`: hashes as texts of 32 characters, there too.
    */
   keys: "newest" | "growing" | "random";
   rowsBefore: number;
