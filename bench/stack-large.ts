@@ -100,7 +100,7 @@ export async function hugeFile(stack: Stack, folder: string, bytes: number): Pro
 
 /** Rows of about 600 bytes, in chunks, `bytes` in total. Counts them in `generated`. */
 function* wideRows(bytes: number, generated: { rows: number }): Generator<Buffer> {
-  const text = "a field of some length, as free text in exports is; ".repeat(5);
+  const text = "a field of some length as free text in exports is. ".repeat(5);
   let left = bytes;
   let chunk = "id,name,amount,day,note,remark\n";
   for (let id = 0; left > 0; id++) {
