@@ -207,8 +207,8 @@ export const MUTATIONS: readonly Mutation[] = [
     invariant: "I19",
     what: "an unchanged row is not confirmed before a correction",
     file: "lib/warehouse/commit/merge.ts",
-    from: "...confirmations(files),",
-    to: "...confirmations([]),",
+    from: "...confirmations(files)];",
+    to: "...confirmations([])];",
     run: test("test/contract/warehouse.test.ts", "an unchanged row is confirmed"),
   },
   {
