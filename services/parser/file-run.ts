@@ -78,12 +78,9 @@ export async function parseArrived(
   if (file.event.kind === "deleted") return publishDeleted(deps, file);
   if (file.event.decision?.verdict === "refuse") return publishRefused(deps, file);
   const status = publishParseEvent(deps, file);
-  const started = status.started();
-  // Awaited before the end.
-  started.catch(() => undefined);
-  const outcome = await parseUnlessCancelled(deps, { ...file, status }, signal);
-  if (signal.aborted || !outcome) return undefined;
-  const end = async ({ runId, summary, held, reading, unsent }: Outcome): Promise<ParsedFile> => {
+  // The end says more: if this is not published, nothing is missing.
+  const started = status.started().catch(() => undefined);
+  const endAs = async ({ runId, summary, held, reading, unsent }: Outcome): Promise<ParsedFile> => {
     const parseMs = Math.round(clock.monotonicMs() - startedMs);
     if (needsDeadLetter(summary, held)) await status.deadLetter(summary.error!);
     const body = endOfFile(deps, file, summary, parseMs);
@@ -94,29 +91,36 @@ export async function parseArrived(
     countFile(deps.metrics, summary, parseMs, held !== undefined);
     return { summary, announced };
   };
-  try {
-    return await end(outcome);
-  } catch (thrown) {
-    // Very many columns may exceed one message: fail the file, so that it does not block the partition.
-    if (!hasCode(thrown, "LOG_RECORD_TOO_LARGE")) throw thrown;
-    return end(failed("FILE_TOO_MANY_COLUMNS", thrown.message));
-  }
+  const end = async (outcome: Outcome): Promise<ParsedFile> => {
+    try {
+      return await endAs(outcome);
+    } catch (thrown) {
+      // Very many columns may exceed one message: fail the file, so that it does not block the partition.
+      if (!hasCode(thrown, "LOG_RECORD_TOO_LARGE")) throw thrown;
+      return endAs(failed("FILE_TOO_MANY_COLUMNS", thrown.message));
+    }
+  };
+  return parseUnlessCancelled(deps, { ...file, status }, signal, end);
 }
 
 /** A held file is decided first, and a cancelled one is not wanted. */
 const needsDeadLetter = ({ outcome, error }: ParseSummary, held: Outcome["held"]): boolean =>
   outcome === "failed" && !held && error?.code !== "FILE_CANCELLED";
 
-/** Parses the file, with retries, until it is cancelled. Undefined if the signal aborted. */
+/**
+ * Parses the file and publishes its end, with retries, until it is cancelled. Undefined if the signal
+ * aborted.
+ */
 async function parseUnlessCancelled(
   deps: FileRunDeps,
   file: BegunFile,
   signal: AbortSignal,
-): Promise<Outcome | undefined> {
+  end: (outcome: Outcome) => Promise<ParsedFile>,
+): Promise<ParsedFile | undefined> {
   const { clock, settings, cancels, columns } = deps;
   const { fileId, table } = file.event;
   const known = await columns.at(table, file.sourceOffset);
-  const parsing = (either: AbortSignal): Promise<Outcome | undefined> => {
+  const parsing = (either: AbortSignal): Promise<ParsedFile | undefined> => {
     const onRetry = (err: unknown): void => {
       deps.metrics.throughput.error(codeOf(err));
       deps.logger.warn({ err }, "parsing failed, retrying");
@@ -124,17 +128,18 @@ async function parseUnlessCancelled(
     };
     return retry(clock, { ...settings, signal: either, onRetry }, async (attempt) => {
       if (attempt > 1) await file.status.started();
-      return parseWhole(deps, file, known, either);
+      const outcome = await parseWhole(deps, file, known, either);
+      return outcome && !signal.aborted ? end(outcome) : undefined;
     });
   };
   return cancels.during(fileId, async (cancelled) => {
     try {
-      const outcome = cancelled.aborted ? undefined : await parsing(AbortSignal.any([signal, cancelled]));
-      if (outcome || !cancelled.aborted) return outcome;
+      const parsed = cancelled.aborted ? undefined : await parsing(AbortSignal.any([signal, cancelled]));
+      if (parsed || signal.aborted || !cancelled.aborted) return parsed;
     } catch (thrown) {
       if (!cancelled.aborted) throw thrown;
     }
-    return failed("FILE_CANCELLED", cancelMessage(cancels.of(fileId)!));
+    return end(failed("FILE_CANCELLED", cancelMessage(cancels.of(fileId)!)));
   });
 }
 
