@@ -138,10 +138,9 @@ test("types are exact for the whole file, found in at most two readings, whereve
       fc.integer({ min: 1, max: 100 }),
       async (a, b, first, pieceBytes) => {
         const count = Math.min(a.length, b.length);
-        const content = `left,right,end\n${a
-          .slice(0, count)
-          .map((value, i) => `${value},${b[i]},.\n`)
-          .join("")}`;
+        const drifting = a.slice(0, count).map((value, i) => `${value},${b[i]},.\n`);
+        // A last row with a blank may be the total of the rows above it.
+        const content = `left,right,end\n${drifting.join("")}1,1,.\n`;
         const whole = await parse(content);
         const bits = await parse(content, {
           limits: { inferenceBytes: first, detectionBytes: first, batchBytesMax: 256 },
@@ -151,7 +150,7 @@ test("types are exact for the whole file, found in at most two readings, whereve
         assert.equal(whole.readings, 1);
         assert.deepEqual(columnsOf(bits), columnsOf(whole));
         assert.deepEqual(bits.rows, whole.rows);
-        assert.equal(whole.rows.length, count);
+        assert.equal(whole.rows.length, count + 1);
         assert.deepEqual(whole.rejects, []);
       },
     ),
