@@ -16,6 +16,7 @@ import { addRename } from "./tables/rename.ts";
 import { addTableOperations, addUndo } from "./tables/take-back.ts";
 import { addTop } from "./top.ts";
 import { addWorkers } from "./tables/workers.ts";
+import { addUploads } from "./files/uploads.ts";
 
 const localUrl = `http://127.0.0.1:${process.env["TRIBUTARY_PORT"] || 8080}`;
 
@@ -63,6 +64,7 @@ commands.addStatus(program);
 commands.addTables(program);
 addTop(program);
 addWorkers(program);
+addUploads(program);
 commands.addQuery(program);
 addRejects(program);
 addReplay(program);

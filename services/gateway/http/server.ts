@@ -28,6 +28,7 @@ import { addDismissalRoutes } from "../rejects/dismissals.ts";
 import { addRejectRoutes } from "../rejects/routes.ts";
 import { addTableHealthRoute } from "../tables/health.ts";
 import { addTableRoutes } from "../tables/routes.ts";
+import { addRunningUploadRoutes } from "../ingest/running-uploads.ts";
 import { addWorkerRoutes } from "../tables/workers.ts";
 import { addUploadRoutes } from "../ingest/routes.ts";
 import { addDropTableRoute } from "../operations/drop-route.ts";
@@ -71,6 +72,7 @@ export async function buildServer(deps: GatewayDeps): Promise<App> {
   addHealthRoutes(app, { registry: deps.registry, ready: deps.ready });
   for (const add of [
     addUploadRoutes,
+    addRunningUploadRoutes,
     addUndoRoute,
     addDropTableRoute,
     addRebuildRoute,

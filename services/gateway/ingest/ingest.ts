@@ -76,6 +76,13 @@ export interface IncomingFile {
   corrects?: { fileId: string; versionOffset: number; baseOffset: number } | undefined;
 }
 
+/** A file whose bytes are arriving. */
+export interface RunningUpload extends Pick<IncomingFile, "table" | "sourceFile" | "origin" | "sizeBytes"> {
+  startedAtMs: number;
+  /** Bytes that have arrived. */
+  received: () => number;
+}
+
 /** The result of a durable event: the file will be in its table, or its status will give the reason. */
 export interface Accepted {
   fileId: string;
@@ -98,6 +105,8 @@ export interface Ingest {
   deleted(
     file: Pick<IncomingFile, "table" | "sourceFile" | "origin" | "etag" | "fileId" | "confirm">,
   ): Promise<Accepted>;
+  /** The files whose bytes are arriving, in the order of their beginning. */
+  running(): readonly RunningUpload[];
   /** Deletes the incomplete uploads of crashed processes. */
   sweep(): Promise<void>;
 }
@@ -105,6 +114,7 @@ export interface Ingest {
 export function makeIngest(deps: IngestDeps): Ingest {
   const { blob, clock, metrics, limits } = deps;
   const turns = makeTurns();
+  const running = new Set<RunningUpload>();
   const ids = makeFileIds((table) => deps.repeats?.isAppend(table) ?? false);
   return {
     async put(file) {
@@ -112,7 +122,7 @@ export function makeIngest(deps: IngestDeps): Ingest {
       metrics.throughput.received("file");
       return inSpan(deps, file, async (span) => {
         await assertDiskSpace(deps, limits.diskFreeBytesMin, file.sizeBytes);
-        const stored = await store(deps, file);
+        const stored = await store(deps, file, running);
         metrics.uploadBytes.inc(stored.sizeBytes);
         const arrived = { ...file, ...stored, declared: declaredBy(requestFields(file.dialect)) };
         // Side by side, two requests with one content would both find no earlier version.
@@ -147,6 +157,7 @@ export function makeIngest(deps: IngestDeps): Ingest {
         return publishFile(deps, baseEvent(file.fileId ?? uuidv7(), clock.nowMs(), file), span);
       });
     },
+    running: () => [...running],
     async sweep() {
       for await (const { key, modifiedAtMs } of blob.list(INCOMING_PREFIX)) {
         if (modifiedAtMs < clock.nowMs() - INCOMING_AGE_MS_MAX) await blob.delete(key);
@@ -218,11 +229,15 @@ interface Stored {
   sizeBytes: number;
 }
 
-async function store(deps: IngestDeps, file: IncomingFile): Promise<Stored> {
+async function store(deps: IngestDeps, file: IncomingFile, running: Set<RunningUpload>): Promise<Stored> {
   const { sizeBytesMax } = deps.limits;
   if (file.sizeBytes !== undefined && file.sizeBytes > sizeBytesMax) throw tooLarge(sizeBytesMax);
   const meter = metered(file, sizeBytesMax);
   const finished = new AbortController();
+  const { table, sourceFile, origin, sizeBytes } = file;
+  const received = (): number => meter.sizeBytes;
+  const upload: RunningUpload = { table, sourceFile, origin, sizeBytes, startedAtMs: deps.clock.nowMs(), received };
+  running.add(upload);
   // Requests have this limit already (body-pace.ts), and corrections are read from the blob store.
   const watching = file.origin === "drop" ? failWhenSlow(deps, meter, finished.signal) : undefined;
   try {
@@ -242,6 +257,7 @@ async function store(deps: IngestDeps, file: IncomingFile): Promise<Stored> {
     meter.destroy();
     throw first instanceof TributaryError ? first : incomplete(first);
   } finally {
+    running.delete(upload);
     finished.abort();
     await watching;
   }
