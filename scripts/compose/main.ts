@@ -4,7 +4,7 @@ import { systemClock } from "../../lib/clock.ts";
 import { messageOf } from "../../lib/errors.ts";
 import { INFRA } from "../stack/paths.ts";
 import * as checks from "./checks.ts";
-import { openPlace } from "./place.ts";
+import { checkRuns, openPlace } from "./place.ts";
 
 const QUIET = ["containers", "keys", "upload", "drop", "catalog", "monitoring", "superset"] as const;
 const DISTURBING = ["scale", "restart"] as const;
@@ -36,6 +36,7 @@ interface Flags {
 
 async function main({ folder, quiet, keep, times }: Flags): Promise<boolean> {
   const place = openPlace(folder, process.env["TRIBUTARY_API_KEY"]);
+  await checkRuns(place);
   const names = quiet ? QUIET : [...QUIET.slice(0, 5), ...DISTURBING, ...QUIET.slice(5)];
   let failed = 0;
   for (let run = 1; run <= times; run++) {

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { messageOf } from "../../lib/errors.ts";
 
 /** A running compose as this machine reaches it. */
 export interface Place {
@@ -92,4 +93,21 @@ export async function containersOf({ compose }: Place): Promise<Container[]> {
     state: one["State"] ?? "",
     health: one["Health"] ?? "",
   }));
+}
+
+/**
+ * Checks at once what nothing can be tested without.
+ * @throws Error if there is no `docker compose`, or no gateway of this project at the port that .env names
+ */
+export async function checkRuns(place: Place): Promise<void> {
+  await place.compose("version").catch((error: unknown) => {
+    throw new Error(`docker compose does not work on this machine: ${messageOf(error)}`);
+  });
+  const found = await containersOf(place);
+  if (!found.some(({ service, state }) => service === "gateway" && state === "running"))
+    throw new Error("the gateway of this compose does not run: docker compose up -d --wait");
+  const address = (await place.compose("port", "gateway", "8080")).trim();
+  const port = place.env("GATEWAY_PORT");
+  if (!address.endsWith(`:${port}`))
+    throw new Error(`the gateway is at ${address || "no port"}, GATEWAY_PORT is ${port}: docker compose up -d --wait`);
 }

@@ -59,6 +59,8 @@ const interpolate = (text: string, values: Record<string, string>): string =>
     return rest ?? "";
   });
 
+const isOurs = (image: string): boolean => interpolate(image, variables).startsWith("tributary:");
+
 describe("infra/compose.yml", () => {
   it("is valid by the Compose Specification", () => {
     const schema = JSON.parse(readFileSync(join(import.meta.dirname, "compose-spec.schema.json"), "utf8")) as {
@@ -185,7 +187,7 @@ describe("infra/compose.yml", () => {
   });
 
   it("runs our own image read-only, without capabilities", () => {
-    const ours = services.filter(([, { image }]) => image!.startsWith("tributary:"));
+    const ours = services.filter(([, { image }]) => isOurs(image!));
     assert.equal(ours.length, 7);
     for (const [name, service] of ours) {
       assert.equal(service.read_only, true, name);
@@ -217,7 +219,7 @@ describe("infra/compose.yml", () => {
     };
     for (const [name, service] of services) {
       if (service.restart === undefined) continue; // a job
-      if (service.image!.startsWith("tributary:")) continue; // the image has one
+      if (isOurs(service.image!)) continue; // the image has one
       const [kind, ...command] = service.healthcheck?.test ?? [];
       assert.ok(kind === "CMD" || kind === "CMD-SHELL", name);
       assert.match(command.join(" "), tools[name]!, name);
