@@ -113,7 +113,11 @@ function describe(error: unknown, command: Command | undefined): ErrorDescriptio
     return { problem: { code, detail, remedy }, exitCode };
   }
   const detail = error instanceof Error ? error.message : String(error);
-  const { code = "" } = error as NodeJS.ErrnoException;
+  const { code = "", path } = error as NodeJS.ErrnoException;
+  if (code === "ENOENT" && path !== undefined) {
+    const remedy = `Check the path; a relative one begins at ${process.cwd()}.`;
+    return { problem: { code: "USAGE", detail: `there is no file or folder '${path}'`, remedy }, exitCode: EXIT.usage };
+  }
   const isUsage = error instanceof UsageError || ["ENOENT", "EISDIR", "EACCES", "ERR_INVALID_URL"].includes(code);
   return {
     problem: {

@@ -57,7 +57,11 @@ export const ERRORS = {
   // Queries
   QUERY_NOT_READ_ONLY: kind(false, 400, "Send exactly one SELECT statement."),
   QUERY_NOT_ALLOWED: kind(false, 403, "Query only tables of the schema `lakehouse` and information_schema."),
-  QUERY_FAILED: kind(false, 400, "Correct the SQL error that the message describes."),
+  QUERY_FAILED: kind(
+    false,
+    400,
+    "Correct the SQL error that the message describes; `tributary tables` lists the tables.",
+  ),
   QUERY_TIMEOUT: kind(false, 408, "Read fewer rows or columns, or raise TRIBUTARY_QUERY_TIMEOUT."),
   // Files that cannot be read at all (dead letters)
   FILE_EMPTY: kind(false, 422, "Send a file with at least a header line."),
@@ -138,7 +142,11 @@ export const ERRORS = {
     422,
     "Nothing to do: somebody cancelled the file, and none of its rows is in the table. `tributary replay` loads it.",
   ),
-  FILE_ENDED: kind(false, 409, "Nothing to do: the file has ended; see `tributary status <file_id>`."),
+  FILE_ENDED: kind(
+    false,
+    409,
+    "See how it ended with `tributary status <file_id>`. A committed file is taken back with `tributary files undo`, a failed one is loaded again with `tributary replay`.",
+  ),
   FILE_NOT_COMMITTED: kind(
     false,
     422,

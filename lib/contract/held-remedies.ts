@@ -14,7 +14,7 @@ const REMEDIES: Readonly<Record<HeldReason["reason"], string>> = {
   numbers_unsure:
     'Declare in the contract what the points are (`number: { decimal: ",", group: "." }` or `{ decimal: "." }` of the column), then accept the file.',
   encoding_unsure: `Compare readings with \`tributary files preview <file_id> --encoding <name>\`; accept it with the right one (${AGAIN} --encoding <name>).`,
-  empty_version: "If the file has ended on purpose, accept it: its rows go. Else refuse it, or send it whole.",
+  empty_version: "If the file has ended on purpose, accept it: its rows go. If not, refuse it, or send the whole file.",
   shrunk: "If rows are missing, send the file whole. If it is right, accept it, or raise `accept.shrinkMax`.",
   grown: "If rows are doubled, send the file without them. If it is right, accept it, or raise `accept.growMax`.",
   row_count:

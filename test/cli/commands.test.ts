@@ -26,6 +26,13 @@ after(async () => {
   rmSync(folder, { recursive: true });
 });
 
+test("an upload of a file that is missing names the file and the folder", async () => {
+  const { code, err } = await run(["upload", "sales", "nosuch.csv"]);
+  assert.equal(code, 2);
+  assert.match(err, /there is no file or folder 'nosuch\.csv'/);
+  assert.doesNotMatch(err, /ENOENT/);
+});
+
 /** Ends every file as soon as it arrives. */
 function answerFiles(status: "committed" | "failed"): () => void {
   const failure = status === "failed" ? { errorCode: "FILE_EMPTY", errorMessage: "0 bytes" } : { rowsRejected: 0 };

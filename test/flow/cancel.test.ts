@@ -72,6 +72,7 @@ test("a load that runs is cancelled: no row, no file after it waits, and a repla
   const late = await cancel(first.fileId!);
   assert.deepEqual([late.status, late.body.code], [409, "FILE_ENDED"]);
   assert.match(late.body.detail!, /tributary files undo t first\.csv/);
+  assert.doesNotMatch(String(late.body.remedy), /Nothing to do/);
   assert.equal((await cancel("0198f3a2-0000-7000-8000-000000000000")).status, 404);
 
   loads.isStuck = false;
