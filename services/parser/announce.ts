@@ -7,14 +7,12 @@ import type { ParseSummary } from "../../lib/parsing/parse-file.ts";
 import type { EventLog, LogRecord } from "../../lib/event-log/event-log.ts";
 import { deadLetters, fileEvents, parseEvents } from "../../lib/messages/avro.ts";
 import type { DeadLetter, FileEvent, ParseEvent } from "../../lib/messages/generated.ts";
-import { progressJsonOf } from "../../lib/messages/progress.ts";
+import { progressReports } from "../../lib/observability/progress-reports.ts";
 import { TOPICS } from "../../lib/messages/topics.ts";
 
 const MESSAGE_CHARS_MAX = 2_000;
 /** Columns are left out of parse events above this size, in characters. */
 const COLUMNS_JSON_MAX = 256 * 1024;
-/** Least time between two reports of a file's progress. */
-const PROGRESS_MS = 1_000;
 
 type HeldReasons = readonly HeldReason[] | undefined;
 
@@ -55,18 +53,11 @@ export function publishParseEvent(
     });
     await log.publish(TOPICS.parseEvents.name, [{ key: keyOf(tableId(table)), value }]);
   };
-  let reportedAtMs = clock.monotonicMs();
-  let reporting = false;
+  const report = progressReports({ log, clock }, { table, fileId, sourceOffset });
   return {
     started: () => publish("started", {}),
     progress({ rows: rowsDone, bytes: bytesDone }) {
-      if (reporting || clock.monotonicMs() - reportedAtMs < PROGRESS_MS) return;
-      [reporting, reportedAtMs] = [true, clock.monotonicMs()];
-      const amounts = { filesDone: 0, filesTotal: 1, bytesDone, bytesTotal: event.sizeBytes, rowsDone };
-      // A report that the log does not take is left out: the next one says more.
-      void publish("started", { progressJson: progressJsonOf({ step: "parse", ...amounts }) })
-        .catch(() => undefined)
-        .then(() => (reporting = false));
+      report({ step: "parse", filesDone: 0, filesTotal: 1, bytesDone, bytesTotal: event.sizeBytes, rowsDone });
     },
     waits(thrown) {
       const errorMessage = messageOf(thrown).slice(0, MESSAGE_CHARS_MAX);

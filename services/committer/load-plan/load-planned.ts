@@ -8,7 +8,7 @@ import { makeTemporaryFolder } from "../../../lib/temporary-folders.ts";
 import { compressionOf } from "../../../lib/text/decompress.ts";
 import type { CommittingWriter } from "../commit/writer.ts";
 import type { LoadStep } from "../lane/parse-attempts.ts";
-import { progressReports, type ProgressDeps } from "../progress.ts";
+import { progressReports, type ProgressDeps } from "../../../lib/observability/progress-reports.ts";
 
 interface LoadDeps extends ProgressDeps {
   logger: Logger;

@@ -2,7 +2,7 @@ import type { Clock } from "../../../lib/clock.ts";
 import type { Progress } from "../../../lib/messages/progress.ts";
 import type { Amount } from "../../../lib/rebuild/read.ts";
 import type { EndedFile } from "../lane/parse-attempts.ts";
-import { publishProgress, REPORT_MS, type ProgressDeps } from "../progress.ts";
+import { publishProgress, REPORT_MS, type ProgressDeps } from "../../../lib/observability/progress-reports.ts";
 
 const NOTHING: Amount = { bytes: 0, rows: 0 };
 

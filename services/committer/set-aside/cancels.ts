@@ -6,7 +6,7 @@ import { progressIn } from "../../../lib/messages/progress.ts";
 import { rowsTopic, TOPICS } from "../../../lib/messages/topics.ts";
 import type { Logger } from "../../../lib/process/logger.ts";
 import type { EndedFile } from "../lane/parse-attempts.ts";
-import { publishProgress } from "../progress.ts";
+import { publishProgress } from "../../../lib/observability/progress-reports.ts";
 import type { Skips } from "./skips.ts";
 
 /** Files with fewer rows are committed before anybody can cancel them: their commits are not announced. */

@@ -1,9 +1,9 @@
-import type { Clock } from "../../lib/clock.ts";
-import type { EventLog } from "../../lib/event-log/event-log.ts";
-import { parseEvents } from "../../lib/messages/avro.ts";
-import { progressJsonOf, type Progress } from "../../lib/messages/progress.ts";
-import { TOPICS } from "../../lib/messages/topics.ts";
-import { keyOf, tableId } from "../../lib/tables.ts";
+import type { Clock } from "../clock.ts";
+import type { EventLog } from "../event-log/event-log.ts";
+import { parseEvents } from "../messages/avro.ts";
+import { progressJsonOf, type Progress } from "../messages/progress.ts";
+import { TOPICS } from "../messages/topics.ts";
+import { keyOf, tableId } from "../tables.ts";
 
 export interface ProgressDeps {
   log: Pick<EventLog, "publish">;
