@@ -5,7 +5,7 @@
 #   sudo infra/rehearsal/images.sh trino      # one
 # Needs Docker Engine 25 or newer, debootstrap (root), Node 20 with npm, a JDK 24 or newer, and the programs that
 # `npm run stack -- --no-services --run true` has installed.
-#   JAVA_HOME              the JDK of Trino and of Kafka, which stands in for Redpanda
+#   JAVA_HOME              the JDK of Trino and of Kafka, which replaces Redpanda
 #   TRIBUTARY_CACHE_DIR    default ~/.cache/tributary
 #   DEBIAN_MIRROR          default http://deb.debian.org/debian
 #   CA_FILE                certificates that the images trust too, for a registry behind a proxy; default: none

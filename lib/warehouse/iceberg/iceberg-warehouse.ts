@@ -79,7 +79,7 @@ export interface IcebergOptions {
   threads?: number;
   /** Rows that one MERGE of an upsert takes: a batch of more is merged in slices. Default 5,000,000. */
   mergeRowsMax?: number;
-  /** Rows of an upsert from which on it may write its whole table anew. Default 1,000,000. */
+  /** Rows from which on an upsert may rewrite its whole table. Default 1,000,000. */
   rewriteRowsMin?: number;
   /** Encoded bytes that one stage holds in memory before it spills into a staging table. Default 4 MiB. */
   stageBytesHeldMax?: number;

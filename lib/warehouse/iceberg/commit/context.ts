@@ -16,7 +16,7 @@ export interface IcebergContext {
   namespace: readonly string[];
   /** Rows of one MERGE: an upsert of more is divided by its keys, within its transaction. */
   mergeRowsMax: number;
-  /** Rows of an upsert from which on it may write its whole table anew. */
+  /** Rows from which on an upsert may rewrite its whole table. */
   rewriteRowsMin: number;
   /** Trino's name of this catalog. */
   trinoCatalog: string;

@@ -15,14 +15,14 @@ import { sliceFilters, type SliceSize } from "./slices.ts";
 /** The table's rows for each row of the batch up to which that costs less than position deletes. */
 const TABLE_RATIO_MAX = 2;
 
-/** The table as it is before it is written anew: on the base of the commit. */
+/** The table as it is before it is rewritten: on the base of the commit. */
 export interface Rewritable {
   metadata: TableMetadata;
   current: Snapshot;
 }
 
 /**
- * The table, if an upsert writes all its rows anew. A MERGE keeps every position delete of its transaction in
+ * The table, if an upsert rewrites all its rows. A MERGE keeps every position delete of its transaction in
  * memory, beside DuckDB's limit, and every later scan reads them. undefined: the upsert is merged.
  */
 export async function rewriteDue(

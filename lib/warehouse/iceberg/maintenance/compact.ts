@@ -6,7 +6,7 @@ import { filesOf } from "./files.ts";
 import { SMALL_BYTES } from "./health.ts";
 import { rewriteFiles, snapshotIn } from "./rewrite-files.ts";
 
-/** Implements `optimize`: writes the table's rows anew, into few files without position deletes. */
+/** Implements `optimize`: rewrites the table's rows into few files without position deletes. */
 export async function compactTable(
   context: IcebergContext,
   table: string,

@@ -11,7 +11,7 @@ import { catalogCall, concurrentWrite, isMissing } from "../errors.ts";
 import { scratchName } from "../names.ts";
 import type { WriteOptions } from "../session.ts";
 
-/** A table as it is before its rows are written anew. */
+/** A table as it is before its rows are rewritten. */
 export interface Rewrite {
   table: string;
   base: TableMetadata;

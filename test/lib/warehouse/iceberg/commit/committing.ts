@@ -28,7 +28,7 @@ export const FILES = 3;
 
 /** Batch n: two keys of its own, and one of the batch before. */
 export const rowsOf = (n: number): Row[] => [n * 2, n * 2 + 1, n * 2 - 1].map((id) => ({ id, batch: n }));
-/** Batch n of `REWRITTEN`: it changes every row, so the table is written anew. */
+/** Batch n of `REWRITTEN`: it changes every row, so the table is rewritten. */
 export const allRowsOf = (n: number): Row[] => Array.from({ length: REWRITE_ROWS }, (_, id) => ({ id, batch: n }));
 export const REWRITTEN = "killed_rewrite";
 /** More than rowsOf has: the other tables are merged. */

@@ -1,4 +1,4 @@
-/** Upserts that write their whole table anew, on the real catalog that the environment names. */
+/** Upserts that rewrite their whole table, on the real catalog that the environment names. */
 import assert from "node:assert/strict";
 import { after, describe, test, type TestContext } from "node:test";
 import { openWarehouse } from "../../../../../lib/warehouse/open.ts";
@@ -84,7 +84,7 @@ if (given)
       engine.close();
     }
 
-    test("it writes the table anew, without position deletes", async (t) => {
+    test("it rewrites the table, without position deletes", async (t) => {
       const table = new TestTable(await opened(t), COLUMNS, LAYOUT);
       await table.ingest({ sourceFile: "a.csv", sourceOffset: 1, rows: rowsFrom(0, 20, "a") });
       const receipt = await table.ingest({ sourceFile: "b.csv", sourceOffset: 2, rows: rowsFrom(5, 20, "b") });
