@@ -7,6 +7,9 @@ import { join } from "node:path";
 import { wholeFrom } from "../scripts/arguments.ts";
 import * as checks from "./checks.ts";
 import * as embedded from "./embedded.ts";
+import { isolation, type IsolationOptions } from "./large-files/isolation.ts";
+import { oneBadRow } from "./large-files/one-bad-row.ts";
+import { filesOfOneTable } from "./large-files/one-table.ts";
 import { manyTables, manyTablesOfStack } from "./many-tables.ts";
 import { manyTopics } from "./many-topics.ts";
 import { besidePyIceberg } from "./pyiceberg.ts";
@@ -34,12 +37,20 @@ interface Flags {
 
 const tableCounts = (max: number): number[] => [30, 100, 300, 1_000, 3_000, 10_000].filter((count) => count <= max);
 
+const isolationOf = ({ rows, seconds }: Flags): IsolationOptions => ({
+  rows: 10 * rows,
+  smallFilesPerS: 5,
+  aloneS: Math.ceil(seconds / 6),
+});
+
 const OF_EMBEDDED: Record<string, (flags: Flags) => Promise<object>> = {
   upsert: ({ rows, rounds }) => embedded.bigFile({ rows, rounds, table: "sales" }),
   inferred: ({ rows, rounds }) => embedded.bigFile({ rows, rounds, table: "orders" }),
   latency: () => embedded.smallFileLatency({ files: 40 }),
   checks: ({ rows, rounds }) => checks.ofDuckDb(rows, rounds),
   tables: ({ tables }) => manyTables(tableCounts(tables)),
+  bad: ({ rows, rounds }) => oneBadRow({ rows, rounds }),
+  isolation: (flags) => embedded.withTributary(({ url }) => isolation({ gateway: url }, isolationOf(flags))),
   many: ({ files }) => embedded.manyFiles({ files, tables: 20, rowsPerFile: 20 }),
 };
 
@@ -51,6 +62,8 @@ const OF_STACK: Record<string, (stack: stacked.Stack, flags: Flags) => Promise<o
   literals: (stack) => stacked.literalMerges(stack, 1_000),
   scaling: (stack, { stack: folder, rows }) =>
     upsertScaling(stack, folder!, { small: rows / 10, large: 5 * rows, changed: Math.ceil(rows / 100) }),
+  isolation: (stack, flags) => isolation(stack, isolationOf(flags)),
+  files: (stack, { files, rows }) => filesOfOneTable(stack, { files, rowsPerFile: Math.ceil((rows * 3) / 25) }),
   keys: (_stack, { stack: folder, rows }) =>
     upsertCostsOfStack(folder!, { sizes: [rows, 10 * rows, 40 * rows], changed: 100, commits: 9 }),
   peer: (stack, { rows, rounds }) => besidePyIceberg(stack, { rows, rounds }),
@@ -72,8 +85,13 @@ const command = new Command("npm run bench --")
   .option("--only <name>", "one of the benchmarks below")
   .option("--rows <count>", "rows of a large file", wholeFrom(1), 1_000_000)
   .option("--rounds <count>", "rounds of a comparison", wholeFrom(1), 3)
-  .option("--files <count>", "number of small files (many, commits)", wholeFrom(1), 1_000)
-  .option("--seconds <count>", "duration of the load (steady, maintain)", wholeFrom(1), 120)
+  .option("--files <count>", "number of files (many, commits, files)", wholeFrom(1), 1_000)
+  .option(
+    "--seconds <count>",
+    "duration of the load (steady, maintain; isolation: six times that of small files alone)",
+    wholeFrom(1),
+    120,
+  )
   .option("--bytes <count>", "size of the file (huge)", wholeFrom(1), 2_000_000_000)
   .option("--batches <count>", "number of micro-batches (upkeep)", wholeFrom(1), 1_000)
   .option("--tables <count>", "the largest number of tables (tables, topics)", wholeFrom(10), 1_000)

@@ -14,8 +14,12 @@ import * as trino from "../scripts/stack/statement.ts";
 
 const cli = fileURLToPath(new URL("../bin/tributary.mjs", import.meta.url));
 
-export interface Stack {
+/** Where the gateway is: of a stack, or of the embedded default. */
+export interface Gateway {
   gateway: string;
+}
+
+export interface Stack extends Gateway {
   engine: Engine;
   trino: string;
   kafka: string;
@@ -35,7 +39,7 @@ export const statement = (stack: Stack, sql: string): Promise<unknown[][]> => tr
 /** As `statement`, with the cost on the server. */
 export const answersTo = (stack: Stack, sql: string): Promise<trino.Answer> => trino.answersTo(stack.trino, sql, stack);
 
-export async function upload(stack: Stack, table: string, name: string, body: Readable | string): Promise<void> {
+export async function upload(stack: Gateway, table: string, name: string, body: Readable | string): Promise<void> {
   const url = `${stack.gateway}/v1/tables/${table}/files/${name}?${WAIT}`;
   const init =
     typeof body === "string"
@@ -64,7 +68,7 @@ export async function seconds(work: () => Promise<unknown>): Promise<number> {
 }
 
 /** Asks the gateway, whatever engine answers. */
-export async function count(stack: Stack, table: string): Promise<number> {
+export async function count(stack: Gateway, table: string): Promise<number> {
   const body = JSON.stringify({ sql: `SELECT count(*) FROM ${table}` });
   const headers = { "content-type": "application/json" };
   const response = await fetch(`${stack.gateway}/v1/query`, { method: "POST", headers, body });
@@ -74,14 +78,14 @@ export async function count(stack: Stack, table: string): Promise<number> {
 }
 
 /** Drops the table, if there is one. */
-export async function drop(stack: Stack, table: string): Promise<void> {
+export async function drop(stack: Gateway, table: string): Promise<void> {
   const response = await fetch(`${stack.gateway}/v1/tables/${table}?confirm=${table}`, { method: "DELETE" });
   if (response.status !== 200 && response.status !== 404)
     throw new Error(`dropping ${table} got ${response.status}: ${await response.text()}`);
   await response.text();
 }
 
-export async function expectCount(stack: Stack, table: string, rows: number): Promise<void> {
+export async function expectCount(stack: Gateway, table: string, rows: number): Promise<void> {
   const found = await count(stack, table);
   if (found !== rows) throw new Error(`${table} holds ${found} rows, expected ${rows}`);
 }
