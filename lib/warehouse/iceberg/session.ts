@@ -13,6 +13,7 @@ import { attachStatement, loadStatements, WITHOUT_JOIN_FILTERS, type Attachment 
 import { icebergError } from "./errors.ts";
 import type { TransactionResult } from "./gate/transactions.ts";
 import { ATTACH_OPTIONS, writerSettings } from "./gate/writer-settings.ts";
+import { PRUNING_KEYS_MAX } from "./tables/key-order.ts";
 import type { WrittenPart } from "./text-bounds.ts";
 
 export interface SessionOptions {
@@ -304,6 +305,7 @@ async function openInstance(options: SessionOptions): Promise<DuckDBInstance> {
     for (const statement of [
       ...loadStatements(attachment),
       "SET GLOBAL TimeZone = 'UTC'",
+      `SET GLOBAL dynamic_or_filter_threshold = ${PRUNING_KEYS_MAX}`,
       ...writerSettings(deadlineMs).map((one) => one.replace(/^SET /, "SET GLOBAL ")),
       attachStatement(attachment, ATTACH_OPTIONS),
     ])

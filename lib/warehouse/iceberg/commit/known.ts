@@ -64,3 +64,9 @@ function keyOf({ mode, key }: TableLayout, { columns }: TableDescription): strin
   const types = new Map(columns.map(({ name, type }) => [name, type]));
   return JSON.stringify(key.map((name) => [name, types.get(name)]));
 }
+
+/** The names of the key's columns. An empty table has none, nor one that upserts have not written alone. */
+export const keyNamesIn = (uniqueKey: string | undefined): string[] =>
+  uniqueKey === undefined || uniqueKey === "any"
+    ? []
+    : (JSON.parse(uniqueKey) as [string, string][]).map(([name]) => name);

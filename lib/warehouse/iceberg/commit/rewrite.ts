@@ -7,6 +7,7 @@ import type { CommitReceipt } from "../../warehouse.ts";
 import type { Snapshot, TableMetadata } from "../catalog/schemas.ts";
 import { rewriteFiles, snapshotIn } from "../maintenance/rewrite-files.ts";
 import type { WriteOptions } from "../session.ts";
+import { orderBy } from "../tables/key-order.ts";
 import type { BaseState } from "./bases.ts";
 import type { IcebergContext } from "./context.ts";
 import { summaryOf, type Known } from "./known.ts";
@@ -70,7 +71,8 @@ export async function rewriteTable(
         const slice = { ...input, rows: of(input.rows) };
         const keysUnique = await areKeysUnique(connection, slice);
         const rows = upsertedSelect({ ...slice, keysUnique }, of(held));
-        await changed(connection, `INSERT INTO ${into} (${names}) SELECT ${names} FROM (${rows})`);
+        const order = orderBy(input.layout.key);
+        await changed(connection, `INSERT INTO ${into} (${names}) SELECT ${names} FROM (${rows})${order}`);
       }
     },
     async check(into) {

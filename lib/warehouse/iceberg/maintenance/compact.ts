@@ -2,9 +2,10 @@ import { columnList } from "../../sql/sql.ts";
 import type { MaintenanceResult } from "../../warehouse.ts";
 import type { IcebergContext } from "../commit/context.ts";
 import { checkWritable } from "../tables/guards.ts";
+import { orderBy } from "../tables/key-order.ts";
 import { filesOf } from "./files.ts";
 import { SMALL_BYTES } from "./health.ts";
-import { rewriteFiles, snapshotIn } from "./rewrite-files.ts";
+import { keyOf, rewriteFiles, snapshotIn } from "./rewrite-files.ts";
 
 /** Implements `optimize`: rewrites the table's rows into few files without position deletes. */
 export async function compactTable(
@@ -23,10 +24,11 @@ export async function compactTable(
   const deleteFiles = files.filter(({ isData }) => !isData).length;
   if (deleteFiles === 0 && small.length <= partitions.size) return { status: "completed", details: "nothing to merge" };
   const names = columnList(base.fields.map(({ name }) => name));
+  const order = orderBy(keyOf(base));
   const from = `${tables.sqlOf(table)} AT (VERSION => ${current.id})`;
   const rewritten = await rewriteFiles(context, {
     ...{ table, base, current, operation: "replace", writing: { signal } },
-    write: (connection, into) => connection.run(`INSERT INTO ${into} (${names}) SELECT ${names} FROM ${from}`),
+    write: (connection, into) => connection.run(`INSERT INTO ${into} (${names}) SELECT ${names} FROM ${from}${order}`),
   });
   if (rewritten === undefined || rewritten === "unchanged") {
     const details =

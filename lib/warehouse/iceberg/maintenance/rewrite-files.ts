@@ -6,10 +6,13 @@ import { CATALOG } from "../attach.ts";
 import type { NewColumn, NewPartitionField, TableChange, TableUpdate } from "../catalog/commit.ts";
 import { CatalogError } from "../catalog/errors.ts";
 import type { Snapshot, TableIdentifier, TableMetadata } from "../catalog/schemas.ts";
+import { stateOf } from "../commit/bases.ts";
 import type { IcebergContext } from "../commit/context.ts";
 import { catalogCall, concurrentWrite, isMissing } from "../errors.ts";
+import { keyNamesIn } from "../commit/known.ts";
 import { scratchName } from "../names.ts";
 import type { WriteOptions } from "../session.ts";
+import { KEYED_PROPERTIES } from "../tables/key-order.ts";
 
 /** A table as it is before its rows are rewritten. */
 export interface Rewrite {
@@ -84,6 +87,12 @@ export async function rewriteFiles(
 export const snapshotIn = ({ snapshots, currentSnapshotId }: TableMetadata): Snapshot | undefined =>
   snapshots.find(({ id }) => id === currentSnapshotId);
 
+/** The columns by which the table's rows are sorted when they are written again. */
+export function keyOf(base: TableMetadata): string[] {
+  const names = new Set(base.fields.map(({ name }) => name));
+  return keyNamesIn(stateOf(base).uniqueKey).filter((name) => names.has(name));
+}
+
 async function dropScratch({ catalog }: IcebergContext, scratch: TableIdentifier): Promise<void> {
   try {
     await catalog.dropTable(scratch, { purge: false });
@@ -102,7 +111,11 @@ async function makeScratch(
 ): Promise<TableMetadata> {
   const first = base.schemas.get(Math.min(...base.schemas.keys())) ?? base.fields;
   const firstSpec = Math.min(...base.specs.keys());
-  const properties = { "write.data.path": `${base.location}/data`, "write.metadata.path": `${base.location}/metadata` };
+  const properties = {
+    "write.data.path": `${base.location}/data`,
+    "write.metadata.path": `${base.location}/metadata`,
+    ...(keyOf(base).length > 0 ? KEYED_PROPERTIES : {}),
+  };
   await catalogCall(() =>
     catalog.createTable(namespace, {
       name: scratch.name,

@@ -10,6 +10,7 @@ import type { RestCatalog } from "../catalog/rest-catalog.ts";
 import type { TableIdentifier, TableMetadata } from "../catalog/schemas.ts";
 import { catalogCall, isMissing } from "../errors.ts";
 import { checkWritable } from "./guards.ts";
+import { KEYED_PROPERTIES } from "./key-order.ts";
 import { isScratch, logicalName, physicalName } from "../names.ts";
 import { descriptionOf, isAudit, newColumn, newPartitioning, samePartitioning } from "./types.ts";
 
@@ -198,7 +199,8 @@ function newTable(name: string, layout: TableLayout, columns: readonly ColumnDef
   const fields = withAuditColumns(columns).map((column, index) =>
     newColumn(column, index + 1, headers.get(column.name)),
   );
-  return { name, columns: fields, partitioning: newPartitioning(layout, fields, 999) };
+  const properties = layout.mode === "upsert" ? KEYED_PROPERTIES : {};
+  return { name, columns: fields, partitioning: newPartitioning(layout, fields, 999), properties };
 }
 
 const keptColumn = ({ id, name, type, doc }: TableMetadata["fields"][number]): NewColumn => ({

@@ -1,0 +1,19 @@
+import { columnList } from "../../sql/sql.ts";
+
+/** The order of rows in the files of a table with a key, so that an upsert need not read all of them. */
+
+/**
+ * Table properties that only DuckDB's writer knows. It reads a row group whole unless the statistics exclude
+ * all keys of a batch, so row groups are smaller than its default of 122,880 rows. Smaller ones would make
+ * the files' footers expensive, which a commit reads, too. A *declared* sort order would stop the writer.
+ */
+export const KEYED_PROPERTIES = { "write.parquet.row-group-size": "10240" };
+
+/**
+ * Distinct keys up to which a merge looks for each key in the statistics of files and row groups; DuckDB's
+ * default is 50. It compares all of them with each row group. Batches of more keys use their range only.
+ */
+export const PRUNING_KEYS_MAX = 1_000;
+
+/** Sorts rows by these columns. */
+export const orderBy = (key: readonly string[]): string => (key.length === 0 ? "" : ` ORDER BY ${columnList(key)}`);
