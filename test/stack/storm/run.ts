@@ -18,7 +18,7 @@ import { duckdbReader, readDuringStorm, trinoReader, type Seen, type StormReader
 import { TABLES } from "./tables.ts";
 import { sendTraffic, type Sent } from "./traffic.ts";
 import { makeNextVersion, upgradeAndRollBack, type Stopped } from "./upgrade.ts";
-import { faultsFound, outstanding, readLedger, type LedgerRow } from "./verdict.ts";
+import { coverageOf, faultsFound, outstanding, readLedger, type LedgerRow } from "./verdict.ts";
 
 export interface StormRun {
   /** Folder of the stack; its logs are kept. */
@@ -49,6 +49,10 @@ export interface StormReport {
   refused: number;
   files: number;
   rows: number;
+  /** Transactions with files of several tables. Never with `trino`. */
+  shared: number;
+  /** Files that were loaded by a plan. */
+  planned: number;
   reads: number;
   /** From the end of the faults until everything was recorded. */
   recoveryS: number;
@@ -89,6 +93,7 @@ export async function runStorm(run: StormRun): Promise<StormReport> {
       ...{ seed, engine, faults: Object.fromEntries([...counts, ...(catalog?.lossy.counts ?? [])]), recoveryS },
       ...{ sent: sent.sent, accepted: sent.accepted.size, refused: sent.refused },
       ...{ files: ledger.length, rows: ledger.reduce((sum, { committed }) => sum + committed, 0), reads: seen.reads },
+      ...coverageOf(ledger),
       ...(history ? { history: { snapshots: snapshotsIn(history), files: history.files } } : {}),
       wrong,
     };

@@ -50,15 +50,17 @@ export interface Content {
 }
 
 const FILES = 4;
-const LARGE_ROWS = 25_000;
+/** More than 1 MiB of text, so that the rows load by a plan. */
+const LARGE_ROWS = 40_000;
+const LARGE_SHARE = 0.02;
 const KEYS = 500;
 
 /**
- * A new version of one of the table's files: mostly small, sometimes large enough to be staged or adopted.
+ * A new version of one of the table's files: mostly small, sometimes so large that its rows load by a plan.
  */
 export function newContent(table: StormTable, sender: number, stamp: string, random: () => number): Content {
   const below = (n: number): number => Math.floor(random() * n);
-  const count = random() < 0.03 ? LARGE_ROWS + below(5_000) : below(120);
+  const count = random() < LARGE_SHARE ? LARGE_ROWS + below(5_000) : below(120);
   const bad = new Set(table.rejects ? Array.from({ length: below(3) }, () => below(count)) : []);
   const size = String(count - [...bad].filter((index) => index < count).length);
   const rows = Array.from({ length: count }, (_, index): StormRow => {

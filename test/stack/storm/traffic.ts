@@ -12,6 +12,8 @@ export interface Sent {
    * The newest content of each drop with a confirmed put; null: deleted. Absent: the last response was lost.
    */
   readonly drops: Map<string, Content | null>;
+  /** Ids of the files of which a cancel may have arrived. */
+  readonly cancelled: Set<string>;
   /** Requests without a response or with a retryable error. */
   refused: number;
   sent: number;
@@ -30,13 +32,18 @@ export interface TrafficOptions {
 
 const REQUEST_MS_MAX = 20_000;
 const REPLAYED_MS = 15_000;
+/** Of the files with so many rows, which load by plans. */
+const CANCELLED_SHARE = 0.2;
+const CANCELLED_ROWS_MIN = 1_000;
+const CANCEL_AFTER_MS_MAX = 3_000;
 
-/** Sends files, drops, deletions, replays and maintenance without a pause until stopped. */
+/** Sends files, drops, deletions, cancels, replays and maintenance without a pause until stopped. */
 export async function sendTraffic(options: TrafficOptions): Promise<Sent> {
   const sent: Sent = {
     contents: new Map(),
     accepted: new Set(),
     drops: new Map(),
+    cancelled: new Set(),
     refused: 0,
     sent: 0,
     unexpected: [],
@@ -55,6 +62,7 @@ async function sendAsOne(options: TrafficOptions, sent: Sent, sender: number): P
       if (table.dropped) await drop(options, sent, content);
       else if (random() < 0.02) await replay(options, table);
       else if (random() < 0.02) await optimize(options, table);
+      else if (random() < 0.1) await uploadToEach(options, sent, { sender, n });
       else await upload(options, sent, content);
     } catch {
       sent.refused += 1;
@@ -63,7 +71,21 @@ async function sendAsOne(options: TrafficOptions, sent: Sent, sender: number): P
   }
 }
 
-async function upload({ gateway }: TrafficOptions, sent: Sent, content: Content): Promise<void> {
+/** A file for each table at once: their lanes are due together, and share a transaction. */
+async function uploadToEach(
+  options: TrafficOptions,
+  sent: Sent,
+  { sender, n }: { sender: number; n: number },
+): Promise<void> {
+  const tables = TABLES.filter(({ dropped }) => !dropped);
+  const contents = tables.map((table) => newContent(table, sender, `s${sender}-${n}-${table.name}`, options.random));
+  sent.sent += contents.length - 1;
+  const uploads = await Promise.allSettled(contents.map((content) => upload(options, sent, content)));
+  sent.refused += uploads.filter(({ status }) => status === "rejected").length;
+}
+
+async function upload(options: TrafficOptions, sent: Sent, content: Content): Promise<void> {
+  const { gateway, random, signal } = options;
   sent.contents.set(content.hash, content);
   const url = `${gateway}/v1/tables/${content.table}/files/${content.file}`;
   const response = await fetch(url, {
@@ -72,8 +94,13 @@ async function upload({ gateway }: TrafficOptions, sent: Sent, content: Content)
     signal: AbortSignal.timeout(REQUEST_MS_MAX),
   });
   const answer = (await response.json()) as { fileId?: string; code?: string };
-  if (response.status === 202 && answer.fileId !== undefined) sent.accepted.add(answer.fileId);
-  else if (response.status === 503 || response.status === 429 || response.status === 507) sent.refused += 1;
+  if (response.status === 202 && answer.fileId !== undefined) {
+    sent.accepted.add(answer.fileId);
+    if (content.rows.length < CANCELLED_ROWS_MIN || random() >= CANCELLED_SHARE) return;
+    await systemClock.sleep(random() * CANCEL_AFTER_MS_MAX, signal);
+    sent.cancelled.add(answer.fileId);
+    await post(`${gateway}/v1/files/${answer.fileId}/cancel`, {});
+  } else if (response.status === 503 || response.status === 429 || response.status === 507) sent.refused += 1;
   else sent.unexpected.push(`${url} responded with status ${response.status}: ${JSON.stringify(answer)}`);
 }
 

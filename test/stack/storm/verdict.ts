@@ -14,20 +14,37 @@ export interface LedgerRow {
   committed: number;
   rejected: number;
   error: string | null;
+  /** Of the rows and this record; null: they were committed apart. */
+  transaction: string | null;
+  /** The rows were loaded by a plan. */
+  isPlanned: boolean;
 }
 
 /** `_ingest_files`, oldest first. */
 export async function readLedger(reader: StormReader): Promise<LedgerRow[]> {
   const rows = await reader.rows(
     `SELECT file_id, table_name, file_key, source_offset, content_hash, status, rows_read, rows_committed, rows_rejected,
-       error_code || ': ' || error_message
+       error_code || ': ' || error_message, transaction_id, coalesce(dialect LIKE '%"load":"by a plan%', false)
      FROM tributary_ingest_files ORDER BY source_offset`,
   );
-  return rows.map(([fileId, table, file, offset, hash, status, read, committed, rejected, error]) => ({
+  return rows.map(([fileId, table, file, offset, hash, status, read, committed, rejected, error, ...more]) => ({
     ...{ fileId: String(fileId), table: String(table), file: String(file), offset: Number(offset) },
     ...{ hash: String(hash), status: String(status), error: error as string | null },
+    ...{ transaction: more[0] as string | null, isPlanned: more[1] === true },
     ...{ read: Number(read), committed: Number(committed), rejected: Number(rejected) },
   }));
+}
+
+/** How many transactions brought files of several tables, and how many files were loaded by a plan. */
+export function coverageOf(ledger: readonly LedgerRow[]): { shared: number; planned: number } {
+  const tables = new Map<string, Set<string>>();
+  for (const { transaction, table } of ledger) {
+    if (transaction !== null) tables.set(transaction, (tables.get(transaction) ?? new Set()).add(table));
+  }
+  return {
+    shared: [...tables.values()].filter(({ size }) => size > 1).length,
+    planned: ledger.filter(({ isPlanned, committed }) => isPlanned && committed > 0).length,
+  };
 }
 
 /** What was sent and is not recorded yet. */
@@ -91,13 +108,17 @@ export function rowFaults(
   ];
 }
 
-/** The table stays as it is: the file is held, or a replay came after newer content of its file. */
+/** The table stays as it is: the file is held or cancelled, or a replay came after newer content of its file. */
 const isSetAside = ({ status, error }: LedgerRow): boolean =>
-  status === "held" || (error ?? "").startsWith("FILE_SUPERSEDED:");
+  status === "held" || /^FILE_(?:SUPERSEDED|CANCELLED):/.test(error ?? "");
 
-/** Held: it brings no row. Superseded: it repeats a version, and another content was applied in between. */
-function mayBeSetAside(row: LedgerRow, ledger: readonly LedgerRow[], content: Content): boolean {
+/**
+ * Held: it brings no row. Cancelled: somebody asked for it. Superseded: it repeats a version, and another
+ * content was applied in between.
+ */
+function mayBeSetAside(row: LedgerRow, ledger: readonly LedgerRow[], content: Content, sent: Sent): boolean {
   if (row.status === "held") return content.rows.every((cells) => cells === null);
+  if (row.error?.startsWith("FILE_CANCELLED:")) return sent.cancelled.has(row.fileId);
   const before = ledger.filter(({ table, file, offset }) => {
     return table === row.table && file === row.file && offset < row.offset;
   });
@@ -115,7 +136,8 @@ function ledgerFaults(ledger: readonly LedgerRow[], sent: Sent): string[] {
     const content = sent.contents.get(row.hash);
     if (!content) faults.push(`${row.fileId} holds content that was not sent: ${JSON.stringify(row)}`);
     else if (isSetAside(row)) {
-      if (!mayBeSetAside(row, ledger, content)) faults.push(`${row.fileId} is not applied: ${JSON.stringify(row)}`);
+      if (!mayBeSetAside(row, ledger, content, sent))
+        faults.push(`${row.fileId} is not applied: ${JSON.stringify(row)}`);
     } else {
       const rejected = content.rows.filter((one) => one === null).length;
       const expected = [content.rows.length, content.rows.length - rejected, rejected];
