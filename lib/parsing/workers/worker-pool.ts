@@ -113,7 +113,10 @@ export function workerPool(options: WorkerPoolOptions): WorkerPool & PreviewPool
 
   function take(isShort: boolean): Worker {
     turns.begin(isShort);
-    return idle.pop() ?? addWorker(options, all, idle);
+    const worker = idle.pop() ?? addWorker(options, all, idle);
+    // The short file that may pass large ones must not wait until a worker has started.
+    if (idle.length === 0 && turns.isFree(true) && !turns.isFree(false)) idle.push(addWorker(options, all, idle));
+    return worker;
   }
 
   async function acquire(isShort: boolean): Promise<Worker | undefined> {

@@ -16,6 +16,10 @@ const job = (storedBytes: number) => ({
 });
 
 test("a short file is parsed while a large one occupies the only worker; another large one waits", async (t) => {
+  let workersStarted = 0;
+  const onWorker = (): number => workersStarted++;
+  process.on("worker", onWorker);
+  t.after(() => process.off("worker", onWorker));
   const pool = workerPool({ size: 1, heapMibMax: 256 });
   t.after(() => pool.close());
   const { signal } = new AbortController();
@@ -39,10 +43,13 @@ test("a short file is parsed while a large one occupies the only worker; another
   }
   const large = rowsOf(1e9, slow("first"));
   await until("it is parsed", () => begun.length > 0);
+  // One more is ready for a short file, which does not wait until it has started.
+  assert.equal(workersStarted, 2);
   const second = rowsOf(1e9, slow("second"));
   assert.equal(await rowsOf(100, bytes()), 2);
   assert.equal(await rowsOf(100, bytes()), 2);
   assert.deepEqual(begun, ["first"]);
   end();
   assert.deepEqual(await Promise.all([large, second]), [1, 1]);
+  assert.equal(workersStarted, 2);
 });
