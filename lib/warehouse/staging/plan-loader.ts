@@ -6,15 +6,27 @@ import { systemClock } from "../../clock.ts";
 import { messageOf, TributaryError } from "../../errors.ts";
 import { duckdb } from "../duckdb-engine/dialect.ts";
 import { isDiskFull } from "../duckdb-engine/errors.ts";
+import { RELEASE_EARLY } from "../duckdb-engine/freed-memory.ts";
 import { rowsOf } from "../duckdb-engine/rows.ts";
+import type { LoadPlan } from "../../messages/generated.ts";
 import { plannedCheck, plannedRows, plannedValues, type PlannedFile } from "./planned-rows.ts";
 
-const MEMORY_BYTES_MAX = 512 * 1024 * 1024;
+const MIB = 1024 * 1024;
+/** Enough for two ordinary loads. */
+const MEMORY_BYTES_MAX = 256 * MIB;
+/** From the first file with many columns on: 2,000 take more than 256 MiB, a writer's buffers for each. */
+const WIDE_COLUMNS_MIN = 200;
+const WIDE_MEMORY_BYTES_MAX = 512 * MIB;
 /** A large file must not hold up another one. */
 const LOADS_AT_ONCE = 2;
 /** How often a load is looked at. */
 const LOOK_MS = 100;
-const ROW_GROUP_ROWS = 100_000;
+/** Most rows of a row group: enough groups for several threads that read the file. */
+const ROW_GROUP_ROWS_MAX = 100_000;
+/** DuckDB works on this many rows at a time. */
+const ROW_GROUP_ROWS_MIN = 2_048;
+/** Text of a row group. DuckDB holds several for each thread, and counts only a part of them to its limit. */
+const ROW_GROUP_BYTES = 8 * MIB;
 
 /**
  * Writes the rows of load plans as Parquet files into a folder of its own, which closing removes. Its DuckDB,
@@ -37,7 +49,7 @@ export class PlanLoader {
    */
   async write(file: PlannedFile): Promise<{ path: string; rows: string }> {
     const path = await this.#written(file, async (connection, created) => {
-      await connection.run(copyTo(plannedValues(file), created));
+      await connection.run(copyTo(plannedValues(file), created, file.plan));
       const [[rowCount, unread]] = (await rowsOf(connection, plannedCheck(file, created))) as [[bigint, bigint | null]];
       if (unread !== null) throw new Error(`a value of record ${unread} cannot be read`);
       if (Number(rowCount) !== file.plan.rowCount) throw new Error(`${rowCount} rows instead of ${file.plan.rowCount}`);
@@ -54,7 +66,7 @@ export class PlanLoader {
     const values = await this.write(file);
     try {
       return await this.#written(file, async (connection, created) => {
-        await connection.run(copyTo(values.rows, created));
+        await connection.run(copyTo(values.rows, created, file.plan));
       });
     } finally {
       await rm(values.path, { force: true });
@@ -69,6 +81,8 @@ export class PlanLoader {
       try {
         file.signal?.throwIfAborted();
         connection = await (await this.#instance()).connect();
+        if (file.plan.fields.length >= WIDE_COLUMNS_MIN)
+          await connection.run(`SET GLOBAL memory_limit = '${WIDE_MEMORY_BYTES_MAX / MIB}MiB'`);
         await connection.run("SET enable_progress_bar = true; SET enable_progress_bar_print = false");
         await watched(connection, file, write(connection, path));
         return path;
@@ -129,16 +143,22 @@ async function watched(
   }
 }
 
-function copyTo(select: string, path: string): string {
-  const options = `FORMAT parquet, COMPRESSION uncompressed, ROW_GROUP_SIZE ${ROW_GROUP_ROWS}`;
+function copyTo(select: string, path: string, plan: LoadPlan): string {
+  const options = `FORMAT parquet, COMPRESSION uncompressed, ROW_GROUP_SIZE ${rowGroupRows(plan)}`;
   return `COPY (${select}) TO ${duckdb.stringLiteral(path)} (${options})`;
+}
+
+function rowGroupRows({ rowCount, textBytes }: LoadPlan): number {
+  const rows = Math.floor((ROW_GROUP_BYTES * rowCount) / Math.max(1, textBytes));
+  return Math.min(ROW_GROUP_ROWS_MAX, Math.max(ROW_GROUP_ROWS_MIN, rows));
 }
 
 async function openLoader(folder: string): Promise<DuckDBInstance> {
   await mkdir(folder, { recursive: true });
   const instance = await DuckDBInstance.create(":memory:", {
-    memory_limit: `${MEMORY_BYTES_MAX / 1024}KiB`,
+    memory_limit: `${MEMORY_BYTES_MAX / MIB}MiB`,
     temp_directory: join(folder, "tmp"),
+    ...RELEASE_EARLY,
     autoinstall_known_extensions: "false",
     autoload_known_extensions: "false",
   });

@@ -115,3 +115,38 @@ test("a load is interrupted by its signal, leaves no file, and the next one runs
   await assert.rejects(loader.write({ ...long, signal: AbortSignal.abort() }), "it does not begin");
   assert.ok(existsSync((await loader.write(file)).path));
 });
+
+test("a row group holds few rows if they are long, and many if they are short", async (t) => {
+  const { folder, file } = await prepared(t);
+  const loader = new PlanLoader(join(folder, "plans"));
+  t.after(() => loader.close());
+  const rowCount = 10_000;
+  const groupsOf = async (cellChars: number): Promise<unknown[][]> => {
+    const lines = Array.from({ length: rowCount }, (_, row) => String(row).padEnd(cellChars, "x"));
+    const text = `id\n${lines.join("\n")}\n`;
+    await writeFile(file.path, text);
+    const fields = file.plan.fields.map((field) => ({ ...field, type: "VARCHAR" }));
+    const plan = { ...file.plan, fields, rowCount, textBytes: text.length };
+    const { path } = await loader.write({ ...file, plan });
+    return read(`SELECT DISTINCT row_group_id, row_group_num_rows FROM parquet_metadata('${path}') ORDER BY ALL`);
+  };
+  assert.deepEqual(await groupsOf(5), [["0", "10000"]]);
+  const long = await groupsOf(3_000);
+  assert.ok(long.length >= 3, `${long.length} row groups`);
+  for (const [, rows] of long) assert.ok(Number(rows) <= 4_096, `${String(rows)} rows in a group`);
+});
+
+test("a file of 2,000 columns has enough memory", async (t) => {
+  const { folder, file } = await prepared(t);
+  const names = Array.from({ length: 2_000 }, (_, at) => `c${at}`);
+  const rowCount = 3_000;
+  const cells = names.map((_, at) => String(at * 7)).join(",");
+  const text = `${names.join(",")}\n${`${cells}\n`.repeat(rowCount)}`;
+  await writeFile(file.path, text);
+  const fields = names.map((column) => ({ column, type: "BIGINT", nullMarkers: [], padded: false }));
+  const plan = { ...file.plan, fields, rowCount, recordBytesMax: cells.length, textBytes: text.length };
+  const loader = new PlanLoader(join(folder, "plans"));
+  t.after(() => loader.close());
+  const { path } = await loader.write({ ...file, plan });
+  assert.deepEqual(await read(`SELECT count(*), max(f1999) FROM '${path}'`), [["3000", "13993"]]);
+});
