@@ -6,6 +6,7 @@ import { Semaphore } from "async-mutex";
 import { systemClock } from "../../clock.ts";
 import { messageOf, TributaryError } from "../../errors.ts";
 import { writableFolder } from "../../folders.ts";
+import { RELEASE_EARLY } from "../duckdb-engine/freed-memory.ts";
 import { rowsOf } from "../duckdb-engine/rows.ts";
 import type { StagingDatabase } from "../duckdb-engine/stage.ts";
 import { PlanLoader } from "../staging/plan-loader.ts";
@@ -296,6 +297,7 @@ async function openInstance(options: SessionOptions): Promise<DuckDBInstance> {
     threads: String(threads),
     temp_directory: temporaryFolder,
     preserve_insertion_order: "false",
+    ...RELEASE_EARLY,
     autoinstall_known_extensions: "false",
     autoload_known_extensions: "false",
     allow_community_extensions: "false",

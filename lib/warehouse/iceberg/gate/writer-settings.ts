@@ -19,7 +19,16 @@ export const writerSettings = (deadlineMs: number): string[] => [
   `SET http_timeout = ${Math.ceil((deadlineMs + MARGIN_MS) / 1_000)}`,
   "SET http_keep_alive = true",
   `SET s3_uploader_max_filesize = '${FILE_GB_MAX}GB'`,
+  // DuckDB refuses to write to a table that has partitions and the property below.
+  "SET ignore_row_group_size_for_partitioned_tables = true",
 ];
+
+/**
+ * Properties of a new table. DuckDB's writer holds a row group or two for each thread, and counts only a part
+ * of them to its limit: 122,880 rows of 560 bytes are 69 MB. Short rows have less, so their groups stay as
+ * they are. DuckDB applies it to tables without partitions only.
+ */
+export const TABLE_PROPERTIES = { "write.parquet.row-group-size-bytes": String(32 * 1024 * 1024) };
 
 /**
  * Options of ATTACH beside the endpoint. With `REMOVE_FILES_ON_DELETE false` DuckDB deletes no file of a

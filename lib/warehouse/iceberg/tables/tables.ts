@@ -9,6 +9,7 @@ import type { NewColumn, NewTable, TableUpdate } from "../catalog/commit.ts";
 import type { RestCatalog } from "../catalog/rest-catalog.ts";
 import type { TableIdentifier, TableMetadata } from "../catalog/schemas.ts";
 import { catalogCall, isMissing } from "../errors.ts";
+import { TABLE_PROPERTIES } from "../gate/writer-settings.ts";
 import { checkWritable } from "./guards.ts";
 import { KEYED_PROPERTIES } from "./key-order.ts";
 import { isScratch, logicalName, physicalName } from "../names.ts";
@@ -199,8 +200,9 @@ function newTable(name: string, layout: TableLayout, columns: readonly ColumnDef
   const fields = withAuditColumns(columns).map((column, index) =>
     newColumn(column, index + 1, headers.get(column.name)),
   );
-  const properties = layout.mode === "upsert" ? KEYED_PROPERTIES : {};
-  return { name, columns: fields, partitioning: newPartitioning(layout, fields, 999), properties };
+  const partitioning = newPartitioning(layout, fields, 999);
+  const properties = { ...TABLE_PROPERTIES, ...(layout.mode === "upsert" ? KEYED_PROPERTIES : {}) };
+  return { name, columns: fields, partitioning, properties };
 }
 
 const keptColumn = ({ id, name, type, doc }: TableMetadata["fields"][number]): NewColumn => ({

@@ -9,6 +9,7 @@ import { systemClock } from "../../../../lib/clock.ts";
 import type { NewColumn } from "../../../../lib/warehouse/iceberg/catalog/commit.ts";
 import { openRestCatalog } from "../../../../lib/warehouse/iceberg/catalog/rest-catalog.ts";
 import { openGate } from "../../../../lib/warehouse/iceberg/gate/open-gate.ts";
+import { TABLE_PROPERTIES } from "../../../../lib/warehouse/iceberg/gate/writer-settings.ts";
 import { throughCatalog } from "../../../../lib/warehouse/iceberg/gate/through-catalog.ts";
 import { openSession } from "../../../../lib/warehouse/iceberg/session.ts";
 import { icebergGiven, restCatalogGiven } from "../../../support/rest-catalog/given.ts";
@@ -53,14 +54,15 @@ if (given)
       const partitioning = columns
         .filter(({ name }) => name === "part")
         .map(({ id, name }) => ({ "source-id": id, "field-id": 1_000, name, transform: "identity" }));
-      await catalog.createTable([schema], { name: "a", columns, partitioning });
+      await catalog.createTable([schema], { name: "a", columns, partitioning, properties: TABLE_PROPERTIES });
+      const { location } = (await catalog.loadTable({ namespace: [schema], name: "a" })).metadata;
       const part = { table: { namespace: [schema], name: "a" }, summary: {} };
       const write = (sql: string) =>
         session.write([part], async (connection) => {
           await connection.run(sql);
           return {};
         });
-      return { session, table: `ice.${schema}.a`, write };
+      return { session, table: `ice.${schema}.a`, location, write };
     }
 
     test("an instance that fails is opened again", async (t) => {
@@ -90,5 +92,15 @@ if (given)
       await write(`INSERT INTO ${table} SELECT i, i % 8 FROM range(1_200_000) r(i)`);
       const found = await session.rows(`SELECT count(*), count(DISTINCT part) FROM ${table}`);
       assert.deepEqual(found, [[1_200_000n, 8n]]);
+    });
+
+    test("a row group of a new table is small where rows are long", async (t) => {
+      const text: NewColumn = { id: 2, name: "note", type: "string", required: false };
+      const { session, table, location, write } = await opened(t, 512, [LONG("id", 1), text]);
+      await write(`INSERT INTO ${table} SELECT i, repeat(md5(i::VARCHAR), 64) FROM range(60_000) r(i)`);
+      const found = await session.rows(
+        `SELECT max(row_group_num_rows) FROM parquet_metadata('${location}/data/*.parquet')`,
+      );
+      assert.ok(Number(found[0]![0]) < 30_000, `${String(found[0]![0])} rows of 2 KiB in a group`);
     });
   });
