@@ -29,9 +29,9 @@ export async function otherEnginesFaults(
       if (Number(count) !== other)
         wrong.push(`${name} at ${id}: ${Number(count)} rows in Trino, ${other} in PyIceberg`);
     }
-    const [[history] = []] = await trino.rows(`SELECT count(*) FROM "${name}$snapshots"`);
-    if (Number(history) !== metadata.snapshots.length)
-      wrong.push(`Trino: ${name} has ${Number(history)} of ${metadata.snapshots.length} snapshots`);
+    const snapshots = await trino.rows(`SELECT CAST(snapshot_id AS VARCHAR) FROM "${name}$snapshots"`);
+    const ids = snapshots.map(([id]) => String(id));
+    wrong.push(...historyFaults(`Trino: ${name}`, metadata, ids));
     wrong.push(...pyIcebergFaults(name, metadata, read[name]));
   }
   for (const table of TABLES) {
@@ -64,11 +64,14 @@ interface ReadTable {
 function pyIcebergFaults(name: string, metadata: TableMetadata, read: ReadTable | undefined): string[] {
   if (!read) return [`PyIceberg: ${name} was not read`];
   const faults = typeFaults(`PyIceberg: ${name}`, metadata, Object.entries(read.columns));
-  const found = new Set(read.snapshots);
-  const missing = metadata.snapshots.filter(({ id }) => !found.has(String(id)));
-  if (missing.length > 0)
-    faults.push(`PyIceberg: ${name} lacks ${missing.length} of ${metadata.snapshots.length} snapshots`);
-  return faults;
+  return [...faults, ...historyFaults(`PyIceberg: ${name}`, metadata, read.snapshots)];
+}
+
+/** More snapshots are right: maintenance may commit between the check of the histories and the services' end. */
+function historyFaults(what: string, { snapshots }: TableMetadata, ids: readonly string[]): string[] {
+  const found = new Set(ids);
+  const missing = snapshots.filter(({ id }) => !found.has(String(id)));
+  return missing.length === 0 ? [] : [`${what} lacks ${missing.length} of ${snapshots.length} snapshots`];
 }
 
 async function pyIceberg(
