@@ -19,10 +19,12 @@ export interface UpsertCost {
    */
   keys: "newest" | "growing" | "random";
   rowsBefore: number;
+  /** After a compaction of the table, with the position deletes of the commits before it. */
+  isCompacted: boolean;
   p50Ms: number;
   /** Processor time of all processes for one commit. */
   cpuMs: number;
-  /** Of p50Ms, to that of the smallest table with such keys. */
+  /** Of p50Ms, to that of the smallest table with such keys, before or after its compaction. */
   ratio: number;
 }
 
@@ -32,6 +34,8 @@ export interface UpsertScalingOptions {
   /** Rows of one commit. */
   changed: number;
   commits: number;
+  /** Default: all. */
+  kinds?: readonly UpsertCost["keys"][];
 }
 
 const NUMBERED = columns({ order_id: "BIGINT", amount: "DECIMAL(10,2)" });
@@ -50,15 +54,16 @@ export async function upsertCosts(
   onCost: (cost: UpsertCost) => void = () => undefined,
 ): Promise<UpsertCost[]> {
   const costs: UpsertCost[] = [];
-  for (const keys of ["newest", "growing", "random"] as const) {
-    let smallestMs: number | undefined;
+  for (const keys of options.kinds ?? (["newest", "growing", "random"] as const)) {
+    const smallestMs = new Map<boolean, number>();
     for (const rowsBefore of options.sizes) {
-      const { p50Ms, cpuMs } = await costOf(subject, keys, rowsBefore, options);
-      smallestMs ??= p50Ms;
-      const ratio = Number((p50Ms / smallestMs).toFixed(2));
-      const cost = { keys, rowsBefore, p50Ms: Math.round(p50Ms), cpuMs: Math.round(cpuMs), ratio };
-      onCost(cost);
-      costs.push(cost);
+      await costOf(subject, { keys, rowsBefore, options }, ({ p50Ms, cpuMs }, isCompacted) => {
+        if (!smallestMs.has(isCompacted)) smallestMs.set(isCompacted, p50Ms);
+        const ratio = Number((p50Ms / smallestMs.get(isCompacted)!).toFixed(2));
+        const cost = { keys, rowsBefore, isCompacted, p50Ms: Math.round(p50Ms), cpuMs: Math.round(cpuMs), ratio };
+        onCost(cost);
+        costs.push(cost);
+      });
     }
   }
   return costs;
@@ -71,38 +76,50 @@ export const upsertCostsOfStack = (folder: string, options: UpsertScalingOptions
     return { ...options, upserts: await upsertCosts(iceberg!, options, print) };
   });
 
+interface FilledTable {
+  keys: UpsertCost["keys"];
+  rowsBefore: number;
+  options: UpsertScalingOptions;
+}
+
 async function costOf(
   { warehouse, pids }: Subject,
-  keys: UpsertCost["keys"],
-  rowsBefore: number,
-  { changed, commits }: UpsertScalingOptions,
-): Promise<{ p50Ms: number; cpuMs: number }> {
+  { keys, rowsBefore, options: { changed, commits } }: FilledTable,
+  onCost: (cost: { p50Ms: number; cpuMs: number }, isCompacted: boolean) => void,
+): Promise<void> {
   const table = unique(`scaling_${keys}`);
   const key = ["order_id"];
   const layout: TableLayout = { table, mode: "upsert", key, deleteMissing: false, partitioning: [] };
   await warehouse.ensureTable(layout, COLUMNS[keys]);
   const rowOf = (n: number, amount: string): Row => ({ order_id: keys === "random" ? hashed(n) : n, amount });
-  const filled = await filledWith(subjectOf(0));
-  await commitAndRecord(filled);
+  await commitAndRecord(await filledWith(subjectOf(0)));
 
   const among = keys === "newest" ? Math.min(NEWEST_ROWS, rowsBefore) : rowsBefore;
   const step = Math.max(1, Math.floor(among / changed));
   const numberOf = (k: number, n: number): number => rowsBefore - among + ((k * step + n * 7) % among);
-  const tookMs: number[] = [];
-  let cpuMs = 0;
-  for (let n = 1; n <= WARM_UP + commits; n++) {
-    const rows = Array.from({ length: changed }, (_, k) => rowOf(numberOf(k, n), `${n}.25`));
-    const version = await fileVersion(warehouse, table, { columns: COLUMNS[keys], rows, ...subjectOf(n) });
-    const before = { atMs: performance.now(), own: process.cpuUsage(), serversMs: cpuMsOf(pids) };
-    const receipt = await commitAndRecord(version);
-    if (receipt.rowsUpdated !== changed) throw new Error(`${receipt.rowsUpdated} of ${changed} rows are updated`);
-    if (n <= WARM_UP) continue;
-    const { user, system } = process.cpuUsage(before.own);
-    tookMs.push(performance.now() - before.atMs);
-    cpuMs += ((user + system) / 1_000 + cpuMsOf(pids) - before.serversMs) / commits;
-  }
+  let sourceOffset = 0;
+  onCost(await measured(), false);
+  await compact(warehouse, table);
+  onCost(await measured(), true);
   await warehouse.drop(table);
-  return { p50Ms: median(tookMs), cpuMs };
+
+  async function measured(): Promise<{ p50Ms: number; cpuMs: number }> {
+    const tookMs: number[] = [];
+    let cpuMs = 0;
+    for (let n = 1; n <= WARM_UP + commits; n++) {
+      const at = ++sourceOffset;
+      const rows = Array.from({ length: changed }, (_, k) => rowOf(numberOf(k, at), `${at}.25`));
+      const version = await fileVersion(warehouse, table, { columns: COLUMNS[keys], rows, ...subjectOf(at) });
+      const before = { atMs: performance.now(), own: process.cpuUsage(), serversMs: cpuMsOf(pids) };
+      const receipt = await commitAndRecord(version);
+      if (receipt.rowsUpdated !== changed) throw new Error(`${receipt.rowsUpdated} of ${changed} rows are updated`);
+      if (n <= WARM_UP) continue;
+      const { user, system } = process.cpuUsage(before.own);
+      tookMs.push(performance.now() - before.atMs);
+      cpuMs += ((user + system) / 1_000 + cpuMsOf(pids) - before.serversMs) / commits;
+    }
+    return { p50Ms: median(tookMs), cpuMs };
+  }
 
   function subjectOf(sourceOffset: number) {
     return { fileId: uuidv7(), sourceFile: `f${sourceOffset}.csv`, sourceOffset };
@@ -128,6 +145,19 @@ async function costOf(
     await version.stage?.discard();
     return receipt;
   }
+}
+
+/** All steps of a compaction. */
+async function compact(warehouse: Subject["warehouse"], table: string): Promise<void> {
+  let cursor: string | undefined;
+  do {
+    const { status, details, next } = await warehouse.maintain(table, "optimize", {
+      retentionMs: 0,
+      ...(cursor === undefined ? {} : { cursor }),
+    });
+    if (status !== "completed") throw new Error(`the compaction is ${status}: ${details}`);
+    cursor = next;
+  } while (cursor !== undefined);
 }
 
 const hashed = (n: number): string => createHash("md5").update(String(n)).digest("hex");
