@@ -4,9 +4,11 @@
  * catalog that the environment names.
  */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { after, test } from "node:test";
 import type { ColumnType } from "../../../../../lib/columns.ts";
 import { openWarehouse } from "../../../../../lib/warehouse/open.ts";
+import { openIcebergDuckdb } from "../../../../support/iceberg-duckdb.ts";
 import { icebergGiven } from "../../../../support/rest-catalog/given.ts";
 import { seededRandom } from "../../../../support/random.ts";
 import { columns, type Cell } from "../../../../support/rows.ts";
@@ -107,4 +109,42 @@ if (given) {
       await check();
     });
   }
+
+  test("a compaction sorts by key, in row groups that share no key", async (t) => {
+    const warehouse = await openWarehouse(given.url, { iceberg: given.options });
+    t.after(() => warehouse.close());
+    const table = new TestTable(warehouse, columns({ k: "VARCHAR" }), { mode: "upsert", key: ["k"] });
+    for (const sourceOffset of [1, 2]) {
+      const rows = Array.from({ length: ROWS }, (_, n) => ({ k: hashed(`${sourceOffset} ${n}`) }));
+      await table.ingest({ sourceFile: `f${sourceOffset}`, sourceOffset, rows });
+    }
+    assert.equal((await warehouse.maintain(table.name, "optimize", { retentionMs: 0 })).status, "completed");
+    const groups = await rowGroupsOf(table.name);
+    assert.ok(groups.length >= 3, `${groups.length} row groups of at most 10,240 rows`);
+    for (const [at, [smallest]] of groups.entries())
+      if (at > 0) assert.ok(String(smallest) > String(groups[at - 1]![1]), "row groups overlap");
+  });
+
+  /** The smallest and the largest key of each row group, in order. */
+  async function rowGroupsOf(table: string): Promise<unknown[][]> {
+    const { catalog } = given!.options;
+    const [user, password] = catalog!.credential!.split(":");
+    const engine = await openIcebergDuckdb(
+      catalog!.warehouse!,
+      `ENDPOINT '${given!.uri}', CLIENT_ID '${user}', CLIENT_SECRET '${password}', OAUTH2_SCOPE 'catalog', ` +
+        `OAUTH2_SERVER_URI '${catalog!.oauth2ServerUri}', ACCESS_DELEGATION_MODE 'none'`,
+    );
+    try {
+      const files = await engine.rows(`SELECT file_path FROM iceberg_metadata(ice.${given!.namespace}.${table})`);
+      const paths = files.map(([path]) => `'${String(path)}'`).join(", ");
+      return await engine.rows(
+        `SELECT stats_min_value, stats_max_value FROM parquet_metadata([${paths}]) ` +
+          `WHERE path_in_schema = 'k' ORDER BY stats_min_value`,
+      );
+    } finally {
+      engine.close();
+    }
+  }
 }
+
+const hashed = (text: string): string => createHash("md5").update(text).digest("hex");
