@@ -20,21 +20,22 @@ export async function manifestsOf(session: Session, snapshots: readonly Snapshot
   return rows.map(([path]) => path as string);
 }
 
-/** Every file that these snapshots refer to: manifest lists, manifests, data files and files of deletes. */
+/**
+ * Every file that these snapshots have: manifest lists, manifests, data files and files of deletes. A
+ * manifest's entry of status 2 is a file that is no longer there.
+ */
 export async function allFilesOf(session: Session, snapshots: readonly Snapshot[]): Promise<string[]> {
   const lists = snapshots.flatMap(({ manifestList }) => manifestList ?? []);
   const manifests = await manifestsOf(session, snapshots);
   const files: string[] = [];
   for (const manifest of manifests) {
-    const select = `SELECT data_file.file_path FROM read_avro(${duckdb.stringLiteral(manifest)})`;
+    const select = `SELECT data_file.file_path FROM read_avro(${duckdb.stringLiteral(manifest)}) WHERE status <> 2`;
     for (const [path] of await session.rows(select)) files.push(String(path));
   }
   return [...lists, ...manifests, ...files];
 }
 
-/**
- * The files of these snapshots, each once. A manifest's entry of status 2 is a file that is no longer there.
- */
+/** The files of these snapshots, each once. */
 export async function filesOf(session: Session, snapshots: readonly Snapshot[]): Promise<ManifestFile[]> {
   const manifests = await manifestsOf(session, snapshots);
   const found = new Map<string, ManifestFile>();

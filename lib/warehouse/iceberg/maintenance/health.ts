@@ -2,9 +2,7 @@ import type { TableHealth } from "../../warehouse.ts";
 import type { IcebergContext } from "../commit/context.ts";
 import { TributaryError } from "../../../errors.ts";
 import { filesOf } from "./files.ts";
-
-/** Data files below this size are small: compaction merges them. */
-export const SMALL_BYTES = 32 * 1024 * 1024;
+import { savedFiles, SMALL_BYTES } from "./plan.ts";
 
 /** Implements Warehouse.health, from the newest snapshot's manifests. */
 export async function healthOf({ session, tables }: IcebergContext, table: string): Promise<TableHealth> {
@@ -15,14 +13,13 @@ export async function healthOf({ session, tables }: IcebergContext, table: strin
   const files = current ? await filesOf(session, [current]) : [];
   const data = files.filter(({ isData }) => isData);
   const small = data.filter(({ bytes }) => bytes < SMALL_BYTES);
-  const partitions = new Set(small.map(({ partition }) => partition));
   const times = snapshots.map(({ timestampMs }) => timestampMs);
   return {
     dataFiles: data.length,
     dataBytes: data.reduce((sum, { bytes }) => sum + bytes, 0),
     deleteFiles: files.length - data.length,
     smallFiles: small.length,
-    mergeableFiles: small.length - partitions.size,
+    mergeableFiles: savedFiles(data),
     snapshots: snapshots.length,
     oldestSnapshotAtMs: times.length === 0 ? null : Math.min(...times),
   };

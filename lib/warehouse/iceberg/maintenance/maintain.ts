@@ -27,7 +27,7 @@ export async function maintainTable(
   try {
     switch (operation) {
       case "optimize":
-        return await compacted(maintained, options.signal);
+        return await compacted(maintained, options);
       case "expire_snapshots":
         return await expireSnapshots(context, table, options);
       case "remove_orphan_files":
@@ -47,14 +47,14 @@ export async function maintainTable(
  */
 async function compacted(
   { context, ledger, table }: Maintained,
-  signal: AbortSignal | undefined,
+  options: MaintenanceOptions,
 ): Promise<MaintenanceResult> {
   for (let attempt = 1; ; attempt++) {
     try {
-      const compact = (): Promise<MaintenanceResult> => compactTable(context, table, signal);
+      const compact = (): Promise<MaintenanceResult> => compactTable(context, table, options);
       return await (attempt <= BESIDE_WRITES_MAX ? compact() : ledger.alone(table, compact));
     } catch (thrown) {
-      if (codeOf(thrown) !== "WAREHOUSE_CONFLICT" || attempt === ATTEMPTS_MAX || signal?.aborted) throw thrown;
+      if (codeOf(thrown) !== "WAREHOUSE_CONFLICT" || attempt === ATTEMPTS_MAX || options.signal?.aborted) throw thrown;
     }
   }
 }

@@ -14,6 +14,9 @@ import { scratchName } from "../names.ts";
 import type { WriteOptions } from "../session.ts";
 import { KEYED_PROPERTIES } from "../tables/key-order.ts";
 
+/** Size from which DuckDB begins another file. */
+const FILE_BYTES = 128 * 1024 * 1024;
+
 /** A table as it is before its rows are rewritten. */
 export interface Rewrite {
   table: string;
@@ -29,6 +32,23 @@ export interface Rewrite {
   writing?: WriteOptions;
   /** Before the commit: reads what was written. False: it is what the table has. */
   check?: (into: string) => Promise<boolean>;
+  /**
+   * Makes the manifest list of the new snapshot, if the table keeps files; `written`: the scratch table's
+   * snapshot, unless no row was written. undefined: nothing is committed.
+   */
+  merged?: (written: Snapshot | undefined, next: NewSnapshotIds) => Promise<Contents | undefined>;
+}
+
+export interface NewSnapshotIds {
+  snapshotId: bigint;
+  sequenceNumber: number;
+}
+
+/** The files of the new snapshot. */
+export interface Contents {
+  manifestList: string;
+  /** Counts of the snapshot's summary. */
+  summary: Readonly<Record<string, string>>;
 }
 
 /** What the new snapshot has. */
@@ -45,13 +65,13 @@ export interface Rewritten {
  * gives the table a snapshot with the scratch table's manifest list, on the base that was read. The scratch
  * table is dropped; its files stay, since they are in the table's folders. A failure leaves files without a
  * snapshot, which remove_orphan_files removes. undefined: the catalog gives the scratch table other ids for
- * columns or partitions, so its manifests would mean something else.
+ * columns or partitions, so its manifests would mean something else; or `merged` has refused.
  */
 export async function rewriteFiles(
   context: IcebergContext,
   rewrite: Rewrite,
 ): Promise<Rewritten | "unchanged" | undefined> {
-  const { tables, session, catalog } = context;
+  const { session, catalog } = context;
   const { table, base } = rewrite;
   const scratch: TableIdentifier = { namespace: context.namespace, name: scratchName(table) };
   await dropScratch(context, scratch);
@@ -74,11 +94,12 @@ export async function rewriteFiles(
     const after = (await catalogCall(() => catalog.loadTable(scratch))).metadata;
     if (after.uuid !== made.uuid) throw concurrentWrite(table);
     const written = snapshotIn(after);
-    const snapshotId = newSnapshotId();
-    const change = replacement(tables.idOf(table), rewrite, { id: snapshotId, written, atMs: context.clock.nowMs() });
-    await commitOnce(context, change, table);
+    const next = { snapshotId: newSnapshotId(), sequenceNumber: base.lastSequenceNumber + 1 };
+    const contents = rewrite.merged ? await rewrite.merged(written, next) : contentsOf(written, rewrite.current);
+    if (!contents) return undefined;
+    await commitOnce(context, replacement(context, rewrite, next, contents), table);
     const total = (name: string): number => Number(written?.summary.get(name) ?? 0);
-    return { snapshotId, rows: total("total-records"), dataFiles: total("total-data-files") };
+    return { ...next, rows: total("total-records"), dataFiles: total("total-data-files") };
   } finally {
     await dropScratch(context, scratch);
   }
@@ -115,6 +136,8 @@ async function makeScratch(
     "write.data.path": `${base.location}/data`,
     "write.metadata.path": `${base.location}/metadata`,
     ...(keyOf(base).length > 0 ? KEYED_PROPERTIES : {}),
+    // DuckDB's files have 245,760 rows otherwise. It refuses the property for tables with partitions.
+    ...(base.partitionFields.length > 0 ? {} : { "write.target-file-size-bytes": String(FILE_BYTES) }),
   };
   await catalogCall(() =>
     catalog.createTable(namespace, {
@@ -176,17 +199,33 @@ const isSameLayout = (a: TableMetadata, b: TableMetadata): boolean =>
 
 const newSnapshotId = (): bigint => (randomBytes(8).readBigUInt64BE() >> 1n) | (1n << 62n);
 
-/** The commit that gives the table the rows as they were rewritten. */
-function replacement(
-  identifier: TableIdentifier,
-  { base, current, operation, summary = {} }: Rewrite,
-  { id, written, atMs }: { id: bigint; written: Snapshot | undefined; atMs: number },
-): TableChange {
+/** Of a snapshot that has the rewritten files only. */
+function contentsOf(written: Snapshot | undefined, current: Snapshot): Contents {
   if (written?.manifestList === undefined)
     throw new TributaryError("WAREHOUSE_FAILED", "the rewritten rows are missing");
   const total = (name: string): string => written.summary.get(name) ?? "0";
   return {
-    identifier,
+    manifestList: written.manifestList,
+    summary: {
+      "added-data-files": total("total-data-files"),
+      "deleted-data-files": current.summary.get("total-data-files") ?? "0",
+      "total-data-files": total("total-data-files"),
+      "total-delete-files": "0",
+      "total-position-deletes": "0",
+      "total-records": total("total-records"),
+    },
+  };
+}
+
+/** The commit that gives the table the rows as they were rewritten. */
+function replacement(
+  { tables, clock }: IcebergContext,
+  { table, base, current, operation, summary }: Rewrite,
+  { snapshotId, sequenceNumber }: NewSnapshotIds,
+  contents: Contents,
+): TableChange {
+  return {
+    identifier: tables.idOf(table),
     requirements: [
       { type: "assert-table-uuid", uuid: base.uuid },
       { type: "assert-ref-snapshot-id", ref: "main", "snapshot-id": current.id },
@@ -195,25 +234,16 @@ function replacement(
       {
         action: "add-snapshot",
         snapshot: {
-          "snapshot-id": id,
+          "snapshot-id": snapshotId,
           "parent-snapshot-id": current.id,
-          "sequence-number": base.lastSequenceNumber + 1,
-          "timestamp-ms": Math.max(atMs, current.timestampMs + 1),
-          "manifest-list": written.manifestList,
-          summary: {
-            ...summary,
-            operation,
-            "added-data-files": total("total-data-files"),
-            "deleted-data-files": current.summary.get("total-data-files") ?? "0",
-            "total-data-files": total("total-data-files"),
-            "total-delete-files": "0",
-            "total-position-deletes": "0",
-            "total-records": total("total-records"),
-          },
+          "sequence-number": sequenceNumber,
+          "timestamp-ms": Math.max(clock.nowMs(), current.timestampMs + 1),
+          "manifest-list": contents.manifestList,
+          summary: { ...summary, operation, ...contents.summary },
           "schema-id": base.schemaId,
         },
       },
-      { action: "set-snapshot-ref", "ref-name": "main", type: "branch", "snapshot-id": id },
+      { action: "set-snapshot-ref", "ref-name": "main", type: "branch", "snapshot-id": snapshotId },
     ],
   };
 }
