@@ -76,9 +76,9 @@ export function readAvro(bytes: Buffer): AvroFile {
 }
 
 function decoded(type: avsc.Type, bytes: Buffer, from: number): { value: unknown; offset: number } {
-  const { value, offset } = type.decode(bytes, from);
-  if (offset < 0) throw new ForeignMetadataError("an Avro file that ends too early");
-  return { value, offset };
+  const found: { value: unknown; offset: number } = type.decode(bytes, from);
+  if (found.offset < 0) throw new ForeignMetadataError("an Avro file that ends too early");
+  return found;
 }
 
 /** The bytes of a file with these records, not compressed. `metadata` has the schema of the records. */

@@ -1,6 +1,7 @@
 import { buffer } from "node:stream/consumers";
 import { Semaphore } from "async-mutex";
 import type { Snapshot } from "../catalog/schemas.ts";
+import { ownOf } from "../../../own.ts";
 import type { Buckets } from "../tables/buckets.ts";
 import { ForeignMetadataError, readAvro, writeAvro, type AvroRecord } from "./avro-file.ts";
 
@@ -164,9 +165,66 @@ export async function writeManifest(
     ...{ f515: newest, f516: oldest, f503: snapshotId },
     ...{ f504: added.length, f505: existing.length, f506: deleted.length },
     ...{ f512: rows(added), f513: rows(existing), f514: rows(deleted) },
-    // Bounds of the partitions' values are optional: readers read such a manifest.
-    ...{ f507: null, f519: null },
+    ...{ f507: partitionBounds(like.metadata, [...added, ...existing, ...deleted]), f519: null },
   };
+}
+
+/**
+ * The summaries of partition values for the manifest list: readers prune by them. DuckDB reads no partitioned
+ * table without them, and writes to no other table with an empty list of them.
+ * @throws ForeignMetadataError for values of rare types
+ */
+function partitionBounds(
+  { "avro.schema": schema }: Manifest["metadata"],
+  entries: readonly Entry[],
+): AvroRecord[] | null {
+  const types = partitionTypes(JSON.parse(String(schema)));
+  if (types.length === 0) return null;
+  return types.map(([name, type]) => {
+    const values = entries.map(({ record }) => ownOf((record["f2"] as AvroRecord)["f102"] as AvroRecord, name) ?? null);
+    const known = values.filter((value) => value !== null);
+    if (known.length === 0) return { f509: true, f518: false, f510: null, f511: null };
+    const ordered = known.toSorted((a, b) => compareValues(a as PartitionValue, b as PartitionValue));
+    const [lower, upper] = [ordered[0], ordered.at(-1)].map((value) => boundOf(type, value));
+    return { f509: known.length < values.length, f518: false, f510: lower, f511: upper };
+  });
+}
+
+type PartitionValue = number | bigint | string | boolean;
+
+const compareValues = (a: PartitionValue, b: PartitionValue): number => {
+  if (typeof a === "string" && typeof b === "string") return Buffer.compare(Buffer.from(a), Buffer.from(b));
+  return a < b ? -1 : a > b ? 1 : 0;
+};
+
+/** Iceberg's table specification, "Binary single-value serialization". */
+function boundOf(type: string, value: unknown): Buffer {
+  const bytes = Buffer.alloc(type === "long" ? 8 : type === "int" ? 4 : 1);
+  if (type === "string") return Buffer.from(value as string);
+  if (type === "long") bytes.writeBigInt64LE(value as bigint);
+  else if (type === "int") bytes.writeInt32LE(value as number);
+  else if (type === "boolean") bytes.writeUInt8(value === true ? 1 : 0);
+  else throw new ForeignMetadataError(`partitions by values of the Avro type ${type}`);
+  return bytes;
+}
+
+interface SchemaField {
+  "field-id": number;
+  type: unknown;
+}
+
+/** Names of the fields of an entry's partition, as `AvroRecord` names them, and their Avro types. */
+function partitionTypes(schema: unknown): [string, string][] {
+  const inner = (fields: unknown, id: number): unknown =>
+    (fields as { fields: SchemaField[] }).fields.find((one) => one["field-id"] === id)?.type;
+  const { fields } = inner(inner(schema, 2), 102) as { fields: SchemaField[] };
+  return fields.map((one) => [`f${one["field-id"]}`, plainType(one.type)]);
+}
+
+function plainType(type: unknown): string {
+  if (typeof type === "string") return type;
+  if (Array.isArray(type)) return plainType(type.find((one) => one !== "null"));
+  return plainType((type as { type: unknown }).type);
 }
 
 /** Writes the manifest list of a snapshot, and returns its path. */
