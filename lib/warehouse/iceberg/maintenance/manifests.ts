@@ -170,8 +170,8 @@ export async function writeManifest(
 }
 
 /**
- * The summaries of partition values for the manifest list: readers prune by them. DuckDB reads no partitioned
- * table without them, and writes to no other table with an empty list of them.
+ * The summaries of partition values for the manifest list, by which readers prune; null for a table without
+ * partitions, as DuckDB writes it.
  * @throws ForeignMetadataError for values of rare types
  */
 function partitionBounds(
