@@ -33,7 +33,9 @@ export async function mergeSnapshot(
   const carried = manifests.filter((one) => isCarried(one, gone));
   const others = manifests.filter((one) => !isCarried(one, gone));
   const rewritten = written ? await readManifests(buckets, written) : [];
-  const added = grouped(rewritten).map(([like, entries]): NewManifest => ({ like, added: entries, existing: [], deleted: [] })); // prettier-ignore
+  const added = grouped(rewritten).map(([like, entries]): NewManifest => {
+    return { like, added: entries, existing: [], deleted: [] };
+  });
   const kept = grouped(others).map(([like, entries]): NewManifest => {
     const [deleted, existing] = [entries.filter((one) => gone.has(one)), entries.filter((one) => !gone.has(one))];
     return { like, added: [], existing, deleted };
@@ -44,7 +46,8 @@ export async function mergeSnapshot(
     listed.push(await writeManifest(place, `${unique}-m${index}.avro`, one));
   const manifestList = await writeManifestList(place, `snap-${place.snapshotId}-0-${unique}.avro`, listed);
   const before = manifests.flatMap(({ entries }) => entries);
-  return { manifestList, summary: summaryOf(before, gone, rewritten.flatMap(({ entries }) => entries)) }; // prettier-ignore
+  const after = rewritten.flatMap(({ entries }) => entries);
+  return { manifestList, summary: summaryOf(before, gone, after) };
 }
 
 const isCarried = ({ entries, listed }: Manifest, gone: ReadonlySet<Entry>): boolean =>

@@ -3,8 +3,8 @@ export const SMALL_BYTES = 32 * 1024 * 1024;
 /** Files below this size are merged whatever the sizes of the others are. */
 const TINY_BYTES = 1024 * 1024;
 /**
- * A small file is merged with the smaller ones if they have at least a fourth of its size. So a row is written
- * again O(log n) times while its table grows, and a partition keeps few small files.
+ * A small file is merged with the smaller ones if they have at least a fourth of its size. So a row is
+ * written again O(log n) times while its table grows, and a partition keeps few small files.
  */
 const TIER_RATIO = 4;
 /** Each thread of DuckDB writes a file, so that merging so few files may not reduce their number. */
