@@ -27,7 +27,7 @@ export async function besidePyIceberg(stack: Stack, options: { rows: number; rou
 
 /** Each file has content of its own: bytes that the store has already are not copied to their name. */
 function generateSales(csv: string, rows: number): void {
-  const options = ["--rows", String(rows), "--seed", String(Date.now()), "--out", csv];
+  const options = ["--rows", String(rows), "--seed", String(Date.now()), "--out", csv, "--force"];
   execFileSync(process.execPath, [here("../bin/tributary.mjs"), "generate-sales", ...options]);
 }
 
