@@ -142,6 +142,17 @@ export function trustedContract(opened: Opened): void {
       assert.deepEqual(await trustNow(table, T1), await trustedBy(table));
     });
 
+    test("it keeps its columns if the table gets others and is then optimized", async () => {
+      const table = tableOf(columns({ id: "INTEGER", money: "DECIMAL(5,2)" }));
+      const { warehouse, layout } = table;
+      await table.ingest({ sourceFile: "a", sourceOffset: 1, rows: [{ id: 1, money: "1.50" }] });
+      await table.ingest({ sourceFile: "b", sourceOffset: 2, rows: [{ id: 2, money: "2.50" }] });
+      const then = await trustNow(table, T1);
+      await warehouse.ensureTable(layout, columns({ id: "BIGINT", money: "DECIMAL(9,2)", more: "VARCHAR" }));
+      await maintain(table, "optimize");
+      assert.deepEqual(await trustedBy(table), then);
+    });
+
     test("what was checked at another version is not trusted", async (t) => {
       if (!opened.warehouse.supports.snapshots) return t.skip("nobody but the one writer can change such a table");
       const table = tableOf(columns({ id: "INTEGER" }));

@@ -38,20 +38,34 @@ export async function publish(
   return true;
 }
 
+/** A column as a SELECT shows it; `type` in Trino's words. */
+interface ShownColumn {
+  name: string;
+  type: string;
+}
+
 /** A SELECT of the table at a snapshot, with the table's present columns. */
 export async function selectAt({ client, tables }: PublishContext, table: string, snapshot: string): Promise<string> {
+  const columns = withAuditColumns((await tables.inspect(table))?.columns ?? []);
+  return selectOf(
+    client,
+    columns.map(({ name, type }) => ({ name, type: trino.typeName(type) })),
+    { table, snapshot },
+  );
+}
+
+async function selectOf(
+  client: TrinoClient,
+  columns: readonly ShownColumn[],
+  { table, snapshot }: { table: string; snapshot: string },
+): Promise<string> {
   const version = `${tableSql(table)} FOR VERSION AS OF ${snapshot}`;
-  const [description, { columns: had }] = await Promise.all([
-    tables.inspect(table),
-    client.run(`SELECT * FROM ${version} LIMIT 0`),
-  ]);
-  // The snapshot lacks the columns that the writer added after its rows, and has the old types of columns
-  // that the writer widened after them.
+  const { columns: had } = await client.run(`SELECT * FROM ${version} LIMIT 0`);
+  // The snapshot may lack a column, or have another type: the writer adds and widens columns.
   const types = new Map(had.map(({ name, type }) => [name, type.toLowerCase()]));
-  const list = withAuditColumns(description?.columns ?? []).map(({ name, type }) => {
-    const wanted = trino.typeName(type);
-    if (types.get(name) === wanted.toLowerCase()) return column(name);
-    return `CAST(${types.has(name) ? column(name) : "NULL"} AS ${wanted}) AS ${identifier(name)}`;
+  const list = columns.map(({ name, type }) => {
+    if (types.get(name) === type.toLowerCase()) return column(name);
+    return `CAST(${types.has(name) ? column(name) : "NULL"} AS ${type}) AS ${identifier(name)}`;
   });
   return `SELECT ${list.join(", ")} FROM ${version}`;
 }
@@ -78,21 +92,19 @@ export async function dropPublished(client: TrinoClient, table: string): Promise
 /**
  * Runs `optimize`, which makes a snapshot with the same rows. If the view reads the newest snapshot before
  * the call, it reads the new snapshot after the call. Readers of the view then get the merged files, and
- * maintenance can remove the old files.
+ * maintenance can remove the old files. The view keeps its columns: the table may have got others since.
  */
-export async function followingOptimize<T>(
-  context: PublishContext,
-  table: string,
-  optimize: () => Promise<T>,
-): Promise<T> {
-  const { client } = context;
+export async function followingOptimize<T>(client: TrinoClient, table: string, optimize: () => Promise<T>): Promise<T> {
   const view = await viewOf(client, table);
   if (view?.snapshot === undefined || (await currentSnapshot(client, table)) !== view.snapshot) return optimize();
   const result = await optimize();
   const { rows } = await client.run(
     `SELECT snapshot_id FROM ${tableSql(table, "$snapshots")} WHERE parent_id = ${view.snapshot} AND operation = 'replace'`,
   );
-  if (rows[0]) await publish(context, table, String(rows[0][0]), view.shown);
+  const merged = rows[0] && String(rows[0][0]);
+  if (merged === undefined || (await currentSnapshot(client, table)) !== merged) return result;
+  const { columns } = await client.run(`SELECT * FROM ${viewId(table)} LIMIT 0`);
+  await replaceView(client, table, await selectOf(client, columns, { table, snapshot: merged }), view.shown);
   return result;
 }
 

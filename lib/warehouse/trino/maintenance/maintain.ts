@@ -64,7 +64,7 @@ export async function maintainTable(
   if (operation === "optimize") {
     const description = await context.tables.inspect(table);
     if (!description) throw new TributaryError("NOT_FOUND", `there is no table '${table}'`);
-    return followingOptimize(context, table, () => optimizeSlice(context, description, options));
+    return followingOptimize(context.client, table, () => optimizeSlice(context, description, options));
   }
   const { ageMs, why } =
     operation === "expire_snapshots"
