@@ -61,7 +61,7 @@ async function replaceOnce(
   const target = tables.sqlOf(table);
   const rows =
     committed.snapshotId === undefined ? undefined : `${tables.sqlOf(shadow)} AT (VERSION => ${committed.snapshotId})`;
-  await session.write([part], (c) => rewrite(c, { target, rows, before, after: source }), { signal });
+  await session.write([part], (c) => rewrite(c, { target, rows, before, after: source }), { signal, wide: true });
   await tables.complete(layout, source.columns);
   await catalogCall(() => catalog.dropTable(tables.idOf(shadow), { purge: true })).catch((thrown: unknown) => {
     if (!isMissing((thrown as Error).cause)) throw thrown;

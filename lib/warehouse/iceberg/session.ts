@@ -16,6 +16,7 @@ import type { TransactionResult } from "./gate/transactions.ts";
 import { ATTACH_OPTIONS, writerSettings } from "./gate/writer-settings.ts";
 import { PRUNING_KEYS_MAX } from "./tables/key-order.ts";
 import type { WrittenPart } from "./text-bounds.ts";
+import { WideStatements } from "./wide-statements.ts";
 
 export interface SessionOptions {
   /** For messages. */
@@ -30,15 +31,22 @@ export interface SessionOptions {
   /** Of one commit at the gate. */
   deadlineMs: number;
   memoryBytesMax: number;
+  /** Of a statement over many rows; others have one. */
   threads: number;
   /** DuckDB spills into it. Closing removes it. */
   temporaryFolder: string;
 }
 
-export interface WriteOptions {
-  signal?: AbortSignal | undefined;
+/** How a connection is used. */
+export interface Use {
   /** No other statement of this process runs beside it: all memory is its own. */
-  alone?: boolean;
+  alone?: boolean | undefined;
+  /** Its statements read or write many rows, and use all threads. */
+  wide?: boolean | undefined;
+}
+
+export interface WriteOptions extends Use {
+  signal?: AbortSignal | undefined;
   /** Names the transaction in the summaries of its snapshots. Default: a random id. */
   id?: string;
 }
@@ -63,6 +71,7 @@ export class Session implements StagingDatabase {
   readonly plans: PlanLoader;
   readonly #options: SessionOptions;
   #instance: DuckDBInstance;
+  #wide: WideStatements;
   /** The instance takes no statement any more. */
   #isBroken = false;
   #reopening: Promise<void> | undefined;
@@ -78,24 +87,27 @@ export class Session implements StagingDatabase {
     this.plans = new PlanLoader(join(options.temporaryFolder, "plans"));
     this.#options = options;
     this.#instance = instance;
+    this.#wide = new WideStatements(options.threads);
   }
 
   /**
-   * Runs `use` with a connection that no other caller uses at the same time; `alone`: without other
-   * statements beside it. Errors are TributaryErrors.
-   * `use` must not call this method again: it would wait for its own turn.
+   * Runs `work` with a connection that no other caller uses at the same time. Errors are TributaryErrors.
+   * `work` must not call this method again: it would wait for its own turn.
    */
-  async connected<T>(use: (connection: DuckDBConnection) => Promise<T>, alone = false): Promise<T> {
-    return turns.runExclusive(() => this.#connectedInTurn(use), alone ? STATEMENTS_AT_ONCE : 1);
+  async connected<T>(
+    work: (connection: DuckDBConnection) => Promise<T>,
+    { alone = false, wide = false }: Use = {},
+  ): Promise<T> {
+    return turns.runExclusive(() => this.#connectedInTurn(work, wide), alone ? STATEMENTS_AT_ONCE : 1);
   }
 
-  async #connectedInTurn<T>(use: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
+  async #connectedInTurn<T>(work: (connection: DuckDBConnection) => Promise<T>, wide: boolean): Promise<T> {
     await this.#usable();
     const instance = this.#instance;
     const connection = this.#idle.pop() ?? (await instance.connect());
     this.#busy.add(connection);
     try {
-      return await use(connection);
+      return await (wide ? this.#wide.during(connection, () => work(connection)) : work(connection));
     } catch (thrown) {
       await this.#notice(thrown, instance);
       if (this.#closing) throw this.#closed(thrown);
@@ -130,6 +142,7 @@ export class Session implements StagingDatabase {
     // Statements that still run keep the old instance until they end.
     this.#instance.closeSync();
     this.#instance = next;
+    this.#wide = new WideStatements(this.#options.threads);
     this.#isBroken = false;
   }
 
@@ -142,7 +155,7 @@ export class Session implements StagingDatabase {
   async write<T extends object>(
     parts: readonly WrittenPart[],
     work: (connection: DuckDBConnection) => Promise<T | undefined>,
-    { signal, alone = false, id }: WriteOptions = {},
+    { signal, id, ...use }: WriteOptions = {},
   ): Promise<{ value: T; result: TransactionResult } | undefined> {
     return this.connected(async (connection) => {
       const value = await prepared(connection, work, signal);
@@ -156,7 +169,7 @@ export class Session implements StagingDatabase {
         // After a failed COMMIT DuckDB has no transaction any more, except where it did not begin to commit.
         await connection.run("ROLLBACK").catch(() => undefined);
       }
-    }, alone);
+    }, use);
   }
 
   /** Runs statements outside a transaction. */
@@ -164,8 +177,8 @@ export class Session implements StagingDatabase {
     await this.connected((connection) => connection.run(sql));
   }
 
-  async rows(sql: string): Promise<unknown[][]> {
-    return this.connected((connection) => rowsOf(connection, sql));
+  async rows(sql: string, use?: Use): Promise<unknown[][]> {
+    return this.connected((connection) => rowsOf(connection, sql), use);
   }
 
   /**
@@ -289,12 +302,12 @@ export async function openSession(options: SessionOptions): Promise<Session> {
 }
 
 async function openInstance(options: SessionOptions): Promise<DuckDBInstance> {
-  const { attachment, deadlineMs, memoryBytesMax, threads } = options;
+  const { attachment, deadlineMs, memoryBytesMax } = options;
   // An instance that closes removes its folder.
   const temporaryFolder = join(writableFolder(options.temporaryFolder), randomUUID());
   const instance = await DuckDBInstance.create(":memory:", {
     memory_limit: `${Math.ceil(memoryBytesMax / 1024)}KiB`,
-    threads: String(threads),
+    threads: "1", // See WideStatements.
     temp_directory: temporaryFolder,
     preserve_insertion_order: "false",
     ...RELEASE_EARLY,

@@ -77,7 +77,8 @@ async function commitOnce(
     for (const { stage } of files) if (stage) parts.push(...(await (stage as DuckDbStage).rows.into(shared)));
     parts.push(...shared.parts());
     const input = inputOf(context, { layout, files }, description, parts);
-    await checkPartitionTexts(context.session, description, input.rows);
+    const many = rowsIn(files) > NARROW_ROWS_MAX;
+    await checkPartitionTexts(context.session, description, { rows: input.rows, wide: many });
     const recorded = records?.ended.map(({ outcome }) => outcome) ?? [];
     const next = stateAfter(layout, description, [...input.files, ...recorded], base);
     const rows = rowsOf(context, { layout, files }, input, { base, next, description });
@@ -92,8 +93,9 @@ async function commitOnce(
     }
     const together = records && isShared(context, batch) ? await ledger.recordWith(table, records, rows) : undefined;
     if (together) return { ...(await receiptOf(context, table, { base, next }, together)), isRecorded: true };
+    const wide = isWide(context, table, size.rows);
     const written = await withinMemory(size, (smaller, alone) =>
-      context.session.write([rows.part], (connection) => rows.work(connection, smaller), { signal, alone }),
+      context.session.write([rows.part], (connection) => rows.work(connection, smaller), { signal, alone, wide }),
     );
     return await receiptOf(context, table, { base, next }, written);
   } finally {
@@ -147,6 +149,12 @@ function isShared({ bases, catalog }: IcebergContext, { layout, records, files }
     records!.ended.every(({ decides, readAgain, operation }) => !decides && !readAgain && !operation)
   );
 }
+
+/** A commit of more rows uses all threads. */
+const NARROW_ROWS_MAX = 20_000;
+
+const isWide = ({ bases }: IcebergContext, table: string, rows: number): boolean =>
+  rows > NARROW_ROWS_MAX || bases.workMs(table) > SHARED_WORK_MS_MAX;
 
 /** Rows up to which it costs less to look at their texts than at the manifests. */
 const LOOKED_AT_ROWS_MAX = 20_000;

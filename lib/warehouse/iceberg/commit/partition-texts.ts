@@ -12,7 +12,7 @@ import type { Session } from "../session.ts";
 export async function checkPartitionTexts(
   session: Session,
   { table, columns, partitioning }: TableDescription,
-  rows: string,
+  { rows, wide }: { rows: string; wide: boolean },
 ): Promise<void> {
   const texts = new Set(columns.filter(({ type }) => type === "VARCHAR").map(({ name }) => name));
   const layout = { table, mode: "append", key: [], deleteMissing: false, partitioning } as const;
@@ -21,7 +21,7 @@ export async function checkPartitionTexts(
     .map(({ column }) => column);
   if (written.length === 0) return;
   const conditions = written.map((name) => `max(${identifier(name)} = '')`);
-  const [found = []] = await session.rows(`SELECT ${conditions.join(", ")} FROM (${rows})`);
+  const [found = []] = await session.rows(`SELECT ${conditions.join(", ")} FROM (${rows})`, { wide });
   const empty = written.find((_name, index) => found[index] === true);
   if (empty === undefined) return;
   throw new GuardError(

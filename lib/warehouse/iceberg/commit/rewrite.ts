@@ -77,9 +77,10 @@ export async function rewriteTable(
     },
     async check(into) {
       const ofBatch = `SELECT count(*) FROM ${into} WHERE "_source_offset" IN (${offsets.join(", ")})`;
-      taken = await session.connected((connection) => countOf(connection, ofBatch));
+      taken = await session.connected((connection) => countOf(connection, ofBatch), { wide: true });
       if (taken === 0) return false;
-      before = await session.connected((connection) => countOf(connection, `SELECT count(*) FROM (${held})`));
+      const ofTable = `SELECT count(*) FROM (${held})`;
+      before = await session.connected((connection) => countOf(connection, ofTable), { wide: true });
       // What was written took long, and the table may have another owner whose commits left no snapshot.
       await confirmOwner();
       return true;

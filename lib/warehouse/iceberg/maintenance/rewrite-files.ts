@@ -88,7 +88,7 @@ export async function rewriteFiles(
         await rewrite.write(connection, into);
         return {};
       },
-      rewrite.writing,
+      { ...rewrite.writing, wide: true },
     );
     if ((await rewrite.check?.(into)) === false) return "unchanged";
     const after = (await catalogCall(() => catalog.loadTable(scratch))).metadata;
