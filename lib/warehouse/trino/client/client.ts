@@ -4,7 +4,7 @@ import { BasicAuth, Trino, type ConnectionOptions, type QueryResult } from "trin
 import type { Clock } from "../../../clock.ts";
 import { retry } from "../../../retry.ts";
 import { TributaryError } from "../../../errors.ts";
-import { isTransientHttp, statementError, transportError } from "./errors.ts";
+import { isFilterOnWidenedColumn, isTransientHttp, statementError, transportError } from "./errors.ts";
 import { exactJson } from "../values.ts";
 
 export interface TrinoTarget {
@@ -91,8 +91,20 @@ export class TrinoClient {
     };
   }
 
-  /** Runs one statement to its end. */
+  /**
+   * Runs one statement to its end. One that failed on a dynamic filter, and so changed nothing, runs again
+   * without such filters.
+   */
   async run(sql: string, options: StatementOptions = {}): Promise<StatementResult> {
+    try {
+      return await this.#run(sql, options);
+    } catch (thrown) {
+      if (!isFilterOnWidenedColumn(thrown)) throw thrown;
+      return this.#run(sql, { ...options, session: { ...options.session, enable_dynamic_filtering: "false" } });
+    }
+  }
+
+  async #run(sql: string, options: StatementOptions): Promise<StatementResult> {
     const stopping = new AbortController();
     const stop = (): void => stopping.abort();
     const finished = new AbortController();

@@ -163,6 +163,15 @@ export function isTooManyPartitions(thrown: unknown): boolean {
   return isNamed || /exceeded limit of \d+ open writers/i.test(messageOf(thrown));
 }
 
+/**
+ * Returns true if Trino compared the bounds of a column in old files with a dynamic filter of the type that
+ * the column was widened to (Trino issue 29802).
+ */
+export function isFilterOnWidenedColumn(thrown: unknown): boolean {
+  const { errorName, message = "" } = trinoFailureOf(thrown) ?? {};
+  return errorName === "GENERIC_INTERNAL_ERROR" && /Error processing metadata.*cannot be cast to class/s.test(message);
+}
+
 /** Returns true if add_files rejected a file because the table already has it. */
 export function isFileThereAlready(thrown: unknown): boolean {
   return /file already exists/i.test(messageOf(thrown));
