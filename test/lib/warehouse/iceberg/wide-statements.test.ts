@@ -9,7 +9,7 @@ test("statements over many rows have all threads, and the instance has one again
   const [first, second, observer] = await Promise.all([instance.connect(), instance.connect(), instance.connect()]);
   const wide = new WideStatements(3);
   const threads = async (): Promise<unknown> => {
-    const [row] = await (await observer.runAndReadAll("SELECT current_setting('threads')")).getRows();
+    const [row] = (await observer.runAndReadAll("SELECT current_setting('threads')")).getRows();
     return row![0];
   };
 
