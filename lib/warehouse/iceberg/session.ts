@@ -9,6 +9,7 @@ import { writableFolder } from "../../folders.ts";
 import { RELEASE_EARLY } from "../duckdb-engine/freed-memory.ts";
 import { rowsOf } from "../duckdb-engine/rows.ts";
 import type { StagingDatabase } from "../duckdb-engine/stage.ts";
+import { WideStatements } from "../duckdb-engine/wide-statements.ts";
 import { PlanLoader } from "../staging/plan-loader.ts";
 import { attachStatement, loadStatements, WITHOUT_JOIN_FILTERS, type Attachment } from "./attach.ts";
 import { icebergError } from "./errors.ts";
@@ -16,7 +17,6 @@ import type { TransactionResult } from "./gate/transactions.ts";
 import { ATTACH_OPTIONS, writerSettings } from "./gate/writer-settings.ts";
 import { PRUNING_KEYS_MAX } from "./tables/key-order.ts";
 import type { WrittenPart } from "./text-bounds.ts";
-import { WideStatements } from "./wide-statements.ts";
 
 export interface SessionOptions {
   /** For messages. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DuckDBInstance } from "@duckdb/node-api";
-import { WideStatements } from "../../../../lib/warehouse/iceberg/wide-statements.ts";
+import { WideStatements } from "../../../../lib/warehouse/duckdb-engine/wide-statements.ts";
 
 test("statements over many rows have all threads, and the instance has one again after the last", async (t) => {
   const instance = await DuckDBInstance.create(":memory:", { threads: "1" });
