@@ -144,7 +144,9 @@ async function watched(
 }
 
 function copyTo(select: string, path: string, plan: LoadPlan): string {
-  const options = `FORMAT parquet, COMPRESSION uncompressed, ROW_GROUP_SIZE ${rowGroupRows(plan)}`;
+  // In the dictionary of DuckDB 1.5.5, -0.0 and 0.0 are one value.
+  const dictionary = plan.fields.some(({ type }) => type === "DOUBLE") ? ", DICTIONARY_SIZE_LIMIT 0" : "";
+  const options = `FORMAT parquet, COMPRESSION uncompressed, ROW_GROUP_SIZE ${rowGroupRows(plan)}${dictionary}`;
   return `COPY (${select}) TO ${duckdb.stringLiteral(path)} (${options})`;
 }
 

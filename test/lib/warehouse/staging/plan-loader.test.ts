@@ -78,6 +78,17 @@ test("a value that cannot be read fails the plan, unless its row is left out", a
     await assert.rejects(rowsOf(folder, leaving(excluded)), (thrown) => hasCode(thrown, "LOAD_PLAN_FAILED"));
 });
 
+test("the sign of zero is kept where values repeat", async (t) => {
+  const { folder, file } = await prepared(t);
+  await writeFile(file.path, `x\n${"0.0\n-0.0\n".repeat(50)}`);
+  const fields = [{ column: "x", type: "DOUBLE", nullMarkers: [], padded: false }];
+  const loader = new PlanLoader(join(folder, "plans"));
+  t.after(() => loader.close());
+  const { rows } = await loader.write({ ...file, plan: { ...file.plan, fields, rowCount: 100 } });
+  const negative = await read(`SELECT count(*) FROM (${rows}) WHERE "x"::VARCHAR = '-0.0'`);
+  assert.deepEqual(negative, [["50"]]);
+});
+
 test("rows that are whole are those that a table takes", async (t) => {
   const { folder, file } = await prepared(t);
   await writeFile(file.path, "id\n1\nx\n3\n");
