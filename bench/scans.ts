@@ -4,7 +4,7 @@ import { openWarehouse } from "../lib/warehouse/open.ts";
 import type { Warehouse } from "../lib/warehouse/warehouse.ts";
 import { duckdbExtensions } from "../scripts/stack/programs/duckdb-extensions.ts";
 import { cacheDir } from "../scripts/stack/programs/install.ts";
-import { openIcebergDuckdb } from "../test/support/iceberg-duckdb.ts";
+import { attachOptions, openIcebergDuckdb } from "../test/support/iceberg-duckdb.ts";
 import { statement, type Stack } from "./stack.ts";
 
 /** Reads and copies the tables of a stack by SQL, with the engine that its tables are for. */
@@ -56,10 +56,7 @@ async function openDuckdbScans({ s3, restCatalog, schema }: Stack): Promise<Scan
       },
     },
   });
-  const [user, password] = credential.split(":");
-  const options =
-    `ENDPOINT '${uri}', CLIENT_ID '${user}', CLIENT_SECRET '${password}', OAUTH2_SCOPE 'catalog', ` +
-    `OAUTH2_SERVER_URI '${oauth2ServerUri}', ACCESS_DELEGATION_MODE 'none'`;
+  const options = attachOptions({ uri, credential, oauth2ServerUri });
   const duckdb = await openIcebergDuckdb(name, options, { extensions, s3 });
   await duckdb.run(`USE ice.${schema}`);
   return {

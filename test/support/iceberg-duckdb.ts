@@ -32,6 +32,15 @@ const given = (): IcebergDuckdbFiles => ({
   s3: JSON.parse(s3!) as IcebergDuckdbFiles["s3"],
 });
 
+/** Options of ATTACH for a catalog with a login by OAuth2. `credential`: `user:password`. */
+export function attachOptions(catalog: { uri: string; credential: string; oauth2ServerUri: string }): string {
+  const [user, password] = catalog.credential.split(":");
+  return (
+    `ENDPOINT '${catalog.uri}', CLIENT_ID '${user}', CLIENT_SECRET '${password}', OAUTH2_SCOPE 'catalog', ` +
+    `OAUTH2_SERVER_URI '${catalog.oauth2ServerUri}', ACCESS_DELEGATION_MODE 'none'`
+  );
+}
+
 /** A DuckDB with the catalog `ice` attached. `options`: of ATTACH, with the endpoint. */
 export async function openIcebergDuckdb(
   warehouse: string,

@@ -1,7 +1,7 @@
 import { systemClock } from "../../../lib/clock.ts";
 import type { RunningStack } from "../../../scripts/stack/stack.ts";
 import { statement, type Session } from "../../../scripts/stack/statement.ts";
-import { openIcebergDuckdb } from "../../support/iceberg-duckdb.ts";
+import { attachOptions, openIcebergDuckdb } from "../../support/iceberg-duckdb.ts";
 import { TABLES } from "./tables.ts";
 
 const PAUSE_MS = 500;
@@ -19,12 +19,8 @@ export const trinoReader = (trino: string, session: Session): StormReader => ({
 
 /** DuckDB on the REST catalog itself: neither through the gate nor through a proxy that loses requests. */
 export async function duckdbReader({ file }: Pick<RunningStack, "file">, extensions: string): Promise<StormReader> {
-  const { uri, warehouse, credential, oauth2ServerUri } = file.restCatalog;
-  const [user, password] = credential.split(":");
-  const options =
-    `ENDPOINT '${uri}', CLIENT_ID '${user}', CLIENT_SECRET '${password}', OAUTH2_SCOPE 'catalog', ` +
-    `OAUTH2_SERVER_URI '${oauth2ServerUri}', ACCESS_DELEGATION_MODE 'none', READ_ONLY`;
-  const duckdb = await openIcebergDuckdb(warehouse, options, { extensions, s3: file.s3 });
+  const options = `${attachOptions(file.restCatalog)}, READ_ONLY`;
+  const duckdb = await openIcebergDuckdb(file.restCatalog.warehouse, options, { extensions, s3: file.s3 });
   // A statement holds a thread of this process while a server is away.
   await duckdb.run("SET http_timeout = 10");
   await duckdb.run("SET http_retries = 1");

@@ -10,7 +10,7 @@ import { after, test } from "node:test";
 import type { S3Options } from "../../../../../lib/blob/s3/s3-store.ts";
 import type { TableLayout } from "../../../../../lib/warehouse/warehouse.ts";
 import { ROOT } from "../../../../../scripts/stack/paths.ts";
-import { openIcebergDuckdb } from "../../../../support/iceberg-duckdb.ts";
+import { attachOptions, openIcebergDuckdb } from "../../../../support/iceberg-duckdb.ts";
 import { checkHistories } from "../../../../support/iceberg-history.ts";
 import { lossyProxy } from "../../../../support/lossy-proxy.ts";
 import { seededRandom } from "../../../../support/random.ts";
@@ -94,12 +94,9 @@ if (given) {
   async function assertWhole(last: number): Promise<void> {
     const options = restCatalogGiven(NAME)!.oauth2;
     const { login, uri, warehouse } = options;
-    const [user, password] = login?.kind === "oauth2" ? login.credential.split(":") : [];
-    const duckdb = await openIcebergDuckdb(
-      warehouse!,
-      `ENDPOINT '${uri}', CLIENT_ID '${user}', CLIENT_SECRET '${password}', OAUTH2_SCOPE 'catalog', ` +
-        `OAUTH2_SERVER_URI '${uri}/v1/oauth/tokens', ACCESS_DELEGATION_MODE 'none', READ_ONLY`,
-    );
+    const credential = login?.kind === "oauth2" ? login.credential : "";
+    const attached = { uri, credential, oauth2ServerUri: `${uri}/v1/oauth/tokens` };
+    const duckdb = await openIcebergDuckdb(warehouse!, `${attachOptions(attached)}, READ_ONLY`);
     const texts = async (sql: string): Promise<string[]> =>
       (await duckdb.rows(sql.replaceAll("{s}", `ice.${given!.namespace}`))).map((row) => row.join("|")).toSorted();
     const batches = Array.from({ length: last }, (_, n) => n + 1);

@@ -8,7 +8,7 @@ import { createHash } from "node:crypto";
 import { after, test } from "node:test";
 import type { ColumnType } from "../../../../../lib/columns.ts";
 import { openWarehouse } from "../../../../../lib/warehouse/open.ts";
-import { openIcebergDuckdb } from "../../../../support/iceberg-duckdb.ts";
+import { attachOptions, openIcebergDuckdb } from "../../../../support/iceberg-duckdb.ts";
 import { icebergGiven } from "../../../../support/rest-catalog/given.ts";
 import { seededRandom } from "../../../../support/random.ts";
 import { columns, type Cell } from "../../../../support/rows.ts";
@@ -128,12 +128,9 @@ if (given) {
   /** The smallest and the largest key of each row group, in order. */
   async function rowGroupsOf(table: string): Promise<unknown[][]> {
     const { catalog } = given!.options;
-    const [user, password] = catalog!.credential!.split(":");
-    const engine = await openIcebergDuckdb(
-      catalog!.warehouse!,
-      `ENDPOINT '${given!.uri}', CLIENT_ID '${user}', CLIENT_SECRET '${password}', OAUTH2_SCOPE 'catalog', ` +
-        `OAUTH2_SERVER_URI '${catalog!.oauth2ServerUri}', ACCESS_DELEGATION_MODE 'none'`,
-    );
+    const { credential, oauth2ServerUri } = catalog as Record<"credential" | "oauth2ServerUri", string>;
+    const options = attachOptions({ uri: given!.uri, credential, oauth2ServerUri });
+    const engine = await openIcebergDuckdb(catalog!.warehouse!, options);
     try {
       const files = await engine.rows(`SELECT file_path FROM iceberg_metadata(ice.${given!.namespace}.${table})`);
       const paths = files.map(([path]) => `'${String(path)}'`).join(", ");

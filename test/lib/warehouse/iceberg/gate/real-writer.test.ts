@@ -15,7 +15,12 @@ import { readTable, type TableState } from "../../../../../lib/warehouse/iceberg
 import { throughCatalog } from "../../../../../lib/warehouse/iceberg/gate/through-catalog.ts";
 import { CommitError } from "../../../../../lib/warehouse/iceberg/gate/transactions.ts";
 import { ATTACH_OPTIONS, writerSettings } from "../../../../../lib/warehouse/iceberg/gate/writer-settings.ts";
-import { icebergMissing, openIcebergDuckdb, type IcebergDuckdb } from "../../../../support/iceberg-duckdb.ts";
+import {
+  attachOptions,
+  icebergMissing,
+  openIcebergDuckdb,
+  type IcebergDuckdb,
+} from "../../../../support/iceberg-duckdb.ts";
 import { lossyProxy, type Loss } from "../../../../support/lossy-proxy.ts";
 import { restCatalogGiven } from "../../../../support/rest-catalog/given.ts";
 
@@ -40,10 +45,9 @@ function realWriter(options: Parameters<typeof openRestCatalog>[0]): void {
   let direct: IcebergDuckdb;
   let batch = 0;
 
-  const [user, password] = options.login?.kind === "oauth2" ? options.login.credential.split(":") : [];
+  const credential = options.login?.kind === "oauth2" ? options.login.credential : "";
   const own = (uri: string): string =>
-    `ENDPOINT '${uri}', CLIENT_ID '${user}', CLIENT_SECRET '${password}', OAUTH2_SCOPE 'catalog', ` +
-    `OAUTH2_SERVER_URI '${options.uri}/v1/oauth/tokens', ACCESS_DELEGATION_MODE 'none'`;
+    attachOptions({ uri, credential, oauth2ServerUri: `${options.uri}/v1/oauth/tokens` });
   const isCommit = (method: string, path: string): boolean =>
     method === "POST" && /\/(transactions\/commit|tables\/[^/]+)$/.test(path);
 

@@ -9,7 +9,7 @@ import { hasOwn } from "../../../../../lib/own.ts";
 import { openWarehouse } from "../../../../../lib/warehouse/open.ts";
 import type { Warehouse } from "../../../../../lib/warehouse/warehouse.ts";
 import { icebergGiven } from "../../../../support/rest-catalog/given.ts";
-import { openIcebergDuckdb, type IcebergDuckdb } from "../../../../support/iceberg-duckdb.ts";
+import { attachOptions, openIcebergDuckdb, type IcebergDuckdb } from "../../../../support/iceberg-duckdb.ts";
 import { seededRandom } from "../../../../support/random.ts";
 import { columns, type Row } from "../../../../support/rows.ts";
 import { LAYOUTS, TestTable } from "../../../../support/test-table.ts";
@@ -44,10 +44,7 @@ if (given) {
   });
 
   const { uri, warehouse: name, credential, oauth2ServerUri } = given.options.catalog as Record<string, string>;
-  const [user, password] = credential!.split(":");
-  const attaching =
-    `ENDPOINT '${uri}', CLIENT_ID '${user}', CLIENT_SECRET '${password}', OAUTH2_SCOPE 'catalog', ` +
-    `OAUTH2_SERVER_URI '${oauth2ServerUri}', ACCESS_DELEGATION_MODE 'none'`;
+  const attaching = attachOptions({ uri: uri!, credential: credential!, oauth2ServerUri: oauth2ServerUri! });
 
   /** A DuckDB of its own, which has no state of the writer's. */
   async function reader(t: TestContext): Promise<IcebergDuckdb> {

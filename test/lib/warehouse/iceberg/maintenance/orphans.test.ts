@@ -6,7 +6,7 @@ import { openRestCatalog } from "../../../../../lib/warehouse/iceberg/catalog/re
 import { openWarehouse } from "../../../../../lib/warehouse/open.ts";
 import type { Warehouse } from "../../../../../lib/warehouse/warehouse.ts";
 import { icebergGiven, restCatalogGiven } from "../../../../support/rest-catalog/given.ts";
-import { openIcebergDuckdb } from "../../../../support/iceberg-duckdb.ts";
+import { attachOptions, openIcebergDuckdb } from "../../../../support/iceberg-duckdb.ts";
 import { columns, RECEIVED_AT_MS, type Row } from "../../../../support/rows.ts";
 import { LAYOUTS, READ_ALL, TestTable } from "../../../../support/test-table.ts";
 
@@ -99,9 +99,8 @@ if (given) {
     const [now, then] = [await opened(t, systemClock), await opened(t, later(3))];
     const table = await filled(now);
     const { uri, warehouse, login: own } = restCatalogGiven(NAME)!.oauth2;
-    const [user, password] = own?.kind === "oauth2" ? own.credential.split(":") : [];
-    const login = `CLIENT_ID '${user}', CLIENT_SECRET '${password}', OAUTH2_SCOPE 'catalog'`;
-    const attach = `ENDPOINT '${uri}', ${login}, OAUTH2_SERVER_URI '${uri}/v1/oauth/tokens', ACCESS_DELEGATION_MODE 'none'`;
+    const credential = own?.kind === "oauth2" ? own.credential : "";
+    const attach = attachOptions({ uri, credential, oauth2ServerUri: `${uri}/v1/oauth/tokens` });
     const versions = async (): Promise<unknown[][][]> => {
       const catalog = await openRestCatalog(restCatalogGiven(NAME)!.oauth2);
       const { metadata } = await catalog.loadTable({ namespace: [given.namespace], name: table.name });
