@@ -3,12 +3,10 @@ import { createReadStream, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execFileSync } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import { Readable } from "node:stream";
 import { parse } from "csv-parse";
 import { startTributary, type TributaryProcess } from "../scripts/tributary-process.ts";
-
-const cli = fileURLToPath(new URL("../bin/tributary.mjs", import.meta.url));
+import { generateSales } from "./large-files/sales-file.ts";
 
 export interface BigFileResult {
   rows: number;
@@ -25,7 +23,7 @@ export interface BigFileResult {
 export async function bigFile(options: { rows: number; rounds: number; table: string }): Promise<BigFileResult> {
   return inTempFolder(async (folder) => {
     const csv = join(folder, "big.csv");
-    execFileSync(process.execPath, [cli, "generate-sales", "--rows", String(options.rows), "--out", csv]);
+    generateSales(csv, options);
     const reads: number[] = [];
     const loads: number[] = [];
     let peakRssMb = 0;

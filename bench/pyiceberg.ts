@@ -1,11 +1,11 @@
 /** Large files beside PyIceberg, which reads the same file and appends it to a table of the same catalog. */
-import { execFileSync } from "node:child_process";
-import { createReadStream, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { pyIcebergCatalog, runPyIceberg } from "../scripts/stack/programs/pyiceberg.ts";
 import { drop, expectCount, median, seconds, unique, upload, type Stack } from "./stack.ts";
+import { bodyOf, generateSales } from "./large-files/sales-file.ts";
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 const PARTITION = "ingestion_date";
@@ -25,12 +25,6 @@ export async function besidePyIceberg(stack: Stack, options: { rows: number; rou
   }
 }
 
-/** Each file has content of its own: bytes that the store has already are not copied to their name. */
-function generateSales(csv: string, rows: number): void {
-  const options = ["--rows", String(rows), "--seed", String(Date.now()), "--out", csv, "--force"];
-  execFileSync(process.execPath, [here("../bin/tributary.mjs"), "generate-sales", ...options]);
-}
-
 async function inTurn(
   stack: Stack,
   csv: string,
@@ -42,9 +36,9 @@ async function inTurn(
   for (let round = 0; round < rounds; round++) {
     const table = partition === null ? unique("flat") : "sales";
     await drop(stack, table);
-    generateSales(csv, rows);
-    const body = createReadStream(csv, { highWaterMark: 1 << 20 });
-    ours.push(await seconds(() => upload(stack, table, unique("file"), body)));
+    // Content of its own: bytes that the store has already are not copied to their name.
+    generateSales(csv, { rows, seed: Date.now() });
+    ours.push(await seconds(() => upload(stack, table, unique("file"), bodyOf(csv))));
     await expectCount(stack, table, rows);
     theirs.push(await appendByPyIceberg(stack, csv, rows, partition));
   }

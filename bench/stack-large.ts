@@ -1,14 +1,12 @@
 /** Long benchmarks of the local stack: upserts into tables of two sizes, and a file larger than memory. */
-import { execFileSync } from "node:child_process";
 import { createReadStream, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { Readable } from "node:stream";
-import { fileURLToPath } from "node:url";
 import { drop, expectCount, median, seconds, unique, upload, type Stack } from "./stack.ts";
+import { bodyOf, generateSales } from "./large-files/sales-file.ts";
 
-const cli = fileURLToPath(new URL("../bin/tributary.mjs", import.meta.url));
 const CHUNK_BYTES = 1 << 20;
 
 /**
@@ -53,13 +51,11 @@ export async function upsertScaling(
 
 function salesFile(folder: string, rows: number, seed: number): string {
   const csv = join(folder, `${rows}_${seed}.csv`);
-  const options = ["--rows", String(rows), "--seed", String(seed), "--out", csv];
-  execFileSync(process.execPath, [cli, "generate-sales", ...options]);
+  generateSales(csv, { rows, seed });
   return csv;
 }
 
-const uploadSales = (stack: Stack, csv: string): Promise<void> =>
-  upload(stack, "sales", unique("whole"), createReadStream(csv, { highWaterMark: CHUNK_BYTES }));
+const uploadSales = (stack: Stack, csv: string): Promise<void> => upload(stack, "sales", unique("whole"), bodyOf(csv));
 
 const toMs = (value: number): number => Number(value.toFixed(3));
 

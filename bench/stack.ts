@@ -2,17 +2,14 @@
  * Benchmarks of the local stack (Kafka, SeaweedFS, Trino, the services as processes). Start it first:
  * `npm run stack -- --detach --data DIR`.
  */
-import { execFileSync } from "node:child_process";
-import { createReadStream, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import { fileURLToPath } from "node:url";
 import type { Engine } from "../scripts/stack/stack.ts";
 import type { RestCatalogSettings } from "../scripts/stack/settings.ts";
 import * as trino from "../scripts/stack/statement.ts";
-
-const cli = fileURLToPath(new URL("../bin/tributary.mjs", import.meta.url));
+import { bodyOf, generateSales } from "./large-files/sales-file.ts";
 
 /** Where the gateway is: of a stack, or of the embedded default. */
 export interface Gateway {
@@ -104,9 +101,9 @@ export async function bigFile(stack: Stack, rows: number): Promise<object> {
   const folder = mkdtempSync(join(tmpdir(), "tributary-bench-"));
   try {
     const csv = join(folder, "big.csv");
-    execFileSync(process.execPath, [cli, "generate-sales", "--rows", String(rows), "--out", csv]);
+    generateSales(csv, { rows });
     const adopted = unique("orders");
-    const file = (): Readable => createReadStream(csv, { highWaterMark: 1 << 20 });
+    const file = (): Readable => bodyOf(csv);
     const adoptS = await seconds(() => upload(stack, adopted, "big.csv", file()));
     await expectCount(stack, adopted, rows);
     // The first run has no sales table yet.

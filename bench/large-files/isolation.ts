@@ -1,12 +1,14 @@
 /** A large file beside small files of other tables: how much each delays the other. */
-import { execFile, execFileSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { smallCsv } from "../embedded.ts";
 import { expectCount, percentile, seconds, unique, upload, type Gateway } from "../stack.ts";
+import { generateSales } from "./sales-file.ts";
 
 const cli = fileURLToPath(new URL("../../bin/tributary.mjs", import.meta.url));
 const TABLES = 4;
@@ -41,7 +43,7 @@ export async function isolation(gateway: Gateway, options: IsolationOptions): Pr
   const folder = mkdtempSync(join(tmpdir(), "tributary-bench-"));
   try {
     const csv = join(folder, "large.csv");
-    execFileSync(process.execPath, [cli, "generate-sales", "--rows", String(options.rows), "--out", csv]);
+    generateSales(csv, options);
     const tables = Array.from({ length: TABLES }, (_, n) => `${unique("isolated")}_${n}`);
     const sender = new SmallFiles(gateway, tables);
     await sender.first();
@@ -125,5 +127,3 @@ class SmallFiles {
     return upload(this.#gateway, this.#tables[n % this.#tables.length]!, `f${n}.csv`, smallCsv(n, ROWS_OF_SMALL));
   }
 }
-
-const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

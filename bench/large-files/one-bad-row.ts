@@ -1,15 +1,12 @@
 /** A large file in which one row is rejected, against the same file without it. */
-import { execFileSync } from "node:child_process";
 import { createReadStream, createWriteStream } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { fileURLToPath } from "node:url";
 import { withTributary } from "../embedded.ts";
 import { drop, expectCount, median, seconds, upload } from "../stack.ts";
-
-const cli = fileURLToPath(new URL("../../bin/tributary.mjs", import.meta.url));
+import { bodyOf, generateSales } from "./sales-file.ts";
 
 /** What a rejected row looks like: in a table without a contract, and in one with it. */
 const CASES = {
@@ -23,10 +20,9 @@ export function oneBadRow(options: { rows: number; rounds: number }): Promise<Re
   return withTributary(async ({ url }, folder) => {
     const gateway = { gateway: url };
     const clean = join(folder, "clean.csv");
-    execFileSync(process.execPath, [cli, "generate-sales", "--rows", String(rows), "--out", clean]);
+    generateSales(clean, { rows });
     const load = async (table: string, file: string, accepted: number): Promise<number> => {
-      const body = createReadStream(file, { highWaterMark: 1 << 20 });
-      const took = await seconds(() => upload(gateway, table, "orders.csv", body));
+      const took = await seconds(() => upload(gateway, table, "orders.csv", bodyOf(file)));
       await expectCount(gateway, table, accepted);
       await drop(gateway, table);
       return took;

@@ -1,12 +1,10 @@
 /** Many regular files of some megabytes into one table of the local stack. */
-import { execFileSync } from "node:child_process";
-import { createReadStream, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { expectCount, seconds, unique, upload, type Gateway } from "../stack.ts";
+import { bodyOf, generateSales } from "./sales-file.ts";
 
-const cli = fileURLToPath(new URL("../../bin/tributary.mjs", import.meta.url));
 const UPLOADS_AT_ONCE = 8;
 /** Their sales differ, and each is sent several times under another name. */
 const DISTINCT_FILES = 4;
@@ -23,17 +21,12 @@ export async function filesOfOneTable(
   const folder = mkdtempSync(join(tmpdir(), "tributary-bench-"));
   try {
     const paths = Array.from({ length: DISTINCT_FILES }, (_, n) => join(folder, `${n}.csv`));
-    for (const [n, path] of paths.entries()) {
-      const values = ["--rows", String(rowsPerFile), "--seed", String(n + 1), "--out", path];
-      execFileSync(process.execPath, [cli, "generate-sales", ...values]);
-    }
+    for (const [n, path] of paths.entries()) generateSales(path, { rows: rowsPerFile, seed: n + 1 });
     const table = unique("files");
     let next = 0;
     const sender = async (): Promise<void> => {
-      for (let n = next++; n < files; n = next++) {
-        const body = createReadStream(paths[n % DISTINCT_FILES]!, { highWaterMark: 1 << 20 });
-        await upload(gateway, table, `f${n}.csv`, body);
-      }
+      for (let n = next++; n < files; n = next++)
+        await upload(gateway, table, `f${n}.csv`, bodyOf(paths[n % DISTINCT_FILES]!));
     };
     const tookS = await seconds(() => Promise.all(Array.from({ length: UPLOADS_AT_ONCE }, sender)));
     await expectCount(gateway, table, files * rowsPerFile);
