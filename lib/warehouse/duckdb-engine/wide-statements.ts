@@ -3,7 +3,7 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 /**
  * Gives DuckDB all threads while a statement over many rows runs, and otherwise one. With more than one, the
  * caller of a statement polls without a pause while another thread waits for the object store or the
- * catalog: that took a third of a small commit's processor time (DuckDB 1.5.5). The setting is of the whole
+ * catalog: that took a quarter of a small commit's processor time (DuckDB 1.5.5). The setting is of the whole
  * instance, so small statements beside a large one poll too.
  */
 export class WideStatements {
@@ -20,8 +20,8 @@ export class WideStatements {
   /** Runs `work`, whose statements get all threads. */
   async during<T>(connection: DuckDBConnection, work: () => Promise<T>): Promise<T> {
     this.#running++;
-    await this.#set(connection);
     try {
+      await this.#set(connection);
       return await work();
     } finally {
       this.#running--;

@@ -104,10 +104,11 @@ export class Session implements StagingDatabase {
   async #connectedInTurn<T>(work: (connection: DuckDBConnection) => Promise<T>, wide: boolean): Promise<T> {
     await this.#usable();
     const instance = this.#instance;
+    const wideStatements = this.#wide;
     const connection = this.#idle.pop() ?? (await instance.connect());
     this.#busy.add(connection);
     try {
-      return await (wide ? this.#wide.during(connection, () => work(connection)) : work(connection));
+      return await (wide ? wideStatements.during(connection, () => work(connection)) : work(connection));
     } catch (thrown) {
       await this.#notice(thrown, instance);
       if (this.#closing) throw this.#closed(thrown);

@@ -25,4 +25,10 @@ test("statements over many rows have all threads, and the instance has one again
     /of the work/,
   );
   assert.equal(await threads(), 1n, "also after a failure");
+
+  const gone = await instance.connect();
+  gone.closeSync();
+  await assert.rejects(wide.during(gone, () => Promise.resolve()));
+  await wide.during(first, () => Promise.resolve());
+  assert.equal(await threads(), 1n, "also if the setting failed");
 });
