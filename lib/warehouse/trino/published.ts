@@ -46,21 +46,23 @@ interface ShownColumn {
 
 /** A SELECT of the table at a snapshot, with the table's present columns. */
 export async function selectAt({ client, tables }: PublishContext, table: string, snapshot: string): Promise<string> {
-  const columns = withAuditColumns((await tables.inspect(table))?.columns ?? []);
+  const version = versionOf(table, snapshot);
+  const [description, had] = await Promise.all([tables.inspect(table), columnsOf(client, version)]);
+  const columns = withAuditColumns(description?.columns ?? []);
   return selectOf(
-    client,
+    version,
     columns.map(({ name, type }) => ({ name, type: trino.typeName(type) })),
-    { table, snapshot },
+    had,
   );
 }
 
-async function selectOf(
-  client: TrinoClient,
-  columns: readonly ShownColumn[],
-  { table, snapshot }: { table: string; snapshot: string },
-): Promise<string> {
-  const version = `${tableSql(table)} FOR VERSION AS OF ${snapshot}`;
-  const { columns: had } = await client.run(`SELECT * FROM ${version} LIMIT 0`);
+const versionOf = (table: string, snapshot: string): string => `${tableSql(table)} FOR VERSION AS OF ${snapshot}`;
+
+const columnsOf = async (client: TrinoClient, relation: string): Promise<readonly ShownColumn[]> =>
+  (await client.run(`SELECT * FROM ${relation} LIMIT 0`)).columns;
+
+/** `had`: the columns of the version. */
+function selectOf(version: string, columns: readonly ShownColumn[], had: readonly ShownColumn[]): string {
   // The snapshot may lack a column, or have another type: the writer adds and widens columns.
   const types = new Map(had.map(({ name, type }) => [name, type.toLowerCase()]));
   const list = columns.map(({ name, type }) => {
@@ -103,8 +105,9 @@ export async function followingOptimize<T>(client: TrinoClient, table: string, o
   );
   const merged = rows[0] && String(rows[0][0]);
   if (merged === undefined || (await currentSnapshot(client, table)) !== merged) return result;
-  const { columns } = await client.run(`SELECT * FROM ${viewId(table)} LIMIT 0`);
-  await replaceView(client, table, await selectOf(client, columns, { table, snapshot: merged }), view.shown);
+  const version = versionOf(table, merged);
+  const [columns, had] = await Promise.all([columnsOf(client, viewId(table)), columnsOf(client, version)]);
+  await replaceView(client, table, selectOf(version, columns, had), view.shown);
   return result;
 }
 
