@@ -34,9 +34,9 @@ export interface Rewrite {
   check?: (into: string) => Promise<boolean>;
   /**
    * Makes the manifest list of the new snapshot, if the table keeps files; `written`: the scratch table's
-   * snapshot, unless no row was written. undefined: nothing is committed.
+   * snapshot, unless no row was written.
    */
-  merged?: (written: Snapshot | undefined, next: NewSnapshotIds) => Promise<Contents | undefined>;
+  merged?: (written: Snapshot | undefined, next: NewSnapshotIds) => Promise<Contents>;
 }
 
 export interface NewSnapshotIds {
@@ -65,7 +65,7 @@ export interface Rewritten {
  * gives the table a snapshot with the scratch table's manifest list, on the base that was read. The scratch
  * table is dropped; its files stay, since they are in the table's folders. A failure leaves files without a
  * snapshot, which remove_orphan_files removes. undefined: the catalog gives the scratch table other ids for
- * columns or partitions, so its manifests would mean something else; or `merged` has refused.
+ * columns or partitions, so its manifests would mean something else.
  */
 export async function rewriteFiles(
   context: IcebergContext,
@@ -96,7 +96,6 @@ export async function rewriteFiles(
     const written = snapshotIn(after);
     const next = { snapshotId: newSnapshotId(), sequenceNumber: base.lastSequenceNumber + 1 };
     const contents = rewrite.merged ? await rewrite.merged(written, next) : contentsOf(written, rewrite.current);
-    if (!contents) return undefined;
     await commitOnce(context, replacement(context, rewrite, next, contents), table);
     const total = (name: string): number => Number(written?.summary.get(name) ?? 0);
     return { ...next, rows: total("total-records"), dataFiles: total("total-data-files") };
