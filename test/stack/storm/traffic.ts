@@ -12,7 +12,7 @@ export interface Sent {
    * The newest content of each drop with a confirmed put; null: deleted. Absent: the last response was lost.
    */
   readonly drops: Map<string, Content | null>;
-  /** Ids of the files of which a cancel may have arrived. */
+  /** Ids of files for which a cancel may have arrived. */
   readonly cancelled: Set<string>;
   /** Requests without a response or with a retryable error. */
   refused: number;
