@@ -132,7 +132,8 @@ if (given) {
     const options = attachOptions({ uri: given!.uri, credential, oauth2ServerUri });
     const engine = await openIcebergDuckdb(catalog!.warehouse!, options);
     try {
-      const files = await engine.rows(`SELECT file_path FROM iceberg_metadata(ice.${given!.namespace}.${table})`);
+      const from = `iceberg_metadata(ice.${given!.namespace}.${table})`;
+      const files = await engine.rows(`SELECT file_path FROM ${from} WHERE status <> 'DELETED'`);
       const paths = files.map(([path]) => `'${String(path)}'`).join(", ");
       return await engine.rows(
         `SELECT stats_min_value, stats_max_value FROM parquet_metadata([${paths}]) ` +
