@@ -201,6 +201,8 @@ function newTable(name: string, layout: TableLayout, columns: readonly ColumnDef
     newColumn(column, index + 1, headers.get(column.name)),
   );
   const partitioning = newPartitioning(layout, fields, 999);
+  // Other DuckDBs refuse to write to a table that has partitions and these properties.
+  if (partitioning.length > 0) return { name, columns: fields, partitioning };
   const properties = { ...TABLE_PROPERTIES, ...(layout.mode === "upsert" ? KEYED_PROPERTIES : {}) };
   return { name, columns: fields, partitioning, properties };
 }
