@@ -203,7 +203,7 @@ class Schedule {
     else if (kind < 0.48) await this.#persist((gateway) => this.#decide(gateway, table));
     else if (kind < 0.56) this.#drop(table);
     else if (kind < 0.61 && mayRebuild(table)) await this.#rebuild(table);
-    else if (kind < 0.66 && table === MISTAKEN_TABLE && this.#tablesWithText.has(table)) await this.#mistake();
+    else if (kind < 0.66 && table === MISTAKEN_TABLE && this.#isNameText()) await this.#mistake();
     else if (kind < 0.72) await this.#persist((gateway) => this.#cancel(gateway, table));
     else await this.#upload(table, sourceFile, kind < 0.76);
     this.#acting--;
@@ -330,6 +330,12 @@ class Schedule {
       this.accepted.push({ fileId, table, offset });
       if (madeOfText(content)) this.#tablesWithText.add(table);
     });
+  }
+
+  /** Whether the table itself has text: a file that would bring it may still be cancelled. */
+  #isNameText(): boolean {
+    const columns = this.world.warehouse.tablesByName.get(MISTAKEN_TABLE)?.columns ?? [];
+    return columns.some(({ name, type }) => name === "name" && type === "VARCHAR");
   }
 
   /** A file while the contract is wrong: it fails, and the next files are typed as if it had not been there. */
