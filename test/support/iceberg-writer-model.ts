@@ -10,6 +10,11 @@ export interface WriterOptions {
   /** Deletes a data file. */
   remove: (file: string) => void;
   random: () => number;
+  /**
+   * The writer has left the gate before the answer, for the last time. The gate's `onAbandoned` ends the process at
+   * once, so this does not return there: otherwise the writer would delete files that may be committed.
+   */
+  onAbandoned?: () => Promise<never>;
   /** A commit for each table, as DuckDB does where a transaction makes a table. */
   isTableByTable?: boolean;
   /** Leaves out the assertion of a table without a snapshot: duckdb-iceberg v1.5 does so beside a new table. */
@@ -65,7 +70,7 @@ export async function writeAndCommit(tables: readonly ModelName[], options: Writ
 
 async function commit(
   changes: readonly { table: ModelName; file: string; change: object }[],
-  { send, remove, isTableByTable = false }: WriterOptions,
+  { send, remove, onAbandoned, isTableByTable = false }: WriterOptions,
 ): Promise<void> {
   const committed = new Set<string>();
   const requests = isTableByTable
@@ -83,6 +88,7 @@ async function commit(
       for (const file of files) committed.add(file);
       continue;
     }
+    if (answer === undefined) await onAbandoned?.();
     for (const { file } of changes) if (!committed.has(file)) remove(file);
     throw new Error(`commit failed: ${answer?.status ?? "no answer"} ${answer?.body ?? ""}`);
   }

@@ -28,3 +28,10 @@ test("gate simulation: a seed determines what happens", async () => {
   };
   assert.deepEqual(await outcomes(4711), await outcomes(4711));
 });
+
+test("gate simulation: the process of a writer that leaves before the answer ends before it deletes files", async () => {
+  const { violations, commits, faults, kills } = await runSchedule(1219807060);
+  assert.deepEqual(violations, []);
+  // It leaves four times; nothing else goes wrong.
+  assert.deepEqual([commits, faults.size, kills], [24, 0, 2]);
+});

@@ -12,17 +12,19 @@ const values = new Command("node --import tsx test/simulation/gate/main.ts")
   .opts<{ commits: number; from?: number; seed?: number; bail?: boolean }>();
 
 const first = values.seed ?? values.from ?? Math.floor(Math.random() * 2 ** 31);
-const total = { schedules: 0, commits: 0, faults: 0, kills: 0 };
-const outcomes = new Map<string, number>();
+const total = { schedules: 0, commits: 0, kills: 0, rivals: 0, files: 0, deleted: 0, needed: 0 };
+const outcomes: Record<string, number> = {};
+const faults: Record<string, number> = {};
 const failed: number[] = [];
 const startedMs = performance.now();
 for (let seed = first; total.commits < values.commits; seed++) {
   const result = await runSchedule(seed);
   total.schedules++;
-  total.commits += result.commits;
-  total.faults += result.faults;
-  total.kills += result.kills;
-  for (const [kind, count] of result.outcomes) outcomes.set(kind, (outcomes.get(kind) ?? 0) + count);
+  for (const name of ["commits", "kills", "rivals", "files"] as const) total[name] += result[name];
+  total.deleted += result.deleted.all;
+  total.needed += result.deleted.needed;
+  for (const [kind, count] of result.outcomes) outcomes[kind] = (outcomes[kind] ?? 0) + count;
+  for (const [kind, count] of result.faults) faults[kind] = (faults[kind] ?? 0) + count;
   if (values.seed !== undefined) console.log(result.trace.join("\n"));
   if (result.violations.length > 0) {
     failed.push(seed);
@@ -34,8 +36,10 @@ for (let seed = first; total.commits < values.commits; seed++) {
   if (total.schedules % 500 === 0) console.log(`${total.schedules} schedules, ${total.commits} commits`);
 }
 const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
-console.log(
-  `${total.schedules} schedules from seed ${first}: ${total.commits} commits, ${total.faults} faults, ` +
-    `${total.kills} kills in ${seconds} s; outcomes ${JSON.stringify(Object.fromEntries(outcomes))}; ` +
-    (failed.length === 0 ? "no violation" : `violations in seeds ${failed.join(", ")}`),
-);
+const json = (counts: Record<string, number>): string => JSON.stringify(counts);
+console.log(`${total.schedules} schedules from seed ${first}, in ${seconds} s
+commits: ${total.commits}; commits of rivals: ${total.rivals}; kills and stops: ${total.kills}
+outcomes of transactions: ${json(outcomes)}
+faults of requests: ${json(faults)}
+files of snapshots: ${total.files}; files that writers deleted: ${total.deleted}, and a snapshot refers to ${total.needed} of them
+${failed.length === 0 ? "no violation" : `violations in seeds ${failed.join(", ")}`}`);

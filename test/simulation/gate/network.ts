@@ -53,7 +53,8 @@ export class Network {
   readonly #options: NetworkOptions;
   /** Requests that are under way, whether or not somebody waits for them. */
   readonly inFlight = new Set<Promise<unknown>>();
-  faults = 0;
+  /** How often each fault happened. */
+  readonly faults = new Map<Fault, number>();
   #outage: Outage = { kind: "away", untilMs: 0 };
 
   constructor(options: NetworkOptions) {
@@ -70,7 +71,7 @@ export class Network {
     const text = String(body ?? "");
     await clock.sleep(1 + Math.floor(random() * 5));
     const { fault, delayMs } = this.#faultOf(method, timeoutMs, faultShare);
-    if (fault) this.faults++;
+    if (fault) this.faults.set(fault, (this.faults.get(fault) ?? 0) + 1);
     if (fault === "unsent") throw Object.assign(new Error("connection refused"), { sent: false });
     if (fault === "lost-before") throw new Error("connection reset");
     if (fault === "busy") return answer({ status: 429, body: "slow down" }, { "retry-after": "1" });

@@ -24,9 +24,17 @@ export interface ScheduleResult {
   violations: string[];
   /** Transactions that the gate reported as committed. */
   commits: number;
-  faults: number;
+  /** By their kind: what went wrong with requests to the catalog. */
+  faults: ReadonlyMap<string, number>;
   kills: number;
-  outcomes: Map<string, number>;
+  /** Commits of others. */
+  rivals: number;
+  /** Files that snapshots refer to. */
+  files: number;
+  /** Files that writers deleted, and those of them that a snapshot refers to. */
+  deleted: { all: number; needed: number };
+  /** By their kind: how transactions ended. */
+  outcomes: ReadonlyMap<string, number>;
   trace: string[];
 }
 
@@ -54,6 +62,7 @@ class World {
   readonly #isCareless: boolean;
   readonly #killShare: number;
   #kills = 0;
+  #rivalCommits = 0;
   #isDone = false;
 
   constructor(seed: number) {
@@ -88,11 +97,16 @@ class World {
     const hasEnded = await this.#clock.run(work);
     const violations = hasEnded ? this.#violations() : ["the work never ends"];
     const commits = this.#results.filter(({ kind }) => kind === "committed").length;
+    const files = [...this.#catalog.tables.values()].flatMap(({ snapshots }) => snapshots.map(({ file }) => file));
+    const needed = files.filter((file) => this.#deleted.has(file)).length;
     return {
       violations,
       commits,
       faults: this.#network.faults,
       kills: this.#kills,
+      rivals: this.#rivalCommits,
+      files: files.length,
+      deleted: { all: this.#deleted.size, needed },
       outcomes: this.#outcomes,
       trace: this.#trace,
     };
@@ -144,6 +158,7 @@ class World {
               {
                 send: (method, path, body) => process.alive(this.#throughGate(gate, method, path, body)),
                 remove: (file) => process.isOver || this.#deleted.add(file),
+                onAbandoned: () => process.kill(),
                 random: this.#random,
                 isTableByTable: this.#isTableByTable,
                 isCareless: this.#isCareless,
@@ -213,7 +228,7 @@ class World {
       const id = newId(this.#random);
       const snapshot = `{"snapshot-id":${id},${parent === undefined ? "" : `"parent-snapshot-id":${parent},`}"manifest-list":"rival-${id}","summary":{"operation":"append"}}`;
       const body = `{"requirements":[],"updates":[{"action":"add-snapshot","snapshot":${snapshot}},{"action":"set-snapshot-ref","ref-name":"main","type":"branch","snapshot-id":${id}}]}`;
-      this.#catalog.handle("POST", pathOf(table), body);
+      if (this.#catalog.handle("POST", pathOf(table), body).status === 200) this.#rivalCommits++;
     }
   }
 
@@ -275,6 +290,13 @@ class Process {
       monotonicMs: () => clock.monotonicMs(),
       sleep: (ms, signal) => this.alive(clock.sleep(ms, signal)),
     };
+  }
+
+  /** Ends at once, by itself. */
+  async kill(): Promise<never> {
+    this.isOver = true;
+    this.#end();
+    return new Promise(() => undefined);
   }
 
   async alive<T>(work: Promise<T>): Promise<T> {
