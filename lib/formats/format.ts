@@ -80,6 +80,35 @@ export interface RecordHandlers {
    */
   onFields(fields: RecordFields): void;
   onRow(row: Row): void;
+  /**
+   * Takes rows at the beginning of a text at once, as many as it can without being handed them; `onRow`
+   * gets all others. Called only where the reader would hand over each row as it is written. Absent, and
+   * undefined: takes none.
+   */
+  onText?(text: PlainText): RowsTaken | undefined;
+}
+
+/** Text in which a row is what stands between two line ends, unless it has a quote within a field. */
+export interface PlainText {
+  /** UTF-8 without NUL, from the beginning of a row. Whole rows, with their line ends, are before `to`. */
+  bytes: Buffer;
+  to: number;
+  /** A byte. */
+  delimiter: number;
+  /** A byte; -1 if quotes have no meaning. */
+  quote: number;
+  /** Length of every line end: 1 for LF, 2 for CRLF. */
+  lineEndBytes: 1 | 2;
+  /** Longer rows end the file. */
+  rowBytesMax: number;
+  /** Whether a row may repeat the header, by its first field, in bytes[start, end). */
+  isLikeHeader(bytes: Uint8Array, start: number, end: number): boolean;
+}
+
+/** `next`: where the row begins that was not taken. */
+export interface RowsTaken {
+  rows: number;
+  next: number;
 }
 
 /** Splits a file's text into records. */

@@ -1,12 +1,12 @@
 import type { ColumnDefinition } from "../columns.ts";
 import type { HeldReason } from "../contract/held.ts";
 import { TributaryError } from "../errors.ts";
-import type { RecordFields, RecordHandlers, RecordReader, Row } from "../formats/format.ts";
-import { cast, CAST, FAMILY, setType } from "../typing/cast.ts";
-import { typeOf } from "../typing/infer.ts";
+import type { PlainText, RecordFields, RecordHandlers, RecordReader, Row, RowsTaken } from "../formats/format.ts";
+import { cast, CAST, FAMILY } from "../typing/cast.ts";
 import { newScan } from "../typing/scan.ts";
 import type { FileParserOptions } from "./file-parser-options.ts";
 import { doubtfulIn, observeBeginnings, type DoubtfulColumns } from "./columns/doubtful.ts";
+import { setFirstTypes } from "./columns/first-types.ts";
 import { IrregularFile, LoadPlanner, planObstacle, type PlannedRows } from "./output/load-planner.ts";
 import { openReader } from "./open-file.ts";
 import { isNullMarker } from "../typing/null-markers.ts";
@@ -150,6 +150,7 @@ export class FileParser {
         this.#totals = controlTotals(this.#options.contract, this.#plan!.columns);
       },
       onRow: (row) => this.#takeRow(row),
+      onText: (text) => this.#takeText(text),
     });
   }
 
@@ -210,12 +211,7 @@ export class FileParser {
     reader.push(block);
     if (last) reader.end();
     if (!this.#plan) return;
-    setUntypedAside(this.#plan);
-    for (const column of this.#plan.columns) {
-      if (column.authority !== "inferred") continue;
-      setType(column, typeOf(column.facts));
-      if (column.type === "VARCHAR" && column.facts.kinds !== 0) column.authority = "known";
-    }
+    setFirstTypes(this.#plan);
     this.#batches.setColumns(this.#plan.columns);
   }
 
@@ -261,6 +257,16 @@ export class FileParser {
     }
     this.#totals?.add(row, this.#scan);
     this.#encodeRow(row, ordinal, plan);
+  }
+
+  /** Rows that the planner takes without reading value by value. */
+  #takeText(text: PlainText): RowsTaken | undefined {
+    const { inferenceSampleRows = -1 } = this.#options.contract;
+    const isPlain = !this.#rules && !this.#totals && this.#counts.rowsRead > inferenceSampleRows;
+    const taken = isPlain ? this.#planner?.takeText(text, this.#plan!) : undefined;
+    this.#counts.rowsRead += taken?.rows ?? 0;
+    this.#batches.rowsAccepted += taken?.rows ?? 0;
+    return taken;
   }
 
   #encodeRow(row: Row, ordinal: number, plan: Plan): void {

@@ -7,6 +7,8 @@ import type { OutputLimits } from "./output/output-limit.ts";
  * own.
  */
 export interface ParseLimits extends TextLimits, RecordLimits, OutputLimits {
+  /** Text that is parsed before its outputs are handed over: rows can take hundreds of times its size. */
+  pieceBytes: number;
   /** Encoded rows of one row batch, and text of one batch of rejects, in bytes. */
   batchBytesMax: number;
   /** One encoded message with its envelope: the event log's recordBytesMax. A larger row becomes a reject. */
@@ -30,6 +32,7 @@ export const DEFAULT_LIMITS: ParseLimits = {
   expansionRatioMax: 1_000,
   encodedBytesMax: 128 * KIB * MIB,
   encodedRatioMax: 200,
+  pieceBytes: 64 * KIB,
   batchBytesMax: 512 * KIB,
   messageBytesMax: 1_000_000,
   planBytesMin: 128 * KIB,

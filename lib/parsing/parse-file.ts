@@ -88,9 +88,6 @@ export interface Observed {
   rowsRead: number;
 }
 
-/** Text that is parsed before its outputs are handed over: rows can take hundreds of times its size. */
-const PIECE_BYTES = 64 * 1024;
-
 /**
  * Reads a whole file. Yields row batches and rejects in order, then one `end` or `retype`. A file that cannot
  * be used ends with outcome `failed` and its error. Memory is bounded by the limits.
@@ -133,8 +130,9 @@ export async function* parseFile(
         state.file = withEncoding(state.file!, block.found);
         if (job.plans) throw new IrregularFile(`the encoding is ${block.encoding}`);
       }
-      for (let at = 0; at === 0 || at < text.length; at += PIECE_BYTES) {
-        state.parser.push(text.subarray(at, at + PIECE_BYTES), block.last && at + PIECE_BYTES >= text.length);
+      const { pieceBytes } = job.limits;
+      for (let at = 0; at === 0 || at < text.length; at += pieceBytes) {
+        state.parser.push(text.subarray(at, at + pieceBytes), block.last && at + pieceBytes >= text.length);
         yield* state.parser.take();
       }
     }

@@ -1,22 +1,23 @@
-import { isUtf8 } from "node:buffer";
-import { TributaryError } from "../../errors.ts";
-import type { RecordLimits, RecordReader, RowFault } from "../format.ts";
-import { BOM, CR, LF, MATCH, matchAt } from "./reading/bytes.ts";
-import { FOUND, RowScanner, type ScanDialect } from "./reading/row-scanner.ts";
+import type { RecordReader, RowsTaken } from "../format.ts";
+import type { CsvReaderOptions, CsvText } from "./reader-options.ts";
+import {
+  BOM,
+  CR,
+  endsField,
+  faultOf,
+  hasLineEnd,
+  isClean,
+  joined,
+  lastLineEnd,
+  LF,
+  MATCH,
+  matchAt,
+  nextQuote,
+} from "./reading/bytes.ts";
+import { FOUND, RowScanner } from "./reading/row-scanner.ts";
 import { RowRun, type MutableRow } from "./reading/row-run.ts";
+import { tooLong } from "./row-limits.ts";
 import { isStandardRow } from "./reading/standard-row.ts";
-
-export interface CsvReaderOptions {
-  dialect: ScanDialect;
-  limits: Pick<RecordLimits, "headerBytesMax" | "recordBytesMax">;
-  /** Number of fields per row whose bounds are kept. */
-  fieldsMax: number;
-  /** The first rows, which are the header, have a limit of their own. */
-  headerRows: number;
-  /** Line on which the text starts. Default 1. */
-  firstLine?: number;
-  onRow: (row: MutableRow) => void;
-}
 
 const BOM_BYTE = 0xef;
 /** Kinds of line ends. Bits, so that a text collects those that it has. */
@@ -45,6 +46,8 @@ export class CsvRecordReader implements RecordReader {
   commentLines = 0;
   /** The first of them. */
   readonly comments: string[] = [];
+  /** Takes rows at the beginning of a text at once; see RecordHandlers. Undefined: rows are read by themselves. */
+  onText: ((text: CsvText) => RowsTaken | undefined) | undefined;
   readonly #options: CsvReaderOptions;
   /** Byte of the delimiter; undefined if only the scanner reads this dialect. */
   readonly #delimiter: number | undefined;
@@ -135,6 +138,7 @@ export class CsvRecordReader implements RecordReader {
     const length = this.#rest.length + this.#waitingBytes;
     if (length < this.#retryAt && length <= this.#bytesMax) return;
     this.#join();
+    this.#readAtOnce();
     this.#readRows(this.#rest, false);
     if (this.#rest.length > this.#bytesMax) this.#refuse(this.#rest);
   }
@@ -168,14 +172,49 @@ export class CsvRecordReader implements RecordReader {
     this.#retryAt = this.#rest.length > BLOCK_BYTES_MAX ? this.#rest.length * 2 : 0;
   }
 
-  /** Pieces of one block that follow each other there are one text without a copy. */
+  /**
+   * Lets rows be taken at once. Where this stops, reads the next ones one by one: often only few need it.
+   * What is left is `#rest`.
+   */
+  #readAtOnce(): void {
+    if (!this.onText || !isClean(this.#rest.subarray(0, lastLineEnd(this.#rest)))) return;
+    for (let bytes = BLOCK_BYTES_MIN; ;) {
+      const text = this.#rest;
+      const taken = this.#passOnText(text);
+      bytes = taken > 0 ? BLOCK_BYTES_MIN : 2 * bytes;
+      const stop = text.indexOf(LF, taken + bytes) + 1;
+      this.#offset += taken;
+      this.#rest = text.subarray(taken);
+      if (stop === 0) return;
+      this.#readRows(text.subarray(taken, stop), false);
+      const left = this.#rest.length;
+      this.#rest = text.subarray(stop - left);
+      if (left === stop - taken) return;
+    }
+  }
+
+  /** Lets rows at the beginning of the text be taken at once. Returns where the next one begins. */
+  #passOnText(bytes: Buffer): number {
+    const lineEnds = this.#lineEnds;
+    const [delimiter, quote] = [this.#delimiter, this.#quoteByte];
+    if (!this.onText || delimiter === undefined || (lineEnds !== ENDS.LF && lineEnds !== ENDS.CRLF)) return 0;
+    const lineEndBytes = lineEnds === ENDS.LF ? 1 : 2;
+    const text = {
+      bytes,
+      to: lastLineEnd(bytes),
+      delimiter,
+      quote,
+      lineEndBytes,
+      rowBytesMax: this.#bytesMax,
+    } as const;
+    const { rows, next } = this.onText(text) ?? { rows: 0, next: 0 };
+    this.#rows += rows;
+    this.#line += rows;
+    return next;
+  }
+
   #join(): void {
-    const [only] = this.#waiting;
-    if (this.#waiting.length !== 1) this.#rest = Buffer.concat([this.#rest, ...this.#waiting]);
-    else if (this.#rest.length === 0) this.#rest = asBuffer(only!);
-    else if (follows(this.#rest, only!)) {
-      this.#rest = Buffer.from(only!.buffer, this.#rest.byteOffset, this.#rest.length + only!.length);
-    } else this.#rest = Buffer.concat([this.#rest, only!]);
+    this.#rest = joined(this.#rest, this.#waiting);
     this.#waiting = [];
     this.#waitingBytes = 0;
   }
@@ -183,19 +222,7 @@ export class CsvRecordReader implements RecordReader {
   /** Throws the error for a row, or the part of it read so far, that exceeds its limit. */
   #refuse(raw: Uint8Array): never {
     const { limits, headerRows } = this.#options;
-    if (this.#rows < headerRows) {
-      throw new TributaryError(
-        "FILE_HEADER_TOO_LONG",
-        `the header is longer than ${limits.headerBytesMax} bytes (line ${this.#line})`,
-      );
-    }
-    const text = raw.subarray(0, limits.recordBytesMax);
-    const column =
-      text.indexOf(this.#quoteByte) < 0 ? "" : `, with a quote at byte ${text.indexOf(this.#quoteByte) + 1}`;
-    throw new TributaryError(
-      "FILE_ROW_TOO_LONG",
-      `the row that starts on line ${this.#line} is longer than ${limits.recordBytesMax} bytes${column}`,
-    );
+    throw tooLong(raw, { line: this.#line, isHeader: this.#rows < headerRows, quoteByte: this.#quoteByte, ...limits });
   }
 
   /**
@@ -362,37 +389,4 @@ export class CsvRecordReader implements RecordReader {
     this.#row.line = line;
     this.#onRow(this.#row);
   }
-}
-
-const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-
-const follows = (one: Uint8Array, other: Uint8Array): boolean =>
-  one.buffer === other.buffer && one.byteOffset + one.length === other.byteOffset;
-
-const isClean = (text: Buffer): boolean => isUtf8(text) && !text.includes(0);
-
-function faultOf(raw: Buffer): RowFault | undefined {
-  if (raw.includes(0)) return "nul_byte";
-  return isUtf8(raw) ? undefined : "encoding";
-}
-
-/** Position after the text's last line end; 0 if it has none. */
-function lastLineEnd(text: Buffer): number {
-  let at = text.length;
-  while (at > 0 && text[at - 1] !== LF && text[at - 1] !== CR) at--;
-  return at;
-}
-
-const endsField = (byte: number | undefined, delimiter: number): boolean =>
-  byte === undefined || byte === delimiter || byte === LF || byte === CR;
-
-function hasLineEnd(text: Uint8Array, from: number, to: number): boolean {
-  for (let at = from; at < to; at++) if (text[at] === LF || text[at] === CR) return true;
-  return false;
-}
-
-/** Position of the first quote or escape character from `at` on; the text's length if there is none. */
-function nextQuote(text: Uint8Array, at: number, quoteByte: number, escapeByte: number): number {
-  while (at < text.length && text[at] !== quoteByte && text[at] !== escapeByte) at++;
-  return at;
 }

@@ -1,10 +1,12 @@
 import type { Contract } from "../../contract/contract.ts";
-import type { Finding, FormatOptions, Row } from "../../formats/format.ts";
+import type { Finding, FormatOptions, PlainText, Row, RowsTaken } from "../../formats/format.ts";
 import { DEFAULT_FORMAT } from "../../formats/registry.ts";
 import type { LoadPlan, PlannedField } from "../../messages/generated.ts";
 import { FAMILY } from "../../typing/cast.ts";
 import type { OpenedFile } from "../open-file.ts";
 import type { Plan, PlannedColumn } from "../plan.ts";
+import { PlainRows } from "./plain-rows.ts";
+import { hasPlainColumns } from "./value-forms.ts";
 
 /** What the parser says of a load plan: the caller knows where the bytes are. */
 export type PlannedRows = Omit<LoadPlan, "blobKey" | "contentHash" | "rowsOffset" | "receivedAtMs">;
@@ -21,7 +23,8 @@ const RAGGED_MAX = 100;
  * Bytes beside the fields of a record: a delimiter and two quotes each, and as many as they have for quotes
  * in them.
  */
-const recordBytes = (row: Row): number => 2 * row.fieldBytes + 3 * row.count + 2;
+const recordBytes = ({ fieldBytes, count }: Pick<Row, "fieldBytes" | "count">): number =>
+  2 * fieldBytes + 3 * count + 2;
 
 /**
  * Why the files of this contract, written in this way, do not load by a plan; undefined: they do. The values
@@ -71,18 +74,31 @@ export class LoadPlanner {
   readonly #ragged: number[] = [];
   /** By field: whether a value has blanks around it. */
   readonly #padded: Uint8Array;
+  /** Undefined: each row is read by itself. */
+  readonly #plainRows: PlainRows | undefined;
   #rowCount = 0;
   #recordBytesMax = 0;
 
   /** `rowBytesMax`: a row with more text may not fit into a message, which would reject it. */
-  constructor(rowBytesMax: number, { fieldCount }: Plan) {
+  constructor(rowBytesMax: number, plan: Plan) {
     this.#rowBytesMax = rowBytesMax;
-    this.#padded = new Uint8Array(fieldCount);
+    this.#padded = new Uint8Array(plan.fieldCount);
+    if (hasPlainColumns(plan)) this.#plainRows = new PlainRows(this.#padded, rowBytesMax);
   }
 
   /** A value that is not empty. */
   see(field: number, bytes: Uint8Array, start: number, end: number): void {
     if (isBlank(bytes[start]) || isBlank(bytes[end - 1])) this.#padded[field] = 1;
+  }
+
+  /** Plain rows, which load, from the beginning of the text on. */
+  takeText(text: PlainText, plan: Plan): RowsTaken | undefined {
+    const plain = this.#plainRows;
+    const taken = plain?.take(text, plan);
+    if (!plain || !taken || taken.rows === 0) return taken;
+    this.#rowCount += taken.rows;
+    this.#measure({ fieldBytes: plain.rowBytes, count: plan.fieldCount });
+    return taken;
   }
 
   /** A row that loads. @throws IrregularFile */
@@ -118,7 +134,7 @@ export class LoadPlanner {
     return { delimiter, quote, header: header === true, fields, excluded, ragged, ...counts };
   }
 
-  #measure(row: Row): void {
+  #measure(row: Pick<Row, "fieldBytes" | "count">): void {
     this.#recordBytesMax = Math.max(this.#recordBytesMax, recordBytes(row));
   }
 }

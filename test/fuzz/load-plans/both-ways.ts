@@ -5,29 +5,17 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
-import { AUDIT_COLUMNS, type ColumnDefinition } from "../../../lib/columns.ts";
-import { contractSchema } from "../../../lib/contract/contract.ts";
+import { AUDIT_COLUMNS } from "../../../lib/columns.ts";
 import { hasCode } from "../../../lib/errors.ts";
-import type { LoadPlan, Reject } from "../../../lib/messages/generated.ts";
+import type { LoadPlan } from "../../../lib/messages/generated.ts";
 import type { PlannedRows } from "../../../lib/parsing/output/load-planner.ts";
-import { DEFAULT_LIMITS, type ParseLimits } from "../../../lib/parsing/limits.ts";
-import { parseFile, type ParseJob, type ParseOutput, type ParseSummary } from "../../../lib/parsing/parse-file.ts";
-import type { EncodedRows } from "../../../lib/parsing/row-batches.ts";
 import { compressionOf } from "../../../lib/text/decompress.ts";
 import { StagedRows, type StagedPart, type StagingDatabase } from "../../../lib/warehouse/duckdb-engine/stage.ts";
 import { rowsSelect } from "../../../lib/warehouse/duckdb-engine/statements.ts";
 import { PlanLoader } from "../../../lib/warehouse/staging/plan-loader.ts";
 import { plannedColumns } from "../../../lib/warehouse/staging/planned-rows.ts";
 import { identifier, type SqlColumn } from "../../../lib/warehouse/sql/sql.ts";
-
-/** A file, and what decides how it is read. */
-export interface Given {
-  bytes: Buffer;
-  contract?: object;
-  known?: ColumnDefinition[];
-  requested?: ParseJob["requested"];
-  limits?: Partial<ParseLimits>;
-}
+import { jobOf, ORIGIN, read, readBothWays, type Given, type Reading } from "./readings.ts";
 
 /**
  * How the file loads: by its plan, row by row because of what the parser found (before it read the rows, or
@@ -36,21 +24,8 @@ export interface Given {
 export interface Way {
   way: "planned" | "not asked" | "irregular" | "refused" | "failed";
   because: string;
-}
-
-const ORIGIN = { sourceFile: "it's a file.csv", sourceOffset: 7, receivedAtMs: 1_700_000_000_123 };
-
-/** Small blocks, so that a short file is a long one: its first block is not its last. */
-const LIMITS: ParseLimits = { ...DEFAULT_LIMITS, detectionBytes: 96, inferenceBytes: 96, planBytesMin: 0 };
-
-/** What a reading says, whichever way the rows go. */
-interface Reading {
-  summary: ParseSummary;
-  batches: EncodedRows[];
-  rejects: Reject[];
-  plan: PlannedRows | undefined;
-  /** Why the file turned out irregular; undefined: it did not. */
-  irregular: string | undefined;
+  /** Rows of the plan that were taken at once, without reading value by value. */
+  atOnce: number;
 }
 
 /** The databases that hold the rows of both ways. Close it after use. */
@@ -76,20 +51,20 @@ export class BothWays implements StagingDatabase {
   async compare(given: Given): Promise<Way> {
     const job = jobOf(given);
     const byRows = await read(given.bytes, job, false);
-    const byPlan = await read(given.bytes, job, true);
+    const { reading: byPlan, atOnce } = await readBothWays(given.bytes, job);
     assert.deepEqual(byPlan.rejects, byRows.rejects, "the same rejects");
     const { planObstacle, ...summary } = byPlan.summary;
     assert.deepEqual(summary, byRows.summary, "the same summary");
-    if (byRows.summary.outcome === "failed") return { way: "failed", because: byRows.summary.error!.code };
+    if (byRows.summary.outcome === "failed") return { way: "failed", because: byRows.summary.error!.code, atOnce };
     if (!byPlan.plan) {
       assert.deepEqual(byPlan.batches, byRows.batches, "the same rows");
       assert.ok(byPlan.irregular ?? planObstacle, "a reason why there is no plan");
       return byPlan.irregular === undefined
-        ? { way: "not asked", because: planObstacle! }
-        : { way: "irregular", because: byPlan.irregular };
+        ? { way: "not asked", because: planObstacle!, atOnce }
+        : { way: "irregular", because: byPlan.irregular, atOnce };
     }
     assert.deepEqual([byPlan.batches, planObstacle], [[], undefined], "a plan stands for all rows");
-    return this.#compareRows(given.bytes, byRows, byPlan.plan);
+    return { ...(await this.#compareRows(given.bytes, byRows, byPlan.plan)), atOnce };
   }
 
   async close(): Promise<void> {
@@ -100,7 +75,7 @@ export class BothWays implements StagingDatabase {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  async #compareRows(bytes: Buffer, { batches, summary }: Reading, planned: PlannedRows): Promise<Way> {
+  async #compareRows(bytes: Buffer, { batches, summary }: Reading, planned: PlannedRows): Promise<Omit<Way, "atOnce">> {
     const path = join(this.#folder, "raw");
     writeFileSync(path, bytes);
     const origin = { rowsOffset: ORIGIN.sourceOffset, receivedAtMs: ORIGIN.receivedAtMs };
@@ -159,45 +134,4 @@ export class BothWays implements StagingDatabase {
     })();
     return this.#opened;
   }
-}
-
-function jobOf({ contract, known = [], requested = {}, limits, bytes }: Given): ParseJob {
-  return {
-    fileName: ORIGIN.sourceFile,
-    contract: contractSchema.parse({ table: "t", ...contract }),
-    requested,
-    known,
-    origin: ORIGIN,
-    storedBytes: bytes.length,
-    limits: { ...LIMITS, ...limits },
-  };
-}
-
-/** Reads the file as the parser service does: once more if its types do not hold, or if it is irregular. */
-async function read(bytes: Buffer, job: ParseJob, plans: boolean): Promise<Reading> {
-  const found: Partial<ParseJob> = {};
-  let irregular: string | undefined;
-  for (let readings = 1; readings <= 4; readings++) {
-    const reading = {
-      batches: [] as EncodedRows[],
-      rejects: [] as Reject[],
-      plan: undefined as PlannedRows | undefined,
-    };
-    let last: ParseOutput | undefined;
-    for await (const output of parseFile(once(bytes), { ...job, ...found, plans: plans && irregular === undefined })) {
-      if (output.kind === "rows") reading.batches.push(output.batch);
-      else if (output.kind === "rejects") reading.rejects.push(...output.rejects);
-      else if (output.kind === "plan") reading.plan = output.plan;
-      else last = output;
-    }
-    if (last?.kind === "end") return { ...reading, summary: last.summary, irregular };
-    if (last?.kind === "irregular") irregular = last.because;
-    else if (last?.kind === "retype") Object.assign(found, { inferred: last.types, fields: last.fields });
-    else throw new Error("a reading without an end");
-  }
-  throw new Error("a reading that does not settle");
-}
-
-async function* once(bytes: Buffer): AsyncGenerator<Buffer> {
-  yield bytes;
 }

@@ -3,12 +3,20 @@ import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import type { ColumnDefinition, ColumnType } from "../../../lib/columns.ts";
 import { damage, damaged, zstdFrame } from "../files.ts";
-import type { Given } from "./both-ways.ts";
+import type { Given } from "./readings.ts";
 import { EVERYTHING, FOREIGN, KINDS, type Kind } from "./notations.ts";
 
+interface Share {
+  lax: number;
+  odd: number;
+  /** Of values that columns surely have. */
+  sure: number;
+}
+
 /** What one cell is. The share of each is the file's. */
-const cellOf = ({ strict, lenient }: Kind, { lax, odd }: { lax: number; odd: number }): fc.Arbitrary<string> =>
+const cellOf = ({ plain, strict, lenient }: Kind, { lax, odd, sure }: Share): fc.Arbitrary<string> =>
   fc.oneof(
+    { weight: sure, arbitrary: fc.constantFrom(...plain) },
     { weight: 60, arbitrary: fc.constantFrom(...strict) },
     { weight: 20, arbitrary: fc.constantFrom(...strict.slice(0, 4)) },
     { weight: 4, arbitrary: fc.constant("") },
@@ -88,14 +96,20 @@ const shape = fc.record({
     { weight: 9, arbitrary: fc.array(column, { minLength: 2, maxLength: 6 }) },
     { weight: 1, arbitrary: fc.array(column, { minLength: 1, maxLength: 1 }) },
   ),
+  /** Written and declared so that rows may be taken at once. */
+  usual: fc.boolean(),
+  /** How often all rows come. */
+  times: fc.constantFrom(1, 1, 1, 3),
   /** Columns of small numbers after these. */
   more: sometimes(2, fc.constant(300), 0),
   share: fc.constantFrom(
-    { lax: 0, odd: 0 },
-    { lax: 0, odd: 0 },
-    { lax: 4, odd: 0 },
-    { lax: 0, odd: 1 },
-    { lax: 3, odd: 2 },
+    { lax: 0, odd: 0, sure: 0 },
+    { lax: 0, odd: 0, sure: 2_000 },
+    { lax: 0, odd: 0, sure: 2_000 },
+    { lax: 4, odd: 0, sure: 0 },
+    { lax: 4, odd: 1, sure: 2_000 },
+    { lax: 0, odd: 1, sure: 0 },
+    { lax: 3, odd: 2, sure: 0 },
   ),
 });
 
@@ -123,6 +137,18 @@ const policy = fc.record(
   { requiredKeys: [] },
 );
 
+const usually = written.map((how): Written => ({
+  ...how,
+  delimiter: how.delimiter === ":" || how.delimiter === " " ? "," : how.delimiter,
+  lineEnd: how.lineEnd === "\r" ? "\n" : how.lineEnd,
+  compression: "none",
+}));
+const lenient = policy.map(({ inferenceSampleRows, onMismatch, ...rest }) => ({
+  ...rest,
+  ...(onMismatch === "rescue" || onMismatch === undefined ? {} : { onMismatch }),
+  ...(onMismatch === "fail" && inferenceSampleRows ? { inferenceSampleRows } : {}),
+}));
+
 const hostility = fc.record({
   faults: sometimes(40, fc.array(fault, { maxLength: 3 }), []),
   raw: sometimes(5, fc.array(fc.tuple(fc.nat(5_000), fc.constantFrom(...RAW)), { maxLength: 2 }), []),
@@ -133,6 +159,8 @@ type Hostility = typeof hostility extends fc.Arbitrary<infer T> ? T : never;
 
 const limits = fc.oneof(
   { weight: 6, arbitrary: fc.constant({}) },
+  { weight: 2, arbitrary: fc.record({ pieceBytes: fc.integer({ min: 1, max: 900 }) }) },
+  { weight: 1, arbitrary: fc.constant({ pieceBytes: 20_000 }) },
   { weight: 2, arbitrary: fc.record({ inferenceBytes: fc.integer({ min: 40, max: 900 }) }) },
   { weight: 1, arbitrary: fc.constant({ messageBytesMax: 9_000 }) },
 );
@@ -166,15 +194,30 @@ function packed(bytes: Buffer, how: string): Buffer {
   return Buffer.concat(parts.map((part) => (how === "gzip" || how === "members" ? gzipSync(part) : zstdFrame(part))));
 }
 
+/** Zeros without a sign. Where values repeat, DuckDB writes a dictionary into Parquet, in which -0.0 is 0.0. */
+const unsigned = (value: string): string => value.replace(/^( *)-(0?\.?0*(e0)?)( *)$/, "$1$2$4");
+
 /** A file with its contract and its table. */
-export const givenFile: fc.Arbitrary<Given> = shape.chain(({ columns: own, more, share }) => {
+export const givenFile: fc.Arbitrary<Given> = shape.chain(({ columns: own, more, share, times, usual }) => {
   const columns = own.map((one, at): Column => ({ ...one, name: `c${at}` }));
   const names = [...columns.map(({ name }) => name), ...Array.from({ length: more }, (_, at) => `m${at}`)];
   const row = fc.tuple(...columns.map(({ kind }) => cellOf(kind, share)));
   return fc
-    .record({ rows: fc.array(row, { minLength: 5, maxLength: 40 }), how: written, policy, hostility, limits })
+    .record({
+      rows: fc.array(row, { minLength: 5, maxLength: 40 }),
+      how: usual ? usually : written,
+      policy: usual ? lenient : policy,
+      hostility,
+      limits,
+    })
     .map(({ rows, how, policy: rules, hostility: hostile, limits: bounds }): Given => {
-      const all = rows.map((cells, at) => [...cells, ...Array.from({ length: more }, (_, n) => String(at + n))]);
+      const given =
+        times === 1
+          ? rows
+          : Array<string[][]>(times)
+              .fill(rows.map((cells) => cells.map(unsigned)))
+              .flat();
+      const all = given.map((cells, at) => [...cells, ...Array.from({ length: more }, (_, n) => String(at + n))]);
       const key = columns.filter((one) => one.key && one.declared).map(({ name }) => name);
       const declared = columns.filter((one) => one.declared !== undefined);
       const { delimiter, header, quoting } = how;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BothWays, type Given, type Way } from "./both-ways.ts";
+import { BothWays, type Way } from "./both-ways.ts";
+import type { Given } from "./readings.ts";
 import { loadPlans, waysTaken } from "./target.ts";
 
 const RUNS = 500;
@@ -8,8 +9,9 @@ const SEED = Number(process.env["TRIBUTARY_TEST_SEED"] ?? Math.floor(Math.random
 
 test(`a file loads by a plan as it does row by row (TRIBUTARY_TEST_SEED=${SEED})`, async () => {
   await loadPlans.run(RUNS, SEED);
-  const { planned, irregular, refused } = waysTaken();
+  const { planned, irregular, refused, atOnce } = waysTaken();
   assert.ok(planned > RUNS / 4, `${planned} of ${RUNS} files load by a plan`);
+  assert.ok(atOnce.files > RUNS / 10, `${atOnce.rows} rows of ${atOnce.files} files are taken at once`);
   assert.ok(irregular > RUNS / 20, `${irregular} turn out irregular`);
   assert.ok(refused < RUNS / 50, `DuckDB refuses ${refused} plans`);
 });

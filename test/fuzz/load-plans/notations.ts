@@ -4,6 +4,8 @@ import type { ColumnType } from "../../../lib/columns.ts";
 /** Notations that inference accepts, and those that only declared columns accept. */
 export interface Kind {
   types: readonly ColumnType[];
+  /** Values that nearly every column of the kind has. */
+  plain: readonly string[];
   strict: readonly string[];
   lenient: readonly string[];
 }
@@ -11,21 +13,25 @@ export interface Kind {
 const words = (text: string): string[] => text.split("|");
 
 const INTEGER: Kind = {
+  plain: words("0|-1|42|100|7"),
   types: ["INTEGER", "BIGINT", "DECIMAL(12,2)", "DOUBLE", "VARCHAR"],
   strict: words("0|-0|1|-1|42|99|100|2147483647|-2147483648|1234567"),
   lenient: words("+5|007|-007|5.|5.0|+0|00|-00.000|3.00"),
 };
 const LONG: Kind = {
+  plain: words("7|2147483648|1234567890123456789|"),
   types: ["BIGINT", "DECIMAL(38,0)", "DECIMAL(20,0)", "DOUBLE", "VARCHAR"],
   strict: words("0|7|2147483648|-2147483649|9223372036854775807|-9223372036854775808|9007199254740993"),
   lenient: words("+9223372036854775807|9223372036854775807.0|-9223372036854775808.00|0009223372036854775807"),
 };
 const DECIMAL: Kind = {
+  plain: words("0.5|-12.50|7.25|99.99"),
   types: ["DECIMAL(10,2)", "DECIMAL(38,10)", "DECIMAL(18,3)", "DOUBLE", "VARCHAR"],
   strict: words("0.5|-0.5|1.10|12.50|-0.00|.5|-.25|99999999.99|0.001|1234.5678|0.0000000001|7|12.5000000000000"),
   lenient: words("+5|007.50|5.|+.5|00.10|+1.10000000"),
 };
 const WIDE: Kind = {
+  plain: words("1.01|12345678901234567890|"),
   types: ["DECIMAL(38,0)", "DECIMAL(38,2)", "DECIMAL(38,19)", "DOUBLE"],
   strict: words(
     "99999999999999999999999999999999999999|-99999999999999999999999999999999999999|12345678901234567890|" +
@@ -34,6 +40,7 @@ const WIDE: Kind = {
   lenient: words("+99999999999999999999999999999999999999|000000000000000000000000000000000000000000001"),
 };
 const DOUBLE: Kind = {
+  plain: words("0.1|-7.25|1.5e3|NaN|"),
   types: ["DOUBLE"],
   strict: words(
     "1.5e3|1.5E3|1e-05|1E+11|NaN|Infinity|-Infinity|1.7976931348623157e308|-1.7976931348623157E+308|2.2250738585072014e-308|" +
@@ -43,11 +50,13 @@ const DOUBLE: Kind = {
   lenient: words("1e5|1E5|+1.5|007|5.|+1e5|5.e3|00.5e1|1e005|-0e0"),
 };
 const BOOLEAN: Kind = {
+  plain: words("true|false|TRUE"),
   types: ["BOOLEAN", "VARCHAR"],
   strict: words("true|false|TRUE|False|tRuE"),
   lenient: words("yes|no|Y|n|t|F|on|OFF|1|0|True"),
 };
 const DATE: Kind = {
+  plain: words("2024-02-29|2024/01/31|1970-01-01"),
   types: ["DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "VARCHAR"],
   strict: words("2024-02-29|2024/01/31|1970-01-01|1969-12-31|0001-01-01|9999-12-31|1582-10-10|1900/03/01|2026-11-29"),
   lenient: words("2024-01-31 00:00|2024-01-31T00:00:00|2024/01/31 00:00:00.000|2024-02-29T00:00:00.000000000"),
@@ -57,6 +66,7 @@ const TIMES = words(
     "9999-12-31 23:59:59.999999|2024-02-29T12:30:15.123456000|1969-12-31 23:59:59.9|2024-01-31T10:00:01.1234560",
 );
 const TIMESTAMP: Kind = {
+  plain: words("2024-01-31 10:00|2024-01-31T23:59:59.123|"),
   types: ["TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "VARCHAR"],
   strict: TIMES,
   lenient: words("2024-01-31|2024/01/31|0001-01-01|9999-12-31"),
@@ -68,6 +78,7 @@ const OFFSETS = [
   ),
 ];
 const ZONED: Kind = {
+  plain: words("2024-01-31T10:00:00Z|2024-07-01 10:00+02:00|"),
   types: ["TIMESTAMP WITH TIME ZONE", "VARCHAR"],
   strict: [
     ...TIMES.flatMap((time) => words("Z|+00:00").map((offset) => time + offset)),
@@ -81,6 +92,7 @@ const ZONED: Kind = {
   lenient: TIMES,
 };
 const TEXT: Kind = {
+  plain: words("Rome|New York|é|it's|漢字|"),
   types: ["VARCHAR"],
   strict: [
     ...words(

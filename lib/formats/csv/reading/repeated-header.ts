@@ -22,7 +22,7 @@ export class RepeatedHeader {
 
   /** True if the row repeats the header, or the next of its rows. */
   takes(row: Row): boolean {
-    if (this.#next === 0 && !this.#beginsAlike(row)) return false;
+    if (this.#next === 0 && !this.beginsAlike(row.bytes, row.bounds[0]!, row.bounds[1]!)) return false;
     const plain = this.#plain(row);
     for (const at of [this.#next, 0]) {
       if (this.#rows[at] !== plain) continue;
@@ -33,10 +33,12 @@ export class RepeatedHeader {
     return false;
   }
 
-  /** False only if the first fields differ; compares up to the row's first character that is not ASCII. */
-  #beginsAlike({ bytes, bounds }: Row): boolean {
-    const end = bounds[1]!;
-    let at = bounds[0]!;
+  /**
+   * False only if the first field of a row, in bytes[start, end), differs from the header's; compares up to
+   * its first character that is not ASCII.
+   */
+  beginsAlike(bytes: Uint8Array, start: number, end: number): boolean {
+    let at = start;
     while (at < end && isBlank(bytes[at])) at++;
     if (at === end) return this.#beginning === "";
     for (let i = 0; i < this.#beginning.length && i < BEGINNING_MAX; i++, at++) {

@@ -3,12 +3,15 @@ import {
   fieldsOf,
   type Ending,
   type OpenOptions,
+  type PlainText,
   type RecordHandlers,
   type RecordReader,
   type Row,
+  type RowsTaken,
 } from "../../format.ts";
 import { storedHeader } from "../../headers.ts";
 import { headerRowsOf, type Dialect } from "../options.ts";
+import type { CsvText } from "../reader-options.ts";
 import { CsvRecordReader } from "../records.ts";
 import { endingWith, footerAtEnd } from "../structure/footer/at-end.ts";
 import { copyOf, FooterHold } from "./footer.ts";
@@ -114,8 +117,25 @@ export class CsvTableReader implements RecordReader {
     const rest = this.#skipper.rest(text);
     if (rest.length < text.length) this.#keepAbove(text.subarray(0, text.length - rest.length));
     if (rest.length === 0) return;
+    this.#reader.onText = this.#takesText() ? (plain) => this.#takeText(plain) : undefined;
     if (!this.#textEnd) return this.#reader.push(rest);
     for (const piece of this.#textEnd.take(rest)) this.#reader.push(piece);
+  }
+
+  /** Whether each row would be handed over as it is, unless it has no value or is like the header. */
+  #takesText(): boolean {
+    const isWithin = this.#width > 0 && !this.#underlined;
+    return this.#handlers.onText !== undefined && isWithin && this.irregularity === undefined;
+  }
+
+  #takeText(plain: CsvText): RowsTaken | undefined {
+    const header = this.#repeatedHeader;
+    const isLikeHeader: PlainText["isLikeHeader"] = header
+      ? (bytes, start, end) => header.beginsAlike(bytes, start, end)
+      : () => false;
+    const taken = this.#handlers.onText!({ ...plain, isLikeHeader });
+    this.#rowsPassed += taken?.rows ?? 0;
+    return taken;
   }
 
   #keepAbove(text: Uint8Array): void {
@@ -140,6 +160,7 @@ export class CsvTableReader implements RecordReader {
   /** Keeps the rows that start within the end of the text. Which ones depends on the text alone. */
   #holdLastRows(textEnd: TextEnd): void {
     this.#heldFrom = textEnd.length - textEnd.bytes;
+    this.#reader.onText = undefined;
     for (const piece of textEnd.end()) this.#reader.push(piece);
   }
 

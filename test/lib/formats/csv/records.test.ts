@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { CsvRecordReader, type CsvReaderOptions } from "../../../../lib/formats/csv/records.ts";
+import type { CsvReaderOptions } from "../../../../lib/formats/csv/reader-options.ts";
+import { CsvRecordReader } from "../../../../lib/formats/csv/records.ts";
 import type { Row } from "../../../../lib/formats/format.ts";
 import { hasCode } from "../../../../lib/errors.ts";
 import { readByCsvParse } from "../../../fuzz/csv-parse.ts";
