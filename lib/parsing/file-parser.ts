@@ -150,7 +150,7 @@ export class FileParser {
         this.#totals = controlTotals(this.#options.contract, this.#plan!.columns);
       },
       onRow: (row) => this.#takeRow(row),
-      onText: (text) => this.#takeText(text),
+      ...(this.#planner && { onText: (text) => this.#takeText(text) }),
     });
   }
 
@@ -259,10 +259,13 @@ export class FileParser {
     this.#encodeRow(row, ordinal, plan);
   }
 
-  /** Rows that the planner takes without reading value by value. */
+  /**
+   * Rows that the planner takes without reading value by value. A row may break a rule. Sums do not matter:
+   * lines that state control totals leave a file without a plan.
+   */
   #takeText(text: PlainText): RowsTaken | undefined {
     const { inferenceSampleRows = -1 } = this.#options.contract;
-    const isPlain = !this.#rules && !this.#totals && this.#counts.rowsRead > inferenceSampleRows;
+    const isPlain = !this.#rules && this.#counts.rowsRead > inferenceSampleRows;
     const taken = isPlain ? this.#planner?.takeText(text, this.#plan!) : undefined;
     this.#counts.rowsRead += taken?.rows ?? 0;
     this.#batches.rowsAccepted += taken?.rows ?? 0;

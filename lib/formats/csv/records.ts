@@ -46,7 +46,7 @@ export class CsvRecordReader implements RecordReader {
   commentLines = 0;
   /** The first of them. */
   readonly comments: string[] = [];
-  /** Takes rows at the beginning of a text at once; see RecordHandlers. Undefined: rows are read by themselves. */
+  /** Takes rows at the beginning of a text at once; see RecordHandlers. Undefined: none are taken. */
   onText: ((text: CsvText) => RowsTaken | undefined) | undefined;
   readonly #options: CsvReaderOptions;
   /** Byte of the delimiter; undefined if only the scanner reads this dialect. */
@@ -71,6 +71,7 @@ export class CsvRecordReader implements RecordReader {
    */
   #retryAt = 0;
   #line: number;
+  /** Rows that were passed on one by one. */
   #rows = 0;
   #lineEnds = 0;
   #irregularity: string | undefined;
@@ -181,6 +182,7 @@ export class CsvRecordReader implements RecordReader {
     for (let bytes = BLOCK_BYTES_MIN; ;) {
       const text = this.#rest;
       const taken = this.#passOnText(text);
+      if (taken === undefined) return;
       bytes = taken > 0 ? BLOCK_BYTES_MIN : 2 * bytes;
       const stop = text.indexOf(LF, taken + bytes) + 1;
       this.#offset += taken;
@@ -194,23 +196,15 @@ export class CsvRecordReader implements RecordReader {
   }
 
   /** Lets rows at the beginning of the text be taken at once. Returns where the next one begins. */
-  #passOnText(bytes: Buffer): number {
+  #passOnText(bytes: Buffer): number | undefined {
     const lineEnds = this.#lineEnds;
     const [delimiter, quote] = [this.#delimiter, this.#quoteByte];
-    if (!this.onText || delimiter === undefined || (lineEnds !== ENDS.LF && lineEnds !== ENDS.CRLF)) return 0;
+    if (delimiter === undefined || (lineEnds !== ENDS.LF && lineEnds !== ENDS.CRLF)) return undefined;
     const lineEndBytes = lineEnds === ENDS.LF ? 1 : 2;
-    const text = {
-      bytes,
-      to: lastLineEnd(bytes),
-      delimiter,
-      quote,
-      lineEndBytes,
-      rowBytesMax: this.#bytesMax,
-    } as const;
-    const { rows, next } = this.onText(text) ?? { rows: 0, next: 0 };
-    this.#rows += rows;
-    this.#line += rows;
-    return next;
+    const [to, rowBytesMax] = [lastLineEnd(bytes), this.#bytesMax];
+    const taken = this.onText?.({ bytes, to, delimiter, quote, lineEndBytes, rowBytesMax });
+    this.#line += taken?.rows ?? 0;
+    return taken?.next;
   }
 
   #join(): void {

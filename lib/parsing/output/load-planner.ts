@@ -6,7 +6,6 @@ import { FAMILY } from "../../typing/cast.ts";
 import type { OpenedFile } from "../open-file.ts";
 import type { Plan, PlannedColumn } from "../plan.ts";
 import { PlainRows } from "./plain-rows.ts";
-import { hasPlainColumns } from "./value-forms.ts";
 
 /** What the parser says of a load plan: the caller knows where the bytes are. */
 export type PlannedRows = Omit<LoadPlan, "blobKey" | "contentHash" | "rowsOffset" | "receivedAtMs">;
@@ -74,8 +73,7 @@ export class LoadPlanner {
   readonly #ragged: number[] = [];
   /** By field: whether a value has blanks around it. */
   readonly #padded: Uint8Array;
-  /** Undefined: each row is read by itself. */
-  readonly #plainRows: PlainRows | undefined;
+  readonly #plainRows: PlainRows;
   #rowCount = 0;
   #recordBytesMax = 0;
 
@@ -83,7 +81,7 @@ export class LoadPlanner {
   constructor(rowBytesMax: number, plan: Plan) {
     this.#rowBytesMax = rowBytesMax;
     this.#padded = new Uint8Array(plan.fieldCount);
-    if (hasPlainColumns(plan)) this.#plainRows = new PlainRows(this.#padded, rowBytesMax);
+    this.#plainRows = new PlainRows(this.#padded, rowBytesMax);
   }
 
   /** A value that is not empty. */
@@ -93,11 +91,10 @@ export class LoadPlanner {
 
   /** Plain rows, which load, from the beginning of the text on. */
   takeText(text: PlainText, plan: Plan): RowsTaken | undefined {
-    const plain = this.#plainRows;
-    const taken = plain?.take(text, plan);
-    if (!plain || !taken || taken.rows === 0) return taken;
+    const taken = this.#plainRows.take(text, plan);
+    if (!taken || taken.rows === 0) return taken;
     this.#rowCount += taken.rows;
-    this.#measure({ fieldBytes: plain.rowBytes, count: plan.fieldCount });
+    this.#measure({ fieldBytes: this.#plainRows.rowBytes, count: plan.fieldCount });
     return taken;
   }
 

@@ -88,7 +88,7 @@ function rowEnd(text: PlainText, at: number, forms: ValueForms, ends: Ends): num
       const own = form[field]!;
       if (own === FORM.EMPTY) return NOT_PLAIN;
       if (own <= FORM.TEXT) at = textEnd(bytes, at, close, quoted ? ends.quoted : ends.unquoted);
-      else if (own === FORM.NUMBER) at = numberEnd(bytes, at, close, forms, field);
+      else if (own === FORM.NUMBER) at = numberEnd({ bytes, at, close, field }, forms);
       else if (own === FORM.MOMENT) at = momentEnd(bytes, at, close, forms.kinds[field]!);
       else at = booleanEnd(bytes, at, close);
       if (at === NOT_PLAIN) return NOT_PLAIN;
@@ -111,8 +111,10 @@ function textEnd(bytes: Uint8Array, at: number, close: number, ends: Uint8Array)
   return byte === close ? at : NOT_PLAIN;
 }
 
-function numberEnd(bytes: Uint8Array, at: number, close: number, forms: ValueForms, field: number): number {
-  const kinds = forms.kinds[field]!;
+function numberEnd(
+  { bytes, at, close, field }: { bytes: Uint8Array; at: number; close: number; field: number },
+  forms: ValueForms,
+): number {
   if (bytes[at] === MINUS) at++;
   const first = at;
   let byte = bytes[at]!;
@@ -122,10 +124,10 @@ function numberEnd(bytes: Uint8Array, at: number, close: number, forms: ValueFor
   if (isZero && written > 1) return NOT_PLAIN;
   const digits = isZero ? 0 : written;
   if (byte === close) {
-    if (written === 0 || (kinds & KIND.INTEGER) === 0 || digits > forms.integerDigits[field]!) return NOT_PLAIN;
+    if (written === 0 || digits > forms.integerDigits[field]!) return NOT_PLAIN;
     return digits === forms.edgeDigits[field] && bytes[first]! > forms.edgeFirst[field]! ? NOT_PLAIN : at;
   }
-  if (byte !== POINT || (kinds & KIND.DECIMAL) === 0 || digits > forms.intDigits[field]!) return NOT_PLAIN;
+  if (byte !== POINT || digits > forms.intDigits[field]!) return NOT_PLAIN;
   const fraction = ++at;
   byte = bytes[at]!;
   while (isDigit(byte)) byte = bytes[++at]!;

@@ -1,7 +1,7 @@
 import { FAMILY } from "../../typing/cast.ts";
 import { DOUBLE_INTEGER_DIGITS, MARK, type Facts } from "../../typing/infer.ts";
 import { KIND } from "../../typing/scan.ts";
-import { allColumns, type Plan, type PlannedColumn } from "../plan.ts";
+import type { Plan, PlannedColumn } from "../plan.ts";
 
 /** How the plain values of a field look. A value of another form is no plain value. */
 export const FORM = {
@@ -31,7 +31,7 @@ const [ONE, EIGHT, NINE] = [49, 56, 57];
  */
 export class ValueForms {
   readonly form: Uint8Array;
-  /** The KINDs that the field may have. */
+  /** The KINDs of moments that the field may have. */
   readonly kinds: Uint8Array;
   /** True (1): an empty field is no plain value. */
   readonly required: Uint8Array;
@@ -77,13 +77,13 @@ export class ValueForms {
   /** Values of kinds that were seen, with no more digits than were seen. */
   #setInferred(field: number, facts: Facts): void {
     const { kinds, marks, beyondInt32, beyondInt64 } = facts;
-    // The first decimal that shows what points mean is noted.
-    const seen = (marks & MARK.DECIMAL_POINT) === 0 ? kinds & ~KIND.DECIMAL : kinds;
     this.form[field] = formOf(kinds);
-    this.kinds[field] = seen;
-    this.integerDigits[field] = Math.min(facts.intDigits, facts.integerDigits);
+    this.kinds[field] = kinds;
+    // 0 among decimals may stay unseen: no type depends on whether they have integers among them.
+    this.integerDigits[field] = facts.integerDigits;
     this.intDigits[field] = facts.intDigits;
-    this.scale[field] = facts.scale;
+    // The first decimal that shows what points mean is noted.
+    this.scale[field] = (marks & MARK.DECIMAL_POINT) === 0 ? 0 : facts.scale;
     this.significant[field] = facts.significant;
     if (!beyondInt32) this.#setEdge(field, INT32_DIGITS);
     else if (!beyondInt64) this.#setEdge(field, INT64_DIGITS);
@@ -97,7 +97,7 @@ export class ValueForms {
     const digits = family === FAMILY.DECIMAL ? precision - scale : DOUBLE_INTEGER_DIGITS;
     this.intDigits[field] = digits;
     this.integerDigits[field] = family === FAMILY.LONG ? UNLIMITED : digits;
-    this.scale[field] = family === FAMILY.DECIMAL ? scale : UNLIMITED;
+    this.scale[field] = family === FAMILY.DOUBLE ? UNLIMITED : scale;
     this.significant[field] = UNLIMITED;
     if (family === FAMILY.LONG) this.#setEdge(field, type === "INTEGER" ? INT32_DIGITS : INT64_DIGITS);
     else this.#setEdge(field, UNLIMITED);
@@ -128,14 +128,4 @@ function formOf(kinds: number): number {
   if (only(NUMBERS | KIND.DOUBLE)) return FORM.NUMBER;
   if (only(KIND.BOOLEAN)) return FORM.BOOLEAN;
   return only(MOMENTS) ? FORM.MOMENT : FORM.EMPTY;
-}
-
-/** Whether every field has one column at most, and every required column has a field. */
-export function hasPlainColumns(plan: Plan): boolean {
-  const fields = new Set<number>();
-  for (const { field, required } of allColumns(plan)) {
-    if (field < 0 ? required : fields.has(field)) return false;
-    if (field >= 0) fields.add(field);
-  }
-  return true;
 }
