@@ -7,6 +7,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { PLAIN_ROW_MUTATIONS } from "./plain-row-mutations.ts";
 
 interface Mutation {
   invariant: string;
@@ -65,6 +66,12 @@ const plans = (mutations: readonly (readonly [what: string, file: string, from: 
     to,
     run: test("test/fuzz/load-plans/load-plans.test.ts", "known cases"),
   }));
+
+/** Found by reading files with rows that are taken at once, and without. */
+const plainRows: readonly Mutation[] = plans(PLAIN_ROW_MUTATIONS).map((one) => ({
+  ...one,
+  run: test("test/fuzz/load-plans/plain-rows.test.ts", "known cases"),
+}));
 
 export const MUTATIONS: readonly Mutation[] = [
   {
@@ -622,6 +629,7 @@ export const MUTATIONS: readonly Mutation[] = [
     to: "",
     run: test("test/lib/warehouse/commit/divided-merge.test.ts"),
   },
+  ...plainRows,
   ...plans([
     [
       "the row after a short one has the number of that one",
