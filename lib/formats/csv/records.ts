@@ -331,8 +331,9 @@ export class CsvRecordReader implements RecordReader {
     const { start, stop, next } = this.#scanner;
     if (next - stop === 2) this.#lineEnds |= ENDS.CRLF;
     else if (next > stop) this.#lineEnds |= text[stop] === LF ? ENDS.LF : ENDS.CR;
-    if (this.#irregularity !== undefined || found === FOUND.BLANK) return;
+    if (this.#irregularity !== undefined) return;
     const hasMark = start > from && this.#offset + from > 0;
+    if (found === FOUND.BLANK && !hasMark) return;
     const row = { start, stop };
     const isStandard =
       found === FOUND.ROW && !hasMark && isStandardRow(text, row, this.#delimiter ?? -1, this.#quoteByte);

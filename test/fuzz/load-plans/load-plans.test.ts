@@ -59,6 +59,10 @@ const CASES: Record<string, [Way["way"], Given]> = {
   "line ends of two kinds": ["irregular", { bytes: long("1,2026-01-01,x\r") }],
   "rows without a value": ["irregular", { bytes: long(",,", '"","",""') }],
   "a byte-order mark far down": ["irregular", { bytes: long("\ufeff1,2026-01-01,x") }],
+  "a byte-order mark alone": [
+    "irregular",
+    { bytes: Buffer.from(`a\n${"x\n".repeat(200)}\ufeff\n${"x\n".repeat(200)}`) },
+  ],
 };
 
 /** A contract that rejects values of other types. */
