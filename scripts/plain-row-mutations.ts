@@ -149,14 +149,14 @@ export const PLAIN_ROW_MUTATIONS: readonly (readonly [what: string, file: string
   [
     "rows are plain whatever the rules of the contract",
     "parsing/file-parser.ts",
-    "const isPlain = !this.#rules &&",
-    "const isPlain =",
+    "if (this.#rules || this.#counts",
+    "if (this.#counts",
   ],
   [
     "rows of the sample are plain",
     "parsing/file-parser.ts",
-    "this.#counts.rowsRead > inferenceSampleRows;",
-    "inferenceSampleRows > -9;",
+    "this.#counts.rowsRead <= (this.#options.contract.inferenceSampleRows ?? -1)",
+    "this.#counts.rowsRead < 0",
   ],
   [
     "rows at the end, where a footer may be, are plain",

@@ -259,14 +259,10 @@ export class FileParser {
     this.#encodeRow(row, ordinal, plan);
   }
 
-  /**
-   * Rows that the planner takes without reading value by value. A row may break a rule. Sums do not matter:
-   * lines that state control totals leave a file without a plan.
-   */
+  /** Takes plain rows, unless they may break rules. A file that states control totals has no plan. */
   #takeText(text: PlainText): RowsTaken | undefined {
-    const { inferenceSampleRows = -1 } = this.#options.contract;
-    const isPlain = !this.#rules && this.#counts.rowsRead > inferenceSampleRows;
-    const taken = isPlain ? this.#planner?.takeText(text, this.#plan!) : undefined;
+    if (this.#rules || this.#counts.rowsRead <= (this.#options.contract.inferenceSampleRows ?? -1)) return undefined;
+    const taken = this.#planner?.takeText(text, this.#plan!);
     this.#counts.rowsRead += taken?.rows ?? 0;
     this.#batches.rowsAccepted += taken?.rows ?? 0;
     return taken;
