@@ -108,7 +108,7 @@ export class Session implements StagingDatabase {
     const connection = this.#idle.pop() ?? (await instance.connect());
     this.#busy.add(connection);
     try {
-      return await (wide ? wideStatements.during(connection, () => work(connection)) : work(connection));
+      return await wideStatements.during(connection, wide, () => work(connection));
     } catch (thrown) {
       await this.#notice(thrown, instance);
       if (this.#closing) throw this.#closed(thrown);
