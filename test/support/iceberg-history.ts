@@ -31,8 +31,8 @@ export interface Histories {
 
 /**
  * Checks each table of the catalog's namespace: its history is one line from the first snapshot to the last;
- * every file that any of its snapshots refers to is in the store; snapshots of all ages can be read. A file
- * is looked for by a listing of the bucket, not by reading it.
+ * every file that any of its snapshots refers to is in the store, and has the same sequence number in all of
+ * them; snapshots of all ages can be read. A file is looked for by a listing of the bucket, not by reading it.
  */
 export async function checkHistories(
   { catalog: options, s3, schema }: CheckedCatalog,
@@ -46,7 +46,8 @@ export async function checkHistories(
     let files = 0;
     for (const [name, metadata] of tables) {
       wrong.push(...lineFaults(name, metadata));
-      const needed = await filesOf(reader, metadata);
+      const { files: needed, wrong: wrongEntries } = await filesOf(reader, metadata);
+      wrong.push(...wrongEntries.map((fault) => `${name}: ${fault}`));
       files += needed.size;
       const missing = [...needed].filter((path) => !stored.has(path));
       if (missing.length > 0)
@@ -89,19 +90,47 @@ function lineFaults(name: string, { snapshots, currentSnapshotId }: TableMetadat
 }
 
 /** Every file that a snapshot refers to: manifest lists, manifests, data files and delete files. */
-async function filesOf(reader: Reader, { snapshots }: TableMetadata): Promise<Set<string>> {
+async function filesOf(reader: Reader, { snapshots }: TableMetadata): Promise<{ files: Set<string>; wrong: string[] }> {
   const lists = snapshots.flatMap(({ manifestList }) => manifestList ?? []);
-  const manifests = new Set<string>();
-  for (const list of lists)
-    for (const [path] of await reader.rows(`SELECT manifest_path FROM read_avro('${list}')`))
-      manifests.add(String(path));
-  const files = new Set([...lists, ...manifests]);
-  for (const manifest of manifests) {
-    // Status 2: the file is no longer there for snapshots from this one on.
-    const select = `SELECT data_file.file_path FROM read_avro('${manifest}') WHERE status <> 2`;
-    for (const [path] of await reader.rows(select)) files.add(String(path));
+  const manifests = new Map<string, Inherited>();
+  for (const list of lists) {
+    const select = `SELECT manifest_path, added_snapshot_id, sequence_number FROM read_avro('${list}')`;
+    for (const [path, snapshotId, sequenceNumber] of await reader.rows(select))
+      manifests.set(String(path), { snapshotId: String(snapshotId), sequenceNumber: String(sequenceNumber) });
   }
-  return files;
+  const files = new Set([...lists, ...manifests.keys()]);
+  const entries = new Map<string, Inherited>();
+  const wrong: string[] = [];
+  const numbers = new Map(snapshots.map(({ id, sequenceNumber }) => [String(id), String(sequenceNumber)]));
+  for (const [manifest, listed] of manifests) {
+    // Status 2: the file is no longer there for snapshots from this one on. What an entry has not, it inherits.
+    const select = `SELECT data_file.file_path, coalesce(snapshot_id, ${listed.snapshotId}),
+      coalesce(sequence_number, ${listed.sequenceNumber}), coalesce(file_sequence_number, ${listed.sequenceNumber})
+      FROM read_avro('${manifest}') WHERE status <> 2`;
+    for (const row of await reader.rows(select)) {
+      const [path, snapshotId, sequenceNumber, fileSequenceNumber] = row.map(String) as [
+        string,
+        string,
+        string,
+        string,
+      ];
+      files.add(path);
+      const known = entries.get(path) ?? { snapshotId, sequenceNumber };
+      entries.set(path, known);
+      if (known.snapshotId !== snapshotId || known.sequenceNumber !== sequenceNumber)
+        wrong.push(`${path} is of ${row.join(", ")} in ${manifest}, of ${Object.values(known).join(", ")} elsewhere`);
+      const added = numbers.get(snapshotId) ?? fileSequenceNumber;
+      if (added !== fileSequenceNumber)
+        wrong.push(`${path} has the number ${fileSequenceNumber} in ${manifest}, its snapshot ${added}`);
+    }
+  }
+  return { files, wrong };
+}
+
+/** The snapshot that has added a file, and the sequence number by which deletes apply to it. */
+interface Inherited {
+  snapshotId: string;
+  sequenceNumber: string;
 }
 
 async function readFaults(
