@@ -1,13 +1,17 @@
 /**
  * Random histories of a table with compactions in between, on the real catalog that the environment names.
- * The rows are compared with a model, in every snapshot and, where there is a Trino, in Trino.
+ * The rows are compared with a model, as DuckDB and PyIceberg read every snapshot and, where there is a Trino, as
+ * Trino reads the newest.
  */
 import assert from "node:assert/strict";
 import { after, test, type TestContext } from "node:test";
+import { join } from "node:path";
 import { systemClock, type Clock } from "../../../../../lib/clock.ts";
 import { hasOwn } from "../../../../../lib/own.ts";
 import { openWarehouse } from "../../../../../lib/warehouse/open.ts";
 import type { Warehouse } from "../../../../../lib/warehouse/warehouse.ts";
+import { ROOT } from "../../../../../scripts/stack/paths.ts";
+import { pyIcebergCatalog, runPyIceberg } from "../../../../../scripts/stack/programs/pyiceberg.ts";
 import { icebergGiven } from "../../../../support/rest-catalog/given.ts";
 import { attachOptions, openIcebergDuckdb, type IcebergDuckdb } from "../../../../support/iceberg-duckdb.ts";
 import { seededRandom } from "../../../../support/random.ts";
@@ -54,6 +58,20 @@ if (given) {
     return duckdb;
   }
 
+  /** What PyIceberg reads of each snapshot. */
+  async function pyIceberg({ table, columnsAt }: History): Promise<PyIcebergRows> {
+    const { s3, catalog: restCatalog } = given!.options;
+    const snapshots = Object.keys(columnsAt);
+    const request = {
+      namespace: given!.namespace,
+      catalog: pyIcebergCatalog({ s3, restCatalog } as Parameters<typeof pyIcebergCatalog>[0]),
+      tables: { [table.name]: { select: [], snapshots, rows_at: columnsAt } },
+    };
+    const script = join(ROOT, "test", "stack", "storm", "read_tables.py");
+    const read = (await runPyIceberg(script, request, () => undefined)) as Record<string, PyIcebergRows>;
+    return read[table.name]!;
+  }
+
   async function opened(t: TestContext, clock: Clock = systemClock): Promise<Warehouse> {
     const warehouse = await openWarehouse(given!.url, { clock, iceberg: given!.options });
     t.after(() => warehouse.close());
@@ -69,6 +87,7 @@ if (given) {
         for (let step = 0; step < STEPS; step++) await history.step();
         assert.ok(history.compactions > 0);
         await history.checkSnapshots(await reader(t));
+        history.checkPyIceberg(await pyIceberg(history));
         if (trino) assert.deepEqual(await rowsIn(trino, history), history.expected());
 
         const cleaner = await opened(t, LATER);
@@ -90,6 +109,12 @@ if (given) {
 
 const list = (names: readonly string[]): string => names.map((one) => `CAST(${one} AS VARCHAR)`).join(", ");
 const text = (row: unknown): string => JSON.stringify(row);
+
+/** What test/stack/storm/read_tables.py prints of a table. */
+interface PyIcebergRows {
+  snapshots: string[];
+  rows_at: Record<string, unknown[][]>;
+}
 
 /** A table and what it must hold. */
 class History {
@@ -180,6 +205,18 @@ class History {
 
   async rows(names: readonly string[] = this.columns): Promise<string[]> {
     return (await this.table.query(`SELECT ${list(names)} FROM $t`)).map(text).toSorted();
+  }
+
+  /** By the snapshot's id: the names of its columns. */
+  get columnsAt(): Record<string, string[]> {
+    return Object.fromEntries([...this.#snapshots].map(([id, { columns }]) => [id, columns]));
+  }
+
+  checkPyIceberg({ snapshots, rows_at: rowsAt }: PyIcebergRows): void {
+    for (const [id, { rows }] of this.#snapshots) {
+      assert.ok(snapshots.includes(id), `PyIceberg: snapshot ${id} is missing`);
+      assert.deepEqual(rowsAt[id]!.map(text).toSorted(), rows, `PyIceberg: snapshot ${id}`);
+    }
   }
 
   async checkSnapshots(duckdb: IcebergDuckdb): Promise<void> {
