@@ -1,11 +1,11 @@
-/** Benchmarks of the embedded default: a child process as in `npm start`, driven by HTTP. */
+/** Benchmarks of the embedded default: a child process as in `tributary serve`, driven by HTTP. */
 import { createReadStream, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execFileSync } from "node:child_process";
 import { Readable } from "node:stream";
 import { parse } from "csv-parse";
-import { startTributary, type TributaryProcess } from "../scripts/tributary-process.ts";
+import { COMPILED, startTributary, type TributaryProcess } from "../scripts/tributary-process.ts";
 import { generateSales } from "./large-files/sales-file.ts";
 
 export interface BigFileResult {
@@ -29,7 +29,7 @@ export async function bigFile(options: { rows: number; rounds: number; table: st
     let peakRssMb = 0;
     for (let round = 0; round < options.rounds; round++) {
       reads.push(options.rows / (await seconds(() => readWithCsvParse(csv))));
-      const tributary = await startTributary(join(folder, `data-${round}`));
+      const tributary = await startCompiled(join(folder, `data-${round}`));
       try {
         loads.push(options.rows / (await seconds(() => uploadAndWait(tributary, options.table, "big.csv", csv))));
         await expectCount(tributary, options.table, options.rows);
@@ -179,9 +179,12 @@ function peakRss(tributary: TributaryProcess): number {
   }
 }
 
+/** As an installation runs. From sources, a file waits until its worker has loaded TypeScript. */
+const startCompiled = (dataDir: string): Promise<TributaryProcess> => startTributary(dataDir, {}, [], COMPILED);
+
 export async function withTributary<T>(body: (tributary: TributaryProcess, folder: string) => Promise<T>): Promise<T> {
   return inTempFolder(async (folder) => {
-    const tributary = await startTributary(join(folder, "data"));
+    const tributary = await startCompiled(join(folder, "data"));
     try {
       return await body(tributary, folder);
     } finally {

@@ -1,9 +1,11 @@
 /**
  * `npm run bench`: runs benchmarks of the embedded default or of a local stack; one JSON line per benchmark.
  */
+import { execFileSync } from "node:child_process";
 import { Command } from "commander";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { wholeFrom } from "../scripts/arguments.ts";
 import * as checks from "./checks.ts";
 import * as embedded from "./embedded.ts";
@@ -113,6 +115,8 @@ if (flags.pollock !== undefined) {
   process.exit();
 }
 const stack = flags.stack === undefined ? undefined : stacked.readStack(flags.stack);
+if (stack === undefined)
+  execFileSync(process.execPath, [fileURLToPath(new URL("../scripts/build.mjs", import.meta.url))]);
 const all = stack === undefined ? OF_EMBEDDED : OF_STACK;
 if (flags.only !== undefined && !Object.hasOwn(all, flags.only))
   command.error(`error: unknown benchmark '${flags.only}'; use one of ${namesOf(all)}`);

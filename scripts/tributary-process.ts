@@ -41,14 +41,20 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
+/** Arguments of Node that run Tributary. */
+const FROM_SOURCES: readonly string[] = [...typescriptOptions, "services/main.ts"];
+/** As an installation does, after `npm run build`. */
+export const COMPILED: readonly string[] = ["dist/services/main.js"];
+
 /** Resolves when /readyz succeeds. @throws Error with the output of the process if it ends before */
 export async function startTributary(
   dataDir: string,
   env: Record<string, string> = {},
   nodeOptions: string[] = [],
+  program = FROM_SOURCES,
 ): Promise<TributaryProcess> {
   const port = Number(env.TRIBUTARY_PORT ?? (await freePort()));
-  const child = spawn(process.execPath, [...nodeOptions, ...typescriptOptions, "services/main.ts"], {
+  const child = spawn(process.execPath, [...nodeOptions, ...program], {
     cwd: root,
     env: {
       ...process.env,
