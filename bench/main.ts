@@ -7,6 +7,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { wholeFrom } from "../scripts/arguments.ts";
+import { batchScans } from "./batch-scans.ts";
 import * as checks from "./checks.ts";
 import * as embedded from "./embedded.ts";
 import { isolation, type IsolationOptions } from "./large-files/isolation.ts";
@@ -74,6 +75,7 @@ const OF_STACK: Record<string, (stack: stacked.Stack, flags: Flags) => Promise<o
   topics: (stack, { tables }) => manyTopics(`kafka://${stack.kafka}`, tableCounts(tables)),
   checks: (stack, { rows, rounds }) => checks.ofTrino(stack, rows, rounds),
   upkeep: (stack, { batches, baseline }) => upkeep(stack, { batches, baselineBatches: baseline }),
+  scans: (stack, { rows, batches }) => batchScans(stack, { rows, batches }),
   maintain: (stack, { rows, seconds }) => maintainedLatency(stack, { rows, forS: seconds }),
 };
 
@@ -95,7 +97,7 @@ const command = new Command("npm run bench --")
     120,
   )
   .option("--bytes <count>", "size of the file (huge)", wholeFrom(1), 2_000_000_000)
-  .option("--batches <count>", "number of micro-batches (upkeep)", wholeFrom(1), 1_000)
+  .option("--batches <count>", "number of micro-batches (upkeep, scans)", wholeFrom(1), 1_000)
   .option("--tables <count>", "the largest number of tables (tables, topics)", wholeFrom(10), 1_000)
   .option(
     "--baseline <count>",

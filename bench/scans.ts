@@ -12,8 +12,8 @@ export interface Scans {
   /** A warehouse over the same tables, beside the committers'. */
   warehouse: Warehouse;
   rows(sql: string): Promise<unknown[][]>;
-  /** Writes a table again, partitioned by one column. */
-  copy(from: string, to: string, partitionedBy: string): Promise<void>;
+  /** Writes a table again, partitioned by one column or not at all. */
+  copy(from: string, to: string, partitionedBy?: string): Promise<void>;
   drop(table: string): Promise<void>;
   close(): Promise<void>;
 }
@@ -29,7 +29,8 @@ async function openTrinoScans(stack: Stack): Promise<Scans> {
     warehouse,
     rows: (sql) => statement(stack, sql),
     copy: async (from, to, column) => {
-      await statement(stack, `CREATE TABLE ${to} WITH (partitioning = ARRAY['${column}']) AS SELECT * FROM ${from}`);
+      const partitioning = column === undefined ? "" : `WITH (partitioning = ARRAY['${column}'])`;
+      await statement(stack, `CREATE TABLE ${to} ${partitioning} AS SELECT * FROM ${from}`);
     },
     drop: async (table) => {
       await statement(stack, `DROP TABLE IF EXISTS ${table}`);
@@ -63,7 +64,8 @@ async function openDuckdbScans({ s3, restCatalog, schema }: Stack): Promise<Scan
     warehouse,
     rows: (sql) => duckdb.rows(sql),
     copy: async (from, to, column) => {
-      const table = { table: to, mode: "append", key: [], deleteMissing: false, partitioning: [column] } as const;
+      const partitioning = column === undefined ? [] : [column];
+      const table = { table: to, mode: "append", key: [], deleteMissing: false, partitioning } as const;
       const described = await warehouse.describe(from);
       await warehouse.ensureTable(table, described!.columns);
       await duckdb.run(`INSERT INTO ${to} SELECT * FROM ${from}`);
