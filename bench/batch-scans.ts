@@ -1,5 +1,6 @@
 /**
- * Scans of large tables that have received many micro-batches on the local stack, beside scans of fresh copies.
+ * Scans of large tables that have received many micro-batches on the local stack, beside scans of fresh
+ * copies.
  */
 import { Readable } from "node:stream";
 import { openScans, type Scans } from "./scans.ts";
@@ -83,8 +84,9 @@ interface Scanned {
 }
 
 /**
- * Uploads `rows` orders and then `batches` files of 100 rows, one after the other, into `sales` (upsert) and into a
- * table that is only appended to. Both are maintained. Compares each table's scans with those of a fresh copy.
+ * Uploads `rows` orders and then `batches` files of 100 rows, one after the other, into `sales` (upsert) and
+ * into a table that is only appended to. Both are maintained. Compares each table's scans with those of a
+ * fresh copy.
  */
 export async function batchScans(stack: Stack, { rows, batches }: { rows: number; batches: number }): Promise<object> {
   const scans = await openScans(stack);

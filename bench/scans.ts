@@ -60,6 +60,8 @@ async function openDuckdbScans({ s3, restCatalog, schema }: Stack): Promise<Scan
   const options = attachOptions({ uri, credential, oauth2ServerUri });
   const duckdb = await openIcebergDuckdb(name, options, { extensions, s3 });
   await duckdb.run(`USE ice.${schema}`);
+  // DuckDB refuses the size of row groups that new tables have otherwise.
+  await duckdb.run("SET preserve_insertion_order = false");
   return {
     warehouse,
     rows: (sql) => duckdb.rows(sql),
