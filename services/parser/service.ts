@@ -49,7 +49,8 @@ export async function startParser(deps: ParserDeps): Promise<Service> {
   const schemas = await FollowedSchemas.follow(log, onUnreadable);
   const cancels = await Cancels.follow(log, onUnreadable);
   const { workers: size, workerHeapMib: heapMibMax } = settings;
-  const pool = deps.pool ?? workerPool({ size, heapMibMax, onCrash: () => metrics.workerCrashes.inc() });
+  const onCrash = (): void => metrics.workerCrashes.inc();
+  const pool = deps.pool ?? workerPool({ size, heapMibMax, onCrash, startsAhead: true });
   const stopped = new Map<number, TributaryError>();
   const places = new AheadPlaces(size);
   const running = { ...deps, metrics, tracer, pool, places, cancels, rowsTopics: new Set<string>(), stopped };

@@ -14,6 +14,8 @@ export interface WorkerPoolOptions {
   /** A worker's heap in MiB. Beyond it the worker crashes, and the process survives. */
   heapMibMax: number;
   onCrash?: (thrown: Error) => void;
+  /** Starts the first worker at once: the first file does not wait for it. Default: no. */
+  startsAhead?: boolean;
 }
 
 export interface WorkerPool {
@@ -110,6 +112,7 @@ export function workerPool(options: WorkerPoolOptions): WorkerPool & PreviewPool
   const waiting: { isShort: boolean; resolve: (worker: Worker | undefined) => void }[] = [];
   const turns = new Turns(options.size);
   let closed = false;
+  if (options.startsAhead) idle.push(addWorker(options, all, idle));
 
   function take(isShort: boolean): Worker {
     turns.begin(isShort);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { test, type TestContext } from "node:test";
 import { contractSchema } from "../../../../lib/contract/contract.ts";
 import { DEFAULT_LIMITS } from "../../../../lib/parsing/limits.ts";
 import { workerPool } from "../../../../lib/parsing/workers/worker-pool.ts";
@@ -15,11 +15,30 @@ const job = (storedBytes: number) => ({
   limits: { ...DEFAULT_LIMITS, messageBytesMax: 1_000_000 },
 });
 
-test("a short file is parsed while a large one occupies the only worker; another large one waits", async (t) => {
-  let workersStarted = 0;
-  const onWorker = (): number => workersStarted++;
+/** Counts the workers that start from now on. */
+function countWorkers(t: TestContext): { started: number } {
+  const count = { started: 0 };
+  const onWorker = (): number => count.started++;
   process.on("worker", onWorker);
   t.after(() => process.off("worker", onWorker));
+  return count;
+}
+
+test("a pool that starts ahead has a worker before its first file, which is parsed in it", async (t) => {
+  const workers = countWorkers(t);
+  const pool = workerPool({ size: 2, heapMibMax: 256, startsAhead: true });
+  t.after(() => pool.close());
+  await until("a worker starts", () => workers.started > 0);
+  async function* bytes() {
+    yield Buffer.from("id\n1\n2\n");
+  }
+  const kinds: string[] = [];
+  for await (const { kind } of pool.parse(job(100), bytes(), new AbortController().signal)) kinds.push(kind);
+  assert.deepEqual([kinds, workers.started], [["rows", "end"], 1]);
+});
+
+test("a short file is parsed while a large one occupies the only worker; another large one waits", async (t) => {
+  const workers = countWorkers(t);
   const pool = workerPool({ size: 1, heapMibMax: 256 });
   t.after(() => pool.close());
   const { signal } = new AbortController();
@@ -44,12 +63,12 @@ test("a short file is parsed while a large one occupies the only worker; another
   const large = rowsOf(1e9, slow("first"));
   await until("it is parsed", () => begun.length > 0);
   // One more is ready for a short file, which does not wait until it has started.
-  assert.equal(workersStarted, 2);
+  assert.equal(workers.started, 2);
   const second = rowsOf(1e9, slow("second"));
   assert.equal(await rowsOf(100, bytes()), 2);
   assert.equal(await rowsOf(100, bytes()), 2);
   assert.deepEqual(begun, ["first"]);
   end();
   assert.deepEqual(await Promise.all([large, second]), [1, 1]);
-  assert.equal(workersStarted, 2);
+  assert.equal(workers.started, 2);
 });
