@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import type { Snapshot } from "../catalog/schemas.ts";
 import type { Buckets } from "../tables/buckets.ts";
-import type { AvroRecord } from "./avro-file.ts";
-import { readManifests, writeManifest, writeManifestList } from "./manifests.ts";
-import type { Entry, Manifest, NewManifest, NewSnapshotPlace } from "./manifests.ts";
+import type { AvroRecord } from "../manifests/avro-file.ts";
+import { encodedList, readManifests, writeManifest, writeManifestList } from "../manifests/manifests.ts";
+import type { Entry, Manifest, NewManifest, NewSnapshotPlace } from "../manifests/manifests.ts";
 import type { Contents } from "./rewrite-files.ts";
 
 /** A manifest of at least this size is kept as it is if all its files stay. */
@@ -44,7 +44,7 @@ export async function mergeSnapshot(
   const listed: AvroRecord[] = carried.map((one) => one.listed);
   for (const [index, one] of [...kept, ...added].entries())
     listed.push(await writeManifest(place, `${unique}-m${index}.avro`, one));
-  const manifestList = await writeManifestList(place, `snap-${place.snapshotId}-0-${unique}.avro`, listed);
+  const manifestList = await writeManifestList(place, `snap-${place.snapshotId}-0-${unique}.avro`, encodedList(listed));
   const before = manifests.flatMap(({ entries }) => entries);
   const after = rewritten.flatMap(({ entries }) => entries);
   return { manifestList, summary: summaryOf(before, gone, after) };

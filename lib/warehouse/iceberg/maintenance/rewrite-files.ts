@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { TributaryError } from "../../../errors.ts";
 import { identifier } from "../../sql/sql.ts";
@@ -10,6 +9,7 @@ import { stateOf } from "../commit/bases.ts";
 import type { IcebergContext } from "../commit/context.ts";
 import { catalogCall, concurrentWrite, isMissing } from "../errors.ts";
 import { keyNamesIn } from "../commit/known.ts";
+import { newSnapshotId } from "../manifests/manifests.ts";
 import { scratchName } from "../names.ts";
 import type { WriteOptions } from "../session.ts";
 import { KEYED_PROPERTIES } from "../tables/key-order.ts";
@@ -195,8 +195,6 @@ const isSameLayout = (a: TableMetadata, b: TableMetadata): boolean =>
   sameFields(a, b) &&
   a.specId === b.specId &&
   JSON.stringify(fieldsOf(a, a.specId)) === JSON.stringify(fieldsOf(b, b.specId));
-
-const newSnapshotId = (): bigint => (randomBytes(8).readBigUInt64BE() >> 1n) | (1n << 62n);
 
 /** Of a snapshot that has the rewritten files only. */
 function contentsOf(written: Snapshot | undefined, current: Snapshot): Contents {

@@ -1,9 +1,10 @@
+import { randomBytes } from "node:crypto";
 import { buffer } from "node:stream/consumers";
 import { Semaphore } from "async-mutex";
 import type { Snapshot } from "../catalog/schemas.ts";
 import { ownOf } from "../../../own.ts";
 import type { Buckets } from "../tables/buckets.ts";
-import { ForeignMetadataError, readAvro, writeAvro, type AvroRecord } from "./avro-file.ts";
+import { encoded, ForeignMetadataError, readAvro, writeAvro, type AvroRecord, type Encoded } from "./avro-file.ts";
 
 /** Iceberg's table specification, version 2: "Manifests" and "Manifest Lists". */
 
@@ -49,15 +50,31 @@ const READS_AT_ONCE = 8;
  * @throws ForeignMetadataError if they hold what this code does not know: equality deletes, deletion
  *   vectors, encryption keys, a manifest of format version 1
  */
-export async function readManifests(buckets: Buckets, { manifestList }: Snapshot): Promise<Manifest[]> {
-  if (manifestList === undefined) throw new ForeignMetadataError("a snapshot without a manifest list");
-  const { records } = readAvro(await bytesOf(buckets, manifestList));
+export async function readManifests(buckets: Buckets, snapshot: Snapshot): Promise<Manifest[]> {
+  const records = await readManifestList(buckets, snapshot);
   const turns = new Semaphore(READS_AT_ONCE);
   const read = async (listed: AvroRecord): Promise<Manifest> => {
     const path = String(listed["f500"]);
     return manifestOf(path, listed, await turns.runExclusive(() => bytesOf(buckets, path)));
   };
   return Promise.all(records.map(read));
+}
+
+/**
+ * The records of a snapshot's manifest list.
+ * @throws ForeignMetadataError if they have what this code does not know
+ */
+export async function readManifestList(buckets: Buckets, { manifestList }: Snapshot): Promise<readonly AvroRecord[]> {
+  if (manifestList === undefined) throw new ForeignMetadataError("a snapshot without a manifest list");
+  const { records } = readAvro(await bytesOf(buckets, manifestList));
+  for (const listed of records) {
+    const unknown = Object.entries(listed).flatMap(([name, value]) =>
+      LIST_NAMES.has(name) || value === null ? [] : [name],
+    );
+    if (unknown.length > 0 || typeof listed["f515"] !== "bigint" || (listed["f519"] ?? null) !== null)
+      throw new ForeignMetadataError(`a manifest list with ${unknown.join(", ") || "other fields"}`);
+  }
+  return records;
 }
 
 async function bytesOf(buckets: Buckets, path: string): Promise<Buffer> {
@@ -67,11 +84,6 @@ async function bytesOf(buckets: Buckets, path: string): Promise<Buffer> {
 }
 
 function manifestOf(path: string, listed: AvroRecord, bytes: Buffer): Manifest {
-  const unknown = Object.entries(listed).flatMap(([name, value]) =>
-    LIST_NAMES.has(name) || value === null ? [] : [name],
-  );
-  if (unknown.length > 0 || typeof listed["f515"] !== "bigint" || (listed["f519"] ?? null) !== null)
-    throw new ForeignMetadataError(`a manifest list with ${unknown.join(", ") || "other fields"}`);
   const { metadata, records } = readAvro(bytes);
   const version = String(metadata["format-version"]);
   if (version !== "2") throw new ForeignMetadataError(`a manifest of format version ${version}`);
@@ -79,7 +91,7 @@ function manifestOf(path: string, listed: AvroRecord, bytes: Buffer): Manifest {
   return {
     ...{ path, specId, metadata, listed },
     isData: Number(listed["f517"]) === 0,
-    sequenceNumber: listed["f515"],
+    sequenceNumber: listed["f515"] as bigint,
     entries: records.filter((record) => record["f0"] !== DELETED).map((record) => entryOf(record, listed, specId)),
   };
 }
@@ -130,7 +142,7 @@ export interface NewSnapshotPlace {
   /** The folder of the table's metadata. */
   folder: string;
   snapshotId: bigint;
-  parentId: bigint;
+  parentId: bigint | undefined;
   sequenceNumber: number;
 }
 
@@ -155,7 +167,7 @@ export async function writeManifest(
     ...existing.map(({ record }) => ({ ...record, f0: EXISTING })),
     ...deleted.map(({ record }) => ({ ...record, f1: snapshotId, f0: DELETED })),
   ];
-  const bytes = writeAvro({ metadata: like.metadata, records });
+  const bytes = writeAvro(like.metadata, encoded(String(like.metadata["avro.schema"]), records));
   await put(buckets, path, bytes);
   const rows = (entries: readonly Entry[]): bigint => BigInt(entries.reduce((sum, one) => sum + one.rows, 0));
   const newest = BigInt(sequenceNumber);
@@ -227,23 +239,32 @@ function plainType(type: unknown): string {
   return plainType((type as { type: unknown }).type);
 }
 
+/** A random id, as writers of Iceberg make it. */
+export const newSnapshotId = (): bigint => (randomBytes(8).readBigUInt64BE() >> 1n) | (1n << 62n);
+
+/** Encodes records of a manifest list. */
+export const encodedList = (records: readonly AvroRecord[]): Encoded =>
+  encoded(
+    LIST_SCHEMA,
+    records.map((one) => ({ f507: null, f519: null, ...one })),
+  );
+
 /** Writes the manifest list of a snapshot, and returns its path. */
 export async function writeManifestList(
   { buckets, folder, snapshotId, parentId, sequenceNumber }: NewSnapshotPlace,
   name: string,
-  records: readonly AvroRecord[],
+  manifests: Encoded,
 ): Promise<string> {
   const path = `${folder}/${name}`;
   const texts = {
-    "avro.schema": JSON.stringify(LIST_SCHEMA),
+    "avro.schema": LIST_SCHEMA,
     "snapshot-id": String(snapshotId),
-    "parent-snapshot-id": String(parentId),
+    ...(parentId === undefined ? {} : { "parent-snapshot-id": String(parentId) }),
     "sequence-number": String(sequenceNumber),
     "format-version": "2",
   };
   const metadata = Object.fromEntries(Object.entries(texts).map(([key, text]) => [key, Buffer.from(text)]));
-  const complete = records.map((one) => ({ f507: null, f519: null, ...one }));
-  await put(buckets, path, writeAvro({ metadata, records: complete }));
+  await put(buckets, path, writeAvro(metadata, manifests));
   return path;
 }
 
@@ -286,7 +307,7 @@ const LIST_FIELDS: [number, string, string][] = [
   [514, "deleted_rows_count", "long"],
 ];
 
-const LIST_SCHEMA = {
+const LIST_SCHEMA = JSON.stringify({
   type: "record",
   name: "manifest_file",
   fields: [
@@ -294,6 +315,6 @@ const LIST_SCHEMA = {
     optional(507, "partitions", { type: "array", "element-id": 508, items: SUMMARY }),
     optional(519, "key_metadata", "bytes"),
   ],
-};
+});
 
 const LIST_NAMES = new Set([...LIST_FIELDS.map(([id]) => `f${id}`), "f507", "f519"]);

@@ -81,13 +81,23 @@ function decoded(type: avsc.Type, bytes: Buffer, from: number): { value: unknown
   return found;
 }
 
-/** The bytes of a file with these records, not compressed. `metadata` has the schema of the records. */
-export function writeAvro({ metadata, records }: AvroFile): Buffer {
-  const type = typeOf(String(metadata["avro.schema"]));
+/** Records of one schema, encoded one after the other. */
+export interface Encoded {
+  count: number;
+  data: Buffer;
+}
+
+/** Encodes records of this Avro schema. */
+export function encoded(schema: string, records: readonly AvroRecord[]): Encoded {
+  const type = typeOf(schema);
+  return { count: records.length, data: Buffer.concat(records.map((one) => type.toBuffer(one))) };
+}
+
+/** The bytes of a file with these records, not compressed. `metadata` has their schema. */
+export function writeAvro(metadata: AvroFile["metadata"], { count, data }: Encoded): Buffer {
   const sync = randomBytes(16);
   const meta = { ...metadata, "avro.codec": Buffer.from("null") };
-  const data = Buffer.concat(records.map((one) => type.toBuffer(one)));
-  const blocks = records.length === 0 ? [] : [BLOCK.toBuffer({ count: records.length, data, sync })];
+  const blocks = count === 0 ? [] : [BLOCK.toBuffer({ count, data, sync })];
   return Buffer.concat([HEADER.toBuffer({ magic: MAGIC, meta, sync }), ...blocks]);
 }
 
