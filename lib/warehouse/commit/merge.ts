@@ -96,10 +96,13 @@ const PARTS: Record<WriteMode, (input: MergeInput) => MergeParts> = {
  * An INSERT with the same effect as the MERGE, valid if `newFiles` holds (upsert: if the table has no rows)
  * and no other writer writes the table.
  */
-export function insertStatement(input: MergeInput): string {
-  const names = columnList(allNames(input.columns));
+export const insertStatement = (input: MergeInput): string =>
+  `INSERT INTO ${input.target} (${columnList(allNames(input.columns))}) ${insertSelect(input)}`;
+
+/** The rows that `insertStatement` adds, with all columns of the table. */
+export function insertSelect(input: MergeInput): string {
   const rows = input.layout.mode === "upsert" ? newestByKey(input) : eachRowOnce(input);
-  return `INSERT INTO ${input.target} (${names}) SELECT ${names} FROM (${rows})`;
+  return `SELECT ${columnList(allNames(input.columns))} FROM (${rows})`;
 }
 
 /** Matches the table's rows that contradict `newFiles`. */

@@ -25,6 +25,25 @@ export interface RecordedBatch {
   transactionId?: string | null;
 }
 
+/** Rows for an internal table, as a SELECT of all its columns. */
+export interface AddedRows {
+  table: InternalTable;
+  select: string;
+}
+
+/** The rows that such a call adds. undefined: it also reads or changes what is on record. */
+export function addedRows({ table, ended, recordedAtMs, ...batch }: RecordedBatch): AddedRows[] | undefined {
+  const { rejected, isNew = false, transactionId = null } = batch;
+  if (!isNew || ended.some(({ decides, readAgain }) => decides || readAgain)) return undefined;
+  const rejects = rejected.flatMap(({ outcome, parts }) =>
+    parts.map((part): AddedRows => {
+      return { table: "_rejected_rows", select: rejectSelect({ table, recordedAtMs }, outcome, part) };
+    }),
+  );
+  const rows = ended.map((file) => ledgerRow(table, file, recordedAtMs, transactionId));
+  return [...rejects, { table: "_ingest_files", select: ledgerSelect(rows) }];
+}
+
 /** The statements, in their order; they belong to one transaction. */
 export function recordStatements(nameOf: NameOf, batch: RecordedBatch): string[] {
   const { table, ended, recordedAtMs, rejected, isNew = false, transactionId = null } = batch;
@@ -76,13 +95,17 @@ function readAgainStatements(nameOf: NameOf, again: readonly RecordedFile[]): st
 
 /** Adds the files that the ledger lacks, each id once. */
 function ledgerInsert(nameOf: NameOf, rows: readonly ReturnType<typeof ledgerRow>[], isNew: boolean): string {
-  const columns = INTERNAL_TABLES._ingest_files;
   const ledger = nameOf("_ingest_files");
-  const names = namesOf("_ingest_files");
-  const insert = `INSERT INTO ${ledger} (${names}) SELECT DISTINCT ON (n.file_id) ${names} FROM (VALUES ${duckdb.values(columns, rows)}) n (${names})`;
+  const insert = `INSERT INTO ${ledger} (${namesOf("_ingest_files")}) ${ledgerSelect(rows)}`;
   if (isNew) return insert;
   return `${insert}
     WHERE NOT EXISTS (SELECT 1 FROM ${ledger} f WHERE f.file_id = n.file_id${placeOf(rows)})`;
+}
+
+function ledgerSelect(rows: readonly ReturnType<typeof ledgerRow>[]): string {
+  const names = namesOf("_ingest_files");
+  const values = duckdb.values(INTERNAL_TABLES._ingest_files, rows);
+  return `SELECT DISTINCT ON (n.file_id) ${names} FROM (VALUES ${values}) n (${names})`;
 }
 
 /**
@@ -104,15 +127,25 @@ function rejectInsert(
   outcome: FileOutcome,
   part: StagedPart,
 ): string {
-  const staged = new Set(part.columns.map((column) => column.name));
-  const common = rejectRow(table, outcome, undefined, recordedAtMs);
-  const cells = INTERNAL_TABLES._rejected_rows.map(({ name, type }) =>
-    staged.has(name) ? `s.${identifier(name)}` : duckdb.literal(type, common[name] ?? null),
-  );
   const rejects = nameOf("_rejected_rows");
-  const insert = `INSERT INTO ${rejects} (${namesOf("_rejected_rows")}) SELECT ${cells.join(", ")} FROM ${part.table} s`;
+  const select = rejectSelect({ table, recordedAtMs }, outcome, part);
+  const insert = `INSERT INTO ${rejects} (${namesOf("_rejected_rows")}) ${select}`;
   if (isNew) return insert;
   return `${insert}
     WHERE NOT EXISTS (SELECT 1 FROM ${rejects} r
       WHERE r.file_id = ${duckdb.stringLiteral(outcome.fileId)} AND r.source_row = s.source_row)`;
+}
+
+function rejectSelect(
+  { table, recordedAtMs }: Pick<RecordedBatch, "table" | "recordedAtMs">,
+  outcome: FileOutcome,
+  part: StagedPart,
+): string {
+  const staged = new Set(part.columns.map((column) => column.name));
+  const common = rejectRow(table, outcome, undefined, recordedAtMs);
+  const cells = INTERNAL_TABLES._rejected_rows.map(({ name, type }) => {
+    const cell = staged.has(name) ? `s.${identifier(name)}` : duckdb.literal(type, common[name] ?? null);
+    return `${cell} AS ${identifier(name)}`;
+  });
+  return `SELECT ${cells.join(", ")} FROM ${part.table} s`;
 }

@@ -31,6 +31,8 @@ import type {
   TableLayout,
   Warehouse,
 } from "../warehouse.ts";
+import { Appender } from "./append/appender.ts";
+import { Heads } from "./append/heads.ts";
 import { checkedExtensions, type Attachment } from "./attach.ts";
 import { catalogOptionsOf, type GivenCatalog } from "./catalog/options.ts";
 import { openRestCatalog, type RestCatalog } from "./catalog/rest-catalog.ts";
@@ -45,7 +47,7 @@ import { temporaryPath } from "../../temporary-folders.ts";
 import type { GateEvent } from "../gate-events.ts";
 import { assertFit, type FirstStart } from "./doctor/first-start.ts";
 import { openGate, type OpenGate } from "./gate/open-gate.ts";
-import { throughCatalog } from "./gate/through-catalog.ts";
+import { commitOf, throughCatalog } from "./gate/through-catalog.ts";
 import { prepared } from "./prepared-commits.ts";
 import { IcebergLedger } from "./ledger.ts";
 import { healthOf } from "./maintenance/health.ts";
@@ -147,7 +149,16 @@ export async function openIceberg(url: string, options: IcebergOptions = {}): Pr
     closing.unshift(() => session.close());
     const { namespace } = target;
     const { trinoCatalog = "rest", mergeRowsMax = 5_000_000, rewriteRowsMin = 1_000_000 } = options;
-    const shared = { catalog, session, tables, buckets, clock, namespace, trinoCatalog };
+    const appender = new Appender({
+      ...{ heads: new Heads(catalog, buckets), session, buckets, clock },
+      isTransactional: catalog.has("commitTransaction"),
+      commit(parts, changes, id) {
+        const { path, body } = commitOf(catalog, target.uri, changes);
+        const commit = (): Promise<unknown> => gate.commit(path, JSON_HEADERS, body);
+        return bounds.during(parts, () => gate.transaction(parts, commit, id));
+      },
+    });
+    const shared = { catalog, session, appender, tables, buckets, clock, namespace, trinoCatalog };
     const context = { ...shared, mergeRowsMax, rewriteRowsMin, bases: new Bases(clock) };
     await ensureNamespace(catalog, namespace);
     await tables.ensureInternal();
@@ -164,6 +175,8 @@ export async function openIceberg(url: string, options: IcebergOptions = {}): Pr
     throw thrown;
   }
 }
+
+const JSON_HEADERS = { "content-type": "application/json", accept: "application/json" };
 
 const noBucket = (url: string): Promise<never> => Promise.reject(new Error(`nothing opens the bucket ${url}`));
 

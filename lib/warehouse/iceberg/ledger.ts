@@ -2,7 +2,7 @@ import { contentsStatement, recordedContents, recordedVersions, versionsStatemen
 import { isRandomFileId } from "../../file-id.ts";
 import { hasOwn } from "../../own.ts";
 import { duckdb } from "../duckdb-engine/dialect.ts";
-import { namesOf, recordStatements, type RecordedBatch } from "../duckdb-engine/ledger-statements.ts";
+import { addedRows, namesOf, recordStatements, type RecordedBatch } from "../duckdb-engine/ledger-statements.ts";
 import { StagedRows, type DuckDbStage } from "../duckdb-engine/stage.ts";
 import { INTERNAL_TABLES, ledgerRow, type InternalTable } from "../internal-tables.ts";
 import type { BatchRecords, LogRow, RecordedContent, RecordedFile, RecordedVersions } from "../warehouse.ts";
@@ -48,12 +48,10 @@ export class IcebergLedger {
       const batch = { table, ended, recordedAtMs, rejected: staged.map(({ rejected }) => rejected) };
       return await write({
         cutsNoText: staged.length === 0 && ended.every((file) => isWhole(table, file)),
-        statements: async (transactionId) =>
-          recordStatements((name) => this.#nameOf(name), {
-            ...batch,
-            transactionId,
-            isNew: this.#areNew(table, ended),
-          }),
+        statements: async (transactionId) => {
+          const write = { ...batch, transactionId, isNew: this.#areNew(table, ended) };
+          return { run: recordStatements((name) => this.#nameOf(name), write), added: addedRows(write) };
+        },
       });
     } finally {
       for (const { rows } of staged) await rows.drop();
@@ -73,15 +71,18 @@ export class IcebergLedger {
 
   #delete(own: string): Promise<void> {
     const deletes = RECORDS.toReversed().map((name) => `DELETE FROM ${this.#nameOf(name)} WHERE ${own}`);
-    return this.#write(RECORDS, async () => deletes);
+    return this.#queue(RECORDS).write({ statements: async () => ({ run: deletes }), cutsNoText: false });
   }
 
   /** Implements Warehouse.appendLog. */
   async appendLog(table: InternalTable, rows: readonly LogRow[]): Promise<void> {
     if (rows.length === 0) return;
     const values = duckdb.values(INTERNAL_TABLES[table], rows);
-    const insert = `INSERT INTO ${this.#nameOf(table)} (${namesOf(table)}) VALUES ${values}`;
-    await this.#write([table], async () => [insert], rows.every(hasWholeTexts));
+    const names = namesOf(table);
+    const run = [`INSERT INTO ${this.#nameOf(table)} (${names}) VALUES ${values}`];
+    const added = [{ table, select: `SELECT * FROM (VALUES ${values}) n (${names})` }];
+    const cutsNoText = rows.every(hasWholeTexts);
+    await this.#queue([table]).write({ statements: async () => ({ run, added }), cutsNoText });
   }
 
   async recordedContents(table: string, sourceFiles: readonly string[]): Promise<RecordedContent[]> {
@@ -130,10 +131,6 @@ export class IcebergLedger {
 
   #nameOf(table: InternalTable): string {
     return this.#context.tables.sqlOf(table);
-  }
-
-  #write(tables: readonly InternalTable[], statements: LedgerEntry["statements"], cutsNoText = false): Promise<void> {
-    return this.#queue(tables).write({ statements, cutsNoText });
   }
 
   #queue(tables: readonly InternalTable[]): LedgerQueue {

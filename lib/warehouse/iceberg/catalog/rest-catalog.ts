@@ -3,6 +3,7 @@ import { TributaryError } from "../../../errors.ts";
 import { tableBody, viewBody, viewReplacement, type NewTable, type NewView, type TableChange } from "./commit.ts";
 import { configOf, ENDPOINTS, type CatalogConfig, type Endpoint } from "./config.ts";
 import { CatalogError } from "./errors.ts";
+import { jsonText } from "./json.ts";
 import { makeLogin, type LoginOptions } from "./login.ts";
 import { CatalogRequests, type Call } from "./requests.ts";
 import {
@@ -189,8 +190,15 @@ export class RestCatalog {
     this.#need("commitTransaction");
     const doing = `commit to tables ${changes.map(({ identifier }) => nameOf(identifier)).join(", ")}`;
     const body = { "table-changes": changes };
-    const path = ["transactions", "commit"];
-    await this.#requests.call(anything, { doing, method: "POST", path, body, signal });
+    await this.#requests.call(anything, { doing, method: "POST", path: TRANSACTION, body, signal });
+  }
+
+  /** Where the changes of some tables are sent, and what. A catalog without transactions takes one table. */
+  commitRequest(changes: readonly TableChange[]): { url: URL; body: string } {
+    if (this.has("commitTransaction"))
+      return { url: this.urlOf(TRANSACTION), body: jsonText({ "table-changes": changes }) };
+    const [change] = changes;
+    return { url: this.urlOf(this.#tablePath(change!.identifier)), body: jsonText(change) };
   }
 
   /** @throws CATALOG_UNSUPPORTED, CATALOG_NOT_FOUND, CATALOG_CONFLICT if the new name is taken */
@@ -293,6 +301,8 @@ export class RestCatalog {
     throw new CatalogError("CATALOG_FAILED", `a listing has more than ${PAGES_MAX} pages`, { outcome: "none" });
   }
 }
+
+const TRANSACTION = ["transactions", "commit"];
 
 /** The name in messages. */
 export const nameOf = ({ namespace, name }: TableIdentifier): string => [...namespace, name].join(".");

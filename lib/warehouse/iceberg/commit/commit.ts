@@ -2,7 +2,7 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import { duckdb } from "../../duckdb-engine/dialect.ts";
 import { anyRow, rowsSelect } from "../../duckdb-engine/statements.ts";
 import { StagedRows, type DuckDbStage, type StagedPart } from "../../duckdb-engine/stage.ts";
-import { undoOf, type MergeInput } from "../../commit/merge.ts";
+import { insertSelect, undoOf, type MergeInput } from "../../commit/merge.ts";
 import {
   applicable,
   effective,
@@ -91,8 +91,14 @@ async function commitOnce(
       );
       if (receipt) return receipt;
     }
-    const together = records && isShared(context, batch) ? await ledger.recordWith(table, records, rows) : undefined;
+    const together =
+      records && isShared(context, batch, rows) ? await ledger.recordWith(table, records, rows) : undefined;
     if (together) return { ...(await receiptOf(context, table, { base, next }, together)), isRecorded: true };
+    const appended = rows.added && (await context.appender.append([{ ...rows, ...rows.added }], { signal }));
+    if (appended) {
+      const value = { rowsDeleted: 0, copiesRows: false };
+      return await receiptOf(context, table, { base, next }, { value, result: appended });
+    }
     const wide = isWide(context, table, size.rows);
     const written = await withinMemory(size, (smaller, alone) =>
       context.session.write([rows.part], (connection) => rows.work(connection, smaller), { signal, alone, wide }),
@@ -113,9 +119,11 @@ function rowsOf(
   const { table } = layout;
   const known = knownOf(layout, description, input.files, base);
   const whole = { rows: rowsIn(files), rowsMax: mergeRowsMax };
+  const isOnlyAdded = known.rowsAreNew && !input.undo && whole.rows > 0 && whole.rows <= NARROW_ROWS_MAX;
   let cutsNoText = false;
   return {
     rowCount: whole.rows,
+    added: isOnlyAdded ? { select: insertSelect(input), columns: withAuditColumns(input.columns) } : undefined,
     part: {
       table: tables.idOf(table),
       summary: summaryOf(next),
@@ -141,10 +149,14 @@ const SHARED_WORK_MS_MAX = 250;
  * Whether the rows may go into one transaction with their records. What replaces records stays outside: a
  * recovery removes the records of a transaction, and cannot bring back those that it has replaced.
  */
-function isShared({ bases, catalog }: IcebergContext, { layout, records, files }: MicroBatch): boolean {
+function isShared(
+  { bases, catalog }: IcebergContext,
+  { layout, records, files }: MicroBatch,
+  { added }: SharedRows,
+): boolean {
   return (
     catalog.has("commitTransaction") &&
-    bases.workMs(layout.table) <= SHARED_WORK_MS_MAX &&
+    (added !== undefined || bases.workMs(layout.table) <= SHARED_WORK_MS_MAX) &&
     files.every(({ undo }) => !undo) &&
     records!.ended.every(({ decides, readAgain, operation }) => !decides && !readAgain && !operation)
   );

@@ -1,4 +1,5 @@
 import type { Clock } from "../../../clock.ts";
+import type { Appender } from "../append/appender.ts";
 import type { Buckets } from "../tables/buckets.ts";
 import type { RestCatalog } from "../catalog/rest-catalog.ts";
 import type { Session } from "../session.ts";
@@ -9,6 +10,7 @@ import type { Bases } from "./bases.ts";
 export interface IcebergContext {
   catalog: RestCatalog;
   session: Session;
+  appender: Appender;
   tables: IcebergTables;
   bases: Bases;
   buckets: Buckets;

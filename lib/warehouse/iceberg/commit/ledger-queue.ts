@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { DuckDBConnection } from "@duckdb/node-api";
-import type { InternalTable } from "../../internal-tables.ts";
+import type { AddedRows } from "../../duckdb-engine/ledger-statements.ts";
+import { INTERNAL_TABLES, type InternalTable } from "../../internal-tables.ts";
+import type { AppendedRows } from "../append/appender.ts";
 import { tableKey } from "../gate/request.ts";
 import { CommitError, type TransactionResult } from "../gate/transactions.ts";
 import type { WrittenPart } from "../text-bounds.ts";
@@ -15,15 +17,23 @@ export interface LedgerEntry {
    * Statements of one transaction, made when their turn comes. `transactionId`: rows of a table are in the
    * same transaction; null: they are not.
    */
-  statements: (transactionId: string | null) => Promise<readonly string[]>;
+  statements: (transactionId: string | null) => Promise<LedgerStatements>;
   /** See WrittenPart. */
   cutsNoText: boolean;
+}
+
+export interface LedgerStatements {
+  run: readonly string[];
+  /** The rows that they add. undefined: they also read or change what is there. */
+  added?: readonly AddedRows[] | undefined;
 }
 
 /** A table's rows that go into the transaction of their records. */
 export interface SharedRows {
   part: WrittenPart;
   rowCount: number;
+  /** The rows that `work` adds. undefined: it may also read or change what is there. */
+  added?: Omit<AppendedRows, "part"> | undefined;
   /** undefined: there is nothing to change. */
   work: (connection: DuckDBConnection, size?: SliceSize) => Promise<Applied | undefined>;
 }
@@ -156,8 +166,9 @@ export class LedgerQueue {
     try {
       await repeated(this.#context, undefined, async () => {
         const statements = await statementsOf(others, null);
+        if (await this.#append([], [...statements.values()])) return;
         await this.#context.session.write(this.#parts(others), async (connection) => {
-          for (const statement of statements) await connection.run(statement);
+          await runAll(connection, statements.values());
           return {};
         });
       });
@@ -169,25 +180,14 @@ export class LedgerQueue {
 
   /** Returns whether the records of the others are written. */
   async #writeTogether(sharing: readonly Sharing[], others: readonly Waiting[]): Promise<boolean> {
-    const { session, clock } = this.#context;
+    const { clock } = this.#context;
     const id = randomUUID();
-    const parts = [...sharing.map(({ rows }) => rows.part), ...this.#parts([...sharing, ...others])];
     try {
-      const written = await session.write(
-        parts,
-        async (connection) => {
-          const applied = new Map<Waiting, Applied>();
-          for (const one of sharing) {
-            const value = await one.rows.work(connection);
-            if (value) applied.set(one, value);
-          }
-          // Records say that their rows came along: those of a table that has nothing to change do not.
-          const statements = [...(await statementsOf([...applied.keys()], id)), ...(await statementsOf(others, null))];
-          for (const statement of statements) await connection.run(statement);
-          return statements.length > 0 ? applied : undefined;
-        },
-        { id },
-      );
+      const statements = new Map([...(await statementsOf(sharing, id)), ...(await statementsOf(others, null))]);
+      const appended = await this.#append(sharing, [...statements.values()], id);
+      const written = appended
+        ? { value: new Map(sharing.map((one) => [one, ONLY_ADDED])), result: appended }
+        : await this.#merge(sharing, statements, id);
       for (const one of sharing) {
         const value = written?.value.get(one);
         one.resolve(written && value && { value, result: written.result });
@@ -206,6 +206,49 @@ export class LedgerQueue {
     }
   }
 
+  /** Commits a round that only adds rows. undefined: it does more, or its tables do not allow it. */
+  async #append(
+    sharing: readonly Sharing[],
+    statements: readonly LedgerStatements[],
+    id?: string,
+  ): Promise<TransactionResult | undefined> {
+    const { appender, tables } = this.#context;
+    const own: AppendedRows[] = sharing.flatMap(({ rows: { part, added } }) => (added ? [{ part, ...added }] : []));
+    const records = statements.flatMap(({ added }) => (added ? [added] : []));
+    if (own.length < sharing.length || records.length < statements.length) return undefined;
+    const internal = this.#tables.flatMap((table): AppendedRows[] => {
+      const selects = records.flat().flatMap((one) => (one.table === table ? [`(${one.select})`] : []));
+      if (selects.length === 0) return [];
+      const part = { table: tables.idOf(table), summary: {} };
+      return [{ part, select: selects.join(" UNION ALL "), columns: INTERNAL_TABLES[table] }];
+    });
+    return appender.append([...own, ...internal], { id });
+  }
+
+  /** Runs a round in one transaction of DuckDB. undefined: there is nothing to change. */
+  async #merge(
+    sharing: readonly Sharing[],
+    statements: ReadonlyMap<Waiting, LedgerStatements>,
+    id: string,
+  ): Promise<{ value: Map<Waiting, Applied>; result: TransactionResult } | undefined> {
+    const parts = [...sharing.map(({ rows }) => rows.part), ...this.#parts([...statements.keys()])];
+    return this.#context.session.write(
+      parts,
+      async (connection) => {
+        const applied = new Map<Waiting, Applied>();
+        for (const one of sharing) {
+          const value = await one.rows.work(connection);
+          if (value) applied.set(one, value);
+        }
+        // Records say that their rows came along: those of a table that has nothing to change do not.
+        const due = [...statements].filter(([one]) => !one.rows || applied.has(one)).map(([, of]) => of);
+        await runAll(connection, due);
+        return due.some(({ run }) => run.length > 0) ? applied : undefined;
+      },
+      { id },
+    );
+  }
+
   #parts(entries: readonly Waiting[]): WrittenPart[] {
     const cutsNoText = entries.every(({ entry }) => entry.cutsNoText);
     const { tables } = this.#context;
@@ -213,5 +256,21 @@ export class LedgerQueue {
   }
 }
 
-const statementsOf = async (entries: readonly Waiting[], transactionId: string | null): Promise<string[]> =>
-  (await Promise.all(entries.map(({ entry }) => entry.statements(transactionId)))).flat();
+const statementsOf = async (
+  entries: readonly Waiting[],
+  transactionId: string | null,
+): Promise<Map<Waiting, LedgerStatements>> =>
+  new Map(
+    await Promise.all(
+      entries.map(async (one): Promise<[Waiting, LedgerStatements]> => [
+        one,
+        await one.entry.statements(transactionId),
+      ]),
+    ),
+  );
+
+async function runAll(connection: DuckDBConnection, statements: Iterable<LedgerStatements>): Promise<void> {
+  for (const { run } of statements) for (const statement of run) await connection.run(statement);
+}
+
+const ONLY_ADDED: Applied = { rowsDeleted: 0, copiesRows: false };

@@ -27,6 +27,8 @@ export interface OpenGate {
   readonly endpoint: string;
   /** See CommitGate.transaction. */
   transaction(parts: readonly TablePart[], commit: () => Promise<unknown>, id?: string): Promise<TransactionResult>;
+  /** Takes a commit of this process without HTTP: see CommitGate.commit. */
+  commit(path: string, headers: Readonly<Record<string, string>>, body: string): Promise<GateAnswer>;
   /** Takes no new request and waits for running commits, at most for `graceMs`. Detach DuckDB first. */
   close(graceMs: number): Promise<void>;
 }
@@ -58,6 +60,7 @@ export async function openGate(options: OpenGateOptions): Promise<OpenGate> {
   return {
     endpoint: `http://${HOST}:${port}/${secret}`,
     transaction: (parts, commit, id) => gate.transaction(parts, commit, id),
+    commit: (path, headers, body) => gate.commit(path, headers, body),
     close: async (graceMs) => {
       const closed = new Promise((resolve) => server.close(resolve));
       await gate.close(graceMs);

@@ -22,6 +22,7 @@ const failed = (kind: "refused" | "unknown"): CommitError =>
 /** A ledger whose transactions wait until they are released; `errors` are those of the next ones. */
 function ledger() {
   const transactions: string[][] = [];
+  const ran: string[] = [];
   const errors: unknown[] = [];
   const waiting: (() => void)[] = [];
   const state = { holds: false };
@@ -32,8 +33,7 @@ function ledger() {
       async write(parts: { table: { name: string } }[], work: (connection: DuckDBConnection) => Promise<unknown>) {
         transactions.push(parts.map(({ table }) => table.name));
         if (state.holds) await new Promise<void>((resolve) => waiting.push(resolve));
-        const statements: string[] = [];
-        const run = (sql: string): Promise<void> => Promise.resolve(void statements.push(sql));
+        const run = (sql: string): Promise<void> => Promise.resolve(void ran.push(sql));
         const value = await work({ run } as unknown as DuckDBConnection);
         const error = errors.shift();
         if (error !== undefined) throw error as Error;
@@ -46,14 +46,14 @@ function ledger() {
     state.holds = false;
     for (const resolve of waiting.splice(0)) resolve();
   };
-  return { queue, transactions, errors, hold: () => (state.holds = true), release };
+  return { queue, transactions, ran, errors, hold: () => (state.holds = true), release };
 }
 
-const entry = (seen: (string | null)[] = []): LedgerEntry => ({
+const entry = (seen: (string | null)[] = [], sql = "INSERT"): LedgerEntry => ({
   cutsNoText: true,
   statements: async (transactionId) => {
     seen.push(transactionId);
-    return ["INSERT"];
+    return { run: [sql] };
   },
 });
 
@@ -151,17 +151,16 @@ test("if nobody knows what became of a transaction, its lanes hear it", async ()
 });
 
 test("a table without a change has no record of the transaction", async () => {
-  const { queue, hold, release } = ledger();
+  const { queue, ran, hold, release } = ledger();
   hold();
-  const seen: (string | null)[] = [];
   const writes = [
-    queue.writeWith(entry(), rowsOf("a")),
-    queue.writeWith(entry(), rowsOf("b")),
-    queue.writeWith(entry(seen), rowsOf("c", { work: () => Promise.resolve(undefined) })),
+    queue.writeWith(entry([], "of a"), rowsOf("a")),
+    queue.writeWith(entry([], "of b"), rowsOf("b")),
+    queue.writeWith(entry([], "of c"), rowsOf("c", { work: () => Promise.resolve(undefined) })),
   ];
   release();
   assert.deepEqual(isWritten(await Promise.all(writes)), [true, true, false]);
-  assert.deepEqual(seen, []);
+  assert.deepEqual(ran, ["of a", "of b"]);
 });
 
 test("who has waited too long goes alone", async () => {

@@ -1,0 +1,220 @@
+import { randomUUID } from "node:crypto";
+import type { Clock } from "../../../clock.ts";
+import { codeOf, messageOf, TributaryError } from "../../../errors.ts";
+import type { SqlColumn } from "../../sql/sql.ts";
+import type { TableChange } from "../catalog/commit.ts";
+import { CommitError, type TransactionResult } from "../gate/transactions.ts";
+import { encodedList, newSnapshotId, writeManifest, writeManifestList } from "../manifests/manifests.ts";
+import type { Session } from "../session.ts";
+import type { Buckets } from "../tables/buckets.ts";
+import type { WrittenPart } from "../text-bounds.ts";
+import { manifestEntry, MANIFEST_SCHEMA, writeDataFile, type DataFile, type FileColumn } from "./data-file.ts";
+import { fileColumns, type Head, type Heads } from "./heads.ts";
+
+/** Rows for one table. */
+export interface AppendedRows {
+  part: WrittenPart;
+  /** A SELECT of the rows: at least one. */
+  select: string;
+  /** Its columns, by their names in the table. */
+  columns: readonly SqlColumn[];
+}
+
+export interface AppenderOptions {
+  heads: Heads;
+  session: Session;
+  buckets: Buckets;
+  clock: Clock;
+  /** Commits these changes in one transaction at the gate. @throws CommitError */
+  commit: (
+    parts: readonly WrittenPart[],
+    changes: readonly TableChange[],
+    id: string | undefined,
+  ) => Promise<TransactionResult>;
+  /** The catalog commits several tables in one transaction. */
+  isTransactional: boolean;
+}
+
+/** After a refusal another process writes the same tables, so they are read before each append for so long. */
+const DISTRUST_MS = 5_000;
+
+/**
+ * Adds rows to tables without partitions. DuckDB's Iceberg writer reads the table and its manifest list for
+ * each transaction, which this process knows: it has written them. So a small commit costs half of what that
+ * writer needs. It writes the data files here, too.
+ */
+export class Appender {
+  readonly #options: AppenderOptions;
+  #distrustUntilMs = -Infinity;
+
+  constructor(options: AppenderOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Commits the rows in one transaction, as `Session.write` does. undefined: it cannot be done here, and
+   * nothing was committed.
+   * @throws CommitError
+   */
+  async append(
+    tables: readonly AppendedRows[],
+    { id, signal }: { id?: string | undefined; signal?: AbortSignal | undefined } = {},
+  ): Promise<TransactionResult | undefined> {
+    if (tables.length > 1 && !this.#options.isTransactional) return undefined;
+    const targets = await this.#targets(tables);
+    if (!targets) return undefined;
+    const files = await Promise.all(targets.map((one) => this.#write(one)));
+    if (files.some(({ rows }) => rows === 0)) return undefined;
+    if (signal?.aborted) throw new TributaryError("WAREHOUSE_TIMEOUT", "the commit was interrupted before it began");
+    const written = (on: readonly Target[]): Written[] => on.map((one, at) => ({ ...one, file: files[at]! }));
+    try {
+      return await this.#commit(written(targets), id);
+    } catch (thrown) {
+      if (!(thrown instanceof CommitError) || thrown.result.kind !== "refused") throw thrown;
+      this.#distrustUntilMs = this.#options.clock.monotonicMs() + DISTRUST_MS;
+      const again = await this.#targets(tables);
+      if (!again) throw thrown;
+      return this.#commit(written(again), id);
+    }
+  }
+
+  async #targets(tables: readonly AppendedRows[]): Promise<Target[] | undefined> {
+    const { heads, clock } = this.#options;
+    const isDistrusted = clock.monotonicMs() < this.#distrustUntilMs;
+    const found = await Promise.all(
+      tables.map(async (rows) => {
+        const { part, columns } = rows;
+        // A base is checked anyway.
+        if (isDistrusted && !part.base) heads.forget(part.table);
+        const head = await inStore(() => heads.get(part.table, part.base, columns));
+        return head && { rows, head, columns: fileColumns(head, columns)! };
+      }),
+    );
+    return found.every((one) => one !== undefined) ? found : undefined;
+  }
+
+  #write({ rows: { select }, head: { dataFolder: folder }, columns }: Target): Promise<DataFile> {
+    return this.#options.session.connected((connection) => writeDataFile(connection, { folder, columns, select }));
+  }
+
+  async #commit(written: readonly Written[], id: string | undefined): Promise<TransactionResult> {
+    const { heads, commit } = this.#options;
+    const parts = written.map(({ rows }) => ({ ...rows.part, cutsNoText: () => true }));
+    const made = await Promise.all(written.map((one) => inStore(() => this.#snapshot(one))));
+    // Whatever becomes of the commit, they are not what is remembered.
+    for (const { table } of parts) heads.forget(table);
+    const result = await commit(
+      parts,
+      made.map(({ change }) => change),
+      id,
+    );
+    for (const [at, { table }] of parts.entries()) heads.set(table, made[at]!.head);
+    return result;
+  }
+
+  /** Writes the manifest of the file and the manifest list of the snapshot with it. */
+  async #snapshot({ rows, head, columns, file }: Written): Promise<{ change: TableChange; head: Head }> {
+    const { buckets, clock } = this.#options;
+    const snapshotId = newSnapshotId();
+    const sequenceNumber = head.sequenceNumber + 1;
+    const ids = { snapshotId, parentId: head.snapshotId, sequenceNumber };
+    const place = { buckets, folder: head.metadataFolder, ...ids };
+    const like = { specId: head.specId, isData: true, metadata: metadataOf(head) };
+    const unique = randomUUID();
+    const added = [manifestEntry(file, columns)];
+    const listed = encodedList([await writeManifest(place, `${unique}-m0.avro`, { ...NO_FILES, like, added })]);
+    const manifests = {
+      count: head.manifests.count + listed.count,
+      data: Buffer.concat([head.manifests.data, listed.data]),
+    };
+    const manifestList = await writeManifestList(place, `snap-${snapshotId}-0-${unique}.avro`, manifests);
+    const timestampMs = Math.max(clock.nowMs(), head.timestampMs + 1);
+    const summary = summaryWith(head.summary, file);
+    const next = { ...head, snapshotId, sequenceNumber, timestampMs, summary, manifests };
+    return { change: changeOf(rows.part, { from: head, to: next, manifestList }), head: next };
+  }
+}
+
+/** Rows, and the table that takes them. */
+interface Target {
+  rows: AppendedRows;
+  head: Head;
+  columns: FileColumn[];
+}
+
+type Written = Target & { file: DataFile };
+
+const NO_FILES = { existing: [], deleted: [] };
+
+/** Errors of the files' store, as errors of the warehouse. */
+async function inStore<T>(request: () => Promise<T>): Promise<T> {
+  try {
+    return await request();
+  } catch (thrown) {
+    if (!codeOf(thrown).startsWith("BLOB_")) throw thrown;
+    throw new TributaryError("WAREHOUSE_UNAVAILABLE", messageOf(thrown), { cause: thrown });
+  }
+}
+
+/** Of a manifest, in the words of Iceberg's table specification. */
+function metadataOf({ fields, schemaId, specId }: Head): Record<string, Buffer> {
+  const columns = fields.map(({ id, name, type }) => ({ id, name, required: false, type }));
+  const texts = {
+    "avro.schema": MANIFEST_SCHEMA,
+    schema: JSON.stringify({ type: "struct", "schema-id": schemaId, fields: columns }),
+    "schema-id": String(schemaId),
+    "partition-spec": "[]",
+    "partition-spec-id": String(specId),
+    "format-version": "2",
+    content: "data",
+  };
+  return Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, Buffer.from(text)]));
+}
+
+/** The counts of a snapshot with one file more. A total that its parent does not tell stays unknown. */
+function summaryWith(before: ReadonlyMap<string, string>, { rows, bytes }: DataFile): ReadonlyMap<string, string> {
+  const added = [
+    ["data-files", 1],
+    ["records", rows],
+    ["files-size", bytes],
+  ] as const;
+  const more = new Map<string, number>(added);
+  const totals = [...before].flatMap(([name, text]): [string, string][] => {
+    const counted = name.startsWith("total-") ? Number(text) + (more.get(name.slice("total-".length)) ?? 0) : NaN;
+    return Number.isSafeInteger(counted) ? [[name, String(counted)]] : [];
+  });
+  return new Map([
+    ["operation", "append"],
+    ...added.map(([name, count]): [string, string] => [`added-${name}`, String(count)]),
+    ...totals,
+  ]);
+}
+
+function changeOf(
+  { table: { namespace, name } }: WrittenPart,
+  { from, to, manifestList }: { from: Head; to: Head & { snapshotId: bigint }; manifestList: string },
+): TableChange {
+  return {
+    identifier: { namespace, name },
+    requirements: [
+      { type: "assert-table-uuid", uuid: from.uuid },
+      { type: "assert-current-schema-id", "current-schema-id": from.schemaId },
+      { type: "assert-ref-snapshot-id", ref: "main", "snapshot-id": from.snapshotId ?? null },
+    ],
+    updates: [
+      {
+        action: "add-snapshot",
+        snapshot: {
+          "snapshot-id": to.snapshotId,
+          ...(from.snapshotId === undefined ? {} : { "parent-snapshot-id": from.snapshotId }),
+          "sequence-number": to.sequenceNumber,
+          "timestamp-ms": to.timestampMs,
+          "manifest-list": manifestList,
+          summary: Object.fromEntries(to.summary),
+          "schema-id": from.schemaId,
+        },
+      },
+      { action: "set-snapshot-ref", "ref-name": "main", type: "branch", "snapshot-id": to.snapshotId },
+    ],
+  };
+}

@@ -1,0 +1,125 @@
+import type { SqlColumn } from "../../sql/sql.ts";
+import type { RestCatalog } from "../catalog/rest-catalog.ts";
+import type { SchemaField, TableIdentifier, TableMetadata } from "../catalog/schemas.ts";
+import { catalogCall, isMissing } from "../errors.ts";
+import { tableKey, type Base } from "../gate/request.ts";
+import { ForeignMetadataError, type Encoded } from "../manifests/avro-file.ts";
+import { encodedList, readManifestList } from "../manifests/manifests.ts";
+import type { Buckets } from "../tables/buckets.ts";
+import { columnTypeIn } from "../tables/types.ts";
+import type { FileColumn } from "./data-file.ts";
+
+/** What an append must know of a table. */
+export interface Head {
+  uuid: string;
+  schemaId: number;
+  fields: readonly SchemaField[];
+  specId: number;
+  dataFolder: string;
+  metadataFolder: string;
+  /** undefined: the table has no snapshot. */
+  snapshotId: bigint | undefined;
+  sequenceNumber: number;
+  timestampMs: number;
+  /** Of the snapshot. */
+  summary: ReadonlyMap<string, string>;
+  /** The records of its manifest list. */
+  manifests: Encoded;
+}
+
+/** Tables, and bytes of one manifest list, that are remembered. */
+const TABLES_MAX = 256;
+const LIST_BYTES_MAX = 1024 * 1024;
+
+/**
+ * What this process has last written to a table or read of it: an append need not read what it knows. What
+ * somebody else commits makes the commit fail, since it requires the snapshot that is remembered.
+ */
+export class Heads {
+  readonly #catalog: RestCatalog;
+  readonly #buckets: Buckets;
+  readonly #known = new Map<string, Head>();
+
+  constructor(catalog: RestCatalog, buckets: Buckets) {
+    this.#catalog = catalog;
+    this.#buckets = buckets;
+  }
+
+  /**
+   * The table on this base; without a base, as it is remembered or else as it is. undefined: rows of these
+   * columns cannot be appended to it here.
+   */
+  async get(table: TableIdentifier, base: Base | undefined, columns: readonly SqlColumn[]): Promise<Head | undefined> {
+    const fits = (head: Head): boolean => isOn(head, base) && has(head, columns);
+    const known = this.#known.get(tableKey(table));
+    if (known && fits(known)) return known;
+    const read = await this.#read(table);
+    if (!read || !fits(read)) return undefined;
+    this.set(table, read);
+    return read;
+  }
+
+  set(table: TableIdentifier, head: Head): void {
+    this.forget(table);
+    if (head.manifests.data.length > LIST_BYTES_MAX) return;
+    this.#known.set(tableKey(table), head);
+    const [oldest] = this.#known.keys();
+    if (this.#known.size > TABLES_MAX && oldest !== undefined) this.#known.delete(oldest);
+  }
+
+  forget(table: TableIdentifier): void {
+    this.#known.delete(tableKey(table));
+  }
+
+  async #read(table: TableIdentifier): Promise<Head | undefined> {
+    try {
+      const { metadata } = await this.#catalog.loadTable(table);
+      return await headOf(metadata, this.#buckets);
+    } catch (thrown) {
+      if (isMissing(thrown) || thrown instanceof ForeignMetadataError) return undefined;
+      return catalogCall(() => Promise.reject(thrown as Error));
+    }
+  }
+}
+
+const isOn = ({ uuid, snapshotId }: Head, base: Base | undefined): boolean =>
+  base === undefined || (base.uuid === uuid && base.snapshotId === snapshotId?.toString());
+
+/** The table's own columns, by id, for columns of these names. undefined: one is missing or of another type. */
+export function fileColumns({ fields }: Head, columns: readonly SqlColumn[]): FileColumn[] | undefined {
+  const byName = new Map(fields.map((field) => [field.name, field]));
+  const found = columns.flatMap(({ name, type }) => {
+    const field = byName.get(name);
+    return field && columnTypeIn(field.type) === type ? [{ id: field.id, name, type }] : [];
+  });
+  return found.length === columns.length ? found : undefined;
+}
+
+const has = (head: Head, columns: readonly SqlColumn[]): boolean => fileColumns(head, columns) !== undefined;
+
+async function headOf(metadata: TableMetadata, buckets: Buckets): Promise<Head | undefined> {
+  const { formatVersion, isSorted, partitionFields, location, properties, currentSnapshotId } = metadata;
+  if (formatVersion !== 2 || isSorted || partitionFields.length > 0) return undefined;
+  const snapshot = metadata.snapshots.find(({ id }) => id === currentSnapshotId);
+  if (currentSnapshotId !== undefined && !snapshot) return undefined;
+  const folder = (property: string, name: string): string =>
+    (properties.get(property) ?? `${location.replace(/\/+$/, "")}/${name}`).replace(/\/+$/, "");
+  return {
+    ...{ uuid: metadata.uuid, schemaId: metadata.schemaId, fields: metadata.fields, specId: metadata.specId },
+    dataFolder: folder("write.data.path", "data"),
+    metadataFolder: folder("write.metadata.path", "metadata"),
+    snapshotId: currentSnapshotId,
+    sequenceNumber: metadata.lastSequenceNumber,
+    timestampMs: snapshot?.timestampMs ?? 0,
+    summary: snapshot?.summary ?? NO_ROWS,
+    manifests: snapshot ? encodedList(await readManifestList(buckets, snapshot)) : { count: 0, data: Buffer.alloc(0) },
+  };
+}
+
+/** The counts of a table without a snapshot. */
+const NO_ROWS: ReadonlyMap<string, string> = new Map(
+  ["data-files", "delete-files", "records", "files-size", "position-deletes", "equality-deletes"].map((name) => [
+    `total-${name}`,
+    "0",
+  ]),
+);
