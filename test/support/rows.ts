@@ -142,6 +142,7 @@ export const reject = (row: number, over: Partial<Reject> = {}): Reject => ({
 });
 
 export interface TestFile extends Origin {
+  /** Default: always the same one for a version, in the form of those of the gateway. */
   fileId?: string;
   columns: readonly ColumnDefinition[];
   /** null for a deleted object. */
@@ -150,10 +151,18 @@ export interface TestFile extends Origin {
   rowsPerBatch?: number;
 }
 
+/** An id in the form of a random one, which is the same for equal texts. */
+export function fileIdOf(text: string): string {
+  const hash = createHash("sha256").update(text).digest("hex");
+  return [hash.slice(0, 8), hash.slice(8, 12), `7${hash.slice(13, 16)}`, hash.slice(16, 20), hash.slice(20, 32)].join(
+    "-",
+  );
+}
+
 /** A file version with a filled stage. */
 export async function fileVersion(warehouse: Warehouse, table: string, file: TestFile): Promise<FileVersion> {
   const { sourceFile, sourceOffset, rowsOffset, confirmsUpTo, columns: definitions, rows, rejects = [] } = file;
-  const fileId = file.fileId ?? `${table}/${sourceFile}@${sourceOffset}`;
+  const fileId = file.fileId ?? fileIdOf(`${table}/${sourceFile}@${sourceOffset}`);
   if (rows === null) return { fileId, sourceFile, sourceOffset, columns: definitions };
   const stage = warehouse.stage(table, randomUUID());
   for (const batch of rowBatches(definitions, rows, file, file.rowsPerBatch)) await stage.append(batch);

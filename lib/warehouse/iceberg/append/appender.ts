@@ -199,6 +199,8 @@ function changeOf(
     requirements: [
       { type: "assert-table-uuid", uuid: from.uuid },
       { type: "assert-current-schema-id", "current-schema-id": from.schemaId },
+      { type: "assert-default-spec-id", "default-spec-id": from.specId },
+      { type: "assert-default-sort-order-id", "default-sort-order-id": from.sortOrderId },
       { type: "assert-ref-snapshot-id", ref: "main", "snapshot-id": from.snapshotId ?? null },
     ],
     updates: [

@@ -15,6 +15,7 @@ export interface Head {
   schemaId: number;
   fields: readonly SchemaField[];
   specId: number;
+  sortOrderId: number;
   dataFolder: string;
   metadataFolder: string;
   /** undefined: the table has no snapshot. */
@@ -105,7 +106,8 @@ async function headOf(metadata: TableMetadata, buckets: Buckets): Promise<Head |
   const folder = (property: string, name: string): string =>
     (properties.get(property) ?? `${location.replace(/\/+$/, "")}/${name}`).replace(/\/+$/, "");
   return {
-    ...{ uuid: metadata.uuid, schemaId: metadata.schemaId, fields: metadata.fields, specId: metadata.specId },
+    ...{ uuid: metadata.uuid, schemaId: metadata.schemaId, fields: metadata.fields },
+    ...{ specId: metadata.specId, sortOrderId: metadata.sortOrderId },
     dataFolder: folder("write.data.path", "data"),
     metadataFolder: folder("write.metadata.path", "metadata"),
     snapshotId: currentSnapshotId,

@@ -7,6 +7,8 @@ export type Requirement =
   | { type: "assert-create" }
   | { type: "assert-table-uuid"; uuid: string }
   | { type: "assert-current-schema-id"; "current-schema-id": number }
+  | { type: "assert-default-spec-id"; "default-spec-id": number }
+  | { type: "assert-default-sort-order-id"; "default-sort-order-id": number }
   /** null: the branch or tag must not exist. */
   | { type: "assert-ref-snapshot-id"; ref: string; "snapshot-id": bigint | null };
 

@@ -135,6 +135,7 @@ const metadataSchema = z
       specId: read["default-spec-id"] ?? 0,
       lastSpecId: Math.max(0, ...(read["partition-specs"] ?? []).map((one) => one["spec-id"])),
       lastPartitionId: read["last-partition-id"] ?? 999,
+      sortOrderId: read["default-sort-order-id"] ?? 0,
       /** True: a writer should sort the rows of each file. */
       isSorted: (order?.fields.length ?? 0) > 0,
       /** undefined: the table has no snapshot. Some catalogs write -1 for that. */

@@ -19,7 +19,12 @@ export interface Applied {
   rowsDeleted: number;
   /** Rows that the table had are written again, with texts that the batch does not have. */
   copiesRows: boolean;
+  /** DuckDB's Iceberg writer had no part in it. */
+  isAppended?: true;
 }
+
+/** Of an append. */
+export const APPENDED: Applied = { rowsDeleted: 0, copiesRows: false, isAppended: true };
 
 /**
  * Runs a batch's changes within a transaction. undefined: there is nothing to change. An upsert of many rows

@@ -17,7 +17,7 @@ import { concurrentWrite } from "../errors.ts";
 import { tableKey } from "../gate/request.ts";
 import type { TransactionResult } from "../gate/transactions.ts";
 import type { IcebergLedger } from "../ledger.ts";
-import { applyRows, type Applied } from "./apply.ts";
+import { APPENDED, applyRows, type Applied } from "./apply.ts";
 import type { BaseState } from "./bases.ts";
 import type { IcebergContext } from "./context.ts";
 import { cutCondition } from "./cut-texts.ts";
@@ -95,10 +95,7 @@ async function commitOnce(
       records && isShared(context, batch, rows) ? await ledger.recordWith(table, records, rows) : undefined;
     if (together) return { ...(await receiptOf(context, table, { base, next }, together)), isRecorded: true };
     const appended = rows.added && (await context.appender.append([{ ...rows, ...rows.added }], { signal }));
-    if (appended) {
-      const value = { rowsDeleted: 0, copiesRows: false };
-      return await receiptOf(context, table, { base, next }, { value, result: appended });
-    }
+    if (appended) return await receiptOf(context, table, { base, next }, { value: APPENDED, result: appended });
     const wide = isWide(context, table, size.rows);
     const written = await withinMemory(size, (smaller, alone) =>
       context.session.write([rows.part], (connection) => rows.work(connection, smaller), { signal, alone, wide }),
@@ -119,7 +116,8 @@ function rowsOf(
   const { table } = layout;
   const known = knownOf(layout, description, input.files, base);
   const whole = { rows: rowsIn(files), rowsMax: mergeRowsMax };
-  const isOnlyAdded = known.rowsAreNew && !input.undo && whole.rows > 0 && whole.rows <= NARROW_ROWS_MAX;
+  const isSmall = whole.rows > 0 && whole.rows <= NARROW_ROWS_MAX;
+  const isOnlyAdded = known.rowsAreNew && !input.undo && isSmall && description.partitioning.length === 0;
   let cutsNoText = false;
   return {
     rowCount: whole.rows,
@@ -234,7 +232,7 @@ async function receiptOf(
   bases.set(table, { uuid: base.uuid, snapshotId: BigInt(last.id), ...next });
   return {
     snapshotId: last.id,
-    strategy: "iceberg",
+    strategy: written.value.isAppended ? "iceberg append" : "iceberg",
     ...changesOf(chain, written.value.rowsDeleted),
     ...filesIn(last),
   };

@@ -6,7 +6,7 @@ import type { AppendedRows } from "../append/appender.ts";
 import { tableKey } from "../gate/request.ts";
 import { CommitError, type TransactionResult } from "../gate/transactions.ts";
 import type { WrittenPart } from "../text-bounds.ts";
-import type { Applied } from "./apply.ts";
+import { APPENDED, type Applied } from "./apply.ts";
 import { repeated } from "./repeated.ts";
 import type { IcebergContext } from "./context.ts";
 import type { SliceSize } from "./slices.ts";
@@ -186,7 +186,7 @@ export class LedgerQueue {
       const statements = new Map([...(await statementsOf(sharing, id)), ...(await statementsOf(others, null))]);
       const appended = await this.#append(sharing, [...statements.values()], id);
       const written = appended
-        ? { value: new Map(sharing.map((one) => [one, ONLY_ADDED])), result: appended }
+        ? { value: new Map(sharing.map((one) => [one, APPENDED])), result: appended }
         : await this.#merge(sharing, statements, id);
       for (const one of sharing) {
         const value = written?.value.get(one);
@@ -272,5 +272,3 @@ const statementsOf = async (
 async function runAll(connection: DuckDBConnection, statements: Iterable<LedgerStatements>): Promise<void> {
   for (const { run } of statements) for (const statement of run) await connection.run(statement);
 }
-
-const ONLY_ADDED: Applied = { rowsDeleted: 0, copiesRows: false };

@@ -103,16 +103,18 @@ export class IcebergTables {
       await this.#create(newTable(physicalName(table), layout, wanted));
     }
     const existing = known ?? (await this.#made(table));
-    const { columns, added, widened } = evolve(table, existing.columns, wanted);
-    checkLayout(layout, columns);
-    const repartition = layout.partitioning.length > 0 && !samePartitioning(layout, existing.partitioning);
-    if (added.length === 0 && widened.length === 0 && !repartition) return existing;
+    if (!changesOf(layout, existing, wanted)) return existing;
     this.forget(table);
     const metadata = await this.load(table);
     if (!metadata) throw vanished(table);
     checkWritable(table, metadata);
-    const [schema, fields] = schemaUpdates(metadata, columns);
-    await this.#commit(table, metadata, [...schema, ...(repartition ? specUpdates(layout, metadata, fields) : [])]);
+    // Somebody else may have changed it since it was described.
+    const change = changesOf(layout, descriptionOf(table, metadata), wanted);
+    if (change) {
+      const [schema, fields] = schemaUpdates(metadata, change.columns);
+      const spec = change.repartition ? specUpdates(layout, metadata, fields) : [];
+      await this.#commit(table, metadata, [...schema, ...spec]);
+    }
     return this.#made(table);
   }
 
@@ -184,6 +186,18 @@ export class IcebergTables {
     this.#known.set(description.table, description);
     return description;
   }
+}
+
+/** What a table lacks for files of these columns. undefined: nothing. */
+function changesOf(
+  layout: TableLayout,
+  existing: TableDescription,
+  wanted: readonly ColumnDefinition[],
+): { columns: ColumnDefinition[]; repartition: boolean } | undefined {
+  const { columns, added, widened } = evolve(layout.table, existing.columns, wanted);
+  checkLayout(layout, columns);
+  const repartition = layout.partitioning.length > 0 && !samePartitioning(layout, existing.partitioning);
+  return added.length > 0 || widened.length > 0 || repartition ? { columns, repartition } : undefined;
 }
 
 /** `s3://bucket/` of a location in it. */
