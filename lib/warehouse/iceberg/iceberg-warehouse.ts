@@ -149,15 +149,7 @@ export async function openIceberg(url: string, options: IcebergOptions = {}): Pr
     closing.unshift(() => session.close());
     const { namespace } = target;
     const { trinoCatalog = "rest", mergeRowsMax = 5_000_000, rewriteRowsMin = 1_000_000 } = options;
-    const appender = new Appender({
-      ...{ heads: new Heads(catalog, buckets), session, buckets, clock },
-      isTransactional: catalog.has("commitTransaction"),
-      commit(parts, changes, id) {
-        const { path, body } = commitOf(catalog, target.uri, changes);
-        const commit = (): Promise<unknown> => gate.commit(path, JSON_HEADERS, body);
-        return bounds.during(parts, () => gate.transaction(parts, commit, id));
-      },
-    });
+    const appender = appenderOf({ catalog, session, buckets, clock }, target.uri, { gate, bounds });
     const shared = { catalog, session, appender, tables, buckets, clock, namespace, trinoCatalog };
     const context = { ...shared, mergeRowsMax, rewriteRowsMin, bases: new Bases(clock) };
     await ensureNamespace(catalog, namespace);
@@ -174,6 +166,23 @@ export async function openIceberg(url: string, options: IcebergOptions = {}): Pr
     for (const close of closing) await close();
     throw thrown;
   }
+}
+
+function appenderOf(
+  { catalog, ...shared }: Pick<IcebergContext, "catalog" | "session" | "buckets" | "clock">,
+  uri: string,
+  { gate, bounds }: { gate: OpenGate; bounds: TextBounds },
+): Appender {
+  return new Appender({
+    ...shared,
+    heads: new Heads(catalog, shared.buckets),
+    isTransactional: catalog.has("commitTransaction"),
+    commit(parts, changes, id) {
+      const { path, body } = commitOf(catalog, uri, changes);
+      const commit = (): Promise<unknown> => gate.commit(path, JSON_HEADERS, body);
+      return bounds.during(parts, () => gate.transaction(parts, commit, id));
+    },
+  });
 }
 
 const JSON_HEADERS = { "content-type": "application/json", accept: "application/json" };

@@ -35,7 +35,7 @@ export interface AppenderOptions {
   isTransactional: boolean;
 }
 
-/** After a refusal another process writes the same tables, so they are read before each append for so long. */
+/** After a refusal, which others' writes cause, tables are read before each append for so long. */
 const DISTRUST_MS = 5_000;
 
 /**

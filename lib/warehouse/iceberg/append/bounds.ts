@@ -84,7 +84,7 @@ function timestamp(text: string): Buffer | undefined {
   return Number.isNaN(ms) ? undefined : long(BigInt(ms) * 1_000n + BigInt(fraction.padEnd(6, "0")));
 }
 
-/** The unscaled value as the shortest two's complement, big-endian. DuckDB writes every digit of the scale. */
+/** The unscaled value in the shortest two's complement, big-endian. DuckDB writes all digits of the scale. */
 function decimal(text: string): Buffer {
   const unscaled = BigInt(text.replace(".", "") || "0");
   let size = 1;
@@ -99,7 +99,7 @@ function decimal(text: string): Buffer {
 
 const lowerText = (min: string): Buffer => Buffer.from(Array.from(min).slice(0, TEXT_CHARACTERS).join(""));
 
-/** The text or, if it is long, the least short text above all that begin as it does. undefined: there is none. */
+/** The text; of a long one, the least short text above all that begin as it does. undefined: none is. */
 function upperText(max: string): Buffer | undefined {
   const characters = Array.from(max);
   if (characters.length <= TEXT_CHARACTERS) return Buffer.from(max);
