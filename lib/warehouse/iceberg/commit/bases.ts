@@ -1,4 +1,5 @@
 import type { Clock } from "../../../clock.ts";
+import { SourceFiles } from "../../commit/source-files.ts";
 import type { TableMetadata } from "../catalog/schemas.ts";
 import { checkWritable } from "../tables/guards.ts";
 import type { IcebergTables } from "../tables/tables.ts";
@@ -17,6 +18,8 @@ export interface BaseState {
   watermark: number | undefined;
   /** No two rows have the same key of this name (UNIQUE_KEY_PROPERTY); "any": there are no rows. */
   uniqueKey: string | undefined;
+  /** Rows, also deleted ones that files still have. undefined: unknown. */
+  rows?: number | undefined;
 }
 
 /**
@@ -42,6 +45,8 @@ export class Bases {
   /** The highest source offset that this process has tried to record. A failed write may still be applied. */
   readonly #tried = new Map<string, number>();
   readonly #workMs = new Map<string, number>();
+  /** At each table's base. */
+  readonly files = new SourceFiles();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -58,6 +63,7 @@ export class Bases {
   /** After a failure, or if others may have written: the next commit reads the table again. */
   forget(table: string): void {
     this.#known.delete(table);
+    this.files.forget(table);
     this.#recorded.delete(table);
   }
 
@@ -130,7 +136,9 @@ export function stateOf({
   currentSnapshotId,
   snapshots,
 }: Pick<TableMetadata, "uuid" | "currentSnapshotId" | "snapshots">): BaseState {
-  if (currentSnapshotId === undefined) return { uuid, snapshotId: undefined, watermark: -1, uniqueKey: "any" };
+  if (currentSnapshotId === undefined) {
+    return { uuid, snapshotId: undefined, watermark: -1, uniqueKey: "any", rows: 0 };
+  }
   const byId = new Map(snapshots.map((one) => [one.id, one]));
   let at = byId.get(currentSnapshotId);
   for (let steps = 0; at?.summary.get("operation") === "replace" && steps < snapshots.length; steps++)
@@ -141,5 +149,12 @@ export function stateOf({
     snapshotId: currentSnapshotId,
     watermark: watermark === undefined ? undefined : Number(watermark),
     uniqueKey: at?.summary.get(UNIQUE_KEY_PROPERTY),
+    rows: recordsIn(byId.get(currentSnapshotId)),
   };
+}
+
+/** The rows of a snapshot, as its summary counts them. */
+export function recordsIn(snapshot: { summary: ReadonlyMap<string, string> } | undefined): number | undefined {
+  const count = snapshot?.summary.get("total-records");
+  return count === undefined ? undefined : Number(count);
 }

@@ -18,13 +18,13 @@ import { tableKey } from "../gate/request.ts";
 import type { TransactionResult } from "../gate/transactions.ts";
 import type { IcebergLedger } from "../ledger.ts";
 import { APPENDED, applyRows, type Applied } from "./apply.ts";
-import type { BaseState } from "./bases.ts";
+import { recordsIn, type BaseState } from "./bases.ts";
 import type { IcebergContext } from "./context.ts";
 import { cutCondition } from "./cut-texts.ts";
 import { withinMemory } from "./memory.ts";
 import { checkPartitionTexts } from "./partition-texts.ts";
 import type { SharedRows } from "./ledger-queue.ts";
-import { knownOf, stateAfter, summaryOf } from "./known.ts";
+import { knownOf, stateAfter, summaryOf, type Known } from "./known.ts";
 import { repeated } from "./repeated.ts";
 import { rewriteDue, rewriteTable } from "./rewrite.ts";
 import { changesOf, filesIn } from "./snapshots.ts";
@@ -81,9 +81,10 @@ async function commitOnce(
     await checkPartitionTexts(context.session, description, { rows: input.rows, wide: many });
     const recorded = records?.ended.map(({ outcome }) => outcome) ?? [];
     const next = stateAfter(layout, description, [...input.files, ...recorded], base);
-    const rows = rowsOf(context, { layout, files }, input, { base, next, description });
-    const size = { rows: rows.rowCount, rowsMax: context.mergeRowsMax };
     const known = knownOf(layout, description, input.files, base);
+    known.rowsAreNew ||= layout.mode === "replace" && (await holdsNone(context, input, base));
+    const rows = rowsOf(context, { layout, files }, input, { base, next, description, known });
+    const size = { rows: rows.rowCount, rowsMax: context.mergeRowsMax };
     const rewritable = await rewriteDue(context, input, { known, base }, size.rows);
     if (rewritable) {
       const receipt = await withinMemory(size, (smaller, alone) =>
@@ -93,28 +94,44 @@ async function commitOnce(
     }
     const together =
       records && isShared(context, batch, rows) ? await ledger.recordWith(table, records, rows) : undefined;
-    if (together) return { ...(await receiptOf(context, table, { base, next }, together)), isRecorded: true };
+    if (together) return { ...(await receiptOf(context, input, { base, next }, together)), isRecorded: true };
     const appended = rows.added && (await context.appender.append([{ ...rows, ...rows.added }], { signal }));
-    if (appended) return await receiptOf(context, table, { base, next }, { value: APPENDED, result: appended });
+    if (appended) return await receiptOf(context, input, { base, next }, { value: APPENDED, result: appended });
     const wide = isWide(context, table, size.rows);
     const written = await withinMemory(size, (smaller, alone) =>
       context.session.write([rows.part], (connection) => rows.work(connection, smaller), { signal, alone, wide }),
     );
-    return await receiptOf(context, table, { base, next }, written);
+    return await receiptOf(context, input, { base, next }, written);
   } finally {
     await shared.drop();
   }
 }
+
+/** Whether the table on this base has no row of the source files of the batch. */
+async function holdsNone(
+  { bases, session }: IcebergContext,
+  { layout: { table }, files, target, undo }: MergeInput,
+  { snapshotId, rows }: BaseState,
+): Promise<boolean> {
+  const at = snapshotId === undefined ? "" : ` AT (VERSION => ${snapshotId})`;
+  const read = async (namesMax: number): Promise<string[]> => {
+    if (rows === 0) return [];
+    const found = await session.rows(`SELECT DISTINCT "_source_file" FROM ${target}${at} LIMIT ${namesMax}`);
+    return found.map(([name]) => String(name));
+  };
+  return !undo && bases.files.holdsNone(table, namesOf(files), { rows, read });
+}
+
+const namesOf = (files: readonly { sourceFile: string }[]): string[] => files.map(({ sourceFile }) => sourceFile);
 
 /** The changes of a table, and what the snapshot with them says. */
 function rowsOf(
   { tables, bases, mergeRowsMax, clock }: IcebergContext,
   { layout, files }: MicroBatch,
   input: MergeInput,
-  { base, next, description }: { base: BaseState; next: Next; description: TableDescription },
+  { base, next, description, known }: { base: BaseState; next: Next; description: TableDescription; known: Known },
 ): SharedRows {
   const { table } = layout;
-  const known = knownOf(layout, description, input.files, base);
   const whole = { rows: rowsIn(files), rowsMax: mergeRowsMax };
   const isSmall = whole.rows > 0 && whole.rows <= NARROW_ROWS_MAX;
   const isOnlyAdded = known.rowsAreNew && !input.undo && isSmall && description.partitioning.length === 0;
@@ -216,7 +233,7 @@ async function toApply(
 
 async function receiptOf(
   { tables, bases }: IcebergContext,
-  table: string,
+  { layout: { table }, files }: Pick<MergeInput, "layout" | "files">,
   { base, next }: { base: BaseState; next: Next },
   written: { value: Applied; result: TransactionResult } | undefined,
 ): Promise<CommitReceipt> {
@@ -229,7 +246,8 @@ async function receiptOf(
   const chain = written.result.snapshots.get(tableKey(tables.idOf(table))) ?? [];
   const last = chain.at(-1);
   if (!last) throw new Error(`the commit of table '${table}' has no snapshot`);
-  bases.set(table, { uuid: base.uuid, snapshotId: BigInt(last.id), ...next });
+  bases.set(table, { uuid: base.uuid, snapshotId: BigInt(last.id), ...next, rows: recordsIn(last) });
+  bases.files.add(table, namesOf(files));
   return {
     snapshotId: last.id,
     strategy: written.value.isAppended ? "iceberg append" : "iceberg",

@@ -1,4 +1,5 @@
 import { TributaryError } from "../../../errors.ts";
+import { SourceFiles } from "../../commit/source-files.ts";
 import { repeatedKeySelect, repeatedOwnKeySelect, type MergeInput } from "../../commit/merge.ts";
 import type { TableLayout } from "../../warehouse.ts";
 import type { TrinoClient } from "../client/client.ts";
@@ -6,26 +7,16 @@ import { tableSql } from "../names.ts";
 import { currentSnapshot, type CommittedSnapshot, type SnapshotId } from "./snapshot.ts";
 
 /**
- * Maximum rows of a table whose source files or keys the writer queries. The query must stay short compared
- * with the commits that it saves.
+ * Maximum rows of a table whose keys the writer queries. The query must stay short compared with the commits
+ * that it saves.
  */
 const READ_ROWS_MAX = 5_000_000;
-/**
- * Maximum source file names to keep. The writer keeps no names for a table with more files than `table`, and
- * at most `total` names for all tables.
- */
-const NAMES_MAX = { table: 50_000, total: 500_000 };
 
 /** State of a table when its writer last read it. */
 interface Seen {
   snapshot: SnapshotId;
   /** Rows in the table, if known. */
   rows?: number | undefined;
-  /**
-   * All source files that may have rows in the table. It is undefined before the first query, and "too many"
-   * if the writer does not keep them.
-   */
-  files?: Set<string> | "too many";
   /** No two rows of the table have the same key: the names of its columns. */
   uniqueKey?: readonly string[] | undefined;
 }
@@ -39,7 +30,7 @@ interface Seen {
 export class BaseSnapshots {
   readonly #client: TrinoClient;
   readonly #seen = new Map<string, Seen>();
-  #names = 0;
+  readonly #files = new SourceFiles();
 
   constructor(client: TrinoClient) {
     this.#client = client;
@@ -54,9 +45,8 @@ export class BaseSnapshots {
   note({ table, mode, key }: TableLayout, made: CommittedSnapshot, sourceFiles: readonly string[]): void {
     const before = this.#seen.get(table);
     const keepsKey = mode === "upsert" && before?.uniqueKey !== undefined && sameNames(before.uniqueKey, key);
-    const seen: Seen = { ...before, ...made, uniqueKey: keepsKey ? key : undefined };
-    this.#seen.set(table, seen);
-    this.#keep(seen, sourceFiles);
+    this.#seen.set(table, { ...before, ...made, uniqueKey: keepsKey ? key : undefined });
+    this.#files.add(table, sourceFiles);
   }
 
   /**
@@ -78,7 +68,7 @@ export class BaseSnapshots {
    * Forgets the table after a failure, or if other processes may have written. The next commit refreshes it.
    */
   forget(table: string): void {
-    this.#drop(this.#seen.get(table));
+    this.#files.forget(table);
     this.#seen.delete(table);
   }
 
@@ -99,44 +89,24 @@ export class BaseSnapshots {
   }
 
   /**
-   * Returns true if the table at its base snapshot certainly has no row of any of the files. It queries the
-   * table once, if the table is not too large and this writer's last commit succeeded. After that, every
-   * commit adds its files to the known ones.
+   * Returns true if the table at its base snapshot certainly has no row of any of the files: see SourceFiles.
+   * It may query the table if this writer's last commit succeeded.
    */
   async holdsNone(table: string, sourceFiles: readonly string[]): Promise<boolean> {
     const seen = this.#seen.get(table);
-    if (seen?.rows === undefined || typeof seen.snapshot !== "string") return false;
-    if (seen.files === undefined) {
-      if (seen.rows > READ_ROWS_MAX) return false;
-      const { rows } = await this.#client.run(
-        `SELECT DISTINCT "_source_file" FROM ${tableSql(table)} FOR VERSION AS OF ${BigInt(seen.snapshot)} LIMIT ${NAMES_MAX.table + 1}`,
+    const { rows, snapshot } = seen ?? {};
+    if (typeof snapshot !== "string") return false;
+    const read = async (namesMax: number): Promise<string[]> => {
+      const found = await this.#client.run(
+        `SELECT DISTINCT "_source_file" FROM ${tableSql(table)} FOR VERSION AS OF ${BigInt(snapshot)} LIMIT ${namesMax}`,
       );
-      seen.files = new Set();
-      this.#keep(
-        seen,
-        rows.map(([name]) => String(name)),
-      );
-    }
-    const { files } = seen;
-    return files instanceof Set && !sourceFiles.some((name) => files.has(name));
+      return found.rows.map(([name]) => String(name));
+    };
+    return this.#files.holdsNone(table, sourceFiles, { rows, read });
   }
 
   async #now(table: string): Promise<SnapshotId> {
     return currentSnapshot(this.#client, table);
-  }
-
-  #keep(seen: Seen, sourceFiles: readonly string[]): void {
-    if (!(seen.files instanceof Set)) return;
-    const before = seen.files.size;
-    for (const name of sourceFiles) seen.files.add(name);
-    this.#names += seen.files.size - before;
-    if (seen.files.size <= NAMES_MAX.table && this.#names <= NAMES_MAX.total) return;
-    this.#drop(seen);
-    seen.files = "too many";
-  }
-
-  #drop(seen: Seen | undefined): void {
-    if (seen?.files instanceof Set) this.#names -= seen.files.size;
   }
 }
 

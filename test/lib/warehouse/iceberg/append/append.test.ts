@@ -164,6 +164,25 @@ if (given) {
       ]);
     });
 
+    test("new files of a table that replaces them are appended, until one is replaced", async (t) => {
+      const [warehouse, second] = [await opened(t), await opened(t)];
+      const table = new TestTable(warehouse, COLUMNS, LAYOUTS["replace"]);
+      const strategies: string[] = [];
+      const sent = (sourceFile: string, sourceOffset: number, id: number) => ({
+        ...{ sourceFile, sourceOffset, rows: [{ id, name: sourceFile }] },
+      });
+      for (const [n, name] of ["a", "b", "a", "c"].entries())
+        strategies.push((await table.ingest(sent(name, n + 1, n + 1))).strategy);
+      assert.deepEqual(strategies, [OWN, OWN, "iceberg", OWN]);
+      // Another writer takes the table over, and adds the file that this one would take for new.
+      const theirs = new TestTable(second, COLUMNS, table.layout);
+      assert.equal((await theirs.ingest(sent("d", 5, 5))).strategy, OWN);
+      assert.equal((await table.ingest(sent("d", 6, 6))).strategy, "iceberg");
+      await table.ingest({ sourceFile: "b", sourceOffset: 7, rows: null });
+      assert.equal((await table.ingest(sent("b", 8, 8))).rowsInserted, 1);
+      assert.deepEqual(await table.query("SELECT id, name FROM $t ORDER BY 1"), [[3, "a"], [4, "c"], [6, "d"], [8, "b"]]); // prettier-ignore
+    });
+
     test("every snapshot and every file of every table is whole", async (t) => {
       const options = restCatalogGiven(NAME)!.oauth2;
       const place = { catalog: { ...options, warehouse: options.warehouse! }, schema: given.namespace };

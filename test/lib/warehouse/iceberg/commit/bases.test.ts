@@ -20,8 +20,8 @@ const ours = { operation: "append", "tributary.watermark": "7", "tributary.uniqu
 const compacted = { operation: "replace" };
 
 test("a table's newest snapshot says how far its rows go; a compaction changes none", () => {
-  assert.deepEqual(stateOf(table()), { uuid: "u", snapshotId: undefined, watermark: -1, uniqueKey: "any" });
-  assert.deepEqual(stateOf(table(ours)), { uuid: "u", snapshotId: 1n, watermark: 7, uniqueKey: "k" });
+  assert.deepEqual(stateOf(table()), { uuid: "u", snapshotId: undefined, watermark: -1, uniqueKey: "any", rows: 0 });
+  assert.deepEqual(stateOf(table(ours)), { uuid: "u", snapshotId: 1n, watermark: 7, uniqueKey: "k", rows: undefined });
   const after = stateOf(table(ours, compacted, compacted));
   assert.deepEqual([after.snapshotId, after.watermark, after.uniqueKey], [3n, 7, "k"]);
 });
