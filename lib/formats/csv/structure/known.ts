@@ -86,9 +86,10 @@ export function fitOf(rows: readonly SampleRow[], { columns }: KnownColumns): nu
   return telling === 0 ? undefined : fitting / telling;
 }
 
-/** True if the names are all headers of the table, in order. */
+/** True if the names are all headers of the table, in order. Blanks may be a row without a value. */
 export const isSameHeader = (names: readonly string[], columns: readonly ColumnDefinition[]): boolean =>
   names.length === columns.length &&
+  names.some(isFilled) &&
   names.every((name, at) => textOf(storedHeader(name)) === textOf(columns[at]!.header));
 
 /** True if each column's header is one of the names, as it is written. */

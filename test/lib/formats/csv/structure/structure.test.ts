@@ -209,6 +209,8 @@ test("a table's own header is found again, also of several rows or with few name
   assert.deepEqual(again(texts, names), { header: true, headerRows: 2, skipRows: undefined }, "whatever the rows are");
   const fewNames = `,id\n${" ,id\n".repeat(9)}, id\n`;
   assert.deepEqual(again(fewNames, ["", "id"]), { header: true, headerRows: undefined, skipRows: undefined });
+  const blank = ' ,"  ",id\n10,,\n"",""\n10,n/a,\n';
+  assert.deepEqual(again(blank, ["", ""]), { header: true, headerRows: undefined, skipRows: undefined }, "no value");
   const title = "Customer\n\nCustomer,Amount\nAnn,many\nBob,few\n";
   assert.deepEqual(again(title, ["Customer", "Amount"]), { header: true, headerRows: undefined, skipRows: 2 });
   assert.equal(unusual(":,#,\n,,\n", { known: [":", "#"] }).header, undefined, "with delimiters at the ends of lines");
