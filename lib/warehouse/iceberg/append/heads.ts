@@ -28,9 +28,10 @@ export interface Head {
   manifests: Encoded;
 }
 
-/** Tables, and bytes of one manifest list, that are remembered. */
-const TABLES_MAX = 256;
-const LIST_BYTES_MAX = 1024 * 1024;
+/** Manifest lists that are remembered, all together. A list of 1,000 manifests has 130 kB. */
+const BYTES_MAX = 16 * 1024 * 1024;
+/** What a table counts at least: its fields and totals. */
+const TABLE_BYTES_MIN = 16 * 1024;
 
 /**
  * What this process has last written to a table or read of it: an append need not read what it knows. What
@@ -39,7 +40,9 @@ const LIST_BYTES_MAX = 1024 * 1024;
 export class Heads {
   readonly #catalog: RestCatalog;
   readonly #buckets: Buckets;
+  /** The one that was set first comes first. */
   readonly #known = new Map<string, Head>();
+  #bytes = 0;
 
   constructor(catalog: RestCatalog, buckets: Buckets) {
     this.#catalog = catalog;
@@ -62,14 +65,21 @@ export class Heads {
 
   set(table: TableIdentifier, head: Head): void {
     this.forget(table);
-    if (head.manifests.data.length > LIST_BYTES_MAX) return;
     this.#known.set(tableKey(table), head);
-    const [oldest] = this.#known.keys();
-    if (this.#known.size > TABLES_MAX && oldest !== undefined) this.#known.delete(oldest);
+    this.#bytes += sizeOf(head);
+    for (const [key, oldest] of this.#known) {
+      if (this.#bytes <= BYTES_MAX) break;
+      this.#delete(key, oldest);
+    }
   }
 
   forget(table: TableIdentifier): void {
-    this.#known.delete(tableKey(table));
+    const key = tableKey(table);
+    this.#delete(key, this.#known.get(key));
+  }
+
+  #delete(key: string, head: Head | undefined): void {
+    if (head && this.#known.delete(key)) this.#bytes -= sizeOf(head);
   }
 
   async #read(table: TableIdentifier): Promise<Head | undefined> {
@@ -82,6 +92,8 @@ export class Heads {
     }
   }
 }
+
+const sizeOf = ({ manifests }: Head): number => Math.max(TABLE_BYTES_MIN, manifests.data.length);
 
 const isOn = ({ uuid, snapshotId }: Head, base: Base | undefined): boolean =>
   base === undefined || (base.uuid === uuid && base.snapshotId === snapshotId?.toString());
