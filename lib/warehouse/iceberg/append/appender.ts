@@ -9,7 +9,7 @@ import type { Session } from "../session.ts";
 import type { Buckets } from "../tables/buckets.ts";
 import type { WrittenPart } from "../text-bounds.ts";
 import { manifestEntry, MANIFEST_SCHEMA, writeDataFile, type DataFile, type FileColumn } from "./data-file.ts";
-import { fileColumns, type Head, type Heads } from "./heads.ts";
+import { fileColumns, type Head, type Heads, type OlderSnapshot } from "./heads.ts";
 
 /** Rows for one table. */
 export interface AppendedRows {
@@ -18,6 +18,8 @@ export interface AppendedRows {
   select: string;
   /** Its columns, by their names in the table. */
   columns: readonly SqlColumn[];
+  /** Nobody reads the table as it was: the commit may remove old snapshots. */
+  forgetsHistory?: boolean;
 }
 
 export interface AppenderOptions {
@@ -35,6 +37,11 @@ export interface AppenderOptions {
   isTransactional: boolean;
 }
 
+/**
+ * A catalog sends and writes all snapshots of a table with each commit. Snapshots that go are older than any
+ * commit whose answer is lost may be (90 s), and go many at a time.
+ */
+const HISTORY = { ageMsMin: 300_000, countMin: 100 };
 /** After a refusal, which others' writes cause, tables are read before each append for so long. */
 const DISTRUST_MS = 5_000;
 
@@ -130,8 +137,11 @@ export class Appender {
     const manifestList = await writeManifestList(place, `snap-${snapshotId}-0-${unique}.avro`, manifests);
     const timestampMs = Math.max(clock.nowMs(), head.timestampMs + 1);
     const summary = summaryWith(head.summary, file);
-    const next = { ...head, snapshotId, sequenceNumber, timestampMs, summary, manifests };
-    return { change: changeOf(rows.part, { from: head, to: next, manifestList }), head: next };
+    const past = head.snapshotId === undefined ? [] : [{ id: head.snapshotId, timestampMs: head.timestampMs }];
+    const expired = rows.forgetsHistory ? expiredIn(head.older, clock.nowMs()) : [];
+    const older = [...head.older.slice(expired.length), ...past];
+    const next = { ...head, snapshotId, sequenceNumber, timestampMs, summary, manifests, older };
+    return { change: changeOf(rows.part, { from: head, to: next, manifestList, expired }), head: next };
   }
 }
 
@@ -190,9 +200,23 @@ function summaryWith(before: ReadonlyMap<string, string>, { rows, bytes }: DataF
   ]);
 }
 
+/** The first snapshots that go. */
+function expiredIn(older: readonly OlderSnapshot[], nowMs: number): bigint[] {
+  const young = older.findIndex(({ timestampMs }) => nowMs - timestampMs < HISTORY.ageMsMin);
+  const count = young < 0 ? older.length : young;
+  return count < HISTORY.countMin ? [] : older.slice(0, count).map(({ id }) => id);
+}
+
+interface NewHead {
+  from: Head;
+  to: Head & { snapshotId: bigint };
+  manifestList: string;
+  expired: readonly bigint[];
+}
+
 function changeOf(
   { table: { namespace, name } }: WrittenPart,
-  { from, to, manifestList }: { from: Head; to: Head & { snapshotId: bigint }; manifestList: string },
+  { from, to, manifestList, expired }: NewHead,
 ): TableChange {
   return {
     identifier: { namespace, name },
@@ -217,6 +241,7 @@ function changeOf(
         },
       },
       { action: "set-snapshot-ref", "ref-name": "main", type: "branch", "snapshot-id": to.snapshotId },
+      ...(expired.length > 0 ? [{ action: "remove-snapshots", "snapshot-ids": expired } as const] : []),
     ],
   };
 }

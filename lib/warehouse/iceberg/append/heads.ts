@@ -9,6 +9,12 @@ import type { Buckets } from "../tables/buckets.ts";
 import { columnTypeIn } from "../tables/types.ts";
 import type { FileColumn } from "./data-file.ts";
 
+/** A snapshot that is not the current one. */
+export interface OlderSnapshot {
+  id: bigint;
+  timestampMs: number;
+}
+
 /** What an append must know of a table. */
 export interface Head {
   uuid: string;
@@ -21,15 +27,19 @@ export interface Head {
   /** undefined: the table has no snapshot. */
   snapshotId: bigint | undefined;
   sequenceNumber: number;
+  /** Of its last change, by the clock of whoever made it. */
   timestampMs: number;
   /** Of the snapshot. */
   summary: ReadonlyMap<string, string>;
   /** The records of its manifest list. */
   manifests: Encoded;
+  /** All others that no branch or tag names, oldest first. */
+  older: readonly OlderSnapshot[];
 }
 
 /** Manifest lists that are remembered, all together. A list of 1,000 manifests has 130 kB. */
 const BYTES_MAX = 16 * 1024 * 1024;
+const SNAPSHOT_BYTES = 64;
 /** What a table counts at least: its fields and totals. */
 const TABLE_BYTES_MIN = 16 * 1024;
 
@@ -93,7 +103,8 @@ export class Heads {
   }
 }
 
-const sizeOf = ({ manifests }: Head): number => Math.max(TABLE_BYTES_MIN, manifests.data.length);
+const sizeOf = ({ manifests, older }: Head): number =>
+  Math.max(TABLE_BYTES_MIN, manifests.data.length + older.length * SNAPSHOT_BYTES);
 
 const isOn = ({ uuid, snapshotId }: Head, base: Base | undefined): boolean =>
   base === undefined || (base.uuid === uuid && base.snapshotId === snapshotId?.toString());
@@ -115,6 +126,7 @@ async function headOf(metadata: TableMetadata, buckets: Buckets): Promise<Head |
   if (formatVersion !== 2 || isSorted || partitionFields.length > 0) return undefined;
   const snapshot = metadata.snapshots.find(({ id }) => id === currentSnapshotId);
   if (currentSnapshotId !== undefined && !snapshot) return undefined;
+  const needed = new Set([currentSnapshotId, ...[...metadata.refs.values()].map(({ snapshotId }) => snapshotId)]);
   const folder = (property: string, name: string): string =>
     (properties.get(property) ?? `${location.replace(/\/+$/, "")}/${name}`).replace(/\/+$/, "");
   return {
@@ -124,8 +136,12 @@ async function headOf(metadata: TableMetadata, buckets: Buckets): Promise<Head |
     metadataFolder: folder("write.metadata.path", "metadata"),
     snapshotId: currentSnapshotId,
     sequenceNumber: metadata.lastSequenceNumber,
-    timestampMs: snapshot?.timestampMs ?? 0,
+    timestampMs: Math.max(snapshot?.timestampMs ?? 0, metadata.lastUpdatedMs),
     summary: snapshot?.summary ?? NO_ROWS,
+    older: metadata.snapshots
+      .filter(({ id }) => !needed.has(id))
+      .map(({ id, timestampMs }) => ({ id, timestampMs }))
+      .toSorted((a, b) => a.timestampMs - b.timestampMs),
     manifests: snapshot ? encodedList(await readManifestList(buckets, snapshot)) : { count: 0, data: Buffer.alloc(0) },
   };
 }

@@ -95,6 +95,7 @@ const metadataSchema = z
     "table-uuid": z.string(),
     location: z.string(),
     "last-sequence-number": z.int().nullish(),
+    "last-updated-ms": z.int().nullish(),
     "current-schema-id": z.int().nullish(),
     "last-column-id": z.int().nullish(),
     schemas: z.array(schemaSchema).nullish(),
@@ -122,6 +123,8 @@ const metadataSchema = z
       uuid: read["table-uuid"],
       location: read.location,
       lastSequenceNumber: read["last-sequence-number"] ?? 0,
+      /** Catalogs refuse a snapshot that claims to be older. */
+      lastUpdatedMs: read["last-updated-ms"] ?? 0,
       schemaId: read["current-schema-id"] ?? 0,
       /** Of the current schema, in order. */
       fields: schema?.fields ?? [],

@@ -220,7 +220,9 @@ export class LedgerQueue {
       const selects = records.flat().flatMap((one) => (one.table === table ? [`(${one.select})`] : []));
       if (selects.length === 0) return [];
       const part = { table: tables.idOf(table), summary: {} };
-      return [{ part, select: selects.join(" UNION ALL "), columns: INTERNAL_TABLES[table] }];
+      // Recovery looks for old snapshots of rejected rows.
+      const forgetsHistory = table === "_ingest_files";
+      return [{ part, select: selects.join(" UNION ALL "), columns: INTERNAL_TABLES[table], forgetsHistory }];
     });
     return appender.append([...own, ...internal], { id });
   }

@@ -20,7 +20,7 @@ function heads() {
 const head = (over: Partial<Head> = {}): Head => ({
   ...{ uuid: "u", schemaId: 0, fields: [{ id: 1, name: "id", type: "long" }], specId: 0, sortOrderId: 0 },
   ...{ dataFolder: "s3://b/data", metadataFolder: "s3://b/metadata", snapshotId: 1n, sequenceNumber: 1 },
-  ...{ timestampMs: 1, summary: new Map(), manifests: { count: 0, data: Buffer.alloc(0) } },
+  ...{ timestampMs: 1, summary: new Map(), manifests: { count: 0, data: Buffer.alloc(0) }, older: [] },
   ...over,
 });
 
