@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { execFileSync } from "node:child_process";
 import { Readable } from "node:stream";
 import { parse } from "csv-parse";
+import { isCompiled } from "../bin/compiled.mjs";
+import { ROOT } from "../scripts/stack/paths.ts";
 import { COMPILED, startTributary, type TributaryProcess } from "../scripts/tributary-process.ts";
 import { generateSales } from "./large-files/sales-file.ts";
 
@@ -179,8 +181,12 @@ function peakRss(tributary: TributaryProcess): number {
   }
 }
 
-/** As an installation runs. From sources, a file waits until its worker has loaded TypeScript. */
-const startCompiled = (dataDir: string): Promise<TributaryProcess> => startTributary(dataDir, {}, [], COMPILED);
+/**
+ * As an installation runs, if `dist` is up to date: `npm run bench` builds it first. From sources, a file
+ * waits until its worker has loaded TypeScript.
+ */
+const startCompiled = (dataDir: string): Promise<TributaryProcess> =>
+  startTributary(dataDir, {}, [], ...(isCompiled(ROOT) ? [COMPILED] : []));
 
 export async function withTributary<T>(body: (tributary: TributaryProcess, folder: string) => Promise<T>): Promise<T> {
   return inTempFolder(async (folder) => {

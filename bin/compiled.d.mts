@@ -1,0 +1,2 @@
+/** See compiled.mjs. */
+export function isCompiled(root: string): boolean;
