@@ -108,22 +108,25 @@ export function rowFaults(
   ];
 }
 
-/** The table stays as it is: the file is held or cancelled, or a replay came after newer content of its file. */
+/** The table stays as it is: the file is held or cancelled, or a replay came too late. */
 const isSetAside = ({ status, error }: LedgerRow): boolean =>
   status === "held" || /^FILE_(?:SUPERSEDED|CANCELLED):/.test(error ?? "");
 
 /**
- * Held: it brings no row. Cancelled: somebody asked for it. Superseded: it repeats a version, and another
- * content was applied in between.
+ * Held: it brings no row. Cancelled: somebody asked for it. Superseded: it repeats a version that is held, or
+ * after which another content was applied, of its file or, with deleteMissing, of any file of the table.
  */
 function mayBeSetAside(row: LedgerRow, ledger: readonly LedgerRow[], content: Content, sent: Sent): boolean {
   if (row.status === "held") return content.rows.every((cells) => cells === null);
   if (row.error?.startsWith("FILE_CANCELLED:")) return sent.cancelled.has(row.fileId);
-  const before = ledger.filter(({ table, file, offset }) => {
-    return table === row.table && file === row.file && offset < row.offset;
-  });
-  const first = before.find(({ hash }) => hash === row.hash);
-  return before.some((one) => first && one.offset > first.offset && one.hash !== row.hash && !isSetAside(one));
+  const before = ledger.filter(({ table, offset }) => table === row.table && offset < row.offset);
+  const first = before.find(({ file, hash }) => file === row.file && hash === row.hash);
+  if (!first || first.status === "held") return first !== undefined;
+  const ofAnyFile = TABLES.some(({ name, deleteMissing }) => name === row.table && deleteMissing);
+  return before.some(
+    (one) =>
+      (ofAnyFile || one.file === row.file) && one.offset > first.offset && one.hash !== row.hash && !isSetAside(one),
+  );
 }
 
 function ledgerFaults(ledger: readonly LedgerRow[], sent: Sent): string[] {
