@@ -38,11 +38,16 @@ export function oddShare(text: string): number {
 }
 
 /**
- * Letters of Serbian or Macedonian in text with letters that only other Cyrillic languages have: the capitals
- * of a Macintosh, read as Windows-1251.
+ * Letters of another language than the text's: of Serbian or Macedonian in text with letters that only other
+ * Cyrillic languages have, which are the capitals of a Macintosh, read as Windows-1251; of Icelandic in text
+ * with ç and without its vowels, which are letters of Turkish, read as Windows-1252.
  */
-const foreignLetters = (text: string): number =>
-  /[йяющьыэъё]/i.test(text) ? (text.match(/[ЂЃѓЉЊЌЋЏђљњќћџ]/g)?.length ?? 0) : 0;
+function foreignLetters(text: string): number {
+  const count = (letters: RegExp): number => text.match(letters)?.length ?? 0;
+  const serbian = /[йяющьыэъё]/i.test(text) ? count(/[ЂЃѓЉЊЌЋЏђљњќћџ]/g) : 0;
+  const icelandic = /ç/i.test(text) && !/[áéíóúæ]/i.test(text) ? count(/[ðþý]/gi) : 0;
+  return serbian + icelandic;
+}
 
 /**
  * More than a third of Thai text are vowels and tone marks; other bytes read as Thai are mostly
@@ -135,6 +140,8 @@ const MISPLACED: readonly RegExp[] = [
   // A sign that begins a word; ºC is often written for °C, and £m means millions.
   /(?<![\p{L}\p{N}])[ªº¹²³](?=\p{L})(?![CFKN](?!\p{L}))/gu,
   /(?<![\p{L}\p{N}])[£¥¢](?=\p{Ll}{3})/gu,
+  // A French capital that only names in capitals have, such as L'HAŸ: the ü of a Macintosh.
+  /Ÿ(?=\p{Ll})/gu,
   // Small letters of Ukrainian, Serbian and Macedonian behind capitals, as in text of other bytes.
   /(?<=\p{Lu}\p{Lu})[іґєјѕї]/gu,
 ];
