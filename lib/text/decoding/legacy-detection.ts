@@ -228,6 +228,7 @@ const LF = 10;
 /** Encodings whose characters can be two bytes from 0xa1 on. */
 const EUC = ["euc-jp", "gb18030", "euc-kr", "big5"] as const;
 const EUC_CHARACTERS_MIN = 12;
+const LATE_CHARACTERS_MIN = 40;
 
 /**
  * Text in pairs of bytes from 0xa1 on is Japanese, Chinese or Korean by its first bytes, which the
@@ -239,7 +240,9 @@ function settleEuc(bytes: Buffer, readings: Reading[]): Reading[] {
   const isShaped = rivals.some(({ encodings }) => encodings.includes("euc-jp")) && rivals.includes(readings[0]!);
   if (!isShaped) return readings;
   const { characters, kana, middle, late } = leadsIn(bytes);
-  const isJapanese = kana > 0.1 * characters || (middle > 0.05 * characters && late < 0.05 * characters);
+  // In few characters the absence of a quarter of them is chance.
+  const lacksLate = characters >= LATE_CHARACTERS_MIN && late < 0.05 * characters;
+  const isJapanese = kana > 0.1 * characters || (middle > 0.05 * characters && lacksLate);
   const isChinese = kana < 0.02 * characters && late > 0.1 * characters;
   const isKorean = kana + middle + late < 0.05 * characters;
   const names = [...(isJapanese ? ["euc-jp"] : []), ...(isChinese ? ["gb18030"] : []), ...(isKorean ? ["euc-kr"] : [])];
