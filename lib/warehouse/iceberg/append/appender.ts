@@ -85,6 +85,11 @@ export class Appender {
     }
   }
 
+  /** After these tables were written otherwise: they are read before the next append. */
+  forget(parts: readonly WrittenPart[]): void {
+    for (const { table } of parts) this.#options.heads.forget(table);
+  }
+
   async #targets(tables: readonly AppendedRows[]): Promise<Target[] | undefined> {
     const { heads, clock } = this.#options;
     const isDistrusted = clock.monotonicMs() < this.#distrustUntilMs;

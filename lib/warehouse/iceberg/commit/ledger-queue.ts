@@ -167,7 +167,7 @@ export class LedgerQueue {
       await repeated(this.#context, undefined, async () => {
         const statements = await statementsOf(others, null);
         if (await this.#append([], [...statements.values()])) return;
-        await this.#context.session.write(this.#parts(others), async (connection) => {
+        await this.#transact(this.#parts(others), async (connection) => {
           await runAll(connection, statements.values());
           return {};
         });
@@ -234,7 +234,7 @@ export class LedgerQueue {
     id: string,
   ): Promise<{ value: Map<Waiting, Applied>; result: TransactionResult } | undefined> {
     const parts = [...sharing.map(({ rows }) => rows.part), ...this.#parts([...statements.keys()])];
-    return this.#context.session.write(
+    return this.#transact(
       parts,
       async (connection) => {
         const applied = new Map<Waiting, Applied>();
@@ -249,6 +249,20 @@ export class LedgerQueue {
       },
       { id },
     );
+  }
+
+  /** Runs a transaction of DuckDB, after which the appender does not know the tables any more. */
+  async #transact<T extends object>(
+    parts: readonly WrittenPart[],
+    work: (connection: DuckDBConnection) => Promise<T | undefined>,
+    options: { id?: string } = {},
+  ): Promise<{ value: T; result: TransactionResult } | undefined> {
+    const { session, appender } = this.#context;
+    try {
+      return await session.write(parts, work, options);
+    } finally {
+      appender.forget(parts);
+    }
   }
 
   #parts(entries: readonly Waiting[]): WrittenPart[] {

@@ -29,6 +29,7 @@ function ledger() {
   const context = {
     clock: systemClock,
     tables: { idOf: (name: string) => ({ namespace: ["lake"], name }) },
+    appender: { forget: () => undefined },
     session: {
       async write(parts: { table: { name: string } }[], work: (connection: DuckDBConnection) => Promise<unknown>) {
         transactions.push(parts.map(({ table }) => table.name));
