@@ -119,6 +119,7 @@ export async function openIceberg(url: string, options: IcebergOptions = {}): Pr
     }
     const tables = new IcebergTables(catalog, target.namespace);
     const buckets = new Buckets(options.openBucket ?? noBucket);
+    const heads = new Heads(catalog, buckets);
     const opened: { session?: Session } = {};
     const bounds = new TextBounds({
       session: () => opened.session!,
@@ -139,7 +140,8 @@ export async function openIceberg(url: string, options: IcebergOptions = {}): Pr
     const session = await openSession({
       url,
       attachment: attached,
-      transaction: (parts, commit, id) => bounds.during(parts, () => gate.transaction(parts, commit, id)),
+      transaction: (parts, commit, id) =>
+        heads.without(parts, () => bounds.during(parts, () => gate.transaction(parts, commit, id))),
       deadlineMs: COMMIT_MS_MAX,
       memoryBytesMax: options.memoryBytesMax ?? 1024 * MIB,
       threads: options.threads ?? availableParallelism(),
@@ -147,12 +149,11 @@ export async function openIceberg(url: string, options: IcebergOptions = {}): Pr
     });
     opened.session = session;
     closing.unshift(() => session.close());
-    const { namespace } = target;
     const { trinoCatalog = "rest", mergeRowsMax = 5_000_000, rewriteRowsMin = 1_000_000 } = options;
-    const appender = appenderOf({ catalog, session, buckets, clock }, target.uri, { gate, bounds });
-    const shared = { catalog, session, appender, tables, buckets, clock, namespace, trinoCatalog };
+    const appender = appenderOf({ catalog, session, buckets, clock }, target.uri, { gate, bounds, heads });
+    const shared = { catalog, session, appender, tables, buckets, clock, namespace: target.namespace, trinoCatalog };
     const context = { ...shared, mergeRowsMax, rewriteRowsMin, bases: new Bases(clock) };
-    await ensureNamespace(catalog, namespace);
+    await ensureNamespace(catalog, target.namespace);
     await tables.ensureInternal();
     const queries = queryTables(context, attached, `${folder}.queries`);
     return new IcebergWarehouse({
@@ -171,11 +172,10 @@ export async function openIceberg(url: string, options: IcebergOptions = {}): Pr
 function appenderOf(
   { catalog, ...shared }: Pick<IcebergContext, "catalog" | "session" | "buckets" | "clock">,
   uri: string,
-  { gate, bounds }: { gate: OpenGate; bounds: TextBounds },
+  { gate, bounds, heads }: { gate: OpenGate; bounds: TextBounds; heads: Heads },
 ): Appender {
   return new Appender({
-    ...shared,
-    heads: new Heads(catalog, shared.buckets),
+    ...{ ...shared, heads },
     isTransactional: catalog.has("commitTransaction"),
     commit(parts, changes, id) {
       const { path, body } = commitOf(catalog, uri, changes);

@@ -50,7 +50,7 @@ export class IcebergLedger {
         cutsNoText: staged.length === 0 && ended.every((file) => isWhole(table, file)),
         statements: async (transactionId) => {
           const write = { ...batch, transactionId, isNew: this.#areNew(table, ended) };
-          return { run: recordStatements((name) => this.#nameOf(name), write), added: addedRows(write) };
+          return { run: () => recordStatements((name) => this.#nameOf(name), write), added: addedRows(write) };
         },
       });
     } finally {
@@ -71,7 +71,7 @@ export class IcebergLedger {
 
   #delete(own: string): Promise<void> {
     const deletes = RECORDS.toReversed().map((name) => `DELETE FROM ${this.#nameOf(name)} WHERE ${own}`);
-    return this.#queue(RECORDS).write({ statements: async () => ({ run: deletes }), cutsNoText: false });
+    return this.#queue(RECORDS).write({ statements: async () => ({ run: () => deletes }), cutsNoText: false });
   }
 
   /** Implements Warehouse.appendLog. */
@@ -79,7 +79,7 @@ export class IcebergLedger {
     if (rows.length === 0) return;
     const values = duckdb.values(INTERNAL_TABLES[table], rows);
     const names = namesOf(table);
-    const run = [`INSERT INTO ${this.#nameOf(table)} (${names}) VALUES ${values}`];
+    const run = () => [`INSERT INTO ${this.#nameOf(table)} (${names}) VALUES ${values}`];
     const added = [{ table, select: `SELECT * FROM (VALUES ${values}) n (${names})` }];
     const cutsNoText = rows.every(hasWholeTexts);
     await this.#queue([table]).write({ statements: async () => ({ run, added }), cutsNoText });

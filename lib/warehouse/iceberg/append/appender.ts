@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Clock } from "../../../clock.ts";
 import { codeOf, messageOf, TributaryError } from "../../../errors.ts";
 import type { SqlColumn } from "../../sql/sql.ts";
-import type { TableChange } from "../catalog/commit.ts";
+import { newCurrent, type TableChange } from "../catalog/commit.ts";
 import { CommitError, type TransactionResult } from "../gate/transactions.ts";
 import { encodedList, newSnapshotId, writeManifest, writeManifestList } from "../manifests/manifests.ts";
 import type { Session } from "../session.ts";
@@ -83,11 +83,6 @@ export class Appender {
       if (!again) throw thrown;
       return this.#commit(written(again), id);
     }
-  }
-
-  /** After these tables were written otherwise: they are read before the next append. */
-  forget(parts: readonly WrittenPart[]): void {
-    for (const { table } of parts) this.#options.heads.forget(table);
   }
 
   async #targets(tables: readonly AppendedRows[]): Promise<Target[] | undefined> {
@@ -233,19 +228,15 @@ function changeOf(
       { type: "assert-ref-snapshot-id", ref: "main", "snapshot-id": from.snapshotId ?? null },
     ],
     updates: [
-      {
-        action: "add-snapshot",
-        snapshot: {
-          "snapshot-id": to.snapshotId,
-          ...(from.snapshotId === undefined ? {} : { "parent-snapshot-id": from.snapshotId }),
-          "sequence-number": to.sequenceNumber,
-          "timestamp-ms": to.timestampMs,
-          "manifest-list": manifestList,
-          summary: Object.fromEntries(to.summary),
-          "schema-id": from.schemaId,
-        },
-      },
-      { action: "set-snapshot-ref", "ref-name": "main", type: "branch", "snapshot-id": to.snapshotId },
+      ...newCurrent({
+        "snapshot-id": to.snapshotId,
+        ...(from.snapshotId === undefined ? {} : { "parent-snapshot-id": from.snapshotId }),
+        "sequence-number": to.sequenceNumber,
+        "timestamp-ms": to.timestampMs,
+        "manifest-list": manifestList,
+        summary: Object.fromEntries(to.summary),
+        "schema-id": from.schemaId,
+      }),
       ...(expired.length > 0 ? [{ action: "remove-snapshots", "snapshot-ids": expired } as const] : []),
     ],
   };

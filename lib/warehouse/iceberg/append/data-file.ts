@@ -5,7 +5,7 @@ import type { ColumnType } from "../../../columns.ts";
 import { duckdb } from "../../duckdb-engine/dialect.ts";
 import { rowsOf } from "../../duckdb-engine/rows.ts";
 import { identifier } from "../../sql/sql.ts";
-import type { AvroRecord } from "../manifests/avro-file.ts";
+import { field, optional, type AvroRecord } from "../manifests/avro-file.ts";
 import type { Entry } from "../manifests/manifests.ts";
 import { boundsOf } from "./bounds.ts";
 
@@ -99,12 +99,6 @@ export function manifestEntry(
   const place = { path, isData: true, rows, bytes, partition: "", deletesFrom: undefined };
   return { ...place, sequenceNumber: 0n, record };
 }
-
-const field = (id: number, name: string, type: unknown): object => ({ name, type, "field-id": id });
-const optional = (id: number, name: string, type: unknown): object => ({
-  ...field(id, name, ["null", type]),
-  default: null,
-});
 
 const map = (id: number, name: string, [key, value]: [number, number], type: string): object =>
   optional(id, name, {

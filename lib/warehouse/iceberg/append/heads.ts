@@ -27,7 +27,7 @@ export interface Head {
   /** undefined: the table has no snapshot. */
   snapshotId: bigint | undefined;
   sequenceNumber: number;
-  /** Of its last change, by the clock of whoever made it. */
+  /** Of its last change, by the clock of the process that made it. */
   timestampMs: number;
   /** Of the snapshot. */
   summary: ReadonlyMap<string, string>;
@@ -86,6 +86,15 @@ export class Heads {
   forget(table: TableIdentifier): void {
     const key = tableKey(table);
     this.#delete(key, this.#known.get(key));
+  }
+
+  /** Runs a transaction of another writer of this process, after which its tables are read again. */
+  async without<T>(parts: readonly { table: TableIdentifier }[], transaction: () => Promise<T>): Promise<T> {
+    try {
+      return await transaction();
+    } finally {
+      for (const { table } of parts) this.forget(table);
+    }
   }
 
   #delete(key: string, head: Head | undefined): void {

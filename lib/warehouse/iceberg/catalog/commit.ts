@@ -54,6 +54,12 @@ export interface TableChange {
   updates: readonly TableUpdate[];
 }
 
+/** The updates that make a new snapshot the current one. */
+export const newCurrent = (snapshot: NewSnapshot): TableUpdate[] => [
+  { action: "add-snapshot", snapshot },
+  { action: "set-snapshot-ref", "ref-name": "main", type: "branch", "snapshot-id": snapshot["snapshot-id"] },
+];
+
 /** A column of a new table. */
 export interface NewColumn {
   id: number;

@@ -116,7 +116,8 @@ async function holdsNone(
   const at = snapshotId === undefined ? "" : ` AT (VERSION => ${snapshotId})`;
   const read = async (namesMax: number): Promise<string[]> => {
     if (rows === 0) return [];
-    const found = await session.rows(`SELECT DISTINCT "_source_file" FROM ${target}${at} LIMIT ${namesMax}`);
+    const select = `SELECT DISTINCT "_source_file" FROM ${target}${at} LIMIT ${namesMax}`;
+    const found = await session.rows(select, { wide: (rows ?? 0) > NARROW_ROWS_MAX });
     return found.map(([name]) => String(name));
   };
   return !undo && bases.files.holdsNone(table, namesOf(files), { rows, read });

@@ -23,7 +23,7 @@ export interface LedgerEntry {
 }
 
 export interface LedgerStatements {
-  run: readonly string[];
+  run: () => readonly string[];
   /** The rows that they add. undefined: they also read or change what is there. */
   added?: readonly AddedRows[] | undefined;
 }
@@ -167,7 +167,7 @@ export class LedgerQueue {
       await repeated(this.#context, undefined, async () => {
         const statements = await statementsOf(others, null);
         if (await this.#append([], [...statements.values()])) return;
-        await this.#transact(this.#parts(others), async (connection) => {
+        await this.#context.session.write(this.#parts(others), async (connection) => {
           await runAll(connection, statements.values());
           return {};
         });
@@ -234,7 +234,7 @@ export class LedgerQueue {
     id: string,
   ): Promise<{ value: Map<Waiting, Applied>; result: TransactionResult } | undefined> {
     const parts = [...sharing.map(({ rows }) => rows.part), ...this.#parts([...statements.keys()])];
-    return this.#transact(
+    return this.#context.session.write(
       parts,
       async (connection) => {
         const applied = new Map<Waiting, Applied>();
@@ -244,25 +244,10 @@ export class LedgerQueue {
         }
         // Records say that their rows came along: those of a table that has nothing to change do not.
         const due = [...statements].filter(([one]) => !one.rows || applied.has(one)).map(([, of]) => of);
-        await runAll(connection, due);
-        return due.some(({ run }) => run.length > 0) ? applied : undefined;
+        return (await runAll(connection, due)) > 0 ? applied : undefined;
       },
       { id },
     );
-  }
-
-  /** Runs a transaction of DuckDB, after which the appender does not know the tables any more. */
-  async #transact<T extends object>(
-    parts: readonly WrittenPart[],
-    work: (connection: DuckDBConnection) => Promise<T | undefined>,
-    options: { id?: string } = {},
-  ): Promise<{ value: T; result: TransactionResult } | undefined> {
-    const { session, appender } = this.#context;
-    try {
-      return await session.write(parts, work, options);
-    } finally {
-      appender.forget(parts);
-    }
   }
 
   #parts(entries: readonly Waiting[]): WrittenPart[] {
@@ -285,6 +270,9 @@ const statementsOf = async (
     ),
   );
 
-async function runAll(connection: DuckDBConnection, statements: Iterable<LedgerStatements>): Promise<void> {
-  for (const { run } of statements) for (const statement of run) await connection.run(statement);
+/** Returns how many statements it has run. */
+async function runAll(connection: DuckDBConnection, statements: Iterable<LedgerStatements>): Promise<number> {
+  const all = [...statements].flatMap(({ run }) => run());
+  for (const one of all) await connection.run(one);
+  return all.length;
 }

@@ -2,6 +2,7 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import { TributaryError } from "../../../errors.ts";
 import { identifier } from "../../sql/sql.ts";
 import { CATALOG } from "../attach.ts";
+import { newCurrent } from "../catalog/commit.ts";
 import type { NewColumn, NewPartitionField, TableChange, TableUpdate } from "../catalog/commit.ts";
 import { CatalogError } from "../catalog/errors.ts";
 import type { Snapshot, TableIdentifier, TableMetadata } from "../catalog/schemas.ts";
@@ -227,21 +228,15 @@ function replacement(
       { type: "assert-table-uuid", uuid: base.uuid },
       { type: "assert-ref-snapshot-id", ref: "main", "snapshot-id": current.id },
     ],
-    updates: [
-      {
-        action: "add-snapshot",
-        snapshot: {
-          "snapshot-id": snapshotId,
-          "parent-snapshot-id": current.id,
-          "sequence-number": sequenceNumber,
-          "timestamp-ms": Math.max(clock.nowMs(), current.timestampMs + 1),
-          "manifest-list": contents.manifestList,
-          summary: { ...summary, operation, ...contents.summary },
-          "schema-id": base.schemaId,
-        },
-      },
-      { action: "set-snapshot-ref", "ref-name": "main", type: "branch", "snapshot-id": snapshotId },
-    ],
+    updates: newCurrent({
+      "snapshot-id": snapshotId,
+      "parent-snapshot-id": current.id,
+      "sequence-number": sequenceNumber,
+      "timestamp-ms": Math.max(clock.nowMs(), current.timestampMs + 1),
+      "manifest-list": contents.manifestList,
+      summary: { ...summary, operation, ...contents.summary },
+      "schema-id": base.schemaId,
+    }),
   };
 }
 

@@ -121,6 +121,15 @@ function typeOf(schema: string): avsc.Type {
   return made;
 }
 
+/** A field of an Avro schema of Iceberg's metadata. */
+export const field = (id: number, name: string, type: unknown): object => ({ name, type, "field-id": id });
+
+/** As `field`, for values that may be absent. */
+export const optional = (id: number, name: string, type: unknown): object => ({
+  ...field(id, name, ["null", type]),
+  default: null,
+});
+
 interface SchemaNode {
   type: unknown;
   size?: number;

@@ -4,7 +4,8 @@ import { Semaphore } from "async-mutex";
 import type { Snapshot } from "../catalog/schemas.ts";
 import { ownOf } from "../../../own.ts";
 import type { Buckets } from "../tables/buckets.ts";
-import { encoded, ForeignMetadataError, readAvro, writeAvro, type AvroRecord, type Encoded } from "./avro-file.ts";
+import { encoded, field, ForeignMetadataError, optional, readAvro, writeAvro } from "./avro-file.ts";
+import type { AvroRecord, Encoded } from "./avro-file.ts";
 
 /** Iceberg's table specification, version 2: "Manifests" and "Manifest Lists". */
 
@@ -273,12 +274,6 @@ async function put(buckets: Buckets, path: string, bytes: Buffer): Promise<void>
   if (!place) throw new ForeignMetadataError(`${path} is not in an S3 bucket`);
   await place.store.put(place.key, bytes, { sizeBytes: bytes.length });
 }
-
-const field = (id: number, name: string, type: unknown): object => ({ name, type, "field-id": id });
-const optional = (id: number, name: string, type: unknown): object => ({
-  ...field(id, name, ["null", type]),
-  default: null,
-});
 
 const SUMMARY = {
   type: "record",

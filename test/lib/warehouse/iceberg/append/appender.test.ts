@@ -98,16 +98,6 @@ test("a commit requires what is known of the table, and adds to its counts", asy
   assert.equal(state.reads, 1, "it knows what it has written");
 });
 
-test("a table that was written otherwise is read before the next append", async () => {
-  const { made, state } = appender();
-  const rows = rowsFor("t");
-  for (let n = 0; n < 2; n++) await made.append([rows]);
-  assert.equal(state.reads, 1);
-  made.forget([rows.part]);
-  await made.append([rows]);
-  assert.equal(state.reads, 2);
-});
-
 test("a refused commit is made again once, on the table as it is then", async () => {
   const { made, commits, errors, state } = appender();
   errors.push(failed("refused"));

@@ -29,7 +29,6 @@ function ledger() {
   const context = {
     clock: systemClock,
     tables: { idOf: (name: string) => ({ namespace: ["lake"], name }) },
-    appender: { forget: () => undefined },
     session: {
       async write(parts: { table: { name: string } }[], work: (connection: DuckDBConnection) => Promise<unknown>) {
         transactions.push(parts.map(({ table }) => table.name));
@@ -54,7 +53,7 @@ const entry = (seen: (string | null)[] = [], sql = "INSERT"): LedgerEntry => ({
   cutsNoText: true,
   statements: async (transactionId) => {
     seen.push(transactionId);
-    return { run: [sql] };
+    return { run: () => [sql] };
   },
 });
 
