@@ -5,6 +5,7 @@ import { openBlobStore } from "../../../lib/blob/open.ts";
 import type { S3Options } from "../../../lib/blob/s3/s3-store.ts";
 import { openRestCatalog, type RestCatalogOptions } from "../../../lib/warehouse/iceberg/catalog/rest-catalog.ts";
 import type { IcebergOptions } from "../../../lib/warehouse/iceberg/iceberg-warehouse.ts";
+import { attachOptions, openIcebergDuckdb, type IcebergDuckdb } from "../iceberg-duckdb.ts";
 
 const {
   TRIBUTARY_TEST_REST_CATALOG: catalog,
@@ -47,6 +48,8 @@ export interface TestIceberg {
   /** The URL of the same warehouse, at another address of the catalog. */
   urlAt(uri?: string): string;
   readonly options: IcebergOptions;
+  /** Another DuckDB with the same catalog, past Tributary's code. `attaching`: further options of ATTACH. */
+  otherDuckdb(...attaching: string[]): Promise<IcebergDuckdb>;
   drop(): Promise<void>;
 }
 
@@ -79,6 +82,8 @@ export function icebergGiven(name: string): TestIceberg | undefined {
       extensionsFolder: extensions!,
       openBucket,
     },
+    otherDuckdb: (...attaching) =>
+      openIcebergDuckdb(warehouse, [attachOptions({ uri, credential, oauth2ServerUri }), ...attaching].join(", ")),
     async drop() {
       for (const bucket of buckets) await bucket.close();
       const client = await openRestCatalog(given.oauth2);

@@ -8,7 +8,7 @@ import { isRetryable } from "../../../../../lib/errors.ts";
 import { retry } from "../../../../../lib/retry.ts";
 import { openWarehouse } from "../../../../../lib/warehouse/open.ts";
 import type { Warehouse } from "../../../../../lib/warehouse/warehouse.ts";
-import { attachOptions, openIcebergDuckdb } from "../../../../support/iceberg-duckdb.ts";
+import type { IcebergDuckdb } from "../../../../support/iceberg-duckdb.ts";
 import { checkHistories } from "../../../../support/iceberg-history.ts";
 import { lossyProxy } from "../../../../support/lossy-proxy.ts";
 import { icebergGiven, restCatalogGiven } from "../../../../support/rest-catalog/given.ts";
@@ -31,11 +31,8 @@ if (given) {
   }
 
   /** Another DuckDB, which reads the tables through the catalog. */
-  async function other(t: TestContext): ReturnType<typeof openIcebergDuckdb> {
-    const { login, uri, warehouse } = restCatalogGiven(NAME)!.oauth2;
-    const credential = login?.kind === "oauth2" ? login.credential : "";
-    const attached = { uri, credential, oauth2ServerUri: `${uri}/v1/oauth/tokens` };
-    const duckdb = await openIcebergDuckdb(warehouse!, `${attachOptions(attached)}, READ_ONLY`);
+  async function other(t: TestContext): Promise<IcebergDuckdb> {
+    const duckdb = await given!.otherDuckdb("READ_ONLY");
     t.after(() => duckdb.close());
     return duckdb;
   }

@@ -4,14 +4,12 @@
  * request.
  */
 import assert from "node:assert/strict";
-import { spawn, type ChildProcess } from "node:child_process";
-import { fileURLToPath } from "node:url";
+import type { ChildProcess } from "node:child_process";
 import { after, test } from "node:test";
 import type { S3Options } from "../../../../../lib/blob/s3/s3-store.ts";
 import type { TableLayout } from "../../../../../lib/warehouse/warehouse.ts";
-import { ROOT } from "../../../../../scripts/stack/paths.ts";
-import { attachOptions, openIcebergDuckdb } from "../../../../support/iceberg-duckdb.ts";
 import { checkHistories } from "../../../../support/iceberg-history.ts";
+import { startScript } from "../../../../support/killed-script.ts";
 import { lossyProxy } from "../../../../support/lossy-proxy.ts";
 import { seededRandom } from "../../../../support/random.ts";
 import { icebergGiven, restCatalogGiven } from "../../../../support/rest-catalog/given.ts";
@@ -52,17 +50,10 @@ if (given) {
         ...{ catalog, layouts, last, extensionsFolder: extensionsFolder! },
         s3: { ...s3, endpoint: proxies.s3.url } as S3Options,
       };
-      const script = fileURLToPath(new URL("./committing.ts", import.meta.url));
-      const args = ["--import", "./scripts/typescript/register.mjs", script, JSON.stringify(committing)];
-      const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ["ignore", "ignore", "pipe"] });
-      let said = "";
-      child.stderr.on("data", (chunk: Buffer) => (said = (said + chunk.toString("utf8")).slice(-2_000)));
+      const { child, ended } = startScript(new URL("./committing.ts", import.meta.url), committing);
       Object.assign(life, { child, requests: [] });
-      const [code, signal] = await new Promise<[number | null, string | null]>((resolve) =>
-        child.once("close", (...how) => resolve(how)),
-      );
+      const signal = await ended;
       for (const proxy of Object.values(proxies)) await proxy.settled();
-      assert.ok(signal === "SIGKILL" || code === 0, `exit code ${code}: ${said}`);
       return signal;
     };
 
@@ -93,10 +84,7 @@ if (given) {
   /** What the tables and the ledger hold, past Tributary's code: each batch once. */
   async function assertWhole(last: number): Promise<void> {
     const options = restCatalogGiven(NAME)!.oauth2;
-    const { login, uri, warehouse } = options;
-    const credential = login?.kind === "oauth2" ? login.credential : "";
-    const attached = { uri, credential, oauth2ServerUri: `${uri}/v1/oauth/tokens` };
-    const duckdb = await openIcebergDuckdb(warehouse!, `${attachOptions(attached)}, READ_ONLY`);
+    const duckdb = await given!.otherDuckdb("READ_ONLY");
     const texts = async (sql: string): Promise<string[]> =>
       (await duckdb.rows(sql.replaceAll("{s}", `ice.${given!.namespace}`))).map((row) => row.join("|")).toSorted();
     const batches = Array.from({ length: last }, (_, n) => n + 1);
@@ -126,7 +114,11 @@ if (given) {
       assert.equal((await texts(`SELECT file_id FROM {s}.tributary_rejected_rows ${own}`)).length, last);
     }
     const histories = await checkHistories(
-      { catalog: { ...options, warehouse: warehouse! }, s3: given!.options.s3 as S3Options, schema: given!.namespace },
+      {
+        catalog: { ...options, warehouse: options.warehouse! },
+        s3: given!.options.s3 as S3Options,
+        schema: given!.namespace,
+      },
       duckdb,
     );
     duckdb.close();

@@ -8,7 +8,6 @@ import { createHash } from "node:crypto";
 import { after, test } from "node:test";
 import type { ColumnType } from "../../../../../lib/columns.ts";
 import { openWarehouse } from "../../../../../lib/warehouse/open.ts";
-import { attachOptions, openIcebergDuckdb } from "../../../../support/iceberg-duckdb.ts";
 import { icebergGiven } from "../../../../support/rest-catalog/given.ts";
 import { seededRandom } from "../../../../support/random.ts";
 import { columns, type Cell } from "../../../../support/rows.ts";
@@ -127,10 +126,7 @@ if (given) {
 
   /** The smallest and the largest key of each row group, in order. */
   async function rowGroupsOf(table: string): Promise<unknown[][]> {
-    const { catalog } = given!.options;
-    const { credential, oauth2ServerUri } = catalog as Record<"credential" | "oauth2ServerUri", string>;
-    const options = attachOptions({ uri: given!.uri, credential, oauth2ServerUri });
-    const engine = await openIcebergDuckdb(catalog!.warehouse!, options);
+    const engine = await given!.otherDuckdb();
     try {
       const from = `iceberg_metadata(ice.${given!.namespace}.${table})`;
       const files = await engine.rows(`SELECT file_path FROM ${from} WHERE status <> 'DELETED'`);

@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { after, describe, test, type TestContext } from "node:test";
 import { openWarehouse } from "../../../../../lib/warehouse/open.ts";
 import type { CommitOptions, CommitReceipt, Warehouse } from "../../../../../lib/warehouse/warehouse.ts";
-import { attachOptions, openIcebergDuckdb } from "../../../../support/iceberg-duckdb.ts";
 import { lossyProxy, type Loss } from "../../../../support/lossy-proxy.ts";
 import { icebergGiven } from "../../../../support/rest-catalog/given.ts";
 import { columns, type Row } from "../../../../support/rows.ts";
@@ -72,10 +71,7 @@ if (given)
 
     /** A row by an engine that knows no fence of Tributary. */
     async function insertedByEngine(table: string): Promise<void> {
-      const { catalog } = given!.options;
-      const { credential, oauth2ServerUri } = catalog as Record<"credential" | "oauth2ServerUri", string>;
-      const options = attachOptions({ uri: given!.uri, credential, oauth2ServerUri });
-      const engine = await openIcebergDuckdb(catalog!.warehouse!, options);
+      const engine = await given!.otherDuckdb();
       const own = `ice.${given!.namespace}.${table}`;
       await engine.run(`INSERT INTO ${own} (id, name, day) VALUES (100, 'engine', DATE '2026-01-01')`);
       engine.close();

@@ -13,7 +13,7 @@ import type { Warehouse } from "../../../../../lib/warehouse/warehouse.ts";
 import { ROOT } from "../../../../../scripts/stack/paths.ts";
 import { pyIcebergCatalog, runPyIceberg } from "../../../../../scripts/stack/programs/pyiceberg.ts";
 import { icebergGiven } from "../../../../support/rest-catalog/given.ts";
-import { attachOptions, openIcebergDuckdb, type IcebergDuckdb } from "../../../../support/iceberg-duckdb.ts";
+import type { IcebergDuckdb } from "../../../../support/iceberg-duckdb.ts";
 import { seededRandom } from "../../../../support/random.ts";
 import { columns, type Row } from "../../../../support/rows.ts";
 import { LAYOUTS, TestTable } from "../../../../support/test-table.ts";
@@ -47,12 +47,9 @@ if (given) {
     await given.drop();
   });
 
-  const { uri, warehouse: name, credential, oauth2ServerUri } = given.options.catalog as Record<string, string>;
-  const attaching = attachOptions({ uri: uri!, credential: credential!, oauth2ServerUri: oauth2ServerUri! });
-
   /** A DuckDB of its own, which has no state of the writer's. */
   async function reader(t: TestContext): Promise<IcebergDuckdb> {
-    const duckdb = await openIcebergDuckdb(name!, attaching);
+    const duckdb = await given!.otherDuckdb();
     t.after(() => duckdb.close());
     await duckdb.run(`USE ice."${given!.namespace}"`);
     return duckdb;

@@ -3,19 +3,17 @@
  * lost, or the process is killed (SIGKILL) there. `TRIBUTARY_TEST_KILLS=all`: at every request, in every way.
  */
 import assert from "node:assert/strict";
-import { spawn, type ChildProcess } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { after, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import type { S3Options } from "../../../../../lib/blob/s3/s3-store.ts";
 import { systemClock } from "../../../../../lib/clock.ts";
 import { openRestCatalog } from "../../../../../lib/warehouse/iceberg/catalog/rest-catalog.ts";
 import type { TableMetadata } from "../../../../../lib/warehouse/iceberg/catalog/schemas.ts";
 import { openWarehouse } from "../../../../../lib/warehouse/open.ts";
 import type { Warehouse } from "../../../../../lib/warehouse/warehouse.ts";
-import { ROOT } from "../../../../../scripts/stack/paths.ts";
-import { attachOptions, openIcebergDuckdb } from "../../../../support/iceberg-duckdb.ts";
 import { checkHistories } from "../../../../support/iceberg-history.ts";
+import { startScript } from "../../../../support/killed-script.ts";
 import { lossyProxy } from "../../../../support/lossy-proxy.ts";
 import { seededRandom } from "../../../../support/random.ts";
 import { icebergGiven, restCatalogGiven } from "../../../../support/rest-catalog/given.ts";
@@ -104,10 +102,7 @@ if (given) {
   /** Every snapshot has the rows of its time, past Tributary's code; one large file was never written again. */
   async function assertWhole(history: Histories): Promise<void> {
     const options = restCatalogGiven(NAME)!.oauth2;
-    const { login, uri, warehouse } = options;
-    const credential = login?.kind === "oauth2" ? login.credential : "";
-    const attached = { uri, credential, oauth2ServerUri: `${uri}/v1/oauth/tokens` };
-    const duckdb = await openIcebergDuckdb(warehouse!, `${attachOptions(attached)}, READ_ONLY`);
+    const duckdb = await given!.otherDuckdb("READ_ONLY");
     const client = await openRestCatalog(options);
     const namespace = [given!.namespace];
     try {
@@ -128,7 +123,11 @@ if (given) {
       );
       assert.ok(last!.map(String).includes(String(first![0])), "the large file is still there");
       const histories = await checkHistories(
-        { catalog: { ...options, warehouse: warehouse! }, s3: given!.options.s3 as S3Options, schema: namespace[0]! },
+        {
+          catalog: { ...options, warehouse: options.warehouse! },
+          s3: given!.options.s3 as S3Options,
+          schema: namespace[0]!,
+        },
         duckdb,
       );
       assert.deepEqual(histories.wrong, []);
@@ -141,17 +140,10 @@ if (given) {
 
 /** Compacts in a process of its own, which is killed at the fault. */
 async function killed(compacting: Compacting, life: { child?: ChildProcess | undefined }): Promise<void> {
-  const script = fileURLToPath(new URL("./compacting.ts", import.meta.url));
-  const args = ["--import", "./scripts/typescript/register.mjs", script, JSON.stringify(compacting)];
-  const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ["ignore", "ignore", "pipe"] });
-  let said = "";
-  child.stderr.on("data", (chunk: Buffer) => (said = (said + chunk.toString("utf8")).slice(-2_000)));
+  const { child, ended } = startScript(new URL("./compacting.ts", import.meta.url), compacting);
   life.child = child;
-  const [code, signal] = await new Promise<[number | null, string | null]>((resolve) =>
-    child.once("close", (...how) => resolve(how)),
-  );
+  await ended;
   life.child = undefined;
-  assert.ok(signal === "SIGKILL" || code === 0, `exit code ${code}: ${said}`);
 }
 
 /** The tables, and what each must hold in each snapshot. */

@@ -6,7 +6,6 @@ import { openRestCatalog } from "../../../../../lib/warehouse/iceberg/catalog/re
 import { openWarehouse } from "../../../../../lib/warehouse/open.ts";
 import type { Warehouse } from "../../../../../lib/warehouse/warehouse.ts";
 import { icebergGiven, restCatalogGiven } from "../../../../support/rest-catalog/given.ts";
-import { attachOptions, openIcebergDuckdb } from "../../../../support/iceberg-duckdb.ts";
 import { columns, RECEIVED_AT_MS, type Row } from "../../../../support/rows.ts";
 import { LAYOUTS, READ_ALL, TestTable } from "../../../../support/test-table.ts";
 
@@ -98,15 +97,12 @@ if (given) {
   test("a file that any snapshot refers to stays, also of one that is no longer current", async (t) => {
     const [now, then] = [await opened(t, systemClock), await opened(t, later(3))];
     const table = await filled(now);
-    const { uri, warehouse, login: own } = restCatalogGiven(NAME)!.oauth2;
-    const credential = own?.kind === "oauth2" ? own.credential : "";
-    const attach = attachOptions({ uri, credential, oauth2ServerUri: `${uri}/v1/oauth/tokens` });
     const versions = async (): Promise<unknown[][][]> => {
       const catalog = await openRestCatalog(restCatalogGiven(NAME)!.oauth2);
       const { metadata } = await catalog.loadTable({ namespace: [given.namespace], name: table.name });
       catalog.close();
       // Another instance has nothing in its caches.
-      const duckdb = await openIcebergDuckdb(warehouse!, attach);
+      const duckdb = await given.otherDuckdb();
       const read: unknown[][][] = [];
       for (const { id } of metadata.snapshots)
         read.push(
