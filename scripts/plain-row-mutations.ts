@@ -171,7 +171,7 @@ export const PLAIN_ROW_MUTATIONS: readonly (readonly [what: string, file: string
     "this.#width > 0;",
   ],
   [
-    "text that is no UTF-8 is plain",
+    "text that is not valid UTF-8 is plain",
     "formats/csv/records.ts",
     "if (!this.onText || !isClean(this.#rest.subarray(0, lastLineEnd(this.#rest)))) return;",
     "if (!this.onText) return;",

@@ -111,7 +111,7 @@ export class ValueForms {
   }
 }
 
-/** By family: the kinds that fit it, whoever has decided the type. */
+/** By family: the kinds that fit it, by whatever means the type was decided. */
 const KINDS_OF = new Map<number, number>([
   [FAMILY.BOOLEAN, KIND.BOOLEAN],
   [FAMILY.LONG, KIND.INTEGER],

@@ -292,7 +292,7 @@ class Process {
     };
   }
 
-  /** Ends at once, by itself. */
+  /** Ends at once, without a signal. */
   async kill(): Promise<never> {
     this.isOver = true;
     this.#end();
