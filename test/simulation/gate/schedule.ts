@@ -1,6 +1,6 @@
 import type { Clock } from "../../../lib/clock.ts";
 import { CommitGate } from "../../../lib/warehouse/iceberg/gate/gate.ts";
-import { watermarkOf } from "../../../lib/warehouse/iceberg/gate/recovery.ts";
+import { watermarkOf } from "../../support/gate-watermark.ts";
 import { isCommit, tableKey } from "../../../lib/warehouse/iceberg/gate/request.ts";
 import { readTable, type TableState } from "../../../lib/warehouse/iceberg/gate/table-state.ts";
 import { CommitError, type TransactionResult } from "../../../lib/warehouse/iceberg/gate/transactions.ts";

@@ -1,6 +1,6 @@
 import { isBroken } from "./requirements.ts";
 import type { TableChange } from "./request.ts";
-import type { TableState } from "./table-state.ts";
+import { reachesBackTo, type TableState } from "./table-state.ts";
 
 /**
  * Makes the outcome of one commit definite: a pure state machine. Each step says what to do next;
@@ -12,6 +12,9 @@ import type { TableState } from "./table-state.ts";
  *
  * An attempt without an answer may still be on its way, however long ago it was sent. So a change counts as
  * not applied only if it can no longer be: no attempt is without an answer, or the table has moved on.
+ *
+ * A snapshot that is not in its table may have been there and expired, if the process was paused for long. The
+ * branch's history tells: where it reaches back to the snapshot that the change builds on, the change is not in it.
  */
 
 /** What a catalog's answer to a commit says. */
@@ -142,6 +145,8 @@ export function onSight(state: CommitState, sights: readonly Sight[], options: O
   if (absent.length === 0) return finish(found);
   if (absent.some(({ sight }) => sight === "unavailable")) return lookAgain(found);
   const broken = absent.filter(({ change, sight }) => isImpossible(change, sight)).map(({ change }) => change);
+  const cut = absent.find(({ change, sight }) => broken.includes(change) && mayHaveExpired(change, sight));
+  if (cut) return [found, { do: "finish", outcome: { kind: "unknown", message: expiredMessage(cut.change) } }];
   const possible = found.open.filter((change) => !broken.includes(change));
   const looked = { ...found, unseen: false };
   if (looked.committed.length > 0) return onPartial(looked, broken, possible);
@@ -191,6 +196,19 @@ function isPresent({ evidence }: TableChange, sight: Sight): boolean {
 const isImpossible = ({ requirements }: TableChange, sight: Sight): boolean =>
   sight !== "unavailable" &&
   requirements.some((requirement) => isBroken(requirement, sight === "missing" ? undefined : sight));
+
+const expiredMessage = ({ key }: TableChange): string =>
+  `the history of ${key} does not reach back to the commit: its snapshot may have expired`;
+
+/** True if the branch's history ends before the snapshot that the change builds on. */
+function mayHaveExpired({ evidence, requirements }: TableChange, sight: Sight): boolean {
+  if (typeof sight === "string" || evidence === undefined || !("snapshotId" in evidence)) return false;
+  // Another table of the same name never had the change.
+  if (requirements.some((one) => one.type === "assert-table-uuid" && isBroken(one, sight))) return false;
+  return requirements.some(
+    (one) => one.type === "assert-ref-snapshot-id" && !reachesBackTo(sight, one.ref, one.snapshotId),
+  );
+}
 
 const waitAfter = (failures: number): number => Math.min(WAIT_MS_MAX, WAIT_MS_MIN * 2 ** (failures - 1));
 

@@ -76,3 +76,25 @@ function refsOf(metadata: JsonObject): Map<string, string> {
   }
   return refs;
 }
+
+/** The snapshots of a branch, from the newest back, until one has no parent or has expired. */
+export function* ancestry({ refs, snapshots }: TableState, branch: string): Generator<SnapshotState> {
+  let next = refs.get(branch);
+  // A damaged table could name its snapshots in a circle.
+  for (let steps = 0; next !== undefined && steps <= snapshots.size; steps++) {
+    const snapshot = snapshots.get(next);
+    if (!snapshot) return;
+    yield snapshot;
+    next = snapshot.parentId;
+  }
+}
+
+/** True if the branch's history shows all that was added to it since this snapshot; undefined: ever. */
+export function reachesBackTo(table: TableState, branch: string, snapshotId: string | undefined): boolean {
+  const newest = table.refs.get(branch);
+  if (newest === undefined || newest === snapshotId) return true;
+  let oldest: SnapshotState | undefined;
+  for (oldest of ancestry(table, branch)) if (oldest.parentId === snapshotId) return true;
+  // A branch that was rolled back, or replaced, begins with a snapshot that has no parent.
+  return oldest !== undefined && oldest.parentId === undefined;
+}

@@ -91,6 +91,19 @@ test("a conflict without our snapshot, on a table that moved on, is a conflict",
       });
 });
 
+test("a conflict on a table whose history does not reach back to the base stays unknown: ours may have expired", () => {
+  const newer = { id: OTHERS, parentId: "8", timestampMs: 0, summary: new Map<string, string>() };
+  const cut: TableState = { ...MOVED, snapshots: new Map([[OTHERS, newer]]) };
+  for (const happenings of [[CONFLICT], [LOST, CONFLICT]])
+    for (const isAtomic of [false, true]) {
+      const outcome = outcomeOf([a], [...happenings, [cut]], isAtomic);
+      assert.equal(outcome.kind, "unknown");
+      assert.match("message" in outcome ? outcome.message : "", /history of a does not reach back/);
+    }
+  const whole: TableState = { ...cut, snapshots: new Map([[OTHERS, { ...newer, parentId: BASE }]]) };
+  assert.equal(outcomeOf([a], [LOST, CONFLICT, [whole]]).kind, "refused");
+});
+
 test("a conflict on a table that has not moved is asked again: an attempt may still run", () => {
   const { action, state } = play([a], [LOST, CONFLICT, [UNCHANGED]]);
   assert.equal(action.do, "send");

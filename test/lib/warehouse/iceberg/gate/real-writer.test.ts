@@ -9,7 +9,7 @@ import { systemClock } from "../../../../../lib/clock.ts";
 import type { GateEvent } from "../../../../../lib/warehouse/gate-events.ts";
 import { openRestCatalog, type RestCatalog } from "../../../../../lib/warehouse/iceberg/catalog/rest-catalog.ts";
 import { openGate, type OpenGate } from "../../../../../lib/warehouse/iceberg/gate/open-gate.ts";
-import { watermarkOf } from "../../../../../lib/warehouse/iceberg/gate/recovery.ts";
+import { watermarkOf } from "../../../../support/gate-watermark.ts";
 import { tableKey } from "../../../../../lib/warehouse/iceberg/gate/request.ts";
 import { readTable, type TableState } from "../../../../../lib/warehouse/iceberg/gate/table-state.ts";
 import { throughCatalog } from "../../../../../lib/warehouse/iceberg/gate/through-catalog.ts";
