@@ -45,7 +45,9 @@ export const committerConfig = z
       .describe(
         "time limit of all checks of one run; checks not finished then end as error. The table's commits wait for the run",
       ),
-    TRIBUTARY_COMMANDS_AT_ONCE: count.default(2).describe("concurrent checks and maintenance commands"),
+    TRIBUTARY_COMMANDS_AT_ONCE: count
+      .default(2)
+      .describe("concurrent checks and maintenance commands, of which one is maintenance"),
     TRIBUTARY_MAINTENANCE_HOLD: duration
       .prefault(text("15s"))
       .describe("how long rows wait at most for a step of their table's maintenance, which is then cancelled"),

@@ -78,6 +78,7 @@ export class Commands implements TableCommands {
   #results: GuardedTail | undefined;
   #caughtUp = false;
   #running = 0;
+  #isMaintaining = false;
 
   private constructor(deps: CommandDeps, onWork: () => void) {
     this.#deps = deps;
@@ -110,16 +111,25 @@ export class Commands implements TableCommands {
     // command.
     this.#rowsTopics.add(rowsTopic(table).name);
     if (!this.#caughtUp || this.#running >= this.#deps.settings.commandsAtOnceMax) return undefined;
-    for (const command of this.#pending.values()) if (this.#writerTableOf(command.table) === table) return command;
+    for (const command of this.#pending.values()) {
+      // Maintenance of several tables at once would take the time of commits.
+      if (this.#isMaintaining && command.kind !== "checks") continue;
+      if (this.#writerTableOf(command.table) === table) return command;
+    }
     return undefined;
   }
 
   async carryOut(command: Command, writer: WriterContext): Promise<void> {
+    const isMaintenance = command.kind !== "checks";
+    // The writer has waited since `next`.
+    if (isMaintenance && this.#isMaintaining) return;
     this.#running++;
+    if (isMaintenance) this.#isMaintaining = true;
     try {
       await this.#carryOut(command, writer);
     } finally {
       this.#running--;
+      if (isMaintenance) this.#isMaintaining = false;
       this.#onWork();
     }
   }

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { test } from "node:test";
 import { systemClock } from "../../../../lib/clock.ts";
 import type { EventLog } from "../../../../lib/event-log/event-log.ts";
 import { commandResults, commands } from "../../../../lib/messages/avro.ts";
 import type { Command, CommandResult } from "../../../../lib/messages/generated.ts";
-import { GROUPS, TOPICS } from "../../../../lib/messages/topics.ts";
+import { GROUPS, rowsTopic, TOPICS } from "../../../../lib/messages/topics.ts";
 import { TributaryError } from "../../../../lib/errors.ts";
 import { death, withFaults } from "../../../support/faults.ts";
 import { messagesOf } from "../../../support/row-messages.ts";
@@ -493,6 +494,39 @@ test("maintenance runs in steps; between them the table is written and other com
   assert.equal(world.warehouse.logs._maintenance_log!.length, 1);
   const turns = world.warehouse.calls.filter((call) => /^(commit|optimize)/.test(call)).join(" ");
   assert.match(turns, /optimize t commit optimize t/);
+  await committer.drain();
+});
+
+test("tables are maintained one after the other; checks of others run meanwhile", async () => {
+  const world = await worldOf();
+  await world.log.createTopics([rowsTopic("u")]);
+  await send(world.log, "t", file(1));
+  await send(world.log, "u", file(1, "u"));
+  let [running, most] = [0, 0];
+  const checked = new AbortController();
+  world.warehouse.maintenance = async () => {
+    most = Math.max(most, ++running);
+    if (!checked.signal.aborted) await once(checked.signal, "abort");
+    running--;
+    return { status: "completed", details: "merged" };
+  };
+  const committer = await start(world);
+  await Promise.all([settled(world.log, "t"), settled(world.log, "u")]);
+  await give(
+    world.log,
+    { commandId: "a" },
+    { commandId: "b", table: "u" },
+    { commandId: "c", table: "u", kind: "checks" },
+  );
+  assert.deepEqual((await results(world.log, 1)).map(({ commandId }) => commandId), ["c"]); // prettier-ignore
+  // The writer of `u` has a turn for a command after each commit.
+  for (const offset of [2, 3]) {
+    await send(world.log, "u", file(offset, "u"));
+    await settled(world.log, "u");
+  }
+  checked.abort();
+  assert.deepEqual((await results(world.log, 3)).map(({ status }) => status).slice(1), ["completed", "completed"]); // prettier-ignore
+  assert.equal(most, 1);
   await committer.drain();
 });
 
