@@ -3,12 +3,13 @@ import type { Clock } from "../../../clock.ts";
 import { codeOf, messageOf, TributaryError } from "../../../errors.ts";
 import type { SqlColumn } from "../../sql/sql.ts";
 import { newCurrent, type TableChange } from "../catalog/commit.ts";
+import type { TableIdentifier } from "../catalog/schemas.ts";
 import { CommitError, type TransactionResult } from "../gate/transactions.ts";
 import { encodedList, newSnapshotId, writeManifest, writeManifestList } from "../manifests/manifests.ts";
 import type { Session } from "../session.ts";
 import type { Buckets } from "../tables/buckets.ts";
 import type { WrittenPart } from "../text-bounds.ts";
-import { manifestEntry, MANIFEST_SCHEMA, writeDataFile, type DataFile, type FileColumn } from "./data-file.ts";
+import { manifestEntry, manifestMetadata, writeDataFile, type DataFile, type FileColumn } from "./data-file.ts";
 import { fileColumns, type Head, type Heads, type OlderSnapshot } from "./heads.ts";
 
 /** Rows for one table. */
@@ -85,6 +86,11 @@ export class Appender {
     }
   }
 
+  /** Another commit than those of `append` has changed the table. */
+  forget(table: TableIdentifier): void {
+    this.#options.heads.forget(table);
+  }
+
   async #targets(tables: readonly AppendedRows[]): Promise<Target[] | undefined> {
     const { heads, clock } = this.#options;
     const isDistrusted = clock.monotonicMs() < this.#distrustUntilMs;
@@ -126,7 +132,7 @@ export class Appender {
     const sequenceNumber = head.sequenceNumber + 1;
     const ids = { snapshotId, parentId: head.snapshotId, sequenceNumber };
     const place = { buckets, folder: head.metadataFolder, ...ids };
-    const like = { specId: head.specId, isData: true, metadata: metadataOf(head) };
+    const like = { specId: head.specId, isData: true, metadata: manifestMetadata(head) };
     const unique = randomUUID();
     const added = [manifestEntry(file, columns)];
     const listed = encodedList([await writeManifest(place, `${unique}-m0.avro`, { ...NO_FILES, like, added })]);
@@ -164,21 +170,6 @@ async function inStore<T>(request: () => Promise<T>): Promise<T> {
     if (!codeOf(thrown).startsWith("BLOB_")) throw thrown;
     throw new TributaryError("WAREHOUSE_UNAVAILABLE", messageOf(thrown), { cause: thrown });
   }
-}
-
-/** Of a manifest, in the words of Iceberg's table specification. */
-function metadataOf({ fields, schemaId, specId }: Head): Record<string, Buffer> {
-  const columns = fields.map(({ id, name, type }) => ({ id, name, required: false, type }));
-  const texts = {
-    "avro.schema": MANIFEST_SCHEMA,
-    schema: JSON.stringify({ type: "struct", "schema-id": schemaId, fields: columns }),
-    "schema-id": String(schemaId),
-    "partition-spec": "[]",
-    "partition-spec-id": String(specId),
-    "format-version": "2",
-    content: "data",
-  };
-  return Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, Buffer.from(text)]));
 }
 
 /** The counts of a snapshot with one file more. A total that its parent does not tell stays unknown. */

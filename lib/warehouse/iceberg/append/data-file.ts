@@ -5,6 +5,7 @@ import type { ColumnType } from "../../../columns.ts";
 import { duckdb } from "../../duckdb-engine/dialect.ts";
 import { rowsOf } from "../../duckdb-engine/rows.ts";
 import { identifier } from "../../sql/sql.ts";
+import type { SchemaField } from "../catalog/schemas.ts";
 import { field, optional, type AvroRecord } from "../manifests/avro-file.ts";
 import type { Entry } from "../manifests/manifests.ts";
 import { boundsOf } from "./bounds.ts";
@@ -27,20 +28,30 @@ export interface DataFile {
   upper: ReadonlyMap<number, Buffer>;
 }
 
+export interface NewDataFile {
+  folder: string;
+  columns: readonly FileColumn[];
+  /** The rows. */
+  select: string;
+  /** Rows of a row group. Default: 122,880. */
+  rowGroupRows?: number | undefined;
+}
+
 /**
  * Writes the rows of a SELECT as a Parquet file with the field ids of a table. A table without partitions
  * only: their values are not written.
  */
 export async function writeDataFile(
   connection: DuckDBConnection,
-  { folder, columns, select }: { folder: string; columns: readonly FileColumn[]; select: string },
+  { folder, columns, select, rowGroupRows }: NewDataFile,
 ): Promise<DataFile> {
   const path = `${folder}/${randomUUID()}.parquet`;
   const cells = columns.map(({ name, type }) => `CAST(r.${identifier(name)} AS ${type}) AS ${identifier(name)}`);
   const ids = columns.map(({ name, id }) => `${duckdb.stringLiteral(name)}: ${id}`);
   // A dictionary of DuckDB 1.5.5 makes 0 of -0.
   const dictionary = columns.some(({ type }) => type === "DOUBLE") ? ", DICTIONARY_SIZE_LIMIT 0" : "";
-  const options = `FORMAT parquet, RETURN_STATS, FIELD_IDS {${ids.join(", ")}}${dictionary}`;
+  const groups = rowGroupRows === undefined ? "" : `, ROW_GROUP_SIZE ${rowGroupRows}`;
+  const options = `FORMAT parquet, RETURN_STATS, FIELD_IDS {${ids.join(", ")}}${dictionary}${groups}`;
   const [row] = await rowsOf(
     connection,
     `COPY (SELECT ${cells.join(", ")} FROM (${select}) r) TO ${duckdb.stringLiteral(path)} (${options})`,
@@ -128,8 +139,30 @@ const DATA_FILE = {
   ],
 };
 
+/** What a table's files are like. */
+export interface FileLayout {
+  fields: readonly SchemaField[];
+  schemaId: number;
+  specId: number;
+}
+
+/** Of a manifest of files without partitions, in the words of Iceberg's table specification. */
+export function manifestMetadata({ fields, schemaId, specId }: FileLayout): Record<string, Buffer> {
+  const columns = fields.map(({ id, name, type }) => ({ id, name, required: false, type }));
+  const texts = {
+    "avro.schema": MANIFEST_SCHEMA,
+    schema: JSON.stringify({ type: "struct", "schema-id": schemaId, fields: columns }),
+    "schema-id": String(schemaId),
+    "partition-spec": "[]",
+    "partition-spec-id": String(specId),
+    "format-version": "2",
+    content: "data",
+  };
+  return Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, Buffer.from(text)]));
+}
+
 /** The Avro schema of a manifest of files without partitions. */
-export const MANIFEST_SCHEMA = JSON.stringify({
+const MANIFEST_SCHEMA = JSON.stringify({
   type: "record",
   name: "manifest_entry",
   fields: [

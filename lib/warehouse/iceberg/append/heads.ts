@@ -119,7 +119,7 @@ const isOn = ({ uuid, snapshotId }: Head, base: Base | undefined): boolean =>
   base === undefined || (base.uuid === uuid && base.snapshotId === snapshotId?.toString());
 
 /** The table's columns of these names, with their ids. undefined: one is missing, or of another type. */
-export function fileColumns({ fields }: Head, columns: readonly SqlColumn[]): FileColumn[] | undefined {
+export function fileColumns({ fields }: Pick<Head, "fields">, columns: readonly SqlColumn[]): FileColumn[] | undefined {
   const byName = new Map(fields.map((field) => [field.name, field]));
   const found = columns.flatMap(({ name, type }) => {
     const field = byName.get(name);

@@ -1,3 +1,4 @@
+import { TributaryError } from "../../../errors.ts";
 import { duckdb } from "../../duckdb-engine/dialect.ts";
 import { columnList } from "../../sql/sql.ts";
 import type { MaintenanceOptions, MaintenanceResult } from "../../warehouse.ts";
@@ -7,10 +8,12 @@ import { checkWritable } from "../tables/guards.ts";
 import { orderBy } from "../tables/key-order.ts";
 import { ForeignMetadataError } from "../manifests/avro-file.ts";
 import { filesOf } from "./files.ts";
-import { readManifests, type Entry, type Manifest } from "../manifests/manifests.ts";
-import { mergeSnapshot } from "./merge-snapshot.ts";
+import { newSnapshotId, readManifests, type Entry, type Manifest } from "../manifests/manifests.ts";
+import { isFew, writeFew } from "./few-rows.ts";
+import { mergeSnapshot, type FilesLike } from "./merge-snapshot.ts";
 import { firstStep, groupsOf, SMALL_BYTES, type Step } from "./plan.ts";
-import { keyOf, rewriteFiles, snapshotIn, type Rewrite, type Rewritten } from "./rewrite-files.ts";
+import { keyOf, replaceFiles, rewriteFiles, snapshotIn } from "./rewrite-files.ts";
+import type { Contents, NewSnapshotIds, Rewrite, Rewritten } from "./rewrite-files.ts";
 
 /** The files of one step are at most so large, or it is one file. DuckDB rewrites 64 MiB in a few seconds. */
 const STEP_BYTES_MAX = 64 * 1024 * 1024;
@@ -117,16 +120,21 @@ async function compactStep(
   const { table, signal } = compaction;
   const paths = new Set(step.files.map(({ path }) => path));
   const details = `${step.files.length} files rewritten`;
-  const merging = { manifests, gone: new Set([...step.files, ...deletesThatGo(manifests, deletes, paths)]) };
+  const gone = new Set([...step.files, ...deletesThatGo(manifests, deletes, paths)]);
+  const merged = (rows: number, added: readonly FilesLike[], ids: NewSnapshotIds): Promise<Contents> => {
+    checkRows(rows, step.files, deletes);
+    const place = { ...ids, folder: `${compaction.base.location}/metadata`, parentId: compaction.current.id };
+    return mergeSnapshot({ buckets: context.buckets, manifests, gone, added }, place);
+  };
+  const select = selectOf(context, compaction, `WHERE filename IN (${duckdb.stringList([...paths])})`);
   try {
-    const rewritten = await rewriteRows(context, compaction, {
-      where: `WHERE filename IN (${duckdb.stringList([...paths])})`,
-      async merged(written, ids) {
-        checkRows(Number(written?.summary.get("total-records") ?? 0), step.files, deletes);
-        const place = { ...ids, folder: `${compaction.base.location}/metadata`, parentId: compaction.current.id };
-        return mergeSnapshot({ ...merging, buckets: context.buckets, written }, place);
-      },
-    });
+    const few = isFew(step.files) ? await writeFew(context, compaction.base, select) : undefined;
+    const rewritten = few
+      ? await replaceWith(context, compaction, (ids) => merged(few.rows, few.added, ids))
+      : await rewriteRows(context, compaction, select, async (written, ids) => {
+          const added = written ? await readManifests(context.buckets, written) : [];
+          return merged(Number(written?.summary.get("total-records") ?? 0), added, ids);
+        });
     if (!rewritten) return CANNOT;
     return { status: "completed", details, ...(step.isLast ? {} : { next: cursorText(at) }) };
   } catch (thrown) {
@@ -161,29 +169,57 @@ const CANNOT: MaintenanceResult = {
 
 /** Rewrites all files: those of a table that another engine has written in a way that is not known here. */
 async function compactWhole(context: IcebergContext, compaction: Compaction): Promise<MaintenanceResult> {
-  const rewritten = await rewriteRows(context, compaction, { where: "" });
+  const rewritten = await rewriteRows(context, compaction, selectOf(context, compaction, ""));
   return rewritten ? { status: "completed", details: "all files rewritten" } : CANNOT;
+}
+
+const namesOf = ({ fields }: TableMetadata): string => columnList(fields.map(({ name }) => name));
+
+/** The table's rows as they are written again. */
+function selectOf({ tables }: IcebergContext, { table, base, current }: Compaction, where: string): string {
+  const from = `${tables.sqlOf(table)} AT (VERSION => ${current.id}) ${where}`;
+  return `SELECT ${namesOf(base)} FROM ${from}${orderBy(keyOf(base))}`;
 }
 
 async function rewriteRows(
   context: IcebergContext,
-  { table, base, current, signal }: Compaction,
-  { where, merged }: { where: string } & Pick<Rewrite, "merged">,
+  compaction: Compaction,
+  select: string,
+  merged?: Rewrite["merged"],
 ): Promise<Rewritten | undefined> {
-  const { tables, bases } = context;
-  const names = columnList(base.fields.map(({ name }) => name));
-  const from = `${tables.sqlOf(table)} AT (VERSION => ${current.id}) ${where}`;
-  const order = orderBy(keyOf(base));
+  const { table, base, current, signal } = compaction;
   const rewritten = await rewriteFiles(context, {
     ...{ table, base, current, operation: "replace", writing: { signal } },
-    write: (connection, into) => connection.run(`INSERT INTO ${into} (${names}) SELECT ${names} FROM ${from}${order}`),
+    write: (connection, into) => connection.run(`INSERT INTO ${into} (${namesOf(base)}) ${select}`),
     ...(merged ? { merged } : {}),
   });
   if (rewritten === undefined || rewritten === "unchanged") return undefined;
-  // The base of this writer's next commit, unless somebody else may have written what was compacted.
+  remember(context, compaction, rewritten);
+  return rewritten;
+}
+
+/** Gives the table files that are written already. */
+async function replaceWith(
+  context: IcebergContext,
+  compaction: Compaction,
+  contents: (ids: NewSnapshotIds) => Promise<Contents>,
+): Promise<NewSnapshotIds> {
+  const { base, signal } = compaction;
+  if (signal?.aborted) throw new TributaryError("WAREHOUSE_TIMEOUT", "the compaction was interrupted");
+  const ids = { snapshotId: newSnapshotId(), sequenceNumber: base.lastSequenceNumber + 1 };
+  await replaceFiles(context, { ...compaction, operation: "replace" }, ids, await contents(ids));
+  remember(context, compaction, ids);
+  return ids;
+}
+
+/** The base of this writer's next commit, unless somebody else may have written what was compacted. */
+function remember(
+  { bases }: IcebergContext,
+  { table, base, current }: Compaction,
+  { snapshotId }: Pick<Rewritten, "snapshotId">,
+): void {
   const known = bases.get(table);
   const isKnown = known?.uuid === base.uuid && known.snapshotId === current.id;
-  if (isKnown) bases.set(table, { ...known, snapshotId: rewritten.snapshotId });
+  if (isKnown) bases.set(table, { ...known, snapshotId });
   else bases.forget(table);
-  return rewritten;
 }

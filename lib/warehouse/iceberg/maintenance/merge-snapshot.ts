@@ -1,8 +1,7 @@
 import { randomUUID } from "node:crypto";
-import type { Snapshot } from "../catalog/schemas.ts";
 import type { Buckets } from "../tables/buckets.ts";
 import type { AvroRecord } from "../manifests/avro-file.ts";
-import { encodedList, readManifests, writeManifest, writeManifestList } from "../manifests/manifests.ts";
+import { encodedList, writeManifest, writeManifestList } from "../manifests/manifests.ts";
 import type { Entry, Manifest, NewManifest, NewSnapshotPlace } from "../manifests/manifests.ts";
 import type { Contents } from "./rewrite-files.ts";
 
@@ -16,9 +15,12 @@ export interface MergeOf {
   manifests: readonly Manifest[];
   /** The files that go. */
   gone: ReadonlySet<Entry>;
-  /** Of the scratch table, with the rows of the data files that go. undefined: they have none. */
-  written: Snapshot | undefined;
+  /** The files with the rows of the data files that go. */
+  added: readonly FilesLike[];
 }
+
+/** Files, and a manifest that they can stand in. */
+export type FilesLike = Pick<Manifest, "specId" | "isData" | "sequenceNumber" | "metadata" | "entries">;
 
 /**
  * Writes the manifests and the manifest list of a snapshot that has the written files instead of those that
@@ -26,14 +28,13 @@ export interface MergeOf {
  * become one, so that a reader has few to read.
  */
 export async function mergeSnapshot(
-  { buckets, manifests, gone, written }: MergeOf,
+  { buckets, manifests, gone, added }: MergeOf,
   ids: Omit<NewSnapshotPlace, "buckets">,
 ): Promise<Contents> {
   const place = { ...ids, buckets };
   const carried = manifests.filter((one) => isCarried(one, gone));
   const others = manifests.filter((one) => !isCarried(one, gone));
-  const rewritten = written ? await readManifests(buckets, written) : [];
-  const added = grouped(rewritten).map(([like, entries]): NewManifest => {
+  const fresh = grouped(added).map(([like, entries]): NewManifest => {
     return { like, added: entries, existing: [], deleted: [] };
   });
   const kept = grouped(others).map(([like, entries]): NewManifest => {
@@ -42,11 +43,11 @@ export async function mergeSnapshot(
   });
   const unique = randomUUID();
   const listed: AvroRecord[] = carried.map((one) => one.listed);
-  for (const [index, one] of [...kept, ...added].entries())
+  for (const [index, one] of [...kept, ...fresh].entries())
     listed.push(await writeManifest(place, `${unique}-m${index}.avro`, one));
   const manifestList = await writeManifestList(place, `snap-${place.snapshotId}-0-${unique}.avro`, encodedList(listed));
   const before = manifests.flatMap(({ entries }) => entries);
-  const after = rewritten.flatMap(({ entries }) => entries);
+  const after = added.flatMap(({ entries }) => entries);
   return { manifestList, summary: summaryOf(before, gone, after) };
 }
 
@@ -57,8 +58,8 @@ const isCarried = ({ entries, listed }: Manifest, gone: ReadonlySet<Entry>): boo
  * The entries of manifests that can be one: of one partition spec, one kind and one Avro schema. The first of
  * each pair is the newest of them.
  */
-function grouped(manifests: readonly Manifest[]): [Manifest, Entry[]][] {
-  const groups = new Map<string, [Manifest, Entry[]]>();
+function grouped(manifests: readonly FilesLike[]): [FilesLike, Entry[]][] {
+  const groups = new Map<string, [FilesLike, Entry[]]>();
   for (const one of manifests) {
     if (one.entries.length === 0) continue;
     const key = JSON.stringify([one.specId, one.isData, String(one.metadata["avro.schema"])]);

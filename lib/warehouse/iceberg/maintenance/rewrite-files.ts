@@ -97,11 +97,25 @@ export async function rewriteFiles(
     const written = snapshotIn(after);
     const next = { snapshotId: newSnapshotId(), sequenceNumber: base.lastSequenceNumber + 1 };
     const contents = rewrite.merged ? await rewrite.merged(written, next) : contentsOf(written, rewrite.current);
-    await commitOnce(context, replacement(context, rewrite, next, contents), table);
+    await replaceFiles(context, rewrite, next, contents);
     const total = (name: string): number => Number(written?.summary.get(name) ?? 0);
     return { ...next, rows: total("total-records"), dataFiles: total("total-data-files") };
   } finally {
     await dropScratch(context, scratch);
+  }
+}
+
+/** Commits a snapshot with these files, on the base of the rewrite. */
+export async function replaceFiles(
+  context: IcebergContext,
+  rewrite: Pick<Rewrite, "table" | "base" | "current" | "operation" | "summary">,
+  next: NewSnapshotIds,
+  contents: Contents,
+): Promise<void> {
+  try {
+    await commitOnce(context, replacement(context, rewrite, next, contents), rewrite.table);
+  } finally {
+    context.appender.forget(context.tables.idOf(rewrite.table));
   }
 }
 
@@ -218,7 +232,7 @@ function contentsOf(written: Snapshot | undefined, current: Snapshot): Contents 
 /** The commit that gives the table the rows as they were rewritten. */
 function replacement(
   { tables, clock }: IcebergContext,
-  { table, base, current, operation, summary }: Rewrite,
+  { table, base, current, operation, summary }: Parameters<typeof replaceFiles>[1],
   { snapshotId, sequenceNumber }: NewSnapshotIds,
   contents: Contents,
 ): TableChange {

@@ -3,11 +3,13 @@ import { columnList } from "../../sql/sql.ts";
 /** The order of rows in the files of a table with a key, so that an upsert need not read all of them. */
 
 /**
- * Table properties that only DuckDB's writer knows. It reads a row group whole unless the statistics exclude
- * all keys of a batch, so row groups are smaller than its default of 122,880 rows. Smaller ones would make
- * the files' footers expensive, which a commit reads, too. A *declared* sort order would stop the writer.
+ * DuckDB reads a row group whole unless the statistics exclude all keys of a batch, so row groups are smaller
+ * than its default of 122,880 rows. Smaller ones would make the files' footers expensive, which a commit
+ * reads, too.
  */
-export const KEYED_PROPERTIES = { "write.parquet.row-group-size": "10240" };
+export const KEYED_ROW_GROUP_ROWS = 10_240;
+/** Properties of a table with a key. Only DuckDB's writer knows them; a *declared* sort order would stop it. */
+export const KEYED_PROPERTIES = { "write.parquet.row-group-size": String(KEYED_ROW_GROUP_ROWS) };
 
 /**
  * Distinct keys up to which a merge looks for each key in the statistics of files and row groups; DuckDB's
