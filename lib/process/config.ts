@@ -231,8 +231,10 @@ const text = (value: string) => value;
 export const retentionSettings = {
   TRIBUTARY_RETENTION: duration.prefault(text("7d")).describe("age up to which snapshots and orphan files are kept"),
   TRIBUTARY_SNAPSHOTS_MAX: count
-    .default(1_000)
-    .describe("snapshots kept per table; above this, those older than an hour are removed earlier"),
+    .default(100)
+    .describe(
+      "snapshots kept per table; of older ones only the last of each hour (Trino's warehouse: all of the last hour)",
+    ),
 } as const;
 
 /** Limits above which a table needs maintenance. The scheduler acts on them, the gateway reports them. */

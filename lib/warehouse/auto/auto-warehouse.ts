@@ -192,8 +192,8 @@ class AutoWarehouse implements Warehouse {
     operation: MaintenanceOperation,
     options: MaintenanceOptions,
   ): Promise<MaintenanceResult> {
-    // Trino has no dry run.
-    if (options.dryRun) return this.#direct.maintain(table, operation, options);
+    // Trino has no dry run, and expires all snapshots before one of them.
+    if (options.dryRun || operation === "expire_snapshots") return this.#direct.maintain(table, operation, options);
     this.#trino.forget(table);
     try {
       return await this.#trino.maintain(table, operation, options);

@@ -1,3 +1,4 @@
+import { INTERNAL_TABLES } from "../../internal-tables.ts";
 import type { MaintenanceOptions, MaintenanceResult } from "../../warehouse.ts";
 import type { TableMetadata } from "../catalog/schemas.ts";
 import type { IcebergContext } from "../commit/context.ts";
@@ -5,6 +6,11 @@ import { catalogCall } from "../errors.ts";
 import { lookUp } from "../published.ts";
 
 const HOUR_MS = 3_600_000;
+/**
+ * No younger snapshot expires early. A reader that polls for new snapshots finds where it was. Other committers
+ * write the internal tables, while one that was stopped looks there for its last commit when it is back.
+ */
+const AGE_MS_MIN = { own: 120_000, internal: HOUR_MS };
 
 /**
  * Implements `expire_snapshots` with the catalog's own request. The snapshot that `<table>_trusted` reads
@@ -15,12 +21,13 @@ export async function expireSnapshots(
   table: string,
   options: Pick<MaintenanceOptions, "retentionMs" | "snapshotsMax">,
 ): Promise<MaintenanceResult> {
-  const { tables, catalog, clock } = context;
+  const { tables, catalog, clock, appender } = context;
   const metadata = await tables.load(table);
   if (!metadata) return { status: "not_applicable", details: "the table does not exist" };
   const view = await lookUp(context, table);
   const read = typeof view === "object" ? view.snapshotId : undefined;
-  const expired = expiredIn(metadata, { ...options, nowMs: clock.nowMs(), keep: read });
+  const ageMsMin = Object.hasOwn(INTERNAL_TABLES, table) ? AGE_MS_MIN.internal : AGE_MS_MIN.own;
+  const expired = expiredIn(metadata, { ...options, ageMsMin, nowMs: clock.nowMs(), keep: read });
   if (expired.length === 0) return { status: "completed", details: "no snapshot is old enough" };
   await catalogCall(() =>
     catalog.commitTable({
@@ -32,23 +39,40 @@ export async function expireSnapshots(
       updates: [{ action: "remove-snapshots", "snapshot-ids": expired }],
     }),
   );
+  // It counts the snapshots.
+  appender.forget(tables.idOf(table));
   return { status: "completed", details: `${expired.length} snapshots` };
 }
 
-/** The snapshots that go, oldest first. */
+export interface ExpiryOptions extends Pick<MaintenanceOptions, "retentionMs" | "snapshotsMax"> {
+  /** No younger snapshot expires before `retentionMs`. */
+  ageMsMin: number;
+  nowMs: number;
+  /** The snapshot that `<table>_trusted` reads. */
+  keep: bigint | undefined;
+}
+
+/**
+ * The snapshots that go, oldest first: those older than the retention, and all but the last one of each hour of
+ * those that exceed `snapshotsMax`. Each load of a table carries all of its snapshots, which scans wait for.
+ */
 export function expiredIn(
   { snapshots, refs, currentSnapshotId }: Pick<TableMetadata, "snapshots" | "refs" | "currentSnapshotId">,
-  options: { retentionMs: number; snapshotsMax?: number; nowMs: number; keep: bigint | undefined },
+  options: ExpiryOptions,
 ): bigint[] {
-  const { retentionMs, snapshotsMax = Infinity, nowMs, keep } = options;
+  const { retentionMs, snapshotsMax = Infinity, ageMsMin, nowMs, keep } = options;
   const needed = new Set([...refs.values()].map(({ snapshotId }) => snapshotId));
   for (const id of [currentSnapshotId, keep]) if (id !== undefined) needed.add(id);
-  const others = snapshots.filter(({ id }) => !needed.has(id)).toSorted((a, b) => a.timestampMs - b.timestampMs);
+  const oldestFirst = snapshots.toSorted((a, b) => a.timestampMs - b.timestampMs);
   const surplus = Math.max(0, snapshots.length - snapshotsMax);
-  return others
-    .filter(({ timestampMs }, index) => {
-      const ageMs = nowMs - timestampMs;
-      return ageMs > retentionMs || (index < surplus && ageMs > HOUR_MS);
+  const hourOf = ({ timestampMs }: { timestampMs: number }): number => Math.floor(timestampMs / HOUR_MS);
+  return oldestFirst
+    .filter((snapshot, index) => {
+      if (needed.has(snapshot.id)) return false;
+      const ageMs = nowMs - snapshot.timestampMs;
+      const next = oldestFirst[index + 1];
+      const isLastOfHour = next === undefined || hourOf(next) > hourOf(snapshot);
+      return ageMs > retentionMs || (index < surplus && ageMs > ageMsMin && !isLastOfHour);
     })
     .map(({ id }) => id);
 }
