@@ -95,12 +95,16 @@ function checkExactTypes({ rejects, summary }: Reading): void {
   assert.deepEqual(typed, [], "the cast rejects a value of the inferred type");
 }
 
+/** A structure that is found with less confidence may be found otherwise once the table is known. */
+const CONFIDENT = 0.9;
+
 /** Reading the file again gives the same rows, also with the inferred types declared. */
 async function checkAgain(bytes: Buffer, setup: Setup, first: Reading): Promise<void> {
   const { columns, format, dialect: found, outcome, doubts = [] } = first.summary;
   // A file in doubt is not loaded without a look: the columns that it made say nothing about it.
   if (outcome !== "complete" || doubts.length > 0) return;
-  const { confidence: _, ...options } = found!;
+  const { confidence, ...options } = found!;
+  if (confidence < CONFIDENT) return;
   const usual = { format: format!, options };
   const again = await readFile(bytes, { ...setup, current: columns, usual });
   if ((again.summary.doubts ?? []).length > 0) return;

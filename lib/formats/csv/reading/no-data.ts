@@ -4,8 +4,10 @@ import type { Row } from "../../format.ts";
 /** A cell with nothing but spaces and tabs, the usual one, no-break or ideographic. */
 const BLANK_CELL = /^[ \t\u00a0\u3000]*$/;
 
+export const isFilled = (cell: string): boolean => !BLANK_CELL.test(cell);
+
 /** True if no cell has a value, quoted or not. */
-export const isBlankRow = (cells: readonly string[]): boolean => cells.every((cell) => BLANK_CELL.test(cell));
+export const isBlankRow = (cells: readonly string[]): boolean => !cells.some(isFilled);
 
 /** The same for a row of the reader, which asks for every row. */
 export function hasNoValue({ bytes, bounds, count, fault }: Row): boolean {

@@ -1,6 +1,7 @@
 import type { ColumnDefinition } from "../../../columns.ts";
 import { positionalHeader, positionIn, storedHeader } from "../../headers.ts";
 import { joinHeader, withRowName } from "../reading/header.ts";
+import { isFilled } from "../reading/no-data.ts";
 import { familyOf, fitsType, kindOf } from "./kinds.ts";
 import type { SampleRow } from "./split.ts";
 
@@ -92,8 +93,9 @@ export const isSameHeader = (names: readonly string[], columns: readonly ColumnD
   names.some(isFilled) &&
   names.every((name, at) => textOf(storedHeader(name)) === textOf(columns[at]!.header));
 
-/** True if each column's header is one of the names, as it is written. */
-const hasHeaders = (names: readonly string[], columns: readonly ColumnDefinition[]): boolean =>
+/** True if each column's header is one of the names, as it is written. Blank ones alone say nothing. */
+export const hasHeaders = (names: readonly string[], columns: readonly ColumnDefinition[]): boolean =>
+  columns.some(({ header }) => isFilled(header)) &&
   columns.every(({ header }) => names.some((name) => textOf(storedHeader(name)) === textOf(header)));
 
 /** Stray quotes are read in several ways. */
@@ -104,12 +106,16 @@ export const HEADER_ROWS_MAX = 5;
 /** Rows in which the table's own header is looked for. */
 export const SEARCHED_ROWS_MAX = 60;
 
-/** The rows that are exactly the table's header. Only titles and notes may stand above them. */
+/**
+ * The rows that are exactly the table's header, or the first with all of its names: other columns may have had
+ * no value yet. Only titles and notes may stand above them.
+ */
 export function ownHeaderIn(rows: readonly SampleRow[], known: KnownColumns): { at: number; rows: number } | undefined {
   const { length } = known.columns;
   for (const [at, { cells, count }] of rows.slice(0, SEARCHED_ROWS_MAX).entries()) {
     const found = ownHeaderAt(rows, at, known);
     if (found > 0) return { at, rows: found };
+    if (hasHeaders(cells, known.columns)) return { at, rows: 1 };
     if (count === length && cells.filter(isFilled).length > length / 2) return undefined;
   }
   return undefined;
@@ -131,8 +137,6 @@ export function ownHeaderAt(rows: readonly SampleRow[], at: number, { columns }:
   }
   return 0;
 }
-
-const isFilled = (cell: string): boolean => cell.trim() !== "";
 
 /** The names of the columns under these header rows, as the reader joins them. */
 export const joinedCells = (rows: readonly SampleRow[]): string[] => joinHeader(rows.map(({ cells }) => cells));

@@ -1,4 +1,4 @@
-import { isHeaderOf, isSameHeader, fitOf, type KnownColumns } from "./known.ts";
+import { hasHeaders, isHeaderOf, isSameHeader, fitOf, type KnownColumns } from "./known.ts";
 import { isBlankRow } from "../reading/no-data.ts";
 import { kindOf, type Kind } from "./kinds.ts";
 import { profilesOf } from "./profile.ts";
@@ -56,7 +56,8 @@ export function scoreOf(table: FoundTable, prior: number, known: KnownColumns): 
   // Exactly the table's header is better than one that only names its columns.
   const isSame = columns.length > 0 && isSameHeader(table.names, columns);
   const isOwn = header.named === columns.length || isHeaderOf(table.names, known);
-  const named = isSame ? columns.length + 1 : isOwn ? header.named : 0;
+  const all = hasHeaders(table.names, columns) ? columns.length : 0;
+  const named = isSame ? columns.length + 1 : isOwn ? Math.max(header.named, all) : 0;
   const fits = width === known.columns.length ? (fitOf(rows, known) ?? 0) : 0;
   // Punctuation that occurs in text is a delimiter only if it separates more than words.
   // So do even rows with quoted fields, which text hardly has.

@@ -52,10 +52,23 @@ const READ_ROWS_MAX = 500;
  */
 export function detectStructure(input: StructureInput): Structure {
   try {
-    return detect(input);
+    return asFirst(input, detect(input));
   } finally {
     forgetKinds();
   }
+}
+
+/**
+ * Columns without names say little about a file. If it would be read as the table's first file was, were it
+ * the first one, that reading counts: a file that is sent again gives the same rows.
+ */
+function asFirst(input: StructureInput, found: Structure): Structure {
+  const { pinned, known = [] } = input;
+  const isOwn = ({ delimiter, quote, header }: Dialect): boolean =>
+    delimiter === pinned?.delimiter && quote === pinned.quote && header === pinned.header;
+  if (pinned === undefined || !knownColumns(known).unnamed || isOwn(found.dialect)) return found;
+  const first = detect({ ...input, pinned: undefined, known: [] });
+  return isOwn(first.dialect) ? first : found;
 }
 
 function detect(input: StructureInput): Structure {
@@ -70,7 +83,8 @@ function detect(input: StructureInput): Structure {
   const readings = candidatesIn(belowSep(compared, sep), splitting, pinned).flatMap((candidate) =>
     readingOf(split(compared, candidate, COMPARED_ROWS_MAX, isAll), candidate, known, place),
   );
-  const ranked = rank(readings, pinned, known);
+  const naming = readings.map((reading) => withOwnNames(reading, pinned, known));
+  const ranked = rank(naming, pinned, known);
   const one = oneColumn({ ...input, text: compared, complete: isAll }, known, place);
   const best = choose(ranked, one, splitting.delimiter !== undefined, pinned);
   const candidate = { ...best.candidate, trimBlanks: best.candidate.trimBlanks || isPadded(best, requested) };
@@ -115,10 +129,22 @@ function readingOf(sample: Sample, candidate: Candidate, known: KnownColumns, pl
   return table ? [{ candidate, table, score: scoreOf(table, candidate.prior, known) }] : [];
 }
 
+const isOwnDialect = ({ candidate }: Reading, pinned: Dialect | undefined): boolean =>
+  candidate.delimiter === pinned?.delimiter && candidate.quote === pinned.quote;
+
+/**
+ * In the table's own dialect, a header with all of its columns counts as exactly its header. It may name
+ * columns that the table lacks, because they have had no value yet.
+ */
+function withOwnNames(reading: Reading, pinned: Dialect | undefined, { columns }: KnownColumns): Reading {
+  const { score } = reading;
+  const isWhole = columns.length > 0 && score.named === columns.length && isOwnDialect(reading, pinned);
+  return isWhole ? { ...reading, score: { ...score, named: columns.length + 1 } } : reading;
+}
+
 /** Best first. The table's columns weigh most, then the score; the table's own dialect wins near ties. */
 function rank(readings: readonly Reading[], pinned: Dialect | undefined, known: KnownColumns): Reading[] {
-  const isOwn = ({ candidate }: Reading): boolean =>
-    candidate.delimiter === pinned?.delimiter && candidate.quote === pinned.quote;
+  const isOwn = (reading: Reading): boolean => isOwnDialect(reading, pinned);
   const weight = (reading: Reading): number => {
     const { score, table } = reading;
     const own = isOwn(reading) && table.width > 1 && table.even >= 0.9 ? 1.3 : 1;
@@ -143,7 +169,7 @@ function choose(ranked: readonly Reading[], one: Reading, declared: boolean, pin
   if (declared) return best;
   // Of two headers that name as many columns, the first one counts.
   const own = one.candidate.delimiter === pinned?.delimiter;
-  const isOwn = best.candidate.delimiter === pinned?.delimiter && best.candidate.quote === pinned.quote;
+  const isOwn = isOwnDialect(best, pinned);
   const isLater = !isOwn && best.table.skippedRows > one.table.skippedRows;
   const later = own || best.table.headerCells.length < 2 || isLater;
   if (one.score.named > best.score.named || (one.score.named === best.score.named && one.score.named > 0 && later)) {

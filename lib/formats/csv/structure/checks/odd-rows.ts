@@ -1,3 +1,4 @@
+import { isFilled } from "../../reading/no-data.ts";
 import { SUBTOTAL } from "../footer/words.ts";
 import { familyOf, kindOf, shapeOf } from "../kinds.ts";
 import { profilesOf } from "../profile.ts";
@@ -32,7 +33,6 @@ export function oddRow(table: Table, declared: Declared): string | undefined {
   );
 }
 
-const isFilled = (cell: string): boolean => cell.trim() !== "";
 const isWords = (cell: string): boolean => ["word", "text"].includes(kindOf(cell)) && !/\d/.test(cell);
 const isTyped = (cell: string): boolean => !["text", "none"].includes(familyOf(kindOf(cell)));
 const shown = (cell: string): string => JSON.stringify(cell.trim().slice(0, 40));

@@ -1,4 +1,4 @@
-import { isBlankRow } from "../../reading/no-data.ts";
+import { isBlankRow, isFilled } from "../../reading/no-data.ts";
 import { familyOf, kindOf, shapeOf } from "../kinds.ts";
 import { isSame } from "../known.ts";
 import type { SampleRow } from "../split.ts";
@@ -190,7 +190,6 @@ function formOf(cell: string): string | undefined {
   return NAMES.has(family) ? family : undefined;
 }
 
-const isFilled = (cell: string): boolean => cell.trim() !== "";
 const isNumber = (cell: string): boolean => familyOf(kindOf(cell)) === "number";
 const isTyped = (cell: string): boolean => !["text", "none"].includes(familyOf(kindOf(cell)));
 /** True for text that is no code, nor a misspelt number. */
