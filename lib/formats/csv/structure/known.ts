@@ -107,8 +107,8 @@ export const HEADER_ROWS_MAX = 5;
 export const SEARCHED_ROWS_MAX = 60;
 
 /**
- * The rows that are exactly the table's header, or the first with all of its names: other columns may have had
- * no value yet. Only titles and notes may stand above them.
+ * The rows that are exactly the table's header, or the first with all of its names: other columns may have
+ * had no value yet. Only titles and notes may stand above them.
  */
 export function ownHeaderIn(rows: readonly SampleRow[], known: KnownColumns): { at: number; rows: number } | undefined {
   const { length } = known.columns;

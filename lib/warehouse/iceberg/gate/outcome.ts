@@ -13,8 +13,9 @@ import { reachesBackTo, type TableState } from "./table-state.ts";
  * An attempt without an answer may still be on its way, however long ago it was sent. So a change counts as
  * not applied only if it can no longer be: no attempt is without an answer, or the table has moved on.
  *
- * A snapshot that is not in its table may have been there and expired, if the process was paused for long. The
- * branch's history tells: where it reaches back to the snapshot that the change builds on, the change is not in it.
+ * A snapshot that is not in its table may have been there and expired, if the process was paused for long.
+ * The branch's history tells: where it reaches back to the snapshot that the change builds on, the change is
+ * not in it.
  */
 
 /** What a catalog's answer to a commit says. */
