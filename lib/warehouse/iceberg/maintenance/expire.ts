@@ -7,8 +7,9 @@ import { lookUp } from "../published.ts";
 
 const HOUR_MS = 3_600_000;
 /**
- * No younger snapshot expires early. A reader that polls for new snapshots finds where it was. Other committers
- * write the internal tables, while one that was stopped looks there for its last commit when it is back.
+ * No younger snapshot expires early. A reader that polls for new snapshots finds where it was. Other
+ * committers write the internal tables, while one that was stopped looks there for its last commit when it is
+ * back.
  */
 const AGE_MS_MIN = { own: 120_000, internal: HOUR_MS };
 
@@ -53,8 +54,9 @@ export interface ExpiryOptions extends Pick<MaintenanceOptions, "retentionMs" | 
 }
 
 /**
- * The snapshots that go, oldest first: those older than the retention, and all but the last one of each hour of
- * those that exceed `snapshotsMax`. Each load of a table carries all of its snapshots, which scans wait for.
+ * The snapshots that go, oldest first: those older than the retention, and all but the last one of each hour
+ * of those that exceed `snapshotsMax`. Each load of a table carries all of its snapshots, which scans wait
+ * for.
  */
 export function expiredIn(
   { snapshots, refs, currentSnapshotId }: Pick<TableMetadata, "snapshots" | "refs" | "currentSnapshotId">,

@@ -8,7 +8,7 @@ import { columnList } from "../../sql/sql.ts";
  * reads, too.
  */
 export const KEYED_ROW_GROUP_ROWS = 10_240;
-/** Properties of a table with a key. Only DuckDB's writer knows them; a *declared* sort order would stop it. */
+/** Of a table with a key. Only DuckDB's writer knows them; a *declared* sort order would stop it. */
 export const KEYED_PROPERTIES = { "write.parquet.row-group-size": String(KEYED_ROW_GROUP_ROWS) };
 
 /**
