@@ -207,9 +207,8 @@ export interface MaintenanceOptions {
   /** Maintenance removes snapshots and orphan files older than this. */
   retentionMs: number;
   /**
-   * Above this number of snapshots, the oldest expire before `retentionMs`. DuckDB's Iceberg warehouse keeps
-   * the last of each hour, and none of them is younger than two minutes; Trino's keeps all of the last hour.
-   * Default: no limit.
+   * Above this number of snapshots, older ones expire before `retentionMs`, as decision 56 says. Default: no
+   * limit.
    */
   snapshotsMax?: number;
   /** `remove_orphan_files` names what it would remove, and removes nothing. */
