@@ -21,14 +21,16 @@ export function isFree(port: number): Promise<boolean> {
 }
 
 /**
- * One port per name: the port of `fixed`, or a random free port.
+ * One port per name: the port of `fixed`, or a random free port that is not among `reserved`, on which
+ * nothing may listen yet.
  * @throws PORT_IN_USE that names the first fixed port that is in use.
  */
 export async function choosePorts<Name extends string>(
   names: readonly Name[],
   fixed: Readonly<Partial<Record<Name, number>>>,
+  reserved: readonly number[] = [],
 ): Promise<Record<Name, number>> {
-  const chosen = new Set<number>();
+  const chosen = new Set(reserved);
   const ports: Partial<Record<Name, number>> = {};
   for (const name of names) {
     const wanted = fixed[name];

@@ -128,7 +128,9 @@ export async function waitUntilReady(
   for (;;) {
     options.signal.throwIfAborted();
     try {
-      return await probe();
+      await probe();
+      if (end === undefined) return;
+      throw new Error("another process answers");
     } catch (error) {
       if (end !== undefined) throw await failure(record, `${record.name} ended while starting (${end})`);
       if (systemClock.monotonicMs() > deadline) {

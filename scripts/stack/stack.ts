@@ -143,7 +143,7 @@ export async function startStack(options: StackOptions): Promise<RunningStack> {
   };
   try {
     await startServers(context, options);
-    const services = options.services ? await startServices(context, await wantedServices(context, options)) : {};
+    const services = options.services ? await startAllServices(context, options, processes) : {};
     const file = describe(context.settings, processes, services, options);
     await writeStackFile(data, file);
     const restart = (name: string, spec?: ProcessSpec): Started => {
@@ -156,6 +156,32 @@ export async function startStack(options: StackOptions): Promise<RunningStack> {
     say("the start failed; stopping the started processes …");
     await stopStack(data, () => undefined);
     throw error;
+  }
+}
+
+/**
+ * Starts the services, once more if SeaweedFS ended meanwhile: 4.48 crashes if a client leaves at one moment
+ * of a write (a nil pointer in the filer's SeparateGarbageChunks), and the catalog's examination leaves many.
+ */
+async function startAllServices(
+  context: StackContext,
+  options: StackOptions,
+  processes: readonly Started[],
+): Promise<Record<string, string>> {
+  const wanted = await wantedServices(context, options);
+  const others = processes.map(({ record }) => record);
+  try {
+    return await startServices(context, wanted);
+  } catch (error) {
+    const crashed = processes.find(({ record }) => record.name === "seaweedfs" && !isAlive(record));
+    if (!crashed || context.signal.aborted) throw error;
+    context.say(
+      `seaweedfs ended (${await crashed.ended}; see ${crashed.record.log}); starting it and the services again`,
+    );
+    const services = processes.map(({ record }) => record).filter((record) => !others.includes(record));
+    await stopProcesses(services, SERVICE_STOP_MS_MAX);
+    await startSeaweedfs(context);
+    return startServices(context, wanted);
   }
 }
 

@@ -95,6 +95,16 @@ describe("processes of the stack", () => {
       );
     }));
 
+  it("does not take another process for the one that ended", () =>
+    withFolder(async (folder) => {
+      const started = node("process.exit(3)", join(folder, "log"));
+      await endOf(started.ended);
+      await assert.rejects(
+        waitUntilReady(started, async () => undefined, { withinMs: 10_000, signal: never }),
+        /it ended while starting \(exit code 3\)/,
+      );
+    }));
+
   it("reports a program that cannot start", () =>
     withFolder(async (folder) => {
       const spec = {
@@ -119,6 +129,12 @@ describe("ports of the stack", () => {
     const names = Array.from({ length: 20 }, (_, index) => `p${index}`);
     const ports = await choosePorts(names, {});
     assert.equal(new Set(Object.values(ports)).size, 20);
+  });
+
+  it("are none that others of the stack will take", async () => {
+    const even = Array.from({ length: 8_501 }, (_, index) => 15_000 + 2 * index);
+    const ports = await choosePorts(["a", "b", "c", "d", "e", "f", "g", "h"], {}, even);
+    assert.deepEqual(Object.values(ports).filter((port) => port % 2 === 0), []); // prettier-ignore
   });
 
   it("fail at once if a fixed port is in use", async () => {

@@ -106,17 +106,19 @@ const registrarOf = (settings: StackSettings): ServiceSpec => ({
 export async function startServices(context: StackContext, wanted: WantedServices): Promise<Record<string, string>> {
   const failure = new AbortController();
   const signal = AbortSignal.any([context.signal, failure.signal]);
-  const urls: Record<string, string> = {};
-  const starting: Promise<void>[] = [];
-  for (const spec of servicesOf(wanted, context.settings)) {
-    for (let copy = 1; copy <= spec.copies; copy++) {
-      const name = spec.copies === 1 ? spec.name : `${spec.name}-${copy}`;
-      const port =
-        spec.name === "gateway" ? context.settings.ports.gateway : (await choosePorts(["health"], {})).health;
-      urls[name] = `http://${HOST}:${port}`;
-      starting.push(startService({ ...context, signal }, spec, { name, port, wanted }));
-    }
-  }
+  const copies = servicesOf(wanted, context.settings).flatMap((spec) =>
+    Array.from({ length: spec.copies }, (_, copy) => ({
+      spec,
+      name: spec.copies === 1 ? spec.name : `${spec.name}-${copy + 1}`,
+    })),
+  );
+  const { gateway, ...others } = context.settings.ports;
+  const names = copies.map(({ name }) => name);
+  const ports = await choosePorts(names, { gateway }, Object.values(others));
+  const urls = Object.fromEntries(names.map((name) => [name, `http://${HOST}:${ports[name]}`]));
+  const starting = copies.map(({ spec, name }) =>
+    startService({ ...context, signal }, spec, { name, port: ports[name]!, wanted }),
+  );
   await allOrFirstFailure(starting, failure);
   context.say(`gateway    ${urls.gateway}`);
   return urls;
