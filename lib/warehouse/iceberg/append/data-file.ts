@@ -33,9 +33,11 @@ export interface NewDataFile {
   columns: readonly FileColumn[];
   /** The rows. */
   select: string;
-  /** Rows of a row group. Default: 122,880. */
+  /** Rows of a row group. Default: DuckDB's. */
   rowGroupRows?: number | undefined;
 }
+
+const ROW_GROUP_ROWS = 122_880;
 
 /**
  * Writes the rows of a SELECT as a Parquet file with the field ids of a table. A table without partitions
@@ -43,14 +45,14 @@ export interface NewDataFile {
  */
 export async function writeDataFile(
   connection: DuckDBConnection,
-  { folder, columns, select, rowGroupRows }: NewDataFile,
+  { folder, columns, select, rowGroupRows = ROW_GROUP_ROWS }: NewDataFile,
 ): Promise<DataFile> {
   const path = `${folder}/${randomUUID()}.parquet`;
   const cells = columns.map(({ name, type }) => `CAST(r.${identifier(name)} AS ${type}) AS ${identifier(name)}`);
   const ids = columns.map(({ name, id }) => `${duckdb.stringLiteral(name)}: ${id}`);
   // A dictionary of DuckDB 1.5.5 makes 0 of -0.
   const dictionary = columns.some(({ type }) => type === "DOUBLE") ? ", DICTIONARY_SIZE_LIMIT 0" : "";
-  const groups = rowGroupRows === undefined ? "" : `, ROW_GROUP_SIZE ${rowGroupRows}`;
+  const groups = `, ROW_GROUP_SIZE ${rowGroupRows}`;
   const options = `FORMAT parquet, RETURN_STATS, FIELD_IDS {${ids.join(", ")}}${dictionary}${groups}`;
   const [row] = await rowsOf(
     connection,
@@ -58,7 +60,9 @@ export async function writeDataFile(
   );
   const [, rows, bytes, , statistics] = row!;
   const file = { path, rows: Number(rows), bytes: Number(bytes) };
-  return { ...file, ...valuesOf(columns, textsIn(statistics as DuckDBValue)) };
+  // DuckDB 1.5.5 says of the last row group only whether it has NaN. Threads write groups of half the rows.
+  const isOneGroup = file.rows * 2 <= rowGroupRows;
+  return { ...file, ...valuesOf(columns, textsIn(statistics as DuckDBValue), isOneGroup) };
 }
 
 /** Statistics by the quoted name of the column, and by their own name. */
@@ -75,7 +79,11 @@ const textsIn = (statistics: DuckDBValue): Texts =>
 const entriesIn = (value: DuckDBValue): [DuckDBValue, DuckDBValue][] =>
   value instanceof DuckDBMapValue ? value.entries.map(({ key, value: of }) => [key, of]) : [];
 
-function valuesOf(columns: readonly FileColumn[], texts: Texts): Pick<DataFile, "nulls" | "lower" | "upper"> {
+function valuesOf(
+  columns: readonly FileColumn[],
+  texts: Texts,
+  isOneGroup: boolean,
+): Pick<DataFile, "nulls" | "lower" | "upper"> {
   const nulls = new Map<number, bigint>();
   const lower = new Map<number, Buffer>();
   const upper = new Map<number, Buffer>();
@@ -83,8 +91,9 @@ function valuesOf(columns: readonly FileColumn[], texts: Texts): Pick<DataFile, 
     const known = texts.get(identifier(name));
     const count = known?.get("null_count");
     if (count !== undefined) nulls.set(id, BigInt(count));
-    // What DuckDB compares with NaN is no bound of the other values.
-    if (known === undefined || known.get("has_nan") === "true") continue;
+    // NaN, which DuckDB takes for the greatest value, is not within the bounds of the others.
+    const mayHaveNan = type === "DOUBLE" && (!isOneGroup || known?.get("has_nan") === "true");
+    if (known === undefined || mayHaveNan) continue;
     const bounds = boundsOf(type, { min: known.get("min"), max: known.get("max") });
     if (bounds.lower) lower.set(id, bounds.lower);
     if (bounds.upper) upper.set(id, bounds.upper);
