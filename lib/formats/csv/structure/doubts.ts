@@ -2,7 +2,8 @@ import type { Doubt } from "../../format.ts";
 import { headerBelow } from "./checks/header-below.ts";
 import { foreignRow } from "./checks/foreign-row.ts";
 import { oddRow } from "./checks/odd-rows.ts";
-import { isSame } from "./known.ts";
+import { rowAbove } from "./checks/row-above.ts";
+import { isSame, type KnownColumns } from "./known.ts";
 import { compare, profilesOf } from "./profile.ts";
 import { isName, runAt, type FoundTable, type TableRequest } from "./rows.ts";
 import type { SampleRow } from "./split.ts";
@@ -15,7 +16,7 @@ export function doubtsOf(
   table: Omit<FoundTable, "doubts">,
   above: readonly SampleRow[],
   strayName: string | undefined,
-  requested: TableRequest,
+  requested: TableRequest & { known: KnownColumns },
 ): readonly Doubt[] {
   const doubts: Doubt[] = [];
   const declared = requested.headerRows !== undefined;
@@ -57,6 +58,8 @@ export function doubtsOf(
   if (above.length > 0 && header.rows === 0 && header.confidence < 1) {
     unsure(`${above.length} lines above line ${table.firstLine} are left out, and no header follows them`);
   }
+  const lost = rowAbove(above, table, requested.known);
+  if (lost !== undefined) unsure(lost);
   if (even < 0.5 && header.named === 0 && !widthDeclared) {
     unsure(`only ${Math.round(even * 100)} % of the rows have ${width} fields`);
   }

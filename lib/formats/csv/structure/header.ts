@@ -103,6 +103,13 @@ function againstTable(
     const doubt = `line ${first.line} is a row without a header above it, or a header with other names`;
     return { ...data, confidence: 0.6, evidence, certain: false, doubt };
   }
+  if (rows.length === 1 && decided.rows > 0 && !known.unnamed) {
+    return {
+      ...decided,
+      confidence: 0.6,
+      doubt: `line ${first.line} is the only row, and names no column of the table`,
+    };
+  }
   if (decided.rows === 0 && !sameWidth && !known.unnamed) {
     return { ...decided, confidence: 0.6, doubt: `line ${first.line} is no header, and ${widths}` };
   }

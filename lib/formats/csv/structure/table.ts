@@ -72,7 +72,7 @@ export function tableIn(sample: Sample, known: KnownColumns, requested: TableReq
   };
   const above = ended.slice(0, start).filter(({ cells }) => !isBlankRow(cells));
   const stray = strayNameIn(ended[start + header.rows - 1], sample.quote);
-  return { ...table, doubts: () => doubtsOf(table, above, stray, requested) };
+  return { ...table, doubts: () => doubtsOf(table, above, stray, { ...requested, known }) };
 }
 
 const COLUMNS_NAMED_MAX = 2_000;
