@@ -85,6 +85,8 @@ function otherTable(
     if (row.count === width) {
       if (header.rows === 0) continue;
       if (isSame(row.cells, headerCells)) {
+        const title = body[at - 1]!;
+        if (title.count === 1) return `line ${title.line} is a title above a repeated header, as of another table`;
         if (header.rows > 1 || header.named > 0 || squeezed(row.text) === squeezed(headerText)) continue;
         return `line ${row.line} has the names of the header, written with other quotes, as another table would`;
       }

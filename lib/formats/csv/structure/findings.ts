@@ -1,6 +1,7 @@
 import type { Doubt, Finding } from "../../format.ts";
 import { declaredHeaderRows, DELIMITERS, type DialectRequest } from "../options.ts";
 import { isUsual, type Candidate } from "./candidates.ts";
+import { escapedDelimiter } from "./checks/escaped-delimiter.ts";
 import { oddNames } from "./checks/names.ts";
 import { isPunctuation, notOneColumn, quotedLines } from "./checks/one-column.ts";
 import { swallowingRow } from "./checks/swallowed-rows.ts";
@@ -206,6 +207,8 @@ function ofChoice({ reading, runnerUp, requested, sep, one }: Decided): Doubt[] 
 /** A backslash before a quote is text in some rows, and seems to take its meaning in others. */
 function ofEscape({ reading: { candidate, table }, requested }: Decided): Doubt[] {
   const { quote, escape } = candidate;
+  const split = requested.escape === undefined ? escapedDelimiter(table, candidate.delimiter) : undefined;
+  if (split !== undefined) return [{ reason: "structure_unsure", evidence: split }];
   if (quote === null || requested.escape !== undefined) return [];
   const odd = table.body.find(({ misquoted, text }) => misquoted > 0 && text.includes(`\\${quote}`));
   if (!odd) return [];

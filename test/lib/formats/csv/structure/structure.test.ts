@@ -433,12 +433,16 @@ test("quotes and backslashes that mean now this, now that are doubted", () => {
   const single = "id,text\n1,'a, b'\n2,'c, d'\n3,'e, f'\n";
   assert.deepEqual(doubts(single), []);
   assert.deepEqual(doubts(`${single}4,'won't, will'\n`), ["structure_unsure"]);
+  assert.deepEqual(doubts("1,a\\,b,x\n2,c,y\n3,d\\,e,z\n"), ["structure_unsure"], "before a delimiter");
+  assert.deepEqual(doubts("id,path,n\n1,C:\\x\\,5\n2,D:\\y,6\n"), [], "in a path");
 });
 
 test("several tables in one file are doubted", () => {
   const first = "id,name,n\n1,a,5\n2,b,6\n3,c,7\n";
   assert.deepEqual(doubts(first), []);
   assert.deepEqual(doubts(`${first}\nday,amount\n2026-01-01,5.5\n2026-01-02,6.5\n`), ["several_tables"]);
+  assert.deepEqual(doubts(`${first}\nReturns\nid,name,n\n1,a,5\n`), ["several_tables"], "a title of its own");
+  assert.deepEqual(doubts(`${first}id,name,n\n1,a,5\n`), [], "joined files");
   assert.deepEqual(doubts(`${first}code,day,x\nA-1,2026-01-01,q\nA-2,2026-01-02,r\n`), ["several_tables"]);
 });
 
