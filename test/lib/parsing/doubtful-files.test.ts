@@ -121,6 +121,7 @@ const HELD: readonly [title: string, text: string][] = [
   ["note with same commas", "Report for Ann, Bob, Cy\nid,name,q\n1,Ann,5\n2,Bob,6\n3,Cy,7\n"],
   ["thorn", "idþnameþq\n1þAnnþ5\n2þBobþ6\n3þCyþ7\n"],
   ["slash delim", "id/name/q\n1/Ann/5\n2/Bob/6\n3/Cy/7\n"],
+  ["point delim", "id.name.q\n1.Ann.5\n2.Bob.6\n3.Cy.7\n"],
   ["dash delim", "id - name - q\n1 - Ann - 5\n2 - Bob - 6\n3 - Cy - 7\n"],
   ["half lines other delim", "id,name,q\n1,Ann,5\n2,Bob,6\n3;Cy;7\n4;Di;8\n5;Ed;9\n"],
   ["concat different cols", "id,name,q\n1,Ann,5\n2,Bob,6\nid,q,name\n3,7,Cy\n4,8,Di\n"],

@@ -48,7 +48,7 @@ export function quotedLines({ body, headerCells }: Pick<FoundTable, "body" | "he
 }
 
 const COMPARED_ROWS_MIN = 3;
-const TEXT_MARKS = /[\p{Script=Latin}\p{N}\s_.'"()]/u;
+const TEXT_MARKS = /[\p{Script=Latin}\p{N}\s_'"()]/u;
 
 /** A character that could separate fields: all lines have it, as often as the header, and twice at least. */
 function commonMark(headerText: string, rows: readonly SampleRow[]): string | undefined {
