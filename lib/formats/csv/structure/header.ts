@@ -1,5 +1,6 @@
 import { isLikeRows } from "./checks/header-words.ts";
 import { axisIn, quotesOnlyHere } from "./checks/number-header.ts";
+import { lacksValues, rowInHeader } from "./checks/second-names.ts";
 import { isTitleRow } from "./checks/title-row.ts";
 import { familyOf, kindOf, shapeOf } from "./kinds.ts";
 import { compare, profilesOf, YEAR, type Comparison } from "./profile.ts";
@@ -135,8 +136,12 @@ function headerByCells(table: readonly SampleRow[], width: number): HeaderDecisi
     const evidence = `lines ${first.line} to ${rows[headerRows - 1]!.line} have words above columns of numbers or dates`;
     const found = { rows: headerRows, skipped: 0, evidence, certain: true, named: 0 };
     const title = rows.slice(0, headerRows - 1).find((row) => isTitleRow(row, rows[headerRows - 1]!));
-    if (!title) return { ...found, confidence: 0.9 };
-    return { ...found, confidence: 0.6, doubt: `line ${title.line} is a row of the header, or a line above it` };
+    if (title) {
+      return { ...found, confidence: 0.6, doubt: `line ${title.line} is a row of the header, or a line above it` };
+    }
+    const value = rowInHeader(rows.slice(0, headerRows), lower);
+    if (!value) return { ...found, confidence: 0.9 };
+    return { ...found, confidence: 0.6, doubt: `line ${value.line} is a row of the header, or the first row below it` };
   }
   const all = compare(first, profilesOf(rest, width));
   // A few rows show no form of codes: then those of all rows count.
@@ -180,7 +185,7 @@ function isHeaderRow(rows: readonly SampleRow[], at: number, lower: ReturnType<t
   const { header, data, typed } = compare(rows[at]!, lower);
   if (data > 0 || header === 0) return false;
   // One odd value makes no second header row: all columns that are not text must have words.
-  return at === 0 || (header >= 2 && header >= typed);
+  return at === 0 || (header >= 2 && header >= typed && !lacksValues(rows[at]!, lower));
 }
 
 /** A row with few cells that group the columns of the header below it. */

@@ -2,8 +2,8 @@ import type { FoundTable } from "../rows.ts";
 import type { SampleRow } from "../split.ts";
 
 /**
- * Says which row has a backslash before a delimiter, as text that escapes it: without those delimiters it has
- * as many fields as the rows that have none, and with them as many as the table.
+ * Says which row has a backslash before a delimiter, as text that escapes it: without those delimiters it
+ * has as many fields as the rows that have none, and with them as many as the table.
  */
 export function escapedDelimiter({ body, width }: FoundTable, delimiter: string): string | undefined {
   const escaped = `\\${delimiter}`;
