@@ -124,6 +124,8 @@ const HELD: readonly [title: string, text: string][] = [
   ["point delim", "id.name.q\n1.Ann.5\n2.Bob.6\n3.Cy.7\n"],
   ["dash delim", "id - name - q\n1 - Ann - 5\n2 - Bob - 6\n3 - Cy - 7\n"],
   ["half lines other delim", "id,name,q\n1,Ann,5\n2,Bob,6\n3;Cy;7\n4;Di;8\n5;Ed;9\n"],
+  ["concat other delim", "id,name,q\n1,Ann,5\n2,Bob,6\nid;name;q\n3;Cy;7\n4;Di;8\n"],
+  ["comments with as many commas", "id,name,q\n1,Ann,5\n# c, d, e\n2,Bob,6\n#x\n3,Cy,7\n"],
   ["concat different cols", "id,name,q\n1,Ann,5\n2,Bob,6\nid,q,name\n3,7,Cy\n4,8,Di\n"],
   ["concat new col", "id,name\n1,Ann\n2,Bob\n3,Cy\nid,name,q\n4,Di,8\n5,Ed,9\n"],
 ];

@@ -1,10 +1,11 @@
 import type { Doubt } from "../../format.ts";
+import { DELIMITERS } from "../options.ts";
 import { headerBelow } from "./checks/header-below.ts";
 import { foreignRow } from "./checks/foreign-row.ts";
 import { oddRow } from "./checks/odd-rows.ts";
 import { rowAbove } from "./checks/row-above.ts";
 import { isSame, type KnownColumns } from "./known.ts";
-import { compare, profilesOf } from "./profile.ts";
+import { compare, COLUMNS_MAX, profilesOf } from "./profile.ts";
 import { isName, runAt, type FoundTable, type TableRequest } from "./rows.ts";
 import type { SampleRow } from "./split.ts";
 
@@ -63,7 +64,7 @@ export function doubtsOf(
   if (even < 0.5 && header.named === 0 && !widthDeclared) {
     unsure(`only ${Math.round(even * 100)} % of the rows have ${width} fields`);
   }
-  const other = tableAbove(above) ?? (placeDeclared ? undefined : otherTable(body, table));
+  const other = tableAbove(above, headerCells) ?? (placeDeclared ? undefined : otherTable(body, table));
   if (other) doubts.push({ reason: "several_tables", evidence: other });
   const below = declared || header.named > 0 || width < 2 || other ? undefined : headerBelow(table, startDeclared);
   if (below !== undefined) unsure(below);
@@ -106,19 +107,36 @@ function otherTable(
   return undefined;
 }
 
-/** Says where a table above the one that is read begins: a header above rows of its own. */
-function tableAbove(above: readonly SampleRow[]): string | undefined {
-  const rows = above.map(withoutBlankEnd);
-  for (const [at, row] of rows.entries()) {
-    const run = runAt(rows, at);
-    if (row.count < 2 || run.length < 2 || (at > 0 && rows[at - 1]!.count === row.count)) continue;
-    if (!row.cells.every(isName)) continue;
-    const below = profilesOf(run.slice(1), row.count);
-    const { header, data } = compare(row, below);
-    if (header === 0 || data > 0 || (row.count === 2 && isNamedValues(run))) continue;
-    return `line ${row.line} is a header above ${run.length - 1} rows of ${row.count} fields, and another table follows`;
+/**
+ * Says where a table above the one that is read begins: a header above rows of its own, also with another
+ * delimiter. `names`: the header of the table that is read.
+ */
+function tableAbove(above: readonly SampleRow[], names: readonly string[]): string | undefined {
+  const splits = DELIMITERS.map((delimiter) => above.map((row) => splitAgain(row, delimiter)));
+  for (const rows of [above.map(withoutBlankEnd), ...splits]) {
+    for (const [at, row] of rows.entries()) {
+      const run = runAt(rows, at);
+      if (row.count < 2 || run.length < 2 || (at > 0 && rows[at - 1]!.count === row.count)) continue;
+      if (!isHeaderAbove(run, names)) continue;
+      return `line ${row.line} is a header above ${run.length - 1} rows of ${row.count} fields, and another table follows`;
+    }
   }
   return undefined;
+}
+
+function isHeaderAbove(run: readonly SampleRow[], names: readonly string[]): boolean {
+  const [row, ...below] = run;
+  if (!row!.cells.every(isName)) return false;
+  if (isSame(row!.cells, names)) return true;
+  const { header, data } = compare(row!, profilesOf(below, row!.count));
+  return header > 0 && data === 0 && !(row!.count === 2 && isNamedValues(run));
+}
+
+/** A line without a delimiter of the table, divided by another one. */
+function splitAgain(row: SampleRow, delimiter: string): SampleRow {
+  if (row.count > 1 || row.quoted[0]) return row;
+  const cells = row.text.split(delimiter, COLUMNS_MAX);
+  return { ...row, cells, count: cells.length };
 }
 
 /** Tables of several widths are filled up with delimiters in a spreadsheet. */

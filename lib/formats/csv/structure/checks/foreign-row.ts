@@ -21,7 +21,7 @@ export function foreignRow(table: Table): string | undefined {
   const isFull = ({ cells, count }: SampleRow): boolean =>
     count === width && cells.filter(isWordy).length >= TYPED_COLUMNS_MIN && !cells.some(isValue);
   const found = body.filter((row) => isFull(row) && !isRepeatedHeader(row, table));
-  const others = body.filter((row) => !isFull(row));
+  const others = body.filter((row) => row.count === width && !isFull(row));
   if (found.length === 0 || others.length < SHOWING_ROWS_MIN || others.length <= found.length) return undefined;
   const typed = profilesOf(others, width).flatMap(({ family }, column) =>
     family === "text" || family === "none" || family === "boolean" ? [] : [column],

@@ -492,6 +492,8 @@ test("a table above the one that is read is doubted, titles and named values abo
     "item,qty\nbolt,5\nnut,7\n\n",
     "Item,Qty\nBolt,5\nNut,7\nScrew,9\n\n",
     "order,net,\n1,5.00,\n2,6.00,\n,,\n",
+    "order;net\n1;5.00\n2;6.00\n",
+    "customer;city;zip\nDee;Oslo;00150\n",
   ]) {
     assert.deepEqual(doubts(above + people), ["several_tables"], above);
   }
