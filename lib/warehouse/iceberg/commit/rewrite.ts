@@ -5,7 +5,7 @@ import { NOTHING } from "../../commit/versions.ts";
 import { columnList, withAuditColumns } from "../../sql/sql.ts";
 import type { CommitReceipt } from "../../warehouse.ts";
 import type { Snapshot, TableMetadata } from "../catalog/schemas.ts";
-import { rewriteFiles, snapshotIn } from "../maintenance/rewrite-files.ts";
+import { newestRows, rewriteFiles, snapshotIn } from "../maintenance/rewrite-files.ts";
 import type { WriteOptions } from "../session.ts";
 import { orderBy } from "../tables/key-order.ts";
 import type { BaseState } from "./bases.ts";
@@ -20,6 +20,8 @@ const TABLE_RATIO_MAX = 2;
 export interface Rewritable {
   metadata: TableMetadata;
   current: Snapshot;
+  /** SQL of its rows. */
+  rows: string;
 }
 
 /**
@@ -27,20 +29,22 @@ export interface Rewritable {
  * memory, beside DuckDB's limit, and every later scan reads them. undefined: the upsert is merged.
  */
 export async function rewriteDue(
-  { tables, rewriteRowsMin }: IcebergContext,
+  context: IcebergContext,
   { layout, undo }: MergeInput,
   { known, base }: { known: Known; base: BaseState },
-  rows: number,
+  sent: number,
 ): Promise<Rewritable | undefined> {
+  const { tables, rewriteRowsMin } = context;
   if (layout.mode !== "upsert" || layout.deleteMissing || undo || known.tableIsEmpty) return undefined;
-  if (rows < rewriteRowsMin || !known.keysAreUnique || !known.versionsAreNew) return undefined;
+  if (sent < rewriteRowsMin || !known.keysAreUnique || !known.versionsAreNew) return undefined;
   const metadata = await tables.load(layout.table);
   const current = metadata && snapshotIn(metadata);
   // Somebody else has changed the table: a merge is refused for it.
   if (!current || metadata.uuid !== base.uuid || current.id !== base.snapshotId) return undefined;
   const count = (name: string): number => Number(current.summary.get(name) ?? 0);
   const held = count("total-records") - count("total-position-deletes");
-  return held <= rows * TABLE_RATIO_MAX ? { metadata, current } : undefined;
+  const rows = newestRows(context, layout.table, metadata, current);
+  return rows !== undefined && held <= sent * TABLE_RATIO_MAX ? { metadata, current, rows } : undefined;
 }
 
 /** Options of the commit. */
@@ -55,12 +59,11 @@ interface RewriteOptions extends WriteOptions {
 export async function rewriteTable(
   context: IcebergContext,
   input: MergeInput,
-  { metadata, current }: Rewritable,
+  { metadata, current, rows: held }: Rewritable,
   { size, next, confirmOwner, ...writing }: RewriteOptions,
 ): Promise<CommitReceipt | undefined> {
-  const { tables, session, bases } = context;
+  const { session, bases } = context;
   const { table } = input.layout;
-  const held = `SELECT * FROM ${tables.sqlOf(table)} AT (VERSION => ${current.id})`;
   const names = columnList(withAuditColumns(input.columns).map(({ name }) => name));
   const offsets = input.files.map(({ sourceOffset, rowsOffset = sourceOffset }) => rowsOffset);
   let [taken, before] = [0, 0];
@@ -70,7 +73,7 @@ export async function rewriteTable(
       for (const of of sliceFilters(input, size)) {
         const slice = { ...input, rows: of(input.rows) };
         const keysUnique = await areKeysUnique(connection, slice);
-        const rows = upsertedSelect({ ...slice, keysUnique }, of(held));
+        const rows = upsertedSelect({ ...slice, keysUnique }, of(`SELECT * FROM ${held}`));
         const order = orderBy(input.layout.key);
         await changed(connection, `INSERT INTO ${into} (${names}) SELECT ${names} FROM (${rows})${order}`);
       }
@@ -79,7 +82,7 @@ export async function rewriteTable(
       const ofBatch = `SELECT count(*) FROM ${into} WHERE "_source_offset" IN (${offsets.join(", ")})`;
       taken = await session.connected((connection) => countOf(connection, ofBatch), { wide: true });
       if (taken === 0) return false;
-      const ofTable = `SELECT count(*) FROM (${held})`;
+      const ofTable = `SELECT count(*) FROM ${held}`;
       before = await session.connected((connection) => countOf(connection, ofTable), { wide: true });
       // What was written took long, and the table may have another owner whose commits left no snapshot.
       await confirmOwner();

@@ -12,7 +12,7 @@ import { newSnapshotId, readManifests, type Entry, type Manifest } from "../mani
 import { isFew, writeFew } from "./few-rows.ts";
 import { mergeSnapshot, type FilesLike } from "./merge-snapshot.ts";
 import { firstStep, groupsOf, SMALL_BYTES, type Step } from "./plan.ts";
-import { keyOf, replaceFiles, rewriteFiles, snapshotIn } from "./rewrite-files.ts";
+import { keyOf, newestRows, replaceFiles, rewriteFiles, snapshotIn } from "./rewrite-files.ts";
 import type { Contents, NewSnapshotIds, Rewrite, Rewritten } from "./rewrite-files.ts";
 
 /** The files of one step are at most so large, or it is one file. DuckDB rewrites 64 MiB in a few seconds. */
@@ -42,7 +42,9 @@ export async function compactTable(
   if (!base || !current) return { status: "completed", details: "the table is empty" };
   checkWritable(table, base);
   const at = cursorOf(cursor) ?? { sequenceNumber: base.lastSequenceNumber, bytesMax: STEP_BYTES_MAX };
-  const compaction = { table, base, current, signal };
+  const rows = newestRows(context, table, base, current);
+  if (rows === undefined) return { status: "completed", details: "the clock is behind the table's newest snapshot" };
+  const compaction = { table, base, current, rows, signal };
   try {
     // DuckDB would take the name for the column.
     if (base.fields.some(({ name }) => name.toLowerCase() === "filename"))
@@ -76,6 +78,8 @@ interface Compaction {
   table: string;
   base: TableMetadata;
   current: Snapshot;
+  /** SQL of its rows. */
+  rows: string;
   signal: AbortSignal | undefined;
 }
 
@@ -126,7 +130,7 @@ async function compactStep(
     const place = { ...ids, folder: `${compaction.base.location}/metadata`, parentId: compaction.current.id };
     return mergeSnapshot({ buckets: context.buckets, manifests, gone, added }, place);
   };
-  const select = selectOf(context, compaction, `WHERE filename IN (${duckdb.stringList([...paths])})`);
+  const select = selectOf(compaction, `WHERE filename IN (${duckdb.stringList([...paths])})`);
   try {
     const few = isFew(step.files) ? await writeFew(context, compaction.base, select) : undefined;
     const rewritten = few
@@ -169,17 +173,15 @@ const CANNOT: MaintenanceResult = {
 
 /** Rewrites all files: those of a table that another engine has written in a way that is not known here. */
 async function compactWhole(context: IcebergContext, compaction: Compaction): Promise<MaintenanceResult> {
-  const rewritten = await rewriteRows(context, compaction, selectOf(context, compaction, ""));
+  const rewritten = await rewriteRows(context, compaction, selectOf(compaction, ""));
   return rewritten ? { status: "completed", details: "all files rewritten" } : CANNOT;
 }
 
 const namesOf = ({ fields }: TableMetadata): string => columnList(fields.map(({ name }) => name));
 
 /** The table's rows as they are written again. */
-function selectOf({ tables }: IcebergContext, { table, base, current }: Compaction, where: string): string {
-  const from = `${tables.sqlOf(table)} AT (VERSION => ${current.id}) ${where}`;
-  return `SELECT ${namesOf(base)} FROM ${from}${orderBy(keyOf(base))}`;
-}
+const selectOf = ({ base, rows }: Compaction, where: string): string =>
+  `SELECT ${namesOf(base)} FROM ${rows} ${where}${orderBy(keyOf(base))}`;
 
 async function rewriteRows(
   context: IcebergContext,

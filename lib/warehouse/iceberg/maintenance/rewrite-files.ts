@@ -122,6 +122,24 @@ export async function replaceFiles(
 export const snapshotIn = ({ snapshots, currentSnapshotId }: TableMetadata): Snapshot | undefined =>
   snapshots.find(({ id }) => id === currentSnapshotId);
 
+/**
+ * SQL of the rows of the newest snapshot in the table's columns. Where the schema has changed since that
+ * snapshot, DuckDB's `AT` gives the columns of the snapshot's own schema: a name may mean another column
+ * there. Without `AT` it may miss a snapshot that is younger than its clock: undefined. Another snapshot or
+ * schema than that of `base` makes the commit of a rewrite fail.
+ */
+export function newestRows(
+  { tables, clock }: Pick<IcebergContext, "tables" | "clock">,
+  table: string,
+  base: TableMetadata,
+  current: Snapshot,
+): string | undefined {
+  const fields = current.schemaId === undefined ? undefined : base.schemas.get(current.schemaId);
+  const name = tables.sqlOf(table);
+  if (!fields || sameFields({ fields }, base)) return `${name} AT (VERSION => ${current.id})`;
+  return clock.nowMs() > current.timestampMs ? name : undefined;
+}
+
 /** The columns by which the table's rows are sorted when they are written again. */
 export function keyOf(base: TableMetadata): string[] {
   const names = new Set(base.fields.map(({ name }) => name));
@@ -201,7 +219,7 @@ const fieldsOf = ({ specs }: TableMetadata, id: number): NewPartitionField[] =>
     transform: field.transform,
   }));
 
-const sameFields = (a: TableMetadata, b: TableMetadata): boolean =>
+const sameFields = (a: Pick<TableMetadata, "fields">, b: Pick<TableMetadata, "fields">): boolean =>
   JSON.stringify(a.fields.map(({ id, name, type }) => [id, name, type])) ===
   JSON.stringify(b.fields.map(({ id, name, type }) => [id, name, type]));
 
@@ -240,6 +258,7 @@ function replacement(
     identifier: tables.idOf(table),
     requirements: [
       { type: "assert-table-uuid", uuid: base.uuid },
+      { type: "assert-current-schema-id", "current-schema-id": base.schemaId },
       { type: "assert-ref-snapshot-id", ref: "main", "snapshot-id": current.id },
     ],
     updates: newCurrent({
