@@ -109,6 +109,25 @@ if (given) {
     });
   }
 
+  test("a key with NaN is found in files whose bounds leave NaN out", async (t) => {
+    const warehouse = await openWarehouse(given.url, { iceberg: given.options });
+    t.after(() => warehouse.close());
+    const table = new TestTable(warehouse, columns({ shop: "VARCHAR", k: "DOUBLE", n: "BIGINT" }), {
+      ...{ mode: "upsert", key: ["shop", "k"] },
+    });
+    const send = (sourceOffset: number, ...rows: [shop: string, k: number][]): Promise<unknown> =>
+      table.ingest({
+        ...{ sourceFile: `f${sourceOffset}`, sourceOffset },
+        rows: rows.map(([shop, k]) => ({ shop, k, n: sourceOffset })),
+      });
+    await send(1, ["a", 1], ["a", NaN], ["b", 2], ["c", NaN]);
+    await send(2, ["a", NaN]);
+    assert.equal((await warehouse.maintain(table.name, "optimize", { retentionMs: 0 })).status, "completed");
+    await send(3, ["c", NaN]);
+    const found = await table.query("SELECT shop, CAST(k AS VARCHAR), n FROM $t ORDER BY 1, 2");
+    assert.deepEqual(found, [["a", "1.0", 1], ["a", "nan", 2], ["b", "2.0", 1], ["c", "nan", 3]]); // prettier-ignore
+  });
+
   test("a compaction sorts by key, in row groups that share no key", async (t) => {
     const warehouse = await openWarehouse(given.url, { iceberg: given.options });
     t.after(() => warehouse.close());
