@@ -18,7 +18,7 @@ import { manyTopics } from "./many-topics.ts";
 import { besidePyIceberg } from "./pyiceberg.ts";
 import { pollock } from "./pollock.ts";
 import { commitCostsOfStack } from "./small-commits.ts";
-import { hugeFile, upsertScaling } from "./stack-large.ts";
+import { hugeFile, mergeOfATenth, upsertScaling } from "./stack-large.ts";
 import * as stacked from "./stack.ts";
 import { upsertCostsOfStack } from "./upsert-scaling.ts";
 import { maintainedLatency, upkeep } from "./upkeep.ts";
@@ -65,6 +65,7 @@ const OF_STACK: Record<string, (stack: stacked.Stack, flags: Flags) => Promise<o
   literals: (stack) => stacked.literalMerges(stack, 1_000),
   scaling: (stack, { stack: folder, rows }) =>
     upsertScaling(stack, folder!, { small: rows / 10, large: 5 * rows, changed: Math.ceil(rows / 100) }),
+  merge: (stack, { rows }) => mergeOfATenth(stack, rows),
   isolation: (stack, flags) => isolation(stack, isolationOf(flags)),
   files: (stack, { files, rows }) => filesOfOneTable(stack, { files, rowsPerFile: Math.ceil((rows * 3) / 25) }),
   keys: (_stack, { stack: folder, rows }) =>

@@ -49,6 +49,25 @@ export async function upsertScaling(
   }
 }
 
+/** Merges a tenth of the orders with new amounts into the sales table, three times. Returns the median. */
+export async function mergeOfATenth(stack: Stack, rows: number): Promise<object> {
+  const folder = mkdtempSync(join(tmpdir(), "tributary-bench-"));
+  try {
+    await drop(stack, "sales");
+    const csv = salesFile(folder, rows, 1);
+    await uploadSales(stack, csv);
+    const rounds: number[] = [];
+    for (let round = 0; round < 3; round++) {
+      const changes = await changedOrders(csv, rows, Math.ceil(rows / 10), round);
+      rounds.push(await seconds(() => upload(stack, "sales", unique(`tenth${round}`), changes)));
+    }
+    await expectCount(stack, "sales", rows);
+    return { rows, changed: Math.ceil(rows / 10), tookS: toMs(median(rounds)) };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
 function salesFile(folder: string, rows: number, seed: number): string {
   const csv = join(folder, `${rows}_${seed}.csv`);
   generateSales(csv, { rows, seed });
