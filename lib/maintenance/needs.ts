@@ -41,7 +41,23 @@ export interface Need {
 /** Fewer delete files than this cost too little to matter, whatever their share. */
 const DELETE_FILES_MIN = 5;
 
-/** The maintenance that the table needs now, with reasons. */
+/**
+ * Every commit of every table adds to the internal tables, whose readers look for few rows. Their history is
+ * kept for an hour in any case (lib/warehouse/iceberg/maintenance/expire.ts).
+ */
+const INTERNAL = { files: 5, snapshots: 10 };
+
+/** The limits of a table. */
+export const limitsOf = <Limits extends MaintenanceLimits>(isInternal: boolean, limits: Limits): Limits =>
+  isInternal
+    ? {
+        ...limits,
+        optimizeFiles: INTERNAL.files * limits.optimizeFiles,
+        snapshotsMax: INTERNAL.snapshots * limits.snapshotsMax,
+      }
+    : limits;
+
+/** The maintenance that the table needs now, with reasons. `limits`: see `limitsOf`. */
 export function needsOf(state: TableState, limits: MaintenanceLimits, nowMs: number): Need[] {
   const needs: Need[] = [];
   const need = (operation: Operation, reason: string): unknown => needs.push({ operation, reason });

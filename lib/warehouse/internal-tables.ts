@@ -1,3 +1,4 @@
+import { hasOwn } from "../own.ts";
 import type { FileOutcome, Reject } from "../messages/generated.ts";
 import type { TableOperation } from "../messages/operation.ts";
 import type { LiteralValue } from "./sql/dialect.ts";
@@ -104,6 +105,8 @@ export const ADDED_COLUMNS: Partial<Record<InternalTable, readonly string[]>> = 
 };
 
 export type InternalTable = keyof typeof INTERNAL_TABLES;
+
+export const isInternalTable = (table: string): table is InternalTable => hasOwn(INTERNAL_TABLES, table);
 
 /**
  * The row of `_ingest_files` for a file's outcome, by column name. `recordedAtMs` becomes ingested_at.

@@ -1,5 +1,6 @@
 import type { CommandKind } from "../../lib/messages/generated.ts";
-import { needsOf, type MaintenanceLimits } from "../../lib/maintenance/needs.ts";
+import { limitsOf, needsOf, type MaintenanceLimits } from "../../lib/maintenance/needs.ts";
+import { isInternalTable } from "../../lib/warehouse/internal-tables.ts";
 import { isSlotDue, slotCommandId } from "./cron.ts";
 import { isKnown, isCommandPending, tableStateOf, type ScheduledTable } from "./table-health.ts";
 
@@ -43,7 +44,10 @@ export function maintenanceDue(
   settings: MaintenanceSettings,
 ): Due[] {
   const reasons = new Map(
-    needsOf(tableStateOf(health), settings, nowMs).map(({ operation, reason }) => [operation, reason]),
+    needsOf(tableStateOf(health), limitsOf(isInternalTable(table), settings), nowMs).map(({ operation, reason }) => [
+      operation,
+      reason,
+    ]),
   );
   const due = OPERATIONS.flatMap((kind): Due[] => {
     if (isCommandPending(health, kind, nowMs, settings.commandTimeoutMs)) return [];

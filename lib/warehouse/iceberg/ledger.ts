@@ -1,10 +1,9 @@
 import { contentsStatement, recordedContents, recordedVersions, versionsStatement } from "../commit/versions.ts";
 import { isRandomFileId } from "../../file-id.ts";
-import { hasOwn } from "../../own.ts";
 import { duckdb } from "../duckdb-engine/dialect.ts";
 import { addedRows, namesOf, recordStatements, type RecordedBatch } from "../duckdb-engine/ledger-statements.ts";
 import { StagedRows, type DuckDbStage } from "../duckdb-engine/stage.ts";
-import { INTERNAL_TABLES, ledgerRow, type InternalTable } from "../internal-tables.ts";
+import { INTERNAL_TABLES, isInternalTable, ledgerRow, type InternalTable } from "../internal-tables.ts";
 import type { BatchRecords, LogRow, RecordedContent, RecordedFile, RecordedVersions } from "../warehouse.ts";
 import type { IcebergContext } from "./commit/context.ts";
 import { mayBeCut } from "./commit/cut-texts.ts";
@@ -107,7 +106,7 @@ export class IcebergLedger {
 
   /** Runs `work` while this process writes nothing to an internal table. For other tables it just runs. */
   alone<T>(table: string, work: () => Promise<T>): Promise<T> {
-    if (!hasOwn(INTERNAL_TABLES, table)) return work();
+    if (!isInternalTable(table)) return work();
     const records = RECORDS.find((name) => name === table);
     return this.#queue(records ? RECORDS : [table]).alone(work);
   }

@@ -1,5 +1,4 @@
-import { hasOwn } from "../../own.ts";
-import { INTERNAL_TABLES } from "../internal-tables.ts";
+import { isInternalTable } from "../internal-tables.ts";
 
 /**
  * Names of tables in an Iceberg catalog. Catalogs that follow the rules of S3 table buckets (SeaweedFS, AWS)
@@ -20,7 +19,7 @@ export const isScratch = (physical: string): boolean => physical.startsWith(SCRA
 
 /** The table's name in the catalog. */
 export function physicalName(table: string): string {
-  if (hasOwn(INTERNAL_TABLES, table)) return INTERNAL + table;
+  if (isInternalTable(table)) return INTERNAL + table;
   const isPlain = PLAIN.test(table) && !table.startsWith(ESCAPED) && !isScratch(table) && !isInternal(table);
   return isPlain ? table : ESCAPED + escaped(table);
 }
@@ -34,7 +33,7 @@ export function logicalName(physical: string): string | undefined {
 }
 
 const isInternal = (physical: string): boolean =>
-  physical.startsWith(INTERNAL) && hasOwn(INTERNAL_TABLES, physical.slice(INTERNAL.length));
+  physical.startsWith(INTERNAL) && isInternalTable(physical.slice(INTERNAL.length));
 
 /**
  * Letters and digits stay; of everything else, underscores included, each byte becomes `_` and two digits.

@@ -1,7 +1,6 @@
-import { INTERNAL_TABLES } from "../internal-tables.ts";
+import { isInternalTable } from "../internal-tables.ts";
 import { identifier, SCHEMA } from "../sql/sql.ts";
 import { SQL_TOKEN } from "../sql/tokenizer.ts";
-import { hasOwn } from "../../own.ts";
 
 /**
  * Prefix of our internal tables in Trino. Iceberg catalogs that follow the rules of S3 table buckets
@@ -11,12 +10,12 @@ import { hasOwn } from "../../own.ts";
 const PREFIX = "tributary";
 
 /** Returns the table's name in Trino's catalog. */
-export const physicalName = (table: string): string => (hasOwn(INTERNAL_TABLES, table) ? PREFIX + table : table);
+export const physicalName = (table: string): string => (isInternalTable(table) ? PREFIX + table : table);
 
 /** Returns the table's name in the port. */
 export function logicalName(physical: string): string {
   const table = physical.slice(PREFIX.length);
-  return physical.startsWith(PREFIX) && hasOwn(INTERNAL_TABLES, table) ? table : physical;
+  return physical.startsWith(PREFIX) && isInternalTable(table) ? table : physical;
 }
 
 /** Returns the table's quoted name in the session's schema. `suffix` selects a metadata table (`$files`). */
@@ -35,6 +34,6 @@ export function withPhysicalNames(sql: string, schema: string): string {
     const quoted = /^"([a-z_]+)(\$[a-z_]+)?"$/.exec(token);
     const name = quoted ? quoted[1]! : token.toLowerCase();
     if (qualifier && name === SCHEMA) return identifier(schema);
-    return hasOwn(INTERNAL_TABLES, name) ? tableSql(name, quoted?.[2]) : token;
+    return isInternalTable(name) ? tableSql(name, quoted?.[2]) : token;
   });
 }

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { needsOf } from "../../../lib/maintenance/needs.ts";
+import { limitsOf, needsOf } from "../../../lib/maintenance/needs.ts";
+import { isInternalTable } from "../../../lib/warehouse/internal-tables.ts";
 import type { MaintenanceRun } from "../../../lib/warehouse/reads/port.ts";
 import type { TableHealth } from "../../../lib/warehouse/warehouse.ts";
 import { isoTime } from "../files/status.ts";
@@ -61,7 +62,7 @@ export function addTableHealthRoute(app: App, deps: GatewayDeps): void {
         ...files,
         deleteShare: files.dataFiles === 0 ? 0 : files.deleteFiles / files.dataFiles,
         oldestSnapshotAt: isoTime(oldestSnapshotAtMs),
-        due: dueOf(deps, health, runs),
+        due: dueOf(deps, table, { health, runs }),
         lastRuns: runs.map(({ operation, status, details, executedAtMs }) => ({
           operation,
           status,
@@ -74,7 +75,11 @@ export function addTableHealthRoute(app: App, deps: GatewayDeps): void {
   );
 }
 
-function dueOf({ settings, clock }: GatewayDeps, health: TableHealth, runs: readonly MaintenanceRun[]) {
+function dueOf(
+  { settings, clock }: GatewayDeps,
+  table: string,
+  { health, runs }: { health: TableHealth; runs: readonly MaintenanceRun[] },
+) {
   const last = new Map(runs.map((run) => [run.operation, run]));
   const orphans = last.get("remove_orphan_files");
   const state = {
@@ -88,5 +93,5 @@ function dueOf({ settings, clock }: GatewayDeps, health: TableHealth, runs: read
     snapshotsMax: settings.TRIBUTARY_SNAPSHOTS_MAX,
     retentionMs: settings.TRIBUTARY_RETENTION,
   };
-  return needsOf(state, limits, clock.nowMs());
+  return needsOf(state, limitsOf(isInternalTable(table), limits), clock.nowMs());
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { contractSchema } from "../../../lib/contract/contract.ts";
+import { limitsOf } from "../../../lib/maintenance/needs.ts";
 import type { CommandKind, CommitEvent, FileOutcome } from "../../../lib/messages/generated.ts";
 import type { TableHealth } from "../../../lib/warehouse/warehouse.ts";
 import { isCron, latestSlot } from "../../../services/scheduler/cron.ts";
@@ -188,6 +189,19 @@ describe("maintenance", () => {
     assert.deepEqual(due(health, SLOT + HOUR), []);
     foldHealthCommit(health, commit(SLOT + HOUR, { tableFiles: { dataFiles: 1, deleteFiles: 5 } }));
     assert.deepEqual(due(health, SLOT + HOUR), ["optimize: health"]);
+  });
+
+  test("internal tables may have five times as many small files, and ten times as many snapshots", () => {
+    const limits = { ...SETTINGS, optimizeFiles: 20, snapshotsMax: 100 };
+    assert.deepEqual(limitsOf(true, limits), { ...limits, optimizeFiles: 100, snapshotsMax: 1_000 });
+    assert.equal(limitsOf(false, limits), limits);
+    const few = emptyHealth();
+    answer(few, "optimize", SLOT - DAY, { health: { mergeableFiles: 99 } });
+    const of = (table: string): string[] =>
+      maintenanceDue(table, few.get("t")!, { nowMs: SLOT + HOUR, sinceMs: SLOT + HOUR, slotMs: undefined }, limits).map(
+        ({ kind }) => kind,
+      );
+    assert.deepEqual([of("_ingest_files"), of("t")], [[], ["optimize"]]);
   });
 
   test("too many snapshots trigger an expiry, with no immediate repeat if it removed few", () => {

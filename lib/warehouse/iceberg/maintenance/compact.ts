@@ -7,6 +7,7 @@ import type { IcebergContext } from "../commit/context.ts";
 import { checkWritable } from "../tables/guards.ts";
 import { orderBy } from "../tables/key-order.ts";
 import { ForeignMetadataError } from "../manifests/avro-file.ts";
+import { concurrentWrite } from "../errors.ts";
 import { filesOf } from "./files.ts";
 import { newSnapshotId, readManifests, type Entry, type Manifest } from "../manifests/manifests.ts";
 import { isFew, writeFew } from "./few-rows.ts";
@@ -27,6 +28,11 @@ interface Cursor {
   bytesMax: number;
 }
 
+export interface CompactionOptions extends Pick<MaintenanceOptions, "cursor" | "signal"> {
+  /** Runs `work` while this process does not write the table. */
+  alone: <T>(work: () => Promise<T>) => Promise<T>;
+}
+
 /**
  * Implements `optimize`: one step rewrites some small data files, and data files that position deletes refer
  * to. All other files stay.
@@ -34,9 +40,9 @@ interface Cursor {
 export async function compactTable(
   context: IcebergContext,
   table: string,
-  { cursor, signal }: Pick<MaintenanceOptions, "cursor" | "signal">,
+  { cursor, signal, alone }: CompactionOptions,
 ): Promise<MaintenanceResult> {
-  const { tables, buckets, session } = context;
+  const { tables, session } = context;
   const base = await tables.load(table);
   const current = base && snapshotIn(base);
   if (!base || !current) return { status: "completed", details: "the table is empty" };
@@ -44,22 +50,21 @@ export async function compactTable(
   const at = cursorOf(cursor) ?? { sequenceNumber: base.lastSequenceNumber, bytesMax: STEP_BYTES_MAX };
   const rows = newestRows(context, table, base, current);
   if (rows === undefined) return { status: "completed", details: "the clock is behind the table's newest snapshot" };
-  const compaction = { table, base, current, rows, signal };
+  const compaction = { table, base, current, rows, signal, alone };
   try {
     // DuckDB would take the name for the column.
     if (base.fields.some(({ name }) => name.toLowerCase() === "filename"))
       throw new ForeignMetadataError("a column has the name of DuckDB's column of file names");
-    const manifests = await readManifests(buckets, current);
-    const deletes = await deletesIn(context, manifests);
-    const step = stepOf(manifests, deletes, at);
+    const files = await filesIn(context, current);
+    const step = stepOf(files, at);
     if (step.files.length === 0) return { status: "completed", details: "nothing to merge" };
-    return await compactStep(context, compaction, { step, at, manifests, deletes });
+    return await compactStep(context, compaction, { step, at, files });
   } catch (thrown) {
     if (!(thrown instanceof ForeignMetadataError)) throw thrown;
-    const files = await filesOf(session, [current]);
-    const small = files.filter(({ isData, bytes }) => isData && bytes < SMALL_BYTES);
+    const all = await filesOf(session, [current]);
+    const small = all.filter(({ isData, bytes }) => isData && bytes < SMALL_BYTES);
     const partitions = new Set(small.map(({ partition }) => partition));
-    const isDue = files.some(({ isData }) => !isData) || small.length > partitions.size;
+    const isDue = all.some(({ isData }) => !isData) || small.length > partitions.size;
     return isDue ? compactWhole(context, compaction) : { status: "completed", details: "nothing to merge" };
   }
 }
@@ -81,6 +86,18 @@ interface Compaction {
   /** SQL of its rows. */
   rows: string;
   signal: AbortSignal | undefined;
+  alone: CompactionOptions["alone"];
+}
+
+/** The files of a snapshot. */
+interface Files {
+  manifests: readonly Manifest[];
+  deletes: Deletes;
+}
+
+async function filesIn(context: IcebergContext, current: Snapshot): Promise<Files> {
+  const manifests = await readManifests(context.buckets, current);
+  return { manifests, deletes: await deletesIn(context, manifests) };
 }
 
 /** The paths of the data files that each file of position deletes refers to. */
@@ -98,11 +115,9 @@ async function deletesIn({ session }: IcebergContext, manifests: readonly Manife
   return found;
 }
 
-function stepOf(manifests: readonly Manifest[], deletes: Deletes, { sequenceNumber, bytesMax }: Cursor): Step<Entry> {
+function stepOf({ manifests, deletes }: Files, { sequenceNumber, bytesMax }: Cursor): Step<Entry> {
   const deletedFrom = new Set([...deletes.values()].flatMap((paths) => [...paths]));
-  const files = manifests.flatMap(({ entries }) =>
-    entries.filter((one) => one.isData && one.sequenceNumber <= BigInt(sequenceNumber)),
-  );
+  const files = dataIn(manifests).filter((one) => one.sequenceNumber <= BigInt(sequenceNumber));
   return firstStep(
     groupsOf(files, ({ path }) => deletedFrom.has(path)),
     bytesMax,
@@ -112,32 +127,26 @@ function stepOf(manifests: readonly Manifest[], deletes: Deletes, { sequenceNumb
 interface CompactionStep {
   step: Step<Entry>;
   at: Cursor;
-  manifests: readonly Manifest[];
-  deletes: Deletes;
+  files: Files;
 }
 
 async function compactStep(
   context: IcebergContext,
   compaction: Compaction,
-  { step, at, manifests, deletes }: CompactionStep,
+  { step, at, files }: CompactionStep,
 ): Promise<MaintenanceResult> {
   const { table, signal } = compaction;
   const paths = new Set(step.files.map(({ path }) => path));
   const details = `${step.files.length} files rewritten`;
-  const gone = new Set([...step.files, ...deletesThatGo(manifests, deletes, paths)]);
-  const merged = (rows: number, added: readonly FilesLike[], ids: NewSnapshotIds): Promise<Contents> => {
-    checkRows(rows, step.files, deletes);
-    const place = { ...ids, folder: `${compaction.base.location}/metadata`, parentId: compaction.current.id };
-    return mergeSnapshot({ buckets: context.buckets, manifests, gone, added }, place);
-  };
   const select = selectOf(compaction, `WHERE filename IN (${duckdb.stringList([...paths])})`);
   try {
     const few = isFew(step.files) ? await writeFew(context, compaction.base, select) : undefined;
     const rewritten = few
-      ? await replaceWith(context, compaction, (ids) => merged(few.rows, few.added, ids))
+      ? await compaction.alone(() => replaceBy(context, compaction, { paths, files, ...few }))
       : await rewriteRows(context, compaction, select, async (written, ids) => {
           const added = written ? await readManifests(context.buckets, written) : [];
-          return merged(Number(written?.summary.get("total-records") ?? 0), added, ids);
+          const rows = Number(written?.summary.get("total-records") ?? 0);
+          return mergedContents(context, compaction, { paths, files, rows, added }, ids);
         });
     if (!rewritten) return CANNOT;
     return { status: "completed", details, ...(step.isLast ? {} : { next: cursorText(at) }) };
@@ -149,10 +158,76 @@ async function compactStep(
   }
 }
 
+/** Files that go, and what replaces them. */
+interface Replacement {
+  /** Of the data files that go. */
+  paths: ReadonlySet<string>;
+  files: Files;
+  /** Of the files that replace them. */
+  rows: number;
+  added: readonly FilesLike[];
+}
+
+function mergedContents(
+  { buckets }: IcebergContext,
+  { base, current }: Compaction,
+  { paths, files: { manifests, deletes }, rows, added }: Replacement,
+  ids: NewSnapshotIds,
+): Promise<Contents> {
+  const replaced = dataIn(manifests).filter(({ path }) => paths.has(path));
+  checkRows(rows, replaced, deletes);
+  const gone = new Set([...replaced, ...deletesThatGo(manifests, deletes, paths)]);
+  const place = { ...ids, folder: `${base.location}/metadata`, parentId: current.id };
+  return mergeSnapshot({ buckets, manifests, gone, added }, place);
+}
+
+/**
+ * Commits files that are written already, on what the table is by now: others may have added files to it
+ * since it was read.
+ * @throws WAREHOUSE_CONFLICT if the rows of the files that go have changed, or the table's columns
+ */
+async function replaceBy(
+  context: IcebergContext,
+  compaction: Compaction,
+  replacement: Replacement,
+): Promise<NewSnapshotIds> {
+  const { table, base, signal } = compaction;
+  if (signal?.aborted) throw new TributaryError("WAREHOUSE_TIMEOUT", "the compaction was interrupted");
+  const now = await context.tables.load(table);
+  const current = now && snapshotIn(now);
+  if (!now || !current || !isSameLayout(now, base)) throw concurrentWrite(table);
+  const isUnchanged = current.id === compaction.current.id;
+  const files = isUnchanged ? replacement.files : await filesIn(context, current);
+  if (!isUnchanged && !haveSameRows(files, replacement)) throw concurrentWrite(table);
+  const ids = { snapshotId: newSnapshotId(), sequenceNumber: now.lastSequenceNumber + 1 };
+  const later = { ...compaction, base: now, current };
+  const contents = await mergedContents(context, later, { ...replacement, files }, ids);
+  await replaceFiles(context, { ...later, operation: "replace" }, ids, contents);
+  remember(context, later, ids);
+  return ids;
+}
+
+const isSameLayout = (now: TableMetadata, base: TableMetadata): boolean =>
+  now.uuid === base.uuid && now.schemaId === base.schemaId && now.specId === base.specId;
+
+/** True if the files that go are still there, with the same deletes. */
+function haveSameRows(now: Files, { paths, files }: Pick<Replacement, "paths" | "files">): boolean {
+  const deletesOf = ({ deletes }: Files): string[] =>
+    [...deletes].flatMap(([{ path }, from]) => ([...from].some((one) => paths.has(one)) ? [path] : [])).toSorted();
+  const still = dataIn(now.manifests).filter(({ path }) => paths.has(path));
+  return still.length === paths.size && deletesOf(now).join("\n") === deletesOf(files).join("\n");
+}
+
+const dataIn = (manifests: readonly Manifest[]): Entry[] =>
+  manifests.flatMap(({ entries }) => entries.filter(({ isData }) => isData));
+
 /** Deletes that refer to no data file that stays. */
 function deletesThatGo(manifests: readonly Manifest[], deletes: Deletes, gone: ReadonlySet<string>): Entry[] {
-  const data = manifests.flatMap(({ entries }) => entries.filter(({ isData }) => isData));
-  const kept = new Set(data.map(({ path }) => path).filter((path) => !gone.has(path)));
+  const kept = new Set(
+    dataIn(manifests)
+      .map(({ path }) => path)
+      .filter((path) => !gone.has(path)),
+  );
   return [...deletes].filter(([, paths]) => ![...paths].some((path) => kept.has(path))).map(([one]) => one);
 }
 
@@ -198,20 +273,6 @@ async function rewriteRows(
   if (rewritten === undefined || rewritten === "unchanged") return undefined;
   remember(context, compaction, rewritten);
   return rewritten;
-}
-
-/** Gives the table files that are written already. */
-async function replaceWith(
-  context: IcebergContext,
-  compaction: Compaction,
-  contents: (ids: NewSnapshotIds) => Promise<Contents>,
-): Promise<NewSnapshotIds> {
-  const { base, signal } = compaction;
-  if (signal?.aborted) throw new TributaryError("WAREHOUSE_TIMEOUT", "the compaction was interrupted");
-  const ids = { snapshotId: newSnapshotId(), sequenceNumber: base.lastSequenceNumber + 1 };
-  await replaceFiles(context, { ...compaction, operation: "replace" }, ids, await contents(ids));
-  remember(context, compaction, ids);
-  return ids;
 }
 
 /** The base of this writer's next commit, unless somebody else may have written what was compacted. */

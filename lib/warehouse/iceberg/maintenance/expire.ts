@@ -1,4 +1,4 @@
-import { INTERNAL_TABLES } from "../../internal-tables.ts";
+import { isInternalTable } from "../../internal-tables.ts";
 import type { MaintenanceOptions, MaintenanceResult } from "../../warehouse.ts";
 import type { TableMetadata } from "../catalog/schemas.ts";
 import type { IcebergContext } from "../commit/context.ts";
@@ -27,7 +27,7 @@ export async function expireSnapshots(
   if (!metadata) return { status: "not_applicable", details: "the table does not exist" };
   const view = await lookUp(context, table);
   const read = typeof view === "object" ? view.snapshotId : undefined;
-  const ageMsMin = Object.hasOwn(INTERNAL_TABLES, table) ? AGE_MS_MIN.internal : AGE_MS_MIN.own;
+  const ageMsMin = isInternalTable(table) ? AGE_MS_MIN.internal : AGE_MS_MIN.own;
   const expired = expiredIn(metadata, { ...options, ageMsMin, nowMs: clock.nowMs(), keep: read });
   if (expired.length === 0) return { status: "completed", details: "no snapshot is old enough" };
   await catalogCall(() =>

@@ -8,7 +8,7 @@ import { removeOrphans } from "./orphans.ts";
 
 /** A compaction that loses to another writer's commit is begun again. */
 const ATTEMPTS_MAX = 6;
-/** Attempts that hold up no write. */
+/** Attempts beside writes. */
 const BESIDE_WRITES_MAX = 2;
 
 interface Maintained {
@@ -43,7 +43,8 @@ export async function maintainTable(
 /**
  * Compacts a table. Only its own writer writes a table of rows, and not during this command. But every
  * committer writes the ledger, with each of its tables: under load there is always a commit in between. So
- * after some attempts the writes of this process wait for the compaction; those of others still count.
+ * the writes of this process wait while a compaction of few rows commits, and after some attempts for all of
+ * it; those of others still count.
  */
 async function compacted(
   { context, ledger, table }: Maintained,
@@ -51,8 +52,10 @@ async function compacted(
 ): Promise<MaintenanceResult> {
   for (let attempt = 1; ; attempt++) {
     try {
-      const compact = (): Promise<MaintenanceResult> => compactTable(context, table, options);
-      return await (attempt <= BESIDE_WRITES_MAX ? compact() : ledger.alone(table, compact));
+      if (attempt <= BESIDE_WRITES_MAX) {
+        return await compactTable(context, table, { ...options, alone: (work) => ledger.alone(table, work) });
+      }
+      return await ledger.alone(table, () => compactTable(context, table, { ...options, alone: (work) => work() }));
     } catch (thrown) {
       if (codeOf(thrown) !== "WAREHOUSE_CONFLICT" || attempt === ATTEMPTS_MAX || options.signal?.aborted) throw thrown;
     }

@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { after, test, type TestContext } from "node:test";
 import { openWarehouse } from "../../../../../lib/warehouse/open.ts";
+import type { S3Options } from "../../../../../lib/blob/s3/s3-store.ts";
+import { lossyProxy } from "../../../../support/lossy-proxy.ts";
 import type { Warehouse } from "../../../../../lib/warehouse/warehouse.ts";
 import { icebergGiven } from "../../../../support/rest-catalog/given.ts";
 import { columns, reject } from "../../../../support/rows.ts";
@@ -32,6 +34,53 @@ if (given) {
     assert.equal(await warehouse.version(name), before);
     assert.equal((await warehouse.maintain(name, "optimize", { retentionMs: 0 })).status, "completed");
     assert.deepEqual(await table.rows(["id"]), [[1], [2]]);
+  });
+
+  /** Compacts the table while `meanwhile` runs, after the rows were read; returns how often they were written. */
+  async function compactedWhile(table: TestTable, meanwhile: () => Promise<unknown>): Promise<number> {
+    const { s3 } = given!.options;
+    let [written, waits]: [number, Promise<unknown> | undefined] = [0, undefined];
+    const proxy = await lossyProxy(s3!.endpoint!, (method, path) => {
+      const isFile =
+        (method === "PUT" && !path.includes("uploadId")) || (method === "POST" && /[?&]uploads=/.test(path));
+      if (!isFile || !path.includes(".parquet")) return undefined;
+      written += 1;
+      waits ??= meanwhile();
+      return { until: waits };
+    });
+    const options = { ...given!.options, s3: { ...s3, endpoint: proxy.url } as S3Options };
+    const warehouse = await openWarehouse(given!.url, { iceberg: options });
+    try {
+      const { status, details } = await warehouse.maintain(table.name, "optimize", { retentionMs: 0 });
+      assert.equal(status, "completed", details);
+      return written;
+    } finally {
+      await warehouse.close();
+      await proxy.close();
+    }
+  }
+
+  const upserts = async (t: TestContext): Promise<TestTable> => {
+    const table = new TestTable(await opened(t), COLUMNS, LAYOUTS["upsert"]);
+    for (const [n, id] of [1, 2, 3].entries())
+      await table.ingest({ sourceFile: `f${n}`, sourceOffset: n, rows: [{ id, name: "old" }] });
+    return table;
+  };
+  const dataFiles = async ({ warehouse, name }: TestTable): Promise<number> => (await warehouse.health(name)).dataFiles;
+
+  test("a compaction keeps what others add meanwhile, and writes no row again", async (t) => {
+    const table = await upserts(t);
+    const add = () => table.ingest({ sourceFile: "g", sourceOffset: 9, rows: [{ id: 4, name: "new" }] });
+    assert.equal(await compactedWhile(table, add), 1);
+    assert.deepEqual(await table.rows(), [[1, "old"], [2, "old"], [3, "old"], [4, "new"]]); // prettier-ignore
+    assert.equal(await dataFiles(table), 2);
+  });
+
+  test("a compaction whose rows others change meanwhile writes them again", async (t) => {
+    const table = await upserts(t);
+    const change = () => table.ingest({ sourceFile: "g", sourceOffset: 9, rows: [{ id: 2, name: "new" }] });
+    assert.equal(await compactedWhile(table, change), 2);
+    assert.deepEqual(await table.rows(), [[1, "old"], [3, "old"], [2, "new"]]); // prettier-ignore
   });
 
   test("under a steady writer all compactions of the ledger succeed, and no record is lost", async (t) => {
