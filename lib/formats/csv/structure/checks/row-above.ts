@@ -1,5 +1,5 @@
 import { isBlankRow, isFilled } from "../../reading/no-data.ts";
-import { fitOf, type KnownColumns } from "../known.ts";
+import { fitOf, isSameHeader, type KnownColumns } from "../known.ts";
 import { compare, profilesOf } from "../profile.ts";
 import type { FoundTable } from "../rows.ts";
 import type { SampleRow } from "../split.ts";
@@ -16,6 +16,7 @@ export function rowAbove(
   { header, headerCells, body, width, firstLine }: Omit<FoundTable, "doubts">,
   known: KnownColumns,
 ): string | undefined {
+  if (header.rows === 0 && !known.unnamed) return headerAmong(body, known);
   if (header.named === 0 || above.length === 0) return undefined;
   const full = above.filter(({ cells, count }) => count === width && cells.filter(isFilled).length > width / 2);
   const profiles = profilesOf(body, width);
@@ -32,4 +33,10 @@ export function rowAbove(
       : !(isBelowBlank && width < 3) && (isLikeBody(row) || fitOf([row], known) === 1);
   const found = full.find((row) => !isBlankRow(row.cells) && isRow(row));
   return found && `line ${found.line} is above the header in line ${firstLine}, and left out, but may be a row`;
+}
+
+/** The table's header between rows that are read without one. As a row of text it would be loaded. */
+function headerAmong(body: readonly SampleRow[], { columns }: KnownColumns): string | undefined {
+  const found = columns.length > 1 && body.find(({ cells }) => isSameHeader(cells, columns));
+  return found ? `line ${found.line} is the table's header, and read as a row` : undefined;
 }

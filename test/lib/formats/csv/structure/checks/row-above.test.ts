@@ -25,6 +25,9 @@ test("rows above the table's own header are a doubt, wherever it stands", () => 
   assert.deepEqual(doubtsOf("4,d,7\n5,e,8\nn,id,name\n7,4,d\n", TYPED), lost(1, 3), "in another order");
   assert.deepEqual(doubtsOf("3\nid\n4\n", { id: "INTEGER" }), lost(1, 2), "one column");
   assert.deepEqual(doubtsOf("ann,oslo\nname,city\nbob,bodo\n", TEXT), lost(1, 2), "text");
+  const rows = Array.from({ length: 100 }, (_, at) => `x${at},y${at}\n`).join("");
+  const evidence = ["line 101 is the table's header, and read as a row"];
+  assert.deepEqual(doubtsOf(`${rows}name,city\nz,q\n`, TEXT), evidence, "far below the first row");
 });
 
 test("titles, notes and what the sender says is left out above the header are no doubt", () => {
