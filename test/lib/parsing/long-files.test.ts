@@ -78,6 +78,19 @@ test("last rows that are rows stay rows, also with a declared footer", async () 
   assert.deepEqual([declared.summary.rowsRead, declared.summary.doubts], [COUNT, undefined]);
 });
 
+test("a backslash before a quote is doubted wherever it stands", async () => {
+  for (const [value, isHeld] of [
+    ['"oak \\"old\\", tall"', true],
+    ['"oak ""old"", tall"', false],
+    ['"oak\\"', false],
+  ] as const) {
+    const text = `${TABLE}${COUNT + 1},${value},1,2.50\n${TABLE.slice(TABLE.indexOf("\n") + 1)}`;
+    const { summary } = await load(text, 64 * 1024);
+    assert.deepEqual([summary.rowsRead, summary.rowsRejected], [2 * COUNT + 1, 0], value);
+    assert.equal(/ has a backslash before a quote/.test(summary.doubts?.[0]?.evidence ?? ""), isHeld, value);
+  }
+});
+
 test("what the end shows does not depend on how the text comes", async () => {
   const text = `${TABLE}Total,trees,26997,1.00\n`;
   const whole = await load(text, text.length);

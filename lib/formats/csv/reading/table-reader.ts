@@ -13,6 +13,7 @@ import { storedHeader } from "../../headers.ts";
 import { headerRowsOf, type Dialect } from "../options.ts";
 import type { CsvText } from "../reader-options.ts";
 import { CsvRecordReader } from "../records.ts";
+import { escapeDoubt } from "../structure/checks/escaped-delimiter.ts";
 import { endingWith, footerAtEnd } from "../structure/footer/at-end.ts";
 import { copyOf, FooterHold } from "./footer.ts";
 import { joinHeader, withRowName } from "./header.ts";
@@ -43,6 +44,8 @@ export class CsvTableReader implements RecordReader {
   #footerFound: readonly Row[] = [];
   #rowsPassed = 0;
   #ending: Ending | undefined;
+  /** The first row with a backslash before a stray quote, if detection saw only the beginning. */
+  #escapedLine: number | undefined;
   /** Position in the text from which rows are kept until it ends. */
   #heldFrom = Infinity;
   readonly #headerRows: number;
@@ -110,7 +113,10 @@ export class CsvTableReader implements RecordReader {
   }
 
   get ending(): Ending | undefined {
-    return this.#ending;
+    if (this.#escapedLine === undefined) return this.#ending;
+    const { options = {}, evidence = [], doubts = [] } = this.#ending ?? {};
+    const escape = JSON.stringify(this.#options.escape);
+    return { options, evidence, doubts: [...doubts, escapeDoubt(this.#escapedLine, escape)] };
   }
 
   push(text: Uint8Array): void {
@@ -198,9 +204,16 @@ export class CsvTableReader implements RecordReader {
   }
 
   #pass(row: Row): void {
+    if (this.#textEnd && row.stray?.includes(true)) this.#noteEscape(row);
     if (this.#reader.rowStart >= this.#heldFrom) this.#lastRows.push(copyOf(row));
     else if (this.#footer) this.#footer.push(row);
     else this.#handOver(row);
+  }
+
+  #noteEscape(row: Row): void {
+    const { quote, escape } = this.#options;
+    if (quote === null || escape === "\\") return;
+    if (Buffer.from(row.raw()).includes(`\\${quote}`)) this.#escapedLine ??= row.line;
   }
 
   /** A row without a value is none, like a blank line. In a file of one column, both are. */

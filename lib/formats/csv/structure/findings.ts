@@ -1,7 +1,7 @@
 import type { Doubt, Finding } from "../../format.ts";
 import { declaredHeaderRows, DELIMITERS, type DialectRequest } from "../options.ts";
 import { isUsual, type Candidate } from "./candidates.ts";
-import { escapedDelimiter } from "./checks/escaped-delimiter.ts";
+import { escapeDoubt, escapedDelimiter } from "./checks/escaped-delimiter.ts";
 import { oddNames } from "./checks/names.ts";
 import { isPunctuation, notOneColumn, quotedLines } from "./checks/one-column.ts";
 import { swallowingRow } from "./checks/swallowed-rows.ts";
@@ -212,8 +212,7 @@ function ofEscape({ reading: { candidate, table }, requested }: Decided): Doubt[
   if (quote === null || requested.escape !== undefined) return [];
   const odd = table.body.find(({ misquoted, text }) => misquoted > 0 && text.includes(`\\${quote}`));
   if (!odd) return [];
-  const evidence = `line ${odd.line} has a backslash before a quote, which is not what ${shown(escape)} as escape means`;
-  return [{ reason: "structure_unsure", evidence }];
+  return [escapeDoubt(odd.line, shown(escape))];
 }
 
 /** Rows say different things about what a quote or a backslash means. */

@@ -1,3 +1,4 @@
+import type { Doubt } from "../../../format.ts";
 import type { FoundTable } from "../rows.ts";
 import type { SampleRow } from "../split.ts";
 
@@ -15,3 +16,9 @@ export function escapedDelimiter({ body, width }: FoundTable, delimiter: string)
   if (!others.some(({ count }) => count === fields) || others.some(({ count }) => count === width)) return undefined;
   return `line ${odd.line} has a backslash before a delimiter, and the rows without one have ${fields} fields`;
 }
+
+/** Why a row that has a backslash before a quote may be read wrongly. `escape`: as it is shown. */
+export const escapeDoubt = (line: number, escape: string): Doubt => ({
+  reason: "structure_unsure",
+  evidence: `line ${line} has a backslash before a quote, which is not what ${escape} as escape means`,
+});
