@@ -1,6 +1,6 @@
 import type { Clock } from "../../../clock.ts";
 import { SourceFiles } from "../../commit/source-files.ts";
-import type { TableMetadata } from "../catalog/schemas.ts";
+import type { Snapshot, TableMetadata } from "../catalog/schemas.ts";
 import { checkWritable } from "../tables/guards.ts";
 import type { IcebergTables } from "../tables/tables.ts";
 
@@ -130,7 +130,10 @@ export class Bases {
   }
 }
 
-/** What the newest snapshot that changed rows says of them. A compaction changes none. */
+/**
+ * What the newest snapshot that changed rows says of them. A compaction changes none, and repeats it if it is
+ * ours.
+ */
 export function stateOf({
   uuid,
   currentSnapshotId,
@@ -141,7 +144,7 @@ export function stateOf({
   }
   const byId = new Map(snapshots.map((one) => [one.id, one]));
   let at = byId.get(currentSnapshotId);
-  for (let steps = 0; at?.summary.get("operation") === "replace" && steps < snapshots.length; steps++)
+  for (let steps = 0; at && isSilent(at) && steps < snapshots.length; steps++)
     at = at.parentId === undefined ? undefined : byId.get(at.parentId);
   const watermark = at?.summary.get(WATERMARK_PROPERTY);
   return {
@@ -152,6 +155,9 @@ export function stateOf({
     rows: recordsIn(byId.get(currentSnapshotId)),
   };
 }
+
+const isSilent = ({ summary }: Pick<Snapshot, "summary">): boolean =>
+  summary.get("operation") === "replace" && !summary.has(WATERMARK_PROPERTY) && !summary.has(UNIQUE_KEY_PROPERTY);
 
 /** The rows of a snapshot, as its summary counts them. */
 export function recordsIn(snapshot: { summary: ReadonlyMap<string, string> } | undefined): number | undefined {

@@ -9,7 +9,7 @@ import type { Snapshot, TableIdentifier, TableMetadata } from "../catalog/schema
 import { stateOf } from "../commit/bases.ts";
 import type { IcebergContext } from "../commit/context.ts";
 import { catalogCall, concurrentWrite, isMissing } from "../errors.ts";
-import { keyNamesIn } from "../commit/known.ts";
+import { keyNamesIn, summaryOf } from "../commit/known.ts";
 import { newSnapshotId } from "../manifests/manifests.ts";
 import { scratchName } from "../names.ts";
 import type { WriteOptions } from "../session.ts";
@@ -254,6 +254,8 @@ function replacement(
   { snapshotId, sequenceNumber }: NewSnapshotIds,
   contents: Contents,
 ): TableChange {
+  // The snapshot that says it may expire.
+  const same = operation === "replace" ? summaryOf(stateOf(base)) : {};
   return {
     identifier: tables.idOf(table),
     requirements: [
@@ -267,7 +269,7 @@ function replacement(
       "sequence-number": sequenceNumber,
       "timestamp-ms": Math.max(clock.nowMs(), current.timestampMs + 1),
       "manifest-list": contents.manifestList,
-      summary: { ...summary, operation, ...contents.summary },
+      summary: { ...same, ...summary, operation, ...contents.summary },
       "schema-id": base.schemaId,
     }),
   };

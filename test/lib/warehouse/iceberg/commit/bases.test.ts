@@ -24,6 +24,8 @@ test("a table's newest snapshot says how far its rows go; a compaction changes n
   assert.deepEqual(stateOf(table(ours)), { uuid: "u", snapshotId: 1n, watermark: 7, uniqueKey: "k", rows: undefined });
   const after = stateOf(table(ours, compacted, compacted));
   assert.deepEqual([after.snapshotId, after.watermark, after.uniqueKey], [3n, 7, "k"]);
+  const alone = stateOf(table({ ...ours, operation: "replace" }, compacted));
+  assert.deepEqual([alone.watermark, alone.uniqueKey], [7, "k"], "what was compacted has expired");
 });
 
 test("after a snapshot of somebody else nothing is known of the rows", () => {

@@ -1,11 +1,13 @@
 /** Compactions beside writers, on the real catalog that the environment names. */
 import assert from "node:assert/strict";
 import { after, test, type TestContext } from "node:test";
+import { openRestCatalog } from "../../../../../lib/warehouse/iceberg/catalog/rest-catalog.ts";
+import { stateOf } from "../../../../../lib/warehouse/iceberg/commit/bases.ts";
 import { openWarehouse } from "../../../../../lib/warehouse/open.ts";
 import type { S3Options } from "../../../../../lib/blob/s3/s3-store.ts";
 import { lossyProxy } from "../../../../support/lossy-proxy.ts";
 import type { Warehouse } from "../../../../../lib/warehouse/warehouse.ts";
-import { icebergGiven } from "../../../../support/rest-catalog/given.ts";
+import { icebergGiven, restCatalogGiven } from "../../../../support/rest-catalog/given.ts";
 import { columns, reject } from "../../../../support/rows.ts";
 import { LAYOUTS, TestTable } from "../../../../support/test-table.ts";
 
@@ -13,7 +15,8 @@ const COLUMNS = columns({ id: "BIGINT", name: "VARCHAR" });
 const COMPACTIONS = 10;
 const LANES = 3;
 
-const given = icebergGiven("iceberg: compactions beside writers");
+const NAME = "iceberg: compactions beside writers";
+const given = icebergGiven(NAME);
 if (given) {
   after(() => given.drop());
 
@@ -81,6 +84,25 @@ if (given) {
     const change = () => table.ingest({ sourceFile: "g", sourceOffset: 9, rows: [{ id: 2, name: "new" }] });
     assert.equal(await compactedWhile(table, change), 2);
     assert.deepEqual(await table.rows(), [[1, "old"], [3, "old"], [2, "new"]]); // prettier-ignore
+  });
+
+  test("once only a compaction is left of the history, a table still has its key and its watermark", async (t) => {
+    const table = new TestTable(await opened(t), COLUMNS, LAYOUTS["upsert"]);
+    for (const sourceOffset of [1, 2])
+      await table.ingest({ sourceFile: `f${sourceOffset}`, sourceOffset, rows: [{ id: sourceOffset, name: "x" }] });
+    const { warehouse, name } = table;
+    const catalog = await openRestCatalog(restCatalogGiven(NAME)!.oauth2);
+    t.after(() => catalog.close());
+    const state = async (): Promise<unknown[]> => {
+      const { metadata } = await catalog.loadTable({ namespace: [given.namespace], name });
+      const { watermark, uniqueKey } = stateOf(metadata);
+      return [metadata.snapshots.length > 1, watermark, uniqueKey];
+    };
+    const key = JSON.stringify([["id", "BIGINT"]]);
+    assert.deepEqual(await state(), [true, 2, key]);
+    for (const operation of ["optimize", "expire_snapshots"] as const)
+      assert.equal((await warehouse.maintain(name, operation, { retentionMs: -1 })).status, "completed");
+    assert.deepEqual(await state(), [false, 2, key]);
   });
 
   test("under a steady writer all compactions of the ledger succeed, and no record is lost", async (t) => {
