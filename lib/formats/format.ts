@@ -215,6 +215,8 @@ export interface OpenOptions<Options extends FormatOptions = FormatOptions> {
    * did not see its end. Default: none.
    */
   endBytes?: number | undefined;
+  /** What sender and contract declare: it settles doubts. Default: nothing. */
+  declared?: FormatRequest | undefined;
 }
 
 /**

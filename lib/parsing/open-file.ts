@@ -45,6 +45,8 @@ export interface OpenedFile {
   /** False: detection did not see the end of the file. */
   endSeen: boolean;
   text: Buffer;
+  /** What sender and contract declare. */
+  declared?: FormatRequest;
 }
 
 /**
@@ -83,7 +85,8 @@ export function openFile(
   const detected = format.detect(sample, request, usual, columnsOf(job));
   const { options, confidence, skippedBytes, firstLine, evidence = [], doubts = [], endSeen = true } = detected;
   const text = block.bytes.subarray(skippedBytes);
-  return withEncoding({ format, options, confidence, evidence, doubts, firstLine, endSeen, text }, block.found);
+  const file = { format, options, confidence, evidence, doubts, firstLine, endSeen, text, declared: request };
+  return withEncoding(file, block.found);
 }
 
 /** The file with what is known of its encoding by now. */
@@ -113,13 +116,13 @@ function columnsOf({ known = [], contract }: Pick<ReadJob, "known" | "contract">
  * not see.
  */
 export function openReader(
-  file: Pick<OpenedFile, "format" | "options" | "firstLine" | "endSeen">,
+  file: Pick<OpenedFile, "format" | "options" | "firstLine" | "endSeen" | "declared">,
   { limits, fields, toEnd }: Pick<ReadJob, "limits"> & { fields?: readonly string[] | undefined; toEnd: boolean },
   handlers: RecordHandlers,
 ): RecordReader {
-  const { format, options, firstLine, endSeen } = file;
+  const { format, options, firstLine, endSeen, declared } = file;
   const endBytes = toEnd && !endSeen ? Math.ceil(limits.detectionBytes / 4) : undefined;
-  return format.open({ options, firstLine, limits, fields, endBytes }, handlers);
+  return format.open({ options, firstLine, limits, fields, endBytes, declared }, handlers);
 }
 
 export interface RecordVisitor<T> {

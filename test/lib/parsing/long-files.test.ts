@@ -88,6 +88,8 @@ test("a backslash before a quote is doubted wherever it stands", async () => {
     const { summary } = await load(text, 64 * 1024);
     assert.deepEqual([summary.rowsRead, summary.rowsRejected], [2 * COUNT + 1, 0], value);
     assert.equal(/ has a backslash before a quote/.test(summary.doubts?.[0]?.evidence ?? ""), isHeld, value);
+    const declared = await load(text, 64 * 1024, { dialect: { escape: '"' } });
+    assert.equal(declared.summary.doubts, undefined, "what is declared settles the doubt");
   }
 });
 

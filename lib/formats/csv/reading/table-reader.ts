@@ -44,6 +44,7 @@ export class CsvTableReader implements RecordReader {
   #footerFound: readonly Row[] = [];
   #rowsPassed = 0;
   #ending: Ending | undefined;
+  readonly #escapeDeclared: boolean;
   /** The first row with a backslash before a stray quote, if detection saw only the beginning. */
   #escapedLine: number | undefined;
   /** Position in the text from which rows are kept until it ends. */
@@ -62,9 +63,11 @@ export class CsvTableReader implements RecordReader {
   /** Repetitions and underline of the header, and rows without a value. */
   #rowsSkipped = 0;
 
-  constructor({ options, firstLine, limits, endBytes }: OpenOptions<Dialect>, handlers: RecordHandlers) {
+  constructor(open: OpenOptions<Dialect>, handlers: RecordHandlers) {
+    const { options, firstLine, limits, endBytes, declared } = open;
     this.#options = options;
     this.#columnsMax = limits.columnsMax;
+    this.#escapeDeclared = declared?.["escape"] !== undefined;
     this.#handlers = handlers;
     this.#headerRows = headerRowsOf(options);
     const skipped = Math.max(0, (options.skipRows ?? 0) - (firstLine - 1));
@@ -212,7 +215,7 @@ export class CsvTableReader implements RecordReader {
 
   #noteEscape(row: Row): void {
     const { quote, escape } = this.#options;
-    if (quote === null || escape === "\\") return;
+    if (quote === null || escape === "\\" || this.#escapeDeclared) return;
     if (Buffer.from(row.raw()).includes(`\\${quote}`)) this.#escapedLine ??= row.line;
   }
 
