@@ -84,7 +84,7 @@ export async function runStorm(run: StormRun): Promise<StormReport> {
     let history: Histories | undefined;
     if (engine === "iceberg") {
       say("checking histories and files");
-      history = await checkHistories(checked(stack), reader);
+      history = await checkHistories(checked(stack), reader, { expires: true });
       wrong.push(...history.wrong);
     }
     reader.close();
