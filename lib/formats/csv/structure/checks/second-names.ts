@@ -40,7 +40,7 @@ const isTyped = (family: string): boolean => family !== "text" && family !== "no
 const hasUnits = (row: SampleRow, profiles: readonly ColumnProfile[]): boolean =>
   wordsIn(row, columnsOf(profiles, isTyped)).some((word) => UNIT.test(word) || TYPE.test(word));
 
-/** True for the same word above all columns of numbers or dates, such as unknown: values that lack. */
+/** True for the same word above all columns of numbers or dates, such as unknown: missing values. */
 export function lacksValues(row: SampleRow, profiles: readonly ColumnProfile[]): boolean {
   const words = wordsIn(row, columnsOf(profiles, isTyped)).map((word) => word.toLowerCase());
   return words.length > 1 && new Set(words).size === 1 && !hasUnits(row, profiles);
