@@ -134,8 +134,8 @@ test("many commits trigger an optimize, and checks follow a commit if the contra
   await commit(log, clock, "c1");
   assert.deepEqual(await asked(log, clock, 1), ["commit:checks:t:c1"]);
   for (let n = 2; n < 6; n++) await commit(log, clock, `c${n}`);
-  const ids = await asked(log, clock, 3);
-  assert.deepEqual(ids, ["commit:checks:t:c1", "health:optimize:_ingest_files:first", "health:optimize:t:first"]);
+  // The ledger may have five times as many files.
+  assert.deepEqual(await asked(log, clock, 2), ["commit:checks:t:c1", "health:optimize:t:first"]);
   await scheduler.ready();
   await scheduler.drain();
   await scheduler.drain();
