@@ -32,8 +32,9 @@ export interface Histories {
 
 /**
  * Checks each table of the catalog's namespace: its history is one line from the first snapshot to the last
- * (`expires`: maintenance may have removed old ones); every file that any of its snapshots refers to is in the store, and has the same sequence number in all of
- * them; snapshots of all ages can be read. A file is looked for by a listing of the bucket, not by reading it.
+ * (`expires`: maintenance may have removed old ones); every file that any of its snapshots refers to is in the
+ * store, and has the same sequence number in all of them; snapshots of all ages can be read. A file is looked
+ * for by a listing of the bucket, not by reading it.
  */
 export async function checkHistories(
   { catalog: options, s3, schema }: CheckedCatalog,
@@ -98,13 +99,10 @@ function lineFaults(name: string, { snapshots, currentSnapshotId }: TableMetadat
   }
   const isOrdered = line.every((one, index) => index === 0 || one.sequenceNumber < line[index - 1]!.sequenceNumber);
   if (!isOrdered) return [`${name}: sequence numbers do not grow`];
-  const oldest = line.at(-1);
-  const beside = snapshots.filter(
-    (one) => oldest && one.sequenceNumber >= oldest.sequenceNumber && !line.includes(one),
-  );
-  return beside.length === 0
-    ? []
-    : [`${name}: ${beside.length} of ${snapshots.length} snapshots are beside its history`];
+  const oldest = line.at(-1)?.sequenceNumber ?? 0;
+  const beside = snapshots.filter((one) => !line.includes(one) && !(expires && one.sequenceNumber < oldest));
+  if (beside.length === 0) return [];
+  return [`${name}: ${beside.length} of ${snapshots.length} snapshots are beside its history`];
 }
 
 /** Every file that a snapshot refers to: manifest lists, manifests, data files and delete files. */
