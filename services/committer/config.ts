@@ -47,7 +47,7 @@ export const committerConfig = z
       ),
     TRIBUTARY_COMMANDS_AT_ONCE: count
       .default(2)
-      .describe("concurrent checks and maintenance commands, of which one is maintenance"),
+      .describe("concurrent checks and maintenance commands; at most one is maintenance"),
     TRIBUTARY_MAINTENANCE_HOLD: duration
       .prefault(text("15s"))
       .describe("how long rows wait at most for a step of their table's maintenance, which is then cancelled"),

@@ -14,8 +14,8 @@ import { reachesBackTo, type TableState } from "./table-state.ts";
  * not applied only if it can no longer be: no attempt is without an answer, or the table has moved on.
  *
  * A snapshot that is not in its table may have been there and expired, if the process was paused for long.
- * The branch's history tells: where it reaches back to the snapshot that the change builds on, the change is
- * not in it.
+ * The branch's history shows it: where it reaches back to the snapshot that the change builds on, the change
+ * is not in it.
  */
 
 /** What a catalog's answer to a commit says. */

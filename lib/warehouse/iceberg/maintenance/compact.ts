@@ -195,7 +195,7 @@ async function replaceBy(
   if (signal?.aborted) throw new TributaryError("WAREHOUSE_TIMEOUT", "the compaction was interrupted");
   const now = await context.tables.load(table);
   const current = now && snapshotIn(now);
-  if (!now || !current || !isSameLayout(now, base)) throw concurrentWrite(table);
+  if (!now || !current || !isSameTable(now, base)) throw concurrentWrite(table);
   const isUnchanged = current.id === compaction.current.id;
   const files = isUnchanged ? replacement.files : await filesIn(context, current);
   if (!isUnchanged && !haveSameRows(files, replacement)) throw concurrentWrite(table);
@@ -207,7 +207,7 @@ async function replaceBy(
   return ids;
 }
 
-const isSameLayout = (now: TableMetadata, base: TableMetadata): boolean =>
+const isSameTable = (now: TableMetadata, base: TableMetadata): boolean =>
   now.uuid === base.uuid && now.schemaId === base.schemaId && now.specId === base.specId;
 
 /** True if the files that go are still there, with the same deletes. */

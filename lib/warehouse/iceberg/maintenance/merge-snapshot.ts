@@ -19,7 +19,7 @@ export interface MergeOf {
   added: readonly FilesLike[];
 }
 
-/** Files, and a manifest that they can stand in. */
+/** Files, and what a manifest that lists them is like. */
 export type FilesLike = Pick<Manifest, "specId" | "isData" | "sequenceNumber" | "metadata" | "entries">;
 
 /**
