@@ -7,7 +7,7 @@ import { readdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join, relative, resolve } from "node:path";
 import { run } from "node:test";
-import { spec, tap } from "node:test/reporters";
+import { spec } from "node:test/reporters";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
@@ -86,8 +86,8 @@ function main(): void {
       `# ${(durationMs / 1000).toFixed(1).padStart(6)} s  ${relative(root, file)}\n`;
     process.stderr.write(`# slowest files:\n${slowest.map(line).join("")}`);
   });
-  if (process.stdout.isTTY) results.pipe(new spec()).pipe(process.stdout);
-  else results.compose(tap).pipe(process.stdout);
+  // The TAP reporter does not print an error's cause. fast-check gives the error of a property as a cause.
+  results.pipe(new spec()).pipe(process.stdout);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) main();
