@@ -1,5 +1,5 @@
 import { ExactNumber, exactText } from "../../lib/warehouse/iceberg/gate/exact-json.ts";
-import { readTable } from "../../lib/warehouse/iceberg/gate/table-state.ts";
+import { readTable, type TableState } from "../../lib/warehouse/iceberg/gate/table-state.ts";
 import type { ModelAnswer } from "./catalog-model.ts";
 
 /** How the writer reaches the gate. `undefined`: no answer. */
@@ -45,27 +45,36 @@ export async function writeAndCommit(tables: readonly ModelName[], options: Writ
       for (const { file } of changes) options.remove(file);
       throw new Error(`cannot load ${table.name}: ${loaded?.status ?? "no answer"}`);
     }
-    const id = newId(random);
-    const parent = state.refs.get("main");
-    const file = `${table.name}-${id}.avro`;
-    const requirements: object[] = [{ type: "assert-table-uuid", uuid: state.uuid }];
-    const expected = parent === undefined ? null : new ExactNumber(parent);
-    if (!isCareless || parent !== undefined)
-      requirements.push({ type: "assert-ref-snapshot-id", ref: "main", "snapshot-id": expected });
-    const snapshot = {
-      "snapshot-id": new ExactNumber(id),
-      ...(parent === undefined ? {} : { "parent-snapshot-id": new ExactNumber(parent) }),
-      "sequence-number": state.snapshots.size + 1,
-      "manifest-list": file,
-      summary: { operation: "append" },
-    };
-    const updates = [
-      { action: "add-snapshot", snapshot },
-      { action: "set-snapshot-ref", "ref-name": "main", type: "branch", "snapshot-id": new ExactNumber(id) },
-    ];
-    changes.push({ table, file, change: { requirements, updates, identifier: table } });
+    changes.push({ table, ...appendTo(table, state, { random, isCareless }) });
   }
   await commit(changes, options);
+}
+
+/** A file, and the change that adds it to a table. */
+export function appendTo(
+  table: ModelName,
+  state: TableState,
+  { random, isCareless = false }: Pick<WriterOptions, "random" | "isCareless">,
+): { file: string; change: object } {
+  const id = newId(random);
+  const parent = state.refs.get("main");
+  const file = `${table.name}-${id}.avro`;
+  const requirements: object[] = [{ type: "assert-table-uuid", uuid: state.uuid }];
+  const expected = parent === undefined ? null : new ExactNumber(parent);
+  if (!isCareless || parent !== undefined)
+    requirements.push({ type: "assert-ref-snapshot-id", ref: "main", "snapshot-id": expected });
+  const snapshot = {
+    "snapshot-id": new ExactNumber(id),
+    ...(parent === undefined ? {} : { "parent-snapshot-id": new ExactNumber(parent) }),
+    "sequence-number": state.snapshots.size + 1,
+    "manifest-list": file,
+    summary: { operation: "append" },
+  };
+  const updates = [
+    { action: "add-snapshot", snapshot },
+    { action: "set-snapshot-ref", "ref-name": "main", type: "branch", "snapshot-id": new ExactNumber(id) },
+  ];
+  return { file, change: { requirements, updates, identifier: table } };
 }
 
 async function commit(

@@ -1,11 +1,12 @@
 import type { Clock } from "../../../lib/clock.ts";
 import { CommitGate } from "../../../lib/warehouse/iceberg/gate/gate.ts";
 import { watermarkOf } from "../../support/gate-watermark.ts";
+import { exactText } from "../../../lib/warehouse/iceberg/gate/exact-json.ts";
 import { isCommit, tableKey } from "../../../lib/warehouse/iceberg/gate/request.ts";
 import { readTable, type TableState } from "../../../lib/warehouse/iceberg/gate/table-state.ts";
 import { CommitError, type TransactionResult } from "../../../lib/warehouse/iceberg/gate/transactions.ts";
 import { CatalogModel, type ModelAnswer } from "../../support/catalog-model.ts";
-import { newId, pathOf, writeAndCommit, type ModelName } from "../../support/iceberg-writer-model.ts";
+import { appendTo, newId, pathOf, writeAndCommit, type ModelName } from "../../support/iceberg-writer-model.ts";
 import { seededRandom } from "../../support/random.ts";
 import { Network } from "./network.ts";
 import { SimClock } from "./sim-clock.ts";
@@ -60,6 +61,8 @@ class World {
   readonly #trace: string[] = [];
   readonly #isTableByTable: boolean;
   readonly #isCareless: boolean;
+  /** The last table of a transaction of several: its change joins the writer's commit. */
+  readonly #joinsLast: boolean;
   readonly #killShare: number;
   #kills = 0;
   #rivalCommits = 0;
@@ -75,6 +78,7 @@ class World {
     for (const table of this.#tables) this.#catalog.create(tableKey(table));
     this.#isTableByTable = this.#chance(0.15);
     this.#isCareless = this.#chance(0.2);
+    this.#joinsLast = this.#chance(0.4);
     this.#killShare = this.#chance(0.7) ? 0.8 : 0;
     this.#network = new Network({
       catalog: this.#catalog,
@@ -145,8 +149,13 @@ class World {
       const due = this.#tables
         .map((table, index) => ({ table, index }))
         .filter(({ index }) => marks[index] === batch - 1);
-      const parts = due.map(({ table, index }) => ({
+      const joins = this.#joinsLast && due.length > 1;
+      const last = joins
+        ? appendTo(due.at(-1)!.table, states[due.at(-1)!.index]!, { random: this.#random })
+        : undefined;
+      const parts = due.map(({ table, index }, at) => ({
         table,
+        joins: () => (last && at === due.length - 1 ? exactText(last.change) : undefined),
         summary: { [BATCH]: String(batch) },
         base: { snapshotId: states[index]!.refs.get("main") },
       }));
@@ -154,7 +163,7 @@ class World {
         const result = await process.alive(
           gate.transaction(parts, () =>
             writeAndCommit(
-              due.map(({ table }) => table),
+              (joins ? due.slice(0, -1) : due).map(({ table }) => table),
               {
                 send: (method, path, body) => process.alive(this.#throughGate(gate, method, path, body)),
                 remove: (file) => process.isOver || this.#deleted.add(file),

@@ -1,9 +1,12 @@
 import { randomUUID } from "node:crypto";
+import type { DuckDBConnection } from "@duckdb/node-api";
 import type { Clock } from "../../../clock.ts";
 import { codeOf, messageOf, TributaryError } from "../../../errors.ts";
 import type { SqlColumn } from "../../sql/sql.ts";
 import { newCurrent, type TableChange } from "../catalog/commit.ts";
+import { jsonText } from "../catalog/json.ts";
 import type { TableIdentifier } from "../catalog/schemas.ts";
+import { tableKey } from "../gate/request.ts";
 import { CommitError, type TransactionResult } from "../gate/transactions.ts";
 import { encodedList, newSnapshotId, writeManifest, writeManifestList } from "../manifests/manifests.ts";
 import type { Session } from "../session.ts";
@@ -38,13 +41,21 @@ export interface AppenderOptions {
   isTransactional: boolean;
 }
 
+/** Rows whose files are written, for the commit of another writer of this process. */
+export interface PreparedRows {
+  /** The change of each table, as a transaction has it, by `tableKey`. */
+  readonly changes: ReadonlyMap<string, string>;
+  /** The tables after that commit. */
+  readonly heads: readonly { table: TableIdentifier; head: Head }[];
+}
+
 /**
  * A catalog sends and writes all snapshots of a table with each commit. Snapshots that go are older than any
  * commit whose answer is lost may be (90 s), and go many at a time.
  */
 const HISTORY = { ageMsMin: 300_000, countMin: 100 };
 /** After a refusal, which others' writes cause, tables are read before each append for so long. */
-const DISTRUST_MS = 5_000;
+const DISTRUST_MS = 60_000;
 
 /**
  * Adds rows to tables without partitions. DuckDB's Iceberg writer reads the table and its manifest list for
@@ -79,11 +90,39 @@ export class Appender {
       return await this.#commit(written(targets), id);
     } catch (thrown) {
       if (!(thrown instanceof CommitError) || thrown.result.kind !== "refused") throw thrown;
-      this.#distrustUntilMs = this.#options.clock.monotonicMs() + DISTRUST_MS;
+      this.distrust();
       const again = await this.#targets(tables);
       if (!again) throw thrown;
       return this.#commit(written(again), id);
     }
+  }
+
+  /**
+   * Writes the files of rows that go along with a transaction of DuckDB's writer on this connection: see
+   * TablePart.joins. undefined: it cannot be done here.
+   */
+  async prepare(connection: DuckDBConnection, tables: readonly AppendedRows[]): Promise<PreparedRows | undefined> {
+    const targets = this.#options.isTransactional ? await this.#targets(tables) : undefined;
+    if (!targets) return undefined;
+    const written: Written[] = [];
+    for (const one of targets) written.push({ ...one, file: await fileOf(connection, one) });
+    if (written.some(({ file }) => file.rows === 0)) return undefined;
+    const made = await Promise.all(written.map((one) => inStore(() => this.#snapshot(one))));
+    const keys = written.map(({ rows }) => tableKey(rows.part.table));
+    return {
+      changes: new Map(made.map(({ change }, at) => [keys[at]!, jsonText(change)])),
+      heads: made.map(({ head }, at) => ({ table: written[at]!.rows.part.table, head })),
+    };
+  }
+
+  /** That transaction is committed. */
+  joined({ heads }: PreparedRows): void {
+    for (const { table, head } of heads) this.#options.heads.set(table, head);
+  }
+
+  /** A commit that built on what is remembered was refused. */
+  distrust(): void {
+    this.#distrustUntilMs = this.#options.clock.monotonicMs() + DISTRUST_MS;
   }
 
   /** Another commit than those of `append` has changed the table. */
@@ -106,8 +145,8 @@ export class Appender {
     return found.every((one) => one !== undefined) ? found : undefined;
   }
 
-  #write({ rows: { select }, head: { dataFolder: folder }, columns }: Target): Promise<DataFile> {
-    return this.#options.session.connected((connection) => writeDataFile(connection, { folder, columns, select }));
+  #write(target: Target): Promise<DataFile> {
+    return this.#options.session.connected((connection) => fileOf(connection, target));
   }
 
   async #commit(written: readonly Written[], id: string | undefined): Promise<TransactionResult> {
@@ -159,6 +198,11 @@ interface Target {
 }
 
 type Written = Target & { file: DataFile };
+
+const fileOf = (
+  connection: DuckDBConnection,
+  { rows: { select }, head: { dataFolder: folder }, columns }: Target,
+): Promise<DataFile> => writeDataFile(connection, { folder, columns, select });
 
 const NO_FILES = { existing: [], deleted: [] };
 

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import type { AddedRows } from "../../duckdb-engine/ledger-statements.ts";
 import { INTERNAL_TABLES, type InternalTable } from "../../internal-tables.ts";
-import type { AppendedRows } from "../append/appender.ts";
+import type { AppendedRows, PreparedRows } from "../append/appender.ts";
 import { tableKey } from "../gate/request.ts";
 import { CommitError, type TransactionResult } from "../gate/transactions.ts";
 import type { WrittenPart } from "../text-bounds.ts";
@@ -212,10 +212,16 @@ export class LedgerQueue {
     statements: readonly LedgerStatements[],
     id?: string,
   ): Promise<TransactionResult | undefined> {
-    const { appender, tables } = this.#context;
+    const rows = this.#addedBy(sharing, statements);
+    return rows && this.#context.appender.append(rows, { id });
+  }
+
+  /** The rows of a round that only adds rows. undefined: it does more. */
+  #addedBy(sharing: readonly Sharing[], statements: readonly LedgerStatements[]): AppendedRows[] | undefined {
     const own: AppendedRows[] = sharing.flatMap(({ rows: { part, added } }) => (added ? [{ part, ...added }] : []));
     const records = statements.flatMap(({ added }) => (added ? [added] : []));
     if (own.length < sharing.length || records.length < statements.length) return undefined;
+    const { tables } = this.#context;
     const internal = this.#tables.flatMap((table): AppendedRows[] => {
       const selects = records.flat().flatMap((one) => (one.table === table ? [`(${one.select})`] : []));
       if (selects.length === 0) return [];
@@ -224,30 +230,45 @@ export class LedgerQueue {
       const forgetsHistory = table === "_ingest_files";
       return [{ part, select: selects.join(" UNION ALL "), columns: INTERNAL_TABLES[table], forgetsHistory }];
     });
-    return appender.append([...own, ...internal], { id });
+    return [...own, ...internal];
   }
 
-  /** Runs a round in one transaction of DuckDB. undefined: there is nothing to change. */
+  /**
+   * Runs a round in one transaction of DuckDB. What it only adds goes along with the commit where it can:
+   * DuckDB's writer then need not read those tables. undefined: there is nothing to change.
+   */
   async #merge(
     sharing: readonly Sharing[],
     statements: ReadonlyMap<Waiting, LedgerStatements>,
     id: string,
   ): Promise<{ value: Map<Waiting, Applied>; result: TransactionResult } | undefined> {
-    const parts = [...sharing.map(({ rows }) => rows.part), ...this.#parts([...statements.keys()])];
-    return this.#context.session.write(
-      parts,
-      async (connection) => {
-        const applied = new Map<Waiting, Applied>();
-        for (const one of sharing) {
-          const value = await one.rows.work(connection);
-          if (value) applied.set(one, value);
-        }
-        // Records say that their rows came along: those of a table that has nothing to change do not.
-        const due = [...statements].filter(([one]) => !one.rows || applied.has(one)).map(([, of]) => of);
-        return (await runAll(connection, due)) > 0 ? applied : undefined;
-      },
-      { id },
-    );
+    const { session, appender } = this.#context;
+    const adding = sharing.filter(({ rows }) => rows.added);
+    const merging = sharing.filter((one) => !adding.includes(one));
+    let prepared: PreparedRows | undefined;
+    const parts = [...sharing.map(({ rows }) => rows.part), ...this.#parts([...statements.keys()])].map((part) => {
+      const joins = (): string | undefined => prepared?.changes.get(tableKey(part.table));
+      return { ...part, joins, cutsNoText: () => joins() !== undefined || (part.cutsNoText?.() ?? false) };
+    });
+    const work = async (connection: DuckDBConnection): Promise<Map<Waiting, Applied> | undefined> => {
+      const applied = await appliedBy(merging, connection);
+      const rows =
+        applied.size > 0 ? this.#addedBy(adding, dueOf(statements, [...applied.keys(), ...adding])) : undefined;
+      prepared = rows && (await appender.prepare(connection, rows));
+      if (prepared) return new Map([...applied, ...adding.map((one) => [one, APPENDED] as const)]);
+      for (const [one, value] of await appliedBy(adding, connection)) applied.set(one, value);
+      return (await runAll(connection, dueOf(statements, [...applied.keys()]))) > 0 ? applied : undefined;
+    };
+    try {
+      const written = await session.write(parts, work, { id });
+      if (!prepared || !written) return written;
+      if (written.result.kind === "nothing") return undefined;
+      appender.joined(prepared);
+      return written;
+    } catch (thrown) {
+      if (thrown instanceof CommitError) appender.distrust();
+      throw thrown;
+    }
   }
 
   #parts(entries: readonly Waiting[]): WrittenPart[] {
@@ -269,6 +290,20 @@ const statementsOf = async (
       ]),
     ),
   );
+
+/** Records say that their rows came along: those of a table that has nothing to change do not. */
+const dueOf = (statements: ReadonlyMap<Waiting, LedgerStatements>, changed: readonly Waiting[]): LedgerStatements[] =>
+  [...statements].filter(([one]) => !one.rows || changed.includes(one)).map(([, of]) => of);
+
+/** Changes the tables whose rows need it, one after the other. */
+async function appliedBy(lanes: readonly Sharing[], connection: DuckDBConnection): Promise<Map<Waiting, Applied>> {
+  const applied = new Map<Waiting, Applied>();
+  for (const one of lanes) {
+    const value = await one.rows.work(connection);
+    if (value) applied.set(one, value);
+  }
+  return applied;
+}
 
 /** Returns how many statements it has run. */
 async function runAll(connection: DuckDBConnection, statements: Iterable<LedgerStatements>): Promise<number> {

@@ -54,7 +54,8 @@ export class CommitGate {
 
   /**
    * Runs the writer's COMMIT, whose new snapshots get the summaries of `parts`, and `id` (default: random).
-   * Every table that the transaction changes must be among them. Returns the tables that have a new snapshot.
+   * Every table that the transaction changes must be among them, and what they join goes along. Returns the
+   * tables that have a new snapshot.
    * @throws CommitError if the transaction is not committed as a whole, or nobody knows: `result` says
    *   what is. Read the watermarks of its tables again before another attempt.
    * @throws what `commit` throws if it sent no commit
@@ -104,7 +105,13 @@ export class CommitGate {
 
   async #commit(path: string, headers: Readonly<Record<string, string>>, body: string): Promise<GateAnswer> {
     const { onEvent, clock } = this.#options;
-    const read = readCommit(path, body, (key, keys) => this.#transactions.announced(key, keys));
+    const transactions = this.#transactions;
+    const read = readCommit(
+      path,
+      body,
+      (key, keys) => transactions.announced(key, keys),
+      (keys) => transactions.joining(keys),
+    );
     if ("fault" in read) return this.#refuse(read);
     const startMs = clock.monotonicMs();
     const keys = read.changes.map(({ key }) => key);

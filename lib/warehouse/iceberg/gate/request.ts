@@ -85,6 +85,12 @@ export interface Announced {
  */
 export type AnnouncedOf = (key: string, keys: readonly string[]) => Announced | undefined;
 
+/**
+ * Changes that go along with a commit to these tables, as `transactions/commit` has them: its writer does not
+ * know of them.
+ */
+export type JoinedOf = (keys: readonly string[]) => readonly string[];
+
 /** Why the gate does not send a commit. `isConflict`: the table has changed. */
 export interface Fault {
   readonly fault: string;
@@ -101,7 +107,12 @@ const fault = (text: string, isConflict = false): Fault => ({ fault: text, isCon
  * snapshot's parent. DuckDB leaves it out where one transaction also makes a table (duckdb-iceberg v1.5,
  * IcebergTransaction::GetTransactionRequest). Returns a fault instead of a commit that cannot be made safe.
  */
-export function readCommit(path: string, body: string, announcedOf: AnnouncedOf): CommitRequest | Fault {
+export function readCommit(
+  path: string,
+  body: string,
+  announcedOf: AnnouncedOf,
+  joinedOf: JoinedOf = () => [],
+): CommitRequest | Fault {
   let read: unknown;
   try {
     read = parseExact(body);
@@ -110,28 +121,55 @@ export function readCommit(path: string, body: string, announcedOf: AnnouncedOf)
   }
   if (!isObject(read)) return fault("the body is not a JSON object");
   const at = normal(path);
-  const prefix = TRANSACTION.exec(at)?.[1];
-  const isTransaction = prefix !== undefined;
-  const given = isTransaction ? objectsIn(read["table-changes"]) : [read];
-  if (given.length === 0 || given.length > CHANGES_MAX) return fault(`a commit changes 1 to ${CHANGES_MAX} tables`);
-  const placed = given.map((change) => ({
-    change,
-    place: isTransaction ? placeIn(prefix, change["identifier"]) : placeAt(at),
-  }));
-  const keys = placed.filter(({ change }) => addedBy(change).length > 0).map(({ place }) => place?.key ?? "");
-  const named = placed.flatMap(({ place }) => (place ? [place.key] : []));
+  const own = changesIn(at, read);
+  if (own.length === 0 || own.length > CHANGES_MAX) return fault(`a commit changes 1 to ${CHANGES_MAX} tables`);
+  const prefix = (TRANSACTION.exec(at) ?? TABLE.exec(at))?.[1] ?? "";
+  const joined = joinedOf(changedIn(own)).map((text) => placedIn(prefix, parseExact(text) as JsonObject));
+  const placed = joined.length > 0 ? [...own.map(named), ...joined] : own;
+  const keys = changedIn(placed);
+  const allKeys = placed.flatMap(({ place }) => (place ? [place.key] : []));
   const changes: TableChange[] = [];
   for (const { change, place } of placed) {
     if (place === undefined) return fault("a change names no table");
     const completed = complete(change, place, () => announcedOf(place.key, keys));
-    if ("fault" in completed) return { ...completed, fault: `table ${place.key}: ${completed.fault}`, keys: named };
+    if ("fault" in completed) return { ...completed, fault: `table ${place.key}: ${completed.fault}`, keys: allKeys };
     changes.push(completed);
   }
   if (new Set(changes.map(({ key }) => key)).size < changes.length) return fault("two changes name the same table");
   if (new Set(changes.map(({ evidence }) => evidence === undefined)).size > 1)
     return fault("change schemas or properties in a transaction of their own: some changes here add no snapshot");
-  return { path, isTransaction, changes };
+  if (joined.length > 0) return { path: `${prefix}/transactions/commit`, isTransaction: true, changes };
+  return { path, isTransaction: TRANSACTION.test(at), changes };
 }
+
+interface Placed {
+  change: JsonObject;
+  /** undefined: the change names no table. */
+  place: Place | undefined;
+}
+
+/** The changes in the body of a request. */
+function changesIn(at: string, body: JsonObject): Placed[] {
+  const prefix = TRANSACTION.exec(at)?.[1];
+  if (prefix === undefined) return [{ change: body, place: placeAt(at) }];
+  return objectsIn(body["table-changes"]).map((change) => placedIn(prefix, change));
+}
+
+/** With the name that a transaction needs, and that is not needed at a table's own path. */
+function named({ change, place }: Placed): Placed {
+  if (!place) return { change, place };
+  const parts = JSON.parse(place.key) as string[];
+  return { change: { identifier: { namespace: parts.slice(0, -1), name: parts.at(-1) }, ...change }, place };
+}
+
+const placedIn = (prefix: string, change: JsonObject): Placed => ({
+  change,
+  place: placeIn(prefix, change["identifier"]),
+});
+
+/** The tables to which changes add a snapshot. */
+const changedIn = (placed: readonly Placed[]): string[] =>
+  placed.filter(({ change }) => addedBy(change).length > 0).map(({ place }) => place?.key ?? "");
 
 const addedBy = (change: JsonObject): unknown[] =>
   objectsIn(change["updates"])

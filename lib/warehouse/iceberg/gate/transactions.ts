@@ -22,6 +22,11 @@ export interface TablePart {
    * perhaps the same rows. Absent: the commit may build on any.
    */
   base?: Base | undefined;
+  /**
+   * A change of the table that goes along with the writer's commit, as `transactions/commit` has it. Asked
+   * when the commit is sent; undefined: the writer changes the table itself, or nobody does.
+   */
+  joins?: () => string | undefined;
 }
 
 /** A transaction of the writer, from before its COMMIT until that has ended. */
@@ -60,6 +65,13 @@ export class Transactions {
 
   of(key: string): OpenTransaction | undefined {
     return this.#byTable.get(key);
+  }
+
+  /** The changes that go along with a commit to these tables: the first one of their transaction. */
+  joining([key]: readonly string[]): string[] {
+    const transaction = key === undefined ? undefined : this.of(key);
+    if (!transaction || transaction.commits.length > 0) return [];
+    return [...transaction.parts.values()].flatMap(({ joins }) => joins?.() ?? []);
   }
 
   /** What was announced of a table. undefined: the commit's tables are not in one open transaction. */

@@ -37,6 +37,19 @@ if (given) {
     return duckdb;
   }
 
+  /** A warehouse whose requests are counted. */
+  async function counted(t: TestContext): Promise<{ warehouse: Warehouse; requests: string[] }> {
+    const requests: string[] = [];
+    const count = (method: string, path: string): undefined => void requests.push(`${method} ${path}`);
+    const { s3, uri } = { s3: given!.options.s3 as S3Options & { endpoint: string }, uri: given!.uri };
+    const proxies = { s3: await lossyProxy(s3.endpoint, count), catalog: await lossyProxy(uri, count) };
+    t.after(() => Promise.all([proxies.s3.close(), proxies.catalog.close()]));
+    const { openBlobStore } = await import("../../../../../lib/blob/open.ts");
+    const behind = { ...s3, endpoint: proxies.s3.url };
+    const options = { ...given!.options, s3: behind, openBucket: (url: string) => openBlobStore(url, { s3: behind }) };
+    return { warehouse: await opened(t, options, given!.urlAt(proxies.catalog.url)), requests };
+  }
+
   const file = (n: number, rows: Row[] = [{ id: n, name: `of ${n}` }]) => ({
     ...{ sourceFile: `f${n}`, sourceOffset: n, rows },
     rejects: n % 3 === 0 ? [reject(4)] : [],
@@ -44,15 +57,7 @@ if (given) {
 
   describe(NAME, () => {
     test("a commit of rows and their records makes seven requests, with rejects ten", async (t) => {
-      const requests: string[] = [];
-      const counted = (method: string, path: string): undefined => void requests.push(`${method} ${path}`);
-      const { s3, uri } = { s3: given.options.s3 as S3Options & { endpoint: string }, uri: given.uri };
-      const proxies = { s3: await lossyProxy(s3.endpoint, counted), catalog: await lossyProxy(uri, counted) };
-      t.after(() => Promise.all([proxies.s3.close(), proxies.catalog.close()]));
-      const { openBlobStore } = await import("../../../../../lib/blob/open.ts");
-      const behind = { ...s3, endpoint: proxies.s3.url };
-      const options = { ...given.options, s3: behind, openBucket: (url: string) => openBlobStore(url, { s3: behind }) };
-      const warehouse = await opened(t, options, given.urlAt(proxies.catalog.url));
+      const { warehouse, requests } = await counted(t);
       const table = new TestTable(warehouse, COLUMNS, APPEND);
       for (const n of [1, 2, 3]) assert.equal((await table.ingest(file(n))).strategy, OWN);
       for (const [n, count] of [
@@ -66,6 +71,26 @@ if (given) {
         assert.equal(requests.length, count, requests.join("\n"));
       }
       assert.deepEqual((await table.query("SELECT id FROM $t ORDER BY 1")).flat(), [1, 2, 3, 4, 5, 6]);
+    });
+
+    test("the records of an upsert go along with its commit", async (t) => {
+      const { warehouse, requests } = await counted(t);
+      const table = new TestTable(warehouse, COLUMNS, LAYOUTS["upsert"]);
+      for (const n of [1, 2, 3]) await table.ingest(file(n));
+      requests.length = 0;
+      const receipt = await table.ingest(file(6, [{ id: 2, name: "changed" }, { id: 6, name: "new" }])); // prettier-ignore
+      assert.deepEqual([receipt.strategy, receipt.rowsInserted, receipt.rowsUpdated], ["iceberg", 1, 1]);
+      const ofLedger = requests.filter((one) => /_ingest_files|_rejected_rows/.test(one));
+      assert.deepEqual(
+        ofLedger.filter((one) => !one.startsWith("PUT ")),
+        [],
+        "what this process remembers",
+      );
+      assert.equal(requests.filter((one) => /^POST .*commit/.test(one)).length, 1);
+      const own = `WHERE table_name = '${table.name}' ORDER BY 1`;
+      assert.deepEqual((await table.query(`SELECT source_offset FROM _ingest_files ${own}`)).flat(), [1, 2, 3, 6]);
+      assert.deepEqual((await table.query(`SELECT source_offset FROM _rejected_rows ${own}`)).flat(), [3, 6]);
+      assert.deepEqual(await table.query("SELECT id, name FROM $t ORDER BY 1"), [[1, "of 1"], [2, "changed"], [3, "of 3"], [6, "new"]]); // prettier-ignore
     });
 
     test("conditions find every value, whatever its column's bounds are", async (t) => {

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { systemClock } from "../../../../../lib/clock.ts";
 import { TributaryError } from "../../../../../lib/errors.ts";
+import type { AppendedRows } from "../../../../../lib/warehouse/iceberg/append/appender.ts";
 import type { IcebergContext } from "../../../../../lib/warehouse/iceberg/commit/context.ts";
 import {
   LedgerQueue,
@@ -11,7 +12,9 @@ import {
   type SharedResult,
   type SharedRows,
 } from "../../../../../lib/warehouse/iceberg/commit/ledger-queue.ts";
+import { tableKey } from "../../../../../lib/warehouse/iceberg/gate/request.ts";
 import { CommitError, type TransactionResult } from "../../../../../lib/warehouse/iceberg/gate/transactions.ts";
+import type { WrittenPart } from "../../../../../lib/warehouse/iceberg/text-bounds.ts";
 import { until } from "../../../../support/until.ts";
 
 const LEDGER = "_ingest_files";
@@ -24,20 +27,34 @@ function ledger() {
   const transactions: string[][] = [];
   const ran: string[] = [];
   const errors: unknown[] = [];
+  const joined: string[] = [];
   const waiting: (() => void)[] = [];
-  const state = { holds: false };
+  const state = { holds: false, prepares: true, joined: 0, distrusted: 0, kind: "committed" };
+  const prepared: string[][] = [];
+  const appender = {
+    append: async () => undefined,
+    prepare: async (_connection: unknown, rows: readonly AppendedRows[]) => {
+      prepared.push(rows.map(({ part }) => part.table.name));
+      const changes = new Map(rows.map(({ part }) => [tableKey(part.table), `change of ${part.table.name}`]));
+      return state.prepares ? { changes, heads: [] } : undefined;
+    },
+    joined: () => void (state.joined += 1),
+    distrust: () => void (state.distrusted += 1),
+  };
   const context = {
+    appender,
     clock: systemClock,
     tables: { idOf: (name: string) => ({ namespace: ["lake"], name }) },
     session: {
-      async write(parts: { table: { name: string } }[], work: (connection: DuckDBConnection) => Promise<unknown>) {
+      async write(parts: WrittenPart[], work: (connection: DuckDBConnection) => Promise<unknown>) {
         transactions.push(parts.map(({ table }) => table.name));
         if (state.holds) await new Promise<void>((resolve) => waiting.push(resolve));
         const run = (sql: string): Promise<void> => Promise.resolve(void ran.push(sql));
         const value = await work({ run } as unknown as DuckDBConnection);
         const error = errors.shift();
         if (error !== undefined) throw error as Error;
-        return value === undefined ? undefined : { value, result: committed };
+        joined.push(...parts.flatMap(({ joins }) => joins?.() ?? []));
+        return value === undefined ? undefined : { value, result: { ...committed, kind: state.kind } };
       },
     },
   } as unknown as IcebergContext;
@@ -46,7 +63,7 @@ function ledger() {
     state.holds = false;
     for (const resolve of waiting.splice(0)) resolve();
   };
-  return { queue, transactions, ran, errors, hold: () => (state.holds = true), release };
+  return { queue, transactions, ran, errors, joined, prepared, state, hold: () => (state.holds = true), release };
 }
 
 const entry = (seen: (string | null)[] = [], sql = "INSERT"): LedgerEntry => ({
@@ -161,6 +178,55 @@ test("a table without a change has no record of the transaction", async () => {
   release();
   assert.deepEqual(isWritten(await Promise.all(writes)), [true, true, false]);
   assert.deepEqual(ran, ["of a", "of b"]);
+});
+
+const added = { select: "SELECT 1", columns: [] };
+const records = (): LedgerEntry => ({
+  cutsNoText: true,
+  statements: async () => ({ run: () => ["INSERT"], added: [{ table: LEDGER, select: "SELECT 2" }] }),
+});
+/** A write that runs until two others wait: one that merges, one that only adds rows. */
+async function mergedAndAdded(queue: LedgerQueue, release: () => void): Promise<boolean[]> {
+  const first = queue.writeWith(records(), rowsOf("first"));
+  const next = [
+    queue.writeWith(records(), rowsOf("merged")),
+    queue.writeWith(records(), rowsOf("added", { added })),
+    queue.writeWith(records(), rowsOf("unchanged", { work: () => Promise.resolve(undefined) })),
+  ];
+  release();
+  await first;
+  return isWritten(await Promise.all(next));
+}
+
+test("what a merge's transaction only adds goes along with its commit", async () => {
+  const { queue, ran, joined, prepared, state, hold, release } = ledger();
+  hold();
+  assert.deepEqual(await mergedAndAdded(queue, release), [true, true, false]);
+  assert.deepEqual(prepared, [[LEDGER], ["added", LEDGER]]);
+  assert.deepEqual(joined, ["change of _ingest_files", "change of added", "change of _ingest_files"]);
+  assert.deepEqual([ran, state.joined], [[], 2], "DuckDB's writer has no part in it");
+});
+
+test("where it cannot go along, DuckDB's writer adds it", async () => {
+  const { queue, ran, joined, state, hold, release } = ledger();
+  state.prepares = false;
+  hold();
+  assert.deepEqual(await mergedAndAdded(queue, release), [true, true, false]);
+  assert.deepEqual([ran, joined, state.joined], [["INSERT", "INSERT", "INSERT"], [], 0]);
+});
+
+test("if DuckDB's writer sends no commit, nothing went along", async () => {
+  const { queue, state } = ledger();
+  state.kind = "nothing";
+  assert.equal(await queue.writeWith(records(), rowsOf("merged")), undefined);
+  assert.equal(state.joined, 0);
+});
+
+test("after a refusal what is remembered is not trusted", async () => {
+  const { queue, errors, state } = ledger();
+  errors.push(failed("refused"));
+  assert.equal(await queue.writeWith(records(), rowsOf("merged")), undefined);
+  assert.deepEqual([state.distrusted, state.joined], [1, 0]);
 });
 
 test("who has waited too long goes alone", async () => {

@@ -12,6 +12,7 @@ import { seededRandom } from "../../../../support/random.ts";
 
 const ORDERS = { namespace: ["lake"], name: "orders" };
 const LEDGER = { namespace: ["lake"], name: "ledger" };
+const OTHER = { namespace: ["lake"], name: "other" };
 const SUMMARY = { "tributary.batch": "1" };
 
 type Fault = "before" | "after" | "away" | number | ((request: CatalogRequest) => CatalogAnswer);
@@ -19,7 +20,7 @@ type Fault = "before" | "after" | "away" | number | ((request: CatalogRequest) =
 /** A gate before a model catalog, whose next commits meet these faults. Waits take no time. */
 function setUp(options: { isAtomic?: boolean; deadlineMs?: number } = {}) {
   const catalog = new CatalogModel(options.isAtomic ?? true);
-  for (const table of [ORDERS, LEDGER]) catalog.create(tableKey(table));
+  for (const table of [ORDERS, LEDGER, OTHER]) catalog.create(tableKey(table));
   const faults: Fault[] = [];
   const events: GateEvent[] = [];
   const sent: CatalogRequest[] = [];
@@ -187,6 +188,40 @@ test("tables committed one by one are one result", async () => {
   });
   assert.deepEqual(result.committed, [tableKey(ORDERS), tableKey(LEDGER)]);
   assert.equal(catalog.history(tableKey(ORDERS)).length, 1);
+});
+
+test("a change that joins is committed with the writer's, or not at all", async () => {
+  const joins = (): string =>
+    '{"identifier":{"namespace":["lake"],"name":"ledger"},"requirements":[{"type":"assert-ref-snapshot-id","ref":"main","snapshot-id":null}],' +
+    '"updates":[{"action":"add-snapshot","snapshot":{"snapshot-id":7,"manifest-list":"l"}},{"action":"set-snapshot-ref","ref-name":"main","type":"branch","snapshot-id":7}]}';
+  const parts = [
+    { table: ORDERS, summary: SUMMARY },
+    { table: LEDGER, summary: {}, joins },
+  ];
+  for (const faults of [[], ["after"], ["before", "after"], [503]] as const) {
+    const { catalog, gate, write, faults: next } = setUp();
+    next.push(...faults);
+    const { kind, committed } = await gate.transaction(parts, () => write([ORDERS]));
+    assert.equal(kind, "committed");
+    assert.deepEqual(committed, [tableKey(ORDERS), tableKey(LEDGER)]);
+    for (const key of committed) assert.equal(catalog.history(key).length, 1);
+    assert.match(catalog.history(tableKey(LEDGER))[0]!.summary["tributary.tables"]!, /orders/);
+  }
+  const { catalog, gate, write, deleted, rival } = setUp();
+  rival();
+  const rivalled = await errorOf(
+    gate.transaction([{ ...parts[0]!, base: { snapshotId: undefined } }, parts[1]!], () => write([ORDERS])),
+  );
+  assert.equal(rivalled.code, "WAREHOUSE_CONFLICT");
+  assert.deepEqual([catalog.history(tableKey(LEDGER)), deleted.length], [[], 1]);
+  // A later request of the same transaction takes nothing along again.
+  const twice = setUp();
+  const { committed } = await twice.gate.transaction([...parts, { table: OTHER, summary: {} }], async () => {
+    await twice.write([ORDERS]);
+    await twice.write([OTHER]);
+  });
+  assert.deepEqual(committed, [ORDERS, LEDGER, OTHER].map(tableKey));
+  assert.equal(twice.catalog.history(tableKey(LEDGER)).length, 1);
 });
 
 test("a repetition of the writer gets the first one's answer, also while that is being made", async () => {

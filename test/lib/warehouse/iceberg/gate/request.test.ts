@@ -134,6 +134,37 @@ test("a commit to a table that was created again is a conflict", () => {
   }
 });
 
+test("a change that joins goes along in one transaction, wherever the writer sends its own", () => {
+  const [own, joined] = [change({}), change({ table: "ledger", updates: [add("11"), move("11")] })];
+  const asked: (readonly string[])[] = [];
+  const joining = (keys: readonly string[]): string[] => {
+    asked.push(keys);
+    return [joined];
+  };
+  const atTable = own.replace(/"identifier":\{[^}]*\},/, "");
+  for (const [path, body] of [
+    [TRANSACTION, inOne(own)],
+    [TABLE, atTable],
+  ] as const) {
+    const request = readCommit(path, body, announced(), joining);
+    assert.ok(!("fault" in request));
+    assert.deepEqual([request.path, request.isTransaction], [TRANSACTION, true]);
+    const expected = read(inOne(own, joined));
+    assert.deepEqual(request.changes, expected.changes);
+  }
+  assert.deepEqual(asked, [['["a","b.c","t/x"]'], ['["a","b.c","t/x"]']]);
+  assert.equal(read(atTable, TABLE).changes[0]!.text.includes("identifier"), false, "alone it stays as it is");
+  const same = readCommit(TABLE, atTable, announced(), () => [own]);
+  assert.ok("fault" in same && /the same table/.test(same.fault));
+  const stale = readCommit(
+    TABLE,
+    atTable,
+    (key) => announced({ snapshotId: /ledger/.test(key) ? "1" : PARENT })(),
+    joining,
+  );
+  assert.ok("fault" in stale && stale.isConflict, "its base counts, too");
+});
+
 test("what cannot be made safe is refused", () => {
   assert.match(faultOf("{"), /not JSON/);
   assert.match(faultOf("[]"), /not a JSON object/);
