@@ -28,6 +28,23 @@ export function commitContract(opened: Opened): void {
     }
   });
 
+  // Trino issue 29802: until the next snapshot it fails for each filter on the column, also `IS NOT NULL`.
+  for (const layout of ["upsert", "upsert with deleteMissing"] as const) {
+    test(`${layout}: the first commit after its key was widened`, async () => {
+      const table = tableOf(layout);
+      const wider = columns({ id: "BIGINT", name: "VARCHAR" });
+      await table.ingest({ sourceFile: "a", sourceOffset: 1, rows: [one, two] });
+      const other = { id: 2, name: "other" };
+      const receipt = await table.ingest({ sourceFile: "b", sourceOffset: 2, columns: wider, rows: [other, three] });
+      assertCounts(receipt, 1, 1, 0);
+      assert.deepEqual(await table.rows(), [
+        [1, "one"],
+        [2, "other"],
+        [3, "three"],
+      ]);
+    });
+  }
+
   // Trino issue 29802: it compares the bounds of old files with keys of the new type.
   test("an upsert into merged files from before its key was widened", async () => {
     const table = tableOf("upsert with deleteMissing");

@@ -65,6 +65,18 @@ export function queryContract(opened: Opened): void {
       assert.deepEqual([empty.rows, empty.columns.length, empty.truncated], [[], 2, false]);
     });
 
+    test("conditions and joins on a column that was widened since the last commit", async () => {
+      const { name, layout } = await filled();
+      await opened.warehouse.ensureTable(layout, columns({ id: "BIGINT", name: "VARCHAR" }));
+      for (const sql of [
+        `SELECT name FROM ${name} WHERE id = 2`,
+        `SELECT name FROM ${name} WHERE id > 1 AND name <> 'x'`,
+        `SELECT t.name FROM ${name} t JOIN (SELECT max(id) AS id FROM ${name}) m ON m.id = t.id`,
+      ]) {
+        assert.deepEqual((await opened.warehouse.query(sql, LIMITS)).rows, [["y"]], sql);
+      }
+    });
+
     test("a result is limited in bytes: rows beyond are cut off, and a row that is larger fails", async () => {
       const isTrino = opened.subject.sql === "trino";
       const sql = isTrino

@@ -142,6 +142,15 @@ export function trustedContract(opened: Opened): void {
       assert.deepEqual(await trustNow(table, T1), await trustedBy(table));
     });
 
+    test("a condition on a column that the table has widened since", async () => {
+      const table = tableOf(columns({ id: "INTEGER" }));
+      await table.ingest({ sourceFile: "a", sourceOffset: 1, rows: [{ id: 1 }, { id: 2 }] });
+      await trustNow(table, T1);
+      await table.warehouse.ensureTable(table.layout, columns({ id: "BIGINT" }));
+      const { rows } = await table.warehouse.query(`SELECT id FROM "${table.name}_trusted" WHERE id > 1`, READ_ALL);
+      assert.deepEqual(rows, [[2]]);
+    });
+
     test("it keeps its columns if the table gets others and is then optimized", async () => {
       const table = tableOf(columns({ id: "INTEGER", money: "DECIMAL(5,2)" }));
       const { warehouse, layout } = table;

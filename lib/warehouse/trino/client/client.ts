@@ -64,6 +64,13 @@ const POLL_TIMEOUT_MS = 60_000;
 const POLL_RETRY = { attemptsMax: 6, backoffMsMin: 100, backoffMsMax: 3_000 };
 
 /**
+ * Session properties with which no filter reaches a table's scan: neither a dynamic one of a join, nor a
+ * condition of the statement, nor one that the planner derives from the constants of a join's other side.
+ * The scan then reads every file of the table.
+ */
+const UNFILTERED_SCANS = { enable_dynamic_filtering: "false", allow_pushdown_into_connectors: "false" };
+
+/**
  * Runs statements over HTTP with trino-client, and adds what trino-client lacks:
  * - A failed statement throws (statementError).
  * - Deadlines and abort signals cancel the statement on the server.
@@ -92,15 +99,15 @@ export class TrinoClient {
   }
 
   /**
-   * Runs one statement to its end. One that failed on a dynamic filter, and so changed nothing, runs again
-   * without such filters.
+   * Runs one statement to its end. One that failed on a filter of a widened column, and so changed nothing,
+   * runs again without filters in its scans.
    */
   async run(sql: string, options: StatementOptions = {}): Promise<StatementResult> {
     try {
       return await this.#run(sql, options);
     } catch (thrown) {
       if (!isFilterOnWidenedColumn(thrown)) throw thrown;
-      return this.#run(sql, { ...options, session: { ...options.session, enable_dynamic_filtering: "false" } });
+      return this.#run(sql, { ...options, session: { ...options.session, ...UNFILTERED_SCANS } });
     }
   }
 

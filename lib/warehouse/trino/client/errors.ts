@@ -164,8 +164,10 @@ export function isTooManyPartitions(thrown: unknown): boolean {
 }
 
 /**
- * Returns true if Trino compared the bounds of a column in old files with a dynamic filter of the type that
- * the column was widened to (Trino issue 29802).
+ * Returns true if Trino failed on a filter of a column that was widened after the table's current snapshot
+ * (Trino issue 29802). It reads the bounds of the column in the data files with the snapshot's type, and
+ * takes them for values of the table's type. Any filter has that effect, even `IS NOT NULL`. The next
+ * snapshot ends it.
  */
 export function isFilterOnWidenedColumn(thrown: unknown): boolean {
   const { errorName, message = "" } = trinoFailureOf(thrown) ?? {};
