@@ -19,8 +19,6 @@ export interface RecordedBatch {
   recordedAtMs: number;
   /** The staged rejects of the files. */
   rejected: readonly { outcome: FileOutcome; parts: readonly StagedPart[] }[];
-  /** None of the files is on record: the tables need not be read. Default: unknown. */
-  isNew?: boolean;
   /** The transaction that also writes the files' rows; null: they are in the table already. */
   transactionId?: string | null;
 }
@@ -31,10 +29,10 @@ export interface AddedRows {
   select: string;
 }
 
-/** The rows that such a call adds. undefined: it also reads or changes what is on record. */
+/** The rows that such a call adds if none of its files is on record. undefined: it changes what is there. */
 export function addedRows({ table, ended, recordedAtMs, ...batch }: RecordedBatch): AddedRows[] | undefined {
-  const { rejected, isNew = false, transactionId = null } = batch;
-  if (!isNew || ended.some(({ decides, readAgain }) => decides || readAgain)) return undefined;
+  const { rejected, transactionId = null } = batch;
+  if (ended.some(({ decides, readAgain }) => decides || readAgain)) return undefined;
   const rejects = rejected.flatMap(({ outcome, parts }) =>
     parts.map((part): AddedRows => {
       return { table: "_rejected_rows", select: rejectSelect({ table, recordedAtMs }, outcome, part) };
@@ -46,7 +44,7 @@ export function addedRows({ table, ended, recordedAtMs, ...batch }: RecordedBatc
 
 /** The statements, in their order; they belong to one transaction. */
 export function recordStatements(nameOf: NameOf, batch: RecordedBatch): string[] {
-  const { table, ended, recordedAtMs, rejected, isNew = false, transactionId = null } = batch;
+  const { table, ended, recordedAtMs, rejected, transactionId = null } = batch;
   const again = ended.filter(({ readAgain }) => readAgain);
   const added = ended.filter(({ readAgain }) => !readAgain);
   const inserts = rejected.flatMap(({ outcome, parts }) =>
@@ -61,7 +59,6 @@ export function recordStatements(nameOf: NameOf, batch: RecordedBatch): string[]
           ledgerInsert(
             nameOf,
             added.map((file) => ledgerRow(table, file, recordedAtMs, transactionId)),
-            isNew,
           ),
         ]
       : []),
@@ -94,11 +91,9 @@ function readAgainStatements(nameOf: NameOf, again: readonly RecordedFile[]): st
 }
 
 /** Adds the files that the ledger lacks, each id once. */
-function ledgerInsert(nameOf: NameOf, rows: readonly ReturnType<typeof ledgerRow>[], isNew: boolean): string {
+function ledgerInsert(nameOf: NameOf, rows: readonly ReturnType<typeof ledgerRow>[]): string {
   const ledger = nameOf("_ingest_files");
-  const insert = `INSERT INTO ${ledger} (${namesOf("_ingest_files")}) ${ledgerSelect(rows)}`;
-  if (isNew) return insert;
-  return `${insert}
+  return `INSERT INTO ${ledger} (${namesOf("_ingest_files")}) ${ledgerSelect(rows)}
     WHERE NOT EXISTS (SELECT 1 FROM ${ledger} f WHERE f.file_id = n.file_id${placeOf(rows)})`;
 }
 
@@ -123,15 +118,13 @@ function placeOf(rows: readonly ReturnType<typeof ledgerRow>[]): string {
 /** Adds a file's staged rejects that `_rejected_rows` lacks. */
 function rejectInsert(
   nameOf: NameOf,
-  { table, recordedAtMs, isNew = false }: Pick<RecordedBatch, "table" | "recordedAtMs" | "isNew">,
+  { table, recordedAtMs }: Pick<RecordedBatch, "table" | "recordedAtMs">,
   outcome: FileOutcome,
   part: StagedPart,
 ): string {
   const rejects = nameOf("_rejected_rows");
   const select = rejectSelect({ table, recordedAtMs }, outcome, part);
-  const insert = `INSERT INTO ${rejects} (${namesOf("_rejected_rows")}) ${select}`;
-  if (isNew) return insert;
-  return `${insert}
+  return `INSERT INTO ${rejects} (${namesOf("_rejected_rows")}) ${select}
     WHERE NOT EXISTS (SELECT 1 FROM ${rejects} r
       WHERE r.file_id = ${duckdb.stringLiteral(outcome.fileId)} AND r.source_row = s.source_row)`;
 }

@@ -119,7 +119,7 @@ export async function openIceberg(url: string, options: IcebergOptions = {}): Pr
     }
     const tables = new IcebergTables(catalog, target.namespace);
     const buckets = new Buckets(options.openBucket ?? noBucket);
-    const heads = new Heads(catalog, buckets);
+    const heads = new Heads(catalog, buckets, [tables.idOf("_ingest_files")]);
     const opened: { session?: Session } = {};
     const bounds = new TextBounds({
       session: () => opened.session!,
@@ -151,7 +151,8 @@ export async function openIceberg(url: string, options: IcebergOptions = {}): Pr
     closing.unshift(() => session.close());
     const { trinoCatalog = "rest", mergeRowsMax = 5_000_000, rewriteRowsMin = 1_000_000 } = options;
     const appender = appenderOf({ catalog, session, buckets, clock }, target.uri, { gate, bounds, heads });
-    const shared = { catalog, session, appender, tables, buckets, clock, namespace: target.namespace, trinoCatalog };
+    const served = { catalog, session, appender, heads, tables, buckets, clock };
+    const shared = { ...served, namespace: target.namespace, trinoCatalog };
     const context = { ...shared, mergeRowsMax, rewriteRowsMin, bases: new Bases(clock) };
     await ensureNamespace(catalog, target.namespace);
     await tables.ensureInternal();

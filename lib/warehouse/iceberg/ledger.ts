@@ -5,6 +5,9 @@ import { addedRows, namesOf, recordStatements, type RecordedBatch } from "../duc
 import { StagedRows, type DuckDbStage } from "../duckdb-engine/stage.ts";
 import { INTERNAL_TABLES, isInternalTable, ledgerRow, type InternalTable } from "../internal-tables.ts";
 import type { BatchRecords, LogRow, RecordedContent, RecordedFile, RecordedVersions } from "../warehouse.ts";
+import type { AppendedRows, RowsOf } from "./append/appender.ts";
+import type { Head } from "./append/heads.ts";
+import { mayHoldRecords } from "./append/records-since.ts";
 import type { IcebergContext } from "./commit/context.ts";
 import { mayBeCut } from "./commit/cut-texts.ts";
 import { LedgerQueue, type LedgerEntry, type SharedResult, type SharedRows } from "./commit/ledger-queue.ts";
@@ -48,8 +51,11 @@ export class IcebergLedger {
       return await write({
         cutsNoText: staged.length === 0 && ended.every((file) => isWhole(table, file)),
         statements: async (transactionId) => {
-          const write = { ...batch, transactionId, isNew: this.#areNew(table, ended) };
-          return { run: () => recordStatements((name) => this.#nameOf(name), write), added: addedRows(write) };
+          const write = { ...batch, transactionId };
+          const run = () => recordStatements((name) => this.#nameOf(name), write);
+          if (!this.#areNew(table, ended)) return { run };
+          const isAbsent: AppendedRows["isAbsent"] = (head, query) => this.#areAbsent(table, ended, { head, query });
+          return { run, added: addedRows(write), isAbsent };
         },
       });
     } finally {
@@ -126,6 +132,32 @@ export class IcebergLedger {
       offsets.every((offset) => offset > recorded) &&
       ended.every(({ outcome, decides, readAgain }) => !decides && !readAgain && isRandomFileId(outcome.fileId))
     );
+  }
+
+  /**
+   * Whether nobody has put these files or later ones on record since this writer looked for them. A former
+   * writer of the table may add records late: the fence of the table's rows does not hold for them.
+   */
+  async #areAbsent(
+    table: string,
+    ended: readonly RecordedFile[],
+    { head, query }: { head: Head; query: RowsOf },
+  ): Promise<boolean> {
+    const { bases, buckets, heads, tables } = this.#context;
+    const recorded = bases.recorded(table);
+    if (recorded === undefined) return false;
+    if (head.reading <= bases.recordedAfter(table)) return true;
+    const records = { table, from: Math.min(...ended.map(({ outcome }) => outcome.sourceOffset)) };
+    const paths = heads.foundAfter(tables.idOf("_ingest_files"), bases.recordedAfter(table));
+    if (await mayHoldRecords(buckets, { paths, fields: head.fields }, records)) {
+      const found = await query(
+        `SELECT 1 FROM ${this.#nameOf("_ingest_files")}
+         WHERE table_name = ${duckdb.stringLiteral(table)} AND source_offset >= ${records.from} LIMIT 1`,
+      );
+      if (found.length > 0) return false;
+    }
+    bases.setRecorded(table, recorded, head.reading);
+    return true;
   }
 
   #nameOf(table: InternalTable): string {

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import type { Clock } from "../../../clock.ts";
 import { codeOf, messageOf, TributaryError } from "../../../errors.ts";
+import { rowsOf } from "../../duckdb-engine/rows.ts";
 import type { SqlColumn } from "../../sql/sql.ts";
 import { newCurrent, type TableChange } from "../catalog/commit.ts";
 import { jsonText } from "../catalog/json.ts";
@@ -24,6 +25,8 @@ export interface AppendedRows {
   columns: readonly SqlColumn[];
   /** Nobody reads the table as it was: the commit may remove old snapshots. */
   forgetsHistory?: boolean;
+  /** Asked before the commit, on what the table is. False: it may have these rows. Default: it has none. */
+  isAbsent?: (head: Head, rowsOf: RowsOf) => Promise<boolean>;
 }
 
 export interface AppenderOptions {
@@ -40,6 +43,9 @@ export interface AppenderOptions {
   /** The catalog commits several tables in one transaction. */
   isTransactional: boolean;
 }
+
+/** Runs a query of the tables as they are now. */
+export type RowsOf = (sql: string) => Promise<unknown[][]>;
 
 /** Rows whose files are written, for the commit of another writer of this process. */
 export interface PreparedRows {
@@ -80,7 +86,8 @@ export class Appender {
     { id, signal }: { id?: string | undefined; signal?: AbortSignal | undefined } = {},
   ): Promise<TransactionResult | undefined> {
     if (tables.length > 1 && !this.#options.isTransactional) return undefined;
-    const targets = await this.#targets(tables);
+    const query: RowsOf = (sql) => this.#options.session.rows(sql);
+    const targets = await this.#targets(tables, query);
     if (!targets) return undefined;
     const files = await Promise.all(targets.map((one) => this.#write(one)));
     if (files.some(({ rows }) => rows === 0)) return undefined;
@@ -91,7 +98,7 @@ export class Appender {
     } catch (thrown) {
       if (!(thrown instanceof CommitError) || thrown.result.kind !== "refused") throw thrown;
       this.distrust();
-      const again = await this.#targets(tables);
+      const again = await this.#targets(tables, query);
       if (!again) throw thrown;
       return this.#commit(written(again), id);
     }
@@ -102,7 +109,8 @@ export class Appender {
    * TablePart.joins. undefined: it cannot be done here.
    */
   async prepare(connection: DuckDBConnection, tables: readonly AppendedRows[]): Promise<PreparedRows | undefined> {
-    const targets = this.#options.isTransactional ? await this.#targets(tables) : undefined;
+    const query: RowsOf = (sql) => rowsOf(connection, sql);
+    const targets = this.#options.isTransactional ? await this.#targets(tables, query) : undefined;
     if (!targets) return undefined;
     const written: Written[] = [];
     for (const one of targets) written.push({ ...one, file: await fileOf(connection, one) });
@@ -130,7 +138,7 @@ export class Appender {
     this.#options.heads.forget(table);
   }
 
-  async #targets(tables: readonly AppendedRows[]): Promise<Target[] | undefined> {
+  async #targets(tables: readonly AppendedRows[], query: RowsOf): Promise<Target[] | undefined> {
     const { heads, clock } = this.#options;
     const isDistrusted = clock.monotonicMs() < this.#distrustUntilMs;
     const found = await Promise.all(
@@ -142,7 +150,10 @@ export class Appender {
         return head && { rows, head, columns: fileColumns(head, columns)! };
       }),
     );
-    return found.every((one) => one !== undefined) ? found : undefined;
+    const targets = found.every((one) => one !== undefined) ? found : undefined;
+    for (const { rows, head } of targets ?? [])
+      if (rows.isAbsent && !(await inStore(() => rows.isAbsent!(head, query)))) return undefined;
+    return targets;
   }
 
   #write(target: Target): Promise<DataFile> {

@@ -35,6 +35,8 @@ export interface Head {
   manifests: Encoded;
   /** All others that no branch or tag names, oldest first. */
   older: readonly OlderSnapshot[];
+  /** Which reading of this process it follows (`Heads.lastReading`): all changes since then are its own. */
+  reading: number;
 }
 
 /** Manifest lists that are remembered, all together. A list of 1,000 manifests has 130 kB. */
@@ -52,11 +54,26 @@ export class Heads {
   readonly #buckets: Buckets;
   /** The one that was set first comes first. */
   readonly #known = new Map<string, Head>();
+  /** Of each watched table: the manifests that its last reading found, with the first reading that did. */
+  readonly #found = new Map<string, ReadonlyMap<string, number>>();
   #bytes = 0;
+  #readings = 0;
 
-  constructor(catalog: RestCatalog, buckets: Buckets) {
+  /** `watched`: of which tables `foundAfter` is asked. */
+  constructor(catalog: RestCatalog, buckets: Buckets, watched: readonly TableIdentifier[] = []) {
     this.#catalog = catalog;
     this.#buckets = buckets;
+    for (const table of watched) this.#found.set(tableKey(table), new Map());
+  }
+
+  /** The number of the last reading of a table that has ended. Later ones have higher numbers. */
+  get lastReading(): number {
+    return this.#readings;
+  }
+
+  /** The manifests of a watched table, as it was last read, that no reading up to this one had found. */
+  foundAfter(table: TableIdentifier, reading: number): string[] {
+    return [...(this.#found.get(tableKey(table)) ?? [])].filter(([, first]) => first > reading).map(([path]) => path);
   }
 
   /**
@@ -104,7 +121,13 @@ export class Heads {
   async #read(table: TableIdentifier): Promise<Head | undefined> {
     try {
       const { metadata } = await this.#catalog.loadTable(table);
-      return await headOf(metadata, this.#buckets);
+      const read = await headOf(metadata, this.#buckets);
+      const reading = ++this.#readings;
+      const found = this.#found.get(tableKey(table));
+      if (read && found) {
+        this.#found.set(tableKey(table), new Map(read.paths.map((path) => [path, found.get(path) ?? reading])));
+      }
+      return read && { ...read.head, reading };
     } catch (thrown) {
       if (isMissing(thrown) || thrown instanceof ForeignMetadataError) return undefined;
       return catalogCall(() => Promise.reject(thrown as Error));
@@ -130,7 +153,11 @@ export function fileColumns({ fields }: Pick<Head, "fields">, columns: readonly 
 
 const has = (head: Head, columns: readonly SqlColumn[]): boolean => fileColumns(head, columns) !== undefined;
 
-async function headOf(metadata: TableMetadata, buckets: Buckets): Promise<Head | undefined> {
+/** The table as it is, and the paths of its manifests. */
+async function headOf(
+  metadata: TableMetadata,
+  buckets: Buckets,
+): Promise<{ head: Omit<Head, "reading">; paths: string[] } | undefined> {
   const { formatVersion, isSorted, partitionFields, location, properties, currentSnapshotId } = metadata;
   if (formatVersion !== 2 || isSorted || partitionFields.length > 0) return undefined;
   const snapshot = metadata.snapshots.find(({ id }) => id === currentSnapshotId);
@@ -138,7 +165,8 @@ async function headOf(metadata: TableMetadata, buckets: Buckets): Promise<Head |
   const needed = new Set([currentSnapshotId, ...[...metadata.refs.values()].map(({ snapshotId }) => snapshotId)]);
   const folder = (property: string, name: string): string =>
     (properties.get(property) ?? `${location.replace(/\/+$/, "")}/${name}`).replace(/\/+$/, "");
-  return {
+  const listed = snapshot ? await readManifestList(buckets, snapshot) : [];
+  const head = {
     ...{ uuid: metadata.uuid, schemaId: metadata.schemaId, fields: metadata.fields },
     ...{ specId: metadata.specId, sortOrderId: metadata.sortOrderId },
     dataFolder: folder("write.data.path", "data"),
@@ -151,8 +179,9 @@ async function headOf(metadata: TableMetadata, buckets: Buckets): Promise<Head |
       .filter(({ id }) => !needed.has(id))
       .map(({ id, timestampMs }) => ({ id, timestampMs }))
       .toSorted((a, b) => a.timestampMs - b.timestampMs),
-    manifests: snapshot ? encodedList(await readManifestList(buckets, snapshot)) : { count: 0, data: Buffer.alloc(0) },
+    manifests: encodedList(listed),
   };
+  return { head, paths: listed.map((one) => String(one["f500"])) };
 }
 
 /** The counts of a table without a snapshot. */

@@ -34,14 +34,15 @@ const TRUST_MS = 10_000;
  * fences it off. If nobody else writes in between, the writer needs no ownership check.
  *
  * As long as the base stands, the writer also remembers how far the table and the ledger go. A version beyond
- * can neither be in the table nor be on record, so a commit need not look.
+ * cannot be in the table, so a commit need not look. Nor is it on record, unless a former writer of the table
+ * has recorded it late: the ledger has another base, and one for all tables.
  */
 export class Bases {
   readonly #clock: Clock;
   readonly #known = new Map<string, BaseState>();
   readonly #confirmedAtMs = new Map<string, number>();
-  /** The highest source offset on record, as it was read. */
-  readonly #recorded = new Map<string, number>();
+  /** The highest source offset on record as it was read, and `Heads.lastReading` before. */
+  readonly #recorded = new Map<string, { offset: number; reading: number }>();
   /** The highest source offset that this process has tried to record. A failed write may still be applied. */
   readonly #tried = new Map<string, number>();
   readonly #workMs = new Map<string, number>();
@@ -70,12 +71,17 @@ export class Bases {
   /** No file with a higher source offset is on record. undefined: unknown. */
   recorded(table: string): number | undefined {
     const read = this.#known.has(table) ? this.#recorded.get(table) : undefined;
-    return read === undefined ? undefined : Math.max(read, this.#tried.get(table) ?? -1);
+    return read === undefined ? undefined : Math.max(read.offset, this.#tried.get(table) ?? -1);
   }
 
-  /** After a read of the ledger that began after the refresh. */
-  setRecorded(table: string, offset: number): void {
-    this.#recorded.set(table, offset);
+  /** The ledger was looked at after this reading. A former writer of the table may add records later. */
+  recordedAfter(table: string): number {
+    return this.#recorded.get(table)?.reading ?? -1;
+  }
+
+  /** After a look at the ledger that began after the refresh, and after this reading. */
+  setRecorded(table: string, offset: number, reading: number): void {
+    this.#recorded.set(table, { offset, reading });
   }
 
   /** How long the table's last commit worked before it was sent; 0: unknown. */

@@ -1,5 +1,6 @@
 import type { Clock } from "../../../clock.ts";
 import type { Appender } from "../append/appender.ts";
+import type { Heads } from "../append/heads.ts";
 import type { Buckets } from "../tables/buckets.ts";
 import type { RestCatalog } from "../catalog/rest-catalog.ts";
 import type { Session } from "../session.ts";
@@ -11,6 +12,7 @@ export interface IcebergContext {
   catalog: RestCatalog;
   session: Session;
   appender: Appender;
+  heads: Heads;
   tables: IcebergTables;
   bases: Bases;
   buckets: Buckets;

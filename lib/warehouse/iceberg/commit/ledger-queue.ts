@@ -26,6 +26,8 @@ export interface LedgerStatements {
   run: () => readonly string[];
   /** The rows that they add. undefined: they also read or change what is there. */
   added?: readonly AddedRows[] | undefined;
+  /** Of these rows: see AppendedRows. */
+  isAbsent?: AppendedRows["isAbsent"];
 }
 
 /** A table's rows that go into the transaction of their records. */
@@ -228,7 +230,9 @@ export class LedgerQueue {
       const part = { table: tables.idOf(table), summary: {} };
       // Recovery looks for old snapshots of rejected rows.
       const forgetsHistory = table === "_ingest_files";
-      return [{ part, select: selects.join(" UNION ALL "), columns: INTERNAL_TABLES[table], forgetsHistory }];
+      const rows = { part, select: selects.join(" UNION ALL "), columns: INTERNAL_TABLES[table], forgetsHistory };
+      if (table !== "_ingest_files") return [rows];
+      return [{ ...rows, isAbsent: (head, query) => areAbsent(statements, head, query) }];
     });
     return [...own, ...internal];
   }
@@ -290,6 +294,14 @@ const statementsOf = async (
       ]),
     ),
   );
+
+async function areAbsent(
+  statements: readonly LedgerStatements[],
+  ...asked: Parameters<NonNullable<AppendedRows["isAbsent"]>>
+): Promise<boolean> {
+  for (const { isAbsent } of statements) if (isAbsent && !(await isAbsent(...asked))) return false;
+  return true;
+}
 
 /** Records say that their rows came along: those of a table that has nothing to change do not. */
 const dueOf = (statements: ReadonlyMap<Waiting, LedgerStatements>, changed: readonly Waiting[]): LedgerStatements[] =>

@@ -74,10 +74,11 @@ export async function learn(
   table: string,
   base: BaseState,
 ): Promise<BaseState> {
-  const { bases, session, tables } = context;
+  const { bases, heads, session, tables } = context;
   if (bases.recorded(table) === undefined) {
+    const reading = heads.lastReading;
     const { recorded } = await withoutTorn(context, ledger, table, async () => undefined);
-    bases.setRecorded(table, recorded);
+    bases.setRecorded(table, recorded, reading);
   }
   if (base.watermark !== undefined || base.snapshotId === undefined) return base;
   const rows = `${tables.sqlOf(table)} AT (VERSION => ${base.snapshotId})`;

@@ -84,6 +84,10 @@ async function bytesOf(buckets: Buckets, path: string): Promise<Buffer> {
   return buffer((await place.store.get(place.key)).body);
 }
 
+/** The records of a manifest, as its schema names their fields. */
+export const readManifestRecords = async (buckets: Buckets, path: string): Promise<readonly AvroRecord[]> =>
+  readAvro(await bytesOf(buckets, path)).records;
+
 function manifestOf(path: string, listed: AvroRecord, bytes: Buffer): Manifest {
   const { metadata, records } = readAvro(bytes);
   const version = String(metadata["format-version"]);

@@ -154,6 +154,30 @@ if (given) {
       }
     });
 
+    test("a record that a former writer of the table adds late is there once, whoever comes first", async (t) => {
+      const [first, second] = [await opened(t), await opened(t)];
+      const table = new TestTable(first, COLUMNS, APPEND);
+      const taken = Object.assign(new TestTable(second, COLUMNS), { layout: table.layout });
+      const others = new TestTable(second, COLUMNS, APPEND);
+      const rowsOnly = async (by: TestTable, n: number) => {
+        const versions = await by.files({ ...file(n), rejects: [] });
+        await by.commitVersions(versions);
+        return versions;
+      };
+      for (const one of [table, others]) await one.ingest({ ...file(1), rejects: [] });
+      const late = await rowsOnly(table, 2);
+      // The new writer looks for records; then both write the one that is missing.
+      await rowsOnly(taken, 3);
+      await table.record(late);
+      await taken.record(late);
+      const missing = await rowsOnly(taken, 4);
+      await rowsOnly(table, 5);
+      await table.record(missing);
+      await taken.record(missing);
+      const own = `WHERE table_name = '${table.name}' ORDER BY 1`;
+      assert.deepEqual((await table.query(`SELECT source_offset FROM _ingest_files ${own}`)).flat(), [1, 2, 4]);
+    });
+
     test("what others do to the table in between is seen: columns, compaction, partitions, rows", async (t) => {
       const [warehouse, second] = [await opened(t), await opened(t)];
       const table = new TestTable(warehouse, COLUMNS, APPEND);

@@ -21,7 +21,7 @@ const failed = (kind: "refused" | "unknown" | "partial"): CommitError =>
 const HEAD: Head = {
   ...{ uuid: "u", schemaId: 2, fields: [{ id: 1, name: "id", type: "long" }], specId: 3, sortOrderId: 0 },
   ...{ dataFolder: "s3://b/data", metadataFolder: "s3://b/metadata", snapshotId: 7n, sequenceNumber: 9 },
-  ...{ timestampMs: NOW_MS - 1, manifests: { count: 0, data: Buffer.alloc(0) }, older: [] },
+  ...{ timestampMs: NOW_MS - 1, manifests: { count: 0, data: Buffer.alloc(0) }, older: [], reading: 1 },
   summary: new Map([["total-records", "5"], ["total-data-files", "2"], ["added-records", "5"]]), // prettier-ignore
 };
 
@@ -128,6 +128,25 @@ test("nothing is made again if its table has changed, or nobody knows what was a
   errors.push(failed("refused"));
   await assert.rejects(made.append([rowsFor("t")]), CommitError);
   assert.equal(commits.length, 2);
+});
+
+test("rows that the table may have are not appended, nor after a refusal", async () => {
+  const { made, commits, errors } = appender();
+  const heads: Head[] = [];
+  const absent = [true, false, true, false];
+  const rows = rowsFor("t", {
+    isAbsent: async (head) => {
+      heads.push(head);
+      return absent.shift()!;
+    },
+  });
+  assert.equal(await made.append([rows]), committed);
+  assert.equal(await made.append([rows]), undefined);
+  errors.push(failed("refused"));
+  await assert.rejects(made.append([rows]), CommitError);
+  assert.equal(commits.length, 2);
+  assert.deepEqual(heads.map(({ reading }) => reading), [1, 1, 1, 1]); // prettier-ignore
+  assert.notEqual(heads[1]!.snapshotId, 7n, "on what the first append has made of it");
 });
 
 test("what cannot be appended is left to DuckDB's writer", async () => {

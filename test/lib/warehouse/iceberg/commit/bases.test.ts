@@ -43,16 +43,17 @@ const STATE: BaseState = { uuid: "u", snapshotId: 1n, watermark: 7, uniqueKey: u
 
 test("what is on record is known until the base is forgotten, and then as far as it was tried", () => {
   const bases = new Bases(new FakeClock());
-  bases.setRecorded("t", 4);
+  bases.setRecorded("t", 4, 2);
   assert.equal(bases.recorded("t"), undefined, "without a base somebody else may have recorded files");
   bases.set("t", STATE);
   assert.equal(bases.recorded("t"), 4);
   bases.tries("t", [6, 5]);
-  assert.equal(bases.recorded("t"), 6);
+  assert.deepEqual([bases.recorded("t"), bases.recordedAfter("t")], [6, 2]);
   bases.forget("t");
+  assert.equal(bases.recordedAfter("t"), -1);
   bases.set("t", STATE);
   assert.equal(bases.recorded("t"), undefined);
-  bases.setRecorded("t", 4);
+  bases.setRecorded("t", 4, 3);
   assert.equal(bases.recorded("t"), 6, "the failed write may still be applied");
 });
 
