@@ -93,8 +93,10 @@ async function upload(options: TrafficOptions, sent: Sent, content: Content): Pr
     body: content.text,
     signal: AbortSignal.timeout(REQUEST_MS_MAX),
   });
-  const answer = (await response.json()) as { fileId?: string; code?: string };
-  if (response.status === 202 && answer.fileId !== undefined) {
+  const answer = (await response.json()) as { fileId?: string; repeated?: boolean };
+  // 200: files without rows are alike, so the newest version may have this content.
+  const isTaken = response.status === 202 || (response.status === 200 && answer.repeated === true);
+  if (isTaken && answer.fileId !== undefined) {
     sent.accepted.add(answer.fileId);
     if (content.rows.length < CANCELLED_ROWS_MIN || random() >= CANCELLED_SHARE) return;
     await systemClock.sleep(random() * CANCEL_AFTER_MS_MAX, signal);
