@@ -15,6 +15,8 @@ export interface S3Options {
   pathStyle?: boolean;
   /** Objects per page of a listing. Default and S3's limit: 1000. */
   pageKeys?: number;
+  /** Bytes that one request reads of an object. Default 32 MiB. */
+  readBytesMax?: number;
 }
 
 export interface S3Location {

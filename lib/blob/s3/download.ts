@@ -17,6 +17,8 @@ export interface Download {
   ifMatch?: string | undefined;
   start: number;
   end?: number | undefined;
+  /** Of one request: more are read by several, one after the other. */
+  readBytesMax: number;
   signal?: AbortSignal | undefined;
 }
 
@@ -31,12 +33,14 @@ export interface Opened {
 }
 
 /**
- * Opens an object. If the connection breaks, the body resumes in the same version of the object, or fails.
+ * Opens an object. Further requests, and those after a broken connection, read on in the same version of the
+ * object; if it is gone, the body fails.
  */
 export async function download(client: S3Client, clock: Clock, wanted: Download): Promise<Opened> {
   const { start, signal } = wanted;
-  const { end, ...opened } = await request(client, wanted);
+  const { end, until: first, ...opened } = await request(client, wanted);
   let connection = opened.body;
+  let until = first;
   let chunks = chunksOf(connection);
   let position = start;
   let failuresInARow = 0;
@@ -44,7 +48,8 @@ export async function download(client: S3Client, clock: Clock, wanted: Download)
 
   const resume = async (): Promise<void> => {
     const rest = { ...wanted, ifMatch: opened.etag, start: position, end };
-    connection = (await retry(clock, signal ? { ...RESUME, signal } : RESUME, () => request(client, rest))).body;
+    const next = await retry(clock, signal ? { ...RESUME, signal } : RESUME, () => request(client, rest));
+    ({ body: connection, until } = next);
     chunks = chunksOf(connection);
     if (closed) connection.destroy();
   };
@@ -58,6 +63,10 @@ export async function download(client: S3Client, clock: Clock, wanted: Download)
           return chunk.value;
         }
         if (position >= end) return null;
+        if (position >= until) {
+          await resume();
+          continue;
+        }
         throw new Error(`the connection ended at byte ${position} of ${end}`);
       } catch (error) {
         if (closed || ++failuresInARow > RESUMES_MAX) throw failure(error, `reading ${wanted.objectKey}`);
@@ -90,29 +99,31 @@ function charsetOf({ Metadata, ContentType = "" }: GetObjectCommandOutput): { ch
 const CHARSET_CHARS_MAX = 100;
 
 /**
- * One GET of a non-empty range. `end`: the offset in the object where the body ends.
+ * One GET of a non-empty range. `until`: the offset in the object where its body ends; `end`: where the
+ * wanted bytes end.
  * @throws the port's errors
  */
-async function request(client: S3Client, wanted: Download): Promise<Opened & { end: number }> {
-  const { bucket, objectKey, ifMatch, start, end, signal } = wanted;
-  const ranged = start > 0 || end !== undefined;
+async function request(client: S3Client, wanted: Download): Promise<Opened & { until: number; end: number }> {
+  const { bucket, objectKey, ifMatch, start, end = Infinity, readBytesMax, signal } = wanted;
   const command = new GetObjectCommand({
     Bucket: bucket,
     Key: objectKey,
     ...(ifMatch === undefined ? {} : { IfMatch: `"${ifMatch}"` }),
-    ...(ranged ? { Range: `bytes=${start}-${end === undefined ? "" : end - 1}` } : {}),
+    Range: `bytes=${start}-${Math.min(end, start + readBytesMax) - 1}`,
   });
   try {
     const answer = await client.send(command, signal ? { abortSignal: signal } : {});
     const length = answer.ContentLength ?? 0;
     const total = /\/(\d+)$/.exec(answer.ContentRange ?? "")?.[1];
+    const sizeBytes = total === undefined ? length : Number(total);
     return {
       body: answer.Body as Readable,
       etag: bareEtag(answer.ETag),
-      sizeBytes: total === undefined ? length : Number(total),
+      sizeBytes,
       modifiedAtMs: answer.LastModified?.getTime() ?? 0,
       ...charsetOf(answer),
-      end: start + length,
+      until: start + length,
+      end: Math.min(end, sizeBytes),
     };
   } catch (error) {
     if (signal?.aborted) throw error;

@@ -21,6 +21,11 @@ export type { S3Options } from "./client.ts";
 
 const PART_BYTES = 8 * 1024 * 1024;
 const PAGE_KEYS = 1000;
+/**
+ * SeaweedFS 4.48 reads an object ahead as far as a request goes, whatever its reader takes, and all other
+ * requests wait meanwhile: a small PUT 0.8 s beside a GET of 416 MB, 0.05 s beside one of 32 MiB.
+ */
+const READ_BYTES_MAX = 32 * 1024 * 1024;
 
 /**
  * A bucket, or a prefix of one, on AWS or a compatible server. `ifAbsent` needs conditional puts
@@ -59,6 +64,7 @@ class S3Store implements BlobStore {
   readonly #bucket: string;
   readonly #prefix: string;
   readonly #pageKeys: number;
+  readonly #readBytesMax: number;
   /** Ended by close(). */
   readonly #streams = new Set<Readable>();
   readonly #running = new Set<Promise<unknown>>();
@@ -72,6 +78,7 @@ class S3Store implements BlobStore {
     this.#bucket = place.bucket;
     this.#prefix = place.prefix;
     this.#pageKeys = options.pageKeys ?? PAGE_KEYS;
+    this.#readBytesMax = options.readBytesMax ?? READ_BYTES_MAX;
   }
 
   put(key: string, body: Readable | Buffer, options: PutOptions = {}): Promise<BlobInfo> {
@@ -139,6 +146,7 @@ class S3Store implements BlobStore {
           ifMatch,
           start,
           end,
+          readBytesMax: this.#readBytesMax,
           signal,
         }).catch((error: unknown) => {
           // The range starts at or after the end of the object.
