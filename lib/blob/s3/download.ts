@@ -33,8 +33,8 @@ export interface Opened {
 }
 
 /**
- * Opens an object. Further requests, and those after a broken connection, read on in the same version of the
- * object; if it is gone, the body fails.
+ * Opens an object. Further requests, and those after a broken connection, continue in the same version of the
+ * object. If that is gone, the body fails.
  */
 export async function download(client: S3Client, clock: Clock, wanted: Download): Promise<Opened> {
   const { start, signal } = wanted;

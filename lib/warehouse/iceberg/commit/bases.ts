@@ -34,8 +34,8 @@ const TRUST_MS = 10_000;
  * fences it off. If nobody else writes in between, the writer needs no ownership check.
  *
  * As long as the base stands, the writer also remembers how far the table and the ledger go. A version beyond
- * cannot be in the table, so a commit need not look. Nor is it on record, unless a former writer of the table
- * has recorded it late: the ledger has another base, and one for all tables.
+ * cannot be in the table, so a commit need not look. It is not on record either, unless a former writer of
+ * the table has recorded it late: the ledger has a base of its own, for all tables.
  */
 export class Bases {
   readonly #clock: Clock;
