@@ -7,7 +7,6 @@ import type { SqlColumn } from "../../sql/sql.ts";
 import { newCurrent, type TableChange } from "../catalog/commit.ts";
 import { jsonText } from "../catalog/json.ts";
 import type { TableIdentifier } from "../catalog/schemas.ts";
-import { tableKey } from "../gate/request.ts";
 import { CommitError, type TransactionResult } from "../gate/transactions.ts";
 import { encodedList, newSnapshotId, writeManifest, writeManifestList } from "../manifests/manifests.ts";
 import type { Session } from "../session.ts";
@@ -47,12 +46,13 @@ export interface AppenderOptions {
 /** Runs a query of the tables as they are now. */
 export type RowsOf = (sql: string) => Promise<unknown[][]>;
 
-/** Rows whose files are written, for the commit of another writer of this process. */
+/** A table's rows whose files are written, for the commit of another writer of this process. */
 export interface PreparedRows {
-  /** The change of each table, as a transaction has it, by `tableKey`. */
-  readonly changes: ReadonlyMap<string, string>;
-  /** The tables after that commit. */
-  readonly heads: readonly { table: TableIdentifier; head: Head }[];
+  table: TableIdentifier;
+  /** The change, as a transaction has it. */
+  change: string;
+  /** The table after that commit. */
+  head: Head;
 }
 
 /**
@@ -108,24 +108,20 @@ export class Appender {
    * Writes the files of rows that go along with a transaction of DuckDB's writer on this connection: see
    * TablePart.joins. undefined: it cannot be done here.
    */
-  async prepare(connection: DuckDBConnection, tables: readonly AppendedRows[]): Promise<PreparedRows | undefined> {
+  async prepare(connection: DuckDBConnection, tables: readonly AppendedRows[]): Promise<PreparedRows[] | undefined> {
     const query: RowsOf = (sql) => rowsOf(connection, sql);
     const targets = this.#options.isTransactional ? await this.#targets(tables, query) : undefined;
     if (!targets) return undefined;
     const written: Written[] = [];
     for (const one of targets) written.push({ ...one, file: await fileOf(connection, one) });
     if (written.some(({ file }) => file.rows === 0)) return undefined;
-    const made = await Promise.all(written.map((one) => inStore(() => this.#snapshot(one))));
-    const keys = written.map(({ rows }) => tableKey(rows.part.table));
-    return {
-      changes: new Map(made.map(({ change }, at) => [keys[at]!, jsonText(change)])),
-      heads: made.map(({ head }, at) => ({ table: written[at]!.rows.part.table, head })),
-    };
+    const made = await this.#snapshots(written);
+    return made.map(({ change, ...one }) => ({ ...one, change: jsonText(change) }));
   }
 
-  /** That transaction is committed. */
-  joined({ heads }: PreparedRows): void {
-    for (const { table, head } of heads) this.#options.heads.set(table, head);
+  /** The transaction with these changes is committed. */
+  committed(tables: readonly Pick<PreparedRows, "table" | "head">[]): void {
+    for (const { table, head } of tables) this.#options.heads.set(table, head);
   }
 
   /** A commit that built on what is remembered was refused. */
@@ -163,7 +159,7 @@ export class Appender {
   async #commit(written: readonly Written[], id: string | undefined): Promise<TransactionResult> {
     const { heads, commit } = this.#options;
     const parts = written.map(({ rows }) => ({ ...rows.part, cutsNoText: () => true }));
-    const made = await Promise.all(written.map((one) => inStore(() => this.#snapshot(one))));
+    const made = await this.#snapshots(written);
     // Whatever becomes of the commit, they are not what is remembered.
     for (const { table } of parts) heads.forget(table);
     const result = await commit(
@@ -171,12 +167,16 @@ export class Appender {
       made.map(({ change }) => change),
       id,
     );
-    for (const [at, { table }] of parts.entries()) heads.set(table, made[at]!.head);
+    this.committed(made);
     return result;
   }
 
+  #snapshots(written: readonly Written[]): Promise<NewSnapshot[]> {
+    return Promise.all(written.map((one) => inStore(() => this.#snapshot(one))));
+  }
+
   /** Writes the manifest of the file and the manifest list of the snapshot with it. */
-  async #snapshot({ rows, head, columns, file }: Written): Promise<{ change: TableChange; head: Head }> {
+  async #snapshot({ rows, head, columns, file }: Written): Promise<NewSnapshot> {
     const { buckets, clock } = this.#options;
     const snapshotId = newSnapshotId();
     const sequenceNumber = head.sequenceNumber + 1;
@@ -197,7 +197,8 @@ export class Appender {
     const expired = rows.forgetsHistory ? expiredIn(head.older, clock.nowMs()) : [];
     const older = [...head.older.slice(expired.length), ...past];
     const next = { ...head, snapshotId, sequenceNumber, timestampMs, summary, manifests, older };
-    return { change: changeOf(rows.part, { from: head, to: next, manifestList, expired }), head: next };
+    const change = changeOf(rows.part, { from: head, to: next, manifestList, expired });
+    return { table: rows.part.table, change, head: next };
   }
 }
 
@@ -209,6 +210,8 @@ interface Target {
 }
 
 type Written = Target & { file: DataFile };
+
+type NewSnapshot = Omit<PreparedRows, "change"> & { change: TableChange };
 
 const fileOf = (
   connection: DuckDBConnection,

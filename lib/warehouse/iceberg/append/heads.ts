@@ -59,7 +59,7 @@ export class Heads {
   #bytes = 0;
   #readings = 0;
 
-  /** `watched`: of which tables `foundAfter` is asked. */
+  /** `watched`: the tables that `foundAfter` is asked about. */
   constructor(catalog: RestCatalog, buckets: Buckets, watched: readonly TableIdentifier[] = []) {
     this.#catalog = catalog;
     this.#buckets = buckets;

@@ -249,9 +249,10 @@ export class LedgerQueue {
     const { session, appender } = this.#context;
     const adding = sharing.filter(({ rows }) => rows.added);
     const merging = sharing.filter((one) => !adding.includes(one));
-    let prepared: PreparedRows | undefined;
+    let prepared: PreparedRows[] | undefined;
     const parts = [...sharing.map(({ rows }) => rows.part), ...this.#parts([...statements.keys()])].map((part) => {
-      const joins = (): string | undefined => prepared?.changes.get(tableKey(part.table));
+      const key = tableKey(part.table);
+      const joins = (): string | undefined => prepared?.find(({ table }) => tableKey(table) === key)?.change;
       return { ...part, joins, cutsNoText: () => joins() !== undefined || (part.cutsNoText?.() ?? false) };
     });
     const work = async (connection: DuckDBConnection): Promise<Map<Waiting, Applied> | undefined> => {
@@ -267,7 +268,7 @@ export class LedgerQueue {
       const written = await session.write(parts, work, { id });
       if (!prepared || !written) return written;
       if (written.result.kind === "nothing") return undefined;
-      appender.joined(prepared);
+      appender.committed(prepared);
       return written;
     } catch (thrown) {
       if (thrown instanceof CommitError) appender.distrust();

@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
-import { Readable } from "node:stream";
 import { test } from "node:test";
-import type { BlobStore } from "../../../../../lib/blob/blob-store.ts";
 import { Heads, type Head } from "../../../../../lib/warehouse/iceberg/append/heads.ts";
 import type { RestCatalog } from "../../../../../lib/warehouse/iceberg/catalog/rest-catalog.ts";
 import type { AvroRecord } from "../../../../../lib/warehouse/iceberg/manifests/avro-file.ts";
 import { encodedList, writeManifestList } from "../../../../../lib/warehouse/iceberg/manifests/manifests.ts";
 import { Buckets } from "../../../../../lib/warehouse/iceberg/tables/buckets.ts";
+import { memoryBuckets } from "../../../../support/memory-buckets.ts";
 
 const named = (name: string) => ({ namespace: ["lake"], name });
 
@@ -86,12 +85,7 @@ test("what was remembered first is forgotten beyond a limit", async () => {
 });
 
 test("what a watched table has got since a reading is known, also after it was forgotten", async () => {
-  const files = new Map<string, Buffer>();
-  const store = {
-    put: async (key: string, bytes: Buffer) => void files.set(key, bytes),
-    get: async (key: string) => ({ body: Readable.from([files.get(key)!]) }),
-  } as unknown as BlobStore;
-  const buckets = new Buckets(async () => store);
+  const buckets = memoryBuckets();
   const lists = [["a"], ["a", "b"], ["b", "c"]];
   const catalog = {
     async loadTable() {

@@ -1,13 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Readable } from "node:stream";
-import type { BlobStore } from "../../../../../lib/blob/blob-store.ts";
 import type { ColumnType } from "../../../../../lib/columns.ts";
 import { boundsOf } from "../../../../../lib/warehouse/iceberg/append/bounds.ts";
 import { manifestEntry, manifestMetadata } from "../../../../../lib/warehouse/iceberg/append/data-file.ts";
 import { mayHoldRecords, type Records } from "../../../../../lib/warehouse/iceberg/append/records-since.ts";
 import { writeManifest, type NewManifest } from "../../../../../lib/warehouse/iceberg/manifests/manifests.ts";
-import { Buckets } from "../../../../../lib/warehouse/iceberg/tables/buckets.ts";
+import { memoryBuckets } from "../../../../support/memory-buckets.ts";
 
 const FIELDS = [
   { id: 1, name: "file_id", type: "string" },
@@ -32,12 +30,7 @@ function entryOf(tables: [string, string] | undefined, last: number | undefined)
 
 /** A ledger with a manifest of each of these. */
 async function ledger(...manifests: Partial<NewManifest>[]) {
-  const files = new Map<string, Buffer>();
-  const store = {
-    put: async (key: string, bytes: Buffer) => void files.set(key, bytes),
-    get: async (key: string) => ({ body: Readable.from([files.get(key)!]) }),
-  } as unknown as BlobStore;
-  const buckets = new Buckets(async () => store);
+  const buckets = memoryBuckets();
   const place = { buckets, folder: "s3://b/metadata", snapshotId: 5n, parentId: undefined, sequenceNumber: 2 };
   const like = { specId: 0, isData: true, metadata: manifestMetadata({ fields: FIELDS, schemaId: 0, specId: 0 }) };
   const paths: string[] = [];

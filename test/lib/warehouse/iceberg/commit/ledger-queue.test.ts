@@ -12,7 +12,6 @@ import {
   type SharedResult,
   type SharedRows,
 } from "../../../../../lib/warehouse/iceberg/commit/ledger-queue.ts";
-import { tableKey } from "../../../../../lib/warehouse/iceberg/gate/request.ts";
 import { CommitError, type TransactionResult } from "../../../../../lib/warehouse/iceberg/gate/transactions.ts";
 import type { WrittenPart } from "../../../../../lib/warehouse/iceberg/text-bounds.ts";
 import { until } from "../../../../support/until.ts";
@@ -35,10 +34,10 @@ function ledger() {
     append: async () => undefined,
     prepare: async (_connection: unknown, rows: readonly AppendedRows[]) => {
       prepared.push(rows.map(({ part }) => part.table.name));
-      const changes = new Map(rows.map(({ part }) => [tableKey(part.table), `change of ${part.table.name}`]));
-      return state.prepares ? { changes, heads: [] } : undefined;
+      const made = rows.map(({ part: { table } }) => ({ table, change: `change of ${table.name}` }));
+      return state.prepares ? made : undefined;
     },
-    joined: () => void (state.joined += 1),
+    committed: () => void (state.joined += 1),
     distrust: () => void (state.distrusted += 1),
   };
   const context = {

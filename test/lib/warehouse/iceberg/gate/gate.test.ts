@@ -192,8 +192,10 @@ test("tables committed one by one are one result", async () => {
 
 test("a change that joins is committed with the writer's, or not at all", async () => {
   const joins = (): string =>
-    '{"identifier":{"namespace":["lake"],"name":"ledger"},"requirements":[{"type":"assert-ref-snapshot-id","ref":"main","snapshot-id":null}],' +
-    '"updates":[{"action":"add-snapshot","snapshot":{"snapshot-id":7,"manifest-list":"l"}},{"action":"set-snapshot-ref","ref-name":"main","type":"branch","snapshot-id":7}]}';
+    '{"identifier":{"namespace":["lake"],"name":"ledger"},"requirements":[' +
+    '{"type":"assert-ref-snapshot-id","ref":"main","snapshot-id":null}],' +
+    '"updates":[{"action":"add-snapshot","snapshot":{"snapshot-id":7,"manifest-list":"l"}},' +
+    '{"action":"set-snapshot-ref","ref-name":"main","type":"branch","snapshot-id":7}]}';
   const parts = [
     { table: ORDERS, summary: SUMMARY },
     { table: LEDGER, summary: {}, joins },
