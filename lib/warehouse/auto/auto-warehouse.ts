@@ -54,14 +54,17 @@ export interface AutoOptions {
   onFallback?: ((fallback: Fallback) => void) | undefined;
 }
 
+/** A compaction whose next step is Trino's. */
+const TRINO_CURSOR = "trino ";
+
 /** Every open warehouse has this table. */
 const SHARED_TABLE = "_ingest_files";
 
 /**
  * Two engines over the tables of one Iceberg REST catalog. DuckDB's writer does what happens often: commits,
- * the ledger, columns, the services' own reads. Trino does what its SQL or its size is for: users' queries,
- * checks, maintenance, and the commits that DuckDB's writer guards against. Each engine sees the other's
- * commits: the base snapshot fences both alike, and the ledger is one table.
+ * the ledger, columns, compactions, the services' own reads. Trino does what its SQL or its size is for:
+ * users' queries, checks, orphan files, and the writes that DuckDB's writer guards against. Each engine sees
+ * the other's commits: the base snapshot fences both alike, and the ledger is one table.
  * @throws CONFIG_INVALID if Trino's catalog is another one
  */
 export async function openAuto(
@@ -194,12 +197,7 @@ class AutoWarehouse implements Warehouse {
   ): Promise<MaintenanceResult> {
     // Trino has no dry run, and expires all snapshots before one of them.
     if (options.dryRun || operation === "expire_snapshots") return this.#direct.maintain(table, operation, options);
-    this.#trino.forget(table);
-    try {
-      return await this.#trino.maintain(table, operation, options);
-    } finally {
-      this.#direct.forget(table);
-    }
+    return operation === "optimize" ? this.#optimize(table, options) : this.#byTrino(table, operation, options);
   }
 
   appendLog(table: LogTable, rows: readonly LogRow[]): Promise<void> {
@@ -232,6 +230,34 @@ class AutoWarehouse implements Warehouse {
 
   async close(): Promise<void> {
     await Promise.all([this.#direct.close(), this.#trino.close()]);
+  }
+
+  /**
+   * One step of `optimize`. DuckDB's writer compacts beside commits, and sorts by key. Trino takes seconds
+   * even for a few rows, loses to each commit, and rewrites whole partitions: it does what DuckDB's writer
+   * cannot, and then all further steps.
+   */
+  async #optimize(table: string, { cursor, ...options }: MaintenanceOptions): Promise<MaintenanceResult> {
+    const ofTrino = cursor?.startsWith(TRINO_CURSOR) ? cursor.slice(TRINO_CURSOR.length) : undefined;
+    if (ofTrino === undefined) {
+      const direct = await this.#direct.maintain(table, "optimize", { ...options, ...(cursor ? { cursor } : {}) });
+      if (direct.status !== "failed" && direct.status !== "not_applicable") return direct;
+    }
+    const step = await this.#byTrino(table, "optimize", { ...options, ...(ofTrino ? { cursor: ofTrino } : {}) });
+    return step.next === undefined ? step : { ...step, next: `${TRINO_CURSOR}${step.next}` };
+  }
+
+  async #byTrino(
+    table: string,
+    operation: MaintenanceOperation,
+    options: MaintenanceOptions,
+  ): Promise<MaintenanceResult> {
+    this.#trino.forget(table);
+    try {
+      return await this.#trino.maintain(table, operation, options);
+    } finally {
+      this.#direct.forget(table);
+    }
   }
 
   /**

@@ -7,7 +7,13 @@ import {
   type DirectWarehouse,
   type TrinoEngine,
 } from "../../../../lib/warehouse/auto/auto-warehouse.ts";
-import type { CommitReceipt, Stage } from "../../../../lib/warehouse/warehouse.ts";
+import type {
+  CommitReceipt,
+  MaintenanceOperation,
+  MaintenanceOptions,
+  MaintenanceResult,
+  Stage,
+} from "../../../../lib/warehouse/warehouse.ts";
 
 const RECEIPT: CommitReceipt = { snapshotId: "1", strategy: "staged", rowsInserted: 1, rowsUpdated: 0, rowsDeleted: 0 };
 
@@ -65,6 +71,62 @@ test("what Trino refuses too is the guard's error if the file is at fault; else 
   const away = await opened({ direct: limit(false), trino: new TributaryError("WAREHOUSE_UNAVAILABLE", "away") });
   await assert.rejects(away.commit(), { code: "WAREHOUSE_UNAVAILABLE" });
   for (const { calls } of [final, waits, away]) assert.deepEqual(calls.slice(-2), ["discard", "direct.forget"]);
+});
+
+/** Two engines whose steps of maintenance end as given, one after the other. */
+async function maintained(results: { direct?: MaintenanceResult[]; trino?: MaintenanceResult[] }) {
+  const calls: string[] = [];
+  const engine = (name: "direct" | "trino") => ({
+    forget: () => void calls.push(`${name}.forget`),
+    locationOf: () => Promise.resolve("s3://bucket/ingest_files"),
+    ready: () => Promise.resolve(),
+    maintain: (_table: string, operation: string, { cursor }: MaintenanceOptions) => {
+      calls.push(`${name} ${operation}${cursor === undefined ? "" : ` from ${cursor}`}`);
+      return Promise.resolve(results[name]!.shift()!);
+    },
+  });
+  const direct = engine("direct") as unknown as DirectWarehouse;
+  const trino = engine("trino") as unknown as TrinoEngine;
+  const warehouse = await openAuto(direct, () => Promise.resolve(trino), { fallsBack: true });
+  const run = (operation: MaintenanceOperation, cursor?: string) =>
+    warehouse.maintain("t", operation, { retentionMs: 0, ...(cursor === undefined ? {} : { cursor }) });
+  return { calls, run };
+}
+
+const done: MaintenanceResult = { status: "completed", details: "" };
+
+test("a compaction is DuckDB's, whose steps hold up no commit", async () => {
+  const { calls, run } = await maintained({ direct: [{ ...done, next: "7 64" }, done] });
+  const { next } = await run("optimize");
+  assert.equal(next, "7 64");
+  assert.deepEqual(await run("optimize", next), done);
+  assert.deepEqual(calls, ["direct optimize", "direct optimize from 7 64"]);
+});
+
+for (const status of ["not_applicable", "failed"] as const)
+  test(`a compaction that is ${status} in DuckDB is Trino's, with all further steps`, async () => {
+    const trino: MaintenanceResult[] = [{ ...done, next: "=b" }, { status: "divided", details: "", next: "" }, done];
+    const { calls, run } = await maintained({ direct: [{ status, details: "guarded" }], trino });
+    const first = await run("optimize", "7 64");
+    const second = await run("optimize", first.next);
+    assert.equal(second.status, "divided");
+    assert.deepEqual(await run("optimize", second.next), done);
+    const steps = calls.filter((call) => !call.endsWith(".forget"));
+    assert.deepEqual(steps, [
+      "direct optimize from 7 64",
+      "trino optimize",
+      "trino optimize from =b",
+      "trino optimize",
+    ]);
+    assert.deepEqual(calls.slice(1, 4), ["trino.forget", "trino optimize", "direct.forget"]);
+  });
+
+test("an interrupted compaction of DuckDB is not repeated by Trino", async () => {
+  for (const status of ["divided", "given up"] as const) {
+    const { calls, run } = await maintained({ direct: [{ status, details: "" }] });
+    assert.equal((await run("optimize")).status, status);
+    assert.deepEqual(calls, ["direct optimize"]);
+  }
 });
 
 test("another catalog of Trino, or no Trino: nothing stays open", async () => {

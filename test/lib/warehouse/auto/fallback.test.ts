@@ -190,7 +190,21 @@ if (given) {
       assert.deepEqual(await inTrino(now), [[1, "by DuckDB"]]);
     });
 
-    test("maintenance by Trino is no conflict for the next commit, and the trusted rows stay", async (t) => {
+    test("a compaction that DuckDB's writer refuses is Trino's, and no conflict for the next commit", async (t) => {
+      const { warehouse, guards } = await opened(t);
+      const table = new TestTable(warehouse, COLUMNS, LAYOUTS["upsert"]);
+      for (const n of [1, 2, 3]) await table.ingest({ sourceFile: `f${n}`, sourceOffset: n, rows: [row(n, "x")] });
+      await sort(table, "'id'");
+      const { status } = await warehouse.maintain(table.name, "optimize", { retentionMs: 0 });
+      assert.equal(status, "completed");
+      assert.equal((await warehouse.health(table.name)).dataFiles, 1);
+      await sort(table, "");
+      await table.ingest({ sourceFile: "f4", sourceOffset: 4, rows: [row(1, "4")] });
+      assert.deepEqual(await inTrino(table), [[1, "4"], [2, "x"], [3, "x"]]); // prettier-ignore
+      assert.deepEqual(guards(), []);
+    });
+
+    test("maintenance is no conflict for the next commit, and the trusted rows stay", async (t) => {
       const { warehouse, guards } = await opened(t);
       const table = new TestTable(warehouse, COLUMNS, LAYOUTS["upsert"]);
       for (const n of [1, 2, 3])
