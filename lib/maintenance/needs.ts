@@ -45,7 +45,7 @@ const DELETE_FILES_MIN = 5;
  * Every commit of every table adds to the internal tables, whose readers look for few rows. Their history is
  * kept for an hour in any case (lib/warehouse/iceberg/maintenance/expire.ts).
  */
-const INTERNAL = { files: 5, snapshots: 10 };
+const INTERNAL = { files: 10, snapshots: 10 };
 
 /** The limits of a table. */
 export const limitsOf = <Limits extends MaintenanceLimits>(isInternal: boolean, limits: Limits): Limits =>

@@ -241,7 +241,7 @@ export const retentionSettings = {
 export const maintenanceSettings = {
   ...retentionSettings,
   TRIBUTARY_OPTIMIZE_FILES: count
-    .default(20)
+    .default(10)
     .describe("optimise a table before the cron time when merging small files would save this many files"),
   TRIBUTARY_OPTIMIZE_DELETES: numberText("a number above 0")
     .positive()

@@ -191,9 +191,9 @@ describe("maintenance", () => {
     assert.deepEqual(due(health, SLOT + HOUR), ["optimize: health"]);
   });
 
-  test("internal tables may have five times as many small files, and ten times as many snapshots", () => {
+  test("internal tables may have ten times as many small files and snapshots", () => {
     const limits = { ...SETTINGS, optimizeFiles: 20, snapshotsMax: 100 };
-    assert.deepEqual(limitsOf(true, limits), { ...limits, optimizeFiles: 100, snapshotsMax: 1_000 });
+    assert.deepEqual(limitsOf(true, limits), { ...limits, optimizeFiles: 200, snapshotsMax: 1_000 });
     assert.equal(limitsOf(false, limits), limits);
     const few = emptyHealth();
     answer(few, "optimize", SLOT - DAY, { health: { mergeableFiles: 99 } });
