@@ -17,7 +17,7 @@ import {
   recordedStatement,
 } from "../commit/versions.ts";
 import { withAuditColumns } from "../sql/sql.ts";
-import type { CommitReceipt, FileVersion, MicroBatch } from "../warehouse.ts";
+import type { CommitReceipt, FileVersion, MicroBatch, TableFiles } from "../warehouse.ts";
 import { CATALOG } from "../duckdb-engine/queries/protocol.ts";
 import { rowsOf } from "../duckdb-engine/rows.ts";
 import type { Database } from "./database.ts";
@@ -27,6 +27,9 @@ import { qualified, type Tables } from "./schema.ts";
 import { StagedRows, type DuckDbStage, type StagedPart } from "../duckdb-engine/stage.ts";
 
 type Counts = Pick<CommitReceipt, "rowsInserted" | "rowsUpdated" | "rowsDeleted">;
+
+/** The database's file. Commits add none, so that nothing becomes due by their number. */
+const IN_DATABASE: TableFiles = { dataFiles: 1, deleteFiles: 0 };
 
 /** Implements Warehouse.commit in one transaction. */
 export async function commitBatch(
@@ -62,7 +65,7 @@ export async function commitBatch(
       const counts = await apply(connection, input);
       if (counts.rowsInserted + counts.rowsUpdated + counts.rowsDeleted === 0) return NOTHING;
       const [next] = await rowsOf(connection, `SELECT nextval('${CATALOG}.main.commit_ids')::VARCHAR`);
-      return { snapshotId: next![0] as string, strategy: "staged", ...counts };
+      return { snapshotId: next![0] as string, strategy: "staged", ...counts, files: IN_DATABASE };
     }, signal);
   } finally {
     await shared.drop();
