@@ -214,7 +214,7 @@ export const platformSettings = {
     .prefault("4m")
     .describe("CPU time of one user's query on Trino, over all nodes and threads"),
   TRIBUTARY_COMMIT_MEMORY_MAX: byteSize
-    .prefault("1GB")
+    .prefault("896MB")
     .describe("memory of DuckDB's Iceberg writer in one process; what is larger spills or is divided"),
   TRIBUTARY_DUCKDB_EXTENSIONS_DIR: z
     .string()

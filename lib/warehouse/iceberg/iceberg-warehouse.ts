@@ -143,7 +143,7 @@ export async function openIceberg(url: string, options: IcebergOptions = {}): Pr
       transaction: (parts, commit, id) =>
         heads.without(parts, () => bounds.during(parts, () => gate.transaction(parts, commit, id))),
       deadlineMs: COMMIT_MS_MAX,
-      memoryBytesMax: options.memoryBytesMax ?? 1024 * MIB,
+      memoryBytesMax: options.memoryBytesMax ?? 896 * MIB,
       threads: options.threads ?? availableParallelism(),
       temporaryFolder: `${folder}.tmp`,
     });
