@@ -1,4 +1,5 @@
 import { z } from "zod";
+import "../schema-faults.ts";
 import { nearestOf } from "../nearest.ts";
 
 /** What is wrong with one place of a contract. */
@@ -23,7 +24,7 @@ export function plainIssues(issues: readonly GivenIssue[], schema: z.ZodType): I
     return unknown.map((key) => {
       const near = nearestOf(key, known);
       const meant = near === undefined ? ` (known: ${known.join(", ")})` : `: did you mean ${near}?`;
-      return { path: [...path, key], message: `Unrecognized key: "${key}"${meant}` };
+      return { path: [...path, key], message: `unknown key '${key}'${meant}` };
     });
   });
 }

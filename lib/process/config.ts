@@ -5,6 +5,7 @@ import { DURATION_PATTERN, parseDuration } from "../durations.ts";
 import { TributaryError } from "../errors.ts";
 import { TOPICS } from "../messages/topics.ts";
 import { hasOwn } from "../own.ts";
+import "../schema-faults.ts";
 import { LOG_LEVELS } from "./logger.ts";
 import { unknownSettingFaults } from "./settings/unknown.ts";
 

@@ -151,7 +151,8 @@ export function addProblemHandlers(app: FastifyInstance, logger: Logger, metrics
     const instance = instanceOf(request);
     const allowed = methodsOf(instance);
     const what = `no such endpoint: ${request.method} ${instance}`;
-    if (allowed.length === 0) return sendProblem(reply, problem("NOT_FOUND", what, instance));
+    if (allowed.length === 0)
+      return sendProblem(reply, problem("NOT_FOUND", what, instance, { remedy: "/docs lists the endpoints." }));
     return sendProblem(reply.header("allow", allowed.join(", ")), problem("METHOD_NOT_ALLOWED", what, instance));
   };
   app.setNotFoundHandler(async (request, reply) => unknown(request, reply));

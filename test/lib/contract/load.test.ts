@@ -134,10 +134,10 @@ test("every fault is told with its line, also of unknown keys and of what is mis
   for (const part of [
     /t\.yml:3:1: Map keys must be unique/,
     /t\.yml:5:5: columns\.0\.type: /,
-    /t\.yml:6:5: columns\.0\.typ: Unrecognized key: "typ": did you mean type\?/,
+    /t\.yml:6:5: columns\.0\.typ: unknown key 'typ': did you mean type\?/,
     /t\.yml:7:30: columns\.1\.number: needs a column of numbers, not DATE/,
     /t\.yml:10:5: rows\.0\.expression: 'nett' is not a declared column: did you mean 'net'\?/,
-    /t\.yml:11:1: nullMarker: Unrecognized key: "nullMarker": did you mean nullMarkers\?/,
+    /t\.yml:11:1: nullMarker: unknown key 'nullMarker': did you mean nullMarkers\?/,
   ])
     assert.match(told, part);
   assert.equal(fault!.faults.length, 6, told);

@@ -44,7 +44,7 @@ test("a rule over two settings is told beside other faults", () => {
     "TRIBUTARY_COMMIT_GAP: must not be longer than TRIBUTARY_COMMIT_INTERVAL",
     "TRIBUTARY_COMMIT_ROWS_MAX: is not a whole number of at least 1",
   ]);
-  assert.match(faultsOf({ TRIBUTARY_COMMIT_FILES_MAX: "501" })[0]!, /<=500/);
+  assert.match(faultsOf({ TRIBUTARY_COMMIT_FILES_MAX: "501" })[0]!, /at most 500/);
 });
 
 test("a blank value counts as absent", () => {
