@@ -244,14 +244,21 @@ function orFirst(
   return { header, at: 0 };
 }
 
-/** The row of names above a row that underlines them. */
+/** The row of names above a row that underlines them, unless a row of the table stands right above it. */
 function underlinedIn(rows: readonly SampleRow[], width: number, isBordered: boolean): SampleRow | undefined {
   const end = width === 1 ? 1 : SEARCHED_ROWS_MAX;
-  return rows.slice(0, end).find(({ cells, count }, at) => {
+  const at = rows.slice(0, end).findIndex(({ cells, count }, at) => {
     const next = rows[at + 1];
     if (!next || count < width - 1 || (count === 1 && width > 1) || !cells.some(isName)) return false;
     return isUnderline(next.cells, cells) || (isBordered && isRulerRow(next, true));
   });
+  const [above, heading] = [rows[at - 1], rows[at]];
+  const isBelowRow =
+    above?.count === width &&
+    above.line === heading!.line - 1 &&
+    !isPadded(above, width) &&
+    !isRulerRow(above, isBordered);
+  return isBelowRow ? undefined : heading;
 }
 
 const isRulerRow = ({ cells }: SampleRow, isBordered: boolean): boolean => isRuler(cells, isBordered);

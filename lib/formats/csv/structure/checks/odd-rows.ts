@@ -1,6 +1,8 @@
 import { isFilled } from "../../reading/no-data.ts";
-import { SUBTOTAL } from "../footer/words.ts";
+import { numberOf } from "../footer/ending.ts";
+import { SUBTOTAL, SUBTOTAL_END, TOTAL_ALONE } from "../footer/words.ts";
 import { familyOf, kindOf, shapeOf } from "../kinds.ts";
+import { isSame } from "../known.ts";
 import { profilesOf } from "../profile.ts";
 import type { FoundTable } from "../rows.ts";
 import type { SampleRow } from "../split.ts";
@@ -26,10 +28,11 @@ export function oddRow(table: Table, declared: Declared): string | undefined {
   if (table.width < 2) return declared.start ? undefined : nameBelow(table);
   const allRows = declared.place && declared.header;
   return (
-    (allRows ? undefined : (subtotal(table) ?? heading(table) ?? groupAbove(table))) ??
-    (declared.header ? undefined : indexName(table)) ??
-    (declared.place ? undefined : recordTypes(table)) ??
-    (declared.noComments ? undefined : comment(table))
+    (allRows ? undefined : (subtotal(table) ?? groupSum(table) ?? total(table))) ??
+    (allRows ? undefined : (heading(table) ?? groupAbove(table))) ??
+    (declared.header ? undefined : (indexName(table) ?? headerPart(table))) ??
+    (declared.place ? undefined : (recordTypes(table) ?? lines(table))) ??
+    (declared.noComments ? undefined : (comment(table) ?? commentedOut(table)))
   );
 }
 
@@ -39,12 +42,14 @@ const shown = (cell: string): string => JSON.stringify(cell.trim().slice(0, 40))
 
 /** Rows of sums between the rows that they sum up: they lack cells that all other rows have. */
 function subtotal({ body, width }: Table): string | undefined {
-  const isSum = ({ cells }: SampleRow): boolean => SUBTOTAL.test(cells.find(isFilled)?.trim() ?? "");
+  const isSum = ({ cells }: SampleRow): boolean => {
+    const first = cells.find(isFilled)?.trim() ?? "";
+    return SUBTOTAL.test(first) || SUBTOTAL_END.test(first);
+  };
   const sums = body.filter(isSum);
   const others = body.filter((row) => !isSum(row));
   if (sums.length < 2 || others.length < SHOWING_ROWS_MIN) return undefined;
-  const columns = Array.from({ length: Math.min(width, COLUMNS_MAX) }, (_, column) => column);
-  const full = columns.filter((column) => others.every(({ cells }) => isFilled(cells[column] ?? "")));
+  const full = fullColumns(others, width);
   const [first] = sums;
   if (!sums.every(({ cells }) => full.some((column) => !isFilled(cells[column] ?? "")))) return undefined;
   return `line ${first!.line} and ${sums.length - 1} more begin with ${shown(first!.cells.find(isFilled)!)}: they may be subtotals`;
@@ -52,13 +57,64 @@ function subtotal({ body, width }: Table): string | undefined {
 
 const COLUMNS_MAX = 500;
 
+/** The first columns that all these rows fill. */
+const fullColumns = (rows: readonly SampleRow[], width: number): number[] =>
+  Array.from({ length: Math.min(width, COLUMNS_MAX) }, (_, column) => column).filter((column) =>
+    rows.every(({ cells }) => isFilled(cells[column] ?? "")),
+  );
+
+/** Rows of numbers without a label, each the sum of the rows since the one before it. */
+function groupSum({ body, width }: Table): string | undefined {
+  const isSum = ({ cells }: SampleRow): boolean =>
+    !isFilled(cells[0]!) && cells.some(isFilled) && cells.every((cell) => !isFilled(cell) || isNumber(cell));
+  const others = body.filter((row) => !isSum(row));
+  if (others.length === body.length || others.length < SHOWING_ROWS_MIN) return undefined;
+  if (!fullColumns(others, width).includes(0)) return undefined;
+  let group: SampleRow[] = [];
+  let line: number | undefined;
+  for (const row of body) {
+    if (!isSum(row)) group.push(row);
+    else if (group.length < SHOWING_ROWS_MIN || !holdsSum(row, group)) return undefined;
+    else [group, line] = [[], line ?? row.line];
+  }
+  return `line ${line} has the sum of the rows above it and no label: it may be a subtotal`;
+}
+
+/** One row with the label of a total, and the sums of the rows above or below it. */
+function total({ body }: Table): string | undefined {
+  const found = body.filter(({ cells }) => TOTAL_ALONE.test(cells.find(isFilled)?.trim() ?? ""));
+  const at = body.indexOf(found[0]!);
+  if (found.length !== 1 || body.length > COMPARED_ROWS_MAX) return undefined;
+  const parts = [body.slice(0, at), body.slice(at + 1)].filter(({ length }) => length >= SHOWING_ROWS_MIN);
+  if (!parts.some((rows) => holdsSum(found[0]!, rows))) return undefined;
+  return `line ${found[0]!.line} is a total between the rows, with the sum of the others`;
+}
+
+/** Rows whose sums are compared. */
+const COMPARED_ROWS_MAX = 5_000;
+
+const isNumber = (cell: string): boolean => familyOf(kindOf(cell)) === "number";
+
+/** True if a number of the row, not 0, is the sum of these rows. */
+const holdsSum = ({ cells }: SampleRow, rows: readonly SampleRow[]): boolean =>
+  cells.slice(0, COLUMNS_MAX).some((cell, column) => {
+    const own = numberOf(cell);
+    const sum = rows.reduce((before, row) => before + numberOf(row.cells[column] ?? ""), 0);
+    return own !== 0 && Math.abs(sum - own) < 0.01 + Math.abs(sum) * 1e-6;
+  });
+
 /** Rows with one word, between rows that begin with numbers, dates or codes: headings of groups. */
-function heading({ body, width }: Table): string | undefined {
-  if (width < 3) return undefined;
-  const isHeading = ({ cells }: SampleRow): boolean => isWords(cells[0]!) && !cells.slice(1).some(isFilled);
+function heading({ body, width, headerCells }: Table): string | undefined {
+  const isHeading = ({ cells }: SampleRow): boolean =>
+    (isWords(cells[0]!) || /^\p{L}+ .*\d/u.test(cells[0]!)) && !cells.slice(1).some(isFilled);
   const found = body.filter(isHeading);
-  const others = body.filter((row) => !isHeading(row));
-  if (found.length === 0 || others.length < SHOWING_ROWS_MIN * found.length) return undefined;
+  // A line above a repeated header is the title of another table.
+  const isRepeated = ({ cells }: SampleRow): boolean =>
+    found.every(({ count }) => count > 1) && isSame(cells, headerCells);
+  const others = body.filter((row) => !isHeading(row) && !isRepeated(row));
+  const areTyped = others.every(({ cells }) => isTyped(cells[0]!)) && fullColumns(others, width).length > 1;
+  const fewest = areTyped ? found.length + 1 : SHOWING_ROWS_MIN * found.length;
+  if (found.length === 0 || others.length < fewest || (width < 3 && !areTyped)) return undefined;
   const forms = new Set(
     others.map(({ cells }) => (isTyped(cells[0]!) ? familyOf(kindOf(cells[0]!)) : shapeOf(cells[0]!))),
   );
@@ -84,6 +140,46 @@ function indexName({ body, width, header, headerCells }: Table): string | undefi
   const at = body.slice(0, FIRST_ROWS).findIndex(isAlone);
   if (at < 0 || body.slice(at + 1).some(isAlone) || body.length < at + 1 + SHOWING_ROWS_MIN) return undefined;
   return `line ${body[at]!.line} has a first field only, and the header none: it may be the last row of the header`;
+}
+
+/**
+ * A first row without the first field that all others have: more of the header if it has a name where the
+ * header has none or the others have numbers, or if the header has several rows already.
+ */
+function headerPart({ body, width, header, headerCells }: Table): string | undefined {
+  const [first, ...others] = body;
+  if (header.rows === 0 || header.named > 0 || !first || others.length < SHOWING_ROWS_MIN) return undefined;
+  if (first.count !== width || isFilled(first.cells[0]!)) return undefined;
+  if (!fullColumns(others, width).includes(0)) return undefined;
+  const profiles = profilesOf(others, width);
+  const isPart = (cell: string, column: number): boolean =>
+    isFilled(cell) && (header.rows > 1 || !isFilled(headerCells[column] ?? "") || isForeign(cell, column));
+  const isForeign = (cell: string, column: number): boolean =>
+    isWords(cell) && !["text", "none"].includes(profiles[column]?.family ?? "none");
+  if (!first.cells.slice(0, COLUMNS_MAX).some(isPart)) return undefined;
+  return `line ${first.line} lacks the first field that all rows below it have: it may be a row of the header, or units`;
+}
+
+const LINE = /^\s*(?:-{2,}|={2,}|_{2,})\s*$/;
+const LONG_LINE = /[-=_]{3}/;
+
+/** A row of nothing but lines, such as `---;---`: it underlines the row above it or divides the rows. */
+function lines({ body }: Table): string | undefined {
+  const isLines = ({ cells, count }: SampleRow): boolean =>
+    count > 1 && cells.every((cell) => LINE.test(cell)) && cells.some((cell) => LONG_LINE.test(cell));
+  const row = body.find(isLines);
+  return row && `line ${row.line} has nothing but lines of ${row.cells[0]!.trim()[0]}, and is no row of the table`;
+}
+
+const COMMENTED_OUT = /^\s*(?:#|--|\/\/|;)\s*\S/;
+
+/** Rows whose first value has the sign of a comment before it, where all others have numbers or dates. */
+function commentedOut({ body }: Table): string | undefined {
+  const found = body.filter(({ cells }) => COMMENTED_OUT.test(cells[0]!));
+  const others = body.filter(({ cells }) => !COMMENTED_OUT.test(cells[0]!));
+  if (found.length === 0 || others.length <= found.length) return undefined;
+  if (!others.every(({ cells }) => isTyped(cells[0]!))) return undefined;
+  return `line ${found[0]!.line} begins with ${shown(found[0]!.cells[0]!)}: it may be a row that is commented out`;
 }
 
 const COMMENT = /^(\S+)\s+(?:#|--|\/\/)/;

@@ -44,9 +44,15 @@ export function footerOf([heading, ...rows]: readonly SampleRow[], width: number
     const evidence = `line ${total.line} is a total`;
     const whole = `${evidence}: it has the sums of the rows above`;
     // The sum of one row is that row: two rows may be alike.
-    if (sums && isLabel(total) && start > 2) return { rows: rowCount, confidence: 0.95, evidence: whole };
-    if (sums) return { rows: rowCount, confidence: 0.6, evidence: whole, doubt: `${whole}, but may be named so` };
-    const what = end.rowsBefore > 0 ? "and the file is too long to compare sums" : "but not the sum of the rows";
+    if (sums === "equal" && isLabel(total) && start > 2) return { rows: rowCount, confidence: 0.95, evidence: whole };
+    if (sums === "equal")
+      return { rows: rowCount, confidence: 0.6, evidence: whole, doubt: `${whole}, but may be named so` };
+    const what =
+      sums === "none"
+        ? "and all numbers are 0"
+        : end.rowsBefore > 0
+          ? "and the file is too long to compare sums"
+          : "but not the sum of the rows";
     return { rows: rowCount, confidence: 0.6, evidence, doubt: `${evidence} by its first cell, ${what}` };
   }
   const ending = endingOf(rows.slice(0, start), heading, { width, ...end });
@@ -120,20 +126,24 @@ function isNote({ cells, count, text }: SampleRow, width: number): boolean {
 }
 
 /**
- * For a row that is a total by its first cell: true if it holds the sums of the rows, or nothing but
- * numbers and blanks; false if it does not. Undefined for other rows.
+ * For a row that is a total by its first cell: whether it holds the sums of the rows, or nothing but numbers
+ * and blanks. `none`: all of them are 0, which any row may hold. Undefined for other rows.
  */
-function sumsIn(rows: readonly SampleRow[], total: SampleRow, width: number): boolean | undefined {
+function sumsIn(rows: readonly SampleRow[], total: SampleRow, width: number): "equal" | "other" | "none" | undefined {
   const first = total.cells.find((cell) => cell.trim() !== "");
   if (total.count !== width || first === undefined || !TOTAL.test(first.trim())) return undefined;
   let numbers = 0;
+  let zeros = 0;
   for (let column = 0; column < width; column++) {
     const own = total.cells[column]!;
     if (familyOf(kindOf(own)) !== "number") continue;
     numbers++;
     const sum = rows.reduce((before, { cells }) => before + numberOf(cells[column] ?? ""), 0);
-    if (Math.abs(sum - numberOf(own)) < 0.01 + Math.abs(sum) * 1e-6) return true;
+    if (Math.abs(sum - numberOf(own)) >= 0.01 + Math.abs(sum) * 1e-6) continue;
+    if (numberOf(own) !== 0) return "equal";
+    zeros++;
   }
+  if (zeros > 0) return "none";
   const blank = total.cells.filter((cell) => cell.trim() === "").length;
-  return numbers > 0 && blank > 0 && blank + numbers + 1 === width && width > 3 ? true : false;
+  return numbers > 0 && blank > 0 && blank + numbers + 1 === width && width > 3 ? "equal" : "other";
 }

@@ -13,7 +13,10 @@ export const TOTAL_ALONE = new RegExp(`^${TOTALS}(?: g[eé]n[eé]ral[e]?| geral|
 export const ALL = /^(?:all|alle|overall|todos|todas|tous|tutti)[\s:]*$/iu;
 
 export const SUBTOTAL =
-  /^(?:\*{1,4}$|(?:sub-?|grand )?(?:total|summe|suma|totale)(?![\p{L}\p{N}])|zwischensumme|sous-total|subtotale)/iu;
+  /^(?:\*{1,4}$|(?:sub-?|grand )?(?:total|summe|suma|totale)(?![\p{L}\p{N}])|zwischensumme|sous-total|subtotale|(?:carried|brought) forward|übertrag(?![\p{L}\p{N}]))/iu;
+
+/** The end of a subtotal's label, behind the name of its group. */
+export const SUBTOTAL_END = /\S (?:sub-?)?(?:total|summe|suma|totale)[\s:]*$/iu;
 
 export const COUNT =
   /^\W*(?:\d+ (?:rows?|records?|lines?)\b|(?:number of )?(?:rows?|records?|lines?)\W+\d+\W*$|eof\W*$|end(?: of \w+)?\W*$)/i;

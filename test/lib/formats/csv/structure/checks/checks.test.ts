@@ -38,6 +38,9 @@ test("lines above the header, and a second row of it, are a doubt", () => {
     "2023,2023,2024,2024\nQ1,Q2,Q1,Q2\n5,6,7,8\n9,10,11,12\n",
     'Id,Name,Qty\n"","pcs",""\n1,Ada,5\n2,Bo,6\n',
     "Id,Mass,Size\n,kg,m\n1,5,6\n2,7,8\n3,9,10\n",
+    "name,city,weight\n,,kg\nAnn,Oslo,60\nBob,Rome,80\n",
+    "Country,Population,Population\n,Male,Female\n,2019,2020\nNorway,2.7,2.6\nItaly,29.1,30.2\n",
+    "Name,Address,\n,Street,City\nAnn,Main 1,Oslo\nBob,Low 2,Rome\n",
   ]);
   loaded([
     "name,a,b\nAda,,\nBo,5,6\nEva,7,8\n",
@@ -47,6 +50,47 @@ test("lines above the header, and a second row of it, are a doubt", () => {
     "time,height,speed\ns,m,m/s\n0,1.5,2.0\n1,1.6,2.1\n2,1.7,2.2\n3,1.8,2.3\n",
     "day,name,n\nn/a,Ada,\n2024-01-01,Bo,5\n2024-01-02,Eva,6\n2024-01-03,Ida,7\n",
   ]);
+});
+
+test("a row of lines between the rows is a doubt, and no header is above it", () => {
+  const rows = (count: number): string => Array.from({ length: count }, (_, n) => `Ann${n},red\n`).join("");
+  held([
+    ...[1, 2, 3, 8, 40].map((count) => `name,colour\n${rows(count)}---,---\nBob,blue\nCid,white\n`),
+    "name\tqty\nAnn\t5\n----\t---\nBob\t6\n",
+    "id,qty\n1,5\n===,===\n11,8\n12,9\n",
+    "name,qty\nAnn,5\nBob,6\n----,--\nTotal,11\n",
+  ]);
+  loaded([
+    "id,name\n---,----\n1,x\n2,y\n3,z\n",
+    "Report,\nid,name\n---,----\n1,x\n2,y\n3,z\n",
+    "server,db1\nuser,me\n\nid,name\n---,----\n1,x\n2,y\n3,z\n",
+    "id,name\n1,---\n2,y\n3,z\n",
+  ]);
+});
+
+test("totals and sums between the rows are a doubt", () => {
+  held([
+    "item,qty,price\nA,1,10.0\nB,2,20.0\nC,3,30.0\nTotal,6,60.0\nAverage,2,20.0\n",
+    "item,qty\nTotal,18\na,5\nb,6\nc,7\n",
+    "region,city,sales\nNorth,Oslo,10\nNorth,Moss,20\nNorth Total,,30\nSouth,Rome,5\nSouth,Bari,6\nSouth Total,,11\n",
+    "region,city,sales\nNorth,Oslo,10\nNorth,Moss,20\n,,30\nSouth,Rome,5\nSouth,Bari,6\n,,11\n",
+    "id,text,n\n1,a,5\n2,b,6\n,carried forward,11\n3,c,7\n4,d,8\n,carried forward,26\n",
+    "name,score\nx,0\ny,0\ntotal,0\n",
+  ]);
+  loaded([
+    "name,qty\nAnn,5\nBob,6\nTotal,11\n",
+    "sex,year,n\nTotal,2020,10\nMale,2020,4\nFemale,2020,6\nTotal,2021,12\nMale,2021,5\nFemale,2021,7\n",
+    "part,id,n\n,1,5\n7,2,6\n7,3,7\n",
+  ]);
+});
+
+test("headings and rows that are commented out, above numbers, are a doubt", () => {
+  held([
+    "id,name,qty\nFruit,,\n1,apple,5\n2,pear,6\nVeg,,\n3,leek,7\n",
+    "id,qty\n1,5\n2,6\nPage 1 of 2,\nid,qty\n3,7\n4,8\nPage 2 of 2,\n",
+    "id,name,qty\n1,a,5\n# 2,b,6\n3,c,7\n#4,d,8\n5,e,9\n",
+  ]);
+  loaded(["a,b\n1,\n2,\nx,\n4,\n", "tag,n\n#a,5\n#b,6\n#c,7\n"]);
 });
 
 test("one column that looks like several, or like a letter, is a doubt", () => {
