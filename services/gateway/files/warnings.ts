@@ -5,7 +5,11 @@ type Facts = Pick<FileStatus, "status" | "kind" | "operation" | "rowsRead" | "di
 type Warnings = FileStatus["warnings"];
 
 /** Warnings about a committed file as a whole. */
-export const fileWarnings = (facts: Facts): Warnings => [...doubtWarnings(facts), ...noRowsWarnings(facts)];
+export const fileWarnings = (facts: Facts): Warnings => [
+  ...doubtWarnings(facts),
+  ...footerWarnings(facts),
+  ...noRowsWarnings(facts),
+];
 
 /** A file that is read in spite of a doubt may lack rows, or have values in the wrong column. */
 const doubtWarnings = ({ status, dialect }: Facts): Warnings =>
@@ -17,6 +21,14 @@ function doubtText(reason: string, evidence: string, dialect: Facts["dialect"]):
   const above = Number(dialect?.["skipRows"] ?? 0);
   const left = reason === "several_tables" && above > 0 ? `; the first ${above} lines of the file are not loaded` : "";
   return `the file is read in spite of a doubt: ${evidence}${left}`;
+}
+
+/** Rows that detection, not the sender, took for no data: a total, or notes. */
+function footerWarnings({ status, dialect }: Facts): Warnings {
+  const rows = Number(dialect?.["footerRows"] ?? 0);
+  if (rows === 0 || (status !== "committed" && status !== "rejected")) return [];
+  const what = rows === 1 ? "the last row is left out, as" : `the last ${rows} rows are left out, as`;
+  return [aboutFile("footer", `${what} a total or a note below the table; footer: 0 keeps all rows`)];
 }
 
 /** A file that is committed with no row may look like a loss: its table may not even exist. */

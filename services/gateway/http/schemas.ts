@@ -98,7 +98,7 @@ export const fileStatusSchema = z
     warnings: z
       .array(z.object({ rule: z.string(), rows: z.number(), line: z.number(), message: z.string() }))
       .describe(
-        "rules of the contract that loaded rows break, with the first such line. With rows 0 about the whole file: rule no_rows (it has no row), rounded (a column loses digits), or the doubt in spite of which it is loaded (a reason to hold it)",
+        "rules of the contract that loaded rows break, with the first such line. With rows 0 about the whole file: rule no_rows (it has no row), footer (last rows are left out), rounded (a column loses digits), or the doubt in spite of which it is loaded (a reason to hold it)",
       ),
     dialect: z.record(z.string(), z.unknown()).nullable(),
     encoding: z.string().nullable(),

@@ -235,6 +235,18 @@ test("an error code that this version does not know has no remedy, whatever its 
   }
 });
 
+test("rows that detection left out below the table are a warning; those of a declared footer are not", () => {
+  const of = (dialect: Record<string, unknown>) =>
+    fileWarnings({ dialect, status: "committed", kind: "put", operation: null, rowsRead: 2 });
+  assert.deepEqual(
+    of({ footerRows: 1 }).map(({ rule, rows, message }) => [rule, rows, message]),
+    [["footer", 0, "the last row is left out, as a total or a note below the table; footer: 0 keeps all rows"]],
+  );
+  assert.match(of({ footerRows: 3 })[0]!.message, /^the last 3 rows are left out/);
+  assert.deepEqual(of({ footer: { rows: 1 } }), []);
+  assert.deepEqual(of({ footerRows: 0 }), []);
+});
+
 test("a committed file without a row has a warning, in the ledger as well", () => {
   const warned = (facts: FileFacts): string[] => (statusOf(ID, facts)?.warnings ?? []).map(({ rule }) => rule);
   const none = { rowsRead: 0, rowsCommitted: 0, rowsRejected: 0 };
