@@ -15,7 +15,7 @@ export async function versionEvents(log: EventLog, table: string): Promise<Versi
   const { partition, earliest, next } = await eventPartition(log, table);
   if (next <= earliest) return [];
   for await (const record of log.read(TOPICS.fileEvents.name, partition, earliest, next)) {
-    const event = record.key === table ? eventOf(record.value) : undefined;
+    const event = record.key === table ? fileEventIn(record.value) : undefined;
     if (!event) continue;
     const { fileId, decision } = event;
     if (!decision && !found.has(fileId)) found.set(fileId, { offset: record.offset, event });
@@ -35,7 +35,7 @@ function acceptedVersion(accepting: FileEvent, held: FileEvent | undefined): Ver
 }
 
 /** Undefined for bytes that are not a file event: the parser has made them dead letters. */
-function eventOf(value: Buffer): FileEvent | undefined {
+export function fileEventIn(value: Buffer): FileEvent | undefined {
   try {
     return fileEvents.decode(value);
   } catch {

@@ -1,8 +1,10 @@
+import { isDeepStrictEqual } from "node:util";
 import type { BlobStore } from "../../../lib/blob/blob-store.ts";
 import type { Clock } from "../../../lib/clock.ts";
 import { TributaryError } from "../../../lib/errors.ts";
 import type { EventLog } from "../../../lib/event-log/event-log.ts";
 import { eventPartition } from "../../../lib/event-log/table-partition.ts";
+import { fileEventIn } from "../../../lib/file-versions/events.ts";
 import type { FormatRequest } from "../../../lib/formats/format.ts";
 import { requestFields, requestIn } from "../../../lib/formats/message-fields.ts";
 import { fileEvents } from "../../../lib/messages/avro.ts";
@@ -56,6 +58,37 @@ export async function publishDecision(
   const record = { key: keyOf(tableId(event.table)), value: fileEvents.encode(event) };
   const [position] = await log.publish(TOPICS.fileEvents.name, [record]);
   return { event, offset: position!.offset };
+}
+
+/**
+ * Whether the file was accepted with the same settings: a client that lost the answer asks again.
+ * `decidedAt`: offset of the decision; undefined: it is looked for in the log, which may no longer have it.
+ */
+export async function repeatsAcceptance(
+  log: EventLog,
+  file: FileStatus,
+  { requested, decidedAt }: { requested: FormatRequest; decidedAt: number | undefined },
+): Promise<boolean> {
+  const first = await firstDecision(log, file, decidedAt);
+  if (first?.decision?.verdict !== "accept") return false;
+  const held = (await heldEvent(log, file)) ?? eventOfStatus(file);
+  return isDeepStrictEqual(requestIn(first), requestIn(requestFields(settingsOf(held, requested))));
+}
+
+async function firstDecision(
+  log: EventLog,
+  { fileId, table, sourceOffset }: FileStatus,
+  decidedAt: number | undefined,
+): Promise<FileEvent | undefined> {
+  const { partition, earliest, next } = await eventPartition(log, table);
+  const [from, to] = decidedAt === undefined ? [sourceOffset! + 1, next] : [decidedAt, decidedAt + 1];
+  const [start, end] = [Math.max(from, earliest), Math.min(to, next)];
+  if (end <= start) return undefined;
+  for await (const { value } of log.read(TOPICS.fileEvents.name, partition, start, end)) {
+    const event = fileEventIn(value);
+    if (event?.fileId === fileId && event.decision) return event;
+  }
+  return undefined;
 }
 
 /** The sender's settings, as far as the decision does not say otherwise. */

@@ -8,7 +8,7 @@ import { withArrival } from "../files/status.ts";
 import { fileStatusSchema, isFinal, type FileStatus } from "../http/schemas.ts";
 import type { App, GatewayDeps } from "../http/deps.ts";
 import { dialectParameters, plainText, problemResponses, requestedDialectOf } from "../http/parameters.ts";
-import { publishDecision } from "./decision.ts";
+import { publishDecision, repeatsAcceptance } from "./decision.ts";
 
 const REASON_CHARS_MAX = 500;
 /** How long the request waits for the decided file, which is read and committed like any other. */
@@ -35,7 +35,8 @@ export function addHeldRoutes(app: App, deps: GatewayDeps): void {
         summary: "Load a held file all the same, as it was read or with other settings",
         description:
           "Reads the kept raw bytes again, as the same version in its old place. Newer content of the file stays: the file " +
-          "then ends as failed with FILE_SUPERSEDED. The first decision counts; the same one again changes nothing.",
+          "then ends as failed with FILE_SUPERSEDED. The first decision counts; the same one again changes nothing. A file " +
+          "that was not held, or that was accepted with other settings, is answered with FILE_ENDED.",
         params,
         querystring: z.strictObject(dialectParameters),
         body: z.strictObject({ reason: reason.default("") }).nullish(),
@@ -95,7 +96,7 @@ function decisions(deps: GatewayDeps) {
       metrics.throughput.sent("decision");
       view.apply(fileId, (facts) => withArrival(facts, event, offset));
     } else if (isFinal(known.status)) {
-      if (!isDecided(known, decision)) {
+      if (!(await isDecided(deps, known, { decision, requested }))) {
         throw new TributaryError(
           "FILE_ENDED",
           `file ${fileId} is ${known.status} already: only a held file is decided`,
@@ -124,5 +125,15 @@ function assertOneTable({ sourceFile, heldReasons }: FileStatus, { skipRows, foo
   );
 }
 
-const isDecided = ({ status, error }: FileStatus, { verdict }: Decision): boolean =>
-  verdict === "accept" ? status === "committed" : error?.code === "FILE_REFUSED";
+/** Whether the decision is the one that was made. */
+async function isDecided(
+  { view, log }: Pick<GatewayDeps, "view" | "log">,
+  file: FileStatus,
+  { decision, requested }: { decision: Decision; requested: FormatRequest },
+): Promise<boolean> {
+  if (decision.verdict !== "accept") return file.error?.code === "FILE_REFUSED";
+  const facts = view.facts(file.fileId);
+  // The view drops old files whole: one that it knows from its arrival on it knows with its decision.
+  if (facts?.arrival && facts.decidedAt === undefined) return false;
+  return repeatsAcceptance(log, file, { requested, decidedAt: facts?.decidedAt });
+}
