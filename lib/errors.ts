@@ -170,7 +170,7 @@ export const ERRORS = {
   UNDO_REFUSED: kind(
     false,
     409,
-    "Bring back the state that you want with `tributary replay --as-newest`, or upload the files that the message names.",
+    "If the present contract refuses rows, correct it, or undo with `--lossy` and without these rows. Else bring back the state that you want with `tributary replay --as-newest`, or upload the files that the message names.",
   ),
   FILE_SUPERSEDED: kind(
     false,

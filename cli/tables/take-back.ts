@@ -21,7 +21,17 @@ interface UndoAnswer {
   versions: number;
   readAgain: { versions: number; bytes: number };
   missing: string[];
+  /** Earlier gateways have none of these. */
+  lost?: { file: string; error: string }[];
+  error?: string | null;
+  code?: string | null;
+  remedy?: string | null;
   links: { self: string | null };
+}
+
+interface UndoFlags extends Flags {
+  yes?: boolean;
+  lossy?: boolean;
 }
 
 interface DropAnswer {
@@ -66,6 +76,7 @@ export function addUndo(program: Command): void {
       .argument("<table>", `the table; or, without a name, ${FILE_ARGUMENT}`)
       .argument("[name]", "the file's name, as `tributary status` shows it"),
   )
+    .option("--lossy", "upsert tables: also if the present contract refuses earlier rows of other files")
     .option(...YES)
     .addHelpText(
       "after",
@@ -73,32 +84,38 @@ export function addUndo(program: Command): void {
         "tributary status --table <table>): tributary replay <table> --only <name> --to <offset> --as-newest",
     )
     .action(
-      action(async (session, given: string, givenName: string | undefined, flags: Flags & { yes?: boolean }) => {
+      action(async (session, given: string, givenName: string | undefined, flags: UndoFlags) => {
         const { client, print } = session;
         const { table, sourceFile: name } =
           givenName === undefined ? await findFile(client, given) : { table: given, sourceFile: givenName };
         const path = `/v1/tables/${encodeURIComponent(table)}/files/${filePath(name)}`;
-        const undo = (asked: Flags) => client.send<UndoAnswer>("DELETE", `${path}${queryOf(asked)}`);
+        const undo = (asked: UndoFlags) =>
+          client.send<UndoAnswer>("DELETE", `${path}${queryOf(asked, flags.lossy ? { lossy: "true" } : {})}`);
         const question = `Take back '${lineText(name)}'?`;
         const plan = async () => undoText(await undo({ dryRun: true }));
         const sure = flags.dryRun ? flags : await consentTo(session, flags, { plan, question });
         if (!sure) return EXIT.no;
         const answer = await undo(sure);
         print(answer, undoText);
-        return exitOf(answer.status);
+        const isRefused = answer.status === "planned" && (answer.error ?? null) !== null;
+        return isRefused ? EXIT.no : exitOf(answer.status);
       }),
     );
 }
 
-function undoText({ file, status, rows, versions, readAgain, missing, links }: UndoAnswer): string {
+function undoText(answer: UndoAnswer): string {
+  const { file, status, rows, versions, readAgain, missing, lost = [], error, code, remedy, links } = answer;
   const again = `${countText(readAgain.versions, "version")} of other files, ${sizeText(readAgain.bytes)}`;
   return listText([
     ["file", file],
     ["undo", stateText(status, links)],
+    ["why not", error && code ? `${code}: ${error}` : error],
+    ["remedy", remedy],
     ["rows of the file", rows],
     ["versions of the file", versions],
     ["read again", readAgain.versions === 0 ? "nothing" : again],
     ["raw bytes gone", missing.length === 0 ? null : missing.join(", ")],
+    ["rows lost", lost.length === 0 ? null : [...new Set(lost.map((one) => one.file))].join(", ")],
   ]);
 }
 

@@ -6,7 +6,7 @@ import { z } from "zod";
 import type { BlobStore } from "../../lib/blob/blob-store.ts";
 import { openBlobStore } from "../../lib/blob/open.ts";
 import { systemClock } from "../../lib/clock.ts";
-import { contractSchema } from "../../lib/contract/contract.ts";
+import { contractSchema, type Contracts } from "../../lib/contract/contract.ts";
 import { contractsOf } from "../../lib/contract/load.ts";
 import type { EventLog } from "../../lib/event-log/event-log.ts";
 import { withEpochs } from "../../lib/event-log/recreation/epochs.ts";
@@ -62,8 +62,14 @@ export async function startPipeline(folder: string, options: PipelineOptions = {
   const blob = wrapBlob(await openBlobStore(`file:${folder}/blobs`));
   const warehouse = await (options.openWarehouse?.() ?? openWarehouse(`duckdb:${folder}/warehouse.duckdb`));
   const dropped = drops ? { drops: await openBlobStore(`file:${folder}/drops`) } : {};
-  const declared = contractsOf(contracts.map((one) => contractSchema.parse(one)));
-  const shared = { log, blob, warehouse, contracts: declared, clock: systemClock, logger: silentLogger() };
+  const parsed = (all: readonly object[]) => contractsOf(all.map((one) => contractSchema.parse(one)));
+  let declared = parsed(contracts);
+  const inForce: Contracts = {
+    of: (table) => declared.of(table),
+    declared: () => declared.declared(),
+    faults: () => declared.faults(),
+  };
+  const shared = { log, blob, warehouse, contracts: inForce, clock: systemClock, logger: silentLogger() };
   const registries = { parser: new Registry(), committer: new Registry(), gateway: new Registry() };
   const committer = await startCommitter({
     ...shared,
@@ -97,6 +103,8 @@ export async function startPipeline(folder: string, options: PipelineOptions = {
     warehouse,
     registries,
     send,
+    /** Puts other contracts in force. */
+    declare: (all: readonly object[]): void => void (declared = parsed(all)),
     /** Uploads and waits until the file has ended. */
     put: (table: string, file: string, body: string | Buffer) =>
       send("PUT", `/v1/tables/${table}/files/${encodeURIComponent(file)}?wait=committed&timeout=60s`, body),

@@ -73,8 +73,8 @@ export async function planRebuild(
   };
 }
 
-/** A dry run answers one request: it ends at either, and says so. */
-const READ_BYTES_MAX = 4 * 1024 ** 3;
+/** A reading that answers one request ends at either, and says so. */
+export const READ_BYTES_MAX = 4 * 1024 ** 3;
 const READ_MS_MAX = 5 * 60_000;
 const UNREADABLE_MAX = 100;
 

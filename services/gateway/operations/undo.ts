@@ -8,6 +8,7 @@ import { printable } from "../http/names.ts";
 import { versionHistory, withRawBytes } from "../../../lib/file-versions/history.ts";
 import { selectReplays } from "../../../lib/file-versions/select.ts";
 import { publishReplays } from "../replays/replay.ts";
+import type { Checked, Loss, Repeated } from "./undo-check.ts";
 import { publishOperation, type Published } from "./publish.ts";
 
 /** What an undo will do. */
@@ -27,7 +28,8 @@ type UndoDeps = Pick<GatewayDeps, "log" | "blob" | "clock" | "metrics" | "wareho
 /** The versions that the undo of a file reads again. @throws UNDO_REFUSED */
 export async function readAgain(deps: UndoDeps, contract: Contract, sourceFile: string): Promise<VersionEvent[]> {
   const plan = await planUndo(deps, contract, sourceFile);
-  assertSound(plan, contract);
+  const refusal = planRefusal(plan, contract);
+  if (refusal) throw refusal;
   return plan.again;
 }
 
@@ -65,22 +67,39 @@ async function toRepeat(
   );
 }
 
-/** @throws UNDO_REFUSED */
-export function assertSound({ missing, again }: UndoPlan, { table, deleteMissing }: Contract): void {
+/** Why the undo is refused before the other files are read; undefined: nothing is against it. */
+export function planRefusal({ missing, again }: UndoPlan, contract: Contract): TributaryError | undefined {
+  const { table, deleteMissing } = contract;
   if (deleteMissing && again.length > 0) {
-    throw new TributaryError(
+    return new TributaryError(
       "UNDO_REFUSED",
       `table '${table}' has deleteMissing and other files: which keys they have dropped since is not on record`,
     );
   }
-  if (missing.length === 0) return;
+  if (missing.length === 0) return undefined;
   const names = [...new Set(missing.map(({ event }) => printable(event.sourceFile)))];
-  const more = names.length > NAMED_MAX ? ` and ${names.length - NAMED_MAX} more` : "";
-  throw new TributaryError(
-    "UNDO_REFUSED",
-    `the raw bytes of ${names.slice(0, NAMED_MAX).join(", ")}${more} are gone: their earlier rows cannot come back`,
-  );
+  const gone = `the raw bytes of ${named(names, ", ")} are gone: their earlier rows cannot come back`;
+  return new TributaryError("UNDO_REFUSED", gone);
 }
+
+/** Why the undo is refused after the other files were read. */
+export function lossRefusal({ lost, complete }: Checked): TributaryError | undefined {
+  if (lost.length === 0 && complete) return undefined;
+  const message =
+    lost.length === 0
+      ? "the other files are too large to be checked here: whether all their earlier rows load again is not known"
+      : `earlier rows would not come back, the present contract refuses them: ${lostText(lost)}`;
+  return new TributaryError("UNDO_REFUSED", message);
+}
+
+export const lostText = (lost: readonly Loss[]): string =>
+  named(
+    lost.map(({ error }) => error),
+    "; ",
+  );
+
+const named = (names: readonly string[], between: string): string =>
+  names.slice(0, NAMED_MAX).join(between) + (names.length > NAMED_MAX ? ` and ${names.length - NAMED_MAX} more` : "");
 
 const NAMED_MAX = 10;
 
@@ -94,11 +113,13 @@ export async function publishUndo(
   { table, writeMode }: Pick<Contract, "table" | "writeMode">,
   { sourceFile, reason, requestedBy }: { sourceFile: string; reason: string; requestedBy: string },
   toRepeat: () => Promise<readonly VersionEvent[]>,
-): Promise<Published> {
+): Promise<Published & { repeated: Repeated[] }> {
   const file = { table, sourceFile };
   const undo = { kind: "undo", reason, requestedBy } as const;
-  if (writeMode !== "upsert") return publishOperation(deps, file, { ...undo, step: "remove" });
+  if (writeMode !== "upsert") {
+    return { ...(await publishOperation(deps, file, { ...undo, step: "remove" })), repeated: [] };
+  }
   const { offset: at } = await publishOperation(deps, file, { ...undo, step: "demote" });
-  await publishReplays(deps, await toRepeat(), "repetitions");
-  return publishOperation(deps, file, { ...undo, step: "remove", at });
+  const repeated = await publishReplays(deps, await toRepeat(), "repetitions");
+  return { ...(await publishOperation(deps, file, { ...undo, step: "remove", at })), repeated };
 }

@@ -22,14 +22,15 @@ const request = (table, sourceFile, query) => {
 async function plan(place, table, sourceFile) {
   place.replaceChildren(waiting("counting …"));
   await guarded(place, async () => {
-    const { rows, versions, readAgain, missing } = await request(table, sourceFile, { dryRun: "true" });
+    const { rows, versions, readAgain, missing, error } = await request(table, sourceFile, { dryRun: "true" });
     const lines = [
       `${plural(rows, "row")} of ${table} came from ${sourceFile} (${plural(versions, "version")}). The undo takes them back.`,
       readAgain.versions > 0 &&
         `To bring earlier rows of their keys back, ${plural(readAgain.versions, "version")} of other files are read again: ` +
           `${size(readAgain.bytes)}.`,
-      missing.length > 0 &&
-        `It would be refused: the raw bytes of ${count(missing.length)} files are gone: ${missing.join(", ")}.`,
+      missing.length > 0
+        ? `It would be refused: the raw bytes of ${count(missing.length)} files are gone: ${missing.join(", ")}.`
+        : error !== null && `It would be refused: ${error}.`,
     ];
     place.replaceChildren(confirmCard(lines, "undo", "Undo", (given) => undo(place, table, sourceFile, given)));
   });
@@ -38,13 +39,14 @@ async function plan(place, table, sourceFile) {
 async function undo(place, table, sourceFile, given) {
   place.replaceChildren(waiting("undoing the file …"));
   await guarded(place, async () => {
-    const { status, rows } = await request(table, sourceFile, given);
+    const { status, rows, error } = await request(table, sourceFile, given);
     const text = {
       done: `Undone: ${plural(rows, "row")} of ${sourceFile} taken back.`,
       pending: "The undo is in progress. It continues if you leave this page.",
     }[status];
     const tone = status === "done" ? "good" : status === "pending" ? "calm" : "bad";
-    place.replaceChildren(said(tone, text ?? "The undo failed."));
-    announce(text ?? "The undo failed.");
+    const failure = error === null ? "The undo failed." : `The undo failed: ${error}.`;
+    place.replaceChildren(said(tone, text ?? failure));
+    announce(text ?? failure);
   });
 }
