@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { InvalidArgumentError, type Command } from "commander";
 import { systemClock } from "../lib/clock.ts";
 import { Refused, Unreachable, type Client } from "./client.ts";
 import { EXIT, tableText } from "./output.ts";
@@ -12,6 +12,8 @@ const FILES_SEEDED = 1_000;
 const FILES_KEPT_MAX = 10_000;
 const RECONNECT_MS = 1_000;
 const EVERY_MS = 1_000;
+/** Each refresh asks the gateway for all tables. */
+const EVERY_MS_MIN = 100;
 const SCREEN = {
   enter: "\x1b[?1049h\x1b[?25l",
   leave: "\x1b[?25h\x1b[?1049l",
@@ -48,7 +50,7 @@ export function addTop(program: Command): void {
       "show current ingestion per table: rows per second, files waiting, seconds behind, last commit, rejects",
     )
     .option("--once", "print once and exit; the default without a terminal or with --json, unless --every is set")
-    .option("--every <duration>", "refresh interval (default on a terminal: 1s)", durationMs)
+    .option("--every <duration>", "refresh interval, 100ms or more (default on a terminal: 1s)", interval)
     .addHelpText(
       "after",
       `
@@ -74,6 +76,13 @@ Examples:
         return EXIT.ok;
       }),
     );
+}
+
+/** For commander. */
+function interval(text: string): number {
+  const ms = durationMs(text);
+  if (ms < EVERY_MS_MIN) throw new InvalidArgumentError(`'${text}' is too short: write ${EVERY_MS_MIN}ms or more`);
+  return ms;
 }
 
 async function untilInterrupted(run: (signal: AbortSignal) => Promise<void>): Promise<void> {

@@ -104,7 +104,7 @@ test("without a terminal it prints once: a text table, or JSON with --json", asy
 });
 
 test("without a terminal --every prints a line per table, follows live events; Ctrl+C exits with 0", async () => {
-  const child = spawn(process.execPath, [bin, "--url", gateway.url, "top", "--every", "50ms"], {
+  const child = spawn(process.execPath, [bin, "--url", gateway.url, "top", "--every", "100ms"], {
     cwd: tmpdir(),
     stdio: ["ignore", "pipe", "inherit"],
   });
@@ -124,13 +124,21 @@ test("without a terminal --every prints a line per table, follows live events; C
   assert.ok(!out.includes("\x1b"), "no escape sequences outside a terminal");
 });
 
+test("an interval without a pause is a usage error that says the least one", async () => {
+  for (const every of ["0", "0s", "99ms"]) {
+    const { code, err } = await tributary(["top", "--every", every], { env: { TRIBUTARY_URL: gateway.url } });
+    assert.equal(code, 2);
+    assert.match(err, new RegExp(`'${every}' is too short: write 100ms or more`));
+  }
+});
+
 const noScript = spawnSync("script", ["--version"]).error ? "script is not on the PATH (Debian: bsdutils)" : false;
 
 test(
   "on a terminal it redraws in place within the terminal's size, and restores the screen",
   { skip: noScript },
   async () => {
-    const run = `stty cols 34 rows 5; exec '${process.execPath}' '${bin}' --url ${gateway.url} top --every 50ms`;
+    const run = `stty cols 34 rows 5; exec '${process.execPath}' '${bin}' --url ${gateway.url} top --every 100ms`;
     const child = spawn("script", ["-qfec", run, "/dev/null"], { stdio: ["pipe", "pipe", "inherit"] });
     const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
     let out = "";
