@@ -11,7 +11,7 @@ import { barText, progressText, waitsForText, whileShown } from "./progress.ts";
 import { countText, EXIT, FORCE, lineText, openOutput, sizeText, UsageError, type OutFlags } from "./output.ts";
 import { salesCsv } from "./sales.ts";
 import { serve } from "./serve.ts";
-import { action, durationMs, positive, type Session } from "./session.ts";
+import { action, durationOption, positive, type Session } from "./session.ts";
 import * as show from "./show.ts";
 import { exitCodeOf, hasEnded, openFile, tellProblems, uploadFiles, waitForEnd, type FileAnswer } from "./upload.ts";
 
@@ -63,7 +63,7 @@ export function addUpload(program: Command): void {
     .option("--again", "load a file again whose newest version has the same content")
     .option("--idempotency-key <key>", "repetitions with this key are one upload (default: a random key)")
     .option("--wait", "wait until the rows can be queried")
-    .option("--timeout <duration>", "maximum wait for all files, e.g. 10m", durationMs, 600_000)
+    .addOption(durationOption("--timeout <duration>", "maximum wait for all files", "10m"))
     .addHelpText(
       "after",
       `

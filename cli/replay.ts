@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { ERRORS } from "../lib/errors.ts";
 import { countText, EXIT, tableText, UsageError } from "./output.ts";
-import { action, durationMs, type Session } from "./session.ts";
+import { action, durationOption, type Session } from "./session.ts";
 import { barOf, exitCodeOf, tellProblems, waitForEnd, type FileAnswer } from "./upload.ts";
 
 interface ReplayAnswer {
@@ -29,7 +29,7 @@ export const withReplayFlags = (command: Command): Command =>
   command
     .option("--dry-run", "show which files would be replayed, without a replay")
     .option("--wait", "wait for each file and show its final status; the exit code is 1 if a file failed")
-    .option("--timeout <duration>", "maximum wait, e.g. 10m", durationMs, 600_000);
+    .addOption(durationOption("--timeout <duration>", "maximum wait", "10m"));
 
 /** Requests a replay, waits for its files if asked to, and prints the result. Returns the exit code. */
 export async function replay(

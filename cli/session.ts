@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { rootCertificates } from "node:tls";
-import { InvalidArgumentError, type Command } from "commander";
+import { InvalidArgumentError, Option, type Command } from "commander";
 import { parseDuration } from "../lib/durations.ts";
 import { unknownSettingFaults } from "../lib/process/settings/unknown.ts";
 import { makeGatewayClient, type Client } from "./client.ts";
@@ -97,3 +97,7 @@ export function durationMs(text: string): number {
   if ("fault" in parsed) throw new InvalidArgumentError(parsed.fault);
   return parsed.ms;
 }
+
+/** A duration with a default, which the help shows as it is typed: a bare number is seconds, not milliseconds. */
+export const durationOption = (flags: string, description: string, standard: string): Option =>
+  new Option(flags, description).argParser(durationMs).default(durationMs(standard), standard);

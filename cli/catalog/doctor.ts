@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import type { DoctorReport } from "../../lib/warehouse/iceberg/doctor/report.ts";
 import { withCatalogFlags, type CatalogFlags } from "./flags.ts";
 import { EXIT, tableText } from "../output.ts";
-import { action, durationMs, positive } from "../session.ts";
+import { action, durationOption, positive } from "../session.ts";
 
 interface Flags extends CatalogFlags {
   namespace?: string;
@@ -15,7 +15,7 @@ export function addDoctor(program: Command): void {
   withCatalogFlags(doctor.command("catalog"))
     .description("examine an Iceberg REST catalog on scratch tables, which it drops again")
     .option("--namespace <name>", "an existing namespace; levels are separated by dots (default: a new one)")
-    .option("--race <duration>", "length of each of three races between writers", durationMs, 5_000)
+    .addOption(durationOption("--race <duration>", "length of each of three races between writers", "5s"))
     .option("--writers <n>", "writers in a race", positive, 4)
     .addHelpText(
       "after",

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { EXIT } from "../output.ts";
-import { action, durationMs } from "../session.ts";
+import { action, durationOption } from "../session.ts";
 import { fileText } from "../show.ts";
 import { exitCodeOf, hasEnded, tellProblems, waitForEnd, type FileAnswer } from "../upload.ts";
 import { FILE_ARGUMENT, findFileId } from "./find-file.ts";
@@ -14,7 +14,7 @@ export function addCancel(files: Command): void {
     )
     .argument("<id>", FILE_ARGUMENT)
     .option("--reason <text>", "why; it is recorded in the ledger and in the audit log")
-    .option("--timeout <duration>", "maximum wait for the file's end, e.g. 10m", durationMs, 600_000)
+    .addOption(durationOption("--timeout <duration>", "maximum wait for the file's end", "10m"))
     .addHelpText(
       "after",
       "\nOnce the commit of the file has begun it is too late: `tributary files undo` takes a committed file back.",

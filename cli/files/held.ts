@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { EXIT } from "../output.ts";
-import { action, durationMs } from "../session.ts";
+import { action, durationOption } from "../session.ts";
 import * as show from "../show.ts";
 import { dialectParameters, withDialect, type DialectFlags } from "./dialect-flags.ts";
 import { FILE_ARGUMENT, findFileId } from "./find-file.ts";
@@ -16,7 +16,7 @@ export function addHeld(files: Command): void {
   const decision = (command: Command): Command =>
     command
       .argument("<id>", `${FILE_ARGUMENT}; \`tributary status --status held\` lists held files`)
-      .option("--timeout <duration>", "maximum wait for the file's end, e.g. 10m", durationMs, 600_000);
+      .addOption(durationOption("--timeout <duration>", "maximum wait for the file's end", "10m"));
   const decide = (verb: "accept" | "refuse") =>
     action(async (session, id: string, flags: Decision & DialectFlags) => {
       const { client, print } = session;

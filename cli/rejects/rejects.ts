@@ -6,7 +6,7 @@ import { addDismiss, groupsText, type GroupsAnswer } from "./dismiss.ts";
 import { assertTable } from "../commands.ts";
 import { countText, EXIT, FORCE, lineText, listText, openOutput, tableText, type OutFlags } from "../output.ts";
 import { replay, withReplayFlags } from "../replay.ts";
-import { action, durationMs, positive } from "../session.ts";
+import { action, durationOption, positive } from "../session.ts";
 import { rejectsText, type RejectAnswer } from "../show.ts";
 import { exitCodeOf, tellProblems, waitForEnd, type FileAnswer } from "../upload.ts";
 
@@ -163,7 +163,7 @@ function addCorrect(rejects: Command): void {
     .argument("<sheet>", "a file; - is standard input")
     .option("--dry-run", "check the sheet and show what would change, without a new version")
     .option("--wait", "wait until the rows can be queried")
-    .option("--timeout <duration>", "maximum wait, e.g. 10m", durationMs, 600_000)
+    .addOption(durationOption("--timeout <duration>", "maximum wait", "10m"))
     .addHelpText("after", "\nRows that are missing or unchanged in the sheet stay rejected. All other rows are kept.")
     .action(
       action(

@@ -3,7 +3,7 @@ import type { Progress } from "../../lib/messages/progress.ts";
 import { progressText, whileShown } from "../progress.ts";
 import { countText, EXIT, listText, sizeText } from "../output.ts";
 import { CONFIRM, nameAgain } from "../requests/consent.ts";
-import { action, durationMs, type Session } from "../session.ts";
+import { action, durationOption, type Session } from "../session.ts";
 import { hasEnded, waitForEnd, type FileAnswer } from "../upload.ts";
 import { exitOf, stateText, withFlags, type Flags, type Status } from "./take-back.ts";
 
@@ -38,8 +38,6 @@ interface RebuildFlags extends Flags {
   timeout: number;
 }
 
-const WAIT_MS_MAX = 24 * 3_600_000;
-
 /** `tributary tables rebuild`; `tables` is the command that `addTables` has added. */
 export function addRebuild(program: Command): void {
   const tables = program.commands.find((command) => command.name() === "tables")!;
@@ -50,12 +48,7 @@ export function addRebuild(program: Command): void {
       .argument("<table>"),
   )
     .option(...CONFIRM)
-    .option(
-      "--timeout <duration>",
-      "maximum wait, e.g. 10m; the rebuild continues (default: 24h)",
-      durationMs,
-      WAIT_MS_MAX,
-    )
+    .addOption(durationOption("--timeout <duration>", "maximum wait; the rebuild continues", "24h"))
     .addHelpText(
       "after",
       "\nTypes that the contract does not declare are found in all files together. If any file cannot be read, the " +

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { countText, EXIT, listText, sizeText } from "../output.ts";
 import { CONFIRM, nameAgain } from "../requests/consent.ts";
-import { action, durationMs, type Session } from "../session.ts";
+import { action, durationOption, type Session } from "../session.ts";
 
 interface RenameAnswer {
   table: string;
@@ -37,11 +37,8 @@ export function addRename(program: Command): void {
     .option("--reason <text>", "why; it is recorded in the ledger and in the audit log")
     .option("--dry-run", "only show what would happen, or how far a rename is that has begun")
     .option(...CONFIRM)
-    .option(
-      "--timeout <duration>",
-      "maximum wait for the end, e.g. 2h; the rename continues afterwards",
-      durationMs,
-      600_000,
+    .addOption(
+      durationOption("--timeout <duration>", "maximum wait for the end; the rename continues afterwards", "10m"),
     )
     .addHelpText(
       "after",
