@@ -4,6 +4,7 @@ import { isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, type Docume
 import { systemClock } from "../clock.ts";
 import { messageOf, TributaryError } from "../errors.ts";
 import { contractSchema, defaultContract, type Contract, type ContractFault, type Contracts } from "./contract.ts";
+import { withUnquotedTypes } from "./unquoted-types.ts";
 
 const FILE_BYTES_MAX = 1024 * 1024;
 const FILES_MAX = 20_000;
@@ -213,7 +214,7 @@ function parseOne(text: string): { contract?: Contract; faults?: string[] } {
   if (parsed.errors.some(({ code }) => code !== "DUPLICATE_KEY")) return { faults: syntax };
   const checked = contractSchema.safeParse(given);
   if (checked.success && syntax.length === 0) return { contract: checked.data };
-  const issues = checked.success ? [] : checked.error.issues;
+  const issues = checked.success ? [] : withUnquotedTypes(checked.error.issues, given);
   const told = issues.map(({ path, message }) => {
     const { line, col } = lines.linePos(offsetOf(parsed, path));
     return `:${line}:${col}: ${path.join(".") || "(top)"}: ${message}`;
