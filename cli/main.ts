@@ -5,6 +5,7 @@ import { addCancel } from "./files/cancel.ts";
 import { addHeld } from "./files/held.ts";
 import { addDoctor } from "./catalog/doctor.ts";
 import { addRegister } from "./catalog/register.ts";
+import { addHelp } from "./help.ts";
 import { addKeys } from "./keys.ts";
 import { addReplay } from "./replay.ts";
 import * as operations from "./operations.ts";
@@ -86,6 +87,7 @@ addKeys(program);
 addDoctor(program);
 addRegister(program);
 commands.addGenerateSales(program);
+addHelp(program);
 
 // Exit quietly when the reader closes the pipe: `tributary query … | head`.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
