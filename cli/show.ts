@@ -351,7 +351,6 @@ function proposalsText(proposals: readonly { text: string }[], patch: PreviewAns
 }
 
 export function rejectsText(rejects: readonly RejectAnswer[]): string {
-  if (rejects.length === 0) return "no rejected rows";
   const isDismissed = rejects.some(({ dismissal }) => dismissal);
   const head = ["file", "line", "row", "column", "reason", "message", "raw"];
   const rows = rejects.map(({ sourceFile, line, row, column, reason, message, raw, dismissal }) => {

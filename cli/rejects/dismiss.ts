@@ -48,7 +48,7 @@ export function addDismiss(rejects: Command): void {
           table: string,
           { why, dryRun, all, dismissed: _, yes, ...flags }: RejectFilterFlags & DismissFlags,
         ) => {
-          const { lineFrom, lineTo, ...texts } = rejectFilterOf(flags);
+          const { lineFrom, lineTo, ...texts } = await rejectFilterOf(flags);
           const lines = lineFrom === undefined ? {} : { lineFrom: Number(lineFrom), lineTo: Number(lineTo) };
           const filter = { ...texts, ...lines };
           if (!all && Object.values(filter).every((value) => value === undefined)) {
@@ -94,7 +94,6 @@ function dismissText({ table, dryRun, rowsDismissed, more }: DismissAnswer): str
 }
 
 export function groupsText({ total, groups, truncated }: GroupsAnswer): string {
-  if (groups.length === 0) return "no rejected rows";
   const rows = groups.map((one) => [one.table, one.reason, one.column, one.rows, one.files, one.example]);
   const more = truncated ? "; not all groups are shown" : "";
   const head = ["table", "reason", "column", "rows", "files", "example"];

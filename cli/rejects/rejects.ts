@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import type { Command } from "commander";
 import type { Client } from "../client.ts";
-import { rejectFilterOf, rejectsPath, type RejectFilterFlags } from "./filter.ts";
+import { noRejectsText, rejectFilterOf, rejectsPath, type RejectFilterFlags } from "./filter.ts";
 import { addDismiss, groupsText, type GroupsAnswer } from "./dismiss.ts";
 import { assertTable } from "../commands.ts";
 import { countText, EXIT, FORCE, lineText, listText, openOutput, tableText, type OutFlags } from "../output.ts";
@@ -81,23 +81,25 @@ export function addRejects(program: Command): void {
           table: string | undefined,
           { limit, context, counts, groups, ...flags }: ListFlags,
         ) => {
-          const filter = rejectFilterOf(flags);
+          const filter = await rejectFilterOf(flags);
+          const none = noRejectsText(flags);
           if (table === undefined || groups) {
             const path = table === undefined ? "/v1/rejects" : rejectsPath(table, "/groups");
             const answer = await client.send<GroupsAnswer>("GET", `${path}${queryOf(filter)}`);
             if (answer.total === 0 && table !== undefined) await assertTable(client, table);
-            print(answer, groupsText);
+            print(answer, (found) => (found.groups.length === 0 ? none : groupsText(found)));
             return EXIT.ok;
           }
           const count = () => client.send<CountsAnswer>("GET", rejectsPath(table, `/counts${queryOf(filter)}`));
           if (counts) {
             const answer = await count();
             if (answer.total === 0) await assertTable(client, table);
-            print(answer, countsText);
+            print(answer, (found) => (found.groups.length === 0 ? none : countsText(found)));
           } else {
             const answer = await listAll(client, table, { ...filter, context }, limit);
             if (answer.rejects.length === 0) await assertTable(client, table);
-            print(answer, ({ rejects: found }) => (context === undefined ? rejectsText(found) : contextText(found)));
+            const shown = context === undefined ? rejectsText : contextText;
+            print(answer, ({ rejects: found }) => (found.length === 0 ? none : shown(found)));
             if (answer.nextCursor !== null && !json)
               tell(`showing ${limit} of ${(await count()).total}; use --limit for more, --counts for a summary`);
           }
@@ -205,7 +207,6 @@ function addReplay(rejects: Command): void {
 }
 
 function countsText({ total, groups, truncated }: CountsAnswer): string {
-  if (groups.length === 0) return "no rejected rows";
   const rows = groups.map(({ sourceFile, reason, column, rows: count }) => [sourceFile, reason, column, count]);
   const more = truncated ? "; not all groups are shown" : "";
   return `${tableText(["file", "reason", "column", "rows"], rows)}\n${countText(total, "rejected row")}${more}`;
@@ -213,7 +214,6 @@ function countsText({ total, groups, truncated }: CountsAnswer): string {
 
 /** Each reject with the lines before and after it; its own line is marked. */
 function contextText(rejects: readonly RejectAnswer[]): string {
-  if (rejects.length === 0) return "no rejected rows";
   const texts = rejects.map(({ sourceFile, line, column, reason, message, context, raw }) => {
     const cause = `${reason}${column === null ? "" : ` (${column})`}`;
     const head = `${lineText(sourceFile)}:${line}  ${cause}: ${lineText(message)}`;

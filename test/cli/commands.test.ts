@@ -198,10 +198,10 @@ test("tables, query and rejects show the gateway's responses", async () => {
   assert.match(query.out, /41\n +7\n\(2 rows; truncated by --limit\)\n$/);
   const unlimited = await run(["query", "SELECT n"]);
   assert.match(unlimited.out, /\(2 rows; truncated: filter or aggregate, or read parts by ORDER BY … LIMIT\)\n$/);
-  const rejects = await run(["rejects", "orders", "--reason", "type"]);
+  const rejects = await run(["rejects", "orders", "--reason", "type_mismatch"]);
   assert.match(rejects.out, /a\.csv +3 +2 +id +type +no number/);
   assert.doesNotMatch(rejects.out, /\u001b/, "a file must not control the terminal");
-  assert.match(gateway.warehouse.queries.at(-1)!, /reason = 'type'/);
+  assert.match(gateway.warehouse.queries.at(-1)!, /reason = 'type_mismatch'/);
 });
 
 test("errors: code, message and remedy; JSON for scripts; an exit code for each kind", async () => {

@@ -56,6 +56,18 @@ test("lists, filters and counts rejected rows, and shows them in the context of 
   assert.deepEqual([(await run("sales", "--lines", "x")).code, (await run("sales", "--context", "0")).code], [2, 2]);
 });
 
+test("a misspelt reason is a usage error, and an empty list names its filters", async () => {
+  for (const args of [["sales"], [], ["dismiss", "sales", "--why", "x", "--yes"]]) {
+    const { code, err } = await run(...args, "--reason", "type_mismtch");
+    assert.equal(code, 2, args.join(" "));
+    assert.match(err, /unknown --reason 'type_mismtch': did you mean type_mismatch\?\n→ Use too_few_fields, /);
+  }
+  for (const more of [[], ["--counts"], ["--groups"]]) {
+    const { code, out } = await run("sales", "--file", "nope.csv", "--column", "nope", ...more);
+    assert.deepEqual([code, out], [0, "no rejected rows of file 'nope.csv', column 'nope'\n"]);
+  }
+});
+
 test("export, correction by hand, upload of the sheet with --wait", async () => {
   const exported = await run("export", "sales", "a.csv", "--out", "sheet.csv");
   assert.match(exported.out, /tributary rejects correct sales sheet\.csv --wait/, exported.err);
@@ -156,7 +168,7 @@ test("rows are grouped over tables, dismissed with a reason, and listed apart", 
   assert.match(dry.out, /^would dismiss (\d+) rejected rows? of sales$/m, dry.err);
   const done = await run(...flags, "--yes");
   assert.match(done.out, /^dismissed \d+ rejected rows? of sales$/m, done.err);
-  assert.match((await run("sales", "--file", "b.csv")).out, /no rejected rows/);
+  assert.match((await run("sales", "--file", "b.csv")).out, /^no rejected rows of file 'b\.csv'$/m);
   assert.match((await run("sales", "--dismissed")).out, /a totals row/);
   assert.equal((await run(...flags, "--yes")).code, 1, "there is nothing left to dismiss");
 });
