@@ -90,7 +90,7 @@ Examples:
           const wait = () => waitForEnd(session.client, file, deadline - performance.now());
           ended.push(flags.wait ? await whileShown(session, () => waitingText(session, file), wait) : file);
         }
-        session.print(ended, show.filesText);
+        session.print(ended, (files) => show.filesText(files));
         tellProblems(session, ended);
         return exitCodeOf(session, flags.wait ? ended : ended.filter(hasEnded));
       }),
@@ -151,7 +151,7 @@ export function addStatus(program: Command): void {
           const answer = await client.send<{ files: FileAnswer[] }>("GET", `/v1/files?${parameters(flags)}`);
           if (answer.files.length === 0 && flags["table"] !== undefined)
             await assertTable(client, String(flags["table"]));
-          print(answer, ({ files }) => show.filesText(files));
+          print(answer, ({ files }) => show.filesText(files, true));
           return EXIT.ok;
         }
         return showFile(session, id, flags["table"]?.toString());

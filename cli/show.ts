@@ -106,12 +106,22 @@ export interface PreviewAnswer {
 const RAW_SHOWN = 60;
 
 /** Files with the beginnings of their ids, which commands take. */
-export function filesText(files: readonly FileAnswer[]): string {
+export function filesText(files: readonly FileAnswer[], withOffsets = false): string {
   const ids = shortIds(files.map(({ fileId }) => fileId));
   return files.length === 0
     ? "no files"
     : tableText(
-        ["file", "table", "status", "rows", "rejected", "duration ms", "received", "id"],
+        [
+          "file",
+          "table",
+          "status",
+          "rows",
+          "rejected",
+          "duration ms",
+          "received",
+          ...(withOffsets ? ["offset"] : []),
+          "id",
+        ],
         files.map((file, at) => [
           nameOf(file),
           file.table,
@@ -120,6 +130,7 @@ export function filesText(files: readonly FileAnswer[]): string {
           file.rowsRejected,
           file.durations.totalMs,
           file.receivedAt,
+          ...(withOffsets ? [file.sourceOffset] : []),
           ids[at],
         ]),
       );

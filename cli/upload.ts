@@ -26,6 +26,8 @@ export interface FileAnswer {
   /** Rules that loaded rows break. Older gateways have none. */
   warnings?: { rule: string; rows: number; line: number; message: string }[];
   receivedAt: string | null;
+  /** Version of the rows; absent in answers of earlier versions. */
+  sourceOffset?: number | null;
   durations: { totalMs: number | null };
   error: { code: string; message: string; remedy: string } | null;
   /** Why it is held; absent in answers of earlier versions. */

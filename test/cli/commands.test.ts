@@ -165,6 +165,7 @@ test("status shows the newest files, or all details of one file", async () => {
   await gateway.ended(fileId, { status: "rejected", errorCode: "REJECTS_ABOVE_THRESHOLD", errorMessage: "9 of 10" });
   const list = await run(["status", "--table", "sales", "--limit", "100"]);
   assert.match(list.out, /a b\.csv +sales +rejected \(REJECTS_ABOVE_THRESHOLD\)/);
+  assert.match(list.out, /received +offset +id\n(.*\n)*a b\.csv .*Z +0 +\S+$/m, "files undo --help sends here");
   const one = await run(["status", fileId]);
   assert.equal(one.code, 1);
   assert.match(one.out, /^error +REJECTS_ABOVE_THRESHOLD: 9 of 10$/m);
