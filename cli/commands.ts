@@ -11,7 +11,7 @@ import { barText, progressText, waitsForText, whileShown } from "./progress.ts";
 import { countText, EXIT, FORCE, lineText, openOutput, sizeText, UsageError, type OutFlags } from "./output.ts";
 import { salesCsv } from "./sales.ts";
 import { serve } from "./serve.ts";
-import { action, durationOption, positive, type Session } from "./session.ts";
+import { action, durationOption, portText, positive, type Session } from "./session.ts";
 import * as show from "./show.ts";
 import { exitCodeOf, hasEnded, openFile, tellProblems, uploadFiles, waitForEnd, type FileAnswer } from "./upload.ts";
 
@@ -20,7 +20,7 @@ export function addServe(program: Command): void {
   program
     .command("serve")
     .description("run gateway, parser, committer and scheduler in one process")
-    .option("--port <port>", "port of the gateway (TRIBUTARY_PORT)")
+    .option("--port <port>", "port of the gateway (TRIBUTARY_PORT)", portText)
     .option("--host <address>", "address to listen on (TRIBUTARY_HOST)")
     .option(
       "--data <folder>",

@@ -5,7 +5,7 @@ import { parseDuration } from "../lib/durations.ts";
 import { unknownSettingFaults } from "../lib/process/settings/unknown.ts";
 import { makeGatewayClient, type Client } from "./client.ts";
 import type { Terminal } from "./requests/consent.ts";
-import { EXIT, explain, UsageError } from "./output.ts";
+import { EXIT, explain, lineText, UsageError } from "./output.ts";
 
 /** What every command receives. */
 export interface Session {
@@ -33,6 +33,7 @@ export function action<Args extends unknown[]>(
     const { url, apiKey, caFile, json } = command.optsWithGlobals<GlobalFlags>();
     try {
       checkSettingNames();
+      checkUrl(url);
       const ca = certificatesOf(caFile);
       const session: Session = {
         client: makeGatewayClient(url, { apiKey: apiKey ?? process.env["TRIBUTARY_API_KEY"], ca }),
@@ -71,6 +72,13 @@ function checkSettingNames(): void {
   if (faults.length > 0) throw new UsageError(`invalid settings:\n  ${faults.join("\n  ")}`);
 }
 
+/** @throws UsageError that says where the URL comes from */
+function checkUrl(url: string): void {
+  if (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) return;
+  const remedy = "Pass --url or set TRIBUTARY_URL, e.g. to http://127.0.0.1:8080.";
+  throw new UsageError(`'${lineText(url)}' in --url or TRIBUTARY_URL is no http or https URL`, remedy);
+}
+
 function certificatesOf(caFile = process.env["TRIBUTARY_CA_FILE"]): string[] | undefined {
   return caFile ? [...rootCertificates, readFileSync(caFile, "utf8")] : undefined;
 }
@@ -89,6 +97,12 @@ export function positive(text: string): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError("Use a whole number of at least 1.");
   return value;
+}
+
+/** For commander: a port, as text for the setting TRIBUTARY_PORT. */
+export function portText(text: string): string {
+  if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return text;
+  throw new InvalidArgumentError("Use a whole number from 0 to 65535, as for TRIBUTARY_PORT.");
 }
 
 /** For commander: 30s, 5m, 2h, 90d, 500ms or bare seconds → milliseconds. */

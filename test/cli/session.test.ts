@@ -17,3 +17,16 @@ test("no help shows a duration in milliseconds", async () => {
     assert.match(out, /--timeout <duration> .*\(default:\s+(10m|24h)\)/s);
   }
 });
+
+test("a wrong URL or port is a usage error that names the option and the setting", async () => {
+  const runs = [
+    ["tables", "--url", "foo"],
+    ["tables", "--url", "localhost:8080"],
+    ["serve", "--port", "abc"],
+  ];
+  const [word, host, port] = await Promise.all(runs.map((args) => tributary(args)));
+  assert.deepEqual([word!.code, host!.code, port!.code], [2, 2, 2]);
+  assert.match(word!.err, /^USAGE: 'foo' in --url or TRIBUTARY_URL is no http or https URL\n→ /);
+  assert.match(host!.err, /^USAGE: 'localhost:8080' in --url /);
+  assert.match(port!.err, /'--port <port>' argument 'abc' is invalid\. Use a whole number .* TRIBUTARY_PORT/);
+});
