@@ -70,7 +70,7 @@ export function addUpload(program: Command): void {
 Examples:
   tributary upload sales data/sales_sample.csv --wait
   tributary upload sales january.csv february.csv.gz
-  pg_dump_csv | tributary upload orders - --name orders.csv --delimiter semicolon`,
+  psql --csv -c "TABLE orders" | tributary upload orders - --name orders.csv`,
     )
     .action(
       action(async (session, table: string, files: string[], flags: UploadFlags) => {

@@ -89,7 +89,7 @@ export function addDrops(program: Command): void {
     );
   drops
     .command("confirm")
-    .description("confirm that the missing objects of a folder were deleted: their deletion then takes place")
+    .description("confirm that the missing objects of a folder were deleted; onDelete then decides about their rows")
     .argument("<folder>", "as `tributary drops` shows it; / is the whole store")
     .argument("<missing>", "how many objects are missing there; more than that stay held", positive)
     .action(

@@ -23,7 +23,7 @@ export function addContract(program: Command): void {
 function addCheck(contract: Command): void {
   contract
     .command("check")
-    .description("tell every fault of a contract, or of the contracts of a folder; the exit code is 1 if there is one")
+    .description("print every fault of a contract, or of the contracts of a folder; the exit code is 1 if there is one")
     .argument("[path]", "file or folder (default: TRIBUTARY_CONTRACTS_DIR, or contracts)")
     .action(
       action(async ({ print }, given: string | undefined) => {
@@ -61,7 +61,7 @@ function addSuggest(contract: Command): void {
     .description("print a contract for a data file: types, headers, dialect, null markers, number and date formats")
     .argument("<file>", "its first part is read")
     .option("--table <table>", "name of the table (default: from the file's name)")
-    .option("--contract <contract>", "a contract that counts already; what it says stays")
+    .option("--contract <contract>", "an existing contract; what it says stays")
     .option("--write <contract>", "add what is missing to this contract file, or make it")
     .addHelpText("after", "\nExample:\n  tributary contract suggest orders.csv > contracts/orders.yml")
     .action(

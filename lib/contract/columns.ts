@@ -68,7 +68,7 @@ export const columnRuleSchema = z
     name: identifier.optional().describe("in the reason rule:<name>; default: the column's name"),
   })
   .refine((rule) => [rule.min, rule.max, rule.accepted, rule.pattern, rule.length].some((one) => one !== undefined), {
-    message: "demands nothing: give min, max, accepted, pattern or length",
+    message: "is empty: give min, max, accepted, pattern or length",
   });
 
 export const rowRuleSchema = z.strictObject({

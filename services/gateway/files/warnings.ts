@@ -37,7 +37,7 @@ function noRowsWarnings({ status, kind, operation, rowsRead }: Facts): Warnings 
   return [
     aboutFile(
       "no_rows",
-      "the file has no row: it makes no table that did not exist; the first file with a row makes it",
+      "the file has no rows; a table that does not exist yet is created by the first file with rows",
     ),
   ];
 }
