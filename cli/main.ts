@@ -5,7 +5,7 @@ import { addCancel } from "./files/cancel.ts";
 import { addHeld } from "./files/held.ts";
 import { addDoctor } from "./catalog/doctor.ts";
 import { addRegister } from "./catalog/register.ts";
-import { addHelp } from "./help.ts";
+import { addHelp } from "./requests/help.ts";
 import { addKeys } from "./keys.ts";
 import { addReplay } from "./replay.ts";
 import * as operations from "./operations.ts";

@@ -112,6 +112,6 @@ export function durationMs(text: string): number {
   return parsed.ms;
 }
 
-/** A duration with a default, which the help shows as it is typed: a bare number is seconds, not milliseconds. */
+/** A duration with a default, which the help shows as it is typed: a bare number is seconds. */
 export const durationOption = (flags: string, description: string, standard: string): Option =>
   new Option(flags, description).argParser(durationMs).default(durationMs(standard), standard);

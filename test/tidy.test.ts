@@ -96,7 +96,7 @@ const PACKAGE_HOMES = new Map(
     fastify: /^(services\/gateway\/|lib\/process\/http\.ts$)/,
     avsc: /^(lib\/messages\/avro\.ts|lib\/rows\/|lib\/warehouse\/)/,
     "@smithy/signature-v4": /^lib\/warehouse\/iceberg\/catalog\/sigv4\.ts$/,
-    zod: /^(lib\/contract\/|lib\/formats\/|lib\/warehouse\/iceberg\/catalog\/|lib\/process\/config\.ts$|services\/\w+\/config\.ts$|services\/gateway\/)/,
+    zod: /^(lib\/schema-faults\.ts$|lib\/contract\/|lib\/formats\/|lib\/warehouse\/iceberg\/catalog\/|lib\/process\/config\.ts$|services\/\w+\/config\.ts$|services\/gateway\/)/,
     pino: /^lib\/process\/logger\.ts$/,
     jose: /^services\/gateway\/access\/oidc\.ts$/,
     "@opentelemetry/api": /^lib\/process\/tracing-otlp\.ts$/,

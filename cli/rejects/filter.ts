@@ -15,7 +15,10 @@ export interface RejectFilterFlags {
   dismissed?: true;
 }
 
-/** The filter as the gateway takes it. @throws UsageError for lines that are no range, and for an unknown reason */
+/**
+ * The filter as the gateway takes it.
+ * @throws UsageError for lines that are no range, and for an unknown reason
+ */
 export async function rejectFilterOf(given: RejectFilterFlags) {
   const { lines, all, dismissed, file, reason, column, since, until } = given;
   const [, from, to] = /^(\d+)(?:-(\d+))?$/.exec(lines ?? "1") ?? [];

@@ -2,7 +2,7 @@ import type { ColumnDefinition } from "../../../lib/columns.ts";
 import type { Contract } from "../../../lib/contract/contract.ts";
 import { hasCode, TributaryError } from "../../../lib/errors.ts";
 import type { Reject } from "../../../lib/messages/generated.ts";
-import { contentOf, type VersionEvent } from "../../../lib/messages/repetition.ts";
+import { contentOf, versionOf, type VersionEvent } from "../../../lib/messages/repetition.ts";
 import { parseLimitsOf } from "../../../lib/parsing/limits.ts";
 import { readVersion, ReadingStopped, type Reading, type ReadingDeps, type Take } from "../../../lib/rebuild/read.ts";
 import { makeLedger } from "../files/ledger.ts";
@@ -30,6 +30,8 @@ export interface Checked {
 interface Loaded {
   fileId: string;
   rowsRejected: number;
+  /** Offset of the version. Its corrections have the same one, and all of its rows. */
+  version: number;
 }
 
 /** What versions have loaded, by the ids of their events; absent: nothing. */
@@ -57,7 +59,7 @@ export async function loadedBy(
 ): Promise<LoadedRows> {
   const limits = { timeoutMs: settings.TRIBUTARY_QUERY_TIMEOUT };
   await unrecordedFile({ view, clock, ledger: makeRejectLedger(warehouse, limits) }, table);
-  const best = new Map<number, Loaded>();
+  const best = new Map<number, Omit<Loaded, "version">>();
   for (const record of await makeLedger(warehouse, limits).versions(table, "upsert")) {
     const { fileId, sourceOffset, contentOffset, rowsRejected, rowsCommitted } = record;
     if (record.isFailed || record.operation !== null || rowsCommitted === 0) continue;
@@ -72,7 +74,7 @@ export async function loadedBy(
       const rowsRejected = status?.rowsRejected ?? 0;
       const seen = status?.status === "committed" && status.rowsCommitted !== 0 ? { fileId, rowsRejected } : undefined;
       const loaded = best.get(contentOf(item)) ?? seen;
-      return loaded ? [[fileId, loaded]] : [];
+      return loaded ? [[fileId, { ...loaded, version: versionOf(item) }]] : [];
     }),
   );
 }
@@ -98,11 +100,15 @@ export async function checkRepetitions(
   try {
     const known = (await warehouse.describe(contract.table))?.columns ?? [];
     const check = new Check(deps, contract, { known, signal: AbortSignal.any([draining, gone, late.signal]) });
-    for (const item of files) {
+    const whole = new Set<number>();
+    // A correction comes after what it corrects: if it loads, nothing is lost with that.
+    for (const item of files.toReversed()) {
       if (lost.length === LOST_MAX) return { lost, complete: false };
       const before = loaded.get(item.event.fileId);
-      const error = before && (await check.whyLost(item, before));
-      if (error !== undefined) lost.push({ file: item.event.sourceFile, error });
+      if (!before || whole.has(before.version)) continue;
+      const error = await check.whyLost(item, before);
+      if (error === undefined) whole.add(before.version);
+      else lost.unshift({ file: item.event.sourceFile, error });
     }
     return { lost, complete: true };
   } catch (thrown) {
@@ -184,17 +190,19 @@ export async function lostBy(
   loaded: LoadedRows,
 ): Promise<Loss[]> {
   const ledger = makeLedger(warehouse, { timeoutMs: settings.TRIBUTARY_QUERY_TIMEOUT });
-  const lost: Loss[] = [];
+  const lost: (Loss & { version: number })[] = [];
+  const whole = new Set<number>();
   for (const { fileId, sourceFile, replayOf } of repeated) {
     const before = loaded.get(replayOf);
     const ended = before && (view.get(fileId) ?? (await ledger.file(fileId)));
     if (!ended || !isFinal(ended.status) || ended.error?.code === "FILE_SUPERSEDED") continue;
+    const { version } = before;
     const { status, error } = ended;
     const rejected = ended.rowsRejected ?? 0;
     const counts = `rejected rows: ${rejected}, before: ${before.rowsRejected}`;
     const why = error ? `${error.code}: ${error.message}` : counts;
-    if (status === "committed" && rejected <= before.rowsRejected) continue;
-    lost.push({ file: sourceFile, error: `file '${printable(sourceFile)}', ${why}` });
+    if (status === "committed" && rejected <= before.rowsRejected) whole.add(version);
+    else lost.push({ version, file: sourceFile, error: `file '${printable(sourceFile)}', ${why}` });
   }
-  return lost;
+  return lost.filter(({ version }) => !whole.has(version)).map(({ file, error }) => ({ file, error }));
 }

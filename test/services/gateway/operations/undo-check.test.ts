@@ -11,7 +11,7 @@ import { settingsOf } from "../gateway.ts";
 type Deps = Parameters<typeof checkRepetitions>[0];
 
 const contract = contractSchema.parse({ table: "t", writeMode: "upsert", key: ["k"] });
-const loaded = new Map([["f", { fileId: "f", rowsRejected: 0 }]]);
+const loaded = new Map([["f", { fileId: "f", rowsRejected: 0, version: 1 }]]);
 
 const version = (sizeBytes: number): VersionEvent =>
   ({ offset: 0, event: { fileId: "f", kind: "put", sourceFile: "a.csv", blobKey: "a", sizeBytes } }) as VersionEvent;

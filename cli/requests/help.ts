@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 
 /**
- * Replaces Commander's `help` of the program and of its groups, which shows the group's help for a command that
- * it does not know. Call it when all commands are there.
+ * Replaces Commander's `help` of the program and of its groups, which shows the group's help for a command
+ * that it does not know. Call it when all commands are there.
  */
 export function addHelp(program: Command): void {
   for (const group of [program, ...program.commands].filter(hasHelp)) {

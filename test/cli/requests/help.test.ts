@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { tributary } from "./tributary.ts";
+import { tributary } from "../tributary.ts";
 
 test("help of an unknown command names it and the nearest one, as the command itself does", async () => {
   const runs = [["help", "statsu"], ["statsu"], ["help", "nope"], ["files", "help", "shwo"]];
