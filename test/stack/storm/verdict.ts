@@ -8,6 +8,8 @@ export interface LedgerRow {
   table: string;
   file: string;
   offset: number;
+  /** Offset of the version: a repetition has that of the event that it repeats. */
+  version: number;
   hash: string;
   status: string;
   read: number;
@@ -24,13 +26,15 @@ export interface LedgerRow {
 export async function readLedger(reader: StormReader): Promise<LedgerRow[]> {
   const rows = await reader.rows(
     `SELECT file_id, table_name, file_key, source_offset, content_hash, status, rows_read, rows_committed, rows_rejected,
-       error_code || ': ' || error_message, transaction_id, coalesce(dialect LIKE '%"load":"by a plan%', false)
+       error_code || ': ' || error_message, transaction_id, coalesce(dialect LIKE '%"load":"by a plan%', false),
+       coalesce(version_offset, source_offset)
      FROM tributary_ingest_files ORDER BY source_offset`,
   );
   return rows.map(([fileId, table, file, offset, hash, status, read, committed, rejected, error, ...more]) => ({
     ...{ fileId: String(fileId), table: String(table), file: String(file), offset: Number(offset) },
     ...{ hash: String(hash), status: String(status), error: error as string | null },
     ...{ transaction: more[0] as string | null, isPlanned: more[1] === true },
+    version: Number(more[2]),
     ...{ read: Number(read), committed: Number(committed), rejected: Number(rejected) },
   }));
 }
@@ -163,16 +167,20 @@ function difference(these: readonly string[], others: readonly string[]): string
   });
 }
 
-/** The expected table: every recorded version applied once, in order. */
+/**
+ * The expected table: every recorded version applied once, in the order of the versions. Between the choice of
+ * what a replay repeats and its events a new version may arrive, which the repetitions do not overtake.
+ */
 function expectedRows(
   { mode, deleteMissing = false }: StormTable,
-  versions: readonly LedgerRow[],
+  recorded: readonly LedgerRow[],
   contents: ReadonlyMap<string, Content>,
 ): string[] {
   const linesOf = (row: LedgerRow): { key: string; line: string }[] =>
     (contents.get(row.hash)?.rows ?? []).flatMap((cells: StormRow | null, index) =>
       cells ? [{ key: cells[0], line: [...cells, row.file, index + 1].join("|") }] : [],
     );
+  const versions = recorded.toSorted((a, b) => a.version - b.version || a.offset - b.offset);
   if (mode === "append") {
     // A replay has the content of its original and adds no rows.
     const originals = new Map(versions.map((row) => [row.hash, row]));
