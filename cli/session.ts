@@ -76,7 +76,7 @@ function checkSettingNames(): void {
 function checkUrl(url: string): void {
   if (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) return;
   const remedy = "Pass --url or set TRIBUTARY_URL, e.g. to http://127.0.0.1:8080.";
-  throw new UsageError(`'${lineText(url)}' in --url or TRIBUTARY_URL is no http or https URL`, remedy);
+  throw new UsageError(`'${lineText(url)}' in --url or TRIBUTARY_URL is not an http or https URL`, remedy);
 }
 
 function certificatesOf(caFile = process.env["TRIBUTARY_CA_FILE"]): string[] | undefined {

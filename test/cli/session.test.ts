@@ -26,7 +26,7 @@ test("a wrong URL or port is a usage error that names the option and the setting
   ];
   const [word, host, port] = await Promise.all(runs.map((args) => tributary(args)));
   assert.deepEqual([word!.code, host!.code, port!.code], [2, 2, 2]);
-  assert.match(word!.err, /^USAGE: 'foo' in --url or TRIBUTARY_URL is no http or https URL\n→ /);
+  assert.match(word!.err, /^USAGE: 'foo' in --url or TRIBUTARY_URL is not an http or https URL\n→ /);
   assert.match(host!.err, /^USAGE: 'localhost:8080' in --url /);
   assert.match(port!.err, /'--port <port>' argument 'abc' is invalid\. Use a whole number .* TRIBUTARY_PORT/);
 });

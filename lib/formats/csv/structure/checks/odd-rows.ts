@@ -168,7 +168,7 @@ function lines({ body }: Table): string | undefined {
   const isLines = ({ cells, count }: SampleRow): boolean =>
     count > 1 && cells.every((cell) => LINE.test(cell)) && cells.some((cell) => LONG_LINE.test(cell));
   const row = body.find(isLines);
-  return row && `line ${row.line} has nothing but lines of ${row.cells[0]!.trim()[0]}, and is no row of the table`;
+  return row && `line ${row.line} has nothing but lines of ${row.cells[0]!.trim()[0]}: it is not a row of the table`;
 }
 
 const COMMENTED_OUT = /^\s*(?:#|--|\/\/|;)\s*\S/;
