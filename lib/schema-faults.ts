@@ -17,18 +17,18 @@ const TYPES = new Map(
   }),
 );
 
-/** A minimum or maximum, by what it limits. */
-const AMOUNTS = new Map<string, (limit: string) => string>([
-  ["string", (limit) => `have ${limit} characters`],
-  ["array", (limit) => `have ${limit} entries`],
-  ["record", (limit) => `have ${limit} keys`],
-  ["object", (limit) => `have ${limit} keys`],
+/** What a minimum or maximum counts; a number is limited itself. */
+const COUNTED = new Map([
+  ["string", "characters"],
+  ["array", "entries"],
+  ["record", "keys"],
+  ["object", "keys"],
 ]);
 
 const quoted = (values: readonly unknown[]): string => values.map((value) => `'${String(value)}'`).join(", ");
 
 /** The text of an issue; undefined: zod's own. */
-export function faultText(issue: z.core.$ZodRawIssue): string | undefined {
+function faultText(issue: z.core.$ZodRawIssue): string | undefined {
   const isMissing = issue.input === undefined;
   switch (issue.code) {
     case "invalid_type":
@@ -54,12 +54,12 @@ export function faultText(issue: z.core.$ZodRawIssue): string | undefined {
 }
 
 function limitText(issue: z.core.$ZodRawIssue<z.core.$ZodIssueTooSmall | z.core.$ZodIssueTooBig>): string {
-  const isMinimum = issue.code === "too_small";
-  const bound = String(isMinimum ? issue.minimum : issue.maximum);
-  if (isMinimum && bound === "1" && AMOUNTS.has(issue.origin)) return "must not be empty";
-  const limit = `${issue.inclusive === false ? (isMinimum ? "more than" : "less than") : isMinimum ? "at least" : "at most"} ${bound}`;
-  const amount = AMOUNTS.get(issue.origin);
-  return `must ${amount ? amount(limit) : `be ${limit}`}`;
+  const [bound, inclusive, strict] =
+    issue.code === "too_small" ? [issue.minimum, "at least", "more than"] : [issue.maximum, "at most", "less than"];
+  const limit = `${issue.inclusive === false ? strict : inclusive} ${bound}`;
+  const counted = COUNTED.get(issue.origin);
+  if (counted === undefined) return `must be ${limit}`;
+  return limit === "at least 1" ? "must not be empty" : `must have ${limit} ${counted}`;
 }
 
 z.config({ customError: faultText });

@@ -132,7 +132,7 @@ const lostFields = (lost: readonly Loss[]) => ({
   remedy: "Correct the contract or the cause, then load each of these files: tributary replay <table> --only <file>",
 });
 
-/** Aborts when the client leaves: whoever stops waiting for the check has not seen what it says. */
+/** Aborts when the client leaves: one that stops waiting has not seen what the check says. */
 function leavingOf(response: ServerResponse): AbortSignal {
   const left = new AbortController();
   response.once("close", () => left.abort());

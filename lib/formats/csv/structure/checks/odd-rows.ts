@@ -1,5 +1,5 @@
 import { isFilled } from "../../reading/no-data.ts";
-import { numberOf } from "../footer/ending.ts";
+import { isSumOf, numberOf } from "../footer/ending.ts";
 import { SUBTOTAL, SUBTOTAL_END, TOTAL_ALONE } from "../footer/words.ts";
 import { familyOf, kindOf, shapeOf } from "../kinds.ts";
 import { isSame } from "../known.ts";
@@ -97,11 +97,7 @@ const isNumber = (cell: string): boolean => familyOf(kindOf(cell)) === "number";
 
 /** True if a number of the row, not 0, is the sum of these rows. */
 const holdsSum = ({ cells }: SampleRow, rows: readonly SampleRow[]): boolean =>
-  cells.slice(0, COLUMNS_MAX).some((cell, column) => {
-    const own = numberOf(cell);
-    const sum = rows.reduce((before, row) => before + numberOf(row.cells[column] ?? ""), 0);
-    return own !== 0 && Math.abs(sum - own) < 0.01 + Math.abs(sum) * 1e-6;
-  });
+  cells.slice(0, COLUMNS_MAX).some((cell, column) => numberOf(cell) !== 0 && isSumOf(cell, rows, column));
 
 /** Rows with one word, between rows that begin with numbers, dates or codes: headings of groups. */
 function heading({ body, width, headerCells }: Table): string | undefined {

@@ -218,6 +218,12 @@ function isStatistic(
   return which.some((one) => Math.abs(values[one] - own) < 0.006 + Math.abs(own) * 1e-6);
 }
 
+/** True if the cell is the sum of the rows' cells in this column, but for rounding. */
+export function isSumOf(cell: string, rows: readonly SampleRow[], column: number): boolean {
+  const sum = rows.reduce((before, { cells }) => before + numberOf(cells[column] ?? ""), 0);
+  return Math.abs(sum - numberOf(cell)) < 0.01 + Math.abs(sum) * 1e-6;
+}
+
 /** The number in a cell with a decimal point or comma; 0 for anything else. */
 export function numberOf(cell: string): number {
   if (familyOf(kindOf(cell)) !== "number") return 0;

@@ -1,7 +1,7 @@
 import { DELIMITERS } from "../../options.ts";
 import { familyOf, kindOf } from "../kinds.ts";
 import { profilesOf } from "../profile.ts";
-import { countsRows, endingOf, endingOfOneColumn, numberOf } from "./ending.ts";
+import { countsRows, endingOf, endingOfOneColumn, isSumOf, numberOf } from "./ending.ts";
 import { COUNT, TOTAL, TOTAL_ALONE } from "./words.ts";
 import type { SampleRow } from "../split.ts";
 
@@ -138,8 +138,7 @@ function sumsIn(rows: readonly SampleRow[], total: SampleRow, width: number): "e
     const own = total.cells[column]!;
     if (familyOf(kindOf(own)) !== "number") continue;
     numbers++;
-    const sum = rows.reduce((before, { cells }) => before + numberOf(cells[column] ?? ""), 0);
-    if (Math.abs(sum - numberOf(own)) >= 0.01 + Math.abs(sum) * 1e-6) continue;
+    if (!isSumOf(own, rows, column)) continue;
     if (numberOf(own) !== 0) return "equal";
     zeros++;
   }
