@@ -45,10 +45,12 @@ export interface Uploaded {
 export async function upload(client: S3Client, upload: Upload): Promise<Uploaded> {
   const partBytes = Math.max(upload.partBytes, Math.ceil((upload.sizeBytes ?? 0) / PARTS_MAX));
   let multipart: Multipart | undefined;
+  // Buffers of stored parts. V8 collects all garbage whenever 64 MB of new buffers have come.
+  const spare: Buffer[] = [];
   try {
-    for await (const bytes of partsOf(upload.body, partBytes)) {
+    for await (const bytes of partsOf(upload.body, partBytes, spare)) {
       if (!multipart && bytes.length < partBytes) return await putWhole(client, upload, bytes);
-      multipart ??= await beginMultipart(client, upload);
+      multipart ??= await beginMultipart(client, upload, spare);
       await multipart.send(bytes);
     }
     return await (multipart ? multipart.complete() : putWhole(client, upload, Buffer.alloc(0)));
@@ -80,7 +82,8 @@ interface Multipart {
   abort(): Promise<void>;
 }
 
-async function beginMultipart(client: S3Client, upload: Upload): Promise<Multipart> {
+/** The buffers of stored parts are added to `spare`. */
+async function beginMultipart(client: S3Client, upload: Upload, spare: Buffer[]): Promise<Multipart> {
   const place = { Bucket: upload.bucket, Key: upload.objectKey };
   const { UploadId } = await client.send(new CreateMultipartUploadCommand(place));
   const sending = new Set<Promise<void>>();
@@ -92,6 +95,7 @@ async function beginMultipart(client: S3Client, upload: Upload): Promise<Multipa
     const command = new UploadPartCommand({ ...place, UploadId, PartNumber, Body });
     const { ETag } = await client.send(command, upload.signal ? { abortSignal: upload.signal } : {});
     done.push({ PartNumber, ETag });
+    spare.push(Body);
   };
   return {
     async send(bytes) {
@@ -131,10 +135,12 @@ function checkComplete({ sizeBytes, signal }: Upload, receivedBytes: number): vo
 const tooLarge = ({ objectKey, partBytes }: Upload): TributaryError =>
   new TributaryError("BODY_TOO_LARGE", `${objectKey} exceeds ${PARTS_MAX} parts of ${partBytes} bytes`);
 
-/** Yields buffers of exactly `partBytes`. The last one may be shorter; it is never empty. */
-async function* partsOf(body: Readable, partBytes: number): AsyncGenerator<Buffer, void> {
+/**
+ * Yields buffers of exactly `partBytes`, spare ones first. The last one may be shorter; it is never empty.
+ */
+async function* partsOf(body: Readable, partBytes: number, spare: Buffer[]): AsyncGenerator<Buffer, void> {
   // Most bodies are short, so the first buffer starts small and grows; later buffers have the full size.
-  let part = Buffer.allocUnsafe(Math.min(partBytes, FIRST_BUFFER_BYTES));
+  let part: Buffer = Buffer.allocUnsafe(Math.min(partBytes, FIRST_BUFFER_BYTES));
   let filled = 0;
   for await (const piece of body as AsyncIterable<Buffer | string>) {
     let chunk = typeof piece === "string" ? Buffer.from(piece) : piece;
@@ -145,7 +151,7 @@ async function* partsOf(body: Readable, partBytes: number): AsyncGenerator<Buffe
       chunk = chunk.subarray(copied);
       if (filled < partBytes) continue;
       yield part;
-      part = Buffer.allocUnsafe(partBytes);
+      part = spare.pop() ?? Buffer.allocUnsafe(partBytes);
       filled = 0;
     }
   }
