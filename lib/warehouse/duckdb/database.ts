@@ -318,6 +318,8 @@ export async function openDatabase(path: string, options: DatabaseOptions): Prom
     temp_directory: temporaryFolder,
     // Lets large inserts stream instead of waiting to keep the order.
     preserve_insertion_order: "false",
+    // Row groups that wait to be compressed take memory, and are compressed by one thread after the last row.
+    write_buffer_row_group_count: "1",
     autoinstall_known_extensions: "false",
     autoload_known_extensions: "false",
     allow_community_extensions: "false",
