@@ -30,9 +30,10 @@ export const UNREAD = "unread";
  * the file. The parser has split the file into the same records and has read each value as its column's type;
  * the casts here read it again. Where they cannot, the statement fails; if the plan leaves rows out, the row
  * is marked, because it may be one of those. No row gets a number here: numbering takes away all threads but
- * one.
+ * one. `threads`: several begin within the text, and one that begins within a quoted line break may split it
+ * in another way; DuckDB or `plannedCheck` notices that.
  */
-export function plannedValues(file: PlannedFile): string {
+export function plannedValues(file: PlannedFile, threads: "one" | "several"): string {
   const { plan } = file;
   const marked = plan.excluded.length > 0;
   const read = plan.fields.flatMap((field, at) =>
@@ -41,7 +42,7 @@ export function plannedValues(file: PlannedFile): string {
   const values = read.map(({ value, at }) => `${value} AS ${fieldName(at)}`);
   const failures = read.flatMap(({ failed }) => failed ?? []);
   const mark = marked ? [`${failures.length > 0 ? failures.join(" OR ") : "false"} AS ${UNREAD}`] : [];
-  return `SELECT ${[...values, ...mark].join(", ")} FROM ${reader(file)}`;
+  return `SELECT ${[...values, ...mark].join(", ")} FROM ${reader(file, threads)}`;
 }
 
 /** A SELECT of a plan's rows from the Parquet file that holds their values (`plannedValues`). */
@@ -83,12 +84,25 @@ function checked(type: string): ColumnType {
   return known;
 }
 
-/** DuckDB reserves sixteen times as much for a buffer. */
 const LINE_BYTES_MIN = 256 * 1024;
+/** DuckDB's default. With smaller ones a load of short rows takes 100 MB less. */
+const BUFFER_BYTES_MAX = 32 * 1024 * 1024;
+/** A buffer of fewer rows than DuckDB works on at a time makes many columns slow. */
+const BUFFER_ROWS_MIN = 8_192;
+/** DuckDB 1.5.5 refuses files, or finds other rows, if the size is not a multiple of 32. */
+const BUFFER_STEP_BYTES = 1024 * 1024;
 
-function reader({ plan, path, compression }: PlannedFile): string {
+/** The size of a buffer with room for several of the longest records. */
+function bufferBytes({ rowCount, textBytes }: LoadPlan, lineBytesMax: number): number {
+  const rowsBytes = (BUFFER_ROWS_MIN * textBytes) / Math.max(1, rowCount);
+  const bytes = Math.max(4 * lineBytesMax, Math.min(BUFFER_BYTES_MAX, rowsBytes));
+  return Math.ceil(bytes / BUFFER_STEP_BYTES) * BUFFER_STEP_BYTES;
+}
+
+function reader({ plan, path, compression }: PlannedFile, threads: "one" | "several"): string {
   const { delimiter, quote, header, fields, recordBytesMax, ragged } = plan;
   const columns = fields.map((_, at) => `${text(fieldName(at))}: 'VARCHAR'`);
+  const lineBytesMax = Math.max(LINE_BYTES_MIN, recordBytesMax);
   const options = [
     "auto_detect = false",
     `columns = {${columns.join(", ")}}`,
@@ -98,7 +112,9 @@ function reader({ plan, path, compression }: PlannedFile): string {
     `header = ${header}`,
     "strict_mode = true",
     "null_padding = false",
-    `max_line_size = ${Math.max(LINE_BYTES_MIN, recordBytesMax)}`,
+    `max_line_size = ${lineBytesMax}`,
+    `buffer_size = ${bufferBytes(plan, lineBytesMax)}`,
+    `parallel = ${threads === "several"}`,
     `compression = ${text(compression)}`,
     ...(ragged.length > 0 ? ["ignore_errors = true"] : []),
   ];

@@ -8,7 +8,7 @@ import { DuckDBInstance } from "@duckdb/node-api";
 import { hasCode } from "../../../../lib/errors.ts";
 import { openWarehouse } from "../../../../lib/warehouse/open.ts";
 import { PlanLoader } from "../../../../lib/warehouse/staging/plan-loader.ts";
-import type { PlannedFile } from "../../../../lib/warehouse/staging/planned-rows.ts";
+import { plannedValues, type PlannedFile } from "../../../../lib/warehouse/staging/planned-rows.ts";
 
 async function prepared(t: TestContext): Promise<{ folder: string; file: PlannedFile }> {
   const folder = await mkdtemp(join(tmpdir(), "tributary-plan-loader-"));
@@ -76,6 +76,39 @@ test("a value that cannot be read fails the plan, unless its row is left out", a
   ]);
   for (const excluded of [[], [1], [3]])
     await assert.rejects(rowsOf(folder, leaving(excluded)), (thrown) => hasCode(thrown, "LOAD_PLAN_FAILED"));
+});
+
+test("values with line breaks load, wherever the threads of a reader begin", async (t) => {
+  const { folder, file } = await prepared(t);
+  // Read from its middle, such a value looks like rows.
+  const value = `b,\n1,2\n${'"",""\n'.repeat(3)}`;
+  const rowCount = 100_000;
+  const lines = Array.from({ length: rowCount }, (_, n) => `"${value}",${n}\n`);
+  await writeFile(file.path, `text,id\n${lines.join("")}`);
+  const fields = ["text", "id"].map((column) => ({ column, type: "VARCHAR", nullMarkers: [], padded: false }));
+  const plan = { ...file.plan, fields, rowCount, recordBytesMax: 100 };
+  const loader = new PlanLoader(join(folder, "plans"));
+  t.after(() => loader.close());
+  const { rows } = await loader.write({ ...file, plan });
+  const whole = value.replaceAll('""', '"').replaceAll("'", "''");
+  const sql = `SELECT count(*) FILTER (WHERE "text" = '${whole}' AND "id" = CAST("_source_row" - 1 AS VARCHAR))`;
+  assert.deepEqual(await read(`${sql} FROM (${rows})`), [[String(rowCount)]]);
+});
+
+test("several threads read a file that is larger than a buffer, whatever the length of its rows", async (t) => {
+  const { file } = await prepared(t);
+  const rowCount = 30_000;
+  for (const length of [10, 171, 250]) {
+    const filling = "x".repeat(length);
+    const lines = Array.from({ length: rowCount }, (_, n) => `${n},${n % 1_013},${filling},${n % 7}\n`);
+    const text = `a,b,c,d\n${lines.join("")}`;
+    await writeFile(file.path, text);
+    const fields = ["a", "b", "c", "d"].map((column) => ({ ...file.plan.fields[0]!, column, type: "VARCHAR" }));
+    const plan = { ...file.plan, fields, rowCount, recordBytesMax: length + 30, textBytes: text.length };
+    const values = plannedValues({ ...file, plan }, "several");
+    const [row] = await read(`SELECT count(*), sum(f0::INTEGER), min(f2), max(f2), max(f3) FROM (${values})`);
+    assert.deepEqual(row, [String(rowCount), String((rowCount * (rowCount - 1)) / 2), filling, filling, "6"]);
+  }
 });
 
 test("the sign of zero is kept where values repeat", async (t) => {
