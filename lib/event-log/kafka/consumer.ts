@@ -43,6 +43,7 @@ export class KafkaConsumer implements Consumer {
       connection,
       clock: connection.clock,
       topics: () => this.#topics(),
+      topicsChange: options.topics instanceof RegExp,
       owned: () => [...this.#owned.keys()],
       assigned: (partitions) => this.#onAssigned(partitions),
       onError,

@@ -9,7 +9,13 @@ import { assignGeneration, decodeAssignment, encodeAssignment, encodeJoin, PROTO
 const SESSION_MS = 10_000;
 const REBALANCE_MS = 15_000;
 const HEARTBEAT_MS = 400;
-const TOPICS_MS = 800;
+/**
+ * Pauses between two looks for new topics. Of many topics a look takes long: it may take a hundredth of the
+ * time.
+ */
+const LOOK_MS_MIN = 100;
+const LOOK_MS_MAX = 800;
+const PAUSE_FACTOR = 100;
 const RETRY_MS = 300;
 const LEAVE_MS_MAX = 3_000;
 const COMMIT_ATTEMPTS_MAX = 8;
@@ -18,8 +24,10 @@ export interface KafkaMemberOptions {
   group: string;
   connection: KafkaConnection;
   clock: Clock;
-  /** The current topics to read. Called repeatedly. */
+  /** The current topics to read. */
   topics: () => Promise<string[]>;
+  /** `topics` is called repeatedly, because the topics to read may change. */
+  topicsChange: boolean;
   /** The partitions that the member holds, as topicPartitionName. */
   owned: () => string[];
   /** The member now owns exactly these. Work on all other partitions must have ended when this returns. */
@@ -231,17 +239,26 @@ export class KafkaMember {
   /** Runs until a rebalance (thrown), a change of the topics, or a commit that finds the generation over. */
   async #heartbeats(generation: Generation): Promise<void> {
     const { clock, group } = this.#options;
-    let topicsReadMs = clock.monotonicMs();
+    const beginsMs = clock.monotonicMs();
+    let beatAtMs = beginsMs + HEARTBEAT_MS;
+    let lookAtMs = this.#options.topicsChange ? beginsMs + LOOK_MS_MIN : Infinity;
     while (!this.#stopping.signal.aborted) {
       this.#pause = new AbortController();
-      if (this.#generation === generation) await clock.sleep(HEARTBEAT_MS, this.#pause.signal);
+      const restMs = Math.max(0, Math.min(beatAtMs, lookAtMs) - clock.monotonicMs());
+      if (this.#generation === generation) await clock.sleep(restMs, this.#pause.signal);
       if (this.#stopping.signal.aborted) return;
-      const beat = { groupId: group, groupGenerationId: generation.id, memberId: this.#memberId };
-      await this.#inSession(generation.coordinator.heartbeat(beat), SESSION_MS);
+      if (this.#generation !== generation || clock.monotonicMs() >= beatAtMs) {
+        const beat = { groupId: group, groupGenerationId: generation.id, memberId: this.#memberId };
+        await this.#inSession(generation.coordinator.heartbeat(beat), SESSION_MS);
+        beatAtMs = clock.monotonicMs() + HEARTBEAT_MS;
+      }
       if (this.#generation !== generation) return;
-      if (this.#draining || clock.monotonicMs() - topicsReadMs < TOPICS_MS) continue;
-      topicsReadMs = clock.monotonicMs();
+      if (this.#draining) lookAtMs = Infinity;
+      if (clock.monotonicMs() < lookAtMs) continue;
+      const startedMs = clock.monotonicMs();
       const topics = await this.#options.topics();
+      const endedMs = clock.monotonicMs();
+      lookAtMs = endedMs + Math.min(LOOK_MS_MAX, Math.max(LOOK_MS_MIN, PAUSE_FACTOR * (endedMs - startedMs)));
       if (topics.length !== this.#topics.length || topics.some((topic) => !this.#topics.includes(topic))) return;
     }
   }
