@@ -83,11 +83,19 @@ const compression = fc.oneof(
   { weight: 1, arbitrary: fc.constant("zstd") },
 );
 
-/** A zstd frame of one raw block. */
+const ZSTD_BLOCK_BYTES_MAX = 128 * 1024;
+
+/** A zstd frame of raw blocks. */
 export function zstdFrame(content: Buffer): Buffer {
-  const block = Buffer.alloc(3);
-  block.writeUIntLE((content.length << 3) | 1, 0, 3);
-  return Buffer.concat([Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x58]), block, content]);
+  const parts: Buffer[] = [Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x58])];
+  for (let start = 0; start === 0 || start < content.length; start += ZSTD_BLOCK_BYTES_MAX) {
+    const block = content.subarray(start, start + ZSTD_BLOCK_BYTES_MAX);
+    const isLast = start + ZSTD_BLOCK_BYTES_MAX >= content.length;
+    const header = Buffer.alloc(3);
+    header.writeUIntLE((block.length << 3) | (isLast ? 1 : 0), 0, 3);
+    parts.push(header, block);
+  }
+  return Buffer.concat(parts);
 }
 
 export function compressed(bytes: Buffer, how: string): Buffer {

@@ -111,6 +111,21 @@ test("several threads read a file that is larger than a buffer, whatever the len
   }
 });
 
+test("rows keep their order where values are compared with many others", async (t) => {
+  const { folder, file } = await prepared(t);
+  const rowCount = 400_000;
+  const lines = Array.from({ length: rowCount }, (_, n) => `${n + 1},yes\n`);
+  const text = `id,flag\n${lines.join("")}`;
+  await writeFile(file.path, text);
+  const flag = { column: "flag", type: "BOOLEAN", nullMarkers: ["a", "b", "c", "d", "e", "f", "g"], padded: false };
+  const plan = { ...file.plan, rowCount, textBytes: text.length, fields: [file.plan.fields[0]!, flag] };
+  const loader = new PlanLoader(join(folder, "plans"));
+  t.after(() => loader.close());
+  const { rows } = await loader.write({ ...file, plan });
+  const right = `count(*) FILTER (WHERE "id" = "_source_row" AND "flag")`;
+  assert.deepEqual(await read(`SELECT ${right} FROM (${rows})`), [[String(rowCount)]]);
+});
+
 test("the sign of zero is kept where values repeat", async (t) => {
   const { folder, file } = await prepared(t);
   await writeFile(file.path, `x\n${"0.0\n-0.0\n".repeat(50)}`);
