@@ -272,3 +272,19 @@ const REJECTED: readonly [title: string, text: string, rows: number][] = [
 test("lines that fit no column are rejected one by one", async () => {
   for (const [title, text, rows] of REJECTED) assert.equal((await preview(text)).rowsRejected, rows, title);
 });
+
+/** Title, text, and why it is held: read without a doubt, a title would name the columns. */
+const HELD: readonly [title: string, text: string, why: RegExp][] = [
+  ["title as wide as the table", "Export,2026-01-31\nname,city\nAnn,Oslo\nBob,Rome\nCy,Bonn\n", /line 1 like a title/],
+  ["title joined to the header", "Report;Sales\nid;n\n1;2\n3;4\n5;6\n", /line 2 is a row of the header/],
+  ["units below text", "name;menge\n-;Stk\nA;5\nB;6\nC;7\n", /line 2 has "Stk".* units or types/],
+  ["types", "id,name\nINTEGER,VARCHAR\n1,a\n2,b\n3,c\n", /line 2 has "INTEGER".* units or types/],
+];
+
+test("titles and units that read as names or rows are held", async () => {
+  for (const [title, text, why] of HELD) {
+    const { doubts = [] } = await preview(text);
+    assert.equal(doubts.length, 1, title);
+    assert.match(doubts[0]!.evidence, why, title);
+  }
+});

@@ -84,16 +84,25 @@ function isNameAbove(cell: string, values: readonly string[]): boolean {
   return values.length >= 4 && new Set(values).size <= values.length / 2;
 }
 
-function isNaming(cell: string): boolean {
-  const words = cell
+export function isNaming(cell: string): boolean {
+  const words = wordsOf(cell);
+  return words.length <= 6 && words.some((word) => WORDS.has(word) || ENDINGS.test(word));
+}
+
+/** True if the cell has nothing but words that name columns. */
+export function isOnlyNaming(cell: string): boolean {
+  const words = wordsOf(cell).filter((word) => word !== "");
+  return words.length > 0 && words.length <= 4 && words.every((word) => WORDS.has(word));
+}
+
+const wordsOf = (cell: string): string[] =>
+  cell
     .normalize("NFD")
     .replace(/\p{M}/gu, "")
     .replace(/ß/g, "ss")
     .replace(/(\p{Ll})(\p{Lu})/gu, "$1 $2")
     .toLowerCase()
     .split(/[^\p{L}]+/u);
-  return words.length <= 6 && words.some((word) => WORDS.has(word) || ENDINGS.test(word));
-}
 
 /** True for a name of a column that identifies rows. */
 export const isLikeIdentifier = (cell: string): boolean =>
@@ -101,10 +110,10 @@ export const isLikeIdentifier = (cell: string): boolean =>
   /[a-z](?:Id|ID|No|Nr)$/.test(cell);
 
 /** first_name, firstName */
-const isIdentifier = (cell: string): boolean => /^[\p{L}\d]+(?:_[\p{L}\d]+)+$|^\p{Ll}+\p{Lu}\p{Ll}/u.test(cell);
+export const isIdentifier = (cell: string): boolean => /^[\p{L}\d]+(?:_[\p{L}\d]+)+$|^\p{Ll}+\p{Lu}\p{Ll}/u.test(cell);
 
 /** How a cell begins: with a capital, in capitals only, in small letters, or with another character. */
-function startOf(cell: string): string {
+export function startOf(cell: string): string {
   const text = cell.trim();
   if (/^\p{Lu}{2}/u.test(text) && !/\p{Ll}/u.test(text)) return "AA";
   if (/^\p{Lu}/u.test(text)) return "Aa";

@@ -1,6 +1,8 @@
 import { isFilled } from "../../reading/no-data.ts";
 import { isSumOf, numberOf } from "../footer/ending.ts";
 import { SUBTOTAL, SUBTOTAL_END, TOTAL_ALONE } from "../footer/words.ts";
+import { titleLine } from "../first-rows/title-line.ts";
+import { unitsRow } from "../first-rows/units-row.ts";
 import { familyOf, kindOf, shapeOf } from "../kinds.ts";
 import { isSame } from "../known.ts";
 import { profilesOf } from "../profile.ts";
@@ -13,7 +15,7 @@ const SHOWING_ROWS_MIN = 2;
 /** First rows that may be part of a header. */
 const FIRST_ROWS = 3;
 
-type Table = Pick<FoundTable, "body" | "width" | "header" | "headerCells">;
+type Table = Pick<FoundTable, "body" | "width" | "header" | "headerCells" | "firstLine">;
 
 /** What the sender declares of the table: its start, its place (start and end), its header, no comments. */
 interface Declared {
@@ -30,7 +32,7 @@ export function oddRow(table: Table, declared: Declared): string | undefined {
   return (
     (allRows ? undefined : (subtotal(table) ?? groupSum(table) ?? total(table))) ??
     (allRows ? undefined : (heading(table) ?? groupAbove(table))) ??
-    (declared.header ? undefined : (indexName(table) ?? headerPart(table))) ??
+    (declared.header ? undefined : (indexName(table) ?? headerPart(table) ?? titleLine(table) ?? unitsRow(table))) ??
     (declared.place ? undefined : (recordTypes(table) ?? lines(table))) ??
     (declared.noComments ? undefined : (comment(table) ?? commentedOut(table)))
   );

@@ -2,10 +2,10 @@ import { familyOf, kindOf } from "../kinds.ts";
 import type { ColumnProfile } from "../profile.ts";
 import type { SampleRow } from "../split.ts";
 
-const anyOf = (parts: readonly string[], flags: string): RegExp => new RegExp(`^(?:${parts.join("|")})$`, flags);
+export const anyOf = (parts: readonly string[], flags: string): RegExp => new RegExp(`^(?:${parts.join("|")})$`, flags);
 
 /** The usual units, and whatever stands in brackets or has a slash. */
-const UNIT = anyOf(
+export const UNIT = anyOf(
   [
     "[([].+[)\\]]",
     "[°%‰].*",
@@ -17,13 +17,15 @@ const UNIT = anyOf(
   "u",
 );
 /** Types of database columns. */
-const TYPE = anyOf(
+export const TYPE = anyOf(
   [
     "(?:(?:small|big)?int(?:eger)?|long|float|double|real|num(?:ber|eric)?|decimal)(?:\\(.*\\))?",
     "(?:(?:var)?char|text|str(?:ing)?|date|time|datetime|timestamp|bool(?:ean)?)(?:\\(.*\\))?",
   ],
   "iu",
 );
+
+const isUnit = (cell: string): boolean => UNIT.test(cell.trim()) || TYPE.test(cell.trim());
 
 const columnsOf = (profiles: readonly ColumnProfile[], isOf: (family: string) => boolean): number[] =>
   profiles.flatMap(({ family }, column) => (isOf(family) ? [column] : []));
@@ -38,7 +40,7 @@ const isTyped = (family: string): boolean => family !== "text" && family !== "no
 
 /** True if a unit or a type stands above one of the columns of numbers or dates. */
 const hasUnits = (row: SampleRow, profiles: readonly ColumnProfile[]): boolean =>
-  wordsIn(row, columnsOf(profiles, isTyped)).some((word) => UNIT.test(word) || TYPE.test(word));
+  wordsIn(row, columnsOf(profiles, isTyped)).some(isUnit);
 
 /** True for the same word above all columns of numbers or dates, such as unknown: missing values. */
 export function lacksValues(row: SampleRow, profiles: readonly ColumnProfile[]): boolean {
@@ -47,13 +49,20 @@ export function lacksValues(row: SampleRow, profiles: readonly ColumnProfile[]):
 }
 
 /**
- * The row below the first one of a header that may be a row of the table: the first has a name of its own
- * for every column, and this one has words for columns of text, but no units.
+ * The row below the first one of a header that may be a row of the table, or the header below a title: the
+ * first has a name of its own for every column. This one has words for columns of text, or a name of its own
+ * for every column as well, but no units.
  */
 export function rowInHeader(header: readonly SampleRow[], profiles: readonly ColumnProfile[]): SampleRow | undefined {
   const [first, ...below] = header;
-  const names = first!.cells.map((cell) => cell.trim().toLowerCase());
-  if (names.includes("") || new Set(names).size < names.length) return undefined;
+  if (!hasOwnNames(first!)) return undefined;
   const texts = columnsOf(profiles, (family) => family === "text");
-  return below.find((row) => wordsIn(row, texts).length > 0 && !hasUnits(row, profiles));
+  return below.find((row) =>
+    wordsIn(row, texts).length > 0 ? !hasUnits(row, profiles) : hasOwnNames(row) && !row.cells.every(isUnit),
+  );
+}
+
+function hasOwnNames({ cells }: SampleRow): boolean {
+  const names = cells.map((cell) => cell.trim().toLowerCase());
+  return !names.includes("") && new Set(names).size === names.length;
 }
