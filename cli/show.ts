@@ -165,7 +165,10 @@ export function fileText(file: FileAnswer & Record<string, unknown>): string {
     ["progress", file.progress && progressText({ progress: file.progress })],
     ["waiting", file.waitsFor && waitsForText(file.waitsFor)],
     ["error", error && `${error.code}: ${error.message}`],
-    ["remedy", error?.remedy.replaceAll("<file_id>", file.fileId)],
+    [
+      "remedy",
+      error?.remedy.replaceAll("<file_id>", file.fileId).replaceAll("rejects <table>", `rejects ${file.table}`),
+    ],
     ["held", file.heldReasons?.map(({ reason, evidence }) => `${reason}: ${evidence}`).join("; ")],
     ...blockLines(file.blocked),
     ["rows read", file.rowsRead],

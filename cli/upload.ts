@@ -216,10 +216,14 @@ export function tellProblems({ tell }: Pick<Session, "tell">, files: readonly Fi
   for (const { fileId, table, error, sourceFile, status, rowsRejected, warnings = [] } of files) {
     const name = lineText(sourceFile);
     for (const { message } of warnings.filter(({ rows }) => rows === 0)) tell(`${name}: ${lineText(message)}`);
-    if (error)
-      tell(`${name}: ${error.code}: ${lineText(error.message)}\n→ ${error.remedy.replaceAll("<file_id>", fileId)}`);
-    if (status === "held" || !rowsRejected || !hasEnded({ status })) continue;
     const which = `${table} --file ${quoted(sourceFile)}`;
+    if (error) {
+      const remedy = error.remedy.replaceAll("<file_id>", fileId).replaceAll("rejects <table>", `rejects ${which}`);
+      tell(`${name}: ${error.code}: ${lineText(error.message)}\n→ ${remedy}`);
+    }
+    // That remedy names the rejected rows already.
+    if (error?.code === "REJECTS_ABOVE_THRESHOLD") continue;
+    if (status === "held" || !rowsRejected || !hasEnded({ status })) continue;
     const all = status === "rejected" ? "no row was loaded, " : "";
     tell(
       `${name}: ${all}${countText(rowsRejected, "row")} rejected\n→ tributary rejects ${which} lists them with reasons` +

@@ -1,3 +1,4 @@
+import { countNoun } from "../text/count-noun.ts";
 import type { Doubt } from "../formats/format.ts";
 import type { Contract } from "./contract.ts";
 import type { DoubtAction, HeldReason } from "./held.ts";
@@ -108,7 +109,7 @@ function rejectDoubts({ rows, rowsRejected }: GuardedVersion, contract: Contract
   const all = rows + rowsRejected;
   const usually = usual && usual.read > 0 ? usual.rejected / usual.read : 0;
   if (rowsRejected / all <= usually + max) return [];
-  const compared = `${rowsRejected} of ${countNoun(all, "row")} are rejected (${percent(rowsRejected / all)})`;
+  const compared = `${rowsRejected} of ${countNoun(all, "row")} rejected (${percent(rowsRejected / all)})`;
   const evidence = `${compared}; usual are ${percent(usually)}, and rejectsAboveUsualMax is ${max}`;
   return [{ reason: "many_rejects", evidence, action: stopAction(contract) }];
 }
@@ -122,8 +123,6 @@ function contentDoubts({ accept }: Contract, { sameContent }: Before): GuardDoub
   const evidence = `'${sameContent}' has the same content`;
   return [{ reason: "duplicate_content", evidence, action: accept.duplicateContent }];
 }
-
-const countNoun = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? "" : "s"}`;
 
 const NAMES_MAX = 10;
 

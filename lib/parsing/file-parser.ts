@@ -1,3 +1,4 @@
+import { countNoun } from "../text/count-noun.ts";
 import type { ColumnDefinition } from "../columns.ts";
 import type { HeldReason } from "../contract/held.ts";
 import { TributaryError } from "../errors.ts";
@@ -382,7 +383,7 @@ export class FileParser {
     if (this.#counts.rowsRejected <= countMax) return;
     throw new TributaryError(
       "REJECTS_ABOVE_THRESHOLD",
-      `more than ${countMax} rows are rejected; the last on line ${row.line}: ${fault.message}`,
+      `more than ${countNoun(countMax, "row")} rejected; the last on line ${row.line}: ${fault.message}`,
     );
   }
 

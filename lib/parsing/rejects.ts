@@ -2,6 +2,7 @@ import { TributaryError } from "../errors.ts";
 import type { Reject, RejectText } from "../messages/generated.ts";
 import type { Row } from "../formats/format.ts";
 import { CAST } from "../typing/cast.ts";
+import { countNoun } from "../text/count-noun.ts";
 import { rawText } from "../text/raw-text.ts";
 import type { ParseLimits } from "./limits.ts";
 
@@ -149,6 +150,6 @@ export function checkShare(
   if (shareMax === undefined || rowsRejected <= shareMax * rowsRead) return;
   throw new TributaryError(
     "REJECTS_ABOVE_THRESHOLD",
-    `${rowsRejected} of ${rowsRead} rows are rejected; the contract allows a share of ${shareMax}`,
+    `${rowsRejected} of ${countNoun(rowsRead, "row")} rejected; the contract allows a share of ${shareMax}`,
   );
 }

@@ -639,7 +639,7 @@ const VALUES: HostileFile[] = [
     good: "id\n1\n",
     want: {
       code: "REJECTS_ABOVE_THRESHOLD",
-      message: /more than 2 rows are rejected; the last on line 5: 'z' is not a valid INTEGER/,
+      message: /more than 2 rows rejected; the last on line 5: 'z' is not a valid INTEGER/,
     },
   },
   {
@@ -647,7 +647,7 @@ const VALUES: HostileFile[] = [
     contract: "columns: [{ name: id, type: INTEGER }]\nrejects: { shareMax: 0.5 }",
     body: "id\n1\nx\ny\nz\n",
     good: "id\n1\n",
-    want: { code: "REJECTS_ABOVE_THRESHOLD", message: /3 of 4 rows are rejected; the contract allows a share of 0.5/ },
+    want: { code: "REJECTS_ABOVE_THRESHOLD", message: /3 of 4 rows rejected; the contract allows a share of 0.5/ },
   },
   {
     name: "a type mismatch with onMismatch: fail",

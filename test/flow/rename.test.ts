@@ -362,7 +362,7 @@ test("what keeps a table from its new name is said before anything changes", asy
   };
   await until("the broken file is on record", async () => (await problemsOf("t"))[1].length === 1);
   const [problems, failed] = await problemsOf("t");
-  assert.deepEqual([problems, failed], [["'a.csv' wait for a decision: accept or refuse them first"], ["broken.csv"]]);
+  assert.deepEqual([problems, failed], [["accept or refuse the held file 'a.csv' first"], ["broken.csv"]]);
   assert.match((await problemsOf("keyed"))[0].join(), /contract of 'u' differs .* copy it to contracts\/u\.yml/);
   const bytes = createHash("sha256").update("id,v\n1,1\n").digest("hex");
   await store!.delete(rawKey(bytes));

@@ -141,7 +141,7 @@ class Rebuild {
     const { warehouse, contract, signal } = this.#writer;
     const ledger = makeVersionLedger(warehouse, { timeoutMs: LOOKUP_MS_MAX, signal });
     const found = await partsOf({ log, blob, ledger }, contract, this.#file.sourceOffset);
-    if (found.parts.length === 0) throw new TributaryError("REBUILD_REFUSED", "the table is made of no file");
+    if (found.parts.length === 0) throw new TributaryError("REBUILD_REFUSED", "the table has no rows of a file");
     const { missing } = await withRawBytes({ blob }, found.parts.flat());
     if (missing.length > 0) throw new TributaryError("REBUILD_REFUSED", missingMessage(missing));
     return found;

@@ -57,7 +57,7 @@ export async function planRebuild(
   const contract = deps.contracts.of(table);
   await unrecordedFile({ view, clock: deps.clock, ledger: makeRejectLedger(warehouse, limits) }, table);
   const parts = await partsOf({ ...deps, ledger: makeLedger(warehouse, limits) }, contract);
-  if (parts.parts.length === 0) throw new TributaryError("NOT_FOUND", `table '${table}' is made of no file`);
+  if (parts.parts.length === 0) throw new TributaryError("NOT_FOUND", `table '${table}' has no rows of a file`);
   const { missing } = await withRawBytes(deps, parts.parts.flat());
   const description = await warehouse.describe(table);
   const versions = parts.parts.flat().filter(({ event }) => event.kind === "put");

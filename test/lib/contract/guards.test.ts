@@ -17,7 +17,7 @@ test("more rejects than usual stop a file", () => {
   assert.deepEqual(doubtsOf(94, 6, accept), [
     {
       reason: "many_rejects",
-      evidence: "6 of 100 rows are rejected (6 %); usual are 0 %, and rejectsAboveUsualMax is 0.05",
+      evidence: "6 of 100 rows rejected (6 %); usual are 0 %, and rejectsAboveUsualMax is 0.05",
       action: "hold",
     },
   ]);

@@ -35,7 +35,7 @@ export interface RenamePlan {
 
 export type PlanDeps = Pick<GatewayDeps, "log" | "blob" | "warehouse" | "contracts" | "settings" | "view">;
 
-/** @throws NOT_FOUND if the table is made of no file; CONTRACT_INVALID */
+/** @throws NOT_FOUND if the table has no rows of a file; CONTRACT_INVALID */
 export async function planRename(deps: PlanDeps, from: string, to: string): Promise<RenamePlan> {
   const { warehouse, settings, view, contracts } = deps;
   const limits = { timeoutMs: settings.TRIBUTARY_QUERY_TIMEOUT };
@@ -46,7 +46,7 @@ export async function planRename(deps: PlanDeps, from: string, to: string): Prom
   const records = await ledger.versions(from, "replace");
   const { parts } = await partsOf({ ...deps, ledger }, contract);
   const versions = parts.flat().sort((a, b) => a.offset - b.offset);
-  if (versions.length === 0) throw new TributaryError("NOT_FOUND", `table '${from}' is made of no file`);
+  if (versions.length === 0) throw new TributaryError("NOT_FOUND", `table '${from}' has no rows of a file`);
   const { missing } = await withRawBytes(deps, versions);
   const held = records.filter(({ isHeld }) => isHeld).map(({ sourceFile }) => sourceFile);
   const setAside = await ledger.setAside(from);
@@ -68,7 +68,9 @@ export async function planRename(deps: PlanDeps, from: string, to: string): Prom
     problems: [
       ...contractProblems(contract, contracts.of(to)),
       ...(missing.length > 0 ? [missingMessage(missing)] : []),
-      ...(held.length > 0 ? [`${listed(held)} wait for a decision: accept or refuse them first`] : []),
+      ...(held.length > 0
+        ? [`accept or refuse the held ${held.length === 1 ? "file" : "files"} ${listed(held)} first`]
+        : []),
     ],
   };
 }
