@@ -224,7 +224,7 @@ function described({ type, number, format }: Reading): string {
   const parts = [
     ...(decimal === "," ? ["a decimal comma"] : []),
     ...(group === undefined ? [] : [`groups separated by ${GROUP_NAMES.get(group) ?? `'${group}'`}`]),
-    ...(strip ? [`without ${quoted(strip)}`] : []),
+    ...(strip ? [`${quoted(strip)} taken off`] : []),
     ...(percent ? ["per cent"] : []),
     ...(parentheses ? ["negative in parentheses"] : []),
   ];

@@ -81,7 +81,7 @@ export function numberReadings(texts: FieldTexts): Reading[] {
   const strip = [...beside].filter(([, count]) => count > 0.01 * texts.size).map(([sign]) => sign);
   const keys = [...texts.keys()];
   const features: NumberOptions = {
-    ...(strip.length > 0 && strip.length <= STRIP_MAX && isOneUnit(strip) ? { strip } : {}),
+    ...(strip.length > 0 && strip.length <= STRIP_MAX && isOneUnit(strip) && !areCodes(keys, strip) ? { strip } : {}),
     ...(keys.some((text) => /[%‰]/.test(text)) ? { percent: true } : {}),
     ...(keys.some((text) => /^\(.*\)$/.test(text)) ? { parentheses: true } : {}),
   };
@@ -104,9 +104,25 @@ const CURRENCIES: ReadonlyMap<string, string> = new Map([
   ["Fr", "CHF"],
 ]);
 
-/** A currency sign or a short word: `A12` is a code, not 12 of something. */
+/** Of ISO 4217, with those that are out of use. */
+const CURRENCY_CODES: ReadonlySet<string> = new Set(Intl.supportedValuesOf("currency"));
+
+/** A currency or a usual unit: `DIN 912` and `A12` are codes, not 912 and 12 of something. */
 const isUnit = (sign: string): boolean =>
-  /^\p{Sc}$/u.test(sign) || /^(?:[A-Z]{3}|[A-Z]{1,3}\p{Sc}|kr|Fr|zł|kg|km)$/u.test(sign);
+  CURRENCY_CODES.has(sign) || /^(?:[A-Z]{0,3}\p{Sc}|kr|Fr|zł|kg|km)$/u.test(sign);
+
+/**
+ * A word that a hyphen joins to a number, or that stands directly before whole numbers only, as in `ALL-5` and
+ * `CUP100`: the texts are codes, though the word is a currency, too.
+ */
+function areCodes(texts: readonly string[], words: readonly string[]): boolean {
+  const behind = texts.flatMap((text) => {
+    const word = words.find((one) => /\p{L}$/u.test(one) && text.startsWith(one));
+    return word === undefined ? [] : [text.slice(word.length)];
+  });
+  const glued = behind.filter((rest) => /^\d/.test(rest));
+  return behind.some((rest) => /^[-−]/.test(rest)) || (glued.length > 0 && glued.every((rest) => /^\d+$/.test(rest)));
+}
 
 function asNumbers(texts: FieldTexts, number: NumberOptions): Reading {
   const format = numberFormat(number);

@@ -27,6 +27,8 @@ export const MARK = {
   DECIMAL_COMMA: 2,
   /** A text that is no number in either notation. */
   NO_NUMBER: 4,
+  /** A comma before decimals that hardly anything else has: 1.234,5 and 12,50. With DECIMAL_COMMA. */
+  AMOUNT: 8,
 } as const;
 
 export const noTypeFacts = (): Facts => ({
@@ -48,7 +50,7 @@ export function observe(facts: Facts, kind: number, scan: Scan, bytes: Uint8Arra
     facts.kinds |= kind;
     grew = true;
   }
-  if (kind === KIND.TEXT && (facts.marks & MARK.NO_NUMBER) === 0) {
+  if (kind === KIND.TEXT && (facts.marks & DECIDED) !== DECIDED) {
     facts.marks = joinMarks(facts.marks, markOf(bytes, scan));
   }
   if (kind > KIND.DOUBLE) return grew;
@@ -60,25 +62,36 @@ export function observe(facts: Facts, kind: number, scan: Scan, bytes: Uint8Arra
   return (kind === KIND.INTEGER ? growInteger(facts, scan, bytes) : growDecimal(facts, scan)) || grew;
 }
 
-/** In a column with other texts, commas show nothing. */
+/** Marks after which no text of the column shows more. */
+const DECIDED = MARK.NO_NUMBER | MARK.AMOUNT;
+
+/** In a column with other texts, commas show nothing, unless there is an amount. */
 function joinMarks(a: number, b: number): number {
   const all = a | b;
-  return (all & MARK.NO_NUMBER) === 0 ? all : all & ~MARK.DECIMAL_COMMA;
+  return (all & DECIDED) === MARK.NO_NUMBER ? all & ~MARK.DECIMAL_COMMA : all;
 }
 
 /** The digits of a group, as in thousands. */
 export const GROUP_DIGITS = 3;
+/** The decimals of an amount of money, as in 12,50. */
+const MONEY_DIGITS = 2;
 const [ZERO, NINE, POINT, COMMA, MINUS] = [48, 57, 46, 44, 45];
 const [BLANK, PERCENT, DOLLAR] = [32, 37, 36];
 
-/** Signs beside numbers: blanks, %, $, and €, £ or ¥, which are several bytes. */
-const isUnit = (byte: number): boolean => byte === BLANK || byte === PERCENT || byte === DOLLAR || byte >= 0x80;
+/** Signs beside numbers: blanks, %, $, letters as in EUR, and €, £ or ¥, which are several bytes. */
+const isUnit = (byte: number): boolean =>
+  byte === BLANK || byte === PERCENT || byte === DOLLAR || byte >= 0x80 || ((byte | 32) >= 97 && (byte | 32) <= 122);
+/** Of a sign beside a number. */
+const UNIT_BYTES_MAX = 5;
 
 /** What a text says about the notation of numbers; 0: nothing, as `1,234` may be in either. */
 function markOf(bytes: Uint8Array, scan: Scan): number {
   let { start, end } = scan;
-  while (start < end && isUnit(bytes[start]!)) start++;
-  while (end > start && isUnit(bytes[end - 1]!)) end--;
+  const [startMax, endMin] = [start + UNIT_BYTES_MAX, end - UNIT_BYTES_MAX];
+  while (start < end && start < startMax && isUnit(bytes[start]!)) start++;
+  while (end > start && end > endMin && isUnit(bytes[end - 1]!)) end--;
+  // Some programs write a minus behind the number.
+  if (end > start && bytes[end - 1] === MINUS) end--;
   let [digits, points, commas] = [0, 0, 0];
   for (let at = bytes[start] === MINUS ? start + 1 : start; at < end; at++) {
     const byte = bytes[at]!;
@@ -95,7 +108,8 @@ function markOf(bytes: Uint8Array, scan: Scan): number {
   }
   if (digits === 0 || (commas === 0 && digits !== GROUP_DIGITS)) return MARK.NO_NUMBER;
   if (commas === 0) return points > 1 ? MARK.DECIMAL_COMMA : 0;
-  return points > 0 || digits !== GROUP_DIGITS ? MARK.DECIMAL_COMMA : 0;
+  if (points > 0 || digits === MONEY_DIGITS) return MARK.DECIMAL_COMMA | MARK.AMOUNT;
+  return digits === GROUP_DIGITS ? 0 : MARK.DECIMAL_COMMA;
 }
 
 function growInteger(facts: Facts, scan: Scan, bytes: Uint8Array): boolean {

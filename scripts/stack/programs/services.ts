@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { isCompiled } from "../../../bin/compiled.mjs";
 import { ROOT } from "../paths.ts";
 import { choosePorts, HOST } from "../ports.ts";
 import { httpAnswers, startProcess, waitUntilReady } from "../processes.ts";
@@ -124,6 +125,12 @@ export async function startServices(context: StackContext, wanted: WantedService
   return urls;
 }
 
+/** As the images do, if `dist` is up to date; otherwise from the sources. */
+const programOf = (service: string): string[] =>
+  isCompiled(ROOT)
+    ? [join(ROOT, "dist", "services", service, "main.js")]
+    : ["--import", "tsx", join(ROOT, "services", service, "main.ts")];
+
 async function startService(
   context: StackContext,
   spec: ServiceSpec,
@@ -133,7 +140,7 @@ async function startService(
     startProcess({
       name,
       command: process.execPath,
-      args: ["--import", "tsx", join(ROOT, "services", spec.name, "main.ts")],
+      args: programOf(spec.name),
       env: {
         ...wanted.env,
         ...platformEnvironment(context.settings),

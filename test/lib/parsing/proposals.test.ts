@@ -246,3 +246,29 @@ test("nothing is suggested for a file that the contract's delimiter does not spl
     assert.equal(fits.error, undefined);
   }
 });
+
+test("codes are no numbers with a unit", async () => {
+  for (const codes of [
+    ...[
+      ["ORD-100", "ORD-101"],
+      ["SKU123", "SKU124"],
+      ["INV 100", "INV 101"],
+      ["DIN 912", "DIN 933"],
+      ["kg-5", "kg-6"],
+    ],
+    // The words are currencies, too.
+    ...[
+      ["ALL-5", "ALL-6"],
+      ["CUP100", "CUP101"],
+    ],
+  ])
+    assert.deepEqual((await preview(`id,c\n1,${codes[0]}\n2,${codes[1]}\n`)).proposals, [], codes.join());
+  for (const amounts of [
+    ["EUR 5", "EUR 6"],
+    ["EUR12.50", "EUR3.00"],
+    ["5kg", "7kg"],
+    ["-5 USD", "6 USD"],
+    ["$5", "$6"],
+  ])
+    assert.equal((await preview(`id,c\n1,${amounts[0]}\n2,${amounts[1]}\n`)).proposals.length, 1, amounts.join());
+});

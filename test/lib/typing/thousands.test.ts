@@ -15,6 +15,11 @@ test("points before three digits are in doubt beside decimal commas", async () =
     'id,net,price\n1,1.000,"2,50 €"\n2,2.500,"$3,10"\n',
     "day;item;count\n2026-01-31;a;1.000\n2026-02-01;b;2.500\n2026-02-02;c;500\n",
     "id;lat\n1;59.913\n2;60.391\n",
+    "item\tstock\tprice\n1\t1.200\t12,60\n2\t950\t0,99\n3\t12.000\ton request\n",
+    "item\tstock\tvalue\n1\t1.200\t12.345,6\n2\t950\tn/a\n3\t12.000\t-\n",
+    "item\tstock\tvalue\n1\t1.200\t500,00-\n2\t950\t-\n",
+    "item\tstock\tprice\n1\t1.200\t12,5 EUR\n2\t950\t0,9 EUR\n",
+    "item\tstock\tprice\n1\t1.200\tEUR 1.012,5\n2\t950\tfree\n",
   ]) {
     assert.deepEqual(await reasons(text), ["numbers_unsure"], text);
   }
@@ -44,6 +49,8 @@ test("ordinary files are in no doubt", async () => {
     'id,net,count\n1,1.234,"1,234"\n2,12.345,"12,345"\n',
     "id,net,day\n1,1.234,01.02.2024\n2,12.345,02.02.2024\n",
     "id,net,version\n1,1.234,1.2.3\n2,12.345,1.2.4\n",
+    'id,net,sizes\n1,1.234,"1,2,3"\n2,12.345,"4,5"\n3,2.345,none\n',
+    "id\tnet\tname\n1\t1.234\tRoom 12\n2\t12.345\tRoom 1,5\n",
   ]) {
     assert.deepEqual(await reasons(text), [], text);
   }
