@@ -1,3 +1,4 @@
+import type { Finding } from "../../../lib/formats/format.ts";
 import { doubtsIn } from "../../../lib/formats/reading.ts";
 import type { FileStatus } from "../http/schemas.ts";
 
@@ -27,8 +28,17 @@ function doubtText(reason: string, evidence: string, dialect: Facts["dialect"]):
 function footerWarnings({ status, dialect }: Facts): Warnings {
   const rows = Number(dialect?.["footerRows"] ?? 0);
   if (rows === 0 || (status !== "committed" && status !== "rejected")) return [];
-  const what = rows === 1 ? "the last row is left out, as" : `the last ${rows} rows are left out, as`;
-  return [aboutFile("footer", `${what} a total or a note below the table; footer: 0 keeps all rows`)];
+  const what = rows === 1 ? "the last row is left out" : `the last ${rows} rows are left out`;
+  const why = footerEvidence(dialect) ?? "a total or a note below the table";
+  return [aboutFile("footer", `${what} (${why}); to keep all rows, send the file with --footer 0 (API: ?footer=0)`)];
+}
+
+/** What detection saw; undefined if the reading is an old one, which is stored without it. */
+function footerEvidence(dialect: Facts["dialect"]): string | undefined {
+  const findings: unknown = dialect?.["evidence"];
+  if (!Array.isArray(findings)) return undefined;
+  const found = (findings as Partial<Finding>[]).find(({ option }) => option === "footer");
+  return found?.evidence?.replace(/^\d+ rows?: /, "");
 }
 
 /** A file that is committed with no row may look like a loss: its table may not even exist. */

@@ -238,10 +238,13 @@ test("an error code that this version does not know has no remedy, whatever its 
 test("rows that detection left out below the table are a warning; those of a declared footer are not", () => {
   const of = (dialect: Record<string, unknown>) =>
     fileWarnings({ dialect, status: "committed", kind: "put", operation: null, rowsRead: 2 });
+  const remedy = "to keep all rows, send the file with --footer 0 (API: ?footer=0)";
   assert.deepEqual(
     of({ footerRows: 1 }).map(({ rule, rows, message }) => [rule, rows, message]),
-    [["footer", 0, "the last row is left out, as a total or a note below the table; footer: 0 keeps all rows"]],
+    [["footer", 0, `the last row is left out (a total or a note below the table); ${remedy}`]],
   );
+  const evidence = [{ option: "footer", evidence: '1 row: a note from line 4 on: "by Ann"', confidence: 0.9 }];
+  assert.match(of({ footerRows: 1, evidence })[0]!.message, /is left out \(a note from line 4 on: "by Ann"\); to keep/);
   assert.match(of({ footerRows: 3 })[0]!.message, /^the last 3 rows are left out/);
   assert.deepEqual(of({ footer: { rows: 1 } }), []);
   assert.deepEqual(of({ footerRows: 0 }), []);

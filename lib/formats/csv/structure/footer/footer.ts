@@ -2,7 +2,7 @@ import { DELIMITERS } from "../../options.ts";
 import { familyOf, kindOf } from "../kinds.ts";
 import { profilesOf } from "../profile.ts";
 import { countsRows, endingOf, endingOfOneColumn, isSumOf, numberOf } from "./ending.ts";
-import { COUNT, TOTAL, TOTAL_ALONE } from "./words.ts";
+import { COUNT, saysFailure, TOTAL, TOTAL_ALONE } from "./words.ts";
 import type { SampleRow } from "../split.ts";
 
 /** Rows at the end of the file that are no data. */
@@ -65,8 +65,14 @@ export function footerOf([heading, ...rows]: readonly SampleRow[], width: number
   const isBlank = ({ cells }: SampleRow): boolean => cells.every((cell) => cell.trim() === "");
   if (rows.slice(start).every(isBlank)) return none;
   const [first, count] = [rows[start]!, rows.length - start];
-  const evidence = `${count === 1 ? "a note" : `${count} notes`} from line ${first.line} on, not rows of ${width} fields`;
+  const notesText = count === 1 ? "a note" : `${count} notes`;
+  const evidence = `${notesText} from line ${first.line} on, not rows of ${width} fields: ${shownText(first)}`;
   if (count === 1 && first.text === DOS_END) return { rows: 1, confidence: 1, evidence: "the mark of a file's end" };
+  const failure = rows.slice(start).find(({ text }) => saysFailure(text.slice(0, FAILURE_CHARS_MAX)));
+  if (failure) {
+    const failed = `line ${failure.line} says that the file was not written to its end: ${shownText(failure)}`;
+    return { rows: count, confidence: 0.6, evidence, doubt: failed };
+  }
   const isCount = count === 1 && countsRows(first.text, end.rowsBefore + start);
   const doubt =
     !isCount && isLikeRow(first, rows[start - 1]!, width)
@@ -74,6 +80,11 @@ export function footerOf([heading, ...rows]: readonly SampleRow[], width: number
       : {};
   return { rows: count, confidence: 0.9, evidence, ...doubt };
 }
+
+/** Bounds the time of the expressions. */
+const FAILURE_CHARS_MAX = 500;
+const SHOWN_CHARS_MAX = 80;
+const shownText = ({ text }: SampleRow): string => JSON.stringify(text.trim().slice(0, SHOWN_CHARS_MAX));
 
 /** True if the row's first cell is the label of a total and no name that begins like one. */
 const isLabel = ({ cells }: SampleRow): boolean =>

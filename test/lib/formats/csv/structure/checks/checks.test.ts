@@ -175,3 +175,18 @@ test("a first field alone above rows without it is a doubt, and so is a total of
     "produkt;belopp\nA;10,5\nB;20,5\nSumma;31,0\n",
   ]);
 });
+
+test("a note that says that the export failed is a doubt", () => {
+  const withNote = (note: string): string => `id,name,v\n1,a,5\n2,b,6\n3,c,7\n${note}\n`;
+  for (const note of [
+    "ERROR: ORA-01555 snapshot too old",
+    "ERROR 2013 (HY000): Lost connection to MySQL server during query",
+    "<b>Fatal error</b>: Maximum execution time exceeded",
+    "Fehler bei der Verarbeitung",
+    "java.lang.OutOfMemoryError: Java heap space",
+    "Export was cancelled by the user",
+  ])
+    assert.deepEqual(doubts(withNote(note)), ["structure_unsure"], note);
+  for (const note of ["Margin of error: 3 %", "Error bars show the deviation", "By ShopTool", "3 rows"])
+    assert.deepEqual(doubts(withNote(note)), [], note);
+});
