@@ -38,12 +38,15 @@ function roundTrip(values: readonly Value[]): { fields: unknown[]; audit: unknow
   const textBytes = values.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0);
   encoder.reserve(encoder.rowBytesMax(textBytes, values.length));
   values.forEach(({ text }, index) => {
-    const bytes = Buffer.from(`x${text}x`);
+    // Within others, or all of its buffer.
+    const beside = index % 2 === 0 ? "x" : "";
+    const bytes = Buffer.from(Uint8Array.from(Buffer.from(beside + text + beside)).buffer);
+    const [start, end] = [beside.length, bytes.length - beside.length];
     const column = columns[index]!;
-    const code = cast(column, bytes, 1, bytes.length - 1, scan);
+    const code = cast(column, bytes, start, end, scan);
     assert.ok(code <= CAST.NULL, `${text} as ${column.type}`);
     if (code === CAST.NULL) encoder.writeNull();
-    else if (column.family === FAMILY.VARCHAR) encoder.writeText(bytes, 1, bytes.length - 1);
+    else if (column.family === FAMILY.VARCHAR) encoder.writeText(bytes, start, end);
     else encoder.writeValue(column, bytes, scan);
   });
   encoder.endRow(3_000_000_000);
@@ -135,6 +138,15 @@ test("values are shown as they are", () => {
   ] as const) {
     assert.deepEqual(shown(type, text), expected, `${text} as ${type}`);
   }
+});
+
+test("a whole number of many digits ends its buffer", () => {
+  const long = { type: "DECIMAL(38,2)", text: "12345678901234567" } as const;
+  const [, shown] = roundTrip([
+    { ...long, expected: null },
+    { ...long, expected: null },
+  ]).shown;
+  assert.equal(shown, "12345678901234567.00");
 });
 
 test("a number's zeros beyond the scale do not matter", () => {
