@@ -155,3 +155,13 @@ export async function openOutput(path: string, force = false): Promise<FileHandl
     );
   }
 }
+
+/** The remedy with the names of this file in its commands. `rejects`: the arguments of `tributary rejects`. */
+export const remedyFor = (
+  { remedy }: { remedy: string },
+  { fileId, table, rejects = table }: { fileId: string; table: string; rejects?: string },
+): string =>
+  remedy
+    .replaceAll("<file_id>", fileId)
+    .replaceAll("tributary rejects <table>", `tributary rejects ${rejects}`)
+    .replace(/(`tributary [a-z ]+ )<table>/g, (_, command: string) => command + table);

@@ -1,4 +1,4 @@
-import { countText, lineText, listText, sizeText, tableText } from "./output.ts";
+import { countText, lineText, listText, remedyFor, sizeText, tableText } from "./output.ts";
 import { shortIds } from "./files/find-file.ts";
 import { progressText, waitsForText } from "./progress.ts";
 import type { RunningRebuild } from "./tables/rebuild.ts";
@@ -165,10 +165,7 @@ export function fileText(file: FileAnswer & Record<string, unknown>): string {
     ["progress", file.progress && progressText({ progress: file.progress })],
     ["waiting", file.waitsFor && waitsForText(file.waitsFor)],
     ["error", error && `${error.code}: ${error.message}`],
-    [
-      "remedy",
-      error?.remedy.replaceAll("<file_id>", file.fileId).replaceAll("rejects <table>", `rejects ${file.table}`),
-    ],
+    ["remedy", error ? remedyFor(error, file) : undefined],
     ["held", file.heldReasons?.map(({ reason, evidence }) => `${reason}: ${evidence}`).join("; ")],
     ...blockLines(file.blocked),
     ["rows read", file.rowsRead],

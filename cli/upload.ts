@@ -9,7 +9,7 @@ import { systemClock } from "../lib/clock.ts";
 import { ERRORS } from "../lib/errors.ts";
 import { retry, type RetryOptions } from "../lib/retry.ts";
 import type { Progress } from "../lib/messages/progress.ts";
-import { countText, EXIT, lineText, sizeText, UsageError } from "./output.ts";
+import { countText, EXIT, lineText, remedyFor, sizeText, UsageError } from "./output.ts";
 import type { WaitsFor } from "./progress.ts";
 import type { Session } from "./session.ts";
 
@@ -218,7 +218,7 @@ export function tellProblems({ tell }: Pick<Session, "tell">, files: readonly Fi
     for (const { message } of warnings.filter(({ rows }) => rows === 0)) tell(`${name}: ${lineText(message)}`);
     const which = `${table} --file ${quoted(sourceFile)}`;
     if (error) {
-      const remedy = error.remedy.replaceAll("<file_id>", fileId).replaceAll("rejects <table>", `rejects ${which}`);
+      const remedy = remedyFor(error, { fileId, table, rejects: which });
       tell(`${name}: ${error.code}: ${lineText(error.message)}\n→ ${remedy}`);
     }
     // That remedy names the rejected rows already.

@@ -268,7 +268,7 @@ export const ERRORS = {
   SCHEMA_CONFLICT: kind(
     false,
     422,
-    "Give the column the table's type in the contract, or take its type out of it, or load the file into another table.",
+    "To give the table the contract's types, read its files again: `tributary tables rebuild <table>`. Otherwise give the column the table's type in the contract, or load the file into another table.",
   ),
   SUPERSET_UNAVAILABLE: kind(
     true,

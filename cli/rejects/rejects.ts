@@ -241,7 +241,7 @@ const correctionText = ({
 }: CorrectionAnswer): string =>
   listText([
     ["file", sourceFile],
-    [dryRun ? "would be corrected" : "corrected", rowsCorrected],
+    [dryRun ? "would be corrected" : "rows sent", rowsCorrected],
     ["would still be rejected", rowsStillRejected],
     ["unchanged", rowsUnchanged],
     ["missing in the sheet", rowsLeft],
