@@ -1,5 +1,6 @@
 import { AUDIT_COLUMNS } from "../columns.ts";
 import { nearestOf } from "../nearest.ts";
+import { PARTITION_FORMS, partitionField } from "../partitioning.ts";
 import { columnFaults } from "./column-relations.ts";
 import type { Issue } from "./issues.ts";
 import { rowRuleFaults } from "./row-rule-relations.ts";
@@ -41,9 +42,13 @@ function keyFaults({ columns, key, writeMode, deleteMissing, onDelete }: Sketch)
 
 function partitionFaults({ columns, partitioning, unexpectedColumns }: Sketch): Issue[] {
   const known = [...namesOf(columns), ...AUDIT_COLUMNS.map(({ name }) => name)];
-  return partitioning.flatMap((field, index) => {
-    const name = /^\s*(?:[A-Za-z]+\s*\(\s*)?([a-z_][a-z0-9_]*)/.exec(field ?? "")?.[1];
-    if (name === undefined || columns.length === 0 || known.includes(name)) return [];
+  return partitioning.flatMap((text, index) => {
+    if (text === undefined) return [];
+    const field = partitionField(text);
+    if (!field)
+      return [{ path: ["partitioning", index], message: `cannot partition by '${text}': use ${PARTITION_FORMS}` }];
+    const name = field.column;
+    if (columns.length === 0 || known.includes(name)) return [];
     const near = nearestOf(name, known);
     if (unexpectedColumns === "add" && near === undefined) return [];
     return [{ path: ["partitioning", index], message: `'${name}' is not a declared column${meant(name, known)}` }];

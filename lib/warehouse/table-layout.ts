@@ -1,18 +1,8 @@
 import { AUDIT_COLUMNS, type ColumnDefinition } from "../columns.ts";
 import { TributaryError } from "../errors.ts";
+import { PARTITION_FORMS, partitionField, type PartitionField } from "../partitioning.ts";
 import { isReservedTable, isShadow } from "../tables.ts";
 import type { TableLayout } from "./warehouse.ts";
-
-/** One field of a partitioning: `column`, `month(column)` or `bucket(column, 16)`. */
-export interface PartitionField {
-  /** `identity` or the name of an Iceberg transform. */
-  transform: string;
-  column: string;
-  argument?: number;
-}
-
-const TRANSFORMS_PLAIN = ["year", "month", "day", "hour"];
-const TRANSFORMS_SIZED = ["bucket", "truncate"];
 
 /**
  * The parsed partitioning of a layout.
@@ -20,14 +10,10 @@ const TRANSFORMS_SIZED = ["bucket", "truncate"];
  */
 export function partitionFields(layout: TableLayout): PartitionField[] {
   return layout.partitioning.map((text) => {
-    const call = /^\s*([a-z]+)\s*\(\s*([^(),]+?)\s*(?:,\s*(\d+)\s*)?\)\s*$/i.exec(text);
-    if (!call) return { transform: "identity", column: text.trim() };
-    const [transform, column, argument] = [call[1]!.toLowerCase(), call[2]!, call[3]];
-    if (argument === undefined && TRANSFORMS_PLAIN.includes(transform)) return { transform, column };
-    if (argument !== undefined && TRANSFORMS_SIZED.includes(transform)) {
-      return { transform, column, argument: Number(argument) };
-    }
-    throw new TributaryError("CONTRACT_INVALID", `table '${layout.table}': '${text}' is no partition transform`);
+    const field = partitionField(text);
+    if (field) return field;
+    const message = `table '${layout.table}': cannot partition by '${text}': use ${PARTITION_FORMS}`;
+    throw new TributaryError("CONTRACT_INVALID", message);
   });
 }
 

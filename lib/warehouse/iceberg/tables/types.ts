@@ -1,6 +1,7 @@
 import { AUDIT_COLUMNS, columnTypeOf, decimalOf, type ColumnDefinition, type ColumnType } from "../../../columns.ts";
 import { TributaryError } from "../../../errors.ts";
-import { partitionFields, type PartitionField } from "../../table-layout.ts";
+import type { PartitionField } from "../../../partitioning.ts";
+import { partitionFields } from "../../table-layout.ts";
 import type { SqlColumn } from "../../sql/sql.ts";
 import type { TableDescription, TableLayout } from "../../warehouse.ts";
 import type { NewColumn, NewPartitionField } from "../catalog/commit.ts";

@@ -1,6 +1,7 @@
 import { trino } from "../dialect.ts";
 import { isRetryable, messageOf } from "../../../errors.ts";
-import { partitionFields, type PartitionField } from "../../table-layout.ts";
+import type { PartitionField } from "../../../partitioning.ts";
+import { partitionFields } from "../../table-layout.ts";
 import { column, identifier, withAuditColumns, type SqlColumn } from "../../sql/sql.ts";
 import type { TrinoClient } from "../client/client.ts";
 import { runRepeatable } from "../client/repeat.ts";
