@@ -67,7 +67,8 @@ export function addDropRoutes(app: App, { drops }: GatewayDeps): void {
         operationId: "confirmDeletions",
         tags: ["files"],
         summary: "Confirm that the missing objects of a folder were deleted",
-        description: "The files of these objects are then deleted as those of single deletions: the contract's onDelete decides.",
+        description:
+          "The files of these objects are then deleted as those of single deletions: the contract's onDelete decides.",
         body: z.strictObject({
           folder: folderSchema,
           missing: z.number().int().min(1).describe("how many, from GET /v1/drops; more than that stay held"),
