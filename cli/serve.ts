@@ -13,7 +13,8 @@ function program(): string[] {
  */
 export function serve(env: Record<string, string>): Promise<number> {
   const child = spawn(process.execPath, [...process.execArgv, ...program()], {
-    stdio: "inherit",
+    // The child stops when the channel closes, also if this process is killed.
+    stdio: ["inherit", "inherit", "inherit", "ipc"],
     env: { ...process.env, ...env },
   });
   // On a terminal Ctrl+C also reaches the child; a second signal would stop it without a clean shutdown.

@@ -11,7 +11,7 @@ const DRAIN_MS_MAX = 9_000;
 /**
  * Runs a process. `start` opens all resources into the scope and returns. On SIGTERM or SIGINT the process
  * drains (closes the scope, last opened first) and exits with 0. `stopping` aborts then, which ends a start
- * that still waits. If `start` fails, it prints the error for people, then logs it, and exits with 1. `clean`
+ * that still waits; so it does if the parent's IPC channel closes. If `start` fails, it prints the error for people, then logs it, and exits with 1. `clean`
  * removes secrets from printed text. A second signal exits immediately. Only this function uses process.on
  * and process.exit in the services.
  */
@@ -22,7 +22,13 @@ export async function run(
 ): Promise<void> {
   const scope = new Scope();
   const stopping = new AbortController();
-  const stopped = new Promise<NodeJS.Signals>((resolve) => {
+  const stopped = new Promise<NodeJS.Signals | "disconnect">((resolve) => {
+    // The channel is that of `tributary serve`. If it was killed, nobody could stop this process any more.
+    process.channel?.unref();
+    process.once("disconnect", () => {
+      stopping.abort();
+      resolve("disconnect");
+    });
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
       process.once(signal, () => {
         process.once(signal, () => process.exit(130));

@@ -125,3 +125,17 @@ test("SIGTERM stops the server with exit code 0", async () => {
   server.kill("SIGTERM");
   assert.equal(await ended, 0);
 });
+
+test("the server does not outlive its command, even if that is killed", async () => {
+  server.kill("SIGKILL");
+  const answers = (): Promise<boolean> =>
+    fetch(`${url}/readyz`).then(
+      async (response) => (await response.text()) !== "",
+      () => false,
+    );
+  const deadline = performance.now() + READY_MS_MAX;
+  while (await answers()) {
+    assert.ok(performance.now() < deadline, "the server still answers");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+});
