@@ -156,7 +156,9 @@ export async function openOutput(path: string, force = false): Promise<FileHandl
   }
 }
 
-/** The remedy with the names of this file in its commands. `rejects`: the arguments of `tributary rejects`. */
+/**
+ * The remedy with the names of this file in its commands. `rejects`: the arguments of `tributary rejects`.
+ */
 export const remedyFor = (
   { remedy }: { remedy: string },
   { fileId, table, rejects = table }: { fileId: string; table: string; rejects?: string },

@@ -1,4 +1,4 @@
-import { countNoun } from "../text/count-noun.ts";
+import { countNoun } from "../errors.ts";
 import type { Doubt } from "../formats/format.ts";
 import type { Contract } from "./contract.ts";
 import type { DoubtAction, HeldReason } from "./held.ts";

@@ -1,6 +1,6 @@
 import { AUDIT_COLUMNS } from "../columns.ts";
 import { nearestOf } from "../nearest.ts";
-import { PARTITION_FORMS, partitionField } from "../partitioning.ts";
+import { PARTITION_FORMS, partitionField } from "../tables.ts";
 import { columnFaults } from "./column-relations.ts";
 import type { Issue } from "./issues.ts";
 import { rowRuleFaults } from "./row-rule-relations.ts";

@@ -1,7 +1,6 @@
-import { countNoun } from "../text/count-noun.ts";
 import type { ColumnDefinition } from "../columns.ts";
 import type { HeldReason } from "../contract/held.ts";
-import { TributaryError } from "../errors.ts";
+import { countNoun, TributaryError } from "../errors.ts";
 import type { PlainText, RecordFields, RecordHandlers, RecordReader, Row, RowsTaken } from "../formats/format.ts";
 import { cast, CAST, FAMILY } from "../typing/cast.ts";
 import { newScan } from "../typing/scan.ts";

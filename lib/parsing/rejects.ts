@@ -1,8 +1,7 @@
-import { TributaryError } from "../errors.ts";
+import { countNoun, TributaryError } from "../errors.ts";
 import type { Reject, RejectText } from "../messages/generated.ts";
 import type { Row } from "../formats/format.ts";
 import { CAST } from "../typing/cast.ts";
-import { countNoun } from "../text/count-noun.ts";
 import { rawText } from "../text/raw-text.ts";
 import type { ParseLimits } from "./limits.ts";
 

@@ -10,10 +10,10 @@ const DRAIN_MS_MAX = 9_000;
 
 /**
  * Runs a process. `start` opens all resources into the scope and returns. On SIGTERM or SIGINT the process
- * drains (closes the scope, last opened first) and exits with 0. `stopping` aborts then, which ends a start
- * that still waits; so it does if the parent's IPC channel closes. If `start` fails, it prints the error for people, then logs it, and exits with 1. `clean`
- * removes secrets from printed text. A second signal exits immediately. Only this function uses process.on
- * and process.exit in the services.
+ * drains (closes the scope, last opened first) and exits with 0; so it does if the parent's IPC channel
+ * closes. `stopping` aborts then, which ends a start that still waits. If `start` fails, it prints the error
+ * for people, then logs it, and exits with 1. `clean` removes secrets from printed text. A second signal
+ * exits immediately. Only this function uses process.on and process.exit in the services.
  */
 export async function run(
   logger: Logger,

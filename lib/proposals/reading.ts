@@ -112,8 +112,8 @@ const isUnit = (sign: string): boolean =>
   CURRENCY_CODES.has(sign) || /^(?:[A-Z]{0,3}\p{Sc}|kr|Fr|zł|kg|km)$/u.test(sign);
 
 /**
- * A word that a hyphen joins to a number, or that stands directly before whole numbers only, as in `ALL-5` and
- * `CUP100`: the texts are codes, though the word is a currency, too.
+ * A word that a hyphen joins to a number, or that stands directly before whole numbers only, as in `ALL-5`
+ * and `CUP100`: the texts are codes, though the word is a currency, too.
  */
 function areCodes(texts: readonly string[], words: readonly string[]): boolean {
   const behind = texts.flatMap((text) => {

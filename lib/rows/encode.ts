@@ -215,7 +215,7 @@ export class RowEncoder {
 
 const viewOf = (bytes: Buffer): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 
-/** An empty text may begin behind the last byte of the buffer: a whole number has no decimals after its end. */
+/** An empty text may begin behind the last byte of the buffer: a whole number has no decimals. */
 function textOf(bytes: Uint8Array, start: number, end: number): string {
   if (end <= start) return "";
   return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString("latin1");

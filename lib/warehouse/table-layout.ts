@@ -1,7 +1,6 @@
 import { AUDIT_COLUMNS, type ColumnDefinition } from "../columns.ts";
 import { TributaryError } from "../errors.ts";
-import { PARTITION_FORMS, partitionField, type PartitionField } from "../partitioning.ts";
-import { isReservedTable, isShadow } from "../tables.ts";
+import { isReservedTable, isShadow, PARTITION_FORMS, partitionField, type PartitionField } from "../tables.ts";
 import type { TableLayout } from "./warehouse.ts";
 
 /**

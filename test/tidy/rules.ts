@@ -10,7 +10,7 @@ export const PROSE_COLUMNS_MAX = 110;
 const PREFIX_FILES_MAX = 2;
 
 const FOUNDATION =
-  "errors|clock|durations|folders|temporary-folders|retry|columns|tables|file-id|nearest|own|media-type|partitioning|schema-faults";
+  "errors|clock|durations|folders|temporary-folders|retry|columns|tables|file-id|nearest|own|media-type|schema-faults";
 const lib = (folders: string): RegExp => new RegExp(`^lib/((${FOUNDATION})\\.ts$|(${folders})/)`);
 
 /** Who may import what, of our own files. The first pattern that matches a file counts. */

@@ -1,6 +1,6 @@
 import { AUDIT_COLUMNS, columnTypeOf, decimalOf, type ColumnDefinition, type ColumnType } from "../../../columns.ts";
 import { TributaryError } from "../../../errors.ts";
-import type { PartitionField } from "../../../partitioning.ts";
+import type { PartitionField } from "../../../tables.ts";
 import { partitionFields } from "../../table-layout.ts";
 import type { SqlColumn } from "../../sql/sql.ts";
 import type { TableDescription, TableLayout } from "../../warehouse.ts";

@@ -1,6 +1,6 @@
 import { trino } from "../dialect.ts";
 import { isRetryable, messageOf } from "../../../errors.ts";
-import type { PartitionField } from "../../../partitioning.ts";
+import type { PartitionField } from "../../../tables.ts";
 import { partitionFields } from "../../table-layout.ts";
 import { column, identifier, withAuditColumns, type SqlColumn } from "../../sql/sql.ts";
 import type { TrinoClient } from "../client/client.ts";
