@@ -4,7 +4,7 @@ import { familyOf, kindOf } from "../kinds.ts";
 import { isSame } from "../known.ts";
 import { profilesOf, type ColumnProfile } from "../profile.ts";
 import { isName, type FoundTable } from "../rows.ts";
-import { isNoValue, titleSign, type TitleSign } from "./title-words.ts";
+import { isMeasure, isMoment, isNoValue, titleSign, type TitleSign } from "./title-words.ts";
 
 /** Rows in which the real header is looked for, and rows below it that are compared with it. */
 const SEARCHED_ROWS = 5;
@@ -81,7 +81,7 @@ function columnOf(cell: string, profile: ColumnProfile, values: readonly string[
     values.filter(is).length < NAMING_SHARE * Math.max(1, values.length);
   const isTyped = profile.family !== "text" && profile.family !== "none";
   const isNamed = isTyped
-    ? isOnlyNaming(cell) || isIdentifier(cell)
+    ? isOnlyNaming(cell) || isIdentifier(cell) || isMeasure(cell)
     : (isNaming(cell) && isRare(isNaming)) || (isIdentifier(cell) && isRare(isIdentifier));
   const start = startOf(cell);
   return { cell, profile, isTyped, isNamed, isOther: isTyped || isRare((value) => startOf(value) === start) };
@@ -93,13 +93,30 @@ function isHeaderBelow(columns: readonly Column[], above: readonly Line[]): bool
   const sign = signOf(above.map(({ cells }) => titleSign(cells)));
   const named = columns.filter(({ isNamed }) => isNamed).length;
   const areOther = columns.every(({ isNamed, isOther }) => isNamed || isOther);
+  if (areOther && areWordsAboveCodes(columns)) return true;
   if (typed.length === 0) return isHeaderOfText(columns, above, sign);
   if (typed.every(({ cell }) => isNoValue(cell))) return false;
   const isTypedNamed = typed.some(({ isNamed }) => isNamed);
   if (named === columns.length || (areOther && isTypedNamed)) return true;
   if (sign === "none" || above.some(({ cells }) => hasValueOf(cells, columns))) return false;
-  return isTypedNamed || (areOther && (named > 0 || sign === "moment"));
+  if (isTypedNamed || (areOther && (named > 0 || sign === "moment"))) return true;
+  // A date names no column of text.
+  return above.some(({ cells }) => columns.some(({ at, isTyped }) => !isTyped && isMoment((cells[at] ?? "").trim())));
 }
+
+/**
+ * True for names in columns of text, and words in all columns of numbers, dates or codes, of a form that no
+ * row below has.
+ */
+function areWordsAboveCodes(columns: readonly Column[]): boolean {
+  const hasForm = ({ isTyped, profile }: Column): boolean => isTyped || profile.shape?.includes("9") === true;
+  if (!columns.some(hasForm) || !columns.some(({ isNamed, isTyped }) => isNamed && !isTyped)) return false;
+  return columns.every((column) =>
+    hasForm(column) ? WORD.test(column.cell) && !isNoValue(column.cell) : column.isNamed && column.isOther,
+  );
+}
+
+const WORD = /^\p{L}[\p{L}_-]*$/u;
 
 /** The same above text alone, where a row may have any words: more must show that it names the columns. */
 function isHeaderOfText(columns: readonly Column[], above: readonly Line[], sign: TitleSign): boolean {

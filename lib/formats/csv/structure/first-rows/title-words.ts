@@ -84,3 +84,20 @@ const NO_VALUE = new RegExp(
 
 /** True for words that stand for a value: unknown, not available. */
 export const isNoValue = (text: string): boolean => NO_VALUE.test(text.trim());
+
+/** Names of columns of numbers. */
+const MEASURE = new RegExp(
+  "^(?:(?:\\p{L}+[ _])?(?:" +
+    [
+      "salary|wages?|income|revenue|sales|turnover|profit|loss|balance|budget|debit|credit|fee|rate|score|points|rating",
+      "population|pop|visitors|visits|views|clicks|users|orders|votes|stock|weight|height|length|width|depth|size|area",
+      "speed|volume|mass|temp|temperature|rain|rainfall|precipitation|humidity|pressure|wind|voltage|current|power",
+      "ph|lat|latitude|lon|lng|longitude|percent|percentage|share|ratio|mean|average|avg|median|sum|frequency|duration",
+      "saldo|umsatz|umsätze|gehalt|lohn|wert|bestand|gewicht|länge|laenge|höhe|hoehe|breite|fläche|temperatur|druck",
+      "anteil|stück|dauer|kosten|soll|haben|gewinn|einwohner|besucher|solde|poids|taille|peso|saldo|importe|valor|valore",
+    ].join("|") +
+    "))$",
+  "iu",
+);
+
+export const isMeasure = (text: string): boolean => MEASURE.test(text.trim());

@@ -22,7 +22,7 @@ const OTHER_TYPE = anyOf(
     "(?:timestamp(?:tz)?|datetime64\\[.*\\]|xsd:\\w+)",
     "(?:ganzzahl|zahl|zeichen(?:kette)?|datum|uhrzeit|texte|nombre|entier|décimal)",
     "(?:chaîne|texto|número|entero|fecha|testo|numero|intero|data|tekst|getal)",
-  ].map((type) => `${type}(?: ?\\(\\d+(?:, ?\\d+)?\\))?`),
+  ].map((type) => `${type}(?: ?\\(\\d+(?:, ?\\d+)?\\))?(?: (?:primary key|not null|null|unique))*`),
   "iu",
 );
 const OTHER_UNIT = anyOf(
@@ -33,6 +33,7 @@ const OTHER_UNIT = anyOf(
     "tonn?en?|tons?|to|kgs|lbs?|oz|ft|in",
     "[kcmµμnMGT]?(?:m|g|s|l|L|W|Wh|A|V|Hz|Pa|J|N|mol|Ω|ohm|VA|eV|bar|cal|bit|byte|b|B)(?:\\^?-?[²³23])?",
     "(?:sec|min|hour|minute|second|day|week|month|year|tag|stunde|monat|jahr|woche)(?:[esn]|en)?|a|d|h|yr|ms|µs",
+    "(?:grad|degrees?) \\p{L}+|in [\\p{L}°%€$/]{1,12}|thousands?|millions?|billions?|tausend|millionen",
     "deg(?:rees?)?(?: ?[CFKNE])?|celsius|kelvin|fahrenheit|rad|grad|psi|hpa|mbar|mmhg|ppb|psu|dB|pH|mph|kmh|kn|kts",
     "(?:yyyy|jjjj|dd|tt|mm|hh)[-/.: ]?(?:mm|dd|tt|yyyy|jjjj|ss|mm)?(?:[-/.: ](?:dd|tt|yyyy|jjjj|ss|hh).*)?",
     "(?:decimal )?(?:degrees?|dimensionless|unitless|fraction|ratio|index)",
@@ -45,7 +46,9 @@ const OTHER_UNIT = anyOf(
 const LABEL =
   /^#?(?:units?|einheit(?:en)?|types?|typ(?:en)?|dtypes?|datatype|datentyp|unités?|unidad(?:es)?|unità|format)$/i;
 const BRACKETED = /^[([<{].*[\p{L}%°€$£µ].*[)\]>}]$/u;
-const DASH = /^(?:[-–—]{1,3}|\.|\/|\*)$/;
+const DASH = /^(?:[-–—]{1,3}|\.|\/|\*|[([][-–—. ]?[)\]])$/;
+/** Values that may read as units: grades, sizes. */
+const SHORT_CHARS = 3;
 /** A unit that is not known: one short word. */
 const SHORT_WORD = /^[\p{L}°µ%][\p{L}\p{M}\d²³°%./^*-]{0,11}$/u;
 
@@ -89,11 +92,10 @@ function describes(
   let [word, isSure] = [undefined as string | undefined, false];
   for (const [column, { family, values, shape }] of profiles.entries()) {
     const text = (cells[column] ?? "").trim();
-    const isNothing = text === "" || DASH.test(text);
-    if (isNothing) {
+    if (text === "" || DASH.test(text)) {
       isSure ||= !values.has(text) && below.every((row) => isFilled(row.cells[column] ?? ""));
     } else if (kindOf(text) === "marker") {
-      return undefined;
+      if (isTyped(family)) return undefined;
     } else if (isTyped(family)) {
       const isKnown = isUnitName(text) || isTypeName(text);
       if (!isKnown && (!SHORT_WORD.test(text) || isNoValue(text))) return undefined;
@@ -102,7 +104,8 @@ function describes(
     } else {
       const isType = isTypeName(text) || LABEL.test(text) || BRACKETED.test(text);
       const isLikeRows = values.has(text) || shapeOf(text) === shape;
-      if (isLikeRows || !(isType || isUnitName(text))) return undefined;
+      const areShort = !isType && [...values].every(({ length }) => length <= SHORT_CHARS);
+      if (isLikeRows || areShort || !(isType || isUnitName(text))) return undefined;
       isSure ||= isType;
     }
   }

@@ -9,6 +9,13 @@ const cities = ["Rom", "Ulm", "Oslo", "Bonn", "Kiel"];
 const articles = Array.from({ length: 60 }, (_, at) => `A${at};${cities[at % 5]}\n`).join("");
 
 const TITLES: readonly string[] = [
+  "Monthly figures,Oslo\nmonth,visitors\n2026-01,5\n2026-02,6\n2026-03,7\n",
+  "Run 17,OK\nsample,ph\nS1,7.1\nS2,7.2\nS3,7.3\n",
+  "Warehouse,Main\nsku,bin\n100-A,X1\n100-B,X2\n100-C,X3\n",
+  "Department,Finance\nEmployee,Salary\nAnn,5000\nBob,6000\nCy,7000\n",
+  "Export,2026-01-31\nfoo,bar\n1,a\n2,b\n3,c\n",
+  "Dataset,Census 2020\nstate,pop\nOhio,5\nIowa,6\nUtah,7\n",
+  "31.12.2025;Stand\nArtikel;Ort\nA1;Rom\nA2;Ulm\nA3;Oslo\n",
   `Stand;31.12.2025\nArtikel;Ort\n${articles}`,
   "ACME stock,2026-01-01,daily\ndate,open,high\n2026-01-01,5,6\n2026-01-02,6,7\n2026-01-03,7,8\n",
   "Report;2026\nstation;min\nA;5\nB;6\nC;7\n",
@@ -49,6 +56,12 @@ test("a first line that may be a title as wide as the table is a doubt", () => {
 });
 
 const HEADERS: readonly string[] = [
+  "Department,Salary\nFinance,oops\nSales,5000\nLegal,6000\n",
+  "Table,Rows\norders,abc\nitems,5\nusers,6\n",
+  "name,2024\nSales,High\nCosts,Low\nProfit,High\n",
+  "Filter,Value\nregion,North\nyear,2026\nperson,Ann\n",
+  "Metric,Jan 2026,Feb 2026\nSales,good,bad\nCosts,bad,good\nProfit,good,good\n",
+  "metric,2026-01-31\nsales,up\ncosts,down\nprofit,up\n",
   "page,views\n/home,abc\nabout,5\nfaq,6\nnews,7\n",
   "Created by,Score\nann,oops\nBob,5\nCy,6\n",
   "name,2024\nAda,Gold\nBo,Silver\nCy,Bronze\n",

@@ -10,6 +10,10 @@ const days = Array.from({ length: 28 }, (_, at) => `S${at},2026-01-${String(at +
 );
 
 const UNITS: readonly string[] = [
+  "name,speed\nn/a,km/h\nA,5\nB,6\nC,7\n",
+  "id,name\nint primary key,varchar(20)\n1,a\n2,b\n3,c\n",
+  "Ort;Temperatur\nText;Grad Celsius\nUlm;5\nBonn;6\nKiel;7\n",
+  "country,population\n,millions\nDE,5\nFR,6\nIT,7\n",
   `station,date,tmax\n-,-,degC\n${days}`,
   "name;menge\n-;Stk\nA0;0\nA1;1\nA2;2\n",
   "depth,salinity,note\nm,psu,-\n5,35.1,ok\n10,35.2,ok\n",
@@ -40,6 +44,10 @@ test("a row of units or types below the header is a doubt", () => {
 });
 
 const ROWS: readonly string[] = [
+  "grade,n\nA,m\nB,6\nC,7\n",
+  "name,weight\nAnn,kg\nBob,70\nCy,60\n",
+  "name,weight\nAnn,80 kg\nBob,70\nCy,60\n",
+  "Ort;Bestand\nUlm;fünf\nBonn;6\nKiel;7\n",
   "code,qty\nA1,abc\nA2,5\nA3,6\n",
   "code,pressure\nA1,120/80\nA2,5\nA3,6\n",
   "name,score\nx,abc\ny,5\nz,6\n",
