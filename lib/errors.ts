@@ -330,5 +330,6 @@ export function knownCode(code: string): ErrorCode {
 export function hasCode(thrown: unknown, code: ErrorCode): thrown is TributaryError {
   return thrown instanceof TributaryError && thrown.code === code;
 }
+
 /** `1 row`, `2 rows`. */
 export const countNoun = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
