@@ -85,7 +85,7 @@ test("export, correction by hand, upload of the sheet with --wait", async () => 
   assert.match(dry.out, /^would be corrected +1$/m, dry.err);
   const done = await run("correct", "sales", "sheet.csv", "--wait");
   assert.equal(done.code, 5, `one row is still rejected: ${done.err}`);
-  assert.match(done.out, /^corrected +1\nunchanged +1\nmissing in the sheet +0\nnew version +committed, 1 rejected$/m);
+  assert.match(done.out, /^rows sent +1\nunchanged +1\nmissing in the sheet +0\nnew version +committed, 1 rejected$/m);
   assert.deepEqual(await pipeline.query("SELECT id FROM sales WHERE _source_file = 'a.csv' ORDER BY 1"), [
     [1],
     [2],
