@@ -24,7 +24,6 @@ export async function run(
   const stopping = new AbortController();
   const stopped = new Promise<NodeJS.Signals | "disconnect">((resolve) => {
     // The channel is that of `tributary serve`. If it was killed, nobody could stop this process any more.
-    process.channel?.unref();
     process.once("disconnect", () => {
       stopping.abort();
       resolve("disconnect");
