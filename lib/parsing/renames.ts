@@ -1,3 +1,4 @@
+import { countNoun } from "../errors.ts";
 import { decimalOf, type ColumnDefinition, type ColumnType } from "../columns.ts";
 import type { Contract } from "../contract/contract.ts";
 import type { Doubt } from "../formats/format.ts";
@@ -154,7 +155,7 @@ const fits = (type: ColumnType, former: ColumnType): boolean => former === "VARC
 
 const LISTED_MAX = 5;
 
-const countOf = ({ length }: readonly unknown[]): string => `${length} column${length === 1 ? "" : "s"}`;
+const countOf = ({ length }: readonly unknown[]): string => countNoun(length, "column");
 
 const listed = (columns: readonly ColumnDefinition[]): string =>
   columns

@@ -23,16 +23,16 @@ export async function run(
   const scope = new Scope();
   const stopping = new AbortController();
   const stopped = new Promise<NodeJS.Signals | "disconnect">((resolve) => {
-    // The channel is that of `tributary serve`. If it was killed, nobody could stop this process any more.
-    process.once("disconnect", () => {
+    const stop = (why: NodeJS.Signals | "disconnect"): void => {
       stopping.abort();
-      resolve("disconnect");
-    });
+      resolve(why);
+    };
+    // The channel is that of `tributary serve`. If it was killed, nobody could stop this process any more.
+    process.once("disconnect", () => stop("disconnect"));
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
       process.once(signal, () => {
         process.once(signal, () => process.exit(130));
-        stopping.abort();
-        resolve(signal);
+        stop(signal);
       });
     }
   });

@@ -2,7 +2,7 @@ import { isLikeRows } from "./checks/header-words.ts";
 import { axisIn, quotesOnlyHere } from "./checks/number-header.ts";
 import { lacksValues, rowInHeader } from "./checks/second-names.ts";
 import { isTitleRow } from "./checks/title-row.ts";
-import { familyOf, kindOf, shapeOf } from "./kinds.ts";
+import { familyOf, isTyped, kindOf, shapeOf } from "./kinds.ts";
 import { compare, profilesOf, YEAR, type Comparison } from "./profile.ts";
 import {
   fitOf,
@@ -201,7 +201,7 @@ function ofOnlyRow(row: SampleRow): HeaderDecision {
   const base = { skipped: 0, certain: false, named: 0 };
   const kinds = row.cells.map((cell) => ({ cell: cell.trim(), family: familyOf(kindOf(cell)) }));
   const words = kinds.filter(({ family }) => family === "text").length;
-  const values = kinds.filter(({ cell, family }) => family !== "text" && family !== "none" && !YEAR.test(cell)).length;
+  const values = kinds.filter(({ cell, family }) => isTyped(family) && !YEAR.test(cell)).length;
   const filled = kinds.some(({ family }) => family !== "none");
   if (values === 0 && (words > 0 || !filled)) {
     return { ...base, rows: 1, confidence: 0.8, evidence: `line ${row.line} is the only row` };

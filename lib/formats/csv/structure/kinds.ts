@@ -112,6 +112,11 @@ export function familyOf(kind: Kind): Family {
   }
 }
 
+/** True for numbers, dates and whatever else is no mere text. */
+export const isTyped = (family: Family): boolean => family !== "text" && family !== "none";
+
+export const isTypedCell = (cell: string): boolean => isTyped(familyOf(kindOf(cell)));
+
 /** The cell's form: digits as 9, letters as A, each with its neighbours: `MG-8769` is `A-9`. */
 export function shapeOf(cell: string): string {
   const text = cell.trim().slice(0, TYPED_CHARS_MAX);

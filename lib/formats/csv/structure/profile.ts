@@ -1,4 +1,4 @@
-import { familyOf, kindOf, shapeOf, type Family } from "./kinds.ts";
+import { familyOf, isTyped, kindOf, shapeOf, type Family } from "./kinds.ts";
 import type { SampleRow } from "./split.ts";
 
 /** Share of a column's cells that decides what the column is. */
@@ -126,7 +126,7 @@ export function compare(row: SampleRow, profiles: readonly ColumnProfile[]): Com
     const cell = row.cells[index] ?? "";
     const kind = kindOf(cell);
     const family = familyOf(kind);
-    const typed = column.family !== "text" && column.family !== "none";
+    const typed = isTyped(column.family);
     if (typed) result.typed++;
     if (family === "none") return;
     if (typed && family === "text") result.header++;

@@ -1,6 +1,6 @@
 import { hasHeaders, isHeaderOf, isSameHeader, fitOf, type KnownColumns } from "./known.ts";
 import { isBlankRow } from "../reading/no-data.ts";
-import { kindOf, type Kind } from "./kinds.ts";
+import { isTyped, kindOf, type Kind } from "./kinds.ts";
 import { profilesOf } from "./profile.ts";
 import type { SampleRow } from "./split.ts";
 import type { FoundTable } from "./rows.ts";
@@ -102,7 +102,7 @@ function typesOf(rows: readonly SampleRow[], width: number): { types: number; ty
       count++;
     }
   }
-  const typed = profilesOf(used, width).some(({ family }) => family !== "text" && family !== "none");
+  const typed = profilesOf(used, width).some(({ family }) => isTyped(family));
   return { types: count === 0 ? 0 : sum / count, typed };
 }
 

@@ -1,3 +1,4 @@
+import { isTyped } from "./kinds.ts";
 import { withoutComments } from "./comments.ts";
 import { headerOf, strayNameIn, type HeaderDecision } from "./header.ts";
 import {
@@ -237,7 +238,7 @@ function orFirst(
 ): { header: HeaderDecision; at: number } {
   if (found.at === 0 || (found.header.rows > 0 && found.header.certain) || skipRows !== undefined || rows[0]!.count < 2)
     return found;
-  const typed = profilesOf(rows.slice(found.at), width).some(({ family }) => family !== "text" && family !== "none");
+  const typed = profilesOf(rows.slice(found.at), width).some(({ family }) => isTyped(family));
   if (typed) return found;
   const evidence = `line ${rows[0]!.line} is the first, and no line below it looks like a header`;
   const header = { rows: 1, skipped: 0, confidence: 0.4, evidence, certain: false, named: 0, doubt: evidence };

@@ -1,4 +1,4 @@
-import { familyOf, kindOf } from "../kinds.ts";
+import { isTypedCell } from "../kinds.ts";
 import type { SampleRow } from "../split.ts";
 
 /**
@@ -74,8 +74,8 @@ function isNameAbove(cell: string, values: readonly string[]): boolean {
   const share = (is: (value: string) => boolean): number => values.filter(is).length / values.length;
   if (isNaming(cell) && share(isNaming) < 0.2) return true;
   if (isIdentifier(cell) && share(isIdentifier) < 0.1) return true;
-  const isTyped = (value: string): boolean => !["text", "none"].includes(familyOf(kindOf(value)));
-  if (!isTyped(cell) && share(isTyped) >= 0.5) return true;
+
+  if (!isTypedCell(cell) && share(isTypedCell) >= 0.5) return true;
   const start = startOf(cell);
   if (share((value) => startOf(value) === start) < 0.2) return true;
   const isPhrase = (value: string): boolean => /\s/.test(value.trim());

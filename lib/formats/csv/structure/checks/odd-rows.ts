@@ -3,7 +3,7 @@ import { isSumOf, numberOf } from "../footer/ending.ts";
 import { SUBTOTAL, SUBTOTAL_END, TOTAL_ALONE } from "../footer/words.ts";
 import { titleLine } from "../first-rows/title-line.ts";
 import { unitsRow } from "../first-rows/units-row.ts";
-import { familyOf, kindOf, shapeOf } from "../kinds.ts";
+import { familyOf, isTyped, isTypedCell, kindOf, shapeOf } from "../kinds.ts";
 import { isSame } from "../known.ts";
 import { profilesOf } from "../profile.ts";
 import type { FoundTable } from "../rows.ts";
@@ -39,7 +39,6 @@ export function oddRow(table: Table, declared: Declared): string | undefined {
 }
 
 const isWords = (cell: string): boolean => ["word", "text"].includes(kindOf(cell)) && !/\d/.test(cell);
-const isTyped = (cell: string): boolean => !["text", "none"].includes(familyOf(kindOf(cell)));
 const shown = (cell: string): string => JSON.stringify(cell.trim().slice(0, 40));
 
 /** Rows of sums between the rows that they sum up: they lack cells that all other rows have. */
@@ -110,11 +109,11 @@ function heading({ body, width, headerCells }: Table): string | undefined {
   const isRepeated = ({ cells }: SampleRow): boolean =>
     found.every(({ count }) => count > 1) && isSame(cells, headerCells);
   const others = body.filter((row) => !isHeading(row) && !isRepeated(row));
-  const areTyped = others.every(({ cells }) => isTyped(cells[0]!)) && fullColumns(others, width).length > 1;
+  const areTyped = others.every(({ cells }) => isTypedCell(cells[0]!)) && fullColumns(others, width).length > 1;
   const fewest = areTyped ? found.length + 1 : SHOWING_ROWS_MIN * found.length;
   if (found.length === 0 || others.length < fewest || (width < 3 && !areTyped)) return undefined;
   const forms = new Set(
-    others.map(({ cells }) => (isTyped(cells[0]!) ? familyOf(kindOf(cells[0]!)) : shapeOf(cells[0]!))),
+    others.map(({ cells }) => (isTypedCell(cells[0]!) ? familyOf(kindOf(cells[0]!)) : shapeOf(cells[0]!))),
   );
   if (forms.size > 1 || others.some(({ cells }) => !isFilled(cells[0]!) || isWords(cells[0]!))) return undefined;
   const line = found[0]!.line;
@@ -153,7 +152,7 @@ function headerPart({ body, width, header, headerCells }: Table): string | undef
   const isPart = (cell: string, column: number): boolean =>
     isFilled(cell) && (header.rows > 1 || !isFilled(headerCells[column] ?? "") || isForeign(cell, column));
   const isForeign = (cell: string, column: number): boolean =>
-    isWords(cell) && !["text", "none"].includes(profiles[column]?.family ?? "none");
+    isWords(cell) && isTyped(profiles[column]?.family ?? "none");
   if (!first.cells.slice(0, COLUMNS_MAX).some(isPart)) return undefined;
   return `line ${first.line} lacks the first field that all rows below it have: it may be a row of the header, or units`;
 }
@@ -176,7 +175,7 @@ function commentedOut({ body }: Table): string | undefined {
   const found = body.filter(({ cells }) => COMMENTED_OUT.test(cells[0]!));
   const others = body.filter(({ cells }) => !COMMENTED_OUT.test(cells[0]!));
   if (found.length === 0 || others.length <= found.length) return undefined;
-  if (!others.every(({ cells }) => isTyped(cells[0]!))) return undefined;
+  if (!others.every(({ cells }) => isTypedCell(cells[0]!))) return undefined;
   return `line ${found[0]!.line} begins with ${shown(found[0]!.cells[0]!)}: it may be a row that is commented out`;
 }
 
@@ -201,7 +200,7 @@ function comment({ body, width }: Table): string | undefined {
 /** Words above the values of a file of one column: the name of the column may stand there. */
 function nameBelow({ body, header }: Table): string | undefined {
   const rows = body.filter(({ cells }) => isFilled(cells[0]!));
-  const at = rows.findIndex(({ cells }) => isTyped(cells[0]!));
+  const at = rows.findIndex(({ cells }) => isTypedCell(cells[0]!));
   if (header.rows === 0 || header.named > 0 || at < 1 || at > FIRST_ROWS || rows.length - at < FIRST_ROWS)
     return undefined;
   if (!rows.slice(0, at).every(({ cells }) => isWords(cells[0]!))) return undefined;

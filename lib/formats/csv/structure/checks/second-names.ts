@@ -1,4 +1,4 @@
-import { familyOf, kindOf } from "../kinds.ts";
+import { familyOf, isTyped, kindOf } from "../kinds.ts";
 import type { ColumnProfile } from "../profile.ts";
 import type { SampleRow } from "../split.ts";
 
@@ -27,7 +27,7 @@ export const TYPE = anyOf(
 
 const isUnit = (cell: string): boolean => UNIT.test(cell.trim()) || TYPE.test(cell.trim());
 
-const columnsOf = (profiles: readonly ColumnProfile[], isOf: (family: string) => boolean): number[] =>
+const columnsOf = (profiles: readonly ColumnProfile[], isOf: (family: ColumnProfile["family"]) => boolean): number[] =>
   profiles.flatMap(({ family }, column) => (isOf(family) ? [column] : []));
 
 const wordsIn = ({ cells }: SampleRow, columns: readonly number[]): string[] =>
@@ -35,8 +35,6 @@ const wordsIn = ({ cells }: SampleRow, columns: readonly number[]): string[] =>
     const text = (cells[column] ?? "").trim();
     return familyOf(kindOf(text)) === "none" ? [] : [text];
   });
-
-const isTyped = (family: string): boolean => family !== "text" && family !== "none";
 
 /** True if a unit or a type stands above one of the columns of numbers or dates. */
 const hasUnits = (row: SampleRow, profiles: readonly ColumnProfile[]): boolean =>

@@ -1,5 +1,5 @@
 import { isMoment, saysWhat } from "../first-rows/title-words.ts";
-import { familyOf, kindOf } from "../kinds.ts";
+import { isTypedCell } from "../kinds.ts";
 import { YEAR } from "../profile.ts";
 import type { SampleRow } from "../split.ts";
 
@@ -10,7 +10,7 @@ import type { SampleRow } from "../split.ts";
 export function isTitleRow({ cells }: SampleRow, last: SampleRow): boolean {
   const isValue = cells.some((cell, at) => {
     const text = cell.trim();
-    const value = !["text", "none"].includes(familyOf(kindOf(text))) && !YEAR.test(text) && !/^\d{1,3}$/.test(text);
+    const value = isTypedCell(text) && !YEAR.test(text) && !/^\d{1,3}$/.test(text);
     const isSentence = at > 0 && cell.startsWith(" ") && !(last.cells[at] ?? "").startsWith(" ");
     return text.endsWith(":") || value || isSentence;
   });

@@ -1,6 +1,6 @@
 import { isFilled } from "../../reading/no-data.ts";
 import { isIdentifier, isNaming, isOnlyNaming, startOf } from "../checks/header-words.ts";
-import { familyOf, kindOf } from "../kinds.ts";
+import { familyOf, isTyped, kindOf } from "../kinds.ts";
 import { isSame } from "../known.ts";
 import { profilesOf, type ColumnProfile } from "../profile.ts";
 import { isName, type FoundTable } from "../rows.ts";
@@ -79,12 +79,12 @@ function columnsOf(
 function columnOf(cell: string, profile: ColumnProfile, values: readonly string[]): Omit<Column, "at"> {
   const isRare = (is: (value: string) => boolean): boolean =>
     values.filter(is).length < NAMING_SHARE * Math.max(1, values.length);
-  const isTyped = profile.family !== "text" && profile.family !== "none";
-  const isNamed = isTyped
+  const hasType = isTyped(profile.family);
+  const isNamed = hasType
     ? isOnlyNaming(cell) || isIdentifier(cell) || isMeasure(cell)
     : (isNaming(cell) && isRare(isNaming)) || (isIdentifier(cell) && isRare(isIdentifier));
   const start = startOf(cell);
-  return { cell, profile, isTyped, isNamed, isOther: isTyped || isRare((value) => startOf(value) === start) };
+  return { cell, profile, isTyped: hasType, isNamed, isOther: hasType || isRare((value) => startOf(value) === start) };
 }
 
 /** True if the cells look like names, by themselves or because the lines above are no names. */

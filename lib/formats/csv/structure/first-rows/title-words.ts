@@ -1,4 +1,4 @@
-import { familyOf, kindOf } from "../kinds.ts";
+import { familyOf, isTypedCell, kindOf } from "../kinds.ts";
 import { YEAR } from "../profile.ts";
 
 /** What a line above a table says, and no name of a column: dates, months, and words of reports. Pure. */
@@ -64,7 +64,7 @@ export function titleSign(cells: readonly string[]): TitleSign {
   const texts = cells.map((cell) => cell.trim().slice(0, CHARS_MAX)).filter((text) => text !== "");
   if (texts.some(isMoment)) return "moment";
   if (texts.some(saysWhat)) return "words";
-  const isValue = (text: string): boolean => YEAR.test(text) || !["text", "none"].includes(familyOf(kindOf(text)));
+  const isValue = (text: string): boolean => YEAR.test(text) || isTypedCell(text);
   return texts.some(isValue) ? "value" : "none";
 }
 
@@ -89,12 +89,14 @@ export const isNoValue = (text: string): boolean => NO_VALUE.test(text.trim());
 const MEASURE = new RegExp(
   "^(?:(?:\\p{L}+[ _])?(?:" +
     [
-      "salary|wages?|income|revenue|sales|turnover|profit|loss|balance|budget|debit|credit|fee|rate|score|points|rating",
+      "salary|wages?|income|revenue|sales|turnover|profit|loss|balance|budget|debit|credit|fee",
+      "rate|score|points|rating",
       "population|pop|visitors|visits|views|clicks|users|orders|votes|stock|weight|height|length|width|depth|size|area",
       "speed|volume|mass|temp|temperature|rain|rainfall|precipitation|humidity|pressure|wind|voltage|current|power",
       "ph|lat|latitude|lon|lng|longitude|percent|percentage|share|ratio|mean|average|avg|median|sum|frequency|duration",
       "saldo|umsatz|umsätze|gehalt|lohn|wert|bestand|gewicht|länge|laenge|höhe|hoehe|breite|fläche|temperatur|druck",
-      "anteil|stück|dauer|kosten|soll|haben|gewinn|einwohner|besucher|solde|poids|taille|peso|saldo|importe|valor|valore",
+      "anteil|stück|dauer|kosten|soll|haben|gewinn|einwohner|besucher|solde|poids|taille|peso",
+      "saldo|importe|valor|valore",
     ].join("|") +
     "))$",
   "iu",

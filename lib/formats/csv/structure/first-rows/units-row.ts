@@ -1,6 +1,6 @@
 import { isFilled } from "../../reading/no-data.ts";
 import { anyOf, TYPE, UNIT } from "../checks/second-names.ts";
-import { familyOf, kindOf, shapeOf } from "../kinds.ts";
+import { isTyped, isTypedCell, kindOf, shapeOf } from "../kinds.ts";
 import { profilesOf, type ColumnProfile } from "../profile.ts";
 import type { FoundTable } from "../rows.ts";
 import type { SampleRow } from "../split.ts";
@@ -79,9 +79,6 @@ export function unitsRow(table: Pick<FoundTable, "body" | "width" | "header">): 
   }
   return undefined;
 }
-
-const isTyped = (family: string): boolean => family !== "text" && family !== "none";
-const isTypedCell = (cell: string): boolean => isTyped(familyOf(kindOf(cell)));
 
 /** The word that shows that the row describes the columns; undefined: it may be a row. */
 function describes(

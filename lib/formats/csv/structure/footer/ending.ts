@@ -1,5 +1,5 @@
 import { isBlankRow, isFilled } from "../../reading/no-data.ts";
-import { familyOf, kindOf, shapeOf } from "../kinds.ts";
+import { familyOf, isTypedCell, kindOf, shapeOf } from "../kinds.ts";
 import { isSame } from "../known.ts";
 import type { SampleRow } from "../split.ts";
 import { ALL, BALANCE, COUNT, STATISTIC, TOTAL, TOTAL_ALONE } from "./words.ts";
@@ -90,7 +90,7 @@ function numbersWithoutKey(data: readonly SampleRow[], width: number): number[] 
   if (count !== width || isFilled(cells[0]!)) return [];
   if (!data.slice(0, -1).every((row) => isFilled(row.cells[0] ?? ""))) return [];
   const numbers = cells.flatMap((cell, column) => (isNumber(cell) ? [column] : []));
-  const isOther = cells.some((cell, column) => isFilled(cell) && !numbers.includes(column) && isTyped(cell));
+  const isOther = cells.some((cell, column) => isFilled(cell) && !numbers.includes(column) && isTypedCell(cell));
   return isOther ? [] : numbers;
 }
 
@@ -161,8 +161,8 @@ export function endingOfOneColumn(rows: readonly SampleRow[]): string | undefine
   const at = data.findLastIndex(({ cells }) => !isWords(cells[0]!)) + 1;
   const tail = data.slice(at);
   if (tail.length === 0 || tail.length > ROWS_MAX || at <= SHOWING_ROWS_MIN) return undefined;
-  const start = data.slice(0, HEADER_ROWS_MAX).findIndex(({ cells }) => isTyped(cells[0]!));
-  if (start < 0 || !data.slice(start, at).every(({ cells }) => isTyped(cells[0]!))) return undefined;
+  const start = data.slice(0, HEADER_ROWS_MAX).findIndex(({ cells }) => isTypedCell(cells[0]!));
+  if (start < 0 || !data.slice(start, at).every(({ cells }) => isTypedCell(cells[0]!))) return undefined;
   const [first] = tail;
   const [text] = first!.cells.map((cell) => cell.trim());
   const isNote =
@@ -174,7 +174,7 @@ export function endingOfOneColumn(rows: readonly SampleRow[]): string | undefine
 const isTable = ([first, ...below]: readonly SampleRow[]): boolean =>
   below.length > 0 &&
   first!.cells.every((cell) => isFilled(cell) && isWords(cell)) &&
-  below.every(({ cells }) => cells.some(isTyped));
+  below.every(({ cells }) => cells.some(isTypedCell));
 
 const NAMES: ReadonlyMap<string, string> = new Map([
   ["number", "number"],
@@ -191,7 +191,6 @@ function formOf(cell: string): string | undefined {
 }
 
 const isNumber = (cell: string): boolean => familyOf(kindOf(cell)) === "number";
-const isTyped = (cell: string): boolean => !["text", "none"].includes(familyOf(kindOf(cell)));
 /** True for text that is no code, nor a misspelt number. */
 const isWords = (cell: string): boolean =>
   familyOf(kindOf(cell)) === "text" && (!/\d/.test(cell) || /\s/.test(cell.trim()));

@@ -1,5 +1,5 @@
 import { DELIMITERS } from "../../options.ts";
-import { familyOf, kindOf } from "../kinds.ts";
+import { familyOf, isTyped, isTypedCell, kindOf } from "../kinds.ts";
 import { profilesOf } from "../profile.ts";
 import { countsRows, endingOf, endingOfOneColumn, isSumOf, numberOf } from "./ending.ts";
 import { COUNT, saysFailure, TOTAL, TOTAL_ALONE } from "./words.ts";
@@ -100,11 +100,10 @@ function isLikeRow(note: SampleRow, above: SampleRow, width: number): boolean {
 const wordsOf = ({ text }: SampleRow): string[] => text.trim().split(/\s+/);
 
 /** True if the kind is that of a number, date or time. */
-const isTyped = (cell: string): boolean => !["text", "none"].includes(familyOf(kindOf(cell)));
 
 /** Which columns have numbers, dates or times. */
 const typedIn = (rows: readonly SampleRow[], width: number): boolean[] =>
-  profilesOf(rows.slice(0, TYPED_ROWS), width).map(({ family }) => family !== "text" && family !== "none");
+  profilesOf(rows.slice(0, TYPED_ROWS), width).map(({ family }) => isTyped(family));
 
 /** Rows that show which columns have numbers or dates. */
 const TYPED_ROWS = 50;
@@ -117,9 +116,9 @@ function isOtherRow(row: SampleRow, width: number, typed: readonly boolean[], is
   if (row.count !== 1 || row.quoted[0]) return false;
   if (DELIMITERS.some((delimiter) => row.text.split(delimiter).length === width)) return true;
   const words = wordsOf(row);
-  if (isApart && typed[0] === true && !isTyped(words[0]!)) return false;
+  if (isApart && typed[0] === true && !isTypedCell(words[0]!)) return false;
   const values = typed.filter(Boolean).length;
-  return values > 0 && words.length >= width && words.filter(isTyped).length >= values;
+  return values > 0 && words.length >= width && words.filter(isTypedCell).length >= values;
 }
 
 /** What DOS programs write at the end of a file. */
