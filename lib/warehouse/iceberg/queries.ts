@@ -13,12 +13,18 @@ import { lookUp, viewSelect } from "./published.ts";
 const LISTS = /^(?:show|describe|desc|summarize|information_schema|duckdb_\w+|pg_\w+|sqlite_\w+)$/;
 
 /**
+ * A table that changed since the transaction began is read with its latest schema. Otherwise DuckDB 1.5.5
+ * requests the table's older metadata, and fails with an internal error if there are none of that time.
+ */
+const LATEST_SCHEMA = "SET GLOBAL iceberg_use_metadata_log = false";
+
+/**
  * The tables for query processes. A process attaches the catalog read-only, and reads tables through views
  * of their names in the port. They are made for the names that occur in the SQL, since each costs requests.
  */
 export function queryTables(context: IcebergContext, attachment: Attachment, folder: string): QueryTables {
   const attach = attachStatement(attachment, `${ATTACH_OPTIONS}, READ_ONLY`);
-  const open = [...loadStatements(attachment), WITHOUT_JOIN_FILTERS, attach];
+  const open = [...loadStatements(attachment), WITHOUT_JOIN_FILTERS, LATEST_SCHEMA, attach];
   return {
     folder,
     sourceOf: async (sql): Promise<AttachedCatalog> => {

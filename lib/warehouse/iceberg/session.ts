@@ -6,6 +6,8 @@ import { Semaphore } from "async-mutex";
 import { systemClock } from "../../clock.ts";
 import { messageOf, TributaryError } from "../../errors.ts";
 import { writableFolder } from "../../folders.ts";
+import { retry } from "../../retry.ts";
+import { isBeforeFirstSnapshot, isInvalidating } from "../duckdb-engine/errors.ts";
 import { RELEASE_EARLY } from "../duckdb-engine/freed-memory.ts";
 import { rowsOf } from "../duckdb-engine/rows.ts";
 import type { StagingDatabase } from "../duckdb-engine/stage.ts";
@@ -52,8 +54,6 @@ export interface WriteOptions extends Use {
 }
 
 const JOIN_FILTER_FAILURE = /Can't convert TableFilterType/;
-/** After such an error DuckDB may take no statement any more. */
-const INVALIDATING = /^(?:FATAL|INTERNAL) Error|has been invalidated/;
 
 /**
  * A statement holds a thread of libuv's pool while it waits for the gate. The pool has four, and the gate
@@ -62,6 +62,9 @@ const INVALIDATING = /^(?:FATAL|INTERNAL) Error|has been invalidated/;
  */
 const STATEMENTS_AT_ONCE = 3;
 const turns = new Semaphore(STATEMENTS_AT_ONCE);
+
+/** A snapshot of the same moment is visible to the next statement. */
+const FIRST_SNAPSHOT = { attemptsMax: 5, backoffMsMin: 10, backoffMsMax: 200 };
 
 const INTERRUPT_EVERY_MS = 5;
 const INTERRUPTS_MAX = 1_000;
@@ -132,7 +135,7 @@ export class Session implements StagingDatabase {
   }
 
   async #notice(thrown: unknown, instance: DuckDBInstance): Promise<void> {
-    if (!INVALIDATING.test(messageOf(thrown)) || !(await isBroken(instance))) return;
+    if (!isInvalidating(thrown) || !(await isBroken(instance))) return;
     // Another caller may have opened the next one meanwhile.
     if (instance === this.#instance) this.#isBroken = true;
   }
@@ -178,8 +181,10 @@ export class Session implements StagingDatabase {
     await this.connected((connection) => connection.run(sql));
   }
 
+  /** Reads rows outside a transaction. */
   async rows(sql: string, use?: Use): Promise<unknown[][]> {
-    return this.connected((connection) => rowsOf(connection, sql), use);
+    const read = () => this.connected((connection) => rowsOf(connection, sql), use);
+    return retry(systemClock, { ...FIRST_SNAPSHOT, retryable: isBeforeFirstSnapshot }, read);
   }
 
   /**

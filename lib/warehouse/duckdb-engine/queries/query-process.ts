@@ -5,10 +5,13 @@
  * configuration.
  */
 import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
+import { systemClock } from "../../../clock.ts";
 import { hasCode, messageOf } from "../../../errors.ts";
+import { retry } from "../../../retry.ts";
 import { ResultSize } from "../../result-size.ts";
 import { identifier } from "../../sql/sql.ts";
 import { duckdb } from "../dialect.ts";
+import { isBeforeFirstSnapshot, isInvalidating } from "../errors.ts";
 import type { AttachedCatalog, CopiedFile, FailedReply, QueryReply, QueryRequest } from "./protocol.ts";
 import { Replica } from "./replica.ts";
 import { checkSelect, type Catalog } from "./select-guard.ts";
@@ -18,21 +21,32 @@ process.on("disconnect", () => process.exit(0));
 process.on("message", (request: QueryRequest) => void answer(request));
 await reply({ kind: "started" });
 
+/** A table's first commit at the same moment is visible to the next attempt. */
+const FIRST_SNAPSHOT = { attemptsMax: 6, backoffMsMin: 20, backoffMsMax: 500, retryable: isBeforeFirstSnapshot };
+
 async function answer(request: QueryRequest): Promise<void> {
   let opening = true;
   try {
-    const database = await openSource(request);
-    opening = false;
-    const connection = await database.instance.connect();
-    try {
-      await connection.run(`USE ${identifier(request.database)}.${identifier(request.schema)}`);
-      for (const part of request.parts) await checkOne(part, database);
-      await run(connection, await checked(request.sql, database), request.rowsMax);
-    } finally {
-      connection.closeSync();
-    }
+    await retry(systemClock, FIRST_SNAPSHOT, async () => {
+      opening = true;
+      const database = await openSource(request);
+      opening = false;
+      await runIn(database, request);
+    });
   } catch (thrown) {
+    if (isInvalidating(thrown)) closeSource();
     await reply({ ...failureOf(thrown), opening });
+  }
+}
+
+async function runIn(database: Opened, request: QueryRequest): Promise<void> {
+  const connection = await database.instance.connect();
+  try {
+    await connection.run(`USE ${identifier(request.database)}.${identifier(request.schema)}`);
+    for (const part of request.parts) await checkOne(part, database);
+    await run(connection, await checked(request.sql, database), request.rowsMax);
+  } finally {
+    connection.closeSync();
   }
 }
 
@@ -52,13 +66,17 @@ async function openSource(request: QueryRequest): Promise<Opened> {
   const { source, folder } = request;
   const key = JSON.stringify([folder, source.kind === "file" ? source.file : [source.open, source.folders]]);
   if (opened?.key !== key) {
-    opened?.own.closeSync();
-    opened?.instance.closeSync();
-    opened = undefined;
+    closeSource();
     opened = source.kind === "file" ? await openFile(key, request, source) : await openCatalog(key, request, source);
   }
   await opened.refresh(request);
   return opened;
+}
+
+function closeSource(): void {
+  opened?.own.closeSync();
+  opened?.instance.closeSync();
+  opened = undefined;
 }
 
 /** Opens a copy of a database file. `refresh` updates the copy, reports this, and attaches it. */
@@ -182,6 +200,10 @@ function failureOf(thrown: unknown): Omit<FailedReply, "opening"> {
   const exhausted = EXHAUSTED.test(message);
   for (const code of ["QUERY_NOT_READ_ONLY", "QUERY_FAILED"] as const)
     if (hasCode(thrown, code)) return { kind: "failed", code, message, exhausted };
+  if (isBeforeFirstSnapshot(thrown)) {
+    const cause = "a table's first commit is newer than this query, by this host's clock";
+    return { kind: "failed", code: "WAREHOUSE_UNAVAILABLE", message: `${cause}: ${message}`, exhausted };
+  }
   const isFault = !exhausted && (!/^\w[\w ]* Error: /.test(message) || /^FATAL Error|been invalidated/.test(message));
   return { kind: "failed", code: isFault ? "WAREHOUSE_UNAVAILABLE" : "QUERY_FAILED", message, exhausted };
 }

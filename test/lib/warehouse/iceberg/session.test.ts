@@ -24,8 +24,15 @@ if (given)
     async function opened(t: TestContext, memoryMib: number, columns: readonly NewColumn[]) {
       const catalogOptions = restCatalogGiven(NAME)!.oauth2;
       const catalog = await openRestCatalog(catalogOptions);
+      const send = throughCatalog(catalog, catalogOptions.uri);
+      let beforeTable: (() => Promise<unknown>) | undefined;
       const gate = await openGate({
-        send: throughCatalog(catalog, catalogOptions.uri),
+        send: async (request) => {
+          const due = request.path.endsWith("/tables/a") ? beforeTable : undefined;
+          if (due) beforeTable = undefined;
+          await due?.();
+          return send(request);
+        },
         clock: systemClock,
         onEvent: () => undefined,
         onAbandoned: () => assert.fail("DuckDB left before the answer"),
@@ -62,8 +69,19 @@ if (given)
           await connection.run(sql);
           return {};
         });
-      return { session, table: `ice.${schema}.a`, location, write };
+      /** Runs `work` when the session next requests the table, before the catalog has the request. */
+      const overtake = (work: () => Promise<unknown>): void => void (beforeTable = work);
+      return { session, table: `ice.${schema}.a`, location, write, overtake };
     }
+
+    test("a read that a table's first commit overtakes reads it", async (t) => {
+      const { session, table, overtake } = await opened(t, 256, [LONG("id", 1)]);
+      const engine = await given.otherDuckdb();
+      t.after(() => engine.close());
+      await engine.run("SET preserve_insertion_order = false"); // The table's property needs it.
+      overtake(() => engine.run(`INSERT INTO ${table} VALUES (1)`));
+      assert.deepEqual(await session.rows(`SELECT id FROM ${table}`), [[1n]]);
+    });
 
     test("an instance that fails is opened again", async (t) => {
       const { session, table, write } = await opened(t, 256, [LONG("id", 1)]);
