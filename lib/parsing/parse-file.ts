@@ -11,7 +11,7 @@ import { openFile, textOptionsOf, withEncoding, type OpenedFile, type ReadJob } 
 import { FILE_SHORT, IrregularFile, type PlannedRows } from "./output/load-planner.ts";
 import { allColumns, observedColumns, typesFound, type ObservedColumn } from "./plan.ts";
 import type { RejectCounts } from "./rejects.ts";
-import { mayHaveCommas, type PossibleThousands } from "../typing/thousands.ts";
+import { decimalCommas, mayHaveCommas, type PossibleThousands } from "../typing/thousands.ts";
 import { renameDoubt, sharedDoubt } from "./renames.ts";
 import type { RuleWarning } from "./row-rules.ts";
 
@@ -206,8 +206,8 @@ function columnDoubts(
 
 /** Why numbers may be a thousand times what they read as. */
 function thousandsDoubt(possible: PossibleThousands, { delimiter }: FormatOptions): Doubt | undefined {
-  const { columns, commas } = possible;
-  const [first, comma] = [columns[0], commas[0]];
+  const { columns } = possible;
+  const [first, comma] = [columns[0], decimalCommas(possible, delimiter)[0]];
   if (first === undefined || !mayHaveCommas(possible, delimiter)) return undefined;
   const others = columns.length > 1 ? ` and ${columns.length - 1} more` : "";
   const sign = comma === undefined ? "the fields are separated by semicolons" : `'${comma}' has decimal commas`;

@@ -1,4 +1,5 @@
 import type { ColumnType } from "../columns.ts";
+import { isMissingText } from "../typing/missing-texts.ts";
 import type { NumberOptions } from "../typing/number-formats.ts";
 import type { FieldTexts } from "./field-texts.ts";
 import { dateReadings, numberReadings, plainType, total, wordReading, type Reading } from "./reading.ts";
@@ -38,27 +39,6 @@ export interface Proposal {
 /** Certain and whole: it can be applied without a second look. */
 export const isWhole = ({ fits, of, alternatives }: Proposal): boolean => fits === of && alternatives.length === 0;
 
-const MARKERS = new Set(
-  [
-    "na",
-    "n/a",
-    "n.a.",
-    "#n/a",
-    "null",
-    "(null)",
-    "nil",
-    "none",
-    "nan",
-    "missing",
-    "\\n",
-    "-",
-    "--",
-    "---",
-    ".",
-    "..",
-    "?",
-  ].concat(["#value!", "#div/0!", "#ref!", "#name?", "#null!", "#num!", "not available", "k.a.", "k. a.", "–", "—"]),
-);
 /** Below this share of values, a reading is chance. */
 const SHARE_MIN = 0.9;
 
@@ -92,7 +72,7 @@ export function proposalsFor(
 }
 
 function lookAt(name: string, texts: FieldTexts, mayBeThousands: boolean): Column {
-  const markers = [...texts.keys()].filter((text) => MARKERS.has(text.toLowerCase()));
+  const markers = [...texts.keys()].filter(isMissingText);
   const rest: FieldTexts = new Map([...texts].filter(([text]) => !markers.includes(text)));
   const of = total(rest);
   const column = { name, markers, markerRows: total(texts) - of, rest, of, alternatives: [] as Reading[] };

@@ -1,5 +1,8 @@
 import { DECIMAL_PRECISION_MAX, decimalOf, type ColumnType, type DecimalType } from "../columns.ts";
+import { GROUP_DIGITS, MARK, markOf } from "./number-marks.ts";
 import { KIND, type Scan } from "./scan.ts";
+
+export { GROUP_DIGITS };
 
 /** Facts about the values of one column. They only grow, and joining them is commutative and idempotent. */
 export interface Facts {
@@ -18,18 +21,6 @@ export interface Facts {
   /** Bitwise OR of the MARKs seen: what points and commas in numbers mean. */
   marks: number;
 }
-
-/** What a value shows about the notation of its file's numbers. */
-export const MARK = {
-  /** A point that separates no groups of three digits: 1.5, 0.125; or 1234, which has no group. */
-  DECIMAL_POINT: 1,
-  /** A comma before decimals: 1,5 and 1.234,567; or points that can only separate groups: 1.234.567. */
-  DECIMAL_COMMA: 2,
-  /** A text that is no number in either notation. */
-  NO_NUMBER: 4,
-  /** A comma before decimals that hardly anything else has: 1.234,5 and 12,50. With DECIMAL_COMMA. */
-  AMOUNT: 8,
-} as const;
 
 export const noTypeFacts = (): Facts => ({
   kinds: 0,
@@ -50,8 +41,9 @@ export function observe(facts: Facts, kind: number, scan: Scan, bytes: Uint8Arra
     facts.kinds |= kind;
     grew = true;
   }
-  if (kind === KIND.TEXT && (facts.marks & DECIDED) !== DECIDED) {
-    facts.marks = joinMarks(facts.marks, markOf(bytes, scan));
+  // A list decides what the column's commas are.
+  if (kind === KIND.TEXT && (facts.marks & MARK.LIST) === 0) {
+    facts.marks |= markOf(bytes, scan.start, scan.end, facts.marks);
   }
   if (kind > KIND.DOUBLE) return grew;
   if (kind === KIND.DOUBLE) return growSignificant(facts, scan) || grew;
@@ -59,64 +51,16 @@ export function observe(facts: Facts, kind: number, scan: Scan, bytes: Uint8Arra
     facts.intDigits = scan.intDigits;
     grew = true;
   }
-  return (kind === KIND.INTEGER ? growInteger(facts, scan, bytes) : growDecimal(facts, scan)) || grew;
+  return (kind === KIND.INTEGER ? growInteger(facts, scan, bytes) : growDecimal(facts, scan, bytes)) || grew;
 }
 
-/** Marks after which no text of the column shows more. */
-const DECIDED = MARK.NO_NUMBER | MARK.AMOUNT;
-
-/** In a column with other texts, commas show nothing, unless there is an amount. */
-function joinMarks(a: number, b: number): number {
-  const all = a | b;
-  return (all & DECIDED) === MARK.NO_NUMBER ? all & ~MARK.DECIMAL_COMMA : all;
-}
-
-/** The digits of a group, as in thousands. */
-export const GROUP_DIGITS = 3;
-/** The decimals of an amount of money, as in 12,50. */
-const MONEY_DIGITS = 2;
-const [ZERO, NINE, POINT, COMMA, MINUS] = [48, 57, 46, 44, 45];
-const [BLANK, PERCENT, DOLLAR] = [32, 37, 36];
-
-/** Signs beside numbers: blanks, %, $, letters as in EUR, and €, £ or ¥, which are several bytes. */
-const isUnit = (byte: number): boolean =>
-  byte === BLANK || byte === PERCENT || byte === DOLLAR || byte >= 0x80 || ((byte | 32) >= 97 && (byte | 32) <= 122);
-/** Of a sign beside a number. */
-const UNIT_BYTES_MAX = 5;
-
-/** What a text says about the notation of numbers; 0: nothing, as `1,234` may be in either. */
-function markOf(bytes: Uint8Array, scan: Scan): number {
-  let { start, end } = scan;
-  const [startMax, endMin] = [start + UNIT_BYTES_MAX, end - UNIT_BYTES_MAX];
-  while (start < end && start < startMax && isUnit(bytes[start]!)) start++;
-  while (end > start && end > endMin && isUnit(bytes[end - 1]!)) end--;
-  // Some programs write a minus behind the number.
-  if (end > start && bytes[end - 1] === MINUS) end--;
-  let [digits, points, commas] = [0, 0, 0];
-  for (let at = bytes[start] === MINUS ? start + 1 : start; at < end; at++) {
-    const byte = bytes[at]!;
-    if (byte >= ZERO && byte <= NINE) {
-      digits++;
-      continue;
-    }
-    if (commas > 0 || (byte !== POINT && byte !== COMMA)) return MARK.NO_NUMBER;
-    const isGroup = points === 0 ? digits >= 1 && digits <= GROUP_DIGITS : digits === GROUP_DIGITS;
-    if (!isGroup && (byte === POINT || points > 0 || digits === 0)) return MARK.NO_NUMBER;
-    if (byte === POINT) points++;
-    else commas++;
-    digits = 0;
-  }
-  if (digits === 0 || (commas === 0 && digits !== GROUP_DIGITS)) return MARK.NO_NUMBER;
-  if (commas === 0) return points > 1 ? MARK.DECIMAL_COMMA : 0;
-  if (points > 0 || digits === MONEY_DIGITS) return MARK.DECIMAL_COMMA | MARK.AMOUNT;
-  return digits === GROUP_DIGITS ? 0 : MARK.DECIMAL_COMMA;
-}
+const ZERO = 48;
 
 function growInteger(facts: Facts, scan: Scan, bytes: Uint8Array): boolean {
   let grew = false;
   if (scan.intDigits > facts.integerDigits) {
     facts.integerDigits = scan.intDigits;
-    if (scan.intDigits > GROUP_DIGITS) facts.marks |= MARK.DECIMAL_POINT;
+    if (scan.intDigits > GROUP_DIGITS) facts.marks |= MARK.UNGROUPED;
     grew = true;
   }
   if (!facts.beyondInt32 && !fitsInt32(scan)) facts.beyondInt32 = grew = true;
@@ -124,10 +68,11 @@ function growInteger(facts: Facts, scan: Scan, bytes: Uint8Array): boolean {
   return grew;
 }
 
-function growDecimal(facts: Facts, scan: Scan): boolean {
+function growDecimal(facts: Facts, scan: Scan, bytes: Uint8Array): boolean {
   const grew = growSignificant(facts, scan);
   const { intDigits, scale } = scan;
   if (scale !== GROUP_DIGITS || intDigits < 1 || intDigits > GROUP_DIGITS) facts.marks |= MARK.DECIMAL_POINT;
+  else if (bytes[scan.end - 1] !== ZERO) facts.marks |= MARK.FINE;
   if (scan.scale <= facts.scale) return grew;
   facts.scale = scan.scale;
   return true;
@@ -169,7 +114,7 @@ export function joinFacts(a: Facts, b: Facts): Facts {
     significant: Math.max(a.significant, b.significant),
     beyondInt32: a.beyondInt32 || b.beyondInt32,
     beyondInt64: a.beyondInt64 || b.beyondInt64,
-    marks: joinMarks(a.marks, b.marks),
+    marks: a.marks | b.marks,
   };
 }
 

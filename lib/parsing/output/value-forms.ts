@@ -1,5 +1,6 @@
 import { FAMILY } from "../../typing/cast.ts";
-import { DOUBLE_INTEGER_DIGITS, MARK, type Facts } from "../../typing/infer.ts";
+import { DOUBLE_INTEGER_DIGITS, type Facts } from "../../typing/infer.ts";
+import { MARK } from "../../typing/number-marks.ts";
 import { KIND } from "../../typing/scan.ts";
 import type { Plan, PlannedColumn } from "../plan.ts";
 
@@ -82,8 +83,8 @@ export class ValueForms {
     // 0 among decimals may stay unseen: no type depends on whether they have integers among them.
     this.integerDigits[field] = facts.integerDigits;
     this.intDigits[field] = facts.intDigits;
-    // The first decimal that shows what points mean is noted.
-    this.scale[field] = (marks & MARK.DECIMAL_POINT) === 0 ? 0 : facts.scale;
+    // The first number that shows what points mean is noted.
+    this.scale[field] = (marks & (MARK.DECIMAL_POINT | MARK.UNGROUPED)) === 0 ? 0 : facts.scale;
     this.significant[field] = facts.significant;
     if (!beyondInt32) this.#setEdge(field, INT32_DIGITS);
     else if (!beyondInt64) this.#setEdge(field, INT64_DIGITS);

@@ -27,6 +27,63 @@ test("points before three digits are in doubt beside decimal commas", async () =
   assert.match(summary.doubts![0]!.evidence, /'net' have three digits behind them, and 'tax' has decimal commas/);
 });
 
+test("a decimal comma shows itself beside missing values, words, signs and units", async () => {
+  for (const [price, other] of [
+    ...[
+      ["12,5", "-"],
+      ["12,5", "k.A."],
+      ["12,5", "(leer)"],
+      ["12,5", "-,-"],
+      ["12,5", "offen"],
+      ["0,5", "-"],
+    ],
+    ...[
+      ["0,125", "0,250"],
+      ["12,5 €", "auf Anfrage"],
+      ["12,5%", "n/a"],
+      ["1,5 h", "krank"],
+      ["+12,50", "+3,20"],
+    ],
+    ...[
+      ["12,-", "13,-"],
+      ["<0,5", "0,7"],
+      ["~12,50", "x"],
+      ["12,50 Euro/kg", "-"],
+      ["12,50 (netto)", "-"],
+    ],
+    ...[
+      ["12,5-13,5", "-"],
+      ["1.234.567", "-"],
+      ["1 234,5", "-"],
+      ["CHF 12,50", "-"],
+      ["12,50", "1234"],
+      ["3,5", "7"],
+    ],
+  ]) {
+    const text = `item\tstock\tprice\nA\t1.200\t${price}\nB\t3.400\t${other}\nC\t2.500\t${price}\n`;
+    assert.deepEqual(await reasons(text), ["numbers_unsure"], text);
+    const quoted = `item,stock,price\nA,1.200,"${price}"\nB,3.400,"${other}"\nC,2.500,"${price}"\n`;
+    assert.deepEqual(await reasons(quoted), ["numbers_unsure"], quoted);
+  }
+});
+
+test("lists of numbers, versions and words with numbers are no decimal commas", async () => {
+  for (const text of [
+    'id,rating,ids\n1,4.125,"12,13"\n2,3.875,"7"\n3,4.500,""\n',
+    'name,weight,sizes\nA,1.250,"38,40"\nB,2.375,"S"\nC,3.125,"36,38,40"\n',
+    'name,weight,sizes\nA,1.250,"38,40"\nB,2.375,"S"\n',
+    'name,weight,comment\nA,1.250,"size 10,20"\nB,2.375,"red"\n',
+    'id,rating,rooms\n1,4.125,"Room 12,13"\n2,3.875,"TOP 3,4"\n',
+    'id,rating,position\n1,4.125,"59.91,10.75"\n2,3.875,"59.92,10.76"\n',
+    'id,rating,people\n1,4.125,"1,234,567"\n2,3.875,"12,345"\n',
+    "id\trating\tversion\n1\t4.125\t1.234.567\n2\t3.875\t1.2.3\n",
+    "id\trating\taddress\n1\t4.125\t192.168.100.200\n2\t3.875\t192.168.101.201\n",
+    "id\trating\tstreet\n1\t4.125\tMain St 5, Berlin\n2\t3.875\t7, Low Rd\n",
+  ]) {
+    assert.deepEqual(await reasons(text), [], text);
+  }
+});
+
 test("a file that is read twice is in doubt as well", async () => {
   const rows = Array.from({ length: 60_000 }, (_, at) => `${at};${1 + (at % 900)}.${100 + (at % 900)};1,5\n`);
   rows.splice(-9, 0, "late;2.345;1,5\n");
