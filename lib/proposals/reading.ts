@@ -1,6 +1,7 @@
 import type { ColumnType } from "../columns.ts";
 import { castColumn } from "../typing/cast.ts";
 import { momentFormat, scanFormatted } from "../typing/date-formats.ts";
+import { isCodeAndWord, isCurrencyCode } from "../typing/currencies.ts";
 import { noTypeFacts, observe, typeOf } from "../typing/infer.ts";
 import { numberFormat, scanNumberAs, type NumberOptions } from "../typing/number-formats.ts";
 import { classify, KIND, newScan } from "../typing/scan.ts";
@@ -85,7 +86,8 @@ export function numberReadings(texts: FieldTexts): Reading[] {
     ...(keys.some((text) => /[%‰]/.test(text)) ? { percent: true } : {}),
     ...(keys.some((text) => /^\(.*\)$/.test(text)) ? { parentheses: true } : {}),
   };
-  const readings = NOTATIONS.map((notation) => asNumbers(texts, { ...notation, ...features }));
+  const notations = arePhones(keys) ? NOTATIONS.filter(({ group }) => group !== " ") : NOTATIONS;
+  const readings = notations.map((notation) => asNumbers(texts, { ...notation, ...features }));
   return readings.filter(({ type, fits }) => fits > 0 && type !== "VARCHAR").sort((a, b) => b.fits - a.fits);
 }
 
@@ -104,25 +106,49 @@ const CURRENCIES: ReadonlyMap<string, string> = new Map([
   ["Fr", "CHF"],
 ]);
 
-/** Of ISO 4217, with those that are out of use. */
-const CURRENCY_CODES: ReadonlySet<string> = new Set(Intl.supportedValuesOf("currency"));
-
 /** A currency or a usual unit: `DIN 912` and `A12` are codes, not 912 and 12 of something. */
-const isUnit = (sign: string): boolean =>
-  CURRENCY_CODES.has(sign) || /^(?:[A-Z]{0,3}\p{Sc}|kr|Fr|zł|kg|km)$/u.test(sign);
+const isUnit = (sign: string): boolean => isCurrencyCode(sign) || /^(?:[A-Z]{0,3}\p{Sc}|kr|Fr|zł|kg|km)$/u.test(sign);
+
+/** Signs that join a word to a number, as in `100-EUR` and `EUR.100`. */
+const JOINED_BEFORE = /^[-−._/]/;
+const JOINED_BEHIND = /[-−._/]$/;
+const WHOLE = /^\d+$/;
 
 /**
- * A word that a hyphen joins to a number, or that stands directly before whole numbers only, as in `ALL-5`
- * and `CUP100`: the texts are codes, though the word is a currency, too.
+ * True if the texts are codes, though a word in them is a currency or a unit, too: a sign joins it to a
+ * number (`ALL-5`, `12-kg`), it stands directly before whole numbers only (`CUP100`), or behind them as a
+ * currency (`2024EUR`), or it is another word as well (`TOP 100`).
  */
-function areCodes(texts: readonly string[], words: readonly string[]): boolean {
-  const behind = texts.flatMap((text) => {
-    const word = words.find((one) => /\p{L}$/u.test(one) && text.startsWith(one));
-    return word === undefined ? [] : [text.slice(word.length)];
-  });
-  const glued = behind.filter((rest) => /^\d/.test(rest));
-  return behind.some((rest) => /^[-−]/.test(rest)) || (glued.length > 0 && glued.every((rest) => /^\d+$/.test(rest)));
+function areCodes(texts: readonly string[], signs: readonly string[]): boolean {
+  const words = signs.filter((sign) => /\p{L}/u.test(sign));
+  const before = partsOf(texts, words, "startsWith");
+  const behind = partsOf(texts, words, "endsWith");
+  if (before.some(({ rest }) => JOINED_BEFORE.test(rest)) || behind.some(({ rest }) => JOINED_BEHIND.test(rest))) {
+    return true;
+  }
+  const areWhole = (found: readonly Part[]): boolean =>
+    found.length > 0 && found.every(({ rest }) => WHOLE.test(rest.trim()));
+  const glued = before.filter(({ rest }) => /^\d/.test(rest));
+  const currencies = behind.filter(({ word, rest }) => isCurrencyCode(word) && /\d$/.test(rest));
+  const otherWords = [...before, ...behind].filter(({ word }) => isCodeAndWord(word));
+  return [glued, currencies, otherWords].some(areWhole);
 }
+
+/** A text without the word at one of its ends. */
+interface Part {
+  word: string;
+  rest: string;
+}
+
+const partsOf = (texts: readonly string[], words: readonly string[], has: "startsWith" | "endsWith"): Part[] =>
+  texts.flatMap((text) => {
+    const word = words.find((one) => text[has](one));
+    if (word === undefined) return [];
+    return [{ word, rest: has === "startsWith" ? text.slice(word.length) : text.slice(0, -word.length) }];
+  });
+
+/** Telephone numbers in groups: each with the plus of its country, as in `+49 151`. */
+const arePhones = (texts: readonly string[]): boolean => texts.every((text) => /^\+\d{1,3} /.test(text));
 
 function asNumbers(texts: FieldTexts, number: NumberOptions): Reading {
   const format = numberFormat(number);

@@ -2,9 +2,7 @@
 const CODES: ReadonlySet<string> = new Set(Intl.supportedValuesOf("currency"));
 
 /** Those of them that are words as well. */
-const WORDS: ReadonlySet<string> = new Set(
-  "ALL BAM BOB CAD CUP DOP ERN GEL LAK LEK MAD MOP MUR NAD PEN ROL RON SIT SOS SUR TOP TRY XXX XTS".split(" "),
-);
+const WORDS: ReadonlySet<string> = new Set("ALL BAM BOB CUP GEL MAD MOP PEN RON SIT SOS TOP TRY XTS XXX".split(" "));
 
 export const isCurrencyCode = (text: string): boolean => CODES.has(text);
 
