@@ -122,6 +122,7 @@ export interface Comparison {
 export function compare(row: SampleRow, profiles: readonly ColumnProfile[]): Comparison {
   const result = { header: 0, weakHeader: 0, unsureHeader: 0, data: 0, codes: 0, strongData: 0, weakData: 0, typed: 0 };
   const counted = isCounting(row);
+  const moments = momentsAboveNumbers(row, profiles);
   profiles.forEach((column, index) => {
     const cell = row.cells[index] ?? "";
     const kind = kindOf(cell);
@@ -140,7 +141,7 @@ export function compare(row: SampleRow, profiles: readonly ColumnProfile[]): Com
       }
     } else if (typed) {
       result.weakHeader++;
-      if (!YEAR.test(cell.trim())) result.unsureHeader++;
+      if (!YEAR.test(cell.trim()) && !moments.includes(index)) result.unsureHeader++;
     } else if (family === "text" && column.shape !== undefined) {
       if (shapeOf(cell) === column.shape && hasOtherPrefix(cell, column)) {
         result.weakHeader++;
@@ -152,6 +153,19 @@ export function compare(row: SampleRow, profiles: readonly ColumnProfile[]): Com
     } else if (column.values.has(cell.trim())) result.weakData++;
   });
   return result;
+}
+
+/**
+ * The columns that a table by days or hours has: each has a date or time of its own above numbers. One alone
+ * may be a value.
+ */
+function momentsAboveNumbers({ cells }: SampleRow, profiles: readonly ColumnProfile[]): number[] {
+  const isMoment = (cell: string): boolean => ["moment", "time"].includes(familyOf(kindOf(cell)));
+  const found = profiles.flatMap(({ family }, column) =>
+    family === "number" && isMoment(cells[column] ?? "") ? [column] : [],
+  );
+  const own = new Set(found.map((column) => cells[column]!.trim()));
+  return own.size > 1 && own.size === found.length ? found : [];
 }
 
 /** True if the cell begins with other letters than the codes below it: prop0 above value0, value1. */

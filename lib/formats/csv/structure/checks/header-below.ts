@@ -1,8 +1,10 @@
 import { familyOf, kindOf } from "../kinds.ts";
-import { profilesOf } from "../profile.ts";
+import { profilesOf, type ColumnProfile } from "../profile.ts";
 import { isSame } from "../known.ts";
 import { isName, type FoundTable } from "../rows.ts";
 import type { SampleRow } from "../split.ts";
+import { isNaming } from "./header-words.ts";
+import { lacksValues } from "./second-names.ts";
 
 /** Rows in which another header is looked for, and rows that are compared with it. */
 const SEARCHED_ROWS_MAX = 20;
@@ -21,13 +23,14 @@ export function headerBelow(
   for (let at = 0; at < Math.min(SEARCHED_ROWS_MAX, body.length - 1); at++) {
     const row = body[at]!;
     if (row.count !== width || isSame(row.cells, headerCells)) continue;
-    const families = profilesOf(body.slice(at + 1, at + 1 + COMPARED_ROWS_MAX), width).map(({ family }) => family);
+    const profiles = profilesOf(body.slice(at + 1, at + 1 + COMPARED_ROWS_MAX), width);
+    const families = profiles.map(({ family }) => family);
     const typed = families.flatMap((family, column) => (family === "text" || family === "none" ? [] : [column]));
     const fits =
       ({ cells }: SampleRow) =>
       (column: number) =>
         familyOf(kindOf(cells[column] ?? "")) === families[column];
-    if (typed.length === 0 || typed.some(fits(row))) continue;
+    if (typed.length === 0 || typed.some(fits(row)) || isNamedRow(row, profiles)) continue;
     if (body.slice(0, at).some((above) => typed.every(fits(above)))) continue;
     const words = typed.filter((column) => isName(row.cells[column] ?? "")).length;
     const isLater =
@@ -39,6 +42,16 @@ export function headerBelow(
     }
   }
   return undefined;
+}
+
+/**
+ * True for a row with the same word instead of each value, such as closed, and with a text that names no
+ * column.
+ */
+function isNamedRow(row: SampleRow, profiles: readonly ColumnProfile[]): boolean {
+  const texts = profiles.flatMap(({ family }, column) => (family === "text" ? [row.cells[column] ?? ""] : []));
+  const isValue = (text: string): boolean => text.trim() !== "" && !isNaming(text);
+  return texts.length > 0 && texts.every(isValue) && lacksValues(row, profiles);
 }
 
 /** True if the rows above are notes: by more than one column, by a blank line below them, or by a colon. */

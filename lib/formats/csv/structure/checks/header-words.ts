@@ -1,3 +1,4 @@
+import { isMeasure } from "../first-rows/title-words.ts";
 import { isTypedCell } from "../kinds.ts";
 import type { SampleRow } from "../split.ts";
 
@@ -35,6 +36,7 @@ const WORDS = new Set(
   gruppo colore taglia unita descrizione commento titolo categoria conto stato lingua azienda fornitore
   cidade pais rua endereco telefone dia mes preco quantidade produto cor tamanho unidade descricao
   naam voornaam achternaam stad plaats straat postcode telefoon datum bedrag prijs aantal soort kleur
+  wert werte merkmal eigenschaft attribut feld spalte schlussel inhalt angabe kennzahl hour hours stunde stunden
   navn fornavn etternavn efternavn namn by stad gate gata adresse belop pris antall antal farge farg
   имя фамилия город страна улица адрес телефон дата день месяц год время сумма цена количество название код
   номер товар группа цвет описание комментарий тип статус язык
@@ -55,13 +57,24 @@ const COLUMNS_MAX = 100;
 export function isLikeRows(first: SampleRow, below: readonly SampleRow[]): boolean {
   const rows = below.slice(0, ROWS_MAX);
   if (rows.length < 2 || !/\p{Lu}|\p{Ll}/u.test(first.cells.join("")) || isAlphabet(first.cells)) return false;
+  const arePairs = first.cells.length === 2 && areKeys([first, ...rows]);
   return first.cells.slice(0, COLUMNS_MAX).every((cell, at) => {
     const values = rows.map(({ cells }) => cells[at] ?? "").filter((value) => value.trim() !== "");
     if (cell.trim() === "" || values.length === 0) return true;
+    if (arePairs && at === 1) return !((isNaming(cell) || isMeasure(cell)) && !values.some(isNaming));
     const quotedBelow = rows.filter(({ quoted }) => quoted[at]).length / rows.length;
     const isQuotedOtherwise = first.quoted[at] ? quotedBelow < 0.1 : quotedBelow > 0.9;
     return !isQuotedOtherwise && !isNameAbove(cell.trim(), values);
   });
+}
+
+/** True for keys with values of several kinds: the first pair has nothing of a header but its place. */
+function areKeys(rows: readonly SampleRow[]): boolean {
+  const keys = rows.map(({ cells }) => (cells[0] ?? "").trim());
+  const values = rows.slice(1).map(({ cells }) => cells[1] ?? "");
+  const isWord = (key: string): boolean => /^\p{L}[^\d]*$/u.test(key);
+  const typed = values.filter(isTypedCell).length;
+  return new Set(keys).size === keys.length && keys.every(isWord) && typed > 0 && typed < values.length;
 }
 
 /** True if the cells are a, b, c … */

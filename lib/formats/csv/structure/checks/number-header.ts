@@ -1,5 +1,6 @@
 import { familyOf, kindOf } from "../kinds.ts";
 import type { SampleRow } from "../split.ts";
+import { isNaming } from "./header-words.ts";
 
 /** Signs that a first row with numbers is a header: that of a table by years, sizes or classes. Pure. */
 
@@ -37,10 +38,23 @@ export function axisIn(row: SampleRow, below: readonly SampleRow[]): string | un
   }
   const isLong = values.length >= ORDERED_MIN || (values.length >= EVEN_MIN && isEven(values));
   if (!isLong || !isRising(values)) return undefined;
-  const alike = below.filter(({ cells }) => isRising(numbers.map((at) => numberOf(cells[at] ?? ""))));
-  return alike.length > ORDERED_BELOW_MAX * below.length
-    ? undefined
-    : "has numbers that rise from column to column, unlike the rows below";
+  const valuesOf = ({ cells }: SampleRow): number[] => numbers.map((at) => numberOf(cells[at] ?? ""));
+  const alike = below.filter((one) => isRising(valuesOf(one)));
+  if (alike.length <= ORDERED_BELOW_MAX * below.length) {
+    return "has numbers that rise from column to column, unlike the rows below";
+  }
+  // Prices rise as sizes do.
+  const isDecimal = (cells: readonly string[]): boolean => numbers.every((at) => /[.,]\d/.test(cells[at] ?? ""));
+  if (values.every(Number.isInteger) && below.every(({ cells }) => isDecimal(cells))) {
+    return "has whole numbers that rise from column to column, above others with decimals";
+  }
+  if (isEven(values) && below.length > 1 && !below.some((one) => isEven(valuesOf(one)))) {
+    return "has numbers that rise in even steps, unlike the rows below";
+  }
+  if (isNaming(first!) && !below.some(({ cells }) => isNaming(cells[0] ?? ""))) {
+    return `begins with ${JSON.stringify(first!.trim().slice(0, 40))} before numbers that rise from column to column`;
+  }
+  return undefined;
 }
 
 const isNumber = (cell: string): boolean => familyOf(kindOf(cell)) === "number";

@@ -1,6 +1,7 @@
 import { isFilled } from "../../reading/no-data.ts";
 import { isSumOf, numberOf } from "../footer/ending.ts";
 import { SUBTOTAL, SUBTOTAL_END, TOTAL_ALONE } from "../footer/words.ts";
+import { secondHeader } from "../first-rows/second-header.ts";
 import { titleLine } from "../first-rows/title-line.ts";
 import { unitsRow } from "../first-rows/units-row.ts";
 import { familyOf, isTyped, isTypedCell, kindOf, shapeOf } from "../kinds.ts";
@@ -32,7 +33,9 @@ export function oddRow(table: Table, declared: Declared): string | undefined {
   return (
     (allRows ? undefined : (subtotal(table) ?? groupSum(table) ?? total(table))) ??
     (allRows ? undefined : (heading(table) ?? groupAbove(table))) ??
-    (declared.header ? undefined : (indexName(table) ?? headerPart(table) ?? titleLine(table) ?? unitsRow(table))) ??
+    (declared.header
+      ? undefined
+      : (indexName(table) ?? headerPart(table) ?? titleLine(table) ?? unitsRow(table) ?? secondHeader(table))) ??
     (declared.place ? undefined : (recordTypes(table) ?? lines(table))) ??
     (declared.noComments ? undefined : (comment(table) ?? commentedOut(table)))
   );

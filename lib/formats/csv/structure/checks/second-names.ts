@@ -1,3 +1,4 @@
+import { isNaming } from "./header-words.ts";
 import { familyOf, isTyped, kindOf } from "../kinds.ts";
 import type { ColumnProfile } from "../profile.ts";
 import type { SampleRow } from "../split.ts";
@@ -27,7 +28,25 @@ export const TYPE = anyOf(
 
 const isUnit = (cell: string): boolean => UNIT.test(cell.trim()) || TYPE.test(cell.trim());
 
-const columnsOf = (profiles: readonly ColumnProfile[], isOf: (family: ColumnProfile["family"]) => boolean): number[] =>
+/** What a unit is divided by. */
+const PER =
+  "h|hr|s|sec|min|d|day|yr|year|a|month|Monat|Jahr|k?g|t|[mck]?m[²³23]?|ha|d?m?[lL]|100 ?km|mol|K|V|A|k?Wh|Stk|pcs";
+/** Units that are no grade, size or word for a missing value. */
+const SURE_UNIT = anyOf(
+  [
+    "[(\\[]?[°‰µ].*|.*[²³]|%.*",
+    `[\\p{L}µ%€$]{1,6}/(?:${PER})`,
+    "[kcmµdMG](?:m|g|s|l|L|W|Wh|V|Hz|Pa|J)|hPa|kWh|Hz|Pa|Wh|mmHg|mbar|psi|ppm|ppb|deg[CF]?|pcs|Stk",
+    "EUR|USD|GBP|CHF|NOK|SEK|DKK|JPY|CNY|INR|PLN|CZK|CAD|AUD|[€$£¥]",
+  ],
+  "u",
+);
+const isSureUnit = (cell: string): boolean =>
+  SURE_UNIT.test(cell.trim()) || SURE_UNIT.test(/^[([](.+)[)\]]$/.exec(cell.trim())?.[1] ?? "");
+
+type Columns = readonly ColumnProfile[];
+
+const columnsOf = (profiles: Columns, isOf: (family: ColumnProfile["family"]) => boolean): number[] =>
   profiles.flatMap(({ family }, column) => (isOf(family) ? [column] : []));
 
 const wordsIn = ({ cells }: SampleRow, columns: readonly number[]): string[] =>
@@ -36,31 +55,47 @@ const wordsIn = ({ cells }: SampleRow, columns: readonly number[]): string[] =>
     return familyOf(kindOf(text)) === "none" ? [] : [text];
   });
 
-/** True if a unit or a type stands above one of the columns of numbers or dates. */
-const hasUnits = (row: SampleRow, profiles: readonly ColumnProfile[]): boolean =>
-  wordsIn(row, columnsOf(profiles, isTyped)).some(isUnit);
+const wordsAboveValues = (row: SampleRow, profiles: Columns): string[] => wordsIn(row, columnsOf(profiles, isTyped));
+const wordsAboveText = (row: SampleRow, profiles: Columns): string[] =>
+  wordsIn(
+    row,
+    columnsOf(profiles, (family) => family === "text"),
+  );
 
 /** True for the same word above all columns of numbers or dates, such as unknown: missing values. */
-export function lacksValues(row: SampleRow, profiles: readonly ColumnProfile[]): boolean {
-  const words = wordsIn(row, columnsOf(profiles, isTyped)).map((word) => word.toLowerCase());
-  return words.length > 1 && new Set(words).size === 1 && !hasUnits(row, profiles);
+export function lacksValues(row: SampleRow, profiles: Columns): boolean {
+  const words = wordsAboveValues(row, profiles);
+  const isSame = new Set(words.map((word) => word.toLowerCase())).size === 1;
+  return words.length > 1 && isSame && !isUnitAlone(words[0]!);
+}
+
+/** A unit in brackets must be one that is known: `(null)` and `[offline]` are values. */
+const isUnitAlone = (word: string): boolean => (/^[([]|\//.test(word) ? isSureUnit(word) : isUnit(word));
+
+/**
+ * The row below the names of a header that may be a row of the table, or the header below a title. The rows
+ * above it have a name of its own for every column of numbers or dates. This one has words for columns of
+ * text, or a name of its own for every column as well, but no units.
+ */
+export function rowInHeader(header: readonly SampleRow[], profiles: Columns): SampleRow | undefined {
+  const typed = columnsOf(profiles, isTyped);
+  return header.find((row, at) => at > 0 && hasOwnNames(header.slice(0, at), typed) && !hasUnits(row, profiles));
+}
+
+/** True if the rows together name these columns, each in its own way. */
+function hasOwnNames(rows: readonly SampleRow[], columns: readonly number[]): boolean {
+  const names = columns.map((column) => rows.map(({ cells }) => (cells[column] ?? "").trim().toLowerCase()).join(" "));
+  return names.every((name) => name.trim() !== "") && new Set(names).size === names.length;
 }
 
 /**
- * The row below the first one of a header that may be a row of the table, or the header below a title: the
- * first has a name of its own for every column. This one has words for columns of text, or a name of its own
- * for every column as well, but no units.
+ * True if the row has units or types rather than values. A word above text that is neither, such as a name,
+ * needs units that are nothing else.
  */
-export function rowInHeader(header: readonly SampleRow[], profiles: readonly ColumnProfile[]): SampleRow | undefined {
-  const [first, ...below] = header;
-  if (!hasOwnNames(first!)) return undefined;
-  const texts = columnsOf(profiles, (family) => family === "text");
-  return below.find((row) =>
-    wordsIn(row, texts).length > 0 ? !hasUnits(row, profiles) : hasOwnNames(row) && !row.cells.every(isUnit),
-  );
-}
-
-function hasOwnNames({ cells }: SampleRow): boolean {
-  const names = cells.map((cell) => cell.trim().toLowerCase());
-  return !names.includes("") && new Set(names).size === names.length;
+function hasUnits(row: SampleRow, profiles: Columns): boolean {
+  const words = wordsAboveValues(row, profiles);
+  const names = wordsAboveText(row, profiles).filter((word) => !isUnit(word));
+  if (names.length === 0) return row.cells.every(isUnit) || !hasOwnNames([row], [...row.cells.keys()]);
+  const units = new Set(words.filter(isSureUnit));
+  return names.every(isNaming) ? units.size > 0 : units.size > 1 && words.every(isSureUnit);
 }

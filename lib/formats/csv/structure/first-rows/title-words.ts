@@ -97,6 +97,8 @@ const MEASURE = new RegExp(
       "saldo|umsatz|umsätze|gehalt|lohn|wert|bestand|gewicht|länge|laenge|höhe|hoehe|breite|fläche|temperatur|druck",
       "anteil|stück|dauer|kosten|soll|haben|gewinn|einwohner|besucher|solde|poids|taille|peso",
       "saldo|importe|valor|valore",
+      "hours|minutes|stunden|minuten|stimmen|sitze|seats|goals|tore|marks?|grade|noten?|sold|on hand|readings?",
+      "messwerte?",
     ].join("|") +
     "))$",
   "iu",

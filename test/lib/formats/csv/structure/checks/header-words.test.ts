@@ -18,6 +18,9 @@ test("text without a header is a doubt", () => {
     "OSL\tBGO\nCPH\tARN\nHEL\tRIX\n",
     "oak\nelm\nash\nfir\n",
     "Мария,Москва\nИван,Казань\nОльга,Самара\n",
+    "Host;localhost\nPort;8080\nUser;admin\nTimeout;30\n",
+    "Name,Anna Schmidt\nGeburtsdatum,2000-01-01\nOrt,Berlin\nGröße,170\n",
+    "firmware,v2.1\nserial,SN-123\nuptime,3600\n",
   ]) {
     assert.deepEqual(heldFor(text), ["structure_unsure"], JSON.stringify(text));
   }
@@ -36,6 +39,9 @@ test("names above text are no doubt", () => {
     "Leder,Kommune\nAda Moe,Moss\nBo Lund,Halden\nEva Park,Asker\n",
     'Fylke,Kommune\n"Viken","Moss"\n"Innlandet","Hamar"\n',
     "a,b,c\nx,y,z\nu,v,w\n",
+    "Key,Value\nhost,localhost\nport,8080\n",
+    "Merkmal;Wert\nFarbe;blau\nGewicht;5 kg\nMaterial;Holz\n",
+    "name,score\nAda,absent\nBo,3\nEva,4\n",
     "Código,Descripción\nROJO,Bota\nAZUL,Gorra\n",
     "Имя,Город\nМария,Москва\nИван,Казань\n",
     "氏名,都市\n太郎,東京\n花子,大阪\n",

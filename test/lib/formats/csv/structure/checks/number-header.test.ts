@@ -24,6 +24,9 @@ test("a first row of numbers may be the header of a table by sizes: a doubt", ()
     "type,0.0,0.5,1.0,1.5\nA1,,4.0,3.5,8.1\nB2,0,0.1,7.7,2.2\nC3,,,5.1,6.4\n",
     "size;0,5;1,0;1,5\na;7;3;2\nb;6;6;1\nc;9;1;0\n",
     "dose,1,5,10,50\na,0.2,0.1,0.4,0.2\nb,0.3,0.1,0.2,0.9\n",
+    "Zone,1,2,5,10\nDE,4.50,5.50,7.00,9.00\nEU,5.50,6.50,8.00,11.00\n",
+    "Std,0,1,2,3\nMon,5,6,8,9\nTue,1,2,5,6\n",
+    "Gewicht bis kg;1;2;5;10\nZone 1;4;5;7;9\nZone 2;5;6;8;11\n",
   ]) {
     const reasons = found(text).doubts.map(({ reason }) => reason);
     assert.deepEqual(reasons, ["structure_unsure"], text);
