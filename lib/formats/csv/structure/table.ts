@@ -16,7 +16,7 @@ import { isName, modalWidth, runAt, type FoundTable, type TableRequest } from ".
 import type { Sample, SampleRow } from "./split.ts";
 import { hasRowNames } from "./checks/row-names.ts";
 import { doubtsOf } from "./doubts.ts";
-import { footerOf } from "./footer/footer.ts";
+import { failedComment, footerOf, withDoubt } from "./footer/footer.ts";
 
 /** Finds the table among the rows. Undefined if there are none. */
 export function tableIn(sample: Sample, known: KnownColumns, requested: TableRequest): FoundTable | undefined {
@@ -38,9 +38,10 @@ export function tableIn(sample: Sample, known: KnownColumns, requested: TableReq
     ...requested,
     ...{ delimiter: sample.delimiter, isBordered: leadingDelimiter },
   });
+  const comments = sample.complete ? failedComment(below, written) : undefined;
   const footer =
     requested.footerRows === undefined
-      ? footerOf(rows.slice(first), shape.width, sample.complete ? { rowsBefore: 0 } : undefined)
+      ? withDoubt(footerOf(rows.slice(first), shape.width, sample.complete ? { rowsBefore: 0 } : undefined), comments)
       : { rows: requested.footerRows, confidence: 1 };
   const ended = rows.slice(0, rows.length - footer.rows).filter(mayBeData);
   const { header, at } = orFirst(

@@ -2,6 +2,7 @@ import { isBlankRow, isFilled } from "../../reading/no-data.ts";
 import { familyOf, isTypedCell, kindOf, shapeOf } from "../kinds.ts";
 import { isSame } from "../known.ts";
 import type { SampleRow } from "../split.ts";
+import { numberIn } from "./reports.ts";
 import { ALL, BALANCE, COUNT, STATISTIC, TOTAL, TOTAL_ALONE } from "./words.ts";
 
 /** Last rows that look like no data, though they have as many fields as the others. */
@@ -19,7 +20,7 @@ const ROWS_MAX = 6;
 const SHOWING_ROWS_MIN = 2;
 /** First rows that may belong to a header of several rows. */
 const HEADER_ROWS_MAX = 2;
-const COUNTED = /^\W*(?:(\d+) \p{L}+\W*$|eof\W*$|end of \p{L}+\W*$)/iu;
+const COUNTED = /^\W*(?:(\d{1,3}(?:[.,' \u00a0]\d{3})+|\d+) \p{L}+\W*$|eof\W*$|end of \p{L}+\W*$)/iu;
 /** Bounds the time of the expression. */
 const COUNT_CHARS_MAX = 100;
 
@@ -47,7 +48,7 @@ function countIn(data: readonly SampleRow[], rowsBefore: number): Ending | undef
   const filled = cells.filter(isFilled);
   const match = filled.length === 1 && filled[0]!.length <= COUNT_CHARS_MAX ? COUNTED.exec(filled[0]!.trim()) : null;
   if (!match) return undefined;
-  const certain = Number(match[1]) === rowsBefore + at;
+  const certain = numberIn(match[1] ?? "") === rowsBefore + at;
   if (match[1] !== undefined && !certain && familyOf(kindOf(data[0]!.cells[0] ?? "")) === "text") return undefined;
   const what = certain ? "has the number of the rows above" : "looks like the end of a report, or is a row";
   return { at, certain, evidence: `line ${line} ${what}` };
@@ -55,7 +56,7 @@ function countIn(data: readonly SampleRow[], rowsBefore: number): Ending | undef
 
 /** True if the text is a number and a word, and the number that of the rows above: `3 lignes`. */
 export const countsRows = (text: string, rows: number): boolean =>
-  text.length <= COUNT_CHARS_MAX && Number(COUNTED.exec(text.trim())?.[1]) === rows;
+  text.length <= COUNT_CHARS_MAX && COUNTED.test(text.trim()) && numberIn(text) === rows;
 
 /** A last row with sums, and no value where all rows above have one. */
 function sumIn(data: readonly SampleRow[], width: number): Ending | undefined {
