@@ -107,9 +107,10 @@ const ruleFault = (text: string): string | undefined =>
     : `use a pattern of 1 to ${PATTERN_CHARS_MAX} characters`;
 
 const footer = z
-  .union([z.strictObject({ rows: z.number() }), z.strictObject({ pattern: z.string() })], {
-    error: 'use {"rows": n} or {"pattern": "…"}',
+  .union([z.number(), z.strictObject({ rows: z.number() }), z.strictObject({ pattern: z.string() })], {
+    error: 'use a number of rows, {"rows": n} or {"pattern": "…"}',
   })
+  .transform((given) => (typeof given === "number" ? { rows: given } : given))
   .superRefine((rule, context) => {
     const fault = "rows" in rule ? rowsOfFooterFault(rule.rows) : ruleFault(rule.pattern);
     if (fault !== undefined) context.addIssue(fault);

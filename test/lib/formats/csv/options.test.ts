@@ -39,6 +39,8 @@ test("a header is declared by words or by its rows", () => {
 
 test("a footer is a number of rows or a linear regular expression", () => {
   assert.deepEqual(csvOptionsSchema.parse({ footer: { rows: 2 } }).footer, { rows: 2 });
+  for (const rows of [0, 2]) assert.deepEqual(csvOptionsSchema.parse({ footer: rows }).footer, { rows });
+  assert.deepEqual(faultsOf({ footer: -1 }), ["footer: use a whole number from 0 to 100"]);
   assert.deepEqual(csvOptionsSchema.parse({ footer: { pattern: "^(Total|Sum)" } }).footer, { pattern: "^(Total|Sum)" });
   assert.match(
     faultsOf({ footer: { pattern: "(" } })[0]!,
@@ -48,7 +50,11 @@ test("a footer is a number of rows or a linear regular expression", () => {
   assert.match(faultsOf({ footer: { pattern: "(?=a)b" } })[0]!, /RE2/);
   assert.deepEqual(faultsOf({ footer: { rows: 101 } }), ["footer: use a whole number from 0 to 100"]);
   for (const footer of [{}, "Total", { rows: 1, pattern: "x" }]) {
-    assert.deepEqual(faultsOf({ footer }), ['footer: use {"rows": n} or {"pattern": "…"}'], JSON.stringify(footer));
+    assert.deepEqual(
+      faultsOf({ footer }),
+      ['footer: use a number of rows, {"rows": n} or {"pattern": "…"}'],
+      JSON.stringify(footer),
+    );
   }
 });
 
