@@ -80,7 +80,8 @@ interface PreviewDialect {
 export interface PreviewAnswer {
   dialect: PreviewDialect | null;
   /** Why the dialect may be wrong. Older gateways have none. */
-  doubts?: { reason: string; evidence: string }[];
+  /** Older gateways tell no remedy. */
+  doubts?: { reason: string; evidence: string; remedy?: string }[];
   columns: (Column & { samples: unknown[] })[];
   diff: {
     added: { name: string; type: string }[];
@@ -320,6 +321,7 @@ export function previewText({
     ["header", dialect && headerText(dialect)],
     ["encoding", dialect?.encoding],
     ["in doubt", doubts.map(({ reason, evidence }) => `${reason}: ${evidence}`).join("; ")],
+    ["to do", [...new Set(doubts.map(({ remedy }) => remedy))].filter(Boolean).join(" ")],
     ...notes.map((note): [string, string] => ["note", lineText(note)]),
     ["not checked", unchecked.join(", ")],
     ["rows", rowsText(counts, dialect?.skippedRows)],

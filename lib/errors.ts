@@ -128,7 +128,7 @@ export const ERRORS = {
   FILE_HELD: kind(
     false,
     409,
-    "Look at it with `tributary files preview <file_id>`, then run `tributary files accept <file_id>` or `tributary files refuse <file_id>`, or send a corrected version of the file. Its status says what to do about each reason.",
+    "Look at it with `tributary files preview <file_id>`, then run `tributary files accept <file_id>` or `tributary files refuse <file_id>`, or send a corrected version of the file.",
   ),
   FILE_DOUBTFUL: kind(
     false,

@@ -1,6 +1,7 @@
 import { makeVersionLedger, type VersionLedger } from "../../../lib/file-versions/ledger.ts";
 import { readingIn } from "../../../lib/formats/reading.ts";
 import { heldReasonsIn } from "../../../lib/contract/held.ts";
+import { withRemedies } from "../../../lib/contract/remedies/held-remedies.ts";
 import type { FileRecord, ReadLimits } from "../../../lib/warehouse/reads/port.ts";
 import type { Warehouse } from "../../../lib/warehouse/warehouse.ts";
 import type { FileState, FileStatus } from "../http/schemas.ts";
@@ -49,7 +50,7 @@ function statusOf(record: FileRecord): FileStatus {
     table,
     sourceFile: record.sourceFile,
     status,
-    heldReasons: held,
+    heldReasons: held && withRemedies(held),
     kind,
     operation,
     progress: null,

@@ -1,6 +1,6 @@
 import { fileWarnings } from "./warnings.ts";
 import { heldReasonsIn, type HeldReason } from "../../../lib/contract/held.ts";
-import { heldRemedy } from "../../../lib/contract/held-remedies.ts";
+import { heldRemedy, withRemedies } from "../../../lib/contract/remedies/held-remedies.ts";
 import { ERRORS } from "../../../lib/errors.ts";
 import { operationIn } from "../../../lib/messages/operation.ts";
 import { progressIn, type Progress as Amounts } from "../../../lib/messages/progress.ts";
@@ -262,7 +262,7 @@ export function statusOf(fileId: string, facts: FileFacts): FileStatus | undefin
     table,
     sourceFile,
     status: state,
-    heldReasons: isHeld ? heldReasonsIn(heldReasonsOf(facts)) : null,
+    heldReasons: isHeld ? withRemedies(heldReasonsIn(heldReasonsOf(facts))) : null,
     kind,
     operation,
     progress: outcome ? null : progressOf(facts),

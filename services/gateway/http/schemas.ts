@@ -55,6 +55,12 @@ const progressSchema = z
   })
   .meta({ id: "Progress" });
 
+const heldReasonSchema = z.object({
+  reason: z.enum(HELD_REASONS),
+  evidence: z.string(),
+  remedy: z.string().describe("what to do about it, before the file is accepted or refused"),
+});
+
 export const fileStatusSchema = z
   .object({
     fileId: z.string(),
@@ -65,10 +71,7 @@ export const fileStatusSchema = z
       .describe(
         "committed: its rows can be queried; blocked: its table's commits keep failing, see `blocked`; held: it waits for a decision, see `heldReasons`",
       ),
-    heldReasons: z
-      .array(z.object({ reason: z.enum(HELD_REASONS), evidence: z.string() }))
-      .nullable()
-      .describe("why the file is held: set while its status is held"),
+    heldReasons: z.array(heldReasonSchema).nullable().describe("why the file is held: set while its status is held"),
     kind: z.enum(["put", "deleted"]),
     operation: z
       .enum(["undo", "drop", "rebuild", "rename"])
@@ -240,7 +243,7 @@ export const previewSchema = z
       .nullable()
       .describe("the format's options; of csv: delimiter, quote, escape and header. null: the file is not text"),
     doubts: z
-      .array(z.object({ reason: z.enum(HELD_REASONS), evidence: z.string() }))
+      .array(heldReasonSchema)
       .describe("why the file may be held: what was found in it, and what the table's contract says about it"),
     unchecked: z
       .array(z.string())

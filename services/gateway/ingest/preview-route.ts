@@ -4,6 +4,7 @@ import { Readable } from "node:stream";
 import { z } from "zod";
 import type { ColumnDefinition } from "../../../lib/columns.ts";
 import { defaultContract } from "../../../lib/contract/contract.ts";
+import { withRemedies } from "../../../lib/contract/remedies/held-remedies.ts";
 import type { Preview } from "../../../lib/parsing/preview.ts";
 import { WorkerCrash } from "../../../lib/parsing/workers/worker-pool.ts";
 import { TributaryError } from "../../../lib/errors.ts";
@@ -191,7 +192,7 @@ const answerOf = (
   ...preview,
   format: format ?? null,
   dialect: dialect ?? null,
-  doubts,
+  doubts: withRemedies(doubts),
   unchecked,
   error: error ? describeError(error.code, error.message) : null,
 });

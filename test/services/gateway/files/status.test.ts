@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { withRemedies } from "../../../../lib/contract/remedies/held-remedies.ts";
 import type { CommitEvent, FileEvent, FileOutcome, ParseEvent } from "../../../../lib/messages/generated.ts";
 import { progressJsonOf } from "../../../../lib/messages/progress.ts";
 import {
@@ -200,7 +201,7 @@ test("a held file says why, is parsed again once it is decided, and ends as deci
     [arrives, parses({}), holds],
   ]) {
     const { status, heldReasons, error } = statusOf(ID, fold(steps))!;
-    assert.deepEqual([status, heldReasons], ["held", [{ reason: "empty_version", evidence: "no row" }]]);
+    assert.deepEqual([status, heldReasons], ["held", withRemedies([{ reason: "empty_version", evidence: "no row" }])]);
     assert.ok(steps.length === 2 || error?.code === "FILE_HELD");
   }
   const after = statusOf(ID, fold([arrives, holds, decides]))!;

@@ -23,7 +23,9 @@ export function heldPart({ fileId, status, heldReasons }) {
     element(
       "div",
       { class: "card pad" },
-      element("ul", {}, (heldReasons ?? []).map(({ reason: why, evidence }) => element("li", {}, element("strong", {}, why), ` ${evidence}`))),
+      element("ul", {}, (heldReasons ?? []).map(({ reason: why, evidence, remedy }) =>
+          element("li", {}, element("strong", {}, why), ` ${evidence}. `, element("span", { class: "hint" }, remedy ?? "")),
+        )),
       element("p", { class: "hint" }, "Nothing of this version is in the table. The table keeps what it has."),
       element("p", { class: "row" }, form.labels),
       element("p", { class: "row" }, button("Compare the readings", () => compare(readings, fileId, settings()), { class: "quiet", "data-key": "held compare" })),
