@@ -39,8 +39,7 @@ export function withoutUndone(versions: readonly VersionEvent[]): VersionEvent[]
     if (before > (undoneAt.get(sourceFile) ?? -1)) undoneAt.set(sourceFile, before);
   }
   return versions.filter((item) => {
-    const isFile = (item.event.operationJson ?? null) === null;
-    return isFile && versionOf(item) > (undoneAt.get(item.event.sourceFile) ?? -1);
+    return !isOperation(item) && versionOf(item) > (undoneAt.get(item.event.sourceFile) ?? -1);
   });
 }
 
@@ -48,7 +47,8 @@ export function withoutUndone(versions: readonly VersionEvent[]): VersionEvent[]
  * Every version of a table's files since it was dropped last, oldest first, with the operations between them
  * in their places: from the log, and versions that the log no longer holds
  * from `_ingest_files` and the raw bytes. Versions that were set aside are left out: held and refused
- * ones, and corrections that were not applied. Of the sender's dialect, `_ingest_files` records only
+ * ones, and corrections that were not applied; and versions that a newer one of their file replaced, if the
+ * table no longer replaces versions. Of the sender's dialect, `_ingest_files` records only
  * delimiter and encoding; the rest comes from the table's pinned dialect.
  */
 export async function everyVersion(
@@ -62,12 +62,31 @@ export async function everyVersion(
   const all = inLog.filter(({ offset }) => offset > droppedAt);
   const applied = all.filter(({ event }) => !setAside.has(event.fileId));
   const known = new Set(all.map(({ event }) => event.fileId));
-  const expired = (await ledger.versions(table, mode)).filter(
+  const recorded = await ledger.versions(table, mode);
+  const expired = recorded.filter(
     ({ fileId, sourceOffset, operation }) =>
       !known.has(fileId) && !setAside.has(fileId) && sourceOffset > droppedAt && operation !== "drop",
   );
-  return [...withoutRepetitions(expired).map((version) => rebuildEvent(table, version)), ...applied];
+  const versions = [...withoutRepetitions(expired).map((version) => rebuildEvent(table, version)), ...applied];
+  if (mode === "replace") return versions;
+  const replacedBefore = replacements(recorded);
+  return versions.filter(
+    (item) => isOperation(item) || versionOf(item) >= (replacedBefore.get(item.event.sourceFile) ?? 0),
+  );
 }
+
+/** For each file the newest version that replaced the ones before it. */
+function replacements(recorded: readonly RecordedVersion[]): Map<string, number> {
+  const newest = new Map<string, number>();
+  for (const { sourceFile, versionOffset, sourceOffset, isFailed, writeMode, ...counts } of recorded) {
+    const isShown = !isFailed && (counts.rowsCommitted > 0 || counts.rowsRejected === 0);
+    const version = versionOffset ?? sourceOffset;
+    if (isShown && writeMode === "replace" && version > (newest.get(sourceFile) ?? -1)) newest.set(sourceFile, version);
+  }
+  return newest;
+}
+
+const isOperation = ({ event }: VersionEvent): boolean => (event.operationJson ?? null) !== null;
 
 /**
  * Drops repetitions. Records of earlier releases do not distinguish replays from uploads: versions with the

@@ -34,6 +34,8 @@ export interface RecordedVersion {
   rowsRejected: number;
   /** `undo`, `drop`, `rebuild`, `rename`: not a file, but an operation on the table. */
   operation: string | null;
+  /** The table's write mode when it was committed; null: it was not, or that is not on record. */
+  writeMode: string | null;
 }
 
 /** `limits` apply to each lookup. */
@@ -57,6 +59,7 @@ function versionOf(record: FileRecord): RecordedVersion {
     rowsCommitted: record.rowsCommitted ?? 0,
     rowsRejected: record.rowsRejected ?? 0,
     operation: record.operation ?? null,
+    writeMode: record.writeMode ?? null,
     sourceOffset: Number(record.sourceOffset),
     contentHash: record.contentHash ?? "",
     receivedAtMs: record.receivedAtMs ?? NaN,

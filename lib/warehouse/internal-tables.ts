@@ -37,6 +37,7 @@ export const INTERNAL_TABLES = {
     { name: "held_reasons", type: "VARCHAR" },
     { name: "dialect", type: "VARCHAR" },
     { name: "transaction_id", type: "VARCHAR" },
+    { name: "write_mode", type: "VARCHAR" },
   ],
   /** The rows that could not be cast to their column types: one row per (file id, source row). */
   _rejected_rows: [
@@ -100,7 +101,7 @@ export const INTERNAL_TABLES = {
 export const ADDED_COLUMNS: Partial<Record<InternalTable, readonly string[]>> = {
   _ingest_files: [
     ...["version_offset", "content_offset", "operation", "operation_reason", "held_reasons", "dialect"],
-    "transaction_id",
+    ...["transaction_id", "write_mode"],
   ],
 };
 
@@ -115,7 +116,7 @@ export const isInternalTable = (table: string): table is InternalTable => hasOwn
  */
 export function ledgerRow(
   table: string,
-  { outcome, repeats, operation, heldReasonsJson, dialectJson }: Omit<RecordedFile, "stage">,
+  { outcome, repeats, operation, heldReasonsJson, dialectJson, writeMode }: Omit<RecordedFile, "stage">,
   recordedAtMs: number,
   transactionId: string | null = null,
 ): Record<string, LiteralValue> {
@@ -148,6 +149,7 @@ export function ledgerRow(
     held_reasons: heldReasonsJson ?? null,
     dialect: dialectJson ?? null,
     transaction_id: transactionId,
+    write_mode: writeMode ?? null,
   };
 }
 

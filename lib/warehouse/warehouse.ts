@@ -89,10 +89,9 @@ export interface RecordedFile {
   repeats?: Pick<Repetition, "versionOffset" | "contentOffset">;
   /** Set: the event was an operation on the table. */
   operation?: TableOperation;
-  /**
-   * The file was read again. Its counts of rows, its rejects and how it was read replace those on record; a
-   * file that is not on record changes nothing.
-   */
+  /** How its rows came into the table. Absent: it brought none, or that is not known. */
+  writeMode?: WriteMode;
+  /** Read again: its counts, rejects and dialect replace those on record, if there are any. */
   readAgain?: boolean;
 }
 

@@ -25,7 +25,8 @@ export function readsContract(opened: Opened): void {
       });
       const { outcome } = outcomeOf(version!);
       const dialectJson = '{"delimiter":",","skipRows":2}';
-      await opened.warehouse.record(table.name, [{ ...outcomeOf(version!), dialectJson }], RECORDED_AT_MS);
+      const recorded = { ...outcomeOf(version!), dialectJson, writeMode: "append" as const };
+      await opened.warehouse.record(table.name, [recorded], RECORDED_AT_MS);
       assert.deepEqual(await files.find(fileId, LIMITS), {
         fileId,
         table: table.name,
@@ -52,6 +53,7 @@ export function readsContract(opened: Opened): void {
         operation: null,
         heldReasonsJson: null,
         dialectJson,
+        writeMode: "append",
       });
       assert.equal(await files.find(`${table.name}-2`, LIMITS), undefined);
       await version!.stage?.discard();

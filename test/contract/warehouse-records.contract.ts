@@ -213,18 +213,18 @@ export function recordContract(opened: Opened): void {
       const state = async (): Promise<unknown[]> => {
         const [content] = await warehouse.recordedContents(table.name, ["a"]);
         const { incomplete } = await warehouse.recordedVersions(table.name);
-        const sql = `SELECT status, rows_committed, held_reasons FROM _ingest_files WHERE file_id = '${fileId}'`;
+        const sql = `SELECT status, rows_committed, held_reasons, write_mode FROM _ingest_files WHERE file_id = '${fileId}'`;
         return [content?.kind, content?.rows, incomplete, ...(await read(sql))];
       };
       const held = { status: "failed", errorCode: "FILE_HELD" } as const;
       await note(held, { heldReasonsJson: "[]" });
-      assert.deepEqual(await state(), ["held", 0, 2, ["held", 0, "[]"]]);
+      assert.deepEqual(await state(), ["held", 0, 2, ["held", 0, "[]", null]]);
       await note({ rowsCommitted: 3 });
-      assert.deepEqual(await state(), ["held", 0, 2, ["held", 0, "[]"]], "a repeated outcome is no decision");
-      await note({ rowsCommitted: 3 }, { decides: true });
+      assert.deepEqual(await state(), ["held", 0, 2, ["held", 0, "[]", null]], "a repeated outcome is no decision");
+      await note({ rowsCommitted: 3 }, { decides: true, writeMode: "append" });
       await note({ status: "failed", errorCode: "FILE_REFUSED" }, { decides: true });
       await note(held, { heldReasonsJson: "[]" });
-      assert.deepEqual(await state(), ["put", 3, undefined, ["committed", 3, null]]);
+      assert.deepEqual(await state(), ["put", 3, undefined, ["committed", 3, null, "append"]]);
       assert.equal(await warehouse.watermark(table.name), 2);
     });
 

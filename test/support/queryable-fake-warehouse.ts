@@ -1,6 +1,6 @@
 import { decimalOf, type ColumnDefinition } from "../../lib/columns.ts";
 import type { DecodedValue } from "../../lib/rows/row-decoder.ts";
-import { INTERNAL_TABLES } from "../../lib/warehouse/internal-tables.ts";
+import { INTERNAL_TABLES, isInternalTable } from "../../lib/warehouse/internal-tables.ts";
 import { openWarehouse } from "../../lib/warehouse/open.ts";
 import type { QueryOptions, QueryResult, TableDescription, Warehouse } from "../../lib/warehouse/warehouse.ts";
 import type { FakeRow } from "./fake-commit.ts";
@@ -18,7 +18,9 @@ export class QueryableFakeWarehouse extends FakeWarehouse {
   #tablesCopied = 0;
 
   override async describe(table: string): Promise<TableDescription | undefined> {
-    return table in INTERNAL_TABLES ? { table, columns: [], partitioning: [] } : super.describe(table);
+    if (!isInternalTable(table)) return super.describe(table);
+    const columns = INTERNAL_TABLES[table].map(({ name, type }) => ({ name, header: name, type }));
+    return { table, columns, partitioning: [] };
   }
 
   override query(sql: string, options: QueryOptions = READ_ALL): Promise<QueryResult> {

@@ -30,6 +30,7 @@ const COLUMNS = [
   "operation",
   "held_reasons",
   "dialect",
+  "write_mode",
 ] as const;
 
 /** The page size of reads of versions. It keeps a result below the limits of a query. */
@@ -50,10 +51,14 @@ export function fileRecords(reader: SqlReader): FileRecords {
     return `(received_at < ${at} OR ${tie} OR received_at IS NULL)`;
   };
   const select = async (where: string[], order: string, limit: number, limits: ReadLimits): Promise<FileRecord[]> => {
-    if (!(await reader.describe("_ingest_files"))) return [];
+    const ledger = await reader.describe("_ingest_files");
+    if (!ledger) return [];
+    // The table of an earlier release lacks columns until a committer has opened it.
+    const has = new Set(ledger.columns.map(({ name }) => name));
+    const columns = COLUMNS.map((name) => (has.has(name) ? name : "NULL"));
     const conditions = where.join(" AND ") || "TRUE";
     const from = `FROM ${tableName("_ingest_files")} WHERE ${conditions} ORDER BY ${order} LIMIT ${limit}`;
-    const { rows } = await reader.query(`SELECT ${COLUMNS.join(", ")} ${from}`, { ...limits, rowsMax: limit });
+    const { rows } = await reader.query(`SELECT ${columns.join(", ")} ${from}`, { ...limits, rowsMax: limit });
     return rows.map(recordOf);
   };
   return {
@@ -138,5 +143,6 @@ function recordOf(cells: readonly unknown[]): FileRecord {
     operation: textOrNull(row.operation),
     heldReasonsJson: textOrNull(row.held_reasons),
     dialectJson: textOrNull(row.dialect),
+    writeMode: textOrNull(row.write_mode),
   };
 }

@@ -41,6 +41,8 @@ export interface FileRecord {
   heldReasonsJson: string | null;
   /** How it was read: JSON (lib/formats/reading.ts); null: not known, or recorded by an earlier release. */
   dialectJson?: string | null;
+  /** The table's write mode when it was committed; null: it was not, or recorded by an earlier release. */
+  writeMode?: string | null;
 }
 
 export interface FileRecordFilter {

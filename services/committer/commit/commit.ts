@@ -112,12 +112,12 @@ async function readUnplanned(writer: CommittingWriter, files: readonly EndedFile
 
 /** What the commit may write with the rows. Dead letters come before their records, so none may be due. */
 function recordsOf(
-  { rebuilding: { clock } }: CommittingWriter,
+  { contract, rebuilding: { clock } }: CommittingWriter,
   files: readonly EndedFile[],
   failures: ReadonlyMap<EndedFile, Failure>,
 ): BatchRecords | undefined {
   if ([...failures].some(([file, failure]) => needsDeadLetter(file, failure))) return undefined;
-  const ended = lastOfEachFile(files.map((file) => recordOf(file, failures.get(file))));
+  const ended = lastOfEachFile(files.map((file) => recordOf(file, failures.get(file), contract.writeMode)));
   return { ended, recordedAtMs: clock.nowMs() };
 }
 

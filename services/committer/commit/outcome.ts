@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { messageOf, TributaryError } from "../../../lib/errors.ts";
 import type { CommitEvent, FileOutcome, FileSkip } from "../../../lib/messages/generated.ts";
-import type { CommitReceipt, RecordedFile } from "../../../lib/warehouse/warehouse.ts";
+import type { CommitReceipt, RecordedFile, WriteMode } from "../../../lib/warehouse/warehouse.ts";
 import { cancelMessage } from "../../../lib/messages/cancel.ts";
 import type { EndedFile } from "../lane/parse-attempts.ts";
 
@@ -59,8 +59,8 @@ export const isHeld = (failure: Failure | undefined): boolean => failure?.code =
 const leavesNoRejects = (failure: Failure | undefined): boolean =>
   isSuperseded(failure) || isHeld(failure) || failure?.code === "FILE_CANCELLED";
 
-/** The outcome of a file, for Warehouse.record. */
-export function recordOf(file: EndedFile, failure: Failure | undefined): RecordedFile {
+/** The outcome of a file, for Warehouse.record. `writeMode`: the table's at the commit. */
+export function recordOf(file: EndedFile, failure: Failure | undefined, writeMode: WriteMode): RecordedFile {
   const { stage, repeats, operation } = file;
   const outcome = outcomeOf(file, failure);
   const heldReasonsJson = failure?.heldReasonsJson;
@@ -71,6 +71,7 @@ export function recordOf(file: EndedFile, failure: Failure | undefined): Recorde
     ...(heldReasonsJson === undefined ? {} : { heldReasonsJson }),
     ...(file.dialectJson === undefined ? {} : { dialectJson: file.dialectJson }),
     ...(file.verdict ? { decides: true } : {}),
+    ...(failure || operation ? {} : { writeMode }),
   };
   return leavesNoRejects(failure) ? ended : { ...ended, stage };
 }

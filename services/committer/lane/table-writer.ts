@@ -340,7 +340,7 @@ export class TableWriter implements CommittingWriter {
     const { receipts, failures, readAgain = [], isRecorded = false } = await commitFiles(this, files, { withRecords });
     this.#releaseSlot();
     await publishAfter(this, this.#deps, ended, failures);
-    const records = files.map((file) => recordOf(file, failures.get(file)));
+    const records = files.map((file) => recordOf(file, failures.get(file), this.contract.writeMode));
     const times = { committedAtMs: clock.nowMs(), commitMs: Math.round(clock.monotonicMs() - startedMs) };
     const made = commitEventOf(this.table, [...records, ...onRecord], receipts);
     const event = { ...made, files: [...made.files, ...readAgain], ...times, limit };
