@@ -1,7 +1,7 @@
 /** Words of failures that end an export, and of the notes and reports that have such words without one. */
 
 /** Anything but letters and digits, and tags such as <b>, in front of a line's first word. */
-const LEAD = "(?:<[^<>]{1,20}>|[^\\p{L}\\p{N}<])*";
+const LEAD = "(?:<[^<>]{1,20}>|[^\\p{L}\\p{N}<]|<(?=[<\\s]))*";
 const [START, END] = ["(?<![\\p{L}\\p{N}])", "(?![\\p{L}\\p{N}])"];
 
 const anywhere = (...parts: readonly string[]): RegExp => new RegExp(`${START}(?:${parts.join("|")})${END}`, "iu");
@@ -11,7 +11,7 @@ const ended = (things: string, ends: string): string =>
   `(?:${things})(?:[\\s,]+[^\\s,;]{1,20}){0,4}?[\\s,]+(?:${ends})`;
 
 const ERROR_NAMES =
-  "errors?|errores|exceptions?|failures?|fehlern?|erreurs?|errori|errore|erros?|fout(?:en)?|fel|błąd|" +
+  "errors?|warnings?|warnungen|errores|exceptions?|failures?|fehlern?|erreurs?|errori|errore|erros?|fout(?:en)?|fel|błąd|" +
   "błęd\\p{L}+|ошиб\\p{L}+";
 
 /** `Errors: 0`, `no errors`: nothing went wrong. */
@@ -63,6 +63,9 @@ const PARTIAL = [
     `only (?:the )?(?:first|top|last) ${AMOUNT} ${ROWS}`,
     `(?:limited|restricted|capped|truncated|cut off|gekürzt|begrenzt|limité\\p{L}*|limitad\\p{L}+) (?:to|at|auf|` +
       `à|a) (?:the first )?${AMOUNT} ${ROWS}`,
+    `${AMOUNT} of ${AMOUNT} ${ROWS} (?:shown|displayed|exported|written|fetched)`,
+    "(?:limite?|límite) d[ei] (?:lignes|filas|righe|linhas) (?:\\S+ )?(?:atteinte?|alcanzado|raggiunto|atingido)",
+    "rijlimiet bereikt|osiągnięto limit",
     "truncated at (?:row|line|record)",
     `nur die ersten ${AMOUNT} ${ROWS}`,
     `(?:seules|uniquement) les ${AMOUNT} premi\\p{L}+ ${ROWS}`,
@@ -121,12 +124,15 @@ const FIRST = [
       "ssl|syscall|db2|an|the)\\s+)*" +
       "(?:error|errors|exception|failure|failed|fatal|traceback|fehler|abbruch|erreur|errore|erro|ошибка)" +
       "(?:\\s*[:!([\\]})#*<-]|\\s+\\d|\\s*$|" +
-      "\\s+(?:in|at|on|while|when|during|code|no|occurred|bei|beim|lors|al|en|ao|na|durante|nell\\p{L}*|" +
+      "\\s+(?:in|at|on|while|when|during|code|no|occurred|bei|beim|lors|al|en|ao|na|de|del|do|da|di|durante|nell\\p{L}*|" +
       "dell\\p{L}*)" +
       "(?![\\p{L}\\p{N}]))",
     "(?:fout|fel|fejl|feil|virhe|błąd|chyba|hiba|eroare|hata|помилка|σφάλμα)\\s*[:!]",
+    "an? (?:\\S+ )?error (?:has |was )?(?:occurred|encountered)|(?:\\p{L}+\\W+)?something went wrong|got error \\d+",
+    "(?:(?:interner|unerwarteter|unbekannter|schwerer|allgemeiner) )?(?!(?:standard|rundungs|mess|schätz|stichproben)fehler)" +
+      "\\p{L}*fehler(?:\\s*[:!]|\\s+\\d|\\W*$)",
     "(?:エラー|错误|錯誤|오류|失敗|失败)",
-    "(?:panic|thread (?:\\S+ )?panicked|abend|segmentation fault|bus error|assertion failed|unhandled|" +
+    "(?:panic|goroutine \\d|thread (?:\\S+ )?panicked|abend|segmentation fault|bus error|assertion failed|unhandled|" +
       "abnormal(?:ly)? (?:end|terminat))",
     "(?:aborted|aborting|killed|terminated|cancell?ed|interrupted|abgebrochen|time-?out|timed out|" +
       "zeitüberschreitung)" +
@@ -150,14 +156,16 @@ const ENGLISH = [
     "(?:connection|session|socket|login|token|link|stream)(?: \\S+){0,3} (?:lost|reset|refused|aborted|dropped|" +
       "broken|expired|failed|timed out|terminated|interrupted)",
     "(?:connection|socket|stream)(?: \\S+){0,2} closed",
-    "out of (?:memory|disk space|space)|insufficient (?:memory|privileges|permissions?|space)|not enough memory",
+    "out of (?:memory|disk space|space)|insufficient (?:memory|privileges|permissions?|space)|not enough (?:memory|space|disk)",
     "maximum execution time|bytes exhausted|resources? exhausted|stack overflow",
-    "(?:read|write|request|response|query|connect(?:ion)?|lock(?: wait)?|gateway|statement|server|socket) time-?out",
+    "timeout (?:expired|reached|exceeded)|truncated after|incomplete due to|gone away|logged out|terminating connection",
+    "(?:session|execution|login|read|write|request|response|query|connect(?:ion)?|lock(?: wait)?|gateway|statement|server|socket) time-?out",
     "canceling statement|unexpected (?:eof|end of (?:file|input|stream|data))|eof detected|end-of-file on",
     "please (?:log|sign) ?in|log ?in again|try again later",
   ),
   atStart(
     "(?:permission|access|authori[sz]ation) (?:was |is )?denied|(?:unauthori[sz]ed|forbidden)\\W*$|not authori[sz]ed",
+    "(?:log ?in|authentication) (?:is )?required|invalid session|not logged in",
     "too many (?:requests|connections|rows)|quota exceeded",
     "(?:service|server|database) (?:is )?(?:temporarily )?(?:unavailable|down|not available)",
     "(?:disk|device|tablespace|file ?system|table) (?:is |was )?full\\W*$|no space left|broken pipe|deadlock",
@@ -190,7 +198,7 @@ const GERMAN = [
     "(?:platte|datenträger|speicher) (?:ist )?voll",
     "konnten? (?:\\S+ ){0,2}nicht (?:\\S+ ){0,4}(?:exportiert|gelesen|geschrieben|geladen|abgerufen|gespeichert|" +
       "geöffnet|hergestellt|übertragen|abgeschlossen|verarbeitet)",
-    "(?:fehler|abbruch) (?:bei|beim|im|in|des|der)",
+    "(?:fehler|abbruch) (?:durch|bei|beim|im|in|des|der)",
   ),
 ];
 
@@ -239,7 +247,8 @@ const OTHERS = [
         "obcięt\\p{L}|odrzucon\\p{L}|zerwan\\p{L}|niepowodzeniem",
     ),
     "utracono połączenie|brak pamięci|odmowa dostępu|brak dostępu|nie udało się|przekroczono (?:limit|czas)|" +
-      "dysk pełny|błąd podczas",
+      "dysk pełny|" +
+      "błąd (?:podczas|serwera|połączenia|bazy|systemu|krytyczny|wewnętrzny|zapisu|odczytu|sieci|eksportu)",
   ),
 ];
 

@@ -3,6 +3,19 @@ import { test } from "node:test";
 import { saysFailure } from "../../../../../../lib/formats/csv/structure/footer/failures.ts";
 
 const FAILURES: readonly string[] = [
+  "Interner Serverfehler",
+  "An unexpected error has occurred.",
+  "Something went wrong",
+  "Timeout expired",
+  "<<< TRUNCATED >>>",
+  "100 of 5000 rows shown",
+  "Login required",
+  "You have been logged out",
+  "MySQL server has gone away",
+  "Límite de filas alcanzado",
+  "Błąd połączenia",
+  "Error de conexión",
+  "Abbruch durch Benutzer",
   "Error al exportar los datos",
   "Maximum number of rows exceeded",
   "Result limited to 1000 rows",
@@ -179,6 +192,11 @@ const FAILURES: readonly string[] = [
 ];
 
 const OTHERS: readonly string[] = [
+  "0 errors, 0 warnings",
+  "Rundungsfehler möglich",
+  "Standardfehler",
+  "Error margin: 2 %",
+  "Cancelled orders are not shown",
   "Errors: 0",
   "Fehler: 0",
   "Errors: none",
