@@ -131,7 +131,7 @@ export const PLAIN_ROW_MUTATIONS: readonly (readonly [what: string, file: string
   [
     "the first decimal that shows what points mean is plain",
     "parsing/output/value-forms.ts",
-    "(marks & MARK.DECIMAL_POINT) === 0 ?",
+    "(marks & (MARK.DECIMAL_POINT | MARK.UNGROUPED)) === 0 ?",
     "marks < 0 ?",
   ],
   [

@@ -192,8 +192,16 @@ function sumsIn(rows: readonly SampleRow[], total: SampleRow, width: number): "e
   if (zeros > 0) return "none";
   const blank = total.cells.filter((cell) => !isFilled(cell)).length;
   // Names begin with such words, too: `Total Fitness`. They have values of all kinds, or other words behind.
-  if (blank === 0 && (among === 0 || !(isLabel(total) || TOTAL_OF.test(first.trim())))) return undefined;
+  const isName = among === 0 || !(isLabel(total) || TOTAL_OF.test(first.trim()));
+  if (blank === 0 && isName && !isForeign(rows, total.cells.indexOf(first))) return undefined;
   return numbers > 0 && blank > 0 && blank + numbers + 1 === width && width > 3 ? "equal" : "other";
+}
+
+/** True if the column has numbers, dates or codes, which are no names. */
+function isForeign(rows: readonly SampleRow[], column: number): boolean {
+  const cells = rows.slice(0, TYPED_ROWS).map((row) => ({ ...row, cells: [row.cells[column] ?? ""] }));
+  const [profile] = profilesOf(cells, 1);
+  return isTyped(profile!.family) || profile!.shape !== undefined;
 }
 
 /** True if most rows have a number in the column. */

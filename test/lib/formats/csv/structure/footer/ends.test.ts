@@ -106,7 +106,14 @@ test("a message at the end of a file that is longer than the sample is seen", as
 });
 
 test("totals have labels, and names that begin alike are rows", async () => {
-  for (const text of ["name,city,v\nAnna,Ulm,3\nBob,Bonn,4\nTotal,,9\n", "name,v\nAnna,3\nBob,4\nTotal: all,9\n"]) {
-    assert.match(await evidence(text), /is a total by its first cell/);
+  for (const text of [
+    "name,city,v\nAnna,Ulm,3\nBob,Bonn,4\nTotal,,9\n",
+    "name,v\nAnna,3\nBob,4\nTotal: all,9\n",
+    // No number, date or code is called so.
+    "id;city\n1;Bonn\n2;Ulm\n3;Köln\nTotal;3\n",
+    "day,who\n2026-01-01,Anna\n2026-01-02,Bob\n2026-01-03,Cy\nTotal for January,3\n",
+    "order,who\nA-100,Anna\nA-101,Bob\nA-102,Cy\nTotal orders,3\n",
+  ]) {
+    assert.match(await evidence(text), /is a total by its first cell/, text);
   }
 });
