@@ -29,7 +29,7 @@ export const GROUP_DIGITS = 3;
 /** Longer texts are no numbers, and nor are those with digits further back. They bound the time. */
 const BYTES_MAX = 48;
 const FIRST_DIGIT_MAX = 8;
-const [ZERO, NINE, POINT, COMMA] = [48, 57, 46, 44];
+const [ZERO, NINE, POINT, COMMA, BLANK, PLUS, MINUS] = [48, 57, 46, 44, 32, 43, 45];
 
 /**
  * What a text says about the notation of numbers; 0: nothing new, as `1,234` may be in either. `known`: the
@@ -42,7 +42,7 @@ export function markOf(bytes: Uint8Array, start: number, end: number, known: num
     const byte = bytes[at]!;
     if (first < 0 && at - start > FIRST_DIGIT_MAX) break;
     if (byte >= ZERO && byte <= NINE && first < 0) first = at - start;
-    else if (byte === COMMA) commas++;
+    else if (byte === COMMA && mayContinue(bytes, at + 1, end)) commas++;
     else if (byte === POINT) points++;
   }
   const isLong = end - start > BYTES_MAX;
@@ -51,6 +51,13 @@ export function markOf(bytes: Uint8Array, start: number, end: number, known: num
   }
   if ((known & MARK.NO_NUMBER) !== 0 || (first < 0 && isMissing(bytes, start, end))) return 0;
   return MARK.NO_NUMBER;
+}
+
+/** True if a number may go on behind a comma: a digit, a dash, or a blank and more. Spares most sentences. */
+function mayContinue(bytes: Uint8Array, at: number, end: number): boolean {
+  const byte = at < end ? bytes[at]! : 0;
+  if (byte !== BLANK) return byte > 127 || byte === MINUS || byte === PLUS || (byte >= ZERO && byte <= NINE);
+  return at + 1 < end && bytes[at + 1]! <= NINE;
 }
 
 const isMissing = (bytes: Uint8Array, start: number, end: number): boolean =>
