@@ -79,8 +79,7 @@ interface PreviewDialect {
 
 export interface PreviewAnswer {
   dialect: PreviewDialect | null;
-  /** Why the dialect may be wrong. Older gateways have none. */
-  /** Older gateways tell no remedy. */
+  /** Why the dialect may be wrong. Older gateways have none, or no remedy. */
   doubts?: { reason: string; evidence: string; remedy?: string }[];
   columns: (Column & { samples: unknown[] })[];
   diff: {

@@ -4,11 +4,11 @@ import { checkRequest } from "../formats/registry.ts";
 import type { EventLog } from "../event-log/event-log.ts";
 import type { FileEvent } from "../messages/generated.ts";
 import { operationJsonOf, removesTable, undoneBefore } from "../messages/operation.ts";
-import { versionOf, type VersionEvent } from "../messages/repetition.ts";
+import { isOperation, versionOf, type VersionEvent } from "../messages/repetition.ts";
 import type { WriteMode } from "../warehouse/warehouse.ts";
 import { rawKey } from "../blob/raw-key.ts";
 import { versionEvents } from "./events.ts";
-import type { RecordedVersion, VersionLedger } from "./ledger.ts";
+import { isShown, type RecordedVersion, type VersionLedger } from "./ledger.ts";
 
 export interface VersionHistoryDeps {
   log: EventLog;
@@ -78,15 +78,14 @@ export async function everyVersion(
 /** For each file the newest version that replaced the ones before it. */
 function replacements(recorded: readonly RecordedVersion[]): Map<string, number> {
   const newest = new Map<string, number>();
-  for (const { sourceFile, versionOffset, sourceOffset, isFailed, writeMode, ...counts } of recorded) {
-    const isShown = !isFailed && (counts.rowsCommitted > 0 || counts.rowsRejected === 0);
-    const version = versionOffset ?? sourceOffset;
-    if (isShown && writeMode === "replace" && version > (newest.get(sourceFile) ?? -1)) newest.set(sourceFile, version);
+  for (const one of recorded) {
+    if (one.isFailed || one.writeMode !== "replace" || !isShown(one)) continue;
+    const { sourceFile } = one;
+    const version = one.versionOffset ?? one.sourceOffset;
+    if (version > (newest.get(sourceFile) ?? -1)) newest.set(sourceFile, version);
   }
   return newest;
 }
-
-const isOperation = ({ event }: VersionEvent): boolean => (event.operationJson ?? null) !== null;
 
 /**
  * Drops repetitions. Records of earlier releases do not distinguish replays from uploads: versions with the

@@ -38,6 +38,10 @@ export interface RecordedVersion {
   writeMode: string | null;
 }
 
+/** True if a row of the version came into the table, or it has none. */
+export const isShown = ({ rowsCommitted, rowsRejected }: RecordedVersion): boolean =>
+  rowsCommitted > 0 || rowsRejected === 0;
+
 /** `limits` apply to each lookup. */
 export function makeVersionLedger({ reads }: Pick<Warehouse, "reads">, limits: ReadLimits): VersionLedger {
   return {

@@ -17,6 +17,9 @@ export const isRepetition = ({ event }: Pick<VersionEvent, "event">): boolean =>
 export const isCorrection = ({ event }: Pick<VersionEvent, "event">): boolean =>
   event.origin !== "replay" && event.versionOffset !== null;
 
+/** Whether the event is an operation on the table rather than a file. */
+export const isOperation = ({ event }: Pick<VersionEvent, "event">): boolean => (event.operationJson ?? null) !== null;
+
 /** Offset of the event that first brought the event's bytes. */
 export const contentOf = (item: VersionEvent): number =>
   isRepetition(item) ? (item.event.baseOffset ?? item.event.versionOffset!) : item.offset;

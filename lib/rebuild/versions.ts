@@ -1,6 +1,6 @@
 import type { Contract } from "../contract/contract.ts";
 import { everyVersion, withoutUndone, type VersionHistoryDeps } from "../file-versions/history.ts";
-import type { VersionLedger } from "../file-versions/ledger.ts";
+import { isShown, type VersionLedger } from "../file-versions/ledger.ts";
 import { contentOf, isRepetition, versionOf, type VersionEvent } from "../messages/repetition.ts";
 
 /**
@@ -85,10 +85,10 @@ async function appliedContents(ledger: VersionLedger, table: string): Promise<Ma
   // The mode limits the records of append tables to those with a row: here all are wanted.
   for (const version of await ledger.versions(table, "replace")) {
     if (version.isFailed || version.operation !== null) continue;
-    const { fileId, sourceOffset, contentOffset, rowsCommitted, rowsRejected } = version;
+    const { fileId, sourceOffset, contentOffset, rowsRejected } = version;
     const content = contentOffset ?? sourceOffset;
-    const isShown = rowsCommitted > 0 || rowsRejected === 0 || (records.get(content)?.isShown ?? false);
-    records.set(content, { fileId, sourceOffset, rowsRejected, isShown });
+    const wasShown = records.get(content)?.isShown ?? false;
+    records.set(content, { fileId, sourceOffset, rowsRejected, isShown: isShown(version) || wasShown });
   }
   return records;
 }

@@ -4,6 +4,7 @@ import { headerBelow } from "./checks/header-below.ts";
 import { foreignRow } from "./checks/foreign-row.ts";
 import { oddRow } from "./checks/odd-rows.ts";
 import { rowAbove } from "./checks/row-above.ts";
+import { isTyped } from "./kinds.ts";
 import { isSame, type KnownColumns } from "./known.ts";
 import { compare, COLUMNS_MAX, profilesOf } from "./profile.ts";
 import { isName, runAt, type FoundTable, type TableRequest } from "./rows.ts";
@@ -152,9 +153,8 @@ function isNamedValues(run: readonly SampleRow[]): boolean {
   const [first, ...below] = run;
   if (run.some(({ cells }) => cells[0]!.trim().endsWith(":"))) return true;
   const [names, values] = profilesOf(below, 2);
-  const isTyped = values!.family !== "text" && values!.family !== "none";
   const isLower = first!.cells.every((cell) => /^[\p{Ll}\d_]+$/u.test(cell.trim()));
-  return names!.family === "text" && !(isTyped && (isLower || below.length > 2));
+  return names!.family === "text" && !(isTyped(values!.family) && (isLower || below.length > 2));
 }
 
 /** Case and blanks tell no other table. */

@@ -117,6 +117,11 @@ export const isTyped = (family: Family): boolean => family !== "text" && family 
 
 export const isTypedCell = (cell: string): boolean => isTyped(familyOf(kindOf(cell)));
 
+export const isNumber = (cell: string): boolean => familyOf(kindOf(cell)) === "number";
+
+/** True for a date, a time or both. */
+export const isDateOrTime = (cell: string): boolean => ["moment", "time"].includes(familyOf(kindOf(cell)));
+
 /** The cell's form: digits as 9, letters as A, each with its neighbours: `MG-8769` is `A-9`. */
 export function shapeOf(cell: string): string {
   const text = cell.trim().slice(0, TYPED_CHARS_MAX);

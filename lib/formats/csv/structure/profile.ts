@@ -1,4 +1,4 @@
-import { familyOf, isTyped, kindOf, shapeOf, type Family } from "./kinds.ts";
+import { familyOf, isDateOrTime, isTyped, kindOf, shapeOf, type Family } from "./kinds.ts";
 import type { SampleRow } from "./split.ts";
 
 /** Share of a column's cells that decides what the column is. */
@@ -16,6 +16,10 @@ export function profilesOf(rows: readonly SampleRow[], width: number): ColumnPro
     (_, column) => new ColumnProfile(used.map(({ cells }) => cells[column] ?? "")),
   );
 }
+
+/** Which columns have numbers, dates and the like. */
+export const typedColumns = (rows: readonly SampleRow[], width: number): boolean[] =>
+  profilesOf(rows, width).map(({ family }) => isTyped(family));
 
 /** What the cells of one column have in common. Most questions are about the family alone. */
 export class ColumnProfile {
@@ -160,9 +164,8 @@ export function compare(row: SampleRow, profiles: readonly ColumnProfile[]): Com
  * may be a value.
  */
 function momentsAboveNumbers({ cells }: SampleRow, profiles: readonly ColumnProfile[]): number[] {
-  const isMoment = (cell: string): boolean => ["moment", "time"].includes(familyOf(kindOf(cell)));
   const found = profiles.flatMap(({ family }, column) =>
-    family === "number" && isMoment(cells[column] ?? "") ? [column] : [],
+    family === "number" && isDateOrTime(cells[column] ?? "") ? [column] : [],
   );
   const own = new Set(found.map((column) => cells[column]!.trim()));
   return own.size > 1 && own.size === found.length ? found : [];

@@ -3,7 +3,7 @@ import { derivedFileId } from "../../../../lib/file-id.ts";
 import { versionEvents } from "../../../../lib/file-versions/events.ts";
 import { fileEvents } from "../../../../lib/messages/avro.ts";
 import type { FileEvent } from "../../../../lib/messages/generated.ts";
-import { isCorrection, isRepetition, type VersionEvent } from "../../../../lib/messages/repetition.ts";
+import { isCorrection, isOperation, isRepetition, type VersionEvent } from "../../../../lib/messages/repetition.ts";
 import { TOPICS } from "../../../../lib/messages/topics.ts";
 import { keyOf, tableId } from "../../../../lib/tables.ts";
 import type { GatewayDeps } from "../../http/deps.ts";
@@ -121,7 +121,7 @@ export function outOfOrder(
   const ids = new Set(versions.map(({ event }) => copyId(begun, event.fileId)));
   const newest = new Map<string, VersionEvent>();
   for (const [fileId, item] of present) {
-    const isOwn = ids.has(fileId) || item.event.settled === true || (item.event.operationJson ?? null) !== null;
+    const isOwn = ids.has(fileId) || item.event.settled === true || isOperation(item);
     if (!isOwn && !isRepetition(item)) newest.set(item.event.sourceFile, item);
   }
   const isOvertaken = (sent: VersionEvent): boolean =>

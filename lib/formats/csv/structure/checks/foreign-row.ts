@@ -1,4 +1,4 @@
-import { familyOf, kindOf } from "../kinds.ts";
+import { familyOf, isTyped, kindOf } from "../kinds.ts";
 import { isSame } from "../known.ts";
 import { profilesOf } from "../profile.ts";
 import type { FoundTable } from "../rows.ts";
@@ -24,7 +24,7 @@ export function foreignRow(table: Table): string | undefined {
   const others = body.filter((row) => row.count === width && !isFull(row));
   if (found.length === 0 || others.length < SHOWING_ROWS_MIN || others.length <= found.length) return undefined;
   const typed = profilesOf(others, width).flatMap(({ family }, column) =>
-    family === "text" || family === "none" || family === "boolean" ? [] : [column],
+    isTyped(family) && family !== "boolean" ? [column] : [],
   );
   if (typed.length < TYPED_COLUMNS_MIN) return undefined;
   // The same word in each of them, such as unknown, is a value that lacks.

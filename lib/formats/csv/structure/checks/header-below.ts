@@ -1,4 +1,4 @@
-import { familyOf, kindOf } from "../kinds.ts";
+import { familyOf, isTyped, kindOf } from "../kinds.ts";
 import { profilesOf, type ColumnProfile } from "../profile.ts";
 import { isSame } from "../known.ts";
 import { isName, type FoundTable } from "../rows.ts";
@@ -25,12 +25,12 @@ export function headerBelow(
     if (row.count !== width || isSame(row.cells, headerCells)) continue;
     const profiles = profilesOf(body.slice(at + 1, at + 1 + COMPARED_ROWS_MAX), width);
     const families = profiles.map(({ family }) => family);
-    const typed = families.flatMap((family, column) => (family === "text" || family === "none" ? [] : [column]));
+    const typed = families.flatMap((family, column) => (isTyped(family) ? [column] : []));
     const fits =
       ({ cells }: SampleRow) =>
       (column: number) =>
         familyOf(kindOf(cells[column] ?? "")) === families[column];
-    if (typed.length === 0 || typed.some(fits(row)) || isNamedRow(row, profiles)) continue;
+    if (typed.length === 0 || typed.some(fits(row)) || lacksAllValues(row, profiles)) continue;
     if (body.slice(0, at).some((above) => typed.every(fits(above)))) continue;
     const words = typed.filter((column) => isName(row.cells[column] ?? "")).length;
     const isLater =
@@ -48,7 +48,7 @@ export function headerBelow(
  * True for a row with the same word instead of each value, such as closed, and with a text that names no
  * column.
  */
-function isNamedRow(row: SampleRow, profiles: readonly ColumnProfile[]): boolean {
+function lacksAllValues(row: SampleRow, profiles: readonly ColumnProfile[]): boolean {
   const texts = profiles.flatMap(({ family }, column) => (family === "text" ? [row.cells[column] ?? ""] : []));
   const isValue = (text: string): boolean => text.trim() !== "" && !isNaming(text);
   return texts.length > 0 && texts.every(isValue) && lacksValues(row, profiles);

@@ -1,4 +1,4 @@
-import { familyOf, kindOf } from "../kinds.ts";
+import { isNumber } from "../kinds.ts";
 import type { SampleRow } from "../split.ts";
 import { isNaming } from "./header-words.ts";
 
@@ -56,8 +56,6 @@ export function axisIn(row: SampleRow, below: readonly SampleRow[]): string | un
   }
   return undefined;
 }
-
-const isNumber = (cell: string): boolean => familyOf(kindOf(cell)) === "number";
 
 const numbersAt = ({ cells }: SampleRow): number[] => cells.flatMap((cell, at) => (isNumber(cell) ? [at] : []));
 

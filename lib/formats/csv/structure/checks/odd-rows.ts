@@ -4,9 +4,9 @@ import { SUBTOTAL, SUBTOTAL_END, TOTAL_ALONE } from "../footer/words.ts";
 import { secondHeader } from "../first-rows/second-header.ts";
 import { titleLine } from "../first-rows/title-line.ts";
 import { unitsRow } from "../first-rows/units-row.ts";
-import { familyOf, isTyped, isTypedCell, kindOf, shapeOf } from "../kinds.ts";
+import { familyOf, isNumber, isTyped, isTypedCell, kindOf, shapeOf } from "../kinds.ts";
 import { isSame } from "../known.ts";
-import { profilesOf } from "../profile.ts";
+import { ColumnProfile, profilesOf } from "../profile.ts";
 import type { FoundTable } from "../rows.ts";
 import type { SampleRow } from "../split.ts";
 import { recordTypes } from "./record-types.ts";
@@ -96,8 +96,6 @@ function total({ body }: Table): string | undefined {
 
 /** Rows whose sums are compared. */
 const COMPARED_ROWS_MAX = 5_000;
-
-const isNumber = (cell: string): boolean => familyOf(kindOf(cell)) === "number";
 
 /** True if a number of the row, not 0, is the sum of these rows. */
 const holdsSum = ({ cells }: SampleRow, rows: readonly SampleRow[]): boolean =>
@@ -190,12 +188,8 @@ function comment({ body, width }: Table): string | undefined {
   const found = body.filter((row) => COMMENT.test(last(row)));
   if (found.length === 0) return undefined;
   const others = body.filter((row) => !COMMENT.test(last(row)));
-  const [profile] = profilesOf(
-    others.map((row) => ({ ...row, cells: [last(row)] })),
-    1,
-  );
-  const { family } = profile!;
-  if (others.length < SHOWING_ROWS_MIN || family === "text" || family === "none") return undefined;
+  const { family } = new ColumnProfile(others.map(last));
+  if (others.length < SHOWING_ROWS_MIN || !isTyped(family)) return undefined;
   if (!found.every((row) => familyOf(kindOf(COMMENT.exec(last(row))![1]!)) === family)) return undefined;
   return `line ${found[0]!.line} has text behind the value of its last field: it may be a comment`;
 }

@@ -5,6 +5,8 @@ import type { SampleRow } from "../split.ts";
 
 export const anyOf = (parts: readonly string[], flags: string): RegExp => new RegExp(`^(?:${parts.join("|")})$`, flags);
 
+const CURRENCIES = "EUR|USD|GBP|CHF|NOK|SEK|DKK|JPY|CNY|INR|PLN|CZK|CAD|AUD";
+
 /** The usual units, and whatever stands in brackets or has a slash. */
 export const UNIT = anyOf(
   [
@@ -13,7 +15,7 @@ export const UNIT = anyOf(
     "[^\\s/]{1,6}/[^\\s/]{1,6}",
     "[kcmµMG]?(?:m|g|s|l|L|W|Wh|A|V|Hz|Pa|B|J)[²³23]?",
     "min|h|hrs?|days?|sec|deg[CF]?|C|F|K|bar|ppm|pcs",
-    "EUR|USD|GBP|CHF|NOK|SEK|DKK|JPY|CNY|INR|PLN|CZK|CAD|AUD",
+    CURRENCIES,
   ],
   "u",
 );
@@ -37,7 +39,7 @@ const SURE_UNIT = anyOf(
     "[(\\[]?[°‰µ].*|.*[²³]|%.*",
     `[\\p{L}µ%€$]{1,6}/(?:${PER})`,
     "[kcmµdMG](?:m|g|s|l|L|W|Wh|V|Hz|Pa|J)|hPa|kWh|Hz|Pa|Wh|mmHg|mbar|psi|ppm|ppb|deg[CF]?|pcs|Stk",
-    "EUR|USD|GBP|CHF|NOK|SEK|DKK|JPY|CNY|INR|PLN|CZK|CAD|AUD|[€$£¥]",
+    `${CURRENCIES}|[€$£¥]`,
   ],
   "u",
 );

@@ -1,5 +1,5 @@
 import { isFilled } from "../../reading/no-data.ts";
-import { familyOf, isTypedCell, kindOf } from "../kinds.ts";
+import { isDateOrTime, isTypedCell } from "../kinds.ts";
 import { isSame } from "../known.ts";
 import { profilesOf, YEAR, type ColumnProfile } from "../profile.ts";
 import type { FoundTable } from "../rows.ts";
@@ -40,7 +40,7 @@ function momentsAbove({ cells }: SampleRow, profiles: readonly ColumnProfile[]):
     family === "number" && isFilled(cells[column] ?? "") ? [{ text: cells[column]!.trim(), values }] : [],
   );
   if (numbers.length < 2) return false;
-  if (numbers.every(({ text }) => ["moment", "time"].includes(familyOf(kindOf(text))))) return true;
+  if (numbers.every(({ text }) => isDateOrTime(text))) return true;
   const areYears = (values: ReadonlySet<string>): boolean =>
     [...values].filter((value) => YEAR.test(value)).length > YEARS_SHARE_MAX * values.size;
   if (!numbers.every(({ text, values }) => YEAR.test(text) && !areYears(values))) return false;

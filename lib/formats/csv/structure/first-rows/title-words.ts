@@ -1,4 +1,4 @@
-import { familyOf, isTypedCell, kindOf } from "../kinds.ts";
+import { isDateOrTime, isTypedCell } from "../kinds.ts";
 import { YEAR } from "../profile.ts";
 
 /** What a line above a table says, and no name of a column: dates, months, and words of reports. Pure. */
@@ -47,8 +47,7 @@ const FIRM =
 const isSentence = (text: string): boolean => text.split(/\s+/).length > 4 || /\p{L}[.!]$/u.test(text);
 
 /** True for a value that nobody names a column by, but for tables by years. */
-export const isMoment = (text: string): boolean =>
-  ["moment", "time"].includes(familyOf(kindOf(text))) || PERIOD.test(text) || WITH_DATE.test(text);
+export const isMoment = (text: string): boolean => isDateOrTime(text) || PERIOD.test(text) || WITH_DATE.test(text);
 
 /** True for text that says what the file is. */
 export const saysWhat = (text: string): boolean =>

@@ -1,5 +1,5 @@
 import { isBlankRow, isFilled } from "../../reading/no-data.ts";
-import { familyOf, isTypedCell, kindOf, shapeOf } from "../kinds.ts";
+import { familyOf, isNumber, isTypedCell, kindOf, shapeOf } from "../kinds.ts";
 import { isSame } from "../known.ts";
 import type { SampleRow } from "../split.ts";
 import { numberIn } from "./reports.ts";
@@ -191,7 +191,6 @@ function formOf(cell: string): string | undefined {
   return NAMES.has(family) ? family : undefined;
 }
 
-const isNumber = (cell: string): boolean => familyOf(kindOf(cell)) === "number";
 /** True for text that is no code, nor a misspelt number. */
 const isWords = (cell: string): boolean =>
   familyOf(kindOf(cell)) === "text" && (!/\d/.test(cell) || /\s/.test(cell.trim()));

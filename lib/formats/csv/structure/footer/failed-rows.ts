@@ -1,6 +1,6 @@
 import { isFilled } from "../../reading/no-data.ts";
-import { isTyped, isTypedCell } from "../kinds.ts";
-import { profilesOf } from "../profile.ts";
+import { isTypedCell } from "../kinds.ts";
+import { typedColumns } from "../profile.ts";
 import type { SampleRow } from "../split.ts";
 import { saysFailure } from "./failures.ts";
 import { countsInWords, isReport } from "./reports.ts";
@@ -33,12 +33,12 @@ const isMarkup = ({ text }: SampleRow): boolean => /^\s*(?:\{\s*"|<[a-z!])/i.tes
 
 /** True if the row stands right below the others and has values and words where they have. */
 function fits({ cells, line }: SampleRow, above: readonly SampleRow[], width: number): boolean {
-  const typed = profilesOf(above.slice(-TYPED_ROWS), width).map(({ family }) => isTyped(family));
+  const typed = typedColumns(above.slice(-TYPED_ROWS), width);
   return line === above.at(-1)!.line + 1 && typed.every((is, column) => is === isTypedCell(cells[column] ?? ""));
 }
 
 /** Rows that show which columns have numbers or dates. */
-const TYPED_ROWS = 50;
+export const TYPED_ROWS = 50;
 
 /** True if a blank follows each delimiter, as the commas of a sentence. */
 const hasBlanks = ({ cells }: SampleRow): boolean =>
@@ -49,7 +49,7 @@ const MESSAGES =
   /^(?:.*[ _.-])?(?:messages?|msg|logs?|errors?|exceptions?|text|notes?|comments?|status|reasons?|events?|descriptions?|lines?|output|entr(?:y|ies)|actions?|activit(?:y|ies)|steps?|tasks?|jobs?|titles?|subjects?|details?|results?|responses?|meldung(?:en)?|nachricht(?:en)?|fehler|ereignis|bemerkung(?:en)?|kommentare?|texte?|mensajes?|mensagem|messaggi[oe]?)$/i;
 const NAME_WORDS_MAX = 2;
 
-/** The last line of a file of one column, if it tells of a failure and the lines above hold single words. */
+/** The last line of a file of one column, if it reports a failure and the lines above hold single words. */
 export function failedLine(rows: readonly SampleRow[], heading: SampleRow | undefined): SampleRow | undefined {
   const filled = rows.filter(({ cells }) => cells.some(isFilled));
   const at = filled.findIndex(({ text }) => /\s/.test(text.trim()) && saysFailure(text));

@@ -57,7 +57,7 @@ const ROWS =
   "wierszy)";
 const AMOUNT = "[\\d.,' \\u00a0]*\\d";
 
-/** The export itself is not whole, whoever says so. */
+/** The export itself is not whole, also if a note says so. */
 const PARTIAL = [
   anywhere(
     `only (?:the )?(?:first|top|last) ${AMOUNT} ${ROWS}`,

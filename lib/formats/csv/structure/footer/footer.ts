@@ -1,9 +1,9 @@
 import { DELIMITERS } from "../../options.ts";
 import { isFilled } from "../../reading/no-data.ts";
-import { familyOf, isTyped, isTypedCell, kindOf } from "../kinds.ts";
-import { profilesOf } from "../profile.ts";
+import { isNumber, isTyped, isTypedCell, kindOf } from "../kinds.ts";
+import { ColumnProfile, typedColumns } from "../profile.ts";
 import { countsRows, endingOf, endingOfOneColumn, isSumOf, numberOf } from "./ending.ts";
-import { failedLine, isSentence } from "./failed-rows.ts";
+import { failedLine, isSentence, TYPED_ROWS } from "./failed-rows.ts";
 import { NOTE } from "./failure-words.ts";
 import { saysFailure } from "./failures.ts";
 import { isReport } from "./reports.ts";
@@ -138,10 +138,7 @@ const wordsOf = ({ text }: SampleRow): string[] => text.trim().split(/\s+/);
 
 /** Which columns have numbers, dates or times. */
 const typedIn = (rows: readonly SampleRow[], width: number): boolean[] =>
-  profilesOf(rows.slice(0, TYPED_ROWS), width).map(({ family }) => isTyped(family));
-
-/** Rows that show which columns have numbers or dates. */
-const TYPED_ROWS = 50;
+  typedColumns(rows.slice(0, TYPED_ROWS), width);
 
 /**
  * True for a row of data that is written with another delimiter: nothing that may be left out. Below a blank
@@ -182,7 +179,7 @@ function sumsIn(rows: readonly SampleRow[], total: SampleRow, width: number): "e
   let [numbers, among, zeros] = [0, 0, 0];
   for (let column = 0; column < width; column++) {
     const own = total.cells[column]!;
-    if (familyOf(kindOf(own)) !== "number") continue;
+    if (!isNumber(own)) continue;
     numbers++;
     if (isNumeric(rows, column)) among++;
     if (!isSumOf(own, rows, column)) continue;
@@ -199,11 +196,10 @@ function sumsIn(rows: readonly SampleRow[], total: SampleRow, width: number): "e
 
 /** True if the column has numbers, dates or codes, which are no names. */
 function isForeign(rows: readonly SampleRow[], column: number): boolean {
-  const cells = rows.slice(0, TYPED_ROWS).map((row) => ({ ...row, cells: [row.cells[column] ?? ""] }));
-  const [profile] = profilesOf(cells, 1);
-  return isTyped(profile!.family) || profile!.shape !== undefined;
+  const { family, shape } = new ColumnProfile(rows.slice(0, TYPED_ROWS).map(({ cells }) => cells[column] ?? ""));
+  return isTyped(family) || shape !== undefined;
 }
 
 /** True if most rows have a number in the column. */
 const isNumeric = (rows: readonly SampleRow[], column: number): boolean =>
-  rows.filter(({ cells }) => familyOf(kindOf(cells[column] ?? "")) === "number").length > rows.length / 2;
+  rows.filter(({ cells }) => isNumber(cells[column] ?? "")).length > rows.length / 2;
